@@ -1,0 +1,1 @@
+"""Experiments with ssnn_jax, run as `python -m experiments.NAME`."""

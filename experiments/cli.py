@@ -1,0 +1,37 @@
+"""What the commands share: flags, and how mistakes are told."""
+
+from collections.abc import Callable
+import sys
+
+from absl import app
+from absl import flags
+from absl import logging
+
+import ssnn_jax
+
+
+def define_folders(workdir_help: str) -> None:
+  """Defines the flags that say where data and records are."""
+  flags.DEFINE_string('workdir', None, workdir_help)
+  flags.DEFINE_string(
+    'data_dir',
+    None,
+    'folder of data sets; by default $TFDS_DATA_DIR, or ~/tensorflow_datasets.',
+  )
+
+
+def launch(main: Callable[[], None]) -> None:
+  """Parses flags and runs `main`; a user's mistake ends in one sentence."""
+
+  def guarded(argv):
+    try:
+      if len(argv) > 1:
+        raise ssnn_jax.UserError(
+          f'{argv[1]} is not a flag; write --name=value, and see --help.'
+        )
+      logging.set_verbosity(logging.WARNING)  # jax tells of absent backends
+      main()
+    except ssnn_jax.UserError as error:
+      sys.exit(f'error: {error}')
+
+  app.run(guarded)

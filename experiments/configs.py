@@ -1,0 +1,269 @@
+"""Configurations of experiments, and the flags made from their fields."""
+
+from collections.abc import Mapping
+import dataclasses
+import json
+import types
+import typing
+from typing import Any
+
+from absl import flags
+import optax
+
+import ssnn_jax
+from ssnn_jax.config import INTEGRATIONS
+from ssnn_jax.config import REPRESENTATIONS
+from ssnn_jax.config import SIGNALS
+
+METHODS = ('ssnn', 'bp')
+SCHEDULES = ('constant', 'cosine', 'linear')
+NUM_HIDDEN = 256
+
+
+def _field(default, help_text, choices=None):
+  metadata = {'help': help_text, 'choices': choices}
+  return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclasses.dataclass(frozen=True)
+class ExperimentConfig:
+  """All that defines a run; each field is a flag of the same name.
+
+  The defaults are those of `digits`, tuned on the ANN's validation split.
+  """
+
+  dataset: str = _field(
+    'digits', 'data set: ' + ', '.join(ssnn_jax.datasets.NAMES)
+  )
+  method: str = _field(
+    'ssnn', 'ssnn (spikes) or bp (the ANN, by backpropagation)', METHODS
+  )
+  layer_sizes: tuple[int, ...] | None = _field(
+    None,
+    'neurons of each layer, as in 784,256,10; left out: the inputs of the data '
+    f'set, {NUM_HIDDEN}, its classes',
+  )
+  num_steps: int = _field(64, 'T, ticks of a presentation')
+  window: int | None = _field(
+    None, 'n, ticks between reads of a membrane; left out: 32, or T if shorter'
+  )
+  firing_function: str = _field(
+    'clip',
+    'firing function of hidden neurons',
+    tuple(ssnn_jax.firing.FIRING_FUNCTIONS),
+  )
+  integration: str = _field(
+    'mean', 'what a membrane keeps of earlier windows', INTEGRATIONS
+  )
+  tau: float = _field(16.0, 'time constant of a leaky membrane, in ticks')
+  gain: tuple[float, ...] = _field(
+    (1.0,),
+    'error spikes per tick for one unit of error; one number for all hidden '
+    'layers, or one for each',
+  )
+  input_gain: float = _field(1.0, 'factor on what the first layer reads')
+  forward: str = _field('spikes', 'what drives membranes', SIGNALS)
+  backward: str = _field('spikes', 'what carries errors back', SIGNALS)
+  update: str = _field('spikes', 'what changes weights', SIGNALS)
+  sampler: str = _field(
+    'bernoulli',
+    'where thresholds come from: a keyed hash (bernoulli) or jax.random '
+    '(threefry, slow)',
+    tuple(ssnn_jax.thresholds.SAMPLERS),
+  )
+  representation: str = _field(
+    'auto', 'how coincidences are counted; the counts agree', REPRESENTATIONS
+  )
+  batch_size: int = _field(32, 'samples a batch')
+  num_epochs: int = _field(20, 'epochs')
+  learning_rate: float = _field(0.5, 'learning rate, at first')
+  schedule: str = _field(
+    'constant',
+    'learning rate over the run; all but constant end at 0',
+    SCHEDULES,
+  )
+  dropout: float = _field(
+    0.0, 'probability that a hidden unit is silent for a presentation'
+  )
+  weight_decay: float = _field(
+    0.0, 'decay of weights, times the learning rate, a step'
+  )
+  hold_out: float = _field(
+    0.0,
+    'share of the training images to evaluate on in place of the test images; '
+    'for tuning',
+  )
+  eval_every: int = _field(
+    0, 'epochs between evaluations; 0 evaluates after the last one only'
+  )
+  seed: int = _field(0, 'seed of weights, data order, dropout and spikes')
+  probe_size: int = _field(128, 'images in the batch that errors are taken on')
+  probe_draws: int = _field(8, 'draws of its spikes')
+
+  def __post_init__(self):
+    for field in dataclasses.fields(self):
+      choices, value = field.metadata['choices'], getattr(self, field.name)
+      expected = ', '.join(choices or ())
+      _check(field.name, value, not choices or value in choices, expected)
+    for name in ('batch_size', 'num_epochs', 'probe_size', 'probe_draws'):
+      value = getattr(self, name)
+      _check(name, value, value >= 1, 'a whole number from 1 up')
+    for name in ('weight_decay', 'eval_every'):
+      value = getattr(self, name)
+      _check(name, value, value >= 0, 'a number from 0 up')
+    _check(
+      'learning_rate', self.learning_rate, self.learning_rate > 0, 'above 0'
+    )
+    _check('hold_out', self.hold_out, 0 <= self.hold_out < 1, 'within [0, 1)')
+    _check('seed', self.seed, 0 <= self.seed < 2**31, 'within [0, 2**31)')
+
+
+def _check(name, value, is_valid, expected):
+  if not is_valid:
+    raise ssnn_jax.UserError(
+      f'--{name}={value} is not possible; give one of: {expected}.'
+    )
+
+
+def as_record(config: ExperimentConfig) -> dict[str, Any]:
+  """Makes the JSON object that a configuration is recorded as."""
+  return json.loads(json.dumps(dataclasses.asdict(config)))
+
+
+def load_dataset(
+  config: ExperimentConfig, data_dir: str | None
+) -> ssnn_jax.datasets.Dataset:
+  """Loads what a run trains on (`train`) and is judged on (`test`)."""
+  dataset = ssnn_jax.datasets.load(config.dataset, data_dir)
+  if config.hold_out:
+    dataset = ssnn_jax.datasets.hold_out(dataset, config.hold_out)
+  num_images = len(dataset.train.labels)
+  if config.batch_size > num_images:
+    raise ssnn_jax.UserError(
+      f'--batch_size={config.batch_size} is more than the {num_images} '
+      f'training images of {dataset.name}; give a smaller one.'
+    )
+  return dataset
+
+
+def network_config(
+  config: ExperimentConfig, dataset: ssnn_jax.datasets.Dataset
+) -> ssnn_jax.NetworkConfig:
+  """Makes a run's network configuration, with layers that fit the data."""
+  ends = dataset.num_inputs, dataset.num_classes
+  sizes = config.layer_sizes or (ends[0], NUM_HIDDEN, ends[1])
+  if (sizes[0], sizes[-1]) != ends:
+    raise ssnn_jax.UserError(
+      f'--layer_sizes={",".join(map(str, sizes))} does not fit {dataset.name}; '
+      f'it must start with {ends[0]} inputs and end with {ends[1]} classes.'
+    )
+  shared = {field.name for field in dataclasses.fields(ssnn_jax.NetworkConfig)}
+  values = {
+    name: value
+    for name, value in dataclasses.asdict(config).items()
+    if name in shared
+  }
+  gain = config.gain[0] if len(config.gain) == 1 else config.gain
+  try:
+    return ssnn_jax.NetworkConfig(
+      **values | {'layer_sizes': sizes, 'gain': gain}
+    )
+  except ssnn_jax.UserError as error:
+    raise ssnn_jax.UserError(f'--{error}') from None  # it starts with the name
+
+
+def learning_rate(config: ExperimentConfig, num_images: int):
+  """Makes a run's learning rate, as a number or an optax schedule."""
+  rate = config.learning_rate
+  total = config.num_epochs * (num_images // config.batch_size)
+  if config.schedule == 'cosine':
+    return optax.cosine_decay_schedule(rate, total)
+  if config.schedule == 'linear':
+    return optax.linear_schedule(rate, 0.0, total)
+  return rate
+
+
+CONFIGS = {
+  'digits': ExperimentConfig(),
+  'mnist': ExperimentConfig(dataset='mnist', batch_size=128, num_epochs=10),
+  'fashion_mnist': ExperimentConfig(
+    dataset='fashion_mnist', batch_size=128, num_epochs=10
+  ),
+}
+
+
+class _NumbersParser(flags.ArgumentParser):
+  """Parses numbers separated by commas."""
+
+  def __init__(self, kind):
+    self.kind = kind
+    name = 'whole numbers' if kind is int else 'numbers'
+    self.syntactic_help = f'{name} separated by commas'
+
+  def parse(self, argument):
+    if not isinstance(argument, str):
+      return tuple(argument)
+    try:
+      return tuple(self.kind(part) for part in argument.split(','))
+    except ValueError:
+      raise ValueError(f'expected {self.syntactic_help}') from None
+
+  def flag_type(self):
+    return f'{self.kind.__name__}s'
+
+
+def define_flags() -> None:
+  """Defines a flag for each field of a configuration, and `--config`."""
+  hints = typing.get_type_hints(ExperimentConfig)
+  base = CONFIGS['digits']
+  flags.DEFINE_enum(
+    'config',
+    None,
+    list(CONFIGS),
+    'named configuration whose values stand where a flag is left out; by '
+    'default that of the data set.',
+  )
+  for field in dataclasses.fields(ExperimentConfig):
+    default = getattr(base, field.name)
+    help_text = f'{field.metadata["help"]}.'
+    if default is not None:
+      shown = default if not isinstance(default, tuple) else default[0]
+      help_text += f' [digits: {shown}]'
+    _define_flag(
+      field.name, hints[field.name], help_text, field.metadata['choices']
+    )
+
+
+def _define_flag(name, hint, help_text, choices):
+  """Defines a flag that is None unless given."""
+  if isinstance(hint, types.UnionType):
+    hint = next(
+      kind for kind in typing.get_args(hint) if kind is not type(None)
+    )
+  if choices:
+    flags.DEFINE_enum(name, None, choices, help_text)
+  elif typing.get_origin(hint) is tuple:
+    parser = _NumbersParser(typing.get_args(hint)[0])
+    flags.DEFINE(parser, name, None, help_text)
+  else:
+    define = {
+      int: flags.DEFINE_integer,
+      float: flags.DEFINE_float,
+      str: flags.DEFINE_string,
+    }
+    define[hint](name, None, help_text)
+
+
+def from_flags(values: Mapping[str, Any]) -> ExperimentConfig:
+  """Makes the configuration that the given flags ask for.
+
+  Args:
+    values: the value of each flag, None where it was left out.
+
+  Returns:
+    The named configuration, or the data set's own, with the given values.
+  """
+  names = [field.name for field in dataclasses.fields(ExperimentConfig)]
+  given = {name: values[name] for name in names if values[name] is not None}
+  name = values['config'] or given.get('dataset', 'digits')
+  return dataclasses.replace(CONFIGS.get(name, CONFIGS['digits']), **given)

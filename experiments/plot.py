@@ -1,0 +1,143 @@
+"""Draws figures and prints the results table, from records alone.
+
+python -m experiments.plot --workdir=runs/spike_train_length-digits
+"""
+
+import os
+import pathlib
+
+from absl import flags
+import matplotlib
+
+matplotlib.use('Agg')
+from matplotlib import pyplot  # noqa: E402
+from matplotlib import ticker  # noqa: E402
+import numpy as np  # noqa: E402
+
+from experiments import cli  # noqa: E402
+from experiments import summary  # noqa: E402
+import ssnn_jax  # noqa: E402
+from ssnn_jax import records  # noqa: E402
+
+# Okabe and Ito's palette, which the colour-blind tell apart.
+_BLUE, _ORANGE, _GREEN, _BLACK = '#0072B2', '#E69F00', '#009E73', '#000000'
+_READS = {
+  'test_accuracy': ('winner counts', _BLUE, 'o'),
+  'test_accuracy_potential': ('final potential', _ORANGE, 's'),
+  'test_accuracy_rate': ('weights read as an ANN', _GREEN, '^'),
+}
+
+
+def plot_spike_train_length(
+  comparison: summary.Comparison, stem: str | os.PathLike
+) -> list[pathlib.Path]:
+  """Draws accuracy and errors of spiking networks against T.
+
+  Args:
+    comparison: spiking networks over T, and their ANN.
+    stem: path of the figure without suffix.
+
+  Returns:
+    The files written: PNG and SVG.
+  """
+  figure, (left, middle, right) = pyplot.subplots(
+    ncols=3, figsize=(13, 4.2), layout='constrained'
+  )
+  _plot_accuracy(left, comparison)
+  _plot_error(
+    middle, comparison.spiking, 'update_error', 'all spikes: update error'
+  )
+  _plot_error(
+    right,
+    comparison.spiking,
+    'quantisation_error',
+    'discrete update alone: quantisation error',
+  )
+  ticks = [setting.num_steps for setting in comparison.spiking]
+  for axes in (left, middle, right):
+    axes.set_xscale('log', base=2)
+    axes.set_xticks(ticks, [str(tick) for tick in ticks])
+    axes.set_xlabel('spike-train length T (ticks)')
+    axes.grid(alpha=0.3)
+  config, num_seeds = comparison.ann.config, len(comparison.ann.seeds)
+  figure.suptitle(
+    f'{config["dataset"]}: learning by spikes against spike-train length '
+    f'(mean and standard deviation over {num_seeds} seeds)'
+  )
+  paths = [pathlib.Path(f'{stem}.{suffix}') for suffix in ('png', 'svg')]
+  for path in paths:
+    figure.savefig(path, dpi=150)
+  pyplot.close(figure)
+  return paths
+
+
+def _plot_accuracy(axes, comparison):
+  ann = comparison.ann
+  mean, deviation = (
+    100 * read('test_accuracy') for read in (ann.mean, ann.deviation)
+  )
+  axes.axhspan(mean - deviation, mean + deviation, color=_BLACK, alpha=0.15)
+  axes.axhline(mean, color=_BLACK, linewidth=1, label='ANN by backpropagation')
+  for name, (label, color, marker) in _READS.items():
+    axes.errorbar(
+      [setting.num_steps for setting in comparison.spiking],
+      [100 * setting.mean(name) for setting in comparison.spiking],
+      [100 * setting.deviation(name) for setting in comparison.spiking],
+      color=color,
+      marker=marker,
+      markersize=5,
+      capsize=3,
+      label=f'SSNN, {label}',
+    )
+  axes.set_ylabel('test accuracy (%)')
+  axes.set_title('accuracy')
+  axes.legend(loc='lower right', fontsize=9)
+
+
+def _plot_error(axes, settings, name, title):
+  steps = np.array([setting.num_steps for setting in settings])
+  means = np.array([setting.mean(name) for setting in settings])
+  deviations = [setting.deviation(name) for setting in settings]
+  label = 'SSNN'
+  if len(steps) > 1:
+    slope = np.polyfit(np.log(steps), np.log(means), 1)[0]
+    label = f'SSNN, fitted slope {slope:.2f}'
+  axes.errorbar(
+    steps, means, deviations, color=_BLUE, marker='o', capsize=3, label=label
+  )
+  # Anchored at the longest train, where theory's leading order holds best.
+  axes.plot(
+    steps,
+    means[-1] * (steps / steps[-1]) ** -0.5,
+    color=_BLACK,
+    linestyle='--',
+    linewidth=1,
+    label='theory, slope -1/2',
+  )
+  axes.set_yscale('log')
+  axes.yaxis.set_major_formatter(ticker.FormatStrFormatter('%g'))
+  axes.yaxis.set_minor_formatter(ticker.NullFormatter())
+  axes.set_ylabel("RMS distance from BP's gradient, relative")
+  axes.set_title(title)
+  axes.legend(fontsize=9)
+
+
+def main() -> None:
+  """Prints the table of a sweep over T and draws its figure."""
+  values = flags.FLAGS.flag_values_dict()
+  workdir = pathlib.Path(values['workdir'] or '')
+  if not values['workdir'] or not workdir.is_dir():
+    raise ssnn_jax.UserError(
+      f'--workdir={values["workdir"]} is not a folder; give the one that '
+      'experiments.sweep wrote to.'
+    )
+  settings = summary.group(records.find(workdir))
+  comparison = summary.compare(settings, str(workdir))
+  print(summary.table(comparison))
+  paths = plot_spike_train_length(comparison, workdir / 'spike_train_length')
+  print('figure: ' + ', '.join(map(str, paths)))
+
+
+if __name__ == '__main__':
+  flags.DEFINE_string('workdir', None, 'folder of a sweep; figures go there.')
+  cli.launch(main)

@@ -1,0 +1,221 @@
+"""Trains one network and records it.
+
+  python -m experiments.run --dataset=digits --num_steps=64
+
+The accuracy on the test images is printed at the end; `--method=bp` trains the
+ANN with the same flags.
+"""
+
+from collections.abc import Mapping
+import dataclasses
+import os
+import pathlib
+import time
+
+from absl import flags
+import jax
+import jax.numpy as jnp
+import tqdm
+
+from experiments import cli
+from experiments import configs
+import ssnn_jax
+from ssnn_jax import records
+from ssnn_jax import training
+
+_EVAL_BATCH_SIZE = 256
+
+
+def train(
+  config: configs.ExperimentConfig,
+  dataset: ssnn_jax.datasets.Dataset,
+  folders: Mapping[int, str | os.PathLike],
+) -> None:
+  """Trains and records a configuration, all seeds in one program.
+
+  Args:
+    config: what to train; its own seed is not used.
+    dataset: what it trains on and is judged on.
+    folders: for each seed a new folder for the record of its run.
+
+  Raises:
+    UserError: if the configuration does not fit the data, or a folder cannot
+      be used.
+  """
+  network_config = configs.network_config(config, dataset)
+  reference = ssnn_jax.ann(network_config)
+  is_spiking = config.method == 'ssnn'
+  network = ssnn_jax.ssnn(network_config) if is_spiking else reference
+  for seed, folder in folders.items():
+    seeded = dataclasses.replace(config, seed=seed)
+    records.create(folder, configs.as_record(seeded))
+
+  train_set, test_set = jax.device_put((dataset.train, dataset.test))
+  optimizer = training.make_optimizer(
+    configs.learning_rate(config, len(dataset.train.labels)),
+    config.weight_decay,
+  )
+  start, train_epoch = _compile(network, optimizer, config.batch_size)
+  evaluate = jax.jit(
+    jax.vmap(
+      training.make_evaluate(network, reference, _EVAL_BATCH_SIZE),
+      in_axes=(0, 0, None, None),
+    )
+  )
+  seeds = jnp.array(list(folders))
+  keys = jax.vmap(_evaluation_key)(seeds)
+  state, began = start(seeds), time.perf_counter()
+  for epoch in tqdm.trange(
+    1, config.num_epochs + 1, disable=None, unit='epoch'
+  ):
+    state, means = train_epoch(state, *train_set)
+    _append_each(
+      folders,
+      'epoch',
+      epoch=epoch,
+      loss=means.loss,
+      train_accuracy=means.accuracy,
+    )
+    is_last = epoch == config.num_epochs
+    if is_last or (config.eval_every and epoch % config.eval_every == 0):
+      accuracy = evaluate(state.params, keys, *test_set)
+      _append_each(folders, 'eval', epoch=epoch, test_accuracy=accuracy.winner)
+  seconds = time.perf_counter() - began
+
+  _append_each(
+    folders,
+    'final',
+    method=config.method,
+    dataset=config.dataset,
+    num_steps=config.num_steps,
+    window=network_config.schedule.window,
+    sampler=config.sampler,
+    seed=seeds,
+    test_accuracy=accuracy.winner,
+    test_accuracy_potential=accuracy.potential,
+    test_accuracy_rate=accuracy.rate,
+    **probe_errors(config, network_config, dataset, seeds),
+    params_sha256=_digests(state.params, len(folders)),
+    num_devices=1,
+    train_seconds=seconds,
+    seeds_at_once=len(folders),
+  )
+
+
+def probe_errors(
+  config: configs.ExperimentConfig,
+  network_config: ssnn_jax.NetworkConfig,
+  dataset: ssnn_jax.datasets.Dataset,
+  seeds: jax.Array,
+) -> dict[str, jax.Array]:
+  """Measures a configuration's update against backpropagation's gradient.
+
+  Both are taken on the first training images, at the weights that the ANN of
+  the same seed has after its first epoch: the same ones for every T, so that
+  the errors of different runs differ by their spikes alone.
+
+  Args:
+    config: what is measured.
+    network_config: its network.
+    dataset: where the probe batch and the ANN's first epoch come from.
+    seeds: `[S]` seeds.
+
+  Returns:
+    `[S]` each: `update_error`, and `quantisation_error` with forward and
+    backward on rates.
+  """
+  if config.method == 'bp':
+    return dict.fromkeys(
+      ('update_error', 'quantisation_error'), jnp.zeros(len(seeds))
+    )
+  optimizer = training.make_optimizer(config.learning_rate, config.weight_decay)
+  start, train_epoch = _compile(
+    ssnn_jax.ann(network_config), optimizer, config.batch_size
+  )
+  state, _ = train_epoch(start(seeds), *jax.device_put(dataset.train))
+  probe = jax.device_put(
+    tuple(part[: config.probe_size] for part in dataset.train)
+  )
+  exact = dataclasses.replace(network_config, dropout=0.0)
+  quantised = dataclasses.replace(exact, forward='rates', backward='rates')
+
+  @jax.jit
+  @jax.vmap
+  def measure(params, key):
+    key = training.stream_key(key, training.Stream.PROBE)
+    return {
+      name: ssnn_jax.metrics.update_error(
+        ssnn_jax.ssnn(measured),
+        ssnn_jax.ann(exact),
+        params,
+        key,
+        *probe,
+        num_draws=config.probe_draws,
+      )
+      for name, measured in (
+        ('update_error', exact),
+        ('quantisation_error', quantised),
+      )
+    }
+
+  return measure(state.params, state.key)
+
+
+def _compile(network, optimizer, batch_size):
+  """Makes the jitted functions that start and train several seeds."""
+  start = jax.vmap(lambda seed: training.init_state(network, optimizer, seed))
+  train_epoch = jax.vmap(
+    training.make_train_epoch(network, optimizer, batch_size),
+    in_axes=(0, None, None),
+  )
+  return jax.jit(start), jax.jit(train_epoch, donate_argnums=0)
+
+
+def _evaluation_key(seed):
+  return training.stream_key(jax.random.key(seed), training.Stream.EVALUATE)
+
+
+def _digests(params, num_seeds):
+  def digest(index):
+    return records.params_sha256(jax.tree.map(lambda x: x[index], params))
+
+  return list(map(digest, range(num_seeds)))
+
+
+def _append_each(folders, event, **fields):
+  """Appends a line to each seed's record; values may be one for each seed."""
+  for index, folder in enumerate(folders.values()):
+    own = {
+      name: value[index] if isinstance(value, jax.Array | list) else value
+      for name, value in fields.items()
+    }
+    records.append(folder, event, **own)
+
+
+def _default_workdir(config):
+  stamp = time.strftime('%Y%m%d-%H%M%S')
+  return pathlib.Path('runs', f'{config.dataset}-{config.method}-{stamp}')
+
+
+def main() -> None:
+  """Runs what the flags ask for."""
+  values = flags.FLAGS.flag_values_dict()
+  config = configs.from_flags(values)
+  workdir = pathlib.Path(values['workdir'] or _default_workdir(config))
+  dataset = configs.load_dataset(config, values['data_dir'])
+  train(config, dataset, {config.seed: workdir})
+  final = records.read(workdir).final
+  judged_on = 'held-out' if config.hold_out else 'test'
+  print(
+    f'{config.dataset}, {config.method}: {judged_on} accuracy '
+    f'{final["test_accuracy"]:.2%} by winner counts, '
+    f'{final["test_accuracy_potential"]:.2%} by final potential, '
+    f'{final["test_accuracy_rate"]:.2%} read as an ANN; '
+    f'{final["train_seconds"]:.0f} s.\nrecord: {workdir}'
+  )
+
+
+if __name__ == '__main__':
+  configs.define_flags()
+  cli.define_folders('new folder for the record; by default one below runs/.')
+  cli.launch(main)

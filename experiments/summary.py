@@ -1,0 +1,175 @@
+"""Statistics over the seeds of recorded runs, and the table of them."""
+
+from collections.abc import Iterable
+import math
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+import ssnn_jax
+from ssnn_jax import records
+
+ACCURACIES = ('test_accuracy', 'test_accuracy_potential', 'test_accuracy_rate')
+ERRORS = ('update_error', 'quantisation_error')
+
+
+class Setting(NamedTuple):
+  """The finished runs of one configuration, over its seeds."""
+
+  config: dict  # without the seed
+  seeds: list[int]
+  values: dict[str, np.ndarray]  # [S] of each quantity, seed by seed
+
+  @property
+  def num_steps(self) -> int:
+    """T, ticks of a presentation."""
+    return self.config['num_steps']
+
+  def mean(self, name: str) -> float:
+    """The mean of a quantity over the seeds."""
+    return float(np.mean(self.values[name]))
+
+  def deviation(self, name: str) -> float:
+    """The standard deviation of a quantity over the seeds; 0 for one seed."""
+    values = self.values[name]
+    return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+
+
+class Comparison(NamedTuple):
+  """Spiking networks over T, beside the ANN that shares all else with them."""
+
+  ann: Setting
+  spiking: list[Setting]  # in order of T
+
+
+def group(runs: Iterable[records.Run]) -> list[Setting]:
+  """Groups finished runs by configuration.
+
+  Args:
+    runs: recorded runs; those without a final line are left out.
+
+  Returns:
+    The settings, in order of their number of steps.
+  """
+  groups = {}
+  for run in runs:
+    if run.final is not None:
+      config = {k: v for k, v in run.config.items() if k != 'seed'}
+      groups.setdefault(repr(config), (config, []))[1].append(run.final)
+  settings = []
+  for config, finals in groups.values():
+    finals.sort(key=lambda final: final['seed'])
+    values = {
+      name: np.array([final[name] for final in finals])
+      for name in ACCURACIES + ERRORS
+    }
+    settings.append(
+      Setting(config, [final['seed'] for final in finals], values)
+    )
+  return sorted(settings, key=lambda setting: setting.num_steps)
+
+
+def compare(settings: list[Setting], where: str) -> Comparison:
+  """Sets spiking networks that differ in T alone beside their ANN.
+
+  Args:
+    settings: the settings of a sweep over T.
+    where: the folder they were found in, for the message.
+
+  Returns:
+    The comparison.
+
+  Raises:
+    UserError: if the ANN is missing, or settings differ in more than T.
+  """
+  varied = ('method', 'num_steps')
+  shared = [
+    {k: v for k, v in setting.config.items() if k not in varied}
+    for setting in settings
+  ]
+  spiking = [s for s in settings if s.config['method'] == 'ssnn']
+  anns = [s for s in settings if s.config['method'] == 'bp']
+  if len(anns) != 1 or not spiking or any(s != shared[0] for s in shared):
+    raise ssnn_jax.UserError(
+      f'--workdir={where} holds no comparison: {len(anns)} finished ANN '
+      f'settings and {len(spiking)} spiking ones, where one ANN and spiking '
+      'networks that differ from it in T alone are needed; run '
+      'experiments.sweep into a folder of its own.'
+    )
+  return Comparison(anns[0], spiking)
+
+
+def paired_difference(
+  setting: Setting, baseline: Setting, name: str
+) -> tuple[float, float]:
+  """Compares a quantity with a baseline's, seed by seed.
+
+  Args:
+    setting: the runs that are compared.
+    baseline: the runs that they are compared with.
+    name: the quantity.
+
+  Returns:
+    The mean difference over common seeds, and the half-width of its two-sided
+    95 % interval (Student's t); NaN where there are fewer than two.
+  """
+  common = sorted(set(setting.seeds) & set(baseline.seeds))
+  ours, theirs = (
+    runs.values[name][[runs.seeds.index(seed) for seed in common]]
+    for runs in (setting, baseline)
+  )
+  difference, size = ours - theirs, len(common)
+  if size < 2:
+    return math.nan, math.nan
+  quantile = stats.t.ppf(0.975, size - 1)
+  half_width = quantile * np.std(difference, ddof=1) / math.sqrt(size)
+  return float(np.mean(difference)), float(half_width)
+
+
+def table(comparison: Comparison) -> str:
+  """Lays out a comparison as text, a line a setting.
+
+  Args:
+    comparison: what is told.
+
+  Returns:
+    The table: means and standard deviations over seeds; accuracies in percent,
+    differences in points.
+  """
+  ann, settings = comparison.ann, comparison.spiking
+  rows = [
+    (
+      *(
+        'network',
+        'accuracy',
+        'by potential',
+        'read as ANN',
+        'minus ANN (95 %)',
+      ),
+      *('update error', 'quantisation error', 'seeds'),
+    ),
+    _row('ANN (BP)', ann, None),
+    *(_row(f'SSNN, T = {s.num_steps}', s, ann) for s in settings),
+  ]
+  widths = [max(map(len, column)) for column in zip(*rows)]
+  lines = [
+    '  '.join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
+    for row in rows
+  ]
+  return '\n'.join([lines[0], '-' * len(lines[0]), *lines[1:]])
+
+
+def _row(name, setting, baseline):
+  percent = [
+    f'{100 * setting.mean(q):.2f} ± {100 * setting.deviation(q):.2f}'
+    for q in ACCURACIES
+  ]
+  if baseline is None:
+    return name, percent[0], '', '', '', '', '', str(len(setting.seeds))
+  mean, half_width = paired_difference(setting, baseline, ACCURACIES[0])
+  errors = [
+    f'{setting.mean(q):.3f} ± {setting.deviation(q):.3f}' for q in ERRORS
+  ]
+  difference = f'{100 * mean:+.2f} ± {100 * half_width:.2f}'
+  return name, *percent, difference, *errors, str(len(setting.seeds))

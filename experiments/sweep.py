@@ -1,0 +1,120 @@
+"""Runs a named grid of settings, each with several paired seeds.
+
+  python -m experiments.sweep --sweep=spike_train_length --dataset=digits
+
+The seeds of a setting are trained in one program. What is recorded is skipped,
+so that a sweep that was interrupted goes on where it stopped.
+"""
+
+from collections.abc import Iterator
+import dataclasses
+import pathlib
+from typing import Any
+
+from absl import flags
+
+from experiments import cli
+from experiments import configs
+from experiments import run
+import ssnn_jax
+from ssnn_jax import records
+
+# The ANN, which all of a grid's settings share, is always run beside them.
+SWEEPS = {'spike_train_length': {'num_steps': (1, 4, 16, 64, 256)}}
+
+
+def settings(
+  base: configs.ExperimentConfig, grid: dict[str, tuple[Any, ...]]
+) -> Iterator[tuple[str, configs.ExperimentConfig]]:
+  """Lists the settings of a grid by name, the ANN first.
+
+  Args:
+    base: the configuration that the grid varies.
+    grid: the values of each varied field, one field after another.
+
+  Yields:
+    The name of each setting's folder, and its configuration.
+  """
+  yield 'bp', dataclasses.replace(base, method='bp')
+  for field, values in grid.items():
+    for value in values:
+      config = dataclasses.replace(base, method='ssnn', **{field: value})
+      yield f'{field}={value}', config
+
+
+def pending(
+  config: configs.ExperimentConfig, folders: dict[int, pathlib.Path]
+) -> dict[int, pathlib.Path]:
+  """Chooses the seeds whose run is not recorded, and makes way for them.
+
+  Args:
+    config: the configuration of the runs.
+    folders: the folder of each seed's run.
+
+  Returns:
+    The folders of the runs that are still to be made.
+
+  Raises:
+    UserError: if a folder holds a run of another configuration.
+  """
+  missing = {}
+  for seed, folder in folders.items():
+    if not folder.exists():
+      missing[seed] = folder
+      continue
+    recorded = records.read(folder)
+    wanted = configs.as_record(dataclasses.replace(config, seed=seed))
+    differing = [
+      f'{name} is {recorded.config.get(name)} there and {value} here'
+      for name, value in wanted.items()
+      if recorded.config.get(name) != value
+    ]
+    if differing:
+      raise ssnn_jax.UserError(
+        f'{folder} holds another run ({"; ".join(differing)}); choose another '
+        '--workdir.'
+      )
+    if recorded.final is None:
+      records.restart(folder)
+      missing[seed] = folder
+  return missing
+
+
+def main() -> None:
+  """Runs the sweep that the flags ask for."""
+  values = flags.FLAGS.flag_values_dict()
+  base = configs.from_flags(values)
+  name = values['sweep']
+  workdir = pathlib.Path(
+    values['workdir'] or f'runs/{name}-{base.dataset.replace("/", "-")}'
+  )
+  seeds = range(base.seed, base.seed + values['num_seeds'])
+  dataset = configs.load_dataset(base, values['data_dir'])
+  plan = [
+    (
+      setting,
+      config,
+      pending(
+        config, {seed: workdir / setting / f'seed={seed}' for seed in seeds}
+      ),
+    )
+    for setting, config in settings(base, SWEEPS[name])
+  ]
+  for number, (setting, config, missing) in enumerate(plan, 1):
+    todo = f'seeds {", ".join(map(str, missing))}' if missing else 'recorded'
+    print(f'[{number}/{len(plan)}] {setting}: {todo}', flush=True)
+    if missing:
+      run.train(config, dataset, missing)
+  print(f'records: {workdir}')
+
+
+if __name__ == '__main__':
+  configs.define_flags()
+  cli.define_folders('folder of the records; by default one below runs/.')
+  flags.DEFINE_enum(
+    'sweep', 'spike_train_length', list(SWEEPS), 'the grid to run.'
+  )
+  flags.DEFINE_integer(
+    'num_seeds', 5, 'seeds of each setting, from --seed up.', lower_bound=1
+  )
+  cli.launch(main)

@@ -1,0 +1,43 @@
+"""Spiking networks that learn by backpropagation with spikes alone."""
+
+from ssnn_jax import datasets
+from ssnn_jax import firing
+from ssnn_jax import metrics
+from ssnn_jax import records
+from ssnn_jax import thresholds
+from ssnn_jax import training
+from ssnn_jax.coincidence import as_gradient
+from ssnn_jax.config import NetworkConfig
+from ssnn_jax.encoding import rate_encode
+from ssnn_jax.network import ssnn
+from ssnn_jax.reference import ann
+from ssnn_jax.types import ErrorStreams
+from ssnn_jax.types import Inference
+from ssnn_jax.types import LayerParams
+from ssnn_jax.types import Network
+from ssnn_jax.types import Params
+from ssnn_jax.types import Update
+from ssnn_jax.types import UserError
+
+__version__ = '0.1.0'
+
+__all__ = (
+  'ErrorStreams',
+  'Inference',
+  'LayerParams',
+  'Network',
+  'NetworkConfig',
+  'Params',
+  'Update',
+  'UserError',
+  'ann',
+  'as_gradient',
+  'datasets',
+  'firing',
+  'metrics',
+  'rate_encode',
+  'records',
+  'ssnn',
+  'thresholds',
+  'training',
+)

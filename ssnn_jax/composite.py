@@ -1,0 +1,128 @@
+"""The composite neuron: forward activation and backward error at once.
+
+Every rule is that of one sample and one window. A layer reaches its weights
+through `drive` and `transposed_drive` here and through
+`coincidence.count_coincidences`, and in no other way.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from ssnn_jax import spikes
+from ssnn_jax import types
+
+
+def drive(
+  params: types.LayerParams, read_gain: float, rates: jax.Array
+) -> jax.Array:
+  """Reads the crossbar forward: the synaptic current of one window.
+
+  Args:
+    params: weights `[I, J]` and biases `[J]`; a bias is an always-on input.
+    read_gain: factor on what the weights read.
+    rates: `[I]` presynaptic spikes per tick in the window.
+
+  Returns:
+    `[J]` mean synaptic current over the window.
+  """
+  return read_gain * (rates @ params.weights) + params.biases
+
+
+def transposed_drive(
+  params: types.LayerParams, read_gain: float, errors: jax.Array
+) -> jax.Array:
+  """Reads the same crossbar backward, from its columns to its rows.
+
+  Args:
+    params: weights `[I, J]` and biases `[J]`.
+    read_gain: factor on what the weights read.
+    errors: `[J]` errors of the postsynaptic neurons in the window.
+
+  Returns:
+    `[I]` errors that reach the presynaptic neurons.
+  """
+  return read_gain * (params.weights @ errors)
+
+
+def integrate(
+  potential: jax.Array,
+  drive: jax.Array,
+  window: spikes.Window,
+  integration: str,
+  tau: float,
+) -> jax.Array:
+  """Integrates the drive of one window on the membrane.
+
+  'mean' holds the mean over all ticks so far, 'leaky' forgets with time
+  constant tau, 'memoryless' holds the drive of the window alone.
+
+  Args:
+    potential: `[J]` membrane before the window.
+    drive: `[J]` mean synaptic current over the window.
+    window: the window; one without a tick leaves the membrane as it is.
+    integration: 'mean', 'leaky' or 'memoryless'.
+    tau: time constant of 'leaky', in ticks.
+
+  Returns:
+    `[J]` membrane after the window.
+  """
+  length = window.length.astype(drive.dtype)
+  if integration == 'mean':
+    blend = length / window.elapsed.astype(drive.dtype)
+  elif integration == 'leaky':
+    blend = -jnp.expm1(-length / tau)
+  else:
+    blend = jnp.minimum(length, 1.0)
+  return potential + blend * (drive - potential)
+
+
+def read_membrane(
+  potential: jax.Array, window: spikes.Window, integration: str, tau: float
+) -> jax.Array:
+  """Reads the membrane at the end of a window.
+
+  A leaky membrane is read relative to its response to a constant drive of 1, so
+  that a constant drive reads as itself from the first window on.
+
+  Args:
+    potential: `[J]` membrane after the window.
+    window: the window.
+    integration: 'mean', 'leaky' or 'memoryless'.
+    tau: time constant of 'leaky', in ticks.
+
+  Returns:
+    `[J]` membrane potential v.
+  """
+  if integration != 'leaky':
+    return potential
+  elapsed = window.elapsed.astype(potential.dtype)
+  return potential / -jnp.expm1(-elapsed / tau)
+
+
+def split_streams(
+  planes: jax.Array, errors: jax.Array, window: spikes.Window
+) -> types.ErrorStreams:
+  """Samples the two spike streams that carry a signed error.
+
+  The streams are unbiased while the error stays within one spike per tick,
+
+    E[positive - negative] = error,  for -1 <= error <= 1,
+
+  and saturate at one spike per tick beyond it. Within a window a neuron's error
+  has one sign, so one train of its magnitude serves both.
+
+  Args:
+    planes: `[K, 16, J]` uint32 bit planes of the thresholds of a block.
+    errors: `[J]` signed error, in spikes per tick.
+    window: the window.
+
+  Returns:
+    The streams, `[K, J]`; at most one of the two spikes at any neuron and tick.
+  """
+  train = spikes.sample(planes, jnp.minimum(jnp.abs(errors), 1.0), window)
+  is_positive = (errors > 0)[None, :]
+  silent = jnp.zeros_like(train)
+  return types.ErrorStreams(
+    positive=jnp.where(is_positive, train, silent),
+    negative=jnp.where(is_positive, silent, train),
+  )

@@ -1,0 +1,140 @@
+"""What defines a network, spiking or not."""
+
+import dataclasses
+import math
+
+from ssnn_jax import firing
+from ssnn_jax import spikes
+from ssnn_jax import thresholds
+from ssnn_jax import types
+
+SIGNALS = ('spikes', 'rates')
+INTEGRATIONS = ('mean', 'leaky', 'memoryless')
+REPRESENTATIONS = ('auto', 'dense', 'packed')
+DEFAULT_WINDOW = 32
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkConfig:
+  """A network's architecture and how its spikes are used.
+
+  The same configuration builds a spiking network (`network.ssnn`) and the ANN
+  beside it (`reference.ann`), which reads the fields that concern it.
+
+  Attributes:
+    layer_sizes: neurons of each layer, from the inputs to the classes.
+    num_steps: T, ticks of a presentation.
+    window: n, ticks between two reads of a membrane, 1 to T; None is 32, or T
+      if that is shorter.
+    firing_function: 'clip' or 'hard_sigmoid'.
+    integration: what a membrane keeps of earlier windows: 'mean' averages over
+      all ticks so far, 'leaky' forgets with time constant `tau`, 'memoryless'
+      keeps nothing.
+    tau: time constant of 'leaky', in ticks.
+    gain: error spikes per tick for one unit of error, in the hidden layers;
+      one for all, or one for each.
+    input_gain: factor on what the first layer reads from sparse inputs.
+    dropout: probability that a hidden unit is silent for a presentation.
+    forward: what drives a membrane: 'spikes', or the exact 'rates' instead.
+    backward: what the transposed read carries: 'spikes' or 'rates'.
+    update: what changes a weight: 'spikes' (coincidences) or 'rates'
+      (products).
+    sampler: where thresholds come from: 'bernoulli' (a keyed hash) or
+      'threefry' (`jax.random`, the slow reference).
+    representation: how coincidences are counted: 'dense' is a matrix product
+      over ticks, 'packed' counts bits of words, 'auto' is packed on CPU and
+      dense elsewhere. The counts are the same integers.
+
+  Raises:
+    UserError: if a field is out of range.
+  """
+
+  layer_sizes: tuple[int, ...]
+  num_steps: int = 64
+  window: int | None = None
+  firing_function: str = 'clip'
+  integration: str = 'mean'
+  tau: float = 16.0
+  gain: float | tuple[float, ...] = 1.0
+  input_gain: float = 1.0
+  dropout: float = 0.0
+  forward: str = 'spikes'
+  backward: str = 'spikes'
+  update: str = 'spikes'
+  sampler: str = 'bernoulli'
+  representation: str = 'auto'
+
+  def __post_init__(self):
+    sizes = self.layer_sizes
+    _check(
+      'layer_sizes',
+      sizes,
+      len(sizes) >= 2 and min(sizes) >= 1,
+      'at least two sizes (inputs and classes), each 1 or more',
+    )
+    _check('num_steps', self.num_steps, self.num_steps >= 1, '1 tick or more')
+    _check(
+      'window',
+      self.window,
+      self.window is None or 1 <= self.window <= self.num_steps,
+      f'1 tick up to num_steps = {self.num_steps}',
+    )
+    _check('tau', self.tau, 0 < self.tau < math.inf, 'a positive number')
+    _check(
+      'gain',
+      self.gain,
+      isinstance(self.gain, float | int) or len(self.gain) == len(sizes) - 2,
+      f'one number, or one for each of the {len(sizes) - 2} hidden layers',
+    )
+    _check(
+      'gain',
+      self.gain,
+      all(0 < gain < math.inf for gain in self.gains),
+      'positive numbers',
+    )
+    _check(
+      'input_gain',
+      self.input_gain,
+      0 < self.input_gain < math.inf,
+      'a positive number',
+    )
+    _check('dropout', self.dropout, 0 <= self.dropout < 1, '0 up to, not, 1')
+    for field, choices in _CHOICES.items():
+      value = getattr(self, field)
+      _check(field, value, value in choices, 'one of ' + ', '.join(choices))
+
+  @property
+  def schedule(self) -> spikes.Schedule:
+    """The cut of the presentation into windows."""
+    window = self.window or min(DEFAULT_WINDOW, self.num_steps)
+    return spikes.Schedule(self.num_steps, window)
+
+  @property
+  def gains(self) -> tuple[float, ...]:
+    """The error gain of each layer; that of the output layer is 1."""
+    num_hidden = len(self.layer_sizes) - 2
+    one_for_all = isinstance(self.gain, float | int)
+    gains = (self.gain,) * num_hidden if one_for_all else tuple(self.gain)
+    return (*gains, 1.0)
+
+  @property
+  def read_gains(self) -> tuple[float, ...]:
+    """The gain of each layer's reads; it makes up for units dropped before."""
+    num_hidden = len(self.layer_sizes) - 2
+    return (self.input_gain, *(1.0 / (1.0 - self.dropout),) * num_hidden)
+
+
+_CHOICES = {
+  'firing_function': tuple(firing.FIRING_FUNCTIONS),
+  'integration': INTEGRATIONS,
+  'forward': SIGNALS,
+  'backward': SIGNALS,
+  'update': SIGNALS,
+  'sampler': tuple(thresholds.SAMPLERS),
+  'representation': REPRESENTATIONS,
+}
+
+
+def _check(field, value, is_valid, expected):
+  if not is_valid:
+    raise types.UserError(f'{field} is {value}; expected {expected}.')

@@ -1,0 +1,42 @@
+"""Firing functions: from a membrane potential to a rate and a gate."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+
+class FiringFunction(NamedTuple):
+  """How a composite neuron answers to its membrane potential.
+
+  Attributes:
+    probability: the probability of a spike in a tick, in [0, 1].
+    gate: the derivative of `probability`; it scales the error that passes
+      back through the neuron.
+  """
+
+  probability: Callable[[jax.Array], jax.Array]
+  gate: Callable[[jax.Array], jax.Array]
+
+
+def clip() -> FiringFunction:
+  """Clips the potential to [0, 1]; the gate is open strictly inside."""
+  return FiringFunction(
+    probability=lambda v: jnp.clip(v, 0.0, 1.0),
+    gate=lambda v: ((v > 0.0) & (v < 1.0)).astype(v.dtype),
+  )
+
+
+def hard_sigmoid() -> FiringFunction:
+  """Clips v / 6 + 1/2 to [0, 1], as `jax.nn.hard_sigmoid` does.
+
+  A silent potential fires at one half, so the unit has a two-sided response.
+  """
+  return FiringFunction(
+    probability=lambda v: jnp.clip(v / 6.0 + 0.5, 0.0, 1.0),
+    gate=lambda v: ((v > -3.0) & (v < 3.0)).astype(v.dtype) / 6.0,
+  )
+
+
+FIRING_FUNCTIONS = {'clip': clip, 'hard_sigmoid': hard_sigmoid}

@@ -1,0 +1,94 @@
+"""What a network gets right, and how far its update is from the gradient."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from ssnn_jax import coincidence
+from ssnn_jax import types
+
+
+class Accuracy(NamedTuple):
+  """The fraction of samples classified correctly, read in three ways."""
+
+  winner: jax.Array  # most ticks won, ties by potential
+  potential: jax.Array  # highest potential at the end
+  rate: jax.Array  # the weights read as an ANN
+
+
+def predict(inference: types.Inference) -> jax.Array:
+  """Takes the class that won most ticks; the potential breaks ties.
+
+  Args:
+    inference: `[B, C]` winner counts and potentials.
+
+  Returns:
+    `[B]` int32 classes.
+  """
+  counts, potential = inference
+  most = jnp.max(counts, axis=-1, keepdims=True)
+  return jnp.argmax(jnp.where(counts == most, potential, -jnp.inf), axis=-1)
+
+
+def cross_entropy(inference: types.Inference, labels: jax.Array) -> jax.Array:
+  """Averages the cross-entropy of the final potentials over a batch, in nats.
+
+  Args:
+    inference: `[B, C]` winner counts and potentials.
+    labels: `[B]` classes.
+
+  Returns:
+    The mean loss.
+  """
+  losses = optax.softmax_cross_entropy_with_integer_labels(
+    inference.potential, labels
+  )
+  return jnp.mean(losses)
+
+
+def update_error(
+  network: types.Network,
+  reference: types.Network,
+  params: types.Params,
+  key: jax.Array,
+  images: jax.Array,
+  labels: jax.Array,
+  num_draws: int,
+) -> jax.Array:
+  """Measures how far a network's update is from a reference's gradient.
+
+  The distance is the root mean square over all weights and over draws of the
+  spikes, relative to that of the gradient:
+
+    sqrt(mean_draws |update - gradient|^2) / |gradient|.
+
+  Args:
+    network: the network whose update is measured.
+    reference: the network whose update is the gradient; it draws nothing.
+    params: the parameters at which both are taken.
+    key: PRNG key; consumed.
+    images: `[B, ...]` the probe batch.
+    labels: `[B]` its classes.
+    num_draws: independent draws of the spikes.
+
+  Returns:
+    The relative error; 0 is backpropagation itself.
+  """
+
+  def weights(network, key):
+    update, _ = network.learn(params, key, images, labels)
+    return [layer.weights for layer in coincidence.as_gradient(update)]
+
+  gradient = weights(reference, key)
+
+  def squared_distance(draw):
+    update = weights(network, jax.random.fold_in(key, draw))
+    return sum(
+      jnp.sum((ours - exact) ** 2) for ours, exact in zip(update, gradient)
+    )
+
+  distances = jax.lax.map(squared_distance, jnp.arange(num_draws))
+  norm = sum(jnp.sum(exact**2) for exact in gradient)
+  return jnp.sqrt(jnp.mean(distances) / norm)

@@ -1,0 +1,246 @@
+"""What one block of windows does to one sample, forward and backward.
+
+The rules of one window are lifted over the windows of the block by `vmap`; only
+a membrane that integrates is scanned over them.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from ssnn_jax import composite
+from ssnn_jax import firing
+from ssnn_jax import spikes
+from ssnn_jax import thresholds
+from ssnn_jax import types
+from ssnn_jax import wta
+from ssnn_jax.config import NetworkConfig
+
+# (role, layer, num_neurons) -> [K, 16, num_neurons] uint32
+Planes = Callable[[thresholds.Role, int, int], jax.Array]
+
+
+class Membranes(NamedTuple):
+  """What a block hands to the next one."""
+
+  potentials: tuple[jax.Array, ...]  # [J] membrane of each layer
+  output: jax.Array  # [C] what was last read of the output layer
+  winner_counts: jax.Array  # [C] ticks won so far
+
+
+class Forward(NamedTuple):
+  """What a block has sent forward."""
+
+  signals: list[types.Signal]  # what enters each layer of weights
+  potentials: list[jax.Array]  # [W, J] what comes out of it
+  winners: jax.Array  # [W, K, C] uint32 trains of the output layer
+  membranes: Membranes  # after the block
+
+
+def at_rest(config: NetworkConfig, batch_size: int) -> Membranes:
+  """Makes the membranes of a batch before a presentation."""
+  sizes = config.layer_sizes[1:]
+  potentials = tuple(jnp.zeros((batch_size, size)) for size in sizes)
+  winner_counts = jnp.zeros((batch_size, sizes[-1]), jnp.int32)
+  return Membranes(potentials, potentials[-1], winner_counts)
+
+
+def make_planes(
+  config: NetworkConfig,
+  key: jax.Array,
+  position: jax.Array,
+  words: jax.Array,
+) -> Planes:
+  """Makes the function that draws the thresholds of one sample in a block.
+
+  Args:
+    config: names the sampler.
+    key: PRNG key of the presentation.
+    position: position of the sample in the batch.
+    words: `[K]` indices of the block's words.
+
+  Returns:
+    The function.
+  """
+  draw = thresholds.SAMPLERS[config.sampler]
+
+  def planes(role, layer, num_neurons):
+    stream = thresholds.stream_key(key, role, layer)
+    return jax.vmap(lambda word: draw(stream, word, position, num_neurons))(
+      words
+    )
+
+  return planes
+
+
+def forward(
+  config: NetworkConfig,
+  params: types.Params,
+  planes: Planes,
+  image: jax.Array,
+  kept: tuple[jax.Array, ...],
+  membranes: Membranes,
+  windows: spikes.Window,
+) -> Forward:
+  """Sends one block of one sample forward.
+
+  Args:
+    config: the network.
+    params: its parameters.
+    planes: draws thresholds.
+    image: `[I]` rates of the inputs.
+    kept: for each hidden layer `[J]`, 0 where a unit is dropped and else 1.
+    membranes: the membranes before the block.
+    windows: `[W]` the windows of the block.
+
+  Returns:
+    The signals, potentials and winners of the block.
+  """
+  fire = firing.FIRING_FUNCTIONS[config.firing_function]().probability
+  role, rates = thresholds.Role.INPUT, jax.vmap(lambda _: image)(windows)
+  signals, after, potentials = [], [], []
+  for layer, layer_params in enumerate(params):
+    signal = _emit(planes(role, layer, rates.shape[1]), rates, windows)
+    drives = _drive(
+      layer_params, config.read_gains[layer], signal, config.forward, windows
+    )
+    membrane, potential = _integrate(
+      config, membranes.potentials[layer], drives, windows
+    )
+    signals.append(signal)
+    after.append(membrane)
+    potentials.append(potential)
+    if layer < len(kept):
+      role = thresholds.Role.FORWARD
+      rates = jax.vmap(jnp.multiply, (0, None))(fire(potential), kept[layer])
+  winners = jax.vmap(wta.winner_take_all, in_axes=(None, 0, 0))(
+    planes(thresholds.Role.WINNER, 0, 1), potentials[-1], windows
+  )
+  last = jnp.sum(windows.length > 0) - 1
+  membranes = Membranes(
+    potentials=tuple(after),
+    output=potentials[-1][last],
+    winner_counts=membranes.winner_counts
+    + jnp.sum(spikes.count(winners), axis=0),
+  )
+  return Forward(signals, potentials, winners, membranes)
+
+
+def _emit(planes, rates, windows):
+  """Samples the spikes of a layer that fires at rates `[W, N]`."""
+  train = jax.vmap(spikes.sample, in_axes=(None, 0, 0))(planes, rates, windows)
+  return types.Signal(rates, train)
+
+
+def _drive(layer_params, read_gain, signal, use, windows):
+  """Drives a layer by what it receives in each window: `[W, J]`."""
+
+  def drive(signal, window):
+    rates = signal.rates
+    if use == 'spikes':
+      rates = spikes.count(signal.train).astype(jnp.float32) / _ticks(window)
+    return composite.drive(layer_params, read_gain, rates)
+
+  return jax.vmap(drive)(signal, windows)
+
+
+def _integrate(config, membrane, drives, windows):
+  """Integrates drives `[W, J]`; returns the membrane and its potentials."""
+
+  def step(membrane, drive_and_window):
+    drive, window = drive_and_window
+    kind = config.integration, config.tau
+    membrane = composite.integrate(membrane, drive, window, *kind)
+    return membrane, composite.read_membrane(membrane, window, *kind)
+
+  if config.integration == 'memoryless':
+    lifted = jax.vmap(step, in_axes=(None, 0))
+    return membrane, lifted(membrane, (drives, windows))[1]
+  return jax.lax.scan(step, membrane, (drives, windows))
+
+
+def backward(
+  config: NetworkConfig,
+  params: types.Params,
+  planes: Planes,
+  label: jax.Array,
+  kept: tuple[jax.Array, ...],
+  sent: Forward,
+  windows: spikes.Window,
+) -> list[types.ErrorSignal]:
+  """Sends the errors of one block of one sample back to the first layer.
+
+  Args:
+    config: the network.
+    params: its parameters.
+    planes: draws thresholds.
+    label: the target class.
+    kept: for each hidden layer `[J]`, 0 where a unit is dropped and else 1.
+    sent: what the block has sent forward.
+    windows: `[W]` the windows of the block.
+
+  Returns:
+    The error of the neurons behind each layer of weights, first layer first.
+  """
+  target = jax.nn.one_hot(label, config.layer_sizes[-1])
+  streams = jax.vmap(wta.output_errors, in_axes=(0, None, 0))(
+    sent.winners, label, windows
+  )
+  probabilities = jax.nn.softmax(sent.potentials[-1])
+  rates = jax.vmap(jnp.subtract, (0, None))(probabilities, target)
+  errors = [types.ErrorSignal(rates, streams)]
+  for layer in reversed(range(len(kept))):
+    arriving = _transposed_drive(
+      config, layer + 1, params[layer + 1], errors[0], windows
+    )
+    drawn = planes(thresholds.Role.ERROR, layer, config.layer_sizes[layer + 1])
+    errors.insert(
+      0,
+      _split(
+        config,
+        layer,
+        drawn,
+        kept[layer],
+        arriving,
+        sent.potentials[layer],
+        windows,
+      ),
+    )
+  return errors
+
+
+def _transposed_drive(config, layer, layer_params, error, windows):
+  """Reads a layer backward in each window: `[W, I]`."""
+
+  def drive(error, window):
+    rates = error.rates
+    if config.backward == 'spikes':
+      positive, negative = map(spikes.count, error.streams)
+      ticks = _ticks(window) * config.gains[layer]
+      rates = (positive - negative).astype(jnp.float32) / ticks
+    return composite.transposed_drive(
+      layer_params, config.read_gains[layer], rates
+    )
+
+  return jax.vmap(drive)(error, windows)
+
+
+def _split(config, layer, planes, kept, arriving, potentials, windows):
+  """Gates the errors that arrive at hidden neurons and splits them."""
+  gate = firing.FIRING_FUNCTIONS[config.firing_function]().gate
+
+  def split(arriving, potential, window):
+    rates = kept * gate(potential) * arriving
+    streams = composite.split_streams(
+      planes, config.gains[layer] * rates, window
+    )
+    return types.ErrorSignal(rates, streams)
+
+  return jax.vmap(split)(arriving, potentials, windows)
+
+
+def _ticks(window):
+  """The ticks that counts of a window are divided by, also if it has none."""
+  return jnp.maximum(window.length, 1).astype(jnp.float32)

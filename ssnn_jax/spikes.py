@@ -1,0 +1,179 @@
+"""Spike trains: sampling, counting, and the cut of time into windows.
+
+A train is stored as words of 32 ticks, one bit a tick: `[K, N]` uint32. Words
+are aligned to the presentation whatever the window; a window that is shorter
+than a word masks its bits.
+"""
+
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from ssnn_jax import thresholds
+
+TICKS_PER_WORD = 32
+
+
+class Schedule(NamedTuple):
+  """The cut of a presentation into windows, and of windows into blocks.
+
+  A block holds the fewest whole windows that fill whole words, so that
+  coincidences are counted on full words; a window longer than a word that is
+  not a whole number of words is a block of its own. Memory is that of one
+  block, whatever T.
+
+  Attributes:
+    num_steps: T, ticks of a presentation.
+    window: n, ticks between two reads of a membrane; the last window of a
+      presentation may be shorter.
+  """
+
+  num_steps: int
+  window: int
+
+  @property
+  def windows_per_block(self) -> int:
+    """W, windows of a block."""
+    total = -(-self.num_steps // self.window)
+    if self.window > TICKS_PER_WORD:
+      return 1
+    return min(total, math.lcm(self.window, TICKS_PER_WORD) // self.window)
+
+  @property
+  def ticks_per_block(self) -> int:
+    """Ticks from the start of a block to that of the next."""
+    return self.windows_per_block * self.window
+
+  @property
+  def num_blocks(self) -> int:
+    """Blocks of a presentation; the last one may be cut short."""
+    return -(-self.num_steps // self.ticks_per_block)
+
+  @property
+  def words_per_block(self) -> int:
+    """K, words that a block touches at most."""
+    aligned = self.ticks_per_block % TICKS_PER_WORD == 0
+    if aligned or self.num_blocks == 1:
+      return -(-self.ticks_per_block // TICKS_PER_WORD)
+    # A block that starts inside a word touches one word more.
+    return (self.ticks_per_block + TICKS_PER_WORD - 2) // TICKS_PER_WORD + 1
+
+
+class Window(NamedTuple):
+  """One window; past the end of the presentation it has no tick."""
+
+  mask: jax.Array  # [K] uint32 the window's ticks in the words of its block
+  length: jax.Array  # n_w, ticks of the window
+  elapsed: jax.Array  # t_w, ticks from the start to the window's end
+
+
+class Block(NamedTuple):
+  """The place of one block in the presentation."""
+
+  words: jax.Array  # [K] index of each word within the presentation
+  windows: Window  # [W, ...] the block's windows
+
+
+def block(schedule: Schedule, index: jax.Array | int) -> Block:
+  """Places the block of the given index in the presentation.
+
+  Args:
+    schedule: the cut of time; static.
+    index: the block, 0 up to `schedule.num_blocks - 1`.
+
+  Returns:
+    The block's words and windows.
+  """
+  first = index * schedule.ticks_per_block
+  starts = first + schedule.window * jnp.arange(schedule.windows_per_block)
+  words = first // TICKS_PER_WORD + jnp.arange(schedule.words_per_block)
+
+  def window(start):
+    end = jnp.minimum(start + schedule.window, schedule.num_steps)
+    mask = _bits_before(end, words) & ~_bits_before(start, words)
+    return Window(mask, jnp.maximum(end - start, 0), end)
+
+  return Block(words, jax.vmap(window)(starts))
+
+
+def _bits_before(tick, words):
+  """Masks the ticks of each word that come before a tick."""
+  bits = jnp.clip(tick - words * TICKS_PER_WORD, 0, TICKS_PER_WORD)
+  bits = bits.astype(jnp.uint32)
+  # A shift by the whole word is undefined.
+  below = (jnp.uint32(1) << (bits % TICKS_PER_WORD)) - jnp.uint32(1)
+  return jnp.where(bits == TICKS_PER_WORD, ~jnp.uint32(0), below)
+
+
+def compare(planes: jax.Array, rates: jax.Array) -> jax.Array:
+  """Fires where threshold < rate, for the 32 ticks of a word at once.
+
+  The comparison walks the bits from the least significant one up: where a bit
+  of the rate is set a threshold bit of 0 makes the threshold smaller, where it
+  is not a threshold bit of 1 makes it larger, and else the lower bits decide.
+  Rates are rounded to multiples of 2**-16; 0 never fires and 1 always does.
+
+  Args:
+    planes: `[16, M]` uint32 bit planes of the thresholds; M is N, or 1 where
+      the neurons share one threshold a tick.
+    rates: `[N]` spikes per tick, in [0, 1].
+
+  Returns:
+    `[N]` uint32 spikes, one bit a tick.
+  """
+  scale = 1 << thresholds.NUM_PLANES
+  target = jnp.round(rates * scale).astype(jnp.uint32)
+  below = jnp.zeros_like(target)
+  for plane in range(thresholds.NUM_PLANES):
+    is_set = -((target >> plane) & 1)  # all ones, or all zeros
+    zeros = ~planes[plane]
+    below = (zeros & below) | (is_set & (zeros | below))
+  return below | -(target >> thresholds.NUM_PLANES)
+
+
+def sample(planes: jax.Array, rates: jax.Array, window: Window) -> jax.Array:
+  """Samples the spikes of one sample in one window.
+
+  Args:
+    planes: `[K, 16, M]` uint32 bit planes of the thresholds of the block's
+      ticks; M is N, or 1 where the neurons share one threshold a tick.
+    rates: `[N]` spikes per tick, in [0, 1].
+    window: the window.
+
+  Returns:
+    `[K, N]` uint32 spikes, one bit a tick.
+  """
+  train = jax.vmap(compare, in_axes=(0, None))(planes, rates)
+  return train & window.mask[:, None]
+
+
+def count(train: jax.Array) -> jax.Array:
+  """Counts the spikes of each neuron: `[..., K, N]` words to `[..., N]`."""
+  return jnp.sum(jax.lax.population_count(train), axis=-2).astype(jnp.int32)
+
+
+def join(train: jax.Array) -> jax.Array:
+  """Joins the windows of a block, `[W, K, N]` words, to one train `[K, N]`."""
+  if train.shape[0] == 1:
+    return train[0]
+  # Windows share no tick, so the sum is the union.
+  return jnp.sum(train, axis=0, dtype=train.dtype)
+
+
+def unpack(words: jax.Array) -> jax.Array:
+  """Unpacks words to one spike a tick: `[K, N]` to `[32 K, N]` int8."""
+  shifts = jnp.arange(TICKS_PER_WORD, dtype=jnp.uint32)[None, :, None]
+  bits = (words[:, None, :] >> shifts) & jnp.uint32(1)
+  return bits.astype(jnp.int8).reshape(-1, words.shape[-1])
+
+
+def pack(spikes: jax.Array) -> jax.Array:
+  """Packs one spike a tick, `[T, N]` in {0, 1}, to `[K, N]` uint32 words."""
+  num_steps, num_neurons = spikes.shape
+  padding = ((0, -num_steps % TICKS_PER_WORD), (0, 0))
+  bits = jnp.pad(spikes.astype(jnp.uint32), padding)
+  bits = bits.reshape(-1, TICKS_PER_WORD, num_neurons)
+  shifts = jnp.arange(TICKS_PER_WORD, dtype=jnp.uint32)[None, :, None]
+  return jnp.sum(bits << shifts, axis=1, dtype=jnp.uint32)

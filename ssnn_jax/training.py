@@ -1,0 +1,183 @@
+"""Training and evaluation: whole epochs as one jitted function of a state.
+
+All functions treat one seed; `jax.vmap` over the state trains several at once.
+"""
+
+from collections.abc import Callable
+import enum
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+
+from ssnn_jax import coincidence
+from ssnn_jax import metrics
+from ssnn_jax import types
+
+
+@flax.struct.dataclass
+class TrainState:
+  """What changes while a network trains."""
+
+  params: types.Params
+  opt_state: optax.OptState
+  key: jax.Array  # typed PRNG key of the seed; never changes
+  epoch: jax.Array  # epochs done
+
+
+@flax.struct.dataclass
+class EpochMetrics:
+  """Means over an epoch, taken while the weights change."""
+
+  loss: jax.Array  # cross-entropy of the final potentials, in nats
+  accuracy: jax.Array  # of the winners
+
+
+class Stream(enum.IntEnum):
+  """What the key of a seed is used for; each use has its own stream."""
+
+  INIT = 0
+  ORDER = 1
+  PRESENT = 2
+  EVALUATE = 3
+  PROBE = 4
+
+
+def stream_key(key: jax.Array, stream: Stream) -> jax.Array:
+  """Derives the key of one stream from the key of a seed."""
+  return jax.random.fold_in(key, stream)
+
+
+def make_optimizer(
+  learning_rate: optax.ScalarOrSchedule, weight_decay: float = 0.0
+) -> optax.GradientTransformation:
+  """Builds stochastic gradient descent with decoupled weight decay.
+
+  The decay is that of the weights, not of the biases, and is multiplied by the
+  learning rate, as in `optax.adamw`.
+
+  Args:
+    learning_rate: step size for the mean gradient of a batch, or its schedule.
+    weight_decay: rate at which weights decay.
+
+  Returns:
+    The optimiser.
+  """
+
+  def weights_only(params):
+    return tuple(types.LayerParams(weights=True, biases=False) for _ in params)
+
+  return optax.chain(
+    optax.add_decayed_weights(weight_decay, mask=weights_only),
+    optax.scale_by_learning_rate(learning_rate),
+  )
+
+
+def init_state(
+  network: types.Network,
+  optimizer: optax.GradientTransformation,
+  seed: jax.Array | int,
+) -> TrainState:
+  """Makes the state before the first epoch from a seed."""
+  key = jax.random.key(seed)
+  params = network.init(stream_key(key, Stream.INIT))
+  return TrainState(params, optimizer.init(params), key, jnp.int32(0))
+
+
+def make_train_epoch(
+  network: types.Network,
+  optimizer: optax.GradientTransformation,
+  batch_size: int,
+) -> Callable[..., tuple[TrainState, EpochMetrics]]:
+  """Makes the function that trains one epoch.
+
+  Args:
+    network: the network to train.
+    optimizer: what turns gradients into steps.
+    batch_size: samples a batch; the order is drawn anew each epoch, and samples
+      beyond the last whole batch wait for another one.
+
+  Returns:
+    `(state, images, labels) -> (state, metrics)` on one seed, pure.
+  """
+
+  def train_epoch(state, images, labels):
+    num_batches = images.shape[0] // batch_size
+    order_key, present_key = (
+      jax.random.fold_in(stream_key(state.key, stream), state.epoch)
+      for stream in (Stream.ORDER, Stream.PRESENT)
+    )
+    order = jax.random.permutation(order_key, images.shape[0])
+    batches = order[: num_batches * batch_size].reshape(num_batches, batch_size)
+
+    def step(carry, index_and_batch):
+      params, opt_state = carry
+      index, batch = index_and_batch
+      key = jax.random.fold_in(present_key, index)
+      update, inference = network.learn(
+        params, key, images[batch], labels[batch]
+      )
+      steps, opt_state = optimizer.update(
+        coincidence.as_gradient(update), opt_state, params
+      )
+      correct = metrics.predict(inference) == labels[batch]
+      return (optax.apply_updates(params, steps), opt_state), EpochMetrics(
+        loss=metrics.cross_entropy(inference, labels[batch]),
+        accuracy=jnp.mean(correct.astype(jnp.float32)),
+      )
+
+    (params, opt_state), steps = jax.lax.scan(
+      step,
+      (state.params, state.opt_state),
+      (jnp.arange(num_batches), batches),
+    )
+    state = state.replace(
+      params=params, opt_state=opt_state, epoch=state.epoch + 1
+    )
+    return state, jax.tree.map(jnp.mean, steps)
+
+  return train_epoch
+
+
+def make_evaluate(
+  network: types.Network, reference: types.Network, batch_size: int
+) -> Callable[..., metrics.Accuracy]:
+  """Makes the function that evaluates parameters on a whole set.
+
+  Args:
+    network: the network to evaluate.
+    reference: the ANN that reads the same parameters as rates.
+    batch_size: samples a batch; the last one is padded.
+
+  Returns:
+    `(params, key, images, labels) -> Accuracy` on one seed, pure.
+  """
+
+  def evaluate(params, key, images, labels):
+    size = images.shape[0]
+    num_batches = -(-size // batch_size)
+    batches = jnp.arange(num_batches * batch_size).reshape(-1, batch_size)
+
+    def step(correct, index):
+      batch = batches[index]
+      chosen = jnp.minimum(batch, size - 1)
+      batch_key = jax.random.fold_in(key, index)
+      inference = network.infer(params, batch_key, images[chosen])
+      rates = reference.infer(params, batch_key, images[chosen])
+      predictions = metrics.Accuracy(
+        winner=metrics.predict(inference),
+        potential=jnp.argmax(inference.potential, axis=-1),
+        rate=jnp.argmax(rates.potential, axis=-1),
+      )
+      hits = jax.tree.map(
+        lambda guess: jnp.sum((guess == labels[chosen]) & (batch < size)),
+        predictions,
+      )
+      return jax.tree.map(jnp.add, correct, hits), None
+
+    start = metrics.Accuracy(*(jnp.int32(0),) * 3)
+    correct, _ = jax.lax.scan(step, start, jnp.arange(num_batches))
+    return jax.tree.map(lambda hits: hits / size, correct)
+
+  return evaluate
