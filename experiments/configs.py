@@ -76,9 +76,9 @@ class ExperimentConfig:
   )
   batch_size: int = _field(32, 'samples a batch')
   num_epochs: int = _field(20, 'epochs')
-  learning_rate: float = _field(0.5, 'learning rate, at first')
+  learning_rate: float = _field(1.0, 'learning rate, at first')
   schedule: str = _field(
-    'constant',
+    'linear',
     'learning rate over the run; all but constant end at 0',
     SCHEDULES,
   )
@@ -183,12 +183,11 @@ def learning_rate(config: ExperimentConfig, num_images: int):
   return rate
 
 
+_MNIST = {'batch_size': 128, 'num_epochs': 10, 'learning_rate': 0.5}
 CONFIGS = {
   'digits': ExperimentConfig(),
-  'mnist': ExperimentConfig(dataset='mnist', batch_size=128, num_epochs=10),
-  'fashion_mnist': ExperimentConfig(
-    dataset='fashion_mnist', batch_size=128, num_epochs=10
-  ),
+  'mnist': ExperimentConfig(dataset='mnist', **_MNIST),
+  'fashion_mnist': ExperimentConfig(dataset='fashion_mnist', **_MNIST),
 }
 
 

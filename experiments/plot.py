@@ -7,17 +7,14 @@ import os
 import pathlib
 
 from absl import flags
-import matplotlib
+from matplotlib import figure
+from matplotlib import ticker
+import numpy as np
 
-matplotlib.use('Agg')
-from matplotlib import pyplot  # noqa: E402
-from matplotlib import ticker  # noqa: E402
-import numpy as np  # noqa: E402
-
-from experiments import cli  # noqa: E402
-from experiments import summary  # noqa: E402
-import ssnn_jax  # noqa: E402
-from ssnn_jax import records  # noqa: E402
+from experiments import cli
+from experiments import summary
+import ssnn_jax
+from ssnn_jax import records
 
 # Okabe and Ito's palette, which the colour-blind tell apart.
 _BLUE, _ORANGE, _GREEN, _BLACK = '#0072B2', '#E69F00', '#009E73', '#000000'
@@ -40,9 +37,8 @@ def plot_spike_train_length(
   Returns:
     The files written: PNG and SVG.
   """
-  figure, (left, middle, right) = pyplot.subplots(
-    ncols=3, figsize=(13, 4.2), layout='constrained'
-  )
+  sheet = figure.Figure(figsize=(13, 4.4), layout='constrained')
+  left, middle, right = sheet.subplots(ncols=3)
   _plot_accuracy(left, comparison)
   _plot_error(
     middle, comparison.spiking, 'update_error', 'all spikes: update error'
@@ -60,14 +56,15 @@ def plot_spike_train_length(
     axes.set_xlabel('spike-train length T (ticks)')
     axes.grid(alpha=0.3)
   config, num_seeds = comparison.ann.config, len(comparison.ann.seeds)
-  figure.suptitle(
-    f'{config["dataset"]}: learning by spikes against spike-train length '
-    f'(mean and standard deviation over {num_seeds} seeds)'
+  sheet.suptitle(
+    f'{config["dataset"]}: learning by spikes (SSNN) against spike-train '
+    'length, beside the ANN\n'
+    f'mean and standard deviation over {num_seeds} seeds; errors on a probe '
+    "batch, at the ANN's weights after one epoch"
   )
   paths = [pathlib.Path(f'{stem}.{suffix}') for suffix in ('png', 'svg')]
   for path in paths:
-    figure.savefig(path, dpi=150)
-  pyplot.close(figure)
+    sheet.savefig(path, dpi=150)
   return paths
 
 
@@ -115,6 +112,7 @@ def _plot_error(axes, settings, name, title):
     label='theory, slope -1/2',
   )
   axes.set_yscale('log')
+  axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
   axes.yaxis.set_major_formatter(ticker.FormatStrFormatter('%g'))
   axes.yaxis.set_minor_formatter(ticker.NullFormatter())
   axes.set_ylabel("RMS distance from BP's gradient, relative")

@@ -51,11 +51,7 @@ def train(
     records.create(folder, configs.as_record(seeded))
 
   train_set, test_set = jax.device_put((dataset.train, dataset.test))
-  optimizer = training.make_optimizer(
-    configs.learning_rate(config, len(dataset.train.labels)),
-    config.weight_decay,
-  )
-  start, train_epoch = _compile(network, optimizer, config.batch_size)
+  start, train_epoch = _compile(network, config, len(dataset.train.labels))
   evaluate = jax.jit(
     jax.vmap(
       training.make_evaluate(network, reference, _EVAL_BATCH_SIZE),
@@ -128,9 +124,8 @@ def probe_errors(
     return dict.fromkeys(
       ('update_error', 'quantisation_error'), jnp.zeros(len(seeds))
     )
-  optimizer = training.make_optimizer(config.learning_rate, config.weight_decay)
   start, train_epoch = _compile(
-    ssnn_jax.ann(network_config), optimizer, config.batch_size
+    ssnn_jax.ann(network_config), config, len(dataset.train.labels)
   )
   state, _ = train_epoch(start(seeds), *jax.device_put(dataset.train))
   probe = jax.device_put(
@@ -161,11 +156,14 @@ def probe_errors(
   return measure(state.params, state.key)
 
 
-def _compile(network, optimizer, batch_size):
+def _compile(network, config, num_images):
   """Makes the jitted functions that start and train several seeds."""
+  optimizer = training.make_optimizer(
+    configs.learning_rate(config, num_images), config.weight_decay
+  )
   start = jax.vmap(lambda seed: training.init_state(network, optimizer, seed))
   train_epoch = jax.vmap(
-    training.make_train_epoch(network, optimizer, batch_size),
+    training.make_train_epoch(network, optimizer, config.batch_size),
     in_axes=(0, None, None),
   )
   return jax.jit(start), jax.jit(train_epoch, donate_argnums=0)

@@ -75,16 +75,13 @@ def hashed_words(
     `[16, num_neurons]` uint32 words, one a bit plane.
   """
   keys = jax.random.bits(
-    jax.random.fold_in(key, word), (2 * NUM_PLANES + 1,), jnp.uint32
+    jax.random.fold_in(key, word), (2 * NUM_PLANES + 1, 1), jnp.uint32
   )
+  first, keys = keys[0], keys[1:]
   counter = position.astype(jnp.uint32) * jnp.uint32(num_neurons)
   counter = counter + jnp.arange(num_neurons, dtype=jnp.uint32)
-  mixed = lowbias32(counter ^ keys[0])
-  planes = [
-    lowbias32((mixed ^ keys[2 * q + 1]) + keys[2 * q + 2])
-    for q in range(NUM_PLANES)
-  ]
-  return jnp.stack(planes)
+  mixed = lowbias32(counter ^ first)[None]
+  return lowbias32((mixed ^ keys[:NUM_PLANES]) + keys[NUM_PLANES:])
 
 
 def threefry_words(

@@ -1,0 +1,40 @@
+# PYTHON=python3.13 picks another interpreter.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+STAMP := $(VENV)/made-with-$(notdir $(PYTHON))
+
+.PHONY: help venv demo test lint format clean
+
+help:
+	@echo 'make venv    $(VENV) with the project and all its tests need'
+	@echo 'make demo    the main result on the digits data: table and figure'
+	@echo 'make test    lint and tests'
+	@echo 'make format  format the code as the lint asks for'
+	@echo 'make clean   remove $(VENV) and what was built'
+
+venv: $(STAMP)
+
+$(STAMP): setup.cfg pyproject.toml
+	@echo 'installing into $(VENV) ...'
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $@
+
+demo: venv
+	@$(RUN) -m experiments.sweep --sweep=spike_train_length --workdir=runs/demo
+	@$(RUN) -m experiments.plot --workdir=runs/demo
+
+lint: venv
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+
+test: lint
+	@$(RUN) -m pytest --quiet --numprocesses=auto
+
+format: venv
+	@$(RUN) -m ruff check --fix .
+	@$(RUN) -m ruff format .
+
+clean:
+	rm -rf $(VENV) build *.egg-info

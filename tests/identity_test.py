@@ -1,0 +1,87 @@
+"""Tests that with rates in the place of spikes the rule is backpropagation."""
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import ssnn_jax
+from ssnn_jax import network
+from ssnn_jax import reference
+
+RATES = {'forward': 'rates', 'backward': 'rates', 'update': 'rates'}
+SIZES = {'one': (20, 15, 4), 'three': (20, 14, 12, 10, 4)}
+
+
+def batch(num_inputs, num_classes, size=12):
+  """Returns rates `[B, I]` and labels `[B]`."""
+  images = jax.random.uniform(jax.random.key(1), (size, num_inputs))
+  return images, jnp.arange(size) % num_classes
+
+
+def bp_gradient(config, params, key, images, labels):
+  """Differentiates the mean cross-entropy, written out here once more."""
+  kept = network.dropout_masks(config, key, len(labels))
+  activation = reference.activation(
+    ssnn_jax.firing.FIRING_FUNCTIONS[config.firing_function]()
+  )
+  scale = 1.0 / (1.0 - config.dropout)
+
+  def loss(params):
+    hidden = images * config.input_gain
+    for mask, (weights, biases) in zip(kept, params):
+      potential = jnp.matmul(hidden, weights) + biases[None]
+      hidden = scale * mask * activation(potential)
+    logits = jnp.matmul(hidden, params[-1].weights) + params[-1].biases[None]
+    chosen = jax.nn.log_softmax(logits)[jnp.arange(len(labels)), labels]
+    return -jnp.mean(chosen)
+
+  return jax.grad(loss)(params)
+
+
+class IdentityTest(parameterized.TestCase):
+  def assert_is_bp(self, sizes, **options):
+    config = ssnn_jax.NetworkConfig(sizes, **RATES, **options)
+    spiking = ssnn_jax.ssnn(config)
+    params = spiking.init(jax.random.key(0))
+    key = jax.random.key(2)
+    images, labels = batch(sizes[0], sizes[-1])
+    exact = bp_gradient(config, params, key, images, labels)
+    for learn in (spiking.learn, ssnn_jax.ann(config).learn):
+      update, _ = jax.jit(learn)(params, key, images, labels)
+      gradient = ssnn_jax.as_gradient(update)
+      for ours, theirs in zip(
+        jax.tree.leaves(gradient), jax.tree.leaves(exact)
+      ):
+        # Rounding errors are relative to the largest terms of a sum, and add
+        # up over the windows of a long presentation.
+        bound = 1e-5 * float(jnp.max(jnp.abs(theirs)))
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=bound)
+
+  @parameterized.product(
+    depth=tuple(SIZES), gain=(0.5, 1.0, 2.0), dropout=(0.0, 0.3)
+  )
+  def test_rates_are_backpropagation(self, depth, gain, dropout):
+    self.assert_is_bp(SIZES[depth], gain=gain, dropout=dropout)
+
+  @parameterized.product(
+    integration=('mean', 'leaky', 'memoryless'), window=(1, 7, 33)
+  )
+  def test_whatever_the_window_and_membrane(self, integration, window):
+    self.assert_is_bp(
+      SIZES['one'], integration=integration, window=window, num_steps=33
+    )
+
+  def test_hard_sigmoid_with_input_gain_and_a_gain_for_each_layer(self):
+    self.assert_is_bp(
+      SIZES['three'],
+      firing_function='hard_sigmoid',
+      input_gain=1.5,
+      gain=(0.7, 1.0, 3.0),
+      dropout=0.2,
+    )
+
+
+if __name__ == '__main__':
+  absltest.main()

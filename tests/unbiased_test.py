@@ -1,0 +1,186 @@
+"""Tests that sampled updates have the mean that exact enumeration gives."""
+
+from unittest import mock
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import ssnn_jax
+from ssnn_jax import composite
+from ssnn_jax import firing
+from ssnn_jax import reference
+from ssnn_jax import thresholds
+from ssnn_jax import types
+from ssnn_jax import wta
+from tests import test_util
+
+NUM_GROUPS, GROUP_SIZE = 128, 4096
+IMAGE, LABEL = np.float32([0.3, 0.8]), 1
+SIZES = {'one': (2, 2, 2), 'three': (2, 1, 2, 1, 2)}
+
+
+def make_params(sizes):
+  """Draws weights that leave most gates open, and shut some now and then."""
+  rng = np.random.default_rng(0)
+  params = [
+    types.LayerParams(
+      weights=jnp.float32(rng.uniform(0.6, 1.0, shape) / np.sqrt(shape[0])),
+      biases=jnp.float32(rng.uniform(0.0, 0.3, shape[1])),
+    )
+    for shape in zip(sizes[:-1], sizes[1:])
+  ]
+  # Classes must disagree for an error to pass back, yet not saturate it.
+  signs = jnp.array([[0.3, -0.3]])
+  params[-1] = params[-1]._replace(weights=params[-1].weights * signs)
+  return tuple(params)
+
+
+def enumerate_gradient(config, params):
+  """Returns the exact mean of the update, as a gradient."""
+  counts = reference.expected_counts(config, params, IMAGE, LABEL)
+  return [
+    count / (config.num_steps * gain)
+    for layer, gain in zip(counts, config.gains)
+    for count in layer
+  ]
+
+
+def sample_gradients(config, params):
+  """Returns the sampled updates of groups of presentations, `[groups, ...]`."""
+  images = jnp.tile(IMAGE, (GROUP_SIZE, 1))
+  labels = jnp.full(GROUP_SIZE, LABEL)
+  network = ssnn_jax.ssnn(config)
+
+  @jax.jit
+  def sample(key):
+    update, _ = network.learn(params, key, images, labels)
+    return jax.tree.leaves(ssnn_jax.as_gradient(update))
+
+  groups = [
+    sample(jax.random.fold_in(jax.random.key(0), group))
+    for group in range(NUM_GROUPS)
+  ]
+  return [np.stack(leaves) for leaves in zip(*groups)]
+
+
+def assert_unbiased(samples, exact):
+  """Asserts agreement, with a sample that would see a bias of 1 %."""
+  for ours, theirs in zip(samples, exact):
+    test_util.assert_mean_within(ours, theirs)
+  errors = [ours.std(axis=0, ddof=1) / np.sqrt(len(ours)) for ours in samples]
+  visible = test_util.NUM_SIGMAS * np.linalg.norm(test_util.flat(errors))
+  assert visible < 0.01 * np.linalg.norm(test_util.flat(exact))
+
+
+class UnbiasedTest(parameterized.TestCase):
+  @parameterized.product(
+    depth=tuple(SIZES),
+    integration=('memoryless', 'mean'),
+    window=(1, 2),
+    gain=(0.5, 2.0),
+  )
+  def test_the_mean_update_is_the_enumerated_one(
+    self, depth, integration, window, gain
+  ):
+    config = ssnn_jax.NetworkConfig(
+      SIZES[depth],
+      num_steps=2,
+      window=window,
+      integration=integration,
+      gain=gain,
+    )
+    params = make_params(config.layer_sizes)
+    assert_unbiased(
+      sample_gradients(config, params), enumerate_gradient(config, params)
+    )
+
+  @parameterized.parameters(
+    dict(integration='leaky', tau=2.0, window=1, num_steps=3),
+    dict(firing_function='hard_sigmoid', window=2, num_steps=3),
+    dict(sampler='threefry', window=3, num_steps=3),
+    dict(gain=4.0, window=1, num_steps=2),  # saturates
+  )
+  def test_so_it_is_for_the_other_options(self, **options):
+    config = ssnn_jax.NetworkConfig(SIZES['one'], **options)
+    params = make_params(config.layer_sizes)
+    assert_unbiased(
+      sample_gradients(config, params), enumerate_gradient(config, params)
+    )
+
+
+def open_gate():
+  """The clip activation with a gate that is never shut."""
+  return firing.clip()._replace(gate=jnp.ones_like)
+
+
+def swap_streams(split):
+  """Exchanges the two streams of the hidden errors."""
+  return lambda *args: types.ErrorStreams(*reversed(split(*args)))
+
+
+def ignore_gain(split):
+  """Splits hidden errors as if their gain of 2 were 1."""
+  return lambda planes, errors, window: split(planes, errors / 2.0, window)
+
+
+def lose_negative(output_errors):
+  """Loses the output's negative stream."""
+
+  def wrong(*args):
+    positive, negative = output_errors(*args)
+    return types.ErrorStreams(positive, jnp.zeros_like(negative))
+
+  return wrong
+
+
+def share_stream(stream_key):
+  """Gives the errors of a layer the thresholds of its inputs."""
+
+  def wrong(key, role, layer=0):
+    if role == thresholds.Role.ERROR:
+      role = thresholds.Role.INPUT
+    return stream_key(key, role, layer)
+
+  return wrong
+
+
+MUTANTS = {
+  'gate': lambda: mock.patch.dict(firing.FIRING_FUNCTIONS, clip=open_gate),
+  'sign': lambda: mock.patch.object(
+    composite, 'split_streams', swap_streams(composite.split_streams)
+  ),
+  'gain': lambda: mock.patch.object(
+    composite, 'split_streams', ignore_gain(composite.split_streams)
+  ),
+  'stream': lambda: mock.patch.object(
+    wta, 'output_errors', lose_negative(wta.output_errors)
+  ),
+  'shared': lambda: mock.patch.object(
+    thresholds, 'stream_key', share_stream(thresholds.stream_key)
+  ),
+}
+
+
+class TestOfTheTest(parameterized.TestCase):
+  # Only where layers are of one size do neurons find a threshold to share.
+  @parameterized.parameters(
+    *((mutant, 'one') for mutant in MUTANTS),
+    *((mutant, 'three') for mutant in MUTANTS if mutant != 'shared'),
+  )
+  def test_a_wrong_rule_is_found(self, mutant, depth):
+    config = ssnn_jax.NetworkConfig(
+      SIZES[depth], num_steps=2, window=1, gain=2.0
+    )
+    params = make_params(config.layer_sizes)
+    exact = enumerate_gradient(config, params)
+    with MUTANTS[mutant]():
+      samples = sample_gradients(config, params)
+    with self.assertRaises(AssertionError):
+      assert_unbiased(samples, exact)
+
+
+if __name__ == '__main__':
+  absltest.main()
