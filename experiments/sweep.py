@@ -6,6 +6,7 @@ The seeds of a setting are trained in one program. What is recorded is skipped,
 so that a sweep that was interrupted goes on where it stopped.
 """
 
+from collections.abc import Iterable
 from collections.abc import Iterator
 import dataclasses
 import pathlib
@@ -80,31 +81,44 @@ def pending(
   return missing
 
 
+def run_grid(
+  base: configs.ExperimentConfig,
+  grid: dict[str, tuple[Any, ...]],
+  workdir: pathlib.Path,
+  seeds: Iterable[int],
+  dataset: ssnn_jax.datasets.Dataset,
+) -> None:
+  """Runs what is not yet recorded of a grid, and tells how far it is.
+
+  Args:
+    base: the configuration that the grid varies.
+    grid: the values of each varied field.
+    workdir: where each run has its folder.
+    seeds: the seeds of each setting.
+    dataset: what is trained on.
+
+  Raises:
+    UserError: if a folder holds a run of another configuration.
+  """
+  plan = []
+  for name, config in settings(base, grid):
+    folders = {seed: workdir / name / f'seed={seed}' for seed in seeds}
+    plan.append((name, config, pending(config, folders)))
+  for number, (name, config, missing) in enumerate(plan, 1):
+    todo = f'seeds {", ".join(map(str, missing))}' if missing else 'recorded'
+    print(f'[{number}/{len(plan)}] {name}: {todo}', flush=True)
+    if missing:
+      run.train(config, dataset, missing)
+
+
 def main() -> None:
   """Runs the sweep that the flags ask for."""
   values = flags.FLAGS.flag_values_dict()
-  base = configs.from_flags(values)
-  name = values['sweep']
-  workdir = pathlib.Path(
-    values['workdir'] or f'runs/{name}-{base.dataset.replace("/", "-")}'
-  )
+  base, name = configs.from_flags(values), values['sweep']
+  workdir = pathlib.Path(values['workdir'] or f'runs/{name}-{base.dataset}')
   seeds = range(base.seed, base.seed + values['num_seeds'])
   dataset = configs.load_dataset(base, values['data_dir'])
-  plan = [
-    (
-      setting,
-      config,
-      pending(
-        config, {seed: workdir / setting / f'seed={seed}' for seed in seeds}
-      ),
-    )
-    for setting, config in settings(base, SWEEPS[name])
-  ]
-  for number, (setting, config, missing) in enumerate(plan, 1):
-    todo = f'seeds {", ".join(map(str, missing))}' if missing else 'recorded'
-    print(f'[{number}/{len(plan)}] {setting}: {todo}', flush=True)
-    if missing:
-      run.train(config, dataset, missing)
+  run_grid(base, SWEEPS[name], workdir, seeds, dataset)
   print(f'records: {workdir}')
 
 

@@ -158,11 +158,12 @@ def params_sha256(params: types.Params) -> str:
 
 def environment() -> dict[str, Any]:
   """Describes what a run depends on beside its configuration."""
+  changes = _git('status', '--porcelain', '--untracked-files=no')
   return {
     'versions': {name: _version(name) for name in _PACKAGES},
     'python': platform.python_version(),
     'commit': _git('rev-parse', 'HEAD'),
-    'dirty': bool(_git('status', '--porcelain', '--untracked-files=no')),
+    'dirty': None if changes is None else bool(changes),
     'device': jax.devices()[0].device_kind,
     'num_devices': jax.device_count(),
   }

@@ -1,0 +1,239 @@
+"""Tests for runs, sweeps and figures, and for what users may get wrong."""
+
+import contextlib
+import dataclasses
+import gzip
+import io
+import pathlib
+import subprocess
+import sys
+from unittest import mock
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import numpy as np
+
+from experiments import configs
+from experiments import plot
+from experiments import run
+from experiments import summary
+from experiments import sweep
+import ssnn_jax
+from ssnn_jax import datasets
+from ssnn_jax import records
+from ssnn_jax import training
+from tests import summary_test
+
+ROOT = pathlib.Path(__file__).parent.parent
+CONFIG = configs.ExperimentConfig(
+  layer_sizes=(64, 12, 10),
+  num_steps=10,
+  batch_size=24,
+  num_epochs=3,
+  probe_draws=2,
+  dropout=0.1,
+  weight_decay=1e-4,
+)
+FINAL = {
+  *('event', 'method', 'dataset', 'num_steps', 'window', 'sampler', 'seed'),
+  *('test_accuracy', 'test_accuracy_potential', 'test_accuracy_rate'),
+  *('update_error', 'quantisation_error', 'params_sha256', 'num_devices'),
+  *('train_seconds', 'seeds_at_once'),
+}
+
+
+def small_digits():
+  """Returns 100 digits to train on, which no batch divides, and 40 to test."""
+  digits = datasets.load('digits')
+  return digits._replace(
+    train=datasets.Split(*(part[:100] for part in digits.train)),
+    test=datasets.Split(*(part[:40] for part in digits.test)),
+  )
+
+
+class RunTest(parameterized.TestCase):
+  def setUp(self):
+    super().setUp()
+    self.workdir = pathlib.Path(self.create_tempdir().full_path)
+
+  def train(self, config, *seeds):
+    """Trains seeds together and reads their records."""
+    name = '-'.join(map(str, seeds))
+    folders = {seed: self.workdir / f'{name}/{seed}' for seed in seeds}
+    run.train(config, small_digits(), folders)
+    return [records.read(folder) for folder in folders.values()]
+
+  @parameterized.product(method=('ssnn', 'bp'), num_steps=(10, 100))
+  def test_a_run_is_recorded(self, method, num_steps):
+    config = dataclasses.replace(
+      CONFIG, method=method, num_steps=num_steps, eval_every=2
+    )
+    (recorded,) = self.train(config, 3)
+    kinds = [event['event'] for event in recorded.events]
+    self.assertEqual(
+      kinds, ['header', 'epoch', 'epoch', 'eval', 'epoch', 'eval', 'final']
+    )
+    self.assertEqual(set(recorded.final), FINAL)
+    self.assertEqual(recorded.final['seed'], 3)
+    self.assertEqual(recorded.config['seed'], 3)
+    losses = [e['loss'] for e in recorded.events if e['event'] == 'epoch']
+    self.assertLess(losses[-1], losses[0])
+    self.assertEqual(
+      recorded.final['test_accuracy'], recorded.events[-2]['test_accuracy']
+    )
+    is_exact = recorded.final['update_error'] == 0
+    self.assertEqual(is_exact, method == 'bp')
+
+  def test_a_seed_learns_alone_what_it_learns_among_others(self):
+    # Counts are integers, so that spikes leave no room for rounding.
+    (alone,) = self.train(CONFIG, 1)
+    _, among = self.train(CONFIG, 0, 1)
+    differing = {'train_seconds', 'seeds_at_once'}
+    for ours, theirs in zip(alone.events[1:], among.events[1:]):
+      for name in set(ours) - differing:
+        self.assertEqual(ours[name], theirs[name], name)
+
+  def test_epochs_are_traced_once(self):
+    traces = []
+    make = training.make_train_epoch
+
+    def make_counted(*args):
+      train_epoch = make(*args)
+
+      def counted(*args):
+        traces.append(args)
+        return train_epoch(*args)
+
+      return counted
+
+    with mock.patch.object(training, 'make_train_epoch', make_counted):
+      self.train(dataclasses.replace(CONFIG, method='bp'), 0, 1)
+    self.assertLen(traces, 1)
+
+
+class SweepTest(parameterized.TestCase):
+  def setUp(self):
+    super().setUp()
+    self.folder = pathlib.Path(self.create_tempdir().full_path) / 'seed=0'
+
+  def test_the_ann_comes_first(self):
+    listed = list(sweep.settings(CONFIG, {'num_steps': (1, 4)}))
+    self.assertEqual(
+      [n for n, _ in listed], ['bp', 'num_steps=1', 'num_steps=4']
+    )
+    self.assertEqual([c.method for _, c in listed], ['bp', 'ssnn', 'ssnn'])
+    self.assertEqual([c.num_steps for _, c in listed], [10, 1, 4])
+
+  def test_what_is_recorded_is_skipped(self):
+    folders = {0: self.folder}
+    self.assertEqual(sweep.pending(CONFIG, folders), folders)
+    records.create(self.folder, configs.as_record(CONFIG))
+    self.assertEqual(sweep.pending(CONFIG, folders), folders)  # not finished
+    self.assertEmpty(list(self.folder.iterdir()))
+    records.create(self.folder, configs.as_record(CONFIG))
+    records.append(self.folder, 'final')
+    self.assertEmpty(sweep.pending(CONFIG, folders))
+
+  def test_another_run_is_refused(self):
+    records.create(self.folder, configs.as_record(CONFIG))
+    other = dataclasses.replace(CONFIG, num_epochs=4)
+    with self.assertRaisesRegex(
+      ssnn_jax.UserError, 'num_epochs is 3 there and 4 here'
+    ):
+      sweep.pending(other, {0: self.folder})
+    self.assertTrue((self.folder / 'config.json').exists())
+
+
+class PlotTest(absltest.TestCase):
+  def test_figures_come_from_records(self):
+    comparison = summary.compare(
+      summary.group(summary_test.make_runs()), 'here'
+    )
+    stem = pathlib.Path(self.create_tempdir().full_path) / 'figure'
+    png, svg = plot.plot_spike_train_length(comparison, stem)
+    self.assertEqual(png.read_bytes()[:4], b'\x89PNG')
+    self.assertIn('<svg', svg.read_text()[:1000])
+
+
+class CommandLineTest(parameterized.TestCase):
+  def command(self, module, *arguments):
+    return subprocess.run(
+      [sys.executable, '-m', f'experiments.{module}', *arguments],
+      cwd=ROOT,
+      capture_output=True,
+      text=True,
+    )
+
+  def assert_refused(self, message, *arguments):
+    workdir = pathlib.Path(self.create_tempdir().full_path) / 'new'
+    done = self.command('run', f'--workdir={workdir}', *arguments)
+    self.assertNotEqual(done.returncode, 0)
+    self.assertIn(message, done.stderr)
+    self.assertNotIn('Traceback', done.stderr)
+    self.assertFalse(workdir.exists())
+
+  @parameterized.parameters(
+    ('--num_steps=0', '--num_steps is 0; expected 1 tick or more.'),
+    ('--dataset=nope', "no data set named 'nope'; choose one of digits"),
+    ('--layer_sizes=784,abc', '--layer_sizes=784,abc: expected whole numbers'),
+    ('--layer_sizes=784,10', '--layer_sizes=784,10 does not fit digits'),
+    ('--config=nope', '--config=nope'),
+    ('num_steps=3', 'num_steps=3 is not a flag'),
+  )
+  def test_a_wrong_flag_gets_a_sentence(self, argument, message):
+    self.assert_refused(message, argument)
+
+  def test_a_truncated_file_gets_a_sentence(self):
+    data_dir = pathlib.Path(self.create_tempdir().full_path)
+    folder = data_dir / 'fashion_mnist'
+    folder.mkdir()
+    whole = gzip.compress(bytes(np.random.default_rng(0).bytes(1000)))
+    for name in ('train-images-idx3', 'train-labels-idx1'):
+      (folder / f'{name}-ubyte.gz').write_bytes(whole[:-200])
+    for name in ('t10k-images-idx3', 't10k-labels-idx1'):
+      (folder / f'{name}-ubyte.gz').write_bytes(whole)
+    self.assert_refused(
+      'train-images-idx3-ubyte.gz is',
+      '--dataset=fashion_mnist',
+      f'--data_dir={data_dir}',
+    )
+
+  def test_an_existing_workdir_is_kept(self):
+    workdir = pathlib.Path(self.create_tempdir().full_path)
+    records.create(workdir / 'run', {})
+    before = (workdir / 'run' / 'metrics.jsonl').read_text()
+    done = self.command('run', f'--workdir={workdir / "run"}')
+    self.assertNotEqual(done.returncode, 0)
+    self.assertRegex(
+      done.stderr, '^error: --workdir=.* already holds .*another folder.\n$'
+    )
+    after = (workdir / 'run' / 'metrics.jsonl').read_text()
+    self.assertEqual(after, before)
+
+  def test_a_sweep_and_its_figure(self):
+    workdir = pathlib.Path(self.create_tempdir().full_path)
+    arguments = CONFIG, {'num_steps': (1, 4)}, workdir, range(2), small_digits()
+    told = [self.told(sweep.run_grid, *arguments) for _ in range(2)]
+    self.assertEqual(told[0].count('seeds 0, 1'), 3)
+    self.assertEqual(told[1].count('recorded'), 3)
+    drawn = self.command('plot', f'--workdir={workdir}')
+    self.assertEqual((drawn.returncode, drawn.stderr), (0, ''))
+    self.assertRegex(drawn.stdout, 'SSNN, T = 4 .* 2\nfigure: .*png, .*svg')
+
+  def told(self, function, *arguments):
+    """Returns what a function prints; nothing else may be written."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+      function(*arguments)
+    self.assertEqual(err.getvalue(), '')
+    return out.getvalue()
+
+  def test_a_figure_needs_records(self):
+    for workdir in (self.create_tempdir().full_path, 'nowhere', ''):
+      done = self.command('plot', f'--workdir={workdir}')
+      self.assertEqual(done.returncode, 1)
+      self.assertRegex(done.stderr, f'^error: --workdir={workdir}.*\n$')
+
+
+if __name__ == '__main__':
+  absltest.main()

@@ -1,0 +1,79 @@
+"""Tests that README and the other pages say what is so."""
+
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+
+from absl.testing import absltest
+from absl.testing import parameterized
+
+from experiments import summary
+from ssnn_jax import records
+
+ROOT = pathlib.Path(__file__).parent.parent
+README = (ROOT / 'README.md').read_text()
+PAGES = sorted(
+  path for path in [*ROOT.glob('*.md'), *ROOT.glob('experiments/*.md')]
+)
+COMMAND = re.compile(r'^python -m (experiments\.\w+)(.*)$', re.MULTILINE)
+COMMANDS = sorted(
+  {
+    match.groups()
+    for page in PAGES
+    for match in COMMAND.finditer(page.read_text())
+  }
+)
+
+
+class ReadmeTest(parameterized.TestCase):
+  def test_the_example_runs(self):
+    (example,) = re.findall(r'```python\n(.*?)```', README, re.DOTALL)
+    scope = {}
+    exec(compile(example, 'README.md', 'exec'), scope)
+    self.assertEqual(scope['classes'].shape, (32,))
+    for layer, params in zip(scope['gradient'], scope['params']):
+      self.assertEqual(layer.weights.shape, params.weights.shape)
+
+  @parameterized.parameters(*{module for module, _ in COMMANDS})
+  def test_commands_name_flags_that_are_there(self, module):
+    done = subprocess.run(
+      [sys.executable, '-m', module, '--helpfull'],
+      cwd=ROOT,
+      capture_output=True,
+      text=True,
+    )
+    for other, arguments in COMMANDS:
+      if other == module:
+        for argument in shlex.split(arguments):
+          name = argument.partition('=')[0]
+          self.assertIn(f'  {name}:', done.stdout, f'{module}{arguments}')
+
+  def test_make_knows_the_targets(self):
+    makefile = (ROOT / 'Makefile').read_text()
+    for page in PAGES:
+      for target in re.findall(r'^make (\w+)', page.read_text(), re.MULTILINE):
+        self.assertRegex(makefile, rf'(?m)^{target}:')
+
+  def test_links_lead_somewhere(self):
+    for page in PAGES:
+      for link in re.findall(r'\]\(([^)#:]+)\)', page.read_text()):
+        self.assertTrue((page.parent / link).exists(), f'{page.name}: {link}')
+
+  def test_tables_are_those_of_the_records(self):
+    pattern = r'<!-- table: (\S+) -->\n+```text\n(.*?)\n```'
+    tables = [
+      table
+      for page in PAGES
+      for table in re.findall(pattern, page.read_text(), re.DOTALL)
+    ]
+    self.assertNotEmpty(tables)
+    for name, table in tables:
+      runs = records.find(ROOT / 'experiments' / 'records' / name)
+      comparison = summary.compare(summary.group(runs), name)
+      self.assertEqual(table, summary.table(comparison))
+
+
+if __name__ == '__main__':
+  absltest.main()

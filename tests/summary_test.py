@@ -1,0 +1,98 @@
+"""Tests for the statistics over seeds."""
+
+import math
+
+from absl.testing import absltest
+import numpy as np
+from scipy import stats
+
+from experiments import summary
+import ssnn_jax
+from ssnn_jax import records
+
+ACCURACY = {
+  'bp': [0.90, 0.92, 0.91],
+  1: [0.70, 0.75, 0.71],
+  64: [0.91, 0.92, 0.90],
+}
+
+
+def make_runs(accuracy=ACCURACY, **options):
+  """Makes finished runs of the ANN and of spiking networks, last T first."""
+  for setting, values in reversed(accuracy.items()):
+    for seed, value in enumerate(values):
+      is_ann = setting == 'bp'
+      config = {
+        'method': 'bp' if is_ann else 'ssnn',
+        'num_steps': 16 if is_ann else setting,
+        'dataset': 'digits',
+        'seed': seed,
+        **options,
+      }
+      final = dict.fromkeys(summary.ACCURACIES + summary.ERRORS, value)
+      final |= {'event': 'final', 'seed': seed}
+      yield records.Run('nowhere', config, [final])
+
+
+class SummaryTest(absltest.TestCase):
+  def test_runs_are_grouped_over_seeds(self):
+    unfinished = records.Run('nowhere', {'method': 'ssnn'}, [])
+    settings = summary.group([*make_runs(), unfinished])
+    self.assertEqual([s.num_steps for s in settings], [1, 16, 64])
+    for setting in settings:
+      self.assertEqual(setting.seeds, [0, 1, 2])
+    first = settings[0]
+    self.assertAlmostEqual(first.mean('test_accuracy'), 0.72)
+    expected = np.sqrt((0.02**2 + 0.03**2 + 0.01**2) / 2)
+    self.assertAlmostEqual(first.deviation('test_accuracy'), expected)
+
+  def test_the_difference_is_paired(self):
+    comparison = summary.compare(summary.group(make_runs()), 'here')
+    mean, half_width = summary.paired_difference(
+      comparison.spiking[0], comparison.ann, 'test_accuracy'
+    )
+    test = stats.ttest_rel(ACCURACY[1], ACCURACY['bp'])
+    low, high = test.confidence_interval(0.95)
+    self.assertAlmostEqual(mean - half_width, low)
+    self.assertAlmostEqual(mean + half_width, high)
+
+  def test_only_common_seeds_are_paired(self):
+    runs = [run for run in make_runs() if run.config['seed'] != 1]
+    runs += [r for r in make_runs() if r.config['num_steps'] == 1][1:2]
+    comparison = summary.compare(summary.group(runs), 'here')
+    mean, _ = summary.paired_difference(
+      comparison.spiking[0], comparison.ann, 'test_accuracy'
+    )
+    self.assertAlmostEqual(mean, (0.70 - 0.90 + 0.71 - 0.91) / 2)
+
+  def test_one_seed_has_no_interval(self):
+    runs = [run for run in make_runs() if run.config['seed'] == 0]
+    comparison = summary.compare(summary.group(runs), 'here')
+    _, half_width = summary.paired_difference(
+      comparison.spiking[0], comparison.ann, 'test_accuracy'
+    )
+    self.assertTrue(math.isnan(half_width))
+
+  def test_what_cannot_be_compared_is_refused(self):
+    runs = list(make_runs())
+    others = list(make_runs(batch_size=7))
+    for mixed in (
+      runs + others,
+      [run for run in runs if run.config['method'] == 'ssnn'],
+      [run for run in runs if run.config['method'] == 'bp'],
+      [],
+    ):
+      with self.assertRaisesRegex(ssnn_jax.UserError, '--workdir=here holds'):
+        summary.compare(summary.group(mixed), 'here')
+
+  def test_the_table_tells_each_setting(self):
+    comparison = summary.compare(summary.group(make_runs()), 'here')
+    lines = summary.table(comparison).splitlines()
+    self.assertLen(lines, 5)
+    self.assertRegex(lines[2], r'^ANN \(BP\) +91.00 ± 1.00 .* 3$')
+    self.assertRegex(lines[3], r'^SSNN, T = 1 +72.00 ± 2.65 .*-19.00 ± ')
+    self.assertRegex(lines[4], r'^SSNN, T = 64 +91.00 ± 1.00 .* 3$')
+
+
+if __name__ == '__main__':
+  absltest.main()
