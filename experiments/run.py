@@ -216,4 +216,6 @@ def main() -> None:
 if __name__ == '__main__':
   configs.define_flags()
   cli.define_folders('new folder for the record; by default one below runs/.')
+  for module in (configs, cli):
+    flags.adopt_module_key_flags(module)  # so that --help lists them
   cli.launch(main)

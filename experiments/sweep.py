@@ -115,6 +115,11 @@ def main() -> None:
   """Runs the sweep that the flags ask for."""
   values = flags.FLAGS.flag_values_dict()
   base, name = configs.from_flags(values), values['sweep']
+  for field in ('method', *SWEEPS[name]):
+    if values[field] is not None:
+      raise ssnn_jax.UserError(
+        f'--{field} is what --sweep={name} varies; leave it out.'
+      )
   workdir = pathlib.Path(values['workdir'] or f'runs/{name}-{base.dataset}')
   seeds = range(base.seed, base.seed + values['num_seeds'])
   dataset = configs.load_dataset(base, values['data_dir'])
@@ -131,4 +136,6 @@ if __name__ == '__main__':
   flags.DEFINE_integer(
     'num_seeds', 5, 'seeds of each setting, from --seed up.', lower_bound=1
   )
+  for module in (configs, cli):
+    flags.adopt_module_key_flags(module)  # so that --help lists them
   cli.launch(main)

@@ -220,6 +220,13 @@ class CommandLineTest(parameterized.TestCase):
     self.assertEqual((drawn.returncode, drawn.stderr), (0, ''))
     self.assertRegex(drawn.stdout, 'SSNN, T = 4 .* 2\nfigure: .*png, .*svg')
 
+  def test_a_sweep_refuses_what_it_varies(self):
+    for argument in ('--num_steps=3', '--method=bp'):
+      done = self.command('sweep', argument)
+      self.assertEqual(done.returncode, 1)
+      name = argument.partition('=')[0]
+      self.assertRegex(done.stderr, f'^error: {name} is what .* leave it out')
+
   def told(self, function, *arguments):
     """Returns what a function prints; nothing else may be written."""
     out, err = io.StringIO(), io.StringIO()

@@ -39,7 +39,7 @@ class ReadmeTest(parameterized.TestCase):
   @parameterized.parameters(*{module for module, _ in COMMANDS})
   def test_commands_name_flags_that_are_there(self, module):
     done = subprocess.run(
-      [sys.executable, '-m', module, '--helpfull'],
+      [sys.executable, '-m', module, '--help'],
       cwd=ROOT,
       capture_output=True,
       text=True,
