@@ -20,6 +20,15 @@ def define_folders(workdir_help: str) -> None:
   )
 
 
+def _parse(argv):
+  """Parses flags; a wrong one ends in one sentence, as any mistake does."""
+  try:
+    return flags.FLAGS(argv)
+  except flags.Error as error:
+    problem = ' '.join(str(error).split()).removeprefix('flag ').rstrip(' .?')
+    sys.exit(f'error: {problem}; see --help.')
+
+
 def launch(main: Callable[[], None]) -> None:
   """Parses flags and runs `main`; a user's mistake ends in one sentence."""
 
@@ -34,4 +43,4 @@ def launch(main: Callable[[], None]) -> None:
     except ssnn_jax.UserError as error:
       sys.exit(f'error: {error}')
 
-  app.run(guarded)
+  app.run(guarded, flags_parser=_parse)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 import dataclasses
 import json
+import math
 import types
 import typing
 from typing import Any
@@ -32,9 +33,7 @@ class ExperimentConfig:
   The defaults are those of `digits`, tuned on the ANN's validation split.
   """
 
-  dataset: str = _field(
-    'digits', 'data set: ' + ', '.join(ssnn_jax.datasets.NAMES)
-  )
+  dataset: str = _field('digits', 'data set', ssnn_jax.datasets.NAMES)
   method: str = _field(
     'ssnn', 'ssnn (spikes) or bp (the ANN, by backpropagation)', METHODS
   )
@@ -103,26 +102,23 @@ class ExperimentConfig:
   def __post_init__(self):
     for field in dataclasses.fields(self):
       choices, value = field.metadata['choices'], getattr(self, field.name)
-      expected = ', '.join(choices or ())
+      expected = f'one of {", ".join(choices or ())}'
       _check(field.name, value, not choices or value in choices, expected)
     for name in ('batch_size', 'num_epochs', 'probe_size', 'probe_draws'):
       value = getattr(self, name)
       _check(name, value, value >= 1, 'a whole number from 1 up')
     for name in ('weight_decay', 'eval_every'):
       value = getattr(self, name)
-      _check(name, value, value >= 0, 'a number from 0 up')
-    _check(
-      'learning_rate', self.learning_rate, self.learning_rate > 0, 'above 0'
-    )
-    _check('hold_out', self.hold_out, 0 <= self.hold_out < 1, 'within [0, 1)')
-    _check('seed', self.seed, 0 <= self.seed < 2**31, 'within [0, 2**31)')
+      _check(name, value, 0 <= value < math.inf, 'a number from 0 up')
+    rate = self.learning_rate
+    _check('learning_rate', rate, 0 < rate < math.inf, 'a number above 0')
+    _check('hold_out', self.hold_out, 0 <= self.hold_out < 1, '0 up to, not, 1')
+    _check('seed', self.seed, 0 <= self.seed < 2**31, '0 up to, not, 2**31')
 
 
 def _check(name, value, is_valid, expected):
   if not is_valid:
-    raise ssnn_jax.UserError(
-      f'--{name}={value} is not possible; give one of: {expected}.'
-    )
+    raise ssnn_jax.UserError(f'--{name} is {value}; expected {expected}.')
 
 
 def as_record(config: ExperimentConfig) -> dict[str, Any]:
@@ -136,7 +132,10 @@ def load_dataset(
   """Loads what a run trains on (`train`) and is judged on (`test`)."""
   dataset = ssnn_jax.datasets.load(config.dataset, data_dir)
   if config.hold_out:
-    dataset = ssnn_jax.datasets.hold_out(dataset, config.hold_out)
+    try:
+      dataset = ssnn_jax.datasets.hold_out(dataset, config.hold_out)
+    except ssnn_jax.UserError as error:
+      raise ssnn_jax.UserError(f'--hold_out: {error}') from None
   num_images = len(dataset.train.labels)
   if config.batch_size > num_images:
     raise ssnn_jax.UserError(

@@ -25,17 +25,14 @@ _READS = {
 }
 
 
-def plot_spike_train_length(
-  comparison: summary.Comparison, stem: str | os.PathLike
-) -> list[pathlib.Path]:
+def draw_spike_train_length(comparison: summary.Comparison) -> figure.Figure:
   """Draws accuracy and errors of spiking networks against T.
 
   Args:
     comparison: spiking networks over T, and their ANN.
-    stem: path of the figure without suffix.
 
   Returns:
-    The files written: PNG and SVG.
+    The figure; a notebook shows it.
   """
   sheet = figure.Figure(figsize=(13, 4.4), layout='constrained')
   left, middle, right = sheet.subplots(ncols=3)
@@ -62,6 +59,19 @@ def plot_spike_train_length(
     f'mean and standard deviation over {num_seeds} seeds; errors on a probe '
     "batch, at the ANN's weights after one epoch"
   )
+  return sheet
+
+
+def save(sheet: figure.Figure, stem: str | os.PathLike) -> list[pathlib.Path]:
+  """Saves a figure as PNG and SVG.
+
+  Args:
+    sheet: the figure.
+    stem: path of the files without suffix.
+
+  Returns:
+    The files written.
+  """
   paths = [pathlib.Path(f'{stem}.{suffix}') for suffix in ('png', 'svg')]
   for path in paths:
     sheet.savefig(path, dpi=150)
@@ -132,7 +142,8 @@ def main() -> None:
   settings = summary.group(records.find(workdir))
   comparison = summary.compare(settings, str(workdir))
   print(summary.table(comparison))
-  paths = plot_spike_train_length(comparison, workdir / 'spike_train_length')
+  sheet = draw_spike_train_length(comparison)
+  paths = save(sheet, workdir / 'spike_train_length')
   print('figure: ' + ', '.join(map(str, paths)))
 
 

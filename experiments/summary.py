@@ -61,7 +61,7 @@ def group(runs: Iterable[records.Run]) -> list[Setting]:
   for config, finals in groups.values():
     finals.sort(key=lambda final: final['seed'])
     values = {
-      name: np.array([final[name] for final in finals])
+      name: np.array([final[name] for final in finals], np.float64)
       for name in ACCURACIES + ERRORS
     }
     settings.append(
@@ -172,4 +172,6 @@ def _row(name, setting, baseline):
     f'{setting.mean(q):.3f} ± {setting.deviation(q):.3f}' for q in ERRORS
   ]
   difference = f'{100 * mean:+.2f} ± {100 * half_width:.2f}'
+  if math.isnan(half_width):
+    difference = 'one seed only'
   return name, *percent, difference, *errors, str(len(setting.seeds))

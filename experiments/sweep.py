@@ -60,7 +60,8 @@ def pending(
   """
   missing = {}
   for seed, folder in folders.items():
-    if not folder.exists():
+    is_empty = folder.is_dir() and not any(folder.iterdir())
+    if is_empty or not folder.exists():
       missing[seed] = folder
       continue
     recorded = records.read(folder)
@@ -98,10 +99,13 @@ def run_grid(
     dataset: what is trained on.
 
   Raises:
-    UserError: if a folder holds a run of another configuration.
+    UserError: if a setting is not possible, or a folder holds a run of another
+      configuration.
   """
-  plan = []
-  for name, config in settings(base, grid):
+  listed, plan = list(settings(base, grid)), []
+  for _, config in listed:
+    configs.network_config(config, dataset)  # refused before any has run
+  for name, config in listed:
     folders = {seed: workdir / name / f'seed={seed}' for seed in seeds}
     plan.append((name, config, pending(config, folders)))
   for number, (name, config, missing) in enumerate(plan, 1):

@@ -20,10 +20,11 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+import ssnn_jax
 from ssnn_jax import types
 
 _CONFIG, _METRICS = 'config.json', 'metrics.jsonl'
-_PACKAGES = ('ssnn_jax', 'jax', 'jaxlib', 'numpy', 'optax', 'flax')
+_PACKAGES = ('jax', 'jaxlib', 'numpy', 'optax', 'flax')
 
 
 class RecordError(types.UserError):
@@ -58,7 +59,7 @@ def create(folder: str | os.PathLike, config: Mapping[str, Any]) -> None:
   try:
     if folder.exists() and any(folder.iterdir()):
       raise RecordError(
-        f'--workdir={folder} already holds {_describe(folder)}, which is not '
+        f'--workdir={folder} already holds {_describe(folder)}, and nothing is '
         'overwritten; choose another folder.'
       )
     folder.mkdir(parents=True, exist_ok=True)
@@ -124,20 +125,21 @@ def read(folder: str | os.PathLike) -> Run:
     Its configuration and events.
 
   Raises:
-    RecordError: if a file is missing or not JSON.
+    RecordError: if a file is missing or does not hold JSON objects.
   """
   folder = pathlib.Path(folder)
   path = folder / _CONFIG
   try:
-    config = json.loads(path.read_text())
+    config = _parse_object(path.read_text())
     path = folder / _METRICS
     lines = path.read_text().splitlines() if path.exists() else []
-    events = [json.loads(line) for line in lines]
+    events = [_parse_object(line) for line in lines]
   except OSError as error:
     raise _unusable(path, error) from None
   except ValueError:
     raise RecordError(
-      f'{path} is not whole JSON; remove the run it belongs to, or restore it.'
+      f'{path} is not made of whole JSON objects; remove the run it belongs '
+      'to, or restore it.'
     ) from None
   return Run(folder, config, events)
 
@@ -160,20 +162,16 @@ def environment() -> dict[str, Any]:
   """Describes what a run depends on beside its configuration."""
   changes = _git('status', '--porcelain', '--untracked-files=no')
   return {
-    'versions': {name: _version(name) for name in _PACKAGES},
+    'versions': {
+      'ssnn_jax': ssnn_jax.__version__,
+      **{name: metadata.version(name) for name in _PACKAGES},
+    },
     'python': platform.python_version(),
     'commit': _git('rev-parse', 'HEAD'),
     'dirty': None if changes is None else bool(changes),
     'device': jax.devices()[0].device_kind,
     'num_devices': jax.device_count(),
   }
-
-
-def _version(package):
-  try:
-    return metadata.version(package)
-  except metadata.PackageNotFoundError:
-    return None
 
 
 def _git(*arguments):
@@ -187,6 +185,13 @@ def _git(*arguments):
   return done.stdout.strip()
 
 
+def _parse_object(text):
+  value = json.loads(text)
+  if not isinstance(value, dict):
+    raise ValueError(f'{text} is not an object')
+  return value
+
+
 def _describe(folder):
   if not (folder / _CONFIG).exists():
     return 'files that are not a run'
@@ -197,10 +202,11 @@ def _describe(folder):
 def _plain(value):
   if not isinstance(value, jax.Array | np.ndarray | np.generic):
     return value
-  value = np.asarray(value)[()]
+  value = np.asarray(value).reshape(())[()]
   # A float32 is written with its own digits, not those of a double.
-  is_float = isinstance(value, np.floating)
-  return float(str(value)) if is_float else value.item()
+  if isinstance(value, np.floating):
+    return float(str(value)) if np.isfinite(value) else None  # as JSON asks
+  return value.item()
 
 
 def _unusable(path, error):

@@ -1,8 +1,10 @@
 """Tests of the rules that every public function follows."""
 
+import ast
 import importlib
 import inspect
 import pkgutil
+import re
 import subprocess
 import sys
 
@@ -35,28 +37,43 @@ class ApiTest(parameterized.TestCase):
 
   @parameterized.named_parameters(*FUNCTIONS)
   def test_a_docstring_tells_arguments_and_results(self, function):
-    doc = inspect.getdoc(function)
-    self.assertIsNotNone(doc)
-    if 'Args:' in doc:
-      for name in inspect.signature(function).parameters:
-        self.assertRegex(doc, rf'\n  \**{name}: ')
+    doc, signature = inspect.getdoc(function), inspect.signature(function)
+    self.assertRegex(doc, r'\A[A-Z].*[.:]\n?')
+    if 'Args:' not in doc:  # as a line or two may say it all
+      self.assertLessEqual(len(doc.splitlines()), 3)
+      return
+    arguments = doc.partition('Args:\n')[2].partition('\n\n')[0]
+    self.assertEqual(
+      re.findall(r'^  \**(\w+): ', arguments, re.MULTILINE),
+      list(signature.parameters),
+    )
+    has_result = signature.return_annotation is not None
+    self.assertEqual(
+      bool(re.search('^(Returns|Yields):', doc, re.M)), has_result
+    )
 
   @parameterized.named_parameters(*FUNCTIONS)
   def test_signatures_are_annotated(self, function):
     signature = inspect.signature(function)
-    self.assertTrue(
-      all(
-        parameter.annotation is not parameter.empty
-        for parameter in signature.parameters.values()
-      )
-    )
+    for parameter in signature.parameters.values():
+      self.assertIsNot(parameter.annotation, parameter.empty, parameter.name)
 
   def test_the_surface_is_what_it_says(self):
     self.assertEqual(list(ssnn_jax.__all__), sorted(ssnn_jax.__all__))
-    for name in ssnn_jax.__all__:
-      self.assertTrue(hasattr(ssnn_jax, name), name)
-    for name in ('jax', 'jnp', 'np'):
-      self.assertFalse(hasattr(ssnn_jax, name))
+    imported, modules = {}, {module.__name__ for module in MODULES}
+    exec('from ssnn_jax import *', imported)
+    self.assertContainsSubset(ssnn_jax.__all__, imported)
+    # What is listed is what `__init__` imports; beside it there are modules.
+    statements = ast.parse(inspect.getsource(ssnn_jax)).body
+    names = [
+      alias.asname or alias.name
+      for statement in statements
+      if isinstance(statement, ast.Import | ast.ImportFrom)
+      for alias in statement.names
+    ]
+    self.assertCountEqual(names, ssnn_jax.__all__)
+    for name in set(vars(ssnn_jax)) - set(names):
+      self.assertTrue(name.startswith('_') or f'ssnn_jax.{name}' in modules)
 
   def test_the_import_is_light(self):
     heavy = ('tensorflow', 'tensorflow_datasets', 'tonic', 'torch', 'sklearn')

@@ -1,5 +1,7 @@
 """Tests for the encoding of images and for what is refused."""
 
+import functools
+
 from absl.testing import absltest
 from absl.testing import parameterized
 import jax
@@ -7,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
+from ssnn_jax import encoding
 
 SIZES = (6, 4, 3)
 GOOD = np.linspace(0, 1, 12, dtype=np.float32).reshape(2, 2, 3)
@@ -37,12 +40,18 @@ def networks():
 
 
 class EncodingTest(parameterized.TestCase):
+  def assert_refused(self, message, function, *arguments):
+    """Asserts that the refusal is one sentence that says what is wrong."""
+    with self.assertRaisesRegex(ssnn_jax.UserError, message) as caught:
+      function(*arguments)
+    self.assertRegex(str(caught.exception), r'\A[^\n]+\.\Z')
+
   def test_grey_values_are_rates(self):
     images = np.arange(256, dtype=np.uint8).reshape(4, 8, 8)
     rates = ssnn_jax.rate_encode(images)
     expected = (np.arange(256) / 255).astype(np.float32).reshape(4, 64)
     # A quotient may be computed as a product, an ulp off; the ends may not.
-    np.testing.assert_allclose(rates, expected, rtol=2e-7)
+    np.testing.assert_array_max_ulp(rates, expected, maxulp=1)
     self.assertEqual((rates.min(), rates.max()), (0.0, 1.0))
 
   def test_rates_are_themselves(self):
@@ -53,22 +62,22 @@ class EncodingTest(parameterized.TestCase):
   def test_bad_images_are_refused(self, name):
     images, message = BAD_IMAGES[name]
     for network, params in networks():
-      with self.assertRaisesRegex(ssnn_jax.UserError, message):
-        network.infer(params, jax.random.key(0), images)
-      with self.assertRaisesRegex(ssnn_jax.UserError, message):
-        network.learn(params, jax.random.key(0), images, LABELS)
+      key = jax.random.key(0)
+      self.assert_refused(message, network.infer, params, key, images)
+      self.assert_refused(message, network.learn, params, key, images, LABELS)
 
   @parameterized.parameters(*BAD_LABELS)
   def test_bad_labels_are_refused(self, name):
     labels, message = BAD_LABELS[name]
     for network, params in networks():
-      with self.assertRaisesRegex(ssnn_jax.UserError, message):
-        network.learn(params, jax.random.key(0), GOOD, labels)
+      key = jax.random.key(0)
+      self.assert_refused(message, network.learn, params, key, GOOD, labels)
 
   def test_params_of_another_network_are_refused(self):
     for network, params in networks():
-      with self.assertRaisesRegex(ssnn_jax.UserError, 'layer_sizes asks for'):
-        network.infer(params[:1], jax.random.key(0), GOOD)
+      key, message = jax.random.key(0), 'layer_sizes asks for'
+      for others in (params[:1], params[::-1], ()):
+        self.assert_refused(message, network.infer, others, key, GOOD)
 
   @parameterized.parameters('integers', 'single', 'pixels')
   def test_shapes_and_dtypes_are_refused_under_jit(self, name):
@@ -77,7 +86,32 @@ class EncodingTest(parameterized.TestCase):
       with self.assertRaisesRegex(ssnn_jax.UserError, message):
         jax.jit(network.infer)(params, jax.random.key(0), images)
 
-  def test_known_values_inside_jit_are_checked(self):
+  @parameterized.parameters('floats', 'one_hot', 'too_few')
+  def test_labels_are_refused_under_jit(self, name):
+    labels, message = BAD_LABELS[name]
+    for network, params in networks():
+      key, learn = jax.random.key(0), jax.jit(network.learn)
+      self.assert_refused(message, learn, params, key, GOOD, labels)
+
+  def test_values_are_not_known_under_jit(self):
+    (_, params), _ = networks()
+    encode = jax.jit(functools.partial(encoding.encode_batch, SIZES))
+    for name in ('nan', 'below', 'above'):
+      images, _ = BAD_IMAGES[name]
+      rates = encode(params, images, LABELS + 100)
+      expected = images.reshape(2, 6).astype(np.float32)
+      np.testing.assert_array_equal(rates, expected)
+
+  @parameterized.parameters(np.asarray, jnp.asarray)
+  def test_arrays_in_a_closure_of_jit_are_encoded(self, kind):
+    (_, params), _ = networks()
+    images, labels = kind(GOOD), kind(LABELS)
+    rates = jax.jit(
+      lambda params: encoding.encode_batch(SIZES, params, images, labels)
+    )(params)
+    np.testing.assert_array_equal(rates, GOOD.reshape(2, 6))
+
+  def test_networks_learn_from_arrays_in_a_closure_of_jit(self):
     for network, params in networks():
       learn = jax.jit(
         lambda key, labels, network=network, params=params: network.learn(

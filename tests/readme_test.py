@@ -1,5 +1,8 @@
 """Tests that README and the other pages say what is so."""
 
+import contextlib
+import io
+import json
 import pathlib
 import re
 import shlex
@@ -17,6 +20,7 @@ README = (ROOT / 'README.md').read_text()
 PAGES = sorted(
   path for path in [*ROOT.glob('*.md'), *ROOT.glob('experiments/*.md')]
 )
+NOTEBOOKS = [(path,) for path in ROOT.glob('colab/*.ipynb')]
 COMMAND = re.compile(r'^python -m (experiments\.\w+)(.*)$', re.MULTILINE)
 COMMANDS = sorted(
   {
@@ -49,6 +53,20 @@ class ReadmeTest(parameterized.TestCase):
         for argument in shlex.split(arguments):
           name = argument.partition('=')[0]
           self.assertIn(f'  {name}:', done.stdout, f'{module}{arguments}')
+
+  @parameterized.parameters(*NOTEBOOKS)
+  def test_notebooks_run(self, path):
+    cells = json.loads(path.read_text())['cells']
+    code = [''.join(c['source']) for c in cells if c['cell_type'] == 'code']
+    shell = [source for source in code if source.startswith('!')]
+    python = [source for source in code if not source.startswith('!')]
+    for source in shell:
+      self.assertRegex(source, r'^!python -m experiments\.(run|sweep) --')
+    with contextlib.chdir(ROOT), contextlib.redirect_stdout(io.StringIO()):
+      scope = {}
+      for source in python:
+        exec(compile(source, path.name, 'exec'), scope)
+    self.assertEqual(scope['update'].positive[0].weights.dtype, 'int32')
 
   def test_make_knows_the_targets(self):
     makefile = (ROOT / 'Makefile').read_text()

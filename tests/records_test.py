@@ -71,6 +71,28 @@ class RecordsTest(parameterized.TestCase):
     ):
       records.create(foreign, CONFIG)
 
+  def test_a_foreign_folder_stays_as_it_is(self):
+    self.folder.mkdir(parents=True)
+    (self.folder / 'notes.txt').write_text('mine')
+    with self.assertRaises(records.RecordError) as caught:
+      records.create(self.folder, CONFIG)
+    self.assertEqual(
+      str(caught.exception),
+      f'--workdir={self.folder} already holds files that are not a run, and '
+      'nothing is overwritten; choose another folder.',
+    )
+    self.assertEqual([p.name for p in self.folder.iterdir()], ['notes.txt'])
+
+  @parameterized.parameters('', 'below')
+  def test_a_file_in_the_place_of_the_folder_is_told(self, below):
+    self.folder.parent.mkdir()
+    self.folder.write_text('mine')
+    with self.assertRaisesRegex(
+      records.RecordError, f'^{self.folder}.* cannot be used .*--workdir'
+    ):
+      records.create(self.folder / below, CONFIG)
+    self.assertEqual(self.folder.read_text(), 'mine')
+
   def test_an_empty_folder_is_used(self):
     self.folder.mkdir(parents=True)
     records.create(self.folder, CONFIG)
@@ -107,6 +129,12 @@ class RecordsTest(parameterized.TestCase):
         records.append(self.folder, 'epoch', epoch=1)
     self.assertEqual(self.text(), before)
 
+  def test_what_json_lacks_is_null(self):
+    records.create(self.folder, CONFIG)
+    for value in (jnp.nan, jnp.inf):
+      records.append(self.folder, 'epoch', loss=jnp.float32(value))
+      self.assertIsNone(records.read(self.folder).events[-1]['loss'])
+
   def test_a_folder_that_cannot_be_written_is_told(self):
     error = PermissionError(errno.EACCES, 'Permission denied')
     with mock.patch.object(pathlib.Path, 'mkdir', side_effect=error):
@@ -115,12 +143,42 @@ class RecordsTest(parameterized.TestCase):
       ):
         records.create(self.folder, CONFIG)
 
+  def test_a_line_that_cannot_be_written_is_told(self):
+    records.create(self.folder, CONFIG)
+    error = PermissionError(errno.EACCES, 'Permission denied')
+    with mock.patch('builtins.open', side_effect=error):
+      with self.assertRaisesRegex(
+        records.RecordError, 'metrics.jsonl .*Permission denied.*--workdir'
+      ):
+        records.append(self.folder, 'epoch', epoch=1)
+
+  @parameterized.parameters(
+    (jnp.float32(0.1), '0.1'),
+    (np.float32([0.1]), '0.1'),
+    (np.float64(0.1), '0.1'),
+    (jnp.float32(1 / 3), '0.33333334'),
+    (np.int32([[7]]), '7'),
+    (np.bool_(True), 'true'),
+  )
+  def test_a_number_has_the_digits_of_its_own_type(self, value, digits):
+    records.create(self.folder, CONFIG)
+    records.append(self.folder, 'epoch', value=value)
+    expected = f'{{"event": "epoch", "value": {digits}}}'
+    self.assertEqual(self.text().splitlines()[-1], expected)
+
   @parameterized.parameters('config.json', 'metrics.jsonl')
   def test_a_damaged_file_is_named(self, name):
     records.create(self.folder, CONFIG)
     path = self.folder / name
     path.write_text(path.read_text()[:-5])
-    with self.assertRaisesRegex(records.RecordError, f'{name} is not whole'):
+    with self.assertRaisesRegex(records.RecordError, f'{name} is not made of'):
+      records.read(self.folder)
+
+  @parameterized.parameters('config.json', 'metrics.jsonl')
+  def test_json_of_another_kind_is_not_a_run(self, name):
+    records.create(self.folder, CONFIG)
+    (self.folder / name).write_text('[1, 2]\n')
+    with self.assertRaisesRegex(records.RecordError, f'{name} is not made of'):
       records.read(self.folder)
 
   def test_a_missing_run_is_told(self):

@@ -1,6 +1,7 @@
 """Tests for the statistics over seeds."""
 
 import math
+import re
 
 from absl.testing import absltest
 import numpy as np
@@ -78,6 +79,7 @@ class SummaryTest(absltest.TestCase):
     others = list(make_runs(batch_size=7))
     for mixed in (
       runs + others,
+      runs + [run for run in others if run.config['method'] == 'ssnn'],
       [run for run in runs if run.config['method'] == 'ssnn'],
       [run for run in runs if run.config['method'] == 'bp'],
       [],
@@ -89,9 +91,15 @@ class SummaryTest(absltest.TestCase):
     comparison = summary.compare(summary.group(make_runs()), 'here')
     lines = summary.table(comparison).splitlines()
     self.assertLen(lines, 5)
-    self.assertRegex(lines[2], r'^ANN \(BP\) +91.00 ± 1.00 .* 3$')
-    self.assertRegex(lines[3], r'^SSNN, T = 1 +72.00 ± 2.65 .*-19.00 ± ')
-    self.assertRegex(lines[4], r'^SSNN, T = 64 +91.00 ± 1.00 .* 3$')
+    cells = [re.split(' {2,}', line) for line in lines]
+    self.assertLen(cells[0], 8)
+    self.assertEqual(cells[2], ['ANN (BP)', '91.00 ± 1.00', '3'])
+    # The differences are -0.20, -0.17 and -0.20; Student's t is 4.303.
+    one = ['72.00 ± 2.65'] * 3 + ['-19.00 ± 4.30'] + ['0.720 ± 0.026'] * 2
+    self.assertEqual(cells[3], ['SSNN, T = 1', *one, '3'])
+    # Here they are 0.01, 0 and -0.01.
+    last = ['91.00 ± 1.00'] * 3 + ['+0.00 ± 2.48'] + ['0.910 ± 0.010'] * 2
+    self.assertEqual(cells[4], ['SSNN, T = 64', *last, '3'])
 
 
 if __name__ == '__main__':
