@@ -18,6 +18,9 @@ from ssnn_jax import records
 
 # Okabe and Ito's palette, which the colour-blind tell apart.
 _BLUE, _ORANGE, _GREEN, _BLACK = '#0072B2', '#E69F00', '#009E73', '#000000'
+# Orders of the error in T: (slope, line, cause).
+_NOISE = (-0.5, '--', 'chance of coincidences')
+_KINKS = (-0.25, ':', 'gates near a kink')
 _READS = {
   'test_accuracy': ('winner counts', _BLUE, 'o'),
   'test_accuracy_potential': ('final potential', _ORANGE, 's'),
@@ -38,13 +41,18 @@ def draw_spike_train_length(comparison: summary.Comparison) -> figure.Figure:
   left, middle, right = sheet.subplots(ncols=3)
   _plot_accuracy(left, comparison)
   _plot_error(
-    middle, comparison.spiking, 'update_error', 'all spikes: update error'
+    middle,
+    comparison.spiking,
+    'update_error',
+    'all spikes: update error',
+    (_NOISE, _KINKS),
   )
   _plot_error(
     right,
     comparison.spiking,
     'quantisation_error',
     'discrete update alone: quantisation error',
+    (_NOISE,),
   )
   ticks = [setting.num_steps for setting in comparison.spiking]
   for axes in (left, middle, right):
@@ -101,7 +109,7 @@ def _plot_accuracy(axes, comparison):
   axes.legend(loc='lower right', fontsize=9)
 
 
-def _plot_error(axes, settings, name, title):
+def _plot_error(axes, settings, name, title, guides):
   steps = np.array([setting.num_steps for setting in settings])
   means = np.array([setting.mean(name) for setting in settings])
   deviations = [setting.deviation(name) for setting in settings]
@@ -112,22 +120,23 @@ def _plot_error(axes, settings, name, title):
   axes.errorbar(
     steps, means, deviations, color=_BLUE, marker='o', capsize=3, label=label
   )
-  # Anchored at the longest train, where theory's leading order holds best.
-  axes.plot(
-    steps,
-    means[-1] * (steps / steps[-1]) ** -0.5,
-    color=_BLACK,
-    linestyle='--',
-    linewidth=1,
-    label='theory, slope -1/2',
-  )
+  # Anchored at the longest train, where the leading orders hold best.
+  for slope, linestyle, cause in guides:
+    axes.plot(
+      steps,
+      means[-1] * (steps / steps[-1]) ** slope,
+      color=_BLACK,
+      linestyle=linestyle,
+      linewidth=1,
+      label=f'theory, slope {slope:g}: {cause}',
+    )
   axes.set_yscale('log')
   axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
   axes.yaxis.set_major_formatter(ticker.FormatStrFormatter('%g'))
   axes.yaxis.set_minor_formatter(ticker.NullFormatter())
   axes.set_ylabel("RMS distance from BP's gradient, relative")
   axes.set_title(title)
-  axes.legend(fontsize=9)
+  axes.legend(loc='lower left', fontsize=9)
 
 
 def main() -> None:
