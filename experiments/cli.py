@@ -1,6 +1,8 @@
 """What the commands share: flags, and how mistakes are told."""
 
 from collections.abc import Callable
+import os
+import pathlib
 import sys
 
 from absl import app
@@ -18,6 +20,11 @@ def define_folders(workdir_help: str) -> None:
     None,
     'folder of data sets; by default $TFDS_DATA_DIR, or ~/tensorflow_datasets.',
   )
+
+
+def folder(path: str | os.PathLike) -> pathlib.Path:
+  """Makes a path of a flag's value, whose ~ no shell has expanded."""
+  return pathlib.Path(path).expanduser()
 
 
 def _parse(argv):
@@ -42,5 +49,8 @@ def launch(main: Callable[[], None]) -> None:
       main()
     except ssnn_jax.UserError as error:
       sys.exit(f'error: {error}')
+    except KeyboardInterrupt:
+      print('interrupted', file=sys.stderr)
+      sys.exit(130)  # as a shell tells it
 
   app.run(guarded, flags_parser=_parse)

@@ -44,7 +44,9 @@ class ExperimentConfig:
   )
   num_steps: int = _field(64, 'T, ticks of a presentation')
   window: int | None = _field(
-    None, 'n, ticks between reads of a membrane; left out: 32, or T if shorter'
+    None,
+    'n, ticks between reads of a membrane; left out: 32, or T if shorter; a '
+    'shorter window is slower to simulate',
   )
   firing_function: str = _field(
     'clip',
@@ -112,8 +114,12 @@ class ExperimentConfig:
       _check(name, value, 0 <= value < math.inf, 'a number from 0 up')
     rate = self.learning_rate
     _check('learning_rate', rate, 0 < rate < math.inf, 'a number above 0')
-    _check('hold_out', self.hold_out, 0 <= self.hold_out < 1, '0 up to, not, 1')
-    _check('seed', self.seed, 0 <= self.seed < 2**31, '0 up to, not, 2**31')
+    _check(
+      'hold_out', self.hold_out, 0 <= self.hold_out < 1, '0 or more and below 1'
+    )
+    _check(
+      'seed', self.seed, 0 <= self.seed < 2**31, '0 or more and below 2**31'
+    )
 
 
 def _check(name, value, is_valid, expected):
@@ -140,6 +146,11 @@ def load_dataset(
   if config.batch_size > num_images:
     raise ssnn_jax.UserError(
       f'--batch_size={config.batch_size} is more than the {num_images} '
+      f'training images of {dataset.name}; give a smaller one.'
+    )
+  if config.probe_size > num_images:
+    raise ssnn_jax.UserError(
+      f'--probe_size={config.probe_size} is more than the {num_images} '
       f'training images of {dataset.name}; give a smaller one.'
     )
   return dataset

@@ -44,23 +44,24 @@ def draw_spike_train_length(comparison: summary.Comparison) -> figure.Figure:
     middle,
     comparison.spiking,
     'update_error',
-    'all spikes: update error',
+    'update error: spikes throughout',
     (_NOISE, _KINKS),
   )
   _plot_error(
     right,
     comparison.spiking,
     'quantisation_error',
-    'discrete update alone: quantisation error',
+    'quantisation error: spikes in the update alone',
     (_NOISE,),
   )
+  right.sharey(middle)
   ticks = [setting.num_steps for setting in comparison.spiking]
   for axes in (left, middle, right):
     axes.set_xscale('log', base=2)
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.set_xlabel('spike-train length T (ticks)')
     axes.grid(alpha=0.3)
-  config, num_seeds = comparison.ann.config, len(comparison.ann.seeds)
+  config, num_seeds = comparison.ann.config, summary.count_seeds(comparison)
   sheet.suptitle(
     f'{config["dataset"]}: learning by spikes (SSNN) against spike-train '
     'length, beside the ANN\n'
@@ -104,7 +105,9 @@ def _plot_accuracy(axes, comparison):
       capsize=3,
       label=f'SSNN, {label}',
     )
-  axes.set_ylabel('test accuracy (%)')
+  is_held_out = ann.config['hold_out'] > 0
+  judged_on = 'held-out' if is_held_out else 'test'
+  axes.set_ylabel(f'{judged_on} accuracy (%)')
   axes.set_title('accuracy')
   axes.legend(loc='lower right', fontsize=9)
 
@@ -142,10 +145,10 @@ def _plot_error(axes, settings, name, title, guides):
 def main() -> None:
   """Prints the table of a sweep over T and draws its figure."""
   values = flags.FLAGS.flag_values_dict()
-  workdir = pathlib.Path(values['workdir'] or '')
+  workdir = cli.folder(values['workdir'] or '')
   if not values['workdir'] or not workdir.is_dir():
     raise ssnn_jax.UserError(
-      f'--workdir={values["workdir"]} is not a folder; give the one that '
+      f'--workdir={values["workdir"] or ""} is not a folder; give the one that '
       'experiments.sweep wrote to.'
     )
   settings = summary.group(records.find(workdir))

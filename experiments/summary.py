@@ -100,6 +100,12 @@ def compare(settings: list[Setting], where: str) -> Comparison:
   return Comparison(anns[0], spiking)
 
 
+def count_seeds(comparison: Comparison) -> str:
+  """Tells over how many seeds the settings of a comparison were run."""
+  sizes = {len(s.seeds) for s in (comparison.ann, *comparison.spiking)}
+  return ' to '.join(map(str, sorted({min(sizes), max(sizes)})))
+
+
 def paired_difference(
   setting: Setting, baseline: Setting, name: str
 ) -> tuple[float, float]:
@@ -160,17 +166,20 @@ def table(comparison: Comparison) -> str:
   return '\n'.join([lines[0], '-' * len(lines[0]), *lines[1:]])
 
 
+def _spread(setting, quantity, scale, digits):
+  """Writes mean and deviation of a quantity; one seed has no deviation."""
+  text = f'{scale * setting.mean(quantity):.{digits}f}'
+  if len(setting.seeds) > 1:
+    text += f' ± {scale * setting.deviation(quantity):.{digits}f}'
+  return text
+
+
 def _row(name, setting, baseline):
-  percent = [
-    f'{100 * setting.mean(q):.2f} ± {100 * setting.deviation(q):.2f}'
-    for q in ACCURACIES
-  ]
+  percent = [_spread(setting, quantity, 100, 2) for quantity in ACCURACIES]
   if baseline is None:
     return name, percent[0], '', '', '', '', '', str(len(setting.seeds))
   mean, half_width = paired_difference(setting, baseline, ACCURACIES[0])
-  errors = [
-    f'{setting.mean(q):.3f} ± {setting.deviation(q):.3f}' for q in ERRORS
-  ]
+  errors = [_spread(setting, quantity, 1, 3) for quantity in ERRORS]
   difference = f'{100 * mean:+.2f} ± {100 * half_width:.2f}'
   if math.isnan(half_width):
     difference = 'one seed only'

@@ -8,7 +8,9 @@ so that a sweep that was interrupted goes on where it stopped.
 
 from collections.abc import Iterable
 from collections.abc import Iterator
+import contextlib
 import dataclasses
+import fcntl
 import pathlib
 from typing import Any
 
@@ -82,6 +84,37 @@ def pending(
   return missing
 
 
+@contextlib.contextmanager
+def alone_in(workdir: pathlib.Path) -> Iterator[None]:
+  """Keeps other sweeps out of a folder; what is unfinished there is ours.
+
+  Args:
+    workdir: the folder; made if it is not there.
+
+  Yields:
+    Nothing; the folder is free again at the end, however that comes.
+
+  Raises:
+    UserError: if another sweep is at work there, or it cannot be written.
+  """
+  try:
+    workdir.mkdir(parents=True, exist_ok=True)
+    lock = open(workdir / '.lock', 'w')
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+  except BlockingIOError:
+    raise ssnn_jax.UserError(
+      f'--workdir={workdir}: another sweep is at work there; wait for it, or '
+      'choose another folder.'
+    ) from None
+  except OSError as error:
+    raise ssnn_jax.UserError(
+      f'--workdir={workdir} cannot be used ({error.strerror}); choose another '
+      'folder.'
+    ) from None
+  with lock:
+    yield
+
+
 def run_grid(
   base: configs.ExperimentConfig,
   grid: dict[str, tuple[Any, ...]],
@@ -124,10 +157,11 @@ def main() -> None:
       raise ssnn_jax.UserError(
         f'--{field} is what --sweep={name} varies; leave it out.'
       )
-  workdir = pathlib.Path(values['workdir'] or f'runs/{name}-{base.dataset}')
+  workdir = cli.folder(values['workdir'] or f'runs/{name}-{base.dataset}')
   seeds = range(base.seed, base.seed + values['num_seeds'])
   dataset = configs.load_dataset(base, values['data_dir'])
-  run_grid(base, SWEEPS[name], workdir, seeds, dataset)
+  with alone_in(workdir):
+    run_grid(base, SWEEPS[name], workdir, seeds, dataset)
   print(f'records: {workdir}')
 
 

@@ -69,14 +69,17 @@ class NetworkConfig:
     _check(
       'layer_sizes',
       sizes,
-      len(sizes) >= 2 and min(sizes) >= 1,
-      'at least two sizes (inputs and classes), each 1 or more',
+      len(sizes) >= 2 and all(map(_is_count, sizes)),
+      'at least two whole numbers (inputs and classes), each 1 or more',
     )
-    _check('num_steps', self.num_steps, self.num_steps >= 1, '1 tick or more')
+    _check(
+      'num_steps', self.num_steps, _is_count(self.num_steps), '1 tick or more'
+    )
     _check(
       'window',
       self.window,
-      self.window is None or 1 <= self.window <= self.num_steps,
+      self.window is None
+      or (_is_count(self.window) and self.window <= self.num_steps),
       f'1 tick up to num_steps = {self.num_steps}',
     )
     _check('tau', self.tau, 0 < self.tau < math.inf, 'a positive number')
@@ -98,7 +101,9 @@ class NetworkConfig:
       0 < self.input_gain < math.inf,
       'a positive number',
     )
-    _check('dropout', self.dropout, 0 <= self.dropout < 1, '0 up to, not, 1')
+    _check(
+      'dropout', self.dropout, 0 <= self.dropout < 1, '0 or more and below 1'
+    )
     for field, choices in _CHOICES.items():
       value = getattr(self, field)
       _check(field, value, value in choices, 'one of ' + ', '.join(choices))
@@ -133,6 +138,10 @@ _CHOICES = {
   'sampler': tuple(thresholds.SAMPLERS),
   'representation': REPRESENTATIONS,
 }
+
+
+def _is_count(value):
+  return isinstance(value, int) and value >= 1
 
 
 def _check(field, value, is_valid, expected):

@@ -11,7 +11,7 @@ def rate_encode(images: jax.Array | np.ndarray) -> jax.Array:
   """Turns images into the rates at which their pixels spike.
 
   Values are checked where they are known; inside `jax.jit` only dtype and
-  shape are.
+  shape are, and rates are clipped.
 
   Args:
     images: `[B, ...]` uint8 grey values, or float rates within [0, 1].
@@ -36,7 +36,7 @@ def rate_encode(images: jax.Array | np.ndarray) -> jax.Array:
       'float rates within [0, 1].'
     )
   _check_rates(images)
-  return jnp.asarray(images, jnp.float32)
+  return jnp.clip(jnp.asarray(images, jnp.float32), 0.0, 1.0)
 
 
 def _check_rates(rates):

@@ -54,11 +54,11 @@ class Schedule(NamedTuple):
   @property
   def words_per_block(self) -> int:
     """K, words that a block touches at most."""
-    aligned = self.ticks_per_block % TICKS_PER_WORD == 0
-    if aligned or self.num_blocks == 1:
-      return -(-self.ticks_per_block // TICKS_PER_WORD)
+    ticks = min(self.ticks_per_block, self.num_steps)
+    if ticks % TICKS_PER_WORD == 0 or self.num_blocks == 1:
+      return -(-ticks // TICKS_PER_WORD)
     # A block that starts inside a word touches one word more.
-    return (self.ticks_per_block + TICKS_PER_WORD - 2) // TICKS_PER_WORD + 1
+    return (ticks + TICKS_PER_WORD - 2) // TICKS_PER_WORD + 1
 
 
 class Window(NamedTuple):

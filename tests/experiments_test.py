@@ -305,6 +305,15 @@ class CommandLineTest(parameterized.TestCase):
     )
     self.assertEqual(last, f'records: {workdir}')
 
+  def test_two_sweeps_do_not_meet(self):
+    workdir = pathlib.Path(self.create_tempdir().full_path)
+    with sweep.alone_in(workdir):
+      with self.assertRaisesRegex(ssnn_jax.UserError, 'another sweep is at'):
+        with sweep.alone_in(workdir):
+          self.fail('two sweeps are at work')
+    with sweep.alone_in(workdir):
+      pass  # free again
+
   def test_a_sweep_refuses_what_it_varies(self):
     for argument in ('--num_steps=3', '--method=bp'):
       done = self.command('sweep', argument)

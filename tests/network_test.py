@@ -200,6 +200,8 @@ class ConfigTest(parameterized.TestCase):
     dict(layer_sizes=(5,)),
     dict(layer_sizes=(5, 0, 3)),
     dict(num_steps=0),
+    dict(num_steps=64.0),
+    dict(layer_sizes=(5, 2.5, 3)),
     dict(window=0),
     dict(window=65),
     dict(tau=0.0),

@@ -27,6 +27,7 @@ def make_runs(accuracy=ACCURACY, **options):
         'method': 'bp' if is_ann else 'ssnn',
         'num_steps': 16 if is_ann else setting,
         'dataset': 'digits',
+        'hold_out': 0.0,
         'seed': seed,
         **options,
       }
