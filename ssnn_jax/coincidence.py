@@ -33,17 +33,21 @@ def _count_dense(presynaptic, errors):
 
 def _count_packed(presynaptic, errors):
   """Counts the common bits of words, one sample and word after another."""
+  words = [x.reshape(-1, x.shape[-1]) for x in (presynaptic, *errors)]
+  largest = spikes.TICKS_PER_WORD * len(words[0])
+  # The traffic of the accumulator is what this takes its time for.
+  dtype = jnp.int16 if largest <= jnp.iinfo(jnp.int16).max else jnp.int32
 
   def step(counts, words):
     pre, positive, negative = words
     pre = pre[:, None]
     agree = jax.lax.population_count(pre & positive[None, :])
     differ = jax.lax.population_count(pre & negative[None, :])
-    return counts + (agree - differ).astype(jnp.int32), None
+    return counts + (agree - differ).astype(dtype), None
 
-  words = [x.reshape(-1, x.shape[-1]) for x in (presynaptic, *errors)]
   shape = (presynaptic.shape[-1], errors.positive.shape[-1])
-  return jax.lax.scan(step, jnp.zeros(shape, jnp.int32), words)[0]
+  counts, _ = jax.lax.scan(step, jnp.zeros(shape, dtype), words)
+  return counts.astype(jnp.int32)
 
 
 def _count_auto(presynaptic, errors):

@@ -43,6 +43,17 @@ class CoincidenceTest(parameterized.TestCase):
     np.testing.assert_array_equal(counts.biases, errors.sum(axis=(0, 1)))
     self.assertEqual(counts.weights.dtype, jnp.int32)
 
+  @parameterized.product(
+    representation=REPRESENTATIONS, batch_size=(1023, 1024), sign=(1, -1)
+  )
+  def test_full_counts_do_not_overflow(self, representation, batch_size, sign):
+    ones = np.ones((batch_size, 32, 2), np.int8)  # up to 2**15 coincidences
+    counts = coincidence.count_coincidences(
+      *packed(ones, sign * ones), representation
+    )
+    expected = np.full((2, 2), sign * 32 * batch_size)
+    np.testing.assert_array_equal(counts.weights, expected)
+
   @parameterized.parameters(*REPRESENTATIONS)
   def test_a_batch_counts_the_sum_of_its_samples(self, representation):
     pre, streams = packed(*random_trains(1, 8, 40, 13, 5))
