@@ -143,16 +143,13 @@ def load_dataset(
     except ssnn_jax.UserError as error:
       raise ssnn_jax.UserError(f'--hold_out: {error}') from None
   num_images = len(dataset.train.labels)
-  if config.batch_size > num_images:
-    raise ssnn_jax.UserError(
-      f'--batch_size={config.batch_size} is more than the {num_images} '
-      f'training images of {dataset.name}; give a smaller one.'
-    )
-  if config.probe_size > num_images:
-    raise ssnn_jax.UserError(
-      f'--probe_size={config.probe_size} is more than the {num_images} '
-      f'training images of {dataset.name}; give a smaller one.'
-    )
+  for name in ('batch_size', 'probe_size'):
+    size = getattr(config, name)
+    if size > num_images:
+      raise ssnn_jax.UserError(
+        f'--{name}={size} is more than the {num_images} training images of '
+        f'{dataset.name}; give a smaller one.'
+      )
   return dataset
 
 

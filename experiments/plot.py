@@ -19,8 +19,8 @@ from ssnn_jax import records
 # Okabe and Ito's palette, which the colour-blind tell apart.
 _BLUE, _ORANGE, _GREEN, _BLACK = '#0072B2', '#E69F00', '#009E73', '#000000'
 # Orders of the error in T: (slope, line, cause).
-_NOISE = (-0.5, '--', 'chance of coincidences')
-_KINKS = (-0.25, ':', 'gates near a kink')
+_NOISE = (-0.5, '--', 'chance')
+_KINKS = (-0.25, ':', 'kinks')
 _READS = {
   'test_accuracy': ('winner counts', _BLUE, 'o'),
   'test_accuracy_potential': ('final potential', _ORANGE, 's'),
@@ -37,8 +37,9 @@ def draw_spike_train_length(comparison: summary.Comparison) -> figure.Figure:
   Returns:
     The figure; a notebook shows it.
   """
-  sheet = figure.Figure(figsize=(13, 4.4), layout='constrained')
+  sheet = figure.Figure(figsize=(14, 4.4), layout='constrained')
   left, middle, right = sheet.subplots(ncols=3)
+  right.sharey(middle)  # before anything is drawn, so that both fit
   _plot_accuracy(left, comparison)
   _plot_error(
     middle,
@@ -51,10 +52,9 @@ def draw_spike_train_length(comparison: summary.Comparison) -> figure.Figure:
     right,
     comparison.spiking,
     'quantisation_error',
-    'quantisation error: spikes in the update alone',
+    'quantisation error: spikes in the update only',
     (_NOISE,),
   )
-  right.sharey(middle)
   ticks = [setting.num_steps for setting in comparison.spiking]
   for axes in (left, middle, right):
     axes.set_xscale('log', base=2)
@@ -131,7 +131,7 @@ def _plot_error(axes, settings, name, title, guides):
       color=_BLACK,
       linestyle=linestyle,
       linewidth=1,
-      label=f'theory, slope {slope:g}: {cause}',
+      label=f'theory ({cause}): slope {slope:g}',
     )
   axes.set_yscale('log')
   axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
@@ -139,7 +139,7 @@ def _plot_error(axes, settings, name, title, guides):
   axes.yaxis.set_minor_formatter(ticker.NullFormatter())
   axes.set_ylabel("RMS distance from BP's gradient, relative")
   axes.set_title(title)
-  axes.legend(loc='lower left', fontsize=9)
+  axes.legend(loc='upper right', fontsize=9)
 
 
 def main() -> None:

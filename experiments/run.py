@@ -50,12 +50,14 @@ def train(
     seeded = dataclasses.replace(config, seed=seed)
     records.create(folder, configs.as_record(seeded))
 
+  train_set, test_set = jax.device_put((dataset.train, dataset.test))
+  dataset = dataset._replace(train=train_set, test=test_set)
   seeds = jnp.array(list(folders))
   with tqdm.tqdm(
     total=config.num_epochs, disable=None, unit='epoch'
   ) as progress:
     params, accuracy, seconds = _train_epochs(
-      config, dataset, network, reference, folders, progress
+      config, dataset, network, reference, seeds, folders, progress
     )
     progress.set_postfix_str('measuring errors')
     errors = probe_errors(config, network_config, dataset, seeds)
@@ -79,14 +81,13 @@ def train(
   )
 
 
-def _train_epochs(config, dataset, network, reference, folders, progress):
+def _train_epochs(
+  config, dataset, network, reference, seeds, folders, progress
+):
   """Trains all epochs; returns parameters, last accuracy and seconds taken.
 
   The seconds are those of training alone: neither compiling nor evaluating.
   """
-  train_set, test_set = jax.device_put((dataset.train, dataset.test))
-  seeds = jnp.array(list(folders))
-  keys = jax.vmap(_evaluation_key)(seeds)
   start, train_epoch = _compile(network, config, len(dataset.train.labels))
   evaluate = jax.jit(
     jax.vmap(
@@ -95,10 +96,11 @@ def _train_epochs(config, dataset, network, reference, folders, progress):
     )
   )
   state, seconds = start(seeds), 0.0
-  train_epoch = train_epoch.lower(state, *train_set).compile()
+  keys = jax.vmap(_evaluation_key)(state.key)
+  train_epoch = train_epoch.lower(state, *dataset.train).compile()
   for epoch in range(1, config.num_epochs + 1):
     began = time.perf_counter()
-    state, means = jax.block_until_ready(train_epoch(state, *train_set))
+    state, means = jax.block_until_ready(train_epoch(state, *dataset.train))
     seconds += time.perf_counter() - began
     _append_each(
       folders,
@@ -109,7 +111,7 @@ def _train_epochs(config, dataset, network, reference, folders, progress):
     )
     is_last = epoch == config.num_epochs
     if is_last or (config.eval_every and epoch % config.eval_every == 0):
-      accuracy = evaluate(state.params, keys, *test_set)
+      accuracy = evaluate(state.params, keys, *dataset.test)
       _append_each(folders, 'eval', epoch=epoch, test_accuracy=accuracy.winner)
     progress.update()
   return state.params, accuracy, seconds
@@ -144,10 +146,8 @@ def probe_errors(
   start, train_epoch = _compile(
     ssnn_jax.ann(network_config), config, len(dataset.train.labels)
   )
-  state, _ = train_epoch(start(seeds), *jax.device_put(dataset.train))
-  probe = jax.device_put(
-    tuple(part[: config.probe_size] for part in dataset.train)
-  )
+  state, _ = train_epoch(start(seeds), *dataset.train)
+  probe = [part[: config.probe_size] for part in dataset.train]
   exact = dataclasses.replace(network_config, dropout=0.0)
   quantised = dataclasses.replace(exact, forward='rates', backward='rates')
 
@@ -186,8 +186,8 @@ def _compile(network, config, num_images):
   return jax.jit(start), jax.jit(train_epoch, donate_argnums=0)
 
 
-def _evaluation_key(seed):
-  return training.stream_key(jax.random.key(seed), training.Stream.EVALUATE)
+def _evaluation_key(key):
+  return training.stream_key(key, training.Stream.EVALUATE)
 
 
 def _digests(params, num_seeds):

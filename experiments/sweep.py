@@ -3,7 +3,7 @@
   python -m experiments.sweep --sweep=spike_train_length --dataset=digits
 
 The seeds of a setting are trained in one program. What is recorded is skipped,
-so that a sweep that was interrupted goes on where it stopped.
+so that a sweep that was interrupted goes on with the runs that are missing.
 """
 
 from collections.abc import Iterable

@@ -183,16 +183,22 @@ class NetworkTest(parameterized.TestCase):
     network, params = ssnn_jax.ssnn(config), make_params(config)
     platforms = ('cpu', 'cuda', 'tpu')
 
-    def learn(params, bits, images, labels):
-      return network.learn(
-        params, jax.random.wrap_key_data(bits), images, labels
+    bits = jax.random.key_data(jax.random.key(0))
+
+    def export(function, *arguments):
+      def on_bits(params, bits, *arguments):  # typed keys are not exported
+        return function(params, jax.random.wrap_key_data(bits), *arguments)
+
+      return jax.export.export(jax.jit(on_bits), platforms=platforms)(
+        params, bits, *arguments
       )
 
-    bits = jax.random.key_data(jax.random.key(0))
-    exported = jax.export.export(jax.jit(learn), platforms=platforms)(
-      params, bits, *batch()
-    )
-    self.assertEqual(exported.platforms, platforms)
+    images, labels = batch()
+    for exported in (
+      export(network.infer, images),
+      export(network.learn, images, labels),
+    ):
+      self.assertEqual(exported.platforms, platforms)
 
 
 class ConfigTest(parameterized.TestCase):

@@ -1,5 +1,6 @@
 """What tests of random numbers share."""
 
+import jax
 import numpy as np
 
 # A correct program exceeds 5 standard errors once in 1.7 million comparisons.
@@ -28,8 +29,6 @@ def assert_mean_within(samples, expected, num_sigmas=NUM_SIGMAS):
 
 def flat(tree):
   """Concatenates the leaves of a tree to one vector of doubles."""
-  import jax
-
   return np.concatenate(
     [np.ravel(np.asarray(leaf, np.float64)) for leaf in jax.tree.leaves(tree)]
   )
