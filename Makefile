@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/made-with-$(notdir $(PYTHON))
+KERNELS := $(VENV)/compiled-kernels
 
 .PHONY: help venv demo test lint format clean
 
@@ -13,12 +14,17 @@ help:
 	@echo 'make format  format the code as the lint asks for'
 	@echo 'make clean   remove $(VENV) and what was built'
 
-venv: $(STAMP)
+venv: $(STAMP) $(KERNELS)
 
 $(STAMP): setup.cfg pyproject.toml
 	@echo 'installing into $(VENV) ...'
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $@
+
+# Where they cannot be compiled everything works without them, slower.
+$(KERNELS): $(STAMP) ssnn_jax/kernels.cc ssnn_jax/compile_kernels.py
+	@$(RUN) -m ssnn_jax.compile_kernels || true
 	@touch $@
 
 demo: venv
@@ -37,4 +43,4 @@ format: venv
 	@$(RUN) -m ruff format .
 
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) build *.egg-info ssnn_jax/_kernels-*.so

@@ -1,9 +1,12 @@
 """What the commands share: flags, and how mistakes are told."""
 
 from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
 import os
 import pathlib
 import sys
+from typing import Any
 
 from absl import app
 from absl import flags
@@ -15,6 +18,11 @@ import ssnn_jax
 def define_folders(workdir_help: str) -> None:
   """Defines the flags that say where data and records are."""
   flags.DEFINE_string('workdir', None, workdir_help)
+  define_data_dir()
+
+
+def define_data_dir() -> None:
+  """Defines the flag that says where data is."""
   flags.DEFINE_string(
     'data_dir',
     None,
@@ -25,6 +33,30 @@ def define_folders(workdir_help: str) -> None:
 def folder(path: str | os.PathLike) -> pathlib.Path:
   """Makes a path of a flag's value, whose ~ no shell has expanded."""
   return pathlib.Path(path).expanduser()
+
+
+def choices(
+  values: Mapping[str, Any], name: str, allowed: Sequence[str]
+) -> list[str]:
+  """Checks the value of a flag that lists choices.
+
+  Args:
+    values: the value of each flag.
+    name: the flag.
+    allowed: what it may list.
+
+  Returns:
+    What it lists.
+
+  Raises:
+    UserError: if it lists something else, or nothing.
+  """
+  listed = values[name]
+  if not listed or not set(listed) <= set(allowed):
+    raise ssnn_jax.UserError(
+      f'--{name}={",".join(listed)} is not a list of {", ".join(allowed)}.'
+    )
+  return listed
 
 
 def _parse(argv):

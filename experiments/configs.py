@@ -68,8 +68,8 @@ class ExperimentConfig:
   update: str = _field('spikes', 'what changes weights', SIGNALS)
   sampler: str = _field(
     'bernoulli',
-    'where thresholds come from: a keyed hash (bernoulli) or jax.random '
-    '(threefry, slow)',
+    'where thresholds come from: a keyed hash (bernoulli), a low-discrepancy '
+    'sequence (sobol) or jax.random (threefry, slow)',
     tuple(ssnn_jax.thresholds.SAMPLERS),
   )
   representation: str = _field(
@@ -198,15 +198,17 @@ CONFIGS = {
 }
 
 
-class _NumbersParser(flags.ArgumentParser):
+class NumbersParser(flags.ArgumentParser):
   """Parses numbers separated by commas."""
 
-  def __init__(self, kind):
+  def __init__(self, kind: type[int] | type[float]):
+    """Makes the parser of one kind of number."""
     self.kind = kind
     name = 'whole numbers' if kind is int else 'numbers'
     self.syntactic_help = f'{name} separated by commas'
 
   def parse(self, argument):
+    """Parses the value of a flag to a tuple."""
     if not isinstance(argument, str):
       return tuple(argument)
     try:
@@ -215,6 +217,7 @@ class _NumbersParser(flags.ArgumentParser):
       raise ValueError(f'expected {self.syntactic_help}') from None
 
   def flag_type(self):
+    """Names what the flag holds."""
     return f'{self.kind.__name__}s'
 
 
@@ -249,7 +252,7 @@ def _define_flag(name, hint, help_text, choices):
   if choices:
     flags.DEFINE_enum(name, None, choices, help_text)
   elif typing.get_origin(hint) is tuple:
-    parser = _NumbersParser(typing.get_args(hint)[0])
+    parser = NumbersParser(typing.get_args(hint)[0])
     flags.DEFINE(parser, name, None, help_text)
   else:
     define = {

@@ -12,6 +12,7 @@ from matplotlib import ticker
 import numpy as np
 
 from experiments import cli
+from experiments import costs
 from experiments import summary
 import ssnn_jax
 from ssnn_jax import records
@@ -21,6 +22,13 @@ _BLUE, _ORANGE, _GREEN, _BLACK = '#0072B2', '#E69F00', '#009E73', '#000000'
 # Orders of the error in T: (slope, line, cause).
 _NOISE = (-0.5, '--', 'chance')
 _KINKS = (-0.25, ':', 'kinks')
+_REPRESENTATIONS = {
+  'packed': (_BLUE, 'o'),
+  'dense': (_GREEN, 's'),
+  'naive': (_ORANGE, '^'),
+}
+_SAMPLERS = {'bernoulli': (_BLUE, 'o'), 'sobol': (_ORANGE, 's')}
+_WINDOWS = {1: ':', 4: '-.', 32: '-', 0: '--'}
 _READS = {
   'test_accuracy': ('winner counts', _BLUE, 'o'),
   'test_accuracy_potential': ('final potential', _ORANGE, 's'),
@@ -57,10 +65,7 @@ def draw_spike_train_length(comparison: summary.Comparison) -> figure.Figure:
   )
   ticks = [setting.num_steps for setting in comparison.spiking]
   for axes in (left, middle, right):
-    axes.set_xscale('log', base=2)
-    axes.set_xticks(ticks, [str(tick) for tick in ticks])
-    axes.set_xlabel('spike-train length T (ticks)')
-    axes.grid(alpha=0.3)
+    _set_steps(axes, ticks)
   config, num_seeds = comparison.ann.config, summary.count_seeds(comparison)
   sheet.suptitle(
     f'{config["dataset"]}: learning by spikes (SSNN) against spike-train '
@@ -142,23 +147,146 @@ def _plot_error(axes, settings, name, title, guides):
   axes.legend(loc='upper right', fontsize=9)
 
 
+def draw_cost(lines: list[dict]) -> figure.Figure:
+  """Draws the time of a step against T, in steps of backpropagation.
+
+  Args:
+    lines: those of a benchmark, of one network and batch size.
+
+  Returns:
+    The figure; a notebook shows it.
+  """
+  sheet = figure.Figure(figsize=(9.5, 4.4), layout='constrained')
+  for axes, name in zip(sheet.subplots(ncols=2), ('learn', 'infer')):
+    spiking = [x for x in lines if x['name'] == name and x['num_steps']]
+    for kind, (color, marker) in _REPRESENTATIONS.items():
+      of_kind = [x for x in spiking if x['representation'] == kind]
+      of_kind.sort(key=lambda line: line['num_steps'])
+      axes.plot(
+        [line['num_steps'] for line in of_kind],
+        [line['ratio_to_bp'] for line in of_kind],
+        color=color,
+        marker=marker,
+        label=kind,
+      )
+    axes.axhline(1, color=_BLACK, linewidth=1, label='backpropagation')
+    _set_steps(axes, sorted({line['num_steps'] for line in spiking}))
+    axes.set_yscale('log')
+    axes.yaxis.set_major_formatter(ticker.FormatStrFormatter('%g'))
+    axes.set_ylabel("time, in that of backpropagation's")
+    axes.set_title(name)
+    axes.legend(fontsize=9)
+  first = next(line for line in lines if line['num_steps'])
+  sheet.suptitle(
+    f'{"-".join(map(str, first["layer_sizes"]))}, batch {first["batch_size"]}, '
+    f'{first["sampler"]} trains: what a step costs against spike-train length'
+  )
+  return sheet
+
+
+def draw_fidelity(fidelity: list[dict], benchmark: list[dict]) -> figure.Figure:
+  """Draws the error of the update against T and against its price.
+
+  Args:
+    fidelity: lines of `experiments.fidelity`.
+    benchmark: lines of `experiments.benchmark`, for the price.
+
+  Returns:
+    The figure; a notebook shows it.
+  """
+  curves = costs.curves(fidelity)
+  networks = sorted({sizes for sizes, _, _ in curves}, key=len)
+  sheet = figure.Figure(figsize=(14, 4.6), layout='constrained')
+  *panels, last = sheet.subplots(ncols=len(networks) + 1, sharey=True)
+  for (sizes, window, sampler), lines in curves.items():
+    steps = [line['num_steps'] for line in lines]
+    errors = [line['error'] for line in lines]
+    color, marker = _SAMPLERS[sampler]
+    look = {'color': color, 'marker': marker, 'markersize': 4}
+    panels[networks.index(sizes)].errorbar(
+      steps,
+      errors,
+      [line['error_sd'] for line in lines],
+      linestyle=_WINDOWS[window],
+      label=f'{sampler}, n = {window or "T"}',
+      **look,
+    )
+    prices = costs.learn_prices(benchmark, sizes, sampler)
+    timed = [t for t in steps if window == 32 and t in prices]
+    if timed:
+      last.plot(
+        [prices[t] for t in timed],
+        [errors[steps.index(t)] for t in timed],
+        label=f'{sampler}, n = 32, {"-".join(map(str, sizes))}',
+        **look,
+      )
+  for panel, sizes in zip(panels, networks):
+    panel.set_title('-'.join(map(str, sizes)))
+    _set_steps(panel, sorted({line['num_steps'] for line in fidelity}))
+  last.set_title('against price')
+  last.set_xscale('log')
+  last.set_xlabel('time of a step, in that of backpropagation')
+  last.xaxis.set_major_formatter(ticker.FormatStrFormatter('%g'))
+  for axes in (*panels, last):
+    axes.axhline(costs.TARGET_ERROR, color=_BLACK, linewidth=1, linestyle=':')
+    axes.set_yscale('log')
+    axes.yaxis.set_major_formatter(ticker.FormatStrFormatter('%g'))
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+  panels[0].set_ylabel("RMS distance from BP's gradient, relative")
+  first = fidelity[0]
+  sheet.suptitle(
+    f'{first["dataset"]}: the update of one batch of {first["batch_size"]} '
+    f'against BP, at weights after {first["train_steps"]} steps; bars are '
+    f'standard deviations over {first["num_draws"]} draws'
+  )
+  return sheet
+
+
+def _set_steps(axes, steps):
+  axes.set_xscale('log', base=2)
+  axes.set_xticks(steps, [str(step) for step in steps])
+  axes.set_xlabel('spike-train length T (ticks)')
+  axes.grid(alpha=0.3)
+
+
 def main() -> None:
-  """Prints the table of a sweep over T and draws its figure."""
+  """Prints the table of a record and draws its figure."""
   values = flags.FLAGS.flag_values_dict()
   workdir = cli.folder(values['workdir'] or '')
   if not values['workdir'] or not workdir.is_dir():
     raise ssnn_jax.UserError(
-      f'--workdir={values["workdir"] or ""} is not a folder; give the one that '
-      'experiments.sweep wrote to.'
+      f'--workdir={values["workdir"] or ""} is not a folder; give one that '
+      'experiments.sweep wrote to, or a record.'
     )
-  settings = summary.group(records.find(workdir))
-  comparison = summary.compare(settings, str(workdir))
-  print(summary.table(comparison))
-  sheet = draw_spike_train_length(comparison)
-  paths = save(sheet, workdir / 'spike_train_length')
+  fidelity = costs.load(workdir, costs.FIDELITY)
+  benchmark = costs.load(workdir, costs.BENCHMARK)
+  if fidelity:
+    print(costs.fidelity_table(fidelity, benchmark))
+    sheet, name = draw_fidelity(fidelity, benchmark), 'fidelity'
+  elif benchmark:
+    print(costs.benchmark_table(benchmark))
+    sheet, name = draw_cost(_comparable(benchmark)), 'benchmark'
+  else:
+    settings = summary.group(records.find(workdir))
+    comparison = summary.compare(settings, str(workdir))
+    print(summary.table(comparison))
+    sheet, name = draw_spike_train_length(comparison), 'spike_train_length'
+  paths = save(sheet, workdir / name)
   print('figure: ' + ', '.join(map(str, paths)))
 
 
+def _comparable(lines):
+  """Chooses the lines of the network and batch size that have most."""
+
+  def key(line):
+    return tuple(line['layer_sizes']), line['batch_size']
+
+  keys = [key(line) for line in lines]
+  most = max(keys, key=keys.count)
+  return [line for line in lines if key(line) == most]
+
+
 if __name__ == '__main__':
-  flags.DEFINE_string('workdir', None, 'folder of a sweep; figures go there.')
+  flags.DEFINE_string('workdir', None, 'folder of a record; figures go there.')
   cli.launch(main)

@@ -158,6 +158,11 @@ def table(comparison: Comparison) -> str:
     _row('ANN (BP)', ann, None),
     *(_row(f'SSNN, T = {s.num_steps}', s, ann) for s in settings),
   ]
+  return layout(rows)
+
+
+def layout(rows: list[tuple[str, ...]]) -> str:
+  """Lays out rows of text in columns, the first row as a heading."""
   widths = [max(map(len, column)) for column in zip(*rows)]
   lines = [
     '  '.join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()

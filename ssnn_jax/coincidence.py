@@ -11,99 +11,115 @@ The count of a batch is the sum of the counts of its samples.
 import jax
 import jax.numpy as jnp
 
+from ssnn_jax import kernels
 from ssnn_jax import spikes
 from ssnn_jax import types
 
 
-def _count_dense(presynaptic, errors):
+def _count_dense(counts, presynaptic, errors):
   """Counts by a matrix product over ticks and batch, a word at a time."""
 
   def step(counts, word):
-    pre, positive, negative = (
-      spikes.unpack(train).astype(jnp.float32) for train in word
+    pre, positive, negative = map(_unpack, word)
+    # int8 spikes, with ticks along rows: what matrix units ask for.
+    product = jax.lax.dot_general(
+      pre,
+      positive - negative,
+      (((1,), (1,)), ((), ())),
+      preferred_element_type=jnp.int32,
     )
-    # Float products are exact: sums of 0, 1 and -1 far below 2**24.
-    product = pre.T @ (positive - negative)
-    return counts + product.astype(jnp.int32), None
+    return counts + product, None
 
   words = [jnp.moveaxis(x, 1, 0) for x in (presynaptic, *errors)]
-  shape = (presynaptic.shape[-1], errors.positive.shape[-1])
-  return jax.lax.scan(step, jnp.zeros(shape, jnp.int32), words)[0]
+  return jax.lax.scan(step, counts, words)[0]
 
 
-def _count_packed(presynaptic, errors):
+def _unpack(words):
+  """Unpacks a word of each sample, `[B, N]`, to int8 spikes `[N, 32 B]`."""
+  trains = jax.vmap(spikes.unpack, in_axes=1)(words[:, :, None])
+  return trains.reshape(words.shape[1], -1)
+
+
+def _count_packed(counts, presynaptic, errors):
   """Counts the common bits of words, one sample and word after another."""
-  words = [x.reshape(-1, x.shape[-1]) for x in (presynaptic, *errors)]
+  words = _rows(presynaptic, errors)
   largest = spikes.TICKS_PER_WORD * len(words[0])
   # The traffic of the accumulator is what this takes its time for.
   dtype = jnp.int16 if largest <= jnp.iinfo(jnp.int16).max else jnp.int32
 
-  def step(counts, words):
+  def step(more, words):
     pre, positive, negative = words
     pre = pre[:, None]
     agree = jax.lax.population_count(pre & positive[None, :])
     differ = jax.lax.population_count(pre & negative[None, :])
-    return counts + (agree - differ).astype(dtype), None
+    return more + (agree - differ).astype(dtype), None
 
-  shape = (presynaptic.shape[-1], errors.positive.shape[-1])
-  counts, _ = jax.lax.scan(step, jnp.zeros(shape, dtype), words)
-  return counts.astype(jnp.int32)
-
-
-def _count_auto(presynaptic, errors):
-  """Counts packed words on CPU and matrix products elsewhere."""
-  return jax.lax.platform_dependent(
-    presynaptic, errors, cpu=_count_packed, default=_count_dense
-  )
+  more, _ = jax.lax.scan(step, jnp.zeros(counts.shape, dtype), words)
+  return counts + more.astype(jnp.int32)
 
 
-_COUNTERS = {
-  'auto': _count_auto,
-  'dense': _count_dense,
-  'packed': _count_packed,
-}
+def _count_kernel(counts, presynaptic, errors):
+  """Counts packed words by a compiled kernel."""
+  return kernels.count(counts, *_rows(presynaptic, errors))
+
+
+def _rows(presynaptic, errors):
+  """Lays words of all samples in one column: `[R, N]` each."""
+  return [x.reshape(-1, x.shape[-1]) for x in (presynaptic, *errors)]
 
 
 def count_coincidences(
+  counts: types.LayerParams,
   presynaptic: jax.Array,
   errors: types.ErrorStreams,
   representation: str = 'auto',
+  use_kernels: bool = True,
 ) -> types.LayerParams:
-  """Counts the signed coincidences of a batch, positive minus negative.
+  """Adds the signed coincidences of a batch, positive minus negative.
 
   Args:
+    counts: int32 counts so far, with the structure of the layer's parameters.
     presynaptic: `[B, K, I]` uint32 spikes entering the layer.
     errors: `[B, K, J]` uint32 error streams of the layer's neurons.
-    representation: 'dense', 'packed' or 'auto'; the counts are the same.
+    representation: 'dense', 'packed' or 'auto', which is packed on CPU and
+      dense elsewhere; the counts are the same.
+    use_kernels: whether a compiled kernel may count packed words, on CPU.
 
   Returns:
     int32 counts with the structure of the layer's parameters; a bias is an
     always-on input.
   """
   signed = spikes.count(errors.positive) - spikes.count(errors.negative)
+  use_kernels = use_kernels and kernels.is_available('ssnn_count')
+  on_cpu = _count_kernel if use_kernels else _count_packed
+  elsewhere = _count_packed if representation == 'packed' else _count_dense
+  if representation == 'dense':
+    on_cpu = _count_dense
   return types.LayerParams(
-    weights=_COUNTERS[representation](presynaptic, errors),
-    biases=jnp.sum(signed, axis=0),
+    weights=jax.lax.platform_dependent(
+      *(counts.weights, presynaptic, errors), cpu=on_cpu, default=elsewhere
+    ),
+    biases=counts.biases + jnp.sum(signed, axis=0),
   )
 
 
 def multiply_rates(
-  presynaptic: jax.Array, errors: jax.Array, lengths: jax.Array
+  counts: types.LayerParams, presynaptic: jax.Array, errors: types.ErrorStreams
 ) -> types.LayerParams:
-  """Expects the signed coincidences of a batch from the rates at both ends.
+  """Adds the signed coincidences that a batch is expected to have.
 
   Args:
+    counts: float32 counts so far, with the structure of the layer's parameters.
     presynaptic: `[B, W, I]` spikes per tick entering the layer.
-    errors: `[B, W, J]` signed error spikes per tick of the layer's neurons.
-    lengths: `[W]` ticks of each window.
+    errors: `[B, W, J]` error spikes expected in each window.
 
   Returns:
-    float32 expected counts with the structure of the layer's parameters.
+    float32 counts with the structure of the layer's parameters.
   """
-  errors = errors * lengths.astype(errors.dtype)[None, :, None]
+  signed = errors.positive - errors.negative
   return types.LayerParams(
-    weights=jnp.einsum('bwi,bwj->ij', presynaptic, errors),
-    biases=jnp.sum(errors, axis=(0, 1)),
+    weights=counts.weights + jnp.einsum('bwi,bwj->ij', presynaptic, signed),
+    biases=counts.biases + jnp.sum(signed, axis=(0, 1)),
   )
 
 

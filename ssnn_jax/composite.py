@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from ssnn_jax import spikes
+from ssnn_jax import thresholds
 from ssnn_jax import types
 
 
@@ -41,7 +42,7 @@ def transposed_drive(
   Returns:
     `[I]` errors that reach the presynaptic neurons.
   """
-  return read_gain * (params.weights @ errors)
+  return read_gain * (errors @ params.weights.T)
 
 
 def integrate(
@@ -100,7 +101,7 @@ def read_membrane(
 
 
 def split_streams(
-  planes: jax.Array, errors: jax.Array, window: spikes.Window
+  source: thresholds.Thresholds, errors: jax.Array, window: spikes.Window
 ) -> types.ErrorStreams:
   """Samples the two spike streams that carry a signed error.
 
@@ -112,14 +113,14 @@ def split_streams(
   has one sign, so one train of its magnitude serves both.
 
   Args:
-    planes: `[K, 16, J]` uint32 bit planes of the thresholds of a block.
+    source: `[K, ...]` the thresholds of one sample in the words of a block.
     errors: `[J]` signed error, in spikes per tick.
     window: the window.
 
   Returns:
     The streams, `[K, J]`; at most one of the two spikes at any neuron and tick.
   """
-  train = spikes.sample(planes, jnp.minimum(jnp.abs(errors), 1.0), window)
+  train = spikes.sample(source, jnp.minimum(jnp.abs(errors), 1.0), window)
   is_positive = (errors > 0)[None, :]
   silent = jnp.zeros_like(train)
   return types.ErrorStreams(

@@ -39,11 +39,15 @@ class NetworkConfig:
     backward: what the transposed read carries: 'spikes' or 'rates'.
     update: what changes a weight: 'spikes' (coincidences) or 'rates'
       (products).
-    sampler: where thresholds come from: 'bernoulli' (a keyed hash) or
-      'threefry' (`jax.random`, the slow reference).
+    sampler: where thresholds come from: 'bernoulli' (a keyed hash), 'sobol' (a
+      low-discrepancy sequence) or 'threefry' (`jax.random`, the slow
+      reference).
     representation: how coincidences are counted: 'dense' is a matrix product
       over ticks, 'packed' counts bits of words, 'auto' is packed on CPU and
       dense elsewhere. The counts are the same integers.
+    kernels: whether compiled kernels are used, on CPU, where there are any
+      (`python -m ssnn_jax.kernels` compiles them). Spikes and counts are the
+      same; without them a network can be exported to other machines.
 
   Raises:
     UserError: if a field is out of range.
@@ -63,6 +67,7 @@ class NetworkConfig:
   update: str = 'spikes'
   sampler: str = 'bernoulli'
   representation: str = 'auto'
+  kernels: bool = True
 
   def __post_init__(self):
     sizes = self.layer_sizes

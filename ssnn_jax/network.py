@@ -19,6 +19,8 @@ from ssnn_jax import thresholds
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 
+_SAMPLES_PER_COUNT = 128
+
 
 def ssnn(config: NetworkConfig, *, separate: bool = False) -> types.Network:
   """Builds the spiking network of a configuration.
@@ -81,13 +83,14 @@ def dropout_masks(
   sizes = config.layer_sizes[1:-1]
   if not config.dropout:
     return tuple(jnp.ones((batch_size, size), jnp.float32) for size in sizes)
-  draw = thresholds.SAMPLERS[config.sampler]
+  make = thresholds.make_sampler(config.sampler, config.kernels)
+  keys = thresholds.make_keys(key, len(config.layer_sizes))
+  role, word, first_tick = thresholds.Role.DROPOUT, jnp.int32(0), jnp.uint32(1)
 
   def mask(position, layer, size):
-    stream = thresholds.stream_key(key, thresholds.Role.DROPOUT, layer)
-    planes = draw(stream, jnp.int32(0), position, size)
-    train = spikes.compare(planes, jnp.full(size, 1.0 - config.dropout))
-    return (train & jnp.uint32(1)).astype(jnp.float32)
+    source = make(keys, role, layer, word, position, size)
+    rates = jnp.full(size, 1.0 - config.dropout)
+    return spikes.fire(source, rates, first_tick).astype(jnp.float32)
 
   def masks(position):
     return tuple(mask(position, *layer) for layer in enumerate(sizes))
@@ -99,6 +102,7 @@ def _infer(config, params, key, images):
   """Implements `Network.infer`."""
   config = dataclasses.replace(config, dropout=0.0)
   rates = encoding.encode_batch(config.layer_sizes, params, images)
+  keys = thresholds.make_keys(key, len(config.layer_sizes))
   kept = dropout_masks(config, key, rates.shape[0])
   positions = jnp.arange(rates.shape[0])
 
@@ -106,9 +110,9 @@ def _infer(config, params, key, images):
     block = spikes.block(config.schedule, index)
 
     def present(position, image, kept, membranes):
-      planes = presentation.make_planes(config, key, position, block.words)
+      sources = presentation.make_sources(config, keys, position, block.words)
       return presentation.forward(
-        config, params, planes, image, kept, membranes, block.windows
+        config, params, sources, image, kept, membranes, block.windows
       ).membranes
 
     return jax.vmap(present)(positions, rates, kept, membranes), None
@@ -124,38 +128,46 @@ def _infer(config, params, key, images):
 def _learn(config, separate, params, key, images, labels):
   """Implements `Network.learn`."""
   rates = encoding.encode_batch(config.layer_sizes, params, images, labels)
+  keys = thresholds.make_keys(key, len(config.layer_sizes))
   kept = dropout_masks(config, key, rates.shape[0])
   positions = jnp.arange(rates.shape[0])
 
-  def step(carry, index):
-    membranes, counts = carry
+  def present_block(membranes, index):
     block = spikes.block(config.schedule, index)
 
     def present(position, image, label, kept, membranes):
-      planes = presentation.make_planes(config, key, position, block.words)
+      sources = presentation.make_sources(config, keys, position, block.words)
       sent = presentation.forward(
-        config, params, planes, image, kept, membranes, block.windows
+        config, params, sources, image, kept, membranes, block.windows
       )
       errors = presentation.backward(
-        config, params, planes, label, kept, sent, block.windows
+        config, params, sources, label, kept, sent, block.windows
       )
-      return sent.membranes, list(zip(sent.signals, errors))
+      ends = zip(config.gains, sent.signals, errors)
+      return sent.membranes, [
+        _synapse_ends(config, *end, block.windows) for end in ends
+      ]
 
-    membranes, synapses = jax.vmap(present)(
-      positions, rates, labels, kept, membranes
-    )
-    more = _count(config, separate, synapses, block.windows)
-    return (membranes, jax.tree.map(jnp.add, counts, more)), None
+    return jax.vmap(present)(positions, rates, labels, kept, membranes)
+
+  def present_group(carry, indices):
+    membranes, counts = carry
+    membranes, ends = jax.lax.scan(present_block, membranes, indices)
+    # For counting, the same sample in another block is another sample.
+    ends = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), ends)
+    return (membranes, _count(config, counts, ends)), None
 
   dtype = jnp.float32 if config.update == 'rates' else jnp.int32
   zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, dtype), params)
+  num_blocks = config.schedule.num_blocks
+  group_size = _blocks_per_count(num_blocks, len(positions))
   (membranes, counts), _ = jax.lax.scan(
-    step,
+    present_group,
     (
       presentation.at_rest(config, len(positions)),
       (zeros, zeros if separate else None),
     ),
-    jnp.arange(config.schedule.num_blocks),
+    jnp.arange(num_blocks).reshape(-1, group_size),
   )
   return (
     types.Update(*counts, _unit(config, len(positions))),
@@ -163,45 +175,64 @@ def _learn(config, separate, params, key, images, labels):
   )
 
 
-def _count(config, separate, synapses, windows):
-  """Counts a block's coincidences, given the signals at each layer's two ends.
+def _blocks_per_count(num_blocks, batch_size):
+  """Chooses after how many blocks a batch's coincidences are counted.
 
-  Returns the counts with positive and with negative errors, or their difference
-  and None.
+  Going through all counts takes a time of its own, which a small batch shares
+  among blocks; their trains take no more memory than a large batch's.
+  """
+  most = max(1, _SAMPLES_PER_COUNT // max(1, batch_size))
+  return max(size for size in range(1, most + 1) if num_blocks % size == 0)
+
+
+def _synapse_ends(config, gain, signal, error, windows):
+  """Shows what a layer's synapses see of one sample in a block, at both ends.
+
+  Those are trains `[K, N]`, or the spikes expected in each window, `[W, N]`.
+  """
+  if config.update == 'rates':
+    lengths = windows.length.astype(jnp.float32)[:, None]
+    expected = gain * error.rates * lengths
+    return signal.rates, types.ErrorStreams(
+      jax.nn.relu(expected), jax.nn.relu(-expected)
+    )
+  return spikes.join(signal.train), types.ErrorStreams(
+    *map(spikes.join, error.streams)
+  )
+
+
+def _count(config, counts, ends):
+  """Adds the coincidences of a batch at the synapses of all layers.
+
+  The counts are those with positive and with negative errors, or their
+  difference and None.
   """
 
-  def layers(part):
+  def layers(counts, part):
     return tuple(
-      _count_layer(config, gain, signal, part(error), windows)
-      for gain, (signal, error) in zip(config.gains, synapses)
+      _count_layer(config, layer, presynaptic, part(errors))
+      for layer, (presynaptic, errors) in zip(counts, ends)
     )
 
-  if not separate:
-    return layers(lambda error: error), None
-  return layers(_positive_part), layers(_negative_part)
+  positive, negative = counts
+  if negative is None:
+    return layers(positive, lambda errors: errors), None
+
+  def alone(stream):
+    return types.ErrorStreams(stream, jnp.zeros_like(stream))
+
+  return (
+    layers(positive, lambda errors: alone(errors.positive)),
+    layers(negative, lambda errors: alone(errors.negative)),
+  )
 
 
-def _positive_part(error):
-  positive = error.streams.positive
-  streams = types.ErrorStreams(positive, jnp.zeros_like(positive))
-  return types.ErrorSignal(jax.nn.relu(error.rates), streams)
-
-
-def _negative_part(error):
-  streams = types.ErrorStreams(*reversed(error.streams))
-  return _positive_part(types.ErrorSignal(-error.rates, streams))
-
-
-def _count_layer(config, gain, signal, error, windows):
-  """Counts the signed coincidences of a block at one layer's synapses."""
+def _count_layer(config, counts, presynaptic, errors):
+  """Adds the signed coincidences of a batch at one layer's synapses."""
   if config.update == 'rates':
-    return coincidence.multiply_rates(
-      signal.rates, gain * error.rates, windows.length
-    )
-  join = jax.vmap(spikes.join)
-  streams = types.ErrorStreams(*map(join, error.streams))
+    return coincidence.multiply_rates(counts, presynaptic, errors)
   return coincidence.count_coincidences(
-    join(signal.train), streams, config.representation
+    counts, presynaptic, errors, config.representation, config.kernels
   )
 
 

@@ -18,8 +18,8 @@ from ssnn_jax import types
 from ssnn_jax import wta
 from ssnn_jax.config import NetworkConfig
 
-# (role, layer, num_neurons) -> [K, 16, num_neurons] uint32
-Planes = Callable[[thresholds.Role, int, int], jax.Array]
+# (role, layer, num_neurons) -> [K, ...] thresholds of the block's words
+Sources = Callable[[thresholds.Role, int, int], thresholds.Thresholds]
 
 
 class Membranes(NamedTuple):
@@ -47,38 +47,37 @@ def at_rest(config: NetworkConfig, batch_size: int) -> Membranes:
   return Membranes(potentials, potentials[-1], winner_counts)
 
 
-def make_planes(
+def make_sources(
   config: NetworkConfig,
-  key: jax.Array,
+  keys: jax.Array,
   position: jax.Array,
   words: jax.Array,
-) -> Planes:
-  """Makes the function that draws the thresholds of one sample in a block.
+) -> Sources:
+  """Makes the function that makes the thresholds of one sample in a block.
 
   Args:
     config: names the sampler.
-    key: PRNG key of the presentation.
+    keys: keys of the trains, from `thresholds.make_keys`.
     position: position of the sample in the batch.
     words: `[K]` indices of the block's words.
 
   Returns:
     The function.
   """
-  draw = thresholds.SAMPLERS[config.sampler]
+  make = thresholds.make_sampler(config.sampler, config.kernels)
 
-  def planes(role, layer, num_neurons):
-    stream = thresholds.stream_key(key, role, layer)
-    return jax.vmap(lambda word: draw(stream, word, position, num_neurons))(
-      words
-    )
+  def sources(role, layer, num_neurons):
+    return jax.vmap(
+      lambda word: make(keys, role, layer, word, position, num_neurons)
+    )(words)
 
-  return planes
+  return sources
 
 
 def forward(
   config: NetworkConfig,
   params: types.Params,
-  planes: Planes,
+  sources: Sources,
   image: jax.Array,
   kept: tuple[jax.Array, ...],
   membranes: Membranes,
@@ -89,7 +88,7 @@ def forward(
   Args:
     config: the network.
     params: its parameters.
-    planes: draws thresholds.
+    sources: makes thresholds.
     image: `[I]` rates of the inputs.
     kept: for each hidden layer `[J]`, 0 where a unit is dropped and else 1.
     membranes: the membranes before the block.
@@ -102,7 +101,7 @@ def forward(
   role, rates = thresholds.Role.INPUT, jax.vmap(lambda _: image)(windows)
   signals, after, potentials = [], [], []
   for layer, layer_params in enumerate(params):
-    signal = _emit(planes(role, layer, rates.shape[1]), rates, windows)
+    signal = _emit(sources(role, layer, rates.shape[1]), rates, windows)
     drives = _drive(
       layer_params, config.read_gains[layer], signal, config.forward, windows
     )
@@ -116,7 +115,7 @@ def forward(
       role = thresholds.Role.FORWARD
       rates = jax.vmap(jnp.multiply, (0, None))(fire(potential), kept[layer])
   winners = jax.vmap(wta.winner_take_all, in_axes=(None, 0, 0))(
-    planes(thresholds.Role.WINNER, 0, 1), potentials[-1], windows
+    sources(thresholds.Role.WINNER, 0, 1), potentials[-1], windows
   )
   last = jnp.sum(windows.length > 0) - 1
   membranes = Membranes(
@@ -128,9 +127,9 @@ def forward(
   return Forward(signals, potentials, winners, membranes)
 
 
-def _emit(planes, rates, windows):
+def _emit(source, rates, windows):
   """Samples the spikes of a layer that fires at rates `[W, N]`."""
-  train = jax.vmap(spikes.sample, in_axes=(None, 0, 0))(planes, rates, windows)
+  train = jax.vmap(spikes.sample, in_axes=(None, 0, 0))(source, rates, windows)
   return types.Signal(rates, train)
 
 
@@ -164,7 +163,7 @@ def _integrate(config, membrane, drives, windows):
 def backward(
   config: NetworkConfig,
   params: types.Params,
-  planes: Planes,
+  sources: Sources,
   label: jax.Array,
   kept: tuple[jax.Array, ...],
   sent: Forward,
@@ -175,7 +174,7 @@ def backward(
   Args:
     config: the network.
     params: its parameters.
-    planes: draws thresholds.
+    sources: makes thresholds.
     label: the target class.
     kept: for each hidden layer `[J]`, 0 where a unit is dropped and else 1.
     sent: what the block has sent forward.
@@ -195,13 +194,14 @@ def backward(
     arriving = _transposed_drive(
       config, layer + 1, params[layer + 1], errors[0], windows
     )
-    drawn = planes(thresholds.Role.ERROR, layer, config.layer_sizes[layer + 1])
+    num_neurons = config.layer_sizes[layer + 1]
+    source = sources(thresholds.Role.ERROR, layer, num_neurons)
     errors.insert(
       0,
       _split(
         config,
         layer,
-        drawn,
+        source,
         kept[layer],
         arriving,
         sent.potentials[layer],
@@ -227,14 +227,14 @@ def _transposed_drive(config, layer, layer_params, error, windows):
   return jax.vmap(drive)(error, windows)
 
 
-def _split(config, layer, planes, kept, arriving, potentials, windows):
+def _split(config, layer, source, kept, arriving, potentials, windows):
   """Gates the errors that arrive at hidden neurons and splits them."""
   gate = firing.FIRING_FUNCTIONS[config.firing_function]().gate
 
   def split(arriving, potential, window):
     rates = kept * gate(potential) * arriving
     streams = composite.split_streams(
-      planes, config.gains[layer] * rates, window
+      source, config.gains[layer] * rates, window
     )
     return types.ErrorSignal(rates, streams)
 

@@ -21,6 +21,7 @@ import jax
 import numpy as np
 
 import ssnn_jax
+from ssnn_jax import kernels
 from ssnn_jax import types
 
 _CONFIG, _METRICS = 'config.json', 'metrics.jsonl'
@@ -171,6 +172,7 @@ def environment() -> dict[str, Any]:
     'dirty': None if changes is None else bool(changes),
     'device': jax.devices()[0].device_kind,
     'num_devices': jax.device_count(),
+    'kernels': kernels.is_available('ssnn_sample_hashed'),
   }
 
 

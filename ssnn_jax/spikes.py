@@ -11,6 +11,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from ssnn_jax import kernels
 from ssnn_jax import thresholds
 
 TICKS_PER_WORD = 32
@@ -133,20 +134,48 @@ def compare(planes: jax.Array, rates: jax.Array) -> jax.Array:
   return below | -(target >> thresholds.NUM_PLANES)
 
 
-def sample(planes: jax.Array, rates: jax.Array, window: Window) -> jax.Array:
+def fire(
+  source: thresholds.Thresholds, rates: jax.Array, mask: jax.Array
+) -> jax.Array:
+  """Draws thresholds and fires where they are below the rates, in one word.
+
+  Args:
+    source: the thresholds of one sample in the word.
+    rates: `[N]` spikes per tick, in [0, 1].
+    mask: uint32, the ticks of the word that may hold spikes.
+
+  Returns:
+    `[N]` uint32 spikes, one bit a tick.
+  """
+
+  def twin(source, rates, mask):
+    planes = source.draw(source.shared, source.own, rates.shape[0])
+    return compare(planes, rates) & mask
+
+  def kernel(source, rates, mask):
+    return kernels.sample(source.kernel, source.shared, source.own, rates, mask)
+
+  if not kernels.is_available(source.kernel):
+    return twin(source, rates, mask)
+  return jax.lax.platform_dependent(
+    source, rates, mask, cpu=kernel, default=twin
+  )
+
+
+def sample(
+  source: thresholds.Thresholds, rates: jax.Array, window: Window
+) -> jax.Array:
   """Samples the spikes of one sample in one window.
 
   Args:
-    planes: `[K, 16, M]` uint32 bit planes of the thresholds of the block's
-      ticks; M is N, or 1 where the neurons share one threshold a tick.
+    source: `[K, ...]` the thresholds of one sample in the words of a block.
     rates: `[N]` spikes per tick, in [0, 1].
     window: the window.
 
   Returns:
     `[K, N]` uint32 spikes, one bit a tick.
   """
-  train = jax.vmap(compare, in_axes=(0, None))(planes, rates)
-  return train & window.mask[:, None]
+  return jax.vmap(fire, in_axes=(0, None, 0))(source, rates, window.mask)
 
 
 def count(train: jax.Array) -> jax.Array:

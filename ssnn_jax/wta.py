@@ -14,11 +14,12 @@ import jax
 import jax.numpy as jnp
 
 from ssnn_jax import spikes
+from ssnn_jax import thresholds
 from ssnn_jax import types
 
 
 def winner_take_all(
-  planes: jax.Array, potential: jax.Array, window: spikes.Window
+  source: thresholds.Thresholds, potential: jax.Array, window: spikes.Window
 ) -> jax.Array:
   """Samples the winner of each tick.
 
@@ -27,7 +28,8 @@ def winner_take_all(
   rounded to multiples of 2**-16.
 
   Args:
-    planes: `[K, 16, 1]` uint32 bit planes of the thresholds of a block.
+    source: `[K, ...]` the thresholds of one sample in the words of a block,
+      one a tick.
     potential: `[C]` membrane potentials.
     window: the window.
 
@@ -37,7 +39,7 @@ def winner_take_all(
   cumulative = jnp.cumsum(jax.nn.softmax(potential))
   # Rounding must not leave a tick without a winner.
   cumulative = jnp.minimum(cumulative, 1.0).at[-1].set(1.0)
-  reached = spikes.sample(planes, cumulative, window)
+  reached = spikes.sample(source, cumulative, window)
   return reached ^ jnp.pad(reached[:, :-1], ((0, 0), (1, 0)))
 
 

@@ -28,15 +28,22 @@ def packed(pre, errors):
   return pack(pre), streams
 
 
+def count(pre, streams, representation):
+  """Counts from nothing."""
+  shape = pre.shape[-1], streams.positive.shape[-1]
+  nothing = types.LayerParams(
+    jnp.zeros(shape, jnp.int32), jnp.zeros(shape[1], jnp.int32)
+  )
+  return coincidence.count_coincidences(nothing, pre, streams, representation)
+
+
 class CoincidenceTest(parameterized.TestCase):
   @parameterized.product(
     representation=REPRESENTATIONS, num_steps=(1, 7, 32, 33, 100)
   )
   def test_counts_are_the_definition(self, representation, num_steps):
     pre, errors = random_trains(num_steps, 5, num_steps, 11, 6)
-    counts = coincidence.count_coincidences(
-      *packed(pre, errors), representation
-    )
+    counts = count(*packed(pre, errors), representation)
     np.testing.assert_array_equal(
       counts.weights, np.einsum('bti,btj->ij', pre, errors.astype(np.int32))
     )
@@ -48,18 +55,16 @@ class CoincidenceTest(parameterized.TestCase):
   )
   def test_full_counts_do_not_overflow(self, representation, batch_size, sign):
     ones = np.ones((batch_size, 32, 2), np.int8)  # up to 2**15 coincidences
-    counts = coincidence.count_coincidences(
-      *packed(ones, sign * ones), representation
-    )
+    counts = count(*packed(ones, sign * ones), representation)
     expected = np.full((2, 2), sign * 32 * batch_size)
     np.testing.assert_array_equal(counts.weights, expected)
 
   @parameterized.parameters(*REPRESENTATIONS)
   def test_a_batch_counts_the_sum_of_its_samples(self, representation):
     pre, streams = packed(*random_trains(1, 8, 40, 13, 5))
-    whole = coincidence.count_coincidences(pre, streams, representation)
+    whole = count(pre, streams, representation)
     parts = [
-      coincidence.count_coincidences(
+      count(
         pre[i : i + 1],
         jax.tree.map(lambda train, i=i: train[i : i + 1], streams),
         representation,
@@ -68,6 +73,14 @@ class CoincidenceTest(parameterized.TestCase):
     ]
     total = jax.tree.map(lambda *counts: sum(counts), *parts)
     jax.tree.map(np.testing.assert_array_equal, whole, total)
+
+  @parameterized.parameters(*REPRESENTATIONS)
+  def test_counts_are_added_to_those_before(self, representation):
+    pre, streams = packed(*random_trains(1, 8, 40, 13, 5))
+    once = count(pre, streams, representation)
+    twice = coincidence.count_coincidences(once, pre, streams, representation)
+    doubled = jax.tree.map(lambda counts: 2 * counts, once)
+    jax.tree.map(np.testing.assert_array_equal, twice, doubled)
 
   @parameterized.parameters((0.3, 0.05, 10), (0.8, 0.2, 32), (1.0, 0.5, 64))
   def test_mean_and_variance_of_independent_trains(self, p, q, num_steps):
@@ -85,18 +98,19 @@ class CoincidenceTest(parameterized.TestCase):
 
   def test_rates_are_expected_counts(self):
     rng = np.random.default_rng(0)
-    rates, errors = rng.random((3, 4, 5)), rng.normal(size=(3, 4, 2))
-    lengths = np.array([32, 32, 32, 4])
+    rates = rng.random((3, 4, 5))
+    positive, negative = rng.random((2, 3, 4, 2))
     counts = coincidence.multiply_rates(
-      jnp.float32(rates), jnp.float32(errors), jnp.asarray(lengths)
+      types.LayerParams(jnp.ones((5, 2)), jnp.ones(2)),
+      jnp.float32(rates),
+      types.ErrorStreams(jnp.float32(positive), jnp.float32(negative)),
+    )
+    errors = positive - negative
+    np.testing.assert_allclose(
+      counts.weights, 1 + np.einsum('bwi,bwj->ij', rates, errors), rtol=1e-5
     )
     np.testing.assert_allclose(
-      counts.weights,
-      np.einsum('w,bwi,bwj->ij', lengths, rates, errors),
-      rtol=1e-5,
-    )
-    np.testing.assert_allclose(
-      counts.biases, np.einsum('w,bwj->j', lengths, errors), rtol=1e-5
+      counts.biases, 1 + np.einsum('bwj->j', errors), rtol=1e-5
     )
 
   def test_as_gradient_merges_and_scales(self):

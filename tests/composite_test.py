@@ -96,11 +96,14 @@ class CompositeTest(parameterized.TestCase):
   def test_streams_carry_the_clipped_error(self, error):
     num_neurons, cut = 20_000, windows(32, 32)
     window = jax.tree.map(lambda leaf: leaf[0], cut)
-    planes = thresholds.hashed_words(
-      jax.random.key(0), jnp.int32(0), jnp.int32(0), num_neurons
+    keys = thresholds.make_keys(jax.random.key(0), 1)
+    source = thresholds.hashed(
+      keys, thresholds.Role.ERROR, 0, jnp.int32(0), jnp.int32(0), num_neurons
     )
     positive, negative = composite.split_streams(
-      planes[None], jnp.full(num_neurons, error), window
+      jax.tree.map(lambda leaf: leaf[None], source),
+      jnp.full(num_neurons, error),
+      window,
     )
     np.testing.assert_array_equal(positive & negative, 0)
     counts = spikes.count(positive) - spikes.count(negative)

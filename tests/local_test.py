@@ -9,7 +9,6 @@ from absl.testing import parameterized
 import jax
 import numpy as np
 
-from ssnn_jax import coincidence
 from tests import coincidence_test
 
 B, T, I, J = 3, 70, 6, 5  # noqa: E741
@@ -17,7 +16,7 @@ B, T, I, J = 3, 70, 6, 5  # noqa: E741
 
 class LocalTest(parameterized.TestCase):
   def count(self, pre, errors, representation):
-    counts = coincidence.count_coincidences(
+    counts = coincidence_test.count(
       *coincidence_test.packed(pre, errors), representation
     )
     return jax.tree.map(np.asarray, counts)

@@ -1,6 +1,7 @@
 """Tests for the spiking network as a whole."""
 
 import dataclasses
+from unittest import mock
 
 from absl.testing import absltest
 from absl.testing import parameterized
@@ -12,6 +13,12 @@ import ssnn_jax
 from ssnn_jax import network as network_lib
 
 SIZES = (12, 9, 8, 3)
+SCHEDULES = [
+  (num_steps, window)
+  for num_steps in (1, 7, 32, 33, 100)
+  for window in sorted({1, 5, 32, num_steps})
+  if window <= num_steps
+]
 
 
 def batch(size=5):
@@ -63,17 +70,55 @@ class NetworkTest(parameterized.TestCase):
     self.assertLessEqual(np.abs(biases).max(), 5 * num_steps)
     self.assertEqual(biases.sum(), 0)
 
-  @parameterized.parameters('mean', 'leaky', 'memoryless')
-  def test_representations_count_the_same(self, integration):
+  @parameterized.parameters(
+    *((t, n, 'bernoulli') for t, n in SCHEDULES),
+    *((t, n, 'sobol') for t, n in ((1, 1), (33, 5), (100, 32))),
+    *((t, n, 'threefry') for t, n in ((7, 5), (33, 32))),
+  )
+  def test_representations_and_kernels_make_the_same(
+    self, num_steps, window, sampler
+  ):
     config = ssnn_jax.NetworkConfig(
-      SIZES, num_steps=33, window=5, integration=integration, dropout=0.2
+      SIZES,
+      num_steps=num_steps,
+      window=window,
+      sampler=sampler,
+      integration=('mean', 'leaky', 'memoryless')[num_steps % 3],
+      dropout=0.2,
     )
     params = make_params(config)
-    updates = [
-      learn(dataclasses.replace(config, representation=name), params)
-      for name in ('dense', 'packed')
+    made = [
+      learn(
+        dataclasses.replace(config, representation=name, kernels=use), params
+      )
+      for name, use in (('packed', True), ('packed', False), ('dense', False))
     ]
-    jax.tree.map(np.testing.assert_array_equal, *updates)
+    for other in made[1:]:
+      jax.tree.map(np.testing.assert_array_equal, made[0], other)
+
+  def test_small_batches_are_counted_like_large_ones(self):
+    # The counts of several blocks are taken at once where the batch is small.
+    config = ssnn_jax.NetworkConfig(SIZES, num_steps=200)
+    params = make_params(config)
+    together, _ = learn(config, params)
+    with mock.patch.object(network_lib, '_SAMPLES_PER_COUNT', 1):
+      apart, _ = learn(config, params)
+    jax.tree.map(np.testing.assert_array_equal, together, apart)
+
+  def test_memory_does_not_grow_with_the_number_of_steps(self):
+    def peak(num_steps):
+      config = ssnn_jax.NetworkConfig((784, 256, 10), num_steps=num_steps)
+      params = jax.eval_shape(
+        lambda key: network_lib.init(config, key), jax.random.key(0)
+      )
+      images = jax.ShapeDtypeStruct((128, 784), jnp.uint8)
+      labels = jax.ShapeDtypeStruct((128,), jnp.int32)
+      run = jax.jit(ssnn_jax.ssnn(config).learn)
+      compiled = run.lower(params, jax.random.key(0), images, labels).compile()
+      memory = compiled.memory_analysis()
+      return memory.temp_size_in_bytes + memory.output_size_in_bytes
+
+    self.assertLess(peak(1024), 1.2 * peak(32))
 
   @parameterized.product(
     window=(1, 5, 32), integration=('mean', 'memoryless'), gain=(0.5, 2.0)
@@ -178,20 +223,30 @@ class NetworkTest(parameterized.TestCase):
       run(params, jax.random.key(seed), *batch())
     self.assertEqual(run._cache_size(), 1)
 
-  def test_infer_and_learn_lower_for_every_platform(self):
-    config = ssnn_jax.NetworkConfig(SIZES, num_steps=40)
+  @parameterized.product(
+    representation=('auto', 'dense', 'packed'), kernels=(True, False)
+  )
+  def test_infer_and_learn_export_for_every_platform(
+    self, representation, kernels
+  ):
+    config = ssnn_jax.NetworkConfig(
+      SIZES, num_steps=40, representation=representation, kernels=kernels
+    )
     network, params = ssnn_jax.ssnn(config), make_params(config)
     platforms = ('cpu', 'cuda', 'tpu')
-
     bits = jax.random.key_data(jax.random.key(0))
+    names = ('ssnn_count', 'ssnn_sample_hashed') if kernels else ()
+    checks = [
+      jax.export.DisabledSafetyCheck.custom_call(name) for name in names
+    ]
 
     def export(function, *arguments):
       def on_bits(params, bits, *arguments):  # typed keys are not exported
         return function(params, jax.random.wrap_key_data(bits), *arguments)
 
-      return jax.export.export(jax.jit(on_bits), platforms=platforms)(
-        params, bits, *arguments
-      )
+      return jax.export.export(
+        jax.jit(on_bits), platforms=platforms, disabled_checks=checks
+      )(params, bits, *arguments)
 
     images, labels = batch()
     for exported in (

@@ -55,14 +55,19 @@ class ScheduleTest(parameterized.TestCase):
 
 
 class SampleTest(parameterized.TestCase):
-  def planes(self, num_words=3, num_neurons=50, seed=0):
-    draw = jax.vmap(thresholds.hashed_words, in_axes=(None, 0, None, None))
-    return draw(
-      jax.random.key(seed), jnp.arange(num_words), jnp.int32(0), num_neurons
-    )
+  def source(self, num_words=3, num_neurons=50, sampler='bernoulli'):
+    keys = thresholds.make_keys(jax.random.key(0), 1)
+    make = thresholds.make_sampler(sampler)
+    role, position = thresholds.Role.INPUT, jnp.int32(0)
+    return jax.vmap(
+      lambda word: make(keys, role, 0, word, position, num_neurons)
+    )(jnp.arange(num_words))
 
-  def values(self, planes):
-    """Decodes bit planes to thresholds `[32 K, N]`."""
+  def values(self, source, num_neurons=50):
+    """Draws thresholds and decodes their bit planes, `[32 K, N]`."""
+    planes = jax.vmap(
+      lambda word: word.draw(word.shared, word.own, num_neurons)
+    )(source)
     bits = (np.asarray(planes)[:, None] >> np.arange(32)[:, None, None]) & 1
     weights = 1 << np.arange(thresholds.NUM_PLANES)
     return np.einsum('ktqn,q->ktn', bits, weights).reshape(-1, planes.shape[2])
@@ -71,32 +76,34 @@ class SampleTest(parameterized.TestCase):
     block = spikes.block(spikes.Schedule(num_steps, num_steps), 0)
     return jax.tree.map(lambda leaf: leaf[0], block.windows)
 
-  def test_a_spike_is_threshold_below_rate(self):
-    planes = self.planes()
+  @parameterized.parameters(*thresholds.SAMPLERS)
+  def test_a_spike_is_threshold_below_rate(self, sampler):
+    source = self.source(sampler=sampler)
     rates = jax.random.uniform(jax.random.key(1), (50,))
     rates = rates.at[:4].set(jnp.array([0.0, 1.0, 2.0**-16, 1 - 2.0**-16]))
-    train = spikes.sample(planes, rates, self.window(96))
-    expected = self.values(planes) < np.round(np.asarray(rates) * 2**16)
+    train = spikes.sample(source, rates, self.window(96))
+    expected = self.values(source) < np.round(np.asarray(rates) * 2**16)
     np.testing.assert_array_equal(spikes.unpack(train), expected)
 
-  def test_edge_rates_are_exact(self):
-    planes = self.planes(num_words=40, num_neurons=100)
+  @parameterized.parameters(*thresholds.SAMPLERS)
+  def test_edge_rates_are_exact(self, sampler):
+    source = self.source(40, num_neurons=100, sampler=sampler)
     window = self.window(1280)
     for rate, count in ((0.0, 0), (1.0, 1280)):
-      train = spikes.sample(planes, jnp.full(100, rate), window)
+      train = spikes.sample(source, jnp.full(100, rate), window)
       np.testing.assert_array_equal(spikes.count(train), np.full(100, count))
 
   def test_higher_rates_only_add_spikes(self):
-    planes = self.planes()
-    low = spikes.sample(planes, jnp.full(50, 0.3), self.window(96))
-    high = spikes.sample(planes, jnp.full(50, 0.4), self.window(96))
+    source = self.source()
+    low = spikes.sample(source, jnp.full(50, 0.3), self.window(96))
+    high = spikes.sample(source, jnp.full(50, 0.4), self.window(96))
     np.testing.assert_array_equal(low & high, low)
 
   def test_counts_are_binomial(self):
     rate, num_steps, num_neurons = 0.3, 96, 20_000
-    planes = self.planes(3, num_neurons)
+    source = self.source(3, num_neurons)
     train = spikes.sample(
-      planes, jnp.full(num_neurons, rate), self.window(num_steps)
+      source, jnp.full(num_neurons, rate), self.window(num_steps)
     )
     counts = np.asarray(spikes.count(train), np.float64)
     variance = num_steps * rate * (1 - rate)
@@ -111,14 +118,15 @@ class SampleTest(parameterized.TestCase):
 
   @parameterized.parameters(*SCHEDULES)
   def test_a_train_is_a_prefix_whatever_the_window(self, num_steps, window):
-    planes = self.planes(num_words=8, num_neurons=5)
+    source = self.source(num_words=8, num_neurons=5)
     rates = jnp.linspace(0.1, 0.9, 5)
-    whole = spikes.unpack(spikes.sample(planes, rates, self.window(256)))
+    whole = spikes.unpack(spikes.sample(source, rates, self.window(256)))
     schedule = spikes.Schedule(num_steps, window)
     total = np.zeros((300, 5), np.int8)
     for index in range(schedule.num_blocks):
       block = spikes.block(schedule, index)
-      own = planes[block.words]  # words past the end repeat the last one
+      # Words past the end repeat the last one.
+      own = jax.tree.map(lambda leaf, words=block.words: leaf[words], source)
       train = jax.vmap(spikes.sample, in_axes=(None, None, 0))(
         own, rates, block.windows
       )

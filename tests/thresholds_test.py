@@ -10,18 +10,23 @@ import numpy as np
 
 from ssnn_jax import thresholds
 
-SAMPLERS = tuple(thresholds.SAMPLERS)
+INDEPENDENT = ('bernoulli', 'threefry')
+TRAINS = tuple(itertools.product(thresholds.Role, range(3)))
 
 
-def draw(sampler, key, words, positions, num_neurons):
-  """Draws `[words, positions, 16, neurons]` threshold words."""
-  function = thresholds.SAMPLERS[sampler]
-  over_positions = jax.vmap(function, in_axes=(None, None, 0, None))
-  over_words = jax.vmap(over_positions, in_axes=(None, 0, None, None))
+def draw(sampler, key, words, positions, num_neurons, train=(0, 0)):
+  """Draws `[words, positions, 16, neurons]` threshold words of a train."""
+  make, (role, layer) = thresholds.make_sampler(sampler), train
+
+  def one(keys, word, position):
+    source = make(keys, role, layer, word, position, num_neurons)
+    return source.draw(source.shared, source.own, num_neurons)
+
+  over_positions = jax.vmap(one, in_axes=(None, None, 0))
+  over_words = jax.vmap(over_positions, in_axes=(None, 0, None))
+  keys = thresholds.make_keys(key, 3)
   return np.asarray(
-    jax.jit(over_words, static_argnums=3)(
-      key, jnp.asarray(words), jnp.asarray(positions), num_neurons
-    )
+    jax.jit(over_words)(keys, jnp.asarray(words), jnp.asarray(positions))
   )
 
 
@@ -51,7 +56,7 @@ class ThresholdsTest(parameterized.TestCase):
     for x in (0, 1, 2, 0x80000000, 0xFFFFFFFF, 0xDEADBEEF):
       self.assertEqual(int(thresholds.lowbias32(jnp.uint32(x))), published(x))
 
-  @parameterized.parameters(*SAMPLERS)
+  @parameterized.parameters(*thresholds.SAMPLERS)
   def test_a_threshold_depends_on_its_own_coordinates_alone(self, sampler):
     key = jax.random.key(0)
     many = draw(sampler, key, np.arange(5), np.arange(7), 11)
@@ -59,23 +64,21 @@ class ThresholdsTest(parameterized.TestCase):
       alone = draw(sampler, key, [word], [position], 11)[0, 0]
       np.testing.assert_array_equal(alone, many[word, position])
 
-  @parameterized.parameters(*SAMPLERS)
+  @parameterized.parameters(*INDEPENDENT)
   def test_every_coordinate_matters(self, sampler):
     key = jax.random.key(0)
-    words = draw(sampler, key, np.arange(4), np.arange(8), 16)
-    keys = [
-      thresholds.stream_key(key, role, layer)
-      for role, layer in itertools.product(thresholds.Role, range(3))
+    streams = [
+      draw(sampler, key, np.arange(4), np.arange(8), 16, train)
+      for train in TRAINS
     ]
-    streams = [draw(sampler, k, np.arange(4), np.arange(8), 16) for k in keys]
-    values = np.concatenate([words[None], streams]).ravel()
+    values = np.ravel(streams)
     # A pair of words agrees by chance with probability 2**-32: of n values
     # n**2 / 2**33 pairs do, a Poisson number.
     expected = len(values) ** 2 / 2**33
     repeated = len(values) - len(np.unique(values))
     self.assertLess(repeated, expected + 5 * np.sqrt(expected) + 1)
 
-  @parameterized.parameters(*SAMPLERS)
+  @parameterized.parameters(*INDEPENDENT)
   def test_bits_are_fair_and_uncorrelated(self, sampler):
     bits = draw(sampler, jax.random.key(1), np.arange(4), np.arange(64), 64)
     bits = np.unpackbits(bits.view(np.uint8), bitorder='little')
@@ -92,14 +95,12 @@ class ThresholdsTest(parameterized.TestCase):
         correlation = np.mean(first * second)
         self.assertLess(abs(correlation), 5 / np.sqrt(first.size))
 
-  @parameterized.parameters(*SAMPLERS)
+  @parameterized.parameters(*INDEPENDENT)
   def test_streams_are_uncorrelated(self, sampler):
     streams = []
-    for seed, role, layer in itertools.product(range(2), (0, 1), range(2)):
-      key = thresholds.stream_key(
-        jax.random.key(seed), thresholds.Role(role), layer
-      )
-      bits = draw(sampler, key, np.arange(4), np.arange(32), 32)
+    for seed, train in itertools.product(range(2), TRAINS[:6]):
+      key = jax.random.key(seed)
+      bits = draw(sampler, key, np.arange(4), np.arange(32), 32, train)
       streams.append(np.unpackbits(bits.view(np.uint8)))
     signs = 2.0 * np.stack(streams) - 1.0
     correlations = np.corrcoef(signs)[np.triu_indices(len(streams), 1)]

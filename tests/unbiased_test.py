@@ -101,6 +101,8 @@ class UnbiasedTest(parameterized.TestCase):
     dict(integration='leaky', tau=2.0, window=1, num_steps=3),
     dict(firing_function='hard_sigmoid', window=2, num_steps=3),
     dict(sampler='threefry', window=3, num_steps=3),
+    # With it ticks depend on each other, but not on what decides at a tick.
+    dict(sampler='sobol', integration='memoryless', window=1, num_steps=3),
     dict(gain=4.0, window=1, num_steps=2),  # saturates
   )
   def test_so_it_is_for_the_other_options(self, **options):
@@ -123,7 +125,7 @@ def swap_streams(split):
 
 def ignore_gain(split):
   """Splits hidden errors as if their gain of 2 were 1."""
-  return lambda planes, errors, window: split(planes, errors / 2.0, window)
+  return lambda source, errors, window: split(source, errors / 2.0, window)
 
 
 def lose_negative(output_errors):
@@ -136,13 +138,13 @@ def lose_negative(output_errors):
   return wrong
 
 
-def share_stream(stream_key):
+def share_keys(make_keys):
   """Gives the errors of a layer the thresholds of its inputs."""
 
-  def wrong(key, role, layer=0):
-    if role == thresholds.Role.ERROR:
-      role = thresholds.Role.INPUT
-    return stream_key(key, role, layer)
+  def wrong(key, num_layers):
+    keys = make_keys(key, num_layers)
+    inputs = keys[:, thresholds.Role.INPUT]
+    return keys.at[:, thresholds.Role.ERROR].set(inputs)
 
   return wrong
 
@@ -159,7 +161,7 @@ MUTANTS = {
     wta, 'output_errors', lose_negative(wta.output_errors)
   ),
   'shared': lambda: mock.patch.object(
-    thresholds, 'stream_key', share_stream(thresholds.stream_key)
+    thresholds, 'make_keys', share_keys(thresholds.make_keys)
   ),
 }
 

@@ -19,17 +19,20 @@ POTENTIALS = {
 }
 
 
-def present(potential, num_steps=64, num_samples=1):
+def present(potential, num_steps=64, num_samples=1, sampler='bernoulli'):
   """Samples the winners of `[S, K, C]` and the window they belong to."""
   schedule = spikes.Schedule(num_steps, num_steps)
   block = spikes.block(schedule, 0)
   window = jax.tree.map(lambda leaf: leaf[0], block.windows)
 
+  keys = thresholds.make_keys(jax.random.key(0), 1)
+  make, role = thresholds.make_sampler(sampler), thresholds.Role.WINNER
+
   def one(position):
-    planes = jax.vmap(
-      lambda word: thresholds.hashed_words(jax.random.key(0), word, position, 1)
-    )(block.words)
-    return wta.winner_take_all(planes, jnp.array(potential), window)
+    source = jax.vmap(lambda word: make(keys, role, 0, word, position, 1))(
+      block.words
+    )
+    return wta.winner_take_all(source, jnp.array(potential), window)
 
   return jax.vmap(one)(jnp.arange(num_samples)), window
 
@@ -42,9 +45,9 @@ class WinnerTakeAllTest(parameterized.TestCase):
     np.testing.assert_array_equal(ticks[:, :num_steps].sum(axis=-1), 1)
     np.testing.assert_array_equal(ticks[:, num_steps:], 0)
 
-  @parameterized.parameters(*POTENTIALS)
-  def test_wins_are_softmax(self, name):
-    winners, _ = present(POTENTIALS[name], num_samples=20_000)
+  @parameterized.product(name=list(POTENTIALS), sampler=('bernoulli', 'sobol'))
+  def test_wins_are_softmax(self, name, sampler):
+    winners, _ = present(POTENTIALS[name], num_samples=20_000, sampler=sampler)
     test_util.assert_mean_within(
       jax.vmap(spikes.count)(winners) / 64,
       jax.nn.softmax(jnp.array(POTENTIALS[name])),

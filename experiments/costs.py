@@ -1,0 +1,168 @@
+"""Tables of what spikes cost and what they are worth, from recorded lines."""
+
+import json
+import math
+import os
+import pathlib
+from typing import Any
+
+import numpy as np
+
+from experiments import summary
+import ssnn_jax
+
+BENCHMARK, FIDELITY = 'benchmark.jsonl', 'fidelity.jsonl'
+TARGET_ERROR = 0.25  # at which prices are compared
+
+
+def load(folder: str | os.PathLike, name: str) -> list[dict[str, Any]]:
+  """Reads the lines that a command has printed into a file.
+
+  Args:
+    folder: the folder of the record.
+    name: `BENCHMARK` or `FIDELITY`.
+
+  Returns:
+    Its lines; none where there is no such file.
+
+  Raises:
+    UserError: if a line is not JSON.
+  """
+  path = pathlib.Path(folder, name)
+  if not path.exists():
+    return []
+  lines = path.read_text().splitlines()
+  try:
+    return [json.loads(line) for line in lines]
+  except json.JSONDecodeError as error:
+    raise ssnn_jax.UserError(
+      f'{path} holds a line that is not JSON ({error}); print it anew.'
+    ) from None
+
+
+def benchmark_table(lines: list[dict[str, Any]]) -> str:
+  """Lays out a benchmark as text, a line a setting.
+
+  Args:
+    lines: those of `experiments.benchmark`.
+
+  Returns:
+    The table; ratios are to backpropagation's time for the same.
+  """
+  header = 'name', 'network', 'batch', 'T', 'spikes', 'ms', 'x BP', 'MiB'
+  rows = [
+    (
+      line['name'],
+      '-'.join(map(str, line['layer_sizes'])),
+      str(line['batch_size']),
+      str(line['num_steps'] or ''),
+      line['representation'] or 'BP',
+      f'{line["median_ms"]:.3g}',
+      f'{line["ratio_to_bp"]:.2f}',
+      f'{line["peak_mib"]:.1f}',
+    )
+    for line in lines
+  ]
+  return summary.layout([header, *rows])
+
+
+def fidelity_table(
+  fidelity: list[dict[str, Any]], benchmark: list[dict[str, Any]]
+) -> str:
+  """Lays out what a relative error of `TARGET_ERROR` takes.
+
+  Args:
+    fidelity: lines of `experiments.fidelity`.
+    benchmark: lines of `experiments.benchmark`, for the price of a step; a
+      setting that was not timed has none.
+
+  Returns:
+    The table: for each network, window and sampler the errors at T = 64 and
+    256, and the T and the steps of backpropagation at which the error is
+    `TARGET_ERROR`, between measured ones by a power law.
+  """
+  header = (
+    *('network', 'window', 'sampler', 'error, T = 64', 'T = 256'),
+    *(f'T for {TARGET_ERROR:g}', 'BP steps for it'),
+  )
+  rows = []
+  for (sizes, window, sampler), lines in curves(fidelity).items():
+    errors = {line['num_steps']: line['error'] for line in lines}
+    steps = at_target(list(errors), list(errors.values()))
+    prices = learn_prices(benchmark, sizes, sampler)
+    is_timed = window == 32 and len(prices) > 1
+    price = math.nan
+    if is_timed:
+      price = interpolate(list(prices), list(prices.values()), steps)
+    rows.append(
+      (
+        '-'.join(map(str, sizes)),
+        str(window or 'T'),
+        sampler,
+        *(f'{errors.get(t, math.nan):.3f}' for t in (64, 256)),
+        f'{steps:.0f}',
+        f'{price:.1f}' if is_timed else '',
+      )
+    )
+  return summary.layout([header, *rows])
+
+
+def curves(fidelity: list[dict[str, Any]]) -> dict[tuple, list[dict]]:
+  """Groups lines by network, window and sampler, in order of T.
+
+  Args:
+    fidelity: lines of `experiments.fidelity`.
+
+  Returns:
+    The lines of each curve; the window 0 is T itself.
+  """
+  grouped = {}
+  for line in sorted(fidelity, key=lambda line: line['num_steps']):
+    windows = {line['window']}
+    if line['window'] == line['num_steps']:
+      windows.add(0)
+    for window in windows & {0, 1, 4, 32}:
+      key = tuple(line['layer_sizes']), window, line['sampler']
+      grouped.setdefault(key, []).append(line)
+  order = sorted(grouped, key=lambda key: (key[0], key[1] or math.inf, key[2]))
+  return {key: grouped[key] for key in order}
+
+
+def learn_prices(
+  benchmark: list[dict[str, Any]], sizes: tuple[int, ...], sampler: str
+) -> dict[int, float]:
+  """Finds what learning costs against T, in steps of backpropagation.
+
+  Args:
+    benchmark: lines of `experiments.benchmark`.
+    sizes: the network.
+    sampler: its sampler.
+
+  Returns:
+    The price for each T, of packed trains.
+  """
+  return {
+    line['num_steps']: line['ratio_to_bp']
+    for line in benchmark
+    if line['name'] == 'learn'
+    and tuple(line['layer_sizes']) == sizes
+    and line['sampler'] == sampler
+    and line['representation'] == 'packed'
+  }
+
+
+def at_target(steps: list[int], errors: list[float]) -> float:
+  """Finds the T at which errors fall to `TARGET_ERROR`, by a power law."""
+  for index in range(len(steps) - 1):
+    if errors[index] >= TARGET_ERROR >= errors[index + 1]:
+      part = slice(index, index + 2)
+      logs = np.log(errors[part])[::-1], np.log(steps[part])[::-1]
+      return float(np.exp(np.interp(np.log(TARGET_ERROR), *logs)))
+  return math.nan
+
+
+def interpolate(steps: list[int], values: list[float], at: float) -> float:
+  """Reads a curve between its points, on logarithmic axes."""
+  if math.isnan(at):
+    return math.nan
+  return float(np.exp(np.interp(np.log(at), np.log(steps), np.log(values))))

@@ -1,0 +1,121 @@
+"""The obvious simulation of a spiking network, as the benchmark's yardstick.
+
+Every spike is a uniform draw of its own, a train is an array of floats
+`[T, B, N]`, and coincidences are float products over time. It follows
+`ssnn_jax.ssnn` in distribution, for 'mean' membranes without dropout.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+
+import ssnn_jax
+from ssnn_jax import encoding
+from ssnn_jax import firing
+from ssnn_jax import network
+
+
+def ssnn(config: ssnn_jax.NetworkConfig) -> ssnn_jax.Network:
+  """Builds the network of a configuration.
+
+  Args:
+    config: the architecture, T, the window and the gain.
+
+  Returns:
+    The network's pure functions.
+
+  Raises:
+    UserError: if the window does not divide T.
+  """
+  if config.num_steps % config.schedule.window:
+    raise ssnn_jax.UserError(
+      f'window is {config.schedule.window}; the naive representation needs one '
+      f'that divides num_steps = {config.num_steps}.'
+    )
+  return ssnn_jax.Network(
+    init=functools.partial(network.init, config),
+    infer=functools.partial(_infer, config),
+    learn=functools.partial(_learn, config),
+  )
+
+
+def _infer(config, params, key, images):
+  rates = encoding.encode_batch(config.layer_sizes, params, images)
+  _, potentials = _forward(config, params, key, rates)
+  winners = _draw_winners(config, key, potentials[-1])
+  return _read_out(winners, potentials[-1])
+
+
+def _learn(config, params, key, images, labels):
+  rates = encoding.encode_batch(config.layer_sizes, params, images, labels)
+  trains, potentials = _forward(config, params, key, rates)
+  winners = _draw_winners(config, key, potentials[-1])
+  error = winners - jax.nn.one_hot(labels, config.layer_sizes[-1])
+  gate = firing.FIRING_FUNCTIONS[config.firing_function]().gate
+  counts = []
+  for layer in reversed(range(len(params))):
+    counts.insert(
+      0,
+      ssnn_jax.LayerParams(
+        weights=jnp.einsum('tbi,tbj->ij', trains[layer], error),
+        biases=jnp.sum(error, axis=(0, 1)),
+      ),
+    )
+    if layer > 0:
+      arriving = _window_means(config, error) / config.gains[layer]
+      arriving = arriving @ params[layer].weights.T
+      rates = config.gains[layer - 1] * gate(potentials[layer - 1]) * arriving
+      magnitudes = _draw(config, key, (1, layer), jnp.abs(rates))
+      signs = jnp.repeat(jnp.sign(rates), config.schedule.window, axis=0)
+      error = signs * magnitudes
+  samples = config.num_steps * images.shape[0]
+  unit = tuple(
+    ssnn_jax.LayerParams(*(jnp.float32(1.0 / (samples * gain)),) * 2)
+    for gain in config.gains
+  )
+  update = ssnn_jax.Update(tuple(counts), None, unit)
+  return update, _read_out(winners, potentials[-1])
+
+
+def _forward(config, params, key, rates):
+  """Returns the trains `[T, B, I]` and potentials `[W, B, J]` of each layer."""
+  fire = firing.FIRING_FUNCTIONS[config.firing_function]().probability
+  num_windows = config.num_steps // config.schedule.window
+  rates = jnp.broadcast_to(rates, (num_windows, *rates.shape))
+  trains, potentials = [], []
+  for layer, (weights, biases) in enumerate(params):
+    train = _draw(config, key, (0, layer), rates)
+    drive = _window_means(config, train) @ weights + biases
+    windows = jnp.arange(1.0, num_windows + 1.0)[:, None, None]
+    potential = jnp.cumsum(drive, axis=0) / windows
+    trains.append(train)
+    potentials.append(potential)
+    rates = fire(potential)
+  return trains, potentials
+
+
+def _draw(config, key, path, rates):
+  """Draws each spike of trains of rates `[W, B, N]`, to `[T, B, N]`."""
+  for index in path:
+    key = jax.random.fold_in(key, index)
+  rates = jnp.repeat(rates, config.schedule.window, axis=0)
+  return (jax.random.uniform(key, rates.shape) < rates).astype(jnp.float32)
+
+
+def _draw_winners(config, key, potential):
+  """Draws the winner of each tick, `[T, B, C]`."""
+  logits = jnp.repeat(potential, config.schedule.window, axis=0)
+  winners = jax.random.categorical(jax.random.fold_in(key, 2), logits)
+  return jax.nn.one_hot(winners, potential.shape[-1])
+
+
+def _window_means(config, train):
+  """Means a train `[T, B, N]` over each window, `[W, B, N]`."""
+  shape = -1, config.schedule.window, *train.shape[1:]
+  return jnp.mean(train.reshape(shape), axis=1)
+
+
+def _read_out(winners, potential):
+  counts = jnp.sum(winners, axis=0).astype(jnp.int32)
+  return ssnn_jax.Inference(counts, potential[-1])

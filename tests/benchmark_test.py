@@ -1,0 +1,114 @@
+"""Tests for the benchmark and the yardstick in it."""
+
+import json
+import subprocess
+import sys
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments import benchmark
+from experiments import naive
+import ssnn_jax
+from ssnn_jax import reference
+from tests import test_util
+
+SMALL = (
+  *('--layer_sizes=6,5,3', '--batch_size=1,4', '--rounds=1'),
+  *('--num_images=8', '--names=learn,infer,epoch'),
+)
+
+
+def run(*flags):
+  return subprocess.run(
+    [sys.executable, '-m', 'experiments.benchmark', *flags],
+    capture_output=True,
+    text=True,
+  )
+
+
+class BenchmarkTest(parameterized.TestCase):
+  def test_a_line_for_all_that_is_asked(self):
+    done = run(*SMALL, '--num_steps=3,40', '--window=2')
+    self.assertEqual(done.returncode, 1)  # naive: 2 does not divide 3
+    self.assertRegex(done.stderr, r'^error: .*window is 2.*divides num_steps')
+    done = run(*SMALL, '--num_steps=4,40', '--window=2')
+    self.assertEqual(done.returncode, 0, done.stderr)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    # For each of three names and two batch sizes BP, and three
+    # representations at two T.
+    self.assertLen(lines, 3 * 2 * (1 + 3 * 2))
+    for line in lines:
+      is_bp = line['method'] == 'bp'
+      self.assertEqual(line['num_steps'] is None, is_bp)
+      self.assertGreater(line['median_ms'], 0)
+      self.assertGreater(line['peak_mib'], 0)
+      if is_bp:
+        self.assertEqual(line['ratio_to_bp'], 1)
+
+  @parameterized.parameters(
+    (('--names=learn,sleep',), '--names=learn,sleep is not a list of learn'),
+    (('--representations=',), '--representations= is not a list of packed'),
+    (('--num_steps=0',), '--num_steps is 0; expected 1 tick or more'),
+    (('--batch_size=0',), '--batch_size is 0; expected 1 or more'),
+    (('--layer_sizes=3',), '--layer_sizes is .* at least two'),
+  )
+  def test_mistakes_are_told(self, flags, message):
+    done = run(*flags)
+    self.assertEqual(done.returncode, 1)
+    self.assertRegex(done.stderr, f'^error: {message}')
+    self.assertNotIn('Traceback', done.stderr)
+
+  def test_steps_of_bp_descend(self):
+    config = ssnn_jax.NetworkConfig((6, 5, 3))
+    ann = ssnn_jax.ann(config)
+    key = jax.random.key(0)
+    params = ann.init(key)
+    images, labels = jax.random.uniform(key, (4, 6)), jnp.arange(4) % 3
+    ours = benchmark.learn_step(ann, is_spiking=False)(
+      params, key, images, labels
+    )
+    gradient = ssnn_jax.as_gradient(ann.learn(params, key, images, labels)[0])
+    for new, old, slope in zip(*map(jax.tree.leaves, (ours, params, gradient))):
+      np.testing.assert_allclose(new, old - 0.1 * slope, rtol=1e-5, atol=1e-7)
+
+
+class NaiveTest(absltest.TestCase):
+  def test_its_mean_is_that_of_all_spike_patterns(self):
+    config = ssnn_jax.NetworkConfig((2, 2, 2), num_steps=2, window=1, gain=0.5)
+    weights_key, bias_key = jax.random.split(jax.random.key(0))
+    params = tuple(
+      layer._replace(
+        weights=0.5 * jax.random.normal(weights_key, (2, 2)),
+        biases=jax.random.uniform(bias_key, (2,)),
+      )
+      for layer in ssnn_jax.ssnn(config).init(jax.random.key(0))
+    )
+    image, label = np.array([0.3, 0.8]), 1
+    learn = naive.ssnn(config).learn
+    samples = jax.vmap(
+      lambda key: (
+        learn(params, key, jnp.float32(image)[None], jnp.array([label]))[
+          0
+        ].positive
+      )
+    )(jax.random.split(jax.random.key(1), 50_000))
+    expected = reference.expected_counts(config, params, image, label)
+    jax.tree.map(test_util.assert_mean_within, samples, expected)
+
+  def test_learn_and_infer_see_the_same(self):
+    config = ssnn_jax.NetworkConfig((6, 5, 3), num_steps=8, window=4)
+    network, key = naive.ssnn(config), jax.random.key(0)
+    params = network.init(key)
+    images, labels = jax.random.uniform(key, (4, 6)), jnp.arange(4) % 3
+    _, seen = network.learn(params, key, images, labels)
+    jax.tree.map(
+      np.testing.assert_array_equal, seen, network.infer(params, key, images)
+    )
+
+
+if __name__ == '__main__':
+  absltest.main()

@@ -1,0 +1,142 @@
+"""Tests for the measurement of the update's error, and for its tables."""
+
+import json
+import math
+import subprocess
+import sys
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments import costs
+from experiments import fidelity
+from experiments import plot
+import ssnn_jax
+
+RATES = {'forward': 'rates', 'backward': 'rates', 'update': 'rates'}
+
+
+def line(num_steps, error, window=32, sampler='bernoulli'):
+  return {
+    'dataset': 'digits',
+    'train_steps': 4,
+    'layer_sizes': [4, 3, 2],
+    'sampler': sampler,
+    'window': window,
+    'num_steps': num_steps,
+    'batch_size': 8,
+    'error': error,
+    'error_sd': 0.01,
+    'num_draws': 2,
+  }
+
+
+def timed(num_steps, ratio, sampler='bernoulli'):
+  return {
+    'name': 'learn',
+    'layer_sizes': [4, 3, 2],
+    'batch_size': 8,
+    'sampler': sampler,
+    'representation': 'packed',
+    'num_steps': num_steps,
+    'median_ms': ratio,
+    'ratio_to_bp': ratio,
+    'peak_mib': 1.0,
+  }
+
+
+class FidelityTest(parameterized.TestCase):
+  def test_rates_have_no_error(self):
+    config = ssnn_jax.NetworkConfig((6, 5, 3), num_steps=4, **RATES)
+    params = ssnn_jax.ssnn(config).init(jax.random.key(0))
+    images = jax.random.uniform(jax.random.key(1), (8, 6))
+    squares = fidelity.relative_errors(
+      config, params, images, jnp.arange(8) % 3, num_draws=2
+    )
+    self.assertEqual(squares.shape, (2, 3))
+    self.assertLess(squares.max(), 1e-9)
+
+  def test_sobol_is_closer_to_the_gradient(self):
+    config = ssnn_jax.NetworkConfig((20, 15, 4), num_steps=128)
+    params = ssnn_jax.ssnn(config).init(jax.random.key(0))
+    images = jax.random.uniform(jax.random.key(1), (16, 20))
+    errors = {}
+    for sampler in ('bernoulli', 'sobol'):
+      config = ssnn_jax.NetworkConfig(
+        config.layer_sizes, num_steps=128, sampler=sampler
+      )
+      squares = fidelity.relative_errors(
+        config, params, images, jnp.arange(16) % 4, num_draws=20
+      )[:, -1]
+      errors[sampler] = squares.mean(), squares.std() / np.sqrt(20)
+    (random, random_error), (even, even_error) = errors.values()
+    self.assertLess(even + 5 * even_error, random - 5 * random_error)
+
+  def test_a_line_for_each_setting(self):
+    done = subprocess.run(
+      [
+        *(sys.executable, '-m', 'experiments.fidelity', '--draws=2'),
+        *('--hidden_sizes=5', '--num_steps=4,40', '--windows=1,32,0'),
+        *('--samplers=sobol', '--train_steps=3'),
+      ],
+      capture_output=True,
+      text=True,
+    )
+    self.assertEqual(done.returncode, 0, done.stderr)
+    lines = [json.loads(text) for text in done.stdout.splitlines()]
+    settings = [(x['num_steps'], x['window']) for x in lines]
+    self.assertEqual(settings, [(4, 1), (4, 4), (40, 1), (40, 32), (40, 40)])
+    self.assertLen(lines[0]['layer_errors'], 2)
+
+  @parameterized.parameters(
+    ('--samplers=sobols', 'error: --samplers=sobols is not a list of'),
+    ('--num_steps=0', 'error: --num_steps is 0; expected'),
+    ('--dataset=mnist', 'error: .*mnist'),
+  )
+  def test_mistakes_are_told(self, flag, message):
+    done = subprocess.run(
+      [
+        *(sys.executable, '-m', 'experiments.fidelity', flag),
+        '--data_dir=/nowhere',
+      ],
+      capture_output=True,
+      text=True,
+    )
+    self.assertEqual(done.returncode, 1)
+    self.assertRegex(done.stderr, f'^{message}')
+    self.assertNotIn('Traceback', done.stderr)
+
+
+class CostsTest(parameterized.TestCase):
+  def test_the_target_is_read_between_points(self):
+    steps = [4, 16, 64, 256]
+    errors = [2.0 / math.sqrt(t) for t in steps]
+    self.assertAlmostEqual(costs.at_target(steps, errors), 64)
+    errors = [1.5 / math.sqrt(t) for t in steps]
+    self.assertAlmostEqual(costs.at_target(steps, errors), 36)
+    self.assertTrue(math.isnan(costs.at_target(steps, [1.0] * 4)))
+
+  def test_the_table_prices_the_target(self):
+    lines = [line(t, 1.5 / math.sqrt(t)) for t in (32, 64, 256)]
+    table = costs.fidelity_table(lines, [timed(32, 2.0), timed(64, 4.0)])
+    row = table.splitlines()[2].split()
+    expected = ['4-3-2', '32', 'bernoulli', '0.188', '0.094', '36', '2.2']
+    self.assertEqual(row, expected)
+
+  def test_figures_can_be_drawn(self):
+    lines = [
+      line(t, 0.5 / t, window, sampler)
+      for t in (32, 64)
+      for window in (1, 32)
+      for sampler in ('bernoulli', 'sobol')
+    ]
+    prices = [timed(t, t / 16) for t in (32, 64)]
+    plot.draw_fidelity(lines, prices)
+    plot.draw_cost(prices)
+
+
+if __name__ == '__main__':
+  absltest.main()

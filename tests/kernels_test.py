@@ -1,0 +1,151 @@
+"""Tests that compiled kernels and their pure-JAX twins make the same bits."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+from unittest import mock
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import ssnn_jax
+from ssnn_jax import coincidence
+from ssnn_jax import kernels
+from ssnn_jax import spikes
+from ssnn_jax import thresholds
+from tests import coincidence_test
+
+
+def needs(kernel):
+  if not kernels.is_available(kernel):
+    raise absltest.SkipTest(f'{kernel} has not been compiled here')
+
+
+class SampleTest(parameterized.TestCase):
+  @parameterized.product(
+    sampler=('bernoulli', 'sobol'),
+    schedule=((40, 5), (70, 32), (100, 100)),
+  )
+  def test_spikes_are_the_twins(self, sampler, schedule, num_neurons=37):
+    needs(thresholds.SAMPLERS[sampler](*self.coordinates()).kernel)
+    block = spikes.block(spikes.Schedule(*schedule), 0)
+    num_windows = len(block.windows.length)
+    rates = jax.random.uniform(
+      jax.random.key(0), (2, 6, num_windows, num_neurons)
+    )
+    rates = rates.at[0, 0].set(0.0).at[0, 1].set(1.0)
+
+    def sample(seed, position, rates, use_kernels, thresholds_a_tick):
+      keys = thresholds.make_keys(jax.random.key(seed), 1)
+      make = thresholds.make_sampler(sampler, use_kernels)
+      role, size = thresholds.Role.INPUT, thresholds_a_tick
+      source = jax.vmap(lambda word: make(keys, role, 0, word, position, size))(
+        block.words
+      )
+      over_windows = jax.vmap(spikes.sample, in_axes=(None, 0, 0))
+      return over_windows(source, rates, block.windows)
+
+    for thresholds_a_tick in {1, num_neurons}:
+      ours, theirs = (
+        jax.jit(
+          jax.vmap(
+            jax.vmap(
+              lambda *args, use=use, size=thresholds_a_tick: sample(
+                *args, use, size
+              ),
+              in_axes=(None, 0, 0),
+            )
+          )
+        )(jnp.arange(2), jnp.tile(jnp.arange(6), (2, 1)), rates)
+        for use in (True, False)
+      )
+      np.testing.assert_array_equal(ours, theirs)
+
+  def coordinates(self):
+    keys = thresholds.make_keys(jax.random.key(0), 1)
+    return keys, thresholds.Role.INPUT, 0, jnp.int32(0), jnp.int32(0), 1
+
+
+class CountTest(parameterized.TestCase):
+  @parameterized.product(
+    batch_size=(1, 7, 128, 300),
+    num_words=(1, 3),
+    layer=((1, 1), (33, 10), (70, 40), (600, 17), (40, 300)),
+  )
+  def test_counts_are_the_twins(self, batch_size, num_words, layer):
+    needs('ssnn_count')
+    pre, errors = coincidence_test.random_trains(
+      batch_size, batch_size, 32 * num_words, *layer
+    )
+    pre, streams = coincidence_test.packed(pre, errors)
+    rng = np.random.default_rng(0)
+    before = ssnn_jax.LayerParams(
+      jnp.asarray(rng.integers(-9, 9, layer, np.int32)),
+      jnp.zeros(layer[1], jnp.int32),
+    )
+    ours, theirs = (
+      coincidence.count_coincidences(before, pre, streams, 'packed', use)
+      for use in (True, False)
+    )
+    jax.tree.map(np.testing.assert_array_equal, ours, theirs)
+
+  def test_seeds_are_counted_apart(self):
+    needs('ssnn_count')
+    rng = np.random.default_rng(0)
+    pre, positive, negative = (
+      jnp.asarray(rng.integers(0, 2**32, (3, 20, size), np.uint32))
+      for size in (18, 21, 21)
+    )
+    before = jnp.zeros((3, 18, 21), jnp.int32)
+    together = jax.vmap(kernels.count)(before, pre, positive, negative)
+    for seed in range(3):
+      alone = kernels.count(
+        before[seed], pre[seed], positive[seed], negative[seed]
+      )
+      np.testing.assert_array_equal(together[seed], alone)
+
+
+class CompileTest(absltest.TestCase):
+  def run_command(self, folder, **environment):
+    """Compiles a copy of the package in a folder of its own."""
+    package = pathlib.Path(ssnn_jax.__file__).parent
+    ignored = shutil.ignore_patterns('*.so', '__pycache__')
+    shutil.copytree(package, pathlib.Path(folder, 'ssnn_jax'), ignore=ignored)
+    return subprocess.run(
+      [sys.executable, '-m', 'ssnn_jax.compile_kernels'],
+      cwd=folder,
+      env={**os.environ, **environment},
+      capture_output=True,
+      text=True,
+    )
+
+  def test_a_missing_compiler_is_told(self):
+    with tempfile.TemporaryDirectory() as folder:
+      done = self.run_command(folder, CXX='no-such-compiler')
+    self.assertEqual(done.returncode, 1)
+    self.assertRegex(done.stderr, r'^error: no-such-compiler was not found; .*')
+    self.assertNotIn('Traceback', done.stderr)
+
+  def test_a_failing_compiler_is_told(self):
+    with tempfile.TemporaryDirectory() as folder:
+      done = self.run_command(folder, CXX='false')
+      left = list(pathlib.Path(folder, 'ssnn_jax').glob('*.so'))
+    self.assertEqual(done.returncode, 1)
+    self.assertRegex(done.stderr, '^error: false cannot compile ')
+    self.assertEmpty(left)
+
+  def test_a_library_is_not_used_by_what_it_was_not_made_for(self):
+    ours = kernels.library()
+    with mock.patch.object(kernels, 'processor', lambda: 'another'):
+      self.assertNotEqual(kernels.library(), ours)
+    self.assertEqual(kernels.library(), ours)
+
+
+if __name__ == '__main__':
+  absltest.main()
