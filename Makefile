@@ -23,7 +23,7 @@ $(STAMP): setup.cfg pyproject.toml
 	@touch $@
 
 # Where they cannot be compiled everything works without them, slower.
-$(KERNELS): $(STAMP) ssnn_jax/kernels.cc ssnn_jax/compile_kernels.py
+$(KERNELS): $(STAMP) $(wildcard ssnn_jax/cpu/*.h ssnn_jax/cpu/*.cc) ssnn_jax/compile_kernels.py
 	@$(RUN) -m ssnn_jax.compile_kernels || true
 	@touch $@
 
@@ -43,4 +43,4 @@ format: venv
 	@$(RUN) -m ruff format .
 
 clean:
-	rm -rf $(VENV) build *.egg-info ssnn_jax/_kernels-*.so
+	rm -rf $(VENV) build *.egg-info ssnn_jax/cpu/*.so

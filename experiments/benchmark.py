@@ -160,7 +160,7 @@ def _random_images(config, size):
 def _peak_mib(compiled):
   memory = compiled.memory_analysis()
   size = memory.temp_size_in_bytes + memory.output_size_in_bytes
-  return round(size / 2**20, 2)
+  return round(size / 2**20, 4)
 
 
 def make_subject(
@@ -275,6 +275,8 @@ def main() -> None:
   grid = list(
     itertools.product(names, values['layer_sizes'], values['batch_size'])
   )
+  if values['kernels']:
+    cli.recommend_kernels()
   with tqdm.tqdm(grid, disable=None, unit='comparison') as progress:
     for name, layer_sizes, batch_size in progress:
       progress.set_postfix_str(f'{name} {layer_sizes} batch {batch_size}')

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
+import functools
 import os
 import pathlib
 import sys
@@ -11,8 +12,10 @@ from typing import Any
 from absl import app
 from absl import flags
 from absl import logging
+import jax
 
 import ssnn_jax
+from ssnn_jax import kernels
 
 
 def define_folders(workdir_help: str) -> None:
@@ -57,6 +60,18 @@ def choices(
       f'--{name}={",".join(listed)} is not a list of {", ".join(allowed)}.'
     )
   return listed
+
+
+@functools.cache
+def recommend_kernels() -> None:
+  """Tells, once, how simulating spikes gets faster on this machine."""
+  is_cpu = jax.default_backend() == 'cpu'
+  if is_cpu and not kernels.is_available('ssnn_count'):
+    print(
+      'spikes are simulated without compiled kernels; this is several times '
+      'faster after: python -m ssnn_jax.compile_kernels',
+      file=sys.stderr,
+    )
 
 
 def _parse(argv):

@@ -171,6 +171,7 @@ def main() -> None:
   listed = list(
     settings(networks, samplers, values['windows'], values['num_steps'])
   )
+  cli.recommend_kernels()
   params, of_sizes = None, None
   for config in tqdm.tqdm(listed, disable=None, unit='setting'):
     if config.layer_sizes != of_sizes:

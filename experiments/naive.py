@@ -51,7 +51,7 @@ def _learn(config, params, key, images, labels):
   rates = encoding.encode_batch(config.layer_sizes, params, images, labels)
   trains, potentials = _forward(config, params, key, rates)
   winners = _draw_winners(config, key, potentials[-1])
-  error = winners - jax.nn.one_hot(labels, config.layer_sizes[-1])
+  error = winners - jax.nn.one_hot(labels, config.layer_sizes[-1])[None]
   gate = firing.FIRING_FUNCTIONS[config.firing_function]().gate
   counts = []
   for layer in reversed(range(len(params))):
@@ -86,7 +86,7 @@ def _forward(config, params, key, rates):
   trains, potentials = [], []
   for layer, (weights, biases) in enumerate(params):
     train = _draw(config, key, (0, layer), rates)
-    drive = _window_means(config, train) @ weights + biases
+    drive = _window_means(config, train) @ weights + biases[None, None]
     windows = jnp.arange(1.0, num_windows + 1.0)[:, None, None]
     potential = jnp.cumsum(drive, axis=0) / windows
     trains.append(train)

@@ -46,6 +46,8 @@ def train(
   reference = ssnn_jax.ann(network_config)
   is_spiking = config.method == 'ssnn'
   network = ssnn_jax.ssnn(network_config) if is_spiking else reference
+  if is_spiking:
+    cli.recommend_kernels()
   for seed, folder in folders.items():
     seeded = dataclasses.replace(config, seed=seed)
     records.create(folder, configs.as_record(seeded))

@@ -37,7 +37,7 @@ def compile_library() -> pathlib.Path:
   compiler = os.environ.get('CXX', 'c++')
   command = [
     *(*compiler.split(), *FLAGS, '-isystem', jax.ffi.include_dir()),
-    str(kernels.SOURCE),
+    *map(str, kernels.sources()),
   ]
   try:
     # Others may load or compile it at the same time: it appears whole.
@@ -53,8 +53,8 @@ def compile_library() -> pathlib.Path:
     ) from None
   except subprocess.CalledProcessError as error:
     raise types.UserError(
-      f'{compiler} cannot compile {kernels.SOURCE}; without the kernels '
-      f'everything works, slower. It says:\n{error.stderr.strip()}'
+      f'{compiler} cannot compile the kernels; without them everything works, '
+      f'slower. It says:\n{error.stderr.strip()}'
     ) from None
   except OSError as error:
     raise types.UserError(

@@ -16,7 +16,7 @@ import platform
 import jax
 import jax.numpy as jnp
 
-SOURCE = pathlib.Path(__file__).with_suffix('.cc')
+_SOURCES = pathlib.Path(__file__).with_name('cpu')
 
 
 def is_available(kernel: str | None) -> bool:
@@ -99,19 +99,25 @@ def _register() -> frozenset[str]:
   return names
 
 
+def sources() -> list[pathlib.Path]:
+  """Lists the C++ files that the kernels are compiled from."""
+  return sorted(_SOURCES.glob('*.cc'))
+
+
 def library() -> pathlib.Path:
   """Names the library after all that it is made from and for.
 
   Returns:
     Its path, whether it is there or not.
   """
+  files = sorted([*_SOURCES.glob('*.h'), *sources()])
   parts = [
-    SOURCE.read_text(),
+    *(file.read_text() for file in files),
     importlib.metadata.version('jaxlib'),
     processor(),
   ]
   digest = hashlib.sha256('\n'.join(parts).encode()).hexdigest()[:16]
-  return SOURCE.with_name(f'_kernels-{digest}.so')
+  return _SOURCES / f'kernels-{digest}.so'
 
 
 def processor() -> str:

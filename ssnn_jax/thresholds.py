@@ -12,6 +12,7 @@ is bit q of the threshold of tick t.
 
 from collections.abc import Callable
 import enum
+import math
 
 import flax.struct
 import jax
@@ -55,15 +56,17 @@ def make_keys(key: jax.Array, num_layers: int) -> jax.Array:
   """Derives the keys of all trains of a presentation.
 
   Args:
-    key: PRNG key of the presentation.
+    key: PRNG key of the presentation; consumed.
     num_layers: layers of neurons, the inputs included.
 
   Returns:
     `[num_layers, roles, 3]` uint32 keys.
   """
-  # A key of its own: whoever else asks for them must get the same.
-  key = jax.random.fold_in(key, 0)
-  return jax.random.bits(key, (num_layers, len(Role), 3), jnp.uint32)
+  # Whoever else asks for them must get the same.
+  keys = jax.random.bits(jax.random.clone(key), (3,), jnp.uint32)
+  shape = num_layers, len(Role), 3
+  counters = jnp.arange(math.prod(shape), dtype=jnp.uint32)
+  return keyed_hash(counters, *keys).reshape(shape)
 
 
 def lowbias32(x: jax.Array) -> jax.Array:

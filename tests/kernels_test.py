@@ -74,15 +74,16 @@ class SampleTest(parameterized.TestCase):
 
 class CountTest(parameterized.TestCase):
   @parameterized.product(
-    batch_size=(1, 7, 128, 300),
-    num_words=(1, 3),
-    layer=((1, 1), (33, 10), (70, 40), (600, 17), (40, 300)),
+    batch_and_words=((1, 1), (7, 3), (150, 2)),
+    layer=((1, 1), (33, 10), (70, 40), (2000, 17), (40, 300)),
   )
-  def test_counts_are_the_twins(self, batch_size, num_words, layer):
+  def test_counts_are_the_twins(self, batch_and_words, layer):
     needs('ssnn_count')
+    batch_size, num_words = batch_and_words
     pre, errors = coincidence_test.random_trains(
       batch_size, batch_size, 32 * num_words, *layer
     )
+    errors[batch_size // 2 :] *= pre[batch_size // 2 :, :, :1]  # some sparse
     pre, streams = coincidence_test.packed(pre, errors)
     rng = np.random.default_rng(0)
     before = ssnn_jax.LayerParams(
@@ -94,6 +95,14 @@ class CountTest(parameterized.TestCase):
       for use in (True, False)
     )
     jax.tree.map(np.testing.assert_array_equal, ours, theirs)
+
+  @parameterized.parameters(1, -1)
+  def test_full_counts_are_the_twins(self, sign):
+    needs('ssnn_count')
+    ones = np.ones((1024, 32, 2), np.int8)  # 2**15 coincidences
+    pre, streams = coincidence_test.packed(ones, sign * ones)
+    counts = coincidence_test.count(pre, streams, 'packed')
+    np.testing.assert_array_equal(counts.weights, np.full((2, 2), sign * 2**15))
 
   def test_seeds_are_counted_apart(self):
     needs('ssnn_count')
@@ -114,9 +123,10 @@ class CountTest(parameterized.TestCase):
 class CompileTest(absltest.TestCase):
   def run_command(self, folder, **environment):
     """Compiles a copy of the package in a folder of its own."""
-    package = pathlib.Path(ssnn_jax.__file__).parent
+    root = pathlib.Path(ssnn_jax.__file__).parent.parent
     ignored = shutil.ignore_patterns('*.so', '__pycache__')
-    shutil.copytree(package, pathlib.Path(folder, 'ssnn_jax'), ignore=ignored)
+    for name in ('ssnn_jax', 'tests'):
+      shutil.copytree(root / name, pathlib.Path(folder, name), ignore=ignored)
     return subprocess.run(
       [sys.executable, '-m', 'ssnn_jax.compile_kernels'],
       cwd=folder,
@@ -135,10 +145,30 @@ class CompileTest(absltest.TestCase):
   def test_a_failing_compiler_is_told(self):
     with tempfile.TemporaryDirectory() as folder:
       done = self.run_command(folder, CXX='false')
-      left = list(pathlib.Path(folder, 'ssnn_jax').glob('*.so'))
+      left = list(pathlib.Path(folder).rglob('*.so'))
     self.assertEqual(done.returncode, 1)
     self.assertRegex(done.stderr, '^error: false cannot compile ')
     self.assertEmpty(left)
+
+  def test_without_avx512_the_bits_are_the_same(self):
+    if 'avx512bw' not in kernels.processor():
+      raise absltest.SkipTest('the processor has no AVX-512 to do without')
+    with tempfile.TemporaryDirectory() as folder:
+      compiled = self.run_command(folder, CXX='c++ -mno-avx512f')
+      if 'was not found' in compiled.stderr:
+        raise absltest.SkipTest('there is no C++ compiler')
+      self.assertEqual(compiled.returncode, 0, compiled.stderr)
+      done = subprocess.run(
+        [
+          *(sys.executable, '-m', 'pytest', '-q', '-p', 'no:xdist'),
+          *('-k', 'SampleTest or CountTest', 'tests/kernels_test.py'),
+        ],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+      )
+    self.assertEqual(done.returncode, 0, done.stdout)
+    self.assertNotIn('skipped', done.stdout)
 
   def test_a_library_is_not_used_by_what_it_was_not_made_for(self):
     ours = kernels.library()

@@ -73,7 +73,7 @@ class NetworkTest(parameterized.TestCase):
   @parameterized.parameters(
     *((t, n, 'bernoulli') for t, n in SCHEDULES),
     *((t, n, 'sobol') for t, n in ((1, 1), (33, 5), (100, 32))),
-    *((t, n, 'threefry') for t, n in ((7, 5), (33, 32))),
+    *((t, n, 'threefry') for t, n in ((33, 32),)),
   )
   def test_representations_and_kernels_make_the_same(
     self, num_steps, window, sampler

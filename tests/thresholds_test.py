@@ -1,5 +1,6 @@
 """Tests for the random thresholds."""
 
+import functools
 import itertools
 
 from absl.testing import absltest
@@ -14,19 +15,28 @@ INDEPENDENT = ('bernoulli', 'threefry')
 TRAINS = tuple(itertools.product(thresholds.Role, range(3)))
 
 
-def draw(sampler, key, words, positions, num_neurons, train=(0, 0)):
+@functools.partial(jax.jit, static_argnames=('sampler', 'num_neurons'))
+def draw_independent(sampler, keys, train, words, positions, num_neurons):
   """Draws `[words, positions, 16, neurons]` threshold words of a train."""
-  make, (role, layer) = thresholds.make_sampler(sampler), train
 
-  def one(keys, word, position):
-    source = make(keys, role, layer, word, position, num_neurons)
+  def one(word, position):
+    make = thresholds.make_sampler(sampler)
+    source = make(keys, *train, word, position, num_neurons)
     return source.draw(source.shared, source.own, num_neurons)
 
-  over_positions = jax.vmap(one, in_axes=(None, None, 0))
-  over_words = jax.vmap(over_positions, in_axes=(None, 0, None))
+  over_positions = jax.vmap(one, in_axes=(None, 0))
+  return jax.vmap(over_positions, in_axes=(0, None))(words, positions)
+
+
+def draw(sampler, key, words, positions, num_neurons, train=(0, 0)):
+  """Draws the threshold words of a train, all trains by one program."""
   keys = thresholds.make_keys(key, 3)
+  words, positions = jnp.asarray(words), jnp.asarray(positions)
+  function = draw_independent
+  if sampler == 'sobol':  # whose sequence depends on the train
+    function = draw_independent.__wrapped__
   return np.asarray(
-    jax.jit(over_words)(keys, jnp.asarray(words), jnp.asarray(positions))
+    function(sampler, keys, train, words, positions, num_neurons)
   )
 
 

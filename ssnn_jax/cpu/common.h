@@ -1,0 +1,99 @@
+// What the kernels share: vectors, threads and memory.
+//
+// Kernels are XLA custom calls, compiled for the processor they run on
+// (`compile_kernels.py`). They are portable but for the few places where AVX-512
+// has an instruction that compilers do not find.
+
+#ifndef SSNN_JAX_CPU_COMMON_H_
+#define SSNN_JAX_CPU_COMMON_H_
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "xla/ffi/api/ffi.h"
+
+#ifdef __AVX512BW__
+#include <immintrin.h>
+#endif
+
+namespace ssnn {
+
+namespace ffi = xla::ffi;
+
+#define INLINE inline __attribute__((always_inline))
+#define INLINE_LAMBDA __attribute__((always_inline))
+
+using F32 = ffi::Buffer<ffi::F32>;
+using S32 = ffi::Buffer<ffi::S32>;
+using U32 = ffi::Buffer<ffi::U32>;
+
+constexpr int kLanes = 16;  // neurons side by side in a vector
+
+using Words = uint32_t __attribute__((vector_size(4 * kLanes)));
+using Signed = int32_t __attribute__((vector_size(4 * kLanes)));
+using Floats = float __attribute__((vector_size(4 * kLanes)));
+
+// Loads up to kLanes values; lanes beyond are 0.
+template <typename Vector>
+INLINE Vector Load(const void* from, int64_t count) {
+  Vector vector = {};
+  if (count >= kLanes) {
+    std::memcpy(&vector, from, sizeof(vector));
+  } else {
+    std::memcpy(&vector, from, 4 * count);
+  }
+  return vector;
+}
+
+// Stores up to kLanes values.
+INLINE void Store(void* to, Words vector, int64_t count) {
+  if (count >= kLanes) {
+    std::memcpy(to, &vector, sizeof(vector));
+  } else {
+    std::memcpy(to, &vector, 4 * count);
+  }
+}
+
+inline int64_t CeilDivide(int64_t size, int64_t by) {
+  return (size + by - 1) / by;
+}
+
+// Runs run(0) to run(size - 1) on XLA's threads and on this one. It waits for
+// tasks that have begun only, so that a busy pool cannot lock it.
+template <typename Run>
+void ParallelFor(ffi::ThreadPool& pool, int64_t size, const Run& run) {
+  struct Progress {
+    std::atomic<int64_t> next{0};
+    std::atomic<int64_t> done{0};
+  };
+  auto progress = std::make_shared<Progress>();
+  auto work = [progress, size, &run] {
+    for (int64_t task; (task = progress->next++) < size; ++progress->done) {
+      run(task);
+    }
+  };
+  const int64_t helpers = std::min<int64_t>(pool.num_threads(), size) - 1;
+  for (int64_t helper = 0; helper < helpers; ++helper) {
+    pool.Schedule(std::function<void()>(work));
+  }
+  work();
+  while (progress->done < size) std::this_thread::yield();
+}
+
+// Memory of a thread that is kept from call to call, since fresh one is slow.
+template <typename T>
+T* Scratch(int64_t size) {
+  static thread_local std::vector<T> scratch;
+  if (scratch.size() < static_cast<size_t>(size)) scratch.resize(size);
+  return scratch.data();
+}
+
+}  // namespace ssnn
+
+#endif  // SSNN_JAX_CPU_COMMON_H_

@@ -1,0 +1,214 @@
+// Samples spikes: draws thresholds and compares them with rates. The pure-JAX
+// twin, `spikes.fire`, says what is computed; the bits are the same.
+
+#include "common.h"
+
+namespace ssnn {
+namespace {
+
+constexpr int kPlanes = 16;  // bits of a threshold
+
+INLINE bool Any(Words words) {
+#ifdef __AVX512BW__
+  return _mm512_test_epi32_mask((__m512i)words, (__m512i)words) != 0;
+#else
+  uint32_t all = 0;
+  for (int lane = 0; lane < kLanes; ++lane) all |= words[lane];
+  return all != 0;
+#endif
+}
+
+// thresholds.lowbias32
+INLINE Words Mix(Words x) {
+  x = (x ^ (x >> 16)) * 0x7FEB352Du;
+  x = (x ^ (x >> 15)) * 0x846CA68Bu;
+  return x ^ (x >> 16);
+}
+
+// What the thresholds of one sample and word are made from. `Draw` readies
+// kLanes neurons from `first` on; the functor it returns makes their bit planes.
+
+struct HashedSource {  // thresholds.hashed_words
+  const uint32_t* keys;
+  const uint32_t* counter;  // of the first neuron, and the step to the next
+
+  HashedSource(const uint32_t* shared, const uint32_t* own, int64_t)
+      : keys(shared), counter(own) {}
+
+  bool operator==(const HashedSource& other) const {
+    return keys == other.keys && counter == other.counter;
+  }
+
+  INLINE auto Draw(int64_t first, int64_t) const {
+    constexpr Words kLane = {0, 1, 2,  3,  4,  5,  6,  7,
+                             8, 9, 10, 11, 12, 13, 14, 15};
+    const uint32_t start =
+        counter[0] + counter[1] * static_cast<uint32_t>(first);
+    const Words mixed = Mix((start + counter[1] * kLane) ^ keys[0]);
+    return [mixed, pairs = keys + 1](int plane) INLINE_LAMBDA {
+      return Mix((mixed ^ pairs[plane]) + pairs[plane + kPlanes]);
+    };
+  }
+};
+
+struct ShiftedSource {  // thresholds.shifted_words
+  const uint32_t* sequence;
+  const uint32_t* shifts;  // of each neuron, or one for all
+  bool is_shared;
+
+  ShiftedSource(const uint32_t* shared, const uint32_t* own, int64_t own_size)
+      : sequence(shared), shifts(own), is_shared(own_size == 1) {}
+
+  bool operator==(const ShiftedSource& other) const {
+    return sequence == other.sequence && shifts == other.shifts;
+  }
+
+  INLINE auto Draw(int64_t first, int64_t count) const {
+    const Words shift = is_shared ? Words{} + *shifts
+                                  : Load<Words>(shifts + first, count);
+    return [shift, this](int plane) INLINE_LAMBDA {
+      return sequence[plane] ^ -((shift >> plane) & 1);
+    };
+  }
+};
+
+// spikes.compare, from the highest plane down. Planes that decide nothing are not
+// drawn: none for rates of 0 and 1, and the lowest only in the rare case that
+// all others leave a threshold equal to its rate.
+template <typename Planes>
+INLINE Words Compare(const Planes& planes, Floats rates) {
+  constexpr int kRarePlanes = 4;
+  // Adding 2**23 rounds a float to the nearest integer, ties to even, and leaves
+  // it in the low bits.
+  const Words target = (Words)(rates * 65536.0f + 8388608.0f) - 0x4B000000u;
+  Words fires = -(target >> kPlanes);
+  Words bits = target << (32 - kPlanes);
+  if (!Any(bits)) return fires;
+  Words equal = ~Words{};
+  for (int plane = kPlanes - 1; plane >= 0; --plane) {
+    if (plane == kRarePlanes - 1 && !Any(equal)) break;
+    // The highest bit, as the sign of a word, spreads over it.
+    const Words is_set = (Words)((Signed)bits >> 31);
+    const Words differ = equal & (planes(plane) ^ is_set);
+    fires |= differ & is_set;
+    equal ^= differ;
+    bits += bits;
+  }
+  return fires;
+}
+
+// One sample, word and window.
+template <typename Source>
+struct Row {
+  Source source;
+  const float* rates;
+  uint32_t mask;
+  uint32_t* spikes;
+};
+
+template <typename Source>
+void SampleRow(const Row<Source>& row, int64_t neurons) {
+  for (int64_t first = 0; first < neurons; first += kLanes) {
+    const int64_t count = neurons - first;
+    const auto planes = row.source.Draw(first, count);
+    const Floats rates = Load<Floats>(row.rates + first, count);
+    Store(row.spikes + first, Compare(planes, rates) & row.mask, count);
+  }
+}
+
+// Samples rows that share their thresholds: windows of the same word.
+template <typename Source>
+void SampleRows(const Row<Source>* begin, const Row<Source>* end,
+                int64_t neurons) {
+  for (int64_t first = 0; first < neurons; first += kLanes) {
+    const int64_t count = neurons - first;
+    const auto draw = begin->source.Draw(first, count);
+    Words drawn[kPlanes];
+    for (int plane = 0; plane < kPlanes; ++plane) drawn[plane] = draw(plane);
+    const auto planes = [&drawn](int plane) { return drawn[plane]; };
+    for (const Row<Source>* row = begin; row != end; ++row) {
+      const Floats rates = Load<Floats>(row->rates + first, count);
+      Store(row->spikes + first, Compare(planes, rates) & row->mask, count);
+    }
+  }
+}
+
+// The place of an operand's row among its rows, where an axis of size 1 stands
+// for all places along it.
+INLINE int64_t RowOf(ffi::Span<const int64_t> axes,
+                     ffi::Span<const int64_t> shape, int64_t num_axes,
+                     uint32_t row) {
+  int64_t place = 0, stride = 1;
+  for (int64_t axis = num_axes - 1; axis >= 0 && row > 0; --axis) {
+    const auto size = static_cast<uint32_t>(shape[axis]);
+    if (axes[axis] > 1) {
+      place += row % size * stride;
+      stride *= size;
+    }
+    row /= size;
+  }
+  return place;
+}
+
+// Operands, each with the leading axes that `vmap` has given it:
+//   shared [..., S], own [..., O], rates [..., N], mask [..., 1].
+template <typename Source>
+ffi::Error Sample(ffi::ThreadPool pool, U32 shared, U32 own, F32 rates,
+                  U32 mask, ffi::ResultBuffer<ffi::U32> spikes) {
+  const auto shape = spikes->dimensions();
+  const int64_t num_axes = shape.size() - 1, neurons = shape[num_axes];
+  int64_t num_rows = 1;
+  for (int64_t axis = 0; axis < num_axes; ++axis) num_rows *= shape[axis];
+  auto place = [&](const auto& operand, int64_t row) {
+    const int64_t size = operand.dimensions()[num_axes];
+    const int64_t at = RowOf(operand.dimensions(), shape, num_axes, row);
+    return operand.typed_data() + at * size;
+  };
+
+  constexpr int64_t kWordsPerTask = 1 << 13;
+  const int64_t grain = CeilDivide(kWordsPerTask, std::max(neurons, kLanes + 0L));
+  ParallelFor(pool, CeilDivide(num_rows, grain), [&](int64_t task) {
+    const int64_t begin = task * grain, end = std::min(begin + grain, num_rows);
+    std::vector<Row<Source>> rows;
+    rows.reserve(end - begin);
+    for (int64_t row = begin; row < end; ++row) {
+      uint32_t* to = spikes->typed_data() + row * neurons;
+      const uint32_t ticks = *place(mask, row);
+      if (ticks == 0) {  // the window has no tick in this word
+        std::memset(to, 0, 4 * neurons);
+        continue;
+      }
+      const Source source(place(shared, row), place(own, row),
+                          own.dimensions()[num_axes]);
+      rows.push_back({source, place(rates, row), ticks, to});
+    }
+    for (auto row = rows.data(), last = row + rows.size(); row != last;) {
+      auto next = row + 1;
+      while (next != last && next->source == row->source) ++next;
+      if (next - row == 1) {
+        SampleRow(*row, neurons);
+      } else {
+        SampleRows(row, next, neurons);
+      }
+      row = next;
+    }
+  });
+  return ffi::Error::Success();
+}
+
+}  // namespace
+
+#define DEFINE_SAMPLE(name, source)                                \
+  XLA_FFI_DEFINE_HANDLER_SYMBOL(name, Sample<source>,              \
+                                ffi::Ffi::Bind()                   \
+                                    .Ctx<ffi::ThreadPool>()        \
+                                    .Arg<U32>()                    \
+                                    .Arg<U32>()                    \
+                                    .Arg<F32>()                    \
+                                    .Arg<U32>()                    \
+                                    .Ret<U32>())
+
+DEFINE_SAMPLE(ssnn_sample_hashed, HashedSource);
+DEFINE_SAMPLE(ssnn_sample_shifted, ShiftedSource);
+
+}  // namespace ssnn
