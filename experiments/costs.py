@@ -41,29 +41,47 @@ def load(folder: str | os.PathLike, name: str) -> list[dict[str, Any]]:
 
 
 def benchmark_table(lines: list[dict[str, Any]]) -> str:
-  """Lays out a benchmark as text, a line a setting.
+  """Lays out a benchmark as text, a line for what differs in more than T.
 
   Args:
     lines: those of `experiments.benchmark`.
 
   Returns:
-    The table; ratios are to backpropagation's time for the same.
+    The table: times of backpropagation, and those of spikes in multiples of
+    them, over T; memory is that of the longest trains.
   """
-  header = 'name', 'network', 'batch', 'T', 'spikes', 'ms', 'x BP', 'MiB'
-  rows = [
-    (
-      line['name'],
-      '-'.join(map(str, line['layer_sizes'])),
-      str(line['batch_size']),
-      str(line['num_steps'] or ''),
-      line['representation'] or 'BP',
-      f'{line["median_ms"]:.3g}',
-      f'{line["ratio_to_bp"]:.2f}',
-      f'{line["peak_mib"]:.1f}',
+  spiking = [line for line in lines if line['num_steps']]
+  all_steps = sorted({line['num_steps'] for line in spiking})
+  baselines = {_setting(line): line for line in lines if not line['num_steps']}
+  grouped = {}
+  for line in spiking:
+    key = *_setting(line), line['representation'], line['sampler']
+    grouped.setdefault(key, {})[line['num_steps']] = line
+  header = (
+    *('step of', 'network', 'batch', 'spikes', 'sampler', 'BP, ms'),
+    *(f'T = {steps}' for steps in all_steps),
+    'MiB (BP)',
+  )
+  rows = []
+  for (name, sizes, batch, *spikes), own in grouped.items():
+    baseline = baselines[name, sizes, batch]
+    longest = own[max(own)]
+    rows.append(
+      (
+        *(name, '-'.join(map(str, sizes)), str(batch), *spikes),
+        f'{baseline["median_ms"]:.3g}',
+        *(
+          f'{own[t]["ratio_to_bp"]:.2f}' if t in own else '' for t in all_steps
+        ),
+        f'{longest["peak_mib"]:.1f} ({baseline["peak_mib"]:.1f})',
+      )
     )
-    for line in lines
-  ]
   return summary.layout([header, *rows])
+
+
+def _setting(line):
+  """Names what a line of spikes shares with that of backpropagation."""
+  return line['name'], tuple(line['layer_sizes']), line['batch_size']
 
 
 def fidelity_table(

@@ -250,6 +250,33 @@ def _set_steps(axes, steps):
   axes.grid(alpha=0.3)
 
 
+def read_record(
+  folder: str | os.PathLike,
+) -> tuple[str, figure.Figure, str]:
+  """Makes the table and the figure of a record, whatever it is of.
+
+  Args:
+    folder: the record of a sweep, a benchmark or a measurement of fidelity.
+
+  Returns:
+    The table, the figure and the name of the figure's files.
+
+  Raises:
+    UserError: if the folder holds no such record, or a damaged one.
+  """
+  fidelity = costs.load(folder, costs.FIDELITY)
+  benchmark = costs.load(folder, costs.BENCHMARK)
+  if fidelity:
+    table = costs.fidelity_table(fidelity, benchmark)
+    return table, draw_fidelity(fidelity, benchmark), 'fidelity'
+  if benchmark:
+    table = costs.benchmark_table(benchmark)
+    return table, draw_cost(_comparable(benchmark)), 'benchmark'
+  comparison = summary.compare(summary.group(records.find(folder)), str(folder))
+  sheet = draw_spike_train_length(comparison)
+  return summary.table(comparison), sheet, 'spike_train_length'
+
+
 def main() -> None:
   """Prints the table of a record and draws its figure."""
   values = flags.FLAGS.flag_values_dict()
@@ -259,19 +286,8 @@ def main() -> None:
       f'--workdir={values["workdir"] or ""} is not a folder; give one that '
       'experiments.sweep wrote to, or a record.'
     )
-  fidelity = costs.load(workdir, costs.FIDELITY)
-  benchmark = costs.load(workdir, costs.BENCHMARK)
-  if fidelity:
-    print(costs.fidelity_table(fidelity, benchmark))
-    sheet, name = draw_fidelity(fidelity, benchmark), 'fidelity'
-  elif benchmark:
-    print(costs.benchmark_table(benchmark))
-    sheet, name = draw_cost(_comparable(benchmark)), 'benchmark'
-  else:
-    settings = summary.group(records.find(workdir))
-    comparison = summary.compare(settings, str(workdir))
-    print(summary.table(comparison))
-    sheet, name = draw_spike_train_length(comparison), 'spike_train_length'
+  table, sheet, name = read_record(workdir)
+  print(table)
   paths = save(sheet, workdir / name)
   print('figure: ' + ', '.join(map(str, paths)))
 

@@ -70,7 +70,7 @@ def count(
     counts: `[I, J]` int32 counts so far.
     presynaptic: `[R, I]` uint32 spikes entering a layer, word after word.
     positive: `[R, J]` uint32 positive error spikes of its neurons.
-    negative: `[R, J]` uint32 negative ones.
+    negative: `[R, J]` uint32 negative ones; none at a tick with a positive one.
 
   Returns:
     `[I, J]` int32 counts.

@@ -17,8 +17,8 @@ constexpr int64_t kNeurons = 64;     // side by side: bits of a mask, or bytes
 constexpr int64_t kMaxVectors = 14;  // of counts that stay in registers
 constexpr int64_t kMaxRows = 128;    // words of a neuron at a time
 
-using Bytes = int8_t __attribute__((vector_size(kNeurons)));
-using Quarter = int8_t __attribute__((vector_size(kLanes)));
+using Bytes = uint8_t __attribute__((vector_size(kNeurons)));
+using Quarter = uint8_t __attribute__((vector_size(kLanes)));
 using Shorts = int16_t __attribute__((vector_size(2 * kLanes)));
 using HalfShorts = int16_t __attribute__((vector_size(kLanes)));
 
@@ -77,7 +77,7 @@ INLINE Signed Widen(Shorts shorts) {
 // are `stride` apart.
 INLINE void TurnWords(const uint32_t* words, int64_t count, uint64_t* masks,
                       int64_t stride) {
-  alignas(kNeurons) int8_t quarters[4][kNeurons] = {};  // of the words
+  alignas(kNeurons) uint8_t quarters[4][kNeurons] = {};  // of the words
   for (int64_t first = 0; first < std::min(count, kNeurons); first += kLanes) {
     const Words spikes = Load<Words>(words + first, count - first);
     for (int quarter = 0; quarter < 4; ++quarter) {

@@ -7,6 +7,7 @@ namespace ssnn {
 namespace {
 
 constexpr int kPlanes = 16;  // bits of a threshold
+constexpr Words kLane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
 INLINE bool Any(Words words) {
 #ifdef __AVX512BW__
@@ -26,7 +27,7 @@ INLINE Words Mix(Words x) {
 }
 
 // What the thresholds of one sample and word are made from. `Draw` readies
-// kLanes neurons from `first` on; the functor it returns makes their bit planes.
+// neurons; the functor it returns makes their bit planes.
 
 struct HashedSource {  // thresholds.hashed_words
   const uint32_t* keys;
@@ -39,12 +40,8 @@ struct HashedSource {  // thresholds.hashed_words
     return keys == other.keys && counter == other.counter;
   }
 
-  INLINE auto Draw(int64_t first, int64_t) const {
-    constexpr Words kLane = {0, 1, 2,  3,  4,  5,  6,  7,
-                             8, 9, 10, 11, 12, 13, 14, 15};
-    const uint32_t start =
-        counter[0] + counter[1] * static_cast<uint32_t>(first);
-    const Words mixed = Mix((start + counter[1] * kLane) ^ keys[0]);
+  INLINE auto Draw(Words neurons) const {
+    const Words mixed = Mix((counter[0] + counter[1] * neurons) ^ keys[0]);
     return [mixed, pairs = keys + 1](int plane) INLINE_LAMBDA {
       return Mix((mixed ^ pairs[plane]) + pairs[plane + kPlanes]);
     };
@@ -54,37 +51,43 @@ struct HashedSource {  // thresholds.hashed_words
 struct ShiftedSource {  // thresholds.shifted_words
   const uint32_t* sequence;
   const uint32_t* shifts;  // of each neuron, or one for all
-  bool is_shared;
+  int64_t num_shifts;
 
   ShiftedSource(const uint32_t* shared, const uint32_t* own, int64_t own_size)
-      : sequence(shared), shifts(own), is_shared(own_size == 1) {}
+      : sequence(shared), shifts(own), num_shifts(own_size) {}
 
   bool operator==(const ShiftedSource& other) const {
     return sequence == other.sequence && shifts == other.shifts;
   }
 
-  INLINE auto Draw(int64_t first, int64_t count) const {
-    const Words shift = is_shared ? Words{} + *shifts
-                                  : Load<Words>(shifts + first, count);
+  INLINE auto Draw(Words neurons) const {
+    Words shift;
+    for (int lane = 0; lane < kLanes; ++lane) {
+      shift[lane] = shifts[std::min<int64_t>(neurons[lane], num_shifts - 1)];
+    }
     return [shift, this](int plane) INLINE_LAMBDA {
       return sequence[plane] ^ -((shift >> plane) & 1);
     };
   }
 };
 
-// spikes.compare, from the highest plane down. Planes that decide nothing are not
-// drawn: none for rates of 0 and 1, and the lowest only in the rare case that
-// all others leave a threshold equal to its rate.
+// Rates in multiples of 2**-16. Adding 2**23 rounds a float to the nearest
+// integer, ties to even, and leaves it in the low bits.
+INLINE Words Round(Floats rates) {
+  return (Words)(rates * 65536.0f + 8388608.0f) - 0x4B000000u;
+}
+
+// What is left of a rounded rate without the spikes that are certain: 0 where
+// chance decides nothing.
+INLINE Words Chance(Words rates) { return rates << (32 - kPlanes); }
+INLINE Words Certain(Words rates) { return -(rates >> kPlanes); }
+
+// spikes.compare, from the highest plane down. The lowest planes are drawn only
+// in the rare case that all others leave a threshold equal to its rate.
 template <typename Planes>
-INLINE Words Compare(const Planes& planes, Floats rates) {
+INLINE Words Compare(const Planes& planes, Words rates) {
   constexpr int kRarePlanes = 4;
-  // Adding 2**23 rounds a float to the nearest integer, ties to even, and leaves
-  // it in the low bits.
-  const Words target = (Words)(rates * 65536.0f + 8388608.0f) - 0x4B000000u;
-  Words fires = -(target >> kPlanes);
-  Words bits = target << (32 - kPlanes);
-  if (!Any(bits)) return fires;
-  Words equal = ~Words{};
+  Words fires = Certain(rates), bits = Chance(rates), equal = ~Words{};
   for (int plane = kPlanes - 1; plane >= 0; --plane) {
     if (plane == kRarePlanes - 1 && !Any(equal)) break;
     // The highest bit, as the sign of a word, spreads over it.
@@ -97,6 +100,28 @@ INLINE Words Compare(const Planes& planes, Floats rates) {
   return fires;
 }
 
+// Appends the lanes that are not 0 in `wanted`; returns how many.
+INLINE int64_t Append(Words wanted, Words neurons, Words rates,
+                      uint32_t* to_neurons, uint32_t* to_rates) {
+#ifdef __AVX512BW__
+  const __mmask16 mask =
+      _mm512_test_epi32_mask((__m512i)wanted, (__m512i)wanted);
+  _mm512_storeu_si512(to_neurons,
+                      _mm512_maskz_compress_epi32(mask, (__m512i)neurons));
+  _mm512_storeu_si512(to_rates,
+                      _mm512_maskz_compress_epi32(mask, (__m512i)rates));
+  return __builtin_popcount(mask);
+#else
+  int64_t size = 0;
+  for (int lane = 0; lane < kLanes; ++lane) {
+    to_neurons[size] = neurons[lane];
+    to_rates[size] = rates[lane];
+    size += wanted[lane] != 0;
+  }
+  return size;
+#endif
+}
+
 // One sample, word and window.
 template <typename Source>
 struct Row {
@@ -106,13 +131,31 @@ struct Row {
   uint32_t* spikes;
 };
 
+// Draws for those neurons only whose spikes chance decides: many pixels are
+// black, and many neurons saturated or their gates shut.
 template <typename Source>
 void SampleRow(const Row<Source>& row, int64_t neurons) {
+  uint32_t* chosen = Scratch<uint32_t>(2 * (neurons + kLanes));
+  uint32_t* rates = chosen + neurons + kLanes;
+  int64_t size = 0;
   for (int64_t first = 0; first < neurons; first += kLanes) {
     const int64_t count = neurons - first;
-    const auto planes = row.source.Draw(first, count);
-    const Floats rates = Load<Floats>(row.rates + first, count);
-    Store(row.spikes + first, Compare(planes, rates) & row.mask, count);
+    const Words rounded = Round(Load<Floats>(row.rates + first, count));
+    Store(row.spikes + first, Certain(rounded) & row.mask, count);
+    size += Append(Chance(rounded), static_cast<uint32_t>(first) + kLane,
+                   rounded, chosen + size, rates + size);
+  }
+  std::fill_n(chosen + size, kLanes, 0);
+  for (int64_t first = 0; first < size; first += kLanes) {
+    const auto planes = row.source.Draw(Load<Words>(chosen + first, kLanes));
+    const Words fires =
+        Compare(planes, Load<Words>(rates + first, kLanes)) & row.mask;
+    uint32_t fired[kLanes];
+    std::memcpy(fired, &fires, sizeof(fired));
+    const int64_t last = std::min<int64_t>(kLanes, size - first);
+    for (int64_t lane = 0; lane < last; ++lane) {
+      row.spikes[chosen[first + lane]] = fired[lane];
+    }
   }
 }
 
@@ -122,12 +165,12 @@ void SampleRows(const Row<Source>* begin, const Row<Source>* end,
                 int64_t neurons) {
   for (int64_t first = 0; first < neurons; first += kLanes) {
     const int64_t count = neurons - first;
-    const auto draw = begin->source.Draw(first, count);
+    const auto draw = begin->source.Draw(static_cast<uint32_t>(first) + kLane);
     Words drawn[kPlanes];
     for (int plane = 0; plane < kPlanes; ++plane) drawn[plane] = draw(plane);
     const auto planes = [&drawn](int plane) { return drawn[plane]; };
     for (const Row<Source>* row = begin; row != end; ++row) {
-      const Floats rates = Load<Floats>(row->rates + first, count);
+      const Words rates = Round(Load<Floats>(row->rates + first, count));
       Store(row->spikes + first, Compare(planes, rates) & row->mask, count);
     }
   }
