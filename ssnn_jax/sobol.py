@@ -10,7 +10,6 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.stats import qmc
 
 NUM_BITS = 16
 _TICK_BITS = 5  # of a tick within its word
@@ -50,6 +49,8 @@ def matrix(dimension: int) -> np.ndarray:
     `[16]` int64, one row a bit of the number, the least significant one first:
     the bits of the tick whose parity it is.
   """
+  from scipy.stats import qmc  # half a second and 50 MiB, if there is no need
+
   # SciPy goes in the order of Gray codes, so the step to point 2**k is the
   # direction number of bit k.
   sequence = qmc.Sobol(dimension + 1, scramble=False, bits=NUM_BITS)

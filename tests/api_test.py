@@ -77,7 +77,7 @@ class ApiTest(parameterized.TestCase):
 
   def test_the_import_is_light(self):
     heavy = ('tensorflow', 'tensorflow_datasets', 'tonic', 'torch', 'sklearn')
-    heavy += ('matplotlib',)
+    heavy += ('matplotlib', 'scipy.stats')
     code = (
       'import sys, ssnn_jax; '
       f'print([name for name in {heavy} if name in sys.modules])'
