@@ -48,27 +48,28 @@ def benchmark_table(lines: list[dict[str, Any]]) -> str:
 
   Returns:
     The table: times of backpropagation, and those of spikes in multiples of
-    them, over T; memory is that of the longest trains.
+    it, over T; memory is that of the longest trains.
   """
-  spiking = [line for line in lines if line['num_steps']]
-  all_steps = sorted({line['num_steps'] for line in spiking})
-  baselines = {_setting(line): line for line in lines if not line['num_steps']}
-  grouped = {}
-  for line in spiking:
-    key = *_setting(line), line['representation'], line['sampler']
-    grouped.setdefault(key, {})[line['num_steps']] = line
+  all_steps = sorted({line['num_steps'] for line in lines} - {None})
+  grouped, baseline = {}, None
+  for line in lines:
+    if line['num_steps'] is None:
+      baseline = line  # of the lines that follow
+      continue
+    names = 'name', 'batch_size', 'representation', 'sampler'
+    key = tuple(line['layer_sizes']), *(line[name] for name in names)
+    grouped.setdefault(key, (baseline, {}))[1][line['num_steps']] = line
   header = (
     *('step of', 'network', 'batch', 'spikes', 'sampler', 'BP, ms'),
     *(f'T = {steps}' for steps in all_steps),
     'MiB (BP)',
   )
   rows = []
-  for (name, sizes, batch, *spikes), own in grouped.items():
-    baseline = baselines[name, sizes, batch]
+  for (sizes, name, *rest), (baseline, own) in grouped.items():
     longest = own[max(own)]
     rows.append(
       (
-        *(name, '-'.join(map(str, sizes)), str(batch), *spikes),
+        *(name, '-'.join(map(str, sizes)), *map(str, rest)),
         f'{baseline["median_ms"]:.3g}',
         *(
           f'{own[t]["ratio_to_bp"]:.2f}' if t in own else '' for t in all_steps
@@ -77,11 +78,6 @@ def benchmark_table(lines: list[dict[str, Any]]) -> str:
       )
     )
   return summary.layout([header, *rows])
-
-
-def _setting(line):
-  """Names what a line of spikes shares with that of backpropagation."""
-  return line['name'], tuple(line['layer_sizes']), line['batch_size']
 
 
 def fidelity_table(

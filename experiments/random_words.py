@@ -1,6 +1,6 @@
 """Writes the words that thresholds are made of, for a battery of tests.
 
-  python -m experiments.random_words --seed=0 | RNG_test stdin32 -tlmax 8G
+  python -m experiments.random_words --seed=0 | dieharder -a -g 200
 
 The words are raw, 32 bits each, without end. Neighbours differ in the key of
 their presentation, the role of their train, the bit plane, the neuron, the

@@ -126,6 +126,21 @@ class CostsTest(parameterized.TestCase):
     expected = ['4-3-2', '32', 'bernoulli', '0.188', '0.094', '36', '2.2']
     self.assertEqual(row, expected)
 
+  def test_the_benchmark_is_laid_out_over_steps(self):
+    def bp(batch_size, milliseconds):
+      nothing = dict.fromkeys(('num_steps', 'representation', 'sampler'))
+      ours = {'batch_size': batch_size, 'median_ms': milliseconds}
+      return timed(0, 1.0) | nothing | ours
+
+    lines = [bp(8, 2.0), timed(32, 3.0), timed(64, 5.0)]
+    lines += [bp(1, 0.5), timed(64, 4.0) | {'batch_size': 1}]
+    rows = [row.split() for row in costs.benchmark_table(lines).splitlines()]
+    start = ['learn', '4-3-2']
+    spikes = ['packed', 'bernoulli']
+    end = ['1.0', '(1.0)']
+    self.assertEqual(rows[2], [*start, '8', *spikes, '2', '3.00', '5.00', *end])
+    self.assertEqual(rows[3], [*start, '1', *spikes, '0.5', '4.00', *end])
+
   def test_figures_can_be_drawn(self):
     lines = [
       line(t, 0.5 / t, window, sampler)

@@ -228,9 +228,11 @@ void CountInputs(const Synapses& synapses, const Events* events, int64_t first,
 void CountRows(ffi::ThreadPool& pool, const Synapses& synapses) {
   const int64_t outputs = synapses.outputs;
   const int64_t vectors = CeilDivide(synapses.inputs, kNeurons);
-  // Waking a thread takes as long as this many words at synapses.
-  constexpr int64_t kWordsPerThread = 1 << 18;
-  const int64_t words = synapses.rows * synapses.inputs * outputs;
+  // Adding a sum to a count takes as long as some words at its synapse, and
+  // waking a thread as long as many.
+  constexpr int64_t kWordsPerSum = 16, kWordsPerThread = 1 << 20;
+  const int64_t words =
+      (synapses.rows + kWordsPerSum) * synapses.inputs * outputs;
   const int64_t threads =
       std::clamp<int64_t>(words / kWordsPerThread, 1, pool.num_threads());
 
