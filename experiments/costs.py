@@ -114,8 +114,8 @@ def fidelity_table(
         str(window or 'T'),
         sampler,
         *(f'{errors.get(t, math.nan):.3f}' for t in (64, 256)),
-        f'{steps:.0f}',
-        f'{price:.1f}' if is_timed else '',
+        '' if math.isnan(steps) else f'{steps:.0f}',
+        '' if math.isnan(price) else f'{price:.1f}',
       )
     )
   return summary.layout([header, *rows])
@@ -128,13 +128,14 @@ def curves(fidelity: list[dict[str, Any]]) -> dict[tuple, list[dict]]:
     fidelity: lines of `experiments.fidelity`.
 
   Returns:
-    The lines of each curve; the window 0 is T itself.
+    The lines of each curve; the window 0 is T itself, and the window 32 is T
+    where that is shorter, as networks have it by default.
   """
   grouped = {}
   for line in sorted(fidelity, key=lambda line: line['num_steps']):
     windows = {line['window']}
     if line['window'] == line['num_steps']:
-      windows.add(0)
+      windows |= {0, 32} if line['num_steps'] < 32 else {0}
     for window in windows & {0, 1, 4, 32}:
       key = tuple(line['layer_sizes']), window, line['sampler']
       grouped.setdefault(key, []).append(line)

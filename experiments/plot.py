@@ -22,10 +22,11 @@ _BLUE, _ORANGE, _GREEN, _BLACK = '#0072B2', '#E69F00', '#009E73', '#000000'
 # Orders of the error in T: (slope, line, cause).
 _NOISE = (-0.5, '--', 'chance')
 _KINKS = (-0.25, ':', 'kinks')
+# Color, marker and its size; in a readout dense and packed are the same.
 _REPRESENTATIONS = {
-  'packed': (_BLUE, 'o'),
-  'dense': (_GREEN, 's'),
-  'naive': (_ORANGE, '^'),
+  'packed': (_BLUE, 'o', 4),
+  'dense': (_GREEN, 's', 9),
+  'naive': (_ORANGE, '^', 6),
 }
 _SAMPLERS = {'bernoulli': (_BLUE, 'o'), 'sobol': (_ORANGE, 's')}
 _WINDOWS = {1: ':', 4: '-.', 32: '-', 0: '--'}
@@ -159,7 +160,7 @@ def draw_cost(lines: list[dict]) -> figure.Figure:
   sheet = figure.Figure(figsize=(9.5, 4.4), layout='constrained')
   for axes, name in zip(sheet.subplots(ncols=2), ('learn', 'infer')):
     spiking = [x for x in lines if x['name'] == name and x['num_steps']]
-    for kind, (color, marker) in _REPRESENTATIONS.items():
+    for kind, (color, marker, size) in _REPRESENTATIONS.items():
       of_kind = [x for x in spiking if x['representation'] == kind]
       of_kind.sort(key=lambda line: line['num_steps'])
       axes.plot(
@@ -167,13 +168,15 @@ def draw_cost(lines: list[dict]) -> figure.Figure:
         [line['ratio_to_bp'] for line in of_kind],
         color=color,
         marker=marker,
+        markersize=size,
+        fillstyle='none',
         label=kind,
       )
     axes.axhline(1, color=_BLACK, linewidth=1, label='backpropagation')
     _set_steps(axes, sorted({line['num_steps'] for line in spiking}))
     axes.set_yscale('log')
     axes.yaxis.set_major_formatter(ticker.FormatStrFormatter('%g'))
-    axes.set_ylabel("time, in that of backpropagation's")
+    axes.set_ylabel('time, in that of backpropagation')
     axes.set_title(name)
     axes.legend(fontsize=9)
   first = next(line for line in lines if line['num_steps'])
@@ -217,6 +220,7 @@ def draw_fidelity(fidelity: list[dict], benchmark: list[dict]) -> figure.Figure:
       last.plot(
         [prices[t] for t in timed],
         [errors[steps.index(t)] for t in timed],
+        linestyle=('-', '--', '-.', ':')[networks.index(sizes) % 4],
         label=f'{sampler}, n = 32, {"-".join(map(str, sizes))}',
         **look,
       )
@@ -226,7 +230,9 @@ def draw_fidelity(fidelity: list[dict], benchmark: list[dict]) -> figure.Figure:
   last.set_title('against price')
   last.set_xscale('log')
   last.set_xlabel('time of a step, in that of backpropagation')
+  last.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
   last.xaxis.set_major_formatter(ticker.FormatStrFormatter('%g'))
+  last.xaxis.set_minor_formatter(ticker.NullFormatter())
   for axes in (*panels, last):
     axes.axhline(costs.TARGET_ERROR, color=_BLACK, linewidth=1, linestyle=':')
     axes.set_yscale('log')
