@@ -8,7 +8,7 @@ from absl.testing import absltest
 from absl.testing import parameterized
 
 from experiments import configs
-from experiments import plot
+from experiments import figures
 from experiments import run
 from experiments import summary
 from experiments import sweep
@@ -190,7 +190,7 @@ class PlotTest(absltest.TestCase):
       summary.group(summary_test.make_runs()), 'here'
     )
     stem = pathlib.Path(self.create_tempdir().full_path) / 'figure'
-    png, svg = plot.save(plot.draw_spike_train_length(comparison), stem)
+    png, svg = figures.save(figures.draw_spike_train_length(comparison), stem)
     self.assertEqual(png.read_bytes()[:4], b'\x89PNG')
     self.assertIn('<svg', svg.read_text()[:1000])
 

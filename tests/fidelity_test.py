@@ -13,7 +13,7 @@ import numpy as np
 
 from experiments import costs
 from experiments import fidelity
-from experiments import plot
+from experiments import figures
 import ssnn_jax
 
 RATES = {'forward': 'rates', 'backward': 'rates', 'update': 'rates'}
@@ -149,8 +149,8 @@ class CostsTest(parameterized.TestCase):
       for sampler in ('bernoulli', 'sobol')
     ]
     prices = [timed(t, t / 16) for t in (32, 64)]
-    plot.draw_fidelity(lines, prices)
-    plot.draw_cost(prices)
+    figures.draw_fidelity(lines, prices)
+    figures.draw_cost(prices)
 
 
 if __name__ == '__main__':

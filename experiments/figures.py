@@ -1,0 +1,249 @@
+"""Draws figures of results, so that the colour-blind can read them too."""
+
+import os
+import pathlib
+
+from matplotlib import figure
+from matplotlib import ticker
+import numpy as np
+
+from experiments import costs
+from experiments import summary
+
+# Okabe and Ito's palette, which the colour-blind tell apart.
+_BLUE, _ORANGE, _GREEN, _BLACK = '#0072B2', '#E69F00', '#009E73', '#000000'
+# Orders of the error in T: (slope, line, cause).
+_NOISE = (-0.5, '--', 'chance')
+_KINKS = (-0.25, ':', 'kinks')
+# Color, marker and its size; in a readout dense and packed are the same.
+_REPRESENTATIONS = {
+  'packed': (_BLUE, 'o', 4),
+  'dense': (_GREEN, 's', 9),
+  'naive': (_ORANGE, '^', 6),
+}
+_SAMPLERS = {'bernoulli': (_BLUE, 'o'), 'sobol': (_ORANGE, 's')}
+_WINDOWS = {1: ':', 4: '-.', 32: '-', 0: '--'}
+_READS = {
+  'test_accuracy': ('winner counts', _BLUE, 'o'),
+  'test_accuracy_potential': ('final potential', _ORANGE, 's'),
+  'test_accuracy_rate': ('weights read as an ANN', _GREEN, '^'),
+}
+
+
+def draw_spike_train_length(comparison: summary.Comparison) -> figure.Figure:
+  """Draws accuracy and errors of spiking networks against T.
+
+  Args:
+    comparison: spiking networks over T, and their ANN.
+
+  Returns:
+    The figure; a notebook shows it.
+  """
+  sheet = figure.Figure(figsize=(14, 4.4), layout='constrained')
+  left, middle, right = sheet.subplots(ncols=3)
+  right.sharey(middle)  # before anything is drawn, so that both fit
+  _plot_accuracy(left, comparison)
+  _plot_error(
+    middle,
+    comparison.spiking,
+    'update_error',
+    'update error: spikes throughout',
+    (_NOISE, _KINKS),
+  )
+  _plot_error(
+    right,
+    comparison.spiking,
+    'quantisation_error',
+    'quantisation error: spikes in the update only',
+    (_NOISE,),
+  )
+  ticks = [setting.num_steps for setting in comparison.spiking]
+  for axes in (left, middle, right):
+    _set_steps(axes, ticks)
+  config, num_seeds = comparison.ann.config, summary.count_seeds(comparison)
+  sheet.suptitle(
+    f'{config["dataset"]}: learning by spikes (SSNN) against spike-train '
+    'length, beside the ANN\n'
+    f'mean and standard deviation over {num_seeds} seeds; errors on a probe '
+    "batch, at the ANN's weights after one epoch"
+  )
+  return sheet
+
+
+def save(sheet: figure.Figure, stem: str | os.PathLike) -> list[pathlib.Path]:
+  """Saves a figure as PNG and SVG.
+
+  Args:
+    sheet: the figure.
+    stem: path of the files without suffix.
+
+  Returns:
+    The files written.
+  """
+  paths = [pathlib.Path(f'{stem}.{suffix}') for suffix in ('png', 'svg')]
+  for path in paths:
+    sheet.savefig(path, dpi=150)
+  return paths
+
+
+def _plot_accuracy(axes, comparison):
+  ann = comparison.ann
+  mean, deviation = (
+    100 * read('test_accuracy') for read in (ann.mean, ann.deviation)
+  )
+  axes.axhspan(mean - deviation, mean + deviation, color=_BLACK, alpha=0.15)
+  axes.axhline(mean, color=_BLACK, linewidth=1, label='ANN by backpropagation')
+  for name, (label, color, marker) in _READS.items():
+    axes.errorbar(
+      [setting.num_steps for setting in comparison.spiking],
+      [100 * setting.mean(name) for setting in comparison.spiking],
+      [100 * setting.deviation(name) for setting in comparison.spiking],
+      color=color,
+      marker=marker,
+      markersize=5,
+      capsize=3,
+      label=f'SSNN, {label}',
+    )
+  is_held_out = ann.config['hold_out'] > 0
+  judged_on = 'held-out' if is_held_out else 'test'
+  axes.set_ylabel(f'{judged_on} accuracy (%)')
+  axes.set_title('accuracy')
+  axes.legend(loc='lower right', fontsize=9)
+
+
+def _plot_error(axes, settings, name, title, guides):
+  steps = np.array([setting.num_steps for setting in settings])
+  means = np.array([setting.mean(name) for setting in settings])
+  deviations = [setting.deviation(name) for setting in settings]
+  label = 'SSNN'
+  if len(steps) > 1:
+    slope = np.polyfit(np.log(steps), np.log(means), 1)[0]
+    label = f'SSNN, fitted slope {slope:.2f}'
+  axes.errorbar(
+    steps, means, deviations, color=_BLUE, marker='o', capsize=3, label=label
+  )
+  # Anchored at the longest train, where the leading orders hold best.
+  for slope, linestyle, cause in guides:
+    axes.plot(
+      steps,
+      means[-1] * (steps / steps[-1]) ** slope,
+      color=_BLACK,
+      linestyle=linestyle,
+      linewidth=1,
+      label=f'theory ({cause}): slope {slope:g}',
+    )
+  axes.set_yscale('log')
+  axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+  axes.yaxis.set_major_formatter(ticker.FormatStrFormatter('%g'))
+  axes.yaxis.set_minor_formatter(ticker.NullFormatter())
+  axes.set_ylabel("RMS distance from BP's gradient, relative")
+  axes.set_title(title)
+  axes.legend(loc='upper right', fontsize=9)
+
+
+def draw_cost(lines: list[dict]) -> figure.Figure:
+  """Draws the time of a step against T, in steps of backpropagation.
+
+  Args:
+    lines: those of a benchmark, of one network and batch size.
+
+  Returns:
+    The figure; a notebook shows it.
+  """
+  sheet = figure.Figure(figsize=(9.5, 4.4), layout='constrained')
+  for axes, name in zip(sheet.subplots(ncols=2), ('learn', 'infer')):
+    spiking = [x for x in lines if x['name'] == name and x['num_steps']]
+    for kind, (color, marker, size) in _REPRESENTATIONS.items():
+      of_kind = [x for x in spiking if x['representation'] == kind]
+      of_kind.sort(key=lambda line: line['num_steps'])
+      axes.plot(
+        [line['num_steps'] for line in of_kind],
+        [line['ratio_to_bp'] for line in of_kind],
+        color=color,
+        marker=marker,
+        markersize=size,
+        fillstyle='none',
+        label=kind,
+      )
+    axes.axhline(1, color=_BLACK, linewidth=1, label='backpropagation')
+    _set_steps(axes, sorted({line['num_steps'] for line in spiking}))
+    axes.set_yscale('log')
+    axes.yaxis.set_major_formatter(ticker.FormatStrFormatter('%g'))
+    axes.set_ylabel('time, in that of backpropagation')
+    axes.set_title(name)
+    axes.legend(fontsize=9)
+  first = next(line for line in lines if line['num_steps'])
+  sheet.suptitle(
+    f'{"-".join(map(str, first["layer_sizes"]))}, batch {first["batch_size"]}, '
+    f'{first["sampler"]} trains: what a step costs against spike-train length'
+  )
+  return sheet
+
+
+def draw_fidelity(fidelity: list[dict], benchmark: list[dict]) -> figure.Figure:
+  """Draws the error of the update against T and against its price.
+
+  Args:
+    fidelity: lines of `experiments.fidelity`.
+    benchmark: lines of `experiments.benchmark`, for the price.
+
+  Returns:
+    The figure; a notebook shows it.
+  """
+  curves = costs.curves(fidelity)
+  networks = sorted({sizes for sizes, _, _ in curves}, key=len)
+  sheet = figure.Figure(figsize=(14, 4.6), layout='constrained')
+  *panels, last = sheet.subplots(ncols=len(networks) + 1, sharey=True)
+  for (sizes, window, sampler), lines in curves.items():
+    steps = [line['num_steps'] for line in lines]
+    errors = [line['error'] for line in lines]
+    color, marker = _SAMPLERS[sampler]
+    look = {'color': color, 'marker': marker, 'markersize': 4}
+    panels[networks.index(sizes)].errorbar(
+      steps,
+      errors,
+      [line['error_sd'] for line in lines],
+      linestyle=_WINDOWS[window],
+      label=f'{sampler}, n = {window or "T"}',
+      **look,
+    )
+    prices = costs.learn_prices(benchmark, sizes, sampler)
+    timed = [t for t in steps if window == 32 and t in prices]
+    if timed:
+      last.plot(
+        [prices[t] for t in timed],
+        [errors[steps.index(t)] for t in timed],
+        linestyle=('-', '--', '-.', ':')[networks.index(sizes) % 4],
+        label=f'{sampler}, n = 32, {"-".join(map(str, sizes))}',
+        **look,
+      )
+  for panel, sizes in zip(panels, networks):
+    panel.set_title('-'.join(map(str, sizes)))
+    _set_steps(panel, sorted({line['num_steps'] for line in fidelity}))
+  last.set_title('against price')
+  last.set_xscale('log')
+  last.set_xlabel('time of a step, in that of backpropagation')
+  last.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+  last.xaxis.set_major_formatter(ticker.FormatStrFormatter('%g'))
+  last.xaxis.set_minor_formatter(ticker.NullFormatter())
+  for axes in (*panels, last):
+    axes.axhline(costs.TARGET_ERROR, color=_BLACK, linewidth=1, linestyle=':')
+    axes.set_yscale('log')
+    axes.yaxis.set_major_formatter(ticker.FormatStrFormatter('%g'))
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+  panels[0].set_ylabel("RMS distance from BP's gradient, relative")
+  first = fidelity[0]
+  sheet.suptitle(
+    f'{first["dataset"]}: the update of one batch of {first["batch_size"]} '
+    f'against BP, at weights after {first["train_steps"]} steps; bars are '
+    f'standard deviations over {first["num_draws"]} draws'
+  )
+  return sheet
+
+
+def _set_steps(axes, steps):
+  axes.set_xscale('log', base=2)
+  axes.set_xticks(steps, [str(step) for step in steps])
+  axes.set_xlabel('spike-train length T (ticks)')
+  axes.grid(alpha=0.3)
