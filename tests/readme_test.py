@@ -20,7 +20,7 @@ PAGES = sorted(
   path for path in [*ROOT.glob('*.md'), *ROOT.glob('experiments/*.md')]
 )
 NOTEBOOKS = [(path,) for path in ROOT.glob('colab/*.ipynb')]
-COMMAND = re.compile(r'^python -m (experiments\.\w+)(.*)$', re.MULTILINE)
+COMMAND = re.compile(r'^python -m (experiments\.\w+)([^|\n]*)', re.MULTILINE)
 COMMANDS = sorted(
   {
     match.groups()
