@@ -33,7 +33,7 @@ def compile_library() -> pathlib.Path:
     UserError: if there is no compiler, it fails, or the folder cannot be
       written to.
   """
-  path = kernels.library()
+  path = kernels.compiled_library()
   compiler = os.environ.get('CXX', 'c++')
   command = [
     *(*compiler.split(), *FLAGS, '-isystem', jax.ffi.include_dir()),

@@ -46,8 +46,8 @@ class NetworkConfig:
       over ticks, 'packed' counts bits of words, 'auto' is packed on CPU and
       dense elsewhere. The counts are the same integers.
     kernels: whether compiled kernels are used, on CPU, where there are any
-      (`python -m ssnn_jax.compile_kernels`). Spikes and counts are the
-      same; without them a network can be exported to other machines.
+      (`python -m ssnn_jax.compile_kernels`). Spikes and counts are the same;
+      without them a network can be exported to other machines.
 
   Raises:
     UserError: if a field is out of range.

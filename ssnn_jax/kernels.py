@@ -87,9 +87,9 @@ def count(
 @functools.cache
 def _register() -> frozenset[str]:
   """Registers the kernels that the library holds, and names them."""
-  if not library().exists():
+  if not compiled_library().exists():
     return frozenset()
-  compiled = ctypes.CDLL(str(library()))
+  compiled = ctypes.CDLL(str(compiled_library()))
   names = ('ssnn_sample_hashed', 'ssnn_sample_shifted', 'ssnn_count')
   # Some are compiled only for processors on which they are worth it.
   names = frozenset(name for name in names if hasattr(compiled, name))
@@ -104,7 +104,7 @@ def sources() -> list[pathlib.Path]:
   return sorted(_SOURCES.glob('*.cc'))
 
 
-def library() -> pathlib.Path:
+def compiled_library() -> pathlib.Path:
   """Names the library after all that it is made from and for.
 
   Returns:

@@ -171,10 +171,10 @@ class CompileTest(absltest.TestCase):
     self.assertNotIn('skipped', done.stdout)
 
   def test_a_library_is_not_used_by_what_it_was_not_made_for(self):
-    ours = kernels.library()
+    ours = kernels.compiled_library()
     with mock.patch.object(kernels, 'processor', lambda: 'another'):
-      self.assertNotEqual(kernels.library(), ours)
-    self.assertEqual(kernels.library(), ours)
+      self.assertNotEqual(kernels.compiled_library(), ours)
+    self.assertEqual(kernels.compiled_library(), ours)
 
 
 if __name__ == '__main__':
