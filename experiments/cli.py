@@ -25,11 +25,14 @@ def define_folders(workdir_help: str) -> None:
 
 
 def define_data_dir() -> None:
-  """Defines the flag that says where data is."""
+  """Defines the flags that say where data is, and whether to fetch it."""
   flags.DEFINE_string(
     'data_dir',
     None,
     'folder of data sets; by default $TFDS_DATA_DIR, or ~/tensorflow_datasets.',
+  )
+  flags.DEFINE_boolean(
+    'download', False, 'download original files that are missing.'
   )
 
 

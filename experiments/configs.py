@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 import dataclasses
+import functools
 import json
 import math
 import types
@@ -9,6 +10,7 @@ import typing
 from typing import Any
 
 from absl import flags
+import numpy as np
 import optax
 
 import ssnn_jax
@@ -19,6 +21,8 @@ from ssnn_jax.config import SIGNALS
 METHODS = ('ssnn', 'bp')
 SCHEDULES = ('constant', 'cosine', 'linear')
 NUM_HIDDEN = 256
+# Ticks with an event that by default drive as much as a pixel of rate 1 does.
+EVENTS_AT_FULL_RATE = 8
 
 
 def _field(default, help_text, choices=None):
@@ -62,7 +66,11 @@ class ExperimentConfig:
     'error spikes per tick for one unit of error; one number for all hidden '
     'layers, or one for each',
   )
-  input_gain: float = _field(1.0, 'factor on what the first layer reads')
+  input_gain: float | None = _field(
+    None,
+    'factor on what the first layer reads; left out: 1 for images, T / '
+    f'{EVENTS_AT_FULL_RATE} for recordings, whose rates fall as 1 / T',
+  )
   forward: str = _field('spikes', 'what drives membranes', SIGNALS)
   backward: str = _field('spikes', 'what carries errors back', SIGNALS)
   update: str = _field('spikes', 'what changes weights', SIGNALS)
@@ -89,23 +97,43 @@ class ExperimentConfig:
   weight_decay: float = _field(
     0.0, 'decay of weights, times the learning rate, a step'
   )
+  event_window: float = _field(
+    300.0, 'time that recordings of events are cut into ticks, in milliseconds'
+  )
+  polarity: str = _field(
+    'both',
+    'which events there are inputs for: each polarity has its own (both), they '
+    'share them (merged), or those of one alone (on, off)',
+    ssnn_jax.datasets.POLARITIES,
+  )
+  shuffle_ticks: bool = _field(
+    False,
+    'put the ticks of each recording in a random order: rates stay, time does '
+    'not',
+  )
+  test_dataset: str | None = _field(
+    None,
+    'data set to evaluate on, all of it, in place of the test split',
+    ssnn_jax.datasets.NAMES,
+  )
   hold_out: float = _field(
     0.0,
-    'share of the training images to evaluate on in place of the test images; '
+    'share of the training split to evaluate on in place of the test split; '
     'for tuning',
   )
   eval_every: int = _field(
     0, 'epochs between evaluations; 0 evaluates after the last one only'
   )
   seed: int = _field(0, 'seed of weights, data order, dropout and spikes')
-  probe_size: int = _field(128, 'images in the batch that errors are taken on')
+  probe_size: int = _field(128, 'samples in the batch that errors are taken on')
   probe_draws: int = _field(8, 'draws of its spikes')
 
   def __post_init__(self):
     for field in dataclasses.fields(self):
       choices, value = field.metadata['choices'], getattr(self, field.name)
+      is_valid = not choices or value in choices or value is field.default
       expected = f'one of {", ".join(choices or ())}'
-      _check(field.name, value, not choices or value in choices, expected)
+      _check(field.name, value, is_valid, expected)
     for name in ('batch_size', 'num_epochs', 'probe_size', 'probe_draws'):
       value = getattr(self, name)
       _check(name, value, value >= 1, 'a whole number from 1 up')
@@ -133,24 +161,81 @@ def as_record(config: ExperimentConfig) -> dict[str, Any]:
 
 
 def load_dataset(
-  config: ExperimentConfig, data_dir: str | None
+  config: ExperimentConfig, data_dir: str | None, download: bool = False
 ) -> ssnn_jax.datasets.Dataset:
-  """Loads what a run trains on (`train`) and is judged on (`test`)."""
-  dataset = ssnn_jax.datasets.load(config.dataset, data_dir)
+  """Loads what a run trains on (`train`) and is judged on (`judged_on`)."""
+  dataset = _load(config, config.dataset, data_dir, download)
+  if config.test_dataset:
+    other = _load(config, config.test_dataset, data_dir, download)
+    dataset = _test_on(dataset, other)
   if config.hold_out:
     try:
       dataset = ssnn_jax.datasets.hold_out(dataset, config.hold_out)
     except ssnn_jax.UserError as error:
       raise ssnn_jax.UserError(f'--hold_out: {error}') from None
-  num_images = len(dataset.train.labels)
+  size = len(dataset.train.labels)
   for name in ('batch_size', 'probe_size'):
-    size = getattr(config, name)
-    if size > num_images:
+    value = getattr(config, name)
+    if value > size:
       raise ssnn_jax.UserError(
-        f'--{name}={size} is more than the {num_images} training images of '
+        f'--{name}={value} is more than the {size} training samples of '
         f'{dataset.name}; give a smaller one.'
       )
   return dataset
+
+
+def _load(config, name, data_dir, download):
+  """Loads a data set, recordings cut as a configuration says."""
+  fields = dataclasses.fields(ssnn_jax.datasets.Binning)
+  try:
+    binning = ssnn_jax.datasets.Binning(
+      **{field.name: getattr(config, field.name) for field in fields}
+    )
+  except ssnn_jax.UserError as error:
+    raise ssnn_jax.UserError(f'--{error}') from None  # it starts with the name
+  return _load_once(name, data_dir, download, binning)
+
+
+@functools.lru_cache(maxsize=2)  # settings of a sweep share what they can
+def _load_once(name, data_dir, download, binning):
+  if name not in ssnn_jax.datasets.RECORDINGS:
+    binning = None
+  return ssnn_jax.datasets.load(
+    name, data_dir, download=download, binning=binning
+  )
+
+
+def _test_on(dataset, other):
+  """Puts all of another data set in the place of the test split."""
+  ends = [(d.num_inputs, d.num_classes) for d in (dataset, other)]
+  if ends[0] != ends[1]:
+    raise ssnn_jax.UserError(
+      f'--test_dataset={other.name} has {ends[1][0]} inputs and {ends[1][1]} '
+      f'classes, {dataset.name} {ends[0][0]} and {ends[0][1]}; choose one that '
+      'has the same.'
+    )
+  parts = zip(other.train, other.test)
+  test = ssnn_jax.datasets.Split(*map(np.concatenate, parts))
+  return dataset._replace(test=test)
+
+
+def judged_on(
+  dataset: ssnn_jax.datasets.Dataset,
+) -> ssnn_jax.datasets.Split:
+  """Chooses the split a run is judged on: the one held out, if there is one."""
+  return dataset.test if dataset.validation is None else dataset.validation
+
+
+def describe(dataset: ssnn_jax.datasets.Dataset) -> str:
+  """Says how much of a data set there is, if that is not all; else nothing."""
+  splits = dataset.train, dataset.validation, dataset.test
+  sizes = [len(split.labels) for split in splits if split is not None]
+  if dataset.full_size in (None, sum(sizes)):
+    return ''
+  return (
+    f'{dataset.name}: {sum(sizes):,} of {dataset.full_size:,} found, '
+    f'{sizes[0]:,} of them to train on.\n'
+  )
 
 
 def network_config(
@@ -171,18 +256,22 @@ def network_config(
     if name in shared
   }
   gain = config.gain[0] if len(config.gain) == 1 else config.gain
+  input_gain = config.input_gain
+  if input_gain is None:
+    is_events = dataset.name in ssnn_jax.datasets.RECORDINGS
+    input_gain = config.num_steps / EVENTS_AT_FULL_RATE if is_events else 1.0
   try:
     return ssnn_jax.NetworkConfig(
-      **values | {'layer_sizes': sizes, 'gain': gain}
+      **values | {'layer_sizes': sizes, 'gain': gain, 'input_gain': input_gain}
     )
   except ssnn_jax.UserError as error:
     raise ssnn_jax.UserError(f'--{error}') from None  # it starts with the name
 
 
-def learning_rate(config: ExperimentConfig, num_images: int):
+def learning_rate(config: ExperimentConfig, num_samples: int):
   """Makes a run's learning rate, as a number or an optax schedule."""
   rate = config.learning_rate
-  total = config.num_epochs * (num_images // config.batch_size)
+  total = config.num_epochs * (num_samples // config.batch_size)
   if config.schedule == 'cosine':
     return optax.cosine_decay_schedule(rate, total)
   if config.schedule == 'linear':
@@ -191,10 +280,18 @@ def learning_rate(config: ExperimentConfig, num_images: int):
 
 
 _MNIST = {'batch_size': 128, 'num_epochs': 10, 'learning_rate': 0.5}
+_EVENTS = {'batch_size': 16, 'num_epochs': 40, 'learning_rate': 0.1}
 CONFIGS = {
   'digits': ExperimentConfig(),
-  'mnist': ExperimentConfig(dataset='mnist', **_MNIST),
-  'fashion_mnist': ExperimentConfig(dataset='fashion_mnist', **_MNIST),
+  **{
+    name: ExperimentConfig(dataset=name, **_MNIST)
+    for name in ssnn_jax.datasets.IMAGES
+    if name != 'digits'
+  },
+  **{
+    name: ExperimentConfig(dataset=name, **_EVENTS)
+    for name in ssnn_jax.datasets.RECORDINGS
+  },
 }
 
 
@@ -258,6 +355,7 @@ def _define_flag(name, hint, help_text, choices):
     define = {
       int: flags.DEFINE_integer,
       float: flags.DEFINE_float,
+      bool: flags.DEFINE_boolean,
       str: flags.DEFINE_string,
     }
     define[hint](name, None, help_text)

@@ -163,7 +163,9 @@ def main() -> None:
   samplers = cli.choices(
     values, 'samplers', tuple(ssnn_jax.thresholds.SAMPLERS)
   )
-  dataset = ssnn_jax.datasets.load(values['dataset'], values['data_dir'])
+  dataset = ssnn_jax.datasets.load(
+    values['dataset'], values['data_dir'], download=values['download']
+  )
   ends = dataset.num_inputs, dataset.num_classes
   networks = [(ends[0], *hidden, ends[1]) for hidden in values['hidden_sizes']]
   size = values['batch_size']
@@ -185,7 +187,10 @@ def main() -> None:
 def _define_flags():
   cli.define_data_dir()
   flags.DEFINE_enum(
-    'dataset', 'digits', ssnn_jax.datasets.NAMES, 'what weights are trained on.'
+    'dataset',
+    'digits',
+    ssnn_jax.datasets.IMAGES,
+    'what weights are trained on.',
   )
   numbers = configs.NumbersParser(int)
   serializer = flags.ArgumentSerializer()

@@ -2,7 +2,7 @@
 
   python -m experiments.run --dataset=digits --num_steps=64
 
-The accuracy on the test images is printed at the end; `--method=bp` trains the
+The accuracy on the test split is printed at the end; `--method=bp` trains the
 ANN with the same flags.
 """
 
@@ -45,24 +45,28 @@ def train(
   network_config = configs.network_config(config, dataset)
   reference = ssnn_jax.ann(network_config)
   is_spiking = config.method == 'ssnn'
-  network = ssnn_jax.ssnn(network_config) if is_spiking else reference
+  networks = (
+    ssnn_jax.ssnn(network_config) if is_spiking else reference,
+    reference,
+  )
   if is_spiking:
     cli.recommend_kernels()
   for seed, folder in folders.items():
     seeded = dataclasses.replace(config, seed=seed)
     records.create(folder, configs.as_record(seeded))
 
-  train_set, test_set = jax.device_put((dataset.train, dataset.test))
-  dataset = dataset._replace(train=train_set, test=test_set)
+  train_set, test_set = jax.device_put(
+    (dataset.train, configs.judged_on(dataset))
+  )
   seeds = jnp.array(list(folders))
   with tqdm.tqdm(
     total=config.num_epochs, disable=None, unit='epoch'
   ) as progress:
     params, accuracy, seconds = _train_epochs(
-      config, dataset, network, reference, seeds, folders, progress
+      config, train_set, test_set, networks, seeds, folders, progress
     )
     progress.set_postfix_str('measuring errors')
-    errors = probe_errors(config, network_config, dataset, seeds)
+    errors = probe_errors(config, network_config, train_set, seeds)
   _append_each(
     folders,
     'final',
@@ -84,25 +88,25 @@ def train(
 
 
 def _train_epochs(
-  config, dataset, network, reference, seeds, folders, progress
+  config, train_set, test_set, networks, seeds, folders, progress
 ):
   """Trains all epochs; returns parameters, last accuracy and seconds taken.
 
   The seconds are those of training alone: neither compiling nor evaluating.
   """
-  start, train_epoch = _compile(network, config, len(dataset.train.labels))
+  start, train_epoch = _compile(networks[0], config, len(train_set.labels))
   evaluate = jax.jit(
     jax.vmap(
-      training.make_evaluate(network, reference, _EVAL_BATCH_SIZE),
+      training.make_evaluate(*networks, _EVAL_BATCH_SIZE),
       in_axes=(0, 0, None, None),
     )
   )
   state, seconds = start(seeds), 0.0
   keys = jax.vmap(_evaluation_key)(state.key)
-  train_epoch = train_epoch.lower(state, *dataset.train).compile()
+  train_epoch = train_epoch.lower(state, *train_set).compile()
   for epoch in range(1, config.num_epochs + 1):
     began = time.perf_counter()
-    state, means = jax.block_until_ready(train_epoch(state, *dataset.train))
+    state, means = jax.block_until_ready(train_epoch(state, *train_set))
     seconds += time.perf_counter() - began
     _append_each(
       folders,
@@ -113,7 +117,7 @@ def _train_epochs(
     )
     is_last = epoch == config.num_epochs
     if is_last or (config.eval_every and epoch % config.eval_every == 0):
-      accuracy = evaluate(state.params, keys, *dataset.test)
+      accuracy = evaluate(state.params, keys, *test_set)
       _append_each(folders, 'eval', epoch=epoch, test_accuracy=accuracy.winner)
     progress.update()
   return state.params, accuracy, seconds
@@ -122,19 +126,19 @@ def _train_epochs(
 def probe_errors(
   config: configs.ExperimentConfig,
   network_config: ssnn_jax.NetworkConfig,
-  dataset: ssnn_jax.datasets.Dataset,
+  train_set: ssnn_jax.datasets.Split,
   seeds: jax.Array,
 ) -> dict[str, jax.Array]:
   """Measures a configuration's update against backpropagation's gradient.
 
-  Both are taken on the first training images, at the weights that the ANN of
+  Both are taken on the first training samples, at the weights that the ANN of
   the same seed has after its first epoch: the same ones for every T, so that
   the errors of different runs differ by their spikes alone.
 
   Args:
     config: what is measured.
     network_config: its network.
-    dataset: where the probe batch and the ANN's first epoch come from.
+    train_set: where the probe batch and the ANN's first epoch come from.
     seeds: `[S]` seeds.
 
   Returns:
@@ -146,10 +150,10 @@ def probe_errors(
       ('update_error', 'quantisation_error'), jnp.zeros(len(seeds))
     )
   start, train_epoch = _compile(
-    ssnn_jax.ann(network_config), config, len(dataset.train.labels)
+    ssnn_jax.ann(network_config), config, len(train_set.labels)
   )
-  state, _ = train_epoch(start(seeds), *dataset.train)
-  probe = [part[: config.probe_size] for part in dataset.train]
+  state, _ = train_epoch(start(seeds), *train_set)
+  probe = [part[: config.probe_size] for part in train_set]
   exact = dataclasses.replace(network_config, dropout=0.0)
   quantised = dataclasses.replace(exact, forward='rates', backward='rates')
 
@@ -175,10 +179,10 @@ def probe_errors(
   return measure(state.params, state.key)
 
 
-def _compile(network, config, num_images):
+def _compile(network, config, num_samples):
   """Makes the jitted functions that start and train several seeds."""
   optimizer = training.make_optimizer(
-    configs.learning_rate(config, num_images), config.weight_decay
+    configs.learning_rate(config, num_samples), config.weight_decay
   )
   start = jax.vmap(lambda seed: training.init_state(network, optimizer, seed))
   train_epoch = jax.vmap(
@@ -219,7 +223,8 @@ def main() -> None:
   values = flags.FLAGS.flag_values_dict()
   config = configs.from_flags(values)
   workdir = cli.folder(values['workdir'] or _default_workdir(config))
-  dataset = configs.load_dataset(config, values['data_dir'])
+  dataset = configs.load_dataset(config, values['data_dir'], values['download'])
+  print(configs.describe(dataset), end='', flush=True)
   train(config, dataset, {config.seed: workdir})
   final = records.read(workdir).final
   judged_on = 'held-out' if config.hold_out else 'test'

@@ -6,11 +6,14 @@ The seeds of a setting are trained in one program. What is recorded is skipped,
 so that a sweep that was interrupted goes on with the runs that are missing.
 """
 
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 import contextlib
 import dataclasses
 import fcntl
+import functools
+import itertools
 import pathlib
 from typing import Any
 
@@ -22,8 +25,16 @@ from experiments import run
 import ssnn_jax
 from ssnn_jax import records
 
-# The ANN, which all of a grid's settings share, is always run beside them.
-SWEEPS = {'spike_train_length': {'num_steps': (1, 4, 16, 64, 256)}}
+# A grid is the values of each varied field, all combinations of them. The ANN,
+# which its settings share, is always run beside them.
+SWEEPS = {
+  'spike_train_length': {'num_steps': (1, 4, 16, 64, 256)},
+  'event_time': {
+    'integration': ('leaky',),
+    'window': (1, 8, 64),
+    'shuffle_ticks': (False, True),
+  },
+}
 
 
 def settings(
@@ -33,16 +44,16 @@ def settings(
 
   Args:
     base: the configuration that the grid varies.
-    grid: the values of each varied field, one field after another.
+    grid: the values of each varied field.
 
   Yields:
     The name of each setting's folder, and its configuration.
   """
   yield 'bp', dataclasses.replace(base, method='bp')
-  for field, values in grid.items():
-    for value in values:
-      config = dataclasses.replace(base, method='ssnn', **{field: value})
-      yield f'{field}={value}', config
+  for values in itertools.product(*grid.values()):
+    varied = dict(zip(grid, values))
+    name = ','.join(f'{field}={value}' for field, value in varied.items())
+    yield name, dataclasses.replace(base, method='ssnn', **varied)
 
 
 def pending(
@@ -68,10 +79,12 @@ def pending(
       continue
     recorded = records.read(folder)
     wanted = configs.as_record(dataclasses.replace(config, seed=seed))
+    # A field that a record does not know had its default.
+    there = configs.as_record(configs.ExperimentConfig()) | recorded.config
     differing = [
-      f'{name} is {recorded.config.get(name)} there and {value} here'
+      f'{name} is {there[name]} there and {value} here'
       for name, value in wanted.items()
-      if recorded.config.get(name) != value
+      if there[name] != value
     ]
     if differing:
       raise ssnn_jax.UserError(
@@ -120,7 +133,7 @@ def run_grid(
   grid: dict[str, tuple[Any, ...]],
   workdir: pathlib.Path,
   seeds: Iterable[int],
-  dataset: ssnn_jax.datasets.Dataset,
+  load: Callable[[configs.ExperimentConfig], ssnn_jax.datasets.Dataset],
 ) -> None:
   """Runs what is not yet recorded of a grid, and tells how far it is.
 
@@ -129,7 +142,7 @@ def run_grid(
     grid: the values of each varied field.
     workdir: where each run has its folder.
     seeds: the seeds of each setting.
-    dataset: what is trained on.
+    load: loads what a configuration is trained on.
 
   Raises:
     UserError: if a setting is not possible, or a folder holds a run of another
@@ -137,7 +150,7 @@ def run_grid(
   """
   listed, plan = list(settings(base, grid)), []
   for _, config in listed:
-    configs.network_config(config, dataset)  # refused before any has run
+    configs.network_config(config, load(config))  # refused before any has run
   for name, config in listed:
     folders = {seed: workdir / name / f'seed={seed}' for seed in seeds}
     plan.append((name, config, pending(config, folders)))
@@ -145,7 +158,7 @@ def run_grid(
     todo = f'seeds {", ".join(map(str, missing))}' if missing else 'recorded'
     print(f'[{number}/{len(plan)}] {name}: {todo}', flush=True)
     if missing:
-      run.train(config, dataset, missing)
+      run.train(config, load(config), missing)
 
 
 def main() -> None:
@@ -159,9 +172,14 @@ def main() -> None:
       )
   workdir = cli.folder(values['workdir'] or f'runs/{name}-{base.dataset}')
   seeds = range(base.seed, base.seed + values['num_seeds'])
-  dataset = configs.load_dataset(base, values['data_dir'])
+  load = functools.partial(
+    configs.load_dataset,
+    data_dir=values['data_dir'],
+    download=values['download'],
+  )
+  print(configs.describe(load(base)), end='', flush=True)
   with alone_in(workdir):
-    run_grid(base, SWEEPS[name], workdir, seeds, dataset)
+    run_grid(base, SWEEPS[name], workdir, seeds, load)
   print(f'records: {workdir}')
 
 

@@ -1,10 +1,12 @@
-"""From images to the spike rates of the input layer, and what is refused."""
+"""From images and recordings to the input layer, and what is refused."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ssnn_jax import spikes
 from ssnn_jax import types
+from ssnn_jax.config import NetworkConfig
 
 
 def rate_encode(images: jax.Array | np.ndarray) -> jax.Array:
@@ -32,8 +34,8 @@ def rate_encode(images: jax.Array | np.ndarray) -> jax.Array:
     return jnp.asarray(images, jnp.float32) / 255.0
   if not jnp.issubdtype(images.dtype, jnp.floating):
     raise types.UserError(
-      f'images have dtype {images.dtype}; expected uint8 grey values, or '
-      'float rates within [0, 1].'
+      f'images have dtype {images.dtype}; expected uint8 grey values, float '
+      'rates within [0, 1], or uint32 spike trains.'
     )
   _check_rates(images)
   return jnp.clip(jnp.asarray(images, jnp.float32), 0.0, 1.0)
@@ -55,41 +57,63 @@ def _check_rates(rates):
 
 
 def encode_batch(
-  layer_sizes: tuple[int, ...],
+  config: NetworkConfig,
   params: types.Params,
-  images: jax.Array,
+  inputs: jax.Array | np.ndarray,
   labels: jax.Array | None = None,
-) -> jax.Array:
-  """Checks a batch against a network and encodes its images.
+) -> types.Inputs:
+  """Checks a batch against a network and encodes it.
 
   Args:
-    layer_sizes: neurons of each layer, from the inputs to the classes.
-    params: the network's parameters.
-    images: `[B, ...]` uint8 grey values, or float rates within [0, 1].
+    config: the network.
+    params: its parameters.
+    inputs: images, `[B, ...]` uint8 grey values or float rates within [0, 1];
+      or spike trains, `[B, K, I]` uint32 words of 32 ticks, of which the first
+      `config.num_steps` ticks are presented.
     labels: `[B]` integer classes.
 
   Returns:
-    `[B, I]` float32 spikes per tick, in [0, 1].
+    The rates of the inputs and, where they were given, their spikes.
 
   Raises:
     UserError: if a shape, a dtype or, outside `jax.jit`, a value is wrong.
   """
+  sizes = config.layer_sizes
   shapes = [layer.weights.shape for layer in params]
-  expected = list(zip(layer_sizes[:-1], layer_sizes[1:]))
+  expected = list(zip(sizes[:-1], sizes[1:]))
   if shapes != expected:
     raise types.UserError(
       f'params have weights of shapes {shapes}, but layer_sizes asks for '
       f'{expected}; pass the params of this network.'
     )
-  rates = rate_encode(images)
-  if rates.shape[1] != layer_sizes[0]:
+  if inputs.dtype == jnp.uint32:
+    encoded = _encode_trains(inputs, config.num_steps)
+  else:
+    encoded = types.Inputs(rate_encode(inputs), None)
+  batch_size, num_inputs = encoded.rates.shape
+  if num_inputs != sizes[0]:
+    kind = 'pixels' if encoded.train is None else 'trains'
     raise types.UserError(
-      f'images have {rates.shape[1]} pixels, but layer_sizes starts with '
-      f'{layer_sizes[0]} inputs; make the two agree.'
+      f'inputs have {num_inputs} {kind}, but layer_sizes starts with '
+      f'{sizes[0]} inputs; make the two agree.'
     )
   if labels is not None:
-    _check_labels(labels, rates.shape[0], layer_sizes[-1])
-  return rates
+    _check_labels(labels, batch_size, sizes[-1])
+  return encoded
+
+
+def _encode_trains(trains, num_steps):
+  """Takes spikes as they are; their rate is their mean over the ticks."""
+  num_words = -(-num_steps // spikes.TICKS_PER_WORD)
+  if trains.ndim != 3 or trains.shape[1] != num_words:
+    raise types.UserError(
+      f'spike trains have shape {trains.shape}; expected [B, {num_words}, I], '
+      f'as num_steps={num_steps} ticks take {num_words} words of 32.'
+    )
+  mask = spikes.bits_before(num_steps, jnp.arange(num_words))
+  trains = jnp.asarray(trains) & mask[None, :, None]
+  rates = spikes.count(trains).astype(jnp.float32) / num_steps
+  return types.Inputs(rates, trains)
 
 
 def _check_labels(labels, batch_size, num_classes):
@@ -97,7 +121,7 @@ def _check_labels(labels, batch_size, num_classes):
   if labels.shape != (batch_size,) or not is_integer:
     raise types.UserError(
       f'labels are {labels.dtype} of shape {labels.shape}; expected one '
-      f'integer class for each of the {batch_size} images.'
+      f'integer class for each of the {batch_size} inputs.'
     )
   if isinstance(labels, jax.core.Tracer) or not batch_size:
     return

@@ -53,7 +53,7 @@ def update_error(
   reference: types.Network,
   params: types.Params,
   key: jax.Array,
-  images: jax.Array,
+  inputs: jax.Array,
   labels: jax.Array,
   num_draws: int,
 ) -> jax.Array:
@@ -69,7 +69,7 @@ def update_error(
     reference: the network whose update is the gradient; it draws nothing.
     params: the parameters at which both are taken.
     key: PRNG key; consumed.
-    images: `[B, ...]` the probe batch.
+    inputs: `[B, ...]` the probe batch, as `Network.learn` takes it.
     labels: `[B]` its classes.
     num_draws: independent draws of the spikes.
 
@@ -78,7 +78,7 @@ def update_error(
   """
 
   def weights(network, key):
-    update, _ = network.learn(params, key, images, labels)
+    update, _ = network.learn(params, key, inputs, labels)
     return [layer.weights for layer in coincidence.as_gradient(update)]
 
   gradient = weights(reference, key)

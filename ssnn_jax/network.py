@@ -98,24 +98,24 @@ def dropout_masks(
   return jax.vmap(masks)(jnp.arange(batch_size))
 
 
-def _infer(config, params, key, images):
+def _infer(config, params, key, inputs):
   """Implements `Network.infer`."""
   config = dataclasses.replace(config, dropout=0.0)
-  rates = encoding.encode_batch(config.layer_sizes, params, images)
+  inputs = encoding.encode_batch(config, params, inputs)
   keys = thresholds.make_keys(key, len(config.layer_sizes))
-  kept = dropout_masks(config, key, rates.shape[0])
-  positions = jnp.arange(rates.shape[0])
+  positions = jnp.arange(len(inputs.rates))
+  kept = dropout_masks(config, key, len(positions))
 
   def step(membranes, index):
     block = spikes.block(config.schedule, index)
 
-    def present(position, image, kept, membranes):
+    def present(position, inputs, kept, membranes):
       sources = presentation.make_sources(config, keys, position, block.words)
       return presentation.forward(
-        config, params, sources, image, kept, membranes, block.windows
+        config, params, sources, inputs, kept, membranes, block
       ).membranes
 
-    return jax.vmap(present)(positions, rates, kept, membranes), None
+    return jax.vmap(present)(positions, inputs, kept, membranes), None
 
   membranes, _ = jax.lax.scan(
     step,
@@ -125,20 +125,20 @@ def _infer(config, params, key, images):
   return types.Inference(membranes.winner_counts, membranes.output)
 
 
-def _learn(config, separate, params, key, images, labels):
+def _learn(config, separate, params, key, inputs, labels):
   """Implements `Network.learn`."""
-  rates = encoding.encode_batch(config.layer_sizes, params, images, labels)
+  inputs = encoding.encode_batch(config, params, inputs, labels)
   keys = thresholds.make_keys(key, len(config.layer_sizes))
-  kept = dropout_masks(config, key, rates.shape[0])
-  positions = jnp.arange(rates.shape[0])
+  positions = jnp.arange(len(inputs.rates))
+  kept = dropout_masks(config, key, len(positions))
 
   def present_block(membranes, index):
     block = spikes.block(config.schedule, index)
 
-    def present(position, image, label, kept, membranes):
+    def present(position, inputs, label, kept, membranes):
       sources = presentation.make_sources(config, keys, position, block.words)
       sent = presentation.forward(
-        config, params, sources, image, kept, membranes, block.windows
+        config, params, sources, inputs, kept, membranes, block
       )
       errors = presentation.backward(
         config, params, sources, label, kept, sent, block.windows
@@ -148,7 +148,7 @@ def _learn(config, separate, params, key, images, labels):
         _synapse_ends(config, *end, block.windows) for end in ends
       ]
 
-    return jax.vmap(present)(positions, rates, labels, kept, membranes)
+    return jax.vmap(present)(positions, inputs, labels, kept, membranes)
 
   def present_group(carry, indices):
     membranes, counts = carry

@@ -78,10 +78,10 @@ def forward(
   config: NetworkConfig,
   params: types.Params,
   sources: Sources,
-  image: jax.Array,
+  inputs: types.Inputs,
   kept: tuple[jax.Array, ...],
   membranes: Membranes,
-  windows: spikes.Window,
+  block: spikes.Block,
 ) -> Forward:
   """Sends one block of one sample forward.
 
@@ -89,31 +89,31 @@ def forward(
     config: the network.
     params: its parameters.
     sources: makes thresholds.
-    image: `[I]` rates of the inputs.
+    inputs: `[I]` rates and, where they are given, all spikes `[K, I]`.
     kept: for each hidden layer `[J]`, 0 where a unit is dropped and else 1.
     membranes: the membranes before the block.
-    windows: `[W]` the windows of the block.
+    block: its place in the presentation.
 
   Returns:
     The signals, potentials and winners of the block.
   """
   fire = firing.FIRING_FUNCTIONS[config.firing_function]().probability
-  role, rates = thresholds.Role.INPUT, jax.vmap(lambda _: image)(windows)
-  signals, after, potentials = [], [], []
+  windows = block.windows
+  signals, after, potentials = [_enter(sources, inputs, block)], [], []
   for layer, layer_params in enumerate(params):
-    signal = _emit(sources(role, layer, rates.shape[1]), rates, windows)
     drives = _drive(
-      layer_params, config.read_gains[layer], signal, config.forward, windows
+      *(layer_params, config.read_gains[layer]),
+      *(signals[layer], config.forward, windows),
     )
     membrane, potential = _integrate(
       config, membranes.potentials[layer], drives, windows
     )
-    signals.append(signal)
     after.append(membrane)
     potentials.append(potential)
     if layer < len(kept):
-      role = thresholds.Role.FORWARD
       rates = jax.vmap(jnp.multiply, (0, None))(fire(potential), kept[layer])
+      source = sources(thresholds.Role.FORWARD, layer + 1, rates.shape[1])
+      signals.append(_emit(source, rates, windows))
   winners = jax.vmap(wta.winner_take_all, in_axes=(None, 0, 0))(
     sources(thresholds.Role.WINNER, 0, 1), potentials[-1], windows
   )
@@ -125,6 +125,18 @@ def forward(
     + jnp.sum(spikes.count(winners), axis=0),
   )
   return Forward(signals, potentials, winners, membranes)
+
+
+def _enter(sources, inputs, block):
+  """Makes the signal of the input layer; spikes that are given are relayed."""
+  rates = jax.vmap(lambda _: inputs.rates)(block.windows)
+  if inputs.train is None:
+    source = sources(thresholds.Role.INPUT, 0, rates.shape[1])
+    return _emit(source, rates, block.windows)
+  # A block may touch a word past the end, in which no window has a tick.
+  words = inputs.train.at[block.words].get(mode='clip')
+  train = jax.vmap(lambda window: words & window.mask[:, None])(block.windows)
+  return types.Signal(rates, train)
 
 
 def _emit(source, rates, windows):

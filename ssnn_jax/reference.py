@@ -87,17 +87,17 @@ def ann(config: NetworkConfig) -> types.Network:
   )
 
 
-def _infer(config, params, key, images):
+def _infer(config, params, key, inputs):
   """Implements `Network.infer`."""
   config = dataclasses.replace(config, dropout=0.0)
-  rates = encoding.encode_batch(config.layer_sizes, params, images)
+  rates = encoding.encode_batch(config, params, inputs).rates
   kept = network.dropout_masks(config, key, rates.shape[0])
   return _read_out(config, logits(config, params, rates, kept))
 
 
-def _learn(config, params, key, images, labels):
+def _learn(config, params, key, inputs, labels):
   """Implements `Network.learn`."""
-  rates = encoding.encode_batch(config.layer_sizes, params, images, labels)
+  rates = encoding.encode_batch(config, params, inputs, labels).rates
   kept = network.dropout_masks(config, key, rates.shape[0])
 
   def loss(params):

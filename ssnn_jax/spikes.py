@@ -93,14 +93,14 @@ def block(schedule: Schedule, index: jax.Array | int) -> Block:
 
   def window(start):
     end = jnp.minimum(start + schedule.window, schedule.num_steps)
-    mask = _bits_before(end, words) & ~_bits_before(start, words)
+    mask = bits_before(end, words) & ~bits_before(start, words)
     return Window(mask, jnp.maximum(end - start, 0), end)
 
   return Block(words, jax.vmap(window)(starts))
 
 
-def _bits_before(tick, words):
-  """Masks the ticks of each word that come before a tick."""
+def bits_before(tick: jax.Array | int, words: jax.Array) -> jax.Array:
+  """Masks the ticks of words, given by their index, that precede a tick."""
   bits = jnp.clip(tick - words * TICKS_PER_WORD, 0, TICKS_PER_WORD)
   bits = bits.astype(jnp.uint32)
   # A shift by the whole word is undefined.

@@ -99,16 +99,16 @@ def make_train_epoch(
       beyond the last whole batch wait for another one.
 
   Returns:
-    `(state, images, labels) -> (state, metrics)` on one seed, pure.
+    `(state, inputs, labels) -> (state, metrics)` on one seed, pure.
   """
 
-  def train_epoch(state, images, labels):
-    num_batches = images.shape[0] // batch_size
+  def train_epoch(state, inputs, labels):
+    num_batches = inputs.shape[0] // batch_size
     order_key, present_key = (
       jax.random.fold_in(stream_key(state.key, stream), state.epoch)
       for stream in (Stream.ORDER, Stream.PRESENT)
     )
-    order = jax.random.permutation(order_key, images.shape[0])
+    order = jax.random.permutation(order_key, inputs.shape[0])
     batches = order[: num_batches * batch_size].reshape(num_batches, batch_size)
 
     def step(carry, index_and_batch):
@@ -116,7 +116,7 @@ def make_train_epoch(
       index, batch = index_and_batch
       key = jax.random.fold_in(present_key, index)
       update, inference = network.learn(
-        params, key, images[batch], labels[batch]
+        params, key, inputs[batch], labels[batch]
       )
       steps, opt_state = optimizer.update(
         coincidence.as_gradient(update), opt_state, params
@@ -151,11 +151,11 @@ def make_evaluate(
     batch_size: samples a batch; the last one is padded.
 
   Returns:
-    `(params, key, images, labels) -> Accuracy` on one seed, pure.
+    `(params, key, inputs, labels) -> Accuracy` on one seed, pure.
   """
 
-  def evaluate(params, key, images, labels):
-    size = images.shape[0]
+  def evaluate(params, key, inputs, labels):
+    size = inputs.shape[0]
     num_batches = -(-size // batch_size)
     batches = jnp.arange(num_batches * batch_size).reshape(-1, batch_size)
 
@@ -163,8 +163,8 @@ def make_evaluate(
       batch = batches[index]
       chosen = jnp.minimum(batch, size - 1)
       batch_key = jax.random.fold_in(key, index)
-      inference = network.infer(params, batch_key, images[chosen])
-      rates = reference.infer(params, batch_key, images[chosen])
+      inference = network.infer(params, batch_key, inputs[chosen])
+      rates = reference.infer(params, batch_key, inputs[chosen])
       predictions = metrics.Accuracy(
         winner=metrics.predict(inference),
         potential=jnp.argmax(inference.potential, axis=-1),

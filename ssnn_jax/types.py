@@ -36,6 +36,13 @@ class LayerParams(NamedTuple):
 Params = tuple[LayerParams, ...]  # first layer first
 
 
+class Inputs(NamedTuple):
+  """What a network is shown: rates to be sampled, or spikes as they came."""
+
+  rates: jax.Array  # [B, I] spikes per tick; the mean over a given train
+  train: jax.Array | None  # [B, K, I] uint32 spikes; None where rates are given
+
+
 class Signal(NamedTuple):
   """The output of a layer of neurons in the windows of one block."""
 
@@ -83,10 +90,13 @@ class Inference(NamedTuple):
 class Network(NamedTuple):
   """A network as three pure functions.
 
+  Its inputs are images, `[B, ...]` uint8 grey values or float rates within
+  [0, 1], or spike trains, `[B, K, I]` uint32 words of 32 ticks.
+
   Attributes:
     init: `(key) -> Params`.
-    infer: `(params, key, images) -> Inference`; never drops units.
-    learn: `(params, key, images, labels) -> (Update, Inference)`; what one
+    infer: `(params, key, inputs) -> Inference`; never drops units.
+    learn: `(params, key, inputs, labels) -> (Update, Inference)`; what one
       presentation of a batch makes the synapses count, and what the output
       layer said meanwhile.
   """

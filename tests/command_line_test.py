@@ -15,7 +15,7 @@ from experiments import configs
 from experiments import sweep
 import ssnn_jax
 from ssnn_jax import records
-from tests import datasets_test
+from tests import data_util
 from tests import experiments_test
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -55,8 +55,8 @@ class CommandLineTest(parameterized.TestCase):
     data_dir = pathlib.Path(self.create_tempdir().full_path)
     folder = data_dir / 'fashion_mnist'
     folder.mkdir()
-    for name, array in datasets_test.fake_originals().items():
-      content = gzip.compress(datasets_test.idx_bytes(array))
+    for name, array in data_util.fake_originals().items():
+      content = gzip.compress(data_util.idx_bytes(array))
       (folder / f'{name}.gz').write_bytes(content)
     broken = folder / 't10k-images-idx3-ubyte.gz'
     broken.write_bytes(broken.read_bytes()[:-200])
@@ -85,7 +85,7 @@ class CommandLineTest(parameterized.TestCase):
       {'num_steps': (4,)},
       workdir,
       range(2),
-      experiments_test.small_digits(),
+      experiments_test.load_small,
     )
     told = [self.told(sweep.run_grid, *arguments) for _ in range(2)]
     for text, todo in zip(told, ('seeds 0, 1', 'recorded')):

@@ -14,21 +14,32 @@ import ssnn_jax
 from ssnn_jax import datasets
 
 FIELDS = dataclasses.fields(configs.ExperimentConfig)
-# (inputs, parameters): 256 hidden neurons and 10 classes.
-EXPECTED = {
-  'digits': (8, 64 * 256 + 256 + 256 * 10 + 10),
-  'mnist': (28, 784 * 256 + 256 + 256 * 10 + 10),
-  'fashion_mnist': (28, 784 * 256 + 256 + 256 * 10 + 10),
+NUM_CLASSES = {
+  'emnist/balanced': 47,
+  'emnist/bymerge': 47,
+  'emnist/byclass': 62,
+  'emnist/letters': 26,
+}
+# The parameters of a network of 256 hidden neurons.
+NUM_PARAMS = {
+  'digits': 64 * 256 + 256 + 256 * 10 + 10,
+  'fashion_mnist': 784 * 256 + 256 + 256 * 10 + 10,
+  'emnist/byclass': 784 * 256 + 256 + 256 * 62 + 62,
+  'n_mnist': 2312 * 256 + 256 + 256 * 10 + 10,
+  'synthetic_events/emnist/letters': 2312 * 256 + 256 + 256 * 26 + 26,
 }
 
 
-def blank(name, side, num_images=500):
-  """Returns a data set of black images."""
-  split = datasets.Split(
-    np.zeros((num_images, side, side), np.uint8),
-    np.zeros(num_images, np.int32),
-  )
-  return datasets.Dataset(name, split, split, tuple('0123456789'))
+def blank(name):
+  """Returns a data set of nothing, of the shapes that its name stands for."""
+  shape, dtype = (500, 28, 28), np.uint8
+  if name == 'digits':
+    shape = 500, 8, 8
+  elif name in datasets.RECORDINGS:
+    shape, dtype = (500, 2, 34 * 34 * 2), np.uint32
+  split = datasets.Split(np.zeros(shape, dtype), np.zeros(500, np.int32))
+  num_classes = NUM_CLASSES.get(name.removeprefix('synthetic_events/'), 10)
+  return datasets.Dataset(name, split, split, ('name',) * num_classes)
 
 
 def parse(*arguments):
@@ -52,15 +63,20 @@ def parse(*arguments):
 
 
 class ConfigsTest(parameterized.TestCase):
-  def test_every_config_is_expected(self):
-    self.assertEqual(set(configs.CONFIGS), set(EXPECTED))
+  def test_every_data_set_has_a_config(self):
+    self.assertEqual(set(configs.CONFIGS), set(datasets.NAMES))
 
-  @parameterized.parameters(*EXPECTED)
-  def test_named_configs_build_their_network(self, name):
-    side, num_params = EXPECTED[name]
+  @parameterized.parameters(*datasets.NAMES)
+  def test_configs_fit_their_data_set(self, name):
     config = configs.CONFIGS[name]
     self.assertEqual(config.dataset, name)
-    network = configs.network_config(config, blank(name, side))
+    network = configs.network_config(config, blank(name))
+    is_events = name in datasets.RECORDINGS
+    self.assertEqual(network.input_gain, 64 / 8 if is_events else 1.0)
+
+  @parameterized.parameters(*NUM_PARAMS.items())
+  def test_networks_have_so_many_parameters(self, name, num_params):
+    network = configs.network_config(configs.CONFIGS[name], blank(name))
     params = ssnn_jax.ssnn(network).init(jax.random.key(0))
     sizes = [math.prod(leaf.shape) for leaf in jax.tree.leaves(params)]
     self.assertEqual(sum(sizes), num_params)
@@ -86,7 +102,7 @@ class ConfigsTest(parameterized.TestCase):
   def test_lists_of_numbers(self):
     config, _ = parse('--layer_sizes=64,20,30,10', '--gain=0.5,2')
     self.assertEqual(config.layer_sizes, (64, 20, 30, 10))
-    network = configs.network_config(config, blank('digits', 8))
+    network = configs.network_config(config, blank('digits'))
     self.assertEqual(network.gains, (0.5, 2.0, 1.0))
     for argument in ('--layer_sizes=784,abc', '--layer_sizes=', '--gain=1,x'):
       with self.assertRaisesRegex(
@@ -151,7 +167,7 @@ class ConfigsTest(parameterized.TestCase):
     with self.assertRaisesRegex(
       ssnn_jax.UserError, rf'\A{name} is .+; expected [^\n]+\.\Z'
     ):
-      configs.network_config(config, blank('digits', 8))
+      configs.network_config(config, blank('digits'))
 
   def test_layers_must_fit_the_data(self):
     for sizes in ((784, 10), (64, 20, 11), (63, 10), (64,)):
@@ -162,18 +178,85 @@ class ConfigsTest(parameterized.TestCase):
         f'^--layer_sizes={given} does not fit digits; it must start with 64 '
         r'inputs and end with 10 classes\.$',
       ):
-        configs.network_config(config, blank('digits', 8))
+        configs.network_config(config, blank('digits'))
+
+  def test_input_gain_follows_the_ticks_of_recordings_unless_given(self):
+    for num_steps, given, expected in ((16, None, 2.0), (16, 3.0, 3.0)):
+      config = dataclasses.replace(
+        configs.CONFIGS['n_mnist'], num_steps=num_steps, input_gain=given
+      )
+      network = configs.network_config(config, blank('n_mnist'))
+      self.assertEqual(network.input_gain, expected)
+
+  def test_another_set_may_be_tested_on_if_it_fits(self):
+    whole = blank('n_mnist')
+    sets = {'n_mnist': whole, 'digits': blank('digits')}
+    sets['synthetic_events/digits'] = whole._replace(name='synthetic')
+    config = dataclasses.replace(
+      configs.CONFIGS['synthetic_events/digits'], test_dataset='n_mnist'
+    )
+
+    def load(name, data_dir, **options):
+      del data_dir, options
+      return sets[name]
+
+    configs._load_once.cache_clear()
+    self.addCleanup(configs._load_once.cache_clear)
+    with absltest.mock.patch.object(datasets, 'load', load):
+      dataset = configs.load_dataset(config, None)
+      self.assertLen(dataset.train.labels, 500)
+      self.assertLen(dataset.test.labels, 1000)
+      config = dataclasses.replace(config, test_dataset='digits')
+      with self.assertRaisesRegex(
+        ssnn_jax.UserError, '^--test_dataset=digits has 64 inputs and 10 cla'
+      ):
+        configs.load_dataset(config, None)
+
+  def test_recordings_are_cut_as_the_flags_say(self):
+    config, _ = parse(
+      *('--dataset=n_mnist', '--num_steps=9', '--event_window=12.5'),
+      *('--polarity=on', '--shuffle_ticks'),
+    )
+    configs._load_once.cache_clear()
+    self.addCleanup(configs._load_once.cache_clear)
+    with absltest.mock.patch.object(
+      datasets, 'load', return_value=blank('n_mnist')
+    ) as load:
+      configs.load_dataset(config, 'somewhere')
+    load.assert_called_once_with(
+      'n_mnist',
+      'somewhere',
+      download=False,
+      binning=datasets.Binning(9, 12.5, 'on', True),
+    )
+    for flag, message in (
+      ('--event_window=0', '--event_window is 0.0; expected 0.001 ms or more'),
+      ('--num_steps=0', '--num_steps is 0; expected 1 tick or more'),
+    ):
+      config, _ = parse('--dataset=n_mnist', flag)
+      with self.assertRaisesRegex(ssnn_jax.UserError, f'^{message}'):
+        configs.load_dataset(config, None)
+
+  def test_what_is_there_of_a_set_is_told_if_it_is_not_all(self):
+    partial = blank('n_mnist')._replace(full_size=70_000)
+    self.assertEqual(
+      configs.describe(partial),
+      'n_mnist: 1,000 of 70,000 found, 500 of them to train on.\n',
+    )
+    for full_size in (None, 1000):
+      whole = partial._replace(full_size=full_size)
+      self.assertEqual(configs.describe(whole), '')
 
   def test_a_batch_larger_than_the_data_is_refused(self):
     config = configs.ExperimentConfig(batch_size=1438)
-    with self.assertRaisesRegex(ssnn_jax.UserError, '1437 training images'):
+    with self.assertRaisesRegex(ssnn_jax.UserError, '1437 training samples'):
       configs.load_dataset(config, None)
 
   @parameterized.parameters(1e-4, 0.9999)
   def test_what_is_held_out_leaves_images_on_either_side(self, hold_out):
     config = configs.ExperimentConfig(hold_out=hold_out)
     with self.assertRaisesRegex(
-      ssnn_jax.UserError, f'^--hold_out: .*{hold_out} .*1437 images; choose'
+      ssnn_jax.UserError, f'^--hold_out: .*{hold_out} .*1437 items; choose'
     ):
       configs.load_dataset(config, None)
 
@@ -181,7 +264,8 @@ class ConfigsTest(parameterized.TestCase):
     config = configs.ExperimentConfig(hold_out=0.25)
     dataset = configs.load_dataset(config, None)
     self.assertLen(dataset.train.labels, 1078)
-    self.assertLen(dataset.test.labels, 359)
+    self.assertLen(configs.judged_on(dataset).labels, 359)
+    self.assertLen(dataset.test.labels, 360)
 
   @parameterized.parameters(
     ('cosine', 0.5, (1 + math.cos(math.pi * 11 / 12)) / 2),
@@ -192,7 +276,7 @@ class ConfigsTest(parameterized.TestCase):
     config = configs.ExperimentConfig(
       schedule=name, learning_rate=0.8, num_epochs=3, batch_size=10
     )
-    rate = configs.learning_rate(config, num_images=45)  # 12 steps
+    rate = configs.learning_rate(config, num_samples=45)  # 12 steps
     value = rate if callable(rate) else lambda step: rate
     self.assertAlmostEqual(float(value(0)), 0.8, places=6)
     self.assertAlmostEqual(float(value(6)), 0.8 * half_way, places=6)

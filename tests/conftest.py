@@ -1,13 +1,20 @@
 """Strict settings for every test."""
 
+import os
+import tempfile
+
 from absl import flags
 import jax
 
 
-def pytest_configure():
+def pytest_configure(config):
   jax.config.update('jax_debug_key_reuse', True)
   jax.config.update('jax_numpy_dtype_promotion', 'strict')
   jax.config.update('jax_numpy_rank_promotion', 'raise')
+  # Tests leave the user's own cache alone.
+  cache = tempfile.TemporaryDirectory(prefix='ssnn_jax-cache-')
+  config.add_cleanup(cache.cleanup)
+  os.environ['SSNN_JAX_CACHE_DIR'] = cache.name
   # absl's temporary folders ask for a flag, which pytest does not parse.
   if not flags.FLAGS.is_parsed():
     flags.FLAGS.mark_as_parsed()

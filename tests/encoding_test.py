@@ -12,6 +12,7 @@ import ssnn_jax
 from ssnn_jax import encoding
 
 SIZES = (6, 4, 3)
+CONFIG = ssnn_jax.NetworkConfig(SIZES, num_steps=4)
 GOOD = np.linspace(0, 1, 12, dtype=np.float32).reshape(2, 2, 3)
 LABELS = np.array([0, 2])
 
@@ -27,15 +28,14 @@ BAD_IMAGES = {
 BAD_LABELS = {
   'floats': (np.float32([0, 2]), 'float32'),
   'one_hot': (np.eye(3, dtype=np.int32)[:2], r'shape \(2, 3\)'),
-  'too_few': (np.array([1]), 'each of the 2 images'),
+  'too_few': (np.array([1]), 'each of the 2 inputs'),
   'too_large': (np.array([0, 3]), r'\[0, 3\]; expected classes from 0 to 2'),
   'negative': (np.array([-1, 0]), r'lie within \[-1, 0\]'),
 }
 
 
 def networks():
-  config = ssnn_jax.NetworkConfig(SIZES, num_steps=4)
-  for network in (ssnn_jax.ssnn(config), ssnn_jax.ann(config)):
+  for network in (ssnn_jax.ssnn(CONFIG), ssnn_jax.ann(CONFIG)):
     yield network, network.init(jax.random.key(0))
 
 
@@ -95,10 +95,10 @@ class EncodingTest(parameterized.TestCase):
 
   def test_values_are_not_known_under_jit(self):
     (_, params), _ = networks()
-    encode = jax.jit(functools.partial(encoding.encode_batch, SIZES))
+    encode = jax.jit(functools.partial(encoding.encode_batch, CONFIG))
     for name in ('nan', 'below', 'above'):
       images, _ = BAD_IMAGES[name]
-      rates = encode(params, images, LABELS + 100)
+      rates = encode(params, images, LABELS + 100).rates
       expected = np.clip(images.reshape(2, 6).astype(np.float32), 0, 1)
       np.testing.assert_array_equal(rates, expected)
 
@@ -107,7 +107,7 @@ class EncodingTest(parameterized.TestCase):
     (_, params), _ = networks()
     images, labels = kind(GOOD), kind(LABELS)
     rates = jax.jit(
-      lambda params: encoding.encode_batch(SIZES, params, images, labels)
+      lambda params: encoding.encode_batch(CONFIG, params, images, labels).rates
     )(params)
     np.testing.assert_array_equal(rates, GOOD.reshape(2, 6))
 

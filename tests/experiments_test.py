@@ -44,6 +44,12 @@ def small_digits():
   )
 
 
+def load_small(config):
+  """Loads `small_digits` for any configuration."""
+  del config
+  return small_digits()
+
+
 class RunTest(parameterized.TestCase):
   def setUp(self):
     super().setUp()
@@ -162,7 +168,7 @@ class SweepTest(parameterized.TestCase):
     with self.assertRaisesRegex(
       ssnn_jax.UserError, '^--window is 4; expected 1 tick up to num_steps = 1'
     ):
-      sweep.run_grid(config, grid, workdir, [0], small_digits())
+      sweep.run_grid(config, grid, workdir, [0], load_small)
     self.assertEmpty(list(workdir.iterdir()))
 
   @parameterized.parameters('', 'notes.txt')

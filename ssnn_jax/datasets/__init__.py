@@ -1,0 +1,27 @@
+"""Data sets: images, and recordings of event cameras."""
+
+from ssnn_jax.datasets.binning import POLARITIES
+from ssnn_jax.datasets.binning import Binning
+from ssnn_jax.datasets.idx import read_idx
+from ssnn_jax.datasets.loading import IMAGES
+from ssnn_jax.datasets.loading import NAMES
+from ssnn_jax.datasets.loading import RECORDINGS
+from ssnn_jax.datasets.loading import load
+from ssnn_jax.datasets.splits import hold_out
+from ssnn_jax.datasets.types import Dataset
+from ssnn_jax.datasets.types import DatasetError
+from ssnn_jax.datasets.types import Split
+
+__all__ = (
+  'IMAGES',
+  'NAMES',
+  'POLARITIES',
+  'RECORDINGS',
+  'Binning',
+  'Dataset',
+  'DatasetError',
+  'Split',
+  'hold_out',
+  'load',
+  'read_idx',
+)

@@ -1,0 +1,119 @@
+"""From events to spike trains of T ticks."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from ssnn_jax import types as errors
+from ssnn_jax.datasets import recordings as recordings_lib
+
+POLARITIES = ('both', 'merged', 'on', 'off')
+_TICKS_PER_WORD = 32  # as in `spikes`
+_RECORDINGS_AT_ONCE = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class Binning:
+  """How recordings of events become spike trains.
+
+  Attributes:
+    num_steps: T, ticks that a recording is cut into.
+    event_window: what is cut, from the recording's start on, in milliseconds;
+      later events are left out.
+    polarity: which events there are trains of: 'both' polarities, each with
+      trains of its own, 'merged' to one, or those 'on' (bit 1) or 'off' (bit 0)
+      alone.
+    shuffle_ticks: whether the ticks of each recording are put in a random order
+      of its own, always the same. What fires together still does, and rates
+      stay; what comes when is lost.
+
+  Raises:
+    UserError: if a field is out of range.
+  """
+
+  num_steps: int = 64
+  event_window: float = 300.0
+  polarity: str = 'both'
+  shuffle_ticks: bool = False
+
+  def __post_init__(self):
+    for field, is_valid, expected in (
+      ('num_steps', self.num_steps >= 1, '1 tick or more'),
+      (
+        'event_window',
+        1e-3 <= self.event_window < math.inf,
+        '0.001 ms or more',
+      ),
+      ('polarity', self.polarity in POLARITIES, 'one of both, merged, on, off'),
+    ):
+      if not is_valid:
+        value = getattr(self, field)
+        raise errors.UserError(f'{field} is {value}; expected {expected}.')
+
+  @property
+  def num_inputs(self) -> int:
+    """I, trains of a recording."""
+    pixels = recordings_lib.WIDTH * recordings_lib.HEIGHT
+    return pixels * (
+      recordings_lib.NUM_POLARITIES if self.polarity == 'both' else 1
+    )
+
+  @property
+  def num_words(self) -> int:
+    """K, 32-tick words of a train."""
+    return -(-self.num_steps // _TICKS_PER_WORD)
+
+
+def bin_events(
+  recordings: recordings_lib.Recordings, binning: Binning
+) -> np.ndarray:
+  """Cuts recordings into ticks: a train spikes where its tick has an event.
+
+  The tick of an event at time t is floor(t T / event_window).
+
+  Args:
+    recordings: the events.
+    binning: the cut.
+
+  Returns:
+    `[N, K, I]` uint32 spike trains, one bit a tick.
+  """
+  num_recordings = len(recordings.labels)
+  shape = num_recordings, binning.num_words, binning.num_inputs
+  trains = np.zeros(shape, np.uint32)
+  for start in range(0, num_recordings, _RECORDINGS_AT_ONCE):
+    part = slice(start, min(start + _RECORDINGS_AT_ONCE, num_recordings))
+    _bin_part(trains[part], recordings, binning, part)
+  return trains
+
+
+def _bin_part(trains, recordings, binning, part):
+  """Sets the spikes of some recordings in their trains `[n, K, I]`."""
+  offsets = recordings.offsets[part.start : part.stop + 1]
+  events = slice(offsets[0], offsets[-1])
+  which = np.repeat(np.arange(len(trains)), np.diff(offsets))
+  ticks = recordings.times[events].astype(np.int64) * binning.num_steps
+  ticks //= round(binning.event_window * 1000)  # microseconds
+  inputs = recordings.addresses[events].astype(np.int64)
+  is_used = ticks < binning.num_steps
+  if binning.polarity != 'both':
+    polarity, inputs = np.divmod(inputs, binning.num_inputs)
+    if binning.polarity != 'merged':
+      is_used &= polarity == (binning.polarity == 'on')
+  which, ticks, inputs = which[is_used], ticks[is_used], inputs[is_used]
+  if binning.shuffle_ticks:
+    order = [
+      _shuffled(n, binning.num_steps) for n in range(part.start, part.stop)
+    ]
+    ticks = np.array(order)[which, ticks]
+  words, bits = np.divmod(ticks, _TICKS_PER_WORD)
+  places = np.ravel_multi_index((which, words, inputs), trains.shape)
+  np.bitwise_or.at(
+    trains.reshape(-1), places, np.uint32(1) << bits.astype(np.uint32)
+  )
+
+
+def _shuffled(recording, num_steps):
+  """Draws the order of a recording's ticks from its number."""
+  return np.random.RandomState(recording).permutation(num_steps)
