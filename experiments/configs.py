@@ -219,6 +219,11 @@ def _test_on(dataset, other):
   return dataset._replace(test=test)
 
 
+def slug(config: ExperimentConfig) -> str:
+  """Names a configuration's data set as a part of the name of a folder."""
+  return config.dataset.replace('/', '-')
+
+
 def judged_on(
   dataset: ssnn_jax.datasets.Dataset,
 ) -> ssnn_jax.datasets.Split:

@@ -20,7 +20,7 @@ def load(folder: str | os.PathLike, name: str) -> list[dict[str, Any]]:
 
   Args:
     folder: the folder of the record.
-    name: `BENCHMARK` or `FIDELITY`.
+    name: that of the file.
 
   Returns:
     Its lines; none where there is no such file.

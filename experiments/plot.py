@@ -10,6 +10,8 @@ from matplotlib import figure
 
 from experiments import cli
 from experiments import costs
+from experiments import event_figures
+from experiments import event_statistics
 from experiments import figures
 from experiments import summary
 import ssnn_jax
@@ -22,7 +24,8 @@ def read_record(
   """Makes the table and the figure of a record, whatever it is of.
 
   Args:
-    folder: the record of a sweep, a benchmark or a measurement of fidelity.
+    folder: the record of a sweep, a benchmark, a measurement of fidelity, or
+      the statistics of recordings.
 
   Returns:
     The table, the figure and the name of the figure's files.
@@ -38,7 +41,16 @@ def read_record(
   if benchmark:
     table = costs.benchmark_table(benchmark)
     return table, figures.draw_cost(_comparable(benchmark)), 'benchmark'
-  comparison = summary.compare(summary.group(records.find(folder)), str(folder))
+  events = costs.load(folder, event_statistics.FILE)
+  if events:
+    sheet = event_figures.draw_event_statistics(events)
+    return event_statistics.table(events), sheet, 'event_statistics'
+  settings = summary.group(records.find(folder))
+  pairs = summary.pair_shuffled(settings)
+  if pairs:
+    sheet = event_figures.draw_event_time(pairs)
+    return summary.event_time_table(pairs), sheet, 'event_time'
+  comparison = summary.compare(settings, str(folder))
   sheet = figures.draw_spike_train_length(comparison)
   return summary.table(comparison), sheet, 'spike_train_length'
 

@@ -215,7 +215,7 @@ def _append_each(folders, event, **fields):
 
 def _default_workdir(config):
   stamp = time.strftime('%Y%m%d-%H%M%S')
-  return pathlib.Path('runs', f'{config.dataset}-{config.method}-{stamp}')
+  return pathlib.Path('runs', f'{configs.slug(config)}-{config.method}-{stamp}')
 
 
 def main() -> None:

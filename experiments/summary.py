@@ -43,6 +43,13 @@ class Comparison(NamedTuple):
   spiking: list[Setting]  # in order of T
 
 
+class Shuffled(NamedTuple):
+  """Two settings that differ in the order of their recordings' ticks alone."""
+
+  ordered: Setting
+  shuffled: Setting
+
+
 def group(runs: Iterable[records.Run]) -> list[Setting]:
   """Groups finished runs by configuration.
 
@@ -98,6 +105,55 @@ def compare(settings: list[Setting], where: str) -> Comparison:
       'experiments.sweep into a folder of its own.'
     )
   return Comparison(anns[0], spiking)
+
+
+def pair_shuffled(settings: list[Setting]) -> list[Shuffled]:
+  """Pairs settings whose ticks are shuffled with those whose ticks are not.
+
+  Args:
+    settings: the settings of a sweep; what has no partner is left out.
+
+  Returns:
+    The pairs, in order of their windows.
+  """
+  partners = {}
+  for setting in settings:
+    config = dict(setting.config)
+    is_shuffled = config.pop('shuffle_ticks', False)
+    partners.setdefault(repr(config), {})[is_shuffled] = setting
+  pairs = [
+    Shuffled(pair[False], pair[True])
+    for pair in partners.values()
+    if len(pair) == 2
+  ]
+  return sorted(pairs, key=lambda pair: pair.ordered.config['window'] or 0)
+
+
+def event_time_table(pairs: list[Shuffled]) -> str:
+  """Lays out what the order of ticks is worth, a line a window.
+
+  Args:
+    pairs: settings that differ in the order of ticks alone.
+
+  Returns:
+    The table: accuracies in percent; differences in points, paired by seed,
+    with their 95 % interval.
+  """
+  rows = [
+    ('window', 'read by', 'in order', 'shuffled', 'shuffled minus', 'seeds')
+  ]
+  for pair in pairs:
+    for quantity, read in zip(ACCURACIES, ('winner counts', 'potential')):
+      difference = paired_difference(pair.shuffled, pair.ordered, quantity)
+      rows.append(
+        (
+          *(str(pair.ordered.config['window']), read),
+          *(_spread(setting, quantity, 100, 2) for setting in pair),
+          _points(*difference),
+          str(len(pair.ordered.seeds)),
+        )
+      )
+  return layout(rows)
 
 
 def count_seeds(comparison: Comparison) -> str:
@@ -185,7 +241,12 @@ def _row(name, setting, baseline):
     return name, percent[0], '', '', '', '', '', str(len(setting.seeds))
   mean, half_width = paired_difference(setting, baseline, ACCURACIES[0])
   errors = [_spread(setting, quantity, 1, 3) for quantity in ERRORS]
-  difference = f'{100 * mean:+.2f} ± {100 * half_width:.2f}'
-  if math.isnan(half_width):
-    difference = 'one seed only'
+  difference = _points(mean, half_width)
   return name, *percent, difference, *errors, str(len(setting.seeds))
+
+
+def _points(mean, half_width):
+  """Writes a paired difference; one seed has none."""
+  if math.isnan(half_width):
+    return 'one seed only'
+  return f'{100 * mean:+.2f} ± {100 * half_width:.2f}'

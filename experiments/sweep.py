@@ -170,7 +170,7 @@ def main() -> None:
       raise ssnn_jax.UserError(
         f'--{field} is what --sweep={name} varies; leave it out.'
       )
-  workdir = cli.folder(values['workdir'] or f'runs/{name}-{base.dataset}')
+  workdir = cli.folder(values['workdir'] or f'runs/{name}-{configs.slug(base)}')
   seeds = range(base.seed, base.seed + values['num_seeds'])
   load = functools.partial(
     configs.load_dataset,

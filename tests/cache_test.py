@@ -211,7 +211,7 @@ class CacheTest(data_util.DatasetTestCase):
       f'{path}x cannot be read (No such file',
       '',
       cache.describe_files,
-      [f'{path}x'],
+      [path.with_name('ax')],
     )
 
 

@@ -30,6 +30,22 @@ def fake_originals():
   return files
 
 
+def event_bytes(events):
+  """Returns the file of events (x, y, polarity, microseconds)."""
+  return b''.join(
+    bytes((x, y, p << 7 | t >> 16, t >> 8 & 255, t & 255))
+    for x, y, p, t in events
+  )
+
+
+def random_events(seed, size=300, duration=310_000):
+  """Draws events in order of time."""
+  random = np.random.RandomState(seed)
+  times = np.sort(random.randint(duration, size=size))
+  x, y, p = (random.randint(n, size=size) for n in (34, 34, 2))
+  return [tuple(map(int, event)) for event in zip(x, y, p, times)]
+
+
 def items(*splits):
   """Returns what the splits hold as sorted pairs of an image and its label."""
   return sorted(
@@ -82,3 +98,25 @@ class DatasetTestCase(parameterized.TestCase):
     self.assertEndsWith(message, '.')
     self.assertNotIn('\n', message)
     return message
+
+
+class RecordingsTestCase(DatasetTestCase):
+  """A test with small recordings of its own."""
+
+  def setUp(self):
+    super().setUp()
+    self.folder = self.data_dir / 'NMNIST'
+
+  def write_recordings(self, sizes=(7, 3)):
+    """Writes recordings of all digits; returns events in their order."""
+    written = []
+    for subfolder, size in zip(('Train', 'Test'), sizes):
+      by_label = {}
+      for number in range(size):
+        events = random_events(number, size=1 + 90 * number)
+        label = number * 7 % 10
+        path = f'NMNIST/{subfolder}/{label}/{number + 1:05d}.bin'
+        self.write(path, event_bytes(events))
+        by_label.setdefault(label, []).append(events)
+      written.append([(k, e) for k in sorted(by_label) for e in by_label[k]])
+    return written

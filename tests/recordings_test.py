@@ -16,6 +16,8 @@ from ssnn_jax import types
 from ssnn_jax.datasets import binning
 from ssnn_jax.datasets import recordings
 from tests import data_util
+from tests.data_util import event_bytes
+from tests.data_util import random_events
 
 _DATA_DIR = os.environ.get('TFDS_DATA_DIR', '/nowhere')
 
@@ -27,49 +29,13 @@ class NMNIST(tonic_datasets.NMNIST):
     return True
 
 
-def event_bytes(events):
-  """Returns the file of events (x, y, polarity, microseconds)."""
-  return b''.join(
-    bytes((x, y, p << 7 | t >> 16, t >> 8 & 255, t & 255))
-    for x, y, p, t in events
-  )
-
-
-def random_events(seed, size=300, duration=310_000):
-  """Draws events in order of time."""
-  random = np.random.RandomState(seed)
-  times = np.sort(random.randint(duration, size=size))
-  x, y, p = (random.randint(n, size=size) for n in (34, 34, 2))
-  return [tuple(map(int, event)) for event in zip(x, y, p, times)]
-
-
 def unpack(trains):
   """Unpacks trains `[N, K, I]` to spikes `[N, 32 K, I]`."""
   bits = trains[:, :, None] >> np.arange(32, dtype=np.uint32)[:, None] & 1
   return bits.reshape(len(trains), -1, trains.shape[2]).astype(bool)
 
 
-class RecordingsTestCase(data_util.DatasetTestCase):
-  def setUp(self):
-    super().setUp()
-    self.folder = self.data_dir / 'NMNIST'
-
-  def write_recordings(self, sizes=(7, 3)):
-    """Writes recordings of all digits; returns events in their order."""
-    written = []
-    for subfolder, size in zip(('Train', 'Test'), sizes):
-      by_label = {}
-      for number in range(size):
-        events = random_events(number, size=1 + 90 * number)
-        label = number * 7 % 10
-        path = f'NMNIST/{subfolder}/{label}/{number + 1:05d}.bin'
-        self.write(path, event_bytes(events))
-        by_label.setdefault(label, []).append(events)
-      written.append([(k, e) for k in sorted(by_label) for e in by_label[k]])
-    return written
-
-
-class DecodeTest(RecordingsTestCase):
+class DecodeTest(data_util.RecordingsTestCase):
   def assert_equals_tonic(self, data_dir, folder):
     loaded = recordings.load('n_mnist', folder, 10)
     for name, is_train in (('train', True), ('test', False)):
@@ -108,7 +74,10 @@ class DecodeTest(RecordingsTestCase):
     np.testing.assert_array_equal(addresses, [(34 + 2) * 34 + 1, 4 * 34 + 3])
 
   @parameterized.parameters(
-    (event_bytes([(1, 2, 1, 3)]) + b'\0', 'is truncated: an event has 5 bytes'),
+    (
+      event_bytes([(1, 2, 1, 3)]) + b'\0',
+      'is truncated: an event has 5 bytes',
+    ),
     (b'\0\0\0\0', 'is truncated: an event has 5 bytes, and 4 were found'),
     (b'', 'is empty: it holds no event'),
     (event_bytes([(0, 240, 0, 0)]), 'is empty: it holds no event'),
@@ -116,7 +85,10 @@ class DecodeTest(RecordingsTestCase):
       event_bytes([(1, 2, 1, 3), (34, 5, 0, 4)]),
       'has an event at (34, 5), bey',
     ),
-    (event_bytes([(0, 34, 1, 3)]), 'has an event at (0, 34), beyond 34 x 34'),
+    (
+      event_bytes([(0, 34, 1, 3)]),
+      'has an event at (0, 34), beyond 34 x 34',
+    ),
   )
   def test_damage_is_told_and_nothing_is_cached(self, content, message):
     self.write_recordings()
@@ -141,7 +113,10 @@ class DecodeTest(RecordingsTestCase):
       self.assertTrue(data_util.is_mapped(other.times))
       for array, expected in zip(one, other):
         np.testing.assert_array_equal(array, expected)
-    self.write('NMNIST/Train/9/00099.bin', event_bytes(random_events(9)))
+    self.write(
+      'NMNIST/Train/9/00099.bin',
+      event_bytes(random_events(9)),
+    )
     changed = recordings.load('n_mnist', self.folder, 10)
     self.assertLen(changed['train'].labels, 8)
     self.assertEqual(changed['train'].labels[-1], 9)
@@ -189,7 +164,7 @@ class DecodeTest(RecordingsTestCase):
       )
 
 
-class BinningTest(RecordingsTestCase):
+class BinningTest(data_util.RecordingsTestCase):
   def setUp(self):
     super().setUp()
     self.events, _ = self.write_recordings()
@@ -272,7 +247,7 @@ class BinningTest(RecordingsTestCase):
       datasets.Binning(**fields)
 
 
-class LoadTest(RecordingsTestCase):
+class LoadTest(data_util.RecordingsTestCase):
   def test_recordings_are_a_data_set_like_any_other(self):
     written = self.write_recordings()
     n_mnist = datasets.load('n_mnist', self.data_dir)

@@ -21,11 +21,11 @@ import os
 import pathlib
 import shutil
 import sys
-import tempfile
 from typing import Any
 
 import numpy as np
 
+from ssnn_jax.datasets import folders
 from ssnn_jax.datasets import types
 
 VERSION = 1  # of what is cached, and how
@@ -43,8 +43,10 @@ def default_folder() -> pathlib.Path:
   return pathlib.Path(base, 'ssnn_jax').expanduser()
 
 
-def describe_files(paths: Iterable[str | os.PathLike]) -> dict[str, Any]:
-  """Describes files by their paths, sizes and times of change.
+def describe_files(paths: Iterable[pathlib.Path]) -> dict[str, Any]:
+  """Describes files by their names, sizes and times of change.
+
+  Of their place only the last folder counts; `place` tells the others apart.
 
   Args:
     paths: the files.
@@ -56,12 +58,13 @@ def describe_files(paths: Iterable[str | os.PathLike]) -> dict[str, Any]:
     DatasetError: if one of them cannot be read.
   """
   digest, number = hashlib.sha256(), 0
-  for path in map(os.path.abspath, paths):
+  for path in paths:
     try:
       status = os.stat(path)
     except OSError as error:
       raise types.unreadable(path, error) from error
-    digest.update(f'{path} {status.st_size} {status.st_mtime_ns}\n'.encode())
+    what = f'{path.parent.name}/{path.name} {status.st_size}'
+    digest.update(f'{what} {status.st_mtime_ns}\n'.encode())
     number += 1
   return {'files': number, 'sha256': digest.hexdigest()}
 
@@ -108,13 +111,11 @@ def load_or_make(
   except _StaleError as stale:
     print(f'the cache {folder} {stale}; it is made anew', file=sys.stderr)
   try:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(
-      dir=folder.parent, prefix=f'.{name}-', ignore_cleanup_errors=True
-    ) as scratch:
-      new = pathlib.Path(scratch, 'new')
+    with folders.scratch(folder.parent) as scratch:
+      new = scratch / 'new'
       _write(new, made_from, make())
       arrays = _open(new, made_from)  # stays open whatever becomes of the name
+      folder.parent.mkdir(parents=True, exist_ok=True)
       _publish(new, folder, made_from)
   except OSError as error:
     raise types.DatasetError(

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import urllib.error
 import zipfile
 
+from ssnn_jax.datasets import folders
 from ssnn_jax.datasets import tfds_sets
 from ssnn_jax.datasets import types
 
@@ -50,7 +51,7 @@ def download(name: str, data_dir: pathlib.Path) -> None:
   fetch = _fetch_recordings if is_n_mnist else _fetch_images
   sources = _sources(family)
   try:
-    with tfds_sets.scratch_folder(folder) as scratch:
+    with folders.scratch(folder) as scratch:
       with contextlib.redirect_stdout(sys.stderr):
         new = fetch(sources, folder, scratch)
       folder.mkdir(parents=True, exist_ok=True)
@@ -58,7 +59,7 @@ def download(name: str, data_dir: pathlib.Path) -> None:
         if not (folder / path.name).exists():
           os.rename(path, folder / path.name)
   except OSError as error:
-    raise tfds_sets.unwritable(folder, error) from error
+    raise folders.unwritable(folder, error) from error
 
 
 def _sources(family: str) -> dict[str, Source]:
@@ -148,7 +149,7 @@ def _blaming(url: str, path: pathlib.Path) -> Iterator[None]:
   from tensorflow_datasets.core import download as tfds_download
   from tensorflow_datasets.core.download import download_manager
 
-  reason = tfds_sets.explain
+  reason = folders.explain
   try:
     yield
   except (requests.ConnectionError, requests.Timeout) as error:

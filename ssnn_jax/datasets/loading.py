@@ -49,14 +49,23 @@ def load(
     raise types.DatasetError(
       f'There is no data set named {name!r}; choose one of {", ".join(NAMES)}.'
     )
-  if not data_dir:
-    data_dir = os.environ.get('TFDS_DATA_DIR') or '~/tensorflow_datasets'
-  data_dir = pathlib.Path(os.path.abspath(os.path.expanduser(data_dir)))
+  data_dir = find_data_dir(data_dir)
   if name in IMAGES:
     return images.load(name, data_dir, download)
-  return _load_recordings(
+  return _load_trains(
     name, data_dir, download, binning or binning_lib.Binning()
   )
+
+
+def find_data_dir(data_dir: str | os.PathLike | None) -> pathlib.Path:
+  """Finds the folder of data sets: the one given, or else the default."""
+  given = data_dir or os.environ.get('TFDS_DATA_DIR')
+  return pathlib.Path(given or '~/tensorflow_datasets').expanduser().absolute()
+
+
+def source_of(name: str) -> str:
+  """Names the set of images that synthetic recordings are made of."""
+  return name.removeprefix('synthetic_events/')
 
 
 def recordings_folder(name: str, data_dir: pathlib.Path) -> pathlib.Path:
@@ -65,22 +74,52 @@ def recordings_folder(name: str, data_dir: pathlib.Path) -> pathlib.Path:
   return parent / 'NMNIST'
 
 
-def _load_recordings(name, data_dir, download, binning):
+def load_recordings(
+  name: str, data_dir: pathlib.Path, download: bool = False
+) -> dict[str, recordings.Recordings]:
+  """Loads the recordings of a set as they are: events, not yet spike trains.
+
+  Args:
+    name: one of `RECORDINGS`.
+    data_dir: the folder of data sets.
+    download: whether N-MNIST is downloaded if it is missing.
+
+  Returns:
+    The recordings of the splits 'train' and 'test'.
+
+  Raises:
+    DatasetError: if they are missing or unsound.
+  """
   folder = recordings_folder(name, data_dir)
-  is_original = name == 'n_mnist'
-  if is_original and download:
-    downloads.download(name, data_dir)  # only what is missing
-  if is_original and recordings.is_synthetic(folder):
+  if name == 'n_mnist':
+    if download:
+      downloads.download(name, data_dir)  # only what is missing
+    if (folder / recordings.SYNTHETIC).exists():
+      raise types.DatasetError(
+        f'{folder} holds synthetic recordings, which are no N-MNIST; choose '
+        'another folder, or their own name, synthetic_events/<set>.'
+      )
+  elif not folder.exists():
     raise types.DatasetError(
-      f'{folder} holds synthetic recordings, which are no N-MNIST; choose '
-      'another folder, or their own name, synthetic_events/<set>.'
+      f'Cannot find {folder}; make synthetic recordings by: python -m '
+      f'experiments.prepare --dataset={name}.'
     )
-  class_names = images.CLASS_NAMES[
-    'mnist' if is_original else name.partition('/')[2]
-  ]
+  return recordings.load(name, folder, len(_class_names(name)))
+
+
+def _load_trains(name, data_dir, download, binning):
+  events = load_recordings(name, data_dir, download)
   train, test = (
-    types.Split(binning_lib.bin_events(events, binning), events.labels)
-    for events in recordings.load(name, folder, len(class_names)).values()
+    types.Split(binning_lib.bin_events(part, binning), part.labels)
+    for part in events.values()
   )
-  full_size = _N_MNIST_SIZE if is_original else None
-  return types.Dataset(name, train, test, class_names, full_size=full_size)
+  full_size = _N_MNIST_SIZE if name == 'n_mnist' else None
+  return types.Dataset(
+    name, train, test, _class_names(name), full_size=full_size
+  )
+
+
+def _class_names(name):
+  """Names the classes of recordings: those of the images recorded."""
+  source = 'mnist' if name == 'n_mnist' else source_of(name)
+  return images.CLASS_NAMES[source]

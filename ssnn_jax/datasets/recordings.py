@@ -55,11 +55,6 @@ def load(
   }
 
 
-def is_synthetic(folder: pathlib.Path) -> bool:
-  """Tells whether the recordings in a folder say that they are synthetic."""
-  return (folder / SYNTHETIC).exists()
-
-
 def decode(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
   """Decodes one recording.
 

@@ -4,7 +4,6 @@ A prepared set is a folder `<data_dir>/<name>/<version>/`. Of its formats,
 `array_record` is the one that is read and written without TensorFlow.
 """
 
-from collections.abc import Iterator
 import contextlib
 import io
 import json
@@ -12,12 +11,12 @@ import os
 import pathlib
 import re
 import sys
-import tempfile
 import types as builtin_types
 
 import numpy as np
 import tqdm
 
+from ssnn_jax.datasets import folders
 from ssnn_jax.datasets import types
 
 _FORMAT = 'array_record'
@@ -77,10 +76,11 @@ def read(folder: pathlib.Path) -> dict[str, types.Split]:
       part: _read_split(f'{builder.info.name}/{part}', sources[part])
       for part in ('train', 'test')
     }
-  except Exception as error:  # TFDS and its formats raise whatever they like
+  except Exception as error:  # TFDS and its formats raise anything
+    reason = folders.explain(error)
     raise types.DatasetError(
-      f'{folder} cannot be read as a prepared TFDS set ({explain(error)}); '
-      'remove it to have it made anew.'
+      f'{folder} cannot be read as a prepared TFDS set ({reason}); remove it '
+      'to have it made anew.'
     ) from error
 
 
@@ -120,14 +120,14 @@ def prepare(
     )
   examples = {'train': _examples(train), 'test': _examples(test)}
   try:
-    with scratch_folder(folder.parent) as scratch:
+    with folders.scratch(folder.parent) as scratch:
       builder = _subclass(stock, examples)(
         data_dir=scratch, config=config or None
       )
       _build(tfds, builder)
       _publish(pathlib.Path(builder.data_dir), folder)
   except (OSError, RuntimeError) as error:  # the latter if array_record fails
-    raise unwritable(folder, error) from error
+    raise folders.unwritable(folder, error) from error
   return folder
 
 
@@ -149,43 +149,6 @@ def import_tfds() -> builtin_types.ModuleType:
   return tfds
 
 
-@contextlib.contextmanager
-def scratch_folder(folder: pathlib.Path) -> Iterator[pathlib.Path]:
-  """Opens a temporary folder from where files can be renamed into a folder.
-
-  Args:
-    folder: the folder, which need not be there yet.
-
-  Yields:
-    The temporary folder, which is removed whatever happens.
-  """
-  near = next(path for path in (folder, *folder.parents) if path.exists())
-  with tempfile.TemporaryDirectory(
-    dir=near, prefix='.ssnn_jax-', ignore_cleanup_errors=True
-  ) as scratch:
-    yield pathlib.Path(scratch)
-
-
-def unwritable(folder: pathlib.Path, error: Exception) -> types.DatasetError:
-  """Makes the error that a folder cannot be written."""
-  return types.DatasetError(
-    f'{folder} cannot be written ({explain(error)}); make room or permission '
-    'there, or name another folder by --data_dir or TFDS_DATA_DIR.'
-  )
-
-
-def explain(error: BaseException) -> str:
-  """Says in a line what an error comes from, leaving out who passed it on."""
-  while origins := [
-    origin
-    for origin in (error.__cause__, *error.args)
-    if isinstance(origin, BaseException)
-  ]:
-    error = origins[0]
-  text = getattr(error, 'strerror', None) or str(error) or type(error).__name__
-  return text.splitlines()[0].partition(';')[0].rstrip('.')
-
-
 def _read_format(path):
   """Reads the format of a set from its description, if there is one."""
   try:
@@ -196,7 +159,7 @@ def _read_format(path):
     raise types.unreadable(path, error) from error
   except (ValueError, AttributeError) as error:
     raise types.DatasetError(
-      f'{path} does not describe a TFDS set ({explain(error)}); remove '
+      f'{path} does not describe a TFDS set ({folders.explain(error)}); remove '
       f'{path.parent} to have it made anew.'
     ) from error
 

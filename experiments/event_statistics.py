@@ -1,0 +1,112 @@
+"""Describes sets of recordings: how many events they have, when and where.
+
+  python -m experiments.event_statistics > event_statistics.jsonl
+
+prints a JSON line for each set, of all recordings found.
+"""
+
+import json
+from typing import Any
+
+from absl import flags
+import numpy as np
+
+from experiments import cli
+from experiments import summary
+from ssnn_jax import datasets
+from ssnn_jax.datasets import loading
+from ssnn_jax.datasets import recordings
+
+FILE = 'event_statistics.jsonl'  # of the lines in a record
+_COUNT_STEP = 250  # events per recording
+_TIME_STEP = 5  # milliseconds
+_DURATION = 320  # milliseconds
+
+
+def statistics(parts: list[recordings.Recordings]) -> dict[str, Any]:
+  """Describes recordings by numbers that JSON can hold.
+
+  Args:
+    parts: the recordings, split by split.
+
+  Returns:
+    `num_recordings`; `mean_count` and `sd_count` of the events per recording;
+    `count_histogram`, recordings in steps of `count_step` events; `polarity_1`,
+    the share of events that mark darkening; `time_profile`, events per
+    recording and millisecond in steps of `time_step` milliseconds; and
+    `event_map`, `[2, 34, 34]` events per recording at each polarity, row and
+    column.
+  """
+  counts = np.concatenate([np.diff(part.offsets) for part in parts])
+  edges = np.arange(0, _DURATION + 1, _TIME_STEP) * 1000
+  profile = sum(np.histogram(part.times, edges)[0] for part in parts)
+  shape = recordings.NUM_POLARITIES, recordings.HEIGHT, recordings.WIDTH
+  event_map = sum(
+    np.bincount(part.addresses, minlength=np.prod(shape)) for part in parts
+  ).reshape(shape)
+  return {
+    'num_recordings': len(counts),
+    'mean_count': float(counts.mean()),
+    'sd_count': float(counts.std()),
+    'count_step': _COUNT_STEP,
+    'count_histogram': np.bincount(counts // _COUNT_STEP).tolist(),
+    'polarity_1': float(event_map[1].sum() / event_map.sum()),
+    'time_step': _TIME_STEP,
+    'time_profile': (profile / len(counts) / _TIME_STEP).round(4).tolist(),
+    'event_map': (event_map / len(counts)).round(4).tolist(),
+  }
+
+
+def table(lines: list[dict[str, Any]]) -> str:
+  """Lays out what sets of recordings hold, a line a set.
+
+  Args:
+    lines: those of `experiments.event_statistics`; the first set is what the
+      others are compared with.
+
+  Returns:
+    The table: events of a recording, mean and standard deviation; the share of
+    polarity 1; correlations of the time profile and of the event map, both
+    polarities together, with those of the first set.
+  """
+  rows = [
+    (
+      *('recordings', 'number', 'events', 'polarity 1'),
+      *('time profile, r', 'event map, r'),
+    )
+  ]
+  for line in lines:
+    correlations = [
+      np.corrcoef(np.ravel(line[name]), np.ravel(lines[0][name]))[0, 1]
+      for name in ('time_profile', 'event_map')
+    ]
+    rows.append(
+      (
+        *(line['dataset'], f'{line["num_recordings"]:,}'),
+        f'{line["mean_count"]:,.0f} ± {line["sd_count"]:,.0f}',
+        f'{line["polarity_1"]:.3f}',
+        *(f'{correlation:.3f}' for correlation in correlations),
+      )
+    )
+  return summary.layout(rows)
+
+
+def main() -> None:
+  """Prints what the flags ask for."""
+  values = flags.FLAGS.flag_values_dict()
+  data_dir = loading.find_data_dir(values['data_dir'])
+  for name in cli.choices(values, 'datasets', datasets.RECORDINGS):
+    parts = loading.load_recordings(name, data_dir, values['download'])
+    line = {'dataset': name, **statistics(list(parts.values()))}
+    print(json.dumps(line), flush=True)
+
+
+if __name__ == '__main__':
+  cli.define_data_dir()
+  flags.DEFINE_list(
+    'datasets',
+    ['n_mnist', 'synthetic_events/digits', 'synthetic_events/fashion_mnist'],
+    'sets of recordings.',
+  )
+  flags.adopt_module_key_flags(cli)
+  cli.launch(main)

@@ -1,0 +1,115 @@
+"""Makes a data set ready for experiments, and tells how long that takes.
+
+  python -m experiments.prepare --dataset=emnist/balanced --download
+  python -m experiments.prepare --dataset=synthetic_events/fashion_mnist
+
+Originals are downloaded if asked for, recordings of a synthetic event camera
+made if they are missing, and all is read once, so that it lies in the cache. A
+machine without a network then needs the folders of data and of the cache only.
+"""
+
+import pathlib
+import resource
+import sys
+import time
+
+from absl import flags
+
+from experiments import cli
+from experiments import configs
+import ssnn_jax
+from ssnn_jax import datasets
+from ssnn_jax.datasets import event_camera
+from ssnn_jax.datasets import images
+from ssnn_jax.datasets import loading
+from ssnn_jax.datasets import synthetic_events
+from ssnn_jax.datasets import tfds_sets
+
+
+def synthesize(
+  name: str, data_dir: pathlib.Path, download: bool, size: int, seed: int
+) -> None:
+  """Makes the recordings of a synthetic set, unless they are there.
+
+  Args:
+    name: the set of recordings, `synthetic_events/<set of images>`.
+    data_dir: the folder of data sets.
+    download: whether the images may be downloaded.
+    size: about how many recordings to make, of the first images of either
+      split; 0 makes all.
+    seed: what they are drawn from.
+
+  Raises:
+    UserError: if there are fewer images, or the recordings cannot be written.
+  """
+  folder = loading.recordings_folder(name, data_dir)
+  if folder.exists():
+    print(f'{folder} is there already', file=sys.stderr)
+    return
+  source = loading.source_of(name)
+  dataset = datasets.load(source, data_dir, download=download)
+  parts = dataset.train, dataset.test
+  total = sum(len(part.labels) for part in parts)
+  if not 0 <= size <= total:
+    raise ssnn_jax.UserError(
+      f'--num_recordings={size} is not from 0 to the {total} images of '
+      f'{source}; 0 stands for all.'
+    )
+  shares = [round(len(part.labels) * (size or total) / total) for part in parts]
+  parts = [
+    datasets.Split(*(array[:share] for array in part))
+    for part, share in zip(parts, shares)
+  ]
+  synthetic_events.write(folder, source, *parts, event_camera.Camera(), seed)
+
+
+def main() -> None:
+  """Prepares what the flags ask for."""
+  values = flags.FLAGS.flag_values_dict()
+  name, download = values['dataset'], values['download']
+  data_dir = loading.find_data_dir(values['data_dir'])
+  if values['tfds'] and (name not in datasets.IMAGES or name == 'digits'):
+    raise ssnn_jax.UserError(
+      f'--tfds does not go with --dataset={name}; TFDS has images only, and '
+      'digits needs no file.'
+    )
+  if name in datasets.RECORDINGS and name != 'n_mnist':
+    synthesize(
+      *(name, data_dir, download),
+      *(values['num_recordings'], values['seed']),
+    )
+  began = time.perf_counter()
+  dataset = datasets.load(name, data_dir, download=download)
+  first = time.perf_counter() - began
+  print(configs.describe(dataset), end='')
+  if values['tfds']:
+    originals = images.read_originals(name, data_dir)
+    began = time.perf_counter()
+    folder = tfds_sets.prepare(name, data_dir, **originals)
+    print(f'TFDS set in {folder}, after {time.perf_counter() - began:.1f} s')
+  size = len(dataset.train.labels) + len(dataset.test.labels)
+  del dataset
+  began = time.perf_counter()
+  datasets.load(name, data_dir)
+  again = time.perf_counter() - began
+  # Of this process; the workers that decode recordings take some of their own.
+  peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+  print(
+    f'{name}: {size:,} samples ready in {first:.2f} s, read again in '
+    f'{again:.2f} s, {peak:.0f} MiB resident at most'
+  )
+
+
+if __name__ == '__main__':
+  cli.define_data_dir()
+  flags.DEFINE_enum('dataset', None, datasets.NAMES, 'what to prepare.')
+  flags.mark_flag_as_required('dataset')
+  flags.DEFINE_boolean(
+    'tfds', False, 'also prepare a TFDS set from the original files.'
+  )
+  flags.DEFINE_integer(
+    'num_recordings', 0, 'synthetic recordings to make; 0 makes all.'
+  )
+  flags.DEFINE_integer('seed', 0, 'what synthetic recordings are drawn from.')
+  flags.adopt_module_key_flags(cli)
+  cli.launch(main)

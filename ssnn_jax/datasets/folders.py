@@ -1,0 +1,45 @@
+"""Folders that are written whole or not at all, and what stops that."""
+
+from collections.abc import Iterator
+import contextlib
+import pathlib
+import tempfile
+
+from ssnn_jax.datasets import types
+
+
+@contextlib.contextmanager
+def scratch(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+  """Opens a temporary folder from where files can be renamed into a folder.
+
+  Args:
+    folder: the folder, which need not be there yet.
+
+  Yields:
+    The temporary folder, which is removed whatever happens.
+  """
+  near = next(path for path in (folder, *folder.parents) if path.exists())
+  with tempfile.TemporaryDirectory(
+    dir=near, prefix='.ssnn_jax-', ignore_cleanup_errors=True
+  ) as path:
+    yield pathlib.Path(path)
+
+
+def unwritable(folder: pathlib.Path, error: Exception) -> types.DatasetError:
+  """Makes the error that a folder cannot be written."""
+  return types.DatasetError(
+    f'{folder} cannot be written ({explain(error)}); make room or permission '
+    'there, or name another folder by --data_dir or TFDS_DATA_DIR.'
+  )
+
+
+def explain(error: BaseException) -> str:
+  """Says in a line what an error comes from, leaving out who passed it on."""
+  while origins := [
+    origin
+    for origin in (error.__cause__, *error.args)
+    if isinstance(origin, BaseException)
+  ]:
+    error = origins[0]
+  text = getattr(error, 'strerror', None) or str(error) or type(error).__name__
+  return text.splitlines()[0].partition(';')[0].rstrip('.')

@@ -1,0 +1,201 @@
+"""Tests of experiments with recordings of events, and of their data."""
+
+import contextlib
+import dataclasses
+import io
+import json
+import os
+from unittest import mock
+
+from absl.testing import absltest
+import numpy as np
+
+from experiments import configs
+from experiments import event_figures
+from experiments import event_statistics
+from experiments import plot
+from experiments import prepare
+from experiments import run
+from experiments import summary
+from experiments import sweep
+import ssnn_jax
+from ssnn_jax import datasets
+from ssnn_jax import records
+from ssnn_jax.datasets import loading
+from ssnn_jax.datasets import recordings
+from tests import data_util
+
+CONFIG = dataclasses.replace(
+  configs.CONFIGS['n_mnist'],
+  layer_sizes=(2312, 5, 10),
+  num_steps=33,
+  batch_size=3,
+  num_epochs=2,
+  probe_size=4,
+  probe_draws=1,
+)
+
+
+class EventRunsTest(data_util.RecordingsTestCase):
+  def test_recordings_are_trained_on_and_recorded(self):
+    self.write_recordings()
+    config = dataclasses.replace(CONFIG, integration='leaky', window=8)
+    dataset = configs.load_dataset(config, str(self.data_dir))
+    self.assertStartsWith(
+      configs.describe(dataset), 'n_mnist: 10 of 70,000 found, 7 of them'
+    )
+    folder = self.data_dir / 'run'
+    run.train(config, dataset, {3: folder})
+    recorded = records.read(folder)
+    self.assertEqual(recorded.final['dataset'], 'n_mnist')
+    self.assertIn(recorded.final['test_accuracy'], np.float32([0, 1, 2, 3]) / 3)
+    self.assertEqual(recorded.config['shuffle_ticks'], False)
+
+  def test_each_setting_of_a_sweep_gets_its_own_trains(self):
+    self.write_recordings()
+    seen = []
+
+    def train(config, dataset, folders):
+      del folders
+      seen.append(
+        (config.num_steps, config.shuffle_ticks, dataset.train.inputs)
+      )
+
+    grid = {'num_steps': (10, 64), 'shuffle_ticks': (False, True)}
+    with mock.patch.object(sweep.run, 'train', train):
+      with contextlib.redirect_stdout(io.StringIO()):
+        sweep.run_grid(
+          *(CONFIG, grid, self.data_dir / 'sweep', [0]),
+          lambda config: configs.load_dataset(config, str(self.data_dir)),
+        )
+    settings = [(num_steps, shuffle) for num_steps, shuffle, _ in seen]
+    product = [(10, False), (10, True), (64, False), (64, True)]
+    self.assertEqual(settings, [(33, False), *product])
+    for num_steps, shuffle, inputs in seen:
+      how = datasets.Binning(num_steps, shuffle_ticks=shuffle)
+      expected = datasets.load('n_mnist', self.data_dir, binning=how)
+      np.testing.assert_array_equal(inputs, expected.train.inputs)
+
+
+class PrepareTest(data_util.RecordingsTestCase):
+  def prepare(self, *arguments):
+    """Synthesizes recordings of digits, without their progress."""
+    name, folder = 'synthetic_events/digits', self.data_dir
+    with contextlib.redirect_stderr(io.StringIO()) as told:
+      prepare.synthesize(name, folder, False, *arguments)
+    return loading.recordings_folder(name, folder), told.getvalue()
+
+  def test_a_share_of_either_split_is_made_once(self):
+    folder, _ = self.prepare(20, 1)
+    synthetic = datasets.load('synthetic_events/digits', self.data_dir)
+    digits = datasets.load('digits')
+    for part, size in (('train', 16), ('test', 4)):
+      labels = getattr(synthetic, part).labels
+      expected = getattr(digits, part).labels[:size]
+      self.assertCountEqual(labels.tolist(), expected.tolist())
+    self.assertIn('synthetic', (folder / recordings.SYNTHETIC).read_text())
+    again, told = self.prepare(10, 1)
+    self.assertEqual(told, f'{again} is there already\n')
+    self.assertLen(os.listdir(self.data_dir), 1)
+
+  def test_there_must_be_so_many_images(self):
+    with self.assertRaisesRegex(
+      ssnn_jax.UserError, '^--num_recordings=1798 is not from 0 to the 1797'
+    ):
+      self.prepare(1798, 0)
+
+  def test_synthetic_recordings_that_are_missing_are_asked_for(self):
+    self.assert_refused(
+      f'Cannot find {self.data_dir}/synthetic_events/digits/NMNIST; make synth',
+      'python -m experiments.prepare --dataset=synthetic_events/digits',
+      datasets.load,
+      'synthetic_events/digits',
+      self.data_dir,
+    )
+
+
+class StatisticsTest(data_util.RecordingsTestCase):
+  def test_statistics_are_those_of_the_events(self):
+    written = self.write_recordings()
+    parts = recordings.load('n_mnist', self.folder, 10).values()
+    found = event_statistics.statistics(list(parts))
+    events = [events for part in written for _, events in part]
+    x, y, p, t = np.concatenate(events).T
+    self.assertEqual(found['num_recordings'], 10)
+    counts = list(map(len, events))
+    self.assertAlmostEqual(found['mean_count'], np.mean(counts))
+    self.assertAlmostEqual(found['sd_count'], np.std(counts))
+    self.assertEqual(sum(found['count_histogram']), 10)
+    self.assertAlmostEqual(found['polarity_1'], np.mean(p))
+    profile = np.array(found['time_profile'])
+    self.assertLen(profile, 64)
+    in_bin = np.sum((t >= 20_000) & (t < 25_000))
+    self.assertAlmostEqual(profile[4], in_bin / 10 / 5, places=3)
+    event_map = np.array(found['event_map'])
+    expected = np.zeros((2, 34, 34))
+    np.add.at(expected, (p, y, x), 0.1)
+    np.testing.assert_allclose(event_map, expected, atol=1e-4)
+
+  def test_a_record_has_a_table_and_a_figure(self):
+    self.write_recordings()
+    parts = recordings.load('n_mnist', self.folder, 10)
+    lines = [
+      {'dataset': name, **event_statistics.statistics([part])}
+      for name, part in parts.items()
+    ]
+    path = self.data_dir / event_statistics.FILE
+    path.write_text('\n'.join(map(json.dumps, lines)))
+    table, sheet, name = plot.read_record(self.data_dir)
+    self.assertEqual(name, 'event_statistics')
+    self.assertRegex(table, r'\ntrain +7 +\d+ ± \d+ +0\.\d+ +1\.000 +1\.000\n')
+    titles = [axes.get_title() for axes in sheet.axes]
+    self.assertContainsSubset(['train', 'test'], titles)
+
+
+class EventTimeTest(absltest.TestCase):
+  def settings(self):
+    """Settings of two windows, ordered and shuffled, and an ANN."""
+    made = []
+    for window, shuffle, accuracies in (
+      (8, True, (0.5, 0.7)),
+      (1, False, (0.8, 0.9)),
+      (8, False, (0.6, 0.9)),
+      (1, True, (0.7, 0.8)),
+    ):
+      config = configs.as_record(
+        dataclasses.replace(
+          CONFIG, window=window, integration='leaky', shuffle_ticks=shuffle
+        )
+      )
+      del config['seed']
+      values = dict.fromkeys(summary.ACCURACIES, np.array(accuracies))
+      made.append(summary.Setting(config, [0, 1], values))
+    ann = dict(made[1].config, method='bp')
+    return [*made, summary.Setting(ann, [0, 1], made[1].values)]
+
+  def test_pairs_differ_in_the_order_of_ticks_alone(self):
+    pairs = summary.pair_shuffled(self.settings())
+    windows = [
+      (pair.ordered.config['window'], pair.shuffled.config['window'])
+      for pair in pairs
+    ]
+    self.assertEqual(windows, [(1, 1), (8, 8)])
+    table = summary.event_time_table(pairs).splitlines()
+    self.assertLen(table, 2 + 2 * 2)
+    self.assertRegex(
+      table[2], r'^1 +winner counts +85\.00 ± 7\.07 +75\.00 .* -10\.00 ± 0\.00'
+    )
+    sheet = event_figures.draw_event_time(pairs)
+    self.assertEqual(
+      [axes.get_title() for axes in sheet.axes],
+      ['read by winner counts', 'read by potential'],
+    )
+
+  def test_runs_made_before_ticks_could_be_shuffled_have_no_pair(self):
+    settings = self.settings()[:1]
+    del settings[0].config['shuffle_ticks']
+    self.assertEqual(summary.pair_shuffled(settings), [])
+
+
+if __name__ == '__main__':
+  absltest.main()
