@@ -1,16 +1,18 @@
 """From events to spike trains of T ticks."""
 
+from concurrent import futures
 import dataclasses
 import math
+import os
 
 import numpy as np
 
 from ssnn_jax import types as errors
+from ssnn_jax.datasets import cache
 from ssnn_jax.datasets import recordings as recordings_lib
 
 POLARITIES = ('both', 'merged', 'on', 'off')
-_TICKS_PER_WORD = 32  # as in `spikes`
-_RECORDINGS_AT_ONCE = 256
+_RECORDINGS_AT_ONCE = 128
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Binning:
   @property
   def num_words(self) -> int:
     """K, 32-tick words of a train."""
-    return -(-self.num_steps // _TICKS_PER_WORD)
+    return -(-self.num_steps // 32)
 
 
 def bin_events(
@@ -82,9 +84,17 @@ def bin_events(
   num_recordings = len(recordings.labels)
   shape = num_recordings, binning.num_words, binning.num_inputs
   trains = np.zeros(shape, np.uint32)
-  for start in range(0, num_recordings, _RECORDINGS_AT_ONCE):
+
+  def bin_part(start):
     part = slice(start, min(start + _RECORDINGS_AT_ONCE, num_recordings))
     _bin_part(trains[part], recordings, binning, part)
+    cache.release(recordings.times)
+    cache.release(recordings.addresses)
+
+  # NumPy lets threads work side by side, each on trains of its own.
+  with futures.ThreadPoolExecutor(os.cpu_count()) as executor:
+    starts = range(0, num_recordings, _RECORDINGS_AT_ONCE)
+    list(executor.map(bin_part, starts))
   return trains
 
 
@@ -95,23 +105,22 @@ def _bin_part(trains, recordings, binning, part):
   which = np.repeat(np.arange(len(trains)), np.diff(offsets))
   ticks = recordings.times[events].astype(np.int64) * binning.num_steps
   ticks //= round(binning.event_window * 1000)  # microseconds
-  inputs = recordings.addresses[events].astype(np.int64)
+  inputs = recordings.addresses[events]
   is_used = ticks < binning.num_steps
   if binning.polarity != 'both':
-    polarity, inputs = np.divmod(inputs, binning.num_inputs)
+    polarity, inputs = np.divmod(inputs, np.uint16(binning.num_inputs))
     if binning.polarity != 'merged':
       is_used &= polarity == (binning.polarity == 'on')
-  which, ticks, inputs = which[is_used], ticks[is_used], inputs[is_used]
+  if not is_used.all():
+    which, ticks, inputs = which[is_used], ticks[is_used], inputs[is_used]
   if binning.shuffle_ticks:
-    order = [
-      _shuffled(n, binning.num_steps) for n in range(part.start, part.stop)
-    ]
-    ticks = np.array(order)[which, ticks]
-  words, bits = np.divmod(ticks, _TICKS_PER_WORD)
-  places = np.ravel_multi_index((which, words, inputs), trains.shape)
-  np.bitwise_or.at(
-    trains.reshape(-1), places, np.uint32(1) << bits.astype(np.uint32)
-  )
+    numbers = range(part.start, part.stop)
+    orders = [_shuffled(number, binning.num_steps) for number in numbers]
+    ticks = np.array(orders)[which, ticks]
+  words, bits = ticks >> 5, ticks & 31  # of 32 ticks, as `spikes` packs them
+  places = (which * binning.num_words + words) * binning.num_inputs + inputs
+  spikes = np.uint32(1) << bits.astype(np.uint32)
+  np.bitwise_or.at(trains.reshape(-1), places, spikes)
 
 
 def _shuffled(recording, num_steps):

@@ -17,6 +17,7 @@ import contextlib
 import hashlib
 import json
 import math
+import mmap
 import os
 import pathlib
 import shutil
@@ -123,6 +124,14 @@ def load_or_make(
       'permission there, or name another folder by SSNN_JAX_CACHE_DIR.'
     ) from error
   return arrays
+
+
+def release(array: np.ndarray) -> None:
+  """Lets go of the memory that a mapped array has taken, until it is read."""
+  while isinstance(array, np.ndarray):
+    array = array.base
+  if isinstance(array, mmap.mmap) and hasattr(mmap, 'MADV_DONTNEED'):
+    array.madvise(mmap.MADV_DONTNEED)
 
 
 class _StaleError(Exception):

@@ -133,6 +133,7 @@ def _find(folder, num_classes):
 def _decode_all(name, paths) -> Iterator[dict[str, np.ndarray]]:
   """Decodes recordings in order, part by part; many of them, on all cores."""
   import joblib
+  from joblib.externals import loky
 
   parts = [
     paths[start : start + _FILES_PER_PART]
@@ -148,6 +149,8 @@ def _decode_all(name, paths) -> Iterator[dict[str, np.ndarray]]:
     for part in decoded:
       yield part
       progress.update(len(part['sizes']))
+  if num_workers > 1:  # joblib would keep them for minutes, with their memory
+    loky.get_reusable_executor().shutdown()
 
 
 def _decode_part(paths):
