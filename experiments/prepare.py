@@ -78,26 +78,28 @@ def main() -> None:
       *(name, data_dir, download),
       *(values['num_recordings'], values['seed']),
     )
-  began = time.perf_counter()
-  dataset = datasets.load(name, data_dir, download=download)
-  first = time.perf_counter() - began
-  print(configs.describe(dataset), end='')
   if values['tfds']:
-    originals = images.read_originals(name, data_dir)
-    began = time.perf_counter()
-    folder = tfds_sets.prepare(name, data_dir, **originals)
-    print(f'TFDS set in {folder}, after {time.perf_counter() - began:.1f} s')
+    originals = images.read_originals(name, data_dir, download)
+    folder, seconds = _timed(tfds_sets.prepare, name, data_dir, **originals)
+    print(f'TFDS set in {folder}, after {seconds:.1f} s')
+  dataset, first = _timed(datasets.load, name, data_dir, download=download)
+  print(configs.describe(dataset), end='')
   size = len(dataset.train.labels) + len(dataset.test.labels)
   del dataset
-  began = time.perf_counter()
-  datasets.load(name, data_dir)
-  again = time.perf_counter() - began
+  _, again = _timed(datasets.load, name, data_dir)
   # Of this process; the workers that decode recordings take some of their own.
   peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
   print(
     f'{name}: {size:,} samples ready in {first:.2f} s, read again in '
     f'{again:.2f} s, {peak:.0f} MiB resident at most'
   )
+
+
+def _timed(function, *arguments, **options):
+  """Returns what a function returns, and the seconds that it takes."""
+  began = time.perf_counter()
+  result = function(*arguments, **options)
+  return result, time.perf_counter() - began
 
 
 if __name__ == '__main__':

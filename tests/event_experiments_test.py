@@ -106,7 +106,7 @@ class PrepareTest(data_util.RecordingsTestCase):
 
   def test_synthetic_recordings_that_are_missing_are_asked_for(self):
     self.assert_refused(
-      f'Cannot find {self.data_dir}/synthetic_events/digits/NMNIST; make synth',
+      f'Cannot find the folder {self.data_dir}/synthetic_events/digits/NMN',
       'python -m experiments.prepare --dataset=synthetic_events/digits',
       datasets.load,
       'synthetic_events/digits',

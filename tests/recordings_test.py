@@ -14,6 +14,7 @@ from tonic import transforms
 from ssnn_jax import datasets
 from ssnn_jax import types
 from ssnn_jax.datasets import binning
+from ssnn_jax.datasets import loading
 from ssnn_jax.datasets import recordings
 from tests import data_util
 from tests.data_util import event_bytes
@@ -136,10 +137,21 @@ class DecodeTest(data_util.RecordingsTestCase):
       for array, expected in zip(one, other):
         np.testing.assert_array_equal(array, expected)
 
+  def test_damage_that_a_worker_finds_is_told(self):
+    self.write_recordings((20, 3))
+    path = self.write('NMNIST/Train/5/00099.bin', b'\0')
+    with mock.patch.multiple(
+      recordings, _FILES_WORTH_WORKERS=10, _FILES_PER_PART=3
+    ):
+      self.assert_refused(
+        f'{path} is truncated', '', recordings.load, 'n_mnist', self.folder, 10
+      )
+    self.assertEmpty(os.listdir(self.cache_dir))
+
   def test_folders_must_hold_recordings(self):
     load = (recordings.load, 'n_mnist', self.folder, 10)
     start = f'Cannot find a recording {self.folder}/Train/<label>/<number>.bin'
-    self.assert_refused(start, '--data_dir or TFDS_DATA_DIR', *load)
+    self.assert_refused(start, 'put the folder Train of the set', *load)
     self.write('NMNIST/Train/0/readme.txt', b'')
     self.assert_refused(start, '', *load)
     self.write_recordings()
@@ -261,6 +273,23 @@ class LoadTest(data_util.RecordingsTestCase):
     n_mnist = datasets.load('n_mnist', self.data_dir, binning=on)
     self.assertEqual(n_mnist.test.inputs.shape, (3, 4, 1156))
     self.assertEqual(n_mnist.num_inputs, 1156)
+
+  def test_n_mnist_may_be_downloaded_if_asked_for(self):
+    self.assert_refused(
+      f'Cannot find the folder {self.folder}; put the folders Train and Test',
+      'by --download',
+      datasets.load,
+      'n_mnist',
+      self.data_dir,
+    )
+
+    def download(name, data_dir):
+      self.assertEqual((name, data_dir), ('n_mnist', self.data_dir))
+      self.write_recordings()
+
+    with mock.patch.object(loading.downloads, 'download', download):
+      n_mnist = datasets.load('n_mnist', self.data_dir, download=True)
+    self.assertLen(n_mnist.train.labels, 7)
 
   def test_synthetic_recordings_have_their_own_name(self):
     self.write_recordings()

@@ -79,12 +79,15 @@ def load(
   )
 
 
-def read_originals(name: str, data_dir: pathlib.Path) -> dict[str, types.Split]:
+def read_originals(
+  name: str, data_dir: pathlib.Path, download: bool = False
+) -> dict[str, types.Split]:
   """Reads the original files of a set as they are: neither turned nor counted.
 
   Args:
     name: the data set, other than `digits`.
     data_dir: the folder of data sets.
+    download: whether what is missing may be downloaded.
 
   Returns:
     The splits 'train' and 'test'.
@@ -92,10 +95,7 @@ def read_originals(name: str, data_dir: pathlib.Path) -> dict[str, types.Split]:
   Raises:
     DatasetError: if a file is missing or unsound.
   """
-  paths, missing = _find_originals(name, data_dir)
-  if missing:
-    raise _not_found(name, missing)
-  return _read_originals(name, paths)
+  return _read_originals(name, _originals(name, data_dir, download))
 
 
 def _load_files(name, data_dir, download):
@@ -108,12 +108,7 @@ def _load_files(name, data_dir, download):
     files = sorted(prepared.iterdir())
     read = functools.partial(tfds_sets.read, prepared)
   else:
-    paths, missing = _find_originals(name, data_dir)
-    if missing and download:
-      downloads.download(name, data_dir)
-      paths, missing = _find_originals(name, data_dir)
-    if missing:
-      raise _not_found(name, missing)
+    paths = _originals(name, data_dir, download)
     files = sorted({_on_disk(path) for path in paths})
     read = functools.partial(_read_originals, name, paths)
   made_from = {'dataset': name, **cache.describe_files(files)}
@@ -135,6 +130,23 @@ def _parts(name, split_by_part):
       if name.startswith('emnist/'):
         images = images.transpose(0, 2, 1)
       yield {f'{part}_inputs': images}
+
+
+def _originals(name, data_dir, download):
+  """Returns the paths of all original files of a set, which must be there."""
+  paths, missing = _find_originals(name, data_dir)
+  if missing and download:
+    downloads.download(name, data_dir)
+    paths, missing = _find_originals(name, data_dir)
+  if not missing:
+    return paths
+  family = name.partition('/')[0]
+  raise types.DatasetError(
+    f'Cannot find {", ".join(map(str, missing))} (with .gz or without); put '
+    f'the original files of {name} into <data_dir>/{family}/ and name '
+    '<data_dir> by --data_dir or TFDS_DATA_DIR, have them fetched by '
+    '--download, or choose digits, which needs no file.'
+  )
 
 
 def _find_originals(name, data_dir):
@@ -181,16 +193,6 @@ def _list(folder):
     return set()
   except OSError as error:
     raise types.unreadable(folder, error) from error
-
-
-def _not_found(name, missing):
-  family = name.partition('/')[0]
-  return types.DatasetError(
-    f'Cannot find {", ".join(map(str, missing))} (with .gz or without); put '
-    f'the original files of {name} into <data_dir>/{family}/ and name '
-    '<data_dir> by --data_dir or TFDS_DATA_DIR, have them fetched by '
-    '--download, or choose digits, which needs no file.'
-  )
 
 
 def _on_disk(path):

@@ -91,18 +91,21 @@ def load_recordings(
     DatasetError: if they are missing or unsound.
   """
   folder = recordings_folder(name, data_dir)
-  if name == 'n_mnist':
-    if download:
-      downloads.download(name, data_dir)  # only what is missing
-    if (folder / recordings.SYNTHETIC).exists():
-      raise types.DatasetError(
-        f'{folder} holds synthetic recordings, which are no N-MNIST; choose '
-        'another folder, or their own name, synthetic_events/<set>.'
+  is_original = name == 'n_mnist'
+  if is_original and download:
+    downloads.download(name, data_dir)  # only what is missing
+  if not folder.exists():
+    remedy = f'make it by: python -m experiments.prepare --dataset={name}'
+    if is_original:
+      remedy = (
+        'put the folders Train and Test of N-MNIST there, name <data_dir> by '
+        '--data_dir or TFDS_DATA_DIR, or have them fetched by --download'
       )
-  elif not folder.exists():
+    raise types.DatasetError(f'Cannot find the folder {folder}; {remedy}.')
+  if is_original and (folder / recordings.SYNTHETIC).exists():
     raise types.DatasetError(
-      f'Cannot find {folder}; make synthetic recordings by: python -m '
-      f'experiments.prepare --dataset={name}.'
+      f'{folder} holds synthetic recordings, which are no N-MNIST; choose '
+      'another folder, or their own name, synthetic_events/<set>.'
     )
   return recordings.load(name, folder, len(_class_names(name)))
 

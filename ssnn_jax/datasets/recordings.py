@@ -123,9 +123,8 @@ def _find(folder, num_classes):
     raise types.unreadable(error.filename, error) from error
   if not paths:
     raise types.DatasetError(
-      f'Cannot find a recording {folder}/<label>/<number>.bin; put the folders '
-      f'Train and Test into {folder.parent}, and name <data_dir> by --data_dir '
-      'or TFDS_DATA_DIR.'
+      f'Cannot find a recording {folder}/<label>/<number>.bin; put the folder '
+      f'{folder.name} of the set into {folder.parent}.'
     )
   return paths, np.array(labels, np.int32)
 
