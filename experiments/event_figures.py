@@ -106,9 +106,8 @@ def draw_event_time(pairs: list[summary.Shuffled]) -> figure.Figure:
   first = pairs[0].ordered
   sheet.suptitle(
     f'{first.config["dataset"]}: what the order of ticks is worth; leaky '
-    f'membranes, tau = {first.config["tau"]:g} of T = {first.num_steps} ticks; '
-    f'error bars are standard deviations over {len(first.seeds)} seeds',
-    wrap=True,
+    f'membranes, tau = {first.config["tau"]:g} of T = {first.num_steps} ticks\n'
+    f'mean and standard deviation over {len(first.seeds)} seeds',
     fontsize=10,
   )
   return sheet

@@ -9,6 +9,7 @@ import numpy as np
 
 from experiments import costs
 from experiments import summary
+from ssnn_jax import datasets
 
 # Okabe and Ito's palette, which the colour-blind tell apart.
 _BLUE, _ORANGE, _GREEN, _BLACK = '#0072B2', '#E69F00', '#009E73', '#000000'
@@ -43,19 +44,21 @@ def draw_spike_train_length(comparison: summary.Comparison) -> figure.Figure:
   left, middle, right = sheet.subplots(ncols=3)
   right.sharey(middle)  # before anything is drawn, so that both fit
   _plot_accuracy(left, comparison)
+  # The events of a recording are what they are: more ticks add none.
+  is_sampled = comparison.ann.config['dataset'] not in datasets.RECORDINGS
   _plot_error(
     middle,
     comparison.spiking,
     'update_error',
     'update error: spikes throughout',
-    (_NOISE, _KINKS),
+    (_NOISE, _KINKS) if is_sampled else (),
   )
   _plot_error(
     right,
     comparison.spiking,
     'quantisation_error',
     'quantisation error: spikes in the update only',
-    (_NOISE,),
+    (_NOISE,) if is_sampled else (),
   )
   ticks = [setting.num_steps for setting in comparison.spiking]
   for axes in (left, middle, right):
@@ -104,9 +107,10 @@ def _plot_accuracy(axes, comparison):
       capsize=3,
       label=f'SSNN, {label}',
     )
-  is_held_out = ann.config['hold_out'] > 0
-  judged_on = 'held-out' if is_held_out else 'test'
-  axes.set_ylabel(f'{judged_on} accuracy (%)')
+  judged_on = 'held-out' if ann.config['hold_out'] > 0 else 'test'
+  other = ann.config.get('test_dataset')
+  where = f' on {other}' if other else ''
+  axes.set_ylabel(f'{judged_on} accuracy{where} (%)')
   axes.set_title('accuracy')
   axes.legend(loc='lower right', fontsize=9)
 

@@ -109,6 +109,25 @@ class CommandLineTest(parameterized.TestCase):
     )
     self.assertEndsWith(done.stdout, f' s.\nrecord: {workdir}\n')
 
+  def test_a_run_on_digits_imports_no_loader_of_other_sets(self):
+    workdir = pathlib.Path(self.create_tempdir().full_path) / 'new'
+    heavy = {'tensorflow', 'tensorflow_datasets', 'tonic', 'torch'}
+    code = (
+      'import atexit, runpy, sys; '
+      f'atexit.register(lambda: print(sorted({heavy} & sys.modules.keys()))); '
+      'runpy.run_module("experiments.run", run_name="__main__", alter_sys=True)'
+    )
+    arguments = f'--workdir={workdir}', '--method=bp', '--num_epochs=1'
+    done = subprocess.run(
+      [sys.executable, '-c', code, *arguments, '--layer_sizes=64,4,10'],
+      cwd=ROOT,
+      capture_output=True,
+      text=True,
+      check=True,
+    )
+    self.assertEqual(done.stdout.splitlines()[-1], '[]')
+    self.assertIsNotNone(records.read(workdir).final)
+
   def test_a_finished_sweep_has_nothing_to_do(self):
     workdir = pathlib.Path(self.create_tempdir().full_path)
     base = dataclasses.replace(configs.CONFIGS['digits'], seed=7)

@@ -249,9 +249,11 @@ class NetworkTest(parameterized.TestCase):
       )(params, bits, *arguments)
 
     images, labels = batch()
+    trains = np.zeros((len(labels), 2, SIZES[0]), np.uint32)
     for exported in (
       export(network.infer, images),
       export(network.learn, images, labels),
+      export(network.learn, trains, labels),
     ):
       self.assertEqual(exported.platforms, platforms)
 
