@@ -274,6 +274,19 @@ class LoadTest(data_util.RecordingsTestCase):
     self.assertEqual(n_mnist.test.inputs.shape, (3, 4, 1156))
     self.assertEqual(n_mnist.num_inputs, 1156)
 
+  @parameterized.parameters('mnist', 'emnist/digits', 'n_mnist')
+  def test_a_data_folder_that_cannot_be_read_is_told(self, name):
+    # Mocked, as a mode does not stop the superuser.
+    error = PermissionError(13, 'Permission denied')
+    with mock.patch.object(pathlib.Path, 'iterdir', side_effect=error):
+      self.assert_refused(
+        f'{self.data_dir}/',
+        'cannot be read (Permission denied); check',
+        datasets.load,
+        name,
+        self.data_dir,
+      )
+
   def test_n_mnist_may_be_downloaded_if_asked_for(self):
     self.assert_refused(
       f'Cannot find the folder {self.folder}; put the folders Train and Test',

@@ -1,11 +1,32 @@
-"""Folders that are written whole or not at all, and what stops that."""
+"""Folders: listed, or written whole or not at all, and what stops that."""
 
 from collections.abc import Iterator
 import contextlib
 import pathlib
 import tempfile
+import zipfile
 
 from ssnn_jax.datasets import types
+
+
+def names(folder: pathlib.Path | zipfile.Path) -> set[str]:
+  """Names what is in a folder, which need not be there.
+
+  Args:
+    folder: the folder, which may lie within an archive.
+
+  Returns:
+    The names; none if there is no folder.
+
+  Raises:
+    DatasetError: if it cannot be read.
+  """
+  try:
+    return {path.name for path in folder.iterdir()}
+  except (FileNotFoundError, ValueError):  # ValueError: not in the archive
+    return set()
+  except OSError as error:
+    raise types.unreadable(folder, error) from error
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ import numpy as np
 
 from ssnn_jax.datasets import cache
 from ssnn_jax.datasets import downloads
+from ssnn_jax.datasets import folders
 from ssnn_jax.datasets import idx
 from ssnn_jax.datasets import splits
 from ssnn_jax.datasets import tfds_sets
@@ -112,8 +113,11 @@ def _load_files(name, data_dir, download):
     files = sorted({_on_disk(path) for path in paths})
     read = functools.partial(_read_originals, name, paths)
   made_from = {'dataset': name, **cache.describe_files(files)}
-  place = cache.place(name, files[0].parent)
-  arrays = cache.load_or_make(place, made_from, lambda: _parts(name, read()))
+  arrays = cache.load_or_make(
+    cache.place(name, files[0].parent),
+    made_from,
+    lambda: _parts(name, read()),
+  )
   return [
     types.Split(arrays[f'{part}_inputs'], arrays[f'{part}_labels'])
     for part in ('train', 'test')
@@ -165,7 +169,7 @@ def _find_originals(name, data_dir):
     names = [f'{family}-{split}-{name}' for name in names]
   candidates = []
   for folder in _places(data_dir / family):
-    there = _list(folder)
+    there = folders.names(folder)
     missing = [n for n in names if there.isdisjoint((n, f'{n}.gz'))]
     paths = [folder / (f'{n}.gz' if f'{n}.gz' in there else n) for n in names]
     candidates.append((paths, [folder / n for n in missing]))
@@ -174,25 +178,15 @@ def _find_originals(name, data_dir):
 
 def _places(folder):
   """Lists where original files may lie; EMNIST's come in an archive."""
-  archive = folder / 'gzip.zip'
-  if not archive.exists():
-    return folder, folder / 'gzip'
+  archive, unpacked = folder / 'gzip.zip', (folder, folder / 'gzip')
   try:
-    return folder, folder / 'gzip', zipfile.Path(archive, 'gzip/')
+    if archive.exists():
+      return *unpacked, zipfile.Path(archive, 'gzip/')
+    return unpacked
   except OSError as error:
     raise types.unreadable(archive, error) from error
   except zipfile.BadZipFile as error:
     raise types.damaged(archive, f'is a damaged archive ({error})') from error
-
-
-def _list(folder):
-  """Names what is in a folder, which need not be there."""
-  try:
-    return {path.name for path in folder.iterdir()}
-  except (FileNotFoundError, ValueError):  # ValueError: not in the archive
-    return set()
-  except OSError as error:
-    raise types.unreadable(folder, error) from error
 
 
 def _on_disk(path):

@@ -5,6 +5,7 @@ import pathlib
 
 from ssnn_jax.datasets import binning as binning_lib
 from ssnn_jax.datasets import downloads
+from ssnn_jax.datasets import folders
 from ssnn_jax.datasets import images
 from ssnn_jax.datasets import recordings
 from ssnn_jax.datasets import types
@@ -94,7 +95,8 @@ def load_recordings(
   is_original = name == 'n_mnist'
   if is_original and download:
     downloads.download(name, data_dir)  # only what is missing
-  if not folder.exists():
+  there = folders.names(folder)
+  if not there:
     remedy = f'make it by: python -m experiments.prepare --dataset={name}'
     if is_original:
       remedy = (
@@ -102,7 +104,7 @@ def load_recordings(
         '--data_dir or TFDS_DATA_DIR, or have them fetched by --download'
       )
     raise types.DatasetError(f'Cannot find the folder {folder}; {remedy}.')
-  if is_original and (folder / recordings.SYNTHETIC).exists():
+  if is_original and recordings.SYNTHETIC in there:
     raise types.DatasetError(
       f'{folder} holds synthetic recordings, which are no N-MNIST; choose '
       'another folder, or their own name, synthetic_events/<set>.'

@@ -37,16 +37,11 @@ def find(name: str, data_dir: pathlib.Path) -> pathlib.Path | None:
     DatasetError: if a folder cannot be read, or the description of a set.
   """
   parent = data_dir / name
-  try:
-    versions = [
-      tuple(map(int, path.name.split('.')))
-      for path in parent.iterdir()
-      if re.fullmatch(r'\d+\.\d+\.\d+', path.name)
-    ]
-  except FileNotFoundError:
-    return None
-  except OSError as error:
-    raise types.unreadable(parent, error) from error
+  versions = [
+    tuple(map(int, version.split('.')))
+    for version in folders.names(parent)
+    if re.fullmatch(r'\d+\.\d+\.\d+', version)
+  ]
   for version in sorted(versions, reverse=True):
     folder = parent / '.'.join(map(str, version))
     if _read_format(folder / 'dataset_info.json') == _FORMAT:
