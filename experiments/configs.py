@@ -25,8 +25,18 @@ NUM_HIDDEN = 256
 EVENTS_AT_FULL_RATE = 8
 
 
-def _field(default, help_text, choices=None):
-  metadata = {'help': help_text, 'choices': choices}
+SETS = (
+  'digits, mnist, fashion_mnist, emnist/<split>, n_mnist, or '
+  'synthetic_events/<set of images>'
+)
+
+
+def _field(default, help_text, choices=None, lists_choices=True):
+  metadata = {
+    'help': help_text,
+    'choices': choices,
+    'lists_choices': lists_choices,
+  }
   return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -37,7 +47,9 @@ class ExperimentConfig:
   The defaults are those of `digits`, tuned on the ANN's validation split.
   """
 
-  dataset: str = _field('digits', 'data set', ssnn_jax.datasets.NAMES)
+  dataset: str = _field(
+    'digits', f'data set: {SETS}', ssnn_jax.datasets.NAMES, lists_choices=False
+  )
   method: str = _field(
     'ssnn', 'ssnn (spikes) or bp (the ANN, by backpropagation)', METHODS
   )
@@ -115,6 +127,7 @@ class ExperimentConfig:
     None,
     'data set to evaluate on, all of it, in place of the test split',
     ssnn_jax.datasets.NAMES,
+    lists_choices=False,
   )
   hold_out: float = _field(
     0.0,
@@ -327,12 +340,11 @@ def define_flags() -> None:
   """Defines a flag for each field of a configuration, and `--config`."""
   hints = typing.get_type_hints(ExperimentConfig)
   base = CONFIGS['digits']
-  flags.DEFINE_enum(
+  flags.DEFINE_string(
     'config',
     None,
-    list(CONFIGS),
-    'named configuration whose values stand where a flag is left out; by '
-    'default that of the data set.',
+    'named configuration whose values stand where a flag is left out, called '
+    'as the data set it suits; by default that of the data set.',
   )
   for field in dataclasses.fields(ExperimentConfig):
     default = getattr(base, field.name)
@@ -340,9 +352,10 @@ def define_flags() -> None:
     if default is not None:
       shown = default if not isinstance(default, tuple) else default[0]
       help_text += f' [digits: {shown}]'
-    _define_flag(
-      field.name, hints[field.name], help_text, field.metadata['choices']
+    listed = (
+      field.metadata['choices'] if field.metadata['lists_choices'] else None
     )
+    _define_flag(field.name, hints[field.name], help_text, listed)
 
 
 def _define_flag(name, hint, help_text, choices):
@@ -374,8 +387,16 @@ def from_flags(values: Mapping[str, Any]) -> ExperimentConfig:
 
   Returns:
     The named configuration, or the data set's own, with the given values.
+
+  Raises:
+    UserError: if there is no such configuration, or a value is out of range.
   """
   names = [field.name for field in dataclasses.fields(ExperimentConfig)]
   given = {name: values[name] for name in names if values[name] is not None}
   name = values['config'] or given.get('dataset', 'digits')
-  return dataclasses.replace(CONFIGS.get(name, CONFIGS['digits']), **given)
+  if name not in CONFIGS:
+    flag = 'config' if values['config'] else 'dataset'
+    raise ssnn_jax.UserError(
+      f'--{flag}={name} is not there; choose one of {", ".join(CONFIGS)}.'
+    )
+  return dataclasses.replace(CONFIGS[name], **given)

@@ -50,12 +50,12 @@ def synthesize(
   dataset = datasets.load(source, data_dir, download=download)
   parts = dataset.train, dataset.test
   total = sum(len(part.labels) for part in parts)
-  if not 0 <= size <= total:
-    raise ssnn_jax.UserError(
-      f'--num_recordings={size} is not from 0 to the {total} images of '
-      f'{source}; 0 stands for all.'
-    )
   shares = [round(len(part.labels) * (size or total) / total) for part in parts]
+  if size > total or min(shares) < 1:
+    raise ssnn_jax.UserError(
+      f'--num_recordings={size} is too few for a recording in either split, or '
+      f'more than the {total} images of {source}; 0 makes all of them.'
+    )
   parts = [
     datasets.Split(*(array[:share] for array in part))
     for part, share in zip(parts, shares)
@@ -73,7 +73,13 @@ def main() -> None:
       f'--tfds does not go with --dataset={name}; TFDS has images only, and '
       'digits needs no file.'
     )
-  if name in datasets.RECORDINGS and name != 'n_mnist':
+  is_synthetic = name in datasets.RECORDINGS and name != 'n_mnist'
+  if values['num_recordings'] and not is_synthetic:
+    raise ssnn_jax.UserError(
+      f'--num_recordings does not go with --dataset={name}; only recordings of '
+      'synthetic_events are made.'
+    )
+  if is_synthetic:
     synthesize(
       *(name, data_dir, download),
       *(values['num_recordings'], values['seed']),
@@ -104,7 +110,7 @@ def _timed(function, *arguments, **options):
 
 if __name__ == '__main__':
   cli.define_data_dir()
-  flags.DEFINE_enum('dataset', None, datasets.NAMES, 'what to prepare.')
+  flags.DEFINE_string('dataset', None, f'what to prepare: {configs.SETS}.')
   flags.mark_flag_as_required('dataset')
   flags.DEFINE_boolean(
     'tfds', False, 'also prepare a TFDS set from the original files.'

@@ -41,10 +41,10 @@ class CommandLineTest(parameterized.TestCase):
 
   @parameterized.parameters(
     ('--num_steps=0', '--num_steps is 0; expected 1 tick or more.'),
-    ('--dataset=nope', '--dataset=nope: value should be one of <digits|'),
+    ('--dataset=nope', '--dataset=nope is not there; choose one of digits, '),
     ('--layer_sizes=784,abc', '--layer_sizes=784,abc: expected whole numbers'),
     ('--layer_sizes=784,10', '--layer_sizes=784,10 does not fit digits'),
-    ('--config=nope', '--config=nope: value should be one of <digits|'),
+    ('--config=nope', '--config=nope is not there; choose one of digits, '),
     ('--num_step=3', "flag 'num_step'. Did you mean: num_steps; see --help."),
     ('num_steps=3', 'num_steps=3 is not a flag'),
   )

@@ -99,10 +99,11 @@ class PrepareTest(data_util.RecordingsTestCase):
     self.assertLen(os.listdir(self.data_dir), 1)
 
   def test_there_must_be_so_many_images(self):
-    with self.assertRaisesRegex(
-      ssnn_jax.UserError, '^--num_recordings=1798 is not from 0 to the 1797'
-    ):
-      self.prepare(1798, 0)
+    for size in (1798, 1, -1):
+      with self.assertRaisesRegex(
+        ssnn_jax.UserError, f'^--num_recordings={size} is .* the 1797 images'
+      ):
+        self.prepare(size, 0)
 
   def test_synthetic_recordings_that_are_missing_are_asked_for(self):
     self.assert_refused(
