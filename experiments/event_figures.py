@@ -84,25 +84,26 @@ def draw_event_time(pairs: list[summary.Shuffled]) -> figure.Figure:
   windows = [str(pair.ordered.config['window']) for pair in pairs]
   reads = zip(panels, summary.ACCURACIES[:2], ('winner counts', 'potential'))
   for axes, quantity, title in reads:
-    for shift, name, hatch in ((-0.2, 'ordered', ''), (0.2, 'shuffled', '//')):
+    for shift, name, color, marker in (
+      (-0.05, 'ordered', _COLORS[2], 'o'),
+      (0.05, 'shuffled', _COLORS[1], 's'),
+    ):
       settings = [getattr(pair, name) for pair in pairs]
-      axes.bar(
+      axes.errorbar(
         places + shift,
         [100 * setting.mean(quantity) for setting in settings],
-        width=0.38,
-        yerr=[100 * setting.deviation(quantity) for setting in settings],
-        color=_COLORS[2 if name == 'ordered' else 1],
-        hatch=hatch,
+        [100 * setting.deviation(quantity) for setting in settings],
+        color=color,
+        marker=marker,
         capsize=3,
         label=f'ticks {name}',
       )
     axes.set_xticks(places, windows)
     axes.set_xlabel('window n (ticks)')
     axes.set_title(f'read by {title}')
-    axes.grid(alpha=0.3, axis='y')
+    axes.grid(alpha=0.3)
   panels[0].set_ylabel('test accuracy (%)')
-  panels[0].set_ylim(bottom=_below(pairs))
-  panels[0].legend(loc='lower left')
+  panels[0].legend()
   first = pairs[0].ordered
   sheet.suptitle(
     f'{first.config["dataset"]}: what the order of ticks is worth; leaky '
@@ -111,14 +112,3 @@ def draw_event_time(pairs: list[summary.Shuffled]) -> figure.Figure:
     fontsize=10,
   )
   return sheet
-
-
-def _below(pairs):
-  """A round percentage below all that is drawn."""
-  lowest = min(
-    100 * (setting.mean(quantity) - setting.deviation(quantity))
-    for pair in pairs
-    for setting in pair
-    for quantity in summary.ACCURACIES[:2]
-  )
-  return max(0.0, 10 * np.floor(lowest / 10 - 1))

@@ -52,8 +52,9 @@ class ReadmeTest(parameterized.TestCase):
     for other, arguments in COMMANDS:
       if other == module:
         for argument in shlex.split(arguments):
-          name = argument.partition('=')[0]
-          self.assertIn(f'  {name}:', done.stdout, f'{module}{arguments}')
+          name = argument.partition('=')[0].removeprefix('--')
+          pattern = rf'  --(\[no\])?{name}:'
+          self.assertRegex(done.stdout, pattern, f'{module}{arguments}')
 
   @parameterized.parameters(*NOTEBOOKS)
   def test_notebooks_run(self, path):
