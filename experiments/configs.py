@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 import dataclasses
-import functools
 import json
 import math
 import types
@@ -10,7 +9,6 @@ import typing
 from typing import Any
 
 from absl import flags
-import numpy as np
 import optax
 
 import ssnn_jax
@@ -79,9 +77,9 @@ class ExperimentConfig:
     'layers, or one for each',
   )
   input_gain: float | None = _field(
-    None,
-    'factor on what the first layer reads; left out: 1 for images, T / '
-    f'{EVENTS_AT_FULL_RATE} for recordings, whose rates fall as 1 / T',
+    1.0,
+    'factor on what the first layer reads; for recordings, whose rates fall as '
+    f'1 / T, by default T / {EVENTS_AT_FULL_RATE}',
   )
   forward: str = _field('spikes', 'what drives membranes', SIGNALS)
   backward: str = _field('spikes', 'what carries errors back', SIGNALS)
@@ -173,87 +171,14 @@ def as_record(config: ExperimentConfig) -> dict[str, Any]:
   return json.loads(json.dumps(dataclasses.asdict(config)))
 
 
-def load_dataset(
-  config: ExperimentConfig, data_dir: str | None, download: bool = False
-) -> ssnn_jax.datasets.Dataset:
-  """Loads what a run trains on (`train`) and is judged on (`judged_on`)."""
-  dataset = _load(config, config.dataset, data_dir, download)
-  if config.test_dataset:
-    other = _load(config, config.test_dataset, data_dir, download)
-    dataset = _test_on(dataset, other)
-  if config.hold_out:
-    try:
-      dataset = ssnn_jax.datasets.hold_out(dataset, config.hold_out)
-    except ssnn_jax.UserError as error:
-      raise ssnn_jax.UserError(f'--hold_out: {error}') from None
-  size = len(dataset.train.labels)
-  for name in ('batch_size', 'probe_size'):
-    value = getattr(config, name)
-    if value > size:
-      raise ssnn_jax.UserError(
-        f'--{name}={value} is more than the {size} training samples of '
-        f'{dataset.name}; give a smaller one.'
-      )
-  return dataset
-
-
-def _load(config, name, data_dir, download):
-  """Loads a data set, recordings cut as a configuration says."""
-  fields = dataclasses.fields(ssnn_jax.datasets.Binning)
-  try:
-    binning = ssnn_jax.datasets.Binning(
-      **{field.name: getattr(config, field.name) for field in fields}
-    )
-  except ssnn_jax.UserError as error:
-    raise ssnn_jax.UserError(f'--{error}') from None  # it starts with the name
-  return _load_once(name, data_dir, download, binning)
-
-
-@functools.lru_cache(maxsize=2)  # settings of a sweep share what they can
-def _load_once(name, data_dir, download, binning):
-  if name not in ssnn_jax.datasets.RECORDINGS:
-    binning = None
-  return ssnn_jax.datasets.load(
-    name, data_dir, download=download, binning=binning
-  )
-
-
-def _test_on(dataset, other):
-  """Puts all of another data set in the place of the test split."""
-  ends = [(d.num_inputs, d.num_classes) for d in (dataset, other)]
-  if ends[0] != ends[1]:
-    raise ssnn_jax.UserError(
-      f'--test_dataset={other.name} has {ends[1][0]} inputs and {ends[1][1]} '
-      f'classes, {dataset.name} {ends[0][0]} and {ends[0][1]}; choose one that '
-      'has the same.'
-    )
-  parts = zip(other.train, other.test)
-  test = ssnn_jax.datasets.Split(*map(np.concatenate, parts))
-  return dataset._replace(test=test)
+def complete(recorded: Mapping[str, Any]) -> dict[str, Any]:
+  """Completes the record of a configuration: what it lacks had its default."""
+  return as_record(ExperimentConfig()) | dict(recorded)
 
 
 def slug(config: ExperimentConfig) -> str:
   """Names a configuration's data set as a part of the name of a folder."""
   return config.dataset.replace('/', '-')
-
-
-def judged_on(
-  dataset: ssnn_jax.datasets.Dataset,
-) -> ssnn_jax.datasets.Split:
-  """Chooses the split a run is judged on: the one held out, if there is one."""
-  return dataset.test if dataset.validation is None else dataset.validation
-
-
-def describe(dataset: ssnn_jax.datasets.Dataset) -> str:
-  """Says how much of a data set there is, if that is not all; else nothing."""
-  splits = dataset.train, dataset.validation, dataset.test
-  sizes = [len(split.labels) for split in splits if split is not None]
-  if dataset.full_size in (None, sum(sizes)):
-    return ''
-  return (
-    f'{dataset.name}: {sum(sizes):,} of {dataset.full_size:,} found, '
-    f'{sizes[0]:,} of them to train on.\n'
-  )
 
 
 def network_config(
@@ -276,8 +201,7 @@ def network_config(
   gain = config.gain[0] if len(config.gain) == 1 else config.gain
   input_gain = config.input_gain
   if input_gain is None:
-    is_events = dataset.name in ssnn_jax.datasets.RECORDINGS
-    input_gain = config.num_steps / EVENTS_AT_FULL_RATE if is_events else 1.0
+    input_gain = config.num_steps / EVENTS_AT_FULL_RATE
   try:
     return ssnn_jax.NetworkConfig(
       **values | {'layer_sizes': sizes, 'gain': gain, 'input_gain': input_gain}
@@ -298,7 +222,12 @@ def learning_rate(config: ExperimentConfig, num_samples: int):
 
 
 _MNIST = {'batch_size': 128, 'num_epochs': 10, 'learning_rate': 0.5}
-_EVENTS = {'batch_size': 16, 'num_epochs': 40, 'learning_rate': 0.1}
+_EVENTS = {
+  'batch_size': 16,
+  'num_epochs': 40,
+  'learning_rate': 0.1,
+  'input_gain': None,  # in proportion to T
+}
 CONFIGS = {
   'digits': ExperimentConfig(),
   **{

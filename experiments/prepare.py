@@ -17,6 +17,7 @@ from absl import flags
 
 from experiments import cli
 from experiments import configs
+from experiments import data
 import ssnn_jax
 from ssnn_jax import datasets
 from ssnn_jax.datasets import event_camera
@@ -89,7 +90,7 @@ def main() -> None:
     folder, seconds = _timed(tfds_sets.prepare, name, data_dir, **originals)
     print(f'TFDS set in {folder}, after {seconds:.1f} s')
   dataset, first = _timed(datasets.load, name, data_dir, download=download)
-  print(configs.describe(dataset), end='')
+  print(data.describe(dataset), end='')
   size = len(dataset.train.labels) + len(dataset.test.labels)
   del dataset
   _, again = _timed(datasets.load, name, data_dir)

@@ -19,6 +19,7 @@ import tqdm
 
 from experiments import cli
 from experiments import configs
+from experiments import data
 import ssnn_jax
 from ssnn_jax import records
 from ssnn_jax import training
@@ -55,9 +56,7 @@ def train(
     seeded = dataclasses.replace(config, seed=seed)
     records.create(folder, configs.as_record(seeded))
 
-  train_set, test_set = jax.device_put(
-    (dataset.train, configs.judged_on(dataset))
-  )
+  train_set, test_set = jax.device_put((dataset.train, data.judged_on(dataset)))
   seeds = jnp.array(list(folders))
   with tqdm.tqdm(
     total=config.num_epochs, disable=None, unit='epoch'
@@ -223,8 +222,8 @@ def main() -> None:
   values = flags.FLAGS.flag_values_dict()
   config = configs.from_flags(values)
   workdir = cli.folder(values['workdir'] or _default_workdir(config))
-  dataset = configs.load_dataset(config, values['data_dir'], values['download'])
-  print(configs.describe(dataset), end='', flush=True)
+  dataset = data.load(config, values['data_dir'], values['download'])
+  print(data.describe(dataset), end='', flush=True)
   train(config, dataset, {config.seed: workdir})
   final = records.read(workdir).final
   judged_on = 'held-out' if config.hold_out else 'test'

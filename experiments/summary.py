@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
+from experiments import configs
 import ssnn_jax
 from ssnn_jax import records
 
@@ -62,7 +63,8 @@ def group(runs: Iterable[records.Run]) -> list[Setting]:
   groups = {}
   for run in runs:
     if run.final is not None:
-      config = {k: v for k, v in run.config.items() if k != 'seed'}
+      config = configs.complete(run.config)
+      del config['seed']
       groups.setdefault(repr(config), (config, []))[1].append(run.final)
   settings = []
   for config, finals in groups.values():

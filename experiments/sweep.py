@@ -21,6 +21,7 @@ from absl import flags
 
 from experiments import cli
 from experiments import configs
+from experiments import data
 from experiments import run
 import ssnn_jax
 from ssnn_jax import records
@@ -79,8 +80,7 @@ def pending(
       continue
     recorded = records.read(folder)
     wanted = configs.as_record(dataclasses.replace(config, seed=seed))
-    # A field that a record does not know had its default.
-    there = configs.as_record(configs.ExperimentConfig()) | recorded.config
+    there = configs.complete(recorded.config)
     differing = [
       f'{name} is {there[name]} there and {value} here'
       for name, value in wanted.items()
@@ -173,11 +173,11 @@ def main() -> None:
   workdir = cli.folder(values['workdir'] or f'runs/{name}-{configs.slug(base)}')
   seeds = range(base.seed, base.seed + values['num_seeds'])
   load = functools.partial(
-    configs.load_dataset,
+    data.load,
     data_dir=values['data_dir'],
     download=values['download'],
   )
-  print(configs.describe(load(base)), end='', flush=True)
+  print(data.describe(load(base)), end='', flush=True)
   with alone_in(workdir):
     run_grid(base, SWEEPS[name], workdir, seeds, load)
   print(f'records: {workdir}')

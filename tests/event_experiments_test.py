@@ -11,6 +11,7 @@ from absl.testing import absltest
 import numpy as np
 
 from experiments import configs
+from experiments import data
 from experiments import event_figures
 from experiments import event_statistics
 from experiments import plot
@@ -40,9 +41,9 @@ class EventRunsTest(data_util.RecordingsTestCase):
   def test_recordings_are_trained_on_and_recorded(self):
     self.write_recordings()
     config = dataclasses.replace(CONFIG, integration='leaky', window=8)
-    dataset = configs.load_dataset(config, str(self.data_dir))
+    dataset = data.load(config, str(self.data_dir))
     self.assertStartsWith(
-      configs.describe(dataset), 'n_mnist: 10 of 70,000 found, 7 of them'
+      data.describe(dataset), 'n_mnist: 10 of 70,000 found, 7 of them'
     )
     folder = self.data_dir / 'run'
     run.train(config, dataset, {3: folder})
@@ -66,7 +67,7 @@ class EventRunsTest(data_util.RecordingsTestCase):
       with contextlib.redirect_stdout(io.StringIO()):
         sweep.run_grid(
           *(CONFIG, grid, self.data_dir / 'sweep', [0]),
-          lambda config: configs.load_dataset(config, str(self.data_dir)),
+          lambda config: data.load(config, str(self.data_dir)),
         )
     settings = [(num_steps, shuffle) for num_steps, shuffle, _ in seen]
     product = [(10, False), (10, True), (64, False), (64, True)]

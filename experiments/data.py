@@ -1,0 +1,99 @@
+"""The data of a run: what it trains on, and what it is judged on."""
+
+import dataclasses
+import functools
+
+import numpy as np
+
+from experiments import configs
+import ssnn_jax
+
+
+def load(
+  config: configs.ExperimentConfig, data_dir: str | None, download: bool = False
+) -> ssnn_jax.datasets.Dataset:
+  """Loads what a run trains on (`train`) and is judged on (`judged_on`).
+
+  Args:
+    config: the run; it says how recordings are cut into ticks.
+    data_dir: the folder of data sets, or None for the default.
+    download: whether original files that are missing are downloaded.
+
+  Returns:
+    The data set, with a validation split if the run holds one out.
+
+  Raises:
+    UserError: if the data is missing, unsound or too small for the run.
+  """
+  dataset = _load(config, config.dataset, data_dir, download)
+  if config.test_dataset:
+    other = _load(config, config.test_dataset, data_dir, download)
+    dataset = _test_on(dataset, other)
+  if config.hold_out:
+    try:
+      dataset = ssnn_jax.datasets.hold_out(dataset, config.hold_out)
+    except ssnn_jax.UserError as error:
+      raise ssnn_jax.UserError(f'--hold_out: {error}') from None
+  size = len(dataset.train.labels)
+  for name in ('batch_size', 'probe_size'):
+    value = getattr(config, name)
+    if value > size:
+      raise ssnn_jax.UserError(
+        f'--{name}={value} is more than the {size} training samples of '
+        f'{dataset.name}; give a smaller one.'
+      )
+  return dataset
+
+
+def _load(config, name, data_dir, download):
+  """Loads a data set, recordings cut as a configuration says."""
+  fields = dataclasses.fields(ssnn_jax.datasets.Binning)
+  try:
+    binning = ssnn_jax.datasets.Binning(
+      **{field.name: getattr(config, field.name) for field in fields}
+    )
+  except ssnn_jax.UserError as error:
+    raise ssnn_jax.UserError(f'--{error}') from None  # it starts with the name
+  return _load_once(name, data_dir, download, binning)
+
+
+@functools.lru_cache(maxsize=2)  # settings of a sweep share what they can
+def _load_once(name, data_dir, download, binning):
+  if name not in ssnn_jax.datasets.RECORDINGS:
+    binning = None
+  return ssnn_jax.datasets.load(
+    name, data_dir, download=download, binning=binning
+  )
+
+
+def _test_on(dataset, other):
+  """Puts all of another data set in the place of the test split."""
+  ends = [(d.num_inputs, d.num_classes) for d in (dataset, other)]
+  if ends[0] != ends[1]:
+    raise ssnn_jax.UserError(
+      f'--test_dataset={other.name} has {ends[1][0]} inputs and {ends[1][1]} '
+      f'classes, {dataset.name} {ends[0][0]} and {ends[0][1]}; choose one that '
+      'has the same.'
+    )
+  parts = zip(other.train, other.test)
+  test = ssnn_jax.datasets.Split(*map(np.concatenate, parts))
+  return dataset._replace(test=test)
+
+
+def judged_on(
+  dataset: ssnn_jax.datasets.Dataset,
+) -> ssnn_jax.datasets.Split:
+  """Chooses the split a run is judged on: the one held out, if there is one."""
+  return dataset.test if dataset.validation is None else dataset.validation
+
+
+def describe(dataset: ssnn_jax.datasets.Dataset) -> str:
+  """Says how much of a data set there is, if that is not all; else nothing."""
+  splits = dataset.train, dataset.validation, dataset.test
+  sizes = [len(split.labels) for split in splits if split is not None]
+  if dataset.full_size in (None, sum(sizes)):
+    return ''
+  return (
+    f'{dataset.name}: {sum(sizes):,} of {dataset.full_size:,} found, '
+    f'{sizes[0]:,} of them to train on.\n'
+  )

@@ -1,0 +1,99 @@
+"""Tests for the data that a run trains on and is judged on."""
+
+import dataclasses
+from unittest import mock
+
+from absl.testing import absltest
+from absl.testing import parameterized
+
+from experiments import configs
+from experiments import data
+import ssnn_jax
+from ssnn_jax import datasets
+from tests import configs_test
+
+
+class DataTest(parameterized.TestCase):
+  def setUp(self):
+    super().setUp()
+    data._load_once.cache_clear()
+    self.addCleanup(data._load_once.cache_clear)
+
+  def test_another_set_may_be_tested_on_if_it_fits(self):
+    whole = configs_test.blank('n_mnist')
+    sets = {'n_mnist': whole, 'digits': configs_test.blank('digits')}
+    sets['synthetic_events/digits'] = whole._replace(name='synthetic')
+    config = dataclasses.replace(
+      configs.CONFIGS['synthetic_events/digits'], test_dataset='n_mnist'
+    )
+
+    def load(name, data_dir, **options):
+      del data_dir, options
+      return sets[name]
+
+    with mock.patch.object(datasets, 'load', load):
+      dataset = data.load(config, None)
+      self.assertLen(dataset.train.labels, 500)
+      self.assertLen(dataset.test.labels, 1000)
+      config = dataclasses.replace(config, test_dataset='digits')
+      with self.assertRaisesRegex(
+        ssnn_jax.UserError, '^--test_dataset=digits has 64 inputs and 10 cla'
+      ):
+        data.load(config, None)
+
+  def test_recordings_are_cut_as_the_flags_say(self):
+    config, _ = configs_test.parse(
+      *('--dataset=n_mnist', '--num_steps=9', '--event_window=12.5'),
+      *('--polarity=on', '--shuffle_ticks'),
+    )
+    with mock.patch.object(
+      datasets, 'load', return_value=configs_test.blank('n_mnist')
+    ) as load:
+      data.load(config, 'somewhere')
+    load.assert_called_once_with(
+      'n_mnist',
+      'somewhere',
+      download=False,
+      binning=datasets.Binning(9, 12.5, 'on', True),
+    )
+    for flag, message in (
+      ('--event_window=0', '--event_window is 0.0; expected 0.001 ms or more'),
+      ('--num_steps=0', '--num_steps is 0; expected 1 tick or more'),
+    ):
+      config, _ = configs_test.parse('--dataset=n_mnist', flag)
+      with self.assertRaisesRegex(ssnn_jax.UserError, f'^{message}'):
+        data.load(config, None)
+
+  def test_what_is_there_of_a_set_is_told_if_it_is_not_all(self):
+    partial = configs_test.blank('n_mnist')._replace(full_size=70_000)
+    self.assertEqual(
+      data.describe(partial),
+      'n_mnist: 1,000 of 70,000 found, 500 of them to train on.\n',
+    )
+    for full_size in (None, 1000):
+      whole = partial._replace(full_size=full_size)
+      self.assertEqual(data.describe(whole), '')
+
+  def test_a_batch_larger_than_the_data_is_refused(self):
+    config = configs.ExperimentConfig(batch_size=1438)
+    with self.assertRaisesRegex(ssnn_jax.UserError, '1437 training samples'):
+      data.load(config, None)
+
+  @parameterized.parameters(1e-4, 0.9999)
+  def test_what_is_held_out_leaves_images_on_either_side(self, hold_out):
+    config = configs.ExperimentConfig(hold_out=hold_out)
+    with self.assertRaisesRegex(
+      ssnn_jax.UserError, f'^--hold_out: .*{hold_out} .*1437 items; choose'
+    ):
+      data.load(config, None)
+
+  def test_held_out_images_stand_for_the_test_images(self):
+    config = configs.ExperimentConfig(hold_out=0.25)
+    dataset = data.load(config, None)
+    self.assertLen(dataset.train.labels, 1078)
+    self.assertLen(data.judged_on(dataset).labels, 359)
+    self.assertLen(dataset.test.labels, 360)
+
+
+if __name__ == '__main__':
+  absltest.main()
