@@ -231,6 +231,20 @@ class BinningTest(data_util.RecordingsTestCase):
       parts = binning.bin_events(self.recordings, how)
     np.testing.assert_array_equal(whole, parts)
 
+  def test_each_recording_is_shuffled_in_its_own_way(self):
+    events = slice(*self.recordings.offsets[-2:])
+    times, addresses = (
+      np.tile(array[events], 2)
+      for array in (self.recordings.times, self.recordings.addresses)
+    )
+    twice = recordings.Recordings(
+      times, addresses, len(times) // 2 * np.arange(3), np.zeros(2, np.int32)
+    )
+    for shuffle in (False, True):
+      how = datasets.Binning(num_steps=64, shuffle_ticks=shuffle)
+      first, second = binning.bin_events(twice, how)
+      self.assertEqual((first == second).all(), not shuffle)
+
   @parameterized.parameters(33, 64)
   def test_shuffling_permutes_the_ticks_of_each_recording(self, num_steps):
     ordered, shuffled = (
