@@ -100,7 +100,9 @@ def launch(main: Callable[[], None]) -> None:
     except ssnn_jax.UserError as error:
       sys.exit(f'error: {error}')
     except KeyboardInterrupt:
-      print('interrupted', file=sys.stderr)
-      sys.exit(130)  # as a shell tells it
+      sys.stdout.flush()
+      print('interrupted', file=sys.stderr, flush=True)
+      # Computations go on in threads of their own, and crash an orderly exit.
+      os._exit(130)  # as a shell tells it
 
   app.run(guarded, flags_parser=_parse)

@@ -25,6 +25,7 @@ def load(
   Raises:
     UserError: if the data is missing, unsound or too small for the run.
   """
+  _check_flags(config)
   dataset = _load(config, config.dataset, data_dir, download)
   if config.test_dataset:
     other = _load(config, config.test_dataset, data_dir, download)
@@ -43,6 +44,29 @@ def load(
         f'{dataset.name}; give a smaller one.'
       )
   return dataset
+
+
+def _check_flags(config):
+  """Refuses flags that would not do what they say."""
+  other, defaults = config.test_dataset, configs.ExperimentConfig()
+  if other and config.hold_out:
+    raise ssnn_jax.UserError(
+      '--hold_out and --test_dataset both say what to evaluate on; leave one '
+      'of them out.'
+    )
+  if other == config.dataset:
+    raise ssnn_jax.UserError(
+      f'--test_dataset={other} is what is trained on; leave it out to evaluate '
+      'on its own test split.'
+    )
+  if config.dataset in ssnn_jax.datasets.RECORDINGS:
+    return
+  for name in ('event_window', 'polarity', 'shuffle_ticks'):
+    if getattr(config, name) != getattr(defaults, name):
+      raise ssnn_jax.UserError(
+        f'--{name} is for recordings of events, and {config.dataset} holds '
+        'images; leave it out.'
+      )
 
 
 def _load(config, name, data_dir, download):
@@ -77,7 +101,7 @@ def _test_on(dataset, other):
     )
   parts = zip(other.train, other.test)
   test = ssnn_jax.datasets.Split(*map(np.concatenate, parts))
-  return dataset._replace(test=test)
+  return dataset._replace(test=test, full_size=None)
 
 
 def judged_on(

@@ -21,6 +21,7 @@ from experiments import data
 import ssnn_jax
 from ssnn_jax import datasets
 from ssnn_jax.datasets import event_camera
+from ssnn_jax.datasets import folders
 from ssnn_jax.datasets import images
 from ssnn_jax.datasets import loading
 from ssnn_jax.datasets import synthetic_events
@@ -28,7 +29,11 @@ from ssnn_jax.datasets import tfds_sets
 
 
 def synthesize(
-  name: str, data_dir: pathlib.Path, download: bool, size: int, seed: int
+  name: str,
+  data_dir: pathlib.Path,
+  download: bool,
+  size: int | None,
+  seed: int | None,
 ) -> None:
   """Makes the recordings of a synthetic set, unless they are there.
 
@@ -37,37 +42,51 @@ def synthesize(
     data_dir: the folder of data sets.
     download: whether the images may be downloaded.
     size: about how many recordings to make, of the first images of either
-      split; 0 makes all.
-    seed: what they are drawn from.
+      split; None makes all.
+    seed: what they are drawn from; None is 0.
 
   Raises:
-    UserError: if there are fewer images, or the recordings cannot be written.
+    UserError: if there are fewer images, if the recordings cannot be written,
+      or if a size or seed is given for those that are there.
   """
   folder = loading.recordings_folder(name, data_dir)
-  if folder.exists():
+  if folders.names(folder):
+    if size is not None or seed is not None:
+      raise ssnn_jax.UserError(
+        f'{folder} is there already, so --num_recordings and --seed come too '
+        'late; leave them out, or remove the folder.'
+      )
     print(f'{folder} is there already', file=sys.stderr)
     return
   source = loading.source_of(name)
   dataset = datasets.load(source, data_dir, download=download)
   parts = dataset.train, dataset.test
   total = sum(len(part.labels) for part in parts)
-  shares = [round(len(part.labels) * (size or total) / total) for part in parts]
+  size = total if size is None else size
+  shares = [round(len(part.labels) * size / total) for part in parts]
   if size > total or min(shares) < 1:
     raise ssnn_jax.UserError(
       f'--num_recordings={size} is too few for a recording in either split, or '
-      f'more than the {total} images of {source}; 0 makes all of them.'
+      f'more than the {total} images of {source}; left out, all are recorded.'
     )
   parts = [
     datasets.Split(*(array[:share] for array in part))
     for part, share in zip(parts, shares)
   ]
-  synthetic_events.write(folder, source, *parts, event_camera.Camera(), seed)
+  synthetic_events.write(
+    folder, source, *parts, event_camera.Camera(), seed or 0
+  )
 
 
 def main() -> None:
   """Prepares what the flags ask for."""
   values = flags.FLAGS.flag_values_dict()
   name, download = values['dataset'], values['download']
+  if name not in datasets.NAMES:
+    raise ssnn_jax.UserError(
+      f'--dataset={name or ""} is no data set; name what to prepare: '
+      f'{configs.SETS}.'
+    )
   data_dir = loading.find_data_dir(values['data_dir'])
   if values['tfds'] and (name not in datasets.IMAGES or name == 'digits'):
     raise ssnn_jax.UserError(
@@ -75,11 +94,12 @@ def main() -> None:
       'digits needs no file.'
     )
   is_synthetic = name in datasets.RECORDINGS and name != 'n_mnist'
-  if values['num_recordings'] and not is_synthetic:
-    raise ssnn_jax.UserError(
-      f'--num_recordings does not go with --dataset={name}; only recordings of '
-      'synthetic_events are made.'
-    )
+  for flag in ('num_recordings', 'seed'):
+    if values[flag] is not None and not is_synthetic:
+      raise ssnn_jax.UserError(
+        f'--{flag} does not go with --dataset={name}; only recordings of '
+        'synthetic_events are made.'
+      )
   if is_synthetic:
     synthesize(
       *(name, data_dir, download),
@@ -112,13 +132,14 @@ def _timed(function, *arguments, **options):
 if __name__ == '__main__':
   cli.define_data_dir()
   flags.DEFINE_string('dataset', None, f'what to prepare: {configs.SETS}.')
-  flags.mark_flag_as_required('dataset')
   flags.DEFINE_boolean(
     'tfds', False, 'also prepare a TFDS set from the original files.'
   )
   flags.DEFINE_integer(
-    'num_recordings', 0, 'synthetic recordings to make; 0 makes all.'
+    'num_recordings', None, 'synthetic recordings to make; left out, all.'
   )
-  flags.DEFINE_integer('seed', 0, 'what synthetic recordings are drawn from.')
+  flags.DEFINE_integer(
+    'seed', None, 'what synthetic recordings are drawn from; left out, 0.'
+  )
   flags.adopt_module_key_flags(cli)
   cli.launch(main)

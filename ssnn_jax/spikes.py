@@ -199,7 +199,16 @@ def unpack(words: jax.Array) -> jax.Array:
 
 
 def pack(spikes: jax.Array) -> jax.Array:
-  """Packs one spike a tick, `[T, N]` in {0, 1}, to `[K, N]` uint32 words."""
+  """Packs one sample's spikes: `[T, N]` in {0, 1} to `[K, N]` uint32 words.
+
+  Bit t of word k is tick 32 k + t; the bits after the last tick are 0.
+
+  Args:
+    spikes: one spike a tick; `jax.vmap` packs a batch.
+
+  Returns:
+    The words.
+  """
   num_steps, num_neurons = spikes.shape
   padding = ((0, -num_steps % TICKS_PER_WORD), (0, 0))
   bits = jnp.pad(spikes.astype(jnp.uint32), padding)

@@ -91,7 +91,8 @@ class Network(NamedTuple):
   """A network as three pure functions.
 
   Its inputs are images, `[B, ...]` uint8 grey values or float rates within
-  [0, 1], or spike trains, `[B, K, I]` uint32 words of 32 ticks.
+  [0, 1], or spike trains, `[B, K, I]` uint32 words of 32 ticks: bit t of word k
+  is tick 32 k + t, and ticks from T on are not presented.
 
   Attributes:
     init: `(key) -> Params`.

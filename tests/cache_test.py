@@ -86,7 +86,7 @@ class CacheTest(data_util.DatasetTestCase):
       load()
     arrays, was_made, told = load()
     self.assertTrue(was_made)
-    self.assertIn('was made by another version of ssnn_jax; it is made', told)
+    self.assertIn('was made by another version of ssnn_jax; it was made', told)
     self.assert_whole(arrays)
 
   @parameterized.parameters(
@@ -102,7 +102,7 @@ class CacheTest(data_util.DatasetTestCase):
     path.write_bytes(damage(path.read_bytes()))
     arrays, was_made, told = load()
     self.assertTrue(was_made)
-    self.assertRegex(told, r'\Athe cache .* is damaged; it is made anew\n\Z')
+    self.assertRegex(told, r'\Athe cache .* is damaged; it was made anew\n\Z')
     self.assert_whole(arrays)
 
   def test_a_cache_without_a_file_is_made_anew(self):

@@ -5,8 +5,10 @@ import dataclasses
 import gzip
 import io
 import pathlib
+import signal
 import subprocess
 import sys
+import time
 
 from absl.testing import absltest
 from absl.testing import parameterized
@@ -108,6 +110,30 @@ class CommandLineTest(parameterized.TestCase):
       f'digits, bp: held-out accuracy {final["test_accuracy"]:.2%} by winner',
     )
     self.assertEndsWith(done.stdout, f' s.\nrecord: {workdir}\n')
+
+  def test_an_interrupted_run_says_so_and_nothing_else(self):
+    workdir = pathlib.Path(self.create_tempdir().full_path) / 'new'
+    running = subprocess.Popen(
+      [
+        *(sys.executable, '-m', 'experiments.run', f'--workdir={workdir}'),
+        *('--num_epochs=1000000', '--layer_sizes=64,4,10', '--num_steps=4'),
+      ],
+      cwd=ROOT,
+      stdout=subprocess.PIPE,
+      stderr=subprocess.PIPE,
+      text=True,
+    )
+    metrics = workdir / 'metrics.jsonl'
+    while running.poll() is None:
+      if metrics.exists() and '"epoch"' in metrics.read_text():
+        running.send_signal(signal.SIGINT)
+        break
+      time.sleep(0.05)
+    out, err = running.communicate()
+    self.assertEqual((running.returncode, out), (130, ''))
+    self.assertEqual(err.splitlines()[-1], 'interrupted')
+    for event in records.read(workdir).events[1:]:
+      self.assertEqual(event['event'], 'epoch')
 
   def test_a_run_on_digits_imports_no_loader_of_other_sets(self):
     workdir = pathlib.Path(self.create_tempdir().full_path) / 'new'

@@ -35,10 +35,32 @@ class DataTest(parameterized.TestCase):
       dataset = data.load(config, None)
       self.assertLen(dataset.train.labels, 500)
       self.assertLen(dataset.test.labels, 1000)
+      self.assertEqual(data.describe(dataset), '')
       config = dataclasses.replace(config, test_dataset='digits')
       with self.assertRaisesRegex(
         ssnn_jax.UserError, '^--test_dataset=digits has 64 inputs and 10 cla'
       ):
+        data.load(config, None)
+
+  def test_flags_that_would_do_nothing_are_refused(self):
+    for arguments, message in (
+      (['--test_dataset=n_mnist', '--hold_out=0.1'], '--hold_out and --test_d'),
+      (['--test_dataset=n_mnist'], '--test_dataset=n_mnist is what is trained'),
+      (
+        ['--dataset=digits', '--shuffle_ticks'],
+        '--shuffle_ticks is for record',
+      ),
+      (
+        ['--dataset=digits', '--polarity=on'],
+        '--polarity is for recordings of',
+      ),
+      (
+        ['--dataset=digits', '--event_window=9'],
+        '--event_window is for record',
+      ),
+    ):
+      config, _ = configs_test.parse('--dataset=n_mnist', *arguments)
+      with self.assertRaisesRegex(ssnn_jax.UserError, f'^{message}'):
         data.load(config, None)
 
   def test_recordings_are_cut_as_the_flags_say(self):
@@ -57,7 +79,10 @@ class DataTest(parameterized.TestCase):
       binning=datasets.Binning(9, 12.5, 'on', True),
     )
     for flag, message in (
-      ('--event_window=0', '--event_window is 0.0; expected 0.001 ms or more'),
+      (
+        '--event_window=0',
+        '--event_window is 0.0; expected a number of millise',
+      ),
       ('--num_steps=0', '--num_steps is 0; expected 1 tick or more'),
     ):
       config, _ = configs_test.parse('--dataset=n_mnist', flag)

@@ -87,7 +87,9 @@ class PrepareTest(data_util.RecordingsTestCase):
     return loading.recordings_folder(name, folder), told.getvalue()
 
   def test_a_share_of_either_split_is_made_once(self):
-    folder, _ = self.prepare(20, 1)
+    folder = loading.recordings_folder('synthetic_events/digits', self.data_dir)
+    folder.mkdir(parents=True)  # an empty one is in nobody's way
+    self.prepare(20, 1)
     synthetic = datasets.load('synthetic_events/digits', self.data_dir)
     digits = datasets.load('digits')
     for part, size in (('train', 16), ('test', 4)):
@@ -95,8 +97,13 @@ class PrepareTest(data_util.RecordingsTestCase):
       expected = getattr(digits, part).labels[:size]
       self.assertCountEqual(labels.tolist(), expected.tolist())
     self.assertIn('synthetic', (folder / recordings.SYNTHETIC).read_text())
-    again, told = self.prepare(10, 1)
+    again, told = self.prepare(None, None)
     self.assertEqual(told, f'{again} is there already\n')
+    for size, seed in ((20, None), (None, 1)):
+      with self.assertRaisesRegex(
+        ssnn_jax.UserError, 'is there already, so --num_recordings and --seed'
+      ):
+        self.prepare(size, seed)
     self.assertLen(os.listdir(self.data_dir), 1)
 
   def test_there_must_be_so_many_images(self):
@@ -109,7 +116,7 @@ class PrepareTest(data_util.RecordingsTestCase):
   def test_synthetic_recordings_that_are_missing_are_asked_for(self):
     self.assert_refused(
       f'Cannot find the folder {self.data_dir}/synthetic_events/digits/NMN',
-      'python -m experiments.prepare --dataset=synthetic_events/digits',
+      f'--dataset=synthetic_events/digits --data_dir={self.data_dir}.',
       datasets.load,
       'synthetic_events/digits',
       self.data_dir,

@@ -361,7 +361,7 @@ class EmnistTest(data_util.DatasetTestCase):
     archive = self.write_archive(files)
     self.assert_refused(
       f'Cannot find {archive}/gzip/{missing.removesuffix(".gz")} (with',
-      'original files of emnist/digits into <data_dir>/emnist/',
+      'gzip.zip, or the original files of emnist/digits, into <data_dir>/emn',
       datasets.load,
       'emnist/digits',
       self.data_dir,

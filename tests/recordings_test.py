@@ -264,7 +264,8 @@ class BinningTest(data_util.RecordingsTestCase):
 
   @parameterized.parameters(
     (dict(num_steps=0), 'num_steps is 0; expected 1 tick or more.'),
-    (dict(event_window=0.0), 'event_window is 0.0; expected 0.001 ms or more.'),
+    (dict(num_steps=32.0), 'num_steps is 32.0; expected 1 tick or more.'),
+    (dict(event_window=0.0), 'event_window is 0.0; expected a number of mill'),
     (dict(event_window=float('nan')), 'event_window is nan'),
     (dict(polarity='none'), 'polarity is none; expected one of both, merged,'),
   )

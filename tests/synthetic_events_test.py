@@ -269,8 +269,24 @@ class WriteTest(SyntheticEventsTestCase):
 
   def test_an_existing_folder_is_refused(self):
     self.folder.mkdir(parents=True)
+    (self.folder / 'file').touch()
     self.assert_refused('exists already; remove it')
-    self.assertEmpty(list(self.folder.iterdir()))
+    self.assertEqual(os.listdir(self.folder), ['file'])
+
+  def test_of_two_sets_made_at_once_one_wins(self):
+    rename = pathlib.Path.rename
+
+    def rename_late(path, target):
+      other = self.data_dir / 'other'
+      other.mkdir()
+      (other / 'first').touch()
+      rename(other, target)
+      return rename(path, target)
+
+    with mock.patch.object(pathlib.Path, 'rename', rename_late):
+      self.write()
+    self.assertEqual(os.listdir(self.folder), ['first'])
+    self.assertEqual(os.listdir(self.data_dir), ['digits'])
 
   def test_nothing_is_left_where_the_disk_is_full(self):
     self.assert_nothing_left_after(OSError(errno.ENOSPC, 'No space left'))

@@ -41,11 +41,15 @@ class Binning:
 
   def __post_init__(self):
     for field, is_valid, expected in (
-      ('num_steps', self.num_steps >= 1, '1 tick or more'),
+      (
+        'num_steps',
+        _is_count(self.num_steps),
+        '1 tick or more',
+      ),
       (
         'event_window',
         1e-3 <= self.event_window < math.inf,
-        '0.001 ms or more',
+        'a number of milliseconds from 0.001 up',
       ),
       ('polarity', self.polarity in POLARITIES, 'one of both, merged, on, off'),
     ):
@@ -65,6 +69,10 @@ class Binning:
   def num_words(self) -> int:
     """K, 32-tick words of a train."""
     return -(-self.num_steps // 32)
+
+
+def _is_count(value):
+  return isinstance(value, int) and value >= 1
 
 
 def bin_events(

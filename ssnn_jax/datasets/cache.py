@@ -105,12 +105,13 @@ def load_or_make(
   """
   folder = default_folder() / name
   made_from = json.loads(json.dumps({'version': VERSION, **made_from}))
+  stale = None
   try:
     return _open(folder, made_from)
   except FileNotFoundError:
     pass
-  except _StaleError as stale:
-    print(f'the cache {folder} {stale}; it is made anew', file=sys.stderr)
+  except _StaleError as error:
+    stale = error
   try:
     with folders.scratch(folder.parent) as scratch:
       new = scratch / 'new'
@@ -123,6 +124,8 @@ def load_or_make(
       f'The cache {folder} cannot be written ({error.strerror}); make room or '
       'permission there, or name another folder by SSNN_JAX_CACHE_DIR.'
     ) from error
+  if stale is not None:
+    print(f'the cache {folder} {stale}; it was made anew', file=sys.stderr)
   return arrays
 
 

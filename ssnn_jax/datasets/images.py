@@ -144,12 +144,15 @@ def _originals(name, data_dir, download):
     paths, missing = _find_originals(name, data_dir)
   if not missing:
     return paths
-  family = name.partition('/')[0]
+  family, _, split = name.partition('/')
+  what = f'the original files of {name}'
+  if split:
+    what = f'the official archive gzip.zip, or {what},'
   raise types.DatasetError(
     f'Cannot find {", ".join(map(str, missing))} (with .gz or without); put '
-    f'the original files of {name} into <data_dir>/{family}/ and name '
-    '<data_dir> by --data_dir or TFDS_DATA_DIR, have them fetched by '
-    '--download, or choose digits, which needs no file.'
+    f'{what} into <data_dir>/{family}/ and name <data_dir> by --data_dir or '
+    'TFDS_DATA_DIR, have them fetched by --download, or choose digits, which '
+    'needs no file.'
   )
 
 

@@ -97,7 +97,10 @@ def load_recordings(
     downloads.download(name, data_dir)  # only what is missing
   there = folders.names(folder)
   if not there:
-    remedy = f'make it by: python -m experiments.prepare --dataset={name}'
+    remedy = (
+      f'make it by: python -m experiments.prepare --dataset={name} '
+      f'--data_dir={data_dir}'
+    )
     if is_original:
       remedy = (
         'put the folders Train and Test of N-MNIST there, name <data_dir> by '

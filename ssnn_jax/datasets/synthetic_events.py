@@ -151,7 +151,7 @@ def write(
   Raises:
     DatasetError: if the folder is there already, or cannot be written.
   """
-  if folder.exists():
+  if folders.names(folder):
     raise types.DatasetError(
       f'{folder} exists already; remove it, or choose another folder.'
     )
@@ -168,9 +168,18 @@ def write(
       text = json.dumps(about, indent=2) + '\n'
       (unfinished / recordings.SYNTHETIC).write_text(text)
       folder.parent.mkdir(parents=True, exist_ok=True)
-      unfinished.rename(folder)
+      _publish(unfinished, folder)
   except OSError as error:
     raise folders.unwritable(folder, error) from error
+
+
+def _publish(unfinished, folder):
+  """Puts recordings in their place; of two sets made at once one wins."""
+  try:
+    unfinished.rename(folder)
+  except OSError:
+    if not folders.names(folder):
+      raise
 
 
 def _write_split(folder, recorded, labels):
