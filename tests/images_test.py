@@ -343,7 +343,7 @@ class EmnistTest(data_util.DatasetTestCase):
     ):
       self.assertEqual(names[f'emnist/{split}'][label], name)
 
-  @parameterized.parameters('emnist', 'emnist/gzip')
+  @parameterized.parameters('emnist', 'emnist/gzip', 'emnist/letters')
   def test_unpacked_files_are_read(self, folder):
     files = self.files('letters', (30, 10))
     for name, content in files.items():

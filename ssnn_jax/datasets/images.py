@@ -171,7 +171,7 @@ def _find_originals(name, data_dir):
   if split:
     names = [f'{family}-{split}-{name}' for name in names]
   candidates = []
-  for folder in _places(data_dir / family):
+  for folder in _places(data_dir / family, data_dir / name):
     there = folders.names(folder)
     missing = [n for n in names if there.isdisjoint((n, f'{n}.gz'))]
     paths = [folder / (f'{n}.gz' if f'{n}.gz' in there else n) for n in names]
@@ -179,17 +179,18 @@ def _find_originals(name, data_dir):
   return min(candidates, key=lambda candidate: len(candidate[1]))
 
 
-def _places(folder):
+def _places(family_folder, folder):
   """Lists where original files may lie; EMNIST's come in an archive."""
-  archive, unpacked = folder / 'gzip.zip', (folder, folder / 'gzip')
+  archive = family_folder / 'gzip.zip'
+  places = [family_folder, folder, family_folder / 'gzip']
   try:
     if archive.exists():
-      return *unpacked, zipfile.Path(archive, 'gzip/')
-    return unpacked
+      places.append(zipfile.Path(archive, 'gzip/'))
   except OSError as error:
     raise types.unreadable(archive, error) from error
   except zipfile.BadZipFile as error:
     raise types.damaged(archive, f'is a damaged archive ({error})') from error
+  return places
 
 
 def _on_disk(path):
