@@ -34,7 +34,6 @@ import optax
 import tqdm
 
 from experiments import cli
-from experiments import configs
 from experiments import naive
 import ssnn_jax
 from ssnn_jax import kernels
@@ -314,7 +313,7 @@ def _define_flags():
   flags.DEFINE_list(
     'representations', ','.join(REPRESENTATIONS), 'of spikes, beside BP.'
   )
-  sizes = configs.NumbersParser(int)
+  sizes = cli.NumbersParser(int)
   flags.DEFINE_multi(
     *(sizes, flags.ArgumentSerializer(), 'layer_sizes', [(784, 256, 10)]),
     'neurons of each layer; given several times, several networks.',

@@ -1,14 +1,11 @@
-"""Configurations of experiments, and the flags made from their fields."""
+"""Configurations of experiments."""
 
 from collections.abc import Mapping
 import dataclasses
 import json
 import math
-import types
-import typing
 from typing import Any
 
-from absl import flags
 import optax
 
 import ssnn_jax
@@ -21,8 +18,6 @@ SCHEDULES = ('constant', 'cosine', 'linear')
 NUM_HIDDEN = 256
 # Ticks with an event that by default drive as much as a pixel of rate 1 does.
 EVENTS_AT_FULL_RATE = 8
-
-
 SETS = (
   'digits, mnist, fashion_mnist, emnist/<split>, n_mnist, or '
   'synthetic_events/<set of images>'
@@ -142,7 +137,7 @@ class ExperimentConfig:
   def __post_init__(self):
     for field in dataclasses.fields(self):
       choices, value = field.metadata['choices'], getattr(self, field.name)
-      is_valid = not choices or value in choices or value is field.default
+      is_valid = not choices or value in choices or value == field.default
       expected = f'one of {", ".join(choices or ())}'
       _check(field.name, value, is_valid, expected)
     for name in ('batch_size', 'num_epochs', 'probe_size', 'probe_draws'):
@@ -240,92 +235,3 @@ CONFIGS = {
     for name in ssnn_jax.datasets.RECORDINGS
   },
 }
-
-
-class NumbersParser(flags.ArgumentParser):
-  """Parses numbers separated by commas."""
-
-  def __init__(self, kind: type[int] | type[float]):
-    """Makes the parser of one kind of number."""
-    self.kind = kind
-    name = 'whole numbers' if kind is int else 'numbers'
-    self.syntactic_help = f'{name} separated by commas'
-
-  def parse(self, argument):
-    """Parses the value of a flag to a tuple."""
-    if not isinstance(argument, str):
-      return tuple(argument)
-    try:
-      return tuple(self.kind(part) for part in argument.split(','))
-    except ValueError:
-      raise ValueError(f'expected {self.syntactic_help}') from None
-
-  def flag_type(self):
-    """Names what the flag holds."""
-    return f'{self.kind.__name__}s'
-
-
-def define_flags() -> None:
-  """Defines a flag for each field of a configuration, and `--config`."""
-  hints = typing.get_type_hints(ExperimentConfig)
-  base = CONFIGS['digits']
-  flags.DEFINE_string(
-    'config',
-    None,
-    'named configuration whose values stand where a flag is left out, called '
-    'as the data set it suits; by default that of the data set.',
-  )
-  for field in dataclasses.fields(ExperimentConfig):
-    default = getattr(base, field.name)
-    help_text = f'{field.metadata["help"]}.'
-    if default is not None:
-      shown = default if not isinstance(default, tuple) else default[0]
-      help_text += f' [digits: {shown}]'
-    listed = (
-      field.metadata['choices'] if field.metadata['lists_choices'] else None
-    )
-    _define_flag(field.name, hints[field.name], help_text, listed)
-
-
-def _define_flag(name, hint, help_text, choices):
-  """Defines a flag that is None unless given."""
-  if isinstance(hint, types.UnionType):
-    hint = next(
-      kind for kind in typing.get_args(hint) if kind is not type(None)
-    )
-  if choices:
-    flags.DEFINE_enum(name, None, choices, help_text)
-  elif typing.get_origin(hint) is tuple:
-    parser = NumbersParser(typing.get_args(hint)[0])
-    flags.DEFINE(parser, name, None, help_text)
-  else:
-    define = {
-      int: flags.DEFINE_integer,
-      float: flags.DEFINE_float,
-      bool: flags.DEFINE_boolean,
-      str: flags.DEFINE_string,
-    }
-    define[hint](name, None, help_text)
-
-
-def from_flags(values: Mapping[str, Any]) -> ExperimentConfig:
-  """Makes the configuration that the given flags ask for.
-
-  Args:
-    values: the value of each flag, None where it was left out.
-
-  Returns:
-    The named configuration, or the data set's own, with the given values.
-
-  Raises:
-    UserError: if there is no such configuration, or a value is out of range.
-  """
-  names = [field.name for field in dataclasses.fields(ExperimentConfig)]
-  given = {name: values[name] for name in names if values[name] is not None}
-  name = values['config'] or given.get('dataset', 'digits')
-  if name not in CONFIGS:
-    flag = 'config' if values['config'] else 'dataset'
-    raise ssnn_jax.UserError(
-      f'--{flag}={name} is not there; choose one of {", ".join(CONFIGS)}.'
-    )
-  return dataclasses.replace(CONFIGS[name], **given)

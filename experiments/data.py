@@ -8,6 +8,8 @@ import numpy as np
 from experiments import configs
 import ssnn_jax
 
+_BINNING_FIELDS = dataclasses.fields(ssnn_jax.datasets.Binning)
+
 
 def load(
   config: configs.ExperimentConfig, data_dir: str | None, download: bool = False
@@ -48,7 +50,7 @@ def load(
 
 def _check_flags(config):
   """Refuses flags that would not do what they say."""
-  other, defaults = config.test_dataset, configs.ExperimentConfig()
+  other = config.test_dataset
   if other and config.hold_out:
     raise ssnn_jax.UserError(
       '--hold_out and --test_dataset both say what to evaluate on; leave one '
@@ -61,30 +63,30 @@ def _check_flags(config):
     )
   if config.dataset in ssnn_jax.datasets.RECORDINGS:
     return
-  for name in ('event_window', 'polarity', 'shuffle_ticks'):
-    if getattr(config, name) != getattr(defaults, name):
+  for field in _BINNING_FIELDS:
+    # The ticks, T, are those of images too.
+    is_given = getattr(config, field.name) != field.default
+    if is_given and field.name != 'num_steps':
       raise ssnn_jax.UserError(
-        f'--{name} is for recordings of events, and {config.dataset} holds '
-        'images; leave it out.'
+        f'--{field.name} is for recordings of events, and {config.dataset} '
+        'holds images; leave it out.'
       )
 
 
 def _load(config, name, data_dir, download):
   """Loads a data set, recordings cut as a configuration says."""
-  fields = dataclasses.fields(ssnn_jax.datasets.Binning)
-  try:
-    binning = ssnn_jax.datasets.Binning(
-      **{field.name: getattr(config, field.name) for field in fields}
-    )
-  except ssnn_jax.UserError as error:
-    raise ssnn_jax.UserError(f'--{error}') from None  # it starts with the name
+  binning = None
+  if name in ssnn_jax.datasets.RECORDINGS:
+    values = {f.name: getattr(config, f.name) for f in _BINNING_FIELDS}
+    try:
+      binning = ssnn_jax.datasets.Binning(**values)
+    except ssnn_jax.UserError as error:
+      raise ssnn_jax.UserError(f'--{error}') from None  # starts with the name
   return _load_once(name, data_dir, download, binning)
 
 
 @functools.lru_cache(maxsize=2)  # settings of a sweep share what they can
 def _load_once(name, data_dir, download, binning):
-  if name not in ssnn_jax.datasets.RECORDINGS:
-    binning = None
   return ssnn_jax.datasets.load(
     name, data_dir, download=download, binning=binning
   )

@@ -5,10 +5,10 @@ from typing import Any
 from matplotlib import figure
 import numpy as np
 
+from experiments import figures
 from experiments import summary
 
-# Okabe and Ito's palette, which the colour-blind tell apart.
-_COLORS = ('#000000', '#E69F00', '#0072B2', '#009E73', '#CC79A7')
+_COLORS = (figures.BLACK, figures.ORANGE, figures.BLUE, figures.GREEN)
 _LINES = ('-', '--', '-.', ':')
 _POLARITIES = ('brightens (p = 0)', 'darkens (p = 1)')
 
@@ -85,8 +85,8 @@ def draw_event_time(pairs: list[summary.Shuffled]) -> figure.Figure:
   reads = zip(panels, summary.ACCURACIES[:2], ('winner counts', 'potential'))
   for axes, quantity, title in reads:
     for shift, name, color, marker in (
-      (-0.05, 'ordered', _COLORS[2], 'o'),
-      (0.05, 'shuffled', _COLORS[1], 's'),
+      (-0.05, 'ordered', figures.BLUE, 'o'),
+      (0.05, 'shuffled', figures.ORANGE, 's'),
     ):
       settings = [getattr(pair, name) for pair in pairs]
       axes.errorbar(

@@ -21,7 +21,6 @@ import numpy as np
 import tqdm
 
 from experiments import cli
-from experiments import configs
 import ssnn_jax
 from ssnn_jax import training
 
@@ -192,7 +191,7 @@ def _define_flags():
     ssnn_jax.datasets.IMAGES,
     'what weights are trained on.',
   )
-  numbers = configs.NumbersParser(int)
+  numbers = cli.NumbersParser(int)
   serializer = flags.ArgumentSerializer()
   flags.DEFINE_multi(
     *(numbers, serializer, 'hidden_sizes', [(256,), (256, 256)]),

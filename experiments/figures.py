@@ -12,22 +12,22 @@ from experiments import summary
 from ssnn_jax import datasets
 
 # Okabe and Ito's palette, which the colour-blind tell apart.
-_BLUE, _ORANGE, _GREEN, _BLACK = '#0072B2', '#E69F00', '#009E73', '#000000'
+BLUE, ORANGE, GREEN, BLACK = '#0072B2', '#E69F00', '#009E73', '#000000'
 # Orders of the error in T: (slope, line, cause).
 _NOISE = (-0.5, '--', 'chance')
 _KINKS = (-0.25, ':', 'kinks')
 # Color, marker and its size; in a readout dense and packed are the same.
 _REPRESENTATIONS = {
-  'packed': (_BLUE, 'o', 4),
-  'dense': (_GREEN, 's', 9),
-  'naive': (_ORANGE, '^', 6),
+  'packed': (BLUE, 'o', 4),
+  'dense': (GREEN, 's', 9),
+  'naive': (ORANGE, '^', 6),
 }
-_SAMPLERS = {'bernoulli': (_BLUE, 'o'), 'sobol': (_ORANGE, 's')}
+_SAMPLERS = {'bernoulli': (BLUE, 'o'), 'sobol': (ORANGE, 's')}
 _WINDOWS = {1: ':', 4: '-.', 32: '-', 0: '--'}
 _READS = {
-  'test_accuracy': ('winner counts', _BLUE, 'o'),
-  'test_accuracy_potential': ('final potential', _ORANGE, 's'),
-  'test_accuracy_rate': ('weights read as an ANN', _GREEN, '^'),
+  'test_accuracy': ('winner counts', BLUE, 'o'),
+  'test_accuracy_potential': ('final potential', ORANGE, 's'),
+  'test_accuracy_rate': ('weights read as an ANN', GREEN, '^'),
 }
 
 
@@ -94,8 +94,8 @@ def _plot_accuracy(axes, comparison):
   mean, deviation = (
     100 * read('test_accuracy') for read in (ann.mean, ann.deviation)
   )
-  axes.axhspan(mean - deviation, mean + deviation, color=_BLACK, alpha=0.15)
-  axes.axhline(mean, color=_BLACK, linewidth=1, label='ANN by backpropagation')
+  axes.axhspan(mean - deviation, mean + deviation, color=BLACK, alpha=0.15)
+  axes.axhline(mean, color=BLACK, linewidth=1, label='ANN by backpropagation')
   for name, (label, color, marker) in _READS.items():
     axes.errorbar(
       [setting.num_steps for setting in comparison.spiking],
@@ -124,14 +124,14 @@ def _plot_error(axes, settings, name, title, guides):
     slope = np.polyfit(np.log(steps), np.log(means), 1)[0]
     label = f'SSNN, fitted slope {slope:.2f}'
   axes.errorbar(
-    steps, means, deviations, color=_BLUE, marker='o', capsize=3, label=label
+    steps, means, deviations, color=BLUE, marker='o', capsize=3, label=label
   )
   # Anchored at the longest train, where the leading orders hold best.
   for slope, linestyle, cause in guides:
     axes.plot(
       steps,
       means[-1] * (steps / steps[-1]) ** slope,
-      color=_BLACK,
+      color=BLACK,
       linestyle=linestyle,
       linewidth=1,
       label=f'theory ({cause}): slope {slope:g}',
@@ -169,7 +169,7 @@ def draw_cost(lines: list[dict]) -> figure.Figure:
         fillstyle='none',
         label=kind,
       )
-    axes.axhline(1, color=_BLACK, linewidth=1, label='backpropagation')
+    axes.axhline(1, color=BLACK, linewidth=1, label='backpropagation')
     _set_steps(axes, sorted({line['num_steps'] for line in spiking}))
     axes.set_yscale('log')
     axes.yaxis.set_major_formatter(ticker.FormatStrFormatter('%g'))
@@ -231,7 +231,7 @@ def draw_fidelity(fidelity: list[dict], benchmark: list[dict]) -> figure.Figure:
   last.xaxis.set_major_formatter(ticker.FormatStrFormatter('%g'))
   last.xaxis.set_minor_formatter(ticker.NullFormatter())
   for axes in (*panels, last):
-    axes.axhline(costs.TARGET_ERROR, color=_BLACK, linewidth=1, linestyle=':')
+    axes.axhline(costs.TARGET_ERROR, color=BLACK, linewidth=1, linestyle=':')
     axes.set_yscale('log')
     axes.yaxis.set_major_formatter(ticker.FormatStrFormatter('%g'))
     axes.grid(alpha=0.3)

@@ -220,7 +220,7 @@ def _default_workdir(config):
 def main() -> None:
   """Runs what the flags ask for."""
   values = flags.FLAGS.flag_values_dict()
-  config = configs.from_flags(values)
+  config = cli.config(values)
   workdir = cli.folder(values['workdir'] or _default_workdir(config))
   dataset = data.load(config, values['data_dir'], values['download'])
   print(data.describe(dataset), end='', flush=True)
@@ -237,8 +237,7 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-  configs.define_flags()
+  cli.define_config()
   cli.define_folders('new folder for the record; by default one below runs/.')
-  for module in (configs, cli):
-    flags.adopt_module_key_flags(module)  # so that --help lists them
+  flags.adopt_module_key_flags(cli)  # so that --help lists them
   cli.launch(main)

@@ -148,9 +148,9 @@ def run_grid(
     UserError: if a setting is not possible, or a folder holds a run of another
       configuration.
   """
-  listed, plan = list(settings(base, grid)), []
+  listed, plan, dataset = list(settings(base, grid)), [], load(base)
   for _, config in listed:
-    configs.network_config(config, load(config))  # refused before any has run
+    configs.network_config(config, dataset)  # refused before any has run
   for name, config in listed:
     folders = {seed: workdir / name / f'seed={seed}' for seed in seeds}
     plan.append((name, config, pending(config, folders)))
@@ -164,7 +164,7 @@ def run_grid(
 def main() -> None:
   """Runs the sweep that the flags ask for."""
   values = flags.FLAGS.flag_values_dict()
-  base, name = configs.from_flags(values), values['sweep']
+  base, name = cli.config(values), values['sweep']
   for field in ('method', *SWEEPS[name]):
     if values[field] is not None:
       raise ssnn_jax.UserError(
@@ -184,7 +184,7 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-  configs.define_flags()
+  cli.define_config()
   cli.define_folders('folder of the records; by default one below runs/.')
   flags.DEFINE_enum(
     'sweep', 'spike_train_length', list(SWEEPS), 'the grid to run.'
@@ -192,6 +192,5 @@ if __name__ == '__main__':
   flags.DEFINE_integer(
     'num_seeds', 5, 'seeds of each setting, from --seed up.', lower_bound=1
   )
-  for module in (configs, cli):
-    flags.adopt_module_key_flags(module)  # so that --help lists them
+  flags.adopt_module_key_flags(cli)  # so that --help lists them
   cli.launch(main)

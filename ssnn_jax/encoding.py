@@ -34,8 +34,8 @@ def rate_encode(images: jax.Array | np.ndarray) -> jax.Array:
     return jnp.asarray(images, jnp.float32) / 255.0
   if not jnp.issubdtype(images.dtype, jnp.floating):
     raise types.UserError(
-      f'images have dtype {images.dtype}; expected uint8 grey values, float '
-      'rates within [0, 1], or uint32 spike trains.'
+      f'images have dtype {images.dtype}; expected uint8 grey values, or '
+      'float rates within [0, 1].'
     )
   _check_rates(images)
   return jnp.clip(jnp.asarray(images, jnp.float32), 0.0, 1.0)
@@ -104,7 +104,7 @@ def encode_batch(
 
 def _encode_trains(trains, num_steps):
   """Takes spikes as they are; their rate is their mean over the ticks."""
-  num_words = -(-num_steps // spikes.TICKS_PER_WORD)
+  num_words = spikes.count_words(num_steps)
   if trains.ndim != 3 or trains.shape[1] != num_words:
     raise types.UserError(
       f'spike trains have shape {trains.shape}; expected [B, {num_words}, I], '

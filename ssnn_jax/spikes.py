@@ -99,6 +99,11 @@ def block(schedule: Schedule, index: jax.Array | int) -> Block:
   return Block(words, jax.vmap(window)(starts))
 
 
+def count_words(num_steps: int) -> int:
+  """Counts the words that so many ticks take, K."""
+  return -(-num_steps // TICKS_PER_WORD)
+
+
 def bits_before(tick: jax.Array | int, words: jax.Array) -> jax.Array:
   """Masks the ticks of words, given by their index, that precede a tick."""
   bits = jnp.clip(tick - words * TICKS_PER_WORD, 0, TICKS_PER_WORD)

@@ -9,6 +9,7 @@ from absl.testing import parameterized
 import jax
 import numpy as np
 
+from experiments import cli
 from experiments import configs
 import ssnn_jax
 from ssnn_jax import datasets
@@ -57,9 +58,9 @@ def parse(*arguments):
     for name, define in defined.items()
   }
   with absltest.mock.patch.multiple(flags, **own):
-    configs.define_flags()
+    cli.define_config()
   values(['program', *arguments])
-  return configs.from_flags(values.flag_values_dict()), values
+  return cli.config(values.flag_values_dict()), values
 
 
 class ConfigsTest(parameterized.TestCase):

@@ -274,7 +274,7 @@ class WriteTest(SyntheticEventsTestCase):
     self.assertEqual(os.listdir(self.folder), ['file'])
 
   def test_of_two_sets_made_at_once_one_wins(self):
-    rename = pathlib.Path.rename
+    rename = os.rename
 
     def rename_late(path, target):
       other = self.data_dir / 'other'
@@ -283,7 +283,7 @@ class WriteTest(SyntheticEventsTestCase):
       rename(other, target)
       return rename(path, target)
 
-    with mock.patch.object(pathlib.Path, 'rename', rename_late):
+    with mock.patch.object(os, 'rename', rename_late):
       self.write()
     self.assertEqual(os.listdir(self.folder), ['first'])
     self.assertEqual(os.listdir(self.data_dir), ['digits'])

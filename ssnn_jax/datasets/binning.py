@@ -7,7 +7,8 @@ import os
 
 import numpy as np
 
-from ssnn_jax import types as errors
+from ssnn_jax import spikes
+from ssnn_jax import types
 from ssnn_jax.datasets import cache
 from ssnn_jax.datasets import recordings as recordings_lib
 
@@ -43,7 +44,7 @@ class Binning:
     for field, is_valid, expected in (
       (
         'num_steps',
-        _is_count(self.num_steps),
+        isinstance(self.num_steps, int) and self.num_steps >= 1,
         '1 tick or more',
       ),
       (
@@ -55,24 +56,18 @@ class Binning:
     ):
       if not is_valid:
         value = getattr(self, field)
-        raise errors.UserError(f'{field} is {value}; expected {expected}.')
+        raise types.UserError(f'{field} is {value}; expected {expected}.')
 
   @property
   def num_inputs(self) -> int:
     """I, trains of a recording."""
-    pixels = recordings_lib.WIDTH * recordings_lib.HEIGHT
-    return pixels * (
-      recordings_lib.NUM_POLARITIES if self.polarity == 'both' else 1
-    )
+    per_pixel = recordings_lib.NUM_POLARITIES if self.polarity == 'both' else 1
+    return per_pixel * recordings_lib.WIDTH * recordings_lib.HEIGHT
 
   @property
   def num_words(self) -> int:
     """K, 32-tick words of a train."""
-    return -(-self.num_steps // 32)
-
-
-def _is_count(value):
-  return isinstance(value, int) and value >= 1
+    return spikes.count_words(self.num_steps)
 
 
 def bin_events(
@@ -125,10 +120,10 @@ def _bin_part(trains, recordings, binning, part):
     numbers = range(part.start, part.stop)
     orders = [_shuffled(number, binning.num_steps) for number in numbers]
     ticks = np.array(orders)[which, ticks]
-  words, bits = ticks >> 5, ticks & 31  # of 32 ticks, as `spikes` packs them
+  words, bits = np.divmod(ticks, spikes.TICKS_PER_WORD)
   places = (which * binning.num_words + words) * binning.num_inputs + inputs
-  spikes = np.uint32(1) << bits.astype(np.uint32)
-  np.bitwise_or.at(trains.reshape(-1), places, spikes)
+  masks = np.uint32(1) << bits.astype(np.uint32)
+  np.bitwise_or.at(trains.reshape(-1), places, masks)
 
 
 def _shuffled(recording, num_steps):

@@ -18,8 +18,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ssnn_jax.datasets import recordings
+
 IMAGE_SIZE = 28  # pixels on either side, of MNIST
-SENSOR_SIZE = 34  # pixels on either side, of N-MNIST
+SENSOR_SIZE = recordings.WIDTH  # pixels on either side, of N-MNIST
 
 
 class Saccade(NamedTuple):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 import contextlib
+import os
 import pathlib
 import tempfile
 import zipfile
@@ -44,6 +45,22 @@ def scratch(folder: pathlib.Path) -> Iterator[pathlib.Path]:
     dir=near, prefix='.ssnn_jax-', ignore_cleanup_errors=True
   ) as path:
     yield pathlib.Path(path)
+
+
+def publish(new: pathlib.Path, folder: pathlib.Path) -> None:
+  """Gives a new folder its name; of two that are made at once, one wins.
+
+  Args:
+    new: the folder, whole.
+    folder: its name; if a folder that holds anything has it, `new` stays where
+      it is.
+  """
+  folder.parent.mkdir(parents=True, exist_ok=True)
+  try:
+    os.rename(new, folder)
+  except OSError:
+    if not names(folder):
+      raise
 
 
 def unwritable(folder: pathlib.Path, error: Exception) -> types.DatasetError:

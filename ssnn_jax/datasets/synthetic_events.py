@@ -167,19 +167,9 @@ def write(
       about = _describe(source, camera, seed, counts)
       text = json.dumps(about, indent=2) + '\n'
       (unfinished / recordings.SYNTHETIC).write_text(text)
-      folder.parent.mkdir(parents=True, exist_ok=True)
-      _publish(unfinished, folder)
+      folders.publish(unfinished, folder)
   except OSError as error:
     raise folders.unwritable(folder, error) from error
-
-
-def _publish(unfinished, folder):
-  """Puts recordings in their place; of two sets made at once one wins."""
-  try:
-    unfinished.rename(folder)
-  except OSError:
-    if not folders.names(folder):
-      raise
 
 
 def _write_split(folder, recorded, labels):

@@ -7,7 +7,6 @@ A prepared set is a folder `<data_dir>/<name>/<version>/`. Of its formats,
 import contextlib
 import io
 import json
-import os
 import pathlib
 import re
 import sys
@@ -120,7 +119,7 @@ def prepare(
         data_dir=scratch, config=config or None
       )
       _build(tfds, builder)
-      _publish(pathlib.Path(builder.data_dir), folder)
+      folders.publish(pathlib.Path(builder.data_dir), folder)
   except (OSError, RuntimeError) as error:  # the latter if array_record fails
     raise folders.unwritable(folder, error) from error
   return folder
@@ -215,13 +214,3 @@ def _build(tfds, builder):
       file_format=_FORMAT,
       download_config=tfds.download.DownloadConfig(try_download_gcs=False),
     )
-
-
-def _publish(new, folder):
-  """Puts a new set in its place; of two that are made at once, one wins."""
-  folder.parent.mkdir(parents=True, exist_ok=True)
-  try:
-    os.rename(new, folder)
-  except OSError:
-    if not folder.exists():
-      raise
