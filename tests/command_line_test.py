@@ -123,13 +123,14 @@ class CommandLineTest(parameterized.TestCase):
       stderr=subprocess.PIPE,
       text=True,
     )
+    self.addCleanup(running.kill)
     metrics = workdir / 'metrics.jsonl'
     while running.poll() is None:
       if metrics.exists() and '"epoch"' in metrics.read_text():
         running.send_signal(signal.SIGINT)
         break
       time.sleep(0.05)
-    out, err = running.communicate()
+    out, err = running.communicate(timeout=60)
     self.assertEqual((running.returncode, out), (130, ''))
     self.assertEqual(err.splitlines()[-1], 'interrupted')
     for event in records.read(workdir).events[1:]:

@@ -1,6 +1,7 @@
 """Strict settings for every test."""
 
 import os
+import signal
 import tempfile
 
 from absl import flags
@@ -11,6 +12,9 @@ def pytest_configure(config):
   jax.config.update('jax_debug_key_reuse', True)
   jax.config.update('jax_numpy_dtype_promotion', 'strict')
   jax.config.update('jax_numpy_rank_promotion', 'raise')
+  # Commands that tests interrupt inherit this; what a shell has started in the
+  # background is deaf to it.
+  signal.signal(signal.SIGINT, signal.default_int_handler)
   # Tests leave the user's own cache alone.
   cache = tempfile.TemporaryDirectory(prefix='ssnn_jax-cache-')
   config.add_cleanup(cache.cleanup)
