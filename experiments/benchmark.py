@@ -309,25 +309,39 @@ def _config(values, layer_sizes, num_steps):
 
 
 def _define_flags():
-  flags.DEFINE_list('names', 'learn,infer', f'what to time: {", ".join(NAMES)}')
-  flags.DEFINE_list(
-    'representations', ','.join(REPRESENTATIONS), 'of spikes, beside BP.'
-  )
-  sizes = cli.NumbersParser(int)
-  flags.DEFINE_multi(
-    *(sizes, flags.ArgumentSerializer(), 'layer_sizes', [(784, 256, 10)]),
-    'neurons of each layer; given several times, several networks.',
-  )
-  flags.DEFINE(sizes, 'batch_size', (128,), 'samples a step.')
-  flags.DEFINE(sizes, 'num_steps', (64,), 'T, ticks of a presentation.')
-  flags.DEFINE_integer('window', None, 'n; left out: 32, or T if shorter.')
-  flags.DEFINE_enum('integration', 'mean', INTEGRATIONS, 'of membranes.')
-  flags.DEFINE_enum(
-    'sampler', 'bernoulli', list(ssnn_jax.thresholds.SAMPLERS), 'of thresholds.'
-  )
-  flags.DEFINE_boolean('kernels', True, 'use compiled kernels, if any.')
-  flags.DEFINE_integer('rounds', 15, 'measurements of each; medians are told.')
-  flags.DEFINE_integer('num_images', 12800, 'images of an epoch.')
+  numbers = cli.NumbersParser(int)
+  with cli.group('Measurements'):
+    flags.DEFINE_list('names', 'learn,infer', f'of {", ".join(NAMES)}.')
+    flags.DEFINE_list(
+      'representations',
+      ','.join(REPRESENTATIONS),
+      f'of {", ".join(REPRESENTATIONS)}; backpropagation is timed beside them.',
+    )
+    flags.DEFINE_integer('rounds', 15, 'timings of each; medians are told.')
+    flags.DEFINE_integer('num_images', 12800, 'images of an epoch.')
+  with cli.group('Network'):
+    flags.DEFINE_multi(
+      *(numbers, flags.ArgumentSerializer(), 'layer_sizes', [(784, 256, 10)]),
+      'neurons of each layer; given several times, several networks.',
+    )
+    flags.DEFINE_integer(
+      *('window', None),
+      'n, ticks between reads of a membrane; left out: 32, or T if shorter.',
+    )
+    flags.DEFINE_enum(
+      *('integration', 'mean', INTEGRATIONS),
+      'what a membrane keeps of earlier windows.',
+    )
+  with cli.group('Spikes'):
+    flags.DEFINE(numbers, 'num_steps', (64,), 'T, length of a presentation.')
+    samplers = list(ssnn_jax.thresholds.SAMPLERS)
+    flags.DEFINE_enum(
+      'sampler', 'bernoulli', samplers, 'where thresholds come from.'
+    )
+  with cli.group('Training'):
+    flags.DEFINE(numbers, 'batch_size', (128,), 'size of a batch.')
+  with cli.group('Machine'):
+    flags.DEFINE_boolean('kernels', True, 'use compiled kernels, if any.')
 
 
 if __name__ == '__main__':

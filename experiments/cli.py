@@ -1,12 +1,16 @@
 """What the commands share: flags, and how mistakes are told."""
 
 from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+import contextlib
 import dataclasses
 import functools
+import logging as standard_logging
 import os
 import pathlib
+import shutil
 import sys
 import types
 import typing
@@ -18,26 +22,61 @@ from absl import logging
 import jax
 
 from experiments import configs
+from experiments import usage
 import ssnn_jax
 from ssnn_jax import kernels
+
+# The flags below each heading of --help; other headings come after these.
+_GROUPS: dict[str, list[str]] = {
+  heading: []
+  for heading in (
+    *('Sweep', 'Measurements', 'Data', 'Network', 'Spikes', 'Training'),
+    *('Evaluation', 'Records', 'Machine'),
+  )
+}
+_FIELDS = {
+  field.name: field for field in dataclasses.fields(configs.ExperimentConfig)
+}
+_HELP = ('h', '?', 'help', 'helpshort')
+
+
+@contextlib.contextmanager
+def group(heading: str) -> Iterator[None]:
+  """Puts the flags that are defined inside it below a heading of --help.
+
+  A word in back quotes in a flag's help stands for the value of the flag there.
+
+  Args:
+    heading: the heading, a new one or one that has flags already.
+
+  Yields:
+    Nothing.
+  """
+  before = set(flags.FLAGS)
+  yield
+  defined = [name for name in flags.FLAGS if name not in before]
+  _GROUPS.setdefault(heading, []).extend(defined)
 
 
 def define_folders(workdir_help: str) -> None:
   """Defines the flags that say where data and records are."""
-  flags.DEFINE_string('workdir', None, workdir_help)
+  with group('Records'):
+    flags.DEFINE_string('workdir', None, workdir_help)
   define_data_dir()
 
 
 def define_data_dir() -> None:
   """Defines the flags that say where data is, and whether to fetch it."""
-  flags.DEFINE_string(
-    'data_dir',
-    None,
-    'folder of data sets; by default $TFDS_DATA_DIR, or ~/tensorflow_datasets.',
-  )
-  flags.DEFINE_boolean(
-    'download', False, 'download original files that are missing.'
-  )
+  with group('Data'):
+    flags.DEFINE_string(
+      'data_dir',
+      None,
+      '`folder` of data sets; left out: $TFDS_DATA_DIR, or '
+      '~/tensorflow_datasets.',
+    )
+    flags.DEFINE_boolean(
+      'download', False, 'download original files that are missing.'
+    )
 
 
 class NumbersParser(flags.ArgumentParser):
@@ -66,23 +105,18 @@ class NumbersParser(flags.ArgumentParser):
 def define_config() -> None:
   """Defines a flag for each field of a configuration, and `--config`."""
   hints = typing.get_type_hints(configs.ExperimentConfig)
-  base = configs.CONFIGS['digits']
-  flags.DEFINE_string(
-    'config',
-    None,
-    'named configuration whose values stand where a flag is left out, called '
-    'as the data set it suits; by default that of the data set.',
-  )
-  for field in dataclasses.fields(configs.ExperimentConfig):
-    default = getattr(base, field.name)
-    help_text = f'{field.metadata["help"]}.'
-    if default is not None:
-      shown = default if not isinstance(default, tuple) else default[0]
-      help_text += f' [digits: {shown}]'
-    listed = (
-      field.metadata['choices'] if field.metadata['lists_choices'] else None
+  for name, field in _FIELDS.items():
+    told = field.metadata
+    listed = told['choices'] if told['lists_choices'] else None
+    with group(told['group']):
+      _define_flag(name, hints[name], f'{told["help"]}.', listed)
+  with group('Data'):
+    flags.DEFINE_string(
+      'config',
+      None,
+      '`name` of the data set whose configuration fills in what is not given; '
+      'left out: that of --dataset.',
     )
-    _define_flag(field.name, hints[field.name], help_text, listed)
 
 
 def _define_flag(name, hint, help_text, choices):
@@ -106,20 +140,25 @@ def _define_flag(name, hint, help_text, choices):
     define[hint](name, None, help_text)
 
 
-def config(values: Mapping[str, Any]) -> configs.ExperimentConfig:
+def config(
+  values: Mapping[str, Any], base: configs.ExperimentConfig | None = None
+) -> configs.ExperimentConfig:
   """Makes the configuration that the given flags ask for.
 
   Args:
     values: the value of each flag, None where it was left out.
+    base: what fills in the others; None is the configuration that --config
+      names, or the data set's own.
 
   Returns:
-    The named configuration, or the data set's own, with the given values.
+    The base, with the given values.
 
   Raises:
     UserError: if there is no such configuration, or a value is out of range.
   """
-  names = [field.name for field in dataclasses.fields(configs.ExperimentConfig)]
-  given = {name: values[name] for name in names if values[name] is not None}
+  given = {name: values[name] for name in _FIELDS if values[name] is not None}
+  if base is not None:
+    return dataclasses.replace(base, **given)
   name = values['config'] or given.get('dataset', 'digits')
   if name not in configs.CONFIGS:
     flag = 'config' if values['config'] else 'dataset'
@@ -171,8 +210,26 @@ def recommend_kernels() -> None:
     )
 
 
+def _help():
+  """Writes the text of --help, as wide as the terminal if that reads well."""
+  is_run = 'config' in flags.FLAGS
+  groups = {
+    heading: [usage.describe(flags.FLAGS[name], is_run) for name in names]
+    for heading, names in _GROUPS.items()
+  }
+  return usage.render(
+    sys.modules['__main__'].__doc__,
+    groups,
+    '--helpfull lists the flags of absl, too.',
+    min(shutil.get_terminal_size().columns, 100),
+  )
+
+
 def _parse(argv):
   """Parses flags; a wrong one ends in one sentence, as any mistake does."""
+  if any(word[:1] == '-' and word.lstrip('-') in _HELP for word in argv[1:]):
+    print(_help(), end='')
+    sys.exit()
   try:
     return flags.FLAGS(argv)
   except flags.Error as error:
@@ -180,16 +237,34 @@ def _parse(argv):
     sys.exit(f'error: {problem}; see --help.')
 
 
+def _be_quiet():
+  """Hushes what libraries say of errors that are told in a sentence."""
+  logging.set_verbosity(logging.WARNING)  # jax tells of absent backends
+  # Orbax writes the tracebacks of its threads, and tensorstore of operations
+  # whose outcome nobody waits for once another has failed.
+  logging.get_absl_logger().addFilter(
+    lambda record: 'orbax' not in record.pathname
+  )
+  standard_logging.getLogger('asyncio').setLevel(standard_logging.CRITICAL)
+  show = sys.unraisablehook
+
+  def show_others(unraisable):
+    if str(unraisable.exc_value) != 'Event loop is closed':
+      show(unraisable)
+
+  sys.unraisablehook = show_others
+
+
 def launch(main: Callable[[], None]) -> None:
   """Parses flags and runs `main`; a user's mistake ends in one sentence."""
 
   def guarded(argv):
     try:
+      _be_quiet()
       if len(argv) > 1:
         raise ssnn_jax.UserError(
           f'{argv[1]} is not a flag; write --name=value, and see --help.'
         )
-      logging.set_verbosity(logging.WARNING)  # jax tells of absent backends
       main()
     except ssnn_jax.UserError as error:
       sys.exit(f'error: {error}')

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 import dataclasses
 import json
 import math
+import pathlib
 from typing import Any
 
 import optax
@@ -24,11 +25,14 @@ SETS = (
 )
 
 
-def _field(default, help_text, choices=None, lists_choices=True):
+def _field(group, default, help_text, unit='', choices=None):
+  # A word in back quotes stands for the value, in place of a list of choices.
   metadata = {
+    'group': group,
     'help': help_text,
+    'unit': unit,
     'choices': choices,
-    'lists_choices': lists_choices,
+    'lists_choices': '`' not in help_text,
   }
   return dataclasses.field(default=default, metadata=metadata)
 
@@ -41,98 +45,162 @@ class ExperimentConfig:
   """
 
   dataset: str = _field(
-    'digits', f'data set: {SETS}', ssnn_jax.datasets.NAMES, lists_choices=False
+    'Data',
+    'digits',
+    f'`name` of the data set: {SETS}',
+    choices=ssnn_jax.datasets.NAMES,
   )
   method: str = _field(
-    'ssnn', 'ssnn (spikes) or bp (the ANN, by backpropagation)', METHODS
+    'Network',
+    'ssnn',
+    'what is trained: the spiking network (ssnn), or the ANN, by '
+    'backpropagation (bp)',
+    choices=METHODS,
   )
   layer_sizes: tuple[int, ...] | None = _field(
+    'Network',
     None,
     'neurons of each layer, as in 784,256,10; left out: the inputs of the data '
     f'set, {NUM_HIDDEN}, its classes',
   )
-  num_steps: int = _field(64, 'T, ticks of a presentation')
+  num_steps: int = _field(
+    'Spikes', 64, 'T, length of a presentation', unit='ticks'
+  )
   window: int | None = _field(
+    'Network',
     None,
     'n, ticks between reads of a membrane; left out: 32, or T if shorter; a '
     'shorter window is slower to simulate',
+    unit='ticks',
   )
   firing_function: str = _field(
+    'Network',
     'clip',
     'firing function of hidden neurons',
-    tuple(ssnn_jax.firing.FIRING_FUNCTIONS),
+    choices=tuple(ssnn_jax.firing.FIRING_FUNCTIONS),
   )
   integration: str = _field(
-    'mean', 'what a membrane keeps of earlier windows', INTEGRATIONS
+    'Network',
+    'mean',
+    'what a membrane keeps of earlier windows',
+    choices=INTEGRATIONS,
   )
-  tau: float = _field(16.0, 'time constant of a leaky membrane, in ticks')
+  tau: float = _field(
+    'Network', 16.0, 'time constant of a leaky membrane', unit='ticks'
+  )
   gain: tuple[float, ...] = _field(
+    'Spikes',
     (1.0,),
-    'error spikes per tick for one unit of error; one number for all hidden '
-    'layers, or one for each',
+    'strength of the error spikes; one number for all hidden layers, or one '
+    'for each',
+    unit='error spikes per tick for one unit of error',
   )
   input_gain: float | None = _field(
+    'Network',
     1.0,
     'factor on what the first layer reads; for recordings, whose rates fall as '
-    f'1 / T, by default T / {EVENTS_AT_FULL_RATE}',
+    f'1 / T, T / {EVENTS_AT_FULL_RATE} if left out',
   )
-  forward: str = _field('spikes', 'what drives membranes', SIGNALS)
-  backward: str = _field('spikes', 'what carries errors back', SIGNALS)
-  update: str = _field('spikes', 'what changes weights', SIGNALS)
+  forward: str = _field(
+    'Spikes', 'spikes', 'what drives membranes', choices=SIGNALS
+  )
+  backward: str = _field(
+    'Spikes', 'spikes', 'what carries errors back', choices=SIGNALS
+  )
+  update: str = _field(
+    'Spikes', 'spikes', 'what changes weights', choices=SIGNALS
+  )
   sampler: str = _field(
+    'Spikes',
     'bernoulli',
     'where thresholds come from: a keyed hash (bernoulli), a low-discrepancy '
     'sequence (sobol) or jax.random (threefry, slow)',
-    tuple(ssnn_jax.thresholds.SAMPLERS),
+    choices=tuple(ssnn_jax.thresholds.SAMPLERS),
   )
   representation: str = _field(
-    'auto', 'how coincidences are counted; the counts agree', REPRESENTATIONS
+    'Machine',
+    'auto',
+    'how coincidences are counted: a matrix product (dense) or bits of words '
+    '(packed), whichever suits the machine (auto); the counts agree',
+    choices=REPRESENTATIONS,
   )
-  batch_size: int = _field(32, 'samples a batch')
-  num_epochs: int = _field(20, 'epochs')
-  learning_rate: float = _field(1.0, 'learning rate, at first')
+  batch_size: int = _field('Training', 32, 'size of a batch', unit='samples')
+  num_epochs: int = _field(
+    'Training', 20, 'length of the training', unit='epochs'
+  )
+  learning_rate: float = _field('Training', 1.0, 'learning rate, at first')
   schedule: str = _field(
+    'Training',
     'linear',
     'learning rate over the run; all but constant end at 0',
-    SCHEDULES,
+    choices=SCHEDULES,
   )
   dropout: float = _field(
-    0.0, 'probability that a hidden unit is silent for a presentation'
+    'Training',
+    0.0,
+    'probability that a hidden unit is silent for a presentation',
   )
   weight_decay: float = _field(
-    0.0, 'decay of weights, times the learning rate, a step'
+    'Training',
+    0.0,
+    'share of a weight that each step takes away, times the learning rate',
   )
   event_window: float = _field(
-    300.0, 'time that recordings of events are cut into ticks, in milliseconds'
+    'Data',
+    300.0,
+    'time that recordings of events are cut into ticks, from their start on',
+    unit='milliseconds',
   )
   polarity: str = _field(
+    'Data',
     'both',
     'which events there are inputs for: each polarity has its own (both), they '
     'share them (merged), or those of one alone (on, off)',
-    ssnn_jax.datasets.POLARITIES,
+    choices=ssnn_jax.datasets.POLARITIES,
   )
   shuffle_ticks: bool = _field(
+    'Data',
     False,
     'put the ticks of each recording in a random order: rates stay, time does '
     'not',
   )
   test_dataset: str | None = _field(
+    'Evaluation',
     None,
-    'data set to evaluate on, all of it, in place of the test split',
-    ssnn_jax.datasets.NAMES,
-    lists_choices=False,
+    '`name` of a data set to evaluate on, all of it; left out: the test split',
+    choices=ssnn_jax.datasets.NAMES,
   )
   hold_out: float = _field(
+    'Evaluation',
     0.0,
     'share of the training split to evaluate on in place of the test split; '
     'for tuning',
   )
   eval_every: int = _field(
-    0, 'epochs between evaluations; 0 evaluates after the last one only'
+    'Evaluation',
+    0,
+    'time between evaluations; 0 evaluates after the last epoch only',
+    unit='epochs',
   )
-  seed: int = _field(0, 'seed of weights, data order, dropout and spikes')
-  probe_size: int = _field(128, 'samples in the batch that errors are taken on')
-  probe_draws: int = _field(8, 'draws of its spikes')
+  seed: int = _field(
+    'Training', 0, 'seed of weights, data order, dropout and spikes'
+  )
+  probe_size: int = _field(
+    'Evaluation',
+    128,
+    "size of the batch on which updates are compared with backpropagation's",
+    unit='samples',
+  )
+  probe_draws: int = _field(
+    'Evaluation', 8, 'draws of the spikes in this comparison'
+  )
+  probe_every: int = _field(
+    'Evaluation',
+    0,
+    "time between comparisons at the network's own weights; 0 has just the one "
+    'at the end, at weights that are the same for every T',
+    unit='epochs',
+  )
 
   def __post_init__(self):
     for field in dataclasses.fields(self):
@@ -143,7 +211,7 @@ class ExperimentConfig:
     for name in ('batch_size', 'num_epochs', 'probe_size', 'probe_draws'):
       value = getattr(self, name)
       _check(name, value, value >= 1, 'a whole number from 1 up')
-    for name in ('weight_decay', 'eval_every'):
+    for name in ('weight_decay', 'eval_every', 'probe_every'):
       value = getattr(self, name)
       _check(name, value, 0 <= value < math.inf, 'a number from 0 up')
     rate = self.learning_rate
@@ -164,6 +232,35 @@ def _check(name, value, is_valid, expected):
 def as_record(config: ExperimentConfig) -> dict[str, Any]:
   """Makes the JSON object that a configuration is recorded as."""
   return json.loads(json.dumps(dataclasses.asdict(config)))
+
+
+def from_record(
+  recorded: Mapping[str, Any], folder: pathlib.Path
+) -> ExperimentConfig:
+  """Makes a configuration of its record; what it lacks has its default.
+
+  Args:
+    recorded: the JSON object.
+    folder: where it was read, for the message.
+
+  Returns:
+    The configuration.
+
+  Raises:
+    UserError: if the record has what no configuration has.
+  """
+  known = {field.name for field in dataclasses.fields(ExperimentConfig)}
+  for name in recorded:
+    if name not in known:
+      raise ssnn_jax.UserError(
+        f'{folder} holds a run with {name}, which this version does not know; '
+        'go on with the version that started it.'
+      )
+  values = {
+    name: tuple(value) if isinstance(value, list) else value
+    for name, value in recorded.items()
+  }
+  return ExperimentConfig(**values)
 
 
 def complete(recorded: Mapping[str, Any]) -> dict[str, Any]:
@@ -205,15 +302,14 @@ def network_config(
     raise ssnn_jax.UserError(f'--{error}') from None  # it starts with the name
 
 
-def learning_rate(config: ExperimentConfig, num_samples: int):
-  """Makes a run's learning rate, as a number or an optax schedule."""
-  rate = config.learning_rate
+def schedule(config: ExperimentConfig, num_samples: int) -> optax.Schedule:
+  """Makes the factor on a run's learning rate, over its steps."""
   total = config.num_epochs * (num_samples // config.batch_size)
   if config.schedule == 'cosine':
-    return optax.cosine_decay_schedule(rate, total)
+    return optax.cosine_decay_schedule(1.0, total)
   if config.schedule == 'linear':
-    return optax.linear_schedule(rate, 0.0, total)
-  return rate
+    return optax.linear_schedule(1.0, 0.0, total)
+  return optax.constant_schedule(1.0)
 
 
 _MNIST = {'batch_size': 128, 'num_epochs': 10, 'learning_rate': 0.5}

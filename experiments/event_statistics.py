@@ -102,11 +102,11 @@ def main() -> None:
 
 
 if __name__ == '__main__':
+  with cli.group('Data'):
+    flags.DEFINE_list(
+      'datasets',
+      ['n_mnist', 'synthetic_events/digits', 'synthetic_events/fashion_mnist'],
+      'sets of recordings.',
+    )
   cli.define_data_dir()
-  flags.DEFINE_list(
-    'datasets',
-    ['n_mnist', 'synthetic_events/digits', 'synthetic_events/fashion_mnist'],
-    'sets of recordings.',
-  )
-  flags.adopt_module_key_flags(cli)
   cli.launch(main)

@@ -184,28 +184,38 @@ def main() -> None:
 
 
 def _define_flags():
-  cli.define_data_dir()
-  flags.DEFINE_enum(
-    'dataset',
-    'digits',
-    ssnn_jax.datasets.IMAGES,
-    'what weights are trained on.',
-  )
   numbers = cli.NumbersParser(int)
-  serializer = flags.ArgumentSerializer()
-  flags.DEFINE_multi(
-    *(numbers, serializer, 'hidden_sizes', [(256,), (256, 256)]),
-    'neurons of the hidden layers; given several times, several networks.',
-  )
-  flags.DEFINE_list('samplers', 'bernoulli,sobol', 'samplers to measure.')
-  flags.DEFINE(
-    *(numbers, 'windows', (1, 4, 32, 0)), 'windows, where they fit; 0 is T.'
-  )
-  steps = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
-  flags.DEFINE(numbers, 'num_steps', steps, 'T, ticks of a presentation.')
-  flags.DEFINE_integer('batch_size', 128, 'samples of the batch.', 1)
-  flags.DEFINE_integer('train_steps', 400, 'steps of training before.', 0)
-  flags.DEFINE_integer('draws', 8, 'draws of the spikes.', 1)
+  with cli.group('Data'):
+    flags.DEFINE_enum(
+      *('dataset', 'digits', ssnn_jax.datasets.IMAGES),
+      '`name` of the images that weights are trained on: digits, mnist, '
+      'fashion_mnist, or emnist/<split>.',
+    )
+  cli.define_data_dir()
+  with cli.group('Network'):
+    flags.DEFINE_multi(
+      *(numbers, flags.ArgumentSerializer()),
+      *('hidden_sizes', [(256,), (256, 256)]),
+      'neurons of the hidden layers; given several times, several networks.',
+    )
+    flags.DEFINE(
+      *(numbers, 'windows', (1, 4, 32, 0)),
+      'n, ticks between reads of a membrane, where they fit; 0 is T.',
+    )
+  with cli.group('Spikes'):
+    steps = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
+    flags.DEFINE(numbers, 'num_steps', steps, 'T, length of a presentation.')
+    samplers = ', '.join(ssnn_jax.thresholds.SAMPLERS)
+    flags.DEFINE_list(
+      *('samplers', 'bernoulli,sobol'),
+      f'where thresholds come from, of {samplers}.',
+    )
+    flags.DEFINE_integer('draws', 8, 'draws of the spikes.', 1)
+  with cli.group('Training'):
+    flags.DEFINE_integer('train_steps', 400, 'steps before measuring.', 0)
+    flags.DEFINE_integer(
+      'batch_size', 128, 'size of a batch, also of the one measured on.', 1
+    )
 
 
 if __name__ == '__main__':

@@ -13,6 +13,8 @@ from experiments import costs
 from experiments import event_figures
 from experiments import event_statistics
 from experiments import figures
+from experiments import grid_figures
+from experiments import grid_summary
 from experiments import summary
 import ssnn_jax
 from ssnn_jax import records
@@ -45,14 +47,7 @@ def read_record(
   if events:
     sheet = event_figures.draw_event_statistics(events)
     return event_statistics.table(events), sheet, 'event_statistics'
-  settings = summary.group(records.find(folder))
-  pairs = summary.pair_shuffled(settings)
-  if pairs:
-    sheet = event_figures.draw_event_time(pairs)
-    return summary.event_time_table(pairs), sheet, 'event_time'
-  comparison = summary.compare(settings, str(folder))
-  sheet = figures.draw_spike_train_length(comparison)
-  return summary.table(comparison), sheet, 'spike_train_length'
+  return _read_sweep(folder)
 
 
 def main() -> None:
@@ -67,7 +62,47 @@ def main() -> None:
   table, sheet, name = read_record(workdir)
   print(table)
   paths = figures.save(sheet, workdir / name)
-  print('figure: ' + ', '.join(map(str, paths)))
+  written = 'figure: ' + ', '.join(map(str, paths))
+  runs = [run for run in records.find(workdir) if run.final is not None]
+  if runs:
+    written += f', table: {grid_summary.write_csv(runs, workdir)}'
+  print(written)
+
+
+def _read_sweep(folder):
+  """Makes the table and the figure of runs, by what varies among them."""
+  settings = grid_summary.group(records.find(folder))
+  if not settings:
+    raise ssnn_jax.UserError(
+      f'--workdir={folder} holds no finished run; give a folder that '
+      'experiments.sweep wrote to, or a record.'
+    )
+  if _is_over_order_of_ticks(settings):
+    pairs = summary.pair_shuffled(settings)
+    sheet = event_figures.draw_event_time(pairs)
+    return summary.event_time_table(pairs), sheet, 'event_time'
+  if _is_over_num_steps(settings):
+    comparison = summary.compare(settings, str(folder))
+    sheet = figures.draw_spike_train_length(comparison)
+    return summary.table(comparison), sheet, 'spike_train_length'
+  return grid_summary.table(settings), grid_figures.draw_grid(settings), 'grid'
+
+
+def _is_over_num_steps(settings):
+  """Tells whether spiking networks differ in T alone, and there is one ANN."""
+  methods = [setting.config['method'] for setting in settings]
+  varied = set(grid_summary.varied(settings))
+  is_comparison = set(methods) == {'bp', 'ssnn'} and methods.count('bp') == 1
+  return is_comparison and varied <= {'method', 'num_steps'}
+
+
+def _is_over_order_of_ticks(settings):
+  """Tells whether leaky networks differ in window and order of ticks alone."""
+  spiking = [s for s in settings if not grid_summary.is_ann(s)]
+  is_leaky = all(s.config['integration'] == 'leaky' for s in spiking)
+  is_paired = bool(summary.pair_shuffled(spiking))
+  varied = set(grid_summary.varied(spiking))
+  return is_leaky and is_paired and varied <= {'window', 'shuffle_ticks'}
 
 
 def _comparable(lines):
@@ -82,5 +117,8 @@ def _comparable(lines):
 
 
 if __name__ == '__main__':
-  flags.DEFINE_string('workdir', None, 'folder of a record; figures go there.')
+  with cli.group('Records'):
+    flags.DEFINE_string(
+      'workdir', None, '`folder` of a record; figures go there; required.'
+    )
   cli.launch(main)

@@ -130,16 +130,20 @@ def _timed(function, *arguments, **options):
 
 
 if __name__ == '__main__':
+  with cli.group('Data'):
+    flags.DEFINE_string(
+      'dataset', None, f'`name` of what to prepare: {configs.SETS}; required.'
+    )
   cli.define_data_dir()
-  flags.DEFINE_string('dataset', None, f'what to prepare: {configs.SETS}.')
-  flags.DEFINE_boolean(
-    'tfds', False, 'also prepare a TFDS set from the original files.'
-  )
-  flags.DEFINE_integer(
-    'num_recordings', None, 'synthetic recordings to make; left out, all.'
-  )
-  flags.DEFINE_integer(
-    'seed', None, 'what synthetic recordings are drawn from; left out, 0.'
-  )
-  flags.adopt_module_key_flags(cli)
+  with cli.group('Data'):
+    flags.DEFINE_boolean(
+      'tfds', False, 'also prepare a TFDS set from the original files.'
+    )
+  with cli.group('Synthetic recordings'):
+    flags.DEFINE_integer(
+      'num_recordings', None, 'recordings to make; left out: one of each image.'
+    )
+    flags.DEFINE_integer(
+      'seed', None, 'seed that they are drawn from; left out: 0.'
+    )
   cli.launch(main)

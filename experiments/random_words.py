@@ -64,5 +64,6 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-  flags.DEFINE_integer('seed', 0, 'chooses the keys of the presentations.')
+  with cli.group('Words'):
+    flags.DEFINE_integer('seed', 0, 'chooses the keys of the presentations.')
   cli.launch(main)

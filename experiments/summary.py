@@ -150,8 +150,8 @@ def event_time_table(pairs: list[Shuffled]) -> str:
       rows.append(
         (
           *(str(pair.ordered.config['window']), read),
-          *(_spread(setting, quantity, 100, 2) for setting in pair),
-          _points(*difference),
+          *(spread(setting, quantity, 100, 2) for setting in pair),
+          points(*difference),
           str(len(pair.ordered.seeds)),
         )
       )
@@ -229,7 +229,7 @@ def layout(rows: list[tuple[str, ...]]) -> str:
   return '\n'.join([lines[0], '-' * len(lines[0]), *lines[1:]])
 
 
-def _spread(setting, quantity, scale, digits):
+def spread(setting: Setting, quantity: str, scale: float, digits: int) -> str:
   """Writes mean and deviation of a quantity; one seed has no deviation."""
   text = f'{scale * setting.mean(quantity):.{digits}f}'
   if len(setting.seeds) > 1:
@@ -238,16 +238,16 @@ def _spread(setting, quantity, scale, digits):
 
 
 def _row(name, setting, baseline):
-  percent = [_spread(setting, quantity, 100, 2) for quantity in ACCURACIES]
+  percent = [spread(setting, quantity, 100, 2) for quantity in ACCURACIES]
   if baseline is None:
     return name, percent[0], '', '', '', '', '', str(len(setting.seeds))
   mean, half_width = paired_difference(setting, baseline, ACCURACIES[0])
-  errors = [_spread(setting, quantity, 1, 3) for quantity in ERRORS]
-  difference = _points(mean, half_width)
+  errors = [spread(setting, quantity, 1, 3) for quantity in ERRORS]
+  difference = points(mean, half_width)
   return name, *percent, difference, *errors, str(len(setting.seeds))
 
 
-def _points(mean, half_width):
+def points(mean: float, half_width: float) -> str:
   """Writes a paired difference; one seed has none."""
   if math.isnan(half_width):
     return 'one seed only'

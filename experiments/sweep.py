@@ -1,20 +1,20 @@
-"""Runs a named grid of settings, each with several paired seeds.
+"""Runs a grid of settings, each with several paired seeds.
 
   python -m experiments.sweep --sweep=spike_train_length --dataset=digits
+  python -m experiments.sweep --grid='num_steps=16,64;learning_rate=0.1,0.3'
 
-The seeds of a setting are trained in one program. What is recorded is skipped,
-so that a sweep that was interrupted goes on with the runs that are missing.
+The first is a named grid. The seeds of a setting, and settings that differ in
+the learning rate alone, are trained in one program. What is recorded is skipped
+and what was stopped goes on, so that the same command finishes a sweep.
 """
 
 from collections.abc import Callable
-from collections.abc import Iterable
-from collections.abc import Iterator
-import contextlib
+from collections.abc import Mapping
+from collections.abc import Sequence
 import dataclasses
-import fcntl
 import functools
-import itertools
 import pathlib
+import sys
 from typing import Any
 
 from absl import flags
@@ -22,175 +22,229 @@ from absl import flags
 from experiments import cli
 from experiments import configs
 from experiments import data
-from experiments import run
+from experiments import grid_summary
+from experiments import grids
+from experiments import launchers
+from experiments import local_workers
+from experiments import ray_workers
+from experiments import recorder
+from experiments import trainer
 import ssnn_jax
 from ssnn_jax import records
 
-# A grid is the values of each varied field, all combinations of them. The ANN,
-# which its settings share, is always run beside them.
-SWEEPS = {
-  'spike_train_length': {'num_steps': (1, 4, 16, 64, 256)},
-  'event_time': {
-    'integration': ('leaky',),
-    'window': (1, 8, 64),
-    'shuffle_ticks': (False, True),
-  },
-}
+Load = Callable[[configs.ExperimentConfig], ssnn_jax.datasets.Dataset]
 
 
-def settings(
-  base: configs.ExperimentConfig, grid: dict[str, tuple[Any, ...]]
-) -> Iterator[tuple[str, configs.ExperimentConfig]]:
-  """Lists the settings of a grid by name, the ANN first.
+def plan(
+  settings: Sequence[grids.Setting], workdir: pathlib.Path, seeds: Sequence[int]
+) -> dict[str, list[recorder.Run]]:
+  """Lists the runs of a sweep.
 
   Args:
-    base: the configuration that the grid varies.
-    grid: the values of each varied field.
-
-  Yields:
-    The name of each setting's folder, and its configuration.
-  """
-  yield 'bp', dataclasses.replace(base, method='bp')
-  for values in itertools.product(*grid.values()):
-    varied = dict(zip(grid, values))
-    name = ','.join(f'{field}={value}' for field, value in varied.items())
-    yield name, dataclasses.replace(base, method='ssnn', **varied)
-
-
-def pending(
-  config: configs.ExperimentConfig, folders: dict[int, pathlib.Path]
-) -> dict[int, pathlib.Path]:
-  """Chooses the seeds whose run is not recorded, and makes way for them.
-
-  Args:
-    config: the configuration of the runs.
-    folders: the folder of each seed's run.
+    settings: the settings of its grid.
+    workdir: where each run has its folder.
+    seeds: the seeds of each setting.
 
   Returns:
-    The folders of the runs that are still to be made.
+    The runs that are trained together, by a name for them.
+  """
+  return {
+    ' + '.join(setting.name for setting in group): [
+      recorder.Run(
+        dataclasses.replace(setting.config, seed=seed),
+        workdir / setting.name / f'seed={seed}',
+      )
+      for setting in group
+      for seed in seeds
+    ]
+    for group in grids.together(settings)
+  }
+
+
+def pending(runs: Sequence[recorder.Run]) -> list[recorder.Run]:
+  """Chooses the runs that are not recorded, or not to their end.
+
+  Args:
+    runs: runs of a sweep.
+
+  Returns:
+    Those that are still to be made.
 
   Raises:
     UserError: if a folder holds a run of another configuration.
   """
-  missing = {}
-  for seed, folder in folders.items():
-    is_empty = folder.is_dir() and not any(folder.iterdir())
-    if is_empty or not folder.exists():
-      missing[seed] = folder
-      continue
-    recorded = records.read(folder)
-    wanted = configs.as_record(dataclasses.replace(config, seed=seed))
-    there = configs.complete(recorded.config)
-    differing = [
-      f'{name} is {there[name]} there and {value} here'
-      for name, value in wanted.items()
-      if there[name] != value
-    ]
-    if differing:
-      raise ssnn_jax.UserError(
-        f'{folder} holds another run ({"; ".join(differing)}); choose another '
-        '--workdir.'
-      )
-    if recorded.final is None:
-      records.restart(folder)
-      missing[seed] = folder
-  return missing
+  finished = recorder.Status.FINISHED
+  return [run for run in runs if recorder.status(run) is not finished]
 
 
-@contextlib.contextmanager
-def alone_in(workdir: pathlib.Path) -> Iterator[None]:
-  """Keeps other sweeps out of a folder; what is unfinished there is ours.
+def make_tasks(
+  planned: Mapping[str, Sequence[recorder.Run]],
+  load: Load,
+  options: trainer.Options,
+) -> list[launchers.Task]:
+  """Makes tasks of the runs that are still to be made, and tells of the others.
 
   Args:
-    workdir: the folder; made if it is not there.
+    planned: runs that are trained together, by a name for them.
+    load: loads what a configuration is trained on; picklable.
+    options: how they are trained.
 
-  Yields:
-    Nothing; the folder is free again at the end, however that comes.
-
-  Raises:
-    UserError: if another sweep is at work there, or it cannot be written.
-  """
-  try:
-    workdir.mkdir(parents=True, exist_ok=True)
-    lock = open(workdir / '.lock', 'w')
-    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-  except BlockingIOError:
-    raise ssnn_jax.UserError(
-      f'--workdir={workdir}: another sweep is at work there; wait for it, or '
-      'choose another folder.'
-    ) from None
-  except OSError as error:
-    raise ssnn_jax.UserError(
-      f'--workdir={workdir} cannot be used ({error.strerror}); choose another '
-      'folder.'
-    ) from None
-  with lock:
-    yield
-
-
-def run_grid(
-  base: configs.ExperimentConfig,
-  grid: dict[str, tuple[Any, ...]],
-  workdir: pathlib.Path,
-  seeds: Iterable[int],
-  load: Callable[[configs.ExperimentConfig], ssnn_jax.datasets.Dataset],
-) -> None:
-  """Runs what is not yet recorded of a grid, and tells how far it is.
-
-  Args:
-    base: the configuration that the grid varies.
-    grid: the values of each varied field.
-    workdir: where each run has its folder.
-    seeds: the seeds of each setting.
-    load: loads what a configuration is trained on.
+  Returns:
+    The tasks.
 
   Raises:
     UserError: if a setting is not possible, or a folder holds a run of another
       configuration.
   """
-  listed, plan, dataset = list(settings(base, grid)), [], load(base)
-  for _, config in listed:
-    configs.network_config(config, dataset)  # refused before any has run
-  for name, config in listed:
-    folders = {seed: workdir / name / f'seed={seed}' for seed in seeds}
-    plan.append((name, config, pending(config, folders)))
-  for number, (name, config, missing) in enumerate(plan, 1):
-    todo = f'seeds {", ".join(map(str, missing))}' if missing else 'recorded'
-    print(f'[{number}/{len(plan)}] {name}: {todo}', flush=True)
-    if missing:
-      run.train(config, load(config), missing)
+  missing = {name: pending(runs) for name, runs in planned.items()}
+  for name, runs in planned.items():
+    # Refused before any has run.
+    configs.network_config(runs[0].config, load(runs[0].config))
+    if not missing[name]:
+      print(f'{name}: recorded', flush=True)
+  return [
+    launchers.Task(
+      f'{name} ({len(runs)} of {len(planned[name])} runs)',
+      functools.partial(train_together, runs, load, options),
+    )
+    for name, runs in missing.items()
+    if runs
+  ]
+
+
+def train_together(
+  runs: Sequence[recorder.Run], load: Load, options: trainer.Options
+) -> None:
+  """Trains runs that differ in seed and learning rate alone."""
+  trainer.train(runs, load(runs[0].config), options)
+
+
+def report(event: launchers.Event) -> None:
+  """Tells what has become of a task."""
+  so_far = f'[{event.num_ended}/{event.num_tasks}]'
+  print(f'{so_far} {event.task}: {event.status.value}', flush=True)
+  # A mistake is told at the end, as any is.
+  if event.message and event.status is not launchers.Status.MISTAKEN:
+    print(event.message, file=sys.stderr, flush=True)
+
+
+def launch(
+  tasks: Sequence[launchers.Task],
+  workdir: pathlib.Path,
+  values: Mapping[str, Any],
+) -> None:
+  """Runs tasks as the flags say.
+
+  Args:
+    tasks: what to run.
+    workdir: where they record.
+    values: the value of each flag.
+
+  Raises:
+    UserError: if a task cannot be run.
+  """
+  if values['launcher'] == 'ray':
+    ray_workers.launch_ray(
+      tasks,
+      report,
+      workdir,
+      address=values['ray_address'],
+      num_cpus=values['cpus_per_task'],
+      num_gpus=values['gpus_per_task'],
+      num_retries=values['num_retries'],
+    )
+  elif values['num_workers'] > 1:
+    local_workers.launch_local(tasks, report, values['num_workers'])
+  else:
+    launchers.launch_here(tasks, report)
+
+
+def _grid(values):
+  """Takes the grid that the flags ask for, and a name for it."""
+  if values['grid'] and values['sweep']:
+    raise ssnn_jax.UserError(
+      '--grid and --sweep both say what to vary; leave one of them out.'
+    )
+  name = 'grid' if values['grid'] else values['sweep'] or 'spike_train_length'
+  grid = grids.parse(values['grid']) if values['grid'] else grids.SWEEPS[name]
+  for field in ('method', *grid):
+    if values[field] is not None:
+      remedy = 'leave it out'
+      if values['grid'] and field == 'method':
+        remedy = f"write --grid='method={values[field]};...' in its place"
+      raise ssnn_jax.UserError(f'--{field} is what the sweep varies; {remedy}.')
+  return name, grid
 
 
 def main() -> None:
   """Runs the sweep that the flags ask for."""
   values = flags.FLAGS.flag_values_dict()
-  base, name = cli.config(values), values['sweep']
-  for field in ('method', *SWEEPS[name]):
-    if values[field] is not None:
-      raise ssnn_jax.UserError(
-        f'--{field} is what --sweep={name} varies; leave it out.'
-      )
+  base = cli.config(values)
+  name, grid = _grid(values)
   workdir = cli.folder(values['workdir'] or f'runs/{name}-{configs.slug(base)}')
   seeds = range(base.seed, base.seed + values['num_seeds'])
+  planned = plan(grids.settings(base, grid), workdir, seeds)
   load = functools.partial(
     data.load,
     data_dir=values['data_dir'],
     download=values['download'],
   )
   print(data.describe(load(base)), end='', flush=True)
-  with alone_in(workdir):
-    run_grid(base, SWEEPS[name], workdir, seeds, load)
-  print(f'records: {workdir}')
+  with records.alone_in(workdir / '.lock', 'a sweep'):
+    tasks = make_tasks(planned, load, trainer.make_options(values))
+    launch(tasks, workdir, values)
+    grid_summary.write_csv(records.find(workdir), workdir)
+  print(f'records: {workdir}, and summary.csv there')
+
+
+def _define_flags():
+  cli.define_config()
+  cli.define_folders('`folder` of the records; left out: one below runs/.')
+  trainer.define_flags()
+  with cli.group('Sweep'):
+    flags.DEFINE_enum(
+      'sweep', None, list(grids.SWEEPS), 'named grid; left out: the first.'
+    )
+    flags.DEFINE_string(
+      'grid',
+      None,
+      "`grid` of your own in its place, as in 'num_steps=16,64;learning_rate="
+      "0.1,0.3'; the ANN is run beside it unless it lists methods.",
+    )
+    flags.DEFINE_integer(
+      'num_seeds', 5, 'seeds of each setting, from --seed up.', lower_bound=1
+    )
+  with cli.group('Machine'):
+    flags.DEFINE_enum(
+      'launcher', 'local', ['local', 'ray'], 'what runs the settings.'
+    )
+    flags.DEFINE_integer(
+      'num_workers',
+      1,
+      'local: settings at a time, each in a process with a device of its own; '
+      '1 runs them in this process, on all devices.',
+      lower_bound=1,
+    )
+    flags.DEFINE_string(
+      'ray_address',
+      None,
+      'ray: `address` of a cluster; left out: any, or one '
+      'that is started here.',
+    )
+    flags.DEFINE_float(
+      'cpus_per_task', 1.0, 'ray: cores of a setting.', lower_bound=0.0
+    )
+    flags.DEFINE_float(
+      'gpus_per_task', 0.0, 'ray: GPUs of a setting.', lower_bound=0.0
+    )
+    flags.DEFINE_integer(
+      'num_retries',
+      3,
+      'ray: times that a setting goes on after its worker has died.',
+      lower_bound=0,
+    )
 
 
 if __name__ == '__main__':
-  cli.define_config()
-  cli.define_folders('folder of the records; by default one below runs/.')
-  flags.DEFINE_enum(
-    'sweep', 'spike_train_length', list(SWEEPS), 'the grid to run.'
-  )
-  flags.DEFINE_integer(
-    'num_seeds', 5, 'seeds of each setting, from --seed up.', lower_bound=1
-  )
-  flags.adopt_module_key_flags(cli)  # so that --help lists them
+  _define_flags()
   cli.launch(main)

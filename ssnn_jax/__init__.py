@@ -1,9 +1,12 @@
 """Spiking networks that learn by backpropagation with spikes alone."""
 
+from ssnn_jax import activity
+from ssnn_jax import checkpoints
 from ssnn_jax import datasets
 from ssnn_jax import firing
 from ssnn_jax import metrics
 from ssnn_jax import records
+from ssnn_jax import sharding
 from ssnn_jax import thresholds
 from ssnn_jax import training
 from ssnn_jax.coincidence import as_gradient
@@ -30,13 +33,16 @@ __all__ = (
   'Params',
   'Update',
   'UserError',
+  'activity',
   'ann',
   'as_gradient',
+  'checkpoints',
   'datasets',
   'firing',
   'metrics',
   'rate_encode',
   'records',
+  'sharding',
   'ssnn',
   'thresholds',
   'training',

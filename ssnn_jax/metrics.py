@@ -33,19 +33,18 @@ def predict(inference: types.Inference) -> jax.Array:
 
 
 def cross_entropy(inference: types.Inference, labels: jax.Array) -> jax.Array:
-  """Averages the cross-entropy of the final potentials over a batch, in nats.
+  """Takes the cross-entropy of the final potential of each sample, in nats.
 
   Args:
     inference: `[B, C]` winner counts and potentials.
     labels: `[B]` classes.
 
   Returns:
-    The mean loss.
+    `[B]` losses.
   """
-  losses = optax.softmax_cross_entropy_with_integer_labels(
+  return optax.softmax_cross_entropy_with_integer_labels(
     inference.potential, labels
   )
-  return jnp.mean(losses)
 
 
 def update_error(

@@ -22,7 +22,9 @@ from ssnn_jax.config import NetworkConfig
 _SAMPLES_PER_COUNT = 128
 
 
-def ssnn(config: NetworkConfig, *, separate: bool = False) -> types.Network:
+def ssnn(
+  config: NetworkConfig, *, separate: bool = False, axis_name: str | None = None
+) -> types.Network:
   """Builds the spiking network of a configuration.
 
   Args:
@@ -30,6 +32,9 @@ def ssnn(config: NetworkConfig, *, separate: bool = False) -> types.Network:
     separate: whether `learn` counts coincidences with positive and with
       negative errors apart, as an asymmetric device needs; else only their
       difference.
+    axis_name: axis of a mesh whose devices share each batch, in order: a device
+      is given its part, and all count what the whole batch counts; None where a
+      device has all of it.
 
   Returns:
     The network's pure functions. Where the configuration has `forward`,
@@ -38,8 +43,8 @@ def ssnn(config: NetworkConfig, *, separate: bool = False) -> types.Network:
   """
   return types.Network(
     init=functools.partial(init, config),
-    infer=functools.partial(_infer, config),
-    learn=functools.partial(_learn, config, separate),
+    infer=functools.partial(_infer, config, axis_name),
+    learn=functools.partial(_learn, config, separate, axis_name),
   )
 
 
@@ -66,15 +71,29 @@ def init(config: NetworkConfig, key: jax.Array) -> types.Params:
   return tuple(layer(index, *shape) for index, shape in enumerate(shapes))
 
 
+def batch_positions(batch_size: int, axis_name: str | None = None) -> jax.Array:
+  """Numbers the samples that a device is given within the global batch.
+
+  Args:
+    batch_size: B, samples that each device is given.
+    axis_name: axis of the mesh whose devices share the batch, if they do.
+
+  Returns:
+    `[B]` int32 positions.
+  """
+  first = jax.lax.axis_index(axis_name) * batch_size if axis_name else 0
+  return first + jnp.arange(batch_size)
+
+
 def dropout_masks(
-  config: NetworkConfig, key: jax.Array, batch_size: int
+  config: NetworkConfig, key: jax.Array, positions: jax.Array
 ) -> tuple[jax.Array, ...]:
   """Draws which hidden units take part in the presentation of each sample.
 
   Args:
     config: dropout and the architecture.
     key: PRNG key of the presentation.
-    batch_size: B.
+    positions: `[B]` positions of the samples in the global batch.
 
   Returns:
     For each hidden layer `[B, J]` float32, 1 where a unit takes part and 0
@@ -82,7 +101,8 @@ def dropout_masks(
   """
   sizes = config.layer_sizes[1:-1]
   if not config.dropout:
-    return tuple(jnp.ones((batch_size, size), jnp.float32) for size in sizes)
+    shapes = [(len(positions), size) for size in sizes]
+    return tuple(jnp.ones(shape, jnp.float32) for shape in shapes)
   make = thresholds.make_sampler(config.sampler, config.kernels)
   keys = thresholds.make_keys(key, len(config.layer_sizes))
   role, word, first_tick = thresholds.Role.DROPOUT, jnp.int32(0), jnp.uint32(1)
@@ -95,16 +115,16 @@ def dropout_masks(
   def masks(position):
     return tuple(mask(position, *layer) for layer in enumerate(sizes))
 
-  return jax.vmap(masks)(jnp.arange(batch_size))
+  return jax.vmap(masks)(positions)
 
 
-def _infer(config, params, key, inputs):
+def _infer(config, axis_name, params, key, inputs):
   """Implements `Network.infer`."""
   config = dataclasses.replace(config, dropout=0.0)
   inputs = encoding.encode_batch(config, params, inputs)
   keys = thresholds.make_keys(key, len(config.layer_sizes))
-  positions = jnp.arange(len(inputs.rates))
-  kept = dropout_masks(config, key, len(positions))
+  positions = batch_positions(len(inputs.rates), axis_name)
+  kept = dropout_masks(config, key, positions)
 
   def step(membranes, index):
     block = spikes.block(config.schedule, index)
@@ -125,12 +145,12 @@ def _infer(config, params, key, inputs):
   return types.Inference(membranes.winner_counts, membranes.output)
 
 
-def _learn(config, separate, params, key, inputs, labels):
+def _learn(config, separate, axis_name, params, key, inputs, labels):
   """Implements `Network.learn`."""
   inputs = encoding.encode_batch(config, params, inputs, labels)
   keys = thresholds.make_keys(key, len(config.layer_sizes))
-  positions = jnp.arange(len(inputs.rates))
-  kept = dropout_masks(config, key, len(positions))
+  positions = batch_positions(len(inputs.rates), axis_name)
+  kept = dropout_masks(config, key, positions)
 
   def present_block(membranes, index):
     block = spikes.block(config.schedule, index)
@@ -169,8 +189,12 @@ def _learn(config, separate, params, key, inputs, labels):
     ),
     jnp.arange(num_blocks).reshape(-1, group_size),
   )
+  batch_size = len(positions)
+  if axis_name:
+    counts = jax.lax.psum(counts, axis_name)
+    batch_size *= jax.lax.axis_size(axis_name)
   return (
-    types.Update(*counts, _unit(config, len(positions))),
+    types.Update(*counts, _unit(config, batch_size)),
     types.Inference(membranes.winner_counts, membranes.output),
   )
 

@@ -2,30 +2,30 @@
 
 A run's folder holds `config.json` and `metrics.jsonl`. Each line of the latter
 has an `event`: a `header` first, `epoch` and `eval` lines as they come, and
-`final` last; a run without its final line did not finish.
+`final` last; a run without its final line did not finish. A run that went on
+after it was stopped has the lines of one that was not; where and on what it did
+is in `resumed.jsonl`.
 """
 
 from collections.abc import Iterator
 from collections.abc import Mapping
-import hashlib
-from importlib import metadata
+import contextlib
+import fcntl
 import json
 import os
 import pathlib
-import platform
-import subprocess
 from typing import Any
 from typing import NamedTuple
 
 import jax
 import numpy as np
 
-import ssnn_jax
-from ssnn_jax import kernels
+from ssnn_jax import provenance
 from ssnn_jax import types
 
 _CONFIG, _METRICS = 'config.json', 'metrics.jsonl'
-_PACKAGES = ('jax', 'jaxlib', 'numpy', 'optax', 'flax')
+_RESUMED = 'resumed.jsonl'
+_UNFINISHED = '.unfinished'  # ends the name of a file that is being written
 
 
 class RecordError(types.UserError):
@@ -54,41 +54,101 @@ def create(folder: str | os.PathLike, config: Mapping[str, Any]) -> None:
     config: what defines the run.
 
   Raises:
-    RecordError: if the folder holds anything, or cannot be written.
+    RecordError: if the folder holds anything, another process is at it, or it
+      cannot be written.
   """
   folder = pathlib.Path(folder)
   try:
-    if folder.exists() and any(folder.iterdir()):
+    if holds_anything(folder):
       raise RecordError(
         f'--workdir={folder} already holds {_describe(folder)}, and nothing is '
         'overwritten; choose another folder.'
       )
     folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(config, indent=2) + '\n'
-    (folder / _CONFIG).write_text(text)
   except OSError as error:
     raise _unusable(folder, error) from None
-  append(folder, 'header', config=dict(config), **environment())
+  write_whole(folder / _CONFIG, json.dumps(config, indent=2) + '\n')
+  with at_work_in(folder):  # another process may go on with the run from here
+    if not (folder / _METRICS).exists():
+      append(folder, 'header', config=dict(config), **provenance.environment())
 
 
-def restart(folder: str | os.PathLike) -> None:
-  """Removes the record of a run that did not finish, and nothing else.
+def holds_anything(folder: str | os.PathLike) -> bool:
+  """Tells whether a path is taken, by anything but an empty folder."""
+  folder = pathlib.Path(folder)
+  if not folder.is_dir():
+    return folder.exists()
+  # A run that was stopped at its very start has left nothing to go on with.
+  return any(not path.name.endswith(_UNFINISHED) for path in folder.iterdir())
+
+
+@contextlib.contextmanager
+def alone_in(path: str | os.PathLike, what: str) -> Iterator[None]:
+  """Keeps other processes from what is done with a file, while it is done.
 
   Args:
-    folder: the run's folder; other files in it are left, for `create` to find.
+    path: the file; made, and its folder, if it is not there.
+    what: what is done, for the message.
+
+  Yields:
+    Nothing; at the end others may have it again, however that comes.
 
   Raises:
-    RecordError: if the run has finished, or the folder cannot be written.
+    RecordError: if another process has it, or it cannot be written.
+  """
+  path = pathlib.Path(path)
+  with contextlib.ExitStack() as stack:
+    try:
+      path.parent.mkdir(parents=True, exist_ok=True)
+      lock = stack.enter_context(open(path, 'a'))
+      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+      raise RecordError(
+        f'--workdir={path.parent}: another process has {what} there; wait for '
+        'it, or choose another folder.'
+      ) from None
+    except OSError as error:
+      raise _unusable(path.parent, error) from None
+    yield
+
+
+def at_work_in(folder: str | os.PathLike) -> contextlib.AbstractContextManager:
+  """Keeps other processes from a run that has been created; see `alone_in`."""
+  return alone_in(pathlib.Path(folder, _CONFIG), 'a run at work')
+
+
+def rewind(folder: str | os.PathLike, epoch: int) -> None:
+  """Takes a run that did not finish back to the end of an epoch.
+
+  What is recorded of later epochs, or half a line at the end, will be written
+  anew by whoever goes on from there; that is noted in `resumed.jsonl`.
+
+  Args:
+    folder: the run's folder.
+    epoch: the epoch, 0 before the first.
+
+  Raises:
+    RecordError: if the record does not reach so far, or cannot be written.
   """
   folder = pathlib.Path(folder)
-  run = read(folder)
-  if run.final is not None:
-    raise RecordError(f'{folder} holds a finished run, which is kept.')
-  try:
-    for name in (_METRICS, _CONFIG):
-      (folder / name).unlink(missing_ok=True)
-  except OSError as error:
-    raise _unusable(folder, error) from None
+  path = folder / _METRICS
+  config, events = read(folder, whole=False)[1:]
+  recorded = max((event.get('epoch', 0) for event in events), default=0)
+  if epoch > recorded:
+    raise RecordError(
+      f'{path} tells of {recorded} epochs, the last checkpoint beside it of '
+      f'{epoch}; restore it, or remove the folder to start anew.'
+    )
+  kept = [
+    event
+    for event in events
+    if event.get('event') == 'header' or event.get('epoch', epoch + 1) <= epoch
+  ]
+  write_whole(path, ''.join(json.dumps(event) + '\n' for event in kept))
+  if not kept:
+    append(folder, 'header', config=config, **provenance.environment())
+  resumed = {'epoch': epoch, **provenance.environment()}
+  _append_line(folder / _RESUMED, resumed)
 
 
 def append(folder: str | os.PathLike, event: str, **fields: Any) -> None:
@@ -97,30 +157,59 @@ def append(folder: str | os.PathLike, event: str, **fields: Any) -> None:
   Args:
     folder: the run's folder.
     event: what the line tells of.
-    **fields: the line's values; arrays of one number become numbers.
+    **fields: the line's values, numbers and lists of them; arrays of one number
+      become numbers.
 
   Raises:
     RecordError: if the line cannot be written.
   """
   values = {name: _plain(value) for name, value in fields.items()}
-  line = json.dumps({'event': event, **values}) + '\n'
-  path = pathlib.Path(folder, _METRICS)
+  _append_line(pathlib.Path(folder, _METRICS), {'event': event, **values})
+
+
+def _append_line(path, values):
+  line = (json.dumps(values) + '\n').encode()
   try:
     with open(path, 'ab', buffering=0) as file:
       start = file.tell()
-      written = file.write(line.encode())
-      if written != len(line.encode()):
+      written = file.write(line)
+      if written != len(line):
         file.truncate(start)
         raise OSError(f'only {written} of {len(line)} bytes fit')
   except OSError as error:
     raise _unusable(path, error) from None
 
 
-def read(folder: str | os.PathLike) -> Run:
+def write_whole(path: str | os.PathLike, text: str) -> None:
+  """Writes a file whole or not at all, whenever the process is stopped.
+
+  Args:
+    path: the file; what it held is replaced.
+    text: what it is to hold.
+
+  Raises:
+    RecordError: if it cannot be written.
+  """
+  path = pathlib.Path(path)
+  unfinished = path.with_name(path.name + _UNFINISHED)
+  try:
+    try:
+      unfinished.write_text(text)
+      os.replace(unfinished, path)
+    except OSError:
+      unfinished.unlink(missing_ok=True)
+      raise
+  except OSError as error:
+    raise _unusable(path, error) from None
+
+
+def read(folder: str | os.PathLike, *, whole: bool = True) -> Run:
   """Reads the record of one run.
 
   Args:
     folder: the run's folder.
+    whole: whether its last line must be whole; if not, half a line, as a
+      process that is killed may leave, is left out.
 
   Returns:
     Its configuration and events.
@@ -133,58 +222,24 @@ def read(folder: str | os.PathLike) -> Run:
   try:
     config = _parse_object(path.read_text())
     path = folder / _METRICS
-    lines = path.read_text().splitlines() if path.exists() else []
-    events = [_parse_object(line) for line in lines]
+    text = path.read_text() if path.exists() else ''
   except OSError as error:
     raise _unusable(path, error) from None
   except ValueError:
+    raise _damaged(path) from None
+  *lines, rest = text.split('\n')
+  if rest and whole:
     raise RecordError(
-      f'{path} is not made of whole JSON objects; remove the run it belongs '
-      'to, or restore it.'
-    ) from None
-  return Run(folder, config, events)
+      f'{path} ends in half a line; go on with the run by --resume, which '
+      'writes it anew.'
+    )
+  return Run(folder, config, _parse_lines(path, lines))
 
 
 def find(workdir: str | os.PathLike) -> Iterator[Run]:
   """Reads all runs in a folder and below it, in order of their paths."""
   for path in sorted(pathlib.Path(workdir).rglob(_CONFIG)):
     yield read(path.parent)
-
-
-def params_sha256(params: types.Params) -> str:
-  """Digests parameters, layer by layer: equal digests are equal bits."""
-  digest = hashlib.sha256()
-  for leaf in jax.tree.leaves(params):
-    digest.update(np.ascontiguousarray(leaf).tobytes())
-  return digest.hexdigest()
-
-
-def environment() -> dict[str, Any]:
-  """Describes what a run depends on beside its configuration."""
-  changes = _git('status', '--porcelain', '--untracked-files=no')
-  return {
-    'versions': {
-      'ssnn_jax': ssnn_jax.__version__,
-      **{name: metadata.version(name) for name in _PACKAGES},
-    },
-    'python': platform.python_version(),
-    'commit': _git('rev-parse', 'HEAD'),
-    'dirty': None if changes is None else bool(changes),
-    'device': jax.devices()[0].device_kind,
-    'num_devices': jax.device_count(),
-    'kernels': kernels.is_available('ssnn_sample_hashed'),
-  }
-
-
-def _git(*arguments):
-  """Asks git about the checkout that this file lies in, if there is one."""
-  here = pathlib.Path(__file__).parent
-  command = ['git', '-C', str(here), *arguments]
-  try:
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-  except (OSError, subprocess.CalledProcessError):
-    return None
-  return done.stdout.strip()
 
 
 def _parse_object(text):
@@ -194,14 +249,31 @@ def _parse_object(text):
   return value
 
 
+def _parse_lines(path, lines):
+  try:
+    return [_parse_object(line) for line in lines]
+  except ValueError:
+    raise _damaged(path) from None
+
+
+def _damaged(path):
+  return RecordError(
+    f'{path} is not made of whole JSON objects; remove the run it belongs to, '
+    'or restore it.'
+  )
+
+
 def _describe(folder):
   if not (folder / _CONFIG).exists():
     return 'files that are not a run'
-  finished = read(folder).final is not None
-  return 'a finished run' if finished else 'a run that did not finish'
+  if read(folder, whole=False).final is not None:
+    return 'a finished run'
+  return 'a run that did not finish (--resume goes on with it)'
 
 
 def _plain(value):
+  if isinstance(value, tuple | list):
+    return [_plain(part) for part in value]
   if not isinstance(value, jax.Array | np.ndarray | np.generic):
     return value
   value = np.asarray(value).reshape(())[()]

@@ -68,7 +68,9 @@ def logits(
   return potentials
 
 
-def ann(config: NetworkConfig) -> types.Network:
+def ann(
+  config: NetworkConfig, *, axis_name: str | None = None
+) -> types.Network:
   """Builds the ANN of a configuration, trained by backpropagation.
 
   It shares the spiking network's initial weights, its dropout masks for the
@@ -76,29 +78,32 @@ def ann(config: NetworkConfig) -> types.Network:
 
   Args:
     config: the architecture; what concerns spikes is not used.
+    axis_name: axis of a mesh whose devices share each batch, as for `ssnn`.
 
   Returns:
     The network's pure functions; the counts of `learn` are the gradient.
   """
   return types.Network(
     init=functools.partial(network.init, config),
-    infer=functools.partial(_infer, config),
-    learn=functools.partial(_learn, config),
+    infer=functools.partial(_infer, config, axis_name),
+    learn=functools.partial(_learn, config, axis_name),
   )
 
 
-def _infer(config, params, key, inputs):
+def _infer(config, axis_name, params, key, inputs):
   """Implements `Network.infer`."""
   config = dataclasses.replace(config, dropout=0.0)
   rates = encoding.encode_batch(config, params, inputs).rates
-  kept = network.dropout_masks(config, key, rates.shape[0])
+  positions = network.batch_positions(len(rates), axis_name)
+  kept = network.dropout_masks(config, key, positions)
   return _read_out(config, logits(config, params, rates, kept))
 
 
-def _learn(config, params, key, inputs, labels):
+def _learn(config, axis_name, params, key, inputs, labels):
   """Implements `Network.learn`."""
   rates = encoding.encode_batch(config, params, inputs, labels).rates
-  kept = network.dropout_masks(config, key, rates.shape[0])
+  positions = network.batch_positions(len(rates), axis_name)
+  kept = network.dropout_masks(config, key, positions)
 
   def loss(params):
     potential = logits(config, params, rates, kept)
@@ -106,6 +111,8 @@ def _learn(config, params, key, inputs, labels):
     return jnp.mean(losses), potential
 
   gradient, potential = jax.grad(loss, has_aux=True)(params)
+  if axis_name:
+    gradient = jax.lax.pmean(gradient, axis_name)
   unit = jax.tree.map(lambda _: jnp.float32(1.0), params)
   update = types.Update(positive=gradient, negative=None, unit=unit)
   return update, _read_out(config, potential)

@@ -13,6 +13,7 @@ import optax
 
 from ssnn_jax import coincidence
 from ssnn_jax import metrics
+from ssnn_jax import sharding
 from ssnn_jax import types
 
 
@@ -42,6 +43,7 @@ class Stream(enum.IntEnum):
   PRESENT = 2
   EVALUATE = 3
   PROBE = 4
+  OBSERVE = 5
 
 
 def stream_key(key: jax.Array, stream: Stream) -> jax.Array:
@@ -50,7 +52,9 @@ def stream_key(key: jax.Array, stream: Stream) -> jax.Array:
 
 
 def make_optimizer(
-  learning_rate: optax.ScalarOrSchedule, weight_decay: float = 0.0
+  learning_rate: jax.Array | float,
+  schedule: optax.Schedule | None = None,
+  weight_decay: float = 0.0,
 ) -> optax.GradientTransformation:
   """Builds stochastic gradient descent with decoupled weight decay.
 
@@ -58,7 +62,10 @@ def make_optimizer(
   learning rate, as in `optax.adamw`.
 
   Args:
-    learning_rate: step size for the mean gradient of a batch, or its schedule.
+    learning_rate: step size for the mean gradient of a batch. It is kept in the
+      optimiser's state, so that networks with rates of their own are trained
+      together by `jax.vmap`, with an optimiser of any rate.
+    schedule: factor on the learning rate, over steps; None leaves it constant.
     weight_decay: rate at which weights decay.
 
   Returns:
@@ -68,10 +75,14 @@ def make_optimizer(
   def weights_only(params):
     return tuple(types.LayerParams(weights=True, biases=False) for _ in params)
 
-  return optax.chain(
-    optax.add_decayed_weights(weight_decay, mask=weights_only),
-    optax.scale_by_learning_rate(learning_rate),
-  )
+  def descend(learning_rate):
+    factor = schedule or optax.constant_schedule(1.0)
+    return optax.chain(
+      optax.add_decayed_weights(weight_decay, mask=weights_only),
+      optax.scale_by_learning_rate(lambda step: learning_rate * factor(step)),
+    )
+
+  return optax.inject_hyperparams(descend)(jnp.float32(learning_rate))
 
 
 def init_state(
@@ -89,6 +100,7 @@ def make_train_epoch(
   network: types.Network,
   optimizer: optax.GradientTransformation,
   batch_size: int,
+  axis_name: str | None = None,
 ) -> Callable[..., tuple[TrainState, EpochMetrics]]:
   """Makes the function that trains one epoch.
 
@@ -97,6 +109,8 @@ def make_train_epoch(
     optimizer: what turns gradients into steps.
     batch_size: samples a batch; the order is drawn anew each epoch, and samples
       beyond the last whole batch wait for another one.
+    axis_name: axis of a mesh whose devices share each batch; the network must
+      have been built for it, and each device is given the whole data set.
 
   Returns:
     `(state, inputs, labels) -> (state, metrics)` on one seed, pure.
@@ -124,24 +138,28 @@ def make_train_epoch(
       correct = metrics.predict(inference) == labels[batch]
       return (optax.apply_updates(params, steps), opt_state), EpochMetrics(
         loss=metrics.cross_entropy(inference, labels[batch]),
-        accuracy=jnp.mean(correct.astype(jnp.float32)),
+        accuracy=correct.astype(jnp.float32),
       )
 
-    (params, opt_state), steps = jax.lax.scan(
+    (params, opt_state), samples = jax.lax.scan(
       step,
       (state.params, state.opt_state),
-      (jnp.arange(num_batches), batches),
+      (jnp.arange(num_batches), sharding.own_part(batches, axis_name)),
     )
     state = state.replace(
       params=params, opt_state=opt_state, epoch=state.epoch + 1
     )
-    return state, jax.tree.map(jnp.mean, steps)
+    samples = sharding.all_parts(samples, axis_name)
+    return state, jax.tree.map(jnp.mean, samples)
 
   return train_epoch
 
 
 def make_evaluate(
-  network: types.Network, reference: types.Network, batch_size: int
+  network: types.Network,
+  reference: types.Network,
+  batch_size: int,
+  axis_name: str | None = None,
 ) -> Callable[..., metrics.Accuracy]:
   """Makes the function that evaluates parameters on a whole set.
 
@@ -149,6 +167,8 @@ def make_evaluate(
     network: the network to evaluate.
     reference: the ANN that reads the same parameters as rates.
     batch_size: samples a batch; the last one is padded.
+    axis_name: axis of a mesh whose devices share each batch; both networks must
+      have been built for it, and each device is given the whole set.
 
   Returns:
     `(params, key, inputs, labels) -> Accuracy` on one seed, pure.
@@ -158,9 +178,10 @@ def make_evaluate(
     size = inputs.shape[0]
     num_batches = -(-size // batch_size)
     batches = jnp.arange(num_batches * batch_size).reshape(-1, batch_size)
+    own = sharding.own_part(batches, axis_name, padding=size)
 
-    def step(correct, index):
-      batch = batches[index]
+    def step(correct, index_and_batch):
+      index, batch = index_and_batch
       chosen = jnp.minimum(batch, size - 1)
       batch_key = jax.random.fold_in(key, index)
       inference = network.infer(params, batch_key, inputs[chosen])
@@ -177,7 +198,9 @@ def make_evaluate(
       return jax.tree.map(jnp.add, correct, hits), None
 
     start = metrics.Accuracy(*(jnp.int32(0),) * 3)
-    correct, _ = jax.lax.scan(step, start, jnp.arange(num_batches))
+    correct, _ = jax.lax.scan(step, start, (jnp.arange(num_batches), own))
+    if axis_name:
+      correct = jax.lax.psum(correct, axis_name)
     return jax.tree.map(lambda hits: hits / size, correct)
 
   return evaluate

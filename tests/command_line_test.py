@@ -1,9 +1,6 @@
 """Tests for the commands, and for what their users may get wrong."""
 
-import contextlib
-import dataclasses
 import gzip
-import io
 import pathlib
 import signal
 import subprocess
@@ -13,12 +10,8 @@ import time
 from absl.testing import absltest
 from absl.testing import parameterized
 
-from experiments import configs
-from experiments import sweep
-import ssnn_jax
 from ssnn_jax import records
 from tests import data_util
-from tests import experiments_test
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -83,18 +76,39 @@ class CommandLineTest(parameterized.TestCase):
   def test_a_sweep_and_its_figure(self):
     workdir = pathlib.Path(self.create_tempdir().full_path)
     arguments = (
-      experiments_test.CONFIG,
-      {'num_steps': (4,)},
-      workdir,
-      range(2),
-      experiments_test.load_small,
+      f'--workdir={workdir}',
+      '--grid=num_steps=4;learning_rate=0.5,1.0',
+      *('--num_seeds=2', '--num_epochs=1', '--layer_sizes=64,8,10'),
+      *('--probe_draws=1', '--probe_size=32'),
     )
-    told = [self.told(sweep.run_grid, *arguments) for _ in range(2)]
-    for text, todo in zip(told, ('seeds 0, 1', 'recorded')):
-      self.assertEqual(text, f'[1/2] bp: {todo}\n[2/2] num_steps=4: {todo}\n')
+    rates = ('learning_rate=0.5', 'learning_rate=1.0')
+    bp = ' + '.join(f'bp,{rate}' for rate in rates)
+    ssnn = ' + '.join(f'num_steps=4,{rate}' for rate in rates)
+    made = self.command('sweep', *arguments)
+    self.assertEqual((made.returncode, made.stderr), (0, ''))
+    last = f'records: {workdir}, and summary.csv there'
+    self.assertEqual(
+      made.stdout.splitlines(),
+      [
+        f'[0/2] {bp} (4 of 4 runs): started',
+        f'[1/2] {bp} (4 of 4 runs): done',
+        f'[1/2] {ssnn} (4 of 4 runs): started',
+        f'[2/2] {ssnn} (4 of 4 runs): done',
+        last,
+      ],
+    )
+    again = self.command('sweep', *arguments)
+    self.assertEqual((again.returncode, again.stderr), (0, ''))
+    self.assertEqual(
+      again.stdout.splitlines(), [f'{bp}: recorded', f'{ssnn}: recorded', last]
+    )
     drawn = self.command('plot', f'--workdir={workdir}')
     self.assertEqual((drawn.returncode, drawn.stderr), (0, ''))
-    self.assertRegex(drawn.stdout, 'SSNN, T = 4 .* 2\nfigure: .*png, .*svg')
+    self.assertRegex(
+      drawn.stdout,
+      r'(?s)method  num_steps  learning_rate .*\nssnn    4          1.0 .*\n'
+      r'figure: .*grid.png, .*grid.svg, table: .*summary.csv\n$',
+    )
 
   def test_a_run_tells_its_result_and_nothing_else(self):
     workdir = pathlib.Path(self.create_tempdir().full_path) / 'new'
@@ -155,50 +169,29 @@ class CommandLineTest(parameterized.TestCase):
     self.assertEqual(done.stdout.splitlines()[-1], '[]')
     self.assertIsNotNone(records.read(workdir).final)
 
-  def test_a_finished_sweep_has_nothing_to_do(self):
-    workdir = pathlib.Path(self.create_tempdir().full_path)
-    base = dataclasses.replace(configs.CONFIGS['digits'], seed=7)
-    names = []
-    for name, config in sweep.settings(
-      base, sweep.SWEEPS['spike_train_length']
-    ):
-      folder = workdir / name / 'seed=7'
-      records.create(folder, configs.as_record(config))
-      records.append(folder, 'final')
-      names.append(name)
-    done = self.command(
-      'sweep', '--seed=7', '--num_seeds=1', f'--workdir={workdir}'
-    )
-    self.assertEqual((done.returncode, done.stderr), (0, ''))
-    *lines, last = done.stdout.splitlines()
+  @parameterized.parameters(
+    (('--num_steps=3',), '--num_steps is what the sweep varies; leave it out.'),
+    (
+      ('--grid=num_steps=3', '--method=ssnn'),
+      '--method is what the sweep varies; write '
+      "--grid='method=ssnn;...' in its place.",
+    ),
+    (
+      ('--grid=num_steps=3', '--sweep=event_time'),
+      '--grid and --sweep both say what to vary; leave one of them out.',
+    ),
+    (
+      ('--grid=num_step=3',),
+      "--grid: there is no field 'num_step', but there is num_steps; write it "
+      "as in --grid='num_steps=16,64;learning_rate=0.1,0.3'.",
+    ),
+  )
+  def test_a_sweep_refuses(self, arguments, sentence):
+    done = self.command('sweep', *arguments)
     self.assertEqual(
-      lines, [f'[{n}/6] {name}: recorded' for n, name in enumerate(names, 1)]
+      (done.returncode, done.stdout, done.stderr),
+      (1, '', f'error: {sentence}\n'),
     )
-    self.assertEqual(last, f'records: {workdir}')
-
-  def test_two_sweeps_do_not_meet(self):
-    workdir = pathlib.Path(self.create_tempdir().full_path)
-    with sweep.alone_in(workdir):
-      with self.assertRaisesRegex(ssnn_jax.UserError, 'another sweep is at'):
-        with sweep.alone_in(workdir):
-          self.fail('two sweeps are at work')
-    with sweep.alone_in(workdir):
-      pass  # free again
-
-  def test_a_sweep_refuses_what_it_varies(self):
-    for argument in ('--num_steps=3', '--method=bp'):
-      done = self.command('sweep', argument)
-      self.assertEqual(done.returncode, 1)
-      name = argument.partition('=')[0]
-      self.assertRegex(done.stderr, f'^error: {name} is what .* leave it out')
-
-  def told(self, function, *arguments):
-    """Returns what a function prints; nothing else may be written."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-      function(*arguments)
-    self.assertEqual(err.getvalue(), '')
-    return out.getvalue()
 
   def test_a_figure_needs_records(self):
     for workdir in (self.create_tempdir().full_path, 'nowhere', ''):

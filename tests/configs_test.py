@@ -204,15 +204,14 @@ class ConfigsTest(parameterized.TestCase):
   )
   def test_schedules(self, name, half_way, last):
     config = configs.ExperimentConfig(
-      schedule=name, learning_rate=0.8, num_epochs=3, batch_size=10
+      schedule=name, num_epochs=3, batch_size=10
     )
-    rate = configs.learning_rate(config, num_samples=45)  # 12 steps
-    value = rate if callable(rate) else lambda step: rate
-    self.assertAlmostEqual(float(value(0)), 0.8, places=6)
-    self.assertAlmostEqual(float(value(6)), 0.8 * half_way, places=6)
-    self.assertAlmostEqual(float(value(11)), 0.8 * last, places=6)
-    end = 0.8 if name == 'constant' else 0.0
-    self.assertAlmostEqual(float(value(12)), end, places=6)
+    factor = configs.schedule(config, num_samples=45)  # 12 steps
+    self.assertAlmostEqual(float(factor(0)), 1.0, places=6)
+    self.assertAlmostEqual(float(factor(6)), half_way, places=6)
+    self.assertAlmostEqual(float(factor(11)), last, places=6)
+    end = 1.0 if name == 'constant' else 0.0
+    self.assertAlmostEqual(float(factor(12)), end, places=6)
 
 
 if __name__ == '__main__':

@@ -19,6 +19,11 @@ def pytest_configure(config):
   cache = tempfile.TemporaryDirectory(prefix='ssnn_jax-cache-')
   config.add_cleanup(cache.cleanup)
   os.environ['SSNN_JAX_CACHE_DIR'] = cache.name
+  # What one test has compiled others need not, nor the commands that they run.
+  os.environ['JAX_COMPILATION_CACHE_DIR'] = cache.name
+  os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0'
+  jax.config.update('jax_compilation_cache_dir', cache.name)
+  jax.config.update('jax_persistent_cache_min_compile_time_secs', 0)
   # absl's temporary folders ask for a flag, which pytest does not parse.
   if not flags.FLAGS.is_parsed():
     flags.FLAGS.mark_as_parsed()

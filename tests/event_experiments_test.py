@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import io
 import json
 import os
@@ -14,11 +15,13 @@ from experiments import configs
 from experiments import data
 from experiments import event_figures
 from experiments import event_statistics
+from experiments import grids
 from experiments import plot
 from experiments import prepare
-from experiments import run
+from experiments import recorder
 from experiments import summary
 from experiments import sweep
+from experiments import trainer
 import ssnn_jax
 from ssnn_jax import datasets
 from ssnn_jax import records
@@ -45,9 +48,9 @@ class EventRunsTest(data_util.RecordingsTestCase):
     self.assertStartsWith(
       data.describe(dataset), 'n_mnist: 10 of 70,000 found, 7 of them'
     )
-    folder = self.data_dir / 'run'
-    run.train(config, dataset, {3: folder})
-    recorded = records.read(folder)
+    run = recorder.Run(config, self.data_dir / 'run')
+    trainer.train([run], dataset)
+    recorded = records.read(run.folder)
     self.assertEqual(recorded.final['dataset'], 'n_mnist')
     self.assertIn(recorded.final['test_accuracy'], np.float32([0, 1, 2, 3]) / 3)
     self.assertEqual(recorded.config['shuffle_ticks'], False)
@@ -56,19 +59,19 @@ class EventRunsTest(data_util.RecordingsTestCase):
     self.write_recordings()
     seen = []
 
-    def train(config, dataset, folders):
-      del folders
+    def train(runs, dataset, options):
+      del options
+      config = runs[0].config
       seen.append(
         (config.num_steps, config.shuffle_ticks, dataset.train.inputs)
       )
 
     grid = {'num_steps': (10, 64), 'shuffle_ticks': (False, True)}
-    with mock.patch.object(sweep.run, 'train', train):
-      with contextlib.redirect_stdout(io.StringIO()):
-        sweep.run_grid(
-          *(CONFIG, grid, self.data_dir / 'sweep', [0]),
-          lambda config: data.load(config, str(self.data_dir)),
-        )
+    planned = sweep.plan(grids.settings(CONFIG, grid), self.data_dir, [0])
+    load = functools.partial(data.load, data_dir=str(self.data_dir))
+    for task in sweep.make_tasks(planned, load, trainer.Options()):
+      with mock.patch.object(trainer, 'train', train):
+        task.run()
     settings = [(num_steps, shuffle) for num_steps, shuffle, _ in seen]
     product = [(10, False), (10, True), (64, False), (64, True)]
     self.assertEqual(settings, [(33, False), *product])

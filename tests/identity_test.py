@@ -1,5 +1,7 @@
 """Tests that with rates in the place of spikes the rule is backpropagation."""
 
+import functools
+
 from absl.testing import absltest
 from absl.testing import parameterized
 import jax
@@ -22,7 +24,7 @@ def batch(num_inputs, num_classes, size=12):
 
 def bp_gradient(config, params, key, images, labels):
   """Differentiates the mean cross-entropy, written out here once more."""
-  kept = network.dropout_masks(config, key, len(labels))
+  kept = network.dropout_masks(config, key, jnp.arange(len(labels)))
   activation = reference.activation(
     ssnn_jax.firing.FIRING_FUNCTIONS[config.firing_function]()
   )
@@ -47,7 +49,9 @@ class IdentityTest(parameterized.TestCase):
     params = spiking.init(jax.random.key(0))
     key = jax.random.key(2)
     images, labels = batch(sizes[0], sizes[-1])
-    exact = bp_gradient(config, params, key, images, labels)
+    exact = jax.jit(functools.partial(bp_gradient, config))(
+      params, key, images, labels
+    )
     for learn in (spiking.learn, ssnn_jax.ann(config).learn):
       update, _ = jax.jit(learn)(params, key, images, labels)
       gradient = ssnn_jax.as_gradient(update)
@@ -59,14 +63,25 @@ class IdentityTest(parameterized.TestCase):
         bound = 1e-5 * float(jnp.max(jnp.abs(theirs)))
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=bound)
 
-  @parameterized.product(
-    depth=tuple(SIZES), gain=(0.5, 1.0, 2.0), dropout=(0.0, 0.3)
+  @parameterized.parameters(
+    # Any two of depth, gain and dropout meet.
+    ('one', 0.5, 0.0),
+    ('one', 1.0, 0.3),
+    ('one', 2.0, 0.0),
+    ('three', 0.5, 0.3),
+    ('three', 1.0, 0.0),
+    ('three', 2.0, 0.3),
   )
   def test_rates_are_backpropagation(self, depth, gain, dropout):
     self.assert_is_bp(SIZES[depth], gain=gain, dropout=dropout)
 
-  @parameterized.product(
-    integration=('mean', 'leaky', 'memoryless'), window=(1, 7, 33)
+  @parameterized.parameters(
+    ('mean', 1),
+    ('mean', 33),
+    ('leaky', 1),
+    ('leaky', 7),
+    ('memoryless', 7),
+    ('memoryless', 33),
   )
   def test_whatever_the_window_and_membrane(self, integration, window):
     self.assert_is_bp(

@@ -32,7 +32,7 @@ COMMANDS = sorted(
 
 class ReadmeTest(parameterized.TestCase):
   def test_the_example_runs(self):
-    (example,) = re.findall(r'```python\n(.*?)```', README, re.DOTALL)
+    example, _ = re.findall(r'```python\n(.*?)```', README, re.DOTALL)
     scope = {}
     with contextlib.redirect_stdout(io.StringIO()):
       exec(compile(example, 'README.md', 'exec'), scope)
@@ -53,7 +53,7 @@ class ReadmeTest(parameterized.TestCase):
       if other == module:
         for argument in shlex.split(arguments):
           name = argument.partition('=')[0].removeprefix('--')
-          pattern = rf'  --(\[no\])?{name}:'
+          pattern = rf'  --(\[no\])?{name}\b'
           self.assertRegex(done.stdout, pattern, f'{module}{arguments}')
 
   @parameterized.parameters(*NOTEBOOKS)

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
+from ssnn_jax import provenance
 from ssnn_jax import records
 from ssnn_jax import types
 
@@ -52,7 +53,7 @@ class RecordsTest(parameterized.TestCase):
   def test_outside_a_checkout_there_is_no_commit(self):
     for error in (OSError(), subprocess.CalledProcessError(128, 'git')):
       with mock.patch.object(subprocess, 'run', side_effect=error):
-        described = records.environment()
+        described = provenance.environment()
       self.assertIsNone(described['commit'])
       self.assertIsNone(described['dirty'])
 
@@ -83,12 +84,15 @@ class RecordsTest(parameterized.TestCase):
     )
     self.assertEqual([p.name for p in self.folder.iterdir()], ['notes.txt'])
 
-  @parameterized.parameters('', 'below')
-  def test_a_file_in_the_place_of_the_folder_is_told(self, below):
+  @parameterized.parameters(
+    ('', r'^--workdir={} already holds files that are not a run, .*another'),
+    ('below', r'^{}/below cannot be used .*--workdir'),
+  )
+  def test_a_file_in_the_place_of_the_folder_is_told(self, below, sentence):
     self.folder.parent.mkdir()
     self.folder.write_text('mine')
     with self.assertRaisesRegex(
-      records.RecordError, f'^{self.folder}.* cannot be used .*--workdir'
+      records.RecordError, sentence.format(self.folder)
     ):
       records.create(self.folder / below, CONFIG)
     self.assertEqual(self.folder.read_text(), 'mine')
@@ -97,19 +101,6 @@ class RecordsTest(parameterized.TestCase):
     self.folder.mkdir(parents=True)
     records.create(self.folder, CONFIG)
     self.assertEqual(records.read(self.folder).config, CONFIG)
-
-  def test_only_an_unfinished_run_is_restarted(self):
-    records.create(self.folder, CONFIG)
-    (self.folder / 'notes.txt').write_text('mine')
-    records.restart(self.folder)
-    self.assertEqual([p.name for p in self.folder.iterdir()], ['notes.txt'])
-    (self.folder / 'notes.txt').unlink()
-    records.create(self.folder, CONFIG)
-    records.append(self.folder, 'final')
-    before = self.text()
-    with self.assertRaisesRegex(records.RecordError, 'is kept'):
-      records.restart(self.folder)
-    self.assertEqual(self.text(), before)
 
   def test_a_line_is_written_whole_or_not_at_all(self):
     records.create(self.folder, CONFIG)
@@ -170,9 +161,12 @@ class RecordsTest(parameterized.TestCase):
   def test_a_damaged_file_is_named(self, name):
     records.create(self.folder, CONFIG)
     path = self.folder / name
-    path.write_text(path.read_text()[:-5])
-    with self.assertRaisesRegex(records.RecordError, f'{name} is not made of'):
-      records.read(self.folder)
+    path.write_text(path.read_text()[:-5] + '\n')
+    for whole in (True, False):
+      with self.assertRaisesRegex(
+        records.RecordError, f'{name} is not made of'
+      ):
+        records.read(self.folder, whole=whole)
 
   @parameterized.parameters('config.json', 'metrics.jsonl')
   def test_json_of_another_kind_is_not_a_run(self, name):
@@ -195,7 +189,7 @@ class RecordsTest(parameterized.TestCase):
   def test_digests_are_equal_where_bits_are(self):
     def digest(weights):
       layer = types.LayerParams(jnp.array(weights), jnp.zeros(1))
-      return records.params_sha256((layer,))
+      return provenance.sha256((layer,))
 
     self.assertEqual(digest([0.0, 1.0]), digest([0.0, 1.0]))
     others = [[1.0, 0.0], [-0.0, 1.0], [0.0, 1.0 + 2**-23]]

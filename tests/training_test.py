@@ -121,8 +121,8 @@ class TrainingTest(parameterized.TestCase):
   def test_weight_decay_is_decoupled_and_spares_biases(self):
     params = (types.LayerParams(jnp.full((2, 2), 3.0), jnp.full(2, 3.0)),)
     gradient = jax.tree.map(jnp.ones_like, params)
-    schedule = optax.linear_schedule(0.5, 0.25, 1)
-    optimizer = training.make_optimizer(schedule, weight_decay=0.1)
+    schedule = optax.linear_schedule(1.0, 0.5, 1)
+    optimizer = training.make_optimizer(0.5, schedule, weight_decay=0.1)
     opt_state = optimizer.init(params)
     steps, opt_state = optimizer.update(gradient, opt_state, params)
     np.testing.assert_allclose(steps[0].weights, -0.5 * (1 + 0.1 * 3.0))

@@ -1,0 +1,215 @@
+"""What a sweep runs: the settings of a grid.
+
+A grid is the values of each varied field; its settings are all combinations of
+them.
+"""
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+import dataclasses
+import difflib
+import itertools
+import re
+import types
+import typing
+from typing import Any
+from typing import NamedTuple
+
+from experiments import configs
+import ssnn_jax
+
+ANN = 'bp'
+SWEEPS = {
+  'spike_train_length': {'num_steps': (1, 4, 16, 64, 256)},
+  'event_time': {
+    'integration': ('leaky',),
+    'window': (1, 8, 64),
+    'shuffle_ticks': (False, True),
+  },
+}
+# What the ANN has none of: it trains on rates. The rates of a recording are
+# means over its ticks, whose order they do not see, and whose number they
+# hardly do: one ANN, with the base's ticks, is beside spiking networks of every
+# T. The sampler also draws the masks of dropout, of one distribution whichever
+# it is. The probe is where spikes are measured against the ANN itself.
+SPIKING_FIELDS = frozenset(
+  (
+    *('num_steps', 'window', 'integration', 'tau', 'gain'),
+    *('forward', 'backward', 'update', 'sampler', 'representation'),
+    *('shuffle_ticks', 'probe_size', 'probe_draws'),
+  )
+)
+_FORM = "--grid='num_steps=16,64;learning_rate=0.1,0.3'"
+_FIELDS = {
+  field.name: field
+  for field in dataclasses.fields(configs.ExperimentConfig)
+  if field.name != 'seed'
+}
+_HINTS = typing.get_type_hints(configs.ExperimentConfig)
+_KINDS = {
+  int: 'a whole number',
+  float: 'a number',
+  bool: 'true or false',
+  str: 'a name',
+}
+
+
+class Setting(NamedTuple):
+  """A configuration of a sweep, run with several seeds."""
+
+  name: str  # of its folder
+  config: configs.ExperimentConfig
+
+
+def concerns(method: str, field: str) -> bool:
+  """Tells whether a field makes a difference to runs of a method."""
+  return method != ANN or field not in SPIKING_FIELDS
+
+
+def write(value: Any) -> str:
+  """Writes the value of a field, as names of folders and tables have it."""
+  if isinstance(value, tuple | list):
+    return '-'.join(map(str, value))
+  return 'none' if value is None else str(value)
+
+
+def parse(text: str) -> dict[str, tuple[Any, ...]]:
+  """Parses the grid that a flag asks for.
+
+  Args:
+    text: fields and their values, as in
+      `num_steps=16,64;layer_sizes=64-128-10,64-256-10`.
+
+  Returns:
+    The values of each varied field.
+
+  Raises:
+    UserError: if a field is not there or a value is not of its kind, if there
+      is none, or if anything is said twice.
+  """
+  grid = {}
+  for part in text.split(';'):
+    name, is_assigned, listed = map(str.strip, part.partition('='))
+    if not is_assigned:
+      raise _mistake(f"'{name}' has no '='")
+    if name in grid:
+      raise _mistake(f'{name} is there twice')
+    _check_name(name)
+    values = [_parse_value(name, value.strip()) for value in listed.split(',')]
+    for value in values:
+      if values.count(value) > 1:
+        raise _mistake(f'{name} has the value {write(value)} twice')
+    grid[name] = tuple(values)
+  return grid
+
+
+def settings(
+  base: configs.ExperimentConfig, grid: Mapping[str, Sequence[Any]]
+) -> list[Setting]:
+  """Lists the settings of a grid, the ANN first.
+
+  A grid that does not list methods has both the ANN and the spiking network.
+  Settings of the ANN that differ in nothing that concerns it are one, with the
+  base's values elsewhere.
+
+  Args:
+    base: the configuration that the grid varies; its method is not used.
+    grid: the values of each varied field.
+
+  Returns:
+    The settings, otherwise in order of the grid's product.
+
+  Raises:
+    UserError: if a value is out of range.
+  """
+  grid = {'method': (ANN, 'ssnn'), **grid}
+  is_named = len(set(grid['method']) - {ANN}) > 1
+  listed = {}
+  for values in itertools.product(*grid.values()):
+    varied = dict(zip(grid, values))
+    method = varied.pop('method')
+    varied = {k: v for k, v in varied.items() if concerns(method, k)}
+    name = _name(method, varied, is_named)
+    try:
+      config = dataclasses.replace(base, method=method, **varied)
+    except ssnn_jax.UserError as error:
+      raise ssnn_jax.UserError(f'--grid: {error}') from None
+    listed[name] = Setting(name, config)
+  return sorted(listed.values(), key=lambda s: s.config.method != ANN)
+
+
+def together(settings: Sequence[Setting]) -> list[list[Setting]]:
+  """Groups settings that differ in their learning rate alone.
+
+  Args:
+    settings: those of a sweep.
+
+  Returns:
+    The groups, each of which can be trained in one program, in order.
+  """
+  groups = {}
+  for setting in settings:
+    shared = dataclasses.replace(setting.config, learning_rate=1.0)
+    groups.setdefault(shared, []).append(setting)
+  return list(groups.values())
+
+
+def _name(method, varied, is_named):
+  """Names a setting's folder by what is varied in it."""
+  parts = [f'{field}={write(value)}' for field, value in varied.items()]
+  if method == ANN:
+    parts.insert(0, method)
+  elif is_named:
+    parts.insert(0, f'method={method}')
+  return ','.join(parts).replace('/', '-') or method
+
+
+def _check_name(name):
+  if name == 'seed':
+    raise _mistake('seed is what --seed and --num_seeds say')
+  if name not in _FIELDS:
+    near = difflib.get_close_matches(name, _FIELDS, n=1)
+    hint = f', but there is {near[0]}' if near else ''
+    raise _mistake(f"there is no field '{name}'{hint}")
+
+
+def _parse_value(name, text):
+  """Parses a value as the type of its field asks."""
+  hint, choices = _HINTS[name], _FIELDS[name].metadata['choices']
+  kinds = (
+    typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+  )
+  may_be_none = type(None) in kinds
+  if not text:
+    raise _mistake(f'{name} lacks a value')
+  if may_be_none and text.lower() == 'none':
+    return None
+  kind, is_tuple = kinds[0], typing.get_origin(kinds[0]) is tuple
+  if is_tuple:
+    kind = typing.get_args(kind)[0]
+  # The minus of an exponent, as in 1e-3, parts no numbers.
+  numbers = re.split('(?<!e)-', text.lower())
+  try:
+    if choices and text not in choices:
+      raise ValueError(text)
+    if is_tuple:
+      return tuple(map(kind, numbers))
+    return _parse_bool(text) if kind is bool else kind(text)
+  except ValueError:
+    expected = _KINDS[kind]
+    if choices:
+      expected = f'one of {", ".join(choices)}'
+    elif is_tuple:
+      expected += " or several with '-' between them"
+    expected += ', or none' if may_be_none else ''
+    raise _mistake(f"{name} cannot be '{text}', but {expected}") from None
+
+
+def _parse_bool(text):
+  if text.lower() not in ('true', 'false'):
+    raise ValueError(text)
+  return text.lower() == 'true'
+
+
+def _mistake(problem):
+  return ssnn_jax.UserError(f'--grid: {problem}; write it as in {_FORM}.')

@@ -1,0 +1,186 @@
+"""The compiled functions of an experiment, each for several seeds at once.
+
+Seeds, and learning rates, are lifted by `vmap`, devices by `shard_map`. Outside
+of these functions a key is its data, so that a state can be saved as it is.
+"""
+
+from collections.abc import Callable
+import dataclasses
+import functools
+import os
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from experiments import configs
+import ssnn_jax
+from ssnn_jax import activity
+from ssnn_jax import metrics
+from ssnn_jax import sharding
+from ssnn_jax import training
+
+_EVAL_BATCH_SIZE = 256
+
+
+class Programs(NamedTuple):
+  """What is computed for S runs that differ in seed and learning rate.
+
+  A `split` is inputs and labels, the same for all runs and whole on every
+  device; `state` and all that is returned has a leading axis S.
+  """
+
+  start: Callable  # (seeds, learning_rates) -> state before the first epoch
+  train_epoch: Callable  # (state, split) -> (state, EpochMetrics); donates
+  evaluate: Callable  # (state, split) -> Accuracy
+  observe: Callable  # (state, split) -> Activity on the probe batch
+  measure: Callable  # (state, split) -> errors of the update, at its weights
+  # (seeds, learning_rates, split) -> state of the ANN after its first epoch
+  train_ann: Callable
+
+
+def make(
+  config: configs.ExperimentConfig,
+  network_config: ssnn_jax.NetworkConfig,
+  mesh: jax.sharding.Mesh,
+  num_samples: int,
+) -> Programs:
+  """Makes the functions of a configuration; each is compiled when first called.
+
+  Args:
+    config: what is trained; its seed and learning rate are arguments.
+    network_config: its network.
+    mesh: the devices that share each batch.
+    num_samples: size of the training split.
+
+  Returns:
+    The functions.
+  """
+  is_spiking = config.method == 'ssnn'
+  reference = ssnn_jax.ann(network_config, axis_name=sharding.AXIS)
+  network = reference
+  if is_spiking:
+    network = ssnn_jax.ssnn(network_config, axis_name=sharding.AXIS)
+  optimizer = functools.partial(
+    training.make_optimizer,
+    schedule=configs.schedule(config, num_samples),
+    weight_decay=config.weight_decay,
+  )
+
+  def start(seed, learning_rate):
+    return training.init_state(network, optimizer(learning_rate), seed)
+
+  train_epoch = training.make_train_epoch(
+    network, optimizer(0.0), config.batch_size, sharding.AXIS
+  )
+  evaluate = training.make_evaluate(
+    network, reference, _EVAL_BATCH_SIZE, sharding.AXIS
+  )
+
+  def train_ann(seed, learning_rate, split):
+    # On one device, so that it is the same on any number of them.
+    ann = ssnn_jax.ann(network_config)
+    epoch = training.make_train_epoch(ann, optimizer(0.0), config.batch_size)
+    return _shelve(epoch(start(seed, learning_rate), *split)[0])
+
+  def run(function, **options):
+    return sharding.run_on(mesh, function, **options)
+
+  return Programs(
+    start=run(jax.vmap(lambda *args: _shelve(start(*args)))),
+    train_epoch=run(
+      _over_states(lambda state, split: train_epoch(state, *split)),
+      donate_argnums=0,
+    ),
+    evaluate=run(
+      _over_states(
+        lambda state, split: evaluate(
+          state.params,
+          training.stream_key(state.key, training.Stream.EVALUATE),
+          *split,
+        )
+      )
+    ),
+    observe=run(_over_states(_make_observe(config, network_config))),
+    measure=run(_over_states(_make_measure(config, network_config))),
+    train_ann=run(jax.vmap(train_ann, in_axes=(0, 0, None))),
+  )
+
+
+def fit_in_memory(compiled: jax.stages.Compiled) -> bool:
+  """Tells whether a device has the memory that a compiled function needs."""
+  needed = compiled.memory_analysis()
+  stats = jax.local_devices()[0].memory_stats() or {}
+  pages = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
+  total = (
+    needed.argument_size_in_bytes
+    + needed.output_size_in_bytes
+    - needed.alias_size_in_bytes
+    + needed.temp_size_in_bytes
+  )
+  return total <= stats.get('bytes_limit', pages)
+
+
+def _make_observe(config, network_config):
+  """Makes what tells the activity of a state's network on the probe batch."""
+  if config.method == 'bp':
+    rates = dict.fromkeys(('forward', 'backward', 'update'), 'rates')
+    network_config = dataclasses.replace(network_config, **rates)
+  observe = activity.make_observe(network_config)
+
+  def on_probe(state, split):
+    key = training.stream_key(state.key, training.Stream.OBSERVE)
+    return observe(state.params, key, *_probe(config, split))
+
+  return on_probe
+
+
+def _make_measure(config, network_config):
+  """Makes what measures the update of a state's network against the gradient.
+
+  `update_error` has spikes as the network has them; for `quantisation_error`
+  forward and backward are on rates.
+  """
+  exact = dataclasses.replace(network_config, dropout=0.0)
+  quantised = dataclasses.replace(exact, forward='rates', backward='rates')
+  measured = {'update_error': exact, 'quantisation_error': quantised}
+  if config.method == 'bp':
+    return lambda state, split: dict.fromkeys(measured, jnp.float32(0.0))
+
+  def measure(state, split):
+    key = training.stream_key(state.key, training.Stream.PROBE)
+    return {
+      name: metrics.update_error(
+        ssnn_jax.ssnn(network),
+        ssnn_jax.ann(exact),
+        state.params,
+        key,
+        *_probe(config, split),
+        num_draws=config.probe_draws,
+      )
+      for name, network in measured.items()
+    }
+
+  return measure
+
+
+def _probe(config, split):
+  """Takes the first training samples."""
+  return [part[: config.probe_size] for part in split]
+
+
+def _over_states(function):
+  """Lifts `(state, split) -> result` over states whose keys are data."""
+
+  def apply(state, split):
+    key = jax.random.wrap_key_data(state.key)
+    result = function(state.replace(key=key), split)
+    is_state = lambda x: isinstance(x, training.TrainState)
+    shelve = lambda x: _shelve(x) if is_state(x) else x
+    return jax.tree.map(shelve, result, is_leaf=is_state)
+
+  return jax.vmap(apply, in_axes=(0, None))
+
+
+def _shelve(state):
+  return state.replace(key=jax.random.key_data(state.key))

@@ -1,0 +1,57 @@
+"""What tests of experiments share: a small run, its data, and its lines."""
+
+import dataclasses
+import json
+import pathlib
+
+from experiments import configs
+from experiments import recorder
+from ssnn_jax import datasets
+
+CONFIG = configs.ExperimentConfig(
+  layer_sizes=(64, 12, 10),
+  num_steps=10,
+  batch_size=24,
+  num_epochs=3,
+  probe_draws=2,
+  dropout=0.1,
+  weight_decay=1e-4,
+)
+# What differs between two runs of one configuration.
+TIMES = {'train_seconds', 'wall_seconds', 'time', 'seeds_at_once'}
+
+
+def small_digits():
+  """Returns 100 digits to train on, which no batch divides, and 40 to test."""
+  digits = datasets.load('digits')
+  return digits._replace(
+    train=datasets.Split(*(part[:100] for part in digits.train)),
+    test=datasets.Split(*(part[:40] for part in digits.test)),
+  )
+
+
+def load_small(config):
+  """Loads `small_digits` for any configuration."""
+  del config
+  return small_digits()
+
+
+def make_runs(folder, *seeds, config=CONFIG, **changes):
+  """Makes runs of a configuration, each in a folder of its own."""
+  config = dataclasses.replace(config, **changes)
+  return [
+    recorder.Run(
+      dataclasses.replace(config, seed=seed), pathlib.Path(folder, str(seed))
+    )
+    for seed in seeds
+  ]
+
+
+def lines(folder):
+  """Reads the metrics of a run, line by line, without times."""
+  text = pathlib.Path(folder, 'metrics.jsonl').read_text()
+  assert text.endswith('\n'), text
+  return [
+    {k: v for k, v in json.loads(line).items() if k not in TIMES}
+    for line in text.splitlines()
+  ]

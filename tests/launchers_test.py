@@ -1,0 +1,291 @@
+"""Tests that tasks run, fail, die and are tried again as they should."""
+
+import contextlib
+import functools
+import importlib.util
+import multiprocessing
+import os
+import pathlib
+import signal
+import sys
+import tempfile
+import time
+from unittest import mock
+
+from absl.testing import absltest
+from absl.testing import parameterized
+
+from experiments import launchers
+from experiments import local_workers
+from experiments import ray_workers
+
+Status = launchers.Status
+
+
+# What tasks run. The processes that run them import neither jax nor ssnn_jax.
+
+
+def write(folder, name):
+  """Leaves one file for each time that it is called."""
+  path = pathlib.Path(folder, name)
+  path.mkdir(exist_ok=True)
+  device = os.environ.get('CUDA_VISIBLE_DEVICES', '')
+  path.joinpath(str(os.getpid())).write_text(device)
+
+
+def die_once(folder, name):
+  try:
+    pathlib.Path(folder, 'died').touch(exist_ok=False)
+  except FileExistsError:
+    return write(folder, name)
+  die()
+
+
+def die():
+  os.write(2, b'out of luck\n')
+  os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fail():
+  raise RuntimeError('a bug')
+
+
+def blunder():
+  import ssnn_jax
+
+  raise ssnn_jax.UserError('--flag=1 is wrong; leave it out.')
+
+
+def wait_for(sign, folder, name):
+  given_up = time.monotonic() + 60
+  while not os.path.exists(sign):
+    if time.monotonic() > given_up:
+      raise TimeoutError(sign)
+    time.sleep(0.01)
+  write(folder, name)
+
+
+class LaunchersTest(parameterized.TestCase):
+  def setUp(self):
+    super().setUp()
+    self.folder = self.create_tempdir().full_path
+    self.events = []
+
+  def tasks(self, num_tasks, **special):
+    names = [f'task{index}' for index in range(num_tasks)]
+    runs = {name: functools.partial(write, self.folder, name) for name in names}
+    return [launchers.Task(*item) for item in (runs | special).items()]
+
+  def assert_each_ran_once(self, names):
+    """Asserts that these tasks ran; returns the devices they saw."""
+    written = {
+      path.name: [file.read_text() for file in path.iterdir()]
+      for path in pathlib.Path(self.folder).iterdir()
+      if path.is_dir()
+    }
+    calls = {name: len(devices) for name, devices in written.items()}
+    self.assertEqual(calls, dict.fromkeys(names, 1))
+    return {device for devices in written.values() for device in devices}
+
+  def statuses(self, name):
+    return [event.status for event in self.events if event.task == name]
+
+  def ended(self):
+    """Lists the counts of the events that end a task."""
+    ends = (Status.DONE, Status.MISTAKEN, Status.FAILED)
+    return [event.num_ended for event in self.events if event.status in ends]
+
+
+class LaunchHereTest(LaunchersTest):
+  def test_others_run_where_one_fails(self):
+    tasks = self.tasks(3, task1=fail)
+    with self.assertRaisesRegex(ValueError, r'^1 of 3 tasks failed \(task1\)'):
+      launchers.launch_here(tasks, self.events.append)
+    self.assert_each_ran_once(['task0', 'task2'])
+    self.assertEqual(self.ended(), [1, 2, 3])
+    self.assertEqual(self.statuses('task1'), [Status.STARTED, Status.FAILED])
+    self.assertIn('RuntimeError: a bug', self.events[3].message)
+
+  def test_a_mistake_stops_the_launching(self):
+    tasks = self.tasks(3, task1=blunder)
+    with self.assertRaisesRegex(ValueError, '^--flag=1 is wrong; leave it out'):
+      launchers.launch_here(tasks, self.events.append)
+    self.assert_each_ran_once(['task0'])
+    self.assertEqual(self.statuses('task1'), [Status.STARTED, Status.MISTAKEN])
+
+
+class LaunchLocalTest(LaunchersTest):
+  def launch(self, tasks, devices=('cpu', 1)):
+    with mock.patch.object(local_workers, 'local_devices', lambda: devices):
+      local_workers.launch_local(tasks, self.events.append, num_workers=2)
+
+  def test_a_task_whose_worker_dies_is_tried_again(self):
+    dying = functools.partial(die_once, self.folder, 'task1')
+    tasks, before = self.tasks(4, task1=dying), dict(os.environ)
+    self.launch(tasks, devices=('cuda', 2))
+    devices = self.assert_each_ran_once([task.name for task in tasks])
+    self.assertEqual(devices, {'0', '1'})
+    self.assertEqual(dict(os.environ), before)
+    self.assertEqual(self.ended(), [1, 2, 3, 4])
+    for name in ('task0', 'task2', 'task3'):
+      self.assertEqual(self.statuses(name), [Status.STARTED, Status.DONE])
+    self.assertEqual(
+      self.statuses('task1'),
+      [Status.STARTED, Status.DIED, Status.STARTED, Status.DONE],
+    )
+
+  @mock.patch.object(local_workers, 'NUM_RETRIES', 1)
+  def test_a_task_that_always_dies_is_given_up(self):
+    tasks = self.tasks(2, task0=die)
+    with self.assertRaisesRegex(ValueError, r'^1 of 2 tasks failed \(task0\)'):
+      self.launch(tasks)
+    self.assert_each_ran_once(['task1'])
+    self.assertEqual(
+      self.statuses('task0'),
+      [Status.STARTED, Status.DIED, Status.STARTED, Status.FAILED],
+    )
+    (failure,) = (e for e in self.events if e.status is Status.FAILED)
+    self.assertEqual(failure.message, 'its worker died (SIGKILL)\nout of luck')
+
+  def test_after_a_mistake_only_what_runs_is_finished(self):
+    sign = pathlib.Path(self.folder, 'told')
+
+    def report(event):
+      self.events.append(event)
+      if event.status is Status.MISTAKEN:
+        sign.touch()
+
+    waiting = functools.partial(wait_for, sign, self.folder, 'task1')
+    tasks = self.tasks(3, task0=blunder, task1=waiting)
+    with (
+      mock.patch.object(local_workers, 'local_devices', lambda: ('cpu', 1)),
+      self.assertRaisesRegex(ValueError, '^--flag=1 is wrong; leave it out.$'),
+    ):
+      local_workers.launch_local(tasks, report, num_workers=2)
+    self.assert_each_ran_once(['task1'])
+    self.assertEqual(self.ended(), [1, 2])
+    self.assertEmpty(self.statuses('task2'))
+
+  def test_workers_end_with_an_interrupted_launcher(self):
+    def interrupt(event):
+      raise KeyboardInterrupt
+
+    never = functools.partial(wait_for, '', self.folder, 'task')
+    with self.assertRaises(KeyboardInterrupt):
+      local_workers.launch_local([launchers.Task('task', never)], interrupt, 1)
+    self.assertEmpty(multiprocessing.active_children())
+
+
+class WorkerEnvironmentsTest(parameterized.TestCase):
+  @parameterized.parameters(
+    ('cuda', {}, 'CUDA_VISIBLE_DEVICES', ['0', '1']),
+    ('cuda', {'CUDA': '5,3,GPU-7'}, 'CUDA_VISIBLE_DEVICES', ['5', '3']),
+    ('rocm', {'ROCR': '2,3'}, 'HIP_VISIBLE_DEVICES', ['0', '1']),
+    ('rocm', {'CUDA': '2,3'}, 'HIP_VISIBLE_DEVICES', ['2', '3']),
+    ('tpu', {}, 'TPU_VISIBLE_CHIPS', ['0', '1']),
+    ('cpu', {}, 'CUDA_VISIBLE_DEVICES', [None, None]),
+  )
+  def test_each_worker_has_one_device(self, kind, given, variable, expected):
+    given = {f'{name}_VISIBLE_DEVICES': value for name, value in given.items()}
+    with (
+      mock.patch.object(local_workers, 'local_devices', lambda: (kind, 3)),
+      mock.patch.dict(os.environ, given, clear=True),
+    ):
+      environments = local_workers.worker_environments(2)
+    self.assertEqual([each.get(variable) for each in environments], expected)
+
+  def test_fewer_devices_than_workers_are_refused(self):
+    with (
+      mock.patch.object(local_workers, 'local_devices', lambda: ('cuda', 2)),
+      self.assertRaisesRegex(ValueError, '^--num_workers=3 .*ask for 2 at'),
+    ):
+      local_workers.worker_environments(3)
+
+  def test_devices_are_counted(self):
+    with mock.patch.dict(
+      os.environ, JAX_PLATFORMS='cpu', JAX_NUM_CPU_DEVICES='3'
+    ):
+      self.assertEqual(local_workers.local_devices(), ('cpu', 3))
+
+
+class MissingRayTest(LaunchersTest):
+  def test_ray_is_asked_for(self):
+    with (
+      mock.patch.dict(sys.modules, ray=None),
+      self.assertRaisesRegex(ValueError, '^--launcher=ray needs Ray, which is'),
+    ):
+      ray_workers.launch_ray([], self.events.append, self.folder, None, 1, 0, 1)
+
+
+@absltest.skipIf(
+  importlib.util.find_spec('ray') is None, 'Ray is not installed'
+)
+class LaunchRayTest(LaunchersTest):
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    import ray
+    from ray import cluster_utils
+
+    folder = tempfile.TemporaryDirectory(
+      prefix='ray-', ignore_cleanup_errors=True
+    )
+    cls.enterClassContext(
+      mock.patch.dict(os.environ, RAY_TMPDIR=cls.enterClassContext(folder))
+    )
+    # Nodes cannot import this file.
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    node = {'num_cpus': 1, 'object_store_memory': 100 * 2**20}
+    cls.cluster = cluster_utils.Cluster(
+      initialize_head=True, head_node_args=node | {'include_dashboard': False}
+    )
+    cls.addClassCleanup(cls.cluster.shutdown)
+    cls.cluster.add_node(**node, wait=False)
+
+  def launch(self, tasks, num_gpus=0, address=None):
+    ray_workers.launch_ray(
+      tasks,
+      self.events.append,
+      self.folder,
+      address or self.cluster.address,
+      num_cpus=1,
+      num_gpus=num_gpus,
+      num_retries=1,
+    )
+
+  def test_a_task_whose_worker_dies_is_tried_again(self):
+    dying = functools.partial(die_once, self.folder, 'task1')
+    # It has one node to itself while another does the rest.
+    sign = pathlib.Path(self.folder, 'died')
+    waiting = functools.partial(wait_for, sign, self.folder, 'task0')
+    tasks = self.tasks(6, task0=waiting, task1=dying, task2=fail)
+    with self.assertRaisesRegex(ValueError, r'^1 of 6 tasks failed \(task2\)'):
+      self.launch(tasks)
+    names = {task.name for task in tasks} - {'task2'}
+    self.assert_each_ran_once(names)
+    self.assertEqual(self.ended(), [1, 2, 3, 4, 5, 6])
+    for name in names:
+      self.assertEqual(self.statuses(name), [Status.DONE])
+    self.assertEqual(self.statuses('task2'), [Status.FAILED])
+    self.assertEmpty(list(pathlib.Path(self.folder).glob('.*')))
+
+  @mock.patch.object(ray_workers, '_written', contextlib.nullcontext)
+  def test_a_folder_that_a_node_does_not_see_is_named(self):
+    with self.assertRaisesRegex(
+      ValueError, f'^node .* does not see {self.folder}; choose a --workdir on'
+    ):
+      self.launch(self.tasks(3))
+    self.assert_each_ran_once([])
+    self.assertEqual(self.ended(), [1])
+
+  def test_tasks_that_fit_no_node_are_refused(self):
+    with self.assertRaisesRegex(ValueError, '^no node .* 1 CPUs and 2 GPUs'):
+      self.launch(self.tasks(1), num_gpus=2)
+
+  def test_an_address_without_a_cluster_is_refused(self):
+    with self.assertRaisesRegex(ValueError, '^no Ray cluster answers at loc'):
+      self.launch(self.tasks(1), address='localhost:1')
+
+
+if __name__ == '__main__':
+  absltest.main()
