@@ -1,5 +1,6 @@
 """Tests for the benchmark and the yardstick in it."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -16,10 +17,7 @@ import ssnn_jax
 from ssnn_jax import reference
 from tests import test_util
 
-SMALL = (
-  *('--layer_sizes=6,5,3', '--batch_size=1,4', '--rounds=1'),
-  *('--num_images=8', '--names=learn,infer,epoch'),
-)
+SMALL = ('--layer_sizes=6,5,3', '--rounds=1', '--num_images=8')
 
 
 def run(*flags):
@@ -31,15 +29,34 @@ def run(*flags):
 
 
 class BenchmarkTest(parameterized.TestCase):
-  def test_a_line_for_all_that_is_asked(self):
-    done = run(*SMALL, '--num_steps=3,40', '--window=2')
-    self.assertEqual(done.returncode, 1)  # naive: 2 does not divide 3
-    self.assertRegex(done.stderr, r'^error: .*window is 2.*divides num_steps')
-    done = run(*SMALL, '--num_steps=4', '--window=2')
+  @parameterized.parameters(
+    # The names and the representations take no notice of each other.
+    (('learn', 'epoch'), (4,), (4,), ('packed', 'naive')),
+    (('infer',), (1, 4), (2, 4), ('dense',)),
+  )
+  def test_a_line_for_all_that_is_asked(
+    self, names, batch_sizes, steps, representations
+  ):
+    asked = {
+      'names': names,
+      'batch_size': batch_sizes,
+      'num_steps': steps,
+      'representations': representations,
+    }
+    done = run(
+      *(*SMALL, '--window=2'),
+      *(f'--{flag}={",".join(map(str, of))}' for flag, of in asked.items()),
+    )
     self.assertEqual(done.returncode, 0, done.stderr)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
-    # For each of three names and two batch sizes BP and three representations.
-    self.assertLen(lines, 3 * 2 * (1 + 3))
+    spiking = [(None, None), *itertools.product(steps, representations)]
+    self.assertEqual(
+      [
+        (x['name'], x['batch_size'], (x['num_steps'], x['representation']))
+        for x in lines
+      ],
+      list(itertools.product(names, batch_sizes, spiking)),
+    )
     for line in lines:
       is_bp = line['method'] == 'bp'
       self.assertEqual(line['num_steps'] is None, is_bp)
@@ -54,6 +71,11 @@ class BenchmarkTest(parameterized.TestCase):
     (('--num_steps=0',), '--num_steps is 0; expected 1 tick or more'),
     (('--batch_size=0',), '--batch_size is 0; expected 1 or more'),
     (('--layer_sizes=3',), '--layer_sizes is .* at least two'),
+    # naive: 2 does not divide 3
+    (
+      (*SMALL, '--representations=naive', '--num_steps=3', '--window=2'),
+      '.*window is 2.*divides num_steps',
+    ),
   )
   def test_mistakes_are_told(self, flags, message):
     done = run(*flags)
@@ -67,10 +89,9 @@ class BenchmarkTest(parameterized.TestCase):
     params, key = ann.init(jax.random.key(0)), jax.random.key(1)
     images = jax.random.uniform(jax.random.key(2), (4, 6))
     labels = jnp.arange(4) % 3
-    ours = benchmark.learn_step(ann, is_spiking=False)(
-      params, key, images, labels
-    )
-    gradient = ssnn_jax.as_gradient(ann.learn(params, key, images, labels)[0])
+    batch = params, key, images, labels
+    ours = jax.jit(benchmark.learn_step(ann, is_spiking=False))(*batch)
+    gradient = ssnn_jax.as_gradient(jax.jit(ann.learn)(*batch)[0])
     for new, old, slope in zip(*map(jax.tree.leaves, (ours, params, gradient))):
       np.testing.assert_allclose(new, old - 0.1 * slope, rtol=1e-5, atol=1e-7)
 
@@ -90,13 +111,9 @@ class NaiveTest(absltest.TestCase):
     )
     image, label = np.array([0.3, 0.8]), 1
     learn = naive.ssnn(config).learn
-    samples = jax.vmap(
-      lambda key: (
-        learn(params, key, jnp.float32(image)[None], jnp.array([label]))[
-          0
-        ].positive
-      )
-    )(jax.random.split(jax.random.key(1), 50_000))
+    batch = jnp.float32(image)[None], jnp.array([label])
+    sample = jax.vmap(lambda key: learn(params, key, *batch)[0].positive)
+    samples = jax.jit(sample)(jax.random.split(jax.random.key(1), 50_000))
     expected = reference.expected_counts(config, params, image, label)
     jax.tree.map(test_util.assert_mean_within, samples, expected)
 
@@ -106,8 +123,8 @@ class NaiveTest(absltest.TestCase):
     params = network.init(jax.random.key(0))
     images = jax.random.uniform(jax.random.key(2), (4, 6))
     key, labels = jax.random.key(1), jnp.arange(4) % 3
-    _, seen = network.learn(params, key, images, labels)
-    again = network.infer(params, jax.random.key(1), images)
+    _, seen = jax.jit(network.learn)(params, key, images, labels)
+    again = jax.jit(network.infer)(params, jax.random.key(1), images)
     jax.tree.map(np.testing.assert_array_equal, seen, again)
 
 

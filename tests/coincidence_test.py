@@ -1,5 +1,7 @@
 """Tests for the counting of coincidences."""
 
+import functools
+
 from absl.testing import absltest
 from absl.testing import parameterized
 import jax
@@ -21,6 +23,7 @@ def random_trains(seed, batch_size, num_steps, num_inputs, num_neurons):
   return pre, errors
 
 
+@jax.jit
 def packed(pre, errors):
   """Packs spikes and signed errors as the counters take them."""
   pack = jax.vmap(spikes.pack)
@@ -28,6 +31,7 @@ def packed(pre, errors):
   return pack(pre), streams
 
 
+@functools.partial(jax.jit, static_argnames='representation')
 def count(pre, streams, representation):
   """Counts from nothing."""
   shape = pre.shape[-1], streams.positive.shape[-1]

@@ -1,5 +1,7 @@
 """Tests of networks that are shown spikes instead of rates."""
 
+import functools
+
 from absl.testing import absltest
 from absl.testing import parameterized
 import jax
@@ -35,6 +37,7 @@ def pack(trains):
   return np.asarray(jax.vmap(spikes.pack)(jnp.asarray(trains)))
 
 
+@functools.partial(jax.jit, static_argnames='config')
 def sampled_inputs(config, key, images):
   """Samples the spikes that a network draws for the pixels of images."""
   keys = thresholds.make_keys(key, len(config.layer_sizes))
@@ -71,11 +74,10 @@ class EventsNetworkTest(parameterized.TestCase):
     images = np.random.RandomState(1).rand(BATCH_SIZE, SIZES[0])
     images, key = images.astype(np.float32), jax.random.key(3)
     trains = sampled_inputs(config, key, images)
-    for function, labels in ((network.infer, ()), (network.learn, (LABELS,))):
-      run = jax.jit(function)
-      assert_same(
-        run(params, key, images, *labels), run(params, key, trains, *labels)
-      )
+    learn = jax.jit(network.learn)
+    shown = learn(params, key, trains, LABELS)
+    assert_same(shown, learn(params, key, images, LABELS))
+    assert_same(shown[1], jax.jit(network.infer)(params, key, trains))
 
   @parameterized.parameters(31, 64)
   def test_on_rates_the_update_is_the_gradient_at_the_mean_over_ticks(
@@ -84,8 +86,8 @@ class EventsNetworkTest(parameterized.TestCase):
     fields = dict.fromkeys(('forward', 'backward', 'update'), 'rates')
     config, network, params = make(num_steps, input_gain=3.0, **fields)
     trains, key = random_spikes(num_steps), jax.random.key(0)
-    update, _ = network.learn(params, key, pack(trains), LABELS)
-    exact, _ = ssnn_jax.ann(config).learn(
+    update, _ = jax.jit(network.learn)(params, key, pack(trains), LABELS)
+    exact, _ = jax.jit(ssnn_jax.ann(config).learn)(
       params, key, trains.mean(axis=1, dtype=np.float32), LABELS
     )
     np.testing.assert_allclose(
@@ -162,9 +164,10 @@ class EventsNetworkTest(parameterized.TestCase):
     key = jax.random.key(0)
     self.assertFalse((pack(trains) == pack(cut)).all())
     for built in (network, ssnn_jax.ann(config)):
+      learn = jax.jit(built.learn)
       assert_same(
-        built.learn(params, key, pack(trains), LABELS),
-        built.learn(params, key, pack(cut), LABELS),
+        learn(params, key, pack(trains), LABELS),
+        learn(params, key, pack(cut), LABELS),
       )
 
   @parameterized.parameters(
@@ -186,10 +189,11 @@ class EventsNetworkTest(parameterized.TestCase):
     _, network, params = make(32, dropout=0.5, input_gain=2.0)
     inputs = pack(random_spikes(32))
     keys = jax.random.split(jax.random.key(0), 2)
-    learn = jax.vmap(network.learn, in_axes=(None, 0, None, None))
-    together, _ = learn(params, keys, inputs, LABELS)
+    learn = jax.jit(network.learn)
+    side_by_side = jax.jit(jax.vmap(network.learn, (None, 0, None, None)))
+    together, _ = side_by_side(params, keys, inputs, LABELS)
     for index in range(2):
-      alone, _ = network.learn(params, keys[index], inputs, LABELS)
+      alone, _ = learn(params, keys[index], inputs, LABELS)
       ours = jax.tree.map(lambda x, index=index: x[index], together.positive)
       assert_same(ours, alone.positive)
 

@@ -17,6 +17,10 @@ SCHEDULES = [
 ]
 
 
+sample = jax.jit(spikes.sample)
+sample_windows = jax.jit(jax.vmap(spikes.sample, in_axes=(None, None, 0)))
+
+
 def placed(schedule):
   """Lists `(ticks, length, elapsed)` of every window, ticks by their index."""
   for index in range(schedule.num_blocks):
@@ -59,15 +63,15 @@ class SampleTest(parameterized.TestCase):
     keys = thresholds.make_keys(jax.random.key(0), 1)
     make = thresholds.make_sampler(sampler)
     role, position = thresholds.Role.INPUT, jnp.int32(0)
-    return jax.vmap(
+    over_words = jax.vmap(
       lambda word: make(keys, role, 0, word, position, num_neurons)
-    )(jnp.arange(num_words))
+    )
+    return jax.jit(over_words)(jnp.arange(num_words))
 
   def values(self, source, num_neurons=50):
     """Draws thresholds and decodes their bit planes, `[32 K, N]`."""
-    planes = jax.vmap(
-      lambda word: word.draw(word.shared, word.own, num_neurons)
-    )(source)
+    draw = jax.vmap(lambda word: word.draw(word.shared, word.own, num_neurons))
+    planes = jax.jit(draw)(source)
     bits = (np.asarray(planes)[:, None] >> np.arange(32)[:, None, None]) & 1
     weights = 1 << np.arange(thresholds.NUM_PLANES)
     return np.einsum('ktqn,q->ktn', bits, weights).reshape(-1, planes.shape[2])
@@ -81,7 +85,7 @@ class SampleTest(parameterized.TestCase):
     source = self.source(sampler=sampler)
     rates = jax.random.uniform(jax.random.key(1), (50,))
     rates = rates.at[:4].set(jnp.array([0.0, 1.0, 2.0**-16, 1 - 2.0**-16]))
-    train = spikes.sample(source, rates, self.window(96))
+    train = sample(source, rates, self.window(96))
     expected = self.values(source) < np.round(np.asarray(rates) * 2**16)
     np.testing.assert_array_equal(spikes.unpack(train), expected)
 
@@ -90,21 +94,19 @@ class SampleTest(parameterized.TestCase):
     source = self.source(40, num_neurons=100, sampler=sampler)
     window = self.window(1280)
     for rate, count in ((0.0, 0), (1.0, 1280)):
-      train = spikes.sample(source, jnp.full(100, rate), window)
+      train = sample(source, jnp.full(100, rate), window)
       np.testing.assert_array_equal(spikes.count(train), np.full(100, count))
 
   def test_higher_rates_only_add_spikes(self):
     source = self.source()
-    low = spikes.sample(source, jnp.full(50, 0.3), self.window(96))
-    high = spikes.sample(source, jnp.full(50, 0.4), self.window(96))
+    low = sample(source, jnp.full(50, 0.3), self.window(96))
+    high = sample(source, jnp.full(50, 0.4), self.window(96))
     np.testing.assert_array_equal(low & high, low)
 
   def test_counts_are_binomial(self):
     rate, num_steps, num_neurons = 0.3, 96, 20_000
     source = self.source(3, num_neurons)
-    train = spikes.sample(
-      source, jnp.full(num_neurons, rate), self.window(num_steps)
-    )
+    train = sample(source, jnp.full(num_neurons, rate), self.window(num_steps))
     counts = np.asarray(spikes.count(train), np.float64)
     variance = num_steps * rate * (1 - rate)
     self.assertLess(
@@ -120,16 +122,14 @@ class SampleTest(parameterized.TestCase):
   def test_a_train_is_a_prefix_whatever_the_window(self, num_steps, window):
     source = self.source(num_words=8, num_neurons=5)
     rates = jnp.linspace(0.1, 0.9, 5)
-    whole = spikes.unpack(spikes.sample(source, rates, self.window(256)))
+    whole = spikes.unpack(sample(source, rates, self.window(256)))
     schedule = spikes.Schedule(num_steps, window)
     total = np.zeros((300, 5), np.int8)
     for index in range(schedule.num_blocks):
       block = spikes.block(schedule, index)
       # Words past the end repeat the last one.
       own = jax.tree.map(lambda leaf, words=block.words: leaf[words], source)
-      train = jax.vmap(spikes.sample, in_axes=(None, None, 0))(
-        own, rates, block.windows
-      )
+      train = sample_windows(own, rates, block.windows)
       joined = spikes.unpack(spikes.join(train))
       ticks = (block.words[:, None] * 32 + jnp.arange(32)[None]).ravel()
       inside = np.asarray(ticks) < 300

@@ -48,10 +48,10 @@ def enumerate_gradient(config, params):
   ]
 
 
-def sample_gradients(config, params):
+def sample_gradients(config, params, group_size=GROUP_SIZE):
   """Returns the sampled updates of groups of presentations, `[groups, ...]`."""
-  images = jnp.tile(IMAGE, (GROUP_SIZE, 1))
-  labels = jnp.full(GROUP_SIZE, LABEL)
+  images = jnp.tile(IMAGE, (group_size, 1))
+  labels = jnp.full(group_size, LABEL)
   network = ssnn_jax.ssnn(config)
 
   @jax.jit
@@ -66,21 +66,31 @@ def sample_gradients(config, params):
   return [np.stack(leaves) for leaves in zip(*groups)]
 
 
-def assert_unbiased(samples, exact):
-  """Asserts agreement, with a sample that would see a bias of 1 %."""
+def assert_means_within(samples, exact):
+  """Asserts that the mean of each leaf over groups is the exact one."""
   for ours, theirs in zip(samples, exact):
     test_util.assert_mean_within(ours, theirs)
+
+
+def assert_unbiased(samples, exact):
+  """Asserts agreement, with a sample that would see a bias of 1 %."""
+  assert_means_within(samples, exact)
   errors = [ours.std(axis=0, ddof=1) / np.sqrt(len(ours)) for ours in samples]
   visible = test_util.NUM_SIGMAS * np.linalg.norm(test_util.flat(errors))
   assert visible < 0.01 * np.linalg.norm(test_util.flat(exact))
 
 
 class UnbiasedTest(parameterized.TestCase):
-  @parameterized.product(
-    depth=tuple(SIZES),
-    integration=('memoryless', 'mean'),
-    window=(1, 2),
-    gain=(0.5, 2.0),
+  @parameterized.parameters(
+    # Half of the product, in which any three of the options meet.
+    ('one', 'memoryless', 1, 0.5),
+    ('one', 'memoryless', 2, 2.0),
+    ('one', 'mean', 1, 2.0),
+    ('one', 'mean', 2, 0.5),
+    ('three', 'memoryless', 1, 2.0),
+    ('three', 'memoryless', 2, 0.5),
+    ('three', 'mean', 1, 0.5),
+    ('three', 'mean', 2, 2.0),
   )
   def test_the_mean_update_is_the_enumerated_one(
     self, depth, integration, window, gain
@@ -178,10 +188,11 @@ class TestOfTheTest(parameterized.TestCase):
     )
     params = make_params(config.layer_sizes)
     exact = enumerate_gradient(config, params)
+    # Groups of an eighth are large enough to see what is wrong.
     with MUTANTS[mutant]():
-      samples = sample_gradients(config, params)
+      samples = sample_gradients(config, params, GROUP_SIZE // 8)
     with self.assertRaises(AssertionError):
-      assert_unbiased(samples, exact)
+      assert_means_within(samples, exact)
 
 
 if __name__ == '__main__':
