@@ -1,6 +1,8 @@
 """Draws figures and prints the results table, from records alone.
 
-python -m experiments.plot --workdir=runs/spike_train_length-digits
+  python -m experiments.plot --workdir=runs/spike_train_length-digits
+
+The folder is that of a sweep, of one run, finished or not, or a record.
 """
 
 import os
@@ -10,6 +12,7 @@ from matplotlib import figure
 
 from experiments import cli
 from experiments import costs
+from experiments import curves
 from experiments import event_figures
 from experiments import event_statistics
 from experiments import figures
@@ -26,8 +29,8 @@ def read_record(
   """Makes the table and the figure of a record, whatever it is of.
 
   Args:
-    folder: the record of a sweep, a benchmark, a measurement of fidelity, or
-      the statistics of recordings.
+    folder: the record of a sweep, a run, a benchmark, a measurement of
+      fidelity, or the statistics of recordings.
 
   Returns:
     The table, the figure and the name of the figure's files.
@@ -47,6 +50,10 @@ def read_record(
   if events:
     sheet = event_figures.draw_event_statistics(events)
     return event_statistics.table(events), sheet, 'event_statistics'
+  if records.is_run(folder):
+    run = records.read(folder)
+    lines = curves.epochs(run)
+    return curves.table(lines), curves.draw_curves(run, lines), 'run'
   return _read_sweep(folder)
 
 
@@ -57,14 +64,14 @@ def main() -> None:
   if not values['workdir'] or not workdir.is_dir():
     raise ssnn_jax.UserError(
       f'--workdir={values["workdir"] or ""} is not a folder; give one that '
-      'experiments.sweep wrote to, or a record.'
+      'experiments.sweep or experiments.run wrote to, or a record.'
     )
   table, sheet, name = read_record(workdir)
   print(table)
   paths = figures.save(sheet, workdir / name)
   written = 'figure: ' + ', '.join(map(str, paths))
   runs = [run for run in records.find(workdir) if run.final is not None]
-  if runs:
+  if runs and not records.is_run(workdir):
     written += f', table: {grid_summary.write_csv(runs, workdir)}'
   print(written)
 

@@ -205,7 +205,6 @@ def save_each(
     seconds: time spent on them so far, by what on.
     accuracy: the epoch's evaluation, `[S]` each; None where there was none.
   """
-  wait_for_each(opened)
   writing = [record for record in opened if record.manager is not None]
   host = jax.device_get(state) if writing else None
   for index, record in enumerate(writing):

@@ -8,9 +8,11 @@ run that goes on repeats, bit by bit, what it would have done.
 
 from collections.abc import Iterator
 import contextlib
+import operator
 import os
 import pathlib
 import re
+import shutil
 from typing import NamedTuple
 
 import jax
@@ -20,7 +22,8 @@ from ssnn_jax import provenance
 from ssnn_jax import training
 from ssnn_jax import types
 
-_FOLDER = 'checkpoints'
+_FOLDER, _BIN = 'checkpoints', 'discarded'
+_RANK = 'accuracy'  # what has not been evaluated ranks below all that has
 _MOST_WORDS = 100  # characters of a reason
 _CHANGED = 'its arrays are not those that were written'
 
@@ -58,6 +61,7 @@ def open_in(folder: str | os.PathLike) -> Iterator[ocp.CheckpointManager]:
   path = pathlib.Path(folder, _FOLDER).absolute()
   try:
     path.mkdir(exist_ok=True)
+    _empty_bin(path)
     manager = ocp.CheckpointManager(path, options=_options())
   except OSError as error:
     raise _unwritable(path, error) from None
@@ -67,6 +71,7 @@ def open_in(folder: str | os.PathLike) -> Iterator[ocp.CheckpointManager]:
   finally:
     with contextlib.suppress(Exception):  # told by what came before
       manager.close()
+    _empty_bin(path)
 
 
 def save(
@@ -86,6 +91,8 @@ def save(
   Raises:
     CheckpointError: if it cannot be written, or the one before could not.
   """
+  wait(manager)
+  _empty_bin(manager.directory)
   try:
     manager.save(
       int(state.epoch),
@@ -99,7 +106,7 @@ def save(
           }
         ),
       ),
-      metrics={'accuracy': accuracy},
+      metrics={_RANK: -1.0 if accuracy is None else accuracy},
     )
   except Exception as error:  # orbax raises what its threads and formats do
     raise _unwritable(manager.directory, error) from None
@@ -202,17 +209,23 @@ def _read(manager, epoch, like):
   return read.state, read.progress
 
 
-def _accuracy(metrics):
-  """Ranks what has not been evaluated below all that has."""
-  return -1.0 if metrics['accuracy'] is None else metrics['accuracy']
+def _empty_bin(path):
+  """Deletes checkpoints that are not kept.
+
+  They have been moved there first, so that whenever a process is killed, what
+  is left beside it is whole.
+  """
+  shutil.rmtree(pathlib.Path(path, _BIN), ignore_errors=True)
 
 
 def _options(*, read_only=False):
   policies = ocp.checkpoint_managers
-  last, best = policies.LatestN(1), policies.BestN(get_metric_fn=_accuracy, n=1)
+  rank = operator.itemgetter(_RANK)
+  last, best = policies.LatestN(1), policies.BestN(get_metric_fn=rank, n=1)
   return ocp.CheckpointManagerOptions(
-    best_fn=_accuracy,
+    best_fn=rank,
     preservation_policy=policies.AnyPreservationPolicy([last, best]),
+    todelete_subdir=_BIN,
     create=False,
     cleanup_tmp_directories=not read_only,
     read_only=read_only,

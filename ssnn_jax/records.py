@@ -82,6 +82,11 @@ def holds_anything(folder: str | os.PathLike) -> bool:
   return any(not path.name.endswith(_UNFINISHED) for path in folder.iterdir())
 
 
+def is_run(folder: str | os.PathLike) -> bool:
+  """Tells whether a folder holds the record of a run, finished or not."""
+  return pathlib.Path(folder, _CONFIG).exists()
+
+
 @contextlib.contextmanager
 def alone_in(path: str | os.PathLike, what: str) -> Iterator[None]:
   """Keeps other processes from what is done with a file, while it is done.
@@ -264,7 +269,7 @@ def _damaged(path):
 
 
 def _describe(folder):
-  if not (folder / _CONFIG).exists():
+  if not is_run(folder):
     return 'files that are not a run'
   if read(folder, whole=False).final is not None:
     return 'a finished run'

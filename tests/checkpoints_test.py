@@ -4,6 +4,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+from unittest import mock
 
 from absl.testing import absltest
 from absl.testing import parameterized
@@ -57,10 +58,10 @@ class CheckpointsTest(parameterized.TestCase):
     super().setUp()
     self.folder = pathlib.Path(self.create_tempdir().full_path)
 
-  def save(self, *accuracies):
-    """Saves a checkpoint after each of the epochs from 1 on."""
+  def save(self, *accuracies, first=1):
+    """Saves a checkpoint after each of the epochs from the first on."""
     with checkpoints.open_in(self.folder) as manager:
-      for epoch, accuracy in enumerate(accuracies, start=1):
+      for epoch, accuracy in enumerate(accuracies, start=first):
         checkpoints.save(manager, make_state(epoch), SECONDS, accuracy)
 
   def restore(self, like=None):
@@ -103,15 +104,30 @@ class CheckpointsTest(parameterized.TestCase):
     ([0.5, 0.9, None, 0.8], {2, 4}, 2),
     ([0.5, 0.8, 0.9], {3}, 3),
     ([0.0, None], {1, 2}, 1),
+    ([None, 0.5, None], {2, 3}, 2, True),
+    ([0.9, None, 0.8], {1, 3}, 1, True),
   )
-  def test_the_last_and_the_best_are_kept(self, accuracies, kept, best):
-    self.save(*accuracies)
+  def test_the_last_and_the_best_are_kept(
+    self, accuracies, kept, best, is_stopped=False
+  ):
+    if is_stopped:  # and goes on after each epoch
+      for epoch, accuracy in enumerate(accuracies, start=1):
+        self.save(accuracy, first=epoch)
+    else:
+      self.save(*accuracies)
     self.assertEqual(self.kept(), set(map(str, kept)))
     last = len(accuracies)
     self.assertEqual(self.restore().epoch, last)
     for epoch, is_best in ((last, False), (best, True)):
       params = checkpoints.load_params(self.folder, best=is_best)
       self.assert_same_bits(params, make_state(epoch).params)
+
+  def test_a_process_killed_while_it_deletes_leaves_whole_checkpoints(self):
+    with mock.patch.object(checkpoints, '_empty_bin', lambda path: None):
+      self.save(None, None, None)
+    self.assertEqual(self.kept(), {'3', 'discarded'})
+    self.assert_same_bits(self.restore().state, make_state(3))
+    self.assertEqual(self.kept(), {'3'})
 
   def test_where_there_is_none_a_run_starts(self):
     like = make_state(0)
