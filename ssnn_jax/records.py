@@ -220,7 +220,8 @@ def read(folder: str | os.PathLike, *, whole: bool = True) -> Run:
     Its configuration and events.
 
   Raises:
-    RecordError: if a file is missing or does not hold JSON objects.
+    RecordError: if a file is missing, does not hold JSON objects, or tells of
+      another run than the other.
   """
   folder = pathlib.Path(folder)
   path = folder / _CONFIG
@@ -238,7 +239,12 @@ def read(folder: str | os.PathLike, *, whole: bool = True) -> Run:
       f'{path} ends in half a line; go on with the run by --resume, which '
       'writes it anew.'
     )
-  return Run(folder, config, _parse_lines(path, lines))
+  events = _parse_lines(path, lines)
+  if events and events[0].get('config', config) != config:
+    raise RecordError(
+      f'{folder / _CONFIG} is not what the header of {path} says; restore it.'
+    )
+  return Run(folder, config, events)
 
 
 def find(workdir: str | os.PathLike) -> Iterator[Run]:

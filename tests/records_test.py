@@ -175,6 +175,16 @@ class RecordsTest(parameterized.TestCase):
     with self.assertRaisesRegex(records.RecordError, f'{name} is not made of'):
       records.read(self.folder)
 
+  def test_a_changed_configuration_is_told(self):
+    records.create(self.folder, CONFIG)
+    (self.folder / 'config.json').write_text('{"method": "bp"}')
+    with self.assertRaisesRegex(
+      records.RecordError,
+      f'^{self.folder}/config.json is not what the header of {self.folder}/'
+      'metrics.jsonl says; restore it.$',
+    ):
+      records.read(self.folder)
+
   def test_a_missing_run_is_told(self):
     with self.assertRaisesRegex(records.RecordError, 'config.json'):
       records.read(self.folder)
