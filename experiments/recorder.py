@@ -74,8 +74,8 @@ def status(run: Run) -> Status:
   ]
   if differing:
     raise ssnn_jax.UserError(
-      f'{run.folder} holds another run ({"; ".join(differing)}); choose '
-      'another --workdir.'
+      f'{run.folder} holds another run ({"; ".join(differing)}); leave these '
+      'flags as they were, or choose another --workdir.'
     )
   return Status.UNFINISHED if recorded.final is None else Status.FINISHED
 

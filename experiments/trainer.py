@@ -125,12 +125,14 @@ def _make_mesh(config, options):
     )
   if wanted is not None and not 1 <= wanted <= len(devices):
     raise ssnn_jax.UserError(
-      f'--num_devices={wanted} is not there; choose 1 to {len(devices)}.'
+      f'--num_devices={wanted} is not possible, as jax finds {len(devices)} '
+      'here; choose a number from 1 up to that.'
     )
   try:
     return sharding.make_mesh(config.batch_size, devices[:wanted])
   except ssnn_jax.UserError as error:
-    raise ssnn_jax.UserError(f'--{error}') from None  # it starts with the name
+    remedy = str(error).removesuffix('.')
+    raise ssnn_jax.UserError(f'--{remedy} (--num_devices).') from None
 
 
 def _train_group(job, opened):

@@ -174,7 +174,7 @@ class FourDevicesTest(parameterized.TestCase):
     self.assertEqual(
       str(caught.exception),
       '--batch_size=32 cannot be shared evenly by 3 devices; make it a '
-      'multiple of their number, or use fewer devices.',
+      'multiple of their number, or use fewer devices (--num_devices).',
     )
     self.assertFalse(run.folder.exists())
 

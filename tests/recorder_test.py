@@ -61,8 +61,8 @@ class RecorderTest(parameterized.TestCase):
     self.assertEqual(
       str(caught.exception),
       f'{self.folder} holds another run (layer_sizes is [64, 12, 10] there and '
-      '[64, 10] here; dropout is 0.1 there and 0.2 here); choose another '
-      '--workdir.',
+      '[64, 10] here; dropout is 0.1 there and 0.2 here); leave these flags as '
+      'they were, or choose another --workdir.',
     )
 
   def test_what_a_record_lacks_had_its_default(self):

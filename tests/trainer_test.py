@@ -239,7 +239,7 @@ class TrainerTest(parameterized.TestCase):
     runs = make_runs(self.workdir, 0)
     for number in (0, 2):
       with self.assertRaisesRegex(
-        ssnn_jax.UserError, f'--num_devices={number} is not there; choose 1 to'
+        ssnn_jax.UserError, f'--num_devices={number} is not possible, as jax'
       ):
         self.train(runs, trainer.Options(num_devices=number))
     self.assertFalse(runs[0].folder.exists())
