@@ -266,8 +266,12 @@ def launch(main: Callable[[], None]) -> None:
           f'{argv[1]} is not a flag; write --name=value, and see --help.'
         )
       main()
+      sys.stdout.flush()
     except ssnn_jax.UserError as error:
       sys.exit(f'error: {error}')
+    except BrokenPipeError:  # whoever reads has seen enough
+      os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+      sys.exit(1)
     except KeyboardInterrupt:
       sys.stdout.flush()
       print('interrupted', file=sys.stderr, flush=True)

@@ -185,7 +185,7 @@ def load_params(
     raise CheckpointError(
       f'{path} is not there; give the folder of a run that kept checkpoints.'
     )
-  options = _options(read_only=True)  # the run may be at work
+  options = _options(cleanup=False)  # the run may be at work
   with ocp.CheckpointManager(path, options=options) as manager:
     epoch = manager.best_step() if best else manager.latest_step()
     if epoch is None:
@@ -218,7 +218,7 @@ def _empty_bin(path):
   shutil.rmtree(pathlib.Path(path, _BIN), ignore_errors=True)
 
 
-def _options(*, read_only=False):
+def _options(*, cleanup=True):
   policies = ocp.checkpoint_managers
   rank = operator.itemgetter(_RANK)
   last, best = policies.LatestN(1), policies.BestN(get_metric_fn=rank, n=1)
@@ -227,8 +227,7 @@ def _options(*, read_only=False):
     preservation_policy=policies.AnyPreservationPolicy([last, best]),
     todelete_subdir=_BIN,
     create=False,
-    cleanup_tmp_directories=not read_only,
-    read_only=read_only,
+    cleanup_tmp_directories=cleanup,
     # The state is in each process; one alone writes it.
     multiprocessing_options=ocp.options.MultiprocessingOptions(
       primary_host=jax.process_index(),

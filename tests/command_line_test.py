@@ -1,6 +1,7 @@
 """Tests for the commands, and for what their users may get wrong."""
 
 import gzip
+import os
 import pathlib
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from absl.testing import absltest
 from absl.testing import parameterized
 
 from ssnn_jax import records
+from tests import curves_test
 from tests import data_util
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -192,6 +194,21 @@ class CommandLineTest(parameterized.TestCase):
       (done.returncode, done.stdout, done.stderr),
       (1, '', f'error: {sentence}\n'),
     )
+
+  def test_a_reader_may_leave_early(self):
+    workdir = pathlib.Path(self.create_tempdir().full_path)
+    curves_test.record(workdir, num_epochs=2)
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, 'w') as stdout:
+      done = subprocess.run(
+        [sys.executable, '-m', 'experiments.plot', f'--workdir={workdir}'],
+        cwd=ROOT,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+      )
+    self.assertEqual((done.returncode, done.stderr), (1, ''))
 
   def test_a_figure_needs_records(self):
     for workdir in (self.create_tempdir().full_path, 'nowhere', ''):
