@@ -11,7 +11,9 @@ import logging as standard_logging
 import os
 import pathlib
 import shutil
+import signal
 import sys
+import threading
 import types
 import typing
 from typing import Any
@@ -37,6 +39,7 @@ _GROUPS: dict[str, list[str]] = {
 _FIELDS = {
   field.name: field for field in dataclasses.fields(configs.ExperimentConfig)
 }
+_SECONDS_TO_END = 10  # an interrupted command has to end in good order
 _HELP = ('h', '?', 'help', 'helpshort')
 
 
@@ -255,12 +258,30 @@ def _be_quiet():
   sys.unraisablehook = show_others
 
 
+def _interrupt(signum, frame):
+  """Interrupts the command, even if a library keeps that to itself."""
+  del signum, frame
+  timer = threading.Timer(_SECONDS_TO_END, _end_interrupted)
+  timer.daemon = True
+  timer.start()
+  raise KeyboardInterrupt
+
+
+def _end_interrupted():
+  sys.stdout.flush()
+  print('interrupted', file=sys.stderr, flush=True)
+  # Computations go on in threads of their own, and crash an orderly exit.
+  os._exit(130)  # as a shell tells it
+
+
 def launch(main: Callable[[], None]) -> None:
   """Parses flags and runs `main`; a user's mistake ends in one sentence."""
 
   def guarded(argv):
     try:
       _be_quiet()
+      if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)  # unless it is ignored
       if len(argv) > 1:
         raise ssnn_jax.UserError(
           f'{argv[1]} is not a flag; write --name=value, and see --help.'
@@ -273,9 +294,6 @@ def launch(main: Callable[[], None]) -> None:
       os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
       sys.exit(1)
     except KeyboardInterrupt:
-      sys.stdout.flush()
-      print('interrupted', file=sys.stderr, flush=True)
-      # Computations go on in threads of their own, and crash an orderly exit.
-      os._exit(130)  # as a shell tells it
+      _end_interrupted()
 
   app.run(guarded, flags_parser=_parse)

@@ -179,7 +179,7 @@ class ExperimentConfig:
   eval_every: int = _field(
     'Evaluation',
     0,
-    'time between evaluations; 0 evaluates after the last epoch only',
+    'epochs between evaluations; 0 evaluates after the last one only',
     unit='epochs',
   )
   seed: int = _field(
@@ -197,8 +197,8 @@ class ExperimentConfig:
   probe_every: int = _field(
     'Evaluation',
     0,
-    "time between comparisons at the network's own weights; 0 has just the one "
-    'at the end, at weights that are the same for every T',
+    "epochs between comparisons at the network's own weights; 0 has just the "
+    'one at the end, at weights that are the same for every T',
     unit='epochs',
   )
 
@@ -260,7 +260,13 @@ def from_record(
     name: tuple(value) if isinstance(value, list) else value
     for name, value in recorded.items()
   }
-  return ExperimentConfig(**values)
+  try:
+    return ExperimentConfig(**values)
+  except TypeError as error:
+    raise ssnn_jax.UserError(
+      f'{folder} holds a run with a value of the wrong kind ({error}); restore '
+      'its config.json.'
+    ) from None
 
 
 def complete(recorded: Mapping[str, Any]) -> dict[str, Any]:

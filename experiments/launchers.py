@@ -35,7 +35,7 @@ class Status(enum.Enum):
   STARTED = 'started'
   DIED = 'died'  # with its worker; it will be tried again
   DONE = 'done'
-  MISTAKEN = 'mistaken'  # it raised ssnn_jax.UserError
+  MISTAKEN = 'refused'  # it raised ssnn_jax.UserError
   FAILED = 'failed'
 
 

@@ -6,6 +6,7 @@ records, and tells the others what they must know of them.
 
 from collections.abc import Callable
 from collections.abc import Mapping
+import re
 from typing import Any
 
 from absl import flags
@@ -31,13 +32,13 @@ def define_flags() -> None:
     flags.DEFINE_string(
       'coordinator_address',
       None,
-      '`host:port` of the first process, where they are not found.',
+      '`host:port` of the first process, where jax does not find it.',
     )
     flags.DEFINE_integer(
-      'num_processes', None, 'processes in all, where they are not found.'
+      'num_processes', None, 'how many there are, where jax does not find out.'
     )
     flags.DEFINE_integer(
-      'process_id', None, 'this process, from 0 up, where they are not found.'
+      'process_id', None, 'which this is, from 0 up, likewise.'
     )
 
 
@@ -58,6 +59,12 @@ def join(values: Mapping[str, Any]) -> None:
         f'--{unused[0]} is for --multihost; give both, or neither.'
       )
     return
+  address = given['coordinator_address']
+  if address is not None and not re.fullmatch(r'\S+:\d+', address):
+    raise ssnn_jax.UserError(
+      f'--coordinator_address={address} is not of the form host:port; give '
+      'both.'
+    )
   try:
     jax.distributed.initialize(**given)
   except (ValueError, RuntimeError) as error:

@@ -67,7 +67,7 @@ def _describe(run):
     f'{final["test_accuracy"]:.2%} by winner counts, '
     f'{final["test_accuracy_potential"]:.2%} by final potential, '
     f'{final["test_accuracy_rate"]:.2%} read as an ANN; '
-    f'trained in {final["train_seconds"]:.0f} s.\nrecord: {run.folder}'
+    f'trained in {final["train_seconds"]:.3g} s.\nrecord: {run.folder}'
   )
 
 

@@ -161,12 +161,15 @@ def launch(
 
 def _grid(values):
   """Takes the grid that the flags ask for, and a name for it."""
-  if values['grid'] and values['sweep']:
+  if values['grid'] is not None and values['sweep']:
     raise ssnn_jax.UserError(
       '--grid and --sweep both say what to vary; leave one of them out.'
     )
-  name = 'grid' if values['grid'] else values['sweep'] or 'spike_train_length'
-  grid = grids.parse(values['grid']) if values['grid'] else grids.SWEEPS[name]
+  if values['grid'] is not None:
+    name, grid = 'grid', grids.parse(values['grid'])
+  else:
+    name = values['sweep'] or next(iter(grids.SWEEPS))
+    grid = grids.SWEEPS[name]
   for field in ('method', *grid):
     if values[field] is not None:
       remedy = 'leave it out'
@@ -176,9 +179,23 @@ def _grid(values):
   return name, grid
 
 
+def _check_launcher(values):
+  """Refuses flags of the launcher that is not asked for."""
+  if values['launcher'] == 'ray' and values['num_workers'] > 1:
+    raise ssnn_jax.UserError(
+      '--num_workers is for --launcher=local; leave it out, as Ray runs as '
+      'many settings as --cpus_per_task and --gpus_per_task allow.'
+    )
+  if values['launcher'] == 'local' and values['ray_address'] is not None:
+    raise ssnn_jax.UserError(
+      '--ray_address is for --launcher=ray; give both, or neither.'
+    )
+
+
 def main() -> None:
   """Runs the sweep that the flags ask for."""
   values = flags.FLAGS.flag_values_dict()
+  _check_launcher(values)
   base = cli.config(values)
   name, grid = _grid(values)
   workdir = cli.folder(values['workdir'] or f'runs/{name}-{configs.slug(base)}')
@@ -209,14 +226,18 @@ def _define_flags():
       'grid',
       None,
       "`grid` of your own in its place, as in 'num_steps=16,64;learning_rate="
-      "0.1,0.3'; the ANN is run beside it unless it lists methods.",
+      "0.1,0.3' (or layer_sizes=64-32-10,64-64-10); the ANN is run beside it "
+      'unless it lists methods.',
     )
     flags.DEFINE_integer(
       'num_seeds', 5, 'seeds of each setting, from --seed up.', lower_bound=1
     )
   with cli.group('Machine'):
     flags.DEFINE_enum(
-      'launcher', 'local', ['local', 'ray'], 'what runs the settings.'
+      'launcher',
+      'local',
+      ['local', 'ray'],
+      'what runs the settings; ray takes the package of that name.',
     )
     flags.DEFINE_integer(
       'num_workers',

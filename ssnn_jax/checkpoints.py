@@ -62,7 +62,7 @@ def open_in(folder: str | os.PathLike) -> Iterator[ocp.CheckpointManager]:
   try:
     path.mkdir(exist_ok=True)
     _empty_bin(path)
-    manager = ocp.CheckpointManager(path, options=_options())
+    manager = _manage(path, cleanup=True)
   except OSError as error:
     raise _unwritable(path, error) from None
   try:
@@ -185,8 +185,7 @@ def load_params(
     raise CheckpointError(
       f'{path} is not there; give the folder of a run that kept checkpoints.'
     )
-  options = _options(cleanup=False)  # the run may be at work
-  with ocp.CheckpointManager(path, options=options) as manager:
+  with _manage(path, cleanup=False) as manager:  # the run may be at work
     epoch = manager.best_step() if best else manager.latest_step()
     if epoch is None:
       raise CheckpointError(f'{path} holds no checkpoint yet; wait for one.')
@@ -218,7 +217,14 @@ def _empty_bin(path):
   shutil.rmtree(pathlib.Path(path, _BIN), ignore_errors=True)
 
 
-def _options(*, cleanup=True):
+def _manage(path, cleanup):
+  try:
+    return ocp.CheckpointManager(path, options=_options(cleanup))
+  except ValueError as error:  # what has been evaluated is read at once
+    raise _damaged(path, _reason(error)) from None
+
+
+def _options(cleanup):
   policies = ocp.checkpoint_managers
   rank = operator.itemgetter(_RANK)
   last, best = policies.LatestN(1), policies.BestN(get_metric_fn=rank, n=1)

@@ -138,7 +138,13 @@ def rewind(folder: str | os.PathLike, epoch: int) -> None:
   folder = pathlib.Path(folder)
   path = folder / _METRICS
   config, events = read(folder, whole=False)[1:]
-  recorded = max((event.get('epoch', 0) for event in events), default=0)
+  told = [e.get('epoch') for e in events if e.get('event') == 'epoch']
+  recorded = max(told, default=0)
+  is_whole = told == list(range(1, recorded + 1))
+  if not is_whole or (events and events[0].get('event') != 'header'):
+    raise RecordError(
+      f'{path} lacks lines; restore it, or remove the folder to start anew.'
+    )
   if epoch > recorded:
     raise RecordError(
       f'{path} tells of {recorded} epochs, the last checkpoint beside it of '
@@ -225,6 +231,10 @@ def read(folder: str | os.PathLike, *, whole: bool = True) -> Run:
   """
   folder = pathlib.Path(folder)
   path = folder / _CONFIG
+  if not path.exists():
+    raise RecordError(
+      f'{path} is not there; give the folder of a run by --workdir.'
+    )
   try:
     config = _parse_object(path.read_text())
     path = folder / _METRICS

@@ -129,6 +129,16 @@ class CheckpointsTest(parameterized.TestCase):
     self.assert_same_bits(self.restore().state, make_state(3))
     self.assertEqual(self.kept(), {'3'})
 
+  def test_an_evaluation_that_cannot_be_read_is_told(self):
+    self.save(0.5)
+    path = self.folder / 'checkpoints' / '1' / 'metrics' / 'metrics'
+    path.write_text(path.read_text()[:5])
+    for read in (self.restore, lambda: checkpoints.load_params(self.folder)):
+      with self.assertRaisesRegex(
+        checkpoints.CheckpointError, 'checkpoints is damaged .*; remove it'
+      ):
+        read()
+
   def test_where_there_is_none_a_run_starts(self):
     like = make_state(0)
     found = self.restore(like)

@@ -152,6 +152,30 @@ class CommandLineTest(parameterized.TestCase):
     for event in records.read(workdir).events[1:]:
       self.assertEqual(event['event'], 'epoch')
 
+  def test_an_interrupt_that_a_library_keeps_to_itself_ends_the_command(self):
+    code = (
+      'import os, signal, time\n'
+      'from experiments import cli\n'
+      'cli._SECONDS_TO_END = 0.2\n'
+      'def main():\n'
+      '  try:\n'
+      '    os.kill(os.getpid(), signal.SIGINT)\n'
+      '    time.sleep(60)\n'
+      '  except KeyboardInterrupt:\n'
+      '    time.sleep(60)\n'
+      'cli.launch(main)\n'
+    )
+    done = subprocess.run(
+      [sys.executable, '-c', code],
+      cwd=ROOT,
+      capture_output=True,
+      text=True,
+      timeout=50,
+    )
+    self.assertEqual(
+      (done.returncode, done.stdout, done.stderr), (130, '', 'interrupted\n')
+    )
+
   def test_a_run_on_digits_imports_no_loader_of_other_sets(self):
     workdir = pathlib.Path(self.create_tempdir().full_path) / 'new'
     heavy = {'tensorflow', 'tensorflow_datasets', 'tonic', 'torch'}
@@ -181,6 +205,10 @@ class CommandLineTest(parameterized.TestCase):
     (
       ('--grid=num_steps=3', '--sweep=event_time'),
       '--grid and --sweep both say what to vary; leave one of them out.',
+    ),
+    (
+      ('--ray_address=localhost:1',),
+      '--ray_address is for --launcher=ray; give both, or neither.',
     ),
     (
       ('--grid=num_step=3',),

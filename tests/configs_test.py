@@ -213,6 +213,19 @@ class ConfigsTest(parameterized.TestCase):
     end = 1.0 if name == 'constant' else 0.0
     self.assertAlmostEqual(float(factor(12)), end, places=6)
 
+  def test_a_recorded_configuration_comes_back(self):
+    config = configs.ExperimentConfig(layer_sizes=(64, 10), gain=(0.5,))
+    recorded = configs.as_record(config)
+    self.assertEqual(configs.from_record(recorded, 'here'), config)
+    del recorded['probe_every']  # as records have it that are older
+    self.assertEqual(configs.from_record(recorded, 'here'), config)
+    for change, sentence in (
+      ({'shape': 3}, '^here holds a run with shape, which this version does'),
+      ({'num_epochs': 'x'}, '^here holds a run with a value of the wrong kind'),
+    ):
+      with self.assertRaisesRegex(ssnn_jax.UserError, sentence):
+        configs.from_record(recorded | change, 'here')
+
 
 if __name__ == '__main__':
   absltest.main()

@@ -136,6 +136,16 @@ class MultihostTest(parameterized.TestCase):
       f'--{name} is for --multihost; give both, or neither.',
     )
 
+  @parameterized.parameters('localhost', 'localhost:port', ':1', 'a b:1')
+  def test_an_address_without_its_port_is_refused(self, address):
+    with self.assertRaisesRegex(
+      ssnn_jax.UserError,
+      f'^--coordinator_address={address} is not of the form host:port; give',
+    ):
+      multihost.join(
+        LEFT_OUT | {'multihost': True, 'coordinator_address': address}
+      )
+
   def test_a_process_alone_joins_nobody(self):
     multihost.join(LEFT_OUT | {'multihost': False})
     self.assertTrue(multihost.is_first())

@@ -172,6 +172,21 @@ class FilesTest(parameterized.TestCase):
       with records.alone_in(self.path / '.lock', 'a sweep'):
         self.fail('a file is no folder')
 
+  @parameterized.parameters(0, 2)
+  def test_a_record_that_lacks_a_line_is_refused(self, index):
+    records.create(self.folder, CONFIG)
+    for epoch in (1, 2, 3):
+      records.append(self.folder, 'epoch', epoch=epoch)
+    path = self.folder / 'metrics.jsonl'
+    lines = path.read_text().splitlines(keepends=True)
+    del lines[index]
+    path.write_text(''.join(lines))
+    with self.assertRaisesRegex(
+      records.RecordError, f'^{path} lacks lines; restore it'
+    ):
+      records.rewind(self.folder, 3)
+    self.assertEqual(path.read_text(), ''.join(lines))
+
   def test_a_run_has_one_process_at_work(self):
     records.create(self.folder, CONFIG)
     with self.assertRaisesRegex(ValueError, 'stopped'):
