@@ -248,7 +248,7 @@ class CheckpointsTest(parameterized.TestCase):
     done = subprocess.run(
       [sys.executable, '-c', FILL_DISK, self.folder],
       cwd=ROOT,
-      stdout=subprocess.PIPE,
+      capture_output=True,  # a file for them could not grow either
       text=True,
       check=True,
       timeout=120,

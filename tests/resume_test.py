@@ -170,7 +170,7 @@ class ResumeTest(parameterized.TestCase):
     self.assertIs(recorder.status(found), recorder.Status.UNFINISHED)
     other = run.make_run(values | {'seed': 8})
     with self.assertRaisesRegex(
-      ssnn_jax.UserError, 'another run .seed is 7 there and 8 here.; choose'
+      ssnn_jax.UserError, 'another run .seed is 7 there and 8 here.; leave'
     ):
       recorder.status(other)
 
