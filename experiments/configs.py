@@ -247,7 +247,8 @@ def from_record(
     The configuration.
 
   Raises:
-    UserError: if the record has what no configuration has.
+    UserError: if the record has what no configuration has, or a value of the
+      wrong kind.
   """
   known = {field.name for field in dataclasses.fields(ExperimentConfig)}
   for name in recorded:

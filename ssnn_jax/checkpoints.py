@@ -24,7 +24,7 @@ from ssnn_jax import types
 
 _FOLDER, _BIN = 'checkpoints', 'discarded'
 _RANK = 'accuracy'  # what has not been evaluated ranks below all that has
-_MOST_WORDS = 100  # characters of a reason
+_MOST_CHARACTERS = 100  # of a reason
 _CHANGED = 'its arrays are not those that were written'
 
 
@@ -250,10 +250,9 @@ def _reason(error):
     return os.strerror(int(number[1]))
   if 'byte range' in str(error):
     return 'a file in it is truncated'
-  return getattr(error, 'strerror', None) or (
-    str(error).partition('\n')[0].partition('; ')[0][:_MOST_WORDS].rstrip('. ')
-    or type(error).__name__
-  )
+  told = str(error).partition('\n')[0].partition('; ')[0]
+  told = told[:_MOST_CHARACTERS].rstrip('. ')
+  return getattr(error, 'strerror', None) or told or type(error).__name__
 
 
 def _damaged(path, reason):

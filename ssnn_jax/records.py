@@ -133,7 +133,8 @@ def rewind(folder: str | os.PathLike, epoch: int) -> None:
     epoch: the epoch, 0 before the first.
 
   Raises:
-    RecordError: if the record does not reach so far, or cannot be written.
+    RecordError: if the record lacks lines, does not reach so far, or cannot be
+      written.
   """
   folder = pathlib.Path(folder)
   path = folder / _METRICS
