@@ -32,8 +32,8 @@ from ssnn_jax import kernels
 _GROUPS: dict[str, list[str]] = {
   heading: []
   for heading in (
-    *('Sweep', 'Measurements', 'Data', 'Network', 'Spikes', 'Training'),
-    *('Evaluation', 'Records', 'Machine'),
+    *('Sweep', 'Measurements', 'Data', 'Network', 'Spikes', 'Synapses'),
+    *('Training', 'Evaluation', 'Records', 'Machine'),
   )
 }
 _FIELDS = {

@@ -9,6 +9,8 @@ from typing import Any
 
 import optax
 
+from experiments import fields
+from experiments import synapses
 import ssnn_jax
 from ssnn_jax.config import INTEGRATIONS
 from ssnn_jax.config import REPRESENTATIONS
@@ -25,176 +27,168 @@ SETS = (
 )
 
 
-def _field(group, default, help_text, unit='', choices=None):
-  # A word in back quotes stands for the value, in place of a list of choices.
-  metadata = {
-    'group': group,
-    'help': help_text,
-    'unit': unit,
-    'choices': choices,
-    'lists_choices': '`' not in help_text,
-  }
-  return dataclasses.field(default=default, metadata=metadata)
-
-
 @dataclasses.dataclass(frozen=True)
-class ExperimentConfig:
+class ExperimentConfig(synapses.SynapseFields):
   """All that defines a run; each field is a flag of the same name.
 
   The defaults are those of `digits`, tuned on the ANN's validation split.
   """
 
-  dataset: str = _field(
+  dataset: str = fields.field(
     'Data',
     'digits',
     f'`name` of the data set: {SETS}',
     choices=ssnn_jax.datasets.NAMES,
   )
-  method: str = _field(
+  method: str = fields.field(
     'Network',
     'ssnn',
     'what is trained: the spiking network (ssnn), or the ANN, by '
     'backpropagation (bp)',
     choices=METHODS,
   )
-  layer_sizes: tuple[int, ...] | None = _field(
+  layer_sizes: tuple[int, ...] | None = fields.field(
     'Network',
     None,
     'neurons of each layer, as in 784,256,10; left out: the inputs of the data '
     f'set, {NUM_HIDDEN}, its classes',
   )
-  num_steps: int = _field(
+  num_steps: int = fields.field(
     'Spikes', 64, 'T, length of a presentation', unit='ticks'
   )
-  window: int | None = _field(
+  window: int | None = fields.field(
     'Network',
     None,
     'n, ticks between reads of a membrane; left out: 32, or T if shorter; a '
     'shorter window is slower to simulate',
     unit='ticks',
   )
-  firing_function: str = _field(
+  firing_function: str = fields.field(
     'Network',
     'clip',
     'firing function of hidden neurons',
     choices=tuple(ssnn_jax.firing.FIRING_FUNCTIONS),
   )
-  integration: str = _field(
+  integration: str = fields.field(
     'Network',
     'mean',
     'what a membrane keeps of earlier windows',
     choices=INTEGRATIONS,
   )
-  tau: float = _field(
+  tau: float = fields.field(
     'Network', 16.0, 'time constant of a leaky membrane', unit='ticks'
   )
-  gain: tuple[float, ...] = _field(
+  gain: tuple[float, ...] = fields.field(
     'Spikes',
     (1.0,),
     'strength of the error spikes; one number for all hidden layers, or one '
     'for each',
     unit='error spikes per tick for one unit of error',
   )
-  input_gain: float | None = _field(
+  input_gain: float | None = fields.field(
     'Network',
     1.0,
     'factor on what the first layer reads; for recordings, whose rates fall as '
     f'1 / T, T / {EVENTS_AT_FULL_RATE} if left out',
   )
-  forward: str = _field(
+  forward: str = fields.field(
     'Spikes', 'spikes', 'what drives membranes', choices=SIGNALS
   )
-  backward: str = _field(
+  backward: str = fields.field(
     'Spikes', 'spikes', 'what carries errors back', choices=SIGNALS
   )
-  update: str = _field(
+  update: str = fields.field(
     'Spikes', 'spikes', 'what changes weights', choices=SIGNALS
   )
-  sampler: str = _field(
+  sampler: str = fields.field(
     'Spikes',
     'bernoulli',
     'where thresholds come from: a keyed hash (bernoulli), a low-discrepancy '
     'sequence (sobol) or jax.random (threefry, slow)',
     choices=tuple(ssnn_jax.thresholds.SAMPLERS),
   )
-  representation: str = _field(
+  representation: str = fields.field(
     'Machine',
     'auto',
     'how coincidences are counted: a matrix product (dense) or bits of words '
     '(packed), whichever suits the machine (auto); the counts agree',
     choices=REPRESENTATIONS,
   )
-  batch_size: int = _field('Training', 32, 'size of a batch', unit='samples')
-  num_epochs: int = _field(
+  batch_size: int = fields.field(
+    'Training', 32, 'size of a batch', unit='samples'
+  )
+  num_epochs: int = fields.field(
     'Training', 20, 'length of the training', unit='epochs'
   )
-  learning_rate: float = _field('Training', 1.0, 'learning rate, at first')
-  schedule: str = _field(
+  learning_rate: float = fields.field(
+    'Training', 1.0, 'learning rate, at first'
+  )
+  schedule: str = fields.field(
     'Training',
     'linear',
     'learning rate over the run; all but constant end at 0',
     choices=SCHEDULES,
   )
-  dropout: float = _field(
+  dropout: float = fields.field(
     'Training',
     0.0,
     'probability that a hidden unit is silent for a presentation',
   )
-  weight_decay: float = _field(
+  weight_decay: float = fields.field(
     'Training',
     0.0,
     'share of a weight that each step takes away, times the learning rate',
   )
-  event_window: float = _field(
+  event_window: float = fields.field(
     'Data',
     300.0,
     'time that recordings of events are cut into ticks, from their start on',
     unit='milliseconds',
   )
-  polarity: str = _field(
+  polarity: str = fields.field(
     'Data',
     'both',
     'which events there are inputs for: each polarity has its own (both), they '
     'share them (merged), or those of one alone (on, off)',
     choices=ssnn_jax.datasets.POLARITIES,
   )
-  shuffle_ticks: bool = _field(
+  shuffle_ticks: bool = fields.field(
     'Data',
     False,
     'put the ticks of each recording in a random order: rates stay, time does '
     'not',
   )
-  test_dataset: str | None = _field(
+  test_dataset: str | None = fields.field(
     'Evaluation',
     None,
     '`name` of a data set to evaluate on, all of it; left out: the test split',
     choices=ssnn_jax.datasets.NAMES,
   )
-  hold_out: float = _field(
+  hold_out: float = fields.field(
     'Evaluation',
     0.0,
     'share of the training split to evaluate on in place of the test split; '
     'for tuning',
   )
-  eval_every: int = _field(
+  eval_every: int = fields.field(
     'Evaluation',
     0,
     'epochs between evaluations; 0 evaluates after the last one only',
     unit='epochs',
   )
-  seed: int = _field(
+  seed: int = fields.field(
     'Training', 0, 'seed of weights, data order, dropout and spikes'
   )
-  probe_size: int = _field(
+  probe_size: int = fields.field(
     'Evaluation',
     128,
     "size of the batch on which updates are compared with backpropagation's",
     unit='samples',
   )
-  probe_draws: int = _field(
+  probe_draws: int = fields.field(
     'Evaluation', 8, 'draws of the spikes in this comparison'
   )
-  probe_every: int = _field(
+  probe_every: int = fields.field(
     'Evaluation',
     0,
     "epochs between comparisons at the network's own weights; 0 has just the "
@@ -207,26 +201,27 @@ class ExperimentConfig:
       choices, value = field.metadata['choices'], getattr(self, field.name)
       is_valid = not choices or value in choices or value == field.default
       expected = f'one of {", ".join(choices or ())}'
-      _check(field.name, value, is_valid, expected)
+      fields.check(field.name, value, is_valid, expected)
     for name in ('batch_size', 'num_epochs', 'probe_size', 'probe_draws'):
       value = getattr(self, name)
-      _check(name, value, value >= 1, 'a whole number from 1 up')
+      fields.check(name, value, value >= 1, 'a whole number from 1 up')
     for name in ('weight_decay', 'eval_every', 'probe_every'):
       value = getattr(self, name)
-      _check(name, value, 0 <= value < math.inf, 'a number from 0 up')
+      fields.check(name, value, 0 <= value < math.inf, 'a number from 0 up')
+    if self.device != synapses.IDEAL:
+      fields.check(
+        *('weight_decay', self.weight_decay, self.weight_decay == 0),
+        '0, as resistive devices decay by --lifetime',
+      )
+    super().__post_init__()
     rate = self.learning_rate
-    _check('learning_rate', rate, 0 < rate < math.inf, 'a number above 0')
-    _check(
+    fields.check('learning_rate', rate, 0 < rate < math.inf, 'a number above 0')
+    fields.check(
       'hold_out', self.hold_out, 0 <= self.hold_out < 1, '0 or more and below 1'
     )
-    _check(
+    fields.check(
       'seed', self.seed, 0 <= self.seed < 2**31, '0 or more and below 2**31'
     )
-
-
-def _check(name, value, is_valid, expected):
-  if not is_valid:
-    raise ssnn_jax.UserError(f'--{name} is {value}; expected {expected}.')
 
 
 def as_record(config: ExperimentConfig) -> dict[str, Any]:
@@ -297,6 +292,7 @@ def network_config(
     for name, value in dataclasses.asdict(config).items()
     if name in shared
   }
+  values['reads'] = synapses.reads(config)
   gain = config.gain[0] if len(config.gain) == 1 else config.gain
   input_gain = config.input_gain
   if input_gain is None:

@@ -16,16 +16,53 @@ from typing import Any
 from typing import NamedTuple
 
 from experiments import configs
+from experiments import synapses
 import ssnn_jax
+from ssnn_jax import device_config
 
 ANN = 'bp'
-SWEEPS = {
-  'spike_train_length': {'num_steps': (1, 4, 16, 64, 256)},
-  'event_time': {
-    'integration': ('leaky',),
-    'window': (1, 8, 64),
-    'shuffle_ticks': (False, True),
-  },
+Grid = Mapping[str, Sequence[Any]]
+
+_BOUNDED = {'device': ('custom',), 'w_max': (1.0,), 'w_min': (-1.0,)}
+_SOFT_BOUNDS = {
+  **_BOUNDED,
+  **{'dw_min': (0.002,), 'gamma_up': (1.0,), 'gamma_down': (1.0,)},
+  'zero_shifting': (True,),
+  'up_down': (0.0, 0.1, 0.3, 0.6),
+}
+SWEEPS: dict[str, tuple[Grid, ...]] = {
+  'spike_train_length': ({'num_steps': (1, 4, 16, 64, 256)},),
+  'event_time': (
+    {
+      'integration': ('leaky',),
+      'window': (1, 8, 64),
+      'shuffle_ticks': (False, True),
+    },
+  ),
+  # One effect at a time, and published devices.
+  'device_tolerance': (
+    {'device': ('ideal', *device_config.PRESETS)},
+    *(
+      {**_BOUNDED, name: values}
+      for name, values in {
+        'dw_min': (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2),
+        'up_down': (0.01, 0.02, 0.05, 0.1, 0.2),
+        'up_down_dtod': (0.01, 0.02, 0.05, 0.1, 0.2),
+        'dw_min_dtod': (0.1, 0.3, 1.0),
+        'dw_min_std': (1.0, 3.0, 10.0, 30.0),
+        'corrupt_devices_prob': (0.01, 0.03, 0.1, 0.3),
+        'out_noise': (0.1, 0.3, 1.0, 3.0),
+      }.items()
+    ),
+  ),
+  'tiki_taka': (
+    _SOFT_BOUNDS,
+    {**_SOFT_BOUNDS, 'zero_shifting': (False,)},
+    {**_SOFT_BOUNDS, 'update_rule': ('tiki_taka',)},
+  ),
+  'energy': (
+    {'num_steps': (4, 16, 64, 256), 'sampler': ('bernoulli', 'sobol')},
+  ),
 }
 # What the ANN has none of: it trains on rates. The rates of a recording are
 # means over its ticks, whose order they do not see, and whose number they
@@ -37,6 +74,7 @@ SPIKING_FIELDS = frozenset(
     *('num_steps', 'window', 'integration', 'tau', 'gain'),
     *('forward', 'backward', 'update', 'sampler', 'representation'),
     *('shuffle_ticks', 'probe_size', 'probe_draws'),
+    *synapses.NAMES,
   )
 )
 _FORM = "--grid='num_steps=16,64;learning_rate=0.1,0.3'"
@@ -103,25 +141,31 @@ def parse(text: str) -> dict[str, tuple[Any, ...]]:
   return grid
 
 
-def settings(
-  base: configs.ExperimentConfig, grid: Mapping[str, Sequence[Any]]
-) -> list[Setting]:
-  """Lists the settings of a grid, the ANN first.
+def settings(base: configs.ExperimentConfig, *grids: Grid) -> list[Setting]:
+  """Lists the settings of one or several grids, the ANN first.
 
   A grid that does not list methods has both the ANN and the spiking network.
   Settings of the ANN that differ in nothing that concerns it are one, with the
   base's values elsewhere.
 
   Args:
-    base: the configuration that the grid varies; its method is not used.
-    grid: the values of each varied field.
+    base: the configuration that grids vary; its method is not used.
+    *grids: the values of each varied field.
 
   Returns:
-    The settings, otherwise in order of the grid's product.
+    The settings, each once, otherwise in order of the grids' products.
 
   Raises:
     UserError: if a value is out of range.
   """
+  listed = {}
+  for grid in grids:
+    listed |= _settings(base, grid)
+  return sorted(listed.values(), key=lambda s: s.config.method != ANN)
+
+
+def _settings(base, grid):
+  """Makes the settings of a grid, by name."""
   grid = {'method': (ANN, 'ssnn'), **grid}
   is_named = len(set(grid['method']) - {ANN}) > 1
   listed = {}
@@ -135,7 +179,7 @@ def settings(
     except ssnn_jax.UserError as error:
       raise ssnn_jax.UserError(f'--grid: {error}') from None
     listed[name] = Setting(name, config)
-  return sorted(listed.values(), key=lambda s: s.config.method != ANN)
+  return listed
 
 
 def together(settings: Sequence[Setting]) -> list[list[Setting]]:

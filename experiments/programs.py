@@ -14,8 +14,10 @@ import jax
 import jax.numpy as jnp
 
 from experiments import configs
+from experiments import synapses
 import ssnn_jax
 from ssnn_jax import activity
+from ssnn_jax import devices
 from ssnn_jax import metrics
 from ssnn_jax import sharding
 from ssnn_jax import training
@@ -58,20 +60,32 @@ def make(
   """
   is_spiking = config.method == 'ssnn'
   reference = ssnn_jax.ann(network_config, axis_name=sharding.AXIS)
-  network = reference
-  if is_spiking:
-    network = ssnn_jax.ssnn(network_config, axis_name=sharding.AXIS)
+  schedule = configs.schedule(config, num_samples)
   optimizer = functools.partial(
     training.make_optimizer,
-    schedule=configs.schedule(config, num_samples),
+    schedule=schedule,
     weight_decay=config.weight_decay,
   )
 
+  def device(learning_rate):
+    resistive = None
+    if is_spiking:
+      resistive = synapses.make_device(config, learning_rate, schedule)
+    return devices.as_device(resistive or optimizer(learning_rate))
+
+  network = reference
+  if is_spiking:
+    network = ssnn_jax.ssnn(
+      network_config,
+      separate=device(0.0).is_separate,
+      axis_name=sharding.AXIS,
+    )
+
   def start(seed, learning_rate):
-    return training.init_state(network, optimizer(learning_rate), seed)
+    return training.init_state(network, device(learning_rate), seed)
 
   train_epoch = training.make_train_epoch(
-    network, optimizer(0.0), config.batch_size, sharding.AXIS
+    network, device(0.0), config.batch_size, sharding.AXIS
   )
   evaluate = training.make_evaluate(
     network, reference, _EVAL_BATCH_SIZE, sharding.AXIS
@@ -80,8 +94,9 @@ def make(
   def train_ann(seed, learning_rate, split):
     # On one device, so that it is the same on any number of them.
     ann = ssnn_jax.ann(network_config)
+    state = training.init_state(ann, optimizer(learning_rate), seed)
     epoch = training.make_train_epoch(ann, optimizer(0.0), config.batch_size)
-    return _shelve(epoch(start(seed, learning_rate), *split)[0])
+    return _shelve(epoch(state, *split)[0])
 
   def run(function, **options):
     return sharding.run_on(mesh, function, **options)

@@ -159,24 +159,24 @@ def launch(
     launchers.launch_here(tasks, report)
 
 
-def _grid(values):
-  """Takes the grid that the flags ask for, and a name for it."""
+def _grids(values):
+  """Takes the grids that the flags ask for, and a name for them."""
   if values['grid'] is not None and values['sweep']:
     raise ssnn_jax.UserError(
       '--grid and --sweep both say what to vary; leave one of them out.'
     )
   if values['grid'] is not None:
-    name, grid = 'grid', grids.parse(values['grid'])
+    name, asked = 'grid', (grids.parse(values['grid']),)
   else:
     name = values['sweep'] or next(iter(grids.SWEEPS))
-    grid = grids.SWEEPS[name]
-  for field in ('method', *grid):
+    asked = grids.SWEEPS[name]
+  for field in ('method', *(field for grid in asked for field in grid)):
     if values[field] is not None:
       remedy = 'leave it out'
       if values['grid'] and field == 'method':
         remedy = f"write --grid='method={values[field]};...' in its place"
       raise ssnn_jax.UserError(f'--{field} is what the sweep varies; {remedy}.')
-  return name, grid
+  return name, asked
 
 
 def _check_launcher(values):
@@ -197,10 +197,10 @@ def main() -> None:
   values = flags.FLAGS.flag_values_dict()
   _check_launcher(values)
   base = cli.config(values)
-  name, grid = _grid(values)
+  name, asked = _grids(values)
   workdir = cli.folder(values['workdir'] or f'runs/{name}-{configs.slug(base)}')
   seeds = range(base.seed, base.seed + values['num_seeds'])
-  planned = plan(grids.settings(base, grid), workdir, seeds)
+  planned = plan(grids.settings(base, *asked), workdir, seeds)
   load = functools.partial(
     data.load,
     data_dir=values['data_dir'],

@@ -214,6 +214,9 @@ def _finish(job, opened, state, accuracy, clock):
     method=job.config.method,
     dataset=job.config.dataset,
     num_steps=job.config.num_steps,
+    # A list is of one value a run.
+    layer_sizes=[job.network_config.layer_sizes] * len(opened),
+    num_train_samples=len(job.train_set.labels),
     window=job.network_config.schedule.window,
     sampler=job.config.sampler,
     seed=seeds,

@@ -2,15 +2,20 @@
 
 from ssnn_jax import activity
 from ssnn_jax import checkpoints
+from ssnn_jax import cost
 from ssnn_jax import datasets
+from ssnn_jax import devices
 from ssnn_jax import firing
 from ssnn_jax import metrics
 from ssnn_jax import records
 from ssnn_jax import sharding
 from ssnn_jax import thresholds
+from ssnn_jax import tiki_taka
 from ssnn_jax import training
 from ssnn_jax.coincidence import as_gradient
 from ssnn_jax.config import NetworkConfig
+from ssnn_jax.crossbar import ReadConfig
+from ssnn_jax.device_config import DeviceConfig
 from ssnn_jax.encoding import rate_encode
 from ssnn_jax.network import ssnn
 from ssnn_jax.reference import ann
@@ -25,19 +30,23 @@ from ssnn_jax.types import UserError
 __version__ = '0.1.0'
 
 __all__ = (
+  'DeviceConfig',
   'ErrorStreams',
   'Inference',
   'LayerParams',
   'Network',
   'NetworkConfig',
   'Params',
+  'ReadConfig',
   'Update',
   'UserError',
   'activity',
   'ann',
   'as_gradient',
   'checkpoints',
+  'cost',
   'datasets',
+  'devices',
   'firing',
   'metrics',
   'rate_encode',
@@ -45,5 +54,6 @@ __all__ = (
   'sharding',
   'ssnn',
   'thresholds',
+  'tiki_taka',
   'training',
 )

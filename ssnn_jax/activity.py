@@ -37,6 +37,8 @@ class Activity(NamedTuple):
   silent_fractions: tuple[jax.Array, ...]  # neurons that never fire
   saturated_fractions: tuple[jax.Array, ...]  # neurons that fire at every tick
   error_rates: tuple[jax.Array, ...]  # error spikes per neuron and tick
+  # those of the positive stream; the others are the negative stream's
+  positive_error_rates: tuple[jax.Array, ...]
   # of the hidden layers: reads of an error that asks for more than one spike
   # per tick, the only bias of the split into streams
   clipped_error_fractions: tuple[jax.Array, ...]
@@ -48,6 +50,7 @@ class _Tally(NamedTuple):
 
   fired: tuple[jax.Array, ...]  # [N] int32 spikes
   erred: tuple[jax.Array, ...]  # [J] int32 error spikes
+  erred_positive: tuple[jax.Array, ...]  # [J] int32, of the positive stream
   clipped: tuple[jax.Array, ...]  # [J] int32 windows, of hidden layers
   coincidences: tuple[jax.Array, ...]  # float32
 
@@ -111,6 +114,7 @@ def _empty_tally(config, batch_size):
   return _Tally(
     fired=zeros(sizes[:-1], config.forward),
     erred=zeros(sizes[1:], config.backward),
+    erred_positive=zeros(sizes[1:], config.backward),
     clipped=zeros(sizes[1:-1], 'spikes'),
     coincidences=(jnp.zeros(batch_size),) * (len(sizes) - 1),
   )
@@ -119,7 +123,7 @@ def _empty_tally(config, batch_size):
 def _tally_block(config, signals, errors, windows):
   """Tallies what one block of one sample has sent in both directions."""
   lengths = windows.length.astype(jnp.float32)[:, None]
-  fired, erred, clipped, coincidences = [], [], [], []
+  fired, erred, positive, clipped, coincidences = [], [], [], [], []
   for gain, signal, error in zip(config.gains, signals, errors):
     # A neuron has a spike in one of its two streams at most.
     error_train = spikes.join(error.streams.positive | error.streams.negative)
@@ -135,6 +139,11 @@ def _tally_block(config, signals, errors, windows):
       if config.backward == 'rates'
       else spikes.count(error_train)
     )
+    positive.append(
+      jnp.sum(gain * jax.nn.relu(error.rates) * lengths, axis=0)
+      if config.backward == 'rates'
+      else spikes.count(spikes.join(error.streams.positive))
+    )
     is_cut = (wanted > 1.0) & (lengths > 0.0)
     clipped.append(jnp.sum(is_cut, axis=0, dtype=jnp.int32))
     coincidences.append(
@@ -142,9 +151,8 @@ def _tally_block(config, signals, errors, windows):
       if config.update == 'rates'
       else _count_coincidences(train, error_train)
     )
-  return _Tally(
-    tuple(fired), tuple(erred), tuple(clipped[:-1]), tuple(coincidences)
-  )
+  clipped = clipped[:-1]  # of hidden layers
+  return _Tally(*map(tuple, (fired, erred, positive, clipped, coincidences)))
 
 
 def _count_coincidences(train, error_train):
@@ -182,6 +190,7 @@ def _average(config, tally):
     silent_fractions=fraction(lambda fired: fired == 0),
     saturated_fractions=fraction(lambda fired: fired == num_steps),
     error_rates=layers(tally.erred, num_steps),
+    positive_error_rates=layers(tally.erred_positive, num_steps),
     clipped_error_fractions=layers(tally.clipped, num_windows),
     coincidences=layers(tally.coincidences),
   )

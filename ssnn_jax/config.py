@@ -3,6 +3,7 @@
 import dataclasses
 import math
 
+from ssnn_jax import crossbar
 from ssnn_jax import firing
 from ssnn_jax import spikes
 from ssnn_jax import thresholds
@@ -48,6 +49,8 @@ class NetworkConfig:
     kernels: whether compiled kernels are used, on CPU, where there are any
       (`python -m ssnn_jax.compile_kernels`). Spikes and counts are the same;
       without them a network can be exported to other machines.
+    reads: what is between arrays and neurons in both reads, forward and
+      transposed.
 
   Raises:
     UserError: if a field is out of range.
@@ -68,6 +71,7 @@ class NetworkConfig:
   sampler: str = 'bernoulli'
   representation: str = 'auto'
   kernels: bool = True
+  reads: crossbar.ReadConfig = crossbar.ReadConfig()
 
   def __post_init__(self):
     sizes = self.layer_sizes

@@ -145,12 +145,29 @@ def _infer(config, axis_name, params, key, inputs):
   return types.Inference(membranes.winner_counts, membranes.output)
 
 
-def _learn(config, separate, axis_name, params, key, inputs, labels):
+def _learn(
+  config,
+  separate,
+  axis_name,
+  params,
+  key,
+  inputs,
+  labels,
+  *,
+  pulse_gradient=None,
+):
   """Implements `Network.learn`."""
   inputs = encoding.encode_batch(config, params, inputs, labels)
   keys = thresholds.make_keys(key, len(config.layer_sizes))
   positions = batch_positions(len(inputs.rates), axis_name)
   kept = dropout_masks(config, key, positions)
+  batch_size = len(positions)
+  if axis_name:
+    batch_size *= jax.lax.axis_size(axis_name)
+  unit = _unit(config, batch_size)
+  written = None
+  if pulse_gradient is not None and config.update == 'spikes':
+    unit, written = _thin(unit, pulse_gradient)
 
   def present_block(membranes, index):
     block = spikes.block(config.schedule, index)
@@ -163,10 +180,13 @@ def _learn(config, separate, axis_name, params, key, inputs, labels):
       errors = presentation.backward(
         config, params, sources, label, kept, sent, block.windows
       )
-      ends = zip(config.gains, sent.signals, errors)
-      return sent.membranes, [
-        _synapse_ends(config, *end, block.windows) for end in ends
+      ends = [
+        _synapse_ends(config, *end, block.windows)
+        for end in zip(config.gains, sent.signals, errors)
       ]
+      if written is not None:
+        ends = _write(sources, written, ends)
+      return sent.membranes, ends
 
     return jax.vmap(present)(positions, inputs, labels, kept, membranes)
 
@@ -177,24 +197,21 @@ def _learn(config, separate, axis_name, params, key, inputs, labels):
     ends = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), ends)
     return (membranes, _count(config, counts, ends)), None
 
-  dtype = jnp.float32 if config.update == 'rates' else jnp.int32
-  zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, dtype), params)
   num_blocks = config.schedule.num_blocks
   group_size = _blocks_per_count(num_blocks, len(positions))
   (membranes, counts), _ = jax.lax.scan(
     present_group,
     (
       presentation.at_rest(config, len(positions)),
-      (zeros, zeros if separate else None),
+      _no_counts(config, params, separate, batch_size),
     ),
     jnp.arange(num_blocks).reshape(-1, group_size),
   )
-  batch_size = len(positions)
   if axis_name:
     counts = jax.lax.psum(counts, axis_name)
-    batch_size *= jax.lax.axis_size(axis_name)
+  positive, negative = _part_signs(*counts) if separate else (counts[0], None)
   return (
-    types.Update(*counts, _unit(config, batch_size)),
+    types.Update(positive, negative, unit),
     types.Inference(membranes.winner_counts, membranes.output),
   )
 
@@ -225,30 +242,95 @@ def _synapse_ends(config, gain, signal, error, windows):
   )
 
 
-def _count(config, counts, ends):
-  """Adds the coincidences of a batch at the synapses of all layers.
+def _thin(unit, pulse_gradient):
+  """Chooses which share of a layer's error spikes writes.
 
-  The counts are those with positive and with negative errors, or their
-  difference and None.
+  Each coincidence that is counted then stands for a whole number of pulses, the
+  smallest that suffices.
+
+  Args:
+    unit: the gradient that one coincidence stands for, in each layer.
+    pulse_gradient: the gradient that a pulse stands for.
+
+  Returns:
+    The gradient that a coincidence stands for which is counted, and the shares.
   """
+  finest = 2.0**-thresholds.NUM_PLANES
 
-  def layers(counts, part):
-    return tuple(
-      _count_layer(config, layer, presynaptic, part(errors))
-      for layer, (presynaptic, errors) in zip(counts, ends)
+  def share(asked):
+    pulses = asked / pulse_gradient  # of each coincidence
+    share = pulses / jnp.maximum(jnp.ceil(pulses), 1.0)
+    return jnp.maximum(jnp.round(share / finest), 1.0) * finest
+
+  shares = [share(layer.weights) for layer in unit]
+  thinned = [
+    types.LayerParams(*(asked / share for asked in layer))
+    for layer, share in zip(unit, shares)
+  ]
+  return tuple(thinned), shares
+
+
+def _write(sources, shares, ends):
+  """Drops error spikes of one sample at the synapses, all but a share."""
+
+  def layer(index, share, end):
+    presynaptic, errors = end
+    num_neurons = errors.positive.shape[1]
+    written = jax.vmap(spikes.fire, in_axes=(0, None, None))(
+      sources(thresholds.Role.WRITE, index, num_neurons),
+      jax.lax.broadcast(share, (num_neurons,)),
+      ~jnp.uint32(0),
     )
+    streams = types.ErrorStreams(*(stream & written for stream in errors))
+    return presynaptic, streams
 
-  positive, negative = counts
-  if negative is None:
-    return layers(positive, lambda errors: errors), None
+  return [layer(*end) for end in zip(range(len(ends)), shares, ends)]
+
+
+def _no_counts(config, params, separate, batch_size):
+  """Makes the counts of all layers before a presentation.
+
+  Those with negative errors are None in layers that count the difference. Of
+  one sample in one window a hidden neuron has an error of one sign, so that the
+  difference tells both.
+  """
+  dtype = jnp.float32 if config.update == 'rates' else jnp.int32
+  zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, dtype), params)
+  num_steps, window = config.schedule
+  has_one_sign = batch_size == 1 and num_steps <= window
+  hidden = (None,) * (len(zeros) - 1) if has_one_sign else zeros[:-1]
+  if not separate:
+    return zeros, (None,) * len(zeros)
+  return zeros, (*hidden, zeros[-1])
+
+
+def _part_signs(positive, negative):
+  """Parts differences that have been counted in the place of both signs."""
+
+  def part(positive, negative):
+    if negative is not None:
+      return positive, negative
+    falls = jax.tree.map(lambda signed: jnp.maximum(-signed, 0), positive)
+    return jax.tree.map(lambda signed: jnp.maximum(signed, 0), positive), falls
+
+  return tuple(zip(*map(part, positive, negative)))
+
+
+def _count(config, counts, ends):
+  """Adds the coincidences of a batch at the synapses of all layers."""
 
   def alone(stream):
     return types.ErrorStreams(stream, jnp.zeros_like(stream))
 
-  return (
-    layers(positive, lambda errors: alone(errors.positive)),
-    layers(negative, lambda errors: alone(errors.negative)),
-  )
+  positive, negative = map(list, counts)
+  for layer, (presynaptic, errors) in enumerate(ends):
+    if negative[layer] is not None:
+      negative[layer] = _count_layer(
+        config, negative[layer], presynaptic, alone(errors.negative)
+      )
+      errors = alone(errors.positive)
+    positive[layer] = _count_layer(config, positive[layer], presynaptic, errors)
+  return tuple(positive), tuple(negative)
 
 
 def _count_layer(config, counts, presynaptic, errors):

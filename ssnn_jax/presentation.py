@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from ssnn_jax import composite
+from ssnn_jax import crossbar
 from ssnn_jax import firing
 from ssnn_jax import spikes
 from ssnn_jax import thresholds
@@ -64,9 +65,13 @@ def make_sources(
   Returns:
     The function.
   """
-  make = thresholds.make_sampler(config.sampler, config.kernels)
+  samplers = {
+    is_noise: thresholds.make_sampler(name, config.kernels)
+    for is_noise, name in ((False, config.sampler), (True, 'bernoulli'))
+  }
 
   def sources(role, layer, num_neurons):
+    make = samplers[role in thresholds.NOISES]
     return jax.vmap(
       lambda word: make(keys, role, layer, word, position, num_neurons)
     )(words)
@@ -102,8 +107,7 @@ def forward(
   signals, after, potentials = [_enter(sources, inputs, block)], [], []
   for layer, layer_params in enumerate(params):
     drives = _drive(
-      *(layer_params, config.read_gains[layer]),
-      *(signals[layer], config.forward, windows),
+      config, layer, layer_params, sources, signals[layer], windows
     )
     membrane, potential = _integrate(
       config, membranes.potentials[layer], drives, windows
@@ -145,16 +149,38 @@ def _emit(source, rates, windows):
   return types.Signal(rates, train)
 
 
-def _drive(layer_params, read_gain, signal, use, windows):
+def _drive(config, layer, layer_params, sources, signal, windows):
   """Drives a layer by what it receives in each window: `[W, J]`."""
+  read = _make_read(
+    *(config, layer, composite.drive, layer_params),
+    sources(thresholds.Role.READ, layer, layer_params.biases.shape[0]),
+  )
 
   def drive(signal, window):
     rates = signal.rates
-    if use == 'spikes':
+    if config.forward == 'spikes':
       rates = spikes.count(signal.train).astype(jnp.float32) / _ticks(window)
-    return composite.drive(layer_params, read_gain, rates)
+    return read(rates, window)
 
   return jax.vmap(drive)(signal, windows)
+
+
+def _make_read(config, layer, product, layer_params, source):
+  """Makes the function that reads a layer in one window.
+
+  It is the bare product, unless there is something between array and neurons.
+  """
+  gain = config.read_gains[layer]
+
+  def read(values, window):
+    if config.reads.is_perfect:
+      return product(layer_params, gain, values)
+    values = crossbar.drive_in(config.reads, values)
+    # Where the array ends the gain has not come yet.
+    current = product(layer_params, gain, values) / gain
+    return gain * crossbar.read_out(config.reads, current, source, window)
+
+  return read
 
 
 def _integrate(config, membrane, drives, windows):
@@ -204,7 +230,7 @@ def backward(
   errors = [types.ErrorSignal(rates, streams)]
   for layer in reversed(range(len(kept))):
     arriving = _transposed_drive(
-      config, layer + 1, params[layer + 1], errors[0], windows
+      config, layer + 1, params[layer + 1], sources, errors[0], windows
     )
     num_neurons = config.layer_sizes[layer + 1]
     source = sources(thresholds.Role.ERROR, layer, num_neurons)
@@ -223,8 +249,13 @@ def backward(
   return errors
 
 
-def _transposed_drive(config, layer, layer_params, error, windows):
+def _transposed_drive(config, layer, layer_params, sources, error, windows):
   """Reads a layer backward in each window: `[W, I]`."""
+  num_rows = layer_params.weights.shape[0]
+  read = _make_read(
+    *(config, layer, composite.transposed_drive, layer_params),
+    sources(thresholds.Role.TRANSPOSED_READ, layer, num_rows),
+  )
 
   def drive(error, window):
     rates = error.rates
@@ -232,9 +263,7 @@ def _transposed_drive(config, layer, layer_params, error, windows):
       positive, negative = map(spikes.count, error.streams)
       ticks = _ticks(window) * config.gains[layer]
       rates = (positive - negative).astype(jnp.float32) / ticks
-    return composite.transposed_drive(
-      layer_params, config.read_gains[layer], rates
-    )
+    return read(rates, window)
 
   return jax.vmap(drive)(error, windows)
 

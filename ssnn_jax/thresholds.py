@@ -31,6 +31,14 @@ class Role(enum.IntEnum):
   WINNER = 2
   ERROR = 3
   DROPOUT = 4
+  # Noises, which are independent (`hashed`) whatever sampler makes trains.
+  WRITE = 5
+  READ = 6
+  TRANSPOSED_READ = 7
+
+
+_NUM_TRAINS = 5  # roles whose keys come first
+NOISES = (Role.WRITE, Role.READ, Role.TRANSPOSED_READ)
 
 
 @flax.struct.dataclass
@@ -64,9 +72,13 @@ def make_keys(key: jax.Array, num_layers: int) -> jax.Array:
   """
   # Whoever else asks for them must get the same.
   keys = jax.random.bits(jax.random.clone(key), (3,), jnp.uint32)
+  # The keys of trains do not depend on what noises there are.
   shape = num_layers, len(Role), 3
   counters = jnp.arange(math.prod(shape), dtype=jnp.uint32)
-  return keyed_hash(counters, *keys).reshape(shape)
+  split = num_layers * _NUM_TRAINS * 3
+  hashes = keyed_hash(counters, *keys)
+  parts = hashes[:split], hashes[split:]
+  return jnp.concatenate([p.reshape(num_layers, -1, 3) for p in parts], axis=1)
 
 
 def lowbias32(x: jax.Array) -> jax.Array:

@@ -5,13 +5,14 @@ All functions treat one seed; `jax.vmap` over the state trains several at once.
 
 from collections.abc import Callable
 import enum
+from typing import Any
 
 import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
 
-from ssnn_jax import coincidence
+from ssnn_jax import devices
 from ssnn_jax import metrics
 from ssnn_jax import sharding
 from ssnn_jax import types
@@ -22,7 +23,7 @@ class TrainState:
   """What changes while a network trains."""
 
   params: types.Params
-  opt_state: optax.OptState
+  opt_state: Any  # of the optimiser or of the devices that hold the weights
   key: jax.Array  # typed PRNG key of the seed; never changes
   epoch: jax.Array  # epochs done
 
@@ -44,6 +45,7 @@ class Stream(enum.IntEnum):
   EVALUATE = 3
   PROBE = 4
   OBSERVE = 5
+  DEVICE = 6
 
 
 def stream_key(key: jax.Array, stream: Stream) -> jax.Array:
@@ -87,18 +89,20 @@ def make_optimizer(
 
 def init_state(
   network: types.Network,
-  optimizer: optax.GradientTransformation,
+  device: devices.Device | optax.GradientTransformation,
   seed: jax.Array | int,
 ) -> TrainState:
   """Makes the state before the first epoch from a seed."""
   key = jax.random.key(seed)
   params = network.init(stream_key(key, Stream.INIT))
-  return TrainState(params, optimizer.init(params), key, jnp.int32(0))
+  device_key = stream_key(key, Stream.DEVICE)
+  params, state = devices.as_device(device).init(device_key, params)
+  return TrainState(params, state, key, jnp.int32(0))
 
 
 def make_train_epoch(
   network: types.Network,
-  optimizer: optax.GradientTransformation,
+  device: devices.Device | optax.GradientTransformation,
   batch_size: int,
   axis_name: str | None = None,
 ) -> Callable[..., tuple[TrainState, EpochMetrics]]:
@@ -106,7 +110,7 @@ def make_train_epoch(
 
   Args:
     network: the network to train.
-    optimizer: what turns gradients into steps.
+    device: what holds its weights; an optimiser is the ideal device.
     batch_size: samples a batch; the order is drawn anew each epoch, and samples
       beyond the last whole batch wait for another one.
     axis_name: axis of a mesh whose devices share each batch; the network must
@@ -115,28 +119,38 @@ def make_train_epoch(
   Returns:
     `(state, inputs, labels) -> (state, metrics)` on one seed, pure.
   """
+  device = devices.as_device(device)
+
+  def learn(params, key, device_state, inputs, labels):
+    pulse_gradient = device.pulse_gradient(device_state)
+    options = {}
+    if pulse_gradient is not None:
+      options['pulse_gradient'] = pulse_gradient
+    return network.learn(params, key, inputs, labels, **options)
 
   def train_epoch(state, inputs, labels):
     num_batches = inputs.shape[0] // batch_size
-    order_key, present_key = (
-      jax.random.fold_in(stream_key(state.key, stream), state.epoch)
-      for stream in (Stream.ORDER, Stream.PRESENT)
+    order_key, present_key, device_key = (
+      jax.random.fold_in(stream_key(state.key, stream), state.epoch + first)
+      for stream, first in (
+        (Stream.ORDER, 0),
+        (Stream.PRESENT, 0),
+        (Stream.DEVICE, 1),  # whose own key the devices were drawn with
+      )
     )
     order = jax.random.permutation(order_key, inputs.shape[0])
     batches = order[: num_batches * batch_size].reshape(num_batches, batch_size)
 
     def step(carry, index_and_batch):
-      params, opt_state = carry
+      params, device_state = carry
       index, batch = index_and_batch
-      key = jax.random.fold_in(present_key, index)
-      update, inference = network.learn(
-        params, key, inputs[batch], labels[batch]
-      )
-      steps, opt_state = optimizer.update(
-        coincidence.as_gradient(update), opt_state, params
+      update, inference = learn(
+        *(params, jax.random.fold_in(present_key, index), device_state),
+        *(inputs[batch], labels[batch]),
       )
       correct = metrics.predict(inference) == labels[batch]
-      return (optax.apply_updates(params, steps), opt_state), EpochMetrics(
+      key = jax.random.fold_in(device_key, index)
+      return device.update(key, update, device_state, params), EpochMetrics(
         loss=metrics.cross_entropy(inference, labels[batch]),
         accuracy=correct.astype(jnp.float32),
       )

@@ -97,9 +97,12 @@ class Network(NamedTuple):
   Attributes:
     init: `(key) -> Params`.
     infer: `(params, key, inputs) -> Inference`; never drops units.
-    learn: `(params, key, inputs, labels) -> (Update, Inference)`; what one
-      presentation of a batch makes the synapses count, and what the output
-      layer said meanwhile.
+    learn: `(params, key, inputs, labels, *, pulse_gradient=None) -> (Update,
+      Inference)`; what one presentation of a batch makes the synapses count,
+      and what the output layer said meanwhile. Where synapses have steps of
+      their own, `pulse_gradient` is the gradient that one step stands for:
+      error spikes are dropped at the synapses at random, so that each
+      coincidence counted stands for a whole number of steps. The ANN has none.
   """
 
   init: Callable[..., Params]

@@ -74,6 +74,10 @@ class ActivityTest(parameterized.TestCase):
       ticks = BATCH_SIZE * sizes[layer + 1] * num_steps
       found = float(seen.error_rates[layer]) * ticks
       self.assertAlmostEqual(found, biases, delta=0.01)
+      found = float(seen.positive_error_rates[layer]) * ticks
+      alone = int(np.sum(positive.biases))
+      self.assertBetween(alone, 1, biases - 1)
+      self.assertAlmostEqual(found, alone, delta=0.01)
 
   def test_a_network_without_chance_is_counted_by_hand(self):
     # One tick a window, potentials that are whole numbers, and winners that
@@ -117,6 +121,9 @@ class ActivityTest(parameterized.TestCase):
     self.assertAlmostEqual(
       seen.error_rates[1], error_spikes.mean() / 3, places=6
     )
+    self.assertAlmostEqual(
+      seen.positive_error_rates[1], error_spikes.mean() / 6, places=6
+    )
     expected = (hidden.sum(axis=2) * error_spikes).sum()
     self.assertGreater(expected, 0)
     found = float(seen.coincidences[1]) * BATCH_SIZE
@@ -150,6 +157,7 @@ class ActivityTest(parameterized.TestCase):
     )
     gate = np.array([1, 1, 1, 1, 0, 0])
     errors = gain * gate * np.abs(output) * (LABELS != 0)[:, None]
+    is_positive = output > 0
     seen = observe(config, params, images, LABELS)
     np.testing.assert_allclose(
       seen.clipped_error_fractions[0], np.mean(errors > 1), rtol=1e-6
@@ -160,6 +168,11 @@ class ActivityTest(parameterized.TestCase):
     wrong = np.mean(LABELS != 0)
     if gain > 1:
       np.testing.assert_allclose(seen.error_rates[0], errors.mean(), rtol=1e-6)
+      np.testing.assert_allclose(
+        seen.positive_error_rates[0],
+        np.mean(errors * is_positive),
+        rtol=1e-6,
+      )
     np.testing.assert_allclose(seen.error_rates[1], 2 * wrong / 3, rtol=1e-6)
     np.testing.assert_array_equal(seen.silent_fractions[0], 0.5)
     np.testing.assert_array_equal(seen.saturated_fractions[0], 0.5)

@@ -81,7 +81,7 @@ class ApiTest(parameterized.TestCase):
   )
   def test_the_import_is_light(self, statement):
     heavy = ['tensorflow', 'tensorflow_datasets', 'tonic', 'torch', 'requests']
-    heavy += ['matplotlib']
+    heavy += ['matplotlib', 'nir', 'h5py']
     if 'load' not in statement:  # digits come with scikit-learn
       heavy += ['sklearn', 'scipy.stats', 'joblib']
     code = (

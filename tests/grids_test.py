@@ -12,6 +12,7 @@ import numpy as np
 
 from experiments import configs
 from experiments import grids
+from experiments import synapses
 import ssnn_jax
 from ssnn_jax import records
 from tests import test_util
@@ -96,15 +97,24 @@ class SettingsTest(parameterized.TestCase):
     }
     some = configs.complete(recorded['bp'][0])
     settings = grids.settings(
-      configs.CONFIGS[some['dataset']], grids.SWEEPS[sweep]
+      configs.CONFIGS[some['dataset']], *grids.SWEEPS[sweep]
     )
     self.assertCountEqual([name for name, _ in settings], folders)
     for name, config in settings:
       expected = [
         configs.as_record(dataclasses.replace(config, seed=seed))
-        for seed in range(5)
+        for seed in range(len(recorded[name]))
       ]
+      self.assertGreaterEqual(len(expected), 3)
       self.assertEqual(list(map(configs.complete, recorded[name])), expected)
+
+  def test_several_grids_have_each_setting_once(self):
+    first, second = {'num_steps': (1, 4)}, {'num_steps': (4, 16)}
+    listed = grids.settings(BASE, first, second)
+    self.assertEqual(
+      [name for name, _ in listed],
+      ['bp', 'num_steps=1', 'num_steps=4', 'num_steps=16'],
+    )
 
   def test_sweeps_have_records(self):
     self.assertEqual({sweep for sweep, _ in SWEPT}, set(grids.SWEEPS))
@@ -178,7 +188,10 @@ class SettingsTest(parameterized.TestCase):
       **{'update': 'rates', 'sampler': 'sobol', 'representation': 'dense'},
     }
     of_data = {'shuffle_ticks', 'probe_size', 'probe_draws'}
-    self.assertEqual(grids.SPIKING_FIELDS, changed.keys() | of_data)
+    of_synapses = set(synapses.NAMES)
+    self.assertEqual(
+      grids.SPIKING_FIELDS, changed.keys() | of_data | of_synapses
+    )
     labels = jnp.arange(3)
     images = jnp.linspace(0, 1, 12).reshape(3, 4)
     gradients = []

@@ -18,8 +18,8 @@ from tests import configs_test
 ROOT = pathlib.Path(__file__).parent.parent
 NAMES = [field.name for field in dataclasses.fields(configs.ExperimentConfig)]
 HEADINGS = (
-  *('Data', 'Network', 'Spikes', 'Training', 'Evaluation', 'Records'),
-  'Machine',
+  *('Data', 'Network', 'Spikes', 'Synapses', 'Training', 'Evaluation'),
+  *('Records', 'Machine'),
 )
 INTRODUCTION = """Does one thing, and says so in a sentence that is long.
 

@@ -1,0 +1,107 @@
+"""Exports the network of a run to a file of NIR, for other libraries.
+
+  python -m experiments.export --workdir=runs/name --file=network.nir
+
+The file is one of HDF5; `ssnn_jax.nir_graph` tells what is in it, and how its
+neurons must be reset. It takes the package nir: pip install 'ssnn_jax[nir]'.
+`experiments.nir_consumer` runs it in another library.
+"""
+
+import dataclasses
+import importlib
+import os
+import types
+from typing import NamedTuple
+
+from absl import flags
+import numpy as np
+
+from experiments import cli
+from experiments import configs
+import ssnn_jax
+from ssnn_jax import checkpoints
+from ssnn_jax import datasets
+from ssnn_jax import records
+
+
+class Trained(NamedTuple):
+  """What a run has learned."""
+
+  config: ssnn_jax.NetworkConfig
+  params: ssnn_jax.Params
+
+
+def import_nir_graph() -> types.ModuleType:
+  """Imports `ssnn_jax.nir_graph`, whose package is optional.
+
+  Returns:
+    The module.
+
+  Raises:
+    UserError: if the package is not there.
+  """
+  try:
+    return importlib.import_module('ssnn_jax.nir_graph')
+  except ImportError:
+    raise ssnn_jax.UserError(
+      'a NIR graph needs the package nir, which is not installed; '
+      "pip install 'ssnn_jax[nir]'."
+    ) from None
+
+
+def load(folder: str | os.PathLike, *, best: bool = False) -> Trained:
+  """Loads the network of a run, which may be at work or have been stopped.
+
+  Args:
+    folder: the run's folder.
+    best: whether to take the parameters of the best evaluation, not the last
+      ones.
+
+  Returns:
+    The network's configuration, with the layers of its parameters, and these.
+
+  Raises:
+    UserError: if there is no run, or it kept no checkpoint, or a damaged one.
+  """
+  recorded = records.read(folder, whole=False).config
+  config = configs.from_record(recorded, folder)
+  params = checkpoints.load_params(folder, best=best)
+  first, *_ = params[0].weights.shape
+  sizes = first, *(layer.biases.size for layer in params)
+  config = dataclasses.replace(config, layer_sizes=sizes)
+  return Trained(configs.network_config(config, _data_like(config)), params)
+
+
+def _data_like(config):
+  """Makes a data set without a sample that a configuration's layers fit."""
+  num_inputs, *_, num_classes = config.layer_sizes
+  empty = datasets.Split(
+    np.zeros((0, 1, num_inputs), np.uint8), np.zeros(0, np.int32)
+  )
+  return datasets.Dataset(config.dataset, empty, empty, ('',) * num_classes)
+
+
+def main() -> None:
+  """Exports what the flags ask for."""
+  values = flags.FLAGS.flag_values_dict()
+  for name in ('workdir', 'file'):
+    if not values[name]:
+      raise ssnn_jax.UserError(f'--{name} is left out; give it.')
+  nir_graph = import_nir_graph()
+  path = cli.folder(values['file'])
+  config, params = load(cli.folder(values['workdir']), best=values['best'])
+  nir_graph.write(path, nir_graph.to_graph(config, params))
+  sizes = '-'.join(map(str, config.layer_sizes))
+  print(f'{path}: {sizes}, to be reset by subtraction, with one tick a second')
+
+
+if __name__ == '__main__':
+  with cli.group('Records'):
+    flags.DEFINE_string('workdir', None, '`folder` of the run; required.')
+    flags.DEFINE_string(
+      'file', None, 'new `file` for the graph, as network.nir; required.'
+    )
+    flags.DEFINE_boolean(
+      'best', False, 'export the best evaluated parameters, not the last ones.'
+    )
+  cli.launch(main)

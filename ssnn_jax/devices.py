@@ -1,0 +1,181 @@
+"""What holds the weights: ideal synapses, or resistive devices under pulses.
+
+A device is a pair of pure functions, as an optimiser is, and the ideal device
+*is* an optimiser of optax: what trains takes either. Parameters are the weights
+that both reads of the crossbar see, forward and transposed.
+
+A batch on a device: all its samples are read before any pulse, and then their
+pulses come together, n up and m down for each device, in no order. A batch of 1
+is what a chip does.
+"""
+
+from collections.abc import Callable
+from typing import Any
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from ssnn_jax import coincidence
+from ssnn_jax import resistive
+from ssnn_jax import types
+from ssnn_jax.device_config import DeviceConfig
+
+
+class Device(NamedTuple):
+  """Synapses as three pure functions of their state.
+
+  Attributes:
+    init: `(key, params) -> (params, state)`; programs weights, as far as the
+      devices can hold them.
+    pulse_gradient: `(state) -> scalar | None`; the gradient that one pulse
+      stands for, for `Network.learn` to thin its error spikes by; None where
+      each coincidence is a pulse.
+    update: `(key, update, state, params) -> (params, state)`; what the counts
+      of a batch make of the weights.
+    is_separate: whether `update` needs the counts with positive and negative
+      errors apart (`ssnn(..., separate=True)`).
+  """
+
+  init: Callable[..., tuple[types.Params, Any]]
+  pulse_gradient: Callable[[Any], jax.Array | None]
+  update: Callable[..., tuple[types.Params, Any]]
+  is_separate: bool
+
+
+class ResistiveState(NamedTuple):
+  """What is kept of arrays of resistive devices, beside their weights."""
+
+  num_updates: jax.Array  # int32
+  learning_rate: jax.Array  # at first
+  constants: types.Params  # `resistive.Constants` of each array
+  # [I, J] and [J] int32 pulses so far, of each device; None: not counted
+  pulses: types.Params
+
+
+def as_device(device: Device | optax.GradientTransformation) -> Device:
+  """Makes an optimiser the ideal device; a device stays what it is."""
+  if isinstance(device, Device):
+    return device
+  optimizer = device
+
+  def init(key, params):
+    del key
+    return params, optimizer.init(params)
+
+  def update(key, update, state, params):
+    del key
+    gradient = coincidence.as_gradient(update)
+    steps, state = optimizer.update(gradient, state, params)
+    return optax.apply_updates(params, steps), state
+
+  return Device(init, lambda state: None, update, is_separate=False)
+
+
+def make_resistive(
+  config: DeviceConfig,
+  learning_rate: jax.Array | float,
+  schedule: optax.Schedule | None = None,
+) -> Device:
+  """Makes arrays of resistive devices; a bias is a row of its array.
+
+  Args:
+    config: the devices.
+    learning_rate: step size for the mean gradient of a batch, where the
+      protocol is 'fixed_rate'; kept in the state.
+    schedule: factor on it, over batches; None leaves it constant.
+
+  Returns:
+    The device.
+  """
+  factor = schedule or optax.constant_schedule(1.0)
+
+  def init(key, params):
+    constants, pulses = map_arrays(
+      key,
+      lambda key, weights: (
+        resistive.draw(key, config, weights.shape),
+        jnp.zeros(weights.shape, jnp.int32) if config.endurance else None,
+      ),
+      params,
+    )
+    params = map_arrays(
+      None,
+      lambda key, weights, own: jnp.clip(weights, own.w_min, own.w_max),
+      *(params, constants),
+    )
+    state = ResistiveState(
+      jnp.int32(0), jnp.float32(learning_rate), constants, pulses
+    )
+    return params, state
+
+  def rate(state):
+    return state.learning_rate * factor(state.num_updates)
+
+  def pulse_gradient(state):
+    if config.protocol == 'fixed_step' or not config.dw_min:
+      return None
+    return config.dw_min / rate(state)
+
+  def update(key, update, state, params):
+    rate_now = rate(state)
+
+    def change(key, weights, constants, so_far, up, down, unit):
+      wanted = resistive.Pulses(up, down)
+      each, step = _pulses_of(config, rate_now * unit)
+      weights = resistive.decay(constants, weights)
+      return resistive.give(
+        config, key, constants, weights, so_far, wanted, each, step
+      )
+
+    params, pulses = map_arrays(
+      *(key, change, params, state.constants, state.pulses),
+      *(update.negative, update.positive, update.unit),
+    )
+    state = state._replace(num_updates=state.num_updates + 1, pulses=pulses)
+    return params, state
+
+  return Device(init, pulse_gradient, update, is_separate=True)
+
+
+def _pulses_of(config, asked):
+  """Tells how many pulses a coincidence makes, and how large they are.
+
+  Args:
+    config: the devices.
+    asked: the change of a weight that the coincidence asks for.
+  """
+  if not config.dw_min:
+    return 1, asked
+  if config.protocol == 'fixed_step':
+    return 1, config.dw_min
+  return asked / config.dw_min, config.dw_min
+
+
+def map_arrays(
+  key: jax.Array | None,
+  function: Callable[..., Any],
+  params: types.Params,
+  *others: Any,
+) -> Any:
+  """Applies a function to each array of devices, with a key of its own.
+
+  Args:
+    key: PRNG key; consumed; None if the function needs none.
+    function: `(key, weights, *others) -> result`, or a tuple of results.
+    params: weights of all arrays.
+    *others: what there is of each array, with their structure.
+
+  Returns:
+    The results, with the structure of the parameters.
+  """
+  leaves, structure = jax.tree.flatten(params)
+  columns = [structure.flatten_up_to(other) for other in others]
+  results = []
+  for index, row in enumerate(zip(leaves, *columns)):
+    own_key = None if key is None else jax.random.fold_in(key, index)
+    results.append(function(own_key, *row))
+  if type(results[0]) is tuple:
+    return tuple(structure.unflatten(column) for column in zip(*results))
+  return structure.unflatten(results)

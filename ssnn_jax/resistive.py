@@ -1,0 +1,352 @@
+"""An array of resistive devices under pulses: what each becomes.
+
+Rules are those of one device, and are applied to arrays of any shape. A device
+knows how many pulses it gets up and down, not in which order: `pulse` has the
+closed form of all of them. Its mean is exact where all go one way, its
+variance to a relative (step / range)^2; where both kinds meet, it is that of
+finely mixed pulses. Nor is it known which pulse met a bound, so that a weight
+is cut at its bounds once, after all of them.
+"""
+
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from ssnn_jax import thresholds
+from ssnn_jax.device_config import DeviceConfig
+
+_TINY = 1e-6
+_MOST_OF_RANGE = 0.999  # that a pulse goes through, in the closed form
+
+
+class Constants(NamedTuple):
+  """What tells devices apart, for good; scalars where it does not.
+
+  A pulse moves a device at weight w by what the mean device's step does at
+  weight 0 in a time of 1, if w changes at the speed
+
+    up - rate_up w,  or, downward,  down + rate_down w.
+  """
+
+  up: jax.Array
+  down: jax.Array
+  rate_up: jax.Array | None  # per unit of weight; None: steps are constant
+  rate_down: jax.Array | None
+  w_max: jax.Array
+  w_min: jax.Array
+  kept: jax.Array | None  # of a weight, from batch to batch; None: all of it
+  endurance: jax.Array | None  # in pulses; None: they are not counted
+
+
+class Pulses(NamedTuple):
+  """How many pulses devices get."""
+
+  up: jax.Array
+  down: jax.Array
+
+
+def draw(
+  key: jax.Array, config: DeviceConfig, shape: tuple[int, ...]
+) -> Constants:
+  """Draws the devices of an array.
+
+  Args:
+    key: PRNG key; consumed.
+    config: their parameters.
+    shape: that of the array.
+
+  Returns:
+    float32 constants of that shape, or scalars.
+  """
+  keys = iter(jax.random.split(key, 12))
+
+  def spread(mean, deviation):
+    key = next(keys)
+    if not deviation:
+      return jnp.float32(mean)
+    return mean + deviation * jax.random.normal(key, shape)
+
+  size = spread(1.0, config.dw_min_dtod)
+  bias = spread(0.0, config.up_down_dtod)
+  up = jnp.abs(size + min(config.up_down, 0.0) + bias)
+  down = jnp.abs(size - max(config.up_down, 0.0) - bias)
+  w_max = jnp.abs(config.w_max * spread(1.0, config.w_max_dtod))
+  w_min = -jnp.abs(config.w_min * spread(1.0, config.w_min_dtod))
+  gammas = (
+    jnp.abs(spread(config.gamma_up, config.gamma_up_dtod)),
+    jnp.abs(spread(config.gamma_down, config.gamma_down_dtod)),
+  )
+  rate_up = rate_down = None
+  if config.is_linear:
+    references = w_max, w_min
+    if config.mean_bound_reference:
+      references = config.w_max, config.w_min
+    up, rate_up = _in_continuous_time(config, up, gammas[0] / references[0])
+    down, rate_down = _in_continuous_time(
+      config, down, -gammas[1] / references[1]
+    )
+  constants = Constants(
+    up=up,
+    down=down,
+    rate_up=rate_up,
+    rate_down=rate_down,
+    w_max=w_max,
+    w_min=w_min,
+    kept=_kept(config, spread(1.0, config.lifetime_dtod)),
+    endurance=_endurance(config, spread(1.0, config.endurance_dtod)),
+  )
+  if config.zero_shifting:
+    constants = shift_to(constants, symmetry_point(constants))
+  if config.corrupt_devices_prob:
+    constants = _corrupt(config, constants, next(keys), next(keys), shape)
+  return constants
+
+
+def _in_continuous_time(config, size, decrease):
+  """Finds the speed whose course over a time of 1 is a step that decreases.
+
+  A step dw_min size (1 - decrease w) leaves 1 - c of the distance to the weight
+  at which it ends, c = dw_min size decrease; so does a decay of rate
+  -log(1 - c), that is r c, which starts with r times the step.
+  """
+  c = jnp.minimum(config.dw_min * size * decrease, _MOST_OF_RANGE)
+  ratio = jnp.where(c > _TINY, -jnp.log1p(-c) / jnp.maximum(c, _TINY), 1.0)
+  return ratio * size, ratio * size * decrease
+
+
+def _kept(config, factor):
+  if not config.lifetime:
+    return None
+  lifetime = config.lifetime * factor
+  return jnp.where(lifetime > 1.0, 1.0 - 1.0 / lifetime, 0.0)
+
+
+def _endurance(config, factor):
+  return jnp.abs(config.endurance * factor) if config.endurance else None
+
+
+def _corrupt(config, constants, which_key, where_key, shape):
+  """Makes some devices stuck at a weight within their bounds."""
+  is_stuck = jax.random.bernoulli(which_key, config.corrupt_devices_prob, shape)
+  most = config.corrupt_devices_range
+  low = jnp.maximum(constants.w_min, -most)
+  high = jnp.minimum(constants.w_max, most)
+  weight = low + (high - low) * jax.random.uniform(where_key, shape)
+
+  def unless_stuck(value, otherwise):
+    return jnp.where(is_stuck, otherwise, value)
+
+  return constants._replace(
+    up=unless_stuck(constants.up, 0.0),
+    down=unless_stuck(constants.down, 0.0),
+    w_max=unless_stuck(constants.w_max, weight),
+    w_min=unless_stuck(constants.w_min, weight),
+    **{
+      name: unless_stuck(getattr(constants, name), 0.0)
+      for name in ('rate_up', 'rate_down')
+      if getattr(constants, name) is not None
+    },
+  )
+
+
+def symmetry_point(constants: Constants) -> jax.Array:
+  """Finds the weight at which steps up and down are equal.
+
+  Args:
+    constants: devices whose steps depend on the weight.
+
+  Returns:
+    The weight, within the bounds.
+  """
+  slopes = constants.rate_up + constants.rate_down
+  point = (constants.up - constants.down) / slopes
+  return jnp.clip(point, constants.w_min, constants.w_max)
+
+
+def shift_to(constants: Constants, zero: jax.Array) -> Constants:
+  """Subtracts a reference device from each: weight 0 is where that is.
+
+  Args:
+    constants: devices whose steps depend on the weight.
+    zero: weights of the reference devices.
+
+  Returns:
+    The constants of the differences.
+  """
+  return constants._replace(
+    up=constants.up - constants.rate_up * zero,
+    down=constants.down + constants.rate_down * zero,
+    w_max=constants.w_max - zero,
+    w_min=constants.w_min - zero,
+  )
+
+
+def pulse(
+  config: DeviceConfig,
+  constants: Constants,
+  weights: jax.Array,
+  pulses: Pulses,
+  step: jax.Array | float,
+  normals: jax.Array | None,
+) -> jax.Array:
+  """Gives devices n pulses up and m down.
+
+  With constant steps, each pulse adds a normal number, and so do all of them:
+
+    mean      step (n a_up - m a_down)
+    variance  (step dw_min_std)^2 (n a_up^2 + m a_down^2)
+
+  Where steps decrease, a weight decays to where pulses would take it, by
+  exp(-n step rate) for pulses of one kind, and noise decays with it.
+
+  Args:
+    config: their parameters.
+    constants: what tells devices apart.
+    weights: float32 weights of the devices.
+    pulses: how many each gets, whole numbers.
+    step: mean step of a pulse at weight 0.
+    normals: a standard normal number for each device; None where no pulse
+      differs from another (`dw_min_std` is 0).
+
+  Returns:
+    The new weights.
+  """
+  move = _move_linear if config.is_linear else _move_constant
+  pulses = Pulses(*(count.astype(jnp.float32) for count in pulses))
+  change, variance = move(config, constants, weights, pulses, step)
+  if normals is not None:
+    change += config.dw_min_std * jnp.sqrt(variance) * normals
+  return jnp.clip(weights + step * change, constants.w_min, constants.w_max)
+
+
+def _move_constant(config, constants, weights, pulses, step):
+  """The mean change and its variance, both relative to the step."""
+  del config, weights, step
+  (up, down), (n, m) = constants[:2], pulses
+  return n * up - m * down, n * up**2 + m * down**2
+
+
+def _move_linear(config, constants, weights, pulses, step):
+  """The mean change and its variance, both relative to the step."""
+  up, down, rate_up, rate_down = constants[:4]
+  n, m = pulses
+  speed_up, speed_down = up - rate_up * weights, down + rate_down * weights
+  exponent = step * (n * rate_up + m * rate_down)
+  lost = -jnp.expm1(-exponent)  # of what there was before
+  mean_left = jnp.where(exponent > _TINY, lost / (exponent + _TINY**2), 1.0)
+  if config.mult_noise:  # a later pulse shrinks what an earlier one has added
+    variance = (1.0 - lost) ** 2 * (
+      n * speed_up**2 * _exp(step * rate_up)
+      + m * speed_down**2 * _exp(step * rate_down)
+    )
+  else:
+    variance = mean_left * (1.0 - 0.5 * lost) * (n * up**2 + m * down**2)
+  return mean_left * (n * speed_up - m * speed_down), variance
+
+
+def _exp(x):
+  """The exponential of small numbers, to second order."""
+  return 1.0 + x * (1.0 + 0.5 * x)
+
+
+def decay(constants: Constants, weights: jax.Array) -> jax.Array:
+  """Lets weights decay, as far as devices lose them from batch to batch.
+
+  Args:
+    constants: what tells devices apart.
+    weights: their weights.
+
+  Returns:
+    The new weights.
+  """
+  if constants.kept is None:
+    return weights
+  kept = constants.kept * weights
+  return jnp.clip(kept, constants.w_min, constants.w_max)
+
+
+class Noise(NamedTuple):
+  """Random numbers of devices, one each."""
+
+  words: tuple[jax.Array, jax.Array, jax.Array]  # uint32
+
+  def normals(self) -> jax.Array:
+    """Makes numbers of mean 0 and variance 1, normal but for 65 levels."""
+    # The ones among 64 fair bits: 32 of them, with a deviation of 4.
+    ones = sum(jax.lax.population_count(word) for word in self.words[:2])
+    return (ones.astype(jnp.float32) - 32.0) / 4.0
+
+  def uniforms(self) -> jax.Array:
+    """Makes numbers uniform within [0, 1), independent of the others."""
+    return (self.words[2] >> 8).astype(jnp.float32) * 2.0**-24
+
+
+def draw_noise(key: jax.Array, shape: tuple[int, ...]) -> Noise:
+  """Draws random numbers for the devices of an array.
+
+  A counter-based hash, as for thresholds: `jax.random` would take longer than
+  all pulses. What is not used is not computed, under `jax.jit`.
+
+  Args:
+    key: PRNG key; consumed.
+    shape: that of the array.
+
+  Returns:
+    The numbers.
+  """
+  first, *pairs = jax.random.bits(key, (7,), jnp.uint32)
+  counters = jax.lax.iota(jnp.uint32, math.prod(shape)).reshape(shape)
+  return Noise(
+    tuple(
+      thresholds.keyed_hash(counters, first, pairs[2 * i], pairs[2 * i + 1])
+      for i in range(3)
+    )
+  )
+
+
+def give(
+  config: DeviceConfig,
+  key: jax.Array,
+  constants: Constants,
+  weights: jax.Array,
+  so_far: jax.Array | None,
+  wanted: Pulses,
+  each: jax.Array | float,
+  step: jax.Array | float,
+) -> tuple[jax.Array, jax.Array | None]:
+  """Gives devices the pulses that are wanted of them, as far as they last.
+
+  Args:
+    config: their parameters.
+    key: PRNG key; consumed.
+    constants: what tells devices apart.
+    weights: float32 weights of the devices.
+    so_far: int32 pulses that they have had; None where they are not counted.
+    wanted: how many pulses are, in units of `each`.
+    each: pulses for one that is wanted. With steps of devices, a fraction of a
+      pulse is rounded at random.
+    step: mean step of a pulse at weight 0.
+
+  Returns:
+    Weights and pulses after them.
+  """
+  noise = draw_noise(key, weights.shape)
+  pulses = wanted
+  if config.dw_min:
+    pulses = Pulses(*(_whole(count, each, noise) for count in wanted))
+  if constants.endurance is not None:
+    works = so_far < constants.endurance
+    pulses = Pulses(*(jnp.where(works, count, 0) for count in pulses))
+    so_far = so_far + (pulses.up + pulses.down).astype(jnp.int32)
+  normals = noise.normals() if config.dw_min_std else None
+  return pulse(config, constants, weights, pulses, step, normals), so_far
+
+
+def _whole(wanted, each, noise):
+  """Makes whole numbers of pulses."""
+  is_whole = isinstance(each, int) and jnp.issubdtype(wanted.dtype, jnp.integer)
+  if is_whole:
+    return each * wanted
+  return jnp.floor(each * wanted.astype(jnp.float32) + noise.uniforms())
