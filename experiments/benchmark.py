@@ -28,22 +28,21 @@ from typing import NamedTuple
 
 from absl import flags
 import jax
-import jax.numpy as jnp
 import numpy as np
-import optax
 import tqdm
 
+from experiments import benchmark_steps
 from experiments import cli
 from experiments import naive
+from experiments import synapses
 import ssnn_jax
+from ssnn_jax import device_config
+from ssnn_jax import devices
 from ssnn_jax import kernels
-from ssnn_jax import training
 from ssnn_jax.config import INTEGRATIONS
 
 NAMES = ('learn', 'infer', 'epoch')
 REPRESENTATIONS = ('packed', 'dense', 'naive')
-_NUM_BATCHES = 8  # that the steps take turns with
-_LEARNING_RATE = 0.1
 _MIN_SECONDS = 0.05  # of one measurement
 
 
@@ -56,116 +55,11 @@ class Subject(NamedTuple):
   peak_mib: float
 
 
-def learn_step(network: ssnn_jax.Network, is_spiking: bool):
-  """Makes one step of training, `(params, key, images, labels) -> params`."""
-
-  def loss(params, key, images, labels):
-    potential = network.infer(params, key, images).potential
-    losses = optax.softmax_cross_entropy_with_integer_labels(potential, labels)
-    return jnp.mean(losses)
-
-  def gradient(params, key, images, labels):
-    if is_spiking:
-      return ssnn_jax.as_gradient(network.learn(params, key, images, labels)[0])
-    return jax.value_and_grad(loss)(params, key, images, labels)[1]
-
-  def step(params, *batch):
-    return jax.tree.map(
-      lambda leaf, slope: leaf - _LEARNING_RATE * slope,
-      params,
-      gradient(params, *batch),
-    )
-
-  return step
-
-
-def infer_step(network: ssnn_jax.Network):
-  """Makes one readout, which leaves a trace in the parameters."""
-
-  def step(params, key, images, labels):
-    del labels
-    counts = network.infer(params, key, images).winner_counts
-    last = params[-1]
-    # A sum of 0, so that the parameters stay and no step can be left out.
-    trace = 1e-30 * jnp.sum(counts.astype(jnp.float32))
-    return *params[:-1], last._replace(biases=last.biases + trace)
-
-  return step
-
-
-def time_steps(step, config: ssnn_jax.NetworkConfig, batch_size: int):
-  """Compiles a loop over steps.
-
-  Returns:
-    A function that takes so many steps, and the compiled loop's peak memory in
-    MiB: temporaries and outputs.
-  """
-  images, labels = _random_images(config, _NUM_BATCHES * batch_size)
-  images = images.reshape(_NUM_BATCHES, batch_size, -1)
-  labels = labels.reshape(_NUM_BATCHES, batch_size)
-
-  def loop(params, key, num_steps, images, labels):
-    def body(index, params):
-      batch = index % _NUM_BATCHES
-      step_key = jax.random.fold_in(key, index)
-      return step(params, step_key, images[batch], labels[batch])
-
-    return jax.lax.fori_loop(0, num_steps, body, params)
-
-  key = jax.random.key(0)
-  state = ssnn_jax.ssnn(config).init(key)
-  arguments = state, key, jnp.int32(1), images, labels
-  compiled = jax.jit(loop, donate_argnums=0).lower(*arguments).compile()
-
-  def run(num_steps):
-    nonlocal state
-    state = compiled(state, key, jnp.int32(num_steps), images, labels)
-    jax.block_until_ready(state)
-
-  return run, _peak_mib(compiled)
-
-
-def time_epoch(
-  network: ssnn_jax.Network,
-  config: ssnn_jax.NetworkConfig,
-  batch_size: int,
-  num_images: int,
-):
-  """Compiles an epoch; returns as `time_steps` does, a step being an epoch."""
-  images, labels = _random_images(config, num_images)
-  optimizer = training.make_optimizer(_LEARNING_RATE)
-  train_epoch = training.make_train_epoch(network, optimizer, batch_size)
-  state = training.init_state(network, optimizer, seed=0)
-  compiled = jax.jit(train_epoch, donate_argnums=0)
-  compiled = compiled.lower(state, images, labels).compile()
-
-  def run(num_epochs):
-    nonlocal state
-    for _ in range(num_epochs):
-      state, _ = compiled(state, images, labels)
-    jax.block_until_ready(state.params)
-
-  return run, _peak_mib(compiled)
-
-
-def _random_images(config, size):
-  image_key, label_key = jax.random.split(jax.random.key(1))
-  shape = size, config.layer_sizes[0]
-  images = jax.random.bits(image_key, shape, jnp.uint8)
-  labels = jax.random.randint(label_key, (size,), 0, config.layer_sizes[-1])
-  return images, labels
-
-
-def _peak_mib(compiled):
-  memory = compiled.memory_analysis()
-  size = memory.temp_size_in_bytes + memory.output_size_in_bytes
-  return round(size / 2**20, 4)
-
-
 def make_subject(
   name: str,
   config: ssnn_jax.NetworkConfig,
   representation: str | None,
+  device: str,
   batch_size: int,
   num_images: int,
 ) -> Subject:
@@ -175,6 +69,7 @@ def make_subject(
     name: 'learn', 'infer' or 'epoch'.
     config: the network.
     representation: of its spikes; None is backpropagation.
+    device: what holds the weights.
     batch_size: samples a step.
     num_images: images of an epoch.
 
@@ -189,17 +84,33 @@ def make_subject(
     config = dataclasses.replace(config, representation=representation)
     network = ssnn_jax.ssnn(config)
   if name == 'epoch':
-    run, peak_mib = time_epoch(network, config, batch_size, num_images)
+    run, peak_mib = benchmark_steps.time_epoch(
+      network, config, batch_size, num_images
+    )
   else:
-    is_spiking = representation is not None
-    step = infer_step(network)
-    if name == 'learn':
-      step = learn_step(network, is_spiking)
-    run, peak_mib = time_steps(step, config, batch_size)
+    step = _step(name, network, config, representation, device)
+    run, peak_mib = benchmark_steps.time_steps(*step, config, batch_size)
   run(1)
   steps = max(1, round(_MIN_SECONDS / _seconds(run, 1)))
   labels = _labels(name, config, representation, batch_size)
+  labels['synapses'] = device
   return Subject(labels, run, steps, peak_mib)
+
+
+def _step(name, network, config, representation, device):
+  """Makes a step and what it starts from."""
+  params = ssnn_jax.ssnn(config).init(jax.random.key(0))
+  if name == 'infer':
+    return benchmark_steps.infer_step(network), params
+  if device == synapses.IDEAL:
+    is_spiking = representation is not None
+    return benchmark_steps.learn_step(network, is_spiking), params
+  held = devices.make_resistive(
+    device_config.PRESETS[device], benchmark_steps.LEARNING_RATE
+  )
+  network = ssnn_jax.ssnn(config, separate=held.is_separate)
+  state = held.init(jax.random.key(1), params)
+  return benchmark_steps.device_step(network, held), state
 
 
 def _labels(name, config, representation, batch_size):
@@ -238,7 +149,8 @@ def compare(subjects: list[Subject], rounds: int) -> Iterator[dict[str, Any]]:
   """Times subjects in turns.
 
   Args:
-    subjects: what is timed; the first is backpropagation.
+    subjects: what is timed; the first is backpropagation, and devices follow
+      the ideal one that they are compared with.
     rounds: measurements of each.
 
   Yields:
@@ -248,12 +160,20 @@ def compare(subjects: list[Subject], rounds: int) -> Iterator[dict[str, Any]]:
     [1e3 * _seconds(subject.run, subject.steps) for subject in subjects]
     for _ in range(rounds)
   ]
+  is_ideal = [s.labels['synapses'] == synapses.IDEAL for s in subjects]
   for index, subject in enumerate(subjects):
-    times = [turn[index] for turn in milliseconds]
-    ratios = [turn[index] / turn[0] for turn in milliseconds]
+
+    def ratio(to, index=index):
+      ratios = [turn[index] / turn[to] for turn in milliseconds]
+      return round(statistics.median(ratios), 3)
+
+    ideal = next(place for place in range(index, -1, -1) if is_ideal[place])
     yield subject.labels | {
-      'median_ms': round(statistics.median(times), 4),
-      'ratio_to_bp': round(statistics.median(ratios), 3),
+      'median_ms': round(
+        statistics.median(turn[index] for turn in milliseconds), 4
+      ),
+      'ratio_to_bp': ratio(0),
+      'ratio_to_ideal': ratio(ideal),
       'peak_mib': subject.peak_mib,
       'rounds': rounds,
       'device': jax.devices()[0].device_kind,
@@ -266,6 +186,9 @@ def main() -> None:
   values = flags.FLAGS.flag_values_dict()
   representations = cli.choices(values, 'representations', REPRESENTATIONS)
   names = cli.choices(values, 'names', NAMES)
+  chosen_devices = values['devices'] and cli.choices(
+    values, 'devices', list(device_config.PRESETS)
+  )
   for name in ('batch_size', 'rounds', 'num_images'):
     if min(np.atleast_1d(values[name])) < 1:
       raise ssnn_jax.UserError(
@@ -279,16 +202,20 @@ def main() -> None:
   with tqdm.tqdm(grid, disable=None, unit='comparison') as progress:
     for name, layer_sizes, batch_size in progress:
       progress.set_postfix_str(f'{name} {layer_sizes} batch {batch_size}')
-      made = [None, *itertools.product(values['num_steps'], representations)]
-      subjects = []
-      for spiking in made:
-        num_steps, representation = spiking or (1, None)
-        config = _config(values, layer_sizes, num_steps)
-        subjects.append(
-          make_subject(
-            name, config, representation, batch_size, values['num_images']
-          )
+      made = [(1, None, synapses.IDEAL)]
+      for num_steps, representation in itertools.product(
+        values['num_steps'], representations
+      ):
+        is_plain = name != 'learn' or representation == 'naive'
+        held = [synapses.IDEAL, *(() if is_plain else chosen_devices)]
+        made += [(num_steps, representation, device) for device in held]
+      subjects = [
+        make_subject(
+          *(name, _config(values, layer_sizes, num_steps)),
+          *(representation, device, batch_size, values['num_images']),
         )
+        for num_steps, representation, device in made
+      ]
       for line in compare(subjects, values['rounds']):
         print(json.dumps(line), flush=True)
 
@@ -316,6 +243,11 @@ def _define_flags():
       'representations',
       ','.join(REPRESENTATIONS),
       f'of {", ".join(REPRESENTATIONS)}; backpropagation is timed beside them.',
+    )
+    flags.DEFINE_list(
+      'devices',
+      [],
+      f'of {", ".join(device_config.PRESETS)}; learn is timed with them, too.',
     )
     flags.DEFINE_integer('rounds', 15, 'timings of each; medians are told.')
     flags.DEFINE_integer('num_images', 12800, 'images of an epoch.')

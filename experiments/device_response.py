@@ -126,9 +126,12 @@ def respond(key: jax.Array, name: str, num_devices: int) -> jax.Array:
   def one_pulse(index, carry):
     weights, key, pulses = carry
     # Devices in training get numbers of this kind, too.
-    noise = resistive.draw_noise(jax.random.fold_in(key, index), weights.shape)
+    keys = jax.random.bits(
+      jax.random.fold_in(key, index), (resistive.NUM_KEYS,), jnp.uint32
+    )
+    normals = resistive.draw_noise(keys, weights.shape).normals()
     weights = resistive.pulse(
-      config, constants, weights, pulses, config.dw_min, noise.normals()
+      config, constants, weights, pulses, config.dw_min, normals
     )
     return weights, key, pulses
 

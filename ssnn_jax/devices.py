@@ -93,7 +93,7 @@ def make_resistive(
 
   def init(key, params):
     constants, pulses = map_arrays(
-      key,
+      jax.random.split(key, len(jax.tree.leaves(params))),
       lambda key, weights: (
         resistive.draw(key, config, weights.shape),
         jnp.zeros(weights.shape, jnp.int32) if config.endurance else None,
@@ -118,20 +118,33 @@ def make_resistive(
       return None
     return config.dw_min / rate(state)
 
+  def pulses_of(update, rate_now):
+    """Tells how many pulses a coincidence makes, and how large they are."""
+    step = config.dw_min
+    if not step:
+      return jax.tree.map(lambda unit: (1, rate_now * unit), update.unit)
+    if config.protocol == 'fixed_step':
+      return jax.tree.map(lambda unit: (1, step), update.unit)
+    if update.pulses is not None:
+      return jax.tree.map(lambda each: (each, step), update.pulses)
+    return jax.tree.map(
+      lambda unit: (rate_now * unit / step, step), update.unit
+    )
+
   def update(key, update, state, params):
     rate_now = rate(state)
 
-    def change(key, weights, constants, so_far, up, down, unit):
-      wanted = resistive.Pulses(up, down)
-      each, step = _pulses_of(config, rate_now * unit)
+    def change(key, weights, constants, so_far, up, down, pulses):
+      each, step = pulses
       weights = resistive.decay(constants, weights)
       return resistive.give(
-        config, key, constants, weights, so_far, wanted, each, step
+        *(config, key, constants, weights, so_far),
+        *(resistive.Pulses(up, down), each, step),
       )
 
     params, pulses = map_arrays(
-      *(key, change, params, state.constants, state.pulses),
-      *(update.negative, update.positive, update.unit),
+      *(noise_keys(key, params), change, params, state.constants, state.pulses),
+      *(update.negative, update.positive, pulses_of(update, rate_now)),
     )
     state = state._replace(num_updates=state.num_updates + 1, pulses=pulses)
     return params, state
@@ -139,22 +152,14 @@ def make_resistive(
   return Device(init, pulse_gradient, update, is_separate=True)
 
 
-def _pulses_of(config, asked):
-  """Tells how many pulses a coincidence makes, and how large they are.
-
-  Args:
-    config: the devices.
-    asked: the change of a weight that the coincidence asks for.
-  """
-  if not config.dw_min:
-    return 1, asked
-  if config.protocol == 'fixed_step':
-    return 1, config.dw_min
-  return asked / config.dw_min, config.dw_min
+def noise_keys(key: jax.Array, params: types.Params) -> jax.Array:
+  """Derives the keys of the noise of all arrays, `[arrays, 5]` uint32."""
+  num_arrays = len(jax.tree.leaves(params))
+  return jax.random.bits(key, (num_arrays, resistive.NUM_KEYS), jnp.uint32)
 
 
 def map_arrays(
-  key: jax.Array | None,
+  keys: jax.Array | None,
   function: Callable[..., Any],
   params: types.Params,
   *others: Any,
@@ -162,7 +167,7 @@ def map_arrays(
   """Applies a function to each array of devices, with a key of its own.
 
   Args:
-    key: PRNG key; consumed; None if the function needs none.
+    keys: `[arrays, ...]` keys; None if the function needs none.
     function: `(key, weights, *others) -> result`, or a tuple of results.
     params: weights of all arrays.
     *others: what there is of each array, with their structure.
@@ -171,11 +176,9 @@ def map_arrays(
     The results, with the structure of the parameters.
   """
   leaves, structure = jax.tree.flatten(params)
+  keys = [None] * len(leaves) if keys is None else keys
   columns = [structure.flatten_up_to(other) for other in others]
-  results = []
-  for index, row in enumerate(zip(leaves, *columns)):
-    own_key = None if key is None else jax.random.fold_in(key, index)
-    results.append(function(own_key, *row))
+  results = [function(*row) for row in zip(keys, leaves, *columns)]
   if type(results[0]) is tuple:
     return tuple(structure.unflatten(column) for column in zip(*results))
   return structure.unflatten(results)

@@ -165,9 +165,9 @@ def _learn(
   if axis_name:
     batch_size *= jax.lax.axis_size(axis_name)
   unit = _unit(config, batch_size)
-  written = None
+  pulses = written = None
   if pulse_gradient is not None and config.update == 'spikes':
-    unit, written = _thin(unit, pulse_gradient)
+    unit, pulses, written = _thin(config, unit, pulse_gradient)
 
   def present_block(membranes, index):
     block = spikes.block(config.schedule, index)
@@ -211,7 +211,7 @@ def _learn(
     counts = jax.lax.psum(counts, axis_name)
   positive, negative = _part_signs(*counts) if separate else (counts[0], None)
   return (
-    types.Update(positive, negative, unit),
+    types.Update(positive, negative, unit, pulses),
     types.Inference(membranes.winner_counts, membranes.output),
   )
 
@@ -242,32 +242,31 @@ def _synapse_ends(config, gain, signal, error, windows):
   )
 
 
-def _thin(unit, pulse_gradient):
-  """Chooses which share of a layer's error spikes writes.
+def _thin(config, unit, pulse_gradient):
+  """Chooses which share of a layer's error spikes writes, and how often each.
 
-  Each coincidence that is counted then stands for a whole number of pulses, the
-  smallest that suffices.
+  A coincidence that is counted makes a whole number of pulses at the weights,
+  the smallest that suffices; a bias, whose reads have no gain, has its part.
 
   Args:
+    config: the network.
     unit: the gradient that one coincidence stands for, in each layer.
     pulse_gradient: the gradient that a pulse stands for.
 
   Returns:
-    The gradient that a coincidence stands for which is counted, and the shares.
+    The gradient that a coincidence stands for which is counted, the pulses that
+    it makes, and the shares, rounded as all rates are.
   """
   finest = 2.0**-thresholds.NUM_PLANES
-
-  def share(asked):
-    pulses = asked / pulse_gradient  # of each coincidence
-    share = pulses / jnp.maximum(jnp.ceil(pulses), 1.0)
-    return jnp.maximum(jnp.round(share / finest), 1.0) * finest
-
-  shares = [share(layer.weights) for layer in unit]
-  thinned = [
-    types.LayerParams(*(asked / share for asked in layer))
-    for layer, share in zip(unit, shares)
-  ]
-  return tuple(thinned), shares
+  units, pulses, shares = [], [], []
+  for layer, read_gain in zip(unit, config.read_gains):
+    asked = layer.weights / pulse_gradient
+    burst = jnp.maximum(jnp.ceil(asked), 1.0)
+    share = finest * jnp.maximum(jnp.round(asked / burst / finest), 1.0)
+    units.append(types.LayerParams(*(whole / share for whole in layer)))
+    pulses.append(types.LayerParams(burst.astype(jnp.int32), burst / read_gain))
+    shares.append(share)
+  return tuple(units), tuple(pulses), shares
 
 
 def _write(sources, shares, ends):

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from ssnn_jax import thresholds
 from ssnn_jax.device_config import DeviceConfig
 
+NUM_KEYS = 5  # uint32 keys of an array's noise
 _TINY = 1e-6
 _MOST_OF_RANGE = 0.999  # that a pulse goes through, in the closed form
 
@@ -270,45 +271,53 @@ def decay(constants: Constants, weights: jax.Array) -> jax.Array:
 class Noise(NamedTuple):
   """Random numbers of devices, one each."""
 
-  words: tuple[jax.Array, jax.Array, jax.Array]  # uint32
+  words: tuple[jax.Array, jax.Array]  # uint32
 
   def normals(self) -> jax.Array:
     """Makes numbers of mean 0 and variance 1, normal but for 65 levels."""
     # The ones among 64 fair bits: 32 of them, with a deviation of 4.
-    ones = sum(jax.lax.population_count(word) for word in self.words[:2])
-    return (ones.astype(jnp.float32) - 32.0) / 4.0
+    ones = sum(map(jax.lax.population_count, self.words))
+    return (_as_float(ones) - 32.0) / 4.0
 
   def uniforms(self) -> jax.Array:
-    """Makes numbers uniform within [0, 1), independent of the others."""
-    return (self.words[2] >> 8).astype(jnp.float32) * 2.0**-24
+    """Makes numbers uniform within [0, 1), nearly independent of the others."""
+    first, second = self.words
+    # For any first word the sum is uniform; the factor hides its ones.
+    mixed = first * jnp.uint32(0x9E3779B1) + second
+    return _as_float(mixed >> 8) * 2.0**-24
 
 
-def draw_noise(key: jax.Array, shape: tuple[int, ...]) -> Noise:
+def _as_float(words):
+  """Makes floats of words below 2**31; CPUs turn signed ones more quickly."""
+  return words.astype(jnp.int32).astype(jnp.float32)
+
+
+def draw_noise(keys: jax.Array, shape: tuple[int, ...]) -> Noise:
   """Draws random numbers for the devices of an array.
 
   A counter-based hash, as for thresholds: `jax.random` would take longer than
   all pulses. What is not used is not computed, under `jax.jit`.
 
   Args:
-    key: PRNG key; consumed.
+    keys: `[NUM_KEYS]` uint32, random; consumed.
     shape: that of the array.
 
   Returns:
     The numbers.
   """
-  first, *pairs = jax.random.bits(key, (7,), jnp.uint32)
+  first, *pairs = keys
   counters = jax.lax.iota(jnp.uint32, math.prod(shape)).reshape(shape)
   return Noise(
     tuple(
       thresholds.keyed_hash(counters, first, pairs[2 * i], pairs[2 * i + 1])
-      for i in range(3)
+      for i in range(2)
     )
   )
 
 
 def give(
   config: DeviceConfig,
-  key: jax.Array,
+  keys: jax.Array,
   constants: Constants,
   weights: jax.Array,
   so_far: jax.Array | None,
@@ -320,19 +329,20 @@ def give(
 
   Args:
     config: their parameters.
-    key: PRNG key; consumed.
+    keys: `[NUM_KEYS]` uint32 keys of their noise; consumed.
     constants: what tells devices apart.
     weights: float32 weights of the devices.
     so_far: int32 pulses that they have had; None where they are not counted.
     wanted: how many pulses are, in units of `each`.
-    each: pulses for one that is wanted. With steps of devices, a fraction of a
-      pulse is rounded at random.
+    each: pulses for one that is wanted. Where devices have steps of their own
+      and this, or what is wanted, is of a floating type, a fraction of a pulse
+      is rounded at random.
     step: mean step of a pulse at weight 0.
 
   Returns:
     Weights and pulses after them.
   """
-  noise = draw_noise(key, weights.shape)
+  noise = draw_noise(keys, weights.shape)
   pulses = wanted
   if config.dw_min:
     pulses = Pulses(*(_whole(count, each, noise) for count in wanted))
@@ -346,7 +356,9 @@ def give(
 
 def _whole(wanted, each, noise):
   """Makes whole numbers of pulses."""
-  is_whole = isinstance(each, int) and jnp.issubdtype(wanted.dtype, jnp.integer)
-  if is_whole:
-    return each * wanted
-  return jnp.floor(each * wanted.astype(jnp.float32) + noise.uniforms())
+  each = jnp.asarray(each)
+  counts = each.astype(jnp.float32) * wanted.astype(jnp.float32)
+  parts = each.dtype, wanted.dtype
+  if all(jnp.issubdtype(dtype, jnp.integer) for dtype in parts):
+    return counts
+  return jnp.floor(counts + noise.uniforms())

@@ -109,7 +109,7 @@ def make_tiki_taka(
       )
 
     params, pulses = devices.map_arrays(
-      *(slow_key, pass_on, params, held),
+      *(devices.noise_keys(slow_key, params), pass_on, params, held),
       *(state.slow_constants, state.slow_pulses, _count_lines(params)),
     )
     return params, state._replace(

@@ -72,12 +72,15 @@ class Update(NamedTuple):
   """What the synapses have counted over a batch.
 
   `negative` is None where only the difference was asked for; `positive` then
-  holds the signed difference.
+  holds the signed difference. `pulses` is None unless synapses have steps of
+  their own.
   """
 
   positive: Params  # [I, J] and [J] coincidences with positive error spikes
   negative: Params | None
   unit: Params  # scalars: the gradient that one coincidence stands for
+  # scalars: steps that one coincidence makes; int32 at the weights
+  pulses: Params | None = None
 
 
 class Inference(NamedTuple):

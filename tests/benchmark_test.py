@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import benchmark
+from experiments import benchmark_steps
 from experiments import naive
 import ssnn_jax
 from ssnn_jax import reference
@@ -90,7 +90,7 @@ class BenchmarkTest(parameterized.TestCase):
     images = jax.random.uniform(jax.random.key(2), (4, 6))
     labels = jnp.arange(4) % 3
     batch = params, key, images, labels
-    ours = jax.jit(benchmark.learn_step(ann, is_spiking=False))(*batch)
+    ours = jax.jit(benchmark_steps.learn_step(ann, is_spiking=False))(*batch)
     gradient = ssnn_jax.as_gradient(jax.jit(ann.learn)(*batch)[0])
     for new, old, slope in zip(*map(jax.tree.leaves, (ours, params, gradient))):
       np.testing.assert_allclose(new, old - 0.1 * slope, rtol=1e-5, atol=1e-7)
