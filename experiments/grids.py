@@ -45,12 +45,12 @@ SWEEPS: dict[str, tuple[Grid, ...]] = {
     *(
       {**_BOUNDED, name: values}
       for name, values in {
-        'dw_min': (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2),
-        'up_down': (0.01, 0.02, 0.05, 0.1, 0.2),
-        'up_down_dtod': (0.01, 0.02, 0.05, 0.1, 0.2),
+        'dw_min': (0.002, 0.005, 0.01, 0.02, 0.05, 0.1),
+        'up_down': (0.02, 0.05, 0.1, 0.2, 0.5),
+        'up_down_dtod': (0.02, 0.05, 0.1, 0.2, 0.5),
         'dw_min_dtod': (0.1, 0.3, 1.0),
         'dw_min_std': (1.0, 3.0, 10.0, 30.0),
-        'corrupt_devices_prob': (0.01, 0.03, 0.1, 0.3),
+        'corrupt_devices_prob': (0.01, 0.03, 0.1, 0.3, 0.6),
         'out_noise': (0.1, 0.3, 1.0, 3.0),
       }.items()
     ),

@@ -10,15 +10,20 @@ import os
 from absl import flags
 from matplotlib import figure
 
+from experiments import aihwkit_response
 from experiments import cli
 from experiments import costs
 from experiments import curves
+from experiments import device_figures
+from experiments import device_response
 from experiments import event_figures
 from experiments import event_statistics
 from experiments import figures
 from experiments import grid_figures
 from experiments import grid_summary
 from experiments import summary
+from experiments import tolerance
+from experiments import tolerance_figures
 import ssnn_jax
 from ssnn_jax import records
 
@@ -30,7 +35,7 @@ def read_record(
 
   Args:
     folder: the record of a sweep, a run, a benchmark, a measurement of
-      fidelity, or the statistics of recordings.
+      fidelity, the statistics of recordings, or the response of devices.
 
   Returns:
     The table, the figure and the name of the figure's files.
@@ -50,6 +55,14 @@ def read_record(
   if events:
     sheet = event_figures.draw_event_statistics(events)
     return event_statistics.table(events), sheet, 'event_statistics'
+  responses = [
+    line
+    for name in (device_response.FILE, aihwkit_response.FILE)
+    for line in costs.load(folder, name)
+  ]
+  if responses:
+    table = device_figures.table(responses)
+    return table, device_figures.draw(responses), 'response'
   if records.is_run(folder):
     run = records.read(folder)
     lines = curves.epochs(run)
@@ -84,6 +97,12 @@ def _read_sweep(folder):
       f'--workdir={folder} holds no finished run; give a folder that '
       'experiments.sweep wrote to, or a record.'
     )
+  if tolerance.is_tolerance(settings):
+    sheet = tolerance_figures.draw(settings)
+    return tolerance.table(settings), sheet, 'tolerance'
+  if tolerance.is_remedy(settings):
+    sheet = tolerance_figures.draw_remedy(settings)
+    return tolerance.remedy_table(settings), sheet, 'remedy'
   if _is_over_order_of_ticks(settings):
     pairs = summary.pair_shuffled(settings)
     sheet = event_figures.draw_event_time(pairs)

@@ -35,6 +35,7 @@ class Programs(NamedTuple):
   start: Callable  # (seeds, learning_rates) -> state before the first epoch
   train_epoch: Callable  # (state, split) -> (state, EpochMetrics); donates
   evaluate: Callable  # (state, split) -> Accuracy
+  count_pulses: Callable  # (state, split) -> pulses of devices, if counted
   observe: Callable  # (state, split) -> Activity on the probe batch
   measure: Callable  # (state, split) -> errors of the update, at its weights
   # (seeds, learning_rates, split) -> state of the ANN after its first epoch
@@ -115,6 +116,9 @@ def make(
           *split,
         )
       )
+    ),
+    count_pulses=run(
+      _over_states(lambda state, split: synapses.count_pulses(state.opt_state))
     ),
     observe=run(_over_states(_make_observe(config, network_config))),
     measure=run(_over_states(_make_measure(config, network_config))),

@@ -1,8 +1,10 @@
 """What holds the weights in an experiment: fields, and what is made of them."""
 
 import dataclasses
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from experiments import fields
@@ -239,6 +241,31 @@ def make_device(
       chosen, transfer(config), learning_rate, schedule
     )
   )
+
+
+def count_pulses(state: Any) -> dict[str, jax.Array]:
+  """Tells how many pulses devices have had, where they are counted.
+
+  Args:
+    state: that of the devices, or of an optimiser.
+
+  Returns:
+    `mean_pulses` and `max_pulses` of a device; nothing where none are counted.
+  """
+  is_array = lambda part: isinstance(part, devices.ResistiveState)
+  arrays = [
+    jnp.ravel(pulses)
+    for part in jax.tree.leaves(state, is_leaf=is_array)
+    if is_array(part)
+    for pulses in jax.tree.leaves(part.pulses)
+  ]
+  if not arrays:
+    return {}
+  pulses = jnp.concatenate(arrays)
+  return {
+    'mean_pulses': jnp.mean(pulses.astype(jnp.float32)),
+    'max_pulses': jnp.max(pulses),
+  }
 
 
 def _as_flags(make):

@@ -136,8 +136,8 @@ def table(settings: Sequence[summary.Setting]) -> str:
     difference = ''
     if setting is not found.ideal:
       difference = summary.points(*_minus(setting, found.ideal))
-    seeds = str(len(setting.seeds))
-    return label, value, _accuracy(setting), difference, seeds
+    cells = _accuracy(setting), difference, str(len(setting.seeds))
+    return label, value, *cells
 
   rows = [('flaw', 'value', 'accuracy', 'minus ideal (95 %)', 'seeds')]
   rows += [row('ANN (BP)', '', setting) for setting in found.anns]
@@ -145,8 +145,7 @@ def table(settings: Sequence[summary.Setting]) -> str:
   rows += [row('custom, no flaw', '', setting) for setting in found.flawless]
   for flaw, flawed in found.flaws.items():
     rows += [row(flaw, _write(setting, flaw), setting) for setting in flawed]
-  for setting in found.presets:
-    rows.append(row('preset', setting.config['device'], setting))
+  rows += [row('preset', s.config['device'], s) for s in found.presets]
   parts = [summary.layout(rows)]
   if found.flaws:
     parts.append(summary.layout(_limits(found)))

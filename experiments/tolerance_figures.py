@@ -46,6 +46,7 @@ _WORDS = {
   'out_noise': ('noise of reads', 'sd in each tick (in weights)'),
 }
 _TICKS = (0, 20, 50, 70, 80, 90, 95, 97, 98, 99, 100)
+_SCALE = '; the scale of accuracies widens towards 100 %'
 _MOST_COLUMNS = 4
 _LOOKS = {
   ('sgd', False): (figures.BLUE, 'o', '-'),
@@ -84,7 +85,7 @@ def draw(settings: Sequence[summary.Setting]) -> figure.Figure:
     axes = panels.flat[num_panels - 1]
     _plot_ideal(axes, found.ideal)
     _plot_whole(axes, whole)
-  _set_accuracies(panels[:, 0], [*settings])
+  _set_accuracies(panels[:, 0], settings)
   handles, labels = panels[0, 0].get_legend_handles_labels()
   sheet.legend(handles, labels, loc='outside lower center', ncols=4, fontsize=9)
   sheet.suptitle(
@@ -103,7 +104,7 @@ def draw_remedy(settings: Sequence[summary.Setting]) -> figure.Figure:
   Returns:
     The figure: a curve for each way to change weights, the ANN in black.
   """
-  sheet = figure.Figure(figsize=(7, 4.6), layout='constrained')
+  sheet = figure.Figure(figsize=(7.6, 4.6), layout='constrained')
   axes = sheet.subplots()
   for setting in filter(grid_summary.is_ann, settings):
     _plot_across(axes, setting, 'ANN by backpropagation')
@@ -117,7 +118,7 @@ def draw_remedy(settings: Sequence[summary.Setting]) -> figure.Figure:
       _plot(axes, places, part, color, marker, line, label)
   values = sorted({tolerance.asymmetry(setting) for setting in spiking})
   axes.set_xticks(values, [f'{value:g}' for value in values])
-  axes.set_xlabel(', '.join(_WORDS['up_down'][::-1][:1]))
+  axes.set_xlabel(_WORDS['up_down'][1])
   axes.grid(alpha=0.3)
   axes.legend(fontsize=9)
   _set_accuracies([axes], settings)
@@ -233,6 +234,6 @@ def _describe(settings):
 def _bars(settings):
   sizes = sorted({len(setting.seeds) for setting in settings})
   if sizes == [1]:
-    return 'one seed'
+    return f'one seed{_SCALE}'
   seeds = ' to '.join(map(str, dict.fromkeys((sizes[0], sizes[-1]))))
-  return f'mean and standard deviation over {seeds} seeds'
+  return f'mean and standard deviation over {seeds} seeds{_SCALE}'

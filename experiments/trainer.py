@@ -202,6 +202,7 @@ def _finish(job, opened, state, accuracy, clock):
   if accuracy is None:  # they were stopped between that epoch and the end
     accuracy = job.functions.evaluate(state, job.judged_on)
   digests = _digests(state.params, len(opened))
+  pulses = job.functions.count_pulses(state, job.train_set)
   seeds, rates = _members([record.run for record in opened])
   if job.config.method != 'bp':  # which has no errors
     # At weights that are the same for every T, so that these can be compared.
@@ -224,6 +225,7 @@ def _finish(job, opened, state, accuracy, clock):
     test_accuracy_potential=accuracy.potential,
     test_accuracy_rate=accuracy.rate,
     **errors,
+    **pulses,
     params_sha256=digests,
     num_devices=job.mesh.size,
     train_seconds=clock.seconds()['train'],

@@ -49,8 +49,7 @@ class TikiTakaState(NamedTuple):
 
   fast: types.Params  # weights of the fast arrays
   fast_state: devices.ResistiveState
-  slow_constants: types.Params
-  slow_pulses: types.Params
+  slow_state: devices.ResistiveState
 
 
 def make_tiki_taka(
@@ -86,9 +85,7 @@ def make_tiki_taka(
     params, slow_state = slow.init(slow_key, params)
     zeros = jax.tree.map(jnp.zeros_like, params)
     held, fast_state = fast.init(fast_key, zeros)
-    return params, TikiTakaState(
-      held, fast_state, slow_state.constants, slow_state.pulses
-    )
+    return params, TikiTakaState(held, fast_state, slow_state)
 
   def update(key, update, state, params):
     fast_key, slow_key = jax.random.split(key)
@@ -110,11 +107,11 @@ def make_tiki_taka(
 
     params, pulses = devices.map_arrays(
       *(devices.noise_keys(slow_key, params), pass_on, params, held),
-      *(state.slow_constants, state.slow_pulses, _count_lines(params)),
+      *(state.slow_state.constants, state.slow_state.pulses),
+      _count_lines(params),
     )
-    return params, state._replace(
-      fast=held, fast_state=fast_state, slow_pulses=pulses
-    )
+    slow_state = state.slow_state._replace(pulses=pulses)
+    return params, TikiTakaState(held, fast_state, slow_state)
 
   def pulse_gradient(state):
     return fast.pulse_gradient(state.fast_state)

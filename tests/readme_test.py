@@ -12,6 +12,7 @@ import sys
 from absl.testing import absltest
 from absl.testing import parameterized
 
+from experiments import energy
 from experiments import plot
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -82,7 +83,7 @@ class ReadmeTest(parameterized.TestCase):
         self.assertTrue((page.parent / link).exists(), f'{page.name}: {link}')
 
   def test_tables_are_those_of_the_records(self):
-    pattern = r'<!-- table: (\S+) -->\n+```text\n(.*?)\n```'
+    pattern = r'<!-- table: (\S+)(?: by (\S+))? -->\n+```text\n(.*?)\n```'
     tables = [
       table
       for page in PAGES
@@ -91,9 +92,12 @@ class ReadmeTest(parameterized.TestCase):
     text = ''.join(page.read_text() for page in PAGES)
     self.assertLen(tables, text.count('<!-- table: '))
     self.assertNotEmpty(tables)
-    for name, table in tables:
+    for name, energies, table in tables:
       record = ROOT / 'experiments' / 'records' / name
-      self.assertEqual(table, plot.read_record(record)[0])
+      expected = plot.read_record(record)[0]
+      if energies:
+        expected = energy.table(record, energies).partition('\n\n')[0]
+      self.assertEqual(table, expected)
 
 
 if __name__ == '__main__':
