@@ -347,7 +347,7 @@ def give(
   if config.dw_min:
     pulses = Pulses(*(_whole(count, each, noise) for count in wanted))
   if constants.endurance is not None:
-    works = so_far < constants.endurance
+    works = so_far.astype(jnp.float32) < constants.endurance
     pulses = Pulses(*(jnp.where(works, count, 0) for count in pulses))
     so_far = so_far + (pulses.up + pulses.down).astype(jnp.int32)
   normals = noise.normals() if config.dw_min_std else None

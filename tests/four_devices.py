@@ -52,8 +52,11 @@ class FourDevicesTest(parameterized.TestCase):
 
     with mock.patch.object(programs, 'make', make_without_measures):
       for number in (1, 4):  # two are those of `multihost_test`
+        # Devices count errors of both signs, and drop some at the synapses.
         (run,) = make_runs(
-          workdir / str(number), 0, batch_size=BATCH_SIZE, eval_every=2
+          *(workdir / str(number), 0),
+          **{'batch_size': BATCH_SIZE, 'eval_every': 2, 'weight_decay': 0.0},
+          device='ecram',
         )
         self.assertGreater(run.config.dropout, 0)
         options = trainer.Options(num_devices=number)

@@ -24,6 +24,7 @@ from tests.experiments_util import small_digits
 
 FINAL = {
   *('event', 'method', 'dataset', 'num_steps', 'window', 'sampler', 'seed'),
+  *('layer_sizes', 'num_train_samples'),
   *('test_accuracy', 'test_accuracy_potential', 'test_accuracy_rate'),
   *('update_error', 'quantisation_error', 'params_sha256', 'num_devices'),
   *('train_seconds', 'wall_seconds', 'seeds_at_once'),
@@ -71,6 +72,7 @@ class TrainerTest(parameterized.TestCase):
       'sampler': 'bernoulli',
       'seed': 3,
       'num_devices': 1,
+      'num_train_samples': len(small_digits().train.labels),
       'seeds_at_once': 1,
     }
     self.assertEqual(recorded.final, recorded.final | expected)
@@ -198,15 +200,26 @@ class TrainerTest(parameterized.TestCase):
       self.assertIs(recorder.status(run), recorder.Status.FINISHED)
       self.assertEqual(lines(run.folder), lines(whole[0].folder), place)
 
-  def test_spikes_and_masks_go_on_where_they_were(self):
+  @parameterized.parameters(
+    {},
+    {
+      **{'device': 'ecram', 'update_rule': 'tiki_taka', 'endurance': 50.0},
+      **{'lifetime': 100.0, 'out_noise': 0.1, 'learning_rate': 3.0},
+      'weight_decay': 0.0,
+    },
+  )
+  def test_spikes_masks_and_devices_go_on_where_they_were(self, **options):
     (whole,), (run,) = (
-      make_runs(self.workdir / name, 0, eval_every=1)
+      make_runs(self.workdir / name, 0, eval_every=1, **options)
       for name in ('whole', 'stopped')
     )
-    self.train([whole])
+    (recorded,) = self.train([whole])
     self.stop([run], checkpoints, 'save', 3)
     self.train([run], OFTEN)
     self.assertEqual(lines(run.folder), lines(whole.folder))
+    # Some devices are worn out, so that their counts were of use.
+    has_counts = recorded.final.get('max_pulses', 0) >= 50
+    self.assertEqual(has_counts, bool(options))
 
   def test_runs_go_on_together_from_different_epochs(self):
     alone, runs = (
