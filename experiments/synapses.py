@@ -19,9 +19,9 @@ DEVICES = (IDEAL, CUSTOM, *device_config.PRESETS)
 UPDATE_RULES = ('sgd', 'tiki_taka')
 
 
-def _of_preset(help_text, unit='', choices=None):
+def _of_preset(help_text, choices=None):
   """Makes a field that stands over a parameter of the chosen device."""
-  return fields.field('Synapses', None, help_text, unit, choices)
+  return fields.field('Synapses', None, help_text, choices=choices)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,8 +36,8 @@ class SynapseFields:
     'Synapses',
     IDEAL,
     'what holds a weight: a number that an optimiser changes (ideal), a '
-    'published device, or one of which all is perfect but what flags say '
-    '(custom)',
+    'published device (ssnn_jax/device_config.py), or one of which all is '
+    'perfect (custom); the next flags stand over its parameters',
     choices=DEVICES,
   )
   protocol: str | None = _of_preset(
@@ -48,7 +48,6 @@ class SynapseFields:
   dw_min: float | None = _of_preset(
     'mean step of a pulse at weight 0; 0 is infinitely fine: a coincidence is '
     'a pulse as large as it asks for',
-    'weight',
   )
   dw_min_dtod: float | None = _of_preset(
     'relative spread of the step over devices'
@@ -63,9 +62,9 @@ class SynapseFields:
     'how much larger the step up is than the step down, relative to --dw_min'
   )
   up_down_dtod: float | None = _of_preset('spread of half of that over devices')
-  w_max: float | None = _of_preset('upper bound of a weight', 'weight')
+  w_max: float | None = _of_preset('upper bound of a weight')
   w_max_dtod: float | None = _of_preset('its relative spread over devices')
-  w_min: float | None = _of_preset('lower bound of a weight', 'weight')
+  w_min: float | None = _of_preset('lower bound of a weight')
   w_min_dtod: float | None = _of_preset('its relative spread over devices')
   gamma_up: float | None = _of_preset(
     'relative decrease of the step up from weight 0 to the upper bound; 1 are '
@@ -80,16 +79,15 @@ class SynapseFields:
     'both refer to the mean bounds, not to those of each device'
   )
   lifetime: float | None = _of_preset(
-    'time in which a weight decays to 1 / e; 0 is no decay', 'batches'
+    'batches in which a weight decays to 1 / e; 0 is no decay'
   )
   lifetime_dtod: float | None = _of_preset('its relative spread over devices')
   corrupt_devices_prob: float | None = _of_preset('share of stuck devices')
   corrupt_devices_range: float | None = _of_preset(
-    'largest weight that they are stuck at', 'weight'
+    'largest weight that they are stuck at'
   )
   endurance: float | None = _of_preset(
     'pulses that a device lasts for; 0 does not count them, inf counts only',
-    'pulses',
   )
   endurance_dtod: float | None = _of_preset('its relative spread over devices')
   zero_shifting: bool | None = _of_preset(
@@ -106,13 +104,16 @@ class SynapseFields:
   transfer_lines: int = fields.field(
     'Synapses',
     8,
-    'tiki_taka: lines of the fast array that are passed on after a batch',
+    'tiki_taka: inputs whose lines of the fast array are passed on after a '
+    'batch',
   )
   transfer_rate: float = fields.field(
     'Synapses', 0.2, 'tiki_taka: change of a weight for a fast weight of 1'
   )
   out_noise: float = fields.field(
-    'Synapses', 0.0, 'noise of a current that is read, in each tick', 'weight'
+    'Synapses',
+    0.0,
+    'noise of a current that is read, in each tick; that of a weight of 1 is 1',
   )
   inp_bits: int | None = fields.field(
     'Synapses',
@@ -123,8 +124,7 @@ class SynapseFields:
   inp_bound: float | None = fields.field(
     'Synapses',
     None,
-    'largest input that is driven; left out: none',
-    'spikes per tick',
+    'largest input that is driven, in spikes per tick; left out: none',
   )
   out_bits: int | None = fields.field(
     'Synapses',
@@ -133,7 +133,7 @@ class SynapseFields:
     'bits',
   )
   out_bound: float | None = fields.field(
-    'Synapses', None, 'largest current that is read; left out: none', 'weight'
+    'Synapses', None, 'largest current that is read; left out: none'
   )
 
   def __post_init__(self):

@@ -1,6 +1,6 @@
 """What holds the weights: ideal synapses, or resistive devices under pulses.
 
-A device is a pair of pure functions, as an optimiser is, and the ideal device
+A device is a few pure functions, as an optimiser is, and the ideal device
 *is* an optimiser of optax: what trains takes either. Parameters are the weights
 that both reads of the crossbar see, forward and transposed.
 

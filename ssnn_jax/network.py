@@ -11,7 +11,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from ssnn_jax import coincidence
+from ssnn_jax import counting
 from ssnn_jax import encoding
 from ssnn_jax import presentation
 from ssnn_jax import spikes
@@ -164,10 +164,7 @@ def _learn(
   batch_size = len(positions)
   if axis_name:
     batch_size *= jax.lax.axis_size(axis_name)
-  unit = _unit(config, batch_size)
-  pulses = written = None
-  if pulse_gradient is not None and config.update == 'spikes':
-    unit, pulses, written = _thin(config, unit, pulse_gradient)
+  plan = counting.make_plan(config, batch_size, pulse_gradient)
 
   def present_block(membranes, index):
     block = spikes.block(config.schedule, index)
@@ -180,13 +177,9 @@ def _learn(
       errors = presentation.backward(
         config, params, sources, label, kept, sent, block.windows
       )
-      ends = [
-        _synapse_ends(config, *end, block.windows)
-        for end in zip(config.gains, sent.signals, errors)
-      ]
-      if written is not None:
-        ends = _write(sources, written, ends)
-      return sent.membranes, ends
+      return sent.membranes, counting.synapse_ends(
+        config, plan, sources, sent.signals, errors, block.windows
+      )
 
     return jax.vmap(present)(positions, inputs, labels, kept, membranes)
 
@@ -195,7 +188,7 @@ def _learn(
     membranes, ends = jax.lax.scan(present_block, membranes, indices)
     # For counting, the same sample in another block is another sample.
     ends = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), ends)
-    return (membranes, _count(config, counts, ends)), None
+    return (membranes, counting.count(config, counts, ends)), None
 
   num_blocks = config.schedule.num_blocks
   group_size = _blocks_per_count(num_blocks, len(positions))
@@ -203,15 +196,16 @@ def _learn(
     present_group,
     (
       presentation.at_rest(config, len(positions)),
-      _no_counts(config, params, separate, batch_size),
+      counting.no_counts(config, params, separate, batch_size),
     ),
     jnp.arange(num_blocks).reshape(-1, group_size),
   )
   if axis_name:
     counts = jax.lax.psum(counts, axis_name)
-  positive, negative = _part_signs(*counts) if separate else (counts[0], None)
+  if separate:
+    counts = counting.part_signs(counts)
   return (
-    types.Update(positive, negative, unit, pulses),
+    types.Update(counts.positive, counts.negative, plan.unit, plan.pulses),
     types.Inference(membranes.winner_counts, membranes.output),
   )
 
@@ -224,130 +218,3 @@ def _blocks_per_count(num_blocks, batch_size):
   """
   most = max(1, _SAMPLES_PER_COUNT // max(1, batch_size))
   return max(size for size in range(1, most + 1) if num_blocks % size == 0)
-
-
-def _synapse_ends(config, gain, signal, error, windows):
-  """Shows what a layer's synapses see of one sample in a block, at both ends.
-
-  Those are trains `[K, N]`, or the spikes expected in each window, `[W, N]`.
-  """
-  if config.update == 'rates':
-    lengths = windows.length.astype(jnp.float32)[:, None]
-    expected = gain * error.rates * lengths
-    return signal.rates, types.ErrorStreams(
-      jax.nn.relu(expected), jax.nn.relu(-expected)
-    )
-  return spikes.join(signal.train), types.ErrorStreams(
-    *map(spikes.join, error.streams)
-  )
-
-
-def _thin(config, unit, pulse_gradient):
-  """Chooses which share of a layer's error spikes writes, and how often each.
-
-  A coincidence that is counted makes a whole number of pulses at the weights,
-  the smallest that suffices; a bias, whose reads have no gain, has its part.
-
-  Args:
-    config: the network.
-    unit: the gradient that one coincidence stands for, in each layer.
-    pulse_gradient: the gradient that a pulse stands for.
-
-  Returns:
-    The gradient that a coincidence stands for which is counted, the pulses that
-    it makes, and the shares, rounded as all rates are.
-  """
-  finest = 2.0**-thresholds.NUM_PLANES
-  units, pulses, shares = [], [], []
-  for layer, read_gain in zip(unit, config.read_gains):
-    asked = layer.weights / pulse_gradient
-    burst = jnp.maximum(jnp.ceil(asked), 1.0)
-    share = finest * jnp.maximum(jnp.round(asked / burst / finest), 1.0)
-    units.append(types.LayerParams(*(whole / share for whole in layer)))
-    pulses.append(types.LayerParams(burst.astype(jnp.int32), burst / read_gain))
-    shares.append(share)
-  return tuple(units), tuple(pulses), shares
-
-
-def _write(sources, shares, ends):
-  """Drops error spikes of one sample at the synapses, all but a share."""
-
-  def layer(index, share, end):
-    presynaptic, errors = end
-    num_neurons = errors.positive.shape[1]
-    written = jax.vmap(spikes.fire, in_axes=(0, None, None))(
-      sources(thresholds.Role.WRITE, index, num_neurons),
-      jax.lax.broadcast(share, (num_neurons,)),
-      ~jnp.uint32(0),
-    )
-    streams = types.ErrorStreams(*(stream & written for stream in errors))
-    return presynaptic, streams
-
-  return [layer(*end) for end in zip(range(len(ends)), shares, ends)]
-
-
-def _no_counts(config, params, separate, batch_size):
-  """Makes the counts of all layers before a presentation.
-
-  Those with negative errors are None in layers that count the difference. Of
-  one sample in one window a hidden neuron has an error of one sign, so that the
-  difference tells both.
-  """
-  dtype = jnp.float32 if config.update == 'rates' else jnp.int32
-  zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, dtype), params)
-  num_steps, window = config.schedule
-  has_one_sign = batch_size == 1 and num_steps <= window
-  hidden = (None,) * (len(zeros) - 1) if has_one_sign else zeros[:-1]
-  if not separate:
-    return zeros, (None,) * len(zeros)
-  return zeros, (*hidden, zeros[-1])
-
-
-def _part_signs(positive, negative):
-  """Parts differences that have been counted in the place of both signs."""
-
-  def part(positive, negative):
-    if negative is not None:
-      return positive, negative
-    falls = jax.tree.map(lambda signed: jnp.maximum(-signed, 0), positive)
-    return jax.tree.map(lambda signed: jnp.maximum(signed, 0), positive), falls
-
-  return tuple(zip(*map(part, positive, negative)))
-
-
-def _count(config, counts, ends):
-  """Adds the coincidences of a batch at the synapses of all layers."""
-
-  def alone(stream):
-    return types.ErrorStreams(stream, jnp.zeros_like(stream))
-
-  positive, negative = map(list, counts)
-  for layer, (presynaptic, errors) in enumerate(ends):
-    if negative[layer] is not None:
-      negative[layer] = _count_layer(
-        config, negative[layer], presynaptic, alone(errors.negative)
-      )
-      errors = alone(errors.positive)
-    positive[layer] = _count_layer(config, positive[layer], presynaptic, errors)
-  return tuple(positive), tuple(negative)
-
-
-def _count_layer(config, counts, presynaptic, errors):
-  """Adds the signed coincidences of a batch at one layer's synapses."""
-  if config.update == 'rates':
-    return coincidence.multiply_rates(counts, presynaptic, errors)
-  return coincidence.count_coincidences(
-    counts, presynaptic, errors, config.representation, config.kernels
-  )
-
-
-def _unit(config, batch_size):
-  """The gradient that one coincidence stands for, in each layer."""
-  samples = config.num_steps * batch_size
-  return tuple(
-    types.LayerParams(
-      weights=jnp.float32(read_gain / (samples * gain)),
-      biases=jnp.float32(1.0 / (samples * gain)),
-    )
-    for read_gain, gain in zip(config.read_gains, config.gains)
-  )
