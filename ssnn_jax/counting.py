@@ -1,9 +1,11 @@
 """What the synapses of all layers see of a presentation, and count.
 
 Of a sample they see the spikes at their two ends. Where synapses have steps of
-their own, they see a share of the error spikes only, so that a coincidence
-stands for a whole number of steps. Errors of both signs are counted apart where
-that is asked for.
+their own, a share of the spikes that enter a layer writes, so that a
+coincidence stands for a whole number of steps. A spike that does not write
+spares the few neurons that err in its tick; an error spike that did not would
+spare all lines at once, and the update would be noisier by far. Errors of both
+signs are counted apart where that is asked for.
 """
 
 from typing import NamedTuple
@@ -24,14 +26,13 @@ Ends = tuple[jax.Array, types.ErrorStreams]
 
 
 class Plan(NamedTuple):
-  """What a coincidence stands for, and which error spikes are seen."""
+  """What a coincidence stands for, and which spikes write."""
 
   unit: types.Params  # scalars: the gradient that one coincidence stands for
   # scalars: steps that one coincidence makes; None without steps
   pulses: types.Params | None
-  shares: tuple[
-    jax.Array | None, ...
-  ]  # of a layer's error spikes; None for all
+  # of the spikes that enter each layer; None for all
+  shares: tuple[jax.Array | None, ...]
 
 
 class Counts(NamedTuple):
@@ -57,19 +58,21 @@ def make_plan(
 
   Returns:
     The plan. With steps, a coincidence that is counted makes the smallest whole
-    number of them that suffices; a bias, whose reads have no gain, its part.
+    number of them that suffices at the weights; at the biases, whose input is
+    not dropped, it makes a number that is not whole.
   """
   unit = _unit(config, batch_size)
   if pulse_gradient is None or config.update == 'rates':
     return Plan(unit, None, (None,) * len(unit))
   finest = 2.0**-thresholds.NUM_PLANES  # that rates are rounded to
   units, pulses, shares = [], [], []
-  for layer, read_gain in zip(unit, config.read_gains):
-    asked = layer.weights / pulse_gradient
-    burst = jnp.maximum(jnp.ceil(asked), 1.0)
-    share = finest * jnp.maximum(jnp.round(asked / burst / finest), 1.0)
-    units.append(types.LayerParams(*(whole / share for whole in layer)))
-    pulses.append(types.LayerParams(burst.astype(jnp.int32), burst / read_gain))
+  for layer in unit:
+    asked = jax.tree.map(lambda gradient: gradient / pulse_gradient, layer)
+    burst = jnp.maximum(jnp.ceil(asked.weights), 1.0)
+    share = jnp.round(asked.weights / burst / finest)
+    share = finest * jnp.maximum(share, 1.0)
+    units.append(layer._replace(weights=layer.weights / share))
+    pulses.append(asked._replace(weights=burst.astype(jnp.int32)))
     shares.append(share)
   return Plan(tuple(units), tuple(pulses), tuple(shares))
 
@@ -113,10 +116,11 @@ def synapse_ends(
     if config.update == 'rates':
       ends.append(_expected_ends(gain, signal, error, windows))
       continue
-    streams = types.ErrorStreams(*map(spikes.join, error.streams))
+    train = spikes.join(signal.train)
     if share is not None:
-      streams = _drop(sources, layer, share, streams)
-    ends.append((spikes.join(signal.train), streams))
+      train = _drop(sources, layer, share, train)
+    streams = types.ErrorStreams(*map(spikes.join, error.streams))
+    ends.append((train, streams))
   return ends
 
 
@@ -129,15 +133,15 @@ def _expected_ends(gain, signal, error, windows):
   )
 
 
-def _drop(sources, layer, share, streams):
-  """Drops error spikes of one sample, all but a share."""
-  num_neurons = streams.positive.shape[1]
-  seen = jax.vmap(spikes.fire, in_axes=(0, None, None))(
-    sources(thresholds.Role.WRITE, layer, num_neurons),
-    jnp.broadcast_to(share, num_neurons),
+def _drop(sources, layer, share, train):
+  """Drops spikes of one sample `[K, I]`, all but a share."""
+  num_inputs = train.shape[1]
+  written = jax.vmap(spikes.fire, in_axes=(0, None, None))(
+    sources(thresholds.Role.WRITE, layer, num_inputs),
+    jnp.broadcast_to(share, num_inputs),
     ~jnp.uint32(0),
   )
-  return types.ErrorStreams(*(stream & seen for stream in streams))
+  return train & written
 
 
 def no_counts(

@@ -59,7 +59,7 @@ class DeviceConfig:
       weight at which steps up and down are equal, so that this is weight 0 (Kim
       et al., "Zero-shifting technique for deep neural network training on
       resistive cross-point arrays", arXiv:1907.10228); it is known exactly.
-    protocol: 'fixed_rate' thins error spikes, or repeats pulses, so that pulses
+    protocol: 'fixed_rate' thins what writes, or repeats pulses, so that pulses
       of size `dw_min` make the step that the learning rate asks for;
       'fixed_step' makes a pulse of each coincidence, so that the length of the
       trains sets the learning rate.

@@ -30,7 +30,7 @@ class Device(NamedTuple):
     init: `(key, params) -> (params, state)`; programs weights, as far as the
       devices can hold them.
     pulse_gradient: `(state) -> scalar | None`; the gradient that one pulse
-      stands for, for `Network.learn` to thin its error spikes by; None where
+      stands for, for `Network.learn` to thin what writes by; None where
       each coincidence is a pulse.
     update: `(key, update, state, params) -> (params, state)`; what the counts
       of a batch make of the weights.

@@ -104,8 +104,9 @@ class Network(NamedTuple):
       Inference)`; what one presentation of a batch makes the synapses count,
       and what the output layer said meanwhile. Where synapses have steps of
       their own, `pulse_gradient` is the gradient that one step stands for:
-      error spikes are dropped at the synapses at random, so that each
-      coincidence counted stands for a whole number of steps. The ANN has none.
+      spikes that enter a layer are dropped at its synapses at random, so that
+      each coincidence counted there stands for a whole number of steps. The ANN
+      has none.
   """
 
   init: Callable[..., Params]
