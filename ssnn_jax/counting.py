@@ -68,10 +68,12 @@ def make_plan(
   units, pulses, shares = [], [], []
   for layer in unit:
     asked = jax.tree.map(lambda gradient: gradient / pulse_gradient, layer)
-    burst = jnp.maximum(jnp.ceil(asked.weights), 1.0)
-    share = jnp.round(asked.weights / burst / finest)
-    share = finest * jnp.maximum(share, 1.0)
-    units.append(layer._replace(weights=layer.weights / share))
+    # The last bits of a whole number ask for no pulse more.
+    burst = jnp.ceil(asked.weights * (1.0 - 1e-6))
+    share = jnp.minimum(asked.weights / jnp.maximum(burst, 1.0), 1.0)
+    share = finest * jnp.round(share / finest)
+    whole = layer.weights / jnp.maximum(share, finest)
+    units.append(layer._replace(weights=whole))
     pulses.append(asked._replace(weights=burst.astype(jnp.int32)))
     shares.append(share)
   return Plan(tuple(units), tuple(pulses), tuple(shares))

@@ -48,8 +48,11 @@ class ReadConfig:
       bits, bound = (getattr(self, f'{kind}_{x}') for x in ('bits', 'bound'))
       if not bound > 0:
         raise _mistake(f'{kind}_bound', bound, 'a number above 0')
-      if bits is not None and not 2 <= bits <= 24:
-        raise _mistake(f'{kind}_bits', bits, '2 to 24, or none for no limit')
+      is_whole = isinstance(bits, int)
+      if bits is not None and not (is_whole and 2 <= bits <= 24):
+        raise _mistake(
+          f'{kind}_bits', bits, 'a whole number from 2 to 24, or none'
+        )
       if bits is not None and bound == math.inf:
         raise _mistake(
           f'{kind}_bits', bits, f'none unless {kind}_bound is finite, too'

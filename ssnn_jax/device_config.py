@@ -10,10 +10,15 @@ size, `_std` one from pulse to pulse.
 
 import dataclasses
 import math
+import numbers
 
 from ssnn_jax import types
 
 PROTOCOLS = ('fixed_rate', 'fixed_step')
+_PROTOCOLS = 'one of ' + ', '.join(PROTOCOLS)
+_SIGNED = ('up_down', 'w_min')
+_MAY_BE_INFINITE = ('w_max', 'w_min', 'endurance')
+_MOST_PULSES = 2**30  # that can be counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +57,7 @@ class DeviceConfig:
     lifetime_dtod: its relative spread over devices.
     corrupt_devices_prob: share of devices that are stuck.
     corrupt_devices_range: they are at weights up to this size.
-    endurance: pulses that a device takes before it is stuck; 0 does not count
+    endurance: pulses after which no other moves a device; 0 does not count
       them, infinity counts without a limit.
     endurance_dtod: its relative spread over devices.
     zero_shifting: whether a reference device is subtracted, which holds the
@@ -94,54 +99,70 @@ class DeviceConfig:
 
   def __post_init__(self):
     for field in dataclasses.fields(self):
-      value = getattr(self, field.name)
-      if isinstance(value, float | int) and field.name not in _SIGNED:
-        may_be_infinite = field.name in ('w_max', 'endurance')
-        is_valid = 0 <= value < math.inf or (may_be_infinite and value > 0)
-        _check(field.name, value, is_valid, 'a number from 0 up')
-    _check('up_down', self.up_down, -1 < self.up_down < 1, 'within -1 and 1')
-    _check('w_min', self.w_min, self.w_min <= 0, '0 or less')
-    _check('w_min', self.w_min, self.w_min < self.w_max, 'less than w_max')
-    for name in ('gamma_up', 'gamma_down', 'corrupt_devices_prob'):
-      value = getattr(self, name)
-      _check(name, value, 0 <= value <= 1, 'a number from 0 to 1')
-    for name, bound in (('gamma_up', 'w_max'), ('gamma_down', 'w_min')):
-      is_bounded = 0 < abs(getattr(self, bound)) < math.inf
-      is_constant = not (getattr(self, name) or getattr(self, name + '_dtod'))
-      expected = f'0, as {bound} is {getattr(self, bound)}'
-      _check(name, getattr(self, name), is_constant or is_bounded, expected)
-    _check(
-      'dw_min',
-      self.dw_min,
-      self.dw_min < min(self.w_max, -self.w_min) or not self.is_bounded,
-      'less than the bounds are from 0',
+      self._check_kind(field.name, getattr(self, field.name), field.default)
+    is_fine = self.dw_min < min(self.w_max, -self.w_min)
+    checks = (
+      ('up_down', -1 < self.up_down < 1, 'a number within -1 and 1'),
+      ('w_max', self.w_max > 0, 'a number above 0'),
+      ('w_min', self.w_min < 0, 'a number below 0'),
+      ('dw_min', is_fine, 'less than the bounds are from 0'),
+      ('gamma_up', self.gamma_up <= 1, 'a number from 0 to 1'),
+      ('gamma_down', self.gamma_down <= 1, 'a number from 0 to 1'),
+      *self._check_gammas(),
+      (
+        'lifetime',
+        self.lifetime == 0 or self.lifetime > 1,
+        'more than 1 batch, or 0 for no decay',
+      ),
+      (
+        'corrupt_devices_prob',
+        self.corrupt_devices_prob <= 1,
+        'a number from 0 to 1',
+      ),
+      (
+        'endurance',
+        self.endurance <= _MOST_PULSES or self.endurance == math.inf,
+        f'up to {_MOST_PULSES} pulses, or infinity',
+      ),
+      ('protocol', self.protocol in PROTOCOLS, _PROTOCOLS),
+      (
+        'dw_min',
+        self.protocol == 'fixed_rate' or self.dw_min > 0,
+        'a step above 0, as protocol is fixed_step',
+      ),
+      (
+        'zero_shifting',
+        not self.zero_shifting or min(self.gamma_up, self.gamma_down) > 0,
+        'False, unless gamma_up and gamma_down are above 0: at constant steps '
+        'no weight makes up for their asymmetry',
+      ),
     )
-    _check(
-      'lifetime',
-      self.lifetime,
-      self.lifetime == 0 or self.lifetime > 1,
-      'more than 1 batch, or 0 for no decay',
-    )
-    _check('protocol', self.protocol, self.protocol in PROTOCOLS, _PROTOCOLS)
-    _check(
-      'dw_min',
-      self.dw_min,
-      self.protocol == 'fixed_rate' or self.dw_min > 0,
-      'a step above 0, as protocol is fixed_step',
-    )
-    has_symmetry_point = self.gamma_up > 0 and self.gamma_down > 0
-    _check(
-      'zero_shifting',
-      self.zero_shifting,
-      not self.zero_shifting or has_symmetry_point,
-      'False, unless gamma_up and gamma_down are above 0: at constant steps no '
-      'weight makes up for their asymmetry',
-    )
+    for name, is_valid, expected in checks:
+      self._refuse(name, is_valid, expected)
 
-  @property
-  def is_bounded(self) -> bool:
-    """Whether a device has an upper or a lower bound."""
-    return min(self.w_max, -self.w_min) < math.inf
+  def _refuse(self, name, is_valid, expected):
+    if not is_valid:
+      value = getattr(self, name)
+      raise types.UserError(f'{name} is {value}; expected {expected}.')
+
+  def _check_kind(self, name, value, default):
+    """Refuses what is not of a parameter's kind, or out of all bounds."""
+    if isinstance(default, bool):
+      self._refuse(name, isinstance(value, bool), 'True or False')
+    elif isinstance(default, float):
+      is_number = isinstance(value, numbers.Real)
+      self._refuse(name, is_number and not math.isnan(value), 'a number')
+      is_finite = math.isfinite(value) or name in _MAY_BE_INFINITE
+      self._refuse(name, is_finite, 'a finite number')
+      self._refuse(name, value >= 0 or name in _SIGNED, 'a number from 0 up')
+
+  def _check_gammas(self):
+    """Lists what steps that depend on the weight need: a bound."""
+    for gamma, bound in (('gamma_up', 'w_max'), ('gamma_down', 'w_min')):
+      limit = getattr(self, bound)
+      for name in (gamma, f'{gamma}_dtod'):
+        is_valid = math.isfinite(limit) or not getattr(self, name)
+        yield name, is_valid, f'0, as {bound} is {limit}'
 
   @property
   def is_linear(self) -> bool:
@@ -155,18 +176,9 @@ class DeviceConfig:
     return (self.w_max - self.w_min) / self.dw_min if self.dw_min else math.inf
 
 
-_SIGNED = ('mult_noise', 'up_down', 'w_min', 'mean_bound_reference')
-_PROTOCOLS = 'one of ' + ', '.join(PROTOCOLS)
-
-
-def _check(name, value, is_valid, expected):
-  if not is_valid:
-    raise types.UserError(f'{name} is {value}; expected {expected}.')
-
-
 PRESETS = {
-  # The baseline of Gokmen and Vlasov (2016), scaled to weights within 1: 1200
-  # states. Source: aihwkit, GokmenVlasovPresetDevice.
+  # The baseline of Gokmen and Vlasov (2016), scaled to weights within 1, in
+  # about 1200 states. Source: aihwkit, GokmenVlasovPresetDevice.
   'gokmen_vlasov': DeviceConfig(
     dw_min=0.0016,
     dw_min_dtod=0.3,

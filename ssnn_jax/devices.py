@@ -132,6 +132,12 @@ def make_resistive(
     )
 
   def update(key, update, state, params):
+    if update.negative is None:
+      raise types.UserError(
+        'the counts do not tell positive errors from negative ones, which '
+        'resistive devices need; build the network by ssnn(config, '
+        'separate=True).'
+      )
     rate_now = rate(state)
 
     def change(key, weights, constants, so_far, up, down, pulses):

@@ -99,8 +99,11 @@ def _infer(config, axis_name, params, key, inputs):
   return _read_out(config, logits(config, params, rates, kept))
 
 
-def _learn(config, axis_name, params, key, inputs, labels):
+def _learn(
+  config, axis_name, params, key, inputs, labels, *, pulse_gradient=None
+):
   """Implements `Network.learn`."""
+  del pulse_gradient  # no spike that could be dropped
   rates = encoding.encode_batch(config, params, inputs, labels).rates
   positions = network.batch_positions(len(rates), axis_name)
   kept = network.dropout_masks(config, key, positions)

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from ssnn_jax import thresholds
 from ssnn_jax.device_config import DeviceConfig
 
+_MOST_PULSES = 2**30
 NUM_KEYS = 5  # uint32 keys of an array's noise
 _TINY = 1e-6
 _MOST_OF_RANGE = 0.999  # that a pulse goes through, in the closed form
@@ -349,7 +350,9 @@ def give(
   if constants.endurance is not None:
     works = so_far.astype(jnp.float32) < constants.endurance
     pulses = Pulses(*(jnp.where(works, count, 0) for count in pulses))
-    so_far = so_far + (pulses.up + pulses.down).astype(jnp.int32)
+    # What is more than can be counted stays there.
+    so_far = jnp.minimum(so_far, _MOST_PULSES)
+    so_far += (pulses.up + pulses.down).astype(jnp.int32)
   normals = noise.normals() if config.dw_min_std else None
   return pulse(config, constants, weights, pulses, step, normals), so_far
 

@@ -9,6 +9,7 @@ point should be weight 0 (`zero_shifting`).
 """
 
 import dataclasses
+import math
 from typing import NamedTuple
 
 import jax
@@ -38,10 +39,15 @@ class TransferConfig:
   transfer_rate: float = 1.0
 
   def __post_init__(self):
-    for name in ('transfer_lines', 'transfer_rate'):
-      value = getattr(self, name)
-      if not value > 0:
-        raise types.UserError(f'{name} is {value}; expected a number above 0.')
+    lines, rate = self.transfer_lines, self.transfer_rate
+    if not isinstance(lines, int) or lines < 1:
+      raise types.UserError(
+        f'transfer_lines is {lines}; expected a whole number from 1 up.'
+      )
+    if not 0 < rate < math.inf:
+      raise types.UserError(
+        f'transfer_rate is {rate}; expected a number above 0.'
+      )
 
 
 class TikiTakaState(NamedTuple):

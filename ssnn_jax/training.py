@@ -46,6 +46,7 @@ class Stream(enum.IntEnum):
   PROBE = 4
   OBSERVE = 5
   DEVICE = 6
+  PULSE = 7
 
 
 def stream_key(key: jax.Array, stream: Stream) -> jax.Array:
@@ -130,13 +131,9 @@ def make_train_epoch(
 
   def train_epoch(state, inputs, labels):
     num_batches = inputs.shape[0] // batch_size
-    order_key, present_key, device_key = (
-      jax.random.fold_in(stream_key(state.key, stream), state.epoch + first)
-      for stream, first in (
-        (Stream.ORDER, 0),
-        (Stream.PRESENT, 0),
-        (Stream.DEVICE, 1),  # whose own key the devices were drawn with
-      )
+    order_key, present_key, pulse_key = (
+      jax.random.fold_in(stream_key(state.key, stream), state.epoch)
+      for stream in (Stream.ORDER, Stream.PRESENT, Stream.PULSE)
     )
     order = jax.random.permutation(order_key, inputs.shape[0])
     batches = order[: num_batches * batch_size].reshape(num_batches, batch_size)
@@ -149,7 +146,7 @@ def make_train_epoch(
         *(inputs[batch], labels[batch]),
       )
       correct = metrics.predict(inference) == labels[batch]
-      key = jax.random.fold_in(device_key, index)
+      key = jax.random.fold_in(pulse_key, index)
       return device.update(key, update, device_state, params), EpochMetrics(
         loss=metrics.cross_entropy(inference, labels[batch]),
         accuracy=correct.astype(jnp.float32),

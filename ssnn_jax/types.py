@@ -105,8 +105,7 @@ class Network(NamedTuple):
       and what the output layer said meanwhile. Where synapses have steps of
       their own, `pulse_gradient` is the gradient that one step stands for:
       spikes that enter a layer are dropped at its synapses at random, so that
-      each coincidence counted there stands for a whole number of steps. The ANN
-      has none.
+      each coincidence counted there stands for a whole number of steps.
   """
 
   init: Callable[..., Params]
