@@ -4,9 +4,11 @@
 
 It reads records alone: the activity that runs have recorded after each epoch,
 on their probe batch, gives events (`ssnn_jax.cost`), and a table of picojoules
-prices them. The library has two tables, `loihi` for a digital neuromorphic chip
-and `crossbar` for analog arrays; their files, in ssnn_jax/energies, say where
-each number is from and what it leaves out. A file of your own is made likewise.
+prices them. An update takes a pulse for each coincidence, as with
+`--protocol=fixed_step`. The library has two tables, `loihi` for a digital
+neuromorphic chip and `crossbar` for analog arrays; their files, in
+ssnn_jax/energies, say where each number is from and what it leaves out. A file
+of your own is made likewise.
 """
 
 import math

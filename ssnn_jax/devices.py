@@ -4,6 +4,15 @@ A device is a few pure functions, as an optimiser is, and the ideal device
 *is* an optimiser of optax: what trains takes either. Parameters are the weights
 that both reads of the crossbar see, forward and transposed.
 
+  device = make_resistive(device_config.PRESETS['ecram'], learning_rate=0.5)
+  network = ssnn(config, separate=device.is_separate)
+  params, state = device.init(device_key, network.init(key))
+  for each batch:
+    update, _ = network.learn(
+      params, learn_key, images, labels,
+      pulse_gradient=device.pulse_gradient(state))
+    params, state = device.update(pulse_key, update, state, params)
+
 A batch on a device: all its samples are read before any pulse, and then their
 pulses come together, n up and m down for each device, in no order. A batch of 1
 is what a chip does.
