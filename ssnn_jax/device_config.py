@@ -18,7 +18,7 @@ PROTOCOLS = ('fixed_rate', 'fixed_step')
 _PROTOCOLS = 'one of ' + ', '.join(PROTOCOLS)
 _SIGNED = ('up_down', 'w_min')
 _MAY_BE_INFINITE = ('w_max', 'w_min', 'endurance')
-_MOST_PULSES = 2**30  # that can be counted
+MOST_PULSES = 2**30  # that can be counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,8 +121,8 @@ class DeviceConfig:
       ),
       (
         'endurance',
-        self.endurance <= _MOST_PULSES or self.endurance == math.inf,
-        f'up to {_MOST_PULSES} pulses, or infinity',
+        self.endurance <= MOST_PULSES or self.endurance == math.inf,
+        f'up to {MOST_PULSES} pulses, or infinity',
       ),
       ('protocol', self.protocol in PROTOCOLS, _PROTOCOLS),
       (

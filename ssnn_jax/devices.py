@@ -27,6 +27,7 @@ import jax.numpy as jnp
 import optax
 
 from ssnn_jax import coincidence
+from ssnn_jax import device_constants
 from ssnn_jax import resistive
 from ssnn_jax import types
 from ssnn_jax.device_config import DeviceConfig
@@ -58,7 +59,7 @@ class ResistiveState(NamedTuple):
 
   num_updates: jax.Array  # int32
   learning_rate: jax.Array  # at first
-  constants: types.Params  # `resistive.Constants` of each array
+  constants: types.Params  # `device_constants.Constants` of each array
   # [I, J] and [J] int32 pulses so far, of each device; None: not counted
   pulses: types.Params
 
@@ -104,7 +105,7 @@ def make_resistive(
     constants, pulses = map_arrays(
       jax.random.split(key, len(jax.tree.leaves(params))),
       lambda key, weights: (
-        resistive.draw(key, config, weights.shape),
+        device_constants.draw(key, config, weights.shape),
         jnp.zeros(weights.shape, jnp.int32) if config.endurance else None,
       ),
       params,

@@ -15,6 +15,7 @@ from experiments import aihwkit_response
 from experiments import device_figures
 from experiments import device_response
 import ssnn_jax
+from ssnn_jax import device_constants
 from ssnn_jax import resistive
 from tests import test_util
 
@@ -68,7 +69,7 @@ class ClosedFormTest(parameterized.TestCase):
   @parameterized.parameters('constant', 'linear', 'soft')
   def test_many_pulses_at_once_are_as_many_one_by_one(self, name):
     config = device_response.make_config(CASES[name])
-    constants = resistive.draw(jax.random.key(0), config, ())
+    constants = device_constants.draw(jax.random.key(0), config, ())
     expected = device_response.closed_form(CASES[name])
     weight = jnp.float32(0.0)
     for up, down, place in ((60, 0, 60), (140, 0, 200), (0, 150, 350)):

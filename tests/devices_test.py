@@ -13,8 +13,8 @@ import optax
 import ssnn_jax
 from ssnn_jax import checkpoints
 from ssnn_jax import device_config
+from ssnn_jax import device_constants
 from ssnn_jax import devices
-from ssnn_jax import resistive
 from ssnn_jax import training
 from ssnn_jax import types
 from ssnn_jax.device_config import DeviceConfig
@@ -247,7 +247,7 @@ class LimitsTest(parameterized.TestCase):
 
   def test_lifetimes_differ_and_none_is_below_a_batch(self):
     config = DeviceConfig(lifetime=3.0, lifetime_dtod=0.5)
-    kept = resistive.draw(jax.random.key(0), config, (10_000,)).kept
+    kept = device_constants.draw(jax.random.key(0), config, (10_000,)).kept
     self.assertBetween(float(kept.max()), 0.8, 0.9)
     test_util.assert_mean_within(np.asarray(kept) < 1 - 1 / 3.0, 0.5)
     share = (1 + math.erf((1 / 3 - 1) / 0.5 / math.sqrt(2))) / 2
@@ -273,7 +273,7 @@ class SeedsTest(parameterized.TestCase):
     drawn = [
       own for seed in range(2) for own in start(seed).opt_state.constants
     ]
-    for field in resistive.Constants._fields:
+    for field in device_constants.Constants._fields:
       values = np.array([np.ravel(getattr(own, field)) for own in drawn])
       self.assertEqual(values.shape, (4, 1600))
       distance = np.corrcoef(values) - np.eye(4)

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
+from ssnn_jax import device_constants
 from ssnn_jax import devices
-from ssnn_jax import resistive
 from ssnn_jax import tiki_taka
 from ssnn_jax import types
 from ssnn_jax.device_config import DeviceConfig
@@ -162,12 +162,12 @@ class SymmetryTest(parameterized.TestCase):
   def test_zero_shifting_makes_steps_equal_at_0(self):
     config = SOFT | dict(up_down_dtod=0.1, dw_min_dtod=0.1)
     plain, shifted = (
-      resistive.draw(
+      device_constants.draw(
         jax.random.key(0), DeviceConfig(**config, zero_shifting=shifts), (1000,)
       )
       for shifts in (False, True)
     )
-    point = resistive.symmetry_point(plain)
+    point = device_constants.symmetry_point(plain)
     self.assertGreater(float(point.mean()), 0.1)  # the step up is larger
     np.testing.assert_allclose(shifted.up, shifted.down, rtol=0, atol=1e-6)
     # All else is as it was, seen from there.
@@ -184,7 +184,7 @@ class SymmetryTest(parameterized.TestCase):
     config = DeviceConfig(**SOFT, up_down_dtod=0.1, zero_shifting=shifts)
     pair, rng = Pair(config, 40, num_columns=50), np.random.default_rng(0)
     own = pair.state.fast_state.constants[0].weights
-    point = np.asarray(resistive.symmetry_point(own))
+    point = np.asarray(device_constants.symmetry_point(own))
     for _ in range(200):
       pair.give(*rng.integers(0, 5, (2, *pair.shape)))
     distance = np.asarray(pair.state.fast[0].weights) - point
