@@ -45,7 +45,7 @@ _WORDS = {
   'corrupt_devices_prob': ('stuck devices', 'share of devices'),
   'out_noise': ('noise of reads', 'sd in each tick (in weights)'),
 }
-_TICKS = (0, 20, 50, 70, 80, 90, 95, 97, 98, 99, 100)
+_TICKS = (0, 20, 50, 60, 70, 75, 80, 84, 87, 90, 93, 95, 97, 98, 99, 100)
 _SCALE = '; the scale of accuracies widens towards 100 %'
 _MOST_COLUMNS = 4
 _LOOKS = {
@@ -203,17 +203,19 @@ def _plot_whole(axes, settings):
 
 def _set_accuracies(panels, settings):
   """Spreads accuracies by the logarithm of what is missing, and names them."""
-  low = min(
-    100 * (s.mean(tolerance.QUANTITY) - s.deviation(tolerance.QUANTITY))
+  ends = [
+    100 * (s.mean(tolerance.QUANTITY) + sign * s.deviation(tolerance.QUANTITY))
     for s in settings
-  )
+    for sign in (-1, 1)
+  ]
+  low, high = (_spread_out(end) for end in (min(ends), max(ends)))
   kind = 'held-out' if settings[0].config['hold_out'] > 0 else 'test'
   other = settings[0].config['test_dataset']
   for axes in panels:
     axes.set_yscale('function', functions=(_spread_out, _percent))
     axes.set_yticks(_TICKS, [str(percent) for percent in _TICKS])
     axes.yaxis.set_minor_locator(ticker.NullLocator())
-    axes.set_ylim(_percent(_spread_out(low) - 0.1), 100)
+    axes.set_ylim(_percent(low - 0.1), min(_percent(high + 0.1), 100))
     axes.set_ylabel(f'{kind} accuracy{f" on {other}" if other else ""} (%)')
 
 
