@@ -216,7 +216,7 @@ class ToleranceTest(parameterized.TestCase):
       np.testing.assert_allclose([ideal, below], [95.2, 94.2], rtol=1e-6)
       low, high = axes.get_ylim()
       self.assertBetween(low, 40, 65.2)  # the least is at 65.2
-      self.assertEqual(high, 100)
+      self.assertBetween(high, 96.7, 100)  # the ANN is at 96.2 ± 0.5
 
   def test_a_figure_is_saved(self):
     settings = make_settings(
