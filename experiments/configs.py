@@ -208,6 +208,11 @@ class ExperimentConfig(synapses.SynapseFields):
     for name in ('weight_decay', 'eval_every', 'probe_every'):
       value = getattr(self, name)
       fields.check(name, value, 0 <= value < math.inf, 'a number from 0 up')
+    if self.method == 'bp':
+      fields.check(
+        *('device', self.device, self.device == synapses.IDEAL),
+        'ideal, as --method=bp makes no pulses',
+      )
     if self.device != synapses.IDEAL:
       fields.check(
         *('weight_decay', self.weight_decay, self.weight_decay == 0),

@@ -4,15 +4,16 @@
 
 It reads records alone: the activity that runs have recorded after each epoch,
 on their probe batch, gives events (`ssnn_jax.cost`), and a table of picojoules
-prices them. An update takes a pulse for each coincidence, as with
-`--protocol=fixed_step`. The library has two tables, `loihi` for a digital
-neuromorphic chip and `crossbar` for analog arrays; their files, in
-ssnn_jax/energies, say where each number is from and what it leaves out. A file
-of your own is made likewise.
+prices them. An update takes a pulse for each coincidence, as that of ideal
+synapses or with `--protocol=fixed_step`. The library has two tables, `loihi`
+for a digital neuromorphic chip and `crossbar` for analog arrays; their files,
+in ssnn_jax/energies, say where each number is from and what it leaves out. A
+file of your own is made likewise.
 """
 
 import math
 import os
+import pathlib
 from typing import Any
 
 from absl import flags
@@ -25,6 +26,7 @@ from experiments import energy_figures
 from experiments import figures
 from experiments import grid_summary
 from experiments import summary
+from experiments import synapses
 import ssnn_jax
 from ssnn_jax import activity
 from ssnn_jax import cost
@@ -112,6 +114,7 @@ def _take(run, energies):
   }
   if config['method'] == 'bp':
     return taken
+  _check_pulses(run, config)
   spent = _count(run, config, sizes, lines)
   per_epoch = cost.picojoules(spent.learning, energies)
   return taken | {
@@ -128,6 +131,18 @@ def _take(run, energies):
     'learning_nj': np.mean(per_epoch) / 1e3,
     'training_mj': np.sum(per_epoch) * presented / 1e9,
   }
+
+
+def _check_pulses(run, config):
+  """Refuses devices that get other pulses than one a coincidence."""
+  thins = config['device'] != synapses.IDEAL
+  thins = thins and config['protocol'] != 'fixed_step'
+  if thins or config['update_rule'] != 'sgd':
+    raise ssnn_jax.UserError(
+      f'{run.folder} holds devices (--device={config["device"]}) whose pulses '
+      'are not one a coincidence, which energies are counted by; give a sweep '
+      'with --device=ideal, or --protocol=fixed_step.'
+    )
 
 
 def _layer_sizes(config):
@@ -245,7 +260,8 @@ def main() -> None:
   settings = read(workdir, values['energies'])
   print(lay_out(settings))
   sheet = energy_figures.draw_energy(settings, values['energies'])
-  print('figure: ' + ', '.join(map(str, figures.save(sheet, workdir / FILE))))
+  name = f'{FILE}-{pathlib.Path(values["energies"]).stem}'
+  print('figure: ' + ', '.join(map(str, figures.save(sheet, workdir / name))))
 
 
 if __name__ == '__main__':

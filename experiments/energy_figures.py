@@ -114,7 +114,8 @@ def _errorbar(axes, points, name, **look):
 
 def _set_axis(axes, title):
   axes.set_title(title)
-  axes.set_xscale('log')
+  if axes.get_xlim()[1] > 0:
+    axes.set_xscale('log')
   axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
   axes.xaxis.set_major_formatter(ticker.FormatStrFormatter('%g'))
   axes.xaxis.set_minor_formatter(ticker.NullFormatter())

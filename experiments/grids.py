@@ -174,8 +174,9 @@ def _settings(base, grid):
     method = varied.pop('method')
     varied = {k: v for k, v in varied.items() if concerns(method, k)}
     name = _name(method, varied, is_named)
+    own = synapses.DEFAULTS if method == ANN else {}
     try:
-      config = dataclasses.replace(base, method=method, **varied)
+      config = dataclasses.replace(base, method=method, **own, **varied)
     except ssnn_jax.UserError as error:
       raise ssnn_jax.UserError(f'--grid: {error}') from None
     listed[name] = Setting(name, config)

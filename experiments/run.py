@@ -62,12 +62,19 @@ def _describe(run):
   """Tells the result of a finished run."""
   config, final = run.config, records.read(run.folder).final
   judged_on = 'held-out' if config.hold_out else 'test'
+  pulses = ''
+  if 'max_pulses' in final:
+    pulses = (
+      f'\npulses of a device: {final["mean_pulses"]:,.0f} on average, '
+      f'{final["max_pulses"]:,} at most.'
+    )
   return (
     f'{config.dataset}, {config.method}: {judged_on} accuracy '
     f'{final["test_accuracy"]:.2%} by winner counts, '
     f'{final["test_accuracy_potential"]:.2%} by final potential, '
     f'{final["test_accuracy_rate"]:.2%} read as an ANN; '
-    f'trained in {final["train_seconds"]:.3g} s.\nrecord: {run.folder}'
+    f'trained in {final["train_seconds"]:.3g} s (without compiling).{pulses}\n'
+    f'record: {run.folder}'
   )
 
 

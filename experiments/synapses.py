@@ -146,6 +146,10 @@ _OF_PRESET = tuple(
   field.name for field in dataclasses.fields(device_config.DeviceConfig)
 )
 NAMES = tuple(field.name for field in dataclasses.fields(SynapseFields))
+# Of a network that makes no pulses.
+DEFAULTS = {
+  field.name: field.default for field in dataclasses.fields(SynapseFields)
+}
 
 
 def resistive(config: SynapseFields) -> device_config.DeviceConfig | None:
@@ -168,7 +172,10 @@ def resistive(config: SynapseFields) -> device_config.DeviceConfig | None:
   if config.device not in (CUSTOM, *device_config.PRESETS):
     for name in given:
       fields.check(
-        name, given[name], False, 'none, unless --device says which has it'
+        name,
+        given[name],
+        False,
+        'none, as --device is ideal: give a published device, or custom',
       )
     is_sgd = config.update_rule == 'sgd'
     fields.check(

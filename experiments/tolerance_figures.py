@@ -73,7 +73,9 @@ def draw(settings: Sequence[summary.Setting]) -> figure.Figure:
   num_rows = -(-num_panels // _MOST_COLUMNS)
   num_columns = -(-num_panels // num_rows)
   sheet = figure.Figure(
-    figsize=(0.6 + 3.5 * num_columns, 1.4 + 3 * num_rows), layout='constrained'
+    # As wide as the title is, at least.
+    figsize=(0.6 + max(3.5 * num_columns, 7.0), 1.4 + 3 * num_rows),
+    layout='constrained',
   )
   panels = sheet.subplots(num_rows, num_columns, sharey=True, squeeze=False)
   for axes in panels.flat[num_panels:]:

@@ -1,7 +1,8 @@
 """What is between an array of devices and its neurons when it is read.
 
-The same converters and noise serve both reads, forward and transposed; a read
-is that of one window. Wires have no resistance: there is no IR drop.
+The same converters and noise serve both reads, forward and transposed
+(`NetworkConfig.reads`); a read is that of one window. Wires have no resistance:
+there is no IR drop.
 """
 
 import dataclasses
@@ -54,9 +55,8 @@ class ReadConfig:
           f'{kind}_bits', bits, 'a whole number from 2 to 24, or none'
         )
       if bits is not None and bound == math.inf:
-        raise _mistake(
-          f'{kind}_bits', bits, f'none unless {kind}_bound is finite, too'
-        )
+        expected = f'none, as {kind}_bound is infinite: give that, too'
+        raise _mistake(f'{kind}_bits', bits, expected)
     if not 0 <= self.out_noise < math.inf:
       raise _mistake('out_noise', self.out_noise, 'a number from 0 up')
 

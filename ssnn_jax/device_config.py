@@ -16,7 +16,7 @@ from ssnn_jax import types
 
 PROTOCOLS = ('fixed_rate', 'fixed_step')
 _PROTOCOLS = 'one of ' + ', '.join(PROTOCOLS)
-_SIGNED = ('up_down', 'w_min')
+_CHECKED = ('up_down', 'w_min', 'w_max')  # that 0 does not part
 _MAY_BE_INFINITE = ('w_max', 'w_min', 'endurance')
 MOST_PULSES = 2**30  # that can be counted
 
@@ -154,7 +154,7 @@ class DeviceConfig:
       self._refuse(name, is_number and not math.isnan(value), 'a number')
       is_finite = math.isfinite(value) or name in _MAY_BE_INFINITE
       self._refuse(name, is_finite, 'a finite number')
-      self._refuse(name, value >= 0 or name in _SIGNED, 'a number from 0 up')
+      self._refuse(name, value >= 0 or name in _CHECKED, 'a number from 0 up')
 
   def _check_gammas(self):
     """Lists what steps that depend on the weight need: a bound."""

@@ -1,8 +1,9 @@
 """What holds the weights: ideal synapses, or resistive devices under pulses.
 
-A device is a few pure functions, as an optimiser is, and the ideal device
-*is* an optimiser of optax: what trains takes either. Parameters are the weights
-that both reads of the crossbar see, forward and transposed.
+A device is a few pure functions, as an optimiser is, and the ideal device *is*
+an optimiser of optax: `training.init_state` and `training.make_train_epoch`
+take either. Parameters are the weights that both reads of the crossbar see,
+forward and transposed. By hand:
 
   device = make_resistive(device_config.PRESETS['ecram'], learning_rate=0.5)
   network = ssnn(config, separate=device.is_separate)

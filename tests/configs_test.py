@@ -11,6 +11,7 @@ import numpy as np
 
 from experiments import cli
 from experiments import configs
+from experiments import synapses
 import ssnn_jax
 from ssnn_jax import datasets
 
@@ -143,6 +144,12 @@ class ConfigsTest(parameterized.TestCase):
     '--hold_out=nan',
     '--seed=-1',
     '--seed=2147483648',
+    '--dw_min=0.1',
+    '--update_rule=tiki_taka',
+    '--transfer_lines=0',
+    '--inp_bits=8',
+    '--inp_bits=0',
+    '--out_noise=-1',
   )
   def test_impossible_values_are_refused(self, argument):
     name = argument.partition('=')[0]
@@ -150,6 +157,21 @@ class ConfigsTest(parameterized.TestCase):
       ssnn_jax.UserError, rf'\A{name} is \S+; expected [^\n]+\.\Z'
     ):
       parse(argument)
+
+  @parameterized.parameters(
+    ('--method=bp', '--device=ecram'),
+    ('--device=custom', '--dw_min=-1'),
+    ('--device=custom', '--weight_decay=0.1'),
+    ('--device=custom', '--protocol=fixed_step'),
+    ('--device=custom', '--update_rule=tiki_taka'),
+    ('--device=reram', '--w_min=2'),
+  )
+  def test_impossible_devices_are_refused(self, *arguments):
+    with self.assertRaisesRegex(
+      ssnn_jax.UserError, r'\A--\w+ is \S+; expected [^\n]+\.\Z'
+    ):
+      config, _ = parse(*arguments)
+      synapses.make_device(config, 1.0, lambda step: 1.0)
 
   @parameterized.parameters(
     '--num_steps=0',

@@ -150,6 +150,21 @@ class EnergyTest(parameterized.TestCase):
       }
       self.assertEqual(row, expected)
 
+  @parameterized.parameters(
+    ({'device': 'ecram'}, True),
+    ({'device': 'ecram', 'update_rule': 'tiki_taka'}, True),
+    ({'device': 'ecram', 'protocol': 'fixed_step'}, False),
+  )
+  def test_pulses_that_are_not_counted_are_refused(self, options, is_refused):
+    self.record('run', **options)
+    if not is_refused:
+      self.assertIn('480', energy.table(self.workdir, self.table))
+      return
+    with self.assertRaisesRegex(
+      ssnn_jax.UserError, r'run holds devices \(--device=ecram\) whose pulses'
+    ):
+      energy.table(self.workdir, self.table)
+
   def test_what_is_missing_for_the_training_is_told(self):
     self.record_sweep()
     text = energy.table(self.workdir, self.table)
@@ -194,7 +209,7 @@ class EnergyTest(parameterized.TestCase):
         energy.main()
     self.assertIn(energy.table(self.workdir, 'crossbar'), printed.getvalue())
     for suffix in ('png', 'svg'):
-      self.assertTrue((self.workdir / f'energy.{suffix}').exists())
+      self.assertTrue((self.workdir / f'energy-crossbar.{suffix}').exists())
 
   @parameterized.parameters('positive_error_rates', 'firing_rates')
   def test_records_without_activity_are_refused(self, name):

@@ -96,9 +96,10 @@ class SettingsTest(parameterized.TestCase):
       for name, path in folders.items()
     }
     some = configs.complete(recorded['bp'][0])
-    settings = grids.settings(
-      configs.CONFIGS[some['dataset']], *grids.SWEEPS[sweep]
+    base = dataclasses.replace(
+      configs.CONFIGS[some['dataset']], num_steps=some['num_steps']
     )
+    settings = grids.settings(base, *grids.SWEEPS[sweep])
     self.assertCountEqual([name for name, _ in settings], folders)
     for name, config in settings:
       expected = [
