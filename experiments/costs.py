@@ -57,10 +57,14 @@ def benchmark_table(lines: list[dict[str, Any]]) -> str:
       baseline = line  # of the lines that follow
       continue
     names = 'name', 'batch_size', 'representation', 'sampler'
-    key = tuple(line['layer_sizes']), *(line[name] for name in names)
+    own = line.get('synapses', 'ideal')
+    key = tuple(line['layer_sizes']), *(line[name] for name in names), own
     grouped.setdefault(key, (baseline, {}))[1][line['num_steps']] = line
+  # Only where there are any devices.
+  num_labels = 6 if any(key[-1] != 'ideal' for key in grouped) else 5
+  labels = 'step of', 'network', 'batch', 'spikes', 'sampler', 'synapses'
   header = (
-    *('step of', 'network', 'batch', 'spikes', 'sampler', 'BP, ms'),
+    *(*labels[:num_labels], 'BP, ms'),
     *(f'T = {steps}' for steps in all_steps),
     'MiB (BP)',
   )
@@ -69,7 +73,7 @@ def benchmark_table(lines: list[dict[str, Any]]) -> str:
     longest = own[max(own)]
     rows.append(
       (
-        *(name, '-'.join(map(str, sizes)), *map(str, rest)),
+        *(name, '-'.join(map(str, sizes)), *map(str, rest))[:num_labels],
         f'{baseline["median_ms"]:.3g}',
         *(
           f'{own[t]["ratio_to_bp"]:.2f}' if t in own else '' for t in all_steps

@@ -17,6 +17,7 @@ BLUE, ORANGE, GREEN, BLACK = '#0072B2', '#E69F00', '#009E73', '#000000'
 _NOISE = (-0.5, '--', 'chance')
 _KINKS = (-0.25, ':', 'kinks')
 # Color, marker and its size; in a readout dense and packed are the same.
+_IDEAL = 'ideal'  # synapses, also where a line says nothing of them
 _REPRESENTATIONS = {
   'packed': (BLUE, 'o', 4),
   'dense': (GREEN, 's', 9),
@@ -154,21 +155,28 @@ def draw_cost(lines: list[dict]) -> figure.Figure:
   Returns:
     The figure; a notebook shows it.
   """
+  all_spiking = [line for line in lines if line['num_steps']]
+  told = {line['name'] for line in all_spiking}
+  names = [name for name in ('learn', 'infer') if name in told]
   sheet = figure.Figure(figsize=(9.5, 4.4), layout='constrained')
-  for axes, name in zip(sheet.subplots(ncols=2), ('learn', 'infer')):
-    spiking = [x for x in lines if x['name'] == name and x['num_steps']]
+  panels = sheet.subplots(ncols=len(names), squeeze=False)[0]
+  for axes, name in zip(panels, names):
+    spiking = [line for line in all_spiking if line['name'] == name]
     for kind, (color, marker, size) in _REPRESENTATIONS.items():
       of_kind = [x for x in spiking if x['representation'] == kind]
-      of_kind.sort(key=lambda line: line['num_steps'])
-      axes.plot(
-        [line['num_steps'] for line in of_kind],
-        [line['ratio_to_bp'] for line in of_kind],
-        color=color,
-        marker=marker,
-        markersize=size,
-        fillstyle='none',
-        label=kind,
-      )
+      for synapses in dict.fromkeys(x.get('synapses', _IDEAL) for x in of_kind):
+        own = [x for x in of_kind if x.get('synapses', _IDEAL) == synapses]
+        own.sort(key=lambda line: line['num_steps'])
+        is_ideal = synapses == _IDEAL
+        axes.plot(
+          [line['num_steps'] for line in own],
+          [line['ratio_to_bp'] for line in own],
+          color=color if is_ideal else None,
+          marker=marker,
+          markersize=size,
+          fillstyle='none',
+          label=kind if is_ideal else f'{kind}, {synapses}',
+        )
     axes.axhline(1, color=BLACK, linewidth=1, label='backpropagation')
     _set_steps(axes, sorted({line['num_steps'] for line in spiking}))
     axes.set_yscale('log')
@@ -176,7 +184,7 @@ def draw_cost(lines: list[dict]) -> figure.Figure:
     axes.set_ylabel('time, in that of backpropagation')
     axes.set_title(name)
     axes.legend(fontsize=9)
-  first = next(line for line in lines if line['num_steps'])
+  first = all_spiking[0]
   sheet.suptitle(
     f'{"-".join(map(str, first["layer_sizes"]))}, batch {first["batch_size"]}, '
     f'{first["sampler"]} trains: what a step costs against spike-train length'
