@@ -125,7 +125,9 @@ class CommandLineTest(parameterized.TestCase):
       done.stdout,
       f'digits, bp: held-out accuracy {final["test_accuracy"]:.2%} by winner',
     )
-    self.assertEndsWith(done.stdout, f' s.\nrecord: {workdir}\n')
+    self.assertEndsWith(
+      done.stdout, f' s (without compiling).\nrecord: {workdir}\n'
+    )
 
   def test_an_interrupted_run_says_so_and_nothing_else(self):
     workdir = pathlib.Path(self.create_tempdir().full_path) / 'new'
