@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from experiments import summary
+from experiments import synapses
 import ssnn_jax
 
 BENCHMARK, FIDELITY = 'benchmark.jsonl', 'fidelity.jsonl'
@@ -57,11 +58,11 @@ def benchmark_table(lines: list[dict[str, Any]]) -> str:
       baseline = line  # of the lines that follow
       continue
     names = 'name', 'batch_size', 'representation', 'sampler'
-    own = line.get('synapses', 'ideal')
+    own = line.get('synapses', synapses.IDEAL)
     key = tuple(line['layer_sizes']), *(line[name] for name in names), own
     grouped.setdefault(key, (baseline, {}))[1][line['num_steps']] = line
   # Only where there are any devices.
-  num_labels = 6 if any(key[-1] != 'ideal' for key in grouped) else 5
+  num_labels = 6 if any(key[-1] != synapses.IDEAL for key in grouped) else 5
   labels = 'step of', 'network', 'batch', 'spikes', 'sampler', 'synapses'
   header = (
     *(*labels[:num_labels], 'BP, ms'),

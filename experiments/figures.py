@@ -9,6 +9,7 @@ import numpy as np
 
 from experiments import costs
 from experiments import summary
+from experiments import synapses
 from ssnn_jax import datasets
 
 # Okabe and Ito's palette, which the colour-blind tell apart.
@@ -17,7 +18,6 @@ BLUE, ORANGE, GREEN, BLACK = '#0072B2', '#E69F00', '#009E73', '#000000'
 _NOISE = (-0.5, '--', 'chance')
 _KINKS = (-0.25, ':', 'kinks')
 # Color, marker and its size; in a readout dense and packed are the same.
-_IDEAL = 'ideal'  # synapses, also where a line says nothing of them
 _REPRESENTATIONS = {
   'packed': (BLUE, 'o', 4),
   'dense': (GREEN, 's', 9),
@@ -164,10 +164,12 @@ def draw_cost(lines: list[dict]) -> figure.Figure:
     spiking = [line for line in all_spiking if line['name'] == name]
     for kind, (color, marker, size) in _REPRESENTATIONS.items():
       of_kind = [x for x in spiking if x['representation'] == kind]
-      for synapses in dict.fromkeys(x.get('synapses', _IDEAL) for x in of_kind):
-        own = [x for x in of_kind if x.get('synapses', _IDEAL) == synapses]
+      for kept in dict.fromkeys(
+        x.get('synapses', synapses.IDEAL) for x in of_kind
+      ):
+        own = [x for x in of_kind if x.get('synapses', synapses.IDEAL) == kept]
         own.sort(key=lambda line: line['num_steps'])
-        is_ideal = synapses == _IDEAL
+        is_ideal = kept == synapses.IDEAL
         axes.plot(
           [line['num_steps'] for line in own],
           [line['ratio_to_bp'] for line in own],
@@ -175,7 +177,7 @@ def draw_cost(lines: list[dict]) -> figure.Figure:
           marker=marker,
           markersize=size,
           fillstyle='none',
-          label=kind if is_ideal else f'{kind}, {synapses}',
+          label=kind if is_ideal else f'{kind}, {kept}',
         )
     axes.axhline(1, color=BLACK, linewidth=1, label='backpropagation')
     _set_steps(axes, sorted({line['num_steps'] for line in spiking}))

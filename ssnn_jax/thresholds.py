@@ -37,7 +37,6 @@ class Role(enum.IntEnum):
   TRANSPOSED_READ = 7
 
 
-_NUM_TRAINS = 5  # roles whose keys come first
 NOISES = (Role.WRITE, Role.READ, Role.TRANSPOSED_READ)
 
 
@@ -75,7 +74,7 @@ def make_keys(key: jax.Array, num_layers: int) -> jax.Array:
   # The keys of trains do not depend on what noises there are.
   shape = num_layers, len(Role), 3
   counters = jnp.arange(math.prod(shape), dtype=jnp.uint32)
-  split = num_layers * _NUM_TRAINS * 3
+  split = num_layers * (len(Role) - len(NOISES)) * 3
   hashes = keyed_hash(counters, *keys)
   parts = hashes[:split], hashes[split:]
   return jnp.concatenate([p.reshape(num_layers, -1, 3) for p in parts], axis=1)
