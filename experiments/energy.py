@@ -30,23 +30,16 @@ from experiments import synapses
 import ssnn_jax
 from ssnn_jax import activity
 from ssnn_jax import cost
-from ssnn_jax import datasets
 from ssnn_jax import records
-from ssnn_jax.datasets import images
-from ssnn_jax.datasets import loading
 
 FILE = 'energy'
 DEFAULT_TABLE = 'loihi'
-_PIXELS = {'digits': 8 * 8}  # of the others 28 * 28
 _NOTE = """
 
 Of one presentation of one sample; a / b is inference / learning. Inference is
 that of the trained network; learning is all that it takes, the forward part
 too, as a mean over epochs; training is all of them. BP works sample by sample,
 in digital circuits."""
-_NO_SIZE = """
-The energy of the whole training is left out, as the final line of a record does
-not tell num_train_samples."""
 
 
 def read(
@@ -98,9 +91,11 @@ def _take(run, energies):
   """Counts and prices what a run takes, and what backpropagation would."""
   config = configs.complete(run.config)
   lines = [event for event in run.events if event.get('event') == 'epoch']
-  sizes = tuple(run.final.get('layer_sizes') or _layer_sizes(config))
+  told = run.final
+  if 'layer_sizes' not in told or 'num_train_samples' not in told:
+    raise _lacking(run, 'layer_sizes and num_train_samples')
+  sizes, num_samples = tuple(told['layer_sizes']), told['num_train_samples']
   batch_size = config['batch_size']
-  num_samples = run.final.get('num_train_samples', math.nan)
   presented = num_samples // batch_size * batch_size  # an epoch
   bp = cost.backprop(sizes)
   priced = cost.backprop_picojoules
@@ -145,16 +140,11 @@ def _check_pulses(run, config):
     )
 
 
-def _layer_sizes(config):
-  """Tells the layers of a run that leaves them to its data set."""
-  if config['layer_sizes']:
-    return config['layer_sizes']
-  name = config['dataset']
-  source = 'mnist' if name == 'n_mnist' else loading.source_of(name)
-  num_inputs = _PIXELS.get(name, 28 * 28)
-  if name in datasets.RECORDINGS:
-    num_inputs = datasets.Binning(polarity=config['polarity']).num_inputs
-  return num_inputs, configs.NUM_HIDDEN, len(images.CLASS_NAMES[source])
+def _lacking(run, what):
+  return ssnn_jax.UserError(
+    f'{run.folder} does not tell the {what}; train it anew with this version '
+    'of ssnn_jax.'
+  )
 
 
 def _count(run, config, sizes, lines):
@@ -164,10 +154,7 @@ def _count(run, config, sizes, lines):
   for name in activity.Activity._fields:
     values = [line.get(name) for line in lines]
     if not values or None in values:
-      raise ssnn_jax.UserError(
-        f'{run.folder} does not tell the {name} of each epoch; train it anew '
-        'with this version of ssnn_jax.'
-      )
+      raise _lacking(run, f'{name} of each epoch')
     told[name] = tuple(np.transpose(values))
   try:
     network = ssnn_jax.NetworkConfig(sizes, **{n: config[n] for n in names})
@@ -206,8 +193,7 @@ def lay_out(settings: list[summary.Setting]) -> str:
   for setting in settings:
     named = [grid_summary.value(setting.config, name) for name in fields]
     rows.append((*named, *_row(setting)))
-  is_sized = all(math.isfinite(s.mean('bp_training_mj')) for s in settings)
-  return summary.layout(rows) + _NOTE + ('' if is_sized else _NO_SIZE)
+  return summary.layout(rows) + _NOTE
 
 
 def _row(setting):

@@ -82,7 +82,9 @@ class EnergyTest(parameterized.TestCase):
       records.append(folder, 'epoch', epoch=epoch, **told)
     accuracy = 0.9 + 0.02 * config.seed
     values = dict.fromkeys(summary.ACCURACIES + summary.ERRORS, accuracy)
-    records.append(folder, 'final', seed=config.seed, **values, **final)
+    told = {'layer_sizes': config.layer_sizes, 'num_train_samples': 11, **final}
+    told = {name: value for name, value in told.items() if name != without}
+    records.append(folder, 'final', seed=config.seed, **values, **told)
 
   def record_sweep(self, **options):
     for seed in (0, 1):
@@ -110,7 +112,7 @@ class EnergyTest(parameterized.TestCase):
     ]
 
   def test_the_table_is_what_hands_count(self):
-    self.record_sweep(final={'num_train_samples': 11})
+    self.record_sweep()
     text = energy.table(self.workdir, self.table)
     self.assertNotIn('num_train_samples', text)
     ann, *spiking = self.rows(text)
@@ -164,13 +166,6 @@ class EnergyTest(parameterized.TestCase):
       ssnn_jax.UserError, r'run holds devices \(--device=ecram\) whose pulses'
     ):
       energy.table(self.workdir, self.table)
-
-  def test_what_is_missing_for_the_training_is_told(self):
-    self.record_sweep()
-    text = energy.table(self.workdir, self.table)
-    self.assertIn('does\nnot tell num_train_samples', text)
-    for row in self.rows(text):
-      self.assertEqual([row['training, mJ'], row['BP training, mJ']], ['', ''])
 
   def test_the_figure_has_a_curve_a_sampler(self):
     self.record_sweep()
@@ -232,23 +227,19 @@ class EnergyTest(parameterized.TestCase):
         energy.table(self.workdir)
       self.record(f'run-{run}', method='bp')  # which is none, either
 
-  @parameterized.parameters(
-    ('digits', 'both', (64, 256, 10)),
-    ('emnist/letters', 'both', (784, 256, 26)),
-    ('n_mnist', 'both', (2 * 34 * 34, 256, 10)),
-    ('synthetic_events/digits', 'on', (34 * 34, 256, 10)),
-  )
-  def test_layers_are_those_of_the_data_set(self, dataset, polarity, sizes):
-    self.record('run', dataset=dataset, polarity=polarity, layer_sizes=None)
-    (setting,) = energy.read(self.workdir)
-    expected = cost.backprop(sizes)
-    self.assertEqual(setting.mean('bp_macs'), expected.forward_macs)
-    self.assertEqual(setting.mean('learning_bp_macs'), expected.learning_macs)
-
-  def test_layers_in_the_final_line_come_first(self):
+  def test_layers_are_those_of_the_final_line(self):
     self.record('run', final={'layer_sizes': [5, 3, 2]}, layer_sizes=None)
     (setting,) = energy.read(self.workdir)
     self.assertEqual(setting.mean('bp_macs'), 5 * 3 + 3 * 2)
+    self.assertEqual(setting.mean('learning_bp_macs'), 2 * 5 * 3 + 3 * 3 * 2)
+
+  @parameterized.parameters('layer_sizes', 'num_train_samples')
+  def test_a_final_line_that_lacks_sizes_is_refused(self, name):
+    self.record('run', without=name)
+    with self.assertRaisesRegex(
+      ssnn_jax.UserError, 'run does not tell the layer_sizes and num_train_s'
+    ):
+      energy.table(self.workdir)
 
 
 class EnergiesTest(parameterized.TestCase):
