@@ -162,6 +162,7 @@ def config(
   given = {name: values[name] for name in _FIELDS if values[name] is not None}
   if base is not None:
     return dataclasses.replace(base, **given)
+  method = given.pop('method', configs.ExperimentConfig.method)
   name = values['config'] or given.get('dataset', 'digits')
   if name not in configs.CONFIGS:
     flag = 'config' if values['config'] else 'dataset'
@@ -169,7 +170,7 @@ def config(
     raise ssnn_jax.UserError(
       f'--{flag}={name} is not there; choose one of {known}.'
     )
-  return dataclasses.replace(configs.CONFIGS[name], **given)
+  return configs.with_method(configs.CONFIGS[name], method, **given)
 
 
 def folder(path: str | os.PathLike) -> pathlib.Path:

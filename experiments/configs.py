@@ -10,13 +10,14 @@ from typing import Any
 import optax
 
 from experiments import fields
+from experiments import methods
 from experiments import synapses
 import ssnn_jax
 from ssnn_jax.config import INTEGRATIONS
+from ssnn_jax.config import OUTPUT_ERRORS
 from ssnn_jax.config import REPRESENTATIONS
 from ssnn_jax.config import SIGNALS
 
-METHODS = ('ssnn', 'bp')
 SCHEDULES = ('constant', 'cosine', 'linear')
 NUM_HIDDEN = 256
 # Ticks with an event that by default drive as much as a pixel of rate 1 does.
@@ -43,9 +44,9 @@ class ExperimentConfig(synapses.SynapseFields):
   method: str = fields.field(
     'Network',
     'ssnn',
-    'what is trained: the spiking network (ssnn), or the ANN, by '
-    'backpropagation (bp)',
-    choices=METHODS,
+    'what is trained, and how; a `method` is '
+    + ', '.join(f'{name} ({m.help})' for name, m in methods.METHODS.items()),
+    choices=tuple(methods.METHODS),
   )
   layer_sizes: tuple[int, ...] | None = fields.field(
     'Network',
@@ -100,6 +101,20 @@ class ExperimentConfig(synapses.SynapseFields):
   update: str = fields.field(
     'Spikes', 'spikes', 'what changes weights', choices=SIGNALS
   )
+  output_errors: str = fields.field(
+    'Spikes',
+    'winner',
+    'what error spikes of the output layer are: the winner of a tick against '
+    'the target (winner), or samples of the exact softmax minus target '
+    '(softmax)',
+    choices=OUTPUT_ERRORS,
+  )
+  delay: int = fields.field(
+    'Spikes',
+    0,
+    'windows by which errors lag behind the potentials they are made of, 0 or '
+    '1',
+  )
   sampler: str = fields.field(
     'Spikes',
     'bernoulli',
@@ -138,6 +153,12 @@ class ExperimentConfig(synapses.SynapseFields):
     'Training',
     0.0,
     'share of a weight that each step takes away, times the learning rate',
+  )
+  pixel_range: tuple[float, ...] = fields.field(
+    'Data',
+    (0.0, 1.0),
+    'rates of black and of white pixels, as in 0.3,0.7; those between follow',
+    unit='spikes per tick',
   )
   event_window: float = fields.field(
     'Data',
@@ -208,10 +229,10 @@ class ExperimentConfig(synapses.SynapseFields):
     for name in ('weight_decay', 'eval_every', 'probe_every'):
       value = getattr(self, name)
       fields.check(name, value, 0 <= value < math.inf, 'a number from 0 up')
-    if self.method == 'bp':
+    if not methods.METHODS[self.method].has_pulses:
       fields.check(
         *('device', self.device, self.device == synapses.IDEAL),
-        'ideal, as --method=bp makes no pulses',
+        f'ideal, as --method={self.method} makes no pulses',
       )
     if self.device != synapses.IDEAL:
       fields.check(
@@ -219,6 +240,13 @@ class ExperimentConfig(synapses.SynapseFields):
         '0, as resistive devices decay by --lifetime',
       )
     super().__post_init__()
+    low_high = self.pixel_range
+    fields.check(
+      'pixel_range',
+      ','.join(map(str, low_high)),
+      len(low_high) == 2 and 0 <= low_high[0] < low_high[1] <= 1,
+      'two numbers from 0 to 1, the lower one first',
+    )
     rate = self.learning_rate
     fields.check('learning_rate', rate, 0 < rate < math.inf, 'a number above 0')
     fields.check(
@@ -339,3 +367,41 @@ CONFIGS = {
     for name in ssnn_jax.datasets.RECORDINGS
   },
 }
+# Of the learning rate of a data set, which is the ANN's: for methods that have
+# to be tuned on their own.
+_RATE_FACTORS = {'surrogate_gradient': 0.03}
+
+
+def has_own_rate(method: str) -> bool:
+  """Tells whether a method's learning rate is tuned apart from the ANN's."""
+  return method in _RATE_FACTORS
+
+
+def learning_rate(dataset: str, method: str) -> float:
+  """Tells the default learning rate of a method on a data set."""
+  return CONFIGS[dataset].learning_rate * _RATE_FACTORS.get(method, 1.0)
+
+
+def with_method(
+  base: ExperimentConfig, method: str, **changes: Any
+) -> ExperimentConfig:
+  """Makes a configuration one of another method.
+
+  Args:
+    base: the configuration.
+    method: the method.
+    **changes: values of other fields.
+
+  Returns:
+    The configuration. Methods without pulses have ideal synapses; a learning
+    rate that is the default of the base's method becomes that of the other.
+
+  Raises:
+    UserError: if a value is out of range.
+  """
+  own = {}
+  if base.learning_rate == learning_rate(base.dataset, base.method):
+    own['learning_rate'] = learning_rate(base.dataset, method)
+  if not methods.METHODS[method].has_pulses:
+    own |= synapses.DEFAULTS
+  return dataclasses.replace(base, method=method, **own | changes)

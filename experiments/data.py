@@ -8,6 +8,7 @@ import numpy as np
 from experiments import configs
 import ssnn_jax
 
+_FULL_RANGE = 0.0, 1.0  # of pixels
 _BINNING_FIELDS = dataclasses.fields(ssnn_jax.datasets.Binning)
 
 
@@ -56,12 +57,18 @@ def _check_flags(config):
       '--hold_out and --test_dataset both say what to evaluate on; leave one '
       'of them out.'
     )
+  is_recorded = config.dataset in ssnn_jax.datasets.RECORDINGS
+  if is_recorded and config.pixel_range != _FULL_RANGE:
+    raise ssnn_jax.UserError(
+      f'--pixel_range is for images, and {config.dataset} holds recordings; '
+      'leave it out.'
+    )
   if other == config.dataset:
     raise ssnn_jax.UserError(
       f'--test_dataset={other} is what is trained on; leave it out to evaluate '
       'on its own test split.'
     )
-  if config.dataset in ssnn_jax.datasets.RECORDINGS:
+  if is_recorded:
     return
   for field in _BINNING_FIELDS:
     # The ticks, T, are those of images too.
@@ -82,13 +89,29 @@ def _load(config, name, data_dir, download):
       binning = ssnn_jax.datasets.Binning(**values)
     except ssnn_jax.UserError as error:
       raise ssnn_jax.UserError(f'--{error}') from None  # starts with the name
-  return _load_once(name, data_dir, download, binning)
+  pixel_range = _FULL_RANGE if binning else config.pixel_range
+  return _load_once(name, data_dir, download, binning, pixel_range)
 
 
 @functools.lru_cache(maxsize=2)  # settings of a sweep share what they can
-def _load_once(name, data_dir, download, binning):
-  return ssnn_jax.datasets.load(
+def _load_once(name, data_dir, download, binning, pixel_range):
+  dataset = ssnn_jax.datasets.load(
     name, data_dir, download=download, binning=binning
+  )
+  if pixel_range == _FULL_RANGE:
+    return dataset
+  return _compress(dataset, *pixel_range)
+
+
+def _compress(dataset, low, high):
+  """Makes images greyer: black is `low` and white `high`."""
+
+  def compress(split):
+    rates = np.asarray(ssnn_jax.rate_encode(split.inputs))
+    return split._replace(inputs=low + np.float32(high - low) * rates)
+
+  return dataset._replace(
+    train=compress(dataset.train), test=compress(dataset.test)
   )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from experiments import figures
 from experiments import grid_summary
 from experiments import grids
+from experiments import methods
 from experiments import summary
 
 # With those of `figures` Okabe and Ito's palette, but for its yellow, which is
@@ -77,7 +78,7 @@ def draw_grid(settings: Sequence[summary.Setting]) -> figure.Figure:
   spiking = [s for s in settings if not grid_summary.is_ann(s)]
   curves = _curves(spiking, axis, _look)
   anns = _curves(list(filter(grid_summary.is_ann, settings)), axis, _ann_look)
-  is_along = axis.field == 'method' or grids.concerns(grids.ANN, axis.field)
+  is_along = axis.field == 'method' or methods.concerns(methods.ANN, axis.field)
   sheet = figure.Figure(layout='constrained')
   num_panels = 2 if spiking else 1
   left, *right = sheet.subplots(ncols=num_panels, squeeze=False)[0]
@@ -118,7 +119,7 @@ def _values(settings, field):
   values = []
   for setting in settings:
     value = setting.config[field]
-    is_of_use = grids.concerns(setting.config['method'], field)
+    is_of_use = methods.concerns(setting.config['method'], field)
     if is_of_use and value not in values:
       values.append(value)
   return values
@@ -138,11 +139,12 @@ def _curves(settings, axis, look):
     field
     for field in grid_summary.varied(settings)
     if field != axis.field
-    and grids.concerns(settings[0].config['method'], field)
+    and any(methods.concerns(s.config['method'], field) for s in settings)
   ]
   parts = {}
   for setting in settings:
-    words = [f'{f} = {grids.write(setting.config[f])}' for f in fields]
+    told = {f: grid_summary.value(setting.config, f) for f in fields}
+    words = [f'{field} = {value}' for field, value in told.items() if value]
     if grid_summary.is_ann(setting):
       words.insert(0, 'ANN')
     parts.setdefault(', '.join(words) or 'SSNN', []).append(setting)
@@ -227,7 +229,8 @@ def _set_axis(axes, axis):
 
 
 def _set_errors(axes, settings):
-  if all(setting.mean('update_error') > 0 for setting in settings):
+  errors = np.array([setting.mean('update_error') for setting in settings])
+  if np.all(errors[~np.isnan(errors)] > 0):
     axes.set_yscale('log')
     axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter(ticker.FormatStrFormatter('%g'))

@@ -14,6 +14,7 @@ import numpy as np
 
 from experiments import configs
 from experiments import grids
+from experiments import methods
 from experiments import summary
 from ssnn_jax import records
 
@@ -31,7 +32,7 @@ _HEADINGS = (
 
 def is_ann(setting: summary.Setting) -> bool:
   """Tells whether a setting is of the ANN."""
-  return setting.config['method'] == grids.ANN
+  return setting.config['method'] == methods.ANN
 
 
 def group(runs: Iterable[records.Run]) -> list[summary.Setting]:
@@ -74,7 +75,7 @@ def varied(settings: Sequence[summary.Setting]) -> list[str]:
 
 def value(config: dict[str, Any], field: str) -> str:
   """Writes the value of a field; empty where it makes no difference."""
-  is_of_use = grids.concerns(config['method'], field)
+  is_of_use = methods.concerns(config['method'], field)
   return grids.write(config[field]) if is_of_use else ''
 
 
@@ -88,19 +89,23 @@ def baseline(
     settings: all settings of the sweep.
 
   Returns:
-    The ANN that shares all that concerns it and has seeds in common; where
-    several do, that which shares most of the rest. None where none does.
+    The ANN that shares all that concerns it and has seeds in common, but for
+    the learning rate of a method that is tuned on its own; where several do,
+    that which shares most of the rest. None where none does.
   """
 
   def differing(ann):
     names = [n for n in _FIELDS if ann.config[n] != setting.config[n]]
-    return [name for name in names if name != 'method']
+    return [name for name in names if name not in own]
 
+  own = {'method'}
+  if configs.has_own_rate(setting.config['method']):
+    own.add('learning_rate')
   candidates = [
     ann
     for ann in settings
     if is_ann(ann)
-    and grids.SPIKING_FIELDS.issuperset(differing(ann))
+    and methods.SPIKING_FIELDS.issuperset(differing(ann))
     and not set(ann.seeds).isdisjoint(setting.seeds)
   ]
   return min(candidates, key=lambda ann: len(differing(ann)), default=None)

@@ -16,11 +16,10 @@ from typing import Any
 from typing import NamedTuple
 
 from experiments import configs
-from experiments import synapses
+from experiments import methods
 import ssnn_jax
 from ssnn_jax import device_config
 
-ANN = 'bp'
 Grid = Mapping[str, Sequence[Any]]
 
 _BOUNDED = {'device': ('custom',), 'w_max': (1.0,), 'w_min': (-1.0,)}
@@ -64,19 +63,6 @@ SWEEPS: dict[str, tuple[Grid, ...]] = {
     {'num_steps': (4, 16, 64, 256), 'sampler': ('bernoulli', 'sobol')},
   ),
 }
-# What the ANN has none of: it trains on rates. The rates of a recording are
-# means over its ticks, whose order they do not see, and whose number they
-# hardly do: one ANN, with the base's ticks, is beside spiking networks of every
-# T. The sampler also draws the masks of dropout, of one distribution whichever
-# it is. The probe is where spikes are measured against the ANN itself.
-SPIKING_FIELDS = frozenset(
-  (
-    *('num_steps', 'window', 'integration', 'tau', 'gain'),
-    *('forward', 'backward', 'update', 'sampler', 'representation'),
-    *('shuffle_ticks', 'probe_size', 'probe_draws'),
-    *synapses.NAMES,
-  )
-)
 _FORM = "--grid='num_steps=16,64;learning_rate=0.1,0.3'"
 _FIELDS = {
   field.name: field
@@ -97,11 +83,6 @@ class Setting(NamedTuple):
 
   name: str  # of its folder
   config: configs.ExperimentConfig
-
-
-def concerns(method: str, field: str) -> bool:
-  """Tells whether a field makes a difference to runs of a method."""
-  return method != ANN or field not in SPIKING_FIELDS
 
 
 def write(value: Any) -> str:
@@ -161,22 +142,21 @@ def settings(base: configs.ExperimentConfig, *grids: Grid) -> list[Setting]:
   listed = {}
   for grid in grids:
     listed |= _settings(base, grid)
-  return sorted(listed.values(), key=lambda s: s.config.method != ANN)
+  return sorted(listed.values(), key=lambda s: s.config.method != methods.ANN)
 
 
 def _settings(base, grid):
   """Makes the settings of a grid, by name."""
-  grid = {'method': (ANN, 'ssnn'), **grid}
-  is_named = len(set(grid['method']) - {ANN}) > 1
+  grid = {'method': (methods.ANN, 'ssnn'), **grid}
+  is_named = len(set(grid['method']) - {methods.ANN}) > 1
   listed = {}
   for values in itertools.product(*grid.values()):
     varied = dict(zip(grid, values))
     method = varied.pop('method')
-    varied = {k: v for k, v in varied.items() if concerns(method, k)}
+    varied = {k: v for k, v in varied.items() if methods.concerns(method, k)}
     name = _name(method, varied, is_named)
-    own = synapses.DEFAULTS if method == ANN else {}
     try:
-      config = dataclasses.replace(base, method=method, **own, **varied)
+      config = configs.with_method(base, method, **varied)
     except ssnn_jax.UserError as error:
       raise ssnn_jax.UserError(f'--grid: {error}') from None
     listed[name] = Setting(name, config)
@@ -202,7 +182,7 @@ def together(settings: Sequence[Setting]) -> list[list[Setting]]:
 def _name(method, varied, is_named):
   """Names a setting's folder by what is varied in it."""
   parts = [f'{field}={write(value)}' for field, value in varied.items()]
-  if method == ANN:
+  if method == methods.ANN:
     parts.insert(0, method)
   elif is_named:
     parts.insert(0, f'method={method}')

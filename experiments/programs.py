@@ -14,9 +14,9 @@ import jax
 import jax.numpy as jnp
 
 from experiments import configs
+from experiments import methods
 from experiments import synapses
 import ssnn_jax
-from ssnn_jax import activity
 from ssnn_jax import devices
 from ssnn_jax import metrics
 from ssnn_jax import sharding
@@ -37,7 +37,7 @@ class Programs(NamedTuple):
   evaluate: Callable  # (state, split) -> Accuracy
   count_pulses: Callable  # (state, split) -> pulses of devices, if counted
   observe: Callable  # (state, split) -> Activity on the probe batch
-  measure: Callable  # (state, split) -> errors of the update, at its weights
+  measure: Callable  # (state, split) -> errors of the update, if it has any
   # (seeds, learning_rates, split) -> state of the ANN after its first epoch
   train_ann: Callable
 
@@ -59,7 +59,7 @@ def make(
   Returns:
     The functions.
   """
-  is_spiking = config.method == 'ssnn'
+  method = methods.METHODS[config.method]
   reference = ssnn_jax.ann(network_config, axis_name=sharding.AXIS)
   schedule = configs.schedule(config, num_samples)
   optimizer = functools.partial(
@@ -69,28 +69,31 @@ def make(
   )
 
   def device(learning_rate):
-    resistive = None
-    if is_spiking:
-      resistive = synapses.make_device(config, learning_rate, schedule)
+    resistive = synapses.make_device(config, learning_rate, schedule)
     return devices.as_device(resistive or optimizer(learning_rate))
 
-  network = reference
-  if is_spiking:
-    network = ssnn_jax.ssnn(
-      network_config,
-      separate=device(0.0).is_separate,
-      axis_name=sharding.AXIS,
-    )
+  make_network = functools.partial(
+    method.make,
+    network_config,
+    separate=device(0.0).is_separate,
+    axis_name=sharding.AXIS,
+  )
 
   def start(seed, learning_rate):
-    return training.init_state(network, device(learning_rate), seed)
+    return training.init_state(reference, device(learning_rate), seed)
 
-  train_epoch = training.make_train_epoch(
-    network, device(0.0), config.batch_size, sharding.AXIS
-  )
-  evaluate = training.make_evaluate(
-    network, reference, _EVAL_BATCH_SIZE, sharding.AXIS
-  )
+  def train_epoch(state, split):
+    train = training.make_train_epoch(
+      *(make_network(state.key), device(0.0), config.batch_size, sharding.AXIS)
+    )
+    return train(state, *split)
+
+  def evaluate(state, split):
+    judge = training.make_evaluate(
+      *(make_network(state.key), reference, _EVAL_BATCH_SIZE, sharding.AXIS)
+    )
+    key = training.stream_key(state.key, training.Stream.EVALUATE)
+    return judge(state.params, key, *split)
 
   def train_ann(seed, learning_rate, split):
     # On one device, so that it is the same on any number of them.
@@ -104,19 +107,8 @@ def make(
 
   return Programs(
     start=run(jax.vmap(lambda *args: _shelve(start(*args)))),
-    train_epoch=run(
-      _over_states(lambda state, split: train_epoch(state, *split)),
-      donate_argnums=0,
-    ),
-    evaluate=run(
-      _over_states(
-        lambda state, split: evaluate(
-          state.params,
-          training.stream_key(state.key, training.Stream.EVALUATE),
-          *split,
-        )
-      )
-    ),
+    train_epoch=run(_over_states(train_epoch), donate_argnums=0),
+    evaluate=run(_over_states(evaluate)),
     count_pulses=run(
       _over_states(lambda state, split: synapses.count_pulses(state.opt_state))
     ),
@@ -142,12 +134,10 @@ def fit_in_memory(compiled: jax.stages.Compiled) -> bool:
 
 def _make_observe(config, network_config):
   """Makes what tells the activity of a state's network on the probe batch."""
-  if config.method == 'bp':
-    rates = dict.fromkeys(('forward', 'backward', 'update'), 'rates')
-    network_config = dataclasses.replace(network_config, **rates)
-  observe = activity.make_observe(network_config)
+  make = methods.METHODS[config.method].make_observe
 
   def on_probe(state, split):
+    observe = make(network_config, state.key)
     key = training.stream_key(state.key, training.Stream.OBSERVE)
     return observe(state.params, key, *_probe(config, split))
 
@@ -158,19 +148,23 @@ def _make_measure(config, network_config):
   """Makes what measures the update of a state's network against the gradient.
 
   `update_error` has spikes as the network has them; for `quantisation_error`
-  forward and backward are on rates.
+  forward and backward are on rates. Neither is told of a method whose update
+  is not meant to be the gradient.
   """
+  method = methods.METHODS[config.method]
   exact = dataclasses.replace(network_config, dropout=0.0)
   quantised = dataclasses.replace(exact, forward='rates', backward='rates')
   measured = {'update_error': exact, 'quantisation_error': quantised}
-  if config.method == 'bp':
+  if not method.estimates_gradient:
+    return lambda state, split: {}
+  if config.method == methods.ANN:
     return lambda state, split: dict.fromkeys(measured, jnp.float32(0.0))
 
   def measure(state, split):
     key = training.stream_key(state.key, training.Stream.PROBE)
     return {
       name: metrics.update_error(
-        ssnn_jax.ssnn(network),
+        method.make(network, state.key),
         ssnn_jax.ann(exact),
         state.params,
         key,

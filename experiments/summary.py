@@ -70,7 +70,8 @@ def group(runs: Iterable[records.Run]) -> list[Setting]:
   for config, finals in groups.values():
     finals.sort(key=lambda final: final['seed'])
     values = {
-      name: np.array([final[name] for final in finals], np.float64)
+      # Methods that estimate no gradient have no errors.
+      name: np.array([final.get(name, np.nan) for final in finals], np.float64)
       for name in ACCURACIES + ERRORS
     }
     settings.append(
@@ -230,7 +231,19 @@ def layout(rows: list[tuple[str, ...]]) -> str:
 
 
 def spread(setting: Setting, quantity: str, scale: float, digits: int) -> str:
-  """Writes mean and deviation of a quantity; one seed has no deviation."""
+  """Writes mean and deviation of a quantity; one seed has no deviation.
+
+  Args:
+    setting: the runs.
+    quantity: what is told; nothing where the runs lack it.
+    scale: factor on it.
+    digits: behind the point.
+
+  Returns:
+    The text.
+  """
+  if math.isnan(setting.mean(quantity)):
+    return ''
   text = f'{scale * setting.mean(quantity):.{digits}f}'
   if len(setting.seeds) > 1:
     text += f' ± {scale * setting.deviation(quantity):.{digits}f}'

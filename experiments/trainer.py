@@ -17,6 +17,7 @@ import tqdm
 from experiments import cli
 from experiments import configs
 from experiments import data
+from experiments import methods
 from experiments import multihost
 from experiments import programs
 from experiments import recorder
@@ -87,7 +88,7 @@ def train(
   config = runs[0].config
   network_config = configs.network_config(config, dataset)
   mesh = _make_mesh(config, options)
-  if config.method == 'ssnn':
+  if config.method != methods.ANN:
     cli.recommend_kernels()
   functions = programs.make(
     config, network_config, mesh, len(dataset.train.labels)
@@ -191,7 +192,8 @@ def _train_epochs(job, opened, train_epoch, state, clock, progress):
 
 def _observe(job, state, epoch):
   """Takes what the line of an epoch tells of the probe batch."""
-  seen = job.functions.observe(state, job.train_set)._asdict()
+  observed = job.functions.observe(state, job.train_set)._asdict()
+  seen = {name: told for name, told in observed.items() if told is not None}
   if _is_due(job.config.probe_every, epoch):
     seen |= job.functions.measure(state, job.train_set)
   return seen
@@ -204,7 +206,7 @@ def _finish(job, opened, state, accuracy, clock):
   digests = _digests(state.params, len(opened))
   pulses = job.functions.count_pulses(state, job.train_set)
   seeds, rates = _members([record.run for record in opened])
-  if job.config.method != 'bp':  # which has no errors
+  if job.config.method != methods.ANN:  # which has no errors
     # At weights that are the same for every T, so that these can be compared.
     state = job.functions.train_ann(seeds, rates, job.train_set)
   errors = job.functions.measure(state, job.train_set)

@@ -16,6 +16,7 @@ from ssnn_jax import network
 from ssnn_jax import presentation
 from ssnn_jax import spikes
 from ssnn_jax import thresholds
+from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 
 
@@ -36,13 +37,15 @@ class Activity(NamedTuple):
   firing_rates: tuple[jax.Array, ...]  # spikes per neuron and tick
   silent_fractions: tuple[jax.Array, ...]  # neurons that never fire
   saturated_fractions: tuple[jax.Array, ...]  # neurons that fire at every tick
-  error_rates: tuple[jax.Array, ...]  # error spikes per neuron and tick
+  # None, and so are the others, where errors are no spikes
+  error_rates: tuple[jax.Array, ...] | None = None  # per neuron and tick
   # those of the positive stream; the others are the negative stream's
-  positive_error_rates: tuple[jax.Array, ...]
+  positive_error_rates: tuple[jax.Array, ...] | None = None
   # of the hidden layers: reads of an error that asks for more than one spike
   # per tick, the only bias of the split into streams
-  clipped_error_fractions: tuple[jax.Array, ...]
-  coincidences: tuple[jax.Array, ...]  # at the weights, per sample
+  clipped_error_fractions: tuple[jax.Array, ...] | None = None
+  # at the weights, per sample
+  coincidences: tuple[jax.Array, ...] | None = None
 
 
 class _Tally(NamedTuple):
@@ -55,26 +58,30 @@ class _Tally(NamedTuple):
   coincidences: tuple[jax.Array, ...]  # float32
 
 
-def make_observe(config: NetworkConfig) -> Callable[..., Activity]:
+def make_observe(
+  config: NetworkConfig, feedback: types.Params | None = None
+) -> Callable[..., Activity]:
   """Makes the function that observes one presentation of a batch.
 
   Args:
     config: the network; its units are observed without dropout.
+    feedback: what errors are read back through, as for `network.ssnn`.
 
   Returns:
     `(params, key, inputs, labels) -> Activity` on one seed, pure; the arguments
     are those of `Network.learn`. Memory does not depend on T.
   """
   config = dataclasses.replace(config, dropout=0.0)
-  return functools.partial(_observe, config)
+  return functools.partial(_observe, config, feedback)
 
 
-def _observe(config, params, key, inputs, labels):
+def _observe(config, feedback, params, key, inputs, labels):
   """Presents a batch as `Network.learn` does and tallies each block."""
   inputs = encoding.encode_batch(config, params, inputs, labels)
   keys = thresholds.make_keys(key, len(config.layer_sizes))
   positions = network.batch_positions(len(inputs.rates))
   kept = network.dropout_masks(config, key, positions)
+  back = params if feedback is None else feedback
 
   def step(carry, index):
     block = spikes.block(config.schedule, index)
@@ -85,7 +92,7 @@ def _observe(config, params, key, inputs, labels):
         config, params, sources, inputs, kept, membranes, block
       )
       errors = presentation.backward(
-        config, params, sources, label, kept, sent, block.windows
+        config, back, sources, label, kept, sent, block.windows
       )
       seen = _tally_block(config, sent.signals, errors, block.windows)
       return sent.membranes, jax.tree.map(jnp.add, tally, seen)

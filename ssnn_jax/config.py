@@ -12,6 +12,7 @@ from ssnn_jax import types
 SIGNALS = ('spikes', 'rates')
 INTEGRATIONS = ('mean', 'leaky', 'memoryless')
 REPRESENTATIONS = ('auto', 'dense', 'packed')
+OUTPUT_ERRORS = ('winner', 'softmax')
 DEFAULT_WINDOW = 32
 
 
@@ -40,6 +41,12 @@ class NetworkConfig:
     backward: what the transposed read carries: 'spikes' or 'rates'.
     update: what changes a weight: 'spikes' (coincidences) or 'rates'
       (products).
+    output_errors: what the error spikes of the output layer are: 'winner' is
+      the winner of each tick against the target, 'softmax' samples the exact
+      softmax(v) - target, as the streams of hidden layers sample their errors.
+    delay: windows by which errors lag behind the potentials that they are made
+      of, 0 or 1; so that no error meets a spike that has caused it. The first
+      window then has none, and the update is scaled to make up for it.
     sampler: where thresholds come from: 'bernoulli' (a keyed hash), 'sobol' (a
       low-discrepancy sequence) or 'threefry' (`jax.random`, the slow
       reference).
@@ -68,6 +75,8 @@ class NetworkConfig:
   forward: str = 'spikes'
   backward: str = 'spikes'
   update: str = 'spikes'
+  output_errors: str = 'winner'
+  delay: int = 0
   sampler: str = 'bernoulli'
   representation: str = 'auto'
   kernels: bool = True
@@ -113,6 +122,14 @@ class NetworkConfig:
     _check(
       'dropout', self.dropout, 0 <= self.dropout < 1, '0 or more and below 1'
     )
+    _check('delay', self.delay, self.delay in (0, 1), '0 or 1 window')
+    _check(
+      'delay',
+      self.delay,
+      self.delay * self.schedule.window < self.num_steps,
+      f'0 for a presentation of one window ({self.num_steps} ticks), or a '
+      'shorter window',
+    )
     for field, choices in _CHOICES.items():
       value = getattr(self, field)
       _check(field, value, value in choices, 'one of ' + ', '.join(choices))
@@ -122,6 +139,11 @@ class NetworkConfig:
     """The cut of the presentation into windows."""
     window = self.window or min(DEFAULT_WINDOW, self.num_steps)
     return spikes.Schedule(self.num_steps, window)
+
+  @property
+  def error_steps(self) -> int:
+    """Ticks of a presentation in which there are errors."""
+    return self.num_steps - self.delay * self.schedule.window
 
   @property
   def gains(self) -> tuple[float, ...]:
@@ -144,6 +166,7 @@ _CHOICES = {
   'forward': SIGNALS,
   'backward': SIGNALS,
   'update': SIGNALS,
+  'output_errors': OUTPUT_ERRORS,
   'sampler': tuple(thresholds.SAMPLERS),
   'representation': REPRESENTATIONS,
 }

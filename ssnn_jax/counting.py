@@ -81,7 +81,7 @@ def make_plan(
 
 def _unit(config, batch_size):
   """The gradient that one coincidence stands for, in each layer."""
-  samples = config.num_steps * batch_size
+  samples = config.error_steps * batch_size
   return tuple(
     types.LayerParams(
       weights=jnp.float32(read_gain / (samples * gain)),

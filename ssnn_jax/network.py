@@ -23,7 +23,11 @@ _SAMPLES_PER_COUNT = 128
 
 
 def ssnn(
-  config: NetworkConfig, *, separate: bool = False, axis_name: str | None = None
+  config: NetworkConfig,
+  *,
+  separate: bool = False,
+  axis_name: str | None = None,
+  feedback: types.Params | None = None,
 ) -> types.Network:
   """Builds the spiking network of a configuration.
 
@@ -35,6 +39,8 @@ def ssnn(
     axis_name: axis of a mesh whose devices share each batch, in order: a device
       is given its part, and all count what the whole batch counts; None where a
       device has all of it.
+    feedback: what errors are read back through in the place of the parameters
+      (`feedback_alignment`), with their structure; None for the parameters.
 
   Returns:
     The network's pure functions. Where the configuration has `forward`,
@@ -44,7 +50,7 @@ def ssnn(
   return types.Network(
     init=functools.partial(init, config),
     infer=functools.partial(_infer, config, axis_name),
-    learn=functools.partial(_learn, config, separate, axis_name),
+    learn=functools.partial(_learn, config, separate, axis_name, feedback),
   )
 
 
@@ -149,6 +155,7 @@ def _learn(
   config,
   separate,
   axis_name,
+  feedback,
   params,
   key,
   inputs,
@@ -165,6 +172,7 @@ def _learn(
   if axis_name:
     batch_size *= jax.lax.axis_size(axis_name)
   plan = counting.make_plan(config, batch_size, pulse_gradient)
+  back = params if feedback is None else feedback
 
   def present_block(membranes, index):
     block = spikes.block(config.schedule, index)
@@ -175,7 +183,7 @@ def _learn(
         config, params, sources, inputs, kept, membranes, block
       )
       errors = presentation.backward(
-        config, params, sources, label, kept, sent, block.windows
+        config, back, sources, label, kept, sent, block.windows
       )
       return sent.membranes, counting.synapse_ends(
         config, plan, sources, sent.signals, errors, block.windows

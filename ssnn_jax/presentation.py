@@ -5,6 +5,7 @@ a membrane that integrates is scanned over them.
 """
 
 from collections.abc import Callable
+import functools
 from typing import NamedTuple
 
 import jax
@@ -35,8 +36,9 @@ class Forward(NamedTuple):
   """What a block has sent forward."""
 
   signals: list[types.Signal]  # what enters each layer of weights
-  potentials: list[jax.Array]  # [W, J] what comes out of it
-  winners: jax.Array  # [W, K, C] uint32 trains of the output layer
+  # [W, J] what comes out of it; with a delay, in the window before
+  potentials: list[jax.Array]
+  winners: jax.Array  # [W, K, C] uint32 trains of the output layer; likewise
   membranes: Membranes  # after the block
 
 
@@ -85,7 +87,7 @@ def forward(
   sources: Sources,
   inputs: types.Inputs,
   kept: tuple[jax.Array, ...],
-  membranes: Membranes,
+  before: Membranes,
   block: spikes.Block,
 ) -> Forward:
   """Sends one block of one sample forward.
@@ -96,7 +98,7 @@ def forward(
     sources: makes thresholds.
     inputs: `[I]` rates and, where they are given, all spikes `[K, I]`.
     kept: for each hidden layer `[J]`, 0 where a unit is dropped and else 1.
-    membranes: the membranes before the block.
+    before: the membranes before the block.
     block: its place in the presentation.
 
   Returns:
@@ -110,7 +112,7 @@ def forward(
       config, layer, layer_params, sources, signals[layer], windows
     )
     membrane, potential = _integrate(
-      config, membranes.potentials[layer], drives, windows
+      config, before.potentials[layer], drives, windows
     )
     after.append(membrane)
     potentials.append(potential)
@@ -118,17 +120,36 @@ def forward(
       rates = jax.vmap(jnp.multiply, (0, None))(fire(potential), kept[layer])
       source = sources(thresholds.Role.FORWARD, layer + 1, rates.shape[1])
       signals.append(_emit(source, rates, windows))
-  winners = jax.vmap(wta.winner_take_all, in_axes=(None, 0, 0))(
-    sources(thresholds.Role.WINNER, 0, 1), potentials[-1], windows
+  compete = functools.partial(
+    jax.vmap(wta.winner_take_all, in_axes=(None, 0, 0)),
+    sources(thresholds.Role.WINNER, 0, 1),
   )
+  winners = compete(potentials[-1], windows)
   last = jnp.sum(windows.length > 0) - 1
   membranes = Membranes(
     potentials=tuple(after),
     output=potentials[-1][last],
-    winner_counts=membranes.winner_counts
-    + jnp.sum(spikes.count(winners), axis=0),
+    winner_counts=before.winner_counts + jnp.sum(spikes.count(winners), axis=0),
   )
+  if config.delay:
+    potentials = _lag(config, before, potentials, windows)
+    winners = compete(potentials[-1], _but_the_first(windows))
   return Forward(signals, potentials, winners, membranes)
+
+
+def _lag(config, membranes, potentials, windows):
+  """Puts the potentials of each window in the place of the next one's."""
+  start = windows.elapsed[0] - windows.length[0]
+  # At the start of all, where there are no errors, a leak divides by it.
+  start = spikes.Window(None, None, jnp.maximum(start, 1))
+
+  def lag(membrane, potential):
+    first = composite.read_membrane(
+      membrane, start, config.integration, config.tau
+    )
+    return jnp.concatenate([first[None], potential[:-1]])
+
+  return list(map(lag, membranes.potentials, potentials))
 
 
 def _enter(sources, inputs, block):
@@ -194,7 +215,8 @@ def _integrate(config, membrane, drives, windows):
 
   if config.integration == 'memoryless':
     lifted = jax.vmap(step, in_axes=(None, 0))
-    return membrane, lifted(membrane, (drives, windows))[1]
+    potentials = lifted(membrane, (drives, windows))[1]
+    return potentials[-1] if config.delay else membrane, potentials
   return jax.lax.scan(step, membrane, (drives, windows))
 
 
@@ -211,7 +233,8 @@ def backward(
 
   Args:
     config: the network.
-    params: its parameters.
+    params: what errors are read back through: its parameters, or others of
+      their shapes.
     sources: makes thresholds.
     label: the target class.
     kept: for each hidden layer `[J]`, 0 where a unit is dropped and else 1.
@@ -221,13 +244,9 @@ def backward(
   Returns:
     The error of the neurons behind each layer of weights, first layer first.
   """
-  target = jax.nn.one_hot(label, config.layer_sizes[-1])
-  streams = jax.vmap(wta.output_errors, in_axes=(0, None, 0))(
-    sent.winners, label, windows
-  )
-  probabilities = jax.nn.softmax(sent.potentials[-1])
-  rates = jax.vmap(jnp.subtract, (0, None))(probabilities, target)
-  errors = [types.ErrorSignal(rates, streams)]
+  if config.delay:
+    windows = _but_the_first(windows)
+  errors = [_output_error(config, sources, label, sent, windows)]
   for layer in reversed(range(len(kept))):
     arriving = _transposed_drive(
       config, layer + 1, params[layer + 1], sources, errors[0], windows
@@ -247,6 +266,35 @@ def backward(
       ),
     )
   return errors
+
+
+def _but_the_first(windows):
+  """Takes the ticks of the first window of a presentation away."""
+  is_later = windows.elapsed > windows.length
+  return windows._replace(
+    mask=jnp.where(is_later[:, None], windows.mask, jnp.uint32(0)),
+    length=jnp.where(is_later, windows.length, 0),
+  )
+
+
+def _output_error(config, sources, label, sent, windows):
+  """Compares the output layer with the target in each window."""
+  num_classes = config.layer_sizes[-1]
+  target = jax.nn.one_hot(label, num_classes)
+  probabilities = jax.nn.softmax(sent.potentials[-1])
+  rates = jax.vmap(jnp.subtract, (0, None))(probabilities, target)
+  if config.delay:
+    rates = jnp.where(windows.length[:, None] > 0, rates, 0.0)
+  if config.output_errors == 'softmax':
+    layer = len(config.layer_sizes) - 2
+    source = sources(thresholds.Role.ERROR, layer, num_classes)
+    split = jax.vmap(composite.split_streams, in_axes=(None, 0, 0))
+    streams = split(source, rates, windows)
+  else:
+    streams = jax.vmap(wta.output_errors, in_axes=(0, None, 0))(
+      sent.winners, label, windows
+    )
+  return types.ErrorSignal(rates, streams)
 
 
 def _transposed_drive(config, layer, layer_params, sources, error, windows):

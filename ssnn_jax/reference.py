@@ -96,7 +96,7 @@ def _infer(config, axis_name, params, key, inputs):
   rates = encoding.encode_batch(config, params, inputs).rates
   positions = network.batch_positions(len(rates), axis_name)
   kept = network.dropout_masks(config, key, positions)
-  return _read_out(config, logits(config, params, rates, kept))
+  return read_out(config, logits(config, params, rates, kept))
 
 
 def _learn(
@@ -116,12 +116,11 @@ def _learn(
   gradient, potential = jax.grad(loss, has_aux=True)(params)
   if axis_name:
     gradient = jax.lax.pmean(gradient, axis_name)
-  unit = jax.tree.map(lambda _: jnp.float32(1.0), params)
-  update = types.Update(positive=gradient, negative=None, unit=unit)
-  return update, _read_out(config, potential)
+  return types.exact_update(gradient), read_out(config, potential)
 
 
-def _read_out(config, potential):
+def read_out(config: NetworkConfig, potential: jax.Array) -> types.Inference:
+  """Reads potentials `[B, C]` out, with the ticks that classes should win."""
   expected = config.num_steps * jax.nn.softmax(potential)
   return types.Inference(winner_counts=expected, potential=potential)
 

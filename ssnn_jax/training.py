@@ -47,6 +47,7 @@ class Stream(enum.IntEnum):
   OBSERVE = 5
   DEVICE = 6
   PULSE = 7
+  FEEDBACK = 8
 
 
 def stream_key(key: jax.Array, stream: Stream) -> jax.Array:

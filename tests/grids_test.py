@@ -2,7 +2,6 @@
 
 import dataclasses
 import pathlib
-from unittest import mock
 
 from absl.testing import absltest
 from absl.testing import parameterized
@@ -12,6 +11,7 @@ import numpy as np
 
 from experiments import configs
 from experiments import grids
+from experiments import methods
 from experiments import synapses
 import ssnn_jax
 from ssnn_jax import records
@@ -145,19 +145,17 @@ class SettingsTest(parameterized.TestCase):
     self.assertEqual(names(text), expected)
 
   def test_several_spiking_methods_are_told_apart(self):
-    base, choices = BASE, ('ssnn', 'bp', 'other')
-    field = configs.ExperimentConfig.__dataclass_fields__['method']
-    metadata = dict(field.metadata, choices=choices)
-    with mock.patch.object(field, 'metadata', metadata):
-      listed = grids.settings(base, {'tau': (1.0, 2.0), 'method': choices})
+    chosen = ('ssnn', 'bp', 'surrogate_gradient', 'bp_stdp')
+    listed = grids.settings(BASE, {'tau': (1.0, 2.0), 'method': chosen})
     self.assertEqual(
       [(name, config.method, config.tau) for name, config in listed],
       [
         ('bp', 'bp', 16.0),
         ('method=ssnn,tau=1.0', 'ssnn', 1.0),
         ('method=ssnn,tau=2.0', 'ssnn', 2.0),
-        ('method=other,tau=1.0', 'other', 1.0),
-        ('method=other,tau=2.0', 'other', 2.0),
+        ('method=surrogate_gradient,tau=1.0', 'surrogate_gradient', 1.0),
+        ('method=surrogate_gradient,tau=2.0', 'surrogate_gradient', 2.0),
+        ('method=bp_stdp', 'bp_stdp', 16.0),  # which has no leak
       ],
     )
 
@@ -185,13 +183,14 @@ class SettingsTest(parameterized.TestCase):
   def test_fields_of_spikes_make_no_difference_to_the_ann(self):
     changed = {
       **{'num_steps': 9, 'window': 2, 'integration': 'leaky', 'tau': 3.0},
-      **{'gain': 2.0, 'forward': 'rates', 'backward': 'rates'},
+      **{'gain': 2.0, 'forward': 'rates', 'backward': 'rates', 'delay': 1},
+      'output_errors': 'softmax',
       **{'update': 'rates', 'sampler': 'sobol', 'representation': 'dense'},
     }
     of_data = {'shuffle_ticks', 'probe_size', 'probe_draws'}
     of_synapses = set(synapses.NAMES)
     self.assertEqual(
-      grids.SPIKING_FIELDS, changed.keys() | of_data | of_synapses
+      methods.SPIKING_FIELDS, changed.keys() | of_data | of_synapses
     )
     labels = jnp.arange(3)
     images = jnp.linspace(0, 1, 12).reshape(3, 4)

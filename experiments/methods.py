@@ -1,0 +1,145 @@
+"""The methods that train a network, and what makes a difference to each."""
+
+from collections.abc import Callable
+import dataclasses
+from typing import Any
+from typing import NamedTuple
+
+from experiments import synapses
+import ssnn_jax
+from ssnn_jax import activity
+from ssnn_jax import bp_stdp
+from ssnn_jax import feedback_alignment
+from ssnn_jax import rpu
+from ssnn_jax import surrogate_gradient
+from ssnn_jax import training
+
+ANN = 'bp'
+# What the ANN has none of: it trains on rates. The rates of a recording are
+# means over its ticks, whose order they do not see, and whose number they
+# hardly do: one ANN, with the base's ticks, is beside spiking networks of every
+# T. The sampler also draws the masks of dropout, of one distribution whichever
+# it is. The probe is where spikes are measured against the ANN itself.
+_PULSES = frozenset(
+  (
+    *('num_steps', 'gain', 'sampler', 'representation'),
+    *('probe_size', 'probe_draws'),
+    *synapses.NAMES,
+  )
+)
+SPIKING_FIELDS = _PULSES | {
+  *('window', 'integration', 'tau', 'delay', 'output_errors'),
+  *('forward', 'backward', 'update', 'shuffle_ticks'),
+}
+
+
+class Method(NamedTuple):
+  """A way to train a network.
+
+  Attributes:
+    help: what it is, in a few words.
+    make: `(config, key, *, separate, axis_name) -> Network`; the key is that of
+      the seed.
+    make_observe: `(config, key) -> observe`, as `activity.make_observe`.
+    fields: those of `SPIKING_FIELDS` that make a difference.
+    has_pulses: whether weights change by coincidences of spikes, so that
+      resistive devices can hold them.
+    estimates_gradient: whether its update estimates that of backpropagation, so
+      that their distance says something.
+  """
+
+  help: str
+  make: Callable[..., ssnn_jax.Network]
+  make_observe: Callable[..., Callable[..., activity.Activity]]
+  fields: frozenset[str]
+  has_pulses: bool
+  estimates_gradient: bool
+
+
+def _without_key(make: Callable[..., Any]) -> Callable[..., Any]:
+  """Makes what has nothing of a seed's own look as if it had."""
+  return lambda config, key, **options: make(config, **options)
+
+
+def _without_pulses(make):
+  """Makes a network that counts nothing; there are no signs to separate."""
+
+  def make_network(config, key, *, separate=False, axis_name=None):
+    del key, separate
+    return make(config, axis_name=axis_name)
+
+  return make_network
+
+
+def _observe_ann(config, key):
+  """Observes the ANN: what is expected of spikes at its rates."""
+  del key
+  rates = dict.fromkeys(('forward', 'backward', 'update'), 'rates')
+  return activity.make_observe(dataclasses.replace(config, **rates))
+
+
+def _feedback(config, key):
+  key = training.stream_key(key, training.Stream.FEEDBACK)
+  return feedback_alignment.draw_feedback(config, key)
+
+
+def _align_feedback(config, key, **options):
+  feedback = _feedback(config, key)
+  return feedback_alignment.feedback_alignment(config, feedback, **options)
+
+
+METHODS = {
+  'ssnn': Method(
+    'the spiking network',
+    _without_key(ssnn_jax.ssnn),
+    _without_key(activity.make_observe),
+    SPIKING_FIELDS,
+    has_pulses=True,
+    estimates_gradient=True,
+  ),
+  ANN: Method(
+    'the ANN, by backpropagation',
+    _without_pulses(ssnn_jax.ann),
+    _observe_ann,
+    frozenset(),
+    has_pulses=False,
+    estimates_gradient=True,
+  ),
+  'surrogate_gradient': Method(
+    'leaky integrate-and-fire neurons, by backpropagation through time',
+    _without_pulses(surrogate_gradient.surrogate_gradient),
+    _without_key(surrogate_gradient.make_observe),
+    frozenset(('num_steps', 'tau', 'sampler', 'shuffle_ticks')),
+    has_pulses=False,
+    estimates_gradient=False,
+  ),
+  'bp_stdp': Method(
+    'integrate-and-fire neurons, by STDP in phases',
+    _without_pulses(bp_stdp.bp_stdp),
+    _without_key(bp_stdp.make_observe),
+    frozenset(('num_steps', 'sampler', 'shuffle_ticks')),
+    has_pulses=False,
+    estimates_gradient=False,
+  ),
+  'rpu': Method(
+    'the ANN with pulses in the update alone',
+    _without_key(rpu.rpu),
+    _without_key(lambda config: activity.make_observe(rpu.rpu_config(config))),
+    _PULSES,
+    has_pulses=True,
+    estimates_gradient=True,
+  ),
+  'feedback_alignment': Method(
+    'the spiking network with fixed random feedback',
+    _align_feedback,
+    lambda config, key: activity.make_observe(config, _feedback(config, key)),
+    SPIKING_FIELDS,
+    has_pulses=True,
+    estimates_gradient=True,
+  ),
+}
+
+
+def concerns(method: str, field: str) -> bool:
+  """Tells whether a field of a configuration matters to runs of a method."""
+  return field not in SPIKING_FIELDS or field in METHODS[method].fields
