@@ -25,6 +25,7 @@ from experiments import configs
 from experiments import energy_figures
 from experiments import figures
 from experiments import grid_summary
+from experiments import methods
 from experiments import summary
 from experiments import synapses
 import ssnn_jax
@@ -33,6 +34,7 @@ from ssnn_jax import cost
 from ssnn_jax import records
 
 FILE = 'energy'
+_SPIKING = ('ssnn', 'feedback_alignment')  # in both directions
 DEFAULT_TABLE = 'loihi'
 _NOTE = """
 
@@ -70,21 +72,16 @@ def read(
       'that experiments.sweep wrote to, or a record.'
     )
   taken = {
-    (_key(run.config), run.final['seed']): _take(run, energies) for run in runs
+    (grid_summary.identity(run.config), run.final['seed']): _take(run, energies)
+    for run in runs
   }
   for setting in settings:
-    key = repr(setting.config)
+    key = grid_summary.identity(setting.config)
     each = [taken[key, seed] for seed in setting.seeds]
     setting.values.update(
       {name: np.array([own[name] for own in each]) for name in each[0]}
     )
   return settings
-
-
-def _key(recorded):
-  config = configs.complete(recorded)
-  del config['seed']
-  return repr(config)
 
 
 def _take(run, energies):
@@ -107,8 +104,13 @@ def _take(run, energies):
     'learning_bp_nj': learning / 1e3,
     'bp_training_mj': learning * presented * config['num_epochs'] / 1e9,
   }
-  if config['method'] == 'bp':
+  if config['method'] == methods.ANN:
     return taken
+  if config['method'] not in _SPIKING:
+    raise ssnn_jax.UserError(
+      f'{run.folder} holds a run of {config["method"]}, of which no chip is '
+      f'priced; give runs of {" or ".join(_SPIKING)}.'
+    )
   _check_pulses(run, config)
   spent = _count(run, config, sizes, lines)
   per_epoch = cost.picojoules(spent.learning, energies)
@@ -149,7 +151,10 @@ def _lacking(run, what):
 
 def _count(run, config, sizes, lines):
   """Counts what a presentation takes, as arrays over epochs."""
-  names = 'num_steps', 'window', 'forward', 'backward', 'update'
+  names = (
+    *('num_steps', 'window', 'forward', 'backward', 'update'),
+    *('delay', 'output_errors'),
+  )
   told = {}
   for name in activity.Activity._fields:
     values = [line.get(name) for line in lines]

@@ -56,7 +56,8 @@ def draw_energy(
   left.set_ylabel(_judged_on(settings))
   sheet.suptitle(
     f'{_names(settings)}: accuracy against energy, by the table '
-    f'{pathlib.Path(table).stem}; numbers are T\n{_bars(settings)}'
+    f'{pathlib.Path(table).stem}; numbers are T\n'
+    f'{summary.describe_bars(settings)}'
   )
   return sheet
 
@@ -130,11 +131,3 @@ def _judged_on(settings):
 
 def _names(settings):
   return ', '.join(sorted({s.config['dataset'] for s in settings}))
-
-
-def _bars(settings):
-  sizes = sorted({len(setting.seeds) for setting in settings})
-  if sizes == [1]:
-    return 'one seed'
-  seeds = ' to '.join(map(str, dict.fromkeys((sizes[0], sizes[-1]))))
-  return f'mean and standard deviation over {seeds} seeds'

@@ -64,12 +64,12 @@ def draw_spike_train_length(comparison: summary.Comparison) -> figure.Figure:
   ticks = [setting.num_steps for setting in comparison.spiking]
   for axes in (left, middle, right):
     _set_steps(axes, ticks)
-  config, num_seeds = comparison.ann.config, summary.count_seeds(comparison)
+  config = comparison.ann.config
+  bars = summary.describe_bars((comparison.ann, *comparison.spiking))
   sheet.suptitle(
     f'{config["dataset"]}: learning by spikes (SSNN) against spike-train '
     'length, beside the ANN\n'
-    f'mean and standard deviation over {num_seeds} seeds; errors on a probe '
-    "batch, at the ANN's weights after one epoch"
+    f"{bars}; errors on a probe batch, at the ANN's weights after one epoch"
   )
   return sheet
 

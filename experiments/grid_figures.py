@@ -273,9 +273,4 @@ def _title(settings, spiking):
   names = sorted({setting.config['dataset'] for setting in settings})
   steps = {setting.num_steps for setting in spiking}
   ticks = f', T = {steps.pop()}' if len(steps) == 1 else ''
-  sizes = sorted({len(setting.seeds) for setting in settings})
-  seeds = ' to '.join(map(str, dict.fromkeys((sizes[0], sizes[-1]))))
-  bars = f'mean and standard deviation over {seeds} seeds'
-  if sizes == [1]:
-    bars = 'one seed'
-  return f'{", ".join(names)}{ticks}\n{bars}'
+  return f'{", ".join(names)}{ticks}\n{summary.describe_bars(settings)}'

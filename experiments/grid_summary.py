@@ -1,6 +1,7 @@
 """The summary of any sweep, from records alone: a table, and a CSV file."""
 
 from collections.abc import Iterable
+from collections.abc import Mapping
 from collections.abc import Sequence
 import csv
 import dataclasses
@@ -30,6 +31,13 @@ _HEADINGS = (
 )
 
 
+def identity(recorded: Mapping[str, Any]) -> str:
+  """Tells a configuration, recorded in whole or in part, but for its seed."""
+  config = configs.complete(recorded)
+  del config['seed']
+  return repr(config)
+
+
 def is_ann(setting: summary.Setting) -> bool:
   """Tells whether a setting is of the ANN."""
   return setting.config['method'] == methods.ANN
@@ -48,12 +56,11 @@ def group(runs: Iterable[records.Run]) -> list[summary.Setting]:
   runs = [run for run in runs if run.final is not None]
   settings = summary.group(runs)
   shares = {
-    (repr(_without_seed(run.config)), run.final['seed']): _share(run.final)
-    for run in runs
+    (identity(run.config), run.final['seed']): _share(run.final) for run in runs
   }
   for setting in settings:
     setting.values['train_seconds'] = np.array(
-      [shares[repr(setting.config), seed] for seed in setting.seeds]
+      [shares[identity(setting.config), seed] for seed in setting.seeds]
     )
   fields = varied(settings)
 
@@ -168,10 +175,10 @@ def csv_text(
   runs = [run for run in runs if run.final is not None]
   settings = group(runs)
   fields = varied(settings)
-  places = {repr(s.config): place for place, s in enumerate(settings)}
+  places = {identity(s.config): place for place, s in enumerate(settings)}
   runs.sort(
     key=lambda run: (
-      places[repr(_without_seed(run.config))],
+      places[identity(run.config)],
       run.final['seed'],
       str(run.folder),
     )
@@ -212,12 +219,6 @@ def write_csv(
   path = pathlib.Path(workdir, FILE)
   records.write_whole(path, csv_text(runs, workdir))
   return path
-
-
-def _without_seed(recorded):
-  config = configs.complete(recorded)
-  del config['seed']
-  return config
 
 
 def _share(final):

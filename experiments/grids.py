@@ -62,6 +62,42 @@ SWEEPS: dict[str, tuple[Grid, ...]] = {
   'energy': (
     {'num_steps': (4, 16, 64, 256), 'sampler': ('bernoulli', 'sobol')},
   ),
+  # The ANN's learning rate serves the methods that estimate its gradient; the
+  # others have as many trials, around their own.
+  'tune': tuple(
+    {'method': (method,), 'learning_rate': rates, 'hold_out': (0.2,)}
+    for method, rates in {
+      'bp': (0.1, 0.2, 0.5, 1.0, 2.0),
+      'bp_stdp': (0.1, 0.2, 0.5, 1.0, 2.0),
+      'surrogate_gradient': (0.003, 0.01, 0.03, 0.1, 0.3),
+    }.items()
+  ),
+  'methods': ({'method': tuple(methods.METHODS), 'num_steps': (16, 64)},),
+  'attribution': (
+    {
+      'num_steps': (4, 16, 64),
+      **dict.fromkeys(('forward', 'backward', 'update'), ('spikes', 'rates')),
+    },
+  ),
+  # One choice at a time, and how membranes integrate at all windows.
+  'variants': (
+    {'num_steps': (4, 16, 64)},
+    {'num_steps': (4, 16, 64), 'sampler': ('sobol',)},
+    {
+      'integration': ('mean', 'leaky', 'memoryless'),
+      'window': (1, 8, 32, 64),
+    },
+    {'gain': ((0.5,), (2.0,))},
+    {'window': (8, 32), 'delay': (1,)},
+  ),
+  'grey_pixels': (
+    {
+      'pixel_range': ((0.3, 0.7),),
+      'window': (1,),
+      'integration': ('mean', 'memoryless'),
+      'num_steps': (4, 16, 64, 256),
+    },
+  ),
 }
 _FORM = "--grid='num_steps=16,64;learning_rate=0.1,0.3'"
 _FIELDS = {
@@ -148,13 +184,13 @@ def settings(base: configs.ExperimentConfig, *grids: Grid) -> list[Setting]:
 def _settings(base, grid):
   """Makes the settings of a grid, by name."""
   grid = {'method': (methods.ANN, 'ssnn'), **grid}
-  is_named = len(set(grid['method']) - {methods.ANN}) > 1
+  spiking = set(grid['method']) - {methods.ANN}
   listed = {}
   for values in itertools.product(*grid.values()):
     varied = dict(zip(grid, values))
     method = varied.pop('method')
     varied = {k: v for k, v in varied.items() if methods.concerns(method, k)}
-    name = _name(method, varied, is_named)
+    name = _name(method, varied, is_named=spiking != {'ssnn'})
     try:
       config = configs.with_method(base, method, **varied)
     except ssnn_jax.UserError as error:

@@ -11,6 +11,7 @@ from absl import flags
 from matplotlib import figure
 
 from experiments import aihwkit_response
+from experiments import attribution
 from experiments import cli
 from experiments import costs
 from experiments import curves
@@ -21,11 +22,32 @@ from experiments import event_statistics
 from experiments import figures
 from experiments import grid_figures
 from experiments import grid_summary
+from experiments import rivals
 from experiments import summary
 from experiments import tolerance
 from experiments import tolerance_figures
+from experiments import tuning
 import ssnn_jax
 from ssnn_jax import records
+
+# What tells a sweep, from the most special kind to any: whether settings are of
+# it, their table and figure, and the name of the figure's files.
+_SWEEPS = (
+  (
+    tolerance.is_tolerance,
+    *(tolerance.table, tolerance_figures.draw, 'tolerance'),
+  ),
+  (
+    tolerance.is_remedy,
+    *(tolerance.remedy_table, tolerance_figures.draw_remedy, 'remedy'),
+  ),
+  (
+    attribution.is_attribution,
+    *(attribution.table, attribution.draw, 'attribution'),
+  ),
+  (tuning.is_tuning, tuning.table, tuning.draw, 'tuning'),
+  (lambda _: True, grid_summary.table, grid_figures.draw_grid, 'grid'),
+)
 
 
 def read_record(
@@ -97,21 +119,21 @@ def _read_sweep(folder):
       f'--workdir={folder} holds no finished run; give a folder that '
       'experiments.sweep wrote to, or a record.'
     )
-  if tolerance.is_tolerance(settings):
-    sheet = tolerance_figures.draw(settings)
-    return tolerance.table(settings), sheet, 'tolerance'
-  if tolerance.is_remedy(settings):
-    sheet = tolerance_figures.draw_remedy(settings)
-    return tolerance.remedy_table(settings), sheet, 'remedy'
-  if _is_over_order_of_ticks(settings):
-    pairs = summary.pair_shuffled(settings)
-    sheet = event_figures.draw_event_time(pairs)
-    return summary.event_time_table(pairs), sheet, 'event_time'
+  if rivals.is_comparison(settings):
+    settings = rivals.read(folder)
+    return rivals.table(settings), rivals.draw(settings), 'methods'
   if _is_over_num_steps(settings):
     comparison = summary.compare(settings, str(folder))
     sheet = figures.draw_spike_train_length(comparison)
     return summary.table(comparison), sheet, 'spike_train_length'
-  return grid_summary.table(settings), grid_figures.draw_grid(settings), 'grid'
+  if _is_over_order_of_ticks(settings):
+    pairs = summary.pair_shuffled(settings)
+    sheet = event_figures.draw_event_time(pairs)
+    return summary.event_time_table(pairs), sheet, 'event_time'
+  for fits, table, draw, name in _SWEEPS:
+    if fits(settings):
+      return table(settings), draw(settings), name
+  raise AssertionError('any sweep is a grid')
 
 
 def _is_over_num_steps(settings):

@@ -159,10 +159,20 @@ def event_time_table(pairs: list[Shuffled]) -> str:
   return layout(rows)
 
 
-def count_seeds(comparison: Comparison) -> str:
-  """Tells over how many seeds the settings of a comparison were run."""
-  sizes = {len(s.seeds) for s in (comparison.ann, *comparison.spiking)}
-  return ' to '.join(map(str, sorted({min(sizes), max(sizes)})))
+def count_seeds(settings: Iterable[Setting]) -> str:
+  """Tells over how many seeds settings were run: 'one seed', '3 to 5 seeds'."""
+  sizes = {len(setting.seeds) for setting in settings}
+  if sizes == {1}:
+    return 'one seed'
+  return f'{" to ".join(map(str, sorted({min(sizes), max(sizes)})))} seeds'
+
+
+def describe_bars(settings: Iterable[Setting]) -> str:
+  """Tells what points and bars of a figure are, and over how many seeds."""
+  seeds = count_seeds(settings)
+  if seeds == 'one seed':
+    return seeds
+  return f'mean and standard deviation over {seeds}'
 
 
 def paired_difference(

@@ -29,6 +29,7 @@ from experiments import local_workers
 from experiments import ray_workers
 from experiments import recorder
 from experiments import trainer
+from experiments import tuning
 import ssnn_jax
 from ssnn_jax import records
 
@@ -211,7 +212,15 @@ def main() -> None:
     tasks = make_tasks(planned, load, trainer.make_options(values))
     launch(tasks, workdir, values)
     grid_summary.write_csv(records.find(workdir), workdir)
+  _tell_picks(grid_summary.group(records.find(workdir)))
   print(f'records: {workdir}, and summary.csv there')
+
+
+def _tell_picks(settings):
+  """Tells the best learning rates, if these are what has been tried."""
+  if tuning.is_tuning(settings):
+    for method, rate in tuning.pick(settings).items():
+      print(f'{method}: best on held-out samples with --learning_rate={rate:g}')
 
 
 def _define_flags():

@@ -236,8 +236,4 @@ def _describe(settings):
 
 
 def _bars(settings):
-  sizes = sorted({len(setting.seeds) for setting in settings})
-  if sizes == [1]:
-    return f'one seed{_SCALE}'
-  seeds = ' to '.join(map(str, dict.fromkeys((sizes[0], sizes[-1]))))
-  return f'mean and standard deviation over {seeds} seeds{_SCALE}'
+  return f'{summary.describe_bars(settings)}{_SCALE}'

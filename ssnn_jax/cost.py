@@ -139,7 +139,7 @@ def presentation(config: NetworkConfig, averages: activity.Activity) -> Cost:
     learning=Events(*(f + b for f, b in zip(inference, backward))),
     inference_latency=num_steps + num_layers * window,
     learning_latency=num_steps + (2 * num_layers - 1) * window,
-    delay_bits=_delay_bits(sizes, window),
+    delay_bits=delay_bits(sizes, window),
     metrics=_metrics(sizes, num_steps, fired),
   )
 
@@ -151,6 +151,11 @@ def _check_spiking(config):
         f'{use} is on rates, which no spike carries; count the cost of a '
         'network that has spikes throughout.'
       )
+  if config.delay or config.output_errors != 'winner':
+    raise types.UserError(
+      'costs are of errors without delay that winners make; count those of a '
+      "network with delay=0 and output_errors='winner'."
+    )
 
 
 def _number(value):
@@ -195,19 +200,26 @@ def _metrics(sizes, num_steps, fired):
   )
 
 
-def _delay_bits(sizes, window):
+def delay_bits(layer_sizes: Sequence[int], window: int) -> int:
   """Counts what has to wait until the error of the same window is there.
 
   A layer fires a window after the one below it, the output's errors come with
   its winners, and those of a layer a window after the errors of the one above.
   So spikes of layer l, which start after l windows, meet errors that start
   after 2 L - l - 1; a gate is set as its layer fires, and used after 2 L - l.
+
+  Args:
+    layer_sizes: neurons of each layer.
+    window: n, ticks of a window.
+
+  Returns:
+    The number of bits: a spike a tick, a gate a window.
   """
-  num_layers = len(sizes) - 1
+  num_layers = len(layer_sizes) - 1
   return sum(
     size * (2 * (num_layers - layer) - 1) * window
     + (size * 2 * (num_layers - layer) if layer else 0)
-    for layer, size in enumerate(sizes[:-1])
+    for layer, size in enumerate(layer_sizes[:-1])
   )
 
 

@@ -1,0 +1,161 @@
+"""What each use of spikes costs in accuracy, from records alone.
+
+The sweep `attribution` has spikes, or exact rates in their place, forward,
+backward and in the update, in all combinations.
+"""
+
+from collections.abc import Sequence
+import itertools
+
+from matplotlib import figure
+import numpy as np
+
+from experiments import figures
+from experiments import grid_summary
+from experiments import summary
+
+USES = ('forward', 'backward', 'update')
+_READS = dict(
+  zip(
+    summary.ACCURACIES,
+    ('winner counts', 'final potential', 'ANN of its weights'),
+  )
+)
+_LOOKS = ((figures.BLUE, 'o'), (figures.ORANGE, 's'), (figures.GREEN, '^'))
+_LINE = 'spikes in'
+
+
+def is_attribution(settings: Sequence[summary.Setting]) -> bool:
+  """Tells whether settings differ in T and uses of spikes alone, by an ANN."""
+  anns, spiking = _part(settings)
+  varied = set(grid_summary.varied(spiking))
+  is_comparable = len(anns) == 1 and None not in [
+    grid_summary.baseline(setting, anns) for setting in spiking
+  ]
+  return (
+    is_comparable
+    and len(varied.intersection(USES)) > 1
+    and varied <= {'num_steps', *USES}
+  )
+
+
+def table(settings: Sequence[summary.Setting]) -> str:
+  """Lays out how far networks are from the ANN, a line for each use of spikes.
+
+  Args:
+    settings: those of a sweep of which `is_attribution` holds.
+
+  Returns:
+    The table: accuracies in points from the ANN's, with the 95 % interval of
+    the differences, which are paired by seed; a block of lines for each way to
+    read a network out.
+  """
+  (ann,), spiking = _part(settings)
+  steps, by_place = _steps(spiking), _by_place(spiking)
+  rows = [('read by', _LINE, *(f'T = {number}' for number in steps), 'seeds')]
+  for quantity, read in _READS.items():
+    for uses in _combinations(spiking):
+      told = [by_place.get((uses, number)) for number in steps]
+      sizes = [len(setting.seeds) for setting in told if setting]
+      rows.append(
+        (
+          *(read, _name(uses)),
+          *(_points(setting, ann, quantity) for setting in told),
+          ' to '.join(map(str, sorted(set(sizes)))),
+        )
+      )
+  accuracy = summary.spread(ann, summary.ACCURACIES[0], 100, 2)
+  return f'{summary.layout(rows)}\n\nANN (BP): {accuracy}'
+
+
+def _points(setting, ann, quantity):
+  if setting is None:
+    return ''
+  return summary.points(*summary.paired_difference(setting, ann, quantity))
+
+
+def draw(settings: Sequence[summary.Setting]) -> figure.Figure:
+  """Draws how far networks are from the ANN, a panel for each T.
+
+  Args:
+    settings: those of a sweep of which `is_attribution` holds.
+
+  Returns:
+    The figure.
+  """
+  (ann,), spiking = _part(settings)
+  steps, combinations = _steps(spiking), _combinations(spiking)
+  by_place = _by_place(spiking)
+  sheet = figure.Figure(
+    figsize=(1.4 + 3.6 * len(steps), 4.8), layout='constrained'
+  )
+  panels = sheet.subplots(ncols=len(steps), sharey=True, squeeze=False)[0]
+  for axes, number in zip(panels, steps):
+    there = [uses for uses in combinations if (uses, number) in by_place]
+    for index, quantity in enumerate(_READS):
+      color, marker = _LOOKS[index]
+      points = [
+        summary.paired_difference(by_place[uses, number], ann, quantity)
+        for uses in there
+      ]
+      means, half_widths = 100 * np.transpose(points)
+      axes.errorbar(
+        [combinations.index(uses) + 0.2 * (index - 1) for uses in there],
+        means,
+        np.nan_to_num(half_widths),
+        color=color,
+        marker=marker,
+        markersize=5,
+        linestyle='none',
+        capsize=2,
+        label=f'read by {_READS[quantity]}',
+      )
+    axes.axhline(0, color=figures.BLACK, linewidth=1, label='ANN (BP)')
+    axes.set_xticks(
+      range(len(combinations)),
+      list(map(_name, combinations)),
+      rotation=40,
+      ha='right',
+    )
+    axes.set_title(f'T = {number}')
+    axes.set_xlabel(_LINE)
+    axes.grid(alpha=0.3)
+  panels[0].set_ylabel('test accuracy, minus that of the ANN (points)')
+  panels[-1].legend(fontsize=9, loc='lower right')
+  sheet.suptitle(
+    f'{ann.config["dataset"]}: what each use of spikes costs\n'
+    f'mean over {summary.count_seeds(settings)} and 95 % interval, paired'
+  )
+  return sheet
+
+
+def _part(settings):
+  spiking = [s for s in settings if not grid_summary.is_ann(s)]
+  return [s for s in settings if grid_summary.is_ann(s)], spiking
+
+
+def _steps(settings):
+  return sorted({setting.num_steps for setting in settings})
+
+
+def _uses(setting):
+  """Lists the uses of spikes of a network."""
+  return tuple(use for use in USES if setting.config[use] == 'spikes')
+
+
+def _by_place(settings):
+  return {(_uses(setting), setting.num_steps): setting for setting in settings}
+
+
+def _combinations(settings):
+  """Lists the uses of spikes that there are, fewest first."""
+  there = set(map(_uses, settings))
+  sizes = range(len(USES) + 1)
+  combinations = (itertools.combinations(USES, size) for size in sizes)
+  return [uses for uses in itertools.chain(*combinations) if uses in there]
+
+
+def _name(uses):
+  if len(uses) == len(USES):
+    return 'all three'
+  return ', '.join(uses) or 'none'

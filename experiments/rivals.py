@@ -1,0 +1,237 @@
+"""Methods side by side, from records alone: accuracy, time, spikes and memory.
+
+The sweep `methods` trains every method with equal layers, data order, schedule
+and regularisation.
+"""
+
+from collections.abc import Sequence
+import os
+
+from matplotlib import figure
+from matplotlib import ticker
+import numpy as np
+
+from experiments import configs
+from experiments import figures
+from experiments import grid_summary
+from experiments import methods
+from experiments import summary
+from ssnn_jax import bp_stdp
+from ssnn_jax import cost
+from ssnn_jax import records
+
+_QUANTITY = summary.ACCURACIES[0]
+_WORD = 32  # bits of a number that is no spike
+_COLORS = (figures.BLUE, figures.ORANGE, figures.GREEN, '#D55E00')
+_MARKERS = ('o', 's', '^', 'D')
+
+
+def is_comparison(settings: Sequence[summary.Setting]) -> bool:
+  """Tells whether settings compare more methods than ours, at some T."""
+  there = {setting.config['method'] for setting in settings}
+  varied = set(grid_summary.varied(settings))
+  return len(there) > 2 and varied <= {'method', 'num_steps', 'learning_rate'}
+
+
+def stored_bits(
+  method: str, layer_sizes: Sequence[int], num_steps: int, window: int
+) -> int:
+  """Counts what is kept of a sample from the forward phase to its update.
+
+  A spike is a bit and any other number 32 of them. Weights, and membranes that
+  the next tick overwrites, are not counted.
+
+    bp, rpu: what enters each layer of weights, as numbers; gates follow.
+    surrogate_gradient: at every tick what enters each layer, as spikes, and the
+      potential of each hidden neuron.
+    bp_stdp: the spikes of a sub-interval.
+    ssnn, feedback_alignment: spikes that wait for the errors of their window,
+      and gates (`cost.delay_bits`).
+
+  Args:
+    method: the method.
+    layer_sizes: neurons of each layer.
+    num_steps: T.
+    window: n, ticks between reads of a membrane.
+
+  Returns:
+    The number of bits.
+  """
+  sending, hidden = sum(layer_sizes[:-1]), sum(layer_sizes[1:-1])
+  if method in (methods.ANN, 'rpu'):
+    return _WORD * sending
+  if method == 'surrogate_gradient':
+    return num_steps * (sending + _WORD * hidden)
+  if method == 'bp_stdp':
+    return min(num_steps, bp_stdp.SUB_INTERVAL) * sending
+  return cost.delay_bits(layer_sizes, window)
+
+
+def read(workdir: str | os.PathLike) -> list[summary.Setting]:
+  """Reads the runs of a sweep, with what they took.
+
+  Args:
+    workdir: the folder of a sweep.
+
+  Returns:
+    The settings, the ANN's first; their `values` also hold, seed by seed,
+    `epoch_seconds`, the share of a run in an epoch of the program that trains
+    all seeds; `forward_spikes` and `error_spikes` of a sample, after the last
+    epoch; and `stored_bits`. What a method has none of is NaN.
+
+  Raises:
+    UserError: if a record is damaged.
+  """
+  runs = [run for run in records.find(workdir) if run.final is not None]
+  settings = grid_summary.group(runs)
+  taken = {
+    (grid_summary.identity(run.config), run.final['seed']): _take(run)
+    for run in runs
+  }
+  for setting in settings:
+    key = grid_summary.identity(setting.config)
+    each = [taken[key, seed] for seed in setting.seeds]
+    setting.values.update(
+      {name: np.array([own[name] for own in each]) for name in each[0]}
+    )
+  return settings
+
+
+def _take(run):
+  """Tells what a run took."""
+  config = configs.complete(run.config)
+  told, sizes = run.final, run.final['layer_sizes']
+  last = [event for event in run.events if event.get('event') == 'epoch'][-1]
+  method, num_steps = config['method'], config['num_steps']
+  seconds = told['train_seconds'] / told['seeds_at_once']
+
+  def spikes(name, sizes):
+    if method == methods.ANN or name not in last:
+      return np.nan
+    return num_steps * float(np.dot(last[name], sizes))
+
+  return {
+    'epoch_seconds': seconds / config['num_epochs'],
+    'forward_spikes': spikes('firing_rates', sizes[:-1]),
+    'error_spikes': spikes('error_rates', sizes[1:]),
+    'stored_bits': stored_bits(method, sizes, num_steps, told['window']),
+  }
+
+
+def table(settings: Sequence[summary.Setting]) -> str:
+  """Lays out methods, a line for each and T.
+
+  Args:
+    settings: those of `read`.
+
+  Returns:
+    The table: accuracies in percent, differences in points, paired by seed.
+  """
+  rows = [
+    (
+      *('method', 'T', 'accuracy', 'minus ANN (95 %)', 'read as ANN'),
+      *('seconds an epoch', 'of BP', 'spikes forward', 'back'),
+      *('bits stored', 'learning rate', 'seeds'),
+    )
+  ]
+  rows.extend(_row(setting, settings) for setting in settings)
+  return summary.layout(rows)
+
+
+def _row(setting, settings):
+  ann = grid_summary.baseline(setting, settings)
+  is_ann = grid_summary.is_ann(setting)
+  compared, as_ann = ('', ''), ''
+  if not is_ann:
+    as_ann = summary.spread(setting, summary.ACCURACIES[2], 100, 2)
+    if ann is not None:
+      difference = summary.paired_difference(setting, ann, _QUANTITY)
+      ratio = _ratio(setting, ann, 'epoch_seconds')
+      compared = summary.points(*difference), f'{ratio:.1f}'
+  whole = ('forward_spikes', 'error_spikes', 'stored_bits')
+  return (
+    *(setting.config['method'], '' if is_ann else str(setting.num_steps)),
+    summary.spread(setting, _QUANTITY, 100, 2),
+    *(compared[0], as_ann),
+    *(f'{setting.mean("epoch_seconds"):.3g}', compared[1]),
+    *(_whole(setting.mean(name)) for name in whole),
+    f'{setting.config["learning_rate"]:g}',
+    str(len(setting.seeds)),
+  )
+
+
+def _ratio(setting, ann, name):
+  return setting.mean(name) / ann.mean(name)
+
+
+def _whole(number):
+  return '' if np.isnan(number) else f'{number:,.0f}'
+
+
+def draw(settings: Sequence[summary.Setting]) -> figure.Figure:
+  """Draws methods side by side: accuracy, time and memory.
+
+  Args:
+    settings: those of `read`.
+
+  Returns:
+    The figure: a place for each method, a colour for each T.
+  """
+  anns = [s for s in settings if grid_summary.is_ann(s)]
+  others = [s for s in settings if not grid_summary.is_ann(s)]
+  names = [name for name in methods.METHODS if name in _names(others)]
+  sheet = figure.Figure(figsize=(13, 4.8), layout='constrained')
+  left, middle, right = sheet.subplots(ncols=3)
+  for number, color, marker in zip(_steps(others), _COLORS, _MARKERS):
+    part = [s for s in others if s.num_steps == number]
+    look = {'color': color, 'marker': marker, 'linestyle': 'none'}
+    places = [names.index(s.config['method']) for s in part]
+    left.errorbar(
+      places,
+      [100 * s.mean(_QUANTITY) for s in part],
+      [100 * s.deviation(_QUANTITY) for s in part],
+      capsize=3,
+      label=f'T = {number}',
+      **look,
+    )
+    for axes, quantity in (
+      (middle, 'epoch_seconds'),
+      (right, 'stored_bits'),
+    ):
+      axes.plot(places, [s.mean(quantity) for s in part], **look)
+  for ann in anns:
+    mean, deviation = 100 * ann.mean(_QUANTITY), 100 * ann.deviation(_QUANTITY)
+    left.axhspan(
+      mean - deviation, mean + deviation, color=figures.BLACK, alpha=0.1
+    )
+    left.axhline(mean, color=figures.BLACK, label='ANN (BP)')
+    middle.axhline(ann.mean('epoch_seconds'), color=figures.BLACK)
+    right.axhline(ann.mean('stored_bits'), color=figures.BLACK)
+  left.set_ylabel('test accuracy (%)')
+  left.legend(fontsize=9)
+  _set_log(middle, 'training time of an epoch (s)')
+  _set_log(right, 'stored for a sample until its update (bits)')
+  for axes in (left, middle, right):
+    axes.set_xticks(range(len(names)), names, rotation=30, ha='right')
+    axes.grid(alpha=0.3)
+  sheet.suptitle(
+    f'{others[0].config["dataset"]}: methods with equal layers, order and '
+    f'regularisation\n{summary.describe_bars(settings)}'
+  )
+  return sheet
+
+
+def _names(settings):
+  return {setting.config['method'] for setting in settings}
+
+
+def _steps(settings):
+  return sorted({setting.num_steps for setting in settings})
+
+
+def _set_log(axes, label):
+  axes.set_yscale('log')
+  axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+  axes.yaxis.set_major_formatter(ticker.FormatStrFormatter('%g'))
+  axes.yaxis.set_minor_formatter(ticker.NullFormatter())
+  axes.set_ylabel(label)

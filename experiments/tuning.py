@@ -1,0 +1,127 @@
+"""Which learning rate each method does best with on held-out samples.
+
+The sweep `tune` trains the ANN, whose choice serves every method that estimates
+its gradient, and the methods that do not, each with as many learning rates. It
+never looks at the test split.
+"""
+
+from collections.abc import Sequence
+
+from matplotlib import figure
+
+from experiments import figures
+from experiments import grid_summary
+from experiments import summary
+
+_QUANTITY = summary.ACCURACIES[0]
+_LOOKS = (
+  *((figures.BLACK, '*'), (figures.BLUE, 'o'), (figures.ORANGE, 's')),
+  *((figures.GREEN, '^'), ('#D55E00', 'D'), ('#CC79A7', 'v')),
+)
+
+
+def is_tuning(settings: Sequence[summary.Setting]) -> bool:
+  """Tells whether learning rates alone vary, judged on held-out samples."""
+  return all(
+    setting.config['hold_out'] > 0 for setting in settings
+  ) and grid_summary.varied(settings) in (
+    ['learning_rate'],
+    ['method', 'learning_rate'],
+  )
+
+
+def pick(settings: Sequence[summary.Setting]) -> dict[str, float]:
+  """Picks the learning rate of each method.
+
+  Args:
+    settings: those of a sweep of which `is_tuning` holds.
+
+  Returns:
+    The learning rate of the highest mean accuracy over seeds; of several the
+    lowest.
+  """
+  return {
+    method: min(
+      part, key=lambda s: (-s.mean(_QUANTITY), s.config['learning_rate'])
+    ).config['learning_rate']
+    for method, part in _by_method(settings).items()
+  }
+
+
+def table(settings: Sequence[summary.Setting]) -> str:
+  """Lays out held-out accuracies, a line for each learning rate.
+
+  Args:
+    settings: those of a sweep of which `is_tuning` holds.
+
+  Returns:
+    The table, in percent.
+  """
+  picked = pick(settings)
+  rows = [('method', 'learning rate', 'held-out accuracy', '', 'seeds')]
+  for method, part in _by_method(settings).items():
+    for setting in part:
+      rate = setting.config['learning_rate']
+      rows.append(
+        (
+          *(method, f'{rate:g}', summary.spread(setting, _QUANTITY, 100, 2)),
+          'picked' if rate == picked[method] else '',
+          str(len(setting.seeds)),
+        )
+      )
+  return summary.layout(rows)
+
+
+def draw(settings: Sequence[summary.Setting]) -> figure.Figure:
+  """Draws held-out accuracies against learning rates.
+
+  Args:
+    settings: those of a sweep of which `is_tuning` holds.
+
+  Returns:
+    The figure: a curve for each method; what is picked is ringed.
+  """
+  picked = pick(settings)
+  sheet = figure.Figure(figsize=(7.6, 4.6), layout='constrained')
+  axes = sheet.subplots()
+  for (method, part), look in zip(_by_method(settings).items(), _LOOKS):
+    color, marker = look
+    rates = [setting.config['learning_rate'] for setting in part]
+    means = [100 * setting.mean(_QUANTITY) for setting in part]
+    axes.errorbar(
+      rates,
+      means,
+      [100 * setting.deviation(_QUANTITY) for setting in part],
+      color=color,
+      marker=marker,
+      markersize=6,
+      capsize=3,
+      label=method,
+    )
+    best = means[rates.index(picked[method])]
+    axes.plot(
+      *(picked[method], best, 'o'),
+      color=color,
+      markersize=15,
+      fillstyle='none',
+    )
+  axes.set_xscale('log')
+  axes.set_xlabel('learning rate, at first')
+  axes.set_ylabel('held-out accuracy (%)')
+  axes.grid(alpha=0.3)
+  axes.legend(fontsize=9)
+  config = settings[0].config
+  sheet.suptitle(
+    f'{config["dataset"]}, {config["hold_out"]:.0%} of the training split held '
+    'out: learning rates, picked ones ringed\n'
+    f'{summary.describe_bars(settings)}'
+  )
+  return sheet
+
+
+def _by_method(settings):
+  """Parts settings by method, in order of their learning rate."""
+  parts = {}
+  for setting in sorted(settings, key=lambda s: s.config['learning_rate']):
+    parts.setdefault(setting.config['method'], []).append(setting)
+  return dict(sorted(parts.items()))
