@@ -18,6 +18,7 @@ import numpy as np
 
 from experiments import cli
 from experiments import configs
+from experiments import methods
 import ssnn_jax
 from ssnn_jax import checkpoints
 from ssnn_jax import datasets
@@ -65,6 +66,11 @@ def load(folder: str | os.PathLike, *, best: bool = False) -> Trained:
   """
   recorded = records.read(folder, whole=False).config
   config = configs.from_record(recorded, folder)
+  if not methods.METHODS[config.method].estimates_gradient:
+    raise ssnn_jax.UserError(
+      f'{folder} holds a run of {config.method}, whose neurons are others than '
+      'those of a graph; give a run of another method.'
+    )
   params = checkpoints.load_params(folder, best=best)
   first, *_ = params[0].weights.shape
   sizes = first, *(layer.biases.size for layer in params)

@@ -27,10 +27,14 @@ _MARKERS = ('o', 's', '^', 'D')
 
 
 def is_comparison(settings: Sequence[summary.Setting]) -> bool:
-  """Tells whether settings compare more methods than ours, at some T."""
-  there = {setting.config['method'] for setting in settings}
+  """Tells whether methods, other ones than ours too, and T alone vary."""
+  others = {setting.config['method'] for setting in settings} - {'ssnn'}
   varied = set(grid_summary.varied(settings))
-  return len(there) > 2 and varied <= {'method', 'num_steps', 'learning_rate'}
+  return others > {methods.ANN} and varied <= {
+    'method',
+    'num_steps',
+    'learning_rate',
+  }
 
 
 def stored_bits(

@@ -2,9 +2,9 @@
 
   python -m experiments.run --dataset=digits --num_steps=64
 
-The accuracy on the test split is printed at the end; `--method=bp` trains the
-ANN with the same flags. A run that was stopped goes on, and ends as if it never
-had been, after
+The accuracy on the test split is printed at the end. `--method` chooses what is
+trained by the same flags: `--method=bp` the ANN, others its rivals. A run that
+was stopped goes on, and ends as if it never had been, after
 
   python -m experiments.run --resume --workdir=runs/name
 """

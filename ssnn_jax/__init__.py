@@ -1,14 +1,18 @@
 """Spiking networks that learn by backpropagation with spikes alone."""
 
 from ssnn_jax import activity
+from ssnn_jax import bp_stdp
 from ssnn_jax import checkpoints
 from ssnn_jax import cost
 from ssnn_jax import datasets
 from ssnn_jax import devices
+from ssnn_jax import feedback_alignment
 from ssnn_jax import firing
 from ssnn_jax import metrics
 from ssnn_jax import records
+from ssnn_jax import rpu
 from ssnn_jax import sharding
+from ssnn_jax import surrogate_gradient
 from ssnn_jax import thresholds
 from ssnn_jax import tiki_taka
 from ssnn_jax import training
@@ -43,16 +47,20 @@ __all__ = (
   'activity',
   'ann',
   'as_gradient',
+  'bp_stdp',
   'checkpoints',
   'cost',
   'datasets',
   'devices',
+  'feedback_alignment',
   'firing',
   'metrics',
   'rate_encode',
   'records',
+  'rpu',
   'sharding',
   'ssnn',
+  'surrogate_gradient',
   'thresholds',
   'tiki_taka',
   'training',
