@@ -108,7 +108,8 @@ def _compress(dataset, low, high):
 
   def compress(split):
     rates = np.asarray(ssnn_jax.rate_encode(split.inputs))
-    return split._replace(inputs=low + np.float32(high - low) * rates)
+    inputs = low + np.float32(high - low) * rates
+    return split._replace(inputs=inputs.reshape(split.inputs.shape))
 
   return dataset._replace(
     train=compress(dataset.train), test=compress(dataset.test)

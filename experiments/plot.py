@@ -5,7 +5,10 @@
 The folder is that of a sweep, of one run, finished or not, or a record.
 """
 
+from collections.abc import Callable
 import os
+from typing import Any
+from typing import NamedTuple
 
 from absl import flags
 from matplotlib import figure
@@ -29,25 +32,6 @@ from experiments import tolerance_figures
 from experiments import tuning
 import ssnn_jax
 from ssnn_jax import records
-
-# What tells a sweep, from the most special kind to any: whether settings are of
-# it, their table and figure, and the name of the figure's files.
-_SWEEPS = (
-  (
-    tolerance.is_tolerance,
-    *(tolerance.table, tolerance_figures.draw, 'tolerance'),
-  ),
-  (
-    tolerance.is_remedy,
-    *(tolerance.remedy_table, tolerance_figures.draw_remedy, 'remedy'),
-  ),
-  (
-    attribution.is_attribution,
-    *(attribution.table, attribution.draw, 'attribution'),
-  ),
-  (tuning.is_tuning, tuning.table, tuning.draw, 'tuning'),
-  (lambda _: True, grid_summary.table, grid_figures.draw_grid, 'grid'),
-)
 
 
 def read_record(
@@ -119,21 +103,9 @@ def _read_sweep(folder):
       f'--workdir={folder} holds no finished run; give a folder that '
       'experiments.sweep wrote to, or a record.'
     )
-  if rivals.is_comparison(settings):
-    settings = rivals.read(folder)
-    return rivals.table(settings), rivals.draw(settings), 'methods'
-  if _is_over_num_steps(settings):
-    comparison = summary.compare(settings, str(folder))
-    sheet = figures.draw_spike_train_length(comparison)
-    return summary.table(comparison), sheet, 'spike_train_length'
-  if _is_over_order_of_ticks(settings):
-    pairs = summary.pair_shuffled(settings)
-    sheet = event_figures.draw_event_time(pairs)
-    return summary.event_time_table(pairs), sheet, 'event_time'
-  for fits, table, draw, name in _SWEEPS:
-    if fits(settings):
-      return table(settings), draw(settings), name
-  raise AssertionError('any sweep is a grid')
+  kind = next(kind for kind in _KINDS if kind.fits(settings))
+  told = kind.prepare(settings, folder)
+  return kind.table(told), kind.draw(told), kind.name
 
 
 def _is_over_num_steps(settings):
@@ -151,6 +123,70 @@ def _is_over_order_of_ticks(settings):
   is_paired = bool(summary.pair_shuffled(spiking))
   varied = set(grid_summary.varied(spiking))
   return is_leaky and is_paired and varied <= {'window', 'shuffle_ticks'}
+
+
+def _as_they_are(settings, folder):
+  del folder
+  return settings
+
+
+class _Kind(NamedTuple):
+  """A kind of sweep, whose results are told in a way of their own."""
+
+  name: str  # of the figure's files
+  fits: Callable[..., bool]  # (settings): whether they are of this kind
+  table: Callable[..., str]  # (prepared)
+  draw: Callable[..., figure.Figure]  # (prepared)
+  # (settings, folder) -> what table and figure are made of
+  prepare: Callable[..., Any] = _as_they_are
+
+
+# The first kind that fits counts; the last one fits any sweep.
+_KINDS = (
+  _Kind('tuning', tuning.is_tuning, tuning.table, tuning.draw),
+  _Kind(
+    'spike_train_length',
+    _is_over_num_steps,
+    summary.table,
+    figures.draw_spike_train_length,
+    lambda settings, folder: summary.compare(settings, str(folder)),
+  ),
+  _Kind(
+    'event_time',
+    _is_over_order_of_ticks,
+    summary.event_time_table,
+    event_figures.draw_event_time,
+    lambda settings, folder: summary.pair_shuffled(settings),
+  ),
+  _Kind(
+    'tolerance',
+    tolerance.is_tolerance,
+    tolerance.table,
+    tolerance_figures.draw,
+  ),
+  _Kind(
+    'remedy',
+    tolerance.is_remedy,
+    tolerance.remedy_table,
+    tolerance_figures.draw_remedy,
+  ),
+  _Kind(
+    'attribution',
+    attribution.is_attribution,
+    attribution.table,
+    attribution.draw,
+  ),
+  _Kind(
+    'methods',
+    rivals.is_comparison,
+    rivals.table,
+    rivals.draw,
+    lambda settings, folder: rivals.read(folder),
+  ),
+  _Kind(
+    'grid', lambda settings: True, grid_summary.table, grid_figures.draw_grid
+  ),
+)
 
 
 def _comparable(lines):

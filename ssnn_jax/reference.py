@@ -131,6 +131,7 @@ class _Paths(NamedTuple):
   probability: np.ndarray  # [P]
   potentials: list[np.ndarray]  # [P, J] membrane of each layer
   reads: list[np.ndarray]  # [P, J] what was last read of each membrane
+  past_reads: list[np.ndarray]  # [P, J] what was read in the window before
   trains: list[np.ndarray]  # [P, n, I] spikes of a window that enter each layer
 
 
@@ -155,11 +156,13 @@ def expected_counts(
   """
   params = jax.tree.map(np.float64, params)
   potentials = [np.zeros((1, layer.biases.size)) for layer in params]
-  paths = _Paths(np.ones(1), potentials, reads=[], trains=[])
+  paths = _Paths(np.ones(1), potentials, reads=[], past_reads=[], trains=[])
   totals = jax.tree.map(np.zeros_like, params)
   for start in range(0, config.num_steps, config.schedule.window):
     end = min(start + config.schedule.window, config.num_steps)
     paths = _enumerate_forward(config, params, paths, image, start, end)
+    if config.delay and not start:
+      continue
     counts = _enumerate_backward(config, params, paths, label)
     totals = jax.tree.map(np.add, totals, counts)
   return totals
@@ -169,7 +172,7 @@ def _enumerate_forward(config, params, paths, image, start, end):
   """Branches on the forward spikes of one window."""
   fire = firing.FIRING_FUNCTIONS[config.firing_function]().probability
   rates = np.tile(np.float64(image), (len(paths.probability), 1))
-  paths = paths._replace(reads=[], trains=[])
+  paths = paths._replace(reads=[], past_reads=paths.reads, trains=[])
   for layer, (weights, biases) in enumerate(params):
     parent, probability, train = _patterns(rates, end - start)
     paths = _branch(paths, parent, probability)
@@ -197,29 +200,48 @@ def _membrane(config, potential, drive, start, end):
 
 
 def _enumerate_backward(config, params, paths, label):
-  """Branches on the winners and error spikes of one window, and counts."""
+  """Branches on the error spikes of one window, and counts."""
   gate = firing.FIRING_FUNCTIONS[config.firing_function]().gate
-  num_steps, num_classes = paths.trains[0].shape[1], params[-1].biases.size
-  odds = np.exp(paths.reads[-1])
-  odds /= odds.sum(axis=1, keepdims=True)
-  wins = np.array(list(itertools.product(range(num_classes), repeat=num_steps)))
-  parent, which = np.indices((len(odds), len(wins))).reshape(2, -1)
-  probability = odds[parent[:, None], wins[which]].prod(axis=1)
-  paths = _branch(paths, parent, probability)
-  one_hot = np.eye(num_classes)
-  error = one_hot[wins[which]] - one_hot[label]
+  paths, error = _enumerate_output(config, paths, label)
   counts = [_mean_counts(paths, -1, error)]
   for layer in reversed(range(len(params) - 1)):
     arriving = error.mean(axis=1) / config.gains[layer + 1]
     arriving = config.read_gains[layer + 1] * arriving @ params[layer + 1][0].T
-    rates = np.asarray(gate(paths.reads[layer])) * arriving
-    parent, probability, train = _patterns(
-      np.minimum(config.gains[layer] * np.abs(rates), 1.0), num_steps
+    gates = np.asarray(gate(_causes(config, paths)[layer]))
+    paths, error = _enumerate_errors(
+      paths, config.gains[layer] * gates * arriving
     )
-    paths = _branch(paths, parent, probability)
-    error = np.sign(rates)[parent][:, None] * train
     counts.insert(0, _mean_counts(paths, layer, error))
   return tuple(counts)
+
+
+def _causes(config, paths):
+  """Takes the potentials that the errors of a window are made of."""
+  return paths.past_reads if config.delay else paths.reads
+
+
+def _enumerate_output(config, paths, label):
+  """Branches on the error spikes of the output layer, or on its winners."""
+  odds = np.exp(_causes(config, paths)[-1])
+  odds /= odds.sum(axis=1, keepdims=True)
+  num_steps, num_classes = paths.trains[0].shape[1], odds.shape[1]
+  one_hot = np.eye(num_classes)
+  if config.output_errors == 'softmax':
+    return _enumerate_errors(paths, odds - one_hot[label])
+  wins = np.array(list(itertools.product(range(num_classes), repeat=num_steps)))
+  parent, which = np.indices((len(odds), len(wins))).reshape(2, -1)
+  probability = odds[parent[:, None], wins[which]].prod(axis=1)
+  error = one_hot[wins[which]] - one_hot[label]
+  return _branch(paths, parent, probability), error
+
+
+def _enumerate_errors(paths, rates):
+  """Branches on the spikes that sample signed errors of rates `[P, J]`."""
+  parent, probability, train = _patterns(
+    np.minimum(np.abs(rates), 1.0), paths.trains[0].shape[1]
+  )
+  error = np.sign(rates)[parent][:, None] * train
+  return _branch(paths, parent, probability), error
 
 
 def _patterns(rates, num_steps):
@@ -243,6 +265,7 @@ def _branch(paths, parent, probability):
     probability=paths.probability[parent] * probability,
     potentials=[potential[parent] for potential in paths.potentials],
     reads=[read[parent] for read in paths.reads],
+    past_reads=[read[parent] for read in paths.past_reads],
     trains=[train[parent] for train in paths.trains],
   )
 
