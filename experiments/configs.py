@@ -22,6 +22,8 @@ SCHEDULES = ('constant', 'cosine', 'linear')
 NUM_HIDDEN = 256
 # Ticks with an event that by default drive as much as a pixel of rate 1 does.
 EVENTS_AT_FULL_RATE = 8
+# Learning rates of methods that the ANN's, which is the data set's, is none for.
+_OWN_RATES = {'surrogate_gradient': 0.03}
 SETS = (
   'digits, mnist, fashion_mnist, emnist/<split>, n_mnist, or '
   'synthetic_events/<set of images>'
@@ -136,7 +138,11 @@ class ExperimentConfig(synapses.SynapseFields):
     'Training', 20, 'length of the training', unit='epochs'
   )
   learning_rate: float = fields.field(
-    'Training', 1.0, 'learning rate, at first'
+    'Training',
+    1.0,
+    'learning rate, at first; left out: '
+    + ', '.join(f'{rate} for {name}' for name, rate in _OWN_RATES.items())
+    + ', else the default',
   )
   schedule: str = fields.field(
     'Training',
@@ -367,19 +373,16 @@ CONFIGS = {
     for name in ssnn_jax.datasets.RECORDINGS
   },
 }
-# Of the learning rate of a data set, which is the ANN's: for methods that have
-# to be tuned on their own.
-_RATE_FACTORS = {'surrogate_gradient': 0.03}
 
 
 def has_own_rate(method: str) -> bool:
   """Tells whether a method's learning rate is tuned apart from the ANN's."""
-  return method in _RATE_FACTORS
+  return method in _OWN_RATES
 
 
 def learning_rate(dataset: str, method: str) -> float:
   """Tells the default learning rate of a method on a data set."""
-  return CONFIGS[dataset].learning_rate * _RATE_FACTORS.get(method, 1.0)
+  return _OWN_RATES.get(method, CONFIGS[dataset].learning_rate)
 
 
 def with_method(

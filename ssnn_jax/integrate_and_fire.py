@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from ssnn_jax import activity
+from ssnn_jax import composite
 from ssnn_jax import encoding
 from ssnn_jax import network
 from ssnn_jax import presentation
@@ -52,7 +53,8 @@ def drive(
   params: types.LayerParams, read_gain: float, train: jax.Array
 ) -> jax.Array:
   """Drives a layer by a train, tick by tick: `[T, I]` to `[T, J]`."""
-  return read_gain * (train @ params.weights) + params.biases[None]
+  at_each_tick = jax.vmap(composite.drive, in_axes=(None, None, 0))
+  return at_each_tick(params, read_gain, train)
 
 
 def enter(

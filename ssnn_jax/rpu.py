@@ -33,7 +33,7 @@ def rpu_config(config: NetworkConfig) -> NetworkConfig:
     backward='rates',
     update='spikes',
     output_errors='softmax',
-    integration='memoryless',  # rates have no history
+    window=config.num_steps,  # values are read once
     delay=0,
   )
 
@@ -49,15 +49,18 @@ def rpu(
     axis_name: axis of a mesh whose devices share each batch.
 
   Returns:
-    The network's pure functions; `infer` is that of the ANN.
+    The network's pure functions; its output is read as that of the ANN.
   """
-  analog = reference.ann(config, axis_name=axis_name)
   pulsed = network.ssnn(
     rpu_config(config), separate=separate, axis_name=axis_name
   )
+
+  def infer(params, key, inputs):
+    inference = pulsed.infer(params, key, inputs)
+    return reference.read_out(config, inference.potential)
 
   def learn(*batch, **options):
     update, inference = pulsed.learn(*batch, **options)
     return update, reference.read_out(config, inference.potential)
 
-  return types.Network(pulsed.init, analog.infer, learn)
+  return types.Network(pulsed.init, infer, learn)
