@@ -22,7 +22,7 @@ SCHEDULES = ('constant', 'cosine', 'linear')
 NUM_HIDDEN = 256
 # Ticks with an event that by default drive as much as a pixel of rate 1 does.
 EVENTS_AT_FULL_RATE = 8
-# Learning rates of methods that the ANN's, which is the data set's, is none for.
+# Learning rates of methods for which that of a data set, the ANN's, is none.
 _OWN_RATES = {'surrogate_gradient': 0.03}
 SETS = (
   'digits, mnist, fashion_mnist, emnist/<split>, n_mnist, or '

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments import methods
 from experiments import programs
 from experiments import trainer
 import ssnn_jax
@@ -26,6 +27,7 @@ from tests import test_util
 from tests.experiments_util import lines
 from tests.experiments_util import make_runs
 from tests.experiments_util import small_digits
+from tests.network_test import QUICKLY
 
 BATCH_SIZE = 32
 
@@ -99,6 +101,37 @@ class FourDevicesTest(parameterized.TestCase):
     one, four = learned
     bound = 1e-5 * np.max(np.abs(one))
     np.testing.assert_allclose(four, one, rtol=0, atol=bound)
+
+  @parameterized.parameters(
+    'rpu', 'feedback_alignment', 'surrogate_gradient', 'bp_stdp'
+  )
+  def test_rivals_learn_the_same_on_any_number_of_devices(self, method):
+    config = ssnn_jax.NetworkConfig((64, 12, 10), num_steps=10, dropout=0.1)
+    chosen, key = methods.METHODS[method], jax.random.key(0)
+    inputs, labels = small_digits().train
+    inputs, labels = inputs[:BATCH_SIZE], labels[:BATCH_SIZE]
+    learned = []
+    for number in (1, 4):
+      built = chosen.make(config, key, axis_name=sharding.AXIS)
+
+      def learn(params, inputs, labels, built=built):
+        batch = jnp.arange(BATCH_SIZE)[None]
+        (own,) = sharding.own_part(batch, sharding.AXIS)
+        present_key = jax.random.key(1)
+        return built.learn(params, present_key, inputs[own], labels[own])[0]
+
+      mesh = make_mesh(number)
+      given = network.init(config, jax.random.key(2)), inputs, labels
+      run = sharding.run_on(mesh, learn, compiler_options=QUICKLY)
+      update = run(*sharding.replicate(mesh, given))
+      learned.append(jax.tree.map(np.asarray, update))
+    one, four = learned
+    self.assertTrue(all(map(np.any, jax.tree.leaves(one.positive))))
+    if chosen.has_pulses:
+      jax.tree.map(np.testing.assert_array_equal, four, one)
+    for ours, theirs in zip(*map(jax.tree.leaves, (four, one))):
+      bound = 1e-5 * np.max(np.abs(theirs))
+      np.testing.assert_allclose(ours, theirs, rtol=0, atol=bound)
 
   @parameterized.product(num_devices=(3, 4), batch_size=(24, 25, 41))
   def test_every_sample_is_evaluated_once_at_its_own_place(
