@@ -60,11 +60,11 @@ def bp_stdp(
 
 def make_observe(config: NetworkConfig) -> Callable[..., activity.Activity]:
   """Makes the function that observes forward spikes, as `activity` does."""
+  return integrate_and_fire.make_observe(config, _send)
 
-  def send(params, train, kept):
-    return _present(config, params, train, kept)[0][:-1]
 
-  return integrate_and_fire.make_observe(config, send)
+def _send(config, params, train, kept):
+  return _present(config, params, train, kept)[0][:-1]
 
 
 def _present(config, params, train, kept):

@@ -6,6 +6,7 @@ other networks with the same key. The rules are those of one sample.
 
 from collections.abc import Callable
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -109,8 +110,8 @@ def make_observe(
 
   Args:
     config: the network; its units are observed without dropout.
-    send: `(params, train, kept) -> trains`, one sample's `[T, N]` that enter
-      each layer of weights.
+    send: `(config, params, train, kept) -> trains`, one sample's `[T, N]` that
+      enter each layer of weights.
 
   Returns:
     `(params, key, inputs, labels) -> Activity`, as `activity.make_observe`
@@ -120,7 +121,8 @@ def make_observe(
 
   def observe(params, key, inputs, labels):
     train, kept = enter(config, params, key, inputs, labels)
-    trains = jax.vmap(send, in_axes=(None, 0, 0))(params, train, kept)
+    each = functools.partial(send, config, params)
+    trains = jax.vmap(each)(train, kept)
     counts = [jnp.sum(train, axis=1) for train in trains]
     return activity.Activity(
       firing_rates=tuple(jnp.mean(n) / config.num_steps for n in counts),

@@ -79,11 +79,11 @@ def surrogate_gradient(
 
 def make_observe(config: NetworkConfig) -> Callable[..., activity.Activity]:
   """Makes the function that observes forward spikes, as `activity` does."""
+  return integrate_and_fire.make_observe(config, _send)
 
-  def send(params, train, kept):
-    return _present(config, step, params, train, kept)[0]
 
-  return integrate_and_fire.make_observe(config, send)
+def _send(config, params, train, kept):
+  return _present(config, step, params, train, kept)[0]
 
 
 def _present(config, fire, params, train, kept):

@@ -11,6 +11,7 @@ import numpy as np
 
 from experiments import cli
 from experiments import configs
+from experiments import methods
 from experiments import synapses
 import ssnn_jax
 from ssnn_jax import datasets
@@ -150,6 +151,13 @@ class ConfigsTest(parameterized.TestCase):
     '--inp_bits=8',
     '--inp_bits=0',
     '--out_noise=-1',
+    '--pixel_range=0.3',
+    '--pixel_range=0.7,0.3',
+    '--pixel_range=0.5,0.5',
+    '--pixel_range=-0.1,1',
+    '--pixel_range=0,2',
+    '--pixel_range=0,0.5,1',
+    '--pixel_range=nan,1',
   )
   def test_impossible_values_are_refused(self, argument):
     name = argument.partition('=')[0]
@@ -160,6 +168,8 @@ class ConfigsTest(parameterized.TestCase):
 
   @parameterized.parameters(
     ('--method=bp', '--device=ecram'),
+    ('--method=surrogate_gradient', '--device=ecram'),
+    ('--method=bp_stdp', '--device=ecram'),
     ('--device=custom', '--dw_min=-1'),
     ('--device=custom', '--weight_decay=0.1'),
     ('--device=custom', '--protocol=fixed_step'),
@@ -185,10 +195,14 @@ class ConfigsTest(parameterized.TestCase):
     '--dropout=1',
     '--dropout=nan',
     '--layer_sizes=64,0,10',
+    '--delay=2',
+    '--delay=-1',
+    ('--delay=1', '--num_steps=32'),
+    ('--delay=1', '--num_steps=48', '--window=48'),
   )
-  def test_impossible_networks_are_refused(self, argument):
-    config, _ = parse(argument)
-    name = argument.partition('=')[0]
+  def test_impossible_networks_are_refused(self, *arguments):
+    config, _ = parse(*arguments)
+    name = arguments[0].partition('=')[0]
     with self.assertRaisesRegex(
       ssnn_jax.UserError, rf'\A{name} is .+; expected [^\n]+\.\Z'
     ):
@@ -234,6 +248,47 @@ class ConfigsTest(parameterized.TestCase):
     self.assertAlmostEqual(float(factor(11)), last, places=6)
     end = 1.0 if name == 'constant' else 0.0
     self.assertAlmostEqual(float(factor(12)), end, places=6)
+
+  def test_an_error_may_lag_behind_by_a_window(self):
+    config, _ = parse('--delay=1', '--num_steps=48')  # of 32 and 16 ticks
+    network = configs.network_config(config, blank('digits'))
+    self.assertEqual((network.delay, network.error_steps), (1, 16))
+
+  @parameterized.parameters('digits', 'mnist', 'n_mnist')
+  def test_methods_have_the_rate_of_the_data_set_or_their_own(self, dataset):
+    base = configs.CONFIGS[dataset]
+    self.assertTrue(any(map(configs.has_own_rate, methods.METHODS)))
+    for method in methods.METHODS:
+      rate = configs.learning_rate(dataset, method)
+      is_own = rate != base.learning_rate
+      self.assertEqual(is_own, configs.has_own_rate(method))
+      config = configs.with_method(base, method)
+      expected = {'method': method, 'learning_rate': rate}
+      self.assertEqual(config, dataclasses.replace(base, **expected))
+      flags = f'--dataset={dataset}', f'--method={method}'
+      self.assertEqual(parse(*flags)[0], config)
+      # From any method to any other.
+      self.assertEqual(configs.with_method(config, 'ssnn'), base)
+
+  def test_a_rate_that_is_given_is_kept(self):
+    for method in methods.METHODS:
+      base = configs.ExperimentConfig(learning_rate=0.7)
+      self.assertEqual(configs.with_method(base, method).learning_rate, 0.7)
+      base = configs.CONFIGS['digits']
+      config = configs.with_method(base, method, learning_rate=1.0)
+      self.assertEqual(config.learning_rate, 1.0)
+      config, _ = parse(f'--method={method}', '--learning_rate=1')
+      self.assertEqual(config.learning_rate, 1.0)
+
+  def test_methods_without_pulses_have_ideal_synapses(self):
+    synapses_of = {'device': 'reram', 'dw_min': 0.01, 'out_noise': 0.1}
+    base = configs.ExperimentConfig(**synapses_of, num_steps=7)
+    for method, told in methods.METHODS.items():
+      config = configs.with_method(base, method)
+      kept = {name: getattr(config, name) for name in synapses_of}
+      ideal = {'device': 'ideal', 'dw_min': None, 'out_noise': 0.0}
+      self.assertEqual(kept, synapses_of if told.has_pulses else ideal)
+      self.assertEqual((config.method, config.num_steps), (method, 7))
 
   def test_a_recorded_configuration_comes_back(self):
     config = configs.ExperimentConfig(layer_sizes=(64, 10), gain=(0.5,))

@@ -276,6 +276,26 @@ class CostTest(parameterized.TestCase):
       with self.assertRaisesRegex(ssnn_jax.UserError, f'^{use} is on rates'):
         cost.presentation(config, AVERAGES)
 
+  @parameterized.parameters({'delay': 1}, {'output_errors': 'softmax'})
+  def test_other_errors_are_refused(self, **options):
+    with self.assertRaisesRegex(
+      ssnn_jax.UserError, '^costs are of errors without delay that winners make'
+    ):
+      cost.presentation(make_config(**options), AVERAGES)
+
+  @parameterized.parameters(
+    # A spike of the inputs waits for a window, and there is no gate.
+    ((7, 2), 9, 7 * 9),
+    # Spikes wait for 5, 3 and 1 windows; gates of either hidden layer are
+    # used 4 and 2 windows after they are set.
+    (
+      *((5, 3, 2, 4), 8),
+      (5 * 5 + 3 * 3 + 2 * 1) * 8 + 3 * 4 + 2 * 2,
+    ),
+  )
+  def test_bits_that_wait_are_counted_by_hand(self, sizes, window, expected):
+    self.assertEqual(cost.delay_bits(sizes, window), expected)
+
   def test_energy_is_linear(self):
     energies = cost.Energies(*range(1, 9))
     found = cost.presentation(make_config(), AVERAGES)

@@ -5,6 +5,7 @@ from unittest import mock
 
 from absl.testing import absltest
 from absl.testing import parameterized
+import numpy as np
 
 from experiments import configs
 from experiments import data
@@ -58,6 +59,7 @@ class DataTest(parameterized.TestCase):
         ['--dataset=digits', '--event_window=9'],
         '--event_window is for record',
       ),
+      (['--pixel_range=0.3,0.7'], '--pixel_range is for images, and n_mnist'),
     ):
       config, _ = configs_test.parse('--dataset=n_mnist', *arguments)
       with self.assertRaisesRegex(ssnn_jax.UserError, f'^{message}'):
@@ -111,6 +113,24 @@ class DataTest(parameterized.TestCase):
       ssnn_jax.UserError, f'^--hold_out: .*{hold_out} .*1437 items; choose'
     ):
       data.load(config, None)
+
+  def test_greyer_images_keep_their_order_and_shape(self):
+    config = configs.ExperimentConfig(hold_out=0.25)
+    images = data.load(config, None)
+    grey = data.load(
+      dataclasses.replace(config, pixel_range=(0.25, 0.75)), None
+    )
+    for name in ('train', 'validation', 'test'):
+      inputs, labels = getattr(images, name)
+      self.assertEqual(inputs.dtype, np.uint8)  # as they are in files
+      compressed = getattr(grey, name)
+      np.testing.assert_array_equal(compressed.labels, labels)
+      rates = np.asarray(ssnn_jax.rate_encode(inputs)).reshape(inputs.shape)
+      expected = np.float32(0.25) + np.float32(0.5) * rates
+      self.assertEqual(compressed.inputs.dtype, np.float32)
+      np.testing.assert_array_equal(compressed.inputs, expected, strict=True)
+      ends = compressed.inputs.min(), compressed.inputs.max()
+      self.assertEqual(ends, (0.25, 0.75))
 
   def test_held_out_images_stand_for_the_test_images(self):
     config = configs.ExperimentConfig(hold_out=0.25)

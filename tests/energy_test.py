@@ -5,7 +5,6 @@ import io
 import itertools
 import json
 import pathlib
-import re
 import types
 from unittest import mock
 
@@ -19,6 +18,7 @@ from experiments import summary
 import ssnn_jax
 from ssnn_jax import cost
 from ssnn_jax import records
+from tests.experiments_util import rows
 
 # Two inputs, the second one on in the first epoch only; a hidden neuron that
 # fires and errs at every tick; class 0 always wins, and class 1 is right.
@@ -100,22 +100,11 @@ class EnergyTest(parameterized.TestCase):
         **options,
       )
 
-  def rows(self, text):
-    """Reads the cells of a table, of which some are empty."""
-    heading, _, *lines = text.partition('\n\n')[0].splitlines()
-    starts = [m.start() for m in re.finditer(r'(?:^|(?<=  ))\S', heading)]
-    ends = [*starts[1:], None]
-    names = [heading[slice(*ends)].strip() for ends in zip(starts, ends)]
-    return [
-      dict(zip(names, (line[a:b].strip() for a, b in zip(starts, ends))))
-      for line in lines
-    ]
-
   def test_the_table_is_what_hands_count(self):
     self.record_sweep()
     text = energy.table(self.workdir, self.table)
     self.assertNotIn('num_train_samples', text)
-    ann, *spiking = self.rows(text)
+    ann, *spiking = rows(text)
     bp = {
       'accuracy': '91.00 ± 1.41',
       'BP MACs': '4 / 10',
@@ -219,6 +208,25 @@ class EnergyTest(parameterized.TestCase):
       ssnn_jax.UserError, 'run: backward is on rates'
     ):
       energy.table(self.workdir)
+
+  @parameterized.parameters('surrogate_gradient', 'bp_stdp', 'rpu')
+  def test_neurons_of_other_kinds_are_refused(self, method):
+    self.record('bp', method='bp')
+    self.record('run', method=method)
+    with self.assertRaisesRegex(
+      ssnn_jax.UserError,
+      rf'\A\S+/run holds a run of {method}, of which [^\n]+\Z',
+    ):
+      energy.table(self.workdir)
+
+  def test_feedback_of_its_own_takes_as_much(self):
+    self.record('aligned', method='feedback_alignment')
+    self.record('ssnn')
+    one, other = energy.read(self.workdir, self.table)
+    self.assertNotEqual(one.config['method'], other.config['method'])
+    self.assertGreater(one.mean('learning_nj'), one.mean('nj'))
+    for name, values in one.values.items():
+      np.testing.assert_array_equal(values, other.values[name])
 
   def test_a_folder_without_spiking_networks_is_refused(self):
     message = f'^--workdir={self.workdir} holds no finished'

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+import re
 
 from experiments import configs
 from experiments import recorder
@@ -54,4 +55,16 @@ def lines(folder):
   return [
     {k: v for k, v in json.loads(line).items() if k not in TIMES}
     for line in text.splitlines()
+  ]
+
+
+def rows(table):
+  """Reads the cells of a table, by heading; some are empty."""
+  heading, _, *told = table.partition('\n\n')[0].splitlines()
+  starts = [m.start() for m in re.finditer(r'(?:^|(?<=  ))\S', heading)]
+  ends = [*starts[1:], None]
+  names = [heading[slice(*ends)].strip() for ends in zip(starts, ends)]
+  return [
+    dict(zip(names, (line[a:b].strip() for a, b in zip(starts, ends))))
+    for line in told
   ]

@@ -24,6 +24,7 @@ SWEPT = [
   for sweep in grids.SWEEPS
   for folder in sorted(RECORDS.glob(f'{sweep}-*'))
 ]
+RPUS = 'method=rpu,gain=1.0', 'method=rpu,gain=2.0'
 FORM = "--grid='num_steps=16,64;learning_rate=0.1,0.3'"
 
 
@@ -133,6 +134,8 @@ class SettingsTest(parameterized.TestCase):
     ('tau=4;method=ssnn', ['tau=4.0']),
     ('method=ssnn', ['ssnn']),
     ('method=ssnn,bp', ['bp', 'ssnn']),
+    ('method=rpu', ['method=rpu']),
+    ('method=bp,rpu;gain=1,2', ['bp', *RPUS]),
     ('tau=4,8;method=bp', ['bp']),
     ('layer_sizes=64-9-10', ['bp,layer_sizes=64-9-10', 'layer_sizes=64-9-10']),
     (

@@ -88,6 +88,31 @@ class SummaryTest(absltest.TestCase):
       with self.assertRaisesRegex(ssnn_jax.UserError, '--workdir=here holds'):
         summary.compare(summary.group(mixed), 'here')
 
+  def test_what_runs_lack_is_left_out(self):
+    runs = list(make_runs())
+    for run in runs[:3]:
+      del run.final['update_error']
+    lacking, *others = summary.group(runs)[::-1]
+    self.assertEqual(lacking.num_steps, 64)
+    self.assertEqual(summary.spread(lacking, 'update_error', 1, 3), '')
+    told = summary.spread(lacking, 'quantisation_error', 1, 3)
+    self.assertEqual(told, '0.910 ± 0.010')
+    for setting in others:
+      self.assertNotEqual(summary.spread(setting, 'update_error', 1, 3), '')
+
+  def test_seeds_are_counted(self):
+    runs = list(make_runs({'bp': [0.9] * 3, 1: [0.7] * 5, 64: [0.8]}))
+    one, ann, more = sorted(summary.group(runs), key=lambda s: len(s.seeds))
+    both = 'mean and standard deviation over '
+    for settings, seeds, bars in (
+      ([one, one], 'one seed', 'one seed'),
+      ([ann], '3 seeds', f'{both}3 seeds'),
+      ([ann, more], '3 to 5 seeds', f'{both}3 to 5 seeds'),
+      ([ann, one, more], '1 to 5 seeds', f'{both}1 to 5 seeds'),
+    ):
+      self.assertEqual(summary.count_seeds(settings), seeds)
+      self.assertEqual(summary.describe_bars(settings), bars)
+
   def test_the_table_tells_each_setting(self):
     comparison = summary.compare(summary.group(make_runs()), 'here')
     lines = summary.table(comparison).splitlines()

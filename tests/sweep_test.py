@@ -5,6 +5,7 @@ import csv
 import dataclasses
 import io
 import pathlib
+from unittest import mock
 
 from absl.testing import absltest
 from absl.testing import parameterized
@@ -17,6 +18,7 @@ from experiments import sweep
 from experiments import trainer
 import ssnn_jax
 from ssnn_jax import records
+from tests import grid_summary_test
 from tests.experiments_util import CONFIG
 from tests.experiments_util import load_small
 
@@ -137,6 +139,37 @@ class SweepTest(parameterized.TestCase):
     )
     digests = [final['params_sha256'] for final in finals]
     self.assertEqual([row['params_sha256'] for row in rows], digests)
+
+  def values(self, **given):
+    """Returns the values of all flags of a sweep."""
+    fields = dataclasses.fields(configs.ExperimentConfig)
+    names = (*(field.name for field in fields), 'config', 'data_dir', 'sweep')
+    return {
+      **dict.fromkeys((*names, 'ray_address', 'num_devices')),
+      **{'launcher': 'local', 'num_workers': 1, 'num_seeds': 2},
+      **{'download': False, 'tensorboard': False, 'checkpoint_every': 30.0},
+      **{'workdir': str(self.workdir), **given},
+    }
+
+  @parameterized.parameters(
+    ('method=bp;learning_rate=0.1,1;hold_out=0.2', True),
+    ('method=bp;learning_rate=0.1,1', False),
+    ('method=bp;num_epochs=1,2;hold_out=0.2', False),
+  )
+  def test_a_sweep_tells_the_rates_that_are_best(self, grid, is_told):
+    grid_summary_test.write_runs(
+      grid_summary_test.make_runs(grid, workdir=self.workdir)
+    )
+    told = io.StringIO()
+    with mock.patch.object(sweep.flags, 'FLAGS') as given:
+      given.flag_values_dict.return_value = self.values(grid=grid)
+      with contextlib.redirect_stdout(told):
+        sweep.main()
+    *_, before, last = told.getvalue().splitlines()
+    self.assertStartsWith(last, f'records: {self.workdir}')
+    picked = 'bp: best on held-out samples with --learning_rate=1'
+    self.assertEqual(before == picked, is_told)
+    self.assertEqual('best on' in told.getvalue(), is_told)
 
   def test_two_sweeps_do_not_meet(self):
     lock = self.workdir / '.lock'
