@@ -120,7 +120,7 @@ def draw(settings: Sequence[summary.Setting]) -> figure.Figure:
     axes.set_title(f'T = {number}')
     axes.set_xlabel(_LINE)
     axes.grid(alpha=0.3)
-  panels[0].set_ylabel('test accuracy, minus that of the ANN (points)')
+  panels[0].set_ylabel('accuracy, minus that of the ANN (points)')
   panels[-1].legend(fontsize=9, loc='lower right')
   sheet.suptitle(
     f'{ann.config["dataset"]}: what each use of spikes costs\n'

@@ -53,7 +53,7 @@ def draw_energy(
       _errorbar(axes, anns, bp_name, **_ANN_LOOK)
     _set_axis(axes, title)
   left.legend(fontsize=9)
-  left.set_ylabel(_judged_on(settings))
+  left.set_ylabel(summary.judged_on(settings))
   sheet.suptitle(
     f'{_names(settings)}: accuracy against energy, by the table '
     f'{pathlib.Path(table).stem}; numbers are T\n'
@@ -122,11 +122,6 @@ def _set_axis(axes, title):
   axes.xaxis.set_minor_formatter(ticker.NullFormatter())
   axes.set_xlabel('energy of a presentation (nJ)')
   axes.grid(alpha=0.3)
-
-
-def _judged_on(settings):
-  kinds = {'held-out' if s.config['hold_out'] else 'test' for s in settings}
-  return f'{" or ".join(sorted(kinds))} accuracy (%)'
 
 
 def _names(settings):

@@ -87,7 +87,7 @@ def draw_grid(settings: Sequence[summary.Setting]) -> figure.Figure:
   else:
     _plot_across(left, anns)
     _plot(left, _side_by_side(curves, axis), axis, 'accuracy')
-  left.set_ylabel(_judged_on(settings))
+  left.set_ylabel(summary.judged_on(settings))
   left.set_title('accuracy, by winner counts')
   for axes in right:
     _plot(axes, _side_by_side(curves, axis), axis, 'update_error')
@@ -257,16 +257,6 @@ def _explain(sheet, axes, num_panels):
     ncols=num_columns,
     handlelength=3.5,
   )
-
-
-def _judged_on(settings):
-  """Labels accuracies by what they are on, if that is one thing."""
-  kinds = {'held-out' if s.config['hold_out'] else 'test' for s in settings}
-  others = {s.config['test_dataset'] for s in settings}
-  where = (
-    f' on {others.pop()}' if len(others) == 1 and None not in others else ''
-  )
-  return f'{" or ".join(sorted(kinds))} accuracy{where} (%)'
 
 
 def _title(settings, spiking):

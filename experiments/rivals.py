@@ -21,6 +21,7 @@ from ssnn_jax import cost
 from ssnn_jax import records
 
 _QUANTITY = summary.ACCURACIES[0]
+_TAKEN = 'epoch_seconds', 'stored_bits'  # that is drawn
 _WORD = 32  # bits of a number that is no spike
 _COLORS = (figures.BLUE, figures.ORANGE, figures.GREEN, '#D55E00')
 _MARKERS = ('o', 's', '^', 'D')
@@ -150,7 +151,7 @@ def _row(setting, settings):
     as_ann = summary.spread(setting, summary.ACCURACIES[2], 100, 2)
     if ann is not None:
       difference = summary.paired_difference(setting, ann, _QUANTITY)
-      ratio = _ratio(setting, ann, 'epoch_seconds')
+      ratio = setting.mean('epoch_seconds') / ann.mean('epoch_seconds')
       compared = summary.points(*difference), f'{ratio:.1f}'
   whole = ('forward_spikes', 'error_spikes', 'stored_bits')
   return (
@@ -162,10 +163,6 @@ def _row(setting, settings):
     f'{setting.config["learning_rate"]:g}',
     str(len(setting.seeds)),
   )
-
-
-def _ratio(setting, ann, name):
-  return setting.mean(name) / ann.mean(name)
 
 
 def _whole(number):
@@ -185,37 +182,22 @@ def draw(settings: Sequence[summary.Setting]) -> figure.Figure:
   others = [s for s in settings if not grid_summary.is_ann(s)]
   names = [name for name in methods.METHODS if name in _names(others)]
   sheet = figure.Figure(figsize=(13, 4.8), layout='constrained')
-  left, middle, right = sheet.subplots(ncols=3)
-  for number, color, marker in zip(_steps(others), _COLORS, _MARKERS):
+  panels = sheet.subplots(ncols=3)
+  steps = sorted({setting.num_steps for setting in others})
+  for index, number in enumerate(steps):
+    # Apart, so that none hides another.
+    shift = 0.2 * (index - (len(steps) - 1) / 2) / len(steps)
     part = [s for s in others if s.num_steps == number]
-    look = {'color': color, 'marker': marker, 'linestyle': 'none'}
-    places = [names.index(s.config['method']) for s in part]
-    left.errorbar(
-      places,
-      [100 * s.mean(_QUANTITY) for s in part],
-      [100 * s.deviation(_QUANTITY) for s in part],
-      capsize=3,
-      label=f'T = {number}',
-      **look,
-    )
-    for axes, quantity in (
-      (middle, 'epoch_seconds'),
-      (right, 'stored_bits'),
-    ):
-      axes.plot(places, [s.mean(quantity) for s in part], **look)
+    places = [names.index(s.config['method']) + shift for s in part]
+    _plot(panels, places, part, index)
   for ann in anns:
-    mean, deviation = 100 * ann.mean(_QUANTITY), 100 * ann.deviation(_QUANTITY)
-    left.axhspan(
-      mean - deviation, mean + deviation, color=figures.BLACK, alpha=0.1
-    )
-    left.axhline(mean, color=figures.BLACK, label='ANN (BP)')
-    middle.axhline(ann.mean('epoch_seconds'), color=figures.BLACK)
-    right.axhline(ann.mean('stored_bits'), color=figures.BLACK)
-  left.set_ylabel('test accuracy (%)')
+    _plot_across(panels, ann)
+  left, middle, right = panels
+  left.set_ylabel(summary.judged_on(settings))
   left.legend(fontsize=9)
   _set_log(middle, 'training time of an epoch (s)')
   _set_log(right, 'stored for a sample until its update (bits)')
-  for axes in (left, middle, right):
+  for axes in panels:
     axes.set_xticks(range(len(names)), names, rotation=30, ha='right')
     axes.grid(alpha=0.3)
   sheet.suptitle(
@@ -225,12 +207,37 @@ def draw(settings: Sequence[summary.Setting]) -> figure.Figure:
   return sheet
 
 
+def _plot(panels, places, settings, index):
+  """Plots methods that have the same T."""
+  look = {
+    'color': _COLORS[index % len(_COLORS)],
+    'marker': _MARKERS[index % len(_MARKERS)],
+    'linestyle': 'none',
+  }
+  panels[0].errorbar(
+    places,
+    [100 * setting.mean(_QUANTITY) for setting in settings],
+    [100 * setting.deviation(_QUANTITY) for setting in settings],
+    capsize=3,
+    label=f'T = {settings[0].num_steps}',
+    **look,
+  )
+  for axes, quantity in zip(panels[1:], _TAKEN):
+    axes.plot(places, [s.mean(quantity) for s in settings], **look)
+
+
+def _plot_across(panels, ann):
+  """Plots the ANN, which has no T."""
+  mean, deviation = 100 * ann.mean(_QUANTITY), 100 * ann.deviation(_QUANTITY)
+  low, high = mean - deviation, mean + deviation
+  panels[0].axhspan(low, high, color=figures.BLACK, alpha=0.1)
+  panels[0].axhline(mean, color=figures.BLACK, label='ANN (BP)')
+  for axes, quantity in zip(panels[1:], _TAKEN):
+    axes.axhline(ann.mean(quantity), color=figures.BLACK)
+
+
 def _names(settings):
   return {setting.config['method'] for setting in settings}
-
-
-def _steps(settings):
-  return sorted({setting.num_steps for setting in settings})
 
 
 def _set_log(axes, label):

@@ -1,6 +1,7 @@
 """Statistics over the seeds of recorded runs, and the table of them."""
 
 from collections.abc import Iterable
+from collections.abc import Sequence
 import math
 from typing import NamedTuple
 
@@ -165,6 +166,16 @@ def count_seeds(settings: Iterable[Setting]) -> str:
   if sizes == {1}:
     return 'one seed'
   return f'{" to ".join(map(str, sorted({min(sizes), max(sizes)})))} seeds'
+
+
+def judged_on(settings: Sequence[Setting]) -> str:
+  """Labels accuracies by what they are on, if that is one thing."""
+  kinds = {'held-out' if s.config['hold_out'] else 'test' for s in settings}
+  others = {s.config['test_dataset'] for s in settings}
+  where = (
+    f' on {others.pop()}' if len(others) == 1 and None not in others else ''
+  )
+  return f'{" or ".join(sorted(kinds))} accuracy{where} (%)'
 
 
 def describe_bars(settings: Iterable[Setting]) -> str:

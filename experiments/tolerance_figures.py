@@ -211,14 +211,12 @@ def _set_accuracies(panels, settings):
     for sign in (-1, 1)
   ]
   low, high = (_spread_out(end) for end in (min(ends), max(ends)))
-  kind = 'held-out' if settings[0].config['hold_out'] > 0 else 'test'
-  other = settings[0].config['test_dataset']
   for axes in panels:
     axes.set_yscale('function', functions=(_spread_out, _percent))
     axes.set_yticks(_TICKS, [str(percent) for percent in _TICKS])
     axes.yaxis.set_minor_locator(ticker.NullLocator())
     axes.set_ylim(_percent(low - 0.1), min(_percent(high + 0.1), 100))
-    axes.set_ylabel(f'{kind} accuracy{f" on {other}" if other else ""} (%)')
+    axes.set_ylabel(summary.judged_on(settings))
 
 
 def _spread_out(percent):

@@ -107,7 +107,7 @@ def draw(settings: Sequence[summary.Setting]) -> figure.Figure:
     )
   axes.set_xscale('log')
   axes.set_xlabel('learning rate, at first')
-  axes.set_ylabel('held-out accuracy (%)')
+  axes.set_ylabel(summary.judged_on(settings))
   axes.grid(alpha=0.3)
   axes.legend(fontsize=9)
   config = settings[0].config

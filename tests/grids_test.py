@@ -96,9 +96,12 @@ class SettingsTest(parameterized.TestCase):
       name: [run.config for run in records.find(path)]
       for name, path in folders.items()
     }
-    some = configs.complete(recorded['bp'][0])
+    ann = next(name for name in recorded if name.startswith('bp'))
+    some = configs.complete(recorded[ann][0])
+    swept = {field for grid in grids.SWEEPS[sweep] for field in grid}
+    given = {'num_steps', 'learning_rate'} - (swept - {'num_steps'})
     base = dataclasses.replace(
-      configs.CONFIGS[some['dataset']], num_steps=some['num_steps']
+      configs.CONFIGS[some['dataset']], **{name: some[name] for name in given}
     )
     settings = grids.settings(base, *grids.SWEEPS[sweep])
     self.assertCountEqual([name for name, _ in settings], folders)
