@@ -79,16 +79,14 @@ SWEEPS: dict[str, tuple[Grid, ...]] = {
       **dict.fromkeys(('forward', 'backward', 'update'), ('spikes', 'rates')),
     },
   ),
-  # One choice at a time, and how membranes integrate at all windows.
+  # One choice at a time.
   'variants': (
-    {'num_steps': (4, 16, 64)},
-    {'num_steps': (4, 16, 64), 'sampler': ('sobol',)},
-    {
-      'integration': ('mean', 'leaky', 'memoryless'),
-      'window': (1, 8, 32, 64),
-    },
+    {'num_steps': (4, 16, 64), 'sampler': ('bernoulli', 'sobol')},
     {'gain': ((0.5,), (2.0,))},
-    {'window': (8, 32), 'delay': (1,)},
+    {'window': (8, 32), 'delay': (0, 1)},
+  ),
+  'membranes': (
+    {'integration': ('mean', 'leaky', 'memoryless'), 'window': (1, 8, 32, 64)},
   ),
   'grey_pixels': (
     {
