@@ -95,14 +95,13 @@ def draw(settings: Sequence[summary.Setting]) -> figure.Figure:
     for index, quantity in enumerate(_READS):
       color, marker = _LOOKS[index]
       points = [
-        summary.paired_difference(by_place[uses, number], ann, quantity)
-        for uses in there
+        _difference(by_place[uses, number], ann, quantity) for uses in there
       ]
       means, half_widths = 100 * np.transpose(points)
       axes.errorbar(
         [combinations.index(uses) + 0.2 * (index - 1) for uses in there],
         means,
-        np.nan_to_num(half_widths),
+        half_widths,
         color=color,
         marker=marker,
         markersize=5,
@@ -127,6 +126,14 @@ def draw(settings: Sequence[summary.Setting]) -> figure.Figure:
     f'mean over {summary.count_seeds(settings)} and 95 % interval, paired'
   )
   return sheet
+
+
+def _difference(setting, ann, quantity):
+  """Compares with the ANN; of one seed there is no interval."""
+  mean, half_width = summary.paired_difference(setting, ann, quantity)
+  if np.isnan(half_width):
+    return setting.mean(quantity) - ann.mean(quantity), 0.0
+  return mean, half_width
 
 
 def _part(settings):

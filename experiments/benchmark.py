@@ -33,6 +33,7 @@ import tqdm
 
 from experiments import benchmark_steps
 from experiments import cli
+from experiments import methods
 from experiments import naive
 from experiments import synapses
 import ssnn_jax
@@ -42,6 +43,7 @@ from ssnn_jax import kernels
 from ssnn_jax.config import INTEGRATIONS
 
 NAMES = ('learn', 'infer', 'epoch')
+RIVALS = tuple(n for n in methods.METHODS if n not in (methods.ANN, 'ssnn'))
 REPRESENTATIONS = ('packed', 'dense', 'naive')
 _MIN_SECONDS = 0.05  # of one measurement
 
@@ -58,6 +60,7 @@ class Subject(NamedTuple):
 def make_subject(
   name: str,
   config: ssnn_jax.NetworkConfig,
+  method: str,
   representation: str | None,
   device: str,
   batch_size: int,
@@ -68,7 +71,8 @@ def make_subject(
   Args:
     name: 'learn', 'infer' or 'epoch'.
     config: the network.
-    representation: of its spikes; None is backpropagation.
+    method: what trains it.
+    representation: of its spikes; None where coincidences are not counted.
     device: what holds the weights.
     batch_size: samples a step.
     num_images: images of an epoch.
@@ -76,35 +80,35 @@ def make_subject(
   Returns:
     The subject, with as many steps a measurement as make it last.
   """
-  if representation is None:
-    network = ssnn_jax.ann(config)
-  elif representation == 'naive':
+  if representation == 'naive':
     network = naive.ssnn(config)
   else:
-    config = dataclasses.replace(config, representation=representation)
-    network = ssnn_jax.ssnn(config)
+    config = dataclasses.replace(
+      config, representation=representation or 'auto'
+    )
+    network = methods.METHODS[method].make(config, jax.random.key(2))
   if name == 'epoch':
     run, peak_mib = benchmark_steps.time_epoch(
       network, config, batch_size, num_images
     )
   else:
-    step = _step(name, network, config, representation, device)
+    step = _step(name, network, config, method, device)
     run, peak_mib = benchmark_steps.time_steps(*step, config, batch_size)
   run(1)
   steps = max(1, round(_MIN_SECONDS / _seconds(run, 1)))
-  labels = _labels(name, config, representation, batch_size)
+  labels = _labels(name, config, method, representation, batch_size)
   labels['synapses'] = device
   return Subject(labels, run, steps, peak_mib)
 
 
-def _step(name, network, config, representation, device):
+def _step(name, network, config, method, device):
   """Makes a step and what it starts from."""
   params = ssnn_jax.ssnn(config).init(jax.random.key(0))
   if name == 'infer':
     return benchmark_steps.infer_step(network), params
   if device == synapses.IDEAL:
-    is_spiking = representation is not None
-    return benchmark_steps.learn_step(network, is_spiking), params
+    is_ann = method == methods.ANN
+    return benchmark_steps.learn_step(network, is_spiking=not is_ann), params
   held = devices.make_resistive(
     device_config.PRESETS[device], benchmark_steps.LEARNING_RATE
   )
@@ -113,7 +117,7 @@ def _step(name, network, config, representation, device):
   return benchmark_steps.device_step(network, held), state
 
 
-def _labels(name, config, representation, batch_size):
+def _labels(name, config, method, representation, batch_size):
   spiking = {
     'sampler': 'uniform' if representation == 'naive' else config.sampler,
     'window': config.schedule.window,
@@ -121,11 +125,11 @@ def _labels(name, config, representation, batch_size):
     'integration': config.integration,
     'kernels': representation != 'naive' and _uses_kernels(config),
   }
-  if representation is None:
+  if method == methods.ANN:
     spiking = dict.fromkeys(spiking)
   return {
     'name': name,
-    'method': 'bp' if representation is None else 'ssnn',
+    'method': method,
     'representation': representation,
     'layer_sizes': config.layer_sizes,
     'batch_size': batch_size,
@@ -189,6 +193,7 @@ def main() -> None:
   chosen_devices = values['devices'] and cli.choices(
     values, 'devices', list(device_config.PRESETS)
   )
+  rivals = values['methods'] and cli.choices(values, 'methods', RIVALS)
   for name in ('batch_size', 'rounds', 'num_images'):
     if min(np.atleast_1d(values[name])) < 1:
       raise ssnn_jax.UserError(
@@ -202,22 +207,35 @@ def main() -> None:
   with tqdm.tqdm(grid, disable=None, unit='comparison') as progress:
     for name, layer_sizes, batch_size in progress:
       progress.set_postfix_str(f'{name} {layer_sizes} batch {batch_size}')
-      made = [(1, None, synapses.IDEAL)]
+      made = [(1, methods.ANN, None, synapses.IDEAL)]
       for num_steps, representation in itertools.product(
         values['num_steps'], representations
       ):
         is_plain = name != 'learn' or representation == 'naive'
         held = [synapses.IDEAL, *(() if is_plain else chosen_devices)]
-        made += [(num_steps, representation, device) for device in held]
+        made += [(num_steps, 'ssnn', representation, each) for each in held]
+      for num_steps, method in itertools.product(values['num_steps'], rivals):
+        made += [
+          (num_steps, method, representation, synapses.IDEAL)
+          for representation in _representations(method, representations)
+        ]
       subjects = [
         make_subject(
           *(name, _config(values, layer_sizes, num_steps)),
-          *(representation, device, batch_size, values['num_images']),
+          *(method, representation, device),
+          *(batch_size, values['num_images']),
         )
-        for num_steps, representation, device in made
+        for num_steps, method, representation, device in made
       ]
       for line in compare(subjects, values['rounds']):
         print(json.dumps(line), flush=True)
+
+
+def _representations(method, representations):
+  """Chooses how coincidences of a rival are counted, if it has any."""
+  if not methods.METHODS[method].has_pulses:
+    return [None]
+  return [each for each in representations if each != 'naive']
 
 
 def _config(values, layer_sizes, num_steps):
@@ -248,6 +266,9 @@ def _define_flags():
       'devices',
       [],
       f'of {", ".join(device_config.PRESETS)}; learn is timed with them, too.',
+    )
+    flags.DEFINE_list(
+      'methods', [], f'rivals: of {", ".join(RIVALS)}; timed beside ours.'
     )
     flags.DEFINE_integer('rounds', 15, 'timings of each; medians are told.')
     flags.DEFINE_integer('num_images', 12800, 'images of an epoch.')

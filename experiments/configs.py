@@ -405,6 +405,7 @@ def with_method(
   own = {}
   if base.learning_rate == learning_rate(base.dataset, base.method):
     own['learning_rate'] = learning_rate(base.dataset, method)
-  if not methods.METHODS[method].has_pulses:
+  known = methods.METHODS.get(method)  # what is unknown is refused below
+  if known and not known.has_pulses:
     own |= synapses.DEFAULTS
   return dataclasses.replace(base, method=method, **own | changes)

@@ -41,6 +41,19 @@ def load(folder: str | os.PathLike, name: str) -> list[dict[str, Any]]:
     ) from None
 
 
+# Of the lines of a benchmark, with their headings.
+_LABELS = {
+  'name': 'step of',
+  'layer_sizes': 'network',
+  'batch_size': 'batch',
+  'method': 'method',
+  'representation': 'spikes',
+  'sampler': 'sampler',
+  'synapses': 'synapses',
+}
+_USUAL = {'method': 'ssnn', 'synapses': synapses.IDEAL}
+
+
 def benchmark_table(lines: list[dict[str, Any]]) -> str:
   """Lays out a benchmark as text, a line for what differs in more than T.
 
@@ -57,32 +70,41 @@ def benchmark_table(lines: list[dict[str, Any]]) -> str:
     if line['num_steps'] is None:
       baseline = line  # of the lines that follow
       continue
-    names = 'name', 'batch_size', 'representation', 'sampler'
-    own = line.get('synapses', synapses.IDEAL)
-    key = tuple(line['layer_sizes']), *(line[name] for name in names), own
+    key = tuple(_label(line, name) for name in _LABELS)
     grouped.setdefault(key, (baseline, {}))[1][line['num_steps']] = line
-  # Only where there are any devices.
-  num_labels = 6 if any(key[-1] != synapses.IDEAL for key in grouped) else 5
-  labels = 'step of', 'network', 'batch', 'spikes', 'sampler', 'synapses'
-  header = (
-    *(*labels[:num_labels], 'BP, ms'),
-    *(f'T = {steps}' for steps in all_steps),
-    'MiB (BP)',
-  )
-  rows = []
-  for (sizes, name, *rest), (baseline, own) in grouped.items():
+  # What differs from the usual is told only where something does.
+  told = [
+    place
+    for place, name in enumerate(_LABELS)
+    if name not in _USUAL or any(key[place] != _USUAL[name] for key in grouped)
+  ]
+  headings = list(_LABELS.values())
+  rows = [
+    (
+      *(*(headings[place] for place in told), 'BP, ms'),
+      *(f'T = {steps}' for steps in all_steps),
+      'MiB (BP)',
+    )
+  ]
+  for key, (baseline, own) in grouped.items():
     longest = own[max(own)]
     rows.append(
       (
-        *(name, '-'.join(map(str, sizes)), *map(str, rest))[:num_labels],
-        f'{baseline["median_ms"]:.3g}',
+        *(*(key[place] for place in told), f'{baseline["median_ms"]:.3g}'),
         *(
           f'{own[t]["ratio_to_bp"]:.2f}' if t in own else '' for t in all_steps
         ),
         f'{longest["peak_mib"]:.1f} ({baseline["peak_mib"]:.1f})',
       )
     )
-  return summary.layout([header, *rows])
+  return summary.layout(rows)
+
+
+def _label(line, name):
+  value = line.get(name, _USUAL.get(name))
+  if name == 'layer_sizes':
+    return '-'.join(map(str, value))
+  return '' if value is None else str(value)
 
 
 def fidelity_table(

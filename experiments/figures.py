@@ -155,9 +155,10 @@ def draw_cost(lines: list[dict]) -> figure.Figure:
   Returns:
     The figure; a notebook shows it.
   """
-  all_spiking = [line for line in lines if line['num_steps']]
+  all_spiking = [line for line in lines if line['method'] == 'ssnn']
+  rivals = [line for line in lines if line['method'] not in ('ssnn', 'bp')]
   told = {line['name'] for line in all_spiking}
-  names = [name for name in ('learn', 'infer') if name in told]
+  names = [name for name in ('learn', 'infer', 'epoch') if name in told]
   sheet = figure.Figure(figsize=(9.5, 4.4), layout='constrained')
   panels = sheet.subplots(ncols=len(names), squeeze=False)[0]
   for axes, name in zip(panels, names):
@@ -179,6 +180,15 @@ def draw_cost(lines: list[dict]) -> figure.Figure:
           fillstyle='none',
           label=kind if is_ideal else f'{kind}, {kept}',
         )
+    for method in dict.fromkeys(line['method'] for line in rivals):
+      own = [x for x in rivals if (x['name'], x['method']) == (name, method)]
+      own.sort(key=lambda line: line['num_steps'])
+      axes.plot(
+        [line['num_steps'] for line in own],
+        [line['ratio_to_bp'] for line in own],
+        marker='x',
+        label=method,
+      )
     axes.axhline(1, color=BLACK, linewidth=1, label='backpropagation')
     _set_steps(axes, sorted({line['num_steps'] for line in spiking}))
     axes.set_yscale('log')

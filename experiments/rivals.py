@@ -29,13 +29,14 @@ _MARKERS = ('o', 's', '^', 'D')
 
 def is_comparison(settings: Sequence[summary.Setting]) -> bool:
   """Tells whether methods, other ones than ours too, and T alone vary."""
-  others = {setting.config['method'] for setting in settings} - {'ssnn'}
+  others = _names(settings) - {'ssnn'}
+  rates = {(s.config['method'], s.config['learning_rate']) for s in settings}
   varied = set(grid_summary.varied(settings))
-  return others > {methods.ANN} and varied <= {
-    'method',
-    'num_steps',
-    'learning_rate',
-  }
+  return (
+    others > {methods.ANN}
+    and len(rates) == len(_names(settings))
+    and varied <= {'method', 'num_steps', 'learning_rate'}
+  )
 
 
 def stored_bits(

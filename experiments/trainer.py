@@ -206,7 +206,8 @@ def _finish(job, opened, state, accuracy, clock):
   digests = _digests(state.params, len(opened))
   pulses = job.functions.count_pulses(state, job.train_set)
   seeds, rates = _members([record.run for record in opened])
-  if job.config.method != methods.ANN:  # which has no errors
+  method = job.config.method
+  if method != methods.ANN and methods.METHODS[method].estimates_gradient:
     # At weights that are the same for every T, so that these can be compared.
     state = job.functions.train_ann(seeds, rates, job.train_set)
   errors = job.functions.measure(state, job.train_set)
@@ -214,7 +215,7 @@ def _finish(job, opened, state, accuracy, clock):
   recorder.append_each(
     opened,
     'final',
-    method=job.config.method,
+    method=method,
     dataset=job.config.dataset,
     num_steps=job.config.num_steps,
     # A list is of one value a run.

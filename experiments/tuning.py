@@ -22,12 +22,10 @@ _LOOKS = (
 
 def is_tuning(settings: Sequence[summary.Setting]) -> bool:
   """Tells whether learning rates alone vary, judged on held-out samples."""
-  return all(
-    setting.config['hold_out'] > 0 for setting in settings
-  ) and grid_summary.varied(settings) in (
-    ['learning_rate'],
-    ['method', 'learning_rate'],
-  )
+  is_held_out = all(setting.config['hold_out'] > 0 for setting in settings)
+  is_choice = all(len(part) > 1 for part in _by_method(settings).values())
+  varied = set(grid_summary.varied(settings)) - {'method'}
+  return is_held_out and is_choice and varied == {'learning_rate'}
 
 
 def pick(settings: Sequence[summary.Setting]) -> dict[str, float]:

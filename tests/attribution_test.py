@@ -84,7 +84,7 @@ class AttributionTest(parameterized.TestCase):
     (parse(f'{USES};sampler=bernoulli,sobol'), False),
     (parse(f'{USES};method=ssnn,bp,feedback_alignment'), False),
     (parse(f'{USES};method=ssnn'), False),  # no ANN
-    (parse(f'{USES};learning_rate=0.1,1'), False),  # two
+    (parse('method=bp;num_epochs=20,9', f'{USES};method=ssnn'), False),  # two
     # One that does not share the rest.
     (parse('batch_size=16;method=bp', f'{USES};method=ssnn'), False),
   )

@@ -31,31 +31,41 @@ def run(*flags):
 class BenchmarkTest(parameterized.TestCase):
   @parameterized.parameters(
     # The names and the representations take no notice of each other.
-    (('learn', 'epoch'), (4,), (4,), ('packed', 'naive')),
-    (('infer',), (1, 4), (2, 4), ('dense',)),
+    (('learn', 'epoch'), (4,), (4,), ('packed', 'naive'), ()),
+    (('infer',), (1, 4), (2, 4), ('dense', 'naive'), ('rpu', 'bp_stdp')),
   )
   def test_a_line_for_all_that_is_asked(
-    self, names, batch_sizes, steps, representations
+    self, names, batch_sizes, steps, representations, rivals
   ):
     asked = {
       'names': names,
       'batch_size': batch_sizes,
       'num_steps': steps,
       'representations': representations,
+      'methods': rivals,
     }
     done = run(
       *(*SMALL, '--window=2'),
-      *(f'--{flag}={",".join(map(str, of))}' for flag, of in asked.items()),
+      *(
+        f'--{flag}={",".join(map(str, of))}' for flag, of in asked.items() if of
+      ),
     )
     self.assertEqual(done.returncode, 0, done.stderr)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
-    spiking = [(None, None), *itertools.product(steps, representations)]
+    # What counts no coincidences has no representation, and naive is ours.
+    counted = {'rpu': 'dense', 'bp_stdp': None}
+    timed = [
+      ('bp', None, None),
+      *itertools.product(('ssnn',), steps, representations),
+      *((name, number, counted[name]) for number in steps for name in rivals),
+    ]
+    told = 'method', 'num_steps', 'representation'
     self.assertEqual(
       [
-        (x['name'], x['batch_size'], (x['num_steps'], x['representation']))
+        (x['name'], x['batch_size'], tuple(x[name] for name in told))
         for x in lines
       ],
-      list(itertools.product(names, batch_sizes, spiking)),
+      list(itertools.product(names, batch_sizes, timed)),
     )
     for line in lines:
       is_bp = line['method'] == 'bp'
@@ -68,6 +78,7 @@ class BenchmarkTest(parameterized.TestCase):
   @parameterized.parameters(
     (('--names=learn,sleep',), '--names=learn,sleep is not a list of learn'),
     (('--representations=',), '--representations= is not a list of packed'),
+    (('--methods=ssnn',), '--methods=ssnn is not a list of surrogate_gradient'),
     (('--num_steps=0',), '--num_steps is 0; expected 1 tick or more'),
     (('--batch_size=0',), '--batch_size is 0; expected 1 or more'),
     (('--layer_sizes=3',), '--layer_sizes is .* at least two'),

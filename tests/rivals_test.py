@@ -192,7 +192,7 @@ class RivalsTest(parameterized.TestCase):
 
     def drawn(line):
       places, values = line.get_xydata().T
-      return {names[int(p)]: value for p, value in zip(places, values)}
+      return {names[round(p)]: value for p, value in zip(places, values)}
 
     for index, t in enumerate((3, 8)):
       accuracies = drawn(left.containers[index].lines[0])
@@ -203,7 +203,10 @@ class RivalsTest(parameterized.TestCase):
         self.assertAlmostEqual(seconds[name], SECONDS[name] / 2)
         expected = rivals.stored_bits(name, SIZES, t, 2)
         self.assertEqual(bits[name], expected)
-    self.assertLen(left.containers, 2)
+    points = [bars.lines[0] for bars in left.containers]
+    for drawings in (points, middle.lines[:-1], right.lines[:-1]):
+      ones, others = (line.get_xydata()[:, 0] for line in drawings)
+      self.assertTrue(np.all(ones < others))  # none hides another
     for axes, expected in zip(sheet.axes, (95.5, 1.5, 320)):
       np.testing.assert_allclose(axes.lines[-1].get_ydata(), expected)
 
