@@ -85,30 +85,14 @@ def draw(settings: Sequence[summary.Setting]) -> figure.Figure:
   """
   (ann,), spiking = _part(settings)
   steps, combinations = _steps(spiking), _combinations(spiking)
-  by_place = _by_place(spiking)
   sheet = figure.Figure(
     figsize=(1.4 + 3.6 * len(steps), 4.8), layout='constrained'
   )
   panels = sheet.subplots(ncols=len(steps), sharey=True, squeeze=False)[0]
   for axes, number in zip(panels, steps):
-    there = [uses for uses in combinations if (uses, number) in by_place]
+    part = {_uses(s): s for s in spiking if s.num_steps == number}
     for index, quantity in enumerate(_READS):
-      color, marker = _LOOKS[index]
-      points = [
-        _difference(by_place[uses, number], ann, quantity) for uses in there
-      ]
-      means, half_widths = 100 * np.transpose(points)
-      axes.errorbar(
-        [combinations.index(uses) + 0.2 * (index - 1) for uses in there],
-        means,
-        half_widths,
-        color=color,
-        marker=marker,
-        markersize=5,
-        linestyle='none',
-        capsize=2,
-        label=f'read by {_READS[quantity]}',
-      )
+      _plot(axes, part, combinations, ann, index, quantity)
     axes.axhline(0, color=figures.BLACK, linewidth=1, label='ANN (BP)')
     axes.set_xticks(
       range(len(combinations)),
@@ -126,6 +110,26 @@ def draw(settings: Sequence[summary.Setting]) -> figure.Figure:
     f'mean over {summary.count_seeds(settings)} and 95 % interval, paired'
   )
   return sheet
+
+
+def _plot(axes, part, combinations, ann, index, quantity):
+  """Plots networks of one T, by their uses of spikes, read in one way."""
+  color, marker = _LOOKS[index]
+  there = [uses for uses in combinations if uses in part]
+  points = [_difference(part[uses], ann, quantity) for uses in there]
+  means, half_widths = 100 * np.transpose(points)
+  axes.errorbar(
+    # Apart, so that none hides another.
+    [combinations.index(uses) + 0.2 * (index - 1) for uses in there],
+    means,
+    half_widths,
+    color=color,
+    marker=marker,
+    markersize=5,
+    linestyle='none',
+    capsize=2,
+    label=f'read by {_READS[quantity]}',
+  )
 
 
 def _difference(setting, ann, quantity):

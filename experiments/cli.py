@@ -24,6 +24,7 @@ from absl import logging
 import jax
 
 from experiments import configs
+from experiments import defaults
 from experiments import usage
 import ssnn_jax
 from ssnn_jax import kernels
@@ -164,13 +165,13 @@ def config(
     return dataclasses.replace(base, **given)
   method = given.pop('method', configs.ExperimentConfig.method)
   name = values['config'] or given.get('dataset', 'digits')
-  if name not in configs.CONFIGS:
+  if name not in defaults.CONFIGS:
     flag = 'config' if values['config'] else 'dataset'
-    known = ', '.join(configs.CONFIGS)
+    known = ', '.join(defaults.CONFIGS)
     raise ssnn_jax.UserError(
       f'--{flag}={name} is not there; choose one of {known}.'
     )
-  return configs.with_method(configs.CONFIGS[name], method, **given)
+  return defaults.with_method(defaults.CONFIGS[name], method, **given)
 
 
 def folder(path: str | os.PathLike) -> pathlib.Path:

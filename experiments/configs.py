@@ -1,11 +1,7 @@
 """Configurations of experiments."""
 
-from collections.abc import Mapping
 import dataclasses
-import json
 import math
-import pathlib
-from typing import Any
 
 import optax
 
@@ -22,8 +18,6 @@ SCHEDULES = ('constant', 'cosine', 'linear')
 NUM_HIDDEN = 256
 # Ticks with an event that by default drive as much as a pixel of rate 1 does.
 EVENTS_AT_FULL_RATE = 8
-# Learning rates of methods for which that of a data set, the ANN's, is none.
-_OWN_RATES = {'surrogate_gradient': 0.03}
 SETS = (
   'digits, mnist, fashion_mnist, emnist/<split>, n_mnist, or '
   'synthetic_events/<set of images>'
@@ -141,7 +135,11 @@ class ExperimentConfig(synapses.SynapseFields):
     'Training',
     1.0,
     'learning rate, at first; left out: '
-    + ', '.join(f'{rate} for {name}' for name, rate in _OWN_RATES.items())
+    + ', '.join(
+      f'{method.learning_rate} for {name}'
+      for name, method in methods.METHODS.items()
+      if method.learning_rate
+    )
     + ', else the default',
   )
   schedule: str = fields.field(
@@ -263,52 +261,6 @@ class ExperimentConfig(synapses.SynapseFields):
     )
 
 
-def as_record(config: ExperimentConfig) -> dict[str, Any]:
-  """Makes the JSON object that a configuration is recorded as."""
-  return json.loads(json.dumps(dataclasses.asdict(config)))
-
-
-def from_record(
-  recorded: Mapping[str, Any], folder: pathlib.Path
-) -> ExperimentConfig:
-  """Makes a configuration of its record; what it lacks has its default.
-
-  Args:
-    recorded: the JSON object.
-    folder: where it was read, for the message.
-
-  Returns:
-    The configuration.
-
-  Raises:
-    UserError: if the record has what no configuration has, or a value of the
-      wrong kind.
-  """
-  known = {field.name for field in dataclasses.fields(ExperimentConfig)}
-  for name in recorded:
-    if name not in known:
-      raise ssnn_jax.UserError(
-        f'{folder} holds a run with {name}, which this version does not know; '
-        'go on with the version that started it.'
-      )
-  values = {
-    name: tuple(value) if isinstance(value, list) else value
-    for name, value in recorded.items()
-  }
-  try:
-    return ExperimentConfig(**values)
-  except TypeError as error:
-    raise ssnn_jax.UserError(
-      f'{folder} holds a run with a value of the wrong kind ({error}); restore '
-      'its config.json.'
-    ) from None
-
-
-def complete(recorded: Mapping[str, Any]) -> dict[str, Any]:
-  """Completes the record of a configuration: what it lacks had its default."""
-  return as_record(ExperimentConfig()) | dict(recorded)
-
-
 def slug(config: ExperimentConfig) -> str:
   """Names a configuration's data set as a part of the name of a folder."""
   return config.dataset.replace('/', '-')
@@ -352,60 +304,3 @@ def schedule(config: ExperimentConfig, num_samples: int) -> optax.Schedule:
   if config.schedule == 'linear':
     return optax.linear_schedule(1.0, 0.0, total)
   return optax.constant_schedule(1.0)
-
-
-_MNIST = {'batch_size': 128, 'num_epochs': 10, 'learning_rate': 0.5}
-_EVENTS = {
-  'batch_size': 16,
-  'num_epochs': 40,
-  'learning_rate': 0.1,
-  'input_gain': None,  # in proportion to T
-}
-CONFIGS = {
-  'digits': ExperimentConfig(),
-  **{
-    name: ExperimentConfig(dataset=name, **_MNIST)
-    for name in ssnn_jax.datasets.IMAGES
-    if name != 'digits'
-  },
-  **{
-    name: ExperimentConfig(dataset=name, **_EVENTS)
-    for name in ssnn_jax.datasets.RECORDINGS
-  },
-}
-
-
-def has_own_rate(method: str) -> bool:
-  """Tells whether a method's learning rate is tuned apart from the ANN's."""
-  return method in _OWN_RATES
-
-
-def learning_rate(dataset: str, method: str) -> float:
-  """Tells the default learning rate of a method on a data set."""
-  return _OWN_RATES.get(method, CONFIGS[dataset].learning_rate)
-
-
-def with_method(
-  base: ExperimentConfig, method: str, **changes: Any
-) -> ExperimentConfig:
-  """Makes a configuration one of another method.
-
-  Args:
-    base: the configuration.
-    method: the method.
-    **changes: values of other fields.
-
-  Returns:
-    The configuration. Methods without pulses have ideal synapses; a learning
-    rate that is the default of the base's method becomes that of the other.
-
-  Raises:
-    UserError: if a value is out of range.
-  """
-  own = {}
-  if base.learning_rate == learning_rate(base.dataset, base.method):
-    own['learning_rate'] = learning_rate(base.dataset, method)
-  known = methods.METHODS.get(method)  # what is unknown is refused below
-  if known and not known.has_pulses:
-    own |= synapses.DEFAULTS
-  return dataclasses.replace(base, method=method, **own | changes)

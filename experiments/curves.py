@@ -8,7 +8,7 @@ from matplotlib import figure
 from matplotlib import ticker
 import numpy as np
 
-from experiments import configs
+from experiments import config_records
 from experiments import figures
 from experiments import summary
 import ssnn_jax
@@ -185,7 +185,7 @@ def draw_curves(run: records.Run, lines: list[dict[str, Any]]) -> figure.Figure:
     _draw(axes, panel, lines)
   for axes in grid[len(panels) :]:
     axes.set_axis_off()
-  config = configs.complete(run.config)
+  config = config_records.complete(run.config)
   of_spikes = f', T = {config["num_steps"]}' if config['method'] != 'bp' else ''
   sheet.suptitle(
     f'{config["dataset"]}, {config["method"]}{of_spikes}, seed '

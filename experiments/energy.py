@@ -21,7 +21,7 @@ from matplotlib import figure
 import numpy as np
 
 from experiments import cli
-from experiments import configs
+from experiments import config_records
 from experiments import energy_figures
 from experiments import figures
 from experiments import grid_summary
@@ -71,22 +71,13 @@ def read(
       f'--workdir={workdir} holds no finished spiking network; give a folder '
       'that experiments.sweep wrote to, or a record.'
     )
-  taken = {
-    (grid_summary.identity(run.config), run.final['seed']): _take(run, energies)
-    for run in runs
-  }
-  for setting in settings:
-    key = grid_summary.identity(setting.config)
-    each = [taken[key, seed] for seed in setting.seeds]
-    setting.values.update(
-      {name: np.array([own[name] for own in each]) for name in each[0]}
-    )
+  grid_summary.add_values(settings, runs, lambda run: _take(run, energies))
   return settings
 
 
 def _take(run, energies):
   """Counts and prices what a run takes, and what backpropagation would."""
-  config = configs.complete(run.config)
+  config = config_records.complete(run.config)
   lines = [event for event in run.events if event.get('event') == 'epoch']
   told = run.final
   if 'layer_sizes' not in told or 'num_train_samples' not in told:

@@ -17,6 +17,7 @@ from absl import flags
 import numpy as np
 
 from experiments import cli
+from experiments import config_records
 from experiments import configs
 from experiments import methods
 import ssnn_jax
@@ -65,7 +66,7 @@ def load(folder: str | os.PathLike, *, best: bool = False) -> Trained:
     UserError: if there is no run, or it kept no checkpoint, or a damaged one.
   """
   recorded = records.read(folder, whole=False).config
-  config = configs.from_record(recorded, folder)
+  config = config_records.from_record(recorded, folder)
   if not methods.METHODS[config.method].estimates_gradient:
     raise ssnn_jax.UserError(
       f'{folder} holds a run of {config.method}, whose neurons are others than '

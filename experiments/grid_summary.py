@@ -1,5 +1,6 @@
 """The summary of any sweep, from records alone: a table, and a CSV file."""
 
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments import config_records
 from experiments import configs
 from experiments import grids
 from experiments import methods
@@ -33,7 +35,7 @@ _HEADINGS = (
 
 def identity(recorded: Mapping[str, Any]) -> str:
   """Tells a configuration, recorded in whole or in part, but for its seed."""
-  config = configs.complete(recorded)
+  config = config_records.complete(recorded)
   del config['seed']
   return repr(config)
 
@@ -55,13 +57,7 @@ def group(runs: Iterable[records.Run]) -> list[summary.Setting]:
   """
   runs = [run for run in runs if run.final is not None]
   settings = summary.group(runs)
-  shares = {
-    (identity(run.config), run.final['seed']): _share(run.final) for run in runs
-  }
-  for setting in settings:
-    setting.values['train_seconds'] = np.array(
-      [shares[identity(setting.config), seed] for seed in setting.seeds]
-    )
+  add_values(settings, runs, lambda run: {'train_seconds': _share(run.final)})
   fields = varied(settings)
 
   def place(setting):
@@ -69,6 +65,28 @@ def group(runs: Iterable[records.Run]) -> list[summary.Setting]:
     return not is_ann(setting), values
 
   return sorted(settings, key=place)
+
+
+def add_values(
+  settings: Iterable[summary.Setting],
+  runs: Iterable[records.Run],
+  tell: Callable[[records.Run], Mapping[str, float]],
+) -> None:
+  """Adds what else their runs tell to the values of settings, seed by seed.
+
+  Args:
+    settings: those of the runs; they are changed.
+    runs: finished runs.
+    tell: makes the quantities of a run, the same ones for all runs of a
+      setting.
+  """
+  told = {(identity(run.config), run.final['seed']): tell(run) for run in runs}
+  for setting in settings:
+    key = identity(setting.config)
+    each = [told[key, seed] for seed in setting.seeds]
+    setting.values.update(
+      {name: np.array([own[name] for own in each]) for name in each[0]}
+    )
 
 
 def varied(settings: Sequence[summary.Setting]) -> list[str]:
@@ -106,7 +124,7 @@ def baseline(
     return [name for name in names if name not in own]
 
   own = {'method'}
-  if configs.has_own_rate(setting.config['method']):
+  if methods.METHODS[setting.config['method']].learning_rate:
     own.add('learning_rate')
   candidates = [
     ann
@@ -185,7 +203,7 @@ def csv_text(
   )
   rows = []
   for run in runs:
-    config = configs.complete(run.config)
+    config = config_records.complete(run.config)
     rows.append(
       {name: value(config, name) for name in fields}
       | {'seed': run.final['seed']}

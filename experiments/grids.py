@@ -16,6 +16,7 @@ from typing import Any
 from typing import NamedTuple
 
 from experiments import configs
+from experiments import defaults
 from experiments import methods
 import ssnn_jax
 from ssnn_jax import device_config
@@ -190,7 +191,7 @@ def _settings(base, grid):
     varied = {k: v for k, v in varied.items() if methods.concerns(method, k)}
     name = _name(method, varied, is_named=spiking != {'ssnn'})
     try:
-      config = configs.with_method(base, method, **varied)
+      config = defaults.with_method(base, method, **varied)
     except ssnn_jax.UserError as error:
       raise ssnn_jax.UserError(f'--grid: {error}') from None
     listed[name] = Setting(name, config)

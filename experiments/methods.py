@@ -46,6 +46,8 @@ class Method(NamedTuple):
       resistive devices can hold them.
     estimates_gradient: whether its update estimates that of backpropagation, so
       that their distance says something.
+    learning_rate: its own; None where that of a data set, tuned for the ANN,
+      serves.
   """
 
   help: str
@@ -54,6 +56,7 @@ class Method(NamedTuple):
   fields: frozenset[str]
   has_pulses: bool
   estimates_gradient: bool
+  learning_rate: float | None = None
 
 
 def _without_key(make: Callable[..., Any]) -> Callable[..., Any]:
@@ -112,6 +115,7 @@ METHODS = {
     frozenset(('num_steps', 'tau', 'sampler', 'shuffle_ticks')),
     has_pulses=False,
     estimates_gradient=False,
+    learning_rate=0.03,
   ),
   'bp_stdp': Method(
     'integrate-and-fire neurons, by STDP in phases',

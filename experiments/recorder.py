@@ -17,6 +17,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
+from experiments import config_records
 from experiments import configs
 from experiments import multihost
 import ssnn_jax
@@ -65,8 +66,8 @@ def status(run: Run) -> Status:
   if not records.holds_anything(run.folder):
     return Status.NEW
   recorded = records.read(run.folder, whole=False)
-  there = configs.complete(recorded.config)
-  wanted = configs.as_record(run.config)
+  there = config_records.complete(recorded.config)
+  wanted = config_records.as_record(run.config)
   differing = [
     f'{name} is {there[name]} there and {value} here'
     for name, value in wanted.items()
@@ -119,7 +120,7 @@ def _open(run, like, resume, library, stack):
   """Opens the record of one run; what must be closed goes on the stack."""
   is_new = not resume or status(run) is Status.NEW
   if is_new:
-    records.create(run.folder, configs.as_record(run.config))
+    records.create(run.folder, config_records.as_record(run.config))
   stack.enter_context(records.at_work_in(run.folder))
   manager = stack.enter_context(checkpoints.open_in(run.folder))
   start = checkpoints.restore(manager, like)

@@ -11,7 +11,7 @@ from matplotlib import figure
 from matplotlib import ticker
 import numpy as np
 
-from experiments import configs
+from experiments import config_records
 from experiments import figures
 from experiments import grid_summary
 from experiments import methods
@@ -90,22 +90,13 @@ def read(workdir: str | os.PathLike) -> list[summary.Setting]:
   """
   runs = [run for run in records.find(workdir) if run.final is not None]
   settings = grid_summary.group(runs)
-  taken = {
-    (grid_summary.identity(run.config), run.final['seed']): _take(run)
-    for run in runs
-  }
-  for setting in settings:
-    key = grid_summary.identity(setting.config)
-    each = [taken[key, seed] for seed in setting.seeds]
-    setting.values.update(
-      {name: np.array([own[name] for own in each]) for name in each[0]}
-    )
+  grid_summary.add_values(settings, runs, _take)
   return settings
 
 
 def _take(run):
   """Tells what a run took."""
-  config = configs.complete(run.config)
+  config = config_records.complete(run.config)
   told, sizes = run.final, run.final['layer_sizes']
   last = [event for event in run.events if event.get('event') == 'epoch'][-1]
   method, num_steps = config['method'], config['num_steps']

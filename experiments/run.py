@@ -17,6 +17,7 @@ from typing import Any
 from absl import flags
 
 from experiments import cli
+from experiments import config_records
 from experiments import configs
 from experiments import data
 from experiments import multihost
@@ -49,7 +50,7 @@ def make_run(values: Mapping[str, Any]) -> recorder.Run:
   base = None
   if values['resume'] and records.holds_anything(folder):
     recorded = records.read(folder, whole=False).config
-    base = configs.from_record(recorded, folder)
+    base = config_records.from_record(recorded, folder)
   return recorder.Run(cli.config(values, base), folder)
 
 

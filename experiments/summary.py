@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from experiments import configs
+from experiments import config_records
 import ssnn_jax
 from ssnn_jax import records
 
@@ -64,7 +64,7 @@ def group(runs: Iterable[records.Run]) -> list[Setting]:
   groups = {}
   for run in runs:
     if run.final is not None:
-      config = configs.complete(run.config)
+      config = config_records.complete(run.config)
       del config['seed']
       groups.setdefault(repr(config), (config, []))[1].append(run.final)
   settings = []

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from absl import flags
 
 from experiments import configs
+from experiments import defaults
 from ssnn_jax import datasets
 
 _COLUMN = 26  # where help starts
@@ -131,7 +132,7 @@ def _tell_defaults(name, unit):
   if name == 'dataset':  # each configuration has its own
     return configs.ExperimentConfig.dataset
   having = {}
-  for dataset, config in configs.CONFIGS.items():
+  for dataset, config in defaults.CONFIGS.items():
     having.setdefault(getattr(config, name), set()).add(dataset)
   if len(having) == 1:
     return _write(*having, unit)

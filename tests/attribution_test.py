@@ -8,7 +8,8 @@ from absl.testing import parameterized
 import numpy as np
 
 from experiments import attribution
-from experiments import configs
+from experiments import config_records
+from experiments import defaults
 from experiments import figures
 from experiments import grid_summary
 from experiments import grids
@@ -16,7 +17,7 @@ from experiments import summary
 from ssnn_jax import records
 from tests.experiments_util import rows
 
-BASE = configs.CONFIGS['digits']
+BASE = defaults.CONFIGS['digits']
 ANN = 94.0
 # Points that a use of spikes costs at T = 4 beside one that all lose, at more
 # ticks in proportion less; read in other ways that many times as much.
@@ -58,7 +59,9 @@ def make_settings(*listed, num_seeds=3):
           wobble = FACTORS[quantity] * WOBBLE[seed]
           percent -= loss(config, quantity) + wobble
         final[quantity] = percent / 100
-      recorded = configs.as_record(dataclasses.replace(config, seed=seed))
+      recorded = config_records.as_record(
+        dataclasses.replace(config, seed=seed)
+      )
       runs.append(records.Run(pathlib.Path(name), recorded, [final]))
   return grid_summary.group(runs)
 

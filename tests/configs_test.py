@@ -10,7 +10,9 @@ import jax
 import numpy as np
 
 from experiments import cli
+from experiments import config_records
 from experiments import configs
+from experiments import defaults
 from experiments import methods
 from experiments import synapses
 import ssnn_jax
@@ -67,11 +69,11 @@ def parse(*arguments):
 
 class ConfigsTest(parameterized.TestCase):
   def test_every_data_set_has_a_config(self):
-    self.assertEqual(set(configs.CONFIGS), set(datasets.NAMES))
+    self.assertEqual(set(defaults.CONFIGS), set(datasets.NAMES))
 
   @parameterized.parameters(*datasets.NAMES)
   def test_configs_fit_their_data_set(self, name):
-    config = configs.CONFIGS[name]
+    config = defaults.CONFIGS[name]
     self.assertEqual(config.dataset, name)
     network = configs.network_config(config, blank(name))
     is_events = name in datasets.RECORDINGS
@@ -79,7 +81,7 @@ class ConfigsTest(parameterized.TestCase):
 
   @parameterized.parameters(*NUM_PARAMS.items())
   def test_networks_have_so_many_parameters(self, name, num_params):
-    network = configs.network_config(configs.CONFIGS[name], blank(name))
+    network = configs.network_config(defaults.CONFIGS[name], blank(name))
     params = ssnn_jax.ssnn(network).init(jax.random.key(0))
     sizes = [math.prod(leaf.shape) for leaf in jax.tree.leaves(params)]
     self.assertEqual(sum(sizes), num_params)
@@ -93,14 +95,14 @@ class ConfigsTest(parameterized.TestCase):
       listed = told['choices'] if told['lists_choices'] else None
       self.assertEqual(choices, listed and list(listed))
       self.assertIsNone(flag.value)
-    self.assertEqual(parse()[0], configs.CONFIGS['digits'])
+    self.assertEqual(parse()[0], defaults.CONFIGS['digits'])
 
   def test_flags_stand_over_configs(self):
     config, _ = parse('--dataset=fashion_mnist', '--num_steps=7')
-    expected = configs.CONFIGS['fashion_mnist']
+    expected = defaults.CONFIGS['fashion_mnist']
     self.assertEqual(config, dataclasses.replace(expected, num_steps=7))
     config, _ = parse('--config=mnist', '--dataset=digits')
-    expected = configs.CONFIGS['mnist']
+    expected = defaults.CONFIGS['mnist']
     self.assertEqual(config, dataclasses.replace(expected, dataset='digits'))
 
   def test_lists_of_numbers(self):
@@ -220,15 +222,17 @@ class ConfigsTest(parameterized.TestCase):
         configs.network_config(config, blank('digits'))
 
   def test_what_a_record_does_not_know_had_its_default(self):
-    config = configs.CONFIGS['mnist']
-    recorded = configs.as_record(config)
+    config = defaults.CONFIGS['mnist']
+    recorded = config_records.as_record(config)
     del recorded['shuffle_ticks'], recorded['test_dataset']
-    self.assertEqual(configs.complete(recorded), configs.as_record(config))
+    self.assertEqual(
+      config_records.complete(recorded), config_records.as_record(config)
+    )
 
   def test_input_gain_follows_the_ticks_of_recordings_unless_given(self):
     for num_steps, given, expected in ((16, None, 2.0), (16, 3.0, 3.0)):
       config = dataclasses.replace(
-        configs.CONFIGS['n_mnist'], num_steps=num_steps, input_gain=given
+        defaults.CONFIGS['n_mnist'], num_steps=num_steps, input_gain=given
       )
       network = configs.network_config(config, blank('n_mnist'))
       self.assertEqual(network.input_gain, expected)
@@ -256,26 +260,26 @@ class ConfigsTest(parameterized.TestCase):
 
   @parameterized.parameters('digits', 'mnist', 'n_mnist')
   def test_methods_have_the_rate_of_the_data_set_or_their_own(self, dataset):
-    base = configs.CONFIGS[dataset]
-    self.assertTrue(any(map(configs.has_own_rate, methods.METHODS)))
+    base = defaults.CONFIGS[dataset]
+    own = {name: m.learning_rate for name, m in methods.METHODS.items()}
+    self.assertTrue(any(own.values()))
     for method in methods.METHODS:
-      rate = configs.learning_rate(dataset, method)
-      is_own = rate != base.learning_rate
-      self.assertEqual(is_own, configs.has_own_rate(method))
-      config = configs.with_method(base, method)
+      rate = defaults.learning_rate(dataset, method)
+      self.assertEqual(rate, own[method] or base.learning_rate)
+      config = defaults.with_method(base, method)
       expected = {'method': method, 'learning_rate': rate}
       self.assertEqual(config, dataclasses.replace(base, **expected))
       flags = f'--dataset={dataset}', f'--method={method}'
       self.assertEqual(parse(*flags)[0], config)
       # From any method to any other.
-      self.assertEqual(configs.with_method(config, 'ssnn'), base)
+      self.assertEqual(defaults.with_method(config, 'ssnn'), base)
 
   def test_a_rate_that_is_given_is_kept(self):
     for method in methods.METHODS:
       base = configs.ExperimentConfig(learning_rate=0.7)
-      self.assertEqual(configs.with_method(base, method).learning_rate, 0.7)
-      base = configs.CONFIGS['digits']
-      config = configs.with_method(base, method, learning_rate=1.0)
+      self.assertEqual(defaults.with_method(base, method).learning_rate, 0.7)
+      base = defaults.CONFIGS['digits']
+      config = defaults.with_method(base, method, learning_rate=1.0)
       self.assertEqual(config.learning_rate, 1.0)
       config, _ = parse(f'--method={method}', '--learning_rate=1')
       self.assertEqual(config.learning_rate, 1.0)
@@ -284,7 +288,7 @@ class ConfigsTest(parameterized.TestCase):
     synapses_of = {'device': 'reram', 'dw_min': 0.01, 'out_noise': 0.1}
     base = configs.ExperimentConfig(**synapses_of, num_steps=7)
     for method, told in methods.METHODS.items():
-      config = configs.with_method(base, method)
+      config = defaults.with_method(base, method)
       kept = {name: getattr(config, name) for name in synapses_of}
       ideal = {'device': 'ideal', 'dw_min': None, 'out_noise': 0.0}
       self.assertEqual(kept, synapses_of if told.has_pulses else ideal)
@@ -292,16 +296,16 @@ class ConfigsTest(parameterized.TestCase):
 
   def test_a_recorded_configuration_comes_back(self):
     config = configs.ExperimentConfig(layer_sizes=(64, 10), gain=(0.5,))
-    recorded = configs.as_record(config)
-    self.assertEqual(configs.from_record(recorded, 'here'), config)
+    recorded = config_records.as_record(config)
+    self.assertEqual(config_records.from_record(recorded, 'here'), config)
     del recorded['probe_every']  # as records have it that are older
-    self.assertEqual(configs.from_record(recorded, 'here'), config)
+    self.assertEqual(config_records.from_record(recorded, 'here'), config)
     for change, sentence in (
       ({'shape': 3}, '^here holds a run with shape, which this version does'),
       ({'num_epochs': 'x'}, '^here holds a run with a value of the wrong kind'),
     ):
       with self.assertRaisesRegex(ssnn_jax.UserError, sentence):
-        configs.from_record(recorded | change, 'here')
+        config_records.from_record(recorded | change, 'here')
 
 
 if __name__ == '__main__':

@@ -9,6 +9,7 @@ import numpy as np
 
 from experiments import configs
 from experiments import data
+from experiments import defaults
 import ssnn_jax
 from ssnn_jax import datasets
 from tests import configs_test
@@ -25,7 +26,7 @@ class DataTest(parameterized.TestCase):
     sets = {'n_mnist': whole, 'digits': configs_test.blank('digits')}
     sets['synthetic_events/digits'] = whole._replace(name='synthetic')
     config = dataclasses.replace(
-      configs.CONFIGS['synthetic_events/digits'], test_dataset='n_mnist'
+      defaults.CONFIGS['synthetic_events/digits'], test_dataset='n_mnist'
     )
 
     def load(name, data_dir, **options):

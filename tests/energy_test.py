@@ -12,6 +12,7 @@ from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 
+from experiments import config_records
 from experiments import configs
 from experiments import energy
 from experiments import summary
@@ -73,7 +74,7 @@ class EnergyTest(parameterized.TestCase):
     config = configs.ExperimentConfig(
       **{'layer_sizes': (2, 1, 2), 'batch_size': 4, 'num_epochs': 2} | options
     )
-    folder, recorded = self.workdir / name, configs.as_record(config)
+    folder, recorded = self.workdir / name, config_records.as_record(config)
     records.create(folder, recorded)
     for epoch, factor in ((1, 2), (2, 1)):
       counts = tuple(factor * n * config.num_steps for n in (1.0, 2.0))

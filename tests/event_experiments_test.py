@@ -11,8 +11,9 @@ from unittest import mock
 from absl.testing import absltest
 import numpy as np
 
-from experiments import configs
+from experiments import config_records
 from experiments import data
+from experiments import defaults
 from experiments import event_figures
 from experiments import event_statistics
 from experiments import grids
@@ -30,7 +31,7 @@ from ssnn_jax.datasets import recordings
 from tests import data_util
 
 CONFIG = dataclasses.replace(
-  configs.CONFIGS['n_mnist'],
+  defaults.CONFIGS['n_mnist'],
   layer_sizes=(2312, 5, 10),
   num_steps=33,
   batch_size=3,
@@ -174,7 +175,7 @@ class EventTimeTest(absltest.TestCase):
       (8, False, (0.6, 0.9)),
       (1, True, (0.7, 0.8)),
     ):
-      config = configs.as_record(
+      config = config_records.as_record(
         dataclasses.replace(
           CONFIG, window=window, integration='leaky', shuffle_ticks=shuffle
         )

@@ -15,6 +15,7 @@ from absl.testing import parameterized
 import jax
 import numpy as np
 
+from experiments import config_records
 from experiments import configs
 from experiments import export
 from experiments import nir_consumer
@@ -68,7 +69,7 @@ class ExportTest(parameterized.TestCase):
     """Makes a run that was stopped in the middle of a line."""
     run = self.folder / 'run'
     config = configs.ExperimentConfig(**changes)
-    records.create(run, configs.as_record(config))
+    records.create(run, config_records.as_record(config))
     with open(run / 'metrics.jsonl', 'a') as file:
       file.write('{"event": "ep')
     with checkpoints.open_in(run) as manager:

@@ -11,7 +11,8 @@ from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 
-from experiments import configs
+from experiments import config_records
+from experiments import defaults
 from experiments import figures
 from experiments import grid_figures
 from experiments import grid_summary
@@ -22,7 +23,7 @@ import ssnn_jax
 from ssnn_jax import records
 from tests import summary_test
 
-BASE = configs.CONFIGS['digits']
+BASE = defaults.CONFIGS['digits']
 HEADING = (
   'method  num_steps  learning_rate  accuracy      by potential  read as ANN   '
   'minus ANN (95 %)  update error   quantisation error  seeds  seconds a run'
@@ -68,7 +69,9 @@ def make_runs(text, num_seeds=2, workdir='/sweep', base=BASE):
         **{'train_seconds': 3.0, 'seeds_at_once': 2},
       }
       folder = pathlib.Path(workdir, name, f'seed={seed}')
-      recorded = configs.as_record(dataclasses.replace(config, seed=seed))
+      recorded = config_records.as_record(
+        dataclasses.replace(config, seed=seed)
+      )
       runs.append(records.Run(folder, recorded, [final]))
   return sorted(runs, key=lambda run: run.folder)
 
@@ -122,7 +125,7 @@ class TableTest(parameterized.TestCase):
     self.assertIs(grid_summary.baseline(spiking[0], [other, slow]), slow)
 
   def test_a_method_that_is_tuned_apart_is_compared_at_its_own_rate(self):
-    own = next(filter(configs.has_own_rate, methods.METHODS))
+    own = next(n for n, m in methods.METHODS.items() if m.learning_rate)
     runs = make_runs(f'method=bp,{own},bp_stdp;weight_decay=0,1e-3')
     settings = grid_summary.group(runs)
     anns = {ann.config['weight_decay']: ann for ann in settings[:2]}
@@ -293,7 +296,7 @@ class ReadTest(parameterized.TestCase):
 
   def test_a_folder_without_finished_runs_is_refused(self):
     workdir = pathlib.Path(self.create_tempdir().full_path)
-    records.create(workdir / 'run', configs.as_record(BASE))
+    records.create(workdir / 'run', config_records.as_record(BASE))
     with self.assertRaisesRegex(
       ssnn_jax.UserError, f'^--workdir={workdir} holds no finished run; give a'
     ):

@@ -9,7 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments import config_records
 from experiments import configs
+from experiments import defaults
 from experiments import grids
 from experiments import methods
 from experiments import synapses
@@ -18,7 +20,7 @@ from ssnn_jax import records
 from tests import test_util
 
 RECORDS = pathlib.Path(grids.__file__).parent / 'records'
-BASE = configs.CONFIGS['digits']
+BASE = defaults.CONFIGS['digits']
 SWEPT = [
   (sweep, folder)
   for sweep in grids.SWEEPS
@@ -97,21 +99,23 @@ class SettingsTest(parameterized.TestCase):
       for name, path in folders.items()
     }
     ann = next(name for name in recorded if name.startswith('bp'))
-    some = configs.complete(recorded[ann][0])
+    some = config_records.complete(recorded[ann][0])
     swept = {field for grid in grids.SWEEPS[sweep] for field in grid}
     given = {'num_steps', 'learning_rate'} - (swept - {'num_steps'})
     base = dataclasses.replace(
-      configs.CONFIGS[some['dataset']], **{name: some[name] for name in given}
+      defaults.CONFIGS[some['dataset']], **{name: some[name] for name in given}
     )
     settings = grids.settings(base, *grids.SWEEPS[sweep])
     self.assertCountEqual([name for name, _ in settings], folders)
     for name, config in settings:
       expected = [
-        configs.as_record(dataclasses.replace(config, seed=seed))
+        config_records.as_record(dataclasses.replace(config, seed=seed))
         for seed in range(len(recorded[name]))
       ]
       self.assertGreaterEqual(len(expected), 3)
-      self.assertEqual(list(map(configs.complete, recorded[name])), expected)
+      self.assertEqual(
+        list(map(config_records.complete, recorded[name])), expected
+      )
 
   def test_several_grids_have_each_setting_once(self):
     first, second = {'num_steps': (1, 4)}, {'num_steps': (4, 16)}

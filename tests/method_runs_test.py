@@ -20,6 +20,7 @@ import numpy as np
 
 from experiments import configs
 from experiments import data
+from experiments import defaults
 from experiments import grids
 from experiments import launchers
 from experiments import methods
@@ -39,7 +40,7 @@ SEEDS = 0, 1
 SWEPT = tuple(name for name in methods.METHODS if name != 'ssnn')
 RIVALS = tuple(name for name in SWEPT if name != methods.ANN)
 BASE = dataclasses.replace(
-  configs.CONFIGS['digits'],
+  defaults.CONFIGS['digits'],
   **{'num_steps': 32, 'num_epochs': 6, 'dropout': 0.1, 'probe_draws': 2},
   eval_every=3,  # what it evaluates a run may go on from
 )

@@ -11,7 +11,7 @@ from absl.testing import parameterized
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import configs
+from experiments import config_records
 from experiments import recorder
 from experiments import trainer
 import ssnn_jax
@@ -32,7 +32,9 @@ class RecorderTest(parameterized.TestCase):
     self.folder = self.run_.folder
 
   def create(self, config=None):
-    records.create(self.folder, config or configs.as_record(self.run_.config))
+    records.create(
+      self.folder, config or config_records.as_record(self.run_.config)
+    )
 
   def test_a_folder_tells_how_far_its_run_is(self):
     self.assertIs(recorder.status(self.run_), Status.NEW)
@@ -66,7 +68,7 @@ class RecorderTest(parameterized.TestCase):
     )
 
   def test_what_a_record_lacks_had_its_default(self):
-    record = configs.as_record(self.run_.config)
+    record = config_records.as_record(self.run_.config)
     for name in ('probe_every', 'eval_every', 'input_gain'):
       del record[name]
     self.create(record)
@@ -206,7 +208,7 @@ class TensorBoardTest(parameterized.TestCase):
   def test_a_missing_package_is_told_before_anything_is_done(self, is_there):
     (run,) = make_runs(self.workdir, 0, method='bp')
     if is_there:
-      records.create(run.folder, configs.as_record(run.config))
+      records.create(run.folder, config_records.as_record(run.config))
     before = sorted(run.folder.rglob('*'))
     import_module = importlib.import_module
 

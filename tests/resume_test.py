@@ -11,7 +11,9 @@ import time
 from absl.testing import absltest
 from absl.testing import parameterized
 
+from experiments import config_records
 from experiments import configs
+from experiments import defaults
 from experiments import plot
 from experiments import recorder
 from experiments import run
@@ -163,7 +165,7 @@ class ResumeTest(parameterized.TestCase):
 
   def test_what_is_left_out_is_as_it_was(self):
     config = dataclasses.replace(CONFIG, seed=7, gain=(2.0,))
-    records.create(self.workdir, configs.as_record(config))
+    records.create(self.workdir, config_records.as_record(config))
     values = self.values(workdir=str(self.workdir), seed=7)
     found = run.make_run(values)
     self.assertEqual(found, recorder.Run(config, self.workdir))
@@ -177,11 +179,11 @@ class ResumeTest(parameterized.TestCase):
   def test_where_there_is_nothing_a_run_is_new(self):
     values = self.values(workdir=str(self.workdir), num_steps=7)
     found = run.make_run(values)
-    expected = dataclasses.replace(configs.CONFIGS['digits'], num_steps=7)
+    expected = dataclasses.replace(defaults.CONFIGS['digits'], num_steps=7)
     self.assertEqual(found, recorder.Run(expected, self.workdir))
 
   def test_a_run_of_another_version_is_told(self):
-    record = configs.as_record(CONFIG) | {'spikiness': 3}
+    record = config_records.as_record(CONFIG) | {'spikiness': 3}
     records.create(self.workdir, record)
     with self.assertRaises(ssnn_jax.UserError) as caught:
       run.make_run(self.values(workdir=str(self.workdir)))

@@ -7,7 +7,8 @@ from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 
-from experiments import configs
+from experiments import config_records
+from experiments import defaults
 from experiments import grid_summary
 from experiments import grids
 from experiments import methods
@@ -19,7 +20,7 @@ from tests.experiments_util import rows
 
 SIZES = 5, 3, 2, 4
 BASE = dataclasses.replace(
-  configs.CONFIGS['digits'], layer_sizes=SIZES, num_epochs=3
+  defaults.CONFIGS['digits'], layer_sizes=SIZES, num_epochs=3
 )
 METHODS = 'bp', 'ssnn', 'surrogate_gradient', 'bp_stdp', 'rpu'
 SWEEP = f'method={",".join(METHODS)};num_steps=3,8'
@@ -46,7 +47,7 @@ def make_settings(*listed):
   """Makes settings of grids, of which nothing is told."""
   final = {'event': 'final', 'seed': 0}
   return grid_summary.group(
-    records.Run('nowhere', configs.as_record(config), [final])
+    records.Run('nowhere', config_records.as_record(config), [final])
     for _, config in grids.settings(BASE, *listed)
   )
 
@@ -56,7 +57,9 @@ def write_runs(workdir, text=SWEEP, num_seeds=2):
   for name, config in grids.settings(BASE, grids.parse(text)):
     for seed in range(num_seeds):
       folder = pathlib.Path(workdir, name, f'seed={seed}')
-      recorded = configs.as_record(dataclasses.replace(config, seed=seed))
+      recorded = config_records.as_record(
+        dataclasses.replace(config, seed=seed)
+      )
       records.create(folder, recorded)
       for epoch, factor in ((1, 0.5), (2, 0.1), (3, 1.0)):
         told = {'firing_rates': [factor * rate for rate in FIRED]}
@@ -139,7 +142,7 @@ class RivalsTest(parameterized.TestCase):
   def test_a_table_tells_each_method(self):
     write_runs(self.workdir)
     ann, *told = rows(rivals.table(rivals.read(self.workdir)))
-    own = configs.learning_rate('digits', 'surrogate_gradient')
+    own = defaults.learning_rate('digits', 'surrogate_gradient')
     expected = {
       **{'method': 'bp', 'T': '', 'accuracy': '95.50 ± 0.71'},
       **{'minus ANN (95 %)': '', 'read as ANN': '', 'of BP': ''},

@@ -10,6 +10,7 @@ from unittest import mock
 from absl.testing import absltest
 from absl.testing import parameterized
 
+from experiments import config_records
 from experiments import configs
 from experiments import grids
 from experiments import launchers
@@ -35,7 +36,7 @@ class SweepTest(parameterized.TestCase):
     return sweep.plan(grids.settings(config, grid), self.workdir, seeds)
 
   def record(self, run, *events):
-    records.create(run.folder, configs.as_record(run.config))
+    records.create(run.folder, config_records.as_record(run.config))
     for event in events:
       records.append(run.folder, event)
 

@@ -7,7 +7,8 @@ from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 
-from experiments import configs
+from experiments import config_records
+from experiments import defaults
 from experiments import figures
 from experiments import grid_summary
 from experiments import grids
@@ -15,7 +16,7 @@ from experiments import tolerance
 from experiments import tolerance_figures
 from ssnn_jax import records
 
-BASE = configs.CONFIGS['digits']
+BASE = defaults.CONFIGS['digits']
 # Percent; as float32, a loss of 1 point is a little more than that here.
 IDEAL = 94.7
 BOUNDS = 'device=custom;w_max=1;w_min=-1;'
@@ -96,7 +97,9 @@ def make_settings(*listed, num_seeds=3):
         **{'test_accuracy_rate': 0.0, 'update_error': 1.0},
         'quantisation_error': 1.0,
       }
-      recorded = configs.as_record(dataclasses.replace(config, seed=seed))
+      recorded = config_records.as_record(
+        dataclasses.replace(config, seed=seed)
+      )
       runs.append(records.Run(pathlib.Path(name), recorded, [final]))
   return grid_summary.group(runs)
 

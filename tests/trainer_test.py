@@ -8,6 +8,7 @@ from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 
+from experiments import config_records
 from experiments import configs
 from experiments import programs
 from experiments import recorder
@@ -76,7 +77,7 @@ class TrainerTest(parameterized.TestCase):
       'seeds_at_once': 1,
     }
     self.assertEqual(recorded.final, recorded.final | expected)
-    wanted = configs.as_record(runs[0].config)
+    wanted = config_records.as_record(runs[0].config)
     self.assertEqual(recorded.config, wanted)
     self.assertEqual(recorded.events[0]['config'], wanted)
     in_epochs = [e for e in recorded.events if e['event'] == 'epoch']

@@ -7,7 +7,8 @@ from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 
-from experiments import configs
+from experiments import config_records
+from experiments import defaults
 from experiments import grid_summary
 from experiments import grids
 from experiments import plot
@@ -15,7 +16,7 @@ from experiments import tuning
 from ssnn_jax import records
 from tests import grid_summary_test
 
-BASE = configs.CONFIGS['digits']
+BASE = defaults.CONFIGS['digits']
 # Percent, of seed 0; that of seed 1 is 2 points higher.
 ACCURACIES = {
   ('bp', 0.5): 95.0,
@@ -51,7 +52,9 @@ def make_runs(num_seeds=2, workdir='nowhere', hold_out=0.2):
         **{'test_accuracy_potential': rate / 10, 'test_accuracy_rate': 0.0},
       }
       folder = pathlib.Path(workdir, f'{method}-{rate}', str(seed))
-      runs.append(records.Run(folder, configs.as_record(config), [final]))
+      runs.append(
+        records.Run(folder, config_records.as_record(config), [final])
+      )
   return runs
 
 
@@ -59,7 +62,7 @@ def make_settings(*listed):
   """Makes settings of grids, of which nothing is told."""
   final = {'event': 'final', 'seed': 0}
   return grid_summary.group(
-    records.Run('nowhere', configs.as_record(config), [final])
+    records.Run('nowhere', config_records.as_record(config), [final])
     for _, config in grids.settings(BASE, *listed)
   )
 

@@ -12,6 +12,7 @@ from absl.testing import parameterized
 
 from experiments import cli
 from experiments import configs
+from experiments import defaults
 from experiments import usage
 from tests import configs_test
 
@@ -130,8 +131,8 @@ class UsageTest(parameterized.TestCase):
 
   def test_a_default_of_a_single_data_set_is_named(self):
     _, values = configs_test.parse()
-    other = dataclasses.replace(configs.CONFIGS['n_mnist'], tau=2.5)
-    with absltest.mock.patch.dict(configs.CONFIGS, {'n_mnist': other}):
+    other = dataclasses.replace(defaults.CONFIGS['n_mnist'], tau=2.5)
+    with absltest.mock.patch.dict(defaults.CONFIGS, {'n_mnist': other}):
       default = usage.describe(values['tau'], True).default
     self.assertEqual(
       default, '16.0 ticks for images and others, 2.5 for n_mnist'
