@@ -11,6 +11,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from ssnn_jax import backward
 from ssnn_jax import encoding
 from ssnn_jax import network
 from ssnn_jax import presentation
@@ -91,7 +92,7 @@ def _observe(config, feedback, params, key, inputs, labels):
       sent = presentation.forward(
         config, params, sources, inputs, kept, membranes, block
       )
-      errors = presentation.backward(
+      errors = backward.errors(
         config, back, sources, label, kept, sent, block.windows
       )
       seen = _tally_block(config, sent.signals, errors, block.windows)

@@ -143,5 +143,4 @@ def noise(
   ones = jnp.sum(jax.vmap(count)(source, window.mask), axis=0)
   excess = ones - thresholds.NUM_PLANES // 2 * window.length
   deviation = math.sqrt(thresholds.NUM_PLANES) / 2  # of the ones in a tick
-  ticks = jnp.maximum(window.length, 1).astype(jnp.float32)
-  return excess.astype(jnp.float32) / (deviation * ticks)
+  return excess.astype(jnp.float32) / (deviation * spikes.ticks(window))

@@ -11,6 +11,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
+from ssnn_jax import backward
 from ssnn_jax import counting
 from ssnn_jax import encoding
 from ssnn_jax import presentation
@@ -182,7 +183,7 @@ def _learn(
       sent = presentation.forward(
         config, params, sources, inputs, kept, membranes, block
       )
-      errors = presentation.backward(
+      errors = backward.errors(
         config, back, sources, label, kept, sent, block.windows
       )
       return sent.membranes, counting.synapse_ends(

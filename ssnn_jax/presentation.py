@@ -1,4 +1,4 @@
-"""What one block of windows does to one sample, forward and backward.
+"""What one block of windows does to one sample, forward.
 
 The rules of one window are lifted over the windows of the block by `vmap`; only
 a membrane that integrates is scanned over them.
@@ -133,7 +133,7 @@ def forward(
   )
   if config.delay:
     potentials = _lag(config, before, potentials, windows)
-    winners = compete(potentials[-1], _but_the_first(windows))
+    winners = compete(potentials[-1], but_the_first(windows))
   return Forward(signals, potentials, winners, membranes)
 
 
@@ -172,7 +172,7 @@ def _emit(source, rates, windows):
 
 def _drive(config, layer, layer_params, sources, signal, windows):
   """Drives a layer by what it receives in each window: `[W, J]`."""
-  read = _make_read(
+  read = make_read(
     *(config, layer, composite.drive, layer_params),
     sources(thresholds.Role.READ, layer, layer_params.biases.shape[0]),
   )
@@ -180,16 +180,34 @@ def _drive(config, layer, layer_params, sources, signal, windows):
   def drive(signal, window):
     rates = signal.rates
     if config.forward == 'spikes':
-      rates = spikes.count(signal.train).astype(jnp.float32) / _ticks(window)
+      rates = spikes.count(signal.train).astype(jnp.float32) / spikes.ticks(
+        window
+      )
     return read(rates, window)
 
   return jax.vmap(drive)(signal, windows)
 
 
-def _make_read(config, layer, product, layer_params, source):
+def make_read(
+  config: NetworkConfig,
+  layer: int,
+  product: Callable[..., jax.Array],
+  layer_params: types.LayerParams,
+  source: thresholds.Thresholds,
+) -> Callable[[jax.Array, spikes.Window], jax.Array]:
   """Makes the function that reads a layer in one window.
 
   It is the bare product, unless there is something between array and neurons.
+
+  Args:
+    config: the network.
+    layer: which of its layers of weights.
+    product: `composite.drive` or `composite.transposed_drive`.
+    layer_params: the parameters of the layer.
+    source: `[K, ...]` of the noise, in the words of a block.
+
+  Returns:
+    `(values, window) -> current`.
   """
   gain = config.read_gains[layer]
 
@@ -220,116 +238,10 @@ def _integrate(config, membrane, drives, windows):
   return jax.lax.scan(step, membrane, (drives, windows))
 
 
-def backward(
-  config: NetworkConfig,
-  params: types.Params,
-  sources: Sources,
-  label: jax.Array,
-  kept: tuple[jax.Array, ...],
-  sent: Forward,
-  windows: spikes.Window,
-) -> list[types.ErrorSignal]:
-  """Sends the errors of one block of one sample back to the first layer.
-
-  Args:
-    config: the network.
-    params: what errors are read back through: its parameters, or others of
-      their shapes.
-    sources: makes thresholds.
-    label: the target class.
-    kept: for each hidden layer `[J]`, 0 where a unit is dropped and else 1.
-    sent: what the block has sent forward.
-    windows: `[W]` the windows of the block.
-
-  Returns:
-    The error of the neurons behind each layer of weights, first layer first.
-  """
-  if config.delay:
-    windows = _but_the_first(windows)
-  errors = [_output_error(config, sources, label, sent, windows)]
-  for layer in reversed(range(len(kept))):
-    arriving = _transposed_drive(
-      config, layer + 1, params[layer + 1], sources, errors[0], windows
-    )
-    num_neurons = config.layer_sizes[layer + 1]
-    source = sources(thresholds.Role.ERROR, layer, num_neurons)
-    errors.insert(
-      0,
-      _split(
-        config,
-        layer,
-        source,
-        kept[layer],
-        arriving,
-        sent.potentials[layer],
-        windows,
-      ),
-    )
-  return errors
-
-
-def _but_the_first(windows):
+def but_the_first(windows: spikes.Window) -> spikes.Window:
   """Takes the ticks of the first window of a presentation away."""
   is_later = windows.elapsed > windows.length
   return windows._replace(
     mask=jnp.where(is_later[:, None], windows.mask, jnp.uint32(0)),
     length=jnp.where(is_later, windows.length, 0),
   )
-
-
-def _output_error(config, sources, label, sent, windows):
-  """Compares the output layer with the target in each window."""
-  num_classes = config.layer_sizes[-1]
-  target = jax.nn.one_hot(label, num_classes)
-  probabilities = jax.nn.softmax(sent.potentials[-1])
-  rates = jax.vmap(jnp.subtract, (0, None))(probabilities, target)
-  if config.delay:
-    rates = jnp.where(windows.length[:, None] > 0, rates, 0.0)
-  if config.output_errors == 'softmax':
-    layer = len(config.layer_sizes) - 2
-    source = sources(thresholds.Role.ERROR, layer, num_classes)
-    split = jax.vmap(composite.split_streams, in_axes=(None, 0, 0))
-    streams = split(source, rates, windows)
-  else:
-    streams = jax.vmap(wta.output_errors, in_axes=(0, None, 0))(
-      sent.winners, label, windows
-    )
-  return types.ErrorSignal(rates, streams)
-
-
-def _transposed_drive(config, layer, layer_params, sources, error, windows):
-  """Reads a layer backward in each window: `[W, I]`."""
-  num_rows = layer_params.weights.shape[0]
-  read = _make_read(
-    *(config, layer, composite.transposed_drive, layer_params),
-    sources(thresholds.Role.TRANSPOSED_READ, layer, num_rows),
-  )
-
-  def drive(error, window):
-    rates = error.rates
-    if config.backward == 'spikes':
-      positive, negative = map(spikes.count, error.streams)
-      ticks = _ticks(window) * config.gains[layer]
-      rates = (positive - negative).astype(jnp.float32) / ticks
-    return read(rates, window)
-
-  return jax.vmap(drive)(error, windows)
-
-
-def _split(config, layer, source, kept, arriving, potentials, windows):
-  """Gates the errors that arrive at hidden neurons and splits them."""
-  gate = firing.FIRING_FUNCTIONS[config.firing_function]().gate
-
-  def split(arriving, potential, window):
-    rates = kept * gate(potential) * arriving
-    streams = composite.split_streams(
-      source, config.gains[layer] * rates, window
-    )
-    return types.ErrorSignal(rates, streams)
-
-  return jax.vmap(split)(arriving, potentials, windows)
-
-
-def _ticks(window):
-  """The ticks that counts of a window are divided by, also if it has none."""
-  return jnp.maximum(window.length, 1).astype(jnp.float32)

@@ -113,6 +113,11 @@ def bits_before(tick: jax.Array | int, words: jax.Array) -> jax.Array:
   return jnp.where(bits == TICKS_PER_WORD, ~jnp.uint32(0), below)
 
 
+def ticks(window: Window) -> jax.Array:
+  """Tells what counts of a window are divided by, also if it has no tick."""
+  return jnp.maximum(window.length, 1).astype(jnp.float32)
+
+
 def compare(planes: jax.Array, rates: jax.Array) -> jax.Array:
   """Fires where threshold < rate, for the 32 ticks of a word at once.
 

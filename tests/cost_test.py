@@ -9,6 +9,7 @@ import numpy as np
 
 import ssnn_jax
 from ssnn_jax import activity
+from ssnn_jax import backward
 from ssnn_jax import cost
 from ssnn_jax import encoding
 from ssnn_jax import presentation
@@ -52,7 +53,7 @@ def run(config, params, images, labels, seed=0):
     sent = presentation.forward(
       config, params, sources, inputs, kept, membranes, block
     )
-    errors = presentation.backward(
+    errors = backward.errors(
       config, params, sources, label, kept, sent, block.windows
     )
     trains = [signal.train for signal in sent.signals] + [sent.winners]

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
+from ssnn_jax import backward
 from ssnn_jax import crossbar
 from ssnn_jax import presentation
 from ssnn_jax import spikes
@@ -246,7 +247,7 @@ class NetworkTest(parameterized.TestCase):
     def back(position):
       sources = presentation.make_sources(config, keys, position, block.words)
       kept = (jnp.ones(3),)
-      return presentation.backward(
+      return backward.errors(
         *(config, params, sources, jnp.int32(0), kept, sent, block.windows)
       )
 

@@ -1,0 +1,114 @@
+"""What one block of windows does to one sample, backward."""
+
+import jax
+import jax.numpy as jnp
+
+from ssnn_jax import composite
+from ssnn_jax import firing
+from ssnn_jax import presentation
+from ssnn_jax import spikes
+from ssnn_jax import thresholds
+from ssnn_jax import types
+from ssnn_jax import wta
+from ssnn_jax.config import NetworkConfig
+
+
+def errors(
+  config: NetworkConfig,
+  params: types.Params,
+  sources: presentation.Sources,
+  label: jax.Array,
+  kept: tuple[jax.Array, ...],
+  sent: presentation.Forward,
+  windows: spikes.Window,
+) -> list[types.ErrorSignal]:
+  """Sends the errors of one block of one sample back to the first layer.
+
+  Args:
+    config: the network.
+    params: what errors are read back through: its parameters, or others of
+      their shapes.
+    sources: makes thresholds.
+    label: the target class.
+    kept: for each hidden layer `[J]`, 0 where a unit is dropped and else 1.
+    sent: what the block has sent forward.
+    windows: `[W]` the windows of the block.
+
+  Returns:
+    The error of the neurons behind each layer of weights, first layer first.
+  """
+  if config.delay:
+    windows = presentation.but_the_first(windows)
+  signals = [_output_error(config, sources, label, sent, windows)]
+  for layer in reversed(range(len(kept))):
+    arriving = _transposed_drive(
+      config, layer + 1, params[layer + 1], sources, signals[0], windows
+    )
+    num_neurons = config.layer_sizes[layer + 1]
+    source = sources(thresholds.Role.ERROR, layer, num_neurons)
+    signals.insert(
+      0,
+      _split(
+        config,
+        layer,
+        source,
+        kept[layer],
+        arriving,
+        sent.potentials[layer],
+        windows,
+      ),
+    )
+  return signals
+
+
+def _output_error(config, sources, label, sent, windows):
+  """Compares the output layer with the target in each window."""
+  num_classes = config.layer_sizes[-1]
+  target = jax.nn.one_hot(label, num_classes)
+  probabilities = jax.nn.softmax(sent.potentials[-1])
+  rates = jax.vmap(jnp.subtract, (0, None))(probabilities, target)
+  if config.delay:
+    rates = jnp.where(windows.length[:, None] > 0, rates, 0.0)
+  if config.output_errors == 'softmax':
+    layer = len(config.layer_sizes) - 2
+    source = sources(thresholds.Role.ERROR, layer, num_classes)
+    split = jax.vmap(composite.split_streams, in_axes=(None, 0, 0))
+    streams = split(source, rates, windows)
+  else:
+    streams = jax.vmap(wta.output_errors, in_axes=(0, None, 0))(
+      sent.winners, label, windows
+    )
+  return types.ErrorSignal(rates, streams)
+
+
+def _transposed_drive(config, layer, layer_params, sources, error, windows):
+  """Reads a layer backward in each window: `[W, I]`."""
+  num_rows = layer_params.weights.shape[0]
+  read = presentation.make_read(
+    *(config, layer, composite.transposed_drive, layer_params),
+    sources(thresholds.Role.TRANSPOSED_READ, layer, num_rows),
+  )
+
+  def drive(error, window):
+    rates = error.rates
+    if config.backward == 'spikes':
+      positive, negative = map(spikes.count, error.streams)
+      ticks = spikes.ticks(window) * config.gains[layer]
+      rates = (positive - negative).astype(jnp.float32) / ticks
+    return read(rates, window)
+
+  return jax.vmap(drive)(error, windows)
+
+
+def _split(config, layer, source, kept, arriving, potentials, windows):
+  """Gates the errors that arrive at hidden neurons and splits them."""
+  gate = firing.FIRING_FUNCTIONS[config.firing_function]().gate
+
+  def split(arriving, potential, window):
+    rates = kept * gate(potential) * arriving
+    streams = composite.split_streams(
+      source, config.gains[layer] * rates, window
+    )
+    return types.ErrorSignal(rates, streams)
+
+  return jax.vmap(split)(arriving, potentials, windows)
