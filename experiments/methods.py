@@ -115,7 +115,6 @@ METHODS = {
     frozenset(('num_steps', 'tau', 'sampler', 'shuffle_ticks')),
     has_pulses=False,
     estimates_gradient=False,
-    learning_rate=0.03,
   ),
   'bp_stdp': Method(
     'integrate-and-fire neurons, by STDP in phases',

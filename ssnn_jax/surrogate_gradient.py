@@ -6,7 +6,8 @@ of that of the step at the threshold, which is 0 or infinite.
 
   v = decay v + W s + b;  s = 1 where v >= 1;  v = v - s     (hidden)
   u = decay u + W s + b                                      (output, no spikes)
-  loss = cross-entropy of the mean of u over ticks
+  loss = cross-entropy of the mean of u over ticks, relative to that of a
+         constant drive of 1, whatever T and decay
 
 The reset is not differentiated. Source: E. O. Neftci, H. Mostafa and F. Zenke,
 "Surrogate gradient learning in spiking neural networks", IEEE Signal Processing
@@ -68,7 +69,7 @@ def surrogate_gradient(
 
   Returns:
     The network's pure functions. The counts of `learn` are the gradient; a tick
-    is won by the class of the highest output, and its potential is the mean.
+    is won by the class of the highest output, and potentials are relative means.
   """
   return types.Network(
     init=functools.partial(network.init, config),
@@ -88,7 +89,7 @@ def _send(config, params, train, kept):
 
 def _present(config, fire, params, train, kept):
   """Presents one sample; returns its trains and the output `[T, C]`."""
-  decay = math.exp(-1.0 / config.tau)
+  decay = _decay(config)
   trains = [train]
   for layer, layer_params in enumerate(params):
     drives = integrate_and_fire.drive(
@@ -104,6 +105,10 @@ def _present(config, fire, params, train, kept):
     trains.append(kept[layer][None] * spikes)
 
 
+def _decay(config):
+  return math.exp(-1.0 / config.tau)
+
+
 def _subtract(potential, spike):
   return potential - THRESHOLD * jax.lax.stop_gradient(spike)
 
@@ -114,7 +119,7 @@ def _infer(config, axis_name, fire, params, key, inputs):
   train, kept = integrate_and_fire.enter(
     config, params, key, inputs, axis_name=axis_name
   )
-  return _read_out(_present_batch(config, fire, params, train, kept))
+  return _read_out(config, _present_batch(config, fire, params, train, kept))
 
 
 def _learn(
@@ -136,7 +141,7 @@ def _learn(
 
   def loss(params):
     outputs = _present_batch(config, fire, params, train, kept)
-    inference = _read_out(outputs)
+    inference = _read_out(config, outputs)
     losses = optax.softmax_cross_entropy_with_integer_labels(
       inference.potential, labels
     )
@@ -157,11 +162,21 @@ def _present_batch(config, fire, params, train, kept):
   return jax.vmap(present)(train, kept)
 
 
-def _read_out(outputs):
+def _read_out(config, outputs):
   """Reads the output `[B, T, C]`: ticks won by each class, and the mean."""
   winners = jax.nn.one_hot(
     jnp.argmax(outputs, axis=-1), outputs.shape[-1], dtype=jnp.int32
   )
   return types.Inference(
-    winner_counts=jnp.sum(winners, axis=1), potential=jnp.mean(outputs, axis=1)
+    winner_counts=jnp.sum(winners, axis=1),
+    potential=jnp.mean(outputs, axis=1) / _mean_response(config),
   )
+
+
+def _mean_response(config):
+  """The mean over ticks of a membrane under a constant drive of 1."""
+  decay, potential, total = _decay(config), 0.0, 0.0
+  for _ in range(config.num_steps):
+    potential = decay * potential + 1.0
+    total += potential
+  return total / config.num_steps
