@@ -14,6 +14,7 @@ from ssnn_jax import datasets
 
 # Okabe and Ito's palette, which the colour-blind tell apart.
 BLUE, ORANGE, GREEN, BLACK = '#0072B2', '#E69F00', '#009E73', '#000000'
+_OTHERS = ('#D55E00', ORANGE, '#CC79A7', GREEN, '#56B4E9')
 # Orders of the error in T: (slope, line, cause).
 _NOISE = (-0.5, '--', 'chance')
 _KINKS = (-0.25, ':', 'kinks')
@@ -165,6 +166,7 @@ def draw_cost(lines: list[dict]) -> figure.Figure:
     spiking = [line for line in all_spiking if line['name'] == name]
     for kind, (color, marker, size) in _REPRESENTATIONS.items():
       of_kind = [x for x in spiking if x['representation'] == kind]
+      label = f'ssnn, {kind}' if rivals else kind
       for kept in dict.fromkeys(
         x.get('synapses', synapses.IDEAL) for x in of_kind
       ):
@@ -178,17 +180,9 @@ def draw_cost(lines: list[dict]) -> figure.Figure:
           marker=marker,
           markersize=size,
           fillstyle='none',
-          label=kind if is_ideal else f'{kind}, {kept}',
+          label=label if is_ideal else f'{label}, {kept}',
         )
-    for method in dict.fromkeys(line['method'] for line in rivals):
-      own = [x for x in rivals if (x['name'], x['method']) == (name, method)]
-      own.sort(key=lambda line: line['num_steps'])
-      axes.plot(
-        [line['num_steps'] for line in own],
-        [line['ratio_to_bp'] for line in own],
-        marker='x',
-        label=method,
-      )
+    _plot_rivals(axes, [line for line in rivals if line['name'] == name])
     axes.axhline(1, color=BLACK, linewidth=1, label='backpropagation')
     _set_steps(axes, sorted({line['num_steps'] for line in spiking}))
     axes.set_yscale('log')
@@ -202,6 +196,20 @@ def draw_cost(lines: list[dict]) -> figure.Figure:
     f'{first["sampler"]} trains: what a step costs against spike-train length'
   )
   return sheet
+
+
+def _plot_rivals(axes, lines):
+  """Plots what steps of other methods than ours cost."""
+  for method, color in zip(dict.fromkeys(x['method'] for x in lines), _OTHERS):
+    own = [line for line in lines if line['method'] == method]
+    own.sort(key=lambda line: line['num_steps'])
+    axes.plot(
+      [line['num_steps'] for line in own],
+      [line['ratio_to_bp'] for line in own],
+      color=color,
+      marker='x',
+      label=method,
+    )
 
 
 def draw_fidelity(fidelity: list[dict], benchmark: list[dict]) -> figure.Figure:

@@ -69,7 +69,7 @@ def surrogate_gradient(
 
   Returns:
     The network's pure functions. The counts of `learn` are the gradient; a tick
-    is won by the class of the highest output, and potentials are relative means.
+    is won by the class of the highest output; potentials are relative means.
   """
   return types.Network(
     init=functools.partial(network.init, config),
