@@ -163,7 +163,6 @@ def config(
   given = {name: values[name] for name in _FIELDS if values[name] is not None}
   if base is not None:
     return dataclasses.replace(base, **given)
-  method = given.pop('method', configs.ExperimentConfig.method)
   name = values['config'] or given.get('dataset', 'digits')
   if name not in defaults.CONFIGS:
     flag = 'config' if values['config'] else 'dataset'
@@ -171,7 +170,7 @@ def config(
     raise ssnn_jax.UserError(
       f'--{flag}={name} is not there; choose one of {known}.'
     )
-  return defaults.with_method(defaults.CONFIGS[name], method, **given)
+  return dataclasses.replace(defaults.CONFIGS[name], **given)
 
 
 def folder(path: str | os.PathLike) -> pathlib.Path:

@@ -132,15 +132,7 @@ class ExperimentConfig(synapses.SynapseFields):
     'Training', 20, 'length of the training', unit='epochs'
   )
   learning_rate: float = fields.field(
-    'Training',
-    1.0,
-    'learning rate, at first; left out: '
-    + ', '.join(
-      f'{method.learning_rate} for {name}'
-      for name, method in methods.METHODS.items()
-      if method.learning_rate
-    )
-    + ', else the default',
+    'Training', 1.0, 'learning rate, at first'
   )
   schedule: str = fields.field(
     'Training',

@@ -114,18 +114,14 @@ def baseline(
     settings: all settings of the sweep.
 
   Returns:
-    The ANN that shares all that concerns it and has seeds in common, but for
-    the learning rate of a method that is tuned on its own; where several do,
-    that which shares most of the rest. None where none does.
+    The ANN that shares all that concerns it and has seeds in common; where
+    several do, that which shares most of the rest. None where none does.
   """
 
   def differing(ann):
     names = [n for n in _FIELDS if ann.config[n] != setting.config[n]]
-    return [name for name in names if name not in own]
+    return [name for name in names if name != 'method']
 
-  own = {'method'}
-  if methods.METHODS[setting.config['method']].learning_rate:
-    own.add('learning_rate')
   candidates = [
     ann
     for ann in settings

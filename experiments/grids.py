@@ -16,8 +16,8 @@ from typing import Any
 from typing import NamedTuple
 
 from experiments import configs
-from experiments import defaults
 from experiments import methods
+from experiments import synapses
 import ssnn_jax
 from ssnn_jax import device_config
 
@@ -63,8 +63,8 @@ SWEEPS: dict[str, tuple[Grid, ...]] = {
   'energy': (
     {'num_steps': (4, 16, 64, 256), 'sampler': ('bernoulli', 'sobol')},
   ),
-  # The ANN's learning rate serves the methods that estimate its gradient; the
-  # others have as many trials.
+  # The ANN's learning rate serves all methods; those that do not estimate its
+  # gradient are tried at the same ones.
   'tune': (
     {
       'method': ('bp', 'bp_stdp', 'surrogate_gradient'),
@@ -189,8 +189,10 @@ def _settings(base, grid):
     method = varied.pop('method')
     varied = {k: v for k, v in varied.items() if methods.concerns(method, k)}
     name = _name(method, varied, is_named=spiking != {'ssnn'})
+    has_pulses = methods.METHODS[method].has_pulses
+    own = {} if has_pulses else synapses.DEFAULTS
     try:
-      config = defaults.with_method(base, method, **varied)
+      config = dataclasses.replace(base, method=method, **own, **varied)
     except ssnn_jax.UserError as error:
       raise ssnn_jax.UserError(f'--grid: {error}') from None
     listed[name] = Setting(name, config)

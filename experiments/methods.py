@@ -46,8 +46,6 @@ class Method(NamedTuple):
       resistive devices can hold them.
     estimates_gradient: whether its update estimates that of backpropagation, so
       that their distance says something.
-    learning_rate: its own; None where that of a data set, tuned for the ANN,
-      serves.
   """
 
   help: str
@@ -56,7 +54,6 @@ class Method(NamedTuple):
   fields: frozenset[str]
   has_pulses: bool
   estimates_gradient: bool
-  learning_rate: float | None = None
 
 
 def _without_key(make: Callable[..., Any]) -> Callable[..., Any]:

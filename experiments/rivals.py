@@ -30,13 +30,8 @@ _MARKERS = ('o', 's', '^', 'D')
 def is_comparison(settings: Sequence[summary.Setting]) -> bool:
   """Tells whether methods, other ones than ours too, and T alone vary."""
   others = _names(settings) - {'ssnn'}
-  rates = {(s.config['method'], s.config['learning_rate']) for s in settings}
   varied = set(grid_summary.varied(settings))
-  return (
-    others > {methods.ANN}
-    and len(rates) == len(_names(settings))
-    and varied <= {'method', 'num_steps', 'learning_rate'}
-  )
+  return others > {methods.ANN} and varied <= {'method', 'num_steps'}
 
 
 def stored_bits(
@@ -128,7 +123,7 @@ def table(settings: Sequence[summary.Setting]) -> str:
     (
       *('method', 'T', 'accuracy', 'minus ANN (95 %)', 'read as ANN'),
       *('seconds an epoch', 'of BP', 'spikes forward', 'back'),
-      *('bits stored', 'learning rate', 'seeds'),
+      *('bits stored', 'seeds'),
     )
   ]
   rows.extend(_row(setting, settings) for setting in settings)
@@ -152,7 +147,6 @@ def _row(setting, settings):
     *(compared[0], as_ann),
     *(f'{setting.mean("epoch_seconds"):.3g}', compared[1]),
     *(_whole(setting.mean(name)) for name in whole),
-    f'{setting.config["learning_rate"]:g}',
     str(len(setting.seeds)),
   )
 

@@ -258,41 +258,11 @@ class ConfigsTest(parameterized.TestCase):
     network = configs.network_config(config, blank('digits'))
     self.assertEqual((network.delay, network.error_steps), (1, 16))
 
-  @parameterized.parameters('digits', 'mnist', 'n_mnist')
-  def test_methods_have_the_rate_of_the_data_set_or_their_own(self, dataset):
-    base = defaults.CONFIGS[dataset]
-    own = {name: m.learning_rate for name, m in methods.METHODS.items()}
-    self.assertTrue(any(own.values()))
+  def test_a_method_changes_nothing_else(self):
     for method in methods.METHODS:
-      rate = defaults.learning_rate(dataset, method)
-      self.assertEqual(rate, own[method] or base.learning_rate)
-      config = defaults.with_method(base, method)
-      expected = {'method': method, 'learning_rate': rate}
-      self.assertEqual(config, dataclasses.replace(base, **expected))
-      flags = f'--dataset={dataset}', f'--method={method}'
-      self.assertEqual(parse(*flags)[0], config)
-      # From any method to any other.
-      self.assertEqual(defaults.with_method(config, 'ssnn'), base)
-
-  def test_a_rate_that_is_given_is_kept(self):
-    for method in methods.METHODS:
-      base = configs.ExperimentConfig(learning_rate=0.7)
-      self.assertEqual(defaults.with_method(base, method).learning_rate, 0.7)
-      base = defaults.CONFIGS['digits']
-      config = defaults.with_method(base, method, learning_rate=1.0)
-      self.assertEqual(config.learning_rate, 1.0)
-      config, _ = parse(f'--method={method}', '--learning_rate=1')
-      self.assertEqual(config.learning_rate, 1.0)
-
-  def test_methods_without_pulses_have_ideal_synapses(self):
-    synapses_of = {'device': 'reram', 'dw_min': 0.01, 'out_noise': 0.1}
-    base = configs.ExperimentConfig(**synapses_of, num_steps=7)
-    for method, told in methods.METHODS.items():
-      config = defaults.with_method(base, method)
-      kept = {name: getattr(config, name) for name in synapses_of}
-      ideal = {'device': 'ideal', 'dw_min': None, 'out_noise': 0.0}
-      self.assertEqual(kept, synapses_of if told.has_pulses else ideal)
-      self.assertEqual((config.method, config.num_steps), (method, 7))
+      config, _ = parse('--dataset=mnist', f'--method={method}')
+      expected = dataclasses.replace(defaults.CONFIGS['mnist'], method=method)
+      self.assertEqual(config, expected)
 
   def test_a_recorded_configuration_comes_back(self):
     config = configs.ExperimentConfig(layer_sizes=(64, 10), gain=(0.5,))

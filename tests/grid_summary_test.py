@@ -17,7 +17,6 @@ from experiments import figures
 from experiments import grid_figures
 from experiments import grid_summary
 from experiments import grids
-from experiments import methods
 from experiments import plot
 import ssnn_jax
 from ssnn_jax import records
@@ -124,21 +123,14 @@ class TableTest(parameterized.TestCase):
     other = near._replace(seeds=[7, 8])
     self.assertIs(grid_summary.baseline(spiking[0], [other, slow]), slow)
 
-  def test_a_method_that_is_tuned_apart_is_compared_at_its_own_rate(self):
-    own = next(n for n, m in methods.METHODS.items() if m.learning_rate)
-    runs = make_runs(f'method=bp,{own},bp_stdp;weight_decay=0,1e-3')
+  def test_rivals_are_compared_with_the_ann_too(self):
+    runs = make_runs('method=bp,surrogate_gradient,bp_stdp;weight_decay=0,1e-3')
     settings = grid_summary.group(runs)
     anns = {ann.config['weight_decay']: ann for ann in settings[:2]}
     self.assertLen(settings, 6)
     for setting in settings[2:]:
-      config, ann = setting.config, anns[setting.config['weight_decay']]
+      ann = anns[setting.config['weight_decay']]
       self.assertIs(grid_summary.baseline(setting, settings), ann)
-      shares_rate = config['learning_rate'] == ann.config['learning_rate']
-      self.assertEqual(shares_rate, config['method'] != own)
-      # What is not tuned apart is compared at the same rate alone.
-      other = ann._replace(config={**ann.config, 'learning_rate': 0.7})
-      found = grid_summary.baseline(setting, [other])
-      self.assertEqual(found is None, shares_rate)
 
   def test_runs_without_seconds_have_no_time(self):
     lines = grid_summary.table(grid_summary.group(summary_test.make_runs()))

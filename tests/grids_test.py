@@ -177,6 +177,15 @@ class SettingsTest(parameterized.TestCase):
     self.assertEqual(ann, dataclasses.replace(base, **expected))
     self.assertEqual([c.num_steps for c in spiking], [1, 4])
 
+  def test_methods_without_pulses_have_ideal_synapses(self):
+    held = {'device': 'reram', 'dw_min': 0.01, 'out_noise': 0.1}
+    base = dataclasses.replace(BASE, **held)
+    ideal = {'device': 'ideal', 'dw_min': None, 'out_noise': 0.0}
+    for _, config in grids.settings(base, {'method': tuple(methods.METHODS)}):
+      has_pulses = methods.METHODS[config.method].has_pulses
+      kept = {name: getattr(config, name) for name in held}
+      self.assertEqual(kept, held if has_pulses else ideal)
+
   def test_a_value_out_of_range_is_refused(self):
     with self.assertRaisesRegex(
       ssnn_jax.UserError, r'^--grid: --learning_rate is -1.0; expected a number'
