@@ -36,7 +36,7 @@ lint: venv
 	@$(RUN) -m ruff format --check .
 
 test: lint
-	@$(RUN) -m pytest --quiet --numprocesses=auto
+	@$(RUN) -m pytest --quiet --numprocesses=auto --dist=loadgroup
 
 format: venv
 	@$(RUN) -m ruff check --fix .
