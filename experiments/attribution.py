@@ -71,7 +71,10 @@ def table(settings: Sequence[summary.Setting]) -> str:
 def _points(setting, ann, quantity):
   if setting is None:
     return ''
-  return summary.points(*summary.paired_difference(setting, ann, quantity))
+  mean, half_width = _difference(setting, ann, quantity)
+  if not half_width:
+    return f'{100 * mean:+.2f}'
+  return summary.points(mean, half_width)
 
 
 def draw(settings: Sequence[summary.Setting]) -> figure.Figure:
@@ -105,9 +108,11 @@ def draw(settings: Sequence[summary.Setting]) -> figure.Figure:
     axes.grid(alpha=0.3)
   panels[0].set_ylabel('accuracy, minus that of the ANN (points)')
   panels[-1].legend(fontsize=9, loc='lower right')
+  seeds = summary.count_seeds(settings)
+  bars = f'mean over {seeds} and 95 % interval, paired'
   sheet.suptitle(
     f'{ann.config["dataset"]}: what each use of spikes costs\n'
-    f'mean over {summary.count_seeds(settings)} and 95 % interval, paired'
+    f'{seeds if seeds == "one seed" else bars}'
   )
   return sheet
 

@@ -23,7 +23,7 @@ ANN = 'bp'
 _PULSES = frozenset(
   (
     *('num_steps', 'gain', 'sampler', 'representation'),
-    *('probe_size', 'probe_draws'),
+    *('probe_size', 'probe_draws', 'probe_every'),
     *synapses.NAMES,
   )
 )

@@ -20,6 +20,7 @@ from experiments import cli
 from experiments import config_records
 from experiments import configs
 from experiments import data
+from experiments import methods
 from experiments import multihost
 from experiments import recorder
 from experiments import trainer
@@ -59,6 +60,18 @@ def _default_workdir(config):
   return pathlib.Path('runs', f'{configs.slug(config)}-{config.method}-{stamp}')
 
 
+def _tell_unused(run, values):
+  """Tells of flags that make no difference to the method."""
+  method = run.config.method
+  unused = [
+    f'--{name}'
+    for name in sorted(methods.SPIKING_FIELDS)
+    if values[name] is not None and not methods.concerns(method, name)
+  ]
+  if unused:
+    print(f'--method={method} does not use {", ".join(unused)}', flush=True)
+
+
 def _describe(run):
   """Tells the result of a finished run."""
   config, final = run.config, records.read(run.folder).final
@@ -88,6 +101,7 @@ def main() -> None:
   if not is_finished:
     dataset = data.load(run.config, values['data_dir'], values['download'])
     if multihost.is_first():
+      _tell_unused(run, values)
       print(data.describe(dataset), end='', flush=True)
     trainer.train([run], dataset, trainer.make_options(values), resume=resume)
   if multihost.is_first():

@@ -88,7 +88,7 @@ def train(
   config = runs[0].config
   network_config = configs.network_config(config, dataset)
   mesh = _make_mesh(config, options)
-  if config.method != methods.ANN:
+  if methods.METHODS[config.method].has_pulses:
     cli.recommend_kernels()
   functions = programs.make(
     config, network_config, mesh, len(dataset.train.labels)

@@ -8,6 +8,7 @@ never looks at the test split.
 from collections.abc import Sequence
 
 from matplotlib import figure
+from matplotlib import ticker
 
 from experiments import figures
 from experiments import grid_summary
@@ -104,6 +105,9 @@ def draw(settings: Sequence[summary.Setting]) -> figure.Figure:
       fillstyle='none',
     )
   axes.set_xscale('log')
+  rates = sorted({setting.config['learning_rate'] for setting in settings})
+  axes.set_xticks(rates, [f'{rate:g}' for rate in rates])
+  axes.xaxis.set_minor_locator(ticker.NullLocator())
   axes.set_xlabel('learning rate, at first')
   axes.set_ylabel(summary.judged_on(settings))
   axes.grid(alpha=0.3)

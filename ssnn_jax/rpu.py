@@ -49,7 +49,8 @@ def rpu(
     axis_name: axis of a mesh whose devices share each batch.
 
   Returns:
-    The network's pure functions; its output is read as that of the ANN.
+    The network's pure functions; its output is read as that of the ANN, with
+    the ticks that classes are expected to win.
   """
   pulsed = network.ssnn(
     rpu_config(config), separate=separate, axis_name=axis_name

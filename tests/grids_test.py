@@ -206,7 +206,7 @@ class SettingsTest(parameterized.TestCase):
       'output_errors': 'softmax',
       **{'update': 'rates', 'sampler': 'sobol', 'representation': 'dense'},
     }
-    of_data = {'shuffle_ticks', 'probe_size', 'probe_draws'}
+    of_data = {'shuffle_ticks', 'probe_size', 'probe_draws', 'probe_every'}
     of_synapses = set(synapses.NAMES)
     self.assertEqual(
       methods.SPIKING_FIELDS, changed.keys() | of_data | of_synapses

@@ -1,6 +1,8 @@
 """Tests that a run killed at any moment goes on as if it never had been."""
 
+import contextlib
 import dataclasses
+import io
 import json
 import pathlib
 import random
@@ -175,6 +177,20 @@ class ResumeTest(parameterized.TestCase):
       ssnn_jax.UserError, 'another run .seed is 7 there and 8 here.; leave'
     ):
       recorder.status(other)
+
+  @parameterized.parameters(
+    ({'method': 'ssnn', 'window': 8, 'probe_every': 1}, ''),
+    ({'method': 'rpu', 'gain': (2.0,), 'delay': 1}, 'rpu does not use --delay'),
+    (
+      {'method': 'bp_stdp', 'update': 'rates', 'tau': 3.0, 'dropout': 0.1},
+      'bp_stdp does not use --tau, --update',
+    ),
+  )
+  def test_flags_without_use_are_told(self, given, expected):
+    values = self.values(workdir=str(self.workdir), **given)
+    with contextlib.redirect_stdout(io.StringIO()) as told:
+      run._tell_unused(run.make_run(values), values)
+    self.assertEqual(told.getvalue(), expected and f'--method={expected}\n')
 
   def test_where_there_is_nothing_a_run_is_new(self):
     values = self.values(workdir=str(self.workdir), num_steps=7)
