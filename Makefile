@@ -36,7 +36,7 @@ lint: venv
 	@$(RUN) -m ruff format --check .
 
 test: lint
-	@$(RUN) -m pytest --quiet --numprocesses=auto --dist=loadgroup
+	@$(RUN) -m pytest --quiet --numprocesses=auto
 
 format: venv
 	@$(RUN) -m ruff check --fix .

@@ -36,7 +36,7 @@ def line(num_steps, error, window=32, sampler='bernoulli'):
 
 def timed(num_steps, ratio, sampler='bernoulli'):
   return {
-    'name': 'learn',
+    **{'name': 'learn', 'method': 'ssnn'},
     'layer_sizes': [4, 3, 2],
     'batch_size': 8,
     'sampler': sampler,
