@@ -35,14 +35,15 @@ from ssnn_jax import records
 from ssnn_jax import sharding
 from tests.experiments_util import lines
 from tests.experiments_util import rows
+from tests.network_test import QUICKLY
 
 SEEDS = 0, 1
 SWEPT = tuple(name for name in methods.METHODS if name != 'ssnn')
 RIVALS = tuple(name for name in SWEPT if name != methods.ANN)
 BASE = dataclasses.replace(
   defaults.CONFIGS['digits'],
-  **{'num_steps': 32, 'num_epochs': 6, 'dropout': 0.1, 'probe_draws': 2},
-  eval_every=3,  # what it evaluates a run may go on from
+  **{'num_steps': 32, 'num_epochs': 4, 'dropout': 0.1, 'probe_draws': 2},
+  eval_every=2,  # what it evaluates a run may go on from
 )
 NUM_LAYERS = 2  # of weights
 
@@ -59,6 +60,8 @@ class MethodRunsTest(parameterized.TestCase):
   @classmethod
   def setUpClass(cls):
     super().setUpClass()
+    quickly = functools.partial(sharding.run_on, compiler_options=QUICKLY)
+    cls.enterClassContext(mock.patch.object(sharding, 'run_on', quickly))
     # Programs are pure: a run that goes on finds nothing in them of its own.
     cls.enterClassContext(
       mock.patch.object(programs, 'make', functools.cache(programs.make))
@@ -127,7 +130,7 @@ class MethodRunsTest(parameterized.TestCase):
 
     def save_once(*args, **kwargs):
       calls.append(args)
-      if len(calls) > len(SEEDS):  # at the next one after epoch 3
+      if len(calls) > len(SEEDS):  # at the next one after epoch 2
         raise Stopped
       return save(*args, **kwargs)
 
