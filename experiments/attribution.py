@@ -27,7 +27,7 @@ _LINE = 'spikes in'
 
 def is_attribution(settings: Sequence[summary.Setting]) -> bool:
   """Tells whether settings differ in T and uses of spikes alone, by an ANN."""
-  anns, spiking = _part(settings)
+  anns, spiking = grid_summary.part(settings)
   varied = set(grid_summary.varied(spiking))
   is_comparable = len(anns) == 1 and None not in [
     grid_summary.baseline(setting, anns) for setting in spiking
@@ -50,7 +50,7 @@ def table(settings: Sequence[summary.Setting]) -> str:
     the differences, which are paired by seed; a block of lines for each way to
     read a network out.
   """
-  (ann,), spiking = _part(settings)
+  (ann,), spiking = grid_summary.part(settings)
   steps, by_place = _steps(spiking), _by_place(spiking)
   rows = [('read by', _LINE, *(f'T = {number}' for number in steps), 'seeds')]
   for quantity, read in _READS.items():
@@ -86,7 +86,7 @@ def draw(settings: Sequence[summary.Setting]) -> figure.Figure:
   Returns:
     The figure.
   """
-  (ann,), spiking = _part(settings)
+  (ann,), spiking = grid_summary.part(settings)
   steps, combinations = _steps(spiking), _combinations(spiking)
   sheet = figure.Figure(
     figsize=(1.4 + 3.6 * len(steps), 4.8), layout='constrained'
@@ -143,11 +143,6 @@ def _difference(setting, ann, quantity):
   if np.isnan(half_width):
     return setting.mean(quantity) - ann.mean(quantity), 0.0
   return mean, half_width
-
-
-def _part(settings):
-  spiking = [s for s in settings if not grid_summary.is_ann(s)]
-  return [s for s in settings if grid_summary.is_ann(s)], spiking
 
 
 def _steps(settings):

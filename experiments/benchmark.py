@@ -190,7 +190,7 @@ def main() -> None:
   values = flags.FLAGS.flag_values_dict()
   representations = cli.choices(values, 'representations', REPRESENTATIONS)
   names = cli.choices(values, 'names', NAMES)
-  chosen_devices = values['devices'] and cli.choices(
+  held = values['devices'] and cli.choices(
     values, 'devices', list(device_config.PRESETS)
   )
   rivals = values['methods'] and cli.choices(values, 'methods', RIVALS)
@@ -207,35 +207,34 @@ def main() -> None:
   with tqdm.tqdm(grid, disable=None, unit='comparison') as progress:
     for name, layer_sizes, batch_size in progress:
       progress.set_postfix_str(f'{name} {layer_sizes} batch {batch_size}')
-      made = [(1, methods.ANN, None, synapses.IDEAL)]
-      for num_steps, representation in itertools.product(
-        values['num_steps'], representations
-      ):
-        is_plain = name != 'learn' or representation == 'naive'
-        held = [synapses.IDEAL, *(() if is_plain else chosen_devices)]
-        made += [(num_steps, 'ssnn', representation, each) for each in held]
-      for num_steps, method in itertools.product(values['num_steps'], rivals):
-        made += [
-          (num_steps, method, representation, synapses.IDEAL)
-          for representation in _representations(method, representations)
-        ]
+      timed = _timed(name, values['num_steps'], representations, held, rivals)
       subjects = [
         make_subject(
           *(name, _config(values, layer_sizes, num_steps)),
           *(method, representation, device),
           *(batch_size, values['num_images']),
         )
-        for num_steps, method, representation, device in made
+        for num_steps, method, representation, device in timed
       ]
       for line in compare(subjects, values['rounds']):
         print(json.dumps(line), flush=True)
 
 
-def _representations(method, representations):
-  """Chooses how coincidences of a rival are counted, if it has any."""
-  if not methods.METHODS[method].has_pulses:
-    return [None]
-  return [each for each in representations if each != 'naive']
+def _timed(name, all_steps, representations, held, rivals):
+  """Lists what takes turns: T, method, representation and devices of each."""
+  ideal = synapses.IDEAL
+  timed = [(1, methods.ANN, None, ideal)]
+  for steps, representation in itertools.product(all_steps, representations):
+    is_plain = name != 'learn' or representation == 'naive'
+    for device in (ideal, *(() if is_plain else held)):
+      timed.append((steps, 'ssnn', representation, device))
+  for steps, method in itertools.product(all_steps, rivals):
+    has_pulses = methods.METHODS[method].has_pulses
+    # Naive is a simulation of ours; of some there is nothing to count.
+    for representation in representations if has_pulses else [None]:
+      if representation != 'naive':
+        timed.append((steps, method, representation, ideal))
+  return timed
 
 
 def _config(values, layer_sizes, num_steps):

@@ -159,7 +159,7 @@ def draw_cost(lines: list[dict]) -> figure.Figure:
   all_spiking = [line for line in lines if line['method'] == 'ssnn']
   rivals = [line for line in lines if line['method'] not in ('ssnn', 'bp')]
   told = {line['name'] for line in all_spiking}
-  names = [name for name in ('learn', 'infer', 'epoch') if name in told]
+  names = [name for name in ('learn', 'infer') if name in told] or ['epoch']
   sheet = figure.Figure(figsize=(9.5, 4.4), layout='constrained')
   panels = sheet.subplots(ncols=len(names), squeeze=False)[0]
   for axes, name in zip(panels, names):

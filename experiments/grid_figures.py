@@ -75,9 +75,9 @@ def draw_grid(settings: Sequence[summary.Setting]) -> figure.Figure:
     ANN in black; without update errors where there is no spiking network.
   """
   axis = _choose_axis(settings)
-  spiking = [s for s in settings if not grid_summary.is_ann(s)]
+  anns, spiking = grid_summary.part(settings)
   curves = _curves(spiking, axis, _look)
-  anns = _curves(list(filter(grid_summary.is_ann, settings)), axis, _ann_look)
+  anns = _curves(anns, axis, _ann_look)
   is_along = axis.field == 'method' or methods.concerns(methods.ANN, axis.field)
   sheet = figure.Figure(layout='constrained')
   num_panels = 2 if spiking else 1

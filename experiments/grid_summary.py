@@ -45,6 +45,15 @@ def is_ann(setting: summary.Setting) -> bool:
   return setting.config['method'] == methods.ANN
 
 
+def part(
+  settings: Iterable[summary.Setting],
+) -> tuple[list[summary.Setting], list[summary.Setting]]:
+  """Parts settings of the ANN from all others."""
+  settings = list(settings)
+  others = [setting for setting in settings if not is_ann(setting)]
+  return [setting for setting in settings if is_ann(setting)], others
+
+
 def group(runs: Iterable[records.Run]) -> list[summary.Setting]:
   """Groups finished runs by configuration.
 

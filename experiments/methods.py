@@ -15,11 +15,7 @@ from ssnn_jax import surrogate_gradient
 from ssnn_jax import training
 
 ANN = 'bp'
-# What the ANN has none of: it trains on rates. The rates of a recording are
-# means over its ticks, whose order they do not see, and whose number they
-# hardly do: one ANN, with the base's ticks, is beside spiking networks of every
-# T. The sampler also draws the masks of dropout, of one distribution whichever
-# it is. The probe is where spikes are measured against the ANN itself.
+# What matters where an update alone has spikes.
 _PULSES = frozenset(
   (
     *('num_steps', 'gain', 'sampler', 'representation'),
@@ -27,6 +23,11 @@ _PULSES = frozenset(
     *synapses.NAMES,
   )
 )
+# What the ANN has none of: it trains on rates. The rates of a recording are
+# means over its ticks, whose order they do not see, and whose number they
+# hardly do: one ANN, with the base's ticks, is beside spiking networks of every
+# T. The sampler also draws the masks of dropout, of one distribution whichever
+# it is. The probe is where spikes are measured against the ANN itself.
 SPIKING_FIELDS = _PULSES | {
   *('window', 'integration', 'tau', 'delay', 'output_errors'),
   *('forward', 'backward', 'update', 'shuffle_ticks'),

@@ -118,7 +118,7 @@ def _is_over_num_steps(settings):
 
 def _is_over_order_of_ticks(settings):
   """Tells whether leaky networks differ in window and order of ticks alone."""
-  spiking = [s for s in settings if not grid_summary.is_ann(s)]
+  _, spiking = grid_summary.part(settings)
   is_leaky = all(s.config['integration'] == 'leaky' for s in spiking)
   is_paired = bool(summary.pair_shuffled(spiking))
   varied = set(grid_summary.varied(spiking))

@@ -86,6 +86,9 @@ def read(workdir: str | os.PathLike) -> list[summary.Setting]:
   runs = [run for run in records.find(workdir) if run.final is not None]
   settings = grid_summary.group(runs)
   grid_summary.add_values(settings, runs, _take)
+  for setting in settings:
+    seconds = setting.values['train_seconds']
+    setting.values['epoch_seconds'] = seconds / setting.config['num_epochs']
   return settings
 
 
@@ -95,7 +98,6 @@ def _take(run):
   told, sizes = run.final, run.final['layer_sizes']
   last = [event for event in run.events if event.get('event') == 'epoch'][-1]
   method, num_steps = config['method'], config['num_steps']
-  seconds = told['train_seconds'] / told['seeds_at_once']
 
   def spikes(name, sizes):
     if method == methods.ANN or name not in last:
@@ -103,7 +105,6 @@ def _take(run):
     return num_steps * float(np.dot(last[name], sizes))
 
   return {
-    'epoch_seconds': seconds / config['num_epochs'],
     'forward_spikes': spikes('firing_rates', sizes[:-1]),
     'error_spikes': spikes('error_rates', sizes[1:]),
     'stored_bits': stored_bits(method, sizes, num_steps, told['window']),
@@ -164,8 +165,7 @@ def draw(settings: Sequence[summary.Setting]) -> figure.Figure:
   Returns:
     The figure: a place for each method, a colour for each T.
   """
-  anns = [s for s in settings if grid_summary.is_ann(s)]
-  others = [s for s in settings if not grid_summary.is_ann(s)]
+  anns, others = grid_summary.part(settings)
   names = [name for name in methods.METHODS if name in _names(others)]
   sheet = figure.Figure(figsize=(13, 4.8), layout='constrained')
   panels = sheet.subplots(ncols=3)

@@ -211,8 +211,9 @@ def main() -> None:
   with records.alone_in(workdir / '.lock', 'a sweep'):
     tasks = make_tasks(planned, load, trainer.make_options(values))
     launch(tasks, workdir, values)
-    grid_summary.write_csv(records.find(workdir), workdir)
-  _tell_picks(grid_summary.group(records.find(workdir)))
+    runs = list(records.find(workdir))
+    grid_summary.write_csv(runs, workdir)
+  _tell_picks(grid_summary.group(runs))
   print(f'records: {workdir}, and summary.csv there')
 
 

@@ -80,7 +80,7 @@ def sort_out(settings: Sequence[summary.Setting]) -> Tolerance | None:
     The settings, sorted; None if they are not one ideal device beside presets
     and devices of one flaw each, of which more is worse.
   """
-  anns, spiking = _part(settings)
+  anns, spiking = grid_summary.part(settings)
   ideals, customs, presets = (
     [setting for setting in spiking if setting.config['device'] in names]
     for names in ([synapses.IDEAL], [synapses.CUSTOM], device_config.PRESETS)
@@ -161,7 +161,7 @@ def table(settings: Sequence[summary.Setting]) -> str:
 
 def is_remedy(settings: Sequence[summary.Setting]) -> bool:
   """Tells whether Tiki-Taka is set beside sgd over the asymmetry of steps."""
-  _, spiking = _part(settings)
+  _, spiking = grid_summary.part(settings)
   varied = set(grid_summary.varied(spiking))
   return (
     _is_of_devices(settings)
@@ -193,7 +193,7 @@ def remedy_table(settings: Sequence[summary.Setting]) -> str:
     The table: accuracies in percent, differences in points to sgd, and to sgd
     with zero shifting, at the same asymmetry, paired by seed.
   """
-  anns, spiking = _part(settings)
+  anns, spiking = grid_summary.part(settings)
   gains = [f'minus {RULES[base]} (95 %)' for base in _BASES]
   rows = [('up_down', 'update', 'accuracy', *gains, 'seeds')]
   for ann in anns:
@@ -212,16 +212,13 @@ def remedy_table(settings: Sequence[summary.Setting]) -> str:
   return summary.layout(rows)
 
 
-def _part(settings):
-  """Parts the ANN's settings from those of spiking networks."""
-  spiking = [s for s in settings if not grid_summary.is_ann(s)]
-  return [s for s in settings if grid_summary.is_ann(s)], spiking
-
-
 def _is_of_devices(settings):
   """Tells whether settings differ in devices alone, with one ANN at most."""
   varied = set(grid_summary.varied(settings))
-  return len(_part(settings)[0]) <= 1 and varied <= {'method', *synapses.NAMES}
+  return len(grid_summary.part(settings)[0]) <= 1 and varied <= {
+    'method',
+    *synapses.NAMES,
+  }
 
 
 def _common(customs):
