@@ -101,8 +101,8 @@ class ExperimentConfig(synapses.SynapseFields):
     'Spikes',
     'winner',
     'what error spikes of the output layer are: the winner of a tick against '
-    'the target (winner), or samples of the exact softmax minus target '
-    '(softmax)',
+    'the target (winner), samples of the exact softmax minus target (softmax), '
+    'or the class of highest potential against the target (argmax)',
     choices=OUTPUT_ERRORS,
   )
   delay: int = fields.field(

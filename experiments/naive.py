@@ -52,7 +52,7 @@ def _learn(config, params, key, images, labels):
   trains, potentials = _forward(config, params, key, rates)
   winners = _draw_winners(config, key, potentials[-1])
   error = winners - jax.nn.one_hot(labels, config.layer_sizes[-1])[None]
-  gate = firing.FIRING_FUNCTIONS[config.firing_function]().gate
+  gate = firing.find(config.firing_function).gate
   counts = []
   for layer in reversed(range(len(params))):
     counts.insert(
@@ -80,7 +80,7 @@ def _learn(config, params, key, images, labels):
 
 def _forward(config, params, key, rates):
   """Returns the trains `[T, B, I]` and potentials `[W, B, J]` of each layer."""
-  fire = firing.FIRING_FUNCTIONS[config.firing_function]().probability
+  fire = firing.find(config.firing_function).probability
   num_windows = config.num_steps // config.schedule.window
   rates = jnp.broadcast_to(rates, (num_windows, *rates.shape))
   trains, potentials = [], []

@@ -65,19 +65,24 @@ def _output_error(config, sources, label, sent, windows):
   """Compares the output layer with the target in each window."""
   num_classes = config.layer_sizes[-1]
   target = jax.nn.one_hot(label, num_classes)
-  probabilities = jax.nn.softmax(sent.potentials[-1])
+  potentials = sent.potentials[-1]
+  if config.output_errors == 'argmax':
+    best = jnp.argmax(potentials, axis=-1)
+    probabilities = jax.nn.one_hot(best, num_classes)
+  else:
+    probabilities = jax.nn.softmax(potentials)
   rates = jax.vmap(jnp.subtract, (0, None))(probabilities, target)
   if config.delay:
     rates = jnp.where(windows.length[:, None] > 0, rates, 0.0)
-  if config.output_errors == 'softmax':
+  if config.output_errors == 'winner':
+    streams = jax.vmap(wta.output_errors, in_axes=(0, None, 0))(
+      sent.winners, label, windows
+    )
+  else:
     layer = len(config.layer_sizes) - 2
     source = sources(thresholds.Role.ERROR, layer, num_classes)
     split = jax.vmap(composite.split_streams, in_axes=(None, 0, 0))
     streams = split(source, rates, windows)
-  else:
-    streams = jax.vmap(wta.output_errors, in_axes=(0, None, 0))(
-      sent.winners, label, windows
-    )
   return types.ErrorSignal(rates, streams)
 
 
@@ -102,7 +107,7 @@ def _transposed_drive(config, layer, layer_params, sources, error, windows):
 
 def _split(config, layer, source, kept, arriving, potentials, windows):
   """Gates the errors that arrive at hidden neurons and splits them."""
-  gate = firing.FIRING_FUNCTIONS[config.firing_function]().gate
+  gate = firing.find(config.firing_function).gate
 
   def split(arriving, potential, window):
     rates = kept * gate(potential) * arriving

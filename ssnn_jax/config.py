@@ -12,7 +12,7 @@ from ssnn_jax import types
 SIGNALS = ('spikes', 'rates')
 INTEGRATIONS = ('mean', 'leaky', 'memoryless')
 REPRESENTATIONS = ('auto', 'dense', 'packed')
-OUTPUT_ERRORS = ('winner', 'softmax')
+OUTPUT_ERRORS = ('winner', 'softmax', 'argmax')
 DEFAULT_WINDOW = 32
 
 
@@ -28,7 +28,8 @@ class NetworkConfig:
     num_steps: T, ticks of a presentation.
     window: n, ticks between two reads of a membrane, 1 to T; None is 32, or T
       if that is shorter.
-    firing_function: 'clip' or 'hard_sigmoid'.
+    firing_function: 'clip', 'hard_sigmoid', or a `firing.FiringFunction` of
+      your own.
     integration: what a membrane keeps of earlier windows: 'mean' averages over
       all ticks so far, 'leaky' forgets with time constant `tau`, 'memoryless'
       keeps nothing.
@@ -43,7 +44,8 @@ class NetworkConfig:
       (products).
     output_errors: what the error spikes of the output layer are: 'winner' is
       the winner of each tick against the target, 'softmax' samples the exact
-      softmax(v) - target, as the streams of hidden layers sample their errors.
+      softmax(v) - target, as the streams of hidden layers sample their errors;
+      'argmax' has the class of highest potential win all ticks of a window.
     delay: windows by which errors lag behind the potentials that they are made
       of, 0 or 1; so that no error meets a spike that has caused it. The first
       window then has none, and the update is scaled to make up for it.
@@ -66,7 +68,7 @@ class NetworkConfig:
   layer_sizes: tuple[int, ...]
   num_steps: int = 64
   window: int | None = None
-  firing_function: str = 'clip'
+  firing_function: str | firing.FiringFunction = 'clip'
   integration: str = 'mean'
   tau: float = 16.0
   gain: float | tuple[float, ...] = 1.0
@@ -132,6 +134,8 @@ class NetworkConfig:
     )
     for field, choices in _CHOICES.items():
       value = getattr(self, field)
+      if isinstance(value, firing.FiringFunction):
+        continue
       _check(field, value, value in choices, 'one of ' + ', '.join(choices))
 
   @property

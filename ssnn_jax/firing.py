@@ -40,3 +40,17 @@ def hard_sigmoid() -> FiringFunction:
 
 
 FIRING_FUNCTIONS = {'clip': clip, 'hard_sigmoid': hard_sigmoid}
+
+
+def find(function: str | FiringFunction) -> FiringFunction:
+  """Finds a firing function by its name; one that is given stays as it is.
+
+  Args:
+    function: a key of `FIRING_FUNCTIONS`, or a function of your own.
+
+  Returns:
+    The function.
+  """
+  if isinstance(function, str):
+    return FIRING_FUNCTIONS[function]()
+  return function

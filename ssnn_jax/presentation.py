@@ -104,7 +104,7 @@ def forward(
   Returns:
     The signals, potentials and winners of the block.
   """
-  fire = firing.FIRING_FUNCTIONS[config.firing_function]().probability
+  fire = firing.find(config.firing_function).probability
   windows = block.windows
   signals, after, potentials = [_enter(sources, inputs, block)], [], []
   for layer, layer_params in enumerate(params):

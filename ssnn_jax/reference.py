@@ -59,7 +59,7 @@ def logits(
   Returns:
     `[B, C]` potentials of the output layer.
   """
-  fire = activation(firing.FIRING_FUNCTIONS[config.firing_function]())
+  fire = activation(firing.find(config.firing_function))
   drive = jax.vmap(composite.drive, in_axes=(None, None, 0))
   for layer, layer_params in enumerate(params):
     potentials = drive(layer_params, config.read_gains[layer], rates)
@@ -170,7 +170,7 @@ def expected_counts(
 
 def _enumerate_forward(config, params, paths, image, start, end):
   """Branches on the forward spikes of one window."""
-  fire = firing.FIRING_FUNCTIONS[config.firing_function]().probability
+  fire = firing.find(config.firing_function).probability
   rates = np.tile(np.float64(image), (len(paths.probability), 1))
   paths = paths._replace(reads=[], past_reads=paths.reads, trains=[])
   for layer, (weights, biases) in enumerate(params):
@@ -201,7 +201,7 @@ def _membrane(config, potential, drive, start, end):
 
 def _enumerate_backward(config, params, paths, label):
   """Branches on the error spikes of one window, and counts."""
-  gate = firing.FIRING_FUNCTIONS[config.firing_function]().gate
+  gate = firing.find(config.firing_function).gate
   paths, error = _enumerate_output(config, paths, label)
   counts = [_mean_counts(paths, -1, error)]
   for layer in reversed(range(len(params) - 1)):
@@ -222,11 +222,14 @@ def _causes(config, paths):
 
 def _enumerate_output(config, paths, label):
   """Branches on the error spikes of the output layer, or on its winners."""
-  odds = np.exp(_causes(config, paths)[-1])
+  potential = _causes(config, paths)[-1]
+  odds = np.exp(potential)
   odds /= odds.sum(axis=1, keepdims=True)
   num_steps, num_classes = paths.trains[0].shape[1], odds.shape[1]
   one_hot = np.eye(num_classes)
-  if config.output_errors == 'softmax':
+  if config.output_errors == 'argmax':
+    odds = one_hot[potential.argmax(axis=1)]
+  if config.output_errors != 'winner':
     return _enumerate_errors(paths, odds - one_hot[label])
   wins = np.array(list(itertools.product(range(num_classes), repeat=num_steps)))
   parent, which = np.indices((len(odds), len(wins))).reshape(2, -1)

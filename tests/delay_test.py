@@ -146,6 +146,9 @@ def send_back(config, params, numbers, label, causes):
 
   if config.output_errors == 'softmax':
     errors = [sample(len(params) - 1, softmax(causes[-1]) - target)]
+  elif config.output_errors == 'argmax':
+    errors = [np.eye(target.size, dtype=int)[causes[-1].argmax()] - target]
+    errors = [np.tile(errors[0], (len(numbers[Role.WINNER, 0]), 1))]
   else:
     errors = [compete(numbers, causes[-1]) - target]
   for layer in reversed(range(len(params) - 1)):
@@ -172,6 +175,7 @@ class TickByTickTest(parameterized.TestCase):
     (32, 'leaky', 'winner'),
     (8, 'mean', 'softmax'),
     (33, 'memoryless', 'winner'),
+    (32, 'mean', 'argmax'),
   )
   def test_counts_are_those_of_a_loop(self, window, integration, output_errors):
     config = ssnn_jax.NetworkConfig(
@@ -206,6 +210,7 @@ class OracleTest(parameterized.TestCase):
       **{'integration': 'memoryless', 'output_errors': 'softmax', 'delay': 0},
       **{'num_steps': 2, 'window': 1, 'gain': 2.0},
     ),
+    dict(output_errors='argmax', delay=0, num_steps=2, window=1),
   )
   def test_the_mean_update_is_the_enumerated_one(self, **options):
     config = ssnn_jax.NetworkConfig(

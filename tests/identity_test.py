@@ -26,7 +26,7 @@ def bp_gradient(config, params, key, images, labels):
   """Differentiates the mean cross-entropy, written out here once more."""
   kept = network.dropout_masks(config, key, jnp.arange(len(labels)))
   activation = reference.activation(
-    ssnn_jax.firing.FIRING_FUNCTIONS[config.firing_function]()
+    ssnn_jax.firing.find(config.firing_function)
   )
   scale = 1.0 / (1.0 - config.dropout)
 
@@ -36,8 +36,10 @@ def bp_gradient(config, params, key, images, labels):
       potential = jnp.matmul(hidden, weights) + biases[None]
       hidden = scale * mask * activation(potential)
     logits = jnp.matmul(hidden, params[-1].weights) + params[-1].biases[None]
-    chosen = jax.nn.log_softmax(logits)[jnp.arange(len(labels)), labels]
-    return -jnp.mean(chosen)
+    chosen = logits[jnp.arange(len(labels)), labels]
+    if config.output_errors == 'argmax':
+      return jnp.mean(jnp.max(logits, axis=1) - chosen)
+    return jnp.mean(jax.nn.logsumexp(logits, axis=1) - chosen)
 
   return jax.grad(loss)(params)
 
@@ -52,7 +54,10 @@ class IdentityTest(parameterized.TestCase):
     exact = jax.jit(functools.partial(bp_gradient, config))(
       params, key, images, labels
     )
-    for learn in (spiking.learn, ssnn_jax.ann(config).learn):
+    learned = [spiking.learn]
+    if config.output_errors == 'winner':
+      learned.append(ssnn_jax.ann(config).learn)
+    for learn in learned:
       update, _ = jax.jit(learn)(params, key, images, labels)
       gradient = ssnn_jax.as_gradient(update)
       for ours, theirs in zip(
@@ -87,6 +92,16 @@ class IdentityTest(parameterized.TestCase):
     self.assert_is_bp(
       SIZES['one'], integration=integration, window=window, num_steps=33
     )
+
+  def test_a_firing_function_of_ones_own_serves_both(self):
+    sigmoid = ssnn_jax.firing.FiringFunction(
+      probability=jax.nn.sigmoid,
+      gate=lambda v: jax.nn.sigmoid(v) * jax.nn.sigmoid(-v),
+    )
+    self.assert_is_bp(SIZES['three'], firing_function=sigmoid, dropout=0.2)
+
+  def test_hard_argmax_is_the_perceptron_loss(self):
+    self.assert_is_bp(SIZES['three'], output_errors='argmax')
 
   def test_hard_sigmoid_with_input_gain_and_a_gain_for_each_layer(self):
     self.assert_is_bp(
