@@ -167,7 +167,7 @@ def _grids(values):
       '--grid and --sweep both say what to vary; leave one of them out.'
     )
   if values['grid'] is not None:
-    name, asked = 'grid', (grids.parse(values['grid']),)
+    name, asked = 'grid', tuple(map(grids.parse, values['grid']))
   else:
     name = values['sweep'] or next(iter(grids.SWEEPS))
     asked = grids.SWEEPS[name]
@@ -232,12 +232,12 @@ def _define_flags():
     flags.DEFINE_enum(
       'sweep', None, list(grids.SWEEPS), 'named grid; left out: the first.'
     )
-    flags.DEFINE_string(
+    flags.DEFINE_multi_string(
       'grid',
       None,
       "`grid` of your own in its place, as in 'num_steps=16,64;learning_rate="
       "0.1,0.3' (or layer_sizes=64-32-10,64-64-10); the ANN is run beside it "
-      'unless it lists methods.',
+      'unless it lists methods; given several times, all of them.',
     )
     flags.DEFINE_integer(
       'num_seeds', 5, 'seeds of each setting, from --seed up.', lower_bound=1

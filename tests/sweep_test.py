@@ -153,14 +153,22 @@ class SweepTest(parameterized.TestCase):
     }
 
   @parameterized.parameters(
-    ('method=bp;learning_rate=0.1,1;hold_out=0.2', True),
-    ('method=bp;learning_rate=0.1,1', False),
-    ('method=bp;num_epochs=1,2;hold_out=0.2', False),
+    (['method=bp;learning_rate=0.1,1;hold_out=0.2'], True),
+    (
+      [
+        'method=bp;learning_rate=1;hold_out=0.2',
+        'method=bp;learning_rate=0.1;hold_out=0.2',
+      ],
+      True,
+    ),
+    (['method=bp;learning_rate=0.1,1'], False),
+    (['method=bp;num_epochs=1,2;hold_out=0.2'], False),
   )
   def test_a_sweep_tells_the_rates_that_are_best(self, grid, is_told):
-    grid_summary_test.write_runs(
-      grid_summary_test.make_runs(grid, workdir=self.workdir)
-    )
+    for part in grid:
+      grid_summary_test.write_runs(
+        grid_summary_test.make_runs(part, workdir=self.workdir)
+      )
     told = io.StringIO()
     with mock.patch.object(sweep.flags, 'FLAGS') as given:
       given.flag_values_dict.return_value = self.values(grid=grid)
