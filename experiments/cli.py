@@ -25,6 +25,7 @@ import jax
 
 from experiments import configs
 from experiments import defaults
+from experiments import fields
 from experiments import usage
 import ssnn_jax
 from ssnn_jax import kernels
@@ -166,7 +167,7 @@ def config(
   name = values['config'] or given.get('dataset', 'digits')
   if name not in defaults.CONFIGS:
     flag = 'config' if values['config'] else 'dataset'
-    known = ', '.join(defaults.CONFIGS)
+    known = ', '.join(fields.DATASETS)
     raise ssnn_jax.UserError(
       f'--{flag}={name} is not there; choose one of {known}.'
     )

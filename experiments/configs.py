@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import pathlib
 
 import optax
 
@@ -13,15 +14,12 @@ from ssnn_jax.config import INTEGRATIONS
 from ssnn_jax.config import OUTPUT_ERRORS
 from ssnn_jax.config import REPRESENTATIONS
 from ssnn_jax.config import SIGNALS
+from ssnn_jax.datasets import arrays
 
 SCHEDULES = ('constant', 'cosine', 'linear')
 NUM_HIDDEN = 256
 # Ticks with an event that by default drive as much as a pixel of rate 1 does.
 EVENTS_AT_FULL_RATE = 8
-SETS = (
-  'digits, mnist, fashion_mnist, emnist/<split>, n_mnist, or '
-  'synthetic_events/<set of images>'
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,8 +32,9 @@ class ExperimentConfig(synapses.SynapseFields):
   dataset: str = fields.field(
     'Data',
     'digits',
-    f'`name` of the data set: {SETS}',
-    choices=ssnn_jax.datasets.NAMES,
+    f'`name` of the data set: {fields.SETS} of your own arrays, with the '
+    'defaults of digits',
+    choices=fields.DATASETS,
   )
   method: str = fields.field(
     'Network',
@@ -179,7 +178,7 @@ class ExperimentConfig(synapses.SynapseFields):
     'Evaluation',
     None,
     '`name` of a data set to evaluate on, all of it; left out: the test split',
-    choices=ssnn_jax.datasets.NAMES,
+    choices=fields.DATASETS,
   )
   hold_out: float = fields.field(
     'Evaluation',
@@ -255,6 +254,8 @@ class ExperimentConfig(synapses.SynapseFields):
 
 def slug(config: ExperimentConfig) -> str:
   """Names a configuration's data set as a part of the name of a folder."""
+  if arrays.is_file(config.dataset):
+    return pathlib.Path(config.dataset).stem
   return config.dataset.replace('/', '-')
 
 

@@ -1,12 +1,16 @@
 """The data of a run: what it trains on, and what it is judged on."""
 
+from collections.abc import Mapping
 import dataclasses
 import functools
+from typing import Any
 
 import numpy as np
 
 from experiments import configs
+from experiments import fields
 import ssnn_jax
+from ssnn_jax.datasets import arrays
 
 _FULL_RANGE = 0.0, 1.0  # of pixels
 _BINNING_FIELDS = dataclasses.fields(ssnn_jax.datasets.Binning)
@@ -128,6 +132,29 @@ def _test_on(dataset, other):
   parts = zip(other.train, other.test)
   test = ssnn_jax.datasets.Split(*map(np.concatenate, parts))
   return dataset._replace(test=test, full_size=None)
+
+
+def load_images(values: Mapping[str, Any]) -> ssnn_jax.datasets.Dataset:
+  """Loads the images that --dataset names, as they are.
+
+  Args:
+    values: the value of each flag.
+
+  Returns:
+    The data set.
+
+  Raises:
+    UserError: if it is no set of images, or missing or unsound.
+  """
+  name, known = values['dataset'], ssnn_jax.datasets.IMAGES
+  if name not in known and not arrays.is_file(name):
+    raise ssnn_jax.UserError(
+      f'--dataset={name} is no set of images; choose one of '
+      f'{", ".join(known)}, or {fields.OWN_FILE}.'
+    )
+  return ssnn_jax.datasets.load(
+    name, values['data_dir'], download=values['download']
+  )
 
 
 def judged_on(

@@ -1,7 +1,23 @@
 """The configurations that experiments start from, by data set."""
 
+import dataclasses
+
 from experiments import configs
 import ssnn_jax
+from ssnn_jax.datasets import arrays
+
+
+class _Configs(dict[str, configs.ExperimentConfig]):
+  """Configurations by name; a file of own arrays has that of `digits`."""
+
+  def __contains__(self, name):
+    return super().__contains__(name) or arrays.is_file(name)
+
+  def __missing__(self, name):
+    if not arrays.is_file(name):
+      raise KeyError(name)
+    return dataclasses.replace(self['digits'], dataset=name)
+
 
 _MNIST = {'batch_size': 128, 'num_epochs': 10, 'learning_rate': 0.5}
 _EVENTS = {
@@ -10,8 +26,8 @@ _EVENTS = {
   'learning_rate': 0.1,
   'input_gain': None,  # in proportion to T
 }
-CONFIGS = {
-  'digits': configs.ExperimentConfig(),
+CONFIGS = _Configs(
+  digits=configs.ExperimentConfig(),
   **{
     name: configs.ExperimentConfig(dataset=name, **_MNIST)
     for name in ssnn_jax.datasets.IMAGES
@@ -21,4 +37,4 @@ CONFIGS = {
     name: configs.ExperimentConfig(dataset=name, **_EVENTS)
     for name in ssnn_jax.datasets.RECORDINGS
   },
-}
+)

@@ -5,6 +5,24 @@ import dataclasses
 from typing import Any
 
 import ssnn_jax
+from ssnn_jax.datasets import arrays
+
+OWN_FILE = 'path/to/own.npz'
+# As --help tells them.
+SETS = (
+  'digits, mnist, fashion_mnist, emnist/<split>, n_mnist, '
+  f'synthetic_events/<set of images>, or {OWN_FILE}'
+)
+
+
+class _DatasetNames(tuple):
+  """Names of data sets; any path to a file of own arrays is one, too."""
+
+  def __contains__(self, name):
+    return super().__contains__(name) or arrays.is_file(name)
+
+
+DATASETS = _DatasetNames((*ssnn_jax.datasets.NAMES, OWN_FILE))
 
 
 def field(

@@ -39,7 +39,9 @@ import jax
 import numpy as np
 
 from experiments import cli
+from experiments import data
 from experiments import export
+from experiments import fields
 import ssnn_jax
 from ssnn_jax import datasets
 from ssnn_jax import metrics
@@ -257,7 +259,7 @@ def main() -> None:
   nir_graph, file = export.import_nir_graph(), str(cli.folder(values['file']))
   sizes, params = nir_graph.from_graph(nir_graph.read(file))
   version = check_installed(values['consumer'])
-  dataset = datasets.load(name, values['data_dir'], download=values['download'])
+  dataset = data.load_images(values)
   task = load_task(dataset, sizes[0], num_steps, values['inputs'])
   read = CONSUMERS[values['consumer']]
   figures = compare(read, file, params, task, jax.random.key(0))
@@ -275,8 +277,10 @@ if __name__ == '__main__':
       'file', None, '`file` that experiments.export has written; required.'
     )
   with cli.group('Data'):
-    flags.DEFINE_enum(
-      'dataset', 'digits', list(datasets.IMAGES), 'data set, of images.'
+    flags.DEFINE_string(
+      *('dataset', 'digits'),
+      '`name` of the images: digits, mnist, fashion_mnist, emnist/<split>, or '
+      f'{fields.OWN_FILE}.',
     )
   cli.define_data_dir()
   with cli.group('Spikes'):

@@ -6,6 +6,7 @@
 Originals are downloaded if asked for, recordings of a synthetic event camera
 made if they are missing, and all is read once, so that it lies in the cache. A
 machine without a network then needs the folders of data and of the cache only.
+A file of own arrays is checked: it needs no more.
 """
 
 import pathlib
@@ -16,8 +17,8 @@ import time
 from absl import flags
 
 from experiments import cli
-from experiments import configs
 from experiments import data
+from experiments import fields
 import ssnn_jax
 from ssnn_jax import datasets
 from ssnn_jax.datasets import event_camera
@@ -82,16 +83,16 @@ def main() -> None:
   """Prepares what the flags ask for."""
   values = flags.FLAGS.flag_values_dict()
   name, download = values['dataset'], values['download']
-  if name not in datasets.NAMES:
+  if name not in fields.DATASETS:
     raise ssnn_jax.UserError(
       f'--dataset={name or ""} is no data set; name what to prepare: '
-      f'{configs.SETS}.'
+      f'{fields.SETS}.'
     )
   data_dir = loading.find_data_dir(values['data_dir'])
   if values['tfds'] and (name not in datasets.IMAGES or name == 'digits'):
     raise ssnn_jax.UserError(
-      f'--tfds does not go with --dataset={name}; TFDS has images only, and '
-      'digits needs no file.'
+      f'--tfds does not go with --dataset={name}; TFDS has images only, '
+      'digits needs no file, and own arrays are read as they are.'
     )
   is_synthetic = name in datasets.RECORDINGS and name != 'n_mnist'
   for flag in ('num_recordings', 'seed'):
@@ -132,7 +133,7 @@ def _timed(function, *arguments, **options):
 if __name__ == '__main__':
   with cli.group('Data'):
     flags.DEFINE_string(
-      'dataset', None, f'`name` of what to prepare: {configs.SETS}; required.'
+      'dataset', None, f'`name` of what to prepare: {fields.SETS}; required.'
     )
   cli.define_data_dir()
   with cli.group('Data'):

@@ -10,6 +10,7 @@ import numpy as np
 from experiments import configs
 from experiments import data
 from experiments import defaults
+from experiments import grids
 import ssnn_jax
 from ssnn_jax import datasets
 from tests import configs_test
@@ -139,6 +140,71 @@ class DataTest(parameterized.TestCase):
     self.assertLen(dataset.train.labels, 1078)
     self.assertLen(data.judged_on(dataset).labels, 359)
     self.assertLen(dataset.test.labels, 360)
+
+  def save_digits(self):
+    """Saves the digits as own arrays, of rates; returns the path."""
+    digits = datasets.load('digits')
+    path = f'{self.create_tempdir().full_path}/own.npz'
+    np.savez(
+      path,
+      x_train=ssnn_jax.rate_encode(digits.train.inputs),
+      y_train=digits.train.labels,
+      x_test=ssnn_jax.rate_encode(digits.test.inputs),
+      y_test=digits.test.labels,
+    )
+    return path
+
+  @parameterized.parameters((), ('--pixel_range=0.25,0.75',))
+  def test_own_arrays_are_a_data_set_like_any(self, *flags):
+    path = self.save_digits()
+    config, _ = configs_test.parse(
+      f'--dataset={path}', '--hold_out=0.25', *flags
+    )
+    own = data.load(config, None)
+    same = dataclasses.replace(config, dataset='digits')
+    self.assertEqual(same, configs_test.parse('--hold_out=0.25', *flags)[0])
+    digits = data.load(same, None)
+    self.assertEqual(own.name, path)
+    self.assertEqual(data.describe(own), '')
+    self.assertEqual(
+      configs.network_config(config, own), configs.network_config(same, digits)
+    )
+    for name in ('train', 'validation', 'test'):
+      ours, theirs = getattr(own, name), getattr(digits, name)
+      np.testing.assert_array_equal(ours.labels, theirs.labels, strict=True)
+      np.testing.assert_array_equal(
+        ssnn_jax.rate_encode(ours.inputs), ssnn_jax.rate_encode(theirs.inputs)
+      )
+
+  def test_own_arrays_may_be_tested_on(self):
+    path = self.save_digits()
+    config, _ = configs_test.parse(f'--test_dataset={path}')
+    self.assertLen(data.load(config, None).test.labels, 1797)
+    config, _ = configs_test.parse(f'--dataset={path}', '--polarity=on')
+    with self.assertRaisesRegex(
+      ssnn_jax.UserError, f'^--polarity is for .*, and {path} holds images;'
+    ):
+      data.load(config, None)
+
+  def test_a_path_is_one_part_of_the_name_of_a_folder(self):
+    config, _ = configs_test.parse('--dataset=~/some/own.npz')
+    self.assertEqual(configs.slug(config), 'own')
+    grid = grids.parse('dataset=digits,~/some/own.npz')
+    names = [setting.name for setting in grids.settings(config, grid)]
+    self.assertIn('dataset=~-some-own.npz', names)
+
+  def test_images_of_commands_without_a_configuration(self):
+    flags = {'data_dir': None, 'download': False}
+    path = self.save_digits()
+    for name in (path, 'digits'):
+      loaded = data.load_images({'dataset': name, **flags})
+      self.assertEqual(loaded.name, name)
+    for name in ('n_mnist', 'nope'):
+      with self.assertRaisesRegex(
+        ssnn_jax.UserError,
+        f'^--dataset={name} is no set of images; .*, or path/to/own.npz.$',
+      ):
+        data.load_images({'dataset': name, **flags})
 
 
 if __name__ == '__main__':

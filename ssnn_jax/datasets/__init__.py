@@ -1,5 +1,6 @@
-"""Data sets: images, and recordings of event cameras."""
+"""Data sets: images, recordings of event cameras, and arrays of one's own."""
 
+from ssnn_jax.datasets.arrays import from_arrays
 from ssnn_jax.datasets.binning import POLARITIES
 from ssnn_jax.datasets.binning import Binning
 from ssnn_jax.datasets.idx import read_idx
@@ -21,6 +22,7 @@ __all__ = (
   'Dataset',
   'DatasetError',
   'Split',
+  'from_arrays',
   'hold_out',
   'load',
   'read_idx',

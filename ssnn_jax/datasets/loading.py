@@ -3,6 +3,7 @@
 import os
 import pathlib
 
+from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import binning as binning_lib
 from ssnn_jax.datasets import downloads
 from ssnn_jax.datasets import folders
@@ -30,10 +31,11 @@ def load(
   EMNIST's, or their archive `gzip.zip`, in `<data_dir>/emnist/`); recordings of
   events from `<data_dir>/NMNIST/{Train,Test}/<label>/*.bin`, synthetic ones
   from `<data_dir>/synthetic_events/<set>/NMNIST/`. `digits` needs no file. Read
-  once, all but `digits` are memory-mapped from a cache.
+  once, all but `digits` are memory-mapped from a cache. A name that ends in
+  `.npz` is the path of a file of own arrays, as `from_arrays` takes them.
 
   Args:
-    name: one of `NAMES`.
+    name: one of `NAMES`, or the path of a file of arrays.
     data_dir: the folder of data sets; by default `$TFDS_DATA_DIR`, or
       `~/tensorflow_datasets`.
     download: whether original files that are missing are downloaded.
@@ -45,10 +47,20 @@ def load(
 
   Raises:
     DatasetError: if the name is unknown, or if the data is missing or unsound.
+
+  Example:
+    >>> digits = ssnn_jax.datasets.load('digits')
+    >>> digits.train.inputs.shape, digits.train.inputs.dtype
+    ((1437, 8, 8), dtype('uint8'))
+    >>> digits.num_inputs, digits.num_classes
+    (64, 10)
   """
+  if arrays.is_file(name):
+    return arrays.read(name)
   if name not in NAMES:
     raise types.DatasetError(
-      f'There is no data set named {name!r}; choose one of {", ".join(NAMES)}.'
+      f'There is no data set named {name!r}; choose one of {", ".join(NAMES)}, '
+      'or path/to/own.npz.'
     )
   data_dir = find_data_dir(data_dir)
   if name in IMAGES:

@@ -23,6 +23,14 @@ def hold_out(
 
   Raises:
     DatasetError: if the fraction leaves one of the two splits empty.
+
+  Example:
+    >>> digits = ssnn_jax.datasets.load('digits')
+    >>> parts = ssnn_jax.datasets.hold_out(digits, fraction=0.25)
+    >>> len(digits.train.labels), len(parts.train.labels)
+    (1437, 1078)
+    >>> len(parts.validation.labels), len(parts.test.labels)
+    (359, 360)
   """
   num_items = len(dataset.train.labels)
   # Compared first: NaN cannot be rounded.

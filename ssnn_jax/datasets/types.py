@@ -15,18 +15,20 @@ class DatasetError(types.UserError):
 class Split(NamedTuple):
   """What a network is shown and what it should answer, item by item."""
 
-  inputs: np.ndarray  # [N, H, W] uint8 grey values, or [N, K, I] uint32 trains
+  # [N, H, W] uint8 grey values or float32 rates, or [N, K, I] uint32 trains
+  inputs: np.ndarray
   labels: np.ndarray  # [N] int32 classes
 
 
 class Dataset(NamedTuple):
   """A data set in disjoint splits.
 
-  Its inputs are images, `[N, H, W]` uint8 grey values, or recordings of events,
-  `[N, K, I]` uint32 spike trains packed 32 ticks a word.
+  Its inputs are images, `[N, H, W]` uint8 grey values or float32 rates within
+  [0, 1], or recordings of events, `[N, K, I]` uint32 spike trains packed 32
+  ticks a word.
   """
 
-  name: str  # one of NAMES
+  name: str  # one of NAMES, or that of own arrays
   train: Split  # what a network learns from
   test: Split  # what it is judged on
   class_names: tuple[str, ...]  # [C] a name for each label
