@@ -88,6 +88,17 @@ def count_coincidences(
   Returns:
     int32 counts with the structure of the layer's parameters; a bias is an
     always-on input.
+
+  Example:
+    >>> presynaptic = jnp.array([[[0b011, 0b110]]], jnp.uint32)
+    >>> errors = ssnn_jax.ErrorStreams(
+    ...   positive=jnp.array([[[0b011]]], jnp.uint32),
+    ...   negative=jnp.array([[[0b100]]], jnp.uint32))
+    >>> zeros = jnp.zeros((2, 1), jnp.int32), jnp.zeros(1, jnp.int32)
+    >>> none = ssnn_jax.LayerParams(*zeros)
+    >>> ssnn_jax.coincidence.count_coincidences(none, presynaptic, errors)
+    LayerParams(weights=Array([[2],
+           [0]], dtype=int32), biases=Array([1], dtype=int32))
   """
   signed = spikes.count(errors.positive) - spikes.count(errors.negative)
   use_kernels = use_kernels and kernels.is_available('ssnn_count')
@@ -133,6 +144,13 @@ def as_gradient(update: types.Update) -> types.Params:
 
   Returns:
     float32 gradients with the structure of the parameters.
+
+  Example:
+    >>> counts = [ssnn_jax.LayerParams(jnp.array([[n]]), 0) for n in (5, 2)]
+    >>> unit = ssnn_jax.LayerParams(0.25, 0.25)
+    >>> update = ssnn_jax.Update(*((count,) for count in (*counts, unit)))
+    >>> ssnn_jax.as_gradient(update)[0].weights
+    Array([[0.75]], dtype=float32)
   """
   counts = update.positive
   if update.negative is not None:

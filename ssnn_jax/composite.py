@@ -25,6 +25,14 @@ def drive(
 
   Returns:
     `[J]` mean synaptic current over the window.
+
+  Example:
+    >>> weights = jnp.array([[1.0, -1.0], [0.5, 2.0]])
+    >>> layer = ssnn_jax.LayerParams(weights, biases=jnp.array([0.0, 0.25]))
+    >>> ssnn_jax.composite.drive(layer, 1.0, jnp.array([0.5, 0.25]))
+    Array([0.625, 0.25 ], dtype=float32)
+    >>> ssnn_jax.composite.transposed_drive(layer, 1.0, jnp.array([0.5, 0.0]))
+    Array([0.5 , 0.25], dtype=float32)
   """
   return read_gain * (rates @ params.weights) + params.biases
 
@@ -66,6 +74,14 @@ def integrate(
 
   Returns:
     `[J]` membrane after the window.
+
+  Example:
+    >>> def after(potential, drive, end):  # windows of 4 ticks
+    ...   window = ssnn_jax.spikes.Window(None, jnp.int32(4), jnp.int32(end))
+    ...   return ssnn_jax.composite.integrate(
+    ...     potential, jnp.array([drive]), window, 'mean', tau=16.0)
+    >>> after(after(jnp.zeros(1), 1.0, end=4), 0.5, end=8)
+    Array([0.75], dtype=float32)
   """
   length = window.length.astype(drive.dtype)
   if integration == 'mean':
@@ -119,6 +135,17 @@ def split_streams(
 
   Returns:
     The streams, `[K, J]`; at most one of the two spikes at any neuron and tick.
+
+  Example:
+    >>> keys = ssnn_jax.thresholds.make_keys(jax.random.key(0), num_layers=2)
+    >>> place = ssnn_jax.thresholds.Role.ERROR, 0, jnp.int32(0), jnp.int32(0)
+    >>> source = ssnn_jax.thresholds.shifted(keys, *place, 2)
+    >>> source = jax.tree.map(lambda leaf: leaf[None], source)  # of one word
+    >>> window = ssnn_jax.spikes.Window(~jnp.zeros(1, jnp.uint32), 32, 32)
+    >>> errors = jnp.array([0.25, -0.5])  # in 32 ticks 8 spikes, and -16
+    >>> streams = ssnn_jax.composite.split_streams(source, errors, window)
+    >>> [ssnn_jax.spikes.count(stream).tolist() for stream in streams]
+    [[8, 0], [0, 16]]
   """
   train = spikes.sample(source, jnp.minimum(jnp.abs(errors), 1.0), window)
   is_positive = (errors > 0)[None, :]

@@ -99,6 +99,18 @@ def make_resistive(
 
   Returns:
     The device.
+
+  Example:
+    >>> config = ssnn_jax.DeviceConfig(dw_min=0.125, protocol='fixed_step')
+    >>> device = ssnn_jax.devices.make_resistive(config, learning_rate=0.5)
+    >>> params = (ssnn_jax.LayerParams(jnp.zeros((1, 1)), jnp.zeros(1)),)
+    >>> params, state = device.init(jax.random.key(0), params)
+    >>> update = ssnn_jax.Update(  # 3 coincidences with positive errors and 1
+    ...   *(jax.tree.map(lambda leaf: leaf + n, params) for n in (3, 1, 0.25)))
+    >>> write = jax.jit(device.update)
+    >>> params, _ = write(jax.random.key(1), update, state, params)
+    >>> params[0].weights  # two steps down
+    Array([[-0.25]], dtype=float32)
   """
   factor = schedule or optax.constant_schedule(1.0)
 

@@ -23,6 +23,11 @@ def rate_encode(images: jax.Array | np.ndarray) -> jax.Array:
 
   Raises:
     UserError: on a wrong dtype or number of axes, NaN, or a rate out of range.
+
+  Example:
+    >>> images = np.array([[[0, 51], [102, 255]]], np.uint8)
+    >>> ssnn_jax.rate_encode(images).round(3)
+    Array([[0. , 0.2, 0.4, 1. ]], dtype=float32)
   """
   if images.ndim < 2:
     raise types.UserError(

@@ -21,7 +21,15 @@ class FiringFunction(NamedTuple):
 
 
 def clip() -> FiringFunction:
-  """Clips the potential to [0, 1]; the gate is open strictly inside."""
+  """Clips the potential to [0, 1]; the gate is open strictly inside.
+
+  Example:
+    >>> clip, v = ssnn_jax.firing.clip(), jnp.array([-0.5, 0.25, 1.0])
+    >>> clip.probability(v)
+    Array([0.  , 0.25, 1.  ], dtype=float32)
+    >>> clip.gate(v)
+    Array([0., 1., 0.], dtype=float32)
+  """
   return FiringFunction(
     probability=lambda v: jnp.clip(v, 0.0, 1.0),
     gate=lambda v: ((v > 0.0) & (v < 1.0)).astype(v.dtype),

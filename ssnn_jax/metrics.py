@@ -26,6 +26,13 @@ def predict(inference: types.Inference) -> jax.Array:
 
   Returns:
     `[B]` int32 classes.
+
+  Example:
+    >>> said = ssnn_jax.Inference(
+    ...   winner_counts=jnp.array([[3, 5], [4, 4]]),
+    ...   potential=jnp.array([[0.9, 0.8], [0.7, 0.6]]))
+    >>> ssnn_jax.metrics.predict(said)
+    Array([1, 0], dtype=int32)
   """
   counts, potential = inference
   most = jnp.max(counts, axis=-1, keepdims=True)

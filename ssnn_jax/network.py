@@ -47,6 +47,17 @@ def ssnn(
     The network's pure functions. Where the configuration has `forward`,
     `backward` and `update` on rates, `learn` counts what makes
     `coincidence.as_gradient` the exact gradient of backpropagation.
+
+  Example:
+    >>> network = ssnn_jax.ssnn(ssnn_jax.NetworkConfig((4, 8, 3), num_steps=32))
+    >>> images, labels = jnp.array([[0.0, 0.2, 0.5, 1.0]]), jnp.array([2])
+    >>> params = network.init(jax.random.key(0))
+    >>> update, _ = network.learn(params, jax.random.key(1), images, labels)
+    >>> [layer.weights.shape for layer in ssnn_jax.as_gradient(update)]
+    [(4, 8), (8, 3)]
+    >>> said = network.infer(params, jax.random.key(2), images)
+    >>> said.winner_counts.sum()  # one winner a tick
+    Array(32, dtype=int32)
   """
   return types.Network(
     init=functools.partial(init, config),

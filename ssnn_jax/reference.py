@@ -82,6 +82,18 @@ def ann(
 
   Returns:
     The network's pure functions; the counts of `learn` are the gradient.
+
+  Example:
+    >>> rates = dict(forward='rates', backward='rates', update='rates')
+    >>> config = ssnn_jax.NetworkConfig((4, 8, 3), **rates)
+    >>> images, labels = jnp.array([[0.0, 0.2, 0.5, 1.0]]), jnp.array([2])
+    >>> networks = ssnn_jax.ssnn(config), ssnn_jax.ann(config)
+    >>> def gradient(network):  # at the second layer of weights
+    ...   params, key = network.init(jax.random.key(0)), jax.random.key(1)
+    ...   update, _ = jax.jit(network.learn)(params, key, images, labels)
+    ...   return ssnn_jax.as_gradient(update)[1].weights
+    >>> bool(jnp.allclose(*map(gradient, networks), atol=1e-6))
+    True
   """
   return types.Network(
     init=functools.partial(network.init, config),

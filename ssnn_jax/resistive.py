@@ -59,6 +59,15 @@ def pulse(
 
   Returns:
     The new weights.
+
+  Example:
+    >>> config = ssnn_jax.DeviceConfig(dw_min=0.125, w_max=1.0, w_min=-1.0)
+    >>> constants = ssnn_jax.device_constants.draw(
+    ...   jax.random.key(0), config, shape=(3,))
+    >>> pulses = ssnn_jax.resistive.Pulses(*jnp.array([[3, 0, 50], [1, 2, 0]]))
+    >>> ssnn_jax.resistive.pulse(
+    ...   config, constants, jnp.zeros(3), pulses, step=0.125, normals=None)
+    Array([ 0.25, -0.25,  1.  ], dtype=float32)
   """
   move = _move_linear if config.is_linear else _move_constant
   pulses = Pulses(*(count.astype(jnp.float32) for count in pulses))

@@ -25,6 +25,12 @@ def words(dimension: int, word: jax.Array) -> jax.Array:
   Returns:
     `[16]` uint32: bit t of plane q is bit q of the number at tick t of the
     word, a whole number below 2**16. The sequence repeats after 2**16 ticks.
+
+  Example:
+    >>> planes = ssnn_jax.sobol.words(0, jnp.int32(0))
+    >>> bits = np.asarray(ssnn_jax.spikes.unpack(planes[None]))  # [32, 16]
+    >>> (bits[:4] @ 2.0 ** np.arange(-16, 0)).tolist()
+    [0.0, 0.5, 0.25, 0.75]
   """
   rows = matrix(dimension)
   ticks = np.arange(1 << _TICK_BITS)

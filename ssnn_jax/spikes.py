@@ -86,6 +86,13 @@ def block(schedule: Schedule, index: jax.Array | int) -> Block:
 
   Returns:
     The block's words and windows.
+
+  Example:
+    >>> schedule = ssnn_jax.spikes.Schedule(num_steps=40, window=16)
+    >>> schedule.num_blocks, schedule.windows_per_block
+    (2, 2)
+    >>> ssnn_jax.spikes.block(schedule, 1).windows.length  # the rest of 40
+    Array([8, 0], dtype=int32)
   """
   first = index * schedule.ticks_per_block
   starts = first + schedule.window * jnp.arange(schedule.windows_per_block)
@@ -114,7 +121,14 @@ def bits_before(tick: jax.Array | int, words: jax.Array) -> jax.Array:
 
 
 def ticks(window: Window) -> jax.Array:
-  """Tells what counts of a window are divided by, also if it has no tick."""
+  """Tells what counts of a window are divided by, also if it has no tick.
+
+  Example:
+    >>> schedule = ssnn_jax.spikes.Schedule(num_steps=40, window=16)
+    >>> windows = ssnn_jax.spikes.block(schedule, 1).windows
+    >>> ssnn_jax.spikes.ticks(windows)
+    Array([8., 1.], dtype=float32)
+  """
   return jnp.maximum(window.length, 1).astype(jnp.float32)
 
 
@@ -184,12 +198,28 @@ def sample(
 
   Returns:
     `[K, N]` uint32 spikes, one bit a tick.
+
+  Example:
+    >>> keys = ssnn_jax.thresholds.make_keys(jax.random.key(0), num_layers=2)
+    >>> place = ssnn_jax.thresholds.Role.INPUT, 0, jnp.int32(0), jnp.int32(0)
+    >>> source = ssnn_jax.thresholds.shifted(keys, *place, 2)
+    >>> source = jax.tree.map(lambda leaf: leaf[None], source)  # of one word
+    >>> window = ssnn_jax.spikes.Window(jnp.full(1, 0xFFFF, jnp.uint32), 16, 16)
+    >>> train = ssnn_jax.spikes.sample(source, jnp.array([0.25, 0.5]), window)
+    >>> ssnn_jax.spikes.count(train)  # of 16 ticks
+    Array([4, 8], dtype=int32)
   """
   return jax.vmap(fire, in_axes=(0, None, 0))(source, rates, window.mask)
 
 
 def count(train: jax.Array) -> jax.Array:
-  """Counts the spikes of each neuron: `[..., K, N]` words to `[..., N]`."""
+  """Counts the spikes of each neuron: `[..., K, N]` words to `[..., N]`.
+
+  Example:
+    >>> words = jnp.array([[0b111, 0b0], [0b1, 0b11]], jnp.uint32)
+    >>> ssnn_jax.spikes.count(words)  # of two neurons, in two words each
+    Array([4, 2], dtype=int32)
+  """
   return jnp.sum(jax.lax.population_count(train), axis=-2).astype(jnp.int32)
 
 
@@ -218,6 +248,13 @@ def pack(spikes: jax.Array) -> jax.Array:
 
   Returns:
     The words.
+
+  Example:
+    >>> spikes = jnp.array([[1, 0], [1, 1], [0, 1]])  # 3 ticks, 2 neurons
+    >>> ssnn_jax.spikes.pack(spikes)
+    Array([[3, 6]], dtype=uint32)
+    >>> ssnn_jax.spikes.unpack(ssnn_jax.spikes.pack(spikes))[:3].tolist()
+    [[1, 0], [1, 1], [0, 1]]
   """
   num_steps, num_neurons = spikes.shape
   padding = ((0, -num_steps % TICKS_PER_WORD), (0, 0))

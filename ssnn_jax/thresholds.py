@@ -151,6 +151,16 @@ def hashed(
 
   Returns:
     The thresholds, with the word's keys and the sample's first counter.
+
+  Example:
+    >>> keys = ssnn_jax.thresholds.make_keys(jax.random.key(0), num_layers=2)
+    >>> place = ssnn_jax.thresholds.Role.INPUT, 0, jnp.int32(0), jnp.int32(0)
+    >>> source = ssnn_jax.thresholds.hashed(keys, *place, 100_000)
+    >>> rates, all_ticks = jnp.full(100_000, 0.25), ~jnp.uint32(0)
+    >>> train = ssnn_jax.spikes.fire(source, rates, all_ticks)
+    >>> counts = ssnn_jax.spikes.count(train[None])  # about 32 times the rate
+    >>> float(counts.mean(dtype=jnp.float32).round(1))
+    8.0
   """
   num_keys = 1 + 2 * NUM_PLANES
   counters = word.astype(jnp.uint32) * jnp.uint32(num_keys)
@@ -245,6 +255,15 @@ def shifted(
 
   Returns:
     The thresholds, with the sequence in the word and the neurons' shifts.
+
+  Example:
+    >>> keys = ssnn_jax.thresholds.make_keys(jax.random.key(0), num_layers=2)
+    >>> place = ssnn_jax.thresholds.Role.INPUT, 0, jnp.int32(0), jnp.int32(0)
+    >>> source = ssnn_jax.thresholds.shifted(keys, *place, 2)
+    >>> rates, all_ticks = jnp.array([0.25, 0.5]), ~jnp.uint32(0)
+    >>> train = ssnn_jax.spikes.fire(source, rates, all_ticks)
+    >>> ssnn_jax.spikes.count(train[None])  # 32 times the rates
+    Array([ 8, 16], dtype=int32)
   """
   shifts = keyed_hash(_counters(position, num_neurons), *keys[layer, role])
   sequence = sobol.words(_dimension(role, layer), word)

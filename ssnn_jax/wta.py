@@ -35,6 +35,17 @@ def winner_take_all(
 
   Returns:
     `[K, C]` uint32 trains; at each tick of the window one class spikes.
+
+  Example:
+    >>> keys = ssnn_jax.thresholds.make_keys(jax.random.key(0), num_layers=2)
+    >>> place = ssnn_jax.thresholds.Role.WINNER, 0, jnp.int32(0), jnp.int32(0)
+    >>> source = ssnn_jax.thresholds.shifted(keys, *place, 1)
+    >>> source = jax.tree.map(lambda leaf: leaf[None], source)  # of one word
+    >>> window = ssnn_jax.spikes.Window(~jnp.zeros(1, jnp.uint32), 32, 32)
+    >>> potential = jnp.log(jnp.array([0.5, 0.25, 0.25]))
+    >>> winners = ssnn_jax.wta.winner_take_all(source, potential, window)
+    >>> ssnn_jax.spikes.count(winners)  # 32 ticks, each with one winner
+    Array([16,  8,  8], dtype=int32)
   """
   cumulative = jnp.cumsum(jax.nn.softmax(potential))
   # Rounding must not leave a tick without a winner.
@@ -56,6 +67,14 @@ def output_errors(
   Returns:
     The streams, `[K, C]`: positive where a class won that is not the target,
     negative where the target did not win.
+
+  Example:
+    >>> won = jax.nn.one_hot(jnp.array([0, 2, 2, 1]), 3)  # in 4 ticks
+    >>> window = ssnn_jax.spikes.Window(jnp.full(1, 0b1111, jnp.uint32), 4, 4)
+    >>> streams = ssnn_jax.wta.output_errors(
+    ...   ssnn_jax.spikes.pack(won), label=2, window=window)
+    >>> [ssnn_jax.spikes.count(stream).tolist() for stream in streams]
+    [[1, 1, 0], [0, 0, 2]]
   """
   is_target = (jnp.arange(winners.shape[1]) == label)[None, :]
   silent = jnp.zeros_like(winners)

@@ -1,0 +1,186 @@
+"""Builds the pages of the API from the docstrings, with pdoc.
+
+python docs/build.py FOLDER
+
+Docstrings are written to be read in the code. What pdoc alone would not make of
+them: formulas that are set in by two spaces are blocks, `spikes.Schedule` is a
+link wherever the module names it so, a star is a star, and a field that is told
+by a comment is told here too. Whatever pdoc warns of is an error.
+"""
+
+import ast
+from collections.abc import Iterator
+import contextlib
+import importlib
+import inspect
+import pathlib
+import pkgutil
+import re
+import sys
+import textwrap
+import types
+import warnings
+
+import jax
+import jinja2
+from pdoc import doc
+from pdoc import render
+from pdoc import render_helpers
+
+import ssnn_jax
+
+_SECTION = re.compile(r'[A-Z][A-Za-z ]+:\n')
+_SHAPE = re.compile(r'(\[[^]]+\])')
+_CODE = re.compile(r'(`[^`]+`)')
+_STAR = re.compile(r'(\*\w+\*)|\*')  # of what is stressed, or another one
+_NAME = re.compile(r'`([A-Za-z]\w*(?:\.[A-Za-z]\w*)*)`')
+
+
+def build(folder: pathlib.Path) -> dict[str, pathlib.Path]:
+  """Writes a page for each module.
+
+  Args:
+    folder: where to; pages that are there are replaced.
+
+  Returns:
+    The page of each module, the package first.
+
+  Raises:
+    Warning: if pdoc warns of something.
+  """
+  imported = list(map(importlib.import_module, _module_names()))
+  with warnings.catch_warnings(), _named('Array', jax.Array):
+    warnings.simplefilter('error')
+    modules = {module.__name__: doc.Module(module) for module in imported}
+    render.configure(
+      docformat='google', footer_text=f'ssnn_jax {ssnn_jax.__version__}'
+    )
+    render.env.filters['to_markdown'] = _to_markdown
+    pages = {}
+    for name, module in modules.items():
+      _tell_fields(module)
+      pages[name] = folder / f'{name.replace(".", "/")}.html'
+      pages[name].parent.mkdir(parents=True, exist_ok=True)
+      pages[name].write_text(render.html_module(module, modules))
+    (folder / 'index.html').write_text(render.html_index(modules))
+    (folder / 'search.js').write_text(render.search_index(modules))
+  return pages
+
+
+@contextlib.contextmanager
+def _named(name: str, cls: type) -> Iterator[None]:
+  """Has pdoc write a class as it is imported, not as it is defined."""
+  before, cls.__qualname__ = cls.__qualname__, name
+  try:
+    yield
+  finally:
+    cls.__qualname__ = before
+
+
+def _module_names() -> list[str]:
+  found = pkgutil.walk_packages(ssnn_jax.__path__, 'ssnn_jax.')
+  return ['ssnn_jax', *(module.name for module in found)]
+
+
+@jinja2.pass_context
+def _to_markdown(context, docstring):
+  """Prepares a docstring for pdoc, in the place of pdoc's filter."""
+  parts, in_section = [], False
+  for part in docstring.split('\n\n'):
+    if not part.startswith(' '):
+      in_section = bool(_SECTION.match(part))
+    elif not in_section:
+      parts.append(textwrap.indent(part, '  '))
+      continue
+    if '>>>' not in part:
+      part = _link(context, part)
+    parts.append(part)
+  text = '\n\n'.join(parts)
+  return render_helpers.to_markdown_with_context(context, text)
+
+
+def _link(context, text):
+  """Makes links of names, and stars of stars."""
+  module, modules = context['module'], context['all_modules']
+
+  def link(match):
+    found = _find(module.obj, match[1])
+    if not found or found[0] not in modules:
+      return match[0]
+    if found[1] and module.get(match[1]):
+      return match[0]  # pdoc links what the page itself holds
+    page = render_helpers.relative_link(module.modulename, found[0])
+    return f'[{match[0]}]({page}#{found[1]})'.replace('#)', ')')
+
+  parts = [
+    part
+    if part.startswith('`')
+    else _STAR.sub(lambda star: star[1] or r'\*', part)
+    for part in _CODE.split(text)
+  ]
+  return _NAME.sub(link, ''.join(parts))
+
+
+def _find(scope: types.ModuleType, name: str) -> tuple[str, str] | None:
+  """Finds a name as Python would, in a module or else in the package.
+
+  Args:
+    scope: the module.
+    name: with dots where it is that of a part.
+
+  Returns:
+    The module that defines it, and its name there, which may be empty.
+  """
+  for start in (scope, ssnn_jax):
+    found, place = start, (start.__name__, '')
+    for part in name.split('.'):
+      found = getattr(found, part, None)
+      if inspect.ismodule(found):
+        place = found.__name__, ''
+      elif inspect.isclass(found) or inspect.isfunction(found):
+        place = found.__module__, found.__qualname__
+      else:
+        place = place[0], f'{place[1]}.{part}'.lstrip('.')
+    if found is not None:
+      return place
+  return None
+
+
+def _tell_fields(module: doc.Module) -> None:
+  """Tells the fields of classes by the comments beside and above them."""
+  for cls in module.flattened_own_members:
+    if not isinstance(cls, doc.Class):
+      continue
+    comments = dict(_comments(cls.source))
+    listed = re.findall(r'^  (\w+): ', cls.docstring, re.MULTILINE)
+    for member in cls.own_members:
+      if member.docstring.startswith('Create new instance of '):
+        member.docstring = ''
+      if isinstance(member, doc.Variable) and member.name in comments:
+        told = '' if member.name in listed else comments[member.name]
+        member.docstring = _SHAPE.sub(r'`\1`', told)
+
+
+def _comments(source: str) -> Iterator[tuple[str, str]]:
+  """Yields the fields of a class with their comments."""
+  if not source:
+    return
+  source = textwrap.dedent(source)
+  fields = {
+    statement.lineno: statement
+    for statement in ast.parse(source).body[0].body
+    if isinstance(statement, ast.AnnAssign)
+  }
+  above = []
+  for number, line in enumerate(source.splitlines(), 1):
+    if line.strip().startswith('# '):
+      above.append(line.strip().removeprefix('# '))
+      continue
+    if number in fields:
+      _, _, beside = line.partition('  # ')
+      yield fields[number].target.id, ' '.join([*above, beside])
+    above = []
+
+
+if __name__ == '__main__':
+  print(build(pathlib.Path(sys.argv[1]))['ssnn_jax'])
