@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from experiments import orders
 from experiments import summary
 from experiments import synapses
 import ssnn_jax
 
 BENCHMARK, FIDELITY = 'benchmark.jsonl', 'fidelity.jsonl'
+QUANTISED = 'quantisation_error'  # of lines of fidelity
 TARGET_ERROR = 0.25  # at which prices are compared
 
 
@@ -118,22 +120,24 @@ def fidelity_table(
       setting that was not timed has none.
 
   Returns:
-    The table: for each network, window and sampler the errors at T = 64 and
-    256, and the T and the steps of backpropagation at which the error is
-    `TARGET_ERROR`, between measured ones by a power law.
+    The table: for each network, window and sampler errors, the T and the steps
+    of backpropagation at which the error is `TARGET_ERROR`, between measured
+    ones by a power law, and the slope of the error in T, with its standard
+    error, beside the predicted ones. Where lines tell it, a second table has
+    the error with forward and backward on exact rates.
   """
   header = (
     *('network', 'window', 'sampler', 'error, T = 64', 'T = 256'),
-    *(f'T for {TARGET_ERROR:g}', 'BP steps for it'),
+    *(f'T for {TARGET_ERROR:g}', 'BP steps for it', 'slope', 'predicted'),
   )
   rows = []
   for (sizes, window, sampler), lines in curves(fidelity).items():
     errors = {line['num_steps']: line['error'] for line in lines}
+    predicted = orders.ORDERS[sampler]
     steps = at_target(list(errors), list(errors.values()))
-    prices = learn_prices(benchmark, sizes, sampler)
-    is_timed = window == 32 and len(prices) > 1
+    prices = learn_prices(benchmark, sizes, sampler) if window == 32 else {}
     price = math.nan
-    if is_timed:
+    if len(prices) > 1:
       price = interpolate(list(prices), list(prices.values()), steps)
     rows.append(
       (
@@ -143,9 +147,36 @@ def fidelity_table(
         *(f'{errors.get(t, math.nan):.3f}' for t in (64, 256)),
         '' if math.isnan(steps) else f'{steps:.0f}',
         '' if math.isnan(price) else f'{price:.1f}',
+        _slope(lines, 'error'),
+        f'{predicted.chance:g} to {predicted.kinks:g}',
       )
     )
-  return summary.layout([header, *rows])
+  told = [header, *rows], _quantised_rows(fidelity)
+  return '\n\n'.join(map(summary.layout, filter(None, told)))
+
+
+def _quantised_rows(fidelity):
+  """Lays out the errors of an update that alone is discrete, if told."""
+  rows = []
+  for (sizes, sampler), lines in quantised_curves(fidelity).items():
+    errors = {line['num_steps']: line[QUANTISED] for line in lines}
+    rows.append(
+      (
+        *('-'.join(map(str, sizes)), sampler),
+        *(f'{errors.get(t, math.nan):.3f}' for t in (64, 256)),
+        *(_slope(lines, QUANTISED), f'{orders.ORDERS[sampler].chance:g}'),
+      )
+    )
+  header = (
+    *('network', 'sampler', 'quantisation error, T = 64', 'T = 256'),
+    *('slope', 'predicted'),
+  )
+  return [header, *rows] if rows else []
+
+
+def _slope(lines, name):
+  fit = orders.fit([(line['num_steps'], line[name]) for line in lines])
+  return '' if math.isnan(fit.slope) else f'{fit.slope:.3f} ± {fit.error:.3f}'
 
 
 def curves(fidelity: list[dict[str, Any]]) -> dict[tuple, list[dict]]:
@@ -168,6 +199,23 @@ def curves(fidelity: list[dict[str, Any]]) -> dict[tuple, list[dict]]:
       grouped.setdefault(key, []).append(line)
   order = sorted(grouped, key=lambda key: (key[0], key[1] or math.inf, key[2]))
   return {key: grouped[key] for key in order}
+
+
+def quantised_curves(fidelity: list[dict[str, Any]]) -> dict[tuple, list[dict]]:
+  """Groups lines that tell a quantisation error, which windows do not change.
+
+  Args:
+    fidelity: lines of `experiments.fidelity`; older ones do not tell it.
+
+  Returns:
+    A line for each T, in its order, for each network and sampler.
+  """
+  grouped = {}
+  for line in sorted(fidelity, key=lambda line: line['num_steps']):
+    if QUANTISED in line:
+      key = tuple(line['layer_sizes']), line['sampler']
+      grouped.setdefault(key, {})[line['num_steps']] = line
+  return {key: list(grouped[key].values()) for key in sorted(grouped)}
 
 
 def learn_prices(

@@ -1,31 +1,30 @@
 """Draws figures of results, so that the colour-blind can read them too."""
 
+from collections.abc import Sequence
 import os
 import pathlib
 
 from matplotlib import figure
 from matplotlib import ticker
+from matplotlib.axes import Axes
 import numpy as np
 
-from experiments import costs
+from experiments import orders
 from experiments import summary
 from experiments import synapses
 from ssnn_jax import datasets
 
 # Okabe and Ito's palette, which the colour-blind tell apart.
 BLUE, ORANGE, GREEN, BLACK = '#0072B2', '#E69F00', '#009E73', '#000000'
+ERROR_LABEL = "RMS distance from BP's gradient, relative"
 _OTHERS = ('#D55E00', ORANGE, '#CC79A7', GREEN, '#56B4E9')
-# Orders of the error in T: (slope, line, cause).
-_NOISE = (-0.5, '--', 'chance')
-_KINKS = (-0.25, ':', 'kinks')
+_CAUSES = {'chance': '--', 'kinks': ':'}  # of errors, by their orders in T
 # Color, marker and its size; in a readout dense and packed are the same.
 _REPRESENTATIONS = {
   'packed': (BLUE, 'o', 4),
   'dense': (GREEN, 's', 9),
   'naive': (ORANGE, '^', 6),
 }
-_SAMPLERS = {'bernoulli': (BLUE, 'o'), 'sobol': (ORANGE, 's')}
-_WINDOWS = {1: ':', 4: '-.', 32: '-', 0: '--'}
 _READS = {
   'test_accuracy': ('winner counts', BLUE, 'o'),
   'test_accuracy_potential': ('final potential', ORANGE, 's'),
@@ -53,18 +52,18 @@ def draw_spike_train_length(comparison: summary.Comparison) -> figure.Figure:
     comparison.spiking,
     'update_error',
     'update error: spikes throughout',
-    (_NOISE, _KINKS) if is_sampled else (),
+    tuple(_CAUSES) if is_sampled else (),
   )
   _plot_error(
     right,
     comparison.spiking,
     'quantisation_error',
     'quantisation error: spikes in the update only',
-    (_NOISE,) if is_sampled else (),
+    ('chance',) if is_sampled else (),
   )
   ticks = [setting.num_steps for setting in comparison.spiking]
   for axes in (left, middle, right):
-    _set_steps(axes, ticks)
+    set_steps(axes, ticks)
   config = comparison.ann.config
   bars = summary.describe_bars((comparison.ann, *comparison.spiking))
   sheet.suptitle(
@@ -117,7 +116,7 @@ def _plot_accuracy(axes, comparison):
   axes.legend(loc='lower right', fontsize=9)
 
 
-def _plot_error(axes, settings, name, title, guides):
+def _plot_error(axes, settings, name, title, causes):
   steps = np.array([setting.num_steps for setting in settings])
   means = np.array([setting.mean(name) for setting in settings])
   deviations = [setting.deviation(name) for setting in settings]
@@ -129,20 +128,18 @@ def _plot_error(axes, settings, name, title, guides):
     steps, means, deviations, color=BLUE, marker='o', capsize=3, label=label
   )
   # Anchored at the longest train, where the leading orders hold best.
-  for slope, linestyle, cause in guides:
+  predicted = orders.ORDERS[settings[0].config['sampler']]
+  for cause in causes:
+    slope = getattr(predicted, cause)
     axes.plot(
       steps,
       means[-1] * (steps / steps[-1]) ** slope,
       color=BLACK,
-      linestyle=linestyle,
+      linestyle=_CAUSES[cause],
       linewidth=1,
       label=f'theory ({cause}): slope {slope:g}',
     )
-  axes.set_yscale('log')
-  axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-  axes.yaxis.set_major_formatter(ticker.FormatStrFormatter('%g'))
-  axes.yaxis.set_minor_formatter(ticker.NullFormatter())
-  axes.set_ylabel("RMS distance from BP's gradient, relative")
+  set_errors(axes)
   axes.set_title(title)
   axes.legend(loc='upper right', fontsize=9)
 
@@ -184,7 +181,7 @@ def draw_cost(lines: list[dict]) -> figure.Figure:
         )
     _plot_rivals(axes, [line for line in rivals if line['name'] == name])
     axes.axhline(1, color=BLACK, linewidth=1, label='backpropagation')
-    _set_steps(axes, sorted({line['num_steps'] for line in spiking}))
+    set_steps(axes, sorted({line['num_steps'] for line in spiking}))
     axes.set_yscale('log')
     axes.yaxis.set_major_formatter(ticker.FormatStrFormatter('%g'))
     axes.set_ylabel('time, in that of backpropagation')
@@ -212,70 +209,23 @@ def _plot_rivals(axes, lines):
     )
 
 
-def draw_fidelity(fidelity: list[dict], benchmark: list[dict]) -> figure.Figure:
-  """Draws the error of the update against T and against its price.
+def set_steps(axes: Axes, steps: Sequence[int]) -> None:
+  """Makes T the abscissa.
 
   Args:
-    fidelity: lines of `experiments.fidelity`.
-    benchmark: lines of `experiments.benchmark`, for the price.
-
-  Returns:
-    The figure; a notebook shows it.
+    axes: the panel.
+    steps: the values of T, each of which gets a tick.
   """
-  curves = costs.curves(fidelity)
-  networks = sorted({sizes for sizes, _, _ in curves}, key=len)
-  sheet = figure.Figure(figsize=(14, 4.6), layout='constrained')
-  *panels, last = sheet.subplots(ncols=len(networks) + 1, sharey=True)
-  for (sizes, window, sampler), lines in curves.items():
-    steps = [line['num_steps'] for line in lines]
-    errors = [line['error'] for line in lines]
-    color, marker = _SAMPLERS[sampler]
-    look = {'color': color, 'marker': marker, 'markersize': 4}
-    panels[networks.index(sizes)].errorbar(
-      steps,
-      errors,
-      [line['error_sd'] for line in lines],
-      linestyle=_WINDOWS[window],
-      label=f'{sampler}, n = {window or "T"}',
-      **look,
-    )
-    prices = costs.learn_prices(benchmark, sizes, sampler)
-    timed = [t for t in steps if window == 32 and t in prices]
-    if timed:
-      last.plot(
-        [prices[t] for t in timed],
-        [errors[steps.index(t)] for t in timed],
-        linestyle=('-', '--', '-.', ':')[networks.index(sizes) % 4],
-        label=f'{sampler}, n = 32, {"-".join(map(str, sizes))}',
-        **look,
-      )
-  for panel, sizes in zip(panels, networks):
-    panel.set_title('-'.join(map(str, sizes)))
-    _set_steps(panel, sorted({line['num_steps'] for line in fidelity}))
-  last.set_title('against price')
-  last.set_xscale('log')
-  last.set_xlabel('time of a step, in that of backpropagation')
-  last.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-  last.xaxis.set_major_formatter(ticker.FormatStrFormatter('%g'))
-  last.xaxis.set_minor_formatter(ticker.NullFormatter())
-  for axes in (*panels, last):
-    axes.axhline(costs.TARGET_ERROR, color=BLACK, linewidth=1, linestyle=':')
-    axes.set_yscale('log')
-    axes.yaxis.set_major_formatter(ticker.FormatStrFormatter('%g'))
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
-  panels[0].set_ylabel("RMS distance from BP's gradient, relative")
-  first = fidelity[0]
-  sheet.suptitle(
-    f'{first["dataset"]}: the update of one batch of {first["batch_size"]} '
-    f'against BP, at weights after {first["train_steps"]} steps; bars are '
-    f'standard deviations over {first["num_draws"]} draws'
-  )
-  return sheet
-
-
-def _set_steps(axes, steps):
   axes.set_xscale('log', base=2)
   axes.set_xticks(steps, [str(step) for step in steps])
   axes.set_xlabel('spike-train length T (ticks)')
   axes.grid(alpha=0.3)
+
+
+def set_errors(axes: Axes) -> None:
+  """Makes errors of an update the ordinate, on a logarithmic scale."""
+  axes.set_yscale('log')
+  axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+  axes.yaxis.set_major_formatter(ticker.FormatStrFormatter('%g'))
+  axes.yaxis.set_minor_formatter(ticker.NullFormatter())
+  axes.set_ylabel(ERROR_LABEL)

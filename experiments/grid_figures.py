@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from matplotlib import figure
-from matplotlib import ticker
 import numpy as np
 
 from experiments import figures
+from experiments import grid_axes
 from experiments import grid_summary
-from experiments import grids
 from experiments import methods
 from experiments import summary
 
@@ -29,32 +28,6 @@ _QUANTITIES = {
   'accuracy': ('test_accuracy', 100),
   'update_error': ('update_error', 1),
 }
-_UNITS = {
-  'num_steps': 'spike-train length T (ticks)',
-  'window': 'window n (ticks)',
-  'tau': 'time constant of a membrane (ticks)',
-  'gain': 'gain (error spikes per tick, for one unit of error)',
-  'input_gain': 'input gain (factor)',
-  'batch_size': 'batch size (samples)',
-  'num_epochs': 'epochs',
-  'learning_rate': 'learning rate, at first',
-  'dropout': 'dropout (probability)',
-  'weight_decay': 'weight decay (a step, times the learning rate)',
-  'event_window': 'time cut into ticks (ms)',
-  'hold_out': 'share of the training split held out',
-}
-
-
-class _Axis(NamedTuple):
-  """The field along the abscissa, and where its values are."""
-
-  field: str
-  values: list  # in order
-  is_numeric: bool
-
-  def place(self, setting):
-    value = setting.config[self.field]
-    return _number(value) if self.is_numeric else self.values.index(value)
 
 
 class _Curve(NamedTuple):
@@ -74,7 +47,7 @@ def draw_grid(settings: Sequence[summary.Setting]) -> figure.Figure:
     The figure: a curve for each combination of the other varied fields, the
     ANN in black; without update errors where there is no spiking network.
   """
-  axis = _choose_axis(settings)
+  axis = grid_axes.choose(settings)
   anns, spiking = grid_summary.part(settings)
   curves = _curves(spiking, axis, _look)
   anns = _curves(anns, axis, _ann_look)
@@ -93,44 +66,10 @@ def draw_grid(settings: Sequence[summary.Setting]) -> figure.Figure:
     _plot(axes, _side_by_side(curves, axis), axis, 'update_error')
     _set_errors(axes, spiking)
   for axes in (left, *right):
-    _set_axis(axes, axis)
+    grid_axes.label(axes, axis)
   _explain(sheet, left, num_panels)
   sheet.suptitle(_title(settings, spiking))
   return sheet
-
-
-def _choose_axis(settings):
-  """Chooses the numeric field with most values, or else any field."""
-  fields = [f for f in grid_summary.varied(settings) if f != 'method']
-  found = {field: _values(settings, field) for field in fields}
-  found = {field: values for field, values in found.items() if len(values) > 1}
-  numeric = {
-    field: sorted(values, key=_number)
-    for field, values in found.items()
-    if all(_number(value) is not None for value in values)
-  }
-  choice = numeric or found or {'method': _values(settings, 'method')}
-  field = max(choice, key=lambda name: len(choice[name]))
-  return _Axis(field, choice[field], bool(numeric))
-
-
-def _values(settings, field):
-  """Lists the values of a field where it makes a difference, each once."""
-  values = []
-  for setting in settings:
-    value = setting.config[field]
-    is_of_use = methods.concerns(setting.config['method'], field)
-    if is_of_use and value not in values:
-      values.append(value)
-  return values
-
-
-def _number(value):
-  """Makes a number of a field's value, or None where it is not one."""
-  if isinstance(value, list) and len(value) == 1:
-    (value,) = value
-  is_number = isinstance(value, int | float) and not isinstance(value, bool)
-  return value if is_number else None
 
 
 def _curves(settings, axis, look):
@@ -138,7 +77,7 @@ def _curves(settings, axis, look):
   fields = [
     field
     for field in grid_summary.varied(settings)
-    if field != axis.field
+    if field not in (axis.field, *axis.followers)
     and any(methods.concerns(s.config['method'], field) for s in settings)
   ]
   parts = {}
@@ -208,34 +147,11 @@ def _plot_across(axes, curves):
       axes.axhline(mean, label=label, **{**look, 'marker': None})
 
 
-def _set_axis(axes, axis):
-  axes.set_xlabel(_UNITS.get(axis.field, axis.field.replace('_', ' ')))
-  axes.grid(alpha=0.3)
-  labels = [grids.write(value) for value in axis.values]
-  if not axis.is_numeric:
-    axes.set_xticks(range(len(labels)), labels)
-    axes.set_xlim(-0.5, len(labels) - 0.5)
-    return
-  values = [_number(value) for value in axis.values]
-  positive = [value for value in values if value > 0]
-  if positive and max(positive) >= 10 * min(positive):
-    if min(values) > 0:
-      axes.set_xscale('log')
-    else:
-      axes.set_xscale('symlog', linthresh=min(positive))
-  if len(values) <= 10:
-    axes.set_xticks(values, [f'{value:g}' for value in values])
-    axes.xaxis.set_minor_locator(ticker.NullLocator())
-
-
 def _set_errors(axes, settings):
   errors = np.array([setting.mean('update_error') for setting in settings])
   if np.all(errors[~np.isnan(errors)] > 0):
-    axes.set_yscale('log')
-    axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter(ticker.FormatStrFormatter('%g'))
-    axes.yaxis.set_minor_formatter(ticker.NullFormatter())
-  axes.set_ylabel("RMS distance from BP's gradient, relative")
+    figures.set_errors(axes)
+  axes.set_ylabel(figures.ERROR_LABEL)
   axes.set_title('update error')
 
 

@@ -253,6 +253,8 @@ def _sortable(value):
   """Orders values of a field: none, then numbers, then lists, then names."""
   if value is None:
     return 0, 0
+  if isinstance(value, list):
+    value = [len(value), *value]  # shallow networks first
   kinds = (int | float, list, str)
   return next(
     (n, value) for n, k in enumerate(kinds, 1) if isinstance(value, k)

@@ -22,10 +22,12 @@ from experiments import device_figures
 from experiments import device_response
 from experiments import event_figures
 from experiments import event_statistics
+from experiments import fidelity_figures
 from experiments import figures
 from experiments import grid_figures
 from experiments import grid_summary
 from experiments import rivals
+from experiments import samplers
 from experiments import summary
 from experiments import tolerance
 from experiments import tolerance_figures
@@ -53,7 +55,7 @@ def read_record(
   benchmark = costs.load(folder, costs.BENCHMARK)
   if fidelity:
     table = costs.fidelity_table(fidelity, benchmark)
-    return table, figures.draw_fidelity(fidelity, benchmark), 'fidelity'
+    return table, fidelity_figures.draw(fidelity, benchmark), 'fidelity'
   if benchmark:
     table = costs.benchmark_table(benchmark)
     return table, figures.draw_cost(_comparable(benchmark)), 'benchmark'
@@ -176,6 +178,7 @@ _KINDS = (
     attribution.table,
     attribution.draw,
   ),
+  _Kind('samplers', samplers.is_comparison, samplers.table, samplers.draw),
   _Kind(
     'methods',
     rivals.is_comparison,

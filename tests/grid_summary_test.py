@@ -108,6 +108,12 @@ class TableTest(parameterized.TestCase):
     expected = [(w, r) for w in (None, 8, 16) for r in (1e-5, 3.0)]
     self.assertEqual(values, [(None, 1e-5), (None, 3.0), *expected])
 
+  def test_shallow_networks_are_first(self):
+    runs = make_runs('method=bp;layer_sizes=64-9-9-10,64-32-10,none,64-8-10')
+    sizes = [s.config['layer_sizes'] for s in grid_summary.group(runs)]
+    expected = [None, [64, 8, 10], [64, 32, 10], [64, 9, 9, 10]]
+    self.assertEqual(sizes, expected)
+
   def test_a_setting_is_compared_with_the_ann_that_shares_the_rest(self):
     runs = make_runs('num_steps=4;learning_rate=0.1,1')
     settings = grid_summary.group(runs)
@@ -214,6 +220,21 @@ class FigureTest(parameterized.TestCase):
       ['ANN', 'update = rates', 'update = spikes'],
     ),
     ('method=ssnn', 'method', 'linear', ['SSNN']),
+    (
+      'layer_sizes=64-9-10,64-8-8-10,64-7-7-7-10;num_steps=4,16,64,256',
+      'hidden layers (number × neurons)',
+      'linear',
+      ['ANN', *(f'num_steps = {t}' for t in (4, 16, 64, 256))],
+    ),
+    (
+      'layer_sizes=64-9-10,64-8-8-10;num_steps=4,16,64',
+      'spike-train length T (ticks)',
+      'log',
+      [
+        *('ANN, layer_sizes = 64-9-10', 'ANN, layer_sizes = 64-8-8-10'),
+        *('layer_sizes = 64-9-10', 'layer_sizes = 64-8-8-10'),
+      ],
+    ),
   )
   def test_a_figure_tells_what_varies(self, text, label, scale, legend):
     sheet = grid_figures.draw_grid(grid_summary.group(make_runs(text)))
@@ -223,6 +244,66 @@ class FigureTest(parameterized.TestCase):
     titles = [axes.get_title() for axes in sheet.axes]
     both = ['accuracy, by winner counts', 'update error']
     self.assertEqual(titles, both[:1] if 'method=bp' in text else both)
+    (found,) = sheet.legends
+    self.assertEqual([text.get_text() for text in found.get_texts()], legend)
+
+  @parameterized.parameters(
+    (
+      'layer_sizes=64-9-10,64-8-8-10,64-7-6-5-10',
+      [1, 2, 3],
+      ['9', '2 × 8', '7-6-5'],
+    ),
+    # Of one depth they are categories.
+    ('layer_sizes=64-8-10,64-9-10', [0, 1], ['8', '9']),
+    ('layer_sizes=none,64-9-10', [0, 1], ['none', '9']),
+  )
+  def test_depths_are_told_by_hidden_layers(self, text, places, labels):
+    sheet = grid_figures.draw_grid(grid_summary.group(make_runs(text)))
+    for axes in sheet.axes:
+      np.testing.assert_array_equal(axes.get_xticks(), places)
+      found = [label.get_text() for label in axes.get_xticklabels()]
+      self.assertEqual(found, labels)
+
+  @parameterized.parameters(
+    # The batch size decides on the learning rate, and not the reverse.
+    (
+      ('batch_size=1;learning_rate=0.1', 'batch_size=8,64;learning_rate=1'),
+      'batch size (samples), and with it the learning rate',
+      ['ANN', *(f'num_steps = {t}' for t in (4, 16, 64, 128))],
+    ),
+    # Each decides on the other.
+    (
+      ('batch_size=1;learning_rate=0.1', 'batch_size=8;learning_rate=1'),
+      'batch size (samples), and with it the learning rate',
+      ['ANN', *(f'num_steps = {t}' for t in (4, 16, 64, 128))],
+    ),
+    # Neither does.
+    (
+      (
+        *('batch_size=1;learning_rate=0.1', 'batch_size=8;learning_rate=1'),
+        'batch_size=1;learning_rate=1',
+        'batch_size=8;learning_rate=0.1',
+      ),
+      'spike-train length T (ticks)',
+      [
+        f'{ann}batch_size = {size}, learning_rate = {rate}'
+        for ann in ('ANN, ', '')
+        for size in (1, 8)
+        for rate in (0.1, 1.0)
+      ],
+    ),
+  )
+  def test_a_field_that_follows_another_parts_no_curves(
+    self, texts, label, legend
+  ):
+    runs = [
+      run
+      for text in texts
+      for run in make_runs(f'{text};num_steps=4,16,64,128')
+    ]
+    sheet = grid_figures.draw_grid(grid_summary.group(runs))
+    for axes in sheet.axes:
+      self.assertEqual(axes.get_xlabel(), label)
     (found,) = sheet.legends
     self.assertEqual([text.get_text() for text in found.get_texts()], legend)
 

@@ -1,0 +1,165 @@
+"""Chooses what the results of any sweep are drawn against."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from matplotlib import ticker
+from matplotlib.axes import Axes
+
+from experiments import grid_summary
+from experiments import grids
+from experiments import methods
+from experiments import summary
+
+_UNITS = {
+  'num_steps': 'spike-train length T (ticks)',
+  'window': 'window n (ticks)',
+  'tau': 'time constant of a membrane (ticks)',
+  'gain': 'gain (error spikes per tick, for one unit of error)',
+  'input_gain': 'input gain (factor)',
+  'batch_size': 'batch size (samples)',
+  'num_epochs': 'epochs',
+  'learning_rate': 'learning rate, at first',
+  'dropout': 'dropout (probability)',
+  'weight_decay': 'weight decay (a step, times the learning rate)',
+  'event_window': 'time cut into ticks (ms)',
+  'hold_out': 'share of the training split held out',
+  'layer_sizes': 'hidden layers (number × neurons)',
+}
+
+
+class GridAxis(NamedTuple):
+  """The field along the abscissa, and where its values are."""
+
+  field: str
+  values: list  # in order
+  is_numeric: bool
+  followers: list[str]  # fields that vary with it alone
+
+  def place(self, setting: summary.Setting) -> float:
+    """Tells where along the axis a setting is."""
+    value = setting.config[self.field]
+    if self.is_numeric:
+      return _number(self.field, value)
+    return self.values.index(value)
+
+
+def choose(settings: Sequence[summary.Setting]) -> GridAxis:
+  """Chooses the field that a sweep is about, numeric where one is.
+
+  That is the depth of networks, or a field that others follow, such as a
+  batch size that the learning rate is in proportion to; or else the one with
+  most values.
+
+  Args:
+    settings: those of `grid_summary.group`.
+
+  Returns:
+    The axis; that of methods where nothing else varies.
+  """
+  fields = [f for f in grid_summary.varied(settings) if f != 'method']
+  found = {field: _values(settings, field) for field in fields}
+  found = {field: values for field, values in found.items() if len(values) > 1}
+  numeric = {
+    field: sorted(values, key=lambda value: _number(field, value))
+    for field, values in found.items()
+    if _are_numbers(field, values)
+  }
+  choice = numeric or found or {'method': _values(settings, 'method')}
+  followers = {field: _followers(settings, field, found) for field in choice}
+
+  def rank(field):
+    is_depth = field == 'layer_sizes' and len(choice[field]) > 2
+    leads = bool(numeric) and (is_depth or bool(followers[field]))
+    return leads, len(choice[field])
+
+  field = max(choice, key=rank)
+  return GridAxis(field, choice[field], bool(numeric), followers[field])
+
+
+def _followers(settings, field, others):
+  """Lists the other fields whose values are a function of a field's."""
+
+  def follows(other):
+    images = {}
+    for setting in settings:
+      concerned = [
+        methods.concerns(setting.config['method'], name)
+        for name in (field, other)
+      ]
+      if concerned == [False, True]:
+        return False
+      if all(concerned):
+        value, image = (repr(setting.config[name]) for name in (field, other))
+        images.setdefault(value, set()).add(image)
+    return all(len(image) == 1 for image in images.values())
+
+  return [other for other in others if other != field and follows(other)]
+
+
+def _values(settings, field):
+  """Lists the values of a field where it makes a difference, each once."""
+  values = []
+  for setting in settings:
+    value = setting.config[field]
+    is_of_use = methods.concerns(setting.config['method'], field)
+    if is_of_use and value not in values:
+      values.append(value)
+  return values
+
+
+def _are_numbers(field, values):
+  """Tells whether values can be placed along an axis, each on its own."""
+  numbers = [_number(field, value) for value in values]
+  return None not in numbers and len(set(numbers)) == len(numbers)
+
+
+def _number(field, value):
+  """Makes a number of a field's value, or None where it is not one."""
+  if field == 'layer_sizes' and value is not None:
+    return len(value) - 2  # hidden layers
+  if isinstance(value, list) and len(value) == 1:
+    (value,) = value
+  is_number = isinstance(value, int | float) and not isinstance(value, bool)
+  return value if is_number else None
+
+
+def _tick_label(field, value, is_numeric):
+  if field == 'layer_sizes' and value is not None:
+    hidden = value[1:-1]
+    if len(hidden) > 1 and len(set(hidden)) == 1:
+      return f'{len(hidden)} × {hidden[0]}'
+    return grids.write(hidden) or '0'
+  return f'{_number(field, value):g}' if is_numeric else grids.write(value)
+
+
+def label(axes: Axes, axis: GridAxis) -> None:
+  """Labels the abscissa of a panel, with a tick at each value.
+
+  Args:
+    axes: the panel.
+    axis: what it is drawn against.
+  """
+  name = _UNITS.get(axis.field, axis.field.replace('_', ' '))
+  if axis.followers:
+    names = ', '.join(axis.followers).replace('_', ' ')
+    name += f', and with it the {names}'
+  axes.set_xlabel(name)
+  axes.grid(alpha=0.3)
+  labels = [
+    _tick_label(axis.field, value, axis.is_numeric) for value in axis.values
+  ]
+  if not axis.is_numeric:
+    axes.set_xticks(range(len(labels)), labels)
+    axes.set_xlim(-0.5, len(labels) - 0.5)
+    return
+  values = [_number(axis.field, value) for value in axis.values]
+  positive = [value for value in values if value > 0]
+  if positive and max(positive) >= 10 * min(positive):
+    if min(values) > 0:
+      axes.set_xscale('log')
+    else:
+      axes.set_xscale('symlog', linthresh=min(positive))
+  if len(values) <= 10:
+    axes.set_xticks(values, labels)
+    axes.xaxis.set_minor_locator(ticker.NullLocator())
