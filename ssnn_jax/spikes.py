@@ -172,18 +172,25 @@ def fire(
     `[N]` uint32 spikes, one bit a tick.
   """
 
-  def twin(source, rates, mask):
-    planes = source.draw(source.shared, source.own, rates.shape[0])
-    return compare(planes, rates) & mask
-
   def kernel(source, rates, mask):
     return kernels.sample(source.kernel, source.shared, source.own, rates, mask)
 
   if not kernels.is_available(source.kernel):
-    return twin(source, rates, mask)
+    return _twin(source, rates, mask)
   return jax.lax.platform_dependent(
-    source, rates, mask, cpu=kernel, default=twin
+    source, rates, mask, cpu=kernel, default=_traced_once
   )
+
+
+def _twin(source, rates, mask):
+  """Fires as the kernel of a sampler does."""
+  planes = source.draw(source.shared, source.own, rates.shape[0])
+  return compare(planes, rates) & mask
+
+
+# Beside a kernel it is not compiled, but traced all the same, which would be
+# most of the time that tracing a network takes.
+_traced_once = jax.jit(_twin)
 
 
 def sample(
