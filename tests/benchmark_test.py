@@ -2,8 +2,6 @@
 
 import itertools
 import json
-import subprocess
-import sys
 
 from absl.testing import absltest
 from absl.testing import parameterized
@@ -15,17 +13,10 @@ from experiments import benchmark_steps
 from experiments import naive
 import ssnn_jax
 from ssnn_jax import reference
+from tests import commands
 from tests import test_util
 
 SMALL = ('--layer_sizes=6,5,3', '--rounds=1', '--num_images=8')
-
-
-def run(*flags):
-  return subprocess.run(
-    [sys.executable, '-m', 'experiments.benchmark', *flags],
-    capture_output=True,
-    text=True,
-  )
 
 
 class BenchmarkTest(parameterized.TestCase):
@@ -44,8 +35,8 @@ class BenchmarkTest(parameterized.TestCase):
       'representations': representations,
       'methods': rivals,
     }
-    done = run(
-      *(*SMALL, '--window=2'),
+    done = commands.run(
+      *('benchmark', *SMALL, '--window=2'),
       *(
         f'--{flag}={",".join(map(str, of))}' for flag, of in asked.items() if of
       ),
@@ -89,7 +80,7 @@ class BenchmarkTest(parameterized.TestCase):
     ),
   )
   def test_mistakes_are_told(self, flags, message):
-    done = run(*flags)
+    done = commands.run('benchmark', *flags)
     self.assertEqual(done.returncode, 1)
     self.assertRegex(done.stderr, f'^error: {message}')
     self.assertNotIn('Traceback', done.stderr)

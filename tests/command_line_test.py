@@ -12,24 +12,27 @@ from absl.testing import absltest
 from absl.testing import parameterized
 
 from ssnn_jax import records
+from tests import commands
 from tests import curves_test
 from tests import data_util
 
 ROOT = pathlib.Path(__file__).parent.parent
 
 
-class CommandLineTest(parameterized.TestCase):
-  def command(self, module, *arguments):
-    return subprocess.run(
-      [sys.executable, '-m', f'experiments.{module}', *arguments],
-      cwd=ROOT,
-      capture_output=True,
-      text=True,
-    )
+def run(module, *arguments):
+  """Runs a command as users do."""
+  return subprocess.run(
+    [sys.executable, '-m', f'experiments.{module}', *arguments],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+  )
 
+
+class CommandLineTest(parameterized.TestCase):
   def assert_refused(self, message, *arguments):
     workdir = pathlib.Path(self.create_tempdir().full_path) / 'new'
-    done = self.command('run', f'--workdir={workdir}', *arguments)
+    done = commands.run('run', f'--workdir={workdir}', *arguments)
     self.assertNotEqual(done.returncode, 0)
     self.assertEqual(done.stdout, '')
     self.assertRegex(done.stderr, r'\Aerror: [^\n]+\.\n\Z')
@@ -67,7 +70,7 @@ class CommandLineTest(parameterized.TestCase):
     workdir = pathlib.Path(self.create_tempdir().full_path)
     records.create(workdir / 'run', {})
     before = (workdir / 'run' / 'metrics.jsonl').read_text()
-    done = self.command('run', f'--workdir={workdir / "run"}')
+    done = commands.run('run', f'--workdir={workdir / "run"}')
     self.assertNotEqual(done.returncode, 0)
     self.assertRegex(
       done.stderr, '^error: --workdir=.* already holds .*another folder.\n$'
@@ -86,7 +89,7 @@ class CommandLineTest(parameterized.TestCase):
     rates = ('learning_rate=0.5', 'learning_rate=1.0')
     bp = ' + '.join(f'bp,{rate}' for rate in rates)
     ssnn = ' + '.join(f'num_steps=4,{rate}' for rate in rates)
-    made = self.command('sweep', *arguments)
+    made = run('sweep', *arguments)
     self.assertEqual((made.returncode, made.stderr), (0, ''))
     last = f'records: {workdir}, and summary.csv there'
     self.assertEqual(
@@ -99,12 +102,12 @@ class CommandLineTest(parameterized.TestCase):
         last,
       ],
     )
-    again = self.command('sweep', *arguments)
+    again = commands.run('sweep', *arguments)
     self.assertEqual((again.returncode, again.stderr), (0, ''))
     self.assertEqual(
       again.stdout.splitlines(), [f'{bp}: recorded', f'{ssnn}: recorded', last]
     )
-    drawn = self.command('plot', f'--workdir={workdir}')
+    drawn = run('plot', f'--workdir={workdir}')
     self.assertEqual((drawn.returncode, drawn.stderr), (0, ''))
     self.assertRegex(
       drawn.stdout,
@@ -114,7 +117,7 @@ class CommandLineTest(parameterized.TestCase):
 
   def test_a_run_tells_its_result_and_nothing_else(self):
     workdir = pathlib.Path(self.create_tempdir().full_path) / 'new'
-    done = self.command(
+    done = run(
       *('run', f'--workdir={workdir}', '--method=bp'),
       *('--num_epochs=1', '--layer_sizes=64,4,10', '--hold_out=0.5'),
     )
@@ -219,7 +222,7 @@ class CommandLineTest(parameterized.TestCase):
     ),
   )
   def test_a_sweep_refuses(self, arguments, sentence):
-    done = self.command('sweep', *arguments)
+    done = commands.run('sweep', *arguments)
     self.assertEqual(
       (done.returncode, done.stdout, done.stderr),
       (1, '', f'error: {sentence}\n'),
@@ -242,7 +245,7 @@ class CommandLineTest(parameterized.TestCase):
 
   def test_a_figure_needs_records(self):
     for workdir in (self.create_tempdir().full_path, 'nowhere', ''):
-      done = self.command('plot', f'--workdir={workdir}')
+      done = commands.run('plot', f'--workdir={workdir}')
       self.assertEqual(done.returncode, 1)
       self.assertRegex(done.stderr, f'^error: --workdir={workdir}.*\n$')
 

@@ -29,6 +29,7 @@ from ssnn_jax import records
 from ssnn_jax.datasets import loading
 from ssnn_jax.datasets import recordings
 from tests import data_util
+from tests.experiments_util import share_programs
 
 CONFIG = dataclasses.replace(
   defaults.CONFIGS['n_mnist'],
@@ -42,6 +43,11 @@ CONFIG = dataclasses.replace(
 
 
 class EventRunsTest(data_util.RecordingsTestCase):
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    share_programs(cls)
+
   def test_recordings_are_trained_on_and_recorded(self):
     self.write_recordings()
     config = dataclasses.replace(CONFIG, integration='leaky', window=8)

@@ -1,13 +1,18 @@
 """What tests of experiments share: a small run, its data, and its lines."""
 
 import dataclasses
+import functools
 import json
 import pathlib
 import re
+from unittest import mock
 
 from experiments import configs
+from experiments import programs
 from experiments import recorder
 from ssnn_jax import datasets
+from ssnn_jax import sharding
+from tests.network_test import QUICKLY
 
 CONFIG = configs.ExperimentConfig(
   layer_sizes=(64, 12, 10),
@@ -20,6 +25,25 @@ CONFIG = configs.ExperimentConfig(
 )
 # What differs between two runs of one configuration.
 TIMES = {'train_seconds', 'wall_seconds', 'time', 'seeds_at_once'}
+# What compiles the programs of a command quickly.
+COMPILE_QUICKLY = {'JAX_DISABLE_MOST_OPTIMIZATIONS': '1'}
+
+
+def share_programs(test_case):
+  """Has each program of a class of tests made once, and compiled quickly.
+
+  Programs are pure: a run that goes on finds nothing in them of its own.
+
+  Args:
+    test_case: the class, at its start.
+  """
+  quickly = functools.partial(sharding.run_on, compiler_options=QUICKLY)
+  once = functools.cache(programs.make)
+  for module, name, made in (
+    (sharding, 'run_on', quickly),
+    (programs, 'make', once),
+  ):
+    test_case.enterClassContext(mock.patch.object(module, name, made))
 
 
 def small_digits():

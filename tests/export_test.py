@@ -6,7 +6,6 @@ import importlib.util
 import io
 import json
 import pathlib
-import subprocess
 import sys
 from unittest import mock
 
@@ -24,11 +23,11 @@ from ssnn_jax import checkpoints
 from ssnn_jax import nir_graph
 from ssnn_jax import records
 from tests import checkpoints_test
+from tests import commands
 from tests import nir_graph_test
 from tests import test_util
 from tests.experiments_util import small_digits
 
-ROOT = pathlib.Path(__file__).parent.parent
 EXPORTED = {'best': False}
 CONSUMED = {
   'dataset': 'digits',
@@ -97,9 +96,9 @@ class ExportTest(parameterized.TestCase):
 
   def test_the_command_tells_one_line_and_overwrites_nothing(self):
     run = self.make_run(0.9)
-    command = [sys.executable, '-m', 'experiments.export', f'--workdir={run}']
-    command += [f'--file={self.file}', '--best']
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    done = commands.run(
+      'export', f'--workdir={run}', f'--file={self.file}', '--best'
+    )
     self.assertEqual((done.returncode, done.stderr), (0, ''))
     self.assertEqual(done.stdout.count('\n'), 1)
     before = self.file.read_bytes()

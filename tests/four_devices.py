@@ -27,7 +27,6 @@ from tests import test_util
 from tests.experiments_util import lines
 from tests.experiments_util import make_runs
 from tests.experiments_util import small_digits
-from tests.network_test import QUICKLY
 
 BATCH_SIZE = 32
 
@@ -122,7 +121,7 @@ class FourDevicesTest(parameterized.TestCase):
 
       mesh = make_mesh(number)
       given = network.init(config, jax.random.key(2)), inputs, labels
-      run = sharding.run_on(mesh, learn, compiler_options=QUICKLY)
+      run = sharding.run_on(mesh, learn)
       update = run(*sharding.replicate(mesh, given))
       learned.append(jax.tree.map(np.asarray, update))
     one, four = learned

@@ -6,7 +6,6 @@ at. The runs of the spiking network itself are tested in `trainer_test`.
 
 import contextlib
 import dataclasses
-import functools
 import io
 import json
 import pathlib
@@ -35,7 +34,7 @@ from ssnn_jax import records
 from ssnn_jax import sharding
 from tests.experiments_util import lines
 from tests.experiments_util import rows
-from tests.network_test import QUICKLY
+from tests.experiments_util import share_programs
 
 SEEDS = 0, 1
 SWEPT = tuple(name for name in methods.METHODS if name != 'ssnn')
@@ -60,12 +59,7 @@ class MethodRunsTest(parameterized.TestCase):
   @classmethod
   def setUpClass(cls):
     super().setUpClass()
-    quickly = functools.partial(sharding.run_on, compiler_options=QUICKLY)
-    cls.enterClassContext(mock.patch.object(sharding, 'run_on', quickly))
-    # Programs are pure: a run that goes on finds nothing in them of its own.
-    cls.enterClassContext(
-      mock.patch.object(programs, 'make', functools.cache(programs.make))
-    )
+    share_programs(cls)
     cls.workdir = pathlib.Path(
       cls.enterClassContext(tempfile.TemporaryDirectory())
     )

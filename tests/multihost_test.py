@@ -1,5 +1,6 @@
 """Tests that processes train together what one would have trained alone."""
 
+import os
 import pathlib
 import socket
 import subprocess
@@ -14,8 +15,10 @@ from experiments import multihost
 from experiments import trainer
 import ssnn_jax
 from ssnn_jax import datasets
+from tests.experiments_util import COMPILE_QUICKLY
 from tests.experiments_util import lines
 from tests.experiments_util import make_runs
+from tests.experiments_util import share_programs
 from tests.experiments_util import small_digits
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -34,6 +37,11 @@ def free_port():
 
 
 class MultihostTest(parameterized.TestCase):
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    share_programs(cls)  # which are compiled as those of the commands are
+
   def setUp(self):
     super().setUp()
     self.workdir = pathlib.Path(self.create_tempdir().full_path)
@@ -51,6 +59,7 @@ class MultihostTest(parameterized.TestCase):
           *(*flags, *cluster, f'--process_id={number}'),
         ],
         cwd=ROOT,
+        env=os.environ | COMPILE_QUICKLY,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

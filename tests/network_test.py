@@ -1,6 +1,7 @@
 """Tests for the spiking network as a whole."""
 
 import dataclasses
+import functools
 from unittest import mock
 
 from absl.testing import absltest
@@ -13,11 +14,12 @@ import ssnn_jax
 from ssnn_jax import network as network_lib
 
 SIZES = (12, 9, 8, 3)
-# What XLA makes of threefry is compiled quickly, or else it takes long.
+# How XLA compiles what runs for less time than it takes to compile.
 QUICKLY = {
   'xla_backend_optimization_level': 0,
   'xla_llvm_disable_expensive_passes': True,
 }
+jit = functools.partial(jax.jit, compiler_options=QUICKLY)
 
 
 def batch(size=5):
@@ -25,15 +27,10 @@ def batch(size=5):
   return images, jnp.arange(size) % SIZES[-1]
 
 
-def jitted(function, config):
-  options = QUICKLY if config.sampler == 'threefry' else None
-  return jax.jit(function, compiler_options=options)
-
-
 def learn(config, params, key=None, size=5, **options):
   network = ssnn_jax.ssnn(config, **options)
   key = jax.random.key(2) if key is None else key
-  return jitted(network.learn, config)(params, key, *batch(size))
+  return jit(network.learn)(params, key, *batch(size))
 
 
 def make_params(config):
@@ -68,7 +65,7 @@ class NetworkTest(parameterized.TestCase):
     )
     params = make_params(config)
     update, seen = learn(config, params)
-    inference = jax.jit(ssnn_jax.ssnn(config).infer)(
+    inference = jit(ssnn_jax.ssnn(config).infer)(
       params, jax.random.key(2), batch()[0]
     )
     # The same key shows infer and learn the same spikes.
@@ -157,7 +154,7 @@ class NetworkTest(parameterized.TestCase):
       SIZES, num_steps=33, window=window, integration=integration, gain=gain
     )
     params, (images, labels) = make_params(config), batch()
-    run = jax.jit(ssnn_jax.ssnn(config).learn)
+    run = jit(ssnn_jax.ssnn(config).learn)
     key = jax.random.key(2)
 
     def counts(images):
@@ -196,7 +193,7 @@ class NetworkTest(parameterized.TestCase):
         SIZES, num_steps=num_steps, integration='memoryless'
       )
       params = make_params(config)
-      infer = jax.jit(ssnn_jax.ssnn(config).infer)
+      infer = jit(ssnn_jax.ssnn(config).infer)
       counts.append(infer(params, jax.random.key(3), batch()[0]).winner_counts)
     self.assertGreaterEqual(int(jnp.min(counts[1] - counts[0])), 0)
 
@@ -245,7 +242,7 @@ class NetworkTest(parameterized.TestCase):
   @parameterized.parameters('bernoulli', 'threefry')
   def test_learn_compiles_once(self, sampler):
     config = ssnn_jax.NetworkConfig(SIZES, num_steps=8, sampler=sampler)
-    run = jitted(ssnn_jax.ssnn(config).learn, config)
+    run = jit(ssnn_jax.ssnn(config).learn)
     params = make_params(config)
     for seed in range(3):
       run(params, jax.random.key(seed), *batch())

@@ -19,6 +19,7 @@ from ssnn_jax import checkpoints
 from ssnn_jax import records
 from tests.experiments_util import lines
 from tests.experiments_util import make_runs
+from tests.experiments_util import share_programs
 from tests.experiments_util import small_digits
 
 Status = recorder.Status
@@ -130,6 +131,11 @@ class RecorderTest(parameterized.TestCase):
 
 
 class TensorBoardTest(parameterized.TestCase):
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    share_programs(cls)
+
   def setUp(self):
     super().setUp()
     self.workdir = pathlib.Path(self.create_tempdir().full_path)

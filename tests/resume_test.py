@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import io
 import json
+import os
 import pathlib
 import random
 import subprocess
@@ -23,6 +24,8 @@ import ssnn_jax
 from ssnn_jax import checkpoints
 from ssnn_jax import provenance
 from ssnn_jax import records
+from tests import commands
+from tests.experiments_util import COMPILE_QUICKLY
 from tests.experiments_util import CONFIG
 from tests.experiments_util import lines
 
@@ -44,13 +47,14 @@ class ResumeTest(parameterized.TestCase):
     super().setUp()
     self.workdir = pathlib.Path(self.create_tempdir().full_path)
 
-  def start(self, folder, *flags, module='run'):
+  def start(self, folder, *flags):
     process = subprocess.Popen(
       [
-        *(sys.executable, '-m', f'experiments.{module}'),
+        *(sys.executable, '-m', 'experiments.run'),
         *(f'--workdir={folder}', *flags),
       ],
       cwd=ROOT,
+      env=os.environ | COMPILE_QUICKLY,
       stdout=subprocess.PIPE,
       stderr=subprocess.PIPE,
       text=True,
@@ -59,9 +63,11 @@ class ResumeTest(parameterized.TestCase):
     self.addCleanup(process.kill)  # called first
     return process
 
-  def told(self, process):
-    """Waits for a process; returns its output, errors and exit code."""
-    return (*process.communicate(timeout=TIMEOUT), process.returncode)
+  def run_to_its_end(self, folder, *flags):
+    """Runs it; returns its output."""
+    done = commands.run('run', f'--workdir={folder}', *flags)
+    self.assertEqual((done.stderr, done.returncode), ('', 0))
+    return done.stdout
 
   def kill_at_random(self, process, folder, seconds):
     """Kills a process, some time after the first line of an epoch of its own.
@@ -88,8 +94,7 @@ class ResumeTest(parameterized.TestCase):
 
   def test_a_run_that_is_killed_ends_as_if_it_never_had_been(self):
     whole, killed = self.workdir / 'whole', self.workdir / 'killed'
-    told = self.told(self.start(whole, *FLAGS))
-    self.assertEqual(told[1:], ('', 0))
+    self.run_to_its_end(whole, *FLAGS)
     killed.mkdir()
     moments, epochs = [random.uniform(0, 0.3) for _ in range(3)], []
     for moment in moments:
@@ -100,11 +105,11 @@ class ResumeTest(parameterized.TestCase):
       epochs.append(text.count('"event": "epoch"'))
     how = f'killed {moments} s after a first epoch, after {epochs} epochs'
     # What it was started with need not be said again.
-    out, err, code = self.told(
-      self.start(killed, '--resume', '--checkpoint_every=0')
+    done = commands.run(
+      'run', f'--workdir={killed}', '--resume', '--checkpoint_every=0'
     )
-    self.assertEqual((err, code), ('', 0), how)
-    self.assertEqual(out.splitlines()[-1], f'record: {killed}', how)
+    self.assertEqual((done.stderr, done.returncode), ('', 0), how)
+    self.assertEqual(done.stdout.splitlines()[-1], f'record: {killed}', how)
     self.assertEqual(lines(killed), lines(whole), how)
     ours, theirs = (
       provenance.sha256(checkpoints.load_params(folder))
@@ -129,8 +134,7 @@ class ResumeTest(parameterized.TestCase):
       }
 
     before = contents()
-    out, err, code = self.told(self.start(folder, '--resume'))
-    self.assertEqual((err, code), ('', 0))
+    out = self.run_to_its_end(folder, '--resume')
     self.assertStartsWith(
       out, 'this run has finished already.\ndigits, bp: test accuracy '
     )
@@ -148,8 +152,7 @@ class ResumeTest(parameterized.TestCase):
     ):
       plot.read_record(folder)
     self.assertEqual(metrics.read_bytes(), content[:-100])
-    told = self.told(self.start(folder, '--resume'))
-    self.assertEqual(told[1:], ('', 0))
+    self.run_to_its_end(folder, '--resume')
     self.assertEqual(lines(folder), expected)
 
   def values(self, **given):

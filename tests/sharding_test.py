@@ -14,6 +14,7 @@ import numpy as np
 import ssnn_jax
 from ssnn_jax import network
 from ssnn_jax import sharding
+from tests.experiments_util import COMPILE_QUICKLY
 
 ROOT = pathlib.Path(__file__).parent.parent
 FOUR_CPUS = {
@@ -27,7 +28,7 @@ class ShardingTest(parameterized.TestCase):
     done = subprocess.run(
       [sys.executable, '-m', 'pytest', '-q', 'tests/four_devices.py'],
       cwd=ROOT,
-      env=os.environ | FOUR_CPUS,
+      env=os.environ | FOUR_CPUS | COMPILE_QUICKLY,
       stdout=subprocess.PIPE,
       stderr=subprocess.STDOUT,
       text=True,

@@ -22,11 +22,17 @@ from ssnn_jax import records
 from tests import grid_summary_test
 from tests.experiments_util import CONFIG
 from tests.experiments_util import load_small
+from tests.experiments_util import share_programs
 
 GRID = {'num_steps': (4,), 'learning_rate': (0.3, 1.0)}
 
 
 class SweepTest(parameterized.TestCase):
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    share_programs(cls)
+
   def setUp(self):
     super().setUp()
     self.workdir = pathlib.Path(self.create_tempdir().full_path)

@@ -21,6 +21,7 @@ from ssnn_jax import training
 from tests.experiments_util import CONFIG
 from tests.experiments_util import lines
 from tests.experiments_util import make_runs
+from tests.experiments_util import share_programs
 from tests.experiments_util import small_digits
 
 FINAL = {
@@ -39,6 +40,11 @@ class Stopped(BaseException):
 
 
 class TrainerTest(parameterized.TestCase):
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    share_programs(cls)
+
   def setUp(self):
     super().setUp()
     self.workdir = pathlib.Path(self.create_tempdir().full_path)
@@ -139,7 +145,10 @@ class TrainerTest(parameterized.TestCase):
 
       return counted
 
-    with mock.patch.object(training, 'make_train_epoch', make_counted):
+    with (
+      mock.patch.object(training, 'make_train_epoch', make_counted),
+      mock.patch.object(programs, 'make', programs.make.__wrapped__),
+    ):
       self.train(make_runs(self.workdir, 0, 1, method='bp'))
     self.assertLen(traces, 1)
 

@@ -1,10 +1,7 @@
 """Tests for what `--help` prints."""
 
 import dataclasses
-import pathlib
 import re
-import subprocess
-import sys
 
 from absl import flags
 from absl.testing import absltest
@@ -14,9 +11,9 @@ from experiments import cli
 from experiments import configs
 from experiments import defaults
 from experiments import usage
+from tests import commands
 from tests import configs_test
 
-ROOT = pathlib.Path(__file__).parent.parent
 NAMES = [field.name for field in dataclasses.fields(configs.ExperimentConfig)]
 HEADINGS = (
   *('Data', 'Network', 'Spikes', 'Synapses', 'Training', 'Evaluation'),
@@ -139,12 +136,7 @@ class UsageTest(parameterized.TestCase):
     )
 
   def test_the_help_of_a_run(self):
-    done = subprocess.run(
-      [sys.executable, '-m', 'experiments.run', '--help'],
-      cwd=ROOT,
-      capture_output=True,
-      text=True,
-    )
+    done = commands.run('run', '--help')
     self.assertEqual((done.returncode, done.stderr), (0, ''))
     headings = re.findall(r'(?m)^(\w+):$', done.stdout)
     self.assertEqual(tuple(headings), HEADINGS)
