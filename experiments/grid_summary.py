@@ -29,7 +29,7 @@ _FIELDS = [
 ]
 _HEADINGS = (
   *('accuracy', 'by potential', 'read as ANN', 'minus ANN (95 %)'),
-  *('update error', 'quantisation error', 'seeds', 'seconds a run'),
+  *('update error', 'quantisation error', 'seeds'),
 )
 
 
@@ -174,12 +174,7 @@ def _results(setting, settings):
         *summary.paired_difference(setting, ann, summary.ACCURACIES[0])
       )
     errors = [summary.spread(setting, name, 1, 3) for name in summary.ERRORS]
-  seconds = setting.mean('train_seconds')
-  is_timed = not math.isnan(seconds)
-  return (
-    *(*percent, difference, *errors),
-    *(str(len(setting.seeds)), f'{seconds:.3g}' if is_timed else ''),
-  )
+  return (*percent, difference, *errors, str(len(setting.seeds)))
 
 
 def csv_text(

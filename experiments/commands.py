@@ -1,0 +1,115 @@
+"""The commands that have made the committed records."""
+
+_SWEEP = 'python -m experiments.sweep'
+_BENCHMARK = 'python -m experiments.benchmark'
+_LEARN = f'{_BENCHMARK} --names=learn --representations=packed'
+_PRICED = (
+  f'{_LEARN} --layer_sizes=784,256,10 --layer_sizes=784,256,256,10 '
+  '--num_steps=4,8,16,32,64,128,256,512,1024'
+)
+_PRESETS = 'gokmen_vlasov,reram,ecram,ecram_mo'
+# Of each folder of `records`. A command that prints lines is for one file, all
+# others write to a `--workdir`.
+COMMANDS: dict[str, tuple[str, ...]] = {
+  'spike_train_length-digits': (f'{_SWEEP} --dataset=digits',),
+  'spike_train_length-fashion_mnist': (f'{_SWEEP} --dataset=fashion_mnist',),
+  'spike_train_length-n_mnist': (f'{_SWEEP} --dataset=n_mnist',),
+  'variants-fashion_mnist': (
+    f'{_SWEEP} --sweep=variants --dataset=fashion_mnist',
+  ),
+  'attribution-fashion_mnist': (
+    f'{_SWEEP} --sweep=attribution --dataset=fashion_mnist',
+  ),
+  'membranes-digits': (f'{_SWEEP} --sweep=membranes --dataset=digits',),
+  'windows-fashion_mnist': (
+    f"{_SWEEP} --grid='integration=mean,leaky,memoryless;window=8,32,64' "
+    '--dataset=fashion_mnist',
+  ),
+  'grey_tuning-digits': (
+    f"{_SWEEP} --grid='method=bp;"
+    "learning_rate=0.02,0.05,0.1,0.2,0.5,1.0,2.0' --hold_out=0.2 "
+    '--pixel_range=0.3,0.7 --dataset=digits',
+  ),
+  'grey_pixels-digits': (
+    f'{_SWEEP} --sweep=grey_pixels --dataset=digits --learning_rate=0.5',
+  ),
+  'fidelity-fashion_mnist': (
+    'python -m experiments.fidelity --dataset=fashion_mnist',
+    f'{_PRICED} --sampler=sobol',
+    f'{_PRICED} --sampler=bernoulli',
+  ),
+  'benchmark-cpu': (
+    f'{_BENCHMARK} --num_steps=4,16,64,256,1024 --representations=packed,dense',
+    f'{_BENCHMARK} --num_steps=4,16,64,256 --representations=naive --rounds=5',
+    f'{_BENCHMARK} --num_steps=64,256 --batch_size=1,8 '
+    '--representations=packed',
+    f'{_BENCHMARK} --layer_sizes=784,800,10 --layer_sizes=784,512,512,10 '
+    '--num_steps=64,256 --representations=packed',
+    f'{_BENCHMARK} --names=epoch --num_steps=64,256 --representations=packed',
+  ),
+  'benchmark-devices': (
+    f'{_LEARN} --num_steps=32 --batch_size=1,128 --devices={_PRESETS}',
+  ),
+  'benchmark-methods': (
+    f'{_BENCHMARK} --names=epoch --num_steps=16,64 --representations=packed '
+    '--methods=surrogate_gradient,bp_stdp,rpu,feedback_alignment --rounds=5',
+  ),
+  'event_time-n_mnist': (f'{_SWEEP} --sweep=event_time --dataset=n_mnist',),
+  'event_time-synthetic_events-digits': (
+    f'{_SWEEP} --sweep=event_time --dataset=synthetic_events/digits',
+  ),
+  'transfer-synthetic_events-digits': (
+    f'{_SWEEP} --dataset=synthetic_events/digits --test_dataset=n_mnist',
+  ),
+  'event_statistics': ('python -m experiments.event_statistics',),
+  'device_response': (
+    'python -m experiments.device_response',
+    'python -m experiments.aihwkit_response',
+  ),
+  'device_tolerance-digits': (
+    f'{_SWEEP} --sweep=device_tolerance --dataset=digits --num_steps=32',
+  ),
+  'device_tolerance-fashion_mnist': (
+    f'{_SWEEP} --sweep=device_tolerance --dataset=fashion_mnist '
+    '--num_steps=32 --num_seeds=3',
+  ),
+  'tiki_taka-digits': (
+    f'{_SWEEP} --sweep=tiki_taka --dataset=digits --num_steps=32',
+  ),
+  'tiki_taka-fashion_mnist': (
+    f'{_SWEEP} --sweep=tiki_taka --dataset=fashion_mnist --num_steps=32 '
+    '--num_seeds=3',
+  ),
+  'energy-digits': (f'{_SWEEP} --sweep=energy --dataset=digits',),
+  'energy-fashion_mnist': (
+    f'{_SWEEP} --sweep=energy --dataset=fashion_mnist --num_seeds=3',
+  ),
+  'nir_consumers': (
+    'python -m experiments.export --workdir=runs/digits --file=digits.nir',
+    'python -m experiments.nir_consumer --file=digits.nir --dataset=digits '
+    '--num_steps=64 --consumer=sinabs --inputs=current',
+  ),
+  'tune-digits': (f'{_SWEEP} --sweep=tune --dataset=digits --num_steps=32',),
+  'tune-fashion_mnist': (
+    f'{_SWEEP} --sweep=tune --dataset=fashion_mnist --num_steps=16 '
+    '--num_seeds=3',
+  ),
+  'methods-digits': (f'{_SWEEP} --sweep=methods --dataset=digits',),
+  'methods-fashion_mnist': (
+    f'{_SWEEP} --sweep=methods --dataset=fashion_mnist',
+  ),
+  'random_words': (
+    'python -m experiments.random_words --seed=0 | dieharder -g 200 -d 100 -c '
+    ', -D test_name -D ntuple -D tsamples -D psamples -D pvalues -D assessment',
+  ),
+}
+
+
+def table() -> str:
+  """Lays out records and their commands for a page, a line each."""
+  lines = ['| record | made by |', '|---|---|']
+  for record, commands in COMMANDS.items():
+    # A bar would end the cell.
+    cells = (f'`{command}`'.replace('|', r'\|') for command in commands)
+    lines.append(f'| [{record}](records/{record}) | {"<br>".join(cells)} |')
+  return '\n'.join(lines)
