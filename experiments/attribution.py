@@ -12,6 +12,7 @@ import numpy as np
 
 from experiments import figures
 from experiments import grid_summary
+from experiments import sheets
 from experiments import summary
 
 USES = ('forward', 'backward', 'update')
@@ -88,10 +89,8 @@ def draw(settings: Sequence[summary.Setting]) -> figure.Figure:
   """
   (ann,), spiking = grid_summary.part(settings)
   steps, combinations = _steps(spiking), _combinations(spiking)
-  sheet = figure.Figure(
-    figsize=(1.4 + 3.6 * len(steps), 4.8), layout='constrained'
-  )
-  panels = sheet.subplots(ncols=len(steps), sharey=True, squeeze=False)[0]
+  height = min(2.9, 8.7 / len(steps))
+  sheet, panels = sheets.make(len(steps), height=height, sharex=True)
   for axes, number in zip(panels, steps):
     part = {_uses(s): s for s in spiking if s.num_steps == number}
     for index, quantity in enumerate(_READS):
@@ -103,16 +102,17 @@ def draw(settings: Sequence[summary.Setting]) -> figure.Figure:
       rotation=40,
       ha='right',
     )
-    axes.set_title(f'T = {number}')
-    axes.set_xlabel(_LINE)
+    axes.set_title(f'T = {number}', fontsize=sheets.TITLE)
+    axes.set_ylabel("accuracy minus\nthe ANN's (points)")
     axes.grid(alpha=0.3)
-  panels[0].set_ylabel('accuracy, minus that of the ANN (points)')
-  panels[-1].legend(fontsize=9, loc='lower right')
+  panels[-1].set_xlabel(_LINE)
+  sheets.explain_below(sheet, panels[-1:])
   seeds = summary.count_seeds(settings)
   bars = f'mean over {seeds} and 95 % interval, paired'
-  sheet.suptitle(
-    f'{ann.config["dataset"]}: what each use of spikes costs\n'
-    f'{seeds if seeds == "one seed" else bars}'
+  sheets.set_title(
+    sheet,
+    f'{sheets.name(ann.config["dataset"])}: what each use of spikes costs',
+    seeds if seeds == 'one seed' else bars,
   )
   return sheet
 

@@ -6,16 +6,19 @@ from typing import NamedTuple
 
 from matplotlib import figure
 from matplotlib import ticker
+from matplotlib.lines import Line2D
 import numpy as np
 
 from experiments import config_records
 from experiments import figures
+from experiments import sheets
 from experiments import summary
 import ssnn_jax
 from ssnn_jax import records
 
-_COLORS = (figures.BLUE, figures.ORANGE, figures.GREEN, figures.BLACK)
-_MARKERS = ('o', 's', '^', 'D')
+# Of inputs and hidden layers, in their order; the output is black.
+_COLORS = (figures.BLUE, figures.ORANGE, figures.GREEN, '#D55E00', '#CC79A7')
+_MARKERS = ('o', 's', '^', 'D', 'v')
 _LINES = ('-', '--')
 # Of each column of the table: the name in a line of metrics, what is shown of
 # each of its numbers, and how.
@@ -56,10 +59,6 @@ def _erring(number):
   return [*_hidden(number - 1), 'output']
 
 
-def _weights(number):
-  return [f'into {layer}' for layer in _erring(number)]
-
-
 _PANELS = (
   _Panel('loss', 'cross-entropy (nats)', ('loss',), 1, None, True),
   _Panel(
@@ -77,7 +76,7 @@ _PANELS = (
   ),
   _Panel(
     'errors',
-    'error spikes per neuron and tick',
+    'error spikes\nper neuron and tick',
     ('error_rates',),
     1,
     _erring,
@@ -92,15 +91,15 @@ _PANELS = (
   ),
   _Panel(
     'coincidences',
-    'coincidences per sample',
+    'per sample, at all\nweights into the layer',
     ('coincidences',),
     1,
-    _weights,
+    _erring,
     True,
   ),
   _Panel(
-    'distance of the update from the gradient',
-    "RMS distance from BP's gradient, relative",
+    'update error',
+    figures.ERROR_LABEL,
     ('update_error', 'quantisation_error'),
     1,
     None,
@@ -108,12 +107,12 @@ _PANELS = (
   ),
 )
 _NAMES = {
-  'train_accuracy': 'training, while weights change',
+  'train_accuracy': 'during training',
   'test_accuracy': 'evaluation',
   'silent_fractions': 'silent',
   'saturated_fractions': 'always on',
   'update_error': 'spikes throughout',
-  'quantisation_error': 'spikes in the update only',
+  'quantisation_error': 'in the update only',
 }
 
 
@@ -178,52 +177,84 @@ def draw_curves(run: records.Run, lines: list[dict[str, Any]]) -> figure.Figure:
     The figure: a panel for each quantity that was recorded.
   """
   panels = [p for p in _PANELS if any(p.names[0] in line for line in lines)]
-  num_columns = -(-len(panels) // 2)
-  sheet = figure.Figure(figsize=(4.2 * num_columns, 7.4), layout='constrained')
-  grid = sheet.subplots(2, num_columns, squeeze=False).ravel()
+  height = min(2.5, 9.6 / -(-len(panels) // 2))
+  sheet, grid = sheets.make(len(panels), 2, height)
   for axes, panel in zip(grid, panels):
     _draw(axes, panel, lines)
-  for axes in grid[len(panels) :]:
-    axes.set_axis_off()
+  _explain(sheet, grid)
   config = config_records.complete(run.config)
   of_spikes = f', T = {config["num_steps"]}' if config['method'] != 'bp' else ''
-  sheet.suptitle(
-    f'{config["dataset"]}, {config["method"]}{of_spikes}, seed '
-    f'{config["seed"]}: one run over its epochs'
+  sheets.set_title(
+    sheet,
+    f'{sheets.name(config["dataset"])}, {config["method"]}{of_spikes}, seed '
+    f'{config["seed"]}: one run over its epochs',
   )
   return sheet
 
 
 def _draw(axes, panel, lines):
   """Draws a panel: a colour a layer, a line style a quantity."""
-  for linestyle, name in zip(_LINES, panel.names):
+  for index, name in enumerate(panel.names):
     told = [line for line in lines if name in line]
     ticks = [line['epoch'] for line in told]
     values = panel.scale * np.array([np.atleast_1d(x[name]) for x in told])
     number = values.shape[1] if told else 0
     layers = panel.layers(number) if panel.layers else [''] * number
-    for layer in range(number):
-      index = layer if panel.layers else panel.names.index(name)
+    for layer, column in zip(layers, values.T):
       axes.plot(
         ticks,
-        values[:, layer],
-        color=_COLORS[index % len(_COLORS)],
-        linestyle=linestyle,
-        marker=_MARKERS[index % len(_MARKERS)],
-        markersize=4,
-        label=', '.join(filter(None, (layers[layer], _NAMES.get(name)))),
+        column,
+        **(_look(layer) if layer else _look_at(index)),
+        linestyle=_LINES[index],
+        label=', '.join(filter(None, (layer, _NAMES.get(name)))),
       )
     if panel.is_log and np.any(values > 0):
       axes.set_yscale('log')
-      axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-      axes.yaxis.set_major_formatter(ticker.FormatStrFormatter('%g'))
-      axes.yaxis.set_minor_formatter(ticker.NullFormatter())
+      sheets.set_log(axes.yaxis)
   if panel.title == 'clipped errors':
     axes.set_ylim(0, max(1, axes.get_ylim()[1]))  # often there are none
-  axes.set_title(panel.title)
+  axes.set_title(panel.title, fontsize=sheets.TITLE)
   axes.set_xlabel('epoch')
   axes.set_ylabel(panel.label)
   axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
   axes.grid(alpha=0.3)
-  if len(panel.names) > 1 or panel.layers:
-    axes.legend(fontsize=8)
+  if len(panel.names) > 1:
+    axes.legend(handles=_styles(panel))
+
+
+def _look(layer):
+  """Tells a layer's colour and marker, which are the same in all panels."""
+  if layer == 'output':
+    return {'color': figures.BLACK, 'marker': '*', 'markersize': 5}
+  return _look_at(0 if layer == 'inputs' else int(layer.split()[-1]))
+
+
+def _look_at(index):
+  color, marker = (of[index % len(of)] for of in (_COLORS, _MARKERS))
+  return {'color': color, 'marker': marker, 'markersize': 4}
+
+
+def _styles(panel):
+  """Makes the legend of a panel that has several quantities."""
+  return [
+    Line2D(
+      *([], []),
+      **({'color': '0.4'} if panel.layers else _look_at(index)),
+      linestyle=_LINES[index],
+      label=_NAMES[name],
+    )
+    for index, name in enumerate(panel.names)
+  ]
+
+
+def _explain(sheet, grid):
+  """Puts a legend of the layers below the panels."""
+  drawn = [line.get_label() for axes in grid for line in axes.lines]
+  named = dict.fromkeys(label.split(', ')[0] for label in drawn)
+  layers = [x for x in named if x.startswith(('inputs', 'hidden', 'output'))]
+  layers.sort(key='output'.__eq__)
+  sheet.legend(
+    handles=[Line2D([], [], **_look(x), label=x) for x in layers],
+    loc='outside lower center',
+    ncols=3,
+  )

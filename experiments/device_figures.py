@@ -6,6 +6,7 @@ from matplotlib import figure
 import numpy as np
 
 from experiments import figures
+from experiments import sheets
 from experiments import summary
 import ssnn_jax
 
@@ -66,24 +67,23 @@ def draw(lines: list[dict[str, Any]]) -> figure.Figure:
   """
   ours, theirs = _by_case(lines, OURS), _by_case(lines, THEIRS)
   chosen = [name for name in _TITLES if name in ours]
-  sheet = figure.Figure(figsize=(10, 6), layout='constrained')
-  panels = sheet.subplots(2, 3, sharey=True)
-  for axes, name in zip(panels.flat, chosen):
+  sheet, panels = sheets.make(len(chosen), 2, 2.7, sharey=True)
+  for axes, name in zip(panels, chosen):
     _draw_ours(axes, ours[name])
     if name in theirs:
       _draw_theirs(axes, theirs[name])
-    axes.set_title(_TITLES[name], fontsize=11)
-    axes.grid(alpha=0.3)
-  for axes in panels[-1]:
+    axes.set_title(_TITLES[name], fontsize=sheets.TITLE)
     axes.set_xlabel('pulses, first up, then down')
-  for axes in panels[:, 0]:
+    axes.grid(alpha=0.3)
+  for axes in panels[::2]:
     axes.set_ylabel('weight')
-  panels[0, 0].legend(loc='lower center', fontsize=9)
+  sheets.explain_below(sheet, panels)
   counts = {line['source']: line['num_devices'] for line in lines}
   numbers = ', '.join(f'{number:,} of {of}' for of, number in counts.items())
-  sheet.suptitle(
-    'weights of resistive devices, pulse by pulse\n'
-    f'mean and standard deviation over devices ({numbers})'
+  sheets.set_title(
+    sheet,
+    'weights of resistive devices, pulse by pulse',
+    f'mean and standard deviation (band, bars) over devices: {numbers}',
   )
   return sheet
 

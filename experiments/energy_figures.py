@@ -4,11 +4,11 @@ from collections.abc import Sequence
 import pathlib
 
 from matplotlib import figure
-from matplotlib import ticker
 
 from experiments import figures
 from experiments import grid_summary
 from experiments import grids
+from experiments import sheets
 from experiments import summary
 
 _LOOKS = (
@@ -43,21 +43,23 @@ def draw_energy(
     The figure: a curve for each sampler (and what else varies), points for T,
     and plain backpropagation where it is in the sweep.
   """
-  sheet = figure.Figure(figsize=(10.5, 4.6), layout='constrained')
-  left, right = sheet.subplots(ncols=2, sharey=True)
-  for axes, (title, (name, bp_name)) in zip((left, right), _PANELS.items()):
+  sheet, panels = sheets.make(len(_PANELS), height=3.2, sharey=True)
+  for axes, (title, (name, bp_name)) in zip(panels, _PANELS.items()):
     for index, (label, points) in enumerate(_curves(settings).items()):
       _plot(axes, points, name, label, index)
     anns = list(filter(grid_summary.is_ann, settings))
     if anns:
       _errorbar(axes, anns, bp_name, **_ANN_LOOK)
     _set_axis(axes, title)
-  left.legend(fontsize=9)
-  left.set_ylabel(summary.judged_on(settings))
-  sheet.suptitle(
-    f'{_names(settings)}: accuracy against energy, by the table '
-    f'{pathlib.Path(table).stem}; numbers are T\n'
-    f'{summary.describe_bars(settings)}'
+    axes.margins(0.08, 0.15)  # for the numbers
+    axes.set_ylabel(figures.judged_on(settings))
+  sheets.explain_below(sheet, panels)
+  energies = sheets.as_it_is(pathlib.Path(table).stem)
+  sheets.set_title(
+    sheet,
+    f'{_names(settings)}: accuracy against energy; numbers are T',
+    f'energies: table {energies}',
+    summary.describe_bars(settings),
   )
   return sheet
 
@@ -74,7 +76,8 @@ def _curves(settings):
       else f'{field} = {grids.write(setting.config[field])}'
       for field in fields
     ]
-    curves.setdefault(', '.join(['SSNN', *words]), []).append(setting)
+    label = sheets.as_it_is(', '.join(['SSNN', *words]))
+    curves.setdefault(label, []).append(setting)
   return curves
 
 
@@ -97,7 +100,7 @@ def _plot(axes, points, name, label, index):
       (setting.mean(name), 100 * setting.mean('test_accuracy')),
       xytext=(4, 6 if index % 2 else -10),
       textcoords='offset points',
-      fontsize=8,
+      fontsize=sheets.SMALL,
       color=color,
     )
 
@@ -114,15 +117,13 @@ def _errorbar(axes, points, name, **look):
 
 
 def _set_axis(axes, title):
-  axes.set_title(title)
+  axes.set_title(title, fontsize=sheets.TITLE)
   if axes.get_xlim()[1] > 0:
     axes.set_xscale('log')
-  axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-  axes.xaxis.set_major_formatter(ticker.FormatStrFormatter('%g'))
-  axes.xaxis.set_minor_formatter(ticker.NullFormatter())
+  sheets.set_log(axes.xaxis)
   axes.set_xlabel('energy of a presentation (nJ)')
   axes.grid(alpha=0.3)
 
 
 def _names(settings):
-  return ', '.join(sorted({s.config['dataset'] for s in settings}))
+  return ', '.join(sorted({sheets.name(s.config['dataset']) for s in settings}))

@@ -6,6 +6,7 @@ from matplotlib import figure
 import numpy as np
 
 from experiments import figures
+from experiments import sheets
 from experiments import summary
 
 _COLORS = (figures.BLACK, figures.ORANGE, figures.BLUE, figures.GREEN)
@@ -23,8 +24,8 @@ def draw_event_statistics(lines: list[dict[str, Any]]) -> figure.Figure:
     The figure: events per recording, events over time, and for each set and
     polarity a map of the events on one scale of colours.
   """
-  sheet = figure.Figure(figsize=(7, 10), layout='constrained')
-  top, bottom = sheet.subfigures(nrows=2)
+  sheet = figure.Figure(figsize=(6.2, 9), layout='constrained')
+  top, bottom = sheet.subfigures(nrows=2, height_ratios=(5, 4))
   counts, profiles = top.subplots(nrows=2)
   for index, numbers in enumerate(lines):
     look = {
@@ -39,6 +40,7 @@ def draw_event_statistics(lines: list[dict[str, Any]]) -> figure.Figure:
     profile = numbers['time_profile']
     edges = np.arange(len(profile) + 1) * numbers['time_step']
     profiles.stairs(profile, edges, **look)
+  counts.xaxis.set_major_formatter('{x:,.0f}')
   counts.set_xlabel('events in a recording')
   counts.set_ylabel('recordings (%)')
   counts.legend(title='mean')
@@ -57,7 +59,7 @@ def _draw_maps(sheet, lines):
   highest = max(event_map.max() for event_map in maps.values())
   panels = sheet.subplots(2, len(maps), sharex=True, sharey=True, squeeze=False)
   for column, (name, event_map) in enumerate(maps.items()):
-    panels[0, column].set_title(name.replace('/', '/\n'))
+    panels[0, column].set_title(name.replace('/', '/\n'), fontsize=sheets.TITLE)
     panels[1, column].set_xlabel('x (pixels)')
     for row in (0, 1):
       image = panels[row, column].imshow(
@@ -78,37 +80,43 @@ def draw_event_time(pairs: list[summary.Shuffled]) -> figure.Figure:
   Returns:
     The figure: read by winner counts, and by the final potential.
   """
-  sheet = figure.Figure(figsize=(9, 4), layout='constrained')
-  panels = sheet.subplots(ncols=2, sharey=True)
+  sheet, panels = sheets.make(2, sharey=True)
   places = np.arange(len(pairs))
+  everything = [setting for pair in pairs for setting in pair]
   windows = [str(pair.ordered.config['window']) for pair in pairs]
   reads = zip(panels, summary.ACCURACIES[:2], ('winner counts', 'potential'))
   for axes, quantity, title in reads:
-    for shift, name, color, marker in (
-      (-0.05, 'ordered', figures.BLUE, 'o'),
-      (0.05, 'shuffled', figures.ORANGE, 's'),
-    ):
-      settings = [getattr(pair, name) for pair in pairs]
-      axes.errorbar(
-        places + shift,
-        [100 * setting.mean(quantity) for setting in settings],
-        [100 * setting.deviation(quantity) for setting in settings],
-        color=color,
-        marker=marker,
-        capsize=3,
-        label=f'ticks {name}',
-      )
+    _plot_orders(axes, places, pairs, quantity)
     axes.set_xticks(places, windows)
     axes.set_xlabel('window n (ticks)')
-    axes.set_title(f'read by {title}')
+    axes.set_title(f'read by {title}', fontsize=sheets.TITLE)
+    axes.set_ylabel(figures.judged_on(everything))
     axes.grid(alpha=0.3)
-  panels[0].set_ylabel('test accuracy (%)')
-  panels[0].legend()
-  first = pairs[0].ordered
-  sheet.suptitle(
-    f'{first.config["dataset"]}: what the order of ticks is worth; leaky '
-    f'membranes, tau = {first.config["tau"]:g} of T = {first.num_steps} ticks\n'
-    f'mean and standard deviation over {len(first.seeds)} seeds',
-    fontsize=10,
+  sheets.explain_below(sheet, panels)
+  config = everything[0].config
+  sheets.set_title(
+    sheet,
+    f'{sheets.name(config["dataset"])}: what the order of ticks is worth; '
+    f'leaky membranes, tau = {config["tau"]:g} of T = {config["num_steps"]} '
+    'ticks',
+    summary.describe_bars(everything),
   )
   return sheet
+
+
+def _plot_orders(axes, places, pairs, quantity):
+  """Plots ticks in order and shuffled, side by side."""
+  for shift, name, color, marker in (
+    (-0.05, 'ordered', figures.BLUE, 'o'),
+    (0.05, 'shuffled', figures.ORANGE, 's'),
+  ):
+    settings = [getattr(pair, name) for pair in pairs]
+    axes.errorbar(
+      places + shift,
+      [100 * setting.mean(quantity) for setting in settings],
+      [100 * setting.deviation(quantity) for setting in settings],
+      color=color,
+      marker=marker,
+      capsize=3,
+      label=f'ticks {name}',
+    )

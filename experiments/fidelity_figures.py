@@ -1,12 +1,12 @@
 """Draws how far updates are from backpropagation, and what that costs."""
 
 from matplotlib import figure
-from matplotlib import ticker
 import numpy as np
 
 from experiments import costs
 from experiments import figures
 from experiments import orders
+from experiments import sheets
 
 _SAMPLERS = {
   'bernoulli': (figures.BLUE, 'o'),
@@ -15,10 +15,8 @@ _SAMPLERS = {
 }
 _WINDOWS = {1: ':', 4: '-.', 32: '-', 0: '--'}
 _NETWORKS = ('-', '--', '-.', ':')  # of prices
-_CAUSES = {
-  'chance': ('-', 'at given rates'),
-  'kinks': (':', 'of gates near kinks'),
-}
+_CAUSES = {'chance': '-', 'kinks': ':'}
+_MOST_TICKS = 6
 _PRICED = 32  # the window of benchmarks
 
 
@@ -30,36 +28,34 @@ def draw(fidelity: list[dict], benchmark: list[dict]) -> figure.Figure:
     benchmark: lines of `experiments.benchmark`, for the price.
 
   Returns:
-    The figure: in the upper row spikes throughout, in the lower one, where
-    lines tell it, spikes in the update alone; with the predicted slopes.
+    The figure: a panel for each network with spikes throughout and, where
+    lines tell it, one with spikes in the update alone, with the predicted
+    slopes; the last panel is of prices.
   """
   curves, quantised = costs.curves(fidelity), costs.quantised_curves(fidelity)
   networks = sorted({sizes for sizes, _, _ in curves}, key=len)
-  num_rows = 2 if quantised else 1
-  sheet = figure.Figure(
-    figsize=(1 + 3.7 * (len(networks) + 1), 2 + 3.1 * num_rows),
-    layout='constrained',
-  )
-  rows = sheet.subplots(
-    num_rows, len(networks) + 1, sharey='row', squeeze=False
-  )
-  _draw_errors(rows[0], networks, curves)
-  _draw_prices(rows[0][-1], networks, curves, benchmark)
-  if quantised:
-    _draw_quantised(rows[1], networks, quantised)
-    _explain(rows[1][-1], rows[0][0])
-  else:
-    handles = rows[0][0].get_legend_handles_labels()
-    sheet.legend(*handles, loc='outside lower center', fontsize=8.5, ncols=3)
+  num_panels = len(networks) * (2 if quantised else 1) + 1
+  sheet, panels = sheets.make(num_panels, 2, 2.6, sharey=True)
+  *errors, prices = panels
+  _draw_errors(errors, networks, curves)
+  _draw_quantised(errors[len(networks) :], networks, quantised)
+  _draw_prices(prices, networks, curves, benchmark)
   all_steps = sorted({line['num_steps'] for line in fidelity})
-  for axes in rows[:, :-1].flat:
-    figures.set_steps(axes, all_steps)
-    axes.tick_params('x', labelsize=8, which='both')
+  every = -(-len(all_steps) // _MOST_TICKS)
+  for axes in errors:
+    figures.set_steps(axes, all_steps[::every])
+  for axes in panels[::2]:
+    axes.set_ylabel(figures.ERROR_LABEL)
+  sheets.explain_below(sheet, [errors[0], prices])
   first = fidelity[0]
-  sheet.suptitle(
-    f'{first["dataset"]}: the update of one batch of {first["batch_size"]} '
-    f'against BP, at weights after {first["train_steps"]} steps\n'
-    f'bars: standard deviation over {first["num_draws"]} draws of the spikes'
+  sheets.set_title(
+    sheet,
+    f'{sheets.name(first["dataset"])}: the update of a batch of '
+    f'{first["batch_size"]} against BP, after {first["train_steps"]} steps',
+    f'bars: standard deviation over {first["num_draws"]} draws of the spikes',
+    f'across: {costs.TARGET_ERROR:g}, where prices are compared; pale: '
+    'predicted powers of T, of chance at given rates and of gates near kinks, '
+    'which add in quadrature (sobol up to logarithms)',
   )
   return sheet
 
@@ -76,8 +72,7 @@ def _draw_errors(panels, networks, curves):
     for sampler, lines in longest.items():
       for cause in _CAUSES:
         _guide(axes, lines, 'error', sampler, cause)
-    _set_errors(axes, f'{_name(sizes)}: spikes throughout')
-  panels[0].set_ylabel(figures.ERROR_LABEL)
+    _set_errors(axes, f'{_name(sizes)}:\nspikes throughout')
 
 
 def _draw_quantised(panels, networks, curves):
@@ -87,8 +82,7 @@ def _draw_quantised(panels, networks, curves):
       if of_sizes == sizes:
         _plot(axes, lines, costs.QUANTISED, sampler, label=sampler)
         _guide(axes, lines, costs.QUANTISED, sampler, 'chance')
-    _set_errors(axes, f'{_name(sizes)}: spikes in the update only')
-  panels[0].set_ylabel(figures.ERROR_LABEL)
+    _set_errors(axes, f'{_name(sizes)}:\nspikes in the update only')
 
 
 def _plot(axes, lines, name, sampler, **look):
@@ -108,57 +102,40 @@ def _guide(axes, lines, name, sampler, cause):
   if not lines:
     return
   slope = getattr(orders.ORDERS[sampler], cause)
-  linestyle, words = _CAUSES[cause]
   steps = np.array([line['num_steps'] for line in lines])
   axes.plot(
     steps,
     lines[-1][name] * (steps / steps[-1]) ** slope,
     **{'color': _SAMPLERS[sampler][0], 'alpha': 0.35, 'linewidth': 4},
-    linestyle=linestyle,
-    label=f'predicted {words}, {sampler}: slope {slope:g}',
+    linestyle=_CAUSES[cause],
+    label=f'{sampler}, {cause}: slope {slope:g}',
     zorder=1,
-  )
-
-
-def _explain(corner, axes):
-  """Tells curves and guides of the upper panels where there is room."""
-  corner.set_axis_off()
-  corner.legend(
-    *axes.get_legend_handles_labels(),
-    loc='center',
-    fontsize=8.5,
-    frameon=False,
-    handlelength=3,
-    title='parts of an error add in quadrature;\n'
-    'powers of T of sobol hold up to logarithms;\n'
-    f'across: {costs.TARGET_ERROR:g}, at which prices are compared',
-    title_fontsize=8.5,
   )
 
 
 def _draw_prices(axes, networks, curves, benchmark):
   """Draws errors against the price of a step, where it was timed."""
+  told = {}
   for (sizes, window, sampler), lines in curves.items():
     prices = costs.learn_prices(benchmark, sizes, sampler)
     timed = [line for line in lines if line['num_steps'] in prices]
     if window != _PRICED or not timed:
       continue
     color, marker = _SAMPLERS[sampler]
+    linestyle = _NETWORKS[networks.index(sizes) % len(_NETWORKS)]
     axes.plot(
       [prices[line['num_steps']] for line in timed],
       [line['error'] for line in timed],
       **{'color': color, 'marker': marker, 'markersize': 3.5},
-      linestyle=_NETWORKS[networks.index(sizes) % len(_NETWORKS)],
-      label=f'{sampler}, n = {_PRICED}, {_name(sizes)}',
+      linestyle=linestyle,
     )
-  if axes.lines:
-    axes.legend(fontsize=8)
-  _set_errors(axes, 'against price')
+    told[_name(sizes)] = linestyle
+  for name, linestyle in told.items():
+    axes.plot([], [], color='0.4', linestyle=linestyle, label=name)
+  _set_errors(axes, f'against price, n = {_PRICED}')
   axes.set_xscale('log')
-  axes.set_xlabel('time of a step, in that of backpropagation')
-  axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-  axes.xaxis.set_major_formatter(ticker.FormatStrFormatter('%g'))
-  axes.xaxis.set_minor_formatter(ticker.NullFormatter())
+  axes.set_xlabel('time of a step, in that of BP')
+  sheets.set_log(axes.xaxis)
 
 
 def _set_errors(axes, title):
@@ -167,7 +144,7 @@ def _set_errors(axes, title):
   )
   figures.set_errors(axes)
   axes.set_ylabel('')
-  axes.set_title(title, fontsize=10.5)
+  axes.set_title(title, fontsize=sheets.LETTERS)
   axes.grid(alpha=0.3)
 
 

@@ -1,24 +1,35 @@
 """Draws figures of results, so that the colour-blind can read them too."""
 
 from collections.abc import Sequence
+import itertools
 import os
 import pathlib
 
+import matplotlib
 from matplotlib import figure
-from matplotlib import ticker
 from matplotlib.axes import Axes
 import numpy as np
 
 from experiments import orders
+from experiments import sheets
 from experiments import summary
 from experiments import synapses
 from ssnn_jax import datasets
 
 # Okabe and Ito's palette, which the colour-blind tell apart.
 BLUE, ORANGE, GREEN, BLACK = '#0072B2', '#E69F00', '#009E73', '#000000'
-ERROR_LABEL = "RMS distance from BP's gradient, relative"
+ERROR_LABEL = "RMS distance from\nBP's gradient, relative"
 _OTHERS = ('#D55E00', ORANGE, '#CC79A7', GREEN, '#56B4E9')
+_MARKERS = ('s', '^', 'D', 'v', 'P')
 _CAUSES = {'chance': '--', 'kinks': ':'}  # of errors, by their orders in T
+_ERRORS = (
+  ('update_error', 'update error: spikes throughout', tuple(_CAUSES)),
+  (
+    'quantisation_error',
+    'quantisation error: spikes in the update only',
+    ('chance',),
+  ),
+)
 # Color, marker and its size; in a readout dense and packed are the same.
 _REPRESENTATIONS = {
   'packed': (BLUE, 'o', 4),
@@ -41,35 +52,27 @@ def draw_spike_train_length(comparison: summary.Comparison) -> figure.Figure:
   Returns:
     The figure; a notebook shows it.
   """
-  sheet = figure.Figure(figsize=(14, 4.4), layout='constrained')
-  left, middle, right = sheet.subplots(ncols=3)
-  right.sharey(middle)  # before anything is drawn, so that both fit
-  _plot_accuracy(left, comparison)
-  # The events of a recording are what they are: more ticks add none.
-  is_sampled = comparison.ann.config['dataset'] not in datasets.RECORDINGS
-  _plot_error(
-    middle,
-    comparison.spiking,
-    'update_error',
-    'update error: spikes throughout',
-    tuple(_CAUSES) if is_sampled else (),
-  )
-  _plot_error(
-    right,
-    comparison.spiking,
-    'quantisation_error',
-    'quantisation error: spikes in the update only',
-    ('chance',) if is_sampled else (),
-  )
+  sheet, panels = sheets.make(3)
+  accuracies, *errors = panels
+  _plot_accuracy(accuracies, comparison)
+  for axes, told in zip(errors, _ERRORS, strict=True):
+    _plot_error(axes, comparison.spiking, *told)
   ticks = [setting.num_steps for setting in comparison.spiking]
-  for axes in (left, middle, right):
+  for axes in panels:
     set_steps(axes, ticks)
-  config = comparison.ann.config
-  bars = summary.describe_bars((comparison.ann, *comparison.spiking))
-  sheet.suptitle(
-    f'{config["dataset"]}: learning by spikes (SSNN) against spike-train '
-    'length, beside the ANN\n'
-    f"{bars}; errors on a probe batch, at the ANN's weights after one epoch"
+    if len(ticks) == 1:
+      axes.set_xlim(ticks[0] / 2, ticks[0] * 8)  # room for the legend
+  limits = [axes.get_ylim() for axes in errors]
+  for axes in errors:
+    axes.set_ylim(np.min(limits), np.max(limits))
+    sheets.set_log(axes.yaxis)
+  settings = comparison.ann, *comparison.spiking
+  sheets.set_title(
+    sheet,
+    f'{sheets.name(comparison.ann.config["dataset"])}: learning by spikes '
+    '(SSNN), beside the ANN',
+    summary.describe_bars(settings),
+    "errors: a probe batch, the ANN's weights after one epoch",
   )
   return sheet
 
@@ -85,8 +88,10 @@ def save(sheet: figure.Figure, stem: str | os.PathLike) -> list[pathlib.Path]:
     The files written.
   """
   paths = [pathlib.Path(f'{stem}.{suffix}') for suffix in ('png', 'svg')]
-  for path in paths:
-    sheet.savefig(path, dpi=150)
+  # Drawn anew, a file differs only where the figure does.
+  with matplotlib.rc_context({'svg.hashsalt': 'ssnn_jax'}):
+    for path, metadata in zip(paths, ({}, {'Date': None})):
+      sheet.savefig(path, dpi=150, metadata=metadata)
   return paths
 
 
@@ -97,8 +102,8 @@ def _plot_accuracy(axes, comparison):
   )
   axes.axhspan(mean - deviation, mean + deviation, color=BLACK, alpha=0.15)
   axes.axhline(mean, color=BLACK, linewidth=1, label='ANN by backpropagation')
-  for name, (label, color, marker) in _READS.items():
-    axes.errorbar(
+  for index, (name, (label, color, marker)) in enumerate(_READS.items()):
+    drawn = axes.errorbar(
       [setting.num_steps for setting in comparison.spiking],
       [100 * setting.mean(name) for setting in comparison.spiking],
       [100 * setting.deviation(name) for setting in comparison.spiking],
@@ -108,15 +113,15 @@ def _plot_accuracy(axes, comparison):
       capsize=3,
       label=f'SSNN, {label}',
     )
-  judged_on = 'held-out' if ann.config['hold_out'] > 0 else 'test'
-  other = ann.config.get('test_dataset')
-  where = f' on {other}' if other else ''
-  axes.set_ylabel(f'{judged_on} accuracy{where} (%)')
-  axes.set_title('accuracy')
-  axes.legend(loc='lower right', fontsize=9)
+    sheets.move_beside(drawn, index, len(_READS))
+  axes.set_ylabel(judged_on([ann]))
+  axes.set_title('accuracy', fontsize=sheets.TITLE)
+  axes.legend(fontsize=sheets.SMALL)
 
 
 def _plot_error(axes, settings, name, title, causes):
+  # The events of a recording are what they are: more ticks add none.
+  is_sampled = settings[0].config['dataset'] not in datasets.RECORDINGS
   steps = np.array([setting.num_steps for setting in settings])
   means = np.array([setting.mean(name) for setting in settings])
   deviations = [setting.deviation(name) for setting in settings]
@@ -129,7 +134,7 @@ def _plot_error(axes, settings, name, title, causes):
   )
   # Anchored at the longest train, where the leading orders hold best.
   predicted = orders.ORDERS[settings[0].config['sampler']]
-  for cause in causes:
+  for cause in causes if is_sampled and len(steps) > 1 else ():
     slope = getattr(predicted, cause)
     axes.plot(
       steps,
@@ -137,11 +142,12 @@ def _plot_error(axes, settings, name, title, causes):
       color=BLACK,
       linestyle=_CAUSES[cause],
       linewidth=1,
+      zorder=3,
       label=f'theory ({cause}): slope {slope:g}',
     )
   set_errors(axes)
-  axes.set_title(title)
-  axes.legend(loc='upper right', fontsize=9)
+  axes.set_title(title, fontsize=sheets.TITLE)
+  axes.legend(fontsize=sheets.SMALL)
 
 
 def draw_cost(lines: list[dict]) -> figure.Figure:
@@ -157,42 +163,51 @@ def draw_cost(lines: list[dict]) -> figure.Figure:
   rivals = [line for line in lines if line['method'] not in ('ssnn', 'bp')]
   told = {line['name'] for line in all_spiking}
   names = [name for name in ('learn', 'infer') if name in told] or ['epoch']
-  sheet = figure.Figure(figsize=(9.5, 4.4), layout='constrained')
-  panels = sheet.subplots(ncols=len(names), squeeze=False)[0]
+  sheet, panels = sheets.make(len(names), height=3.2)
   for axes, name in zip(panels, names):
     spiking = [line for line in all_spiking if line['name'] == name]
-    for kind, (color, marker, size) in _REPRESENTATIONS.items():
-      of_kind = [x for x in spiking if x['representation'] == kind]
-      label = f'ssnn, {kind}' if rivals else kind
-      for kept in dict.fromkeys(
-        x.get('synapses', synapses.IDEAL) for x in of_kind
-      ):
-        own = [x for x in of_kind if x.get('synapses', synapses.IDEAL) == kept]
-        own.sort(key=lambda line: line['num_steps'])
-        is_ideal = kept == synapses.IDEAL
-        axes.plot(
-          [line['num_steps'] for line in own],
-          [line['ratio_to_bp'] for line in own],
-          color=color if is_ideal else None,
-          marker=marker,
-          markersize=size,
-          fillstyle='none',
-          label=label if is_ideal else f'{label}, {kept}',
-        )
+    for kind in _REPRESENTATIONS:
+      own = [line for line in spiking if line['representation'] == kind]
+      _plot_spiking(axes, own, kind, f'ssnn, {kind}' if rivals else kind)
     _plot_rivals(axes, [line for line in rivals if line['name'] == name])
-    axes.axhline(1, color=BLACK, linewidth=1, label='backpropagation')
+    axes.axhline(1, color=BLACK, linewidth=1, label='backpropagation (BP)')
     set_steps(axes, sorted({line['num_steps'] for line in spiking}))
     axes.set_yscale('log')
-    axes.yaxis.set_major_formatter(ticker.FormatStrFormatter('%g'))
-    axes.set_ylabel('time, in that of backpropagation')
-    axes.set_title(name)
-    axes.legend(fontsize=9)
+    sheets.set_log(axes.yaxis)
+    axes.set_ylabel('time, in that of BP')
+    axes.set_title(name, fontsize=sheets.TITLE)
+  sheets.explain_below(sheet, panels)
   first = all_spiking[0]
-  sheet.suptitle(
+  sheets.set_title(
+    sheet,
     f'{"-".join(map(str, first["layer_sizes"]))}, batch {first["batch_size"]}, '
-    f'{first["sampler"]} trains: what a step costs against spike-train length'
+    f'{first["sampler"]} trains: what a step costs against spike-train length',
   )
   return sheet
+
+
+def _plot_spiking(axes, lines, kind, label):
+  """Plots what steps of our method cost, with devices in their own colours."""
+  color, marker, size = _REPRESENTATIONS[kind]
+  looks = zip((color, *_OTHERS), (marker, *_MARKERS))
+  kinds = {line.get('synapses', synapses.IDEAL) for line in lines}
+  for kept, look in zip(sorted(kinds, key=_rank), itertools.cycle(looks)):
+    own = [x for x in lines if x.get('synapses', synapses.IDEAL) == kept]
+    own.sort(key=lambda line: line['num_steps'])
+    axes.plot(
+      [line['num_steps'] for line in own],
+      [line['ratio_to_bp'] for line in own],
+      color=look[0],
+      marker=look[1],
+      markersize=size,
+      fillstyle='none',
+      label=label if kept == synapses.IDEAL else f'{label}, {kept}',
+    )
+
+
+def _rank(kept):
+  """Puts ideal synapses first."""
+  return kept != synapses.IDEAL, kept
 
 
 def _plot_rivals(axes, lines):
@@ -207,6 +222,23 @@ def _plot_rivals(axes, lines):
       marker='x',
       label=method,
     )
+
+
+def judged_on(settings: Sequence[summary.Setting]) -> str:
+  """Labels accuracies by what they are on, if that is one thing.
+
+  Args:
+    settings: those that are drawn.
+
+  Returns:
+    The label of an axis.
+  """
+  kinds = {'held-out' if s.config['hold_out'] else 'test' for s in settings}
+  others = {s.config['test_dataset'] for s in settings}
+  where = ''
+  if len(others) == 1 and None not in others:
+    where = f'\non {sheets.name(others.pop())}'
+  return f'{" or ".join(sorted(kinds))} accuracy{where} (%)'
 
 
 def set_steps(axes: Axes, steps: Sequence[int]) -> None:
@@ -225,7 +257,5 @@ def set_steps(axes: Axes, steps: Sequence[int]) -> None:
 def set_errors(axes: Axes) -> None:
   """Makes errors of an update the ordinate, on a logarithmic scale."""
   axes.set_yscale('log')
-  axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-  axes.yaxis.set_major_formatter(ticker.FormatStrFormatter('%g'))
-  axes.yaxis.set_minor_formatter(ticker.NullFormatter())
+  sheets.set_log(axes.yaxis)
   axes.set_ylabel(ERROR_LABEL)

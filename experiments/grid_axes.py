@@ -26,6 +26,7 @@ _UNITS = {
   'hold_out': 'share of the training split held out',
   'layer_sizes': 'hidden layers (number × neurons)',
 }
+_MOST_LETTERS = 45  # of all ticks, side by side
 
 
 class GridAxis(NamedTuple):
@@ -150,7 +151,10 @@ def label(axes: Axes, axis: GridAxis) -> None:
     _tick_label(axis.field, value, axis.is_numeric) for value in axis.values
   ]
   if not axis.is_numeric:
-    axes.set_xticks(range(len(labels)), labels)
+    look = {}
+    if sum(map(len, labels)) > _MOST_LETTERS:
+      look = {'rotation': 30, 'ha': 'right', 'rotation_mode': 'anchor'}
+    axes.set_xticks(range(len(labels)), labels, **look)
     axes.set_xlim(-0.5, len(labels) - 0.5)
     return
   values = [_number(axis.field, value) for value in axis.values]

@@ -10,6 +10,7 @@ from experiments import figures
 from experiments import grid_axes
 from experiments import grid_summary
 from experiments import methods
+from experiments import sheets
 from experiments import summary
 
 # With those of `figures` Okabe and Ito's palette, but for its yellow, which is
@@ -22,8 +23,6 @@ _MARKERS = ('o', 's', '^', 'D', 'v', 'P', 'X')
 _LINES = ('-', '-.', ':', (0, (6, 2, 1, 2, 1, 2)))
 _ANN_LINES = ('--', (0, (8, 3)), (0, (2, 2)), (0, (8, 2, 2, 2)))
 _ANN_MARKERS = ('*', 'p', 'd', 'h')
-_ROWS_OF_LEGEND = 16
-_PANEL_WIDTH, _CHARACTER_WIDTH = 5.2, 0.075  # inches
 _QUANTITIES = {
   'accuracy': ('test_accuracy', 100),
   'update_error': ('update_error', 1),
@@ -50,25 +49,28 @@ def draw_grid(settings: Sequence[summary.Setting]) -> figure.Figure:
   axis = grid_axes.choose(settings)
   anns, spiking = grid_summary.part(settings)
   curves = _curves(spiking, axis, _look)
-  anns = _curves(anns, axis, _ann_look)
+  anns = _curves(anns, axis, _ann_look if spiking else _look)
   is_along = axis.field == 'method' or methods.concerns(methods.ANN, axis.field)
-  sheet = figure.Figure(layout='constrained')
-  num_panels = 2 if spiking else 1
-  left, *right = sheet.subplots(ncols=num_panels, squeeze=False)[0]
+  sheet, panels = sheets.make(2 if spiking else 1)
+  accuracies, *errors = panels
   if is_along:
-    _plot(left, _side_by_side([*anns, *curves], axis), axis, 'accuracy')
+    _plot(accuracies, _side_by_side([*anns, *curves], axis), axis, 'accuracy')
   else:
-    _plot_across(left, anns)
-    _plot(left, _side_by_side(curves, axis), axis, 'accuracy')
-  left.set_ylabel(summary.judged_on(settings))
-  left.set_title('accuracy, by winner counts')
-  for axes in right:
+    _plot_across(accuracies, anns)
+    _plot(accuracies, _side_by_side(curves, axis), axis, 'accuracy')
+  accuracies.set_ylabel(figures.judged_on(settings))
+  accuracies.set_title('accuracy, by winner counts', fontsize=sheets.TITLE)
+  for axes in errors:
     _plot(axes, _side_by_side(curves, axis), axis, 'update_error')
     _set_errors(axes, spiking)
-  for axes in (left, *right):
+  for axes in panels:
     grid_axes.label(axes, axis)
-  _explain(sheet, left, num_panels)
-  sheet.suptitle(_title(settings, spiking))
+    if axis.is_numeric:
+      axes.margins(x=0.08)  # for curves that were moved
+  sheets.explain_below(sheet, [accuracies])
+  sheets.set_title(
+    sheet, _describe(settings, spiking), summary.describe_bars(settings)
+  )
   return sheet
 
 
@@ -86,7 +88,8 @@ def _curves(settings, axis, look):
     words = [f'{field} = {value}' for field, value in told.items() if value]
     if grid_summary.is_ann(setting):
       words.insert(0, 'ANN')
-    parts.setdefault(', '.join(words) or 'SSNN', []).append(setting)
+    label = sheets.as_it_is(', '.join(words) or 'SSNN')
+    parts.setdefault(label, []).append(setting)
   return [
     _Curve(label, sorted(part, key=axis.place), look(index))
     for index, (label, part) in enumerate(parts.items())
@@ -121,11 +124,11 @@ def _side_by_side(curves, axis):
 def _plot(axes, curves, axis, name):
   """Plots a quantity of each curve; categories are not connected."""
   quantity, scale = _QUANTITIES[name]
-  for curve in curves:
+  for index, curve in enumerate(curves):
     look = (
       curve.look if axis.is_numeric else {**curve.look, 'linestyle': 'none'}
     )
-    axes.errorbar(
+    drawn = axes.errorbar(
       [axis.place(setting) + curve.shift for setting in curve.settings],
       [scale * setting.mean(quantity) for setting in curve.settings],
       [scale * setting.deviation(quantity) for setting in curve.settings],
@@ -134,6 +137,8 @@ def _plot(axes, curves, axis, name):
       label=curve.label,
       **look,
     )
+    if axis.is_numeric:
+      sheets.move_beside(drawn, index, len(curves))
 
 
 def _plot_across(axes, curves):
@@ -152,31 +157,11 @@ def _set_errors(axes, settings):
   if np.all(errors[~np.isnan(errors)] > 0):
     figures.set_errors(axes)
   axes.set_ylabel(figures.ERROR_LABEL)
-  axes.set_title('update error')
+  axes.set_title('update error', fontsize=sheets.TITLE)
 
 
-def _explain(sheet, axes, num_panels):
-  """Puts the legend beside the panels, where it hides nothing."""
-  handles, labels = axes.get_legend_handles_labels()
-  lines = [getattr(handle, 'lines', [handle])[0] for handle in handles]
-  entries = dict(zip(labels, lines))
-  num_columns = -(-len(entries) // _ROWS_OF_LEGEND)
-  entry_width = 0.8 + _CHARACTER_WIDTH * max(map(len, labels))
-  sheet.set_size_inches(
-    num_panels * _PANEL_WIDTH + num_columns * entry_width, 4.6
-  )
-  sheet.legend(
-    entries.values(),
-    entries.keys(),
-    loc='outside right center',
-    fontsize=9,
-    ncols=num_columns,
-    handlelength=3.5,
-  )
-
-
-def _title(settings, spiking):
-  names = sorted({setting.config['dataset'] for setting in settings})
+def _describe(settings, spiking):
+  names = sorted({sheets.name(s.config['dataset']) for s in settings})
   steps = {setting.num_steps for setting in spiking}
   ticks = f', T = {steps.pop()}' if len(steps) == 1 else ''
-  return f'{", ".join(names)}{ticks}\n{summary.describe_bars(settings)}'
+  return f'{", ".join(names)}{ticks}'

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import os
 
 from matplotlib import figure
-from matplotlib import ticker
 import numpy as np
 
 from experiments import config_records
 from experiments import figures
 from experiments import grid_summary
 from experiments import methods
+from experiments import sheets
 from experiments import summary
 from ssnn_jax import bp_stdp
 from ssnn_jax import cost
@@ -167,8 +167,7 @@ def draw(settings: Sequence[summary.Setting]) -> figure.Figure:
   """
   anns, others = grid_summary.part(settings)
   names = [name for name in methods.METHODS if name in _names(others)]
-  sheet = figure.Figure(figsize=(13, 4.8), layout='constrained')
-  panels = sheet.subplots(ncols=3)
+  sheet, panels = sheets.make(3, height=2.9, sharex=True)
   steps = sorted({setting.num_steps for setting in others})
   for index, number in enumerate(steps):
     # Apart, so that none hides another.
@@ -178,17 +177,19 @@ def draw(settings: Sequence[summary.Setting]) -> figure.Figure:
     _plot(panels, places, part, index)
   for ann in anns:
     _plot_across(panels, ann)
-  left, middle, right = panels
-  left.set_ylabel(summary.judged_on(settings))
-  left.legend(fontsize=9)
-  _set_log(middle, 'training time of an epoch (s)')
-  _set_log(right, 'stored for a sample until its update (bits)')
+  accuracy, seconds, bits = panels
+  accuracy.set_ylabel(figures.judged_on(settings))
+  _set_log(seconds, 'training time\nof an epoch (s)')
+  _set_log(bits, 'stored for a sample\nuntil its update (bits)')
+  bits.set_xlabel('method')
+  sheets.explain_below(sheet, [accuracy])
   for axes in panels:
     axes.set_xticks(range(len(names)), names, rotation=30, ha='right')
     axes.grid(alpha=0.3)
-  sheet.suptitle(
-    f'{others[0].config["dataset"]}: methods with equal layers, order and '
-    f'regularisation\n{summary.describe_bars(settings)}'
+  sheets.set_title(
+    sheet,
+    f'{sheets.name(others[0].config["dataset"])}: methods, all else equal',
+    summary.describe_bars(settings),
   )
   return sheet
 
@@ -228,7 +229,5 @@ def _names(settings):
 
 def _set_log(axes, label):
   axes.set_yscale('log')
-  axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-  axes.yaxis.set_major_formatter(ticker.FormatStrFormatter('%g'))
-  axes.yaxis.set_minor_formatter(ticker.NullFormatter())
+  sheets.set_log(axes.yaxis)
   axes.set_ylabel(label)

@@ -11,6 +11,7 @@ from matplotlib import figure
 
 from experiments import figures
 from experiments import grid_summary
+from experiments import sheets
 from experiments import summary
 
 _READS = dict(
@@ -133,66 +134,67 @@ def draw(settings: Sequence[summary.Setting]) -> figure.Figure:
     The figure.
   """
   (ann,), spiking = grid_summary.part(settings)
-  sheet = figure.Figure(figsize=(12, 4.6), layout='constrained')
-  left, middle, right = sheet.subplots(ncols=3)
-  _shade_ann(left, middle, ann)
+  sheet, panels = sheets.make(3, height=3.2)
+  accuracies, differences, errors = panels
+  _shade_ann(accuracies, differences, ann)
   shift = 1 / math.sqrt(_APART)
   for name, (color, marker) in zip(_samplers(spiking), _LOOKS):
     own = [s for s in spiking if s.config['sampler'] == name]
     own.sort(key=lambda setting: setting.num_steps)
     look = {'color': color, 'marker': marker, 'markersize': 4.5, 'capsize': 3}
     places = [shift * setting.num_steps for setting in own]
-    _plot(left, places, own, 'test_accuracy', 100, label=name, **look)
-    _plot_differences(middle, places, own, ann, label=name, **look)
-    label = f'{name}, throughout'
-    _plot(right, places, own, 'update_error', 1, label=label, **look)
-    look |= {'linestyle': '--', 'fillstyle': 'none', 'linewidth': 1}
-    label = f'{name}, in the update only'
-    _plot(right, places, own, 'quantisation_error', 1, label=label, **look)
+    _plot(accuracies, places, own, 'test_accuracy', 100, label=name, **look)
+    _plot_differences(differences, places, own, ann, label=name, **look)
+    _plot_errors(errors, places, own, name, look)
     shift *= _APART
-  figures.set_errors(right)
-  low, high = right.get_ylim()
-  right.set_ylim(low / math.sqrt(high / low), high)  # room for the legend
+  errors.set_yscale('log')
+  low, high = errors.get_ylim()
+  errors.set_ylim(low / math.sqrt(high / low), high)  # room for the legend
+  figures.set_errors(errors)
   seeds = summary.count_seeds(settings)
-  _tell(left, middle, right, settings, seeds)
-  for axes in (left, middle, right):
+  _tell(*panels, settings, seeds)
+  for axes in panels:
     figures.set_steps(axes, _steps(spiking))
     axes.minorticks_off()
-  sheet.suptitle(
-    f'{ann.config["dataset"]}: random and low-discrepancy trains against '
-    f'spike-train length, beside the ANN; {seeds}'
+  sheets.set_title(
+    sheet,
+    f'{sheets.name(ann.config["dataset"])}: random against '
+    'low-discrepancy trains',
+    seeds,
   )
   return sheet
 
 
-def _shade_ann(left, middle, ann):
+def _shade_ann(accuracies, differences, ann):
   mean = 100 * ann.mean('test_accuracy')
   deviation = 100 * ann.deviation('test_accuracy')
   low, high = mean - deviation, mean + deviation
-  left.axhspan(low, high, color=figures.BLACK, alpha=0.15, linewidth=0)
-  left.axhline(mean, color=figures.BLACK, linewidth=1, label='ANN (BP)')
-  middle.axhline(0, color=figures.BLACK, linewidth=1, label='ANN (BP)')
-  middle.axhspan(
+  accuracies.axhspan(low, high, color=figures.BLACK, alpha=0.15, linewidth=0)
+  accuracies.axhline(mean, color=figures.BLACK, linewidth=1, label='ANN (BP)')
+  differences.axhline(0, color=figures.BLACK, linewidth=1, label='ANN (BP)')
+  differences.axhspan(
     *(-_NEAR, _NEAR),
     **{'color': figures.BLACK, 'alpha': 0.1, 'linewidth': 0},
     label=f'within {_NEAR} points of it',
   )
 
 
-def _tell(left, middle, right, settings, seeds):
+def _tell(accuracies, differences, errors, settings, seeds):
   """Tells what panels, bars and bands are."""
   is_single = seeds == 'one seed'
   deviations = '' if is_single else '\nbars, band: standard deviation'
-  left.set_title(f'accuracy, by winner counts{deviations}', fontsize=10.5)
-  left.set_ylabel(summary.judged_on(settings))
-  left.legend(loc='lower right', fontsize=9)
+  title = f'accuracy, by winner counts{deviations}'
+  accuracies.set_title(title, fontsize=sheets.TITLE)
+  accuracies.set_ylabel(figures.judged_on(settings))
   intervals = '' if is_single else '\nbars: 95 % interval, paired by seed'
-  middle.set_title(f'accuracy, minus that of the ANN{intervals}', fontsize=10.5)
-  middle.set_ylabel('difference to the ANN (points)')
-  middle.legend(loc='lower right', fontsize=9)
+  title = f'accuracy, minus that of the ANN{intervals}'
+  differences.set_title(title, fontsize=sheets.TITLE)
+  differences.set_ylabel('difference to\nthe ANN (points)')
   deviations = '' if is_single else '\nbars: standard deviation'
-  right.set_title(f'error of the update{deviations}', fontsize=10.5)
-  right.legend(loc='lower left', fontsize=9, title='spikes')
+  title = f'error of the update{deviations}'
+  errors.set_title(title, fontsize=sheets.TITLE)
+  for axes in (accuracies, differences, errors):
+    axes.legend(fontsize=sheets.SMALL)
 
 
 def _plot(axes, places, settings, quantity, scale, **look):
@@ -202,6 +204,17 @@ def _plot(axes, places, settings, quantity, scale, **look):
     [scale * setting.deviation(quantity) for setting in settings],
     **look,
   )
+
+
+def _plot_errors(axes, places, settings, name, look):
+  """Plots errors of spikes throughout, and dashed of the update's alone."""
+  dashed = {'linestyle': '--', 'fillstyle': 'none', 'linewidth': 1}
+  for quantity, where, style in (
+    ('update_error', 'spikes throughout', {}),
+    ('quantisation_error', 'in the update only', dashed),
+  ):
+    label = f'{name}, {where}'
+    _plot(axes, places, settings, quantity, 1, label=label, **look, **style)
 
 
 def _plot_differences(axes, places, settings, ann, **look):

@@ -1,7 +1,6 @@
 """Statistics over the seeds of recorded runs, and the table of them."""
 
 from collections.abc import Iterable
-from collections.abc import Sequence
 import math
 from typing import NamedTuple
 
@@ -168,22 +167,12 @@ def count_seeds(settings: Iterable[Setting]) -> str:
   return f'{" to ".join(map(str, sorted({min(sizes), max(sizes)})))} seeds'
 
 
-def judged_on(settings: Sequence[Setting]) -> str:
-  """Labels accuracies by what they are on, if that is one thing."""
-  kinds = {'held-out' if s.config['hold_out'] else 'test' for s in settings}
-  others = {s.config['test_dataset'] for s in settings}
-  where = (
-    f' on {others.pop()}' if len(others) == 1 and None not in others else ''
-  )
-  return f'{" or ".join(sorted(kinds))} accuracy{where} (%)'
-
-
 def describe_bars(settings: Iterable[Setting]) -> str:
   """Tells what points and bars of a figure are, and over how many seeds."""
   seeds = count_seeds(settings)
   if seeds == 'one seed':
     return seeds
-  return f'mean and standard deviation over {seeds}'
+  return f'mean and standard deviation (bars, bands) over {seeds}'
 
 
 def paired_difference(

@@ -8,6 +8,7 @@ import numpy as np
 
 from experiments import figures
 from experiments import grid_summary
+from experiments import sheets
 from experiments import summary
 from experiments import tolerance
 
@@ -47,7 +48,8 @@ _WORDS = {
 }
 _TICKS = (0, 20, 50, 60, 70, 75, 80, 84, 87, 90, 93, 95, 97, 98, 99, 100)
 _SCALE = '; the scale of accuracies widens towards 100 %'
-_MOST_COLUMNS = 4
+_MOST_COLUMNS = 2
+_MOST_HEIGHT = 9.6  # inches, of all panels
 _LOOKS = {
   ('sgd', False): (figures.BLUE, 'o', '-'),
   ('sgd', True): (figures.ORANGE, 's', '-'),
@@ -70,29 +72,22 @@ def draw(settings: Sequence[summary.Setting]) -> figure.Figure:
   found = tolerance.sort_out(settings)
   whole = [*found.flawless, *found.presets]
   num_panels = len(found.flaws) + bool(whole)
-  num_rows = -(-num_panels // _MOST_COLUMNS)
-  num_columns = -(-num_panels // num_rows)
-  sheet = figure.Figure(
-    # As wide as the title is, at least.
-    figsize=(0.6 + max(3.5 * num_columns, 7.0), 1.4 + 3 * num_rows),
-    layout='constrained',
-  )
-  panels = sheet.subplots(num_rows, num_columns, sharey=True, squeeze=False)
-  for axes in panels.flat[num_panels:]:
-    axes.remove()
-  for axes, (flaw, flawed) in zip(panels.flat, found.flaws.items()):
+  num_columns = min(num_panels, _MOST_COLUMNS)
+  num_rows = -(-num_panels // num_columns)
+  height = min(2.6, _MOST_HEIGHT / num_rows)
+  sheet, panels = sheets.make(num_panels, num_columns, height, sharey=True)
+  for axes, (flaw, flawed) in zip(panels, found.flaws.items()):
     _plot_ideal(axes, found.ideal)
     _plot_flaw(axes, flaw, flawed)
   if whole:
-    axes = panels.flat[num_panels - 1]
-    _plot_ideal(axes, found.ideal)
-    _plot_whole(axes, whole)
-  _set_accuracies(panels[:, 0], settings)
-  handles, labels = panels[0, 0].get_legend_handles_labels()
-  sheet.legend(handles, labels, loc='outside lower center', ncols=4, fontsize=9)
-  sheet.suptitle(
-    f'{_describe(settings)}: what flaws of devices cost, one at a time\n'
-    f'{_bars(settings)}'
+    _plot_ideal(panels[-1], found.ideal)
+    _plot_whole(panels[-1], whole)
+  _set_accuracies(panels[::num_columns], settings)
+  sheets.explain_below(sheet, panels)
+  sheets.set_title(
+    sheet,
+    f'{_describe(settings)}: what flaws of devices cost, one at a time',
+    _bars(settings),
   )
   return sheet
 
@@ -106,35 +101,35 @@ def draw_remedy(settings: Sequence[summary.Setting]) -> figure.Figure:
   Returns:
     The figure: a curve for each way to change weights, the ANN in black.
   """
-  sheet = figure.Figure(figsize=(7.6, 4.6), layout='constrained')
-  axes = sheet.subplots()
+  sheet, (axes,) = sheets.make(1, height=4)
   for setting in filter(grid_summary.is_ann, settings):
     _plot_across(axes, setting, 'ANN by backpropagation')
   spiking = [s for s in settings if not grid_summary.is_ann(s)]
   spiking.sort(key=tolerance.asymmetry)
-  for rule, label in tolerance.RULES.items():
+  for index, (rule, label) in enumerate(tolerance.RULES.items()):
     part = [s for s in spiking if tolerance.rule(s) == rule]
     color, marker, line = _LOOKS[rule]
     if part:
       places = [tolerance.asymmetry(setting) for setting in part]
-      _plot(axes, places, part, color, marker, line, label)
+      drawn = _plot(axes, places, part, color, marker, line, label)
+      sheets.move_beside(drawn, index, len(tolerance.RULES))
   values = sorted({tolerance.asymmetry(setting) for setting in spiking})
   axes.set_xticks(values, [f'{value:g}' for value in values])
   axes.set_xlabel(_WORDS['up_down'][1])
   axes.grid(alpha=0.3)
-  axes.legend(fontsize=9)
+  axes.legend(fontsize=sheets.SMALL)
   _set_accuracies([axes], settings)
-  sheet.suptitle(
-    f'{_describe(settings)}: larger steps up than down, and what makes up for '
-    f'them\n{_bars(settings)}',
-    fontsize=11,
+  sheets.set_title(
+    sheet,
+    f'{_describe(settings)}: asymmetric steps, and remedies',
+    _bars(settings),
   )
   return sheet
 
 
 def _plot(axes, places, settings, color, marker, linestyle, label):
   """Plots means and standard deviations of accuracies, in percent."""
-  axes.errorbar(
+  return axes.errorbar(
     places,
     [100 * setting.mean(tolerance.QUANTITY) for setting in settings],
     [100 * setting.deviation(tolerance.QUANTITY) for setting in settings],
@@ -184,7 +179,7 @@ def _plot_flaw(axes, flaw, flawed):
   axes.set_xticks(places, labels)
   axes.xaxis.set_minor_locator(ticker.NullLocator())
   axes.margins(x=0.1)
-  axes.set_title(title, fontsize=11)
+  axes.set_title(title, fontsize=sheets.LETTERS)
   axes.set_xlabel(label)
   axes.grid(alpha=0.3)
 
@@ -197,9 +192,10 @@ def _plot_whole(axes, settings):
   ]
   places = range(len(names))
   _plot(axes, places, settings, figures.ORANGE, 's', 'none', 'published device')
-  axes.set_xticks(places, names, fontsize=9)
+  axes.set_xticks(places, names)
   axes.set_xlim(-0.5, len(names) - 0.5)
-  axes.set_title('published devices, all their flaws', fontsize=11)
+  axes.set_xlabel('device')
+  axes.set_title('published, with all their flaws', fontsize=sheets.LETTERS)
   axes.grid(alpha=0.3)
 
 
@@ -216,7 +212,7 @@ def _set_accuracies(panels, settings):
     axes.set_yticks(_TICKS, [str(percent) for percent in _TICKS])
     axes.yaxis.set_minor_locator(ticker.NullLocator())
     axes.set_ylim(_percent(low - 0.1), min(_percent(high + 0.1), 100))
-    axes.set_ylabel(summary.judged_on(settings))
+    axes.set_ylabel(figures.judged_on(settings))
 
 
 def _spread_out(percent):
@@ -230,7 +226,7 @@ def _percent(place):
 
 def _describe(settings):
   config = settings[-1].config
-  return f'{config["dataset"]}, T = {config["num_steps"]}'
+  return f'{sheets.name(config["dataset"])}, T = {config["num_steps"]}'
 
 
 def _bars(settings):

@@ -12,6 +12,7 @@ from matplotlib import ticker
 
 from experiments import figures
 from experiments import grid_summary
+from experiments import sheets
 from experiments import summary
 
 _QUANTITY = summary.ACCURACIES[0]
@@ -81,44 +82,52 @@ def draw(settings: Sequence[summary.Setting]) -> figure.Figure:
     The figure: a curve for each method; what is picked is ringed.
   """
   picked = pick(settings)
-  sheet = figure.Figure(figsize=(7.6, 4.6), layout='constrained')
-  axes = sheet.subplots()
-  for (method, part), look in zip(_by_method(settings).items(), _LOOKS):
-    color, marker = look
-    rates = [setting.config['learning_rate'] for setting in part]
-    means = [100 * setting.mean(_QUANTITY) for setting in part]
-    axes.errorbar(
-      rates,
-      means,
-      [100 * setting.deviation(_QUANTITY) for setting in part],
-      color=color,
-      marker=marker,
-      markersize=6,
-      capsize=3,
-      label=method,
-    )
-    best = means[rates.index(picked[method])]
-    axes.plot(
-      *(picked[method], best, 'o'),
-      color=color,
-      markersize=15,
-      fillstyle='none',
-    )
+  sheet, (axes,) = sheets.make(1, height=3.6)
+  parts = _by_method(settings)
+  for index, (method, part) in enumerate(parts.items()):
+    look = _LOOKS[index % len(_LOOKS)]
+    for what in _plot(axes, method, part, picked[method], look):
+      sheets.move_beside(what, index, len(parts))
   axes.set_xscale('log')
   rates = sorted({setting.config['learning_rate'] for setting in settings})
   axes.set_xticks(rates, [f'{rate:g}' for rate in rates])
   axes.xaxis.set_minor_locator(ticker.NullLocator())
   axes.set_xlabel('learning rate, at first')
-  axes.set_ylabel(summary.judged_on(settings))
+  axes.set_ylabel(figures.judged_on(settings))
   axes.grid(alpha=0.3)
-  axes.legend(fontsize=9)
+  sheets.explain_below(sheet, [axes])
   config = settings[0].config
-  sheet.suptitle(
-    f'{config["dataset"]}, {config["hold_out"]:.0%} of the training split held '
-    'out: learning rates, picked ones ringed\n'
-    f'{summary.describe_bars(settings)}'
+  sheets.set_title(
+    sheet,
+    f'{sheets.name(config["dataset"])}, {config["hold_out"]:.0%} of training '
+    'held out; picked rates ringed',
+    summary.describe_bars(settings),
   )
   return sheet
+
+
+def _plot(axes, method, settings, rate, look):
+  """Plots a method over its learning rates, and the ring of the picked one."""
+  color, marker = look
+  rates = [setting.config['learning_rate'] for setting in settings]
+  means = [100 * setting.mean(_QUANTITY) for setting in settings]
+  curve = axes.errorbar(
+    rates,
+    means,
+    [100 * setting.deviation(_QUANTITY) for setting in settings],
+    color=color,
+    marker=marker,
+    markersize=6,
+    capsize=3,
+    label=method,
+  )
+  (ring,) = axes.plot(
+    *(rate, means[rates.index(rate)], 'o'),
+    color=color,
+    markersize=15,
+    fillstyle='none',
+  )
+  return curve, ring
 
 
 def _by_method(settings):

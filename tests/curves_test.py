@@ -84,7 +84,7 @@ class CurvesTest(absltest.TestCase):
     self.assertLen(drawn, 7)
     self.assertEqual(
       drawn['accuracy'],
-      {'training, while weights change': [1, 2, 3, 4], 'evaluation': [2, 4]},
+      {'during training': [1, 2, 3, 4], 'evaluation': [2, 4]},
     )
     self.assertEqual(
       list(drawn['firing']), ['inputs', 'hidden layer 1', 'hidden layer 2']

@@ -204,7 +204,9 @@ class CostsTest(parameterized.TestCase):
     old = fidelity_figures.draw(lines, prices)
     figures.draw_cost(prices)
     titles = [axes.get_title() for axes in old.axes]
-    self.assertEqual(titles, ['4-3-2: spikes throughout', 'against price'])
+    self.assertEqual(
+      titles, ['4-3-2:\nspikes throughout', 'against price, n = 32']
+    )
 
   def test_guides_have_the_predicted_slopes(self):
     lines = [
@@ -212,12 +214,12 @@ class CostsTest(parameterized.TestCase):
       for t in (4, 16, 64)
       for sampler in ('bernoulli', 'sobol')
     ]
-    upper, _, lower, _ = fidelity_figures.draw(lines, []).axes
+    upper, lower, _ = fidelity_figures.draw(lines, []).axes
     for axes, power, causes in (
       (upper, -0.4, ('chance', 'kinks')),
       (lower, -0.5, ('chance',)),
     ):
-      guides = [x for x in axes.lines if x.get_label().startswith('predicted')]
+      guides = [x for x in axes.lines if 'slope' in x.get_label()]
       expected = [
         getattr(orders.ORDERS[sampler], cause)
         for sampler in ('bernoulli', 'sobol')

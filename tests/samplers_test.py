@@ -148,7 +148,7 @@ class SamplersTest(parameterized.TestCase):
     ):
       self.assertEndsWith(axes.get_title(), f': {bars}')
       self.assertEqual(axes.get_xscale(), 'log')
-    self.assertEndsWith(sheet.get_suptitle(), '; 3 seeds')
+    self.assertEndsWith(sheet.get_suptitle(), '\n3 seeds')
 
   def test_of_one_seed_there_are_no_bars(self):
     sheet = samplers.draw(make_settings(SWEEP, num_seeds=1))
@@ -157,7 +157,7 @@ class SamplersTest(parameterized.TestCase):
     (_, _, (bars,)) = sheet.axes[1].containers[1].lines
     ends = np.array(bars.get_segments())[:, :, 1]
     np.testing.assert_allclose(ends, [[-4, -4], [-1, -1]])
-    self.assertEndsWith(sheet.get_suptitle(), '; one seed')
+    self.assertEndsWith(sheet.get_suptitle(), '\none seed')
 
   def test_a_figure_is_saved(self):
     stem = pathlib.Path(self.create_tempdir().full_path) / 'samplers'

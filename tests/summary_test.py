@@ -103,7 +103,7 @@ class SummaryTest(absltest.TestCase):
   def test_seeds_are_counted(self):
     runs = list(make_runs({'bp': [0.9] * 3, 1: [0.7] * 5, 64: [0.8]}))
     one, ann, more = sorted(summary.group(runs), key=lambda s: len(s.seeds))
-    both = 'mean and standard deviation over '
+    both = 'mean and standard deviation (bars, bands) over '
     for settings, seeds, bars in (
       ([one, one], 'one seed', 'one seed'),
       ([ann], '3 seeds', f'{both}3 seeds'),

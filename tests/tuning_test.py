@@ -107,7 +107,8 @@ class TuningTest(parameterized.TestCase):
 
   def test_a_figure_rings_what_is_picked(self):
     settings = grid_summary.group(make_runs())
-    (axes,) = tuning.draw(settings).axes
+    sheet = tuning.draw(settings)
+    (axes,), (legend,) = sheet.axes, sheet.legends
     self.assertEqual(axes.get_xscale(), 'log')
     ann, other = (bars.lines[0].get_xydata() for bars in axes.containers)
     np.testing.assert_allclose(ann, [[0.1, 91], [0.5, 96], [1, 95.5], [2, 96]])
@@ -119,9 +120,9 @@ class TuningTest(parameterized.TestCase):
     colors = [bars.lines[0].get_color() for bars in axes.containers]
     self.assertEqual([ring.get_color() for ring in rings], colors)
     self.assertNotEqual(*colors)
-    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    labels = [text.get_text() for text in legend.get_texts()]
     self.assertEqual(labels, ['bp', 'bp_stdp'])
-    self.assertIn('digits, 20% of', axes.figure.get_suptitle())
+    self.assertIn('digits, 20% of', sheet.get_suptitle())
 
   def test_a_record_of_it_is_told_by_it(self):
     workdir = pathlib.Path(self.create_tempdir().full_path)
