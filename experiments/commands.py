@@ -7,13 +7,79 @@ _PRICED = (
   f'{_LEARN} --layer_sizes=784,256,10 --layer_sizes=784,256,256,10 '
   '--num_steps=4,8,16,32,64,128,256,512,1024'
 )
+_LONG = (
+  '--dataset=fashion_mnist --num_epochs=20 --dropout=0.1 '
+  '--weight_decay=0.0001 --eval_every=5'
+)
+_SHALLOW = 'layer_sizes=784-256-10,784-204-204-10,784-177-177-177-10'
+_DEEPEST = '784-159-159-159-159-10'
+_ERRORS = "--grid='output_errors=winner,softmax,argmax;num_steps=4,16,64'"
+_BOUNDED = 'method=ssnn;device=custom;w_max=1.0;w_min=-1.0'
+_PROTOCOLS = 'protocol=fixed_rate,fixed_step;num_steps=4,16,64,256'
 _PRESETS = 'gokmen_vlasov,reram,ecram,ecram_mo'
+
+
+def _online(batch_sizes, samples_per_unit):
+  """Varies the batch with the learning rate of a sample kept."""
+  return ' '.join(
+    f"--grid='batch_size={size};learning_rate={size / samples_per_unit:g};"
+    "num_steps=16,64'"
+    for size in batch_sizes
+  )
+
+
 # Of each folder of `records`. A command that prints lines is for one file, all
 # others write to a `--workdir`.
 COMMANDS: dict[str, tuple[str, ...]] = {
+  'tune_ann-fashion_mnist': (
+    f"{_SWEEP} --grid='method=bp;dropout=0.0,0.1,0.2,0.3;"
+    "weight_decay=0.0,0.0001,0.001;learning_rate=0.2,0.5,1.0' --hold_out=0.2 "
+    '--num_epochs=20 --num_seeds=3 --dataset=fashion_mnist',
+  ),
+  'headline-fashion_mnist': (
+    f"{_SWEEP} --grid='num_steps=4,16,64;sampler=bernoulli,sobol' "
+    f'--num_seeds=20 {_LONG}',
+  ),
+  'tune_wide-fashion_mnist': (
+    f"{_SWEEP} --grid='method=bp;learning_rate=0.2,0.5,1.0' --hold_out=0.2 "
+    f'--num_seeds=3 --layer_sizes=784,800,10 {_LONG}',
+  ),
+  'wide-fashion_mnist': (
+    f"{_SWEEP} --grid='num_steps=64;sampler=bernoulli,sobol' "
+    f'--num_seeds=3 --layer_sizes=784,800,10 {_LONG}',
+  ),
   'spike_train_length-digits': (f'{_SWEEP} --dataset=digits',),
   'spike_train_length-fashion_mnist': (f'{_SWEEP} --dataset=fashion_mnist',),
   'spike_train_length-n_mnist': (f'{_SWEEP} --dataset=n_mnist',),
+  'spike_train_length-synthetic_events-digits': (
+    f'{_SWEEP} --dataset=synthetic_events/digits',
+  ),
+  'winners-digits': (f'{_SWEEP} {_ERRORS} --dataset=digits',),
+  'winners-fashion_mnist': (f'{_SWEEP} {_ERRORS} --dataset=fashion_mnist',),
+  'tune_depth-fashion_mnist': (
+    f"{_SWEEP} --grid='method=bp;{_SHALLOW},{_DEEPEST};"
+    "learning_rate=0.2,0.5,1.0' "
+    '--hold_out=0.2 --num_seeds=3 --dataset=fashion_mnist',
+  ),
+  'depth-fashion_mnist': (
+    f"{_SWEEP} --grid='{_SHALLOW};num_steps=16,64;sampler=bernoulli,sobol' "
+    f"--grid='layer_sizes={_DEEPEST};learning_rate=0.2;num_steps=16,64;"
+    "sampler=bernoulli,sobol' --dataset=fashion_mnist --num_seeds=3",
+  ),
+  'online-digits': (
+    f'{_SWEEP} {_online((1, 4, 16, 32, 64), 32)} --dataset=digits',
+  ),
+  'online-fashion_mnist': (
+    f'{_SWEEP} {_online((1, 8, 128), 256)} --dataset=fashion_mnist '
+    '--num_seeds=3',
+  ),
+  'protocols-digits': (
+    f"{_SWEEP} --grid='{_BOUNDED};dw_min=0.0005;{_PROTOCOLS}' --dataset=digits",
+  ),
+  'protocols-fashion_mnist': (
+    f"{_SWEEP} --grid='{_BOUNDED};dw_min=0.0001;{_PROTOCOLS}' "
+    '--dataset=fashion_mnist --num_seeds=3',
+  ),
   'variants-fashion_mnist': (
     f'{_SWEEP} --sweep=variants --dataset=fashion_mnist',
   ),

@@ -169,7 +169,7 @@ def _quantised_rows(fidelity):
     )
   header = (
     *('network', 'sampler', 'quantisation error, T = 64', 'T = 256'),
-    *('slope', 'predicted'),
+    *('its slope', 'predicted'),
   )
   return [header, *rows] if rows else []
 

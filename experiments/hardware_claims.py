@@ -15,7 +15,32 @@ def _preset(name, judge, claim):
   )
 
 
+def _protocols(num_steps, bound, claim):
+  """Compares pulses of a fixed step with those of a fixed rate, on digits."""
+  fixed = f'protocol=fixed_@, num_steps={num_steps}'
+  place = f'{fixed.replace("@", "step")} less {fixed.replace("@", "rate")}'
+  return claims.Claim(
+    claim,
+    'protocols-digits',
+    {f'T = {num_steps}': f'{place}; accuracy'},
+    'points',
+    verdicts.within(bound),
+  )
+
+
 _DEVICES = (
+  _protocols(
+    64,
+    0.5,
+    'With a pulse for each coincidence and 64 ticks digits are learned as well '
+    'as with pulses thinned to the learning rate, within half a point',
+  ),
+  _protocols(
+    256,
+    5,
+    'With four times as many ticks, and so that learning rate, they still are, '
+    'within five points',
+  ),
   claims.Claim(
     'On Fashion-MNIST 1000 states cost less than a point',
     'device_tolerance-fashion_mnist',

@@ -38,7 +38,7 @@ _BLOCKS = {'claims': claim_table.table, 'commands': commands.table}
 # The first that fits counts: marks inside code are none.
 _PART = re.compile(
   r"""
-  <!--\s+table:\s+(?P<record>[^<>]+?)\s+-->\n+```text\n(?P<table>.*?)\n```
+  <!--\s+table:\s+(?P<record>[^<>]+?)\s+-->\n+```text\n(?P<table>(?:(?!```).)+?)\n```
   | <!--\s+(?P<name>\w+)\s+-->(?P<block>.*?)<!--\s+end\s+-->
   | <!--\s+(?P<reference>[^<>]+?[:;]\s[^<>]+?)\s+-->(?P<cell>(?:(?!<!--).)*?)
     <!--\s+-->

@@ -27,6 +27,29 @@ _USES = (
     verdicts.unseen,
   ),
   claims.Claim(
+    'A winner-take-all teaches as well as samples of the exact softmax, within '
+    'half a point',
+    'winners-fashion_mnist',
+    claims.over(
+      'num_steps=@, output_errors=winner less num_steps=@, '
+      'output_errors=softmax; accuracy',
+      (4, 16, 64),
+    ),
+    'points',
+    verdicts.within(0.5),
+  ),
+  claims.Claim(
+    'A hard argmax in its place costs less than five points',
+    'winners-fashion_mnist',
+    claims.over(
+      'num_steps=@, output_errors=argmax less num_steps=@, '
+      'output_errors=winner; read as ANN',
+      (4, 16, 64),
+    ),
+    'points, read as ANN',
+    verdicts.within(5),
+  ),
+  claims.Claim(
     'A delay of a window, which lets no error meet a spike that caused it, '
     'raises accuracy',
     'variants-fashion_mnist',

@@ -174,7 +174,7 @@ class CostsTest(parameterized.TestCase):
     expected = {
       **{'network': '4-3-2', 'sampler': 'sobol'},
       **{'quantisation error, T = 64': '0.016', 'T = 256': '0.004'},
-      **{'slope': '-1.000 ± 0.000', 'predicted': '-1'},
+      **{'its slope': '-1.000 ± 0.000', 'predicted': '-1'},
     }
     self.assertEqual(rows(second), [expected])
 
