@@ -1,0 +1,152 @@
+"""Runs the notebooks and keeps what they show.
+
+  python -m colab.notebooks [name ...]
+
+runs those that are named, or all of them, at their full size and in place. What
+changes from run to run or machine to machine is not kept. It also writes the
+owner of the repository into the notebooks and README.
+"""
+
+import base64
+import io
+import os
+import pathlib
+import re
+import sys
+from typing import Any
+
+import nbclient
+import nbformat
+from PIL import Image
+
+# Who has the repository on GitHub; fill it in here and nowhere else.
+OWNER = 'OWNER'
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+FOLDER = ROOT / 'colab'
+README = ROOT / 'README.md'
+PARAMETERS = 'parameters'  # tag of the cell that holds them
+_SECONDS = 1800  # that a cell may take
+_COLORS = 128  # of a picture; lines and letters need no more
+_REPOSITORY = re.compile(r'(github(?:\.com)?/)[^/\s]+(/ssnn_jax\b)')
+_METADATA = {
+  'kernelspec': {
+    'display_name': 'Python 3',
+    'language': 'python',
+    'name': 'python3',
+  },
+  'language_info': {'name': 'python'},
+}
+
+
+def find() -> list[pathlib.Path]:
+  """Lists the notebooks."""
+  return sorted(FOLDER.glob('*.ipynb'))
+
+
+def fill_owner(text: str) -> str:
+  """Writes the owner wherever a text names the repository on GitHub."""
+  return _REPOSITORY.sub(rf'\g<1>{OWNER}\g<2>', text)
+
+
+def badge(name: str) -> str:
+  """Makes the badge that opens a notebook on Colab, in Markdown."""
+  site = 'https://colab.research.google.com'
+  image = f'![Open In Colab]({site}/assets/colab-badge.svg)'
+  path = f'{OWNER}/ssnn_jax/blob/main/colab/{name}.ipynb'
+  return f'[{image}]({site}/github/{path})'
+
+
+def read(path: pathlib.Path) -> nbformat.NotebookNode:
+  """Reads a notebook."""
+  return nbformat.read(path, as_version=4)
+
+
+def execute(path: pathlib.Path, **parameters: Any) -> nbformat.NotebookNode:
+  """Runs a notebook in a kernel of its own.
+
+  Args:
+    path: the notebook, which stays as it is.
+    **parameters: values in the place of those in the cell tagged
+      `parameters`.
+
+  Returns:
+    The notebook with what it has shown.
+
+  Raises:
+    CellExecutionError: if a cell does.
+  """
+  notebook = read(path)
+  lines = [f'{name} = {value!r}' for name, value in parameters.items()]
+  for cell in notebook.cells:
+    if PARAMETERS in cell.metadata.get('tags', ()):
+      cell.source = '\n'.join([cell.source, *lines])
+  client = nbclient.NotebookClient(
+    notebook,
+    kernel_name=_METADATA['kernelspec']['name'],
+    extra_arguments=['--log-level=ERROR'],
+    timeout=_SECONDS,
+    resources={'metadata': {'path': str(path.parent)}},
+  )
+  # XLA tells of each compilation that a busy machine makes slow.
+  return client.execute(env={**os.environ, 'TF_CPP_MIN_LOG_LEVEL': '3'})
+
+
+def normalise(notebook: nbformat.NotebookNode) -> None:
+  """Takes from a notebook what is not its own: times, versions, counts."""
+  notebook.metadata = nbformat.from_dict(_METADATA)
+  count = 0
+  for index, cell in enumerate(notebook.cells):
+    cell.id = f'cell-{index}'
+    tags = cell.metadata.get('tags')
+    cell.metadata = nbformat.from_dict({'tags': tags} if tags else {})
+    if cell.cell_type != 'code':
+      continue
+    count += 1
+    cell.execution_count = count
+    cell.outputs = _join_streams(cell.outputs)
+    for output in cell.outputs:
+      if output.output_type == 'execute_result':
+        output.execution_count = count
+      if 'image/png' in output.get('data', {}):
+        output.data.pop('text/plain', None)  # '<Figure size ...>'
+        output.metadata = nbformat.from_dict({})
+        output.data['image/png'] = _shrink(output.data['image/png'])
+
+
+def _join_streams(outputs):
+  """Joins texts that follow each other; where they part is chance."""
+  joined = []
+  for output in outputs:
+    is_text = output.output_type == 'stream'
+    last = joined[-1] if joined else {}
+    if is_text and last.get('name') == output.name:
+      last.text += output.text
+    else:
+      joined.append(output)
+  return joined
+
+
+def _shrink(png: str) -> str:
+  """Gives a picture a palette, which makes it several times smaller."""
+  image = Image.open(io.BytesIO(base64.b64decode(png))).convert('RGB')
+  image = image.quantize(_COLORS, dither=Image.Dither.NONE)
+  file = io.BytesIO()
+  image.save(file, 'PNG', optimize=True)
+  return base64.b64encode(file.getvalue()).decode()
+
+
+def main(names: list[str]) -> None:
+  """Fills in the owner, runs notebooks and writes them."""
+  for path in (*find(), README):
+    text = path.read_text()
+    if fill_owner(text) != text:
+      path.write_text(fill_owner(text))
+  for path in [FOLDER / f'{name}.ipynb' for name in names] or find():
+    print(path.relative_to(ROOT), flush=True)
+    notebook = execute(path)
+    normalise(notebook)
+    nbformat.write(notebook, path)
+
+
+if __name__ == '__main__':
+  main(sys.argv[1:])

@@ -1,0 +1,169 @@
+"""Tests that the notebooks run, and that they show what they make."""
+
+import base64
+import contextlib
+import io
+import json
+import pathlib
+import re
+import sys
+import types
+from unittest import mock
+
+from absl.testing import absltest
+from absl.testing import parameterized
+from IPython.core import inputtransformer2
+import numpy as np
+from PIL import Image
+
+from colab import notebooks
+
+NAMES = [(path.stem,) for path in notebooks.find()]
+RECORD = 'spike_train_length-digits'
+
+
+def read(name):
+  return notebooks.read(notebooks.FOLDER / f'{name}.ipynb')
+
+
+def execute(name, **parameters):
+  return notebooks.execute(notebooks.FOLDER / f'{name}.ipynb', **parameters)
+
+
+def code(notebook):
+  return [cell for cell in notebook.cells if cell.cell_type == 'code']
+
+
+def printed(notebook):
+  """Returns all that a notebook says, an output after the other."""
+  return '\n'.join(
+    output.get('text') or output.data['text/plain']
+    for cell in code(notebook)
+    for output in cell.outputs
+    if 'image/png' not in output.get('data', {})
+  )
+
+
+def figures(notebook):
+  return [
+    output.data['image/png']
+    for cell in code(notebook)
+    for output in cell.outputs
+    if 'image/png' in output.get('data', {})
+  ]
+
+
+class ExecutionTest(absltest.TestCase):
+  """The notebooks at a small size; a test each, so that workers share them."""
+
+  def test_quickstart(self):
+    done = execute('quickstart', num_steps=4, num_epochs=1, lengths=[1])
+    self.assertLen(figures(done), 3)
+    text = printed(done)
+    self.assertIn('as counted by learn: True', text)
+    self.assertRegex(text, r'ANN: +\d+\.\d+%')
+
+  def test_reproduce_figures(self):
+    done = execute('reproduce_figures', records=RECORD)
+    self.assertLen(figures(done), 1)
+    # What is kept there is what the records say now.
+    kept = printed(read('reproduce_figures'))
+    self.assertIn(printed(done), kept)
+
+  def test_your_own_network(self):
+    done = execute('your_own_network', num_samples=200, num_epochs=1)
+    self.assertLen(figures(done), 1)
+    accuracies = re.findall(r'(\S+)%', printed(done))
+    self.assertLen(accuracies, 3)
+
+
+class NotebookTest(parameterized.TestCase):
+  @parameterized.parameters(*NAMES)
+  def test_outputs_are_kept(self, name):
+    for cell in code(read(name)):
+      self.assertIsNotNone(cell.execution_count)
+      for output in cell.outputs:
+        self.assertNotEqual(output.output_type, 'error')
+        self.assertNotEqual(output.get('name'), 'stderr')
+    self.assertNotEmpty(printed(read(name)))
+    self.assertNotEmpty(figures(read(name)))
+
+  @parameterized.parameters(*NAMES)
+  def test_nothing_is_kept_of_the_machine(self, name):
+    notebook = read(name)
+    for place in (notebooks.ROOT, pathlib.Path.home(), sys.prefix):
+      self.assertNotIn(f'{place}/', json.dumps(notebook))
+    as_it_is = json.dumps(notebook, sort_keys=True)
+    with mock.patch.object(notebooks, '_shrink', lambda png: png):
+      notebooks.normalise(notebook)
+    self.assertEqual(json.dumps(notebook, sort_keys=True), as_it_is)
+
+  @parameterized.parameters(*NAMES)
+  def test_badge_and_parameters(self, name):
+    notebook = read(name)
+    first = notebook.cells[0].source
+    self.assertEqual(first.partition('\n')[0], notebooks.badge(name))
+    tags = [cell.metadata.get('tags', []) for cell in notebook.cells]
+    self.assertLen([t for t in tags if notebooks.PARAMETERS in t], 1)
+
+  @parameterized.parameters(*NAMES)
+  def test_installs_on_colab_alone(self, name):
+    source = code(read(name))[0].source
+    transformed = inputtransformer2.TransformerManager().transform_cell(source)
+
+    def run(folder, *modules):
+      shell = mock.Mock()
+      scope = {'get_ipython': lambda: shell}
+      present = {module: types.ModuleType(module) for module in modules}
+      with contextlib.chdir(folder), mock.patch.dict(sys.modules, present):
+        exec(compile(transformed, name, 'exec'), scope)
+        where = pathlib.Path.cwd()
+      return [call.args[0] for call in shell.system.call_args_list], where
+
+    for folder in (notebooks.ROOT, notebooks.FOLDER):
+      self.assertEqual(run(folder), ([], notebooks.ROOT))
+    empty = pathlib.Path(self.create_tempdir().full_path).resolve()
+    (empty / 'ssnn_jax').mkdir()
+    commands, where = run(empty, 'google.colab')
+    self.assertEqual(where, empty / 'ssnn_jax')
+    repository = f'https://github.com/{notebooks.OWNER}/ssnn_jax'
+    self.assertTrue(commands[0].endswith(repository))
+    self.assertTrue(commands[0].startswith('git clone '))
+    self.assertNotIn('pip', ' '.join(commands))
+
+  def test_the_owner_is_the_same_everywhere(self):
+    for path in (*notebooks.find(), notebooks.README):
+      text = path.read_text()
+      self.assertEqual(notebooks.fill_owner(text), text, path.name)
+    other = 'https://github.com/someone/ssnn_jax'
+    with mock.patch.object(notebooks, 'OWNER', 'someone'):
+      text = (notebooks.FOLDER / 'quickstart.ipynb').read_text()
+      self.assertEqual(notebooks.fill_owner(text).count('someone/ssnn_jax'), 2)
+      self.assertIn(other, notebooks.fill_owner(text))
+
+  def test_all_records_are_told_of(self):
+    kept = printed(read('reproduce_figures'))
+    told = set(re.findall(r'^([\w.-]+)\n\n', kept, re.MULTILINE))
+    folders = (notebooks.ROOT / 'experiments' / 'records').iterdir()
+    self.assertEmpty({path.name for path in folders} - told)
+
+  def test_your_own_network_takes_forty_lines(self):
+    # Without the first cell, which is that of all, and the one that only looks.
+    cells = code(read('your_own_network'))[1:]
+    sources = [c.source for c in cells if 'pyplot' not in c.source]
+    lines = [line for s in sources for line in s.splitlines() if line.strip()]
+    self.assertLessEqual(len(lines), 40)
+
+  def test_pictures_get_smaller_and_stay_what_they_are(self):
+    stripes = np.zeros((60, 90, 3), np.uint8)
+    stripes[::7] = 0, 114, 178
+    file = io.BytesIO()
+    Image.fromarray(stripes).save(file, 'PNG', compress_level=0)
+    png = notebooks._shrink(base64.b64encode(file.getvalue()).decode())
+    self.assertLess(len(png), len(file.getvalue()))
+    image = Image.open(io.BytesIO(base64.b64decode(png))).convert('RGB')
+    np.testing.assert_array_equal(np.asarray(image), stripes)
+
+
+if __name__ == '__main__':
+  absltest.main()
