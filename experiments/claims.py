@@ -128,7 +128,7 @@ _ARCHITECTURES = (
     'within half a point of the ANN of that depth',
     'depth-fashion_mnist',
     {
-      sizes: f'layer_sizes={sizes}, num_steps=64, sampler=sobol; minus'
+      sizes: f'ssnn {sizes} 64 sobol; minus'
       for sizes in (
         '784-204-204-10',
         '784-177-177-177-10',

@@ -46,7 +46,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
   ),
   'wide-fashion_mnist': (
     f"{_SWEEP} --grid='num_steps=64;sampler=bernoulli,sobol' "
-    f'--num_seeds=3 --layer_sizes=784,800,10 {_LONG}',
+    f'--num_seeds=5 --layer_sizes=784,800,10 {_LONG}',
   ),
   'spike_train_length-digits': (f'{_SWEEP} --dataset=digits',),
   'spike_train_length-fashion_mnist': (f'{_SWEEP} --dataset=fashion_mnist',),

@@ -144,7 +144,7 @@ def label(axes: Axes, axis: GridAxis) -> None:
   name = _UNITS.get(axis.field, axis.field.replace('_', ' '))
   if axis.followers:
     names = ', '.join(axis.followers).replace('_', ' ')
-    name += f', and with it the {names}'
+    name += f',\nand with it the {names}'
   axes.set_xlabel(name)
   axes.grid(alpha=0.3)
   labels = [

@@ -268,13 +268,13 @@ class FigureTest(parameterized.TestCase):
     # The batch size decides on the learning rate, and not the reverse.
     (
       ('batch_size=1;learning_rate=0.1', 'batch_size=8,64;learning_rate=1'),
-      'batch size (samples), and with it the learning rate',
+      'batch size (samples),\nand with it the learning rate',
       ['ANN', *(f'num_steps = {t}' for t in (4, 16, 64, 128))],
     ),
     # Each decides on the other.
     (
       ('batch_size=1;learning_rate=0.1', 'batch_size=8;learning_rate=1'),
-      'batch size (samples), and with it the learning rate',
+      'batch size (samples),\nand with it the learning rate',
       ['ANN', *(f'num_steps = {t}' for t in (4, 16, 64, 128))],
     ),
     # Neither does.
