@@ -21,7 +21,8 @@ venv: $(STAMP) $(KERNELS)
 $(STAMP): setup.cfg pyproject.toml
 	@echo 'installing into $(VENV) ...'
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(RUN) -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@$(RUN) -m pip install --quiet --disable-pip-version-check \
+	  --config-settings editable_mode=compat -e '.[test]'
 	@touch $@
 
 # Where they cannot be compiled everything works without them, slower.

@@ -10,7 +10,7 @@ from experiments import verdicts
 
 _HEADINGS = (
   *('claim', 'measured', 'seeds', 'record', 'command'),
-  *('minutes of training, device', 'verdict'),
+  *('minutes of training (not compiling), device', 'verdict'),
 )
 CLAIMS: tuple[claims.Claim, ...] = (
   *(*claims.CLAIMS, *rival_claims.CLAIMS, *hardware_claims.CLAIMS),

@@ -168,8 +168,8 @@ def _quantised_rows(fidelity):
       )
     )
   header = (
-    *('network', 'sampler', 'quantisation error, T = 64', 'T = 256'),
-    *('its slope', 'predicted'),
+    *('network', 'sampler', 'quantisation error, T = 64', 'that at T = 256'),
+    *('its slope', 'its prediction'),
   )
   return [header, *rows] if rows else []
 

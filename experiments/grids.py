@@ -254,6 +254,8 @@ def _parse_value(name, text):
     if choices and text not in choices:
       raise ValueError(text)
     if is_tuple:
+      if name == 'layer_sizes' and len(numbers) < 2:
+        raise ValueError(text)
       return tuple(map(kind, numbers))
     return _parse_bool(text) if kind is bool else kind(text)
   except ValueError:
@@ -262,6 +264,8 @@ def _parse_value(name, text):
       expected = f'one of {", ".join(choices)}'
     elif is_tuple:
       expected += " or several with '-' between them"
+      if name == 'layer_sizes':
+        expected = "numbers with '-' between them, as in 64-32-10"
     expected += ', or none' if may_be_none else ''
     raise _mistake(f"{name} cannot be '{text}', but {expected}") from None
 

@@ -26,20 +26,26 @@ _USES = (
     'points, by potential',
     verdicts.unseen,
   ),
-  claims.Claim(
-    'A winner-take-all teaches as well as samples of the exact softmax, within '
-    'half a point',
-    'winners-fashion_mnist',
-    claims.over(
-      'num_steps=@, output_errors=winner less num_steps=@, '
-      'output_errors=softmax; accuracy',
-      (4, 16, 64),
-    ),
-    'points',
-    verdicts.within(0.5),
+  *(
+    claims.Claim(
+      f'On {name} a winner-take-all teaches as well as samples of the exact '
+      'softmax, within half a point',
+      record,
+      claims.over(
+        'num_steps=@, output_errors=winner less num_steps=@, '
+        'output_errors=softmax; accuracy',
+        (4, 16, 64),
+      ),
+      'points',
+      verdicts.within(0.5),
+    )
+    for name, record in (
+      ('Fashion-MNIST', 'winners-fashion_mnist'),
+      ('digits', 'winners-digits'),
+    )
   ),
   claims.Claim(
-    'A hard argmax in its place costs less than five points',
+    'On Fashion-MNIST a hard argmax in its place costs less than five points',
     'winners-fashion_mnist',
     claims.over(
       'num_steps=@, output_errors=argmax less num_steps=@, '

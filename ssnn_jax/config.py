@@ -3,6 +3,9 @@
 import dataclasses
 import math
 
+import jax
+import jax.numpy as jnp
+
 from ssnn_jax import crossbar
 from ssnn_jax import firing
 from ssnn_jax import spikes
@@ -135,8 +138,13 @@ class NetworkConfig:
     for field, choices in _CHOICES.items():
       value = getattr(self, field)
       if isinstance(value, firing.FiringFunction):
-        continue
-      _check(field, value, value in choices, 'one of ' + ', '.join(choices))
+        is_valid = _is_probability(value.probability)
+        _check(field, value, is_valid, 'a probability in [0, 1] everywhere')
+      else:
+        expected = 'one of ' + ', '.join(choices)
+        if field == 'firing_function':
+          expected += ', or a firing.FiringFunction'
+        _check(field, value, value in choices, expected)
 
   @property
   def schedule(self) -> spikes.Schedule:
@@ -174,6 +182,13 @@ _CHOICES = {
   'sampler': tuple(thresholds.SAMPLERS),
   'representation': REPRESENTATIONS,
 }
+
+
+def _is_probability(function):
+  """Tries a function where potentials may be; also while jax traces."""
+  with jax.ensure_compile_time_eval():
+    rates = function(jnp.linspace(-8.0, 8.0, 1025))
+    return bool(jnp.all((rates >= 0.0) & (rates <= 1.0)))
 
 
 def _is_count(value):

@@ -1,5 +1,6 @@
 """Tests of claims: their verdicts, their records, and the commands of these."""
 
+import dataclasses
 import re
 import shlex
 
@@ -10,16 +11,19 @@ from experiments import cells
 from experiments import claim_table
 from experiments import claims
 from experiments import commands
+from experiments import config_records
 from experiments import defaults
+from experiments import grids
 from experiments import tables
 from experiments import verdicts
+from ssnn_jax import records
 
-_FLAGS = {
-  record: dict(
-    word[2:].split('=', 1)
+_SWEEPS = {
+  record: [
+    tuple(word[2:].split('=', 1))
     for word in shlex.split(own[0])
     if word.startswith('--')
-  )
+  ]
   for record, own in commands.COMMANDS.items()
   if own[0].startswith('python -m experiments.sweep')
 }
@@ -110,17 +114,35 @@ class CommandsTest(parameterized.TestCase):
     folders = {path.name for path in tables.FOLDER.iterdir()}
     self.assertEqual(set(commands.COMMANDS), folders)
 
-  @parameterized.parameters(*_FLAGS.items())
+  @parameterized.parameters(*_SWEEPS.items())
   def test_a_sweep_has_made_what_its_flags_say(self, record, given):
-    for setting in tables.settings(record):
-      self.assertLen(setting.seeds, int(given.get('num_seeds', 5)))
-      base = defaults.CONFIGS[given['dataset']]
-      for name in ('dataset', 'batch_size', 'num_epochs'):
-        told = given.get(name, str(getattr(base, name)))
-        self.assertEqual(str(setting.config[name]), told)
-      for name in ('test_dataset', 'hold_out'):
-        if name in given:
-          self.assertEqual(str(setting.config[name]), given[name])
+    flags = dict(given)
+    seeds = range(int(flags.pop('num_seeds', 5)))
+    asked = [grids.parse(text) for name, text in given if name == 'grid']
+    if not flags.pop('grid', None):
+      asked = grids.SWEEPS[flags.pop('sweep', 'spike_train_length')]
+    fields = {
+      name: value
+      for flag, text in flags.items()
+      for name, (value,) in grids.parse(
+        f'{flag}={text.replace(",", "-")}'
+      ).items()
+    }
+    base = defaults.CONFIGS[flags['dataset']]
+    listed = grids.settings(dataclasses.replace(base, **fields), *asked)
+    expected = {
+      f'{setting.name}/seed={seed}': config_records.as_record(
+        dataclasses.replace(setting.config, seed=seed)
+      )
+      for setting in listed
+      for seed in seeds
+    }
+    folder = tables.folder(record)
+    found = {
+      str(run.folder.relative_to(folder)): config_records.complete(run.config)
+      for run in records.find(folder)
+    }
+    self.assertEqual(found, expected)
 
 
 if __name__ == '__main__':

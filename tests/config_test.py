@@ -2,8 +2,10 @@
 
 from absl.testing import absltest
 from absl.testing import parameterized
+import jax.numpy as jnp
 
 import ssnn_jax
+from ssnn_jax import firing
 
 SIZES = (12, 9, 8, 3)
 
@@ -25,6 +27,7 @@ class ConfigTest(parameterized.TestCase):
     dict(dropout=1.0),
     dict(dropout=-0.1),
     dict(firing_function='relu'),
+    dict(firing_function=firing.clip()._replace(probability=jnp.tanh)),
     dict(integration='sum'),
     dict(forward='spike'),
     dict(backward=''),

@@ -173,8 +173,8 @@ class CostsTest(parameterized.TestCase):
     )
     expected = {
       **{'network': '4-3-2', 'sampler': 'sobol'},
-      **{'quantisation error, T = 64': '0.016', 'T = 256': '0.004'},
-      **{'its slope': '-1.000 ± 0.000', 'predicted': '-1'},
+      **{'quantisation error, T = 64': '0.016', 'that at T = 256': '0.004'},
+      **{'its slope': '-1.000 ± 0.000', 'its prediction': '-1'},
     }
     self.assertEqual(rows(second), [expected])
 

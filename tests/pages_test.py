@@ -60,8 +60,8 @@ class CellsTest(parameterized.TestCase):
   @parameterized.parameters(*_RECORDS)
   def test_labels_that_tell_rows_apart_name_their_cells(self, record):
     for table in tables.tables(record):
-      names, place = [''], 0
-      while len(set(names)) < len(table.rows):
+      names, place = [], 0
+      while not place or len(set(names)) < len(table.rows):
         place += 1
         labels = [filter(None, row[:place]) for row in table.rows]
         names = list(map(' '.join, labels))

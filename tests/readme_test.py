@@ -53,7 +53,7 @@ class ReadmeTest(parameterized.TestCase):
       own = ssnn_jax.datasets.load('own.npz')
     accuracy = (scope['classes'] == scope['digits'].test.labels).mean()
     self.assertGreater(float(accuracy), 0.9)
-    self.assertLen(own.train.labels, 500)
+    self.assertLen(own.train.labels, 1200)
 
   def test_commands_name_flags_that_are_there(self):
     modules = sorted({module for module, _ in COMMANDS})
