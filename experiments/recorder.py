@@ -132,6 +132,8 @@ def _open(run, like, resume, library, stack):
       str(run.folder / 'tensorboard'),
       # Hides what was told of later epochs, which are trained again.
       purge_step=None if is_new else start.epoch + 1,
+      # Its files are named by the second, and a run may go on within one.
+      filename_suffix=f'.{start.epoch}',
     )
     stack.callback(board.close)
   return Record(run, start, manager, board)

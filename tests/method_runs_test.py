@@ -108,7 +108,7 @@ class MethodRunsTest(parameterized.TestCase):
     self.assertEqual(name, 'methods')
     told = [row['method'] for row in rows(table)]
     self.assertEqual(told, [methods.ANN, *sorted(RIVALS)])
-    labels = [label.get_text() for label in sheet.axes[0].get_xticklabels()]
+    labels = [label.get_text() for label in sheet.axes[-1].get_xticklabels()]
     self.assertEqual(labels, list(RIVALS))
     folders = {path.name for path in self.workdir.iterdir()}
     self.assertEqual(folders, {'bp', *(f'method={name}' for name in RIVALS)})
