@@ -48,8 +48,9 @@ class ReadmeTest(parameterized.TestCase):
     scope = {}
     folder = self.create_tempdir().full_path
     with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()):
-      for example in re.findall(r'```python\n(.*?)```', README, re.DOTALL):
-        exec(compile(example, 'README.md', 'exec'), scope)
+      for text in (README, (ROOT / 'docs' / 'hardware.md').read_text()):
+        for example in re.findall(r'```python\n(.*?)```', text, re.DOTALL):
+          exec(compile(example, 'a page', 'exec'), scope)
       own = ssnn_jax.datasets.load('own.npz')
     accuracy = (scope['classes'] == scope['digits'].test.labels).mean()
     self.assertGreater(float(accuracy), 0.9)
