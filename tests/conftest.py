@@ -30,6 +30,11 @@ def pytest_configure(config):
   compiled = os.environ.get(COMPILED) or make_folder()
   os.environ[COMPILED] = os.environ['JAX_COMPILATION_CACHE_DIR'] = compiled
   os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0'
+  # What is read while another writes it is compiled once more; the tests that
+  # read the errors of a command need not hear of it.
+  os.environ['PYTHONWARNINGS'] = (
+    'ignore:Error reading persistent compilation cache entry:UserWarning'
+  )
   jax.config.update('jax_compilation_cache_dir', compiled)
   jax.config.update('jax_persistent_cache_min_compile_time_secs', 0)
   # absl's temporary folders ask for a flag, which pytest does not parse.
