@@ -57,12 +57,11 @@ def table(settings: Sequence[summary.Setting]) -> str:
   for quantity, read in _READS.items():
     for uses in _combinations(spiking):
       told = [by_place.get((uses, number)) for number in steps]
-      sizes = [len(setting.seeds) for setting in told if setting]
       rows.append(
         (
           *(read, _name(uses)),
           *(_points(setting, ann, quantity) for setting in told),
-          ' to '.join(map(str, sorted(set(sizes)))),
+          summary.seeds(filter(None, told)),
         )
       )
   accuracy = summary.spread(ann, summary.ACCURACIES[0], 100, 2)
@@ -72,7 +71,7 @@ def table(settings: Sequence[summary.Setting]) -> str:
 def _points(setting, ann, quantity):
   if setting is None:
     return ''
-  mean, half_width = _difference(setting, ann, quantity)
+  mean, half_width = summary.difference(setting, ann, quantity)
   if not half_width:
     return f'{100 * mean:+.2f}'
   return summary.points(mean, half_width)
@@ -121,7 +120,7 @@ def _plot(axes, part, combinations, ann, index, quantity):
   """Plots networks of one T, by their uses of spikes, read in one way."""
   color, marker = _LOOKS[index]
   there = [uses for uses in combinations if uses in part]
-  points = [_difference(part[uses], ann, quantity) for uses in there]
+  points = [summary.difference(part[uses], ann, quantity) for uses in there]
   means, half_widths = 100 * np.transpose(points)
   axes.errorbar(
     # Apart, so that none hides another.
@@ -135,14 +134,6 @@ def _plot(axes, part, combinations, ann, index, quantity):
     capsize=2,
     label=f'read by {_READS[quantity]}',
   )
-
-
-def _difference(setting, ann, quantity):
-  """Compares with the ANN; of one seed there is no interval."""
-  mean, half_width = summary.paired_difference(setting, ann, quantity)
-  if np.isnan(half_width):
-    return setting.mean(quantity) - ann.mean(quantity), 0.0
-  return mean, half_width
 
 
 def _steps(settings):

@@ -161,6 +161,17 @@ _ARCHITECTURES = (
     verdicts.within(0.5),
   ),
 )
+_NETWORKS = '784-256-10', '784-256-256-10'  # of fidelity
+
+
+def _slope(sampler, judge, claim):
+  """Judges the slope in T of an update error for given rates."""
+  measured = {
+    sizes: f'{sizes} {sampler}; its slope; first .3f' for sizes in _NETWORKS
+  }
+  return Claim(claim, 'fidelity-fashion_mnist', measured, '(slope)', judge)
+
+
 _ERRORS = (
   Claim(
     'From 64 to 256 ticks the quantisation error halves',
@@ -190,26 +201,16 @@ _ERRORS = (
     'points',
     verdicts.above(0),
   ),
-  Claim(
-    'For given rates the update error of random trains falls as T^-1/2',
-    'fidelity-fashion_mnist',
-    {
-      sizes: f'{sizes} bernoulli; its slope; first .3f'
-      for sizes in ('784-256-10', '784-256-256-10')
-    },
-    '(slope)',
+  _slope(
+    'bernoulli',
     verdicts.between(-0.52, -0.48),
+    'For given rates the update error of random trains falls as T^-1/2',
   ),
-  Claim(
+  _slope(
+    'sobol',
+    verdicts.between(-1.1, -0.9),
     'That of low-discrepancy trains falls as 1 / T, within a tenth of that '
     'power',
-    'fidelity-fashion_mnist',
-    {
-      sizes: f'{sizes} sobol; its slope; first .3f'
-      for sizes in ('784-256-10', '784-256-256-10')
-    },
-    '(slope)',
-    verdicts.between(-1.1, -0.9),
   ),
   Claim(
     'Low-discrepancy trains make an update error of 0.25 at least four '
@@ -217,7 +218,7 @@ _ERRORS = (
     'fidelity-fashion_mnist',
     {
       sizes: f'{sizes} 32 bernoulli over {sizes} 32 sobol; BP steps for it; .1f'
-      for sizes in ('784-256-10', '784-256-256-10')
+      for sizes in _NETWORKS
     },
     'times fewer steps of BP',
     verdicts.above(4),

@@ -16,6 +16,7 @@ import ssnn_jax
 BENCHMARK, FIDELITY = 'benchmark.jsonl', 'fidelity.jsonl'
 QUANTISED = 'quantisation_error'  # of lines of fidelity
 TARGET_ERROR = 0.25  # at which prices are compared
+PRICED_WINDOW = 32  # of benchmarks
 
 
 def load(folder: str | os.PathLike, name: str) -> list[dict[str, Any]]:
@@ -135,7 +136,8 @@ def fidelity_table(
     errors = {line['num_steps']: line['error'] for line in lines}
     predicted = orders.ORDERS[sampler]
     steps = at_target(list(errors), list(errors.values()))
-    prices = learn_prices(benchmark, sizes, sampler) if window == 32 else {}
+    is_timed = window == PRICED_WINDOW
+    prices = learn_prices(benchmark, sizes, sampler) if is_timed else {}
     price = math.nan
     if len(prices) > 1:
       price = interpolate(list(prices), list(prices.values()), steps)

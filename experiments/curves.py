@@ -17,7 +17,10 @@ import ssnn_jax
 from ssnn_jax import records
 
 # Of inputs and hidden layers, in their order; the output is black.
-_COLORS = (figures.BLUE, figures.ORANGE, figures.GREEN, '#D55E00', '#CC79A7')
+_COLORS = (
+  *(figures.BLUE, figures.ORANGE, figures.GREEN),
+  *(figures.VERMILION, figures.PURPLE),
+)
 _MARKERS = ('o', 's', '^', 'D', 'v')
 _LINES = ('-', '--')
 # Of each column of the table: the name in a line of metrics, what is shown of

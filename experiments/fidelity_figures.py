@@ -14,10 +14,10 @@ _SAMPLERS = {
   'threefry': (figures.GREEN, '^'),
 }
 _WINDOWS = {1: ':', 4: '-.', 32: '-', 0: '--'}
+_OTHER_WINDOWS = (0, (6, 2, 1, 2, 1, 2))
 _NETWORKS = ('-', '--', '-.', ':')  # of prices
 _CAUSES = {'chance': '-', 'kinks': ':'}
 _MOST_TICKS = 6
-_PRICED = 32  # the window of benchmarks
 
 
 def draw(fidelity: list[dict], benchmark: list[dict]) -> figure.Figure:
@@ -67,7 +67,7 @@ def _draw_errors(panels, networks, curves):
     longest = {sampler: lines for (_, sampler), lines in own.items()}
     for (window, sampler), lines in own.items():
       label = f'{sampler}, n = {window or "T"}'
-      linestyle = _WINDOWS[window]
+      linestyle = _WINDOWS.get(window, _OTHER_WINDOWS)
       _plot(axes, lines, 'error', sampler, label=label, linestyle=linestyle)
     for sampler, lines in longest.items():
       for cause in _CAUSES:
@@ -119,7 +119,7 @@ def _draw_prices(axes, networks, curves, benchmark):
   for (sizes, window, sampler), lines in curves.items():
     prices = costs.learn_prices(benchmark, sizes, sampler)
     timed = [line for line in lines if line['num_steps'] in prices]
-    if window != _PRICED or not timed:
+    if window != costs.PRICED_WINDOW or not timed:
       continue
     color, marker = _SAMPLERS[sampler]
     linestyle = _NETWORKS[networks.index(sizes) % len(_NETWORKS)]
@@ -132,7 +132,7 @@ def _draw_prices(axes, networks, curves, benchmark):
     told[_name(sizes)] = linestyle
   for name, linestyle in told.items():
     axes.plot([], [], color='0.4', linestyle=linestyle, label=name)
-  _set_errors(axes, f'against price, n = {_PRICED}')
+  _set_errors(axes, f'against price, n = {costs.PRICED_WINDOW}')
   axes.set_xscale('log')
   axes.set_xlabel('time of a step, in that of BP')
   sheets.set_log(axes.xaxis)

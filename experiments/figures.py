@@ -4,6 +4,7 @@ from collections.abc import Sequence
 import itertools
 import os
 import pathlib
+from typing import Any
 
 import matplotlib
 from matplotlib import figure
@@ -16,10 +17,12 @@ from experiments import summary
 from experiments import synapses
 from ssnn_jax import datasets
 
-# Okabe and Ito's palette, which the colour-blind tell apart.
+# Okabe and Ito's palette, which the colour-blind tell apart, but for its
+# yellow, which is faint on white. Black is the ANN's.
 BLUE, ORANGE, GREEN, BLACK = '#0072B2', '#E69F00', '#009E73', '#000000'
+VERMILION, PURPLE, SKY = '#D55E00', '#CC79A7', '#56B4E9'
 ERROR_LABEL = "RMS distance from\nBP's gradient, relative"
-_OTHERS = ('#D55E00', ORANGE, '#CC79A7', GREEN, '#56B4E9')
+_OTHERS = (VERMILION, ORANGE, PURPLE, GREEN, SKY)
 _MARKERS = ('s', '^', 'D', 'v', 'P')
 _CAUSES = {'chance': '--', 'kinks': ':'}  # of errors, by their orders in T
 _ERRORS = (
@@ -95,13 +98,37 @@ def save(sheet: figure.Figure, stem: str | os.PathLike) -> list[pathlib.Path]:
   return paths
 
 
+def plot_across(
+  axes: Axes,
+  setting: summary.Setting,
+  label: str,
+  alpha: float = 0.15,
+  **look: Any,
+) -> float:
+  """Plots the accuracy of what the abscissa does not concern.
+
+  Args:
+    axes: the panel; its ordinate is accuracy in percent.
+    setting: the ANN, or another one to compare with.
+    label: what the line is of.
+    alpha: of the band, which is the standard deviation over seeds.
+    **look: of the line, which is the mean.
+
+  Returns:
+    The mean.
+  """
+  mean, deviation = (
+    100 * read('test_accuracy') for read in (setting.mean, setting.deviation)
+  )
+  axes.axhspan(mean - deviation, mean + deviation, color=BLACK, alpha=alpha)
+  look = {'color': BLACK, 'linewidth': 1} | look
+  axes.axhline(mean, label=label, **look)
+  return mean
+
+
 def _plot_accuracy(axes, comparison):
   ann = comparison.ann
-  mean, deviation = (
-    100 * read('test_accuracy') for read in (ann.mean, ann.deviation)
-  )
-  axes.axhspan(mean - deviation, mean + deviation, color=BLACK, alpha=0.15)
-  axes.axhline(mean, color=BLACK, linewidth=1, label='ANN by backpropagation')
+  plot_across(axes, ann, 'ANN by backpropagation')
   for index, (name, (label, color, marker)) in enumerate(_READS.items()):
     drawn = axes.errorbar(
       [setting.num_steps for setting in comparison.spiking],

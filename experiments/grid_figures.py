@@ -13,11 +13,9 @@ from experiments import methods
 from experiments import sheets
 from experiments import summary
 
-# With those of `figures` Okabe and Ito's palette, but for its yellow, which is
-# faint on white, and black, which is the ANN's.
 _COLORS = (
   *(figures.BLUE, figures.ORANGE, figures.GREEN),
-  *('#D55E00', '#CC79A7', '#56B4E9'),
+  *(figures.VERMILION, figures.PURPLE, figures.SKY),
 )
 _MARKERS = ('o', 's', '^', 'D', 'v', 'P', 'X')
 _LINES = ('-', '-.', ':', (0, (6, 2, 1, 2, 1, 2)))
@@ -145,11 +143,8 @@ def _plot_across(axes, curves):
   """Draws the ANN across the panel, where the axis does not concern it."""
   for label, settings, look, _ in curves:
     for setting in settings:
-      mean = 100 * setting.mean('test_accuracy')
-      deviation = 100 * setting.deviation('test_accuracy')
-      low, high = mean - deviation, mean + deviation
-      axes.axhspan(low, high, color=figures.BLACK, alpha=0.08)
-      axes.axhline(mean, label=label, **{**look, 'marker': None})
+      look = {**look, 'marker': None, 'linewidth': None}
+      figures.plot_across(axes, setting, label, alpha=0.08, **look)
 
 
 def _set_errors(axes, settings):

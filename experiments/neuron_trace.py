@@ -22,8 +22,7 @@ from ssnn_jax import presentation
 from ssnn_jax import spikes
 from ssnn_jax import thresholds
 
-# Of the positive and the negative stream; from the palette of `figures`.
-POSITIVE, NEGATIVE = '#D55E00', '#CC79A7'
+POSITIVE, NEGATIVE = figures.VERMILION, figures.PURPLE  # streams
 
 
 class Trace(NamedTuple):
@@ -71,15 +70,9 @@ def trace(
   """
   sample = jnp.asarray(image), jnp.int32(label)
   blocks, sent, errors = _present(config, params, key, *sample)
-  gain = config.gains[1]
 
   def arrive(error, window):
-    if config.backward == 'rates':
-      rates = error.rates
-    else:
-      positive, negative = map(spikes.count, error.streams)
-      ticks = spikes.ticks(window) * gain
-      rates = (positive - negative).astype(jnp.float32) / ticks
+    rates = backward.carried(config, 1, error, window)
     return composite.transposed_drive(params[1], config.read_gains[1], rates)
 
   arriving = jax.vmap(jax.vmap(arrive))(errors[1], blocks.windows)

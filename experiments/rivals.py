@@ -23,7 +23,7 @@ from ssnn_jax import records
 _QUANTITY = summary.ACCURACIES[0]
 _TAKEN = 'epoch_seconds', 'stored_bits'  # that is drawn
 _WORD = 32  # bits of a number that is no spike
-_COLORS = (figures.BLUE, figures.ORANGE, figures.GREEN, '#D55E00')
+_COLORS = (figures.BLUE, figures.ORANGE, figures.GREEN, figures.VERMILION)
 _MARKERS = ('o', 's', '^', 'D')
 
 
@@ -215,12 +215,9 @@ def _plot(panels, places, settings, index):
 
 def _plot_across(panels, ann):
   """Plots the ANN, which has no T."""
-  mean, deviation = 100 * ann.mean(_QUANTITY), 100 * ann.deviation(_QUANTITY)
-  low, high = mean - deviation, mean + deviation
-  panels[0].axhspan(low, high, color=figures.BLACK, alpha=0.1)
-  panels[0].axhline(mean, color=figures.BLACK, label='ANN (BP)')
+  figures.plot_across(panels[0], ann, 'ANN (BP)')
   for axes, quantity in zip(panels[1:], _TAKEN):
-    axes.axhline(ann.mean(quantity), color=figures.BLACK)
+    axes.axhline(ann.mean(quantity), color=figures.BLACK, linewidth=1)
 
 
 def _names(settings):

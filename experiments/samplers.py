@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import math
 
 from matplotlib import figure
+import numpy as np
 
 from experiments import figures
 from experiments import grid_summary
@@ -79,7 +80,7 @@ def _accuracy_rows(names, steps, lines, ann):
           *(_spread(setting, quantity, 100, 2) for setting in pair),
           *(_points(setting, ann, quantity) for setting in pair),
           _points(*pair[::-1], quantity),
-          _count(pair),
+          summary.seeds(filter(None, pair)),
         )
       )
   return rows
@@ -97,7 +98,13 @@ def _error_rows(names, steps, lines):
       for name in summary.ERRORS
     )
     rows.append(
-      (str(t), *update, _ratio(*pair[::-1]), *quantisation, _count(pair))
+      (
+        str(t),
+        *update,
+        _ratio(*pair[::-1]),
+        *quantisation,
+        summary.seeds(filter(None, pair)),
+      )
     )
   return rows
 
@@ -117,11 +124,6 @@ def _ratio(setting, baseline):
     return ''
   ours, theirs = (s.mean(summary.ERRORS[0]) for s in (setting, baseline))
   return f'{ours / theirs:.2f}'
-
-
-def _count(pair):
-  sizes = {len(setting.seeds) for setting in pair if setting}
-  return ' to '.join(map(str, sorted(sizes)))
 
 
 def draw(settings: Sequence[summary.Setting]) -> figure.Figure:
@@ -166,11 +168,7 @@ def draw(settings: Sequence[summary.Setting]) -> figure.Figure:
 
 
 def _shade_ann(accuracies, differences, ann):
-  mean = 100 * ann.mean('test_accuracy')
-  deviation = 100 * ann.deviation('test_accuracy')
-  low, high = mean - deviation, mean + deviation
-  accuracies.axhspan(low, high, color=figures.BLACK, alpha=0.15, linewidth=0)
-  accuracies.axhline(mean, color=figures.BLACK, linewidth=1, label='ANN (BP)')
+  figures.plot_across(accuracies, ann, 'ANN (BP)')
   differences.axhline(0, color=figures.BLACK, linewidth=1, label='ANN (BP)')
   differences.axhspan(
     *(-_NEAR, _NEAR),
@@ -219,14 +217,9 @@ def _plot_errors(axes, places, settings, name, look):
 
 def _plot_differences(axes, places, settings, ann, **look):
   """Plots differences to the ANN; of one seed there is no interval."""
-  points = []
-  for setting in settings:
-    mean, half_width = summary.paired_difference(setting, ann, 'test_accuracy')
-    if math.isnan(half_width):
-      mean = setting.mean('test_accuracy') - ann.mean('test_accuracy')
-      half_width = 0.0
-    points.append((100 * mean, 100 * half_width))
-  axes.errorbar(places, *zip(*points), **look)
+  points = [summary.difference(s, ann, 'test_accuracy') for s in settings]
+  means, half_widths = 100 * np.transpose(points)
+  axes.errorbar(places, means, half_widths, **look)
 
 
 def _samplers(settings):

@@ -161,10 +161,14 @@ def event_time_table(pairs: list[Shuffled]) -> str:
 
 def count_seeds(settings: Iterable[Setting]) -> str:
   """Tells over how many seeds settings were run: 'one seed', '3 to 5 seeds'."""
+  told = seeds(settings)
+  return 'one seed' if told == '1' else f'{told} seeds'
+
+
+def seeds(settings: Iterable[Setting]) -> str:
+  """Writes over how many seeds settings were run: '5', '3 to 5'."""
   sizes = {len(setting.seeds) for setting in settings}
-  if sizes == {1}:
-    return 'one seed'
-  return f'{" to ".join(map(str, sorted({min(sizes), max(sizes)})))} seeds'
+  return ' to '.join(map(str, sorted({min(sizes), max(sizes)})))
 
 
 def describe_bars(settings: Iterable[Setting]) -> str:
@@ -200,6 +204,16 @@ def paired_difference(
   quantile = stats.t.ppf(0.975, size - 1)
   half_width = quantile * np.std(difference, ddof=1) / math.sqrt(size)
   return float(np.mean(difference)), float(half_width)
+
+
+def difference(
+  setting: Setting, baseline: Setting, name: str
+) -> tuple[float, float]:
+  """Compares as `paired_difference` does, also one seed, without interval."""
+  mean, half_width = paired_difference(setting, baseline, name)
+  if math.isnan(half_width):
+    return setting.mean(name) - baseline.mean(name), 0.0
+  return mean, half_width
 
 
 def table(comparison: Comparison) -> str:

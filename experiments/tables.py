@@ -124,10 +124,9 @@ def facts(record: str) -> dict[str, str]:
   found = settings(name)
   headers = list(_headers(folder(name)))
   if found:
-    sizes = sorted({len(setting.seeds) for setting in found})
     seconds = [np.sum(setting.values['train_seconds']) for setting in found]
     told['runs'] = str(sum(len(setting.seeds) for setting in found))
-    told['seeds'] = ' to '.join(map(str, sorted({sizes[0], sizes[-1]})))
+    told['seeds'] = summary.seeds(found)
     if np.isfinite(np.sum(seconds)):
       told['minutes'] = f'{np.sum(seconds) / 60:.1f}'
   for key in ('device', 'jax'):

@@ -53,7 +53,7 @@ _MOST_HEIGHT = 9.6  # inches, of all panels
 _LOOKS = {
   ('sgd', False): (figures.BLUE, 'o', '-'),
   ('sgd', True): (figures.ORANGE, 's', '-'),
-  ('tiki_taka', False): ('#CC79A7', 'D', '--'),
+  ('tiki_taka', False): (figures.PURPLE, 'D', '--'),
   ('tiki_taka', True): (figures.GREEN, '^', '-'),
 }
 
@@ -103,7 +103,7 @@ def draw_remedy(settings: Sequence[summary.Setting]) -> figure.Figure:
   """
   sheet, (axes,) = sheets.make(1, height=4)
   for setting in filter(grid_summary.is_ann, settings):
-    _plot_across(axes, setting, 'ANN by backpropagation')
+    figures.plot_across(axes, setting, 'ANN by backpropagation')
   spiking = [s for s in settings if not grid_summary.is_ann(s)]
   spiking.sort(key=tolerance.asymmetry)
   for index, (rule, label) in enumerate(tolerance.RULES.items()):
@@ -142,18 +142,8 @@ def _plot(axes, places, settings, color, marker, linestyle, label):
   )
 
 
-def _plot_across(axes, setting, label):
-  mean = 100 * setting.mean(tolerance.QUANTITY)
-  deviation = 100 * setting.deviation(tolerance.QUANTITY)
-  axes.axhspan(
-    mean - deviation, mean + deviation, color=figures.BLACK, alpha=0.15
-  )
-  axes.axhline(mean, color=figures.BLACK, linewidth=1, label=label)
-  return mean
-
-
 def _plot_ideal(axes, ideal):
-  mean = _plot_across(axes, ideal, 'ideal device')
+  mean = figures.plot_across(axes, ideal, 'ideal device')
   axes.axhline(
     mean - 1,
     color=figures.BLACK,

@@ -18,7 +18,7 @@ from experiments import summary
 _QUANTITY = summary.ACCURACIES[0]
 _LOOKS = (
   *((figures.BLACK, '*'), (figures.BLUE, 'o'), (figures.ORANGE, 's')),
-  *((figures.GREEN, '^'), ('#D55E00', 'D'), ('#CC79A7', 'v')),
+  *((figures.GREEN, '^'), (figures.VERMILION, 'D'), (figures.PURPLE, 'v')),
 )
 
 

@@ -95,14 +95,33 @@ def _transposed_drive(config, layer, layer_params, sources, error, windows):
   )
 
   def drive(error, window):
-    rates = error.rates
-    if config.backward == 'spikes':
-      positive, negative = map(spikes.count, error.streams)
-      ticks = spikes.ticks(window) * config.gains[layer]
-      rates = (positive - negative).astype(jnp.float32) / ticks
-    return read(rates, window)
+    return read(carried(config, layer, error, window), window)
 
   return jax.vmap(drive)(error, windows)
+
+
+def carried(
+  config: NetworkConfig,
+  layer: int,
+  error: types.ErrorSignal,
+  window: spikes.Window,
+) -> jax.Array:
+  """Takes what a transposed read carries of the errors of one window.
+
+  Args:
+    config: the network.
+    layer: the layer of weights that is read.
+    error: that of the neurons behind it.
+    window: the window.
+
+  Returns:
+    `[J]` errors: spikes by count, per tick and without the gain, or exact.
+  """
+  if config.backward == 'rates':
+    return error.rates
+  positive, negative = map(spikes.count, error.streams)
+  ticks = spikes.ticks(window) * config.gains[layer]
+  return (positive - negative).astype(jnp.float32) / ticks
 
 
 def _split(config, layer, source, kept, arriving, potentials, windows):

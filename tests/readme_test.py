@@ -1,12 +1,11 @@
 """Tests that README and the other pages say what is so."""
 
 import contextlib
+import functools
 import io
 import pathlib
 import re
 import shlex
-import subprocess
-import sys
 
 from absl.testing import absltest
 from absl.testing import parameterized
@@ -14,6 +13,7 @@ from absl.testing import parameterized
 from experiments import commands
 from experiments import pages
 import ssnn_jax
+from tests import commands as tests_commands
 
 ROOT = pathlib.Path(__file__).parent.parent
 README = (ROOT / 'README.md').read_text()
@@ -22,25 +22,19 @@ PAGES = sorted(
   for folder in ('.', 'docs', 'experiments')
   for path in ROOT.glob(f'{folder}/*.md')
 )
-COMMAND = re.compile(r'^python -m (experiments\.\w+)([^|\n]*)', re.MULTILINE)
+COMMAND = re.compile(r'^python -m experiments\.(\w+)([^|\n]*)', re.MULTILINE)
 TEXTS = [page.read_text() for page in PAGES]
 TEXTS += ['\n'.join(own) for own in commands.COMMANDS.values()]
 COMMANDS = sorted(
   {match.groups() for text in TEXTS for match in COMMAND.finditer(text)}
 )
-# The --help of commands; what takes long to import is imported once for all.
-HELPS = """
-import os, runpy, sys
-from experiments import figures, summary, trainer
-for module in sys.argv[1:]:
-  print('\\0', flush=True)
-  if not os.fork():
-    sys.argv = [module, '--help']
-    runpy.run_module(module, run_name='__main__', alter_sys=True)
-    sys.exit()
-  if os.wait()[1]:
-    sys.exit(f'{module} --help failed')
-"""
+
+
+@functools.cache
+def help_of(module):
+  done = tests_commands.run(module, '--help')
+  assert not done.returncode, done.stderr
+  return done.stdout
 
 
 class ReadmeTest(parameterized.TestCase):
@@ -57,20 +51,12 @@ class ReadmeTest(parameterized.TestCase):
     self.assertLen(own.train.labels, 1200)
 
   def test_commands_name_flags_that_are_there(self):
-    modules = sorted({module for module, _ in COMMANDS})
-    done = subprocess.run(
-      [sys.executable, '-c', HELPS, *modules],
-      cwd=ROOT,
-      capture_output=True,
-      text=True,
-      check=True,
-    )
-    helps = dict(zip(modules, done.stdout.split('\0')[1:], strict=True))
     for module, arguments in COMMANDS:
+      told = help_of(module)
       for argument in shlex.split(arguments):
         name = argument.partition('=')[0].removeprefix('--')
         pattern = rf'  --(\[no\])?{name}\b'
-        self.assertRegex(helps[module], pattern, f'{module}{arguments}')
+        self.assertRegex(told, pattern, f'{module}{arguments}')
 
   def test_make_knows_the_targets(self):
     makefile = (ROOT / 'Makefile').read_text()
