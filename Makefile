@@ -26,8 +26,8 @@ $(STAMP): setup.cfg pyproject.toml
 	@touch $@
 
 # Where they cannot be compiled everything works without them, slower.
-$(KERNELS): $(STAMP) $(wildcard ssnn_jax/cpu/*.h ssnn_jax/cpu/*.cc) ssnn_jax/compile_kernels.py
-	@$(RUN) -m ssnn_jax.compile_kernels || true
+$(KERNELS): $(STAMP) $(wildcard ssnn_jax/spikes/cpu/*.h ssnn_jax/spikes/cpu/*.cc) ssnn_jax/spikes/compile_kernels.py
+	@$(RUN) -m ssnn_jax.spikes.compile_kernels || true
 	@touch $@
 
 demo: venv
@@ -52,4 +52,4 @@ format: venv
 	@$(RUN) -m ruff format .
 
 clean:
-	rm -rf $(VENV) build *.egg-info ssnn_jax/cpu/*.so
+	rm -rf $(VENV) build *.egg-info ssnn_jax/spikes/cpu/*.so

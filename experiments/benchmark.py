@@ -37,10 +37,10 @@ from experiments import methods
 from experiments import naive
 from experiments import synapses
 import ssnn_jax
-from ssnn_jax import device_config
-from ssnn_jax import devices
-from ssnn_jax import kernels
 from ssnn_jax.config import INTEGRATIONS
+from ssnn_jax.hardware import device_config
+from ssnn_jax.hardware import devices
+from ssnn_jax.spikes import kernels
 
 NAMES = ('learn', 'infer', 'epoch')
 RIVALS = tuple(n for n in methods.METHODS if n not in (methods.ANN, 'ssnn'))
@@ -286,7 +286,7 @@ def _define_flags():
     )
   with cli.group('Spikes'):
     flags.DEFINE(numbers, 'num_steps', (64,), 'T, length of a presentation.')
-    samplers = list(ssnn_jax.thresholds.SAMPLERS)
+    samplers = list(ssnn_jax.spikes.thresholds.SAMPLERS)
     flags.DEFINE_enum(
       'sampler', 'bernoulli', samplers, 'where thresholds come from.'
     )

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import optax
 
 import ssnn_jax
-from ssnn_jax import devices
 from ssnn_jax import training
+from ssnn_jax.hardware import devices
 
 LEARNING_RATE = 0.1
 _NUM_BATCHES = 8  # that the steps take turns with

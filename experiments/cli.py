@@ -28,7 +28,7 @@ from experiments import defaults
 from experiments import fields
 from experiments import usage
 import ssnn_jax
-from ssnn_jax import kernels
+from ssnn_jax.spikes import kernels
 
 # The flags below each heading of --help; other headings come after these.
 _GROUPS: dict[str, list[str]] = {
@@ -210,7 +210,7 @@ def recommend_kernels() -> None:
   if is_cpu and not kernels.is_available('ssnn_count'):
     print(
       'spikes are simulated without compiled kernels; this is several times '
-      'faster after: python -m ssnn_jax.compile_kernels',
+      'faster after: python -m ssnn_jax.spikes.compile_kernels',
       file=sys.stderr,
     )
 

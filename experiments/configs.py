@@ -63,7 +63,7 @@ class ExperimentConfig(synapses.SynapseFields):
     'Network',
     'clip',
     'firing function of hidden neurons',
-    choices=tuple(ssnn_jax.firing.FIRING_FUNCTIONS),
+    choices=tuple(ssnn_jax.neuron.firing.FIRING_FUNCTIONS),
   )
   integration: str = fields.field(
     'Network',
@@ -115,7 +115,7 @@ class ExperimentConfig(synapses.SynapseFields):
     'bernoulli',
     'where thresholds come from: a keyed hash (bernoulli), a low-discrepancy '
     'sequence (sobol) or jax.random (threefry, slow)',
-    choices=tuple(ssnn_jax.thresholds.SAMPLERS),
+    choices=tuple(ssnn_jax.spikes.thresholds.SAMPLERS),
   )
   representation: str = fields.field(
     'Machine',

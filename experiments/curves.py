@@ -14,7 +14,7 @@ from experiments import figures
 from experiments import sheets
 from experiments import summary
 import ssnn_jax
-from ssnn_jax import records
+from ssnn_jax.runs import records
 
 # Of inputs and hidden layers, in their order; the output is black.
 _COLORS = (

@@ -19,10 +19,10 @@ import jax.numpy as jnp
 from experiments import aihwkit_response
 from experiments import cli
 import ssnn_jax
-from ssnn_jax import device_constants
-from ssnn_jax import resistive
-from ssnn_jax.device_config import PRESETS
-from ssnn_jax.device_config import DeviceConfig
+from ssnn_jax.hardware import resistive
+from ssnn_jax.hardware import variability
+from ssnn_jax.hardware.device_config import PRESETS
+from ssnn_jax.hardware.device_config import DeviceConfig
 
 _CASES = aihwkit_response.CASES
 FILE = 'response.jsonl'  # of the lines in a record
@@ -122,7 +122,7 @@ def respond(key: jax.Array, name: str, num_devices: int) -> jax.Array:
   case = _CASES[name]
   config = make_config(case)
   device_key, noise_key = jax.random.split(key)
-  constants = device_constants.draw(device_key, config, (num_devices,))
+  constants = variability.draw(device_key, config, (num_devices,))
 
   def one_pulse(index, carry):
     weights, key, pulses = carry

@@ -3,7 +3,8 @@
   python -m experiments.energy --workdir=runs/lengths --energies=crossbar
 
 It reads records alone: the activity that runs have recorded after each epoch,
-on their probe batch, gives events (`ssnn_jax.cost`), and a table of picojoules
+on their probe batch, gives events (`ssnn_jax.hardware.cost`), and a table of
+picojoules
 prices them. An update takes a pulse for each coincidence, as that of ideal
 synapses or with `--protocol=fixed_step`. The library has two tables, `loihi`
 for a digital neuromorphic chip and `crossbar` for analog arrays; their files,
@@ -29,9 +30,9 @@ from experiments import methods
 from experiments import summary
 from experiments import synapses
 import ssnn_jax
-from ssnn_jax import activity
-from ssnn_jax import cost
-from ssnn_jax import records
+from ssnn_jax.hardware import cost
+from ssnn_jax.runs import records
+from ssnn_jax.training import activity
 
 FILE = 'energy'
 _SPIKING = ('ssnn', 'feedback_alignment')  # in both directions

@@ -2,9 +2,10 @@
 
   python -m experiments.export --workdir=runs/name --file=network.nir
 
-The file is one of HDF5; `ssnn_jax.nir_graph` tells what is in it, and how its
-neurons must be reset. It takes the package nir: pip install 'ssnn_jax[nir]'.
-`experiments.nir_consumer` runs it in another library.
+The file is one of HDF5; `ssnn_jax.hardware.nir_graph` says what it holds, and
+how its neurons must be reset. It takes the package nir:
+pip install 'ssnn_jax[nir]'. `experiments.nir_consumer` runs it in another
+library.
 """
 
 import dataclasses
@@ -21,9 +22,9 @@ from experiments import config_records
 from experiments import configs
 from experiments import methods
 import ssnn_jax
-from ssnn_jax import checkpoints
 from ssnn_jax import datasets
-from ssnn_jax import records
+from ssnn_jax.runs import checkpoints
+from ssnn_jax.runs import records
 
 
 class Trained(NamedTuple):
@@ -34,7 +35,7 @@ class Trained(NamedTuple):
 
 
 def import_nir_graph() -> types.ModuleType:
-  """Imports `ssnn_jax.nir_graph`, whose package is optional.
+  """Imports `ssnn_jax.hardware.nir_graph`, whose package is optional.
 
   Returns:
     The module.
@@ -43,7 +44,7 @@ def import_nir_graph() -> types.ModuleType:
     UserError: if the package is not there.
   """
   try:
-    return importlib.import_module('ssnn_jax.nir_graph')
+    return importlib.import_module('ssnn_jax.hardware.nir_graph')
   except ImportError:
     raise ssnn_jax.UserError(
       'a NIR graph needs the package nir, which is not installed; '

@@ -180,7 +180,7 @@ def main() -> None:
   """Measures all that the flags ask for, and prints a line of each."""
   values = flags.FLAGS.flag_values_dict()
   samplers = cli.choices(
-    values, 'samplers', tuple(ssnn_jax.thresholds.SAMPLERS)
+    values, 'samplers', tuple(ssnn_jax.spikes.thresholds.SAMPLERS)
   )
   dataset = data.load_images(values)
   ends = dataset.num_inputs, dataset.num_classes
@@ -223,7 +223,7 @@ def _define_flags():
   with cli.group('Spikes'):
     steps = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
     flags.DEFINE(numbers, 'num_steps', steps, 'T, length of a presentation.')
-    samplers = ', '.join(ssnn_jax.thresholds.SAMPLERS)
+    samplers = ', '.join(ssnn_jax.spikes.thresholds.SAMPLERS)
     flags.DEFINE_list(
       *('samplers', 'bernoulli,sobol'),
       f'where thresholds come from, of {samplers}.',

@@ -19,7 +19,7 @@ from experiments import configs
 from experiments import grids
 from experiments import methods
 from experiments import summary
-from ssnn_jax import records
+from ssnn_jax.runs import records
 
 FILE = 'summary.csv'
 _FIELDS = [

@@ -19,7 +19,7 @@ from experiments import configs
 from experiments import methods
 from experiments import synapses
 import ssnn_jax
-from ssnn_jax import device_config
+from ssnn_jax.hardware import device_config
 
 Grid = Mapping[str, Sequence[Any]]
 

@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 from experiments import synapses
 import ssnn_jax
-from ssnn_jax import activity
-from ssnn_jax import bp_stdp
-from ssnn_jax import feedback_alignment
-from ssnn_jax import rpu
-from ssnn_jax import surrogate_gradient
 from ssnn_jax import training
+from ssnn_jax.baselines import bp_stdp
+from ssnn_jax.baselines import feedback_alignment
+from ssnn_jax.baselines import rpu
+from ssnn_jax.baselines import surrogate_gradient
+from ssnn_jax.training import activity
 
 ANN = 'bp'
 # What matters where an update alone has spikes.
@@ -86,7 +86,7 @@ def _feedback(config, key):
 
 def _align_feedback(config, key, **options):
   feedback = _feedback(config, key)
-  return feedback_alignment.feedback_alignment(config, feedback, **options)
+  return feedback_alignment.make_network(config, feedback, **options)
 
 
 METHODS = {
@@ -108,7 +108,7 @@ METHODS = {
   ),
   'surrogate_gradient': Method(
     'leaky integrate-and-fire neurons, by backpropagation through time',
-    _without_pulses(surrogate_gradient.surrogate_gradient),
+    _without_pulses(surrogate_gradient.make_network),
     _without_key(surrogate_gradient.make_observe),
     frozenset(('num_steps', 'tau', 'sampler', 'shuffle_ticks')),
     has_pulses=False,
@@ -116,7 +116,7 @@ METHODS = {
   ),
   'bp_stdp': Method(
     'integrate-and-fire neurons, by STDP in phases',
-    _without_pulses(bp_stdp.bp_stdp),
+    _without_pulses(bp_stdp.make_network),
     _without_key(bp_stdp.make_observe),
     frozenset(('num_steps', 'sampler', 'shuffle_ticks')),
     has_pulses=False,
@@ -124,7 +124,7 @@ METHODS = {
   ),
   'rpu': Method(
     'the ANN with pulses in the update alone',
-    _without_key(rpu.rpu),
+    _without_key(rpu.make_network),
     _without_key(lambda config: activity.make_observe(rpu.rpu_config(config))),
     _PULSES,
     has_pulses=True,

@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 
 import ssnn_jax
-from ssnn_jax import encoding
-from ssnn_jax import firing
 from ssnn_jax import network
+from ssnn_jax.neuron import firing
+from ssnn_jax.simulation import inputs as input_lib
 
 
 def ssnn(config: ssnn_jax.NetworkConfig) -> ssnn_jax.Network:
@@ -41,14 +41,14 @@ def ssnn(config: ssnn_jax.NetworkConfig) -> ssnn_jax.Network:
 
 
 def _infer(config, params, key, images):
-  rates = encoding.encode_batch(config, params, images).rates
+  rates = input_lib.encode_batch(config, params, images).rates
   _, potentials = _forward(config, params, key, rates)
   winners = _draw_winners(config, key, potentials[-1])
   return _read_out(winners, potentials[-1])
 
 
 def _learn(config, params, key, images, labels):
-  rates = encoding.encode_batch(config, params, images, labels).rates
+  rates = input_lib.encode_batch(config, params, images, labels).rates
   trains, potentials = _forward(config, params, key, rates)
   winners = _draw_winners(config, key, potentials[-1])
   error = winners - jax.nn.one_hot(labels, config.layer_sizes[-1])[None]

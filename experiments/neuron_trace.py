@@ -14,13 +14,13 @@ import numpy as np
 
 from experiments import figures
 import ssnn_jax
-from ssnn_jax import backward
-from ssnn_jax import composite
-from ssnn_jax import encoding
-from ssnn_jax import firing
-from ssnn_jax import presentation
 from ssnn_jax import spikes
-from ssnn_jax import thresholds
+from ssnn_jax.neuron import composite
+from ssnn_jax.neuron import firing
+from ssnn_jax.simulation import backward
+from ssnn_jax.simulation import forward
+from ssnn_jax.simulation import inputs as input_lib
+from ssnn_jax.spikes import thresholds
 
 POSITIVE, NEGATIVE = figures.VERMILION, figures.PURPLE  # streams
 
@@ -104,17 +104,17 @@ def trace(
 @functools.partial(jax.jit, static_argnums=0)
 def _present(config, params, key, image, label):
   """Presents a sample block by block, `[blocks, ...]` of all that is sent."""
-  batch = encoding.encode_batch(config, params, image[None], label[None])
+  batch = input_lib.encode_batch(config, params, image[None], label[None])
   inputs, membranes = jax.tree.map(
-    lambda x: x[0], (batch, presentation.at_rest(config, 1))
+    lambda x: x[0], (batch, forward.at_rest(config, 1))
   )
   keys = thresholds.make_keys(key, len(config.layer_sizes))
   kept = tuple(jnp.ones(size) for size in config.layer_sizes[1:-1])
 
   def step(membranes, index):
     block = spikes.block(config.schedule, index)
-    sources = presentation.make_sources(config, keys, jnp.int32(0), block.words)
-    sent = presentation.forward(
+    sources = forward.make_sources(config, keys, jnp.int32(0), block.words)
+    sent = forward.forward(
       config, params, sources, inputs, kept, membranes, block
     )
     errors = backward.errors(

@@ -10,7 +10,7 @@ it tells a wrong neuron where the accuracy does not.
 
 The library has to be installed by hand. What each makes of integrate-and-fire
 neurons, and what is set through the attributes of its layers where that is not
-what `ssnn_jax.nir_graph` asks for:
+what `ssnn_jax.hardware.nir_graph` asks for:
 
   sinabs 3.1.3    Resets by subtraction. A neuron fires many times a tick, and
                   its membrane is cut at -1: `spike_fn`, `min_v_mem` are set.
@@ -44,8 +44,8 @@ from experiments import export
 from experiments import fields
 import ssnn_jax
 from ssnn_jax import datasets
-from ssnn_jax import metrics
 from ssnn_jax import training
+from ssnn_jax.training import metrics
 
 _BATCH_SIZE = 500
 _NUM_DRAWS = 8

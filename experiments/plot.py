@@ -33,7 +33,7 @@ from experiments import tolerance
 from experiments import tolerance_figures
 from experiments import tuning
 import ssnn_jax
-from ssnn_jax import records
+from ssnn_jax.runs import records
 
 
 def read_record(

@@ -17,10 +17,10 @@ from experiments import configs
 from experiments import methods
 from experiments import synapses
 import ssnn_jax
-from ssnn_jax import devices
-from ssnn_jax import metrics
-from ssnn_jax import sharding
 from ssnn_jax import training
+from ssnn_jax.hardware import devices
+from ssnn_jax.training import metrics
+from ssnn_jax.training import sharding
 
 _EVAL_BATCH_SIZE = 256
 

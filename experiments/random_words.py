@@ -18,7 +18,7 @@ import numpy as np
 
 from experiments import cli
 import ssnn_jax
-from ssnn_jax import thresholds
+from ssnn_jax.spikes import thresholds
 
 _KEYS, _NEURONS, _SAMPLES = 8, 64, 16
 _ROLES = tuple(thresholds.Role)

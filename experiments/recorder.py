@@ -21,10 +21,10 @@ from experiments import config_records
 from experiments import configs
 from experiments import multihost
 import ssnn_jax
-from ssnn_jax import checkpoints
-from ssnn_jax import metrics
-from ssnn_jax import records
 from ssnn_jax import training
+from ssnn_jax.runs import checkpoints
+from ssnn_jax.runs import records
+from ssnn_jax.training import metrics
 
 
 class Run(NamedTuple):

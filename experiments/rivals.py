@@ -16,9 +16,9 @@ from experiments import grid_summary
 from experiments import methods
 from experiments import sheets
 from experiments import summary
-from ssnn_jax import bp_stdp
-from ssnn_jax import cost
-from ssnn_jax import records
+from ssnn_jax.baselines import bp_stdp
+from ssnn_jax.hardware import cost
+from ssnn_jax.runs import records
 
 _QUANTITY = summary.ACCURACIES[0]
 _TAKEN = 'epoch_seconds', 'stored_bits'  # that is drawn

@@ -25,7 +25,7 @@ from experiments import multihost
 from experiments import recorder
 from experiments import trainer
 import ssnn_jax
-from ssnn_jax import records
+from ssnn_jax.runs import records
 
 
 def make_run(values: Mapping[str, Any]) -> recorder.Run:

@@ -9,7 +9,7 @@ from scipy import stats
 
 from experiments import config_records
 import ssnn_jax
-from ssnn_jax import records
+from ssnn_jax.runs import records
 
 ACCURACIES = ('test_accuracy', 'test_accuracy_potential', 'test_accuracy_rate')
 ERRORS = ('update_error', 'quantisation_error')

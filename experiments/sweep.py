@@ -31,7 +31,7 @@ from experiments import recorder
 from experiments import trainer
 from experiments import tuning
 import ssnn_jax
-from ssnn_jax import records
+from ssnn_jax.runs import records
 
 Load = Callable[[configs.ExperimentConfig], ssnn_jax.datasets.Dataset]
 

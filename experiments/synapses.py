@@ -9,10 +9,9 @@ import optax
 
 from experiments import fields
 import ssnn_jax
-from ssnn_jax import crossbar
-from ssnn_jax import device_config
-from ssnn_jax import devices
-from ssnn_jax import tiki_taka
+from ssnn_jax.hardware import device_config
+from ssnn_jax.hardware import devices
+from ssnn_jax.hardware import tiki_taka
 
 IDEAL, CUSTOM = 'ideal', 'custom'
 DEVICES = (IDEAL, CUSTOM, *device_config.PRESETS)
@@ -186,7 +185,7 @@ def resistive(config: SynapseFields) -> device_config.DeviceConfig | None:
   return _as_flags(lambda: dataclasses.replace(base, **given))
 
 
-def reads(config: SynapseFields) -> crossbar.ReadConfig:
+def reads(config: SynapseFields) -> ssnn_jax.ReadConfig:
   """Makes the configuration of an experiment's reads.
 
   Args:
@@ -198,10 +197,10 @@ def reads(config: SynapseFields) -> crossbar.ReadConfig:
   Raises:
     UserError: if a parameter is impossible.
   """
-  names = [field.name for field in dataclasses.fields(crossbar.ReadConfig)]
+  names = [field.name for field in dataclasses.fields(ssnn_jax.ReadConfig)]
   values = {name: getattr(config, name) for name in names}
   given = {name: value for name, value in values.items() if value is not None}
-  return _as_flags(lambda: crossbar.ReadConfig(**given))
+  return _as_flags(lambda: ssnn_jax.ReadConfig(**given))
 
 
 def transfer(config: SynapseFields) -> tiki_taka.TransferConfig:

@@ -15,7 +15,7 @@ from experiments import listings
 from experiments import plot
 from experiments import summary
 import ssnn_jax
-from ssnn_jax import records
+from ssnn_jax.runs import records
 
 FOLDER = pathlib.Path(__file__).parent / 'records'
 

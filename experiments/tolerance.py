@@ -15,7 +15,7 @@ import numpy as np
 from experiments import grid_summary
 from experiments import summary
 from experiments import synapses
-from ssnn_jax import device_config
+from ssnn_jax.hardware import device_config
 
 QUANTITY = 'test_accuracy'  # by winner counts
 # Those of which more is worse, in the order of tables and figures.

@@ -22,8 +22,8 @@ from experiments import multihost
 from experiments import programs
 from experiments import recorder
 import ssnn_jax
-from ssnn_jax import provenance
-from ssnn_jax import sharding
+from ssnn_jax.runs import provenance
+from ssnn_jax.training import sharding
 
 
 def define_flags() -> None:

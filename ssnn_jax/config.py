@@ -6,17 +6,66 @@ import math
 import jax
 import jax.numpy as jnp
 
-from ssnn_jax import crossbar
-from ssnn_jax import firing
 from ssnn_jax import spikes
-from ssnn_jax import thresholds
 from ssnn_jax import types
+from ssnn_jax.neuron import firing
+from ssnn_jax.spikes import thresholds
 
 SIGNALS = ('spikes', 'rates')
 INTEGRATIONS = ('mean', 'leaky', 'memoryless')
 REPRESENTATIONS = ('auto', 'dense', 'packed')
 OUTPUT_ERRORS = ('winner', 'softmax', 'argmax')
 DEFAULT_WINDOW = 32
+
+
+@dataclasses.dataclass(frozen=True)
+class ReadConfig:
+  """The periphery of an array; by default a perfect one.
+
+  Names are those of aihwkit, but for resolutions, which are in bits: b bits
+  make 2**b - 1 levels from minus the bound to the bound, one of which is 0.
+
+  Attributes:
+    inp_bits: resolution of what is driven into the array in a window, spikes
+      per tick or errors; None is infinite.
+    inp_bound: largest input that can be driven.
+    out_bits: resolution of the mean current that is read in a window; None is
+      infinite.
+    out_bound: largest current that can be read; what is beyond is cut. It is
+      that of the array, before a read gain.
+    out_noise: standard deviation of the current in each tick; the mean over a
+      window of n ticks has it divided by the square root of n.
+
+  Raises:
+    UserError: if a parameter is impossible.
+  """
+
+  inp_bits: int | None = None
+  inp_bound: float = math.inf
+  out_bits: int | None = None
+  out_bound: float = math.inf
+  out_noise: float = 0.0
+
+  def __post_init__(self):
+    for kind in ('inp', 'out'):
+      bits, bound = (getattr(self, f'{kind}_{x}') for x in ('bits', 'bound'))
+      if not bound > 0:
+        raise _mistake(f'{kind}_bound', bound, 'a number above 0')
+      is_whole = isinstance(bits, int)
+      if bits is not None and not (is_whole and 2 <= bits <= 24):
+        raise _mistake(
+          f'{kind}_bits', bits, 'a whole number from 2 to 24, or none'
+        )
+      if bits is not None and bound == math.inf:
+        expected = f'none, as {kind}_bound is infinite: give that, too'
+        raise _mistake(f'{kind}_bits', bits, expected)
+    if not 0 <= self.out_noise < math.inf:
+      raise _mistake('out_noise', self.out_noise, 'a number from 0 up')
+
+  @property
+  def is_perfect(self) -> bool:
+    """Whether the periphery changes nothing."""
+    return self == ReadConfig()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,9 +107,9 @@ class NetworkConfig:
     representation: how coincidences are counted: 'dense' is a matrix product
       over ticks, 'packed' counts bits of words, 'auto' is packed on CPU and
       dense elsewhere. The counts are the same integers.
-    kernels: whether compiled kernels are used, on CPU, where there are any
-      (`python -m ssnn_jax.compile_kernels`). Spikes and counts are the same;
-      without them a network can be exported to other machines.
+    kernels: whether compiled kernels are used, on CPU, where they are compiled
+      (`python -m ssnn_jax.spikes.compile_kernels`). Spikes and counts agree;
+      without kernels a network can be exported to other platforms.
     reads: what is between arrays and neurons in both reads, forward and
       transposed.
 
@@ -85,7 +134,7 @@ class NetworkConfig:
   sampler: str = 'bernoulli'
   representation: str = 'auto'
   kernels: bool = True
-  reads: crossbar.ReadConfig = crossbar.ReadConfig()
+  reads: ReadConfig = ReadConfig()
 
   def __post_init__(self):
     sizes = self.layer_sizes
@@ -198,3 +247,7 @@ def _is_count(value):
 def _check(field, value, is_valid, expected):
   if not is_valid:
     raise types.UserError(f'{field} is {value}; expected {expected}.')
+
+
+def _mistake(name, value, expected):
+  return types.UserError(f'{name} is {value}; expected {expected}.')

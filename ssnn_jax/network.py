@@ -11,14 +11,14 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from ssnn_jax import backward
-from ssnn_jax import counting
-from ssnn_jax import encoding
-from ssnn_jax import presentation
 from ssnn_jax import spikes
-from ssnn_jax import thresholds
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
+from ssnn_jax.simulation import backward
+from ssnn_jax.simulation import forward
+from ssnn_jax.simulation import inputs as input_lib
+from ssnn_jax.simulation import updates
+from ssnn_jax.spikes import thresholds
 
 _SAMPLES_PER_COUNT = 128
 
@@ -89,67 +89,20 @@ def init(config: NetworkConfig, key: jax.Array) -> types.Params:
   return tuple(layer(index, *shape) for index, shape in enumerate(shapes))
 
 
-def batch_positions(batch_size: int, axis_name: str | None = None) -> jax.Array:
-  """Numbers the samples that a device is given within the global batch.
-
-  Args:
-    batch_size: B, samples that each device is given.
-    axis_name: axis of the mesh whose devices share the batch, if they do.
-
-  Returns:
-    `[B]` int32 positions.
-  """
-  first = jax.lax.axis_index(axis_name) * batch_size if axis_name else 0
-  return first + jnp.arange(batch_size)
-
-
-def dropout_masks(
-  config: NetworkConfig, key: jax.Array, positions: jax.Array
-) -> tuple[jax.Array, ...]:
-  """Draws which hidden units take part in the presentation of each sample.
-
-  Args:
-    config: dropout and the architecture.
-    key: PRNG key of the presentation.
-    positions: `[B]` positions of the samples in the global batch.
-
-  Returns:
-    For each hidden layer `[B, J]` float32, 1 where a unit takes part and 0
-    where it is silent.
-  """
-  sizes = config.layer_sizes[1:-1]
-  if not config.dropout:
-    shapes = [(len(positions), size) for size in sizes]
-    return tuple(jnp.ones(shape, jnp.float32) for shape in shapes)
-  make = thresholds.make_sampler(config.sampler, config.kernels)
-  keys = thresholds.make_keys(key, len(config.layer_sizes))
-  role, word, first_tick = thresholds.Role.DROPOUT, jnp.int32(0), jnp.uint32(1)
-
-  def mask(position, layer, size):
-    source = make(keys, role, layer, word, position, size)
-    rates = jnp.full(size, 1.0 - config.dropout)
-    return spikes.fire(source, rates, first_tick).astype(jnp.float32)
-
-  def masks(position):
-    return tuple(mask(position, *layer) for layer in enumerate(sizes))
-
-  return jax.vmap(masks)(positions)
-
-
 def _infer(config, axis_name, params, key, inputs):
   """Implements `Network.infer`."""
   config = dataclasses.replace(config, dropout=0.0)
-  inputs = encoding.encode_batch(config, params, inputs)
+  inputs = input_lib.encode_batch(config, params, inputs)
   keys = thresholds.make_keys(key, len(config.layer_sizes))
-  positions = batch_positions(len(inputs.rates), axis_name)
-  kept = dropout_masks(config, key, positions)
+  positions = input_lib.batch_positions(len(inputs.rates), axis_name)
+  kept = input_lib.dropout_masks(config, key, positions)
 
   def step(membranes, index):
     block = spikes.block(config.schedule, index)
 
     def present(position, inputs, kept, membranes):
-      sources = presentation.make_sources(config, keys, position, block.words)
-      return presentation.forward(
+      sources = forward.make_sources(config, keys, position, block.words)
+      return forward.forward(
         config, params, sources, inputs, kept, membranes, block
       ).membranes
 
@@ -157,7 +110,7 @@ def _infer(config, axis_name, params, key, inputs):
 
   membranes, _ = jax.lax.scan(
     step,
-    presentation.at_rest(config, len(positions)),
+    forward.at_rest(config, len(positions)),
     jnp.arange(config.schedule.num_blocks),
   )
   return types.Inference(membranes.winner_counts, membranes.output)
@@ -176,28 +129,28 @@ def _learn(
   pulse_gradient=None,
 ):
   """Implements `Network.learn`."""
-  inputs = encoding.encode_batch(config, params, inputs, labels)
+  inputs = input_lib.encode_batch(config, params, inputs, labels)
   keys = thresholds.make_keys(key, len(config.layer_sizes))
-  positions = batch_positions(len(inputs.rates), axis_name)
-  kept = dropout_masks(config, key, positions)
+  positions = input_lib.batch_positions(len(inputs.rates), axis_name)
+  kept = input_lib.dropout_masks(config, key, positions)
   batch_size = len(positions)
   if axis_name:
     batch_size *= jax.lax.axis_size(axis_name)
-  plan = counting.make_plan(config, batch_size, pulse_gradient)
+  plan = updates.make_plan(config, batch_size, pulse_gradient)
   back = params if feedback is None else feedback
 
   def present_block(membranes, index):
     block = spikes.block(config.schedule, index)
 
     def present(position, inputs, label, kept, membranes):
-      sources = presentation.make_sources(config, keys, position, block.words)
-      sent = presentation.forward(
+      sources = forward.make_sources(config, keys, position, block.words)
+      sent = forward.forward(
         config, params, sources, inputs, kept, membranes, block
       )
       errors = backward.errors(
         config, back, sources, label, kept, sent, block.windows
       )
-      return sent.membranes, counting.synapse_ends(
+      return sent.membranes, updates.synapse_ends(
         config, plan, sources, sent.signals, errors, block.windows
       )
 
@@ -208,22 +161,22 @@ def _learn(
     membranes, ends = jax.lax.scan(present_block, membranes, indices)
     # For counting, the same sample in another block is another sample.
     ends = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), ends)
-    return (membranes, counting.count(config, counts, ends)), None
+    return (membranes, updates.count(config, counts, ends)), None
 
   num_blocks = config.schedule.num_blocks
   group_size = _blocks_per_count(num_blocks, len(positions))
   (membranes, counts), _ = jax.lax.scan(
     present_group,
     (
-      presentation.at_rest(config, len(positions)),
-      counting.no_counts(config, params, separate, batch_size),
+      forward.at_rest(config, len(positions)),
+      updates.no_counts(config, params, separate, batch_size),
     ),
     jnp.arange(num_blocks).reshape(-1, group_size),
   )
   if axis_name:
     counts = jax.lax.psum(counts, axis_name)
   if separate:
-    counts = counting.part_signs(counts)
+    counts = updates.part_signs(counts)
   return (
     types.Update(counts.positive, counts.negative, plan.unit, plan.pulses),
     types.Inference(membranes.winner_counts, membranes.output),

@@ -5,7 +5,7 @@ from absl.testing import parameterized
 import jax.numpy as jnp
 
 import ssnn_jax
-from ssnn_jax import firing
+from ssnn_jax.neuron import firing
 
 SIZES = (12, 9, 8, 3)
 

@@ -12,6 +12,7 @@ import numpy as np
 
 import ssnn_jax
 from ssnn_jax import network as network_lib
+from ssnn_jax.simulation import inputs as input_lib
 
 SIZES = (12, 9, 8, 3)
 # How XLA compiles what runs for less time than it takes to compile.
@@ -201,7 +202,7 @@ class NetworkTest(parameterized.TestCase):
     config = ssnn_jax.NetworkConfig(SIZES, num_steps=40, dropout=0.5)
     params, key = make_params(config), jax.random.key(4)
     update, _ = learn(config, params, key, size=1)
-    masks = network_lib.dropout_masks(config, key, jnp.arange(1))
+    masks = input_lib.dropout_masks(config, key, jnp.arange(1))
     for layer, mask in enumerate(masks):
       dropped = np.asarray(mask[0]) == 0
       self.assertBetween(dropped.sum(), 1, dropped.size - 1)
@@ -213,7 +214,7 @@ class NetworkTest(parameterized.TestCase):
 
   def test_dropout_keeps_the_right_share(self):
     config = ssnn_jax.NetworkConfig((4, 500, 2), dropout=0.3)
-    (mask,) = network_lib.dropout_masks(
+    (mask,) = input_lib.dropout_masks(
       config, jax.random.key(0), jnp.arange(200)
     )
     bound = 5 * np.sqrt(0.3 * 0.7 / mask.size)

@@ -1,0 +1,85 @@
+"""The winner-take-all output layer and the errors it makes.
+
+One output neuron fires a tick, neuron k with probability softmax(v)_k: the race
+of exponential clocks whose first spike silences the others. Against the target
+spike it leaves at most one error spike in each stream, of mean
+
+  E[positive - negative] = softmax(v) - target,
+
+which is the gradient of the cross-entropy with respect to v, exactly. The rules
+are those of one sample and one window.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from ssnn_jax import spikes
+from ssnn_jax import types
+from ssnn_jax.spikes import thresholds
+
+
+def winner_take_all(
+  source: thresholds.Thresholds, potential: jax.Array, window: spikes.Window
+) -> jax.Array:
+  """Samples the winner of each tick.
+
+  One threshold a tick, shared by the classes, is compared with the cumulative
+  probabilities; the winner is the first class above it. Probabilities are
+  rounded to multiples of 2**-16.
+
+  Args:
+    source: `[K, ...]` the thresholds of one sample in the words of a block,
+      one a tick.
+    potential: `[C]` membrane potentials.
+    window: the window.
+
+  Returns:
+    `[K, C]` uint32 trains; at each tick of the window one class spikes.
+
+  Example:
+    >>> from ssnn_jax.spikes import thresholds
+    >>> keys = thresholds.make_keys(jax.random.key(0), num_layers=2)
+    >>> place = thresholds.Role.WINNER, 0, jnp.int32(0), jnp.int32(0)
+    >>> source = thresholds.shifted(keys, *place, 1)
+    >>> source = jax.tree.map(lambda leaf: leaf[None], source)  # of one word
+    >>> window = ssnn_jax.spikes.Window(~jnp.zeros(1, jnp.uint32), 32, 32)
+    >>> potential = jnp.log(jnp.array([0.5, 0.25, 0.25]))
+    >>> winners = ssnn_jax.neuron.wta.winner_take_all(source, potential, window)
+    >>> ssnn_jax.spikes.count(winners)  # 32 ticks, each with one winner
+    Array([16,  8,  8], dtype=int32)
+  """
+  cumulative = jnp.cumsum(jax.nn.softmax(potential))
+  # Rounding must not leave a tick without a winner.
+  cumulative = jnp.minimum(cumulative, 1.0).at[-1].set(1.0)
+  reached = spikes.sample(source, cumulative, window)
+  return reached ^ jnp.pad(reached[:, :-1], ((0, 0), (1, 0)))
+
+
+def output_errors(
+  winners: jax.Array, label: jax.Array, window: spikes.Window
+) -> types.ErrorStreams:
+  """Compares the winners with the target.
+
+  Args:
+    winners: `[K, C]` uint32 trains of the output layer.
+    label: the target class.
+    window: the window.
+
+  Returns:
+    The streams, `[K, C]`: positive where a class won that is not the target,
+    negative where the target did not win.
+
+  Example:
+    >>> won = jax.nn.one_hot(jnp.array([0, 2, 2, 1]), 3)  # in 4 ticks
+    >>> window = ssnn_jax.spikes.Window(jnp.full(1, 0b1111, jnp.uint32), 4, 4)
+    >>> streams = ssnn_jax.neuron.wta.output_errors(
+    ...   ssnn_jax.spikes.pack(won), label=2, window=window)
+    >>> [ssnn_jax.spikes.count(stream).tolist() for stream in streams]
+    [[1, 1, 0], [0, 0, 2]]
+  """
+  is_target = (jnp.arange(winners.shape[1]) == label)[None, :]
+  silent = jnp.zeros_like(winners)
+  return types.ErrorStreams(
+    positive=jnp.where(is_target, silent, winners),
+    negative=jnp.where(is_target, window.mask[:, None] & ~winners, silent),
+  )

@@ -1,0 +1,55 @@
+"""What a result comes from: software, hardware, and the bits of its weights."""
+
+import datetime
+import hashlib
+from importlib import metadata
+import pathlib
+import platform
+import subprocess
+from typing import Any
+
+import jax
+import numpy as np
+
+import ssnn_jax
+from ssnn_jax.spikes import kernels
+
+_PACKAGES = ('jax', 'jaxlib', 'numpy', 'optax', 'flax')
+
+
+def environment() -> dict[str, Any]:
+  """Describes what a run depends on beside its configuration."""
+  changes = _git('status', '--porcelain', '--untracked-files=no')
+  return {
+    'versions': {
+      'ssnn_jax': ssnn_jax.__version__,
+      **{name: metadata.version(name) for name in _PACKAGES},
+    },
+    'python': platform.python_version(),
+    'commit': _git('rev-parse', 'HEAD'),
+    'dirty': None if changes is None else bool(changes),
+    'device': jax.devices()[0].device_kind,
+    'num_devices': jax.device_count(),
+    'num_processes': jax.process_count(),
+    'kernels': kernels.is_available('ssnn_sample_hashed'),
+    'time': datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds'),
+  }
+
+
+def sha256(tree: Any) -> str:
+  """Digests the arrays of a tree, leaf by leaf: equal digests, equal bits."""
+  digest = hashlib.sha256()
+  for leaf in jax.tree.leaves(tree):
+    digest.update(np.ascontiguousarray(leaf).tobytes())
+  return digest.hexdigest()
+
+
+def _git(*arguments):
+  """Asks git about the checkout that this file lies in, if there is one."""
+  here = pathlib.Path(__file__).parent
+  command = ['git', '-C', str(here), *arguments]
+  try:
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+  except (OSError, subprocess.CalledProcessError):
+    return None
+  return done.stdout.strip()

@@ -1,0 +1,1 @@
+"""The rules of the neuron over windows, layers and a batch."""

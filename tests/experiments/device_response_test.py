@@ -1,0 +1,202 @@
+"""Tests of devices under pulses against what is known in closed form."""
+
+import json
+import subprocess
+import sys
+from unittest import mock
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments import aihwkit_response
+from experiments import device_figures
+from experiments import device_response
+import ssnn_jax
+from ssnn_jax.hardware import resistive
+from ssnn_jax.hardware import variability
+from tests.testing import statistics
+
+CASES = aihwkit_response.CASES
+NUM_DEVICES = 4000
+STEP, NOISE = 0.01, 0.3  # of the cases that are no presets
+# Each of the 400 pulses rounds a weight within 1 by up to 2**-25.
+ROUNDING = 400 * 2.0**-25
+
+
+def respond(name):
+  weights = device_response.respond(jax.random.key(0), name, NUM_DEVICES)
+  return np.asarray(weights, np.float64)
+
+
+def assert_sd_within(weights, expected):
+  """Asserts standard deviations of normal numbers, `[looks, devices]`."""
+  error = expected / np.sqrt(2 * weights.shape[1])
+  distance = np.abs(weights.std(axis=1) - expected)
+  ratio = np.max(distance / error)
+  assert ratio <= statistics.NUM_SIGMAS, f'off by {ratio:.1f} standard errors'
+
+
+def make_line(source, name, shift=0.0):
+  """A line of a response of which mean and deviation are known."""
+  case = CASES[name]
+  looks = np.arange(len(case.schedule)) / len(case.schedule)
+  return {
+    'source': source,
+    'case': name,
+    'parameters': {'dw_min': STEP},
+    'num_devices': 100,
+    'pulses': case.schedule,
+    'mean': (looks + shift).tolist(),
+    'sd': (looks + 0.1).tolist(),
+    'sd_error': (0.07 * (looks + 0.1)).tolist(),
+    'closed_form': device_response.closed_form(case),
+  }
+
+
+class ClosedFormTest(parameterized.TestCase):
+  @parameterized.parameters(
+    *('constant', 'larger_up', 'larger_down', 'linear', 'soft', 'decay')
+  )
+  def test_devices_that_are_alike_follow_it_exactly(self, name):
+    weights = device_response.respond(jax.random.key(0), name, 2)
+    expected = device_response.closed_form(CASES[name])
+    for device in weights.T:
+      np.testing.assert_allclose(device, expected, 0, ROUNDING)
+
+  @parameterized.parameters('constant', 'linear', 'soft')
+  def test_many_pulses_at_once_are_as_many_one_by_one(self, name):
+    config = device_response.make_config(CASES[name])
+    constants = variability.draw(jax.random.key(0), config, ())
+    expected = device_response.closed_form(CASES[name])
+    weight = jnp.float32(0.0)
+    for up, down, place in ((60, 0, 60), (140, 0, 200), (0, 150, 350)):
+      pulses = resistive.Pulses(jnp.float32(up), jnp.float32(down))
+      weight = resistive.pulse(
+        config, constants, weight, pulses, config.dw_min, None
+      )
+      self.assertAlmostEqual(float(weight), expected[place - 1], delta=1e-6)
+
+  def test_only_devices_that_are_alike_have_one(self):
+    with_one = {
+      name for name, case in CASES.items() if device_response.closed_form(case)
+    }
+    self.assertEqual(
+      with_one,
+      {'constant', 'larger_up', 'larger_down', 'linear', 'decay'}
+      | {'soft', 'soft_mult_noise', 'soft_add_noise'},
+    )
+
+  @parameterized.parameters('soft_mult_noise', 'soft_add_noise')
+  def test_noise_averages_out_under_soft_bounds(self, name):
+    weights = respond(name)
+    expected = device_response.closed_form(CASES[name])
+    statistics.assert_mean_within(weights.T, expected)
+    # Of the distance to the bound a pulse leaves 1 - s (1 + noise), or 1 - s
+    # and noise; s is also the share of it that a step takes.
+    pulses = np.arange(1, 201)
+    kept = (1 - STEP) ** (2 * pulses)
+    if name == 'soft_mult_noise':
+      square = ((1 - STEP) ** 2 + (STEP * NOISE) ** 2) ** pulses
+      variance = square - kept
+    else:
+      variance = (STEP * NOISE) ** 2 * (1 - kept) / (1 - (1 - STEP) ** 2)
+    assert_sd_within(weights[:200], np.sqrt(variance))
+
+
+class SpreadTest(parameterized.TestCase):
+  def test_constant_steps_spread_as_sums_do(self):
+    pulses = np.arange(1, 61)
+    noisy, differing = (respond(n)[:60] for n in ('step_noise', 'step_dtod'))
+    for weights in (noisy, differing):
+      statistics.assert_mean_within(weights.T, STEP * pulses)
+    assert_sd_within(noisy, NOISE * STEP * np.sqrt(pulses))
+    # Devices differ for good; hardly one has met its bound at once.
+    assert_sd_within(differing[:30], 0.3 * STEP * pulses[:30])
+
+  def test_up_and_down_differ_from_device_to_device(self):
+    weights = respond('up_down_dtod')[[29, 229]]
+    statistics.assert_mean_within(weights[0], 30 * STEP)
+    assert_sd_within(weights[:1], 30 * STEP * 0.1)
+    # All have met their upper bound before; down is as much less as up was
+    # more.
+    statistics.assert_mean_within(weights[1], 1 - 30 * STEP)
+    correlation = np.corrcoef(weights)[0, 1]
+    self.assertAlmostEqual(correlation, 1.0, places=4)
+
+  def test_corrupt_devices_are_stuck(self):
+    weights = respond('corrupt')
+    is_stuck = np.ptp(weights, axis=0) == 0.0
+    statistics.assert_mean_within(is_stuck, 0.2)
+    stuck = weights[0, is_stuck]
+    self.assertLessEqual(np.abs(stuck).max(), 0.5)
+    statistics.assert_mean_within(stuck, 0.0)
+    statistics.assert_mean_within(stuck**2, 0.5**2 / 3)
+    others = weights[:, ~is_stuck].T
+    expected = device_response.closed_form(CASES['constant'])
+    distance = np.abs(others - np.array(expected))
+    self.assertLess(distance.max(), ROUNDING)
+
+
+class FiguresTest(absltest.TestCase):
+  def test_the_table_tells_the_largest_distance(self):
+    names = ('constant', 'soft_bounds_dtod')
+    lines = [make_line('ssnn_jax', name) for name in names]
+    alone = device_figures.table(lines).splitlines()
+    self.assertRegex(alone[3], r'^soft_bounds_dtod +200 up, 200 down$')
+    lines.append(make_line('aihwkit', 'soft_bounds_dtod', shift=0.02))
+    row = device_figures.table(lines).splitlines()[3]
+    # The least error of the distance is that at the first look.
+    self.assertEndsWith(
+      row, f'2.000 ({0.02 / np.hypot(0.01, 0.01):.1f})  0.000 (0.0)'
+    )
+
+  def test_a_deviation_that_few_devices_make_is_no_measure(self):
+    lines = [make_line(source, 'soft') for source in ('ssnn_jax', 'aihwkit')]
+    lines[1] = dict(lines[1], mean=[0.0] * 400, sd_error=lines[1]['sd'])
+    self.assertRegex(device_figures.table(lines), r'99\.750  0\.000 ')
+
+  def test_other_pulses_are_not_compared(self):
+    lines = [make_line(source, 'soft') for source in ('ssnn_jax', 'aihwkit')]
+    lines[1] = dict(lines[1], pulses=[1] * 400)
+    with self.assertRaisesRegex(ssnn_jax.UserError, '^the devices of soft got'):
+      device_figures.table(lines)
+
+  def test_the_figure_has_what_there_is(self):
+    lines = [make_line('ssnn_jax', name) for name in ('reram', 'ecram')]
+    lines.append(make_line('aihwkit', 'ecram'))
+    sheet = device_figures.draw(lines)
+    drawn = {axes.get_title(): len(axes.containers) for axes in sheet.axes[:2]}
+    self.assertEqual(drawn, {'preset reram': 0, 'preset ecram': 1})
+    self.assertIn('100 of ssnn_jax', sheet.get_suptitle())
+
+
+class CommandsTest(absltest.TestCase):
+  def test_a_line_has_what_the_table_needs(self):
+    line = next(device_response.measure(jax.random.key(0), 2))
+    line = json.loads(json.dumps(line))
+    self.assertRegex(
+      device_figures.table([line, dict(line, source='aihwkit')]),
+      r'\nconstant +200 up, 200 down +0\.000 +0\.000 +0\.000$',
+    )
+
+  def test_without_aihwkit_there_is_a_sentence(self):
+    with (
+      mock.patch.dict(sys.modules, {'torch': None}),
+      mock.patch.object(sys, 'argv', ['aihwkit_response']),
+      self.assertRaisesRegex(SystemExit, '^error: torch is not installed here'),
+    ):
+      aihwkit_response.main()
+
+  def test_where_aihwkit_is_jax_need_not_be(self):
+    code = (
+      'import sys; sys.modules.update(jax=None, ssnn_jax=None, absl=None); '
+      'from experiments import aihwkit_response'
+    )
+    subprocess.run([sys.executable, '-c', code], check=True)
+
+
+if __name__ == '__main__':
+  absltest.main()

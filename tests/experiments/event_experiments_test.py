@@ -1,0 +1,220 @@
+"""Tests of experiments with recordings of events, and of their data."""
+
+import contextlib
+import dataclasses
+import functools
+import io
+import json
+import os
+from unittest import mock
+
+from absl.testing import absltest
+import numpy as np
+
+from experiments import config_records
+from experiments import data
+from experiments import defaults
+from experiments import event_figures
+from experiments import event_statistics
+from experiments import grids
+from experiments import plot
+from experiments import prepare
+from experiments import recorder
+from experiments import summary
+from experiments import sweep
+from experiments import trainer
+import ssnn_jax
+from ssnn_jax import datasets
+from ssnn_jax.datasets import loading
+from ssnn_jax.datasets import recordings
+from ssnn_jax.runs import records
+from tests.testing import datasets as data_util
+from tests.testing.experiments import share_programs
+
+CONFIG = dataclasses.replace(
+  defaults.CONFIGS['n_mnist'],
+  layer_sizes=(2312, 5, 10),
+  num_steps=33,
+  batch_size=3,
+  num_epochs=2,
+  probe_size=4,
+  probe_draws=1,
+)
+
+
+class EventRunsTest(data_util.RecordingsTestCase):
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    share_programs(cls)
+
+  def test_recordings_are_trained_on_and_recorded(self):
+    self.write_recordings()
+    config = dataclasses.replace(CONFIG, integration='leaky', window=8)
+    dataset = data.load(config, str(self.data_dir))
+    self.assertStartsWith(
+      data.describe(dataset), 'n_mnist: 10 of 70,000 found, 7 of them'
+    )
+    run = recorder.Run(config, self.data_dir / 'run')
+    trainer.train([run], dataset)
+    recorded = records.read(run.folder)
+    self.assertEqual(recorded.final['dataset'], 'n_mnist')
+    self.assertIn(recorded.final['test_accuracy'], np.float32([0, 1, 2, 3]) / 3)
+    self.assertEqual(recorded.config['shuffle_ticks'], False)
+
+  def test_each_setting_of_a_sweep_gets_its_own_trains(self):
+    self.write_recordings()
+    seen = []
+
+    def train(runs, dataset, options):
+      del options
+      config = runs[0].config
+      seen.append(
+        (config.num_steps, config.shuffle_ticks, dataset.train.inputs)
+      )
+
+    grid = {'num_steps': (10, 64), 'shuffle_ticks': (False, True)}
+    planned = sweep.plan(grids.settings(CONFIG, grid), self.data_dir, [0])
+    load = functools.partial(data.load, data_dir=str(self.data_dir))
+    for task in sweep.make_tasks(planned, load, trainer.Options()):
+      with mock.patch.object(trainer, 'train', train):
+        task.run()
+    settings = [(num_steps, shuffle) for num_steps, shuffle, _ in seen]
+    product = [(10, False), (10, True), (64, False), (64, True)]
+    self.assertEqual(settings, [(33, False), *product])
+    for num_steps, shuffle, inputs in seen:
+      how = datasets.Binning(num_steps, shuffle_ticks=shuffle)
+      expected = datasets.load('n_mnist', self.data_dir, binning=how)
+      np.testing.assert_array_equal(inputs, expected.train.inputs)
+
+
+class PrepareTest(data_util.RecordingsTestCase):
+  def prepare(self, *arguments):
+    """Synthesizes recordings of digits, without their progress."""
+    name, folder = 'synthetic_events/digits', self.data_dir
+    with contextlib.redirect_stderr(io.StringIO()) as told:
+      prepare.synthesize(name, folder, False, *arguments)
+    return loading.recordings_folder(name, folder), told.getvalue()
+
+  def test_a_share_of_either_split_is_made_once(self):
+    folder = loading.recordings_folder('synthetic_events/digits', self.data_dir)
+    folder.mkdir(parents=True)  # an empty one is in nobody's way
+    self.prepare(20, 1)
+    synthetic = datasets.load('synthetic_events/digits', self.data_dir)
+    digits = datasets.load('digits')
+    for part, size in (('train', 16), ('test', 4)):
+      labels = getattr(synthetic, part).labels
+      expected = getattr(digits, part).labels[:size]
+      self.assertCountEqual(labels.tolist(), expected.tolist())
+    self.assertIn('synthetic', (folder / recordings.SYNTHETIC).read_text())
+    again, told = self.prepare(None, None)
+    self.assertEqual(told, f'{again} is there already\n')
+    for size, seed in ((20, None), (None, 1)):
+      with self.assertRaisesRegex(
+        ssnn_jax.UserError, 'is there already, so --num_recordings and --seed'
+      ):
+        self.prepare(size, seed)
+    self.assertLen(os.listdir(self.data_dir), 1)
+
+  def test_there_must_be_so_many_images(self):
+    for size in (1798, 1, -1):
+      with self.assertRaisesRegex(
+        ssnn_jax.UserError, f'^--num_recordings={size} is .* the 1797 images'
+      ):
+        self.prepare(size, 0)
+
+  def test_synthetic_recordings_that_are_missing_are_asked_for(self):
+    self.assert_refused(
+      f'Cannot find the folder {self.data_dir}/synthetic_events/digits/NMN',
+      f'--dataset=synthetic_events/digits --data_dir={self.data_dir}.',
+      datasets.load,
+      'synthetic_events/digits',
+      self.data_dir,
+    )
+
+
+class StatisticsTest(data_util.RecordingsTestCase):
+  def test_statistics_are_those_of_the_events(self):
+    written = self.write_recordings()
+    parts = recordings.load('n_mnist', self.folder, 10).values()
+    found = event_statistics.statistics(list(parts))
+    events = [events for part in written for _, events in part]
+    x, y, p, t = np.concatenate(events).T
+    self.assertEqual(found['num_recordings'], 10)
+    counts = list(map(len, events))
+    self.assertAlmostEqual(found['mean_count'], np.mean(counts))
+    self.assertAlmostEqual(found['sd_count'], np.std(counts))
+    self.assertEqual(sum(found['count_histogram']), 10)
+    self.assertAlmostEqual(found['polarity_1'], np.mean(p))
+    profile = np.array(found['time_profile'])
+    self.assertLen(profile, 64)
+    in_bin = np.sum((t >= 20_000) & (t < 25_000))
+    self.assertAlmostEqual(profile[4], in_bin / 10 / 5, places=3)
+    event_map = np.array(found['event_map'])
+    expected = np.zeros((2, 34, 34))
+    np.add.at(expected, (p, y, x), 0.1)
+    np.testing.assert_allclose(event_map, expected, atol=1e-4)
+
+  def test_a_record_has_a_table_and_a_figure(self):
+    self.write_recordings()
+    parts = recordings.load('n_mnist', self.folder, 10)
+    lines = [
+      {'dataset': name, **event_statistics.statistics([part])}
+      for name, part in parts.items()
+    ]
+    path = self.data_dir / event_statistics.FILE
+    path.write_text('\n'.join(map(json.dumps, lines)))
+    table, sheet, name = plot.read_record(self.data_dir)
+    self.assertEqual(name, 'event_statistics')
+    self.assertRegex(table, r'\ntrain +7 +\d+ ± \d+ +0\.\d+ +1\.000 +1\.000\n')
+    titles = [axes.get_title() for axes in sheet.axes]
+    self.assertContainsSubset(['train', 'test'], titles)
+
+
+class EventTimeTest(absltest.TestCase):
+  def settings(self):
+    """Settings of two windows, ordered and shuffled, and an ANN."""
+    made = []
+    for window, shuffle, accuracies in (
+      (8, True, (0.5, 0.7)),
+      (1, False, (0.8, 0.9)),
+      (8, False, (0.6, 0.9)),
+      (1, True, (0.7, 0.8)),
+    ):
+      config = config_records.as_record(
+        dataclasses.replace(
+          CONFIG, window=window, integration='leaky', shuffle_ticks=shuffle
+        )
+      )
+      del config['seed']
+      values = dict.fromkeys(summary.ACCURACIES, np.array(accuracies))
+      made.append(summary.Setting(config, [0, 1], values))
+    ann = dict(made[1].config, method='bp')
+    return [*made, summary.Setting(ann, [0, 1], made[1].values)]
+
+  def test_pairs_differ_in_the_order_of_ticks_alone(self):
+    pairs = summary.pair_shuffled(self.settings())
+    windows = [
+      (pair.ordered.config['window'], pair.shuffled.config['window'])
+      for pair in pairs
+    ]
+    self.assertEqual(windows, [(1, 1), (8, 8)])
+    table = summary.event_time_table(pairs).splitlines()
+    self.assertLen(table, 2 + 2 * 2)
+    self.assertRegex(
+      table[2], r'^1 +winner counts +85\.00 ± 7\.07 +75\.00 .* -10\.00 ± 0\.00'
+    )
+    sheet = event_figures.draw_event_time(pairs)
+    self.assertEqual(
+      [axes.get_title() for axes in sheet.axes],
+      ['read by winner counts', 'read by potential'],
+    )
+
+  def test_runs_made_before_ticks_could_be_shuffled_have_no_pair(self):
+    settings = self.settings()[:1]
+    del settings[0].config['shuffle_ticks']
+    self.assertEqual(summary.pair_shuffled(settings), [])
+
+
+if __name__ == '__main__':
+  absltest.main()

@@ -1,0 +1,216 @@
+"""Tests of the commands that export a run, and run it in another library."""
+
+import contextlib
+import importlib
+import importlib.util
+import io
+import json
+import pathlib
+import sys
+from unittest import mock
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import jax
+import numpy as np
+
+from experiments import config_records
+from experiments import configs
+from experiments import export
+from experiments import nir_consumer
+import ssnn_jax
+from ssnn_jax.hardware import nir_graph
+from ssnn_jax.runs import checkpoints
+from ssnn_jax.runs import records
+from tests.hardware import nir_graph_test
+from tests.runs import checkpoints_test
+from tests.testing import commands
+from tests.testing import statistics
+from tests.testing.experiments import small_digits
+
+EXPORTED = {'best': False}
+CONSUMED = {
+  'dataset': 'digits',
+  'num_steps': 30,
+  'inputs': 'current',
+  'consumer': 'sinabs',
+  'data_dir': None,
+  'download': False,
+}
+
+
+def call(module, **values):
+  """Calls a command with the values of its flags; returns what it prints."""
+  defaults = EXPORTED if module is export else CONSUMED
+  printed = io.StringIO()
+  with (
+    mock.patch.object(module, 'flags') as flags,
+    contextlib.redirect_stdout(printed),
+  ):
+    flags.FLAGS.flag_values_dict.return_value = defaults | values
+    module.main()
+  return printed.getvalue()
+
+
+def read_in_numpy(file, batch_size, subtracts=True):
+  """Reads a network as a library would that does what is asked for."""
+  del batch_size
+  return nir_graph_test.make_step(nir_graph.read(file), subtracts)
+
+
+class ExportTest(parameterized.TestCase):
+  def setUp(self):
+    super().setUp()
+    self.folder = pathlib.Path(self.create_tempdir().full_path)
+    self.file = self.folder / 'network.nir'
+
+  def make_run(self, *accuracies, **changes):
+    """Makes a run that was stopped in the middle of a line."""
+    run = self.folder / 'run'
+    config = configs.ExperimentConfig(**changes)
+    records.create(run, config_records.as_record(config))
+    with open(run / 'metrics.jsonl', 'a') as file:
+      file.write('{"event": "ep')
+    with checkpoints.open_in(run) as manager:
+      for epoch, accuracy in enumerate(accuracies, start=1):
+        state = checkpoints_test.make_state(epoch)
+        checkpoints.save(manager, state, checkpoints_test.SECONDS, accuracy)
+    return run
+
+  def assert_refused(self, message, module, **values):
+    with self.assertRaisesRegex(ssnn_jax.UserError, message) as caught:
+      call(module, **values)
+    self.assertRegex(str(caught.exception), r'\A[^\n]+[a-z\'/]\.\Z')
+
+  @parameterized.parameters((False, 2), (True, 1))
+  def test_the_last_or_the_best_parameters_are_exported(self, best, epoch):
+    run = self.make_run(0.9, 0.5, dropout=0.2, input_gain=None, num_steps=4)
+    told = call(export, workdir=str(run), file=str(self.file), best=best)
+    self.assertStartsWith(told, f'{self.file}: 4-5-3, ')
+    sizes, params = nir_graph.from_graph(nir_graph.read(self.file))
+    self.assertEqual(sizes, (4, 5, 3))
+    first, second = checkpoints_test.make_state(epoch).params
+    gain = 4 / configs.EVENTS_AT_FULL_RATE  # a power of two, and exact
+    np.testing.assert_array_equal(params[0].weights, gain * first.weights)
+    np.testing.assert_array_equal(params[1].weights, second.weights)
+
+  def test_the_command_tells_one_line_and_overwrites_nothing(self):
+    run = self.make_run(0.9)
+    done = commands.run(
+      'export', f'--workdir={run}', f'--file={self.file}', '--best'
+    )
+    self.assertEqual((done.returncode, done.stderr), (0, ''))
+    self.assertEqual(done.stdout.count('\n'), 1)
+    before = self.file.read_bytes()
+    self.assert_refused(
+      'is there already', export, workdir=str(run), file=str(self.file)
+    )
+    self.assertEqual(self.file.read_bytes(), before)
+
+  def test_what_cannot_be_exported_gets_a_sentence(self):
+    file = str(self.file)
+    for left_out in ('workdir', 'file'):
+      values = {'workdir': 'a', 'file': 'b', left_out: None}
+      self.assert_refused(f'^--{left_out} is left out', export, **values)
+    self.assert_refused(
+      'give the folder of a run by --workdir',
+      *(export,),
+      **{'workdir': str(self.folder / 'none'), 'file': file},
+    )
+    run = self.make_run(0.9, firing_function='hard_sigmoid')
+    self.assert_refused(
+      '^firing_function is hard_sigmoid, ', export, workdir=str(run), file=file
+    )
+    with mock.patch.dict(sys.modules, {'nir': None}):
+      del sys.modules['ssnn_jax.hardware.nir_graph']
+      self.assert_refused(
+        'needs the package nir, which is not installed',
+        *(export,),
+        **{'workdir': str(run), 'file': file},
+      )
+    self.assertFalse(self.file.exists())
+
+  def write_network(self, *sizes):
+    config = ssnn_jax.NetworkConfig(sizes)
+    params = ssnn_jax.ssnn(config).init(jax.random.key(4))
+    nir_graph.write(self.file, nir_graph.to_graph(config, params))
+    return params
+
+  def consume(self, read, **values):
+    with (
+      mock.patch.dict(nir_consumer.CONSUMERS, sinabs=read),
+      mock.patch.object(nir_consumer, 'check_installed', lambda _: '0'),
+      mock.patch.object(ssnn_jax.datasets, 'load', lambda *_, **__: DIGITS),
+      mock.patch.object(nir_consumer, '_BATCH_SIZE', 16),  # which 40 is not of
+    ):
+      return json.loads(call(nir_consumer, file=str(self.file), **values))
+
+  def test_a_library_is_compared_with_ours(self):
+    params = self.write_network(64, 30, 10)
+    line = self.consume(read_in_numpy)
+    self.assertEqual(line['num_images'], 40)
+    ann = ssnn_jax.ann(ssnn_jax.NetworkConfig((64, 30, 10)))
+    exact = ann.infer(params, jax.random.key(0), DIGITS.test.inputs).potential
+    right = np.mean(np.argmax(exact, axis=1) == DIGITS.test.labels)
+    self.assertAlmostEqual(line['accuracy_rate'], right, delta=5e-5)
+    rates = DIGITS.test.inputs.reshape(40, -1) / 255
+    frames = [rates] * CONSUMED['num_steps']
+    graph = nir_graph.read(self.file)
+    output = np.mean(nir_graph_test.present(graph, frames), axis=0)
+    error = np.linalg.norm(output - exact) / np.linalg.norm(exact)
+    self.assertAlmostEqual(line['output_error'], error, delta=1e-4)
+    right = np.mean(np.argmax(output, axis=1) == DIGITS.test.labels)
+    self.assertAlmostEqual(line['consumer_accuracy'], right, delta=5e-5)
+    self.assertGreater(line['accuracy_sd'] + line['accuracy_potential_sd'], 0)
+
+  def test_inputs_are_currents_or_spikes_of_the_same_rates(self):
+    rates = np.array([[0.0, 0.25, 0.7, 1.0]] * 1200, np.float32)
+
+    def echo(inputs, num_steps):
+      task = nir_consumer.Task(rates, np.zeros(1200), num_steps, inputs)
+      read = lambda file, batch_size: lambda frame: frame
+      return nir_consumer.run(read, '', task, jax.random.key(3))
+
+    np.testing.assert_allclose(echo('current', 3), rates, rtol=1e-6)
+    np.testing.assert_array_equal(echo('spikes', 1) % 1, 0)
+    statistics.assert_mean_within(echo('spikes', 4), rates[0])
+
+  @parameterized.parameters('sinabs', 'snntorch', 'norse')
+  def test_a_library_runs_the_neurons_as_told(self, name):
+    if not importlib.util.find_spec(name):
+      self.skipTest(f'{name} is not installed')
+    # A neuron of snntorch may miss a spike where its drive is not constant.
+    hidden = (30,) if name == 'snntorch' else (30, 20)
+    self.write_network(64, *hidden, 10)
+    rates = DIGITS.test.inputs.reshape(40, -1).astype(np.float32) / 255
+    task = nir_consumer.Task(rates, DIGITS.test.labels, 25, 'current')
+
+    def run(read):
+      return nir_consumer.run(read, str(self.file), task, jax.random.key(0))
+
+    subtracts = name != 'norse'
+    ours = run(lambda *args: read_in_numpy(*args, subtracts=subtracts))
+    others = run(lambda *args: read_in_numpy(*args, subtracts=not subtracts))
+    theirs = run(nir_consumer.CONSUMERS[name])
+    size = np.linalg.norm(ours)
+    self.assertLess(np.linalg.norm(theirs - ours) / size, 1e-3)
+    self.assertGreater(np.linalg.norm(theirs - others) / size, 1e-2)
+
+  def test_what_cannot_be_consumed_gets_a_sentence(self):
+    def refuse(message, **values):
+      self.assert_refused(message, nir_consumer, **values)
+
+    file = str(self.file)
+    refuse('^--file is left out', file=None)
+    refuse('network.nir is not a file', file=file)
+    self.write_network(5, 10)
+    with mock.patch.dict(sys.modules, {'sinabs': None}):
+      refuse('^--consumer=sinabs needs the package sinabs, ', file=file)
+    with mock.patch.object(nir_consumer, 'check_installed'):
+      refuse('^--dataset=digits has 64 inputs and .* 5;', file=file)
+
+
+DIGITS = small_digits()
+
+if __name__ == '__main__':
+  absltest.main()

@@ -1,0 +1,261 @@
+"""Tests for the measurement of the update's error, and for its tables."""
+
+import dataclasses
+import json
+import math
+import subprocess
+import sys
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments import costs
+from experiments import fidelity
+from experiments import fidelity_figures
+from experiments import figures
+from experiments import orders
+import ssnn_jax
+from tests.testing.experiments import rows
+
+RATES = {'forward': 'rates', 'backward': 'rates', 'update': 'rates'}
+
+
+def line(num_steps, error, window=32, sampler='bernoulli', **told):
+  return {
+    'dataset': 'digits',
+    'train_steps': 4,
+    'layer_sizes': [4, 3, 2],
+    'sampler': sampler,
+    'window': window,
+    'num_steps': num_steps,
+    'batch_size': 8,
+    'error': error,
+    'error_sd': 0.01,
+    'num_draws': 2,
+    **told,
+  }
+
+
+def quantised(num_steps, error, quantisation_error, **told):
+  """Makes a line that tells the error of spikes in the update alone too."""
+  told |= {'quantisation_error_sd': 0.01}
+  return line(num_steps, error, quantisation_error=quantisation_error, **told)
+
+
+def timed(num_steps, ratio, sampler='bernoulli'):
+  return {
+    **{'name': 'learn', 'method': 'ssnn'},
+    'layer_sizes': [4, 3, 2],
+    'batch_size': 8,
+    'sampler': sampler,
+    'representation': 'packed',
+    'num_steps': num_steps,
+    'median_ms': ratio,
+    'ratio_to_bp': ratio,
+    'peak_mib': 1.0,
+  }
+
+
+class FidelityTest(parameterized.TestCase):
+  def test_rates_have_no_error(self):
+    config = ssnn_jax.NetworkConfig((6, 5, 3), num_steps=4, **RATES)
+    params = ssnn_jax.ssnn(config).init(jax.random.key(0))
+    images = jax.random.uniform(jax.random.key(1), (8, 6))
+    squares = fidelity.relative_errors(
+      config, params, images, jnp.arange(8) % 3, num_draws=2
+    )
+    self.assertEqual(squares.shape, (2, 3))
+    self.assertLess(squares.max(), 1e-9)
+
+  def test_windows_do_not_change_the_quantisation_error(self):
+    config = ssnn_jax.NetworkConfig(
+      (6, 5, 3), num_steps=8, window=2, sampler='sobol'
+    )
+    params = ssnn_jax.ssnn(config).init(jax.random.key(0))
+    images = jax.random.uniform(jax.random.key(1), (8, 6))
+    batch = images, jnp.arange(8) % 3
+    told = fidelity.measure(config, params, *batch, num_draws=2)
+    # That of the network's own windows, on rates but for its update.
+    rates = dataclasses.replace(config, forward='rates', backward='rates')
+    squares = fidelity.relative_errors(rates, params, *batch, num_draws=2)
+    *layers, error = np.sqrt(squares.mean(axis=0))
+    self.assertAlmostEqual(told['quantisation_error'], error, places=4)
+    self.assertSequenceAlmostEqual(
+      told['quantisation_layer_errors'], layers, places=4
+    )
+    self.assertEqual(told['window'], 2)
+
+  def test_sobol_is_closer_to_the_gradient(self):
+    config = ssnn_jax.NetworkConfig((20, 15, 4), num_steps=128)
+    params = ssnn_jax.ssnn(config).init(jax.random.key(0))
+    images = jax.random.uniform(jax.random.key(1), (16, 20))
+    errors = {}
+    for sampler in ('bernoulli', 'sobol'):
+      config = ssnn_jax.NetworkConfig(
+        config.layer_sizes, num_steps=128, sampler=sampler
+      )
+      squares = fidelity.relative_errors(
+        config, params, images, jnp.arange(16) % 4, num_draws=20
+      )[:, -1]
+      errors[sampler] = squares.mean(), squares.std() / np.sqrt(20)
+    (random, random_error), (even, even_error) = errors.values()
+    self.assertLess(even + 5 * even_error, random - 5 * random_error)
+
+  def test_a_line_for_each_setting(self):
+    done = subprocess.run(
+      [
+        *(sys.executable, '-m', 'experiments.fidelity', '--draws=2'),
+        *('--hidden_sizes=5', '--num_steps=4,40', '--windows=32,0'),
+        *('--samplers=sobol', '--train_steps=3'),
+      ],
+      capture_output=True,
+      text=True,
+    )
+    self.assertEqual(done.returncode, 0, done.stderr)
+    lines = [json.loads(text) for text in done.stdout.splitlines()]
+    settings = [(x['num_steps'], x['window']) for x in lines]
+    self.assertEqual(settings, [(4, 4), (40, 32), (40, 40)])
+    self.assertLen(lines[0]['layer_errors'], 2)
+    self.assertLen(lines[0]['quantisation_layer_errors'], 2)
+
+  @parameterized.parameters(
+    ('--samplers=sobols', 'error: --samplers=sobols is not a list of'),
+    ('--num_steps=0', 'error: --num_steps is 0; expected'),
+    ('--dataset=mnist', 'error: .*mnist'),
+  )
+  def test_mistakes_are_told(self, flag, message):
+    done = subprocess.run(
+      [
+        *(sys.executable, '-m', 'experiments.fidelity', flag),
+        '--data_dir=/nowhere',
+      ],
+      capture_output=True,
+      text=True,
+    )
+    self.assertEqual(done.returncode, 1)
+    self.assertRegex(done.stderr, f'^{message}')
+    self.assertNotIn('Traceback', done.stderr)
+
+
+class CostsTest(parameterized.TestCase):
+  def test_the_target_is_read_between_points(self):
+    steps = [4, 16, 64, 256]
+    errors = [2.0 / math.sqrt(t) for t in steps]
+    self.assertAlmostEqual(costs.at_target(steps, errors), 64)
+    errors = [1.5 / math.sqrt(t) for t in steps]
+    self.assertAlmostEqual(costs.at_target(steps, errors), 36)
+    self.assertTrue(math.isnan(costs.at_target(steps, [1.0] * 4)))
+
+  def test_the_table_prices_the_target(self):
+    lines = [line(t, 1.5 / math.sqrt(t)) for t in (32, 64, 256)]
+    table = costs.fidelity_table(lines, [timed(32, 2.0), timed(64, 4.0)])
+    row = table.splitlines()[2].split()
+    expected = ['4-3-2', '32', 'bernoulli', '0.188', '0.094', '36', '2.2']
+    expected += ['-0.500', '±', '0.000', '-0.5', 'to', '-0.25']
+    self.assertEqual(row, expected)
+    self.assertNotIn('quantisation', table)
+
+  def test_the_table_tells_both_slopes(self):
+    lines = [
+      quantised(t, t**-0.75, t**-1.0, window=w, sampler='sobol')
+      for t in (8, 16, 64, 256)
+      for w in (1, 32)
+    ]
+    # Those of older records do not tell it.
+    old = [line(t, t**-0.25) for t in (8, 16, 64, 256)]
+    first, second = costs.fidelity_table([*lines, *old], []).split('\n\n')
+    slopes = [row['slope'] for row in rows(first)]
+    self.assertEqual(
+      slopes, ['-0.750 ± 0.000', '-0.250 ± 0.000', '-0.750 ± 0.000']
+    )
+    expected = {
+      **{'network': '4-3-2', 'sampler': 'sobol'},
+      **{'quantisation error, T = 64': '0.016', 'that at T = 256': '0.004'},
+      **{'its slope': '-1.000 ± 0.000', 'its prediction': '-1'},
+    }
+    self.assertEqual(rows(second), [expected])
+
+  def test_the_benchmark_is_laid_out_over_steps(self):
+    def bp(batch_size, milliseconds):
+      nothing = dict.fromkeys(('num_steps', 'representation', 'sampler'))
+      ours = {'batch_size': batch_size, 'median_ms': milliseconds}
+      return timed(0, 1.0) | nothing | ours
+
+    lines = [bp(8, 2.0), timed(32, 3.0), timed(64, 5.0)]
+    lines += [bp(1, 0.5), timed(64, 4.0) | {'batch_size': 1}]
+    told = [row.split() for row in costs.benchmark_table(lines).splitlines()]
+    start = ['learn', '4-3-2']
+    spikes = ['packed', 'bernoulli']
+    end = ['1.0', '(1.0)']
+    self.assertEqual(told[2], [*start, '8', *spikes, '2', '3.00', '5.00', *end])
+    self.assertEqual(told[3], [*start, '1', *spikes, '0.5', '4.00', *end])
+
+  def test_figures_can_be_drawn(self):
+    lines = [
+      line(t, 0.5 / t, window, sampler)
+      for t in (32, 64)
+      for window in (1, 32)
+      for sampler in ('bernoulli', 'sobol')
+    ]
+    prices = [timed(t, t / 16) for t in (32, 64)]
+    old = fidelity_figures.draw(lines, prices)
+    figures.draw_cost(prices)
+    titles = [axes.get_title() for axes in old.axes]
+    self.assertEqual(
+      titles, ['4-3-2:\nspikes throughout', 'against price, n = 32']
+    )
+
+  def test_guides_have_the_predicted_slopes(self):
+    lines = [
+      quantised(t, t**-0.4, t**-0.5, sampler=sampler)
+      for t in (4, 16, 64)
+      for sampler in ('bernoulli', 'sobol')
+    ]
+    upper, lower, _ = fidelity_figures.draw(lines, []).axes
+    for axes, power, causes in (
+      (upper, -0.4, ('chance', 'kinks')),
+      (lower, -0.5, ('chance',)),
+    ):
+      guides = [x for x in axes.lines if 'slope' in x.get_label()]
+      expected = [
+        getattr(orders.ORDERS[sampler], cause)
+        for sampler in ('bernoulli', 'sobol')
+        for cause in causes
+      ]
+      self.assertLen(guides, len(expected))
+      for guide, slope in zip(guides, expected):
+        steps, errors = guide.get_data()
+        np.testing.assert_array_equal(steps, [16, 64])
+        np.testing.assert_allclose(errors, 64**power * (steps / 64) ** slope)
+        self.assertEndsWith(guide.get_label(), f'slope {slope:g}')
+
+
+class OrdersTest(absltest.TestCase):
+  def test_a_power_law_is_found_from_16_ticks_up(self):
+    points = [(t, 3.0 * t**-0.7) for t in (16, 32, 64, 1024)]
+    slope, error = orders.fit([(4, 9.0), (8, 0.1), *points])
+    self.assertAlmostEqual(slope, -0.7)
+    self.assertAlmostEqual(error, 0.0)
+
+  def test_the_standard_error_is_that_of_least_squares(self):
+    # Of x = 0, 1, 2 and y = 0, 1, 0 the slope is 0 and residuals are
+    # -1/3, 2/3, -1/3: their squares sum to 2/3, those of x about 1 to 2.
+    points = [(16, 1.0), (32, 2.0), (64, 1.0)]
+    slope, error = orders.fit(points)
+    self.assertAlmostEqual(slope, 0.0)
+    self.assertAlmostEqual(error, math.sqrt(2 / 3 / 1 / 2))
+
+  def test_few_points_have_no_slope(self):
+    self.assertTrue(math.isnan(orders.fit([(4, 1.0), (16, 0.5), (64, 0.2)])[0]))
+
+  def test_all_samplers_have_orders(self):
+    self.assertEqual(
+      set(orders.ORDERS), set(ssnn_jax.spikes.thresholds.SAMPLERS)
+    )
+
+
+if __name__ == '__main__':
+  absltest.main()

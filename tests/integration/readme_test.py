@@ -1,0 +1,79 @@
+"""Tests that README and the other pages say what is so."""
+
+import contextlib
+import functools
+import io
+import pathlib
+import re
+import shlex
+
+from absl.testing import absltest
+from absl.testing import parameterized
+
+from experiments import commands
+from experiments import pages
+import ssnn_jax
+from tests.testing import commands as tests_commands
+
+ROOT = pathlib.Path(__file__).parent.parent.parent
+README = (ROOT / 'README.md').read_text()
+PAGES = sorted(
+  path
+  for folder in ('.', 'docs', 'experiments')
+  for path in ROOT.glob(f'{folder}/*.md')
+)
+COMMAND = re.compile(r'^python -m experiments\.(\w+)([^|\n]*)', re.MULTILINE)
+TEXTS = [page.read_text() for page in PAGES]
+TEXTS += ['\n'.join(own) for own in commands.COMMANDS.values()]
+COMMANDS = sorted(
+  {match.groups() for text in TEXTS for match in COMMAND.finditer(text)}
+)
+
+
+@functools.cache
+def help_of(module):
+  done = tests_commands.run(module, '--help')
+  assert not done.returncode, done.stderr
+  return done.stdout
+
+
+class ReadmeTest(parameterized.TestCase):
+  def test_the_examples_run(self):
+    scope = {}
+    folder = self.create_tempdir().full_path
+    with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()):
+      for text in (README, (ROOT / 'docs' / 'hardware.md').read_text()):
+        for example in re.findall(r'```python\n(.*?)```', text, re.DOTALL):
+          exec(compile(example, 'a page', 'exec'), scope)
+      own = ssnn_jax.datasets.load('own.npz')
+    accuracy = (scope['classes'] == scope['digits'].test.labels).mean()
+    self.assertGreater(float(accuracy), 0.9)
+    self.assertLen(own.train.labels, 1200)
+
+  def test_commands_name_flags_that_are_there(self):
+    for module, arguments in COMMANDS:
+      told = help_of(module)
+      for argument in shlex.split(arguments):
+        name = argument.partition('=')[0].removeprefix('--')
+        pattern = rf'  --(\[no\])?{name}\b'
+        self.assertRegex(told, pattern, f'{module}{arguments}')
+
+  def test_make_knows_the_targets(self):
+    makefile = (ROOT / 'Makefile').read_text()
+    for page in PAGES:
+      for target in re.findall(r'^make (\w+)', page.read_text(), re.MULTILINE):
+        self.assertRegex(makefile, rf'(?m)^{target}:')
+
+  def test_links_lead_somewhere(self):
+    for page in PAGES:
+      for link in re.findall(r'\]\(([^)#:]+)\)', page.read_text()):
+        self.assertTrue((page.parent / link).exists(), f'{page.name}: {link}')
+
+  @parameterized.parameters(*pages.PAGES)
+  def test_numbers_are_those_of_the_records(self, page):
+    problems = pages.check(page.read_text())
+    self.assertEmpty(problems, 'python -m experiments.pages writes what it can')
+
+
+if __name__ == '__main__':
+  absltest.main()

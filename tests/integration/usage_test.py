@@ -1,0 +1,165 @@
+"""Tests for what `--help` prints."""
+
+import dataclasses
+import re
+
+from absl import flags
+from absl.testing import absltest
+from absl.testing import parameterized
+
+from experiments import cli
+from experiments import configs
+from experiments import defaults
+from experiments import usage
+from tests.experiments import configs_test
+from tests.testing import commands
+
+NAMES = [field.name for field in dataclasses.fields(configs.ExperimentConfig)]
+HEADINGS = (
+  *('Data', 'Network', 'Spikes', 'Synapses', 'Training', 'Evaluation'),
+  *('Records', 'Machine'),
+)
+INTRODUCTION = """Does one thing, and says so in a sentence that is long.
+
+  python -m experiments.thing --flag=1 --that_is_not_wrapped
+"""
+GROUPS = {
+  'Data': [
+    usage.Flag('dataset', 'NAME', 'name of the data', 'digits'),
+    usage.Flag('download', '', 'download what is missing', 'off'),
+  ],
+  'Empty': [],
+  'Machine': [
+    usage.Flag('processor', 'slow|quick|quicker', 'where it runs; left out: 0'),
+    usage.Flag('num_threads', 'INTEGER', 'for all of the work', '8 threads'),
+  ],
+}
+EXPECTED = """Does one thing, and says so in a sentence that
+is long.
+
+  python -m experiments.thing --flag=1 --that_is_not_wrapped
+
+Data:
+  --dataset=NAME          name of the data
+                          (default: digits)
+  --[no]download          download what is
+                          missing (default: off)
+
+Machine:
+  --processor=slow|quick|quicker
+                          where it runs; left
+                          out: 0
+  --num_threads=INTEGER   for all of the work
+                          (default: 8 threads)
+
+--helpfull lists more.
+"""
+
+
+def described(define, *arguments, is_configured=False):
+  """Returns the description of a flag."""
+  values = flags.FlagValues()
+  name = define(*arguments, flag_values=values).name
+  return usage.describe(values[name], is_configured)
+
+
+class UsageTest(parameterized.TestCase):
+  def test_the_text(self):
+    text = usage.render(INTRODUCTION, GROUPS, '--helpfull lists more.', 48)
+    self.assertEqual(text, EXPECTED)
+
+  @parameterized.parameters(60, 80, 100)
+  def test_lines_are_no_longer_than_the_width(self, width):
+    _, values = configs_test.parse()
+    told = [usage.describe(values[name], True) for name in NAMES]
+    text = usage.render('Introduction.', {'All': told}, 'End.', width)
+    self.assertLessEqual(max(map(len, text.splitlines())), width)
+
+  def test_flags_are_described(self):
+    self.assertEqual(
+      described(flags.DEFINE_boolean, 'quiet', True, 'say less.'),
+      ('quiet', '', 'say less', 'on'),
+    )
+    self.assertEqual(
+      described(flags.DEFINE_enum, 'way', None, ['up', 'down'], 'where to.'),
+      ('way', 'up|down', 'where to', ''),
+    )
+    self.assertEqual(
+      described(flags.DEFINE_string, 'out', 'runs', '`folder` of the runs.'),
+      ('out', 'FOLDER', 'folder of the runs', 'runs'),
+    )
+    self.assertEqual(
+      described(flags.DEFINE_list, 'ways', 'up,down', 'all ways.'),
+      ('ways', 'NAME,...', 'all ways', 'up, down'),
+    )
+    self.assertEqual(
+      described(flags.DEFINE_string, 'text', None, 'any.').value, 'TEXT'
+    )
+    numbers = cli.NumbersParser(int)
+    self.assertEqual(
+      described(
+        *(flags.DEFINE_multi, numbers, flags.ArgumentSerializer(), 'sizes'),
+        *([(2, 1), (3, 4)], 'networks; several.'),
+      ),
+      ('sizes', 'INTEGER,...', 'networks; several', '2,1 and 3,4'),
+    )
+
+  def test_a_field_has_the_unit_of_its_field_in_all_commands(self):
+    told = described(flags.DEFINE_integer, 'num_steps', 7, 'T.')
+    self.assertEqual(told.default, '7 ticks')
+    told = described(flags.DEFINE_integer, 'num_steps', None, 'T.')
+    self.assertEqual(told.default, '')
+
+  @parameterized.parameters(
+    ('dataset', 'digits'),
+    ('num_steps', '64 ticks'),
+    ('gain', '1.0 error spikes per tick for one unit of error'),
+    ('shuffle_ticks', 'off'),
+    ('layer_sizes', ''),
+    ('input_gain', '1.0 for images'),
+    (
+      'batch_size',
+      '32 samples for digits, 128 for other images, 16 for recordings',
+    ),
+  )
+  def test_defaults_are_those_of_the_data_sets(self, name, expected):
+    _, values = configs_test.parse()
+    self.assertEqual(usage.describe(values[name], True).default, expected)
+
+  def test_a_default_of_a_single_data_set_is_named(self):
+    _, values = configs_test.parse()
+    other = dataclasses.replace(defaults.CONFIGS['n_mnist'], tau=2.5)
+    with absltest.mock.patch.dict(defaults.CONFIGS, {'n_mnist': other}):
+      default = usage.describe(values['tau'], True).default
+    self.assertEqual(
+      default, '16.0 ticks for images and others, 2.5 for n_mnist'
+    )
+
+  def test_the_help_of_a_run(self):
+    done = commands.run('run', '--help')
+    self.assertEqual((done.returncode, done.stderr), (0, ''))
+    headings = re.findall(r'(?m)^(\w+):$', done.stdout)
+    self.assertEqual(tuple(headings), HEADINGS)
+    listed = re.findall(r'(?m)^  --(?:\[no\])?(\w+)', done.stdout)
+    self.assertLen(set(listed), len(listed))
+    others = {'config', 'data_dir', 'download', 'workdir'}
+    self.assertContainsSubset({*NAMES, *others}, listed)
+    own = {
+      flag.name
+      for module, defined in flags.FLAGS.flags_by_module_dict().items()
+      if module.startswith('absl.')
+      for flag in defined
+    }
+    self.assertContainsSubset({'verbosity', 'pdb_post_mortem'}, own)
+    self.assertEmpty(own & set(listed))
+    self.assertEndsWith(
+      done.stdout, '\n\n--helpfull lists the flags of absl, too.\n'
+    )
+
+  def test_every_field_is_in_a_group(self):
+    for field in dataclasses.fields(configs.ExperimentConfig):
+      self.assertIn(field.metadata['group'], HEADINGS)
+
+
+if __name__ == '__main__':
+  absltest.main()

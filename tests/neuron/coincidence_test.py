@@ -1,0 +1,134 @@
+"""Tests for the counting of coincidences."""
+
+import functools
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ssnn_jax import spikes
+from ssnn_jax import types
+from ssnn_jax.neuron import coincidence
+
+REPRESENTATIONS = ('dense', 'packed', 'auto')
+
+
+def random_trains(seed, batch_size, num_steps, num_inputs, num_neurons):
+  """Returns spikes `[B, T, I]` and signed errors `[B, T, J]`, both int8."""
+  rng = np.random.default_rng(seed)
+  pre = rng.integers(0, 2, (batch_size, num_steps, num_inputs), np.int8)
+  errors = rng.integers(-1, 2, (batch_size, num_steps, num_neurons), np.int8)
+  return pre, errors
+
+
+@jax.jit
+def packed(pre, errors):
+  """Packs spikes and signed errors as the counters take them."""
+  pack = jax.vmap(spikes.pack)
+  streams = types.ErrorStreams(pack(errors == 1), pack(errors == -1))
+  return pack(pre), streams
+
+
+@functools.partial(jax.jit, static_argnames='representation')
+def count(pre, streams, representation):
+  """Counts from nothing."""
+  shape = pre.shape[-1], streams.positive.shape[-1]
+  nothing = types.LayerParams(
+    jnp.zeros(shape, jnp.int32), jnp.zeros(shape[1], jnp.int32)
+  )
+  return coincidence.count_coincidences(nothing, pre, streams, representation)
+
+
+class CoincidenceTest(parameterized.TestCase):
+  @parameterized.product(
+    representation=REPRESENTATIONS, num_steps=(1, 7, 32, 33, 100)
+  )
+  def test_counts_are_the_definition(self, representation, num_steps):
+    pre, errors = random_trains(num_steps, 5, num_steps, 11, 6)
+    counts = count(*packed(pre, errors), representation)
+    np.testing.assert_array_equal(
+      counts.weights, np.einsum('bti,btj->ij', pre, errors.astype(np.int32))
+    )
+    np.testing.assert_array_equal(counts.biases, errors.sum(axis=(0, 1)))
+    self.assertEqual(counts.weights.dtype, jnp.int32)
+
+  @parameterized.product(
+    representation=REPRESENTATIONS, batch_size=(1023, 1024), sign=(1, -1)
+  )
+  def test_full_counts_do_not_overflow(self, representation, batch_size, sign):
+    ones = np.ones((batch_size, 32, 2), np.int8)  # up to 2**15 coincidences
+    counts = count(*packed(ones, sign * ones), representation)
+    expected = np.full((2, 2), sign * 32 * batch_size)
+    np.testing.assert_array_equal(counts.weights, expected)
+
+  @parameterized.parameters(*REPRESENTATIONS)
+  def test_a_batch_counts_the_sum_of_its_samples(self, representation):
+    pre, streams = packed(*random_trains(1, 8, 40, 13, 5))
+    whole = count(pre, streams, representation)
+    parts = [
+      count(
+        pre[i : i + 1],
+        jax.tree.map(lambda train, i=i: train[i : i + 1], streams),
+        representation,
+      )
+      for i in range(8)
+    ]
+    total = jax.tree.map(lambda *counts: sum(counts), *parts)
+    jax.tree.map(np.testing.assert_array_equal, whole, total)
+
+  @parameterized.parameters(*REPRESENTATIONS)
+  def test_counts_are_added_to_those_before(self, representation):
+    pre, streams = packed(*random_trains(1, 8, 40, 13, 5))
+    once = count(pre, streams, representation)
+    twice = coincidence.count_coincidences(once, pre, streams, representation)
+    doubled = jax.tree.map(lambda counts: 2 * counts, once)
+    jax.tree.map(np.testing.assert_array_equal, twice, doubled)
+
+  @parameterized.parameters((0.3, 0.05, 10), (0.8, 0.2, 32), (1.0, 0.5, 64))
+  def test_mean_and_variance_of_independent_trains(self, p, q, num_steps):
+    # E C = T p q and Var C = T pq (1 - pq), for given rates.
+    shape = (num_steps, 20_000)
+    rng = np.random.default_rng(0)
+    pre = spikes.pack(rng.random(shape) < p)
+    error = spikes.pack(rng.random(shape) < q)
+    counts = np.asarray(spikes.count(pre & error), np.float64)
+    mean, variance = num_steps * p * q, num_steps * p * q * (1 - p * q)
+    self.assertLess(abs(counts.mean() - mean), 5 * np.sqrt(variance / 20_000))
+    kurtosis = 3 + (1 - 6 * p * q * (1 - p * q)) / variance
+    spread = variance * np.sqrt((kurtosis - 1) / 20_000)
+    self.assertLess(abs(counts.var(ddof=1) - variance), 5 * spread)
+
+  def test_rates_are_expected_counts(self):
+    rng = np.random.default_rng(0)
+    rates = rng.random((3, 4, 5))
+    positive, negative = rng.random((2, 3, 4, 2))
+    counts = coincidence.multiply_rates(
+      types.LayerParams(jnp.ones((5, 2)), jnp.ones(2)),
+      jnp.float32(rates),
+      types.ErrorStreams(jnp.float32(positive), jnp.float32(negative)),
+    )
+    errors = positive - negative
+    np.testing.assert_allclose(
+      counts.weights, 1 + np.einsum('bwi,bwj->ij', rates, errors), rtol=1e-5
+    )
+    np.testing.assert_allclose(
+      counts.biases, 1 + np.einsum('bwj->j', errors), rtol=1e-5
+    )
+
+  def test_as_gradient_merges_and_scales(self):
+    layer = types.LayerParams(jnp.array([[4, 6]]), jnp.array([5, 1]))
+    other = types.LayerParams(jnp.array([[1, 8]]), jnp.array([2, 1]))
+    unit = types.LayerParams(jnp.float32(0.5), jnp.float32(0.25))
+    merged = types.Update((layer,), (other,), (unit,))
+    (gradient,) = coincidence.as_gradient(merged)
+    np.testing.assert_array_equal(gradient.weights, [[1.5, -1.0]])
+    np.testing.assert_array_equal(gradient.biases, [0.75, 0.0])
+    signed = jax.tree.map(jnp.subtract, layer, other)
+    (same,) = coincidence.as_gradient(types.Update((signed,), None, (unit,)))
+    jax.tree.map(np.testing.assert_array_equal, gradient, same)
+
+
+if __name__ == '__main__':
+  absltest.main()

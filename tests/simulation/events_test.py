@@ -1,0 +1,202 @@
+"""Tests of networks that are shown spikes instead of rates."""
+
+import functools
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import ssnn_jax
+from ssnn_jax import spikes
+from ssnn_jax.simulation import forward
+from ssnn_jax.spikes import thresholds
+from tests.testing import statistics
+
+SIZES = (9, 7, 4)
+BATCH_SIZE = 5
+LABELS = np.arange(BATCH_SIZE) % 4
+
+
+def make(num_steps, **fields):
+  """Makes a network's configuration, its functions and parameters."""
+  config = ssnn_jax.NetworkConfig(SIZES, num_steps=num_steps, **fields)
+  network = ssnn_jax.ssnn(config)
+  return config, network, network.init(jax.random.key(7))
+
+
+def random_spikes(num_steps, rate=0.3):
+  """Draws spikes `[B, T, I]`, one a byte."""
+  shape = BATCH_SIZE, num_steps, SIZES[0]
+  return (np.random.RandomState(0).rand(*shape) < rate).astype(np.uint8)
+
+
+def pack(trains):
+  """Packs spikes `[B, T, I]` to words `[B, K, I]`."""
+  return np.asarray(jax.vmap(spikes.pack)(jnp.asarray(trains)))
+
+
+@functools.partial(jax.jit, static_argnames='config')
+def sampled_inputs(config, key, images):
+  """Samples the spikes that a network draws for the pixels of images."""
+  keys = thresholds.make_keys(key, len(config.layer_sizes))
+  num_words = -(-config.num_steps // spikes.TICKS_PER_WORD)
+  words = jnp.arange(num_words)
+  mask = spikes.bits_before(config.num_steps, words)
+
+  def sample(position, rates):
+    sources = forward.make_sources(config, keys, position, words)
+    source = sources(thresholds.Role.INPUT, 0, SIZES[0])
+    fire = jax.vmap(spikes.fire, in_axes=(0, None, 0))
+    return fire(source, rates, mask)
+
+  return jax.vmap(sample)(jnp.arange(len(images)), ssnn_jax.rate_encode(images))
+
+
+def assert_same(tree, other):
+  jax.tree.map(np.testing.assert_array_equal, tree, other)
+
+
+class EventsNetworkTest(parameterized.TestCase):
+  @parameterized.parameters(
+    (1, 1, 'mean'),
+    (40, 7, 'leaky'),
+    (70, 40, 'mean'),
+    (33, 32, 'memoryless'),
+  )
+  def test_given_spikes_do_what_the_same_sampled_ones_do(
+    self, num_steps, window, integration
+  ):
+    config, network, params = make(
+      num_steps, window=window, integration=integration, input_gain=1.5
+    )
+    images = np.random.RandomState(1).rand(BATCH_SIZE, SIZES[0])
+    images, key = images.astype(np.float32), jax.random.key(3)
+    trains = sampled_inputs(config, key, images)
+    learn = jax.jit(network.learn)
+    shown = learn(params, key, trains, LABELS)
+    assert_same(shown, learn(params, key, images, LABELS))
+    assert_same(shown[1], jax.jit(network.infer)(params, key, trains))
+
+  @parameterized.parameters(31, 64)
+  def test_on_rates_the_update_is_the_gradient_at_the_mean_over_ticks(
+    self, num_steps
+  ):
+    fields = dict.fromkeys(('forward', 'backward', 'update'), 'rates')
+    config, network, params = make(num_steps, input_gain=3.0, **fields)
+    trains, key = random_spikes(num_steps), jax.random.key(0)
+    update, _ = jax.jit(network.learn)(params, key, pack(trains), LABELS)
+    exact, _ = jax.jit(ssnn_jax.ann(config).learn)(
+      params, key, trains.mean(axis=1, dtype=np.float32), LABELS
+    )
+    np.testing.assert_allclose(
+      statistics.flat(ssnn_jax.as_gradient(update)),
+      statistics.flat(ssnn_jax.as_gradient(exact)),
+      rtol=1e-5,
+      atol=1e-6,
+    )
+
+  def test_the_ann_sees_the_mean_over_ticks_with_the_same_gain(self):
+    config, _, params = make(48, input_gain=3.0)
+    ann, trains = ssnn_jax.ann(config), random_spikes(48)
+    rates = trains.mean(axis=1, dtype=np.float32)
+    found = ann.infer(params, jax.random.key(0), pack(trains)).potential
+    expected = ann.infer(params, jax.random.key(0), rates).potential
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    first, second = jax.tree.map(np.asarray, params)
+    hidden = np.clip(3.0 * rates @ first.weights + first.biases, 0, 1)
+    np.testing.assert_allclose(
+      found, hidden @ second.weights + second.biases, rtol=1e-5, atol=1e-6
+    )
+
+  @parameterized.parameters('dense', 'packed')
+  def test_a_synapse_counts_the_true_events_and_nothing_else(self, kind):
+    # With weights of 0 the errors do not depend on the inputs, so the counts of
+    # a train are the sum of those of its ticks: each tick alone is asked for.
+    config = ssnn_jax.NetworkConfig((1, 4), num_steps=40, representation=kind)
+    network = ssnn_jax.ssnn(config)
+    params = jax.tree.map(jnp.zeros_like, network.init(jax.random.key(0)))
+    learn = jax.jit(network.learn)
+
+    def counts(train):
+      batch = pack(np.broadcast_to(train[:, None], (1, 40, 1)))
+      update, _ = learn(params, jax.random.key(1), batch, np.array([2]))
+      return update.positive[0]
+
+    alone = [counts(tick) for tick in np.eye(40, dtype=np.uint8)]
+    by_tick = np.array([weights[0] for weights, _ in alone])
+    # A wrong winner is one error spike for it and one against the target.
+    self.assertTrue((by_tick.sum(axis=1) == 0).all())
+    self.assertTrue((np.abs(by_tick).sum(axis=1) <= 2).all())
+    self.assertGreater(np.abs(by_tick).sum(), 0)
+    train = np.random.RandomState(2).randint(2, size=40).astype(np.uint8)
+    np.testing.assert_array_equal(
+      counts(train).weights[0], by_tick[train == 1].sum(axis=0)
+    )
+    everything, biases = counts(np.ones(40, np.uint8))
+    np.testing.assert_array_equal(everything[0], biases)
+
+  @parameterized.parameters('mean', 'leaky')
+  def test_time_is_invisible_to_one_window_and_visible_to_short_ones(
+    self, integration
+  ):
+    trains = random_spikes(64)
+    order = np.random.RandomState(3).permutation(64)
+    inputs, shuffled = pack(trains), pack(trains[:, order])
+    self.assertFalse((inputs == shuffled).all())
+    key = jax.random.key(5)
+    for window in (64, 8):
+      _, network, params = make(64, window=window, integration=integration)
+      infer = jax.jit(network.infer)
+      ordered = infer(params, key, inputs)
+      found = infer(params, key, shuffled)
+      if window == 64:
+        assert_same(found, ordered)
+      else:
+        self.assertFalse((found.potential == ordered.potential).all())
+
+  def test_ticks_past_the_end_are_not_presented(self):
+    config, network, params = make(40)
+    trains = random_spikes(64)
+    cut = trains.copy()
+    cut[:, 40:] = 0
+    key = jax.random.key(0)
+    self.assertFalse((pack(trains) == pack(cut)).all())
+    for built in (network, ssnn_jax.ann(config)):
+      learn = jax.jit(built.learn)
+      assert_same(
+        learn(params, key, pack(trains), LABELS),
+        learn(params, key, pack(cut), LABELS),
+      )
+
+  @parameterized.parameters(
+    (32, (5, 1, 8), 'inputs have 8 trains, but layer_sizes starts with 9'),
+    (
+      33,
+      (5, 1, 9),
+      r'shape \(5, 1, 9\); expected \[B, 2, I\], as num_steps=33',
+    ),
+    (32, (5, 9), r'shape \(5, 9\); expected \[B, 1, I\]'),
+  )
+  def test_trains_of_another_shape_are_refused(self, num_steps, shape, message):
+    config, network, params = make(num_steps)
+    for built in (network, ssnn_jax.ann(config)):
+      with self.assertRaisesRegex(ssnn_jax.UserError, message):
+        built.infer(params, jax.random.key(0), np.zeros(shape, np.uint32))
+
+  def test_seeds_side_by_side_are_seeds_alone(self):
+    _, network, params = make(32, dropout=0.5, input_gain=2.0)
+    inputs = pack(random_spikes(32))
+    keys = jax.random.split(jax.random.key(0), 2)
+    learn = jax.jit(network.learn)
+    side_by_side = jax.jit(jax.vmap(network.learn, (None, 0, None, None)))
+    together, _ = side_by_side(params, keys, inputs, LABELS)
+    for index in range(2):
+      alone, _ = learn(params, keys[index], inputs, LABELS)
+      ours = jax.tree.map(lambda x, index=index: x[index], together.positive)
+      assert_same(ours, alone.positive)
+
+
+if __name__ == '__main__':
+  absltest.main()

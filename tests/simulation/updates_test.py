@@ -1,0 +1,300 @@
+"""Tests of what is written: spikes that are thinned, and pulses."""
+
+import functools
+from unittest import mock
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import ssnn_jax
+from ssnn_jax import network as network_lib
+from ssnn_jax import types
+from ssnn_jax.hardware import devices
+from ssnn_jax.hardware.device_config import DeviceConfig
+from ssnn_jax.simulation import updates
+from tests import network_test
+from tests.testing import statistics
+
+jit = functools.partial(jax.jit, compiler_options=network_test.QUICKLY)
+SIZES = (6, 5, 3)
+BATCH_SIZE = 8
+STEP = 2.0**-8
+# What a coincidence asks for, in an update of 40 ticks and 8 samples.
+UNIT = 1 / (40 * BATCH_SIZE)
+
+
+def batch(size=BATCH_SIZE):
+  # The last two inputs spike at every tick.
+  images = jax.random.uniform(jax.random.key(1), (size, SIZES[0]))
+  return images.at[:, -2:].set(1.0), jnp.arange(size) % SIZES[-1]
+
+
+@functools.cache
+def make(separate=True, num_steps=40, window=8, **options):
+  """Makes a network, its parameters and how it learns."""
+  config = ssnn_jax.NetworkConfig(SIZES, num_steps, window, **options)
+  network = ssnn_jax.ssnn(config, separate=separate)
+  params = network_lib.init(config, jax.random.key(0))
+  params = jax.tree.map(lambda w: jnp.round(w / STEP) * STEP, params)
+  hidden = params[0]._replace(biases=params[0].biases + 0.5)  # gates are open
+  params = hidden, *params[1:]
+  return params, jit(network.learn)
+
+
+def learn(pulse_gradient=None, size=BATCH_SIZE, seed=2, **options):
+  params, run = make(**options)
+  given = {}
+  if pulse_gradient is not None:  # else it is left out
+    given['pulse_gradient'] = jnp.float32(pulse_gradient)
+  update, _ = run(params, jax.random.key(seed), *batch(size), **given)
+  return jax.tree.map(np.asarray, update)
+
+
+@functools.cache
+def learn_often(ratio, num_keys=200, **options):
+  """Learns where a coincidence asks for so many pulses, `[keys, ...]`."""
+  made = [learn(UNIT / ratio, seed=k, **options) for k in range(num_keys)]
+  return jax.tree.map(lambda *leaves: np.stack(leaves), *made)
+
+
+def assert_same(ours, theirs):
+  jax.tree.map(np.testing.assert_array_equal, ours, theirs)
+
+
+def signed(update):
+  return jax.tree.map(np.subtract, update.positive, update.negative)
+
+
+def total(counts):
+  return sum(int(jnp.sum(leaf)) for leaf in jax.tree.leaves(counts))
+
+
+class ThinningTest(parameterized.TestCase):
+  def test_what_is_written_is_a_part_of_the_coincidences(self):
+    all_of_it, written = learn(UNIT), learn(4 * UNIT)
+    for name in ('positive', 'negative'):
+      for ours, theirs in zip(getattr(written, name), getattr(all_of_it, name)):
+        part, whole = ours.weights, theirs.weights
+        self.assertTrue(np.all((part >= 0) & (part <= whole)))
+        self.assertBetween(part.sum(), 1, whole.sum() - 1)
+        # Errors lose no spike, of which biases count all.
+        np.testing.assert_array_equal(ours.biases, theirs.biases)
+
+  @parameterized.parameters('bernoulli', 'sobol')
+  def test_the_share_is_right(self, sampler):
+    # A quarter of each synapse's coincidences of each sign, one by one also
+    # where trains are evenly spread.
+    all_of_it, written = (
+      learn_often(ratio, 60, sampler=sampler) for ratio in (1.0, 0.25)
+    )
+    for name in ('positive', 'negative'):
+      for part, whole in zip(getattr(written, name), getattr(all_of_it, name)):
+        whole, part = (layer.weights.sum(axis=0) for layer in (whole, part))
+        self.assertGreater(whole.sum(), 1000)
+        bound = 5 * np.sqrt(whole * 0.25 * 0.75)
+        self.assertTrue(np.all(np.abs(part - whole / 4) <= bound))
+
+  @parameterized.parameters(0.3, 1.7)
+  def test_the_gradient_stays_unbiased(self, ratio):
+    ours, theirs = (
+      jax.tree.map(
+        lambda p, n, u: (p - n) * u[(...,) + (None,) * (p.ndim - 1)],
+        *(update.positive, update.negative, update.unit),
+      )
+      for update in map(learn_often, (ratio, 1.0))
+    )
+    for a, b in zip(*map(jax.tree.leaves, (ours, theirs))):
+      statistics.assert_mean_within((a - b) / UNIT, 0.0)
+      self.assertEqual(np.std(a - b) > 0.3 * UNIT, a.ndim == 3)  # not biases
+
+  @parameterized.parameters(0.013, 0.37, 1.0, 2.0, 2.6, 300.5)
+  def test_a_coincidence_is_a_whole_number_of_pulses(self, ratio):
+    update, pulses = learn(UNIT / ratio), np.ceil(ratio)
+    rounding = 2.0**-17 / (ratio / pulses) + 1e-6  # of the share
+    for unit, each in zip(update.unit, update.pulses):
+      made = unit.weights * ratio / UNIT
+      np.testing.assert_allclose(made, pulses, rtol=rounding)
+      self.assertEqual((each.weights, each.weights.dtype), (pulses, np.int32))
+      # Of biases no spike is dropped, and pulses may be broken.
+      np.testing.assert_allclose(unit.biases, UNIT, rtol=1e-6)
+      np.testing.assert_allclose(each.biases, ratio, rtol=1e-6)
+
+  @parameterized.parameters((0.3, 0.0009375), (0.37, 0.00115625))
+  def test_rounding_makes_no_pulse_more(self, rate, step):
+    # A coincidence asks for one step, but for the last bit.
+    self.assertAlmostEqual(rate * UNIT, step, places=12)
+    device = devices.make_resistive(DeviceConfig(dw_min=step), rate)
+    state = device.init(jax.random.key(0), make()[0])[1]
+    update = learn(device.pulse_gradient(state))
+    self.assertEqual(int(update.pulses[0].weights), 1)
+    assert_same(signed(update), signed(learn(UNIT)))
+
+  def test_a_pulse_for_each_coincidence_changes_nothing(self):
+    params, run = make()
+    args = params, jax.random.key(2), *batch()
+    plain, seen = run(*args)
+    written, still_seen = run(*args, pulse_gradient=jnp.float32(UNIT))
+    assert_same(seen, still_seen)
+    assert_same(plain._replace(pulses=written.pulses), written)
+    thinned, still_seen = run(*args, pulse_gradient=jnp.float32(4 * UNIT))
+    assert_same(seen, still_seen)  # which is what the network has done
+    self.assertLess(total(thinned.positive), total(plain.positive))
+
+  def test_representations_and_kernels_write_the_same(self):
+    options = dict(representation='dense', kernels=False)  # or else neither
+    assert_same(learn(4 * UNIT, **options), learn(4 * UNIT))
+
+  def test_update_on_rates_is_not_thinned(self):
+    ours, theirs = (learn(given, update='rates') for given in (None, 4 * UNIT))
+    assert_same(ours, theirs)
+
+
+class SeparateTest(parameterized.TestCase):
+  def test_counts_apart_differ_by_the_signed_ones(self):
+    for gradient in (0.4 * UNIT, 4 * UNIT):
+      update, alone = learn(gradient), learn(gradient, separate=False)
+      assert_same(signed(update), alone.positive)
+      self.assertIsNone(alone.negative)
+      for counts in (update.positive, update.negative):
+        self.assertGreaterEqual(min(map(np.min, jax.tree.leaves(counts))), 0)
+
+  def test_over_windows_a_hidden_error_may_change_its_sign(self):
+    update = learn(0.05, size=1, num_steps=20, window=1, seed=1)
+    both = jax.tree.map(np.minimum, update.positive, update.negative)
+    self.assertGreater(total(both[0]), 0)
+
+  def test_one_sample_in_one_window_is_counted_as_many_are(self):
+    # There hidden layers count the difference only.
+    params, run = make(num_steps=20, window=20)
+    config = ssnn_jax.NetworkConfig(SIZES, 20, 20)
+    network = ssnn_jax.ssnn(config, separate=True)
+    plain = updates.no_counts
+    generally = jit(network.learn)
+    for seed in range(3):
+      args = params, jax.random.key(seed), *batch(1)
+      for gradient in (1 / 20, 0.2):
+        given = dict(pulse_gradient=jnp.float32(gradient))
+        with mock.patch.object(
+          updates, 'no_counts', lambda *args: plain(*args[:-1], 2)
+        ):
+          expected = generally(*args, **given)
+        assert_same(run(*args, **given), expected)
+      self.assertGreater(total(expected[0].negative[0]), 0)
+
+
+def array_update(up, down, shape, unit):
+  """The same counts at all devices of an array."""
+  counts = ((jnp.full(shape, count),) for count in (down, up))
+  return types.Update(*counts, (jnp.float32(unit),))
+
+
+def train_step(config, update, params, rate):
+  """Writes an update; returns the weights after it, leaf by leaf."""
+  device = devices.make_resistive(config, rate)
+  state = device.init(jax.random.key(3), params)[1]
+  after, _ = jit(device.update)(jax.random.key(4), update, state, params)
+  return [np.asarray(leaf) for leaf in jax.tree.leaves(after)]
+
+
+class PulsesTest(parameterized.TestCase):
+  @parameterized.parameters('spikes', 'rates')
+  def test_with_fixed_steps_a_coincidence_is_a_pulse(self, use):
+    params, update = make(update=use)[0], learn(update=use)
+    config = DeviceConfig(dw_min=STEP, protocol='fixed_step')
+    after = train_step(config, update, params, rate=123.0)  # which is not used
+    negative = jax.tree.leaves(jax.tree.map(np.negative, signed(update)))
+    for now, before, asked in zip(after, jax.tree.leaves(params), negative):
+      pulses = (now - before) / STEP
+      np.testing.assert_array_equal(pulses, np.round(pulses))
+      if use == 'spikes':
+        np.testing.assert_array_equal(pulses, asked)
+      else:
+        self.assertLess(np.abs(pulses - asked).max(), 1.0)
+        self.assertGreater(np.abs(pulses).max(), 1.0)
+
+  @parameterized.parameters(
+    # Ratios of what a coincidence asks for to a step, below and above 1.
+    (0.013, 7, 2),
+    (0.37, 0, 5),
+    (2.6, 4, 9),
+    # Counts that are expected, of rates.
+    (0.37, 0.21, 0.93),
+    (2.6, 1.3, 0.0),
+  )
+  def test_pulses_are_whole_and_unbiased(self, ratio, up, down):
+    rate, shape = 0.5, (200, 250)
+    update = array_update(up, down, shape, ratio * STEP / rate)
+    zeros = jax.tree.map(jnp.zeros_like, update.positive)
+    config = DeviceConfig(dw_min=STEP)
+    (weights,) = train_step(config, update, zeros, rate)
+    pulses = weights.ravel() / STEP
+    np.testing.assert_array_equal(pulses, np.round(pulses))
+    gradient = float(ssnn_jax.as_gradient(update)[0][0, 0])
+    statistics.assert_mean_within(pulses, -rate * gradient / STEP)
+
+  def test_an_update_on_rates_is_unbiased_over_keys(self):
+    params, update = make(update='rates')[0], learn(update='rates')
+    device = devices.make_resistive(DeviceConfig(dw_min=STEP), 0.3)
+    state = device.init(jax.random.key(3), params)[1]
+
+    @jit
+    @jax.vmap
+    def changes(seed):
+      after, _ = device.update(jax.random.key(seed), update, state, params)
+      return jax.tree.map(jnp.subtract, after, params)
+
+    gradients = jax.tree.leaves(ssnn_jax.as_gradient(update))
+    made = jax.tree.leaves(changes(jnp.arange(2000)))
+    for change, gradient in zip(made, gradients):
+      pulses = np.asarray(change) / STEP
+      np.testing.assert_array_equal(pulses, np.round(pulses))
+      statistics.assert_mean_within(pulses, -0.3 / STEP * gradient)
+
+  def test_fine_steps_come_within_one_of_the_limit(self):
+    # Numbers of pulses up and down are rounded by the same random number, so
+    # that their difference is less than 1 from what is asked.
+    fine = 2.0**-16
+    params, update = make(update='rates')[0], learn(update='rates')
+    coarse, exact = (
+      train_step(DeviceConfig(dw_min=step), update, params, 0.3)
+      for step in (fine, 0.0)
+    )
+    distance = max(np.abs(a - b).max() for a, b in zip(coarse, exact))
+    self.assertBetween(distance, fine / 4, fine * 1.01)
+
+  def test_where_steps_divide_what_is_asked_fine_steps_are_the_limit(self):
+    # A coincidence asks for 2.5 / 320, which is 2**9 of these steps exactly.
+    fine, rate = 2.0**-16, 2.5
+    params = make()[0]
+    update = learn(fine / rate)
+    ours, theirs = (
+      train_step(DeviceConfig(dw_min=step), update, params, rate)
+      for step in (fine, 0.0)
+    )
+    assert_same(ours, theirs)
+
+  def test_fine_steps_are_as_many_as_are_asked(self):
+    # A coincidence asks for a step and a half: three of four write two.
+    fine, rate, share = 2.0**-16, 1.5 * 2.0**-16 / UNIT, 0.75
+    params, all_of_it, written = make()[0], learn(UNIT), learn(fine / rate)
+    exact = train_step(DeviceConfig(), all_of_it, params, rate)
+    ours = train_step(DeviceConfig(dw_min=fine), written, params, rate)
+    counts = jax.tree.map(np.add, all_of_it.positive, all_of_it.negative)
+    for a, b, count in zip(ours, exact, jax.tree.leaves(counts)):
+      deviation = 2 * np.sqrt(count * share * (1 - share))
+      self.assertTrue(np.all(np.abs(a - b) <= (5 * deviation + 0.01) * fine))
+
+  def test_at_a_rate_of_0_nothing_is_written(self):
+    params, update = make()[0], learn(np.inf)
+    # What chance has left out would not show.
+    one_more = jax.tree.map(lambda count: 1 + count, update.positive)
+    update = update._replace(positive=one_more)
+    after = train_step(DeviceConfig(dw_min=STEP), update, params, rate=0.0)
+    assert_same(after, jax.tree.leaves(params))
+
+
+if __name__ == '__main__':
+  absltest.main()

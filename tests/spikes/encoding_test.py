@@ -1,0 +1,133 @@
+"""Tests for the encoding of images and for what is refused."""
+
+import functools
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import ssnn_jax
+from ssnn_jax.simulation import inputs as input_lib
+
+SIZES = (6, 4, 3)
+CONFIG = ssnn_jax.NetworkConfig(SIZES, num_steps=4)
+GOOD = np.linspace(0, 1, 12, dtype=np.float32).reshape(2, 2, 3)
+LABELS = np.array([0, 2])
+
+BAD_IMAGES = {
+  'nan': (np.where(GOOD > 0.5, np.nan, GOOD), 'NaN'),
+  'below': (GOOD - 0.1, r'lie within \[-0.1, 0.9\]'),
+  'above': (GOOD * 255, r'lie within \[0, 255\].*divide'),
+  'integers': (GOOD.astype(np.int32), 'dtype int32'),
+  'booleans': (GOOD > 0.5, 'dtype bool'),
+  'single': (GOOD.ravel(), 'add a leading axis'),
+  'pixels': (GOOD[:, :, :2], '4 pixels, but layer_sizes starts with 6'),
+}
+BAD_LABELS = {
+  'floats': (np.float32([0, 2]), 'float32'),
+  'one_hot': (np.eye(3, dtype=np.int32)[:2], r'shape \(2, 3\)'),
+  'too_few': (np.array([1]), 'each of the 2 inputs'),
+  'too_large': (np.array([0, 3]), r'\[0, 3\]; expected classes from 0 to 2'),
+  'negative': (np.array([-1, 0]), r'lie within \[-1, 0\]'),
+}
+
+
+def networks():
+  for network in (ssnn_jax.ssnn(CONFIG), ssnn_jax.ann(CONFIG)):
+    yield network, network.init(jax.random.key(0))
+
+
+class EncodingTest(parameterized.TestCase):
+  def assert_refused(self, message, function, *arguments):
+    """Asserts that the refusal is one sentence that says what is wrong."""
+    with self.assertRaisesRegex(ssnn_jax.UserError, message) as caught:
+      function(*arguments)
+    self.assertRegex(str(caught.exception), r'\A[^\n]+\.\Z')
+
+  def test_grey_values_are_rates(self):
+    images = np.arange(256, dtype=np.uint8).reshape(4, 8, 8)
+    rates = ssnn_jax.rate_encode(images)
+    expected = (np.arange(256) / 255).astype(np.float32).reshape(4, 64)
+    # A quotient may be computed as a product, an ulp off; the ends may not.
+    np.testing.assert_array_max_ulp(rates, expected, maxulp=1)
+    self.assertEqual((rates.min(), rates.max()), (0.0, 1.0))
+
+  def test_rates_are_themselves(self):
+    rates = ssnn_jax.rate_encode(GOOD)
+    np.testing.assert_array_equal(rates, GOOD.reshape(2, 6))
+
+  @parameterized.parameters(*BAD_IMAGES)
+  def test_bad_images_are_refused(self, name):
+    images, message = BAD_IMAGES[name]
+    for network, params in networks():
+      key = jax.random.key(0)
+      self.assert_refused(message, network.infer, params, key, images)
+      self.assert_refused(message, network.learn, params, key, images, LABELS)
+
+  @parameterized.parameters(*BAD_LABELS)
+  def test_bad_labels_are_refused(self, name):
+    labels, message = BAD_LABELS[name]
+    for network, params in networks():
+      key = jax.random.key(0)
+      self.assert_refused(message, network.learn, params, key, GOOD, labels)
+
+  def test_params_of_another_network_are_refused(self):
+    for network, params in networks():
+      key, message = jax.random.key(0), 'layer_sizes asks for'
+      for others in (params[:1], params[::-1], ()):
+        self.assert_refused(message, network.infer, others, key, GOOD)
+
+  @parameterized.parameters('integers', 'single', 'pixels')
+  def test_shapes_and_dtypes_are_refused_under_jit(self, name):
+    images, message = BAD_IMAGES[name]
+    for network, params in networks():
+      with self.assertRaisesRegex(ssnn_jax.UserError, message):
+        jax.jit(network.infer)(params, jax.random.key(0), images)
+
+  @parameterized.parameters('floats', 'one_hot', 'too_few')
+  def test_labels_are_refused_under_jit(self, name):
+    labels, message = BAD_LABELS[name]
+    for network, params in networks():
+      key, learn = jax.random.key(0), jax.jit(network.learn)
+      self.assert_refused(message, learn, params, key, GOOD, labels)
+
+  def test_values_are_not_known_under_jit(self):
+    (_, params), _ = networks()
+    encode = jax.jit(functools.partial(input_lib.encode_batch, CONFIG))
+    for name in ('nan', 'below', 'above'):
+      images, _ = BAD_IMAGES[name]
+      rates = encode(params, images, LABELS + 100).rates
+      expected = np.clip(images.reshape(2, 6).astype(np.float32), 0, 1)
+      np.testing.assert_array_equal(rates, expected)
+
+  @parameterized.parameters(np.asarray, jnp.asarray)
+  def test_arrays_in_a_closure_of_jit_are_encoded(self, kind):
+    (_, params), _ = networks()
+    images, labels = kind(GOOD), kind(LABELS)
+
+    def encode(params):
+      return input_lib.encode_batch(CONFIG, params, images, labels).rates
+
+    rates = jax.jit(encode)(params)
+    np.testing.assert_array_equal(rates, GOOD.reshape(2, 6))
+
+  def test_networks_learn_from_arrays_in_a_closure_of_jit(self):
+    for network, params in networks():
+      learn = jax.jit(
+        lambda key, labels, network=network, params=params: network.learn(
+          params, key, GOOD, labels
+        )
+      )
+      learn(jax.random.key(0), jnp.asarray(LABELS))
+
+      @jax.jit
+      def closed(key, network=network, params=params):
+        return network.learn(params, key, jnp.asarray(GOOD), LABELS)
+
+      closed(jax.random.key(0))
+
+
+if __name__ == '__main__':
+  absltest.main()

@@ -1,0 +1,194 @@
+"""Tests that compiled kernels and their pure-JAX twins make the same bits."""
+
+import functools
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+from unittest import mock
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import ssnn_jax
+from ssnn_jax import spikes
+from ssnn_jax.neuron import coincidence
+from ssnn_jax.spikes import compile_kernels
+from ssnn_jax.spikes import kernels
+from ssnn_jax.spikes import thresholds
+from tests.neuron import coincidence_test
+
+
+def needs(kernel):
+  if not kernels.is_available(kernel):
+    raise absltest.SkipTest(f'{kernel} has not been compiled here')
+
+
+class SampleTest(parameterized.TestCase):
+  @parameterized.parameters(
+    # Any two of sampler, schedule and thresholds a tick meet.
+    ('bernoulli', (40, 5), 1),
+    ('bernoulli', (70, 32), 37),
+    ('bernoulli', (100, 100), 1),
+    ('sobol', (40, 5), 37),
+    ('sobol', (70, 32), 1),
+    ('sobol', (100, 100), 37),
+  )
+  def test_spikes_are_the_twins(
+    self, sampler, schedule, thresholds_a_tick, num_neurons=37
+  ):
+    needs(thresholds.SAMPLERS[sampler](*self.coordinates()).kernel)
+    block = spikes.block(spikes.Schedule(*schedule), 0)
+    num_windows = len(block.windows.length)
+    rates = jax.random.uniform(
+      jax.random.key(0), (2, 6, num_windows, num_neurons)
+    )
+    rates = rates.at[0, 0].set(0.0).at[0, 1].set(1.0)
+
+    def sample(use_kernels, seed, position, rates):
+      keys = thresholds.make_keys(jax.random.key(seed), 1)
+      make = thresholds.make_sampler(sampler, use_kernels)
+      role, size = thresholds.Role.INPUT, thresholds_a_tick
+      source = jax.vmap(lambda word: make(keys, role, 0, word, position, size))(
+        block.words
+      )
+      over_windows = jax.vmap(spikes.sample, in_axes=(None, 0, 0))
+      return over_windows(source, rates, block.windows)
+
+    @jax.jit
+    def twins(*args):
+      return [
+        jax.vmap(
+          jax.vmap(functools.partial(sample, use), in_axes=(None, 0, 0))
+        )(*args)
+        for use in (True, False)
+      ]
+
+    np.testing.assert_array_equal(
+      *twins(jnp.arange(2), jnp.tile(jnp.arange(6), (2, 1)), rates)
+    )
+
+  def coordinates(self):
+    keys = thresholds.make_keys(jax.random.key(0), 1)
+    return keys, thresholds.Role.INPUT, 0, jnp.int32(0), jnp.int32(0), 1
+
+
+class CountTest(parameterized.TestCase):
+  @parameterized.product(
+    batch_and_words=((1, 1), (7, 3), (150, 2)),
+    layer=((1, 1), (33, 10), (70, 40), (2000, 17), (40, 300)),
+  )
+  def test_counts_are_the_twins(self, batch_and_words, layer):
+    needs('ssnn_count')
+    batch_size, num_words = batch_and_words
+    pre, errors = coincidence_test.random_trains(
+      batch_size, batch_size, 32 * num_words, *layer
+    )
+    errors[batch_size // 2 :] *= pre[batch_size // 2 :, :, :1]  # some sparse
+    pre, streams = coincidence_test.packed(pre, errors)
+    rng = np.random.default_rng(0)
+    before = ssnn_jax.LayerParams(
+      jnp.asarray(rng.integers(-9, 9, layer, np.int32)),
+      jnp.zeros(layer[1], jnp.int32),
+    )
+
+    @jax.jit
+    def twins(*args):
+      return [
+        coincidence.count_coincidences(*args, 'packed', use)
+        for use in (True, False)
+      ]
+
+    jax.tree.map(np.testing.assert_array_equal, *twins(before, pre, streams))
+
+  @parameterized.parameters(1, -1)
+  def test_full_counts_are_the_twins(self, sign):
+    needs('ssnn_count')
+    ones = np.ones((1024, 32, 2), np.int8)  # 2**15 coincidences
+    pre, streams = coincidence_test.packed(ones, sign * ones)
+    counts = coincidence_test.count(pre, streams, 'packed')
+    np.testing.assert_array_equal(counts.weights, np.full((2, 2), sign * 2**15))
+
+  def test_seeds_are_counted_apart(self):
+    needs('ssnn_count')
+    rng = np.random.default_rng(0)
+    pre, positive, negative = (
+      jnp.asarray(rng.integers(0, 2**32, (3, 20, size), np.uint32))
+      for size in (18, 21, 21)
+    )
+    before = jnp.zeros((3, 18, 21), jnp.int32)
+    together = jax.vmap(kernels.count)(before, pre, positive, negative)
+    for seed in range(3):
+      alone = kernels.count(
+        before[seed], pre[seed], positive[seed], negative[seed]
+      )
+      np.testing.assert_array_equal(together[seed], alone)
+
+
+class CompileTest(absltest.TestCase):
+  def copy_package(self):
+    """Copies the package, without what has been compiled."""
+    folder = pathlib.Path(self.create_tempdir().full_path)
+    root = pathlib.Path(ssnn_jax.__file__).parent.parent
+    ignored = shutil.ignore_patterns('*.so', '__pycache__')
+    for name in ('ssnn_jax', 'tests'):
+      shutil.copytree(root / name, folder / name, ignore=ignored)
+    return folder
+
+  def assert_refused(self, compiler, message):
+    cpu = self.copy_package() / 'ssnn_jax' / 'spikes' / 'cpu'
+    with (
+      mock.patch.object(kernels, '_SOURCES', cpu),
+      mock.patch.dict(os.environ, CXX=compiler),
+      self.assertRaisesRegex(SystemExit, message),
+    ):
+      compile_kernels.main()
+    self.assertEmpty(list(cpu.rglob('*.so')))
+
+  def test_a_missing_compiler_is_told(self):
+    self.assert_refused(
+      'no-such-compiler', '^error: no-such-compiler was not found; .*'
+    )
+
+  def test_a_failing_compiler_is_told(self):
+    self.assert_refused('false', '^error: false cannot compile ')
+
+  def test_without_avx512_the_bits_are_the_same(self):
+    if 'avx512bw' not in kernels.processor():
+      raise absltest.SkipTest('the processor has no AVX-512 to do without')
+    folder = self.copy_package()
+    compiled = subprocess.run(
+      [sys.executable, '-m', 'ssnn_jax.spikes.compile_kernels'],
+      cwd=folder,
+      env={**os.environ, 'CXX': 'c++ -mno-avx512f'},
+      capture_output=True,
+      text=True,
+    )
+    if 'was not found' in compiled.stderr:
+      raise absltest.SkipTest('there is no C++ compiler')
+    self.assertEqual(compiled.returncode, 0, compiled.stderr)
+    done = subprocess.run(
+      [
+        *(sys.executable, '-m', 'pytest', '-q', '-p', 'no:xdist'),
+        *('-k', 'SampleTest or CountTest', 'tests/spikes/kernels_test.py'),
+      ],
+      cwd=folder,
+      capture_output=True,
+      text=True,
+    )
+    self.assertEqual(done.returncode, 0, done.stdout)
+    self.assertNotIn('skipped', done.stdout)
+
+  def test_a_library_is_not_used_by_what_it_was_not_made_for(self):
+    ours = kernels.compiled_library()
+    with mock.patch.object(kernels, 'processor', lambda: 'another'):
+      self.assertNotEqual(kernels.compiled_library(), ours)
+    self.assertEqual(kernels.compiled_library(), ours)
+
+
+if __name__ == '__main__':
+  absltest.main()

@@ -1,0 +1,141 @@
+"""Tests for low-discrepancy trains."""
+
+import itertools
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.stats import qmc
+
+from ssnn_jax import spikes
+from ssnn_jax.spikes import sobol
+from ssnn_jax.spikes import thresholds
+
+DIMENSIONS = (0, 1, 2, 5)
+FOUR_BITS = 12  # rates and shifts of four bits are multiples of 2**12 / 2**16
+
+
+def numbers(dimension, num_words):
+  """Decodes a dimension to numbers `[32 * num_words]` below 2**16."""
+  words = jax.vmap(lambda word: sobol.words(dimension, word))
+  planes = np.asarray(words(jnp.arange(num_words)))
+  bits = (planes[..., None] >> np.arange(32, dtype=np.uint32)) & 1
+  return np.einsum('kqt,q->kt', bits, 1 << np.arange(16)).ravel()
+
+
+def train(dimension, rates, shifts, num_steps):
+  """Fires `[T, N]` at rates and digital shifts `[N]`."""
+  schedule = spikes.Schedule(num_steps, num_steps)
+  block = spikes.block(schedule, 0)
+  source = jax.vmap(
+    lambda word: thresholds.Thresholds(
+      sobol.words(dimension, word),
+      jnp.asarray(shifts, jnp.uint32),
+      thresholds.shifted_words,
+      'ssnn_sample_shifted',
+    )
+  )(block.words)
+  window = jax.tree.map(lambda leaf: leaf[0], block.windows)
+  words = spikes.sample(source, jnp.asarray(rates, jnp.float32), window)
+  return np.asarray(spikes.unpack(words))[:num_steps]
+
+
+class SobolTest(parameterized.TestCase):
+  @parameterized.parameters(*DIMENSIONS)
+  def test_numbers_are_those_of_the_published_sequence(self, dimension):
+    # SciPy goes through them in another order, that of Gray codes.
+    published = qmc.Sobol(dimension + 1, scramble=False, bits=16)
+    points = published.random_base2(10)[:, dimension] * 2**16
+    ticks = np.arange(2**10)
+    ours = numbers(dimension, 2**5)
+    np.testing.assert_array_equal(ours[ticks ^ (ticks >> 1)], points)
+
+  @parameterized.parameters(*DIMENSIONS)
+  def test_each_run_of_a_power_of_two_is_stratified(self, dimension):
+    ours = numbers(dimension, 2**11)  # the whole period
+    for log_size in (0, 1, 4, 5, 8, 16):
+      strata = ours.reshape(-1, 2**log_size) >> (16 - log_size)
+      expected = np.broadcast_to(np.arange(2**log_size), strata.shape)
+      np.testing.assert_array_equal(np.sort(strata, axis=1), expected)
+
+  def test_the_first_two_dimensions_are_stratified_jointly(self):
+    pairs = np.stack([numbers(0, 8), numbers(1, 8)])
+    for log_size in (4, 6, 8):
+      for split in range(log_size + 1):
+        boxes = (pairs[0] >> (16 - split)) << (log_size - split)
+        boxes = boxes + (pairs[1] >> (16 - log_size + split))
+        runs = np.sort(boxes.reshape(-1, 2**log_size), axis=1)
+        expected = np.broadcast_to(np.arange(2**log_size), runs.shape)
+        np.testing.assert_array_equal(runs, expected)
+
+  def test_each_train_has_its_own_dimension(self):
+    # What a layer's thresholds share is the sequence of its dimension.
+    keys = thresholds.make_keys(jax.random.key(0), 5)
+    roles = thresholds.Role
+    trains = [(roles.INPUT, 0), (roles.WINNER, 0)]
+    trains += [(roles.FORWARD, layer) for layer in range(1, 5)]
+    trains += [(roles.ERROR, layer) for layer in range(4)]
+
+    def sequence(role, layer):
+      word, position = jnp.int32(3), jnp.int32(0)
+      source = thresholds.shifted(keys, role, layer, word, position, 2)
+      return tuple(np.asarray(source.shared))
+
+    self.assertLen({sequence(*train) for train in trains}, len(trains))
+    # The two ends of the first layer's synapses have the first two.
+    for dimension, train in enumerate([(roles.INPUT, 0), (roles.ERROR, 0)]):
+      expected = tuple(np.asarray(sobol.words(dimension, jnp.int32(3))))
+      self.assertEqual(sequence(*train), expected)
+
+  @parameterized.parameters(1, 7, 32, 33, 100)
+  def test_over_all_shifts_coincidences_are_unbiased(self, num_steps):
+    # The oracle: at four bits there are 16 shifts a neuron, and over all pairs
+    # of them the coincidences add up to 256 T p q, exactly.
+    levels = np.arange(17)
+    shifts = np.tile(np.arange(16) << FOUR_BITS, 17)
+    rates = np.repeat(levels / 16, 16)
+    for ours, theirs in itertools.combinations(DIMENSIONS, 2):
+      pre, post = (
+        train(dimension, rates, shifts, num_steps)
+        for dimension in (ours, theirs)
+      )
+      sums = (x.reshape(num_steps, 17, 16).sum(axis=2) for x in (pre, post))
+      pairs = np.einsum('ti,tj->ij', *sums, dtype=np.int64)
+      expected = num_steps * levels[:, None] * levels
+      np.testing.assert_array_equal(pairs, expected)
+
+  def test_a_train_fires_its_rate_to_within_a_spike(self):
+    rng = np.random.default_rng(0)
+    rates, shifts = rng.random(500), rng.integers(0, 2**16, 500)
+    spikes_fired = train(1, rates, shifts, 256).astype(np.int64)
+    for size in (1, 8, 32, 256):
+      runs = spikes_fired.reshape(-1, size, 500).sum(axis=1)
+      self.assertLessEqual(np.abs(runs - size * rates).max(), 1 + 2**-8)
+
+  def test_shifts_are_uniform_and_uncorrelated(self):
+    keys = thresholds.make_keys(jax.random.key(1), 2)
+
+    def shifts(role, position):
+      role_layer = (role, 1 if role == thresholds.Role.FORWARD else 0)
+      word = jnp.int32(0)
+      source = thresholds.shifted(keys, *role_layer, word, position, 256)
+      return source.own
+
+    roles = (thresholds.Role.INPUT, thresholds.Role.ERROR)
+    drawn = np.stack(
+      [jax.vmap(lambda p, r=r: shifts(r, p))(jnp.arange(64)) for r in roles]
+    )
+    bits = (drawn[..., None] >> np.arange(16, dtype=np.uint32)) & 1
+    signs = 2.0 * bits - 1.0  # [role, position, neuron, bit]
+    self.assertLess(abs(signs.mean()), 5 / np.sqrt(signs.size))
+    for axis in range(4):
+      size = signs.shape[axis]
+      first = np.take(signs, range(size - 1), axis)
+      second = np.take(signs, range(1, size), axis)
+      self.assertLess(abs(np.mean(first * second)), 5 / np.sqrt(first.size))
+
+
+if __name__ == '__main__':
+  absltest.main()

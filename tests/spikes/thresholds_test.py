@@ -1,0 +1,153 @@
+"""Tests for the random thresholds."""
+
+import functools
+import itertools
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ssnn_jax.spikes import thresholds
+
+INDEPENDENT = ('bernoulli', 'threefry')
+TRAINS = tuple(itertools.product(thresholds.Role, range(3)))
+
+
+@functools.partial(jax.jit, static_argnames=('sampler', 'num_neurons'))
+def draw_independent(sampler, keys, train, words, positions, num_neurons):
+  """Draws `[words, positions, 16, neurons]` threshold words of a train."""
+
+  def one(word, position):
+    make = thresholds.make_sampler(sampler)
+    source = make(keys, *train, word, position, num_neurons)
+    return source.draw(source.shared, source.own, num_neurons)
+
+  over_positions = jax.vmap(one, in_axes=(None, 0))
+  return jax.vmap(over_positions, in_axes=(0, None))(words, positions)
+
+
+def draw(sampler, key, words, positions, num_neurons, train=(0, 0)):
+  """Draws the threshold words of a train, all trains by one program."""
+  keys = thresholds.make_keys(key, 3)
+  words, positions = jnp.asarray(words), jnp.asarray(positions)
+  function = draw_independent
+  if sampler == 'sobol':  # whose sequence depends on the train
+    function = draw_independent.__wrapped__
+  return np.asarray(
+    function(sampler, keys, train, words, positions, num_neurons)
+  )
+
+
+class ThresholdsTest(parameterized.TestCase):
+  def test_lowbias32_is_a_bijection(self):
+    def inverse(x):  # of each step, in reverse order
+      x = x ^ (x >> np.uint32(16))
+      x = x * np.uint32(pow(0x846CA68B, -1, 2**32))
+      x = x ^ (x >> np.uint32(15)) ^ (x >> np.uint32(30))
+      x = x * np.uint32(pow(0x7FEB352D, -1, 2**32))
+      return x ^ (x >> np.uint32(16))
+
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 2**32, 100_000, dtype=np.uint32)
+    mixed = np.asarray(thresholds.lowbias32(jnp.asarray(x)))
+    np.testing.assert_array_equal(inverse(mixed), x)
+
+  def test_lowbias32_is_the_published_function(self):
+    # Computed from the C code of its source.
+    def published(x):
+      x ^= x >> 16
+      x = x * 0x7FEB352D % 2**32
+      x ^= x >> 15
+      x = x * 0x846CA68B % 2**32
+      return x ^ (x >> 16)
+
+    for x in (0, 1, 2, 0x80000000, 0xFFFFFFFF, 0xDEADBEEF):
+      self.assertEqual(int(thresholds.lowbias32(jnp.uint32(x))), published(x))
+
+  @parameterized.parameters(*thresholds.SAMPLERS)
+  def test_a_threshold_depends_on_its_own_coordinates_alone(self, sampler):
+    key = jax.random.key(0)
+    many = draw(sampler, key, np.arange(5), np.arange(7), 11)
+    for word, position in ((0, 0), (3, 2), (4, 6)):
+      alone = draw(sampler, key, [word], [position], 11)[0, 0]
+      np.testing.assert_array_equal(alone, many[word, position])
+
+  @parameterized.parameters(*INDEPENDENT)
+  def test_every_coordinate_matters(self, sampler):
+    key = jax.random.key(0)
+    streams = [
+      draw(sampler, key, np.arange(4), np.arange(8), 16, train)
+      for train in TRAINS
+    ]
+    values = np.ravel(streams)
+    # A pair of words agrees by chance with probability 2**-32: of n values
+    # n**2 / 2**33 pairs do, a Poisson number.
+    expected = len(values) ** 2 / 2**33
+    repeated = len(values) - len(np.unique(values))
+    self.assertLess(repeated, expected + 5 * np.sqrt(expected) + 1)
+
+  @parameterized.parameters(*INDEPENDENT)
+  def test_bits_are_fair_and_uncorrelated(self, sampler):
+    bits = draw(sampler, jax.random.key(1), np.arange(4), np.arange(64), 64)
+    bits = np.unpackbits(bits.view(np.uint8), bitorder='little')
+    # [word, position, plane, neuron, tick], in {-1, 1}
+    bits = 2.0 * bits.reshape(4, 64, 16, 64, 32) - 1.0
+    for axis in range(5):
+      kept = tuple(a for a in range(5) if a != axis)
+      means = bits.mean(axis=kept)
+      bound = 5 / np.sqrt(bits.size / bits.shape[axis])
+      self.assertLess(np.abs(means).max(), bound, f'means along axis {axis}')
+      for lag in (1, 2, 3):
+        first = np.take(bits, range(bits.shape[axis] - lag), axis)
+        second = np.take(bits, range(lag, bits.shape[axis]), axis)
+        correlation = np.mean(first * second)
+        self.assertLess(abs(correlation), 5 / np.sqrt(first.size))
+
+  @parameterized.parameters(*INDEPENDENT)
+  def test_streams_are_uncorrelated(self, sampler):
+    streams = []
+    for seed, train in itertools.product(range(2), TRAINS[:6]):
+      key = jax.random.key(seed)
+      bits = draw(sampler, key, np.arange(4), np.arange(32), 32, train)
+      streams.append(np.unpackbits(bits.view(np.uint8)))
+    signs = 2.0 * np.stack(streams) - 1.0
+    correlations = np.corrcoef(signs)[np.triu_indices(len(streams), 1)]
+    self.assertLess(np.abs(correlations).max(), 5 / np.sqrt(signs.shape[1]))
+
+  def test_no_stream_is_a_shift_of_another(self):
+    # A stream that is a shift of another shares all words but those at its
+    # ends; streams that are independent share next to none.
+    streams = [
+      draw('bernoulli', jax.random.key(seed), [word], np.arange(256), 16)
+      for seed, word in itertools.product(range(8), range(2))
+    ]
+    planes = np.concatenate([np.moveaxis(s[0], 1, 0) for s in streams])
+    sets = [np.unique(plane) for plane in planes]
+    values = np.concatenate(sets)
+    owners = np.repeat(np.arange(len(sets)), [len(values) for values in sets])
+    order = np.argsort(values, kind='stable')
+    values, owners = values[order], owners[order]
+    is_shared = values[1:] == values[:-1]
+    pairs = np.stack([owners[:-1], owners[1:]])[:, is_shared]
+    _, shared = np.unique(pairs, axis=1, return_counts=True)
+    # Expected 4096**2 / 2**32 = 0.004 a pair, so 3 has odds of 1e-8.
+    self.assertLess(shared.max(initial=0), 3)
+
+  def test_thresholds_are_uniform(self):
+    planes = draw(
+      'bernoulli', jax.random.key(2), np.arange(8), np.arange(64), 32
+    )
+    bits = (planes[..., None] >> np.arange(32, dtype=np.uint32)) & 1
+    weights = 2.0 ** np.arange(thresholds.NUM_PLANES)
+    values = np.einsum('wpqnt,q->wpnt', bits.astype(np.float64), weights)
+    counts = np.histogram(values, bins=256, range=(0, 2**16))[0]
+    expected = values.size / 256
+    chi_square = np.sum((counts - expected) ** 2) / expected
+    # 255 degrees of freedom: mean 255, variance 510.
+    self.assertLess(abs(chi_square - 255), 5 * np.sqrt(510))
+
+
+if __name__ == '__main__':
+  absltest.main()

@@ -1,0 +1,221 @@
+"""Tests for what is told of the activity of a network."""
+
+import dataclasses
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import ssnn_jax
+from ssnn_jax import spikes
+from ssnn_jax import types
+from ssnn_jax.training import activity
+from tests.testing import statistics
+
+SIZES = (12, 9, 8, 3)
+BATCH_SIZE = 5
+LABELS = np.arange(BATCH_SIZE) % 3
+RATES = dict.fromkeys(('forward', 'backward', 'update'), 'rates')
+
+
+def make_images():
+  return np.random.RandomState(0).rand(BATCH_SIZE, SIZES[0]).astype(np.float32)
+
+
+def make_params(config, seed=0):
+  return ssnn_jax.ssnn(config).init(jax.random.key(seed))
+
+
+def pack(trains):
+  """Packs spikes `[B, T, I]` to words `[B, K, I]`."""
+  return np.asarray(jax.vmap(spikes.pack)(jnp.asarray(trains)))
+
+
+def observe(config, params, inputs, labels, key=None):
+  key = jax.random.key(2) if key is None else key
+  run = jax.jit(activity.make_observe(config))
+  return run(params, key, inputs, labels)
+
+
+class ActivityTest(parameterized.TestCase):
+  @parameterized.parameters(
+    (SIZES, 70, 15, False),
+    (SIZES[::3], 101, 40, True),
+  )
+  def test_counts_are_those_of_learn(self, sizes, num_steps, window, events):
+    config = ssnn_jax.NetworkConfig(
+      sizes, num_steps=num_steps, window=window, gain=2.0
+    )
+    params, inputs = make_params(config), make_images()
+    if events:
+      draws = np.random.RandomState(1).rand(BATCH_SIZE, num_steps, sizes[0])
+      inputs = pack(draws < inputs[:, None])
+    learn = jax.jit(ssnn_jax.ssnn(config, separate=True).learn)
+    update, _ = learn(params, jax.random.key(2), inputs, LABELS)
+    update = jax.tree.map(np.asarray, update)
+    # Observed without dropout, whatever the network trains with.
+    config = dataclasses.replace(config, dropout=0.5)
+    seen = observe(config, params, inputs, LABELS)
+    self.assertLen(seen.firing_rates, len(params))
+    self.assertLen(seen.clipped_error_fractions, len(params) - 1)
+    layers = zip(update.positive, update.negative)
+    for layer, (positive, negative) in enumerate(layers):
+      weights, biases = (
+        int(np.sum(one) + np.sum(other))
+        for one, other in zip(positive, negative)
+      )
+      self.assertGreater(weights, 0)
+      # A mean is rounded; the count that it is of is a whole number.
+      found = float(seen.coincidences[layer]) * BATCH_SIZE
+      self.assertAlmostEqual(found, weights, delta=0.01)
+      # A bias meets every error spike.
+      ticks = BATCH_SIZE * sizes[layer + 1] * num_steps
+      found = float(seen.error_rates[layer]) * ticks
+      self.assertAlmostEqual(found, biases, delta=0.01)
+      found = float(seen.positive_error_rates[layer]) * ticks
+      alone = int(np.sum(positive.biases))
+      self.assertBetween(alone, 1, biases - 1)
+      self.assertAlmostEqual(found, alone, delta=0.01)
+
+  def test_a_network_without_chance_is_counted_by_hand(self):
+    # One tick a window, potentials that are whole numbers, and winners that
+    # lead by far: spikes follow from spikes.
+    num_steps, num_inputs, num_hidden = 50, 6, 5
+    config = ssnn_jax.NetworkConfig(
+      (num_inputs, num_hidden, 3),
+      num_steps=num_steps,
+      window=1,
+      integration='memoryless',
+    )
+    random = np.random.RandomState(3)
+    trains = random.rand(BATCH_SIZE, num_steps, num_inputs) < 0.4
+    trains[:, :, 0], trains[:2, :, 1] = 1, 0
+    weights = random.randint(-1, 2, (num_inputs, num_hidden))
+    weights[:, 0], weights[:, 1] = 1, -1
+    output = 100 * random.randint(-1, 2, (num_hidden, 3))
+    biases = np.array([0, 30, 60])
+    params = jax.tree.map(
+      lambda x: jnp.asarray(x, jnp.float32),
+      (
+        types.LayerParams(weights, np.zeros(num_hidden)),
+        types.LayerParams(output, biases),
+      ),
+    )
+    hidden = trains.astype(int) @ weights > 0
+    winners = np.argmax(hidden.astype(int) @ output + biases, axis=-1)
+    error_spikes = 2 * (winners != LABELS[:, None])  # [B, T]
+    seen = observe(config, params, pack(trains), LABELS)
+    for layer, train in enumerate((trains, hidden)):
+      for found, expected in (
+        (seen.firing_rates, train.mean()),
+        (seen.silent_fractions, (~train).all(axis=1).mean()),
+        (seen.saturated_fractions, train.all(axis=1).mean()),
+      ):
+        self.assertBetween(expected, 0.01, 0.99)
+        self.assertAlmostEqual(found[layer], expected, places=6)
+    # The gates of all hidden neurons are shut.
+    np.testing.assert_array_equal(seen.error_rates[0], 0)
+    np.testing.assert_array_equal(seen.coincidences[0], 0)
+    self.assertAlmostEqual(
+      seen.error_rates[1], error_spikes.mean() / 3, places=6
+    )
+    self.assertAlmostEqual(
+      seen.positive_error_rates[1], error_spikes.mean() / 6, places=6
+    )
+    expected = (hidden.sum(axis=2) * error_spikes).sum()
+    self.assertGreater(expected, 0)
+    found = float(seen.coincidences[1]) * BATCH_SIZE
+    self.assertAlmostEqual(found, expected, delta=0.01)
+
+  @parameterized.parameters((0.25, 'spikes'), (2.0, 'spikes'), (2.0, 'rates'))
+  def test_errors_of_known_size(self, gain, use):
+    # The last of four windows of 16 ticks lies past the end.
+    config = ssnn_jax.NetworkConfig(
+      (2, 6, 3),
+      num_steps=40,
+      window=16,
+      gain=gain,
+      forward=use,
+      backward=use,
+      update=use,
+    )
+    # Of two inputs one is always on; class 0 always wins.
+    images = np.tile(np.float32([1, 0]), (BATCH_SIZE, 1))
+    potentials = np.array([0.5, 0.5, 0.5, 0.5, 0.0, 2.0])
+    output = np.array([0.5, 1.0, -0.75, 0.0, 4.0, 4.0])
+    params = jax.tree.map(
+      lambda x: jnp.asarray(x, jnp.float32),
+      (
+        types.LayerParams(np.stack([potentials, potentials]), np.zeros(6)),
+        types.LayerParams(
+          np.stack([output, 0 * output, 0 * output], axis=1),
+          np.array([80, 0, 0]),
+        ),
+      ),
+    )
+    gate = np.array([1, 1, 1, 1, 0, 0])
+    errors = gain * gate * np.abs(output) * (LABELS != 0)[:, None]
+    is_positive = output > 0
+    seen = observe(config, params, images, LABELS)
+    np.testing.assert_allclose(
+      seen.clipped_error_fractions[0], np.mean(errors > 1), rtol=1e-6
+    )
+    self.assertEqual(np.any(errors > 1), gain > 1)
+    if use == 'spikes' and gain > 1:
+      errors = np.minimum(errors, 1)  # and so no error is left to chance
+    wrong = np.mean(LABELS != 0)
+    if gain > 1:
+      np.testing.assert_allclose(seen.error_rates[0], errors.mean(), rtol=1e-6)
+      np.testing.assert_allclose(
+        seen.positive_error_rates[0],
+        np.mean(errors * is_positive),
+        rtol=1e-6,
+      )
+    np.testing.assert_allclose(seen.error_rates[1], 2 * wrong / 3, rtol=1e-6)
+    np.testing.assert_array_equal(seen.silent_fractions[0], 0.5)
+    np.testing.assert_array_equal(seen.saturated_fractions[0], 0.5)
+    np.testing.assert_allclose(seen.silent_fractions[1], 1 / 6, rtol=1e-6)
+    np.testing.assert_allclose(seen.saturated_fractions[1], 1 / 6, rtol=1e-6)
+    if use == 'rates':
+      np.testing.assert_allclose(seen.firing_rates[1], 3 / 6, rtol=1e-6)
+      np.testing.assert_allclose(
+        seen.coincidences,
+        (40 * errors.sum() / BATCH_SIZE, 40 * 2 * wrong * 3.0),
+        rtol=1e-6,
+      )
+
+  def test_rates_are_what_spikes_are_expected_to_do(self):
+    # With forward and backward on rates all trains are drawn for given rates;
+    # a product of rates is then the mean of a coincidence. No error is cut.
+    config = ssnn_jax.NetworkConfig(
+      (12, 9, 3), num_steps=40, window=16, gain=0.5, **RATES
+    )
+    params, images = make_params(config), make_images()
+    expected = observe(config, params, images, LABELS)
+    np.testing.assert_array_equal(expected.clipped_error_fractions, 0)
+    self.assertAlmostEqual(expected.firing_rates[0], images.mean(), places=6)
+    config = dataclasses.replace(config, update='spikes')
+    run = jax.vmap(activity.make_observe(config), (None, 0, None, None))
+    keys = jax.random.split(jax.random.key(4), 1000)
+    seen = jax.jit(run)(params, keys, images, LABELS)
+    for found, mean in zip(seen.coincidences, expected.coincidences):
+      statistics.assert_mean_within(found, mean)
+
+  def test_memory_does_not_grow_with_the_number_of_steps(self):
+    def peak(num_steps):
+      config = ssnn_jax.NetworkConfig((100, 40, 10), num_steps=num_steps)
+      params = jax.eval_shape(ssnn_jax.ssnn(config).init, jax.random.key(0))
+      images = jax.ShapeDtypeStruct((64, 100), jnp.uint8)
+      labels = jax.ShapeDtypeStruct((64,), jnp.int32)
+      run = jax.jit(activity.make_observe(config))
+      compiled = run.lower(params, jax.random.key(0), images, labels).compile()
+      memory = compiled.memory_analysis()
+      return memory.temp_size_in_bytes + memory.output_size_in_bytes
+
+    self.assertLess(peak(1024), 1.2 * peak(64))
+
+
+if __name__ == '__main__':
+  absltest.main()

@@ -1,0 +1,85 @@
+"""Tests that devices share batches; on one of them nothing changes."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import ssnn_jax
+from ssnn_jax.simulation import inputs as input_lib
+from ssnn_jax.training import sharding
+from tests.testing.experiments import COMPILE_QUICKLY
+
+ROOT = pathlib.Path(__file__).parent.parent.parent
+FOUR_CPUS = {
+  'JAX_PLATFORMS': 'cpu',
+  'XLA_FLAGS': '--xla_force_host_platform_device_count=4',
+}
+
+
+class ShardingTest(parameterized.TestCase):
+  def test_on_four_devices(self):
+    done = subprocess.run(
+      [sys.executable, '-m', 'pytest', '-q', 'tests/training/four_devices.py'],
+      cwd=ROOT,
+      env=os.environ | FOUR_CPUS | COMPILE_QUICKLY,
+      stdout=subprocess.PIPE,
+      stderr=subprocess.STDOUT,
+      text=True,
+      timeout=300,
+    )
+    self.assertEqual(done.returncode, 0, done.stdout)
+    self.assertRegex(done.stdout, r'\d+ passed')
+
+  def test_a_device_alone_has_all(self):
+    batches = jnp.arange(6).reshape(2, 3)
+    self.assertIs(sharding.own_part(batches, None, padding=-1), batches)
+    self.assertIs(sharding.all_parts(batches, None), batches)
+    np.testing.assert_array_equal(input_lib.batch_positions(3), [0, 1, 2])
+
+  def test_a_mesh_of_one_device_changes_nothing(self):
+    mesh = sharding.make_mesh(3, jax.devices()[:1])
+    batches = jnp.arange(6).reshape(2, 3)
+
+    def there_and_back(batches):
+      part = sharding.own_part(batches, sharding.AXIS, padding=-1)
+      positions = input_lib.batch_positions(part.shape[1], sharding.AXIS)
+      return sharding.all_parts(part, sharding.AXIS), positions
+
+    joined, positions = sharding.run_on(mesh, there_and_back)(
+      sharding.replicate(mesh, batches)
+    )
+    np.testing.assert_array_equal(joined, batches)
+    np.testing.assert_array_equal(positions, [0, 1, 2])
+
+  def test_a_mesh_has_all_devices_in_order(self):
+    mesh = sharding.make_mesh(8 * jax.device_count())
+    self.assertEqual(mesh.axis_names, (sharding.AXIS,))
+    self.assertEqual(list(mesh.devices), jax.devices())
+
+  @parameterized.parameters(1, 5, 31)
+  def test_a_batch_must_be_a_multiple_of_the_devices(self, batch_size):
+    with self.assertRaises(ssnn_jax.UserError) as caught:
+      sharding.make_mesh(batch_size, jax.devices()[:1] * 2)
+    self.assertEqual(
+      str(caught.exception),
+      f'batch_size={batch_size} cannot be shared evenly by 2 devices; make it '
+      'a multiple of their number, or use fewer devices.',
+    )
+
+  def test_options_are_those_of_jit(self):
+    mesh = sharding.make_mesh(1, jax.devices()[:1])
+    scale = sharding.run_on(mesh, lambda x: 2 * x, donate_argnums=0)
+    given = sharding.replicate(mesh, jnp.ones(3))
+    np.testing.assert_array_equal(scale(given), np.full(3, 2.0))
+    self.assertTrue(given.is_deleted())
+
+
+if __name__ == '__main__':
+  absltest.main()
