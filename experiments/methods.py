@@ -39,7 +39,7 @@ class Method(NamedTuple):
 
   Attributes:
     help: what it is, in a few words.
-    make: `(config, key, *, separate, axis_name) -> Network`; the key is that of
+    make: `(config, key, *, separate_signs, axis_name) -> Network`; the key is of
       the seed.
     make_observe: `(config, key) -> observe`, as `activity.make_observe`.
     fields: those of `SPIKING_FIELDS` that make a difference.
@@ -65,8 +65,8 @@ def _without_key(make: Callable[..., Any]) -> Callable[..., Any]:
 def _without_pulses(make):
   """Makes a network that counts nothing; there are no signs to separate."""
 
-  def make_network(config, key, *, separate=False, axis_name=None):
-    del key, separate
+  def make_network(config, key, *, separate_signs=False, axis_name=None):
+    del key, separate_signs
     return make(config, axis_name=axis_name)
 
   return make_network

@@ -175,7 +175,7 @@ class NetworkTest(parameterized.TestCase):
     config = ssnn_jax.NetworkConfig(SIZES, num_steps=40, update=use)
     params = make_params(config)
     signed, _ = learn(config, params)
-    apart, _ = learn(config, params, separate=True)
+    apart, _ = learn(config, params, separate_signs=True)
     self.assertGreaterEqual(
       min(jnp.min(leaf) for leaf in jax.tree.leaves(apart.negative)), 0
     )

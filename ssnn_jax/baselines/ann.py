@@ -36,7 +36,7 @@ def activation(function: firing.FiringFunction):
   @apply.defjvp
   def jvp(primals, tangents):
     (potential,), (tangent,) = primals, tangents
-    return apply(potential), function.gate(potential) * tangent
+    return apply(potential), function.derivative(potential) * tangent
 
   return apply
 
@@ -105,10 +105,9 @@ def ann(
 def _infer(config, axis_name, params, key, inputs):
   """Implements `Network.infer`."""
   config = dataclasses.replace(config, dropout=0.0)
-  rates = input_lib.encode_batch(config, params, inputs).rates
-  positions = input_lib.batch_positions(len(rates), axis_name)
-  kept = input_lib.dropout_masks(config, key, positions)
-  return read_out(config, logits(config, params, rates, kept))
+  batch = input_lib.prepare(config, params, key, inputs, axis_name=axis_name)
+  potential = logits(config, params, batch.inputs.rates, batch.dropout_masks)
+  return read_out(config, potential)
 
 
 def _learn(
@@ -116,9 +115,8 @@ def _learn(
 ):
   """Implements `Network.learn`."""
   del pulse_gradient  # no spike that could be dropped
-  rates = input_lib.encode_batch(config, params, inputs, labels).rates
-  positions = input_lib.batch_positions(len(rates), axis_name)
-  kept = input_lib.dropout_masks(config, key, positions)
+  batch = input_lib.prepare(config, params, key, inputs, labels, axis_name)
+  rates, kept = batch.inputs.rates, batch.dropout_masks
 
   def loss(params):
     potential = logits(config, params, rates, kept)
@@ -213,7 +211,7 @@ def _membrane(config, potential, drive, start, end):
 
 def _enumerate_backward(config, params, paths, label):
   """Branches on the error spikes of one window, and counts."""
-  gate = firing.find(config.firing_function).gate
+  gate = firing.find(config.firing_function).derivative
   paths, error = _enumerate_output(config, paths, label)
   counts = [_mean_counts(paths, -1, error)]
   for layer in reversed(range(len(params) - 1)):

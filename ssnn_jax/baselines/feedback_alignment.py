@@ -33,7 +33,7 @@ def make_network(
   config: NetworkConfig,
   feedback: types.Params,
   *,
-  separate: bool = False,
+  separate_signs: bool = False,
   axis_name: str | None = None,
 ) -> types.Network:
   """Builds the spiking network whose errors come back by fixed feedback.
@@ -42,12 +42,15 @@ def make_network(
     config: architecture and use of spikes.
     feedback: `[I, J]` weights of each layer, from the errors J to the neurons
       I below; with the parameters themselves it is backpropagation.
-    separate: whether both signs are counted apart, as for `network.ssnn`.
+    separate_signs: whether both signs are counted apart, as for `network.ssnn`.
     axis_name: axis of a mesh whose devices share each batch.
 
   Returns:
     The network's pure functions.
   """
   return network.ssnn(
-    config, separate=separate, axis_name=axis_name, feedback=feedback
+    config,
+    separate_signs=separate_signs,
+    axis_name=axis_name,
+    feedback=feedback,
   )

@@ -82,23 +82,21 @@ def enter(
   Raises:
     UserError: if inputs or labels do not fit the network.
   """
-  encoded = input_lib.encode_batch(config, params, inputs, labels)
-  positions = input_lib.batch_positions(len(encoded.rates), axis_name)
-  train = encoded.train
+  batch = input_lib.prepare(config, params, key, inputs, labels, axis_name)
+  train = batch.inputs.train
   if train is None:
     keys = thresholds.make_keys(key, len(config.layer_sizes))
     words = jnp.arange(spikes.count_words(config.num_steps))
 
     def sample(position, rates):
-      sources = forward.make_sources(config, keys, position, words)
-      source = sources(thresholds.Role.INPUT, 0, len(rates))
-      whole = spikes.Window(spikes.bits_before(config.num_steps, words), 0, 0)
+      draw = forward.make_draw(config, keys, words, position)
+      source = draw(thresholds.Role.INPUT, 0, len(rates))
+      whole = spikes.Window(spikes.mask_before(config.num_steps, words), 0, 0)
       return spikes.sample(source, rates, whole)
 
-    train = jax.vmap(sample)(positions, encoded.rates)
+    train = jax.vmap(sample)(batch.position, batch.inputs.rates)
   bits = jax.vmap(spikes.unpack)(train)[:, : config.num_steps]
-  kept = input_lib.dropout_masks(config, key, positions)
-  return bits.astype(jnp.float32), kept
+  return bits.astype(jnp.float32), batch.dropout_masks
 
 
 def make_observe(

@@ -39,13 +39,16 @@ def rpu_config(config: NetworkConfig) -> NetworkConfig:
 
 
 def make_network(
-  config: NetworkConfig, *, separate: bool = False, axis_name: str | None = None
+  config: NetworkConfig,
+  *,
+  separate_signs: bool = False,
+  axis_name: str | None = None,
 ) -> types.Network:
   """Builds the network whose update alone is by pulses.
 
   Args:
     config: the architecture, with T, gain and sampler of the pulses.
-    separate: whether both signs are counted apart, as for `network.ssnn`.
+    separate_signs: whether both signs are counted apart, as for `network.ssnn`.
     axis_name: axis of a mesh whose devices share each batch.
 
   Returns:
@@ -53,7 +56,7 @@ def make_network(
     the ticks that classes are expected to win.
   """
   pulsed = network.ssnn(
-    rpu_config(config), separate=separate, axis_name=axis_name
+    rpu_config(config), separate_signs=separate_signs, axis_name=axis_name
   )
 
   def infer(params, key, inputs):

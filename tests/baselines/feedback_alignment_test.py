@@ -30,7 +30,7 @@ jit = functools.partial(jax.jit, compiler_options=network_test.QUICKLY)
 @jit
 def align(params, feedback):
   """Counts both signs of what errors through feedback leave."""
-  built = feedback_alignment.make_network(CONFIG, feedback, separate=True)
+  built = feedback_alignment.make_network(CONFIG, feedback, separate_signs=True)
   return built.learn(params, KEY, IMAGES, LABELS)
 
 
@@ -56,7 +56,7 @@ def layer_differs(ours, theirs):
 
 class FeedbackAlignmentTest(parameterized.TestCase):
   def test_with_the_parameters_it_is_the_spiking_network(self):
-    spiking = ssnn_jax.ssnn(CONFIG, separate=True)
+    spiking = ssnn_jax.ssnn(CONFIG, separate_signs=True)
     expected = jit(spiking.learn)(PARAMS, KEY, IMAGES, LABELS)
     assert_same(align(PARAMS, PARAMS), expected)
 
@@ -124,7 +124,9 @@ class FeedbackAlignmentTest(parameterized.TestCase):
       ),
     ):
       for seed in (7, 8):
-        method.make(CONFIG, jax.random.key(seed), separate=True, axis_name='x')
+        method.make(
+          CONFIG, jax.random.key(seed), separate_signs=True, axis_name='x'
+        )
         method.make(CONFIG, jax.random.key(seed))
         method.make_observe(CONFIG, jax.random.key(seed))
         stream = training.stream_key(

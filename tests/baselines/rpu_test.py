@@ -35,9 +35,9 @@ def make_params(config):
 
 
 @functools.cache
-def learn(separate):
+def learn(separate_signs):
   config = make_config()
-  built = rpu.make_network(config, separate=separate)
+  built = rpu.make_network(config, separate_signs=separate_signs)
   return jit(built.learn)(make_params(config), KEY, *BATCH)
 
 

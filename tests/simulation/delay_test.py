@@ -191,7 +191,7 @@ class TickByTickTest(parameterized.TestCase):
     params = make_open_params(config)
     images, labels = identity_test.batch(5, 3, size=3)
     (update, inference), (both, wins) = (
-      jit(ssnn_jax.ssnn(config, separate=True).learn)(
+      jit(ssnn_jax.ssnn(config, separate_signs=True).learn)(
         params, KEY, images, labels
       ),
       simulate(config, params, images, labels),
@@ -273,7 +273,7 @@ class WindowsTest(parameterized.TestCase):
     train = np.zeros((1, 70, 3), int)
     train[0, :window, 0] = train[0, first_tick:, 1] = train[:, :, 2] = 1
     params = (types.LayerParams(jnp.zeros((3, 2)), jnp.array([200.0, 0.0])),)
-    update, inference = jit(ssnn_jax.ssnn(config, separate=True).learn)(
+    update, inference = jit(ssnn_jax.ssnn(config, separate_signs=True).learn)(
       params, KEY, pack(train), jnp.array([1])
     )
     spikes = np.array([0, 70 - first_tick, 70 - window])

@@ -33,10 +33,10 @@ def batch(size=BATCH_SIZE):
 
 
 @functools.cache
-def make(separate=True, num_steps=40, window=8, **options):
+def make(separate_signs=True, num_steps=40, window=8, **options):
   """Makes a network, its parameters and how it learns."""
   config = ssnn_jax.NetworkConfig(SIZES, num_steps, window, **options)
-  network = ssnn_jax.ssnn(config, separate=separate)
+  network = ssnn_jax.ssnn(config, separate_signs=separate_signs)
   params = network_lib.init(config, jax.random.key(0))
   params = jax.tree.map(lambda w: jnp.round(w / STEP) * STEP, params)
   hidden = params[0]._replace(biases=params[0].biases + 0.5)  # gates are open
@@ -155,7 +155,7 @@ class ThinningTest(parameterized.TestCase):
 class SeparateTest(parameterized.TestCase):
   def test_counts_apart_differ_by_the_signed_ones(self):
     for gradient in (0.4 * UNIT, 4 * UNIT):
-      update, alone = learn(gradient), learn(gradient, separate=False)
+      update, alone = learn(gradient), learn(gradient, separate_signs=False)
       assert_same(signed(update), alone.positive)
       self.assertIsNone(alone.negative)
       for counts in (update.positive, update.negative):
@@ -170,7 +170,7 @@ class SeparateTest(parameterized.TestCase):
     # There hidden layers count the difference only.
     params, run = make(num_steps=20, window=20)
     config = ssnn_jax.NetworkConfig(SIZES, 20, 20)
-    network = ssnn_jax.ssnn(config, separate=True)
+    network = ssnn_jax.ssnn(config, separate_signs=True)
     plain = updates.no_counts
     generally = jit(network.learn)
     for seed in range(3):

@@ -52,7 +52,7 @@ class ActivityTest(parameterized.TestCase):
     if events:
       draws = np.random.RandomState(1).rand(BATCH_SIZE, num_steps, sizes[0])
       inputs = pack(draws < inputs[:, None])
-    learn = jax.jit(ssnn_jax.ssnn(config, separate=True).learn)
+    learn = jax.jit(ssnn_jax.ssnn(config, separate_signs=True).learn)
     update, _ = learn(params, jax.random.key(2), inputs, LABELS)
     update = jax.tree.map(np.asarray, update)
     # Observed without dropout, whatever the network trains with.
