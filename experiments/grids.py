@@ -19,7 +19,7 @@ from experiments import configs
 from experiments import methods
 from experiments import synapses
 import ssnn_jax
-from ssnn_jax.hardware import device_config
+from ssnn_jax.hardware.presets import PRESETS
 
 Grid = Mapping[str, Sequence[Any]]
 
@@ -41,7 +41,7 @@ SWEEPS: dict[str, tuple[Grid, ...]] = {
   ),
   # One effect at a time, and published devices.
   'device_tolerance': (
-    {'device': ('ideal', *device_config.PRESETS)},
+    {'device': ('ideal', *PRESETS)},
     *(
       {**_BOUNDED, name: values}
       for name, values in {

@@ -201,9 +201,9 @@ def train_step(config, update, params, rate):
 
 class PulsesTest(parameterized.TestCase):
   @parameterized.parameters('spikes', 'rates')
-  def test_with_fixed_steps_a_coincidence_is_a_pulse(self, use):
+  def test_single_pulses_count_coincidences(self, use):
     params, update = make(update=use)[0], learn(update=use)
-    config = DeviceConfig(dw_min=STEP, protocol='fixed_step')
+    config = DeviceConfig(dw_min=STEP, pulse_scheme='single')
     after = train_step(config, update, params, rate=123.0)  # which is not used
     negative = jax.tree.leaves(jax.tree.map(np.negative, signed(update)))
     for now, before, asked in zip(after, jax.tree.leaves(params), negative):
