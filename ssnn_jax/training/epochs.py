@@ -20,7 +20,7 @@ from ssnn_jax.training import state as state_lib
 
 @flax.struct.dataclass
 class EpochMetrics:
-  """Means over the training samples of one epoch, during training."""
+  """Training metrics of one epoch, averaged over its samples."""
 
   loss: jax.Array  # cross-entropy of the final potentials, in nats
   accuracy: jax.Array  # fraction of samples whose winner is the label

@@ -112,7 +112,7 @@ def _check_count(name, value):
 
 
 def _select_splits(dataset, evaluate):
-  """Returns inputs and labels for training and, or None, for evaluation."""
+  """Returns the training split, and the split to evaluate on or None."""
   train, held_out = dataset, None
   if isinstance(dataset, dataset_types.Dataset):
     train, held_out = dataset.train, dataset.validation or dataset.test
