@@ -108,7 +108,8 @@ def main() -> None:
       *(values['num_recordings'], values['seed']),
     )
   if values['tfds']:
-    originals = image_files.load(name, data_dir, download)
+    paths = image_files.find(name, data_dir, download)
+    originals = image_files.read(name, paths)
     folder, seconds = _timed(tfds_sets.prepare, name, data_dir, **originals)
     print(f'TFDS set in {folder}, after {seconds:.1f} s')
   dataset, first = _timed(datasets.load, name, data_dir, download=download)

@@ -45,10 +45,10 @@ FULL_SIZES = {
 
 
 def image_source(name: str) -> str:
-  """Returns the image dataset that a dataset of recordings was made from."""
-  return (
-    'mnist' if name == 'n_mnist' else name.removeprefix('synthetic_events/')
-  )
+  """Returns the image dataset that was recorded; images are their own."""
+  if name == 'n_mnist':
+    return 'mnist'
+  return name.removeprefix('synthetic_events/')
 
 
 def first_label(name: str) -> int:

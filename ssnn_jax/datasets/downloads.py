@@ -131,10 +131,8 @@ def _import_tonic():
     import tonic.datasets
     import tonic.download_utils
   except ImportError as error:
-    raise errors.DatasetError(
-      f'The download of N-MNIST needs tonic, which cannot be imported '
-      f'({error}); install it with: pip install tonic.'
-    ) from error
+    purpose = 'The download of N-MNIST'
+    raise errors.not_importable(purpose, 'tonic', error) from error
   return tonic
 
 

@@ -31,6 +31,16 @@ def unwritable(folder: str | os.PathLike, error: Exception) -> DatasetError:
   )
 
 
+def not_importable(
+  purpose: str, packages: str, error: ImportError
+) -> DatasetError:
+  """Returns the error for optional packages that are not installed."""
+  return DatasetError(
+    f'{purpose} needs packages that cannot be imported ({error}); install them '
+    f'with: pip install {packages}.'
+  )
+
+
 def root_cause(error: BaseException) -> str:
   """Describes the root cause of an error in one line."""
   while causes := [

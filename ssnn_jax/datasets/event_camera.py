@@ -47,8 +47,8 @@ class Camera:
     gamma: exponent of the screen, from image intensity to light.
     dark_level: background light on every pixel, relative to white.
     noise_rate: leak events per pixel and second. The reference level of a pixel
-      drifts towards darkening as its capacitor leaks, so leak events have
-      polarity 1 and regular intervals.
+      rises as its capacitor leaks, so leak events signal darkening (polarity
+      1), at regular intervals.
     refractory: refractory period of a pixel after an event, in milliseconds.
     time_step: simulation time step, in milliseconds.
     duration: duration of a recording, in milliseconds.

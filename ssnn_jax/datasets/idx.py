@@ -101,7 +101,7 @@ def _parse_header(path, content, num_axes):
   type_name = f'{_OTHER_TYPES.get(type_code, "unknown")} (0x{type_code:02x})'
   problem = f'has items of type {type_name}, not uint8 (0x08)'
   _require(type_code == 0x08, path, problem)
-  problem = f'is {axes}-dimensional, not of {num_axes or "1 to 3"} dimensions'
+  problem = f'is {axes}-dimensional, not {num_axes or "1 to 3"}-dimensional'
   _require(axes in ((num_axes,) if num_axes else (1, 2, 3)), path, problem)
   header_size = 4 + 4 * axes
   _require(found >= header_size, path, too_short.format(header_size, found))

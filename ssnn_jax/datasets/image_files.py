@@ -17,25 +17,6 @@ Paths = list[pathlib.Path | zipfile.Path]
 _IMAGE_SIZE = 28, 28
 
 
-def load(
-  name: str, data_dir: pathlib.Path, download: bool = False
-) -> dict[str, types.Split]:
-  """Loads the original files, with their orientation and labels unchanged.
-
-  Args:
-    name: image dataset other than `digits`.
-    data_dir: folder of all datasets.
-    download: whether to download missing files.
-
-  Returns:
-    The splits 'train' and 'test'.
-
-  Raises:
-    DatasetError: if a file is missing or has invalid content.
-  """
-  return read(name, find(name, data_dir, download))
-
-
 def find(name: str, data_dir: pathlib.Path, download: bool = False) -> Paths:
   """Finds the original files of an image dataset.
 
@@ -70,6 +51,8 @@ def find(name: str, data_dir: pathlib.Path, download: bool = False) -> Paths:
 
 def read(name: str, paths: Paths) -> dict[str, types.Split]:
   """Reads and checks the original files of an image dataset.
+
+  The orientation of the images and the numbers of the labels are unchanged.
 
   Args:
     name: image dataset other than `digits`.

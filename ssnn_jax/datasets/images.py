@@ -40,10 +40,9 @@ def load(
   """
   if name == 'digits':
     return _load_digits()
-  # TFDS omits some images of the letters.
-  prepared = (
-    tfds_sets.find(name, data_dir) if name != 'emnist/letters' else None
-  )
+  prepared = None
+  if name != 'emnist/letters':  # TFDS omits some images of the letters
+    prepared = tfds_sets.find(name, data_dir)
   if prepared is not None:
     files = sorted(prepared.iterdir())
     read = functools.partial(tfds_sets.read, prepared)
@@ -85,10 +84,8 @@ def _load_digits():
   try:
     from sklearn import datasets as sklearn_datasets
   except ImportError as error:
-    raise errors.DatasetError(
-      'The dataset digits comes with scikit-learn, which cannot be imported '
-      f'({error}); install it with: pip install scikit-learn.'
-    ) from error
+    purpose = 'The dataset digits'
+    raise errors.not_importable(purpose, 'scikit-learn', error) from error
   digits = sklearn_datasets.load_digits()
   images = np.rint(digits.images * (255.0 / 16.0)).astype(np.uint8)
   whole = types.Split(images, digits.target.astype(np.int32))

@@ -20,9 +20,7 @@ SYNTHETIC = 'SYNTHETIC.json'  # this file marks a folder of synthetic recordings
 
 _BYTES_PER_EVENT = 5
 _CHUNK_SIZE = 250  # files that are decoded at a time
-_PARALLEL_FROM = (
-  4000  # files, which take longer to decode than workers to start
-)
+_PARALLEL_FROM = 4000  # files; decoding fewer is faster than starting workers
 _SPLITS = {'train': 'Train', 'test': 'Test'}
 
 

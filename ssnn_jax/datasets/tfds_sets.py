@@ -136,11 +136,8 @@ def import_tfds() -> builtin_types.ModuleType:
     import PIL.Image  # noqa: F401
     import tensorflow_datasets as tfds
   except ImportError as error:
-    raise errors.DatasetError(
-      'Prepared TFDS datasets need packages that cannot be imported '
-      f'({error}); install them with: pip install tensorflow-datasets '
-      'array-record pillow importlib_resources.'
-    ) from error
+    packages = 'tensorflow-datasets array-record pillow importlib_resources'
+    raise errors.not_importable('TFDS', packages, error) from error
   tfds.display_progress_bar(sys.stderr.isatty())
   return tfds
 

@@ -27,8 +27,8 @@ class BinEventsTest(data_util.RecordingsTestCase):
     self.recordings = recordings.load('n_mnist', self.folder, 10)['train']
 
   def bin(self, *args, **kwargs):
-    how = datasets.Binning(*args, **kwargs)
-    return binning.bin_events(self.recordings, how)
+    settings = datasets.Binning(*args, **kwargs)
+    return binning.bin_events(self.recordings, settings)
 
   @parameterized.product(
     num_steps=(1, 32, 50, 70),
@@ -38,9 +38,9 @@ class BinEventsTest(data_util.RecordingsTestCase):
   def test_tick_spikes_if_it_has_an_event(
     self, num_steps, event_window, polarity
   ):
-    how = datasets.Binning(num_steps, event_window, polarity)
-    trains = binning.bin_events(self.recordings, how)
-    shape = len(self.events), how.num_words, how.num_inputs
+    settings = datasets.Binning(num_steps, event_window, polarity)
+    trains = binning.bin_events(self.recordings, settings)
+    shape = len(self.events), settings.num_words, settings.num_inputs
     self.assertEqual((trains.shape, trains.dtype), (shape, np.uint32))
     expected = np.zeros((shape[0], 32 * shape[1], 2, 34, 34), bool)
     for index, (_, events) in enumerate(self.events):

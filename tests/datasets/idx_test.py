@@ -20,10 +20,8 @@ IDX = idx_bytes(CUBE)  # a header of 16 bytes, and 24 items
 # Stored instead of compressed, so that the bytes before a cut are known: the
 # file begins at byte 15 of the stream; the last 8 bytes are its two checksums.
 GZIP = gzip.compress(IDX, compresslevel=0, mtime=0)
-FLOATS, UNKNOWN = (
-  idx_bytes(CUBE.astype('>f4'), 0x0D),
-  idx_bytes(CUBE, 0x42),
-)
+FLOATS = idx_bytes(CUBE.astype('>f4'), 0x0D)
+UNKNOWN = idx_bytes(CUBE, 0x42)
 TRAILING_GZIP = gzip.compress(IDX + b'\0\0')
 
 # The file, its content, and two parts of the message.
@@ -42,8 +40,8 @@ DAMAGED = (
   ('a', IDX[:-1], 'is truncated', '40 bytes, and 39 were'),
   ('a', IDX + b'\0', 'has trailing bytes', '40 bytes, and 41'),
   ('a', b'\x89P' + IDX[2:], 'is not an IDX file', 'with 89 50, not 00 00'),
-  ('a', idx_bytes(CUBE[0]), 'is 2-dimensional, not of 3 dimensions', ''),
-  ('a', idx_bytes(CUBE[None]), 'is 4-dimensional, not of 3 dimensions', ''),
+  ('a', idx_bytes(CUBE[0]), 'is 2-dimensional, not 3-dimensional', ''),
+  ('a', idx_bytes(CUBE[None]), 'is 4-dimensional, not 3-dimensional', ''),
   ('a', FLOATS, 'has items of type float32 (0x0d), not uint8 (0x08)', ''),
   ('a', UNKNOWN, 'has items of type unknown', ''),
   ('a', idx_bytes(CUBE[:0]), 'is empty', '(0, 3, 4)'),
@@ -92,7 +90,7 @@ class ReadIdxTest(data_util.DatasetTestCase):
   def test_default_number_of_axes_is_bounded(self, num_axes):
     content = idx_bytes(CUBE[:1, :1, :1], shape=(1,) * num_axes)
     path = self.write('a', content)
-    self.assert_path_refused(path, f'is {num_axes}-dimensional, not of 1 to 3')
+    self.assert_path_refused(path, f'is {num_axes}-dimensional, not 1 to 3-')
 
   @parameterized.product(length=(2**10, 2**32 - 1), name=('a', 'a.gz'))
   def test_allocates_nothing_for_announced_shape(self, length, name):

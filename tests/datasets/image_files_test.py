@@ -51,11 +51,6 @@ class MnistFilesTest(data_util.DatasetTestCase):
     for file in files:
       self.assertNotIn(file, message)
 
-  def test_rejects_file_instead_of_folder(self):
-    path = self.write('mnist', b'')
-    start = f'{path} cannot be read (Not a directory)'
-    self.assert_load_refused('mnist', start)
-
   @parameterized.parameters('train', 't10k')
   def test_rejects_different_numbers_of_images_and_labels(self, prefix):
     files = data_util.fake_originals()
@@ -74,8 +69,8 @@ class MnistFilesTest(data_util.DatasetTestCase):
     prefix=('train', 't10k'),
     damage=(
       ('labels-idx1', np.arange(11), 'has the label 10, out of range 0 to 9'),
-      ('labels-idx1', CUBE, 'is 3-dimensional, not of 1 dimensions'),
-      ('images-idx3', CUBE[0, 0], 'is 1-dimensional, not of 3 dimensions'),
+      ('labels-idx1', CUBE, 'is 3-dimensional, not 1-dimensional'),
+      ('images-idx3', CUBE[0, 0], 'is 1-dimensional, not 3-dimensional'),
       ('images-idx3', CUBE, 'has images of size (3, 4), not (28, 28)'),
     ),
   )

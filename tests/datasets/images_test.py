@@ -38,7 +38,8 @@ class SourcesTest(data_util.DatasetTestCase):
 
   def test_prepared_dataset_takes_precedence(self):
     self.write_mnist(data_util.fake_originals())
-    originals = image_files.load('mnist', self.data_dir)
+    paths = image_files.find('mnist', self.data_dir)
+    originals = image_files.read('mnist', paths)
     inverted = {
       part: split._replace(inputs=255 - split.inputs)
       for part, split in originals.items()
@@ -100,7 +101,7 @@ class DigitsTest(parameterized.TestCase):
       mock.patch.dict(sys.modules, {'sklearn': None}),
       self.assertRaisesRegex(
         datasets.DatasetError,
-        r'\AThe dataset digits comes with .* pip install scikit-learn\.\Z',
+        r'\AThe dataset digits needs .* pip install scikit-learn\.\Z',
       ),
     ):
       datasets.load('digits')

@@ -235,13 +235,14 @@ class ReadTest(TfdsSetsTestCase):
     'tensorflow_datasets', 'array_record', 'PIL', 'importlib_resources'
   )
   def test_missing_package_is_reported(self, name):
-    start = 'Prepared TFDS datasets need packages that cannot be imported'
+    start = 'TFDS needs packages that cannot be imported'
     with mock.patch.dict(sys.modules, {name: None}):
       self.assert_refused(start, 'pip install', tfds_sets.read, self.data_dir)
 
   @data_util.requires_files('fashion_mnist/*-ubyte*')
   def test_real_images_are_read_back(self):
-    originals = image_files.load('fashion_mnist', data_util.REAL_DATA)
+    paths = image_files.find('fashion_mnist', data_util.REAL_DATA)
+    originals = image_files.read('fashion_mnist', paths)
     splits = {
       part: types.Split(split.inputs[:300], split.labels[:300])
       for part, split in originals.items()

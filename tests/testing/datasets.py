@@ -16,7 +16,7 @@ from ssnn_jax import datasets
 from ssnn_jax.datasets import event_camera
 from ssnn_jax.datasets import synthetic_events
 
-REAL_DATA = pathlib.Path(os.environ.get('TFDS_DATA_DIR', '/nowhere'))
+REAL_DATA = pathlib.Path(os.environ.get('TFDS_DATA_DIR') or '/nowhere')
 CUBE = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
 
 
