@@ -79,7 +79,7 @@ def append(folder: str | os.PathLike, event: str, **fields: Any) -> None:
 
   Args:
     folder: folder of the run.
-    event: kind of the line.
+    event: kind of the line, such as `epoch`.
     **fields: values of the line, numbers or lists of numbers; arrays of one
       element become numbers.
 
@@ -111,8 +111,8 @@ def _to_json(value):
 def truncate_to_epoch(folder: str | os.PathLike, epoch: int) -> None:
   """Removes the lines after an epoch from the record of an unfinished run.
 
-  Also removes an incomplete last line, and appends the epoch and the
-  environment to `resumed.jsonl`.
+  Also removes an incomplete last line, and appends a line with the epoch and
+  the environment to `resumed.jsonl`.
 
   Args:
     folder: folder of the run.
@@ -187,7 +187,7 @@ def read(folder: str | os.PathLike, *, strict: bool = True) -> Run:
   if events and events[0].get('config', config) != config:
     raise errors.RecordError(
       f'{config_path} differs from the configuration in the header of {path}; '
-      'restore the file.'
+      f'restore {_CONFIG}.'
     )
   return Run(folder, config, events)
 

@@ -207,15 +207,19 @@ class CheckpointsTest(parameterized.TestCase):
       self.path / '1' / 'state', left / 'state.orbax-checkpoint-tmp'
     )
 
-  @parameterized.parameters(2, 3)
-  def test_deletes_incomplete_checkpoint_of_a_killed_process(self, epoch):
-    self.save_incomplete(epoch)
+  def assert_resumes_from_first_checkpoint(self):
     with checkpoints.open_in(self.folder) as manager:
       restored = checkpoints.restore(manager, make_state())
+      self.assertEqual(restored.epoch, 1)
       self.assert_same_bits(restored.state, make_state(1))
       checkpoints.save(manager, make_state(2), SECONDS, 0.4)
     self.assert_same_bits(self.restore().state, make_state(2))
     self.assertEqual(self.names(), {'1', '2'})
+
+  @parameterized.parameters(2, 3)
+  def test_deletes_incomplete_checkpoint_of_a_killed_process(self, epoch):
+    self.save_incomplete(epoch)
+    self.assert_resumes_from_first_checkpoint()
 
   def test_load_params_changes_no_file(self):
     self.save_incomplete(2)
@@ -239,10 +243,7 @@ class CheckpointsTest(parameterized.TestCase):
       rf'\A{self.path} cannot be written \([^\n]+\); free disk space or change '
       r'the permissions, then resume the run\.\n\Z',
     )
-    restored = self.restore()
-    self.assertEqual(restored.epoch, 1)
-    self.assert_same_bits(restored.state, make_state(1))
-    self.assertEqual(self.names(), {'1'})
+    self.assert_resumes_from_first_checkpoint()
 
   def test_rejects_file_as_folder(self):
     self.path.write_text('mine')

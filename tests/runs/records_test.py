@@ -158,7 +158,7 @@ class RecordsTest(RecordsTestCase):
     (self.folder / 'config.json').write_text('{"method": "bp"}')
     self.assert_rejected(
       f'{self.folder}/config.json differs from the configuration in the header '
-      f'of {self.metrics}; restore the file.',
+      f'of {self.metrics}; restore config.json.',
       records.read,
       self.folder,
     )
