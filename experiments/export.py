@@ -53,20 +53,20 @@ def import_nir() -> types.ModuleType:
 
 
 def load(folder: str | os.PathLike, *, best: bool = False) -> Trained:
-  """Loads the network of a run, which may be at work or have been stopped.
+  """Loads the network of a run, which need not be finished.
 
   Args:
-    folder: the run's folder.
-    best: whether to take the parameters of the best evaluation, not the last
-      ones.
+    folder: folder of the run.
+    best: whether to load the parameters of the best evaluation instead of the
+      last ones.
 
   Returns:
-    The network's configuration, with the layers of its parameters, and these.
+    Network configuration and parameters.
 
   Raises:
-    UserError: if there is no run, or it kept no checkpoint, or a damaged one.
+    UserError: if there is no run, or its checkpoint is missing or damaged.
   """
-  recorded = records.read(folder, whole=False).config
+  recorded = records.read(folder, strict=False).config
   config = config_records.from_record(recorded, folder)
   if not methods.METHODS[config.method].estimates_gradient:
     raise ssnn_jax.UserError(

@@ -13,11 +13,9 @@ Example:
   >>> digits = ssnn_jax.datasets.load('digits')
   >>> network = ssnn_jax.ssnn(ssnn_jax.NetworkConfig((64, 10), num_steps=32))
   >>> optimizer = ssnn_jax.training.make_optimizer(0.5)
-  >>> state = ssnn_jax.training.init_state(network, optimizer, seed=0)
-  >>> train = ssnn_jax.training.make_train_epoch(network, optimizer, 32)
-  >>> for _ in range(5):
-  ...   state, means = jax.jit(train)(state, *digits.train)
-  >>> bool(means.accuracy > 0.9)
+  >>> result = ssnn_jax.training.fit(
+  ...   network, optimizer, digits, num_epochs=5, progress=False)
+  >>> bool(result.history.eval_accuracy[-1] > 0.9)
   True
 
 The examples of all other pages assume these four imports.
@@ -35,7 +33,8 @@ The examples of all other pages assume these four imports.
   BP-STDP, surrogate gradients, feedback alignment.
 - `hardware`: resistive devices as synapses, crossbar periphery, costs and
   energies of a presentation, export to NIR.
-- `training`: epochs, evaluation, metrics, neuron activity, several devices.
+- `training`: `fit`, epochs, evaluation, metrics, neuron activity, and batches
+  shared by several devices.
 - `runs`: the folder of a run: records, checkpoints, provenance.
 - `datasets`: images, recordings of event cameras, and arrays.
 
@@ -44,8 +43,9 @@ The examples of all other pages assume these four imports.
 1. `ssnn_jax.types`, then `ssnn_jax.spikes.trains`: spike trains as words of 32
    ticks.
 2. `ssnn_jax.spikes.encoding`: rates and trains of the inputs.
-3. `ssnn_jax.neuron.firing`, `ssnn_jax.neuron.composite`,
-   `ssnn_jax.neuron.wta`: forward activation and backward error of a neuron.
+3. `ssnn_jax.neuron.composite`, with `ssnn_jax.neuron.membrane`,
+   `ssnn_jax.neuron.firing` and `ssnn_jax.neuron.wta`: forward activation and
+   backward error of a neuron.
 4. `ssnn_jax.neuron.coincidence`: the only signal that changes a weight.
 5. `ssnn_jax.simulation.forward`, `ssnn_jax.simulation.backward`,
    `ssnn_jax.simulation.updates`: these rules in the windows of one block.

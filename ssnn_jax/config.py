@@ -269,23 +269,28 @@ def _check_membrane(config):
   is_valid = isinstance(membrane, membrane_lib.Membrane)
   expected = 'one of ' + ', '.join(membrane_lib.MEMBRANES)
   _check(config, 'integration', is_valid, expected + _OWN['integration'])
-  state = jax.eval_shape(lambda: membrane.init(num_neurons))
   drive = jax.ShapeDtypeStruct((num_neurons,), jnp.float32)
   ticks = jax.ShapeDtypeStruct((), jnp.int32)
   mask = jax.ShapeDtypeStruct((1,), jnp.uint32)
   window = spikes.Window(mask=mask, length=ticks, elapsed=ticks)
-  after = jax.eval_shape(membrane.integrate, state, drive, window)
+  try:
+    state = jax.eval_shape(lambda: membrane.init(num_neurons))
+    after = jax.eval_shape(membrane.integrate, state, drive, window)
+    potential = jax.eval_shape(membrane.read, state, window)
+  except (TypeError, ValueError) as error:
+    reason = str(error).partition('\n')[0].rstrip('.')
+    expected = f'functions of one window that jax can trace ({reason})'
+    _check(config, 'integration', False, expected)
   expected = (
     'an integrate function that returns a state of the shapes and dtypes of '
     f'init, {_shapes(state)} for {num_neurons} neurons, not {_shapes(after)}'
   )
   _check(config, 'integration', _shapes(after) == _shapes(state), expected)
-  read = jax.eval_shape(membrane.read, state, window)
   expected = (
     'a read function that returns one float32 potential for each neuron, '
-    f'{_shapes(drive)}, not {_shapes(read)}'
+    f'{_shapes(drive)}, not {_shapes(potential)}'
   )
-  _check(config, 'integration', _shapes(read) == _shapes(drive), expected)
+  _check(config, 'integration', _shapes(potential) == _shapes(drive), expected)
 
 
 def _shapes(tree):

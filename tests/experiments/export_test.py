@@ -22,10 +22,11 @@ import ssnn_jax
 from ssnn_jax.hardware import nir
 from ssnn_jax.runs import checkpoints
 from ssnn_jax.runs import records
-from tests.runs import checkpoints_test
 from tests.testing import commands
 from tests.testing import nir_neurons
 from tests.testing import statistics
+from tests.testing.checkpoints import SECONDS
+from tests.testing.checkpoints import make_state
 from tests.testing.experiments import small_digits
 
 EXPORTED = {'best': False}
@@ -73,8 +74,8 @@ class ExportTest(parameterized.TestCase):
       file.write('{"event": "ep')
     with checkpoints.open_in(run) as manager:
       for epoch, accuracy in enumerate(accuracies, start=1):
-        state = checkpoints_test.make_state(epoch)
-        checkpoints.save(manager, state, checkpoints_test.SECONDS, accuracy)
+        state = make_state(epoch)
+        checkpoints.save(manager, state, SECONDS, accuracy)
     return run
 
   def assert_refused(self, message, module, **values):
@@ -89,7 +90,7 @@ class ExportTest(parameterized.TestCase):
     self.assertStartsWith(told, f'{self.file}: 4-5-3, ')
     sizes, params = nir.from_graph(nir.read(self.file))
     self.assertEqual(sizes, (4, 5, 3))
-    first, second = checkpoints_test.make_state(epoch).params
+    first, second = make_state(epoch).params
     gain = 4 / configs.EVENTS_AT_FULL_RATE  # a power of two, and exact
     np.testing.assert_array_equal(params[0].weights, gain * first.weights)
     np.testing.assert_array_equal(params[1].weights, second.weights)
@@ -113,7 +114,7 @@ class ExportTest(parameterized.TestCase):
       values = {'workdir': 'a', 'file': 'b', left_out: None}
       self.assert_refused(f'^--{left_out} is left out', export, **values)
     self.assert_refused(
-      'give the folder of a run by --workdir',
+      'config.json does not exist; give the folder of a run',
       *(export,),
       **{'workdir': str(self.folder / 'none'), 'file': file},
     )
