@@ -60,7 +60,7 @@ class Cost(NamedTuple):
   # Presentations are pipelined: the next presentation may start after T ticks.
   inference_latency: int
   learning_latency: int
-  delay_bits: int  # as from `count_delay_bits`
+  delay_bits: int  # size of the buffers, from `count_delay_bits`
   metrics: Metrics
 
 

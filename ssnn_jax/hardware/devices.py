@@ -1,9 +1,9 @@
 """Synaptic devices, ideal or resistive.
 
-A device is a triple of pure functions, as an optimizer is, and an optimizer of
-optax is the ideal device: `training.init_state` and `training.make_train_epoch`
-accept either. The parameters are the weights of both crossbar reads, forward
-and transposed. A training loop over batches, for any device:
+A device is a few pure functions, as an optimizer is, and an optimizer of optax
+is the ideal device: `training.init_state` and `training.make_train_epoch`
+accept either. The parameters are the weights that both reads of the crossbar
+use, forward and transposed. A training loop over batches, for any device:
 
   network = ssnn(config, separate_signs=device.separate_signs)
   params, state = device.init(device_key, network.init(init_key))
@@ -14,8 +14,8 @@ and transposed. A training loop over batches, for any device:
     params, state = device.update(pulse_key, update, state, params)
 
 All samples of a batch are read before any of their pulses are applied; the
-pulses of a batch are applied together, in no order. Learning on a chip has a
-batch size of 1.
+pulses of a batch are applied together, in no particular order. A chip learns
+with a batch size of 1.
 """
 
 from collections.abc import Callable

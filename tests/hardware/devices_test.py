@@ -78,7 +78,7 @@ def assert_same(first, second):
   jax.tree.map(np.testing.assert_array_equal, first, second)
 
 
-def count_batches_on_soft_bounds(step):
+def make_soft_bounds(step):
   """Returns a user-defined device: soft bounds, and a counter of batches."""
 
   def init(key, params):
@@ -150,7 +150,7 @@ class DeviceTest(parameterized.TestCase):
       self.assertLessEqual(distance, 4 * 6 * 0.5 * np.spacing(second.max()))
 
   def test_user_defined_device_is_trained(self):
-    device = count_batches_on_soft_bounds(step=0.01)
+    device = make_soft_bounds(step=0.01)
     config = ssnn_jax.NetworkConfig((2, 2), num_steps=32)
     network = ssnn_jax.ssnn(config, separate_signs=device.separate_signs)
     train = jit(training.make_train_epoch(network, device, batch_size=4))
