@@ -295,7 +295,7 @@ def adaptive(tau, tau_threshold, strength):
   def integrate(state, drive, window):
     potential, threshold = state
     rate = jnp.clip(read(state, window), 0.0, 1.0)
-    decay = jnp.exp(-window.length / tau_threshold)
+    decay = jnp.exp(-window.length.astype(drive.dtype) / tau_threshold)
     threshold = decay * threshold + (1.0 - decay) * strength * rate
     return leaky.integrate(potential, drive, window), threshold
 
