@@ -94,7 +94,8 @@ class BpStdpTest(parameterized.TestCase):
     )
     params, trains = make_case(num_steps)
     kept = jax.tree.map(
-      np.asarray, input_lib.dropout_masks(config, KEY, jnp.arange(BATCH_SIZE))
+      np.asarray,
+      input_lib.draw_dropout_masks(config, KEY, jnp.arange(BATCH_SIZE)),
     )
     change, counts = 0, []
     for train, masks, label in zip(trains, zip(*kept), LABELS):

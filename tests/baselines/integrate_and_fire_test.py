@@ -164,7 +164,7 @@ class EnterTest(parameterized.TestCase):
   def test_units_are_dropped_as_in_the_spiking_network(self):
     config = ssnn_jax.NetworkConfig((4, 30, 20, 3), num_steps=8, dropout=0.5)
     _, kept = self.enter(config, jnp.zeros((2, 4)))
-    masks = jax.jit(functools.partial(input_lib.dropout_masks, config))(
+    masks = jax.jit(functools.partial(input_lib.draw_dropout_masks, config))(
       jax.random.key(2), jnp.arange(2)
     )
     jax.tree.map(np.testing.assert_array_equal, kept, masks)

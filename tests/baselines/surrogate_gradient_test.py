@@ -51,7 +51,8 @@ def make_case(num_steps, seed=0):
 
 def draw_kept(config):
   return jax.tree.map(
-    np.asarray, input_lib.dropout_masks(config, KEY, jnp.arange(BATCH_SIZE))
+    np.asarray,
+    input_lib.draw_dropout_masks(config, KEY, jnp.arange(BATCH_SIZE)),
   )
 
 

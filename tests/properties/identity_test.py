@@ -24,7 +24,7 @@ def batch(num_inputs, num_classes, size=12):
 
 def bp_gradient(config, params, key, images, labels):
   """Differentiates the mean cross-entropy, written out here once more."""
-  kept = input_lib.dropout_masks(config, key, jnp.arange(len(labels)))
+  kept = input_lib.draw_dropout_masks(config, key, jnp.arange(len(labels)))
   activation = ann.activation(
     ssnn_jax.neuron.firing.find(config.firing_function)
   )
