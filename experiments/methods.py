@@ -39,8 +39,8 @@ class Method(NamedTuple):
 
   Attributes:
     help: what it is, in a few words.
-    make: `(config, key, *, separate, axis_name) -> Network`; the key is that of
-      the seed.
+    make: `(config, key, *, separate_signs, axis_name) -> Network`; the key is
+      that of the seed.
     make_observe: `(config, key) -> observe`, as `activity.make_observe`.
     fields: those of `SPIKING_FIELDS` that make a difference.
     has_pulses: whether weights change by coincidences of spikes, so that
@@ -65,11 +65,17 @@ def _without_key(make: Callable[..., Any]) -> Callable[..., Any]:
 def _without_pulses(make):
   """Makes a network that counts nothing; there are no signs to separate."""
 
-  def make_network(config, key, *, separate=False, axis_name=None):
-    del key, separate
+  def make_network(config, key, *, separate_signs=False, axis_name=None):
+    del key, separate_signs
     return make(config, axis_name=axis_name)
 
   return make_network
+
+
+def _spiking_network(config, key, *, separate_signs=False, axis_name=None):
+  """Makes the spiking network, which has nothing of a seed's own."""
+  del key
+  return ssnn_jax.ssnn(config, separate=separate_signs, axis_name=axis_name)
 
 
 def _observe_ann(config, key):
@@ -92,7 +98,7 @@ def _align_feedback(config, key, **options):
 METHODS = {
   'ssnn': Method(
     'the spiking network',
-    _without_key(ssnn_jax.ssnn),
+    _spiking_network,
     _without_key(activity.make_observe),
     SPIKING_FIELDS,
     has_pulses=True,

@@ -1,7 +1,5 @@
 """Tests for the counting of coincidences."""
 
-import functools
-
 from absl.testing import absltest
 from absl.testing import parameterized
 import jax
@@ -11,34 +9,10 @@ import numpy as np
 from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.neuron import coincidence
-
-REPRESENTATIONS = ('dense', 'packed', 'auto')
-
-
-def random_trains(seed, batch_size, num_steps, num_inputs, num_neurons):
-  """Returns spikes `[B, T, I]` and signed errors `[B, T, J]`, both int8."""
-  rng = np.random.default_rng(seed)
-  pre = rng.integers(0, 2, (batch_size, num_steps, num_inputs), np.int8)
-  errors = rng.integers(-1, 2, (batch_size, num_steps, num_neurons), np.int8)
-  return pre, errors
-
-
-@jax.jit
-def packed(pre, errors):
-  """Packs spikes and signed errors as the counters take them."""
-  pack = jax.vmap(spikes.pack)
-  streams = types.ErrorStreams(pack(errors == 1), pack(errors == -1))
-  return pack(pre), streams
-
-
-@functools.partial(jax.jit, static_argnames='representation')
-def count(pre, streams, representation):
-  """Counts from nothing."""
-  shape = pre.shape[-1], streams.positive.shape[-1]
-  nothing = types.LayerParams(
-    jnp.zeros(shape, jnp.int32), jnp.zeros(shape[1], jnp.int32)
-  )
-  return coincidence.count_coincidences(nothing, pre, streams, representation)
+from tests.testing.trains import REPRESENTATIONS
+from tests.testing.trains import count
+from tests.testing.trains import packed
+from tests.testing.trains import random_trains
 
 
 class CoincidenceTest(parameterized.TestCase):

@@ -13,14 +13,13 @@ from ssnn_jax import network
 from ssnn_jax import types
 from ssnn_jax.neuron import firing
 from ssnn_jax.spikes import thresholds
-from tests import network_test
-from tests.baselines.integrate_and_fire_test import pack
-from tests.properties import identity_test
-from tests.properties import unbiased_test
+from tests.testing import networks
+from tests.testing import oracle
+from tests.testing.networks import jit
+from tests.testing.trains import pack
 
 KEY = jax.random.key(2)
 Role = thresholds.Role
-jit = functools.partial(jax.jit, compiler_options=network_test.QUICKLY)
 
 
 @functools.cache
@@ -73,18 +72,6 @@ def softmax(potential):
   return odds / odds.sum()
 
 
-def integrate(config, membrane, drive, start, end):
-  """Returns the membrane after a window, and what is read of it."""
-  if config.integration == 'memoryless':
-    return drive, drive
-  if config.integration == 'mean':
-    membrane = (start * membrane + (end - start) * drive) / end
-    return membrane, membrane
-  decay = np.exp(-(end - start) / config.tau)
-  membrane = decay * membrane + (1 - decay) * drive
-  return membrane, membrane / (1 - np.exp(-end / config.tau))
-
-
 def simulate(config, params, images, labels):
   """Presents a batch, sample by sample and window by window.
 
@@ -121,7 +108,9 @@ def send(config, params, numbers, image, membranes, span):
   trains, reads = [fire(numbers[Role.INPUT, 0], np.float64(image))], []
   for layer, (weights, biases) in enumerate(params):
     drive = trains[layer].mean(axis=0) @ weights + biases
-    membranes[layer], read = integrate(config, membranes[layer], drive, *span)
+    membranes[layer], read = oracle.integrate(
+      config, membranes[layer], drive, span
+    )
     reads.append(read)
     if layer < len(params) - 1:
       rates = np.float64(probability(read))
@@ -189,7 +178,7 @@ class TickByTickTest(parameterized.TestCase):
       output_errors=output_errors,
     )
     params = make_open_params(config)
-    images, labels = identity_test.batch(5, 3, size=3)
+    images, labels = networks.batch(5, 3, size=3)
     (update, inference), (both, wins) = (
       jit(ssnn_jax.ssnn(config, separate=True).learn)(
         params, KEY, images, labels
@@ -200,61 +189,6 @@ class TickByTickTest(parameterized.TestCase):
       jax.tree.map(np.testing.assert_array_equal, found, tuple(expected))
       self.assertTrue(all(np.any(layer.weights) for layer in found))
     np.testing.assert_array_equal(inference.winner_counts, wins)
-
-
-class OracleTest(parameterized.TestCase):
-  @parameterized.parameters(
-    dict(integration='mean', num_steps=3, window=1),
-    dict(integration='leaky', tau=2.0, num_steps=3, window=2),
-    dict(
-      **{'integration': 'memoryless', 'output_errors': 'softmax', 'delay': 0},
-      **{'num_steps': 2, 'window': 1, 'gain': 2.0},
-    ),
-    dict(output_errors='argmax', delay=0, num_steps=2, window=1),
-  )
-  def test_the_mean_update_is_the_enumerated_one(self, **options):
-    config = ssnn_jax.NetworkConfig(
-      unbiased_test.SIZES['one'], **{'delay': 1} | options
-    )
-    params = unbiased_test.make_params(config.layer_sizes)
-    counts = unbiased_test.ann.expected_counts(
-      config, params, unbiased_test.IMAGE, unbiased_test.LABEL
-    )
-    exact = [
-      count / (config.error_steps * gain)
-      for layer, gain in zip(counts, config.gains)
-      for count in layer
-    ]
-    samples = unbiased_test.sample_gradients(config, params)
-    unbiased_test.assert_unbiased(samples, exact)
-
-
-class RatesTest(parameterized.TestCase):
-  @parameterized.parameters(('leaky', 7, 'softmax'), ('mean', 33, 'winner'))
-  def test_rates_are_backpropagation(self, integration, window, output_errors):
-    config = ssnn_jax.NetworkConfig(
-      (8, 6, 3),
-      num_steps=80,
-      window=window,
-      integration=integration,
-      gain=0.5,
-      delay=1,
-      output_errors=output_errors,
-      kernels=False,
-      **identity_test.RATES,
-    )
-    params = network.init(config, jax.random.key(0))
-    batch = identity_test.batch(8, 3)
-    update, _ = jit(ssnn_jax.ssnn(config).learn)(params, KEY, *batch)
-    exact = jit(functools.partial(identity_test.bp_gradient, config))(
-      params, KEY, *batch
-    )
-    for ours, theirs in zip(
-      jax.tree.leaves(ssnn_jax.as_gradient(update)), jax.tree.leaves(exact)
-    ):
-      # As in `identity_test`, of which this is one more case.
-      bound = 1e-5 * float(jnp.max(jnp.abs(theirs)))
-      np.testing.assert_allclose(ours, theirs, rtol=0, atol=bound)
 
 
 class WindowsTest(parameterized.TestCase):
