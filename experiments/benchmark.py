@@ -37,7 +37,6 @@ from experiments import methods
 from experiments import naive
 from experiments import synapses
 import ssnn_jax
-from ssnn_jax.config import INTEGRATIONS
 from ssnn_jax.hardware import device_config
 from ssnn_jax.hardware import devices
 from ssnn_jax.spikes import kernels
@@ -112,7 +111,7 @@ def _step(name, network, config, method, device):
   held = devices.make_resistive(
     device_config.PRESETS[device], benchmark_steps.LEARNING_RATE
   )
-  network = ssnn_jax.ssnn(config, separate=held.is_separate)
+  network = ssnn_jax.ssnn(config, separate_signs=held.is_separate)
   state = held.init(jax.random.key(1), params)
   return benchmark_steps.device_step(network, held), state
 
@@ -281,7 +280,7 @@ def _define_flags():
       'n, ticks between reads of a membrane; left out: 32, or T if shorter.',
     )
     flags.DEFINE_enum(
-      *('integration', 'mean', INTEGRATIONS),
+      *('integration', 'mean', ssnn_jax.neuron.MEMBRANES),
       'what a membrane keeps of earlier windows.',
     )
   with cli.group('Spikes'):

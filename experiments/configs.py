@@ -10,7 +10,6 @@ from experiments import fields
 from experiments import methods
 from experiments import synapses
 import ssnn_jax
-from ssnn_jax.config import INTEGRATIONS
 from ssnn_jax.config import OUTPUT_ERRORS
 from ssnn_jax.config import REPRESENTATIONS
 from ssnn_jax.config import SIGNALS
@@ -69,7 +68,7 @@ class ExperimentConfig(synapses.SynapseFields):
     'Network',
     'mean',
     'what a membrane keeps of earlier windows',
-    choices=INTEGRATIONS,
+    choices=ssnn_jax.neuron.MEMBRANES,
   )
   tau: float = fields.field(
     'Network', 16.0, 'time constant of a leaky membrane', unit='ticks'

@@ -72,12 +72,6 @@ def _without_pulses(make):
   return make_network
 
 
-def _spiking_network(config, key, *, separate_signs=False, axis_name=None):
-  """Makes the spiking network, which has nothing of a seed's own."""
-  del key
-  return ssnn_jax.ssnn(config, separate=separate_signs, axis_name=axis_name)
-
-
 def _observe_ann(config, key):
   """Observes the ANN: what is expected of spikes at its rates."""
   del key
@@ -98,7 +92,7 @@ def _align_feedback(config, key, **options):
 METHODS = {
   'ssnn': Method(
     'the spiking network',
-    _spiking_network,
+    _without_key(ssnn_jax.ssnn),
     _without_key(activity.make_observe),
     SPIKING_FIELDS,
     has_pulses=True,

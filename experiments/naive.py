@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import ssnn_jax
 from ssnn_jax import network
 from ssnn_jax.neuron import firing
-from ssnn_jax.simulation import inputs as input_lib
+from ssnn_jax.spikes import encoding
 
 
 def ssnn(config: ssnn_jax.NetworkConfig) -> ssnn_jax.Network:
@@ -41,18 +41,18 @@ def ssnn(config: ssnn_jax.NetworkConfig) -> ssnn_jax.Network:
 
 
 def _infer(config, params, key, images):
-  rates = input_lib.encode_batch(config, params, images).rates
+  rates = encoding.rate_encode(images)
   _, potentials = _forward(config, params, key, rates)
   winners = _draw_winners(config, key, potentials[-1])
   return _read_out(winners, potentials[-1])
 
 
 def _learn(config, params, key, images, labels):
-  rates = input_lib.encode_batch(config, params, images, labels).rates
+  rates = encoding.rate_encode(images)
   trains, potentials = _forward(config, params, key, rates)
   winners = _draw_winners(config, key, potentials[-1])
   error = winners - jax.nn.one_hot(labels, config.layer_sizes[-1])[None]
-  gate = firing.find(config.firing_function).gate
+  gate = firing.find(config.firing_function).derivative
   counts = []
   for layer in reversed(range(len(params))):
     counts.insert(

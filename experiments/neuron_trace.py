@@ -4,6 +4,7 @@ Spikes are those of `Network.learn` for a batch of one sample, with the same key
 and no unit dropped.
 """
 
+import dataclasses
 import functools
 from typing import NamedTuple
 
@@ -14,13 +15,11 @@ import numpy as np
 
 from experiments import figures
 import ssnn_jax
+from ssnn_jax import network
 from ssnn_jax import spikes
 from ssnn_jax.neuron import composite
 from ssnn_jax.neuron import firing
 from ssnn_jax.simulation import backward
-from ssnn_jax.simulation import forward
-from ssnn_jax.simulation import inputs as input_lib
-from ssnn_jax.spikes import thresholds
 
 POSITIVE, NEGATIVE = figures.VERMILION, figures.PURPLE  # streams
 
@@ -68,16 +67,15 @@ def trace(
   Returns:
     What it receives and sends.
   """
-  sample = jnp.asarray(image), jnp.int32(label)
-  blocks, sent, errors = _present(config, params, key, *sample)
+  blocks, sent, errors = _present(config, params, key, image, label)
 
   def arrive(error, window):
-    rates = backward.carried(config, 1, error, window)
+    rates = backward.propagated_error(config, 1, error, window)
     return composite.transposed_drive(params[1], config.read_gains[1], rates)
 
   arriving = jax.vmap(jax.vmap(arrive))(errors[1], blocks.windows)
   potential = sent.potentials[0][..., neuron]
-  gate = firing.find(config.firing_function).gate(potential)
+  gate = firing.find(config.firing_function).derivative(potential)
   length = np.ravel(blocks.windows.length)
 
   def over_ticks(of_windows):
@@ -103,28 +101,16 @@ def trace(
 
 @functools.partial(jax.jit, static_argnums=0)
 def _present(config, params, key, image, label):
-  """Presents a sample block by block, `[blocks, ...]` of all that is sent."""
-  batch = input_lib.encode_batch(config, params, image[None], label[None])
-  inputs, membranes = jax.tree.map(
-    lambda x: x[0], (batch, forward.at_rest(config, 1))
+  """Presents one sample; returns the `[blocks, ...]` signals of all blocks."""
+  observer = network.Observer(
+    observe=lambda draw, block, sent, errors: (block, sent, errors)
   )
-  keys = thresholds.make_keys(key, len(config.layer_sizes))
-  kept = tuple(jnp.ones(size) for size in config.layer_sizes[1:-1])
-
-  def step(membranes, index):
-    block = spikes.block(config.schedule, index)
-    sources = forward.make_sources(config, keys, jnp.int32(0), block.words)
-    sent = forward.forward(
-      config, params, sources, inputs, kept, membranes, block
-    )
-    errors = backward.errors(
-      config, params, sources, label, kept, sent, block.windows
-    )
-    return sent.membranes, (block, sent, errors)
-
-  return jax.lax.scan(step, membranes, jnp.arange(config.schedule.num_blocks))[
-    1
-  ]
+  inputs, labels = jnp.asarray(image)[None], jnp.asarray(label)[None]
+  config = dataclasses.replace(config, dropout=0.0)
+  _, observations = network.simulate(
+    config, params, key, inputs, labels, observer=observer
+  )
+  return jax.tree.map(lambda x: x[:, 0], observations)
 
 
 def _by_tick(config, words, trains):

@@ -37,7 +37,8 @@ def draw(seed: int, word: jax.Array) -> jax.Array:
 
   def one(key, role, position):
     keys = thresholds.make_keys(key, 1)
-    source = thresholds.hashed(keys, role, 0, word, position, _NEURONS)
+    address = thresholds.Address(role, 0, word, position)
+    source = thresholds.hashed(keys, address, _NEURONS)
     return source.draw(source.shared, source.own, _NEURONS)
 
   keys = jax.random.split(jax.random.key(seed), _KEYS)

@@ -13,11 +13,9 @@ Example:
   >>> digits = ssnn_jax.datasets.load('digits')
   >>> network = ssnn_jax.ssnn(ssnn_jax.NetworkConfig((64, 10), num_steps=32))
   >>> optimizer = ssnn_jax.training.make_optimizer(0.5)
-  >>> state = ssnn_jax.training.init_state(network, optimizer, seed=0)
-  >>> train = ssnn_jax.training.make_train_epoch(network, optimizer, 32)
-  >>> for _ in range(5):
-  ...   state, means = jax.jit(train)(state, *digits.train)
-  >>> bool(means.accuracy > 0.9)
+  >>> result = ssnn_jax.training.fit(
+  ...   network, optimizer, digits, num_epochs=5, progress=False)
+  >>> bool(result.history.eval_accuracy[-1] > 0.9)
   True
 
 The examples of all other pages assume these four imports.
@@ -35,7 +33,8 @@ The examples of all other pages assume these four imports.
   BP-STDP, surrogate gradients, feedback alignment.
 - `hardware`: resistive devices as synapses, crossbar periphery, costs and
   energies of a presentation, export to NIR.
-- `training`: epochs, evaluation, metrics, neuron activity, several devices.
+- `training`: `fit`, epochs, evaluation, metrics, neuron activity, and batches
+  shared by several devices.
 - `runs`: the folder of a run: records, checkpoints, provenance.
 - `datasets`: images, recordings of event cameras, and arrays.
 

@@ -1,43 +1,65 @@
-"""What defines a network, spiking or not."""
+"""Configuration of a network, spiking or not."""
 
+from collections.abc import Sequence
 import dataclasses
 import math
+import numbers
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.neuron import firing
+from ssnn_jax.neuron import membrane as membrane_lib
 from ssnn_jax.spikes import thresholds
 
 SIGNALS = ('spikes', 'rates')
-INTEGRATIONS = ('mean', 'leaky', 'memoryless')
 REPRESENTATIONS = ('auto', 'dense', 'packed')
 OUTPUT_ERRORS = ('winner', 'softmax', 'argmax')
 DEFAULT_WINDOW = 32
 
 
+def _is_integer(value):
+  return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def _is_count(value):
+  return _is_integer(value) and value >= 1
+
+
+def _is_real(value):
+  return isinstance(value, numbers.Real)
+
+
+def _check(config: Any, field: str, is_valid: bool, expected: str) -> None:
+  """Raises an error that names a field, its value and what is expected."""
+  if not is_valid:
+    value = getattr(config, field)
+    raise types.UserError(f'{field} is {value}; expected {expected}.')
+
+
 @dataclasses.dataclass(frozen=True)
 class ReadConfig:
-  """The periphery of an array; by default a perfect one.
+  """Periphery of a crossbar in both reads; ideal by default.
 
-  Names are those of aihwkit, but for resolutions, which are in bits: b bits
-  make 2**b - 1 levels from minus the bound to the bound, one of which is 0.
+  Names are those of aihwkit, except that resolutions are in bits: b bits are
+  2**b - 1 levels from minus the bound to the bound, one of which is 0.
 
   Attributes:
-    inp_bits: resolution of what is driven into the array in a window, spikes
-      per tick or errors; None is infinite.
-    inp_bound: largest input that can be driven.
-    out_bits: resolution of the mean current that is read in a window; None is
-      infinite.
-    out_bound: largest current that can be read; what is beyond is cut. It is
-      that of the array, before a read gain.
-    out_noise: standard deviation of the current in each tick; the mean over a
-      window of n ticks has it divided by the square root of n.
+    inp_bits: DAC resolution of the inputs of the array in a window (spikes per
+      tick, or errors); None is infinite.
+    inp_bound: largest input; larger inputs are clipped.
+    out_bits: ADC resolution of the mean current of a window; None is infinite.
+    out_bound: largest current, before the read gain; larger currents are
+      clipped.
+    out_noise: read noise: standard deviation of the current in each tick. The
+      mean over a window of n ticks has a standard deviation smaller by sqrt(n).
 
   Raises:
-    UserError: if a parameter is impossible.
+    UserError: if a field is out of range.
   """
 
   inp_bits: int | None = None
@@ -48,70 +70,67 @@ class ReadConfig:
 
   def __post_init__(self):
     for kind in ('inp', 'out'):
-      bits, bound = (getattr(self, f'{kind}_{x}') for x in ('bits', 'bound'))
-      if not bound > 0:
-        raise _mistake(f'{kind}_bound', bound, 'a number above 0')
-      is_whole = isinstance(bits, int)
-      if bits is not None and not (is_whole and 2 <= bits <= 24):
-        raise _mistake(
-          f'{kind}_bits', bits, 'a whole number from 2 to 24, or none'
-        )
-      if bits is not None and bound == math.inf:
-        expected = f'none, as {kind}_bound is infinite: give that, too'
-        raise _mistake(f'{kind}_bits', bits, expected)
-    if not 0 <= self.out_noise < math.inf:
-      raise _mistake('out_noise', self.out_noise, 'a number from 0 up')
+      self._check_converter(f'{kind}_bits', f'{kind}_bound')
+    is_valid = 0 <= self.out_noise < math.inf
+    _check(self, 'out_noise', is_valid, 'a number, 0 or more')
+
+  def _check_converter(self, bits_field, bound_field):
+    bits, bound = getattr(self, bits_field), getattr(self, bound_field)
+    _check(self, bound_field, bound > 0, 'a number above 0')
+    is_valid = bits is None or (_is_integer(bits) and 2 <= bits <= 24)
+    _check(self, bits_field, is_valid, 'a whole number from 2 to 24, or None')
+    is_valid = bits is None or bound < math.inf
+    expected = f'None, as {bound_field} is infinite: set {bound_field}, too'
+    _check(self, bits_field, is_valid, expected)
 
   @property
   def is_perfect(self) -> bool:
-    """Whether the periphery changes nothing."""
+    """Whether the periphery is ideal."""
     return self == ReadConfig()
 
 
 @dataclasses.dataclass(frozen=True)
 class NetworkConfig:
-  """A network's architecture and how its spikes are used.
+  """Architecture of a network and its use of spikes.
 
-  The same configuration builds a spiking network (`network.ssnn`) and the ANN
-  beside it (`reference.ann`), which reads the fields that concern it.
+  One configuration builds a spiking network (`network.ssnn`) and the ANN that
+  it is compared with (`baselines.ann`), which ignores the fields of spikes.
 
   Attributes:
     layer_sizes: neurons of each layer, from the inputs to the classes.
     num_steps: T, ticks of a presentation.
     window: n, ticks between two reads of a membrane, 1 to T; None is 32, or T
-      if that is shorter.
-    firing_function: 'clip', 'hard_sigmoid', or a `firing.FiringFunction` of
-      your own.
-    integration: what a membrane keeps of earlier windows: 'mean' averages over
-      all ticks so far, 'leaky' forgets with time constant `tau`, 'memoryless'
-      keeps nothing.
+      if T is shorter.
+    firing_function: 'clip', 'hard_sigmoid', or a `FiringFunction`.
+    integration: 'mean' averages the drive over all ticks so far, 'leaky'
+      forgets with time constant `tau`, 'memoryless' holds the drive of one
+      window; or a `Membrane`.
     tau: time constant of 'leaky', in ticks.
-    gain: error spikes per tick for one unit of error, in the hidden layers;
-      one for all, or one for each.
-    input_gain: factor on what the first layer reads from sparse inputs.
+    gain: error spikes per tick for one unit of error, in the hidden layers; one
+      number for all hidden layers, or one for each.
+    input_gain: factor on the first layer's reads, for sparse inputs.
     dropout: probability that a hidden unit is silent for a presentation.
-    forward: what drives a membrane: 'spikes', or the exact 'rates' instead.
-    backward: what the transposed read carries: 'spikes' or 'rates'.
-    update: what changes a weight: 'spikes' (coincidences) or 'rates'
-      (products).
-    output_errors: what the error spikes of the output layer are: 'winner' is
-      the winner of each tick against the target, 'softmax' samples the exact
-      softmax(v) - target, as the streams of hidden layers sample their errors;
-      'argmax' has the class of highest potential win all ticks of a window.
-    delay: windows by which errors lag behind the potentials that they are made
-      of, 0 or 1; so that no error meets a spike that has caused it. The first
-      window then has none, and the update is scaled to make up for it.
-    sampler: where thresholds come from: 'bernoulli' (a keyed hash), 'sobol' (a
+    forward: input of the membranes: 'spikes', or exact 'rates'.
+    backward: input of the transposed reads: 'spikes' or 'rates'.
+    update: signal that changes weights: 'spikes' (coincidences) or 'rates'
+      (products of rates).
+    output_errors: error spikes of the output layer. 'winner' compares the
+      winner of each tick with the target; 'softmax' samples the exact
+      softmax(v) - target, as hidden layers sample their errors; 'argmax'
+      compares the class of highest potential with the target.
+    delay: windows between a potential and its error, 0 or 1. With 1, no error
+      meets a spike that caused it; the first window has no errors, and the
+      update is scaled accordingly.
+    sampler: source of the thresholds: 'bernoulli' (a keyed hash), 'sobol' (a
       low-discrepancy sequence) or 'threefry' (`jax.random`, the slow
       reference).
     representation: how coincidences are counted: 'dense' is a matrix product
       over ticks, 'packed' counts bits of words, 'auto' is packed on CPU and
-      dense elsewhere. The counts are the same integers.
+      dense on other platforms. The counts are equal.
     kernels: whether compiled kernels are used, on CPU, where they are compiled
       (`python -m ssnn_jax.spikes.compile_kernels`). Spikes and counts agree;
       without kernels a network can be exported to other platforms.
-    reads: what is between arrays and neurons in both reads, forward and
-      transposed.
+    reads: periphery of the crossbars in both reads.
 
   Raises:
     UserError: if a field is out of range.
@@ -121,7 +140,7 @@ class NetworkConfig:
   num_steps: int = 64
   window: int | None = None
   firing_function: str | firing.FiringFunction = 'clip'
-  integration: str = 'mean'
+  integration: str | membrane_lib.Membrane = 'mean'
   tau: float = 16.0
   gain: float | tuple[float, ...] = 1.0
   input_gain: float = 1.0
@@ -137,93 +156,85 @@ class NetworkConfig:
   reads: ReadConfig = ReadConfig()
 
   def __post_init__(self):
-    sizes = self.layer_sizes
-    _check(
-      'layer_sizes',
-      sizes,
-      len(sizes) >= 2 and all(map(_is_count, sizes)),
-      'at least two whole numbers (inputs and classes), each 1 or more',
-    )
-    _check(
-      'num_steps', self.num_steps, _is_count(self.num_steps), '1 tick or more'
-    )
-    _check(
-      'window',
-      self.window,
-      self.window is None
-      or (_is_count(self.window) and self.window <= self.num_steps),
-      f'1 tick up to num_steps = {self.num_steps}',
-    )
-    _check('tau', self.tau, 0 < self.tau < math.inf, 'a positive number')
-    _check(
-      'gain',
-      self.gain,
-      isinstance(self.gain, float | int) or len(self.gain) == len(sizes) - 2,
-      f'one number, or one for each of the {len(sizes) - 2} hidden layers',
-    )
-    _check(
-      'gain',
-      self.gain,
-      all(0 < gain < math.inf for gain in self.gains),
-      'positive numbers',
-    )
-    _check(
-      'input_gain',
-      self.input_gain,
-      0 < self.input_gain < math.inf,
-      'a positive number',
-    )
-    _check(
-      'dropout', self.dropout, 0 <= self.dropout < 1, '0 or more and below 1'
-    )
-    _check('delay', self.delay, self.delay in (0, 1), '0 or 1 window')
-    _check(
-      'delay',
-      self.delay,
-      self.delay * self.schedule.window < self.num_steps,
-      f'0 for a presentation of one window ({self.num_steps} ticks), or a '
-      'shorter window',
-    )
+    self._check_layers()
+    self._check_time()
+    self._check_gains()
     for field, choices in _CHOICES.items():
       value = getattr(self, field)
-      if isinstance(value, firing.FiringFunction):
-        is_valid = _is_probability(value.probability)
-        _check(field, value, is_valid, 'a probability in [0, 1] everywhere')
-      else:
-        expected = 'one of ' + ', '.join(choices)
-        if field == 'firing_function':
-          expected += ', or a firing.FiringFunction'
-        _check(field, value, value in choices, expected)
+      if field not in _OWN or isinstance(value, str):
+        expected = 'one of ' + ', '.join(choices) + _OWN.get(field, '')
+        _check(self, field, value in choices, expected)
+    if not isinstance(self.firing_function, str):
+      _check_firing_function(self)
+    if not isinstance(self.integration, str):
+      _check_membrane(self)
+
+  def _check_layers(self):
+    sizes = self.layer_sizes
+    is_sequence = isinstance(sizes, Sequence | np.ndarray)
+    _check(
+      self,
+      'layer_sizes',
+      is_sequence and len(sizes) >= 2 and all(map(_is_count, sizes)),
+      'at least two whole numbers (inputs and classes), each 1 or more',
+    )
+    object.__setattr__(self, 'layer_sizes', tuple(map(int, sizes)))
+
+  def _check_time(self):
+    num_steps, window = self.num_steps, self.window
+    _check(self, 'num_steps', _is_count(num_steps), '1 tick or more')
+    is_valid = window is None or (_is_count(window) and window <= num_steps)
+    _check(self, 'window', is_valid, f'1 tick up to num_steps = {num_steps}')
+    _check(self, 'tau', 0 < self.tau < math.inf, 'a positive number')
+    _check(self, 'delay', self.delay in (0, 1), '0 or 1 window')
+    _check(
+      self,
+      'delay',
+      self.delay * self.schedule.window < num_steps,
+      f'0 for a presentation of one window ({num_steps} ticks), or a shorter '
+      'window',
+    )
+
+  def _check_gains(self):
+    num_hidden = len(self.layer_sizes) - 2
+    is_valid = _is_real(self.gain) or len(self.gain) == num_hidden
+    expected = f'one number, or one for each of the {num_hidden} hidden layers'
+    _check(self, 'gain', is_valid, expected)
+    is_valid = all(0 < gain < math.inf for gain in self.gains)
+    _check(self, 'gain', is_valid, 'positive numbers')
+    is_valid = 0 < self.input_gain < math.inf
+    _check(self, 'input_gain', is_valid, 'a positive number')
+    _check(self, 'dropout', 0 <= self.dropout < 1, '0 or more and below 1')
 
   @property
   def schedule(self) -> spikes.Schedule:
-    """The cut of the presentation into windows."""
+    """Division of the presentation into windows."""
     window = self.window or min(DEFAULT_WINDOW, self.num_steps)
     return spikes.Schedule(self.num_steps, window)
 
   @property
   def error_steps(self) -> int:
-    """Ticks of a presentation in which there are errors."""
+    """Ticks of a presentation that have errors."""
     return self.num_steps - self.delay * self.schedule.window
 
   @property
   def gains(self) -> tuple[float, ...]:
-    """The error gain of each layer; that of the output layer is 1."""
+    """Error gain of each layer; the output layer has gain 1."""
     num_hidden = len(self.layer_sizes) - 2
-    one_for_all = isinstance(self.gain, float | int)
-    gains = (self.gain,) * num_hidden if one_for_all else tuple(self.gain)
+    is_shared = _is_real(self.gain)
+    gains = (self.gain,) * num_hidden if is_shared else tuple(self.gain)
     return (*gains, 1.0)
 
   @property
   def read_gains(self) -> tuple[float, ...]:
-    """The gain of each layer's reads; it makes up for units dropped before."""
+    """Read gain of each layer, which compensates for dropped inputs."""
     num_hidden = len(self.layer_sizes) - 2
     return (self.input_gain, *(1.0 / (1.0 - self.dropout),) * num_hidden)
 
 
 _CHOICES = {
   'firing_function': tuple(firing.FIRING_FUNCTIONS),
-  'integration': INTEGRATIONS,
+  'integration': membrane_lib.MEMBRANES,
   'forward': SIGNALS,
   'backward': SIGNALS,
   'update': SIGNALS,
@@ -231,23 +242,56 @@ _CHOICES = {
   'sampler': tuple(thresholds.SAMPLERS),
   'representation': REPRESENTATIONS,
 }
+# Fields that also accept an object of the user's own.
+_OWN = {
+  'firing_function': ', or a neuron.FiringFunction',
+  'integration': ', or a neuron.Membrane',
+}
 
 
-def _is_probability(function):
-  """Tries a function where potentials may be; also while jax traces."""
-  with jax.ensure_compile_time_eval():
-    rates = function(jnp.linspace(-8.0, 8.0, 1025))
-    return bool(jnp.all((rates >= 0.0) & (rates <= 1.0)))
+def _check_firing_function(config):
+  """Evaluates a user's firing function on a grid of potentials."""
+  function = config.firing_function
+  is_valid = isinstance(function, firing.FiringFunction)
+  expected = 'one of ' + ', '.join(firing.FIRING_FUNCTIONS)
+  expected += _OWN['firing_function']
+  _check(config, 'firing_function', is_valid, expected)
+  with jax.ensure_compile_time_eval():  # also while jax traces
+    rates = function.probability(jnp.linspace(-8.0, 8.0, 1025))
+    is_valid = bool(jnp.all((rates >= 0.0) & (rates <= 1.0)))
+  expected = 'a probability in [0, 1] everywhere'
+  _check(config, 'firing_function', is_valid, expected)
 
 
-def _is_count(value):
-  return isinstance(value, int) and value >= 1
+def _check_membrane(config):
+  """Traces one window of a user's membrane and checks the shapes."""
+  membrane, num_neurons = config.integration, 3
+  is_valid = isinstance(membrane, membrane_lib.Membrane)
+  expected = 'one of ' + ', '.join(membrane_lib.MEMBRANES)
+  _check(config, 'integration', is_valid, expected + _OWN['integration'])
+  drive = jax.ShapeDtypeStruct((num_neurons,), jnp.float32)
+  ticks = jax.ShapeDtypeStruct((), jnp.int32)
+  mask = jax.ShapeDtypeStruct((1,), jnp.uint32)
+  window = spikes.Window(mask=mask, length=ticks, elapsed=ticks)
+  try:
+    state = jax.eval_shape(lambda: membrane.init(num_neurons))
+    after = jax.eval_shape(membrane.integrate, state, drive, window)
+    potential = jax.eval_shape(membrane.read, state, window)
+  except (TypeError, ValueError) as error:
+    reason = str(error).partition('\n')[0].rstrip('.')
+    expected = f'functions of one window that jax can trace ({reason})'
+    _check(config, 'integration', False, expected)
+  expected = (
+    'an integrate function that returns a state of the shapes and dtypes of '
+    f'init, {_shapes(state)} for {num_neurons} neurons, not {_shapes(after)}'
+  )
+  _check(config, 'integration', _shapes(after) == _shapes(state), expected)
+  expected = (
+    'a read function that returns one float32 potential for each neuron, '
+    f'{_shapes(drive)}, not {_shapes(potential)}'
+  )
+  _check(config, 'integration', _shapes(potential) == _shapes(drive), expected)
 
 
-def _check(field, value, is_valid, expected):
-  if not is_valid:
-    raise types.UserError(f'{field} is {value}; expected {expected}.')
-
-
-def _mistake(name, value, expected):
-  return types.UserError(f'{name} is {value}; expected {expected}.')
+def _shapes(tree):
+  return jax.tree.map(lambda leaf: f'{leaf.dtype}{list(leaf.shape)}', tree)

@@ -1,12 +1,15 @@
-"""The spiking network: composite layers under a winner-take-all.
+"""Spiking network: composite layers with a winner-take-all output.
 
-What one block of windows does to one sample (`presentation`) is lifted over the
-batch by `vmap`; a scan over blocks makes the whole presentation, and
-coincidences are counted after each block.
+The forward and backward pass of one sample in one block of windows are lifted
+over the batch by `vmap`; a scan over the blocks is the presentation. `learn`,
+`infer` and `training.activity` differ in what they observe of it.
 """
 
+from collections.abc import Callable
 import dataclasses
 import functools
+from typing import Any
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,8 +17,8 @@ import jax.numpy as jnp
 from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
-from ssnn_jax.simulation import backward
-from ssnn_jax.simulation import forward
+from ssnn_jax.simulation import backward as backward_lib
+from ssnn_jax.simulation import forward as forward_lib
 from ssnn_jax.simulation import inputs as input_lib
 from ssnn_jax.simulation import updates
 from ssnn_jax.spikes import thresholds
@@ -23,10 +26,21 @@ from ssnn_jax.spikes import thresholds
 _SAMPLES_PER_COUNT = 128
 
 
+class Options(NamedTuple):
+  """Keyword arguments of `ssnn`."""
+
+  separate_signs: bool = False
+  axis_name: str | None = None
+  feedback: types.Params | None = None
+
+
+_DEFAULTS = Options()
+
+
 def ssnn(
   config: NetworkConfig,
   *,
-  separate: bool = False,
+  separate_signs: bool = False,
   axis_name: str | None = None,
   feedback: types.Params | None = None,
 ) -> types.Network:
@@ -34,19 +48,17 @@ def ssnn(
 
   Args:
     config: architecture and use of spikes.
-    separate: whether `learn` counts coincidences with positive and with
-      negative errors apart, as an asymmetric device needs; else only their
-      difference.
-    axis_name: axis of a mesh whose devices share each batch, in order: a device
-      is given its part, and all count what the whole batch counts; None where a
-      device has all of it.
-    feedback: what errors are read back through in the place of the parameters
-      (`feedback_alignment`), with their structure; None for the parameters.
+    separate_signs: whether `learn` counts coincidences with positive and with
+      negative errors separately, as asymmetric devices require; otherwise it
+      counts their difference.
+    axis_name: axis of a mesh whose devices share each batch, in order: each
+      device receives its shard, and all return the counts of the whole batch.
+    feedback: weights of the transposed reads, with the structure of the
+      parameters (`feedback_alignment`); None uses the parameters.
 
   Returns:
-    The network's pure functions. Where the configuration has `forward`,
-    `backward` and `update` on rates, `learn` counts what makes
-    `coincidence.as_gradient` the exact gradient of backpropagation.
+    The network's pure functions. With `forward`, `backward` and `update` on
+    rates, `as_gradient` of the counts is the exact gradient of backpropagation.
 
   Example:
     >>> network = ssnn_jax.ssnn(ssnn_jax.NetworkConfig((4, 8, 3), num_steps=32))
@@ -55,19 +67,20 @@ def ssnn(
     >>> update, _ = network.learn(params, jax.random.key(1), images, labels)
     >>> [layer.weights.shape for layer in ssnn_jax.as_gradient(update)]
     [(4, 8), (8, 3)]
-    >>> said = network.infer(params, jax.random.key(2), images)
-    >>> said.winner_counts.sum()  # one winner a tick
+    >>> inference = network.infer(params, jax.random.key(2), images)
+    >>> inference.winner_counts.sum()  # one winner a tick
     Array(32, dtype=int32)
   """
+  options = Options(separate_signs, axis_name, feedback)
   return types.Network(
     init=functools.partial(init, config),
-    infer=functools.partial(_infer, config, axis_name),
-    learn=functools.partial(_learn, config, separate, axis_name, feedback),
+    infer=functools.partial(_infer, config, options),
+    learn=functools.partial(_learn, config, options),
   )
 
 
 def init(config: NetworkConfig, key: jax.Array) -> types.Params:
-  """Draws normal weights of variance 1 / fan-in, and biases of 0.
+  """Draws normal weights of variance 1 / fan-in; biases are 0.
 
   Args:
     config: the architecture.
@@ -89,105 +102,146 @@ def init(config: NetworkConfig, key: jax.Array) -> types.Params:
   return tuple(layer(index, *shape) for index, shape in enumerate(shapes))
 
 
-def _infer(config, axis_name, params, key, inputs):
+def _infer(config, options, params, key, inputs):
   """Implements `Network.infer`."""
   config = dataclasses.replace(config, dropout=0.0)
-  inputs = input_lib.encode_batch(config, params, inputs)
-  keys = thresholds.make_keys(key, len(config.layer_sizes))
-  positions = input_lib.batch_positions(len(inputs.rates), axis_name)
-  kept = input_lib.dropout_masks(config, key, positions)
-
-  def step(membranes, index):
-    block = spikes.block(config.schedule, index)
-
-    def present(position, inputs, kept, membranes):
-      sources = forward.make_sources(config, keys, position, block.words)
-      return forward.forward(
-        config, params, sources, inputs, kept, membranes, block
-      ).membranes
-
-    return jax.vmap(present)(positions, inputs, kept, membranes), None
-
-  membranes, _ = jax.lax.scan(
-    step,
-    forward.at_rest(config, len(positions)),
-    jnp.arange(config.schedule.num_blocks),
-  )
-  return types.Inference(membranes.winner_counts, membranes.output)
+  return simulate(config, params, key, inputs, options=options)[0]
 
 
 def _learn(
-  config,
-  separate,
-  axis_name,
-  feedback,
-  params,
-  key,
-  inputs,
-  labels,
-  *,
-  pulse_gradient=None,
+  config, options, params, key, inputs, labels, *, pulse_gradient=None
 ):
   """Implements `Network.learn`."""
-  inputs = input_lib.encode_batch(config, params, inputs, labels)
+  batch_size = labels.size
+  if options.axis_name:
+    batch_size *= jax.lax.axis_size(options.axis_name)
+  plan = updates.plan_writes(config, batch_size, pulse_gradient)
+  observer = Observer(
+    observe=functools.partial(updates.synapse_ends, config, plan),
+    accumulate=functools.partial(updates.count, config),
+    initial=updates.init_counts(config, params, options.separate_signs),
+  )
+  inference, counts = simulate(
+    config, params, key, inputs, labels, observer=observer, options=options
+  )
+  if options.axis_name:
+    counts = jax.lax.psum(counts, options.axis_name)
+  update = types.Update(
+    counts.positive, counts.negative, plan.unit, plan.pulses
+  )
+  return update, inference
+
+
+class Observer(NamedTuple):
+  """Observation of a simulation, block by block.
+
+  Attributes:
+    observe: `(draw, block, forward, errors) -> observation` of one sample in
+      one block: its forward signals, and the error signal of each layer.
+    accumulate: `(total, observations) -> total`; adds the observations of
+      several blocks, `[blocks, B, ...]`. None keeps those of all blocks.
+    initial: the total before the presentation.
+  """
+
+  observe: Callable[..., Any]
+  accumulate: Callable[[Any, Any], Any] | None = None
+  initial: Any = None
+
+
+def simulate(
+  config: NetworkConfig,
+  params: types.Params,
+  key: jax.Array,
+  inputs: jax.Array,
+  labels: jax.Array | None = None,
+  *,
+  observer: Observer | None = None,
+  options: Options = _DEFAULTS,
+) -> tuple[types.Inference, Any]:
+  """Simulates one presentation of a batch.
+
+  Args:
+    config: the network.
+    params: its parameters.
+    key: PRNG key of the presentation; consumed.
+    inputs: `[B, ...]` images or `[B, K, I]` spike trains, as for `Network`.
+    labels: `[B]` integer classes; required with an observer.
+    observer: observation of the forward and error signals; None simulates the
+      forward pass only.
+    options: feedback and mesh axis of the network.
+
+  Returns:
+    The response of the output layer, and the total of the observer; without
+    `accumulate`, the observations of all blocks, `[blocks, B, ...]`.
+  """
+  batch = input_lib.prepare(
+    config, params, key, inputs, labels, options.axis_name
+  )
+  feedback = params if options.feedback is None else options.feedback
+  weights = Weights(params, feedback)
   keys = thresholds.make_keys(key, len(config.layer_sizes))
-  positions = input_lib.batch_positions(len(inputs.rates), axis_name)
-  kept = input_lib.dropout_masks(config, key, positions)
-  batch_size = len(positions)
-  if axis_name:
-    batch_size *= jax.lax.axis_size(axis_name)
-  plan = updates.make_plan(config, batch_size, pulse_gradient)
-  back = params if feedback is None else feedback
-
-  def present_block(membranes, index):
-    block = spikes.block(config.schedule, index)
-
-    def present(position, inputs, label, kept, membranes):
-      sources = forward.make_sources(config, keys, position, block.words)
-      sent = forward.forward(
-        config, params, sources, inputs, kept, membranes, block
-      )
-      errors = backward.errors(
-        config, back, sources, label, kept, sent, block.windows
-      )
-      return sent.membranes, updates.synapse_ends(
-        config, plan, sources, sent.signals, errors, block.windows
-      )
-
-    return jax.vmap(present)(positions, inputs, labels, kept, membranes)
-
-  def present_group(carry, indices):
-    membranes, counts = carry
-    membranes, ends = jax.lax.scan(present_block, membranes, indices)
-    # For counting, the same sample in another block is another sample.
-    ends = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), ends)
-    return (membranes, updates.count(config, counts, ends)), None
-
-  num_blocks = config.schedule.num_blocks
-  group_size = _blocks_per_count(num_blocks, len(positions))
-  (membranes, counts), _ = jax.lax.scan(
-    present_group,
-    (
-      forward.at_rest(config, len(positions)),
-      updates.no_counts(config, params, separate, batch_size),
-    ),
+  batch_size, num_blocks = len(batch.position), config.schedule.num_blocks
+  initial = None if observer is None else observer.initial
+  run_group = functools.partial(
+    _run_group, config, weights, keys, observer, batch
+  )
+  group_size = _blocks_per_group(num_blocks, batch_size)
+  (membranes, total), observations = jax.lax.scan(
+    run_group,
+    (forward_lib.init_membranes(config, batch_size), initial),
     jnp.arange(num_blocks).reshape(-1, group_size),
   )
-  if axis_name:
-    counts = jax.lax.psum(counts, axis_name)
-  if separate:
-    counts = updates.part_signs(counts)
-  return (
-    types.Update(counts.positive, counts.negative, plan.unit, plan.pulses),
-    types.Inference(membranes.winner_counts, membranes.output),
-  )
+  if observations is not None:
+    total = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), observations)
+  inference = types.Inference(membranes.winner_counts, membranes.output)
+  return inference, total
 
 
-def _blocks_per_count(num_blocks, batch_size):
-  """Chooses after how many blocks a batch's coincidences are counted.
+class Weights(NamedTuple):
+  """Weights of the two reads."""
 
-  Going through all counts takes a time of its own, which a small batch shares
-  among blocks; their trains take no more memory than a large batch's.
+  forward: types.Params
+  transposed: types.Params
+
+
+def _blocks_per_group(num_blocks, batch_size):
+  """Returns the number of blocks whose observations are accumulated at once.
+
+  Accumulating takes time for each synapse, which a small batch shares among
+  several blocks; their trains take no more memory than those of a large batch.
   """
-  most = max(1, _SAMPLES_PER_COUNT // max(1, batch_size))
-  return max(size for size in range(1, most + 1) if num_blocks % size == 0)
+  largest = max(1, _SAMPLES_PER_COUNT // max(1, batch_size))
+  return max(size for size in range(1, largest + 1) if num_blocks % size == 0)
+
+
+def _run_group(config, weights, keys, observer, batch, carry, indices):
+  """Runs a group of blocks and accumulates their observations."""
+  membranes, total = carry
+  run_block = functools.partial(
+    _run_block, config, weights, keys, observer, batch
+  )
+  membranes, observations = jax.lax.scan(run_block, membranes, indices)
+  if observer is None or observer.accumulate is None:
+    return (membranes, total), observations
+  return (membranes, observer.accumulate(total, observations)), None
+
+
+def _run_block(config, weights, keys, observer, batch, membranes, index):
+  """Runs one block of a batch."""
+  block = spikes.block(config.schedule, index)
+  return _run_sample(config, weights, keys, observer, block, batch, membranes)
+
+
+@functools.partial(jax.vmap, in_axes=(None,) * 5 + (0, 0))
+def _run_sample(config, weights, keys, observer, block, sample, membranes):
+  """Runs one block of one sample, forward and backward."""
+  draw = forward_lib.make_draw(config, keys, block.words, sample.position)
+  forward = forward_lib.propagate(
+    config, weights.forward, draw, sample, membranes, block
+  )
+  if observer is None:
+    return forward.membranes, None
+  errors = backward_lib.propagate(
+    config, weights.transposed, draw, sample, forward, block.windows
+  )
+  return forward.membranes, observer.observe(draw, block, forward, errors)

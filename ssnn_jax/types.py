@@ -1,14 +1,14 @@
-"""The containers that flow through the network, and the axes they share.
+"""Containers that the modules share, and their axes.
 
 Axes, used in every docstring:
 
   B  samples of a batch             I  presynaptic neurons of a layer
   T  ticks of a presentation        J  postsynaptic neurons of a layer
-  W  windows of a block             N  neurons, where the side does not matter
+  W  windows of a block             N  neurons, presynaptic or postsynaptic
   K  32-tick words of a block       C  classes
 
-A presentation of one sample lasts T ticks. It is cut into windows of n ticks; a
-composite neuron reads its membrane once per window. Whole windows are grouped
+A presentation of one sample lasts T ticks, divided into windows of n ticks; a
+composite neuron reads its membrane once a window. Whole windows are grouped
 into blocks that fill 32-tick words (`spikes.Schedule`).
 
 Signs: an error is dL/du, so a spike of the positive stream asks its neuron to
@@ -24,11 +24,11 @@ import jax.numpy as jnp
 
 
 class UserError(ValueError):
-  """A mistake of the caller's; the message is one sentence with the remedy."""
+  """Wrong argument or file; the message is one sentence with the remedy."""
 
 
 class LayerParams(NamedTuple):
-  """What one layer has, synapse by synapse: weights, counts or gradients."""
+  """Weights and biases of one layer, or their counts or gradients."""
 
   weights: Any  # [I, J]
   biases: Any  # [J]
@@ -38,24 +38,24 @@ Params = tuple[LayerParams, ...]  # first layer first
 
 
 class Inputs(NamedTuple):
-  """What a network is shown: rates to be sampled, or spikes as they came."""
+  """Encoded inputs of a network: rates, and spikes where they are given."""
 
-  rates: jax.Array  # [B, I] spikes per tick; the mean over a given train
-  train: jax.Array | None  # [B, K, I] uint32 spikes; None where rates are given
+  rates: jax.Array  # [B, I] spikes per tick; means over the ticks of a train
+  train: jax.Array | None  # [B, K, I] uint32 spikes; None: sampled from rates
 
 
 class Signal(NamedTuple):
-  """The output of a layer of neurons in the windows of one block."""
+  """Forward signal of one layer of neurons in the windows of one block."""
 
-  rates: jax.Array  # [W, N] spikes per tick that the neurons fire at
+  rates: jax.Array  # [W, N] firing rates, in spikes per tick
   train: jax.Array  # [W, K, N] uint32 spikes, one bit a tick
 
 
 class ErrorStreams(NamedTuple):
-  """A signed error carried by two unsigned spike trains.
+  """A signed error as two unsigned spike trains.
 
   A spike cannot be negative, so the error of a neuron is the difference of the
-  rates of its two streams, divided by the layer's gain.
+  rates of its two streams, divided by the gain of the layer.
   """
 
   positive: jax.Array  # [..., J] spikes that ask the neuron to fire less
@@ -63,56 +63,85 @@ class ErrorStreams(NamedTuple):
 
 
 class ErrorSignal(NamedTuple):
-  """The error of a layer of neurons in the windows of one block."""
+  """Error signal of one layer of neurons in the windows of one block."""
 
-  rates: jax.Array  # [W, J] the signed error dL/du itself, without gain
+  rates: jax.Array  # [W, J] signed error dL/du, without gain
   streams: ErrorStreams  # [W, K, J] uint32 spikes, one bit a tick
 
 
 class Update(NamedTuple):
-  """What the synapses have counted over a batch.
+  """Coincidences that the synapses counted over a batch.
 
-  `negative` is None where only the difference was asked for; `positive` then
-  holds the signed difference. `pulses` is None unless synapses have steps of
-  their own.
+  With `negative` None, `positive` holds signed differences. `pulses` is None
+  unless synapses have steps of their own.
   """
 
   positive: Params  # [I, J] and [J] coincidences with positive error spikes
-  negative: Params | None
-  unit: Params  # scalars: the gradient that one coincidence stands for
-  # scalars: steps that one coincidence makes; int32 at the weights
+  negative: Params | None  # with negative error spikes
+  unit: Params  # scalars: gradient of one coincidence
+  # scalars: device pulses of one coincidence; int32 for the weights
   pulses: Params | None = None
 
 
 def exact_update(gradient: Params) -> Update:
-  """Makes a gradient, which counts nothing, an update of its own."""
+  """Returns the update of a network whose `learn` computes a gradient."""
   unit = jax.tree.map(lambda _: jnp.float32(1.0), gradient)
   return Update(positive=gradient, negative=None, unit=unit)
 
 
 class Inference(NamedTuple):
-  """The two ways to read the output layer after a presentation."""
+  """Two readouts of the output layer after a presentation."""
 
   winner_counts: jax.Array  # [B, C] ticks won by each class
   potential: jax.Array  # [B, C] membrane potential at the end
 
 
+class Activity(NamedTuple):
+  """Activity of neurons and synapses; scalars, averaged over a batch.
+
+  The first three fields have one entry for each layer of neurons that sends
+  spikes forward, inputs first; the other fields have one entry for each layer
+  of weights, first layer first.
+
+  Where rates replace spikes, the expected spikes are counted: rate times ticks.
+  With `forward='rates'` a silent neuron has rate 0 in all windows, and a
+  saturated neuron has rate 1 in all windows, whatever T. With
+  `backward='rates'` errors are not limited to one spike per tick;
+  `clipped_error_fractions` are those of the error streams that spikes would
+  carry. With `update='rates'` a coincidence is a product of rates.
+  """
+
+  firing_rates: tuple[jax.Array, ...]  # spikes per neuron and tick
+  silent_fractions: tuple[jax.Array, ...]  # neurons that never fire
+  saturated_fractions: tuple[jax.Array, ...]  # neurons that fire at every tick
+  # The following fields are None for networks without error spikes.
+  error_rates: tuple[jax.Array, ...] | None = None  # per neuron and tick
+  # of the positive streams; the other error spikes are negative
+  positive_error_rates: tuple[jax.Array, ...] | None = None
+  # of the hidden layers: neurons and windows whose error exceeds one spike per
+  # tick, the only bias of the split into streams
+  clipped_error_fractions: tuple[jax.Array, ...] | None = None
+  coincidences: tuple[jax.Array, ...] | None = (
+    None  # at the weights, per sample
+  )
+
+
 class Network(NamedTuple):
   """A network as three pure functions.
 
-  Its inputs are images, `[B, ...]` uint8 grey values or float rates within
-  [0, 1], or spike trains, `[B, K, I]` uint32 words of 32 ticks: bit t of word k
-  is tick 32 k + t, and ticks from T on are not presented.
+  Inputs are images, `[B, ...]` uint8 grey values or float rates within [0, 1],
+  or spike trains, `[B, K, I]` uint32 words of 32 ticks: bit t of word k is tick
+  32 k + t, and ticks from T on are ignored.
 
   Attributes:
     init: `(key) -> Params`.
-    infer: `(params, key, inputs) -> Inference`; never drops units.
+    infer: `(params, key, inputs) -> Inference`; without dropout.
     learn: `(params, key, inputs, labels, *, pulse_gradient=None) -> (Update,
-      Inference)`; what one presentation of a batch makes the synapses count,
-      and what the output layer said meanwhile. Where synapses have steps of
-      their own, `pulse_gradient` is the gradient that one step stands for:
-      spikes that enter a layer are dropped at its synapses at random, so that
-      each coincidence counted there stands for a whole number of steps.
+      Inference)`; the coincidences of one presentation of a batch, and the
+      response of the output layer. `pulse_gradient` is the gradient of one
+      device pulse, for synapses with steps of their own: presynaptic spikes are
+      then dropped at random, at the synapses, so that each counted coincidence
+      is a whole number of pulses.
   """
 
   init: Callable[..., Params]

@@ -3,11 +3,14 @@
 from absl.testing import absltest
 from absl.testing import parameterized
 import jax.numpy as jnp
+import numpy as np
 
 import ssnn_jax
 from ssnn_jax.neuron import firing
+from ssnn_jax.neuron import membrane
 
 SIZES = (12, 9, 8, 3)
+MEAN = membrane.mean()
 
 
 class ConfigTest(parameterized.TestCase):
@@ -28,22 +31,60 @@ class ConfigTest(parameterized.TestCase):
     dict(dropout=-0.1),
     dict(firing_function='relu'),
     dict(firing_function=firing.clip()._replace(probability=jnp.tanh)),
+    dict(layer_sizes=64),
+    dict(layer_sizes=(5, True, 3)),
+    dict(firing_function=jnp.tanh),
     dict(integration='sum'),
+    dict(integration=jnp.tanh),
+    dict(integration=MEAN._replace(init=lambda n: jnp.zeros((n, 2)))),
+    dict(integration=MEAN._replace(integrate=lambda v, d, w: (v, d))),
+    dict(integration=MEAN._replace(read=lambda v, w: v[:1])),
+    dict(delay=2),
+    dict(delay=-1),
+    dict(output_errors='loser'),
     dict(forward='spike'),
     dict(backward=''),
     dict(update='pulses'),
     dict(sampler='sobol '),
     dict(representation='sparse'),
   )
-  def test_what_cannot_be_is_refused_by_name(self, **options):
+  def test_invalid_fields_are_refused_by_name(self, **options):
     (field,) = options
     with self.assertRaisesRegex(ssnn_jax.UserError, f'^{field} is .*expected'):
       ssnn_jax.NetworkConfig(**{'layer_sizes': SIZES} | options)
 
-  def test_window_left_out_is_a_word_or_the_presentation(self):
+  def test_default_window_is_a_word_or_the_presentation(self):
     for num_steps, window in ((7, 7), (32, 32), (100, 32)):
       config = ssnn_jax.NetworkConfig(SIZES, num_steps=num_steps)
       self.assertEqual(config.schedule, (num_steps, window))
+
+  @parameterized.parameters(np.int64, np.int32, np.uint8)
+  def test_numpy_integers_are_integers(self, dtype):
+    sizes = np.array(SIZES, dtype)
+    for layer_sizes in (sizes, tuple(sizes), list(sizes)):
+      config = ssnn_jax.NetworkConfig(
+        layer_sizes, num_steps=dtype(40), window=dtype(8)
+      )
+      expected = ssnn_jax.NetworkConfig(SIZES, num_steps=40, window=8)
+      self.assertEqual(config, expected)
+      self.assertEqual(hash(config), hash(expected))
+
+  @parameterized.parameters(
+    (dict(num_steps=20, window=20), 20),
+    (dict(num_steps=32), 32),  # the default window has the same length
+    (dict(num_steps=1), 1),
+  )
+  def test_delay_needs_more_than_one_window(self, options, num_steps):
+    with self.assertRaises(ssnn_jax.UserError) as caught:
+      ssnn_jax.NetworkConfig((3, 2), delay=1, **options)
+    self.assertEqual(
+      str(caught.exception),
+      'delay is 1; expected 0 for a presentation of one window '
+      f'({num_steps} ticks), or a shorter window.',
+    )
+    self.assertEqual(
+      ssnn_jax.NetworkConfig((3, 2), **options).error_steps, num_steps
+    )
 
 
 if __name__ == '__main__':

@@ -1,7 +1,7 @@
 """Tests for the spiking network as a whole."""
 
 import dataclasses
-import functools
+import re
 from unittest import mock
 
 from absl.testing import absltest
@@ -12,26 +12,13 @@ import numpy as np
 
 import ssnn_jax
 from ssnn_jax import network as network_lib
+from ssnn_jax.neuron import membrane
 from ssnn_jax.simulation import inputs as input_lib
-
-SIZES = (12, 9, 8, 3)
-# How XLA compiles what runs for less time than it takes to compile.
-QUICKLY = {
-  'xla_backend_optimization_level': 0,
-  'xla_llvm_disable_expensive_passes': True,
-}
-jit = functools.partial(jax.jit, compiler_options=QUICKLY)
-
-
-def batch(size=5):
-  images = jax.random.uniform(jax.random.key(1), (size, SIZES[0]))
-  return images, jnp.arange(size) % SIZES[-1]
-
-
-def learn(config, params, key=None, size=5, **options):
-  network = ssnn_jax.ssnn(config, **options)
-  key = jax.random.key(2) if key is None else key
-  return jit(network.learn)(params, key, *batch(size))
+from ssnn_jax.training import activity
+from tests.testing.networks import SIZES
+from tests.testing.networks import batch
+from tests.testing.networks import jit
+from tests.testing.networks import learn
 
 
 def make_params(config):
@@ -57,7 +44,7 @@ class NetworkTest(parameterized.TestCase):
     (100, 'mean'),
     (100, 'memoryless'),
   )
-  def test_any_number_of_steps(self, num_steps, integration):
+  def test_learn_and_infer_agree_for_any_length(self, num_steps, integration):
     config = ssnn_jax.NetworkConfig(
       SIZES,
       num_steps=num_steps,
@@ -69,10 +56,10 @@ class NetworkTest(parameterized.TestCase):
     inference = jit(ssnn_jax.ssnn(config).infer)(
       params, jax.random.key(2), batch()[0]
     )
-    # The same key shows infer and learn the same spikes.
+    # With the same key, infer and learn simulate the same spikes.
     jax.tree.map(np.testing.assert_array_equal, inference, seen)
     np.testing.assert_array_equal(inference.winner_counts.sum(-1), num_steps)
-    # Each sample errs at most once a tick in each stream.
+    # Each sample has at most one error spike a tick in each stream.
     biases = np.asarray(update.positive[-1].biases)
     self.assertLessEqual(np.abs(biases).max(), 5 * num_steps)
     self.assertEqual(biases.sum(), 0)
@@ -91,7 +78,7 @@ class NetworkTest(parameterized.TestCase):
     (100, 32, 'leaky', 'sobol', False),
     (33, 32, 'memoryless', 'threefry', True),
   )
-  def test_representations_and_kernels_make_the_same(
+  def test_representations_and_kernels_agree(
     self, num_steps, window, integration, sampler, packed_by_kernels
   ):
     config = ssnn_jax.NetworkConfig(
@@ -114,8 +101,8 @@ class NetworkTest(parameterized.TestCase):
     ]
     jax.tree.map(np.testing.assert_array_equal, *made)
 
-  def test_small_batches_are_counted_like_large_ones(self):
-    # The counts of several blocks are taken at once where the batch is small.
+  def test_grouping_of_blocks_does_not_change_counts(self):
+    # A small batch accumulates several blocks at once.
     config = ssnn_jax.NetworkConfig(SIZES, num_steps=200)
     params = make_params(config)
     together, _ = learn(config, params)
@@ -139,7 +126,7 @@ class NetworkTest(parameterized.TestCase):
     self.assertLess(peak(1024), 1.2 * peak(32))
 
   @parameterized.parameters(
-    # Any two of window, integration and gain meet.
+    # Every pair of window, integration and gain.
     (1, 'mean', 0.5),
     (1, 'memoryless', 2.0),
     (5, 'mean', 2.0),
@@ -147,10 +134,10 @@ class NetworkTest(parameterized.TestCase):
     (32, 'mean', 0.5),
     (32, 'memoryless', 2.0),
   )
-  def test_a_batch_is_the_sum_of_its_samples(self, window, integration, gain):
-    # Positions are part of a threshold's address, so the samples of a batch
-    # are taken one by one by showing silence in the place of the others: a
-    # sample without weight would still err, so its own part is taken off.
+  def test_batch_counts_are_sums_over_samples(self, window, integration, gain):
+    # Thresholds depend on the position in the batch, so each sample is
+    # presented alone at its position, with blank images at the others, whose
+    # counts are subtracted.
     config = ssnn_jax.NetworkConfig(
       SIZES, num_steps=33, window=window, integration=integration, gain=gain
     )
@@ -171,11 +158,11 @@ class NetworkTest(parameterized.TestCase):
     jax.tree.map(np.testing.assert_array_equal, counts(images), total)
 
   @parameterized.parameters('spikes', 'rates')
-  def test_separate_counts_differ_by_the_signed_one(self, use):
+  def test_separate_counts_differ_by_the_signed_counts(self, use):
     config = ssnn_jax.NetworkConfig(SIZES, num_steps=40, update=use)
     params = make_params(config)
     signed, _ = learn(config, params)
-    apart, _ = learn(config, params, separate=True)
+    apart, _ = learn(config, params, separate_signs=True)
     self.assertGreaterEqual(
       min(jnp.min(leaf) for leaf in jax.tree.leaves(apart.negative)), 0
     )
@@ -186,8 +173,8 @@ class NetworkTest(parameterized.TestCase):
     ):
       np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-7)
 
-  def test_presentations_are_paired_over_the_number_of_steps(self):
-    # With memoryless windows a long presentation starts as the short one.
+  def test_longer_presentations_extend_shorter_ones(self):
+    # Memoryless membranes, so that the first windows do not depend on T.
     counts = []
     for num_steps in (32, 64):
       config = ssnn_jax.NetworkConfig(
@@ -198,7 +185,7 @@ class NetworkTest(parameterized.TestCase):
       counts.append(infer(params, jax.random.key(3), batch()[0]).winner_counts)
     self.assertGreaterEqual(int(jnp.min(counts[1] - counts[0])), 0)
 
-  def test_a_dropped_unit_is_silent_for_the_presentation(self):
+  def test_dropped_units_have_no_spikes_and_no_errors(self):
     config = ssnn_jax.NetworkConfig(SIZES, num_steps=40, dropout=0.5)
     params, key = make_params(config), jax.random.key(4)
     update, _ = learn(config, params, key, size=1)
@@ -207,12 +194,11 @@ class NetworkTest(parameterized.TestCase):
       dropped = np.asarray(mask[0]) == 0
       self.assertBetween(dropped.sum(), 1, dropped.size - 1)
       counts = update.positive
-      # It fires no spike and receives no error.
       np.testing.assert_array_equal(counts[layer + 1].weights[dropped], 0)
       np.testing.assert_array_equal(counts[layer].weights[:, dropped], 0)
       np.testing.assert_array_equal(counts[layer].biases[dropped], 0)
 
-  def test_dropout_keeps_the_right_share(self):
+  def test_dropout_rate(self):
     config = ssnn_jax.NetworkConfig((4, 500, 2), dropout=0.3)
     (mask,) = input_lib.dropout_masks(
       config, jax.random.key(0), jnp.arange(200)
@@ -220,15 +206,15 @@ class NetworkTest(parameterized.TestCase):
     bound = 5 * np.sqrt(0.3 * 0.7 / mask.size)
     self.assertLess(abs(float(jnp.mean(mask)) - 0.7), bound)
 
-  def test_long_trains_read_as_the_ann(self):
+  def test_long_trains_converge_to_the_ann(self):
     config = ssnn_jax.NetworkConfig(SIZES, num_steps=20_000, window=20_000)
     params, (images, _) = make_params(config), batch()
     spiking = jax.jit(ssnn_jax.ssnn(config).infer)(
       params, jax.random.key(0), images
     )
     ann = ssnn_jax.ann(config).infer(params, jax.random.key(0), images)
-    # Each potential is a sum over neurons of counts of variance at most T / 4;
-    # an upper layer adds what its lower ones pass on.
+    # Each potential is a sum over neurons of counts of variance at most T / 4,
+    # plus the propagated deviation of the layer below.
     norms = [
       float(jnp.max(jnp.linalg.norm(layer.weights, axis=0))) for layer in params
     ]
@@ -249,9 +235,10 @@ class NetworkTest(parameterized.TestCase):
       run(params, jax.random.key(seed), *batch())
     self.assertEqual(run._cache_size(), 1)
 
-  def export(self, config, name, *arguments):
-    """Exports one of a network's functions for every platform."""
-    function, params = getattr(ssnn_jax.ssnn(config), name), make_params(config)
+  def export(self, config, name, *arguments, builder='ssnn'):
+    """Exports a function of a network for all platforms."""
+    function = getattr(getattr(ssnn_jax, builder)(config), name)
+    params = make_params(config)
     bits = jax.random.key_data(jax.random.key(0))
 
     def on_bits(params, bits, *arguments):  # typed keys are not exported
@@ -265,6 +252,7 @@ class NetworkTest(parameterized.TestCase):
       disabled_checks=map(jax.export.DisabledSafetyCheck.custom_call, names),
     )(params, bits, *arguments)
     self.assertEqual(exported.platforms, platforms)
+    return exported.mlir_module()
 
   @parameterized.product(
     representation=('auto', 'dense', 'packed'), kernels=(True, False)
@@ -277,12 +265,75 @@ class NetworkTest(parameterized.TestCase):
 
   @parameterized.parameters(True, False)
   def test_infer_and_given_trains_export_for_every_platform(self, kernels):
-    # Inference counts nothing, and counts do not tell where trains come from.
     config = ssnn_jax.NetworkConfig(SIZES, num_steps=40, kernels=kernels)
     images, labels = batch()
     trains = np.zeros((len(labels), 2, SIZES[0]), np.uint32)
     self.export(config, 'infer', images)
     self.export(config, 'learn', trains, labels)
+
+  @parameterized.parameters('ssnn', 'ann')
+  def test_float_products_ask_for_the_highest_precision(self, builder):
+    # Accelerators would otherwise multiply in TF32 or bfloat16.
+    config = ssnn_jax.NetworkConfig(SIZES, update='rates', kernels=False)
+    for name in ('infer', 'learn'):
+      inputs = batch() if name == 'learn' else batch()[:1]
+      module = self.export(config, name, *inputs, builder=builder)
+      products = re.findall(r'stablehlo.dot_general.*', module)
+      floats = [line for line in products if 'xf32>' in line]
+      self.assertGreaterEqual(len(floats), len(SIZES) - 1)
+      for line in floats:
+        self.assertIn('precision = [HIGHEST, HIGHEST]', line)
+
+
+def adaptive(tau, tau_threshold, strength):
+  """Builds a leaky membrane whose threshold follows the firing rate."""
+  leaky = membrane.leaky(tau)
+
+  def init(num_neurons):
+    return leaky.init(num_neurons), jnp.zeros(num_neurons)
+
+  def integrate(state, drive, window):
+    potential, threshold = state
+    rate = jnp.clip(read(state, window), 0.0, 1.0)
+    decay = jnp.exp(-window.length / tau_threshold)
+    threshold = decay * threshold + (1.0 - decay) * strength * rate
+    return leaky.integrate(potential, drive, window), threshold
+
+  def read(state, window):
+    potential, threshold = state
+    return leaky.read(potential, window) - threshold
+
+  return membrane.Membrane(init, integrate, read)
+
+
+class OwnMembraneTest(parameterized.TestCase):
+  @parameterized.parameters(0, 1)
+  def test_own_copy_of_a_built_in_membrane_agrees_with_it(self, delay):
+    options = dict(num_steps=40, window=8, delay=delay)
+    config = ssnn_jax.NetworkConfig(
+      SIZES, integration='leaky', tau=9.0, **options
+    )
+    own = ssnn_jax.NetworkConfig(
+      SIZES, integration=membrane.leaky(9.0), **options
+    )
+    params = make_params(config)
+    jax.tree.map(
+      np.testing.assert_array_equal, learn(own, params), learn(config, params)
+    )
+
+  def test_adaptive_threshold_lowers_firing_rates(self):
+    params = None
+    rates = []
+    for strength in (0.0, 1.0):
+      own = adaptive(tau=9.0, tau_threshold=20.0, strength=strength)
+      config = ssnn_jax.NetworkConfig(
+        SIZES, num_steps=64, window=4, integration=own
+      )
+      params = make_params(config)
+      observe = jit(activity.make_observe(config))
+      rates.append(observe(params, jax.random.key(0), *batch()).firing_rates)
+    self.assertEqual(rates[0][0], rates[1][0])  # inputs
+    self.assertLess(rates[1][1], 0.95 * rates[0][1])
 
 
 if __name__ == '__main__':

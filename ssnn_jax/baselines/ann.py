@@ -11,11 +11,11 @@ from collections.abc import Callable
 import jax
 
 from ssnn_jax import types
-from ssnn_jax.baselines import _inputs as input_lib
 from ssnn_jax.baselines import update_rules
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.neuron import composite
 from ssnn_jax.neuron import firing
+from ssnn_jax.simulation import inputs as input_lib
 
 
 def ann(
@@ -110,7 +110,7 @@ def activation(
   @activate.defjvp
   def activate_jvp(primals, tangents):
     (potential,), (tangent,) = primals, tangents
-    return activate(potential), function.gate(potential) * tangent
+    return activate(potential), function.derivative(potential) * tangent
 
   return activate
 

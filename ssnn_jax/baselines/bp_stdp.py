@@ -30,7 +30,6 @@ from ssnn_jax.baselines import integrate_and_fire
 from ssnn_jax.baselines import update_rules
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.neuron import composite
-from ssnn_jax.training import activity
 
 SUB_INTERVAL = 4  # ticks
 HIDDEN_THRESHOLD = 0.9
@@ -61,7 +60,7 @@ def make_network(
   )
 
 
-def make_observe(config: NetworkConfig) -> Callable[..., activity.Activity]:
+def make_observe(config: NetworkConfig) -> Callable[..., types.Activity]:
   """Builds the function that observes forward spikes, as `activity` does.
 
   Args:

@@ -51,5 +51,8 @@ def make_network(
     The network's pure functions.
   """
   return network.ssnn(
-    config, separate=separate_signs, axis_name=axis_name, feedback=feedback
+    config,
+    separate_signs=separate_signs,
+    axis_name=axis_name,
+    feedback=feedback,
   )

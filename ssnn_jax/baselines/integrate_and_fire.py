@@ -14,12 +14,11 @@ import jax.numpy as jnp
 
 from ssnn_jax import spikes
 from ssnn_jax import types
-from ssnn_jax.baselines import _inputs as input_lib
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.neuron import composite
 from ssnn_jax.simulation import forward
+from ssnn_jax.simulation import inputs as input_lib
 from ssnn_jax.spikes import thresholds
-from ssnn_jax.training import activity
 
 
 class Neuron(NamedTuple):
@@ -79,9 +78,9 @@ def prepare(
 def _sample_train(config, keys, position, rates):
   """Samples the spikes of the inputs in all T ticks: `[K, I]` words."""
   words = jnp.arange(spikes.count_words(config.num_steps))
-  sources = forward.make_sources(config, keys, position, words)
-  source = sources(thresholds.Role.INPUT, 0, len(rates))
-  mask = spikes.bits_before(config.num_steps, words)
+  draw = forward.make_draw(config, keys, words, position)
+  source = draw(thresholds.Role.INPUT, 0, len(rates))
+  mask = spikes.mask_before(config.num_steps, words)
   return spikes.sample(source, rates, spikes.Window(mask, 0, 0))
 
 
@@ -140,7 +139,7 @@ def simulate_layer(
 def make_observe(
   config: NetworkConfig,
   present: Callable[[NetworkConfig, types.Params, input_lib.Sample], Response],
-) -> Callable[..., activity.Activity]:
+) -> Callable[..., types.Activity]:
   """Builds the function that observes the forward spikes of a batch.
 
   Args:
@@ -158,7 +157,7 @@ def make_observe(
     trains = jax.vmap(functools.partial(present, config, params))(batch).trains
     counts = [jnp.sum(train, axis=1) for train in trains]  # [B, I]
     num_steps = config.num_steps
-    return activity.Activity(
+    return types.Activity(
       firing_rates=tuple(jnp.mean(count) / num_steps for count in counts),
       silent_fractions=tuple(jnp.mean(count == 0) for count in counts),
       saturated_fractions=tuple(

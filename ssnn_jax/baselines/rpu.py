@@ -37,7 +37,7 @@ def make_network(
     winner counts.
   """
   pulsed = network.ssnn(
-    rpu_config(config), separate=separate_signs, axis_name=axis_name
+    rpu_config(config), separate_signs=separate_signs, axis_name=axis_name
   )
 
   def infer(params, key, inputs):

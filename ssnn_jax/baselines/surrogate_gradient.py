@@ -28,7 +28,6 @@ from ssnn_jax import types
 from ssnn_jax.baselines import integrate_and_fire
 from ssnn_jax.baselines import update_rules
 from ssnn_jax.config import NetworkConfig
-from ssnn_jax.training import activity
 
 THRESHOLD = 1.0
 
@@ -83,7 +82,7 @@ def make_network(
   )
 
 
-def make_observe(config: NetworkConfig) -> Callable[..., activity.Activity]:
+def make_observe(config: NetworkConfig) -> Callable[..., types.Activity]:
   """Builds the function that observes forward spikes, as `activity` does.
 
   Args:

@@ -14,8 +14,8 @@ import optax
 
 from ssnn_jax import network
 from ssnn_jax import types
-from ssnn_jax.baselines import _inputs as input_lib
 from ssnn_jax.config import NetworkConfig
+from ssnn_jax.simulation import inputs as input_lib
 
 # (config, params, batch) -> response of the output layer
 ForwardPass = Callable[

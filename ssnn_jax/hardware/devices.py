@@ -6,7 +6,7 @@ take either. Parameters are the weights that both reads of the crossbar see,
 forward and transposed. By hand:
 
   device = make_resistive(device_config.PRESETS['ecram'], learning_rate=0.5)
-  network = ssnn(config, separate=device.is_separate)
+  network = ssnn(config, separate_signs=device.is_separate)
   params, state = device.init(device_key, network.init(key))
   for each batch:
     update, _ = network.learn(
@@ -46,7 +46,7 @@ class Device(NamedTuple):
     update: `(key, update, state, params) -> (params, state)`; what the counts
       of a batch make of the weights.
     is_separate: whether `update` needs the counts with positive and negative
-      errors apart (`ssnn(..., separate=True)`).
+      errors apart (`ssnn(..., separate_signs=True)`).
   """
 
   init: Callable[..., tuple[types.Params, Any]]
@@ -159,7 +159,7 @@ def make_resistive(
       raise types.UserError(
         'the counts do not tell positive errors from negative ones, which '
         'resistive devices need; build the network by ssnn(config, '
-        'separate=True).'
+        'separate_signs=True).'
       )
     rate_now = rate(state)
 

@@ -5,14 +5,45 @@ The same converters and noise serve both reads, forward and transposed
 there is no IR drop.
 """
 
+from collections.abc import Callable
 import math
 
 import jax
 import jax.numpy as jnp
 
-from ssnn_jax import config as config_lib
 from ssnn_jax import spikes
+from ssnn_jax.config import ReadConfig
 from ssnn_jax.spikes import thresholds
+
+
+def read(
+  config: ReadConfig,
+  product: Callable[[jax.Array], jax.Array],
+  gain: float,
+  source: thresholds.Thresholds,
+  inputs: jax.Array,
+  window: spikes.Window,
+) -> jax.Array:
+  """Reads an array through its periphery, in one window.
+
+  Args:
+    config: the periphery.
+    product: current of the array, times the read gain, for given inputs.
+    gain: the read gain, which is applied after the ADC.
+    source: `[K, ...]` thresholds of the read noise in the words of a block.
+    inputs: `[N]` inputs of the array, in spikes per tick or errors.
+    window: the window.
+
+  Returns:
+    Mean current over the window, times the read gain.
+  """
+  if config.is_perfect:
+    return product(inputs)
+  current = product(convert(inputs, config.inp_bits, config.inp_bound)) / gain
+  if config.out_noise:
+    mean_noise = noise(source, current.shape[0], window)
+    current = current + config.out_noise * mean_noise
+  return gain * convert(current, config.out_bits, config.out_bound)
 
 
 def convert(values: jax.Array, bits: int | None, bound: float) -> jax.Array:
@@ -32,34 +63,6 @@ def convert(values: jax.Array, bits: int | None, bound: float) -> jax.Array:
     return values
   level = bound / (2 ** (bits - 1) - 1)
   return jnp.round(values / level) * level
-
-
-def drive_in(config: config_lib.ReadConfig, inputs: jax.Array) -> jax.Array:
-  """Drives the inputs of one window into an array."""
-  return convert(inputs, config.inp_bits, config.inp_bound)
-
-
-def read_out(
-  config: config_lib.ReadConfig,
-  current: jax.Array,
-  source: thresholds.Thresholds,
-  window: spikes.Window,
-) -> jax.Array:
-  """Reads the mean current of one window.
-
-  Args:
-    config: the periphery.
-    current: `[N]` current without noise.
-    source: `[K, ...]` of the noise, in the words of a block.
-    window: the window.
-
-  Returns:
-    `[N]` current that is read.
-  """
-  if config.out_noise:
-    mean_noise = noise(source, current.shape[0], window)
-    current = current + config.out_noise * mean_noise
-  return convert(current, config.out_bits, config.out_bound)
 
 
 def noise(
@@ -88,4 +91,6 @@ def noise(
   ones = jnp.sum(jax.vmap(count)(source, window.mask), axis=0)
   excess = ones - thresholds.NUM_PLANES // 2 * window.length
   deviation = math.sqrt(thresholds.NUM_PLANES) / 2  # of the ones in a tick
-  return excess.astype(jnp.float32) / (deviation * spikes.ticks(window))
+  return excess.astype(jnp.float32) / (
+    deviation * spikes.num_valid_ticks(window)
+  )

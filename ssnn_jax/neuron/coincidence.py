@@ -1,71 +1,22 @@
-"""Coincidences: the only way in which a weight learns anything.
+"""Coincidences: the only signal that changes a weight.
 
-Synapse (i, j) sees the spikes of its own two ends, and counts the ticks at
-which both were there:
+Synapse (i, j) receives the spikes of its own two ends and counts the ticks at
+which both neurons spike:
 
   C+[i, j] = #(s_i and delta+_j),   C-[i, j] = #(s_i and delta-_j).
 
 The count of a batch is the sum of the counts of its samples.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 
 from ssnn_jax import spikes
 from ssnn_jax import types
+from ssnn_jax.neuron import composite
 from ssnn_jax.spikes import kernels
-
-
-def _count_dense(counts, presynaptic, errors):
-  """Counts by a matrix product over ticks and batch, a word at a time."""
-
-  def step(counts, word):
-    pre, positive, negative = map(_unpack, word)
-    # int8 spikes, with ticks along rows: what matrix units ask for.
-    product = jax.lax.dot_general(
-      pre,
-      positive - negative,
-      (((1,), (1,)), ((), ())),
-      preferred_element_type=jnp.int32,
-    )
-    return counts + product, None
-
-  words = [jnp.moveaxis(x, 1, 0) for x in (presynaptic, *errors)]
-  return jax.lax.scan(step, counts, words)[0]
-
-
-def _unpack(words):
-  """Unpacks a word of each sample, `[B, N]`, to int8 spikes `[N, 32 B]`."""
-  trains = jax.vmap(spikes.unpack, in_axes=1)(words[:, :, None])
-  return trains.reshape(words.shape[1], -1)
-
-
-def _count_packed(counts, presynaptic, errors):
-  """Counts the common bits of words, one sample and word after another."""
-  words = _rows(presynaptic, errors)
-  largest = spikes.TICKS_PER_WORD * len(words[0])
-  # The traffic of the accumulator is what this takes its time for.
-  dtype = jnp.int16 if largest <= jnp.iinfo(jnp.int16).max else jnp.int32
-
-  def step(more, words):
-    pre, positive, negative = words
-    pre = pre[:, None]
-    agree = jax.lax.population_count(pre & positive[None, :])
-    differ = jax.lax.population_count(pre & negative[None, :])
-    return more + (agree - differ).astype(dtype), None
-
-  more, _ = jax.lax.scan(step, jnp.zeros(counts.shape, dtype), words)
-  return counts + more.astype(jnp.int32)
-
-
-def _count_kernel(counts, presynaptic, errors):
-  """Counts packed words by a compiled kernel."""
-  return kernels.count(counts, *_rows(presynaptic, errors))
-
-
-def _rows(presynaptic, errors):
-  """Lays words of all samples in one column: `[R, N]` each."""
-  return [x.reshape(-1, x.shape[-1]) for x in (presynaptic, *errors)]
 
 
 def count_coincidences(
@@ -79,10 +30,10 @@ def count_coincidences(
 
   Args:
     counts: int32 counts so far, with the structure of the layer's parameters.
-    presynaptic: `[B, K, I]` uint32 spikes entering the layer.
+    presynaptic: `[B, K, I]` uint32 spikes of the presynaptic neurons.
     errors: `[B, K, J]` uint32 error streams of the layer's neurons.
     representation: 'dense', 'packed' or 'auto', which is packed on CPU and
-      dense elsewhere; the counts are the same.
+      dense on other platforms; the counts are equal.
     use_kernels: whether a compiled kernel may count packed words, on CPU.
 
   Returns:
@@ -94,61 +45,115 @@ def count_coincidences(
     >>> errors = ssnn_jax.ErrorStreams(
     ...   positive=jnp.array([[[0b011]]], jnp.uint32),
     ...   negative=jnp.array([[[0b100]]], jnp.uint32))
-    >>> zeros = jnp.zeros((2, 1), jnp.int32), jnp.zeros(1, jnp.int32)
-    >>> none = ssnn_jax.LayerParams(*zeros)
-    >>> ssnn_jax.neuron.count_coincidences(none, presynaptic, errors)
+    >>> counts = ssnn_jax.LayerParams(
+    ...   weights=jnp.zeros((2, 1), jnp.int32), biases=jnp.zeros(1, jnp.int32))
+    >>> ssnn_jax.neuron.count_coincidences(counts, presynaptic, errors)
     LayerParams(weights=Array([[2],
            [0]], dtype=int32), biases=Array([1], dtype=int32))
   """
   signed = spikes.count(errors.positive) - spikes.count(errors.negative)
-  use_kernels = use_kernels and kernels.is_available('ssnn_count')
-  on_cpu = _count_kernel if use_kernels else _count_packed
-  elsewhere = _count_packed if representation == 'packed' else _count_dense
-  if representation == 'dense':
-    on_cpu = _count_dense
-  return types.LayerParams(
-    weights=jax.lax.platform_dependent(
-      *(counts.weights, presynaptic, errors), cpu=on_cpu, default=elsewhere
-    ),
-    biases=counts.biases + jnp.sum(signed, axis=0),
+  reference = functools.partial(_count_rows, _count_packed)
+  fastest = kernels.counter(_count_packed, use_kernels)
+  compiled = functools.partial(_count_rows, fastest)
+  on_cpu, elsewhere = {
+    'dense': (_count_dense, _count_dense),
+    'packed': (compiled, reference),
+    'auto': (compiled, _count_dense),
+  }[representation]
+  weights = jax.lax.platform_dependent(
+    counts.weights, presynaptic, errors, cpu=on_cpu, default=elsewhere
   )
+  return types.LayerParams(weights, counts.biases + jnp.sum(signed, axis=0))
+
+
+def _count_rows(count, counts, presynaptic, errors):
+  """Counts packed words; every sample and word is a row: `[R, N]`."""
+  words = [x.reshape(-1, x.shape[-1]) for x in (presynaptic, *errors)]
+  return count(counts, *words)
+
+
+def _count_packed(counts, presynaptic, positive, negative):
+  """Counts the common bits of words, row by row."""
+  largest = spikes.TICKS_PER_WORD * len(presynaptic)
+  # The run time is the memory traffic of the accumulator.
+  dtype = jnp.int16 if largest <= jnp.iinfo(jnp.int16).max else jnp.int32
+
+  def step(total, row):
+    presynaptic, positive, negative = row
+    presynaptic = presynaptic[:, None]
+    agree = jax.lax.population_count(presynaptic & positive[None, :])
+    differ = jax.lax.population_count(presynaptic & negative[None, :])
+    return total + (agree - differ).astype(dtype), None
+
+  total = jnp.zeros(counts.shape, dtype)
+  total, _ = jax.lax.scan(step, total, (presynaptic, positive, negative))
+  return counts + total.astype(jnp.int32)
+
+
+def _count_dense(counts, presynaptic, errors):
+  """Counts by a matrix product over ticks and batch, one word at a time."""
+
+  def step(counts, word):
+    presynaptic, positive, negative = map(_unpack, word)
+    # int8 spikes with ticks along the rows, the layout of matrix units.
+    product = jax.lax.dot_general(
+      presynaptic,
+      positive - negative,
+      (((1,), (1,)), ((), ())),
+      preferred_element_type=jnp.int32,
+    )
+    return counts + product, None
+
+  words = [jnp.moveaxis(x, 1, 0) for x in (presynaptic, *errors)]
+  return jax.lax.scan(step, counts, words)[0]
+
+
+def _unpack(words):
+  """Unpacks one word of each sample, `[B, N]`, to int8 spikes `[N, 32 B]`."""
+  trains = jax.vmap(spikes.unpack, in_axes=1)(words[:, :, None])
+  return trains.reshape(words.shape[1], -1)
 
 
 def multiply_rates(
   counts: types.LayerParams, presynaptic: jax.Array, errors: types.ErrorStreams
 ) -> types.LayerParams:
-  """Adds the signed coincidences that a batch is expected to have.
+  """Adds the expected signed coincidences of a batch.
 
   Args:
     counts: float32 counts so far, with the structure of the layer's parameters.
-    presynaptic: `[B, W, I]` spikes per tick entering the layer.
-    errors: `[B, W, J]` error spikes expected in each window.
+    presynaptic: `[B, W, I]` spikes per tick of the presynaptic neurons.
+    errors: `[B, W, J]` expected error spikes in each window.
 
   Returns:
     float32 counts with the structure of the layer's parameters.
   """
   signed = errors.positive - errors.negative
+  products = jnp.einsum(
+    'bwi,bwj->ij', presynaptic, signed, precision=composite.PRECISION
+  )
   return types.LayerParams(
-    weights=counts.weights + jnp.einsum('bwi,bwj->ij', presynaptic, signed),
+    weights=counts.weights + products,
     biases=counts.biases + jnp.sum(signed, axis=(0, 1)),
   )
 
 
 def as_gradient(update: types.Update) -> types.Params:
-  """Merges counts into the gradient that they estimate, for optax.
+  """Computes the gradient that the counts estimate, for optax.
 
     dL/dW_l ~ r_l (C+_l - C-_l) / (T B gain_l)
 
   Args:
-    update: the counts of one batch and the gradient of one coincidence.
+    update: counts of one batch and the gradient of one coincidence.
 
   Returns:
     float32 gradients with the structure of the parameters.
 
   Example:
-    >>> counts = [ssnn_jax.LayerParams(jnp.array([[n]]), 0) for n in (5, 2)]
-    >>> unit = ssnn_jax.LayerParams(0.25, 0.25)
-    >>> update = ssnn_jax.Update(*((count,) for count in (*counts, unit)))
+    >>> layer = ssnn_jax.LayerParams
+    >>> update = ssnn_jax.Update(
+    ...   positive=(layer(jnp.array([[5]]), jnp.array([5])),),
+    ...   negative=(layer(jnp.array([[2]]), jnp.array([2])),),
+    ...   unit=(layer(0.25, 0.25),))
     >>> ssnn_jax.as_gradient(update)[0].weights
     Array([[0.75]], dtype=float32)
   """

@@ -1,8 +1,7 @@
-"""The composite neuron: forward activation and backward error at once.
+"""Composite neuron: forward activation and backward error at once.
 
-Every rule is that of one sample and one window. A layer reaches its weights
-through `drive` and `transposed_drive` here and through
-`coincidence.count_coincidences`, and in no other way.
+Every rule is for one sample and one window. A layer uses its weights through
+`drive` and `transposed_drive` here and `coincidence.count_coincidences` only.
 """
 
 import jax
@@ -12,15 +11,18 @@ from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.spikes import thresholds
 
+# The default of accelerators (TF32, bfloat16) would round potentials.
+PRECISION = jax.lax.Precision.HIGHEST
+
 
 def drive(
   params: types.LayerParams, read_gain: float, rates: jax.Array
 ) -> jax.Array:
-  """Reads the crossbar forward: the synaptic current of one window.
+  """Computes the synaptic current of one window: the crossbar's forward read.
 
   Args:
     params: weights `[I, J]` and biases `[J]`; a bias is an always-on input.
-    read_gain: factor on what the weights read.
+    read_gain: factor on the product with the weights.
     rates: `[I]` presynaptic spikes per tick in the window.
 
   Returns:
@@ -35,117 +37,54 @@ def drive(
     >>> composite.transposed_drive(layer, 1.0, jnp.array([0.5, 0.0]))
     Array([0.5 , 0.25], dtype=float32)
   """
-  return read_gain * (rates @ params.weights) + params.biases
+  current = jnp.matmul(rates, params.weights, precision=PRECISION)
+  return read_gain * current + params.biases
 
 
 def transposed_drive(
   params: types.LayerParams, read_gain: float, errors: jax.Array
 ) -> jax.Array:
-  """Reads the same crossbar backward, from its columns to its rows.
+  """Computes the error of the presynaptic neurons: the transposed read.
 
   Args:
     params: weights `[I, J]` and biases `[J]`.
-    read_gain: factor on what the weights read.
+    read_gain: factor on the product with the weights.
     errors: `[J]` errors of the postsynaptic neurons in the window.
 
   Returns:
-    `[I]` errors that reach the presynaptic neurons.
+    `[I]` errors of the presynaptic neurons, before their gates.
   """
-  return read_gain * (errors @ params.weights.T)
-
-
-def integrate(
-  potential: jax.Array,
-  drive: jax.Array,
-  window: spikes.Window,
-  integration: str,
-  tau: float,
-) -> jax.Array:
-  """Integrates the drive of one window on the membrane.
-
-  'mean' holds the mean over all ticks so far, 'leaky' forgets with time
-  constant tau, 'memoryless' holds the drive of the window alone.
-
-  Args:
-    potential: `[J]` membrane before the window.
-    drive: `[J]` mean synaptic current over the window.
-    window: the window; one without a tick leaves the membrane as it is.
-    integration: 'mean', 'leaky' or 'memoryless'.
-    tau: time constant of 'leaky', in ticks.
-
-  Returns:
-    `[J]` membrane after the window.
-
-  Example:
-    >>> def after(potential, drive, end):  # windows of 4 ticks
-    ...   window = ssnn_jax.spikes.Window(None, jnp.int32(4), jnp.int32(end))
-    ...   return ssnn_jax.neuron.composite.integrate(
-    ...     potential, jnp.array([drive]), window, 'mean', tau=16.0)
-    >>> after(after(jnp.zeros(1), 1.0, end=4), 0.5, end=8)
-    Array([0.75], dtype=float32)
-  """
-  length = window.length.astype(drive.dtype)
-  if integration == 'mean':
-    blend = length / window.elapsed.astype(drive.dtype)
-  elif integration == 'leaky':
-    blend = -jnp.expm1(-length / tau)
-  else:
-    blend = jnp.minimum(length, 1.0)
-  return potential + blend * (drive - potential)
-
-
-def read_membrane(
-  potential: jax.Array, window: spikes.Window, integration: str, tau: float
-) -> jax.Array:
-  """Reads the membrane at the end of a window.
-
-  A leaky membrane is read relative to its response to a constant drive of 1, so
-  that a constant drive reads as itself from the first window on.
-
-  Args:
-    potential: `[J]` membrane after the window.
-    window: the window.
-    integration: 'mean', 'leaky' or 'memoryless'.
-    tau: time constant of 'leaky', in ticks.
-
-  Returns:
-    `[J]` membrane potential v.
-  """
-  if integration != 'leaky':
-    return potential
-  elapsed = window.elapsed.astype(potential.dtype)
-  return potential / -jnp.expm1(-elapsed / tau)
+  return read_gain * jnp.matmul(errors, params.weights.T, precision=PRECISION)
 
 
 def split_streams(
   source: thresholds.Thresholds, errors: jax.Array, window: spikes.Window
 ) -> types.ErrorStreams:
-  """Samples the two spike streams that carry a signed error.
+  """Samples the two spike streams of a signed error.
 
-  The streams are unbiased while the error stays within one spike per tick,
+  The streams are unbiased while the error is at most one spike per tick,
 
     E[positive - negative] = error,  for -1 <= error <= 1,
 
-  and saturate at one spike per tick beyond it. Within a window a neuron's error
-  has one sign, so one train of its magnitude serves both.
+  and saturate at one spike per tick beyond. Within a window the error of a
+  neuron has one sign, so one train of its magnitude serves both streams.
 
   Args:
-    source: `[K, ...]` the thresholds of one sample in the words of a block.
-    errors: `[J]` signed error, in spikes per tick.
+    source: `[K, ...]` thresholds of one sample in the words of a block.
+    errors: `[J]` signed errors, in spikes per tick.
     window: the window.
 
   Returns:
-    The streams, `[K, J]`; at most one of the two spikes at any neuron and tick.
+    `[K, J]` streams; at most one of the two has a spike of a neuron at a tick.
 
   Example:
+    >>> from ssnn_jax.neuron import composite
     >>> from ssnn_jax.spikes import thresholds
     >>> keys = thresholds.make_keys(jax.random.key(0), num_layers=2)
-    >>> place = thresholds.Role.ERROR, 0, jnp.int32(0), jnp.int32(0)
-    >>> source = thresholds.shifted(keys, *place, 2)
-    >>> source = jax.tree.map(lambda leaf: leaf[None], source)  # of one word
+    >>> address = thresholds.Address(thresholds.Role.ERROR, 0, jnp.arange(1), 0)
+    >>> source = thresholds.of_words(thresholds.shifted, keys, address, 2)
     >>> window = ssnn_jax.spikes.Window(~jnp.zeros(1, jnp.uint32), 32, 32)
-    >>> errors = jnp.array([0.25, -0.5])  # in 32 ticks 8 spikes, and -16
-    >>> from ssnn_jax.neuron import composite
+    >>> errors = jnp.array([0.25, -0.5])  # 8 and -16 spikes in 32 ticks
     >>> streams = composite.split_streams(source, errors, window)
     >>> [ssnn_jax.spikes.count(stream).tolist() for stream in streams]
     [[8, 0], [0, 16]]

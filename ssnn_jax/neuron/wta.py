@@ -1,13 +1,14 @@
-"""The winner-take-all output layer and the errors it makes.
+"""Winner-take-all output layer and its error streams.
 
-One output neuron fires a tick, neuron k with probability softmax(v)_k: the race
-of exponential clocks whose first spike silences the others. Against the target
-spike it leaves at most one error spike in each stream, of mean
+At each tick one output neuron fires, neuron k with probability softmax(v)_k:
+the race of exponential clocks in which the first spike inhibits the other
+neurons. Compared with the target, a winner leaves at most one error spike in
+each stream, of mean
 
   E[positive - negative] = softmax(v) - target,
 
-which is the gradient of the cross-entropy with respect to v, exactly. The rules
-are those of one sample and one window.
+exactly the gradient of the cross-entropy with respect to v. The rules are for
+one sample and one window.
 """
 
 import jax
@@ -24,12 +25,12 @@ def winner_take_all(
   """Samples the winner of each tick.
 
   One threshold a tick, shared by the classes, is compared with the cumulative
-  probabilities; the winner is the first class above it. Probabilities are
-  rounded to multiples of 2**-16.
+  probabilities; the winner is the first class whose cumulative probability
+  exceeds it. Probabilities are rounded to multiples of 2**-16.
 
   Args:
-    source: `[K, ...]` the thresholds of one sample in the words of a block,
-      one a tick.
+    source: `[K, ...]` thresholds of one sample in the words of a block, one a
+      tick.
     potential: `[C]` membrane potentials.
     window: the window.
 
@@ -37,15 +38,16 @@ def winner_take_all(
     `[K, C]` uint32 trains; at each tick of the window one class spikes.
 
   Example:
+    >>> from ssnn_jax.neuron import wta
     >>> from ssnn_jax.spikes import thresholds
     >>> keys = thresholds.make_keys(jax.random.key(0), num_layers=2)
-    >>> place = thresholds.Role.WINNER, 0, jnp.int32(0), jnp.int32(0)
-    >>> source = thresholds.shifted(keys, *place, 1)
-    >>> source = jax.tree.map(lambda leaf: leaf[None], source)  # of one word
+    >>> words = jnp.arange(1)
+    >>> address = thresholds.Address(thresholds.Role.WINNER, 0, words, 0)
+    >>> source = thresholds.of_words(thresholds.shifted, keys, address, 1)
     >>> window = ssnn_jax.spikes.Window(~jnp.zeros(1, jnp.uint32), 32, 32)
     >>> potential = jnp.log(jnp.array([0.5, 0.25, 0.25]))
-    >>> winners = ssnn_jax.neuron.wta.winner_take_all(source, potential, window)
-    >>> ssnn_jax.spikes.count(winners)  # 32 ticks, each with one winner
+    >>> winners = wta.winner_take_all(source, potential, window)
+    >>> ssnn_jax.spikes.count(winners)  # 32 ticks, one winner each
     Array([16,  8,  8], dtype=int32)
   """
   cumulative = jnp.cumsum(jax.nn.softmax(potential))
@@ -62,18 +64,19 @@ def output_errors(
 
   Args:
     winners: `[K, C]` uint32 trains of the output layer.
-    label: the target class.
+    label: target class.
     window: the window.
 
   Returns:
-    The streams, `[K, C]`: positive where a class won that is not the target,
-    negative where the target did not win.
+    `[K, C]` streams: a positive spike where another class than the target won,
+    a negative spike of the target where it did not win.
 
   Example:
-    >>> won = jax.nn.one_hot(jnp.array([0, 2, 2, 1]), 3)  # in 4 ticks
+    >>> from ssnn_jax.neuron import wta
+    >>> winners = jax.nn.one_hot(jnp.array([0, 2, 2, 1]), 3)  # in 4 ticks
+    >>> winners = ssnn_jax.spikes.pack(winners)
     >>> window = ssnn_jax.spikes.Window(jnp.full(1, 0b1111, jnp.uint32), 4, 4)
-    >>> streams = ssnn_jax.neuron.wta.output_errors(
-    ...   ssnn_jax.spikes.pack(won), label=2, window=window)
+    >>> streams = wta.output_errors(winners, label=2, window=window)
     >>> [ssnn_jax.spikes.count(stream).tolist() for stream in streams]
     [[1, 1, 0], [0, 0, 2]]
   """

@@ -1,4 +1,6 @@
-"""What one block of windows does to one sample, backward."""
+"""Backward pass of one sample in the windows of one block."""
+
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -6,133 +8,117 @@ import jax.numpy as jnp
 from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
+from ssnn_jax.hardware import periphery
 from ssnn_jax.neuron import composite
 from ssnn_jax.neuron import firing
 from ssnn_jax.neuron import wta
-from ssnn_jax.simulation import forward
+from ssnn_jax.simulation import forward as forward_lib
+from ssnn_jax.simulation import inputs
 from ssnn_jax.spikes import thresholds
 
 
-def errors(
+def propagate(
   config: NetworkConfig,
   params: types.Params,
-  sources: forward.Sources,
-  label: jax.Array,
-  kept: tuple[jax.Array, ...],
-  sent: forward.Forward,
+  draw: forward_lib.Draw,
+  sample: inputs.Sample,
+  forward: forward_lib.Forward,
   windows: spikes.Window,
 ) -> list[types.ErrorSignal]:
-  """Sends the errors of one block of one sample back to the first layer.
+  """Propagates the errors of one sample back to the first layer.
 
   Args:
     config: the network.
-    params: what errors are read back through: its parameters, or others of
-      their shapes.
-    sources: makes thresholds.
-    label: the target class.
-    kept: for each hidden layer `[J]`, 0 where a unit is dropped and else 1.
-    sent: what the block has sent forward.
-    windows: `[W]` the windows of the block.
+    params: weights of the transposed reads, with the structure of the
+      parameters.
+    draw: thresholds of the sample in the block.
+    sample: the sample, without an axis B.
+    forward: forward signals of the block.
+    windows: `[W]` windows of the block.
 
   Returns:
-    The error of the neurons behind each layer of weights, first layer first.
+    Error signal of the postsynaptic neurons of each layer, first layer first.
   """
   if config.delay:
-    windows = forward.but_the_first(windows)
-  signals = [_output_error(config, sources, label, sent, windows)]
-  for layer in reversed(range(len(kept))):
+    windows = spikes.mask_first_window(windows)
+  errors = [_output_error(config, draw, sample.label, forward, windows)]
+  for layer in reversed(range(len(sample.dropout_masks))):
     arriving = _transposed_drive(
-      config, layer + 1, params[layer + 1], sources, signals[0], windows
+      config, layer + 1, params[layer + 1], draw, errors[0], windows
     )
-    num_neurons = config.layer_sizes[layer + 1]
-    source = sources(thresholds.Role.ERROR, layer, num_neurons)
-    signals.insert(
-      0,
-      _split(
-        config,
-        layer,
-        source,
-        kept[layer],
-        arriving,
-        sent.potentials[layer],
-        windows,
-      ),
-    )
-  return signals
+    gates = _gates(config, forward.potentials[layer])
+    rates = sample.dropout_masks[layer][None] * gates * arriving
+    source = draw(thresholds.Role.ERROR, layer, rates.shape[1])
+    streams = _split(source, config.gains[layer] * rates, windows)
+    errors.insert(0, types.ErrorSignal(rates, streams))
+  return errors
 
 
-def _output_error(config, sources, label, sent, windows):
+def _output_error(config, draw, label, forward, windows):
   """Compares the output layer with the target in each window."""
-  num_classes = config.layer_sizes[-1]
+  potentials = forward.potentials[-1]
+  num_classes = potentials.shape[-1]
   target = jax.nn.one_hot(label, num_classes)
-  potentials = sent.potentials[-1]
+  probabilities = jax.nn.softmax(potentials)
   if config.output_errors == 'argmax':
     best = jnp.argmax(potentials, axis=-1)
     probabilities = jax.nn.one_hot(best, num_classes)
-  else:
-    probabilities = jax.nn.softmax(potentials)
-  rates = jax.vmap(jnp.subtract, (0, None))(probabilities, target)
+  rates = probabilities - target[None]
   if config.delay:
     rates = jnp.where(windows.length[:, None] > 0, rates, 0.0)
   if config.output_errors == 'winner':
-    streams = jax.vmap(wta.output_errors, in_axes=(0, None, 0))(
-      sent.winners, label, windows
-    )
+    compare = jax.vmap(wta.output_errors, in_axes=(0, None, 0))
+    streams = compare(forward.winners, label, windows)
   else:
     layer = len(config.layer_sizes) - 2
-    source = sources(thresholds.Role.ERROR, layer, num_classes)
-    split = jax.vmap(composite.split_streams, in_axes=(None, 0, 0))
-    streams = split(source, rates, windows)
+    source = draw(thresholds.Role.ERROR, layer, num_classes)
+    streams = _split(source, rates, windows)
   return types.ErrorSignal(rates, streams)
 
 
-def _transposed_drive(config, layer, layer_params, sources, error, windows):
-  """Reads a layer backward in each window: `[W, I]`."""
-  num_rows = layer_params.weights.shape[0]
-  read = forward.make_read(
-    *(config, layer, composite.transposed_drive, layer_params),
-    sources(thresholds.Role.TRANSPOSED_READ, layer, num_rows),
+def _transposed_drive(config, layer, layer_params, draw, error, windows):
+  """Computes the errors that reach the layer below: `[W, I]`."""
+  errors = jax.vmap(functools.partial(propagated_error, config, layer))(
+    error, windows
   )
+  gain = config.read_gains[layer]
+  product = functools.partial(composite.transposed_drive, layer_params, gain)
+  num_rows = layer_params.weights.shape[0]
+  source = draw(thresholds.Role.TRANSPOSED_READ, layer, num_rows)
+  read = functools.partial(periphery.read, config.reads, product, gain, source)
+  return jax.vmap(read)(errors, windows)
 
-  def drive(error, window):
-    return read(carried(config, layer, error, window), window)
 
-  return jax.vmap(drive)(error, windows)
-
-
-def carried(
+def propagated_error(
   config: NetworkConfig,
   layer: int,
   error: types.ErrorSignal,
   window: spikes.Window,
 ) -> jax.Array:
-  """Takes what a transposed read carries of the errors of one window.
+  """Returns the input of a transposed read in one window.
 
   Args:
     config: the network.
-    layer: the layer of weights that is read.
-    error: that of the neurons behind it.
+    layer: layer of weights that is read.
+    error: error signal of its postsynaptic neurons in the window.
     window: the window.
 
   Returns:
-    `[J]` errors: spikes by count, per tick and without the gain, or exact.
+    `[J]` errors: difference of the spike counts of the two streams, per tick
+    and divided by the gain; with `backward='rates'` the exact errors.
   """
   if config.backward == 'rates':
     return error.rates
   positive, negative = map(spikes.count, error.streams)
-  ticks = spikes.ticks(window) * config.gains[layer]
+  ticks = spikes.num_valid_ticks(window) * config.gains[layer]
   return (positive - negative).astype(jnp.float32) / ticks
 
 
-def _split(config, layer, source, kept, arriving, potentials, windows):
-  """Gates the errors that arrive at hidden neurons and splits them."""
-  gate = firing.find(config.firing_function).gate
+def _gates(config, potentials):
+  return firing.find(config.firing_function).derivative(potentials)
 
-  def split(arriving, potential, window):
-    rates = kept * gate(potential) * arriving
-    streams = composite.split_streams(
-      source, config.gains[layer] * rates, window
-    )
-    return types.ErrorSignal(rates, streams)
 
-  return jax.vmap(split)(arriving, potentials, windows)
+def _split(source, errors, windows):
+  """Samples the error streams in each window."""
+  split = jax.vmap(composite.split_streams, in_axes=(None, 0, 0))
+  return split(source, errors, windows)

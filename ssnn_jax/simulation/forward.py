@@ -1,11 +1,8 @@
-"""What one block of windows does to one sample, forward.
-
-The rules of one window are lifted over the windows of the block by `vmap`; only
-a membrane that integrates is scanned over them.
-"""
+"""Forward pass of one sample in the windows of one block."""
 
 from collections.abc import Callable
 import functools
+from typing import Any
 from typing import NamedTuple
 
 import jax
@@ -17,231 +14,185 @@ from ssnn_jax.config import NetworkConfig
 from ssnn_jax.hardware import periphery
 from ssnn_jax.neuron import composite
 from ssnn_jax.neuron import firing
+from ssnn_jax.neuron import membrane as membrane_lib
 from ssnn_jax.neuron import wta
+from ssnn_jax.simulation import inputs
 from ssnn_jax.spikes import thresholds
 
-# (role, layer, num_neurons) -> [K, ...] thresholds of the block's words
-Sources = Callable[[thresholds.Role, int, int], thresholds.Thresholds]
+# (role, layer, num_neurons) -> [K, ...] thresholds of a sample in a block
+Draw = Callable[[thresholds.Role, int, int], thresholds.Thresholds]
 
 
 class Membranes(NamedTuple):
-  """What a block hands to the next one."""
+  """State of the membranes and of the readout between two blocks."""
 
-  potentials: tuple[jax.Array, ...]  # [J] membrane of each layer
-  output: jax.Array  # [C] what was last read of the output layer
+  states: tuple[Any, ...]  # state of each layer's membranes
+  output: jax.Array  # [C] potential of the output layer at its last read
   winner_counts: jax.Array  # [C] ticks won so far
 
 
 class Forward(NamedTuple):
-  """What a block has sent forward."""
+  """Forward signals of one block."""
 
-  signals: list[types.Signal]  # what enters each layer of weights
-  # [W, J] what comes out of it; with a delay, in the window before
+  signals: list[types.Signal]  # presynaptic signal of each layer
+  # [W, J] postsynaptic potentials of each layer; with a delay, those of the
+  # previous window
   potentials: list[jax.Array]
   winners: jax.Array  # [W, K, C] uint32 trains of the output layer; likewise
   membranes: Membranes  # after the block
 
 
-def at_rest(config: NetworkConfig, batch_size: int) -> Membranes:
-  """Makes the membranes of a batch before a presentation."""
-  sizes = config.layer_sizes[1:]
-  potentials = tuple(jnp.zeros((batch_size, size)) for size in sizes)
-  winner_counts = jnp.zeros((batch_size, sizes[-1]), jnp.int32)
-  return Membranes(potentials, potentials[-1], winner_counts)
-
-
-def make_sources(
-  config: NetworkConfig,
-  keys: jax.Array,
-  position: jax.Array,
-  words: jax.Array,
-) -> Sources:
-  """Makes the function that makes the thresholds of one sample in a block.
+def make_draw(
+  config: NetworkConfig, keys: jax.Array, words: jax.Array, position: jax.Array
+) -> Draw:
+  """Returns the function that draws the thresholds of a sample in a block.
 
   Args:
-    config: names the sampler.
-    keys: keys of the trains, from `thresholds.make_keys`.
-    position: position of the sample in the batch.
-    words: `[K]` indices of the block's words.
+    config: the network, with the name of its sampler.
+    keys: keys of the presentation's trains, from `thresholds.make_keys`.
+    words: `[K]` indices of the words of the block.
+    position: position of the sample in the global batch.
 
   Returns:
-    The function.
+    `(role, layer, num_neurons) -> Thresholds`.
   """
-  samplers = {
-    is_noise: thresholds.make_sampler(name, config.kernels)
-    for is_noise, name in ((False, config.sampler), (True, 'bernoulli'))
-  }
-
-  def sources(role, layer, num_neurons):
-    make = samplers[role in thresholds.NOISES]
-    return jax.vmap(
-      lambda word: make(keys, role, layer, word, position, num_neurons)
-    )(words)
-
-  return sources
+  return functools.partial(_draw, config, keys, words, position)
 
 
-def forward(
+def _draw(config, keys, words, position, role, layer, num_neurons):
+  sampler = thresholds.make_sampler(config.sampler, config.kernels)
+  address = thresholds.Address(role, layer, words, position)
+  return thresholds.of_words(sampler, keys, address, num_neurons)
+
+
+def init_membranes(config: NetworkConfig, batch_size: int) -> Membranes:
+  """Returns the membranes of a batch at the start of a presentation."""
+  membrane = membrane_lib.find(config.integration, config.tau)
+  sizes = config.layer_sizes[1:]
+  states = tuple(membrane.init(size) for size in sizes)
+  states = jax.tree.map(
+    lambda x: jnp.broadcast_to(x, (batch_size, *x.shape)), states
+  )
+  shape = batch_size, sizes[-1]
+  return Membranes(states, jnp.zeros(shape), jnp.zeros(shape, jnp.int32))
+
+
+def propagate(
   config: NetworkConfig,
   params: types.Params,
-  sources: Sources,
-  inputs: types.Inputs,
-  kept: tuple[jax.Array, ...],
-  before: Membranes,
+  draw: Draw,
+  sample: inputs.Sample,
+  membranes: Membranes,
   block: spikes.Block,
 ) -> Forward:
-  """Sends one block of one sample forward.
+  """Propagates one sample forward through the windows of one block.
 
   Args:
     config: the network.
     params: its parameters.
-    sources: makes thresholds.
-    inputs: `[I]` rates and, where they are given, all spikes `[K, I]`.
-    kept: for each hidden layer `[J]`, 0 where a unit is dropped and else 1.
-    before: the membranes before the block.
-    block: its place in the presentation.
+    draw: thresholds of the sample in the block.
+    sample: the sample, without an axis B.
+    membranes: membranes before the block.
+    block: words and windows of the block.
 
   Returns:
     The signals, potentials and winners of the block.
   """
   fire = firing.find(config.firing_function).probability
   windows = block.windows
-  signals, after, potentials = [_enter(sources, inputs, block)], [], []
-  for layer, layer_params in enumerate(params):
-    drives = _drive(
-      config, layer, layer_params, sources, signals[layer], windows
-    )
-    membrane, potential = _integrate(
-      config, before.potentials[layer], drives, windows
-    )
-    after.append(membrane)
-    potentials.append(potential)
-    if layer < len(kept):
-      rates = jax.vmap(jnp.multiply, (0, None))(fire(potential), kept[layer])
-      source = sources(thresholds.Role.FORWARD, layer + 1, rates.shape[1])
-      signals.append(_emit(source, rates, windows))
-  compete = functools.partial(
-    jax.vmap(wta.winner_take_all, in_axes=(None, 0, 0)),
-    sources(thresholds.Role.WINNER, 0, 1),
+  signals, states, potentials = (
+    [_emit_inputs(draw, sample.inputs, block)],
+    [],
+    [],
   )
-  winners = compete(potentials[-1], windows)
-  last = jnp.sum(windows.length > 0) - 1
-  membranes = Membranes(
-    potentials=tuple(after),
-    output=potentials[-1][last],
-    winner_counts=before.winner_counts + jnp.sum(spikes.count(winners), axis=0),
+  for layer, layer_params in enumerate(params):
+    drives = _drive(config, layer, layer_params, draw, signals[layer], windows)
+    state, potential = _integrate(
+      config, membranes.states[layer], drives, windows
+    )
+    states.append(state)
+    potentials.append(potential)
+    if layer < len(sample.dropout_masks):
+      rates = fire(potential) * sample.dropout_masks[layer][None]
+      source = draw(thresholds.Role.FORWARD, layer + 1, rates.shape[1])
+      signals.append(_emit(source, rates, windows))
+  winners = _compete(draw, potentials[-1], windows)
+  after = Membranes(
+    states=tuple(states),
+    output=potentials[-1][jnp.sum(windows.length > 0) - 1],
+    winner_counts=membranes.winner_counts
+    + jnp.sum(spikes.count(winners), axis=0),
   )
   if config.delay:
-    potentials = _lag(config, before, potentials, windows)
-    winners = compete(potentials[-1], but_the_first(windows))
-  return Forward(signals, potentials, winners, membranes)
+    potentials = _delay_potentials(config, membranes, potentials, windows)
+    later = spikes.mask_first_window(windows)
+    winners = _compete(draw, potentials[-1], later)
+  return Forward(signals, potentials, winners, after)
 
 
-def _lag(config, membranes, potentials, windows):
-  """Puts the potentials of each window in the place of the next one's."""
-  start = windows.elapsed[0] - windows.length[0]
-  # At the start of all, where there are no errors, a leak divides by it.
-  start = spikes.Window(None, None, jnp.maximum(start, 1))
-
-  def lag(membrane, potential):
-    first = composite.read_membrane(
-      membrane, start, config.integration, config.tau
-    )
-    return jnp.concatenate([first[None], potential[:-1]])
-
-  return list(map(lag, membranes.potentials, potentials))
-
-
-def _enter(sources, inputs, block):
-  """Makes the signal of the input layer; spikes that are given are relayed."""
-  rates = jax.vmap(lambda _: inputs.rates)(block.windows)
+def _emit_inputs(draw, inputs, block):
+  """Returns the signal of the input layer; given spikes are relayed."""
+  num_windows, num_inputs = len(block.windows.length), inputs.rates.shape[0]
+  rates = jnp.broadcast_to(inputs.rates, (num_windows, num_inputs))
   if inputs.train is None:
-    source = sources(thresholds.Role.INPUT, 0, rates.shape[1])
+    source = draw(thresholds.Role.INPUT, 0, num_inputs)
     return _emit(source, rates, block.windows)
-  # A block may touch a word past the end, in which no window has a tick.
+  # A block may overlap a word past the end, in which no window has ticks.
   words = inputs.train.at[block.words].get(mode='clip')
-  train = jax.vmap(lambda window: words & window.mask[:, None])(block.windows)
+  train = words[None] & block.windows.mask[:, :, None]
   return types.Signal(rates, train)
 
 
 def _emit(source, rates, windows):
-  """Samples the spikes of a layer that fires at rates `[W, N]`."""
+  """Samples the spikes of a layer with firing rates `[W, N]`."""
   train = jax.vmap(spikes.sample, in_axes=(None, 0, 0))(source, rates, windows)
   return types.Signal(rates, train)
 
 
-def _drive(config, layer, layer_params, sources, signal, windows):
-  """Drives a layer by what it receives in each window: `[W, J]`."""
-  read = make_read(
-    *(config, layer, composite.drive, layer_params),
-    sources(thresholds.Role.READ, layer, layer_params.biases.shape[0]),
-  )
-
-  def drive(signal, window):
-    rates = signal.rates
-    if config.forward == 'spikes':
-      rates = spikes.count(signal.train).astype(jnp.float32) / spikes.ticks(
-        window
-      )
-    return read(rates, window)
-
-  return jax.vmap(drive)(signal, windows)
-
-
-def make_read(
-  config: NetworkConfig,
-  layer: int,
-  product: Callable[..., jax.Array],
-  layer_params: types.LayerParams,
-  source: thresholds.Thresholds,
-) -> Callable[[jax.Array, spikes.Window], jax.Array]:
-  """Makes the function that reads a layer in one window.
-
-  It is the bare product, unless there is something between array and neurons.
-
-  Args:
-    config: the network.
-    layer: which of its layers of weights.
-    product: `composite.drive` or `composite.transposed_drive`.
-    layer_params: the parameters of the layer.
-    source: `[K, ...]` of the noise, in the words of a block.
-
-  Returns:
-    `(values, window) -> current`.
-  """
+def _drive(config, layer, layer_params, draw, signal, windows):
+  """Computes the drive of a layer in each window: `[W, J]`."""
+  rates = signal.rates
+  if config.forward == 'spikes':
+    rates = jax.vmap(spikes.mean_rates)(signal.train, windows)
   gain = config.read_gains[layer]
-
-  def read(values, window):
-    if config.reads.is_perfect:
-      return product(layer_params, gain, values)
-    values = periphery.drive_in(config.reads, values)
-    # Where the array ends the gain has not come yet.
-    current = product(layer_params, gain, values) / gain
-    return gain * periphery.read_out(config.reads, current, source, window)
-
-  return read
+  product = functools.partial(composite.drive, layer_params, gain)
+  source = draw(thresholds.Role.READ, layer, layer_params.biases.shape[0])
+  read = functools.partial(periphery.read, config.reads, product, gain, source)
+  return jax.vmap(read)(rates, windows)
 
 
-def _integrate(config, membrane, drives, windows):
-  """Integrates drives `[W, J]`; returns the membrane and its potentials."""
+def _integrate(config, state, drives, windows):
+  """Integrates drives `[W, J]`; returns the state and the potentials."""
+  membrane = membrane_lib.find(config.integration, config.tau)
 
-  def step(membrane, drive_and_window):
+  def step(state, drive_and_window):
     drive, window = drive_and_window
-    kind = config.integration, config.tau
-    membrane = composite.integrate(membrane, drive, window, *kind)
-    return membrane, composite.read_membrane(membrane, window, *kind)
+    state = membrane.integrate(state, drive, window)
+    return state, membrane.read(state, window)
 
-  if config.integration == 'memoryless':
-    lifted = jax.vmap(step, in_axes=(None, 0))
-    potentials = lifted(membrane, (drives, windows))[1]
-    return potentials[-1] if config.delay else membrane, potentials
-  return jax.lax.scan(step, membrane, (drives, windows))
+  return jax.lax.scan(step, state, (drives, windows))
 
 
-def but_the_first(windows: spikes.Window) -> spikes.Window:
-  """Takes the ticks of the first window of a presentation away."""
-  is_later = windows.elapsed > windows.length
-  return windows._replace(
-    mask=jnp.where(is_later[:, None], windows.mask, jnp.uint32(0)),
-    length=jnp.where(is_later, windows.length, 0),
+def _compete(draw, potentials, windows):
+  """Samples the winners of each window: `[W, K, C]`."""
+  source = draw(thresholds.Role.WINNER, 0, 1)
+  compete = jax.vmap(wta.winner_take_all, in_axes=(None, 0, 0))
+  return compete(source, potentials, windows)
+
+
+def _delay_potentials(config, membranes, potentials, windows):
+  """Replaces the potentials of each window by those of the previous one."""
+  membrane = membrane_lib.find(config.integration, config.tau)
+  start = windows.elapsed[0] - windows.length[0]
+  # The first window has no errors; without ticks, a leaky read divides by 0.
+  before = spikes.Window(
+    mask=windows.mask[0],
+    length=windows.length[0],
+    elapsed=jnp.maximum(start, 1),
   )
+
+  def delay(state, potential):
+    earlier = membrane.read(state, before)
+    return jnp.concatenate([earlier[None], potential[:-1]])
+
+  return list(map(delay, membranes.states, potentials))

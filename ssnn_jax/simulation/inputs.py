@@ -1,4 +1,6 @@
-"""What is checked and drawn once for the presentation of a batch."""
+"""Samples of a batch: checked and encoded, with their dropout masks."""
+
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,27 +13,66 @@ from ssnn_jax.spikes import encoding
 from ssnn_jax.spikes import thresholds
 
 
-def encode_batch(
+class Sample(NamedTuple):
+  """One sample during a presentation; a batch has a leading axis B."""
+
+  position: jax.Array  # [B] int32 position in the global batch
+  inputs: types.Inputs  # [B, ...] encoded inputs
+  label: jax.Array | None  # [B] integer class
+  # [B, J] float32 of each hidden layer: 0 where a unit is dropped, otherwise 1
+  dropout_masks: tuple[jax.Array, ...]
+
+
+def prepare(
   config: NetworkConfig,
   params: types.Params,
+  key: jax.Array,
   inputs: jax.Array | np.ndarray,
   labels: jax.Array | None = None,
-) -> types.Inputs:
-  """Checks a batch against a network and encodes it.
+  axis_name: str | None = None,
+) -> Sample:
+  """Checks and encodes a batch, and draws its dropout masks.
 
   Args:
     config: the network.
     params: its parameters.
-    inputs: images, `[B, ...]` uint8 grey values or float rates within [0, 1];
-      or spike trains, `[B, K, I]` uint32 words of 32 ticks, of which the first
-      `config.num_steps` ticks are presented.
-    labels: `[B]` integer classes.
+    key: PRNG key of the presentation.
+    inputs: `[B, ...]` images or `[B, K, I]` spike trains, as for `Network`.
+    labels: `[B]` integer classes, or None.
+    axis_name: axis of a mesh whose devices share the batch; None without one.
 
   Returns:
-    The rates of the inputs and, where they were given, their spikes.
+    The batch of this device.
 
   Raises:
     UserError: if a shape, a dtype or, outside `jax.jit`, a value is wrong.
+  """
+  check_params(config, params)
+  encoded = encoding.encode(inputs, config.num_steps)
+  batch_size, num_inputs = encoded.rates.shape
+  if num_inputs != config.layer_sizes[0]:
+    kind = 'pixels' if encoded.train is None else 'trains'
+    raise types.UserError(
+      f'inputs have {num_inputs} {kind}, but layer_sizes starts with '
+      f'{config.layer_sizes[0]} inputs; make the two agree.'
+    )
+  if labels is not None:
+    check_labels(labels, batch_size, config.layer_sizes[-1])
+  first = jax.lax.axis_index(axis_name) * batch_size if axis_name else 0
+  positions = first + jnp.arange(batch_size)
+  masks = dropout_masks(config, key, positions)
+  return Sample(positions, encoded, labels, masks)
+
+
+def check_params(config: NetworkConfig, params: types.Params) -> None:
+  """Refuses parameters whose shapes are not those of a network.
+
+  Args:
+    config: the network.
+    params: parameters.
+
+  Raises:
+    UserError: if the shape of a weight matrix is wrong.
   """
   sizes = config.layer_sizes
   shapes = [layer.weights.shape for layer in params]
@@ -41,23 +82,21 @@ def encode_batch(
       f'params have weights of shapes {shapes}, but layer_sizes asks for '
       f'{expected}; pass the params of this network.'
     )
-  if inputs.dtype == jnp.uint32:
-    encoded = encoding.encode_trains(inputs, config.num_steps)
-  else:
-    encoded = types.Inputs(encoding.rate_encode(inputs), None)
-  batch_size, num_inputs = encoded.rates.shape
-  if num_inputs != sizes[0]:
-    kind = 'pixels' if encoded.train is None else 'trains'
-    raise types.UserError(
-      f'inputs have {num_inputs} {kind}, but layer_sizes starts with '
-      f'{sizes[0]} inputs; make the two agree.'
-    )
-  if labels is not None:
-    _check_labels(labels, batch_size, sizes[-1])
-  return encoded
 
 
-def _check_labels(labels, batch_size, num_classes):
+def check_labels(
+  labels: jax.Array | np.ndarray, batch_size: int, num_classes: int
+) -> None:
+  """Refuses labels that are not one class for each input.
+
+  Args:
+    labels: `[B]` labels; values are checked where they are known.
+    batch_size: B, number of inputs.
+    num_classes: C, number of classes.
+
+  Raises:
+    UserError: if the shape, the dtype or, outside `jax.jit`, a label is wrong.
+  """
   is_integer = jnp.issubdtype(labels.dtype, jnp.integer)
   if labels.shape != (batch_size,) or not is_integer:
     raise types.UserError(
@@ -74,24 +113,10 @@ def _check_labels(labels, batch_size, num_classes):
     )
 
 
-def batch_positions(batch_size: int, axis_name: str | None = None) -> jax.Array:
-  """Numbers the samples that a device is given within the global batch.
-
-  Args:
-    batch_size: B, samples that each device is given.
-    axis_name: axis of the mesh whose devices share the batch, if they do.
-
-  Returns:
-    `[B]` int32 positions.
-  """
-  first = jax.lax.axis_index(axis_name) * batch_size if axis_name else 0
-  return first + jnp.arange(batch_size)
-
-
 def dropout_masks(
   config: NetworkConfig, key: jax.Array, positions: jax.Array
 ) -> tuple[jax.Array, ...]:
-  """Draws which hidden units take part in the presentation of each sample.
+  """Draws the dropout masks of the hidden layers for each sample.
 
   Args:
     config: dropout and the architecture.
@@ -99,23 +124,26 @@ def dropout_masks(
     positions: `[B]` positions of the samples in the global batch.
 
   Returns:
-    For each hidden layer `[B, J]` float32, 1 where a unit takes part and 0
-    where it is silent.
+    `[B, J]` float32 for each hidden layer: 0 where a unit is silent for the
+    presentation, otherwise 1.
   """
   sizes = config.layer_sizes[1:-1]
   if not config.dropout:
     shapes = [(len(positions), size) for size in sizes]
     return tuple(jnp.ones(shape, jnp.float32) for shape in shapes)
-  make = thresholds.make_sampler(config.sampler, config.kernels)
+  sampler = thresholds.make_sampler(config.sampler, config.kernels)
   keys = thresholds.make_keys(key, len(config.layer_sizes))
-  role, word, first_tick = thresholds.Role.DROPOUT, jnp.int32(0), jnp.uint32(1)
+  first_tick = jnp.uint32(1)
 
-  def mask(position, layer, size):
-    source = make(keys, role, layer, word, position, size)
+  def mask(layer, size, position):
+    address = thresholds.Address(
+      thresholds.Role.DROPOUT, layer, word=0, position=position
+    )
+    source = sampler(keys, address, size)
     rates = jnp.full(size, 1.0 - config.dropout)
     return spikes.fire(source, rates, first_tick).astype(jnp.float32)
 
-  def masks(position):
-    return tuple(mask(position, *layer) for layer in enumerate(sizes))
-
-  return jax.vmap(masks)(positions)
+  lifted = jax.vmap(mask, in_axes=(None, None, 0))
+  return tuple(
+    lifted(layer, size, positions) for layer, size in enumerate(sizes)
+  )

@@ -1,8 +1,8 @@
-"""Compiles the kernels for the processor and the jaxlib at hand.
+"""Compilation of the kernels for this processor and the installed jaxlib.
 
   python -m ssnn_jax.spikes.compile_kernels
 
-takes the system's C++ compiler ($CXX, or c++) and puts the library into the
+uses the system's C++ compiler ($CXX, or c++) and writes the library to the
 folder of the package.
 """
 
@@ -17,55 +17,50 @@ import jax
 from ssnn_jax import types
 from ssnn_jax.spikes import kernels
 
-FLAGS = (
-  *('-std=c++17', '-O3', '-march=native', '-fPIC', '-shared'),
-  *('-Wall', '-Wno-psabi'),
-)
+FLAGS = '-std=c++17 -O3 -march=native -fPIC -shared -Wall -Wno-psabi'.split()
 
 
 def compile_library() -> pathlib.Path:
   """Compiles the kernels for this processor and jaxlib.
 
   Returns:
-    The library; processes that start from now on use it.
+    The path of the library; processes that start later use it.
 
   Raises:
-    UserError: if there is no compiler, it fails, or the folder cannot be
-      written to.
+    UserError: if there is no compiler, the compiler fails, or the folder cannot
+      be written to.
   """
   path = kernels.compiled_library()
   compiler = os.environ.get('CXX', 'c++')
-  command = [
-    *(*compiler.split(), *FLAGS, '-isystem', jax.ffi.include_dir()),
-    *map(str, kernels.sources()),
-  ]
+  command = [*compiler.split(), *FLAGS, '-isystem', jax.ffi.include_dir()]
+  command += map(str, kernels.sources())
   try:
-    # Others may load or compile it at the same time: it appears whole.
+    # Renamed when complete: other processes may load or compile the library at
+    # the same time.
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-      made = pathlib.Path(folder) / path.name
-      subprocess.run(
-        [*command, '-o', str(made)], check=True, capture_output=True, text=True
-      )
-      made.replace(path)
+      compiled = pathlib.Path(folder) / path.name
+      command += ['-o', str(compiled)]
+      subprocess.run(command, check=True, capture_output=True, text=True)
+      compiled.replace(path)
   except FileNotFoundError:
     raise types.UserError(
       f'{compiler} was not found; install a C++ compiler, or name one in $CXX.'
     ) from None
   except subprocess.CalledProcessError as error:
     raise types.UserError(
-      f'{compiler} cannot compile the kernels; without them everything works, '
-      f'slower. It says:\n{error.stderr.strip()}'
+      f'{compiler} cannot compile the kernels; everything works without '
+      f'kernels, but slower. Compiler output:\n{error.stderr.strip()}'
     ) from None
   except OSError as error:
     raise types.UserError(
       f'cannot write to {path.parent} ({error.strerror}); install ssnn_jax '
-      'into an environment of your own.'
+      'in an environment with write permission.'
     ) from None
   return path
 
 
 def main() -> None:
-  """Compiles the kernels and says where they are."""
+  """Compiles the kernels and prints the path of the library."""
   try:
     print(f'compiled {compile_library()}')
   except types.UserError as error:

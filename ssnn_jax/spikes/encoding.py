@@ -1,18 +1,47 @@
-"""From images and recordings to the input layer, and what is refused."""
+"""Encoding of images and spike trains as inputs of a network."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ssnn_jax import spikes
 from ssnn_jax import types
+from ssnn_jax.spikes import trains as trains_lib
+from ssnn_jax.spikes import windows
+
+
+def encode(inputs: jax.Array | np.ndarray, num_steps: int) -> types.Inputs:
+  """Encodes images as rates, and spike trains as trains with their rates.
+
+  Args:
+    inputs: images as for `rate_encode`, or spike trains, `[B, K, I]` uint32
+      words of 32 ticks.
+    num_steps: T; ticks of a train from T on are masked.
+
+  Returns:
+    The encoded inputs.
+
+  Raises:
+    UserError: if a shape, a dtype or, outside `jax.jit`, a value is wrong.
+  """
+  if inputs.dtype != jnp.uint32:
+    return types.Inputs(rate_encode(inputs), None)
+  num_words = windows.count_words(num_steps)
+  if inputs.ndim != 3 or inputs.shape[1] != num_words:
+    raise types.UserError(
+      f'spike trains have shape {inputs.shape}; expected [B, {num_words}, I], '
+      f'as num_steps={num_steps} ticks take {num_words} words of 32.'
+    )
+  mask = windows.mask_before(num_steps, jnp.arange(num_words))
+  train = jnp.asarray(inputs) & mask[None, :, None]
+  rates = trains_lib.count(train).astype(jnp.float32) / num_steps
+  return types.Inputs(rates, train)
 
 
 def rate_encode(images: jax.Array | np.ndarray) -> jax.Array:
-  """Turns images into the rates at which their pixels spike.
+  """Encodes images as the firing rates of their pixels.
 
-  Values are checked where they are known; inside `jax.jit` only dtype and
-  shape are, and rates are clipped.
+  Values are checked where they are known. Inside `jax.jit` only dtype and shape
+  are checked, and rates are clipped.
 
   Args:
     images: `[B, ...]` uint8 grey values, or float rates within [0, 1].
@@ -46,42 +75,14 @@ def rate_encode(images: jax.Array | np.ndarray) -> jax.Array:
 
 
 def _check_rates(rates):
+  """Refuses NaN and rates outside of [0, 1], where values are known."""
   if isinstance(rates, jax.core.Tracer):
     return
   values = np.asarray(rates)
   if np.isnan(values).any():
-    raise types.UserError(
-      'images hold NaN; a rate must be a number within [0, 1].'
-    )
+    raise types.UserError('images contain NaN; expected rates within [0, 1].')
   if values.size and (values.min() < 0.0 or values.max() > 1.0):
     raise types.UserError(
-      f'images lie within [{values.min():g}, {values.max():g}]; rates must '
-      'lie within [0, 1]: divide grey values by 255 or pass them as uint8.'
+      f'images lie within [{values.min():g}, {values.max():g}]; expected rates '
+      'within [0, 1]: divide grey values by 255 or pass them as uint8.'
     )
-
-
-def encode_trains(
-  trains: jax.Array | np.ndarray, num_steps: int
-) -> types.Inputs:
-  """Checks spike trains; their rates are their means over the ticks.
-
-  Args:
-    trains: `[B, K, I]` uint32 words of 32 ticks.
-    num_steps: T; the ticks from T on are masked.
-
-  Returns:
-    The trains and their rates.
-
-  Raises:
-    UserError: if the number of words is not the number that T ticks take.
-  """
-  num_words = spikes.count_words(num_steps)
-  if trains.ndim != 3 or trains.shape[1] != num_words:
-    raise types.UserError(
-      f'spike trains have shape {trains.shape}; expected [B, {num_words}, I], '
-      f'as num_steps={num_steps} ticks take {num_words} words of 32.'
-    )
-  mask = spikes.bits_before(num_steps, jnp.arange(num_words))
-  trains = jnp.asarray(trains) & mask[None, :, None]
-  rates = spikes.count(trains).astype(jnp.float32) / num_steps
-  return types.Inputs(rates, trains)

@@ -1,10 +1,11 @@
-"""Compiled kernels for CPU: optional, and faster than what XLA makes.
+"""Compiled kernels for CPU: optional, and faster than the code XLA generates.
 
-`compile_kernels` makes a library of them. Where there is none, or one made for
-another processor, jaxlib or version of this package, the pure-JAX twin of each
-kernel runs: the spikes and counts are the same.
+`compile_kernels` compiles them. Where no library exists for this processor,
+jaxlib and version of the sources, the pure-JAX reference of each kernel runs
+instead, with equal spikes and counts.
 """
 
+from collections.abc import Callable
 import ctypes
 import functools
 import hashlib
@@ -16,14 +17,16 @@ import platform
 import jax
 import jax.numpy as jnp
 
+from ssnn_jax.spikes import thresholds
+
 _SOURCES = pathlib.Path(__file__).with_name('cpu')
 
 
 def is_available(kernel: str | None) -> bool:
-  """Tells whether a kernel has been compiled for this process.
+  """Returns whether a kernel is compiled for this process.
 
   Args:
-    kernel: its name; None is never there.
+    kernel: name of the kernel; None is never available.
 
   Returns:
     Whether it can be called.
@@ -32,49 +35,59 @@ def is_available(kernel: str | None) -> bool:
 
 
 def sample(
-  kernel: str,
-  shared: jax.Array,
-  own: jax.Array,
+  source: thresholds.Thresholds,
   rates: jax.Array,
   mask: jax.Array,
+  *,
+  reference: Callable[..., jax.Array],
 ) -> jax.Array:
-  """Draws the thresholds of one sample in one word, and fires below the rates.
+  """Draws the thresholds of one sample in one word and fires below the rates.
 
   Args:
-    kernel: the sampler's kernel.
-    shared: `[S]` uint32, what the neurons share in drawing thresholds.
-    own: `[1]` or `[N]` uint32, what tells them apart.
+    source: thresholds of one sample in the word; it names the kernel.
     rates: `[N]` spikes per tick, in [0, 1].
-    mask: uint32, the ticks of the word that may hold spikes.
+    mask: uint32, ticks of the word that may hold spikes.
+    reference: `(source, rates, mask) -> spikes`, used where the kernel is not
+      compiled and on other platforms.
 
   Returns:
     `[N]` uint32 spikes, one bit a tick.
   """
+  if not is_available(source.kernel):
+    return reference(source, rates, mask)
+  return jax.lax.platform_dependent(
+    source, rates, mask, cpu=_sample, default=reference
+  )
+
+
+def _sample(source, rates, mask):
   call = jax.ffi.ffi_call(
-    kernel,
+    source.kernel,
     jax.ShapeDtypeStruct(rates.shape, jnp.uint32),
     vmap_method='expand_dims',
   )
-  return call(shared, own, rates, mask[None])
+  return call(source.shared, source.own, rates, mask[None])
 
 
-def count(
-  counts: jax.Array,
-  presynaptic: jax.Array,
-  positive: jax.Array,
-  negative: jax.Array,
-) -> jax.Array:
-  """Adds signed coincidences, positive minus negative.
+def counter(
+  reference: Callable[..., jax.Array], use_kernels: bool
+) -> Callable[..., jax.Array]:
+  """Returns the fastest function that counts packed coincidences on CPU.
 
   Args:
-    counts: `[I, J]` int32 counts so far.
-    presynaptic: `[R, I]` uint32 spikes entering a layer, word after word.
-    positive: `[R, J]` uint32 positive error spikes of its neurons.
-    negative: `[R, J]` uint32 negative ones; none at a tick with a positive one.
+    reference: `(counts, presynaptic, positive, negative) -> counts`; adds
+      coincidences, positive minus negative, to `[I, J]` int32 counts. Spikes
+      are `[R, I]` and `[R, J]` uint32 words; a neuron spikes in at most one of
+      its two streams at a tick.
+    use_kernels: whether the compiled kernel may be used.
 
   Returns:
-    `[I, J]` int32 counts.
+    The compiled kernel if there is one, otherwise the reference.
   """
+  return _count if use_kernels and is_available('ssnn_count') else reference
+
+
+def _count(counts, presynaptic, positive, negative):
   call = jax.ffi.ffi_call(
     'ssnn_count',
     jax.ShapeDtypeStruct(counts.shape, jnp.int32),
@@ -86,12 +99,12 @@ def count(
 
 @functools.cache
 def _register() -> frozenset[str]:
-  """Registers the kernels that the library holds, and names them."""
+  """Registers the kernels of the compiled library and returns their names."""
   if not compiled_library().exists():
     return frozenset()
   compiled = ctypes.CDLL(str(compiled_library()))
   names = ('ssnn_sample_hashed', 'ssnn_sample_shifted', 'ssnn_count')
-  # Some are compiled only for processors on which they are worth it.
+  # Some kernels are compiled only for processors on which they are faster.
   names = frozenset(name for name in names if hasattr(compiled, name))
   for name in names:
     capsule = jax.ffi.pycapsule(getattr(compiled, name))
@@ -100,32 +113,24 @@ def _register() -> frozenset[str]:
 
 
 def sources() -> list[pathlib.Path]:
-  """Lists the C++ files that the kernels are compiled from."""
+  """Lists the C++ source files of the kernels."""
   return sorted(_SOURCES.glob('*.cc'))
 
 
 def compiled_library() -> pathlib.Path:
-  """Names the library after all that it is made from and for.
+  """Returns the path of the compiled library, whether it exists or not.
 
-  Returns:
-    Its path, whether it is there or not.
+  The name of the file depends on the sources, jaxlib and the processor.
   """
   files = sorted([*_SOURCES.glob('*.h'), *sources()])
-  parts = [
-    *(file.read_text() for file in files),
-    importlib.metadata.version('jaxlib'),
-    processor(),
-  ]
+  parts = [file.read_text() for file in files]
+  parts += [importlib.metadata.version('jaxlib'), processor()]
   digest = hashlib.sha256('\n'.join(parts).encode()).hexdigest()[:16]
   return _SOURCES / f'kernels-{digest}.so'
 
 
 def processor() -> str:
-  """Tells processors apart that may not run each other's instructions.
-
-  Returns:
-    The system, the architecture and, where they are known, its extensions.
-  """
+  """Returns the system, architecture and instruction sets of the processor."""
   features = []
   if os.path.exists('/proc/cpuinfo'):
     lines = pathlib.Path('/proc/cpuinfo').read_text().splitlines()

@@ -1,8 +1,8 @@
-"""The Sobol sequence, 32 ticks at a time.
+"""Sobol sequence as bit planes of 32 ticks.
 
 A dimension of the sequence is a matrix over GF(2): each bit of the number at
-tick t is the parity of some bits of t. So within a word a bit plane is one of
-two fixed patterns, complements of each other, and the word's index chooses.
+tick t is the parity of a subset of the bits of t. Within a word, a bit plane is
+therefore one of two complementary patterns, selected by the index of the word.
 """
 
 import functools
@@ -12,22 +12,23 @@ import jax.numpy as jnp
 import numpy as np
 
 NUM_BITS = 16
-_TICK_BITS = 5  # of a tick within its word
+_TICK_BITS = 5  # bits of the index of a tick within its word
 
 
 def words(dimension: int, word: jax.Array) -> jax.Array:
-  """Lays out the numbers of a word's ticks as bit planes.
+  """Returns the numbers of the ticks of one word as bit planes.
 
   Args:
-    dimension: dimension of the sequence, from 0 up; static.
+    dimension: dimension of the sequence, from 0; static.
     word: index of the 32-tick word.
 
   Returns:
     `[16]` uint32: bit t of plane q is bit q of the number at tick t of the
-    word, a whole number below 2**16. The sequence repeats after 2**16 ticks.
+    word, an integer below 2**16. The sequence repeats after 2**16 ticks.
 
   Example:
-    >>> planes = ssnn_jax.spikes.sobol.words(0, jnp.int32(0))
+    >>> from ssnn_jax.spikes import sobol
+    >>> planes = sobol.words(0, jnp.int32(0))
     >>> bits = np.asarray(ssnn_jax.spikes.unpack(planes[None]))  # [32, 16]
     >>> (bits[:4] @ 2.0 ** np.arange(-16, 0)).tolist()
     [0.0, 0.5, 0.25, 0.75]
@@ -43,22 +44,22 @@ def words(dimension: int, word: jax.Array) -> jax.Array:
 
 @functools.cache
 def matrix(dimension: int) -> np.ndarray:
-  """Makes the generator matrix of a dimension.
+  """Returns the generator matrix of a dimension.
 
-  Its direction numbers are those of S. Joe and F. Y. Kuo, "Constructing Sobol
+  Source of the direction numbers: S. Joe and F. Y. Kuo, "Constructing Sobol
   sequences with better two-dimensional projections" (2008), through SciPy.
 
   Args:
-    dimension: dimension of the sequence, from 0 up.
+    dimension: dimension of the sequence, from 0.
 
   Returns:
-    `[16]` int64, one row a bit of the number, the least significant one first:
-    the bits of the tick whose parity it is.
+    `[16]` int64, one row for each bit of the number, least significant first:
+    the mask of the bits of the tick whose parity is the bit.
   """
-  from scipy.stats import qmc  # half a second and 50 MiB, if there is no need
+  from scipy.stats import qmc  # imported late: half a second and 50 MiB
 
-  # SciPy goes in the order of Gray codes, so the step to point 2**k is the
-  # direction number of bit k.
+  # SciPy enumerates points in Gray code order, so the step to point 2**k is
+  # the direction number of bit k.
   sequence = qmc.Sobol(dimension + 1, scramble=False, bits=NUM_BITS)
   points = sequence.random_base2(NUM_BITS)[:, dimension]
   numbers = np.round(points * (1 << NUM_BITS)).astype(np.int64)

@@ -1,62 +1,74 @@
-"""The random thresholds that rates are compared with.
+"""Random thresholds that rates are compared with.
 
-A spike is threshold < rate. The threshold of a tick has 16 bits and depends on
-nothing but the key of the presentation, what the train is for (role and layer),
-the sample's position in the batch, the neuron and the tick: never on the
-train's length, the window or how spikes are counted. So a short train is the
-prefix of a longer one, and experiments over them are paired.
+A spike is threshold < rate. The threshold of a tick has 16 bits and depends
+only on the key of the presentation and on the address of the train (its role
+and layer, the position of the sample in the batch, the neuron and the tick),
+never on the length of the train, the window or the representation of
+coincidences. A short train is therefore the prefix of a longer one, and
+experiments over train lengths are paired.
 
-Thresholds are drawn bit plane by bit plane, 32 ticks at a time: bit t of word q
-is bit q of the threshold of tick t.
+Thresholds are drawn as bit planes, 32 ticks at a time: bit t of word q is bit q
+of the threshold of tick t.
 """
 
 from collections.abc import Callable
 import enum
 import math
+from typing import NamedTuple
 
 import flax.struct
 import jax
 import jax.numpy as jnp
 
+from ssnn_jax.spikes import hashing
 from ssnn_jax.spikes import sobol
 
 NUM_PLANES = 16
 
 
 class Role(enum.IntEnum):
-  """What a train decides; the trains of each role have their own thresholds."""
+  """Purpose of a train; each role has its own thresholds."""
 
   INPUT = 0
   FORWARD = 1
   WINNER = 2
   ERROR = 3
   DROPOUT = 4
-  # Noises, which are independent (`hashed`) whatever sampler makes trains.
+  # Noise, which is independent (`hashed`) whatever the sampler of the trains.
   WRITE = 5
   READ = 6
   TRANSPOSED_READ = 7
 
 
-NOISES = (Role.WRITE, Role.READ, Role.TRANSPOSED_READ)
+NOISE_ROLES = (Role.WRITE, Role.READ, Role.TRANSPOSED_READ)
+
+
+class Address(NamedTuple):
+  """Address of one word of a train."""
+
+  role: Role
+  layer: int  # layer of the train
+  word: jax.Array | int  # index of the 32-tick word within the presentation
+  position: jax.Array | int  # position of the sample in the global batch
 
 
 @flax.struct.dataclass
 class Thresholds:
-  """The thresholds of one sample in one word, before they are drawn.
+  """Thresholds of one sample in one word, before they are drawn.
 
-  Drawing is left to where they are compared, so that a kernel can do both.
+  They are drawn where they are compared, so that a compiled kernel can do both.
   """
 
-  shared: jax.Array  # [S] what the neurons share
-  own: jax.Array  # [O] what tells them apart
+  shared: jax.Array  # [S] uint32 state that all neurons share
+  own: jax.Array  # [O] uint32 state of the individual neurons
   # (shared, own, num_neurons) -> [NUM_PLANES, num_neurons or 1] uint32
   draw: Callable[..., jax.Array] = flax.struct.field(pytree_node=False)
   # name of the compiled kernel that draws and compares
   kernel: str | None = flax.struct.field(pytree_node=False, default=None)
 
 
-# (keys, role, layer, word, position, num_neurons) -> Thresholds
-Sampler = Callable[..., Thresholds]
+# (keys, address, num_neurons) -> Thresholds
+Sampler = Callable[[jax.Array, Address, int], Thresholds]
 
 
 def make_keys(key: jax.Array, num_layers: int) -> jax.Array:
@@ -64,99 +76,86 @@ def make_keys(key: jax.Array, num_layers: int) -> jax.Array:
 
   Args:
     key: PRNG key of the presentation; consumed.
-    num_layers: layers of neurons, the inputs included.
+    num_layers: number of layers of neurons, including the inputs.
 
   Returns:
     `[num_layers, roles, 3]` uint32 keys.
   """
-  # Whoever else asks for them must get the same.
+  # Cloned, since several functions derive the same keys from one key.
   keys = jax.random.bits(jax.random.clone(key), (3,), jnp.uint32)
-  # The keys of trains do not depend on what noises there are.
+  # The keys of trains do not depend on the number of noise roles.
   shape = num_layers, len(Role), 3
   counters = jnp.arange(math.prod(shape), dtype=jnp.uint32)
-  split = num_layers * (len(Role) - len(NOISES)) * 3
-  hashes = keyed_hash(counters, *keys)
-  parts = hashes[:split], hashes[split:]
-  return jnp.concatenate([p.reshape(num_layers, -1, 3) for p in parts], axis=1)
+  split = num_layers * (len(Role) - len(NOISE_ROLES)) * 3
+  hashes = hashing.keyed_hash(counters, keys[0], keys[1], keys[2])
+  trains = hashes[:split].reshape(num_layers, -1, 3)
+  noise = hashes[split:].reshape(num_layers, -1, 3)
+  return jnp.concatenate([trains, noise], axis=1)
 
 
-def lowbias32(x: jax.Array) -> jax.Array:
-  """Mixes 32-bit words; a bijection in which each bit flips each other.
-
-  Source: C. Wellons, "Prospecting for hash functions" (2018), the function of
-  lowest bias found there.
+def make_sampler(name: str, use_kernels: bool = True) -> Sampler:
+  """Returns the sampler of a network's trains and noise.
 
   Args:
-    x: uint32 words of any shape.
+    name: sampler of the trains, a key of `SAMPLERS`; noise is always `hashed`.
+    use_kernels: whether the sampler's compiled kernel may be used.
 
   Returns:
-    uint32 words of the same shape.
+    The sampler.
   """
-  x = (x ^ (x >> 16)) * jnp.uint32(0x7FEB352D)
-  x = (x ^ (x >> 15)) * jnp.uint32(0x846CA68B)
-  return x ^ (x >> 16)
+
+  def sampler(keys, address, num_neurons):
+    draw = hashed if address.role in NOISE_ROLES else SAMPLERS[name]
+    source = draw(keys, address, num_neurons)
+    return source if use_kernels else source.replace(kernel=None)
+
+  return sampler
 
 
-def keyed_hash(
-  counter: jax.Array, first: jax.Array, second: jax.Array, third: jax.Array
-) -> jax.Array:
-  """Hashes counters to random words that 96 bits of key choose.
-
-  The first key comes before a first round of mixing; 64 bits of key are mixed
-  in between it and the second. A key that only shifted the counter would put
-  all streams on one sequence.
-
-  Args:
-    counter: uint32 counters; the shapes broadcast.
-    first: uint32 keys.
-    second: uint32 keys.
-    third: uint32 keys.
-
-  Returns:
-    uint32 words; those of different counters differ.
-  """
-  return lowbias32((lowbias32(counter ^ first) ^ second) + third)
-
-
-def _counters(position, num_neurons):
-  """Numbers the neurons of a sample within the batch."""
-  first = position.astype(jnp.uint32) * jnp.uint32(num_neurons)
-  return first + jnp.arange(num_neurons, dtype=jnp.uint32)
-
-
-def hashed(
-  keys: jax.Array,
-  role: Role,
-  layer: int,
-  word: jax.Array,
-  position: jax.Array,
-  num_neurons: int,
+def of_words(
+  sampler: Sampler, keys: jax.Array, address: Address, num_neurons: int
 ) -> Thresholds:
-  """Makes independent thresholds by a counter-based hash.
+  """Returns the thresholds of one sample in several words.
 
-  A word's keys are hashes of its index, under the key of the train; the first
-  round of mixing is shared by the planes, and each has 64 bits of its own
-  before the second.
+  Args:
+    sampler: the sampler.
+    keys: `[layers, roles, 3]` uint32 keys of the presentation's trains.
+    address: address of the train, with `[K]` words.
+    num_neurons: number of thresholds a tick.
+
+  Returns:
+    `[K, ...]` thresholds.
+  """
+
+  def of_word(word):
+    return sampler(keys, address._replace(word=word), num_neurons)
+
+  return jax.vmap(of_word)(address.word)
+
+
+def hashed(keys: jax.Array, address: Address, num_neurons: int) -> Thresholds:
+  """Returns independent thresholds from a counter-based hash.
+
+  The keys of a word are hashes of its index under the key of the train. The
+  bit planes share the first round of mixing; each plane adds 64 bits of its own
+  before the second round.
 
   Limits: independent for fewer than 2**32 pairs of position and neuron.
 
   Args:
     keys: `[layers, roles, 3]` uint32 keys of the presentation's trains.
-    role: what the train is for.
-    layer: the layer it belongs to.
-    word: index of the 32-tick word within the presentation.
-    position: position of the sample in the global batch.
-    num_neurons: number of thresholds a tick; 1 is shared by all that is
-      compared.
+    address: address of the word.
+    num_neurons: number of thresholds a tick; 1 threshold is shared by all rates
+      that are compared with it.
 
   Returns:
-    The thresholds, with the word's keys and the sample's first counter.
+    The thresholds.
 
   Example:
     >>> from ssnn_jax.spikes import thresholds
     >>> keys = thresholds.make_keys(jax.random.key(0), num_layers=2)
-    >>> place = thresholds.Role.INPUT, 0, jnp.int32(0), jnp.int32(0)
-    >>> source = thresholds.hashed(keys, *place, 100_000)
+    >>> address = thresholds.Address(thresholds.Role.INPUT, 0, 0, 0)
+    >>> source = thresholds.hashed(keys, address, 100_000)
     >>> rates, all_ticks = jnp.full(100_000, 0.25), ~jnp.uint32(0)
     >>> train = ssnn_jax.spikes.fire(source, rates, all_ticks)
     >>> counts = ssnn_jax.spikes.count(train[None])  # about 32 times the rate
@@ -164,24 +163,24 @@ def hashed(
     8.0
   """
   num_keys = 1 + 2 * NUM_PLANES
-  counters = word.astype(jnp.uint32) * jnp.uint32(num_keys)
+  counters = _as_uint32(address.word) * jnp.uint32(num_keys)
   counters = counters + jnp.arange(num_keys, dtype=jnp.uint32)
-  word_keys = keyed_hash(counters, *keys[layer, role])
-  first = _counters(position, num_neurons)[0]
+  word_keys = _train_hash(keys, address, counters)
+  first = _counters(address.position, num_neurons)[0]
   step = jnp.uint32(num_neurons > 1)
   counter = jnp.stack([first, step])
-  return Thresholds(word_keys, counter, hashed_words, 'ssnn_sample_hashed')
+  return Thresholds(word_keys, counter, draw_hashed, 'ssnn_sample_hashed')
 
 
-def hashed_words(
+def draw_hashed(
   keys: jax.Array, counter: jax.Array, num_neurons: int
 ) -> jax.Array:
   """Draws the thresholds of `hashed`.
 
   Args:
-    keys: `[33]` uint32, one for the first round and two for each plane.
-    counter: `[2]` uint32, the counter of the first neuron and the step to that
-      of the next.
+    keys: `[33]` uint32, one key for the first round and two for each plane.
+    counter: `[2]` uint32, the counter of the first neuron and the step to the
+      counter of the next neuron.
     num_neurons: number of thresholds a tick.
 
   Returns:
@@ -189,97 +188,81 @@ def hashed_words(
   """
   first, step = counter
   counters = first + step * jnp.arange(num_neurons, dtype=jnp.uint32)
-  pairs = keys[1:].reshape(2, NUM_PLANES, 1)
-  return keyed_hash(counters[None], keys[0], *pairs)
+  second, third = keys[1:].reshape(2, NUM_PLANES, 1)
+  return hashing.keyed_hash(counters[None], keys[0], second, third)
 
 
-def threefry(
-  keys: jax.Array,
-  role: Role,
-  layer: int,
-  word: jax.Array,
-  position: jax.Array,
-  num_neurons: int,
-) -> Thresholds:
-  """Makes independent thresholds by `jax.random` alone: the slow reference.
+def threefry(keys: jax.Array, address: Address, num_neurons: int) -> Thresholds:
+  """Returns independent thresholds from `jax.random`: the slow reference.
 
   Args:
     keys: `[layers, roles, 3]` uint32 keys of the presentation's trains.
-    role: what the train is for.
-    layer: the layer it belongs to.
-    word: index of the 32-tick word within the presentation.
-    position: position of the sample in the global batch.
-    num_neurons: number of thresholds a tick; 1 is shared by all that is
-      compared.
+    address: address of the word.
+    num_neurons: number of thresholds a tick.
 
   Returns:
-    The thresholds, drawn.
+    The thresholds, already drawn.
   """
-  key = jax.random.wrap_key_data(keys[layer, role, :2], impl='threefry2x32')
-  key = jax.random.fold_in(jax.random.fold_in(key, word), position)
-  words = jax.random.bits(key, (NUM_PLANES, num_neurons), jnp.uint32)
-  return Thresholds(words, None, _drawn)
+  data = keys[address.layer, address.role, :2]
+  key = jax.random.wrap_key_data(data, impl='threefry2x32')
+  key = jax.random.fold_in(key, address.word)
+  key = jax.random.fold_in(key, address.position)
+  planes = jax.random.bits(key, (NUM_PLANES, num_neurons), jnp.uint32)
+  return Thresholds(planes, None, _return_planes)
 
 
-def _drawn(words, own, num_neurons):
-  """Draws what has been drawn."""
+def _return_planes(planes, own, num_neurons):
+  """Returns the thresholds of `threefry`."""
   del own, num_neurons
-  return words
+  return planes
 
 
-def shifted(
-  keys: jax.Array,
-  role: Role,
-  layer: int,
-  word: jax.Array,
-  position: jax.Array,
-  num_neurons: int,
-) -> Thresholds:
-  """Makes low-discrepancy thresholds: a Sobol sequence with digital shifts.
+def shifted(keys: jax.Array, address: Address, num_neurons: int) -> Thresholds:
+  """Returns low-discrepancy thresholds: a Sobol sequence with digital shifts.
 
   The trains of a role and layer follow one dimension of the sequence; each
-  neuron flips its bits by a random shift of its own, one for the presentation.
-  So a threshold is uniform, and independent of those of other trains, but the
-  ticks of a train are stratified: over 2**k of them from a multiple of 2**k on,
-  its spikes are the rate's to within one.
+  neuron flips its bits by a random shift of its own, fixed for the
+  presentation. A threshold is uniform and independent of the thresholds of
+  other trains, but the ticks of a train are stratified: over 2**k ticks from a
+  multiple of 2**k on, the number of spikes is within one of its mean.
 
   Limits: a train repeats after 2**16 ticks.
 
   Args:
     keys: `[layers, roles, 3]` uint32 keys of the presentation's trains.
-    role: what the train is for.
-    layer: the layer it belongs to.
-    word: index of the 32-tick word within the presentation.
-    position: position of the sample in the global batch.
-    num_neurons: number of thresholds a tick; 1 is shared by all that is
-      compared.
+    address: address of the word.
+    num_neurons: number of thresholds a tick; 1 threshold is shared by all rates
+      that are compared with it.
 
   Returns:
-    The thresholds, with the sequence in the word and the neurons' shifts.
+    The thresholds.
 
   Example:
     >>> from ssnn_jax.spikes import thresholds
     >>> keys = thresholds.make_keys(jax.random.key(0), num_layers=2)
-    >>> place = thresholds.Role.INPUT, 0, jnp.int32(0), jnp.int32(0)
-    >>> source = thresholds.shifted(keys, *place, 2)
+    >>> address = thresholds.Address(thresholds.Role.INPUT, 0, 0, 0)
+    >>> source = thresholds.shifted(keys, address, 2)
     >>> rates, all_ticks = jnp.array([0.25, 0.5]), ~jnp.uint32(0)
     >>> train = ssnn_jax.spikes.fire(source, rates, all_ticks)
     >>> ssnn_jax.spikes.count(train[None])  # 32 times the rates
     Array([ 8, 16], dtype=int32)
   """
-  shifts = keyed_hash(_counters(position, num_neurons), *keys[layer, role])
-  sequence = sobol.words(_dimension(role, layer), word)
-  return Thresholds(sequence, shifts, shifted_words, 'ssnn_sample_shifted')
+  counters = _counters(address.position, num_neurons)
+  shifts = _train_hash(keys, address, counters)
+  dimension = _dimension(address.role, address.layer)
+  sequence = sobol.words(dimension, _as_uint32(address.word))
+  return Thresholds(sequence, shifts, draw_shifted, 'ssnn_sample_shifted')
 
 
-def shifted_words(
+def draw_shifted(
   sequence: jax.Array, shifts: jax.Array, num_neurons: int
 ) -> jax.Array:
   """Draws the thresholds of `shifted`.
 
   Args:
-    sequence: `[16]` uint32, the bit planes of the sequence in the word.
-    shifts: `[num_neurons]`, or `[1]` for all, uint32; bit q flips plane q.
+    sequence: `[16]` uint32, bit planes of the sequence in the word.
+    shifts: `[num_neurons]`, or `[1]` for all neurons, uint32; bit q flips
+      plane q.
     num_neurons: number of thresholds a tick.
 
   Returns:
@@ -291,14 +274,14 @@ def shifted_words(
 
 
 def _dimension(role, layer):
-  """Gives each train a dimension of the Sobol sequence, whatever the depth.
+  """Returns the Sobol dimension of a train, whatever the depth.
 
-  The first two, which are stratified jointly best, go to the two ends of the
-  first layer's synapses.
+  The first two dimensions, which are jointly stratified best, are the two ends
+  of the first layer's synapses.
   """
   if role == Role.ERROR:
     return 2 + 2 * layer if layer else 1
-  if role == Role.FORWARD:  # of layer 1 and up
+  if role == Role.FORWARD:  # of layer 1 and above
     return 1 + 2 * layer
   return {Role.INPUT: 0, Role.WINNER: 2, Role.DROPOUT: 0}[role]
 
@@ -306,17 +289,17 @@ def _dimension(role, layer):
 SAMPLERS = {'bernoulli': hashed, 'threefry': threefry, 'sobol': shifted}
 
 
-def make_sampler(name: str, use_kernels: bool = True) -> Sampler:
-  """Looks up a sampler.
+def _train_hash(keys, address, counters):
+  """Hashes counters under the key of a train."""
+  first, second, third = keys[address.layer, address.role]
+  return hashing.keyed_hash(counters, first, second, third)
 
-  Args:
-    name: a key of `SAMPLERS`.
-    use_kernels: whether its compiled kernel may draw, where there is one.
 
-  Returns:
-    The sampler.
-  """
-  sampler = SAMPLERS[name]
-  if use_kernels:
-    return sampler
-  return lambda *coordinates: sampler(*coordinates).replace(kernel=None)
+def _counters(position, num_neurons):
+  """Returns `[num_neurons]` counters of a sample's neurons in the batch."""
+  first = _as_uint32(position) * jnp.uint32(num_neurons)
+  return first + jnp.arange(num_neurons, dtype=jnp.uint32)
+
+
+def _as_uint32(index):
+  return jnp.asarray(index).astype(jnp.uint32)

@@ -1,18 +1,24 @@
-"""Training, evaluation and what is measured meanwhile."""
+"""Training, evaluation, metrics, neuron activity and data parallelism."""
 
 from ssnn_jax.training.epochs import EpochMetrics
-from ssnn_jax.training.epochs import Stream
-from ssnn_jax.training.epochs import TrainState
-from ssnn_jax.training.epochs import init_state
-from ssnn_jax.training.epochs import make_evaluate
-from ssnn_jax.training.epochs import make_optimizer
 from ssnn_jax.training.epochs import make_train_epoch
-from ssnn_jax.training.epochs import stream_key
+from ssnn_jax.training.evaluation import make_evaluate
+from ssnn_jax.training.fit import FitResult
+from ssnn_jax.training.fit import History
+from ssnn_jax.training.fit import fit
+from ssnn_jax.training.optimizers import make_optimizer
+from ssnn_jax.training.state import Stream
+from ssnn_jax.training.state import TrainState
+from ssnn_jax.training.state import init_state
+from ssnn_jax.training.state import stream_key
 
 __all__ = (
   'EpochMetrics',
+  'FitResult',
+  'History',
   'Stream',
   'TrainState',
+  'fit',
   'init_state',
   'make_evaluate',
   'make_optimizer',

@@ -1,4 +1,4 @@
-"""What a network gets right, and how far its update is from the gradient."""
+"""Metrics: predicted class, accuracy, loss and relative error of the update."""
 
 from typing import NamedTuple
 
@@ -11,15 +11,15 @@ from ssnn_jax.neuron import coincidence
 
 
 class Accuracy(NamedTuple):
-  """The fraction of samples classified correctly, read in three ways."""
+  """Fractions of samples classified correctly, with three readouts."""
 
-  winner: jax.Array  # most ticks won, ties by potential
-  potential: jax.Array  # highest potential at the end
-  rate: jax.Array  # the weights read as an ANN
+  winner: jax.Array  # class with most winning ticks, ties broken by potential
+  potential: jax.Array  # class with the highest final potential
+  rate: jax.Array | None  # class predicted by the ANN with the same weights
 
 
 def predict(inference: types.Inference) -> jax.Array:
-  """Takes the class that won most ticks; the potential breaks ties.
+  """Returns the class with most winning ticks; the potential breaks ties.
 
   Args:
     inference: `[B, C]` winner counts and potentials.
@@ -28,10 +28,10 @@ def predict(inference: types.Inference) -> jax.Array:
     `[B]` int32 classes.
 
   Example:
-    >>> said = ssnn_jax.Inference(
+    >>> inference = ssnn_jax.Inference(
     ...   winner_counts=jnp.array([[3, 5], [4, 4]]),
     ...   potential=jnp.array([[0.9, 0.8], [0.7, 0.6]]))
-    >>> ssnn_jax.training.metrics.predict(said)
+    >>> ssnn_jax.training.metrics.predict(inference)
     Array([1, 0], dtype=int32)
   """
   counts, potential = inference
@@ -40,14 +40,14 @@ def predict(inference: types.Inference) -> jax.Array:
 
 
 def cross_entropy(inference: types.Inference, labels: jax.Array) -> jax.Array:
-  """Takes the cross-entropy of the final potential of each sample, in nats.
+  """Computes the softmax cross-entropy of the final potentials.
 
   Args:
     inference: `[B, C]` winner counts and potentials.
-    labels: `[B]` classes.
+    labels: `[B]` integer classes.
 
   Returns:
-    `[B]` losses.
+    `[B]` losses, in nats.
   """
   return optax.softmax_cross_entropy_with_integer_labels(
     inference.potential, labels
@@ -63,38 +63,41 @@ def update_error(
   labels: jax.Array,
   num_draws: int,
 ) -> jax.Array:
-  """Measures how far a network's update is from a reference's gradient.
+  """Computes the relative error of a network's update of the weights.
 
-  The distance is the root mean square over all weights and over draws of the
-  spikes, relative to that of the gradient:
+  The error is the root mean square distance to the gradient over all weights
+  and over independent draws of the spikes, relative to the gradient:
 
     sqrt(mean_draws |update - gradient|^2) / |gradient|.
 
   Args:
     network: the network whose update is measured.
-    reference: the network whose update is the gradient; it draws nothing.
-    params: the parameters at which both are taken.
+    reference: the network whose update is the gradient, without randomness.
+    params: the parameters of both networks.
     key: PRNG key; consumed.
-    inputs: `[B, ...]` the probe batch, as `Network.learn` takes it.
-    labels: `[B]` its classes.
-    num_draws: independent draws of the spikes.
+    inputs: `[B, ...]` inputs of a batch, as for `Network.learn`.
+    labels: `[B]` integer classes.
+    num_draws: number of independent draws of the spikes.
 
   Returns:
-    The relative error; 0 is backpropagation itself.
+    The relative error, 0 for backpropagation.
   """
-
-  def weights(network, key):
-    update, _ = network.learn(params, key, inputs, labels)
-    return [layer.weights for layer in coincidence.as_gradient(update)]
-
-  gradient = weights(reference, key)
+  gradient = _weight_gradient(reference, params, key, inputs, labels)
 
   def squared_distance(draw):
-    update = weights(network, jax.random.fold_in(key, draw))
-    return sum(
-      jnp.sum((ours - exact) ** 2) for ours, exact in zip(update, gradient)
-    )
+    draw_key = jax.random.fold_in(key, draw)
+    update = _weight_gradient(network, params, draw_key, inputs, labels)
+    return _squared_norm(jax.tree.map(jnp.subtract, update, gradient))
 
   distances = jax.lax.map(squared_distance, jnp.arange(num_draws))
-  norm = sum(jnp.sum(exact**2) for exact in gradient)
-  return jnp.sqrt(jnp.mean(distances) / norm)
+  return jnp.sqrt(jnp.mean(distances) / _squared_norm(gradient))
+
+
+def _weight_gradient(network, params, key, inputs, labels):
+  """Returns the gradient that a network estimates, without biases."""
+  update, _ = network.learn(params, key, inputs, labels)
+  return [layer.weights for layer in coincidence.as_gradient(update)]
+
+
+def _squared_norm(arrays):
+  return sum(jnp.sum(array**2) for array in arrays)

@@ -1,12 +1,12 @@
-"""Many devices at one batch: each takes its part, and counts are summed.
+"""Data parallelism: the devices of a mesh share each batch.
 
-A program is written for one device and run by all of them, on the same
-arguments and with the same result. In between, where it names the axis of the
-mesh, a device treats its own part of each batch. Thresholds depend on a
-sample's position in the whole batch, and coincidences are integers, so that a
-network learns the same on any number of devices as far as these round the
-products of one sample alike. Errors of `update='rates'` and of the ANN are
-floats, and their sums differ in the last bits.
+All devices run the same program on the same arguments and return the same
+result. In between, each device processes its own shard of each batch.
+Thresholds depend on the position of a sample in the full batch, and the
+devices sum integer coincidences, so a network learns the same weights on any
+number of devices, provided that the products of one sample are rounded alike.
+With `update='rates'`, and for the ANN, the devices sum floats, whose last bits
+depend on the number of devices.
 """
 
 from collections.abc import Callable
@@ -25,17 +25,17 @@ AXIS = 'batch'
 def make_mesh(
   batch_size: int, devices: Sequence[jax.Device] | None = None
 ) -> jax.sharding.Mesh:
-  """Lays devices out along the axis that batches are cut on.
+  """Builds the mesh of the devices that share each batch.
 
   Args:
-    batch_size: samples of the batches that they are to share.
-    devices: the devices; None takes all, those of other processes too.
+    batch_size: number of samples in a batch.
+    devices: the devices; None for all devices of all processes.
 
   Returns:
-    The mesh, of one axis, `AXIS`.
+    The mesh, with the single axis `AXIS`.
 
   Raises:
-    UserError: if a batch cannot be cut into parts of one size.
+    UserError: if the number of devices does not divide the batch size.
   """
   devices = jax.devices() if devices is None else devices
   if batch_size % len(devices):
@@ -49,37 +49,37 @@ def make_mesh(
 def run_on(
   mesh: jax.sharding.Mesh, function: Callable[..., Any], **options: Any
 ) -> Callable[..., Any]:
-  """Compiles a function to be run by all devices of a mesh.
+  """Compiles a function for all devices of a mesh.
 
   Args:
     mesh: the devices.
-    function: pure; it may name `AXIS`, and what it returns must be the same on
-      all devices.
-    **options: for `jax.jit`.
+    function: pure function, which may use `AXIS`; its results must be the same
+      on all devices.
+    **options: options of `jax.jit`.
 
   Returns:
     The jitted function; arguments and results are the same on all devices.
   """
-  everywhere = jax.sharding.PartitionSpec()
+  replicated = jax.sharding.PartitionSpec()
   mapped = jax.shard_map(
     function,
     mesh=mesh,
-    in_specs=everywhere,
-    out_specs=everywhere,
-    check_vma=False,  # which wants every carry of a scan to be marked by hand
+    in_specs=replicated,
+    out_specs=replicated,
+    check_vma=False,  # the check needs annotations in every scan
   )
   return jax.jit(mapped, **options)
 
 
 def replicate(mesh: jax.sharding.Mesh, tree: Any) -> Any:
-  """Puts arrays on all devices of a mesh, whole.
+  """Copies arrays to all devices of a mesh.
 
   Args:
     mesh: the devices.
     tree: arrays, the same in every process.
 
   Returns:
-    The same tree, on the devices.
+    The same arrays on all devices.
   """
   target = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
 
@@ -91,18 +91,20 @@ def replicate(mesh: jax.sharding.Mesh, tree: Any) -> Any:
   return jax.tree.map(put, tree)
 
 
-def own_part(
+def local_shard(
   batches: jax.Array, axis_name: str | None, padding: int = 0
 ) -> jax.Array:
-  """Takes a device's own part of each batch, in order of the devices.
+  """Returns the shard of each batch that the current device processes.
+
+  Shards are in the order of the devices.
 
   Args:
-    batches: `[S, B]` what each sample of S batches has.
-    axis_name: axis of the mesh; None for a device that has all.
-    padding: what a part has for a sample too few.
+    batches: `[S, B]` values for the samples of S batches.
+    axis_name: axis of the mesh; None for a single device.
+    padding: value that fills up the last shards.
 
   Returns:
-    `[S, ceil(B / D)]` where D devices share a batch.
+    `[S, ceil(B / D)]` values, for D devices.
   """
   if axis_name is None:
     return batches
@@ -114,12 +116,12 @@ def own_part(
   return jax.lax.dynamic_slice_in_dim(padded, first, size, axis=1)
 
 
-def all_parts(tree: Any, axis_name: str | None) -> Any:
-  """Joins the parts of batches that devices have, in order of the devices.
+def gather_shards(tree: Any, axis_name: str | None) -> Any:
+  """Concatenates the shards of all devices, in the order of the devices.
 
   Args:
-    tree: arrays `[S, B / D]`.
-    axis_name: axis of the mesh; None for a device that has all.
+    tree: arrays `[S, B / D]` of the current device, for D devices.
+    axis_name: axis of the mesh; None for a single device.
 
   Returns:
     The same tree of arrays `[S, B]`, the same on all devices.

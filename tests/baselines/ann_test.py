@@ -21,7 +21,7 @@ class AnnTest(parameterized.TestCase):
     points = jnp.array([low, high, -9.0, 0.4, 9.0])
     activation = ann.activation(function)
     slopes = jax.vmap(jax.grad(activation))(points)
-    np.testing.assert_array_equal(slopes, function.gate(points))
+    np.testing.assert_array_equal(slopes, function.derivative(points))
     np.testing.assert_array_equal(slopes[:2], 0.0)
     np.testing.assert_array_equal(
       activation(points), function.probability(points)
@@ -29,7 +29,7 @@ class AnnTest(parameterized.TestCase):
 
   def test_winner_counts_are_expected_ones(self):
     built = ssnn_jax.ann(ssnn_jax.NetworkConfig((5, 4, 3), num_steps=10))
-    images, _ = networks.batch(5, 3)
+    images, _ = networks.batch(sizes=(5, 4, 3))
     params, key = built.init(jax.random.key(0)), jax.random.key(2)
     inference = networks.jit(built.infer)(params, key, images)
     np.testing.assert_allclose(

@@ -20,7 +20,7 @@ from tests.testing.networks import jit
 SIZES = (8, 7, 6, 3)
 CONFIG = ssnn_jax.NetworkConfig(SIZES, num_steps=40, window=5, gain=2.0)
 KEY = jax.random.key(2)
-BATCH = batch(SIZES[0], SIZES[-1], size=5)
+BATCH = batch(sizes=SIZES)
 PARAMS = network.init(CONFIG, jax.random.key(0))
 FEEDBACK = network.init(CONFIG, jax.random.key(3))
 
@@ -48,7 +48,7 @@ def layers_differ(ours, theirs):
 
 class FeedbackAlignmentTest(absltest.TestCase):
   def test_with_the_parameters_equals_the_spiking_network(self):
-    spiking = ssnn_jax.ssnn(CONFIG, separate=True)
+    spiking = ssnn_jax.ssnn(CONFIG, separate_signs=True)
     assert_equal(learn(PARAMS), jit(spiking.learn)(PARAMS, KEY, *BATCH))
 
   def test_feedback_changes_only_counts_of_hidden_layers(self):

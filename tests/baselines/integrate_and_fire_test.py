@@ -14,7 +14,7 @@ from ssnn_jax import types
 from ssnn_jax.baselines import integrate_and_fire
 from tests.testing import integrate_and_fire as reference
 from tests.testing import networks
-from tests.testing import trains
+from tests.testing.coincidences import pack
 
 KEY = jax.random.key(2)
 
@@ -75,7 +75,7 @@ class InputsTest(parameterized.TestCase):
       tau=reference.HALF_LIFE,
       sampler=sampler,
     )
-    images, _ = networks.batch(4, 4, size=3)
+    images, _ = networks.batch(3, config.layer_sizes)
     params = (types.LayerParams(jnp.eye(4), jnp.zeros(4)),)
     spiking = networks.jit(ssnn_jax.ssnn(config).infer)(params, KEY, images)
     found = np.asarray(input_spikes(config, images))
@@ -91,7 +91,7 @@ class InputsTest(parameterized.TestCase):
   def test_given_spikes_are_kept_up_to_the_last_tick(self):
     config = ssnn_jax.NetworkConfig((4, 3), num_steps=40)
     given = np.random.default_rng(0).integers(0, 2, (2, 64, 4))
-    found = input_spikes(config, trains.pack(given))
+    found = input_spikes(config, pack(given))
     self.assertEqual(found.dtype, jnp.float32)
     np.testing.assert_array_equal(found, given[:, :40])
 

@@ -19,7 +19,7 @@ from tests.testing import networks
 CONFIG = ssnn_jax.NetworkConfig((8, 6, 3), num_steps=40, dropout=0.2)
 PARAMS = network.init(CONFIG, jax.random.key(0))
 KEY = jax.random.key(2)
-BATCH = networks.batch(8, 3)
+BATCH = networks.batch(size=12, sizes=CONFIG.layer_sizes)
 
 
 @functools.cache

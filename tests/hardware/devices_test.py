@@ -132,9 +132,9 @@ class IdealTest(parameterized.TestCase):
     images = jax.random.uniform(jax.random.key(1), (16, 6))
 
     def make(device):
-      separate = devices.as_device(device(1.0)).is_separate
+      separate_signs = devices.as_device(device(1.0)).is_separate
       config = ssnn_jax.NetworkConfig((6, 3), num_steps=8)
-      network = ssnn_jax.ssnn(config, separate=separate)
+      network = ssnn_jax.ssnn(config, separate_signs=separate_signs)
       epoch = training.make_train_epoch(network, device(1.0), batch_size=4)
       train = jax.jit(lambda state: epoch(state, images, jnp.arange(16) % 3)[0])
       return lambda rate: (

@@ -9,17 +9,18 @@ import numpy as np
 from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.neuron import coincidence
-from tests.testing.trains import REPRESENTATIONS
-from tests.testing.trains import count
-from tests.testing.trains import packed
-from tests.testing.trains import random_trains
+from tests.testing.coincidences import count
+from tests.testing.coincidences import packed
+from tests.testing.coincidences import random_trains
+
+REPRESENTATIONS = ('dense', 'packed', 'auto')
 
 
 class CoincidenceTest(parameterized.TestCase):
   @parameterized.product(
     representation=REPRESENTATIONS, num_steps=(1, 7, 32, 33, 100)
   )
-  def test_counts_are_the_definition(self, representation, num_steps):
+  def test_counts_match_their_definition(self, representation, num_steps):
     pre, errors = random_trains(num_steps, 5, num_steps, 11, 6)
     counts = count(*packed(pre, errors), representation)
     np.testing.assert_array_equal(
@@ -38,7 +39,7 @@ class CoincidenceTest(parameterized.TestCase):
     np.testing.assert_array_equal(counts.weights, expected)
 
   @parameterized.parameters(*REPRESENTATIONS)
-  def test_a_batch_counts_the_sum_of_its_samples(self, representation):
+  def test_batch_counts_are_sums_over_samples(self, representation):
     pre, streams = packed(*random_trains(1, 8, 40, 13, 5))
     whole = count(pre, streams, representation)
     parts = [
@@ -53,7 +54,7 @@ class CoincidenceTest(parameterized.TestCase):
     jax.tree.map(np.testing.assert_array_equal, whole, total)
 
   @parameterized.parameters(*REPRESENTATIONS)
-  def test_counts_are_added_to_those_before(self, representation):
+  def test_counts_are_added_to_previous_counts(self, representation):
     pre, streams = packed(*random_trains(1, 8, 40, 13, 5))
     once = count(pre, streams, representation)
     twice = coincidence.count_coincidences(once, pre, streams, representation)
@@ -74,7 +75,7 @@ class CoincidenceTest(parameterized.TestCase):
     spread = variance * np.sqrt((kurtosis - 1) / 20_000)
     self.assertLess(abs(counts.var(ddof=1) - variance), 5 * spread)
 
-  def test_rates_are_expected_counts(self):
+  def test_rates_give_expected_counts(self):
     rng = np.random.default_rng(0)
     rates = rng.random((3, 4, 5))
     positive, negative = rng.random((2, 3, 4, 2))
@@ -91,7 +92,7 @@ class CoincidenceTest(parameterized.TestCase):
       counts.biases, 1 + np.einsum('bwj->j', errors), rtol=1e-5
     )
 
-  def test_as_gradient_merges_and_scales(self):
+  def test_as_gradient_subtracts_and_scales(self):
     layer = types.LayerParams(jnp.array([[4, 6]]), jnp.array([5, 1]))
     other = types.LayerParams(jnp.array([[1, 8]]), jnp.array([2, 1]))
     unit = types.LayerParams(jnp.float32(0.5), jnp.float32(0.25))

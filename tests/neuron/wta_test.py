@@ -1,4 +1,4 @@
-"""Tests for the winner-take-all and the errors that it makes."""
+"""Tests for the winner-take-all and its error streams."""
 
 from absl.testing import absltest
 from absl.testing import parameterized
@@ -20,21 +20,21 @@ POTENTIALS = {
 
 
 def present(potential, num_steps=64, num_samples=1, sampler='bernoulli'):
-  """Samples the winners of `[S, K, C]` and the window they belong to."""
+  """Samples winners `[S, K, C]`; returns them and their window."""
   schedule = spikes.Schedule(num_steps, num_steps)
   block = spikes.block(schedule, 0)
   window = jax.tree.map(lambda leaf: leaf[0], block.windows)
 
   keys = thresholds.make_keys(jax.random.key(0), 1)
-  make, role = thresholds.make_sampler(sampler), thresholds.Role.WINNER
+  sampler = thresholds.make_sampler(sampler)
 
-  def one(position):
-    source = jax.vmap(lambda word: make(keys, role, 0, word, position, 1))(
-      block.words
-    )
+  def sample(position):
+    role = thresholds.Role.WINNER
+    address = thresholds.Address(role, 0, block.words, position)
+    source = thresholds.of_words(sampler, keys, address, 1)
     return wta.winner_take_all(source, jnp.array(potential), window)
 
-  return jax.vmap(one)(jnp.arange(num_samples)), window
+  return jax.vmap(sample)(jnp.arange(num_samples)), window
 
 
 class WinnerTakeAllTest(parameterized.TestCase):
@@ -46,7 +46,7 @@ class WinnerTakeAllTest(parameterized.TestCase):
     np.testing.assert_array_equal(ticks[:, num_steps:], 0)
 
   @parameterized.product(name=list(POTENTIALS), sampler=('bernoulli', 'sobol'))
-  def test_wins_are_softmax(self, name, sampler):
+  def test_win_rates_are_softmax(self, name, sampler):
     winners, _ = present(POTENTIALS[name], num_samples=20_000, sampler=sampler)
     statistics.assert_mean_within(
       jax.vmap(spikes.count)(winners) / 64,
@@ -65,7 +65,7 @@ class WinnerTakeAllTest(parameterized.TestCase):
     )
     target = np.arange(4) == label
     np.testing.assert_array_equal(positive - negative, ticks - target)
-    # At most one spike a tick in each stream, and none when right.
+    # One spike in each stream at a tick with a wrong winner, otherwise none.
     wrong = 1 - ticks[..., label]
     np.testing.assert_array_equal(positive.sum(axis=-1), wrong)
     np.testing.assert_array_equal(negative.sum(axis=-1), wrong)

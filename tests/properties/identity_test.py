@@ -19,7 +19,7 @@ RATES = {'forward': 'rates', 'backward': 'rates', 'update': 'rates'}
 ONE, THREE = (20, 15, 4), (20, 14, 12, 10, 4)
 SIGMOID = firing.FiringFunction(
   probability=jax.nn.sigmoid,
-  gate=lambda v: jax.nn.sigmoid(v) * jax.nn.sigmoid(-v),
+  derivative=lambda v: jax.nn.sigmoid(v) * jax.nn.sigmoid(-v),
 )
 # Each pair of values of depth, gain and dropout occurs.
 ARCHITECTURES = (
@@ -65,7 +65,7 @@ def make_config(layer_sizes=ONE, **options):
 class IdentityTest(parameterized.TestCase):
   def assert_learns_by_bp(self, config, *builds):
     params = network.init(config, jax.random.key(0))
-    batch = networks.batch(config.layer_sizes[0], config.layer_sizes[-1])
+    batch = networks.batch(size=12, sizes=config.layer_sizes)
     exact = networks.jit(functools.partial(oracle.bp_gradient, config))(
       params, KEY, *batch
     )

@@ -9,20 +9,21 @@ from absl.testing import parameterized
 import jax
 import numpy as np
 
-from tests.testing import trains
+from tests.testing import coincidences
 
+REPRESENTATIONS = ('dense', 'packed', 'auto')
 B, T, I, J = 3, 70, 6, 5  # noqa: E741
 
 
 def count(pre, errors, representation):
-  counts = trains.count(*trains.packed(pre, errors), representation)
+  counts = coincidences.count(*coincidences.packed(pre, errors), representation)
   return jax.tree.map(np.asarray, counts)
 
 
 class LocalTest(parameterized.TestCase):
-  @parameterized.product(representation=trains.REPRESENTATIONS, seed=(0, 1, 2))
+  @parameterized.product(representation=REPRESENTATIONS, seed=(0, 1, 2))
   def test_presynaptic_spike_changes_only_its_row(self, representation, seed):
-    pre, errors = trains.random_trains(seed, B, T, I, J)
+    pre, errors = coincidences.random_trains(seed, B, T, I, J)
     before = count(pre, errors, representation)
     rng = np.random.default_rng(seed)
     b, t, i = rng.integers(B), rng.integers(T), rng.integers(I)
@@ -33,9 +34,9 @@ class LocalTest(parameterized.TestCase):
     np.testing.assert_array_equal(after.weights - before.weights, expected)
     np.testing.assert_array_equal(after.biases, before.biases)
 
-  @parameterized.product(representation=trains.REPRESENTATIONS, seed=(0, 1, 2))
+  @parameterized.product(representation=REPRESENTATIONS, seed=(0, 1, 2))
   def test_error_spike_changes_only_its_column(self, representation, seed):
-    pre, errors = trains.random_trains(seed, B, T, I, J)
+    pre, errors = coincidences.random_trains(seed, B, T, I, J)
     rng = np.random.default_rng(seed)
     b, t, j = rng.integers(B), rng.integers(T), rng.integers(J)
     errors[b, t, j] = 1

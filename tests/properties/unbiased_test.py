@@ -144,7 +144,7 @@ class UnbiasedTest(parameterized.TestCase):
 
 def make_open_gate():
   """Returns the clip function with a gate that is always open."""
-  return firing.clip()._replace(gate=jnp.ones_like)
+  return firing.clip()._replace(derivative=jnp.ones_like)
 
 
 def swap_streams(split):

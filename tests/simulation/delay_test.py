@@ -15,8 +15,8 @@ from ssnn_jax.neuron import firing
 from ssnn_jax.spikes import thresholds
 from tests.testing import networks
 from tests.testing import oracle
+from tests.testing.coincidences import pack
 from tests.testing.networks import jit
-from tests.testing.trains import pack
 
 KEY = jax.random.key(2)
 Role = thresholds.Role
@@ -38,7 +38,8 @@ def draw_thresholds(sizes, num_steps, batch_size):
   @jit
   def draw(positions, words):
     def planes(train, position, word):
-      source = make(keys, *train, word, position, trains[train])
+      address = thresholds.Address(*train, word, position)
+      source = make(keys, address, trains[train])
       return source.draw(source.shared, source.own, trains[train])
 
     def of_batch(train):
@@ -178,9 +179,9 @@ class TickByTickTest(parameterized.TestCase):
       output_errors=output_errors,
     )
     params = make_open_params(config)
-    images, labels = networks.batch(5, 3, size=3)
+    images, labels = networks.batch(3, config.layer_sizes)
     (update, inference), (both, wins) = (
-      jit(ssnn_jax.ssnn(config, separate=True).learn)(
+      jit(ssnn_jax.ssnn(config, separate_signs=True).learn)(
         params, KEY, images, labels
       ),
       simulate(config, params, images, labels),
@@ -207,7 +208,7 @@ class WindowsTest(parameterized.TestCase):
     train = np.zeros((1, 70, 3), int)
     train[0, :window, 0] = train[0, first_tick:, 1] = train[:, :, 2] = 1
     params = (types.LayerParams(jnp.zeros((3, 2)), jnp.array([200.0, 0.0])),)
-    update, inference = jit(ssnn_jax.ssnn(config, separate=True).learn)(
+    update, inference = jit(ssnn_jax.ssnn(config, separate_signs=True).learn)(
       params, KEY, pack(train), jnp.array([1])
     )
     spikes = np.array([0, 70 - first_tick, 70 - window])

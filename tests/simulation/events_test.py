@@ -1,4 +1,4 @@
-"""Tests of networks that are shown spikes instead of rates."""
+"""Tests of networks whose inputs are spike trains."""
 
 import functools
 
@@ -20,7 +20,7 @@ LABELS = np.arange(BATCH_SIZE) % 4
 
 
 def make(num_steps, **fields):
-  """Makes a network's configuration, its functions and parameters."""
+  """Builds a network; returns its configuration, functions and parameters."""
   config = ssnn_jax.NetworkConfig(SIZES, num_steps=num_steps, **fields)
   network = ssnn_jax.ssnn(config)
   return config, network, network.init(jax.random.key(7))
@@ -39,15 +39,15 @@ def pack(trains):
 
 @functools.partial(jax.jit, static_argnames='config')
 def sampled_inputs(config, key, images):
-  """Samples the spikes that a network draws for the pixels of images."""
+  """Samples the input spikes of a network for a batch of images."""
   keys = thresholds.make_keys(key, len(config.layer_sizes))
   num_words = -(-config.num_steps // spikes.TICKS_PER_WORD)
   words = jnp.arange(num_words)
-  mask = spikes.bits_before(config.num_steps, words)
+  mask = spikes.mask_before(config.num_steps, words)
 
   def sample(position, rates):
-    sources = forward.make_sources(config, keys, position, words)
-    source = sources(thresholds.Role.INPUT, 0, SIZES[0])
+    draw = forward.make_draw(config, keys, words, position)
+    source = draw(thresholds.Role.INPUT, 0, SIZES[0])
     fire = jax.vmap(spikes.fire, in_axes=(0, None, 0))
     return fire(source, rates, mask)
 
@@ -65,7 +65,7 @@ class EventsNetworkTest(parameterized.TestCase):
     (70, 40, 'mean'),
     (33, 32, 'memoryless'),
   )
-  def test_given_spikes_do_what_the_same_sampled_ones_do(
+  def test_given_trains_equal_the_same_sampled_trains(
     self, num_steps, window, integration
   ):
     config, network, params = make(
@@ -80,9 +80,7 @@ class EventsNetworkTest(parameterized.TestCase):
     assert_same(shown[1], jax.jit(network.infer)(params, key, trains))
 
   @parameterized.parameters(31, 64)
-  def test_on_rates_the_update_is_the_gradient_at_the_mean_over_ticks(
-    self, num_steps
-  ):
+  def test_updates_on_rates_are_gradients_at_the_mean_rates(self, num_steps):
     fields = dict.fromkeys(('forward', 'backward', 'update'), 'rates')
     config, network, params = make(num_steps, input_gain=3.0, **fields)
     trains, key = random_spikes(num_steps), jax.random.key(0)
@@ -97,7 +95,7 @@ class EventsNetworkTest(parameterized.TestCase):
       atol=1e-6,
     )
 
-  def test_the_ann_sees_the_mean_over_ticks_with_the_same_gain(self):
+  def test_ann_reads_mean_rates_with_the_input_gain(self):
     config, _, params = make(48, input_gain=3.0)
     ann, trains = ssnn_jax.ann(config), random_spikes(48)
     rates = trains.mean(axis=1, dtype=np.float32)
@@ -111,9 +109,9 @@ class EventsNetworkTest(parameterized.TestCase):
     )
 
   @parameterized.parameters('dense', 'packed')
-  def test_a_synapse_counts_the_true_events_and_nothing_else(self, kind):
+  def test_coincidences_are_with_the_given_events(self, kind):
     # With weights of 0 the errors do not depend on the inputs, so the counts of
-    # a train are the sum of those of its ticks: each tick alone is asked for.
+    # a train are the sum of the counts of its ticks.
     config = ssnn_jax.NetworkConfig((1, 4), num_steps=40, representation=kind)
     network = ssnn_jax.ssnn(config)
     params = jax.tree.map(jnp.zeros_like, network.init(jax.random.key(0)))
@@ -126,7 +124,7 @@ class EventsNetworkTest(parameterized.TestCase):
 
     alone = [counts(tick) for tick in np.eye(40, dtype=np.uint8)]
     by_tick = np.array([weights[0] for weights, _ in alone])
-    # A wrong winner is one error spike for it and one against the target.
+    # A wrong winner makes one error spike of either sign.
     self.assertTrue((by_tick.sum(axis=1) == 0).all())
     self.assertTrue((np.abs(by_tick).sum(axis=1) <= 2).all())
     self.assertGreater(np.abs(by_tick).sum(), 0)
@@ -138,9 +136,7 @@ class EventsNetworkTest(parameterized.TestCase):
     np.testing.assert_array_equal(everything[0], biases)
 
   @parameterized.parameters('mean', 'leaky')
-  def test_time_is_invisible_to_one_window_and_visible_to_short_ones(
-    self, integration
-  ):
+  def test_order_of_ticks_matters_to_short_windows_only(self, integration):
     trains = random_spikes(64)
     order = np.random.RandomState(3).permutation(64)
     inputs, shuffled = pack(trains), pack(trains[:, order])
@@ -156,7 +152,7 @@ class EventsNetworkTest(parameterized.TestCase):
       else:
         self.assertFalse((found.potential == ordered.potential).all())
 
-  def test_ticks_past_the_end_are_not_presented(self):
+  def test_ticks_past_the_end_are_ignored(self):
     config, network, params = make(40)
     trains = random_spikes(64)
     cut = trains.copy()
@@ -179,13 +175,13 @@ class EventsNetworkTest(parameterized.TestCase):
     ),
     (32, (5, 9), r'shape \(5, 9\); expected \[B, 1, I\]'),
   )
-  def test_trains_of_another_shape_are_refused(self, num_steps, shape, message):
+  def test_trains_of_wrong_shape_are_refused(self, num_steps, shape, message):
     config, network, params = make(num_steps)
     for built in (network, ssnn_jax.ann(config)):
       with self.assertRaisesRegex(ssnn_jax.UserError, message):
         built.infer(params, jax.random.key(0), np.zeros(shape, np.uint32))
 
-  def test_seeds_side_by_side_are_seeds_alone(self):
+  def test_vmapped_seeds_equal_single_seeds(self):
     _, network, params = make(32, dropout=0.5, input_gain=2.0)
     inputs = pack(random_spikes(32))
     keys = jax.random.split(jax.random.key(0), 2)

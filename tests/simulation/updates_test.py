@@ -1,7 +1,6 @@
-"""Tests of what is written: spikes that are thinned, and pulses."""
+"""Tests of updates: presynaptic spikes that write, and device pulses."""
 
 import functools
-from unittest import mock
 
 from absl.testing import absltest
 from absl.testing import parameterized
@@ -14,15 +13,13 @@ from ssnn_jax import network as network_lib
 from ssnn_jax import types
 from ssnn_jax.hardware import devices
 from ssnn_jax.hardware.device_config import DeviceConfig
-from ssnn_jax.simulation import updates
-from tests import network_test
 from tests.testing import statistics
+from tests.testing.networks import jit
 
-jit = functools.partial(jax.jit, compiler_options=network_test.QUICKLY)
 SIZES = (6, 5, 3)
 BATCH_SIZE = 8
 STEP = 2.0**-8
-# What a coincidence asks for, in an update of 40 ticks and 8 samples.
+# Gradient of one coincidence, in an update of 40 ticks and 8 samples.
 UNIT = 1 / (40 * BATCH_SIZE)
 
 
@@ -33,10 +30,10 @@ def batch(size=BATCH_SIZE):
 
 
 @functools.cache
-def make(separate=True, num_steps=40, window=8, **options):
-  """Makes a network, its parameters and how it learns."""
+def make(separate_signs=True, num_steps=40, window=8, **options):
+  """Builds a network; returns its parameters and its jitted learn."""
   config = ssnn_jax.NetworkConfig(SIZES, num_steps, window, **options)
-  network = ssnn_jax.ssnn(config, separate=separate)
+  network = ssnn_jax.ssnn(config, separate_signs=separate_signs)
   params = network_lib.init(config, jax.random.key(0))
   params = jax.tree.map(lambda w: jnp.round(w / STEP) * STEP, params)
   hidden = params[0]._replace(biases=params[0].biases + 0.5)  # gates are open
@@ -55,7 +52,7 @@ def learn(pulse_gradient=None, size=BATCH_SIZE, seed=2, **options):
 
 @functools.cache
 def learn_often(ratio, num_keys=200, **options):
-  """Learns where a coincidence asks for so many pulses, `[keys, ...]`."""
+  """Learns with many keys, at a ratio of pulses per coincidence."""
   made = [learn(UNIT / ratio, seed=k, **options) for k in range(num_keys)]
   return jax.tree.map(lambda *leaves: np.stack(leaves), *made)
 
@@ -73,32 +70,34 @@ def total(counts):
 
 
 class ThinningTest(parameterized.TestCase):
-  def test_what_is_written_is_a_part_of_the_coincidences(self):
-    all_of_it, written = learn(UNIT), learn(4 * UNIT)
+  def test_written_coincidences_are_a_subset(self):
+    everything, written = learn(UNIT), learn(4 * UNIT)
     for name in ('positive', 'negative'):
-      for ours, theirs in zip(getattr(written, name), getattr(all_of_it, name)):
+      for ours, theirs in zip(
+        getattr(written, name), getattr(everything, name)
+      ):
         part, whole = ours.weights, theirs.weights
         self.assertTrue(np.all((part >= 0) & (part <= whole)))
         self.assertBetween(part.sum(), 1, whole.sum() - 1)
-        # Errors lose no spike, of which biases count all.
+        # Error spikes are not dropped, and biases count all of them.
         np.testing.assert_array_equal(ours.biases, theirs.biases)
 
   @parameterized.parameters('bernoulli', 'sobol')
-  def test_the_share_is_right(self, sampler):
-    # A quarter of each synapse's coincidences of each sign, one by one also
-    # where trains are evenly spread.
-    all_of_it, written = (
+  def test_fraction_of_written_coincidences(self, sampler):
+    # A quarter of each synapse's coincidences of each sign, independently also
+    # with low-discrepancy trains.
+    everything, written = (
       learn_often(ratio, 60, sampler=sampler) for ratio in (1.0, 0.25)
     )
     for name in ('positive', 'negative'):
-      for part, whole in zip(getattr(written, name), getattr(all_of_it, name)):
+      for part, whole in zip(getattr(written, name), getattr(everything, name)):
         whole, part = (layer.weights.sum(axis=0) for layer in (whole, part))
         self.assertGreater(whole.sum(), 1000)
         bound = 5 * np.sqrt(whole * 0.25 * 0.75)
         self.assertTrue(np.all(np.abs(part - whole / 4) <= bound))
 
   @parameterized.parameters(0.3, 1.7)
-  def test_the_gradient_stays_unbiased(self, ratio):
+  def test_dropped_writes_keep_the_gradient_unbiased(self, ratio):
     ours, theirs = (
       jax.tree.map(
         lambda p, n, u: (p - n) * u[(...,) + (None,) * (p.ndim - 1)],
@@ -111,20 +110,20 @@ class ThinningTest(parameterized.TestCase):
       self.assertEqual(np.std(a - b) > 0.3 * UNIT, a.ndim == 3)  # not biases
 
   @parameterized.parameters(0.013, 0.37, 1.0, 2.0, 2.6, 300.5)
-  def test_a_coincidence_is_a_whole_number_of_pulses(self, ratio):
+  def test_coincidences_are_whole_numbers_of_pulses(self, ratio):
     update, pulses = learn(UNIT / ratio), np.ceil(ratio)
     rounding = 2.0**-17 / (ratio / pulses) + 1e-6  # of the share
     for unit, each in zip(update.unit, update.pulses):
       made = unit.weights * ratio / UNIT
       np.testing.assert_allclose(made, pulses, rtol=rounding)
       self.assertEqual((each.weights, each.weights.dtype), (pulses, np.int32))
-      # Of biases no spike is dropped, and pulses may be broken.
+      # The input of the biases is not dropped; their pulses are fractional.
       np.testing.assert_allclose(unit.biases, UNIT, rtol=1e-6)
       np.testing.assert_allclose(each.biases, ratio, rtol=1e-6)
 
   @parameterized.parameters((0.3, 0.0009375), (0.37, 0.00115625))
-  def test_rounding_makes_no_pulse_more(self, rate, step):
-    # A coincidence asks for one step, but for the last bit.
+  def test_rounding_errors_request_no_extra_pulse(self, rate, step):
+    # One step a coincidence, except for the last bit.
     self.assertAlmostEqual(rate * UNIT, step, places=12)
     device = devices.make_resistive(DeviceConfig(dw_min=step), rate)
     state = device.init(jax.random.key(0), make()[0])[1]
@@ -132,7 +131,7 @@ class ThinningTest(parameterized.TestCase):
     self.assertEqual(int(update.pulses[0].weights), 1)
     assert_same(signed(update), signed(learn(UNIT)))
 
-  def test_a_pulse_for_each_coincidence_changes_nothing(self):
+  def test_one_pulse_for_each_coincidence_writes_all(self):
     params, run = make()
     args = params, jax.random.key(2), *batch()
     plain, seen = run(*args)
@@ -140,59 +139,41 @@ class ThinningTest(parameterized.TestCase):
     assert_same(seen, still_seen)
     assert_same(plain._replace(pulses=written.pulses), written)
     thinned, still_seen = run(*args, pulse_gradient=jnp.float32(4 * UNIT))
-    assert_same(seen, still_seen)  # which is what the network has done
+    assert_same(seen, still_seen)
     self.assertLess(total(thinned.positive), total(plain.positive))
 
-  def test_representations_and_kernels_write_the_same(self):
-    options = dict(representation='dense', kernels=False)  # or else neither
+  def test_representations_and_kernels_write_the_same_coincidences(self):
+    options = dict(representation='dense', kernels=False)
     assert_same(learn(4 * UNIT, **options), learn(4 * UNIT))
 
-  def test_update_on_rates_is_not_thinned(self):
+  def test_updates_on_rates_write_everything(self):
     ours, theirs = (learn(given, update='rates') for given in (None, 4 * UNIT))
     assert_same(ours, theirs)
 
 
 class SeparateTest(parameterized.TestCase):
-  def test_counts_apart_differ_by_the_signed_ones(self):
+  def test_separate_counts_differ_by_the_signed_counts(self):
     for gradient in (0.4 * UNIT, 4 * UNIT):
-      update, alone = learn(gradient), learn(gradient, separate=False)
+      update, alone = learn(gradient), learn(gradient, separate_signs=False)
       assert_same(signed(update), alone.positive)
       self.assertIsNone(alone.negative)
       for counts in (update.positive, update.negative):
         self.assertGreaterEqual(min(map(np.min, jax.tree.leaves(counts))), 0)
 
-  def test_over_windows_a_hidden_error_may_change_its_sign(self):
+  def test_errors_of_a_synapse_change_sign_between_windows(self):
     update = learn(0.05, size=1, num_steps=20, window=1, seed=1)
     both = jax.tree.map(np.minimum, update.positive, update.negative)
     self.assertGreater(total(both[0]), 0)
 
-  def test_one_sample_in_one_window_is_counted_as_many_are(self):
-    # There hidden layers count the difference only.
-    params, run = make(num_steps=20, window=20)
-    config = ssnn_jax.NetworkConfig(SIZES, 20, 20)
-    network = ssnn_jax.ssnn(config, separate=True)
-    plain = updates.no_counts
-    generally = jit(network.learn)
-    for seed in range(3):
-      args = params, jax.random.key(seed), *batch(1)
-      for gradient in (1 / 20, 0.2):
-        given = dict(pulse_gradient=jnp.float32(gradient))
-        with mock.patch.object(
-          updates, 'no_counts', lambda *args: plain(*args[:-1], 2)
-        ):
-          expected = generally(*args, **given)
-        assert_same(run(*args, **given), expected)
-      self.assertGreater(total(expected[0].negative[0]), 0)
-
 
 def array_update(up, down, shape, unit):
-  """The same counts at all devices of an array."""
+  """Returns an update with equal counts for all devices of an array."""
   counts = ((jnp.full(shape, count),) for count in (down, up))
   return types.Update(*counts, (jnp.float32(unit),))
 
 
 def train_step(config, update, params, rate):
-  """Writes an update; returns the weights after it, leaf by leaf."""
+  """Writes an update; returns the weights of all arrays."""
   device = devices.make_resistive(config, rate)
   state = device.init(jax.random.key(3), params)[1]
   after, _ = jit(device.update)(jax.random.key(4), update, state, params)
@@ -201,10 +182,10 @@ def train_step(config, update, params, rate):
 
 class PulsesTest(parameterized.TestCase):
   @parameterized.parameters('spikes', 'rates')
-  def test_with_fixed_steps_a_coincidence_is_a_pulse(self, use):
+  def test_single_pulses_make_one_step_for_each_coincidence(self, use):
     params, update = make(update=use)[0], learn(update=use)
     config = DeviceConfig(dw_min=STEP, protocol='fixed_step')
-    after = train_step(config, update, params, rate=123.0)  # which is not used
+    after = train_step(config, update, params, rate=123.0)  # unused
     negative = jax.tree.leaves(jax.tree.map(np.negative, signed(update)))
     for now, before, asked in zip(after, jax.tree.leaves(params), negative):
       pulses = (now - before) / STEP
@@ -216,15 +197,17 @@ class PulsesTest(parameterized.TestCase):
         self.assertGreater(np.abs(pulses).max(), 1.0)
 
   @parameterized.parameters(
-    # Ratios of what a coincidence asks for to a step, below and above 1.
+    # Ratios of requested change to step, below and above 1.
     (0.013, 7, 2),
     (0.37, 0, 5),
     (2.6, 4, 9),
-    # Counts that are expected, of rates.
+    # Expected counts of rates.
     (0.37, 0.21, 0.93),
     (2.6, 1.3, 0.0),
   )
-  def test_pulses_are_whole_and_unbiased(self, ratio, up, down):
+  def test_pulses_are_whole_numbers_with_the_requested_mean(
+    self, ratio, up, down
+  ):
     rate, shape = 0.5, (200, 250)
     update = array_update(up, down, shape, ratio * STEP / rate)
     zeros = jax.tree.map(jnp.zeros_like, update.positive)
@@ -235,7 +218,7 @@ class PulsesTest(parameterized.TestCase):
     gradient = float(ssnn_jax.as_gradient(update)[0][0, 0])
     statistics.assert_mean_within(pulses, -rate * gradient / STEP)
 
-  def test_an_update_on_rates_is_unbiased_over_keys(self):
+  def test_updates_on_rates_are_unbiased_over_keys(self):
     params, update = make(update='rates')[0], learn(update='rates')
     device = devices.make_resistive(DeviceConfig(dw_min=STEP), 0.3)
     state = device.init(jax.random.key(3), params)[1]
@@ -253,9 +236,9 @@ class PulsesTest(parameterized.TestCase):
       np.testing.assert_array_equal(pulses, np.round(pulses))
       statistics.assert_mean_within(pulses, -0.3 / STEP * gradient)
 
-  def test_fine_steps_come_within_one_of_the_limit(self):
-    # Numbers of pulses up and down are rounded by the same random number, so
-    # that their difference is less than 1 from what is asked.
+  def test_fine_steps_are_within_one_step_of_the_limit(self):
+    # Up and down pulses are rounded by the same random number, so that their
+    # difference is within 1 of the requested number.
     fine = 2.0**-16
     params, update = make(update='rates')[0], learn(update='rates')
     coarse, exact = (
@@ -265,8 +248,8 @@ class PulsesTest(parameterized.TestCase):
     distance = max(np.abs(a - b).max() for a, b in zip(coarse, exact))
     self.assertBetween(distance, fine / 4, fine * 1.01)
 
-  def test_where_steps_divide_what_is_asked_fine_steps_are_the_limit(self):
-    # A coincidence asks for 2.5 / 320, which is 2**9 of these steps exactly.
+  def test_steps_that_divide_the_requested_change_equal_the_limit(self):
+    # One coincidence requests 2.5 / 320, exactly 2**9 steps.
     fine, rate = 2.0**-16, 2.5
     params = make()[0]
     update = learn(fine / rate)
@@ -276,20 +259,20 @@ class PulsesTest(parameterized.TestCase):
     )
     assert_same(ours, theirs)
 
-  def test_fine_steps_are_as_many_as_are_asked(self):
-    # A coincidence asks for a step and a half: three of four write two.
+  def test_number_of_fine_steps_has_the_requested_mean(self):
+    # One coincidence requests 1.5 steps: three of four write two.
     fine, rate, share = 2.0**-16, 1.5 * 2.0**-16 / UNIT, 0.75
-    params, all_of_it, written = make()[0], learn(UNIT), learn(fine / rate)
-    exact = train_step(DeviceConfig(), all_of_it, params, rate)
+    params, everything, written = make()[0], learn(UNIT), learn(fine / rate)
+    exact = train_step(DeviceConfig(), everything, params, rate)
     ours = train_step(DeviceConfig(dw_min=fine), written, params, rate)
-    counts = jax.tree.map(np.add, all_of_it.positive, all_of_it.negative)
+    counts = jax.tree.map(np.add, everything.positive, everything.negative)
     for a, b, count in zip(ours, exact, jax.tree.leaves(counts)):
       deviation = 2 * np.sqrt(count * share * (1 - share))
       self.assertTrue(np.all(np.abs(a - b) <= (5 * deviation + 0.01) * fine))
 
-  def test_at_a_rate_of_0_nothing_is_written(self):
+  def test_zero_learning_rate_writes_nothing(self):
     params, update = make()[0], learn(np.inf)
-    # What chance has left out would not show.
+    # So that every synapse has a coincidence.
     one_more = jax.tree.map(lambda count: 1 + count, update.positive)
     update = update._replace(positive=one_more)
     after = train_step(DeviceConfig(dw_min=STEP), update, params, rate=0.0)

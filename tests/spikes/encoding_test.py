@@ -1,6 +1,4 @@
-"""Tests for the encoding of images and for what is refused."""
-
-import functools
+"""Tests for the encoding of inputs, and for the inputs that are refused."""
 
 from absl.testing import absltest
 from absl.testing import parameterized
@@ -41,25 +39,25 @@ def networks():
 
 class EncodingTest(parameterized.TestCase):
   def assert_refused(self, message, function, *arguments):
-    """Asserts that the refusal is one sentence that says what is wrong."""
+    """Asserts that the error is one sentence that matches the message."""
     with self.assertRaisesRegex(ssnn_jax.UserError, message) as caught:
       function(*arguments)
     self.assertRegex(str(caught.exception), r'\A[^\n]+\.\Z')
 
-  def test_grey_values_are_rates(self):
+  def test_grey_values_encode_as_rates(self):
     images = np.arange(256, dtype=np.uint8).reshape(4, 8, 8)
     rates = ssnn_jax.rate_encode(images)
     expected = (np.arange(256) / 255).astype(np.float32).reshape(4, 64)
-    # A quotient may be computed as a product, an ulp off; the ends may not.
+    # XLA may multiply by the reciprocal, one ulp off, but not at the ends.
     np.testing.assert_array_max_ulp(rates, expected, maxulp=1)
     self.assertEqual((rates.min(), rates.max()), (0.0, 1.0))
 
-  def test_rates_are_themselves(self):
+  def test_float_rates_are_unchanged(self):
     rates = ssnn_jax.rate_encode(GOOD)
     np.testing.assert_array_equal(rates, GOOD.reshape(2, 6))
 
   @parameterized.parameters(*BAD_IMAGES)
-  def test_bad_images_are_refused(self, name):
+  def test_invalid_images_are_refused(self, name):
     images, message = BAD_IMAGES[name]
     for network, params in networks():
       key = jax.random.key(0)
@@ -67,7 +65,7 @@ class EncodingTest(parameterized.TestCase):
       self.assert_refused(message, network.learn, params, key, images, LABELS)
 
   @parameterized.parameters(*BAD_LABELS)
-  def test_bad_labels_are_refused(self, name):
+  def test_invalid_labels_are_refused(self, name):
     labels, message = BAD_LABELS[name]
     for network, params in networks():
       key = jax.random.key(0)
@@ -93,9 +91,14 @@ class EncodingTest(parameterized.TestCase):
       key, learn = jax.random.key(0), jax.jit(network.learn)
       self.assert_refused(message, learn, params, key, GOOD, labels)
 
-  def test_values_are_not_known_under_jit(self):
+  def test_values_are_clipped_under_jit(self):
     (_, params), _ = networks()
-    encode = jax.jit(functools.partial(input_lib.encode_batch, CONFIG))
+
+    @jax.jit
+    def encode(params, images, labels):
+      key = jax.random.key(0)
+      return input_lib.prepare(CONFIG, params, key, images, labels).inputs
+
     for name in ('nan', 'below', 'above'):
       images, _ = BAD_IMAGES[name]
       rates = encode(params, images, LABELS + 100).rates
@@ -103,17 +106,19 @@ class EncodingTest(parameterized.TestCase):
       np.testing.assert_array_equal(rates, expected)
 
   @parameterized.parameters(np.asarray, jnp.asarray)
-  def test_arrays_in_a_closure_of_jit_are_encoded(self, kind):
+  def test_arrays_closed_over_by_jit_are_encoded(self, kind):
     (_, params), _ = networks()
     images, labels = kind(GOOD), kind(LABELS)
 
     def encode(params):
-      return input_lib.encode_batch(CONFIG, params, images, labels).rates
+      key = jax.random.key(0)
+      batch = input_lib.prepare(CONFIG, params, key, images, labels)
+      return batch.inputs.rates
 
     rates = jax.jit(encode)(params)
     np.testing.assert_array_equal(rates, GOOD.reshape(2, 6))
 
-  def test_networks_learn_from_arrays_in_a_closure_of_jit(self):
+  def test_networks_learn_from_arrays_closed_over_by_jit(self):
     for network, params in networks():
       learn = jax.jit(
         lambda key, labels, network=network, params=params: network.learn(

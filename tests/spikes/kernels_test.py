@@ -1,4 +1,4 @@
-"""Tests that compiled kernels and their pure-JAX twins make the same bits."""
+"""Tests that compiled kernels equal their pure-JAX references bit for bit."""
 
 import functools
 import os
@@ -20,17 +20,19 @@ from ssnn_jax.neuron import coincidence
 from ssnn_jax.spikes import compile_kernels
 from ssnn_jax.spikes import kernels
 from ssnn_jax.spikes import thresholds
-from tests.neuron import coincidence_test
+from tests.testing import coincidences
+
+KERNELS = {'bernoulli': 'ssnn_sample_hashed', 'sobol': 'ssnn_sample_shifted'}
 
 
 def needs(kernel):
   if not kernels.is_available(kernel):
-    raise absltest.SkipTest(f'{kernel} has not been compiled here')
+    raise absltest.SkipTest(f'{kernel} is not compiled')
 
 
 class SampleTest(parameterized.TestCase):
   @parameterized.parameters(
-    # Any two of sampler, schedule and thresholds a tick meet.
+    # Every pair of sampler, schedule and thresholds a tick.
     ('bernoulli', (40, 5), 1),
     ('bernoulli', (70, 32), 37),
     ('bernoulli', (100, 100), 1),
@@ -38,10 +40,10 @@ class SampleTest(parameterized.TestCase):
     ('sobol', (70, 32), 1),
     ('sobol', (100, 100), 37),
   )
-  def test_spikes_are_the_twins(
+  def test_spikes_equal_the_reference(
     self, sampler, schedule, thresholds_a_tick, num_neurons=37
   ):
-    needs(thresholds.SAMPLERS[sampler](*self.coordinates()).kernel)
+    needs(KERNELS[sampler])
     block = spikes.block(spikes.Schedule(*schedule), 0)
     num_windows = len(block.windows.length)
     rates = jax.random.uniform(
@@ -51,16 +53,16 @@ class SampleTest(parameterized.TestCase):
 
     def sample(use_kernels, seed, position, rates):
       keys = thresholds.make_keys(jax.random.key(seed), 1)
-      make = thresholds.make_sampler(sampler, use_kernels)
-      role, size = thresholds.Role.INPUT, thresholds_a_tick
-      source = jax.vmap(lambda word: make(keys, role, 0, word, position, size))(
-        block.words
+      role, make = thresholds.Role.INPUT, thresholds.make_sampler
+      address = thresholds.Address(role, 0, block.words, position)
+      source = thresholds.of_words(
+        make(sampler, use_kernels), keys, address, thresholds_a_tick
       )
       over_windows = jax.vmap(spikes.sample, in_axes=(None, 0, 0))
       return over_windows(source, rates, block.windows)
 
     @jax.jit
-    def twins(*args):
+    def both(*args):
       return [
         jax.vmap(
           jax.vmap(functools.partial(sample, use), in_axes=(None, 0, 0))
@@ -69,12 +71,8 @@ class SampleTest(parameterized.TestCase):
       ]
 
     np.testing.assert_array_equal(
-      *twins(jnp.arange(2), jnp.tile(jnp.arange(6), (2, 1)), rates)
+      *both(jnp.arange(2), jnp.tile(jnp.arange(6), (2, 1)), rates)
     )
-
-  def coordinates(self):
-    keys = thresholds.make_keys(jax.random.key(0), 1)
-    return keys, thresholds.Role.INPUT, 0, jnp.int32(0), jnp.int32(0), 1
 
 
 class CountTest(parameterized.TestCase):
@@ -82,14 +80,14 @@ class CountTest(parameterized.TestCase):
     batch_and_words=((1, 1), (7, 3), (150, 2)),
     layer=((1, 1), (33, 10), (70, 40), (2000, 17), (40, 300)),
   )
-  def test_counts_are_the_twins(self, batch_and_words, layer):
+  def test_counts_equal_the_reference(self, batch_and_words, layer):
     needs('ssnn_count')
     batch_size, num_words = batch_and_words
-    pre, errors = coincidence_test.random_trains(
+    pre, errors = coincidences.random_trains(
       batch_size, batch_size, 32 * num_words, *layer
     )
-    errors[batch_size // 2 :] *= pre[batch_size // 2 :, :, :1]  # some sparse
-    pre, streams = coincidence_test.packed(pre, errors)
+    errors[batch_size // 2 :] *= pre[batch_size // 2 :, :, :1]
+    pre, streams = coincidences.packed(pre, errors)
     rng = np.random.default_rng(0)
     before = ssnn_jax.LayerParams(
       jnp.asarray(rng.integers(-9, 9, layer, np.int32)),
@@ -97,23 +95,23 @@ class CountTest(parameterized.TestCase):
     )
 
     @jax.jit
-    def twins(*args):
+    def both(*args):
       return [
         coincidence.count_coincidences(*args, 'packed', use)
         for use in (True, False)
       ]
 
-    jax.tree.map(np.testing.assert_array_equal, *twins(before, pre, streams))
+    jax.tree.map(np.testing.assert_array_equal, *both(before, pre, streams))
 
   @parameterized.parameters(1, -1)
-  def test_full_counts_are_the_twins(self, sign):
+  def test_full_counts_equal_the_expected_number(self, sign):
     needs('ssnn_count')
     ones = np.ones((1024, 32, 2), np.int8)  # 2**15 coincidences
-    pre, streams = coincidence_test.packed(ones, sign * ones)
-    counts = coincidence_test.count(pre, streams, 'packed')
+    pre, streams = coincidences.packed(ones, sign * ones)
+    counts = coincidences.count(pre, streams, 'packed')
     np.testing.assert_array_equal(counts.weights, np.full((2, 2), sign * 2**15))
 
-  def test_seeds_are_counted_apart(self):
+  def test_vmap_counts_seeds_separately(self):
     needs('ssnn_count')
     rng = np.random.default_rng(0)
     pre, positive, negative = (
@@ -121,17 +119,16 @@ class CountTest(parameterized.TestCase):
       for size in (18, 21, 21)
     )
     before = jnp.zeros((3, 18, 21), jnp.int32)
-    together = jax.vmap(kernels.count)(before, pre, positive, negative)
+    count = kernels.counter(reference=None, use_kernels=True)
+    together = jax.vmap(count)(before, pre, positive, negative)
     for seed in range(3):
-      alone = kernels.count(
-        before[seed], pre[seed], positive[seed], negative[seed]
-      )
+      alone = count(before[seed], pre[seed], positive[seed], negative[seed])
       np.testing.assert_array_equal(together[seed], alone)
 
 
 class CompileTest(absltest.TestCase):
   def copy_package(self):
-    """Copies the package, without what has been compiled."""
+    """Copies the package without compiled files."""
     folder = pathlib.Path(self.create_tempdir().full_path)
     root = pathlib.Path(ssnn_jax.__file__).parent.parent
     ignored = shutil.ignore_patterns('*.so', '__pycache__')
@@ -149,17 +146,17 @@ class CompileTest(absltest.TestCase):
       compile_kernels.main()
     self.assertEmpty(list(cpu.rglob('*.so')))
 
-  def test_a_missing_compiler_is_told(self):
+  def test_missing_compiler_is_an_error(self):
     self.assert_refused(
       'no-such-compiler', '^error: no-such-compiler was not found; .*'
     )
 
-  def test_a_failing_compiler_is_told(self):
+  def test_failing_compiler_is_an_error(self):
     self.assert_refused('false', '^error: false cannot compile ')
 
-  def test_without_avx512_the_bits_are_the_same(self):
+  def test_kernels_without_avx512_equal_the_reference(self):
     if 'avx512bw' not in kernels.processor():
-      raise absltest.SkipTest('the processor has no AVX-512 to do without')
+      raise absltest.SkipTest('the processor has no AVX-512')
     folder = self.copy_package()
     compiled = subprocess.run(
       [sys.executable, '-m', 'ssnn_jax.spikes.compile_kernels'],
@@ -183,7 +180,7 @@ class CompileTest(absltest.TestCase):
     self.assertEqual(done.returncode, 0, done.stdout)
     self.assertNotIn('skipped', done.stdout)
 
-  def test_a_library_is_not_used_by_what_it_was_not_made_for(self):
+  def test_library_depends_on_the_processor(self):
     ours = kernels.compiled_library()
     with mock.patch.object(kernels, 'processor', lambda: 'another'):
       self.assertNotEqual(kernels.compiled_library(), ours)

@@ -33,7 +33,7 @@ def train(dimension, rates, shifts, num_steps):
     lambda word: thresholds.Thresholds(
       sobol.words(dimension, word),
       jnp.asarray(shifts, jnp.uint32),
-      thresholds.shifted_words,
+      thresholds.draw_shifted,
       'ssnn_sample_shifted',
     )
   )(block.words)
@@ -44,8 +44,8 @@ def train(dimension, rates, shifts, num_steps):
 
 class SobolTest(parameterized.TestCase):
   @parameterized.parameters(*DIMENSIONS)
-  def test_numbers_are_those_of_the_published_sequence(self, dimension):
-    # SciPy goes through them in another order, that of Gray codes.
+  def test_numbers_match_scipy(self, dimension):
+    # SciPy enumerates points in Gray code order.
     published = qmc.Sobol(dimension + 1, scramble=False, bits=16)
     points = published.random_base2(10)[:, dimension] * 2**16
     ticks = np.arange(2**10)
@@ -53,14 +53,14 @@ class SobolTest(parameterized.TestCase):
     np.testing.assert_array_equal(ours[ticks ^ (ticks >> 1)], points)
 
   @parameterized.parameters(*DIMENSIONS)
-  def test_each_run_of_a_power_of_two_is_stratified(self, dimension):
+  def test_aligned_powers_of_two_are_stratified(self, dimension):
     ours = numbers(dimension, 2**11)  # the whole period
     for log_size in (0, 1, 4, 5, 8, 16):
       strata = ours.reshape(-1, 2**log_size) >> (16 - log_size)
       expected = np.broadcast_to(np.arange(2**log_size), strata.shape)
       np.testing.assert_array_equal(np.sort(strata, axis=1), expected)
 
-  def test_the_first_two_dimensions_are_stratified_jointly(self):
+  def test_first_two_dimensions_are_jointly_stratified(self):
     pairs = np.stack([numbers(0, 8), numbers(1, 8)])
     for log_size in (4, 6, 8):
       for split in range(log_size + 1):
@@ -70,8 +70,8 @@ class SobolTest(parameterized.TestCase):
         expected = np.broadcast_to(np.arange(2**log_size), runs.shape)
         np.testing.assert_array_equal(runs, expected)
 
-  def test_each_train_has_its_own_dimension(self):
-    # What a layer's thresholds share is the sequence of its dimension.
+  def test_trains_have_different_dimensions(self):
+    # The shared state of the thresholds is the sequence of their dimension.
     keys = thresholds.make_keys(jax.random.key(0), 5)
     roles = thresholds.Role
     trains = [(roles.INPUT, 0), (roles.WINNER, 0)]
@@ -79,20 +79,19 @@ class SobolTest(parameterized.TestCase):
     trains += [(roles.ERROR, layer) for layer in range(4)]
 
     def sequence(role, layer):
-      word, position = jnp.int32(3), jnp.int32(0)
-      source = thresholds.shifted(keys, role, layer, word, position, 2)
-      return tuple(np.asarray(source.shared))
+      address = thresholds.Address(role, layer, word=3, position=0)
+      return tuple(np.asarray(thresholds.shifted(keys, address, 2).shared))
 
     self.assertLen({sequence(*train) for train in trains}, len(trains))
-    # The two ends of the first layer's synapses have the first two.
+    # The two ends of the first layer's synapses have the first two dimensions.
     for dimension, train in enumerate([(roles.INPUT, 0), (roles.ERROR, 0)]):
       expected = tuple(np.asarray(sobol.words(dimension, jnp.int32(3))))
       self.assertEqual(sequence(*train), expected)
 
   @parameterized.parameters(1, 7, 32, 33, 100)
-  def test_over_all_shifts_coincidences_are_unbiased(self, num_steps):
-    # The oracle: at four bits there are 16 shifts a neuron, and over all pairs
-    # of them the coincidences add up to 256 T p q, exactly.
+  def test_coincidences_are_unbiased_over_all_shifts(self, num_steps):
+    # With four bits a neuron has 16 shifts; over all pairs of shifts the
+    # coincidences add up to 256 T p q exactly.
     levels = np.arange(17)
     shifts = np.tile(np.arange(16) << FOUR_BITS, 17)
     rates = np.repeat(levels / 16, 16)
@@ -106,7 +105,7 @@ class SobolTest(parameterized.TestCase):
       expected = num_steps * levels[:, None] * levels
       np.testing.assert_array_equal(pairs, expected)
 
-  def test_a_train_fires_its_rate_to_within_a_spike(self):
+  def test_spike_counts_are_within_one_of_their_mean(self):
     rng = np.random.default_rng(0)
     rates, shifts = rng.random(500), rng.integers(0, 2**16, 500)
     spikes_fired = train(1, rates, shifts, 256).astype(np.int64)
@@ -118,10 +117,8 @@ class SobolTest(parameterized.TestCase):
     keys = thresholds.make_keys(jax.random.key(1), 2)
 
     def shifts(role, position):
-      role_layer = (role, 1 if role == thresholds.Role.FORWARD else 0)
-      word = jnp.int32(0)
-      source = thresholds.shifted(keys, *role_layer, word, position, 256)
-      return source.own
+      address = thresholds.Address(role, 0, word=0, position=position)
+      return thresholds.shifted(keys, address, 256).own
 
     roles = (thresholds.Role.INPUT, thresholds.Role.ERROR)
     drawn = np.stack(

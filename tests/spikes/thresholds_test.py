@@ -1,4 +1,4 @@
-"""Tests for the random thresholds."""
+"""Tests for the random thresholds: addresses, independence, uniformity."""
 
 import functools
 import itertools
@@ -20,8 +20,8 @@ def draw_independent(sampler, keys, train, words, positions, num_neurons):
   """Draws `[words, positions, 16, neurons]` threshold words of a train."""
 
   def one(word, position):
-    make = thresholds.make_sampler(sampler)
-    source = make(keys, *train, word, position, num_neurons)
+    address = thresholds.Address(*train, word, position)
+    source = thresholds.SAMPLERS[sampler](keys, address, num_neurons)
     return source.draw(source.shared, source.own, num_neurons)
 
   over_positions = jax.vmap(one, in_axes=(None, 0))
@@ -41,33 +41,8 @@ def draw(sampler, key, words, positions, num_neurons, train=(0, 0)):
 
 
 class ThresholdsTest(parameterized.TestCase):
-  def test_lowbias32_is_a_bijection(self):
-    def inverse(x):  # of each step, in reverse order
-      x = x ^ (x >> np.uint32(16))
-      x = x * np.uint32(pow(0x846CA68B, -1, 2**32))
-      x = x ^ (x >> np.uint32(15)) ^ (x >> np.uint32(30))
-      x = x * np.uint32(pow(0x7FEB352D, -1, 2**32))
-      return x ^ (x >> np.uint32(16))
-
-    rng = np.random.default_rng(0)
-    x = rng.integers(0, 2**32, 100_000, dtype=np.uint32)
-    mixed = np.asarray(thresholds.lowbias32(jnp.asarray(x)))
-    np.testing.assert_array_equal(inverse(mixed), x)
-
-  def test_lowbias32_is_the_published_function(self):
-    # Computed from the C code of its source.
-    def published(x):
-      x ^= x >> 16
-      x = x * 0x7FEB352D % 2**32
-      x ^= x >> 15
-      x = x * 0x846CA68B % 2**32
-      return x ^ (x >> 16)
-
-    for x in (0, 1, 2, 0x80000000, 0xFFFFFFFF, 0xDEADBEEF):
-      self.assertEqual(int(thresholds.lowbias32(jnp.uint32(x))), published(x))
-
   @parameterized.parameters(*thresholds.SAMPLERS)
-  def test_a_threshold_depends_on_its_own_coordinates_alone(self, sampler):
+  def test_thresholds_depend_on_their_address_only(self, sampler):
     key = jax.random.key(0)
     many = draw(sampler, key, np.arange(5), np.arange(7), 11)
     for word, position in ((0, 0), (3, 2), (4, 6)):
@@ -75,7 +50,7 @@ class ThresholdsTest(parameterized.TestCase):
       np.testing.assert_array_equal(alone, many[word, position])
 
   @parameterized.parameters(*INDEPENDENT)
-  def test_every_coordinate_matters(self, sampler):
+  def test_thresholds_differ_between_addresses(self, sampler):
     key = jax.random.key(0)
     streams = [
       draw(sampler, key, np.arange(4), np.arange(8), 16, train)
@@ -116,7 +91,7 @@ class ThresholdsTest(parameterized.TestCase):
     correlations = np.corrcoef(signs)[np.triu_indices(len(streams), 1)]
     self.assertLess(np.abs(correlations).max(), 5 / np.sqrt(signs.shape[1]))
 
-  def test_no_stream_is_a_shift_of_another(self):
+  def test_streams_are_not_shifts_of_each_other(self):
     # A stream that is a shift of another shares all words but those at its
     # ends; streams that are independent share next to none.
     streams = [

@@ -1,4 +1,4 @@
-"""Tests for spike trains and the cut of time into windows."""
+"""Tests for sampling, counting and packing of spike trains."""
 
 from absl.testing import absltest
 from absl.testing import parameterized
@@ -9,64 +9,19 @@ import numpy as np
 from ssnn_jax import spikes
 from ssnn_jax.spikes import thresholds
 
-SCHEDULES = [
-  spikes.Schedule(num_steps, window)
-  for num_steps in (1, 7, 33, 64, 100)
-  for window in (1, 5, 31, 32, 33, 100)
-  if window <= num_steps
-]
+SCHEDULES = ((1, 1), (7, 5), (33, 1), (33, 31), (64, 32), (100, 5), (100, 33))
 
 
 sample = jax.jit(spikes.sample)
 sample_windows = jax.jit(jax.vmap(spikes.sample, in_axes=(None, None, 0)))
 
 
-def placed(schedule):
-  """Lists `(ticks, length, elapsed)` of every window, ticks by their index."""
-  for index in range(schedule.num_blocks):
-    block = spikes.block(schedule, index)
-    for row, mask in enumerate(np.asarray(block.windows.mask)):
-      bits = (mask[:, None] >> np.arange(32, dtype=np.uint32)) & 1
-      ticks = np.asarray(block.words)[:, None] * 32 + np.arange(32)
-      yield (
-        np.sort(ticks[bits.astype(bool)]),
-        int(block.windows.length[row]),
-        int(block.windows.elapsed[row]),
-      )
-
-
-class ScheduleTest(parameterized.TestCase):
-  @parameterized.parameters(*SCHEDULES)
-  def test_windows_cut_the_presentation(self, num_steps, window):
-    start = 0
-    for ticks, length, elapsed in placed(spikes.Schedule(num_steps, window)):
-      end = min(start + window, num_steps)
-      np.testing.assert_array_equal(ticks, np.arange(start, end))
-      self.assertLen(ticks, length)
-      self.assertEqual(elapsed, end)
-      start = end
-    self.assertEqual(start, num_steps)
-
-  @parameterized.parameters(*SCHEDULES)
-  def test_blocks_fill_whole_words(self, num_steps, window):
-    schedule = spikes.Schedule(num_steps, window)
-    if schedule.num_blocks > 1 and window <= 32:
-      self.assertEqual(schedule.ticks_per_block % 32, 0)
-    # Memory is that of a block, which does not grow with T.
-    longer, longest = (spikes.Schedule(n * 3200, window) for n in (1, 64))
-    self.assertEqual(longer.ticks_per_block, longest.ticks_per_block)
-    self.assertEqual(longer.words_per_block, longest.words_per_block)
-
-
 class SampleTest(parameterized.TestCase):
   def source(self, num_words=3, num_neurons=50, sampler='bernoulli'):
     keys = thresholds.make_keys(jax.random.key(0), 1)
-    make = thresholds.make_sampler(sampler)
-    role, position = thresholds.Role.INPUT, jnp.int32(0)
-    over_words = jax.vmap(
-      lambda word: make(keys, role, 0, word, position, num_neurons)
-    )
-    return jax.jit(over_words)(jnp.arange(num_words))
+    address = spikes.Address(spikes.Role.INPUT, 0, jnp.arange(num_words), 0)
+    sampler = thresholds.make_sampler(sampler)
+    return thresholds.of_words(sampler, keys, address, num_neurons)
 
   def values(self, source, num_neurons=50):
     """Draws thresholds and decodes their bit planes, `[32 K, N]`."""
@@ -81,7 +36,7 @@ class SampleTest(parameterized.TestCase):
     return jax.tree.map(lambda leaf: leaf[0], block.windows)
 
   @parameterized.parameters(*thresholds.SAMPLERS)
-  def test_a_spike_is_threshold_below_rate(self, sampler):
+  def test_spikes_where_threshold_is_below_rate(self, sampler):
     source = self.source(sampler=sampler)
     rates = jax.random.uniform(jax.random.key(1), (50,))
     rates = rates.at[:4].set(jnp.array([0.0, 1.0, 2.0**-16, 1 - 2.0**-16]))
@@ -90,14 +45,14 @@ class SampleTest(parameterized.TestCase):
     np.testing.assert_array_equal(spikes.unpack(train), expected)
 
   @parameterized.parameters(*thresholds.SAMPLERS)
-  def test_edge_rates_are_exact(self, sampler):
+  def test_rates_of_0_and_1_are_exact(self, sampler):
     source = self.source(40, num_neurons=100, sampler=sampler)
     window = self.window(1280)
     for rate, count in ((0.0, 0), (1.0, 1280)):
       train = sample(source, jnp.full(100, rate), window)
       np.testing.assert_array_equal(spikes.count(train), np.full(100, count))
 
-  def test_higher_rates_only_add_spikes(self):
+  def test_higher_rates_add_spikes(self):
     source = self.source()
     low = sample(source, jnp.full(50, 0.3), self.window(96))
     high = sample(source, jnp.full(50, 0.4), self.window(96))
@@ -119,7 +74,7 @@ class SampleTest(parameterized.TestCase):
     )
 
   @parameterized.parameters(*SCHEDULES)
-  def test_a_train_is_a_prefix_whatever_the_window(self, num_steps, window):
+  def test_short_trains_are_prefixes_for_any_window(self, num_steps, window):
     source = self.source(num_words=8, num_neurons=5)
     rates = jnp.linspace(0.1, 0.9, 5)
     whole = spikes.unpack(sample(source, rates, self.window(256)))
@@ -138,7 +93,7 @@ class SampleTest(parameterized.TestCase):
     np.testing.assert_array_equal(total[num_steps:], 0)
 
   @parameterized.parameters(1, 31, 32, 33, 100)
-  def test_pack_and_unpack_are_inverse(self, num_steps):
+  def test_unpack_inverts_pack(self, num_steps):
     train = jax.random.bernoulli(jax.random.key(0), 0.5, (num_steps, 7))
     words = spikes.pack(train.astype(jnp.int8))
     self.assertEqual(words.shape, (-(-num_steps // 32), 7))

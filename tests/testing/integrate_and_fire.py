@@ -13,7 +13,7 @@ import numpy as np
 
 from ssnn_jax import types
 from ssnn_jax.simulation import inputs
-from tests.testing import trains as trains_lib
+from tests.testing.coincidences import pack
 
 KEY = jax.random.key(2)
 HALF_LIFE = float(1 / np.log(2))  # tau of a membrane that halves in a tick
@@ -68,11 +68,7 @@ def make_case(sizes, num_steps, batch_size):
 
 def as_arguments(params, trains):
   """Returns params, key and inputs as the library's functions take them."""
-  return (
-    jax.tree.map(jnp.float32, tuple(params)),
-    KEY,
-    trains_lib.pack(trains),
-  )
+  return jax.tree.map(jnp.float32, tuple(params)), KEY, pack(trains)
 
 
 def draw_masks(config, batch_size):

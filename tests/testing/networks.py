@@ -1,4 +1,4 @@
-"""Batches, and compilation, for tests of small networks."""
+"""A small network, its batch, and a quick compilation, for tests."""
 
 import functools
 
@@ -6,7 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-# Compiler options for functions that run for less time than they compile.
+import ssnn_jax
+
+SIZES = (12, 9, 8, 3)
+# Compiler options for programs that run for less time than they compile.
 QUICKLY = {
   'xla_backend_optimization_level': 0,
   'xla_llvm_disable_expensive_passes': True,
@@ -14,10 +17,17 @@ QUICKLY = {
 jit = functools.partial(jax.jit, compiler_options=QUICKLY)
 
 
-def batch(num_inputs, num_classes, size=12):
-  """Returns rates `[B, I]` and labels `[B]`."""
-  images = jax.random.uniform(jax.random.key(1), (size, num_inputs))
-  return images, jnp.arange(size) % num_classes
+def batch(size=5, sizes=SIZES):
+  """Returns random images and labels for a network of the given layers."""
+  images = jax.random.uniform(jax.random.key(1), (size, sizes[0]))
+  return images, jnp.arange(size) % sizes[-1]
+
+
+def learn(config, params, key=None, size=5, **options):
+  """Presents a batch to the spiking network of a configuration."""
+  network = ssnn_jax.ssnn(config, **options)
+  key = jax.random.key(2) if key is None else key
+  return jit(network.learn)(params, key, *batch(size, config.layer_sizes))
 
 
 def assert_close(found, expected):

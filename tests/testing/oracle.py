@@ -122,13 +122,13 @@ def integrate(config, potential, drive, span):
 
 def _enumerate_backward(config, params, paths, label):
   """Branches on the error spikes of one window; returns its mean counts."""
-  gate = firing.find(config.firing_function).gate
+  derivative = firing.find(config.firing_function).derivative
   paths, error = _enumerate_output(config, paths, label)
   counts = [_mean_counts(paths, -1, error)]
   for layer in reversed(range(len(params) - 1)):
     error = error.mean(axis=1) / config.gains[layer + 1]
     error = config.read_gains[layer + 1] * error @ params[layer + 1].weights.T
-    gates = np.asarray(gate(_error_reads(config, paths)[layer]))
+    gates = np.asarray(derivative(_error_reads(config, paths)[layer]))
     paths, error = _enumerate_errors(paths, config.gains[layer] * gates * error)
     counts.insert(0, _mean_counts(paths, layer, error))
   return tuple(counts)

@@ -1,4 +1,4 @@
-"""Tests for what is told of the activity of a network."""
+"""Tests for the activity of neurons and synapses."""
 
 import dataclasses
 
@@ -44,7 +44,9 @@ class ActivityTest(parameterized.TestCase):
     (SIZES, 70, 15, False),
     (SIZES[::3], 101, 40, True),
   )
-  def test_counts_are_those_of_learn(self, sizes, num_steps, window, events):
+  def test_activity_agrees_with_the_counts_of_learn(
+    self, sizes, num_steps, window, events
+  ):
     config = ssnn_jax.NetworkConfig(
       sizes, num_steps=num_steps, window=window, gain=2.0
     )
@@ -52,10 +54,10 @@ class ActivityTest(parameterized.TestCase):
     if events:
       draws = np.random.RandomState(1).rand(BATCH_SIZE, num_steps, sizes[0])
       inputs = pack(draws < inputs[:, None])
-    learn = jax.jit(ssnn_jax.ssnn(config, separate=True).learn)
+    learn = jax.jit(ssnn_jax.ssnn(config, separate_signs=True).learn)
     update, _ = learn(params, jax.random.key(2), inputs, LABELS)
     update = jax.tree.map(np.asarray, update)
-    # Observed without dropout, whatever the network trains with.
+    # Activity is measured without dropout.
     config = dataclasses.replace(config, dropout=0.5)
     seen = observe(config, params, inputs, LABELS)
     self.assertLen(seen.firing_rates, len(params))
@@ -67,10 +69,10 @@ class ActivityTest(parameterized.TestCase):
         for one, other in zip(positive, negative)
       )
       self.assertGreater(weights, 0)
-      # A mean is rounded; the count that it is of is a whole number.
+      # Means are rounded; the counts are whole numbers.
       found = float(seen.coincidences[layer]) * BATCH_SIZE
       self.assertAlmostEqual(found, weights, delta=0.01)
-      # A bias meets every error spike.
+      # A bias has a coincidence with every error spike.
       ticks = BATCH_SIZE * sizes[layer + 1] * num_steps
       found = float(seen.error_rates[layer]) * ticks
       self.assertAlmostEqual(found, biases, delta=0.01)
@@ -79,9 +81,9 @@ class ActivityTest(parameterized.TestCase):
       self.assertBetween(alone, 1, biases - 1)
       self.assertAlmostEqual(found, alone, delta=0.01)
 
-  def test_a_network_without_chance_is_counted_by_hand(self):
-    # One tick a window, potentials that are whole numbers, and winners that
-    # lead by far: spikes follow from spikes.
+  def test_activity_of_a_deterministic_network(self):
+    # One tick a window, integer potentials and winners with large margins, so
+    # that all spikes are deterministic.
     num_steps, num_inputs, num_hidden = 50, 6, 5
     config = ssnn_jax.NetworkConfig(
       (num_inputs, num_hidden, 3),
@@ -115,7 +117,7 @@ class ActivityTest(parameterized.TestCase):
       ):
         self.assertBetween(expected, 0.01, 0.99)
         self.assertAlmostEqual(found[layer], expected, places=6)
-    # The gates of all hidden neurons are shut.
+    # All hidden gates are 0.
     np.testing.assert_array_equal(seen.error_rates[0], 0)
     np.testing.assert_array_equal(seen.coincidences[0], 0)
     self.assertAlmostEqual(
@@ -130,8 +132,8 @@ class ActivityTest(parameterized.TestCase):
     self.assertAlmostEqual(found, expected, delta=0.01)
 
   @parameterized.parameters((0.25, 'spikes'), (2.0, 'spikes'), (2.0, 'rates'))
-  def test_errors_of_known_size(self, gain, use):
-    # The last of four windows of 16 ticks lies past the end.
+  def test_clipped_errors_and_error_rates(self, gain, use):
+    # The last of four windows of 16 ticks has no ticks.
     config = ssnn_jax.NetworkConfig(
       (2, 6, 3),
       num_steps=40,
@@ -141,7 +143,7 @@ class ActivityTest(parameterized.TestCase):
       backward=use,
       update=use,
     )
-    # Of two inputs one is always on; class 0 always wins.
+    # One of two inputs is always on; class 0 always wins.
     images = np.tile(np.float32([1, 0]), (BATCH_SIZE, 1))
     potentials = np.array([0.5, 0.5, 0.5, 0.5, 0.0, 2.0])
     output = np.array([0.5, 1.0, -0.75, 0.0, 4.0, 4.0])
@@ -164,7 +166,7 @@ class ActivityTest(parameterized.TestCase):
     )
     self.assertEqual(np.any(errors > 1), gain > 1)
     if use == 'spikes' and gain > 1:
-      errors = np.minimum(errors, 1)  # and so no error is left to chance
+      errors = np.minimum(errors, 1)  # so that no error is random
     wrong = np.mean(LABELS != 0)
     if gain > 1:
       np.testing.assert_allclose(seen.error_rates[0], errors.mean(), rtol=1e-6)
@@ -186,9 +188,9 @@ class ActivityTest(parameterized.TestCase):
         rtol=1e-6,
       )
 
-  def test_rates_are_what_spikes_are_expected_to_do(self):
-    # With forward and backward on rates all trains are drawn for given rates;
-    # a product of rates is then the mean of a coincidence. No error is cut.
+  def test_rates_give_the_expected_activity_of_spikes(self):
+    # With forward and backward on rates, trains are sampled for given rates,
+    # and the mean coincidence is the product of rates. No error is clipped.
     config = ssnn_jax.NetworkConfig(
       (12, 9, 3), num_steps=40, window=16, gain=0.5, **RATES
     )

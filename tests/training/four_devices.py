@@ -1,6 +1,6 @@
-"""Tests of batches that four devices share; `sharding_test` runs them.
+"""Tests of batches shared by four simulated devices; run by `sharding_test`.
 
-The devices are simulated, which a process can only be asked for at its start.
+JAX simulates devices only if asked to at the start of the process.
 """
 
 import functools
@@ -21,8 +21,6 @@ from ssnn_jax import network
 from ssnn_jax import training
 from ssnn_jax import types
 from ssnn_jax.runs import records
-from ssnn_jax.simulation import inputs as input_lib
-from ssnn_jax.training import metrics
 from ssnn_jax.training import sharding
 from tests.testing import statistics
 from tests.testing.experiments import lines
@@ -41,23 +39,27 @@ class FourDevicesTest(parameterized.TestCase):
     super().setUp()
     self.assertEqual(jax.device_count(), 4)
 
-  def test_a_network_learns_the_same_on_any_number_of_devices(self):
+  def test_record_does_not_depend_on_number_of_devices(self):
     workdir = pathlib.Path(self.create_tempdir().full_path)
     make, recorded = programs.make, []
 
     def make_without_measures(*args):
-      # Every device has the whole of them, so that they are not compared here.
-      nothing = dict.fromkeys(('update_error', 'quantisation_error'), [0.0])
+      # Measured errors are computed on the full probe batch by every device.
+      errors = dict.fromkeys(('update_error', 'quantisation_error'), [0.0])
       return make(*args)._replace(
-        measure=lambda *_: nothing, train_ann=lambda *_: None
+        measure=lambda *_: errors, train_ann=lambda *_: None
       )
 
     with mock.patch.object(programs, 'make', make_without_measures):
-      for number in (1, 4):  # two are those of `multihost_test`
-        # Devices count errors of both signs, and drop some at the synapses.
+      for number in (1, 4):  # `multihost_test` runs two devices
+        # With resistive devices, signs are separate and presynaptic spikes are
+        # dropped at the synapses.
         (run,) = make_runs(
-          *(workdir / str(number), 0),
-          **{'batch_size': BATCH_SIZE, 'eval_every': 2, 'weight_decay': 0.0},
+          workdir / str(number),
+          0,
+          batch_size=BATCH_SIZE,
+          eval_every=2,
+          weight_decay=0.0,
           device='ecram',
         )
         self.assertGreater(run.config.dropout, 0)
@@ -73,7 +75,7 @@ class FourDevicesTest(parameterized.TestCase):
   @parameterized.parameters(
     (ssnn_jax.ann, {}), (ssnn_jax.ssnn, {'update': 'rates'})
   )
-  def test_sums_of_floats_differ_in_the_last_bits(self, build, options):
+  def test_sums_of_floats_agree_to_rounding(self, build, options):
     config = ssnn_jax.NetworkConfig(
       (64, 12, 10), num_steps=10, dropout=0.1, **options
     )
@@ -95,7 +97,7 @@ class FourDevicesTest(parameterized.TestCase):
       )
       state = training.init_state(built, optimizer, 0)
       state, _ = epoch(state, *sharding.replicate(mesh, small_digits().train))
-      # No device treats more than its own part.
+      # Each device processes only its own shard.
       self.assertEqual(sizes, {BATCH_SIZE // number})
       learned.append(statistics.flat(state.params))
     one, four = learned
@@ -105,7 +107,9 @@ class FourDevicesTest(parameterized.TestCase):
   @parameterized.parameters(
     'rpu', 'feedback_alignment', 'surrogate_gradient', 'bp_stdp'
   )
-  def test_rivals_learn_the_same_on_any_number_of_devices(self, method):
+  def test_update_of_baseline_does_not_depend_on_number_of_devices(
+    self, method
+  ):
     config = ssnn_jax.NetworkConfig((64, 12, 10), num_steps=10, dropout=0.1)
     chosen, key = methods.METHODS[method], jax.random.key(0)
     inputs, labels = small_digits().train
@@ -116,14 +120,14 @@ class FourDevicesTest(parameterized.TestCase):
 
       def learn(params, inputs, labels, built=built):
         batch = jnp.arange(BATCH_SIZE)[None]
-        (own,) = sharding.own_part(batch, sharding.AXIS)
+        (shard,) = sharding.local_shard(batch, sharding.AXIS)
         present_key = jax.random.key(1)
-        return built.learn(params, present_key, inputs[own], labels[own])[0]
+        return built.learn(params, present_key, inputs[shard], labels[shard])[0]
 
       mesh = make_mesh(number)
-      given = network.init(config, jax.random.key(2)), inputs, labels
+      arguments = network.init(config, jax.random.key(2)), inputs, labels
       run = sharding.run_on(mesh, learn)
-      update = run(*sharding.replicate(mesh, given))
+      update = run(*sharding.replicate(mesh, arguments))
       learned.append(jax.tree.map(np.asarray, update))
     one, four = learned
     self.assertTrue(all(map(np.any, jax.tree.leaves(one.positive))))
@@ -134,19 +138,20 @@ class FourDevicesTest(parameterized.TestCase):
       np.testing.assert_allclose(ours, theirs, rtol=0, atol=bound)
 
   @parameterized.product(num_devices=(3, 4), batch_size=(24, 25, 41))
-  def test_every_sample_is_evaluated_once_at_its_own_place(
+  def test_evaluates_each_sample_once_at_its_position(
     self, num_devices, batch_size
   ):
     num_samples = 40
     hits = np.random.default_rng(0).random(num_samples) < 0.5
-    hits[-1] = True  # which a batch with samples too few is padded with
+    hits[-1] = True  # the last batch is padded with the last sample
 
     def infer(params, key, inputs):
-      # The class is 1 where the device has the sample that its place is for.
+      # The class is 1 where a sample is at its position in the full batch.
       del params, key
-      places = input_lib.batch_positions(len(inputs), sharding.AXIS)
-      is_right = places == inputs % batch_size
-      potential = jax.nn.one_hot(is_right.astype(jnp.int32), 2)
+      first = jax.lax.axis_index(sharding.AXIS) * len(inputs)
+      positions = first + jnp.arange(len(inputs))
+      is_correct = positions == inputs % batch_size
+      potential = jax.nn.one_hot(is_correct.astype(jnp.int32), 2)
       return types.Inference(potential, potential)
 
     def infer_one(params, key, inputs):
@@ -154,54 +159,48 @@ class FourDevicesTest(parameterized.TestCase):
       potential = jax.nn.one_hot(jnp.ones_like(inputs), 2)
       return types.Inference(potential, potential)
 
-    networks = [
-      types.Network(init=None, infer=each, learn=None)
-      for each in (infer, infer_one)
-    ]
-    mesh = make_mesh(num_devices, num_devices)
-    evaluate = sharding.run_on(
-      mesh,
-      functools.partial(
-        training.make_evaluate(*networks, batch_size, sharding.AXIS), ()
-      ),
+    evaluate = training.make_evaluate(
+      types.Network(init=None, infer=infer, learn=None),
+      types.Network(init=None, infer=infer_one, learn=None),
+      batch_size,
+      sharding.AXIS,
     )
-    accuracy = evaluate(
-      jax.random.key(0), jnp.arange(num_samples), jnp.int32(hits)
+    run = sharding.run_on(
+      make_mesh(num_devices, num_devices), functools.partial(evaluate, ())
     )
-    self.assertEqual(
-      jax.device_get(accuracy),
-      metrics.Accuracy(*(np.float32(hits.sum() / num_samples),) * 3),
-    )
+    accuracy = run(jax.random.key(0), jnp.arange(num_samples), jnp.int32(hits))
+    expected = np.float32(hits.sum() / num_samples)
+    self.assertEqual(tuple(jax.device_get(accuracy)), (expected,) * 3)
 
   @parameterized.parameters((1, 8), (2, 8), (4, 8), (3, 8), (4, 6), (4, 5))
-  def test_parts_are_in_order_of_the_devices(self, num_devices, batch_size):
+  def test_shards_are_in_order_of_devices(self, num_devices, batch_size):
     batches = jnp.arange(3 * batch_size).reshape(3, batch_size)
     mesh = make_mesh(num_devices, num_devices)
     size = -(-batch_size // num_devices)
-    filled = np.full((3, size * num_devices), -1)
-    filled[:, :batch_size] = batches
-    own = jax.shard_map(
-      lambda batches: sharding.own_part(batches, sharding.AXIS, padding=-1),
+    padded = np.full((3, size * num_devices), -1)
+    padded[:, :batch_size] = batches
+    shards = jax.shard_map(
+      lambda batches: sharding.local_shard(batches, sharding.AXIS, padding=-1),
       mesh=mesh,
       in_specs=jax.sharding.PartitionSpec(),
       out_specs=jax.sharding.PartitionSpec(None, sharding.AXIS),
       check_vma=False,
     )(batches)
-    np.testing.assert_array_equal(own, filled)
-    for device, shard in enumerate(own.addressable_shards):
+    np.testing.assert_array_equal(shards, padded)
+    for device, shard in enumerate(shards.addressable_shards):
       np.testing.assert_array_equal(
-        shard.data, filled[:, device * size : (device + 1) * size]
+        shard.data, padded[:, device * size : (device + 1) * size]
       )
 
-    def there_and_back(batches):
-      part = sharding.own_part(batches, sharding.AXIS, padding=-1)
-      return sharding.all_parts({'part': part}, sharding.AXIS)
+    def shard_and_gather(batches):
+      shard = sharding.local_shard(batches, sharding.AXIS, padding=-1)
+      return sharding.gather_shards({'shard': shard}, sharding.AXIS)
 
-    joined = sharding.run_on(mesh, there_and_back)(batches)['part']
-    self.assertTrue(joined.is_fully_replicated)
-    np.testing.assert_array_equal(joined, filled)
+    gathered = sharding.run_on(mesh, shard_and_gather)(batches)['shard']
+    self.assertTrue(gathered.is_fully_replicated)
+    np.testing.assert_array_equal(gathered, padded)
 
-  def test_a_batch_that_devices_cannot_share_is_refused(self):
+  def test_rejects_batch_that_devices_cannot_share(self):
     (run,) = make_runs(
       self.create_tempdir().full_path, 0, batch_size=BATCH_SIZE
     )
@@ -214,7 +213,7 @@ class FourDevicesTest(parameterized.TestCase):
     )
     self.assertFalse(run.folder.exists())
 
-  def test_all_devices_have_what_is_replicated(self):
+  def test_replicates_arrays_on_all_devices(self):
     arrays = {'a': np.arange(6.0).reshape(2, 3), 'b': np.int32(7)}
     placed = sharding.replicate(make_mesh(4), arrays)
     self.assertEqual(placed.keys(), arrays.keys())

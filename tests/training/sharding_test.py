@@ -1,4 +1,4 @@
-"""Tests that devices share batches; on one of them nothing changes."""
+"""Tests for data parallelism, on one device and on four simulated devices."""
 
 import os
 import pathlib
@@ -12,7 +12,6 @@ import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
-from ssnn_jax.simulation import inputs as input_lib
 from ssnn_jax.training import sharding
 from tests.testing.experiments import COMPILE_QUICKLY
 
@@ -37,34 +36,30 @@ class ShardingTest(parameterized.TestCase):
     self.assertEqual(done.returncode, 0, done.stdout)
     self.assertRegex(done.stdout, r'\d+ passed')
 
-  def test_a_device_alone_has_all(self):
+  def test_without_axis_shard_is_batch(self):
     batches = jnp.arange(6).reshape(2, 3)
-    self.assertIs(sharding.own_part(batches, None, padding=-1), batches)
-    self.assertIs(sharding.all_parts(batches, None), batches)
-    np.testing.assert_array_equal(input_lib.batch_positions(3), [0, 1, 2])
+    self.assertIs(sharding.local_shard(batches, None, padding=-1), batches)
+    self.assertIs(sharding.gather_shards(batches, None), batches)
 
-  def test_a_mesh_of_one_device_changes_nothing(self):
+  def test_shard_of_single_device_is_batch(self):
     mesh = sharding.make_mesh(3, jax.devices()[:1])
     batches = jnp.arange(6).reshape(2, 3)
 
-    def there_and_back(batches):
-      part = sharding.own_part(batches, sharding.AXIS, padding=-1)
-      positions = input_lib.batch_positions(part.shape[1], sharding.AXIS)
-      return sharding.all_parts(part, sharding.AXIS), positions
+    def shard_and_gather(batches):
+      shard = sharding.local_shard(batches, sharding.AXIS, padding=-1)
+      return shard, sharding.gather_shards(shard, sharding.AXIS)
 
-    joined, positions = sharding.run_on(mesh, there_and_back)(
-      sharding.replicate(mesh, batches)
-    )
-    np.testing.assert_array_equal(joined, batches)
-    np.testing.assert_array_equal(positions, [0, 1, 2])
+    run = sharding.run_on(mesh, shard_and_gather)
+    for result in run(sharding.replicate(mesh, batches)):
+      np.testing.assert_array_equal(result, batches)
 
-  def test_a_mesh_has_all_devices_in_order(self):
+  def test_mesh_has_all_devices_in_order(self):
     mesh = sharding.make_mesh(8 * jax.device_count())
     self.assertEqual(mesh.axis_names, (sharding.AXIS,))
     self.assertEqual(list(mesh.devices), jax.devices())
 
   @parameterized.parameters(1, 5, 31)
-  def test_a_batch_must_be_a_multiple_of_the_devices(self, batch_size):
+  def test_rejects_batch_that_devices_cannot_share(self, batch_size):
     with self.assertRaises(ssnn_jax.UserError) as caught:
       sharding.make_mesh(batch_size, jax.devices()[:1] * 2)
     self.assertEqual(
@@ -73,12 +68,12 @@ class ShardingTest(parameterized.TestCase):
       'a multiple of their number, or use fewer devices.',
     )
 
-  def test_options_are_those_of_jit(self):
+  def test_run_on_passes_options_to_jit(self):
     mesh = sharding.make_mesh(1, jax.devices()[:1])
     scale = sharding.run_on(mesh, lambda x: 2 * x, donate_argnums=0)
-    given = sharding.replicate(mesh, jnp.ones(3))
-    np.testing.assert_array_equal(scale(given), np.full(3, 2.0))
-    self.assertTrue(given.is_deleted())
+    ones = sharding.replicate(mesh, jnp.ones(3))
+    np.testing.assert_array_equal(scale(ones), np.full(3, 2.0))
+    self.assertTrue(ones.is_deleted())
 
 
 if __name__ == '__main__':

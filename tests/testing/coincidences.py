@@ -1,4 +1,4 @@
-"""Random spike trains, and their coincidences, for tests."""
+"""Random spikes and errors, and their coincidences, for tests."""
 
 import functools
 
@@ -10,11 +10,9 @@ from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.neuron import coincidence
 
-REPRESENTATIONS = ('dense', 'packed', 'auto')
-
 
 def pack(trains):
-  """Packs spikes `[B, T, N]` into words `[B, K, N]`."""
+  """Packs spikes `[B, T, N]` to words `[B, K, N]`."""
   return jax.vmap(spikes.pack)(jnp.asarray(trains))
 
 
@@ -28,13 +26,14 @@ def random_trains(seed, batch_size, num_steps, num_inputs, num_neurons):
 
 @jax.jit
 def packed(pre, errors):
-  """Packs spikes and signed errors for the functions that count."""
-  return pack(pre), types.ErrorStreams(pack(errors == 1), pack(errors == -1))
+  """Packs spikes and signed errors to words and error streams."""
+  streams = types.ErrorStreams(pack(errors == 1), pack(errors == -1))
+  return pack(pre), streams
 
 
 @functools.partial(jax.jit, static_argnames='representation')
 def count(pre, streams, representation):
-  """Counts the coincidences of packed trains."""
+  """Counts the coincidences of a batch."""
   shape = pre.shape[-1], streams.positive.shape[-1]
   zeros = types.LayerParams(
     jnp.zeros(shape, jnp.int32), jnp.zeros(shape[1], jnp.int32)

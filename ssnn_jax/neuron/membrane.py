@@ -1,0 +1,104 @@
+"""Membranes: how a neuron integrates its drive over the windows."""
+
+from collections.abc import Callable
+from typing import Any
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from ssnn_jax import spikes
+
+
+class Membrane(NamedTuple):
+  """Membrane of a composite neuron as three pure functions of its state.
+
+  The functions are for one sample and one window. A window without ticks must
+  leave the state unchanged.
+
+  Attributes:
+    init: `(num_neurons) -> state`; state at the start of a presentation, any
+      tree of arrays whose leaves start with the neurons' axis J.
+    integrate: `(state, drive, window) -> state`; integrates the `[J]` mean
+      synaptic current of one window.
+    read: `(state, window) -> potential`; the `[J]` potential v at the end of
+      the window.
+  """
+
+  init: Callable[[int], Any]
+  integrate: Callable[[Any, jax.Array, spikes.Window], Any]
+  read: Callable[[Any, spikes.Window], jax.Array]
+
+
+def mean() -> Membrane:
+  """Builds a membrane that averages the drive over all ticks so far.
+
+  Example:
+    >>> membrane = ssnn_jax.neuron.membrane.mean()
+    >>> first = ssnn_jax.spikes.Window(None, jnp.int32(4), jnp.int32(4))
+    >>> state = membrane.integrate(membrane.init(1), jnp.array([1.0]), first)
+    >>> second = ssnn_jax.spikes.Window(None, jnp.int32(4), jnp.int32(8))
+    >>> membrane.integrate(state, jnp.array([0.5]), second)
+    Array([0.75], dtype=float32)
+  """
+
+  def integrate(potential, drive, window):
+    length = window.length.astype(drive.dtype)
+    share = length / window.elapsed.astype(drive.dtype)
+    return potential + share * (drive - potential)
+
+  return Membrane(jnp.zeros, integrate, _read_state)
+
+
+def leaky(tau: float) -> Membrane:
+  """Builds a leaky membrane, read relative to its response to a drive of 1.
+
+  A constant drive therefore reads as itself from the first window on.
+
+  Args:
+    tau: time constant, in ticks.
+  """
+
+  def integrate(potential, drive, window):
+    share = -jnp.expm1(-window.length.astype(drive.dtype) / tau)
+    return potential + share * (drive - potential)
+
+  def read(potential, window):
+    elapsed = window.elapsed.astype(potential.dtype)
+    return potential / -jnp.expm1(-elapsed / tau)
+
+  return Membrane(jnp.zeros, integrate, read)
+
+
+def memoryless() -> Membrane:
+  """Builds a membrane that holds the drive of the current window alone."""
+
+  def integrate(potential, drive, window):
+    return jnp.where(window.length > 0, drive, potential)
+
+  return Membrane(jnp.zeros, integrate, _read_state)
+
+
+def _read_state(potential, window):
+  del window
+  return potential
+
+
+MEMBRANES = ('mean', 'leaky', 'memoryless')
+
+
+def find(integration: str | Membrane, tau: float) -> Membrane:
+  """Returns a membrane by its name; a `Membrane` is returned unchanged.
+
+  Args:
+    integration: one of `MEMBRANES`, or a membrane.
+    tau: time constant of 'leaky', in ticks.
+
+  Returns:
+    The membrane.
+  """
+  if isinstance(integration, Membrane):
+    return integration
+  if integration == 'leaky':
+    return leaky(tau)
+  return {'mean': mean, 'memoryless': memoryless}[integration]()

@@ -1,0 +1,140 @@
+"""Windows: the division of a presentation into windows, words and blocks."""
+
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+TICKS_PER_WORD = 32
+
+
+class Schedule(NamedTuple):
+  """Division of a presentation into windows, and of windows into blocks.
+
+  A block holds the smallest number of whole windows that fill whole words, so
+  that coincidences are counted on full words. A window that is longer than a
+  word and not a whole number of words is a block of its own. Memory is
+  proportional to the length of a block, whatever T.
+
+  Attributes:
+    num_steps: T, ticks of a presentation.
+    window: n, ticks between two reads of a membrane; the last window of a
+      presentation may be shorter.
+  """
+
+  num_steps: int
+  window: int
+
+  @property
+  def windows_per_block(self) -> int:
+    """W, windows of a block."""
+    total = -(-self.num_steps // self.window)
+    if self.window > TICKS_PER_WORD:
+      return 1
+    return min(total, math.lcm(self.window, TICKS_PER_WORD) // self.window)
+
+  @property
+  def ticks_per_block(self) -> int:
+    """Ticks from the start of one block to the start of the next."""
+    return self.windows_per_block * self.window
+
+  @property
+  def num_blocks(self) -> int:
+    """Blocks of a presentation; the last block may be shorter."""
+    return -(-self.num_steps // self.ticks_per_block)
+
+  @property
+  def words_per_block(self) -> int:
+    """K, the largest number of words that a block overlaps."""
+    ticks = min(self.ticks_per_block, self.num_steps)
+    if ticks % TICKS_PER_WORD == 0 or self.num_blocks == 1:
+      return -(-ticks // TICKS_PER_WORD)
+    # A block that starts inside a word overlaps one more word.
+    return (ticks + TICKS_PER_WORD - 2) // TICKS_PER_WORD + 1
+
+
+class Window(NamedTuple):
+  """One window; a window past the end of the presentation has no ticks."""
+
+  mask: jax.Array  # [K] uint32 ticks of the window in the words of its block
+  length: jax.Array  # number of ticks of the window
+  elapsed: jax.Array  # ticks from the start of the presentation to its end
+
+
+class Block(NamedTuple):
+  """Words and windows of one block."""
+
+  words: jax.Array  # [K] index of each word within the presentation
+  windows: Window  # [W, ...] windows of the block
+
+
+def block(schedule: Schedule, index: jax.Array | int) -> Block:
+  """Returns the words and windows of one block.
+
+  Args:
+    schedule: division of the presentation; static.
+    index: index of the block, from 0 to `schedule.num_blocks - 1`.
+
+  Returns:
+    The block.
+
+  Example:
+    >>> schedule = ssnn_jax.spikes.Schedule(num_steps=40, window=16)
+    >>> schedule.num_blocks, schedule.windows_per_block
+    (2, 2)
+    >>> ssnn_jax.spikes.block(schedule, 1).windows.length  # ticks 32 to 39
+    Array([8, 0], dtype=int32)
+  """
+  first = index * schedule.ticks_per_block
+  starts = first + schedule.window * jnp.arange(schedule.windows_per_block)
+  words = first // TICKS_PER_WORD + jnp.arange(schedule.words_per_block)
+
+  def window(start):
+    end = jnp.minimum(start + schedule.window, schedule.num_steps)
+    mask = mask_before(end, words) & ~mask_before(start, words)
+    return Window(mask, jnp.maximum(end - start, 0), end)
+
+  return Block(words, jax.vmap(window)(starts))
+
+
+def mask_first_window(windows: Window) -> Window:
+  """Removes the ticks of the first window of a presentation.
+
+  Args:
+    windows: `[W, ...]` windows of a block.
+
+  Returns:
+    The windows; the first window of the presentation has no ticks.
+  """
+  is_later = windows.elapsed > windows.length
+  return windows._replace(
+    mask=jnp.where(is_later[:, None], windows.mask, jnp.uint32(0)),
+    length=jnp.where(is_later, windows.length, 0),
+  )
+
+
+def count_words(num_steps: int) -> int:
+  """Returns K, the number of words that hold `num_steps` ticks."""
+  return -(-num_steps // TICKS_PER_WORD)
+
+
+def mask_before(tick: jax.Array | int, words: jax.Array) -> jax.Array:
+  """Returns `[K]` masks of the ticks before `tick`, for `[K]` word indices."""
+  bits = jnp.clip(tick - words * TICKS_PER_WORD, 0, TICKS_PER_WORD)
+  bits = bits.astype(jnp.uint32)
+  # Shifting a word by its whole width is undefined.
+  below = (jnp.uint32(1) << (bits % TICKS_PER_WORD)) - jnp.uint32(1)
+  return jnp.where(bits == TICKS_PER_WORD, ~jnp.uint32(0), below)
+
+
+def num_valid_ticks(window: Window) -> jax.Array:
+  """Returns the ticks of a window as a divisor: 1 for an empty window.
+
+  Example:
+    >>> schedule = ssnn_jax.spikes.Schedule(num_steps=40, window=16)
+    >>> windows = ssnn_jax.spikes.block(schedule, 1).windows
+    >>> ssnn_jax.spikes.num_valid_ticks(windows)
+    Array([8., 1.], dtype=float32)
+  """
+  return jnp.maximum(window.length, 1).astype(jnp.float32)

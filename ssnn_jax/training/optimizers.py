@@ -1,0 +1,43 @@
+"""Stochastic gradient descent with decoupled weight decay."""
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from ssnn_jax import types
+
+
+def make_optimizer(
+  learning_rate: jax.Array | float,
+  schedule: optax.Schedule | None = None,
+  weight_decay: float = 0.0,
+) -> optax.GradientTransformation:
+  """Builds stochastic gradient descent with decoupled weight decay.
+
+  As in `optax.adamw`, the decay is multiplied by the learning rate. Biases do
+  not decay.
+
+  Args:
+    learning_rate: step size for the mean gradient of a batch. The optimizer
+      state stores the learning rate, so that `jax.vmap` can train networks with
+      different learning rates together.
+    schedule: factor on the learning rate as a function of the number of
+      updates; None for a constant learning rate.
+    weight_decay: coefficient of the weight decay.
+
+  Returns:
+    The optimizer.
+  """
+
+  def make_descent(learning_rate):
+    factor = schedule or optax.constant_schedule(1.0)
+    return optax.chain(
+      optax.add_decayed_weights(weight_decay, mask=_mask_weights),
+      optax.scale_by_learning_rate(lambda count: learning_rate * factor(count)),
+    )
+
+  return optax.inject_hyperparams(make_descent)(jnp.float32(learning_rate))
+
+
+def _mask_weights(params):
+  return tuple(types.LayerParams(weights=True, biases=False) for _ in params)

@@ -1,0 +1,63 @@
+"""State of training, and the random streams of a seed."""
+
+import enum
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+
+from ssnn_jax import types
+from ssnn_jax.hardware import devices
+
+Optimizer = optax.GradientTransformation | devices.Device
+
+
+@flax.struct.dataclass
+class TrainState:
+  """Parameters, optimizer state and progress of one seed."""
+
+  params: types.Params
+  opt_state: Any  # of the optimizer, or of the devices that store the weights
+  key: jax.Array  # typed PRNG key of the seed; constant
+  epoch: jax.Array  # int32 number of epochs trained
+
+
+class Stream(enum.IntEnum):
+  """Uses of the key of a seed; each use has its own random stream."""
+
+  INIT = 0  # initial parameters
+  ORDER = 1  # order of the training samples
+  PRESENT = 2  # spikes and dropout of training
+  EVALUATE = 3  # spikes of evaluation
+  PROBE = 4  # spikes of measured update errors
+  OBSERVE = 5  # spikes of observed activity
+  DEVICE = 6  # device-to-device variability
+  PULSE = 7  # cycle-to-cycle variability of weight updates
+  FEEDBACK = 8  # random feedback weights
+
+
+def stream_key(key: jax.Array, stream: Stream) -> jax.Array:
+  """Derives the key of one stream from the key of a seed."""
+  return jax.random.fold_in(key, stream)
+
+
+def init_state(
+  network: types.Network, optimizer: Optimizer, seed: jax.Array | int
+) -> TrainState:
+  """Initializes the state of training.
+
+  Args:
+    network: the network to train.
+    optimizer: an optax transformation, or the devices that store the weights.
+    seed: integer seed of all random streams.
+
+  Returns:
+    The state before the first epoch.
+  """
+  key = jax.random.key(seed)
+  params = network.init(stream_key(key, Stream.INIT))
+  device_key = stream_key(key, Stream.DEVICE)
+  params, opt_state = devices.as_device(optimizer).init(device_key, params)
+  return TrainState(params, opt_state, key, jnp.int32(0))

@@ -1,0 +1,82 @@
+"""Tests for the membranes."""
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ssnn_jax import spikes
+from ssnn_jax.neuron import membrane as membrane_lib
+
+
+def make_windows(num_steps, window):
+  """Returns the windows of a presentation of one block, `[W]`."""
+  schedule = spikes.Schedule(num_steps, window)
+  assert schedule.num_blocks == 1
+  return spikes.block(schedule, 0).windows
+
+
+def integrate(drives, windows, integration, tau=5.0):
+  """Integrates drives `[W, J]`; returns the potentials `[W, J]`."""
+  membrane = membrane_lib.find(integration, tau)
+
+  def step(state, drive_and_window):
+    drive, window = drive_and_window
+    state = membrane.integrate(state, drive, window)
+    return state, membrane.read(state, window)
+
+  start = membrane.init(drives.shape[1])
+  return jax.lax.scan(step, start, (drives, windows))[1]
+
+
+def random_drives(windows):
+  return jax.random.normal(jax.random.key(0), (len(windows.length), 4))
+
+
+class MembraneTest(parameterized.TestCase):
+  @parameterized.parameters((12, 1), (12, 5), (12, 12))
+  def test_mean_weights_windows_by_their_ticks(self, num_steps, window):
+    windows = make_windows(num_steps, window)
+    drives = random_drives(windows)
+    lengths = np.asarray(windows.length, np.float32)[:, None]
+    expected = np.cumsum(lengths * np.asarray(drives), axis=0)
+    expected /= np.cumsum(lengths, axis=0)
+    potentials = integrate(drives, windows, 'mean')
+    np.testing.assert_allclose(potentials, expected, rtol=1e-5, atol=1e-6)
+
+  @parameterized.parameters((12, 1), (12, 5), (12, 12))
+  def test_leaky_is_a_normalized_low_pass_filter(self, num_steps, window):
+    tau, windows = 5.0, make_windows(num_steps, window)
+    drives = random_drives(windows)
+    ticks = np.repeat(np.asarray(drives), windows.length, axis=0)
+    kernel = np.exp(-np.arange(num_steps)[::-1] / tau)[:, None]
+    expected = np.sum(kernel * ticks, axis=0) / np.sum(kernel)
+    potentials = integrate(drives, windows, 'leaky', tau)
+    np.testing.assert_allclose(potentials[-1], expected, rtol=1e-5, atol=1e-6)
+
+  @parameterized.parameters(1, 5, 12)
+  def test_memoryless_reads_the_last_drive(self, window):
+    windows = make_windows(12, window)
+    drives = random_drives(windows)
+    potentials = integrate(drives, windows, 'memoryless')
+    np.testing.assert_array_equal(potentials, drives)
+
+  @parameterized.product(integration=membrane_lib.MEMBRANES, window=(1, 5, 12))
+  def test_constant_drive_reads_as_itself(self, integration, window):
+    windows = make_windows(12, window)
+    drives = jnp.full((len(windows.length), 2), 0.37)
+    potentials = integrate(drives, windows, integration)
+    np.testing.assert_allclose(potentials, drives, rtol=1e-6)
+
+  @parameterized.parameters(*membrane_lib.MEMBRANES)
+  def test_window_without_ticks_keeps_the_state(self, integration):
+    empty = spikes.Window(jnp.zeros(1, jnp.uint32), jnp.int32(0), jnp.int32(9))
+    state = jnp.array([0.3, -2.0])
+    membrane = membrane_lib.find(integration, tau=3.0)
+    after = membrane.integrate(state, jnp.array([5.0, 5.0]), empty)
+    np.testing.assert_array_equal(after, state)
+
+
+if __name__ == '__main__':
+  absltest.main()

@@ -1,0 +1,160 @@
+"""Tests for `training.fit`."""
+
+import contextlib
+import io
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import jax
+import numpy as np
+
+import ssnn_jax
+from ssnn_jax import datasets
+from ssnn_jax import training
+
+NETWORK = ssnn_jax.ssnn(ssnn_jax.NetworkConfig((6, 5, 3), num_steps=8))
+OPTIMIZER = training.make_optimizer(0.5)
+DEVICE = ssnn_jax.hardware.make_resistive(
+  ssnn_jax.DeviceConfig(dw_min=0.01), learning_rate=0.5
+)
+INPUTS = np.random.default_rng(0).random((40, 6), np.float32)
+LABELS = np.arange(40) % 3
+TRAIN = datasets.Split(INPUTS[:32], LABELS[:32])
+TEST = datasets.Split(INPUTS[32:], LABELS[32:])
+DATASET = datasets.Dataset('random', TRAIN, TEST, ('a', 'b', 'c'))
+
+INVALID_DATA = {
+  'grey_values_as_floats': ((255 * INPUTS, LABELS), 'divide grey values'),
+  'nan': ((np.where(INPUTS > 0.5, np.nan, INPUTS), LABELS), 'NaN'),
+  'integer_images': ((np.int64(INPUTS), LABELS), 'dtype int64'),
+  'pixels': ((INPUTS[:, :4], LABELS), 'have 4 pixels'),
+  'trains': ((np.zeros((40, 2, 6), np.uint32), LABELS), r'\[B, 1, I\]'),
+  'labels_from_1': ((INPUTS, LABELS + 1), 'classes from 0 to 2'),
+  'one_hot_labels': ((INPUTS, np.eye(3)[LABELS]), 'one integer class'),
+  'too_few_labels': ((INPUTS, LABELS[1:]), 'each of the 40 inputs'),
+  'no_labels': (INPUTS, 'pair of arrays'),
+}
+INVALID_OPTIONS = {
+  'num_epochs': ({'num_epochs': 0}, 'num_epochs is 0'),
+  'bool': ({'num_epochs': True}, 'num_epochs is True'),
+  'float': ({'batch_size': 8.0}, 'batch_size is 8.0'),
+  'large_batch': ({'batch_size': 33}, 'batch_size=33 is larger.*32 samples'),
+  'signs': ({'optimizer': DEVICE}, r'ssnn\(config, separate_signs=True\)'),
+  'evaluation': ({'evaluate': (INPUTS, LABELS - 1)}, 'evaluation data: labels'),
+  'other_optimizer': (
+    {'state': training.init_state(NETWORK, DEVICE, 0)},
+    'state has another structure',
+  ),
+}
+
+
+def fit(dataset=DATASET, optimizer=OPTIMIZER, network=NETWORK, **options):
+  options = {'num_epochs': 2, 'batch_size': 8, 'progress': False} | options
+  return training.fit(network, optimizer, dataset, **options)
+
+
+def assert_same(results, expected):
+  """Asserts that two trees of arrays are equal bit for bit."""
+  jax.tree.map(np.testing.assert_array_equal, results, expected)
+
+
+class FitTest(parameterized.TestCase):
+  def assert_refused(self, message, **options):
+    output = io.StringIO()
+    with (
+      self.assertRaisesRegex(ssnn_jax.UserError, message) as caught,
+      contextlib.redirect_stderr(output),
+    ):
+      fit(**{'progress': True} | options)
+    self.assertRegex(str(caught.exception), r'\A[^\n]+\.\Z')
+    self.assertEmpty(output.getvalue())  # no progress bar
+
+  def test_equals_loop_over_epochs(self):
+    result = fit(seed=3)
+    state = training.init_state(NETWORK, OPTIMIZER, seed=3)
+    train_epoch = training.make_train_epoch(NETWORK, OPTIMIZER, batch_size=8)
+    evaluate = jax.jit(training.make_evaluate(NETWORK, None, batch_size=256))
+    key = training.stream_key(state.key, training.Stream.EVALUATE)
+    for epoch in range(2):
+      state, means = jax.jit(train_epoch)(state, *TRAIN)
+      accuracy = evaluate(state.params, key, *TEST).winner
+      row = jax.tree.map(lambda values: values[epoch], result.history)  # noqa: B023
+      assert_same(tuple(row), (means.loss, means.accuracy, accuracy))
+    assert_same(result.state.params, state.params)
+    assert_same(result.state.opt_state, state.opt_state)
+    self.assertEqual(int(result.state.epoch), 2)
+
+  def test_continued_training_equals_one_call(self):
+    first = fit()
+    second = fit(state=first.state)
+    whole = fit(num_epochs=np.int64(4))
+    assert_same(second.state.params, whole.state.params)
+    assert_same(second.state.opt_state, whole.state.opt_state)
+    halves = zip(first.history, second.history)
+    assert_same(tuple(map(np.concatenate, halves)), tuple(whole.history))
+
+  def test_accepts_arrays(self):
+    arrays = jax.device_put(INPUTS[:32]), LABELS[:32].tolist()
+    result = fit(arrays, evaluate=tuple(TEST))
+    assert_same(tuple(result.history), tuple(fit().history))
+    assert_same(result.state.params, fit().state.params)
+
+  def test_evaluates_on_validation_split(self):
+    held_out = datasets.Split(INPUTS[32:], np.zeros(8, int))
+    expected = fit(evaluate=held_out).history.eval_accuracy
+    self.assertFalse(np.array_equal(expected, fit().history.eval_accuracy))
+    result = fit(DATASET._replace(validation=held_out))
+    assert_same(result.history.eval_accuracy, expected)
+
+  @parameterized.parameters((DATASET, False), (tuple(TRAIN), True))
+  def test_does_not_evaluate_without_split(self, dataset, evaluate):
+    history = fit(dataset, evaluate=evaluate).history
+    self.assertIsNone(history.eval_accuracy)
+    assert_same(history.loss, fit().history.loss)
+
+  def test_trains_devices(self):
+    config = ssnn_jax.NetworkConfig((6, 5, 3), num_steps=8)
+    network = ssnn_jax.ssnn(config, separate=DEVICE.is_separate)
+    params = fit(network=network, optimizer=DEVICE).state.params
+    init = training.init_state(network, DEVICE, 0).params
+    steps = (params[0].weights - init[0].weights) / 0.01
+    self.assertGreater(np.abs(steps).max(), 0.9)
+    np.testing.assert_allclose(steps, np.round(steps), rtol=0, atol=1e-3)
+
+  def test_compiles_once(self):
+    num_traces = 0
+
+    def learn(*args):
+      nonlocal num_traces
+      num_traces += 1
+      return NETWORK.learn(*args)
+
+    network = NETWORK._replace(learn=learn)
+    fit(network=network, evaluate=False)
+    self.assertEqual(num_traces, 2)  # check of the data, epoch
+    fit(network=network, evaluate=False, seed=1)
+    self.assertEqual(num_traces, 3)  # check of the data
+
+  def test_shows_progress(self):
+    for progress in (True, False):
+      output = io.StringIO()
+      with contextlib.redirect_stderr(output):
+        fit(progress=progress)
+      shown = ['2/2', 'loss=', 'train_accuracy=', 'eval_accuracy=']
+      self.assertEqual([t in output.getvalue() for t in shown], [progress] * 4)
+
+  @parameterized.named_parameters(
+    (name, *case) for name, case in INVALID_DATA.items()
+  )
+  def test_rejects_data(self, dataset, message):
+    self.assert_refused(f'training data.*{message}', dataset=dataset)
+
+  @parameterized.named_parameters(
+    (name, *case) for name, case in INVALID_OPTIONS.items()
+  )
+  def test_rejects_options(self, options, message):
+    self.assert_refused(message, **options)
+
+
+if __name__ == '__main__':
+  absltest.main()

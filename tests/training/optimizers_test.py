@@ -1,0 +1,28 @@
+"""Tests for gradient descent with weight decay."""
+
+from absl.testing import absltest
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from ssnn_jax import training
+from ssnn_jax import types
+
+
+class OptimizerTest(absltest.TestCase):
+  def test_decay_is_decoupled_and_excludes_biases(self):
+    params = (types.LayerParams(jnp.full((2, 2), 3.0), jnp.full(2, 3.0)),)
+    gradient = jax.tree.map(jnp.ones_like, params)
+    schedule = optax.linear_schedule(1.0, 0.5, 1)
+    optimizer = training.make_optimizer(0.5, schedule, weight_decay=0.1)
+    opt_state = optimizer.init(params)
+    steps, opt_state = optimizer.update(gradient, opt_state, params)
+    np.testing.assert_allclose(steps[0].weights, -0.5 * (1 + 0.1 * 3.0))
+    np.testing.assert_allclose(steps[0].biases, -0.5)
+    steps, _ = optimizer.update(gradient, opt_state, params)
+    np.testing.assert_allclose(steps[0].weights, -0.25 * (1 + 0.1 * 3.0))
+
+
+if __name__ == '__main__':
+  absltest.main()
