@@ -88,7 +88,7 @@ class ReadConfigTest(parameterized.TestCase):
     (dict(out_bound=1.0, out_bits=24), False),
     (dict(out_noise=1e-9), False),
   )
-  def test_only_the_default_is_perfect(self, parameters, expected):
+  def test_only_the_default_is_ideal(self, parameters, expected):
     self.assertEqual(ssnn_jax.ReadConfig(**parameters).is_ideal, expected)
 
 
