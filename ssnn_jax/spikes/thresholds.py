@@ -68,7 +68,6 @@ class Thresholds:
   kernel: str | None = flax.struct.field(pytree_node=False, default=None)
 
 
-# (keys, address, num_neurons) -> Thresholds
 Sampler = Callable[[jax.Array, Address, int], Thresholds]
 
 
@@ -76,14 +75,13 @@ def make_keys(key: jax.Array, num_layers: int) -> jax.Array:
   """Derives the keys of all trains of a presentation.
 
   Args:
-    key: PRNG key of the presentation, which may be used again to derive the
-      same keys.
+    key: PRNG key of the presentation; used again, it derives the same keys.
     num_layers: number of layers of neurons, including the inputs.
 
   Returns:
     `[num_layers, roles, 3]` uint32 keys.
   """
-  # Cloned, since several functions derive the same keys from one key.
+  # Cloned, as several functions derive the same keys.
   keys = jax.random.bits(jax.random.clone(key), (3,), jnp.uint32)
   # The keys of trains do not depend on the number of independent roles.
   shape = num_layers, len(Role), 3
@@ -211,13 +209,7 @@ def threefry(keys: jax.Array, address: Address, num_neurons: int) -> Thresholds:
   key = jax.random.fold_in(key, address.word)
   key = jax.random.fold_in(key, address.position)
   planes = jax.random.bits(key, (NUM_PLANES, num_neurons), jnp.uint32)
-  return Thresholds(planes, None, _return_planes)
-
-
-def _return_planes(planes, own, num_neurons):
-  """Returns the thresholds of `threefry`."""
-  del own, num_neurons
-  return planes
+  return Thresholds(planes, None, lambda planes, own, num_neurons: planes)
 
 
 def shifted(keys: jax.Array, address: Address, num_neurons: int) -> Thresholds:
