@@ -26,7 +26,9 @@ Grid = Mapping[str, Sequence[Any]]
 _BOUNDED = {'device': ('custom',), 'w_max': (1.0,), 'w_min': (-1.0,)}
 _SOFT_BOUNDS = {
   **_BOUNDED,
-  **{'dw_min': (0.002,), 'gamma_up': (1.0,), 'gamma_down': (1.0,)},
+  'dw_min': (0.002,),
+  'gamma_up': (1.0,),
+  'gamma_down': (1.0,),
   'zero_shifting': (True,),
   'up_down': (0.0, 0.1, 0.3, 0.6),
 }

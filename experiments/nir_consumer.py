@@ -264,9 +264,13 @@ def main() -> None:
   read = CONSUMERS[values['consumer']]
   figures = compare(read, file, params, task, jax.random.key(0))
   line = {
-    **{'consumer': values['consumer'], 'version': version},
-    **{'dataset': name, 'num_images': len(task.labels)},
-    **{'layer_sizes': sizes, 'num_steps': num_steps, 'inputs': task.inputs},
+    'consumer': values['consumer'],
+    'version': version,
+    'dataset': name,
+    'num_images': len(task.labels),
+    'layer_sizes': sizes,
+    'num_steps': num_steps,
+    'inputs': task.inputs,
   }
   print(json.dumps(line | figures))
 

@@ -1,4 +1,4 @@
-"""Baselines: the ANN and other rules that train networks of the same shape."""
+"""Baselines: the ANN and other learning rules for networks of equal layers."""
 
 from ssnn_jax.baselines import ann
 from ssnn_jax.baselines import bp_stdp

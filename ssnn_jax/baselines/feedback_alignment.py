@@ -1,8 +1,8 @@
-"""Errors that come back through fixed random weights: feedback alignment.
+"""Baselines: the spiking network with fixed random feedback weights.
 
-Everything is as in the spiking network (`network.ssnn`), but for the transposed
-read of the crossbar, which a second one spares: fixed, random, and read forward
-from the errors of a layer to the neurons below. Weights learn to agree with it.
+Feedback alignment replaces the transposed read of the crossbar by the read of a
+second crossbar, whose weights are random and fixed. All else is the spiking
+network (`network.ssnn`). Forward weights learn to align with the feedback.
 
 Source: T. P. Lillicrap et al., "Random synaptic feedback weights support error
 backpropagation for deep learning", Nature Communications 7, 13276 (2016).
@@ -16,15 +16,15 @@ from ssnn_jax.config import NetworkConfig
 
 
 def draw_feedback(config: NetworkConfig, key: jax.Array) -> types.Params:
-  """Draws fixed feedback, of the distribution of initial weights.
+  """Draws feedback weights from the distribution of the initial weights.
 
   Args:
     config: the architecture.
     key: PRNG key; consumed.
 
   Returns:
-    Weights with the structure of the parameters; those of the first layer,
-    which has nothing below, and biases are not used.
+    Weights with the structure of the parameters. The first layer of weights,
+    which propagates no errors, and all biases are unused.
   """
   return network.init(config, key)
 
@@ -36,14 +36,16 @@ def make_network(
   separate_signs: bool = False,
   axis_name: str | None = None,
 ) -> types.Network:
-  """Builds the spiking network whose errors come back by fixed feedback.
+  """Builds the spiking network with fixed feedback weights.
 
   Args:
     config: architecture and use of spikes.
-    feedback: `[I, J]` weights of each layer, from the errors J to the neurons
-      I below; with the parameters themselves it is backpropagation.
-    separate_signs: whether both signs are counted apart, as for `network.ssnn`.
-    axis_name: axis of a mesh whose devices share each batch.
+    feedback: `[I, J]` weights of each layer, which propagate errors from the
+      neurons J to the neurons I; the parameters themselves give
+      backpropagation.
+    separate_signs: whether coincidences with positive and with negative errors
+      are counted separately, as for `network.ssnn`.
+    axis_name: axis of a mesh whose devices share each batch; None without one.
 
   Returns:
     The network's pure functions.

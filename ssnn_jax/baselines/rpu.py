@@ -1,12 +1,13 @@
-"""A crossbar of resistive processing units: analog but for its update.
+"""Baselines: a crossbar of resistive processing units (RPUs).
 
-Activations and errors are exact, digital or analog values. Only for the update
-they become stochastic pulse trains, whose coincidences change the weights.
+Activations and errors are exact, digital or analog values. The update alone is
+stochastic: activations and errors are sampled as pulse trains, whose
+coincidences change the weights.
 
 Source: T. Gokmen and Y. Vlasov, "Acceleration of deep neural network training
 with resistive cross-point devices: design considerations", Frontiers in
-Neuroscience 10, 333 (2016). Their BL is T here. Activation and output are those
-of all networks of this library.
+Neuroscience 10, 333 (2016). Their BL is T here. Activation function and output
+are those of the other networks of this library.
 """
 
 import dataclasses
@@ -17,43 +18,23 @@ from ssnn_jax.baselines import ann
 from ssnn_jax.config import NetworkConfig
 
 
-def rpu_config(config: NetworkConfig) -> NetworkConfig:
-  """Makes the configuration of the spiking network that learns as RPUs do.
-
-  Args:
-    config: any network's.
-
-  Returns:
-    Its architecture, with spikes in the update alone: trains of the rate of
-    each activation, and of the magnitude of each error, at the output too.
-  """
-  return dataclasses.replace(
-    config,
-    forward='rates',
-    backward='rates',
-    update='spikes',
-    output_errors='softmax',
-    window=config.num_steps,  # values are read once
-    delay=0,
-  )
-
-
 def make_network(
   config: NetworkConfig,
   *,
   separate_signs: bool = False,
   axis_name: str | None = None,
 ) -> types.Network:
-  """Builds the network whose update alone is by pulses.
+  """Builds a network with pulses in the update only.
 
   Args:
     config: the architecture, with T, gain and sampler of the pulses.
-    separate_signs: whether both signs are counted apart, as for `network.ssnn`.
-    axis_name: axis of a mesh whose devices share each batch.
+    separate_signs: whether coincidences with positive and with negative errors
+      are counted separately, as for `network.ssnn`.
+    axis_name: axis of a mesh whose devices share each batch; None without one.
 
   Returns:
-    The network's pure functions; its output is read as that of the ANN, with
-    the ticks that classes are expected to win.
+    The network's pure functions; inference is that of the ANN, with expected
+    winner counts.
   """
   pulsed = network.ssnn(
     rpu_config(config), separate_signs=separate_signs, axis_name=axis_name
@@ -63,8 +44,32 @@ def make_network(
     inference = pulsed.infer(params, key, inputs)
     return ann.read_out(config, inference.potential)
 
-  def learn(*batch, **options):
-    update, inference = pulsed.learn(*batch, **options)
+  def learn(params, key, inputs, labels, *, pulse_gradient=None):
+    update, inference = pulsed.learn(
+      params, key, inputs, labels, pulse_gradient=pulse_gradient
+    )
     return update, ann.read_out(config, inference.potential)
 
   return types.Network(pulsed.init, infer, learn)
+
+
+def rpu_config(config: NetworkConfig) -> NetworkConfig:
+  """Returns the configuration of a spiking network that learns like RPUs.
+
+  Args:
+    config: the configuration of any network.
+
+  Returns:
+    The same architecture with spikes in the update only: trains with the rates
+    of the activations and with the magnitudes of the errors, also at the
+    output.
+  """
+  return dataclasses.replace(
+    config,
+    forward='rates',
+    backward='rates',
+    update='spikes',
+    output_errors='softmax',
+    window=config.num_steps,  # a value is read once
+    delay=0,
+  )

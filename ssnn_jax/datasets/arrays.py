@@ -68,7 +68,7 @@ def from_arrays(
 
   Args:
     x_train: `[N, H, W]`, `[N, H, W, 1]` or `[N, I]` training inputs, either
-      uint8 intensities or float rates in [0, 1].
+      uint8 grey values or float rates in [0, 1].
     y_train: `[N]` training labels, integers from 0.
     x_test: test inputs, with the shape and dtype of the training inputs.
     y_test: test labels.
@@ -174,12 +174,12 @@ def _as_images(name, array):
 
 
 def _as_intensities(name, array):
-  """Returns inputs as uint8 intensities or float32 rates."""
+  """Returns inputs as uint8 grey values or float32 rates."""
   if array.dtype == np.uint8:
     return array
   if not np.issubdtype(array.dtype, np.floating):
     raise errors.DatasetError(
-      f'{name} has the dtype {array.dtype}; expected uint8 intensities or '
+      f'{name} has the dtype {array.dtype}; expected uint8 grey values or '
       'float rates in [0, 1]: convert it with astype.'
     )
   low, high = array.min(), array.max()
@@ -190,7 +190,7 @@ def _as_intensities(name, array):
   if low < 0.0 or high > 1.0:
     raise errors.DatasetError(
       f'{name} has values in [{low:g}, {high:g}], and rates must be in [0, 1]; '
-      'rescale it, or give intensities as uint8.'
+      'rescale it, or give grey values as uint8.'
     )
   return array.astype(np.float32, copy=False)
 

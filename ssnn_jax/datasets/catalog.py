@@ -45,7 +45,7 @@ FULL_SIZES = {
 
 
 def image_source(name: str) -> str:
-  """Returns the image dataset that was recorded; images are their own."""
+  """Returns the image dataset of recordings; other names are unchanged."""
   if name == 'n_mnist':
     return 'mnist'
   return name.removeprefix('synthetic_events/')

@@ -108,7 +108,7 @@ def simulate(
     key: PRNG key; consumed.
     camera: parameters of the camera; static.
     thresholds: `[34, 34]` thresholds of the pixels.
-    image: `[28, 28]` uint8 intensities.
+    image: `[28, 28]` uint8 grey values.
 
   Returns:
     The events, at most one per pixel and time step.

@@ -77,7 +77,7 @@ def resize(images: np.ndarray) -> np.ndarray:
   """Resizes images to the size of MNIST.
 
   Args:
-    images: `[N, H, W]` uint8 intensities.
+    images: `[N, H, W]` uint8 grey values.
 
   Returns:
     `[N, 28, 28]` images; unchanged if they have this size, and otherwise scaled
@@ -107,7 +107,7 @@ def record(
     key: PRNG key; consumed.
     camera: parameters of the camera.
     thresholds: `[34, 34]` thresholds of the pixels.
-    images: `[N, 28, 28]` uint8 intensities.
+    images: `[N, 28, 28]` uint8 grey values.
 
   Yields:
     The recording of each image.

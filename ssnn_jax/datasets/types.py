@@ -8,7 +8,7 @@ import numpy as np
 class Split(NamedTuple):
   """Inputs and labels of one split of a dataset."""
 
-  # [N, H, W] uint8 intensities or float32 rates, or [N, K, I] uint32 trains
+  # [N, H, W] uint8 grey values or float32 rates, or [N, K, I] uint32 trains
   inputs: np.ndarray
   labels: np.ndarray  # [N] int32 classes
 
@@ -16,7 +16,7 @@ class Split(NamedTuple):
 class Dataset(NamedTuple):
   """A dataset with disjoint splits.
 
-  The inputs are either images, `[N, H, W]` uint8 intensities or float32 rates
+  The inputs are either images, `[N, H, W]` uint8 grey values or float32 rates
   in [0, 1], or recordings of events, `[N, K, I]` uint32 spike trains with 32
   ticks packed into each word.
   """

@@ -36,7 +36,7 @@ def read(
   Returns:
     Mean current over the window, times the read gain.
   """
-  if config.is_perfect:
+  if config.is_ideal:
     return product(inputs)
   driven = quantize(inputs, config.inp_bits, config.inp_bound)
   current = product(driven) / gain

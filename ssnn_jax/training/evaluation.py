@@ -1,4 +1,4 @@
-"""Evaluation of the accuracy on a data set."""
+"""Evaluation of the accuracy on a dataset."""
 
 from collections.abc import Callable
 import functools
@@ -27,7 +27,7 @@ def make_evaluate(
   batch_size: int,
   axis_name: str | None = None,
 ) -> Callable[..., metrics.Accuracy]:
-  """Builds the function that evaluates parameters on a data set.
+  """Builds the function that evaluates parameters on a dataset.
 
   Args:
     network: the network to evaluate.
@@ -35,7 +35,7 @@ def make_evaluate(
       `Accuracy.rate` None.
     batch_size: number of samples in a batch; the last batch is padded.
     axis_name: mesh axis of the devices that share each batch; both networks
-      must be built with the same axis. Every device receives the full data set.
+      must be built with the same axis. Every device receives the full dataset.
 
   Returns:
     The pure function `(params, key, inputs, labels) -> Accuracy` for one seed.

@@ -1,4 +1,4 @@
-"""Training of a network on a data set, with checks and progress bar."""
+"""Training of a network on a dataset, with checks and progress bar."""
 
 from collections.abc import Sequence
 import functools
@@ -52,7 +52,7 @@ def fit(
   Args:
     network: the network to train.
     optimizer: an optax transformation, or the devices that store the weights.
-    dataset: a data set, whose training split is used, or a pair of arrays:
+    dataset: a dataset, whose training split is used, or a pair of arrays:
       inputs as for `Network` and `[N]` integer labels.
     num_epochs: number of epochs to train.
     batch_size: number of samples in a batch.
@@ -60,7 +60,7 @@ def fit(
     state: state of an earlier call with the same network and optimizer, to
       continue training; with `make_optimizer` it includes the learning rate.
     evaluate: whether to evaluate after each epoch on the validation split of
-      the data set, or on the test split if there is no validation split; or a
+      the dataset, or on the test split if there is no validation split; or a
       pair of arrays to evaluate on.
     progress: whether to show a progress bar.
 

@@ -12,8 +12,8 @@ import numpy as np
 from experiments import benchmark_steps
 from experiments import naive
 import ssnn_jax
-from ssnn_jax.baselines import ann
 from tests.testing import commands
+from tests.testing import oracle
 from tests.testing import statistics
 
 SMALL = ('--layer_sizes=6,5,3', '--rounds=1', '--num_images=8')
@@ -116,7 +116,7 @@ class NaiveTest(absltest.TestCase):
     batch = jnp.float32(image)[None], jnp.array([label])
     sample = jax.vmap(lambda key: learn(params, key, *batch)[0].positive)
     samples = jax.jit(sample)(jax.random.split(jax.random.key(1), 50_000))
-    expected = ann.expected_counts(config, params, image, label)
+    expected = oracle.expected_counts(config, params, image, label)
     jax.tree.map(statistics.assert_mean_within, samples, expected)
 
   def test_learn_and_infer_see_the_same(self):

@@ -11,8 +11,8 @@ import numpy as np
 from experiments import methods
 import ssnn_jax
 from ssnn_jax import network
-from tests import network_test
 from tests.testing import statistics
+from tests.testing.networks import jit
 
 SIZES = (6, 5, 3)
 KEY, SEED_KEY = jax.random.key(2), jax.random.key(7)
@@ -28,7 +28,6 @@ CHANGED = {
 }
 ALL = ('ssnn', 'feedback_alignment')  # to which all fields of spikes matter
 RIVALS = ('surrogate_gradient', 'bp_stdp', 'rpu', 'feedback_alignment')
-jit = functools.partial(jax.jit, compiler_options=network_test.QUICKLY)
 
 
 @functools.cache

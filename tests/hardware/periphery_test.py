@@ -88,8 +88,8 @@ class ReadConfigTest(parameterized.TestCase):
     (dict(out_bound=1.0, out_bits=24), False),
     (dict(out_noise=1e-9), False),
   )
-  def test_only_the_default_is_perfect(self, parameters, expected):
-    self.assertEqual(ssnn_jax.ReadConfig(**parameters).is_perfect, expected)
+  def test_only_the_default_is_ideal(self, parameters, expected):
+    self.assertEqual(ssnn_jax.ReadConfig(**parameters).is_ideal, expected)
 
 
 class QuantizeTest(parameterized.TestCase):
@@ -209,7 +209,7 @@ def propagate_errors(size, reads):
 
   errors = jit(jax.vmap(propagate))(jnp.arange(size))
   output = jax.nn.softmax(jnp.array([1.0, -1.0])) - jnp.array([1.0, 0.0])
-  return np.asarray(errors[0].rates[:, 0]), output, params[1].weights
+  return np.asarray(errors[0].errors[:, 0]), output, params[1].weights
 
 
 class NetworkTest(parameterized.TestCase):

@@ -12,7 +12,7 @@ from experiments import programs
 from experiments import recorder
 from ssnn_jax import datasets
 from ssnn_jax.training import sharding
-from tests.network_test import QUICKLY
+from tests.testing.networks import QUICKLY
 
 CONFIG = configs.ExperimentConfig(
   layer_sizes=(64, 12, 10),
