@@ -8,13 +8,13 @@ KERNELS := $(VENV)/compiled-kernels
 .PHONY: help venv demo docs test notebooks lint format clean
 
 help:
-	@echo 'make venv       $(VENV) with the project and all its tests need'
-	@echo 'make demo       the main result on the digits data: table and figure'
-	@echo 'make test       lint and tests'
-	@echo 'make notebooks  run the notebooks in colab/ anew, at their full size'
-	@echo 'make docs       pages of the API, from build/docs/index.html on'
-	@echo 'make format     format the code as the lint asks for'
-	@echo 'make clean      remove $(VENV) and what was built'
+	@echo 'make venv       create $(VENV) with the project and its tools'
+	@echo 'make demo       reproduce the main result on the digits data'
+	@echo 'make test       lint, then test'
+	@echo 'make notebooks  run the notebooks in colab/ again, at full size'
+	@echo 'make docs       build the reference, build/docs/index.html'
+	@echo 'make format     format the code'
+	@echo 'make clean      remove $(VENV) and build products'
 
 venv: $(STAMP) $(KERNELS)
 
@@ -25,7 +25,7 @@ $(STAMP): setup.cfg pyproject.toml
 	  --config-settings editable_mode=compat -e '.[test]'
 	@touch $@
 
-# Where they cannot be compiled everything works without them, slower.
+# Optional: without compiled kernels everything works, but slower.
 $(KERNELS): $(STAMP) $(wildcard ssnn_jax/spikes/cpu/*.h ssnn_jax/spikes/cpu/*.cc) ssnn_jax/spikes/compile_kernels.py
 	@$(RUN) -m ssnn_jax.spikes.compile_kernels || true
 	@touch $@

@@ -25,6 +25,7 @@ import jax
 
 from experiments import configs
 from experiments import defaults
+from experiments import errors
 from experiments import fields
 from experiments import usage
 import ssnn_jax
@@ -291,7 +292,7 @@ def launch(main: Callable[[], None]) -> None:
       main()
       sys.stdout.flush()
     except ssnn_jax.UserError as error:
-      sys.exit(f'error: {error}')
+      sys.exit(f'error: {errors.message(error)}')
     except BrokenPipeError:  # whoever reads has seen enough
       os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
       sys.exit(1)

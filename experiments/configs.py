@@ -253,7 +253,7 @@ class ExperimentConfig(synapses.SynapseFields):
 
 def slug(config: ExperimentConfig) -> str:
   """Names a configuration's data set as a part of the name of a folder."""
-  if arrays.is_file(config.dataset):
+  if arrays.is_npz_path(config.dataset):
     return pathlib.Path(config.dataset).stem
   return config.dataset.replace('/', '-')
 

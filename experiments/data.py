@@ -147,7 +147,7 @@ def load_images(values: Mapping[str, Any]) -> ssnn_jax.datasets.Dataset:
     UserError: if it is no set of images, or missing or unsound.
   """
   name, known = values['dataset'], ssnn_jax.datasets.IMAGES
-  if name not in known and not arrays.is_file(name):
+  if name not in known and not arrays.is_npz_path(name):
     raise ssnn_jax.UserError(
       f'--dataset={name} is no set of images; choose one of '
       f'{", ".join(known)}, or {fields.OWN_FILE}.'

@@ -11,10 +11,10 @@ class _Configs(dict[str, configs.ExperimentConfig]):
   """Configurations by name; a file of own arrays has that of `digits`."""
 
   def __contains__(self, name):
-    return super().__contains__(name) or arrays.is_file(name)
+    return super().__contains__(name) or arrays.is_npz_path(name)
 
   def __missing__(self, name):
-    if not arrays.is_file(name):
+    if not arrays.is_npz_path(name):
       raise KeyError(name)
     return dataclasses.replace(self['digits'], dataset=name)
 

@@ -19,7 +19,7 @@ class _DatasetNames(tuple):
   """Names of data sets; any path to a file of own arrays is one, too."""
 
   def __contains__(self, name):
-    return super().__contains__(name) or arrays.is_file(name)
+    return super().__contains__(name) or arrays.is_npz_path(name)
 
 
 DATASETS = _DatasetNames((*ssnn_jax.datasets.NAMES, OWN_FILE))

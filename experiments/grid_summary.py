@@ -19,6 +19,7 @@ from experiments import configs
 from experiments import grids
 from experiments import methods
 from experiments import summary
+from ssnn_jax.runs import files
 from ssnn_jax.runs import records
 
 FILE = 'summary.csv'
@@ -222,7 +223,7 @@ def csv_text(
 def write_csv(
   runs: Iterable[records.Run], workdir: str | os.PathLike[str]
 ) -> pathlib.Path:
-  """Writes `csv_text` to a sweep's folder, whole or not at all.
+  """Writes `csv_text` to the folder of a sweep, atomically.
 
   Args:
     runs: recorded runs.
@@ -235,7 +236,7 @@ def write_csv(
     UserError: if the folder cannot be written.
   """
   path = pathlib.Path(workdir, FILE)
-  records.write_whole(path, csv_text(runs, workdir))
+  files.write_atomically(path, csv_text(runs, workdir))
   return path
 
 

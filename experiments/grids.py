@@ -19,7 +19,7 @@ from experiments import configs
 from experiments import methods
 from experiments import synapses
 import ssnn_jax
-from ssnn_jax.hardware import device_config
+from ssnn_jax.hardware.presets import PRESETS
 
 Grid = Mapping[str, Sequence[Any]]
 
@@ -41,7 +41,7 @@ SWEEPS: dict[str, tuple[Grid, ...]] = {
   ),
   # One effect at a time, and published devices.
   'device_tolerance': (
-    {'device': ('ideal', *device_config.PRESETS)},
+    {'device': ('ideal', *PRESETS)},
     *(
       {**_BOUNDED, name: values}
       for name, values in {
@@ -235,39 +235,47 @@ def _check_name(name):
 
 
 def _parse_value(name, text):
-  """Parses a value as the type of its field asks."""
+  """Parses a value with the type of its field."""
   hint, choices = _HINTS[name], _FIELDS[name].metadata['choices']
-  kinds = (
-    typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-  )
-  may_be_none = type(None) in kinds
+  is_union = isinstance(hint, types.UnionType)
+  kinds = typing.get_args(hint) if is_union else (hint,)
   if not text:
     raise _mistake(f'{name} lacks a value')
-  if may_be_none and text.lower() == 'none':
+  if type(None) in kinds and text.lower() == 'none':
     return None
-  kind, is_tuple = kinds[0], typing.get_origin(kinds[0]) is tuple
-  if is_tuple:
-    kind = typing.get_args(kind)[0]
-  # The minus of an exponent, as in 1e-3, parts no numbers.
-  numbers = re.split('(?<!e)-', text.lower())
   try:
     if choices and text not in choices:
       raise ValueError(text)
-    if is_tuple:
-      if name == 'layer_sizes' and len(numbers) < 2:
-        raise ValueError(text)
-      return tuple(map(kind, numbers))
-    return _parse_bool(text) if kind is bool else kind(text)
+    return _convert(name, kinds[0], text)
   except ValueError:
-    expected = _KINDS[kind]
-    if choices:
-      expected = f'one of {", ".join(choices)}'
-    elif is_tuple:
-      expected += " or several with '-' between them"
-      if name == 'layer_sizes':
-        expected = "numbers with '-' between them, as in 64-32-10"
-    expected += ', or none' if may_be_none else ''
+    expected = _expected(name, kinds, choices)
     raise _mistake(f"{name} cannot be '{text}', but {expected}") from None
+
+
+def _convert(name, kind, text):
+  """Converts a text to a type; raises ValueError if it is not of the type."""
+  if kind is bool:
+    return _parse_bool(text)
+  if typing.get_origin(kind) is not tuple:
+    return kind(text)
+  # The minus of an exponent, as in 1e-3, does not separate numbers.
+  numbers = re.split('(?<!e)-', text.lower())
+  if name == 'layer_sizes' and len(numbers) < 2:
+    raise ValueError(text)
+  return tuple(map(typing.get_args(kind)[0], numbers))
+
+
+def _expected(name, kinds, choices):
+  """Describes the values of a field."""
+  suffix = ', or none' if type(None) in kinds else ''
+  if choices:
+    return f'one of {", ".join(choices)}{suffix}'
+  if name == 'layer_sizes':
+    return f"numbers with '-' between them, as in 64-32-10{suffix}"
+  if typing.get_origin(kinds[0]) is tuple:
+    (kind, *_) = typing.get_args(kinds[0])
+    return f"{_KINDS[kind]} or several with '-' between them{suffix}"
+  return _KINDS[kinds[0]] + suffix
 
 
 def _parse_bool(text):

@@ -15,6 +15,8 @@ import enum
 import traceback
 from typing import NamedTuple
 
+from experiments import errors
+
 
 class Task(NamedTuple):
   """Something to run once.
@@ -76,7 +78,7 @@ def attempt(run: Callable[[], None]) -> Outcome:
     run()
   except Exception as error:
     if isinstance(error, _mistake_type()):
-      return Outcome(Status.MISTAKEN, str(error))
+      return Outcome(Status.MISTAKEN, errors.message(error))
     return Outcome(Status.FAILED, traceback.format_exc())
   return Outcome(Status.DONE)
 

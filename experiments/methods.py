@@ -39,8 +39,8 @@ class Method(NamedTuple):
 
   Attributes:
     help: what it is, in a few words.
-    make: `(config, key, *, separate_signs, axis_name) -> Network`; the key is
-      that of the seed.
+    make: `(config, key, *, separate_signs, axis_name) -> Network`; the key of
+      the seed.
     make_observe: `(config, key) -> observe`, as `activity.make_observe`.
     fields: those of `SPIKING_FIELDS` that make a difference.
     has_pulses: whether weights change by coincidences of spikes, so that

@@ -21,9 +21,10 @@ from experiments import data
 from experiments import fields
 import ssnn_jax
 from ssnn_jax import datasets
+from ssnn_jax.datasets import catalog
 from ssnn_jax.datasets import event_camera
 from ssnn_jax.datasets import folders
-from ssnn_jax.datasets import images
+from ssnn_jax.datasets import image_files
 from ssnn_jax.datasets import loading
 from ssnn_jax.datasets import synthetic_events
 from ssnn_jax.datasets import tfds_sets
@@ -51,7 +52,7 @@ def synthesize(
       or if a size or seed is given for those that are there.
   """
   folder = loading.recordings_folder(name, data_dir)
-  if folders.names(folder):
+  if folders.list_names(folder):
     if size is not None or seed is not None:
       raise ssnn_jax.UserError(
         f'{folder} is there already, so --num_recordings and --seed come too '
@@ -59,7 +60,7 @@ def synthesize(
       )
     print(f'{folder} is there already', file=sys.stderr)
     return
-  source = loading.source_of(name)
+  source = catalog.image_source(name)
   dataset = datasets.load(source, data_dir, download=download)
   parts = dataset.train, dataset.test
   total = sum(len(part.labels) for part in parts)
@@ -107,7 +108,8 @@ def main() -> None:
       *(values['num_recordings'], values['seed']),
     )
   if values['tfds']:
-    originals = images.read_originals(name, data_dir, download)
+    paths = image_files.find(name, data_dir, download)
+    originals = image_files.read(name, paths)
     folder, seconds = _timed(tfds_sets.prepare, name, data_dir, **originals)
     print(f'TFDS set in {folder}, after {seconds:.1f} s')
   dataset, first = _timed(datasets.load, name, data_dir, download=download)

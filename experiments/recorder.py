@@ -1,7 +1,7 @@
-"""The open records of runs: metrics, checkpoints, and what they go on from.
+"""Run writer: metrics, checkpoints and TensorBoard events.
 
-Where several processes train together, the first one alone holds the records;
-the others are told what to go on from.
+Where several processes train together, only the first one reads and writes the
+folders of the runs, and broadcasts the checkpoints to the others.
 """
 
 from collections.abc import Iterator
@@ -23,19 +23,20 @@ from experiments import multihost
 import ssnn_jax
 from ssnn_jax import training
 from ssnn_jax.runs import checkpoints
+from ssnn_jax.runs import files
 from ssnn_jax.runs import records
 from ssnn_jax.training import metrics
 
 
 class Run(NamedTuple):
-  """What is trained, and where it is recorded."""
+  """A run to train, and the folder of its record."""
 
   config: configs.ExperimentConfig
   folder: pathlib.Path
 
 
 class Status(enum.IntEnum):
-  """What a folder holds of a run."""
+  """Progress of a run, according to its folder."""
 
   NEW = 0
   UNFINISHED = 1
@@ -43,42 +44,42 @@ class Status(enum.IntEnum):
 
 
 class Record(NamedTuple):
-  """The open record of a run."""
+  """The record of a run, open for writing."""
 
   run: Run
-  start: checkpoints.Checkpoint  # what it goes on from
-  manager: ocp.CheckpointManager | None  # None in all processes but the first
-  board: Any | None  # TensorBoard's writer
+  start: checkpoints.Checkpoint  # where training starts
+  manager: ocp.CheckpointManager | None  # None except in the first process
+  board: Any | None  # writer of TensorBoard events
 
 
 def status(run: Run) -> Status:
-  """Tells what there is of a run.
+  """Returns the progress of a run.
 
   Args:
     run: the run.
 
   Returns:
-    What its folder holds of it.
+    The progress according to the folder of the run.
 
   Raises:
-    UserError: if the folder holds another run, or files that are none.
+    UserError: if the folder holds a run with another configuration, or other
+      files.
   """
-  if not records.holds_anything(run.folder):
+  if not files.is_nonempty(run.folder):
     return Status.NEW
-  recorded = records.read(run.folder, whole=False)
-  there = config_records.complete(recorded.config)
-  wanted = config_records.as_record(run.config)
-  differing = [
-    f'{name} is {there[name]} there and {value} here'
-    for name, value in wanted.items()
-    if there[name] != value
+  record = records.read(run.folder, strict=False)
+  recorded = config_records.complete(record.config)
+  differences = [
+    f'{name} is {recorded[name]}, not {value}'
+    for name, value in config_records.as_record(run.config).items()
+    if recorded[name] != value
   ]
-  if differing:
+  if differences:
     raise ssnn_jax.UserError(
-      f'{run.folder} holds another run ({"; ".join(differing)}); leave these '
-      'flags as they were, or choose another --workdir.'
+      f'{run.folder} holds another run ({"; ".join(differences)}); use the '
+      'recorded values, or choose another --workdir.'
     )
-  return Status.UNFINISHED if recorded.final is None else Status.FINISHED
+  return Status.UNFINISHED if record.final is None else Status.FINISHED
 
 
 @contextlib.contextmanager
@@ -89,19 +90,19 @@ def open_all(
   resume: bool,
   tensorboard: bool,
 ) -> Iterator[list[Record]]:
-  """Opens the records of runs.
+  """Opens the records of runs for writing.
 
   Args:
     runs: the runs.
-    like: a state of any of them, as host arrays.
-    resume: whether runs that did not finish go on; if not, all are new.
-    tensorboard: whether metrics are written for TensorBoard, too.
+    like: state of any of the runs before training, as NumPy arrays.
+    resume: whether unfinished runs are resumed; otherwise all must be new.
+    tensorboard: whether metrics are also written as TensorBoard events.
 
   Yields:
-    The records; at the end they are whole and closed.
+    The records; all files are complete and closed when the context ends.
 
   Raises:
-    UserError: if one of them cannot be used, or another process is at it.
+    UserError: if a folder cannot be used, or is in use by another process.
   """
   opened = []
   with contextlib.ExitStack() as stack:
@@ -111,28 +112,28 @@ def open_all(
       opened.extend(_open(run, like, resume, library, stack) for run in runs)
       return [record.start for record in opened]
 
-    blank = [checkpoints.before_first(like)] * len(runs)
+    blank = [checkpoints.initial_checkpoint(like)] * len(runs)
     starts = multihost.told_by_first(open_here, blank)
     yield opened or [Record(*pair, None, None) for pair in zip(runs, starts)]
 
 
 def _open(run, like, resume, library, stack):
-  """Opens the record of one run; what must be closed goes on the stack."""
+  """Opens the record of one run; the exit stack closes it."""
   is_new = not resume or status(run) is Status.NEW
   if is_new:
     records.create(run.folder, config_records.as_record(run.config))
-  stack.enter_context(records.at_work_in(run.folder))
+  stack.enter_context(records.run_lock(run.folder))
   manager = stack.enter_context(checkpoints.open_in(run.folder))
   start = checkpoints.restore(manager, like)
   if not is_new:
-    records.rewind(run.folder, start.epoch)
+    records.truncate_to_epoch(run.folder, start.epoch)
   board = None
   if library is not None:
     board = library.SummaryWriter(
       str(run.folder / 'tensorboard'),
-      # Hides what was told of later epochs, which are trained again.
+      # Hides events of later epochs, which are trained again.
       purge_step=None if is_new else start.epoch + 1,
-      # Its files are named by the second, and a run may go on within one.
+      # Otherwise two files of the same second would have the same name.
       filename_suffix=f'.{start.epoch}',
     )
     stack.callback(board.close)
@@ -140,7 +141,7 @@ def _open(run, like, resume, library, stack):
 
 
 def _import_tensorboard():
-  """Imports what writes for TensorBoard; the package is optional."""
+  """Imports the optional package that writes TensorBoard events."""
   try:
     return importlib.import_module('tensorboardX')
   except ImportError:
@@ -151,46 +152,48 @@ def _import_tensorboard():
 
 
 def append_each(opened: Sequence[Record], event: str, **fields: Any) -> None:
-  """Appends a line to each record.
+  """Appends a line to the metrics of each run.
 
   Args:
-    opened: the records of S runs.
-    event: what the line tells of.
-    **fields: its values: arrays `[S]` or lists of S have one for each run,
-      other tuples hold such values and become lists, anything else is shared.
+    opened: records of S runs.
+    event: kind of the line.
+    **fields: values of the line. Arrays `[S]` and lists of length S hold one
+      value per run; tuples hold several such values and are recorded as lists;
+      all other values are the same for all runs.
   """
   fields = {name: _on_host(value) for name, value in fields.items()}
   for index, record in enumerate(opened):
     if record.manager is None:
       continue
-    own = {name: _own(value, index) for name, value in fields.items()}
+    own = {name: _select(value, index) for name, value in fields.items()}
     records.append(record.run.folder, event, **own)
     if record.board is not None and 'epoch' in own:
       _add_scalars(record.board, own)
 
 
 def _on_host(value):
+  """Copies arrays to the host, also within tuples."""
   if isinstance(value, tuple):
     return tuple(map(_on_host, value))
   return np.asarray(value) if isinstance(value, jax.Array) else value
 
 
-def _own(value, index):
-  """Takes what one run has of a value."""
+def _select(value, index):
+  """Selects the value of one run."""
   if isinstance(value, tuple):
-    return tuple(_own(part, index) for part in value)
-  is_each = isinstance(value, np.ndarray | list)
-  return value[index] if is_each else value
+    return tuple(_select(item, index) for item in value)
+  is_per_run = isinstance(value, np.ndarray | list)
+  return value[index] if is_per_run else value
 
 
 def _add_scalars(board, values):
-  """Shows the numbers of a line on TensorBoard, over epochs."""
+  """Writes the numbers of a line as TensorBoard events."""
   for name, value in values.items():
-    parts = value if isinstance(value, tuple) else (value,)
-    for layer, part in enumerate(parts):
+    scalars = value if isinstance(value, tuple) else (value,)
+    for layer, scalar in enumerate(scalars):
       tag = f'{name}/{layer}' if isinstance(value, tuple) else name
       if name != 'epoch':
-        board.add_scalar(tag, float(part), values['epoch'])
+        board.add_scalar(tag, float(scalar), values['epoch'])
   board.flush()
 
 
@@ -203,10 +206,11 @@ def save_each(
   """Starts to write a checkpoint of each run.
 
   Args:
-    opened: the records of S runs.
-    state: their states, with a leading axis S.
-    seconds: time spent on them so far, by what on.
-    accuracy: the epoch's evaluation, `[S]` each; None where there was none.
+    opened: records of S runs.
+    state: states of the runs, with a leading axis S.
+    seconds: time spent so far, `train` and `wall`.
+    accuracy: accuracies `[S]` of the evaluation after the epoch, if there was
+      one.
   """
   writing = [record for record in opened if record.manager is not None]
   host = jax.device_get(state) if writing else None
@@ -217,7 +221,7 @@ def save_each(
 
 
 def is_writing(opened: Sequence[Record]) -> bool:
-  """Tells whether a checkpoint is still being written."""
+  """Returns whether a checkpoint is still being written."""
   managers = [record.manager for record in opened if record.manager is not None]
   return any(manager.is_saving_in_progress() for manager in managers)
 

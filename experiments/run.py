@@ -3,8 +3,8 @@
   python -m experiments.run --dataset=digits --num_steps=64
 
 The accuracy on the test split is printed at the end. `--method` chooses what is
-trained by the same flags: `--method=bp` the ANN, others its rivals. A run that
-was stopped goes on, and ends as if it never had been, after
+trained by the same flags: `--method=bp` the ANN, others its rivals. An
+unfinished run is resumed, with the same result as an uninterrupted one, by
 
   python -m experiments.run --resume --workdir=runs/name
 """
@@ -25,32 +25,33 @@ from experiments import multihost
 from experiments import recorder
 from experiments import trainer
 import ssnn_jax
+from ssnn_jax.runs import files
 from ssnn_jax.runs import records
 
 
 def make_run(values: Mapping[str, Any]) -> recorder.Run:
-  """Makes the run that flags ask for.
+  """Makes the run that the flags describe.
 
   Args:
     values: the value of each flag, None where it was left out.
 
   Returns:
-    The run; `--resume` takes from its record what was left out.
+    The run; with `--resume`, the record provides the flags that are not given.
 
   Raises:
-    UserError: if a value is wrong, or not that of the run to go on with.
+    UserError: if a value is out of range, or the record cannot be used.
   """
   if not values['workdir']:
     if values['resume']:
       raise ssnn_jax.UserError(
-        '--resume needs the folder of a run; give it by --workdir.'
+        '--resume needs the folder of a run; give --workdir.'
       )
     config = cli.config(values)
     return recorder.Run(config, _default_workdir(config))
   folder = cli.folder(values['workdir'])
   base = None
-  if values['resume'] and records.holds_anything(folder):
-    recorded = records.read(folder, whole=False).config
+  if values['resume'] and files.is_nonempty(folder):
+    recorded = records.read(folder, strict=False).config
     base = config_records.from_record(recorded, folder)
   return recorder.Run(cli.config(values, base), folder)
 
@@ -105,7 +106,7 @@ def main() -> None:
       print(data.describe(dataset), end='', flush=True)
     trainer.train([run], dataset, trainer.make_options(values), resume=resume)
   if multihost.is_first():
-    print('this run has finished already.\n' if is_finished else '', end='')
+    print('this run is already finished.\n' if is_finished else '', end='')
     print(_describe(run))
 
 
@@ -118,7 +119,7 @@ if __name__ == '__main__':
     flags.DEFINE_boolean(
       'resume',
       False,
-      'go on with the run in --workdir, whose flags need not be repeated; '
-      'where there is none it starts.',
+      'resume the run in --workdir, whose other flags may be omitted; if '
+      'there is no run, a new one is started.',
     )
   cli.launch(main)

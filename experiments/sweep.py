@@ -4,8 +4,8 @@
   python -m experiments.sweep --grid='num_steps=16,64;learning_rate=0.1,0.3'
 
 The first is a named grid. The seeds of a setting, and settings that differ in
-the learning rate alone, are trained in one program. What is recorded is skipped
-and what was stopped goes on, so that the same command finishes a sweep.
+the learning rate alone, are trained in one program. Finished runs are skipped
+and unfinished runs are resumed: repeat the command to complete a sweep.
 """
 
 from collections.abc import Callable
@@ -31,6 +31,7 @@ from experiments import recorder
 from experiments import trainer
 from experiments import tuning
 import ssnn_jax
+from ssnn_jax.runs import files
 from ssnn_jax.runs import records
 
 Load = Callable[[configs.ExperimentConfig], ssnn_jax.datasets.Dataset]
@@ -63,13 +64,13 @@ def plan(
 
 
 def pending(runs: Sequence[recorder.Run]) -> list[recorder.Run]:
-  """Chooses the runs that are not recorded, or not to their end.
+  """Selects the new and unfinished runs of a sweep.
 
   Args:
     runs: runs of a sweep.
 
   Returns:
-    Those that are still to be made.
+    The runs without a finished record.
 
   Raises:
     UserError: if a folder holds a run of another configuration.
@@ -208,7 +209,7 @@ def main() -> None:
     download=values['download'],
   )
   print(data.describe(load(base)), end='', flush=True)
-  with records.alone_in(workdir / '.lock', 'a sweep'):
+  with files.exclusive_lock(workdir / '.lock'):
     tasks = make_tasks(planned, load, trainer.make_options(values))
     launch(tasks, workdir, values)
     runs = list(records.find(workdir))

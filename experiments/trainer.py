@@ -1,4 +1,4 @@
-"""Trains runs together, and records them as they come along."""
+"""Trains runs together and records their metrics and checkpoints."""
 
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -32,13 +32,13 @@ def define_flags() -> None:
     flags.DEFINE_float(
       'checkpoint_every',
       30.0,
-      'seconds between checkpoints, at least; evaluations have one, too.',
+      'minimum seconds between checkpoints; each evaluation also writes one.',
       lower_bound=0.0,
     )
     flags.DEFINE_boolean(
       'tensorboard',
       False,
-      'write metrics for TensorBoard, too; it takes the package tensorboardX.',
+      'also write TensorBoard events; needs the package tensorboardX.',
     )
   with cli.group('Machine'):
     flags.DEFINE_integer(
@@ -50,11 +50,11 @@ def define_flags() -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-  """How runs are trained; none of it changes what they learn."""
+  """Options of training that do not change the trained weights."""
 
-  checkpoint_every: float = 30.0  # seconds between checkpoints
-  tensorboard: bool = False  # whether metrics are written for it, too
-  num_devices: int | None = None  # that share each batch; None for all
+  checkpoint_every: float = 30.0  # minimum seconds between checkpoints
+  tensorboard: bool = False  # whether to write TensorBoard events
+  num_devices: int | None = None  # devices that share each batch; None for all
 
 
 def make_options(values: Mapping[str, Any]) -> Options:
@@ -70,16 +70,16 @@ def train(
   *,
   resume: bool = True,
 ) -> None:
-  """Trains and records runs, new ones and those that did not finish.
+  """Trains and records new and unfinished runs.
 
-  All are trained in one program if a device has the memory for it, those that
-  go on from different epochs apart.
+  Runs that start from the same epoch are trained in one program if a device
+  has enough memory.
 
   Args:
-    runs: what is trained; they differ in seed and learning rate alone.
-    dataset: what they train on and are judged on.
-    options: how.
-    resume: whether runs that did not finish go on; if not, all must be new.
+    runs: the runs, which differ only in seed and learning rate.
+    dataset: data for training and evaluation.
+    options: options of training.
+    resume: whether unfinished runs are resumed; otherwise all must be new.
 
   Raises:
     UserError: if a run does not fit the data or the devices, or its folder
@@ -137,7 +137,7 @@ def _make_mesh(config, options):
 
 
 def _train_group(job, opened):
-  """Trains runs that go on from the same epoch."""
+  """Trains runs that start from the same epoch."""
   began = time.monotonic()
   state = _start_state(job, opened)
   train_epoch = job.functions.train_epoch.lower(state, job.train_set).compile()
@@ -182,7 +182,7 @@ def _train_epochs(job, opened, train_epoch, state, clock, progress):
         opened, 'eval', epoch=epoch, test_accuracy=accuracy.winner
       )
     is_late = time.monotonic() >= saved + job.options.checkpoint_every
-    # What is still being written need not be waited for by what comes next.
+    # Training does not wait for a checkpoint that is still being written.
     if accuracy is not None or (is_late and not recorder.is_writing(opened)):
       recorder.save_each(opened, state, clock.seconds(), accuracy)
       saved = time.monotonic()
@@ -200,8 +200,8 @@ def _observe(job, state, epoch):
 
 
 def _finish(job, opened, state, accuracy, clock):
-  """Records the end of runs whose last epoch is done."""
-  if accuracy is None:  # they were stopped between that epoch and the end
+  """Records the final line of runs after their last epoch."""
+  if accuracy is None:  # the runs were resumed after their last epoch
     accuracy = job.functions.evaluate(state, job.judged_on)
   digests = _digests(state.params, len(opened))
   pulses = job.functions.count_pulses(state, job.train_set)
@@ -238,7 +238,7 @@ def _finish(job, opened, state, accuracy, clock):
 
 
 class _Clock:
-  """The seconds that runs have taken, before they were stopped and since."""
+  """Training and wall time of runs, including the time before a resumption."""
 
   def __init__(self, start, began):
     self._train = float(start.seconds['train'])
@@ -246,13 +246,13 @@ class _Clock:
 
   @contextlib.contextmanager
   def training(self):
-    """Counts what it encloses as training: no compiling, no evaluating."""
+    """Adds the time of the enclosed code to the training time."""
     began = time.monotonic()
     yield
     self._train += time.monotonic() - began
 
   def seconds(self):
-    """Tells the seconds so far."""
+    """Returns the times so far, in seconds."""
     return {'train': self._train, 'wall': time.monotonic() - self._began}
 
 
@@ -272,7 +272,7 @@ def _members(runs):
 
 
 def _start_state(job, opened):
-  """Makes the state before the first epoch, or that after the last one done."""
+  """Returns the initial state, or the state of the last checkpoint."""
   if not _epoch(opened[0]):
     return job.functions.start(*_members([record.run for record in opened]))
   states = [record.start.state for record in opened]

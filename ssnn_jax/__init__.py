@@ -43,8 +43,9 @@ The examples of all other pages assume these four imports.
 1. `ssnn_jax.types`, then `ssnn_jax.spikes.trains`: spike trains as words of 32
    ticks.
 2. `ssnn_jax.spikes.encoding`: rates and trains of the inputs.
-3. `ssnn_jax.neuron.firing`, `ssnn_jax.neuron.composite`,
-   `ssnn_jax.neuron.wta`: forward activation and backward error of a neuron.
+3. `ssnn_jax.neuron.composite`, with `ssnn_jax.neuron.membrane`,
+   `ssnn_jax.neuron.firing` and `ssnn_jax.neuron.wta`: forward activation and
+   backward error of a neuron.
 4. `ssnn_jax.neuron.coincidence`: the only signal that changes a weight.
 5. `ssnn_jax.simulation.forward`, `ssnn_jax.simulation.backward`,
    `ssnn_jax.simulation.updates`: these rules in the windows of one block.

@@ -189,7 +189,7 @@ class NetworkTest(parameterized.TestCase):
     config = ssnn_jax.NetworkConfig(SIZES, num_steps=40, dropout=0.5)
     params, key = make_params(config), jax.random.key(4)
     update, _ = learn(config, params, key, size=1)
-    masks = input_lib.dropout_masks(config, key, jnp.arange(1))
+    masks = input_lib.draw_dropout_masks(config, key, jnp.arange(1))
     for layer, mask in enumerate(masks):
       dropped = np.asarray(mask[0]) == 0
       self.assertBetween(dropped.sum(), 1, dropped.size - 1)
@@ -200,7 +200,7 @@ class NetworkTest(parameterized.TestCase):
 
   def test_dropout_rate(self):
     config = ssnn_jax.NetworkConfig((4, 500, 2), dropout=0.3)
-    (mask,) = input_lib.dropout_masks(
+    (mask,) = input_lib.draw_dropout_masks(
       config, jax.random.key(0), jnp.arange(200)
     )
     bound = 5 * np.sqrt(0.3 * 0.7 / mask.size)
@@ -295,7 +295,7 @@ def adaptive(tau, tau_threshold, strength):
   def integrate(state, drive, window):
     potential, threshold = state
     rate = jnp.clip(read(state, window), 0.0, 1.0)
-    decay = jnp.exp(-window.length / tau_threshold)
+    decay = jnp.exp(-window.length.astype(drive.dtype) / tau_threshold)
     threshold = decay * threshold + (1.0 - decay) * strength * rate
     return leaky.integrate(potential, drive, window), threshold
 

@@ -1,16 +1,16 @@
-"""Data sets: images, recordings of event cameras, and arrays of one's own."""
+"""Datasets: images, event-camera recordings and user-provided arrays."""
 
 from ssnn_jax.datasets.arrays import from_arrays
 from ssnn_jax.datasets.binning import POLARITIES
 from ssnn_jax.datasets.binning import Binning
+from ssnn_jax.datasets.catalog import IMAGES
+from ssnn_jax.datasets.catalog import NAMES
+from ssnn_jax.datasets.catalog import RECORDINGS
+from ssnn_jax.datasets.errors import DatasetError
 from ssnn_jax.datasets.idx import read_idx
-from ssnn_jax.datasets.loading import IMAGES
-from ssnn_jax.datasets.loading import NAMES
-from ssnn_jax.datasets.loading import RECORDINGS
 from ssnn_jax.datasets.loading import load
 from ssnn_jax.datasets.splits import hold_out
 from ssnn_jax.datasets.types import Dataset
-from ssnn_jax.datasets.types import DatasetError
 from ssnn_jax.datasets.types import Split
 
 __all__ = (

@@ -1,6 +1,7 @@
-"""Data sets of one's own: NumPy arrays, or a file that holds them.
+"""Datasets of user-provided NumPy arrays, in memory or in an `.npz` file.
 
-The names of the arrays are those of Keras, x_train, y_train, x_test and y_test.
+The arrays have the names of the Keras datasets: `x_train`, `y_train`, `x_test`
+and `y_test`.
 """
 
 import os
@@ -11,40 +12,47 @@ import zlib
 import numpy as np
 import numpy.typing as npt
 
-from ssnn_jax.datasets import folders
+from ssnn_jax.datasets import errors
 from ssnn_jax.datasets import types
 
 _REQUIRED = ('x_train', 'y_train', 'x_test', 'y_test')
+_OPTIONAL = ('class_names',)
 _RECIPE = (
   "np.savez('own.npz', x_train=..., y_train=..., x_test=..., y_test=...)"
 )
-# What NumPy and zipfile raise on files that are others, encrypted or damaged.
-_UNSOUND = (ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+# Raised by NumPy and zipfile for foreign, encrypted or damaged files.
+_READ_ERRORS = (
+  ValueError,
+  EOFError,
+  RuntimeError,
+  zipfile.BadZipFile,
+  zlib.error,
+)
 
 
-def is_file(name: object) -> bool:
-  """Tells whether the name of a data set is that of a file of arrays."""
+def is_npz_path(name: object) -> bool:
+  """Returns whether a dataset name is the path of an `.npz` file."""
   return isinstance(name, str) and name.endswith('.npz')
 
 
-def read(path: str | os.PathLike) -> types.Dataset:
-  """Reads a file of arrays, as `np.savez` writes it.
+def load_npz(path: str | os.PathLike) -> types.Dataset:
+  """Loads a dataset from an `.npz` file written by `np.savez`.
 
   Args:
-    path: the file, whose arrays are named as the arguments of `from_arrays`;
-      others are left alone. A leading `~` is the user's folder.
+    path: the file; its arrays have the names of the arguments of `from_arrays`,
+      and other arrays are ignored. A leading `~` is the home folder.
 
   Returns:
-    The data set, named by the path as it was given.
+    The dataset, named by `path`.
 
   Raises:
-    DatasetError: if there is no such file, or it is unsound.
+    DatasetError: if the file is missing, damaged or has invalid arrays.
   """
   arrays = _read_arrays(pathlib.Path(path).expanduser())
   try:
     return from_arrays(**arrays, name=os.fspath(path))
-  except types.DatasetError as error:
-    raise types.DatasetError(f'{path}: {error}') from None
+  except errors.DatasetError as error:
+    raise errors.DatasetError(f'{path}: {error}') from None
 
 
 def from_arrays(
@@ -56,29 +64,29 @@ def from_arrays(
   name: str = 'arrays',
   class_names: npt.ArrayLike | None = None,
 ) -> types.Dataset:
-  """Makes a data set of arrays.
+  """Builds a dataset from arrays.
 
   Args:
-    x_train: `[N, H, W]`, `[N, H, W, 1]` or `[N, I]` what a network learns from,
-      as uint8 grey values or as float rates within [0, 1].
-    y_train: `[N]` their classes, integers from 0 up.
-    x_test: likewise, what it is judged on.
-    y_test: the classes of that.
-    name: what the data set is called in messages and titles.
-    class_names: `[C]` a string for each class; left out, the classes are those
-      up to the last one in `y_train`, and named by their numbers.
+    x_train: `[N, H, W]`, `[N, H, W, 1]` or `[N, I]` training inputs, either
+      uint8 intensities or float rates in [0, 1].
+    y_train: `[N]` training labels, integers from 0.
+    x_test: test inputs, with the shape and dtype of the training inputs.
+    y_test: test labels.
+    name: name of the dataset in messages and titles.
+    class_names: `[C]` name of each class; by default, the classes are 0 to the
+      largest training label, and their names are these numbers.
 
   Returns:
-    The data set. Float rates are float32 in it, and what has no rows has one.
+    The dataset. Float inputs are converted to float32, and inputs of shape
+    `[N, I]` to `[N, 1, I]`.
 
   Raises:
-    DatasetError: if an array is not what it should be.
+    DatasetError: if an array has an invalid shape, dtype or value.
   """
   train = _make_split('train', x_train, y_train)
   test = _make_split('test', x_test, y_test)
   names = _name_classes(class_names, train.labels)
-  _check_alike(train, test, len(names))
-  # Within range by now.
+  _check_consistent(train, test, len(names))
   train, test = (
     split._replace(labels=split.labels.astype(np.int32))
     for split in (train, test)
@@ -86,62 +94,51 @@ def from_arrays(
   return types.Dataset(name, train, test, names)
 
 
-def _check_alike(train, test, num_classes):
-  """Refuses a test split that a network of the training split does not fit."""
-  if test.labels.max() >= num_classes:
-    raise types.DatasetError(
-      f'y_test has the label {test.labels.max()}, out of range 0 to '
-      f'{num_classes - 1}; give a sample of each class to train on, or name '
-      'all classes by class_names.'
-    )
-  for what in ('shape', 'dtype'):
-    ours, others = (getattr(split.inputs[0], what) for split in (test, train))
-    if ours != others:
-      raise types.DatasetError(
-        f'x_test holds inputs of {what} {ours} and x_train of {what} {others}; '
-        'make them alike.'
-      )
-
-
 def _read_arrays(path):
-  """Reads the arrays of a file by name; none may hold objects."""
-  arrays, reading = {}, None
+  """Reads the arrays of a file by name; object arrays are rejected."""
+  arrays, name = {}, None
   try:
-    with open(path, 'rb') as file:
-      if not zipfile.is_zipfile(file):  # which NumPy would tell as a pickle
-        raise ValueError('it is no whole archive of np.savez')
-      file.seek(0)
-      stored = np.load(file, allow_pickle=False)  # a pickle may run anything
-      for reading in (*_REQUIRED, 'class_names'):
-        if reading in stored:
-          arrays[reading] = stored[reading]
+    with _open_npz(path) as stored:
+      for name in _REQUIRED + _OPTIONAL:
+        if name in stored:
+          arrays[name] = stored[name]
   except FileNotFoundError:
-    raise types.DatasetError(
-      f'There is no file {path}; make it by {_RECIPE}.'
+    raise errors.DatasetError(
+      f'There is no file {path}; create it with {_RECIPE}.'
     ) from None
   except OSError as error:
-    raise types.unreadable(path, error) from error
-  except _UNSOUND as error:
-    what = f'{path}: {reading}' if reading else path
-    raise types.DatasetError(
-      f'{what} cannot be read ({folders.explain(error)}); save whole arrays of '
-      f'numbers, class_names of strings, by {_RECIPE}.'
+    raise errors.unreadable(path, error) from error
+  except _READ_ERRORS as error:
+    location = f'{path}: {name}' if name else path
+    raise errors.DatasetError(
+      f'{location} cannot be read ({errors.root_cause(error)}); save arrays of '
+      f'numbers, and class_names of strings, with {_RECIPE}.'
     ) from None
-  for name in _REQUIRED:
-    if name not in arrays:
-      raise types.DatasetError(
-        f'{path} lacks the array {name}; make it by {_RECIPE}.'
-      )
+  missing = [name for name in _REQUIRED if name not in arrays]
+  if missing:
+    raise errors.DatasetError(
+      f'{path} lacks {", ".join(missing)}; create it with {_RECIPE}.'
+    )
   return arrays
 
 
+def _open_npz(path):
+  """Opens an archive of arrays, without unpickling, which could run code."""
+  with open(path, 'rb') as file:
+    if not zipfile.is_zipfile(file):  # NumPy would report a pickle
+      raise ValueError('it is not a complete np.savez archive')
+  return np.load(path, allow_pickle=False)
+
+
 def _make_split(part, inputs, labels):
-  """Makes a split; its labels are checked, but have their own dtype yet."""
-  inputs = _check_inputs(f'x_{part}', _as_array(f'x_{part}', inputs))
-  labels = _check_labels(f'y_{part}', _as_array(f'y_{part}', labels))
+  """Returns a checked split; the labels keep their dtype."""
+  inputs = _as_images(f'x_{part}', _as_array(f'x_{part}', inputs))
+  inputs = _as_intensities(f'x_{part}', inputs)
+  labels = _as_array(f'y_{part}', labels)
+  _check_labels(f'y_{part}', labels)
   if len(labels) != len(inputs):
-    raise types.DatasetError(
-      f'y_{part} holds {len(labels)} labels and x_{part} {len(inputs)} '
+    raise errors.DatasetError(
+      f'y_{part} has {len(labels)} labels and x_{part} has {len(inputs)} '
       'samples; give one label for each sample.'
     )
   return types.Split(inputs, labels)
@@ -151,86 +148,109 @@ def _as_array(name, values):
   try:
     return np.asarray(values)
   except ValueError:
-    raise types.DatasetError(
-      f'{name} is no array of numbers; make all of its rows equally long.'
+    raise errors.DatasetError(
+      f'{name} is not an array of numbers; give all of its rows the same '
+      'length.'
     ) from None
 
 
-def _check_inputs(name, array):
-  """Checks inputs; returns them as `[N, H, W]`, uint8 or float32."""
-  shape, dtype = array.shape, array.dtype
+def _as_images(name, array):
+  """Returns inputs as `[N, H, W]`."""
+  shape = array.shape
   if array.ndim == 4 and shape[-1] == 1:
     array = array[..., 0]
   elif array.ndim == 2:
     array = array[:, None]
   if array.ndim != 3:
-    raise types.DatasetError(
+    raise errors.DatasetError(
       f'{name} has the shape {shape}; expected [N, H, W], [N, H, W, 1] or '
-      '[N, I]: reshape it, and make colours grey.'
+      '[N, I]: reshape it, and convert color images to grayscale.'
     )
   if not array.size:
-    raise types.DatasetError(
-      f'{name} is empty, of shape {shape}; give one sample or more.'
+    raise errors.DatasetError(
+      f'{name} is empty, with the shape {shape}; give at least one sample.'
     )
-  if dtype == np.uint8:
+  return array
+
+
+def _as_intensities(name, array):
+  """Returns inputs as uint8 intensities or float32 rates."""
+  if array.dtype == np.uint8:
     return array
-  if not np.issubdtype(dtype, np.floating):
-    raise types.DatasetError(
-      f'{name} has the dtype {dtype}; expected uint8 grey values, or float '
-      'rates within [0, 1]: convert it by astype.'
+  if not np.issubdtype(array.dtype, np.floating):
+    raise errors.DatasetError(
+      f'{name} has the dtype {array.dtype}; expected uint8 intensities or '
+      'float rates in [0, 1]: convert it with astype.'
     )
   low, high = array.min(), array.max()
   if np.isnan(low):
-    raise types.DatasetError(
-      f'{name} holds NaN; a rate must be a number within [0, 1].'
+    raise errors.DatasetError(
+      f'{name} contains NaN; give rates that are numbers in [0, 1].'
     )
   if low < 0.0 or high > 1.0:
-    raise types.DatasetError(
-      f'{name} lies within [{low:g}, {high:g}]; rates must lie within [0, 1]: '
-      'rescale them, or pass grey values as uint8.'
+    raise errors.DatasetError(
+      f'{name} has values in [{low:g}, {high:g}], and rates must be in [0, 1]; '
+      'rescale it, or give intensities as uint8.'
     )
   return array.astype(np.float32, copy=False)
 
 
 def _check_labels(name, array):
   if array.ndim != 1:
-    raise types.DatasetError(
-      f'{name} has the shape {array.shape}; expected [N], a class for each '
+    raise errors.DatasetError(
+      f'{name} has the shape {array.shape}; expected [N], one class for each '
       'sample: flatten it, or take the argmax of one-hot labels.'
     )
   if not array.size:
-    raise types.DatasetError(f'{name} is empty; give one label or more.')
+    raise errors.DatasetError(f'{name} is empty; give at least one label.')
   if not np.issubdtype(array.dtype, np.integer):
-    raise types.DatasetError(
-      f'{name} has the dtype {array.dtype}; expected integers, classes from 0 '
-      'up: convert it by astype.'
+    raise errors.DatasetError(
+      f'{name} has the dtype {array.dtype}; expected integer classes from 0: '
+      'convert it with astype.'
     )
   if array.min() < 0:
-    raise types.DatasetError(
-      f'{name} has the label {array.min()}; number classes from 0 up.'
+    raise errors.DatasetError(
+      f'{name} has the label {array.min()}; number the classes from 0.'
     )
-  return array
+
+
+def _check_consistent(train, test, num_classes):
+  """Checks that a network for the training split fits the test split."""
+  if test.labels.max() >= num_classes:
+    raise errors.DatasetError(
+      f'y_test has the label {test.labels.max()}, out of range 0 to '
+      f'{num_classes - 1}; include every class in the training split, or name '
+      'all classes with class_names.'
+    )
+  for attribute in ('shape', 'dtype'):
+    found = getattr(test.inputs[0], attribute)
+    expected = getattr(train.inputs[0], attribute)
+    if found != expected:
+      raise errors.DatasetError(
+        f'x_test has inputs of {attribute} {found} and x_train of {attribute} '
+        f'{expected}; make them equal.'
+      )
 
 
 def _name_classes(class_names, labels):
-  """Names the classes of labels to train on, as asked or by their numbers."""
+  """Returns the given class names, or the numbers of the training labels."""
   last = int(labels.max())
   if class_names is None:
     if last >= len(labels):  # most of the classes would have no sample
-      raise types.DatasetError(
-        f'y_train has the label {last}, more than its {len(labels)} samples '
-        'can need; number classes from 0 up, or name all by class_names.'
+      raise errors.DatasetError(
+        f'y_train has the label {last}, but only {len(labels)} samples; number '
+        'the classes from 0, or name all classes with class_names.'
       )
     return tuple(map(str, range(last + 1)))
   names = _as_array('class_names', class_names)
   if names.ndim != 1 or names.dtype.kind != 'U':
-    raise types.DatasetError(
+    raise errors.DatasetError(
       f'class_names has the shape {names.shape} and the dtype {names.dtype}; '
-      'expected [C], a string for each class.'
+      'expected [C], one string for each class.'
     )
   if last >= len(names):
-    raise types.DatasetError(
+    raise errors.DatasetError(
       f'y_train has the label {last}, but class_names has {len(names)} names, '
-      'for labels from 0 up; name all classes.'
+      'for the labels from 0; name all classes.'
     )
   return tuple(names.tolist())

@@ -1,8 +1,9 @@
-"""From events to spike trains of T ticks."""
+"""Binning of events into spike trains of T ticks."""
 
 from concurrent import futures
 import dataclasses
 import math
+import numbers
 import os
 
 import numpy as np
@@ -13,23 +14,23 @@ from ssnn_jax.datasets import cache
 from ssnn_jax.datasets import recordings as recordings_lib
 
 POLARITIES = ('both', 'merged', 'on', 'off')
-_RECORDINGS_AT_ONCE = 128
+_CHUNK_SIZE = 128  # recordings that a thread bins at a time
 
 
 @dataclasses.dataclass(frozen=True)
 class Binning:
-  """How recordings of events become spike trains.
+  """Conversion of recorded events to spike trains.
 
   Attributes:
-    num_steps: T, ticks that a recording is cut into.
-    event_window: what is cut, from the recording's start on, in milliseconds;
-      later events are left out.
-    polarity: which events there are trains of: 'both' polarities, each with
-      trains of its own, 'merged' to one, or those 'on' (bit 1) or 'off' (bit 0)
-      alone.
-    shuffle_ticks: whether the ticks of each recording are put in a random order
-      of its own, always the same. What fires together still does, and rates
-      stay; what comes when is lost.
+    num_steps: T, number of ticks of a spike train.
+    event_window: duration that the ticks cover, from the start of the
+      recording, in milliseconds; later events are dropped.
+    polarity: events to use: 'both' polarities with separate trains, both
+      'merged' into one train per pixel, or only 'on' (bit 1) or 'off' (bit 0)
+      events.
+    shuffle_ticks: whether to permute the ticks of each recording, with a fixed
+      permutation per recording. Shuffling preserves rates and coincidences, and
+      destroys temporal order.
 
   Raises:
     UserError: if a field is out of range.
@@ -41,12 +42,10 @@ class Binning:
   shuffle_ticks: bool = False
 
   def __post_init__(self):
+    is_integer = isinstance(self.num_steps, numbers.Integral)
+    is_integer &= not isinstance(self.num_steps, bool)
     for field, is_valid, expected in (
-      (
-        'num_steps',
-        isinstance(self.num_steps, int) and self.num_steps >= 1,
-        '1 tick or more',
-      ),
+      ('num_steps', is_integer and self.num_steps >= 1, '1 tick or more'),
       (
         'event_window',
         1e-3 <= self.event_window < math.inf,
@@ -57,55 +56,57 @@ class Binning:
       if not is_valid:
         value = getattr(self, field)
         raise types.UserError(f'{field} is {value}; expected {expected}.')
+    # A NumPy integer could overflow or promote the times of events to floats.
+    object.__setattr__(self, 'num_steps', int(self.num_steps))
 
   @property
   def num_inputs(self) -> int:
-    """I, trains of a recording."""
+    """I, number of trains of a recording."""
     per_pixel = recordings_lib.NUM_POLARITIES if self.polarity == 'both' else 1
     return per_pixel * recordings_lib.WIDTH * recordings_lib.HEIGHT
 
   @property
   def num_words(self) -> int:
-    """K, 32-tick words of a train."""
+    """K, number of 32-tick words of a train."""
     return spikes.count_words(self.num_steps)
 
 
 def bin_events(
   recordings: recordings_lib.Recordings, binning: Binning
 ) -> np.ndarray:
-  """Cuts recordings into ticks: a train spikes where its tick has an event.
+  """Bins events into ticks.
 
-  The tick of an event at time t is floor(t T / event_window).
+  An input spikes in a tick if it has at least one event in that tick. An event
+  at time t falls into tick floor(t T / event_window).
 
   Args:
-    recordings: the events.
-    binning: the cut.
+    recordings: events of N recordings.
+    binning: ticks, duration and polarities of the trains.
 
   Returns:
-    `[N, K, I]` uint32 spike trains, one bit a tick.
+    `[N, K, I]` uint32 spike trains, one bit per tick.
   """
   num_recordings = len(recordings.labels)
   shape = num_recordings, binning.num_words, binning.num_inputs
   trains = np.zeros(shape, np.uint32)
 
-  def bin_part(start):
-    part = slice(start, min(start + _RECORDINGS_AT_ONCE, num_recordings))
-    _bin_part(trains[part], recordings, binning, part)
-    cache.release(recordings.times)
-    cache.release(recordings.addresses)
+  def bin_chunk(start):
+    chunk = slice(start, min(start + _CHUNK_SIZE, num_recordings))
+    _bin_chunk(trains[chunk], recordings, binning, chunk)
+    cache.release_pages(recordings.times)
+    cache.release_pages(recordings.addresses)
 
-  # NumPy lets threads work side by side, each on trains of its own.
+  # NumPy releases the GIL, and each thread writes to its own trains.
   with futures.ThreadPoolExecutor(os.cpu_count()) as executor:
-    starts = range(0, num_recordings, _RECORDINGS_AT_ONCE)
-    list(executor.map(bin_part, starts))
+    list(executor.map(bin_chunk, range(0, num_recordings, _CHUNK_SIZE)))
   return trains
 
 
-def _bin_part(trains, recordings, binning, part):
-  """Sets the spikes of some recordings in their trains `[n, K, I]`."""
-  offsets = recordings.offsets[part.start : part.stop + 1]
+def _bin_chunk(trains, recordings, binning, chunk):
+  """Sets the spikes of a slice of the recordings in its trains `[n, K, I]`."""
+  offsets = recordings.offsets[chunk.start : chunk.stop + 1]
   events = slice(offsets[0], offsets[-1])
-  which = np.repeat(np.arange(len(trains)), np.diff(offsets))
+  owners = np.repeat(np.arange(len(trains)), np.diff(offsets))
   ticks = recordings.times[events].astype(np.int64) * binning.num_steps
   ticks //= round(binning.event_window * 1000)  # microseconds
   inputs = recordings.addresses[events]
@@ -115,17 +116,19 @@ def _bin_part(trains, recordings, binning, part):
     if binning.polarity != 'merged':
       is_used &= polarity == (binning.polarity == 'on')
   if not is_used.all():
-    which, ticks, inputs = which[is_used], ticks[is_used], inputs[is_used]
+    owners, ticks, inputs = owners[is_used], ticks[is_used], inputs[is_used]
   if binning.shuffle_ticks:
-    numbers = range(part.start, part.stop)
-    orders = [_shuffled(number, binning.num_steps) for number in numbers]
-    ticks = np.array(orders)[which, ticks]
+    orders = [
+      _tick_order(index, binning.num_steps)
+      for index in range(chunk.start, chunk.stop)
+    ]
+    ticks = np.array(orders)[owners, ticks]
   words, bits = np.divmod(ticks, spikes.TICKS_PER_WORD)
-  places = (which * binning.num_words + words) * binning.num_inputs + inputs
+  positions = (owners * binning.num_words + words) * binning.num_inputs + inputs
   masks = np.uint32(1) << bits.astype(np.uint32)
-  np.bitwise_or.at(trains.reshape(-1), places, masks)
+  np.bitwise_or.at(trains.reshape(-1), positions, masks)
 
 
-def _shuffled(recording, num_steps):
-  """Draws the order of a recording's ticks from its number."""
-  return np.random.RandomState(recording).permutation(num_steps)
+def _tick_order(recording_index, num_steps):
+  """Returns the fixed random permutation of the ticks of one recording."""
+  return np.random.RandomState(recording_index).permutation(num_steps)

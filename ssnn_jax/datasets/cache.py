@@ -1,13 +1,13 @@
-"""Arrays made once from files, and memory-mapped ever after.
+"""Memory-mapped cache of arrays that are expensive to read or decode.
 
-A cache is a folder: `cache.json` tells what it was made from and what arrays it
-holds, and each array lies in a file of its own, item after item as in memory. A
-cache whose files have changed, or that another version of this package made, is
-made anew.
+A cache entry is a folder. Its `cache.json` records the provenance, dtype and
+shape of the arrays, and each array has a file with its items in C order. An
+entry is rebuilt if its source files have changed, or if another version of this
+package wrote it.
 
-A folder is written under another name and renamed when it is whole, so readers
-never see half of one, and of two processes that make the same one the first
-wins.
+An entry is written to a temporary folder, which is renamed when it is complete.
+Readers therefore never see an incomplete entry, and if two processes build the
+same entry, the first one is kept.
 """
 
 from collections.abc import Callable
@@ -26,17 +26,17 @@ from typing import Any
 
 import numpy as np
 
+from ssnn_jax.datasets import errors
 from ssnn_jax.datasets import folders
-from ssnn_jax.datasets import types
 
-VERSION = 1  # of what is cached, and how
+VERSION = 1  # of the file format and of the cached arrays
 _DESCRIPTION = 'cache.json'
 
 Arrays = dict[str, np.ndarray]
 
 
 def default_folder() -> pathlib.Path:
-  """Tells where caches lie: `$SSNN_JAX_CACHE_DIR`, or the user's cache."""
+  """Returns the cache folder: `$SSNN_JAX_CACHE_DIR` or the user's cache."""
   given = os.environ.get('SSNN_JAX_CACHE_DIR')
   if given:
     return pathlib.Path(given).expanduser()
@@ -44,70 +44,72 @@ def default_folder() -> pathlib.Path:
   return pathlib.Path(base, 'ssnn_jax').expanduser()
 
 
-def describe_files(paths: Iterable[pathlib.Path]) -> dict[str, Any]:
-  """Describes files by their names, sizes and times of change.
+def fingerprint_files(paths: Iterable[pathlib.Path]) -> dict[str, Any]:
+  """Computes a fingerprint of files from their names, sizes and times.
 
-  Of their place only the last folder counts; `place` tells the others apart.
+  Only the last folder of each path is included; the entry name distinguishes
+  files in different folders (`entry_name`).
 
   Args:
     paths: the files.
 
   Returns:
-    Their number, and a digest that differs if any of them was changed.
+    The number of files, and a digest that changes if any file changes.
 
   Raises:
-    DatasetError: if one of them cannot be read.
+    DatasetError: if a file cannot be read.
   """
-  digest, number = hashlib.sha256(), 0
+  digest, num_files = hashlib.sha256(), 0
   for path in paths:
     try:
       status = os.stat(path)
     except OSError as error:
-      raise types.unreadable(path, error) from error
-    what = f'{path.parent.name}/{path.name} {status.st_size}'
-    digest.update(f'{what} {status.st_mtime_ns}\n'.encode())
-    number += 1
-  return {'files': number, 'sha256': digest.hexdigest()}
+      raise errors.unreadable(path, error) from error
+    line = f'{path.parent.name}/{path.name} {status.st_size}'
+    digest.update(f'{line} {status.st_mtime_ns}\n'.encode())
+    num_files += 1
+  return {'files': num_files, 'sha256': digest.hexdigest()}
 
 
-def place(name: str, folder: str | os.PathLike) -> str:
-  """Names the cache of what comes from a folder, apart from that of others.
+def entry_name(dataset: str, folder: str | os.PathLike) -> str:
+  """Returns the name of a cache entry, unique to a dataset and its folder.
 
   Args:
-    name: the data set.
-    folder: where its files lie.
+    dataset: name of the dataset.
+    folder: folder with the files of the dataset.
 
   Returns:
-    The name of the cache.
+    The name of the entry.
   """
   digest = hashlib.sha256(os.fsencode(os.path.realpath(folder))).hexdigest()
-  return f'{name.replace("/", "-")}-{digest[:8]}'
+  return f'{dataset.replace("/", "-")}-{digest[:8]}'
 
 
-def load_or_make(
+def load_or_build(
   name: str,
-  made_from: Mapping[str, Any],
-  make: Callable[[], Iterable[Mapping[str, np.ndarray]]],
+  provenance: Mapping[str, Any],
+  build: Callable[[], Iterable[Mapping[str, np.ndarray]]],
 ) -> Arrays:
-  """Opens a cache, after making it if it is not there or out of date.
+  """Loads a cache entry, and builds it first if it is missing or stale.
 
   Args:
-    name: what the cache is called, as `place` makes it.
-    made_from: what its arrays depend on; JSON values.
-    make: yields parts of the arrays by name; those of one name are joined along
-      their first axis.
+    name: name of the entry, from `entry_name`.
+    provenance: JSON values that determine the arrays.
+    build: yields chunks of the arrays by name; chunks of the same name are
+      concatenated along their first axis.
 
   Returns:
-    The arrays, memory-mapped and read-only.
+    The arrays by name, memory-mapped and read-only.
 
   Raises:
-    DatasetError: if the cache cannot be written.
+    DatasetError: if the entry cannot be written.
   """
   folder = default_folder() / name
-  made_from = json.loads(json.dumps({'version': VERSION, **made_from}))
+  # As JSON returns it, with lists instead of tuples.
+  provenance = json.loads(json.dumps({'version': VERSION, **provenance}))
   stale = None
   try:
-    return _open(folder, made_from)
+    return _open(folder, provenance)
   except FileNotFoundError:
     pass
   except _StaleError as error:
@@ -115,22 +117,23 @@ def load_or_make(
   try:
     with folders.scratch(folder.parent) as scratch:
       new = scratch / 'new'
-      _write(new, made_from, make())
-      arrays = _open(new, made_from)  # stays open whatever becomes of the name
+      _write(new, provenance, build())
+      arrays = _open(new, provenance)  # remains valid after a rename
       folder.parent.mkdir(parents=True, exist_ok=True)
-      _publish(new, folder, made_from)
+      _publish(new, folder, provenance)
   except OSError as error:
-    raise types.DatasetError(
-      f'The cache {folder} cannot be written ({error.strerror}); make room or '
-      'permission there, or name another folder by SSNN_JAX_CACHE_DIR.'
+    raise errors.DatasetError(
+      f'The cache {folder} cannot be written ({error.strerror}); free disk '
+      'space or change the permissions, or choose another folder with '
+      'SSNN_JAX_CACHE_DIR.'
     ) from error
   if stale is not None:
-    print(f'the cache {folder} {stale}; it was made anew', file=sys.stderr)
+    print(f'the cache {folder} {stale}; it was rebuilt', file=sys.stderr)
   return arrays
 
 
-def release(array: np.ndarray) -> None:
-  """Lets go of the memory that a mapped array has taken, until it is read."""
+def release_pages(array: np.ndarray) -> None:
+  """Releases the resident memory of a memory-mapped array."""
   while isinstance(array, np.ndarray):
     array = array.base
   if isinstance(array, mmap.mmap) and hasattr(mmap, 'MADV_DONTNEED'):
@@ -138,61 +141,58 @@ def release(array: np.ndarray) -> None:
 
 
 class _StaleError(Exception):
-  """A cache that must be made anew; the message says why."""
+  """A cache entry must be rebuilt; the message says why."""
 
 
-def _open(folder, made_from):
-  """Opens a cache, which must be there, whole, and made from what is given."""
+def _open(folder, provenance):
+  """Opens an entry; raises if it is missing, damaged or of other provenance."""
   if not folder.exists():
     raise FileNotFoundError(folder)
   try:
     description = json.loads((folder / _DESCRIPTION).read_text())
-    there, layouts = description['made_from'], description['arrays']
-    if there == made_from:
+    found, layouts = description['made_from'], description['arrays']
+    if found == provenance:
       return {
-        name: _map(folder / name, **kind) for name, kind in layouts.items()
+        name: _map(folder / name, **layout) for name, layout in layouts.items()
       }
-    if there['version'] != VERSION:
-      raise _StaleError('was made by another version of ssnn_jax')
+    if found['version'] != VERSION:
+      raise _StaleError('was written by another version of ssnn_jax')
   except (OSError, ValueError, KeyError, TypeError):
     raise _StaleError('is damaged') from None
-  raise _StaleError('was made from other files')
+  raise _StaleError('was built from other files')
 
 
 def _map(path, dtype, shape):
-  """Maps the file of one array into memory."""
+  """Memory-maps the file of one array."""
   dtype = np.dtype(dtype)
   expected, found = math.prod(shape) * dtype.itemsize, path.stat().st_size
   if found != expected:
     raise ValueError(f'{path} has {found} bytes, not {expected}')
   if not expected:
-    return np.empty(shape, dtype)  # there is nothing to map
+    return np.empty(shape, dtype)  # an empty file cannot be mapped
   return np.memmap(path, dtype, mode='r', shape=tuple(shape)).view(np.ndarray)
 
 
-def _write(folder, made_from, parts):
-  """Writes arrays part by part; plain writes tell when the disk is full."""
+def _write(folder, provenance, chunks):
+  """Writes arrays chunk by chunk."""
   folder.mkdir()
   layouts = {}
-  with contextlib.ExitStack() as stack:
-    files = {}
-    for part in parts:
-      for name, array in part.items():
-        if name not in files:
-          files[name] = stack.enter_context(open(folder / name, 'wb'))
-          layouts[name] = {
-            'dtype': array.dtype.str,
-            'shape': [0, *array.shape[1:]],
-          }
-        files[name].write(np.ascontiguousarray(array).data)
-        layouts[name]['shape'][0] += len(array)
-  description = {'made_from': made_from, 'arrays': layouts}
+  for chunk in chunks:
+    for name, array in chunk.items():
+      layout = layouts.setdefault(
+        name, {'dtype': array.dtype.str, 'shape': [0, *array.shape[1:]]}
+      )
+      layout['shape'][0] += len(array)
+      # Writes report a full disk; stores to a memory map would crash.
+      with open(folder / name, 'ab') as file:
+        file.write(np.ascontiguousarray(array).data)
+  description = {'made_from': provenance, 'arrays': layouts}
   (folder / _DESCRIPTION).write_text(json.dumps(description, indent=2) + '\n')
 
 
-def _publish(new, folder, made_from):
-  """Puts a new cache in its place; who came first with the same one wins."""
-  for _ in range(10):  # others may be doing the same
+def _publish(new, folder, provenance):
+  """Renames a new entry; an entry of equal provenance is kept."""
+  for _ in range(10):  # other processes may publish at the same time
     try:
       os.rename(new, folder)
       return
@@ -200,9 +200,9 @@ def _publish(new, folder, made_from):
       if not folder.exists():
         raise
     with contextlib.suppress(FileNotFoundError, _StaleError):
-      _open(folder, made_from)
+      _open(folder, provenance)
       return
-    # A name that is taken cannot be replaced in one step.
+    # A rename cannot replace a non-empty folder.
     stale = new.with_name('stale')
     with contextlib.suppress(FileNotFoundError):
       os.rename(folder, stale)

@@ -1,14 +1,14 @@
-"""A simulated event camera, fitted to the one that recorded N-MNIST.
+"""Simulated event camera with parameters fitted to N-MNIST.
 
-N-MNIST (Orchard et al., 2015) was recorded by an ATIS sensor that looked at the
-images of MNIST on a screen and was turned in three saccades, so that the image
-moved over it. A pixel of an event camera knows the logarithm of the light that
-falls on it, and tells of nothing but its changes: it fires where the logarithm
-has left the value at its last event by more than a threshold.
+N-MNIST (Orchard et al., 2015) was recorded by an ATIS sensor in front of a
+screen that showed the images of MNIST. Three saccades of the camera moved each
+image over the sensor. A pixel of an event camera responds only to changes of
+log intensity: it emits an event when the log intensity differs from its value
+at the last event by more than a threshold.
 
-The camera here does the same with an image that is moved before it. What it
-leaves out: hot pixels, blur of the lens, the finite speed of a pixel in the
-dark, and events that wait in a queue for a common bus.
+The simulation moves an image over such a sensor. It does not model hot pixels,
+lens blur, the limited bandwidth of pixels in the dark, and the delay of events
+that share a readout bus.
 """
 
 import dataclasses
@@ -20,14 +20,14 @@ import numpy as np
 
 from ssnn_jax.datasets import recordings
 
-IMAGE_SIZE = 28  # pixels on either side, of MNIST
-SENSOR_SIZE = recordings.WIDTH  # pixels on either side, of N-MNIST
+IMAGE_SIZE = 28  # height and width of the images of MNIST, in pixels
+SENSOR_SIZE = recordings.WIDTH  # height and width of the sensor, in pixels
 
 
 class Saccade(NamedTuple):
-  """A turn of the camera, which moves the image over the sensor.
+  """A camera movement, which shifts the image over the sensor.
 
-  Its speed rises and falls as half a period of a sine.
+  The speed profile is half a period of a sine.
   """
 
   start: float  # milliseconds
@@ -38,24 +38,24 @@ class Saccade(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Camera:
-  """An event camera and how it is turned; fitted to N-MNIST, in round values.
+  """Parameters of an event camera and its movement, fitted to N-MNIST.
 
   Attributes:
-    threshold: change of log intensity that makes a pixel fire.
-    threshold_spread: standard deviation over the pixels of the logarithm of
-      their thresholds, which differ as transistors do.
-    gamma: exponent by which the screen turns grey values into light.
-    dark_level: light that falls on a pixel from elsewhere; white is 1.
-    noise_rate: events per pixel and second that no light makes. The reference
-      leaks from a pixel's capacitor, always towards darkening, so that they are
-      all of polarity 1 and come at even intervals.
-    refractory: milliseconds for which a pixel is blind after an event.
-    time_step: milliseconds of a step of the simulation.
-    duration: milliseconds of a recording.
-    origin: the column and the row of the sensor that the corner of the image
-      first falls on.
-    saccades: turns of the camera; those that overlap add up. The three of
-      N-MNIST are five, as two motors turn it, neither at the other's times.
+    threshold: change of log intensity that triggers an event.
+    threshold_spread: standard deviation over pixels of the log threshold, from
+      transistor mismatch.
+    gamma: exponent of the screen, from image intensity to light.
+    dark_level: background light on every pixel, relative to white.
+    noise_rate: leak events per pixel and second. The reference level of a pixel
+      rises as its capacitor leaks, so leak events signal darkening (polarity
+      1), at regular intervals.
+    refractory: refractory period of a pixel after an event, in milliseconds.
+    time_step: simulation time step, in milliseconds.
+    duration: duration of a recording, in milliseconds.
+    origin: sensor column and row of the image's top left corner at the start.
+    saccades: camera movements; overlapping ones add up. The three saccades of
+      N-MNIST are modeled by five, because its two motors start and stop at
+      different times.
   """
 
   threshold: float = 0.15
@@ -77,100 +77,100 @@ class Camera:
 
   @property
   def num_steps(self) -> int:
-    """The number of steps of a recording, K."""
+    """Number of time steps of a recording, K."""
     return round(self.duration / self.time_step)
 
 
-class Film(NamedTuple):
-  """What the pixels of the sensor do in each step of a recording."""
+class PixelEvents(NamedTuple):
+  """Events of the pixels in each time step of a recording."""
 
-  changes: jax.Array  # [K, 34, 34] int8; 1 brightens, -1 darkens, 0 is silent
-  phases: jax.Array  # [34, 34] when a pixel fires within a step, in [0, 1)
+  changes: jax.Array  # [K, 34, 34] int8; 1 brightens, -1 darkens, 0 no event
+  phases: jax.Array  # [34, 34] event time of a pixel within a step, in [0, 1)
 
 
 class _State(NamedTuple):
-  reference: jax.Array  # [34, 34] log intensity that a change is measured from
-  blind_steps: jax.Array  # [34, 34] int32 steps until a pixel sees again
+  reference: jax.Array  # [34, 34] log intensity at the last event
+  refractory_steps: jax.Array  # [34, 34] int32 remaining refractory steps
 
 
 def draw_thresholds(key: jax.Array, camera: Camera) -> jax.Array:
-  """Draws the thresholds of a camera's pixels, `[34, 34]`; consumes the key."""
+  """Samples the thresholds of the pixels, `[34, 34]`; consumes the key."""
   deviations = jax.random.normal(key, (SENSOR_SIZE, SENSOR_SIZE))
   return camera.threshold * jnp.exp(camera.threshold_spread * deviations)
 
 
 def simulate(
   key: jax.Array, camera: Camera, thresholds: jax.Array, image: jax.Array
-) -> Film:
-  """Shows one image to the camera; `vmap` shows many.
+) -> PixelEvents:
+  """Simulates the recording of one image.
 
   Args:
     key: PRNG key; consumed.
-    camera: the camera; static.
-    thresholds: `[34, 34]` the thresholds of its pixels.
-    image: `[28, 28]` uint8 grey values.
+    camera: parameters of the camera; static.
+    thresholds: `[34, 34]` thresholds of the pixels.
+    image: `[28, 28]` uint8 intensities.
 
   Returns:
-    What the pixels do. A pixel fires at most once in a step.
+    The events, at most one per pixel and time step.
   """
   phase_key, leak_key = jax.random.split(key)
   screen = (image.astype(jnp.float32) / 255.0) ** camera.gamma
   positions = _positions(camera)
-  # An image at rest leaves a pixel anywhere between two events of its leak,
-  # and where nothing leaks, at the level of the image.
+  # The start is uniform between two leak events of a still image; without a
+  # leak, the reference level starts at the image.
   leaked = jax.random.uniform(
     leak_key, thresholds.shape, maxval=float(camera.noise_rate > 0.0)
   )
   start = _State(
     reference=_log_intensity(camera, screen, positions[0])
     + leaked * thresholds,
-    blind_steps=jnp.zeros(thresholds.shape, jnp.int32),
+    refractory_steps=jnp.zeros(thresholds.shape, jnp.int32),
   )
   _, changes = jax.lax.scan(
     lambda state, position: _step(camera, thresholds, screen, state, position),
     start,
     positions,
   )
-  return Film(changes, jax.random.uniform(phase_key, thresholds.shape))
+  return PixelEvents(changes, jax.random.uniform(phase_key, thresholds.shape))
 
 
 def _positions(camera):
-  """Returns where the corner of the image is at each step, `[K, 2]`."""
+  """Returns the column and row of the image's corner at each step, `[K, 2]`."""
   times = camera.time_step * np.arange(camera.num_steps)[:, None]
   starts, durations, *moves = np.array(camera.saccades).reshape(-1, 4).T
-  done = np.clip((times - starts) / durations, 0.0, 1.0)
-  moved = (1.0 - np.cos(np.pi * done)) / 2.0 @ np.transpose(moves)
+  progress = np.clip((times - starts) / durations, 0.0, 1.0)
+  moved = (1.0 - np.cos(np.pi * progress)) / 2.0 @ np.transpose(moves)
   return jnp.asarray(camera.origin + moved, jnp.float32)
 
 
 def _log_intensity(camera, screen, position):
-  """Returns the logarithm of the light on the sensor, `[34, 34]`."""
+  """Returns the log intensity on the sensor, `[34, 34]`."""
   columns, rows = map(_interpolation, position)
   return jnp.log(rows @ screen @ columns.T + camera.dark_level)
 
 
 def _interpolation(position):
-  """Returns how pixels of the sensor mix those of the image, `[34, 28]`."""
+  """Returns the linear interpolation weights along one axis, `[34, 28]`."""
   pixels = np.arange(SENSOR_SIZE, dtype=np.float32)
   distances = np.subtract.outer(pixels, pixels[:IMAGE_SIZE])
-  # Tents interpolate linearly, and leave it dark beyond the image.
+  # Pixels outside the image are black.
   return jax.nn.relu(1.0 - jnp.abs(distances - position))
 
 
 def _step(camera, thresholds, screen, state, position):
-  """Advances the sensor by a step; returns its state and `[34, 34]` changes."""
+  """Advances the sensor by one time step; returns its state and changes."""
   level = _log_intensity(camera, screen, position)
   leak = camera.noise_rate * camera.time_step / 1000.0
   reference = state.reference + leak * thresholds
   change = level - reference
-  sees = state.blind_steps == 0
-  fires = sees & (jnp.abs(change) >= thresholds)
-  blind_steps = jnp.where(
+  is_active = state.refractory_steps == 0
+  fires = is_active & (jnp.abs(change) >= thresholds)
+  refractory_steps = jnp.where(
     fires,
     round(camera.refractory / camera.time_step),
-    jnp.maximum(state.blind_steps - 1, 0),
+    jnp.maximum(state.refractory_steps - 1, 0),
   )
-  # A pixel is held at the level that it sees until it is blind no more.
-  reference = jnp.where(fires | ~sees, level, reference)
+  # The reference follows the light during the refractory period.
+  reference = jnp.where(fires | ~is_active, level, reference)
   changes = jnp.where(fires, jnp.sign(change), 0.0).astype(jnp.int8)
-  return _State(reference, blind_steps), changes
+  return _State(reference, refractory_steps), changes

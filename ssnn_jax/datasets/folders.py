@@ -1,4 +1,4 @@
-"""Folders: listed, or written whole or not at all, and what stops that."""
+"""Folders: listing, temporary folders and atomic publication."""
 
 from collections.abc import Iterator
 import contextlib
@@ -7,77 +7,61 @@ import pathlib
 import tempfile
 import zipfile
 
-from ssnn_jax.datasets import types
+from ssnn_jax.datasets import errors
 
 
-def names(folder: pathlib.Path | zipfile.Path) -> set[str]:
-  """Names what is in a folder, which need not be there.
+def list_names(folder: pathlib.Path | zipfile.Path) -> set[str]:
+  """Lists the names of the entries of a folder.
 
   Args:
-    folder: the folder, which may lie within an archive.
+    folder: the folder, which may be missing or lie within a zip archive.
 
   Returns:
-    The names; none if there is no folder.
+    The names; the empty set if the folder does not exist.
 
   Raises:
-    DatasetError: if it cannot be read.
+    DatasetError: if the folder cannot be read.
   """
   try:
     return {path.name for path in folder.iterdir()}
   except (FileNotFoundError, ValueError):  # ValueError: not in the archive
     return set()
   except OSError as error:
-    raise types.unreadable(folder, error) from error
+    raise errors.unreadable(folder, error) from error
 
 
 @contextlib.contextmanager
 def scratch(folder: pathlib.Path) -> Iterator[pathlib.Path]:
-  """Opens a temporary folder from where files can be renamed into a folder.
+  """Creates a temporary folder on the same file system as a folder.
+
+  Files can be renamed from the temporary folder into `folder`.
 
   Args:
-    folder: the folder, which need not be there yet.
+    folder: the folder, which may be missing.
 
   Yields:
-    The temporary folder, which is removed whatever happens.
+    The temporary folder, which is removed on exit, also after an error.
   """
-  near = next(path for path in (folder, *folder.parents) if path.exists())
+  ancestor = next(path for path in (folder, *folder.parents) if path.exists())
   with tempfile.TemporaryDirectory(
-    dir=near, prefix='.ssnn_jax-', ignore_cleanup_errors=True
+    dir=ancestor, prefix='.ssnn_jax-', ignore_cleanup_errors=True
   ) as path:
     yield pathlib.Path(path)
 
 
-def publish(new: pathlib.Path, folder: pathlib.Path) -> None:
-  """Gives a new folder its name; of two that are made at once, one wins.
+def publish(finished: pathlib.Path, folder: pathlib.Path) -> None:
+  """Renames a finished folder to its final name, atomically.
+
+  If a non-empty folder of that name exists, for example because another process
+  finished first, it is kept and `finished` is not moved.
 
   Args:
-    new: the folder, whole.
-    folder: its name; if a folder that holds anything has it, `new` stays where
-      it is.
+    finished: folder with its complete content.
+    folder: final name of the folder.
   """
   folder.parent.mkdir(parents=True, exist_ok=True)
   try:
-    os.rename(new, folder)
+    os.rename(finished, folder)
   except OSError:
-    if not names(folder):
+    if not list_names(folder):
       raise
-
-
-def unwritable(folder: pathlib.Path, error: Exception) -> types.DatasetError:
-  """Makes the error that a folder cannot be written."""
-  return types.DatasetError(
-    f'{folder} cannot be written ({explain(error)}); make room or permission '
-    'there, or name another folder by --data_dir or TFDS_DATA_DIR.'
-  )
-
-
-def explain(error: BaseException) -> str:
-  """Says in a line what an error comes from, leaving out who passed it on."""
-  while origins := [
-    origin
-    for origin in (error.__cause__, *error.args)
-    if isinstance(origin, BaseException)
-  ]:
-    error = origins[0]
-  text = getattr(error, 'strerror', None) or str(error) or type(error).__name__
-  return text.splitlines()[0].partition(';')[0].rstrip('.')

@@ -1,12 +1,12 @@
-"""Reads IDX files, the original format of MNIST and its relatives.
+"""Reader for IDX files, the original format of MNIST and its successors.
 
-An IDX file, gzipped or not, is
+The layout of an IDX file, which may be gzipped, is
 
   bytes 0, 1     zero
-  byte 2         type of an item; 0x08, unsigned byte, is the only one read here
+  byte 2         item type; only 0x08, unsigned byte, is supported
   byte 3         number of axes A
   4 A bytes      length of each axis, big-endian
-  all the rest   the items, last axis fastest.
+  the rest       items, with the last axis varying fastest.
 """
 
 import math
@@ -18,7 +18,7 @@ import zlib
 
 import numpy as np
 
-from ssnn_jax.datasets import types
+from ssnn_jax.datasets import errors
 
 _OTHER_TYPES = {
   0x09: 'int8',
@@ -35,54 +35,55 @@ def read_idx(
   """Reads an IDX file of unsigned bytes.
 
   Args:
-    path: the file, which may lie within a zip archive; gzipped if, and only if,
-      its name ends in `.gz`.
-    num_axes: the number of axes that the array must have; left out, 1 to 3.
+    path: the file, which may lie within a zip archive; it must be gzipped if
+      its name ends in `.gz`, and must not be gzipped otherwise.
+    num_axes: required number of axes; by default, 1 to 3.
 
   Returns:
     The array, uint8 and read-only.
 
   Raises:
-    DatasetError: if the file cannot be read, or is not what it should be.
+    DatasetError: if the file cannot be read or has invalid content.
   """
   if not isinstance(path, zipfile.Path):
     path = pathlib.Path(path)
   content, is_whole = _read_content(path)
   shape = _parse_header(path, content, num_axes)
   header_size = 4 + 4 * len(shape)
-  # The header may announce anything, so nothing is allocated on its word.
+  # Nothing is allocated from the announced shape, which may be arbitrary.
   expected, found = header_size + math.prod(shape), len(content)
-  counts = f'its header announces {expected} bytes, and {found} were found'
-  end = '' if is_whole else ' before its gzip stream broke off'
-  _require(found >= expected and is_whole, path, f'is truncated: {counts}{end}')
-  _require(found <= expected, path, f'has trailing bytes: {counts}')
+  sizes = f'its header announces {expected} bytes, and {found} were found'
+  end = '' if is_whole else ' before the end of its gzip stream'
+  _require(found >= expected and is_whole, path, f'is truncated: {sizes}{end}')
+  _require(found <= expected, path, f'has trailing bytes: {sizes}')
   return np.frombuffer(content, np.uint8, offset=header_size).reshape(shape)
 
 
 def _read_content(path):
-  """Returns the bytes of a file, unzipped, and whether they are all there."""
+  """Returns the decompressed bytes of a file, and whether it is complete."""
   try:
     content = path.read_bytes()
   except OSError as error:
-    raise types.unreadable(path, error) from error
+    raise errors.unreadable(path, error) from error
   except (zipfile.BadZipFile, zlib.error) as error:
-    raise types.damaged(path, f'is damaged in its archive ({error})') from error
+    problem = f'is damaged in its archive ({error})'
+    raise errors.damaged(path, problem) from error
   if path.suffix != '.gz':
     return content, True
-  # A file cut within gzip's two magic bytes is truncated, not of another kind.
+  # A prefix of the magic bytes is a truncated gzip file.
   if not b'\x1f\x8b'.startswith(content[:2]):
-    raise types.DatasetError(
-      f'{path} is named .gz but is not gzipped; drop .gz from its name if it '
-      'has been unpacked, or else replace it with the original file.'
+    raise errors.DatasetError(
+      f'{path} is named .gz but is not gzipped; remove .gz from its name if it '
+      'was unpacked, or replace it with the original file.'
     )
   members = []
   while content:
-    # Unlike the gzip module, zlib hands out what precedes a break.
+    # Unlike the gzip module, zlib returns the bytes before a truncation.
     inflater = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
     try:
       members.append(inflater.decompress(content))
     except zlib.error as error:
-      raise types.damaged(path, f'is a damaged gzip file ({error})') from error
+      raise errors.damaged(path, f'is a damaged gzip file ({error})') from error
     if not inflater.eof:
       return b''.join(members), False
     content = inflater.unused_data.lstrip(b'\0')  # gzip allows padding
@@ -90,17 +91,17 @@ def _read_content(path):
 
 
 def _parse_header(path, content, num_axes):
-  """Returns the shape that an IDX file announces."""
+  """Returns the shape in the header of an IDX file."""
   found = len(content)
-  too_short = 'is truncated: its header takes {} bytes, and {} were found'
+  too_short = 'is truncated: its header has {} bytes, and {} were found'
   _require(found >= 4, path, too_short.format('at least 4', found))
   start, type_code, axes = content[:2], content[2], content[3]
-  problem = f'is no IDX file: it begins with {start.hex(" ")}, not two zeros'
+  problem = f'is not an IDX file: it starts with {start.hex(" ")}, not 00 00'
   _require(start == b'\0\0', path, problem)
   type_name = f'{_OTHER_TYPES.get(type_code, "unknown")} (0x{type_code:02x})'
   problem = f'has items of type {type_name}, not uint8 (0x08)'
   _require(type_code == 0x08, path, problem)
-  problem = f'has the number of axes {axes}, not {num_axes or "1 to 3"}'
+  problem = f'is {axes}-dimensional, not {num_axes or "1 to 3"}-dimensional'
   _require(axes in ((num_axes,) if num_axes else (1, 2, 3)), path, problem)
   header_size = 4 + 4 * axes
   _require(found >= header_size, path, too_short.format(header_size, found))
@@ -111,4 +112,4 @@ def _parse_header(path, content, num_axes):
 
 def _require(condition, path, problem):
   if not condition:
-    raise types.damaged(path, problem)
+    raise errors.damaged(path, problem)

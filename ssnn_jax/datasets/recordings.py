@@ -1,8 +1,8 @@
-"""Recordings of an event camera in the format of N-MNIST, decoded by tonic.
+"""Event-camera recordings in the file format of N-MNIST.
 
-A recording is a file `{Train,Test}/<label>/<number>.bin` of 5 bytes an event.
-Decoded once, all events lie in a cache, from which they are cut into ticks
-(`binning`).
+A recording is a file `{Train,Test}/<label>/<number>.bin`, with 5 bytes per
+event. The events are decoded once, by tonic, and then memory-mapped from a
+cache.
 """
 
 from collections.abc import Iterator
@@ -13,19 +13,19 @@ import numpy as np
 import tqdm
 
 from ssnn_jax.datasets import cache
-from ssnn_jax.datasets import types
+from ssnn_jax.datasets import errors
 
 WIDTH, HEIGHT, NUM_POLARITIES = 34, 34, 2
-SYNTHETIC = 'SYNTHETIC.json'  # says so of the recordings beside it
+SYNTHETIC = 'SYNTHETIC.json'  # this file marks a folder of synthetic recordings
 
 _BYTES_PER_EVENT = 5
-_FILES_PER_PART = 250
-_FILES_WORTH_WORKERS = 4000  # that take longer to decode than workers to start
+_CHUNK_SIZE = 250  # files that are decoded at a time
+_PARALLEL_FROM = 4000  # files; decoding fewer is faster than starting workers
 _SPLITS = {'train': 'Train', 'test': 'Test'}
 
 
 class Recordings(NamedTuple):
-  """The events of all recordings, one recording after another."""
+  """Events of N recordings, concatenated."""
 
   times: np.ndarray  # [E] uint32 microseconds since the recording's start
   addresses: np.ndarray  # [E] uint16 (polarity HEIGHT + y) WIDTH + x
@@ -36,18 +36,18 @@ class Recordings(NamedTuple):
 def load(
   name: str, folder: pathlib.Path, num_classes: int
 ) -> dict[str, Recordings]:
-  """Loads the recordings in a folder, decoding what has not been.
+  """Loads the recordings in a folder, and decodes them if needed.
 
   Args:
-    name: the data set.
-    folder: where its folders `Train` and `Test` lie.
-    num_classes: C; labels are below it.
+    name: name of the dataset.
+    folder: folder that contains `Train` and `Test`.
+    num_classes: C, number of classes; labels must be smaller.
 
   Returns:
-    The recordings of the splits 'train' and 'test', memory-mapped.
+    The memory-mapped recordings of the splits 'train' and 'test'.
 
   Raises:
-    DatasetError: if there is none, or if one cannot be decoded.
+    DatasetError: if a split has no recording, or a file cannot be decoded.
   """
   return {
     split: _load_split(f'{name}/{split}', folder / subfolder, num_classes)
@@ -59,13 +59,13 @@ def decode(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
   """Decodes one recording.
 
   Args:
-    path: its file.
+    path: file of the recording.
 
   Returns:
-    The times `[E]` and addresses `[E]` of its events, as `Recordings` has them.
+    The times `[E]` and addresses `[E]` of its events, as in `Recordings`.
 
   Raises:
-    DatasetError: if the file is not what it should be.
+    DatasetError: if the file cannot be read or has invalid content.
   """
   from tonic import datasets as tonic_datasets
   from tonic import io as tonic_io
@@ -74,30 +74,31 @@ def decode(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
     size = path.stat().st_size
     if size % _BYTES_PER_EVENT:
       problem = f'is truncated: an event has 5 bytes, and {size} were found'
-      raise types.damaged(path, problem)
+      raise errors.damaged(path, problem)
     events = tonic_io.read_mnist_file(str(path), tonic_datasets.NMNIST.dtype)
   except OSError as error:
-    raise types.unreadable(path, error) from error
+    raise errors.unreadable(path, error) from error
   if not len(events):
-    raise types.damaged(path, 'is empty: it holds no event')
+    raise errors.damaged(path, 'is empty: it has no event')
   outside = (events['x'] >= WIDTH) | (events['y'] >= HEIGHT)
   if outside.any():
     x, y = events[['x', 'y']][outside][0]
-    problem = f'has an event at ({x}, {y}), beyond {WIDTH} x {HEIGHT} pixels'
-    raise types.damaged(path, problem)
+    problem = f'has an event at ({x}, {y}), outside {WIDTH} x {HEIGHT} pixels'
+    raise errors.damaged(path, problem)
   addresses = (events['p'] * HEIGHT + events['y']) * WIDTH + events['x']
   return events['t'].astype(np.uint32), addresses.astype(np.uint16)
 
 
 def _load_split(name, folder, num_classes):
+  """Loads the recordings of one split through the cache."""
   paths, labels = _find(folder, num_classes)
-  made_from = {
+  provenance = {
     'dataset': name,
     'pixels': [WIDTH, HEIGHT, NUM_POLARITIES],
-    **cache.describe_files(paths),
+    **cache.fingerprint_files(paths),
   }
-  arrays = cache.load_or_make(
-    cache.place(name, folder), made_from, lambda: _decode_all(name, paths)
+  arrays = cache.load_or_build(
+    cache.entry_name(name, folder), provenance, lambda: _decode_all(name, paths)
   )
   offsets = np.concatenate([[0], np.cumsum(arrays['sizes'], dtype=np.int64)])
   return Recordings(arrays['times'], arrays['addresses'], offsets, labels)
@@ -108,51 +109,53 @@ def _find(folder, num_classes):
   paths, labels = [], []
   try:
     classes = [path for path in folder.iterdir() if path.name.isdecimal()]
-    for place in sorted(classes, key=lambda path: int(path.name)):
-      found = sorted(path for path in place.iterdir() if path.suffix == '.bin')
-      if found and int(place.name) >= num_classes:
-        raise types.DatasetError(
-          f'{place} is named after the label {place.name}, out of range 0 to '
-          f'{num_classes - 1}; remove what is no recording of the set.'
+    for subfolder in sorted(classes, key=lambda path: int(path.name)):
+      label = int(subfolder.name)
+      files = sorted(p for p in subfolder.iterdir() if p.suffix == '.bin')
+      if files and label >= num_classes:
+        raise errors.DatasetError(
+          f'{subfolder} has the label {label}, out of range 0 to '
+          f'{num_classes - 1}; remove the folder.'
         )
-      paths += found
-      labels += [int(place.name)] * len(found)
+      paths += files
+      labels += [label] * len(files)
   except FileNotFoundError:
     pass
   except OSError as error:
-    raise types.unreadable(error.filename, error) from error
+    raise errors.unreadable(error.filename, error) from error
   if not paths:
-    raise types.DatasetError(
+    raise errors.DatasetError(
       f'Cannot find a recording {folder}/<label>/<number>.bin; put the folder '
-      f'{folder.name} of the set into {folder.parent}.'
+      f'{folder.name} of the dataset into {folder.parent}.'
     )
   return paths, np.array(labels, np.int32)
 
 
 def _decode_all(name, paths) -> Iterator[dict[str, np.ndarray]]:
-  """Decodes recordings in order, part by part; many of them, on all cores."""
+  """Yields decoded chunks in order; many files are decoded on all cores."""
   import joblib
   from joblib.externals import loky
 
-  parts = [
-    paths[start : start + _FILES_PER_PART]
-    for start in range(0, len(paths), _FILES_PER_PART)
+  chunks = [
+    paths[start : start + _CHUNK_SIZE]
+    for start in range(0, len(paths), _CHUNK_SIZE)
   ]
-  num_workers = joblib.cpu_count() if len(paths) > _FILES_WORTH_WORKERS else 1
+  num_workers = joblib.cpu_count() if len(paths) > _PARALLEL_FROM else 1
   decoded = joblib.Parallel(num_workers, return_as='generator')(
-    joblib.delayed(_decode_part)(part) for part in parts
+    joblib.delayed(_decode_chunk)(chunk) for chunk in chunks
   )
   with tqdm.tqdm(
     total=len(paths), desc=f'decoding {name}', disable=None, unit='recordings'
   ) as progress:
-    for part in decoded:
-      yield part
-      progress.update(len(part['sizes']))
-  if num_workers > 1:  # joblib would keep them for minutes, with their memory
+    for chunk in decoded:
+      yield chunk
+      progress.update(len(chunk['sizes']))
+  if num_workers > 1:  # joblib would keep the workers and their memory
     loky.get_reusable_executor().shutdown()
 
 
-def _decode_part(paths):
+def _decode_chunk(paths):
+  """Decodes and concatenates some recordings."""
   times, addresses = zip(*map(decode, paths))
   return {
     'times': np.concatenate(times),

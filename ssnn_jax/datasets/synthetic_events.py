@@ -1,4 +1,4 @@
-"""Makes recordings like N-MNIST of any images, with a simulated camera."""
+"""Synthetic recordings of any images, in the file format of N-MNIST."""
 
 from collections.abc import Iterator
 import dataclasses
@@ -10,121 +10,23 @@ import jax
 import numpy as np
 import tqdm
 
+from ssnn_jax.datasets import errors
 from ssnn_jax.datasets import event_camera
 from ssnn_jax.datasets import folders
 from ssnn_jax.datasets import recordings
 from ssnn_jax.datasets import types
 
-_DIGIT_SIZE = 20  # pixels on either side; MNIST frames its digits with zeros
+_DIGIT_SIZE = 20  # height and width of MNIST's digits, without their margin
 _BATCH_SIZE = 64
 
 
 class Events(NamedTuple):
-  """The events of one recording, sorted by their times."""
+  """Events of one recording, sorted by time."""
 
   x: np.ndarray  # [E] uint8 column
   y: np.ndarray  # [E] uint8 row
-  p: np.ndarray  # [E] uint8 polarity; 1 where it darkens, as in N-MNIST
+  p: np.ndarray  # [E] uint8 polarity; 1 is darkening, as in N-MNIST
   t: np.ndarray  # [E] uint32 microseconds
-
-
-def as_images(images: np.ndarray) -> np.ndarray:
-  """Brings images to the size of MNIST's, as MNIST was made.
-
-  Args:
-    images: `[N, H, W]` uint8 grey values.
-
-  Returns:
-    `[N, 28, 28]` the same images if they have that size; else they are scaled
-    to 20 x 20 pixels and framed with zeros.
-  """
-  if images.shape[1:] == (event_camera.IMAGE_SIZE, event_camera.IMAGE_SIZE):
-    return images
-  shape = (len(images), _DIGIT_SIZE, _DIGIT_SIZE)
-  scaled = jax.image.resize(images.astype(np.float32), shape, 'bilinear')
-  margin = (event_camera.IMAGE_SIZE - _DIGIT_SIZE) // 2
-  frame = ((0, 0), (margin, margin), (margin, margin))
-  return np.pad(np.rint(scaled).astype(np.uint8), frame)
-
-
-_simulate_many = jax.jit(
-  jax.vmap(event_camera.simulate, in_axes=(0, None, None, 0)), static_argnums=1
-)
-
-
-def to_recordings(
-  camera: event_camera.Camera, films: event_camera.Film
-) -> list[Events]:
-  """Lists the events of films, each sorted by time.
-
-  Args:
-    camera: the camera that took them.
-    films: N films, `[N, K, 34, 34]` and `[N, 34, 34]`.
-
-  Returns:
-    N recordings.
-  """
-  found = []
-  for changes, phases in zip(*map(np.asarray, films)):
-    places = np.flatnonzero(changes.view(bool))
-    steps, pixels = np.divmod(places, event_camera.SENSOR_SIZE**2)
-    times = (steps + phases.ravel()[pixels]) * (1000.0 * camera.time_step)
-    order = np.argsort(times, kind='stable')
-    y, x = np.divmod(pixels[order], event_camera.SENSOR_SIZE)
-    found.append(
-      Events(
-        x=x.astype(np.uint8),
-        y=y.astype(np.uint8),
-        p=(changes.ravel()[places[order]] < 0).astype(np.uint8),
-        t=times[order].astype(np.uint32),
-      )
-    )
-  return found
-
-
-def record(
-  key: jax.Array,
-  camera: event_camera.Camera,
-  thresholds: jax.Array,
-  images: np.ndarray,
-) -> Iterator[Events]:
-  """Records images one by one, simulating them in batches.
-
-  A recording depends on the key, its image and its index alone, so that the
-  first images of a set give the first recordings of the whole.
-
-  Args:
-    key: PRNG key; consumed.
-    camera: the camera.
-    thresholds: `[34, 34]` the thresholds of its pixels.
-    images: `[N, 28, 28]` uint8 grey values.
-
-  Yields:
-    The recording of each image.
-  """
-  keys = jax.vmap(jax.random.fold_in, (None, 0))(key, np.arange(len(images)))
-  for start in range(0, len(images), _BATCH_SIZE):
-    # One size for all batches: another one would be compiled anew.
-    indices = np.arange(start, start + _BATCH_SIZE).clip(max=len(images) - 1)
-    films = _simulate_many(keys[indices], camera, thresholds, images[indices])
-    yield from to_recordings(camera, films)[: len(images) - start]
-
-
-def encode(events: Events) -> bytes:
-  """Encodes a recording as a file of N-MNIST.
-
-  The format has room for rows below 240, which is the mark of an overflow of
-  its clock, and for times below 2**23 microseconds.
-
-  Args:
-    events: the events.
-
-  Returns:
-    5 bytes an event: x, y, (p << 7 | t >> 16), t >> 8 and t.
-  """
-  t = events.t
-  columns = (events.x, events.y, events.p << 7 | t >> 16, t >> 8, t)
-  return np.stack(columns, axis=1).astype(np.uint8).tobytes()
 
 
 def write(
@@ -135,24 +37,24 @@ def write(
   camera: event_camera.Camera,
   seed: int = 0,
 ) -> None:
-  """Records a set of images and writes it as N-MNIST is laid out.
+  """Records an image dataset and writes it in the layout of N-MNIST.
 
-  The folder is whole, or it is not there: it gets its name at the end.
+  The folder is written to a temporary folder first, and renamed when complete.
 
   Args:
-    folder: where to; it receives `Train` and `Test`, with a folder for each
-      label, and `SYNTHETIC.json`, which tells what they are.
-    source: name of the set of images.
-    train: `[N, H, W]` uint8 images, and their labels.
-    test: more of them; the same camera records both.
-    camera: the camera.
-    seed: what the recordings are drawn from.
+    folder: output folder; it receives `Train` and `Test`, with a folder for
+      each label, and a description in `SYNTHETIC.json`.
+    source: name of the image dataset.
+    train: `[N, H, W]` uint8 training images and their labels.
+    test: test images and their labels.
+    camera: parameters of the camera that records both splits.
+    seed: seed of the simulation.
 
   Raises:
-    DatasetError: if the folder is there already, or cannot be written.
+    DatasetError: if the folder exists or cannot be written.
   """
-  if folders.names(folder):
-    raise types.DatasetError(
+  if folders.list_names(folder):
+    raise errors.DatasetError(
       f'{folder} exists already; remove it, or choose another folder.'
     )
   camera_key, *keys = jax.random.split(jax.random.key(seed), 3)
@@ -162,18 +64,89 @@ def write(
     with folders.scratch(folder.parent) as scratch:
       unfinished = scratch / folder.name
       for part, split, key in zip(('Train', 'Test'), (train, test), keys):
-        recorded = record(key, camera, thresholds, as_images(split.inputs))
+        recorded = record(key, camera, thresholds, resize(split.inputs))
         counts[part] = _write_split(unfinished / part, recorded, split.labels)
-      about = _describe(source, camera, seed, counts)
-      text = json.dumps(about, indent=2) + '\n'
-      (unfinished / recordings.SYNTHETIC).write_text(text)
+      description = _describe(source, camera, seed, counts)
+      (unfinished / recordings.SYNTHETIC).write_text(description)
       folders.publish(unfinished, folder)
   except OSError as error:
-    raise folders.unwritable(folder, error) from error
+    raise errors.unwritable(folder, error) from error
+
+
+def resize(images: np.ndarray) -> np.ndarray:
+  """Resizes images to the size of MNIST.
+
+  Args:
+    images: `[N, H, W]` uint8 intensities.
+
+  Returns:
+    `[N, 28, 28]` images; unchanged if they have this size, and otherwise scaled
+    to 20 x 20 pixels with a black margin, as the digits of MNIST.
+  """
+  if images.shape[1:] == (event_camera.IMAGE_SIZE, event_camera.IMAGE_SIZE):
+    return images
+  shape = (len(images), _DIGIT_SIZE, _DIGIT_SIZE)
+  scaled = jax.image.resize(images.astype(np.float32), shape, 'bilinear')
+  margin = (event_camera.IMAGE_SIZE - _DIGIT_SIZE) // 2
+  padding = ((0, 0), (margin, margin), (margin, margin))
+  return np.pad(np.rint(scaled).astype(np.uint8), padding)
+
+
+def record(
+  key: jax.Array,
+  camera: event_camera.Camera,
+  thresholds: jax.Array,
+  images: np.ndarray,
+) -> Iterator[Events]:
+  """Records images, in batches.
+
+  A recording depends only on the key, the image and its index, so the first
+  images of a dataset give the first recordings of the whole dataset.
+
+  Args:
+    key: PRNG key; consumed.
+    camera: parameters of the camera.
+    thresholds: `[34, 34]` thresholds of the pixels.
+    images: `[N, 28, 28]` uint8 intensities.
+
+  Yields:
+    The recording of each image.
+  """
+  keys = jax.vmap(jax.random.fold_in, (None, 0))(key, np.arange(len(images)))
+  for start in range(0, len(images), _BATCH_SIZE):
+    # The last batch is padded, because another size would be compiled again.
+    indices = np.arange(start, start + _BATCH_SIZE).clip(max=len(images) - 1)
+    batch = _simulate_batch(keys[indices], camera, thresholds, images[indices])
+    yield from _sort_events(camera, batch)[: len(images) - start]
+
+
+_simulate_batch = jax.jit(
+  jax.vmap(event_camera.simulate, in_axes=(0, None, None, 0)), static_argnums=1
+)
+
+
+def _sort_events(camera, batch) -> list[Events]:
+  """Converts the pixel events of a batch to events sorted by time."""
+  recorded = []
+  for changes, phases in zip(*map(np.asarray, batch)):
+    positions = np.flatnonzero(changes.view(bool))
+    steps, pixels = np.divmod(positions, event_camera.SENSOR_SIZE**2)
+    times = (steps + phases.ravel()[pixels]) * (1000.0 * camera.time_step)
+    order = np.argsort(times, kind='stable')
+    y, x = np.divmod(pixels[order], event_camera.SENSOR_SIZE)
+    recorded.append(
+      Events(
+        x=x.astype(np.uint8),
+        y=y.astype(np.uint8),
+        p=(changes.ravel()[positions[order]] < 0).astype(np.uint8),
+        t=times[order].astype(np.uint32),
+      )
+    )
+  return recorded
 
 
 def _write_split(folder, recorded, labels):
-  """Writes a file for each recording; returns how many, and their events."""
+  """Writes one file per recording; counts the recordings and events."""
   for label in np.unique(labels):
     (folder / str(label)).mkdir(parents=True)
   num_events = 0
@@ -190,16 +163,35 @@ def _write_split(folder, recorded, labels):
   return {'recordings': len(labels), 'events': num_events}
 
 
+def encode(events: Events) -> bytes:
+  """Encodes a recording in the file format of N-MNIST.
+
+  Rows must be below 240, which marks an overflow of the timer in this format,
+  and times below 2**23 microseconds.
+
+  Args:
+    events: events of the recording.
+
+  Returns:
+    5 bytes per event: x, y, (p << 7 | t >> 16), t >> 8 and t.
+  """
+  t = events.t
+  columns = (events.x, events.y, events.p << 7 | t >> 16, t >> 8, t)
+  return np.stack(columns, axis=1).astype(np.uint8).tobytes()
+
+
 def _describe(source, camera, seed, counts):
-  """Returns what is told of a set of recordings beside them."""
-  return {
+  """Returns the JSON description of a folder of synthetic recordings."""
+  description = {
     'note': (
-      f'These recordings are synthetic: a simulated event camera looked at the '
-      f'images of {source}. They are not those of N-MNIST, whose layout and '
-      'file format they share.'
+      'These recordings are synthetic: a simulated event camera recorded the '
+      f'images of {source}. They are not the recordings of N-MNIST, whose '
+      'layout and file format they share.'
     ),
     'source': source,
     'seed': seed,
     'camera': dataclasses.asdict(camera),
     'counts': counts,
   }
+  # NumPy scalars are valid seeds and parameters.
+  return json.dumps(description, indent=2, default=np.generic.item) + '\n'

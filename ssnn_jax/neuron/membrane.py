@@ -44,24 +44,25 @@ def mean() -> Membrane:
 
   def integrate(potential, drive, window):
     length = window.length.astype(drive.dtype)
-    share = length / window.elapsed.astype(drive.dtype)
-    return potential + share * (drive - potential)
+    weight = length / window.elapsed.astype(drive.dtype)
+    return potential + weight * (drive - potential)
 
   return Membrane(jnp.zeros, integrate, _read_state)
 
 
 def leaky(tau: float) -> Membrane:
-  """Builds a leaky membrane, read relative to its response to a drive of 1.
+  """Builds a leaky membrane with bias correction, as the moments of Adam.
 
-  A constant drive therefore reads as itself from the first window on.
+  The potential is divided by 1 - exp(-t / tau), t ticks after the start, so
+  that a constant drive d gives v = d from the first window on.
 
   Args:
     tau: time constant, in ticks.
   """
 
   def integrate(potential, drive, window):
-    share = -jnp.expm1(-window.length.astype(drive.dtype) / tau)
-    return potential + share * (drive - potential)
+    weight = -jnp.expm1(-window.length.astype(drive.dtype) / tau)
+    return potential + weight * (drive - potential)
 
   def read(potential, window):
     elapsed = window.elapsed.astype(potential.dtype)

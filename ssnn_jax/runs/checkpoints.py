@@ -1,9 +1,10 @@
-"""Checkpoints: all that a run depends on, to go on from after it was stopped.
+"""Checkpoints: the state of a run, from which training can resume.
 
-They are orbax's, written beside the training, and lie in `checkpoints/<epoch>`
-of the run's folder. The last one is kept, and the one of the best evaluation.
-What a run draws is a function of its key, its epoch and its batch, so that a
-run that goes on repeats, bit by bit, what it would have done.
+Checkpoints are written by Orbax, asynchronously to training, to
+`checkpoints/<epoch>` in the folder of the run. Only the last checkpoint and the
+one with the best evaluation are kept. All random numbers of a run are functions
+of its key, the epoch and the batch, so that a resumed run equals an
+uninterrupted one bit for bit.
 """
 
 from collections.abc import Iterator
@@ -20,58 +21,58 @@ import orbax.checkpoint as ocp
 
 from ssnn_jax import training
 from ssnn_jax import types
+from ssnn_jax.runs import errors
 from ssnn_jax.runs import provenance
 
-_FOLDER, _BIN = 'checkpoints', 'discarded'
-_RANK = 'accuracy'  # what has not been evaluated ranks below all that has
-_MOST_CHARACTERS = 100  # of a reason
-_CHANGED = 'its arrays are not those that were written'
-
-
-class CheckpointError(types.UserError):
-  """A checkpoint that cannot be used; the message says what to do."""
+_FOLDER, _DISCARDED = 'checkpoints', 'discarded'
+_METRIC = 'accuracy'
+_NOT_EVALUATED = -1.0  # ranks below all accuracies
+_MAX_REASON_LENGTH = 100  # characters
+_CHANGED = 'its arrays have changed since they were written'
 
 
 class Checkpoint(NamedTuple):
-  """What a run goes on from."""
+  """State of a run after an epoch."""
 
-  epoch: int  # epochs done
-  state: training.TrainState  # host arrays; the key as its data
-  seconds: dict[str, float]  # spent so far, by what on
+  epoch: int  # epochs completed
+  state: training.TrainState  # NumPy arrays; the key as its data
+  seconds: dict[str, float]  # time spent so far, `train` and `wall`
 
 
-def before_first(like: training.TrainState) -> Checkpoint:
-  """Makes what a run starts from that has no checkpoint; see `restore`."""
+def initial_checkpoint(like: training.TrainState) -> Checkpoint:
+  """Returns the checkpoint before the first epoch; see `restore`."""
   return Checkpoint(0, like, {'train': 0.0, 'wall': 0.0})
 
 
 @contextlib.contextmanager
 def open_in(folder: str | os.PathLike) -> Iterator[ocp.CheckpointManager]:
-  """Opens the checkpoints of a run, for one process alone.
+  """Opens the checkpoints of a run for reading and writing.
+
+  Only one process may have the checkpoints open; see `records.run_lock`.
 
   Args:
-    folder: the run's folder.
+    folder: folder of the run.
 
   Yields:
-    Their manager; at the end whatever it still writes is waited for.
+    The checkpoint manager; all checkpoints are written when the context ends.
 
   Raises:
-    CheckpointError: if they cannot be written.
+    CheckpointError: if the checkpoints cannot be read or written.
   """
   path = pathlib.Path(folder, _FOLDER).absolute()
   try:
     path.mkdir(exist_ok=True)
-    _empty_bin(path)
-    manager = _manage(path, cleanup=True)
+    _delete_discarded(path)
+    manager = _make_manager(path, cleanup=True)
   except OSError as error:
-    raise _unwritable(path, error) from None
+    raise _unwritable_error(path, error) from None
   try:
     yield manager
     wait(manager)
   finally:
-    with contextlib.suppress(Exception):  # told by what came before
+    with contextlib.suppress(Exception):  # `wait` has raised the same error
       manager.close()
-    _empty_bin(path)
+    _delete_discarded(path)
 
 
 def save(
@@ -80,161 +81,164 @@ def save(
   seconds: dict[str, float],
   accuracy: float | None,
 ) -> None:
-  """Starts to write a checkpoint; what it holds is taken at once.
+  """Starts to write a checkpoint, and returns before the write is complete.
 
   Args:
-    manager: the run's checkpoints.
-    state: the state after an epoch, as host arrays.
-    seconds: time spent so far, by what on.
-    accuracy: that of the epoch's evaluation; None where there was none.
+    manager: checkpoint manager of the run.
+    state: state after an epoch, as NumPy arrays; copied before the return.
+    seconds: time spent so far, `train` and `wall`.
+    accuracy: accuracy of the evaluation after the epoch, if there was one.
 
   Raises:
-    CheckpointError: if it cannot be written, or the one before could not.
+    CheckpointError: if this checkpoint or the one before cannot be written.
   """
   wait(manager)
-  _empty_bin(manager.directory)
+  _delete_discarded(manager.directory)
+  progress = {
+    'seconds': seconds,
+    'sha256': provenance.sha256(state),
+    'params_sha256': provenance.sha256(state.params),
+  }
   try:
     manager.save(
       int(state.epoch),
       args=ocp.args.Composite(
         state=ocp.args.StandardSave(state),
-        progress=ocp.args.JsonSave(
-          {
-            'seconds': seconds,
-            'sha256': provenance.sha256(state),
-            'params_sha256': provenance.sha256(state.params),
-          }
-        ),
+        progress=ocp.args.JsonSave(progress),
       ),
-      metrics={_RANK: -1.0 if accuracy is None else accuracy},
+      metrics={_METRIC: _NOT_EVALUATED if accuracy is None else accuracy},
     )
-  except Exception as error:  # orbax raises what its threads and formats do
-    raise _unwritable(manager.directory, error) from None
+  except Exception as error:  # Orbax raises errors of many types
+    raise _unwritable_error(manager.directory, error) from None
 
 
 def wait(manager: ocp.CheckpointManager) -> None:
   """Waits until all checkpoints are written.
 
   Args:
-    manager: the run's checkpoints.
+    manager: checkpoint manager of the run.
 
   Raises:
-    CheckpointError: if one could not be written.
+    CheckpointError: if a checkpoint cannot be written.
   """
   try:
     manager.wait_until_finished()
-  except Exception as error:  # orbax raises what its threads and formats do
-    raise _unwritable(manager.directory, error) from None
+  except Exception as error:  # Orbax raises errors of many types
+    raise _unwritable_error(manager.directory, error) from None
 
 
 def restore(
   manager: ocp.CheckpointManager, like: training.TrainState
 ) -> Checkpoint:
-  """Reads the last checkpoint of a run.
+  """Restores the last checkpoint of a run.
 
   Args:
-    manager: the run's checkpoints.
-    like: a state of the same run, as host arrays; only its shapes count.
+    manager: checkpoint manager of the run.
+    like: state of the same run before training, as NumPy arrays.
 
   Returns:
-    The checkpoint; that `before_first` if there is none.
+    The last checkpoint, or `initial_checkpoint(like)` if there is none.
 
   Raises:
-    CheckpointError: if it is damaged, or of another network.
+    CheckpointError: if the checkpoint is damaged or has arrays of other shapes.
   """
   epoch = manager.latest_step()
   if epoch is None:
-    return before_first(like)
+    return initial_checkpoint(like)
   path = pathlib.Path(manager.directory, str(epoch))
   try:
     state, progress = _read(manager, epoch, like)
-    is_whole = progress['sha256'] == provenance.sha256(state)
-  except Exception as error:  # orbax raises what its formats raise
-    raise _damaged(path, _reason(error)) from None
+    is_unchanged = progress['sha256'] == provenance.sha256(state)
+  except Exception as error:  # Orbax raises errors of many types
+    raise _damaged_error(path, _reason(error)) from None
   shapes, expected = (
     [leaf.shape for leaf in jax.tree.leaves(tree)] for tree in (state, like)
   )
   if shapes != expected:
-    raise CheckpointError(
-      f'{path} holds another network, with arrays of shapes {shapes} where '
-      f'this run has {expected}; choose the --workdir of this run, or a new '
-      'one.'
+    raise errors.CheckpointError(
+      f'{path} holds another network, with arrays of shapes {shapes} instead '
+      f'of {expected}; choose the folder of this run, or a new folder.',
+      arguments=('folder',),
     )
-  if not is_whole:
-    raise _damaged(path, _CHANGED)
+  if not is_unchanged:
+    raise _damaged_error(path, _CHANGED)
   return Checkpoint(epoch, state, progress['seconds'])
 
 
 def load_params(
   folder: str | os.PathLike, *, best: bool = False
 ) -> types.Params:
-  """Reads the parameters that a run has learned.
+  """Loads the trained parameters of a run, also while the run is training.
 
   Args:
-    folder: the run's folder.
-    best: whether to take those of the best evaluation, not the last ones.
+    folder: folder of the run.
+    best: whether to load the parameters of the best evaluation instead of the
+      last ones.
 
   Returns:
     The parameters, for `Network.infer`.
 
   Raises:
-    CheckpointError: if there are none, or they are damaged.
+    CheckpointError: if there is no checkpoint, or the checkpoint is damaged.
   """
   path = pathlib.Path(folder, _FOLDER).absolute()
   if not path.is_dir():
-    raise CheckpointError(
-      f'{path} is not there; give the folder of a run that kept checkpoints.'
+    raise errors.CheckpointError(
+      f'{path} does not exist; give the folder of a run that has checkpoints.',
+      arguments=('folder',),
     )
-  with _manage(path, cleanup=False) as manager:  # the run may be at work
+  with _make_manager(path, cleanup=False) as manager:
     epoch = manager.best_step() if best else manager.latest_step()
     if epoch is None:
-      raise CheckpointError(f'{path} holds no checkpoint yet; wait for one.')
+      raise errors.CheckpointError(
+        f'{path} holds no checkpoint yet; wait until the run has written one.'
+      )
     try:
       state, progress = _read(manager, epoch, like=None)
       params = tuple(types.LayerParams(**layer) for layer in state['params'])
-      is_whole = progress['params_sha256'] == provenance.sha256(params)
-    except Exception as error:  # orbax raises what its formats raise
-      raise _damaged(path / str(epoch), _reason(error)) from None
-  if not is_whole:
-    raise _damaged(path / str(epoch), _CHANGED)
+      is_unchanged = progress['params_sha256'] == provenance.sha256(params)
+    except Exception as error:  # Orbax raises errors of many types
+      raise _damaged_error(path / str(epoch), _reason(error)) from None
+  if not is_unchanged:
+    raise _damaged_error(path / str(epoch), _CHANGED)
   return params
 
 
 def _read(manager, epoch, like):
-  """Reads a checkpoint; where no state is like it, as dictionaries."""
+  """Reads state and progress; without `like`, the state is a dictionary."""
   state = ocp.args.StandardRestore(like)
   args = ocp.args.Composite(state=state, progress=ocp.args.JsonRestore())
-  read = manager.restore(epoch, args=args)
-  return read.state, read.progress
+  restored = manager.restore(epoch, args=args)
+  return restored.state, restored.progress
 
 
-def _empty_bin(path):
-  """Deletes checkpoints that are not kept.
+def _delete_discarded(path):
+  """Deletes the checkpoints that Orbax has discarded.
 
-  They have been moved there first, so that whenever a process is killed, what
-  is left beside it is whole.
+  Orbax moves them to a folder of their own instead of deleting them in place,
+  so that `checkpoints` holds whole checkpoints whenever a process is killed.
   """
-  shutil.rmtree(pathlib.Path(path, _BIN), ignore_errors=True)
+  shutil.rmtree(pathlib.Path(path, _DISCARDED), ignore_errors=True)
 
 
-def _manage(path, cleanup):
+def _make_manager(path, cleanup):
   try:
     return ocp.CheckpointManager(path, options=_options(cleanup))
-  except ValueError as error:  # what has been evaluated is read at once
-    raise _damaged(path, _reason(error)) from None
+  except ValueError as error:  # Orbax parses the metrics of all checkpoints
+    raise _damaged_error(path, _reason(error)) from None
 
 
 def _options(cleanup):
   policies = ocp.checkpoint_managers
-  rank = operator.itemgetter(_RANK)
-  last, best = policies.LatestN(1), policies.BestN(get_metric_fn=rank, n=1)
+  metric = operator.itemgetter(_METRIC)
+  last, best = policies.LatestN(1), policies.BestN(get_metric_fn=metric, n=1)
   return ocp.CheckpointManagerOptions(
-    best_fn=rank,
+    best_fn=metric,
     preservation_policy=policies.AnyPreservationPolicy([last, best]),
-    todelete_subdir=_BIN,
+    todelete_subdir=_DISCARDED,
     create=False,
     cleanup_tmp_directories=cleanup,
-    # The state is in each process; one alone writes it.
+    # Every process has the whole state; this process alone writes it.
     multiprocessing_options=ocp.options.MultiprocessingOptions(
       primary_host=jax.process_index(),
       active_processes={jax.process_index()},
@@ -244,26 +248,27 @@ def _options(cleanup):
 
 
 def _reason(error):
-  """Tells in a few words what tensorstore tells in many."""
+  """Returns a short reason from the long messages of TensorStore."""
   number = re.search(r"os_error_code='(\d+)'", str(error))
   if number:
     return os.strerror(int(number[1]))
   if 'byte range' in str(error):
     return 'a file in it is truncated'
-  told = str(error).partition('\n')[0].partition('; ')[0]
-  told = told[:_MOST_CHARACTERS].rstrip('. ')
-  return getattr(error, 'strerror', None) or told or type(error).__name__
+  message = str(error).partition('\n')[0].partition('; ')[0]
+  message = message[:_MAX_REASON_LENGTH].rstrip('. ')
+  return getattr(error, 'strerror', None) or message or type(error).__name__
 
 
-def _damaged(path, reason):
-  return CheckpointError(
-    f'{path} is damaged ({reason}); remove it to go on from what is there '
-    'beside it, or anew.'
+def _damaged_error(path, reason):
+  return errors.CheckpointError(
+    f'{path} is damaged ({reason}); remove this folder to resume the run from '
+    'an older checkpoint or from the start.'
   )
 
 
-def _unwritable(path, error):
-  return CheckpointError(
-    f'{path} cannot be written ({_reason(error)}); make room and permission '
-    'there, and go on by --resume.'
+def _unwritable_error(path, error):
+  return errors.CheckpointError(
+    f'{path} cannot be written ({_reason(error)}); free disk space or change '
+    'the permissions, then resume the run.',
+    arguments=('resume',),
   )

@@ -1,4 +1,4 @@
-"""What a result comes from: software, hardware, and the bits of its weights."""
+"""Provenance of results: software, hardware and digests of arrays."""
 
 import datetime
 import hashlib
@@ -18,7 +18,7 @@ _PACKAGES = ('jax', 'jaxlib', 'numpy', 'optax', 'flax')
 
 
 def environment() -> dict[str, Any]:
-  """Describes what a run depends on beside its configuration."""
+  """Returns the software versions, commit, hardware and time of a run."""
   changes = _git('status', '--porcelain', '--untracked-files=no')
   return {
     'versions': {
@@ -37,7 +37,7 @@ def environment() -> dict[str, Any]:
 
 
 def sha256(tree: Any) -> str:
-  """Digests the arrays of a tree, leaf by leaf: equal digests, equal bits."""
+  """Computes the SHA-256 digest of the bits of all leaves of a tree."""
   digest = hashlib.sha256()
   for leaf in jax.tree.leaves(tree):
     digest.update(np.ascontiguousarray(leaf).tobytes())
@@ -45,9 +45,9 @@ def sha256(tree: Any) -> str:
 
 
 def _git(*arguments):
-  """Asks git about the checkout that this file lies in, if there is one."""
-  here = pathlib.Path(__file__).parent
-  command = ['git', '-C', str(here), *arguments]
+  """Returns the output of git in this file's checkout, or None outside one."""
+  folder = pathlib.Path(__file__).parent
+  command = ['git', '-C', str(folder), *arguments]
   try:
     done = subprocess.run(command, capture_output=True, text=True, check=True)
   except (OSError, subprocess.CalledProcessError):

@@ -60,7 +60,7 @@ def prepare(
     check_labels(labels, batch_size, config.layer_sizes[-1])
   first = jax.lax.axis_index(axis_name) * batch_size if axis_name else 0
   positions = first + jnp.arange(batch_size)
-  masks = dropout_masks(config, key, positions)
+  masks = draw_dropout_masks(config, key, positions)
   return Sample(positions, encoded, labels, masks)
 
 
@@ -90,7 +90,7 @@ def check_labels(
   """Refuses labels that are not one class for each input.
 
   Args:
-    labels: `[B]` labels; values are checked where they are known.
+    labels: `[B]` labels; values are checked outside `jax.jit`.
     batch_size: B, number of inputs.
     num_classes: C, number of classes.
 
@@ -113,7 +113,7 @@ def check_labels(
     )
 
 
-def dropout_masks(
+def draw_dropout_masks(
   config: NetworkConfig, key: jax.Array, positions: jax.Array
 ) -> tuple[jax.Array, ...]:
   """Draws the dropout masks of the hidden layers for each sample.

@@ -48,16 +48,16 @@ def make_train_epoch(
 
   Args:
     network: the network to train.
-    optimizer: an optax transformation, or the devices that store the weights.
+    optimizer: an optax transformation, or a `Device` of resistive synapses.
     batch_size: number of samples in a batch.
-    axis_name: mesh axis of the devices that share each batch; the network must
-      be built with the same axis. Every device receives the full data set.
+    axis_name: mesh axis of the accelerators that share each batch; the network
+      must be built with the same axis. Every accelerator receives all data.
 
   Returns:
     The pure function `(state, inputs, labels) -> (state, EpochMetrics)` for one
     seed. When traced, the function raises `UserError` if a batch is larger than
-    the data set, or if the devices need separate signs that the network does
-    not count.
+    the dataset, or if `optimizer` needs separate counts of positive and
+    negative errors and the network counts their difference.
 
   Example:
     >>> network = ssnn_jax.ssnn(ssnn_jax.NetworkConfig((2, 2), num_steps=32))
@@ -135,7 +135,7 @@ def _train_batch(setup, state, inputs, labels, carry, index_and_batch):
 
 
 def _check_signs(device, update):
-  if device.is_separate and update.negative is None:
+  if device.separate_signs and update.negative is None:
     raise types.UserError(
       'the devices need separate counts of positive and negative errors, but '
       'the network counts only their difference; build the network with '

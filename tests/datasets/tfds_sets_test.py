@@ -1,15 +1,12 @@
-"""Tests for prepared sets of TensorFlow Datasets."""
+"""Tests for prepared TFDS datasets."""
 
 import contextlib
 import io
 import json
 import os
-import pathlib
-import resource
 import shutil
 import sys
 import tempfile
-import unittest
 from unittest import mock
 
 from absl.testing import absltest
@@ -18,251 +15,199 @@ import numpy as np
 import PIL.Image
 import tensorflow_datasets as tfds
 
-from ssnn_jax.datasets import idx
+from ssnn_jax.datasets import errors
+from ssnn_jax.datasets import image_files
 from ssnn_jax.datasets import tfds_sets
 from ssnn_jax.datasets import types
+from tests.testing import datasets as data_util
 
-_DATA_DIR = pathlib.Path(os.environ.get('TFDS_DATA_DIR', '/nowhere'))
-_ORIGINALS = _DATA_DIR / 'fashion_mnist'
-
-
-def random_split(size, seed=0):
-  random = np.random.RandomState(seed)
-  images = random.randint(0, 256, (size, 28, 28)).astype(np.uint8)
-  return types.Split(images, random.randint(0, 10, size).astype(np.int32))
+NAMES = ('mnist', 'fashion_mnist', 'emnist/balanced')
+TRAIN = data_util.random_split(30)
+TEST = data_util.random_split(20, seed=1)
+ARRAY_RECORD = {'fileFormat': 'array_record'}
 
 
-TRAIN, TEST = random_split(30), random_split(20, seed=1)
-
-
-class TfdsSetsTestCase(parameterized.TestCase):
+class TfdsSetsTestCase(data_util.DatasetTestCase):
   def setUp(self):
     super().setUp()
-    self.data_dir = pathlib.Path(self.create_tempdir().full_path)
-    self.scratch = pathlib.Path(self.create_tempdir().full_path)
-    self.enter_context(
-      mock.patch.object(tempfile, 'tempdir', str(self.scratch))
-    )
+    self.scratch = self.make_folder()
+    self.enterContext(mock.patch.object(tempfile, 'tempdir', str(self.scratch)))
 
   def prepare(self, name='mnist', train=TRAIN, test=TEST):
     return tfds_sets.prepare(name, self.data_dir, train, test)
 
   def write_description(self, folder, content):
-    path = self.data_dir / folder / 'dataset_info.json'
-    path.parent.mkdir(parents=True)
     if not isinstance(content, bytes):
       content = json.dumps(content).encode()
-    path.write_bytes(content)
-    return path.parent
-
-  def assert_nothing_in(self, folder):
-    self.assertEmpty(list(folder.iterdir()))
-
-  def assert_refused(self, start, detail, function, *args):
-    """Asserts that an error is one sentence, with a start and a detail."""
-    with self.assertRaises(types.DatasetError) as caught:
-      function(*args)
-    message = str(caught.exception)
-    self.assertStartsWith(message, start)
-    self.assertIn(detail, message)
-    self.assertEndsWith(message, '.')
-    self.assertNotIn('\n', message)
+    return self.write(f'{folder}/dataset_info.json', content).parent
 
 
 class FindTest(TfdsSetsTestCase):
   def find(self, name='mnist'):
-    # Finding must not import TFDS, which takes its time.
+    # Finding must not import TFDS, which is slow.
     with mock.patch.dict(sys.modules, {'tensorflow_datasets': None}):
       return tfds_sets.find(name, self.data_dir)
 
-  def test_there_is_none_where_there_is_no_folder(self):
-    self.assertIsNone(self.find())
-
   @parameterized.parameters('mnist', 'emnist/balanced')
-  def test_newest_version_is_found(self, name):
+  def test_finds_newest_version(self, name):
+    self.assertIsNone(self.find(name))
     for version in ('9.1.0', '10.0.1', '10.0.0'):
-      self.write_description(
-        f'{name}/{version}', {'fileFormat': 'array_record'}
-      )
+      self.write_description(f'{name}/{version}', ARRAY_RECORD)
     self.assertEqual(self.find(name), self.data_dir / name / '10.0.1')
 
-  def test_all_else_is_passed_over(self):
-    array_record = {'fileFormat': 'array_record'}
-    folder = self.write_description('mnist/1.0.0', array_record)
-    self.write_description('mnist/1.0', array_record)
-    self.write_description('mnist/incomplete.ABCDEF_2.0.0', array_record)
+  def test_ignores_other_files_and_formats(self):
+    folder = self.write_description('mnist/1.0.0', ARRAY_RECORD)
+    self.write_description('mnist/1.0', ARRAY_RECORD)
+    self.write_description('mnist/incomplete.ABCDEF_2.0.0', ARRAY_RECORD)
     self.write_description('mnist/3.0.0', {'fileFormat': 'tfrecord'})
     self.write_description('mnist/4.0.0', {})
     (self.data_dir / 'mnist/5.0.0').mkdir()
-    (self.data_dir / 'mnist/6.0.0').write_bytes(b'')
-    (self.data_dir / 'mnist/train-images-idx3-ubyte.gz').write_bytes(b'')
+    self.write('mnist/6.0.0', b'')
+    self.write('mnist/train-images-idx3-ubyte.gz', b'')
     self.assertEqual(self.find(), folder)
     shutil.rmtree(folder)
     self.assertIsNone(self.find())
 
   @parameterized.parameters(b'', b'{', b'[]', b'\xff')
-  def test_a_broken_description_is_refused(self, content):
+  def test_rejects_invalid_description(self, content):
     folder = self.write_description('mnist/1.0.0', content)
     self.assert_refused(
-      f'{folder}/dataset_info.json does not describe a TFDS set (',
+      f'{folder}/dataset_info.json does not describe a TFDS dataset (',
       f'remove {folder} ',
       self.find,
     )
 
-  def test_a_file_in_the_place_of_the_folder_cannot_be_read(self):
-    path = self.data_dir / 'mnist'
-    path.write_bytes(b'')
-    self.assert_refused(
-      f'{path} cannot be read (Not a directory)', '', self.find
-    )
+  def test_rejects_file_instead_of_folder(self):
+    path = self.write('mnist', b'')
+    start = f'{path} cannot be read (Not a directory)'
+    self.assert_refused(start, '', self.find)
 
-  def test_a_folder_in_the_place_of_the_description_cannot_be_read(self):
+  def test_rejects_folder_instead_of_description(self):
     path = self.data_dir / 'mnist/1.0.0/dataset_info.json'
     path.mkdir(parents=True)
-    self.assert_refused(
-      f'{path} cannot be read (Is a directory)', '', self.find
-    )
+    start = f'{path} cannot be read (Is a directory)'
+    self.assert_refused(start, '', self.find)
 
 
 class PrepareTest(TfdsSetsTestCase):
-  @parameterized.parameters('mnist', 'fashion_mnist', 'emnist/balanced')
-  def test_what_is_prepared_is_read_back(self, name):
+  @parameterized.parameters(*NAMES)
+  def test_own_reader_and_tfds_read_prepared_dataset(self, name):
     folder = self.prepare(name)
     self.assertEqual(tfds_sets.find(name, self.data_dir), folder)
-    for part, expected in (('train', TRAIN), ('test', TEST)):
-      found = tfds_sets.read(folder)[part]
-      for field in types.Split._fields:
-        np.testing.assert_array_equal(
-          getattr(found, field), getattr(expected, field), strict=True
-        )
-
-  @parameterized.parameters('mnist', 'fashion_mnist', 'emnist/balanced')
-  def test_tfds_reads_it_as_the_stock_set(self, name):
-    folder = self.prepare(name)
-    stock = tfds.builder(name, data_dir=self.create_tempdir().full_path)
-    read_only = tfds.builder_from_directory(folder)
-    self.assertEqual(read_only.info.full_name, stock.info.full_name)
+    found = tfds_sets.read(folder)
+    data_util.assert_arrays_equal(found, {'train': TRAIN, 'test': TEST})
+    stock = tfds.builder(name, data_dir=self.make_folder()).info
+    prepared = tfds.builder_from_directory(folder).info
+    self.assertEqual(prepared.full_name, stock.full_name)
+    self.assertEqual(prepared.features.to_json(), stock.features.to_json())
     self.assertEqual(
-      read_only.info.features.to_json(), stock.info.features.to_json()
-    )
-    self.assertEqual(
-      read_only.info.features['label'].names,
-      stock.info.features['label'].names,
+      prepared.features['label'].names, stock.features['label'].names
     )
     source = tfds.data_source(name, data_dir=self.data_dir, split='test')
     self.assertEqual([item['label'] for item in source], TEST.labels.tolist())
     np.testing.assert_array_equal(source[3]['image'][..., 0], TEST.inputs[3])
 
-  def test_nothing_is_printed_or_left_beside_it(self):
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
+  def test_writes_only_the_dataset_and_no_output(self):
+    stock = tfds.builder_cls('mnist')
+    with contextlib.redirect_stdout(io.StringIO()) as output:
       folder = self.prepare()
-    self.assertEmpty(printed.getvalue())
-    self.assert_nothing_in(self.scratch)
+    self.assertEmpty(output.getvalue())
+    self.assert_empty(self.scratch)
     self.assertEqual(list(self.data_dir.iterdir()), [folder.parent])
     self.assertEqual(list(folder.parent.iterdir()), [folder])
     self.assertEmpty(list(folder.glob('*incomplete*')))
+    self.assertIs(tfds.builder_cls('mnist'), stock)  # still registered
 
-  def test_stock_builder_stays_the_registered_one(self):
-    stock = tfds.builder_cls('mnist')
-    self.prepare()
-    self.assertIs(tfds.builder_cls('mnist'), stock)
-
-  def test_a_prepared_set_is_left_as_it_is(self):
+  def test_keeps_prepared_dataset(self):
     folder = self.prepare()
     again = self.prepare(train=TEST, test=TRAIN)
     self.assertEqual(again, folder)
     found = tfds_sets.read(folder)['train']
     np.testing.assert_array_equal(found.inputs, TRAIN.inputs)
 
-  def test_of_two_that_are_made_at_once_the_first_wins(self):
-    other = self.prepare()
-    elsewhere = pathlib.Path(self.create_tempdir().full_path)
-    folder = elsewhere / 'mnist' / other.name
+  def test_keeps_dataset_of_concurrent_process(self):
+    first = self.prepare()
+    self.data_dir = self.make_folder()
+    folder = self.data_dir / 'mnist' / first.name
     build = tfds_sets._build
 
-    def build_and_come_second(*args):
+    def build_second(*args):
       build(*args)
-      shutil.copytree(other, folder)
+      shutil.copytree(first, folder)
 
-    with mock.patch.object(tfds_sets, '_build', build_and_come_second):
-      second = tfds_sets.prepare('mnist', elsewhere, TEST, TRAIN)
+    with mock.patch.object(tfds_sets, '_build', build_second):
+      second = self.prepare(train=TEST, test=TRAIN)
     self.assertEqual(second, folder)
     self.assertEqual(list(folder.parent.iterdir()), [folder])
     found = tfds_sets.read(folder)['train']
     np.testing.assert_array_equal(found.inputs, TRAIN.inputs)
 
-  def test_letters_are_refused(self):
-    self.assert_refused(
-      'emnist/letters cannot be prepared',
-      'original files',
-      self.prepare,
-      'emnist/letters',
-    )
+  def test_rejects_letters(self):
+    start = 'emnist/letters cannot be prepared'
+    self.assert_refused(start, 'original files', self.prepare, 'emnist/letters')
 
-  def test_a_set_in_another_format_is_left_as_it_is(self):
+  def test_keeps_and_rejects_dataset_in_another_format(self):
     version = str(tfds.builder_cls('mnist').VERSION)
     description = {'fileFormat': 'tfrecord'}
     folder = self.write_description(f'mnist/{version}', description)
     self.assert_refused(
-      f'{folder} is no TFDS set in the format array_record; ',
+      f'{folder} is not a TFDS dataset in the format array_record; ',
       'move it away',
       self.prepare,
     )
     self.assertLen(list(folder.iterdir()), 1)
 
-  def test_a_full_disk_leaves_nothing_behind(self):
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    self.addCleanup(resource.setrlimit, resource.RLIMIT_FSIZE, limits)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, limits[1]))
+  def test_full_disk_leaves_no_files(self):
+    self.limit_file_size(2**14)
     self.assert_refused(
       f'{self.data_dir}/mnist/',
-      'write() failed: File too large); make room',
+      'write() failed: File too large); free disk space',
       self.prepare,
     )
-    self.assert_nothing_in(self.data_dir)
+    self.assert_empty(self.data_dir)
 
   @parameterized.parameters(
-    (OSError(28, 'No space left on device'), types.DatasetError),
+    (OSError(28, 'No space left on device'), errors.DatasetError),
     (KeyboardInterrupt(), KeyboardInterrupt),
   )
-  def test_a_stop_leaves_nothing_behind(self, stop, expected):
-    save = [None] * 10 + [stop]
+  def test_failure_leaves_no_files(self, error, expected):
+    save = [None] * 10 + [error]
     with (
       mock.patch.object(PIL.Image.Image, 'save', side_effect=save),
       self.assertRaises(expected),
     ):
       self.prepare()
-    self.assert_nothing_in(self.data_dir)
+    self.assert_empty(self.data_dir)
 
-  def test_a_data_dir_that_is_a_file_cannot_be_written(self):
-    self.data_dir /= 'file'
-    self.data_dir.write_bytes(b'')
-    self.assert_refused(
-      f'{self.data_dir}/mnist cannot be read (Not a directory)',
-      'permissions',
-      self.prepare,
-    )
+  def test_rejects_data_dir_that_is_a_file(self):
+    self.data_dir = self.write('file', b'')
+    start = f'{self.data_dir}/mnist cannot be read (Not a directory)'
+    self.assert_refused(start, 'permissions', self.prepare)
 
-  def test_a_data_dir_that_is_forbidden_cannot_be_written(self):
-    # Mocked, as a file mode does not stop the superuser.
+  def test_rejects_unwritable_data_dir(self):
+    # Mocked, because file modes do not restrict the superuser.
     error = PermissionError(13, 'Permission denied')
     with mock.patch.object(os, 'mkdir', side_effect=error):
       self.assert_refused(
         f'{self.data_dir}/mnist/',
-        'cannot be written (Permission denied); make room or permission',
+        'cannot be written (Permission denied); free disk space or change',
         self.prepare,
       )
 
 
 class ReadTest(TfdsSetsTestCase):
+  def assert_unreadable(self, folder):
+    start = f'{folder} cannot be read as a prepared TFDS dataset ('
+    self.assert_refused(start, 'remove it', tfds_sets.read, folder)
+
   @parameterized.parameters(0, 1, 1000, 2**16, 2**16 + 1000, -1)
-  def test_a_truncated_file_is_refused(self, size):
+  def test_rejects_truncated_file(self, size):
     folder = self.prepare()
     path = next(folder.glob('mnist-test*'))
     path.write_bytes(path.read_bytes()[:size])
     self.assert_unreadable(folder)
 
-  def test_a_changed_image_is_refused(self):
+  def test_rejects_changed_image(self):
     folder = self.prepare()
     path = next(folder.glob('mnist-test*'))
     content = path.read_bytes()
@@ -273,55 +218,37 @@ class ReadTest(TfdsSetsTestCase):
   @parameterized.parameters(
     ('features.json', b''),
     ('features.json', b'{}'),
+    ('features.json', None),
     ('dataset_info.json', b'{'),
+    ('mnist-train*', None),
   )
-  def test_a_broken_description_is_refused(self, file, content):
+  def test_rejects_invalid_or_missing_file(self, pattern, content):
     folder = self.prepare()
-    (folder / file).write_bytes(content)
+    path = next(folder.glob(pattern))
+    if content is None:
+      path.unlink()
+    else:
+      path.write_bytes(content)
     self.assert_unreadable(folder)
-
-  @parameterized.parameters('mnist-train*', 'features.json')
-  def test_a_missing_file_is_refused(self, pattern):
-    folder = self.prepare()
-    next(folder.glob(pattern)).unlink()
-    self.assert_unreadable(folder)
-
-  def assert_unreadable(self, folder):
-    self.assert_refused(
-      f'{folder} cannot be read as a prepared TFDS set (',
-      'remove it',
-      tfds_sets.read,
-      folder,
-    )
 
   @parameterized.parameters(
     'tensorflow_datasets', 'array_record', 'PIL', 'importlib_resources'
   )
-  def test_a_missing_package_is_asked_for(self, name):
+  def test_missing_package_is_reported(self, name):
+    start = 'TFDS needs packages that cannot be imported'
     with mock.patch.dict(sys.modules, {name: None}):
-      self.assert_refused(
-        'Prepared TFDS sets need packages that cannot be imported',
-        'pip install',
-        tfds_sets.read,
-        self.data_dir,
-      )
+      self.assert_refused(start, 'pip install', tfds_sets.read, self.data_dir)
 
-
-class FashionMnistTest(TfdsSetsTestCase):
-  @unittest.skipUnless(
-    any(_ORIGINALS.glob('*-ubyte.gz')),
-    'no original files in $TFDS_DATA_DIR/fashion_mnist',
-  )
+  @data_util.requires_files('fashion_mnist/*-ubyte*')
   def test_real_images_are_read_back(self):
-    splits = {}
-    for part, file in (('train', 'train'), ('test', 't10k')):
-      images = idx.read_idx(_ORIGINALS / f'{file}-images-idx3-ubyte.gz')
-      labels = idx.read_idx(_ORIGINALS / f'{file}-labels-idx1-ubyte.gz')
-      splits[part] = types.Split(images[:300], labels[:300].astype(np.int32))
+    paths = image_files.find('fashion_mnist', data_util.REAL_DATA)
+    originals = image_files.read('fashion_mnist', paths)
+    splits = {
+      part: types.Split(split.inputs[:300], split.labels[:300])
+      for part, split in originals.items()
+    }
     found = tfds_sets.read(self.prepare('fashion_mnist', **splits))
-    for part in ('train', 'test'):
-      np.testing.assert_array_equal(found[part].inputs, splits[part].inputs)
-      np.testing.assert_array_equal(found[part].labels, splits[part].labels)
+    data_util.assert_arrays_equal(found, splits)
 
 
 if __name__ == '__main__':

@@ -69,12 +69,12 @@ class ClosedFormTest(parameterized.TestCase):
   @parameterized.parameters('constant', 'linear', 'soft')
   def test_many_pulses_at_once_are_as_many_one_by_one(self, name):
     config = device_response.make_config(CASES[name])
-    constants = variability.draw(jax.random.key(0), config, ())
+    constants = variability.sample(jax.random.key(0), config, ())
     expected = device_response.closed_form(CASES[name])
     weight = jnp.float32(0.0)
     for up, down, place in ((60, 0, 60), (140, 0, 200), (0, 150, 350)):
       pulses = resistive.Pulses(jnp.float32(up), jnp.float32(down))
-      weight = resistive.pulse(
+      weight = resistive.move_weights(
         config, constants, weight, pulses, config.dw_min, None
       )
       self.assertAlmostEqual(float(weight), expected[place - 1], delta=1e-6)

@@ -19,13 +19,14 @@ from experiments import configs
 from experiments import export
 from experiments import nir_consumer
 import ssnn_jax
-from ssnn_jax.hardware import nir_graph
+from ssnn_jax.hardware import nir
 from ssnn_jax.runs import checkpoints
 from ssnn_jax.runs import records
-from tests.hardware import nir_graph_test
-from tests.runs import checkpoints_test
 from tests.testing import commands
+from tests.testing import nir_neurons
 from tests.testing import statistics
+from tests.testing.checkpoints import SECONDS
+from tests.testing.checkpoints import make_state
 from tests.testing.experiments import small_digits
 
 EXPORTED = {'best': False}
@@ -55,7 +56,7 @@ def call(module, **values):
 def read_in_numpy(file, batch_size, subtracts=True):
   """Reads a network as a library would that does what is asked for."""
   del batch_size
-  return nir_graph_test.make_step(nir_graph.read(file), subtracts)
+  return nir_neurons.make_step(nir.read(file), subtracts)
 
 
 class ExportTest(parameterized.TestCase):
@@ -73,8 +74,8 @@ class ExportTest(parameterized.TestCase):
       file.write('{"event": "ep')
     with checkpoints.open_in(run) as manager:
       for epoch, accuracy in enumerate(accuracies, start=1):
-        state = checkpoints_test.make_state(epoch)
-        checkpoints.save(manager, state, checkpoints_test.SECONDS, accuracy)
+        state = make_state(epoch)
+        checkpoints.save(manager, state, SECONDS, accuracy)
     return run
 
   def assert_refused(self, message, module, **values):
@@ -87,9 +88,9 @@ class ExportTest(parameterized.TestCase):
     run = self.make_run(0.9, 0.5, dropout=0.2, input_gain=None, num_steps=4)
     told = call(export, workdir=str(run), file=str(self.file), best=best)
     self.assertStartsWith(told, f'{self.file}: 4-5-3, ')
-    sizes, params = nir_graph.from_graph(nir_graph.read(self.file))
+    sizes, params = nir.from_graph(nir.read(self.file))
     self.assertEqual(sizes, (4, 5, 3))
-    first, second = checkpoints_test.make_state(epoch).params
+    first, second = make_state(epoch).params
     gain = 4 / configs.EVENTS_AT_FULL_RATE  # a power of two, and exact
     np.testing.assert_array_equal(params[0].weights, gain * first.weights)
     np.testing.assert_array_equal(params[1].weights, second.weights)
@@ -103,7 +104,7 @@ class ExportTest(parameterized.TestCase):
     self.assertEqual(done.stdout.count('\n'), 1)
     before = self.file.read_bytes()
     self.assert_refused(
-      'is there already', export, workdir=str(run), file=str(self.file)
+      'exists already', export, workdir=str(run), file=str(self.file)
     )
     self.assertEqual(self.file.read_bytes(), before)
 
@@ -113,7 +114,7 @@ class ExportTest(parameterized.TestCase):
       values = {'workdir': 'a', 'file': 'b', left_out: None}
       self.assert_refused(f'^--{left_out} is left out', export, **values)
     self.assert_refused(
-      'give the folder of a run by --workdir',
+      'config.json does not exist; give the folder of a run',
       *(export,),
       **{'workdir': str(self.folder / 'none'), 'file': file},
     )
@@ -122,7 +123,7 @@ class ExportTest(parameterized.TestCase):
       '^firing_function is hard_sigmoid, ', export, workdir=str(run), file=file
     )
     with mock.patch.dict(sys.modules, {'nir': None}):
-      del sys.modules['ssnn_jax.hardware.nir_graph']
+      del sys.modules['ssnn_jax.hardware.nir']
       self.assert_refused(
         'needs the package nir, which is not installed',
         *(export,),
@@ -133,7 +134,7 @@ class ExportTest(parameterized.TestCase):
   def write_network(self, *sizes):
     config = ssnn_jax.NetworkConfig(sizes)
     params = ssnn_jax.ssnn(config).init(jax.random.key(4))
-    nir_graph.write(self.file, nir_graph.to_graph(config, params))
+    nir.write(self.file, nir.to_graph(config, params))
     return params
 
   def consume(self, read, **values):
@@ -155,8 +156,8 @@ class ExportTest(parameterized.TestCase):
     self.assertAlmostEqual(line['accuracy_rate'], right, delta=5e-5)
     rates = DIGITS.test.inputs.reshape(40, -1) / 255
     frames = [rates] * CONSUMED['num_steps']
-    graph = nir_graph.read(self.file)
-    output = np.mean(nir_graph_test.present(graph, frames), axis=0)
+    graph = nir.read(self.file)
+    output = np.mean(nir_neurons.present(graph, frames), axis=0)
     error = np.linalg.norm(output - exact) / np.linalg.norm(exact)
     self.assertAlmostEqual(line['output_error'], error, delta=1e-4)
     right = np.mean(np.argmax(output, axis=1) == DIGITS.test.labels)

@@ -47,7 +47,7 @@ class RecorderTest(parameterized.TestCase):
     with self.folder.joinpath('metrics.jsonl').open('a') as file:
       file.write('{"event": "fin')
     self.assertIs(recorder.status(self.run_), Status.UNFINISHED)
-    records.rewind(self.folder, 1)
+    records.truncate_to_epoch(self.folder, 1)
     records.append(self.folder, 'final')
     self.assertIs(recorder.status(self.run_), Status.FINISHED)
 
@@ -63,9 +63,9 @@ class RecorderTest(parameterized.TestCase):
       recorder.status(other)
     self.assertEqual(
       str(caught.exception),
-      f'{self.folder} holds another run (layer_sizes is [64, 12, 10] there and '
-      '[64, 10] here; dropout is 0.1 there and 0.2 here); leave these flags as '
-      'they were, or choose another --workdir.',
+      f'{self.folder} holds another run (layer_sizes is [64, 12, 10], not [64, '
+      '10]; dropout is 0.1, not 0.2); use the recorded values, or choose '
+      'another --workdir.',
     )
 
   def test_what_a_record_lacks_had_its_default(self):
@@ -75,9 +75,7 @@ class RecorderTest(parameterized.TestCase):
     self.create(record)
     self.assertIs(recorder.status(self.run_), Status.UNFINISHED)
     (other,) = make_runs(self.workdir, 3, probe_every=2)
-    with self.assertRaisesRegex(
-      ssnn_jax.UserError, 'probe_every is 0 there and 2 here'
-    ):
+    with self.assertRaisesRegex(ssnn_jax.UserError, 'probe_every is 0, not 2'):
       recorder.status(other)
 
   @parameterized.parameters('notes.txt', 'metrics.jsonl')
@@ -85,7 +83,7 @@ class RecorderTest(parameterized.TestCase):
     self.folder.mkdir()
     self.folder.joinpath(name).write_text('mine')
     with self.assertRaisesRegex(
-      ssnn_jax.UserError, f'{self.folder}.*--workdir'
+      ssnn_jax.UserError, f'{self.folder}.*; give the folder of a run'
     ):
       recorder.status(self.run_)
     self.assertEqual(self.folder.joinpath(name).read_text(), 'mine')

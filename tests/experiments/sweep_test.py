@@ -18,6 +18,7 @@ from experiments import recorder
 from experiments import sweep
 from experiments import trainer
 import ssnn_jax
+from ssnn_jax.runs import files
 from ssnn_jax.runs import records
 from tests.experiments import grid_summary_test
 from tests.testing.experiments import CONFIG
@@ -115,9 +116,7 @@ class SweepTest(parameterized.TestCase):
     (run,) = self.plan({'num_steps': (4,)})['num_steps=4']
     self.record(run)
     (other,) = self.plan({'num_steps': (4,)}, num_epochs=4)['num_steps=4']
-    with self.assertRaisesRegex(
-      ssnn_jax.UserError, 'num_epochs is 3 there and 4 here'
-    ):
+    with self.assertRaisesRegex(ssnn_jax.UserError, 'num_epochs is 3, not 4'):
       sweep.pending([other])
     self.assertIs(recorder.status(run), recorder.Status.UNFINISHED)
 
@@ -186,16 +185,19 @@ class SweepTest(parameterized.TestCase):
     self.assertEqual(before == picked, is_told)
     self.assertEqual('best on' in told.getvalue(), is_told)
 
-  def test_two_sweeps_do_not_meet(self):
-    lock = self.workdir / '.lock'
-    with records.alone_in(lock, 'a sweep'):
-      with self.assertRaisesRegex(
-        ssnn_jax.UserError, 'another process has a sweep there; wait for it'
-      ):
-        with records.alone_in(lock, 'a sweep'):
-          self.fail('two sweeps are at work')
-    with records.alone_in(lock, 'a sweep'):
-      pass  # free again
+  def test_two_sweeps_cannot_use_the_same_folder(self):
+    values = self.values(grid=['method=bp'])
+    with (
+      files.exclusive_lock(self.workdir / '.lock'),
+      mock.patch.object(sweep.flags, 'FLAGS') as given,
+      contextlib.redirect_stdout(io.StringIO()),
+      self.assertRaisesRegex(
+        ssnn_jax.UserError, f'^{self.workdir} is in use by another process; '
+      ),
+    ):
+      given.flag_values_dict.return_value = values
+      sweep.main()
+    self.assertLen(list(self.workdir.iterdir()), 1)
 
 
 if __name__ == '__main__':

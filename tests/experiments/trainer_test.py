@@ -252,7 +252,7 @@ class TrainerTest(parameterized.TestCase):
       self.train(runs, resume=False)
     (other,) = make_runs(self.workdir, 0, method='bp', num_epochs=4)
     with self.assertRaisesRegex(
-      ssnn_jax.UserError, 'another run .num_epochs is 3 there and 4 here'
+      ssnn_jax.UserError, 'another run .num_epochs is 3, not 4'
     ):
       self.train([other])
     after = runs[0].folder.joinpath('metrics.jsonl').read_bytes()

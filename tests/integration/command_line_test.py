@@ -72,8 +72,10 @@ class CommandLineTest(parameterized.TestCase):
     before = (workdir / 'run' / 'metrics.jsonl').read_text()
     done = commands.run('run', f'--workdir={workdir / "run"}')
     self.assertNotEqual(done.returncode, 0)
-    self.assertRegex(
-      done.stderr, '^error: --workdir=.* already holds .*another folder.\n$'
+    self.assertEqual(
+      done.stderr,
+      f'error: {workdir}/run already holds an unfinished run; resume the run, '
+      'or choose another folder (--resume, --workdir).\n',
     )
     after = (workdir / 'run' / 'metrics.jsonl').read_text()
     self.assertEqual(after, before)

@@ -122,8 +122,8 @@ class MultihostTest(parameterized.TestCase):
     for out, _, code in (first, second):
       self.assertEqual((out, code), ('', 1), (first, second))
     self.assertIn(
-      f'error: --workdir={folder} already holds a finished run, and nothing is '
-      'overwritten; choose another folder.\n',
+      f'error: {folder} already holds a finished run; choose another folder '
+      '(--workdir).\n',
       first[1],
     )
     self.assertIn(

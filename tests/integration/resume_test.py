@@ -1,4 +1,4 @@
-"""Tests that a run killed at any moment goes on as if it never had been."""
+"""Tests of `--resume`: a killed run ends like an uninterrupted one."""
 
 import contextlib
 import dataclasses
@@ -7,8 +7,7 @@ import json
 import os
 import pathlib
 import random
-import subprocess
-import sys
+import signal
 import time
 
 from absl.testing import absltest
@@ -21,165 +20,164 @@ from experiments import plot
 from experiments import recorder
 from experiments import run
 import ssnn_jax
-from ssnn_jax.runs import checkpoints
+from ssnn_jax import runs
 from ssnn_jax.runs import provenance
 from ssnn_jax.runs import records
 from tests.testing import commands
-from tests.testing.experiments import COMPILE_QUICKLY
 from tests.testing.experiments import CONFIG
 from tests.testing.experiments import lines
 
-ROOT = pathlib.Path(__file__).parent.parent.parent
-TIMEOUT = 240  # seconds; what hangs is killed
+TIMEOUT = 240  # seconds
+NUM_KILLS = 3
 FLAGS = (
-  *(
-    '--method=bp',
-    '--layer_sizes=64,6,10',
-    '--num_epochs=100',
-    '--eval_every=7',
-  ),
-  *('--dropout=0.1', '--checkpoint_every=0', '--probe_size=32'),
+  '--method=bp',
+  '--layer_sizes=64,6,10',
+  '--num_epochs=100',
+  '--eval_every=7',
+  '--dropout=0.1',
+  '--checkpoint_every=0',
+  '--probe_size=32',
 )
 
 
-class ResumeTest(parameterized.TestCase):
+def count_lines(path):
+  return path.read_bytes().count(b'\n') if path.exists() else 0
+
+
+def contents(folder):
+  paths = [path for path in folder.rglob('*') if path.is_file()]
+  return {path: path.read_bytes() for path in paths}
+
+
+class KillTest(parameterized.TestCase):
   def setUp(self):
     super().setUp()
-    self.workdir = pathlib.Path(self.create_tempdir().full_path)
+    self.folder = pathlib.Path(self.create_tempdir().full_path, 'killed')
 
-  def start(self, folder, *flags):
-    process = subprocess.Popen(
-      [
-        *(sys.executable, '-m', 'experiments.run'),
-        *(f'--workdir={folder}', *flags),
-      ],
-      cwd=ROOT,
-      env=os.environ | COMPILE_QUICKLY,
-      stdout=subprocess.PIPE,
-      stderr=subprocess.PIPE,
-      text=True,
-    )
-    self.addCleanup(process.communicate)
-    self.addCleanup(process.kill)  # called first
-    return process
-
-  def run_to_its_end(self, folder, *flags):
-    """Runs it; returns its output."""
+  def run_to_end(self, folder, *flags):
     done = commands.run('run', f'--workdir={folder}', *flags)
     self.assertEqual((done.stderr, done.returncode), ('', 0))
     return done.stdout
 
-  def kill_at_random(self, process, folder, seconds):
-    """Kills a process, some time after the first line of an epoch of its own.
+  def run_and_kill(self, seconds):
+    """Runs and kills a process some seconds after its first epoch."""
+    metrics = self.folder / 'metrics.jsonl'
+    resumed = self.folder / 'resumed.jsonl'
 
-    Args:
-      process: the run.
-      folder: where it is recorded.
-      seconds: how long after.
-    """
-    metrics, resumed = folder / 'metrics.jsonl', folder / 'resumed.jsonl'
-    count = lambda path: path.read_bytes().count(b'\n') if path.exists() else 0
-    until = time.monotonic() + TIMEOUT
-    num_resumed, start = count(resumed), count(metrics)
-    while process.poll() is None and time.monotonic() < until:
-      now = count(metrics)
-      if count(resumed) > num_resumed:  # the record has been taken back
-        num_resumed, start = num_resumed + 1, now
-      elif now > max(start, 1):
-        break
-      time.sleep(0.002)
-    time.sleep(seconds)
-    process.kill()
-    process.wait(timeout=TIMEOUT)
+    def kill(pid):
+      num_resumed, num_lines = count_lines(resumed), count_lines(metrics)
+      end = time.monotonic() + TIMEOUT
+      while time.monotonic() < end:
+        os.kill(pid, 0)  # raises an error if the process has ended
+        count = count_lines(metrics)
+        if count_lines(resumed) > num_resumed:  # the record is truncated
+          num_resumed, num_lines = num_resumed + 1, count
+        elif count > max(num_lines, 1):
+          break
+        time.sleep(0.002)
+      time.sleep(seconds)
+      os.kill(pid, signal.SIGKILL)
 
-  def test_a_run_that_is_killed_ends_as_if_it_never_had_been(self):
-    whole, killed = self.workdir / 'whole', self.workdir / 'killed'
-    self.run_to_its_end(whole, *FLAGS)
-    killed.mkdir()
-    moments, epochs = [random.uniform(0, 0.3) for _ in range(3)], []
-    for moment in moments:
-      self.kill_at_random(
-        self.start(killed, '--resume', *FLAGS), killed, moment
-      )
-      text = (killed / 'metrics.jsonl').read_text()
-      epochs.append(text.count('"event": "epoch"'))
-    how = f'killed {moments} s after a first epoch, after {epochs} epochs'
-    # What it was started with need not be said again.
     done = commands.run(
-      'run', f'--workdir={killed}', '--resume', '--checkpoint_every=0'
+      'run',
+      f'--workdir={self.folder}',
+      '--resume',
+      *FLAGS,
+      while_running=kill,
     )
-    self.assertEqual((done.stderr, done.returncode), ('', 0), how)
-    self.assertEqual(done.stdout.splitlines()[-1], f'record: {killed}', how)
-    self.assertEqual(lines(killed), lines(whole), how)
-    ours, theirs = (
-      provenance.sha256(checkpoints.load_params(folder))
-      for folder in (killed, whole)
-    )
-    self.assertEqual(ours, theirs, how)
-    self.assertEqual(ours, lines(whole)[-1]['params_sha256'])
-    resumed = (killed / 'resumed.jsonl').read_text().splitlines()
+    self.assertEqual(done.returncode, -signal.SIGKILL, done)
+
+  def test_killed_run_ends_like_uninterrupted_run(self):
+    whole = self.folder.with_name('whole')
+    self.run_to_end(whole, *FLAGS)
+    delays, epochs = [random.uniform(0, 0.1) for _ in range(NUM_KILLS)], []
+    for delay in delays:
+      self.run_and_kill(delay)
+      text = (self.folder / 'metrics.jsonl').read_text()
+      epochs.append(text.count('"event": "epoch"'))
+    message = f'killed {delays} s after an epoch, after {epochs} epochs'
+    self.assert_incomplete_line_is_rejected()
+    # Flags of the configuration come from the record.
+    output = self.run_to_end(self.folder, '--resume', '--checkpoint_every=0')
+    self.assertEqual(output.splitlines()[-1], f'record: {self.folder}', message)
+    self.assertEqual(lines(self.folder), lines(whole), message)
+    for folder in (self.folder, whole):
+      digest = provenance.sha256(runs.load_params(folder))
+      self.assertEqual(digest, lines(whole)[-1]['params_sha256'], message)
+    resumed = (self.folder / 'resumed.jsonl').read_text().splitlines()
     starts = [json.loads(line)['epoch'] for line in resumed]
-    self.assertLen(starts, 3, how)
+    self.assertLen(starts, NUM_KILLS, message)
     for start, epoch in zip(starts, epochs):
-      self.assertLessEqual(start, epoch, how)
-    self.assert_finished(killed)
-    self.assert_mended(killed)
+      self.assertLessEqual(start, epoch, message)
+    self.assert_finished_run_is_unchanged()
 
-  def assert_finished(self, folder):
-    """Asserts that nothing is left to do for a run, nor is done."""
-
-    def contents():
-      return {
-        path: path.read_bytes() for path in folder.rglob('*') if path.is_file()
-      }
-
-    before = contents()
-    out = self.run_to_its_end(folder, '--resume')
-    self.assertStartsWith(
-      out, 'this run has finished already.\ndigits, bp: test accuracy '
-    )
-    self.assertEqual(contents(), before)
-
-  def assert_mended(self, folder):
-    """Asserts that half a line at the end of a run is written anew."""
-    metrics, expected = folder / 'metrics.jsonl', lines(folder)
-    content = metrics.read_bytes()
-    metrics.write_bytes(content[:-100])
+  def assert_incomplete_line_is_rejected(self):
+    """Asserts that an incomplete line, which is added, can only be resumed."""
+    metrics = self.folder / 'metrics.jsonl'
+    with metrics.open('a') as file:
+      file.write('{"event": "fin')
+    before = contents(self.folder)
     with self.assertRaisesRegex(
-      ssnn_jax.UserError,
-      f'^{metrics} ends in half a line; go on with the run by --resume, which '
-      'writes it anew.$',
+      runs.RecordError, f'^{metrics} ends in an incomplete line; resume the run'
     ):
-      plot.read_record(folder)
-    self.assertEqual(metrics.read_bytes(), content[:-100])
-    self.run_to_its_end(folder, '--resume')
-    self.assertEqual(lines(folder), expected)
+      plot.read_record(self.folder)
+    self.assertEqual(contents(self.folder), before)
+
+  def assert_finished_run_is_unchanged(self):
+    before = contents(self.folder)
+    output = self.run_to_end(self.folder, '--resume')
+    self.assertStartsWith(
+      output, 'this run is already finished.\ndigits, bp: test accuracy '
+    )
+    self.assertEqual(contents(self.folder), before)
+
+
+class MakeRunTest(parameterized.TestCase):
+  def setUp(self):
+    super().setUp()
+    self.folder = pathlib.Path(self.create_tempdir().full_path)
 
   def values(self, **given):
-    """Returns the values of all flags that a run is made of."""
+    """Returns the values of all flags of a run; flags not given are None."""
     fields = dataclasses.fields(configs.ExperimentConfig)
-    names = (*(field.name for field in fields), 'config', 'workdir')
-    return dict.fromkeys(names) | {'resume': True} | given
+    names = [field.name for field in fields]
+    others = {'config': None, 'workdir': str(self.folder), 'resume': True}
+    return dict.fromkeys(names) | others | given
 
   @parameterized.parameters(None, '')
-  def test_to_go_on_takes_a_folder(self, workdir):
+  def test_resume_needs_workdir(self, workdir):
     with self.assertRaisesRegex(
-      ssnn_jax.UserError, '^--resume needs the folder of a run; give it by --w'
+      ssnn_jax.UserError, '^--resume needs the folder of a run; give --workdir'
     ):
       run.make_run(self.values(workdir=workdir))
 
-  def test_what_is_left_out_is_as_it_was(self):
+  def test_resume_takes_omitted_flags_from_record(self):
     config = dataclasses.replace(CONFIG, seed=7, gain=(2.0,))
-    records.create(self.workdir, config_records.as_record(config))
-    values = self.values(workdir=str(self.workdir), seed=7)
-    found = run.make_run(values)
-    self.assertEqual(found, recorder.Run(config, self.workdir))
-    self.assertIs(recorder.status(found), recorder.Status.UNFINISHED)
-    other = run.make_run(values | {'seed': 8})
+    records.create(self.folder, config_records.as_record(config))
+    resumed = run.make_run(self.values(seed=7))
+    self.assertEqual(resumed, recorder.Run(config, self.folder))
+    self.assertIs(recorder.status(resumed), recorder.Status.UNFINISHED)
     with self.assertRaisesRegex(
-      ssnn_jax.UserError, 'another run .seed is 7 there and 8 here.; leave'
+      ssnn_jax.UserError, 'another run .seed is 7, not 8.; use the recorded'
     ):
-      recorder.status(other)
+      recorder.status(run.make_run(self.values(seed=8)))
+
+  def test_resume_without_record_starts_new_run(self):
+    expected = dataclasses.replace(defaults.CONFIGS['digits'], num_steps=7)
+    self.assertEqual(
+      run.make_run(self.values(num_steps=7)),
+      recorder.Run(expected, self.folder),
+    )
+
+  def test_rejects_record_with_unknown_field(self):
+    record = config_records.as_record(CONFIG) | {'spikiness': 3}
+    records.create(self.folder, record)
+    with self.assertRaisesRegex(
+      ssnn_jax.UserError,
+      f'^{self.folder} holds a run with spikiness, which this version does not '
+      'know; go on with the version that started it.$',
+    ):
+      run.make_run(self.values())
 
   @parameterized.parameters(
     ({'method': 'ssnn', 'window': 8, 'probe_every': 1}, ''),
@@ -189,28 +187,11 @@ class ResumeTest(parameterized.TestCase):
       'bp_stdp does not use --tau, --update',
     ),
   )
-  def test_flags_without_use_are_told(self, given, expected):
-    values = self.values(workdir=str(self.workdir), **given)
-    with contextlib.redirect_stdout(io.StringIO()) as told:
+  def test_reports_flags_that_the_method_does_not_use(self, given, expected):
+    values = self.values(**given)
+    with contextlib.redirect_stdout(io.StringIO()) as output:
       run._tell_unused(run.make_run(values), values)
-    self.assertEqual(told.getvalue(), expected and f'--method={expected}\n')
-
-  def test_where_there_is_nothing_a_run_is_new(self):
-    values = self.values(workdir=str(self.workdir), num_steps=7)
-    found = run.make_run(values)
-    expected = dataclasses.replace(defaults.CONFIGS['digits'], num_steps=7)
-    self.assertEqual(found, recorder.Run(expected, self.workdir))
-
-  def test_a_run_of_another_version_is_told(self):
-    record = config_records.as_record(CONFIG) | {'spikiness': 3}
-    records.create(self.workdir, record)
-    with self.assertRaises(ssnn_jax.UserError) as caught:
-      run.make_run(self.values(workdir=str(self.workdir)))
-    self.assertEqual(
-      str(caught.exception),
-      f'{self.workdir} holds a run with spikiness, which this version does not '
-      'know; go on with the version that started it.',
-    )
+    self.assertEqual(output.getvalue(), expected and f'--method={expected}\n')
 
 
 if __name__ == '__main__':

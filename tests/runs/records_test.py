@@ -1,9 +1,11 @@
-"""Tests for the records of runs."""
+"""Tests of the records of runs."""
 
+import contextlib
 import errno
 import json
+import os
 import pathlib
-import subprocess
+import resource
 from unittest import mock
 
 from absl.testing import absltest
@@ -11,137 +13,111 @@ from absl.testing import parameterized
 import jax.numpy as jnp
 import numpy as np
 
-import ssnn_jax
-from ssnn_jax import types
+from ssnn_jax import runs
+from ssnn_jax.runs import files
 from ssnn_jax.runs import provenance
 from ssnn_jax.runs import records
 
 CONFIG = {'method': 'ssnn', 'layer_sizes': [2, 3]}
 
 
-class RecordsTest(parameterized.TestCase):
+class RecordsTestCase(parameterized.TestCase):
   def setUp(self):
     super().setUp()
-    self.folder = pathlib.Path(self.create_tempdir().full_path) / 'a' / 'run'
+    self.parent = pathlib.Path(self.create_tempdir().full_path)
+    self.folder = self.parent / 'a' / 'run'
+    self.metrics = self.folder / 'metrics.jsonl'
 
-  def text(self):
-    return (self.folder / 'metrics.jsonl').read_text()
+  def contents(self):
+    paths = [path for path in self.parent.rglob('*') if path.is_file()]
+    return {path: path.read_bytes() for path in paths}
 
-  def test_a_run_is_read_as_it_was_written(self):
+  def assert_rejected(self, message, function, *args, **kwargs):
+    """Asserts that a call raises an error and changes no file."""
+    before = self.contents()
+    with self.assertRaises(runs.RecordError) as caught:
+      function(*args, **kwargs)
+    self.assertEqual(str(caught.exception), message)
+    self.assertEqual(self.contents(), before)
+
+
+class RecordsTest(RecordsTestCase):
+  def test_read_returns_what_was_written(self):
+    self.folder.mkdir(parents=True)  # empty
     records.create(self.folder, CONFIG)
     records.append(self.folder, 'epoch', epoch=1, loss=jnp.float32(0.1))
-    unfinished = records.read(self.folder)
-    self.assertIsNone(unfinished.final)
+    self.assertIsNone(records.read(self.folder).final)
     records.append(self.folder, 'final', seed=np.int32(3), done=True)
     run = records.read(self.folder)
     self.assertEqual(run.config, CONFIG)
+    text = (self.folder / 'config.json').read_text()
+    self.assertEqual(json.loads(text), CONFIG)
     header, epoch, final = run.events
-    self.assertEqual(header['event'], 'header')
-    self.assertEqual(header['config'], CONFIG)
+    expected = {'event': 'header', 'config': CONFIG}
+    self.assertEqual(header, provenance.environment() | header | expected)
     self.assertEqual(epoch, {'event': 'epoch', 'epoch': 1, 'loss': 0.1})
     self.assertEqual(final, {'event': 'final', 'seed': 3, 'done': True})
     self.assertEqual(run.final, final)
 
-  def test_the_header_tells_what_the_run_depends_on(self):
-    records.create(self.folder, CONFIG)
-    (header,) = records.read(self.folder).events
-    for name in ('jax', 'jaxlib', 'numpy', 'optax', 'flax'):
-      self.assertRegex(header['versions'][name], r'^\d+\.\d+')
-    self.assertEqual(header['num_devices'], 1)
-    self.assertIn('commit', header)
-
-  def test_outside_a_checkout_there_is_no_commit(self):
-    for error in (OSError(), subprocess.CalledProcessError(128, 'git')):
-      with mock.patch.object(subprocess, 'run', side_effect=error):
-        described = provenance.environment()
-      self.assertIsNone(described['commit'])
-      self.assertIsNone(described['dirty'])
-
-  def test_nothing_is_overwritten(self):
-    records.create(self.folder, CONFIG)
-    before = self.text()
-    with self.assertRaisesRegex(records.RecordError, 'did not finish'):
-      records.create(self.folder, CONFIG)
-    self.assertEqual(self.text(), before)
-    records.append(self.folder, 'final')
-    with self.assertRaisesRegex(records.RecordError, 'a finished run'):
-      records.create(self.folder, CONFIG)
-    foreign = self.folder.parent
-    with self.assertRaisesRegex(
-      records.RecordError, 'files that are not a run'
-    ):
-      records.create(foreign, CONFIG)
-
-  def test_a_foreign_folder_stays_as_it_is(self):
-    self.folder.mkdir(parents=True)
-    (self.folder / 'notes.txt').write_text('mine')
-    with self.assertRaises(records.RecordError) as caught:
-      records.create(self.folder, CONFIG)
-    self.assertEqual(
-      str(caught.exception),
-      f'--workdir={self.folder} already holds files that are not a run, and '
-      'nothing is overwritten; choose another folder.',
+  def assert_create_rejected(self, message, folder):
+    self.assert_rejected(
+      f'{folder} already holds {message}', records.create, folder, CONFIG
     )
-    self.assertEqual([p.name for p in self.folder.iterdir()], ['notes.txt'])
+
+  def test_create_never_overwrites(self):
+    records.create(self.folder, CONFIG)
+    self.assert_create_rejected(
+      'an unfinished run; resume the run, or choose another folder.',
+      self.folder,
+    )
+    records.append(self.folder, 'final')
+    self.assert_create_rejected(
+      'a finished run; choose another folder.', self.folder
+    )
+    (self.parent / 'notes.txt').write_text('mine')
+    for folder in (self.parent, self.parent / 'notes.txt', self.folder.parent):
+      self.assert_create_rejected(
+        'files that are not a run; choose another folder.', folder
+      )
+
+  def test_create_rejects_folder_in_file(self):
+    (self.parent / 'notes.txt').write_text('mine')
+    self.assert_rejected(
+      f'{self.parent}/notes.txt/run cannot be used (Not a directory); free '
+      'disk space, change its permissions, or choose another folder.',
+      records.create,
+      self.parent / 'notes.txt' / 'run',
+      CONFIG,
+    )
 
   @parameterized.parameters(
-    ('', r'^--workdir={} already holds files that are not a run, .*another'),
-    ('below', r'^{}/below cannot be used .*--workdir'),
+    (records.create, 'pathlib.Path.mkdir', ''),
+    (records.create, 'pathlib.Path.write_text', '/config.json'),
+    (records.append, 'builtins.open', '/metrics.jsonl'),
   )
-  def test_a_file_in_the_place_of_the_folder_is_told(self, below, sentence):
-    self.folder.parent.mkdir()
-    self.folder.write_text('mine')
-    with self.assertRaisesRegex(
-      records.RecordError, sentence.format(self.folder)
-    ):
-      records.create(self.folder / below, CONFIG)
-    self.assertEqual(self.folder.read_text(), 'mine')
-
-  def test_an_empty_folder_is_used(self):
-    self.folder.mkdir(parents=True)
-    records.create(self.folder, CONFIG)
-    self.assertEqual(records.read(self.folder).config, CONFIG)
-
-  def test_a_line_is_written_whole_or_not_at_all(self):
-    records.create(self.folder, CONFIG)
-    before = self.text()
-    real_open = open
-
-    def short_open(path, mode, buffering):
-      file = real_open(path, mode, buffering=buffering)
-      full_disk = mock.MagicMock(wraps=file)
-      full_disk.write.side_effect = lambda data: file.write(data[:5])
-      full_disk.__enter__.return_value = full_disk
-      full_disk.__exit__.side_effect = lambda *args: file.close()
-      return full_disk
-
-    with mock.patch('builtins.open', short_open):
-      with self.assertRaisesRegex(records.RecordError, 'metrics.jsonl .*make'):
-        records.append(self.folder, 'epoch', epoch=1)
-    self.assertEqual(self.text(), before)
-
-  def test_what_json_lacks_is_null(self):
-    records.create(self.folder, CONFIG)
-    for value in (jnp.nan, jnp.inf):
-      records.append(self.folder, 'epoch', loss=jnp.float32(value))
-      self.assertIsNone(records.read(self.folder).events[-1]['loss'])
-
-  def test_a_folder_that_cannot_be_written_is_told(self):
+  def test_rejects_missing_permission(self, function, name, file):
     error = PermissionError(errno.EACCES, 'Permission denied')
-    with mock.patch.object(pathlib.Path, 'mkdir', side_effect=error):
+    with mock.patch(name, side_effect=error):
       with self.assertRaisesRegex(
-        records.RecordError, 'Permission denied.*another --workdir'
+        runs.RecordError,
+        f'^{self.folder}{file} cannot be used .Permission denied.; free disk',
       ):
-        records.create(self.folder, CONFIG)
+        function(self.folder, {})
 
-  def test_a_line_that_cannot_be_written_is_told(self):
+  def test_append_on_full_disk_removes_incomplete_line(self):
     records.create(self.folder, CONFIG)
-    error = PermissionError(errno.EACCES, 'Permission denied')
-    with mock.patch('builtins.open', side_effect=error):
-      with self.assertRaisesRegex(
-        records.RecordError, 'metrics.jsonl .*Permission denied.*--workdir'
-      ):
-        records.append(self.folder, 'epoch', epoch=1)
+    size = self.metrics.stat().st_size
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    self.addCleanup(resource.setrlimit, resource.RLIMIT_FSIZE, limits)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 5, limits[1]))
+    self.assert_rejected(
+      f'{self.metrics} cannot be used (only 5 of 31 bytes fit); free disk '
+      'space, change its permissions, or choose another folder.',
+      records.append,
+      self.folder,
+      'epoch',
+      epoch=1,
+    )
 
   @parameterized.parameters(
     (jnp.float32(0.1), '0.1'),
@@ -150,68 +126,173 @@ class RecordsTest(parameterized.TestCase):
     (jnp.float32(1 / 3), '0.33333334'),
     (np.int32([[7]]), '7'),
     (np.bool_(True), 'true'),
+    (jnp.float32(jnp.nan), 'null'),
+    (jnp.float32(jnp.inf), 'null'),
+    ((np.float32(0.1), [2]), '[0.1, [2]]'),
   )
-  def test_a_number_has_the_digits_of_its_own_type(self, value, digits):
-    records.create(self.folder, CONFIG)
+  def test_numbers_have_the_digits_of_their_type(self, value, digits):
+    self.folder.mkdir(parents=True)
     records.append(self.folder, 'epoch', value=value)
-    expected = f'{{"event": "epoch", "value": {digits}}}'
-    self.assertEqual(self.text().splitlines()[-1], expected)
+    expected = f'{{"event": "epoch", "value": {digits}}}\n'
+    self.assertEqual(self.metrics.read_text(), expected)
 
-  @parameterized.parameters('config.json', 'metrics.jsonl')
-  def test_a_damaged_file_is_named(self, name):
+  @parameterized.product(
+    name=['config.json', 'metrics.jsonl'],
+    content=[b'{"method": "ss\n', b'[1, 2]\n', b'"\xff"\n'],
+    strict=[True, False],
+  )
+  def test_read_rejects_damaged_file(self, name, content, strict):
     records.create(self.folder, CONFIG)
     path = self.folder / name
-    path.write_text(path.read_text()[:-5] + '\n')
-    for whole in (True, False):
-      with self.assertRaisesRegex(
-        records.RecordError, f'{name} is not made of'
-      ):
-        records.read(self.folder, whole=whole)
+    path.write_bytes(content)
+    self.assert_rejected(
+      f'{path} does not hold valid JSON objects; restore the file, or remove '
+      'the folder of the run.',
+      records.read,
+      self.folder,
+      strict=strict,
+    )
 
-  @parameterized.parameters('config.json', 'metrics.jsonl')
-  def test_json_of_another_kind_is_not_a_run(self, name):
-    records.create(self.folder, CONFIG)
-    (self.folder / name).write_text('[1, 2]\n')
-    with self.assertRaisesRegex(records.RecordError, f'{name} is not made of'):
-      records.read(self.folder)
-
-  def test_a_changed_configuration_is_told(self):
+  def test_read_rejects_different_configurations(self):
     records.create(self.folder, CONFIG)
     (self.folder / 'config.json').write_text('{"method": "bp"}')
-    with self.assertRaisesRegex(
-      records.RecordError,
-      f'^{self.folder}/config.json is not what the header of {self.folder}/'
-      'metrics.jsonl says; restore it.$',
-    ):
-      records.read(self.folder)
+    self.assert_rejected(
+      f'{self.folder}/config.json differs from the configuration in the header '
+      f'of {self.metrics}; restore config.json.',
+      records.read,
+      self.folder,
+    )
 
-  def test_a_missing_run_is_told(self):
-    with self.assertRaisesRegex(records.RecordError, 'config.json'):
-      records.read(self.folder)
+  def test_read_rejects_missing_run(self):
+    self.assert_rejected(
+      f'{self.folder}/config.json does not exist; give the folder of a run.',
+      records.read,
+      self.folder,
+    )
 
-  def test_runs_are_found_below_a_folder(self):
+  def test_find_reads_all_runs_in_order_of_paths(self):
     names = ['b', 'a/x', 'a/y']
     for name in names:
       records.create(self.folder / name, CONFIG | {'name': name})
     found = [run.config['name'] for run in records.find(self.folder)]
     self.assertEqual(found, sorted(names))
 
-  def test_digests_are_equal_where_bits_are(self):
-    def digest(weights):
-      layer = types.LayerParams(jnp.array(weights), jnp.zeros(1))
-      return provenance.sha256((layer,))
+  def create_after(self, action):
+    """Creates a run while another process acts on its folder."""
+    write_atomically = files.write_atomically
 
-    self.assertEqual(digest([0.0, 1.0]), digest([0.0, 1.0]))
-    others = [[1.0, 0.0], [-0.0, 1.0], [0.0, 1.0 + 2**-23]]
-    self.assertLen({digest([0.0, 1.0]), *map(digest, others)}, 4)
+    def write_and_act(path, text):
+      write_atomically(path, text)
+      action()
 
-  def test_config_is_readable_json(self):
+    with mock.patch.object(files, 'write_atomically', write_and_act):
+      records.create(self.folder, CONFIG)
+
+  def test_create_rejects_run_locked_by_another_process(self):
+    with contextlib.ExitStack() as stack:
+      with self.assertRaisesRegex(
+        runs.RecordError, f'^{self.folder} is in use by another process'
+      ):
+        self.create_after(
+          lambda: stack.enter_context(records.run_lock(self.folder))
+        )
+    self.assertEmpty(records.read(self.folder).events)
+
+  def test_create_keeps_header_of_another_process(self):
+    self.create_after(lambda: records.append(self.folder, 'header', theirs=1))
+    events = records.read(self.folder).events
+    self.assertEqual(events, [{'event': 'header', 'theirs': 1}])
+
+
+class TruncateTest(RecordsTestCase):
+  def setUp(self):
+    """Records three epochs and an evaluation after the second one."""
+    super().setUp()
     records.create(self.folder, CONFIG)
-    config = json.loads((self.folder / 'config.json').read_text())
-    self.assertEqual(config, CONFIG)
+    for epoch in (1, 2, 3):
+      rates = [jnp.float32(1 / 3), jnp.float32(1e-7 * epoch)]
+      records.append(
+        self.folder, 'epoch', epoch=epoch, loss=jnp.nan, rates=rates
+      )
+      if epoch == 2:
+        records.append(self.folder, 'eval', epoch=2, accuracy=np.float64(0.1))
+    self.lines = self.metrics.read_bytes().splitlines(keepends=True)
 
-  def test_errors_are_user_errors(self):
-    self.assertTrue(issubclass(records.RecordError, ssnn_jax.UserError))
+  @parameterized.parameters((0, 1), (1, 2), (2, 4), (3, 5))
+  def test_truncate_keeps_bytes_of_earlier_lines(self, epoch, num_lines):
+    records.append(self.folder, 'final', seed=3)
+    records.truncate_to_epoch(self.folder, epoch)
+    self.assertEqual(
+      self.metrics.read_bytes(), b''.join(self.lines[:num_lines])
+    )
+    names = {path.name for path in self.folder.iterdir()}
+    self.assertEqual(names, {'config.json', 'metrics.jsonl', 'resumed.jsonl'})
+
+  @parameterized.parameters(1, 20, 50)
+  def test_truncate_removes_incomplete_line(self, num_bytes):
+    *complete, last = self.lines
+    self.metrics.write_bytes(b''.join(complete) + last[:num_bytes])
+    self.assert_rejected(
+      f'{self.metrics} ends in an incomplete line; resume the run, which '
+      'writes the line again.',
+      records.read,
+      self.folder,
+    )
+    self.assertLen(records.read(self.folder, strict=False).events, 4)
+    records.truncate_to_epoch(self.folder, 2)
+    self.assertEqual(self.metrics.read_bytes(), b''.join(complete))
+
+  def test_killed_truncate_changes_nothing(self):
+    with mock.patch.object(os, 'replace', side_effect=KeyboardInterrupt):
+      with self.assertRaises(KeyboardInterrupt):
+        records.truncate_to_epoch(self.folder, 1)
+    self.assertEqual(self.metrics.read_bytes(), b''.join(self.lines))
+
+  @parameterized.parameters(
+    (0, 'lacks lines'),  # header
+    (2, 'lacks lines'),  # second epoch
+    (4, 'ends at epoch 2, but the last checkpoint is of epoch 3'),
+  )
+  def test_truncate_rejects_missing_line(self, index, problem):
+    del self.lines[index]
+    self.metrics.write_bytes(b''.join(self.lines))
+    self.assert_rejected(
+      f'{self.metrics} {problem}; restore the file, or remove the folder and '
+      'start the run again.',
+      records.truncate_to_epoch,
+      self.folder,
+      epoch=3,
+    )
+
+  def test_truncate_rejects_damaged_line(self):
+    self.lines[1] = self.lines[1][:-9] + b'\n'
+    self.metrics.write_bytes(b''.join(self.lines))
+    self.assert_rejected(
+      f'{self.metrics} does not hold valid JSON objects; restore the file, or '
+      'remove the folder of the run.',
+      records.truncate_to_epoch,
+      self.folder,
+      epoch=3,
+    )
+
+  @parameterized.parameters(None, b'', b'{"event": "hea')
+  def test_truncate_restores_missing_header(self, content):
+    self.metrics.unlink()
+    if content is not None:
+      self.metrics.write_bytes(content)
+    records.truncate_to_epoch(self.folder, 0)
+    (header,) = records.read(self.folder).events
+    expected = {'event': 'header', 'config': CONFIG}
+    self.assertEqual(header, provenance.environment() | header | expected)
+
+  def test_every_resumption_is_recorded(self):
+    for epoch in (2, 2, 0):
+      records.truncate_to_epoch(self.folder, epoch)
+    text = (self.folder / 'resumed.jsonl').read_text()
+    resumed = [json.loads(line) for line in text.splitlines()]
+    self.assertEqual([line['epoch'] for line in resumed], [2, 2, 0])
+    for line in resumed:
+      self.assertEqual(line, provenance.environment() | line)
 
 
 if __name__ == '__main__':

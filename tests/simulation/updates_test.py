@@ -184,7 +184,7 @@ class PulsesTest(parameterized.TestCase):
   @parameterized.parameters('spikes', 'rates')
   def test_single_pulses_make_one_step_for_each_coincidence(self, use):
     params, update = make(update=use)[0], learn(update=use)
-    config = DeviceConfig(dw_min=STEP, protocol='fixed_step')
+    config = DeviceConfig(dw_min=STEP, pulse_scheme='single')
     after = train_step(config, update, params, rate=123.0)  # unused
     negative = jax.tree.leaves(jax.tree.map(np.negative, signed(update)))
     for now, before, asked in zip(after, jax.tree.leaves(params), negative):

@@ -23,12 +23,13 @@ IMPORTED = 'benchmark', 'export', 'plot', 'run', 'sweep'
 TIMEOUT = 240  # seconds; what hangs is killed
 
 
-def run(module, *arguments):
+def run(module, *arguments, while_running=lambda pid: None):
   """Runs a module of `experiments`; returns what `subprocess.run` would.
 
   Args:
     module: name of the module.
     *arguments: of the command.
+    while_running: function of the process id, called when the command starts.
 
   Returns:
     Its exit code, output and errors.
@@ -39,7 +40,10 @@ def run(module, *arguments):
     server = _server()
     server.stdin.write(json.dumps(given) + '\n')
     server.stdin.flush()
-    code = int(server.stdout.readline())
+    try:
+      while_running(int(server.stdout.readline()))
+    finally:
+      code = int(server.stdout.readline())
     return subprocess.CompletedProcess(
       (module, *arguments), code, out.read_text(), err.read_text()
     )
@@ -68,6 +72,7 @@ def _serve():
     child = os.fork()
     if not child:
       return _become(*json.loads(line))
+    print(child, flush=True)
     _, status = os.waitpid(child, 0)
     print(os.waitstatus_to_exitcode(status), flush=True)
 

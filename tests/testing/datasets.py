@@ -1,37 +1,69 @@
-"""What tests of data sets share: small files of their true layouts."""
+"""Small files in the formats of the datasets, and test cases that use them."""
 
 import gzip
 import os
 import pathlib
+import resource
 import struct
+import unittest
 from unittest import mock
 
 from absl.testing import parameterized
+import jax
 import numpy as np
 
-import ssnn_jax
+from ssnn_jax import datasets
+from ssnn_jax.datasets import event_camera
+from ssnn_jax.datasets import synthetic_events
+
+REAL_DATA = pathlib.Path(os.environ.get('TFDS_DATA_DIR') or '/nowhere')
+CUBE = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+
+
+def requires_files(pattern):
+  """Skips a test if no real files match a pattern in `$TFDS_DATA_DIR`."""
+  return unittest.skipUnless(
+    any(REAL_DATA.glob(pattern)), f'no files $TFDS_DATA_DIR/{pattern}'
+  )
 
 
 def idx_bytes(array, type_code=0x08, shape=None):
-  """Returns an IDX file, whose header says what it is told to say."""
+  """Returns an IDX file, with the given type and shape in its header."""
   shape = array.shape if shape is None else shape
   header = struct.pack(f'>2x2B{len(shape)}I', type_code, len(shape), *shape)
   return header + array.tobytes()
 
 
+def flipped(content, position):
+  """Returns a copy of the content with all bits of one byte flipped."""
+  changed = bytearray(content)
+  changed[position] ^= 0xFF
+  return bytes(changed)
+
+
 def fake_originals():
-  """Returns the four files of a small MNIST: 20 images, and 10 to test."""
+  """Returns the four files of a small MNIST, with 20 and 10 images."""
   files = {}
   for prefix, size in (('train', 20), ('t10k', 10)):
-    pixels = np.random.RandomState(size).bytes(size * 28 * 28)
-    images = np.frombuffer(pixels, np.uint8).reshape(size, 28, 28)
-    files[f'{prefix}-images-idx3-ubyte'] = images
+    files[f'{prefix}-images-idx3-ubyte'] = random_images(size, seed=size)
     files[f'{prefix}-labels-idx1-ubyte'] = np.arange(size, dtype=np.uint8) % 10
   return files
 
 
+def random_images(num_images, seed=0):
+  """Returns 28 x 28 images of uniform noise."""
+  pixels = np.random.RandomState(seed).bytes(num_images * 28 * 28)
+  return np.frombuffer(pixels, np.uint8).reshape(num_images, 28, 28)
+
+
+def random_split(size, seed=0):
+  """Returns 28 x 28 images of uniform noise, with labels 0, 7, 4, 1, ..."""
+  labels = np.arange(size, dtype=np.int32) * 7 % 10
+  return datasets.Split(random_images(size, seed), labels)
+
+
 def event_bytes(events):
-  """Returns the file of events (x, y, polarity, microseconds)."""
+  """Returns the N-MNIST file of events (x, y, polarity, microseconds)."""
   return b''.join(
     bytes((x, y, p << 7 | t >> 16, t >> 8 & 255, t & 255))
     for x, y, p, t in events
@@ -39,7 +71,7 @@ def event_bytes(events):
 
 
 def random_events(seed, size=300, duration=310_000):
-  """Draws events in order of time."""
+  """Draws events sorted by time."""
   random = np.random.RandomState(seed)
   times = np.sort(random.randint(duration, size=size))
   x, y, p = (random.randint(n, size=size) for n in (34, 34, 2))
@@ -47,7 +79,7 @@ def random_events(seed, size=300, duration=310_000):
 
 
 def items(*splits):
-  """Returns what the splits hold as sorted pairs of an image and its label."""
+  """Returns the sorted pairs of an image and its label of all splits."""
   return sorted(
     (image.tobytes(), int(label))
     for split in splits
@@ -56,7 +88,7 @@ def items(*splits):
 
 
 def is_mapped(array):
-  """Tells whether an array is memory-mapped."""
+  """Returns whether an array is memory-mapped."""
   while isinstance(array, np.ndarray):
     if isinstance(array, np.memmap):
       return True
@@ -64,15 +96,24 @@ def is_mapped(array):
   return False
 
 
+def assert_arrays_equal(found, expected):
+  """Asserts that trees have equal arrays, including shapes and dtypes."""
+  for one, other in zip(*map(jax.tree.leaves, (found, expected)), strict=True):
+    np.testing.assert_array_equal(one, other, strict=True)
+
+
 class DatasetTestCase(parameterized.TestCase):
-  """A test with a data folder and a cache of its own."""
+  """Test case with temporary folders for data and for the cache."""
 
   def setUp(self):
     super().setUp()
-    self.data_dir = pathlib.Path(self.create_tempdir().full_path)
-    self.cache_dir = pathlib.Path(self.create_tempdir().full_path)
+    self.data_dir = self.make_folder()
+    self.cache_dir = self.make_folder()
     variables = {'SSNN_JAX_CACHE_DIR': str(self.cache_dir)}
     self.enterContext(mock.patch.dict(os.environ, variables))
+
+  def make_folder(self):
+    return pathlib.Path(self.create_tempdir().full_path)
 
   def write(self, name, content):
     path = self.data_dir / name
@@ -88,9 +129,18 @@ class DatasetTestCase(parameterized.TestCase):
       else:
         self.write(f'mnist/{file}', content)
 
+  def limit_file_size(self, num_bytes):
+    """Makes writes of larger files fail, as on a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    self.addCleanup(resource.setrlimit, resource.RLIMIT_FSIZE, limits)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, limits[1]))
+
+  def assert_empty(self, folder):
+    self.assertEmpty(os.listdir(folder))
+
   def assert_refused(self, start, detail, function, *args, **kwargs):
-    """Asserts that an error is one sentence, with a start and a detail."""
-    with self.assertRaises(ssnn_jax.datasets.DatasetError) as caught:
+    """Asserts that an error is one sentence with this start and this detail."""
+    with self.assertRaises(datasets.DatasetError) as caught:
       function(*args, **kwargs)
     message = str(caught.exception)
     self.assertStartsWith(message, start)
@@ -99,16 +149,24 @@ class DatasetTestCase(parameterized.TestCase):
     self.assertNotIn('\n', message)
     return message
 
+  def assert_load_refused(self, name, start, detail=''):
+    """Asserts the error of loading a dataset, and that nothing is cached."""
+    message = self.assert_refused(
+      start, detail, datasets.load, name, self.data_dir
+    )
+    self.assert_empty(self.cache_dir)
+    return message
+
 
 class RecordingsTestCase(DatasetTestCase):
-  """A test with small recordings of its own."""
+  """Test case with small recordings."""
 
   def setUp(self):
     super().setUp()
     self.folder = self.data_dir / 'NMNIST'
 
   def write_recordings(self, sizes=(7, 3)):
-    """Writes recordings of all digits; returns events in their order."""
+    """Writes recordings; returns their labels and events, in loading order."""
     written = []
     for subfolder, size in zip(('Train', 'Test'), sizes):
       by_label = {}
@@ -120,3 +178,21 @@ class RecordingsTestCase(DatasetTestCase):
         by_label.setdefault(label, []).append(events)
       written.append([(k, e) for k in sorted(by_label) for e in by_label[k]])
     return written
+
+
+class EventCameraTestCase(DatasetTestCase):
+  """Test case that simulates an event camera in small batches."""
+
+  # One camera for most tests, because each one is compiled.
+  camera = event_camera.Camera(refractory=4.0)
+
+  def setUp(self):
+    super().setUp()
+    self.enterContext(mock.patch.object(synthetic_events, '_BATCH_SIZE', 4))
+
+  def record(self, images, camera=None, seed=0):
+    """Returns the recordings of images, with sampled thresholds."""
+    camera = camera or self.camera
+    camera_key, key = jax.random.split(jax.random.key(seed))
+    thresholds = event_camera.draw_thresholds(camera_key, camera)
+    return list(synthetic_events.record(key, camera, thresholds, images))

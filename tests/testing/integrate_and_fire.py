@@ -73,7 +73,7 @@ def as_arguments(params, trains):
 
 def draw_masks(config, batch_size):
   """Returns the dropout masks of each sample."""
-  masks = inputs.dropout_masks(config, KEY, jnp.arange(batch_size))
+  masks = inputs.draw_dropout_masks(config, KEY, jnp.arange(batch_size))
   masks = jax.tree.map(np.asarray, masks)
   assert any(np.any(mask == 0) for mask in masks) == (config.dropout > 0)
   return list(zip(*masks))

@@ -21,7 +21,7 @@ def bp_gradient(config, params, key, images, labels):
 
   The loss is cross-entropy, or the perceptron loss for `argmax` errors.
   """
-  masks = inputs.dropout_masks(config, key, jnp.arange(len(labels)))
+  masks = inputs.draw_dropout_masks(config, key, jnp.arange(len(labels)))
   activate = ann.activation(firing.find(config.firing_function))
   scale = 1.0 / (1.0 - config.dropout)
 

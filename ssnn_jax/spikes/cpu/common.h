@@ -1,8 +1,8 @@
-// What the kernels share: vectors, threads and memory.
+// Shared by the kernels: vectors, threads and memory.
 //
 // Kernels are XLA custom calls, compiled for the processor they run on
-// (`compile_kernels.py`). They are portable but for the few places where AVX-512
-// has an instruction that compilers do not find.
+// (`compile_kernels.py`). They are portable except for a few AVX-512 instructions
+// that compilers do not generate.
 
 #ifndef SSNN_JAX_CPU_COMMON_H_
 #define SSNN_JAX_CPU_COMMON_H_
@@ -64,8 +64,8 @@ inline int64_t CeilDivide(int64_t size, int64_t by) {
   return (size + by - 1) / by;
 }
 
-// Runs run(0) to run(size - 1) on XLA's threads and on this one. It waits for
-// tasks that have begun only, so that a busy pool cannot lock it.
+// Runs run(0) to run(size - 1) on XLA's threads and on this one. It waits only
+// for tasks that have started, so that a busy pool cannot deadlock it.
 template <typename Run>
 void ParallelFor(ffi::ThreadPool& pool, int64_t size, const Run& run) {
   struct Progress {
@@ -86,7 +86,7 @@ void ParallelFor(ffi::ThreadPool& pool, int64_t size, const Run& run) {
   while (progress->done < size) std::this_thread::yield();
 }
 
-// Memory of a thread that is kept from call to call, since fresh one is slow.
+// Memory of a thread, reused between calls, since new pages are slow.
 template <typename T>
 T* Scratch(int64_t size) {
   static thread_local std::vector<T> scratch;

@@ -1,5 +1,5 @@
-// Counts coincidences. The pure-JAX twins, in `coincidence.py`, say what is
-// computed; the integers are the same.
+// Counts coincidences. The pure-JAX reference is `coincidence._count_packed`; the
+// counts are equal.
 //
 // A synapse counts only where its error spikes, and errors are sparse: an error
 // spike adds the presynaptic spikes of its tick, 64 neurons at a time.
@@ -13,7 +13,7 @@ namespace ssnn {
 namespace {
 
 constexpr int kTicks = 32;           // of a word
-constexpr int64_t kNeurons = 64;     // side by side: bits of a mask, or bytes
+constexpr int64_t kNeurons = 64;     // in parallel: bits of a mask, or bytes
 constexpr int64_t kMaxVectors = 14;  // of counts that stay in registers
 constexpr int64_t kMaxRows = 128;    // words of a neuron at a time
 
@@ -73,7 +73,7 @@ INLINE Signed Widen(Shorts shorts) {
 #endif
 }
 
-// Turns the words of up to 64 neurons to one mask of neurons a tick; the masks
+// Transposes the words of up to 64 neurons to one mask a tick; the masks
 // are `stride` apart.
 INLINE void TurnWords(const uint32_t* words, int64_t count, uint64_t* masks,
                       int64_t stride) {
@@ -96,8 +96,8 @@ INLINE void TurnWords(const uint32_t* words, int64_t count, uint64_t* masks,
   }
 }
 
-// The error spikes of a neuron: twice the tick among those of all words, plus 1
-// in the negative stream.
+// An error spike of a neuron: twice its tick, counted over all words, plus 1 in
+// the negative stream.
 struct Events {
   static constexpr int kAtOnce = 4;
   static_assert(2 * kMaxRows * kTicks <= 1 << 16);
@@ -119,7 +119,7 @@ void ListEvents(const uint32_t* positive, const uint32_t* negative,
       *to++ = 2 * (row * kTicks + tick) + (falls >> tick & 1);
       spikes &= spikes - 1;
     };
-    // The first few take no branch, which would be mispredicted.
+    // The first few without a branch, which would be mispredicted.
     for (int place = 0; place < Events::kAtOnce; ++place) append();
     while (spikes) append();
   }
@@ -129,7 +129,7 @@ void ListEvents(const uint32_t* positive, const uint32_t* negative,
 // Adds up the masks [ticks, kVectors] at the ticks of events.
 template <int64_t kVectors>
 void AddEvents(const Events& events, const uint64_t* masks, int16_t* to) {
-  constexpr int64_t kMaxEvents = 127;  // that a byte can count
+  constexpr int64_t kMaxEvents = 127;  // largest count of a byte
   const Bytes signs[2] = {Bytes{} + 1, Bytes{} - 1};
   std::memset(to, 0, kVectors * kNeurons * sizeof(*to));
   for (int64_t first = 0; first < events.size; first += kMaxEvents) {
@@ -179,7 +179,7 @@ void AddColumns(const int16_t* sums, int64_t stride, int32_t* counts,
       std::memcpy(&block[column], sums + column * stride + first,
                   sizeof(HalfShorts));
     }
-    for (int round = 0; round < 4; ++round) {  // which turn the block around
+    for (int round = 0; round < 4; ++round) {  // transposes the block
       for (int64_t pair = 0; pair < kLanes / 2; ++pair) {
         const HalfShorts even = block[pair], odd = block[pair + kLanes / 2];
         next[2 * pair] = Interleave<0>(even, odd);
@@ -223,13 +223,13 @@ void CountInputs(const Synapses& synapses, const Events* events, int64_t first,
   }
 }
 
-// Counts up to kMaxRows rows. Each thread has inputs of its own, since what
-// another core has written is slow to read.
+// Counts up to kMaxRows rows. Each thread has inputs of its own, since reading
+// memory that another core has written is slow.
 void CountRows(ffi::ThreadPool& pool, const Synapses& synapses) {
   const int64_t outputs = synapses.outputs;
   const int64_t vectors = CeilDivide(synapses.inputs, kNeurons);
-  // Adding a sum to a count takes as long as some words at its synapse, and
-  // waking a thread as long as many.
+  // Adding a sum to a count takes as long as counting a few words at its
+  // synapse, and waking a thread as long as counting many.
   constexpr int64_t kWordsPerSum = 16, kWordsPerThread = 1 << 20;
   const int64_t words =
       (synapses.rows + kWordsPerSum) * synapses.inputs * outputs;

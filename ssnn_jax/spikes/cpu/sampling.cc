@@ -1,5 +1,5 @@
 // Samples spikes: draws thresholds and compares them with rates. The pure-JAX
-// twin, `spikes.fire`, says what is computed; the bits are the same.
+// reference is `trains._fire_reference`; the spikes are equal.
 
 #include "common.h"
 
@@ -19,17 +19,17 @@ INLINE bool Any(Words words) {
 #endif
 }
 
-// thresholds.lowbias32
+// hashing.lowbias32
 INLINE Words Mix(Words x) {
   x = (x ^ (x >> 16)) * 0x7FEB352Du;
   x = (x ^ (x >> 15)) * 0x846CA68Bu;
   return x ^ (x >> 16);
 }
 
-// What the thresholds of one sample and word are made from. `Draw` readies
-// neurons; the functor it returns makes their bit planes.
+// State of the thresholds of one sample and word. `Draw` prepares neurons; the
+// functor that it returns computes their bit planes.
 
-struct HashedSource {  // thresholds.hashed_words
+struct HashedSource {  // thresholds.draw_hashed
   const uint32_t* keys;
   const uint32_t* counter;  // of the first neuron, and the step to the next
 
@@ -48,7 +48,7 @@ struct HashedSource {  // thresholds.hashed_words
   }
 };
 
-struct ShiftedSource {  // thresholds.shifted_words
+struct ShiftedSource {  // thresholds.draw_shifted
   const uint32_t* sequence;
   const uint32_t* shifts;  // of each neuron, or one for all
   int64_t num_shifts;
@@ -77,20 +77,19 @@ INLINE Words Round(Floats rates) {
   return (Words)(rates * 65536.0f + 8388608.0f) - 0x4B000000u;
 }
 
-// What is left of a rounded rate without the spikes that are certain: 0 where
-// chance decides nothing.
+// The fractional part of a rounded rate: 0 where the spikes are certain.
 INLINE Words Chance(Words rates) { return rates << (32 - kPlanes); }
 INLINE Words Certain(Words rates) { return -(rates >> kPlanes); }
 
-// spikes.compare, from the highest plane down. The lowest planes are drawn only
-// in the rare case that all others leave a threshold equal to its rate.
+// trains.compare, from the highest plane down. The lowest planes are drawn only
+// in the rare case that a threshold and its rate agree in all other planes.
 template <typename Planes>
 INLINE Words Compare(const Planes& planes, Words rates) {
   constexpr int kRarePlanes = 4;
   Words fires = Certain(rates), bits = Chance(rates), equal = ~Words{};
   for (int plane = kPlanes - 1; plane >= 0; --plane) {
     if (plane == kRarePlanes - 1 && !Any(equal)) break;
-    // The highest bit, as the sign of a word, spreads over it.
+    // An arithmetic shift copies the highest bit to all bits of the word.
     const Words is_set = (Words)((Signed)bits >> 31);
     const Words differ = equal & (planes(plane) ^ is_set);
     fires |= differ & is_set;
@@ -100,7 +99,7 @@ INLINE Words Compare(const Planes& planes, Words rates) {
   return fires;
 }
 
-// Appends the lanes that are not 0 in `wanted`; returns how many.
+// Appends the lanes that are not 0 in `wanted`; returns their number.
 INLINE int64_t Append(Words wanted, Words neurons, Words rates,
                       uint32_t* to_neurons, uint32_t* to_rates) {
 #ifdef __AVX512BW__
@@ -131,8 +130,8 @@ struct Row {
   uint32_t* spikes;
 };
 
-// Draws for those neurons only whose spikes chance decides: many pixels are
-// black, and many neurons saturated or their gates shut.
+// Draws only for neurons whose spikes are random: many pixels are black, and many
+// neurons are saturated or have a gate of 0.
 template <typename Source>
 void SampleRow(const Row<Source>& row, int64_t neurons) {
   uint32_t* chosen = Scratch<uint32_t>(2 * (neurons + kLanes));
@@ -176,8 +175,7 @@ void SampleRows(const Row<Source>* begin, const Row<Source>* end,
   }
 }
 
-// The place of an operand's row among its rows, where an axis of size 1 stands
-// for all places along it.
+// Index of a row of an operand, whose axes of size 1 are broadcast.
 INLINE int64_t RowOf(ffi::Span<const int64_t> axes,
                      ffi::Span<const int64_t> shape, int64_t num_axes,
                      uint32_t row) {
@@ -193,7 +191,7 @@ INLINE int64_t RowOf(ffi::Span<const int64_t> axes,
   return place;
 }
 
-// Operands, each with the leading axes that `vmap` has given it:
+// Operands, each with the leading axes of `vmap`:
 //   shared [..., S], own [..., O], rates [..., N], mask [..., 1].
 template <typename Source>
 ffi::Error Sample(ffi::ThreadPool pool, U32 shared, U32 own, F32 rates,
@@ -217,7 +215,7 @@ ffi::Error Sample(ffi::ThreadPool pool, U32 shared, U32 own, F32 rates,
     for (int64_t row = begin; row < end; ++row) {
       uint32_t* to = spikes->typed_data() + row * neurons;
       const uint32_t ticks = *place(mask, row);
-      if (ticks == 0) {  // the window has no tick in this word
+      if (ticks == 0) {  // the window has no ticks in this word
         std::memset(to, 0, 4 * neurons);
         continue;
       }

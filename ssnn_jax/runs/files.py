@@ -1,0 +1,117 @@
+"""Atomic writes, and locks between processes."""
+
+from collections.abc import Iterator
+import contextlib
+import fcntl
+import json
+import os
+import pathlib
+from typing import Any
+
+from ssnn_jax.runs import errors
+
+_TEMPORARY = '.unfinished'  # suffix of a file during an atomic write
+
+
+@contextlib.contextmanager
+def convert_os_errors(path: str | os.PathLike) -> Iterator[None]:
+  """Raises `RecordError` in place of `OSError`.
+
+  Args:
+    path: file or folder named in the message.
+
+  Yields:
+    Nothing.
+
+  Raises:
+    RecordError: if the enclosed code raises an `OSError`.
+  """
+  try:
+    yield
+  except OSError as error:
+    raise errors.RecordError(
+      f'{path} cannot be used ({error.strerror or error}); free disk space, '
+      'change its permissions, or choose another folder.',
+      arguments=('folder',),
+    ) from None
+
+
+def is_nonempty(folder: str | os.PathLike) -> bool:
+  """Returns whether a path exists and is not an empty folder."""
+  folder = pathlib.Path(folder)
+  if not folder.is_dir():
+    return folder.exists()
+  # A process killed during its first write leaves only a temporary file.
+  return any(not path.name.endswith(_TEMPORARY) for path in folder.iterdir())
+
+
+@contextlib.contextmanager
+def exclusive_lock(path: str | os.PathLike) -> Iterator[None]:
+  """Locks a file against other processes.
+
+  The lock is released on exit, also when the process is killed.
+
+  Args:
+    path: file to lock; created with its folder if missing.
+
+  Yields:
+    Nothing.
+
+  Raises:
+    RecordError: if another process holds the lock, or the file cannot be
+      written.
+  """
+  path = pathlib.Path(path)
+  with contextlib.ExitStack() as stack:
+    with convert_os_errors(path.parent):
+      path.parent.mkdir(parents=True, exist_ok=True)
+      lock = stack.enter_context(open(path, 'a'))
+      try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+      except BlockingIOError:
+        raise errors.RecordError(
+          f'{path.parent} is in use by another process; wait for the process '
+          'to end, or choose another folder.',
+          arguments=('folder',),
+        ) from None
+    yield
+
+
+def append_line(path: str | os.PathLike, values: dict[str, Any]) -> None:
+  """Appends a JSON object to a file: the whole line or nothing.
+
+  Args:
+    path: file of JSON lines; created if missing.
+    values: fields of the object.
+
+  Raises:
+    RecordError: if the line cannot be written.
+  """
+  line = (json.dumps(values) + '\n').encode()
+  with convert_os_errors(path), open(path, 'ab', buffering=0) as file:
+    start = file.tell()
+    written = file.write(line)
+    if written != len(line):
+      file.truncate(start)
+      raise OSError(f'only {written} of {len(line)} bytes fit')
+
+
+def write_atomically(path: str | os.PathLike, text: str) -> None:
+  """Writes a file completely or not at all, even if the process is killed.
+
+  Args:
+    path: file to write; replaced if it exists.
+    text: new content.
+
+  Raises:
+    RecordError: if the file cannot be written.
+  """
+  path = pathlib.Path(path)
+  temporary = path.with_name(path.name + _TEMPORARY)
+  with convert_os_errors(path):
+    try:
+      temporary.write_text(text)
+      os.replace(temporary, path)
+    except OSError:
+      temporary.unlink(missing_ok=True)
+      raise

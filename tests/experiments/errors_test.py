@@ -1,0 +1,29 @@
+"""Tests of the messages of errors in commands."""
+
+from absl.testing import absltest
+from absl.testing import parameterized
+
+from experiments import errors
+from experiments import launchers
+import ssnn_jax
+from ssnn_jax.runs.errors import RunError
+
+
+class ErrorsTest(parameterized.TestCase):
+  @parameterized.parameters(
+    (ssnn_jax.UserError('A; b.'), 'A; b.'),
+    (RunError('A; b.'), 'A; b.'),
+    (RunError('A; b.', ('folder',)), 'A; b (--workdir).'),
+    (RunError('A; b.', ('resume', 'folder')), 'A; b (--resume, --workdir).'),
+  )
+  def test_message_names_flags_of_remedy(self, error, message):
+    self.assertEqual(errors.message(error), message)
+
+    def fail():
+      raise error
+
+    self.assertEqual(launchers.attempt(fail).message, message)
+
+
+if __name__ == '__main__':
+  absltest.main()

@@ -1,0 +1,123 @@
+"""Tests of atomic writes and locks."""
+
+import errno
+import fcntl
+import os
+import pathlib
+import subprocess
+import sys
+from unittest import mock
+
+from absl.testing import absltest
+from absl.testing import parameterized
+
+from ssnn_jax import runs
+from ssnn_jax.runs import files
+
+# Takes the lock of `exclusive_lock` without the cost of importing jax.
+HOLD_LOCK = (
+  'import fcntl, sys, time; file = open(sys.argv[1], "a"); '
+  'fcntl.flock(file, fcntl.LOCK_EX); print("held", flush=True); time.sleep(600)'
+)
+
+
+class FilesTest(parameterized.TestCase):
+  def setUp(self):
+    super().setUp()
+    self.folder = pathlib.Path(self.create_tempdir().full_path)
+    self.path = self.folder / 'file'
+
+  @parameterized.parameters((os, 'replace'), (pathlib.Path, 'write_text'))
+  def test_failed_write_keeps_old_content(self, owner, name):
+    files.write_atomically(self.path, 'before')
+    error = OSError(errno.ENOSPC, 'No space left on device')
+    with mock.patch.object(owner, name, side_effect=error):
+      with self.assertRaisesRegex(
+        runs.RecordError,
+        f'^{self.path} cannot be used .No space left on device.; free disk '
+        'space, change its permissions, or choose another folder.$',
+      ):
+        files.write_atomically(self.path, 'after')
+    self.assertEqual(self.path.read_text(), 'before')
+    self.assertEqual(list(self.folder.iterdir()), [self.path])
+
+  def test_killed_write_keeps_old_content(self):
+    files.write_atomically(self.path, 'before')
+    with mock.patch.object(os, 'replace', side_effect=KeyboardInterrupt):
+      with self.assertRaises(KeyboardInterrupt):
+        files.write_atomically(self.path, 'after')
+    self.assertEqual(self.path.read_text(), 'before')
+    files.write_atomically(self.path, 'after')
+    self.assertEqual(self.path.read_text(), 'after')
+    self.assertEqual(list(self.folder.iterdir()), [self.path])
+
+  def test_killed_first_write_leaves_folder_empty(self):
+    self.assertFalse(files.is_nonempty(self.folder / 'missing'))
+    self.assertFalse(files.is_nonempty(self.folder))
+    with mock.patch.object(os, 'replace', side_effect=KeyboardInterrupt):
+      with self.assertRaises(KeyboardInterrupt):
+        files.write_atomically(self.path, 'text')
+    self.assertLen(list(self.folder.iterdir()), 1)
+    self.assertFalse(files.is_nonempty(self.folder))
+    files.write_atomically(self.path, 'text')
+    self.assertTrue(files.is_nonempty(self.folder))
+    self.assertTrue(files.is_nonempty(self.path))
+
+  def assert_locked(self):
+    with self.assertRaises(runs.RecordError) as caught:
+      with files.exclusive_lock(self.path):
+        self.fail('two processes hold the lock')
+    self.assertEqual(
+      str(caught.exception),
+      f'{self.folder} is in use by another process; wait for the process to '
+      'end, or choose another folder.',
+    )
+
+  def test_lock_is_exclusive_and_released_after_an_error(self):
+    with self.assertRaisesRegex(ValueError, 'stopped'):
+      with files.exclusive_lock(self.path):
+        self.assert_locked()
+        raise ValueError('stopped')
+    with files.exclusive_lock(self.path):
+      self.assert_locked()
+
+  def test_lock_is_released_when_process_is_killed(self):
+    holder = subprocess.Popen(
+      [sys.executable, '-c', HOLD_LOCK, self.path],
+      stdout=subprocess.PIPE,
+      text=True,
+    )
+    self.addCleanup(holder.communicate, timeout=60)
+    self.addCleanup(holder.kill)  # called first
+    self.assertEqual(holder.stdout.readline(), 'held\n')
+    self.assert_locked()
+    holder.kill()
+    holder.wait(timeout=60)
+    with files.exclusive_lock(self.path):
+      pass
+
+  def test_lock_creates_its_folder(self):
+    for _ in range(2):
+      with files.exclusive_lock(self.folder / 'a' / 'b' / '.lock'):
+        self.assertTrue((self.folder / 'a' / 'b').is_dir())
+
+  def test_lock_rejects_file_as_folder(self):
+    self.path.touch()
+    with self.assertRaisesRegex(
+      runs.RecordError, f'^{self.path} cannot be used .*choose another folder'
+    ):
+      with files.exclusive_lock(self.path / '.lock'):
+        self.fail('a file is no folder')
+
+  def test_lock_rejects_file_system_without_locks(self):
+    error = OSError(errno.ENOLCK, 'No locks available')
+    with mock.patch.object(fcntl, 'flock', side_effect=error):
+      with self.assertRaisesRegex(
+        runs.RecordError, f'^{self.folder} cannot be used .No locks available'
+      ):
+        with files.exclusive_lock(self.path):
+          self.fail('there is no lock')
+
+
+if __name__ == '__main__':
+  absltest.main()

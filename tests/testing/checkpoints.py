@@ -1,0 +1,25 @@
+"""States of training for tests of checkpoints."""
+
+import jax
+import numpy as np
+
+import ssnn_jax
+from ssnn_jax import training
+
+SECONDS = {'train': 1.25, 'wall': 0.1}
+
+
+def make_state(epoch=0, num_hidden=5):
+  """Returns a state of NumPy arrays whose values depend on the epoch."""
+  network = ssnn_jax.ann(ssnn_jax.NetworkConfig((4, num_hidden, 3)))
+
+  def init():
+    state = training.init_state(network, training.make_optimizer(0.3), 0)
+    return state.replace(key=jax.random.key_data(state.key))
+
+  random = np.random.default_rng(epoch)
+  state = jax.tree.map(
+    lambda leaf: np.asarray(100 * random.random(leaf.shape), leaf.dtype),
+    jax.eval_shape(init),
+  )
+  return state.replace(epoch=np.array(epoch, np.int32))
