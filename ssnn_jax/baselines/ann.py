@@ -23,12 +23,12 @@ def ann(
 ) -> types.Network:
   """Builds the ANN of a configuration, trained by backpropagation.
 
-  With the same keys it has the initial weights and the dropout masks of the
-  spiking network. Its `winner_counts` are the expected ones, T times softmax.
+  For the same keys, initial weights and dropout masks equal those of the
+  spiking network. `winner_counts` are expected values, T times softmax.
 
   Args:
-    config: the architecture; fields of spike trains have no effect, except that
-      `sampler` draws the dropout masks.
+    config: the architecture, `num_steps` for the expected winner counts, and
+      `sampler` of the dropout masks; other fields of spikes have no effect.
     axis_name: axis of a mesh whose devices share each batch; None without one.
 
   Returns:
@@ -116,7 +116,7 @@ def activation(
 
 
 def read_out(config: NetworkConfig, potential: jax.Array) -> types.Inference:
-  """Returns the inference of potentials `[B, C]`, with expected winner counts.
+  """Returns an inference with the expected winner counts of potentials.
 
   Args:
     config: the network, with T.

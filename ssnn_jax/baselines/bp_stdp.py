@@ -10,9 +10,9 @@ which the spikes of all neurons are counted, is followed by a learning phase:
 
 This is STDP for the target and anti-STDP for other classes. The errors of
 hidden layers are numbers, not spikes. The desired train of the target has one
-spike in each sub-interval, and the desired trains of other classes have none.
-Here weights change after the presentation of a batch; in the published rule
-they change after each sub-interval.
+spike in each sub-interval, and the desired trains of other classes have no
+spikes. Here weights change after the presentation of a batch; in the published
+rule they change after each sub-interval.
 
 Source: A. Tavanaei and A. Maida, "BP-STDP: approximating backpropagation using
 spike timing dependent plasticity", Neurocomputing 330 (2019), arXiv 1711.04214,
@@ -33,7 +33,7 @@ from ssnn_jax.neuron import composite
 
 SUB_INTERVAL = 4  # ticks
 HIDDEN_THRESHOLD = 0.9
-OUTPUT_THRESHOLD = 0.025  # times the neurons of the layer before
+OUTPUT_THRESHOLD = 0.025  # times the number of presynaptic neurons
 
 
 def make_network(
@@ -61,7 +61,7 @@ def make_network(
 
 
 def make_observe(config: NetworkConfig) -> Callable[..., types.Activity]:
-  """Builds the function that observes forward spikes, as `activity` does.
+  """Builds the function that observes the forward spikes of a batch.
 
   Args:
     config: the network, as for `make_network`.

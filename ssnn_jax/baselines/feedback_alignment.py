@@ -1,8 +1,9 @@
 """Baselines: the spiking network with fixed random feedback weights.
 
 Feedback alignment replaces the transposed read of the crossbar by the read of a
-second crossbar, whose weights are random and fixed. All else is the spiking
-network (`network.ssnn`). Forward weights learn to align with the feedback.
+second crossbar, whose weights are random and fixed; all other parts equal the
+spiking network (`network.ssnn`). Forward weights learn to align with the
+feedback.
 
 Source: T. P. Lillicrap et al., "Random synaptic feedback weights support error
 backpropagation for deep learning", Nature Communications 7, 13276 (2016).
@@ -40,8 +41,8 @@ def make_network(
 
   Args:
     config: architecture and use of spikes.
-    feedback: `[I, J]` weights of each layer, which propagate errors from the
-      neurons J to the neurons I; the parameters themselves give
+    feedback: `[I, J]` weights of each layer, which propagate errors from its
+      postsynaptic to its presynaptic neurons; the parameters themselves give
       backpropagation.
     separate_signs: whether coincidences with positive and with negative errors
       are counted separately, as for `network.ssnn`.

@@ -1,7 +1,7 @@
 """Integrate-and-fire neurons, simulated tick by tick.
 
-Only the spikes of the inputs are random: with the same key they are those of
-the spiking network. Functions are for one sample, unless a shape has an axis B.
+Dynamics are deterministic; only input spikes are random, and for the same key
+they equal the input spikes of the spiking network.
 """
 
 from collections.abc import Callable
@@ -118,10 +118,10 @@ def present(
 def simulate_layer(
   drives: jax.Array, neuron: Neuron
 ) -> tuple[jax.Array, jax.Array]:
-  """Simulates one layer of neurons, whose potentials are 0 at first.
+  """Simulates one layer of neurons from potential 0.
 
   Args:
-    drives: `[T, J]` synaptic currents in each tick.
+    drives: `[T, J]` synaptic currents.
     neuron: dynamics of the neurons.
 
   Returns:
@@ -138,23 +138,26 @@ def simulate_layer(
 
 def make_observe(
   config: NetworkConfig,
-  present: Callable[[NetworkConfig, types.Params, input_lib.Sample], Response],
+  present_sample: Callable[
+    [NetworkConfig, types.Params, input_lib.Sample], Response
+  ],
 ) -> Callable[..., types.Activity]:
   """Builds the function that observes the forward spikes of a batch.
 
   Args:
-    config: the network; units are observed without dropout.
-    present: `(config, params, sample) -> Response`.
+    config: the network; dropout is ignored.
+    present_sample: `(config, params, sample) -> Response`.
 
   Returns:
-    `(params, key, inputs, labels) -> Activity`, as of `activity.make_observe`;
-    fields of error spikes and coincidences are None.
+    `(params, key, inputs, labels) -> Activity`; its fields of error spikes and
+    coincidences are None.
   """
   config = dataclasses.replace(config, dropout=0.0)
 
   def observe(params, key, inputs, labels):
     batch = prepare(config, params, key, inputs, labels)
-    trains = jax.vmap(functools.partial(present, config, params))(batch).trains
+    respond = jax.vmap(functools.partial(present_sample, config, params))
+    trains = respond(batch).trains
     counts = [jnp.sum(train, axis=1) for train in trains]  # [B, I]
     num_steps = config.num_steps
     return types.Activity(

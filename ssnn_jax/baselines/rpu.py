@@ -6,8 +6,8 @@ coincidences change the weights.
 
 Source: T. Gokmen and Y. Vlasov, "Acceleration of deep neural network training
 with resistive cross-point devices: design considerations", Frontiers in
-Neuroscience 10, 333 (2016). Their BL is T here. Activation function and output
-are those of the other networks of this library.
+Neuroscience 10, 333 (2016). Their train length BL is T here; the activation
+function and the output layer are those of the other networks of this library.
 """
 
 import dataclasses

@@ -8,8 +8,8 @@ which is 0 or infinite, is replaced by that of a smooth function.
   u = decay u + W s + b                                      (output, no spikes)
   loss = cross-entropy of mean(u) / mean(r)
 
-where means are over ticks and r is the response of u to a constant drive of 1,
-so that logits depend neither on T nor on the decay in scale. The reset is not
+Means are over ticks, and r is the response of u to a constant drive of 1: the
+scale of the logits depends neither on T nor on the decay. The reset is not
 differentiated.
 
 Source: E. O. Neftci, H. Mostafa and F. Zenke, "Surrogate gradient learning in
@@ -65,8 +65,8 @@ def make_network(
       `tau`, the time constant of all membranes; other fields of spikes have no
       effect.
     axis_name: axis of a mesh whose devices share each batch; None without one.
-    fire: from the distances of potentials to the threshold to spikes; its
-      derivative is the surrogate.
+    fire: `(distance) -> spike`, where the distance is that of a potential to
+      the threshold; its derivative is the surrogate.
 
   Returns:
     The network's pure functions; the update of `learn` is the gradient. The
@@ -83,7 +83,7 @@ def make_network(
 
 
 def make_observe(config: NetworkConfig) -> Callable[..., types.Activity]:
-  """Builds the function that observes forward spikes, as `activity` does.
+  """Builds the function that observes the forward spikes of a batch.
 
   Args:
     config: the network, as for `make_network`.

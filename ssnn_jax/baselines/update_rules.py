@@ -1,7 +1,7 @@
 """Networks from a forward pass and an update rule.
 
-Automatic differentiation is used by `backpropagation` only, and
-`backpropagation` by the baselines `ann` and `surrogate_gradient` only.
+`backpropagation` is the only use of automatic differentiation in the library;
+the baselines `ann` and `surrogate_gradient` learn by it.
 """
 
 from collections.abc import Callable
@@ -39,7 +39,7 @@ def make_network(
   """Builds a network that learns by a gradient instead of coincidences.
 
   Args:
-    config: the architecture.
+    config: the network.
     forward_pass: computes the response of the output layer to a batch.
     update_rule: computes the gradient, averaged over the batch, and the
       response of the output layer.
@@ -48,8 +48,8 @@ def make_network(
     axis_name: axis of a mesh whose devices share each batch; None without one.
 
   Returns:
-    The network's pure functions. Its initial weights and dropout masks are
-    those of the spiking network with the same keys.
+    The network's pure functions. For the same keys, initial weights and dropout
+    masks equal those of the spiking network.
   """
 
   def infer(params, key, inputs):
@@ -58,7 +58,7 @@ def make_network(
     return forward_pass(no_dropout, params, batch)
 
   def learn(params, key, inputs, labels, *, pulse_gradient=None):
-    del pulse_gradient  # no coincidences to round to device pulses
+    del pulse_gradient  # no coincidences, so no device pulses
     batch = prepare(config, params, key, inputs, labels, axis_name)
     gradient, inference = update_rule(config, params, batch)
     if axis_name:

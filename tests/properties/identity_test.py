@@ -45,11 +45,12 @@ PRESENTATIONS = (
   dict(integration='leaky', window=7, num_steps=33),
   dict(integration='memoryless', window=7, num_steps=33),
   dict(integration='memoryless', window=33, num_steps=33),
-  dict(integration='mean', window=33, num_steps=80, delay=1),
+  dict(integration='mean', window=33, num_steps=80, gain=0.5, delay=1),
   dict(
     integration='leaky',
     window=7,
     num_steps=80,
+    gain=0.5,
     delay=1,
     output_errors='softmax',
     kernels=False,

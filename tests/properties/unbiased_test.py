@@ -96,8 +96,7 @@ class UnbiasedTest(parameterized.TestCase):
     (ONE, dict(integration='leaky', tau=2.0, window=1, num_steps=3)),
     (ONE, dict(firing_function='hard_sigmoid', window=2, num_steps=3)),
     (ONE, dict(sampler='threefry', window=3, num_steps=3)),
-    # Thresholds of different ticks depend on each other, but those that are
-    # compared in one tick do not.
+    # Sobol thresholds depend on each other between ticks, not within a tick.
     (
       ONE,
       dict(sampler='sobol', integration='memoryless', window=1, num_steps=3),
@@ -197,7 +196,7 @@ class MutationTest(parameterized.TestCase):
     *((mutation, ONE) for mutation in MUTATIONS),
     *((name, THREE) for name in MUTATIONS if name != 'shared_thresholds'),
   )
-  def test_wrong_rule_fails(self, mutation, sizes):
+  def test_detects_a_wrong_rule(self, mutation, sizes):
     config = ssnn_jax.NetworkConfig(sizes, num_steps=2, window=1, gain=2.0)
     params = make_params(sizes)
     exact = enumerate_gradient(config, params)

@@ -74,7 +74,9 @@ def as_arguments(params, trains):
 def draw_masks(config, batch_size):
   """Returns the dropout masks of each sample."""
   masks = inputs.draw_dropout_masks(config, KEY, jnp.arange(batch_size))
-  return list(zip(*jax.tree.map(np.asarray, masks)))
+  masks = jax.tree.map(np.asarray, masks)
+  assert any(np.any(mask == 0) for mask in masks) == (config.dropout > 0)
+  return list(zip(*masks))
 
 
 def simulate_layer(drives, neuron):

@@ -45,7 +45,9 @@ class _Paths(NamedTuple):
   probability: np.ndarray  # [P]
   potentials: list[np.ndarray]  # [P, J] membranes of each layer
   reads: list[np.ndarray]  # [P, J] membranes as read after this window
-  past_reads: list[np.ndarray]  # [P, J] membranes as read after the last one
+  past_reads: list[
+    np.ndarray
+  ]  # [P, J] membranes as read after the previous window
   trains: list[np.ndarray]  # [P, n, I] spikes that enter each layer of weights
 
 
@@ -53,8 +55,8 @@ def expected_counts(config, params, image, label):
   """Computes the exact mean of the counts of `learn` for one sample.
 
   All spike patterns of all layers and windows are enumerated, in double
-  precision. Their number is 2 to the number of neurons times ticks, which
-  limits the network to a few dozen of them.
+  precision. The number of patterns is 2 to the number of neurons times ticks,
+  so only tiny networks are feasible.
 
   Args:
     config: the network, without dropout and without uses of rates.
