@@ -2,7 +2,8 @@
 
 The ANN has the weights of the spiking network, and its activations are the
 firing probabilities of the composite neurons: it is the limit of the spiking
-network for long spike trains. Automatic differentiation computes its gradient
+network for long spike trains, with the 'mean' membrane and an ideal periphery.
+Automatic differentiation computes its gradient
 (`update_rules.backpropagation`).
 """
 
@@ -27,8 +28,9 @@ def ann(
   spiking network. `winner_counts` are expected values, T times softmax.
 
   Args:
-    config: the architecture, `num_steps` for the expected winner counts, and
-      `sampler` of the dropout masks; other fields of spikes have no effect.
+    config: the architecture, with `firing_function`, `input_gain`, `dropout`
+      and the `sampler` of the dropout masks, and `num_steps` for the expected
+      winner counts and for input trains; other fields have no effect.
     axis_name: axis of a mesh whose devices share each batch; None without one.
 
   Returns:
@@ -116,7 +118,7 @@ def activation(
 
 
 def read_out(config: NetworkConfig, potential: jax.Array) -> types.Inference:
-  """Returns an inference with the expected winner counts of potentials.
+  """Builds the `Inference` for potentials, with expected winner counts.
 
   Args:
     config: the network, with T.

@@ -33,7 +33,7 @@ from ssnn_jax.neuron import composite
 
 SUB_INTERVAL = 4  # ticks
 HIDDEN_THRESHOLD = 0.9
-OUTPUT_THRESHOLD = 0.025  # times the number of presynaptic neurons
+OUTPUT_THRESHOLD = 0.025  # per neuron of the preceding layer
 
 
 def make_network(
@@ -42,8 +42,8 @@ def make_network(
   """Builds a network that learns by BP-STDP.
 
   Args:
-    config: architecture, `num_steps`, `sampler` of the inputs and dropout;
-      other fields of spikes have no effect.
+    config: architecture, `num_steps`, `sampler` of the inputs, `input_gain` and
+      `dropout`; other fields have no effect.
     axis_name: axis of a mesh whose devices share each batch; None without one.
 
   Returns:
@@ -99,7 +99,7 @@ def _infer(config, params, batch):
 
 
 def _read_out(response):
-  """Returns the inference of the responses to a batch."""
+  """Computes winner counts and mean output currents from responses."""
   return types.Inference(
     winner_counts=jnp.sum(response.spikes, axis=1).astype(jnp.int32),
     potential=jnp.mean(response.drives, axis=1),

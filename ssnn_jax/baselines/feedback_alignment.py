@@ -43,7 +43,7 @@ def make_network(
     config: architecture and use of spikes.
     feedback: `[I, J]` weights of each layer, which propagate errors from its
       postsynaptic to its presynaptic neurons; the parameters themselves give
-      backpropagation.
+      the transposed reads of `network.ssnn`.
     separate_signs: whether coincidences with positive and with negative errors
       are counted separately, as for `network.ssnn`.
     axis_name: axis of a mesh whose devices share each batch; None without one.

@@ -1,7 +1,7 @@
 """Integrate-and-fire neurons, simulated tick by tick.
 
-Dynamics are deterministic; only input spikes are random, and for the same key
-they equal the input spikes of the spiking network.
+Dynamics are deterministic; input spikes and dropout masks are random, and for
+the same key they equal those of the spiking network.
 """
 
 from collections.abc import Callable

@@ -1,13 +1,15 @@
 """Baselines: a crossbar of resistive processing units (RPUs).
 
-Activations and errors are exact, digital or analog values. The update alone is
+Activations and errors are exact values, if the periphery is ideal. The update
+alone is
 stochastic: activations and errors are sampled as pulse trains, whose
 coincidences change the weights.
 
 Source: T. Gokmen and Y. Vlasov, "Acceleration of deep neural network training
 with resistive cross-point devices: design considerations", Frontiers in
-Neuroscience 10, 333 (2016). Their train length BL is T here; the activation
-function and the output layer are those of the other networks of this library.
+Neuroscience 10, 333 (2016). Their pulse train length BL is T here; the
+activation function and the output layer are those of the other networks of this
+library.
 """
 
 import dataclasses

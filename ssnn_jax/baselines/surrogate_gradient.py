@@ -8,13 +8,13 @@ which is 0 or infinite, is replaced by that of a smooth function.
   u = decay u + W s + b                                      (output, no spikes)
   loss = cross-entropy of mean(u) / mean(r)
 
-Means are over ticks, and r is the response of u to a constant drive of 1: the
-scale of the logits depends neither on T nor on the decay. The reset is not
-differentiated.
+Means are over ticks, and r is the potential u under a constant drive of 1:
+dividing by mean(r) makes the scale of the logits independent of T and of the
+decay. The reset is not differentiated.
 
 Source: E. O. Neftci, H. Mostafa and F. Zenke, "Surrogate gradient learning in
-spiking neural networks", IEEE Signal Processing Magazine 36 (2019); surrogate,
-threshold and reset are the defaults of snnTorch.
+spiking neural networks", IEEE Signal Processing Magazine 36 (2019). Surrogate,
+threshold and reset by subtraction follow snnTorch.
 """
 
 from collections.abc import Callable
@@ -62,11 +62,9 @@ def make_network(
 
   Args:
     config: architecture, `num_steps`, `sampler` of the inputs, dropout, and
-      `tau`, the time constant of all membranes; other fields of spikes have no
-      effect.
+      `tau`, the time constant of all membranes; other fields have no effect.
     axis_name: axis of a mesh whose devices share each batch; None without one.
-    fire: `(distance) -> spike`, where the distance is that of a potential to
-      the threshold; its derivative is the surrogate.
+    fire: `(potential - threshold) -> spike`; its derivative is the surrogate.
 
   Returns:
     The network's pure functions; the update of `learn` is the gradient. The

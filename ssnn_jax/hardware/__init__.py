@@ -1,9 +1,9 @@
 """Hardware: synaptic devices, crossbar periphery, costs, energies and export.
 
-`devices` defines the interface of synaptic devices, `resistive` and `tiki_taka`
-implement it; `cost` and `energy` estimate the events and the energy of a
-presentation. `nir`, the export to NIR, requires the package nir and is imported
-by its users.
+`devices` defines the interface of synaptic devices, with ideal and resistive
+devices, and `tiki_taka` pairs of resistive devices; `cost` and `energy`
+estimate the events and the energy of a presentation. `nir`, the export to NIR,
+requires the package nir and is imported by its users.
 """
 
 from ssnn_jax.hardware import cost

@@ -8,7 +8,7 @@ crossbar is read once forward and, except for the first crossbar, once backward:
 a neuron spikes in at most one of its two error streams, so a single read of
 signed pulses carries both streams.
 
-Metrics that NeuroBench defines have their names there.
+NeuroBench metrics keep their NeuroBench names.
 """
 
 from collections.abc import Sequence
@@ -39,10 +39,10 @@ class Events(NamedTuple):
 class Metrics(NamedTuple):
   """NeuroBench metrics of inference; operations exclude biases."""
 
-  effective_macs: Count  # with activations that are not binary: 0
-  effective_acs: Count  # with spikes, at weights that are not 0: all weights
-  dense: Count  # operations if every neuron spiked at every tick
-  activation_sparsity: Count  # ticks without a spike, hidden and output neurons
+  effective_macs: Count  # 0: all activations are binary
+  effective_acs: Count  # accumulates of spikes; all weights count as nonzero
+  dense: Count  # operations if all inputs and neurons spiked at every tick
+  activation_sparsity: Count  # fraction of (neuron, tick) without a spike
   footprint: Count  # bytes of parameters and membranes, in float32
 
 
@@ -109,25 +109,31 @@ def count_presentation(config: NetworkConfig, activity: types.Activity) -> Cost:
   _check_spiking(config)
   sizes, num_steps = config.layer_sizes, config.num_steps
   num_layers, window = len(sizes) - 1, config.schedule.window
-  fired = _totals(activity.firing_rates, sizes, num_steps)
-  erred = _totals(activity.error_rates, sizes[1:], num_steps)
-  positive = _totals(activity.positive_error_rates, sizes[1:], num_steps)
+  forward_spikes = _spikes_per_presentation(
+    activity.firing_rates, sizes, num_steps
+  )
+  error_spikes = _spikes_per_presentation(
+    activity.error_rates, sizes[1:], num_steps
+  )
+  positive = _spikes_per_presentation(
+    activity.positive_error_rates, sizes[1:], num_steps
+  )
   pulses = tuple(map(_as_number, activity.coincidences))
   layout = _Layout(sizes, num_steps, num_windows=-(-num_steps // window))
-  inference = _count_forward(layout, fired)
-  backward = _count_backward(layout, erred, pulses)
+  inference = _count_forward(layout, forward_spikes)
+  backward = _count_backward(layout, error_spikes, pulses)
   return Cost(
-    forward_spikes=(*fired, num_steps),
+    forward_spikes=(*forward_spikes, num_steps),
     positive_error_spikes=positive,
-    negative_error_spikes=tuple(map(operator.sub, erred, positive)),
+    negative_error_spikes=tuple(map(operator.sub, error_spikes, positive)),
     weight_pulses=pulses,
-    bias_pulses=erred,
+    bias_pulses=error_spikes,
     inference=inference,
     learning=Events._make(map(operator.add, inference, backward)),
     inference_latency=num_steps + num_layers * window,
     learning_latency=num_steps + (2 * num_layers - 1) * window,
     delay_bits=count_delay_bits(sizes, window),
-    metrics=_measure(layout, fired),
+    metrics=_neurobench_metrics(layout, forward_spikes),
   )
 
 
@@ -136,8 +142,8 @@ def _check_spiking(config):
   for field in ('forward', 'backward', 'update'):
     if getattr(config, field) == 'rates':
       raise types.UserError(
-        f'{field} is rates, which have no cost in spikes; pass a network with '
-        f"{field}='spikes'."
+        f'{field} is rates, for which costs are not defined; pass a network '
+        f"with {field}='spikes'."
       )
   if config.delay or config.output_errors != 'winner':
     raise types.UserError(
@@ -150,20 +156,21 @@ def _as_number(value):
   return np.asarray(value, np.float64)[()]
 
 
-def _totals(rates, sizes, num_steps):
+def _spikes_per_presentation(rates, sizes, num_steps):
   """Converts spikes per neuron and tick to spikes per presentation."""
   return tuple(
     _as_number(rate) * size * num_steps for rate, size in zip(rates, sizes)
   )
 
 
-def _count_forward(layout, fired):
+def _count_forward(layout, forward_spikes):
   """Counts the events of inference."""
   sizes, num_steps = layout.sizes, layout.num_steps
   num_neurons = sum(sizes[1:])
   return Events(
-    spikes=sum(fired) + num_steps,  # one winner a tick
-    synaptic_events=_count_arrivals(sizes, fired) + num_neurons * num_steps,
+    spikes=sum(forward_spikes) + num_steps,  # one winner per tick
+    synaptic_events=_count_arrivals(sizes, forward_spikes)
+    + num_neurons * num_steps,
     device_reads=(_count_weights(sizes) + num_neurons) * num_steps,
     crossbar_reads=(len(sizes) - 1) * num_steps,
     membrane_reads=num_neurons * layout.num_windows,
@@ -171,39 +178,39 @@ def _count_forward(layout, fired):
   )
 
 
-def _count_backward(layout, erred, pulses):
+def _count_backward(layout, error_spikes, pulses):
   """Counts the events of the backward pass and of the update."""
   sizes, num_steps = layout.sizes, layout.num_steps
   hidden_sizes = sizes[1:-1]  # the first crossbar is not read backward
-  arrivals = sum(map(operator.mul, erred[1:], hidden_sizes))
+  arrivals = sum(map(operator.mul, error_spikes[1:], hidden_sizes))
   return Events(
-    spikes=sum(erred),
+    spikes=sum(error_spikes),
     synaptic_events=arrivals,
     device_reads=_count_weights(sizes[1:]) * num_steps,
     crossbar_reads=len(hidden_sizes) * num_steps,
     membrane_reads=sum(hidden_sizes) * layout.num_windows,
-    update_pulses=sum(pulses) + sum(erred),  # at weights, at biases
+    update_pulses=sum(pulses) + sum(error_spikes),  # at weights, at biases
   )
 
 
-def _measure(layout, fired):
+def _neurobench_metrics(layout, forward_spikes):
   """Computes the NeuroBench metrics."""
   sizes, num_steps = layout.sizes, layout.num_steps
   num_neurons = sum(sizes[1:])
-  num_spikes = sum(fired[1:]) + num_steps
+  num_spikes = sum(forward_spikes[1:]) + num_steps
   num_parameters = _count_weights(sizes) + num_neurons
   return Metrics(
     effective_macs=0,
-    effective_acs=_count_arrivals(sizes, fired),
+    effective_acs=_count_arrivals(sizes, forward_spikes),
     dense=_count_weights(sizes) * num_steps,
     activation_sparsity=1 - num_spikes / (num_neurons * num_steps),
     footprint=_BYTES * (num_parameters + num_neurons),
   )
 
 
-def _count_arrivals(sizes, fired):
+def _count_arrivals(sizes, forward_spikes):
   """Counts the arrivals of spikes at weights."""
-  return sum(map(operator.mul, fired, sizes[1:]))
+  return sum(map(operator.mul, forward_spikes, sizes[1:]))
 
 
 def _count_weights(sizes):
@@ -224,7 +231,7 @@ def count_delay_bits(layer_sizes: Sequence[int], window: int) -> int:
     window: n, ticks of a window.
 
   Returns:
-    The number of bits: one bit per spike and tick, one per gate and window.
+    The number of bits: one bit per neuron and tick, one per gate and window.
 
   Example:
     >>> ssnn_jax.hardware.cost.count_delay_bits((784, 256, 10), window=32)

@@ -1,9 +1,9 @@
 """Configuration of a resistive device.
 
-Names and units follow aihwkit and its standard device model, after T. Gokmen
-and Y. Vlasov, "Acceleration of deep neural network training with resistive
-cross-point devices: design considerations", Frontiers in Neuroscience 10:333
-(2016). Weights, steps and bounds are in units of the network's weights.
+Most names and units follow aihwkit and its standard device model, after T.
+Gokmen and Y. Vlasov, "Acceleration of deep neural network training with
+resistive cross-point devices: design considerations", Frontiers in Neuroscience
+10:333 (2016). Weights, steps and bounds are in units of the network's weights.
 Variability is given as a standard deviation: fields that end in `_dtod` are
 device-to-device variability, `dw_min_std` is cycle-to-cycle variability.
 """
@@ -19,7 +19,7 @@ import numpy as np
 from ssnn_jax import types
 
 PULSE_SCHEMES = ('scaled', 'single')
-MAX_PULSES = 2**30  # largest pulse count of a device
+MAX_PULSES = 2**30  # largest endurance; larger counts would overflow
 _SIGNED = ('up_down', 'w_min', 'w_max')  # fields with ranges of their own
 _MAY_BE_INFINITE = ('w_max', 'w_min', 'endurance')
 _GAMMAS = {
@@ -42,10 +42,10 @@ class DeviceConfig:
     up     dw_min a_up   (1 - gamma_up w / w_max)
     down  -dw_min a_down (1 - gamma_down w / w_min)
 
-  multiplied by 1 + `dw_min_std` times a standard normal number, and clipped to
-  the bounds. The means of a_up and a_down differ by `up_down`, and both vary
-  from device to device. With gamma 0 the step is constant; with gamma above 0
-  it decreases linearly towards the bound, which is soft if gamma is 1.
+  with cycle-to-cycle variability `dw_min_std`, and clipped to the bounds. The
+  means of a_up and a_down differ by `up_down`, and both vary from device to
+  device. With gamma 0 the step is constant; with gamma above 0 it decreases
+  linearly towards the bound, which is soft if gamma is 1.
 
   Attributes:
     dw_min: mean step of one pulse at weight 0. 0 is the limit of fine steps:
@@ -56,7 +56,8 @@ class DeviceConfig:
       the present weight; otherwise it is relative to the step at weight 0.
     up_down: asymmetry: difference between the up and the down step at weight 0,
       relative to `dw_min`; the larger of the two steps is `dw_min`.
-    up_down_dtod: device-to-device variability of half the asymmetry, absolute.
+    up_down_dtod: device-to-device variability of half the asymmetry, relative
+      to `dw_min`.
     w_max: upper bound of the weight; may be infinite.
     w_max_dtod: device-to-device variability of the upper bound, relative.
     w_min: lower bound of the weight; may be infinite.
@@ -68,14 +69,14 @@ class DeviceConfig:
     gamma_down_dtod: device-to-device variability of `gamma_down`, absolute.
     mean_bound_reference: whether the gammas refer to the mean bounds; otherwise
       they refer to the bounds of each device.
-    lifetime: retention: number of batches in which the weight decays by a
-      factor e; 0 disables the decay.
+    lifetime: retention: the weight is multiplied by 1 - 1 / `lifetime` in each
+      batch; 0 disables the decay.
     lifetime_dtod: device-to-device variability of the lifetime, relative.
     corrupt_devices_prob: fraction of devices that are stuck at a weight.
     corrupt_devices_range: largest absolute weight of stuck devices.
-    endurance: number of pulses after which a device no longer changes. 0
-      disables the limit and the pulse counts; infinity counts pulses without a
-      limit.
+    endurance: number of pulses after which a device ignores the pulses of later
+      batches. 0 disables the limit and the pulse counts; infinity counts pulses
+      without a limit.
     endurance_dtod: device-to-device variability of the endurance, relative.
     zero_shifting: whether the weight is measured from a reference device that
       is programmed to the symmetry point, where up and down steps are equal, so
@@ -123,7 +124,7 @@ class DeviceConfig:
         check_field(self, name, is_valid, expected)
 
   @property
-  def is_linear(self) -> bool:
+  def has_weight_dependent_steps(self) -> bool:
     """Whether the step depends on the weight."""
     return any(getattr(self, name) for name in _GAMMAS)
 

@@ -1,9 +1,10 @@
 """Synaptic devices, ideal or resistive.
 
-A device is a few pure functions, as an optimizer is, and an optimizer of optax
-is the ideal device: `training.init_state` and `training.make_train_epoch`
-accept either. The parameters are the weights that both reads of the crossbar
-use, forward and transposed. A training loop over batches, for any device:
+A `Device` consists of pure functions, in the style of an optax optimizer, and
+an optax optimizer is the ideal device: `training.init_state` and
+`training.make_train_epoch` accept either. The parameters are the weights that
+both reads of the crossbar use, forward and transposed. A training loop over
+batches, for any device:
 
   network = ssnn(config, separate_signs=device.separate_signs)
   params, state = device.init(device_key, network.init(init_key))
@@ -13,9 +14,9 @@ use, forward and transposed. A training loop over batches, for any device:
       pulse_gradient=device.pulse_gradient(state))
     params, state = device.update(pulse_key, update, state, params)
 
-All samples of a batch are read before any of their pulses are applied; the
-pulses of a batch are applied together, in no particular order. A chip learns
-with a batch size of 1.
+The weights are constant during a batch: its pulses are applied together
+afterwards, in no particular order. On-chip learning corresponds to a batch size
+of 1.
 """
 
 from collections.abc import Callable
@@ -35,14 +36,15 @@ from ssnn_jax.neuron import coincidence
 
 
 class Device(NamedTuple):
-  """Synapses as three pure functions.
+  """Pure functions that store and update all weights of a network.
 
   Attributes:
     init: `(key, params) -> (params, state)`; programs the initial weights and
       samples the devices.
-    pulse_gradient: `(state) -> scalar | None`; gradient of one pulse, by which
-      `Network.learn` thins the presynaptic spikes; None leaves the spikes
-      unchanged.
+    pulse_gradient: `(state) -> scalar | None`; gradient for which an SGD step
+      is one pulse, `dw_min / learning_rate`. `Network.learn` thins presynaptic
+      spikes so that each counted coincidence is a whole number of pulses; None
+      disables thinning.
     update: `(key, update, state, params) -> (params, state)`; applies the
       coincidences of one batch, an `Update`, to the weights.
     separate_signs: whether `update` requires separate counts of coincidences

@@ -20,14 +20,16 @@ overshoot: the rate is 1 / ceil(1 / u), which is 1/2 at u = 0.6.
 
 Differences from our network. Our neurons sample their spikes, at a rate that
 depends on the mean of all inputs so far, one window later. A neuron of the
-graph is deterministic, keeps the overshoot, and fires in the tick that drives
-it. Behind the first hidden layer it is driven by spikes, and the bound of 1 / T
-does not hold: spikes that are emitted before inhibition arrives are not taken
-back. For long presentations, both networks approach the ANN of the same
+graph is deterministic, keeps the overshoot, and fires in the same tick as its
+input. The bound of 1 / T holds in the first hidden layer under constant
+currents only: later layers are driven by spikes, and a neuron whose mean drive
+is negative may still fire if excitatory spikes arrive first. For long
+presentations, both networks approach the ANN of the same
 weights.
 
-Only the firing function 'clip' and the membrane 'mean' are exported: an
-integrate-and-fire neuron does not fire without drive and does not leak.
+Only `firing_function='clip'` and `integration='mean'` are exported:
+'hard_sigmoid' fires at potential 0 and 'leaky' leaks, and integrate-and-fire
+neurons do neither.
 """
 
 import contextlib
@@ -221,6 +223,6 @@ def _check_chain(graph, chain):
     # Versions of nir before 1.0.6 have no v_reset, which is 0.
     if np.any(np.asarray(getattr(node, field, value)) != value):
       raise types.UserError(
-        f'the graph has neurons whose {field} is not {value:g}; scale their '
-        'weights.'
+        f'the graph has neurons whose {field} is not {value:g}; use '
+        'neurons of resistance 1, threshold 1 and reset 0.'
       )

@@ -1,7 +1,8 @@
 """Crossbar periphery: DAC/ADC quantization and read noise.
 
 Forward and transposed reads have the same periphery (`NetworkConfig.reads`).
-One read is that of one window. Wires have no resistance (no IR drop).
+Currents are read at every tick, and averaged over the window. Wires have no
+resistance (no IR drop).
 """
 
 from collections.abc import Callable
@@ -29,7 +30,7 @@ def read(
     config: the periphery.
     product: function from inputs to the current of the array, times the gain.
     gain: the read gain, which is applied after the ADC.
-    source: `[K, ...]` thresholds of the read noise in the words of a block.
+    source: `[K, ...]` random bits of the read noise in the words of a block.
     inputs: `[N]` inputs of the array, in spikes per tick or errors.
     window: the window.
 

@@ -1,10 +1,10 @@
-"""Presets: parameters of published resistive devices."""
+"""Presets: parameters of resistive devices from the literature."""
 
 from ssnn_jax.hardware.device_config import DeviceConfig
 
 PRESETS = {
-  # Baseline device of Gokmen and Vlasov (2016), with bounds scaled to 1 and
-  # about 1200 states. Source: aihwkit, GokmenVlasovPresetDevice.
+  # Specification of Gokmen and Vlasov (2016), with bounds scaled to 1 and 1250
+  # states. Source: aihwkit, GokmenVlasovPresetDevice.
   'gokmen_vlasov': DeviceConfig(
     dw_min=0.0016,
     dw_min_dtod=0.3,

@@ -52,7 +52,7 @@ class Noise(NamedTuple):
   words: tuple[jax.Array, jax.Array]  # uint32
 
   def normals(self) -> jax.Array:
-    """Returns numbers of mean 0 and variance 1: normal, with 65 levels."""
+    """Returns approximately standard normal numbers: centered binomials."""
     # Ones among 64 fair bits: mean 32, standard deviation 4.
     ones = sum(map(jax.lax.population_count, self.words))
     return (_as_float(ones) - 32.0) / 4.0
@@ -60,7 +60,8 @@ class Noise(NamedTuple):
   def uniforms(self) -> jax.Array:
     """Returns uniform numbers in [0, 1), nearly independent of `normals`."""
     first, second = self.words
-    # The sum is uniform for any first word; the factor decorrelates its ones.
+    # The sum is uniform for any first word; the factor decorrelates it from the
+    # number of ones.
     mixed = first * jnp.uint32(0x9E3779B1) + second
     return _as_float(mixed >> 8) * 2.0**-24
 
@@ -167,7 +168,7 @@ def move_weights(
     config: the devices.
     constants: constants of the devices.
     weights: float32 weights.
-    pulses: whole numbers of pulses.
+    pulses: numbers of pulses; fractional only without discrete pulses.
     step: mean step of one pulse at weight 0.
     normals: one standard normal number per device; None without cycle-to-cycle
       variability (`dw_min_std` is 0).
@@ -189,7 +190,11 @@ def move_weights(
   pulses = Pulses(
     up=pulses.up.astype(jnp.float32), down=pulses.down.astype(jnp.float32)
   )
-  move = _linear_change if config.is_linear else _constant_change
+  move = (
+    _weight_dependent_change
+    if config.has_weight_dependent_steps
+    else _constant_change
+  )
   change, variance = move(config, constants, weights, pulses, step)
   if normals is not None:
     change += config.dw_min_std * jnp.sqrt(variance) * normals
@@ -204,7 +209,7 @@ def _constant_change(config, constants, weights, pulses, step):
   return n * up - m * down, n * up**2 + m * down**2
 
 
-def _linear_change(config, constants, weights, pulses, step):
+def _weight_dependent_change(config, constants, weights, pulses, step):
   """Returns the mean change and its variance, in units of the step."""
   up, down = constants.up, constants.down
   rate_up, rate_down = constants.rate_up, constants.rate_down
@@ -212,15 +217,19 @@ def _linear_change(config, constants, weights, pulses, step):
   speed_up, speed_down = up - rate_up * weights, down + rate_down * weights
   exponent = step * (n * rate_up + m * rate_down)
   decayed = -jnp.expm1(-exponent)  # fraction of the initial distance
-  mean_left = jnp.where(exponent > _TINY, decayed / (exponent + _TINY**2), 1.0)
+  mean_remaining = jnp.where(
+    exponent > _TINY, decayed / (exponent + _TINY**2), 1.0
+  )
   if config.mult_noise:  # later pulses shrink the noise of earlier pulses
     variance = (1.0 - decayed) ** 2 * (
       n * speed_up**2 * _exp(step * rate_up)
       + m * speed_down**2 * _exp(step * rate_down)
     )
   else:
-    variance = mean_left * (1.0 - 0.5 * decayed) * (n * up**2 + m * down**2)
-  return mean_left * (n * speed_up - m * speed_down), variance
+    variance = (
+      mean_remaining * (1.0 - 0.5 * decayed) * (n * up**2 + m * down**2)
+    )
+  return mean_remaining * (n * speed_up - m * speed_down), variance
 
 
 def _exp(x):

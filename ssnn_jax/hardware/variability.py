@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from ssnn_jax.hardware.device_config import DeviceConfig
 
-_NUM_KEYS = 12  # number of keys; another number would sample other devices
+_NUM_KEYS = 12
 _TINY = 1e-6
 _MAX_FRACTION = 0.999  # of the distance to a soft bound, in one pulse
 
@@ -17,10 +17,11 @@ _MAX_FRACTION = 0.999  # of the distance to a soft bound, in one pulse
 class Constants(NamedTuple):
   """Constants of individual devices; scalars where all devices are equal.
 
-  The mean response to a pulse is a flow: the weight w moves, for a time equal
-  to the mean step at weight 0 (`dw_min`), at the speed
+  The mean response to a pulse is modelled in continuous time, from s = 0 to
+  s = `dw_min`, the mean step at weight 0:
 
-    up - rate_up w,  or, for a down pulse,  -(down + rate_down w).
+    up pulse    dw/ds =  up - rate_up w
+    down pulse  dw/ds = -(down + rate_down w)
   """
 
   up: jax.Array
@@ -64,7 +65,7 @@ def sample(
   keys = dict(zip(_Quantity, jax.random.split(key, _NUM_KEYS)))
   vary = functools.partial(_vary, keys, shape)
   constants = _sample_steps(config, vary)
-  if config.is_linear:
+  if config.has_weight_dependent_steps:
     constants = _sample_rates(config, vary, constants)
   if config.zero_shifting:
     constants = shift_zero(constants, symmetry_point(constants))
@@ -109,7 +110,7 @@ def _sample_retention(config, vary):
 
 
 def _sample_endurance(config, vary):
-  """Samples the number of pulses after which a device no longer changes."""
+  """Samples the number of pulses after which a device is worn out."""
   if not config.endurance:
     return None
   factor = vary(_Quantity.ENDURANCE, 1.0, config.endurance_dtod)
@@ -127,23 +128,26 @@ def _sample_rates(config, vary, constants):
   w_max, w_min = constants.w_max, constants.w_min
   if config.mean_bound_reference:
     w_max, w_min = config.w_max, config.w_min
-  up, rate_up = _as_flow(config, constants.up, gamma_up / w_max)
-  down, rate_down = _as_flow(config, constants.down, -gamma_down / w_min)
+  up, rate_up = _continuous_step(config, constants.up, gamma_up / w_max)
+  down, rate_down = _continuous_step(
+    config, constants.down, -gamma_down / w_min
+  )
   return constants._replace(
     up=up, down=down, rate_up=rate_up, rate_down=rate_down
   )
 
 
-def _as_flow(config, step, decrease):
-  """Returns the flow equivalent to a decreasing step: speed and decay rate.
+def _continuous_step(config, step, decrease):
+  """Returns the initial speed and the decay rate in continuous time.
 
-  One pulse changes the weight by dw_min step (1 - decrease w). It leaves a
-  fraction 1 - c, c = dw_min step decrease, of the distance to the weight at
-  which the step vanishes. So does, for a time dw_min, a decay of rate
+  One pulse changes the weight by dw_min step (1 - decrease w), so that the
+  distance to w = 1 / decrease, where the step is 0, is multiplied by 1 - c with
+  c = dw_min step decrease. An exponential decay from s = 0 to s = dw_min
+  multiplies the distance by the same factor if its rate is
 
-    -log(1 - c) / dw_min = ratio step decrease,
+    -log(1 - c) / dw_min = ratio step decrease.
 
-  whose speed at weight 0 is ratio times step.
+  Its speed at weight 0 is then ratio step.
   """
   c = jnp.minimum(config.dw_min * step * decrease, _MAX_FRACTION)
   ratio = jnp.where(c > _TINY, -jnp.log1p(-c) / jnp.maximum(c, _TINY), 1.0)

@@ -96,10 +96,10 @@ class DeviceConfigTest(parameterized.TestCase):
   def test_num_states(self, options, expected):
     self.assertAlmostEqual(DeviceConfig(**options).num_states, expected)
 
-  def test_is_linear(self):
-    self.assertFalse(DeviceConfig(**BOUNDED).is_linear)
+  def test_has_weight_dependent_steps(self):
+    self.assertFalse(DeviceConfig(**BOUNDED).has_weight_dependent_steps)
     for name in ('gamma_up', 'gamma_down', 'gamma_up_dtod', 'gamma_down_dtod'):
-      self.assertTrue(DeviceConfig(**BOUNDED, **{name: 0.1}).is_linear)
+      self.assertTrue(DeviceConfig(**BOUNDED, **{name: 0.1}).has_weight_dependent_steps)
 
 
 if __name__ == '__main__':
