@@ -272,7 +272,7 @@ class NetworkTest(parameterized.TestCase):
     self.export(config, 'learn', trains, labels)
 
   @parameterized.parameters('ssnn', 'ann')
-  def test_float_products_ask_for_the_highest_precision(self, builder):
+  def test_float_matmuls_use_highest_precision(self, builder):
     # Accelerators would otherwise multiply in TF32 or bfloat16.
     config = ssnn_jax.NetworkConfig(SIZES, update='rates', kernels=False)
     for name in ('infer', 'learn'):
@@ -308,7 +308,7 @@ def adaptive(tau, tau_threshold, strength):
 
 class OwnMembraneTest(parameterized.TestCase):
   @parameterized.parameters(0, 1)
-  def test_own_copy_of_a_built_in_membrane_agrees_with_it(self, delay):
+  def test_membrane_object_equals_its_name(self, delay):
     options = dict(num_steps=40, window=8, delay=delay)
     config = ssnn_jax.NetworkConfig(
       SIZES, integration='leaky', tau=9.0, **options

@@ -1,4 +1,4 @@
-"""Tests of updates: presynaptic spikes that write, and device pulses."""
+"""Tests of updates: thinned presynaptic spikes and device pulses."""
 
 import functools
 
@@ -70,11 +70,11 @@ def total(counts):
 
 
 class ThinningTest(parameterized.TestCase):
-  def test_written_coincidences_are_a_subset(self):
-    everything, written = learn(UNIT), learn(4 * UNIT)
+  def test_thinned_coincidences_are_a_subset(self):
+    all_counts, thinned = learn(UNIT), learn(4 * UNIT)
     for name in ('positive', 'negative'):
       for ours, theirs in zip(
-        getattr(written, name), getattr(everything, name)
+        getattr(thinned, name), getattr(all_counts, name)
       ):
         part, whole = ours.weights, theirs.weights
         self.assertTrue(np.all((part >= 0) & (part <= whole)))
@@ -83,21 +83,21 @@ class ThinningTest(parameterized.TestCase):
         np.testing.assert_array_equal(ours.biases, theirs.biases)
 
   @parameterized.parameters('bernoulli', 'sobol')
-  def test_fraction_of_written_coincidences(self, sampler):
+  def test_fraction_of_kept_coincidences(self, sampler):
     # A quarter of each synapse's coincidences of each sign, independently also
     # with low-discrepancy trains.
-    everything, written = (
+    all_counts, thinned = (
       learn_often(ratio, 60, sampler=sampler) for ratio in (1.0, 0.25)
     )
     for name in ('positive', 'negative'):
-      for part, whole in zip(getattr(written, name), getattr(everything, name)):
+      for part, whole in zip(getattr(thinned, name), getattr(all_counts, name)):
         whole, part = (layer.weights.sum(axis=0) for layer in (whole, part))
         self.assertGreater(whole.sum(), 1000)
         bound = 5 * np.sqrt(whole * 0.25 * 0.75)
         self.assertTrue(np.all(np.abs(part - whole / 4) <= bound))
 
   @parameterized.parameters(0.3, 1.7)
-  def test_dropped_writes_keep_the_gradient_unbiased(self, ratio):
+  def test_thinning_keeps_the_gradient_unbiased(self, ratio):
     ours, theirs = (
       jax.tree.map(
         lambda p, n, u: (p - n) * u[(...,) + (None,) * (p.ndim - 1)],
@@ -131,22 +131,24 @@ class ThinningTest(parameterized.TestCase):
     self.assertEqual(int(update.pulses[0].weights), 1)
     assert_same(signed(update), signed(learn(UNIT)))
 
-  def test_one_pulse_for_each_coincidence_writes_all(self):
+  def test_one_pulse_per_coincidence_thins_nothing(self):
     params, run = make()
     args = params, jax.random.key(2), *batch()
-    plain, seen = run(*args)
-    written, still_seen = run(*args, pulse_gradient=jnp.float32(UNIT))
-    assert_same(seen, still_seen)
-    assert_same(plain._replace(pulses=written.pulses), written)
-    thinned, still_seen = run(*args, pulse_gradient=jnp.float32(4 * UNIT))
-    assert_same(seen, still_seen)
+    plain, inference = run(*args)
+    thinned, thinned_inference = run(*args, pulse_gradient=jnp.float32(UNIT))
+    assert_same(inference, thinned_inference)
+    assert_same(plain._replace(pulses=thinned.pulses), thinned)
+    thinned, thinned_inference = run(
+      *args, pulse_gradient=jnp.float32(4 * UNIT)
+    )
+    assert_same(inference, thinned_inference)
     self.assertLess(total(thinned.positive), total(plain.positive))
 
-  def test_representations_and_kernels_write_the_same_coincidences(self):
+  def test_representations_and_kernels_thin_alike(self):
     options = dict(representation='dense', kernels=False)
     assert_same(learn(4 * UNIT, **options), learn(4 * UNIT))
 
-  def test_updates_on_rates_write_everything(self):
+  def test_updates_on_rates_are_not_thinned(self):
     ours, theirs = (learn(given, update='rates') for given in (None, 4 * UNIT))
     assert_same(ours, theirs)
 
@@ -262,15 +264,15 @@ class PulsesTest(parameterized.TestCase):
   def test_number_of_fine_steps_has_the_requested_mean(self):
     # One coincidence requests 1.5 steps: three of four write two.
     fine, rate, share = 2.0**-16, 1.5 * 2.0**-16 / UNIT, 0.75
-    params, everything, written = make()[0], learn(UNIT), learn(fine / rate)
-    exact = train_step(DeviceConfig(), everything, params, rate)
-    ours = train_step(DeviceConfig(dw_min=fine), written, params, rate)
-    counts = jax.tree.map(np.add, everything.positive, everything.negative)
+    params, all_counts, thinned = make()[0], learn(UNIT), learn(fine / rate)
+    exact = train_step(DeviceConfig(), all_counts, params, rate)
+    ours = train_step(DeviceConfig(dw_min=fine), thinned, params, rate)
+    counts = jax.tree.map(np.add, all_counts.positive, all_counts.negative)
     for a, b, count in zip(ours, exact, jax.tree.leaves(counts)):
       deviation = 2 * np.sqrt(count * share * (1 - share))
       self.assertTrue(np.all(np.abs(a - b) <= (5 * deviation + 0.01) * fine))
 
-  def test_zero_learning_rate_writes_nothing(self):
+  def test_zero_learning_rate_changes_no_weight(self):
     params, update = make()[0], learn(np.inf)
     # So that every synapse has a coincidence.
     one_more = jax.tree.map(lambda count: 1 + count, update.positive)
