@@ -139,7 +139,8 @@ class Observer(NamedTuple):
 
   Attributes:
     observe: `(draw, block, forward, errors) -> observation`; called for one
-      sample and block with its `Forward` and one `ErrorSignal` for each layer.
+      sample and block with its `forward.Draw`, `spikes.Block`,
+      `forward.Forward` and one `types.ErrorSignal` for each layer.
     accumulate: `(total, observations) -> total`; adds the observations of
       several blocks, `[blocks, B, ...]`. With None, `simulate` returns the
       observations of all blocks.

@@ -71,7 +71,7 @@ def split_streams(
 
   Args:
     source: `[K, ...]` thresholds of one sample in the words of a block.
-    errors: `[J]` signed errors, in spikes per tick.
+    errors: `[J]` signed errors times the gain of the layer, in spikes per tick.
     window: the window.
 
   Returns:

@@ -13,16 +13,17 @@ from ssnn_jax import spikes
 class Membrane(NamedTuple):
   """Membrane of a composite neuron as three pure functions of its state.
 
-  The functions are for one sample and one window. A window without ticks must
-  leave the state unchanged.
+  The functions are for one sample and one window; `NetworkConfig` checks their
+  shapes. A window without ticks must leave the state unchanged. With `delay=1`,
+  `read` is also called on the state before a block.
 
   Attributes:
     init: `(num_neurons) -> state`; state at the start of a presentation, any
       tree of arrays whose leaves start with the neurons' axis J.
-    integrate: `(state, drive, window) -> state`; integrates the `[J]` mean
-      synaptic current of one window.
-    read: `(state, window) -> potential`; the `[J]` potential v at the end of
-      the window.
+    integrate: `(state, drive, window) -> state`, of the same shapes and dtypes;
+      integrates the `[J]` mean synaptic current of one window.
+    read: `(state, window) -> potential`; the `[J]` float32 potential v at the
+      end of the window.
   """
 
   init: Callable[[int], Any]

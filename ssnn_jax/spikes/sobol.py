@@ -33,7 +33,7 @@ def bit_planes(dimension: int, word: jax.Array) -> jax.Array:
     >>> (bits[:4] @ 2.0 ** np.arange(-16, 0)).tolist()
     [0.0, 0.5, 0.25, 0.75]
   """
-  rows = generator_matrix(dimension)
+  rows = _generator_matrix(dimension)
   ticks = np.arange(1 << _TICK_BITS)
   bits = np.bitwise_count(rows[:, None] & ticks) & 1
   patterns = jnp.asarray(np.sum(bits << ticks, axis=1).astype(np.uint32))
@@ -43,18 +43,12 @@ def bit_planes(dimension: int, word: jax.Array) -> jax.Array:
 
 
 @functools.cache
-def generator_matrix(dimension: int) -> np.ndarray:
-  """Returns the generator matrix of a dimension.
+def _generator_matrix(dimension: int) -> np.ndarray:
+  """Returns the generator matrix of a dimension, `[16]` int64.
 
+  Row q is the mask of the bits of the tick whose parity is bit q of the point.
   Source of the direction numbers: S. Joe and F. Y. Kuo, "Constructing Sobol
   sequences with better two-dimensional projections" (2008), through SciPy.
-
-  Args:
-    dimension: dimension of the sequence, from 0.
-
-  Returns:
-    `[16]` int64; row q is the mask of the bits of the tick whose parity is bit
-    q of the point, least significant first.
   """
   from scipy.stats import qmc  # imported late: half a second and 50 MiB
 

@@ -170,22 +170,16 @@ def hashed(keys: jax.Array, address: Address, num_neurons: int) -> Thresholds:
   first = _counters(address.position, num_neurons)[0]
   step = jnp.uint32(num_neurons > 1)
   counter = jnp.stack([first, step])
-  return Thresholds(word_keys, counter, draw_hashed, 'ssnn_sample_hashed')
+  return Thresholds(word_keys, counter, _draw_hashed, 'ssnn_sample_hashed')
 
 
-def draw_hashed(
+def _draw_hashed(
   keys: jax.Array, counter: jax.Array, num_neurons: int
 ) -> jax.Array:
-  """Draws the thresholds of `hashed`.
+  """Draws the bit planes of `hashed`, `[16, num_neurons]` uint32.
 
-  Args:
-    keys: `[33]` uint32, one key for the first round and two for each plane.
-    counter: `[2]` uint32, the counter of the first neuron and the step to the
-      counter of the next neuron.
-    num_neurons: number of thresholds per tick.
-
-  Returns:
-    `[16, num_neurons]` uint32 words, one per bit plane.
+  `keys` are `[33]` uint32: one for the first round, two for each plane;
+  `counter` is the counter of the first neuron and the step to the next one.
   """
   first, step = counter
   counters = first + step * jnp.arange(num_neurons, dtype=jnp.uint32)
@@ -246,22 +240,16 @@ def shifted(keys: jax.Array, address: Address, num_neurons: int) -> Thresholds:
   shifts = _train_hash(keys, address, counters)
   dimension = _dimension(address.role, address.layer)
   sequence = sobol.bit_planes(dimension, _as_uint32(address.word))
-  return Thresholds(sequence, shifts, draw_shifted, 'ssnn_sample_shifted')
+  return Thresholds(sequence, shifts, _draw_shifted, 'ssnn_sample_shifted')
 
 
-def draw_shifted(
+def _draw_shifted(
   sequence: jax.Array, shifts: jax.Array, num_neurons: int
 ) -> jax.Array:
-  """Draws the thresholds of `shifted`.
+  """Draws the bit planes of `shifted`, `[16, num_neurons or 1]` uint32.
 
-  Args:
-    sequence: `[16]` uint32, bit planes of the sequence in the word.
-    shifts: `[num_neurons]`, or `[1]` for all neurons, uint32; bit q flips
-      plane q.
-    num_neurons: number of thresholds per tick.
-
-  Returns:
-    `[16, num_neurons or 1]` uint32 words, one per bit plane.
+  `sequence` are the `[16]` bit planes of the sequence in the word; bit q of the
+  uint32 `shifts`, one per neuron or `[1]` for all, flips plane q.
   """
   del num_neurons
   planes = jnp.arange(NUM_PLANES, dtype=jnp.uint32)[:, None]

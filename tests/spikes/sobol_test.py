@@ -33,7 +33,7 @@ def train(dimension, rates, shifts, num_steps):
     lambda word: thresholds.Thresholds(
       sobol.bit_planes(dimension, word),
       jnp.asarray(shifts, jnp.uint32),
-      thresholds.draw_shifted,
+      thresholds._draw_shifted,
       'ssnn_sample_shifted',
     )
   )(block.words)
