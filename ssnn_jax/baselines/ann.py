@@ -3,7 +3,7 @@
 The ANN has the weights of the spiking network, and its activations are the
 firing probabilities of the composite neurons: it is the limit of the spiking
 network for long spike trains, with the 'mean' membrane and an ideal periphery.
-Automatic differentiation computes its gradient
+Its gradient is computed by automatic differentiation
 (`update_rules.backpropagation`).
 """
 

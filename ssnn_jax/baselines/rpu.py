@@ -1,8 +1,7 @@
 """Baselines: a crossbar of resistive processing units (RPUs).
 
 Activations and errors are exact values, if the periphery is ideal. The update
-alone is
-stochastic: activations and errors are sampled as pulse trains, whose
+alone is stochastic: activations and errors are sampled as pulse trains, whose
 coincidences change the weights.
 
 Source: T. Gokmen and Y. Vlasov, "Acceleration of deep neural network training
