@@ -40,8 +40,7 @@ def clip() -> FiringFunction:
 def hard_sigmoid() -> FiringFunction:
   """Builds the function that clips v / 6 + 1/2, as `jax.nn.hard_sigmoid`.
 
-  At potential 0 the firing probability is 1/2, so that the rate follows
-  potentials of either sign.
+  At potential 0 the firing probability is 1/2.
   """
   return FiringFunction(
     probability=lambda v: jnp.clip(v / 6.0 + 0.5, 0.0, 1.0),

@@ -59,6 +59,9 @@ def leaky(tau: float) -> Membrane:
 
   Args:
     tau: time constant, in ticks.
+
+  Returns:
+    The membrane.
   """
 
   def integrate(potential, drive, window):

@@ -11,7 +11,7 @@ from experiments import figures
 from experiments import neuron_figure
 from experiments import neuron_trace
 import ssnn_jax
-from tests import network_test
+from tests.testing import networks
 
 NEURON, LABEL = 4, 2
 LEAKY = {'num_steps': 64, 'window': 1, 'integration': 'leaky', 'tau': 4.0}
@@ -36,7 +36,7 @@ class TraceTest(parameterized.TestCase):
   def test_coincidences_are_those_of_learn(self, **changes):
     config, params, told = trace(**changes)
     learn = jax.jit(
-      ssnn_jax.ssnn(config).learn, compiler_options=network_test.QUICKLY
+      ssnn_jax.ssnn(config).learn, compiler_options=networks.QUICKLY
     )
     sample = IMAGE[None], np.array([LABEL])
     update, _ = learn(params, jax.random.key(1), *sample)
