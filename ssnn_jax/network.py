@@ -177,7 +177,14 @@ def simulate(
   Returns:
     The response of the output layer, and the total of the observer; without
     `accumulate`, the observations of all blocks, `[blocks, B, ...]`.
+
+  Raises:
+    UserError: if the batch does not fit the network, or labels are missing.
   """
+  if observer is not None and labels is None:
+    raise types.UserError(
+      'labels are None; an observer receives error signals, so pass labels.'
+    )
   batch = input_lib.prepare(
     config, params, key, inputs, labels, options.axis_name
   )

@@ -165,6 +165,15 @@ class NetworkTest(parameterized.TestCase):
       atol=1e-7,
     )
 
+  def test_observer_without_labels_is_refused(self):
+    config = ssnn_jax.NetworkConfig(SIZES)
+    params, (images, _) = make_params(config), batch()
+    observer = network_lib.Observer(observe=lambda *signals: None)
+    with self.assertRaisesRegex(ssnn_jax.UserError, '^labels are None; '):
+      network_lib.simulate(
+        config, params, jax.random.key(0), images, observer=observer
+      )
+
   def test_longer_presentations_extend_shorter_ones(self):
     # Memoryless membranes, so that the first windows do not depend on T.
     counts = []
