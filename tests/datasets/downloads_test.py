@@ -85,9 +85,7 @@ class DownloadsTest(data_util.DatasetTestCase):
     sources = {}
     for file, content in self.contents.items():
       self.server.responses[f'/{file}'] = 200, len(content), content
-      sources[file] = downloads.Source(
-        self.url(file), self.checksum(family, file, content)
-      )
+      sources[file] = self.url(file), self.checksum(family, file, content)
     self.enterContext(
       mock.patch.object(downloads, '_sources', {family: sources}.__getitem__)
     )
