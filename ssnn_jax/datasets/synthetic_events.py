@@ -62,7 +62,7 @@ def write(
 
 
 def resize(images: np.ndarray) -> np.ndarray:
-  """Resizes images `[N, H, W]` to the size of MNIST, `[N, 28, 28]`.
+  """Resizes images `[N, H, W]` to `[N, 28, 28]`, unless they have this size.
 
   As the digits of MNIST, they are scaled to 20 x 20 pixels with a black margin.
   """
