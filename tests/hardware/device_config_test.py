@@ -99,7 +99,9 @@ class DeviceConfigTest(parameterized.TestCase):
   def test_has_weight_dependent_steps(self):
     self.assertFalse(DeviceConfig(**BOUNDED).has_weight_dependent_steps)
     for name in ('gamma_up', 'gamma_down', 'gamma_up_dtod', 'gamma_down_dtod'):
-      self.assertTrue(DeviceConfig(**BOUNDED, **{name: 0.1}).has_weight_dependent_steps)
+      self.assertTrue(
+        DeviceConfig(**BOUNDED, **{name: 0.1}).has_weight_dependent_steps
+      )
 
 
 if __name__ == '__main__':
