@@ -65,10 +65,9 @@ def make_tiki_taka(
   learning_rate: jax.Array | float,
   schedule: optax.Schedule | None = None,
 ) -> devices.Device:
-  """Builds a fast and a slow array of equal devices for each layer.
+  """Builds a fast and a slow array for each layer; `dw_min` must be above 0.
 
-  The arguments are those of `make_resistive`, for the fast array; `config` must
-  have a step, otherwise a UserError is raised.
+  The other arguments are those of `make_resistive`, for the fast array.
   """
   expected = 'a step above 0, as Tiki-Taka transfers weights by pulses'
   check_field(config, 'dw_min', config.dw_min > 0, expected)
