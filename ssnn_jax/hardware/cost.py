@@ -1,14 +1,12 @@
 """Cost of one presentation of one sample, on a chip and for backpropagation.
 
-Costs are computed from the configuration and from the mean activity, given as
-numbers or as arrays of one shape (for example, one entry per seed). The chip
-has one crossbar per layer: a row for each input, one row for the biases, driven
-by an always-on input, and a column for each neuron. At every tick, each
-crossbar is read once forward and, except for the first crossbar, once backward:
-a neuron spikes in at most one of its two error streams, so a single read of
-signed pulses carries both streams.
-
-NeuroBench metrics keep their NeuroBench names.
+Costs follow from the configuration and from the mean activity, of numbers or of
+arrays of one shape (for example, one entry per seed). The chip has one crossbar
+per layer: a row for each input, one row for the biases, driven by an always-on
+input, and a column for each neuron. At every tick, each crossbar is read once
+forward and, except for the first crossbar, once backward: a neuron spikes in at
+most one of its two error streams, so that one read of signed pulses carries
+both streams. NeuroBench metrics keep their NeuroBench names.
 """
 
 from collections.abc import Sequence
@@ -82,14 +80,6 @@ class BackpropCost(NamedTuple):
     return self.learning_macs + self.gradient_macs
 
 
-class _Layout(NamedTuple):
-  """Layers and duration of a presentation."""
-
-  sizes: tuple[int, ...]
-  num_steps: int
-  num_windows: int
-
-
 def count_presentation(config: NetworkConfig, activity: types.Activity) -> Cost:
   """Counts the cost of one presentation of one sample.
 
@@ -109,31 +99,24 @@ def count_presentation(config: NetworkConfig, activity: types.Activity) -> Cost:
   _check_spiking(config)
   sizes, num_steps = config.layer_sizes, config.num_steps
   num_layers, window = len(sizes) - 1, config.schedule.window
-  forward_spikes = _spikes_per_presentation(
-    activity.firing_rates, sizes, num_steps
-  )
-  error_spikes = _spikes_per_presentation(
-    activity.error_rates, sizes[1:], num_steps
-  )
-  positive = _spikes_per_presentation(
-    activity.positive_error_rates, sizes[1:], num_steps
-  )
+  spikes = _count_spikes(activity.firing_rates, sizes, num_steps)
+  errors = _count_spikes(activity.error_rates, sizes[1:], num_steps)
+  positive = _count_spikes(activity.positive_error_rates, sizes[1:], num_steps)
   pulses = tuple(map(_as_number, activity.coincidences))
-  layout = _Layout(sizes, num_steps, num_windows=-(-num_steps // window))
-  inference = _count_forward(layout, forward_spikes)
-  backward = _count_backward(layout, error_spikes, pulses)
+  inference = _count_forward(config, spikes)
+  backward = _count_backward(config, errors, pulses)
   return Cost(
-    forward_spikes=(*forward_spikes, num_steps),
+    forward_spikes=(*spikes, num_steps),
     positive_error_spikes=positive,
-    negative_error_spikes=tuple(map(operator.sub, error_spikes, positive)),
+    negative_error_spikes=tuple(map(operator.sub, errors, positive)),
     weight_pulses=pulses,
-    bias_pulses=error_spikes,
+    bias_pulses=errors,
     inference=inference,
     learning=Events._make(map(operator.add, inference, backward)),
     inference_latency=num_steps + num_layers * window,
     learning_latency=num_steps + (2 * num_layers - 1) * window,
     delay_bits=count_delay_bits(sizes, window),
-    metrics=_neurobench_metrics(layout, forward_spikes),
+    metrics=_neurobench_metrics(config, spikes),
   )
 
 
@@ -156,61 +139,62 @@ def _as_number(value):
   return np.asarray(value, np.float64)[()]
 
 
-def _spikes_per_presentation(rates, sizes, num_steps):
+def _count_spikes(rates, sizes, num_steps):
   """Converts spikes per neuron and tick to spikes per presentation."""
   return tuple(
     _as_number(rate) * size * num_steps for rate, size in zip(rates, sizes)
   )
 
 
-def _count_forward(layout, forward_spikes):
+def _num_windows(config):
+  return -(-config.num_steps // config.schedule.window)
+
+
+def _count_forward(config, spikes):
   """Counts the events of inference."""
-  sizes, num_steps = layout.sizes, layout.num_steps
+  sizes, num_steps = config.layer_sizes, config.num_steps
   num_neurons = sum(sizes[1:])
   return Events(
-    spikes=sum(forward_spikes) + num_steps,  # one winner per tick
-    synaptic_events=_count_arrivals(sizes, forward_spikes)
-    + num_neurons * num_steps,
+    spikes=sum(spikes) + num_steps,  # one winner per tick
+    synaptic_events=_count_arrivals(sizes, spikes) + num_neurons * num_steps,
     device_reads=(_count_weights(sizes) + num_neurons) * num_steps,
     crossbar_reads=(len(sizes) - 1) * num_steps,
-    membrane_reads=num_neurons * layout.num_windows,
+    membrane_reads=num_neurons * _num_windows(config),
     update_pulses=0,
   )
 
 
-def _count_backward(layout, error_spikes, pulses):
+def _count_backward(config, errors, pulses):
   """Counts the events of the backward pass and of the update."""
-  sizes, num_steps = layout.sizes, layout.num_steps
-  hidden_sizes = sizes[1:-1]  # the first crossbar is not read backward
-  arrivals = sum(map(operator.mul, error_spikes[1:], hidden_sizes))
+  sizes, num_steps = config.layer_sizes[1:], config.num_steps
+  hidden_sizes = sizes[:-1]  # the first crossbar is not read backward
   return Events(
-    spikes=sum(error_spikes),
-    synaptic_events=arrivals,
-    device_reads=_count_weights(sizes[1:]) * num_steps,
+    spikes=sum(errors),
+    synaptic_events=sum(map(operator.mul, errors[1:], hidden_sizes)),
+    device_reads=_count_weights(sizes) * num_steps,
     crossbar_reads=len(hidden_sizes) * num_steps,
-    membrane_reads=sum(hidden_sizes) * layout.num_windows,
-    update_pulses=sum(pulses) + sum(error_spikes),  # at weights, at biases
+    membrane_reads=sum(hidden_sizes) * _num_windows(config),
+    update_pulses=sum(pulses) + sum(errors),  # at weights, at biases
   )
 
 
-def _neurobench_metrics(layout, forward_spikes):
+def _neurobench_metrics(config, spikes):
   """Computes the NeuroBench metrics."""
-  sizes, num_steps = layout.sizes, layout.num_steps
-  num_neurons = sum(sizes[1:])
-  num_spikes = sum(forward_spikes[1:]) + num_steps
-  num_parameters = _count_weights(sizes) + num_neurons
+  sizes, num_steps = config.layer_sizes, config.num_steps
+  num_weights, num_neurons = _count_weights(sizes), sum(sizes[1:])
+  num_spikes = sum(spikes[1:]) + num_steps
   return Metrics(
     effective_macs=0,
-    effective_acs=_count_arrivals(sizes, forward_spikes),
-    dense=_count_weights(sizes) * num_steps,
+    effective_acs=_count_arrivals(sizes, spikes),
+    dense=num_weights * num_steps,
     activation_sparsity=1 - num_spikes / (num_neurons * num_steps),
-    footprint=_BYTES * (num_parameters + num_neurons),
+    footprint=_BYTES * (num_weights + 2 * num_neurons),  # biases, membranes
   )
 
 
-def _count_arrivals(sizes, forward_spikes):
+def _count_arrivals(sizes, spikes):
   """Counts the arrivals of spikes at weights."""
-  return sum(map(operator.mul, forward_spikes, sizes[1:]))
+  return sum(map(operator.mul, spikes, sizes[1:]))
 
 
 def _count_weights(sizes):
@@ -220,23 +204,15 @@ def _count_weights(sizes):
 def count_delay_bits(layer_sizes: Sequence[int], window: int) -> int:
   """Counts the bits of the buffers that align spikes with their errors.
 
-  Each layer fires one window after the layer below. The errors of the output
-  layer arrive with its winners, and the errors of each other layer one window
-  after those of the layer above. With L layers of weights, the spikes of layer
-  l start after l windows and wait for errors that start after 2 L - l - 1
-  windows; its gates are set when it fires and used after 2 L - l windows.
-
-  Args:
-    layer_sizes: neurons of each layer.
-    window: n, ticks of a window.
-
-  Returns:
-    The number of bits: one bit per neuron and tick, one per gate and window.
+  There is one bit for each neuron and tick, and for each gate and window.
 
   Example:
     >>> ssnn_jax.hardware.cost.count_delay_bits((784, 256, 10), window=32)
     83968
   """
+  # With L layers of weights, the spikes of layer l start after l windows and
+  # wait for errors that start after 2 L - l - 1 windows. Its gates are set when
+  # it fires, and used after 2 L - l windows.
   num_layers = len(layer_sizes) - 1
   return sum(
     size * (2 * (num_layers - layer) - 1) * window
@@ -252,13 +228,7 @@ def connection_sparsity(params: types.Params) -> float:
 
 
 def count_backprop(layer_sizes: Sequence[int]) -> BackpropCost:
-  """Counts the operations of backpropagation for one sample.
-
-  Args:
-    layer_sizes: neurons of each layer.
-
-  Returns:
-    The multiply-accumulates of each pass.
+  """Counts the multiply-accumulates of backpropagation for one sample.
 
   Example:
     >>> ssnn_jax.hardware.cost.count_backprop((784, 256, 10))

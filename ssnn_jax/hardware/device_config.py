@@ -8,7 +8,6 @@ Variability is given as a standard deviation: fields that end in `_dtod` are
 device-to-device variability, `dw_min_std` is cycle-to-cycle variability.
 """
 
-from collections.abc import Iterator
 import dataclasses
 import math
 import numbers
@@ -28,9 +27,6 @@ _GAMMAS = {
   'gamma_down': 'w_min',
   'gamma_down_dtod': 'w_min',
 }
-
-# (name of the field, whether its value is valid, expected value)
-_Checks = Iterator[tuple[str, bool, str]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,28 +52,26 @@ class DeviceConfig:
       the present weight; otherwise it is relative to the step at weight 0.
     up_down: asymmetry: difference between the up and the down step at weight 0,
       relative to `dw_min`; the larger of the two steps is `dw_min`.
-    up_down_dtod: device-to-device variability of half the asymmetry, relative
-      to `dw_min`.
+    up_down_dtod: variability of half the asymmetry, relative to `dw_min`.
     w_max: upper bound of the weight; may be infinite.
-    w_max_dtod: device-to-device variability of the upper bound, relative.
+    w_max_dtod: variability of the upper bound, relative.
     w_min: lower bound of the weight; may be infinite.
-    w_min_dtod: device-to-device variability of the lower bound, relative.
+    w_min_dtod: variability of the lower bound, relative.
     gamma_up: relative decrease of the up step from weight 0 to the upper bound.
-    gamma_up_dtod: device-to-device variability of `gamma_up`, absolute.
-    gamma_down: relative decrease of the down step from weight 0 to the lower
-      bound.
-    gamma_down_dtod: device-to-device variability of `gamma_down`, absolute.
+    gamma_up_dtod: variability of `gamma_up`, absolute.
+    gamma_down: relative decrease of the down step from 0 to the lower bound.
+    gamma_down_dtod: variability of `gamma_down`, absolute.
     mean_bound_reference: whether the gammas refer to the mean bounds; otherwise
       they refer to the bounds of each device.
     lifetime: retention: the weight is multiplied by 1 - 1 / `lifetime` in each
       batch; 0 disables the decay.
-    lifetime_dtod: device-to-device variability of the lifetime, relative.
+    lifetime_dtod: variability of the lifetime, relative.
     corrupt_devices_prob: fraction of devices that are stuck at a weight.
     corrupt_devices_range: largest absolute weight of stuck devices.
     endurance: number of pulses after which a device ignores the pulses of later
       batches. 0 disables the limit and the pulse counts; infinity counts pulses
       without a limit.
-    endurance_dtod: device-to-device variability of the endurance, relative.
+    endurance_dtod: variability of the endurance, relative.
     zero_shifting: whether the weight is measured from a reference device that
       is programmed to the symmetry point, where up and down steps are equal, so
       that the symmetry point is weight 0 (H. Kim et al., "Zero-shifting
@@ -119,9 +113,8 @@ class DeviceConfig:
   def __post_init__(self):
     for field in dataclasses.fields(self):
       _check_type(self, field)
-    for checks in (_step_checks, _bound_checks, _reliability_checks):
-      for name, is_valid, expected in checks(self):
-        check_field(self, name, is_valid, expected)
+    for name, is_valid, expected in _range_checks(self):
+      check_field(self, name, is_valid, expected)
 
   @property
   def has_weight_dependent_steps(self) -> bool:
@@ -157,42 +150,30 @@ def _check_type(config, field):
     check_field(config, name, is_valid, 'a number, 0 or more')
 
 
-def _step_checks(config: DeviceConfig) -> _Checks:
-  """Lists the checks of the step and of the pulse scheme."""
-  is_valid = -1 < config.up_down < 1
-  yield 'up_down', is_valid, 'a number between -1 and 1'
+def _range_checks(config):
+  """Lists (name of a field, whether its value is valid, expected value)."""
+  yield 'up_down', -1 < config.up_down < 1, 'a number between -1 and 1'
   is_valid = config.pulse_scheme in PULSE_SCHEMES
   yield 'pulse_scheme', is_valid, 'one of ' + ', '.join(PULSE_SCHEMES)
   is_valid = config.pulse_scheme == 'scaled' or config.dw_min > 0
   yield 'dw_min', is_valid, 'a step above 0, as pulse_scheme is single'
-
-
-def _bound_checks(config: DeviceConfig) -> _Checks:
-  """Lists the checks of the bounds and of weight-dependent steps."""
   yield 'w_max', config.w_max > 0, 'a number above 0'
   yield 'w_min', config.w_min < 0, 'a number below 0'
   is_valid = config.dw_min < min(config.w_max, -config.w_min)
   yield 'dw_min', is_valid, 'a step smaller than w_max and -w_min'
-  yield 'gamma_up', config.gamma_up <= 1, 'a number from 0 to 1'
-  yield 'gamma_down', config.gamma_down <= 1, 'a number from 0 to 1'
+  for name in ('gamma_up', 'gamma_down', 'corrupt_devices_prob'):
+    yield name, getattr(config, name) <= 1, 'a number from 0 to 1'
   for gamma, bound in _GAMMAS.items():
     limit = getattr(config, bound)
     is_valid = math.isfinite(limit) or not getattr(config, gamma)
     yield gamma, is_valid, f'0, as {bound} is {limit}'
-  is_valid = min(config.gamma_up, config.gamma_down) > 0
-  yield (
-    'zero_shifting',
-    is_valid or not config.zero_shifting,
-    'False, unless gamma_up and gamma_down are above 0: constant steps have no '
-    'symmetry point',
+  has_point = min(config.gamma_up, config.gamma_down) > 0
+  expected = (
+    'False, unless gamma_up and gamma_down are above 0: constant steps '
   )
-
-
-def _reliability_checks(config: DeviceConfig) -> _Checks:
-  """Lists the checks of retention, stuck devices and endurance."""
+  expected += 'have no symmetry point'
+  yield 'zero_shifting', has_point or not config.zero_shifting, expected
   is_valid = config.lifetime == 0 or config.lifetime > 1
   yield 'lifetime', is_valid, 'more than 1 batch, or 0 for no decay'
-  is_valid = config.corrupt_devices_prob <= 1
-  yield 'corrupt_devices_prob', is_valid, 'a number from 0 to 1'
   is_valid = config.endurance <= MAX_PULSES or config.endurance == math.inf
   yield 'endurance', is_valid, f'at most {MAX_PULSES} pulses, or infinity'

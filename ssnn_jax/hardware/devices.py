@@ -14,9 +14,8 @@ batches, for any device:
       pulse_gradient=device.pulse_gradient(state))
     params, state = device.update(pulse_key, update, state, params)
 
-The weights are constant during a batch: its pulses are applied together
-afterwards, in no particular order. On-chip learning corresponds to a batch size
-of 1.
+The weights are constant during a batch, after which its pulses are applied
+together. On-chip learning corresponds to a batch size of 1.
 """
 
 from collections.abc import Callable
@@ -89,31 +88,19 @@ def as_device(device: Device | optax.GradientTransformation) -> Device:
   """Returns an optimizer as the ideal device, and a device unchanged."""
   if isinstance(device, Device):
     return device
+
+  def update(key, update, state, params):
+    del key
+    gradient = coincidence.as_gradient(update)
+    steps, state = device.update(gradient, state, params)
+    return optax.apply_updates(params, steps), state
+
   return Device(
-    init=functools.partial(_init_ideal, device),
-    pulse_gradient=_no_pulses,
-    update=functools.partial(_update_ideal, device),
+    init=lambda key, params: (params, device.init(params)),
+    pulse_gradient=lambda state: None,
+    update=update,
     separate_signs=False,
   )
-
-
-def _init_ideal(optimizer, key, params):
-  """Implements `Device.init` of the ideal device."""
-  del key
-  return params, optimizer.init(params)
-
-
-def _no_pulses(state):
-  """Implements `Device.pulse_gradient` of the ideal device."""
-  del state
-
-
-def _update_ideal(optimizer, key, update, state, params):
-  """Implements `Device.update` of the ideal device."""
-  del key
-  gradient = coincidence.as_gradient(update)
-  steps, state = optimizer.update(gradient, state, params)
-  return optax.apply_updates(params, steps), state
 
 
 def make_resistive(
@@ -159,49 +146,41 @@ def make_resistive(
 
 
 def _init_resistive(config, learning_rate, key, params):
-  """Implements `Device.init` of resistive devices."""
+  """Samples the devices of all arrays and programs their weights."""
   structure = jax.tree.structure(params)
   keys = structure.unflatten(jax.random.split(key, structure.num_leaves))
   init_array = functools.partial(_init_array, config)
   arrays = jax.tree.map(init_array, keys, params)
-  params, constants, pulse_counts = split_arrays(arrays)
-  state = ResistiveState(
-    num_updates=jnp.int32(0),
-    learning_rate=jnp.float32(learning_rate),
-    constants=constants,
-    pulse_counts=pulse_counts,
-  )
-  return params, state
+  params, constants, counts = split_arrays(arrays)
+  rate = jnp.float32(learning_rate)
+  return params, ResistiveState(jnp.int32(0), rate, constants, counts)
 
 
 def _init_array(config, key, weights):
-  """Samples the devices of one array and programs its weights."""
   constants = variability.sample(key, config, weights.shape)
   weights = jnp.clip(weights, constants.w_min, constants.w_max)
   counts = jnp.zeros(weights.shape, jnp.int32) if config.endurance else None
   return resistive.DeviceArray(weights, constants, counts)
 
 
-def _learning_rate(factor, state):
-  """Returns the learning rate of the next batch."""
-  return state.learning_rate * factor(state.num_updates)
-
-
 def _pulse_gradient(config, factor, state):
-  """Implements `Device.pulse_gradient` of resistive devices."""
+  """Returns the gradient for which a step of gradient descent is one pulse."""
   if config.pulse_scheme == 'single' or not config.dw_min:
     return None
   return config.dw_min / _learning_rate(factor, state)
 
 
+def _learning_rate(factor, state):
+  return state.learning_rate * factor(state.num_updates)
+
+
 def _update_resistive(config, factor, key, update, state, params):
-  """Implements `Device.update` of resistive devices."""
+  """Applies the pulses of one batch to all arrays."""
   if update.negative is None:
     raise types.UserError(
       'update has no separate counts of negative errors, which resistive '
       'devices require; build the network by ssnn(config, separate_signs=True).'
     )
-
   arrays = jax.tree.map(
     functools.partial(_update_array, config),
     noise_keys(key, params),
@@ -210,11 +189,9 @@ def _update_resistive(config, factor, key, update, state, params):
     update.positive,
     _pulse_scales(config, _learning_rate(factor, state), update),
   )
-  params, _, pulse_counts = split_arrays(arrays)
-  state = state._replace(
-    num_updates=state.num_updates + 1, pulse_counts=pulse_counts
-  )
-  return params, state
+  params, _, counts = split_arrays(arrays)
+  num_updates = state.num_updates + 1
+  return params, state._replace(num_updates=num_updates, pulse_counts=counts)
 
 
 def _update_array(config, key, array, up, down, scale):
@@ -225,32 +202,20 @@ def _update_array(config, key, array, up, down, scale):
   return resistive.apply_pulses(config, key, array, requested, scale)
 
 
-def _pulse_scales(config, learning_rate, update):
+def _pulse_scales(config, rate, update):
   """Returns the number of pulses per coincidence, and their size."""
   step, scale = config.dw_min, resistive.PulseScale
   if not step:  # the learning rate sets the step
-    return jax.tree.map(
-      lambda unit: scale(1, learning_rate * unit), update.unit
-    )
+    return jax.tree.map(lambda unit: scale(1, rate * unit), update.unit)
   if config.pulse_scheme == 'single':
     return jax.tree.map(lambda _: scale(1, step), update.unit)
   if update.pulses is not None:
     return jax.tree.map(lambda pulses: scale(pulses, step), update.pulses)
-  return jax.tree.map(
-    lambda unit: scale(learning_rate * unit / step, step), update.unit
-  )
+  return jax.tree.map(lambda unit: scale(rate * unit / step, step), update.unit)
 
 
 def noise_keys(key: jax.Array, params: types.Params) -> types.Params:
-  """Derives the keys of the noise of each array.
-
-  Args:
-    key: PRNG key; consumed.
-    params: weights of all arrays.
-
-  Returns:
-    `[NUM_KEYS]` uint32 keys, with the structure of the parameters.
-  """
+  """Derives `[NUM_KEYS]` uint32 keys for the noise of each array."""
   structure = jax.tree.structure(params)
   shape = structure.num_leaves, resistive.NUM_KEYS
   return structure.unflatten(jax.random.bits(key, shape, jnp.uint32))

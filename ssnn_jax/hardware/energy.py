@@ -18,6 +18,9 @@ class EnergyTable:
 
   The fields up to `update_pulse` are the events of a chip (`cost.Events`); the
   last two fields are the operations of backpropagation on a digital processor.
+  The file of a table is a JSON object with an entry for each field: an object
+  with `picojoules` and their `source`, the publication and what the number
+  includes.
   """
 
   spike: float
@@ -39,54 +42,18 @@ def chip_energy(events: cost.Events, table: EnergyTable) -> cost.Count:
 
 
 def backprop_energy(macs: int, words: int, table: EnergyTable) -> float:
-  """Computes the energy of backpropagation, in picojoules.
-
-  Args:
-    macs: number of multiply-accumulates.
-    words: number of 32-bit words that are read or written.
-    table: energies.
-
-  Returns:
-    The energy of the arithmetic and of the memory accesses.
-  """
+  """Returns the picojoules of MACs and of 32-bit words read or written."""
   return macs * table.mac + words * table.memory_access
 
 
 def load_table(table: str | os.PathLike) -> EnergyTable:
-  """Loads a table of energies.
+  """Loads one of `TABLES`, or the table in a file.
 
-  The file is a JSON object with an entry for each field of `EnergyTable`; an
-  entry is an object with `picojoules` and their `source`: the publication, and
-  what the number includes.
-
-  Args:
-    table: one of `TABLES`, or the path of a file.
-
-  Returns:
-    The table.
-
-  Raises:
-    UserError: if the file cannot be read, or an entry is unknown, missing,
-      negative or without source.
+  Raises a UserError for unreadable files, and for wrong or unsourced entries.
   """
   path = pathlib.Path(table).expanduser()
   if table in TABLES:
     path = pathlib.Path(__file__).with_name('energies') / f'{table}.json'
-  entries = _read_entries(path)
-  names = [field.name for field in dataclasses.fields(EnergyTable)]
-  wrong = [f'{name} is unknown' for name in entries if name not in names]
-  wrong += [f'{name} is missing' for name in names if name not in entries]
-  if wrong:
-    raise types.UserError(
-      f'{path}: {wrong[0]}; the entries must be {", ".join(names)}.'
-    )
-  return EnergyTable(
-    **{name: _check_entry(path, name, entries[name]) for name in names}
-  )
-
-
-def _read_entries(path):
-  """Reads the entries of a table."""
   try:
     entries = json.loads(path.read_text())
   except (OSError, ValueError) as error:
@@ -95,11 +62,20 @@ def _read_entries(path):
       f'{path} cannot be read as JSON ({reason}); pass one of '
       f'{", ".join(TABLES)}, or a file of the same format.'
     ) from None
-  return entries if isinstance(entries, dict) else {}
+  entries = entries if isinstance(entries, dict) else {}
+  names = [field.name for field in dataclasses.fields(EnergyTable)]
+  wrong = [f'{name} is unknown' for name in entries if name not in names]
+  wrong += [f'{name} is missing' for name in names if name not in entries]
+  if wrong:
+    raise types.UserError(
+      f'{path}: {wrong[0]}; the entries must be {", ".join(names)}.'
+    )
+  values = [_read_entry(path, name, entries[name]) for name in names]
+  return EnergyTable(*values)
 
 
-def _check_entry(path, name, entry):
-  """Checks one entry of a table; returns its picojoules."""
+def _read_entry(path, name, entry):
+  """Returns the picojoules of an entry, and checks it."""
   entry = entry if isinstance(entry, dict) else {'picojoules': entry}
   value, source = entry.get('picojoules'), entry.get('source')
   is_number = isinstance(value, int | float) and not isinstance(value, bool)

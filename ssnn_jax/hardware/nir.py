@@ -7,9 +7,9 @@ A trained network becomes the chain
 The predicted class is the largest output, summed over the presentation. An
 input is a constant current, the grey value of a pixel in each tick, or spikes.
 
-Time. NIR is continuous in time. A tick is one second and r = 1, so that a
-membrane gains in one tick the input of this tick. Libraries that simulate
-integrate-and-fire neurons in steps do the same, whatever their time step.
+Time. A tick is one second and r = 1, so that a membrane gains in one tick the
+input of this tick, also in libraries that simulate in steps of any duration.
+The metadata of the graph specify the seconds per tick and the reset.
 
 Reset. In continuous time a membrane meets its threshold exactly, so that reset
 to 0 and reset by subtraction are equal. In discrete time membranes overshoot
@@ -20,16 +20,15 @@ overshoot: the rate is 1 / ceil(1 / u), which is 1/2 at u = 0.6.
 
 Differences from our network. Our neurons sample their spikes, at a rate that
 depends on the mean of all inputs so far, one window later. A neuron of the
-graph is deterministic, keeps the overshoot, and fires in the same tick as its
-input. The bound of 1 / T holds in the first hidden layer under constant
-currents only: later layers are driven by spikes, and a neuron whose mean drive
-is negative may still fire if excitatory spikes arrive first. For long
-presentations, both networks approach the ANN of the same
-weights.
+graph is deterministic and fires in the same tick as its input. The bound of
+1 / T holds in the first hidden layer under constant currents only: later layers
+are driven by spikes, and a neuron whose mean drive is negative may still fire
+if excitatory spikes arrive first. For long presentations, both networks
+approach the ANN of the same weights.
 
-Only `firing_function='clip'` and `integration='mean'` are exported:
-'hard_sigmoid' fires at potential 0 and 'leaky' leaks, and integrate-and-fire
-neurons do neither.
+Only `firing_function='clip'` and `integration='mean'` are exported, and other
+neurons raise a UserError: 'hard_sigmoid' fires at potential 0 and 'leaky'
+leaks, and integrate-and-fire neurons do neither.
 """
 
 import contextlib
@@ -53,23 +52,17 @@ _METADATA = {'reset': 'subtract', 'dt': 1.0}
 
 
 def to_graph(config: NetworkConfig, params: types.Params) -> nir.NIRGraph:
-  """Builds the graph of a trained network.
+  """Builds the graph of a trained network, with float32 weights `[J, I]`.
 
   The read gains of inference are multiplied into the weights.
-
-  Args:
-    config: the network.
-    params: its parameters.
-
-  Returns:
-    The graph, with weights `[J, I]`; its metadata specify the reset and the
-    seconds per tick.
-
-  Raises:
-    UserError: if the neurons are not integrate-and-fire neurons, or the shapes
-      of the parameters are not those of the network.
   """
-  _check_network(config, params)
+  for field, value in _REQUIRED.items():
+    if getattr(config, field) != value:
+      raise types.UserError(
+        f'{field} is {getattr(config, field)}, which integrate-and-fire '
+        f'neurons of NIR do not have; export a network with {field}={value!r}.'
+      )
+  inputs.check_params(config, params)
   # Inference has no dropout, so that its reads have no gain for dropped units.
   gains = dataclasses.replace(config, dropout=0.0).read_gains
   nodes = {'input': nir.Input(input_type=np.array(config.layer_sizes[:1]))}
@@ -89,19 +82,10 @@ def to_graph(config: NetworkConfig, params: types.Params) -> nir.NIRGraph:
   return nir.NIRGraph(nodes=nodes, edges=edges, metadata=dict(_METADATA))
 
 
-def from_graph(
-  graph: nir.NIRGraph,
-) -> tuple[tuple[int, ...], types.Params]:
-  """Extracts the parameters from a graph that `to_graph` built.
+def from_graph(graph: nir.NIRGraph) -> tuple[tuple[int, ...], types.Params]:
+  """Extracts layer sizes and float32 parameters (for reads of gain 1).
 
-  Args:
-    graph: the graph, with nodes and edges in any order.
-
-  Returns:
-    The layer sizes, and float32 parameters for reads of gain 1.
-
-  Raises:
-    UserError: if the graph is not a chain as `to_graph` builds it.
+  Raises a UserError if the graph is not a chain as `to_graph` builds it.
   """
   chain = _follow(graph)
   _check_chain(graph, chain)
@@ -120,12 +104,7 @@ def from_graph(
 def write(path: str | os.PathLike, graph: nir.NIRGraph) -> None:
   """Writes a graph to a new file, readable by old versions of nir.
 
-  Args:
-    path: the file.
-    graph: the graph.
-
-  Raises:
-    UserError: if the file exists or cannot be written.
+  Raises a UserError if the file exists or cannot be written.
   """
   path, content = pathlib.Path(path), io.BytesIO()
   nir.write(content, graph)
@@ -160,17 +139,7 @@ def _write_new(path, content):
 
 
 def read(path: str | os.PathLike) -> nir.NIRGraph:
-  """Reads a graph from a file.
-
-  Args:
-    path: the file.
-
-  Returns:
-    The graph.
-
-  Raises:
-    UserError: if the file does not exist or contains no graph.
-  """
+  """Reads a graph from a file; raises a UserError if there is none."""
   if not os.path.isfile(path):
     raise types.UserError(
       f'{path} is not a file; pass the file of an exported network.'
@@ -182,17 +151,6 @@ def read(path: str | os.PathLike) -> nir.NIRGraph:
       f'{path} contains no NIR graph ({type(error).__name__}); pass the file '
       'of an exported network.'
     ) from None
-
-
-def _check_network(config, params):
-  """Checks that a chain of integrate-and-fire neurons can have the params."""
-  for field, value in _REQUIRED.items():
-    if getattr(config, field) != value:
-      raise types.UserError(
-        f'{field} is {getattr(config, field)}, which integrate-and-fire '
-        f'neurons of NIR do not have; export a network with {field}={value!r}.'
-      )
-  inputs.check_params(config, params)
 
 
 def _follow(graph):

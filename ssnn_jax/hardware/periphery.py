@@ -48,15 +48,9 @@ def read(
 
 
 def quantize(values: jax.Array, bits: int | None, bound: float) -> jax.Array:
-  """Quantizes values as a DAC or an ADC does.
+  """Clips values to a bound and rounds them to 2**bits - 1 levels.
 
-  Args:
-    values: values of any shape.
-    bits: resolution; None is infinite.
-    bound: largest value, at which values are clipped; may be infinite.
-
-  Returns:
-    The values, clipped and rounded to the nearest of 2**bits - 1 levels.
+  The bound may be infinite; bits of None are an infinite resolution.
   """
   if bound < math.inf:
     values = jnp.clip(values, -bound, bound)
@@ -76,7 +70,7 @@ def mean_noise(
   thresholds, the noise of a tick does not depend on T or the window.
 
   Args:
-    source: `[K, ...]` independent bits of one sample in the words of a block.
+    source: `[K, ...]` random bits of one sample in the words of a block.
     num_neurons: N, number of neurons that are read.
     window: the window.
 

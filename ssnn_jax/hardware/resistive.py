@@ -8,6 +8,7 @@ pulses in both directions, mean and variance are those of finely interleaved
 pulses. Weights are clipped to the bounds once, after all pulses.
 """
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -24,7 +25,7 @@ _TINY = 1e-6
 
 
 class Pulses(NamedTuple):
-  """Numbers of pulses of each device."""
+  """Numbers of pulses, or of requests of pulses, of each device."""
 
   up: jax.Array
   down: jax.Array
@@ -41,13 +42,12 @@ class DeviceArray(NamedTuple):
 class PulseScale(NamedTuple):
   """Pulses of one request, for example of one coincidence."""
 
-  # Integers, or floats if requests are fractions of pulses.
-  pulses_per_request: jax.Array | float
+  pulses_per_request: jax.Array | float  # floats if fractional, else integers
   step: jax.Array | float  # mean step of one pulse at weight 0
 
 
 class Noise(NamedTuple):
-  """Random words of an array of devices, and random numbers from them."""
+  """Random numbers of an array of devices; under `jax.jit`, only those used."""
 
   words: tuple[jax.Array, jax.Array]  # uint32
 
@@ -72,23 +72,16 @@ def _as_float(words):
 
 
 def sample_noise(keys: jax.Array, shape: tuple[int, ...]) -> Noise:
-  """Samples the noise of an array by a counter-based hash.
+  """Samples the noise of an array from `[NUM_KEYS]` uint32 keys; consumes them.
 
-  A hash is faster than `jax.random`, which would dominate the time of an
-  update. Under `jax.jit`, unused numbers are not computed.
-
-  Args:
-    keys: `[NUM_KEYS]` random uint32 words; consumed.
-    shape: shape of the array.
-
-  Returns:
-    The noise.
+  A hash is faster than `jax.random`, which would dominate the time of updates.
   """
   counters = jax.lax.iota(jnp.uint32, math.prod(shape)).reshape(shape)
-  first_key, *other_keys = keys
-  first = hashing.keyed_hash(counters, first_key, other_keys[0], other_keys[1])
-  second = hashing.keyed_hash(counters, first_key, other_keys[2], other_keys[3])
-  return Noise((first, second))
+  words = (
+    hashing.keyed_hash(counters, keys[0], keys[1], keys[2]),
+    hashing.keyed_hash(counters, keys[0], keys[3], keys[4]),
+  )
+  return Noise(words)
 
 
 def apply_pulses(
@@ -98,32 +91,18 @@ def apply_pulses(
   requested: Pulses,
   scale: PulseScale,
 ) -> DeviceArray:
-  """Applies the requested pulses to the devices that still work.
+  """Applies pulses to the devices that still work; consumes `[NUM_KEYS]` keys.
 
-  Args:
-    config: the devices.
-    keys: `[NUM_KEYS]` uint32 keys of the noise; consumed.
-    array: the array.
-    requested: numbers of requests in each direction.
-    scale: pulses of one request. If `dw_min` is above 0, and the requests or
-      the pulses of a request are floats, numbers of pulses are rounded
-      stochastically to whole numbers.
-
-  Returns:
-    The array after the pulses.
+  If `dw_min` is above 0, fractional pulses are rounded stochastically.
   """
   noise = sample_noise(keys, array.weights.shape)
   pulses, pulse_count = requested, array.pulse_count
   if config.dw_min:
-    pulses = Pulses(
-      up=_whole_pulses(requested.up, scale.pulses_per_request, noise),
-      down=_whole_pulses(requested.down, scale.pulses_per_request, noise),
-    )
+    whole = functools.partial(_whole_pulses, scale.pulses_per_request, noise)
+    pulses = jax.tree.map(whole, requested)
   if array.constants.endurance is not None:
     works = pulse_count.astype(jnp.float32) < array.constants.endurance
-    pulses = Pulses(
-      up=jnp.where(works, pulses.up, 0), down=jnp.where(works, pulses.down, 0)
-    )
+    pulses = jax.tree.map(lambda number: jnp.where(works, number, 0), pulses)
     pulse_count = jnp.minimum(pulse_count, MAX_PULSES)  # saturates
     pulse_count += (pulses.up + pulses.down).astype(jnp.int32)
   normals = noise.normals() if config.dw_min_std else None
@@ -133,13 +112,10 @@ def apply_pulses(
   return array._replace(weights=weights, pulse_count=pulse_count)
 
 
-def _whole_pulses(requested, pulses_per_request, noise):
+def _whole_pulses(pulses_per_request, noise, requested):
   """Returns whole numbers of pulses, by stochastic rounding of fractions."""
-  pulses_per_request = jnp.asarray(pulses_per_request)
-  factors = pulses_per_request, requested
-  pulses = pulses_per_request.astype(jnp.float32) * requested.astype(
-    jnp.float32
-  )
+  factors = jnp.asarray(pulses_per_request), requested
+  pulses = factors[0].astype(jnp.float32) * requested.astype(jnp.float32)
   if all(jnp.issubdtype(factor.dtype, jnp.integer) for factor in factors):
     return pulses
   return jnp.floor(pulses + noise.uniforms())
@@ -187,14 +163,10 @@ def move_weights(
     ...   config, constants, jnp.zeros(3), pulses, step=0.125, normals=None)
     Array([ 0.25, -0.25,  1.  ], dtype=float32)
   """
-  pulses = Pulses(
-    up=pulses.up.astype(jnp.float32), down=pulses.down.astype(jnp.float32)
-  )
-  move = (
-    _weight_dependent_change
-    if config.has_weight_dependent_steps
-    else _constant_change
-  )
+  pulses = jax.tree.map(lambda number: number.astype(jnp.float32), pulses)
+  move = _constant_change
+  if config.has_weight_dependent_steps:
+    move = _weight_dependent_change
   change, variance = move(config, constants, weights, pulses, step)
   if normals is not None:
     change += config.dw_min_std * jnp.sqrt(variance) * normals
@@ -204,32 +176,27 @@ def move_weights(
 def _constant_change(config, constants, weights, pulses, step):
   """Returns the mean change and its variance, in units of the step."""
   del config, weights, step
-  up, down = constants.up, constants.down
-  n, m = pulses
+  up, down, (n, m) = constants.up, constants.down, pulses
   return n * up - m * down, n * up**2 + m * down**2
 
 
 def _weight_dependent_change(config, constants, weights, pulses, step):
   """Returns the mean change and its variance, in units of the step."""
-  up, down = constants.up, constants.down
+  up, down, (n, m) = constants.up, constants.down, pulses
   rate_up, rate_down = constants.rate_up, constants.rate_down
-  n, m = pulses
   speed_up, speed_down = up - rate_up * weights, down + rate_down * weights
   exponent = step * (n * rate_up + m * rate_down)
   decayed = -jnp.expm1(-exponent)  # fraction of the initial distance
-  mean_remaining = jnp.where(
-    exponent > _TINY, decayed / (exponent + _TINY**2), 1.0
-  )
+  remaining = decayed / (exponent + _TINY**2)
+  remaining = jnp.where(exponent > _TINY, remaining, 1.0)  # in the mean
   if config.mult_noise:  # later pulses shrink the noise of earlier pulses
     variance = (1.0 - decayed) ** 2 * (
       n * speed_up**2 * _exp(step * rate_up)
       + m * speed_down**2 * _exp(step * rate_down)
     )
   else:
-    variance = (
-      mean_remaining * (1.0 - 0.5 * decayed) * (n * up**2 + m * down**2)
-    )
-  return mean_remaining * (n * speed_up - m * speed_down), variance
+    variance = remaining * (1.0 - 0.5 * decayed) * (n * up**2 + m * down**2)
+  return remaining * (n * speed_up - m * speed_down), variance
 
 
 def _exp(x):
@@ -238,15 +205,7 @@ def _exp(x):
 
 
 def decay(constants: Constants, weights: jax.Array) -> jax.Array:
-  """Decays weights by the retention of the devices over one batch.
-
-  Args:
-    constants: constants of the devices.
-    weights: float32 weights.
-
-  Returns:
-    The new weights.
-  """
+  """Decays weights by the retention of their devices over one batch."""
   if constants.retention is None:
     return weights
   decayed = constants.retention * weights

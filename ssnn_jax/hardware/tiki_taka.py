@@ -44,8 +44,7 @@ class TransferConfig:
 
   def __post_init__(self):
     lines, rate = self.transfer_lines, self.transfer_rate
-    is_whole = isinstance(lines, numbers.Integral)
-    is_whole = is_whole and not isinstance(lines, bool)
+    is_whole = isinstance(lines, numbers.Integral) and lines is not True
     expected = 'a whole number, 1 or more'
     check_field(self, 'transfer_lines', is_whole and lines >= 1, expected)
     is_valid = 0 < rate < math.inf
@@ -66,21 +65,9 @@ def make_tiki_taka(
   learning_rate: jax.Array | float,
   schedule: optax.Schedule | None = None,
 ) -> devices.Device:
-  """Builds a fast and a slow array of resistive devices for each layer.
+  """Builds a fast and a slow array for each layer; `dw_min` must be above 0.
 
-  Args:
-    config: the devices of both arrays.
-    transfer: transfer from the fast array to the slow array.
-    learning_rate: step size of the fast arrays for the mean gradient of a
-      batch.
-    schedule: factor on the learning rate, as a function of the number of
-      batches so far; None is constant.
-
-  Returns:
-    The device.
-
-  Raises:
-    UserError: if the devices have no step size.
+  The other arguments are those of `make_resistive`, for the fast array.
   """
   expected = 'a step above 0, as Tiki-Taka transfers weights by pulses'
   check_field(config, 'dw_min', config.dw_min > 0, expected)
@@ -94,7 +81,7 @@ def make_tiki_taka(
 
 
 def _init(arrays, key, params):
-  """Implements `Device.init`: fast weights are 0."""
+  """Samples the devices of both arrays; fast weights are 0."""
   fast_key, slow_key = jax.random.split(key)
   params, slow_state = arrays.init(slow_key, params)
   zeros = jax.tree.map(jnp.zeros_like, params)
@@ -103,30 +90,25 @@ def _init(arrays, key, params):
 
 
 def _update(config, transfer, arrays, key, update, state, params):
-  """Implements `Device.update`: updates the fast arrays, then transfers."""
+  """Updates the fast arrays, then transfers some of their lines."""
   fast_key, slow_key = jax.random.split(key)
-  turn = state.fast_state.num_updates
   fast, fast_state = arrays.update(
     fast_key, update, state.fast_state, state.fast
+  )
+  turn = state.fast_state.num_updates
+  num_lines = tuple(
+    types.LayerParams(len(weights), len(weights)) for weights, _ in params
   )
   slow = jax.tree.map(
     functools.partial(_transfer, config, transfer, turn),
     devices.noise_keys(slow_key, params),
     devices.join_arrays(params, state.slow_state),
     fast,
-    _num_lines(params),
+    num_lines,
   )
   params, _, pulse_counts = devices.split_arrays(slow)
   slow_state = state.slow_state._replace(pulse_counts=pulse_counts)
   return params, TikiTakaState(fast, fast_state, slow_state)
-
-
-def _num_lines(params):
-  """Returns the number of presynaptic lines of each array's layer."""
-  return tuple(
-    types.LayerParams(weights=len(layer.weights), biases=len(layer.weights))
-    for layer in params
-  )
 
 
 def _transfer(config, transfer, turn, key, slow, fast, num_lines):

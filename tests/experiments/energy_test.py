@@ -207,7 +207,7 @@ class EnergyTest(parameterized.TestCase):
   def test_networks_on_rates_are_refused(self):
     self.record('run', backward='rates')
     with self.assertRaisesRegex(
-      ssnn_jax.UserError, 'run: backward is rates, which'
+      ssnn_jax.UserError, 'run: backward is rates, for which'
     ):
       energy.table(self.workdir)
 

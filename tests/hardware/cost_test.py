@@ -256,16 +256,6 @@ class CostTest(parameterized.TestCase):
     with self.assertRaisesRegex(ssnn_jax.UserError, message):
       cost.count_presentation(make_config(**options), ACTIVITY)
 
-  @parameterized.parameters(
-    # Input spikes wait for one window; there are no gates.
-    ((7, 2), 9, 7 * 9),
-    # Spikes wait for 5, 3 and 1 windows; the gates of the two hidden layers are
-    # used 4 and 2 windows after they are set.
-    ((5, 3, 2, 4), 8, (5 * 5 + 3 * 3 + 2 * 1) * 8 + 3 * 4 + 2 * 2),
-  )
-  def test_delay_bits_counted_by_hand(self, sizes, window, expected):
-    self.assertEqual(cost.count_delay_bits(sizes, window), expected)
-
   def test_connection_sparsity_excludes_biases(self):
     params = (types.LayerParams(np.array([[0.0, 1.0, 2.0, 3.0]]), np.zeros(4)),)
     self.assertEqual(cost.connection_sparsity(params), 0.25)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 
 from absl.testing import absltest
 from absl.testing import parameterized
@@ -65,11 +66,9 @@ INVALID = [
 class DeviceConfigTest(parameterized.TestCase):
   @parameterized.parameters(*INVALID)
   def test_rejects_invalid_values(self, name, value, others):
-    with self.assertRaises(ssnn_jax.UserError) as caught:
+    message = rf'^{re.escape(f"{name} is {value}")}; expected [^\n]*[^.\n]\.$'
+    with self.assertRaisesRegex(ssnn_jax.UserError, message):
       DeviceConfig(**(others | {name: value}))
-    message = str(caught.exception)
-    self.assertStartsWith(message, f'{name} is {value}; expected ')
-    self.assertRegex(message, r'^[^\n]*[^.\n]\.$')
 
   @parameterized.parameters(
     dict(BOUNDED, up_down=-0.99, corrupt_devices_prob=1.0),

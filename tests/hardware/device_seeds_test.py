@@ -11,6 +11,7 @@ from ssnn_jax.hardware import devices
 from ssnn_jax.hardware import variability
 from ssnn_jax.hardware.device_config import DeviceConfig
 from ssnn_jax.runs import checkpoints
+from tests.testing.devices import assert_same
 from tests.testing.devices import make_update
 from tests.testing.networks import jit
 
@@ -34,10 +35,6 @@ VARIED = DeviceConfig(  # with every kind of variability
   endurance=300.0,
   endurance_dtod=0.3,
 )
-
-
-def assert_same(first, second):
-  jax.tree.map(np.testing.assert_array_equal, first, second)
 
 
 def init_varied(seed):

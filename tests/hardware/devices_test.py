@@ -16,6 +16,7 @@ from ssnn_jax.hardware import devices
 from ssnn_jax.hardware.device_config import DeviceConfig
 from ssnn_jax.hardware.presets import PRESETS
 from tests.testing import statistics
+from tests.testing.devices import assert_same
 from tests.testing.devices import make_update
 from tests.testing.networks import jit
 
@@ -42,10 +43,6 @@ class Array:
   @property
   def pulse_count(self):
     return np.asarray(self.state.pulse_counts[0])
-
-
-def assert_same(first, second):
-  jax.tree.map(np.testing.assert_array_equal, first, second)
 
 
 def make_soft_bounds(step):

@@ -1,6 +1,7 @@
 """Tests of the crossbar periphery: quantization and read noise."""
 
 import functools
+import itertools
 import math
 
 from absl.testing import absltest
@@ -56,40 +57,26 @@ def assert_uncorrelated(first, second):
 
 class ReadConfigTest(parameterized.TestCase):
   @parameterized.parameters(
-    ('inp_bits', dict(inp_bits=1, inp_bound=1.0)),
-    ('inp_bits', dict(inp_bits=25, inp_bound=1.0)),
-    ('inp_bits', dict(inp_bits=2.5, inp_bound=1.0)),
-    ('inp_bits', dict(inp_bits=math.nan, inp_bound=1.0)),
-    ('inp_bits', dict(inp_bits=8)),  # with an infinite bound
-    ('inp_bound', dict(inp_bound=0.0)),
-    ('inp_bound', dict(inp_bound=-1.0)),
-    ('inp_bound', dict(inp_bound=math.nan)),
-    ('out_bits', dict(out_bits=0, out_bound=1.0)),
-    ('out_bits', dict(out_bits=25, out_bound=1.0)),
-    ('out_bits', dict(out_bits=2.5, out_bound=1.0)),
-    ('out_bits', dict(out_bits=8)),
-    ('out_bound', dict(out_bound=0.0)),
-    ('out_bound', dict(out_bound=math.nan)),
-    ('out_noise', dict(out_noise=-0.1)),
-    ('out_noise', dict(out_noise=math.inf)),
-    ('out_noise', dict(out_noise=math.nan)),
+    *itertools.product(('inp_bits', 'out_bits'), (0, 1, 25, 2.5, math.nan)),
+    *itertools.product(('inp_bound', 'out_bound'), (0.0, -1.0, math.nan)),
+    *itertools.product(('out_noise',), (-0.1, math.inf, math.nan)),
   )
-  def test_rejects_invalid_values(self, name, parameters):
-    with self.assertRaises(ssnn_jax.UserError) as caught:
-      ssnn_jax.ReadConfig(**parameters)
-    pattern = rf'^{name} is {parameters[name]}; expected[^\n]*[^.\n]\.$'
-    self.assertRegex(str(caught.exception), pattern)
+  def test_rejects_invalid_values(self, name, value):
+    pattern = rf'^{name} is {value}; expected[^\n]*[^.\n]\.$'
+    with self.assertRaisesRegex(ssnn_jax.UserError, pattern):
+      ssnn_jax.ReadConfig(
+        **(dict(inp_bound=1.0, out_bound=1.0) | {name: value})
+      )
 
-  @parameterized.parameters(
-    ({}, True),
-    (dict(inp_bound=1.0), False),
-    (dict(out_bound=1.0), False),
-    (dict(inp_bound=1.0, inp_bits=2), False),
-    (dict(out_bound=1.0, out_bits=24), False),
-    (dict(out_noise=1e-9), False),
-  )
-  def test_only_the_default_is_ideal(self, parameters, expected):
-    self.assertEqual(ssnn_jax.ReadConfig(**parameters).is_ideal, expected)
+  @parameterized.parameters('inp_bits', 'out_bits')
+  def test_rejects_resolutions_without_a_bound(self, name):
+    with self.assertRaisesRegex(ssnn_jax.UserError, f'^{name} is 8; expected'):
+      ssnn_jax.ReadConfig(**{name: 8})
+
+  def test_only_the_default_is_ideal(self):
+    self.assertTrue(ssnn_jax.ReadConfig().is_ideal)
+    for name in ('inp_bound', 'out_bound', 'out_noise'):
+      self.assertFalse(ssnn_jax.ReadConfig(**{name: 1e-9}).is_ideal)
 
 
 class QuantizeTest(parameterized.TestCase):

@@ -73,19 +73,15 @@ class TransferConfigTest(parameterized.TestCase):
     *itertools.product(('transfer_lines', 'transfer_rate'), OUT_OF_RANGE),
   )
   def test_rejects_invalid_values(self, name, value):
-    with self.assertRaises(ssnn_jax.UserError) as caught:
+    message = rf'^{name} is {value}; expected [^\n]*[^.\n]\.$'
+    with self.assertRaisesRegex(ssnn_jax.UserError, message):
       tiki_taka.TransferConfig(**{name: value})
-    self.assertRegex(
-      str(caught.exception), rf'^{name} is {value}; expected [^\n]*[^.\n]\.$'
-    )
 
   def test_rejects_devices_without_steps(self):
-    with self.assertRaisesRegex(
-      ssnn_jax.UserError, r'^dw_min is 0\.0; expected a step above 0, .*\.$'
-    ):
-      tiki_taka.make_tiki_taka(
-        DeviceConfig(), tiki_taka.TransferConfig(), learning_rate=1.0
-      )
+    message = r'^dw_min is 0\.0; expected a step above 0, .*\.$'
+    transfer = tiki_taka.TransferConfig()
+    with self.assertRaisesRegex(ssnn_jax.UserError, message):
+      tiki_taka.make_tiki_taka(DeviceConfig(), transfer, learning_rate=1.0)
 
 
 class TransferTest(parameterized.TestCase):

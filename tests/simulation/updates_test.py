@@ -10,10 +10,11 @@ import numpy as np
 
 import ssnn_jax
 from ssnn_jax import network as network_lib
-from ssnn_jax import types
 from ssnn_jax.hardware import devices
 from ssnn_jax.hardware.device_config import DeviceConfig
 from tests.testing import statistics
+from tests.testing.devices import assert_same
+from tests.testing.devices import make_update
 from tests.testing.networks import jit
 
 SIZES = (6, 5, 3)
@@ -43,10 +44,9 @@ def make(separate_signs=True, num_steps=40, window=8, **options):
 
 def learn(pulse_gradient=None, size=BATCH_SIZE, seed=2, **options):
   params, run = make(**options)
-  given = {}
-  if pulse_gradient is not None:  # else it is left out
-    given['pulse_gradient'] = jnp.float32(pulse_gradient)
-  update, _ = run(params, jax.random.key(seed), *batch(size), **given)
+  if pulse_gradient is not None:
+    run = functools.partial(run, pulse_gradient=jnp.float32(pulse_gradient))
+  update, _ = run(params, jax.random.key(seed), *batch(size))
   return jax.tree.map(np.asarray, update)
 
 
@@ -55,10 +55,6 @@ def learn_often(ratio, num_keys=200, **options):
   """Learns with many keys, at a ratio of pulses per coincidence."""
   made = [learn(UNIT / ratio, seed=k, **options) for k in range(num_keys)]
   return jax.tree.map(lambda *leaves: np.stack(leaves), *made)
-
-
-def assert_same(ours, theirs):
-  jax.tree.map(np.testing.assert_array_equal, ours, theirs)
 
 
 def signed(update):
@@ -168,12 +164,6 @@ class SeparateTest(parameterized.TestCase):
     self.assertGreater(total(both[0]), 0)
 
 
-def array_update(up, down, shape, unit):
-  """Returns an update with equal counts for all devices of an array."""
-  counts = ((jnp.full(shape, count),) for count in (down, up))
-  return types.Update(*counts, (jnp.float32(unit),))
-
-
 def train_step(config, update, params, rate):
   """Writes an update; returns the weights of all arrays."""
   device = devices.make_resistive(config, rate)
@@ -203,15 +193,14 @@ class PulsesTest(parameterized.TestCase):
     (0.013, 7, 2),
     (0.37, 0, 5),
     (2.6, 4, 9),
-    # Expected counts of rates.
-    (0.37, 0.21, 0.93),
+    (0.37, 0.21, 0.93),  # expected counts of rates
     (2.6, 1.3, 0.0),
   )
   def test_pulses_are_whole_numbers_with_the_requested_mean(
     self, ratio, up, down
   ):
     rate, shape = 0.5, (200, 250)
-    update = array_update(up, down, shape, ratio * STEP / rate)
+    update = make_update(up, down, shape, ratio * STEP / rate)
     zeros = jax.tree.map(jnp.zeros_like, update.positive)
     config = DeviceConfig(dw_min=STEP)
     (weights,) = train_step(config, update, zeros, rate)
