@@ -19,13 +19,7 @@ from ssnn_jax.config import NetworkConfig
 def draw_feedback(config: NetworkConfig, key: jax.Array) -> types.Params:
   """Draws feedback weights from the distribution of the initial weights.
 
-  Args:
-    config: the architecture.
-    key: PRNG key; consumed.
-
-  Returns:
-    Weights with the structure of the parameters. The first layer of weights,
-    which propagates no errors, and all biases are unused.
+  The first layer of weights, which propagates no errors, and biases are unused.
   """
   return network.init(config, key)
 

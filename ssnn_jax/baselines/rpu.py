@@ -1,9 +1,7 @@
 """Baselines: a crossbar of resistive processing units (RPUs).
 
-Activations and errors are exact values, if the periphery is ideal. The update
-alone is
-stochastic: activations and errors are sampled as pulse trains, whose
-coincidences change the weights.
+With an ideal periphery, activations and errors are exact values. For the update
+alone, they are sampled as pulse trains, whose coincidences change the weights.
 
 Source: T. Gokmen and Y. Vlasov, "Acceleration of deep neural network training
 with resistive cross-point devices: design considerations", Frontiers in
@@ -58,13 +56,7 @@ def make_network(
 def rpu_config(config: NetworkConfig) -> NetworkConfig:
   """Returns the configuration of a spiking network that learns like RPUs.
 
-  Args:
-    config: the configuration of any network.
-
-  Returns:
-    The same architecture with spikes in the update only: trains with the rates
-    of the activations and with the magnitudes of the errors, also at the
-    output.
+  Only the update has spikes; output errors are exact as well.
   """
   return dataclasses.replace(
     config,
