@@ -97,13 +97,12 @@ def _read_out(response):
 def _learn(config, params, batch):
   """Computes the mean update and the response of the output layer."""
   response = _present(config, params, batch)
-  *presynaptic, output = [
-    jax.vmap(_count_spikes)(train)
-    for train in [*response.trains, response.spikes]
-  ]
-  compute_errors = functools.partial(_errors, config, params)
-  for_sub_intervals = jax.vmap(compute_errors, in_axes=(0, None))
-  errors = jax.vmap(for_sub_intervals)([*presynaptic[1:], output], batch.label)
+  count = jax.vmap(_count_spikes)
+  presynaptic = [count(train) for train in response.trains]
+  postsynaptic = presynaptic[1:] + [count(response.spikes)]
+  find_errors = functools.partial(_errors, config, params)
+  sample_errors = jax.vmap(find_errors, in_axes=(0, None))  # all sub-intervals
+  errors = jax.vmap(sample_errors)(postsynaptic, batch.label)
   ticks = _count_spikes(jnp.ones((config.num_steps, 1)))  # a bias always fires
   changes = tuple(
     types.LayerParams(

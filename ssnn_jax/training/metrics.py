@@ -19,13 +19,7 @@ class Accuracy(NamedTuple):
 
 
 def predict(inference: types.Inference) -> jax.Array:
-  """Returns the class with most winning ticks; the potential breaks ties.
-
-  Args:
-    inference: `[B, C]` winner counts and potentials.
-
-  Returns:
-    `[B]` int32 classes.
+  """Returns the classes with most winning ticks; the potential breaks ties.
 
   Example:
     >>> inference = ssnn_jax.Inference(
@@ -40,15 +34,7 @@ def predict(inference: types.Inference) -> jax.Array:
 
 
 def cross_entropy(inference: types.Inference, labels: jax.Array) -> jax.Array:
-  """Computes the softmax cross-entropy of the final potentials.
-
-  Args:
-    inference: `[B, C]` winner counts and potentials.
-    labels: `[B]` integer classes.
-
-  Returns:
-    `[B]` losses, in nats.
-  """
+  """Computes the `[B]` softmax cross-entropies of potentials, in nats."""
   return optax.softmax_cross_entropy_with_integer_labels(
     inference.potential, labels
   )
@@ -75,7 +61,7 @@ def update_error(
     reference: the network whose update is the gradient, without randomness.
     params: the parameters of both networks.
     key: PRNG key; consumed.
-    inputs: `[B, ...]` inputs of a batch, as for `Network.learn`.
+    inputs: inputs of a batch, as for `Network.learn`.
     labels: `[B]` integer classes.
     num_draws: number of independent draws of the spikes.
 
