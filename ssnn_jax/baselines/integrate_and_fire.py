@@ -116,15 +116,9 @@ def simulate_layer(
 def make_observe(
   config: NetworkConfig, present_batch: Callable[..., Response]
 ) -> Callable[..., types.Activity]:
-  """Builds the function that observes the forward spikes of a batch.
+  """Builds `(params, key, inputs, labels) -> Activity` of forward spikes.
 
-  Args:
-    config: the network; dropout is ignored.
-    present_batch: `(config, params, batch) -> Response`.
-
-  Returns:
-    `(params, key, inputs, labels) -> Activity`; its fields of error spikes and
-    coincidences are None.
+  `present_batch` is `(config, params, batch) -> Response`; dropout is ignored.
   """
   config = dataclasses.replace(config, dropout=0.0)
 

@@ -95,14 +95,12 @@ def _present(fire, config, params, batch):
   """Simulates the network during the presentation of a batch."""
   decay = math.exp(-1.0 / config.tau)
   hidden = integrate_and_fire.Neuron(
-    decay, lambda potential: fire(potential - THRESHOLD), _subtract_threshold
+    decay,
+    fire=lambda v: fire(v - THRESHOLD),
+    reset=lambda v, spike: v - THRESHOLD * jax.lax.stop_gradient(spike),
   )
   output = integrate_and_fire.Neuron(decay, jnp.zeros_like, lambda u, _: u)
   return integrate_and_fire.present(config, params, batch, hidden, output)
-
-
-def _subtract_threshold(potential, spike):
-  return potential - THRESHOLD * jax.lax.stop_gradient(spike)
 
 
 def _mean_unit_response(config):

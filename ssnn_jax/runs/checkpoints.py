@@ -68,18 +68,11 @@ def save(
   manager: ocp.CheckpointManager,
   state: training.TrainState,
   seconds: dict[str, float],
-  accuracy: float | None,
+  accuracy: float | None,  # None: not evaluated after this epoch
 ) -> None:
-  """Starts to write a checkpoint, and returns before the write is complete.
+  """Copies a state of NumPy arrays, and starts to write its checkpoint.
 
-  Args:
-    manager: checkpoint manager of the run.
-    state: state after an epoch, as NumPy arrays; copied before the return.
-    seconds: time spent so far, `train` and `wall`.
-    accuracy: accuracy of the evaluation after the epoch, if there was one.
-
-  Raises:
-    CheckpointError: if this checkpoint or the one before cannot be written.
+  Raises `CheckpointError` if this checkpoint or the one before is not writable.
   """
   wait(manager)
   _delete_discarded(manager.directory)
@@ -108,17 +101,9 @@ def wait(manager: ocp.CheckpointManager) -> None:
 def restore(
   manager: ocp.CheckpointManager, like: training.TrainState
 ) -> Checkpoint:
-  """Restores the last checkpoint of a run.
+  """Restores the last checkpoint, or returns `initial_checkpoint(like)`.
 
-  Args:
-    manager: checkpoint manager of the run.
-    like: state of the same run before training, as NumPy arrays.
-
-  Returns:
-    The last checkpoint, or `initial_checkpoint(like)` if there is none.
-
-  Raises:
-    CheckpointError: if the checkpoint is damaged or has arrays of other shapes.
+  Raises `CheckpointError` if it is damaged, or has other shapes than `like`.
   """
   epoch = manager.latest_step()
   if epoch is None:

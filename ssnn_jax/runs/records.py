@@ -74,8 +74,8 @@ def append(folder: str | os.PathLike, event: str, **fields: Any) -> None:
   Fields are numbers or lists of numbers; arrays of one element become numbers.
   """
   values = {name: _to_json(value) for name, value in fields.items()}
-  path = pathlib.Path(folder, _METRICS)
-  files.append_line(path, {'event': event, **values})
+  line = {'event': event, **values}
+  files.append_line(pathlib.Path(folder, _METRICS), line)
 
 
 def _append_header(folder, config):
@@ -96,17 +96,9 @@ def _to_json(value):
 
 
 def truncate_to_epoch(folder: str | os.PathLike, epoch: int) -> None:
-  """Removes the lines after an epoch from a record, and an incomplete line.
+  """Removes all lines after an epoch, and appends a line to `resumed.jsonl`.
 
-  Also appends a line with the epoch and the environment to `resumed.jsonl`.
-
-  Args:
-    folder: folder of the run.
-    epoch: last epoch whose lines are kept; 0 keeps the header alone.
-
-  Raises:
-    RecordError: if the record lacks lines, ends before the epoch, or cannot be
-      written.
+  Epoch 0 keeps the header. Raises `RecordError` if earlier lines are missing.
   """
   folder = pathlib.Path(folder)
   _, config, events = read(folder, strict=False)
@@ -139,19 +131,9 @@ def _check_epochs(path, events, epoch):
 
 
 def read(folder: str | os.PathLike, *, strict: bool = True) -> Run:
-  """Reads the record of one run.
+  """Reads the record of a run, or raises `RecordError` if it is damaged.
 
-  Args:
-    folder: folder of the run.
-    strict: whether an incomplete last line, as a killed process may leave, is
-      an error; otherwise the line is ignored.
-
-  Returns:
-    Configuration and events of the run.
-
-  Raises:
-    RecordError: if a file is missing or does not hold JSON objects, or the
-      configurations in the two files differ.
+  If not `strict`, ignores an incomplete last line, as a killed process leaves.
   """
   folder = pathlib.Path(folder)
   config_path, path = folder / _CONFIG, folder / _METRICS

@@ -89,9 +89,8 @@ def _draw_batches(batch_size, state, num_samples):
       f'batch_size={batch_size} is larger than the training data of '
       f'{num_samples} samples; use a smaller batch_size.'
     )
-  order = jax.random.permutation(
-    _epoch_key(state, state_lib.Stream.ORDER), num_samples
-  )
+  key = _epoch_key(state, state_lib.Stream.ORDER)
+  order = jax.random.permutation(key, num_samples)
   return order[: num_batches * batch_size].reshape(num_batches, batch_size)
 
 
@@ -102,13 +101,16 @@ def _train_batch(
   params, opt_state = carry
   index, batch = index_and_batch
   labels = labels[batch]
-  key = jax.random.fold_in(_epoch_key(state, state_lib.Stream.PRESENT), index)
+  present_key, pulse_key = (
+    jax.random.fold_in(_epoch_key(state, stream), index)
+    for stream in (state_lib.Stream.PRESENT, state_lib.Stream.PULSE)
+  )
   pulse_gradient = device.pulse_gradient(opt_state)
   options = {}
   if pulse_gradient is not None:
     options['pulse_gradient'] = pulse_gradient
   update, inference = network.learn(
-    params, key, inputs[batch], labels, **options
+    params, present_key, inputs[batch], labels, **options
   )
   if device.separate_signs and update.negative is None:
     raise types.UserError(
@@ -117,8 +119,7 @@ def _train_batch(
       'ssnn(config, separate_signs=True).'
     )
   correct = metrics.predict(inference) == labels
-  key = jax.random.fold_in(_epoch_key(state, state_lib.Stream.PULSE), index)
-  return device.update(key, update, opt_state, params), EpochMetrics(
+  return device.update(pulse_key, update, opt_state, params), EpochMetrics(
     loss=metrics.cross_entropy(inference, labels),
     accuracy=correct.astype(jnp.float32),
   )

@@ -21,8 +21,7 @@ def make_evaluate(
 
   Args:
     network: the network to evaluate.
-    ann: the ANN that evaluates the same parameters with rates; None leaves
-      `Accuracy.rate` None.
+    ann: the ANN with the same parameters, for `Accuracy.rate`; or None.
     batch_size: number of samples in a batch; the last batch is padded.
     axis_name: mesh axis of the devices that share each batch; both networks
       must be built with the same axis. Every device receives the full dataset.

@@ -51,10 +51,8 @@ def update_error(
 ) -> jax.Array:
   """Computes the relative error of a network's update of the weights.
 
-  The error is the root mean square distance to the gradient over all weights
-  and over independent draws of the spikes, relative to the gradient:
-
-    sqrt(mean_draws |update - gradient|^2) / |gradient|.
+  It is sqrt(mean_draws |update - gradient|^2) / |gradient| over all weights,
+  for independent draws of the spikes.
 
   Args:
     network: the network whose update is measured.

@@ -71,10 +71,9 @@ def replicate(mesh: jax.sharding.Mesh, tree: Any) -> Any:
 def local_shard(
   batches: jax.Array, axis_name: str | None, padding: int = 0
 ) -> jax.Array:
-  """Returns the shards of the current device from S batches, `[S, B]`.
+  """Returns the shards `[S, ceil(B / D)]` of S batches for one of D devices.
 
-  The D devices have `[S, ceil(B / D)]` values each, in order; the last shards
-  are padded.
+  Shards are in the order of the devices; the last shards are padded.
   """
   if axis_name is None:
     return batches
@@ -87,7 +86,7 @@ def local_shard(
 
 
 def gather_shards(tree: Any, axis_name: str | None) -> Any:
-  """Concatenates arrays `[S, B / D]` of D devices, in order: `[S, B]` each."""
+  """Concatenates shards `[S, B / D]` of D devices in their order: `[S, B]`."""
   if axis_name is None:
     return tree
   return jax.lax.all_gather(tree, axis_name, axis=1, tiled=True)
