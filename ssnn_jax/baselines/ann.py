@@ -3,8 +3,6 @@
 The ANN has the weights of the spiking network, and its activations are the
 firing probabilities of the composite neurons: it is the limit of the spiking
 network for long spike trains, with the 'mean' membrane and an ideal periphery.
-Its gradient is computed by automatic differentiation
-(`update_rules.backpropagation`).
 """
 
 from collections.abc import Callable
@@ -16,16 +14,12 @@ from ssnn_jax.baselines import update_rules
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.neuron import composite
 from ssnn_jax.neuron import firing
-from ssnn_jax.simulation import inputs as input_lib
 
 
 def ann(
   config: NetworkConfig, *, axis_name: str | None = None
 ) -> types.Network:
   """Builds the ANN of a configuration, trained by backpropagation.
-
-  For the same keys, initial weights and dropout masks equal those of the
-  spiking network. `winner_counts` are expected values, T times softmax.
 
   Args:
     config: the architecture, with `firing_function`, `input_gain`, `dropout`
@@ -34,7 +28,8 @@ def ann(
     axis_name: axis of a mesh whose devices share each batch; None without one.
 
   Returns:
-    The network's pure functions; the update of `learn` is the gradient.
+    The network's pure functions; the update of `learn` is the gradient, and
+    `winner_counts` are expected values, T times softmax.
 
   Example:
     >>> rates = dict(forward='rates', backward='rates', update='rates')
@@ -48,66 +43,28 @@ def ann(
     >>> bool(jnp.allclose(*map(gradient, networks), atol=1e-6))
     True
   """
-  return update_rules.make_network(
-    config,
-    _infer,
-    update_rules.backpropagation(_infer),
-    axis_name=axis_name,
-  )
+  return update_rules.make_network(config, _infer, axis_name=axis_name)
 
 
-def _infer(
-  config: NetworkConfig, params: types.Params, batch: input_lib.Sample
-) -> types.Inference:
+def _infer(config, params, batch):
   """Computes the response of the output layer to a batch."""
-  potential = logits(config, params, batch.inputs.rates, batch.dropout_masks)
-  return read_out(config, potential)
-
-
-def logits(
-  config: NetworkConfig,
-  params: types.Params,
-  rates: jax.Array,
-  dropout_masks: tuple[jax.Array, ...],
-) -> jax.Array:
-  """Computes the potentials of the output layer.
-
-  Args:
-    config: the architecture.
-    params: weights and biases.
-    rates: `[B, I]` inputs in [0, 1].
-    dropout_masks: `[B, J]` for each hidden layer: 0 where a unit is dropped,
-      otherwise 1.
-
-  Returns:
-    `[B, C]` potentials.
-  """
   activate = activation(firing.find(config.firing_function))
   drive = jax.vmap(composite.drive, in_axes=(None, None, 0))
-  for layer, mask in enumerate(dropout_masks):
+  rates = batch.inputs.rates
+  for layer, mask in enumerate(batch.dropout_masks):
     potentials = drive(params[layer], config.read_gains[layer], rates)
     rates = mask * activate(potentials)
-  return drive(params[-1], config.read_gains[-1], rates)
+  return read_out(config, drive(params[-1], config.read_gains[-1], rates))
 
 
 def activation(
   function: firing.FiringFunction,
 ) -> Callable[[jax.Array], jax.Array]:
-  """Returns the firing probability with the gate as its derivative.
+  """Returns `(potential) -> probability`, with the gate as its derivative.
 
-  The derivative of `jnp.clip` alone is 0.5 at exactly 0 and 1, where the gate
-  is 0.
-
-  Args:
-    function: the firing function.
-
-  Returns:
-    `(potential) -> probability`, for automatic differentiation.
+  The derivative of `jnp.clip` is 0.5 at exactly 0 and 1, where the gate is 0.
   """
-
-  @jax.custom_jvp
-  def activate(potential):
-    return function.probability(potential)
+  activate = jax.custom_jvp(function.probability)
 
   @activate.defjvp
   def activate_jvp(primals, tangents):
@@ -118,14 +75,6 @@ def activation(
 
 
 def read_out(config: NetworkConfig, potential: jax.Array) -> types.Inference:
-  """Builds the `Inference` for potentials, with expected winner counts.
-
-  Args:
-    config: the network, with T.
-    potential: `[B, C]` potentials of the output layer.
-
-  Returns:
-    The potentials, and the ticks that each class is expected to win.
-  """
+  """Builds the `Inference` for `[B, C]` potentials, with expected counts."""
   expected = config.num_steps * jax.nn.softmax(potential)
   return types.Inference(winner_counts=expected, potential=potential)

@@ -61,27 +61,15 @@ def make_network(
 
 
 def make_observe(config: NetworkConfig) -> Callable[..., types.Activity]:
-  """Builds the function that observes the forward spikes of a batch.
-
-  Args:
-    config: the network, as for `make_network`.
-
-  Returns:
-    `(params, key, inputs, labels) -> Activity`.
-  """
+  """Builds `(params, key, inputs, labels) -> Activity` of forward spikes."""
   return integrate_and_fire.make_observe(config, _present)
 
 
-def _present(config, params, sample):
-  """Simulates the network during the presentation of one sample."""
-  output_threshold = OUTPUT_THRESHOLD * config.layer_sizes[-2]
-  return integrate_and_fire.present(
-    config,
-    params,
-    sample,
-    hidden=_neuron(HIDDEN_THRESHOLD),
-    output=_neuron(output_threshold),
-  )
+def _present(config, params, batch):
+  """Simulates the network during the presentation of a batch."""
+  hidden = _neuron(HIDDEN_THRESHOLD)
+  output = _neuron(OUTPUT_THRESHOLD * config.layer_sizes[-2])
+  return integrate_and_fire.present(config, params, batch, hidden, output)
 
 
 def _neuron(threshold):
@@ -95,7 +83,7 @@ def _neuron(threshold):
 
 def _infer(config, params, batch):
   """Computes the response of the output layer to a batch."""
-  return _read_out(jax.vmap(functools.partial(_present, config, params))(batch))
+  return _read_out(_present(config, params, batch))
 
 
 def _read_out(response):
@@ -108,12 +96,13 @@ def _read_out(response):
 
 def _learn(config, params, batch):
   """Computes the mean update and the response of the output layer."""
-  response = jax.vmap(functools.partial(_present, config, params))(batch)
+  response = _present(config, params, batch)
   count = jax.vmap(_count_spikes)
   presynaptic = [count(train) for train in response.trains]
-  errors = jax.vmap(functools.partial(_sample_errors, config, params))(
-    presynaptic[1:] + [count(response.spikes)], batch.label
-  )
+  postsynaptic = presynaptic[1:] + [count(response.spikes)]
+  find_errors = functools.partial(_errors, config, params)
+  sample_errors = jax.vmap(find_errors, in_axes=(0, None))  # all sub-intervals
+  errors = jax.vmap(sample_errors)(postsynaptic, batch.label)
   ticks = _count_spikes(jnp.ones((config.num_steps, 1)))  # a bias always fires
   changes = tuple(
     types.LayerParams(
@@ -129,29 +118,14 @@ def _learn(config, params, batch):
 
 def _count_spikes(train):
   """Counts the spikes of a train `[T, N]` in each sub-interval: `[W, N]`."""
-  padding = ((0, -len(train) % SUB_INTERVAL), (0, 0))
-  padded = jnp.pad(train, padding)
+  padded = jnp.pad(train, ((0, -len(train) % SUB_INTERVAL), (0, 0)))
   return jnp.sum(padded.reshape(-1, SUB_INTERVAL, train.shape[1]), axis=1)
 
 
-def _sample_errors(config, params, counts, label):
-  """Computes the errors of one sample in each sub-interval."""
-  errors = functools.partial(_errors, config, params)
-  return jax.vmap(errors, in_axes=(0, None))(counts, label)
-
-
 def _errors(config, params, counts, label):
-  """Computes the errors of all layers in one sub-interval.
+  """Computes the `[J]` errors of each layer in one sub-interval.
 
-  Args:
-    config: the network.
-    params: its parameters.
-    counts: `[J]` spikes of each layer in the sub-interval, first hidden layer
-      first.
-    label: the target class.
-
-  Returns:
-    `[J]` errors of the same layers.
+  `counts` are the `[J]` spikes of the same layers, first hidden layer first.
   """
   *hidden, output = [count > 0 for count in counts]
   is_target = jnp.arange(len(output)) == label

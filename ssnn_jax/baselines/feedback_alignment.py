@@ -9,6 +9,8 @@ Source: T. P. Lillicrap et al., "Random synaptic feedback weights support error
 backpropagation for deep learning", Nature Communications 7, 13276 (2016).
 """
 
+from typing import Any
+
 import jax
 
 from ssnn_jax import network
@@ -19,41 +21,16 @@ from ssnn_jax.config import NetworkConfig
 def draw_feedback(config: NetworkConfig, key: jax.Array) -> types.Params:
   """Draws feedback weights from the distribution of the initial weights.
 
-  Args:
-    config: the architecture.
-    key: PRNG key; consumed.
-
-  Returns:
-    Weights with the structure of the parameters. The first layer of weights,
-    which propagates no errors, and all biases are unused.
+  The first layer of weights, which propagates no errors, and biases are unused.
   """
   return network.init(config, key)
 
 
 def make_network(
-  config: NetworkConfig,
-  feedback: types.Params,
-  *,
-  separate_signs: bool = False,
-  axis_name: str | None = None,
+  config: NetworkConfig, feedback: types.Params, **options: Any
 ) -> types.Network:
-  """Builds the spiking network with fixed feedback weights.
+  """Builds the spiking network with fixed feedback weights `[I, J]`.
 
-  Args:
-    config: architecture and use of spikes.
-    feedback: `[I, J]` weights of each layer, which propagate errors from its
-      postsynaptic to its presynaptic neurons; the parameters themselves give
-      the transposed reads of `network.ssnn`.
-    separate_signs: whether coincidences with positive and with negative errors
-      are counted separately, as for `network.ssnn`.
-    axis_name: axis of a mesh whose devices share each batch; None without one.
-
-  Returns:
-    The network's pure functions.
+  Options are those of `network.ssnn`.
   """
-  return network.ssnn(
-    config,
-    separate_signs=separate_signs,
-    axis_name=axis_name,
-    feedback=feedback,
-  )
+  return network.ssnn(config, feedback=feedback, **options)

@@ -34,12 +34,12 @@ class Neuron(NamedTuple):
 
 
 class Response(NamedTuple):
-  """Response of a network to one sample."""
+  """Response of a network to a batch."""
 
-  trains: list[jax.Array]  # [T, I] spikes that enter each layer of weights
-  drives: jax.Array  # [T, C] synaptic currents of the output layer
-  potentials: jax.Array  # [T, C] output layer, before reset
-  spikes: jax.Array  # [T, C] output layer
+  trains: list[jax.Array]  # [B, T, I] spikes that enter each layer of weights
+  drives: jax.Array  # [B, T, C] synaptic currents of the output layer
+  potentials: jax.Array  # [B, T, C] output layer, before reset
+  spikes: jax.Array  # [B, T, C] output layer
 
 
 def prepare(
@@ -50,22 +50,7 @@ def prepare(
   labels: jax.Array | None = None,
   axis_name: str | None = None,
 ) -> input_lib.Sample:
-  """Checks and encodes a batch, and samples the spikes of its inputs.
-
-  Args:
-    config: the network.
-    params: its parameters.
-    key: PRNG key of the presentation.
-    inputs: `[B, ...]` images or `[B, K, I]` spike trains, as for `Network`.
-    labels: `[B]` integer classes, or None.
-    axis_name: axis of a mesh whose devices share each batch; None without one.
-
-  Returns:
-    The batch of this device, with spike trains as inputs.
-
-  Raises:
-    UserError: if inputs or labels do not fit the network.
-  """
+  """Prepares a batch by `inputs.prepare`, and samples trains of its images."""
   batch = input_lib.prepare(config, params, key, inputs, labels, axis_name)
   if batch.inputs.train is not None:
     return batch
@@ -87,22 +72,19 @@ def _sample_train(config, keys, position, rates):
 def present(
   config: NetworkConfig,
   params: types.Params,
-  sample: input_lib.Sample,
+  batch: input_lib.Sample,
   hidden: Neuron,
   output: Neuron,
 ) -> Response:
-  """Simulates a network during the presentation of one sample.
+  """Simulates a network with the given neurons; `batch` is from `prepare`."""
+  present_sample = functools.partial(
+    _present_sample, config, params, hidden, output
+  )
+  return jax.vmap(present_sample)(batch)
 
-  Args:
-    config: the network.
-    params: its parameters.
-    sample: the sample, from `prepare`.
-    hidden: neurons of the hidden layers.
-    output: neurons of the output layer.
 
-  Returns:
-    Spikes of all layers, and currents and potentials of the output layer.
-  """
+def _present_sample(config, params, hidden, output, sample):
+  """Simulates a network during the presentation of one sample."""
   drive = jax.vmap(composite.drive, in_axes=(None, None, 0))
   train = spikes.unpack(sample.inputs.train)[: config.num_steps]
   trains = [train.astype(jnp.float32)]
@@ -118,14 +100,9 @@ def present(
 def simulate_layer(
   drives: jax.Array, neuron: Neuron
 ) -> tuple[jax.Array, jax.Array]:
-  """Simulates one layer of neurons from potential 0.
+  """Simulates neurons from potential 0, with `[T, J]` synaptic currents.
 
-  Args:
-    drives: `[T, J]` synaptic currents.
-    neuron: dynamics of the neurons.
-
-  Returns:
-    `[T, J]` spikes, and `[T, J]` potentials before reset.
+  Returns `[T, J]` spikes, and `[T, J]` potentials before reset.
   """
 
   def tick(potential, drive):
@@ -137,27 +114,17 @@ def simulate_layer(
 
 
 def make_observe(
-  config: NetworkConfig,
-  present_sample: Callable[
-    [NetworkConfig, types.Params, input_lib.Sample], Response
-  ],
+  config: NetworkConfig, present_batch: Callable[..., Response]
 ) -> Callable[..., types.Activity]:
-  """Builds the function that observes the forward spikes of a batch.
+  """Builds `(params, key, inputs, labels) -> Activity` of forward spikes.
 
-  Args:
-    config: the network; dropout is ignored.
-    present_sample: `(config, params, sample) -> Response`.
-
-  Returns:
-    `(params, key, inputs, labels) -> Activity`; its fields of error spikes and
-    coincidences are None.
+  `present_batch` is `(config, params, batch) -> Response`; dropout is ignored.
   """
   config = dataclasses.replace(config, dropout=0.0)
 
   def observe(params, key, inputs, labels):
     batch = prepare(config, params, key, inputs, labels)
-    respond = jax.vmap(functools.partial(present_sample, config, params))
-    trains = respond(batch).trains
+    trains = present_batch(config, params, batch).trains
     counts = [jnp.sum(train, axis=1) for train in trains]  # [B, I]
     num_steps = config.num_steps
     return types.Activity(

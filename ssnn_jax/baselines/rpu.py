@@ -1,8 +1,7 @@
 """Baselines: a crossbar of resistive processing units (RPUs).
 
-Activations and errors are exact values, if the periphery is ideal. The update
-alone is stochastic: activations and errors are sampled as pulse trains, whose
-coincidences change the weights.
+With an ideal periphery, activations and errors are exact values. For the update
+alone, they are sampled as pulse trains, whose coincidences change the weights.
 
 Source: T. Gokmen and Y. Vlasov, "Acceleration of deep neural network training
 with resistive cross-point devices: design considerations", Frontiers in
@@ -12,6 +11,7 @@ library.
 """
 
 import dataclasses
+from typing import Any
 
 from ssnn_jax import network
 from ssnn_jax import types
@@ -19,27 +19,12 @@ from ssnn_jax.baselines import ann
 from ssnn_jax.config import NetworkConfig
 
 
-def make_network(
-  config: NetworkConfig,
-  *,
-  separate_signs: bool = False,
-  axis_name: str | None = None,
-) -> types.Network:
+def make_network(config: NetworkConfig, **options: Any) -> types.Network:
   """Builds a network with pulses in the update only.
 
-  Args:
-    config: the architecture, with T, gain and sampler of the pulses.
-    separate_signs: whether coincidences with positive and with negative errors
-      are counted separately, as for `network.ssnn`.
-    axis_name: axis of a mesh whose devices share each batch; None without one.
-
-  Returns:
-    The network's pure functions; inference is that of the ANN, with expected
-    winner counts.
+  Options are those of `network.ssnn`; inference equals that of the ANN.
   """
-  pulsed = network.ssnn(
-    rpu_config(config), separate_signs=separate_signs, axis_name=axis_name
-  )
+  pulsed = network.ssnn(rpu_config(config), **options)
 
   def infer(params, key, inputs):
     inference = pulsed.infer(params, key, inputs)
@@ -57,13 +42,7 @@ def make_network(
 def rpu_config(config: NetworkConfig) -> NetworkConfig:
   """Returns the configuration of a spiking network that learns like RPUs.
 
-  Args:
-    config: the configuration of any network.
-
-  Returns:
-    The same architecture with spikes in the update only: trains with the rates
-    of the activations and with the magnitudes of the errors, also at the
-    output.
+  Only the update has spikes; output errors are exact as well.
   """
   return dataclasses.replace(
     config,

@@ -32,16 +32,11 @@ from ssnn_jax.config import NetworkConfig
 THRESHOLD = 1.0
 
 
-def smooth_step(distance: jax.Array) -> jax.Array:
-  """Computes arctan(pi x) / pi + 1/2, a smooth step with slope 1 at 0."""
-  return jnp.arctan(jnp.pi * distance) / jnp.pi + 0.5
-
-
 @jax.custom_jvp
 def step(distance: jax.Array) -> jax.Array:
   """Returns 1 where the distance to the threshold is at least 0, otherwise 0.
 
-  The derivative is that of `smooth_step`, 1 / (1 + (pi x)^2).
+  The derivative is that of the smooth step arctan(pi x) / pi + 1/2.
   """
   return (distance >= 0.0).astype(distance.dtype)
 
@@ -70,34 +65,23 @@ def make_network(
     The network's pure functions; the update of `learn` is the gradient. The
     class with the highest output wins a tick; `potential` are the logits.
   """
-  forward_pass = functools.partial(_infer, fire)
   return update_rules.make_network(
     config,
-    forward_pass,
-    update_rules.backpropagation(forward_pass),
+    functools.partial(_infer, fire),
     prepare=integrate_and_fire.prepare,
     axis_name=axis_name,
   )
 
 
 def make_observe(config: NetworkConfig) -> Callable[..., types.Activity]:
-  """Builds the function that observes the forward spikes of a batch.
-
-  Args:
-    config: the network, as for `make_network`.
-
-  Returns:
-    `(params, key, inputs, labels) -> Activity`.
-  """
-  return integrate_and_fire.make_observe(
-    config, functools.partial(_present, step)
-  )
+  """Builds `(params, key, inputs, labels) -> Activity` of forward spikes."""
+  present = functools.partial(_present, step)
+  return integrate_and_fire.make_observe(config, present)
 
 
 def _infer(fire, config, params, batch):
   """Computes the response of the output layer to a batch."""
-  present = functools.partial(_present, fire, config, params)
-  outputs = jax.vmap(present)(batch).potentials  # [B, T, C]
+  outputs = _present(fire, config, params, batch).potentials  # [B, T, C]
   winners = jax.nn.one_hot(
     jnp.argmax(outputs, axis=-1), outputs.shape[-1], dtype=jnp.int32
   )
@@ -107,30 +91,21 @@ def _infer(fire, config, params, batch):
   )
 
 
-def _present(fire, config, params, sample):
-  """Simulates the network during the presentation of one sample."""
-  decay = _decay(config)
+def _present(fire, config, params, batch):
+  """Simulates the network during the presentation of a batch."""
+  decay = math.exp(-1.0 / config.tau)
   hidden = integrate_and_fire.Neuron(
-    decay, lambda potential: fire(potential - THRESHOLD), _subtract_threshold
+    decay,
+    fire=lambda v: fire(v - THRESHOLD),
+    reset=lambda v, spike: v - THRESHOLD * jax.lax.stop_gradient(spike),
   )
-  output = integrate_and_fire.Neuron(
-    decay, jnp.zeros_like, lambda potential, spike: potential
-  )
-  return integrate_and_fire.present(config, params, sample, hidden, output)
-
-
-def _subtract_threshold(potential, spike):
-  return potential - THRESHOLD * jax.lax.stop_gradient(spike)
-
-
-def _decay(config):
-  """Returns the decay of all membranes in a tick."""
-  return math.exp(-1.0 / config.tau)
+  output = integrate_and_fire.Neuron(decay, jnp.zeros_like, lambda u, _: u)
+  return integrate_and_fire.present(config, params, batch, hidden, output)
 
 
 def _mean_unit_response(config):
   """Returns the output's mean response over ticks to a constant drive of 1."""
-  decay, potential, total = _decay(config), 0.0, 0.0
+  decay, potential, total = math.exp(-1.0 / config.tau), 0.0, 0.0
   for _ in range(config.num_steps):
     potential = decay * potential + 1.0
     total += potential

@@ -1,7 +1,7 @@
 """Networks from a forward pass and an update rule.
 
-`backpropagation` is the only use of automatic differentiation in the library;
-the baselines `ann` and `surrogate_gradient` learn by it.
+Backpropagation, the default rule, is the only use of automatic differentiation
+in the library.
 """
 
 from collections.abc import Callable
@@ -17,21 +17,12 @@ from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.simulation import inputs as input_lib
 
-# (config, params, batch) -> response of the output layer
-ForwardPass = Callable[
-  [NetworkConfig, types.Params, input_lib.Sample], types.Inference
-]
-# (config, params, batch) -> mean gradient, response of the output layer
-UpdateRule = Callable[
-  [NetworkConfig, types.Params, input_lib.Sample],
-  tuple[types.Params, types.Inference],
-]
-
 
 def make_network(
   config: NetworkConfig,
-  forward_pass: ForwardPass,
-  update_rule: UpdateRule,
+  forward_pass: Callable[..., types.Inference],
+  update_rule: Callable[..., tuple[types.Params, types.Inference]]
+  | None = None,
   *,
   prepare: Callable[..., input_lib.Sample] = input_lib.prepare,
   axis_name: str | None = None,
@@ -40,9 +31,10 @@ def make_network(
 
   Args:
     config: the network.
-    forward_pass: computes the response of the output layer to a batch.
-    update_rule: computes the gradient, averaged over the batch, and the
-      response of the output layer.
+    forward_pass: `(config, params, batch) -> Inference`.
+    update_rule: `(config, params, batch) -> (gradient, Inference)`; the
+      gradient is averaged over the batch. None differentiates the mean
+      cross-entropy, with the `potential` of `forward_pass` as logits.
     prepare: `(config, params, key, inputs, labels, axis_name) -> batch`; checks
       and encodes the arguments of the network.
     axis_name: axis of a mesh whose devices share each batch; None without one.
@@ -51,6 +43,8 @@ def make_network(
     The network's pure functions. For the same keys, initial weights and dropout
     masks equal those of the spiking network.
   """
+  if update_rule is None:
+    update_rule = functools.partial(_backpropagate, forward_pass)
 
   def infer(params, key, inputs):
     no_dropout = dataclasses.replace(config, dropout=0.0)
@@ -68,24 +62,14 @@ def make_network(
   return types.Network(functools.partial(network.init, config), infer, learn)
 
 
-def backpropagation(forward_pass: ForwardPass) -> UpdateRule:
-  """Returns the update rule that differentiates the mean cross-entropy.
+def _backpropagate(forward_pass, config, params, batch):
+  """Differentiates the mean cross-entropy of a batch."""
 
-  Args:
-    forward_pass: a forward pass whose `potential` are the logits.
+  def loss(params):
+    inference = forward_pass(config, params, batch)
+    losses = optax.softmax_cross_entropy_with_integer_labels(
+      inference.potential, batch.label
+    )
+    return jnp.mean(losses), inference
 
-  Returns:
-    The update rule.
-  """
-
-  def update_rule(config, params, batch):
-    def loss(params):
-      inference = forward_pass(config, params, batch)
-      losses = optax.softmax_cross_entropy_with_integer_labels(
-        inference.potential, batch.label
-      )
-      return jnp.mean(losses), inference
-
-    return jax.grad(loss, has_aux=True)(params)
-
-  return update_rule
+  return jax.grad(loss, has_aux=True)(params)

@@ -1,7 +1,5 @@
 """Tests for integrate-and-fire neurons and for the spikes of their inputs."""
 
-import functools
-
 from absl.testing import absltest
 from absl.testing import parameterized
 import jax
@@ -26,14 +24,10 @@ def input_spikes(config, inputs):
 
   def sample(inputs):
     batch = integrate_and_fire.prepare(config, params, KEY, inputs)
-    present = functools.partial(
-      integrate_and_fire.present,
-      config,
-      params,
-      hidden=neuron,
-      output=neuron,
+    response = integrate_and_fire.present(
+      config, params, batch, hidden=neuron, output=neuron
     )
-    return jax.vmap(present)(batch).trains[0]
+    return response.trains[0]
 
   return networks.jit(sample)(inputs)
 
