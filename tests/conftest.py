@@ -1,5 +1,11 @@
-"""Strict settings for every test."""
+"""Settings of all tests.
 
+Programs are compiled with few optimizations, as tests run them for less time
+than an optimized compilation takes; JAX_DISABLE_MOST_OPTIMIZATIONS=0 tests
+optimized programs.
+"""
+
+import gc
 import os
 import signal
 import tempfile
@@ -7,16 +13,22 @@ import tempfile
 from absl import flags
 import jax
 
-# Tells workers, and what tests start, where the session keeps it.
-COMPILED = 'SSNN_JAX_TESTS_COMPILED'
+# The other code generator of XLA takes three times as long.
+COMPILE_QUICKLY = '--xla_cpu_use_fusion_emitters=false'
+# Environment variable with the compilation cache of the session, for workers
+# and for commands that tests start.
+SHARED_CACHE = 'SSNN_JAX_TESTS_COMPILED'
 
 
 def pytest_configure(config):
   jax.config.update('jax_debug_key_reuse', True)
   jax.config.update('jax_numpy_dtype_promotion', 'strict')
   jax.config.update('jax_numpy_rank_promotion', 'raise')
-  # Commands that tests interrupt inherit this; what a shell has started in the
-  # background is deaf to it.
+  if os.environ.setdefault('JAX_DISABLE_MOST_OPTIMIZATIONS', '1') == '1':
+    jax.config.update('jax_disable_most_optimizations', True)
+    flags_of_xla = os.environ.get('XLA_FLAGS', '')
+    os.environ['XLA_FLAGS'] = f'{flags_of_xla} {COMPILE_QUICKLY}'.strip()
+  # Shells start background jobs that ignore SIGINT, which commands inherit.
   signal.signal(signal.SIGINT, signal.default_int_handler)
 
   def make_folder():
@@ -24,19 +36,25 @@ def pytest_configure(config):
     config.add_cleanup(folder.cleanup)
     return folder.name
 
-  # Tests leave the user's own cache alone.
+  # The data cache of the user stays unchanged.
   os.environ['SSNN_JAX_CACHE_DIR'] = make_folder()
-  # What one test has compiled others need not, nor the commands that they run.
-  compiled = os.environ.get(COMPILED) or make_folder()
-  os.environ[COMPILED] = os.environ['JAX_COMPILATION_CACHE_DIR'] = compiled
+  compiled = os.environ.get(SHARED_CACHE) or make_folder()
+  os.environ[SHARED_CACHE] = os.environ['JAX_COMPILATION_CACHE_DIR'] = compiled
   os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0'
-  # What is read while another writes it is compiled once more; the tests that
-  # read the errors of a command need not hear of it.
+  # A process that reads an entry while another writes it compiles it again, and
+  # warns; some tests compare all errors of a command.
   os.environ['PYTHONWARNINGS'] = (
     'ignore:Error reading persistent compilation cache entry:UserWarning'
   )
   jax.config.update('jax_compilation_cache_dir', compiled)
   jax.config.update('jax_persistent_cache_min_compile_time_secs', 0)
-  # absl's temporary folders ask for a flag, which pytest does not parse.
+  # Temporary folders of absl need parsed flags.
   if not flags.FLAGS.is_parsed():
     flags.FLAGS.mark_as_parsed()
+
+
+def pytest_collection_finish():
+  # Tracing allocates so many objects that a fifth of its time is collection.
+  gc.collect()
+  gc.freeze()
+  gc.set_threshold(50_000, 50, 50)

@@ -1,73 +1,53 @@
-"""Tests for tables and figures of what each use of spikes costs."""
-
-import dataclasses
-import pathlib
+"""Tests of tables and figures of the cost of each use of spikes."""
 
 from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 
 from experiments import attribution
-from experiments import config_records
-from experiments import defaults
-from experiments import figures
-from experiments import grid_summary
 from experiments import grids
 from experiments import summary
-from ssnn_jax.runs import records
+from tests.testing import sweeps
 from tests.testing.experiments import rows
 
-BASE = defaults.CONFIGS['digits']
 ANN = 94.0
-# Points that a use of spikes costs at T = 4 beside one that all lose, at more
-# ticks in proportion less; read in other ways that many times as much.
+# Points of accuracy that a use of spikes costs at T = 4, in addition to one
+# point; costs fall with 1 / T, and each way to read has a factor.
 COSTS = {'forward': 4.0, 'backward': 2.0, 'update': 1.0}
-FACTORS = dict(zip(summary.ACCURACIES, (1.0, 2.0, 3.0)))
-# Differences of the seeds, beside their mean, in points. 95 % intervals are
-# 4.303 * 0.2 / sqrt(3) = 0.497 to either side, and as many times that.
-WOBBLE = (-0.2, 0.0, 0.2)
+READS = ('winner counts', 'final potential', 'ANN of its weights')
+FACTORS = dict(zip(READS, (1.0, 2.0, 3.0)))
+# Deviations of the seeds from their mean difference, in points. 95 % intervals
+# are 4.303 * 0.2 / sqrt(3) = 0.497 to either side, times the factor.
+DEVIATIONS = (-0.2, 0.0, 0.2)
 COMBINATIONS = {
-  **{'none': 1, 'forward': 5, 'backward': 3, 'update': 2},
-  **{'forward, backward': 7, 'forward, update': 6, 'backward, update': 4},
+  'none': 1,
+  'forward': 5,
+  'backward': 3,
+  'update': 2,
+  'forward, backward': 7,
+  'forward, update': 6,
+  'backward, update': 4,
   'all three': 8,
 }
 USES = 'forward=spikes,rates;backward=spikes,rates;update=rates,spikes'
+SWEEP = f'num_steps=4,16;{USES}'
 
 
-def parse(*texts):
-  return [grids.parse(text) for text in texts]
-
-
-SWEEP = parse(f'num_steps=4,16;{USES}')
-
-
-def loss(config, quantity):
-  """The points that made runs of a spiking network lose, in the mean."""
+def final(config):
   costs = [c for use, c in COSTS.items() if getattr(config, use) == 'spikes']
-  return FACTORS[quantity] * (1 + sum(costs)) * 4 / config.num_steps
+  loss = (1 + sum(costs)) * 4 / config.num_steps + DEVIATIONS[config.seed]
+  if config.method == 'bp':
+    loss = 0.0
+  ann = ANN + 0.5 * config.seed
+  return sweeps.accuracies(*(ann - f * loss for f in FACTORS.values()))
 
 
-def make_settings(*listed, num_seeds=3):
-  """Makes the settings of grids, as records of finished runs would."""
-  runs = []
-  for name, config in grids.settings(BASE, *listed):
-    for seed in range(num_seeds):
-      final = {'event': 'final', 'method': config.method, 'seed': seed}
-      for quantity in summary.ACCURACIES:
-        percent = ANN + 0.5 * seed
-        if config.method != 'bp':
-          wobble = FACTORS[quantity] * WOBBLE[seed]
-          percent -= loss(config, quantity) + wobble
-        final[quantity] = percent / 100
-      recorded = config_records.as_record(
-        dataclasses.replace(config, seed=seed)
-      )
-      runs.append(records.Run(pathlib.Path(name), recorded, [final]))
-  return grid_summary.group(runs)
+def make_settings(sweep=SWEEP, num_seeds=3):
+  return sweeps.make_settings(sweep, final, num_seeds)
 
 
 def without(settings, num_steps, *uses):
-  """Leaves out the setting that has just these uses of spikes."""
+  """Returns all settings but the one with the given uses of spikes."""
   return [
     setting
     for setting in settings
@@ -80,65 +60,63 @@ def without(settings, num_steps, *uses):
 class AttributionTest(parameterized.TestCase):
   @parameterized.parameters(
     (grids.SWEEPS['attribution'], True),
-    (parse('num_steps=4;forward=spikes,rates;update=spikes,rates'), True),
-    (parse('forward=spikes,rates'), False),
-    (parse('num_steps=4,16'), False),
-    (parse(f'{USES};batch_size=16'), True),
-    (parse(f'{USES};sampler=bernoulli,sobol'), False),
-    (parse(f'{USES};method=ssnn,bp,feedback_alignment'), False),
-    (parse(f'{USES};method=ssnn'), False),  # no ANN
-    (parse('method=bp;num_epochs=20,9', f'{USES};method=ssnn'), False),  # two
-    # One that does not share the rest.
-    (parse('batch_size=16;method=bp', f'{USES};method=ssnn'), False),
+    ('num_steps=4;forward=spikes,rates;update=spikes,rates', True),
+    ('forward=spikes,rates', False),
+    ('num_steps=4,16', False),
+    (f'{USES};batch_size=16', True),
+    (f'{USES};sampler=bernoulli,sobol', False),
+    (f'{USES};method=ssnn,bp,feedback_alignment', False),
+    (f'{USES};method=ssnn', False),  # no ANN
+    # Two ANNs, and one ANN that differs in another field.
+    (['method=bp;num_epochs=20,9', f'{USES};method=ssnn'], False),
+    (['batch_size=16;method=bp', f'{USES};method=ssnn'], False),
   )
-  def test_uses_that_vary_alone_are_recognised(self, listed, expected):
-    settings = make_settings(*listed, num_seeds=1)
+  def test_recognizes_sweeps_over_uses_of_spikes(self, sweep, expected):
+    settings = make_settings(sweep, num_seeds=1)
     self.assertEqual(attribution.is_attribution(settings), expected)
 
-  def test_the_ann_has_to_share_seeds(self):
-    ann, *spiking = make_settings(*SWEEP, num_seeds=1)
+  def test_needs_an_ann_with_the_same_seeds(self):
+    ann, *spiking = make_settings(num_seeds=1)
     self.assertTrue(attribution.is_attribution([ann, *spiking]))
     other = ann._replace(seeds=[7])
     self.assertFalse(attribution.is_attribution([other, *spiking]))
 
-  def test_a_table_tells_differences_from_the_ann(self):
-    table = attribution.table(make_settings(*SWEEP))
+  def test_table_has_differences_from_the_ann(self):
+    table = attribution.table(make_settings())
     self.assertEndsWith(table, '\n\nANN (BP): 94.50 ± 0.50')
+    half_widths = ('0.50', '0.99', '1.49')
     expected = [
       {
-        **{'read by': read, 'spikes in': name},
+        'read by': read,
+        'spikes in': name,
         'T = 4': f'{-factor * cost:+.2f} ± {half_width}',
         'T = 16': f'{-factor * cost / 4:+.2f} ± {half_width}',
         'seeds': '3',
       }
-      for read, factor, half_width in (
-        ('winner counts', 1, '0.50'),
-        ('final potential', 2, '0.99'),
-        ('ANN of its weights', 3, '1.49'),
-      )
+      for (read, factor), half_width in zip(FACTORS.items(), half_widths)
       for name, cost in COMBINATIONS.items()
     ]
     self.assertEqual(rows(table), expected)
 
   def test_differences_are_paired_by_seed(self):
-    ann, *spiking = make_settings(*SWEEP)
-    values = {name: told[[2, 0]] for name, told in ann.values.items()}
+    ann, *spiking = make_settings()
+    values = {name: values[[2, 0]] for name, values in ann.values.items()}
     table = attribution.table(
-      [ann._replace(seeds=[2, 0], values=values)] + spiking
+      [ann._replace(seeds=[2, 0], values=values), *spiking]
     )
-    # Of -0.2 and 0.2 alone it is 12.706 * 0.283 / sqrt(2) = 2.541.
+    # The interval of -0.2 and 0.2 is 12.706 * 0.283 / sqrt(2) = 2.541.
     last = rows(table)[7]
     self.assertEqual(last['spikes in'], 'all three')
     self.assertEqual(last['T = 4'], '-8.00 ± 2.54')
 
-  def test_what_is_missing_is_left_blank(self):
-    settings = without(make_settings(*SWEEP), 16, 'forward', 'update')
+  def test_missing_settings_are_blank(self):
+    settings = without(make_settings(), 16, 'forward', 'update')
     for number in (4, 16):
       settings = without(settings, number, 'backward')
-    told = rows(attribution.table(settings))
+    found = rows(attribution.table(settings))
     names = [name for name in COMBINATIONS if name != 'backward']
-    self.assertEqual([row['spikes in'] for row in told], names * 3)
-    blank = [row for row in told if not row['T = 16']]
+    self.assertEqual([row['spikes in'] for row in found], names * 3)
+    blank = [row for row in found if not row['T = 16']]
     self.assertEqual([row['spikes in'] for row in blank], [names[4]] * 3)
     self.assertEqual(names[4], 'forward, update')
     self.assertEqual(
@@ -152,11 +130,11 @@ class AttributionTest(parameterized.TestCase):
     np.testing.assert_array_equal(drawn[0], range(7))
     np.testing.assert_array_equal(drawn[1], [0, 1, 2, 3, 5, 6])
 
-  def test_seeds_that_differ_are_told(self):
-    settings = make_settings(*SWEEP)
+  def test_reports_different_numbers_of_seeds(self):
+    settings = make_settings()
+    values = settings[1].values.items()
     settings[1] = settings[1]._replace(
-      seeds=[0, 1],
-      values={name: told[:2] for name, told in settings[1].values.items()},
+      seeds=[0, 1], values={name: numbers[:2] for name, numbers in values}
     )
     seeds = [row['seeds'] for row in rows(attribution.table(settings))]
     self.assertEqual(sorted(seeds), ['2 to 3'] * 3 + ['3'] * 21)
@@ -165,8 +143,8 @@ class AttributionTest(parameterized.TestCase):
       '\nmean over 2 to 3 seeds and 95 % interval, paired',
     )
 
-  def test_a_figure_has_a_panel_for_each_length(self):
-    sheet = attribution.draw(make_settings(*SWEEP))
+  def test_figure_has_a_panel_for_each_length(self):
+    sheet = attribution.draw(make_settings())
     self.assertLen(sheet.axes, 2)
     for axes, num_steps in zip(sheet.axes, (4, 16)):
       self.assertEqual(axes.get_title(), f'T = {num_steps}')
@@ -175,7 +153,7 @@ class AttributionTest(parameterized.TestCase):
       for index, factor in enumerate(FACTORS.values()):
         means = -factor * np.array(list(COMBINATIONS.values())) * 4 / num_steps
         points, _, (bars,) = axes.containers[index].lines
-        places = np.arange(8) + 0.2 * (index - 1)  # side by side
+        places = np.arange(8) + 0.2 * (index - 1)  # next to each other
         np.testing.assert_allclose(
           points.get_xydata(), np.stack([places, means], 1), atol=1e-9
         )
@@ -188,13 +166,8 @@ class AttributionTest(parameterized.TestCase):
     self.assertEqual(labels, list(COMBINATIONS))
     (legend,) = sheet.legends
     labels = [text.get_text() for text in legend.get_texts()]
-    reads = ('winner counts', 'final potential', 'ANN of its weights')
-    self.assertEqual(labels, ['ANN (BP)', *(f'read by {r}' for r in reads)])
-
-  def test_a_figure_is_saved(self):
-    stem = pathlib.Path(self.create_tempdir().full_path) / 'attribution'
-    png, _ = figures.save(attribution.draw(make_settings(*SWEEP)), stem)
-    self.assertEqual(png.read_bytes()[:4], b'\x89PNG')
+    self.assertEqual(labels, ['ANN (BP)', *(f'read by {r}' for r in READS)])
+    self.assertLen(summary.ACCURACIES, len(READS))
 
 
 if __name__ == '__main__':

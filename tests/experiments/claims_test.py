@@ -1,4 +1,4 @@
-"""Tests of claims: their verdicts, their records, and the commands of these."""
+"""Tests of claims: their verdicts, and the commands of their records."""
 
 import dataclasses
 import re
@@ -18,16 +18,18 @@ from experiments import tables
 from experiments import verdicts
 from ssnn_jax.runs import records
 
-_SWEEPS = {
+# Flags of the sweep of each record.
+FLAGS = {
   record: [
     tuple(word[2:].split('=', 1))
-    for word in shlex.split(own[0])
+    for word in shlex.split(lines[0])
     if word.startswith('--')
   ]
-  for record, own in commands.COMMANDS.items()
-  if own[0].startswith('python -m experiments.sweep')
+  for record, lines in commands.COMMANDS.items()
+  if lines[0].startswith('python -m experiments.sweep')
 }
-_DEVIATIONS = 'accuracy', 'by potential', 'read as ANN', 'update', 'quant'
+# Starts of columns that hold a standard deviation, not an interval.
+DEVIATIONS = 'accuracy', 'by potential', 'read as ANN', 'update', 'quant'
 
 
 class VerdictsTest(parameterized.TestCase):
@@ -50,12 +52,14 @@ class VerdictsTest(parameterized.TestCase):
     (verdicts.unseen, [-1.5, 1.0], verdicts.FAILS, -0.5, '-0.5 < 0'),
     (verdicts.unseen, [1.5, 1.0], verdicts.FAILS, -0.5, '0.5 > 0'),
   )
-  def test_by_hand(self, judge, numbers, word, margin, reason):
+  def test_verdicts_of_known_intervals(
+    self, judge, numbers, word, margin, reason
+  ):
     verdict = judge(verdicts.interval(numbers))
     self.assertEqual((verdict.word, verdict.reason), (word, reason))
     self.assertAlmostEqual(verdict.margin, margin, 12)
 
-  def test_the_worst_counts(self):
+  def test_worst_verdict_has_the_smallest_margin(self):
     within = verdicts.within(1)
     found = {
       mean: within(verdicts.interval([mean, 0.5])) for mean in (0, 0.4, 1, 3, 2)
@@ -64,25 +68,25 @@ class VerdictsTest(parameterized.TestCase):
     self.assertIs(verdicts.worst(found[n] for n in (0, 0.4, 1)), found[1])
     self.assertIs(verdicts.worst(found[n] for n in (0, 0.4)), found[0.4])
 
-  def test_an_interval_has_two_numbers_at_most(self):
+  def test_interval_has_one_or_two_numbers(self):
     for numbers in ([], [1.0, 2.0, 3.0]):
       with self.assertRaises(ValueError):
         verdicts.interval(numbers)
 
 
 class ClaimsTest(parameterized.TestCase):
-  def test_all_are_told_once_with_their_verdicts(self):
+  def test_table_has_each_claim_once_with_its_verdict(self):
     _, _, *rows = claim_table.table().splitlines()
     self.assertLen(rows, len(claim_table.CLAIMS))
-    told = [claim.statement for claim in claim_table.CLAIMS]
-    self.assertLen(set(told), len(told))
+    statements = [claim.statement for claim in claim_table.CLAIMS]
+    self.assertLen(set(statements), len(statements))
     for claim, row in zip(claim_table.CLAIMS, rows):
       self.assertStartsWith(row, f'| {claim.statement} | ')
       verdict = claim_table.judge(claim)
       self.assertEndsWith(row, f'| {verdict.word}: {verdict.reason} |')
       self.assertLen(re.findall(r'(?<!\\)\|', row), 8)
 
-  def test_a_verdict_is_of_what_was_measured(self):
+  def test_verdict_depends_on_the_recorded_interval(self):
     reference = 'SSNN, T = 16; minus'
     mean, half_width = cells.numbers(f'spike_train_length-digits: {reference}')
     farthest = abs(mean) + half_width
@@ -92,8 +96,11 @@ class ClaimsTest(parameterized.TestCase):
       (abs(mean) - half_width - 0.01, verdicts.FAILS),
     ):
       claim = claims.Claim(
-        *('', 'spike_train_length-digits', {'x': reference}, 'points'),
-        verdicts.within(bound),
+        statement='',
+        record='spike_train_length-digits',
+        measured={'x': reference},
+        unit='points',
+        holds=verdicts.within(bound),
       )
       self.assertEqual(claim_table.judge(claim).word, word)
     self.assertEqual(
@@ -101,40 +108,45 @@ class ClaimsTest(parameterized.TestCase):
       f'x: {mean:.2f} ± {half_width:.2f} points',
     )
 
-  def test_a_deviation_is_no_interval(self):
+  def test_standard_deviations_are_not_judged_as_intervals(self):
     for claim in claim_table.CLAIMS:
       for reference in claim.measured.values():
         column, *words = reference.split('; ')[1:]
         if ' less ' not in reference and not words:
-          self.assertFalse(column.startswith(_DEVIATIONS), claim.statement)
+          self.assertFalse(column.startswith(DEVIATIONS), claim.statement)
 
 
 class CommandsTest(parameterized.TestCase):
-  def test_all_records_have_one(self):
+  def test_each_record_has_a_command(self):
     folders = {path.name for path in tables.FOLDER.iterdir()}
     self.assertEqual(set(commands.COMMANDS), folders)
 
-  @parameterized.parameters(*_SWEEPS.items())
-  def test_a_sweep_has_made_what_its_flags_say(self, record, given):
+  def test_each_sweep_has_a_record(self):
+    named = {
+      dict(given).get('sweep', 'spike_train_length')
+      for given in FLAGS.values()
+      if 'grid' not in dict(given)
+    }
+    self.assertEqual(named, set(grids.SWEEPS))
+
+  @parameterized.parameters(*FLAGS.items())
+  def test_record_has_the_runs_of_its_command(self, record, given):
     flags = dict(given)
     seeds = range(int(flags.pop('num_seeds', 5)))
-    asked = [grids.parse(text) for name, text in given if name == 'grid']
+    self.assertGreaterEqual(len(seeds), 3)
+    sweep = [grids.parse(text) for name, text in given if name == 'grid']
     if not flags.pop('grid', None):
-      asked = grids.SWEEPS[flags.pop('sweep', 'spike_train_length')]
-    fields = {
-      name: value
-      for flag, text in flags.items()
-      for name, (value,) in grids.parse(
-        f'{flag}={text.replace(",", "-")}'
-      ).items()
-    }
-    base = defaults.CONFIGS[flags['dataset']]
-    listed = grids.settings(dataclasses.replace(base, **fields), *asked)
+      sweep = grids.SWEEPS[flags.pop('sweep', 'spike_train_length')]
+    fields = {}
+    for flag, text in flags.items():
+      parsed = grids.parse(f'{flag}={text.replace(",", "-")}')
+      fields |= {name: value for name, (value,) in parsed.items()}
+    base = dataclasses.replace(defaults.CONFIGS[flags['dataset']], **fields)
     expected = {
       f'{setting.name}/seed={seed}': config_records.as_record(
         dataclasses.replace(setting.config, seed=seed)
       )
-      for setting in listed
+      for setting in grids.settings(base, *sweep)
       for seed in seeds
     }
     folder = tables.folder(record)

@@ -1,4 +1,4 @@
-"""Tests for the data that a run trains on and is judged on."""
+"""Tests of the data for training and evaluation."""
 
 import dataclasses
 from unittest import mock
@@ -13,7 +13,8 @@ from experiments import defaults
 from experiments import grids
 import ssnn_jax
 from ssnn_jax import datasets
-from tests.experiments import configs_test
+from tests.testing.experiments import blank_dataset
+from tests.testing.experiments import parse_flags
 
 
 class DataTest(parameterized.TestCase):
@@ -22,9 +23,9 @@ class DataTest(parameterized.TestCase):
     data._load_once.cache_clear()
     self.addCleanup(data._load_once.cache_clear)
 
-  def test_another_set_may_be_tested_on_if_it_fits(self):
-    whole = configs_test.blank('n_mnist')
-    sets = {'n_mnist': whole, 'digits': configs_test.blank('digits')}
+  def test_tests_on_another_dataset_of_the_same_shape(self):
+    whole = blank_dataset('n_mnist')
+    sets = {'n_mnist': whole, 'digits': blank_dataset('digits')}
     sets['synthetic_events/digits'] = whole._replace(name='synthetic')
     config = dataclasses.replace(
       defaults.CONFIGS['synthetic_events/digits'], test_dataset='n_mnist'
@@ -45,7 +46,7 @@ class DataTest(parameterized.TestCase):
       ):
         data.load(config, None)
 
-  def test_flags_that_would_do_nothing_are_refused(self):
+  def test_rejects_flags_without_effect(self):
     for arguments, message in (
       (['--test_dataset=n_mnist', '--hold_out=0.1'], '--hold_out and --test_d'),
       (['--test_dataset=n_mnist'], '--test_dataset=n_mnist is what is trained'),
@@ -63,17 +64,20 @@ class DataTest(parameterized.TestCase):
       ),
       (['--pixel_range=0.3,0.7'], '--pixel_range is for images, and n_mnist'),
     ):
-      config, _ = configs_test.parse('--dataset=n_mnist', *arguments)
+      config, _ = parse_flags('--dataset=n_mnist', *arguments)
       with self.assertRaisesRegex(ssnn_jax.UserError, f'^{message}'):
         data.load(config, None)
 
-  def test_recordings_are_cut_as_the_flags_say(self):
-    config, _ = configs_test.parse(
-      *('--dataset=n_mnist', '--num_steps=9', '--event_window=12.5'),
-      *('--polarity=on', '--shuffle_ticks'),
+  def test_flags_set_the_binning_of_recordings(self):
+    config, _ = parse_flags(
+      '--dataset=n_mnist',
+      '--num_steps=9',
+      '--event_window=12.5',
+      '--polarity=on',
+      '--shuffle_ticks',
     )
     with mock.patch.object(
-      datasets, 'load', return_value=configs_test.blank('n_mnist')
+      datasets, 'load', return_value=blank_dataset('n_mnist')
     ) as load:
       data.load(config, 'somewhere')
     load.assert_called_once_with(
@@ -89,12 +93,12 @@ class DataTest(parameterized.TestCase):
       ),
       ('--num_steps=0', '--num_steps is 0; expected 1 tick or more'),
     ):
-      config, _ = configs_test.parse('--dataset=n_mnist', flag)
+      config, _ = parse_flags('--dataset=n_mnist', flag)
       with self.assertRaisesRegex(ssnn_jax.UserError, f'^{message}'):
         data.load(config, None)
 
-  def test_what_is_there_of_a_set_is_told_if_it_is_not_all(self):
-    partial = configs_test.blank('n_mnist')._replace(full_size=70_000)
+  def test_describes_incomplete_datasets(self):
+    partial = blank_dataset('n_mnist')._replace(full_size=70_000)
     self.assertEqual(
       data.describe(partial),
       'n_mnist: 1,000 of 70,000 found, 500 of them to train on.\n',
@@ -103,20 +107,20 @@ class DataTest(parameterized.TestCase):
       whole = partial._replace(full_size=full_size)
       self.assertEqual(data.describe(whole), '')
 
-  def test_a_batch_larger_than_the_data_is_refused(self):
+  def test_rejects_batches_larger_than_the_data(self):
     config = configs.ExperimentConfig(batch_size=1438)
     with self.assertRaisesRegex(ssnn_jax.UserError, '1437 training samples'):
       data.load(config, None)
 
   @parameterized.parameters(1e-4, 0.9999)
-  def test_what_is_held_out_leaves_images_on_either_side(self, hold_out):
+  def test_rejects_held_out_shares_without_samples(self, hold_out):
     config = configs.ExperimentConfig(hold_out=hold_out)
     with self.assertRaisesRegex(
       ssnn_jax.UserError, f'^--hold_out: .*{hold_out} .*1437 items; choose'
     ):
       data.load(config, None)
 
-  def test_greyer_images_keep_their_order_and_shape(self):
+  def test_pixel_range_rescales_images(self):
     config = configs.ExperimentConfig(hold_out=0.25)
     images = data.load(config, None)
     grey = data.load(
@@ -124,7 +128,7 @@ class DataTest(parameterized.TestCase):
     )
     for name in ('train', 'validation', 'test'):
       inputs, labels = getattr(images, name)
-      self.assertEqual(inputs.dtype, np.uint8)  # as they are in files
+      self.assertEqual(inputs.dtype, np.uint8)  # the type of the files
       compressed = getattr(grey, name)
       np.testing.assert_array_equal(compressed.labels, labels)
       rates = np.asarray(ssnn_jax.rate_encode(inputs)).reshape(inputs.shape)
@@ -134,7 +138,7 @@ class DataTest(parameterized.TestCase):
       ends = compressed.inputs.min(), compressed.inputs.max()
       self.assertEqual(ends, (0.25, 0.75))
 
-  def test_held_out_images_stand_for_the_test_images(self):
+  def test_held_out_images_are_used_for_evaluation(self):
     config = configs.ExperimentConfig(hold_out=0.25)
     dataset = data.load(config, None)
     self.assertLen(dataset.train.labels, 1078)
@@ -142,7 +146,7 @@ class DataTest(parameterized.TestCase):
     self.assertLen(dataset.test.labels, 360)
 
   def save_digits(self):
-    """Saves the digits as own arrays, of rates; returns the path."""
+    """Saves the digits as rates in an npz file; returns its path."""
     digits = datasets.load('digits')
     path = f'{self.create_tempdir().full_path}/own.npz'
     np.savez(
@@ -155,14 +159,12 @@ class DataTest(parameterized.TestCase):
     return path
 
   @parameterized.parameters((), ('--pixel_range=0.25,0.75',))
-  def test_own_arrays_are_a_data_set_like_any(self, *flags):
+  def test_npz_files_are_used_like_built_in_datasets(self, *flags):
     path = self.save_digits()
-    config, _ = configs_test.parse(
-      f'--dataset={path}', '--hold_out=0.25', *flags
-    )
+    config, _ = parse_flags(f'--dataset={path}', '--hold_out=0.25', *flags)
     own = data.load(config, None)
     same = dataclasses.replace(config, dataset='digits')
-    self.assertEqual(same, configs_test.parse('--hold_out=0.25', *flags)[0])
+    self.assertEqual(same, parse_flags('--hold_out=0.25', *flags)[0])
     digits = data.load(same, None)
     self.assertEqual(own.name, path)
     self.assertEqual(data.describe(own), '')
@@ -176,24 +178,24 @@ class DataTest(parameterized.TestCase):
         ssnn_jax.rate_encode(ours.inputs), ssnn_jax.rate_encode(theirs.inputs)
       )
 
-  def test_own_arrays_may_be_tested_on(self):
+  def test_npz_files_are_used_as_test_dataset(self):
     path = self.save_digits()
-    config, _ = configs_test.parse(f'--test_dataset={path}')
+    config, _ = parse_flags(f'--test_dataset={path}')
     self.assertLen(data.load(config, None).test.labels, 1797)
-    config, _ = configs_test.parse(f'--dataset={path}', '--polarity=on')
+    config, _ = parse_flags(f'--dataset={path}', '--polarity=on')
     with self.assertRaisesRegex(
       ssnn_jax.UserError, f'^--polarity is for .*, and {path} holds images;'
     ):
       data.load(config, None)
 
-  def test_a_path_is_one_part_of_the_name_of_a_folder(self):
-    config, _ = configs_test.parse('--dataset=~/some/own.npz')
+  def test_folder_names_replace_path_separators(self):
+    config, _ = parse_flags('--dataset=~/some/own.npz')
     self.assertEqual(configs.slug(config), 'own')
     grid = grids.parse('dataset=digits,~/some/own.npz')
     names = [setting.name for setting in grids.settings(config, grid)]
     self.assertIn('dataset=~-some-own.npz', names)
 
-  def test_images_of_commands_without_a_configuration(self):
+  def test_loads_images_for_commands_without_configuration(self):
     flags = {'data_dir': None, 'download': False}
     path = self.save_digits()
     for name in (path, 'digits'):

@@ -1,12 +1,8 @@
-"""Tests for what a sweep takes in energy, from records alone."""
+"""Tests of the energy of training and inference, computed from records."""
 
-import contextlib
-import io
 import itertools
 import json
 import pathlib
-import types
-from unittest import mock
 
 from absl.testing import absltest
 from absl.testing import parameterized
@@ -20,10 +16,12 @@ import ssnn_jax
 from ssnn_jax.hardware import cost
 from ssnn_jax.hardware import energy as energy_lib
 from ssnn_jax.runs import records
+from tests.testing import sweeps
+from tests.testing.experiments import call_main
 from tests.testing.experiments import rows
 
-# Two inputs, the second one on in the first epoch only; a hidden neuron that
-# fires and errs at every tick; class 0 always wins, and class 1 is right.
+# Two inputs, the second one on only in the first epoch; a hidden neuron with a
+# spike and an error at every tick; class 0 always wins, and the label is 1.
 ACTIVITY = {
   'silent_fractions': (0.5, 0.0),
   'saturated_fractions': (0.5, 1.0),
@@ -41,6 +39,7 @@ PICOJOULES = {
   'mac': 4,
   'memory_access': 5,
 }
+STEPS, SAMPLERS = (4, 16), ('bernoulli', 'sobol')
 
 
 def make_table():
@@ -68,41 +67,46 @@ class EnergyTest(parameterized.TestCase):
     self.table = self.workdir / 'mine.json'
     self.table.write_text(json.dumps(make_table()))
 
-  def record(
-    self, name, final=types.MappingProxyType({}), without=None, **options
-  ):
-    """Records a finished run of two epochs, which errs more in the first."""
-    config = configs.ExperimentConfig(
-      **{'layer_sizes': (2, 1, 2), 'batch_size': 4, 'num_epochs': 2} | options
+  def record(self, name, without=None, sizes=(2, 1, 2), **options):
+    """Records a run of two epochs, with twice as many errors in the first.
+
+    Args:
+      name: name of the folder.
+      without: name of a field that no line has.
+      sizes: layer sizes in the final line.
+      **options: fields of the configuration.
+    """
+    options = {'layer_sizes': sizes, 'batch_size': 4, 'num_epochs': 2} | options
+    config = configs.ExperimentConfig(**options)
+    events = []
+    for factor in (2, 1):
+      counts = [factor * n * config.num_steps for n in (1.0, 2.0)]
+      rates = {'firing_rates': (factor / 2, 1.0), 'coincidences': counts}
+      events.append({'event': 'epoch', **ACTIVITY, **rates})
+    accuracy = 90 + 2 * config.seed
+    events.append(
+      {
+        'event': 'final',
+        'seed': config.seed,
+        **sweeps.accuracies(accuracy),
+        **dict.fromkeys(summary.ERRORS, accuracy / 100),
+        'layer_sizes': sizes,
+        'num_train_samples': 11,
+      }
     )
-    folder, recorded = self.workdir / name, config_records.as_record(config)
-    records.create(folder, recorded)
-    for epoch, factor in ((1, 2), (2, 1)):
-      counts = tuple(factor * n * config.num_steps for n in (1.0, 2.0))
-      told = {'firing_rates': (factor / 2, 1.0), 'coincidences': counts}
-      told = {k: v for k, v in (ACTIVITY | told).items() if k != without}
-      records.append(folder, 'epoch', epoch=epoch, **told)
-    accuracy = 0.9 + 0.02 * config.seed
-    values = dict.fromkeys(summary.ACCURACIES + summary.ERRORS, accuracy)
-    told = {'layer_sizes': config.layer_sizes, 'num_train_samples': 11, **final}
-    told = {name: value for name, value in told.items() if name != without}
-    records.append(folder, 'final', seed=config.seed, **values, **told)
+    for event in events:
+      event.pop(without, None)
+    recorded = config_records.as_record(config)
+    sweeps.write_runs([records.Run(self.workdir / name, recorded, events)])
 
-  def record_sweep(self, **options):
+  def record_sweep(self):
     for seed in (0, 1):
-      self.record(f'bp/{seed}', method='bp', seed=seed, **options)
-    for steps, sampler, seed in itertools.product(
-      (4, 16), ('bernoulli', 'sobol'), (0, 1)
-    ):
-      self.record(
-        f'{steps}-{sampler}/{seed}',
-        num_steps=steps,
-        sampler=sampler,
-        seed=seed,
-        **options,
-      )
+      self.record(f'bp/{seed}', method='bp', seed=seed)
+      for steps, sampler in itertools.product(STEPS, SAMPLERS):
+        options = {'num_steps': steps, 'sampler': sampler, 'seed': seed}
+        self.record(f'{steps}-{sampler}/{seed}', **options)
 
-  def test_the_table_is_what_hands_count(self):
+  def test_table_matches_hand_count(self):
     self.record_sweep()
     text = energy.table(self.workdir, self.table)
     self.assertNotIn('num_train_samples', text)
@@ -121,11 +125,12 @@ class EnergyTest(parameterized.TestCase):
     )
     self.assertEqual(
       [(row['num_steps'], row['sampler']) for row in spiking],
-      [*itertools.product(('4', '16'), ('bernoulli', 'sobol'))],
+      [(str(t), sampler) for t, sampler in itertools.product(STEPS, SAMPLERS)],
     )
     for row in spiking:
       t = int(row['num_steps'])
-      # Of weights 3 a tick, in the first epoch 6; of biases 3.
+      # Pulses per tick of weights, 6 in the first epoch and 3 in the second,
+      # and of biases, 3.
       learning = [learning_nj(t, 6 + 3, 2), learning_nj(t, 3 + 3, 1)]
       digits = '.4g' if t == 4 else ',.0f'  # from 1000 on
       expected = bp | {
@@ -137,7 +142,7 @@ class EnergyTest(parameterized.TestCase):
         'synaptic events': f'{6 * t} / {8.5 * t:.0f}',
         'update pulses': f'{7.5 * t:.0f}',
         'crossbar reads': f'{2 * t} / {3 * t}',
-        'latency, ticks': f'{3 * t} / {4 * t}',  # a window is all ticks
+        'latency, ticks': f'{3 * t} / {4 * t}',  # a window has all ticks
         'energy, nJ': f'{inference_nj(t):.4g} / {np.mean(learning):{digits}}',
         'training, mJ': f'{sum(learning) * 8 / 1e6:.4g}',
       }
@@ -148,9 +153,9 @@ class EnergyTest(parameterized.TestCase):
     ({'device': 'ecram', 'update_rule': 'tiki_taka'}, True),
     ({'device': 'ecram', 'pulse_scheme': 'single'}, False),
   )
-  def test_pulses_that_are_not_counted_are_refused(self, options, is_refused):
+  def test_rejects_devices_whose_pulses_are_not_counted(self, options, rejects):
     self.record('run', **options)
-    if not is_refused:
+    if not rejects:
       self.assertIn('480', energy.table(self.workdir, self.table))
       return
     with self.assertRaisesRegex(
@@ -158,17 +163,12 @@ class EnergyTest(parameterized.TestCase):
     ):
       energy.table(self.workdir, self.table)
 
-  def test_the_figure_has_a_curve_a_sampler(self):
+  def test_figure_has_a_curve_for_each_sampler(self):
     self.record_sweep()
     sheet = energy.draw(self.workdir, self.table)
-    for axes, points, bp in zip(
-      sheet.axes,
-      (
-        [inference_nj(t) for t in (4, 16)],
-        [learning_nj(t, 7.5, 1.5) for t in (4, 16)],
-      ),
-      (0.036, 0.11),
-    ):
+    inference = [inference_nj(t) for t in STEPS], 0.036
+    learning = [learning_nj(t, 7.5, 1.5) for t in STEPS], 0.11
+    for axes, (points, bp) in zip(sheet.axes, (inference, learning)):
       self.assertEqual(axes.get_xscale(), 'log')
       drawn = {
         container.get_label(): container.lines[0]
@@ -180,31 +180,24 @@ class EnergyTest(parameterized.TestCase):
         np.testing.assert_allclose(line.get_ydata(orig=False), [91, 91])
       (ann,) = drawn.values()
       np.testing.assert_allclose(ann.get_xdata(orig=False), [bp])
-      told = [text.get_text() for text in axes.texts]
-      self.assertEqual(told, ['4', '16'] * 2)
+      texts = [text.get_text() for text in axes.texts]
+      self.assertEqual(texts, ['4', '16'] * 2)
 
-  def test_the_command_prints_and_draws(self):
+  def test_command_prints_table_and_writes_figure(self):
     self.record_sweep()
-    printed = io.StringIO()
-    with mock.patch.object(energy.flags, 'FLAGS') as given:
-      given.flag_values_dict.return_value = {
-        'workdir': str(self.workdir),
-        'energies': 'crossbar',
-      }
-      with contextlib.redirect_stdout(printed):
-        energy.main()
-    self.assertIn(energy.table(self.workdir, 'crossbar'), printed.getvalue())
+    output = call_main(energy, workdir=str(self.workdir), energies='crossbar')
+    self.assertIn(energy.table(self.workdir, 'crossbar'), output)
     for suffix in ('png', 'svg'):
       self.assertTrue((self.workdir / f'energy-crossbar.{suffix}').exists())
 
   @parameterized.parameters('positive_error_rates', 'firing_rates')
-  def test_records_without_activity_are_refused(self, name):
+  def test_rejects_records_without_activity(self, name):
     self.record('run', without=name)
     message = f'run does not tell the {name} of each epoch; train it anew'
     with self.assertRaisesRegex(ssnn_jax.UserError, message):
       energy.table(self.workdir)
 
-  def test_networks_on_rates_are_refused(self):
+  def test_rejects_networks_on_rates(self):
     self.record('run', backward='rates')
     with self.assertRaisesRegex(
       ssnn_jax.UserError, 'run: backward is rates, for which'
@@ -212,7 +205,7 @@ class EnergyTest(parameterized.TestCase):
       energy.table(self.workdir)
 
   @parameterized.parameters('surrogate_gradient', 'bp_stdp', 'rpu')
-  def test_neurons_of_other_kinds_are_refused(self, method):
+  def test_rejects_other_methods(self, method):
     self.record('bp', method='bp')
     self.record('run', method=method)
     with self.assertRaisesRegex(
@@ -221,7 +214,7 @@ class EnergyTest(parameterized.TestCase):
     ):
       energy.table(self.workdir)
 
-  def test_feedback_of_its_own_takes_as_much(self):
+  def test_feedback_alignment_has_the_same_energy(self):
     self.record('aligned', method='feedback_alignment')
     self.record('ssnn')
     one, other = energy.read(self.workdir, self.table)
@@ -230,21 +223,22 @@ class EnergyTest(parameterized.TestCase):
     for name, values in one.values.items():
       np.testing.assert_array_equal(values, other.values[name])
 
-  def test_a_folder_without_spiking_networks_is_refused(self):
+  def test_rejects_folder_without_spiking_networks(self):
     message = f'^--workdir={self.workdir} holds no finished'
-    for run in range(2):
-      with self.assertRaisesRegex(ssnn_jax.UserError, message):
-        energy.table(self.workdir)
-      self.record(f'run-{run}', method='bp')  # which is none, either
+    with self.assertRaisesRegex(ssnn_jax.UserError, message):
+      energy.table(self.workdir)
+    self.record('run', method='bp')
+    with self.assertRaisesRegex(ssnn_jax.UserError, message):
+      energy.table(self.workdir)
 
-  def test_layers_are_those_of_the_final_line(self):
-    self.record('run', final={'layer_sizes': [5, 3, 2]}, layer_sizes=None)
+  def test_layer_sizes_are_those_of_the_final_line(self):
+    self.record('run', sizes=(5, 3, 2), layer_sizes=None)
     (setting,) = energy.read(self.workdir)
     self.assertEqual(setting.mean('bp_macs'), 5 * 3 + 3 * 2)
     self.assertEqual(setting.mean('learning_bp_macs'), 2 * 5 * 3 + 3 * 3 * 2)
 
   @parameterized.parameters('layer_sizes', 'num_train_samples')
-  def test_a_final_line_that_lacks_sizes_is_refused(self, name):
+  def test_rejects_final_line_without_sizes(self, name):
     self.record('run', without=name)
     with self.assertRaisesRegex(
       ssnn_jax.UserError, 'run does not tell the layer_sizes and num_train_s'
@@ -258,13 +252,13 @@ class EnergiesTest(parameterized.TestCase):
     self.path = pathlib.Path(self.create_tempdir().full_path, 'mine.json')
 
   def write(self, **changes):
-    """Writes a table; an entry that becomes 'none' is left out."""
+    """Writes a table with changed entries, without those that are None."""
     entries = make_table() | changes
-    kept = {name: value for name, value in entries.items() if value != 'none'}
-    self.path.write_text(json.dumps(kept))
+    entries = {name: x for name, x in entries.items() if x is not None}
+    self.path.write_text(json.dumps(entries))
     return self.path
 
-  def test_each_event_is_priced_at_its_own_entry(self):
+  def test_each_event_costs_its_own_entry(self):
     energies = energy_lib.load_table(self.write())
     prices = list(PICOJOULES.values())
     for name, price in zip(cost.Events._fields, prices):
@@ -274,7 +268,7 @@ class EnergiesTest(parameterized.TestCase):
     self.assertEqual(energy_lib.backprop_energy(0, 10, energies), 50)
 
   @parameterized.parameters(*energy_lib.TABLES)
-  def test_tables_of_the_library_name_their_sources(self, name):
+  def test_tables_of_the_library_name_sources(self, name):
     energies = energy_lib.load_table(name)
     self.assertAlmostEqual(energies.mac, 3.7 + 0.9)
     folder = pathlib.Path(energy_lib.__file__).with_name('energies')
@@ -285,7 +279,7 @@ class EnergiesTest(parameterized.TestCase):
 
   @parameterized.parameters(
     ({'spikes': {'picojoules': 1, 'source': 'x'}}, 'spikes is unknown'),
-    ({'spike': 'none'}, 'spike is missing'),
+    ({'spike': None}, 'spike is missing'),
     ({'mac': {'picojoules': -1, 'source': 'x'}}, 'mac is -1; expected'),
     ({'mac': {'picojoules': float('nan'), 'source': 'x'}}, 'mac is nan;'),
     ({'mac': {'picojoules': True, 'source': 'x'}}, 'mac is True;'),
@@ -293,12 +287,12 @@ class EnergiesTest(parameterized.TestCase):
     ({'mac': 4.6}, 'mac has no source'),
     ({'mac': {'picojoules': 4.6, 'source': ' '}}, 'mac has no source'),
   )
-  def test_entries_are_refused_by_name(self, changes, problem):
+  def test_rejects_invalid_entries_by_name(self, changes, problem):
     path = self.write(**changes)
     with self.assertRaisesRegex(ssnn_jax.UserError, f'mine.json: {problem}'):
       energy_lib.load_table(path)
 
-  def test_what_is_no_table_is_refused(self):
+  def test_rejects_files_without_a_table(self):
     with self.assertRaisesRegex(ssnn_jax.UserError, 'mine.json cannot be read'):
       energy_lib.load_table(self.path)
     self.path.write_text('half {')

@@ -116,7 +116,8 @@ class ExportTest(parameterized.TestCase):
     self.assert_refused(
       'config.json does not exist; give the folder of a run',
       *(export,),
-      **{'workdir': str(self.folder / 'none'), 'file': file},
+      workdir=str(self.folder / 'none'),
+      file=file,
     )
     run = self.make_run(0.9, firing_function='hard_sigmoid')
     self.assert_refused(
@@ -127,7 +128,8 @@ class ExportTest(parameterized.TestCase):
       self.assert_refused(
         'needs the package nir, which is not installed',
         *(export,),
-        **{'workdir': str(run), 'file': file},
+        workdir=str(run),
+        file=file,
       )
     self.assertFalse(self.file.exists())
 

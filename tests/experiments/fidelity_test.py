@@ -47,7 +47,8 @@ def quantised(num_steps, error, quantisation_error, **told):
 
 def timed(num_steps, ratio, sampler='bernoulli'):
   return {
-    **{'name': 'learn', 'method': 'ssnn'},
+    'name': 'learn',
+    'method': 'ssnn',
     'layer_sizes': [4, 3, 2],
     'batch_size': 8,
     'sampler': sampler,
@@ -172,9 +173,12 @@ class CostsTest(parameterized.TestCase):
       slopes, ['-0.750 ± 0.000', '-0.250 ± 0.000', '-0.750 ± 0.000']
     )
     expected = {
-      **{'network': '4-3-2', 'sampler': 'sobol'},
-      **{'quantisation error, T = 64': '0.016', 'that at T = 256': '0.004'},
-      **{'its slope': '-1.000 ± 0.000', 'its prediction': '-1'},
+      'network': '4-3-2',
+      'sampler': 'sobol',
+      'quantisation error, T = 64': '0.016',
+      'that at T = 256': '0.004',
+      'its slope': '-1.000 ± 0.000',
+      'its prediction': '-1',
     }
     self.assertEqual(rows(second), [expected])
 

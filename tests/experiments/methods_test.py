@@ -1,4 +1,4 @@
-"""Tests for the methods that train a network."""
+"""Tests of the methods that train a network."""
 
 import functools
 
@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments import methods
+from experiments import synapses
 import ssnn_jax
 from ssnn_jax import network
 from tests.testing import statistics
@@ -18,21 +19,30 @@ SIZES = (6, 5, 3)
 KEY, SEED_KEY = jax.random.key(2), jax.random.key(7)
 IMAGES = jnp.linspace(0, 1, 4 * SIZES[0]).reshape(4, SIZES[0])
 LABELS = jnp.arange(4) % SIZES[-1]
-# Each value makes a difference to the spiking network.
+# Each changed field changes the update of the spiking network.
 BASE = {'num_steps': 12, 'window': 4, 'integration': 'leaky'}
 CHANGED = {
-  **{'num_steps': 14, 'window': 3, 'integration': 'mean', 'tau': 3.0},
-  **{'gain': 2.0, 'forward': 'rates', 'backward': 'rates', 'delay': 1},
-  **{'update': 'rates', 'sampler': 'sobol', 'representation': 'dense'},
+  'num_steps': 14,
+  'window': 3,
+  'integration': 'mean',
+  'tau': 3.0,
+  'gain': 2.0,
+  'forward': 'rates',
+  'backward': 'rates',
+  'delay': 1,
+  'update': 'rates',
+  'sampler': 'sobol',
+  'representation': 'dense',
   'output_errors': 'softmax',
 }
-ALL = ('ssnn', 'feedback_alignment')  # to which all fields of spikes matter
-RIVALS = ('surrogate_gradient', 'bp_stdp', 'rpu', 'feedback_alignment')
+DATA_FIELDS = {'shuffle_ticks', 'probe_size', 'probe_draws', 'probe_every'}
+USE_ALL = ('ssnn', 'feedback_alignment')  # methods that use all these fields
+BASELINES = ('surrogate_gradient', 'bp_stdp', 'rpu', 'feedback_alignment')
 
 
 @functools.cache
 def update_of(method, *changed):
-  """Returns the gradient that a method learns where fields are changed."""
+  """Returns the update of a method as a vector, with changed fields."""
   options = BASE | {field: CHANGED[field] for field in changed}
   config = ssnn_jax.NetworkConfig(SIZES, **options)
   params = network.init(config, jax.random.key(0))
@@ -43,28 +53,32 @@ def update_of(method, *changed):
 
 class FieldsTest(parameterized.TestCase):
   @parameterized.parameters(*methods.METHODS)
-  def test_fields_that_do_not_matter_change_nothing(self, method):
-    matters = {field: methods.concerns(method, field) for field in CHANGED}
-    self.assertEqual(all(matters.values()), method in ALL)
-    if method not in ALL:
-      others = [field for field, it_does in matters.items() if not it_does]
+  def test_unused_fields_do_not_change_the_update(self, method):
+    used = {field: methods.concerns(method, field) for field in CHANGED}
+    self.assertEqual(all(used.values()), method in USE_ALL)
+    if method not in USE_ALL:
+      unused = [field for field, is_used in used.items() if not is_used]
       before = update_of(method)
-      np.testing.assert_array_equal(update_of(method, *others), before)
+      np.testing.assert_array_equal(update_of(method, *unused), before)
       self.assertTrue(np.any(before))
 
   @parameterized.parameters(
     (method, field)
     for method in methods.METHODS
-    if method not in ALL
+    if method not in USE_ALL
     for field in CHANGED
-    # Whose point is that counts are the same.
+    # Representations have the same counts.
     if methods.concerns(method, field) and field != 'representation'
   )
-  def test_fields_that_matter_change_something(self, method, field):
+  def test_used_fields_change_the_update(self, method, field):
     self.assertTrue(np.any(update_of(method, field) != update_of(method)))
 
   @parameterized.parameters(*methods.METHODS)
-  def test_fields_are_of_spikes_and_no_other_makes_no_difference(self, method):
+  def test_only_fields_of_spikes_may_be_unused(self, method):
+    self.assertEqual(
+      methods.SPIKING_FIELDS,
+      CHANGED.keys() | DATA_FIELDS | set(synapses.NAMES),
+    )
     self.assertContainsSubset(
       methods.METHODS[method].fields, methods.SPIKING_FIELDS
     )
@@ -73,16 +87,17 @@ class FieldsTest(parameterized.TestCase):
 
 
 class ExportTest(parameterized.TestCase):
-  @parameterized.parameters(*RIVALS)
+  @parameterized.parameters(*BASELINES)
   def test_learn_exports_for_every_platform(self, method):
     config = ssnn_jax.NetworkConfig(SIZES, **BASE, kernels=False)
     built = methods.METHODS[method].make(config, SEED_KEY)
 
-    def on_bits(params, bits, images):  # typed keys are not exported
-      return built.learn(params, jax.random.wrap_key_data(bits), images, LABELS)
+    def learn(params, key_data, images):  # JAX exports no typed keys
+      key = jax.random.wrap_key_data(key_data)
+      return built.learn(params, key, images, LABELS)
 
     platforms = ('cpu', 'cuda', 'tpu')
-    exported = jax.export.export(jax.jit(on_bits), platforms=platforms)(
+    exported = jax.export.export(jax.jit(learn), platforms=platforms)(
       network.init(config, jax.random.key(0)), jax.random.key_data(KEY), IMAGES
     )
     self.assertEqual(exported.platforms, platforms)

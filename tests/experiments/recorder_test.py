@@ -1,4 +1,4 @@
-"""Tests of what folders tell of runs, and of what runs leave in them."""
+"""Tests of the progress of runs, and of the files that runs write."""
 
 import importlib
 import json
@@ -21,6 +21,7 @@ from tests.testing.experiments import lines
 from tests.testing.experiments import make_runs
 from tests.testing.experiments import share_programs
 from tests.testing.experiments import small_digits
+from tests.testing.experiments import stop_at_call
 
 Status = recorder.Status
 
@@ -33,30 +34,27 @@ class RecorderTest(parameterized.TestCase):
     self.folder = self.run_.folder
 
   def create(self, config=None):
-    records.create(
-      self.folder, config or config_records.as_record(self.run_.config)
-    )
+    config = config or config_records.as_record(self.run_.config)
+    records.create(self.folder, config)
 
-  def test_a_folder_tells_how_far_its_run_is(self):
+  def test_status_is_the_progress_of_a_run(self):
     self.assertIs(recorder.status(self.run_), Status.NEW)
     self.folder.mkdir()
     self.assertIs(recorder.status(self.run_), Status.NEW)
     self.create()
     self.assertIs(recorder.status(self.run_), Status.UNFINISHED)
     records.append(self.folder, 'epoch', epoch=1)
-    with self.folder.joinpath('metrics.jsonl').open('a') as file:
+    metrics = self.folder.joinpath('metrics.jsonl')
+    with metrics.open('a') as file:
       file.write('{"event": "fin')
     self.assertIs(recorder.status(self.run_), Status.UNFINISHED)
     records.truncate_to_epoch(self.folder, 1)
     records.append(self.folder, 'final')
     self.assertIs(recorder.status(self.run_), Status.FINISHED)
-
-  def test_a_run_without_metrics_has_not_finished(self):
-    self.create()
-    self.folder.joinpath('metrics.jsonl').unlink()
+    metrics.unlink()
     self.assertIs(recorder.status(self.run_), Status.UNFINISHED)
 
-  def test_another_run_is_told_by_all_that_differs(self):
+  def test_names_all_fields_that_differ_from_another_run(self):
     self.create()
     (other,) = make_runs(self.workdir, 3, dropout=0.2, layer_sizes=(64, 10))
     with self.assertRaises(ssnn_jax.UserError) as caught:
@@ -68,7 +66,7 @@ class RecorderTest(parameterized.TestCase):
       'another --workdir.',
     )
 
-  def test_what_a_record_lacks_had_its_default(self):
+  def test_fields_missing_in_a_record_have_their_defaults(self):
     record = config_records.as_record(self.run_.config)
     for name in ('probe_every', 'eval_every', 'input_gain'):
       del record[name]
@@ -79,7 +77,7 @@ class RecorderTest(parameterized.TestCase):
       recorder.status(other)
 
   @parameterized.parameters('notes.txt', 'metrics.jsonl')
-  def test_files_that_are_no_run_are_refused(self, name):
+  def test_rejects_folders_with_other_files(self, name):
     self.folder.mkdir()
     self.folder.joinpath(name).write_text('mine')
     with self.assertRaisesRegex(
@@ -88,7 +86,7 @@ class RecorderTest(parameterized.TestCase):
       recorder.status(self.run_)
     self.assertEqual(self.folder.joinpath(name).read_text(), 'mine')
 
-  def test_each_run_has_what_is_its_own(self):
+  def test_appends_its_own_values_to_each_run(self):
     runs = make_runs(self.workdir, 0, 1)
     manager = mock.Mock()
     opened = [recorder.Record(run, None, manager, None) for run in runs]
@@ -106,26 +104,51 @@ class RecorderTest(parameterized.TestCase):
       layers=(np.array([1, 2]), (jnp.array([3, 4]), 'same')),
       none=None,
     )
-    expected = [
-      {
-        'event': 'epoch',
-        'epoch': 3,
-        'name': 'same',
-        'array': array,
-        'numpy': number,
-        'listed': listed,
-        'layers': layers,
-        'none': None,
-      }
-      for array, number, listed, layers in (
-        (0.5, 7, 'a', [1, [3, 'same']]),
-        (0.25, 8, 'b', [2, [4, 'same']]),
-      )
-    ]
+    shared = {'event': 'epoch', 'epoch': 3, 'name': 'same', 'none': None}
+    first = {
+      'array': 0.5,
+      'numpy': 7,
+      'listed': 'a',
+      'layers': [1, [3, 'same']],
+    }
+    second = {
+      'array': 0.25,
+      'numpy': 8,
+      'listed': 'b',
+      'layers': [2, [4, 'same']],
+    }
     self.assertEqual(
-      [lines(run.folder) for run in runs], [[e] for e in expected]
+      [lines(run.folder) for run in runs],
+      [[shared | first], [shared | second]],
     )
-    self.assertFalse(self.folder.exists())  # the first process has it
+    self.assertFalse(self.folder.exists())  # the first process writes it
+
+
+def read_events(folder):
+  """Yields TensorBoard events, each stored after its length and a digest."""
+  from tensorboardX.proto import event_pb2
+
+  for path in sorted(folder.joinpath('tensorboard').iterdir()):
+    content = path.read_bytes()
+    while content:
+      (size,) = struct.unpack('<Q', content[:8])
+      yield event_pb2.Event.FromString(content[12 : 12 + size])
+      content = content[16 + size :]
+
+
+def recorded_scalars(folder):
+  """Returns the numbers of a record by tag and epoch."""
+  numbers = {}
+  for line in lines(folder):
+    epoch = line.pop('epoch', None)
+    for name, value in line.items():
+      if epoch is None or name == 'event':
+        continue
+      if not isinstance(value, list):
+        numbers[name, epoch] = value
+      else:
+        numbers |= {(f'{name}/{k}', epoch): v for k, v in enumerate(value)}
+  return numbers
 
 
 class TensorBoardTest(parameterized.TestCase):
@@ -137,26 +160,16 @@ class TensorBoardTest(parameterized.TestCase):
   def setUp(self):
     super().setUp()
     self.workdir = pathlib.Path(self.create_tempdir().full_path)
+    (self.run_,) = make_runs(self.workdir, 0, method='bp', eval_every=2)
 
-  def train(self, run, **options):
+  def train(self, **options):
     options = trainer.Options(tensorboard=True, **options)
-    trainer.train([run], small_digits(), options)
+    trainer.train([self.run_], small_digits(), options)
 
-  def events(self, folder):
-    """Reads TensorBoard's files: each event has its length and a digest."""
-    from tensorboardX.proto import event_pb2
-
-    for path in sorted(folder.joinpath('tensorboard').iterdir()):
-      content = path.read_bytes()
-      while content:
-        (size,) = struct.unpack('<Q', content[:8])
-        yield event_pb2.Event.FromString(content[12 : 12 + size])
-        content = content[16 + size :]
-
-  def scalars(self, folder):
-    """Returns what TensorBoard shows: the values of each tag, by epoch."""
+  def scalars(self):
+    """Returns the numbers that TensorBoard shows, by tag and epoch."""
     shown = {}
-    for event in self.events(folder):
+    for event in read_events(self.run_.folder):
       if event.session_log.status == event.session_log.START:
         shown = {k: v for k, v in shown.items() if k[1] < event.step}
       for value in event.summary.value:
@@ -164,40 +177,16 @@ class TensorBoardTest(parameterized.TestCase):
         shown[value.tag, event.step] = value.simple_value
     return shown
 
-  def expected(self, folder):
-    """Returns the numbers of a record's lines, as TensorBoard shows them."""
-    numbers = {}
-    for line in lines(folder):
-      epoch = line.pop('epoch', None)
-      for name, value in line.items():
-        if epoch is None or name == 'event':
-          continue
-        if not isinstance(value, list):
-          numbers[name, epoch] = value
-        else:
-          numbers |= {(f'{name}/{k}', epoch): v for k, v in enumerate(value)}
-    return numbers
-
-  @parameterized.parameters((2, 0, 1e9), (4, 2, 0.0))
-  def test_the_numbers_of_each_epoch_are_shown_once(self, stop, epoch, every):
-    # It is stopped with an epoch on the board that is in no checkpoint.
-    (run,) = make_runs(self.workdir, 0, method='bp', eval_every=2)
-    told = []
-    append_each = recorder.append_each
-
-    def append_and_stop(opened, event, **fields):
-      append_each(opened, event, **fields)
-      told.append(event)
-      if len(told) == stop:
-        raise KeyboardInterrupt
-
-    with mock.patch.object(recorder, 'append_each', append_and_stop):
-      with self.assertRaises(KeyboardInterrupt):
-        self.train(run, checkpoint_every=every)
-    self.train(run)
-    resumed = json.loads(run.folder.joinpath('resumed.jsonl').read_text())
-    self.assertEqual(resumed['epoch'], epoch)
-    shown, expected = self.scalars(run.folder), self.expected(run.folder)
+  # Stopped before the evaluation of epoch 2, without a checkpoint, and of epoch
+  # 3, with the checkpoint of epoch 2.
+  @parameterized.parameters((3, 0, 1e9), (5, 2, 0.0))
+  def test_shows_each_epoch_of_a_resumed_run_once(self, call, epoch, every):
+    with stop_at_call(self, call, recorder, 'append_each'):
+      self.train(checkpoint_every=every)
+    self.train()
+    resumed = self.run_.folder.joinpath('resumed.jsonl').read_text()
+    self.assertEqual(json.loads(resumed)['epoch'], epoch)
+    shown, expected = self.scalars(), recorded_scalars(self.run_.folder)
     epochs = {}
     for tag, epoch in sorted(shown):
       epochs.setdefault(tag, []).append(epoch)
@@ -209,11 +198,11 @@ class TensorBoardTest(parameterized.TestCase):
       self.assertEqual(np.float32(value), np.float32(shown[tag]), tag)
 
   @parameterized.parameters(False, True)
-  def test_a_missing_package_is_told_before_anything_is_done(self, is_there):
-    (run,) = make_runs(self.workdir, 0, method='bp')
-    if is_there:
-      records.create(run.folder, config_records.as_record(run.config))
-    before = sorted(run.folder.rglob('*'))
+  def test_reports_a_missing_package_before_any_work(self, exists):
+    if exists:
+      recorded = config_records.as_record(self.run_.config)
+      records.create(self.run_.folder, recorded)
+    before = sorted(self.run_.folder.rglob('*'))
     import_module = importlib.import_module
 
     def import_others(name, *args):
@@ -223,24 +212,23 @@ class TensorBoardTest(parameterized.TestCase):
 
     with mock.patch.object(importlib, 'import_module', import_others):
       with self.assertRaises(ssnn_jax.UserError) as caught:
-        self.train(run)
+        self.train()
     self.assertEqual(
       str(caught.exception),
       '--tensorboard needs the package tensorboardX, which is not installed; '
       "pip install 'ssnn_jax[tensorboard]'.",
     )
-    self.assertEqual(sorted(run.folder.rglob('*')), before)
+    self.assertEqual(sorted(self.run_.folder.rglob('*')), before)
 
-  def test_without_the_flag_there_is_no_board(self):
-    (run,) = make_runs(self.workdir, 0, method='bp')
+  def test_writes_no_events_without_the_flag(self):
     like = mock.sentinel.like
     with mock.patch.object(checkpoints, 'restore') as restore:
       restore.return_value = checkpoints.Checkpoint(0, like, {})
       with recorder.open_all(
-        [run], like, resume=True, tensorboard=False
+        [self.run_], like, resume=True, tensorboard=False
       ) as opened:
         self.assertIsNone(opened[0].board)
-    names = {path.name for path in run.folder.iterdir()}
+    names = {path.name for path in self.run_.folder.iterdir()}
     self.assertEqual(names, {'config.json', 'metrics.jsonl', 'checkpoints'})
 
 

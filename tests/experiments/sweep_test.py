@@ -152,9 +152,14 @@ class SweepTest(parameterized.TestCase):
     names = (*(field.name for field in fields), 'config', 'data_dir', 'sweep')
     return {
       **dict.fromkeys((*names, 'ray_address', 'num_devices')),
-      **{'launcher': 'local', 'num_workers': 1, 'num_seeds': 2},
-      **{'download': False, 'tensorboard': False, 'checkpoint_every': 30.0},
-      **{'workdir': str(self.workdir), **given},
+      'launcher': 'local',
+      'num_workers': 1,
+      'num_seeds': 2,
+      'download': False,
+      'tensorboard': False,
+      'checkpoint_every': 30.0,
+      'workdir': str(self.workdir),
+      **given,
     }
 
   @parameterized.parameters(

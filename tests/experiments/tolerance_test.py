@@ -1,28 +1,21 @@
-"""Tests for tables and figures of what devices may be like."""
-
-import dataclasses
-import pathlib
+"""Tests of tables and figures of the tolerance to device non-idealities."""
 
 from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 
-from experiments import config_records
-from experiments import defaults
-from experiments import figures
-from experiments import grid_summary
 from experiments import grids
 from experiments import tolerance
 from experiments import tolerance_figures
-from ssnn_jax.runs import records
+from tests.testing import sweeps
 
-BASE = defaults.CONFIGS['digits']
-# Percent; as float32, a loss of 1 point is a little more than that here.
+# Accuracy of ideal devices in percent; in float32, a loss of 1 point is a
+# little more than 1.
 IDEAL = 94.7
 BOUNDS = 'device=custom;w_max=1;w_min=-1;'
-# Differences of the seeds of a flawed device, beside their mean, in points.
-# 95 % intervals are 4.303 * 0.2 / sqrt(3) = 0.497 to either side.
-WOBBLE = (-0.2, 0.0, 0.2)
+# Deviations of the seeds of non-ideal devices from their mean, in points. 95 %
+# intervals are 4.303 * 0.2 / sqrt(3) = 0.497 to either side.
+DEVIATIONS = (-0.2, 0.0, 0.2)
 LOSSES = {
   ('dw_min', 0.005): 0.2,
   ('dw_min', 0.01): 0.7,
@@ -30,10 +23,12 @@ LOSSES = {
   ('dw_min', 0.05): 1.4,
   ('dw_min', 0.1): 1.6,
   ('dw_min', 0.2): 30.0,
-  # Not in order: what is above a flaw that is too much does not count.
+  # Values above one that loses too much do not count.
   ('up_down', 0.01): 2.0,
   ('up_down', 0.02): 0.0,
-  **{('dw_min_dtod', value): 5.0 for value in (0.1, 0.3, 1.0)},
+  ('dw_min_dtod', 0.1): 5.0,
+  ('dw_min_dtod', 0.3): 5.0,
+  ('dw_min_dtod', 1.0): 5.0,
 }
 LIMITS = """\
 flaw                  within 1 point of ideal up to  surely (95 %) up to  \
@@ -50,118 +45,107 @@ corrupt_devices_prob  ≥ 0.3                          ≥ 0.3                \
 > 0.3
 out_noise             ≥ 3                            ≥ 3                  \
 > 3"""
-
-
-TOLERANCE = (
+TOLERANCE = [
   'device=ideal,ecram_mo,reram',
   BOUNDS + 'dw_min=0.002,0.005,0.01,0.02,0.05,0.1,0.2',
   BOUNDS + 'dw_min_dtod=0.1,0.3,1',
   BOUNDS + 'up_down=0.01,0.02,0.2',
   BOUNDS + 'corrupt_devices_prob=0.01,0.3',
   BOUNDS + 'out_noise=3',
-)
+]
 SOFT_BOUNDS = BOUNDS + 'dw_min=0.002;gamma_up=1;gamma_down=1;'
-REMEDY = (
+REMEDY = [
   SOFT_BOUNDS + 'up_down=0,0.1,0.3;zero_shifting=true,false',
   SOFT_BOUNDS + 'up_down=0,0.1,0.3;zero_shifting=true;update_rule=tiki_taka',
-)
+]
 
 
-def accuracy(config, seed):
-  """The accuracy of a made run, in percent."""
-  percent = IDEAL + 0.5 * seed
+def accuracy(config):
+  """Returns the accuracy of a run in percent."""
+  percent, deviation = IDEAL + 0.5 * config.seed, DEVIATIONS[config.seed]
   if config.method == 'bp':
     return percent + 1
   if config.update_rule == 'tiki_taka':
     return percent - 1
-  if config.zero_shifting is not None:  # half as much is lost with it
+  if config.zero_shifting is not None:  # halves the loss
     loss = 20 * config.up_down / (1 + config.zero_shifting)
-    return percent - loss - WOBBLE[seed]
+    return percent - loss - deviation
   if config.device == 'ideal':
     return percent
   losses = [
-    loss for (n, value), loss in LOSSES.items() if getattr(config, n) == value
+    loss
+    for (name, value), loss in LOSSES.items()
+    if getattr(config, name) == value
   ]
-  return percent - sum(losses) - WOBBLE[seed]
+  return percent - sum(losses) - deviation
 
 
-def make_settings(*listed, num_seeds=3):
-  """Makes the settings of grids, as records of finished runs would."""
-  runs = []
-  for name, config in grids.settings(BASE, *listed):
-    for seed in range(num_seeds):
-      share = float(np.float32(accuracy(config, seed) / 100))
-      final = {
-        **{'event': 'final', 'method': config.method, 'seed': seed},
-        **{'test_accuracy': share, 'test_accuracy_potential': 0.0},
-        **{'test_accuracy_rate': 0.0, 'update_error': 1.0},
-        'quantisation_error': 1.0,
-      }
-      recorded = config_records.as_record(
-        dataclasses.replace(config, seed=seed)
-      )
-      runs.append(records.Run(pathlib.Path(name), recorded, [final]))
-  return grid_summary.group(runs)
+def final(config):
+  share = float(np.float32(accuracy(config) / 100))
+  return sweeps.accuracies(0.0) | {'test_accuracy': share}
 
 
-def parse(*texts):
-  return [grids.parse(text) for text in texts]
+def make_settings(sweep, num_seeds=3):
+  return sweeps.make_settings(sweep, final, num_seeds)
 
 
 class ToleranceTest(parameterized.TestCase):
   @parameterized.parameters(
     (grids.SWEEPS['device_tolerance'], True),
     (grids.SWEEPS['tiki_taka'], False),
-    (parse('num_steps=4,16'), False),
-    (parse('method=bp'), False),
-    (parse('device=ideal,reram'), True),
-    (parse('device=ideal,reram;out_bits=8;out_bound=9'), True),
-    (parse('device=ideal', BOUNDS + 'dw_min=0.1,0.2'), False),
+    (['num_steps=4,16'], False),
+    (['method=bp'], False),
+    (['device=ideal,reram'], True),
+    (['device=ideal,reram;out_bits=8;out_bound=9'], True),
+    (['device=ideal', BOUNDS + 'dw_min=0.1,0.2'], False),
+    (['device=ideal', BOUNDS + 'dw_min=0.1', BOUNDS + 'out_noise=1'], True),
+    ([BOUNDS + 'dw_min=0.1,0.2', BOUNDS + 'out_noise=1'], False),
+    # Two non-idealities at once.
+    (['device=ideal,reram', BOUNDS + 'dw_min=0,0.1;out_noise=0,1'], False),
+    # T varies too.
+    (['device=ideal,reram;num_steps=4,16'], False),
+    # Fewer bits are worse, unlike all other values.
+    (['device=ideal,reram', BOUNDS + 'out_bits=6,8;out_bound=9'], False),
+    # A changed preset.
+    (['device=ideal', 'device=reram;dw_min=0.01,0.02'], False),
+    (['device=ideal,reram;out_noise=1', BOUNDS + 'dw_min=0,0.1'], False),
+    (['device=ideal,reram;learning_rate=0.1,1'], False),
+    # Finer steps than those of most devices are no non-ideality.
     (
-      parse('device=ideal', BOUNDS + 'dw_min=0.1', BOUNDS + 'out_noise=1'),
-      True,
-    ),
-    (parse(BOUNDS + 'dw_min=0.1,0.2', BOUNDS + 'out_noise=1'), False),
-    # Two flaws at once; ticks vary too; fewer bits are worse; a changed preset.
-    (
-      parse('device=ideal,reram', BOUNDS + 'dw_min=0,0.1;out_noise=0,1'),
-      False,
-    ),
-    (parse('device=ideal,reram;num_steps=4,16'), False),
-    (parse('device=ideal,reram', BOUNDS + 'out_bits=6,8;out_bound=9'), False),
-    (parse('device=ideal', 'device=reram;dw_min=0.01,0.02'), False),
-    (parse('device=ideal,reram;out_noise=1', BOUNDS + 'dw_min=0,0.1'), False),
-    (parse('device=ideal,reram;learning_rate=0.1,1'), False),
-    # Steps finer than what most have are no flaw.
-    (
-      parse(
+      [
         'device=ideal,reram',
         BOUNDS + 'dw_min=0.1;up_down=0,0.1,0.2',
         BOUNDS + 'dw_min=0',
-      ),
+      ],
       False,
     ),
   )
-  def test_flaws_that_vary_alone_are_recognised(self, listed, expected):
-    settings = make_settings(*listed, num_seeds=1)
+  def test_recognizes_sweeps_over_single_non_idealities(self, sweep, expected):
+    settings = make_settings(sweep, num_seeds=1)
     self.assertEqual(tolerance.is_tolerance(settings), expected)
 
-  def test_a_flaw_is_what_most_devices_do_not_have(self):
+  def test_values_of_most_devices_are_no_non_ideality(self):
     shared = BOUNDS + 'dw_min=0.001;'
-    texts = 'up_down=0.2,0.1', 'dw_min_std=1', 'out_noise=0,2'
     settings = make_settings(
-      *parse('device=ideal', BOUNDS + 'dw_min=0.05'),
-      *parse(*(shared + text for text in texts)),
+      [
+        'device=ideal',
+        BOUNDS + 'dw_min=0.05',
+        shared + 'up_down=0.2,0.1',
+        shared + 'dw_min_std=1',
+        shared + 'out_noise=0,2',
+      ]
     )
     found = tolerance.sort_out(settings)
     self.assertEqual(
       {
-        flaw: [tolerance.strength(setting, flaw) for setting in flawed]
-        for flaw, flawed in found.flaws.items()
+        name: [tolerance.strength(setting, name) for setting in devices]
+        for name, devices in found.flaws.items()
       },
       {
-        **{'dw_min': [0.05], 'dw_min_std': [1.0]},
-        **{'up_down': [0.1, 0.2], 'out_noise': [2.0]},
+        'dw_min': [0.05],
+        'dw_min_std': [1.0],
+        'up_down': [0.1, 0.2],
+        'out_noise': [2.0],
       },
     )
     self.assertLen(found.flawless, 1)
@@ -171,35 +155,31 @@ class ToleranceTest(parameterized.TestCase):
       'w_min = -1.0.',
     )
 
-  def test_tables_tell_losses_and_limits(self):
-    settings = make_settings(*parse(*TOLERANCE))
-    lines, limits, common = tolerance.table(settings).split('\n\n')
-    heading, _, *lines = lines.splitlines()
+  def test_tables_have_losses_and_limits(self):
+    settings = make_settings(TOLERANCE)
+    table, limits, common = tolerance.table(settings).split('\n\n')
+    heading, _, *rows = [line.split() for line in table.splitlines()]
     self.assertEqual(
-      heading.split(), 'flaw value accuracy minus ideal (95 %) seeds'.split()
+      heading, 'flaw value accuracy minus ideal (95 %) seeds'.split()
     )
-    cells = [line.split() for line in lines]
-    self.assertLen(lines, len(settings))
-    self.assertEqual(cells[0], 'ANN (BP) 96.20 ± 0.50 +1.00 ± 0.00 3'.split())
-    self.assertEqual(cells[1], 'ideal device 95.20 ± 0.50 3'.split())
+    self.assertLen(rows, len(settings))
+    self.assertEqual(rows[0], 'ANN (BP) 96.20 ± 0.50 +1.00 ± 0.00 3'.split())
+    self.assertEqual(rows[1], 'ideal device 95.20 ± 0.50 3'.split())
     self.assertEqual(
-      cells[4], 'dw_min 0.01 (200 states) 94.50 ± 0.30 -0.70 ± 0.50 3'.split()
+      rows[4], 'dw_min 0.01 (200 states) 94.50 ± 0.30 -0.70 ± 0.50 3'.split()
     )
-    self.assertEqual(cells[-1][:2], ['preset', 'reram'])
+    self.assertEqual(rows[-1][:2], ['preset', 'reram'])
     self.assertEqual(limits, LIMITS)
     self.assertIn('w_max = 1.0, w_min = -1.0.', common)
 
   def test_one_seed_has_no_limits(self):
-    settings = make_settings(
-      *parse('device=ideal,reram', BOUNDS + 'dw_min=0.1,0.2'), num_seeds=1
-    )
-    lines = tolerance.table(settings).splitlines()
+    sweep = ['device=ideal,reram', BOUNDS + 'dw_min=0.1,0.2']
+    lines = tolerance.table(make_settings(sweep, num_seeds=1)).splitlines()
     limits = [line for line in lines if line.startswith('dw_min')][-1]
     self.assertEqual(limits.split(), ['dw_min', *'one seed only'.split() * 3])
 
-  def test_a_figure_has_a_panel_for_each_flaw(self):
-    settings = make_settings(*parse(*TOLERANCE))
-    sheet = tolerance_figures.draw(settings)
+  def test_figure_has_a_panel_for_each_non_ideality(self):
+    sheet = tolerance_figures.draw(make_settings(TOLERANCE))
     self.assertLen(sheet.axes, 6)
     steps, *_, presets = sheet.axes
     self.assertTrue(steps.xaxis_inverted())
@@ -218,18 +198,14 @@ class ToleranceTest(parameterized.TestCase):
       ideal, below = (line.get_ydata()[0] for line in axes.lines[:2])
       np.testing.assert_allclose([ideal, below], [95.2, 94.2], rtol=1e-6)
       low, high = axes.get_ylim()
-      self.assertBetween(low, 40, 65.2)  # the least is at 65.2
-      self.assertBetween(high, 96.7, 100)  # the ANN is at 96.2 ± 0.5
+      self.assertBetween(low, 40, 65.2)  # the lowest accuracy is 65.2
+      self.assertBetween(high, 96.7, 100)  # the ANN has 96.2 ± 0.5
 
-  def test_a_figure_is_saved(self):
-    settings = make_settings(
-      *parse('device=ideal,reram', BOUNDS + 'dw_min=0,0.1'), num_seeds=1
-    )
-    sheet = tolerance_figures.draw(settings)
+  def test_figure_of_one_seed_and_one_non_ideality_has_two_panels(self):
+    sweep = ['device=ideal,reram', BOUNDS + 'dw_min=0,0.1']
+    sheet = tolerance_figures.draw(make_settings(sweep, num_seeds=1))
     self.assertLen(sheet.axes, 2)
-    stem = pathlib.Path(self.create_tempdir().full_path) / 'tolerance'
-    png, _ = figures.save(sheet, stem)
-    self.assertEqual(png.read_bytes()[:4], b'\x89PNG')
+    sheet.draw_without_rendering()
 
 
 class RemedyTest(parameterized.TestCase):
@@ -237,44 +213,36 @@ class RemedyTest(parameterized.TestCase):
     (grids.SWEEPS['tiki_taka'], True),
     (grids.SWEEPS['tiki_taka'][:2], False),
     (grids.SWEEPS['device_tolerance'], False),
-    (parse('method=bp'), False),
+    ('method=bp', False),
     (
-      parse(BOUNDS + 'num_steps=4,16;up_down=0,0.1;update_rule=sgd,tiki_taka'),
+      BOUNDS + 'num_steps=4,16;up_down=0,0.1;update_rule=sgd,tiki_taka',
       False,
     ),
   )
-  def test_remedies_are_recognised(self, listed, expected):
-    settings = make_settings(*listed, num_seeds=1)
+  def test_recognizes_sweeps_over_update_rules(self, sweep, expected):
+    settings = make_settings(sweep, num_seeds=1)
     self.assertEqual(tolerance.is_remedy(settings), expected)
 
-  def test_a_table_tells_the_gain(self):
-    settings = make_settings(*parse(*REMEDY))
-    _, _, ann, *lines = tolerance.remedy_table(settings).splitlines()
-    self.assertEqual(ann.split(), 'ANN (BP) 96.20 ± 0.50 3'.split())
-    self.assertLen(lines, 9)
-    self.assertEqual(lines[6].split(), '0.3 sgd 89.20 ± 0.30 3'.split())
-    # The two of sgd wobble alike; Tiki-Taka does not wobble.
+  def test_table_has_gains(self):
+    table = tolerance.remedy_table(make_settings(REMEDY))
+    _, _, ann, *rows = [line.split() for line in table.splitlines()]
+    self.assertEqual(ann, 'ANN (BP) 96.20 ± 0.50 3'.split())
+    self.assertLen(rows, 9)
+    self.assertEqual(rows[6], '0.3 sgd 89.20 ± 0.30 3'.split())
+    # Both settings of sgd deviate alike; those of Tiki-Taka do not deviate.
     self.assertEqual(
-      lines[7].split(),
-      '0.3 sgd + zero shifting 92.20 ± 0.30 +3.00 ± 0.00 3'.split(),
+      rows[7], '0.3 sgd + zero shifting 92.20 ± 0.30 +3.00 ± 0.00 3'.split()
     )
     self.assertEqual(
-      lines[8].split(),
-      '0.3 Tiki-Taka + zero shifting 94.20 ± 0.50 +5.00 ± 0.50 +2.00 ± 0.50 '
-      '3'.split(),
+      ' '.join(rows[8]),
+      '0.3 Tiki-Taka + zero shifting 94.20 ± 0.50 +5.00 ± 0.50 +2.00 ± 0.50 3',
     )
 
-  def test_a_figure_has_a_curve_for_each_way(self):
-    settings = make_settings(*parse(*REMEDY))
-    (axes,) = tolerance_figures.draw_remedy(settings).axes
+  def test_figure_has_a_curve_for_each_update_rule(self):
+    (axes,) = tolerance_figures.draw_remedy(make_settings(REMEDY)).axes
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    self.assertEqual(
-      labels,
-      [
-        *('ANN by backpropagation', 'sgd', 'sgd + zero shifting'),
-        'Tiki-Taka + zero shifting',
-      ],
-    )
+    curves = ['sgd', 'sgd + zero shifting', 'Tiki-Taka + zero shifting']
+    self.assertEqual(labels, ['ANN by backpropagation', *curves])
     places = np.array([0.0, 0.1, 0.3])
     means = [95.2 - 20 * places, 95.2 - 10 * places, 94.2 + 0 * places]
     for bars, expected in zip(axes.containers, means, strict=True):

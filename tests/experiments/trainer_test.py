@@ -1,7 +1,8 @@
-"""Tests that runs train, are recorded, and go on as if never stopped."""
+"""Tests of training: records of runs, resumption, and runs side by side."""
 
 import dataclasses
 import pathlib
+import tempfile
 from unittest import mock
 
 from absl.testing import absltest
@@ -18,25 +19,51 @@ import ssnn_jax
 from ssnn_jax import training
 from ssnn_jax.runs import checkpoints
 from ssnn_jax.runs import records
-from tests.testing.experiments import CONFIG
 from tests.testing.experiments import lines
 from tests.testing.experiments import make_runs
 from tests.testing.experiments import share_programs
 from tests.testing.experiments import small_digits
+from tests.testing.experiments import stop_at_call
 
 FINAL = {
-  *('event', 'method', 'dataset', 'num_steps', 'window', 'sampler', 'seed'),
-  *('layer_sizes', 'num_train_samples'),
-  *('test_accuracy', 'test_accuracy_potential', 'test_accuracy_rate'),
-  *('update_error', 'quantisation_error', 'params_sha256', 'num_devices'),
-  *('train_seconds', 'wall_seconds', 'seeds_at_once'),
+  'event',
+  'method',
+  'dataset',
+  'num_steps',
+  'window',
+  'sampler',
+  'seed',
+  'layer_sizes',
+  'num_train_samples',
+  *summary.ACCURACIES,
+  *summary.ERRORS,
+  'params_sha256',
+  'num_devices',
+  'train_seconds',
+  'wall_seconds',
+  'seeds_at_once',
 }
 DEFAULT = trainer.Options()
 OFTEN = trainer.Options(checkpoint_every=0.0)
+# Runs whose results the tests share: one SSNN, with a short last block, and the
+# ANN with two seeds.
+SSNN = {'num_steps': 40, 'learning_rate': 0.3, 'eval_every': 2}
+ANN = {'method': 'bp', 'eval_every': 2}
+DEVICES = {
+  'device': 'ecram',
+  'update_rule': 'tiki_taka',
+  'endurance': 50.0,
+  'lifetime': 100.0,
+  'out_noise': 0.1,
+  'learning_rate': 3.0,
+  'weight_decay': 0.0,
+  'eval_every': 1,
+}
 
 
-class Stopped(BaseException):
-  """What stops a run in a test, as nothing that it does itself can."""
+def train(runs, options=DEFAULT, **arguments):
+  trainer.train(runs, small_digits(), options, **arguments)
+  return [records.read(run.folder) for run in runs]
 
 
 class TrainerTest(parameterized.TestCase):
@@ -44,26 +71,32 @@ class TrainerTest(parameterized.TestCase):
   def setUpClass(cls):
     super().setUpClass()
     share_programs(cls)
+    folder = cls.enterClassContext(tempfile.TemporaryDirectory())
+    (cls.ssnn,) = make_runs(f'{folder}/ssnn', 1, probe_every=3, **SSNN)
+    cls.anns = make_runs(f'{folder}/bp', 0, 1, probe_every=3, **ANN)
+    for run in (cls.ssnn, *cls.anns):
+      train([run], resume=False)
 
   def setUp(self):
     super().setUp()
     self.workdir = pathlib.Path(self.create_tempdir().full_path)
 
-  def train(self, runs, options=DEFAULT, **arguments):
-    trainer.train(runs, small_digits(), options, **arguments)
-    return [records.read(run.folder) for run in runs]
+  def make_anns(self, *seeds, **changes):
+    """Returns new runs with the configuration of `anns`."""
+    return make_runs(self.workdir, *seeds, probe_every=3, **ANN | changes)
 
-  @parameterized.parameters(('ssnn', 100), ('bp', 10))
-  def test_a_run_is_recorded(self, method, num_steps):
-    runs = make_runs(
-      self.workdir,
-      3,
-      method=method,
-      num_steps=num_steps,
-      eval_every=2,
-      probe_every=3,
-    )
-    (recorded,) = self.train(runs, resume=False)
+  def assert_same_lines(self, runs, expected):
+    for run, whole in zip(runs, expected, strict=True):
+      self.assertEqual(lines(run.folder), lines(whole.folder))
+
+  def stop(self, runs, *call):
+    with stop_at_call(self, *call):
+      train(runs, OFTEN)
+
+  @parameterized.parameters('ssnn', 'bp')
+  def test_records_a_run(self, method):
+    run = self.ssnn if method == 'ssnn' else self.anns[1]
+    recorded = records.read(run.folder)
     kinds = [event['event'] for event in recorded.events]
     self.assertEqual(
       kinds, ['header', 'epoch', 'epoch', 'eval', 'epoch', 'eval', 'final']
@@ -71,28 +104,29 @@ class TrainerTest(parameterized.TestCase):
     epochs = [e['epoch'] for e in recorded.events if 'epoch' in e]
     self.assertEqual(epochs, [1, 2, 2, 3, 3])
     self.assertEqual(set(recorded.final), FINAL)
+    num_steps = run.config.num_steps
     expected = {
       'method': method,
       'dataset': 'digits',
       'num_steps': num_steps,
       'window': min(num_steps, 32),
       'sampler': 'bernoulli',
-      'seed': 3,
+      'seed': 1,
       'num_devices': 1,
       'num_train_samples': len(small_digits().train.labels),
       'seeds_at_once': 1,
     }
     self.assertEqual(recorded.final, recorded.final | expected)
-    wanted = config_records.as_record(runs[0].config)
-    self.assertEqual(recorded.config, wanted)
-    self.assertEqual(recorded.events[0]['config'], wanted)
-    in_epochs = [e for e in recorded.events if e['event'] == 'epoch']
-    self.assertLess(in_epochs[-1]['loss'], in_epochs[0]['loss'])
+    config = config_records.as_record(run.config)
+    self.assertEqual(recorded.config, config)
+    self.assertEqual(recorded.events[0]['config'], config)
+    epochs = [e for e in recorded.events if e['event'] == 'epoch']
+    self.assertLess(epochs[-1]['loss'], epochs[0]['loss'])
     self.assertEqual(
-      ['update_error' in line for line in in_epochs], [False, False, True]
+      ['update_error' in line for line in epochs], [False, False, True]
     )
-    for line in in_epochs:
-      # Two layers send spikes forward, two have errors, one splits them.
+    for line in epochs:
+      # Two layers send spikes, two have errors, and one splits them by sign.
       for name in ('firing_rates', 'error_rates', 'coincidences'):
         self.assertLen(line[name], 2)
       self.assertLen(line['clipped_error_fractions'], 1)
@@ -105,36 +139,35 @@ class TrainerTest(parameterized.TestCase):
     for name in summary.ERRORS:
       self.assertEqual(recorded.final[name] == 0, method == 'bp')
 
-  def assert_alike(self, one, other):
-    """Asserts that runs are the same but for the rounding of sums of floats."""
-    for ours, theirs in zip(lines(one.folder), lines(other.folder)):
-      self.assertEqual(set(ours), set(theirs))
-      for name in ours:
-        if name.endswith(('_error', '_rates', '_fractions')) or name == 'loss':
-          np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-5)
-        else:
-          self.assertEqual(ours[name], theirs[name], name)
-
-  def test_a_run_learns_alone_what_it_learns_among_others(self):
-    # Counts are integers, so that spikes leave the weights no room for
-    # rounding; errors are sums of floats, in an order of the compiler's.
+  def test_runs_side_by_side_learn_the_same_as_alone(self):
     runs = [
       recorder.Run(
-        dataclasses.replace(CONFIG, seed=seed, learning_rate=rate),
+        dataclasses.replace(
+          self.ssnn.config, seed=seed, learning_rate=learning_rate
+        ),
         self.workdir / name,
       )
-      for name, seed, rate in (('a', 1, 1.0), ('b', 0, 0.3), ('c', 1, 0.3))
+      for name, seed, learning_rate in (
+        ('a', 1, 1.0),
+        ('b', 0, 0.3),
+        ('c', 1, 0.3),
+      )
     ]
-    self.train(runs)
-    (alone,) = make_runs(self.workdir / 'alone', 1, learning_rate=0.3)
-    self.train([alone])
-    finals = [records.read(run.folder).final for run in runs]
-    self.assertLen({final['params_sha256'] for final in finals}, 3)
-    self.assert_alike(alone, runs[2])
+    digests = [run.final['params_sha256'] for run in train(runs)]
+    self.assertLen(set(digests), 3)
+    # Weights change by integer counts; errors are sums of floats, whose order
+    # depends on the compiler.
+    alone, last = lines(self.ssnn.folder), lines(runs[-1].folder)
+    for expected, found in zip(alone, last, strict=True):
+      self.assertEqual(set(found), set(expected))
+      for name, value in expected.items():
+        if name.endswith(('_error', '_rates', '_fractions')) or name == 'loss':
+          np.testing.assert_allclose(found[name], value, rtol=1e-5)
+        else:
+          self.assertEqual(found[name], value, name)
 
-  def test_epochs_are_traced_once(self):
-    traces = []
-    make = training.make_train_epoch
+  def test_traces_an_epoch_once(self):
+    traces, make = [], training.make_train_epoch
 
     def make_counted(*args):
       train_epoch = make(*args)
@@ -149,23 +182,17 @@ class TrainerTest(parameterized.TestCase):
       mock.patch.object(training, 'make_train_epoch', make_counted),
       mock.patch.object(programs, 'make', programs.make.__wrapped__),
     ):
-      self.train(make_runs(self.workdir, 0, 1, method='bp'))
+      train(self.make_anns(0, 1))
     self.assertLen(traces, 1)
 
-  def test_runs_that_do_not_fit_in_memory_are_parted(self):
-    alone, parted = (
-      make_runs(self.workdir / name, 0, 1, method='bp')
-      for name in ('alone', 'parted')
-    )
-    for run in alone:
-      self.train([run])
+  def test_runs_that_exceed_memory_are_trained_one_by_one(self):
+    runs = self.make_anns(0, 1)
     with mock.patch.object(programs, 'fit_in_memory', lambda compiled: False):
-      recorded = self.train(parted)
-    for run, (ours, theirs) in zip(recorded, zip(parted, alone)):
-      self.assertEqual(run.final['seeds_at_once'], 1)
-      self.assertEqual(lines(ours.folder), lines(theirs.folder))
+      recorded = train(runs)
+    self.assertEqual([run.final['seeds_at_once'] for run in recorded], [1, 1])
+    self.assert_same_lines(runs, self.anns)
 
-  def test_memory_is_compared_with_what_there_is(self):
+  def test_compares_needed_and_available_memory(self):
     compiled = mock.Mock()
     compiled.memory_analysis.return_value = mock.Mock(
       argument_size_in_bytes=2**60,
@@ -177,102 +204,73 @@ class TrainerTest(parameterized.TestCase):
     compiled.memory_analysis.return_value.argument_size_in_bytes = 2**20
     self.assertTrue(programs.fit_in_memory(compiled))
 
-  def stop(self, runs, target, name, call):
-    """Trains until a function is called for the given time, and stops there."""
-    calls = []
-
-    def counted(*args, **fields):
-      calls.append(args)
-      if len(calls) == call:
-        raise Stopped
-      return original(*args, **fields)
-
-    original = getattr(target, name)
-    with mock.patch.object(target, name, counted):
-      with self.assertRaises(Stopped):
-        self.train(runs, OFTEN)
-
-  def test_a_run_that_was_stopped_ends_as_if_it_never_had_been(self):
-    whole = make_runs(self.workdir / 'whole', 0, method='bp', eval_every=2)
-    self.train(whole)
-    for place in (
-      (records, 'append', 1),  # before its header
-      (records, 'append', 3),  # an epoch is done and not told
-      (checkpoints, 'save', 2),  # it is told, without a checkpoint
-      (records, 'append', 5),  # before an evaluation is told
-      (checkpoints, 'wait', 4),  # all is done but the last line
-    ):
-      folder = self.workdir / f'stopped-{place[1]}-{place[2]}'
-      (run,) = make_runs(folder, 0, method='bp', eval_every=2)
-      self.stop([run], *place)
-      self.assertIs(recorder.status(run), recorder.Status.UNFINISHED)
-      self.train([run], OFTEN)
-      self.assertIs(recorder.status(run), recorder.Status.FINISHED)
-      self.assertEqual(lines(run.folder), lines(whole[0].folder), place)
-
   @parameterized.parameters(
-    {},
-    {
-      **{'device': 'ecram', 'update_rule': 'tiki_taka', 'endurance': 50.0},
-      **{'lifetime': 100.0, 'out_noise': 0.1, 'learning_rate': 3.0},
-      'weight_decay': 0.0,
-    },
+    (1, records, 'append'),  # before the header
+    (3, records, 'append'),  # before the line of a trained epoch
+    (2, checkpoints, 'save'),  # before the checkpoint of a recorded epoch
+    (5, records, 'append'),  # before the line of an evaluation
+    (4, checkpoints, 'wait'),  # before the final line
   )
-  def test_spikes_masks_and_devices_go_on_where_they_were(self, **options):
+  def test_stopped_run_ends_like_an_uninterrupted_run(self, *call):
+    (run,) = self.make_anns(0)
+    self.stop([run], *call)
+    self.assertIs(recorder.status(run), recorder.Status.UNFINISHED)
+    train([run], OFTEN)
+    self.assertIs(recorder.status(run), recorder.Status.FINISHED)
+    self.assert_same_lines([run], self.anns[:1])
+
+  def test_resumes_spikes_and_dropout_masks(self):
+    (run,) = make_runs(self.workdir, 1, probe_every=3, **SSNN)
+    self.stop([run], 3, checkpoints, 'save')
+    train([run], OFTEN)
+    self.assert_same_lines([run], [self.ssnn])
+
+  def test_resumes_devices(self):
     (whole,), (run,) = (
-      make_runs(self.workdir / name, 0, eval_every=1, **options)
+      make_runs(self.workdir / name, 0, **DEVICES)
       for name in ('whole', 'stopped')
     )
-    (recorded,) = self.train([whole])
-    self.stop([run], checkpoints, 'save', 3)
-    self.train([run], OFTEN)
-    self.assertEqual(lines(run.folder), lines(whole.folder))
-    # Some devices are worn out, so that their counts were of use.
-    has_counts = recorded.final.get('max_pulses', 0) >= 50
-    self.assertEqual(has_counts, bool(options))
+    (recorded,) = train([whole])
+    self.stop([run], 3, checkpoints, 'save')
+    train([run], OFTEN)
+    self.assert_same_lines([run], [whole])
+    # The pulse counts matter, as some devices are worn out.
+    self.assertGreaterEqual(recorded.final['max_pulses'], 50)
 
-  def test_runs_go_on_together_from_different_epochs(self):
-    alone, runs = (
-      make_runs(self.workdir / name, 0, 1, method='bp', eval_every=1)
-      for name in ('alone', 'stopped')
-    )
-    for run in alone:
-      self.train([run])
-    self.stop(runs[1:], checkpoints, 'save', 3)
-    recorded = self.train(runs, OFTEN)
+  def test_resumes_runs_from_different_epochs(self):
+    runs = self.make_anns(0, 1)
+    self.stop(runs[1:], 3, checkpoints, 'save')
+    recorded = train(runs, OFTEN)
     self.assertEqual(recorded[0].final['seeds_at_once'], 1)
-    for ours, theirs in zip(runs, alone):
-      self.assertEqual(lines(ours.folder), lines(theirs.folder))
+    self.assert_same_lines(runs, self.anns)
 
-  def test_what_is_there_is_not_overwritten(self):
-    runs = make_runs(self.workdir, 0, method='bp')
-    self.train(runs)
-    before = runs[0].folder.joinpath('metrics.jsonl').read_bytes()
+  def test_overwrites_no_run(self):
+    (run, _) = self.anns
+    before = run.folder.joinpath('metrics.jsonl').read_bytes()
     with self.assertRaisesRegex(ssnn_jax.UserError, 'holds a finished run'):
-      self.train(runs, resume=False)
-    (other,) = make_runs(self.workdir, 0, method='bp', num_epochs=4)
+      train([run], resume=False)
+    config = dataclasses.replace(run.config, num_epochs=4)
     with self.assertRaisesRegex(
       ssnn_jax.UserError, 'another run .num_epochs is 3, not 4'
     ):
-      self.train([other])
-    after = runs[0].folder.joinpath('metrics.jsonl').read_bytes()
+      train([recorder.Run(config, run.folder)])
+    after = run.folder.joinpath('metrics.jsonl').read_bytes()
     self.assertEqual(before, after)
 
-  def test_devices_that_are_not_there_are_refused(self):
-    runs = make_runs(self.workdir, 0)
+  def test_rejects_impossible_numbers_of_devices(self):
+    runs = self.make_anns(0)
     for number in (0, 2):
       with self.assertRaisesRegex(
         ssnn_jax.UserError, f'--num_devices={number} is not possible, as jax'
       ):
-        self.train(runs, trainer.Options(num_devices=number))
+        train(runs, trainer.Options(num_devices=number))
     self.assertFalse(runs[0].folder.exists())
 
-  def test_the_parameters_of_a_run_are_found(self):
-    (run,) = make_runs(self.workdir, 0, method='bp', eval_every=1)
-    (recorded,) = self.train([run])
+  def test_loads_the_last_and_the_best_parameters(self):
+    run = self.anns[0]
     accuracies = [
       event['test_accuracy']
-      for event in recorded.events
+      for event in records.read(run.folder).events
       if event['event'] == 'eval'
     ]
     network = ssnn_jax.ann(configs.network_config(run.config, small_digits()))

@@ -1,23 +1,22 @@
-"""Tests for the choice of learning rates on held-out samples."""
+"""Tests of the choice of learning rates on held-out samples."""
 
-import dataclasses
 import pathlib
 
 from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 
-from experiments import config_records
-from experiments import defaults
 from experiments import grid_summary
 from experiments import grids
 from experiments import plot
 from experiments import tuning
-from ssnn_jax.runs import records
-from tests.experiments import grid_summary_test
+from tests.testing import sweeps
 
-BASE = defaults.CONFIGS['digits']
-# Percent, of seed 0; that of seed 1 is 2 points higher.
+SWEEP = [
+  'method=bp;learning_rate=0.5,2,0.1,1;hold_out=0.2',
+  'method=bp_stdp;learning_rate=0.1,1;hold_out=0.2',
+]
+# Percent; that of seed 1 is 2 points higher.
 ACCURACIES = {
   ('bp', 0.5): 95.0,
   ('bp', 2.0): 95.0,
@@ -37,33 +36,16 @@ bp_stdp  0.1            71.00 ± 1.41               2
 bp_stdp  1              81.00 ± 1.41       picked  2"""
 
 
-def make_runs(num_seeds=2, workdir='nowhere', hold_out=0.2):
-  """Makes finished runs of `ACCURACIES`."""
-  runs = []
-  for (method, rate), percent in ACCURACIES.items():
-    for seed in range(num_seeds):
-      config = dataclasses.replace(
-        BASE, method=method, learning_rate=rate, hold_out=hold_out, seed=seed
-      )
-      final = {
-        **{'event': 'final', 'method': method, 'seed': seed},
-        **{'test_accuracy': (percent + 2 * seed) / 100},
-        # Which is not what is judged by.
-        **{'test_accuracy_potential': rate / 10, 'test_accuracy_rate': 0.0},
-      }
-      folder = pathlib.Path(workdir, f'{method}-{rate}', str(seed))
-      runs.append(
-        records.Run(folder, config_records.as_record(config), [final])
-      )
-  return runs
-
-
-def make_settings(*listed):
-  """Makes settings of grids, of which nothing is told."""
-  final = {'event': 'final', 'seed': 0}
-  return grid_summary.group(
-    records.Run('nowhere', config_records.as_record(config), [final])
-    for _, config in grids.settings(BASE, *listed)
+def make_runs(workdir='nowhere'):
+  """Returns runs that only differ from `ACCURACIES` in unused accuracies."""
+  return sweeps.make_runs(
+    SWEEP,
+    lambda c: sweeps.accuracies(
+      ACCURACIES[c.method, c.learning_rate] + 2 * c.seed,
+      10 * c.learning_rate,
+      0.0,
+    ),
+    workdir=workdir,
   )
 
 
@@ -77,37 +59,31 @@ class TuningTest(parameterized.TestCase):
     ('method=ssnn;learning_rate=0.1,1;num_steps=4,16;hold_out=0.2', False),
     ('method=bp,bp_stdp;hold_out=0.2', False),
     ('method=bp;hold_out=0.2', False),
+    (grids.SWEEPS['tune'], True),
   )
-  def test_learning_rates_that_vary_alone_are_recognised(self, text, expected):
-    settings = make_settings(grids.parse(text))
+  def test_recognizes_sweeps_over_learning_rates(self, sweep, expected):
+    settings = sweeps.make_settings(sweep)
     self.assertEqual(tuning.is_tuning(settings), expected)
 
-  def test_the_sweep_of_that_name_is_recognised(self):
-    settings = make_settings(*grids.SWEEPS['tune'])
-    self.assertTrue(tuning.is_tuning(settings))
+  def test_no_settings_are_no_tuning(self):
     self.assertFalse(tuning.is_tuning([]))
 
-  def test_the_lowest_of_the_best_rates_is_picked(self):
+  def test_picks_the_lowest_of_the_best_rates(self):
     runs = make_runs()
     for listed in (runs, runs[::-1]):
       self.assertEqual(
         tuning.pick(grid_summary.group(listed)), {'bp': 0.5, 'bp_stdp': 1.0}
       )
 
-  def test_the_mean_over_seeds_decides(self):
+  def test_picks_by_the_mean_over_seeds(self):
     runs = make_runs()
     for run in runs:
       if run.final['method'] == 'bp' and run.config['learning_rate'] == 2.0:
         run.final['test_accuracy'] += (-0.02, 0.025)[run.final['seed']]
     self.assertEqual(tuning.pick(grid_summary.group(runs))['bp'], 2.0)
 
-  def test_a_table_tells_each_rate(self):
-    settings = grid_summary.group(make_runs())
-    self.assertEqual(tuning.table(settings), TABLE)
-
-  def test_a_figure_rings_what_is_picked(self):
-    settings = grid_summary.group(make_runs())
-    sheet = tuning.draw(settings)
+  def test_figure_marks_the_picked_rates(self):
+    sheet = tuning.draw(grid_summary.group(make_runs()))
     (axes,), (legend,) = sheet.axes, sheet.legends
     self.assertEqual(axes.get_xscale(), 'log')
     ann, other = (bars.lines[0].get_xydata() for bars in axes.containers)
@@ -124,9 +100,9 @@ class TuningTest(parameterized.TestCase):
     self.assertEqual(labels, ['bp', 'bp_stdp'])
     self.assertIn('digits, 20% of', sheet.get_suptitle())
 
-  def test_a_record_of_it_is_told_by_it(self):
+  def test_record_has_the_table_and_the_figure(self):
     workdir = pathlib.Path(self.create_tempdir().full_path)
-    grid_summary_test.write_runs(make_runs(workdir=workdir))
+    sweeps.write_runs(make_runs(workdir))
     table, sheet, name = plot.read_record(workdir)
     self.assertEqual((table, name), (TABLE, 'tuning'))
     self.assertLen(sheet.axes, 1)

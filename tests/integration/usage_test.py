@@ -1,4 +1,4 @@
-"""Tests for what `--help` prints."""
+"""Tests of the output of `--help`."""
 
 import dataclasses
 import re
@@ -11,13 +11,19 @@ from experiments import cli
 from experiments import configs
 from experiments import defaults
 from experiments import usage
-from tests.experiments import configs_test
 from tests.testing import commands
+from tests.testing.experiments import parse_flags
 
 NAMES = [field.name for field in dataclasses.fields(configs.ExperimentConfig)]
 HEADINGS = (
-  *('Data', 'Network', 'Spikes', 'Synapses', 'Training', 'Evaluation'),
-  *('Records', 'Machine'),
+  'Data',
+  'Network',
+  'Spikes',
+  'Synapses',
+  'Training',
+  'Evaluation',
+  'Records',
+  'Machine',
 )
 INTRODUCTION = """Does one thing, and says so in a sentence that is long.
 
@@ -64,18 +70,18 @@ def described(define, *arguments, is_configured=False):
 
 
 class UsageTest(parameterized.TestCase):
-  def test_the_text(self):
+  def test_renders_groups_of_flags(self):
     text = usage.render(INTRODUCTION, GROUPS, '--helpfull lists more.', 48)
     self.assertEqual(text, EXPECTED)
 
   @parameterized.parameters(60, 80, 100)
-  def test_lines_are_no_longer_than_the_width(self, width):
-    _, values = configs_test.parse()
-    told = [usage.describe(values[name], True) for name in NAMES]
-    text = usage.render('Introduction.', {'All': told}, 'End.', width)
+  def test_lines_fit_the_width(self, width):
+    _, values = parse_flags()
+    descriptions = [usage.describe(values[name], True) for name in NAMES]
+    text = usage.render('Introduction.', {'All': descriptions}, 'End.', width)
     self.assertLessEqual(max(map(len, text.splitlines())), width)
 
-  def test_flags_are_described(self):
+  def test_describes_each_kind_of_flag(self):
     self.assertEqual(
       described(flags.DEFINE_boolean, 'quiet', True, 'say less.'),
       ('quiet', '', 'say less', 'on'),
@@ -98,17 +104,20 @@ class UsageTest(parameterized.TestCase):
     numbers = cli.NumbersParser(int)
     self.assertEqual(
       described(
-        *(flags.DEFINE_multi, numbers, flags.ArgumentSerializer(), 'sizes'),
-        *([(2, 1), (3, 4)], 'networks; several.'),
+        flags.DEFINE_multi,
+        numbers,
+        flags.ArgumentSerializer(),
+        'sizes',
+        [(2, 1), (3, 4)],
+        'networks; several.',
       ),
       ('sizes', 'INTEGER,...', 'networks; several', '2,1 and 3,4'),
     )
 
-  def test_a_field_has_the_unit_of_its_field_in_all_commands(self):
-    told = described(flags.DEFINE_integer, 'num_steps', 7, 'T.')
-    self.assertEqual(told.default, '7 ticks')
-    told = described(flags.DEFINE_integer, 'num_steps', None, 'T.')
-    self.assertEqual(told.default, '')
+  def test_defaults_have_the_unit_of_the_field(self):
+    for default, expected in ((7, '7 ticks'), (None, '')):
+      flag = described(flags.DEFINE_integer, 'num_steps', default, 'T.')
+      self.assertEqual(flag.default, expected)
 
   @parameterized.parameters(
     ('dataset', 'digits'),
@@ -122,12 +131,12 @@ class UsageTest(parameterized.TestCase):
       '32 samples for digits, 128 for other images, 16 for recordings',
     ),
   )
-  def test_defaults_are_those_of_the_data_sets(self, name, expected):
-    _, values = configs_test.parse()
+  def test_describes_defaults_of_datasets(self, name, expected):
+    _, values = parse_flags()
     self.assertEqual(usage.describe(values[name], True).default, expected)
 
-  def test_a_default_of_a_single_data_set_is_named(self):
-    _, values = configs_test.parse()
+  def test_describes_default_of_a_single_dataset(self):
+    _, values = parse_flags()
     other = dataclasses.replace(defaults.CONFIGS['n_mnist'], tau=2.5)
     with absltest.mock.patch.dict(defaults.CONFIGS, {'n_mnist': other}):
       default = usage.describe(values['tau'], True).default
@@ -135,7 +144,7 @@ class UsageTest(parameterized.TestCase):
       default, '16.0 ticks for images and others, 2.5 for n_mnist'
     )
 
-  def test_the_help_of_a_run(self):
+  def test_help_of_a_run_lists_each_flag_once(self):
     done = commands.run('run', '--help')
     self.assertEqual((done.returncode, done.stderr), (0, ''))
     headings = re.findall(r'(?m)^(\w+):$', done.stdout)
@@ -156,7 +165,7 @@ class UsageTest(parameterized.TestCase):
       done.stdout, '\n\n--helpfull lists the flags of absl, too.\n'
     )
 
-  def test_every_field_is_in_a_group(self):
+  def test_each_field_is_in_a_group(self):
     for field in dataclasses.fields(configs.ExperimentConfig):
       self.assertIn(field.metadata['group'], HEADINGS)
 

@@ -1,9 +1,9 @@
-"""Commands for tests, in processes of their own that import nothing anew.
+"""Commands for tests, run by forks of a process that imported them once.
 
-What commands import is imported once, by a process that forks for each of them.
-Where a test is of the process itself it starts one by `subprocess`.
+Tests of the process itself start one by `subprocess` instead.
 """
 
+import atexit
 import functools
 import gc
 import importlib
@@ -16,11 +16,9 @@ import subprocess
 import sys
 import tempfile
 
-from tests.testing.experiments import COMPILE_QUICKLY
-
 ROOT = pathlib.Path(__file__).parent.parent.parent
-IMPORTED = 'benchmark', 'export', 'plot', 'run', 'sweep'
-TIMEOUT = 240  # seconds; what hangs is killed
+IMPORTED = 'benchmark', 'export', 'fidelity', 'plot', 'run', 'sweep'
+TIMEOUT = 240  # seconds
 
 
 def run(module, *arguments, while_running=lambda pid: None):
@@ -36,9 +34,9 @@ def run(module, *arguments, while_running=lambda pid: None):
   """
   with tempfile.TemporaryDirectory() as folder:
     out, err = (pathlib.Path(folder, name) for name in ('out', 'err'))
-    given = module, arguments, str(out), str(err), dict(os.environ)
+    command = module, arguments, str(out), str(err), dict(os.environ)
     server = _server()
-    server.stdin.write(json.dumps(given) + '\n')
+    server.stdin.write(json.dumps(command) + '\n')
     server.stdin.flush()
     try:
       while_running(int(server.stdout.readline()))
@@ -51,34 +49,35 @@ def run(module, *arguments, while_running=lambda pid: None):
 
 @functools.cache
 def _server():
-  """Starts the process that forks; it ends with this one."""
-  return subprocess.Popen(
+  """Starts the process that forks."""
+  server = subprocess.Popen(
     [sys.executable, '-m', 'tests.testing.commands'],
     cwd=ROOT,
-    env=os.environ | COMPILE_QUICKLY,
     stdin=subprocess.PIPE,
     stdout=subprocess.PIPE,
     stderr=subprocess.DEVNULL,
     text=True,
   )
+  atexit.register(server.communicate)  # which closes its input, and so ends it
+  return server
 
 
 def _serve():
-  """Forks for each line; there is no thread yet that a fork would miss."""
+  """Forks for each line; no thread has started that a fork would lack."""
   for module in IMPORTED:
     importlib.import_module(f'experiments.{module}')
-  gc.freeze()  # so that a child does not copy it all when it ends
+  gc.freeze()  # children then copy fewer pages of memory
   for line in sys.stdin:
     child = os.fork()
     if not child:
-      return _become(*json.loads(line))
+      return _run_command(*json.loads(line))
     print(child, flush=True)
     _, status = os.waitpid(child, 0)
     print(os.waitstatus_to_exitcode(status), flush=True)
 
 
-def _become(module, arguments, out, err, environment):
-  """Does what `python -m` does."""
+def _run_command(module, arguments, out, err, environment):
+  """Runs a module like `python -m`."""
   for descriptor, path in enumerate((os.devnull, out, err)):
     flags = os.O_RDWR | os.O_CREAT
     os.dup2(os.open(path, flags), descriptor)
