@@ -3,6 +3,8 @@
 The reference is in doubles, tick by tick, without automatic differentiation.
 """
 
+import functools
+
 from absl.testing import absltest
 from absl.testing import parameterized
 import jax
@@ -26,12 +28,11 @@ def step(distance):
   return 1.0 * (distance >= 0)
 
 
-def smooth_step(distance, numpy=np):
-  return numpy.arctan(np.pi * distance) / np.pi + 0.5
+def smooth_step(distance, arctan=np.arctan):
+  return arctan(np.pi * distance) / np.pi + 0.5
 
 
-def traced_smooth_step(distance):
-  return smooth_step(distance, jnp)
+traced_smooth_step = functools.partial(smooth_step, arctan=jnp.arctan)
 
 
 def make_config(**options):
