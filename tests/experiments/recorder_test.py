@@ -105,7 +105,12 @@ class RecorderTest(parameterized.TestCase):
       none=None,
     )
     shared = {'event': 'epoch', 'epoch': 3, 'name': 'same', 'none': None}
-    first = {'array': 0.5, 'numpy': 7, 'listed': 'a', 'layers': [1, [3, 'same']]}
+    first = {
+      'array': 0.5,
+      'numpy': 7,
+      'listed': 'a',
+      'layers': [1, [3, 'same']],
+    }
     second = {
       'array': 0.25,
       'numpy': 8,
