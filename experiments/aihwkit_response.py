@@ -54,14 +54,23 @@ class Case(NamedTuple):
 
 
 _ALIKE = {
-  **{'dw_min': 0.01, 'w_max': 1.0, 'w_min': -1.0, 'up_down': 0.0},
-  **{'dw_min_dtod': 0.0, 'dw_min_std': 0.0, 'up_down_dtod': 0.0},
-  **{'w_max_dtod': 0.0, 'w_min_dtod': 0.0},
+  'dw_min': 0.01,
+  'w_max': 1.0,
+  'w_min': -1.0,
+  'up_down': 0.0,
+  'dw_min_dtod': 0.0,
+  'dw_min_std': 0.0,
+  'up_down_dtod': 0.0,
+  'w_max_dtod': 0.0,
+  'w_min_dtod': 0.0,
 }
 _LINEAR = {
   **_ALIKE,
-  **{'gamma_up': 0.3, 'gamma_down': 0.5, 'mult_noise': True},
-  **{'gamma_up_dtod': 0.0, 'gamma_down_dtod': 0.0},
+  'gamma_up': 0.3,
+  'gamma_down': 0.5,
+  'mult_noise': True,
+  'gamma_up_dtod': 0.0,
+  'gamma_down_dtod': 0.0,
 }
 
 

@@ -37,8 +37,8 @@ from experiments import methods
 from experiments import naive
 from experiments import synapses
 import ssnn_jax
-from ssnn_jax.hardware import device_config
 from ssnn_jax.hardware import devices
+from ssnn_jax.hardware.presets import PRESETS
 from ssnn_jax.spikes import kernels
 
 NAMES = ('learn', 'infer', 'epoch')
@@ -108,10 +108,8 @@ def _step(name, network, config, method, device):
   if device == synapses.IDEAL:
     is_ann = method == methods.ANN
     return benchmark_steps.learn_step(network, is_spiking=not is_ann), params
-  held = devices.make_resistive(
-    device_config.PRESETS[device], benchmark_steps.LEARNING_RATE
-  )
-  network = ssnn_jax.ssnn(config, separate_signs=held.is_separate)
+  held = devices.make_resistive(PRESETS[device], benchmark_steps.LEARNING_RATE)
+  network = ssnn_jax.ssnn(config, separate_signs=held.separate_signs)
   state = held.init(jax.random.key(1), params)
   return benchmark_steps.device_step(network, held), state
 
@@ -189,9 +187,7 @@ def main() -> None:
   values = flags.FLAGS.flag_values_dict()
   representations = cli.choices(values, 'representations', REPRESENTATIONS)
   names = cli.choices(values, 'names', NAMES)
-  held = values['devices'] and cli.choices(
-    values, 'devices', list(device_config.PRESETS)
-  )
+  held = values['devices'] and cli.choices(values, 'devices', list(PRESETS))
   rivals = values['methods'] and cli.choices(values, 'methods', RIVALS)
   for name in ('batch_size', 'rounds', 'num_images'):
     if min(np.atleast_1d(values[name])) < 1:
@@ -263,7 +259,7 @@ def _define_flags():
     flags.DEFINE_list(
       'devices',
       [],
-      f'of {", ".join(device_config.PRESETS)}; learn is timed with them, too.',
+      f'of {", ".join(PRESETS)}; learn is timed with them, too.',
     )
     flags.DEFINE_list(
       'methods', [], f'rivals: of {", ".join(RIVALS)}; timed beside ours.'

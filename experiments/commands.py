@@ -15,7 +15,7 @@ _SHALLOW = 'layer_sizes=784-256-10,784-204-204-10,784-177-177-177-10'
 _DEEPEST = '784-159-159-159-159-10'
 _ERRORS = "--grid='output_errors=winner,softmax,argmax;num_steps=4,16,64'"
 _BOUNDED = 'method=ssnn;device=custom;w_max=1.0;w_min=-1.0'
-_PROTOCOLS = 'protocol=fixed_rate,fixed_step;num_steps=4,16,64,256'
+_PULSE_SCHEMES = 'pulse_scheme=scaled,single;num_steps=4,16,64,256'
 _PRESETS = 'gokmen_vlasov,reram,ecram,ecram_mo'
 
 
@@ -73,11 +73,12 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     f'{_SWEEP} {_online((1, 8, 128), 256)} --dataset=fashion_mnist '
     '--num_seeds=3',
   ),
-  'protocols-digits': (
-    f"{_SWEEP} --grid='{_BOUNDED};dw_min=0.0005;{_PROTOCOLS}' --dataset=digits",
+  'pulse_schemes-digits': (
+    f"{_SWEEP} --grid='{_BOUNDED};dw_min=0.0005;{_PULSE_SCHEMES}' "
+    '--dataset=digits',
   ),
-  'protocols-fashion_mnist': (
-    f"{_SWEEP} --grid='{_BOUNDED};dw_min=0.0001;{_PROTOCOLS}' "
+  'pulse_schemes-fashion_mnist': (
+    f"{_SWEEP} --grid='{_BOUNDED};dw_min=0.0001;{_PULSE_SCHEMES}' "
     '--dataset=fashion_mnist --num_seeds=3',
   ),
   'variants-fashion_mnist': (

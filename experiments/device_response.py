@@ -21,8 +21,8 @@ from experiments import cli
 import ssnn_jax
 from ssnn_jax.hardware import resistive
 from ssnn_jax.hardware import variability
-from ssnn_jax.hardware.device_config import PRESETS
 from ssnn_jax.hardware.device_config import DeviceConfig
+from ssnn_jax.hardware.presets import PRESETS
 
 _CASES = aihwkit_response.CASES
 FILE = 'response.jsonl'  # of the lines in a record
@@ -122,7 +122,7 @@ def respond(key: jax.Array, name: str, num_devices: int) -> jax.Array:
   case = _CASES[name]
   config = make_config(case)
   device_key, noise_key = jax.random.split(key)
-  constants = variability.draw(device_key, config, (num_devices,))
+  constants = variability.sample(device_key, config, (num_devices,))
 
   def one_pulse(index, carry):
     weights, key, pulses = carry
@@ -130,8 +130,8 @@ def respond(key: jax.Array, name: str, num_devices: int) -> jax.Array:
     keys = jax.random.bits(
       jax.random.fold_in(key, index), (resistive.NUM_KEYS,), jnp.uint32
     )
-    normals = resistive.draw_noise(keys, weights.shape).normals()
-    weights = resistive.pulse(
+    normals = resistive.sample_noise(keys, weights.shape).normals()
+    weights = resistive.move_weights(
       config, constants, weights, pulses, config.dw_min, normals
     )
     return weights, key, pulses

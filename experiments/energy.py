@@ -4,12 +4,11 @@
 
 It reads records alone: the activity that runs have recorded after each epoch,
 on their probe batch, gives events (`ssnn_jax.hardware.cost`), and a table of
-picojoules
-prices them. An update takes a pulse for each coincidence, as that of ideal
-synapses or with `--protocol=fixed_step`. The library has two tables, `loihi`
-for a digital neuromorphic chip and `crossbar` for analog arrays; their files,
-in ssnn_jax/energies, say where each number is from and what it leaves out. A
-file of your own is made likewise.
+picojoules prices them. An update takes a pulse for each coincidence, as that of
+ideal synapses or with `--pulse_scheme=single`. The library has two tables,
+`loihi` for a digital neuromorphic chip and `crossbar` for analog arrays; their
+files, in ssnn_jax/hardware/energies, say where each number is from and what it
+leaves out. A file of your own is made likewise.
 """
 
 import math
@@ -31,6 +30,7 @@ from experiments import summary
 from experiments import synapses
 import ssnn_jax
 from ssnn_jax.hardware import cost
+from ssnn_jax.hardware import energy as energy_lib
 from ssnn_jax.runs import records
 from ssnn_jax.training import activity
 
@@ -52,7 +52,7 @@ def read(
 
   Args:
     workdir: the folder of a sweep, or of a run.
-    table: energies, as for `cost.load_energies`.
+    table: energies, as for `energy.load_table`.
 
   Returns:
     The settings, the ANN's first; their `values` also hold, seed by seed, the
@@ -64,7 +64,7 @@ def read(
     UserError: if there is no finished spiking network, a run does not tell what
       is needed, or the table is unsound.
   """
-  energies = cost.load_energies(table)
+  energies = energy_lib.load_table(table)
   runs = [run for run in records.find(workdir) if run.final is not None]
   settings = grid_summary.group(runs)
   if all(map(grid_summary.is_ann, settings)):
@@ -86,8 +86,8 @@ def _take(run, energies):
   sizes, num_samples = tuple(told['layer_sizes']), told['num_train_samples']
   batch_size = config['batch_size']
   presented = num_samples // batch_size * batch_size  # an epoch
-  bp = cost.backprop(sizes)
-  priced = cost.backprop_picojoules
+  bp = cost.count_backprop(sizes)
+  priced = energy_lib.backprop_energy
   learning = priced(bp.learning_macs, bp.learning_words, energies)
   taken = {
     'bp_macs': bp.forward_macs,
@@ -105,7 +105,7 @@ def _take(run, energies):
     )
   _check_pulses(run, config)
   spent = _count(run, config, sizes, lines)
-  per_epoch = cost.picojoules(spent.learning, energies)
+  per_epoch = energy_lib.chip_energy(spent.learning, energies)
   return taken | {
     'spikes': spent.inference.spikes[-1],
     'error_spikes': np.mean(spent.learning.spikes - spent.inference.spikes),
@@ -116,7 +116,7 @@ def _take(run, energies):
     'learning_crossbar_reads': spent.learning.crossbar_reads,
     'latency': spent.inference_latency,
     'learning_latency': spent.learning_latency,
-    'nj': cost.picojoules(spent.inference, energies)[-1] / 1e3,
+    'nj': energy_lib.chip_energy(spent.inference, energies)[-1] / 1e3,
     'learning_nj': np.mean(per_epoch) / 1e3,
     'training_mj': np.sum(per_epoch) * presented / 1e9,
   }
@@ -125,12 +125,12 @@ def _take(run, energies):
 def _check_pulses(run, config):
   """Refuses devices that get other pulses than one a coincidence."""
   thins = config['device'] != synapses.IDEAL
-  thins = thins and config['protocol'] != 'fixed_step'
+  thins = thins and config['pulse_scheme'] != 'single'
   if thins or config['update_rule'] != 'sgd':
     raise ssnn_jax.UserError(
       f'{run.folder} holds devices (--device={config["device"]}) whose pulses '
       'are not one a coincidence, which energies are counted by; give a sweep '
-      'with --device=ideal, or --protocol=fixed_step.'
+      'with --device=ideal, or --pulse_scheme=single.'
     )
 
 
@@ -155,7 +155,7 @@ def _count(run, config, sizes, lines):
     told[name] = tuple(np.transpose(values))
   try:
     network = ssnn_jax.NetworkConfig(sizes, **{n: config[n] for n in names})
-    return cost.presentation(network, activity.Activity(**told))
+    return cost.count_presentation(network, activity.Activity(**told))
   except ssnn_jax.UserError as error:
     raise ssnn_jax.UserError(f'{run.folder}: {error}') from None
 
@@ -167,7 +167,7 @@ def table(
 
   Args:
     workdir: the folder of a sweep, or of a run.
-    energies: table of energies, as for `cost.load_energies`.
+    energies: table of energies, as for `energy.load_table`.
 
   Returns:
     The table; means over seeds, accuracies with standard deviations.
@@ -220,7 +220,7 @@ def draw(
 
   Args:
     workdir: the folder of a sweep, or of a run.
-    energies: table of energies, as for `cost.load_energies`.
+    energies: table of energies, as for `energy.load_table`.
 
   Returns:
     The figure.
@@ -255,7 +255,7 @@ if __name__ == '__main__':
     flags.DEFINE_string(
       'energies',
       DEFAULT_TABLE,
-      f'`table` of picojoules: {" or ".join(cost.TABLES)}, or a file like '
-      'theirs.',
+      f'`table` of picojoules: {" or ".join(energy_lib.TABLES)}, or a file '
+      'like theirs.',
     )
   cli.launch(main)

@@ -2,7 +2,7 @@
 
   python -m experiments.export --workdir=runs/name --file=network.nir
 
-The file is one of HDF5; `ssnn_jax.hardware.nir_graph` says what it holds, and
+The file is one of HDF5; `ssnn_jax.hardware.nir` says what it holds, and
 how its neurons must be reset. It takes the package nir:
 pip install 'ssnn_jax[nir]'. `experiments.nir_consumer` runs it in another
 library.
@@ -34,8 +34,8 @@ class Trained(NamedTuple):
   params: ssnn_jax.Params
 
 
-def import_nir_graph() -> types.ModuleType:
-  """Imports `ssnn_jax.hardware.nir_graph`, whose package is optional.
+def import_nir() -> types.ModuleType:
+  """Imports `ssnn_jax.hardware.nir`, whose package is optional.
 
   Returns:
     The module.
@@ -44,7 +44,7 @@ def import_nir_graph() -> types.ModuleType:
     UserError: if the package is not there.
   """
   try:
-    return importlib.import_module('ssnn_jax.hardware.nir_graph')
+    return importlib.import_module('ssnn_jax.hardware.nir')
   except ImportError:
     raise ssnn_jax.UserError(
       'a NIR graph needs the package nir, which is not installed; '
@@ -95,10 +95,10 @@ def main() -> None:
   for name in ('workdir', 'file'):
     if not values[name]:
       raise ssnn_jax.UserError(f'--{name} is left out; give it.')
-  nir_graph = import_nir_graph()
+  nir = import_nir()
   path = cli.folder(values['file'])
   config, params = load(cli.folder(values['workdir']), best=values['best'])
-  nir_graph.write(path, nir_graph.to_graph(config, params))
+  nir.write(path, nir.to_graph(config, params))
   sizes = '-'.join(map(str, config.layer_sizes))
   print(f'{path}: {sizes}, to be reset by subtraction, with one tick a second')
 

@@ -91,7 +91,10 @@ def _plot(axes, lines, name, sampler, **look):
     [line['num_steps'] for line in lines],
     [line[name] for line in lines],
     [line[f'{name}_sd'] for line in lines],
-    **{'color': color, 'marker': marker, 'markersize': 3.5, 'linewidth': 1.2},
+    color=color,
+    marker=marker,
+    markersize=3.5,
+    linewidth=1.2,
     **look,
   )
 
@@ -106,7 +109,9 @@ def _guide(axes, lines, name, sampler, cause):
   axes.plot(
     steps,
     lines[-1][name] * (steps / steps[-1]) ** slope,
-    **{'color': _SAMPLERS[sampler][0], 'alpha': 0.35, 'linewidth': 4},
+    color=_SAMPLERS[sampler][0],
+    alpha=0.35,
+    linewidth=4,
     linestyle=_CAUSES[cause],
     label=f'{sampler}, {cause}: slope {slope:g}',
     zorder=1,
@@ -126,7 +131,9 @@ def _draw_prices(axes, networks, curves, benchmark):
     axes.plot(
       [prices[line['num_steps']] for line in timed],
       [line['error'] for line in timed],
-      **{'color': color, 'marker': marker, 'markersize': 3.5},
+      color=color,
+      marker=marker,
+      markersize=3.5,
       linestyle=linestyle,
     )
     told[_name(sizes)] = linestyle

@@ -19,14 +19,16 @@ from experiments import configs
 from experiments import methods
 from experiments import synapses
 import ssnn_jax
-from ssnn_jax.hardware import device_config
+from ssnn_jax.hardware.presets import PRESETS
 
 Grid = Mapping[str, Sequence[Any]]
 
 _BOUNDED = {'device': ('custom',), 'w_max': (1.0,), 'w_min': (-1.0,)}
 _SOFT_BOUNDS = {
   **_BOUNDED,
-  **{'dw_min': (0.002,), 'gamma_up': (1.0,), 'gamma_down': (1.0,)},
+  'dw_min': (0.002,),
+  'gamma_up': (1.0,),
+  'gamma_down': (1.0,),
   'zero_shifting': (True,),
   'up_down': (0.0, 0.1, 0.3, 0.6),
 }
@@ -41,7 +43,7 @@ SWEEPS: dict[str, tuple[Grid, ...]] = {
   ),
   # One effect at a time, and published devices.
   'device_tolerance': (
-    {'device': ('ideal', *device_config.PRESETS)},
+    {'device': ('ideal', *PRESETS)},
     *(
       {**_BOUNDED, name: values}
       for name, values in {

@@ -15,13 +15,13 @@ def _preset(name, judge, claim):
   )
 
 
-def _protocols(num_steps, bound, claim):
-  """Compares pulses of a fixed step with those of a fixed rate, on digits."""
-  fixed = f'protocol=fixed_@, num_steps={num_steps}'
-  place = f'{fixed.replace("@", "step")} less {fixed.replace("@", "rate")}'
+def _pulse_schemes(num_steps, bound, claim):
+  """Compares single pulses with scaled pulses, on digits."""
+  cell = f'pulse_scheme=@, num_steps={num_steps}'
+  place = f'{cell.replace("@", "single")} less {cell.replace("@", "scaled")}'
   return claims.Claim(
     claim,
-    'protocols-digits',
+    'pulse_schemes-digits',
     {f'T = {num_steps}': f'{place}; accuracy'},
     'points',
     verdicts.within(bound),
@@ -29,13 +29,13 @@ def _protocols(num_steps, bound, claim):
 
 
 _DEVICES = (
-  _protocols(
+  _pulse_schemes(
     64,
     0.5,
     'With a pulse for each coincidence and 64 ticks digits are learned as well '
     'as with pulses thinned to the learning rate, within half a point',
   ),
-  _protocols(
+  _pulse_schemes(
     256,
     5,
     'With four times as many ticks, and so that learning rate, they still are, '

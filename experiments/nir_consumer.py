@@ -10,7 +10,7 @@ it tells a wrong neuron where the accuracy does not.
 
 The library has to be installed by hand. What each makes of integrate-and-fire
 neurons, and what is set through the attributes of its layers where that is not
-what `ssnn_jax.hardware.nir_graph` asks for:
+what `ssnn_jax.hardware.nir` asks for:
 
   sinabs 3.1.3    Resets by subtraction. A neuron fires many times a tick, and
                   its membrane is cut at -1: `spike_fn`, `min_v_mem` are set.
@@ -256,17 +256,21 @@ def main() -> None:
   name, num_steps = values['dataset'], values['num_steps']
   if not values['file']:
     raise ssnn_jax.UserError('--file is left out; give an exported network.')
-  nir_graph, file = export.import_nir_graph(), str(cli.folder(values['file']))
-  sizes, params = nir_graph.from_graph(nir_graph.read(file))
+  nir, file = export.import_nir(), str(cli.folder(values['file']))
+  sizes, params = nir.from_graph(nir.read(file))
   version = check_installed(values['consumer'])
   dataset = data.load_images(values)
   task = load_task(dataset, sizes[0], num_steps, values['inputs'])
   read = CONSUMERS[values['consumer']]
   figures = compare(read, file, params, task, jax.random.key(0))
   line = {
-    **{'consumer': values['consumer'], 'version': version},
-    **{'dataset': name, 'num_images': len(task.labels)},
-    **{'layer_sizes': sizes, 'num_steps': num_steps, 'inputs': task.inputs},
+    'consumer': values['consumer'],
+    'version': version,
+    'dataset': name,
+    'num_images': len(task.labels),
+    'layer_sizes': sizes,
+    'num_steps': num_steps,
+    'inputs': task.inputs,
   }
   print(json.dumps(line | figures))
 

@@ -75,7 +75,7 @@ def make(
   make_network = functools.partial(
     method.make,
     network_config,
-    separate_signs=device(0.0).is_separate,
+    separate_signs=device(0.0).separate_signs,
     axis_name=sharding.AXIS,
   )
 

@@ -47,7 +47,7 @@ def stored_bits(
       potential of each hidden neuron.
     bp_stdp: the spikes of a sub-interval.
     ssnn, feedback_alignment: spikes that wait for the errors of their window,
-      and gates (`cost.delay_bits`).
+      and gates (`cost.count_delay_bits`).
 
   Args:
     method: the method.
@@ -65,7 +65,7 @@ def stored_bits(
     return num_steps * (sending + _WORD * hidden)
   if method == 'bp_stdp':
     return min(num_steps, bp_stdp.SUB_INTERVAL) * sending
-  return cost.delay_bits(layer_sizes, window)
+  return cost.count_delay_bits(layer_sizes, window)
 
 
 def read(workdir: str | os.PathLike) -> list[summary.Setting]:

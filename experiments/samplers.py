@@ -172,7 +172,9 @@ def _shade_ann(accuracies, differences, ann):
   differences.axhline(0, color=figures.BLACK, linewidth=1, label='ANN (BP)')
   differences.axhspan(
     *(-_NEAR, _NEAR),
-    **{'color': figures.BLACK, 'alpha': 0.1, 'linewidth': 0},
+    color=figures.BLACK,
+    alpha=0.1,
+    linewidth=0,
     label=f'within {_NEAR} points of it',
   )
 

@@ -12,9 +12,10 @@ import ssnn_jax
 from ssnn_jax.hardware import device_config
 from ssnn_jax.hardware import devices
 from ssnn_jax.hardware import tiki_taka
+from ssnn_jax.hardware.presets import PRESETS
 
 IDEAL, CUSTOM = 'ideal', 'custom'
-DEVICES = (IDEAL, CUSTOM, *device_config.PRESETS)
+DEVICES = (IDEAL, CUSTOM, *PRESETS)
 UPDATE_RULES = ('sgd', 'tiki_taka')
 
 
@@ -35,14 +36,15 @@ class SynapseFields:
     'Synapses',
     IDEAL,
     'what holds a weight: a number that an optimiser changes (ideal), a '
-    'published device (ssnn_jax/device_config.py), or one of which all is '
+    'published device (ssnn_jax/hardware/presets.py), or one of which all is '
     'perfect (custom); the next flags stand over its parameters',
     choices=DEVICES,
   )
-  protocol: str | None = _of_preset(
-    'fixed_rate: pulses of size --dw_min make the step that the learning rate '
-    'asks for; fixed_step: a coincidence is a pulse, so that T sets the rate',
-    choices=device_config.PROTOCOLS,
+  pulse_scheme: str | None = _of_preset(
+    'pulses per coincidence: scaled to the learning rate by thinning or '
+    'repeating pulses of size --dw_min, or a single pulse each, so that the '
+    'effective learning rate is proportional to T',
+    choices=device_config.PULSE_SCHEMES,
   )
   dw_min: float | None = _of_preset(
     'mean step of a pulse at weight 0; 0 is infinitely fine: a coincidence is '
@@ -168,7 +170,7 @@ def resistive(config: SynapseFields) -> device_config.DeviceConfig | None:
     for name in _OF_PRESET
     if getattr(config, name) is not None
   }
-  if config.device not in (CUSTOM, *device_config.PRESETS):
+  if config.device not in (CUSTOM, *PRESETS):
     for name in given:
       fields.check(
         name,
@@ -181,7 +183,7 @@ def resistive(config: SynapseFields) -> device_config.DeviceConfig | None:
       'update_rule', config.update_rule, is_sgd, 'sgd, as --device is ideal'
     )
     return None
-  base = device_config.PRESETS.get(config.device, device_config.DeviceConfig())
+  base = PRESETS.get(config.device, device_config.DeviceConfig())
   return _as_flags(lambda: dataclasses.replace(base, **given))
 
 
@@ -263,7 +265,7 @@ def count_pulses(state: Any) -> dict[str, jax.Array]:
     jnp.ravel(pulses)
     for part in jax.tree.leaves(state, is_leaf=is_array)
     if is_array(part)
-    for pulses in jax.tree.leaves(part.pulses)
+    for pulses in jax.tree.leaves(part.pulse_counts)
   ]
   if not arrays:
     return {}

@@ -15,7 +15,8 @@ import numpy as np
 from experiments import grid_summary
 from experiments import summary
 from experiments import synapses
-from ssnn_jax.hardware import device_config
+from ssnn_jax.hardware.device_config import DeviceConfig
+from ssnn_jax.hardware.presets import PRESETS
 
 QUANTITY = 'test_accuracy'  # by winner counts
 # Those of which more is worse, in the order of tables and figures.
@@ -34,8 +35,7 @@ _BASES = ('sgd', False), ('sgd', True)
 # Accuracies are rounded to float32, by much less than a sample makes.
 _LIMIT = -0.01 - 1e-6
 _PARAMETERS = {
-  field.name: field.default
-  for field in dataclasses.fields(device_config.DeviceConfig)
+  field.name: field.default for field in dataclasses.fields(DeviceConfig)
 }
 _NAMES = [name for name in synapses.NAMES if name != 'device']
 
@@ -64,7 +64,7 @@ def num_states(setting: summary.Setting) -> float:
   """Tells how many steps lie between the bounds of a custom device."""
   found = parameters(setting)
   values = {name: found[name] for name in _PARAMETERS}
-  return device_config.DeviceConfig(**values).num_states
+  return DeviceConfig(**values).num_states
 
 
 def sort_out(settings: Sequence[summary.Setting]) -> Tolerance | None:
@@ -83,7 +83,7 @@ def sort_out(settings: Sequence[summary.Setting]) -> Tolerance | None:
   anns, spiking = grid_summary.part(settings)
   ideals, customs, presets = (
     [setting for setting in spiking if setting.config['device'] in names]
-    for names in ([synapses.IDEAL], [synapses.CUSTOM], device_config.PRESETS)
+    for names in ([synapses.IDEAL], [synapses.CUSTOM], PRESETS)
   )
   if len(ideals) != 1 or not _is_of_devices(settings):
     return None

@@ -84,7 +84,7 @@ class ReadConfig:
     _check(self, bits_field, is_valid, expected)
 
   @property
-  def is_perfect(self) -> bool:
+  def is_ideal(self) -> bool:
     """Whether the periphery is ideal."""
     return self == ReadConfig()
 
@@ -118,9 +118,10 @@ class NetworkConfig:
       winner of each tick with the target; 'softmax' samples the exact
       softmax(v) - target, as hidden layers sample their errors; 'argmax'
       compares the class of highest potential with the target.
-    delay: windows between a potential and its error, 0 or 1. With 1, no error
-      meets a spike that caused it; the first window has no errors, and the
-      update is scaled accordingly.
+    delay: windows by which errors lag the potentials that they are computed
+      from, 0 or 1. With 1, an error spike never depends on a presynaptic spike
+      that it coincides with; the first window has no errors, and counts are
+      divided by the remaining ticks.
     sampler: source of the thresholds: 'bernoulli' (a keyed hash), 'sobol' (a
       low-discrepancy sequence) or 'threefry' (`jax.random`, the slow
       reference).
@@ -227,7 +228,7 @@ class NetworkConfig:
 
   @property
   def read_gains(self) -> tuple[float, ...]:
-    """Read gain of each layer, which compensates for dropped inputs."""
+    """Read gain of each layer: the input gain, then 1 / (1 - dropout)."""
     num_hidden = len(self.layer_sizes) - 2
     return (self.input_gain, *(1.0 / (1.0 - self.dropout),) * num_hidden)
 

@@ -1,8 +1,9 @@
 """Spiking network: composite layers with a winner-take-all output.
 
 The forward and backward pass of one sample in one block of windows are lifted
-over the batch by `vmap`; a scan over the blocks is the presentation. `learn`,
-`infer` and `training.activity` differ in what they observe of it.
+over the batch by `vmap`, and scanned over the blocks of the presentation.
+`learn`, `infer` and `training.activity` run the same simulation, with different
+observers or none.
 """
 
 from collections.abc import Callable
@@ -58,7 +59,8 @@ def ssnn(
 
   Returns:
     The network's pure functions. With `forward`, `backward` and `update` on
-    rates, `as_gradient` of the counts is the exact gradient of backpropagation.
+    rates, an ideal periphery, no feedback and errors of the softmax or winner,
+    `as_gradient` of the counts is the exact gradient of backpropagation.
 
   Example:
     >>> network = ssnn_jax.ssnn(ssnn_jax.NetworkConfig((4, 8, 3), num_steps=32))
@@ -68,7 +70,7 @@ def ssnn(
     >>> [layer.weights.shape for layer in ssnn_jax.as_gradient(update)]
     [(4, 8), (8, 3)]
     >>> inference = network.infer(params, jax.random.key(2), images)
-    >>> inference.winner_counts.sum()  # one winner a tick
+    >>> inference.winner_counts.sum()  # one winner per tick
     Array(32, dtype=int32)
   """
   options = Options(separate_signs, axis_name, feedback)
@@ -80,7 +82,7 @@ def ssnn(
 
 
 def init(config: NetworkConfig, key: jax.Array) -> types.Params:
-  """Draws normal weights of variance 1 / fan-in; biases are 0.
+  """Draws truncated normal weights of variance 1 / fan-in; biases are 0.
 
   Args:
     config: the architecture.
@@ -115,7 +117,7 @@ def _learn(
   batch_size = labels.size
   if options.axis_name:
     batch_size *= jax.lax.axis_size(options.axis_name)
-  plan = updates.plan_writes(config, batch_size, pulse_gradient)
+  plan = updates.plan_pulses(config, batch_size, pulse_gradient)
   observer = Observer(
     observe=functools.partial(updates.synapse_ends, config, plan),
     accumulate=functools.partial(updates.count, config),
@@ -136,10 +138,12 @@ class Observer(NamedTuple):
   """Observation of a simulation, block by block.
 
   Attributes:
-    observe: `(draw, block, forward, errors) -> observation` of one sample in
-      one block: its forward signals, and the error signal of each layer.
+    observe: `(draw, block, forward, errors) -> observation`; called for one
+      sample and block with its `forward.Draw`, `spikes.Block`,
+      `forward.Forward` and one `types.ErrorSignal` for each layer.
     accumulate: `(total, observations) -> total`; adds the observations of
-      several blocks, `[blocks, B, ...]`. None keeps those of all blocks.
+      several blocks, `[blocks, B, ...]`. With None, `simulate` returns the
+      observations of all blocks.
     initial: the total before the presentation.
   """
 
@@ -173,7 +177,14 @@ def simulate(
   Returns:
     The response of the output layer, and the total of the observer; without
     `accumulate`, the observations of all blocks, `[blocks, B, ...]`.
+
+  Raises:
+    UserError: if the batch does not fit the network, or labels are missing.
   """
+  if observer is not None and labels is None:
+    raise types.UserError(
+      'labels are None; an observer receives error signals, so pass labels.'
+    )
   batch = input_lib.prepare(
     config, params, key, inputs, labels, options.axis_name
   )
@@ -207,8 +218,9 @@ class Weights(NamedTuple):
 def _blocks_per_group(num_blocks, batch_size):
   """Returns the number of blocks whose observations are accumulated at once.
 
-  Accumulating takes time for each synapse, which a small batch shares among
-  several blocks; their trains take no more memory than those of a large batch.
+  Each accumulation passes over all weights, whatever the batch size. With a
+  small batch, several blocks share one pass: at most `_SAMPLES_PER_COUNT` pairs
+  of a sample and a block.
   """
   largest = max(1, _SAMPLES_PER_COUNT // max(1, batch_size))
   return max(size for size in range(1, largest + 1) if num_blocks % size == 0)

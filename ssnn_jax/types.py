@@ -9,9 +9,9 @@ Axes, used in every docstring:
 
 A presentation of one sample lasts T ticks, divided into windows of n ticks; a
 composite neuron reads its membrane once a window. Whole windows are grouped
-into blocks that fill 32-tick words (`spikes.Schedule`).
+into blocks of whole 32-tick words where possible (`spikes.Schedule`).
 
-Signs: an error is dL/du, so a spike of the positive stream asks its neuron to
+Signs: an error is dL/dv, so a spike of the positive stream asks its neuron to
 fire less, and the coincidence estimate *is* a gradient.
 """
 
@@ -48,7 +48,7 @@ class Signal(NamedTuple):
   """Forward signal of one layer of neurons in the windows of one block."""
 
   rates: jax.Array  # [W, N] firing rates, in spikes per tick
-  train: jax.Array  # [W, K, N] uint32 spikes, one bit a tick
+  train: jax.Array  # [W, K, N] uint32 spikes, one bit per tick
 
 
 class ErrorStreams(NamedTuple):
@@ -65,15 +65,15 @@ class ErrorStreams(NamedTuple):
 class ErrorSignal(NamedTuple):
   """Error signal of one layer of neurons in the windows of one block."""
 
-  rates: jax.Array  # [W, J] signed error dL/du, without gain
-  streams: ErrorStreams  # [W, K, J] uint32 spikes, one bit a tick
+  errors: jax.Array  # [W, J] signed errors dL/dv, before the gain
+  streams: ErrorStreams  # [W, K, J] uint32 spikes, one bit per tick
 
 
 class Update(NamedTuple):
   """Coincidences that the synapses counted over a batch.
 
   With `negative` None, `positive` holds signed differences. `pulses` is None
-  unless synapses have steps of their own.
+  for synapses without discrete pulses.
   """
 
   positive: Params  # [I, J] and [J] coincidences with positive error spikes
@@ -84,7 +84,7 @@ class Update(NamedTuple):
 
 
 def exact_update(gradient: Params) -> Update:
-  """Returns the update of a network whose `learn` computes a gradient."""
+  """Wraps a gradient as an `Update`."""
   unit = jax.tree.map(lambda _: jnp.float32(1.0), gradient)
   return Update(positive=gradient, negative=None, unit=unit)
 
@@ -101,7 +101,8 @@ class Activity(NamedTuple):
 
   The first three fields have one entry for each layer of neurons that sends
   spikes forward, inputs first; the other fields have one entry for each layer
-  of weights, first layer first.
+  of weights, first layer first, and `clipped_error_fractions` for each hidden
+  layer.
 
   Where rates replace spikes, the expected spikes are counted: rate times ticks.
   With `forward='rates'` a silent neuron has rate 0 in all windows, and a
@@ -139,9 +140,9 @@ class Network(NamedTuple):
     learn: `(params, key, inputs, labels, *, pulse_gradient=None) -> (Update,
       Inference)`; the coincidences of one presentation of a batch, and the
       response of the output layer. `pulse_gradient` is the gradient of one
-      device pulse, for synapses with steps of their own: presynaptic spikes are
-      then dropped at random, at the synapses, so that each counted coincidence
-      is a whole number of pulses.
+      device pulse, or None for synapses without discrete pulses. If given,
+      presynaptic spikes are thinned at random before they are counted, so that
+      each coincidence is a whole number of pulses.
   """
 
   init: Callable[..., Params]

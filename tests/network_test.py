@@ -15,6 +15,7 @@ from ssnn_jax import network as network_lib
 from ssnn_jax.neuron import membrane
 from ssnn_jax.simulation import inputs as input_lib
 from ssnn_jax.training import activity
+from tests.testing import statistics
 from tests.testing.networks import SIZES
 from tests.testing.networks import batch
 from tests.testing.networks import jit
@@ -38,11 +39,9 @@ class NetworkTest(parameterized.TestCase):
 
   @parameterized.parameters(
     (1, 'mean'),
-    (10, 'leaky'),
     (33, 'memoryless'),
     (33, 'leaky'),
     (100, 'mean'),
-    (100, 'memoryless'),
   )
   def test_learn_and_infer_agree_for_any_length(self, num_steps, integration):
     config = ssnn_jax.NetworkConfig(
@@ -65,18 +64,14 @@ class NetworkTest(parameterized.TestCase):
     self.assertEqual(biases.sum(), 0)
 
   @parameterized.parameters(
-    (1, 1, 'mean', 'bernoulli', True),
-    (7, 5, 'leaky', 'bernoulli', False),
-    (32, 32, 'memoryless', 'bernoulli', True),
-    (33, 33, 'leaky', 'bernoulli', False),
-    (33, 5, 'memoryless', 'bernoulli', True),
-    (100, 1, 'mean', 'bernoulli', False),
-    (100, 32, 'leaky', 'bernoulli', True),
-    (100, 100, 'mean', 'bernoulli', False),
-    (1, 1, 'memoryless', 'sobol', False),
-    (33, 5, 'mean', 'sobol', True),
-    (100, 32, 'leaky', 'sobol', False),
-    (33, 32, 'memoryless', 'threefry', True),
+    # Each schedule once; samplers, membranes and kernels in turn.
+    (1, 1, 'mean', 'sobol', False),
+    (7, 5, 'leaky', 'bernoulli', True),
+    (33, 5, 'memoryless', 'threefry', False),
+    (33, 33, 'mean', 'bernoulli', True),
+    (100, 1, 'leaky', 'sobol', True),
+    (100, 32, 'memoryless', 'sobol', False),
+    (100, 100, 'leaky', 'bernoulli', True),
   )
   def test_representations_and_kernels_agree(
     self, num_steps, window, integration, sampler, packed_by_kernels
@@ -126,12 +121,9 @@ class NetworkTest(parameterized.TestCase):
     self.assertLess(peak(1024), 1.2 * peak(32))
 
   @parameterized.parameters(
-    # Every pair of window, integration and gain.
     (1, 'mean', 0.5),
-    (1, 'memoryless', 2.0),
-    (5, 'mean', 2.0),
     (5, 'memoryless', 0.5),
-    (32, 'mean', 0.5),
+    (5, 'mean', 2.0),
     (32, 'memoryless', 2.0),
   )
   def test_batch_counts_are_sums_over_samples(self, window, integration, gain):
@@ -157,21 +149,30 @@ class NetworkTest(parameterized.TestCase):
     total = jax.tree.map(lambda *counts: sum(counts), nothing, *parts)
     jax.tree.map(np.testing.assert_array_equal, counts(images), total)
 
-  @parameterized.parameters('spikes', 'rates')
-  def test_separate_counts_differ_by_the_signed_counts(self, use):
-    config = ssnn_jax.NetworkConfig(SIZES, num_steps=40, update=use)
+  def test_separate_counts_of_rates_differ_by_the_signed_counts(self):
+    # `updates_test` has the counts of spikes.
+    config = ssnn_jax.NetworkConfig(SIZES, num_steps=40, update='rates')
     params = make_params(config)
     signed, _ = learn(config, params)
-    apart, _ = learn(config, params, separate_signs=True)
-    self.assertGreaterEqual(
-      min(jnp.min(leaf) for leaf in jax.tree.leaves(apart.negative)), 0
-    )
+    separate, _ = learn(config, params, separate_signs=True)
     self.assertIsNone(signed.negative)
-    for ours, theirs in zip(
-      jax.tree.leaves(ssnn_jax.as_gradient(apart)),
-      jax.tree.leaves(ssnn_jax.as_gradient(signed)),
-    ):
-      np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-7)
+    for counts in jax.tree.leaves(separate.negative):
+      self.assertGreaterEqual(jnp.min(counts), 0)
+    np.testing.assert_allclose(
+      statistics.flat(ssnn_jax.as_gradient(separate)),
+      statistics.flat(ssnn_jax.as_gradient(signed)),
+      rtol=1e-5,
+      atol=1e-7,
+    )
+
+  def test_observer_without_labels_is_refused(self):
+    config = ssnn_jax.NetworkConfig(SIZES)
+    params, (images, _) = make_params(config), batch()
+    observer = network_lib.Observer(observe=lambda *signals: None)
+    with self.assertRaisesRegex(ssnn_jax.UserError, '^labels are None; '):
+      network_lib.simulate(
+        config, params, jax.random.key(0), images, observer=observer
+      )
 
   def test_longer_presentations_extend_shorter_ones(self):
     # Memoryless membranes, so that the first windows do not depend on T.
@@ -189,7 +190,7 @@ class NetworkTest(parameterized.TestCase):
     config = ssnn_jax.NetworkConfig(SIZES, num_steps=40, dropout=0.5)
     params, key = make_params(config), jax.random.key(4)
     update, _ = learn(config, params, key, size=1)
-    masks = input_lib.dropout_masks(config, key, jnp.arange(1))
+    masks = input_lib.draw_dropout_masks(config, key, jnp.arange(1))
     for layer, mask in enumerate(masks):
       dropped = np.asarray(mask[0]) == 0
       self.assertBetween(dropped.sum(), 1, dropped.size - 1)
@@ -200,7 +201,7 @@ class NetworkTest(parameterized.TestCase):
 
   def test_dropout_rate(self):
     config = ssnn_jax.NetworkConfig((4, 500, 2), dropout=0.3)
-    (mask,) = input_lib.dropout_masks(
+    (mask,) = input_lib.draw_dropout_masks(
       config, jax.random.key(0), jnp.arange(200)
     )
     bound = 5 * np.sqrt(0.3 * 0.7 / mask.size)
@@ -272,7 +273,7 @@ class NetworkTest(parameterized.TestCase):
     self.export(config, 'learn', trains, labels)
 
   @parameterized.parameters('ssnn', 'ann')
-  def test_float_products_ask_for_the_highest_precision(self, builder):
+  def test_float_matmuls_use_highest_precision(self, builder):
     # Accelerators would otherwise multiply in TF32 or bfloat16.
     config = ssnn_jax.NetworkConfig(SIZES, update='rates', kernels=False)
     for name in ('infer', 'learn'):
@@ -295,7 +296,7 @@ def adaptive(tau, tau_threshold, strength):
   def integrate(state, drive, window):
     potential, threshold = state
     rate = jnp.clip(read(state, window), 0.0, 1.0)
-    decay = jnp.exp(-window.length / tau_threshold)
+    decay = jnp.exp(-window.length.astype(drive.dtype) / tau_threshold)
     threshold = decay * threshold + (1.0 - decay) * strength * rate
     return leaky.integrate(potential, drive, window), threshold
 
@@ -308,7 +309,7 @@ def adaptive(tau, tau_threshold, strength):
 
 class OwnMembraneTest(parameterized.TestCase):
   @parameterized.parameters(0, 1)
-  def test_own_copy_of_a_built_in_membrane_agrees_with_it(self, delay):
+  def test_membrane_object_equals_its_name(self, delay):
     options = dict(num_steps=40, window=8, delay=delay)
     config = ssnn_jax.NetworkConfig(
       SIZES, integration='leaky', tau=9.0, **options

@@ -1,16 +1,18 @@
-"""Integrate-and-fire neurons that approximate backpropagation by STDP.
+"""Baselines: integrate-and-fire neurons trained by BP-STDP.
 
-Time is cut into sub-intervals, in each of which a phase forward, whose spikes
-are counted, is followed by a phase of learning. In a sub-interval
+Ticks are grouped into sub-intervals. In each sub-interval a forward phase, in
+which the spikes of all neurons are counted, is followed by a learning phase:
 
-  output   e = -1 for the target if it has not fired, 1 for others that have
-  hidden   e = W e of the layer above where the neuron has fired, else 0
-  weights  change by -e times the spikes that have entered,
+  output   e = -1 for the target if it did not fire, 1 for other classes that
+           fired, otherwise 0
+  hidden   e = W e of the next layer if the neuron fired, otherwise 0
+  weights  change by -e times the number of presynaptic spikes
 
-which is STDP for the target and anti-STDP for the others; errors of hidden
-layers are numbers, not spikes. The desired train of the target has a spike a
-sub-interval, and those of the others none. Here weights change after the
-presentations of a batch; published they do after each sub-interval.
+This is STDP for the target and anti-STDP for other classes. The errors of
+hidden layers are numbers, not spikes. The desired train of the target has one
+spike in each sub-interval, and the desired trains of other classes have no
+spikes. Here weights change after the presentation of a batch; in the published
+rule they change after each sub-interval.
 
 Source: A. Tavanaei and A. Maida, "BP-STDP: approximating backpropagation using
 spike timing dependent plasticity", Neurocomputing 330 (2019), arXiv 1711.04214,
@@ -18,143 +20,122 @@ equations 15 to 20.
 """
 
 from collections.abc import Callable
-import dataclasses
 import functools
 
 import jax
 import jax.numpy as jnp
 
-from ssnn_jax import network
 from ssnn_jax import types
 from ssnn_jax.baselines import integrate_and_fire
+from ssnn_jax.baselines import update_rules
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.neuron import composite
-from ssnn_jax.training import activity
 
 SUB_INTERVAL = 4  # ticks
 HIDDEN_THRESHOLD = 0.9
-OUTPUT_THRESHOLD = 0.025  # for each neuron of the layer below
+OUTPUT_THRESHOLD = 0.025  # per neuron of the preceding layer
 
 
 def make_network(
   config: NetworkConfig, *, axis_name: str | None = None
 ) -> types.Network:
-  """Builds the network that learns by BP-STDP.
+  """Builds a network that learns by BP-STDP.
 
   Args:
-    config: architecture, T, sampler of the inputs and dropout; what else
-      concerns spikes is not used.
-    axis_name: axis of a mesh whose devices share each batch, as for `ssnn`.
+    config: architecture, `num_steps`, `sampler` of the inputs, `input_gain` and
+      `dropout`; other fields have no effect.
+    axis_name: axis of a mesh whose devices share each batch; None without one.
 
   Returns:
-    The network's pure functions. The counts of `learn` are mean products of
-    errors and entering spikes; a tick is won by each class that fires in it,
-    and potentials are mean synaptic currents.
+    The network's pure functions. The update of `learn` is the product of errors
+    and presynaptic spikes, averaged over samples and ticks. Each class that
+    fires in a tick wins it; potentials are mean synaptic currents.
   """
-  return types.Network(
-    init=functools.partial(network.init, config),
-    infer=functools.partial(_infer, config, axis_name),
-    learn=functools.partial(_learn, config, axis_name),
+  return update_rules.make_network(
+    config,
+    _infer,
+    _learn,
+    prepare=integrate_and_fire.prepare,
+    axis_name=axis_name,
   )
 
 
-def make_observe(config: NetworkConfig) -> Callable[..., activity.Activity]:
-  """Makes the function that observes forward spikes, as `activity` does."""
-  return integrate_and_fire.make_observe(config, _send)
+def make_observe(config: NetworkConfig) -> Callable[..., types.Activity]:
+  """Builds `(params, key, inputs, labels) -> Activity` of forward spikes."""
+  return integrate_and_fire.make_observe(config, _present)
 
 
-def _send(config, params, train, kept):
-  return _present(config, params, train, kept)[0][:-1]
+def _present(config, params, batch):
+  """Simulates the network during the presentation of a batch."""
+  hidden = _neuron(HIDDEN_THRESHOLD)
+  output = _neuron(OUTPUT_THRESHOLD * config.layer_sizes[-2])
+  return integrate_and_fire.present(config, params, batch, hidden, output)
 
 
-def _present(config, params, train, kept):
-  """Presents one sample; returns the trains of all layers and a readout."""
-  trains = [train]
-  for layer, layer_params in enumerate(params):
-    drives = integrate_and_fire.drive(
-      layer_params, config.read_gains[layer], trains[layer]
+def _neuron(threshold):
+  """Returns a neuron without leak, reset to 0 by a spike."""
+  return integrate_and_fire.Neuron(
+    decay=1.0,
+    fire=lambda potential: (potential >= threshold).astype(potential.dtype),
+    reset=lambda potential, spike: potential * (1.0 - spike),
+  )
+
+
+def _infer(config, params, batch):
+  """Computes the response of the output layer to a batch."""
+  return _read_out(_present(config, params, batch))
+
+
+def _read_out(response):
+  """Computes winner counts and mean output currents from responses."""
+  return types.Inference(
+    winner_counts=jnp.sum(response.spikes, axis=1).astype(jnp.int32),
+    potential=jnp.mean(response.drives, axis=1),
+  )
+
+
+def _learn(config, params, batch):
+  """Computes the mean update and the response of the output layer."""
+  response = _present(config, params, batch)
+  count = jax.vmap(_count_spikes)
+  presynaptic = [count(train) for train in response.trains]
+  postsynaptic = presynaptic[1:] + [count(response.spikes)]
+  find_errors = functools.partial(_errors, config, params)
+  sample_errors = jax.vmap(find_errors, in_axes=(0, None))  # all sub-intervals
+  errors = jax.vmap(sample_errors)(postsynaptic, batch.label)
+  ticks = _count_spikes(jnp.ones((config.num_steps, 1)))  # a bias always fires
+  changes = tuple(
+    types.LayerParams(
+      weights=gain * jnp.einsum('bwi,bwj->ij', counts, error),
+      biases=jnp.einsum('bwj,wk->j', error, ticks),
     )
-    is_output = layer == len(kept)
-    threshold = HIDDEN_THRESHOLD
-    if is_output:
-      threshold = OUTPUT_THRESHOLD * config.layer_sizes[-2]
-    spikes, _ = integrate_and_fire.integrate_and_fire(
-      *(drives, 1.0),
-      lambda v: (v >= threshold).astype(v.dtype),  # noqa: B023
-      lambda v, spike: v * (1.0 - spike),
-    )
-    trains.append(spikes if is_output else kept[layer][None] * spikes)
-  fired = jnp.sum(trains[-1], axis=0).astype(jnp.int32)
-  return trains, types.Inference(fired, jnp.mean(drives, axis=0))
+    for gain, counts, error in zip(config.read_gains, presynaptic, errors)
+  )
+  num_ticks = config.num_steps * len(batch.label)
+  mean = jax.tree.map(lambda change: change / num_ticks, changes)
+  return mean, _read_out(response)
+
+
+def _count_spikes(train):
+  """Counts the spikes of a train `[T, N]` in each sub-interval: `[W, N]`."""
+  padded = jnp.pad(train, ((0, -len(train) % SUB_INTERVAL), (0, 0)))
+  return jnp.sum(padded.reshape(-1, SUB_INTERVAL, train.shape[1]), axis=1)
 
 
 def _errors(config, params, counts, label):
-  """Makes the errors of one sub-interval, from the spikes `[N]` counted in it.
+  """Computes the `[J]` errors of each layer in one sub-interval.
 
-  Returns them for the neurons behind each layer of weights.
+  `counts` are the `[J]` spikes of the same layers, first hidden layer first.
   """
-  has_fired = [count > 0 for count in counts]
-  is_target = jnp.arange(len(has_fired[-1])) == label
+  *hidden, output = [count > 0 for count in counts]
+  is_target = jnp.arange(len(output)) == label
   errors = [
-    (has_fired[-1] & ~is_target).astype(jnp.float32)
-    - (is_target & ~has_fired[-1]).astype(jnp.float32)
+    (output & ~is_target).astype(jnp.float32)
+    - (is_target & ~output).astype(jnp.float32)
   ]
-  for layer in reversed(range(1, len(params))):
-    arriving = composite.transposed_drive(
-      params[layer], config.read_gains[layer], errors[0]
+  for layer in reversed(range(len(hidden))):
+    propagated = composite.transposed_drive(
+      params[layer + 1], config.read_gains[layer + 1], errors[0]
     )
-    errors.insert(0, jnp.where(has_fired[layer], arriving, 0.0))
+    errors.insert(0, jnp.where(hidden[layer], propagated, 0.0))
   return errors
-
-
-def _infer(config, axis_name, params, key, inputs):
-  """Implements `Network.infer`."""
-  config = dataclasses.replace(config, dropout=0.0)
-  train, kept = integrate_and_fire.enter(
-    config, params, key, inputs, axis_name=axis_name
-  )
-
-  def present(train, kept):
-    return _present(config, params, train, kept)[1]
-
-  return jax.vmap(present)(train, kept)
-
-
-def _learn(
-  config, axis_name, params, key, inputs, labels, *, pulse_gradient=None
-):
-  """Implements `Network.learn`."""
-  del pulse_gradient  # errors are no spikes
-  train, kept = integrate_and_fire.enter(
-    config, params, key, inputs, labels, axis_name
-  )
-
-  def present(train, kept, label):
-    trains, inference = _present(config, params, train, kept)
-    counts = list(map(_count, trains))
-    errors = jax.vmap(functools.partial(_errors, config, params), (0, None))(
-      counts, label
-    )
-    return counts[:-1], errors, inference
-
-  counts, errors, inference = jax.vmap(present)(train, kept, labels)
-  ticks = _count(jnp.ones((config.num_steps, 1)))
-  changes = tuple(
-    types.LayerParams(
-      weights=gain * jnp.einsum('bwi,bwj->ij', count, error),
-      biases=jnp.einsum('bwj,wk->j', error, ticks),
-    )
-    for gain, count, error in zip(config.read_gains, counts, errors)
-  )
-  samples = config.num_steps * len(labels)
-  mean = jax.tree.map(lambda change: change / samples, changes)
-  if axis_name:
-    mean = jax.lax.pmean(mean, axis_name)
-  return types.exact_update(mean), inference
-
-
-def _count(train):
-  """Counts the spikes of a train `[T, N]` in each sub-interval: `[W, N]`."""
-  padding = ((0, -len(train) % SUB_INTERVAL), (0, 0))
-  cut = jnp.pad(train, padding).reshape(-1, SUB_INTERVAL, train.shape[1])
-  return jnp.sum(cut, axis=1)

@@ -1,12 +1,15 @@
-"""Errors that come back through fixed random weights: feedback alignment.
+"""Baselines: the spiking network with fixed random feedback weights.
 
-Everything is as in the spiking network (`network.ssnn`), but for the transposed
-read of the crossbar, which a second one spares: fixed, random, and read forward
-from the errors of a layer to the neurons below. Weights learn to agree with it.
+Feedback alignment replaces the transposed read of the crossbar by the read of a
+second crossbar, whose weights are random and fixed; all other parts equal the
+spiking network (`network.ssnn`). Forward weights learn to align with the
+feedback.
 
 Source: T. P. Lillicrap et al., "Random synaptic feedback weights support error
 backpropagation for deep learning", Nature Communications 7, 13276 (2016).
 """
+
+from typing import Any
 
 import jax
 
@@ -16,41 +19,18 @@ from ssnn_jax.config import NetworkConfig
 
 
 def draw_feedback(config: NetworkConfig, key: jax.Array) -> types.Params:
-  """Draws fixed feedback, of the distribution of initial weights.
+  """Draws feedback weights from the distribution of the initial weights.
 
-  Args:
-    config: the architecture.
-    key: PRNG key; consumed.
-
-  Returns:
-    Weights with the structure of the parameters; those of the first layer,
-    which has nothing below, and biases are not used.
+  The first layer of weights, which propagates no errors, and biases are unused.
   """
   return network.init(config, key)
 
 
 def make_network(
-  config: NetworkConfig,
-  feedback: types.Params,
-  *,
-  separate_signs: bool = False,
-  axis_name: str | None = None,
+  config: NetworkConfig, feedback: types.Params, **options: Any
 ) -> types.Network:
-  """Builds the spiking network whose errors come back by fixed feedback.
+  """Builds the spiking network with fixed feedback weights `[I, J]`.
 
-  Args:
-    config: architecture and use of spikes.
-    feedback: `[I, J]` weights of each layer, from the errors J to the neurons
-      I below; with the parameters themselves it is backpropagation.
-    separate_signs: whether both signs are counted apart, as for `network.ssnn`.
-    axis_name: axis of a mesh whose devices share each batch.
-
-  Returns:
-    The network's pure functions.
+  Options are those of `network.ssnn`.
   """
-  return network.ssnn(
-    config,
-    separate_signs=separate_signs,
-    axis_name=axis_name,
-    feedback=feedback,
-  )
+  return network.ssnn(config, feedback=feedback, **options)

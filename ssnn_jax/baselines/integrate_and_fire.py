@@ -1,12 +1,13 @@
-"""Neurons that integrate tick by tick and fire at a threshold.
+"""Integrate-and-fire neurons, simulated tick by tick.
 
-They have no randomness but that of their inputs, whose spikes are those of the
-other networks with the same key. The rules are those of one sample.
+Dynamics are deterministic; input spikes and dropout masks are random, and for
+the same key they equal those of the spiking network.
 """
 
 from collections.abc import Callable
 import dataclasses
 import functools
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,114 +19,119 @@ from ssnn_jax.neuron import composite
 from ssnn_jax.simulation import forward
 from ssnn_jax.simulation import inputs as input_lib
 from ssnn_jax.spikes import thresholds
-from ssnn_jax.training import activity
 
 
-def integrate_and_fire(
-  drives: jax.Array,
-  decay: float,
-  fire: Callable[[jax.Array], jax.Array],
-  reset: Callable[[jax.Array, jax.Array], jax.Array],
-) -> tuple[jax.Array, jax.Array]:
-  """Drives one layer of neurons from rest.
+class Neuron(NamedTuple):
+  """Dynamics of the neurons of one layer.
 
-    v = decay v + drive;  spike = fire(v);  v = reset(v, spike)
-
-  Args:
-    drives: `[T, J]` synaptic current at each tick.
-    decay: of a membrane in a tick; 1 leaks nothing.
-    fire: from the potential to a spike, 0 or 1.
-    reset: from the potential and the spike to the potential after it.
-
-  Returns:
-    The spikes, and the potentials before reset, `[T, J]` each.
+  v = decay v + drive;  spike = fire(v);  v = reset(v, spike)
   """
 
-  def tick(potential, drive):
-    potential = decay * potential + drive
-    spike = fire(potential)
-    return reset(potential, spike), (spike, potential)
-
-  return jax.lax.scan(tick, jnp.zeros_like(drives[0]), drives)[1]
+  decay: float  # of the membrane potential in a tick; 1 without leak
+  fire: Callable[[jax.Array], jax.Array]  # potential -> spike, 0 or 1
+  # (potential, spike) -> potential after the spike
+  reset: Callable[[jax.Array, jax.Array], jax.Array]
 
 
-def drive(
-  params: types.LayerParams, read_gain: float, train: jax.Array
-) -> jax.Array:
-  """Drives a layer by a train, tick by tick: `[T, I]` to `[T, J]`."""
-  at_each_tick = jax.vmap(composite.drive, in_axes=(None, None, 0))
-  return at_each_tick(params, read_gain, train)
+class Response(NamedTuple):
+  """Response of a network to a batch."""
+
+  trains: list[jax.Array]  # [B, T, I] spikes that enter each layer of weights
+  drives: jax.Array  # [B, T, C] synaptic currents of the output layer
+  potentials: jax.Array  # [B, T, C] output layer, before reset
+  spikes: jax.Array  # [B, T, C] output layer
 
 
-def enter(
+def prepare(
   config: NetworkConfig,
   params: types.Params,
   key: jax.Array,
   inputs: jax.Array,
   labels: jax.Array | None = None,
   axis_name: str | None = None,
-) -> tuple[jax.Array, tuple[jax.Array, ...]]:
-  """Draws all that is random in a presentation of a batch.
-
-  Args:
-    config: the network.
-    params: its parameters.
-    key: PRNG key of the presentation.
-    inputs: `[B, ...]` images or spike trains, as `Network` takes them.
-    labels: `[B]` their classes, to be checked.
-    axis_name: axis of a mesh whose devices share each batch, if they do.
-
-  Returns:
-    The spikes that enter, `[B, T, I]` float32, and for each hidden layer
-    `[B, J]`, 0 where a unit is dropped and else 1.
-
-  Raises:
-    UserError: if inputs or labels do not fit the network.
-  """
+) -> input_lib.Sample:
+  """Prepares a batch by `inputs.prepare`, and samples trains of its images."""
   batch = input_lib.prepare(config, params, key, inputs, labels, axis_name)
-  train = batch.inputs.train
-  if train is None:
-    keys = thresholds.make_keys(key, len(config.layer_sizes))
-    words = jnp.arange(spikes.count_words(config.num_steps))
+  if batch.inputs.train is not None:
+    return batch
+  keys = thresholds.make_keys(key, len(config.layer_sizes))
+  sample = functools.partial(_sample_train, config, keys)
+  train = jax.vmap(sample)(batch.position, batch.inputs.rates)
+  return batch._replace(inputs=batch.inputs._replace(train=train))
 
-    def sample(position, rates):
-      draw = forward.make_draw(config, keys, words, position)
-      source = draw(thresholds.Role.INPUT, 0, len(rates))
-      whole = spikes.Window(spikes.mask_before(config.num_steps, words), 0, 0)
-      return spikes.sample(source, rates, whole)
 
-    train = jax.vmap(sample)(batch.position, batch.inputs.rates)
-  bits = jax.vmap(spikes.unpack)(train)[:, : config.num_steps]
-  return bits.astype(jnp.float32), batch.dropout_masks
+def _sample_train(config, keys, position, rates):
+  """Samples the spikes of the inputs in all T ticks: `[K, I]` words."""
+  words = jnp.arange(spikes.count_words(config.num_steps))
+  draw = forward.make_draw(config, keys, words, position)
+  source = draw(thresholds.Role.INPUT, 0, len(rates))
+  mask = spikes.mask_before(config.num_steps, words)
+  return spikes.sample(source, rates, spikes.Window(mask, 0, 0))
+
+
+def present(
+  config: NetworkConfig,
+  params: types.Params,
+  batch: input_lib.Sample,
+  hidden: Neuron,
+  output: Neuron,
+) -> Response:
+  """Simulates a network with the given neurons; `batch` is from `prepare`."""
+  present_sample = functools.partial(
+    _present_sample, config, params, hidden, output
+  )
+  return jax.vmap(present_sample)(batch)
+
+
+def _present_sample(config, params, hidden, output, sample):
+  """Simulates a network during the presentation of one sample."""
+  drive = jax.vmap(composite.drive, in_axes=(None, None, 0))
+  train = spikes.unpack(sample.inputs.train)[: config.num_steps]
+  trains = [train.astype(jnp.float32)]
+  for layer, mask in enumerate(sample.dropout_masks):
+    drives = drive(params[layer], config.read_gains[layer], trains[layer])
+    fired, _ = simulate_layer(drives, hidden)
+    trains.append(mask[None] * fired)
+  drives = drive(params[-1], config.read_gains[-1], trains[-1])
+  fired, potentials = simulate_layer(drives, output)
+  return Response(trains, drives, potentials, fired)
+
+
+def simulate_layer(
+  drives: jax.Array, neuron: Neuron
+) -> tuple[jax.Array, jax.Array]:
+  """Simulates neurons from potential 0, with `[T, J]` synaptic currents.
+
+  Returns `[T, J]` spikes, and `[T, J]` potentials before reset.
+  """
+
+  def tick(potential, drive):
+    potential = neuron.decay * potential + drive
+    spike = neuron.fire(potential)
+    return neuron.reset(potential, spike), (spike, potential)
+
+  return jax.lax.scan(tick, jnp.zeros_like(drives[0]), drives)[1]
 
 
 def make_observe(
-  config: NetworkConfig,
-  send: Callable[..., list[jax.Array]],
-) -> Callable[..., activity.Activity]:
-  """Makes the function that observes the forward spikes of a batch.
+  config: NetworkConfig, present_batch: Callable[..., Response]
+) -> Callable[..., types.Activity]:
+  """Builds `(params, key, inputs, labels) -> Activity` of forward spikes.
 
-  Args:
-    config: the network; its units are observed without dropout.
-    send: `(config, params, train, kept) -> trains`, one sample's `[T, N]` that
-      enter each layer of weights.
-
-  Returns:
-    `(params, key, inputs, labels) -> Activity`, as `activity.make_observe`
-    makes it; what is not of forward spikes is None.
+  `present_batch` is `(config, params, batch) -> Response`; dropout is ignored.
   """
   config = dataclasses.replace(config, dropout=0.0)
 
   def observe(params, key, inputs, labels):
-    train, kept = enter(config, params, key, inputs, labels)
-    each = functools.partial(send, config, params)
-    trains = jax.vmap(each)(train, kept)
-    counts = [jnp.sum(train, axis=1) for train in trains]
-    return activity.Activity(
-      firing_rates=tuple(jnp.mean(n) / config.num_steps for n in counts),
-      silent_fractions=tuple(jnp.mean(n == 0) for n in counts),
+    batch = prepare(config, params, key, inputs, labels)
+    trains = present_batch(config, params, batch).trains
+    counts = [jnp.sum(train, axis=1) for train in trains]  # [B, I]
+    num_steps = config.num_steps
+    return types.Activity(
+      firing_rates=tuple(jnp.mean(count) / num_steps for count in counts),
+      silent_fractions=tuple(jnp.mean(count == 0) for count in counts),
       saturated_fractions=tuple(
-        jnp.mean(n == config.num_steps) for n in counts
+        jnp.mean(count == num_steps) for count in counts
       ),
     )
 

@@ -1,8 +1,4 @@
-"""Datasets of user-provided NumPy arrays, in memory or in an `.npz` file.
-
-The arrays have the names of the Keras datasets: `x_train`, `y_train`, `x_test`
-and `y_test`.
-"""
+"""Datasets of user-provided NumPy arrays, in memory or in an `.npz` file."""
 
 import os
 import pathlib
@@ -16,18 +12,9 @@ from ssnn_jax.datasets import errors
 from ssnn_jax.datasets import types
 
 _REQUIRED = ('x_train', 'y_train', 'x_test', 'y_test')
-_OPTIONAL = ('class_names',)
-_RECIPE = (
-  "np.savez('own.npz', x_train=..., y_train=..., x_test=..., y_test=...)"
-)
+_RECIPE = 'np.savez(path, x_train=..., y_train=..., x_test=..., y_test=...)'
 # Raised by NumPy and zipfile for foreign, encrypted or damaged files.
-_READ_ERRORS = (
-  ValueError,
-  EOFError,
-  RuntimeError,
-  zipfile.BadZipFile,
-  zlib.error,
-)
+_ERRORS = (ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 def is_npz_path(name: object) -> bool:
@@ -36,17 +23,9 @@ def is_npz_path(name: object) -> bool:
 
 
 def load_npz(path: str | os.PathLike) -> types.Dataset:
-  """Loads a dataset from an `.npz` file written by `np.savez`.
+  """Loads a dataset from an `.npz` file with the arguments of `from_arrays`.
 
-  Args:
-    path: the file; its arrays have the names of the arguments of `from_arrays`,
-      and other arrays are ignored. A leading `~` is the home folder.
-
-  Returns:
-    The dataset, named by `path`.
-
-  Raises:
-    DatasetError: if the file is missing, damaged or has invalid arrays.
+  Other arrays are ignored; a leading `~` in the path is the home folder.
   """
   arrays = _read_arrays(pathlib.Path(path).expanduser())
   try:
@@ -64,11 +43,11 @@ def from_arrays(
   name: str = 'arrays',
   class_names: npt.ArrayLike | None = None,
 ) -> types.Dataset:
-  """Builds a dataset from arrays.
+  """Builds a dataset from arrays, named as in the datasets of Keras.
 
   Args:
     x_train: `[N, H, W]`, `[N, H, W, 1]` or `[N, I]` training inputs, either
-      uint8 intensities or float rates in [0, 1].
+      uint8 grey values or float rates in [0, 1].
     y_train: `[N]` training labels, integers from 0.
     x_test: test inputs, with the shape and dtype of the training inputs.
     y_test: test labels.
@@ -77,8 +56,7 @@ def from_arrays(
       largest training label, and their names are these numbers.
 
   Returns:
-    The dataset. Float inputs are converted to float32, and inputs of shape
-    `[N, I]` to `[N, 1, I]`.
+    The dataset, with rates as float32, and inputs `[N, I]` as `[N, 1, I]`.
 
   Raises:
     DatasetError: if an array has an invalid shape, dtype or value.
@@ -87,19 +65,19 @@ def from_arrays(
   test = _make_split('test', x_test, y_test)
   names = _name_classes(class_names, train.labels)
   _check_consistent(train, test, len(names))
-  train, test = (
-    split._replace(labels=split.labels.astype(np.int32))
-    for split in (train, test)
-  )
-  return types.Dataset(name, train, test, names)
+  splits = [types.Split(x, y.astype(np.int32)) for x, y in (train, test)]
+  return types.Dataset(name, *splits, names)
 
 
 def _read_arrays(path):
-  """Reads the arrays of a file by name; object arrays are rejected."""
+  """Reads the arrays of a file by name, without unpickling of objects."""
   arrays, name = {}, None
   try:
-    with _open_npz(path) as stored:
-      for name in _REQUIRED + _OPTIONAL:
+    with open(path, 'rb') as file:
+      if not zipfile.is_zipfile(file):  # NumPy would report a pickle
+        raise ValueError('it is not a complete np.savez archive')
+    with np.load(path, allow_pickle=False) as stored:
+      for name in _REQUIRED + ('class_names',):
         if name in stored:
           arrays[name] = stored[name]
   except FileNotFoundError:
@@ -108,7 +86,7 @@ def _read_arrays(path):
     ) from None
   except OSError as error:
     raise errors.unreadable(path, error) from error
-  except _READ_ERRORS as error:
+  except _ERRORS as error:
     location = f'{path}: {name}' if name else path
     raise errors.DatasetError(
       f'{location} cannot be read ({errors.root_cause(error)}); save arrays of '
@@ -122,18 +100,9 @@ def _read_arrays(path):
   return arrays
 
 
-def _open_npz(path):
-  """Opens an archive of arrays, without unpickling, which could run code."""
-  with open(path, 'rb') as file:
-    if not zipfile.is_zipfile(file):  # NumPy would report a pickle
-      raise ValueError('it is not a complete np.savez archive')
-  return np.load(path, allow_pickle=False)
-
-
 def _make_split(part, inputs, labels):
   """Returns a checked split; the labels keep their dtype."""
-  inputs = _as_images(f'x_{part}', _as_array(f'x_{part}', inputs))
-  inputs = _as_intensities(f'x_{part}', inputs)
+  inputs = _as_intensities(f'x_{part}', _as_images(f'x_{part}', inputs))
   labels = _as_array(f'y_{part}', labels)
   _check_labels(f'y_{part}', labels)
   if len(labels) != len(inputs):
@@ -149,13 +118,13 @@ def _as_array(name, values):
     return np.asarray(values)
   except ValueError:
     raise errors.DatasetError(
-      f'{name} is not an array of numbers; give all of its rows the same '
-      'length.'
+      f'{name} is not an array of numbers; give all rows the same length.'
     ) from None
 
 
-def _as_images(name, array):
+def _as_images(name, values):
   """Returns inputs as `[N, H, W]`."""
+  array = _as_array(name, values)
   shape = array.shape
   if array.ndim == 4 and shape[-1] == 1:
     array = array[..., 0]
@@ -174,12 +143,12 @@ def _as_images(name, array):
 
 
 def _as_intensities(name, array):
-  """Returns inputs as uint8 intensities or float32 rates."""
+  """Returns inputs as uint8 grey values or float32 rates."""
   if array.dtype == np.uint8:
     return array
   if not np.issubdtype(array.dtype, np.floating):
     raise errors.DatasetError(
-      f'{name} has the dtype {array.dtype}; expected uint8 intensities or '
+      f'{name} has the dtype {array.dtype}; expected uint8 grey values or '
       'float rates in [0, 1]: convert it with astype.'
     )
   low, high = array.min(), array.max()
@@ -190,7 +159,7 @@ def _as_intensities(name, array):
   if low < 0.0 or high > 1.0:
     raise errors.DatasetError(
       f'{name} has values in [{low:g}, {high:g}], and rates must be in [0, 1]; '
-      'rescale it, or give intensities as uint8.'
+      'rescale it, or give grey values as uint8.'
     )
   return array.astype(np.float32, copy=False)
 

@@ -28,9 +28,8 @@ class Binning:
     polarity: events to use: 'both' polarities with separate trains, both
       'merged' into one train per pixel, or only 'on' (bit 1) or 'off' (bit 0)
       events.
-    shuffle_ticks: whether to permute the ticks of each recording, with a fixed
-      permutation per recording. Shuffling preserves rates and coincidences, and
-      destroys temporal order.
+    shuffle_ticks: whether to permute the ticks of each recording in its own
+      fixed order, which preserves rates and coincidences, not temporal order.
 
   Raises:
     UserError: if a field is out of range.
@@ -42,16 +41,12 @@ class Binning:
   shuffle_ticks: bool = False
 
   def __post_init__(self):
-    is_integer = isinstance(self.num_steps, numbers.Integral)
-    is_integer &= not isinstance(self.num_steps, bool)
+    steps, window, polarity = self.num_steps, self.event_window, self.polarity
+    is_integer = isinstance(steps, numbers.Integral) and steps is not True
     for field, is_valid, expected in (
-      ('num_steps', is_integer and self.num_steps >= 1, '1 tick or more'),
-      (
-        'event_window',
-        1e-3 <= self.event_window < math.inf,
-        'a number of milliseconds from 0.001 up',
-      ),
-      ('polarity', self.polarity in POLARITIES, 'one of both, merged, on, off'),
+      ('num_steps', is_integer and steps >= 1, '1 tick or more'),
+      ('event_window', 1e-3 <= window < math.inf, '0.001 milliseconds or more'),
+      ('polarity', polarity in POLARITIES, 'one of both, merged, on, off'),
     ):
       if not is_valid:
         value = getattr(self, field)
@@ -74,17 +69,9 @@ class Binning:
 def bin_events(
   recordings: recordings_lib.Recordings, binning: Binning
 ) -> np.ndarray:
-  """Bins events into ticks.
+  """Bins events into `[N, K, I]` uint32 spike trains, one bit per tick.
 
-  An input spikes in a tick if it has at least one event in that tick. An event
-  at time t falls into tick floor(t T / event_window).
-
-  Args:
-    recordings: events of N recordings.
-    binning: ticks, duration and polarities of the trains.
-
-  Returns:
-    `[N, K, I]` uint32 spike trains, one bit per tick.
+  An event at time t makes its input spike in tick floor(t T / event_window).
   """
   num_recordings = len(recordings.labels)
   shape = num_recordings, binning.num_words, binning.num_inputs
@@ -119,7 +106,7 @@ def _bin_chunk(trains, recordings, binning, chunk):
     owners, ticks, inputs = owners[is_used], ticks[is_used], inputs[is_used]
   if binning.shuffle_ticks:
     orders = [
-      _tick_order(index, binning.num_steps)
+      np.random.RandomState(index).permutation(binning.num_steps)
       for index in range(chunk.start, chunk.stop)
     ]
     ticks = np.array(orders)[owners, ticks]
@@ -127,8 +114,3 @@ def _bin_chunk(trains, recordings, binning, chunk):
   positions = (owners * binning.num_words + words) * binning.num_inputs + inputs
   masks = np.uint32(1) << bits.astype(np.uint32)
   np.bitwise_or.at(trains.reshape(-1), positions, masks)
-
-
-def _tick_order(recording_index, num_steps):
-  """Returns the fixed random permutation of the ticks of one recording."""
-  return np.random.RandomState(recording_index).permutation(num_steps)

@@ -1,18 +1,15 @@
 """Memory-mapped cache of arrays that are expensive to read or decode.
 
 A cache entry is a folder. Its `cache.json` records the provenance, dtype and
-shape of the arrays, and each array has a file with its items in C order. An
-entry is rebuilt if its source files have changed, or if another version of this
-package wrote it.
-
-An entry is written to a temporary folder, which is renamed when it is complete.
-Readers therefore never see an incomplete entry, and if two processes build the
-same entry, the first one is kept.
+shape of the arrays, and each array has a file with its items in C order. A
+complete entry is renamed from a temporary folder, so readers never see a part
+of an entry, and if two processes build the same entry, the first one is kept.
 """
 
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
+from collections.abc import Sequence
 import contextlib
 import hashlib
 import json
@@ -32,34 +29,20 @@ from ssnn_jax.datasets import folders
 VERSION = 1  # of the file format and of the cached arrays
 _DESCRIPTION = 'cache.json'
 
-Arrays = dict[str, np.ndarray]
-
 
 def default_folder() -> pathlib.Path:
   """Returns the cache folder: `$SSNN_JAX_CACHE_DIR` or the user's cache."""
-  given = os.environ.get('SSNN_JAX_CACHE_DIR')
-  if given:
-    return pathlib.Path(given).expanduser()
   base = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
-  return pathlib.Path(base, 'ssnn_jax').expanduser()
+  folder = os.environ.get('SSNN_JAX_CACHE_DIR') or f'{base}/ssnn_jax'
+  return pathlib.Path(folder).expanduser()
 
 
-def fingerprint_files(paths: Iterable[pathlib.Path]) -> dict[str, Any]:
-  """Computes a fingerprint of files from their names, sizes and times.
+def fingerprint_files(paths: Sequence[pathlib.Path]) -> dict[str, Any]:
+  """Computes the number of files, and a digest of their names, sizes and times.
 
-  Only the last folder of each path is included; the entry name distinguishes
-  files in different folders (`entry_name`).
-
-  Args:
-    paths: the files.
-
-  Returns:
-    The number of files, and a digest that changes if any file changes.
-
-  Raises:
-    DatasetError: if a file cannot be read.
+  Of each path, it has the last folder; `entry_name` distinguishes whole paths.
   """
-  digest, num_files = hashlib.sha256(), 0
+  digest = hashlib.sha256()
   for path in paths:
     try:
       status = os.stat(path)
@@ -67,20 +50,11 @@ def fingerprint_files(paths: Iterable[pathlib.Path]) -> dict[str, Any]:
       raise errors.unreadable(path, error) from error
     line = f'{path.parent.name}/{path.name} {status.st_size}'
     digest.update(f'{line} {status.st_mtime_ns}\n'.encode())
-    num_files += 1
-  return {'files': num_files, 'sha256': digest.hexdigest()}
+  return {'files': len(paths), 'sha256': digest.hexdigest()}
 
 
 def entry_name(dataset: str, folder: str | os.PathLike) -> str:
-  """Returns the name of a cache entry, unique to a dataset and its folder.
-
-  Args:
-    dataset: name of the dataset.
-    folder: folder with the files of the dataset.
-
-  Returns:
-    The name of the entry.
-  """
+  """Returns the name of a cache entry, unique to a dataset and its folder."""
   digest = hashlib.sha256(os.fsencode(os.path.realpath(folder))).hexdigest()
   return f'{dataset.replace("/", "-")}-{digest[:8]}'
 
@@ -89,14 +63,14 @@ def load_or_build(
   name: str,
   provenance: Mapping[str, Any],
   build: Callable[[], Iterable[Mapping[str, np.ndarray]]],
-) -> Arrays:
+) -> dict[str, np.ndarray]:
   """Loads a cache entry, and builds it first if it is missing or stale.
 
   Args:
     name: name of the entry, from `entry_name`.
-    provenance: JSON values that determine the arrays.
-    build: yields chunks of the arrays by name; chunks of the same name are
-      concatenated along their first axis.
+    provenance: JSON values that determine the arrays; if they differ from those
+      of the entry, it is stale.
+    build: yields chunks of the arrays by name, to be concatenated along axis 0.
 
   Returns:
     The arrays by name, memory-mapped and read-only.
@@ -107,13 +81,10 @@ def load_or_build(
   folder = default_folder() / name
   # As JSON returns it, with lists instead of tuples.
   provenance = json.loads(json.dumps({'version': VERSION, **provenance}))
-  stale = None
   try:
     return _open(folder, provenance)
-  except FileNotFoundError:
-    pass
-  except _StaleError as error:
-    stale = error
+  except (FileNotFoundError, _StaleError) as error:
+    problem = error
   try:
     with folders.scratch(folder.parent) as scratch:
       new = scratch / 'new'
@@ -122,13 +93,10 @@ def load_or_build(
       folder.parent.mkdir(parents=True, exist_ok=True)
       _publish(new, folder, provenance)
   except OSError as error:
-    raise errors.DatasetError(
-      f'The cache {folder} cannot be written ({error.strerror}); free disk '
-      'space or change the permissions, or choose another folder with '
-      'SSNN_JAX_CACHE_DIR.'
-    ) from error
-  if stale is not None:
-    print(f'the cache {folder} {stale}; it was rebuilt', file=sys.stderr)
+    entry = f'The cache {folder}'
+    raise errors.unwritable(entry, error, 'SSNN_JAX_CACHE_DIR') from error
+  if isinstance(problem, _StaleError):
+    print(f'the cache {folder} {problem}; it was rebuilt', file=sys.stderr)
   return arrays
 
 

@@ -5,15 +5,12 @@ retry for minutes without a network, so the availability of every file is
 checked first, with a short timeout.
 """
 
-from collections.abc import Iterator
 import contextlib
 import http.client
 import os
 import pathlib
 import ssl
 import sys
-from typing import Any
-from typing import NamedTuple
 import urllib.error
 import zipfile
 
@@ -25,26 +22,10 @@ _TIMEOUT = 5.0  # seconds
 _N_MNIST_FOLDERS = {'train.zip': 'Train', 'test.zip': 'Test'}
 
 
-class Source(NamedTuple):
-  """URL and checksum of a file."""
-
-  url: str
-  checksum: Any  # a UrlInfo of TFDS, or an MD5 digest of tonic
-
-
 def download(name: str, data_dir: pathlib.Path) -> None:
-  """Downloads the missing original files of a dataset.
+  """Downloads the missing original files of a dataset, or all splits of EMNIST.
 
   All files are verified before the first is moved to its final folder.
-
-  Args:
-    name: `mnist`, `fashion_mnist`, `n_mnist` or `emnist/<split>`; all splits of
-      EMNIST come in one archive.
-    data_dir: folder of all datasets.
-
-  Raises:
-    DatasetError: if a file cannot be downloaded or written, or if its checksum
-      is wrong.
   """
   family = name.partition('/')[0]
   folder, fetch = data_dir / family, _fetch_images
@@ -63,16 +44,19 @@ def download(name: str, data_dir: pathlib.Path) -> None:
     raise errors.unwritable(folder, error) from error
 
 
-def _sources(family: str) -> dict[str, Source]:
-  """Returns the sources of the files of a family of datasets, by file name."""
+def _sources(family):
+  """Returns the URL and the checksum of each file of a family of datasets.
+
+  The checksum is a `UrlInfo` of TFDS, or an MD5 digest of tonic.
+  """
   if family == 'n_mnist':
     n_mnist = _import_tonic().datasets.NMNIST
     return {
-      n_mnist.train_filename: Source(n_mnist.train_url, n_mnist.train_md5),
-      n_mnist.test_filename: Source(n_mnist.test_url, n_mnist.test_md5),
+      n_mnist.train_filename: (n_mnist.train_url, n_mnist.train_md5),
+      n_mnist.test_filename: (n_mnist.test_url, n_mnist.test_md5),
     }
   url_infos = tfds_sets.import_tfds().builder_cls(family).url_infos
-  return {info.filename: Source(url, info) for url, info in url_infos.items()}
+  return {info.filename: (url, info) for url, info in url_infos.items()}
 
 
 def _fetch_images(sources, folder, scratch):
@@ -90,18 +74,14 @@ def _fetch_images(sources, folder, scratch):
     force_checksums_validation=True,
   )
   # One at a time, so that no download is running when another one fails.
-  for file, source in missing.items():
-    with _explain_errors(source.url, folder / file):
-      os.rename(manager.download(source.url), scratch / file)
+  for file, (url, _) in missing.items():
+    with _explain_errors(url, folder / file):
+      os.rename(manager.download(url), scratch / file)
   return [scratch / file for file in missing]
 
 
 def _fetch_recordings(sources, folder, scratch):
-  """Downloads and unpacks the missing archives of N-MNIST with tonic.
-
-  Returns:
-    The paths of the new archives and folders.
-  """
+  """Downloads and unpacks missing archives with tonic; returns new paths."""
   tools = _import_tonic().download_utils
   needed = {
     file: source
@@ -127,27 +107,24 @@ def _fetch_recordings(sources, folder, scratch):
 
 def _import_tonic():
   """Imports tonic with the modules for downloads."""
-  try:
+  with errors.explain_import('The download of N-MNIST', 'tonic'):
     import tonic.datasets
     import tonic.download_utils
-  except ImportError as error:
-    purpose = 'The download of N-MNIST'
-    raise errors.not_importable(purpose, 'tonic', error) from error
   return tonic
 
 
-def _check_available(missing: dict[str, Source], folder: pathlib.Path) -> None:
+def _check_available(missing, folder):
   """Checks that the servers provide all missing files."""
   import requests
 
-  for file, source in missing.items():
-    with _explain_errors(source.url, folder / file):
-      with requests.get(source.url, stream=True, timeout=_TIMEOUT) as response:
+  for file, (url, _) in missing.items():
+    with _explain_errors(url, folder / file):
+      with requests.get(url, stream=True, timeout=_TIMEOUT) as response:
         response.raise_for_status()
 
 
 @contextlib.contextmanager
-def _explain_errors(url: str, path: pathlib.Path) -> Iterator[None]:
+def _explain_errors(url, path):
   """Converts the errors of a download to a `DatasetError`."""
   import requests
   from tensorflow_datasets.core import download as tfds_download

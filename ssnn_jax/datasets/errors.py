@@ -1,5 +1,10 @@
-"""Errors of the dataset loaders."""
+"""Errors of the dataset loaders.
 
+All functions of this package raise a `DatasetError` for unusable files.
+"""
+
+from collections.abc import Iterator
+import contextlib
 import os
 
 from ssnn_jax import types
@@ -22,23 +27,28 @@ def unreadable(path: str | os.PathLike, error: OSError) -> DatasetError:
   )
 
 
-def unwritable(folder: str | os.PathLike, error: Exception) -> DatasetError:
-  """Returns the error for a folder that cannot be written."""
+def unwritable(
+  folder: str | os.PathLike,
+  error: Exception,
+  setting: str = '--data_dir or TFDS_DATA_DIR',
+) -> DatasetError:
+  """Returns the error for a folder, of a setting, that cannot be written."""
   return DatasetError(
     f'{folder} cannot be written ({root_cause(error)}); free disk space or '
-    'change its permissions, or choose another folder with --data_dir or '
-    'TFDS_DATA_DIR.'
+    f'change its permissions, or choose another folder with {setting}.'
   )
 
 
-def not_importable(
-  purpose: str, packages: str, error: ImportError
-) -> DatasetError:
-  """Returns the error for optional packages that are not installed."""
-  return DatasetError(
-    f'{purpose} needs packages that cannot be imported ({error}); install them '
-    f'with: pip install {packages}.'
-  )
+@contextlib.contextmanager
+def explain_import(purpose: str, packages: str) -> Iterator[None]:
+  """Converts import errors of optional packages to a `DatasetError`."""
+  try:
+    yield
+  except ImportError as error:
+    raise DatasetError(
+      f'{purpose} needs packages that cannot be imported ({error}); install '
+      f'them with: pip install {packages}.'
+    ) from error
 
 
 def root_cause(error: BaseException) -> str:

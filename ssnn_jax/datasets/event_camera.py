@@ -1,14 +1,10 @@
 """Simulated event camera with parameters fitted to N-MNIST.
 
 N-MNIST (Orchard et al., 2015) was recorded by an ATIS sensor in front of a
-screen that showed the images of MNIST. Three saccades of the camera moved each
-image over the sensor. A pixel of an event camera responds only to changes of
-log intensity: it emits an event when the log intensity differs from its value
-at the last event by more than a threshold.
-
-The simulation moves an image over such a sensor. It does not model hot pixels,
-lens blur, the limited bandwidth of pixels in the dark, and the delay of events
-that share a readout bus.
+screen: three saccades of the camera moved each image of MNIST over the sensor.
+A pixel emits an event when its log intensity differs from the value at its last
+event by more than a threshold. The simulation does not model hot pixels, lens
+blur, the limited bandwidth of dark pixels, and delays on the readout bus.
 """
 
 import dataclasses
@@ -25,10 +21,7 @@ SENSOR_SIZE = recordings.WIDTH  # height and width of the sensor, in pixels
 
 
 class Saccade(NamedTuple):
-  """A camera movement, which shifts the image over the sensor.
-
-  The speed profile is half a period of a sine.
-  """
+  """A shift of the image over the sensor; its speed is half a sine period."""
 
   start: float  # milliseconds
   duration: float  # milliseconds
@@ -88,11 +81,6 @@ class PixelEvents(NamedTuple):
   phases: jax.Array  # [34, 34] event time of a pixel within a step, in [0, 1)
 
 
-class _State(NamedTuple):
-  reference: jax.Array  # [34, 34] log intensity at the last event
-  refractory_steps: jax.Array  # [34, 34] int32 remaining refractory steps
-
-
 def draw_thresholds(key: jax.Array, camera: Camera) -> jax.Array:
   """Samples the thresholds of the pixels, `[34, 34]`; consumes the key."""
   deviations = jax.random.normal(key, (SENSOR_SIZE, SENSOR_SIZE))
@@ -102,16 +90,9 @@ def draw_thresholds(key: jax.Array, camera: Camera) -> jax.Array:
 def simulate(
   key: jax.Array, camera: Camera, thresholds: jax.Array, image: jax.Array
 ) -> PixelEvents:
-  """Simulates the recording of one image.
+  """Simulates the recording of one `[28, 28]` uint8 image; consumes the key.
 
-  Args:
-    key: PRNG key; consumed.
-    camera: parameters of the camera; static.
-    thresholds: `[34, 34]` thresholds of the pixels.
-    image: `[28, 28]` uint8 intensities.
-
-  Returns:
-    The events, at most one per pixel and time step.
+  A pixel has at most one event in each time step; the camera is static.
   """
   phase_key, leak_key = jax.random.split(key)
   screen = (image.astype(jnp.float32) / 255.0) ** camera.gamma
@@ -121,14 +102,10 @@ def simulate(
   leaked = jax.random.uniform(
     leak_key, thresholds.shape, maxval=float(camera.noise_rate > 0.0)
   )
-  start = _State(
-    reference=_log_intensity(camera, screen, positions[0])
-    + leaked * thresholds,
-    refractory_steps=jnp.zeros(thresholds.shape, jnp.int32),
-  )
+  reference = _log_intensity(camera, screen, positions[0]) + leaked * thresholds
   _, changes = jax.lax.scan(
     lambda state, position: _step(camera, thresholds, screen, state, position),
-    start,
+    (reference, jnp.zeros(thresholds.shape, jnp.int32)),
     positions,
   )
   return PixelEvents(changes, jax.random.uniform(phase_key, thresholds.shape))
@@ -158,19 +135,24 @@ def _interpolation(position):
 
 
 def _step(camera, thresholds, screen, state, position):
-  """Advances the sensor by one time step; returns its state and changes."""
+  """Advances the sensor by one time step; returns its state and changes.
+
+  The state of a pixel is the log intensity at its last event, and its number of
+  remaining refractory steps.
+  """
+  reference, refractory_steps = state
   level = _log_intensity(camera, screen, position)
   leak = camera.noise_rate * camera.time_step / 1000.0
-  reference = state.reference + leak * thresholds
+  reference = reference + leak * thresholds
   change = level - reference
-  is_active = state.refractory_steps == 0
+  is_active = refractory_steps == 0
   fires = is_active & (jnp.abs(change) >= thresholds)
   refractory_steps = jnp.where(
     fires,
     round(camera.refractory / camera.time_step),
-    jnp.maximum(state.refractory_steps - 1, 0),
+    jnp.maximum(refractory_steps - 1, 0),
   )
   # The reference follows the light during the refractory period.
   reference = jnp.where(fires | ~is_active, level, reference)
   changes = jnp.where(fires, jnp.sign(change), 0.0).astype(jnp.int8)
-  return _State(reference, refractory_steps), changes
+  return (reference, refractory_steps), changes

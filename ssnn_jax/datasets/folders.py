@@ -11,17 +11,7 @@ from ssnn_jax.datasets import errors
 
 
 def list_names(folder: pathlib.Path | zipfile.Path) -> set[str]:
-  """Lists the names of the entries of a folder.
-
-  Args:
-    folder: the folder, which may be missing or lie within a zip archive.
-
-  Returns:
-    The names; the empty set if the folder does not exist.
-
-  Raises:
-    DatasetError: if the folder cannot be read.
-  """
+  """Lists the names of the entries of a folder; none if it does not exist."""
   try:
     return {path.name for path in folder.iterdir()}
   except (FileNotFoundError, ValueError):  # ValueError: not in the archive
@@ -32,15 +22,9 @@ def list_names(folder: pathlib.Path | zipfile.Path) -> set[str]:
 
 @contextlib.contextmanager
 def scratch(folder: pathlib.Path) -> Iterator[pathlib.Path]:
-  """Creates a temporary folder on the same file system as a folder.
+  """Creates a temporary folder, which is removed on exit or after an error.
 
-  Files can be renamed from the temporary folder into `folder`.
-
-  Args:
-    folder: the folder, which may be missing.
-
-  Yields:
-    The temporary folder, which is removed on exit, also after an error.
+  Files can be renamed from it into the given folder, which may be missing.
   """
   ancestor = next(path for path in (folder, *folder.parents) if path.exists())
   with tempfile.TemporaryDirectory(
@@ -52,12 +36,7 @@ def scratch(folder: pathlib.Path) -> Iterator[pathlib.Path]:
 def publish(finished: pathlib.Path, folder: pathlib.Path) -> None:
   """Renames a finished folder to its final name, atomically.
 
-  If a non-empty folder of that name exists, for example because another process
-  finished first, it is kept and `finished` is not moved.
-
-  Args:
-    finished: folder with its complete content.
-    folder: final name of the folder.
+  A non-empty folder of that name, of a process that was faster, is kept.
   """
   folder.parent.mkdir(parents=True, exist_ok=True)
   try:

@@ -20,13 +20,7 @@ import numpy as np
 
 from ssnn_jax.datasets import errors
 
-_OTHER_TYPES = {
-  0x09: 'int8',
-  0x0B: 'int16',
-  0x0C: 'int32',
-  0x0D: 'float32',
-  0x0E: 'float64',
-}
+_TYPES = {9: 'int8', 11: 'int16', 12: 'int32', 13: 'float32', 14: 'float64'}
 
 
 def read_idx(
@@ -36,7 +30,7 @@ def read_idx(
 
   Args:
     path: the file, which may lie within a zip archive; it must be gzipped if
-      its name ends in `.gz`, and must not be gzipped otherwise.
+      and only if its name ends in `.gz`.
     num_axes: required number of axes; by default, 1 to 3.
 
   Returns:
@@ -98,7 +92,7 @@ def _parse_header(path, content, num_axes):
   start, type_code, axes = content[:2], content[2], content[3]
   problem = f'is not an IDX file: it starts with {start.hex(" ")}, not 00 00'
   _require(start == b'\0\0', path, problem)
-  type_name = f'{_OTHER_TYPES.get(type_code, "unknown")} (0x{type_code:02x})'
+  type_name = f'{_TYPES.get(type_code, "unknown")} (0x{type_code:02x})'
   problem = f'has items of type {type_name}, not uint8 (0x08)'
   _require(type_code == 0x08, path, problem)
   problem = f'is {axes}-dimensional, not {num_axes or "1 to 3"}-dimensional'

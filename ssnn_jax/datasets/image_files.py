@@ -18,18 +18,9 @@ _IMAGE_SIZE = 28, 28
 
 
 def find(name: str, data_dir: pathlib.Path, download: bool = False) -> Paths:
-  """Finds the original files of an image dataset.
+  """Finds, or downloads if requested, the original files of an image dataset.
 
-  Args:
-    name: image dataset other than `digits`.
-    data_dir: folder of all datasets.
-    download: whether to download missing files.
-
-  Returns:
-    The paths of training images, training labels, test images and test labels.
-
-  Raises:
-    DatasetError: if a file is missing.
+  The files are training images, training labels, test images and test labels.
   """
   paths, missing = _search(name, data_dir)
   if missing and download:
@@ -50,33 +41,18 @@ def find(name: str, data_dir: pathlib.Path, download: bool = False) -> Paths:
 
 
 def read(name: str, paths: Paths) -> dict[str, types.Split]:
-  """Reads and checks the original files of an image dataset.
+  """Reads and checks the files from `find`, to the splits 'train' and 'test'.
 
   The orientation of the images and the numbers of the labels are unchanged.
-
-  Args:
-    name: image dataset other than `digits`.
-    paths: the four files, in the order of `find`.
-
-  Returns:
-    The splits 'train' and 'test'.
-
-  Raises:
-    DatasetError: if a file has invalid content.
   """
-  train_images, train_labels, test_images, test_labels = paths
   return {
-    'train': _read_split(name, train_images, train_labels),
-    'test': _read_split(name, test_images, test_labels),
+    'train': _read_split(name, *paths[:2]),
+    'test': _read_split(name, *paths[2:]),
   }
 
 
 def _search(name, data_dir):
-  """Searches the possible folders for the original files of a dataset.
-
-  Returns:
-    The paths in the folder with the fewest missing files, and the missing ones.
-  """
+  """Returns the paths in the most complete folder, and those not found."""
   family, _, split = name.partition('/')
   prefix = f'{family}-{split}-' if split else ''
   names = [

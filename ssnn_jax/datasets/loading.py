@@ -47,8 +47,7 @@ def load(
     The dataset.
 
   Raises:
-    DatasetError: if the name is unknown, or if a file is missing or has invalid
-      content.
+    DatasetError: if the name is unknown, or a file is missing or invalid.
 
   Example:
     >>> digits = ssnn_jax.datasets.load('digits')
@@ -68,20 +67,13 @@ def load(
   if name in catalog.IMAGES:
     train, test = images.load(name, data_dir, download)
   else:
+    binning = binning or binning_lib.Binning()
     train, test = (
-      types.Split(
-        binning_lib.bin_events(part, binning or binning_lib.Binning()),
-        part.labels,
-      )
+      types.Split(binning_lib.bin_events(part, binning), part.labels)
       for part in load_recordings(name, data_dir, download).values()
     )
-  return types.Dataset(
-    name,
-    train,
-    test,
-    catalog.CLASS_NAMES[name],
-    full_size=catalog.FULL_SIZES.get(name),
-  )
+  class_names, size = catalog.CLASS_NAMES[name], catalog.FULL_SIZES.get(name)
+  return types.Dataset(name, train, test, class_names, full_size=size)
 
 
 def find_data_dir(data_dir: str | os.PathLike | None) -> pathlib.Path:
@@ -99,19 +91,7 @@ def recordings_folder(name: str, data_dir: pathlib.Path) -> pathlib.Path:
 def load_recordings(
   name: str, data_dir: pathlib.Path, download: bool = False
 ) -> dict[str, recordings.Recordings]:
-  """Loads the events of a dataset of recordings, before binning.
-
-  Args:
-    name: one of `RECORDINGS`.
-    data_dir: folder of all datasets.
-    download: whether to download missing archives of N-MNIST.
-
-  Returns:
-    The recordings of the splits 'train' and 'test'.
-
-  Raises:
-    DatasetError: if recordings are missing or have invalid content.
-  """
+  """Loads the splits 'train' and 'test' of recordings, before binning."""
   folder = recordings_folder(name, data_dir)
   is_original = name == 'n_mnist'
   if is_original and download:

@@ -21,7 +21,6 @@ SYNTHETIC = 'SYNTHETIC.json'  # this file marks a folder of synthetic recordings
 _BYTES_PER_EVENT = 5
 _CHUNK_SIZE = 250  # files that are decoded at a time
 _PARALLEL_FROM = 4000  # files; decoding fewer is faster than starting workers
-_SPLITS = {'train': 'Train', 'test': 'Test'}
 
 
 class Recordings(NamedTuple):
@@ -36,37 +35,18 @@ class Recordings(NamedTuple):
 def load(
   name: str, folder: pathlib.Path, num_classes: int
 ) -> dict[str, Recordings]:
-  """Loads the recordings in a folder, and decodes them if needed.
+  """Loads the memory-mapped splits 'train' and 'test' of recordings.
 
-  Args:
-    name: name of the dataset.
-    folder: folder that contains `Train` and `Test`.
-    num_classes: C, number of classes; labels must be smaller.
-
-  Returns:
-    The memory-mapped recordings of the splits 'train' and 'test'.
-
-  Raises:
-    DatasetError: if a split has no recording, or a file cannot be decoded.
+  The folder contains `Train` and `Test`; labels must be below `num_classes`.
   """
   return {
-    split: _load_split(f'{name}/{split}', folder / subfolder, num_classes)
-    for split, subfolder in _SPLITS.items()
+    split: _load_split(f'{name}/{split}', folder / split.title(), num_classes)
+    for split in ('train', 'test')
   }
 
 
 def decode(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
-  """Decodes one recording.
-
-  Args:
-    path: file of the recording.
-
-  Returns:
-    The times `[E]` and addresses `[E]` of its events, as in `Recordings`.
-
-  Raises:
-    DatasetError: if the file cannot be read or has invalid content.
-  """
+  """Decodes the times `[E]` and addresses `[E]` of one recording."""
   from tonic import datasets as tonic_datasets
   from tonic import io as tonic_io
 
@@ -92,11 +72,9 @@ def decode(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
 def _load_split(name, folder, num_classes):
   """Loads the recordings of one split through the cache."""
   paths, labels = _find(folder, num_classes)
-  provenance = {
-    'dataset': name,
-    'pixels': [WIDTH, HEIGHT, NUM_POLARITIES],
-    **cache.fingerprint_files(paths),
-  }
+  pixels = [WIDTH, HEIGHT, NUM_POLARITIES]
+  provenance = {'dataset': name, 'pixels': pixels}
+  provenance |= cache.fingerprint_files(paths)
   arrays = cache.load_or_build(
     cache.entry_name(name, folder), provenance, lambda: _decode_all(name, paths)
   )
@@ -136,13 +114,10 @@ def _decode_all(name, paths) -> Iterator[dict[str, np.ndarray]]:
   import joblib
   from joblib.externals import loky
 
-  chunks = [
-    paths[start : start + _CHUNK_SIZE]
-    for start in range(0, len(paths), _CHUNK_SIZE)
-  ]
   num_workers = joblib.cpu_count() if len(paths) > _PARALLEL_FROM else 1
   decoded = joblib.Parallel(num_workers, return_as='generator')(
-    joblib.delayed(_decode_chunk)(chunk) for chunk in chunks
+    joblib.delayed(_decode_chunk)(paths[start : start + _CHUNK_SIZE])
+    for start in range(0, len(paths), _CHUNK_SIZE)
   )
   with tqdm.tqdm(
     total=len(paths), desc=f'decoding {name}', disable=None, unit='recordings'

@@ -17,8 +17,7 @@ def hold_out(
     seed: seed of the stratified random selection.
 
   Returns:
-    The dataset, with the training split of `dataset` partitioned into a
-    training and a validation split.
+    The dataset, with a smaller training split and a validation split.
 
   Raises:
     DatasetError: if either of the two splits would be empty.
@@ -48,13 +47,7 @@ def split_stratified(
 ) -> tuple[types.Split, types.Split]:
   """Draws a random subset of a split, stratified by class.
 
-  Args:
-    split: split to draw from.
-    num_drawn: number of items to draw.
-    seed: seed of the selection, which is the same on every platform.
-
-  Returns:
-    The remaining and the drawn items, both in their original order.
+  Returns the remaining and the drawn items, both in their original order.
   """
   # The stream of RandomState is frozen; the streams of NumPy's newer
   # generators may change between releases, and so would the splits.

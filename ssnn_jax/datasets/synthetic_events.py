@@ -37,21 +37,9 @@ def write(
   camera: event_camera.Camera,
   seed: int = 0,
 ) -> None:
-  """Records an image dataset and writes it in the layout of N-MNIST.
+  """Records `[N, H, W]` uint8 images and writes them in the layout of N-MNIST.
 
-  The folder is written to a temporary folder first, and renamed when complete.
-
-  Args:
-    folder: output folder; it receives `Train` and `Test`, with a folder for
-      each label, and a description in `SYNTHETIC.json`.
-    source: name of the image dataset.
-    train: `[N, H, W]` uint8 training images and their labels.
-    test: test images and their labels.
-    camera: parameters of the camera that records both splits.
-    seed: seed of the simulation.
-
-  Raises:
-    DatasetError: if the folder exists or cannot be written.
+  A description in `SYNTHETIC.json` names `source`, the dataset of the images.
   """
   if folders.list_names(folder):
     raise errors.DatasetError(
@@ -74,14 +62,9 @@ def write(
 
 
 def resize(images: np.ndarray) -> np.ndarray:
-  """Resizes images to the size of MNIST.
+  """Resizes images `[N, H, W]` to `[N, 28, 28]`, unless they have this size.
 
-  Args:
-    images: `[N, H, W]` uint8 intensities.
-
-  Returns:
-    `[N, 28, 28]` images; unchanged if they have this size, and otherwise scaled
-    to 20 x 20 pixels with a black margin, as the digits of MNIST.
+  As the digits of MNIST, they are scaled to 20 x 20 pixels with a black margin.
   """
   if images.shape[1:] == (event_camera.IMAGE_SIZE, event_camera.IMAGE_SIZE):
     return images
@@ -98,26 +81,18 @@ def record(
   thresholds: jax.Array,
   images: np.ndarray,
 ) -> Iterator[Events]:
-  """Records images, in batches.
+  """Yields the recordings of `[N, 28, 28]` uint8 images; consumes the key.
 
-  A recording depends only on the key, the image and its index, so the first
-  images of a dataset give the first recordings of the whole dataset.
-
-  Args:
-    key: PRNG key; consumed.
-    camera: parameters of the camera.
-    thresholds: `[34, 34]` thresholds of the pixels.
-    images: `[N, 28, 28]` uint8 intensities.
-
-  Yields:
-    The recording of each image.
+  A recording depends only on the key, the image and its index in the dataset.
   """
   keys = jax.vmap(jax.random.fold_in, (None, 0))(key, np.arange(len(images)))
   for start in range(0, len(images), _BATCH_SIZE):
     # The last batch is padded, because another size would be compiled again.
     indices = np.arange(start, start + _BATCH_SIZE).clip(max=len(images) - 1)
     batch = _simulate_batch(keys[indices], camera, thresholds, images[indices])
-    yield from _sort_events(camera, batch)[: len(images) - start]
+    changes, phases = map(np.asarray, batch)
+    for index in range(min(_BATCH_SIZE, len(images) - start)):
+      yield _sort_events(camera, changes[index], phases[index])
 
 
 _simulate_batch = jax.jit(
@@ -125,24 +100,16 @@ _simulate_batch = jax.jit(
 )
 
 
-def _sort_events(camera, batch) -> list[Events]:
-  """Converts the pixel events of a batch to events sorted by time."""
-  recorded = []
-  for changes, phases in zip(*map(np.asarray, batch)):
-    positions = np.flatnonzero(changes.view(bool))
-    steps, pixels = np.divmod(positions, event_camera.SENSOR_SIZE**2)
-    times = (steps + phases.ravel()[pixels]) * (1000.0 * camera.time_step)
-    order = np.argsort(times, kind='stable')
-    y, x = np.divmod(pixels[order], event_camera.SENSOR_SIZE)
-    recorded.append(
-      Events(
-        x=x.astype(np.uint8),
-        y=y.astype(np.uint8),
-        p=(changes.ravel()[positions[order]] < 0).astype(np.uint8),
-        t=times[order].astype(np.uint32),
-      )
-    )
-  return recorded
+def _sort_events(camera, changes, phases):
+  """Converts the pixel events of a recording to events sorted by time."""
+  positions = np.flatnonzero(changes.view(bool))
+  steps, pixels = np.divmod(positions, event_camera.SENSOR_SIZE**2)
+  times = (steps + phases.ravel()[pixels]) * (1000.0 * camera.time_step)
+  order = np.argsort(times, kind='stable')
+  y, x = np.divmod(pixels[order], event_camera.SENSOR_SIZE)
+  p = changes.ravel()[positions[order]] < 0
+  x, y, p = (values.astype(np.uint8) for values in (x, y, p))
+  return Events(x, y, p, times[order].astype(np.uint32))
 
 
 def _write_split(folder, recorded, labels):
@@ -151,11 +118,7 @@ def _write_split(folder, recorded, labels):
     (folder / str(label)).mkdir(parents=True)
   num_events = 0
   progress = tqdm.tqdm(
-    recorded,
-    desc=folder.name,
-    total=len(labels),
-    unit='recording',
-    disable=None,
+    recorded, folder.name, total=len(labels), unit='recording', disable=None
   )
   for index, (events, label) in enumerate(zip(progress, labels)):
     (folder / str(label) / f'{index + 1:05}.bin').write_bytes(encode(events))
@@ -164,16 +127,9 @@ def _write_split(folder, recorded, labels):
 
 
 def encode(events: Events) -> bytes:
-  """Encodes a recording in the file format of N-MNIST.
+  """Encodes events in the file format of N-MNIST, in 5 bytes each.
 
-  Rows must be below 240, which marks an overflow of the timer in this format,
-  and times below 2**23 microseconds.
-
-  Args:
-    events: events of the recording.
-
-  Returns:
-    5 bytes per event: x, y, (p << 7 | t >> 16), t >> 8 and t.
+  Rows must be below 240, a mark of timer overflow, and times below 2**23 us.
   """
   t = events.t
   columns = (events.x, events.y, events.p << 7 | t >> 16, t >> 8, t)
@@ -182,16 +138,12 @@ def encode(events: Events) -> bytes:
 
 def _describe(source, camera, seed, counts):
   """Returns the JSON description of a folder of synthetic recordings."""
-  description = {
-    'note': (
-      'These recordings are synthetic: a simulated event camera recorded the '
-      f'images of {source}. They are not the recordings of N-MNIST, whose '
-      'layout and file format they share.'
-    ),
-    'source': source,
-    'seed': seed,
-    'camera': dataclasses.asdict(camera),
-    'counts': counts,
-  }
+  note = (
+    'These recordings are synthetic: a simulated event camera recorded the '
+    f'images of {source}. They are not the recordings of N-MNIST, whose '
+    'layout and file format they share.'
+  )
+  description = {'note': note, 'source': source, 'seed': seed}
+  description |= {'camera': dataclasses.asdict(camera), 'counts': counts}
   # NumPy scalars are valid seeds and parameters.
   return json.dumps(description, indent=2, default=np.generic.item) + '\n'

@@ -24,18 +24,7 @@ _CHUNK_SIZE = 1024  # items that are read at a time
 
 
 def find(name: str, data_dir: pathlib.Path) -> pathlib.Path | None:
-  """Finds the newest version of a prepared dataset, without importing TFDS.
-
-  Args:
-    name: TFDS name of the dataset, with its config: `emnist/balanced`.
-    data_dir: folder of all datasets.
-
-  Returns:
-    The folder of the newest version in `array_record`, or None.
-
-  Raises:
-    DatasetError: if a folder or the description of a dataset cannot be read.
-  """
+  """Finds the newest version in `array_record`, if any, without using TFDS."""
   parent = data_dir / name
   versions = [
     tuple(map(int, version.split('.')))
@@ -50,16 +39,9 @@ def find(name: str, data_dir: pathlib.Path) -> pathlib.Path | None:
 
 
 def read(folder: pathlib.Path) -> dict[str, types.Split]:
-  """Reads a prepared image dataset, with orientation and labels unchanged.
+  """Reads the splits 'train' and 'test' of a prepared image dataset.
 
-  Args:
-    folder: folder of the dataset, from `find`.
-
-  Returns:
-    The splits 'train' and 'test'.
-
-  Raises:
-    DatasetError: if the dataset is damaged, or TFDS cannot be imported.
+  The orientation of the images and the numbers of the labels are unchanged.
   """
   tfds = import_tfds()
   try:
@@ -82,20 +64,9 @@ def read(folder: pathlib.Path) -> dict[str, types.Split]:
 def prepare(
   name: str, data_dir: pathlib.Path, train: types.Split, test: types.Split
 ) -> pathlib.Path:
-  """Prepares a TFDS dataset from arrays, in the order of the arrays.
+  """Prepares a dataset from splits with the orientation and labels of TFDS.
 
-  Args:
-    name: TFDS name of the dataset, with its config: `emnist/balanced`.
-    data_dir: folder of all datasets.
-    train: split 'train', with the orientation and labels of TFDS.
-    test: split 'test'.
-
-  Returns:
-    The folder of the dataset; an existing prepared dataset is kept.
-
-  Raises:
-    DatasetError: if TFDS does not support the dataset, or if it cannot be
-      written.
+  Returns its folder; keeps the order of the items, and a prepared dataset.
   """
   if name == 'emnist/letters':
     raise errors.DatasetError(
@@ -114,9 +85,8 @@ def prepare(
       f'{folder} is not a TFDS dataset in the format {_FORMAT}; move it away, '
       'or choose another folder with --data_dir or TFDS_DATA_DIR.'
     )
-  builder_class = _subclass(
-    stock, {'train': _examples(train), 'test': _examples(test)}
-  )
+  examples = {'train': _examples(train), 'test': _examples(test)}
+  builder_class = _subclass(stock, examples)
   try:
     with folders.scratch(folder.parent) as scratch:
       builder = builder_class(data_dir=scratch, config=config or None)
@@ -129,15 +99,13 @@ def prepare(
 
 def import_tfds() -> builtin_types.ModuleType:
   """Imports TFDS and the packages it needs to read and write images."""
-  try:
+  packages = 'tensorflow-datasets array-record pillow importlib_resources'
+  with errors.explain_import('TFDS', packages):
     # TFDS imports these packages lazily, and does not declare all of them.
     import array_record.python  # noqa: F401
     import importlib_resources  # noqa: F401
     import PIL.Image  # noqa: F401
     import tensorflow_datasets as tfds
-  except ImportError as error:
-    packages = 'tensorflow-datasets array-record pillow importlib_resources'
-    raise errors.not_importable('TFDS', packages, error) from error
   tfds.display_progress_bar(sys.stderr.isatty())
   return tfds
 
@@ -159,23 +127,20 @@ def _read_format(path):
 
 def _read_split(name, source):
   """Reads and decodes all items of one split."""
+  import PIL.Image
+
   images, labels = [], []
   with tqdm.tqdm(
     total=len(source), desc=f'reading {name}', disable=None, unit='images'
   ) as progress:
     for start in range(0, len(source), _CHUNK_SIZE):
-      stop = min(start + _CHUNK_SIZE, len(source))
-      items = source.__getitems__(range(start, stop))
-      images.append(np.stack([_decode(item['image']) for item in items]))
+      indices = range(len(source))[start : start + _CHUNK_SIZE]
+      items = source.__getitems__(indices)
+      files = [io.BytesIO(item['image']) for item in items]
+      images.append(np.stack([PIL.Image.open(file) for file in files]))
       labels.append(np.array([item['label'] for item in items], np.int32))
       progress.update(len(items))
   return types.Split(np.concatenate(images), np.concatenate(labels))
-
-
-def _decode(png):
-  import PIL.Image
-
-  return np.asarray(PIL.Image.open(io.BytesIO(png)))
 
 
 def _examples(split):
@@ -208,8 +173,6 @@ def _subclass(stock, examples):
 
 def _build(tfds, builder):
   """Runs a TFDS builder and discards its output."""
+  config = tfds.download.DownloadConfig(try_download_gcs=False)
   with contextlib.redirect_stdout(io.StringIO()):
-    builder.download_and_prepare(
-      file_format=_FORMAT,
-      download_config=tfds.download.DownloadConfig(try_download_gcs=False),
-    )
+    builder.download_and_prepare(file_format=_FORMAT, download_config=config)

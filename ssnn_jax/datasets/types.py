@@ -6,20 +6,19 @@ import numpy as np
 
 
 class Split(NamedTuple):
-  """Inputs and labels of one split of a dataset."""
+  """Inputs and labels of one split of a dataset.
 
-  # [N, H, W] uint8 intensities or float32 rates, or [N, K, I] uint32 trains
+  The inputs are either images, `[N, H, W]` uint8 grey values or float32 rates
+  in [0, 1], or recordings of events, `[N, K, I]` uint32 spike trains with 32
+  ticks packed into each word.
+  """
+
   inputs: np.ndarray
   labels: np.ndarray  # [N] int32 classes
 
 
 class Dataset(NamedTuple):
-  """A dataset with disjoint splits.
-
-  The inputs are either images, `[N, H, W]` uint8 intensities or float32 rates
-  in [0, 1], or recordings of events, `[N, K, I]` uint32 spike trains with 32
-  ticks packed into each word.
-  """
+  """A dataset with disjoint splits."""
 
   name: str  # one of NAMES, or the name of user-provided arrays
   train: Split

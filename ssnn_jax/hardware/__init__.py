@@ -1,8 +1,29 @@
-"""Synaptic devices, crossbar periphery, costs and export."""
+"""Hardware: synaptic devices, crossbar periphery, costs, energies and export.
 
-from ssnn_jax.hardware.device_config import PRESETS
+`devices` defines the interface of synaptic devices, with ideal and resistive
+devices, and `tiki_taka` pairs of resistive devices; `cost` and `energy`
+estimate the events and the energy of a presentation. `nir`, the export to NIR,
+requires the package nir and is imported by its users.
+"""
+
+from ssnn_jax.hardware import cost
+from ssnn_jax.hardware import energy
 from ssnn_jax.hardware.device_config import DeviceConfig
 from ssnn_jax.hardware.devices import Device
+from ssnn_jax.hardware.devices import as_device
 from ssnn_jax.hardware.devices import make_resistive
+from ssnn_jax.hardware.presets import PRESETS
+from ssnn_jax.hardware.tiki_taka import TransferConfig
+from ssnn_jax.hardware.tiki_taka import make_tiki_taka
 
-__all__ = ('PRESETS', 'Device', 'DeviceConfig', 'make_resistive')
+__all__ = (
+  'PRESETS',
+  'Device',
+  'DeviceConfig',
+  'TransferConfig',
+  'as_device',
+  'cost',
+  'energy',
+  'make_resistive',
+  'make_tiki_taka',
+)

@@ -1,76 +1,89 @@
-"""Parameters of resistive devices, and published ones.
+"""Configuration of a resistive device.
 
-Names and units are those of aihwkit, whose standard model it is, after Gokmen
-and Vlasov, "Acceleration of deep neural network training with resistive
-cross-point devices", Frontiers in Neuroscience 10:333 (2016). Weights, steps
-and bounds are in units of the network's weights; `_dtod` is a standard
-deviation from device to device, relative to the parameter where that has a
-size, `_std` one from pulse to pulse.
+Most names and units follow aihwkit and its standard device model, after T.
+Gokmen and Y. Vlasov, "Acceleration of deep neural network training with
+resistive cross-point devices: design considerations", Frontiers in Neuroscience
+10:333 (2016). Weights, steps and bounds are in units of the network's weights.
+Variability is given as a standard deviation: fields that end in `_dtod` are
+device-to-device variability, `dw_min_std` is cycle-to-cycle variability.
 """
 
 import dataclasses
 import math
 import numbers
+from typing import Any
+
+import numpy as np
 
 from ssnn_jax import types
 
-PROTOCOLS = ('fixed_rate', 'fixed_step')
-_PROTOCOLS = 'one of ' + ', '.join(PROTOCOLS)
-_CHECKED = ('up_down', 'w_min', 'w_max')  # that 0 does not part
+PULSE_SCHEMES = ('scaled', 'single')
+MAX_PULSES = 2**30  # largest endurance; larger counts would overflow
+_SIGNED = ('up_down', 'w_min', 'w_max')  # fields with ranges of their own
 _MAY_BE_INFINITE = ('w_max', 'w_min', 'endurance')
-MOST_PULSES = 2**30  # that can be counted
+_GAMMAS = {
+  'gamma_up': 'w_max',
+  'gamma_up_dtod': 'w_max',
+  'gamma_down': 'w_min',
+  'gamma_down_dtod': 'w_min',
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class DeviceConfig:
-  """A resistive device that a pulse moves up or down; by default a perfect one.
+  """Resistive device programmed by up and down pulses; ideal by default.
 
-  A pulse moves a device at weight w by
+  At weight w, one pulse changes the weight by
 
-    up    dw_min a_up   (1 - gamma_up w / w_max),    a_up   = 1 + ...,
-    down  dw_min a_down (1 - gamma_down w / w_min),  a_down = 1 + ...,
+    up     dw_min a_up   (1 - gamma_up w / w_max)
+    down  -dw_min a_down (1 - gamma_down w / w_min)
 
-  times 1 + `dw_min_std` times a normal number, and not beyond its bounds. The
-  factors a differ by `up_down` and from device to device. A gamma of 0 is a
-  constant step, 1 are soft bounds, between them the step is linear in w.
+  with cycle-to-cycle variability `dw_min_std`, and clipped to the bounds. The
+  means of a_up and a_down differ by `up_down`, and both vary from device to
+  device. With gamma 0 the step is constant; with gamma above 0 it decreases
+  linearly towards the bound, which is soft if gamma is 1.
 
   Attributes:
-    dw_min: mean step of a pulse at weight 0. 0 is the limit of fine steps: each
-      coincidence is one pulse, as large as the learning rate asks for.
-    dw_min_dtod: relative spread of the step over devices.
-    dw_min_std: relative spread of the step over the pulses of a device.
-    mult_noise: whether that is relative to the step at w, or else at weight 0.
-    up_down: how much larger the step up is than the step down; the larger one
-      has the size `dw_min`.
-    up_down_dtod: spread of half of that over devices.
-    w_max: upper bound of a weight; infinite if there is none.
-    w_max_dtod: its relative spread over devices.
-    w_min: lower bound of a weight.
-    w_min_dtod: its relative spread over devices.
-    gamma_up: relative decrease of the step up from weight 0 to the upper bound.
-    gamma_up_dtod: its spread over devices.
-    gamma_down: that of the step down, to the lower bound.
-    gamma_down_dtod: its spread over devices.
-    mean_bound_reference: whether gammas refer to the mean bounds, or else to
-      those of each device.
-    lifetime: batches in which a weight decays to 1 / e; 0 is no decay.
-    lifetime_dtod: its relative spread over devices.
-    corrupt_devices_prob: share of devices that are stuck.
-    corrupt_devices_range: they are at weights up to this size.
-    endurance: pulses after which no other moves a device; 0 does not count
-      them, infinity counts without a limit.
-    endurance_dtod: its relative spread over devices.
-    zero_shifting: whether a reference device is subtracted, which holds the
-      weight at which steps up and down are equal, so that this is weight 0 (Kim
-      et al., "Zero-shifting technique for deep neural network training on
-      resistive cross-point arrays", arXiv:1907.10228); it is known exactly.
-    protocol: 'fixed_rate' thins what writes, or repeats pulses, so that pulses
-      of size `dw_min` make the step that the learning rate asks for;
-      'fixed_step' makes a pulse of each coincidence, so that the length of the
-      trains sets the learning rate.
+    dw_min: mean step of one pulse at weight 0. 0 is the limit of fine steps:
+      each coincidence is one pulse, whose size is set by the learning rate.
+    dw_min_dtod: device-to-device variability of the step, relative.
+    dw_min_std: cycle-to-cycle variability of the step, relative.
+    mult_noise: whether cycle-to-cycle variability is relative to the step at
+      the present weight; otherwise it is relative to the step at weight 0.
+    up_down: asymmetry: difference between the up and the down step at weight 0,
+      relative to `dw_min`; the larger of the two steps is `dw_min`.
+    up_down_dtod: variability of half the asymmetry, relative to `dw_min`.
+    w_max: upper bound of the weight; may be infinite.
+    w_max_dtod: variability of the upper bound, relative.
+    w_min: lower bound of the weight; may be infinite.
+    w_min_dtod: variability of the lower bound, relative.
+    gamma_up: relative decrease of the up step from weight 0 to the upper bound.
+    gamma_up_dtod: variability of `gamma_up`, absolute.
+    gamma_down: relative decrease of the down step from 0 to the lower bound.
+    gamma_down_dtod: variability of `gamma_down`, absolute.
+    mean_bound_reference: whether the gammas refer to the mean bounds; otherwise
+      they refer to the bounds of each device.
+    lifetime: retention: the weight is multiplied by 1 - 1 / `lifetime` in each
+      batch; 0 disables the decay.
+    lifetime_dtod: variability of the lifetime, relative.
+    corrupt_devices_prob: fraction of devices that are stuck at a weight.
+    corrupt_devices_range: largest absolute weight of stuck devices.
+    endurance: number of pulses after which a device ignores the pulses of later
+      batches. 0 disables the limit and the pulse counts; infinity counts pulses
+      without a limit.
+    endurance_dtod: variability of the endurance, relative.
+    zero_shifting: whether the weight is measured from a reference device that
+      is programmed to the symmetry point, where up and down steps are equal, so
+      that the symmetry point is weight 0 (H. Kim et al., "Zero-shifting
+      technique for deep neural network training on resistive cross-point
+      arrays", arXiv:1907.10228). The symmetry point is known exactly.
+    pulse_scheme: number of pulses per coincidence. With 'scaled', coincidences
+      are thinned at random, or repeated, so that pulses of size `dw_min` sum to
+      the step of the learning rate. With 'single', each coincidence is one
+      pulse, so that the effective learning rate is proportional to T.
 
   Raises:
-    UserError: if a parameter is impossible.
+    UserError: if a field is out of range.
   """
 
   dw_min: float = 0.0
@@ -95,148 +108,72 @@ class DeviceConfig:
   endurance: float = 0.0
   endurance_dtod: float = 0.0
   zero_shifting: bool = False
-  protocol: str = 'fixed_rate'
+  pulse_scheme: str = 'scaled'
 
   def __post_init__(self):
     for field in dataclasses.fields(self):
-      self._check_kind(field.name, getattr(self, field.name), field.default)
-    is_fine = self.dw_min < min(self.w_max, -self.w_min)
-    checks = (
-      ('up_down', -1 < self.up_down < 1, 'a number within -1 and 1'),
-      ('w_max', self.w_max > 0, 'a number above 0'),
-      ('w_min', self.w_min < 0, 'a number below 0'),
-      ('dw_min', is_fine, 'less than the bounds are from 0'),
-      ('gamma_up', self.gamma_up <= 1, 'a number from 0 to 1'),
-      ('gamma_down', self.gamma_down <= 1, 'a number from 0 to 1'),
-      *self._check_gammas(),
-      (
-        'lifetime',
-        self.lifetime == 0 or self.lifetime > 1,
-        'more than 1 batch, or 0 for no decay',
-      ),
-      (
-        'corrupt_devices_prob',
-        self.corrupt_devices_prob <= 1,
-        'a number from 0 to 1',
-      ),
-      (
-        'endurance',
-        self.endurance <= MOST_PULSES or self.endurance == math.inf,
-        f'up to {MOST_PULSES} pulses, or infinity',
-      ),
-      ('protocol', self.protocol in PROTOCOLS, _PROTOCOLS),
-      (
-        'dw_min',
-        self.protocol == 'fixed_rate' or self.dw_min > 0,
-        'a step above 0, as protocol is fixed_step',
-      ),
-      (
-        'zero_shifting',
-        not self.zero_shifting or min(self.gamma_up, self.gamma_down) > 0,
-        'False, unless gamma_up and gamma_down are above 0: at constant steps '
-        'no weight makes up for their asymmetry',
-      ),
-    )
-    for name, is_valid, expected in checks:
-      self._refuse(name, is_valid, expected)
-
-  def _refuse(self, name, is_valid, expected):
-    if not is_valid:
-      value = getattr(self, name)
-      raise types.UserError(f'{name} is {value}; expected {expected}.')
-
-  def _check_kind(self, name, value, default):
-    """Refuses what is not of a parameter's kind, or out of all bounds."""
-    if isinstance(default, bool):
-      self._refuse(name, isinstance(value, bool), 'True or False')
-    elif isinstance(default, float):
-      is_number = isinstance(value, numbers.Real)
-      self._refuse(name, is_number and not math.isnan(value), 'a number')
-      is_finite = math.isfinite(value) or name in _MAY_BE_INFINITE
-      self._refuse(name, is_finite, 'a finite number')
-      self._refuse(name, value >= 0 or name in _CHECKED, 'a number from 0 up')
-
-  def _check_gammas(self):
-    """Lists what steps that depend on the weight need: a bound."""
-    for gamma, bound in (('gamma_up', 'w_max'), ('gamma_down', 'w_min')):
-      limit = getattr(self, bound)
-      for name in (gamma, f'{gamma}_dtod'):
-        is_valid = math.isfinite(limit) or not getattr(self, name)
-        yield name, is_valid, f'0, as {bound} is {limit}'
+      _check_type(self, field)
+    for name, is_valid, expected in _range_checks(self):
+      check_field(self, name, is_valid, expected)
 
   @property
-  def is_linear(self) -> bool:
+  def has_weight_dependent_steps(self) -> bool:
     """Whether the step depends on the weight."""
-    gammas = self.gamma_up, self.gamma_down
-    return any((*gammas, self.gamma_up_dtod, self.gamma_down_dtod))
+    return any(getattr(self, name) for name in _GAMMAS)
 
   @property
   def num_states(self) -> float:
-    """How many steps lie between the mean bounds."""
+    """Number of mean steps between the mean bounds."""
     return (self.w_max - self.w_min) / self.dw_min if self.dw_min else math.inf
 
 
-PRESETS = {
-  # The baseline of Gokmen and Vlasov (2016), scaled to weights within 1, in
-  # about 1200 states. Source: aihwkit, GokmenVlasovPresetDevice.
-  'gokmen_vlasov': DeviceConfig(
-    dw_min=0.0016,
-    dw_min_dtod=0.3,
-    dw_min_std=0.3,
-    up_down_dtod=0.01,
-    w_max=1.0,
-    w_max_dtod=0.3,
-    w_min=-1.0,
-    w_min_dtod=0.3,
-  ),
-  # ReRAM with soft bounds, shifted to its symmetry point; a loose fit to Gong
-  # et al., Nature Communications 9:2102 (2018). Source: aihwkit,
-  # ReRamSBPresetDevice, without its write noise.
-  'reram': DeviceConfig(
-    dw_min=0.002,
-    dw_min_dtod=0.3,
-    dw_min_std=3.75,
-    mult_noise=False,
-    up_down_dtod=0.01,
-    w_max=1.25,
-    w_max_dtod=0.3 / 1.25,
-    w_min=-0.75,
-    w_min_dtod=0.3 / 0.75,
-    gamma_up=1.0,
-    gamma_down=1.0,
-  ),
-  # Lithium-based ECRAM, shifted to its symmetry point; a fit to Tang et al.,
-  # IEDM (2018). Source: aihwkit, EcRamPresetDevice.
-  'ecram': DeviceConfig(
-    dw_min=0.002,
-    dw_min_dtod=0.1,
-    dw_min_std=0.3,
-    up_down_dtod=0.01,
-    w_max=1.1724,
-    w_max_dtod=0.05,
-    w_min=-0.8276,
-    w_min_dtod=0.05,
-    gamma_up=0.1153,
-    gamma_up_dtod=0.05,
-    gamma_down=0.5085,
-    gamma_down_dtod=0.05,
-    mean_bound_reference=True,
-  ),
-  # Metal-oxide ECRAM, shifted to its symmetry point; after Kim et al., IEDM
-  # (2019). Source: aihwkit, EcRamMOPresetDevice.
-  'ecram_mo': DeviceConfig(
-    dw_min=2.8214e-4,
-    dw_min_dtod=0.1,
-    dw_min_std=2.0,
-    up_down_dtod=0.01,
-    w_max=1.1714,
-    w_max_dtod=0.05,
-    w_min=-0.8286,
-    w_min_dtod=0.05,
-    gamma_up=0.4152,
-    gamma_up_dtod=0.05,
-    gamma_down=0.7342,
-    gamma_down_dtod=0.05,
-    mean_bound_reference=True,
-  ),
-}
+def check_field(config: Any, name: str, is_valid: bool, expected: str) -> None:
+  """Raises an error that names a field, its value and the expected value."""
+  if not is_valid:
+    value = getattr(config, name)
+    raise types.UserError(f'{name} is {value}; expected {expected}.')
+
+
+def _check_type(config, field):
+  """Checks the type and the sign of one field."""
+  name, value = field.name, getattr(config, field.name)
+  if isinstance(field.default, bool):
+    is_bool = isinstance(value, bool | np.bool_)
+    check_field(config, name, is_bool, 'True or False')
+  elif isinstance(field.default, float):
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    is_number = is_number and not math.isnan(value)
+    check_field(config, name, is_number, 'a number')
+    is_finite = math.isfinite(value) or name in _MAY_BE_INFINITE
+    check_field(config, name, is_finite, 'a finite number')
+    is_valid = value >= 0 or name in _SIGNED
+    check_field(config, name, is_valid, 'a number, 0 or more')
+
+
+def _range_checks(config):
+  """Lists (name of a field, whether its value is valid, expected value)."""
+  yield 'up_down', -1 < config.up_down < 1, 'a number between -1 and 1'
+  is_valid = config.pulse_scheme in PULSE_SCHEMES
+  yield 'pulse_scheme', is_valid, 'one of ' + ', '.join(PULSE_SCHEMES)
+  is_valid = config.pulse_scheme == 'scaled' or config.dw_min > 0
+  yield 'dw_min', is_valid, 'a step above 0, as pulse_scheme is single'
+  yield 'w_max', config.w_max > 0, 'a number above 0'
+  yield 'w_min', config.w_min < 0, 'a number below 0'
+  is_valid = config.dw_min < min(config.w_max, -config.w_min)
+  yield 'dw_min', is_valid, 'a step smaller than w_max and -w_min'
+  for name in ('gamma_up', 'gamma_down', 'corrupt_devices_prob'):
+    yield name, getattr(config, name) <= 1, 'a number from 0 to 1'
+  for gamma, bound in _GAMMAS.items():
+    limit = getattr(config, bound)
+    is_valid = math.isfinite(limit) or not getattr(config, gamma)
+    yield gamma, is_valid, f'0, as {bound} is {limit}'
+  has_point = min(config.gamma_up, config.gamma_down) > 0
+  expected = (
+    'False, unless gamma_up and gamma_down are above 0: constant steps '
+  )
+  expected += 'have no symmetry point'
+  yield 'zero_shifting', has_point or not config.zero_shifting, expected
+  is_valid = config.lifetime == 0 or config.lifetime > 1
+  yield 'lifetime', is_valid, 'more than 1 batch, or 0 for no decay'
+  is_valid = config.endurance <= MAX_PULSES or config.endurance == math.inf
+  yield 'endurance', is_valid, f'at most {MAX_PULSES} pulses, or infinity'

@@ -1,25 +1,25 @@
-"""What holds the weights: ideal synapses, or resistive devices under pulses.
+"""Synaptic devices, ideal or resistive.
 
-A device is a few pure functions, as an optimiser is, and the ideal device *is*
-an optimiser of optax: `training.init_state` and `training.make_train_epoch`
-take either. Parameters are the weights that both reads of the crossbar see,
-forward and transposed. By hand:
+A `Device` consists of pure functions, in the style of an optax optimizer, and
+an optax optimizer is the ideal device: `training.init_state` and
+`training.make_train_epoch` accept either. The parameters are the weights that
+both reads of the crossbar use, forward and transposed. A training loop over
+batches, for any device:
 
-  device = make_resistive(device_config.PRESETS['ecram'], learning_rate=0.5)
-  network = ssnn(config, separate_signs=device.is_separate)
-  params, state = device.init(device_key, network.init(key))
+  network = ssnn(config, separate_signs=device.separate_signs)
+  params, state = device.init(device_key, network.init(init_key))
   for each batch:
     update, _ = network.learn(
       params, learn_key, images, labels,
       pulse_gradient=device.pulse_gradient(state))
     params, state = device.update(pulse_key, update, state, params)
 
-A batch on a device: all its samples are read before any pulse, and then their
-pulses come together, n up and m down for each device, in no order. A batch of 1
-is what a chip does.
+The weights are constant during a batch, after which its pulses are applied
+together. On-chip learning corresponds to a batch size of 1.
 """
 
 from collections.abc import Callable
+import functools
 from typing import Any
 from typing import NamedTuple
 
@@ -35,53 +35,72 @@ from ssnn_jax.neuron import coincidence
 
 
 class Device(NamedTuple):
-  """Synapses as three pure functions of their state.
+  """Pure functions that store and update all weights of a network.
 
   Attributes:
-    init: `(key, params) -> (params, state)`; programs weights, as far as the
-      devices can hold them.
-    pulse_gradient: `(state) -> scalar | None`; the gradient that one pulse
-      stands for, for `Network.learn` to thin what writes by; None where
-      each coincidence is a pulse.
-    update: `(key, update, state, params) -> (params, state)`; what the counts
-      of a batch make of the weights.
-    is_separate: whether `update` needs the counts with positive and negative
-      errors apart (`ssnn(..., separate_signs=True)`).
+    init: `(key, params) -> (params, state)`; programs the initial weights and
+      samples the devices.
+    pulse_gradient: `(state) -> scalar | None`; gradient for which an SGD step
+      is one pulse, `dw_min / learning_rate`. `Network.learn` thins presynaptic
+      spikes so that each counted coincidence is a whole number of pulses; None
+      disables thinning.
+    update: `(key, update, state, params) -> (params, state)`; applies the
+      coincidences of one batch, an `Update`, to the weights.
+    separate_signs: whether `update` requires separate counts of coincidences
+      with positive and with negative errors (`ssnn(..., separate_signs=True)`).
+
+  Example:
+    Weights within [-1, 1], changed by one pulse of a fixed size in each batch
+    (Manhattan rule):
+
+    >>> def init(key, params):
+    ...   clip = lambda weights: jnp.clip(weights, -1.0, 1.0)
+    ...   return jax.tree.map(clip, params), None
+    >>> def update(key, update, state, params):
+    ...   gradient = ssnn_jax.as_gradient(update)
+    ...   step = lambda weights, gradient: jnp.clip(
+    ...     weights - 0.05 * jnp.sign(gradient), -1.0, 1.0)
+    ...   return jax.tree.map(step, params, gradient), state
+    >>> device = ssnn_jax.hardware.Device(
+    ...   init, lambda state: None, update, separate_signs=False)
+    >>> network = ssnn_jax.ssnn(ssnn_jax.NetworkConfig((2, 2), num_steps=32))
+    >>> state = ssnn_jax.training.init_state(network, device, seed=0)
+    >>> train = ssnn_jax.training.make_train_epoch(network, device, 4)
   """
 
   init: Callable[..., tuple[types.Params, Any]]
   pulse_gradient: Callable[[Any], jax.Array | None]
   update: Callable[..., tuple[types.Params, Any]]
-  is_separate: bool
+  separate_signs: bool
 
 
 class ResistiveState(NamedTuple):
-  """What is kept of arrays of resistive devices, beside their weights."""
+  """State of all arrays of resistive devices, except their weights."""
 
-  num_updates: jax.Array  # int32
-  learning_rate: jax.Array  # at first
+  num_updates: jax.Array  # int32 batches so far
+  learning_rate: jax.Array  # before the schedule
   constants: types.Params  # `variability.Constants` of each array
-  # [I, J] and [J] int32 pulses so far, of each device; None: not counted
-  pulses: types.Params
+  # [I, J] and [J] int32 pulses of each device so far; None: not counted
+  pulse_counts: types.Params
 
 
 def as_device(device: Device | optax.GradientTransformation) -> Device:
-  """Makes an optimiser the ideal device; a device stays what it is."""
+  """Returns an optimizer as the ideal device, and a device unchanged."""
   if isinstance(device, Device):
     return device
-  optimizer = device
-
-  def init(key, params):
-    del key
-    return params, optimizer.init(params)
 
   def update(key, update, state, params):
     del key
     gradient = coincidence.as_gradient(update)
-    steps, state = optimizer.update(gradient, state, params)
+    steps, state = device.update(gradient, state, params)
     return optax.apply_updates(params, steps), state
 
-  return Device(init, lambda state: None, update, is_separate=False)
+  return Device(
+    init=lambda key, params: (params, device.init(params)),
+    pulse_gradient=lambda state: None,
+    update=update,
+    separate_signs=False,
+  )
 
 
 def make_resistive(
@@ -89,125 +108,129 @@ def make_resistive(
   learning_rate: jax.Array | float,
   schedule: optax.Schedule | None = None,
 ) -> Device:
-  """Makes arrays of resistive devices; a bias is a row of its array.
+  """Builds arrays of resistive devices; the biases are a row of each array.
 
   Args:
     config: the devices.
-    learning_rate: step size for the mean gradient of a batch, where the
-      protocol is 'fixed_rate'; kept in the state.
-    schedule: factor on it, over batches; None leaves it constant.
+    learning_rate: step size for the mean gradient of a batch, unless
+      `config.pulse_scheme` is 'single'. It is part of the state, so that runs
+      with different learning rates can share a compiled program.
+    schedule: factor on the learning rate, as a function of the number of
+      batches so far; None is constant.
 
   Returns:
     The device.
 
   Example:
-    >>> config = ssnn_jax.DeviceConfig(dw_min=0.125, protocol='fixed_step')
+    >>> config = ssnn_jax.DeviceConfig(dw_min=0.125, pulse_scheme='single')
     >>> device = ssnn_jax.hardware.make_resistive(config, learning_rate=0.5)
-    >>> params = (ssnn_jax.LayerParams(jnp.zeros((1, 1)), jnp.zeros(1)),)
+    >>> layer = ssnn_jax.LayerParams
+    >>> params = (layer(jnp.zeros((1, 1)), jnp.zeros(1)),)
     >>> params, state = device.init(jax.random.key(0), params)
-    >>> update = ssnn_jax.Update(  # 3 coincidences with positive errors and 1
-    ...   *(jax.tree.map(lambda leaf: leaf + n, params) for n in (3, 1, 0.25)))
+    >>> update = ssnn_jax.Update(
+    ...   positive=(layer(jnp.array([[3]]), jnp.array([3])),),
+    ...   negative=(layer(jnp.array([[1]]), jnp.array([1])),),
+    ...   unit=(layer(0.25, 0.25),))
     >>> write = jax.jit(device.update)
     >>> params, _ = write(jax.random.key(1), update, state, params)
-    >>> params[0].weights  # two steps down
+    >>> params[0].weights  # 3 pulses down and 1 pulse up
     Array([[-0.25]], dtype=float32)
   """
   factor = schedule or optax.constant_schedule(1.0)
+  return Device(
+    init=functools.partial(_init_resistive, config, learning_rate),
+    pulse_gradient=functools.partial(_pulse_gradient, config, factor),
+    update=functools.partial(_update_resistive, config, factor),
+    separate_signs=True,
+  )
 
-  def init(key, params):
-    constants, pulses = map_arrays(
-      jax.random.split(key, len(jax.tree.leaves(params))),
-      lambda key, weights: (
-        variability.draw(key, config, weights.shape),
-        jnp.zeros(weights.shape, jnp.int32) if config.endurance else None,
-      ),
-      params,
+
+def _init_resistive(config, learning_rate, key, params):
+  """Samples the devices of all arrays and programs their weights."""
+  structure = jax.tree.structure(params)
+  keys = structure.unflatten(jax.random.split(key, structure.num_leaves))
+  init_array = functools.partial(_init_array, config)
+  arrays = jax.tree.map(init_array, keys, params)
+  params, constants, counts = split_arrays(arrays)
+  rate = jnp.float32(learning_rate)
+  return params, ResistiveState(jnp.int32(0), rate, constants, counts)
+
+
+def _init_array(config, key, weights):
+  constants = variability.sample(key, config, weights.shape)
+  weights = jnp.clip(weights, constants.w_min, constants.w_max)
+  counts = jnp.zeros(weights.shape, jnp.int32) if config.endurance else None
+  return resistive.DeviceArray(weights, constants, counts)
+
+
+def _pulse_gradient(config, factor, state):
+  """Returns the gradient for which a step of gradient descent is one pulse."""
+  if config.pulse_scheme == 'single' or not config.dw_min:
+    return None
+  return config.dw_min / _learning_rate(factor, state)
+
+
+def _learning_rate(factor, state):
+  return state.learning_rate * factor(state.num_updates)
+
+
+def _update_resistive(config, factor, key, update, state, params):
+  """Applies the pulses of one batch to all arrays."""
+  if update.negative is None:
+    raise types.UserError(
+      'update has no separate counts of negative errors, which resistive '
+      'devices require; build the network by ssnn(config, separate_signs=True).'
     )
-    params = map_arrays(
-      None,
-      lambda key, weights, own: jnp.clip(weights, own.w_min, own.w_max),
-      *(params, constants),
-    )
-    state = ResistiveState(
-      jnp.int32(0), jnp.float32(learning_rate), constants, pulses
-    )
-    return params, state
-
-  def rate(state):
-    return state.learning_rate * factor(state.num_updates)
-
-  def pulse_gradient(state):
-    if config.protocol == 'fixed_step' or not config.dw_min:
-      return None
-    return config.dw_min / rate(state)
-
-  def pulses_of(update, rate_now):
-    """Tells how many pulses a coincidence makes, and how large they are."""
-    step = config.dw_min
-    if not step:
-      return jax.tree.map(lambda unit: (1, rate_now * unit), update.unit)
-    if config.protocol == 'fixed_step':
-      return jax.tree.map(lambda unit: (1, step), update.unit)
-    if update.pulses is not None:
-      return jax.tree.map(lambda each: (each, step), update.pulses)
-    return jax.tree.map(
-      lambda unit: (rate_now * unit / step, step), update.unit
-    )
-
-  def update(key, update, state, params):
-    if update.negative is None:
-      raise types.UserError(
-        'the counts do not tell positive errors from negative ones, which '
-        'resistive devices need; build the network by ssnn(config, '
-        'separate_signs=True).'
-      )
-    rate_now = rate(state)
-
-    def change(key, weights, constants, so_far, up, down, pulses):
-      each, step = pulses
-      weights = resistive.decay(constants, weights)
-      return resistive.give(
-        *(config, key, constants, weights, so_far),
-        *(resistive.Pulses(up, down), each, step),
-      )
-
-    params, pulses = map_arrays(
-      *(noise_keys(key, params), change, params, state.constants, state.pulses),
-      *(update.negative, update.positive, pulses_of(update, rate_now)),
-    )
-    state = state._replace(num_updates=state.num_updates + 1, pulses=pulses)
-    return params, state
-
-  return Device(init, pulse_gradient, update, is_separate=True)
+  arrays = jax.tree.map(
+    functools.partial(_update_array, config),
+    noise_keys(key, params),
+    join_arrays(params, state),
+    update.negative,
+    update.positive,
+    _pulse_scales(config, _learning_rate(factor, state), update),
+  )
+  params, _, counts = split_arrays(arrays)
+  num_updates = state.num_updates + 1
+  return params, state._replace(num_updates=num_updates, pulse_counts=counts)
 
 
-def noise_keys(key: jax.Array, params: types.Params) -> jax.Array:
-  """Derives the keys of the noise of all arrays, `[arrays, 5]` uint32."""
-  num_arrays = len(jax.tree.leaves(params))
-  return jax.random.bits(key, (num_arrays, resistive.NUM_KEYS), jnp.uint32)
+def _update_array(config, key, array, up, down, scale):
+  """Decays the weights of one array and applies the pulses of one batch."""
+  weights = resistive.decay(array.constants, array.weights)
+  array = array._replace(weights=weights)
+  requested = resistive.Pulses(up=up, down=down)
+  return resistive.apply_pulses(config, key, array, requested, scale)
 
 
-def map_arrays(
-  keys: jax.Array | None,
-  function: Callable[..., Any],
-  params: types.Params,
-  *others: Any,
-) -> Any:
-  """Applies a function to each array of devices, with a key of its own.
+def _pulse_scales(config, rate, update):
+  """Returns the number of pulses per coincidence, and their size."""
+  step, scale = config.dw_min, resistive.PulseScale
+  if not step:  # the learning rate sets the step
+    return jax.tree.map(lambda unit: scale(1, rate * unit), update.unit)
+  if config.pulse_scheme == 'single':
+    return jax.tree.map(lambda _: scale(1, step), update.unit)
+  if update.pulses is not None:
+    return jax.tree.map(lambda pulses: scale(pulses, step), update.pulses)
+  return jax.tree.map(lambda unit: scale(rate * unit / step, step), update.unit)
 
-  Args:
-    keys: `[arrays, ...]` keys; None if the function needs none.
-    function: `(key, weights, *others) -> result`, or a tuple of results.
-    params: weights of all arrays.
-    *others: what there is of each array, with their structure.
 
-  Returns:
-    The results, with the structure of the parameters.
-  """
-  leaves, structure = jax.tree.flatten(params)
-  keys = [None] * len(leaves) if keys is None else keys
-  columns = [structure.flatten_up_to(other) for other in others]
-  results = [function(*row) for row in zip(keys, leaves, *columns)]
-  if type(results[0]) is tuple:
-    return tuple(structure.unflatten(column) for column in zip(*results))
-  return structure.unflatten(results)
+def noise_keys(key: jax.Array, params: types.Params) -> types.Params:
+  """Derives `[NUM_KEYS]` uint32 keys for the noise of each array."""
+  structure = jax.tree.structure(params)
+  shape = structure.num_leaves, resistive.NUM_KEYS
+  return structure.unflatten(jax.random.bits(key, shape, jnp.uint32))
+
+
+def join_arrays(params: types.Params, state: ResistiveState) -> types.Params:
+  """Joins the weights and the state of each array to a `DeviceArray`."""
+  return jax.tree.map(
+    resistive.DeviceArray, params, state.constants, state.pulse_counts
+  )
+
+
+def split_arrays(arrays: types.Params) -> resistive.DeviceArray:
+  """Splits the `DeviceArray` of each array into trees of its fields."""
+  is_array = lambda node: isinstance(node, resistive.DeviceArray)
+  fields = zip(*jax.tree.leaves(arrays, is_leaf=is_array))
+  structure = jax.tree.structure(arrays, is_leaf=is_array)
+  return resistive.DeviceArray(*map(structure.unflatten, fields))

@@ -1,8 +1,8 @@
-"""What is between an array of devices and its neurons when it is read.
+"""Crossbar periphery: DAC/ADC quantization and read noise.
 
-The same converters and noise serve both reads, forward and transposed
-(`NetworkConfig.reads`); a read is that of one window. Wires have no resistance:
-there is no IR drop.
+Forward and transposed reads have the same periphery (`NetworkConfig.reads`).
+Currents are read at every tick, and averaged over the window. Wires have no
+resistance (no IR drop).
 """
 
 from collections.abc import Callable
@@ -24,38 +24,33 @@ def read(
   inputs: jax.Array,
   window: spikes.Window,
 ) -> jax.Array:
-  """Reads an array through its periphery, in one window.
+  """Reads a crossbar through its periphery in one window.
 
   Args:
     config: the periphery.
-    product: current of the array, times the read gain, for given inputs.
+    product: function from inputs to the current of the array, times the gain.
     gain: the read gain, which is applied after the ADC.
-    source: `[K, ...]` thresholds of the read noise in the words of a block.
+    source: `[K, ...]` random bits of the read noise in the words of a block.
     inputs: `[N]` inputs of the array, in spikes per tick or errors.
     window: the window.
 
   Returns:
     Mean current over the window, times the read gain.
   """
-  if config.is_perfect:
+  if config.is_ideal:
     return product(inputs)
-  current = product(convert(inputs, config.inp_bits, config.inp_bound)) / gain
+  driven = quantize(inputs, config.inp_bits, config.inp_bound)
+  current = product(driven) / gain
   if config.out_noise:
-    mean_noise = noise(source, current.shape[0], window)
-    current = current + config.out_noise * mean_noise
-  return gain * convert(current, config.out_bits, config.out_bound)
+    noise = mean_noise(source, current.shape[0], window)
+    current = current + config.out_noise * noise
+  return gain * quantize(current, config.out_bits, config.out_bound)
 
 
-def convert(values: jax.Array, bits: int | None, bound: float) -> jax.Array:
-  """Cuts values at a bound and rounds them to the levels of a converter.
+def quantize(values: jax.Array, bits: int | None, bound: float) -> jax.Array:
+  """Clips values to a bound and rounds them to 2**bits - 1 levels.
 
-  Args:
-    values: what is converted.
-    bits: the resolution; None is infinite.
-    bound: the largest value; infinite if there is none.
-
-  Returns:
-    The values on the converter's other side.
+  The bound may be infinite; bits of None are an infinite resolution.
   """
   if bound < math.inf:
     values = jnp.clip(values, -bound, bound)
@@ -65,22 +60,22 @@ def convert(values: jax.Array, bits: int | None, bound: float) -> jax.Array:
   return jnp.round(values / level) * level
 
 
-def noise(
+def mean_noise(
   source: thresholds.Thresholds, num_neurons: int, window: spikes.Window
 ) -> jax.Array:
-  """Averages noise over the ticks of a window.
+  """Returns read noise averaged over the ticks of a window.
 
-  The noise of a tick has mean 0 and variance 1 and is independent of others: it
-  is made of 16 fair bits, so that it has 17 levels, and is near to normal over
-  some ticks. As with thresholds, that of a tick depends on nothing else.
+  The noise of one tick is a sum of 16 fair bits, scaled to mean 0 and variance
+  1: it has 17 levels, and its mean over several ticks is nearly normal. As for
+  thresholds, the noise of a tick does not depend on T or the window.
 
   Args:
-    source: `[K, ...]` independent bits of one sample in the words of a block.
-    num_neurons: N.
+    source: `[K, ...]` random bits of one sample in the words of a block.
+    num_neurons: N, number of neurons that are read.
     window: the window.
 
   Returns:
-    `[N]` means; 0 in a window without a tick.
+    `[N]` means; 0 in a window without ticks.
   """
 
   def count(source, mask):
@@ -90,7 +85,6 @@ def noise(
 
   ones = jnp.sum(jax.vmap(count)(source, window.mask), axis=0)
   excess = ones - thresholds.NUM_PLANES // 2 * window.length
-  deviation = math.sqrt(thresholds.NUM_PLANES) / 2  # of the ones in a tick
-  return excess.astype(jnp.float32) / (
-    deviation * spikes.num_valid_ticks(window)
-  )
+  deviation = math.sqrt(thresholds.NUM_PLANES) / 2  # of the ones in one tick
+  ticks = spikes.num_valid_ticks(window)
+  return excess.astype(jnp.float32) / (deviation * ticks)

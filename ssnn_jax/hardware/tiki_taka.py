@@ -1,15 +1,17 @@
-"""Tiki-Taka: a remedy for devices whose steps up and down differ.
+"""Tiki-Taka: an update rule for devices with asymmetric steps.
 
 T. Gokmen and W. Haensch, "Algorithm for training neural networks on resistive
 device arrays", Frontiers in Neuroscience 14:103 (2020). Coincidences change a
-fast array, which its asymmetry pulls towards its devices' symmetry point; what
-it holds is a mean of recent gradients. Line by line it is read and passed on,
-by pulses, to the slow array, which is what the network reads. The symmetry
-point should be weight 0 (`zero_shifting`).
+fast array, whose weights decay towards the symmetry points of its devices, so
+that they are a running mean of recent gradients. The fast array is read line by
+line and transferred, by pulses, to the slow array, whose weights the network
+uses. The symmetry point should be weight 0 (`zero_shifting`).
 """
 
 import dataclasses
+import functools
 import math
+import numbers
 from typing import NamedTuple
 
 import jax
@@ -20,19 +22,21 @@ from ssnn_jax import types
 from ssnn_jax.hardware import devices
 from ssnn_jax.hardware import resistive
 from ssnn_jax.hardware.device_config import DeviceConfig
+from ssnn_jax.hardware.device_config import check_field
 
 
 @dataclasses.dataclass(frozen=True)
 class TransferConfig:
-  """How the fast array is passed on to the slow one.
+  """Transfer from the fast array to the slow array.
 
   Attributes:
-    transfer_lines: presynaptic lines that are read and passed on after each
-      batch, in turns; biases, a line of their own, take their part each time.
-    transfer_rate: change of a slow weight for a fast weight of 1 that is read.
+    transfer_lines: presynaptic lines that are transferred after each batch, in
+      turn. Biases are a line of their own: all biases are transferred after
+      each batch, at a proportionally lower rate.
+    transfer_rate: change of a slow weight for a fast weight of 1.
 
   Raises:
-    UserError: if a parameter is impossible.
+    UserError: if a field is out of range.
   """
 
   transfer_lines: int = 1
@@ -40,18 +44,15 @@ class TransferConfig:
 
   def __post_init__(self):
     lines, rate = self.transfer_lines, self.transfer_rate
-    if not isinstance(lines, int) or lines < 1:
-      raise types.UserError(
-        f'transfer_lines is {lines}; expected a whole number from 1 up.'
-      )
-    if not 0 < rate < math.inf:
-      raise types.UserError(
-        f'transfer_rate is {rate}; expected a number above 0.'
-      )
+    is_whole = isinstance(lines, numbers.Integral) and lines is not True
+    expected = 'a whole number, 1 or more'
+    check_field(self, 'transfer_lines', is_whole and lines >= 1, expected)
+    is_valid = 0 < rate < math.inf
+    check_field(self, 'transfer_rate', is_valid, 'a number above 0')
 
 
 class TikiTakaState(NamedTuple):
-  """What is kept beside the weights of the slow arrays."""
+  """State of the fast and the slow arrays, except the slow weights."""
 
   fast: types.Params  # weights of the fast arrays
   fast_state: devices.ResistiveState
@@ -64,86 +65,72 @@ def make_tiki_taka(
   learning_rate: jax.Array | float,
   schedule: optax.Schedule | None = None,
 ) -> devices.Device:
-  """Makes pairs of arrays of resistive devices, a fast and a slow one each.
+  """Builds a fast and a slow array for each layer; `dw_min` must be above 0.
 
-  Args:
-    config: the devices of both.
-    transfer: how one is passed on to the other.
-    learning_rate: step size of the fast arrays for the mean gradient of a
-      batch.
-    schedule: factor on it, over batches; None leaves it constant.
-
-  Returns:
-    The device.
-
-  Raises:
-    UserError: if the devices are not possible here.
+  The other arguments are those of `make_resistive`, for the fast array.
   """
-  if not config.dw_min:
-    raise types.UserError(
-      'dw_min is 0.0; expected a step above 0, as Tiki-Taka passes weights on '
-      'by pulses.'
-    )
-  slow = fast = devices.make_resistive(config, learning_rate, schedule)
-
-  def init(key, params):
-    fast_key, slow_key = jax.random.split(key)
-    params, slow_state = slow.init(slow_key, params)
-    zeros = jax.tree.map(jnp.zeros_like, params)
-    held, fast_state = fast.init(fast_key, zeros)
-    return params, TikiTakaState(held, fast_state, slow_state)
-
-  def update(key, update, state, params):
-    fast_key, slow_key = jax.random.split(key)
-    turn = state.fast_state.num_updates
-    held, fast_state = fast.update(
-      fast_key, update, state.fast_state, state.fast
-    )
-
-    def pass_on(key, weights, held, constants, so_far, num_lines):
-      weights = resistive.decay(constants, weights)
-      lines = min(transfer.transfer_lines, num_lines)
-      chosen = (turn * lines + jnp.arange(lines)) % num_lines
-      rate = transfer.transfer_rate
-      if held.ndim == 1:  # biases, a little of them each time
-        chosen, rate = slice(None), rate * lines / num_lines
-      return _pass_on(
-        config, key, chosen, rate, held, constants, so_far, weights
-      )
-
-    params, pulses = devices.map_arrays(
-      *(devices.noise_keys(slow_key, params), pass_on, params, held),
-      *(state.slow_state.constants, state.slow_state.pulses),
-      _count_lines(params),
-    )
-    slow_state = state.slow_state._replace(pulses=pulses)
-    return params, TikiTakaState(held, fast_state, slow_state)
-
-  def pulse_gradient(state):
-    return fast.pulse_gradient(state.fast_state)
-
-  return devices.Device(init, pulse_gradient, update, is_separate=True)
-
-
-def _count_lines(params):
-  """Tells for each array how many presynaptic lines its layer has."""
-  return tuple(
-    types.LayerParams(*(len(layer.weights),) * len(layer)) for layer in params
+  expected = 'a step above 0, as Tiki-Taka transfers weights by pulses'
+  check_field(config, 'dw_min', config.dw_min > 0, expected)
+  arrays = devices.make_resistive(config, learning_rate, schedule)
+  return devices.Device(
+    init=functools.partial(_init, arrays),
+    pulse_gradient=lambda state: arrays.pulse_gradient(state.fast_state),
+    update=functools.partial(_update, config, transfer, arrays),
+    separate_signs=True,
   )
 
 
-def _pass_on(config, key, chosen, rate, held, constants, so_far, weights):
-  """Passes chosen lines of a fast array on to the slow one."""
+def _init(arrays, key, params):
+  """Samples the devices of both arrays; fast weights are 0."""
+  fast_key, slow_key = jax.random.split(key)
+  params, slow_state = arrays.init(slow_key, params)
+  zeros = jax.tree.map(jnp.zeros_like, params)
+  fast, fast_state = arrays.init(fast_key, zeros)
+  return params, TikiTakaState(fast, fast_state, slow_state)
 
-  def take(values):
-    return jax.tree.map(lambda x: x[chosen] if x.ndim else x, values)
 
-  held = held[chosen]
-  wanted = resistive.Pulses(jnp.maximum(held, 0.0), jnp.maximum(-held, 0.0))
-  passed, pulses = resistive.give(
-    *(config, key, take(constants), weights[chosen], take(so_far)),
-    *(wanted, rate / config.dw_min, config.dw_min),
+def _update(config, transfer, arrays, key, update, state, params):
+  """Updates the fast arrays, then transfers some of their lines."""
+  fast_key, slow_key = jax.random.split(key)
+  fast, fast_state = arrays.update(
+    fast_key, update, state.fast_state, state.fast
   )
-  if so_far is not None:
-    so_far = so_far.at[chosen].set(pulses)
-  return weights.at[chosen].set(passed), so_far
+  turn = state.fast_state.num_updates
+  num_lines = tuple(
+    types.LayerParams(len(weights), len(weights)) for weights, _ in params
+  )
+  slow = jax.tree.map(
+    functools.partial(_transfer, config, transfer, turn),
+    devices.noise_keys(slow_key, params),
+    devices.join_arrays(params, state.slow_state),
+    fast,
+    num_lines,
+  )
+  params, _, pulse_counts = devices.split_arrays(slow)
+  slow_state = state.slow_state._replace(pulse_counts=pulse_counts)
+  return params, TikiTakaState(fast, fast_state, slow_state)
+
+
+def _transfer(config, transfer, turn, key, slow, fast, num_lines):
+  """Decays one slow array and transfers lines of the fast array to it."""
+  weights = resistive.decay(slow.constants, slow.weights)
+  slow = slow._replace(weights=weights)
+  num_read = min(transfer.transfer_lines, num_lines)
+  lines, rate = slice(None), transfer.transfer_rate
+  if fast.ndim == 1:  # all biases, at a lower rate
+    rate = rate * num_read / num_lines
+  else:
+    lines = (turn * num_read + jnp.arange(num_read)) % num_lines
+  read = fast[lines]
+  written = resistive.apply_pulses(
+    config,
+    key,
+    jax.tree.map(lambda x: x[lines] if x.ndim else x, slow),
+    resistive.Pulses(up=jnp.maximum(read, 0.0), down=jnp.maximum(-read, 0.0)),
+    resistive.PulseScale(rate / config.dw_min, config.dw_min),
+  )
+  pulse_count = slow.pulse_count
+  if pulse_count is not None:
+    pulse_count = pulse_count.at[lines].set(written.pulse_count)
+  weights = weights.at[lines].set(written.weights)
+  return slow._replace(weights=weights, pulse_count=pulse_count)

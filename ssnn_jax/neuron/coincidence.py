@@ -1,9 +1,9 @@
 """Coincidences: the only signal that changes a weight.
 
-Synapse (i, j) receives the spikes of its own two ends and counts the ticks at
-which both neurons spike:
+Synapse (i, j) counts the ticks at which a forward spike of presynaptic neuron i
+coincides with an error spike of postsynaptic neuron j, for each error stream:
 
-  C+[i, j] = #(s_i and delta+_j),   C-[i, j] = #(s_i and delta-_j).
+  C+[i, j] = #(s_i and e+_j),   C-[i, j] = #(s_i and e-_j).
 
 The count of a batch is the sum of the counts of its samples.
 """
@@ -81,9 +81,9 @@ def _count_packed(counts, presynaptic, positive, negative):
   def step(total, row):
     presynaptic, positive, negative = row
     presynaptic = presynaptic[:, None]
-    agree = jax.lax.population_count(presynaptic & positive[None, :])
-    differ = jax.lax.population_count(presynaptic & negative[None, :])
-    return total + (agree - differ).astype(dtype), None
+    rises = jax.lax.population_count(presynaptic & positive[None, :])
+    falls = jax.lax.population_count(presynaptic & negative[None, :])
+    return total + (rises - falls).astype(dtype), None
 
   total = jnp.zeros(counts.shape, dtype)
   total, _ = jax.lax.scan(step, total, (presynaptic, positive, negative))

@@ -1,7 +1,7 @@
 """Composite neuron: forward activation and backward error at once.
 
-Every rule is for one sample and one window. A layer uses its weights through
-`drive` and `transposed_drive` here and `coincidence.count_coincidences` only.
+Every rule is for one sample and one window. A layer reads its weights only
+through `drive` and `transposed_drive`; only coincidences change them.
 """
 
 import jax
@@ -18,7 +18,7 @@ PRECISION = jax.lax.Precision.HIGHEST
 def drive(
   params: types.LayerParams, read_gain: float, rates: jax.Array
 ) -> jax.Array:
-  """Computes the synaptic current of one window: the crossbar's forward read.
+  """Computes the drive of one window: the crossbar's forward read.
 
   Args:
     params: weights `[I, J]` and biases `[J]`; a bias is an always-on input.
@@ -37,8 +37,8 @@ def drive(
     >>> composite.transposed_drive(layer, 1.0, jnp.array([0.5, 0.0]))
     Array([0.5 , 0.25], dtype=float32)
   """
-  current = jnp.matmul(rates, params.weights, precision=PRECISION)
-  return read_gain * current + params.biases
+  product = jnp.matmul(rates, params.weights, precision=PRECISION)
+  return read_gain * product + params.biases
 
 
 def transposed_drive(
@@ -71,7 +71,7 @@ def split_streams(
 
   Args:
     source: `[K, ...]` thresholds of one sample in the words of a block.
-    errors: `[J]` signed errors, in spikes per tick.
+    errors: `[J]` signed errors times the gain of the layer, in spikes per tick.
     window: the window.
 
   Returns:

@@ -21,7 +21,7 @@ class FiringFunction(NamedTuple):
 
 
 def clip() -> FiringFunction:
-  """Builds the function that clips v to [0, 1]; its gate is open inside.
+  """Builds the clip to [0, 1], with derivative 1 strictly in between.
 
   Example:
     >>> clip = ssnn_jax.neuron.firing.clip()
@@ -40,8 +40,7 @@ def clip() -> FiringFunction:
 def hard_sigmoid() -> FiringFunction:
   """Builds the function that clips v / 6 + 1/2, as `jax.nn.hard_sigmoid`.
 
-  A neuron with potential 0 fires with probability 1/2, so that its response has
-  two sides.
+  At potential 0 the firing probability is 1/2.
   """
   return FiringFunction(
     probability=lambda v: jnp.clip(v / 6.0 + 0.5, 0.0, 1.0),

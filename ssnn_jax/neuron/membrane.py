@@ -13,16 +13,17 @@ from ssnn_jax import spikes
 class Membrane(NamedTuple):
   """Membrane of a composite neuron as three pure functions of its state.
 
-  The functions are for one sample and one window. A window without ticks must
-  leave the state unchanged.
+  The functions are for one sample and one window; `NetworkConfig` checks their
+  shapes. A window without ticks must leave the state unchanged. With `delay=1`,
+  `read` is also called on the state before a block.
 
   Attributes:
     init: `(num_neurons) -> state`; state at the start of a presentation, any
       tree of arrays whose leaves start with the neurons' axis J.
-    integrate: `(state, drive, window) -> state`; integrates the `[J]` mean
-      synaptic current of one window.
-    read: `(state, window) -> potential`; the `[J]` potential v at the end of
-      the window.
+    integrate: `(state, drive, window) -> state`, of the same shapes and dtypes;
+      integrates the `[J]` mean synaptic current of one window.
+    read: `(state, window) -> potential`; the `[J]` float32 potential v at the
+      end of the window.
   """
 
   init: Callable[[int], Any]
@@ -44,24 +45,28 @@ def mean() -> Membrane:
 
   def integrate(potential, drive, window):
     length = window.length.astype(drive.dtype)
-    share = length / window.elapsed.astype(drive.dtype)
-    return potential + share * (drive - potential)
+    weight = length / window.elapsed.astype(drive.dtype)
+    return potential + weight * (drive - potential)
 
   return Membrane(jnp.zeros, integrate, _read_state)
 
 
 def leaky(tau: float) -> Membrane:
-  """Builds a leaky membrane, read relative to its response to a drive of 1.
+  """Builds a leaky membrane with bias correction, as the moments of Adam.
 
-  A constant drive therefore reads as itself from the first window on.
+  The potential is divided by 1 - exp(-t / tau), t ticks after the start, so
+  that a constant drive d gives v = d from the first window on.
 
   Args:
     tau: time constant, in ticks.
+
+  Returns:
+    The membrane.
   """
 
   def integrate(potential, drive, window):
-    share = -jnp.expm1(-window.length.astype(drive.dtype) / tau)
-    return potential + share * (drive - potential)
+    weight = -jnp.expm1(-window.length.astype(drive.dtype) / tau)
+    return potential + weight * (drive - potential)
 
   def read(potential, window):
     elapsed = window.elapsed.astype(potential.dtype)

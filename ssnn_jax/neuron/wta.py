@@ -29,7 +29,7 @@ def winner_take_all(
   exceeds it. Probabilities are rounded to multiples of 2**-16.
 
   Args:
-    source: `[K, ...]` thresholds of one sample in the words of a block, one a
+    source: `[K, ...]` thresholds of one sample in the words of a block, one per
       tick.
     potential: `[C]` membrane potentials.
     window: the window.

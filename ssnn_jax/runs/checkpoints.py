@@ -46,26 +46,15 @@ def initial_checkpoint(like: training.TrainState) -> Checkpoint:
 
 @contextlib.contextmanager
 def open_in(folder: str | os.PathLike) -> Iterator[ocp.CheckpointManager]:
-  """Opens the checkpoints of a run for reading and writing.
+  """Opens the checkpoints of a run; all are written when the context ends.
 
   Only one process may have the checkpoints open; see `records.run_lock`.
-
-  Args:
-    folder: folder of the run.
-
-  Yields:
-    The checkpoint manager; all checkpoints are written when the context ends.
-
-  Raises:
-    CheckpointError: if the checkpoints cannot be read or written.
   """
   path = pathlib.Path(folder, _FOLDER).absolute()
-  try:
+  with _convert_errors(_unwritable_error, path, OSError):
     path.mkdir(exist_ok=True)
     _delete_discarded(path)
     manager = _make_manager(path, cleanup=True)
-  except OSError as error:
-    raise _unwritable_error(path, error) from None
   try:
     yield manager
     wait(manager)
@@ -79,18 +68,11 @@ def save(
   manager: ocp.CheckpointManager,
   state: training.TrainState,
   seconds: dict[str, float],
-  accuracy: float | None,
+  accuracy: float | None,  # None: not evaluated after this epoch
 ) -> None:
-  """Starts to write a checkpoint, and returns before the write is complete.
+  """Copies a state of NumPy arrays, and starts to write its checkpoint.
 
-  Args:
-    manager: checkpoint manager of the run.
-    state: state after an epoch, as NumPy arrays; copied before the return.
-    seconds: time spent so far, `train` and `wall`.
-    accuracy: accuracy of the evaluation after the epoch, if there was one.
-
-  Raises:
-    CheckpointError: if this checkpoint or the one before cannot be written.
+  Raises `CheckpointError` if this checkpoint or the one before is not writable.
   """
   wait(manager)
   _delete_discarded(manager.directory)
@@ -99,7 +81,7 @@ def save(
     'sha256': provenance.sha256(state),
     'params_sha256': provenance.sha256(state.params),
   }
-  try:
+  with _convert_errors(_unwritable_error, manager.directory):
     manager.save(
       int(state.epoch),
       args=ocp.args.Composite(
@@ -108,49 +90,28 @@ def save(
       ),
       metrics={_METRIC: _NOT_EVALUATED if accuracy is None else accuracy},
     )
-  except Exception as error:  # Orbax raises errors of many types
-    raise _unwritable_error(manager.directory, error) from None
 
 
 def wait(manager: ocp.CheckpointManager) -> None:
-  """Waits until all checkpoints are written.
-
-  Args:
-    manager: checkpoint manager of the run.
-
-  Raises:
-    CheckpointError: if a checkpoint cannot be written.
-  """
-  try:
+  """Waits until all checkpoints are written, or raises `CheckpointError`."""
+  with _convert_errors(_unwritable_error, manager.directory):
     manager.wait_until_finished()
-  except Exception as error:  # Orbax raises errors of many types
-    raise _unwritable_error(manager.directory, error) from None
 
 
 def restore(
   manager: ocp.CheckpointManager, like: training.TrainState
 ) -> Checkpoint:
-  """Restores the last checkpoint of a run.
+  """Restores the last checkpoint, or returns `initial_checkpoint(like)`.
 
-  Args:
-    manager: checkpoint manager of the run.
-    like: state of the same run before training, as NumPy arrays.
-
-  Returns:
-    The last checkpoint, or `initial_checkpoint(like)` if there is none.
-
-  Raises:
-    CheckpointError: if the checkpoint is damaged or has arrays of other shapes.
+  Raises `CheckpointError` if it is damaged, or has other shapes than `like`.
   """
   epoch = manager.latest_step()
   if epoch is None:
     return initial_checkpoint(like)
   path = pathlib.Path(manager.directory, str(epoch))
-  try:
+  with _convert_errors(_damaged_error, path):
     state, progress = _read(manager, epoch, like)
     is_unchanged = progress['sha256'] == provenance.sha256(state)
-  except Exception as error:  # Orbax raises errors of many types
-    raise _damaged_error(path, _reason(error)) from None
   shapes, expected = (
     [leaf.shape for leaf in jax.tree.leaves(tree)] for tree in (state, like)
   )
@@ -172,8 +133,7 @@ def load_params(
 
   Args:
     folder: folder of the run.
-    best: whether to load the parameters of the best evaluation instead of the
-      last ones.
+    best: whether to load the parameters of the best evaluation, not the last.
 
   Returns:
     The parameters, for `Network.infer`.
@@ -193,12 +153,10 @@ def load_params(
       raise errors.CheckpointError(
         f'{path} holds no checkpoint yet; wait until the run has written one.'
       )
-    try:
+    with _convert_errors(_damaged_error, path / str(epoch)):
       state, progress = _read(manager, epoch, like=None)
       params = tuple(types.LayerParams(**layer) for layer in state['params'])
       is_unchanged = progress['params_sha256'] == provenance.sha256(params)
-    except Exception as error:  # Orbax raises errors of many types
-      raise _damaged_error(path / str(epoch), _reason(error)) from None
   if not is_unchanged:
     raise _damaged_error(path / str(epoch), _CHANGED)
   return params
@@ -213,28 +171,19 @@ def _read(manager, epoch, like):
 
 
 def _delete_discarded(path):
-  """Deletes the checkpoints that Orbax has discarded.
-
-  Orbax moves them to a folder of their own instead of deleting them in place,
-  so that `checkpoints` holds whole checkpoints whenever a process is killed.
-  """
+  """Deletes the checkpoints that Orbax has discarded."""
   shutil.rmtree(pathlib.Path(path, _DISCARDED), ignore_errors=True)
 
 
 def _make_manager(path, cleanup):
-  try:
-    return ocp.CheckpointManager(path, options=_options(cleanup))
-  except ValueError as error:  # Orbax parses the metrics of all checkpoints
-    raise _damaged_error(path, _reason(error)) from None
-
-
-def _options(cleanup):
   policies = ocp.checkpoint_managers
   metric = operator.itemgetter(_METRIC)
   last, best = policies.LatestN(1), policies.BestN(get_metric_fn=metric, n=1)
-  return ocp.CheckpointManagerOptions(
+  options = ocp.CheckpointManagerOptions(
     best_fn=metric,
     preservation_policy=policies.AnyPreservationPolicy([last, best]),
+    # A folder holds whole checkpoints whenever a process is killed: discarded
+    # checkpoints are moved out of it instead of deleted in place.
     todelete_subdir=_DISCARDED,
     create=False,
     cleanup_tmp_directories=cleanup,
@@ -245,6 +194,18 @@ def _options(cleanup):
       barrier_sync_key_prefix=f'process_{jax.process_index()}',
     ),
   )
+  # Orbax parses the metrics of all checkpoints.
+  with _convert_errors(_damaged_error, path, ValueError):
+    return ocp.CheckpointManager(path, options=options)
+
+
+@contextlib.contextmanager
+def _convert_errors(make_error, path, kind=Exception):
+  """Replaces errors of Orbax, which are of many types."""
+  try:
+    yield
+  except kind as error:
+    raise make_error(path, _reason(error)) from None
 
 
 def _reason(error):
@@ -266,9 +227,9 @@ def _damaged_error(path, reason):
   )
 
 
-def _unwritable_error(path, error):
+def _unwritable_error(path, reason):
   return errors.CheckpointError(
-    f'{path} cannot be written ({_reason(error)}); free disk space or change '
-    'the permissions, then resume the run.',
+    f'{path} cannot be written ({reason}); free disk space or change the '
+    'permissions, then resume the run.',
     arguments=('resume',),
   )

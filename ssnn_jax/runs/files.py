@@ -15,17 +15,7 @@ _TEMPORARY = '.unfinished'  # suffix of a file during an atomic write
 
 @contextlib.contextmanager
 def convert_os_errors(path: str | os.PathLike) -> Iterator[None]:
-  """Raises `RecordError` in place of `OSError`.
-
-  Args:
-    path: file or folder named in the message.
-
-  Yields:
-    Nothing.
-
-  Raises:
-    RecordError: if the enclosed code raises an `OSError`.
-  """
+  """Raises `RecordError`, which names the path, in place of `OSError`."""
   try:
     yield
   except OSError as error:
@@ -47,19 +37,9 @@ def is_nonempty(folder: str | os.PathLike) -> bool:
 
 @contextlib.contextmanager
 def exclusive_lock(path: str | os.PathLike) -> Iterator[None]:
-  """Locks a file against other processes.
+  """Locks a file against other processes, or raises `RecordError`.
 
-  The lock is released on exit, also when the process is killed.
-
-  Args:
-    path: file to lock; created with its folder if missing.
-
-  Yields:
-    Nothing.
-
-  Raises:
-    RecordError: if another process holds the lock, or the file cannot be
-      written.
+  Creates the file. The lock is released on exit, also of a killed process.
   """
   path = pathlib.Path(path)
   with contextlib.ExitStack() as stack:
@@ -78,14 +58,9 @@ def exclusive_lock(path: str | os.PathLike) -> Iterator[None]:
 
 
 def append_line(path: str | os.PathLike, values: dict[str, Any]) -> None:
-  """Appends a JSON object to a file: the whole line or nothing.
+  """Appends a JSON object to a file, as a whole line, or raises `RecordError`.
 
-  Args:
-    path: file of JSON lines; created if missing.
-    values: fields of the object.
-
-  Raises:
-    RecordError: if the line cannot be written.
+  A line that does not fit on the disk leaves the file unchanged.
   """
   line = (json.dumps(values) + '\n').encode()
   with convert_os_errors(path), open(path, 'ab', buffering=0) as file:
@@ -97,14 +72,9 @@ def append_line(path: str | os.PathLike, values: dict[str, Any]) -> None:
 
 
 def write_atomically(path: str | os.PathLike, text: str) -> None:
-  """Writes a file completely or not at all, even if the process is killed.
+  """Replaces a file completely or not at all, even if the process is killed.
 
-  Args:
-    path: file to write; replaced if it exists.
-    text: new content.
-
-  Raises:
-    RecordError: if the file cannot be written.
+  Raises `RecordError` if the file cannot be written.
   """
   path = pathlib.Path(path)
   temporary = path.with_name(path.name + _TEMPORARY)

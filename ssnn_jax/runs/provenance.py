@@ -46,8 +46,7 @@ def sha256(tree: Any) -> str:
 
 def _git(*arguments):
   """Returns the output of git in this file's checkout, or None outside one."""
-  folder = pathlib.Path(__file__).parent
-  command = ['git', '-C', str(folder), *arguments]
+  command = ['git', '-C', str(pathlib.Path(__file__).parent), *arguments]
   try:
     done = subprocess.run(command, capture_output=True, text=True, check=True)
   except (OSError, subprocess.CalledProcessError):

@@ -44,13 +44,7 @@ class Run(NamedTuple):
 def create(folder: str | os.PathLike, config: Mapping[str, Any]) -> None:
   """Creates the record of a run in a new or empty folder.
 
-  Args:
-    folder: folder of the run; created if missing.
-    config: configuration of the run.
-
-  Raises:
-    RecordError: if the folder is not empty, is in use by another process, or
-      cannot be written.
+  Raises `RecordError` if the folder is not empty, in use, or not writable.
   """
   folder = pathlib.Path(folder)
   with files.convert_os_errors(folder):
@@ -75,20 +69,13 @@ def run_lock(folder: str | os.PathLike) -> contextlib.AbstractContextManager:
 
 
 def append(folder: str | os.PathLike, event: str, **fields: Any) -> None:
-  """Appends a line to `metrics.jsonl`: the whole line or nothing.
+  """Appends a line to `metrics.jsonl`, or raises `RecordError`.
 
-  Args:
-    folder: folder of the run.
-    event: kind of the line, such as `epoch`.
-    **fields: values of the line, numbers or lists of numbers; arrays of one
-      element become numbers.
-
-  Raises:
-    RecordError: if the line cannot be written.
+  Fields are numbers or lists of numbers; arrays of one element become numbers.
   """
   values = {name: _to_json(value) for name, value in fields.items()}
-  path = pathlib.Path(folder, _METRICS)
-  files.append_line(path, {'event': event, **values})
+  line = {'event': event, **values}
+  files.append_line(pathlib.Path(folder, _METRICS), line)
 
 
 def _append_header(folder, config):
@@ -109,34 +96,24 @@ def _to_json(value):
 
 
 def truncate_to_epoch(folder: str | os.PathLike, epoch: int) -> None:
-  """Removes the lines after an epoch from the record of an unfinished run.
+  """Removes all lines after an epoch, and appends a line to `resumed.jsonl`.
 
-  Also removes an incomplete last line, and appends a line with the epoch and
-  the environment to `resumed.jsonl`.
-
-  Args:
-    folder: folder of the run.
-    epoch: last epoch whose lines are kept; 0 keeps the header alone.
-
-  Raises:
-    RecordError: if the record lacks lines, ends before the epoch, or cannot be
-      written.
+  Epoch 0 keeps the header. Raises `RecordError` if earlier lines are missing.
   """
   folder = pathlib.Path(folder)
-  config, events = read(folder, strict=False)[1:]
+  _, config, events = read(folder, strict=False)
   _check_epochs(folder / _METRICS, events, epoch)
   remaining = [
     event
     for event in events
     if event.get('event') == 'header' or event.get('epoch', epoch + 1) <= epoch
   ]
-  lines = [json.dumps(event) + '\n' for event in remaining]
-  files.write_atomically(folder / _METRICS, ''.join(lines))
+  text = ''.join(json.dumps(event) + '\n' for event in remaining)
+  files.write_atomically(folder / _METRICS, text)
   if not remaining:
     _append_header(folder, config)
-  files.append_line(
-    folder / _RESUMED, {'epoch': epoch, **provenance.environment()}
-  )
+  resumption = {'epoch': epoch, **provenance.environment()}
+  files.append_line(folder / _RESUMED, resumption)
 
 
 def _check_epochs(path, events, epoch):
@@ -154,19 +131,9 @@ def _check_epochs(path, events, epoch):
 
 
 def read(folder: str | os.PathLike, *, strict: bool = True) -> Run:
-  """Reads the record of one run.
+  """Reads the record of a run, or raises `RecordError` if it is damaged.
 
-  Args:
-    folder: folder of the run.
-    strict: whether an incomplete last line, as a killed process may leave, is
-      an error; otherwise the line is ignored.
-
-  Returns:
-    Configuration and events of the run.
-
-  Raises:
-    RecordError: if a file is missing or does not hold JSON objects, or the
-      configurations in the two files differ.
+  If not `strict`, ignores an incomplete last line, as a killed process leaves.
   """
   folder = pathlib.Path(folder)
   config_path, path = folder / _CONFIG, folder / _METRICS
@@ -175,8 +142,8 @@ def read(folder: str | os.PathLike, *, strict: bool = True) -> Run:
       f'{config_path} does not exist; give the folder of a run.',
       arguments=('folder',),
     )
-  (config,) = _parse_objects(config_path, [_read_text(config_path)])
-  *lines, incomplete = _read_text(path).split('\n')
+  (config,) = _parse_objects(config_path, [_read(config_path)])
+  *lines, incomplete = _read(path).split(b'\n')
   if incomplete and strict:
     raise errors.RecordError(
       f'{path} ends in an incomplete line; resume the run, which writes the '
@@ -198,41 +165,33 @@ def find(folder: str | os.PathLike) -> Iterator[Run]:
     yield read(path.parent)
 
 
-def _read_text(path):
-  """Reads a text file; a missing file is empty."""
-  try:
-    with files.convert_os_errors(path):
-      return path.read_text() if path.exists() else ''
-  except UnicodeDecodeError:
-    raise _damaged_error(path) from None
+def _read(path):
+  """Reads the bytes of a file; a missing file is empty."""
+  with files.convert_os_errors(path):
+    return path.read_bytes() if path.exists() else b''
 
 
 def _parse_objects(path, texts):
   """Parses JSON objects that were read from a file."""
   try:
-    values = [json.loads(text) for text in texts]
+    values = [json.loads(text.decode()) for text in texts]
   except ValueError:
-    raise _damaged_error(path) from None
+    values = [None]
   if not all(isinstance(value, dict) for value in values):
-    raise _damaged_error(path)
+    raise errors.RecordError(
+      f'{path} does not hold valid JSON objects; restore the file, or remove '
+      'the folder of the run.'
+    )
   return values
 
 
-def _damaged_error(path):
-  return errors.RecordError(
-    f'{path} does not hold valid JSON objects; restore the file, or remove '
-    'the folder of the run.'
-  )
-
-
 def _nonempty_error(folder):
-  remedy = 'choose another folder.'
-  if is_run(folder) and read(folder, strict=False).final is None:
-    return errors.RecordError(
-      f'{folder} already holds an unfinished run; resume the run, or {remedy}',
-      arguments=('resume', 'folder'),
-    )
-  content = 'a finished run' if is_run(folder) else 'files that are not a run'
-  return errors.RecordError(
-    f'{folder} already holds {content}; {remedy}', arguments=('folder',)
-  )
+  content, remedy = 'files that are not a run', 'choose another folder.'
+  arguments = ('folder',)
+  if is_run(folder):
+    content = 'a finished run'
+    if read(folder, strict=False).final is None:
+      content, remedy = 'an unfinished run', f'resume the run, or {remedy}'
+      arguments = ('resume', 'folder')
+  message = f'{folder} already holds {content}; {remedy}'
+  return errors.RecordError(message, arguments)

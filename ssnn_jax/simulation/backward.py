@@ -31,7 +31,8 @@ def propagate(
     config: the network.
     params: weights of the transposed reads, with the structure of the
       parameters.
-    draw: thresholds of the sample in the block.
+    draw: `(role, layer, num_neurons)` to thresholds of the sample in the
+      block.
     sample: the sample, without an axis B.
     forward: forward signals of the block.
     windows: `[W]` windows of the block.
@@ -41,17 +42,17 @@ def propagate(
   """
   if config.delay:
     windows = spikes.mask_first_window(windows)
-  errors = [_output_error(config, draw, sample.label, forward, windows)]
+  signals = [_output_error(config, draw, sample.label, forward, windows)]
   for layer in reversed(range(len(sample.dropout_masks))):
-    arriving = _transposed_drive(
-      config, layer + 1, params[layer + 1], draw, errors[0], windows
+    incoming = _transposed_drive(
+      config, layer + 1, params[layer + 1], draw, signals[0], windows
     )
     gates = _gates(config, forward.potentials[layer])
-    rates = sample.dropout_masks[layer][None] * gates * arriving
-    source = draw(thresholds.Role.ERROR, layer, rates.shape[1])
-    streams = _split(source, config.gains[layer] * rates, windows)
-    errors.insert(0, types.ErrorSignal(rates, streams))
-  return errors
+    error = sample.dropout_masks[layer][None] * gates * incoming
+    source = draw(thresholds.Role.ERROR, layer, error.shape[1])
+    streams = _split(source, config.gains[layer] * error, windows)
+    signals.insert(0, types.ErrorSignal(error, streams))
+  return signals
 
 
 def _output_error(config, draw, label, forward, windows):
@@ -63,17 +64,17 @@ def _output_error(config, draw, label, forward, windows):
   if config.output_errors == 'argmax':
     best = jnp.argmax(potentials, axis=-1)
     probabilities = jax.nn.one_hot(best, num_classes)
-  rates = probabilities - target[None]
+  errors = probabilities - target[None]
   if config.delay:
-    rates = jnp.where(windows.length[:, None] > 0, rates, 0.0)
+    errors = jnp.where(windows.length[:, None] > 0, errors, 0.0)
   if config.output_errors == 'winner':
     compare = jax.vmap(wta.output_errors, in_axes=(0, None, 0))
     streams = compare(forward.winners, label, windows)
   else:
     layer = len(config.layer_sizes) - 2
     source = draw(thresholds.Role.ERROR, layer, num_classes)
-    streams = _split(source, rates, windows)
-  return types.ErrorSignal(rates, streams)
+    streams = _split(source, errors, windows)
+  return types.ErrorSignal(errors, streams)
 
 
 def _transposed_drive(config, layer, layer_params, draw, error, windows):
@@ -108,7 +109,7 @@ def propagated_error(
     and divided by the gain; with `backward='rates'` the exact errors.
   """
   if config.backward == 'rates':
-    return error.rates
+    return error.errors
   positive, negative = map(spikes.count, error.streams)
   ticks = spikes.num_valid_ticks(window) * config.gains[layer]
   return (positive - negative).astype(jnp.float32) / ticks

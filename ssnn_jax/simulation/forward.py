@@ -35,17 +35,19 @@ class Forward(NamedTuple):
   """Forward signals of one block."""
 
   signals: list[types.Signal]  # presynaptic signal of each layer
-  # [W, J] postsynaptic potentials of each layer; with a delay, those of the
-  # previous window
+  # [W, J] potentials of each layer that errors are computed from: of the same
+  # window, or of the previous window with delay 1
   potentials: list[jax.Array]
-  winners: jax.Array  # [W, K, C] uint32 trains of the output layer; likewise
+  # [W, K, C] uint32 winners that output errors are computed from; with delay 1
+  # sampled in the window from the potentials of the previous window
+  winners: jax.Array
   membranes: Membranes  # after the block
 
 
 def make_draw(
   config: NetworkConfig, keys: jax.Array, words: jax.Array, position: jax.Array
 ) -> Draw:
-  """Returns the function that draws the thresholds of a sample in a block.
+  """Returns the function `draw` of the thresholds of a sample in a block.
 
   Args:
     config: the network, with the name of its sampler.
@@ -90,7 +92,8 @@ def propagate(
   Args:
     config: the network.
     params: its parameters.
-    draw: thresholds of the sample in the block.
+    draw: `(role, layer, num_neurons)` to thresholds of the sample in the
+      block.
     sample: the sample, without an axis B.
     membranes: membranes before the block.
     block: words and windows of the block.
@@ -98,7 +101,7 @@ def propagate(
   Returns:
     The signals, potentials and winners of the block.
   """
-  fire = firing.find(config.firing_function).probability
+  firing_probability = firing.find(config.firing_function).probability
   windows = block.windows
   signals, states, potentials = (
     [_emit_inputs(draw, sample.inputs, block)],
@@ -113,7 +116,7 @@ def propagate(
     states.append(state)
     potentials.append(potential)
     if layer < len(sample.dropout_masks):
-      rates = fire(potential) * sample.dropout_masks[layer][None]
+      rates = firing_probability(potential) * sample.dropout_masks[layer][None]
       source = draw(thresholds.Role.FORWARD, layer + 1, rates.shape[1])
       signals.append(_emit(source, rates, windows))
   winners = _compete(draw, potentials[-1], windows)
@@ -125,13 +128,13 @@ def propagate(
   )
   if config.delay:
     potentials = _delay_potentials(config, membranes, potentials, windows)
-    later = spikes.mask_first_window(windows)
-    winners = _compete(draw, potentials[-1], later)
+    error_windows = spikes.mask_first_window(windows)
+    winners = _compete(draw, potentials[-1], error_windows)
   return Forward(signals, potentials, winners, after)
 
 
 def _emit_inputs(draw, inputs, block):
-  """Returns the signal of the input layer; given spikes are relayed."""
+  """Returns the signal of the input layer; input trains are passed on."""
   num_windows, num_inputs = len(block.windows.length), inputs.rates.shape[0]
   rates = jnp.broadcast_to(inputs.rates, (num_windows, num_inputs))
   if inputs.train is None:
@@ -181,7 +184,7 @@ def _compete(draw, potentials, windows):
 
 
 def _delay_potentials(config, membranes, potentials, windows):
-  """Replaces the potentials of each window by those of the previous one."""
+  """Replaces the potentials of each window by those of the window before."""
   membrane = membrane_lib.find(config.integration, config.tau)
   start = windows.elapsed[0] - windows.length[0]
   # The first window has no errors; without ticks, a leaky read divides by 0.

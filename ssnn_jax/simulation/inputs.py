@@ -47,7 +47,7 @@ def prepare(
   Raises:
     UserError: if a shape, a dtype or, outside `jax.jit`, a value is wrong.
   """
-  check_params(config, params)
+  _check_params(config, params)
   encoded = encoding.encode(inputs, config.num_steps)
   batch_size, num_inputs = encoded.rates.shape
   if num_inputs != config.layer_sizes[0]:
@@ -57,23 +57,15 @@ def prepare(
       f'{config.layer_sizes[0]} inputs; make the two agree.'
     )
   if labels is not None:
-    check_labels(labels, batch_size, config.layer_sizes[-1])
+    _check_labels(labels, batch_size, config.layer_sizes[-1])
   first = jax.lax.axis_index(axis_name) * batch_size if axis_name else 0
   positions = first + jnp.arange(batch_size)
-  masks = dropout_masks(config, key, positions)
+  masks = draw_dropout_masks(config, key, positions)
   return Sample(positions, encoded, labels, masks)
 
 
-def check_params(config: NetworkConfig, params: types.Params) -> None:
-  """Refuses parameters whose shapes are not those of a network.
-
-  Args:
-    config: the network.
-    params: parameters.
-
-  Raises:
-    UserError: if the shape of a weight matrix is wrong.
-  """
+def _check_params(config, params):
+  """Refuses parameters of another network."""
   sizes = config.layer_sizes
   shapes = [layer.weights.shape for layer in params]
   expected = list(zip(sizes[:-1], sizes[1:]))
@@ -84,19 +76,8 @@ def check_params(config: NetworkConfig, params: types.Params) -> None:
     )
 
 
-def check_labels(
-  labels: jax.Array | np.ndarray, batch_size: int, num_classes: int
-) -> None:
-  """Refuses labels that are not one class for each input.
-
-  Args:
-    labels: `[B]` labels; values are checked where they are known.
-    batch_size: B, number of inputs.
-    num_classes: C, number of classes.
-
-  Raises:
-    UserError: if the shape, the dtype or, outside `jax.jit`, a label is wrong.
-  """
+def _check_labels(labels, batch_size, num_classes):
+  """Refuses labels that are not one class for each input."""
   is_integer = jnp.issubdtype(labels.dtype, jnp.integer)
   if labels.shape != (batch_size,) or not is_integer:
     raise types.UserError(
@@ -113,7 +94,7 @@ def check_labels(
     )
 
 
-def dropout_masks(
+def draw_dropout_masks(
   config: NetworkConfig, key: jax.Array, positions: jax.Array
 ) -> tuple[jax.Array, ...]:
   """Draws the dropout masks of the hidden layers for each sample.

@@ -1,11 +1,11 @@
 """Updates: the coincidences that the synapses of all layers count.
 
-A synapse receives the spikes of its own two ends. Where synapses have steps of
-their own, a fraction of the presynaptic spikes writes, so that a coincidence is
-a whole number of pulses. Presynaptic spikes are dropped, not error spikes: a
-dropped presynaptic spike affects the few neurons with an error in its tick,
-whereas a dropped error spike would affect the whole fan-in of its neuron, and
-the update would be noisier.
+A synapse counts coincidences of the spikes at its own two ends. Devices change
+their weights in discrete pulses: presynaptic spikes are therefore thinned at
+random before they are counted, so that each counted coincidence is a whole
+number of pulses. Error spikes are not thinned: a dropped presynaptic spike
+affects the few neurons with an error in its tick, whereas a dropped error spike
+would affect the whole fan-in of its neuron, and the update would be noisier.
 """
 
 from typing import NamedTuple
@@ -25,14 +25,14 @@ from ssnn_jax.spikes import thresholds
 Ends = tuple[jax.Array, types.ErrorStreams]
 
 
-class WritePlan(NamedTuple):
-  """Gradient and pulses of one coincidence, and the spikes that write."""
+class PulsePlan(NamedTuple):
+  """Gradient and pulses of one coincidence, and thinning of the spikes."""
 
   unit: types.Params  # scalars: gradient of one coincidence
-  # scalars: pulses of one coincidence; None for synapses without steps
+  # scalars: pulses of one coincidence; None without discrete pulses
   pulses: types.Params | None
-  # fraction of each layer's presynaptic spikes that write; None: all
-  fractions: tuple[jax.Array | None, ...]
+  # probability of each layer's presynaptic spikes to be counted; None: 1
+  keep_probabilities: tuple[jax.Array | None, ...]
 
 
 class Counts(NamedTuple):
@@ -45,38 +45,40 @@ class Counts(NamedTuple):
   negative: types.Params | None
 
 
-def plan_writes(
+def plan_pulses(
   config: NetworkConfig, batch_size: int, pulse_gradient: jax.Array | None
-) -> WritePlan:
-  """Plans how the synapses of a network count and write.
+) -> PulsePlan:
+  """Computes the pulses of one coincidence and the thinning of spikes.
 
   Args:
     config: the network.
     batch_size: samples of a batch, on all devices.
     pulse_gradient: gradient of one pulse of a synapse; None for synapses
-      without steps of their own.
+      without discrete pulses.
 
   Returns:
-    The plan. With steps, a counted coincidence is the smallest sufficient whole
-    number of pulses at the weights; at the biases, whose always-on input is not
-    dropped, it is a fractional number.
+    The plan. With discrete pulses, let q be the gradient of one coincidence
+    divided by the gradient of one pulse. At the weights, presynaptic spikes are
+    kept with probability q / ceil(q), and each counted coincidence requests
+    ceil(q) pulses. At the biases no spike is dropped, and each coincidence
+    requests q pulses, which may be fractional.
   """
   unit = _unit_gradient(config, batch_size)
   if pulse_gradient is None or config.update == 'rates':
-    return WritePlan(unit, None, (None,) * len(unit))
+    return PulsePlan(unit, None, (None,) * len(unit))
   resolution = 2.0**-thresholds.NUM_PLANES  # of rates
-  units, pulses, fractions = [], [], []
+  units, pulses, keep_probabilities = [], [], []
   for layer in unit:
     requested = jax.tree.map(lambda gradient: gradient / pulse_gradient, layer)
     # Rounding errors of a whole number must not request one more pulse.
     burst = jnp.ceil(requested.weights * (1.0 - 1e-6))
-    fraction = jnp.minimum(requested.weights / jnp.maximum(burst, 1.0), 1.0)
-    fraction = resolution * jnp.round(fraction / resolution)
-    unit_weights = layer.weights / jnp.maximum(fraction, resolution)
+    keep = jnp.minimum(requested.weights / jnp.maximum(burst, 1.0), 1.0)
+    keep = resolution * jnp.round(keep / resolution)
+    unit_weights = layer.weights / jnp.maximum(keep, resolution)
     units.append(layer._replace(weights=unit_weights))
     pulses.append(requested._replace(weights=burst.astype(jnp.int32)))
-    fractions.append(fraction)
-  return WritePlan(tuple(units), tuple(pulses), tuple(fractions))
+    keep_probabilities.append(keep)
+  return PulsePlan(tuple(units), tuple(pulses), tuple(keep_probabilities))
 
 
 def _unit_gradient(config, batch_size):
@@ -93,7 +95,7 @@ def _unit_gradient(config, batch_size):
 
 def synapse_ends(
   config: NetworkConfig,
-  plan: WritePlan,
+  plan: PulsePlan,
   draw: forward_lib.Draw,
   block: spikes.Block,
   forward: forward_lib.Forward,
@@ -103,7 +105,7 @@ def synapse_ends(
 
   Args:
     config: the network.
-    plan: which presynaptic spikes write.
+    plan: thinning of the presynaptic spikes.
     draw: thresholds of the sample in the block.
     block: words and windows of the block.
     forward: forward signals of the block.
@@ -112,16 +114,16 @@ def synapse_ends(
   Returns:
     Both ends of each layer's synapses.
   """
-  layers = zip(config.gains, plan.fractions, forward.signals, errors)
+  layers = zip(config.gains, plan.keep_probabilities, forward.signals, errors)
   ends = []
-  for layer, (gain, fraction, signal, error) in enumerate(layers):
+  for layer, (gain, keep, signal, error) in enumerate(layers):
     if config.update == 'rates':
       ends.append(_expected_ends(gain, signal, error, block.windows))
       continue
     train = spikes.join(signal.train)
-    if fraction is not None:
-      source = draw(thresholds.Role.WRITE, layer, train.shape[1])
-      train = train & _sample_writes(source, fraction, train.shape[1])
+    if keep is not None:
+      source = draw(thresholds.Role.THINNING, layer, train.shape[1])
+      train = train & _sample_thinning(source, keep, train.shape[1])
     streams = types.ErrorStreams(
       positive=spikes.join(error.streams.positive),
       negative=spikes.join(error.streams.negative),
@@ -133,16 +135,16 @@ def synapse_ends(
 def _expected_ends(gain, signal, error, windows):
   """Returns the expected spikes in each window."""
   lengths = windows.length.astype(jnp.float32)[:, None]
-  expected = gain * error.rates * lengths
+  expected = gain * error.errors * lengths
   streams = types.ErrorStreams(
     positive=jax.nn.relu(expected), negative=jax.nn.relu(-expected)
   )
   return signal.rates, streams
 
 
-def _sample_writes(source, fraction, num_inputs):
-  """Samples the ticks at which presynaptic spikes write: `[K, I]` words."""
-  rates = jnp.broadcast_to(fraction, num_inputs)
+def _sample_thinning(source, keep, num_inputs):
+  """Samples masks `[K, I]` of the presynaptic spikes that are counted."""
+  rates = jnp.broadcast_to(keep, num_inputs)
   fire = jax.vmap(spikes.fire, in_axes=(0, None, None))
   return fire(source, rates, ~jnp.uint32(0))
 
@@ -182,16 +184,16 @@ def count(config: NetworkConfig, counts: Counts, ends: list[Ends]) -> Counts:
   ends = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), ends)
   if counts.negative is None:
     return Counts(_count_layers(config, counts.positive, ends), None)
-  positive = [(pre, _unsigned(errors.positive)) for pre, errors in ends]
-  negative = [(pre, _unsigned(errors.negative)) for pre, errors in ends]
+  positive = [(pre, _as_positive(errors.positive)) for pre, errors in ends]
+  negative = [(pre, _as_positive(errors.negative)) for pre, errors in ends]
   return Counts(
     positive=_count_layers(config, counts.positive, positive),
     negative=_count_layers(config, counts.negative, negative),
   )
 
 
-def _unsigned(stream):
-  """Returns error streams whose positive one is a stream of either sign."""
+def _as_positive(stream):
+  """Wraps one stream, so that the signed count is the count of the stream."""
   return types.ErrorStreams(positive=stream, negative=jnp.zeros_like(stream))
 
 

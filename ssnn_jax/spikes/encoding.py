@@ -40,8 +40,8 @@ def encode(inputs: jax.Array | np.ndarray, num_steps: int) -> types.Inputs:
 def rate_encode(images: jax.Array | np.ndarray) -> jax.Array:
   """Encodes images as the firing rates of their pixels.
 
-  Values are checked where they are known. Inside `jax.jit` only dtype and shape
-  are checked, and rates are clipped.
+  Inside `jax.jit` only dtype and shape are checked, not values, and rates are
+  clipped.
 
   Args:
     images: `[B, ...]` uint8 grey values, or float rates within [0, 1].
@@ -75,7 +75,7 @@ def rate_encode(images: jax.Array | np.ndarray) -> jax.Array:
 
 
 def _check_rates(rates):
-  """Refuses NaN and rates outside of [0, 1], where values are known."""
+  """Refuses NaN and rates outside of [0, 1], outside `jax.jit`."""
   if isinstance(rates, jax.core.Tracer):
     return
   values = np.asarray(rates)

@@ -34,7 +34,7 @@ def is_available(kernel: str | None) -> bool:
   return kernel in _register()
 
 
-def sample(
+def fire(
   source: thresholds.Thresholds,
   rates: jax.Array,
   mask: jax.Array,
@@ -56,11 +56,11 @@ def sample(
   if not is_available(source.kernel):
     return reference(source, rates, mask)
   return jax.lax.platform_dependent(
-    source, rates, mask, cpu=_sample, default=reference
+    source, rates, mask, cpu=_fire, default=reference
   )
 
 
-def _sample(source, rates, mask):
+def _fire(source, rates, mask):
   call = jax.ffi.ffi_call(
     source.kernel,
     jax.ShapeDtypeStruct(rates.shape, jnp.uint32),

@@ -1,8 +1,8 @@
 """Random thresholds that rates are compared with.
 
-A spike is threshold < rate. The threshold of a tick has 16 bits and depends
-only on the key of the presentation and on the address of the train (its role
-and layer, the position of the sample in the batch, the neuron and the tick),
+A spike is threshold < rate. The threshold of a tick has 16 bits. For a given
+network it depends only on the key of the presentation, the role and layer of
+the train, the position of the sample in the batch, the neuron and the tick,
 never on the length of the train, the window or the representation of
 coincidences. A short train is therefore the prefix of a longer one, and
 experiments over train lengths are paired.
@@ -34,17 +34,17 @@ class Role(enum.IntEnum):
   WINNER = 2
   ERROR = 3
   DROPOUT = 4
-  # Noise, which is independent (`hashed`) whatever the sampler of the trains.
-  WRITE = 5
+  # Always independent (`hashed`), whatever the sampler of the trains.
+  THINNING = 5
   READ = 6
   TRANSPOSED_READ = 7
 
 
-NOISE_ROLES = (Role.WRITE, Role.READ, Role.TRANSPOSED_READ)
+INDEPENDENT_ROLES = (Role.THINNING, Role.READ, Role.TRANSPOSED_READ)
 
 
 class Address(NamedTuple):
-  """Address of one word of a train."""
+  """Address of one word of the trains of one sample and layer."""
 
   role: Role
   layer: int  # layer of the train
@@ -54,20 +54,20 @@ class Address(NamedTuple):
 
 @flax.struct.dataclass
 class Thresholds:
-  """Thresholds of one sample in one word, before they are drawn.
+  """Deferred thresholds of one sample in one word.
 
-  They are drawn where they are compared, so that a compiled kernel can do both.
+  `draw` computes the bit planes at the comparison, so that a compiled kernel
+  can draw and compare in one pass.
   """
 
-  shared: jax.Array  # [S] uint32 state that all neurons share
-  own: jax.Array  # [O] uint32 state of the individual neurons
+  shared: jax.Array  # [S] uint32 state of the word
+  own: jax.Array | None  # [O] uint32 state of the sample and its neurons
   # (shared, own, num_neurons) -> [NUM_PLANES, num_neurons or 1] uint32
   draw: Callable[..., jax.Array] = flax.struct.field(pytree_node=False)
   # name of the compiled kernel that draws and compares
   kernel: str | None = flax.struct.field(pytree_node=False, default=None)
 
 
-# (keys, address, num_neurons) -> Thresholds
 Sampler = Callable[[jax.Array, Address, int], Thresholds]
 
 
@@ -75,18 +75,18 @@ def make_keys(key: jax.Array, num_layers: int) -> jax.Array:
   """Derives the keys of all trains of a presentation.
 
   Args:
-    key: PRNG key of the presentation; consumed.
+    key: PRNG key of the presentation; used again, it derives the same keys.
     num_layers: number of layers of neurons, including the inputs.
 
   Returns:
     `[num_layers, roles, 3]` uint32 keys.
   """
-  # Cloned, since several functions derive the same keys from one key.
+  # Cloned, as several functions derive the same keys.
   keys = jax.random.bits(jax.random.clone(key), (3,), jnp.uint32)
-  # The keys of trains do not depend on the number of noise roles.
+  # The keys of trains do not depend on the number of independent roles.
   shape = num_layers, len(Role), 3
   counters = jnp.arange(math.prod(shape), dtype=jnp.uint32)
-  split = num_layers * (len(Role) - len(NOISE_ROLES)) * 3
+  split = num_layers * (len(Role) - len(INDEPENDENT_ROLES)) * 3
   hashes = hashing.keyed_hash(counters, keys[0], keys[1], keys[2])
   trains = hashes[:split].reshape(num_layers, -1, 3)
   noise = hashes[split:].reshape(num_layers, -1, 3)
@@ -94,10 +94,11 @@ def make_keys(key: jax.Array, num_layers: int) -> jax.Array:
 
 
 def make_sampler(name: str, use_kernels: bool = True) -> Sampler:
-  """Returns the sampler of a network's trains and noise.
+  """Returns the sampler of a network.
 
   Args:
-    name: sampler of the trains, a key of `SAMPLERS`; noise is always `hashed`.
+    name: sampler of the trains, a key of `SAMPLERS`; `INDEPENDENT_ROLES` are
+      always `hashed`.
     use_kernels: whether the sampler's compiled kernel may be used.
 
   Returns:
@@ -105,7 +106,7 @@ def make_sampler(name: str, use_kernels: bool = True) -> Sampler:
   """
 
   def sampler(keys, address, num_neurons):
-    draw = hashed if address.role in NOISE_ROLES else SAMPLERS[name]
+    draw = hashed if address.role in INDEPENDENT_ROLES else SAMPLERS[name]
     source = draw(keys, address, num_neurons)
     return source if use_kernels else source.replace(kernel=None)
 
@@ -121,7 +122,7 @@ def of_words(
     sampler: the sampler.
     keys: `[layers, roles, 3]` uint32 keys of the presentation's trains.
     address: address of the train, with `[K]` words.
-    num_neurons: number of thresholds a tick.
+    num_neurons: number of thresholds per tick.
 
   Returns:
     `[K, ...]` thresholds.
@@ -145,8 +146,8 @@ def hashed(keys: jax.Array, address: Address, num_neurons: int) -> Thresholds:
   Args:
     keys: `[layers, roles, 3]` uint32 keys of the presentation's trains.
     address: address of the word.
-    num_neurons: number of thresholds a tick; 1 threshold is shared by all rates
-      that are compared with it.
+    num_neurons: number of thresholds per tick; 1 threshold is shared by all
+      rates that are compared with it.
 
   Returns:
     The thresholds.
@@ -169,22 +170,16 @@ def hashed(keys: jax.Array, address: Address, num_neurons: int) -> Thresholds:
   first = _counters(address.position, num_neurons)[0]
   step = jnp.uint32(num_neurons > 1)
   counter = jnp.stack([first, step])
-  return Thresholds(word_keys, counter, draw_hashed, 'ssnn_sample_hashed')
+  return Thresholds(word_keys, counter, _draw_hashed, 'ssnn_sample_hashed')
 
 
-def draw_hashed(
+def _draw_hashed(
   keys: jax.Array, counter: jax.Array, num_neurons: int
 ) -> jax.Array:
-  """Draws the thresholds of `hashed`.
+  """Draws the bit planes of `hashed`, `[16, num_neurons]` uint32.
 
-  Args:
-    keys: `[33]` uint32, one key for the first round and two for each plane.
-    counter: `[2]` uint32, the counter of the first neuron and the step to the
-      counter of the next neuron.
-    num_neurons: number of thresholds a tick.
-
-  Returns:
-    `[16, num_neurons]` uint32 words, one a bit plane.
+  `keys` are `[33]` uint32: one for the first round, two for each plane;
+  `counter` is the counter of the first neuron and the step to the next one.
   """
   first, step = counter
   counters = first + step * jnp.arange(num_neurons, dtype=jnp.uint32)
@@ -198,7 +193,7 @@ def threefry(keys: jax.Array, address: Address, num_neurons: int) -> Thresholds:
   Args:
     keys: `[layers, roles, 3]` uint32 keys of the presentation's trains.
     address: address of the word.
-    num_neurons: number of thresholds a tick.
+    num_neurons: number of thresholds per tick.
 
   Returns:
     The thresholds, already drawn.
@@ -208,13 +203,7 @@ def threefry(keys: jax.Array, address: Address, num_neurons: int) -> Thresholds:
   key = jax.random.fold_in(key, address.word)
   key = jax.random.fold_in(key, address.position)
   planes = jax.random.bits(key, (NUM_PLANES, num_neurons), jnp.uint32)
-  return Thresholds(planes, None, _return_planes)
-
-
-def _return_planes(planes, own, num_neurons):
-  """Returns the thresholds of `threefry`."""
-  del own, num_neurons
-  return planes
+  return Thresholds(planes, None, lambda planes, own, num_neurons: planes)
 
 
 def shifted(keys: jax.Array, address: Address, num_neurons: int) -> Thresholds:
@@ -231,8 +220,8 @@ def shifted(keys: jax.Array, address: Address, num_neurons: int) -> Thresholds:
   Args:
     keys: `[layers, roles, 3]` uint32 keys of the presentation's trains.
     address: address of the word.
-    num_neurons: number of thresholds a tick; 1 threshold is shared by all rates
-      that are compared with it.
+    num_neurons: number of thresholds per tick; 1 threshold is shared by all
+      rates that are compared with it.
 
   Returns:
     The thresholds.
@@ -250,23 +239,17 @@ def shifted(keys: jax.Array, address: Address, num_neurons: int) -> Thresholds:
   counters = _counters(address.position, num_neurons)
   shifts = _train_hash(keys, address, counters)
   dimension = _dimension(address.role, address.layer)
-  sequence = sobol.words(dimension, _as_uint32(address.word))
-  return Thresholds(sequence, shifts, draw_shifted, 'ssnn_sample_shifted')
+  sequence = sobol.bit_planes(dimension, _as_uint32(address.word))
+  return Thresholds(sequence, shifts, _draw_shifted, 'ssnn_sample_shifted')
 
 
-def draw_shifted(
+def _draw_shifted(
   sequence: jax.Array, shifts: jax.Array, num_neurons: int
 ) -> jax.Array:
-  """Draws the thresholds of `shifted`.
+  """Draws the bit planes of `shifted`, `[16, num_neurons or 1]` uint32.
 
-  Args:
-    sequence: `[16]` uint32, bit planes of the sequence in the word.
-    shifts: `[num_neurons]`, or `[1]` for all neurons, uint32; bit q flips
-      plane q.
-    num_neurons: number of thresholds a tick.
-
-  Returns:
-    `[16, num_neurons or 1]` uint32 words, one a bit plane.
+  `sequence` are the `[16]` bit planes of the sequence in the word; bit q of the
+  uint32 `shifts`, one per neuron or `[1]` for all, flips plane q.
   """
   del num_neurons
   planes = jnp.arange(NUM_PLANES, dtype=jnp.uint32)[:, None]

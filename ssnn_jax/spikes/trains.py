@@ -1,6 +1,6 @@
 """Spike trains as words of 32 ticks: sampling, counting and packing.
 
-A train is stored as words with one bit a tick, `[K, N]` uint32. Words are
+A train is stored as words with one bit per tick, `[K, N]` uint32. Words are
 aligned to the presentation whatever the window; a window shorter than a word
 masks its bits.
 """
@@ -24,7 +24,7 @@ def sample(
     window: the window.
 
   Returns:
-    `[K, N]` uint32 spikes, one bit a tick.
+    `[K, N]` uint32 spikes, one bit per tick.
 
   Example:
     >>> from ssnn_jax.spikes import thresholds
@@ -51,9 +51,9 @@ def fire(
     mask: uint32, ticks of the word that may hold spikes.
 
   Returns:
-    `[N]` uint32 spikes, one bit a tick.
+    `[N]` uint32 spikes, one bit per tick.
   """
-  return kernels.sample(source, rates, mask, reference=_fire_reference)
+  return kernels.fire(source, rates, mask, reference=_fire_reference)
 
 
 # Jitted so that it is traced once, also where a kernel replaces it.
@@ -75,20 +75,20 @@ def compare(planes: jax.Array, rates: jax.Array) -> jax.Array:
 
   Args:
     planes: `[16, M]` uint32 bit planes of the thresholds; M is N, or 1 where
-      the neurons share one threshold a tick.
+      the neurons share one threshold per tick.
     rates: `[N]` spikes per tick, in [0, 1].
 
   Returns:
-    `[N]` uint32 spikes, one bit a tick.
+    `[N]` uint32 spikes, one bit per tick.
   """
   scale = 1 << thresholds.NUM_PLANES
-  target = jnp.round(rates * scale).astype(jnp.uint32)
-  below = jnp.zeros_like(target)
+  rate_bits = jnp.round(rates * scale).astype(jnp.uint32)
+  below = jnp.zeros_like(rate_bits)
   for plane in range(thresholds.NUM_PLANES):
-    is_set = -((target >> plane) & 1)  # all ones, or all zeros
+    is_set = -((rate_bits >> plane) & 1)  # all ones, or all zeros
     zeros = ~planes[plane]
     below = (zeros & below) | (is_set & (zeros | below))
-  return below | -(target >> thresholds.NUM_PLANES)
+  return below | -(rate_bits >> thresholds.NUM_PLANES)
 
 
 def count(train: jax.Array) -> jax.Array:
@@ -116,7 +116,7 @@ def join(train: jax.Array) -> jax.Array:
 
 
 def unpack(words: jax.Array) -> jax.Array:
-  """Unpacks words to one spike a tick: `[K, N]` to `[32 K, N]` int8."""
+  """Unpacks words to one spike per tick: `[K, N]` to `[32 K, N]` int8."""
   shifts = jnp.arange(windows.TICKS_PER_WORD, dtype=jnp.uint32)[None, :, None]
   bits = (words[:, None, :] >> shifts) & jnp.uint32(1)
   return bits.astype(jnp.int8).reshape(-1, words.shape[-1])
@@ -128,7 +128,7 @@ def pack(train: jax.Array) -> jax.Array:
   Bit t of word k is tick 32 k + t; the bits after the last tick are 0.
 
   Args:
-    train: one spike a tick; `jax.vmap` packs a batch.
+    train: one spike per tick; `jax.vmap` packs a batch.
 
   Returns:
     uint32 words.

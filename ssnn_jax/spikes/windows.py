@@ -13,8 +13,8 @@ class Schedule(NamedTuple):
   """Division of a presentation into windows, and of windows into blocks.
 
   A block holds the smallest number of whole windows that fill whole words, so
-  that coincidences are counted on full words. A window that is longer than a
-  word and not a whole number of words is a block of its own. Memory is
+  that coincidences are counted on full words. A window longer than a word is a
+  block of its own. Memory is
   proportional to the length of a block, whatever T.
 
   Attributes:
@@ -59,7 +59,7 @@ class Window(NamedTuple):
 
   mask: jax.Array  # [K] uint32 ticks of the window in the words of its block
   length: jax.Array  # number of ticks of the window
-  elapsed: jax.Array  # ticks from the start of the presentation to its end
+  elapsed: jax.Array  # ticks from the start of the presentation to the end
 
 
 class Block(NamedTuple):

@@ -1,6 +1,5 @@
 """Training, evaluation, metrics, neuron activity and data parallelism."""
 
-from ssnn_jax.training.epochs import EpochMetrics
 from ssnn_jax.training.epochs import make_train_epoch
 from ssnn_jax.training.evaluation import make_evaluate
 from ssnn_jax.training.fit import FitResult
@@ -13,7 +12,6 @@ from ssnn_jax.training.state import init_state
 from ssnn_jax.training.state import stream_key
 
 __all__ = (
-  'EpochMetrics',
   'FitResult',
   'History',
   'Stream',

@@ -18,13 +18,13 @@ from ssnn_jax.config import NetworkConfig
 from ssnn_jax.types import Activity
 
 
-class _Tally(NamedTuple):
+class _Counts(NamedTuple):
   """Counts of one sample, layer by layer; float32 where rates are summed."""
 
-  fired: tuple[jax.Array, ...]  # [N] int32 spikes
-  erred: tuple[jax.Array, ...]  # [J] int32 error spikes
-  erred_positive: tuple[jax.Array, ...]  # [J] int32, of the positive stream
-  clipped: tuple[jax.Array, ...]  # [J] int32 windows, of hidden layers
+  spikes: tuple[jax.Array, ...]  # [N] int32
+  error_spikes: tuple[jax.Array, ...]  # [J] int32
+  positive_error_spikes: tuple[jax.Array, ...]  # [J] int32
+  clipped_windows: tuple[jax.Array, ...]  # [J] int32, of hidden layers
   coincidences: tuple[jax.Array, ...]  # float32
 
 
@@ -46,85 +46,90 @@ def make_observe(
 
 
 def _observe(config, feedback, params, key, inputs, labels):
-  """Presents a batch and averages its tallies."""
+  """Simulates a batch and averages its counts."""
   observer = network.Observer(
-    observe=functools.partial(_tally_block, config),
-    accumulate=_add_tallies,
-    initial=_init_tally(config, len(inputs)),
+    observe=functools.partial(_count_block, config),
+    accumulate=_add_counts,
+    initial=_init_counts(config, len(inputs)),
   )
   options = network.Options(feedback=feedback)
-  _, tally = network.simulate(
+  _, counts = network.simulate(
     config, params, key, inputs, labels, observer=observer, options=options
   )
-  return _average(config, tally)
+  return _average(config, counts)
 
 
-def _init_tally(config, batch_size):
-  """Returns the tallies of a batch before a presentation."""
+def _init_counts(config, batch_size):
+  """Returns the counts of a batch before a presentation."""
   sizes = config.layer_sizes
 
   def zeros(sizes, signal):
     dtype = jnp.float32 if signal == 'rates' else jnp.int32
     return tuple(jnp.zeros((batch_size, size), dtype) for size in sizes)
 
-  return _Tally(
-    fired=zeros(sizes[:-1], config.forward),
-    erred=zeros(sizes[1:], config.backward),
-    erred_positive=zeros(sizes[1:], config.backward),
-    clipped=zeros(sizes[1:-1], 'spikes'),
+  return _Counts(
+    spikes=zeros(sizes[:-1], config.forward),
+    error_spikes=zeros(sizes[1:], config.backward),
+    positive_error_spikes=zeros(sizes[1:], config.backward),
+    clipped_windows=zeros(sizes[1:-1], 'spikes'),
     coincidences=(jnp.zeros(batch_size),) * (len(sizes) - 1),
   )
 
 
-def _add_tallies(total, tallies):
-  """Adds the tallies of several blocks."""
-  return jax.tree.map(lambda x, y: x + jnp.sum(y, axis=0), total, tallies)
+def _add_counts(total, counts):
+  """Adds the counts of several blocks, in order: sums of rates are rounded."""
+
+  def add(total, block):
+    return jax.tree.map(jnp.add, total, block), None
+
+  return jax.lax.scan(add, total, counts)[0]
 
 
-def _tally_block(config, draw, block, forward, errors):
-  """Tallies the signals of one sample in one block."""
+def _count_block(config, draw, block, forward, errors):
+  """Counts the spikes of one sample in one block."""
   del draw
   lengths = block.windows.length.astype(jnp.float32)[:, None]
   layers = zip(config.gains, forward.signals, errors)
-  tallies = [_tally_layer(config, lengths, *layer) for layer in layers]
-  tally = _Tally(*map(tuple, zip(*tallies)))
-  return tally._replace(clipped=tally.clipped[:-1])  # of hidden layers
+  by_layer = [_count_layer(config, lengths, *layer) for layer in layers]
+  counts = _Counts(*map(tuple, zip(*by_layer)))
+  hidden = counts.clipped_windows[:-1]
+  return counts._replace(clipped_windows=hidden)
 
 
-def _tally_layer(config, lengths, gain, signal, error):
-  """Tallies the signals at the two ends of one layer's synapses."""
+def _count_layer(config, lengths, gain, signal, error):
+  """Counts the spikes at the two ends of one layer's synapses."""
   train, positive = spikes.join(signal.train), error.streams.positive
   # A neuron spikes in at most one of its two streams.
   error_train = spikes.join(positive | error.streams.negative)
-  requested = gain * jnp.abs(error.rates)  # error spikes per tick
+  requested = gain * jnp.abs(error.errors)  # error spikes per tick
   is_clipped = (requested > 1.0) & (lengths > 0.0)
-  tally = _Tally(
-    fired=spikes.count(train),
-    erred=spikes.count(error_train),
-    erred_positive=spikes.count(spikes.join(positive)),
-    clipped=jnp.sum(is_clipped, axis=0, dtype=jnp.int32),
+  counts = _Counts(
+    spikes=spikes.count(train),
+    error_spikes=spikes.count(error_train),
+    positive_error_spikes=spikes.count(spikes.join(positive)),
+    clipped_windows=jnp.sum(is_clipped, axis=0, dtype=jnp.int32),
     coincidences=None,
   )
   if config.forward == 'rates':
-    tally = tally._replace(fired=jnp.sum(signal.rates * lengths, axis=0))
+    counts = counts._replace(spikes=jnp.sum(signal.rates * lengths, axis=0))
   if config.backward == 'rates':
-    positive_rates = gain * jax.nn.relu(error.rates)
-    tally = tally._replace(
-      erred=jnp.sum(requested * lengths, axis=0),
-      erred_positive=jnp.sum(positive_rates * lengths, axis=0),
+    positive_rates = gain * jax.nn.relu(error.errors)
+    counts = counts._replace(
+      error_spikes=jnp.sum(requested * lengths, axis=0),
+      positive_error_spikes=jnp.sum(positive_rates * lengths, axis=0),
     )
   if config.update == 'rates':
     inputs = jnp.sum(signal.rates, axis=1)
     outputs = jnp.sum(requested * lengths, axis=1)
-    return tally._replace(coincidences=jnp.sum(inputs * outputs))
-  return tally._replace(coincidences=_count_coincidences(train, error_train))
+    return counts._replace(coincidences=jnp.sum(inputs * outputs))
+  return counts._replace(coincidences=_count_coincidences(train, error_train))
 
 
 def _count_coincidences(train, error_train):
   """Counts coincidences of spikes `[K, I]` and error spikes `[K, J]`.
 
-  At each tick every spike meets every error spike, so no array of synapses is
-  needed.
+  The coincidences of a tick are the product of its numbers of spikes and error
+  spikes, so no `[I, J]` array is needed.
   """
   return jnp.sum(_spikes_per_tick(train) * _spikes_per_tick(error_train))
 
@@ -135,13 +140,13 @@ def _spikes_per_tick(train):
   def count_bit(bit):
     return jnp.sum((train >> bit) & jnp.uint32(1), axis=1).astype(jnp.float32)
 
-  # Bit by bit: one spike a tick would take the memory of 32 words.
+  # Bit by bit: one spike per tick would take the memory of 32 words.
   bits = jnp.arange(spikes.TICKS_PER_WORD, dtype=jnp.uint32)
   return jax.lax.map(count_bit, bits)
 
 
-def _average(config, tally):
-  """Averages the tallies of a batch."""
+def _average(config, counts):
+  """Averages the counts of a batch."""
   num_steps, window = config.schedule
   num_windows = -(-num_steps // window)
 
@@ -149,14 +154,14 @@ def _average(config, tally):
     return tuple(jnp.mean(count) / maximum for count in counts)
 
   def fractions(condition):
-    return means(condition(count) for count in tally.fired)
+    return means(condition(count) for count in counts.spikes)
 
   return Activity(
-    firing_rates=means(tally.fired, num_steps),
-    silent_fractions=fractions(lambda fired: fired == 0),
-    saturated_fractions=fractions(lambda fired: fired == num_steps),
-    error_rates=means(tally.erred, num_steps),
-    positive_error_rates=means(tally.erred_positive, num_steps),
-    clipped_error_fractions=means(tally.clipped, num_windows),
-    coincidences=means(tally.coincidences),
+    firing_rates=means(counts.spikes, num_steps),
+    silent_fractions=fractions(lambda spikes: spikes == 0),
+    saturated_fractions=fractions(lambda spikes: spikes == num_steps),
+    error_rates=means(counts.error_spikes, num_steps),
+    positive_error_rates=means(counts.positive_error_spikes, num_steps),
+    clipped_error_fractions=means(counts.clipped_windows, num_windows),
+    coincidences=means(counts.coincidences),
   )

@@ -5,7 +5,6 @@ All functions train one seed; `jax.vmap` over the state trains several seeds.
 
 from collections.abc import Callable
 import functools
-from typing import NamedTuple
 
 import flax.struct
 import jax
@@ -26,15 +25,6 @@ class EpochMetrics:
   accuracy: jax.Array  # fraction of samples whose winner is the label
 
 
-class _Setup(NamedTuple):
-  """Arguments of `make_train_epoch`."""
-
-  network: types.Network
-  device: devices.Device
-  batch_size: int
-  axis_name: str | None
-
-
 def make_train_epoch(
   network: types.Network,
   optimizer: state_lib.Optimizer,
@@ -48,16 +38,16 @@ def make_train_epoch(
 
   Args:
     network: the network to train.
-    optimizer: an optax transformation, or the devices that store the weights.
+    optimizer: an optax transformation, or a `Device` of resistive synapses.
     batch_size: number of samples in a batch.
-    axis_name: mesh axis of the devices that share each batch; the network must
-      be built with the same axis. Every device receives the full data set.
+    axis_name: mesh axis of the accelerators that share each batch; the network
+      must be built with the same axis. Every accelerator receives all data.
 
   Returns:
     The pure function `(state, inputs, labels) -> (state, EpochMetrics)` for one
     seed. When traced, the function raises `UserError` if a batch is larger than
-    the data set, or if the devices need separate signs that the network does
-    not count.
+    the dataset, or if `optimizer` needs separate counts of positive and
+    negative errors and the network counts their difference.
 
   Example:
     >>> network = ssnn_jax.ssnn(ssnn_jax.NetworkConfig((2, 2), num_steps=32))
@@ -71,31 +61,28 @@ def make_train_epoch(
     (4, 1.0)
   """
   device = devices.as_device(optimizer)
-  setup = _Setup(network, device, batch_size, axis_name)
-  return functools.partial(_train_epoch, setup)
+  train_batch = functools.partial(_train_batch, network, device)
+  return functools.partial(_train_epoch, train_batch, batch_size, axis_name)
 
 
-def _train_epoch(setup, state, inputs, labels):
+def _train_epoch(train_batch, batch_size, axis_name, state, inputs, labels):
   """Trains one epoch; implements `make_train_epoch`."""
-  batches = _draw_batches(setup, state, inputs.shape[0])
+  batches = _draw_batches(batch_size, state, inputs.shape[0])
+  shards = sharding.local_shard(batches, axis_name)
   (params, opt_state), samples = jax.lax.scan(
-    functools.partial(_train_batch, setup, state, inputs, labels),
+    functools.partial(train_batch, state, inputs, labels),
     (state.params, state.opt_state),
-    (
-      jnp.arange(batches.shape[0]),
-      sharding.local_shard(batches, setup.axis_name),
-    ),
+    (jnp.arange(batches.shape[0]), shards),
   )
   state = state.replace(
     params=params, opt_state=opt_state, epoch=state.epoch + 1
   )
-  samples = sharding.gather_shards(samples, setup.axis_name)
+  samples = sharding.gather_shards(samples, axis_name)
   return state, jax.tree.map(jnp.mean, samples)
 
 
-def _draw_batches(setup, state, num_samples):
+def _draw_batches(batch_size, state, num_samples):
   """Draws the batches of an epoch, `[batches, B]` indices of samples."""
-  batch_size = setup.batch_size
   num_batches = num_samples // batch_size
   if not num_batches:
     raise types.UserError(
@@ -107,44 +94,38 @@ def _draw_batches(setup, state, num_samples):
   return order[: num_batches * batch_size].reshape(num_batches, batch_size)
 
 
-def _train_batch(setup, state, inputs, labels, carry, index_and_batch):
+def _train_batch(
+  network, device, state, inputs, labels, carry, index_and_batch
+):
   """Trains on one batch; `state` is the state at the start of the epoch."""
-  network, device, _, _ = setup
   params, opt_state = carry
   index, batch = index_and_batch
-  present_key = _epoch_key(state, state_lib.Stream.PRESENT)
-  pulse_key = _epoch_key(state, state_lib.Stream.PULSE)
+  labels = labels[batch]
+  present_key, pulse_key = (
+    jax.random.fold_in(_epoch_key(state, stream), index)
+    for stream in (state_lib.Stream.PRESENT, state_lib.Stream.PULSE)
+  )
   pulse_gradient = device.pulse_gradient(opt_state)
   options = {}
   if pulse_gradient is not None:
     options['pulse_gradient'] = pulse_gradient
   update, inference = network.learn(
-    params,
-    jax.random.fold_in(present_key, index),
-    inputs[batch],
-    labels[batch],
-    **options,
+    params, present_key, inputs[batch], labels, **options
   )
-  _check_signs(device, update)
-  correct = metrics.predict(inference) == labels[batch]
-  pulse_key = jax.random.fold_in(pulse_key, index)
-  return device.update(pulse_key, update, opt_state, params), EpochMetrics(
-    loss=metrics.cross_entropy(inference, labels[batch]),
-    accuracy=correct.astype(jnp.float32),
-  )
-
-
-def _check_signs(device, update):
-  if device.is_separate and update.negative is None:
+  if device.separate_signs and update.negative is None:
     raise types.UserError(
       'the devices need separate counts of positive and negative errors, but '
       'the network counts only their difference; build the network with '
       'ssnn(config, separate_signs=True).'
     )
+  correct = metrics.predict(inference) == labels
+  return device.update(pulse_key, update, opt_state, params), EpochMetrics(
+    loss=metrics.cross_entropy(inference, labels),
+    accuracy=correct.astype(jnp.float32),
+  )
 
 
 def _epoch_key(state, stream):
   """Derives the key of a stream in the current epoch."""
-  return jax.random.fold_in(
-    state_lib.stream_key(state.key, stream), state.epoch
-  )
+  key = state_lib.stream_key(state.key, stream)
+  return jax.random.fold_in(key, state.epoch)

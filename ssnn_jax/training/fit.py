@@ -1,4 +1,4 @@
-"""Training of a network on a data set, with checks and progress bar."""
+"""Training of a network on a dataset, with checks and progress bar."""
 
 from collections.abc import Sequence
 import functools
@@ -52,24 +52,22 @@ def fit(
   Args:
     network: the network to train.
     optimizer: an optax transformation, or the devices that store the weights.
-    dataset: a data set, whose training split is used, or a pair of arrays:
+    dataset: a dataset, whose training split is used, or a pair of arrays:
       inputs as for `Network` and `[N]` integer labels.
     num_epochs: number of epochs to train.
     batch_size: number of samples in a batch.
     seed: seed of all random streams; not used if `state` is given.
     state: state of an earlier call with the same network and optimizer, to
       continue training; with `make_optimizer` it includes the learning rate.
-    evaluate: whether to evaluate after each epoch on the validation split of
-      the data set, or on the test split if there is no validation split; or a
-      pair of arrays to evaluate on.
+    evaluate: whether to evaluate after each epoch on the validation split, or
+      on the test split if there is none; or a pair of arrays to evaluate on.
     progress: whether to show a progress bar.
 
   Returns:
     The state after the last epoch, and the metrics of each epoch.
 
   Raises:
-    UserError: if an argument is invalid, or if a shape, dtype or value of the
-      data does not fit the network.
+    UserError: if an argument is invalid, or the data do not fit the network.
 
   Example:
     >>> digits = ssnn_jax.datasets.load('digits')
@@ -113,12 +111,12 @@ def _check_count(name, value):
 
 def _select_splits(dataset, evaluate):
   """Returns the training split, and the split to evaluate on or None."""
-  train, held_out = dataset, None
-  if isinstance(dataset, dataset_types.Dataset):
-    train, held_out = dataset.train, dataset.validation or dataset.test
-  if evaluate is not True:
-    held_out = None if evaluate is False else evaluate
-  return train, held_out
+  held_out = None if isinstance(evaluate, bool) else evaluate
+  if not isinstance(dataset, dataset_types.Dataset):
+    return dataset, held_out
+  if evaluate is True:
+    held_out = dataset.validation or dataset.test
+  return dataset.train, held_out
 
 
 def _check_state(network, optimizer, seed, state):
@@ -136,11 +134,7 @@ def _check_state(network, optimizer, seed, state):
 
 
 def _check_split(name, network, params, split):
-  """Checks inputs and labels against a network, and moves them to the device.
-
-  Traces `Network.learn` with the arrays as constants: the checks of `learn` see
-  all values, and nothing is computed.
-  """
+  """Checks inputs and labels against a network, and puts them on the device."""
   if not isinstance(split, tuple | list) or len(split) != 2:
     raise types.UserError(
       f'{name} is of type {type(split).__name__}; expected an '
@@ -150,12 +144,11 @@ def _check_split(name, network, params, split):
     array if isinstance(array, jax.Array) else np.asarray(array)
     for array in split
   )
+  # With the arrays as constants the checks of `learn` see all values, and
+  # nothing is computed.
+  learn = lambda params, key: network.learn(params, key, inputs, labels)
   try:
-    jax.eval_shape(
-      lambda params, key: network.learn(params, key, inputs, labels),
-      params,
-      jax.random.key(0),
-    )
+    jax.eval_shape(learn, params, jax.random.key(0))
   except types.UserError as error:
     raise types.UserError(f'{name}: {error}') from None
   return jax.device_put((inputs, labels.astype(np.int32)))

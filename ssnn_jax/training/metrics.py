@@ -19,13 +19,7 @@ class Accuracy(NamedTuple):
 
 
 def predict(inference: types.Inference) -> jax.Array:
-  """Returns the class with most winning ticks; the potential breaks ties.
-
-  Args:
-    inference: `[B, C]` winner counts and potentials.
-
-  Returns:
-    `[B]` int32 classes.
+  """Returns the classes with most winning ticks; the potential breaks ties.
 
   Example:
     >>> inference = ssnn_jax.Inference(
@@ -40,15 +34,7 @@ def predict(inference: types.Inference) -> jax.Array:
 
 
 def cross_entropy(inference: types.Inference, labels: jax.Array) -> jax.Array:
-  """Computes the softmax cross-entropy of the final potentials.
-
-  Args:
-    inference: `[B, C]` winner counts and potentials.
-    labels: `[B]` integer classes.
-
-  Returns:
-    `[B]` losses, in nats.
-  """
+  """Computes the `[B]` softmax cross-entropies of potentials, in nats."""
   return optax.softmax_cross_entropy_with_integer_labels(
     inference.potential, labels
   )
@@ -65,17 +51,15 @@ def update_error(
 ) -> jax.Array:
   """Computes the relative error of a network's update of the weights.
 
-  The error is the root mean square distance to the gradient over all weights
-  and over independent draws of the spikes, relative to the gradient:
-
-    sqrt(mean_draws |update - gradient|^2) / |gradient|.
+  It is sqrt(mean_draws |update - gradient|^2) / |gradient| over all weights,
+  for independent draws of the spikes.
 
   Args:
     network: the network whose update is measured.
     reference: the network whose update is the gradient, without randomness.
     params: the parameters of both networks.
     key: PRNG key; consumed.
-    inputs: `[B, ...]` inputs of a batch, as for `Network.learn`.
+    inputs: inputs of a batch, as for `Network.learn`.
     labels: `[B]` integer classes.
     num_draws: number of independent draws of the spikes.
 

@@ -18,11 +18,9 @@ def make_optimizer(
   not decay.
 
   Args:
-    learning_rate: step size for the mean gradient of a batch. The optimizer
-      state stores the learning rate, so that `jax.vmap` can train networks with
-      different learning rates together.
-    schedule: factor on the learning rate as a function of the number of
-      updates; None for a constant learning rate.
+    learning_rate: step size for the mean gradient of a batch. It is part of the
+      optimizer state, so that `jax.vmap` can train with different values.
+    schedule: factor on the learning rate by number of updates; None for 1.
     weight_decay: coefficient of the weight decay.
 
   Returns:

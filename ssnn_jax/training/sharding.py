@@ -25,17 +25,9 @@ AXIS = 'batch'
 def make_mesh(
   batch_size: int, devices: Sequence[jax.Device] | None = None
 ) -> jax.sharding.Mesh:
-  """Builds the mesh of the devices that share each batch.
+  """Builds the mesh of the given devices, or of all devices, with `AXIS`.
 
-  Args:
-    batch_size: number of samples in a batch.
-    devices: the devices; None for all devices of all processes.
-
-  Returns:
-    The mesh, with the single axis `AXIS`.
-
-  Raises:
-    UserError: if the number of devices does not divide the batch size.
+  Raises `UserError` if the number of devices does not divide the batch size.
   """
   devices = jax.devices() if devices is None else devices
   if batch_size % len(devices):
@@ -49,16 +41,9 @@ def make_mesh(
 def run_on(
   mesh: jax.sharding.Mesh, function: Callable[..., Any], **options: Any
 ) -> Callable[..., Any]:
-  """Compiles a function for all devices of a mesh.
+  """Compiles a pure function, which may use `AXIS`, for all devices of a mesh.
 
-  Args:
-    mesh: the devices.
-    function: pure function, which may use `AXIS`; its results must be the same
-      on all devices.
-    **options: options of `jax.jit`.
-
-  Returns:
-    The jitted function; arguments and results are the same on all devices.
+  Arguments and results must be equal on all devices; options are of `jax.jit`.
   """
   replicated = jax.sharding.PartitionSpec()
   mapped = jax.shard_map(
@@ -72,15 +57,7 @@ def run_on(
 
 
 def replicate(mesh: jax.sharding.Mesh, tree: Any) -> Any:
-  """Copies arrays to all devices of a mesh.
-
-  Args:
-    mesh: the devices.
-    tree: arrays, the same in every process.
-
-  Returns:
-    The same arrays on all devices.
-  """
+  """Copies arrays, which are equal in every process, to all devices."""
   target = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
 
   def put(array):
@@ -94,17 +71,9 @@ def replicate(mesh: jax.sharding.Mesh, tree: Any) -> Any:
 def local_shard(
   batches: jax.Array, axis_name: str | None, padding: int = 0
 ) -> jax.Array:
-  """Returns the shard of each batch that the current device processes.
+  """Returns the shards `[S, ceil(B / D)]` of S batches for one of D devices.
 
-  Shards are in the order of the devices.
-
-  Args:
-    batches: `[S, B]` values for the samples of S batches.
-    axis_name: axis of the mesh; None for a single device.
-    padding: value that fills up the last shards.
-
-  Returns:
-    `[S, ceil(B / D)]` values, for D devices.
+  Shards are in the order of the devices; the last shards are padded.
   """
   if axis_name is None:
     return batches
@@ -117,15 +86,7 @@ def local_shard(
 
 
 def gather_shards(tree: Any, axis_name: str | None) -> Any:
-  """Concatenates the shards of all devices, in the order of the devices.
-
-  Args:
-    tree: arrays `[S, B / D]` of the current device, for D devices.
-    axis_name: axis of the mesh; None for a single device.
-
-  Returns:
-    The same tree of arrays `[S, B]`, the same on all devices.
-  """
+  """Concatenates shards `[S, B / D]` of D devices in their order: `[S, B]`."""
   if axis_name is None:
     return tree
   return jax.lax.all_gather(tree, axis_name, axis=1, tiled=True)

@@ -11,6 +11,7 @@ import optax
 from ssnn_jax import types
 from ssnn_jax.hardware import devices
 
+# An optax transformation, or the devices that store the weights.
 Optimizer = optax.GradientTransformation | devices.Device
 
 
@@ -46,16 +47,7 @@ def stream_key(key: jax.Array, stream: Stream) -> jax.Array:
 def init_state(
   network: types.Network, optimizer: Optimizer, seed: jax.Array | int
 ) -> TrainState:
-  """Initializes the state of training.
-
-  Args:
-    network: the network to train.
-    optimizer: an optax transformation, or the devices that store the weights.
-    seed: integer seed of all random streams.
-
-  Returns:
-    The state before the first epoch.
-  """
+  """Returns the state before the first epoch of one seed."""
   key = jax.random.key(seed)
   params = network.init(stream_key(key, Stream.INIT))
   device_key = stream_key(key, Stream.DEVICE)

@@ -1,10 +1,7 @@
-"""Tests that surrogate gradients are what the chain rule says.
+"""Tests that surrogate gradients follow the chain rule.
 
-What they are held against runs in doubles, tick by tick, without autodiff.
+The reference is in doubles, tick by tick, without automatic differentiation.
 """
-
-import dataclasses
-import functools
 
 from absl.testing import absltest
 from absl.testing import parameterized
@@ -14,89 +11,80 @@ import numpy as np
 
 import ssnn_jax
 from ssnn_jax.baselines import surrogate_gradient
-from ssnn_jax.simulation import inputs as input_lib
-from tests.baselines import integrate_and_fire_test
-from tests.baselines.integrate_and_fire_test import HALF_LIFE
-from tests.baselines.integrate_and_fire_test import as_float32
-from tests.baselines.integrate_and_fire_test import pack
-from tests.baselines.integrate_and_fire_test import quarter_params
+from tests.testing import integrate_and_fire as reference
+from tests.testing import networks
 from tests.testing import statistics
 
 SIZES, BATCH_SIZE = (4, 5, 4, 3), 2
 LABELS = np.arange(BATCH_SIZE)
-KEY = jax.random.key(2)
-FIRE = {
-  'step': lambda x: 1.0 * (x >= 0),
-  'smooth_step': lambda x: np.arctan(np.pi * x) / np.pi + 0.5,
-}
-# Float32 products of doubles that it holds: a gradient is a sum over ticks,
-# layers and neurons, a hundred roundings in all, each of at most 2**-24 of the
-# largest terms.
+# A gradient in float32 is a sum over ticks, layers and neurons: some hundred
+# roundings, each of at most 2**-24 of the largest term.
 ROUNDING = 100 * 2.0**-24
 
 
+def step(distance):
+  return 1.0 * (distance >= 0)
+
+
+def smooth_step(distance, numpy=np):
+  return numpy.arctan(np.pi * distance) / np.pi + 0.5
+
+
+def traced_smooth_step(distance):
+  return smooth_step(distance, jnp)
+
+
 def make_config(**options):
-  # Of dropout 1/2, inputs doubled and membranes halved nothing is rounded.
+  # Dropout 1/2, input gain 2 and half-life 1 cause no rounding.
+  options = {'dropout': 0.5} | options
   return ssnn_jax.NetworkConfig(
-    SIZES, **{'input_gain': 2.0, 'dropout': 0.5, 'tau': HALF_LIFE} | options
+    SIZES, input_gain=2.0, tau=reference.HALF_LIFE, **options
   )
 
 
-def make_case(num_steps, seed=0):
-  """Draws parameters, in doubles, and trains `[B, T, I]`."""
-  rng = np.random.default_rng(seed)
-  params = quarter_params(rng, SIZES)
-  return params, rng.integers(0, 2, (BATCH_SIZE, num_steps, SIZES[0]))
-
-
-def draw_kept(config):
-  return jax.tree.map(
-    np.asarray, input_lib.dropout_masks(config, KEY, jnp.arange(BATCH_SIZE))
-  )
+def make_case(config):
+  """Draws parameters, in doubles, and samples (train, masks, label)."""
+  params, trains = reference.make_case(SIZES, config.num_steps, BATCH_SIZE)
+  masks = reference.draw_masks(config, BATCH_SIZE)
+  return params, trains, list(zip(trains, masks, LABELS))
 
 
 def learn(config, params, trains, **options):
   built = surrogate_gradient.make_network(config, **options)
-  update, inference = jax.jit(built.learn)(
-    as_float32(params), KEY, pack(trains), LABELS
+  update, inference = networks.jit(built.learn)(
+    *reference.as_arguments(params, trains), LABELS
   )
-  return ssnn_jax.as_gradient(update), inference
+  return statistics.flat(ssnn_jax.as_gradient(update)), inference
 
 
-def present(config, params, train, kept, fire, resets=None):
-  """Presents one sample.
-
-  Given `resets` are subtracted in the place of the spikes that are emitted.
-  Returns what enters each layer, its potentials and its emitted spikes.
-  """
+def present(config, params, train, masks, fire, resets=(None, None)):
+  """Presents one sample; given `resets` are subtracted instead of spikes."""
   decay = np.exp(-1 / config.tau)
-  trains, potentials, emitted = [train], [], []
-  for layer, (weights, biases) in enumerate(params):
-    drives = config.read_gains[layer] * trains[layer] @ weights + biases
-    potential = np.zeros_like(biases)
-    before, fired = np.zeros_like(drives), np.zeros_like(drives)
-    for tick, drive in enumerate(drives):
-      potential = decay * potential + drive
-      before[tick] = potential
-      if layer < len(kept):
-        fired[tick] = fire(potential - 1)
-        potential = potential - (resets[layer] if resets else fired)[tick]
-    potentials.append(before)
-    emitted.append(fired)
-    if layer < len(kept):
-      trains.append(kept[layer] * fired)
-  return trains, potentials, emitted
+  neurons = [
+    reference.Neuron(decay, lambda v: fire(v - 1), make_reset(given))
+    for given in resets
+  ]
+  neurons.append(reference.Neuron(decay, np.zeros_like, lambda v, _: v))
+  return reference.present(config, params, train, masks, neurons)
 
 
-def mean_response(config):
-  """Averages, over ticks, what a membrane makes of a constant drive of 1."""
+def make_reset(given):
+  """Returns the reset that subtracts spikes, or those of given ticks."""
+  if given is None:
+    return reference.subtract_spike
+  ticks = iter(given)
+  return lambda potential, _: potential - next(ticks)
+
+
+def mean_unit_response(config):
+  """Returns the mean response of a membrane to a constant drive of 1."""
   ages = np.arange(1, config.num_steps + 1)
   decay = np.exp(-1 / config.tau)
   return np.mean((1 - decay**ages) / (1 - decay))
 
 
-def read_out(config, outputs):
-  return outputs.mean(axis=0) / mean_response(config)
+def read_out(config, response):
+  return response.potentials[-1].mean(axis=0) / mean_unit_response(config)
 
 
 def softmax(potential):
@@ -104,171 +92,134 @@ def softmax(potential):
   return odds / odds.sum()
 
 
-def differentiate(config, params, train, kept, label):
-  """Applies the chain rule backward through layers and ticks, to one sample."""
-  trains, potentials, _ = present(config, params, train, kept, FIRE['step'])
+def chain_rule(config, params, train, masks, label):
+  """Computes the gradient of one sample, backward through layers and ticks."""
+  response = present(config, params, train, masks, step)
   decay, num_steps = np.exp(-1 / config.tau), len(train)
-  error = softmax(read_out(config, potentials[-1])) - np.eye(SIZES[-1])[label]
-  share = num_steps * mean_response(config)
-  direct = np.tile(error / share, (num_steps, 1))
+  error = softmax(read_out(config, response)) - np.eye(SIZES[-1])[label]
+  scale = num_steps * mean_unit_response(config)
+  direct = np.tile(error / scale, (num_steps, 1))
   gradient = []
   for layer in reversed(range(len(params))):
-    # A potential acts on what it fires, and on the potential after it.
+    # A potential acts on its spike and on the potential of the next tick.
     errors, later = np.zeros_like(direct), 0.0
     for tick in reversed(range(num_steps)):
       errors[tick] = later = direct[tick] + decay * later
     gain = config.read_gains[layer]
-    gradient[:0] = [gain * trains[layer].T @ errors, errors.sum(axis=0)]
+    weights = gain * response.trains[layer].T @ errors
+    gradient[:0] = [weights, errors.sum(axis=0)]
     if layer:
-      distance = potentials[layer - 1] - 1
+      distance = response.potentials[layer - 1] - 1
       slope = 1 / (1 + (np.pi * distance) ** 2)
-      direct = gain * errors @ params[layer].weights.T * kept[layer - 1] * slope
+      propagated = gain * errors @ params[layer].weights.T
+      direct = propagated * masks[layer - 1] * slope
   return statistics.flat(gradient)
 
 
-def mean_over_batch(function, trains, kept):
-  """Averages what is of one sample."""
-  samples = zip(trains, zip(*kept), LABELS)
-  return np.mean([function(*sample) for sample in samples], axis=0)
+def smooth_difference(config, params, train, masks, label, size):
+  """Computes the gradient of the smoothed network by central differences."""
+  resets = present(config, params, train, masks, smooth_step).fired[:-1]
+  leaves, treedef = jax.tree.flatten(params)
+  splits = np.cumsum([leaf.size for leaf in leaves])[:-1]
+
+  def loss(point):
+    parts = np.split(point, splits)
+    moved = [part.reshape(leaf.shape) for part, leaf in zip(parts, leaves)]
+    moved = jax.tree.unflatten(treedef, moved)
+    response = present(config, moved, train, masks, smooth_step, resets)
+    return -np.log(softmax(read_out(config, response))[label])
+
+  point = statistics.flat(params)
+  steps = size * np.eye(point.size)
+  return [(loss(point + h) - loss(point - h)) / (2 * size) for h in steps]
 
 
-def difference(config, params, trains, kept, step):
-  """Differentiates the smoothed network by central differences."""
-  fire = FIRE['smooth_step']
-
-  def loss_of(train, masks, label):
-    resets = present(config, params, train, masks, fire)[2]
-
-    def loss(flat_params):
-      outputs = present(
-        config, unflatten(flat_params), train, masks, fire, resets
-      )[1][-1]
-      return -np.log(softmax(read_out(config, outputs))[label])
-
-    return loss
-
-  def gradient(*sample):
-    loss, point = loss_of(*sample), statistics.flat(params)
-    steps = step * np.eye(point.size)
-    return [(loss(point + h) - loss(point - h)) / (2 * step) for h in steps]
-
-  return mean_over_batch(gradient, trains, kept)
-
-
-def unflatten(flat_params):
-  """Undoes `statistics.flat` for parameters."""
-  params, start = [], 0
-  for shape in zip(SIZES[:-1], SIZES[1:]):
-    weights = flat_params[start : start + shape[0] * shape[1]].reshape(shape)
-    start += weights.size
-    params.append((weights, flat_params[start : start + shape[1]]))
-    start += shape[1]
-  return params
-
-
-def assert_close(found, expected, more=0.0):
-  bound = ROUNDING * np.max(np.abs(expected)) + more
+def assert_close(found, expected, tolerance=0.0):
+  bound = ROUNDING * np.max(np.abs(expected)) + tolerance
   np.testing.assert_array_less(np.abs(found - expected), bound)
 
 
+def assert_inference_matches(config, inference, responses):
+  """Asserts that an inference is that of the reference's responses."""
+  # All terms are multiples of 2**-17 below 2**7, so that only the divisor of
+  # the mean and the quotient are rounded.
+  np.testing.assert_allclose(
+    inference.potential,
+    [read_out(config, response) for response in responses],
+    rtol=2.0**-22,
+  )
+  outputs = np.stack([response.potentials[-1] for response in responses])
+  winners = np.eye(SIZES[-1])[outputs.argmax(axis=-1)].sum(axis=1)
+  np.testing.assert_array_equal(inference.winner_counts, winners)
+
+
 class SurrogateGradientTest(parameterized.TestCase):
-  def test_the_smoothed_network_has_its_own_gradient(self):
+  def test_gradient_of_the_smoothed_network_matches_differences(self):
     config = make_config(num_steps=6)
-    params, trains = make_case(config.num_steps)
-    kept = draw_kept(config)
+    params, trains, samples = make_case(config)
     near, far = (
-      difference(config, params, trains, kept, step) for step in (1e-3, 2e-3)
+      np.mean(
+        [
+          smooth_difference(config, params, *sample, size) for sample in samples
+        ],
+        axis=0,
+      )
+      for size in (1e-3, 2e-3)
     )
-    # Errors of central differences are as the square of the step, so that far
-    # and near ones differ by three times that of the near ones.
+    # Errors of central differences are proportional to the square of the step,
+    # so that `far - near` is three times the error of `near`.
     error = np.max(np.abs(far - near)) / 2
     self.assertLess(error, 1e-4 * np.max(np.abs(near)))
-    gradient, _ = learn(
-      config, params, trains, fire=surrogate_gradient.smooth_step
-    )
-    assert_close(statistics.flat(gradient), near, error)
+    gradient, _ = learn(config, params, trains, fire=traced_smooth_step)
+    assert_close(gradient, near, error)
 
   @parameterized.parameters(0.0, 0.5)
-  def test_learn_is_the_chain_rule_by_hand(self, dropout):
+  def test_gradient_matches_the_chain_rule(self, dropout):
     config = make_config(num_steps=16, dropout=dropout)
-    params, trains = make_case(config.num_steps)
-    expected = mean_over_batch(
-      lambda *sample: differentiate(config, params, *sample),
-      trains,
-      draw_kept(config),
+    params, trains, samples = make_case(config)
+    expected = np.mean(
+      [chain_rule(config, params, *sample) for sample in samples], axis=0
     )
-    gradient, _ = learn(config, params, trains)
+    gradient, inference = learn(config, params, trains)
     self.assertGreater(np.count_nonzero(expected), 20)
-    assert_close(statistics.flat(gradient), expected)
+    assert_close(gradient, expected)
+    assert_inference_matches(
+      config,
+      inference,
+      [present(config, params, *sample[:2], step) for sample in samples],
+    )
 
-  def test_a_step_fires_from_the_threshold_on_with_the_smooth_slope(self):
+  def test_step_has_the_derivative_of_the_smooth_step(self):
     distances = jnp.array([-3.0, -0.2, -1e-7, -0.0, 0.0, 1e-7, 0.4, 5.0])
     np.testing.assert_array_equal(
       surrogate_gradient.step(distances), distances >= 0
     )
-    step, smooth = (
+    steep, smooth = (
       jax.vmap(jax.grad(function))(distances)
-      for function in (surrogate_gradient.step, surrogate_gradient.smooth_step)
+      for function in (surrogate_gradient.step, traced_smooth_step)
     )
-    np.testing.assert_allclose(step, smooth, rtol=1e-6)
+    np.testing.assert_allclose(steep, smooth, rtol=1e-6)
     np.testing.assert_allclose(
-      step, 1 / (1 + (np.pi * np.float64(distances)) ** 2), rtol=1e-6
+      steep, 1 / (1 + (np.pi * np.float64(distances)) ** 2), rtol=1e-6
     )
     np.testing.assert_array_equal(smooth[3:5], 1.0)
 
-  def test_the_smooth_step_is_antisymmetric_about_one_half(self):
-    distances = jnp.linspace(-4.0, 4.0, 9)
-    smooth = surrogate_gradient.smooth_step(distances)
-    np.testing.assert_allclose(smooth + smooth[::-1], 1.0, rtol=1e-6)
-    np.testing.assert_allclose(
-      smooth, FIRE['smooth_step'](np.float64(distances)), rtol=1e-5
-    )
-
-  def test_spikes_forward_are_those_of_a_loop(self):
+  def test_inference_and_activity_match_reference(self):
     config = make_config(num_steps=16)
-    params, trains = make_case(config.num_steps)
-    trains[:, :, 0], trains[0, :, 1] = 1, 0
-    whole = [np.ones(size) for size in SIZES[1:-1]]
-    is_whole = dataclasses.replace(config, dropout=0.0)
-    layers, potentials, _ = zip(
-      *(
-        present(is_whole, params, train, whole, FIRE['step'])
-        for train in trains
-      )
-    )
-    outputs = np.stack([layers[-1] for layers in potentials])
-    layers = [np.stack(samples) for samples in zip(*layers)]
-    self.assertTrue(
-      any(np.any(v == 1) for sample in potentials for v in sample)
-    )
+    no_dropout = make_config(num_steps=16, dropout=0.0)
+    params, trains, samples = make_case(no_dropout)
+    responses = [
+      present(no_dropout, params, *sample[:2], step) for sample in samples
+    ]
+    potentials = statistics.flat([r.potentials for r in responses])
+    self.assertTrue(np.any(potentials == 1.0))  # a neuron fires at threshold
+    arguments = reference.as_arguments(params, trains)
     built = surrogate_gradient.make_network(config)
-    inference = jax.jit(built.infer)(as_float32(params), KEY, pack(trains))
-    # All that is added up are multiples of 2**-17 below 2**7; what the mean is
-    # divided by is rounded, and so is the quotient.
-    np.testing.assert_allclose(
-      inference.potential,
-      [read_out(config, output) for output in outputs],
-      rtol=2.0**-22,
-    )
-    winners = np.eye(SIZES[-1])[outputs.argmax(axis=-1)].sum(axis=1)
-    np.testing.assert_array_equal(inference.winner_counts, winners)
-    np.testing.assert_array_equal(winners.sum(axis=-1), config.num_steps)
-    observe = jax.jit(surrogate_gradient.make_observe(config))
-    integrate_and_fire_test.assert_observes(
-      observe(as_float32(params), KEY, pack(trains), LABELS), layers
-    )
-
-  def test_learn_says_what_infer_says_unless_units_are_dropped(self):
-    params, trains = make_case(16)
-    kept = make_config(num_steps=16, dropout=0.0)
-    _, seen = learn(kept, params, trains)
-    infer = functools.partial(
-      jax.jit(surrogate_gradient.make_network(kept).infer),
-      *(as_float32(params), KEY, pack(trains)),
-    )
-    jax.tree.map(np.testing.assert_array_equal, seen, infer())
-    _, dropped = learn(make_config(num_steps=16), params, trains)
-    self.assertTrue(np.any(dropped.potential != seen.potential))
+    inference = networks.jit(built.infer)(*arguments)
+    assert_inference_matches(no_dropout, inference, responses)
+    observe = networks.jit(surrogate_gradient.make_observe(config))
+    layers = map(np.stack, zip(*(r.trains for r in responses)))
+    reference.assert_observes(observe(*arguments, LABELS), list(layers))
 
 
 if __name__ == '__main__':

@@ -116,7 +116,7 @@ class BinningTest(parameterized.TestCase):
     ('num_steps', 0, 'num_steps is 0; expected 1 tick or more.'),
     ('num_steps', 32.0, 'num_steps is 32.0; expected 1 tick or more.'),
     ('num_steps', True, 'num_steps is True; expected 1 tick or more.'),
-    ('event_window', 0.0, 'event_window is 0.0; expected a number of milli'),
+    ('event_window', 0.0, 'event_window is 0.0; expected 0.001 milliseconds'),
     ('event_window', float('nan'), 'event_window is nan'),
     ('polarity', 'none', 'polarity is none; expected one of both, merged,'),
   )

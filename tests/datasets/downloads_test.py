@@ -85,9 +85,7 @@ class DownloadsTest(data_util.DatasetTestCase):
     sources = {}
     for file, content in self.contents.items():
       self.server.responses[f'/{file}'] = 200, len(content), content
-      sources[file] = downloads.Source(
-        self.url(file), self.checksum(family, file, content)
-      )
+      sources[file] = self.url(file), self.checksum(family, file, content)
     self.enterContext(
       mock.patch.object(downloads, '_sources', {family: sources}.__getitem__)
     )
@@ -176,10 +174,9 @@ class DownloadsTest(data_util.DatasetTestCase):
     self.server.server_close()
     first = next(iter(self.contents))
     # TFDS and tonic would retry for minutes.
+    manager = 'tensorflow_datasets.download.DownloadManager'
     with (
-      mock.patch(
-        'tensorflow_datasets.download.DownloadManager.download'
-      ) as tfds_download,
+      mock.patch(f'{manager}.download') as tfds_download,
       mock.patch('tonic.download_utils.download_url') as tonic_download,
     ):
       self.assert_download_refused(
@@ -195,9 +192,8 @@ class DownloadsTest(data_util.DatasetTestCase):
     self.serve('mnist')
     self.enterContext(mock.patch.object(downloads, '_TIMEOUT', 0.1))
     released = threading.Event()
-    self.enterContext(
-      mock.patch.object(Handler, 'do_GET', lambda _: released.wait(5))
-    )
+    silent = mock.patch.object(Handler, 'do_GET', lambda _: released.wait(5))
+    self.enterContext(silent)
     self.addCleanup(released.set)
     start = self.url(FILES['mnist'][0])
     self.assert_download_refused('mnist', start, 'timed out')
@@ -205,11 +201,8 @@ class DownloadsTest(data_util.DatasetTestCase):
   @parameterized.parameters('train.zip', 'test.zip')
   def test_invalid_archive_leaves_no_files(self, file):
     self.serve('n_mnist', {file: b'no archive'})
-    self.assert_download_refused(
-      'n_mnist',
-      f'{self.url(file)} is a damaged archive (File is not a zip file); ',
-      'try again',
-    )
+    start = f'{self.url(file)} is a damaged archive (File is not a zip file); '
+    self.assert_download_refused('n_mnist', start, 'try again')
     self.assert_no_files_left()
 
   @parameterized.parameters(*NAMES)
@@ -230,10 +223,8 @@ class DownloadsTest(data_util.DatasetTestCase):
 
   @parameterized.parameters('', '.gz')
   def test_keeps_existing_images(self, suffix):
-    folder, last = self.serve('mnist')
-    existing = folder / last.replace('.gz', suffix)
-    folder.mkdir(parents=True)
-    existing.write_bytes(b'my own')
+    _, last = self.serve('mnist')
+    existing = self.write(f'mnist/{last.replace(".gz", suffix)}', b'my own')
     self.download('mnist')
     del self.contents[last]
     expected = {f'mnist/{f}': c for f, c in self.contents.items()}
@@ -241,13 +232,12 @@ class DownloadsTest(data_util.DatasetTestCase):
     self.assertNotIn(f'/{last}', self.server.requests)
 
   def test_keeps_file_of_concurrent_download(self):
-    folder, last = self.serve('mnist')
+    _, last = self.serve('mnist')
     fetch = downloads._fetch_images
 
     def fetch_second(*args):
       new = fetch(*args)
-      folder.mkdir(parents=True)
-      (folder / last).write_bytes(b'of another')
+      self.write(f'mnist/{last}', b'of another')
       return new
 
     with mock.patch.object(downloads, '_fetch_images', fetch_second):
@@ -257,9 +247,7 @@ class DownloadsTest(data_util.DatasetTestCase):
 
   def test_keeps_existing_recordings(self):
     self.serve('n_mnist')
-    path = self.data_dir / 'NMNIST/Train/0/00001.bin'
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b'my own')
+    self.write('NMNIST/Train/0/00001.bin', b'my own')
     self.download('n_mnist')
     self.assert_files(
       {
@@ -272,9 +260,8 @@ class DownloadsTest(data_util.DatasetTestCase):
 
   def test_unpacks_existing_archives(self):
     folder, _ = self.serve('n_mnist')
-    folder.mkdir(parents=True)
     for file, content in self.contents.items():
-      (folder / file).write_bytes(content)
+      self.write(f'NMNIST/{file}', content)
     self.download('n_mnist')
     self.assertEmpty(self.server.requests)
     self.assertTrue((folder / 'Train/7/00001.bin').exists())
@@ -282,8 +269,7 @@ class DownloadsTest(data_util.DatasetTestCase):
 
   def test_keeps_and_rejects_archive_of_other_content(self):
     folder, _ = self.serve('n_mnist')
-    folder.mkdir(parents=True)
-    (folder / 'train.zip').write_bytes(b'my own')
+    self.write('NMNIST/train.zip', b'my own')
     start = f'{folder}/train.zip has a wrong checksum; '
     self.assert_download_refused('n_mnist', start, 'replace it')
     self.assert_files({'NMNIST/train.zip': b'my own'})
@@ -296,10 +282,9 @@ class SourcesTest(parameterized.TestCase):
     self.assertCountEqual(sources, FILES[family])
     for url, checksum in sources.values():
       self.assertStartsWith(url, 'http')
-      if family == 'n_mnist':
-        self.assertLen(bytes.fromhex(checksum), 16)
-      else:
-        self.assertLen(bytes.fromhex(checksum.checksum), 32)
+      digest = getattr(checksum, 'checksum', checksum)  # of TFDS, of tonic
+      self.assertLen(digest, 32 if family == 'n_mnist' else 64)
+      bytes.fromhex(digest)
 
   @parameterized.parameters(*FILES)
   def test_missing_library_is_reported(self, family):

@@ -75,17 +75,12 @@ class WriteTest(data_util.EventCameraTestCase):
     import tonic
 
     random = np.random.RandomState(0)
-    limits = {'x': 2**8, 'y': 240, 'p': 2, 't': 2**23}
-    drawn = {
-      name: np.append(random.randint(limit, size=1000), (0, limit - 1))
-      for name, limit in limits.items()
-    }
-    events = synthetic_events.Events(
-      x=drawn['x'].astype(np.uint8),
-      y=drawn['y'].astype(np.uint8),
-      p=drawn['p'].astype(np.uint8),
-      t=np.sort(drawn['t']).astype(np.uint32),
+    x, y, p, t = (
+      np.append(random.randint(limit, size=1000), (0, limit - 1))
+      for limit in (2**8, 240, 2, 2**23)
     )
+    x, y, p = (values.astype(np.uint8) for values in (x, y, p))
+    events = synthetic_events.Events(x, y, p, np.sort(t).astype(np.uint32))
     path = self.write('a.bin', synthetic_events.encode(events))
     self.assertEqual(path.stat().st_size, 5 * 1002)
     found = tonic.io.read_mnist_file(path, dtype=tonic.datasets.NMNIST.dtype)

@@ -77,11 +77,6 @@ class FindTest(TfdsSetsTestCase):
       self.find,
     )
 
-  def test_rejects_file_instead_of_folder(self):
-    path = self.write('mnist', b'')
-    start = f'{path} cannot be read (Not a directory)'
-    self.assert_refused(start, '', self.find)
-
   def test_rejects_folder_instead_of_description(self):
     path = self.data_dir / 'mnist/1.0.0/dataset_info.json'
     path.mkdir(parents=True)
@@ -195,41 +190,35 @@ class PrepareTest(TfdsSetsTestCase):
       )
 
 
+def change_image(content):
+  start = content.index(b'IDAT') + 100
+  return content[:start] + b'changed' + content[start + 7 :]
+
+
 class ReadTest(TfdsSetsTestCase):
-  def assert_unreadable(self, folder):
-    start = f'{folder} cannot be read as a prepared TFDS dataset ('
-    self.assert_refused(start, 'remove it', tfds_sets.read, folder)
-
-  @parameterized.parameters(0, 1, 1000, 2**16, 2**16 + 1000, -1)
-  def test_rejects_truncated_file(self, size):
-    folder = self.prepare()
-    path = next(folder.glob('mnist-test*'))
-    path.write_bytes(path.read_bytes()[:size])
-    self.assert_unreadable(folder)
-
-  def test_rejects_changed_image(self):
-    folder = self.prepare()
-    path = next(folder.glob('mnist-test*'))
-    content = path.read_bytes()
-    start = content.index(b'IDAT') + 100
-    path.write_bytes(content[:start] + b'changed' + content[start + 7 :])
-    self.assert_unreadable(folder)
-
   @parameterized.parameters(
-    ('features.json', b''),
-    ('features.json', b'{}'),
-    ('features.json', None),
-    ('dataset_info.json', b'{'),
+    ('features.json', lambda _: b''),
+    ('features.json', lambda _: b'{}'),
+    ('features.json', None),  # deleted
+    ('dataset_info.json', lambda _: b'{'),
     ('mnist-train*', None),
+    ('mnist-test*', change_image),
+    ('mnist-test*', lambda _: b''),
+    ('mnist-test*', lambda content: content[:1]),
+    ('mnist-test*', lambda content: content[:1000]),
+    ('mnist-test*', lambda content: content[: 2**16]),
+    ('mnist-test*', lambda content: content[: 2**16 + 1000]),
+    ('mnist-test*', lambda content: content[:-1]),
   )
-  def test_rejects_invalid_or_missing_file(self, pattern, content):
+  def test_rejects_damaged_or_missing_file(self, pattern, damage):
     folder = self.prepare()
     path = next(folder.glob(pattern))
-    if content is None:
+    if damage is None:
       path.unlink()
     else:
-      path.write_bytes(content)
-    self.assert_unreadable(folder)
+      path.write_bytes(damage(path.read_bytes()))
+    start = f'{folder} cannot be read as a prepared TFDS dataset ('
+    self.assert_refused(start, 'remove it', tfds_sets.read, folder)
 
   @parameterized.parameters(
     'tensorflow_datasets', 'array_record', 'PIL', 'importlib_resources'

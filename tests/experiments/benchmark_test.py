@@ -12,9 +12,9 @@ import numpy as np
 from experiments import benchmark_steps
 from experiments import naive
 import ssnn_jax
-from ssnn_jax.baselines import ann
 from tests.testing import commands
 from tests.testing import networks
+from tests.testing import oracle
 from tests.testing import statistics
 
 SIZES = (6, 5, 3)
@@ -118,7 +118,7 @@ class NaiveTest(absltest.TestCase):
     batch = jnp.float32(image)[None], jnp.array([label])
     sample = jax.vmap(lambda key: learn(params, key, *batch)[0].positive)
     samples = jax.jit(sample)(jax.random.split(jax.random.key(1), 50_000))
-    expected = ann.expected_counts(config, params, image, label)
+    expected = oracle.expected_counts(config, params, image, label)
     jax.tree.map(statistics.assert_mean_within, samples, expected)
 
   def test_learn_and_infer_sample_the_same_spikes(self):

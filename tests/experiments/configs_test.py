@@ -140,7 +140,7 @@ class ConfigsTest(parameterized.TestCase):
     ('--method=bp_stdp', '--device=ecram'),
     ('--device=custom', '--dw_min=-1'),
     ('--device=custom', '--weight_decay=0.1'),
-    ('--device=custom', '--protocol=fixed_step'),
+    ('--device=custom', '--pulse_scheme=single'),
     ('--device=custom', '--update_rule=tiki_taka'),
     ('--device=reram', '--w_min=2'),
   )

@@ -89,7 +89,7 @@ class DataTest(parameterized.TestCase):
     for flag, message in (
       (
         '--event_window=0',
-        '--event_window is 0.0; expected a number of millise',
+        '--event_window is 0.0; expected 0.001 milliseconds',
       ),
       ('--num_steps=0', '--num_steps is 0; expected 1 tick or more'),
     ):

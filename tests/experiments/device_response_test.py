@@ -69,12 +69,12 @@ class ClosedFormTest(parameterized.TestCase):
   @parameterized.parameters('constant', 'linear', 'soft')
   def test_many_pulses_at_once_equal_single_pulses(self, name):
     config = device_response.make_config(CASES[name])
-    constants = variability.draw(jax.random.key(0), config, ())
+    constants = variability.sample(jax.random.key(0), config, ())
     expected = device_response.closed_form(CASES[name])
     weight = jnp.float32(0.0)
     for up, down, place in ((60, 0, 60), (140, 0, 200), (0, 150, 350)):
       pulses = resistive.Pulses(jnp.float32(up), jnp.float32(down))
-      weight = resistive.pulse(
+      weight = resistive.move_weights(
         config, constants, weight, pulses, config.dw_min, None
       )
       self.assertAlmostEqual(float(weight), expected[place - 1], delta=1e-6)
@@ -102,8 +102,8 @@ class ClosedFormTest(parameterized.TestCase):
     weights = respond(name)
     expected = device_response.closed_form(CASES[name])
     statistics.assert_mean_within(weights.T, expected)
-    # Each pulse multiplies the distance to the bound by 1 - s (1 + noise), or by
-    # 1 - s and adds noise; s is the step.
+    # A pulse of step s multiplies the distance to the bound by
+    # 1 - s (1 + noise), or by 1 - s and adds noise.
     pulses = np.arange(1, 201)
     kept = (1 - STEP) ** (2 * pulses)
     if name == 'soft_mult_noise':

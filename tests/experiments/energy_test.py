@@ -14,6 +14,7 @@ from experiments import energy
 from experiments import summary
 import ssnn_jax
 from ssnn_jax.hardware import cost
+from ssnn_jax.hardware import energy as energy_lib
 from ssnn_jax.runs import records
 from tests.testing import sweeps
 from tests.testing.experiments import call_main
@@ -150,7 +151,7 @@ class EnergyTest(parameterized.TestCase):
   @parameterized.parameters(
     ({'device': 'ecram'}, True),
     ({'device': 'ecram', 'update_rule': 'tiki_taka'}, True),
-    ({'device': 'ecram', 'protocol': 'fixed_step'}, False),
+    ({'device': 'ecram', 'pulse_scheme': 'single'}, False),
   )
   def test_rejects_devices_whose_pulses_are_not_counted(self, options, rejects):
     self.record('run', **options)
@@ -199,7 +200,7 @@ class EnergyTest(parameterized.TestCase):
   def test_rejects_networks_on_rates(self):
     self.record('run', backward='rates')
     with self.assertRaisesRegex(
-      ssnn_jax.UserError, 'run: backward is on rates'
+      ssnn_jax.UserError, 'run: backward is rates, for which'
     ):
       energy.table(self.workdir)
 
@@ -258,19 +259,20 @@ class EnergiesTest(parameterized.TestCase):
     return self.path
 
   def test_each_event_costs_its_own_entry(self):
-    energies = cost.load_energies(self.write())
+    energies = energy_lib.load_table(self.write())
     prices = list(PICOJOULES.values())
     for name, price in zip(cost.Events._fields, prices):
       events = cost.Events(*[0] * 6)._replace(**{name: 10})
-      self.assertEqual(cost.picojoules(events, energies), 10 * price)
-    self.assertEqual(cost.backprop_picojoules(10, 0, energies), 40)
-    self.assertEqual(cost.backprop_picojoules(0, 10, energies), 50)
+      self.assertEqual(energy_lib.chip_energy(events, energies), 10 * price)
+    self.assertEqual(energy_lib.backprop_energy(10, 0, energies), 40)
+    self.assertEqual(energy_lib.backprop_energy(0, 10, energies), 50)
 
-  @parameterized.parameters(*cost.TABLES)
+  @parameterized.parameters(*energy_lib.TABLES)
   def test_tables_of_the_library_name_sources(self, name):
-    energies = cost.load_energies(name)
+    energies = energy_lib.load_table(name)
     self.assertAlmostEqual(energies.mac, 3.7 + 0.9)
-    path = pathlib.Path(cost.__file__).parent / 'energies' / f'{name}.json'
+    folder = pathlib.Path(energy_lib.__file__).with_name('energies')
+    path = folder / f'{name}.json'
     for entry in json.loads(path.read_text()).values():
       year = r'\b20[0-2]\d\b' if entry['picojoules'] else '^None'
       self.assertRegex(entry['source'], year)
@@ -288,17 +290,17 @@ class EnergiesTest(parameterized.TestCase):
   def test_rejects_invalid_entries_by_name(self, changes, problem):
     path = self.write(**changes)
     with self.assertRaisesRegex(ssnn_jax.UserError, f'mine.json: {problem}'):
-      cost.load_energies(path)
+      energy_lib.load_table(path)
 
   def test_rejects_files_without_a_table(self):
     with self.assertRaisesRegex(ssnn_jax.UserError, 'mine.json cannot be read'):
-      cost.load_energies(self.path)
+      energy_lib.load_table(self.path)
     self.path.write_text('half {')
     with self.assertRaisesRegex(ssnn_jax.UserError, 'mine.json cannot be read'):
-      cost.load_energies(self.path)
+      energy_lib.load_table(self.path)
     self.path.write_text('[]')
     with self.assertRaisesRegex(ssnn_jax.UserError, 'spike is missing'):
-      cost.load_energies(self.path)
+      energy_lib.load_table(self.path)
 
 
 if __name__ == '__main__':

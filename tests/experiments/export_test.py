@@ -19,11 +19,11 @@ from experiments import configs
 from experiments import export
 from experiments import nir_consumer
 import ssnn_jax
-from ssnn_jax.hardware import nir_graph
+from ssnn_jax.hardware import nir
 from ssnn_jax.runs import checkpoints
 from ssnn_jax.runs import records
-from tests.hardware import nir_graph_test
 from tests.testing import commands
+from tests.testing import nir_neurons
 from tests.testing import statistics
 from tests.testing.checkpoints import SECONDS
 from tests.testing.checkpoints import make_state
@@ -56,7 +56,7 @@ def call(module, **values):
 def read_in_numpy(file, batch_size, subtracts=True):
   """Reads a network as a library would that does what is asked for."""
   del batch_size
-  return nir_graph_test.make_step(nir_graph.read(file), subtracts)
+  return nir_neurons.make_step(nir.read(file), subtracts)
 
 
 class ExportTest(parameterized.TestCase):
@@ -88,7 +88,7 @@ class ExportTest(parameterized.TestCase):
     run = self.make_run(0.9, 0.5, dropout=0.2, input_gain=None, num_steps=4)
     told = call(export, workdir=str(run), file=str(self.file), best=best)
     self.assertStartsWith(told, f'{self.file}: 4-5-3, ')
-    sizes, params = nir_graph.from_graph(nir_graph.read(self.file))
+    sizes, params = nir.from_graph(nir.read(self.file))
     self.assertEqual(sizes, (4, 5, 3))
     first, second = make_state(epoch).params
     gain = 4 / configs.EVENTS_AT_FULL_RATE  # a power of two, and exact
@@ -104,7 +104,7 @@ class ExportTest(parameterized.TestCase):
     self.assertEqual(done.stdout.count('\n'), 1)
     before = self.file.read_bytes()
     self.assert_refused(
-      'is there already', export, workdir=str(run), file=str(self.file)
+      'exists already', export, workdir=str(run), file=str(self.file)
     )
     self.assertEqual(self.file.read_bytes(), before)
 
@@ -116,25 +116,27 @@ class ExportTest(parameterized.TestCase):
     self.assert_refused(
       'config.json does not exist; give the folder of a run',
       *(export,),
-      **{'workdir': str(self.folder / 'none'), 'file': file},
+      workdir=str(self.folder / 'none'),
+      file=file,
     )
     run = self.make_run(0.9, firing_function='hard_sigmoid')
     self.assert_refused(
       '^firing_function is hard_sigmoid, ', export, workdir=str(run), file=file
     )
     with mock.patch.dict(sys.modules, {'nir': None}):
-      del sys.modules['ssnn_jax.hardware.nir_graph']
+      del sys.modules['ssnn_jax.hardware.nir']
       self.assert_refused(
         'needs the package nir, which is not installed',
         *(export,),
-        **{'workdir': str(run), 'file': file},
+        workdir=str(run),
+        file=file,
       )
     self.assertFalse(self.file.exists())
 
   def write_network(self, *sizes):
     config = ssnn_jax.NetworkConfig(sizes)
     params = ssnn_jax.ssnn(config).init(jax.random.key(4))
-    nir_graph.write(self.file, nir_graph.to_graph(config, params))
+    nir.write(self.file, nir.to_graph(config, params))
     return params
 
   def consume(self, read, **values):
@@ -156,8 +158,8 @@ class ExportTest(parameterized.TestCase):
     self.assertAlmostEqual(line['accuracy_rate'], right, delta=5e-5)
     rates = DIGITS.test.inputs.reshape(40, -1) / 255
     frames = [rates] * CONSUMED['num_steps']
-    graph = nir_graph.read(self.file)
-    output = np.mean(nir_graph_test.present(graph, frames), axis=0)
+    graph = nir.read(self.file)
+    output = np.mean(nir_neurons.present(graph, frames), axis=0)
     error = np.linalg.norm(output - exact) / np.linalg.norm(exact)
     self.assertAlmostEqual(line['output_error'], error, delta=1e-4)
     right = np.mean(np.argmax(output, axis=1) == DIGITS.test.labels)

@@ -37,8 +37,9 @@ def die_once(folder, name):
   try:
     pathlib.Path(folder, 'died').touch(exist_ok=False)
   except FileExistsError:
-    return write(folder, name)
-  die()
+    write(folder, name)
+  else:
+    die()
 
 
 def die():

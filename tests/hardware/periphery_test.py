@@ -1,6 +1,7 @@
-"""Tests of what is between arrays and neurons: converters, bounds and noise."""
+"""Tests of the crossbar periphery: quantization and read noise."""
 
 import functools
+import itertools
 import math
 
 from absl.testing import absltest
@@ -15,11 +16,11 @@ from ssnn_jax import types
 from ssnn_jax.hardware import periphery
 from ssnn_jax.simulation import backward
 from ssnn_jax.simulation import forward
+from ssnn_jax.simulation import inputs
 from ssnn_jax.spikes import thresholds
-from tests import network_test
 from tests.testing import statistics
+from tests.testing.networks import jit
 
-jit = functools.partial(jax.jit, compiler_options=network_test.QUICKLY)
 ROLES = thresholds.Role
 NUM_POSITIONS, NUM_NEURONS = 150, 60
 SIZES = (4, 3, 2)
@@ -27,113 +28,95 @@ SIZES = (4, 3, 2)
 
 @functools.cache
 def read_noise(
-  num_steps, window, role=ROLES.READ, layer=0, sampler=None, size=NUM_NEURONS
+  num_steps, window, role=ROLES.READ, layer=0, sampler='bernoulli', size=None
 ):
   """Returns the noise of all windows, `[positions, windows, neurons]`."""
-  schedule = spikes.Schedule(num_steps, window)
-  config = ssnn_jax.NetworkConfig(SIZES, sampler=sampler or 'bernoulli')
+  schedule, size = spikes.Schedule(num_steps, window), size or NUM_NEURONS
+  config = ssnn_jax.NetworkConfig(SIZES, sampler=sampler)
   keys = thresholds.make_keys(jax.random.key(0), len(SIZES))
 
-  def of_block(index, position):
+  def of_block(position, index):
     block = spikes.block(schedule, index)
-    sources = forward.make_sources(config, keys, position, block.words)
-    source = sources(role, layer, size)
-    return jax.vmap(lambda w: periphery.noise(source, size, w))(block.windows)
+    draw = forward.make_draw(config, keys, block.words, position)
+    source = draw(role, layer, size)
+    return jax.vmap(lambda w: periphery.mean_noise(source, size, w))(
+      block.windows
+    )
 
-  over_blocks = jax.vmap(of_block, in_axes=(0, None))
-  noise = jit(jax.vmap(over_blocks, in_axes=(None, 0)))(
-    jnp.arange(schedule.num_blocks), jnp.arange(NUM_POSITIONS)
+  of_blocks = jax.vmap(of_block, in_axes=(None, 0))
+  noise = jit(jax.vmap(of_blocks, in_axes=(0, None)))(
+    jnp.arange(NUM_POSITIONS), jnp.arange(schedule.num_blocks)
   )
   return np.asarray(noise, np.float64).reshape(NUM_POSITIONS, -1, size)
 
 
 def assert_uncorrelated(first, second):
-  """Asserts that the mean product of independent noises is 0."""
+  """Asserts that the mean product of two noises is 0."""
   statistics.assert_mean_within(np.ravel(first * second), 0.0)
 
 
 class ReadConfigTest(parameterized.TestCase):
   @parameterized.parameters(
-    ('inp_bits', dict(inp_bits=1, inp_bound=1.0)),
-    ('inp_bits', dict(inp_bits=25, inp_bound=1.0)),
-    ('inp_bits', dict(inp_bits=2.5, inp_bound=1.0)),
-    ('inp_bits', dict(inp_bits=math.nan, inp_bound=1.0)),
-    ('inp_bits', dict(inp_bits=8)),  # of an infinite range
-    ('inp_bound', dict(inp_bound=0.0)),
-    ('inp_bound', dict(inp_bound=-1.0)),
-    ('inp_bound', dict(inp_bound=math.nan)),
-    ('out_bits', dict(out_bits=0, out_bound=1.0)),
-    ('out_bits', dict(out_bits=25, out_bound=1.0)),
-    ('out_bits', dict(out_bits=2.5, out_bound=1.0)),
-    ('out_bits', dict(out_bits=8)),
-    ('out_bound', dict(out_bound=0.0)),
-    ('out_bound', dict(out_bound=math.nan)),
-    ('out_noise', dict(out_noise=-0.1)),
-    ('out_noise', dict(out_noise=math.inf)),
-    ('out_noise', dict(out_noise=math.nan)),
+    *itertools.product(('inp_bits', 'out_bits'), (0, 1, 25, 2.5, math.nan)),
+    *itertools.product(('inp_bound', 'out_bound'), (0.0, -1.0, math.nan)),
+    *itertools.product(('out_noise',), (-0.1, math.inf, math.nan)),
   )
-  def test_what_is_impossible_is_refused_by_its_name(self, name, parameters):
-    with self.assertRaises(ssnn_jax.UserError) as caught:
-      ssnn_jax.ReadConfig(**parameters)
-    value = parameters[name]
-    self.assertStartsWith(str(caught.exception), f'{name} is {value}; expected')
-    self.assertRegex(str(caught.exception), r'^[^\n]*[^.\n]\.$')
+  def test_rejects_invalid_values(self, name, value):
+    pattern = rf'^{name} is {value}; expected[^\n]*[^.\n]\.$'
+    with self.assertRaisesRegex(ssnn_jax.UserError, pattern):
+      ssnn_jax.ReadConfig(
+        **(dict(inp_bound=1.0, out_bound=1.0) | {name: value})
+      )
 
-  def test_only_the_default_is_perfect(self):
-    self.assertTrue(ssnn_jax.ReadConfig().is_perfect)
-    for parameters in (
-      dict(inp_bound=1.0),
-      dict(out_bound=1.0),
-      dict(inp_bound=1.0, inp_bits=2),
-      dict(out_bound=1.0, out_bits=24),
-      dict(out_noise=1e-9),
-    ):
-      self.assertFalse(ssnn_jax.ReadConfig(**parameters).is_perfect)
+  @parameterized.parameters('inp_bits', 'out_bits')
+  def test_rejects_resolutions_without_a_bound(self, name):
+    with self.assertRaisesRegex(ssnn_jax.UserError, f'^{name} is 8; expected'):
+      ssnn_jax.ReadConfig(**{name: 8})
+
+  def test_only_the_default_is_ideal(self):
+    self.assertTrue(ssnn_jax.ReadConfig().is_ideal)
+    for name in ('inp_bound', 'out_bound', 'out_noise'):
+      self.assertFalse(ssnn_jax.ReadConfig(**{name: 1e-9}).is_ideal)
 
 
-class ConvertTest(parameterized.TestCase):
+class QuantizeTest(parameterized.TestCase):
   @parameterized.product(bits=(2, 3, 8), bound=(0.3, 1.0, 12.0))
   def test_levels(self, bits, bound):
     values = np.linspace(-1.3, 1.3, 9001, dtype=np.float32) * np.float32(bound)
-    converted = np.asarray(periphery.convert(values, bits, bound))
-    levels = np.unique(converted)
+    quantized = np.asarray(periphery.quantize(values, bits, bound))
+    levels = np.unique(quantized)
     self.assertLen(levels, 2**bits - 1)
     self.assertIn(0.0, levels)
     half = bound / (2**bits - 2)
     np.testing.assert_allclose(np.diff(levels), 2 * half, rtol=1e-4)
     np.testing.assert_allclose(levels[[0, -1]], [-bound, bound], rtol=1e-6)
-    # Each value goes to the nearest level, symmetrically, and stays there.
-    within = np.clip(values, -bound, bound)
-    distance = np.abs(converted - within)
+    # Each value is rounded to the nearest level; the levels are symmetric.
+    clipped = np.clip(values, -bound, bound)
+    distance = np.abs(quantized - clipped)
     self.assertLessEqual(distance.max(), half * (1 + 1e-4))
-    np.testing.assert_array_equal(
-      periphery.convert(-values, bits, bound), -converted
-    )
-    np.testing.assert_array_equal(
-      periphery.convert(converted, bits, bound), converted
-    )
+    for once, twice in ((-values, -quantized), (quantized, quantized)):
+      np.testing.assert_array_equal(
+        periphery.quantize(once, bits, bound), twice
+      )
 
-  def test_the_finest_converter_is_idempotent_too(self):
+  def test_finest_resolution_is_idempotent(self):
     values = jax.random.uniform(jax.random.key(0), (20_000,), minval=-1.0)
-    once = periphery.convert(values, 24, 0.7)
-    self.assertLess(
-      np.abs(once - np.clip(values, -0.7, 0.7)).max(), 0.7 * 2.0**-23
-    )
-    np.testing.assert_array_equal(periphery.convert(once, 24, 0.7), once)
+    once = periphery.quantize(values, 24, 0.7)
+    distance = np.abs(once - np.clip(values, -0.7, 0.7))
+    self.assertLess(distance.max(), 0.7 * 2.0**-23)
+    np.testing.assert_array_equal(periphery.quantize(once, 24, 0.7), once)
 
-  def test_without_a_resolution_values_are_cut(self):
+  @parameterized.parameters(1.0, math.inf)
+  def test_infinite_resolution_clips(self, bound):
     values = jnp.array([-3.0, -0.123, 0.0, 0.456, 3.0])
     np.testing.assert_array_equal(
-      periphery.convert(values, None, 1.0), jnp.clip(values, -1.0, 1.0)
-    )
-    np.testing.assert_array_equal(
-      periphery.convert(values, None, math.inf), values
+      periphery.quantize(values, None, bound), jnp.clip(values, -bound, bound)
     )
 
 
 class NoiseTest(parameterized.TestCase):
   @parameterized.parameters((1, 1), (5, 5), (40, 40))
-  def test_mean_and_deviation(self, num_steps, window):
+  def test_mean_and_variance(self, num_steps, window):
     noise = read_noise(num_steps, window).ravel()
     statistics.assert_mean_within(noise, 0.0)
     statistics.assert_mean_within(noise**2 * window, 1.0)
@@ -142,7 +125,7 @@ class NoiseTest(parameterized.TestCase):
       self.assertLessEqual(np.abs(noise).max(), 4.0)  # 17 levels
 
   @parameterized.parameters((40, 8), (40, 40), (40, 5), (33, 33))
-  def test_that_of_a_window_is_the_mean_of_that_of_its_ticks(self, *schedule):
+  def test_noise_of_a_window_is_the_mean_over_its_ticks(self, *schedule):
     num_steps, window = schedule
     ticks = read_noise(64, 1)[:, :num_steps]
     noise = read_noise(num_steps, window)
@@ -152,7 +135,7 @@ class NoiseTest(parameterized.TestCase):
         noise[:, index], own.mean(axis=1), rtol=0, atol=1e-6
       )
 
-  def test_a_window_without_a_tick_has_none(self):
+  def test_empty_windows_have_no_noise(self):
     noise = read_noise(33, 8)
     self.assertGreater(noise.shape[1], 5)
     self.assertTrue(np.any(noise[:, 4]))
@@ -160,16 +143,16 @@ class NoiseTest(parameterized.TestCase):
 
   def test_reads_are_independent(self):
     noise = read_noise(2, 1)
-    back = read_noise(2, 1, ROLES.TRANSPOSED_READ)
-    assert_uncorrelated(noise, back)
+    transposed = read_noise(2, 1, ROLES.TRANSPOSED_READ)
+    assert_uncorrelated(noise, transposed)
     assert_uncorrelated(noise, read_noise(2, 1, layer=1))
-    assert_uncorrelated(back, read_noise(2, 1, ROLES.TRANSPOSED_READ, 1))
+    assert_uncorrelated(transposed, read_noise(2, 1, ROLES.TRANSPOSED_READ, 1))
     assert_uncorrelated(noise[:, 0], noise[:, 1])  # ticks
     assert_uncorrelated(noise[1:], noise[:-1])  # samples
     assert_uncorrelated(noise[..., 1:], noise[..., :-1])  # neurons
 
   @parameterized.parameters('sobol', 'threefry')
-  def test_it_is_the_same_whatever_makes_trains(self, sampler):
+  def test_noise_does_not_depend_on_the_sampler(self, sampler):
     np.testing.assert_array_equal(
       read_noise(8, 8, sampler=sampler), read_noise(8, 8)
     )
@@ -181,96 +164,93 @@ def make_params():
   return tuple(layer._replace(biases=own) for layer, own in zip(params, biases))
 
 
-def batch(size):
-  return jnp.tile(jnp.array([[0.1, 0.9, 0.5, 0.7]]), (size, 1))
+def infer(weights, biases, size=1, **options):
+  """Returns the potentials of one layer with the inputs 0.9 and 0.3."""
+  params = (types.LayerParams(jnp.array(weights), jnp.array(biases)),)
+  config = ssnn_jax.NetworkConfig((2, 2), 40, forward='rates', **options)
+  images = jnp.tile(jnp.array([[0.9, 0.3]]), (size, 1))
+  infer_batch = jit(ssnn_jax.ssnn(config).infer)
+  return np.asarray(infer_batch(params, jax.random.key(2), images).potential)
+
+
+def propagate_errors(size, reads):
+  """Returns hidden errors of many samples, output errors and weights."""
+  config = ssnn_jax.NetworkConfig(
+    SIZES, 10, forward='rates', backward='rates', reads=reads
+  )
+  params, block = make_params(), spikes.block(config.schedule, 0)
+  keys = thresholds.make_keys(jax.random.key(0), len(SIZES))
+  signals = forward.Forward(
+    signals=None,
+    potentials=[jnp.full((1, 3), 0.5), jnp.array([[1.0, -1.0]])],
+    winners=jnp.zeros((1, 1, 2), jnp.uint32),
+    membranes=None,
+  )
+
+  def propagate(position):
+    draw = forward.make_draw(config, keys, block.words, position)
+    sample = inputs.Sample(position, None, jnp.int32(0), (jnp.ones(3),))
+    return backward.propagate(
+      config, params, draw, sample, signals, block.windows
+    )
+
+  errors = jit(jax.vmap(propagate))(jnp.arange(size))
+  output = jax.nn.softmax(jnp.array([1.0, -1.0])) - jnp.array([1.0, 0.0])
+  return np.asarray(errors[0].errors[:, 0]), output, params[1].weights
 
 
 class NetworkTest(parameterized.TestCase):
-  def test_limits_that_are_never_met_change_no_bit(self):
+  def test_unreached_limits_change_no_bit(self):
     limits = dict(inp_bound=1e6, out_bound=1e6, out_noise=1e-30)
-    made = []
+    images = jnp.tile(jnp.array([[0.1, 0.9, 0.5, 0.7]]), (8, 1))
+    results = []
     for reads in (ssnn_jax.ReadConfig(), ssnn_jax.ReadConfig(**limits)):
       config = ssnn_jax.NetworkConfig(SIZES, 40, window=8, reads=reads)
-      infer = jit(ssnn_jax.ssnn(config).infer)
-      seen = infer(make_params(), jax.random.key(1), batch(8))
-      made.append((seen, self.send_back(8, reads)[0]))
-    jax.tree.map(np.testing.assert_array_equal, *made)
-
-  def infer(self, weights, biases, size=1, **options):
-    """Returns what is read of one layer that sees 0.9 and 0.3."""
-    params = (types.LayerParams(jnp.array(weights), jnp.array(biases)),)
-    config = ssnn_jax.NetworkConfig((2, 2), 40, forward='rates', **options)
-    images = jnp.tile(jnp.array([[0.9, 0.3]]), (size, 1))
-    infer = jit(ssnn_jax.ssnn(config).infer)
-    return np.asarray(infer(params, jax.random.key(2), images).potential)
+      infer_batch = jit(ssnn_jax.ssnn(config).infer)
+      inference = infer_batch(make_params(), jax.random.key(1), images)
+      results.append((inference, propagate_errors(8, reads)[0]))
+    jax.tree.map(np.testing.assert_array_equal, *results)
 
   @parameterized.parameters(1.0, 2.0)
-  def test_noise_has_mean_0_and_comes_before_the_gain(self, gain):
-    weights, biases, size = [[0.5, -1.0], [0.25, 2.0]], [0.1, 0.0], 4000
-    potential = self.infer(
-      *(weights, biases, size),
-      reads=ssnn_jax.ReadConfig(out_noise=0.3),
-      input_gain=gain,
-      window=8,
+  def test_noise_has_mean_zero_and_is_amplified_by_the_gain(self, gain):
+    weights, biases = [[0.5, -1.0], [0.25, 2.0]], [0.1, 0.0]
+    reads = ssnn_jax.ReadConfig(out_noise=0.3)
+    potential = infer(
+      weights, biases, size=4000, reads=reads, input_gain=gain, window=8
     )
     expected = gain * np.array([0.9, 0.3]) @ np.array(weights) + biases
     statistics.assert_mean_within(potential, expected)
     deviation = gain * 0.3 / np.sqrt(40)
     statistics.assert_mean_within((potential - expected) ** 2, deviation**2)
 
-  def test_the_array_is_driven_and_read_within_its_limits(self):
-    # Of 3 levels within 0.6 an input of 0.9 is cut, and 0.3 rounds to even.
+  def test_inputs_and_currents_are_quantized_before_the_gain(self):
+    # With 3 levels within 0.6, the input 0.9 is clipped, and 0.3 is rounded to
+    # the even level.
     reads = ssnn_jax.ReadConfig(inp_bits=2, inp_bound=0.6, out_bound=1.0)
-    weights, biases = [[1.0, 3.0], [5.0, 7.0]], [0.2, 0.0]
-    gain = 4.0
-    (read,) = self.infer(weights, biases, reads=reads, input_gain=gain)
-    np.testing.assert_allclose(read, gain * np.array([0.6 + 0.2 / gain, 1.0]))
-    # Levels of the output are those of the array, too.
+    weights, gain = [[1.0, 3.0], [5.0, 7.0]], 4.0
+    (potential,) = infer(weights, [0.2, 0.0], reads=reads, input_gain=gain)
+    expected = gain * np.array([0.6 + 0.2 / gain, 1.0])
+    np.testing.assert_allclose(potential, expected)
     reads = ssnn_jax.ReadConfig(out_bits=2, out_bound=1.0)
-    (read,) = self.infer(weights, [0.0, -20.0], reads=reads, input_gain=gain)
-    np.testing.assert_allclose(read, gain * np.array([1.0, 0.0]))
+    (potential,) = infer(weights, [0.0, -20.0], reads=reads, input_gain=gain)
+    np.testing.assert_allclose(potential, gain * np.array([1.0, 0.0]))
 
-  def send_back(self, size, reads, window=10):
-    """Returns the hidden errors of many samples, all gates open."""
-    config = ssnn_jax.NetworkConfig(
-      *(SIZES, window), forward='rates', backward='rates', reads=reads
-    )
-    params, block = make_params(), spikes.block(config.schedule, 0)
-    keys = thresholds.make_keys(jax.random.key(0), len(SIZES))
-    sent = forward.Forward(
-      signals=None,
-      potentials=[jnp.full((1, 3), 0.5), jnp.array([[1.0, -1.0]])],
-      winners=jnp.zeros((1, 1, 2), jnp.uint32),
-      membranes=None,
-    )
-
-    def back(position):
-      sources = forward.make_sources(config, keys, position, block.words)
-      kept = (jnp.ones(3),)
-      return backward.errors(
-        *(config, params, sources, jnp.int32(0), kept, sent, block.windows)
-      )
-
-    errors = jit(jax.vmap(back))(jnp.arange(size))
-    output = jax.nn.softmax(jnp.array([1.0, -1.0])) - jnp.array([1.0, 0.0])
-    return np.asarray(errors[0].rates[:, 0]), output, params[1].weights
-
-  def test_the_transposed_read_has_noise_of_its_own(self):
+  def test_transposed_read_has_independent_noise(self):
     reads = ssnn_jax.ReadConfig(out_noise=0.2)
-    errors, output, weights = self.send_back(4000, reads)
+    errors, output, weights = propagate_errors(4000, reads)
     expected = np.asarray(output @ weights.T)
     statistics.assert_mean_within(errors, expected)
     statistics.assert_mean_within((errors - expected) ** 2, 0.2**2 / 10)
-    # Of the same layer, the read forward has another.
-    forward = read_noise(10, 10, layer=1, size=3)[:, 0]
-    assert_uncorrelated((errors - expected)[:NUM_POSITIONS], forward)
+    # The forward read of the same layer has other noise.
+    noise = read_noise(10, 10, layer=1, size=3)[:, 0]
+    assert_uncorrelated((errors - expected)[:NUM_POSITIONS], noise)
 
-  def test_the_transposed_read_has_the_same_converters(self):
+  def test_transposed_read_is_quantized(self):
     reads = ssnn_jax.ReadConfig(inp_bound=0.05, out_bits=3, out_bound=0.06)
-    errors, output, weights = self.send_back(1, reads)
+    errors, output, weights = propagate_errors(1, reads)
     driven = np.clip(output, -0.05, 0.05)
-    read = periphery.convert(driven @ weights.T, 3, 0.06)
-    np.testing.assert_allclose(errors[0], read, rtol=1e-6)
+    expected = periphery.quantize(driven @ weights.T, 3, 0.06)
+    np.testing.assert_allclose(errors[0], expected, rtol=1e-6)
 
 
 if __name__ == '__main__':

@@ -41,7 +41,10 @@ SWEPT = tuple(name for name in methods.METHODS if name != 'ssnn')
 RIVALS = tuple(name for name in SWEPT if name != methods.ANN)
 BASE = dataclasses.replace(
   defaults.CONFIGS['digits'],
-  **{'num_steps': 32, 'num_epochs': 4, 'dropout': 0.1, 'probe_draws': 2},
+  num_steps=32,
+  num_epochs=4,
+  dropout=0.1,
+  probe_draws=2,
   eval_every=2,  # what it evaluates a run may go on from
 )
 NUM_LAYERS = 2  # of weights

@@ -1,116 +1,104 @@
-"""Tests that with rates in the place of spikes the rule is backpropagation."""
+"""Tests that the rule on rates instead of spikes equals backpropagation."""
 
+import dataclasses
 import functools
 
 from absl.testing import absltest
 from absl.testing import parameterized
 import jax
-import jax.numpy as jnp
-import numpy as np
 
 import ssnn_jax
-from ssnn_jax.baselines import ann
-from ssnn_jax.simulation import inputs as input_lib
+from ssnn_jax import network
+from ssnn_jax.baselines import rpu
+from ssnn_jax.neuron import firing
+from tests.testing import networks
+from tests.testing import oracle
 
+KEY = jax.random.key(2)
 RATES = {'forward': 'rates', 'backward': 'rates', 'update': 'rates'}
-SIZES = {'one': (20, 15, 4), 'three': (20, 14, 12, 10, 4)}
+ONE, THREE = (20, 15, 4), (20, 14, 12, 10, 4)
+SIGMOID = firing.FiringFunction(
+  probability=jax.nn.sigmoid,
+  derivative=lambda v: jax.nn.sigmoid(v) * jax.nn.sigmoid(-v),
+)
+# Each pair of values of depth, gain and dropout occurs.
+ARCHITECTURES = (
+  dict(layer_sizes=ONE, gain=0.5),
+  dict(layer_sizes=ONE, gain=1.0, dropout=0.3),
+  dict(layer_sizes=ONE, gain=2.0),
+  dict(layer_sizes=THREE, gain=0.5, dropout=0.3),
+  dict(layer_sizes=THREE, gain=1.0),
+  dict(layer_sizes=THREE, gain=2.0, dropout=0.3),
+  dict(layer_sizes=THREE, firing_function=SIGMOID, dropout=0.2),
+  dict(
+    layer_sizes=THREE,
+    firing_function='hard_sigmoid',
+    input_gain=1.5,
+    gain=(0.7, 1.0, 3.0),
+    dropout=0.2,
+  ),
+)
+PRESENTATIONS = (
+  dict(integration='mean', window=1, num_steps=33),
+  dict(integration='mean', window=33, num_steps=33),
+  dict(integration='leaky', window=1, num_steps=33),
+  dict(integration='leaky', window=7, num_steps=33),
+  dict(integration='memoryless', window=7, num_steps=33),
+  dict(integration='memoryless', window=33, num_steps=33),
+  dict(integration='mean', window=33, num_steps=80, gain=0.5, delay=1),
+  dict(
+    integration='leaky',
+    window=7,
+    num_steps=80,
+    gain=0.5,
+    delay=1,
+    output_errors='softmax',
+    kernels=False,
+  ),
+  dict(layer_sizes=THREE, output_errors='argmax'),  # the perceptron loss
+)
 
 
-def batch(num_inputs, num_classes, size=12):
-  """Returns rates `[B, I]` and labels `[B]`."""
-  images = jax.random.uniform(jax.random.key(1), (size, num_inputs))
-  return images, jnp.arange(size) % num_classes
-
-
-def bp_gradient(config, params, key, images, labels):
-  """Differentiates the mean cross-entropy, written out here once more."""
-  kept = input_lib.dropout_masks(config, key, jnp.arange(len(labels)))
-  activation = ann.activation(
-    ssnn_jax.neuron.firing.find(config.firing_function)
-  )
-  scale = 1.0 / (1.0 - config.dropout)
-
-  def loss(params):
-    hidden = images * config.input_gain
-    for mask, (weights, biases) in zip(kept, params):
-      potential = jnp.matmul(hidden, weights) + biases[None]
-      hidden = scale * mask * activation(potential)
-    logits = jnp.matmul(hidden, params[-1].weights) + params[-1].biases[None]
-    chosen = logits[jnp.arange(len(labels)), labels]
-    if config.output_errors == 'argmax':
-      return jnp.mean(jnp.max(logits, axis=1) - chosen)
-    return jnp.mean(jax.nn.logsumexp(logits, axis=1) - chosen)
-
-  return jax.grad(loss)(params)
+def make_config(layer_sizes=ONE, **options):
+  return ssnn_jax.NetworkConfig(layer_sizes, **RATES, **options)
 
 
 class IdentityTest(parameterized.TestCase):
-  def assert_is_bp(self, sizes, **options):
-    config = ssnn_jax.NetworkConfig(sizes, **RATES, **options)
-    spiking = ssnn_jax.ssnn(config)
-    params = spiking.init(jax.random.key(0))
-    key = jax.random.key(2)
-    images, labels = batch(sizes[0], sizes[-1])
-    exact = jax.jit(functools.partial(bp_gradient, config))(
-      params, key, images, labels
+  def assert_learns_by_bp(self, config, *builds):
+    params = network.init(config, jax.random.key(0))
+    batch = networks.batch(size=12, sizes=config.layer_sizes)
+    exact = networks.jit(functools.partial(oracle.bp_gradient, config))(
+      params, KEY, *batch
     )
-    learned = [spiking.learn]
-    if config.output_errors == 'winner':
-      learned.append(ssnn_jax.ann(config).learn)
-    for learn in learned:
-      update, _ = jax.jit(learn)(params, key, images, labels)
-      gradient = ssnn_jax.as_gradient(update)
-      for ours, theirs in zip(
-        jax.tree.leaves(gradient), jax.tree.leaves(exact)
-      ):
-        # Rounding errors are relative to the largest terms of a sum, and add
-        # up over the windows of a long presentation.
-        bound = 1e-5 * float(jnp.max(jnp.abs(theirs)))
-        np.testing.assert_allclose(ours, theirs, rtol=0, atol=bound)
+    for built in builds:
+      update, _ = networks.jit(built.learn)(params, KEY, *batch)
+      networks.assert_close(ssnn_jax.as_gradient(update), exact)
 
-  @parameterized.parameters(
-    # Any two of depth, gain and dropout meet.
-    ('one', 0.5, 0.0),
-    ('one', 1.0, 0.3),
-    ('one', 2.0, 0.0),
-    ('three', 0.5, 0.3),
-    ('three', 1.0, 0.0),
-    ('three', 2.0, 0.3),
-  )
-  def test_rates_are_backpropagation(self, depth, gain, dropout):
-    self.assert_is_bp(SIZES[depth], gain=gain, dropout=dropout)
-
-  @parameterized.parameters(
-    ('mean', 1),
-    ('mean', 33),
-    ('leaky', 1),
-    ('leaky', 7),
-    ('memoryless', 7),
-    ('memoryless', 33),
-  )
-  def test_whatever_the_window_and_membrane(self, integration, window):
-    self.assert_is_bp(
-      SIZES['one'], integration=integration, window=window, num_steps=33
+  @parameterized.parameters(*ARCHITECTURES)
+  def test_ssnn_and_ann_equal_bp(self, **options):
+    config = make_config(**options)
+    self.assert_learns_by_bp(
+      config, ssnn_jax.ssnn(config), ssnn_jax.ann(config)
     )
 
-  def test_a_firing_function_of_ones_own_serves_both(self):
-    sigmoid = ssnn_jax.neuron.firing.FiringFunction(
-      probability=jax.nn.sigmoid,
-      gate=lambda v: jax.nn.sigmoid(v) * jax.nn.sigmoid(-v),
-    )
-    self.assert_is_bp(SIZES['three'], firing_function=sigmoid, dropout=0.2)
+  @parameterized.parameters(*PRESENTATIONS)
+  def test_ssnn_equals_bp_for_any_window_and_membrane(self, **options):
+    config = make_config(**options)
+    self.assert_learns_by_bp(config, ssnn_jax.ssnn(config))
 
-  def test_hard_argmax_is_the_perceptron_loss(self):
-    self.assert_is_bp(SIZES['three'], output_errors='argmax')
-
-  def test_hard_sigmoid_with_input_gain_and_a_gain_for_each_layer(self):
-    self.assert_is_bp(
-      SIZES['three'],
-      firing_function='hard_sigmoid',
-      input_gain=1.5,
-      gain=(0.7, 1.0, 3.0),
+  def test_rpu_with_an_exact_update_equals_bp(self):
+    # Fields of forward and backward spikes have no effect.
+    config = make_config(
+      window=7,
+      num_steps=40,
+      integration='leaky',
+      delay=1,
+      gain=0.5,
       dropout=0.2,
+      kernels=False,
     )
+    exact = dataclasses.replace(rpu.rpu_config(config), update='rates')
+    self.assert_learns_by_bp(config, ssnn_jax.ssnn(exact))
 
 
 if __name__ == '__main__':

@@ -1,5 +1,6 @@
-"""Tests that sampled updates have the mean that exact enumeration gives."""
+"""Tests that the mean of sampled updates is the exact one."""
 
+import functools
 from unittest import mock
 
 from absl.testing import absltest
@@ -10,20 +11,22 @@ import numpy as np
 
 import ssnn_jax
 from ssnn_jax import types
-from ssnn_jax.baselines import ann
+from ssnn_jax.baselines import rpu
 from ssnn_jax.neuron import composite
 from ssnn_jax.neuron import firing
 from ssnn_jax.neuron import wta
 from ssnn_jax.spikes import thresholds
+from tests.testing import oracle
 from tests.testing import statistics
+from tests.testing.networks import jit
 
 NUM_GROUPS, GROUP_SIZE = 128, 4096
 IMAGE, LABEL = np.float32([0.3, 0.8]), 1
-SIZES = {'one': (2, 2, 2), 'three': (2, 1, 2, 1, 2)}
+ONE, THREE = (2, 2, 2), (2, 1, 2, 1, 2)
 
 
 def make_params(sizes):
-  """Draws weights that leave most gates open, and shut some now and then."""
+  """Draws weights with which most gates are open and some are shut at times."""
   rng = np.random.default_rng(0)
   params = [
     types.LayerParams(
@@ -32,36 +35,35 @@ def make_params(sizes):
     )
     for shape in zip(sizes[:-1], sizes[1:])
   ]
-  # Classes must disagree for an error to pass back, yet not saturate it.
+  # Classes differ, so that hidden errors are not 0, but do not saturate.
   signs = jnp.array([[0.3, -0.3]])
   params[-1] = params[-1]._replace(weights=params[-1].weights * signs)
   return tuple(params)
 
 
 def enumerate_gradient(config, params):
-  """Returns the exact mean of the update, as a gradient."""
-  counts = ann.expected_counts(config, params, IMAGE, LABEL)
+  """Returns the exact mean of the update as leaves of a gradient."""
+  counts = oracle.expected_counts(config, params, IMAGE, LABEL)
   return [
-    count / (config.num_steps * gain)
+    count / (config.error_steps * gain)
     for layer, gain in zip(counts, config.gains)
     for count in layer
   ]
 
 
-def sample_gradients(config, params, group_size=GROUP_SIZE):
-  """Returns the sampled updates of groups of presentations, `[groups, ...]`."""
+def sample_gradients(built, params, num_groups, group_size):
+  """Returns leaves `[groups, ...]` of updates, averaged over each group."""
   images = jnp.tile(IMAGE, (group_size, 1))
   labels = jnp.full(group_size, LABEL)
-  network = ssnn_jax.ssnn(config)
 
-  @jax.jit
+  @jit
   def sample(key):
-    update, _ = network.learn(params, key, images, labels)
+    update, _ = built.learn(params, key, images, labels)
     return jax.tree.leaves(ssnn_jax.as_gradient(update))
 
   groups = [
     sample(jax.random.fold_in(jax.random.key(0), group))
-    for group in range(NUM_GROUPS)
+    for group in range(num_groups)
   ]
   return [np.stack(leaves) for leaves in zip(*groups)]
 
@@ -73,7 +75,7 @@ def assert_means_within(samples, exact):
 
 
 def assert_unbiased(samples, exact):
-  """Asserts agreement, with a sample that would see a bias of 1 %."""
+  """Asserts that means agree, with enough samples to detect a bias of 1 %."""
   assert_means_within(samples, exact)
   errors = [ours.std(axis=0, ddof=1) / np.sqrt(len(ours)) for ours in samples]
   visible = statistics.NUM_SIGMAS * np.linalg.norm(statistics.flat(errors))
@@ -82,64 +84,80 @@ def assert_unbiased(samples, exact):
 
 class UnbiasedTest(parameterized.TestCase):
   @parameterized.parameters(
-    # Half of the product, in which any three of the options meet.
-    ('one', 'memoryless', 1, 0.5),
-    ('one', 'memoryless', 2, 2.0),
-    ('one', 'mean', 1, 2.0),
-    ('one', 'mean', 2, 0.5),
-    ('three', 'memoryless', 1, 2.0),
-    ('three', 'memoryless', 2, 0.5),
-    ('three', 'mean', 1, 0.5),
-    ('three', 'mean', 2, 2.0),
+    # Each triple of values of depth, integration, window and gain occurs.
+    (ONE, dict(integration='memoryless', window=1, gain=0.5)),
+    (ONE, dict(integration='memoryless', window=2, gain=2.0)),
+    (ONE, dict(integration='mean', window=1, gain=2.0)),
+    (ONE, dict(integration='mean', window=2, gain=0.5)),
+    (THREE, dict(integration='memoryless', window=1, gain=2.0)),
+    (THREE, dict(integration='memoryless', window=2, gain=0.5)),
+    (THREE, dict(integration='mean', window=1, gain=0.5)),
+    (THREE, dict(integration='mean', window=2, gain=2.0)),
+    (ONE, dict(integration='leaky', tau=2.0, window=1, num_steps=3)),
+    (ONE, dict(firing_function='hard_sigmoid', window=2, num_steps=3)),
+    (ONE, dict(sampler='threefry', window=3, num_steps=3)),
+    # Sobol thresholds depend on each other between ticks, not within a tick.
+    (
+      ONE,
+      dict(sampler='sobol', integration='memoryless', window=1, num_steps=3),
+    ),
+    (ONE, dict(gain=4.0, window=1)),  # error streams saturate
+    (ONE, dict(delay=1, window=1, num_steps=3)),
+    (ONE, dict(delay=1, integration='leaky', tau=2.0, window=2, num_steps=3)),
+    (
+      ONE,
+      dict(
+        output_errors='softmax', integration='memoryless', window=1, gain=2.0
+      ),
+    ),
+    (ONE, dict(output_errors='argmax', window=1)),
   )
-  def test_the_mean_update_is_the_enumerated_one(
-    self, depth, integration, window, gain
-  ):
-    config = ssnn_jax.NetworkConfig(
-      SIZES[depth],
-      num_steps=2,
-      window=window,
-      integration=integration,
-      gain=gain,
+  def test_mean_update_matches_enumeration(self, sizes, options):
+    config = ssnn_jax.NetworkConfig(sizes, **{'num_steps': 2} | options)
+    params = make_params(sizes)
+    samples = sample_gradients(
+      ssnn_jax.ssnn(config), params, NUM_GROUPS, GROUP_SIZE
     )
-    params = make_params(config.layer_sizes)
-    assert_unbiased(
-      sample_gradients(config, params), enumerate_gradient(config, params)
-    )
+    assert_unbiased(samples, enumerate_gradient(config, params))
 
   @parameterized.parameters(
-    dict(integration='leaky', tau=2.0, window=1, num_steps=3),
-    dict(firing_function='hard_sigmoid', window=2, num_steps=3),
-    dict(sampler='threefry', window=3, num_steps=3),
-    # With it ticks depend on each other, but not on what decides at a tick.
-    dict(sampler='sobol', integration='memoryless', window=1, num_steps=3),
-    dict(gain=4.0, window=1, num_steps=2),  # saturates
+    ('bernoulli', 1.0), ('sobol', 0.5), ('threefry', 2.0)
   )
-  def test_so_it_is_for_the_other_options(self, **options):
-    config = ssnn_jax.NetworkConfig(SIZES['one'], **options)
-    params = make_params(config.layer_sizes)
-    assert_unbiased(
-      sample_gradients(config, params), enumerate_gradient(config, params)
+  def test_mean_update_of_rpus_is_the_gradient(self, sampler, gain):
+    config = ssnn_jax.NetworkConfig(
+      ONE, num_steps=32, gain=gain, sampler=sampler, input_gain=0.5
     )
+    params = make_params(ONE)
+    samples = sample_gradients(
+      rpu.make_network(config), params, num_groups=64, group_size=256
+    )
+    exact = jax.tree.leaves(
+      jit(functools.partial(oracle.bp_gradient, config))(
+        params, jax.random.key(0), IMAGE[None], jnp.array([LABEL])
+      )
+    )
+    # No hidden error saturates.
+    self.assertLess(gain * np.max(np.abs(exact[1])), 1.0)
+    assert_unbiased(samples, exact)
 
 
-def open_gate():
-  """The clip activation with a gate that is never shut."""
-  return firing.clip()._replace(gate=jnp.ones_like)
+def make_open_gate():
+  """Returns the clip function with a gate that is always open."""
+  return firing.clip()._replace(derivative=jnp.ones_like)
 
 
 def swap_streams(split):
-  """Exchanges the two streams of the hidden errors."""
+  """Exchanges the positive and the negative stream of hidden errors."""
   return lambda *args: types.ErrorStreams(*reversed(split(*args)))
 
 
 def ignore_gain(split):
-  """Splits hidden errors as if their gain of 2 were 1."""
+  """Splits hidden errors with a gain of 1 instead of 2."""
   return lambda source, errors, window: split(source, errors / 2.0, window)
 
 
-def lose_negative(output_errors):
-  """Loses the output's negative stream."""
+def lose_negative_stream(output_errors):
+  """Loses the negative stream of output errors."""
 
   def wrong(*args):
     positive, negative = output_errors(*args)
@@ -149,7 +167,7 @@ def lose_negative(output_errors):
 
 
 def share_keys(make_keys):
-  """Gives the errors of a layer the thresholds of its inputs."""
+  """Uses the thresholds of a layer's inputs for its errors."""
 
   def wrong(key, num_layers):
     keys = make_keys(key, num_layers)
@@ -159,38 +177,34 @@ def share_keys(make_keys):
   return wrong
 
 
-MUTANTS = {
-  'gate': lambda: mock.patch.dict(firing.FIRING_FUNCTIONS, clip=open_gate),
-  'sign': lambda: mock.patch.object(
-    composite, 'split_streams', swap_streams(composite.split_streams)
-  ),
-  'gain': lambda: mock.patch.object(
-    composite, 'split_streams', ignore_gain(composite.split_streams)
-  ),
-  'stream': lambda: mock.patch.object(
-    wta, 'output_errors', lose_negative(wta.output_errors)
-  ),
-  'shared': lambda: mock.patch.object(
-    thresholds, 'make_keys', share_keys(thresholds.make_keys)
-  ),
+def patch(module, name, mutate):
+  return mock.patch.object(module, name, mutate(getattr(module, name)))
+
+
+MUTATIONS = {
+  'gate': lambda: mock.patch.dict(firing.FIRING_FUNCTIONS, clip=make_open_gate),
+  'sign': lambda: patch(composite, 'split_streams', swap_streams),
+  'gain': lambda: patch(composite, 'split_streams', ignore_gain),
+  'stream': lambda: patch(wta, 'output_errors', lose_negative_stream),
+  'shared_thresholds': lambda: patch(thresholds, 'make_keys', share_keys),
 }
 
 
-class TestOfTheTest(parameterized.TestCase):
-  # Only where layers are of one size do neurons find a threshold to share.
+class MutationTest(parameterized.TestCase):
+  # Thresholds are shared only between layers of one size.
   @parameterized.parameters(
-    *((mutant, 'one') for mutant in MUTANTS),
-    *((mutant, 'three') for mutant in MUTANTS if mutant != 'shared'),
+    *((mutation, ONE) for mutation in MUTATIONS),
+    *((name, THREE) for name in MUTATIONS if name != 'shared_thresholds'),
   )
-  def test_a_wrong_rule_is_found(self, mutant, depth):
-    config = ssnn_jax.NetworkConfig(
-      SIZES[depth], num_steps=2, window=1, gain=2.0
-    )
-    params = make_params(config.layer_sizes)
+  def test_detects_a_wrong_rule(self, mutation, sizes):
+    config = ssnn_jax.NetworkConfig(sizes, num_steps=2, window=1, gain=2.0)
+    params = make_params(sizes)
     exact = enumerate_gradient(config, params)
-    # Groups of an eighth are large enough to see what is wrong.
-    with MUTANTS[mutant]():
-      samples = sample_gradients(config, params, GROUP_SIZE // 8)
+    # An eighth of the samples is enough to detect the mutations.
+    with MUTATIONS[mutation]():
+      samples = sample_gradients(
+        ssnn_jax.ssnn(config), params, NUM_GROUPS, GROUP_SIZE // 8
+      )
     with self.assertRaises(AssertionError):
       assert_means_within(samples, exact)
 

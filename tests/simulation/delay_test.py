@@ -1,4 +1,4 @@
-"""Tests of errors that lag a window behind, and of errors that are softmax."""
+"""Tests of errors delayed by one window, and of the kinds of output errors."""
 
 import functools
 
@@ -13,19 +13,18 @@ from ssnn_jax import network
 from ssnn_jax import types
 from ssnn_jax.neuron import firing
 from ssnn_jax.spikes import thresholds
-from tests import network_test
-from tests.baselines.integrate_and_fire_test import pack
-from tests.properties import identity_test
-from tests.properties import unbiased_test
+from tests.testing import networks
+from tests.testing import oracle
+from tests.testing.coincidences import pack
+from tests.testing.networks import jit
 
 KEY = jax.random.key(2)
 Role = thresholds.Role
-jit = functools.partial(jax.jit, compiler_options=network_test.QUICKLY)
 
 
 @functools.cache
 def draw_thresholds(sizes, num_steps, batch_size):
-  """Draws all thresholds of a batch: `(role, layer) -> [B, T, N]` integers."""
+  """Draws all thresholds of a batch: integers `[B, T, N]` by role and layer."""
   keys = thresholds.make_keys(KEY, len(sizes))
   make = thresholds.make_sampler('bernoulli', use_kernels=False)
   hidden = list(enumerate(sizes[1:-1]))
@@ -39,7 +38,8 @@ def draw_thresholds(sizes, num_steps, batch_size):
   @jit
   def draw(positions, words):
     def planes(train, position, word):
-      source = make(keys, *train, word, position, trains[train])
+      address = thresholds.Address(*train, word, position)
+      source = make(keys, address, trains[train])
       return source.draw(source.shared, source.own, trains[train])
 
     def of_batch(train):
@@ -56,7 +56,7 @@ def draw_thresholds(sizes, num_steps, batch_size):
 
 
 def number_ticks(planes):
-  """Reads `[B, K, 16, N]` bit planes of 32 ticks as `[B, 32 K, N]` numbers."""
+  """Converts bit planes `[B, K, 16, N]` to integers `[B, 32 K, N]`."""
   ticks = np.arange(32, dtype=np.uint32)[:, None]
   bits = planes[:, :, :, None] >> ticks & 1
   numbers = np.einsum('bkqtn,q->bktn', bits.astype(int), 2 ** np.arange(16))
@@ -64,7 +64,7 @@ def number_ticks(planes):
 
 
 def fire(numbers, rates):
-  """Fires where thresholds are below rates, in {0, 1}."""
+  """Returns spikes, 0 or 1: a spike is a threshold below the rate."""
   return 1 * (numbers < np.round(2**16 * rates))
 
 
@@ -73,23 +73,11 @@ def softmax(potential):
   return odds / odds.sum()
 
 
-def integrate(config, membrane, drive, start, end):
-  """Returns the membrane after a window, and what is read of it."""
-  if config.integration == 'memoryless':
-    return drive, drive
-  if config.integration == 'mean':
-    membrane = (start * membrane + (end - start) * drive) / end
-    return membrane, membrane
-  decay = np.exp(-(end - start) / config.tau)
-  membrane = decay * membrane + (1 - decay) * drive
-  return membrane, membrane / (1 - np.exp(-end / config.tau))
-
-
 def simulate(config, params, images, labels):
-  """Presents a batch, sample by sample and window by window.
+  """Simulates a batch, sample by sample and window by window, in doubles.
 
-  Returns the signed counts of both streams, as `learn` does with `separate`,
-  and the ticks won by each class.
+  Returns the counts of the positive and of the negative stream, and the ticks
+  won by each class.
   """
   params = jax.tree.map(np.float64, params)
   drawn = draw_thresholds(config.layer_sizes, config.num_steps, len(images))
@@ -98,30 +86,31 @@ def simulate(config, params, images, labels):
   for sample, (image, label) in enumerate(zip(images, labels)):
     membranes, past = [np.zeros_like(layer.biases) for layer in params], None
     for start in range(0, config.num_steps, config.schedule.window):
-      end = min(start + config.schedule.window, config.num_steps)
-      numbers = {k: own[sample, start:end] for k, own in drawn.items()}
-      trains, reads = send(
-        config, params, numbers, image, membranes, (start, end)
+      span = start, min(start + config.schedule.window, config.num_steps)
+      numbers = {k: own[sample, slice(*span)] for k, own in drawn.items()}
+      trains, reads = propagate_forward(
+        config, params, numbers, image, membranes, span
       )
       wins[sample] += compete(numbers, reads[-1]).sum(axis=0)
-      causes, past = past if config.delay else reads, reads
-      if causes is not None:
-        errors = send_back(config, params, numbers, label, causes)
-        for counts, sign in zip(both, (1, -1)):
-          for layer, train, error in zip(counts, trains, errors):
-            stream = np.maximum(sign * error, 0)
-            layer.weights[:] += train.T @ stream
-            layer.biases[:] += stream.sum(axis=0)
+      used, past = past if config.delay else reads, reads
+      if used is not None:
+        errors = propagate_back(config, params, numbers, label, used)
+        add_coincidences(both, trains, errors)
   return both, wins
 
 
-def send(config, params, numbers, image, membranes, span):
-  """Sends a window forward; returns what enters each layer, and its reads."""
-  probability = firing.FIRING_FUNCTIONS[config.firing_function]().probability
+def propagate_forward(config, params, numbers, image, membranes, span):
+  """Runs one window; returns presynaptic trains and read potentials.
+
+  Updates `membranes`, the membranes of each layer, in place.
+  """
+  probability = firing.find(config.firing_function).probability
   trains, reads = [fire(numbers[Role.INPUT, 0], np.float64(image))], []
   for layer, (weights, biases) in enumerate(params):
     drive = trains[layer].mean(axis=0) @ weights + biases
-    membranes[layer], read = integrate(config, membranes[layer], drive, *span)
+    membranes[layer], read = oracle.integrate(
+      config, membranes[layer], drive, span
+    )
     reads.append(read)
     if layer < len(params) - 1:
       rates = np.float64(probability(read))
@@ -130,37 +119,53 @@ def send(config, params, numbers, image, membranes, span):
 
 
 def compete(numbers, potential):
-  """Lets one class win each tick, `[n, C]`."""
+  """Returns the winner of each tick, one-hot: `[n, C]`."""
   reached = fire(numbers[Role.WINNER, 0], np.cumsum(softmax(potential)))
   return np.eye(potential.size, dtype=int)[reached.argmax(axis=1)]
 
 
-def send_back(config, params, numbers, label, causes):
-  """Makes the errors of a window, `[n, J]` in {-1, 0, 1} behind each layer."""
-  gate = firing.FIRING_FUNCTIONS[config.firing_function]().gate
-  target = np.eye(causes[-1].size, dtype=int)[label]
-
-  def sample(layer, rates):
-    size = np.minimum(np.abs(rates), 1)
-    return np.sign(rates).astype(int) * fire(numbers[Role.ERROR, layer], size)
-
-  if config.output_errors == 'softmax':
-    errors = [sample(len(params) - 1, softmax(causes[-1]) - target)]
-  elif config.output_errors == 'argmax':
-    errors = [np.eye(target.size, dtype=int)[causes[-1].argmax()] - target]
-    errors = [np.tile(errors[0], (len(numbers[Role.WINNER, 0]), 1))]
-  else:
-    errors = [compete(numbers, causes[-1]) - target]
+def propagate_back(config, params, numbers, label, potentials):
+  """Returns the error spikes `[n, J]` in {-1, 0, 1} of each layer."""
+  derivative = firing.find(config.firing_function).derivative
+  errors = [output_errors(config, numbers, label, potentials[-1])]
   for layer in reversed(range(len(params) - 1)):
-    arriving = errors[0].mean(axis=0) / config.gains[layer + 1]
-    arriving = params[layer + 1].weights @ arriving
-    rates = config.gains[layer] * np.float64(gate(causes[layer])) * arriving
-    errors.insert(0, sample(layer, rates))
+    error = errors[0].mean(axis=0) / config.gains[layer + 1]
+    error = params[layer + 1].weights @ error
+    gate = np.float64(derivative(potentials[layer]))
+    rates = config.gains[layer] * gate * error
+    errors.insert(0, fire_errors(numbers[Role.ERROR, layer], rates))
   return errors
 
 
+def output_errors(config, numbers, label, potential):
+  """Returns the error spikes `[n, C]` of the output layer."""
+  classes = np.eye(potential.size, dtype=int)
+  if config.output_errors == 'softmax':
+    rates = softmax(potential) - classes[label]
+    return fire_errors(numbers[Role.ERROR, len(config.gains) - 1], rates)
+  if config.output_errors == 'argmax':
+    error = classes[potential.argmax()] - classes[label]
+    return np.tile(error, (len(numbers[Role.WINNER, 0]), 1))
+  return compete(numbers, potential) - classes[label]
+
+
+def fire_errors(numbers, rates):
+  """Returns the spikes of signed errors, -1, 0 or 1."""
+  magnitudes = np.minimum(np.abs(rates), 1)
+  return np.sign(rates).astype(int) * fire(numbers, magnitudes)
+
+
+def add_coincidences(both, trains, errors):
+  """Adds the coincidences with positive and with negative error spikes."""
+  for counts, sign in zip(both, (1, -1)):
+    for layer, train, error in zip(counts, trains, errors):
+      stream = np.maximum(sign * error, 0)
+      layer.weights[:] += train.T @ stream
+      layer.biases[:] += stream.sum(axis=0)
+
+
 def make_open_params(config):
-  """Draws weights that open and shut gates, and change winners, by chance."""
+  """Draws weights for which gates open and shut, and winners change."""
   *hidden, output = network.init(config, jax.random.key(0))
   return (
     *(layer._replace(biases=layer.biases + 0.4) for layer in hidden),
@@ -168,16 +173,16 @@ def make_open_params(config):
   )
 
 
-class TickByTickTest(parameterized.TestCase):
+class ReferenceTest(parameterized.TestCase):
   @parameterized.parameters(
-    # T = 80 are blocks of one window of 32 ticks, or of four of 8; one of 33
-    # begins within a word.
+    # 80 ticks are blocks of one window of 32 ticks, or of four windows of 8;
+    # a window of 33 ticks begins within a word.
     (32, 'leaky', 'winner'),
     (8, 'mean', 'softmax'),
     (33, 'memoryless', 'winner'),
     (32, 'mean', 'argmax'),
   )
-  def test_counts_are_those_of_a_loop(self, window, integration, output_errors):
+  def test_counts_match_reference(self, window, integration, output_errors):
     config = ssnn_jax.NetworkConfig(
       (5, 6, 4, 3),
       num_steps=80,
@@ -189,79 +194,21 @@ class TickByTickTest(parameterized.TestCase):
       output_errors=output_errors,
     )
     params = make_open_params(config)
-    images, labels = identity_test.batch(5, 3, size=3)
-    (update, inference), (both, wins) = (
-      jit(ssnn_jax.ssnn(config, separate_signs=True).learn)(
-        params, KEY, images, labels
-      ),
-      simulate(config, params, images, labels),
-    )
+    images, labels = networks.batch(3, config.layer_sizes)
+    learn = jit(ssnn_jax.ssnn(config, separate_signs=True).learn)
+    update, inference = learn(params, KEY, images, labels)
+    both, wins = simulate(config, params, images, labels)
     for found, expected in zip(update[:2], both):
       jax.tree.map(np.testing.assert_array_equal, found, tuple(expected))
       self.assertTrue(all(np.any(layer.weights) for layer in found))
     np.testing.assert_array_equal(inference.winner_counts, wins)
 
 
-class OracleTest(parameterized.TestCase):
-  @parameterized.parameters(
-    dict(integration='mean', num_steps=3, window=1),
-    dict(integration='leaky', tau=2.0, num_steps=3, window=2),
-    dict(
-      **{'integration': 'memoryless', 'output_errors': 'softmax', 'delay': 0},
-      **{'num_steps': 2, 'window': 1, 'gain': 2.0},
-    ),
-    dict(output_errors='argmax', delay=0, num_steps=2, window=1),
-  )
-  def test_the_mean_update_is_the_enumerated_one(self, **options):
-    config = ssnn_jax.NetworkConfig(
-      unbiased_test.SIZES['one'], **{'delay': 1} | options
-    )
-    params = unbiased_test.make_params(config.layer_sizes)
-    counts = unbiased_test.ann.expected_counts(
-      config, params, unbiased_test.IMAGE, unbiased_test.LABEL
-    )
-    exact = [
-      count / (config.error_steps * gain)
-      for layer, gain in zip(counts, config.gains)
-      for count in layer
-    ]
-    samples = unbiased_test.sample_gradients(config, params)
-    unbiased_test.assert_unbiased(samples, exact)
-
-
-class RatesTest(parameterized.TestCase):
-  @parameterized.parameters(('leaky', 7, 'softmax'), ('mean', 33, 'winner'))
-  def test_rates_are_backpropagation(self, integration, window, output_errors):
-    config = ssnn_jax.NetworkConfig(
-      (8, 6, 3),
-      num_steps=80,
-      window=window,
-      integration=integration,
-      gain=0.5,
-      delay=1,
-      output_errors=output_errors,
-      kernels=False,
-      **identity_test.RATES,
-    )
-    params = network.init(config, jax.random.key(0))
-    batch = identity_test.batch(8, 3)
-    update, _ = jit(ssnn_jax.ssnn(config).learn)(params, KEY, *batch)
-    exact = jit(functools.partial(identity_test.bp_gradient, config))(
-      params, KEY, *batch
-    )
-    for ours, theirs in zip(
-      jax.tree.leaves(ssnn_jax.as_gradient(update)), jax.tree.leaves(exact)
-    ):
-      # As in `identity_test`, of which this is one more case.
-      bound = 1e-5 * float(jnp.max(jnp.abs(theirs)))
-      np.testing.assert_allclose(ours, theirs, rtol=0, atol=bound)
-
-
-class WindowsTest(parameterized.TestCase):
+class DelayTest(parameterized.TestCase):
   @parameterized.parameters((8, 'softmax'), (33, 'winner'))
-  def test_the_first_window_alone_leaves_no_counts(self, window, output_errors):
-    # Class 0 always wins, and is wrong. An input fires in the first window,
-    # another in the last, which is shorter, and the third in all.
+  def test_only_the_first_window_has_no_counts(self, window, output_errors):
+    # Class 0 always wins, and is wrong. Input 0 fires in the first window,
+    # input 1 in the last one, which is shorter, and input 2 in all windows.
     config = ssnn_jax.NetworkConfig(
       (3, 2),
       num_steps=70,
@@ -282,17 +229,17 @@ class WindowsTest(parameterized.TestCase):
       expected[:, column] = spikes
       np.testing.assert_array_equal(counts[0].weights, expected)
       np.testing.assert_array_equal(counts[0].biases, expected[2])
-    # Errors are the mean over the ticks that have some.
+    # Errors are averaged over the ticks of windows with errors.
     (gradient,) = ssnn_jax.as_gradient(update)
     np.testing.assert_allclose(gradient.biases, [1, -1], rtol=1e-6)
     np.testing.assert_array_equal(inference.winner_counts, [[70, 0]])
 
   @parameterized.parameters(
     (dict(num_steps=20, window=20), 20),
-    (dict(num_steps=32), 32),  # the window is left out, and as long
+    (dict(num_steps=32), 32),  # the default window has all ticks
     (dict(num_steps=1), 1),
   )
-  def test_one_window_has_none_to_lag_behind(self, options, num_steps):
+  def test_rejects_a_delay_of_a_single_window(self, options, num_steps):
     with self.assertRaises(ssnn_jax.UserError) as caught:
       ssnn_jax.NetworkConfig((3, 2), delay=1, **options)
     self.assertEqual(
@@ -307,7 +254,7 @@ class WindowsTest(parameterized.TestCase):
   @parameterized.parameters(
     dict(delay=2), dict(delay=-1), dict(output_errors='loser')
   )
-  def test_what_cannot_be_is_refused_by_name(self, **options):
+  def test_rejects_unknown_values_by_field(self, **options):
     (field,) = options
     with self.assertRaisesRegex(ssnn_jax.UserError, f'^{field} is .*expected'):
       ssnn_jax.NetworkConfig((3, 2), **options)

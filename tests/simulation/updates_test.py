@@ -1,4 +1,4 @@
-"""Tests of updates: presynaptic spikes that write, and device pulses."""
+"""Tests of updates: thinned presynaptic spikes and device pulses."""
 
 import functools
 
@@ -10,10 +10,11 @@ import numpy as np
 
 import ssnn_jax
 from ssnn_jax import network as network_lib
-from ssnn_jax import types
 from ssnn_jax.hardware import devices
 from ssnn_jax.hardware.device_config import DeviceConfig
 from tests.testing import statistics
+from tests.testing.devices import assert_same
+from tests.testing.devices import make_update
 from tests.testing.networks import jit
 
 SIZES = (6, 5, 3)
@@ -43,10 +44,9 @@ def make(separate_signs=True, num_steps=40, window=8, **options):
 
 def learn(pulse_gradient=None, size=BATCH_SIZE, seed=2, **options):
   params, run = make(**options)
-  given = {}
-  if pulse_gradient is not None:  # else it is left out
-    given['pulse_gradient'] = jnp.float32(pulse_gradient)
-  update, _ = run(params, jax.random.key(seed), *batch(size), **given)
+  if pulse_gradient is not None:
+    run = functools.partial(run, pulse_gradient=jnp.float32(pulse_gradient))
+  update, _ = run(params, jax.random.key(seed), *batch(size))
   return jax.tree.map(np.asarray, update)
 
 
@@ -55,10 +55,6 @@ def learn_often(ratio, num_keys=200, **options):
   """Learns with many keys, at a ratio of pulses per coincidence."""
   made = [learn(UNIT / ratio, seed=k, **options) for k in range(num_keys)]
   return jax.tree.map(lambda *leaves: np.stack(leaves), *made)
-
-
-def assert_same(ours, theirs):
-  jax.tree.map(np.testing.assert_array_equal, ours, theirs)
 
 
 def signed(update):
@@ -70,11 +66,11 @@ def total(counts):
 
 
 class ThinningTest(parameterized.TestCase):
-  def test_written_coincidences_are_a_subset(self):
-    everything, written = learn(UNIT), learn(4 * UNIT)
+  def test_thinned_coincidences_are_a_subset(self):
+    all_counts, thinned = learn(UNIT), learn(4 * UNIT)
     for name in ('positive', 'negative'):
       for ours, theirs in zip(
-        getattr(written, name), getattr(everything, name)
+        getattr(thinned, name), getattr(all_counts, name)
       ):
         part, whole = ours.weights, theirs.weights
         self.assertTrue(np.all((part >= 0) & (part <= whole)))
@@ -83,21 +79,21 @@ class ThinningTest(parameterized.TestCase):
         np.testing.assert_array_equal(ours.biases, theirs.biases)
 
   @parameterized.parameters('bernoulli', 'sobol')
-  def test_fraction_of_written_coincidences(self, sampler):
+  def test_fraction_of_kept_coincidences(self, sampler):
     # A quarter of each synapse's coincidences of each sign, independently also
     # with low-discrepancy trains.
-    everything, written = (
+    all_counts, thinned = (
       learn_often(ratio, 60, sampler=sampler) for ratio in (1.0, 0.25)
     )
     for name in ('positive', 'negative'):
-      for part, whole in zip(getattr(written, name), getattr(everything, name)):
+      for part, whole in zip(getattr(thinned, name), getattr(all_counts, name)):
         whole, part = (layer.weights.sum(axis=0) for layer in (whole, part))
         self.assertGreater(whole.sum(), 1000)
         bound = 5 * np.sqrt(whole * 0.25 * 0.75)
         self.assertTrue(np.all(np.abs(part - whole / 4) <= bound))
 
   @parameterized.parameters(0.3, 1.7)
-  def test_dropped_writes_keep_the_gradient_unbiased(self, ratio):
+  def test_thinning_keeps_the_gradient_unbiased(self, ratio):
     ours, theirs = (
       jax.tree.map(
         lambda p, n, u: (p - n) * u[(...,) + (None,) * (p.ndim - 1)],
@@ -131,22 +127,24 @@ class ThinningTest(parameterized.TestCase):
     self.assertEqual(int(update.pulses[0].weights), 1)
     assert_same(signed(update), signed(learn(UNIT)))
 
-  def test_one_pulse_for_each_coincidence_writes_all(self):
+  def test_one_pulse_per_coincidence_thins_nothing(self):
     params, run = make()
     args = params, jax.random.key(2), *batch()
-    plain, seen = run(*args)
-    written, still_seen = run(*args, pulse_gradient=jnp.float32(UNIT))
-    assert_same(seen, still_seen)
-    assert_same(plain._replace(pulses=written.pulses), written)
-    thinned, still_seen = run(*args, pulse_gradient=jnp.float32(4 * UNIT))
-    assert_same(seen, still_seen)
+    plain, inference = run(*args)
+    thinned, thinned_inference = run(*args, pulse_gradient=jnp.float32(UNIT))
+    assert_same(inference, thinned_inference)
+    assert_same(plain._replace(pulses=thinned.pulses), thinned)
+    thinned, thinned_inference = run(
+      *args, pulse_gradient=jnp.float32(4 * UNIT)
+    )
+    assert_same(inference, thinned_inference)
     self.assertLess(total(thinned.positive), total(plain.positive))
 
-  def test_representations_and_kernels_write_the_same_coincidences(self):
+  def test_representations_and_kernels_thin_alike(self):
     options = dict(representation='dense', kernels=False)
     assert_same(learn(4 * UNIT, **options), learn(4 * UNIT))
 
-  def test_updates_on_rates_write_everything(self):
+  def test_updates_on_rates_are_not_thinned(self):
     ours, theirs = (learn(given, update='rates') for given in (None, 4 * UNIT))
     assert_same(ours, theirs)
 
@@ -166,12 +164,6 @@ class SeparateTest(parameterized.TestCase):
     self.assertGreater(total(both[0]), 0)
 
 
-def array_update(up, down, shape, unit):
-  """Returns an update with equal counts for all devices of an array."""
-  counts = ((jnp.full(shape, count),) for count in (down, up))
-  return types.Update(*counts, (jnp.float32(unit),))
-
-
 def train_step(config, update, params, rate):
   """Writes an update; returns the weights of all arrays."""
   device = devices.make_resistive(config, rate)
@@ -184,7 +176,7 @@ class PulsesTest(parameterized.TestCase):
   @parameterized.parameters('spikes', 'rates')
   def test_single_pulses_make_one_step_for_each_coincidence(self, use):
     params, update = make(update=use)[0], learn(update=use)
-    config = DeviceConfig(dw_min=STEP, protocol='fixed_step')
+    config = DeviceConfig(dw_min=STEP, pulse_scheme='single')
     after = train_step(config, update, params, rate=123.0)  # unused
     negative = jax.tree.leaves(jax.tree.map(np.negative, signed(update)))
     for now, before, asked in zip(after, jax.tree.leaves(params), negative):
@@ -201,15 +193,14 @@ class PulsesTest(parameterized.TestCase):
     (0.013, 7, 2),
     (0.37, 0, 5),
     (2.6, 4, 9),
-    # Expected counts of rates.
-    (0.37, 0.21, 0.93),
+    (0.37, 0.21, 0.93),  # expected counts of rates
     (2.6, 1.3, 0.0),
   )
   def test_pulses_are_whole_numbers_with_the_requested_mean(
     self, ratio, up, down
   ):
     rate, shape = 0.5, (200, 250)
-    update = array_update(up, down, shape, ratio * STEP / rate)
+    update = make_update(up, down, shape, ratio * STEP / rate)
     zeros = jax.tree.map(jnp.zeros_like, update.positive)
     config = DeviceConfig(dw_min=STEP)
     (weights,) = train_step(config, update, zeros, rate)
@@ -262,15 +253,15 @@ class PulsesTest(parameterized.TestCase):
   def test_number_of_fine_steps_has_the_requested_mean(self):
     # One coincidence requests 1.5 steps: three of four write two.
     fine, rate, share = 2.0**-16, 1.5 * 2.0**-16 / UNIT, 0.75
-    params, everything, written = make()[0], learn(UNIT), learn(fine / rate)
-    exact = train_step(DeviceConfig(), everything, params, rate)
-    ours = train_step(DeviceConfig(dw_min=fine), written, params, rate)
-    counts = jax.tree.map(np.add, everything.positive, everything.negative)
+    params, all_counts, thinned = make()[0], learn(UNIT), learn(fine / rate)
+    exact = train_step(DeviceConfig(), all_counts, params, rate)
+    ours = train_step(DeviceConfig(dw_min=fine), thinned, params, rate)
+    counts = jax.tree.map(np.add, all_counts.positive, all_counts.negative)
     for a, b, count in zip(ours, exact, jax.tree.leaves(counts)):
       deviation = 2 * np.sqrt(count * share * (1 - share))
       self.assertTrue(np.all(np.abs(a - b) <= (5 * deviation + 0.01) * fine))
 
-  def test_zero_learning_rate_writes_nothing(self):
+  def test_zero_learning_rate_changes_no_weight(self):
     params, update = make()[0], learn(np.inf)
     # So that every synapse has a coincidence.
     one_more = jax.tree.map(lambda count: 1 + count, update.positive)

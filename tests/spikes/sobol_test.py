@@ -19,7 +19,7 @@ FOUR_BITS = 12  # rates and shifts of four bits are multiples of 2**12 / 2**16
 
 def numbers(dimension, num_words):
   """Decodes a dimension to numbers `[32 * num_words]` below 2**16."""
-  words = jax.vmap(lambda word: sobol.words(dimension, word))
+  words = jax.vmap(lambda word: sobol.bit_planes(dimension, word))
   planes = np.asarray(words(jnp.arange(num_words)))
   bits = (planes[..., None] >> np.arange(32, dtype=np.uint32)) & 1
   return np.einsum('kqt,q->kt', bits, 1 << np.arange(16)).ravel()
@@ -31,9 +31,9 @@ def train(dimension, rates, shifts, num_steps):
   block = spikes.block(schedule, 0)
   source = jax.vmap(
     lambda word: thresholds.Thresholds(
-      sobol.words(dimension, word),
+      sobol.bit_planes(dimension, word),
       jnp.asarray(shifts, jnp.uint32),
-      thresholds.draw_shifted,
+      thresholds._draw_shifted,
       'ssnn_sample_shifted',
     )
   )(block.words)
@@ -85,7 +85,7 @@ class SobolTest(parameterized.TestCase):
     self.assertLen({sequence(*train) for train in trains}, len(trains))
     # The two ends of the first layer's synapses have the first two dimensions.
     for dimension, train in enumerate([(roles.INPUT, 0), (roles.ERROR, 0)]):
-      expected = tuple(np.asarray(sobol.words(dimension, jnp.int32(3))))
+      expected = tuple(np.asarray(sobol.bit_planes(dimension, jnp.int32(3))))
       self.assertEqual(sequence(*train), expected)
 
   @parameterized.parameters(1, 7, 32, 33, 100)

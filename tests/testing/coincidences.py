@@ -11,6 +11,11 @@ from ssnn_jax import types
 from ssnn_jax.neuron import coincidence
 
 
+def pack(trains):
+  """Packs spikes `[B, T, N]` to words `[B, K, N]`."""
+  return jax.vmap(spikes.pack)(jnp.asarray(trains))
+
+
 def random_trains(seed, batch_size, num_steps, num_inputs, num_neurons):
   """Returns spikes `[B, T, I]` and signed errors `[B, T, J]`, both int8."""
   rng = np.random.default_rng(seed)
@@ -22,7 +27,6 @@ def random_trains(seed, batch_size, num_steps, num_inputs, num_neurons):
 @jax.jit
 def packed(pre, errors):
   """Packs spikes and signed errors to words and error streams."""
-  pack = jax.vmap(spikes.pack)
   streams = types.ErrorStreams(pack(errors == 1), pack(errors == -1))
   return pack(pre), streams
 

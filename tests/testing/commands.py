@@ -70,7 +70,8 @@ def _serve():
   for line in sys.stdin:
     child = os.fork()
     if not child:
-      return _run_command(*json.loads(line))
+      _run_command(*json.loads(line))
+      return
     print(child, flush=True)
     _, status = os.waitpid(child, 0)
     print(os.waitstatus_to_exitcode(status), flush=True)

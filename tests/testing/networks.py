@@ -4,6 +4,7 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 import ssnn_jax
 
@@ -27,3 +28,14 @@ def learn(config, params, key=None, size=5, **options):
   network = ssnn_jax.ssnn(config, **options)
   key = jax.random.key(2) if key is None else key
   return jit(network.learn)(params, key, *batch(size, config.layer_sizes))
+
+
+def assert_close(found, expected):
+  """Asserts that leaves agree up to rounding.
+
+  Rounding errors are relative to the largest terms of a sum, and add up over
+  the windows of a long presentation.
+  """
+  for ours, theirs in zip(jax.tree.leaves(found), jax.tree.leaves(expected)):
+    bound = 1e-5 * float(jnp.max(jnp.abs(theirs)))
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=bound)

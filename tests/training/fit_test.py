@@ -114,7 +114,7 @@ class FitTest(parameterized.TestCase):
 
   def test_trains_devices(self):
     config = ssnn_jax.NetworkConfig((6, 5, 3), num_steps=8)
-    network = ssnn_jax.ssnn(config, separate=DEVICE.is_separate)
+    network = ssnn_jax.ssnn(config, separate_signs=DEVICE.separate_signs)
     params = fit(network=network, optimizer=DEVICE).state.params
     init = training.init_state(network, DEVICE, 0).params
     steps = (params[0].weights - init[0].weights) / 0.01

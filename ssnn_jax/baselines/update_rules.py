@@ -1,0 +1,75 @@
+"""Networks from a forward pass and an update rule.
+
+Backpropagation, the default rule, is the only use of automatic differentiation
+in the library.
+"""
+
+from collections.abc import Callable
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from ssnn_jax import network
+from ssnn_jax import types
+from ssnn_jax.config import NetworkConfig
+from ssnn_jax.simulation import inputs as input_lib
+
+
+def make_network(
+  config: NetworkConfig,
+  forward_pass: Callable[..., types.Inference],
+  update_rule: Callable[..., tuple[types.Params, types.Inference]]
+  | None = None,
+  *,
+  prepare: Callable[..., input_lib.Sample] = input_lib.prepare,
+  axis_name: str | None = None,
+) -> types.Network:
+  """Builds a network that learns by a gradient instead of coincidences.
+
+  Args:
+    config: the network.
+    forward_pass: `(config, params, batch) -> Inference`.
+    update_rule: `(config, params, batch) -> (gradient, Inference)`; the
+      gradient is averaged over the batch. None differentiates the mean
+      cross-entropy, with the `potential` of `forward_pass` as logits.
+    prepare: `(config, params, key, inputs, labels, axis_name) -> batch`; checks
+      and encodes the arguments of the network.
+    axis_name: axis of a mesh whose devices share each batch; None without one.
+
+  Returns:
+    The network's pure functions. For the same keys, initial weights and dropout
+    masks equal those of the spiking network.
+  """
+  if update_rule is None:
+    update_rule = functools.partial(_backpropagate, forward_pass)
+
+  def infer(params, key, inputs):
+    no_dropout = dataclasses.replace(config, dropout=0.0)
+    batch = prepare(no_dropout, params, key, inputs, axis_name=axis_name)
+    return forward_pass(no_dropout, params, batch)
+
+  def learn(params, key, inputs, labels, *, pulse_gradient=None):
+    del pulse_gradient  # no coincidences, so no device pulses
+    batch = prepare(config, params, key, inputs, labels, axis_name)
+    gradient, inference = update_rule(config, params, batch)
+    if axis_name:
+      gradient = jax.lax.pmean(gradient, axis_name)
+    return types.exact_update(gradient), inference
+
+  return types.Network(functools.partial(network.init, config), infer, learn)
+
+
+def _backpropagate(forward_pass, config, params, batch):
+  """Differentiates the mean cross-entropy of a batch."""
+
+  def loss(params):
+    inference = forward_pass(config, params, batch)
+    losses = optax.softmax_cross_entropy_with_integer_labels(
+      inference.potential, batch.label
+    )
+    return jnp.mean(losses), inference
+
+  return jax.grad(loss, has_aux=True)(params)

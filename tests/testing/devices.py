@@ -1,0 +1,21 @@
+"""Updates and comparisons of arrays of devices, for tests."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ssnn_jax import types
+
+
+def make_update(up, down, shape, unit=1.0, num_arrays=1):
+  """Returns equal counts at all devices of the arrays."""
+  return types.Update(
+    positive=(jnp.full(shape, down),) * num_arrays,
+    negative=(jnp.full(shape, up),) * num_arrays,
+    unit=(jnp.float32(unit),) * num_arrays,
+  )
+
+
+def assert_same(found, expected):
+  """Asserts that all arrays of two trees are equal."""
+  jax.tree.map(np.testing.assert_array_equal, found, expected)
