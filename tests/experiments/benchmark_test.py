@@ -1,4 +1,4 @@
-"""Tests for the benchmark and the yardstick in it."""
+"""Tests of the benchmark and of the naive dense simulation."""
 
 import itertools
 import json
@@ -13,47 +13,50 @@ from experiments import benchmark_steps
 from experiments import naive
 import ssnn_jax
 from tests.testing import commands
+from tests.testing import networks
 from tests.testing import oracle
 from tests.testing import statistics
 
+SIZES = (6, 5, 3)
 SMALL = ('--layer_sizes=6,5,3', '--rounds=1', '--num_images=8')
 
 
 class BenchmarkTest(parameterized.TestCase):
   @parameterized.parameters(
-    # The names and the representations take no notice of each other.
+    # Names and representations are independent of each other.
     (('learn', 'epoch'), (4,), (4,), ('packed', 'naive'), ()),
     (('infer',), (1, 4), (2, 4), ('dense', 'naive'), ('rpu', 'bp_stdp')),
   )
-  def test_a_line_for_all_that_is_asked(
-    self, names, batch_sizes, steps, representations, rivals
+  def test_prints_a_line_for_each_setting(
+    self, names, batch_sizes, steps, representations, baselines
   ):
-    asked = {
+    values = {
       'names': names,
       'batch_size': batch_sizes,
       'num_steps': steps,
       'representations': representations,
-      'methods': rivals,
+      'methods': baselines,
     }
-    done = commands.run(
-      *('benchmark', *SMALL, '--window=2'),
-      *(
-        f'--{flag}={",".join(map(str, of))}' for flag, of in asked.items() if of
-      ),
-    )
+    flags = [
+      f'--{flag}={",".join(map(str, value))}'
+      for flag, value in values.items()
+      if value
+    ]
+    done = commands.run('benchmark', *SMALL, '--window=2', *flags)
     self.assertEqual(done.returncode, 0, done.stderr)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
-    # What counts no coincidences has no representation, and naive is ours.
+    # Methods that count no coincidences have no representation, and only the
+    # spiking network has a naive simulation.
     counted = {'rpu': 'dense', 'bp_stdp': None}
     timed = [
       ('bp', None, None),
       *itertools.product(('ssnn',), steps, representations),
-      *((name, number, counted[name]) for number in steps for name in rivals),
+      *((name, t, counted[name]) for t in steps for name in baselines),
     ]
-    told = 'method', 'num_steps', 'representation'
+    fields = 'method', 'num_steps', 'representation'
     self.assertEqual(
       [
-        (x['name'], x['batch_size'], tuple(x[name] for name in told))
+        (x['name'], x['batch_size'], tuple(x[field] for field in fields))
         for x in lines
       ],
       list(itertools.product(names, batch_sizes, timed)),
@@ -73,33 +76,32 @@ class BenchmarkTest(parameterized.TestCase):
     (('--num_steps=0',), '--num_steps is 0; expected 1 tick or more'),
     (('--batch_size=0',), '--batch_size is 0; expected 1 or more'),
     (('--layer_sizes=3',), '--layer_sizes is .* at least two'),
-    # naive: 2 does not divide 3
+    # The naive simulation has windows of one length.
     (
       (*SMALL, '--representations=naive', '--num_steps=3', '--window=2'),
       '.*window is 2.*divides num_steps',
     ),
   )
-  def test_mistakes_are_told(self, flags, message):
+  def test_rejects_invalid_flags(self, flags, message):
     done = commands.run('benchmark', *flags)
     self.assertEqual(done.returncode, 1)
     self.assertRegex(done.stderr, f'^error: {message}')
     self.assertNotIn('Traceback', done.stderr)
 
-  def test_steps_of_bp_descend(self):
-    config = ssnn_jax.NetworkConfig((6, 5, 3))
-    ann = ssnn_jax.ann(config)
-    params, key = ann.init(jax.random.key(0)), jax.random.key(1)
-    images = jax.random.uniform(jax.random.key(2), (4, 6))
-    labels = jnp.arange(4) % 3
-    batch = params, key, images, labels
-    ours = jax.jit(benchmark_steps.learn_step(ann, is_spiking=False))(*batch)
-    gradient = ssnn_jax.as_gradient(jax.jit(ann.learn)(*batch)[0])
-    for new, old, slope in zip(*map(jax.tree.leaves, (ours, params, gradient))):
+  def test_step_of_the_ann_is_gradient_descent(self):
+    network = ssnn_jax.ann(ssnn_jax.NetworkConfig(SIZES))
+    params = network.init(jax.random.key(0))
+    batch = params, jax.random.key(2), *networks.batch(4, SIZES)
+    step = benchmark_steps.learn_step(network, is_spiking=False)
+    stepped = jax.jit(step)(*batch)
+    gradient = ssnn_jax.as_gradient(jax.jit(network.learn)(*batch)[0])
+    leaves = map(jax.tree.leaves, (stepped, params, gradient))
+    for new, old, slope in zip(*leaves):
       np.testing.assert_allclose(new, old - 0.1 * slope, rtol=1e-5, atol=1e-7)
 
 
 class NaiveTest(absltest.TestCase):
-  def test_its_mean_is_that_of_all_spike_patterns(self):
+  def test_mean_counts_match_enumeration(self):
     config = ssnn_jax.NetworkConfig((2, 2, 2), num_steps=2, window=1, gain=0.5)
     keys = jax.random.split(jax.random.key(0), (2, 2))
     params = tuple(
@@ -119,15 +121,14 @@ class NaiveTest(absltest.TestCase):
     expected = oracle.expected_counts(config, params, image, label)
     jax.tree.map(statistics.assert_mean_within, samples, expected)
 
-  def test_learn_and_infer_see_the_same(self):
-    config = ssnn_jax.NetworkConfig((6, 5, 3), num_steps=8, window=4)
+  def test_learn_and_infer_sample_the_same_spikes(self):
+    config = ssnn_jax.NetworkConfig(SIZES, num_steps=8, window=4)
     network = naive.ssnn(config)
-    params = network.init(jax.random.key(0))
-    images = jax.random.uniform(jax.random.key(2), (4, 6))
-    key, labels = jax.random.key(1), jnp.arange(4) % 3
-    _, seen = jax.jit(network.learn)(params, key, images, labels)
-    again = jax.jit(network.infer)(params, jax.random.key(1), images)
-    jax.tree.map(np.testing.assert_array_equal, seen, again)
+    params, key = network.init(jax.random.key(0)), jax.random.key(2)
+    images, labels = networks.batch(4, SIZES)
+    _, expected = jax.jit(network.learn)(params, key, images, labels)
+    inference = jax.jit(network.infer)(params, jax.random.key(2), images)
+    jax.tree.map(np.testing.assert_array_equal, inference, expected)
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""Tests of devices under pulses against what is known in closed form."""
+"""Tests of responses of devices to pulses against closed forms."""
 
 import json
 import subprocess
@@ -21,7 +21,7 @@ from tests.testing import statistics
 
 CASES = aihwkit_response.CASES
 NUM_DEVICES = 4000
-STEP, NOISE = 0.01, 0.3  # of the cases that are no presets
+STEP, NOISE = 0.01, 0.3  # of all cases that are not presets
 # Each of the 400 pulses rounds a weight within 1 by up to 2**-25.
 ROUNDING = 400 * 2.0**-25
 
@@ -32,7 +32,7 @@ def respond(name):
 
 
 def assert_sd_within(weights, expected):
-  """Asserts standard deviations of normal numbers, `[looks, devices]`."""
+  """Asserts the standard deviations of normal numbers `[reads, devices]`."""
   error = expected / np.sqrt(2 * weights.shape[1])
   distance = np.abs(weights.std(axis=1) - expected)
   ratio = np.max(distance / error)
@@ -40,34 +40,34 @@ def assert_sd_within(weights, expected):
 
 
 def make_line(source, name, shift=0.0):
-  """A line of a response of which mean and deviation are known."""
+  """Returns a line of a response with known mean and standard deviation."""
   case = CASES[name]
-  looks = np.arange(len(case.schedule)) / len(case.schedule)
+  reads = np.arange(len(case.schedule)) / len(case.schedule)
   return {
     'source': source,
     'case': name,
     'parameters': {'dw_min': STEP},
     'num_devices': 100,
     'pulses': case.schedule,
-    'mean': (looks + shift).tolist(),
-    'sd': (looks + 0.1).tolist(),
-    'sd_error': (0.07 * (looks + 0.1)).tolist(),
+    'mean': (reads + shift).tolist(),
+    'sd': (reads + 0.1).tolist(),
+    'sd_error': (0.07 * (reads + 0.1)).tolist(),
     'closed_form': device_response.closed_form(case),
   }
 
 
 class ClosedFormTest(parameterized.TestCase):
   @parameterized.parameters(
-    *('constant', 'larger_up', 'larger_down', 'linear', 'soft', 'decay')
+    'constant', 'larger_up', 'larger_down', 'linear', 'soft', 'decay'
   )
-  def test_devices_that_are_alike_follow_it_exactly(self, name):
+  def test_equal_devices_follow_the_closed_form(self, name):
     weights = device_response.respond(jax.random.key(0), name, 2)
     expected = device_response.closed_form(CASES[name])
     for device in weights.T:
       np.testing.assert_allclose(device, expected, 0, ROUNDING)
 
   @parameterized.parameters('constant', 'linear', 'soft')
-  def test_many_pulses_at_once_are_as_many_one_by_one(self, name):
+  def test_many_pulses_at_once_equal_single_pulses(self, name):
     config = device_response.make_config(CASES[name])
     constants = variability.sample(jax.random.key(0), config, ())
     expected = device_response.closed_form(CASES[name])
@@ -79,23 +79,31 @@ class ClosedFormTest(parameterized.TestCase):
       )
       self.assertAlmostEqual(float(weight), expected[place - 1], delta=1e-6)
 
-  def test_only_devices_that_are_alike_have_one(self):
-    with_one = {
+  def test_only_equal_devices_have_a_closed_form(self):
+    found = {
       name for name, case in CASES.items() if device_response.closed_form(case)
     }
     self.assertEqual(
-      with_one,
-      {'constant', 'larger_up', 'larger_down', 'linear', 'decay'}
-      | {'soft', 'soft_mult_noise', 'soft_add_noise'},
+      found,
+      {
+        'constant',
+        'larger_up',
+        'larger_down',
+        'linear',
+        'decay',
+        'soft',
+        'soft_mult_noise',
+        'soft_add_noise',
+      },
     )
 
   @parameterized.parameters('soft_mult_noise', 'soft_add_noise')
-  def test_noise_averages_out_under_soft_bounds(self, name):
+  def test_noise_under_soft_bounds_has_known_variance(self, name):
     weights = respond(name)
     expected = device_response.closed_form(CASES[name])
     statistics.assert_mean_within(weights.T, expected)
-    # Of the distance to the bound a pulse leaves 1 - s (1 + noise), or 1 - s
-    # and noise; s is also the share of it that a step takes.
+    # A pulse of step s multiplies the distance to the bound by
+    # 1 - s (1 + noise), or by 1 - s and adds noise.
     pulses = np.arange(1, 201)
     kept = (1 - STEP) ** (2 * pulses)
     if name == 'soft_mult_noise':
@@ -107,26 +115,26 @@ class ClosedFormTest(parameterized.TestCase):
 
 
 class SpreadTest(parameterized.TestCase):
-  def test_constant_steps_spread_as_sums_do(self):
+  def test_constant_steps_deviate_like_sums(self):
     pulses = np.arange(1, 61)
     noisy, differing = (respond(n)[:60] for n in ('step_noise', 'step_dtod'))
     for weights in (noisy, differing):
       statistics.assert_mean_within(weights.T, STEP * pulses)
     assert_sd_within(noisy, NOISE * STEP * np.sqrt(pulses))
-    # Devices differ for good; hardly one has met its bound at once.
+    # Deviations of devices are permanent; few have reached their bound.
     assert_sd_within(differing[:30], 0.3 * STEP * pulses[:30])
 
-  def test_up_and_down_differ_from_device_to_device(self):
+  def test_asymmetry_differs_from_device_to_device(self):
     weights = respond('up_down_dtod')[[29, 229]]
     statistics.assert_mean_within(weights[0], 30 * STEP)
     assert_sd_within(weights[:1], 30 * STEP * 0.1)
-    # All have met their upper bound before; down is as much less as up was
-    # more.
+    # All have reached their upper bound before; down steps are as much smaller
+    # as up steps are larger.
     statistics.assert_mean_within(weights[1], 1 - 30 * STEP)
     correlation = np.corrcoef(weights)[0, 1]
     self.assertAlmostEqual(correlation, 1.0, places=4)
 
-  def test_corrupt_devices_are_stuck(self):
+  def test_corrupt_devices_keep_their_weights(self):
     weights = respond('corrupt')
     is_stuck = np.ptp(weights, axis=0) == 0.0
     statistics.assert_mean_within(is_stuck, 0.2)
@@ -141,30 +149,30 @@ class SpreadTest(parameterized.TestCase):
 
 
 class FiguresTest(absltest.TestCase):
-  def test_the_table_tells_the_largest_distance(self):
+  def test_table_has_the_largest_distances(self):
     names = ('constant', 'soft_bounds_dtod')
     lines = [make_line('ssnn_jax', name) for name in names]
     alone = device_figures.table(lines).splitlines()
     self.assertRegex(alone[3], r'^soft_bounds_dtod +200 up, 200 down$')
     lines.append(make_line('aihwkit', 'soft_bounds_dtod', shift=0.02))
     row = device_figures.table(lines).splitlines()[3]
-    # The least error of the distance is that at the first look.
+    # The distance has its smallest error at the first read.
     self.assertEndsWith(
       row, f'2.000 ({0.02 / np.hypot(0.01, 0.01):.1f})  0.000 (0.0)'
     )
 
-  def test_a_deviation_that_few_devices_make_is_no_measure(self):
+  def test_uncertain_deviations_are_not_compared(self):
     lines = [make_line(source, 'soft') for source in ('ssnn_jax', 'aihwkit')]
     lines[1] = dict(lines[1], mean=[0.0] * 400, sd_error=lines[1]['sd'])
     self.assertRegex(device_figures.table(lines), r'99\.750  0\.000 ')
 
-  def test_other_pulses_are_not_compared(self):
+  def test_rejects_responses_to_different_pulses(self):
     lines = [make_line(source, 'soft') for source in ('ssnn_jax', 'aihwkit')]
     lines[1] = dict(lines[1], pulses=[1] * 400)
     with self.assertRaisesRegex(ssnn_jax.UserError, '^the devices of soft got'):
       device_figures.table(lines)
 
-  def test_the_figure_has_what_there_is(self):
+  def test_figure_has_the_recorded_responses(self):
     lines = [make_line('ssnn_jax', name) for name in ('reram', 'ecram')]
     lines.append(make_line('aihwkit', 'ecram'))
     sheet = device_figures.draw(lines)
@@ -174,7 +182,7 @@ class FiguresTest(absltest.TestCase):
 
 
 class CommandsTest(absltest.TestCase):
-  def test_a_line_has_what_the_table_needs(self):
+  def test_table_is_made_from_measured_lines(self):
     line = next(device_response.measure(jax.random.key(0), 2))
     line = json.loads(json.dumps(line))
     self.assertRegex(
@@ -182,7 +190,7 @@ class CommandsTest(absltest.TestCase):
       r'\nconstant +200 up, 200 down +0\.000 +0\.000 +0\.000$',
     )
 
-  def test_without_aihwkit_there_is_a_sentence(self):
+  def test_missing_aihwkit_is_an_error(self):
     with (
       mock.patch.dict(sys.modules, {'torch': None}),
       mock.patch.object(sys, 'argv', ['aihwkit_response']),
@@ -190,7 +198,7 @@ class CommandsTest(absltest.TestCase):
     ):
       aihwkit_response.main()
 
-  def test_where_aihwkit_is_jax_need_not_be(self):
+  def test_aihwkit_response_imports_no_jax(self):
     code = (
       'import sys; sys.modules.update(jax=None, ssnn_jax=None, absl=None); '
       'from experiments import aihwkit_response'

@@ -1,10 +1,8 @@
-"""Tests for the measurement of the update's error, and for its tables."""
+"""Tests of the measurement of update errors, and of its tables and figures."""
 
 import dataclasses
 import json
 import math
-import subprocess
-import sys
 
 from absl.testing import absltest
 from absl.testing import parameterized
@@ -18,12 +16,24 @@ from experiments import fidelity_figures
 from experiments import figures
 from experiments import orders
 import ssnn_jax
+from tests.testing import commands
 from tests.testing.experiments import rows
 
 RATES = {'forward': 'rates', 'backward': 'rates', 'update': 'rates'}
+SAMPLERS = ('bernoulli', 'sobol')
 
 
-def line(num_steps, error, window=32, sampler='bernoulli', **told):
+def make_batch(config, batch_size):
+  """Returns parameters of a network, random images and labels."""
+  num_inputs, *_, num_classes = config.layer_sizes
+  params = ssnn_jax.ssnn(config).init(jax.random.key(0))
+  shape = batch_size, num_inputs
+  images = jax.random.uniform(jax.random.key(1), shape)
+  return params, images, jnp.arange(batch_size) % num_classes
+
+
+def line(num_steps, error, window=32, sampler='bernoulli', **fields):
+  """Returns a line of a record of errors."""
   return {
     'dataset': 'digits',
     'train_steps': 4,
@@ -35,39 +45,38 @@ def line(num_steps, error, window=32, sampler='bernoulli', **told):
     'error': error,
     'error_sd': 0.01,
     'num_draws': 2,
-    **told,
+    **fields,
   }
 
 
-def quantised(num_steps, error, quantisation_error, **told):
-  """Makes a line that tells the error of spikes in the update alone too."""
-  told |= {'quantisation_error_sd': 0.01}
-  return line(num_steps, error, quantisation_error=quantisation_error, **told)
+def quantised(num_steps, error, quantisation_error, **fields):
+  """Returns a line that also has the error with spikes only in the update."""
+  fields |= {'quantisation_error_sd': 0.01}
+  return line(num_steps, error, quantisation_error=quantisation_error, **fields)
 
 
-def timed(num_steps, ratio, sampler='bernoulli'):
+def timed(num_steps, ratio, **fields):
+  """Returns a line of a benchmark."""
   return {
     'name': 'learn',
     'method': 'ssnn',
     'layer_sizes': [4, 3, 2],
     'batch_size': 8,
-    'sampler': sampler,
+    'sampler': 'bernoulli',
     'representation': 'packed',
     'num_steps': num_steps,
     'median_ms': ratio,
     'ratio_to_bp': ratio,
     'peak_mib': 1.0,
+    **fields,
   }
 
 
 class FidelityTest(parameterized.TestCase):
   def test_rates_have_no_error(self):
     config = ssnn_jax.NetworkConfig((6, 5, 3), num_steps=4, **RATES)
-    params = ssnn_jax.ssnn(config).init(jax.random.key(0))
-    images = jax.random.uniform(jax.random.key(1), (8, 6))
-    squares = fidelity.relative_errors(
-      config, params, images, jnp.arange(8) % 3, num_draws=2
-    )
+    batch = make_batch(config, 8)
+    squares = fidelity.relative_errors(config, *batch, num_draws=2)
     self.assertEqual(squares.shape, (2, 3))
     self.assertLess(squares.max(), 1e-9)
 
@@ -75,45 +84,41 @@ class FidelityTest(parameterized.TestCase):
     config = ssnn_jax.NetworkConfig(
       (6, 5, 3), num_steps=8, window=2, sampler='sobol'
     )
-    params = ssnn_jax.ssnn(config).init(jax.random.key(0))
-    images = jax.random.uniform(jax.random.key(1), (8, 6))
-    batch = images, jnp.arange(8) % 3
-    told = fidelity.measure(config, params, *batch, num_draws=2)
-    # That of the network's own windows, on rates but for its update.
+    batch = make_batch(config, 8)
+    measured = fidelity.measure(config, *batch, num_draws=2)
+    # The error with the windows of the network, and spikes in its update only.
     rates = dataclasses.replace(config, forward='rates', backward='rates')
-    squares = fidelity.relative_errors(rates, params, *batch, num_draws=2)
+    squares = fidelity.relative_errors(rates, *batch, num_draws=2)
     *layers, error = np.sqrt(squares.mean(axis=0))
-    self.assertAlmostEqual(told['quantisation_error'], error, places=4)
+    self.assertAlmostEqual(measured['quantisation_error'], error, places=4)
     self.assertSequenceAlmostEqual(
-      told['quantisation_layer_errors'], layers, places=4
+      measured['quantisation_layer_errors'], layers, places=4
     )
-    self.assertEqual(told['window'], 2)
+    self.assertEqual(measured['window'], 2)
 
-  def test_sobol_is_closer_to_the_gradient(self):
-    config = ssnn_jax.NetworkConfig((20, 15, 4), num_steps=128)
-    params = ssnn_jax.ssnn(config).init(jax.random.key(0))
-    images = jax.random.uniform(jax.random.key(1), (16, 20))
-    errors = {}
-    for sampler in ('bernoulli', 'sobol'):
+  def test_sobol_has_smaller_errors(self):
+    means, errors, num_draws = {}, {}, 20
+    for sampler in SAMPLERS:
       config = ssnn_jax.NetworkConfig(
-        config.layer_sizes, num_steps=128, sampler=sampler
+        (20, 15, 4), num_steps=128, sampler=sampler
       )
       squares = fidelity.relative_errors(
-        config, params, images, jnp.arange(16) % 4, num_draws=20
+        config, *make_batch(config, 16), num_draws=num_draws
       )[:, -1]
-      errors[sampler] = squares.mean(), squares.std() / np.sqrt(20)
-    (random, random_error), (even, even_error) = errors.values()
-    self.assertLess(even + 5 * even_error, random - 5 * random_error)
+      means[sampler] = squares.mean()
+      errors[sampler] = squares.std() / np.sqrt(num_draws)
+    difference = means['bernoulli'] - means['sobol']
+    self.assertGreater(difference, 5 * (errors['bernoulli'] + errors['sobol']))
 
-  def test_a_line_for_each_setting(self):
-    done = subprocess.run(
-      [
-        *(sys.executable, '-m', 'experiments.fidelity', '--draws=2'),
-        *('--hidden_sizes=5', '--num_steps=4,40', '--windows=32,0'),
-        *('--samplers=sobol', '--train_steps=3'),
-      ],
-      capture_output=True,
-      text=True,
+  def test_command_prints_a_line_for_each_setting(self):
+    done = commands.run(
+      'fidelity',
+      '--draws=2',
+      '--hidden_sizes=5',
+      '--num_steps=4,40',
+      '--windows=32,0',
+      '--samplers=sobol',
+      '--train_steps=3',
     )
     self.assertEqual(done.returncode, 0, done.stderr)
     lines = [json.loads(text) for text in done.stdout.splitlines()]
@@ -127,22 +132,15 @@ class FidelityTest(parameterized.TestCase):
     ('--num_steps=0', 'error: --num_steps is 0; expected'),
     ('--dataset=mnist', 'error: .*mnist'),
   )
-  def test_mistakes_are_told(self, flag, message):
-    done = subprocess.run(
-      [
-        *(sys.executable, '-m', 'experiments.fidelity', flag),
-        '--data_dir=/nowhere',
-      ],
-      capture_output=True,
-      text=True,
-    )
+  def test_command_rejects_invalid_flags(self, flag, message):
+    done = commands.run('fidelity', flag, '--data_dir=/nowhere')
     self.assertEqual(done.returncode, 1)
     self.assertRegex(done.stderr, f'^{message}')
     self.assertNotIn('Traceback', done.stderr)
 
 
 class CostsTest(parameterized.TestCase):
-  def test_the_target_is_read_between_points(self):
+  def test_target_is_interpolated_between_points(self):
     steps = [4, 16, 64, 256]
     errors = [2.0 / math.sqrt(t) for t in steps]
     self.assertAlmostEqual(costs.at_target(steps, errors), 64)
@@ -150,7 +148,7 @@ class CostsTest(parameterized.TestCase):
     self.assertAlmostEqual(costs.at_target(steps, errors), 36)
     self.assertTrue(math.isnan(costs.at_target(steps, [1.0] * 4)))
 
-  def test_the_table_prices_the_target(self):
+  def test_table_has_the_cost_of_the_target(self):
     lines = [line(t, 1.5 / math.sqrt(t)) for t in (32, 64, 256)]
     table = costs.fidelity_table(lines, [timed(32, 2.0), timed(64, 4.0)])
     row = table.splitlines()[2].split()
@@ -159,13 +157,13 @@ class CostsTest(parameterized.TestCase):
     self.assertEqual(row, expected)
     self.assertNotIn('quantisation', table)
 
-  def test_the_table_tells_both_slopes(self):
+  def test_table_has_the_slopes_of_both_errors(self):
     lines = [
       quantised(t, t**-0.75, t**-1.0, window=w, sampler='sobol')
       for t in (8, 16, 64, 256)
       for w in (1, 32)
     ]
-    # Those of older records do not tell it.
+    # Older records have no quantisation error.
     old = [line(t, t**-0.25) for t in (8, 16, 64, 256)]
     first, second = costs.fidelity_table([*lines, *old], []).split('\n\n')
     slopes = [row['slope'] for row in rows(first)]
@@ -182,41 +180,44 @@ class CostsTest(parameterized.TestCase):
     }
     self.assertEqual(rows(second), [expected])
 
-  def test_the_benchmark_is_laid_out_over_steps(self):
-    def bp(batch_size, milliseconds):
-      nothing = dict.fromkeys(('num_steps', 'representation', 'sampler'))
-      ours = {'batch_size': batch_size, 'median_ms': milliseconds}
-      return timed(0, 1.0) | nothing | ours
+  def test_benchmark_table_has_a_row_for_each_batch_size(self):
+    blank = dict.fromkeys(('num_steps', 'representation', 'sampler'))
+    lines = [
+      timed(0, 1.0, batch_size=8, median_ms=2.0) | blank,
+      timed(32, 3.0),
+      timed(64, 5.0),
+      timed(0, 1.0, batch_size=1, median_ms=0.5) | blank,
+      timed(64, 4.0, batch_size=1),
+    ]
+    table = costs.benchmark_table(lines).splitlines()
+    self.assertEqual(
+      [line.split() for line in table[2:]],
+      [
+        'learn 4-3-2 8 packed bernoulli 2 3.00 5.00 1.0 (1.0)'.split(),
+        'learn 4-3-2 1 packed bernoulli 0.5 4.00 1.0 (1.0)'.split(),
+      ],
+    )
 
-    lines = [bp(8, 2.0), timed(32, 3.0), timed(64, 5.0)]
-    lines += [bp(1, 0.5), timed(64, 4.0) | {'batch_size': 1}]
-    told = [row.split() for row in costs.benchmark_table(lines).splitlines()]
-    start = ['learn', '4-3-2']
-    spikes = ['packed', 'bernoulli']
-    end = ['1.0', '(1.0)']
-    self.assertEqual(told[2], [*start, '8', *spikes, '2', '3.00', '5.00', *end])
-    self.assertEqual(told[3], [*start, '1', *spikes, '0.5', '4.00', *end])
-
-  def test_figures_can_be_drawn(self):
+  def test_figure_of_older_records_has_error_and_cost(self):
     lines = [
       line(t, 0.5 / t, window, sampler)
       for t in (32, 64)
       for window in (1, 32)
-      for sampler in ('bernoulli', 'sobol')
+      for sampler in SAMPLERS
     ]
     prices = [timed(t, t / 16) for t in (32, 64)]
-    old = fidelity_figures.draw(lines, prices)
+    sheet = fidelity_figures.draw(lines, prices)
     figures.draw_cost(prices)
-    titles = [axes.get_title() for axes in old.axes]
+    titles = [axes.get_title() for axes in sheet.axes]
     self.assertEqual(
       titles, ['4-3-2:\nspikes throughout', 'against price, n = 32']
     )
 
-  def test_guides_have_the_predicted_slopes(self):
+  def test_figure_has_the_predicted_slopes(self):
     lines = [
       quantised(t, t**-0.4, t**-0.5, sampler=sampler)
       for t in (4, 16, 64)
-      for sampler in ('bernoulli', 'sobol')
+      for sampler in SAMPLERS
     ]
     upper, lower, _ = fidelity_figures.draw(lines, []).axes
     for axes, power, causes in (
@@ -226,7 +227,7 @@ class CostsTest(parameterized.TestCase):
       guides = [x for x in axes.lines if 'slope' in x.get_label()]
       expected = [
         getattr(orders.ORDERS[sampler], cause)
-        for sampler in ('bernoulli', 'sobol')
+        for sampler in SAMPLERS
         for cause in causes
       ]
       self.assertLen(guides, len(expected))
@@ -238,13 +239,13 @@ class CostsTest(parameterized.TestCase):
 
 
 class OrdersTest(absltest.TestCase):
-  def test_a_power_law_is_found_from_16_ticks_up(self):
+  def test_fits_power_laws_from_16_ticks(self):
     points = [(t, 3.0 * t**-0.7) for t in (16, 32, 64, 1024)]
     slope, error = orders.fit([(4, 9.0), (8, 0.1), *points])
     self.assertAlmostEqual(slope, -0.7)
     self.assertAlmostEqual(error, 0.0)
 
-  def test_the_standard_error_is_that_of_least_squares(self):
+  def test_standard_error_is_that_of_least_squares(self):
     # Of x = 0, 1, 2 and y = 0, 1, 0 the slope is 0 and residuals are
     # -1/3, 2/3, -1/3: their squares sum to 2/3, those of x about 1 to 2.
     points = [(16, 1.0), (32, 2.0), (64, 1.0)]
@@ -255,7 +256,7 @@ class OrdersTest(absltest.TestCase):
   def test_few_points_have_no_slope(self):
     self.assertTrue(math.isnan(orders.fit([(4, 1.0), (16, 0.5), (64, 0.2)])[0]))
 
-  def test_all_samplers_have_orders(self):
+  def test_each_sampler_has_orders(self):
     self.assertEqual(
       set(orders.ORDERS), set(ssnn_jax.spikes.thresholds.SAMPLERS)
     )

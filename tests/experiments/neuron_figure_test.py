@@ -1,4 +1,4 @@
-"""Tests that the picture of a neuron shows what the library does."""
+"""Tests that the figure of a neuron shows the simulation of the library."""
 
 import pathlib
 
@@ -14,79 +14,84 @@ import ssnn_jax
 from tests.testing import networks
 
 NEURON, LABEL = 4, 2
-LEAKY = {'num_steps': 64, 'window': 1, 'integration': 'leaky', 'tau': 4.0}
+KEY = jax.random.key(1)
 IMAGE = np.random.default_rng(0).uniform(size=6).astype(np.float32)
+LEAKY = {'num_steps': 64, 'window': 1, 'integration': 'leaky', 'tau': 4.0}
 
 
-def trace(**changes):
-  config = ssnn_jax.NetworkConfig((6, 5, 4), **changes)
-  params = ssnn_jax.ssnn(config).init(jax.random.key(0))
-  params = jax.tree.map(lambda values: 2 * values, params)
-  key = jax.random.key(1)
-  told = neuron_trace.trace(config, params, key, IMAGE, LABEL, NEURON)
-  return config, params, told
+def trace(**options):
+  """Returns a network, its parameters and the trace of one of its neurons."""
+  config = ssnn_jax.NetworkConfig((6, 5, 4), **options)
+  network = ssnn_jax.ssnn(config)
+  params = jax.tree.map(lambda x: 2 * x, network.init(jax.random.key(0)))
+  found = neuron_trace.trace(config, params, KEY, IMAGE, LABEL, NEURON)
+  return network, params, found
 
 
 class TraceTest(parameterized.TestCase):
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    cls.leaky = trace(**LEAKY)
+
   @parameterized.parameters(
     LEAKY,
     {'num_steps': 70, 'window': 48},  # blocks that share a word
     {'num_steps': 40, 'window': 8, 'sampler': 'sobol', 'backward': 'rates'},
   )
-  def test_coincidences_are_those_of_learn(self, **changes):
-    config, params, told = trace(**changes)
-    learn = jax.jit(
-      ssnn_jax.ssnn(config).learn, compiler_options=networks.QUICKLY
+  def test_coincidences_equal_those_of_learn(self, **options):
+    is_leaky = options == LEAKY
+    network, params, found = self.leaky if is_leaky else trace(**options)
+    update, _ = networks.jit(network.learn)(
+      params, KEY, IMAGE[None], np.array([LABEL])
     )
-    sample = IMAGE[None], np.array([LABEL])
-    update, _ = learn(params, jax.random.key(1), *sample)
-    counted = update.positive[0]
+    hidden, output = update.positive
     np.testing.assert_array_equal(
-      told.coincidences.sum(axis=0), counted.weights[:, NEURON]
+      found.coincidences.sum(axis=0), hidden.weights[:, NEURON]
     )
-    self.assertEqual(told.errors.sum(), counted.biases[NEURON])
-    # And those of its axon.
+    self.assertEqual(found.errors.sum(), hidden.biases[NEURON])
+    # Coincidences of its spikes with the errors of the next layer.
     np.testing.assert_array_equal(
-      told.spikes @ told.next_errors, update.positive[1].weights[NEURON]
+      found.spikes @ found.next_errors, output.weights[NEURON]
     )
-    self.assertGreater(np.abs(told.coincidences).sum(), 0)
+    self.assertGreater(np.abs(found.coincidences).sum(), 0)
 
   def test_errors_pass_where_the_gate_is_open(self):
-    _, _, told = trace(**LEAKY)
-    is_inside = (told.potential > 0) & (told.potential < 1)
-    np.testing.assert_array_equal(told.gate, is_inside)
-    np.testing.assert_array_equal(told.rate, np.clip(told.potential, 0, 1))
-    passed = told.gate * told.arriving
-    sent = told.errors != 0
+    _, _, found = self.leaky
+    is_inside = (found.potential > 0) & (found.potential < 1)
+    np.testing.assert_array_equal(found.gate, is_inside)
+    np.testing.assert_array_equal(found.rate, np.clip(found.potential, 0, 1))
+    passed = found.gate * found.arriving
+    sent = found.errors != 0
     np.testing.assert_array_equal(
-      np.sign(passed[sent]), np.sign(told.errors[sent])
+      np.sign(passed[sent]), np.sign(found.errors[sent])
     )
-    self.assertBetween(told.gate.mean(), 0.1, 0.9)
+    self.assertBetween(found.gate.mean(), 0.1, 0.9)
 
-  def test_the_transposed_read_is_that_of_the_weights(self):
-    _, params, told = trace(**LEAKY)
+  def test_arriving_errors_are_a_transposed_read_of_the_weights(self):
+    _, params, found = self.leaky
     np.testing.assert_allclose(
-      told.arriving,
-      told.next_errors @ np.asarray(params[1].weights)[NEURON],
+      found.arriving,
+      found.next_errors @ np.asarray(params[1].weights)[NEURON],
       atol=1e-6,
     )
 
 
 class FigureTest(absltest.TestCase):
-  def test_the_picture_shows_all_there_is(self):
-    _, told = neuron_figure.simulate()
-    self.assertBetween(told.gate.mean(), 0.5, 0.95)
-    self.assertLess(told.potential.min(), 0)
-    self.assertGreater(told.potential.max(), 1)
-    self.assertContainsSubset({-1, 1}, set(told.coincidences.ravel()))
+  def test_trace_of_the_figure_shows_all_cases(self):
+    _, found = neuron_figure.simulate()
+    self.assertBetween(found.gate.mean(), 0.5, 0.95)
+    self.assertLess(found.potential.min(), 0)
+    self.assertGreater(found.potential.max(), 1)
+    self.assertContainsSubset({-1, 1}, set(found.coincidences.ravel()))
 
-  def test_the_picture_is_drawn(self):
+  def test_figure_is_saved(self):
     stem = pathlib.Path(self.create_tempdir().full_path) / 'figure'
     png, svg = figures.save(neuron_figure.draw(), stem)
     self.assertEqual(png.read_bytes()[:4], b'\x89PNG')
     self.assertIn('<svg', svg.read_text()[:1000])
 
-  def test_the_picture_is_where_readers_look(self):
+  def test_figure_is_committed(self):
     for suffix in ('.png', '.svg'):
       path = pathlib.Path(__file__).parent.parent.parent / neuron_figure.STEM
       self.assertTrue(path.with_suffix(suffix).exists())

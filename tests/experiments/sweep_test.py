@@ -1,17 +1,17 @@
-"""Tests of sweeps: what they plan, skip, make and refuse."""
+"""Tests of sweeps: planned runs, recorded runs, results and errors."""
 
 import contextlib
 import csv
 import dataclasses
 import io
 import pathlib
-from unittest import mock
 
 from absl.testing import absltest
 from absl.testing import parameterized
 
 from experiments import config_records
 from experiments import configs
+from experiments import grid_summary
 from experiments import grids
 from experiments import launchers
 from experiments import recorder
@@ -20,12 +20,14 @@ from experiments import trainer
 import ssnn_jax
 from ssnn_jax.runs import files
 from ssnn_jax.runs import records
-from tests.experiments import grid_summary_test
+from tests.testing import sweeps
 from tests.testing.experiments import CONFIG
-from tests.testing.experiments import load_small
+from tests.testing.experiments import call_main
 from tests.testing.experiments import share_programs
+from tests.testing.experiments import small_digits
 
 GRID = {'num_steps': (4,), 'learning_rate': (0.3, 1.0)}
+TUNING = 'method=bp;learning_rate={};hold_out=0.2'
 
 
 class SweepTest(parameterized.TestCase):
@@ -48,39 +50,40 @@ class SweepTest(parameterized.TestCase):
       records.append(run.folder, event)
 
   def make_tasks(self, planned):
-    told = io.StringIO()
-    with contextlib.redirect_stdout(told):
-      tasks = sweep.make_tasks(planned, load_small, trainer.Options())
-    return tasks, told.getvalue()
+    """Returns the tasks of a sweep and the output."""
+    load, output = lambda config: small_digits(), io.StringIO()
+    with contextlib.redirect_stdout(output):
+      tasks = sweep.make_tasks(planned, load, trainer.Options())
+    return tasks, output.getvalue()
 
-  def test_learning_rates_and_seeds_are_trained_together(self):
+  def test_groups_learning_rates_and_seeds(self):
     planned = self.plan(seeds=(0, 1))
-    spiking = 'num_steps=4,learning_rate='
-    self.assertEqual(
-      {
-        name: [str(run.folder.relative_to(self.workdir)) for run in runs]
-        for name, runs in planned.items()
-      },
-      {
-        'bp,learning_rate=0.3 + bp,learning_rate=1.0': [
-          f'bp,learning_rate={rate}/seed={seed}'
-          for rate in (0.3, 1.0)
-          for seed in (0, 1)
-        ],
-        f'{spiking}0.3 + {spiking}1.0': [
-          f'{spiking}{rate}/seed={seed}'
-          for rate in (0.3, 1.0)
-          for seed in (0, 1)
-        ],
-      },
-    )
+    folders = {
+      name: [str(run.folder.relative_to(self.workdir)) for run in runs]
+      for name, runs in planned.items()
+    }
+
+    def folders_of(setting):
+      return [
+        f'{setting},learning_rate={rate}/seed={seed}'
+        for rate in (0.3, 1.0)
+        for seed in (0, 1)
+      ]
+
+    expected = {
+      f'{setting},learning_rate=0.3 + {setting},learning_rate=1.0': folders_of(
+        setting
+      )
+      for setting in ('bp', 'num_steps=4')
+    }
+    self.assertEqual(folders, expected)
     for runs in planned.values():
       for run in runs:
-        ends = f'learning_rate={run.config.learning_rate}/seed'
-        self.assertIn(ends, str(run.folder))
+        ending = f'learning_rate={run.config.learning_rate}/seed'
+        self.assertIn(ending, str(run.folder))
         self.assertEqual(run.folder.name, f'seed={run.config.seed}')
 
-  def test_what_is_recorded_is_skipped_and_what_was_stopped_goes_on(self):
+  def test_skips_finished_runs_and_resumes_others(self):
     planned = self.plan({'num_steps': (4,)}, seeds=(2, 3, 4))
     finished, stopped, new = planned['num_steps=4']
     self.record(finished, 'final')
@@ -88,12 +91,12 @@ class SweepTest(parameterized.TestCase):
     self.assertEqual(sweep.pending(planned['num_steps=4']), [stopped, new])
     for run in planned['bp']:
       self.record(run, 'final')
-    (task,), told = self.make_tasks(planned)
-    self.assertEqual(told, 'bp: recorded\n')
+    (task,), output = self.make_tasks(planned)
+    self.assertEqual(output, 'bp: recorded\n')
     self.assertEqual(task.name, 'num_steps=4 (2 of 3 runs)')
     self.assertEqual(task.run.args[0], [stopped, new])
 
-  def test_an_impossible_setting_is_refused_before_any_has_run(self):
+  def test_rejects_impossible_setting_before_any_run(self):
     planned = self.plan({'num_steps': (16, 1)}, window=4)
     with self.assertRaisesRegex(
       ssnn_jax.UserError, '^--window is 4; expected 1 tick up to num_steps = 1'
@@ -102,7 +105,7 @@ class SweepTest(parameterized.TestCase):
     self.assertEmpty(list(self.workdir.iterdir()))
 
   @parameterized.parameters('', 'notes.txt')
-  def test_what_is_no_run_is_refused(self, name):
+  def test_rejects_folders_with_other_files(self, name):
     planned = self.plan({'num_steps': (4,)})
     folder = planned['bp'][0].folder
     path = folder / name
@@ -112,7 +115,7 @@ class SweepTest(parameterized.TestCase):
       sweep.pending(planned['bp'])
     self.assertEqual(path.read_text(), 'mine')
 
-  def test_another_run_is_refused(self):
+  def test_rejects_run_of_another_configuration(self):
     (run,) = self.plan({'num_steps': (4,)})['num_steps=4']
     self.record(run)
     (other,) = self.plan({'num_steps': (4,)}, num_epochs=4)['num_steps=4']
@@ -120,10 +123,9 @@ class SweepTest(parameterized.TestCase):
       sweep.pending([other])
     self.assertIs(recorder.status(run), recorder.Status.UNFINISHED)
 
-  def test_a_sweep_is_made_once_and_summarised(self):
-    planned = self.plan(
-      {'method': ('bp',), 'learning_rate': (0.3, 1.0)}, (0, 1)
-    )
+  def test_trains_each_run_once_and_writes_a_summary(self):
+    grid = {'method': ('bp',), 'learning_rate': (0.3, 1.0)}
+    planned = self.plan(grid, seeds=(0, 1))
     events = []
     tasks, _ = self.make_tasks(planned)
     launchers.launch_here(tasks, events.append)
@@ -131,12 +133,11 @@ class SweepTest(parameterized.TestCase):
       [event.status for event in events],
       [launchers.Status.STARTED, launchers.Status.DONE],
     )
-    finals = [run.final for run in records.find(self.workdir)]
+    runs = list(records.find(self.workdir))
+    finals = [run.final for run in runs]
     self.assertEqual([final['seeds_at_once'] for final in finals], [4] * 4)
     self.assertEqual(self.make_tasks(planned)[0], [])
-    path = sweep.grid_summary.write_csv(
-      records.find(self.workdir), self.workdir
-    )
+    path = grid_summary.write_csv(runs, self.workdir)
     with open(path, newline='') as file:
       rows = list(csv.DictReader(file))
     self.assertEqual(
@@ -146,12 +147,13 @@ class SweepTest(parameterized.TestCase):
     digests = [final['params_sha256'] for final in finals]
     self.assertEqual([row['params_sha256'] for row in rows], digests)
 
-  def values(self, **given):
-    """Returns the values of all flags of a sweep."""
-    fields = dataclasses.fields(configs.ExperimentConfig)
-    names = (*(field.name for field in fields), 'config', 'data_dir', 'sweep')
-    return {
-      **dict.fromkeys((*names, 'ray_address', 'num_devices')),
+  def call(self, grid):
+    """Calls the command with a grid and two seeds; returns its output."""
+    fields = [
+      field.name for field in dataclasses.fields(configs.ExperimentConfig)
+    ]
+    others = ('config', 'data_dir', 'sweep', 'ray_address', 'num_devices')
+    values = dict.fromkeys((*fields, *others)) | {
       'launcher': 'local',
       'num_workers': 1,
       'num_seeds': 2,
@@ -159,49 +161,42 @@ class SweepTest(parameterized.TestCase):
       'tensorboard': False,
       'checkpoint_every': 30.0,
       'workdir': str(self.workdir),
-      **given,
+      'grid': grid,
     }
+    return call_main(sweep, **values)
 
   @parameterized.parameters(
-    (['method=bp;learning_rate=0.1,1;hold_out=0.2'], True),
-    (
-      [
-        'method=bp;learning_rate=1;hold_out=0.2',
-        'method=bp;learning_rate=0.1;hold_out=0.2',
-      ],
-      True,
-    ),
+    ([TUNING.format('0.1,1')], True),
+    ([TUNING.format('1'), TUNING.format('0.1')], True),
     (['method=bp;learning_rate=0.1,1'], False),
     (['method=bp;num_epochs=1,2;hold_out=0.2'], False),
   )
-  def test_a_sweep_tells_the_rates_that_are_best(self, grid, is_told):
-    for part in grid:
-      grid_summary_test.write_runs(
-        grid_summary_test.make_runs(part, workdir=self.workdir)
-      )
-    told = io.StringIO()
-    with mock.patch.object(sweep.flags, 'FLAGS') as given:
-      given.flag_values_dict.return_value = self.values(grid=grid)
-      with contextlib.redirect_stdout(told):
-        sweep.main()
-    *_, before, last = told.getvalue().splitlines()
+  def test_prints_the_best_learning_rates(self, grid, prints):
+    runs = sweeps.make_runs(
+      grid,
+      lambda c: {
+        **sweeps.accuracies(80 if c.learning_rate < 1 else 82),
+        'train_seconds': 3.0,
+        'seeds_at_once': 2,
+      },
+      workdir=self.workdir,
+    )
+    sweeps.write_runs(runs)
+    output = self.call(grid)
+    *_, before, last = output.splitlines()
     self.assertStartsWith(last, f'records: {self.workdir}')
     picked = 'bp: best on held-out samples with --learning_rate=1'
-    self.assertEqual(before == picked, is_told)
-    self.assertEqual('best on' in told.getvalue(), is_told)
+    self.assertEqual(before == picked, prints)
+    self.assertEqual('best on' in output, prints)
 
   def test_two_sweeps_cannot_use_the_same_folder(self):
-    values = self.values(grid=['method=bp'])
     with (
       files.exclusive_lock(self.workdir / '.lock'),
-      mock.patch.object(sweep.flags, 'FLAGS') as given,
-      contextlib.redirect_stdout(io.StringIO()),
       self.assertRaisesRegex(
         ssnn_jax.UserError, f'^{self.workdir} is in use by another process; '
       ),
     ):
-      given.flag_values_dict.return_value = values
-      sweep.main()
+      self.call(['method=bp'])
     self.assertLen(list(self.workdir.iterdir()), 1)
 
 

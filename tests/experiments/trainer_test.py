@@ -49,7 +49,9 @@ OFTEN = trainer.Options(checkpoint_every=0.0)
 # ANN with two seeds.
 SSNN = {'num_steps': 40, 'learning_rate': 0.3, 'eval_every': 2}
 ANN = {'method': 'bp', 'eval_every': 2}
+# The devices of a network without hidden layers, which is compiled sooner.
 DEVICES = {
+  'layer_sizes': (64, 10),
   'device': 'ecram',
   'update_rule': 'tiki_taka',
   'endurance': 50.0,
