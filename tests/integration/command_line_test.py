@@ -12,9 +12,9 @@ from absl.testing import absltest
 from absl.testing import parameterized
 
 from ssnn_jax.runs import records
-from tests.experiments import curves_test
 from tests.testing import commands
 from tests.testing import datasets as data_util
+from tests.testing.experiments import record_epochs
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 
@@ -232,7 +232,7 @@ class CommandLineTest(parameterized.TestCase):
 
   def test_a_reader_may_leave_early(self):
     workdir = pathlib.Path(self.create_tempdir().full_path)
-    curves_test.record(workdir, num_epochs=2)
+    record_epochs(workdir, num_epochs=2)
     reader, writer = os.pipe()
     os.close(reader)
     with open(writer, 'w') as stdout:

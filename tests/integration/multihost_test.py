@@ -15,7 +15,6 @@ from experiments import multihost
 from experiments import trainer
 import ssnn_jax
 from ssnn_jax import datasets
-from tests.testing.experiments import COMPILE_QUICKLY
 from tests.testing.experiments import lines
 from tests.testing.experiments import make_runs
 from tests.testing.experiments import share_programs
@@ -59,7 +58,7 @@ class MultihostTest(parameterized.TestCase):
           *(*flags, *cluster, f'--process_id={number}'),
         ],
         cwd=ROOT,
-        env=os.environ | COMPILE_QUICKLY,
+        env=os.environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -13,7 +13,6 @@ import numpy as np
 
 import ssnn_jax
 from ssnn_jax.training import sharding
-from tests.testing.experiments import COMPILE_QUICKLY
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 FOUR_CPUS = {
@@ -27,7 +26,7 @@ class ShardingTest(parameterized.TestCase):
     done = subprocess.run(
       [sys.executable, '-m', 'pytest', '-q', 'tests/training/four_devices.py'],
       cwd=ROOT,
-      env=os.environ | FOUR_CPUS | COMPILE_QUICKLY,
+      env=os.environ | FOUR_CPUS,
       stdout=subprocess.PIPE,
       stderr=subprocess.STDOUT,
       text=True,
