@@ -1,4 +1,4 @@
-"""Tests of experiments with recordings of events, and of their data."""
+"""Tests of experiments with recordings of events."""
 
 import contextlib
 import dataclasses
@@ -48,9 +48,11 @@ class EventRunsTest(data_util.RecordingsTestCase):
     super().setUpClass()
     share_programs(cls)
 
-  def test_recordings_are_trained_on_and_recorded(self):
+  def test_trains_on_recordings(self):
     self.write_recordings()
-    config = dataclasses.replace(CONFIG, integration='leaky', window=8)
+    config = dataclasses.replace(
+      CONFIG, num_steps=16, integration='leaky', window=8
+    )
     dataset = data.load(config, str(self.data_dir))
     self.assertStartsWith(
       data.describe(dataset), 'n_mnist: 10 of 70,000 found, 7 of them'
@@ -62,16 +64,15 @@ class EventRunsTest(data_util.RecordingsTestCase):
     self.assertIn(recorded.final['test_accuracy'], np.float32([0, 1, 2, 3]) / 3)
     self.assertEqual(recorded.config['shuffle_ticks'], False)
 
-  def test_each_setting_of_a_sweep_gets_its_own_trains(self):
+  def test_each_setting_of_a_sweep_has_its_own_trains(self):
     self.write_recordings()
-    seen = []
+    trained = []
 
     def train(runs, dataset, options):
       del options
       config = runs[0].config
-      seen.append(
-        (config.num_steps, config.shuffle_ticks, dataset.train.inputs)
-      )
+      setting = config.num_steps, config.shuffle_ticks
+      trained.append((*setting, dataset.train.inputs))
 
     grid = {'num_steps': (10, 64), 'shuffle_ticks': (False, True)}
     planned = sweep.plan(grids.settings(CONFIG, grid), self.data_dir, [0])
@@ -79,26 +80,26 @@ class EventRunsTest(data_util.RecordingsTestCase):
     for task in sweep.make_tasks(planned, load, trainer.Options()):
       with mock.patch.object(trainer, 'train', train):
         task.run()
-    settings = [(num_steps, shuffle) for num_steps, shuffle, _ in seen]
+    settings = [(num_steps, shuffle) for num_steps, shuffle, _ in trained]
     product = [(10, False), (10, True), (64, False), (64, True)]
     self.assertEqual(settings, [(33, False), *product])
-    for num_steps, shuffle, inputs in seen:
-      how = datasets.Binning(num_steps, shuffle_ticks=shuffle)
-      expected = datasets.load('n_mnist', self.data_dir, binning=how)
+    for num_steps, shuffle, inputs in trained:
+      binning = datasets.Binning(num_steps, shuffle_ticks=shuffle)
+      expected = datasets.load('n_mnist', self.data_dir, binning=binning)
       np.testing.assert_array_equal(inputs, expected.train.inputs)
 
 
 class PrepareTest(data_util.RecordingsTestCase):
   def prepare(self, *arguments):
-    """Synthesizes recordings of digits, without their progress."""
+    """Synthesizes recordings of digits; returns their folder and the output."""
     name, folder = 'synthetic_events/digits', self.data_dir
-    with contextlib.redirect_stderr(io.StringIO()) as told:
+    with contextlib.redirect_stderr(io.StringIO()) as output:
       prepare.synthesize(name, folder, False, *arguments)
-    return loading.recordings_folder(name, folder), told.getvalue()
+    return loading.recordings_folder(name, folder), output.getvalue()
 
-  def test_a_share_of_either_split_is_made_once(self):
+  def test_synthesizes_a_share_of_both_splits_once(self):
     folder = loading.recordings_folder('synthetic_events/digits', self.data_dir)
-    folder.mkdir(parents=True)  # an empty one is in nobody's way
+    folder.mkdir(parents=True)  # an empty folder is used
     self.prepare(20, 1)
     synthetic = datasets.load('synthetic_events/digits', self.data_dir)
     digits = datasets.load('digits')
@@ -107,8 +108,8 @@ class PrepareTest(data_util.RecordingsTestCase):
       expected = getattr(digits, part).labels[:size]
       self.assertCountEqual(labels.tolist(), expected.tolist())
     self.assertIn('synthetic', (folder / recordings.SYNTHETIC).read_text())
-    again, told = self.prepare(None, None)
-    self.assertEqual(told, f'{again} is there already\n')
+    again, output = self.prepare(None, None)
+    self.assertEqual(output, f'{again} is there already\n')
     for size, seed in ((20, None), (None, 1)):
       with self.assertRaisesRegex(
         ssnn_jax.UserError, 'is there already, so --num_recordings and --seed'
@@ -116,14 +117,14 @@ class PrepareTest(data_util.RecordingsTestCase):
         self.prepare(size, seed)
     self.assertLen(os.listdir(self.data_dir), 1)
 
-  def test_there_must_be_so_many_images(self):
+  def test_rejects_more_recordings_than_images(self):
     for size in (1798, 1, -1):
       with self.assertRaisesRegex(
         ssnn_jax.UserError, f'^--num_recordings={size} is .* the 1797 images'
       ):
         self.prepare(size, 0)
 
-  def test_synthetic_recordings_that_are_missing_are_asked_for(self):
+  def test_missing_recordings_are_an_error_with_the_command(self):
     self.assert_refused(
       f'Cannot find the folder {self.data_dir}/synthetic_events/digits/NMN',
       f'--dataset=synthetic_events/digits --data_dir={self.data_dir}.',
@@ -134,7 +135,7 @@ class PrepareTest(data_util.RecordingsTestCase):
 
 
 class StatisticsTest(data_util.RecordingsTestCase):
-  def test_statistics_are_those_of_the_events(self):
+  def test_statistics_match_the_events(self):
     written = self.write_recordings()
     parts = recordings.load('n_mnist', self.folder, 10).values()
     found = event_statistics.statistics(list(parts))
@@ -155,7 +156,7 @@ class StatisticsTest(data_util.RecordingsTestCase):
     np.add.at(expected, (p, y, x), 0.1)
     np.testing.assert_allclose(event_map, expected, atol=1e-4)
 
-  def test_a_record_has_a_table_and_a_figure(self):
+  def test_record_has_the_table_and_the_figure(self):
     self.write_recordings()
     parts = recordings.load('n_mnist', self.folder, 10)
     lines = [
@@ -173,26 +174,26 @@ class StatisticsTest(data_util.RecordingsTestCase):
 
 class EventTimeTest(absltest.TestCase):
   def settings(self):
-    """Settings of two windows, ordered and shuffled, and an ANN."""
-    made = []
+    """Returns settings of two windows, ordered and shuffled, and of the ANN."""
+    settings = []
     for window, shuffle, accuracies in (
       (8, True, (0.5, 0.7)),
       (1, False, (0.8, 0.9)),
       (8, False, (0.6, 0.9)),
       (1, True, (0.7, 0.8)),
     ):
+      changes = {'window': window, 'shuffle_ticks': shuffle}
       config = config_records.as_record(
-        dataclasses.replace(
-          CONFIG, window=window, integration='leaky', shuffle_ticks=shuffle
-        )
+        dataclasses.replace(CONFIG, integration='leaky', **changes)
       )
       del config['seed']
       values = dict.fromkeys(summary.ACCURACIES, np.array(accuracies))
-      made.append(summary.Setting(config, [0, 1], values))
-    ann = dict(made[1].config, method='bp')
-    return [*made, summary.Setting(ann, [0, 1], made[1].values)]
+      settings.append(summary.Setting(config, [0, 1], values))
+    ann = settings[1]
+    ann = ann._replace(config=ann.config | {'method': 'bp'})
+    return [*settings, ann]
 
-  def test_pairs_differ_in_the_order_of_ticks_alone(self):
+  def test_pairs_differ_only_in_the_order_of_ticks(self):
     pairs = summary.pair_shuffled(self.settings())
     windows = [
       (pair.ordered.config['window'], pair.shuffled.config['window'])
@@ -210,7 +211,7 @@ class EventTimeTest(absltest.TestCase):
       ['read by winner counts', 'read by potential'],
     )
 
-  def test_runs_made_before_ticks_could_be_shuffled_have_no_pair(self):
+  def test_older_runs_without_the_field_have_no_pair(self):
     settings = self.settings()[:1]
     del settings[0].config['shuffle_ticks']
     self.assertEqual(summary.pair_shuffled(settings), [])

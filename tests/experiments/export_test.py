@@ -1,9 +1,7 @@
-"""Tests of the commands that export a run, and run it in another library."""
+"""Tests of commands that export a run and evaluate it in other libraries."""
 
-import contextlib
 import importlib
 import importlib.util
-import io
 import json
 import pathlib
 import sys
@@ -27,6 +25,7 @@ from tests.testing import nir_neurons
 from tests.testing import statistics
 from tests.testing.checkpoints import SECONDS
 from tests.testing.checkpoints import make_state
+from tests.testing.experiments import call_main
 from tests.testing.experiments import small_digits
 
 EXPORTED = {'best': False}
@@ -41,20 +40,13 @@ CONSUMED = {
 
 
 def call(module, **values):
-  """Calls a command with the values of its flags; returns what it prints."""
+  """Calls a command with values of its flags; returns its output."""
   defaults = EXPORTED if module is export else CONSUMED
-  printed = io.StringIO()
-  with (
-    mock.patch.object(module, 'flags') as flags,
-    contextlib.redirect_stdout(printed),
-  ):
-    flags.FLAGS.flag_values_dict.return_value = defaults | values
-    module.main()
-  return printed.getvalue()
+  return call_main(module, **defaults | values)
 
 
 def read_in_numpy(file, batch_size, subtracts=True):
-  """Reads a network as a library would that does what is asked for."""
+  """Reads a network like a library that implements NIR exactly."""
   del batch_size
   return nir_neurons.make_step(nir.read(file), subtracts)
 
@@ -66,7 +58,7 @@ class ExportTest(parameterized.TestCase):
     self.file = self.folder / 'network.nir'
 
   def make_run(self, *accuracies, **changes):
-    """Makes a run that was stopped in the middle of a line."""
+    """Returns a run that was stopped within a line of its record."""
     run = self.folder / 'run'
     config = configs.ExperimentConfig(**changes)
     records.create(run, config_records.as_record(config))
@@ -84,10 +76,10 @@ class ExportTest(parameterized.TestCase):
     self.assertRegex(str(caught.exception), r'\A[^\n]+[a-z\'/]\.\Z')
 
   @parameterized.parameters((False, 2), (True, 1))
-  def test_the_last_or_the_best_parameters_are_exported(self, best, epoch):
+  def test_exports_the_last_or_the_best_parameters(self, best, epoch):
     run = self.make_run(0.9, 0.5, dropout=0.2, input_gain=None, num_steps=4)
-    told = call(export, workdir=str(run), file=str(self.file), best=best)
-    self.assertStartsWith(told, f'{self.file}: 4-5-3, ')
+    output = call(export, workdir=str(run), file=str(self.file), best=best)
+    self.assertStartsWith(output, f'{self.file}: 4-5-3, ')
     sizes, params = nir.from_graph(nir.read(self.file))
     self.assertEqual(sizes, (4, 5, 3))
     first, second = make_state(epoch).params
@@ -95,7 +87,7 @@ class ExportTest(parameterized.TestCase):
     np.testing.assert_array_equal(params[0].weights, gain * first.weights)
     np.testing.assert_array_equal(params[1].weights, second.weights)
 
-  def test_the_command_tells_one_line_and_overwrites_nothing(self):
+  def test_command_prints_one_line_and_overwrites_nothing(self):
     run = self.make_run(0.9)
     done = commands.run(
       'export', f'--workdir={run}', f'--file={self.file}', '--best'
@@ -108,7 +100,7 @@ class ExportTest(parameterized.TestCase):
     )
     self.assertEqual(self.file.read_bytes(), before)
 
-  def test_what_cannot_be_exported_gets_a_sentence(self):
+  def test_rejects_runs_that_cannot_be_exported(self):
     file = str(self.file)
     for left_out in ('workdir', 'file'):
       values = {'workdir': 'a', 'file': 'b', left_out: None}
@@ -143,30 +135,35 @@ class ExportTest(parameterized.TestCase):
     with (
       mock.patch.dict(nir_consumer.CONSUMERS, sinabs=read),
       mock.patch.object(nir_consumer, 'check_installed', lambda _: '0'),
-      mock.patch.object(ssnn_jax.datasets, 'load', lambda *_, **__: DIGITS),
-      mock.patch.object(nir_consumer, '_BATCH_SIZE', 16),  # which 40 is not of
+      mock.patch.object(
+        ssnn_jax.datasets, 'load', lambda *_, **__: small_digits()
+      ),
+      # 40 images are no multiple of this size.
+      mock.patch.object(nir_consumer, '_BATCH_SIZE', 16),
     ):
       return json.loads(call(nir_consumer, file=str(self.file), **values))
 
-  def test_a_library_is_compared_with_ours(self):
+  def test_compares_a_library_with_the_spiking_network(self):
     params = self.write_network(64, 30, 10)
     line = self.consume(read_in_numpy)
     self.assertEqual(line['num_images'], 40)
     ann = ssnn_jax.ann(ssnn_jax.NetworkConfig((64, 30, 10)))
-    exact = ann.infer(params, jax.random.key(0), DIGITS.test.inputs).potential
-    right = np.mean(np.argmax(exact, axis=1) == DIGITS.test.labels)
+    exact = ann.infer(
+      params, jax.random.key(0), small_digits().test.inputs
+    ).potential
+    right = np.mean(np.argmax(exact, axis=1) == small_digits().test.labels)
     self.assertAlmostEqual(line['accuracy_rate'], right, delta=5e-5)
-    rates = DIGITS.test.inputs.reshape(40, -1) / 255
+    rates = small_digits().test.inputs.reshape(40, -1) / 255
     frames = [rates] * CONSUMED['num_steps']
     graph = nir.read(self.file)
     output = np.mean(nir_neurons.present(graph, frames), axis=0)
     error = np.linalg.norm(output - exact) / np.linalg.norm(exact)
     self.assertAlmostEqual(line['output_error'], error, delta=1e-4)
-    right = np.mean(np.argmax(output, axis=1) == DIGITS.test.labels)
+    right = np.mean(np.argmax(output, axis=1) == small_digits().test.labels)
     self.assertAlmostEqual(line['consumer_accuracy'], right, delta=5e-5)
     self.assertGreater(line['accuracy_sd'] + line['accuracy_potential_sd'], 0)
 
-  def test_inputs_are_currents_or_spikes_of_the_same_rates(self):
+  def test_inputs_are_currents_or_spikes_with_the_same_rates(self):
     rates = np.array([[0.0, 0.25, 0.7, 1.0]] * 1200, np.float32)
 
     def echo(inputs, num_steps):
@@ -179,14 +176,14 @@ class ExportTest(parameterized.TestCase):
     statistics.assert_mean_within(echo('spikes', 4), rates[0])
 
   @parameterized.parameters('sinabs', 'snntorch', 'norse')
-  def test_a_library_runs_the_neurons_as_told(self, name):
+  def test_library_implements_the_neurons_of_the_graph(self, name):
     if not importlib.util.find_spec(name):
       self.skipTest(f'{name} is not installed')
     # A neuron of snntorch may miss a spike where its drive is not constant.
     hidden = (30,) if name == 'snntorch' else (30, 20)
     self.write_network(64, *hidden, 10)
-    rates = DIGITS.test.inputs.reshape(40, -1).astype(np.float32) / 255
-    task = nir_consumer.Task(rates, DIGITS.test.labels, 25, 'current')
+    rates = small_digits().test.inputs.reshape(40, -1).astype(np.float32) / 255
+    task = nir_consumer.Task(rates, small_digits().test.labels, 25, 'current')
 
     def run(read):
       return nir_consumer.run(read, str(self.file), task, jax.random.key(0))
@@ -199,7 +196,7 @@ class ExportTest(parameterized.TestCase):
     self.assertLess(np.linalg.norm(theirs - ours) / size, 1e-3)
     self.assertGreater(np.linalg.norm(theirs - others) / size, 1e-2)
 
-  def test_what_cannot_be_consumed_gets_a_sentence(self):
+  def test_rejects_networks_that_cannot_be_evaluated(self):
     def refuse(message, **values):
       self.assert_refused(message, nir_consumer, **values)
 
@@ -212,8 +209,6 @@ class ExportTest(parameterized.TestCase):
     with mock.patch.object(nir_consumer, 'check_installed'):
       refuse('^--dataset=digits has 64 inputs and .* 5;', file=file)
 
-
-DIGITS = small_digits()
 
 if __name__ == '__main__':
   absltest.main()

@@ -1,4 +1,4 @@
-"""Tests that tasks run, fail, die and are tried again as they should."""
+"""Tests that launchers run tasks, and report and retry failing ones."""
 
 import contextlib
 import functools
@@ -22,11 +22,11 @@ from experiments import ray_workers
 Status = launchers.Status
 
 
-# What tasks run. The processes that run them import neither jax nor ssnn_jax.
+# Tasks; their processes import neither jax nor ssnn_jax.
 
 
 def write(folder, name):
-  """Leaves one file for each time that it is called."""
+  """Writes one file per call, with the visible devices."""
   path = pathlib.Path(folder, name)
   path.mkdir(exist_ok=True)
   device = os.environ.get('CUDA_VISIBLE_DEVICES', '')
@@ -43,7 +43,7 @@ def die_once(folder, name):
 
 
 def die():
-  os.write(2, b'out of luck\n')
+  os.write(2, b'last words\n')
   os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -51,16 +51,16 @@ def fail():
   raise RuntimeError('a bug')
 
 
-def blunder():
+def fail_by_user_error():
   import ssnn_jax
 
   raise ssnn_jax.UserError('--flag=1 is wrong; leave it out.')
 
 
 def wait_for(sign, folder, name):
-  given_up = time.monotonic() + 60
+  end = time.monotonic() + 60
   while not os.path.exists(sign):
-    if time.monotonic() > given_up:
+    if time.monotonic() > end:
       raise TimeoutError(sign)
     time.sleep(0.01)
   write(folder, name)
@@ -78,7 +78,7 @@ class LaunchersTest(parameterized.TestCase):
     return [launchers.Task(*item) for item in (runs | special).items()]
 
   def assert_each_ran_once(self, names):
-    """Asserts that these tasks ran; returns the devices they saw."""
+    """Asserts which tasks ran; returns their visible devices."""
     written = {
       path.name: [file.read_text() for file in path.iterdir()]
       for path in pathlib.Path(self.folder).iterdir()
@@ -92,13 +92,13 @@ class LaunchersTest(parameterized.TestCase):
     return [event.status for event in self.events if event.task == name]
 
   def ended(self):
-    """Lists the counts of the events that end a task."""
+    """Returns the counts of ended tasks, event by event."""
     ends = (Status.DONE, Status.MISTAKEN, Status.FAILED)
     return [event.num_ended for event in self.events if event.status in ends]
 
 
 class LaunchHereTest(LaunchersTest):
-  def test_others_run_where_one_fails(self):
+  def test_runs_other_tasks_after_a_failure(self):
     tasks = self.tasks(3, task1=fail)
     with self.assertRaisesRegex(ValueError, r'^1 of 3 tasks failed \(task1\)'):
       launchers.launch_here(tasks, self.events.append)
@@ -107,8 +107,8 @@ class LaunchHereTest(LaunchersTest):
     self.assertEqual(self.statuses('task1'), [Status.STARTED, Status.FAILED])
     self.assertIn('RuntimeError: a bug', self.events[3].message)
 
-  def test_a_mistake_stops_the_launching(self):
-    tasks = self.tasks(3, task1=blunder)
+  def test_stops_after_a_user_error(self):
+    tasks = self.tasks(3, task1=fail_by_user_error)
     with self.assertRaisesRegex(ValueError, '^--flag=1 is wrong; leave it out'):
       launchers.launch_here(tasks, self.events.append)
     self.assert_each_ran_once(['task0'])
@@ -120,7 +120,7 @@ class LaunchLocalTest(LaunchersTest):
     with mock.patch.object(local_workers, 'local_devices', lambda: devices):
       local_workers.launch_local(tasks, self.events.append, num_workers=2)
 
-  def test_a_task_whose_worker_dies_is_tried_again(self):
+  def test_retries_a_task_after_its_worker_died(self):
     dying = functools.partial(die_once, self.folder, 'task1')
     tasks, before = self.tasks(4, task1=dying), dict(os.environ)
     self.launch(tasks, devices=('cuda', 2))
@@ -136,7 +136,7 @@ class LaunchLocalTest(LaunchersTest):
     )
 
   @mock.patch.object(local_workers, 'NUM_RETRIES', 1)
-  def test_a_task_that_always_dies_is_given_up(self):
+  def test_gives_up_after_retries(self):
     tasks = self.tasks(2, task0=die)
     with self.assertRaisesRegex(ValueError, r'^1 of 2 tasks failed \(task0\)'):
       self.launch(tasks)
@@ -146,10 +146,10 @@ class LaunchLocalTest(LaunchersTest):
       [Status.STARTED, Status.DIED, Status.STARTED, Status.FAILED],
     )
     (failure,) = (e for e in self.events if e.status is Status.FAILED)
-    self.assertEqual(failure.message, 'its worker died (SIGKILL)\nout of luck')
+    self.assertEqual(failure.message, 'its worker died (SIGKILL)\nlast words')
 
-  def test_after_a_mistake_only_what_runs_is_finished(self):
-    sign = pathlib.Path(self.folder, 'told')
+  def test_finishes_running_tasks_after_a_user_error(self):
+    sign = pathlib.Path(self.folder, 'reported')
 
     def report(event):
       self.events.append(event)
@@ -157,7 +157,7 @@ class LaunchLocalTest(LaunchersTest):
         sign.touch()
 
     waiting = functools.partial(wait_for, sign, self.folder, 'task1')
-    tasks = self.tasks(3, task0=blunder, task1=waiting)
+    tasks = self.tasks(3, task0=fail_by_user_error, task1=waiting)
     with (
       mock.patch.object(local_workers, 'local_devices', lambda: ('cpu', 1)),
       self.assertRaisesRegex(ValueError, '^--flag=1 is wrong; leave it out.$'),
@@ -167,7 +167,7 @@ class LaunchLocalTest(LaunchersTest):
     self.assertEqual(self.ended(), [1, 2])
     self.assertEmpty(self.statuses('task2'))
 
-  def test_workers_end_with_an_interrupted_launcher(self):
+  def test_interrupt_ends_the_workers(self):
     def interrupt(event):
       raise KeyboardInterrupt
 
@@ -186,7 +186,9 @@ class WorkerEnvironmentsTest(parameterized.TestCase):
     ('tpu', {}, 'TPU_VISIBLE_CHIPS', ['0', '1']),
     ('cpu', {}, 'CUDA_VISIBLE_DEVICES', [None, None]),
   )
-  def test_each_worker_has_one_device(self, kind, given, variable, expected):
+  def test_each_worker_has_its_own_device(
+    self, kind, given, variable, expected
+  ):
     given = {f'{name}_VISIBLE_DEVICES': value for name, value in given.items()}
     with (
       mock.patch.object(local_workers, 'local_devices', lambda: (kind, 3)),
@@ -195,14 +197,14 @@ class WorkerEnvironmentsTest(parameterized.TestCase):
       environments = local_workers.worker_environments(2)
     self.assertEqual([each.get(variable) for each in environments], expected)
 
-  def test_fewer_devices_than_workers_are_refused(self):
+  def test_rejects_more_workers_than_devices(self):
     with (
       mock.patch.object(local_workers, 'local_devices', lambda: ('cuda', 2)),
       self.assertRaisesRegex(ValueError, '^--num_workers=3 .*ask for 2 at'),
     ):
       local_workers.worker_environments(3)
 
-  def test_devices_are_counted(self):
+  def test_counts_devices(self):
     with mock.patch.dict(
       os.environ, JAX_PLATFORMS='cpu', JAX_NUM_CPU_DEVICES='3'
     ):
@@ -210,7 +212,7 @@ class WorkerEnvironmentsTest(parameterized.TestCase):
 
 
 class MissingRayTest(LaunchersTest):
-  def test_ray_is_asked_for(self):
+  def test_missing_package_is_an_error(self):
     with (
       mock.patch.dict(sys.modules, ray=None),
       self.assertRaisesRegex(ValueError, '^--launcher=ray needs Ray, which is'),
@@ -234,7 +236,7 @@ class LaunchRayTest(LaunchersTest):
     cls.enterClassContext(
       mock.patch.dict(os.environ, RAY_TMPDIR=cls.enterClassContext(folder))
     )
-    # Nodes cannot import this file.
+    # The nodes cannot import this module.
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
     node = {'num_cpus': 1, 'object_store_memory': 100 * 2**20}
     cls.cluster = cluster_utils.Cluster(
@@ -254,9 +256,9 @@ class LaunchRayTest(LaunchersTest):
       num_retries=1,
     )
 
-  def test_a_task_whose_worker_dies_is_tried_again(self):
+  def test_retries_a_task_after_its_worker_died(self):
     dying = functools.partial(die_once, self.folder, 'task1')
-    # It has one node to itself while another does the rest.
+    # Another task waits on the other node.
     sign = pathlib.Path(self.folder, 'died')
     waiting = functools.partial(wait_for, sign, self.folder, 'task0')
     tasks = self.tasks(6, task0=waiting, task1=dying, task2=fail)
@@ -271,7 +273,7 @@ class LaunchRayTest(LaunchersTest):
     self.assertEmpty(list(pathlib.Path(self.folder).glob('.*')))
 
   @mock.patch.object(ray_workers, '_written', contextlib.nullcontext)
-  def test_a_folder_that_a_node_does_not_see_is_named(self):
+  def test_names_a_folder_that_a_node_cannot_see(self):
     with self.assertRaisesRegex(
       ValueError, f'^node .* does not see {self.folder}; choose a --workdir on'
     ):
@@ -279,11 +281,11 @@ class LaunchRayTest(LaunchersTest):
     self.assert_each_ran_once([])
     self.assertEqual(self.ended(), [1])
 
-  def test_tasks_that_fit_no_node_are_refused(self):
+  def test_rejects_tasks_larger_than_all_nodes(self):
     with self.assertRaisesRegex(ValueError, '^no node .* 1 CPUs and 2 GPUs'):
       self.launch(self.tasks(1), num_gpus=2)
 
-  def test_an_address_without_a_cluster_is_refused(self):
+  def test_rejects_an_address_without_a_cluster(self):
     with self.assertRaisesRegex(ValueError, '^no Ray cluster answers at loc'):
       self.launch(self.tasks(1), address='localhost:1')
 

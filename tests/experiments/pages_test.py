@@ -1,4 +1,4 @@
-"""Tests of marks in pages, and of the cells of records that they name."""
+"""Tests of marks in pages and of the recorded numbers that they name."""
 
 import pathlib
 import tempfile
@@ -14,14 +14,14 @@ from experiments import tables
 import ssnn_jax
 from ssnn_jax.runs import records
 
-_DIGITS = 'spike_train_length-digits'
-_VARIANTS = 'variants-fashion_mnist'
-_RECORDS = sorted(path.name for path in tables.FOLDER.iterdir())
+DIGITS = 'spike_train_length-digits'
+VARIANTS = 'variants-fashion_mnist'
+RECORDS = sorted(path.name for path in tables.FOLDER.iterdir())
 
 
 class TablesTest(parameterized.TestCase):
-  @parameterized.parameters(*_RECORDS, 'energy-digits by crossbar')
-  def test_tables_are_laid_out_of_their_cells(self, record):
+  @parameterized.parameters(*RECORDS, 'energy-digits by crossbar')
+  def test_parsed_tables_have_the_same_layout(self, record):
     laid = [
       summary.layout([table.header, *table.rows])
       for table in tables.tables(record)
@@ -30,7 +30,7 @@ class TablesTest(parameterized.TestCase):
     self.assertEqual(laid, [block for block in blocks if '\n---' in block])
     self.assertNotEmpty(laid)
 
-  def test_facts_are_those_of_the_runs(self):
+  def test_facts_match_the_runs(self):
     runs = list(records.find(tables.folder('attribution-fashion_mnist')))
     seconds = sum(
       run.final['train_seconds'] / run.final['seeds_at_once'] for run in runs
@@ -46,19 +46,19 @@ class TablesTest(parameterized.TestCase):
       tables.text('attribution-fashion_mnist'),
     )
 
-  def test_a_record_that_is_not_there_is_told(self):
+  def test_rejects_missing_records(self):
     for name in ('nothing', '..', ''):
       with self.assertRaisesRegex(ssnn_jax.UserError, 'is not a record'):
         tables.text(name)
 
-  def test_libraries_are_those_of_the_lines(self):
+  def test_table_of_consumers_has_all_libraries(self):
     table = listings.consumers(tables.folder('nir_consumers'))
     self.assertLen(table.splitlines(), 2 + 12 // 2)
 
 
 class CellsTest(parameterized.TestCase):
-  @parameterized.parameters(*_RECORDS)
-  def test_labels_that_tell_rows_apart_name_their_cells(self, record):
+  @parameterized.parameters(*RECORDS)
+  def test_shortest_unique_labels_name_their_cells(self, record):
     for table in tables.tables(record):
       names, place = [], 0
       while not place or len(set(names)) < len(table.rows):
@@ -71,28 +71,28 @@ class CellsTest(parameterized.TestCase):
             reference = f'{record}: {name}; {column}'
             self.assertEqual(cells.write(reference), cell, reference)
 
-  def test_a_difference_of_settings_is_that_to_the_ann(self):
+  def test_difference_of_settings_equals_column_of_differences(self):
     for steps in (1, 4, 16, 64, 256):
       settings = f'num_steps={steps} less method=bp'
       self.assertEqual(
-        cells.write(f'{_DIGITS}: {settings}; accuracy'),
-        cells.write(f'{_DIGITS}: SSNN, T = {steps}; minus ANN'),
+        cells.write(f'{DIGITS}: {settings}; accuracy'),
+        cells.write(f'{DIGITS}: SSNN, T = {steps}; minus ANN'),
       )
 
-  def test_a_setting_is_the_row_of_its_fields(self):
+  def test_setting_names_the_row_of_its_fields(self):
     fields = 'num_steps=64, sampler=sobol'
     for column in ('accuracy', 'by potential', 'update error'):
       self.assertEqual(
-        cells.write(f'{_VARIANTS}: {fields}; {column}'),
-        cells.write(f'{_VARIANTS}: ssnn 64 sobol; {column}'),
+        cells.write(f'{VARIANTS}: {fields}; {column}'),
+        cells.write(f'{VARIANTS}: ssnn 64 sobol; {column}'),
       )
 
-  def test_arithmetic_is_of_one_number_of_each_cell(self):
+  def test_computes_with_one_number_of_each_cell(self):
     (a, a_sd), (b, b_sd) = (
-      cells.numbers(f'{_DIGITS}: SSNN, T = {steps}; update error')
+      cells.numbers(f'{DIGITS}: SSNN, T = {steps}; update error')
       for steps in (4, 16)
     )
-    rows = f'{_DIGITS}: SSNN, T = 4 %s SSNN, T = 16; update error; '
+    rows = f'{DIGITS}: SSNN, T = 4 %s SSNN, T = 16; update error; '
     for operator, words, value in (
       ('less', '.3f', a - b),
       ('over', '.2f', a / b),
@@ -100,9 +100,9 @@ class CellsTest(parameterized.TestCase):
     ):
       text = cells.write(rows % operator + words)
       self.assertEqual(text, f'{value:{words.split()[-1]}}')
-    columns = f'{_DIGITS}: SSNN, T = 4; accuracy less by potential; %s'
+    columns = f'{DIGITS}: SSNN, T = 4; accuracy less by potential; %s'
     left, right = (
-      cells.numbers(f'{_DIGITS}: SSNN, T = 4; {name}')[0]
+      cells.numbers(f'{DIGITS}: SSNN, T = 4; {name}')[0]
       for name in ('accuracy', 'by potential')
     )
     self.assertEqual(cells.write(columns % '.2f'), f'{left - right:.2f}')
@@ -119,44 +119,44 @@ class CellsTest(parameterized.TestCase):
     ('both .1f', '-17.2 ± 1.5'),
     ('abs both .0f', '17 ± 2'),
   )
-  def test_formats(self, words, expected):
-    # By hand, of the table in README.
-    reference = f'{_DIGITS}: SSNN, T = 1; minus ANN; {words}'
+  def test_formats_numbers(self, words, expected):
+    # Copied by hand from the table in README.
+    reference = f'{DIGITS}: SSNN, T = 1; minus ANN; {words}'
     self.assertEqual(cells.write(reference.rstrip('; ')), expected)
 
   @parameterized.parameters(
-    (f'{_DIGITS}: SSNN, T = 2; accuracy', 'fits 0 cells'),
-    (f'{_DIGITS}: T = 64; accuracy', 'fits 0 cells'),
-    (f'{_DIGITS}: SSNN, T = 64; speed', 'fits 0 cells'),
-    (f'{_DIGITS}: ANN (BP); by potential', 'is an empty cell'),
-    (f'{_DIGITS}: SSNN, T = 64; ', r'fits \d columns'),
-    (f'{_VARIANTS}: ssnn 64; accuracy', r'fits \d cells'),
-    (f'{_VARIANTS}: sobol; accuracy', 'fits 0 cells'),
-    (f'{_VARIANTS}: num_steps=64; accuracy', r'fits \d settings'),
-    (f'{_VARIANTS}: num_steps=64; seeds', 'is of settings'),
-    (f'{_DIGITS}: SSNN, T = 64; accuracy; .1f .2f', 'needs one format'),
-    (f'{_DIGITS}: SSNN, T = 64; accuracy; often', 'no format of numbers'),
-    (f'{_DIGITS}: SSNN, T = 64 over SSNN, T = 4; update', 'needs one format'),
-    (f'{_DIGITS}: a over b less c; accuracy; .1f', 'more than one operation'),
-    (f'{_DIGITS}: a; b; c; d', 'is not RECORD'),
-    (f'{_DIGITS}: hours', 'is none of what it tells: runs, '),
+    (f'{DIGITS}: SSNN, T = 2; accuracy', 'fits 0 cells'),
+    (f'{DIGITS}: T = 64; accuracy', 'fits 0 cells'),
+    (f'{DIGITS}: SSNN, T = 64; speed', 'fits 0 cells'),
+    (f'{DIGITS}: ANN (BP); by potential', 'is an empty cell'),
+    (f'{DIGITS}: SSNN, T = 64; ', r'fits \d columns'),
+    (f'{VARIANTS}: ssnn 64; accuracy', r'fits \d cells'),
+    (f'{VARIANTS}: sobol; accuracy', 'fits 0 cells'),
+    (f'{VARIANTS}: num_steps=64; accuracy', r'fits \d settings'),
+    (f'{VARIANTS}: num_steps=64; seeds', 'is of settings'),
+    (f'{DIGITS}: SSNN, T = 64; accuracy; .1f .2f', 'needs one format'),
+    (f'{DIGITS}: SSNN, T = 64; accuracy; often', 'no format of numbers'),
+    (f'{DIGITS}: SSNN, T = 64 over SSNN, T = 4; update', 'needs one format'),
+    (f'{DIGITS}: a over b less c; accuracy; .1f', 'more than one operation'),
+    (f'{DIGITS}: a; b; c; d', 'is not RECORD'),
+    (f'{DIGITS}: hours', 'is none of what it tells: runs, '),
     ('nothing: a; b', 'is not a record'),
   )
-  def test_what_fits_nothing_or_several_is_told(self, reference, problem):
+  def test_rejects_references_without_a_single_match(self, reference, problem):
     with self.assertRaisesRegex(ssnn_jax.UserError, problem):
       cells.write(reference)
 
 
-_MARK = f'<!-- {_DIGITS}: SSNN, T = 64; accuracy -->%s<!-- -->'
-_GIVEN = '<!-- given: a test -->%s<!-- -->'
-_TABLE = f'<!-- table: {_DIGITS} -->\n\n```text\n%s\n```\n'
+MARK = f'<!-- {DIGITS}: SSNN, T = 64; accuracy -->%s<!-- -->'
+GIVEN = '<!-- given: a test -->%s<!-- -->'
+TABLE = f'<!-- table: {DIGITS} -->\n\n```text\n%s\n```\n'
 
 
 class PagesTest(parameterized.TestCase):
-  def test_what_differs_is_told_and_made_anew(self):
-    page = f'# Page\n\n{_TABLE}\nIt is {_MARK}.\n'
-    table = tables.text(_DIGITS)
-    accuracy = cells.write(f'{_DIGITS}: SSNN, T = 64; accuracy')
+  def test_reports_and_replaces_outdated_numbers(self):
+    page = f'# Page\n\n{TABLE}\nIt is {MARK}.\n'
+    table = tables.text(DIGITS)
+    accuracy = cells.write(f'{DIGITS}: SSNN, T = 64; accuracy')
     right = page % (table, accuracy)
     wrong = page % (table.replace(accuracy, '99.99 ± 0.00'), '99.99 ± 0.00')
     made, problems = pages.remake(wrong)
@@ -168,12 +168,12 @@ class PagesTest(parameterized.TestCase):
       self.assertIn(accuracy, problem.told)
     self.assertEmpty(pages.check(right))
 
-  def test_a_mark_may_cross_lines(self):
-    broken = _MARK.replace('; ', ';\n') % 'x'
+  def test_mark_may_span_lines(self):
+    broken = MARK.replace('; ', ';\n') % 'x'
     self.assertNotIn('x', pages.remake(broken)[0].rpartition('-->')[0][-20:])
     self.assertEmpty(pages.check(f'It is {pages.remake(broken)[0]}'))
 
-  def test_blocks_are_whole_tables(self):
+  def test_blocks_are_replaced_by_tables(self):
     made, problems = pages.remake('<!-- commands -->\n<!-- end -->\nrest\n')
     self.assertLen(problems, 1)
     self.assertStartsWith(made, '<!-- commands -->\n\n| record |')
@@ -183,37 +183,37 @@ class PagesTest(parameterized.TestCase):
     damaged = made.replace('--dataset=digits', '--dataset=mnist')
     self.assertEqual(pages.remake(damaged)[0], made)
 
-  def test_a_mark_without_a_record_is_of_the_table_above(self):
-    table = _TABLE % tables.text(_DIGITS)
+  def test_mark_without_record_refers_to_the_table_above(self):
+    table = TABLE % tables.text(DIGITS)
     short = 'It is <!-- SSNN, T = 64; accuracy -->0<!-- -->.'
     made = pages.remake(table + short)[0]
-    accuracy = cells.write(f'{_DIGITS}: SSNN, T = 64; accuracy')
+    accuracy = cells.write(f'{DIGITS}: SSNN, T = 64; accuracy')
     self.assertEqual(made, table + short.replace('0<', f'{accuracy}<'))
     (problem,) = pages.remake(short + table)[1]
     self.assertIn('names no record', problem.told)
 
   @parameterized.parameters('', ' ', '- ', 'one\n')
-  def test_a_mark_does_not_begin_a_line(self, before):
-    text = f'{before}{pages.remake(_MARK % 0)[0]}'
+  def test_rejects_mark_at_the_start_of_a_line(self, before):
+    text = f'{before}{pages.remake(MARK % 0)[0]}'
     (problem,) = pages.check(text)
     self.assertIn('begins with a mark', problem.told)
-    self.assertEmpty(pages.check(f'{before}is {pages.remake(_MARK % 0)[0]}'))
+    self.assertEmpty(pages.check(f'{before}is {pages.remake(MARK % 0)[0]}'))
 
   def test_code_is_left_alone(self):
-    page = f'`{_MARK % 1}`, 5 ms: `5 ms`\n\n```bash\n{_MARK % 2} 3 s\n```\n'
+    page = f'`{MARK % 1}`, 5 ms: `5 ms`\n\n```bash\n{MARK % 2} 3 s\n```\n'
     self.assertEqual(pages.remake(page), (page, []))
     self.assertEqual(pages.lint(page), [(1, "'5 ms' is in no mark")])
 
   @parameterized.parameters(
     '<!-- nothing: a; b -->1<!-- -->',
-    f'<!-- {_DIGITS}: SSNN; accuracy -->1<!-- -->',
+    f'<!-- {DIGITS}: SSNN; accuracy -->1<!-- -->',
     '<!-- table: nothing -->\n\n```text\n1\n```\n',
     '<!-- claim -->\n\n<!-- end -->\n',
-    f'<!-- table: {_DIGITS} -->\n\n```bash\n1\n```\n',
-    f'<!-- {_DIGITS}: SSNN, T = 64; accuracy -->1 and so on',
+    f'<!-- table: {DIGITS} -->\n\n```bash\n1\n```\n',
+    f'<!-- {DIGITS}: SSNN, T = 64; accuracy -->1 and so on',
     '<!-- given: -->5 ms<!-- -->',
   )
-  def test_a_mark_that_is_none_is_told_where_it_is(self, mark):
+  def test_reports_the_line_of_an_invalid_mark(self, mark):
     text = f'one\n\n{mark}'
     self.assertEqual(pages.remake(text)[0], text)
     self.assertEqual(pages.check(text)[0].line, 3)
@@ -223,9 +223,9 @@ class PagesTest(parameterized.TestCase):
     *('in 50 s', '1.5 to 4.6 points', '2,700 a second', '23.6 pJ', '2 minutes'),
     *('84.0 ± 1.6', 'three points', '5\nms', '| 1.2 ms |', '3.4 steps of BP'),
   )
-  def test_lint_finds_what_is_measured(self, text):
+  def test_lint_finds_measured_numbers(self, text):
     self.assertLen(pages.lint(text), 1)
-    given = f'It {_GIVEN % text}'
+    given = f'It {GIVEN % text}'
     self.assertEmpty(pages.lint(given))
 
   @parameterized.parameters(
@@ -233,13 +233,13 @@ class PagesTest(parameterized.TestCase):
     *('five seeds', 'Python 3.11', 'version 0.10.2', 'two times', 'T / 8'),
     *('arXiv:1707.09952v2, 2018', '784-256-10', 'a point', '[3 s'[:2]),
   )
-  def test_lint_leaves_the_rest(self, text):
+  def test_lint_accepts_other_numbers(self, text):
     self.assertEmpty(pages.lint(text))
 
-  def test_a_page_is_written_once(self):
+  def test_unchanged_page_is_not_written(self):
     with tempfile.TemporaryDirectory() as folder:
       path = pathlib.Path(folder, 'page.md')
-      path.write_text(f'It is {_MARK % 0}\n')
+      path.write_text(f'It is {MARK % 0}\n')
       self.assertTrue(pages.write(path))
       self.assertFalse(pages.write(path))
       self.assertEmpty(pages.check(path.read_text()))
