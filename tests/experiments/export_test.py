@@ -132,12 +132,11 @@ class ExportTest(parameterized.TestCase):
     return params
 
   def consume(self, read, **values):
+    digits = small_digits()
     with (
       mock.patch.dict(nir_consumer.CONSUMERS, sinabs=read),
       mock.patch.object(nir_consumer, 'check_installed', lambda _: '0'),
-      mock.patch.object(
-        ssnn_jax.datasets, 'load', lambda *_, **__: small_digits()
-      ),
+      mock.patch.object(ssnn_jax.datasets, 'load', lambda *_, **__: digits),
       # 40 images are no multiple of this size.
       mock.patch.object(nir_consumer, '_BATCH_SIZE', 16),
     ):
