@@ -64,7 +64,3 @@ class RpuTest(absltest.TestCase):
     expected = 7 * np.outer([1, 0, 1], [1, -1])
     np.testing.assert_array_equal(counts.weights, expected)
     np.testing.assert_array_equal(counts.biases, [7, -7])
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -5,7 +5,6 @@ The reference is in doubles, tick by tick, without automatic differentiation.
 
 import functools
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
@@ -221,7 +220,3 @@ class SurrogateGradientTest(parameterized.TestCase):
     observe = networks.jit(surrogate_gradient.make_observe(config))
     layers = map(np.stack, zip(*(r.trains for r in responses)))
     reference.assert_observes(observe(*arguments, LABELS), list(layers))
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -7,7 +7,6 @@ import pathlib
 import sys
 from unittest import mock
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import numpy as np
@@ -207,7 +206,3 @@ class ExportTest(parameterized.TestCase):
       refuse('^--consumer=sinabs needs the package sinabs, ', file=file)
     with mock.patch.object(nir_consumer, 'check_installed'):
       refuse('^--dataset=digits has 64 inputs and .* 5;', file=file)
-
-
-if __name__ == '__main__':
-  absltest.main()

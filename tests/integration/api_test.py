@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 
-from absl.testing import absltest
 from absl.testing import parameterized
 
 import ssnn_jax
@@ -88,7 +87,3 @@ class ApiTest(parameterized.TestCase):
       [sys.executable, '-c', code], capture_output=True, text=True, check=True
     )
     self.assertEqual(done.stdout.strip(), '[]')
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -76,7 +76,3 @@ class PagesTest(absltest.TestCase):
           target = (page.parent / place).resolve() if place else page
           found = anchors.get(target, ())
           self.assertTrue(anchor in found or found and not anchor, (page, link))
-
-
-if __name__ == '__main__':
-  absltest.main()

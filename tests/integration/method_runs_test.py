@@ -12,7 +12,6 @@ import pathlib
 import tempfile
 from unittest import mock
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import numpy as np
@@ -167,7 +166,3 @@ class MethodRunsTest(parameterized.TestCase):
 
     self.assertGreater(distance(others), 0.1)
     self.assertEqual(distance(beside), 0)
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from unittest import mock
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 
@@ -183,7 +182,3 @@ class MultihostTest(parameterized.TestCase):
       r'^--multihost cannot find the other processes \(.*\); start them by',
     ):
       multihost.join(LEFT_OUT | {'multihost': True})
-
-
-if __name__ == '__main__':
-  absltest.main()

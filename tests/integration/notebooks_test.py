@@ -164,7 +164,3 @@ class NotebookTest(parameterized.TestCase):
     self.assertLess(len(png), len(file.getvalue()))
     image = Image.open(io.BytesIO(base64.b64decode(png))).convert('RGB')
     np.testing.assert_array_equal(np.asarray(image), stripes)
-
-
-if __name__ == '__main__':
-  absltest.main()

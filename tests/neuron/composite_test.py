@@ -1,6 +1,5 @@
 """Tests for the rules of the composite neuron."""
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
@@ -41,7 +40,3 @@ class CompositeTest(parameterized.TestCase):
     np.testing.assert_array_equal(positive & negative, 0)
     counts = spikes.count(positive) - spikes.count(negative)
     statistics.assert_mean_within(counts / 32, np.clip(error, -1, 1))
-
-
-if __name__ == '__main__':
-  absltest.main()

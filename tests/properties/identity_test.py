@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 
@@ -92,7 +91,3 @@ class IdentityTest(parameterized.TestCase):
     config = make_config(**forward, gain=0.5, dropout=0.2, kernels=False)
     exact = dataclasses.replace(rpu.rpu_config(config), update='rates')
     self.assert_learns_by_bp(config, ssnn_jax.ssnn(exact))
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -3,7 +3,6 @@
 import functools
 from unittest import mock
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
@@ -200,7 +199,3 @@ class MutationTest(parameterized.TestCase):
       )
     with self.assertRaises(AssertionError):
       assert_means_within(samples, exact)
-
-
-if __name__ == '__main__':
-  absltest.main()

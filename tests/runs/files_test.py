@@ -8,7 +8,6 @@ import subprocess
 import sys
 from unittest import mock
 
-from absl.testing import absltest
 from absl.testing import parameterized
 
 from ssnn_jax import runs
@@ -119,7 +118,3 @@ class FilesTest(parameterized.TestCase):
       ):
         with files.exclusive_lock(self.path):
           self.fail('there is no lock')
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -8,7 +8,6 @@ import pathlib
 import resource
 from unittest import mock
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax.numpy as jnp
 import numpy as np
@@ -281,7 +280,3 @@ class TruncateTest(RecordsTestCase):
     self.assertEqual([line['epoch'] for line in resumed], [2, 2, 0])
     for line in resumed:
       self.assertEqual(line, provenance.environment() | line)
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -1,6 +1,5 @@
 """Tests for training epochs."""
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
@@ -110,7 +109,3 @@ class TrainEpochTest(parameterized.TestCase):
     with self.assertRaisesRegex(ssnn_jax.UserError, message) as caught:
       train_epoch.eval_shape(state, *(array[:10] for array in self.train))
     self.assertRegex(str(caught.exception), r'\A[^\n]+\.\Z')
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -27,7 +27,3 @@ class EvaluationTest(absltest.TestCase):
       self.assertEqual(accuracy.rate is None, ann is None)
       for fraction in jax.tree.leaves(accuracy):
         self.assertAlmostEqual(float(fraction), 0.7, places=6)
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -5,7 +5,6 @@ import pathlib
 import subprocess
 import sys
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
@@ -73,7 +72,3 @@ class ShardingTest(parameterized.TestCase):
     ones = sharding.replicate(mesh, jnp.ones(3))
     np.testing.assert_array_equal(scale(ones), np.full(3, 2.0))
     self.assertTrue(ones.is_deleted())
-
-
-if __name__ == '__main__':
-  absltest.main()
