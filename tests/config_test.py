@@ -1,6 +1,5 @@
 """Tests for the configuration of a network."""
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax.numpy as jnp
 import numpy as np
@@ -85,7 +84,3 @@ class ConfigTest(parameterized.TestCase):
     self.assertEqual(
       ssnn_jax.NetworkConfig((3, 2), **options).error_steps, num_steps
     )
-
-
-if __name__ == '__main__':
-  absltest.main()

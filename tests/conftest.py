@@ -13,8 +13,6 @@ import tempfile
 from absl import flags
 import jax
 
-# The other code generator of XLA takes three times as long.
-COMPILE_QUICKLY = '--xla_cpu_use_fusion_emitters=false'
 # Environment variable with the compilation cache of the session, for workers
 # and for commands that tests start.
 SHARED_CACHE = 'SSNN_JAX_TESTS_COMPILED'
@@ -26,8 +24,6 @@ def pytest_configure(config):
   jax.config.update('jax_numpy_rank_promotion', 'raise')
   if os.environ.setdefault('JAX_DISABLE_MOST_OPTIMIZATIONS', '1') == '1':
     jax.config.update('jax_disable_most_optimizations', True)
-    flags_of_xla = os.environ.get('XLA_FLAGS', '')
-    os.environ['XLA_FLAGS'] = f'{flags_of_xla} {COMPILE_QUICKLY}'.strip()
   # Shells start background jobs that ignore SIGINT, which commands inherit.
   signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -4,7 +4,6 @@ import dataclasses
 import re
 from unittest import mock
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
@@ -335,7 +334,3 @@ class OwnMembraneTest(parameterized.TestCase):
       rates.append(observe(params, jax.random.key(0), *batch()).firing_rates)
     self.assertEqual(rates[0][0], rates[1][0])  # inputs
     self.assertLess(rates[1][1], 0.95 * rates[0][1])
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -131,7 +131,7 @@ def _check_epochs(path, events, epoch):
 
 
 def read(folder: str | os.PathLike, *, strict: bool = True) -> Run:
-  """Reads the record of a run, or raises `RecordError` if it is damaged.
+  """Reads a record; raises `RecordError` if it is missing or damaged.
 
   If not `strict`, ignores an incomplete last line, as a killed process leaves.
   """

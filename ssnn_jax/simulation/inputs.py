@@ -47,7 +47,7 @@ def prepare(
   Raises:
     UserError: if a shape, a dtype or, outside `jax.jit`, a value is wrong.
   """
-  _check_params(config, params)
+  check_params(config, params)
   encoded = encoding.encode(inputs, config.num_steps)
   batch_size, num_inputs = encoded.rates.shape
   if num_inputs != config.layer_sizes[0]:
@@ -64,7 +64,7 @@ def prepare(
   return Sample(positions, encoded, labels, masks)
 
 
-def _check_params(config, params):
+def check_params(config: NetworkConfig, params: types.Params) -> None:
   """Refuses parameters of another network."""
   sizes = config.layer_sizes
   shapes = [layer.weights.shape for layer in params]

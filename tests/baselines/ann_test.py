@@ -1,6 +1,5 @@
 """Tests for the ANN; `identity_test` tests its gradient."""
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
@@ -35,7 +34,3 @@ class AnnTest(parameterized.TestCase):
     np.testing.assert_allclose(
       inference.winner_counts, 10 * jax.nn.softmax(inference.potential), 1e-6
     )
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -4,7 +4,6 @@ Weights, spikes and errors are small multiples of powers of two, so that all
 results are exact except for the last division.
 """
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 
@@ -160,7 +159,3 @@ class BpStdpTest(parameterized.TestCase):
     np.testing.assert_array_equal(inference.potential, np.mean(drives, axis=1))
     observe = networks.jit(bp_stdp.make_observe(config))
     reference.assert_observes(observe(*arguments, LABELS), below)
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -135,7 +135,3 @@ class FeedbackAlignmentTest(absltest.TestCase):
     for field in ('firing_rates', 'silent_fractions', 'saturated_fractions'):
       assert_equal(getattr(observed, field), getattr(through_params, field))
     self.assertNotEqual(observed.error_rates[0], through_params.error_rates[0])
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -1,6 +1,5 @@
 """Tests for integrate-and-fire neurons and for the spikes of their inputs."""
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
@@ -88,7 +87,3 @@ class InputsTest(parameterized.TestCase):
     found = input_spikes(config, pack(given))
     self.assertEqual(found.dtype, jnp.float32)
     np.testing.assert_array_equal(found, given[:, :40])
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -1,6 +1,5 @@
 """Tests of the interface that all baselines share."""
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
@@ -37,7 +36,3 @@ class InterfaceTest(parameterized.TestCase):
       BASELINES[name].learn(
         params, jax.random.key(1), jnp.zeros((1, 4)), jnp.array([3])
       )
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -44,11 +44,8 @@ class RpuTest(absltest.TestCase):
   def test_separate_counts_differ_by_the_signed_count(self):
     (signed, _), (separate, _) = learn(False), learn(True)
     self.assertIsNone(signed.negative)
-    for positive, negative, difference in zip(
-      jax.tree.leaves(separate.positive),
-      jax.tree.leaves(separate.negative),
-      jax.tree.leaves(signed.positive),
-    ):
+    counts = separate.positive, separate.negative, signed.positive
+    for positive, negative, difference in zip(*map(jax.tree.leaves, counts)):
       self.assertEqual(difference.dtype, jnp.int32)
       self.assertGreaterEqual(min(np.min(positive), np.min(negative)), 0)
       np.testing.assert_array_equal(positive - negative, difference)
@@ -67,7 +64,3 @@ class RpuTest(absltest.TestCase):
     expected = 7 * np.outer([1, 0, 1], [1, -1])
     np.testing.assert_array_equal(counts.weights, expected)
     np.testing.assert_array_equal(counts.biases, [7, -7])
-
-
-if __name__ == '__main__':
-  absltest.main()

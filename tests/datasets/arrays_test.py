@@ -6,7 +6,6 @@ import re
 from unittest import mock
 import zipfile
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 
@@ -172,7 +171,3 @@ class LoadNpzTest(data_util.DatasetTestCase):
     self.assert_file_refused(': x_train cannot be read (Bad CRC-32 for file ')
     self.path.write_bytes(content[:-30])
     self.assert_file_refused(' cannot be read (it is not a complete ')
-
-
-if __name__ == '__main__':
-  absltest.main()

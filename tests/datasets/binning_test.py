@@ -2,7 +2,6 @@
 
 from unittest import mock
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 from tonic import transforms
@@ -123,7 +122,3 @@ class BinningTest(parameterized.TestCase):
   def test_rejects_invalid_field(self, field, value, message):
     with self.assertRaisesRegex(types.UserError, message):
       datasets.Binning(**{field: value})
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -8,7 +8,6 @@ import multiprocessing
 import os
 from unittest import mock
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 
@@ -185,7 +184,3 @@ class CacheTest(data_util.DatasetTestCase):
       cache.fingerprint_files,
       [path.with_name('ax')],
     )
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -1,6 +1,5 @@
 """Tests for the names, classes and sizes of the built-in datasets."""
 
-from absl.testing import absltest
 from absl.testing import parameterized
 
 from ssnn_jax.datasets import catalog
@@ -20,7 +19,3 @@ class CatalogTest(parameterized.TestCase):
   )
   def test_labels_have_class_names(self, name, label, class_name):
     self.assertEqual(catalog.CLASS_NAMES[name][label], class_name)
-
-
-if __name__ == '__main__':
-  absltest.main()

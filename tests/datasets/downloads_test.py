@@ -11,7 +11,6 @@ import threading
 from unittest import mock
 import zipfile
 
-from absl.testing import absltest
 from absl.testing import parameterized
 from tensorflow_datasets.core.download import checksums
 
@@ -294,7 +293,3 @@ class SourcesTest(parameterized.TestCase):
       self.assertRaisesRegex(errors.DatasetError, 'pip install .*'),
     ):
       downloads.download(family, pathlib.Path('/nowhere'))
-
-
-if __name__ == '__main__':
-  absltest.main()

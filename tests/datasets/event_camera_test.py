@@ -2,7 +2,6 @@
 
 import math
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import numpy as np
@@ -88,7 +87,3 @@ class EventCameraTest(data_util.EventCameraTestCase):
     intervals = np.diff(events.t[order].astype(int))[is_same_pixel]
     # Times are rounded down to microseconds.
     self.assertBetween(intervals.min(), 4999, 5001)
-
-
-if __name__ == '__main__':
-  absltest.main()

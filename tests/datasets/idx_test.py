@@ -6,7 +6,6 @@ import tracemalloc
 from unittest import mock
 import zipfile
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 
@@ -134,7 +133,3 @@ class ReadIdxTest(data_util.DatasetTestCase):
       'is damaged in its archive (Bad CRC-32',
       'original file',
     )
-
-
-if __name__ == '__main__':
-  absltest.main()

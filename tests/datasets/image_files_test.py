@@ -4,7 +4,6 @@ import gzip
 from unittest import mock
 import zipfile
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 
@@ -177,7 +176,3 @@ class EmnistFilesTest(data_util.DatasetTestCase):
       'emnist/letters',
       f'{archive}/gzip/{name} has the label 0, out of range 1 to 26',
     )
-
-
-if __name__ == '__main__':
-  absltest.main()

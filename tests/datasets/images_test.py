@@ -4,7 +4,6 @@ import sys
 from unittest import mock
 import zlib
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 
@@ -116,7 +115,3 @@ class FashionMnistTest(data_util.DatasetTestCase):
       self.assertEqual(np.bincount(split.labels).tolist(), [size // 10] * 10)
     first = fashion.class_names[fashion.train.labels[0]]
     self.assertEqual((fashion.train.labels[0], first), (9, 'Ankle boot'))
-
-
-if __name__ == '__main__':
-  absltest.main()

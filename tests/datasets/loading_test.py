@@ -4,7 +4,6 @@ import os
 import pathlib
 from unittest import mock
 
-from absl.testing import absltest
 from absl.testing import parameterized
 
 from ssnn_jax import datasets
@@ -96,7 +95,3 @@ class LoadTest(data_util.RecordingsTestCase):
     self.assertEqual(synthetic.name, 'synthetic_events/digits')
     self.assertIsNone(synthetic.full_size)
     self.assertLen(synthetic.train.labels, 7)
-
-
-if __name__ == '__main__':
-  absltest.main()

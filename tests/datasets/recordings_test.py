@@ -4,7 +4,6 @@ import os
 import pathlib
 from unittest import mock
 
-from absl.testing import absltest
 from absl.testing import parameterized
 from joblib.externals import loky
 import numpy as np
@@ -126,7 +125,3 @@ class LoadTest(data_util.RecordingsTestCase):
     with mock.patch.object(pathlib.Path, 'iterdir', side_effect=error):
       start = f'{self.folder}/Train cannot be read (Permission denied)'
       self.refuse(start, 'permissions')
-
-
-if __name__ == '__main__':
-  absltest.main()

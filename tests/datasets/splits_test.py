@@ -1,6 +1,5 @@
 """Tests for held-out and stratified splits."""
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 
@@ -54,7 +53,3 @@ class SplitsTest(data_util.DatasetTestCase):
       self.digits,
       fraction,
     )
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -162,7 +162,3 @@ class WriteTest(data_util.EventCameraTestCase):
       else:
         self.assertRaises(KeyboardInterrupt, self.write_events)
     self.assert_empty(self.data_dir)
-
-
-if __name__ == '__main__':
-  absltest.main()

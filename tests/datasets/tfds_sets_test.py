@@ -9,7 +9,6 @@ import sys
 import tempfile
 from unittest import mock
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 import PIL.Image
@@ -238,7 +237,3 @@ class ReadTest(TfdsSetsTestCase):
     }
     found = tfds_sets.read(self.prepare('fashion_mnist', **splits))
     data_util.assert_arrays_equal(found, splits)
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -1,6 +1,5 @@
 """Tests of tables and figures of the cost of each use of spikes."""
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 
@@ -168,7 +167,3 @@ class AttributionTest(parameterized.TestCase):
     labels = [text.get_text() for text in legend.get_texts()]
     self.assertEqual(labels, ['ANN (BP)', *(f'read by {r}' for r in READS)])
     self.assertLen(summary.ACCURACIES, len(READS))
-
-
-if __name__ == '__main__':
-  absltest.main()

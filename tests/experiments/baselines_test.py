@@ -4,7 +4,6 @@ import dataclasses
 import pathlib
 import tempfile
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 
@@ -218,7 +217,3 @@ class BaselinesTest(parameterized.TestCase):
     self.assertEqual(table, rivals.table(rivals.read(workdir)))
     self.assertEqual(name, 'methods')
     self.assertIn('\none seed', sheet.get_suptitle())
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -129,7 +129,3 @@ class NaiveTest(absltest.TestCase):
     _, expected = jax.jit(network.learn)(params, key, images, labels)
     inference = jax.jit(network.infer)(params, jax.random.key(2), images)
     jax.tree.map(np.testing.assert_array_equal, inference, expected)
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -4,7 +4,6 @@ import dataclasses
 import re
 import shlex
 
-from absl.testing import absltest
 from absl.testing import parameterized
 
 from experiments import cells
@@ -155,7 +154,3 @@ class CommandsTest(parameterized.TestCase):
       for run in records.find(folder)
     }
     self.assertEqual(found, expected)
-
-
-if __name__ == '__main__':
-  absltest.main()

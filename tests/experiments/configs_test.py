@@ -4,7 +4,6 @@ import dataclasses
 import math
 
 from absl import flags
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 
@@ -242,7 +241,3 @@ class ConfigsTest(parameterized.TestCase):
     ):
       with self.assertRaisesRegex(ssnn_jax.UserError, sentence):
         config_records.from_record(recorded | change, 'here')
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -91,7 +91,3 @@ class CurvesTest(absltest.TestCase):
       ssnn_jax.UserError, f'^{self.folder} tells of no epoch yet; wait'
     ):
       plot.read_record(self.folder)
-
-
-if __name__ == '__main__':
-  absltest.main()

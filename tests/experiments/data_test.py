@@ -3,7 +3,6 @@
 import dataclasses
 from unittest import mock
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 
@@ -207,7 +206,3 @@ class DataTest(parameterized.TestCase):
         f'^--dataset={name} is no set of images; .*, or path/to/own.npz.$',
       ):
         data.load_images({'dataset': name, **flags})
-
-
-if __name__ == '__main__':
-  absltest.main()

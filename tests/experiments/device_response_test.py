@@ -204,7 +204,3 @@ class CommandsTest(absltest.TestCase):
       'from experiments import aihwkit_response'
     )
     subprocess.run([sys.executable, '-c', code], check=True)
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -4,7 +4,6 @@ import itertools
 import json
 import pathlib
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 
@@ -301,7 +300,3 @@ class EnergiesTest(parameterized.TestCase):
     self.path.write_text('[]')
     with self.assertRaisesRegex(ssnn_jax.UserError, 'spike is missing'):
       energy_lib.load_table(self.path)
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -1,6 +1,5 @@
 """Tests of the messages of errors in commands."""
 
-from absl.testing import absltest
 from absl.testing import parameterized
 
 from experiments import errors
@@ -23,7 +22,3 @@ class ErrorsTest(parameterized.TestCase):
       raise error
 
     self.assertEqual(launchers.attempt(fail).message, message)
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -215,7 +215,3 @@ class EventTimeTest(absltest.TestCase):
     settings = self.settings()[:1]
     del settings[0].config['shuffle_ticks']
     self.assertEqual(summary.pair_shuffled(settings), [])
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -7,7 +7,6 @@ import pathlib
 import sys
 from unittest import mock
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import numpy as np
@@ -132,12 +131,11 @@ class ExportTest(parameterized.TestCase):
     return params
 
   def consume(self, read, **values):
+    digits = small_digits()
     with (
       mock.patch.dict(nir_consumer.CONSUMERS, sinabs=read),
       mock.patch.object(nir_consumer, 'check_installed', lambda _: '0'),
-      mock.patch.object(
-        ssnn_jax.datasets, 'load', lambda *_, **__: small_digits()
-      ),
+      mock.patch.object(ssnn_jax.datasets, 'load', lambda *_, **__: digits),
       # 40 images are no multiple of this size.
       mock.patch.object(nir_consumer, '_BATCH_SIZE', 16),
     ):
@@ -208,7 +206,3 @@ class ExportTest(parameterized.TestCase):
       refuse('^--consumer=sinabs needs the package sinabs, ', file=file)
     with mock.patch.object(nir_consumer, 'check_installed'):
       refuse('^--dataset=digits has 64 inputs and .* 5;', file=file)
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -260,7 +260,3 @@ class OrdersTest(absltest.TestCase):
     self.assertEqual(
       set(orders.ORDERS), set(ssnn_jax.spikes.thresholds.SAMPLERS)
     )
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -182,7 +182,3 @@ class SheetsTest(absltest.TestCase):
     first, second = sheet.legends[0].get_texts()
     self.assertEqual(first.get_text(), 'short')
     self.assertEqual(second.get_text().split(), ['four', 'five', 'six'] * 10)
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -4,7 +4,6 @@ import csv
 import io
 import pathlib
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 
@@ -363,7 +362,3 @@ class PlotTest(parameterized.TestCase):
       f'^--workdir={self.workdir} holds no finished run; give a',
     ):
       plot.read_record(self.workdir)
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -2,7 +2,6 @@
 
 import dataclasses
 
-from absl.testing import absltest
 from absl.testing import parameterized
 
 from experiments import configs
@@ -157,7 +156,3 @@ class SettingsTest(parameterized.TestCase):
     groups = [[listed.index(s) for s in g] for g in grids.together(listed)]
     # The ANN, and each T.
     self.assertEqual(groups, [[0, 1], [2, 4], [3, 5]])
-
-
-if __name__ == '__main__':
-  absltest.main()

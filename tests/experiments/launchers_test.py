@@ -288,7 +288,3 @@ class LaunchRayTest(LaunchersTest):
   def test_rejects_an_address_without_a_cluster(self):
     with self.assertRaisesRegex(ValueError, '^no Ray cluster answers at loc'):
       self.launch(self.tasks(1), address='localhost:1')
-
-
-if __name__ == '__main__':
-  absltest.main()

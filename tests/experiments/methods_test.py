@@ -2,7 +2,6 @@
 
 import functools
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
@@ -101,7 +100,3 @@ class ExportTest(parameterized.TestCase):
       network.init(config, jax.random.key(0)), jax.random.key_data(KEY), IMAGES
     )
     self.assertEqual(exported.platforms, platforms)
-
-
-if __name__ == '__main__':
-  absltest.main()

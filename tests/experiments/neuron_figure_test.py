@@ -95,7 +95,3 @@ class FigureTest(absltest.TestCase):
     for suffix in ('.png', '.svg'):
       path = pathlib.Path(__file__).parent.parent.parent / neuron_figure.STEM
       self.assertTrue(path.with_suffix(suffix).exists())
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -3,7 +3,6 @@
 import pathlib
 import tempfile
 
-from absl.testing import absltest
 from absl.testing import parameterized
 
 from experiments import cells
@@ -243,7 +242,3 @@ class PagesTest(parameterized.TestCase):
       self.assertTrue(pages.write(path))
       self.assertFalse(pages.write(path))
       self.assertEmpty(pages.check(path.read_text()))
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -6,7 +6,6 @@ import pathlib
 import struct
 from unittest import mock
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax.numpy as jnp
 import numpy as np
@@ -230,7 +229,3 @@ class TensorBoardTest(parameterized.TestCase):
         self.assertIsNone(opened[0].board)
     names = {path.name for path in self.run_.folder.iterdir()}
     self.assertEqual(names, {'config.json', 'metrics.jsonl', 'checkpoints'})
-
-
-if __name__ == '__main__':
-  absltest.main()

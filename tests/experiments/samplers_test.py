@@ -1,6 +1,5 @@
 """Tests of tables and figures of samplers over spike-train length."""
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 
@@ -146,7 +145,3 @@ class SamplersTest(parameterized.TestCase):
     ends = np.array(bars.get_segments())[:, :, 1]
     np.testing.assert_allclose(ends, [[-4, -4], [-1, -1]])
     self.assertEndsWith(sheet.get_suptitle(), '\none seed')
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -104,7 +104,3 @@ class SummaryTest(absltest.TestCase):
     # The differences are 0.01, 0 and -0.01.
     last = ['91.00 ± 1.00'] * 3 + ['+0.00 ± 2.48'] + ['0.910 ± 0.010'] * 2
     self.assertEqual(cells[4], ['SSNN, T = 64', *last, '3'])
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -6,7 +6,6 @@ import dataclasses
 import io
 import pathlib
 
-from absl.testing import absltest
 from absl.testing import parameterized
 
 from experiments import config_records
@@ -198,7 +197,3 @@ class SweepTest(parameterized.TestCase):
     ):
       self.call(['method=bp'])
     self.assertLen(list(self.workdir.iterdir()), 1)
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -1,6 +1,5 @@
 """Tests of tables and figures of the tolerance to device non-idealities."""
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 
@@ -249,7 +248,3 @@ class RemedyTest(parameterized.TestCase):
       np.testing.assert_allclose(
         bars.lines[0].get_xydata(), np.stack([places, expected], 1), rtol=1e-6
       )
-
-
-if __name__ == '__main__':
-  absltest.main()

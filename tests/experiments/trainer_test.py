@@ -5,7 +5,6 @@ import pathlib
 import tempfile
 from unittest import mock
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 
@@ -282,7 +281,3 @@ class TrainerTest(parameterized.TestCase):
       inference = network.infer(params, None, images)
       found = np.mean(ssnn_jax.training.metrics.predict(inference) == labels)
       self.assertAlmostEqual(found, expected, places=6)
-
-
-if __name__ == '__main__':
-  absltest.main()

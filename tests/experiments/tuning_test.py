@@ -2,7 +2,6 @@
 
 import pathlib
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 
@@ -106,7 +105,3 @@ class TuningTest(parameterized.TestCase):
     table, sheet, name = plot.read_record(workdir)
     self.assertEqual((table, name), (TABLE, 'tuning'))
     self.assertLen(sheet.axes, 1)
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -1,6 +1,5 @@
 """Tests of the cost of a presentation."""
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 from jax.extend import core
@@ -259,7 +258,3 @@ class CostTest(parameterized.TestCase):
   def test_connection_sparsity_excludes_biases(self):
     params = (types.LayerParams(np.array([[0.0, 1.0, 2.0, 3.0]]), np.zeros(4)),)
     self.assertEqual(cost.connection_sparsity(params), 0.25)
-
-
-if __name__ == '__main__':
-  absltest.main()

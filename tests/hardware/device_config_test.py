@@ -4,7 +4,6 @@ import dataclasses
 import math
 import re
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 
@@ -101,7 +100,3 @@ class DeviceConfigTest(parameterized.TestCase):
       self.assertTrue(
         DeviceConfig(**BOUNDED, **{name: 0.1}).has_weight_dependent_steps
       )
-
-
-if __name__ == '__main__':
-  absltest.main()

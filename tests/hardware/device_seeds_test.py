@@ -1,6 +1,5 @@
 """Tests of the devices of a seed: vmapped, independent, restored."""
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
@@ -103,7 +102,3 @@ class SeedsTest(parameterized.TestCase):
     last = to_host(self.train(first))
     assert_same(last, to_host(self.train(restored)))
     assert_same(last.opt_state.constants, saved.opt_state.constants)
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -3,7 +3,6 @@
 import functools
 import math
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
@@ -220,7 +219,3 @@ class ResistiveTest(parameterized.TestCase):
     for batch in range(1, 4):
       weights = array.update(0, 0)
       np.testing.assert_allclose(weights, 0.5 * 0.9**batch, rtol=1e-6)
-
-
-if __name__ == '__main__':
-  absltest.main()

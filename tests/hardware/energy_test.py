@@ -16,7 +16,3 @@ class EnergyTest(absltest.TestCase):
       energy.chip_energy(total, table),
       2 * energy.chip_energy(first, table) + energy.chip_energy(second, table),
     )
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -4,7 +4,6 @@ import dataclasses
 import itertools
 import pathlib
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import h5py
 import jax
@@ -193,7 +192,3 @@ class NirTest(parameterized.TestCase):
     nir_lib.write(self.path, make_graph(6, 3))
     self.path.write_bytes(self.path.read_bytes()[:100])
     self.assert_rejected('contains no NIR graph', nir_lib.read, self.path)
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -4,7 +4,6 @@ import functools
 import itertools
 import math
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
@@ -251,7 +250,3 @@ class NetworkTest(parameterized.TestCase):
     driven = np.clip(output, -0.05, 0.05)
     expected = periphery.quantize(driven @ weights.T, 3, 0.06)
     np.testing.assert_allclose(errors[0], expected, rtol=1e-6)
-
-
-if __name__ == '__main__':
-  absltest.main()

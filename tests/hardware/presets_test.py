@@ -1,6 +1,5 @@
 """Tests of the presets against their sources."""
 
-from absl.testing import absltest
 from absl.testing import parameterized
 
 from ssnn_jax.hardware.presets import PRESETS
@@ -42,7 +41,3 @@ class PresetsTest(parameterized.TestCase):
     preset = PRESETS[name]
     slope = preset.gamma_up / preset.w_max - preset.gamma_down / preset.w_min
     self.assertGreater(slope, 0)
-
-
-if __name__ == '__main__':
-  absltest.main()

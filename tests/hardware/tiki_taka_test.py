@@ -3,7 +3,6 @@
 import itertools
 import math
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
@@ -203,7 +202,3 @@ class SymmetryTest(parameterized.TestCase):
       final.append(params[0].weights)
     np.testing.assert_array_less(np.abs(final[0]), 0.1)
     np.testing.assert_allclose(final[1], 0.5, atol=0.01)
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -47,7 +47,3 @@ class VariabilityTest(absltest.TestCase):
     np.testing.assert_allclose(shifted.w_max, devices.w_max - point, atol=1e-6)
     np.testing.assert_allclose(shifted.w_min, devices.w_min - point, atol=1e-6)
     self.assertTrue(np.all(shifted.w_min <= 0) and np.all(shifted.w_max >= 0))
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -1,22 +1,16 @@
 """Tests of the rules that every public function follows."""
 
 import ast
-import importlib
 import inspect
-import pkgutil
 import re
 import subprocess
 import sys
 
-from absl.testing import absltest
 from absl.testing import parameterized
 
 import ssnn_jax
+from tests.testing.modules import MODULES
 
-MODULES = [
-  importlib.import_module(module.name)
-  for module in pkgutil.walk_packages(ssnn_jax.__path__, 'ssnn_jax.')
-]
 FUNCTIONS = [
   (f'{module.__name__}.{name}', function)
   for module in MODULES
@@ -93,7 +87,3 @@ class ApiTest(parameterized.TestCase):
       [sys.executable, '-c', code], capture_output=True, text=True, check=True
     )
     self.assertEqual(done.stdout.strip(), '[]')
-
-
-if __name__ == '__main__':
-  absltest.main()

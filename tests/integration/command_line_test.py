@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 
-from absl.testing import absltest
 from absl.testing import parameterized
 
 from ssnn_jax.runs import records
@@ -246,7 +245,3 @@ class CommandLineTest(parameterized.TestCase):
       done = commands.run('plot', f'--workdir={workdir}')
       self.assertEqual(done.returncode, 1)
       self.assertRegex(done.stderr, f'^error: --workdir={workdir}.*\n$')
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -12,12 +12,12 @@ from absl.testing import parameterized
 import jax
 
 import ssnn_jax
-from tests.integration import api_test
+from tests.testing.modules import MODULES
 
 BUILD = pathlib.Path(__file__).parent.parent.parent / 'docs' / 'build.py'
 EXAMPLES = [
   example
-  for module in (ssnn_jax, *api_test.MODULES)
+  for module in (ssnn_jax, *MODULES)
   for example in doctest.DocTestFinder().find(module, globs={})
   if example.examples
 ]
@@ -55,7 +55,7 @@ class PagesTest(absltest.TestCase):
   def test_pages_hold_all_and_their_links_lead_somewhere(self):
     folder = pathlib.Path(self.create_tempdir().full_path)
     pages = runpy.run_path(str(BUILD))['build'](folder)  # raises what is warned
-    names = [module.__name__ for module in api_test.MODULES]
+    names = [module.__name__ for module in MODULES]
     self.assertEqual(list(pages), ['ssnn_jax', *names])
     text = {
       page: page.read_text().partition('</main>')[0] for page in pages.values()
@@ -76,7 +76,3 @@ class PagesTest(absltest.TestCase):
           target = (page.parent / place).resolve() if place else page
           found = anchors.get(target, ())
           self.assertTrue(anchor in found or found and not anchor, (page, link))
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -12,7 +12,6 @@ import operator
 import pathlib
 import tempfile
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import numpy as np
@@ -152,7 +151,3 @@ class MethodRunsTest(parameterized.TestCase):
       params = jax.tree.map(operator.itemgetter(index), state.params)
       self.assertGreater(max_difference(params, other), 0.1)
       self.assertEqual(max_difference(params, same), 0)
-
-
-if __name__ == '__main__':
-  absltest.main()

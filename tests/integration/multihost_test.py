@@ -7,7 +7,6 @@ import subprocess
 import sys
 from unittest import mock
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 
@@ -15,7 +14,6 @@ from experiments import multihost
 from experiments import trainer
 import ssnn_jax
 from ssnn_jax import datasets
-from tests.testing.experiments import COMPILE_QUICKLY
 from tests.testing.experiments import lines
 from tests.testing.experiments import make_runs
 from tests.testing.experiments import share_programs
@@ -59,7 +57,7 @@ class MultihostTest(parameterized.TestCase):
           *(*flags, *cluster, f'--process_id={number}'),
         ],
         cwd=ROOT,
-        env=os.environ | COMPILE_QUICKLY,
+        env=os.environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -184,7 +182,3 @@ class MultihostTest(parameterized.TestCase):
       r'^--multihost cannot find the other processes \(.*\); start them by',
     ):
       multihost.join(LEFT_OUT | {'multihost': True})
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -7,7 +7,6 @@ import pathlib
 import re
 import shlex
 
-from absl.testing import absltest
 from absl.testing import parameterized
 
 from experiments import commands
@@ -73,7 +72,3 @@ class ReadmeTest(parameterized.TestCase):
   def test_numbers_are_those_of_the_records(self, page):
     problems = pages.check(page.read_text())
     self.assertEmpty(problems, 'python -m experiments.pages writes what it can')
-
-
-if __name__ == '__main__':
-  absltest.main()

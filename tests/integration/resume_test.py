@@ -10,7 +10,6 @@ import random
 import signal
 import time
 
-from absl.testing import absltest
 from absl.testing import parameterized
 
 from experiments import config_records
@@ -192,7 +191,3 @@ class MakeRunTest(parameterized.TestCase):
     with contextlib.redirect_stdout(io.StringIO()) as output:
       run._tell_unused(run.make_run(values), values)
     self.assertEqual(output.getvalue(), expected and f'--method={expected}\n')
-
-
-if __name__ == '__main__':
-  absltest.main()

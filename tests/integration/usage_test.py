@@ -168,7 +168,3 @@ class UsageTest(parameterized.TestCase):
   def test_each_field_is_in_a_group(self):
     for field in dataclasses.fields(configs.ExperimentConfig):
       self.assertIn(field.metadata['group'], HEADINGS)
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -1,6 +1,5 @@
 """Tests for the counting of coincidences."""
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
@@ -103,7 +102,3 @@ class CoincidenceTest(parameterized.TestCase):
     signed = jax.tree.map(jnp.subtract, layer, other)
     (same,) = coincidence.as_gradient(types.Update((signed,), None, (unit,)))
     jax.tree.map(np.testing.assert_array_equal, gradient, same)
-
-
-if __name__ == '__main__':
-  absltest.main()

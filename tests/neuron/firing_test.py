@@ -1,6 +1,5 @@
 """Tests for the firing functions."""
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
@@ -45,7 +44,3 @@ class FiringTest(parameterized.TestCase):
       jax.nn.hard_sigmoid(potentials),
       atol=1e-6,
     )
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -1,6 +1,5 @@
 """Tests for the membranes."""
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
@@ -76,7 +75,3 @@ class MembraneTest(parameterized.TestCase):
     membrane = membrane_lib.find(integration, tau=3.0)
     after = membrane.integrate(state, jnp.array([5.0, 5.0]), empty)
     np.testing.assert_array_equal(after, state)
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -1,6 +1,5 @@
 """Tests for the winner-take-all and its error streams."""
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
@@ -69,7 +68,3 @@ class WinnerTakeAllTest(parameterized.TestCase):
     wrong = 1 - ticks[..., label]
     np.testing.assert_array_equal(positive.sum(axis=-1), wrong)
     np.testing.assert_array_equal(negative.sum(axis=-1), wrong)
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 
@@ -88,18 +87,7 @@ class IdentityTest(parameterized.TestCase):
 
   def test_rpu_with_an_exact_update_equals_bp(self):
     # Fields of forward and backward spikes have no effect.
-    config = make_config(
-      window=7,
-      num_steps=40,
-      integration='leaky',
-      delay=1,
-      gain=0.5,
-      dropout=0.2,
-      kernels=False,
-    )
+    forward = dict(window=7, num_steps=40, integration='leaky', delay=1)
+    config = make_config(**forward, gain=0.5, dropout=0.2, kernels=False)
     exact = dataclasses.replace(rpu.rpu_config(config), update='rates')
     self.assert_learns_by_bp(config, ssnn_jax.ssnn(exact))
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -4,7 +4,6 @@ A spike may change only the counts of its own synapses, and only by the spikes
 at their other end in the same tick.
 """
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import numpy as np
@@ -49,7 +48,3 @@ class LocalTest(parameterized.TestCase):
     np.testing.assert_array_equal(
       after.biases - before.biases, -2 * (np.arange(J) == j)
     )
-
-
-if __name__ == '__main__':
-  absltest.main()

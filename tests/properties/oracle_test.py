@@ -67,7 +67,3 @@ class OracleTest(absltest.TestCase):
       statistics.flat(ssnn_jax.as_gradient(update)),
       atol=1e-6,
     )
-
-
-if __name__ == '__main__':
-  absltest.main()

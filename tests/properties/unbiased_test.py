@@ -3,7 +3,6 @@
 import functools
 from unittest import mock
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
@@ -23,6 +22,7 @@ from tests.testing.networks import jit
 NUM_GROUPS, GROUP_SIZE = 128, 4096
 IMAGE, LABEL = np.float32([0.3, 0.8]), 1
 ONE, THREE = (2, 2, 2), (2, 1, 2, 1, 2)
+MEMORYLESS = dict(integration='memoryless', window=1)
 
 
 def make_params(sizes):
@@ -97,19 +97,11 @@ class UnbiasedTest(parameterized.TestCase):
     (ONE, dict(firing_function='hard_sigmoid', window=2, num_steps=3)),
     (ONE, dict(sampler='threefry', window=3, num_steps=3)),
     # Sobol thresholds depend on each other between ticks, not within a tick.
-    (
-      ONE,
-      dict(sampler='sobol', integration='memoryless', window=1, num_steps=3),
-    ),
+    (ONE, MEMORYLESS | dict(sampler='sobol', num_steps=3)),
     (ONE, dict(gain=4.0, window=1)),  # error streams saturate
     (ONE, dict(delay=1, window=1, num_steps=3)),
     (ONE, dict(delay=1, integration='leaky', tau=2.0, window=2, num_steps=3)),
-    (
-      ONE,
-      dict(
-        output_errors='softmax', integration='memoryless', window=1, gain=2.0
-      ),
-    ),
+    (ONE, MEMORYLESS | dict(output_errors='softmax', gain=2.0)),
     (ONE, dict(output_errors='argmax', window=1)),
   )
   def test_mean_update_matches_enumeration(self, sizes, options):
@@ -207,7 +199,3 @@ class MutationTest(parameterized.TestCase):
       )
     with self.assertRaises(AssertionError):
       assert_means_within(samples, exact)
-
-
-if __name__ == '__main__':
-  absltest.main()

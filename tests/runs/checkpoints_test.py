@@ -6,7 +6,6 @@ import subprocess
 import sys
 from unittest import mock
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import numpy as np
@@ -253,7 +252,3 @@ class CheckpointsTest(parameterized.TestCase):
   def test_errors_are_user_errors(self):
     for error in (runs.RecordError, runs.CheckpointError):
       self.assertTrue(issubclass(error, ssnn_jax.UserError))
-
-
-if __name__ == '__main__':
-  absltest.main()

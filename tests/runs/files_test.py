@@ -8,7 +8,6 @@ import subprocess
 import sys
 from unittest import mock
 
-from absl.testing import absltest
 from absl.testing import parameterized
 
 from ssnn_jax import runs
@@ -41,11 +40,15 @@ class FilesTest(parameterized.TestCase):
     self.assertEqual(self.path.read_text(), 'before')
     self.assertEqual(list(self.folder.iterdir()), [self.path])
 
-  def test_killed_write_keeps_old_content(self):
-    files.write_atomically(self.path, 'before')
+  def kill_write(self):
+    """Starts a write whose process is killed."""
     with mock.patch.object(os, 'replace', side_effect=KeyboardInterrupt):
       with self.assertRaises(KeyboardInterrupt):
         files.write_atomically(self.path, 'after')
+
+  def test_killed_write_keeps_old_content(self):
+    files.write_atomically(self.path, 'before')
+    self.kill_write()
     self.assertEqual(self.path.read_text(), 'before')
     files.write_atomically(self.path, 'after')
     self.assertEqual(self.path.read_text(), 'after')
@@ -54,9 +57,7 @@ class FilesTest(parameterized.TestCase):
   def test_killed_first_write_leaves_folder_empty(self):
     self.assertFalse(files.is_nonempty(self.folder / 'missing'))
     self.assertFalse(files.is_nonempty(self.folder))
-    with mock.patch.object(os, 'replace', side_effect=KeyboardInterrupt):
-      with self.assertRaises(KeyboardInterrupt):
-        files.write_atomically(self.path, 'text')
+    self.kill_write()
     self.assertLen(list(self.folder.iterdir()), 1)
     self.assertFalse(files.is_nonempty(self.folder))
     files.write_atomically(self.path, 'text')
@@ -117,7 +118,3 @@ class FilesTest(parameterized.TestCase):
       ):
         with files.exclusive_lock(self.path):
           self.fail('there is no lock')
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -3,7 +3,6 @@
 import subprocess
 from unittest import mock
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 
@@ -36,7 +35,3 @@ class ProvenanceTest(parameterized.TestCase):
     self.assertEqual(digest(0.0, 1.0), digest(0.0, 1.0))
     others = digest(1.0, 0.0), digest(-0.0, 1.0), digest(0.0, 1.0 + 2**-23)
     self.assertLen({digest(0.0, 1.0), *others}, 4)
-
-
-if __name__ == '__main__':
-  absltest.main()

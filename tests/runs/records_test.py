@@ -8,7 +8,6 @@ import pathlib
 import resource
 from unittest import mock
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax.numpy as jnp
 import numpy as np
@@ -31,6 +30,13 @@ class RecordsTestCase(parameterized.TestCase):
   def contents(self):
     paths = [path for path in self.parent.rglob('*') if path.is_file()]
     return {path: path.read_bytes() for path in paths}
+
+  def write_damaged(self, path, content):
+    path.write_bytes(content)
+    return (
+      f'{path} does not hold valid JSON objects; restore the file, or remove '
+      'the folder of the run.'
+    )
 
   def assert_rejected(self, message, function, *args, **kwargs):
     """Asserts that a call raises an error and changes no file."""
@@ -59,26 +65,20 @@ class RecordsTest(RecordsTestCase):
     self.assertEqual(final, {'event': 'final', 'seed': 3, 'done': True})
     self.assertEqual(run.final, final)
 
-  def assert_create_rejected(self, message, folder):
-    self.assert_rejected(
-      f'{folder} already holds {message}', records.create, folder, CONFIG
-    )
+  def assert_create_rejected(self, folder, message):
+    message = f'{folder} already holds {message} another folder.'
+    self.assert_rejected(message, records.create, folder, CONFIG)
 
   def test_create_never_overwrites(self):
     records.create(self.folder, CONFIG)
     self.assert_create_rejected(
-      'an unfinished run; resume the run, or choose another folder.',
-      self.folder,
+      self.folder, 'an unfinished run; resume the run, or choose'
     )
     records.append(self.folder, 'final')
-    self.assert_create_rejected(
-      'a finished run; choose another folder.', self.folder
-    )
+    self.assert_create_rejected(self.folder, 'a finished run; choose')
     (self.parent / 'notes.txt').write_text('mine')
     for folder in (self.parent, self.parent / 'notes.txt', self.folder.parent):
-      self.assert_create_rejected(
-        'files that are not a run; choose another folder.', folder
-      )
+      self.assert_create_rejected(folder, 'files that are not a run; choose')
 
   def test_create_rejects_folder_in_file(self):
     (self.parent / 'notes.txt').write_text('mine')
@@ -143,15 +143,8 @@ class RecordsTest(RecordsTestCase):
   )
   def test_read_rejects_damaged_file(self, name, content, strict):
     records.create(self.folder, CONFIG)
-    path = self.folder / name
-    path.write_bytes(content)
-    self.assert_rejected(
-      f'{path} does not hold valid JSON objects; restore the file, or remove '
-      'the folder of the run.',
-      records.read,
-      self.folder,
-      strict=strict,
-    )
+    message = self.write_damaged(self.folder / name, content)
+    self.assert_rejected(message, records.read, self.folder, strict=strict)
 
   def test_read_rejects_different_configurations(self):
     records.create(self.folder, CONFIG)
@@ -266,14 +259,8 @@ class TruncateTest(RecordsTestCase):
 
   def test_truncate_rejects_damaged_line(self):
     self.lines[1] = self.lines[1][:-9] + b'\n'
-    self.metrics.write_bytes(b''.join(self.lines))
-    self.assert_rejected(
-      f'{self.metrics} does not hold valid JSON objects; restore the file, or '
-      'remove the folder of the run.',
-      records.truncate_to_epoch,
-      self.folder,
-      epoch=3,
-    )
+    message = self.write_damaged(self.metrics, b''.join(self.lines))
+    self.assert_rejected(message, records.truncate_to_epoch, self.folder, 3)
 
   @parameterized.parameters(None, b'', b'{"event": "hea')
   def test_truncate_restores_missing_header(self, content):
@@ -293,7 +280,3 @@ class TruncateTest(RecordsTestCase):
     self.assertEqual([line['epoch'] for line in resumed], [2, 2, 0])
     for line in resumed:
       self.assertEqual(line, provenance.environment() | line)
-
-
-if __name__ == '__main__':
-  absltest.main()

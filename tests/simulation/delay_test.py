@@ -2,7 +2,6 @@
 
 import functools
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
@@ -233,32 +232,3 @@ class DelayTest(parameterized.TestCase):
     (gradient,) = ssnn_jax.as_gradient(update)
     np.testing.assert_allclose(gradient.biases, [1, -1], rtol=1e-6)
     np.testing.assert_array_equal(inference.winner_counts, [[70, 0]])
-
-  @parameterized.parameters(
-    (dict(num_steps=20, window=20), 20),
-    (dict(num_steps=32), 32),  # the default window has all ticks
-    (dict(num_steps=1), 1),
-  )
-  def test_rejects_a_delay_of_a_single_window(self, options, num_steps):
-    with self.assertRaises(ssnn_jax.UserError) as caught:
-      ssnn_jax.NetworkConfig((3, 2), delay=1, **options)
-    self.assertEqual(
-      str(caught.exception),
-      'delay is 1; expected 0 for a presentation of one window '
-      f'({num_steps} ticks), or a shorter window.',
-    )
-    self.assertEqual(
-      ssnn_jax.NetworkConfig((3, 2), **options).error_steps, num_steps
-    )
-
-  @parameterized.parameters(
-    dict(delay=2), dict(delay=-1), dict(output_errors='loser')
-  )
-  def test_rejects_unknown_values_by_field(self, **options):
-    (field,) = options
-    with self.assertRaisesRegex(ssnn_jax.UserError, f'^{field} is .*expected'):
-      ssnn_jax.NetworkConfig((3, 2), **options)
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -2,7 +2,6 @@
 
 import functools
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
@@ -191,7 +190,3 @@ class EventsNetworkTest(parameterized.TestCase):
       alone, _ = learn(params, keys[index], inputs, LABELS)
       ours = jax.tree.map(lambda x, index=index: x[index], together.positive)
       assert_same(ours, alone.positive)
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -2,7 +2,6 @@
 
 import functools
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
@@ -268,7 +267,3 @@ class PulsesTest(parameterized.TestCase):
     update = update._replace(positive=one_more)
     after = train_step(DeviceConfig(dw_min=STEP), update, params, rate=0.0)
     assert_same(after, jax.tree.leaves(params))
-
-
-if __name__ == '__main__':
-  absltest.main()

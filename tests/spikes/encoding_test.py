@@ -1,6 +1,5 @@
 """Tests for the encoding of inputs, and for the inputs that are refused."""
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
@@ -132,7 +131,3 @@ class EncodingTest(parameterized.TestCase):
         return network.learn(params, key, jnp.asarray(GOOD), LABELS)
 
       closed(jax.random.key(0))
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -32,7 +32,3 @@ class HashingTest(absltest.TestCase):
 
     for x in (0, 1, 2, 0x80000000, 0xFFFFFFFF, 0xDEADBEEF):
       self.assertEqual(int(hashing.lowbias32(jnp.uint32(x))), published(x))
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -185,7 +185,3 @@ class CompileTest(absltest.TestCase):
     with mock.patch.object(kernels, 'processor', lambda: 'another'):
       self.assertNotEqual(kernels.compiled_library(), ours)
     self.assertEqual(kernels.compiled_library(), ours)
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -2,7 +2,6 @@
 
 import itertools
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
@@ -132,7 +131,3 @@ class SobolTest(parameterized.TestCase):
       first = np.take(signs, range(size - 1), axis)
       second = np.take(signs, range(1, size), axis)
       self.assertLess(abs(np.mean(first * second)), 5 / np.sqrt(first.size))
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -3,7 +3,6 @@
 import functools
 import itertools
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
@@ -122,7 +121,3 @@ class ThresholdsTest(parameterized.TestCase):
     chi_square = np.sum((counts - expected) ** 2) / expected
     # 255 degrees of freedom: mean 255, variance 510.
     self.assertLess(abs(chi_square - 255), 5 * np.sqrt(510))
-
-
-if __name__ == '__main__':
-  absltest.main()

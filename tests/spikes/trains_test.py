@@ -1,6 +1,5 @@
 """Tests for sampling, counting and packing of spike trains."""
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
@@ -100,7 +99,3 @@ class SampleTest(parameterized.TestCase):
     np.testing.assert_array_equal(spikes.unpack(words)[:num_steps], train)
     np.testing.assert_array_equal(spikes.unpack(words)[num_steps:], 0)
     np.testing.assert_array_equal(spikes.count(words), train.sum(axis=0))
-
-
-if __name__ == '__main__':
-  absltest.main()

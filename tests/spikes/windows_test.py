@@ -1,6 +1,5 @@
 """Tests for the division of a presentation into windows and blocks."""
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 
@@ -63,7 +62,3 @@ class ScheduleTest(parameterized.TestCase):
     np.testing.assert_array_equal(
       spikes.mask_first_window(second).mask, second.mask
     )
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -2,7 +2,6 @@
 
 import dataclasses
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
@@ -217,7 +216,3 @@ class ActivityTest(parameterized.TestCase):
       return memory.temp_size_in_bytes + memory.output_size_in_bytes
 
     self.assertLess(peak(1024), 1.1 * peak(128))
-
-
-if __name__ == '__main__':
-  absltest.main()

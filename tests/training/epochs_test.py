@@ -1,6 +1,5 @@
 """Tests for training epochs."""
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
@@ -60,13 +59,9 @@ class TrainEpochTest(parameterized.TestCase):
   def test_network_on_rates_follows_ann(self):
     # With rates the spiking network is the ANN, so both have the same weights
     # as long as both see the same images and dropout masks.
+    rates = dict(forward='rates', backward='rates', update='rates')
     config = ssnn_jax.NetworkConfig(
-      (64, 32, 10),
-      num_steps=1,
-      dropout=0.3,
-      forward='rates',
-      backward='rates',
-      update='rates',
+      (64, 32, 10), num_steps=1, dropout=0.3, **rates
     )
     params = []
     for build in (ssnn_jax.ssnn, ssnn_jax.ann):
@@ -83,10 +78,9 @@ class TrainEpochTest(parameterized.TestCase):
     def learn(params, key, images, labels):
       del key
       jax.debug.callback(lambda x: visited.append(np.asarray(x)), images)
-      update = jax.tree.map(jnp.zeros_like, params)
-      unit = jax.tree.map(lambda _: jnp.float32(1), params)
+      update = types.exact_update(jax.tree.map(jnp.zeros_like, params))
       zeros = jnp.zeros((len(labels), 1))
-      return types.Update(update, None, unit), types.Inference(zeros, zeros)
+      return update, types.Inference(zeros, zeros)
 
     layer = types.LayerParams(jnp.zeros((1, 1)), jnp.zeros(1))
     network = types.Network(lambda key: (layer,), None, learn)
@@ -115,7 +109,3 @@ class TrainEpochTest(parameterized.TestCase):
     with self.assertRaisesRegex(ssnn_jax.UserError, message) as caught:
       train_epoch.eval_shape(state, *(array[:10] for array in self.train))
     self.assertRegex(str(caught.exception), r'\A[^\n]+\.\Z')
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -3,7 +3,6 @@
 import contextlib
 import io
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import numpy as np
@@ -154,7 +153,3 @@ class FitTest(parameterized.TestCase):
   )
   def test_rejects_options(self, options, message):
     self.assert_refused(message, **options)
-
-
-if __name__ == '__main__':
-  absltest.main()

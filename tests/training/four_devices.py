@@ -7,7 +7,6 @@ import functools
 import pathlib
 from unittest import mock
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
@@ -222,7 +221,3 @@ class FourDevicesTest(parameterized.TestCase):
       self.assertEqual(array.devices(), set(jax.devices()))
       for shard in array.addressable_shards:
         np.testing.assert_array_equal(shard.data, arrays[name])
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -69,7 +69,3 @@ class MetricsTest(absltest.TestCase):
     )
     expected = np.sqrt((1.0 + 4.0) / 2 / 25.0)
     np.testing.assert_allclose(error, expected, rtol=1e-6)
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -22,7 +22,3 @@ class OptimizerTest(absltest.TestCase):
     np.testing.assert_allclose(steps[0].biases, -0.5)
     steps, _ = optimizer.update(gradient, opt_state, params)
     np.testing.assert_allclose(steps[0].weights, -0.25 * (1 + 0.1 * 3.0))
-
-
-if __name__ == '__main__':
-  absltest.main()
