@@ -1,4 +1,4 @@
-"""Tests for the commands, and for what their users may get wrong."""
+"""Tests of commands: output, errors and interrupts."""
 
 import gzip
 import os
@@ -16,16 +16,6 @@ from tests.testing import datasets as data_util
 from tests.testing.experiments import record_epochs
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
-
-
-def run(module, *arguments):
-  """Runs a command as users do."""
-  return subprocess.run(
-    [sys.executable, '-m', f'experiments.{module}', *arguments],
-    cwd=ROOT,
-    capture_output=True,
-    text=True,
-  )
 
 
 class CommandLineTest(parameterized.TestCase):
@@ -47,10 +37,10 @@ class CommandLineTest(parameterized.TestCase):
     ('--num_step=3', "flag 'num_step'. Did you mean: num_steps; see --help."),
     ('num_steps=3', 'num_steps=3 is not a flag'),
   )
-  def test_a_wrong_flag_gets_a_sentence(self, argument, message):
+  def test_rejects_invalid_flags(self, argument, message):
     self.assert_refused(message, argument)
 
-  def test_a_truncated_file_gets_a_sentence(self):
+  def test_rejects_truncated_files(self):
     data_dir = pathlib.Path(self.create_tempdir().full_path)
     folder = data_dir / 'fashion_mnist'
     folder.mkdir()
@@ -65,7 +55,7 @@ class CommandLineTest(parameterized.TestCase):
       f'--data_dir={data_dir}',
     )
 
-  def test_an_existing_workdir_is_kept(self):
+  def test_keeps_an_existing_workdir(self):
     workdir = pathlib.Path(self.create_tempdir().full_path)
     records.create(workdir / 'run', {})
     before = (workdir / 'run' / 'metrics.jsonl').read_text()
@@ -79,50 +69,70 @@ class CommandLineTest(parameterized.TestCase):
     after = (workdir / 'run' / 'metrics.jsonl').read_text()
     self.assertEqual(after, before)
 
-  def test_a_sweep_and_its_figure(self):
+  def test_sweep_and_plot_print_progress_and_table(self):
     workdir = pathlib.Path(self.create_tempdir().full_path)
-    arguments = (
+    flags = (
       f'--workdir={workdir}',
-      '--grid=num_steps=4;learning_rate=0.5,1.0',
-      *('--num_seeds=2', '--num_epochs=1', '--layer_sizes=64,8,10'),
-      *('--probe_draws=1', '--probe_size=32'),
+      '--grid=method=bp;learning_rate=0.5,1.0;weight_decay=0,0.1',
+      '--num_seeds=2',
+      '--num_epochs=1',
+      '--layer_sizes=64,8,10',
     )
-    rates = ('learning_rate=0.5', 'learning_rate=1.0')
-    bp = ' + '.join(f'bp,{rate}' for rate in rates)
-    ssnn = ' + '.join(f'num_steps=4,{rate}' for rate in rates)
-    made = run('sweep', *arguments)
+    first, second = (
+      ' + '.join(
+        f'bp,learning_rate={rate},weight_decay={decay}' for rate in (0.5, 1.0)
+      )
+      for decay in (0.0, 0.1)
+    )
+    made = commands.run('sweep', *flags)
     self.assertEqual((made.returncode, made.stderr), (0, ''))
     last = f'records: {workdir}, and summary.csv there'
     self.assertEqual(
       made.stdout.splitlines(),
       [
-        f'[0/2] {bp} (4 of 4 runs): started',
-        f'[1/2] {bp} (4 of 4 runs): done',
-        f'[1/2] {ssnn} (4 of 4 runs): started',
-        f'[2/2] {ssnn} (4 of 4 runs): done',
+        f'[0/2] {first} (4 of 4 runs): started',
+        f'[1/2] {first} (4 of 4 runs): done',
+        f'[1/2] {second} (4 of 4 runs): started',
+        f'[2/2] {second} (4 of 4 runs): done',
         last,
       ],
     )
-    again = commands.run('sweep', *arguments)
+    again = commands.run('sweep', *flags)
     self.assertEqual((again.returncode, again.stderr), (0, ''))
     self.assertEqual(
-      again.stdout.splitlines(), [f'{bp}: recorded', f'{ssnn}: recorded', last]
+      again.stdout.splitlines(),
+      [f'{first}: recorded', f'{second}: recorded', last],
     )
-    drawn = run('plot', f'--workdir={workdir}')
+    drawn = commands.run('plot', f'--workdir={workdir}')
     self.assertEqual((drawn.returncode, drawn.stderr), (0, ''))
     self.assertRegex(
       drawn.stdout,
-      r'(?s)method  num_steps  learning_rate .*\nssnn    4          1.0 .*\n'
+      r'(?s)learning_rate  weight_decay .*\n1.0            0.1 .*\n'
       r'figure: .*grid.png, .*grid.svg, table: .*summary.csv\n$',
     )
 
-  def test_a_run_tells_its_result_and_nothing_else(self):
+  def test_run_prints_its_result_and_imports_no_unused_loader(self):
     workdir = pathlib.Path(self.create_tempdir().full_path) / 'new'
-    done = run(
-      *('run', f'--workdir={workdir}', '--method=bp'),
-      *('--num_epochs=1', '--layer_sizes=64,4,10', '--hold_out=0.5'),
+    unused = {'tensorflow', 'tensorflow_datasets', 'tonic', 'torch'}
+    code = (
+      'import atexit, runpy, sys; '
+      f'atexit.register(lambda: print(sorted({unused} & sys.modules.keys()))); '
+      'runpy.run_module("experiments.run", run_name="__main__", alter_sys=True)'
     )
-    # No bar of progress either, as nobody watches a terminal.
+    flags = (
+      f'--workdir={workdir}',
+      '--method=bp',
+      '--num_epochs=1',
+      '--layer_sizes=64,4,10',
+      '--hold_out=0.5',
+    )
+    done = subprocess.run(
+      [sys.executable, '-c', code, *flags],
+      cwd=ROOT,
+      capture_output=True,
+      text=True,
+    )
+    # Without a terminal there is no progress bar.
     self.assertEqual((done.returncode, done.stderr), (0, ''))
     final = records.read(workdir).final
     self.assertStartsWith(
@@ -130,15 +140,20 @@ class CommandLineTest(parameterized.TestCase):
       f'digits, bp: held-out accuracy {final["test_accuracy"]:.2%} by winner',
     )
     self.assertEndsWith(
-      done.stdout, f' s (without compiling).\nrecord: {workdir}\n'
+      done.stdout, f' s (without compiling).\nrecord: {workdir}\n[]\n'
     )
 
-  def test_an_interrupted_run_says_so_and_nothing_else(self):
+  def test_interrupted_run_prints_one_word(self):
     workdir = pathlib.Path(self.create_tempdir().full_path) / 'new'
     running = subprocess.Popen(
       [
-        *(sys.executable, '-m', 'experiments.run', f'--workdir={workdir}'),
-        *('--num_epochs=1000000', '--layer_sizes=64,4,10', '--num_steps=4'),
+        sys.executable,
+        '-m',
+        'experiments.run',
+        f'--workdir={workdir}',
+        '--num_epochs=1000000',
+        '--layer_sizes=64,4,10',
+        '--num_steps=4',
       ],
       cwd=ROOT,
       stdout=subprocess.PIPE,
@@ -158,7 +173,7 @@ class CommandLineTest(parameterized.TestCase):
     for event in records.read(workdir).events[1:]:
       self.assertEqual(event['event'], 'epoch')
 
-  def test_an_interrupt_that_a_library_keeps_to_itself_ends_the_command(self):
+  def test_interrupt_swallowed_by_a_library_ends_the_command(self):
     code = (
       'import os, signal, time\n'
       'from experiments import cli\n'
@@ -182,25 +197,6 @@ class CommandLineTest(parameterized.TestCase):
       (done.returncode, done.stdout, done.stderr), (130, '', 'interrupted\n')
     )
 
-  def test_a_run_on_digits_imports_no_loader_of_other_sets(self):
-    workdir = pathlib.Path(self.create_tempdir().full_path) / 'new'
-    heavy = {'tensorflow', 'tensorflow_datasets', 'tonic', 'torch'}
-    code = (
-      'import atexit, runpy, sys; '
-      f'atexit.register(lambda: print(sorted({heavy} & sys.modules.keys()))); '
-      'runpy.run_module("experiments.run", run_name="__main__", alter_sys=True)'
-    )
-    arguments = f'--workdir={workdir}', '--method=bp', '--num_epochs=1'
-    done = subprocess.run(
-      [sys.executable, '-c', code, *arguments, '--layer_sizes=64,4,10'],
-      cwd=ROOT,
-      capture_output=True,
-      text=True,
-      check=True,
-    )
-    self.assertEqual(done.stdout.splitlines()[-1], '[]')
-    self.assertIsNotNone(records.read(workdir).final)
-
   @parameterized.parameters(
     (('--num_steps=3',), '--num_steps is what the sweep varies; leave it out.'),
     (
@@ -222,14 +218,14 @@ class CommandLineTest(parameterized.TestCase):
       "as in --grid='num_steps=16,64;learning_rate=0.1,0.3'.",
     ),
   )
-  def test_a_sweep_refuses(self, arguments, sentence):
+  def test_sweep_rejects_inconsistent_flags(self, arguments, sentence):
     done = commands.run('sweep', *arguments)
     self.assertEqual(
       (done.returncode, done.stdout, done.stderr),
       (1, '', f'error: {sentence}\n'),
     )
 
-  def test_a_reader_may_leave_early(self):
+  def test_closed_output_is_no_error(self):
     workdir = pathlib.Path(self.create_tempdir().full_path)
     record_epochs(workdir, num_epochs=2)
     reader, writer = os.pipe()
@@ -244,7 +240,7 @@ class CommandLineTest(parameterized.TestCase):
       )
     self.assertEqual((done.returncode, done.stderr), (1, ''))
 
-  def test_a_figure_needs_records(self):
+  def test_plot_rejects_folders_without_records(self):
     for workdir in (self.create_tempdir().full_path, 'nowhere', ''):
       done = commands.run('plot', f'--workdir={workdir}')
       self.assertEqual(done.returncode, 1)
