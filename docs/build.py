@@ -2,10 +2,10 @@
 
 python docs/build.py FOLDER
 
-Docstrings are written to be read in the code. What pdoc alone would not make of
-them: formulas that are set in by two spaces are blocks, `spikes.Schedule` is a
-link wherever the module names it so, a star is a star, and a field that is told
-by a comment is told here too. Whatever pdoc warns of is an error.
+Docstrings are written for readers of the code. This module adds to pdoc: formulas
+that are indented by two spaces are blocks, names such as `spikes.Schedule` are
+links, stars are literal, and the comments of fields are their documentation.
+Warnings of pdoc are errors.
 """
 
 import ast
@@ -32,7 +32,7 @@ import ssnn_jax
 _SECTION = re.compile(r'[A-Z][A-Za-z ]+:\n')
 _SHAPE = re.compile(r'(\[[^]]+\])')
 _CODE = re.compile(r'(`[^`]+`)')
-_STAR = re.compile(r'(\*\w+\*)|\*')  # of what is stressed, or another one
+_STAR = re.compile(r'(\*\w+\*)|\*')  # emphasis, or a literal star
 _NAME = re.compile(r'`([A-Za-z]\w*(?:\.[A-Za-z]\w*)*)`')
 
 
@@ -40,13 +40,13 @@ def build(folder: pathlib.Path) -> dict[str, pathlib.Path]:
   """Writes a page for each module.
 
   Args:
-    folder: where to; pages that are there are replaced.
+    folder: folder of the pages; existing pages are replaced.
 
   Returns:
     The page of each module, the package first.
 
   Raises:
-    Warning: if pdoc warns of something.
+    Warning: if pdoc warns.
   """
   imported = list(map(importlib.import_module, _module_names()))
   with warnings.catch_warnings(), _named('Array', jax.Array):
@@ -58,7 +58,7 @@ def build(folder: pathlib.Path) -> dict[str, pathlib.Path]:
     render.env.filters['to_markdown'] = _to_markdown
     pages = {}
     for name, module in modules.items():
-      _tell_fields(module)
+      _document_fields(module)
       pages[name] = folder / f'{name.replace(".", "/")}.html'
       pages[name].parent.mkdir(parents=True, exist_ok=True)
       pages[name].write_text(render.html_module(module, modules))
@@ -84,7 +84,7 @@ def _module_names() -> list[str]:
 
 @jinja2.pass_context
 def _to_markdown(context, docstring):
-  """Prepares a docstring for pdoc, in the place of pdoc's filter."""
+  """Converts a docstring to Markdown, instead of pdoc's filter."""
   parts, in_section = [], False
   for part in docstring.split('\n\n'):
     if not part.startswith(' '):
@@ -100,7 +100,7 @@ def _to_markdown(context, docstring):
 
 
 def _link(context, text):
-  """Makes links of names, and stars of stars."""
+  """Links names and escapes stars."""
   module, modules = context['module'], context['all_modules']
 
   def link(match):
@@ -108,7 +108,7 @@ def _link(context, text):
     if not found or found[0] not in modules:
       return match[0]
     if found[1] and module.get(match[1]):
-      return match[0]  # pdoc links what the page itself holds
+      return match[0]  # pdoc links names of the same page
     page = render_helpers.relative_link(module.modulename, found[0])
     return f'[{match[0]}]({page}#{found[1]})'.replace('#)', ')')
 
@@ -126,10 +126,10 @@ def _find(scope: types.ModuleType, name: str) -> tuple[str, str] | None:
 
   Args:
     scope: the module.
-    name: with dots where it is that of a part.
+    name: the name, with dots for members.
 
   Returns:
-    The module that defines it, and its name there, which may be empty.
+    The defining module, and the name in it, which may be empty.
   """
   for start in (scope, ssnn_jax):
     found, place = start, (start.__name__, '')
@@ -146,8 +146,8 @@ def _find(scope: types.ModuleType, name: str) -> tuple[str, str] | None:
   return None
 
 
-def _tell_fields(module: doc.Module) -> None:
-  """Tells the fields of classes by the comments beside and above them."""
+def _document_fields(module: doc.Module) -> None:
+  """Documents the fields of classes by their comments."""
   for cls in module.flattened_own_members:
     if not isinstance(cls, doc.Class):
       continue
@@ -157,8 +157,8 @@ def _tell_fields(module: doc.Module) -> None:
       if member.docstring.startswith('Create new instance of '):
         member.docstring = ''
       if isinstance(member, doc.Variable) and member.name in comments:
-        told = '' if member.name in listed else comments[member.name]
-        member.docstring = _SHAPE.sub(r'`\1`', told)
+        text = '' if member.name in listed else comments[member.name]
+        member.docstring = _SHAPE.sub(r'`\1`', text)
 
 
 def _comments(source: str) -> Iterator[tuple[str, str]]:
@@ -177,8 +177,8 @@ def _comments(source: str) -> Iterator[tuple[str, str]]:
       above.append(line.strip().removeprefix('# '))
       continue
     if number in fields:
-      _, _, beside = line.partition('  # ')
-      yield fields[number].target.id, ' '.join([*above, beside])
+      _, _, comment = line.partition('  # ')
+      yield fields[number].target.id, ' '.join([*above, comment])
     above = []
 
 
