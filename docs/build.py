@@ -2,10 +2,10 @@
 
 python docs/build.py FOLDER
 
-Docstrings are written for readers of the code. This module adds to pdoc: formulas
-that are indented by two spaces are blocks, names such as `spikes.Schedule` are
-links, stars are literal, and the comments of fields are their documentation.
-Warnings of pdoc are errors.
+Docstrings are written for readers of the code. This module adds to pdoc:
+formulas that are indented by two spaces are blocks, names such as
+`spikes.Schedule` are links, stars are literal, and the comments of fields are
+their documentation. Warnings of pdoc are errors.
 """
 
 import ast
