@@ -1,7 +1,8 @@
-"""Tests of the rules that every public function follows."""
+"""Tests of the rules that every module and public function follows."""
 
 import ast
 import inspect
+import pathlib
 import re
 import subprocess
 import sys
@@ -17,24 +18,29 @@ FUNCTIONS = [
   for name, function in inspect.getmembers(module, inspect.isfunction)
   if not name.startswith('_') and function.__module__ == module.__name__
 ]
-# What is known before data comes, and so may stand before a key.
+# Arguments that may precede a key, as they are known before the data.
 STATIC = {'config', 'network', 'reference', 'params', 'optimizer'}
+MAX_FILE_LINES, MAX_FUNCTION_LINES = 300, 40
+LITERALS = ast.Tuple | ast.List | ast.Set | ast.Dict
 
 
-class ApiTest(parameterized.TestCase):
+class FunctionsTest(parameterized.TestCase):
   @parameterized.named_parameters(*FUNCTIONS)
-  def test_a_key_comes_before_data(self, function):
-    names = list(inspect.signature(function).parameters)
+  def test_arguments_are_annotated_and_keys_precede_data(self, function):
+    parameters = inspect.signature(function).parameters
+    for parameter in parameters.values():
+      self.assertIsNot(parameter.annotation, parameter.empty, parameter.name)
+    names = list(parameters)
     if 'key' in names:
       self.assertContainsSubset(names[: names.index('key')], STATIC)
     self.assertNoCommonElements(names, ['rng', 'prng', 'seed_key'])
 
   @parameterized.named_parameters(*FUNCTIONS)
-  def test_a_docstring_tells_arguments_and_results(self, function):
+  def test_docstring_describes_arguments_and_result(self, function):
     doc, signature = inspect.getdoc(function), inspect.signature(function)
     doc, _, _ = doc.partition('\n\nExample:\n')
     self.assertRegex(doc, r'\A[A-Z].*[.:]\n?')
-    if not re.search('^(Args|Returns):', doc, re.M):  # two lines may say it all
+    if not re.search('^(Args|Returns):', doc, re.M):  # short docstrings
       self.assertLessEqual(len(doc.splitlines()), 3)
       return
     arguments = doc.partition('Args:\n')[2].partition('\n\n')[0]
@@ -47,18 +53,54 @@ class ApiTest(parameterized.TestCase):
       bool(re.search('^(Returns|Yields):', doc, re.M)), has_result
     )
 
-  @parameterized.named_parameters(*FUNCTIONS)
-  def test_signatures_are_annotated(self, function):
-    signature = inspect.signature(function)
-    for parameter in signature.parameters.values():
-      self.assertIsNot(parameter.annotation, parameter.empty, parameter.name)
 
-  def test_the_surface_is_what_it_says(self):
+def code_lines(function, lines):
+  """Counts the lines of a function without docstring, comments and blanks."""
+  first = function.body[0]
+  start, end = function.lineno, function.end_lineno
+  skipped = set()
+  if ast.get_docstring(function) is not None:
+    skipped = set(range(first.lineno, first.end_lineno + 1))
+  return sum(
+    number not in skipped and not re.fullmatch(r'\s*(#.*)?', lines[number - 1])
+    for number in range(start, end + 1)
+  )
+
+
+def starred_literals(call):
+  """Returns the literals that a call unpacks, as in `f(*(a, b), **{})`."""
+  values = [a.value for a in call.args if isinstance(a, ast.Starred)]
+  values += [k.value for k in call.keywords if k.arg is None]
+  return [value for value in values if isinstance(value, LITERALS)]
+
+
+class StyleTest(parameterized.TestCase):
+  @parameterized.named_parameters(
+    (module.__name__, module) for module in (ssnn_jax, *MODULES)
+  )
+  def test_files_and_functions_are_short_and_calls_unpack_no_literals(
+    self, module
+  ):
+    text = pathlib.Path(module.__file__).read_text()
+    lines, problems = text.splitlines(), []
+    if len(lines) > MAX_FILE_LINES:
+      problems.append(f'the file has {len(lines)} lines')
+    for node in ast.walk(ast.parse(text)):
+      if isinstance(node, ast.FunctionDef):
+        size = code_lines(node, lines)
+        if size > MAX_FUNCTION_LINES:
+          problems.append(f'line {node.lineno}: {node.name} has {size} lines')
+      if isinstance(node, ast.Call) and starred_literals(node):
+        problems.append(f'line {node.lineno}: a call unpacks a literal')
+    self.assertEmpty(problems)
+
+
+class ImportTest(parameterized.TestCase):
+  def test_public_names_are_the_imported_ones(self):
     self.assertEqual(list(ssnn_jax.__all__), sorted(ssnn_jax.__all__))
     imported, modules = {}, {module.__name__ for module in MODULES}
     exec('from ssnn_jax import *', imported)
     self.assertContainsSubset(ssnn_jax.__all__, imported)
-    # What is listed is what `__init__` imports; beside it there are modules.
     statements = ast.parse(inspect.getsource(ssnn_jax)).body
     names = [
       alias.asname or alias.name
@@ -67,6 +109,7 @@ class ApiTest(parameterized.TestCase):
       for alias in statement.names
     ]
     self.assertCountEqual(names, ssnn_jax.__all__)
+    # All other attributes are modules or private.
     for name in set(vars(ssnn_jax)) - set(names):
       self.assertTrue(name.startswith('_') or f'ssnn_jax.{name}' in modules)
 
@@ -74,14 +117,22 @@ class ApiTest(parameterized.TestCase):
     'import ssnn_jax',
     'import ssnn_jax; ssnn_jax.datasets.load("digits")',
   )
-  def test_the_import_is_light(self, statement):
-    heavy = ['tensorflow', 'tensorflow_datasets', 'tonic', 'torch', 'requests']
-    heavy += ['matplotlib', 'nir', 'h5py']
+  def test_import_loads_no_optional_package(self, statement):
+    optional = [
+      'tensorflow',
+      'tensorflow_datasets',
+      'tonic',
+      'torch',
+      'requests',
+      'matplotlib',
+      'nir',
+      'h5py',
+    ]
     if 'load' not in statement:  # digits come with scikit-learn
-      heavy += ['sklearn', 'scipy.stats', 'joblib']
+      optional += ['sklearn', 'scipy.stats', 'joblib']
     code = (
       f'import sys; {statement}; '
-      f'print([name for name in {heavy} if name in sys.modules])'
+      f'print([name for name in {optional} if name in sys.modules])'
     )
     done = subprocess.run(
       [sys.executable, '-c', code], capture_output=True, text=True, check=True

@@ -145,31 +145,22 @@ class CommandLineTest(parameterized.TestCase):
 
   def test_interrupted_run_prints_one_word(self):
     workdir = pathlib.Path(self.create_tempdir().full_path) / 'new'
-    running = subprocess.Popen(
-      [
-        sys.executable,
-        '-m',
-        'experiments.run',
-        f'--workdir={workdir}',
-        '--num_epochs=1000000',
-        '--layer_sizes=64,4,10',
-        '--num_steps=4',
-      ],
-      cwd=ROOT,
-      stdout=subprocess.PIPE,
-      stderr=subprocess.PIPE,
-      text=True,
-    )
-    self.addCleanup(running.kill)
     metrics = workdir / 'metrics.jsonl'
-    while running.poll() is None:
-      if metrics.exists() and '"epoch"' in metrics.read_text():
-        running.send_signal(signal.SIGINT)
-        break
-      time.sleep(0.05)
-    out, err = running.communicate(timeout=60)
-    self.assertEqual((running.returncode, out), (130, ''))
-    self.assertEqual(err.splitlines()[-1], 'interrupted')
+
+    def interrupt(pid):
+      end = time.monotonic() + commands.TIMEOUT
+      while time.monotonic() < end:
+        if metrics.exists() and '"epoch"' in metrics.read_text():
+          break
+        time.sleep(0.01)
+      os.kill(pid, signal.SIGINT)
+
+    flags = '--method=bp', '--num_epochs=1000000', '--layer_sizes=64,4,10'
+    done = commands.run(
+      'run', f'--workdir={workdir}', *flags, while_running=interrupt
+    )
+    self.assertEqual((done.returncode, done.stdout), (130, ''))
+    self.assertEqual(done.stderr.splitlines()[-1], 'interrupted')
     for event in records.read(workdir).events[1:]:
       self.assertEqual(event['event'], 'epoch')
 

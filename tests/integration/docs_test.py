@@ -1,4 +1,4 @@
-"""Tests of the examples in docstrings, and of the pages made of these."""
+"""Tests of the examples in docstrings, and of the pages built from them."""
 
 import doctest
 import io
@@ -9,7 +9,6 @@ from urllib import parse
 
 from absl.testing import absltest
 from absl.testing import parameterized
-import jax
 
 import ssnn_jax
 from tests.testing.modules import MODULES
@@ -24,7 +23,7 @@ EXAMPLES = [
 
 
 def imports():
-  """Makes what the front page imports, for all pages."""
+  """Returns the imports of the front page, which all examples assume."""
   scope = {}
   for line in EXAMPLES[0].examples:
     if line.source.startswith('import '):
@@ -33,28 +32,22 @@ def imports():
 
 
 class ExamplesTest(parameterized.TestCase):
-  def setUp(self):
-    super().setUp()
-    name = 'jax_disable_most_optimizations'  # they run once, and compile sooner
-    self.addCleanup(jax.config.update, name, jax.config.values[name])
-    jax.config.update(name, True)
-
   @parameterized.named_parameters((each.name, each) for each in EXAMPLES)
-  def test_an_example_says_what_comes(self, example):
+  def test_example_prints_its_output(self, example):
     report = io.StringIO()
     example.globs.update(imports())
     result = doctest.DocTestRunner().run(example, out=report.write)
     self.assertGreater(result.attempted, 0)
     self.assertEqual(result.failed, 0, report.getvalue())
 
-  def test_there_are_as_many_as_there_were(self):
+  def test_number_of_examples(self):
     self.assertGreaterEqual(len(EXAMPLES), 28)
 
 
 class PagesTest(absltest.TestCase):
-  def test_pages_hold_all_and_their_links_lead_somewhere(self):
+  def test_pages_have_all_modules_and_no_broken_links(self):
     folder = pathlib.Path(self.create_tempdir().full_path)
-    pages = runpy.run_path(str(BUILD))['build'](folder)  # raises what is warned
+    pages = runpy.run_path(str(BUILD))['build'](folder)  # raises warnings
     names = [module.__name__ for module in MODULES]
     self.assertEqual(list(pages), ['ssnn_jax', *names])
     text = {
@@ -62,15 +55,15 @@ class PagesTest(absltest.TestCase):
     }
     guide = text[pages['ssnn_jax']].partition('<main')[2]
     for name in names:
-      if name.count('.') == 1:  # a set of modules has a page of its own
+      if name.count('.') == 1:  # packages list their own modules
         link = f'href="ssnn_jax/{name.removeprefix("ssnn_jax.")}.html"'
         self.assertIn(link, guide.replace('href="./', 'href="'))
     anchors = {
-      page: set(re.findall(r'\sid="([^"]+)"', written))
-      for page, written in text.items()
+      page: set(re.findall(r'\sid="([^"]+)"', page_text))
+      for page, page_text in text.items()
     }
-    for page, written in text.items():
-      for link in re.findall(r'href="([^"]+)"', written):
+    for page, page_text in text.items():
+      for link in re.findall(r'href="([^"]+)"', page_text):
         place, _, anchor = link.partition('#')
         if not parse.urlparse(link).scheme:
           target = (page.parent / place).resolve() if place else page

@@ -1,10 +1,7 @@
-"""Tests that processes train together what one would have trained alone."""
+"""Tests that several processes train the same as one."""
 
-import os
 import pathlib
 import socket
-import subprocess
-import sys
 from unittest import mock
 
 from absl.testing import parameterized
@@ -14,18 +11,21 @@ from experiments import multihost
 from experiments import trainer
 import ssnn_jax
 from ssnn_jax import datasets
+from tests.testing import commands
 from tests.testing.experiments import lines
 from tests.testing.experiments import make_runs
-from tests.testing.experiments import share_programs
 from tests.testing.experiments import small_digits
 
-ROOT = pathlib.Path(__file__).parent.parent.parent
-TIMEOUT = 240  # seconds; what hangs is killed
-FLAGS = (
-  *('--layer_sizes=64,6,10', '--num_steps=4', '--num_epochs=2', '--seed=3'),
-  *('--dropout=0.1', '--eval_every=1', '--probe_draws=1', '--probe_size=16'),
-)
-LEFT_OUT = dict.fromkeys(('multihost', *multihost._CLUSTER))
+FIELDS = {
+  'layer_sizes': (64, 6, 10),
+  'num_steps': 4,
+  'num_epochs': 2,
+  'dropout': 0.1,
+  'eval_every': 1,
+  'probe_draws': 1,
+  'probe_size': 16,
+}
+UNSET = dict.fromkeys(('multihost', *multihost._CLUSTER))
 
 
 def free_port():
@@ -34,68 +34,47 @@ def free_port():
     return server.getsockname()[1]
 
 
-class MultihostTest(parameterized.TestCase):
-  @classmethod
-  def setUpClass(cls):
-    super().setUpClass()
-    share_programs(cls)  # which are compiled as those of the commands are
+def launch(workdir):
+  """Runs a command in two processes; returns both when they have ended."""
+  flags = [
+    f'--{name}={str(value).strip("()").replace(" ", "")}'
+    for name, value in FIELDS.items()
+  ]
+  flags += [
+    f'--workdir={workdir}',
+    '--seed=3',
+    '--multihost',
+    '--num_processes=2',
+    f'--coordinator_address=localhost:{free_port()}',
+  ]
+  processes = [
+    commands.Command('run', *flags, f'--process_id={number}')
+    for number in range(2)
+  ]
+  return [process.wait() for process in processes]
 
+
+def output_of(process):
+  """Returns the output of a process without that of its libraries."""
+  lines = process.stdout.splitlines()
+  return [line for line in lines if not line.startswith('[Gloo]')]
+
+
+class MultihostTest(parameterized.TestCase):
   def setUp(self):
     super().setUp()
     self.workdir = pathlib.Path(self.create_tempdir().full_path)
 
-  def launch(self, workdir, *flags):
-    """Runs a command in two processes; returns what each of them told."""
-    cluster = (
-      *('--multihost', '--num_processes=2'),
-      f'--coordinator_address=localhost:{free_port()}',
-    )
-    processes = [
-      subprocess.Popen(
-        [
-          *(sys.executable, '-m', 'experiments.run', f'--workdir={workdir}'),
-          *(*flags, *cluster, f'--process_id={number}'),
-        ],
-        cwd=ROOT,
-        env=os.environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-      )
-      for number in range(2)
-    ]
-    for process in processes:
-      self.addCleanup(process.communicate)
-      self.addCleanup(process.kill)  # called first
-    return [self.told(process) for process in processes]
-
-  def told(self, process):
-    """Waits for a process; returns its output, errors and exit code."""
-    out, err = process.communicate(timeout=TIMEOUT)
-    own = [line for line in out.splitlines() if not line.startswith('[Gloo]')]
-    return '\n'.join(own), err, process.returncode
-
-  def test_two_processes_learn_what_one_learns(self):
+  def test_two_processes_learn_the_same_as_one(self):
     together = self.workdir / 'together'
-    (first, second) = self.launch(together, *FLAGS)
-    self.assertEqual((first[2], second[2]), (0, 0), (first, second))
-    self.assertRegex(
-      first[0], rf'\Adigits, ssnn: test accuracy .*\nrecord: {together}\Z'
-    )
-    self.assertEqual(second[0], '')
-    (alone,) = make_runs(
-      self.workdir / 'alone',
-      3,
-      layer_sizes=(64, 6, 10),
-      num_steps=4,
-      batch_size=32,
-      num_epochs=2,
-      dropout=0.1,
-      weight_decay=0.0,
-      eval_every=1,
-      probe_draws=1,
-      probe_size=16,
-    )
+    first, second = launch(together)
+    self.assertEqual((first.returncode, second.returncode), (0, 0), first)
+    result, place = output_of(first)
+    self.assertStartsWith(result, 'digits, ssnn: test accuracy ')
+    self.assertEqual(place, f'record: {together}')
+    self.assertEqual(output_of(second), [])
+    defaults = {'batch_size': 32, 'weight_decay': 0.0}
+    (alone,) = make_runs(self.workdir / 'alone', 3, **defaults, **FIELDS)
     trainer.train([alone], datasets.load('digits'))
     recorded = {}
     for number, folder in ((1, alone.folder), (2, together)):
@@ -111,21 +90,23 @@ class MultihostTest(parameterized.TestCase):
       (together / 'config.json').read_text(),
       (alone.folder / 'config.json').read_text(),
     )
-    self.assert_both_stop(together)
+    self.assert_both_processes_stop(together)
 
-  def assert_both_stop(self, folder):
-    """Asserts that no process waits for one that cannot go on."""
+  def assert_both_processes_stop(self, folder):
+    """Asserts that no process waits for another one that ended early."""
     before = (folder / 'metrics.jsonl').read_bytes()
-    first, second = self.launch(folder, *FLAGS)
-    for out, _, code in (first, second):
-      self.assertEqual((out, code), ('', 1), (first, second))
+    first, second = launch(folder)
+    for process in (first, second):
+      self.assertEqual(process.returncode, 1)
+      self.assertEqual(output_of(process), [])
     self.assertIn(
       f'error: {folder} already holds a finished run; choose another folder '
       '(--workdir).\n',
-      first[1],
+      first.stderr,
     )
     self.assertIn(
-      'error: the first process cannot go on; see what it says.\n', second[1]
+      'error: the first process cannot go on; see what it says.\n',
+      second.stderr,
     )
     self.assertEqual((folder / 'metrics.jsonl').read_bytes(), before)
 
@@ -134,37 +115,37 @@ class MultihostTest(parameterized.TestCase):
     {'num_processes': 2},
     {'coordinator_address': 'localhost:1'},
   )
-  def test_flags_that_would_do_nothing_are_refused(self, **given):
+  def test_rejects_flags_without_multihost(self, **given):
     (name,) = given
     with self.assertRaises(ssnn_jax.UserError) as caught:
-      multihost.join(LEFT_OUT | {'multihost': False} | given)
+      multihost.join(UNSET | {'multihost': False} | given)
     self.assertEqual(
       str(caught.exception),
       f'--{name} is for --multihost; give both, or neither.',
     )
 
   @parameterized.parameters('localhost', 'localhost:port', ':1', 'a b:1')
-  def test_an_address_without_its_port_is_refused(self, address):
+  def test_rejects_addresses_without_port(self, address):
     with self.assertRaisesRegex(
       ssnn_jax.UserError,
       f'^--coordinator_address={address} is not of the form host:port; give',
     ):
       multihost.join(
-        LEFT_OUT | {'multihost': True, 'coordinator_address': address}
+        UNSET | {'multihost': True, 'coordinator_address': address}
       )
 
-  def test_a_process_alone_joins_nobody(self):
-    multihost.join(LEFT_OUT | {'multihost': False})
+  def test_single_process_joins_no_cluster(self):
+    multihost.join(UNSET | {'multihost': False})
     self.assertTrue(multihost.is_first())
-    told = multihost.told_by_first(lambda: {'a': 'of any type'}, None)
-    self.assertEqual(told, {'a': 'of any type'})
+    value = {'a': 'of any type'}
+    self.assertEqual(multihost.told_by_first(lambda: value, None), value)
     with self.assertRaisesRegex(ssnn_jax.UserError, '^a mistake.$'):
-      multihost.told_by_first(self.blunder, None)
+      multihost.told_by_first(self.fail_by_user_error, None)
 
-  def blunder(self):
+  def fail_by_user_error(self):
     raise ssnn_jax.UserError('a mistake.')
 
-  def test_processes_have_all_devices(self):
+  def test_rejects_number_of_devices_in_a_cluster(self):
     runs = make_runs(self.workdir, 0)
     with mock.patch.object(jax, 'process_count', lambda: 2):
       with self.assertRaisesRegex(
@@ -175,10 +156,10 @@ class MultihostTest(parameterized.TestCase):
         )
     self.assertFalse(runs[0].folder.exists())
 
-  def test_processes_that_cannot_be_found_are_told(self):
-    # Nothing here says where they are.
+  def test_reports_missing_cluster(self):
+    # No environment of a cluster is set.
     with self.assertRaisesRegex(
       ssnn_jax.UserError,
       r'^--multihost cannot find the other processes \(.*\); start them by',
     ):
-      multihost.join(LEFT_OUT | {'multihost': True})
+      multihost.join(UNSET | {'multihost': True})

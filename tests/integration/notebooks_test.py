@@ -1,4 +1,4 @@
-"""Tests that the notebooks run, and that they show what they make."""
+"""Tests that the notebooks run, and that their outputs are stored."""
 
 import base64
 import contextlib
@@ -54,7 +54,7 @@ def figures(notebook):
 
 
 class ExecutionTest(absltest.TestCase):
-  """The notebooks at a small size; a test each, so that workers share them."""
+  """Tests of the notebooks at a small size."""
 
   def test_quickstart(self):
     done = execute('quickstart', num_steps=4, num_epochs=1, lengths=[1])
@@ -66,9 +66,8 @@ class ExecutionTest(absltest.TestCase):
   def test_reproduce_figures(self):
     done = execute('reproduce_figures', records=RECORD)
     self.assertLen(figures(done), 1)
-    # What is kept there is what the records say now.
-    kept = printed(read('reproduce_figures'))
-    self.assertIn(printed(done), kept)
+    # The stored output is up to date with the records.
+    self.assertIn(printed(done), printed(read('reproduce_figures')))
 
   def test_your_own_network(self):
     done = execute('your_own_network', num_samples=200, num_epochs=1)
@@ -79,7 +78,7 @@ class ExecutionTest(absltest.TestCase):
 
 class NotebookTest(parameterized.TestCase):
   @parameterized.parameters(*NAMES)
-  def test_outputs_are_kept(self, name):
+  def test_outputs_are_stored(self, name):
     for cell in code(read(name)):
       self.assertIsNotNone(cell.execution_count)
       for output in cell.outputs:
@@ -89,17 +88,17 @@ class NotebookTest(parameterized.TestCase):
     self.assertNotEmpty(figures(read(name)))
 
   @parameterized.parameters(*NAMES)
-  def test_nothing_is_kept_of_the_machine(self, name):
+  def test_outputs_do_not_depend_on_the_machine(self, name):
     notebook = read(name)
     for place in (notebooks.ROOT, pathlib.Path.home(), sys.prefix):
       self.assertNotIn(f'{place}/', json.dumps(notebook))
-    as_it_is = json.dumps(notebook, sort_keys=True)
+    before = json.dumps(notebook, sort_keys=True)
     with mock.patch.object(notebooks, '_shrink', lambda png: png):
       notebooks.normalise(notebook)
-    self.assertEqual(json.dumps(notebook, sort_keys=True), as_it_is)
+    self.assertEqual(json.dumps(notebook, sort_keys=True), before)
 
   @parameterized.parameters(*NAMES)
-  def test_badge_and_parameters(self, name):
+  def test_has_badge_and_parameters(self, name):
     notebook = read(name)
     first = notebook.cells[0].source
     self.assertEqual(first.partition('\n')[0], notebooks.badge(name))
@@ -107,7 +106,7 @@ class NotebookTest(parameterized.TestCase):
     self.assertLen([t for t in tags if notebooks.PARAMETERS in t], 1)
 
   @parameterized.parameters(*NAMES)
-  def test_installs_on_colab_alone(self, name):
+  def test_installs_only_on_colab(self, name):
     source = code(read(name))[0].source
     transformed = inputtransformer2.TransformerManager().transform_cell(source)
 
@@ -131,7 +130,7 @@ class NotebookTest(parameterized.TestCase):
     self.assertTrue(commands[0].startswith('git clone '))
     self.assertNotIn('pip', ' '.join(commands))
 
-  def test_the_owner_is_the_same_everywhere(self):
+  def test_owner_is_the_same_everywhere(self):
     for path in (*notebooks.find(), notebooks.README):
       text = path.read_text()
       self.assertEqual(notebooks.fill_owner(text), text, path.name)
@@ -141,11 +140,11 @@ class NotebookTest(parameterized.TestCase):
       self.assertEqual(notebooks.fill_owner(text).count('someone/ssnn_jax'), 2)
       self.assertIn(other, notebooks.fill_owner(text))
 
-  def test_all_records_are_told_of(self):
-    kept = printed(read('reproduce_figures'))
-    told = set(re.findall(r'^([\w.-]+)\n\n', kept, re.MULTILINE))
+  def test_figures_of_all_records_are_stored(self):
+    stored = printed(read('reproduce_figures'))
+    names = set(re.findall(r'^([\w.-]+)\n\n', stored, re.MULTILINE))
     folders = (notebooks.ROOT / 'experiments' / 'records').iterdir()
-    self.assertEmpty({path.name for path in folders} - told)
+    self.assertContainsSubset({path.name for path in folders}, names)
 
   def test_own_objects_take_at_most_twenty_lines(self):
     sources = [cell.source for cell in code(read('your_own_network'))]
@@ -155,7 +154,7 @@ class NotebookTest(parameterized.TestCase):
       lines = [line for line in definition.splitlines() if line.strip()]
       self.assertLessEqual(len(lines), 20, name)
 
-  def test_pictures_get_smaller_and_stay_what_they_are(self):
+  def test_pictures_are_compressed_without_loss(self):
     stripes = np.zeros((60, 90, 3), np.uint8)
     stripes[::7] = 0, 114, 178
     file = io.BytesIO()

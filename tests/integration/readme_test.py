@@ -1,4 +1,4 @@
-"""Tests that README and the other pages say what is so."""
+"""Tests of the examples, commands, links and numbers of README and pages."""
 
 import contextlib
 import functools
@@ -37,7 +37,7 @@ def help_of(module):
 
 
 class ReadmeTest(parameterized.TestCase):
-  def test_the_examples_run(self):
+  def test_examples_run(self):
     scope = {}
     folder = self.create_tempdir().full_path
     with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()):
@@ -49,26 +49,28 @@ class ReadmeTest(parameterized.TestCase):
     self.assertGreater(float(accuracy), 0.9)
     self.assertLen(own.train.labels, 1200)
 
-  def test_commands_name_flags_that_are_there(self):
+  def test_commands_have_existing_flags(self):
     for module, arguments in COMMANDS:
-      told = help_of(module)
+      text = help_of(module)
       for argument in shlex.split(arguments):
         name = argument.partition('=')[0].removeprefix('--')
         pattern = rf'  --(\[no\])?{name}\b'
-        self.assertRegex(told, pattern, f'{module}{arguments}')
+        self.assertRegex(text, pattern, f'{module}{arguments}')
 
-  def test_make_knows_the_targets(self):
+  def test_make_has_the_targets(self):
     makefile = (ROOT / 'Makefile').read_text()
     for page in PAGES:
       for target in re.findall(r'^make (\w+)', page.read_text(), re.MULTILINE):
         self.assertRegex(makefile, rf'(?m)^{target}:')
 
-  def test_links_lead_somewhere(self):
+  def test_links_are_not_broken(self):
     for page in PAGES:
       for link in re.findall(r'\]\(([^)#:]+)\)', page.read_text()):
         self.assertTrue((page.parent / link).exists(), f'{page.name}: {link}')
 
   @parameterized.parameters(*pages.PAGES)
-  def test_numbers_are_those_of_the_records(self, page):
+  def test_numbers_match_the_records(self, page):
     problems = pages.check(page.read_text())
-    self.assertEmpty(problems, 'python -m experiments.pages writes what it can')
+    self.assertEmpty(
+      problems, 'python -m experiments.pages updates most of them'
+    )

@@ -17,8 +17,35 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
-IMPORTED = 'benchmark', 'export', 'fidelity', 'plot', 'run', 'sweep'
+IMPORTED = (
+  'experiments.benchmark',
+  'experiments.export',
+  'experiments.fidelity',
+  'experiments.plot',
+  'experiments.run',
+  'experiments.sweep',
+  'sklearn.datasets',
+)
 TIMEOUT = 240  # seconds
+
+
+class Command:
+  """A running module of `experiments`."""
+
+  def __init__(self, module, *arguments):
+    """Starts the module with the arguments."""
+    self._args = module, *arguments
+    self._folder = tempfile.TemporaryDirectory()
+    self._files = [pathlib.Path(self._folder.name, n) for n in ('out', 'err')]
+    paths = [str(path) for path in self._files]
+    self.pid = _request(module, arguments, paths, dict(os.environ))
+
+  def wait(self):
+    """Waits for its end; returns what `subprocess.run` would."""
+    code = _request(self.pid)
+    out, err = (path.read_text() for path in self._files)
+    self._folder.cleanup()
+    return subprocess.CompletedProcess(self._args, code, out, err)
 
 
 def run(module, *arguments, while_running=lambda pid: None):
@@ -32,19 +59,20 @@ def run(module, *arguments, while_running=lambda pid: None):
   Returns:
     Its exit code, output and errors.
   """
-  with tempfile.TemporaryDirectory() as folder:
-    out, err = (pathlib.Path(folder, name) for name in ('out', 'err'))
-    command = module, arguments, str(out), str(err), dict(os.environ)
-    server = _server()
-    server.stdin.write(json.dumps(command) + '\n')
-    server.stdin.flush()
-    try:
-      while_running(int(server.stdout.readline()))
-    finally:
-      code = int(server.stdout.readline())
-    return subprocess.CompletedProcess(
-      (module, *arguments), code, out.read_text(), err.read_text()
-    )
+  command = Command(module, *arguments)
+  try:
+    while_running(command.pid)
+  finally:
+    done = command.wait()
+  return done
+
+
+def _request(*request):
+  """Sends a request to the server; returns the number that it answers."""
+  server = _server()
+  server.stdin.write(json.dumps(request) + '\n')
+  server.stdin.flush()
+  return int(server.stdout.readline())
 
 
 @functools.cache
@@ -63,23 +91,26 @@ def _server():
 
 
 def _serve():
-  """Forks for each line; no thread has started that a fork would lack."""
+  """Forks for a command, or waits for the process id of one, line by line."""
   for module in IMPORTED:
-    importlib.import_module(f'experiments.{module}')
+    importlib.import_module(module)
   gc.freeze()  # children then copy fewer pages of memory
   for line in sys.stdin:
-    child = os.fork()
+    request = json.loads(line)
+    if len(request) == 1:
+      _, status = os.waitpid(*request, 0)
+      print(os.waitstatus_to_exitcode(status), flush=True)
+      continue
+    child = os.fork()  # no thread has started, which the child would lack
     if not child:
-      _run_command(*json.loads(line))
+      _run_command(*request)
       return
     print(child, flush=True)
-    _, status = os.waitpid(child, 0)
-    print(os.waitstatus_to_exitcode(status), flush=True)
 
 
-def _run_command(module, arguments, out, err, environment):
-  """Runs a module like `python -m`."""
-  for descriptor, path in enumerate((os.devnull, out, err)):
+def _run_command(module, arguments, paths, environment):
+  """Runs a module like `python -m`, with output to files."""
+  for descriptor, path in enumerate((os.devnull, *paths)):
     flags = os.O_RDWR | os.O_CREAT
     os.dup2(os.open(path, flags), descriptor)
   signal.alarm(TIMEOUT)
