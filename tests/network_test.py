@@ -17,7 +17,6 @@ from ssnn_jax.training import activity
 from tests.testing import statistics
 from tests.testing.networks import SIZES
 from tests.testing.networks import batch
-from tests.testing.networks import jit
 from tests.testing.networks import learn
 
 
@@ -51,7 +50,7 @@ class NetworkTest(parameterized.TestCase):
     )
     params = make_params(config)
     update, seen = learn(config, params)
-    inference = jit(ssnn_jax.ssnn(config).infer)(
+    inference = jax.jit(ssnn_jax.ssnn(config).infer)(
       params, jax.random.key(2), batch()[0]
     )
     # With the same key, infer and learn simulate the same spikes.
@@ -133,7 +132,7 @@ class NetworkTest(parameterized.TestCase):
       SIZES, num_steps=33, window=window, integration=integration, gain=gain
     )
     params, (images, labels) = make_params(config), batch()
-    run = jit(ssnn_jax.ssnn(config).learn)
+    run = jax.jit(ssnn_jax.ssnn(config).learn)
     key = jax.random.key(2)
 
     def counts(images):
@@ -181,7 +180,7 @@ class NetworkTest(parameterized.TestCase):
         SIZES, num_steps=num_steps, integration='memoryless'
       )
       params = make_params(config)
-      infer = jit(ssnn_jax.ssnn(config).infer)
+      infer = jax.jit(ssnn_jax.ssnn(config).infer)
       counts.append(infer(params, jax.random.key(3), batch()[0]).winner_counts)
     self.assertGreaterEqual(int(jnp.min(counts[1] - counts[0])), 0)
 
@@ -229,7 +228,7 @@ class NetworkTest(parameterized.TestCase):
   @parameterized.parameters('bernoulli', 'threefry')
   def test_learn_compiles_once(self, sampler):
     config = ssnn_jax.NetworkConfig(SIZES, num_steps=8, sampler=sampler)
-    run = jit(ssnn_jax.ssnn(config).learn)
+    run = jax.jit(ssnn_jax.ssnn(config).learn)
     params = make_params(config)
     for seed in range(3):
       run(params, jax.random.key(seed), *batch())
@@ -330,7 +329,7 @@ class OwnMembraneTest(parameterized.TestCase):
         SIZES, num_steps=64, window=4, integration=own
       )
       params = make_params(config)
-      observe = jit(activity.make_observe(config))
+      observe = jax.jit(activity.make_observe(config))
       rates.append(observe(params, jax.random.key(0), *batch()).firing_rates)
     self.assertEqual(rates[0][0], rates[1][0])  # inputs
     self.assertLess(rates[1][1], 0.95 * rates[0][1])

@@ -30,7 +30,7 @@ class AnnTest(parameterized.TestCase):
     built = ssnn_jax.ann(ssnn_jax.NetworkConfig((5, 4, 3), num_steps=10))
     images, _ = networks.batch(sizes=(5, 4, 3))
     params, key = built.init(jax.random.key(0)), jax.random.key(2)
-    inference = networks.jit(built.infer)(params, key, images)
+    inference = jax.jit(built.infer)(params, key, images)
     np.testing.assert_allclose(
       inference.winner_counts, 10 * jax.nn.softmax(inference.potential), 1e-6
     )

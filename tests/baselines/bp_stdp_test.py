@@ -5,13 +5,13 @@ results are exact except for the last division.
 """
 
 from absl.testing import parameterized
+import jax
 import numpy as np
 
 import ssnn_jax
 from ssnn_jax import types
 from ssnn_jax.baselines import bp_stdp
 from tests.testing import integrate_and_fire as reference
-from tests.testing import networks
 from tests.testing import statistics
 
 SIZES, BATCH_SIZE = (4, 6, 6, 3), 3
@@ -26,7 +26,7 @@ def make_case(num_steps):
 
 
 def learn(config, params, trains, labels):
-  return networks.jit(bp_stdp.make_network(config).learn)(
+  return jax.jit(bp_stdp.make_network(config).learn)(
     *reference.as_arguments(params, trains), np.asarray(labels)
   )
 
@@ -154,8 +154,8 @@ class BpStdpTest(parameterized.TestCase):
     )
     *below, outputs = map(np.stack, zip(*layers))
     arguments = reference.as_arguments(params, trains)
-    inference = networks.jit(bp_stdp.make_network(config).infer)(*arguments)
+    inference = jax.jit(bp_stdp.make_network(config).infer)(*arguments)
     np.testing.assert_array_equal(inference.winner_counts, outputs.sum(axis=1))
     np.testing.assert_array_equal(inference.potential, np.mean(drives, axis=1))
-    observe = networks.jit(bp_stdp.make_observe(config))
+    observe = jax.jit(bp_stdp.make_observe(config))
     reference.assert_observes(observe(*arguments, LABELS), below)

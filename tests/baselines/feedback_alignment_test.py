@@ -15,7 +15,6 @@ from ssnn_jax import types
 from ssnn_jax.baselines import feedback_alignment
 from ssnn_jax.training import activity
 from tests.testing.networks import batch
-from tests.testing.networks import jit
 
 SIZES = (8, 7, 6, 3)
 CONFIG = ssnn_jax.NetworkConfig(SIZES, num_steps=40, window=5, gain=2.0)
@@ -25,7 +24,7 @@ PARAMS = network.init(CONFIG, jax.random.key(0))
 FEEDBACK = network.init(CONFIG, jax.random.key(3))
 
 
-@jit
+@jax.jit
 def learn(feedback):
   built = feedback_alignment.make_network(CONFIG, feedback, separate_signs=True)
   return built.learn(PARAMS, KEY, *BATCH)
@@ -49,14 +48,14 @@ def layers_differ(ours, theirs):
 class FeedbackAlignmentTest(absltest.TestCase):
   def test_with_the_parameters_equals_the_spiking_network(self):
     spiking = ssnn_jax.ssnn(CONFIG, separate_signs=True)
-    assert_equal(learn(PARAMS), jit(spiking.learn)(PARAMS, KEY, *BATCH))
+    assert_equal(learn(PARAMS), jax.jit(spiking.learn)(PARAMS, KEY, *BATCH))
 
   def test_feedback_changes_only_counts_of_hidden_layers(self):
     (ours, inference), (theirs, expected) = learn(FEEDBACK), learn(PARAMS)
     assert_equal(inference, expected)
     self.assertEqual(layers_differ(ours, theirs), [True, True, False])
     built = feedback_alignment.make_network(CONFIG, FEEDBACK)
-    assert_equal(jit(built.infer)(PARAMS, KEY, BATCH[0]), expected)
+    assert_equal(jax.jit(built.infer)(PARAMS, KEY, BATCH[0]), expected)
 
   def test_only_weights_above_the_first_layer_are_used(self):
     unused = jax.tree.map(lambda leaf: jnp.full_like(leaf, jnp.nan), FEEDBACK)
@@ -82,7 +81,7 @@ class FeedbackAlignmentTest(absltest.TestCase):
     weights = jnp.array([[1.0, -1.0], [-2.0, 0.0]])
     feedback = (params[0], types.LayerParams(weights, jnp.zeros(2)))
 
-    @jit
+    @jax.jit
     def count(feedback):
       built = feedback_alignment.make_network(config, feedback)
       images, labels = jnp.ones((1, 1)), jnp.array([1])
@@ -119,7 +118,7 @@ class FeedbackAlignmentTest(absltest.TestCase):
         self.assertFalse(np.any(ours.weights == theirs.weights))
 
   def test_activity_counts_errors_of_the_feedback(self):
-    @jit
+    @jax.jit
     def observe(feedback):
       run = activity.make_observe(CONFIG, feedback)
       return run(PARAMS, KEY, *BATCH)

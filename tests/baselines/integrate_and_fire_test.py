@@ -28,7 +28,7 @@ def input_spikes(config, inputs):
     )
     return response.trains[0]
 
-  return networks.jit(sample)(inputs)
+  return jax.jit(sample)(inputs)
 
 
 class SimulateLayerTest(parameterized.TestCase):
@@ -70,7 +70,7 @@ class InputsTest(parameterized.TestCase):
     )
     images, _ = networks.batch(3, config.layer_sizes)
     params = (types.LayerParams(jnp.eye(4), jnp.zeros(4)),)
-    spiking = networks.jit(ssnn_jax.ssnn(config).infer)(params, KEY, images)
+    spiking = jax.jit(ssnn_jax.ssnn(config).infer)(params, KEY, images)
     found = np.asarray(input_spikes(config, images))
     self.assertEqual(found.shape, (3, num_steps, 4))
     digits = 2.0 ** np.arange(num_steps)

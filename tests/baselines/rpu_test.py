@@ -25,20 +25,20 @@ BATCH = networks.batch(size=12, sizes=CONFIG.layer_sizes)
 @functools.cache
 def learn(separate_signs):
   built = rpu.make_network(CONFIG, separate_signs=separate_signs)
-  return networks.jit(built.learn)(PARAMS, KEY, *BATCH)
+  return jax.jit(built.learn)(PARAMS, KEY, *BATCH)
 
 
 class RpuTest(absltest.TestCase):
   def test_inference_equals_that_of_the_ann(self):
     ann, built = ssnn_jax.ann(CONFIG), rpu.make_network(CONFIG)
     _, learned = learn(separate_signs=False)
-    _, expected = networks.jit(ann.learn)(PARAMS, KEY, *BATCH)
+    _, expected = jax.jit(ann.learn)(PARAMS, KEY, *BATCH)
     networks.assert_close(learned, expected)
     np.testing.assert_allclose(
       learned.winner_counts.sum(axis=-1), CONFIG.num_steps, rtol=1e-5
     )
-    inferred = networks.jit(built.infer)(PARAMS, KEY, BATCH[0])
-    expected = networks.jit(ann.infer)(PARAMS, KEY, BATCH[0])
+    inferred = jax.jit(built.infer)(PARAMS, KEY, BATCH[0])
+    expected = jax.jit(ann.infer)(PARAMS, KEY, BATCH[0])
     networks.assert_close(inferred, expected)
 
   def test_separate_counts_differ_by_the_signed_count(self):
@@ -59,7 +59,7 @@ class RpuTest(absltest.TestCase):
     config = ssnn_jax.NetworkConfig((3, 2), num_steps=7)
     params = (types.LayerParams(jnp.zeros((3, 2)), jnp.array([200.0, 0.0])),)
     images = jnp.array([[1.0, 0.0, 1.0], [1.0, 1.0, 0.0]])
-    run = networks.jit(rpu.make_network(config).learn)
+    run = jax.jit(rpu.make_network(config).learn)
     (counts,) = run(params, KEY, images, jnp.array([1, 0]))[0].positive
     expected = 7 * np.outer([1, 0, 1], [1, -1])
     np.testing.assert_array_equal(counts.weights, expected)

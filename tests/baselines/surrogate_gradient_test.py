@@ -13,7 +13,6 @@ import numpy as np
 import ssnn_jax
 from ssnn_jax.baselines import surrogate_gradient
 from tests.testing import integrate_and_fire as reference
-from tests.testing import networks
 from tests.testing import statistics
 
 SIZES, BATCH_SIZE = (4, 5, 4, 3), 2
@@ -51,7 +50,7 @@ def make_case(config):
 
 def learn(config, params, trains, **options):
   built = surrogate_gradient.make_network(config, **options)
-  update, inference = networks.jit(built.learn)(
+  update, inference = jax.jit(built.learn)(
     *reference.as_arguments(params, trains), LABELS
   )
   return statistics.flat(ssnn_jax.as_gradient(update)), inference
@@ -215,8 +214,8 @@ class SurrogateGradientTest(parameterized.TestCase):
     self.assertTrue(np.any(potentials == 1.0))  # a neuron fires at threshold
     arguments = reference.as_arguments(params, trains)
     built = surrogate_gradient.make_network(config)
-    inference = networks.jit(built.infer)(*arguments)
+    inference = jax.jit(built.infer)(*arguments)
     assert_inference_matches(no_dropout, inference, responses)
-    observe = networks.jit(surrogate_gradient.make_observe(config))
+    observe = jax.jit(surrogate_gradient.make_observe(config))
     layers = map(np.stack, zip(*(r.trains for r in responses)))
     reference.assert_observes(observe(*arguments, LABELS), list(layers))

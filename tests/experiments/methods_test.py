@@ -12,7 +12,6 @@ from experiments import synapses
 import ssnn_jax
 from ssnn_jax import network
 from tests.testing import statistics
-from tests.testing.networks import jit
 
 SIZES = (6, 5, 3)
 KEY, SEED_KEY = jax.random.key(2), jax.random.key(7)
@@ -46,7 +45,7 @@ def update_of(method, *changed):
   config = ssnn_jax.NetworkConfig(SIZES, **options)
   params = network.init(config, jax.random.key(0))
   built = methods.METHODS[method].make(config, SEED_KEY)
-  update, _ = jit(built.learn)(params, KEY, IMAGES, LABELS)
+  update, _ = jax.jit(built.learn)(params, KEY, IMAGES, LABELS)
   return statistics.flat(ssnn_jax.as_gradient(update))
 
 

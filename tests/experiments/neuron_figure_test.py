@@ -11,7 +11,6 @@ from experiments import figures
 from experiments import neuron_figure
 from experiments import neuron_trace
 import ssnn_jax
-from tests.testing import networks
 
 NEURON, LABEL = 4, 2
 KEY = jax.random.key(1)
@@ -42,7 +41,7 @@ class TraceTest(parameterized.TestCase):
   def test_coincidences_equal_those_of_learn(self, **options):
     is_leaky = options == LEAKY
     network, params, found = self.leaky if is_leaky else trace(**options)
-    update, _ = networks.jit(network.learn)(
+    update, _ = jax.jit(network.learn)(
       params, KEY, IMAGE[None], np.array([LABEL])
     )
     hidden, output = update.positive

@@ -12,7 +12,6 @@ from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.hardware import cost
 from ssnn_jax.training import activity as activity_lib
-from tests.testing.networks import jit
 
 # Powers of two, for which means in float32 are exact.
 SIZES, NUM_STEPS, WINDOW, BATCH_SIZE = (16, 8, 4, 2), 32, 8, 4
@@ -95,7 +94,7 @@ def simulate(config, params, images, labels):
     bits = np.arange(spikes.TICKS_PER_WORD, dtype=np.uint32)
     return (words[:, None] >> bits[:, None]) & 1
 
-  activity, trains = jit(present)(params, jax.random.key(0), images, labels)
+  activity, trains = jax.jit(present)(params, jax.random.key(0), images, labels)
   return activity, jax.tree.map(unpack, trains)
 
 
@@ -149,7 +148,7 @@ class CostTest(parameterized.TestCase):
       types.LayerParams(jnp.array([[ALMOST_ONE], [0.0]]), jnp.zeros(1)),
       types.LayerParams(jnp.array([[2.0, 0.0]]), jnp.array([80.0, 0.0])),
     )
-    activity = jit(activity_lib.make_observe(config))(
+    activity = jax.jit(activity_lib.make_observe(config))(
       params, jax.random.key(0), jnp.array([[1.0, 0.0]]), jnp.array([1])
     )
     counted = cost.count_presentation(config, activity)

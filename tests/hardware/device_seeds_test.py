@@ -12,7 +12,6 @@ from ssnn_jax.hardware.device_config import DeviceConfig
 from ssnn_jax.runs import checkpoints
 from tests.testing.devices import assert_same
 from tests.testing.devices import make_update
-from tests.testing.networks import jit
 
 SHAPE = (40, 40)
 VARIED = DeviceConfig(  # with every kind of variability
@@ -65,11 +64,12 @@ def to_host(state):
 
 
 class SeedsTest(parameterized.TestCase):
-  init, train = staticmethod(jit(init_varied)), staticmethod(jit(train_varied))
+  init = staticmethod(jax.jit(init_varied))
+  train = staticmethod(jax.jit(train_varied))
 
   def test_vmapped_seeds_equal_single_seeds(self):
-    states = jit(jax.vmap(init_varied))(jnp.arange(2))
-    vmapped = to_host(jit(jax.vmap(train_varied))(states))
+    states = jax.jit(jax.vmap(init_varied))(jnp.arange(2))
+    vmapped = to_host(jax.jit(jax.vmap(train_varied))(states))
     single = [to_host(self.train(self.init(seed))) for seed in (0, 1, 1)]
     assert_same(single[1], single[2])
     for seed in range(2):

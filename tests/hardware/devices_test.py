@@ -17,7 +17,6 @@ from ssnn_jax.hardware.presets import PRESETS
 from tests.testing import statistics
 from tests.testing.devices import assert_same
 from tests.testing.devices import make_update
-from tests.testing.networks import jit
 
 STEP = 2.0**-8
 
@@ -28,9 +27,9 @@ class Array:
   def __init__(self, config, weight=0.0, shape=(50, 40)):
     device = devices.make_resistive(config, learning_rate=1.0)
     params = (jnp.full(shape, weight),)
-    self.params, self.state = jit(device.init)(jax.random.key(0), params)
+    self.params, self.state = jax.jit(device.init)(jax.random.key(0), params)
     self.initial = np.asarray(self.params[0])
-    self._update = jit(device.update)
+    self._update = jax.jit(device.update)
 
   def update(self, up, down, unit=1.0):
     """Applies the counts of one batch; returns the weights."""
@@ -90,7 +89,7 @@ class DeviceTest(parameterized.TestCase):
     schedule = optax.linear_schedule(1.0, 0.5, 1)
 
     def make_train(make_device):  # one program for all learning rates
-      @jit
+      @jax.jit
       def train(learning_rate):
         device = make_device(learning_rate, schedule)
         separate_signs = devices.as_device(device).separate_signs
@@ -119,8 +118,8 @@ class DeviceTest(parameterized.TestCase):
     device = make_soft_bounds(step=0.01)
     config = ssnn_jax.NetworkConfig((2, 2), num_steps=32)
     network = ssnn_jax.ssnn(config, separate_signs=device.separate_signs)
-    train = jit(training.make_train_epoch(network, device, batch_size=4))
-    state = jit(lambda: training.init_state(network, device, seed=0))()
+    train = jax.jit(training.make_train_epoch(network, device, batch_size=4))
+    state = jax.jit(lambda: training.init_state(network, device, seed=0))()
     inputs, labels = jnp.tile(jnp.eye(2), (32, 1)), jnp.arange(64) % 2
     for _ in range(4):
       state, metrics = train(state, inputs, labels)

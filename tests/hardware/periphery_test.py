@@ -18,7 +18,6 @@ from ssnn_jax.simulation import forward
 from ssnn_jax.simulation import inputs
 from ssnn_jax.spikes import thresholds
 from tests.testing import statistics
-from tests.testing.networks import jit
 
 ROLES = thresholds.Role
 NUM_POSITIONS, NUM_NEURONS = 150, 60
@@ -43,7 +42,7 @@ def read_noise(
     )
 
   of_blocks = jax.vmap(of_block, in_axes=(None, 0))
-  noise = jit(jax.vmap(of_blocks, in_axes=(0, None)))(
+  noise = jax.jit(jax.vmap(of_blocks, in_axes=(0, None)))(
     jnp.arange(NUM_POSITIONS), jnp.arange(schedule.num_blocks)
   )
   return np.asarray(noise, np.float64).reshape(NUM_POSITIONS, -1, size)
@@ -168,7 +167,7 @@ def infer(weights, biases, size=1, **options):
   params = (types.LayerParams(jnp.array(weights), jnp.array(biases)),)
   config = ssnn_jax.NetworkConfig((2, 2), 40, forward='rates', **options)
   images = jnp.tile(jnp.array([[0.9, 0.3]]), (size, 1))
-  infer_batch = jit(ssnn_jax.ssnn(config).infer)
+  infer_batch = jax.jit(ssnn_jax.ssnn(config).infer)
   return np.asarray(infer_batch(params, jax.random.key(2), images).potential)
 
 
@@ -193,7 +192,7 @@ def propagate_errors(size, reads):
       config, params, draw, sample, signals, block.windows
     )
 
-  errors = jit(jax.vmap(propagate))(jnp.arange(size))
+  errors = jax.jit(jax.vmap(propagate))(jnp.arange(size))
   output = jax.nn.softmax(jnp.array([1.0, -1.0])) - jnp.array([1.0, 0.0])
   return np.asarray(errors[0].errors[:, 0]), output, params[1].weights
 
@@ -205,7 +204,7 @@ class NetworkTest(parameterized.TestCase):
     results = []
     for reads in (ssnn_jax.ReadConfig(), ssnn_jax.ReadConfig(**limits)):
       config = ssnn_jax.NetworkConfig(SIZES, 40, window=8, reads=reads)
-      infer_batch = jit(ssnn_jax.ssnn(config).infer)
+      infer_batch = jax.jit(ssnn_jax.ssnn(config).infer)
       inference = infer_batch(make_params(), jax.random.key(1), images)
       results.append((inference, propagate_errors(8, reads)[0]))
     jax.tree.map(np.testing.assert_array_equal, *results)

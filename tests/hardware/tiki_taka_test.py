@@ -15,7 +15,6 @@ from ssnn_jax.hardware import tiki_taka
 from ssnn_jax.hardware import variability
 from ssnn_jax.hardware.device_config import DeviceConfig
 from tests.testing import statistics
-from tests.testing.networks import jit
 
 STEP = 2.0**-6
 EXACT = DeviceConfig(dw_min=STEP)
@@ -40,9 +39,9 @@ class Pair:
     transfer = tiki_taka.TransferConfig(transfer_lines, transfer_rate)
     device = tiki_taka.make_tiki_taka(config, transfer, learning_rate=1.0)
     zeros = layer(jnp.zeros(self.shape), jnp.zeros(num_columns))
-    self.params, self.state = jit(device.init)(jax.random.key(0), zeros)
+    self.params, self.state = jax.jit(device.init)(jax.random.key(0), zeros)
     self.pulse_gradient = device.pulse_gradient(self.state)
-    self._update = jit(device.update)
+    self._update = jax.jit(device.update)
     self._unit = layer(jnp.float32(config.dw_min), jnp.float32(config.dw_min))
 
   def update(self, up, down, bias_up=None, bias_down=None):
@@ -143,7 +142,7 @@ class TransferTest(parameterized.TestCase):
     config = DeviceConfig(**SOFT, dw_min_dtod=0.3, w_max_dtod=0.3)
     device = tiki_taka.make_tiki_taka(config, tiki_taka.TransferConfig(), 1.0)
     weights = jax.random.normal(jax.random.key(0), (40, 50))
-    params, state = jit(device.init)(
+    params, state = jax.jit(device.init)(
       jax.random.key(1), layer(weights, jnp.zeros(50))
     )
     slow, fast = (
@@ -194,8 +193,8 @@ class SymmetryTest(parameterized.TestCase):
       devices.make_resistive(config, 1.0),
       tiki_taka.make_tiki_taka(config, tiki_taka.TransferConfig(), 1.0),
     ):
-      params, state = jit(device.init)(jax.random.key(0), initial)
-      apply_update = jit(device.update)
+      params, state = jax.jit(device.init)(jax.random.key(0), initial)
+      apply_update = jax.jit(device.update)
       for batch in range(60):
         key = jax.random.key(batch)
         params, state = apply_update(key, update, state, params)

@@ -66,11 +66,11 @@ class IdentityTest(parameterized.TestCase):
   def assert_learns_by_bp(self, config, *builds):
     params = network.init(config, jax.random.key(0))
     batch = networks.batch(size=12, sizes=config.layer_sizes)
-    exact = networks.jit(functools.partial(oracle.bp_gradient, config))(
+    exact = jax.jit(functools.partial(oracle.bp_gradient, config))(
       params, KEY, *batch
     )
     for built in builds:
-      update, _ = networks.jit(built.learn)(params, KEY, *batch)
+      update, _ = jax.jit(built.learn)(params, KEY, *batch)
       networks.assert_close(ssnn_jax.as_gradient(update), exact)
 
   @parameterized.parameters(*ARCHITECTURES)

@@ -8,7 +8,6 @@ import numpy as np
 import ssnn_jax
 from ssnn_jax import network
 from ssnn_jax import types
-from tests.testing import networks
 from tests.testing import oracle
 from tests.testing import statistics
 
@@ -59,7 +58,7 @@ class OracleTest(absltest.TestCase):
       types.LayerParams(jnp.array([[0.3, -0.2], [0.1, 0.4]]), jnp.zeros(2)),
     )
     counts = oracle.expected_counts(config, params, np.ones(2), label=1)
-    update, _ = networks.jit(ssnn_jax.ann(config).learn)(
+    update, _ = jax.jit(ssnn_jax.ann(config).learn)(
       params, jax.random.key(0), jnp.ones((1, 2)), jnp.array([1])
     )
     np.testing.assert_allclose(

@@ -17,7 +17,6 @@ from ssnn_jax.neuron import wta
 from ssnn_jax.spikes import thresholds
 from tests.testing import oracle
 from tests.testing import statistics
-from tests.testing.networks import jit
 
 NUM_GROUPS, GROUP_SIZE = 128, 4096
 IMAGE, LABEL = np.float32([0.3, 0.8]), 1
@@ -56,7 +55,7 @@ def sample_gradients(built, params, num_groups, group_size):
   images = jnp.tile(IMAGE, (group_size, 1))
   labels = jnp.full(group_size, LABEL)
 
-  @jit
+  @jax.jit
   def sample(key):
     update, _ = built.learn(params, key, images, labels)
     return jax.tree.leaves(ssnn_jax.as_gradient(update))
@@ -124,7 +123,7 @@ class UnbiasedTest(parameterized.TestCase):
       rpu.make_network(config), params, num_groups=64, group_size=256
     )
     exact = jax.tree.leaves(
-      jit(functools.partial(oracle.bp_gradient, config))(
+      jax.jit(functools.partial(oracle.bp_gradient, config))(
         params, jax.random.key(0), IMAGE[None], jnp.array([LABEL])
       )
     )

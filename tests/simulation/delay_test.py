@@ -15,7 +15,6 @@ from ssnn_jax.spikes import thresholds
 from tests.testing import networks
 from tests.testing import oracle
 from tests.testing.coincidences import pack
-from tests.testing.networks import jit
 
 KEY = jax.random.key(2)
 Role = thresholds.Role
@@ -34,7 +33,7 @@ def draw_thresholds(sizes, num_steps, batch_size):
     **{(Role.ERROR, layer): size for layer, size in enumerate(sizes[1:])},
   }
 
-  @jit
+  @jax.jit
   def draw(positions, words):
     def planes(train, position, word):
       address = thresholds.Address(*train, word, position)
@@ -194,7 +193,7 @@ class ReferenceTest(parameterized.TestCase):
     )
     params = make_open_params(config)
     images, labels = networks.batch(3, config.layer_sizes)
-    learn = jit(ssnn_jax.ssnn(config, separate_signs=True).learn)
+    learn = jax.jit(ssnn_jax.ssnn(config, separate_signs=True).learn)
     update, inference = learn(params, KEY, images, labels)
     both, wins = simulate(config, params, images, labels)
     for found, expected in zip(update[:2], both):
@@ -219,9 +218,9 @@ class DelayTest(parameterized.TestCase):
     train = np.zeros((1, 70, 3), int)
     train[0, :window, 0] = train[0, first_tick:, 1] = train[:, :, 2] = 1
     params = (types.LayerParams(jnp.zeros((3, 2)), jnp.array([200.0, 0.0])),)
-    update, inference = jit(ssnn_jax.ssnn(config, separate_signs=True).learn)(
-      params, KEY, pack(train), jnp.array([1])
-    )
+    update, inference = jax.jit(
+      ssnn_jax.ssnn(config, separate_signs=True).learn
+    )(params, KEY, pack(train), jnp.array([1]))
     spikes = np.array([0, 70 - first_tick, 70 - window])
     for counts, column in ((update.positive, 0), (update.negative, 1)):
       expected = np.zeros((3, 2))

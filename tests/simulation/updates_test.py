@@ -14,7 +14,6 @@ from ssnn_jax.hardware.device_config import DeviceConfig
 from tests.testing import statistics
 from tests.testing.devices import assert_same
 from tests.testing.devices import make_update
-from tests.testing.networks import jit
 
 SIZES = (6, 5, 3)
 BATCH_SIZE = 8
@@ -38,7 +37,7 @@ def make(separate_signs=True, num_steps=40, window=8, **options):
   params = jax.tree.map(lambda w: jnp.round(w / STEP) * STEP, params)
   hidden = params[0]._replace(biases=params[0].biases + 0.5)  # gates are open
   params = hidden, *params[1:]
-  return params, jit(network.learn)
+  return params, jax.jit(network.learn)
 
 
 def learn(pulse_gradient=None, size=BATCH_SIZE, seed=2, **options):
@@ -167,7 +166,7 @@ def train_step(config, update, params, rate):
   """Writes an update; returns the weights of all arrays."""
   device = devices.make_resistive(config, rate)
   state = device.init(jax.random.key(3), params)[1]
-  after, _ = jit(device.update)(jax.random.key(4), update, state, params)
+  after, _ = jax.jit(device.update)(jax.random.key(4), update, state, params)
   return [np.asarray(leaf) for leaf in jax.tree.leaves(after)]
 
 
@@ -213,7 +212,7 @@ class PulsesTest(parameterized.TestCase):
     device = devices.make_resistive(DeviceConfig(dw_min=STEP), 0.3)
     state = device.init(jax.random.key(3), params)[1]
 
-    @jit
+    @jax.jit
     @jax.vmap
     def changes(seed):
       after, _ = device.update(jax.random.key(seed), update, state, params)

@@ -1,6 +1,4 @@
-"""A small network, its batch, and a quick compilation, for tests."""
-
-import functools
+"""A small network and its batch, for tests."""
 
 import jax
 import jax.numpy as jnp
@@ -9,12 +7,6 @@ import numpy as np
 import ssnn_jax
 
 SIZES = (12, 9, 8, 3)
-# Compiler options for programs that run for less time than they compile.
-QUICKLY = {
-  'xla_backend_optimization_level': 0,
-  'xla_llvm_disable_expensive_passes': True,
-}
-jit = functools.partial(jax.jit, compiler_options=QUICKLY)
 
 
 def batch(size=5, sizes=SIZES):
@@ -27,7 +19,7 @@ def learn(config, params, key=None, size=5, **options):
   """Presents a batch to the spiking network of a configuration."""
   network = ssnn_jax.ssnn(config, **options)
   key = jax.random.key(2) if key is None else key
-  return jit(network.learn)(params, key, *batch(size, config.layer_sizes))
+  return jax.jit(network.learn)(params, key, *batch(size, config.layer_sizes))
 
 
 def assert_close(found, expected):
