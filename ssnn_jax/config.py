@@ -4,17 +4,16 @@ from collections.abc import Sequence
 import dataclasses
 import math
 import numbers
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ssnn_jax import spikes
-from ssnn_jax import types
 from ssnn_jax.neuron import firing
 from ssnn_jax.neuron import membrane as membrane_lib
 from ssnn_jax.spikes import thresholds
+from ssnn_jax.types import check_field
 
 SIGNALS = ('spikes', 'rates')
 REPRESENTATIONS = ('auto', 'dense', 'packed')
@@ -32,13 +31,6 @@ def _is_count(value):
 
 def _is_real(value):
   return isinstance(value, numbers.Real)
-
-
-def _check(config: Any, field: str, is_valid: bool, expected: str) -> None:
-  """Raises an error that names a field, its value and what is expected."""
-  if not is_valid:
-    value = getattr(config, field)
-    raise types.UserError(f'{field} is {value}; expected {expected}.')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,16 +64,18 @@ class ReadConfig:
     for kind in ('inp', 'out'):
       self._check_converter(f'{kind}_bits', f'{kind}_bound')
     is_valid = 0 <= self.out_noise < math.inf
-    _check(self, 'out_noise', is_valid, 'a number, 0 or more')
+    check_field(self, 'out_noise', is_valid, 'a number, 0 or more')
 
   def _check_converter(self, bits_field, bound_field):
     bits, bound = getattr(self, bits_field), getattr(self, bound_field)
-    _check(self, bound_field, bound > 0, 'a number above 0')
+    check_field(self, bound_field, bound > 0, 'a number above 0')
     is_valid = bits is None or (_is_integer(bits) and 2 <= bits <= 24)
-    _check(self, bits_field, is_valid, 'a whole number from 2 to 24, or None')
+    check_field(
+      self, bits_field, is_valid, 'a whole number from 2 to 24, or None'
+    )
     is_valid = bits is None or bound < math.inf
     expected = f'None, as {bound_field} is infinite: set {bound_field}, too'
-    _check(self, bits_field, is_valid, expected)
+    check_field(self, bits_field, is_valid, expected)
 
   @property
   def is_ideal(self) -> bool:
@@ -164,7 +158,7 @@ class NetworkConfig:
       value = getattr(self, field)
       if field not in _OWN or isinstance(value, str):
         expected = 'one of ' + ', '.join(choices) + _OWN.get(field, '')
-        _check(self, field, value in choices, expected)
+        check_field(self, field, value in choices, expected)
     if not isinstance(self.firing_function, str):
       _check_firing_function(self)
     if not isinstance(self.integration, str):
@@ -173,7 +167,7 @@ class NetworkConfig:
   def _check_layers(self):
     sizes = self.layer_sizes
     is_sequence = isinstance(sizes, Sequence | np.ndarray)
-    _check(
+    check_field(
       self,
       'layer_sizes',
       is_sequence and len(sizes) >= 2 and all(map(_is_count, sizes)),
@@ -183,12 +177,14 @@ class NetworkConfig:
 
   def _check_time(self):
     num_steps, window = self.num_steps, self.window
-    _check(self, 'num_steps', _is_count(num_steps), '1 tick or more')
+    check_field(self, 'num_steps', _is_count(num_steps), '1 tick or more')
     is_valid = window is None or (_is_count(window) and window <= num_steps)
-    _check(self, 'window', is_valid, f'1 tick up to num_steps = {num_steps}')
-    _check(self, 'tau', 0 < self.tau < math.inf, 'a positive number')
-    _check(self, 'delay', self.delay in (0, 1), '0 or 1 window')
-    _check(
+    check_field(
+      self, 'window', is_valid, f'1 tick up to num_steps = {num_steps}'
+    )
+    check_field(self, 'tau', 0 < self.tau < math.inf, 'a positive number')
+    check_field(self, 'delay', self.delay in (0, 1), '0 or 1 window')
+    check_field(
       self,
       'delay',
       self.delay * self.schedule.window < num_steps,
@@ -200,12 +196,12 @@ class NetworkConfig:
     num_hidden = len(self.layer_sizes) - 2
     is_valid = _is_real(self.gain) or len(self.gain) == num_hidden
     expected = f'one number, or one for each of the {num_hidden} hidden layers'
-    _check(self, 'gain', is_valid, expected)
+    check_field(self, 'gain', is_valid, expected)
     is_valid = all(0 < gain < math.inf for gain in self.gains)
-    _check(self, 'gain', is_valid, 'positive numbers')
+    check_field(self, 'gain', is_valid, 'positive numbers')
     is_valid = 0 < self.input_gain < math.inf
-    _check(self, 'input_gain', is_valid, 'a positive number')
-    _check(self, 'dropout', 0 <= self.dropout < 1, '0 or more and below 1')
+    check_field(self, 'input_gain', is_valid, 'a positive number')
+    check_field(self, 'dropout', 0 <= self.dropout < 1, '0 or more and below 1')
 
   @property
   def schedule(self) -> spikes.Schedule:
@@ -256,12 +252,12 @@ def _check_firing_function(config):
   is_valid = isinstance(function, firing.FiringFunction)
   expected = 'one of ' + ', '.join(firing.FIRING_FUNCTIONS)
   expected += _OWN['firing_function']
-  _check(config, 'firing_function', is_valid, expected)
+  check_field(config, 'firing_function', is_valid, expected)
   with jax.ensure_compile_time_eval():  # also while jax traces
     rates = function.probability(jnp.linspace(-8.0, 8.0, 1025))
     is_valid = bool(jnp.all((rates >= 0.0) & (rates <= 1.0)))
   expected = 'a probability in [0, 1] everywhere'
-  _check(config, 'firing_function', is_valid, expected)
+  check_field(config, 'firing_function', is_valid, expected)
 
 
 def _check_membrane(config):
@@ -269,7 +265,7 @@ def _check_membrane(config):
   membrane, num_neurons = config.integration, 3
   is_valid = isinstance(membrane, membrane_lib.Membrane)
   expected = 'one of ' + ', '.join(membrane_lib.MEMBRANES)
-  _check(config, 'integration', is_valid, expected + _OWN['integration'])
+  check_field(config, 'integration', is_valid, expected + _OWN['integration'])
   drive = jax.ShapeDtypeStruct((num_neurons,), jnp.float32)
   ticks = jax.ShapeDtypeStruct((), jnp.int32)
   mask = jax.ShapeDtypeStruct((1,), jnp.uint32)
@@ -281,17 +277,19 @@ def _check_membrane(config):
   except (TypeError, ValueError) as error:
     reason = str(error).partition('\n')[0].rstrip('.')
     expected = f'functions of one window that jax can trace ({reason})'
-    _check(config, 'integration', False, expected)
+    check_field(config, 'integration', False, expected)
   expected = (
     'an integrate function that returns a state of the shapes and dtypes of '
     f'init, {_shapes(state)} for {num_neurons} neurons, not {_shapes(after)}'
   )
-  _check(config, 'integration', _shapes(after) == _shapes(state), expected)
+  check_field(config, 'integration', _shapes(after) == _shapes(state), expected)
   expected = (
     'a read function that returns one float32 potential for each neuron, '
     f'{_shapes(drive)}, not {_shapes(potential)}'
   )
-  _check(config, 'integration', _shapes(potential) == _shapes(drive), expected)
+  check_field(
+    config, 'integration', _shapes(potential) == _shapes(drive), expected
+  )
 
 
 def _shapes(tree):

@@ -27,6 +27,13 @@ class UserError(ValueError):
   """Wrong argument or file; the message is one sentence with the remedy."""
 
 
+def check_field(config: Any, name: str, is_valid: bool, expected: str) -> None:
+  """Raises an error that names a field, its value and the expected value."""
+  if not is_valid:
+    value = getattr(config, name)
+    raise UserError(f'{name} is {value}; expected {expected}.')
+
+
 class LayerParams(NamedTuple):
   """Weights and biases of one layer, or their counts or gradients."""
 

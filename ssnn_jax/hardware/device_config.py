@@ -11,11 +11,10 @@ device-to-device variability, `dw_min_std` is cycle-to-cycle variability.
 import dataclasses
 import math
 import numbers
-from typing import Any
 
 import numpy as np
 
-from ssnn_jax import types
+from ssnn_jax.types import check_field
 
 PULSE_SCHEMES = ('scaled', 'single')
 MAX_PULSES = 2**30  # largest endurance; larger counts would overflow
@@ -125,13 +124,6 @@ class DeviceConfig:
   def num_states(self) -> float:
     """Number of mean steps between the mean bounds."""
     return (self.w_max - self.w_min) / self.dw_min if self.dw_min else math.inf
-
-
-def check_field(config: Any, name: str, is_valid: bool, expected: str) -> None:
-  """Raises an error that names a field, its value and the expected value."""
-  if not is_valid:
-    value = getattr(config, name)
-    raise types.UserError(f'{name} is {value}; expected {expected}.')
 
 
 def _check_type(config, field):

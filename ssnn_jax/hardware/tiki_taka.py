@@ -22,7 +22,7 @@ from ssnn_jax import types
 from ssnn_jax.hardware import devices
 from ssnn_jax.hardware import resistive
 from ssnn_jax.hardware.device_config import DeviceConfig
-from ssnn_jax.hardware.device_config import check_field
+from ssnn_jax.types import check_field
 
 
 @dataclasses.dataclass(frozen=True)

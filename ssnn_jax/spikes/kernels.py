@@ -51,7 +51,7 @@ def fire(
       compiled and on other platforms.
 
   Returns:
-    `[N]` uint32 spikes, one bit a tick.
+    `[N]` uint32 spikes, one bit per tick.
   """
   if not is_available(source.kernel):
     return reference(source, rates, mask)

@@ -59,7 +59,7 @@ class Window(NamedTuple):
 
   mask: jax.Array  # [K] uint32 ticks of the window in the words of its block
   length: jax.Array  # number of ticks of the window
-  elapsed: jax.Array  # ticks from the start of the presentation to the end
+  elapsed: jax.Array  # ticks of the presentation up to the end of the window
 
 
 class Block(NamedTuple):
