@@ -20,7 +20,7 @@ def read(
   config: ReadConfig,
   product: Callable[[jax.Array], jax.Array],
   gain: float,
-  source: thresholds.Thresholds,
+  source: thresholds.Thresholds | None,
   inputs: jax.Array,
   window: spikes.Window,
 ) -> jax.Array:
@@ -30,7 +30,8 @@ def read(
     config: the periphery.
     product: function from inputs to the current of the array, times the gain.
     gain: the read gain, which is applied after the ADC.
-    source: `[K, ...]` random bits of the read noise in the words of a block.
+    source: `[K, ...]` random bits of the read noise in the words of a block;
+      None without noise.
     inputs: `[N]` inputs of the array, in spikes per tick or errors.
     window: the window.
 

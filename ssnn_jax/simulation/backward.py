@@ -84,8 +84,10 @@ def _transposed_drive(config, layer, layer_params, draw, error, windows):
   )
   gain = config.read_gains[layer]
   product = functools.partial(composite.transposed_drive, layer_params, gain)
-  num_rows = layer_params.weights.shape[0]
-  source = draw(thresholds.Role.TRANSPOSED_READ, layer, num_rows)
+  source = None
+  if config.reads.out_noise:
+    num_rows = layer_params.weights.shape[0]
+    source = draw(thresholds.Role.TRANSPOSED_READ, layer, num_rows)
   read = functools.partial(periphery.read, config.reads, product, gain, source)
   return jax.vmap(read)(errors, windows)
 

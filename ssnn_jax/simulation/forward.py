@@ -159,7 +159,9 @@ def _drive(config, layer, layer_params, draw, signal, windows):
     rates = jax.vmap(spikes.mean_rates)(signal.train, windows)
   gain = config.read_gains[layer]
   product = functools.partial(composite.drive, layer_params, gain)
-  source = draw(thresholds.Role.READ, layer, layer_params.biases.shape[0])
+  source = None
+  if config.reads.out_noise:
+    source = draw(thresholds.Role.READ, layer, layer_params.biases.shape[0])
   read = functools.partial(periphery.read, config.reads, product, gain, source)
   return jax.vmap(read)(rates, windows)
 
