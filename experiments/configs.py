@@ -206,8 +206,9 @@ class ExperimentConfig(synapses.SynapseFields):
   probe_every: int = fields.field(
     'Evaluation',
     0,
-    "epochs between comparisons at the network's own weights; 0 has just the "
-    'one at the end, at weights that are the same for every T',
+    "epochs between comparisons at the network's own weights, which report "
+    'bias and variance of the update apart; 0 has just the comparison at the '
+    'end, at weights that are the same for every T',
     unit='epochs',
   )
 
@@ -223,6 +224,9 @@ class ExperimentConfig(synapses.SynapseFields):
     for name in ('weight_decay', 'eval_every', 'probe_every'):
       value = getattr(self, name)
       fields.check(name, value, 0 <= value < math.inf, 'a number from 0 up')
+    for name in ('probe_size', 'probe_draws') if self.probe_every else ():
+      value = getattr(self, name)
+      fields.check(name, value, value >= 2, 'at least 2 with --probe_every')
     if not methods.METHODS[self.method].has_pulses:
       fields.check(
         *('device', self.device, self.device == synapses.IDEAL),

@@ -38,6 +38,8 @@ class Programs(NamedTuple):
   count_pulses: Callable  # (state, split) -> pulses of devices, if counted
   observe: Callable  # (state, split) -> Activity on the probe batch
   measure: Callable  # (state, split) -> errors of the update, if it has any
+  # (state, split) -> errors of the update, with bias and variance apart
+  probe: Callable
   # (seeds, learning_rates, split) -> state of the ANN after its first epoch
   train_ann: Callable
 
@@ -114,6 +116,7 @@ def make(
     ),
     observe=run(_over_states(_make_observe(config, network_config))),
     measure=run(_over_states(_make_measure(config, network_config))),
+    probe=run(_over_states(_make_probe(config, network_config))),
     train_ann=run(jax.vmap(train_ann, in_axes=(0, 0, None))),
   )
 
@@ -175,6 +178,39 @@ def _make_measure(config, network_config):
     }
 
   return measure
+
+
+def _make_probe(config, network_config):
+  """Makes what measures bias and variance of a state's update, as well."""
+  method = methods.METHODS[config.method]
+  errors = _make_measure(config, network_config)
+  if config.method == methods.ANN or not method.estimates_gradient:
+    return errors
+  exact = dataclasses.replace(network_config, dropout=0.0)
+  rates = dict.fromkeys(('forward', 'backward', 'update'), 'rates')
+  ann = ssnn_jax.ann(exact)
+
+  def statistics(network, num_draws, state, split):
+    key = training.stream_key(state.key, training.Stream.PROBE)
+    return metrics.update_statistics(
+      *(method.make(network, state.key), ann, state.params, key),
+      *_probe(config, split),
+      num_draws=num_draws,
+    )
+
+  def probe(state, split):
+    spiking = statistics(exact, config.probe_draws, state, split)
+    # On rates throughout nothing is random, and errors saturate all the same.
+    on_rates = statistics(dataclasses.replace(exact, **rates), 2, state, split)
+    return errors(state, split) | {
+      'update_bias': spiking.bias,
+      'update_deviation': spiking.deviation,
+      'update_cosine': spiking.cosine,
+      'saturation_bias': on_rates.bias,
+      'noise_ratio': spiking.noise_ratio,
+    }
+
+  return probe
 
 
 def _probe(config, split):

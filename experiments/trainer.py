@@ -195,7 +195,7 @@ def _observe(job, state, epoch):
   observed = job.functions.observe(state, job.train_set)._asdict()
   seen = {name: told for name, told in observed.items() if told is not None}
   if _is_due(job.config.probe_every, epoch):
-    seen |= job.functions.measure(state, job.train_set)
+    seen |= job.functions.probe(state, job.train_set)
   return seen
 
 

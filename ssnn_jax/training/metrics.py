@@ -1,4 +1,4 @@
-"""Metrics: predicted class, accuracy, loss and relative error of the update."""
+"""Metrics: predicted class, accuracy, loss and errors of the update."""
 
 from typing import NamedTuple
 
@@ -16,6 +16,20 @@ class Accuracy(NamedTuple):
   winner: jax.Array  # class with most winning ticks, ties broken by potential
   potential: jax.Array  # class with the highest final potential
   rate: jax.Array | None  # class predicted by the ANN with the same weights
+
+
+class UpdateStatistics(NamedTuple):
+  """Errors of a network's update as an estimate of the gradient.
+
+  Tuples have one number for each layer of weights.
+  """
+
+  bias: tuple[jax.Array, ...]  # |E[update] - gradient| / |gradient|
+  deviation: tuple[jax.Array, ...]  # sqrt(E|update - E[update]|^2) / |gradient|
+  cosine: tuple[jax.Array, ...]  # mean cosine of update and gradient
+  # E|update - gradient|^2 over the variance of the gradient of a minibatch of
+  # this size, over all weights
+  noise_ratio: jax.Array
 
 
 def predict(inference: types.Inference) -> jax.Array:
@@ -77,6 +91,74 @@ def update_error(
   return jnp.sqrt(jnp.mean(distances) / _squared_norm(gradient))
 
 
+def update_statistics(
+  network: types.Network,
+  reference: types.Network,
+  params: types.Params,
+  key: jax.Array,
+  inputs: jax.Array,
+  labels: jax.Array,
+  num_draws: int,
+) -> UpdateStatistics:
+  """Estimates bias and variance of a network's update of the weights.
+
+  The estimate of the squared bias is unbiased: the variance of the mean over
+  draws is subtracted (and a negative result is reported as 0).
+
+  Args:
+    network: the network whose update is measured.
+    reference: the network whose update is the gradient, without randomness.
+    params: the parameters of both networks.
+    key: PRNG key; consumed.
+    inputs: inputs of a batch of at least 2 samples, as for `Network.learn`.
+    labels: `[B]` integer classes.
+    num_draws: number of independent draws of the spikes, at least 2.
+
+  Returns:
+    The statistics. A layer whose gradient is 0 has NaN.
+  """
+  gradient = _weight_gradient(reference, params, key, inputs, labels)
+  norms = _squared_norms(gradient)
+
+  def add_draw(total, draw):
+    draw_key = jax.random.fold_in(key, draw)
+    update = _weight_gradient(network, params, draw_key, inputs, labels)
+    difference = jax.tree.map(jnp.subtract, update, gradient)
+    products = jnp.stack([jnp.vdot(*pair) for pair in zip(update, gradient)])
+    cosine = products / jnp.sqrt(norms * _squared_norms(update))
+    total = jax.tree.map(jnp.add, total, difference)
+    return total, (_squared_norms(difference), cosine)
+
+  total, (distances, cosines) = jax.lax.scan(
+    add_draw, jax.tree.map(jnp.zeros_like, gradient), jnp.arange(num_draws)
+  )
+  of_mean = _squared_norms(total) / num_draws**2
+  spread = jnp.maximum(jnp.mean(distances, 0) - of_mean, 0.0)
+  variance = spread * num_draws / (num_draws - 1)
+  squared_bias = jnp.maximum(of_mean - variance / num_draws, 0.0)
+  minibatch_noise = _minibatch_variance(
+    reference, params, key, inputs, labels, gradient
+  )
+  return UpdateStatistics(
+    bias=tuple(jnp.sqrt(squared_bias / norms)),
+    deviation=tuple(jnp.sqrt(variance / norms)),
+    cosine=tuple(jnp.mean(cosines, 0)),
+    noise_ratio=jnp.mean(jnp.sum(distances, 1)) / minibatch_noise,
+  )
+
+
+def _minibatch_variance(reference, params, key, inputs, labels, gradient):
+  """Estimates the variance of the mean gradient over the samples of a batch."""
+
+  def squared_distance(sample):
+    one_input, one_label = jax.tree.map(lambda leaf: leaf[None], sample)
+    own = _weight_gradient(reference, params, key, one_input, one_label)
+    return _squared_norm(jax.tree.map(jnp.subtract, own, gradient))
+
+  distances = jax.lax.map(squared_distance, (inputs, labels))
+  return jnp.mean(distances) / (len(labels) - 1)
+
+
 def _weight_gradient(network, params, key, inputs, labels):
   """Returns the gradient that a network estimates, without biases."""
   update, _ = network.learn(params, key, inputs, labels)
@@ -85,3 +167,7 @@ def _weight_gradient(network, params, key, inputs, labels):
 
 def _squared_norm(arrays):
   return sum(jnp.sum(array**2) for array in arrays)
+
+
+def _squared_norms(layers):
+  return jnp.stack([jnp.sum(layer**2) for layer in layers])

@@ -69,3 +69,70 @@ class MetricsTest(absltest.TestCase):
     )
     expected = np.sqrt((1.0 + 4.0) / 2 / 25.0)
     np.testing.assert_allclose(error, expected, rtol=1e-6)
+
+  def test_statistics_of_known_offsets(self):
+    # Draws are (3, 4) + (1, 2) and (3, 4) + (1, 0): their mean is off by (1, 1)
+    # and their variance is 2, half of which is in the square of the mean.
+    key = jax.random.key(0)
+    second = jax.random.key_data(jax.random.fold_in(key, 1))
+
+    def offset(key):
+      is_second = jnp.all(jax.random.key_data(key) == second)
+      return jnp.where(is_second, jnp.array([1.0, 0.0]), jnp.array([1.0, 2.0]))
+
+    statistics = metrics.update_statistics(
+      network=make_network(lambda key: offset(key)[None]),
+      reference=make_network(lambda key: 0.0),
+      params=None,
+      key=key,
+      inputs=jnp.zeros((2, 1)),
+      labels=jnp.zeros(2),
+      num_draws=2,
+    )
+    cosines = [36 / 5 / np.hypot(4, 6), 28 / 5 / np.hypot(4, 4)]
+    np.testing.assert_allclose(statistics.bias, [1 / 5], rtol=1e-6)
+    np.testing.assert_allclose(statistics.deviation, [2**0.5 / 5], rtol=1e-6)
+    np.testing.assert_allclose(statistics.cosine, [np.mean(cosines)], rtol=1e-6)
+
+  def test_statistics_of_equal_draws_are_all_bias(self):
+    ann = ssnn_jax.ann(ssnn_jax.NetworkConfig((5, 4, 3)))
+    params = ann.init(jax.random.key(0))
+    inputs = jax.random.uniform(jax.random.key(1), (6, 5))
+    key, labels = jax.random.key(2), jnp.arange(6) % 3
+
+    def learn_twice(*args):
+      update, inference = ann.learn(*args)
+      gradient = jax.tree.map(lambda leaf: 2 * leaf, update.positive)
+      return types.exact_update(gradient), inference
+
+    statistics = metrics.update_statistics(
+      ann._replace(learn=learn_twice),
+      *(ann, params, key, inputs, labels),
+      num_draws=3,
+    )
+    np.testing.assert_allclose(statistics.bias, [1, 1], rtol=1e-5)
+    np.testing.assert_allclose(statistics.deviation, [0, 0], atol=1e-3)
+    np.testing.assert_allclose(statistics.cosine, [1, 1], rtol=1e-5)
+
+  def test_noise_ratio_of_drawn_minibatches_is_one(self):
+    # A "network" whose update is the gradient of a minibatch drawn anew from
+    # the samples, with replacement, has just the noise of minibatches.
+    ann = ssnn_jax.ann(ssnn_jax.NetworkConfig((5, 4, 3)))
+    params = ann.init(jax.random.key(0))
+    inputs = jax.random.uniform(jax.random.key(1), (16, 5))
+    labels, num_draws = jnp.arange(16) % 3, 2000
+
+    def learn_resampled(params, key, inputs, labels):
+      chosen = jax.random.randint(key, labels.shape, 0, len(labels))
+      return ann.learn(params, key, inputs[chosen], labels[chosen])
+
+    statistics = metrics.update_statistics(
+      ann._replace(learn=learn_resampled),
+      *(ann, params, jax.random.key(2), inputs, labels),
+      num_draws=num_draws,
+    )
+    # Resampling has (B - 1) / B of the variance that is estimated; the relative
+    # sd of a mean of squared norms is below sqrt(2 / draws).
+    expected = 15 / 16
+    bound = 4 * np.sqrt(2 / num_draws)
+    self.assertLess(abs(statistics.noise_ratio / expected - 1), bound)
