@@ -31,11 +31,11 @@ import jax
 import numpy as np
 import tqdm
 
-from experiments import benchmark_steps
-from experiments import cli
-from experiments import methods
-from experiments import naive
-from experiments import synapses
+from experiments.config import command as cli
+from experiments.config import methods
+from experiments.config import synapses
+from experiments.measurements import naive
+from experiments.measurements import steps as benchmark_steps
 import ssnn_jax
 from ssnn_jax.hardware import devices
 from ssnn_jax.hardware.presets import PRESETS

@@ -101,7 +101,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     f'{_SWEEP} --sweep=grey_pixels --dataset=digits --learning_rate=0.5',
   ),
   'fidelity-fashion_mnist': (
-    'python -m experiments.fidelity --dataset=fashion_mnist',
+    'python -m experiments.measurements.fidelity --dataset=fashion_mnist',
     f'{_PRICED} --sampler=sobol',
     f'{_PRICED} --sampler=bernoulli',
   ),
@@ -128,10 +128,10 @@ COMMANDS: dict[str, tuple[str, ...]] = {
   'transfer-synthetic_events-digits': (
     f'{_SWEEP} --dataset=synthetic_events/digits --test_dataset=n_mnist',
   ),
-  'event_statistics': ('python -m experiments.event_statistics',),
+  'event_statistics': ('python -m experiments.measurements.event_statistics',),
   'device_response': (
-    'python -m experiments.device_response',
-    'python -m experiments.aihwkit_response',
+    'python -m experiments.measurements.device_response',
+    'python -m experiments.measurements.aihwkit_response',
   ),
   'device_tolerance-digits': (
     f'{_SWEEP} --sweep=device_tolerance --dataset=digits --num_steps=32',
@@ -153,7 +153,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
   ),
   'nir_consumers': (
     'python -m experiments.export --workdir=runs/digits --file=digits.nir',
-    'python -m experiments.nir_consumer --file=digits.nir --dataset=digits '
+    'python -m experiments.measurements.nir_consumer --file=digits.nir --dataset=digits '
     '--num_steps=64 --consumer=sinabs --inputs=current',
   ),
   'tune-digits': (f'{_SWEEP} --sweep=tune --dataset=digits --num_steps=32',),
@@ -166,7 +166,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     f'{_SWEEP} --sweep=methods --dataset=fashion_mnist',
   ),
   'random_words': (
-    'python -m experiments.random_words --seed=0 | dieharder -g 200 -d 100 -c '
+    'python -m experiments.measurements.random_words --seed=0 | dieharder -g 200 -d 100 -c '
     ', -D test_name -D ntuple -D tsamples -D psamples -D pvalues -D assessment',
   ),
 }

@@ -10,7 +10,7 @@ import numpy as np
 
 from experiments import orders
 from experiments import summary
-from experiments import synapses
+from experiments.config import synapses
 import ssnn_jax
 
 BENCHMARK, FIDELITY = 'benchmark.jsonl', 'fidelity.jsonl'
@@ -116,7 +116,7 @@ def fidelity_table(
   """Lays out what a relative error of `TARGET_ERROR` takes.
 
   Args:
-    fidelity: lines of `experiments.fidelity`.
+    fidelity: lines of `experiments.measurements.fidelity`.
     benchmark: lines of `experiments.benchmark`, for the price of a step; a
       setting that was not timed has none.
 
@@ -185,7 +185,7 @@ def curves(fidelity: list[dict[str, Any]]) -> dict[tuple, list[dict]]:
   """Groups lines by network, window and sampler, in order of T.
 
   Args:
-    fidelity: lines of `experiments.fidelity`.
+    fidelity: lines of `experiments.measurements.fidelity`.
 
   Returns:
     The lines of each curve; the window 0 is T itself, and the window 32 is T
@@ -207,7 +207,7 @@ def quantised_curves(fidelity: list[dict[str, Any]]) -> dict[tuple, list[dict]]:
   """Groups lines that tell a quantisation error, which windows do not change.
 
   Args:
-    fidelity: lines of `experiments.fidelity`; older ones do not tell it.
+    fidelity: lines of `experiments.measurements.fidelity`; older ones do not tell it.
 
   Returns:
     A line for each T, in its order, for each network and sampler.

@@ -9,10 +9,10 @@ from matplotlib import ticker
 from matplotlib.lines import Line2D
 import numpy as np
 
-from experiments import config_records
 from experiments import figures
 from experiments import sheets
 from experiments import summary
+from experiments.config import serialization as config_records
 import ssnn_jax
 from ssnn_jax.runs import records
 

@@ -29,8 +29,8 @@ def table(lines: list[dict[str, Any]]) -> str:
   """Lays out how far responses are apart, a line a case.
 
   Args:
-    lines: those of `experiments.device_response`, and of
-      `experiments.aihwkit_response` if there are any.
+    lines: those of `experiments.measurements.device_response`, and of
+      `experiments.measurements.aihwkit_response` if there are any.
 
   Returns:
     The table: the largest distance over all looks at the weights, of the means

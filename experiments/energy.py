@@ -20,14 +20,14 @@ from absl import flags
 from matplotlib import figure
 import numpy as np
 
-from experiments import cli
-from experiments import config_records
 from experiments import energy_figures
 from experiments import figures
 from experiments import grid_summary
-from experiments import methods
 from experiments import summary
-from experiments import synapses
+from experiments.config import command as cli
+from experiments.config import methods
+from experiments.config import serialization as config_records
+from experiments.config import synapses
 import ssnn_jax
 from ssnn_jax.hardware import cost
 from ssnn_jax.hardware import energy as energy_lib

@@ -7,9 +7,9 @@ from matplotlib import figure
 
 from experiments import figures
 from experiments import grid_summary
-from experiments import grids
 from experiments import sheets
 from experiments import summary
+from experiments.config import grids
 
 _LOOKS = (
   (figures.BLUE, 'o'),

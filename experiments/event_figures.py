@@ -18,7 +18,7 @@ def draw_event_statistics(lines: list[dict[str, Any]]) -> figure.Figure:
   """Draws sets of recordings side by side.
 
   Args:
-    lines: those of `experiments.event_statistics`.
+    lines: those of `experiments.measurements.event_statistics`.
 
   Returns:
     The figure: events per recording, events over time, and for each set and

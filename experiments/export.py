@@ -4,7 +4,7 @@
 
 The file is one of HDF5; `ssnn_jax.hardware.nir` says what it holds, and
 how its neurons must be reset. It takes the package nir:
-pip install 'ssnn_jax[nir]'. `experiments.nir_consumer` runs it in another
+pip install 'ssnn_jax[nir]'. `experiments.measurements.nir_consumer` runs it in another
 library.
 """
 
@@ -17,10 +17,10 @@ from typing import NamedTuple
 from absl import flags
 import numpy as np
 
-from experiments import cli
-from experiments import config_records
-from experiments import configs
-from experiments import methods
+from experiments.config import command as cli
+from experiments.config import experiment as configs
+from experiments.config import methods
+from experiments.config import serialization as config_records
 import ssnn_jax
 from ssnn_jax import datasets
 from ssnn_jax.runs import checkpoints

@@ -24,7 +24,7 @@ def draw(fidelity: list[dict], benchmark: list[dict]) -> figure.Figure:
   """Draws the error of the update against T and against its price.
 
   Args:
-    fidelity: lines of `experiments.fidelity`.
+    fidelity: lines of `experiments.measurements.fidelity`.
     benchmark: lines of `experiments.benchmark`, for the price.
 
   Returns:

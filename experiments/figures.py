@@ -14,7 +14,7 @@ import numpy as np
 from experiments import orders
 from experiments import sheets
 from experiments import summary
-from experiments import synapses
+from experiments.config import synapses
 from ssnn_jax import datasets
 
 # Okabe and Ito's palette, which the colour-blind tell apart, but for its

@@ -7,9 +7,9 @@ from matplotlib import ticker
 from matplotlib.axes import Axes
 
 from experiments import grid_summary
-from experiments import grids
-from experiments import methods
 from experiments import summary
+from experiments.config import grids
+from experiments.config import methods
 
 _UNITS = {
   'num_steps': 'spike-train length T (ticks)',

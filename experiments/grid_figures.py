@@ -9,9 +9,9 @@ import numpy as np
 from experiments import figures
 from experiments import grid_axes
 from experiments import grid_summary
-from experiments import methods
 from experiments import sheets
 from experiments import summary
+from experiments.config import methods
 
 _COLORS = (
   *(figures.BLUE, figures.ORANGE, figures.GREEN),

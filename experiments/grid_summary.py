@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from experiments import config_records
-from experiments import configs
-from experiments import grids
-from experiments import methods
 from experiments import summary
+from experiments.config import experiment as configs
+from experiments.config import grids
+from experiments.config import methods
+from experiments.config import serialization as config_records
 from ssnn_jax.runs import files
 from ssnn_jax.runs import records
 

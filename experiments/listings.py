@@ -13,7 +13,7 @@ def consumers(folder: str | os.PathLike) -> str:
   """Lays out what libraries make of exported networks.
 
   Args:
-    folder: that of the lines of `experiments.nir_consumer`.
+    folder: that of the lines of `experiments.measurements.nir_consumer`.
 
   Returns:
     The table, a line for each library and data set: accuracies in percent, of

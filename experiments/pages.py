@@ -23,9 +23,9 @@ from absl import flags
 
 from experiments import cells
 from experiments import claim_table
-from experiments import cli
 from experiments import commands
 from experiments import tables
+from experiments.config import command as cli
 import ssnn_jax
 
 _ROOT = pathlib.Path(__file__).parent.parent

@@ -13,15 +13,11 @@ from typing import NamedTuple
 from absl import flags
 from matplotlib import figure
 
-from experiments import aihwkit_response
 from experiments import attribution
-from experiments import cli
 from experiments import costs
 from experiments import curves
 from experiments import device_figures
-from experiments import device_response
 from experiments import event_figures
-from experiments import event_statistics
 from experiments import fidelity_figures
 from experiments import figures
 from experiments import grid_figures
@@ -32,6 +28,10 @@ from experiments import summary
 from experiments import tolerance
 from experiments import tolerance_figures
 from experiments import tuning
+from experiments.config import command as cli
+from experiments.measurements import aihwkit_response
+from experiments.measurements import device_response
+from experiments.measurements import event_statistics
 import ssnn_jax
 from ssnn_jax.runs import records
 

@@ -16,9 +16,9 @@ import time
 
 from absl import flags
 
-from experiments import cli
-from experiments import data
-from experiments import fields
+from experiments.config import command as cli
+from experiments.config import field as fields
+from experiments.training import data
 import ssnn_jax
 from ssnn_jax import datasets
 from ssnn_jax.datasets import catalog

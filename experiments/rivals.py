@@ -10,12 +10,12 @@ import os
 from matplotlib import figure
 import numpy as np
 
-from experiments import config_records
 from experiments import figures
 from experiments import grid_summary
-from experiments import methods
 from experiments import sheets
 from experiments import summary
+from experiments.config import methods
+from experiments.config import serialization as config_records
 from ssnn_jax.baselines import bp_stdp
 from ssnn_jax.hardware import cost
 from ssnn_jax.runs import records

@@ -16,14 +16,14 @@ from typing import Any
 
 from absl import flags
 
-from experiments import cli
-from experiments import config_records
-from experiments import configs
-from experiments import data
-from experiments import methods
-from experiments import multihost
-from experiments import recorder
-from experiments import trainer
+from experiments.config import command as cli
+from experiments.config import experiment as configs
+from experiments.config import methods
+from experiments.config import serialization as config_records
+from experiments.training import data
+from experiments.training import multihost
+from experiments.training import recorder
+from experiments.training import trainer
 import ssnn_jax
 from ssnn_jax.runs import files
 from ssnn_jax.runs import records

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from experiments import config_records
+from experiments.config import serialization as config_records
 import ssnn_jax
 from ssnn_jax.runs import records
 

@@ -19,17 +19,17 @@ from typing import Any
 
 from absl import flags
 
-from experiments import cli
-from experiments import configs
-from experiments import data
 from experiments import grid_summary
-from experiments import grids
-from experiments import launchers
-from experiments import local_workers
-from experiments import ray_workers
-from experiments import recorder
-from experiments import trainer
 from experiments import tuning
+from experiments.config import command as cli
+from experiments.config import experiment as configs
+from experiments.config import grids
+from experiments.launch import local as local_workers
+from experiments.launch import ray_cluster as ray_workers
+from experiments.launch import tasks as launchers
+from experiments.training import data
+from experiments.training import recorder
+from experiments.training import trainer
 import ssnn_jax
 from ssnn_jax.runs import files
 from ssnn_jax.runs import records

@@ -14,7 +14,7 @@ import numpy as np
 
 from experiments import grid_summary
 from experiments import summary
-from experiments import synapses
+from experiments.config import synapses
 from ssnn_jax.hardware.device_config import DeviceConfig
 from ssnn_jax.hardware.presets import PRESETS
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import methods
+from experiments.config import methods
 import ssnn_jax
 from ssnn_jax import network
 from ssnn_jax import training

@@ -4,8 +4,8 @@ from absl.testing import parameterized
 import numpy as np
 
 from experiments import attribution
-from experiments import grids
 from experiments import summary
+from experiments.config import grids
 from tests.testing import sweeps
 from tests.testing.experiments import rows
 

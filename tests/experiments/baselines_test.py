@@ -7,10 +7,10 @@ import tempfile
 from absl.testing import parameterized
 import numpy as np
 
-from experiments import grids
-from experiments import methods
 from experiments import plot
 from experiments import rivals
+from experiments.config import grids
+from experiments.config import methods
 from tests.testing import sweeps
 from tests.testing.experiments import rows
 

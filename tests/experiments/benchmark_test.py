@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import benchmark_steps
-from experiments import naive
+from experiments.measurements import naive
+from experiments.measurements import steps as benchmark_steps
 import ssnn_jax
 from tests.testing import commands
 from tests.testing import networks

@@ -10,11 +10,11 @@ from experiments import cells
 from experiments import claim_table
 from experiments import claims
 from experiments import commands
-from experiments import config_records
-from experiments import defaults
-from experiments import grids
 from experiments import tables
 from experiments import verdicts
+from experiments.config import defaults
+from experiments.config import grids
+from experiments.config import serialization as config_records
 from ssnn_jax.runs import records
 
 # Flags of the sweep of each record.

@@ -7,11 +7,11 @@ from absl import flags
 from absl.testing import parameterized
 import jax
 
-from experiments import config_records
-from experiments import configs
-from experiments import defaults
-from experiments import methods
-from experiments import synapses
+from experiments.config import defaults
+from experiments.config import experiment as configs
+from experiments.config import methods
+from experiments.config import serialization as config_records
+from experiments.config import synapses
 import ssnn_jax
 from ssnn_jax import datasets
 from tests.testing.experiments import blank_dataset

@@ -6,10 +6,10 @@ from unittest import mock
 from absl.testing import parameterized
 import numpy as np
 
-from experiments import configs
-from experiments import data
-from experiments import defaults
-from experiments import grids
+from experiments.config import defaults
+from experiments.config import experiment as configs
+from experiments.config import grids
+from experiments.training import data
 import ssnn_jax
 from ssnn_jax import datasets
 from tests.testing.experiments import blank_dataset

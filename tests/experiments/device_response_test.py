@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import aihwkit_response
 from experiments import device_figures
-from experiments import device_response
+from experiments.measurements import aihwkit_response
+from experiments.measurements import device_response
 import ssnn_jax
 from ssnn_jax.hardware import resistive
 from ssnn_jax.hardware import variability

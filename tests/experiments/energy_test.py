@@ -7,10 +7,10 @@ import pathlib
 from absl.testing import parameterized
 import numpy as np
 
-from experiments import config_records
-from experiments import configs
 from experiments import energy
 from experiments import summary
+from experiments.config import experiment as configs
+from experiments.config import serialization as config_records
 import ssnn_jax
 from ssnn_jax.hardware import cost
 from ssnn_jax.hardware import energy as energy_lib

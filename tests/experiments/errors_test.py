@@ -2,8 +2,8 @@
 
 from absl.testing import parameterized
 
-from experiments import errors
-from experiments import launchers
+from experiments.config import errors
+from experiments.launch import tasks as launchers
 import ssnn_jax
 from ssnn_jax.runs.errors import RunError
 

@@ -11,18 +11,18 @@ from unittest import mock
 from absl.testing import absltest
 import numpy as np
 
-from experiments import config_records
-from experiments import data
-from experiments import defaults
 from experiments import event_figures
-from experiments import event_statistics
-from experiments import grids
 from experiments import plot
 from experiments import prepare
-from experiments import recorder
 from experiments import summary
 from experiments import sweep
-from experiments import trainer
+from experiments.config import defaults
+from experiments.config import grids
+from experiments.config import serialization as config_records
+from experiments.measurements import event_statistics
+from experiments.training import data
+from experiments.training import recorder
+from experiments.training import trainer
 import ssnn_jax
 from ssnn_jax import datasets
 from ssnn_jax.datasets import loading

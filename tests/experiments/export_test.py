@@ -11,10 +11,10 @@ from absl.testing import parameterized
 import jax
 import numpy as np
 
-from experiments import config_records
-from experiments import configs
 from experiments import export
-from experiments import nir_consumer
+from experiments.config import experiment as configs
+from experiments.config import serialization as config_records
+from experiments.measurements import nir_consumer
 import ssnn_jax
 from ssnn_jax.hardware import nir
 from ssnn_jax.runs import checkpoints

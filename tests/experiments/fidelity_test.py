@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments import costs
-from experiments import fidelity
 from experiments import fidelity_figures
 from experiments import figures
 from experiments import orders
+from experiments.measurements import fidelity
 import ssnn_jax
 from tests.testing import commands
 from tests.testing.experiments import rows

@@ -7,10 +7,10 @@ import pathlib
 from absl.testing import parameterized
 import numpy as np
 
-from experiments import config_records
 from experiments import grid_figures
 from experiments import grid_summary
 from experiments import plot
+from experiments.config import serialization as config_records
 import ssnn_jax
 from ssnn_jax.runs import records
 from tests.testing import sweeps

@@ -4,9 +4,9 @@ import dataclasses
 
 from absl.testing import parameterized
 
-from experiments import configs
-from experiments import grids
-from experiments import methods
+from experiments.config import experiment as configs
+from experiments.config import grids
+from experiments.config import methods
 import ssnn_jax
 from tests.testing.sweeps import BASE
 

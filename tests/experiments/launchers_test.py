@@ -15,9 +15,9 @@ from unittest import mock
 from absl.testing import absltest
 from absl.testing import parameterized
 
-from experiments import launchers
-from experiments import local_workers
-from experiments import ray_workers
+from experiments.launch import local as local_workers
+from experiments.launch import ray_cluster as ray_workers
+from experiments.launch import tasks as launchers
 
 Status = launchers.Status
 

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import methods
-from experiments import synapses
+from experiments.config import methods
+from experiments.config import synapses
 import ssnn_jax
 from ssnn_jax import network
 from tests.testing import statistics

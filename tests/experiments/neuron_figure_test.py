@@ -8,8 +8,8 @@ import jax
 import numpy as np
 
 from experiments import figures
-from experiments import neuron_figure
-from experiments import neuron_trace
+from experiments.measurements import neuron_figure
+from experiments.measurements import neuron_trace
 import ssnn_jax
 
 NEURON, LABEL = 4, 2

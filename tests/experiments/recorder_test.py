@@ -10,9 +10,9 @@ from absl.testing import parameterized
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import config_records
-from experiments import recorder
-from experiments import trainer
+from experiments.config import serialization as config_records
+from experiments.training import recorder
+from experiments.training import trainer
 import ssnn_jax
 from ssnn_jax.runs import checkpoints
 from ssnn_jax.runs import records

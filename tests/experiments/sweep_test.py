@@ -8,14 +8,14 @@ import pathlib
 
 from absl.testing import parameterized
 
-from experiments import config_records
-from experiments import configs
 from experiments import grid_summary
-from experiments import grids
-from experiments import launchers
-from experiments import recorder
 from experiments import sweep
-from experiments import trainer
+from experiments.config import experiment as configs
+from experiments.config import grids
+from experiments.config import serialization as config_records
+from experiments.launch import tasks as launchers
+from experiments.training import recorder
+from experiments.training import trainer
 import ssnn_jax
 from ssnn_jax.runs import files
 from ssnn_jax.runs import records

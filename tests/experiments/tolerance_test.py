@@ -3,9 +3,9 @@
 from absl.testing import parameterized
 import numpy as np
 
-from experiments import grids
 from experiments import tolerance
 from experiments import tolerance_figures
+from experiments.config import grids
 from tests.testing import sweeps
 
 # Accuracy of ideal devices in percent; in float32, a loss of 1 point is a

@@ -8,12 +8,12 @@ from unittest import mock
 from absl.testing import parameterized
 import numpy as np
 
-from experiments import config_records
-from experiments import configs
-from experiments import programs
-from experiments import recorder
 from experiments import summary
-from experiments import trainer
+from experiments.config import experiment as configs
+from experiments.config import serialization as config_records
+from experiments.training import programs
+from experiments.training import recorder
+from experiments.training import trainer
 import ssnn_jax
 from ssnn_jax import training
 from ssnn_jax.runs import checkpoints

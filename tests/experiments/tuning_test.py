@@ -6,9 +6,9 @@ from absl.testing import parameterized
 import numpy as np
 
 from experiments import grid_summary
-from experiments import grids
 from experiments import plot
 from experiments import tuning
+from experiments.config import grids
 from tests.testing import sweeps
 
 SWEEP = [

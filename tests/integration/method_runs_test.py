@@ -16,17 +16,17 @@ from absl.testing import parameterized
 import jax
 import numpy as np
 
-from experiments import configs
-from experiments import data
-from experiments import grids
-from experiments import launchers
-from experiments import methods
 from experiments import plot
-from experiments import programs
-from experiments import recorder
 from experiments import summary
 from experiments import sweep
-from experiments import trainer
+from experiments.config import experiment as configs
+from experiments.config import grids
+from experiments.config import methods
+from experiments.launch import tasks as launchers
+from experiments.training import data
+from experiments.training import programs
+from experiments.training import recorder
+from experiments.training import trainer
 from ssnn_jax.runs import checkpoints
 from ssnn_jax.runs import records
 from ssnn_jax.training import sharding

@@ -7,8 +7,8 @@ from unittest import mock
 from absl.testing import parameterized
 import jax
 
-from experiments import multihost
-from experiments import trainer
+from experiments.training import multihost
+from experiments.training import trainer
 import ssnn_jax
 from ssnn_jax import datasets
 from tests.testing import commands

@@ -12,12 +12,12 @@ import time
 
 from absl.testing import parameterized
 
-from experiments import config_records
-from experiments import configs
-from experiments import defaults
 from experiments import plot
-from experiments import recorder
 from experiments import run
+from experiments.config import defaults
+from experiments.config import experiment as configs
+from experiments.config import serialization as config_records
+from experiments.training import recorder
 import ssnn_jax
 from ssnn_jax import runs
 from ssnn_jax.runs import provenance

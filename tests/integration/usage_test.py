@@ -7,10 +7,10 @@ from absl import flags
 from absl.testing import absltest
 from absl.testing import parameterized
 
-from experiments import cli
-from experiments import configs
-from experiments import defaults
-from experiments import usage
+from experiments.config import command as cli
+from experiments.config import defaults
+from experiments.config import experiment as configs
+from experiments.config import usage
 from tests.testing import commands
 from tests.testing.experiments import parse_flags
 

@@ -20,7 +20,7 @@ ROOT = pathlib.Path(__file__).parent.parent.parent
 IMPORTED = (
   'experiments.benchmark',
   'experiments.export',
-  'experiments.fidelity',
+  'experiments.measurements.fidelity',
   'experiments.plot',
   'experiments.run',
   'experiments.sweep',

@@ -12,10 +12,10 @@ from unittest import mock
 from absl import flags
 import numpy as np
 
-from experiments import cli
-from experiments import configs
-from experiments import programs
-from experiments import recorder
+from experiments.config import command as cli
+from experiments.config import experiment as configs
+from experiments.training import programs
+from experiments.training import recorder
 from ssnn_jax import datasets
 from ssnn_jax.runs import records
 

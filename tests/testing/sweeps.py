@@ -4,11 +4,11 @@ import dataclasses
 import itertools
 import pathlib
 
-from experiments import config_records
-from experiments import defaults
 from experiments import grid_summary
-from experiments import grids
 from experiments import summary
+from experiments.config import defaults
+from experiments.config import grids
+from experiments.config import serialization as config_records
 from ssnn_jax.runs import records
 
 BASE = defaults.CONFIGS['digits']

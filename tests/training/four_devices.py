@@ -12,9 +12,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import methods
-from experiments import programs
-from experiments import trainer
+from experiments.config import methods
+from experiments.training import programs
+from experiments.training import trainer
 import ssnn_jax
 from ssnn_jax import network
 from ssnn_jax import training

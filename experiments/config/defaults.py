@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from experiments import configs
+from experiments.config import experiment as configs
 import ssnn_jax
 from ssnn_jax.datasets import arrays
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from experiments import configs
-from experiments import fields
+from experiments.config import experiment as configs
+from experiments.config import field as fields
 import ssnn_jax
 from ssnn_jax.datasets import arrays
 

@@ -1,8 +1,8 @@
 """Measures how resistive devices respond to pulses, one pulse at a time.
 
-  python -m experiments.device_response > response.jsonl
+  python -m experiments.measurements.device_response > response.jsonl
 
-prints a JSON line for each case of `experiments.aihwkit_response`, of devices
+prints a JSON line for each case of `experiments.measurements.aihwkit_response`, of devices
 with the same parameters.
 """
 
@@ -16,8 +16,8 @@ from absl import flags
 import jax
 import jax.numpy as jnp
 
-from experiments import aihwkit_response
-from experiments import cli
+from experiments.config import command as cli
+from experiments.measurements import aihwkit_response
 import ssnn_jax
 from ssnn_jax.hardware import resistive
 from ssnn_jax.hardware import variability

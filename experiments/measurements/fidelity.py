@@ -1,6 +1,6 @@
 """Measures how far a spiking update is from backpropagation.
 
-  python -m experiments.fidelity --dataset=fashion_mnist > fidelity.jsonl
+  python -m experiments.measurements.fidelity --dataset=fashion_mnist > fidelity.jsonl
 
 The weights are those of the ANN after some steps of training, the same for all
 settings; the gradient is that of one batch. For each network, sampler, window
@@ -23,9 +23,9 @@ import jax.numpy as jnp
 import numpy as np
 import tqdm
 
-from experiments import cli
-from experiments import data
-from experiments import fields
+from experiments.config import command as cli
+from experiments.config import field as fields
+from experiments.training import data
 import ssnn_jax
 from ssnn_jax import training
 

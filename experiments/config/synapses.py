@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from experiments import fields
+from experiments.config import field as fields
 import ssnn_jax
 from ssnn_jax.hardware import device_config
 from ssnn_jax.hardware import devices

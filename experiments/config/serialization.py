@@ -6,7 +6,7 @@ import json
 import pathlib
 from typing import Any
 
-from experiments import configs
+from experiments.config import experiment as configs
 import ssnn_jax
 
 

@@ -5,7 +5,7 @@ import dataclasses
 from typing import Any
 from typing import NamedTuple
 
-from experiments import synapses
+from experiments.config import synapses
 import ssnn_jax
 from ssnn_jax import training
 from ssnn_jax.baselines import bp_stdp

@@ -1,8 +1,8 @@
 """Measures how aihwkit's devices respond to pulses, to set ours beside them.
 
-  python -m experiments.aihwkit_response > aihwkit.jsonl
+  python -m experiments.measurements.aihwkit_response > aihwkit.jsonl
 
-prints a JSON line for each of the cases below, as `experiments.device_response`
+prints a JSON line for each of the cases below, as `experiments.measurements.device_response`
 does for ours. It is run by an environment of its own, which has aihwkit; no
 other command needs that.
 

@@ -1,6 +1,6 @@
 """Draws one composite neuron, forward and backward, as the front picture.
 
-  python -m experiments.neuron_figure
+  python -m experiments.measurements.neuron_figure
 
 Its rasters are those of a small network that is simulated for the picture.
 """
@@ -12,9 +12,9 @@ from matplotlib import figure
 from matplotlib import patches
 import numpy as np
 
-from experiments import cli
 from experiments import figures
-from experiments import neuron_trace
+from experiments.config import command as cli
+from experiments.measurements import neuron_trace
 import ssnn_jax
 
 STEM = pathlib.Path('docs', 'composite_neuron')

@@ -15,9 +15,9 @@ import typing
 from typing import Any
 from typing import NamedTuple
 
-from experiments import configs
-from experiments import methods
-from experiments import synapses
+from experiments.config import experiment as configs
+from experiments.config import methods
+from experiments.config import synapses
 import ssnn_jax
 from ssnn_jax.hardware.presets import PRESETS
 
@@ -112,6 +112,21 @@ _KINDS = {
   bool: 'true or false',
   str: 'a name',
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class Sweep:
+  """One grid of a study, with its own number of seeds.
+
+  Attributes:
+    grid: the values of each varied field.
+    num_seeds: paired seeds of each setting.
+    base: values of other fields, instead of the defaults of the data set.
+  """
+
+  grid: Grid
+  num_seeds: int = 5
+  base: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 class Setting(NamedTuple):

@@ -9,8 +9,8 @@ import platform
 import socket
 import uuid
 
-from experiments import launchers
-from experiments import local_workers
+from experiments.launch import local as local_workers
+from experiments.launch import tasks as launchers
 
 
 def launch_ray(
@@ -88,7 +88,9 @@ def _connected(ray, address):
     yield
     return
   _check_address(address or os.environ.get('RAY_ADDRESS', ''))
-  packages = (__file__, ssnn_jax.__file__)
+  import experiments
+
+  packages = (experiments.__file__, ssnn_jax.__file__)
   try:
     ray.init(
       address=address,

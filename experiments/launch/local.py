@@ -17,7 +17,7 @@ import threading
 from typing import NamedTuple
 import uuid
 
-from experiments import launchers
+from experiments.launch import tasks as launchers
 
 # How often a task is tried again whose local worker died.
 NUM_RETRIES = 3

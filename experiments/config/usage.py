@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from absl import flags
 
-from experiments import configs
-from experiments import defaults
+from experiments.config import defaults
+from experiments.config import experiment as configs
 from ssnn_jax import datasets
 
 _COLUMN = 26  # where help starts

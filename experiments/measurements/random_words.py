@@ -1,6 +1,6 @@
 """Writes the words that thresholds are made of, for a battery of tests.
 
-  python -m experiments.random_words --seed=0 | dieharder -a -g 200
+  python -m experiments.measurements.random_words --seed=0 | dieharder -a -g 200
 
 The words are raw, 32 bits each, without end. Neighbours differ in the key of
 their presentation, the role of their train, the bit plane, the neuron, the
@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import cli
+from experiments.config import command as cli
 import ssnn_jax
 from ssnn_jax.spikes import thresholds
 

@@ -1,6 +1,6 @@
 """Runs an exported network in a library that is not ours, and compares.
 
-  python -m experiments.nir_consumer --file=network.nir --dataset=digits
+  python -m experiments.measurements.nir_consumer --file=network.nir --dataset=digits
 
 presents the test split for T ticks and prints a JSON line with the accuracy of
 the library, which reads the file by itself, and with ours for the same weights,
@@ -38,10 +38,10 @@ from absl import flags
 import jax
 import numpy as np
 
-from experiments import cli
-from experiments import data
 from experiments import export
-from experiments import fields
+from experiments.config import command as cli
+from experiments.config import field as fields
+from experiments.training import data
 import ssnn_jax
 from ssnn_jax import datasets
 from ssnn_jax import training

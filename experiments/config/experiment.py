@@ -6,9 +6,9 @@ import pathlib
 
 import optax
 
-from experiments import fields
-from experiments import methods
-from experiments import synapses
+from experiments.config import field as fields
+from experiments.config import methods
+from experiments.config import synapses
 import ssnn_jax
 from ssnn_jax.config import OUTPUT_ERRORS
 from ssnn_jax.config import REPRESENTATIONS

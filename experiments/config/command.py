@@ -23,11 +23,11 @@ from absl import flags
 from absl import logging
 import jax
 
-from experiments import configs
-from experiments import defaults
-from experiments import errors
-from experiments import fields
-from experiments import usage
+from experiments.config import defaults
+from experiments.config import errors
+from experiments.config import experiment as configs
+from experiments.config import field as fields
+from experiments.config import usage
 import ssnn_jax
 from ssnn_jax.spikes import kernels
 

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from experiments import configs
-from experiments import methods
-from experiments import synapses
+from experiments.config import experiment as configs
+from experiments.config import methods
+from experiments.config import synapses
 import ssnn_jax
 from ssnn_jax import training
 from ssnn_jax.hardware import devices
@@ -187,26 +187,25 @@ def _make_probe(config, network_config):
   if config.method == methods.ANN or not method.estimates_gradient:
     return errors
   exact = dataclasses.replace(network_config, dropout=0.0)
-  rates = dict.fromkeys(('forward', 'backward', 'update'), 'rates')
   ann = ssnn_jax.ann(exact)
+  # Where nothing forward is random, only errors that saturate bias an update.
+  noiseless = dataclasses.replace(exact, forward='rates')
 
-  def statistics(network, num_draws, state, split):
+  def statistics(network, state, split):
     key = training.stream_key(state.key, training.Stream.PROBE)
     return metrics.update_statistics(
       *(method.make(network, state.key), ann, state.params, key),
       *_probe(config, split),
-      num_draws=num_draws,
+      num_draws=config.probe_draws,
     )
 
   def probe(state, split):
-    spiking = statistics(exact, config.probe_draws, state, split)
-    # On rates throughout nothing is random, and errors saturate all the same.
-    on_rates = statistics(dataclasses.replace(exact, **rates), 2, state, split)
+    spiking = statistics(exact, state, split)
     return errors(state, split) | {
       'update_bias': spiking.bias,
       'update_deviation': spiking.deviation,
       'update_cosine': spiking.cosine,
-      'saturation_bias': on_rates.bias,
+      'saturation_bias': statistics(noiseless, state, split).bias,
       'noise_ratio': spiking.noise_ratio,
     }
 

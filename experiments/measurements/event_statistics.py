@@ -1,6 +1,6 @@
 """Describes sets of recordings: how many events they have, when and where.
 
-  python -m experiments.event_statistics > event_statistics.jsonl
+  python -m experiments.measurements.event_statistics > event_statistics.jsonl
 
 prints a JSON line for each set, of all recordings found.
 """
@@ -11,8 +11,8 @@ from typing import Any
 from absl import flags
 import numpy as np
 
-from experiments import cli
 from experiments import summary
+from experiments.config import command as cli
 from ssnn_jax import datasets
 from ssnn_jax.datasets import loading
 from ssnn_jax.datasets import recordings
@@ -61,7 +61,7 @@ def table(lines: list[dict[str, Any]]) -> str:
   """Lays out what sets of recordings hold, a line a set.
 
   Args:
-    lines: those of `experiments.event_statistics`; the first set is what the
+    lines: those of `experiments.measurements.event_statistics`; the first set is what the
       others are compared with.
 
   Returns:

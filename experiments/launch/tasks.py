@@ -15,7 +15,7 @@ import enum
 import traceback
 from typing import NamedTuple
 
-from experiments import errors
+from experiments.config import errors
 
 
 class Task(NamedTuple):

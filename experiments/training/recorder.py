@@ -17,9 +17,9 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from experiments import config_records
-from experiments import configs
-from experiments import multihost
+from experiments.config import experiment as configs
+from experiments.config import serialization as config_records
+from experiments.training import multihost
 import ssnn_jax
 from ssnn_jax import training
 from ssnn_jax.runs import checkpoints

@@ -14,13 +14,13 @@ import jax
 import numpy as np
 import tqdm
 
-from experiments import cli
-from experiments import configs
-from experiments import data
-from experiments import methods
-from experiments import multihost
-from experiments import programs
-from experiments import recorder
+from experiments.config import command as cli
+from experiments.config import experiment as configs
+from experiments.config import methods
+from experiments.training import data
+from experiments.training import multihost
+from experiments.training import programs
+from experiments.training import recorder
 import ssnn_jax
 from ssnn_jax.runs import provenance
 from ssnn_jax.training import sharding

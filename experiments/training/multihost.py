@@ -14,7 +14,7 @@ import jax
 from jax.experimental import multihost_utils
 import numpy as np
 
-from experiments import cli
+from experiments.config import command as cli
 import ssnn_jax
 
 _CLUSTER = ('coordinator_address', 'num_processes', 'process_id')

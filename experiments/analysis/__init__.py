@@ -1,0 +1,1 @@
+"""Analysis: data frames of runs, statistics, claims and plots."""

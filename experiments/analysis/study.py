@@ -1,0 +1,50 @@
+"""A study: one question, the sweeps that answer it, and what they show."""
+
+from collections.abc import Callable
+from collections.abc import Mapping
+import dataclasses
+
+from matplotlib import figure
+import pandas as pd
+
+from experiments.analysis import claims as claims_lib
+from experiments.analysis import statistics
+from experiments.config import grids
+
+Numbers = Mapping[str, statistics.Number]
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+  """A study; its name is that of its module in `experiments.studies`.
+
+  A record is the runs of one data set, or the lines of one measurement.
+
+  Attributes:
+    question: what the study asks, one sentence.
+    sweeps: the sweeps of each record, by the name of its data set.
+    commands: for measurements, the commands that print the lines of each
+      record, by its name.
+    curves: quantities of each epoch that records keep besides loss and
+      accuracy.
+    table: `(runs of one record) -> tables`, of text; None for the generic one.
+    figure: `(runs of one record) -> figure`; None for the generic one.
+    numbers: `(runs of each record, by its name) -> numbers`, by names that
+      claims and pages use.
+    claims: statements that numbers decide.
+    text: Markdown of the study's page, with marks for numbers.
+  """
+
+  question: str
+  sweeps: Mapping[str, tuple[grids.Sweep, ...]] = dataclasses.field(
+    default_factory=dict
+  )
+  commands: Mapping[str, tuple[str, ...]] = dataclasses.field(
+    default_factory=dict
+  )
+  curves: tuple[str, ...] = ()
+  table: Callable[[pd.DataFrame], list[pd.DataFrame]] | None = None
+  figure: Callable[[pd.DataFrame], figure.Figure] | None = None
+  numbers: Callable[[Mapping[str, pd.DataFrame]], Numbers] = lambda runs: {}
+  claims: tuple[claims_lib.Claim, ...] = ()
+  text: str = ''

@@ -1,0 +1,1 @@
+"""Launchers: this process, local workers, and the nodes of a Ray cluster."""

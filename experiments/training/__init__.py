@@ -1,0 +1,1 @@
+"""Training: the methods, the compiled programs and the writer of runs."""
