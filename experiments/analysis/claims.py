@@ -125,7 +125,7 @@ def _verdict(claim, evidence):
   is_low = number.mean - low < high - number.mean
   if evidence.support < _ERROR_RATE:
     word, p_value, end = SUPPORTED, evidence.support, ends[not is_low]
-  elif evidence.contrary < _ERROR_RATE:
+  elif is_exact or evidence.contrary < _ERROR_RATE:
     word, p_value, end = REFUTED, evidence.contrary, ends[is_low]
   else:
     word, p_value, end = INCONCLUSIVE, evidence.support, ends[not is_low]

@@ -38,7 +38,7 @@ _MEASURED = re.compile(
   """,
   re.VERBOSE,
 )
-_ALLOWED = ('95 %', '5 %')  # the level of all intervals
+_ALLOWED = ('95 %',)  # the level of all intervals
 
 
 class Problem(NamedTuple):

@@ -66,6 +66,7 @@ def draw(runs: pd.DataFrame) -> figure.Figure:
     axes.set_xscale('log')
     axes.set_xticks([0.1, 0.25, 0.5, 1.0], ['0.1', '0.25', '0.5', '1'])
     axes.minorticks_off()
+    axes.margins(x=0.15)
     axes.set_xlabel('gain of the errors')
     axes.grid(alpha=0.3)
   grid[3].axhline(0, color=style.BLACK, linewidth=1)
