@@ -201,6 +201,6 @@ class CommandsTest(absltest.TestCase):
   def test_aihwkit_response_imports_no_jax(self):
     code = (
       'import sys; sys.modules.update(jax=None, ssnn_jax=None, absl=None); '
-      'from experiments import aihwkit_response'
+      'from experiments.measurements import aihwkit_response'
     )
     subprocess.run([sys.executable, '-c', code], check=True)

@@ -137,9 +137,9 @@ class PrepareTest(data_util.RecordingsTestCase):
 class StatisticsTest(data_util.RecordingsTestCase):
   def test_statistics_match_the_events(self):
     written = self.write_recordings()
-    parts = recordings.load('n_mnist', self.folder, 10).values()
-    found = event_statistics.statistics(list(parts))
-    events = [events for part in written for _, events in part]
+    splits = recordings.load('n_mnist', self.folder, 10).values()
+    found = event_statistics.statistics(list(splits))
+    events = [events for split in written for _, events in split]
     x, y, p, t = np.concatenate(events).T
     self.assertEqual(found['num_recordings'], 10)
     counts = list(map(len, events))
@@ -158,10 +158,10 @@ class StatisticsTest(data_util.RecordingsTestCase):
 
   def test_record_has_the_table_and_the_figure(self):
     self.write_recordings()
-    parts = recordings.load('n_mnist', self.folder, 10)
+    splits = recordings.load('n_mnist', self.folder, 10)
     lines = [
-      {'dataset': name, **event_statistics.statistics([part])}
-      for name, part in parts.items()
+      {'dataset': name, **event_statistics.statistics([split])}
+      for name, split in splits.items()
     ]
     path = self.data_dir / event_statistics.FILE
     path.write_text('\n'.join(map(json.dumps, lines)))

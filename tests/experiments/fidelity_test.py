@@ -111,8 +111,7 @@ class FidelityTest(parameterized.TestCase):
     self.assertGreater(difference, 5 * (errors['bernoulli'] + errors['sobol']))
 
   def test_command_prints_a_line_for_each_setting(self):
-    done = commands.run(
-      'fidelity',
+    arguments = (
       '--draws=2',
       '--hidden_sizes=5',
       '--num_steps=4,40',
@@ -120,8 +119,17 @@ class FidelityTest(parameterized.TestCase):
       '--samplers=sobol',
       '--train_steps=3',
     )
+    done = commands.run('measurements.fidelity', *arguments)
     self.assertEqual(done.returncode, 0, done.stderr)
-    lines = [json.loads(text) for text in done.stdout.splitlines()]
+    header, *lines = map(json.loads, done.stdout.splitlines())
+    self.assertEqual(header['event'], 'header')
+    self.assertEqual(
+      header['command'].split(),
+      ['python', '-m', 'experiments.measurements.fidelity', *arguments],
+    )
+    self.assertContainsSubset(
+      {'versions', 'python', 'commit', 'dirty', 'device'}, header
+    )
     settings = [(x['num_steps'], x['window']) for x in lines]
     self.assertEqual(settings, [(4, 4), (40, 32), (40, 40)])
     self.assertLen(lines[0]['layer_errors'], 2)
@@ -133,9 +141,10 @@ class FidelityTest(parameterized.TestCase):
     ('--dataset=mnist', 'error: .*mnist'),
   )
   def test_command_rejects_invalid_flags(self, flag, message):
-    done = commands.run('fidelity', flag, '--data_dir=/nowhere')
+    done = commands.run('measurements.fidelity', flag, '--data_dir=/nowhere')
     self.assertEqual(done.returncode, 1)
     self.assertRegex(done.stderr, f'^{message}')
+    self.assertEmpty(done.stdout)
     self.assertNotIn('Traceback', done.stderr)
 
 

@@ -49,7 +49,7 @@ class TraceTest(parameterized.TestCase):
       found.coincidences.sum(axis=0), hidden.weights[:, NEURON]
     )
     self.assertEqual(found.errors.sum(), hidden.biases[NEURON])
-    # Coincidences of its spikes with the errors of the next layer.
+    # Coincidences of output spikes with error spikes of the next layer.
     np.testing.assert_array_equal(
       found.spikes @ found.next_errors, output.weights[NEURON]
     )
@@ -60,17 +60,17 @@ class TraceTest(parameterized.TestCase):
     is_inside = (found.potential > 0) & (found.potential < 1)
     np.testing.assert_array_equal(found.gate, is_inside)
     np.testing.assert_array_equal(found.rate, np.clip(found.potential, 0, 1))
-    passed = found.gate * found.arriving
-    sent = found.errors != 0
+    gated = found.gate * found.drive
+    spikes = found.errors != 0
     np.testing.assert_array_equal(
-      np.sign(passed[sent]), np.sign(found.errors[sent])
+      np.sign(gated[spikes]), np.sign(found.errors[spikes])
     )
     self.assertBetween(found.gate.mean(), 0.1, 0.9)
 
-  def test_arriving_errors_are_a_transposed_read_of_the_weights(self):
+  def test_drive_is_a_transposed_read_of_the_weights(self):
     _, params, found = self.leaky
     np.testing.assert_allclose(
-      found.arriving,
+      found.drive,
       found.next_errors @ np.asarray(params[1].weights)[NEURON],
       atol=1e-6,
     )
