@@ -120,18 +120,14 @@ CASES = {
 def make_line(
   name: str, weights: np.ndarray, parameters: dict[str, Any], **source: str
 ) -> dict[str, Any]:
-  """Makes the line of a case.
+  """Returns the line of a case.
 
   Args:
     name: name of the case.
-    weights: `[reads, devices]`.
+    weights: `[reads, devices]`, described by the `mean` and `sd` over devices
+      and by `sd_error`, the standard error of `sd` (from the fourth moment).
     parameters: parameters of the devices.
     **source: name and version of the simulator.
-
-  Returns:
-    The line; it has the `mean` and `sd` over devices at each read, and
-    `sd_error`, the standard error of the standard deviation, from the fourth
-    moment.
   """
   weights = np.asarray(weights, np.float64)
   offsets = weights - weights.mean(axis=1, keepdims=True)
@@ -166,11 +162,8 @@ def _measure(num_devices) -> Iterator[dict[str, Any]]:
   for name, case in tqdm.tqdm(CASES.items(), disable=None, unit='case'):
     seeds = draw.integers(1, 2**31 - 1, num_devices).tolist()
     weights = np.transpose([_respond(case, seed) for seed in seeds])
-    numbers = {
-      key: value
-      for key, value in vars(_make_device(case)).items()
-      if isinstance(value, float | int)
-    }
+    fields = vars(_make_device(case)).items()
+    numbers = {k: v for k, v in fields if isinstance(v, float | int)}
     parameters = {'device': case.device, **numbers}
     version = aihwkit.__version__
     yield make_line(

@@ -64,11 +64,7 @@ def closed_form(case: aihwkit_response.Case) -> list[float] | None:
   the weight by 1 - 1 / lifetime. Clipping noise would change the mean, so the
   formula holds without noise, or with soft bounds, which no weight reaches.
 
-  Args:
-    case: the devices.
-
-  Returns:
-    The mean at each read; None if devices differ, or clip noise at a bound.
+  Returns the mean at each read, or None if devices differ or clip noise.
   """
   config = make_config(case)
   fields = dataclasses.asdict(config).items()
@@ -103,16 +99,7 @@ def _climb(weight, pulses, step, gamma, bound):
 
 @functools.partial(jax.jit, static_argnames=('name', 'num_devices'))
 def respond(key: jax.Array, name: str, num_devices: int) -> jax.Array:
-  """Simulates the devices of a case, pulse by pulse.
-
-  Args:
-    key: PRNG key; consumed.
-    name: name of the case.
-    num_devices: number of devices.
-
-  Returns:
-    `[reads, devices]` weights.
-  """
+  """Simulates devices of a case; returns their `[reads, devices]` weights."""
   case = _CASES[name]
   config = make_config(case)
   device_key, noise_key = jax.random.split(key)
@@ -148,15 +135,7 @@ def respond(key: jax.Array, name: str, num_devices: int) -> jax.Array:
 
 
 def measure(key: jax.Array, num_devices: int) -> Iterator[dict[str, Any]]:
-  """Measures all cases.
-
-  Args:
-    key: PRNG key; consumed.
-    num_devices: devices of each case.
-
-  Yields:
-    The line of each case.
-  """
+  """Yields the line of each case."""
   source = {'source': 'ssnn_jax', 'version': ssnn_jax.__version__}
   cases = tqdm.tqdm(_CASES.items(), disable=None, unit='case')
   for index, (name, case) in enumerate(cases):

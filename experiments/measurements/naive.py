@@ -17,17 +17,7 @@ from ssnn_jax.spikes import encoding
 
 
 def ssnn(config: ssnn_jax.NetworkConfig) -> ssnn_jax.Network:
-  """Builds the network of a configuration.
-
-  Args:
-    config: the architecture, T, the window and the gain.
-
-  Returns:
-    The pure functions of the network.
-
-  Raises:
-    UserError: if the window does not divide T.
-  """
+  """Builds the network of a configuration whose window divides T."""
   if config.num_steps % config.schedule.window:
     raise ssnn_jax.UserError(
       f'window is {config.schedule.window}; the naive representation needs a '
@@ -55,13 +45,9 @@ def _learn(config, params, key, images, labels):
   gate = firing.find(config.firing_function).derivative
   counts = []
   for layer in reversed(range(len(params))):
-    counts.insert(
-      0,
-      ssnn_jax.LayerParams(
-        weights=jnp.einsum('tbi,tbj->ij', trains[layer], error),
-        biases=jnp.sum(error, axis=(0, 1)),
-      ),
-    )
+    weights = jnp.einsum('tbi,tbj->ij', trains[layer], error)
+    biases = jnp.sum(error, axis=(0, 1))
+    counts.insert(0, ssnn_jax.LayerParams(weights, biases))
     if layer > 0:
       propagated = _window_means(config, error) / config.gains[layer]
       propagated = propagated @ params[layer].weights.T
@@ -70,10 +56,8 @@ def _learn(config, params, key, images, labels):
       signs = jnp.repeat(jnp.sign(rates), config.schedule.window, axis=0)
       error = signs * magnitudes
   samples = config.num_steps * images.shape[0]
-  unit = tuple(
-    ssnn_jax.LayerParams(*(jnp.float32(1.0 / (samples * gain)),) * 2)
-    for gain in config.gains
-  )
+  units = [jnp.float32(1.0 / (samples * gain)) for gain in config.gains]
+  unit = tuple(ssnn_jax.LayerParams(each, each) for each in units)
   update = ssnn_jax.Update(tuple(counts), None, unit)
   return update, _read_out(winners, potentials[-1])
 

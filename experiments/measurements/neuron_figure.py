@@ -35,11 +35,7 @@ _SMALL, _LARGE = 11.5, 14  # points
 
 
 def simulate() -> tuple[ssnn_jax.Params, neuron_trace.Trace]:
-  """Simulates the network of the figure.
-
-  Returns:
-    The parameters, and the trace of the neuron of the figure.
-  """
+  """Simulates the figure's network; returns parameters and neuron trace."""
   params = ssnn_jax.ssnn(CONFIG).init(jax.random.key(_WEIGHTS_SEED))
   params = jax.tree.map(lambda values: _SCALE * values, params)
   key = jax.random.key(_SPIKES_SEED)

@@ -124,14 +124,7 @@ def _by_tick(config, words, trains):
 
 
 def draw(trace: Trace) -> figure.Figure:
-  """Plots the signals of a neuron, forward above and backward below.
-
-  Args:
-    trace: signals of the neuron.
-
-  Returns:
-    The figure.
-  """
+  """Plots the signals of a neuron, forward above and backward below."""
   fig = figure.Figure(figsize=(10, 9.5), layout='constrained')
   panels = fig.subplots(
     nrows=6, sharex=True, height_ratios=(4, 2, 0.5, 2.4, 0.7, 4)
@@ -149,15 +142,14 @@ def draw(trace: Trace) -> figure.Figure:
     'presynaptic spikes': 'synapse',
     'membrane potential v; shaded where the gate is open': '',
     'spikes of the neuron': '',
-    'error spikes of the next layer: orange positive, purple negative': (
-      'neuron'
-    ),
+    'error spikes of the next layer (orange positive, purple negative)': '',
     'error spikes of the neuron': '',
     'coincidences at the synapses, which move the weights': 'synapse',
   }
   for axes, (title, label) in zip(panels, titles.items()):
     axes.set_title(title, loc='left', fontsize=11)
     axes.set_ylabel(label)
+  panels[3].set_ylabel('neuron')
   for axes in (panels[2], panels[4]):
     axes.set_yticks([])
   panels[-1].set_xlim(-1, len(trace.spikes))

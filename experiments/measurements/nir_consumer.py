@@ -132,19 +132,9 @@ def require(package: str, requirement: str) -> str:
 
 
 def run(read: Read, file: str, task: Task, key: jax.Array) -> np.ndarray:
-  """Presents a task to the network of a file.
+  """Returns the `[N, C]` outputs for a task, averaged over ticks.
 
-  Args:
-    read: reads the file.
-    file: the NIR file.
-    task: samples to present.
-    key: PRNG key of input spikes; consumed.
-
-  Returns:
-    `[N, C]` outputs, averaged over ticks.
-
-  Raises:
-    UserError: if the library cannot read the file.
+  Raises `UserError` if the library cannot read the file.
   """
   outputs = []
   for start in range(0, len(task.rates), _BATCH_SIZE):
