@@ -23,8 +23,6 @@ import numpy as np
 
 from experiments.measurements import json_lines
 
-FILE = 'aihwkit.jsonl'  # of the lines in a record
-
 
 class Case(NamedTuple):
   """Devices that get pulses up, then as many pulses down; or that decay.

@@ -28,7 +28,6 @@ from ssnn_jax.hardware.presets import PRESETS
 from ssnn_jax.runs import provenance
 
 _CASES = aihwkit_response.CASES
-FILE = 'response.jsonl'  # of the lines in a record
 _CONFIGS = {
   'GokmenVlasovPresetDevice': PRESETS['gokmen_vlasov'],
   'ReRamSBPresetDevice': PRESETS['reram'],

@@ -12,7 +12,7 @@ from matplotlib import figure
 from matplotlib import patches
 import numpy as np
 
-from experiments import figures
+from experiments.analysis import style
 from experiments.config import command
 from experiments.measurements import neuron_trace
 import ssnn_jax
@@ -25,7 +25,7 @@ CONFIG = ssnn_jax.NetworkConfig(
 IMAGE, LABEL, NEURON = np.float32([0.5, 0.2, 0.6, 0.3, 0.4]), 2, 3
 # Chosen so that few ticks contain every case.
 _WEIGHTS_SEED, _SPIKES_SEED, _SCALE = 23, 123, 1.6
-_FORWARD, _BACKWARD, _FAINT = figures.BLUE, '#8A3800', '0.75'
+_FORWARD, _BACKWARD, _FAINT = style.BLUE, '#8A3800', '0.75'
 # Left edges and widths of columns, bottom edges and heights of rows, as
 # fractions of the figure.
 _SYNAPSES, _ARRAY, _NEURON = (0.025, 0.225), (0.29, 0.065), (0.425, 0.205)
@@ -57,7 +57,7 @@ def draw() -> figure.Figure:
 def main() -> None:
   """Saves the figure."""
   STEM.parent.mkdir(exist_ok=True)
-  print('figure: ' + ', '.join(map(str, figures.save(draw(), STEM))))
+  print(f'figure: {style.save(draw(), STEM)}')
 
 
 def _draw_synapses(fig, trace):
@@ -66,12 +66,12 @@ def _draw_synapses(fig, trace):
   coincidences = _axes(fig, _SYNAPSES, _MIDDLE)
   errors = _axes(fig, _SYNAPSES, _BOTTOM, 'error spikes')
   coincide = trace.coincidences != 0
-  style = {'linelengths': 0.75, 'linewidths': 1.8}
-  for mask, color in ((~coincide, '0.6'), (coincide, figures.BLACK)):
-    neuron_trace.raster(presynaptic, trace.presynaptic * mask, color, **style)
+  options = {'linelengths': 0.75, 'linewidths': 1.8}
+  for mask, color in ((~coincide, '0.6'), (coincide, style.BLACK)):
+    neuron_trace.raster(presynaptic, trace.presynaptic * mask, color, **options)
   streams = np.stack([trace.errors > 0, trace.errors < 0], axis=1)
   colors = neuron_trace.POSITIVE, neuron_trace.NEGATIVE
-  neuron_trace.raster(errors, streams, colors, **style | {'linewidths': 2.4})
+  neuron_trace.raster(errors, streams, colors, **options | {'linewidths': 2.4})
   for sign, color, marker in zip((1, -1), colors, 'v^'):
     ticks, rows = np.nonzero(trace.coincidences == sign)
     coincidences.plot(ticks, rows, marker, color=color, markersize=6)
@@ -92,14 +92,14 @@ def _draw_array(axes, weights):
   for column in (-1, 1):
     axes.axvline(column, color=_FAINT, linewidth=1, zorder=0)
     axes.scatter([column] * len(rows), rows, 14, _FAINT)
-  axes.axvline(0, color=figures.BLACK, linewidth=1.6, zorder=1)
+  axes.axvline(0, color=style.BLACK, linewidth=1.6, zorder=1)
   weights = np.asarray(weights)
   axes.scatter(
     np.zeros(len(rows)),
     rows,
     130 * np.abs(weights) / np.abs(weights).max() + 12,
-    facecolor=np.where(weights > 0, figures.BLACK, 'white'),
-    edgecolor=figures.BLACK,
+    facecolor=np.where(weights > 0, style.BLACK, 'white'),
+    edgecolor=style.BLACK,
     linewidth=1.4,
     zorder=2,
   )
@@ -155,11 +155,11 @@ def _draw_flow(fig):
     if after is not _ARRAY and before is not _ARRAY:
       _arrow(fig, ends[::-1], bottom, _BACKWARD)
   _arrow(fig, (_NEURON[0], sum(_SYNAPSES)), bottom, _BACKWARD)
-  style = {'fontsize': _LARGE, 'fontweight': 'bold', 'va': 'center'}
-  fig.text(0.02, 0.95, 'forward: activation', color=_FORWARD, **style)
+  options = {'fontsize': _LARGE, 'fontweight': 'bold', 'va': 'center'}
+  fig.text(0.02, 0.95, 'forward: activation', color=_FORWARD, **options)
   _arrow(fig, (0.24, 0.985), 0.95, _FORWARD)
-  style |= {'color': _BACKWARD, 'ha': 'right'}
-  fig.text(0.985, 0.035, 'backward: error', **style)
+  options |= {'color': _BACKWARD, 'ha': 'right'}
+  fig.text(0.985, 0.035, 'backward: error', **options)
   _arrow(fig, (0.8, 0.02), 0.035, _BACKWARD)
   fig.text(
     _ARRAY[0],

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from matplotlib import figure
 import numpy as np
 
-from experiments import figures
+from experiments.analysis import style
 import ssnn_jax
 from ssnn_jax import network
 from ssnn_jax import spikes
@@ -21,7 +21,7 @@ from ssnn_jax.neuron import composite
 from ssnn_jax.neuron import firing
 from ssnn_jax.simulation import backward
 
-POSITIVE, NEGATIVE = figures.VERMILION, figures.PURPLE  # streams
+POSITIVE, NEGATIVE = style.VERMILION, style.PURPLE  # streams
 
 
 class Trace(NamedTuple):
@@ -133,7 +133,7 @@ def draw(trace: Trace) -> figure.Figure:
   plot_potential(panels[1], trace)
   low, high = trace.potential.min(), trace.potential.max()
   panels[1].set_ylim(min(low, 0) - 0.1, max(high, 1) + 0.1)
-  raster(panels[2], trace.spikes[:, None], figures.BLUE)
+  raster(panels[2], trace.spikes[:, None], style.BLUE)
   raster_signed(panels[3], trace.next_errors)
   raster_signed(panels[4], trace.errors[:, None])
   raster(panels[5], trace.coincidences > 0, POSITIVE)
@@ -160,34 +160,34 @@ def draw(trace: Trace) -> figure.Figure:
 def raster(
   axes,
   train: np.ndarray,
-  color: str = figures.BLACK,
+  color: str = style.BLACK,
   shift: float = 0.0,
-  **style,
+  **options,
 ) -> None:
   """Plots spikes `[T, N]`, those of the first neuron on top."""
   num_neurons = train.shape[1]
-  style = {'linelengths': 0.8, 'linewidths': 1.5} | style
+  options = {'linelengths': 0.8, 'linewidths': 1.5} | options
   axes.eventplot(
     [np.flatnonzero(row) for row in train.T],
     lineoffsets=np.arange(num_neurons) + shift,
     colors=color,
-    **style,
+    **options,
   )
   axes.set_ylim(num_neurons - 0.4, -0.6)
 
 
-def raster_signed(axes, train: np.ndarray, **style) -> None:
+def raster_signed(axes, train: np.ndarray, **options) -> None:
   """Plots signed spikes `[T, N]`, positive spikes above negative spikes."""
-  style = {'linelengths': 0.45, 'linewidths': 1.8} | style
-  raster(axes, train > 0, POSITIVE, -0.23, **style)
-  raster(axes, train < 0, NEGATIVE, 0.23, **style)
+  options = {'linelengths': 0.45, 'linewidths': 1.8} | options
+  raster(axes, train > 0, POSITIVE, -0.23, **options)
+  raster(axes, train < 0, NEGATIVE, 0.23, **options)
 
 
 def plot_potential(axes, trace: Trace) -> None:
   """Plots the potential and shades the ticks where the gate is open."""
   shade_gate(axes, trace)
   ticks = np.arange(len(trace.potential))
-  axes.step(ticks, trace.potential, where='mid', color=figures.BLUE)
+  axes.step(ticks, trace.potential, where='mid', color=style.BLUE)
 
 
 def shade_gate(axes, trace: Trace) -> None:
@@ -196,7 +196,7 @@ def shade_gate(axes, trace: Trace) -> None:
     np.flatnonzero(trace.gate),
     1,
     1,
-    color='#D5EFE6',  # a light `figures.GREEN`
+    color='#D5EFE6',  # a light `style.GREEN`
     transform=axes.get_xaxis_transform(),
     zorder=0,
   )
