@@ -68,7 +68,7 @@ class Subject(NamedTuple):
 
 
 def make_subject(setting: Setting, num_images: int) -> Subject:
-  """Compiles a setting; `num_images` are those of an epoch."""
+  """Compiles a setting, with epochs of `num_images` images."""
   name, config, batch_size, method, representation, device = setting
   if representation == 'naive':
     network = naive.ssnn(config)
@@ -88,7 +88,7 @@ def make_subject(setting: Setting, num_images: int) -> Subject:
 
 
 def _settings(name, layer_sizes, batch_size, values):
-  """Yields the settings timed in turns: backpropagation, then the others."""
+  """Yields the settings timed in turns; backpropagation is the first."""
 
   def make(num_steps, *options):
     config = _network_config(values, layer_sizes, num_steps)
@@ -219,8 +219,7 @@ def main() -> None:
   json_lines.write(__spec__.name, provenance.environment(), _measure(values))
 
 
-def _define_flags():
-  numbers = command.NumbersParser(int)
+def _define_measurement_flags():
   with command.group('Measurements'):
     flags.DEFINE_list(
       'names', 'learn,infer', f'timed steps, of {", ".join(NAMES)}.'
@@ -243,6 +242,12 @@ def _define_flags():
       'rounds', 15, 'timings of each setting, whose median is printed.', 1
     )
     flags.DEFINE_integer('num_images', 12800, 'images of an epoch.', 1)
+  with command.group('Machine'):
+    flags.DEFINE_boolean('kernels', True, 'use compiled kernels if available.')
+
+
+def _define_network_flags():
+  numbers = command.NumbersParser(int)
   with command.group('Network'):
     flags.DEFINE_multi(
       numbers,
@@ -270,10 +275,9 @@ def _define_flags():
     )
   with command.group('Training'):
     flags.DEFINE(numbers, 'batch_size', (128,), 'samples of a minibatch.')
-  with command.group('Machine'):
-    flags.DEFINE_boolean('kernels', True, 'use compiled kernels if available.')
 
 
 if __name__ == '__main__':
-  _define_flags()
+  _define_measurement_flags()
+  _define_network_flags()
   command.launch(main)

@@ -1,4 +1,4 @@
-"""Statistics of sets of recordings: number of events, their time and place.
+"""Statistics of sets of recordings: events in number, time and position.
 
   python -m experiments.measurements.event_statistics > event_statistics.jsonl
 

@@ -85,7 +85,7 @@ def _draw_synapses(fig, trace):
 
 
 def _draw_array(axes, weights):
-  """Plots a crossbar column between two others; areas are |w|."""
+  """Plots a column of a crossbar; areas are proportional to |w|."""
   rows = range(len(weights))
   for row in rows:
     axes.axhline(row, color=_FAINT, linewidth=1, zorder=0)

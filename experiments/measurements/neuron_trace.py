@@ -1,7 +1,7 @@
 """Signals of a composite neuron during a presentation, and their plots.
 
-Spikes are those of `Network.learn` for a batch of one sample, with the same key
-and without dropout.
+Spikes equal the spikes of `Network.learn` for a batch of one sample, with the
+same key and without dropout.
 """
 
 import dataclasses
@@ -164,7 +164,7 @@ def raster(
   shift: float = 0.0,
   **options,
 ) -> None:
-  """Plots spikes `[T, N]`, those of the first neuron on top."""
+  """Plots spikes `[T, N]`, with the first neuron on top."""
   num_neurons = train.shape[1]
   options = {'linelengths': 0.8, 'linewidths': 1.5} | options
   axes.eventplot(

@@ -53,12 +53,12 @@ class ClosedFormTest(parameterized.TestCase):
     constants = variability.sample(jax.random.key(0), config, ())
     expected = device_response.closed_form(CASES[name])
     weight = jnp.float32(0.0)
-    for up, down, place in ((60, 0, 60), (140, 0, 200), (0, 150, 350)):
+    for up, down, total in ((60, 0, 60), (140, 0, 200), (0, 150, 350)):
       pulses = resistive.Pulses(jnp.float32(up), jnp.float32(down))
       weight = resistive.move_weights(
         config, constants, weight, pulses, config.dw_min, None
       )
-      self.assertAlmostEqual(float(weight), expected[place - 1], delta=1e-6)
+      self.assertAlmostEqual(float(weight), expected[total - 1], delta=1e-6)
 
   def test_only_equal_devices_have_a_closed_form(self):
     found = {
@@ -86,24 +86,24 @@ class ClosedFormTest(parameterized.TestCase):
     # A pulse of step s multiplies the distance to the bound by
     # 1 - s (1 + noise), or by 1 - s and adds noise.
     pulses = np.arange(1, 201)
-    kept = (1 - STEP) ** (2 * pulses)
+    decay = (1 - STEP) ** (2 * pulses)
     if name == 'soft_mult_noise':
       square = ((1 - STEP) ** 2 + (STEP * NOISE) ** 2) ** pulses
-      variance = square - kept
+      variance = square - decay
     else:
-      variance = (STEP * NOISE) ** 2 * (1 - kept) / (1 - (1 - STEP) ** 2)
+      variance = (STEP * NOISE) ** 2 * (1 - decay) / (1 - (1 - STEP) ** 2)
     assert_sd_within(weights[:200], np.sqrt(variance))
 
 
 class SpreadTest(parameterized.TestCase):
   def test_constant_steps_deviate_like_sums(self):
     pulses = np.arange(1, 61)
-    noisy, differing = (respond(n)[:60] for n in ('step_noise', 'step_dtod'))
-    for weights in (noisy, differing):
+    noisy, unequal = (respond(n)[:60] for n in ('step_noise', 'step_dtod'))
+    for weights in (noisy, unequal):
       statistics.assert_mean_within(weights.T, STEP * pulses)
     assert_sd_within(noisy, NOISE * STEP * np.sqrt(pulses))
     # Deviations of devices are permanent; few have reached their bound.
-    assert_sd_within(differing[:30], 0.3 * STEP * pulses[:30])
+    assert_sd_within(unequal[:30], 0.3 * STEP * pulses[:30])
 
   def test_asymmetry_differs_from_device_to_device(self):
     weights = respond('up_down_dtod')[[29, 229]]
@@ -123,9 +123,9 @@ class SpreadTest(parameterized.TestCase):
     self.assertLessEqual(np.abs(stuck).max(), 0.5)
     statistics.assert_mean_within(stuck, 0.0)
     statistics.assert_mean_within(stuck**2, 0.5**2 / 3)
-    others = weights[:, ~is_stuck].T
+    working = weights[:, ~is_stuck].T
     expected = device_response.closed_form(CASES['constant'])
-    distance = np.abs(others - np.array(expected))
+    distance = np.abs(working - np.array(expected))
     self.assertLess(distance.max(), ROUNDING)
 
 
