@@ -99,8 +99,8 @@ def _output(values: Mapping[str, Any], header: Mapping[str, Any]):
     return command.folder(values['output'])
   if not header['study']:
     raise ssnn_jax.UserError(
-      '--output is missing: a sweep of no study has no place among the records; '
-      'give a file.'
+      '--output is missing: a sweep of no study has no place among the '
+      'records; give a file.'
     )
   return records.path(header['study'], header['record'])
 

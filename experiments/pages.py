@@ -124,9 +124,7 @@ def _claim_table(judged):
   """Makes the table of claims with their verdicts."""
   lines = ['| claim | verdict | deciding number and bound |', '|---|---|---|']
   for claim, verdict in judged:
-    reason = (
-      f'{verdict.reason} ({claim.unit})' if claim.unit else verdict.reason
-    )
+    unit = f' ({claim.unit})' if claim.unit else ''
     lines.append(
       f'| {claim.statement} | {verdict.word} | {verdict.reason}{unit} |'
     )

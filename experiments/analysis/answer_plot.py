@@ -7,6 +7,7 @@ import pandas as pd
 
 from experiments.analysis import frames
 from experiments.analysis import panels
+from experiments.analysis import statistics
 from experiments.analysis import style
 
 _LABELS = {'bernoulli': 'random trains', 'sobol': 'low-discrepancy trains'}
@@ -42,10 +43,10 @@ def draw(
     for axes, place in places.items():
       panels.plot_differences(axes, place, settings, ann, **look)
     for t, price, setting in zip(steps, places[costs], settings):
-      drop = 100 * (setting['test_accuracy'].mean() - ann['test_accuracy'].mean())
+      difference = statistics.paired_difference(setting, ann)
       costs.annotate(
         f'T = {t}',
-        (price, drop),
+        (price, difference.mean),
         xytext=(6, -12),
         textcoords='offset points',
         fontsize=style.SMALL,
