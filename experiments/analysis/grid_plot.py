@@ -34,11 +34,12 @@ class _Curve(NamedTuple):
   look: dict[str, Any]
 
 
-def draw(runs: pd.DataFrame) -> figure.Figure:
+def draw(runs: pd.DataFrame, metric: str = 'test_accuracy') -> figure.Figure:
   """Draws accuracy and update error of a sweep against its most varied field.
 
   Args:
     runs: the runs of the sweep.
+    metric: the accuracy, one of `frames.ACCURACIES`.
 
   Returns:
     The figure: a curve for each combination of the other varied fields, and
@@ -54,9 +55,10 @@ def draw(runs: pd.DataFrame) -> figure.Figure:
   else:
     curves_of_accuracy = curves
     _plot_across(accuracies, anns)
-  _plot(accuracies, curves_of_accuracy, axis, 'test_accuracy', 100)
+  _plot(accuracies, curves_of_accuracy, axis, metric, 100)
   accuracies.set_ylabel(panels.label_accuracy(runs))
-  accuracies.set_title('accuracy, by winner counts', fontsize=style.TITLE)
+  title = f'accuracy, {frames.ACCURACIES[metric]}'
+  accuracies.set_title(title, fontsize=style.TITLE)
   for axes in errors:
     _plot(axes, curves, axis, 'update_error', 1)
     _set_errors(axes, spiking)

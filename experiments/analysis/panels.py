@@ -151,6 +151,7 @@ def shade_margin(axes: Axes, margin: float) -> None:
     axes: the panel; its ordinate is a difference to the ANN in points.
     margin: the margin in points.
   """
+  unit = 'point' if margin == 1 else 'points'
   axes.axhline(0, color=style.BLACK, linewidth=1, label='ANN (BP)')
   axes.axhspan(
     -margin,
@@ -158,6 +159,6 @@ def shade_margin(axes: Axes, margin: float) -> None:
     color=style.BLACK,
     alpha=0.1,
     linewidth=0,
-    label=f'within {margin:g} points of the ANN',
+    label=f'within {margin:g} {unit} of the ANN',
   )
   axes.set_ylabel('accuracy minus\nANN (points)')
