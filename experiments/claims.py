@@ -43,124 +43,6 @@ def over(reference: str, steps: Iterable[int]) -> dict[str, str]:
   return {f'T = {num}': reference.replace('@', str(num)) for num in steps}
 
 
-_ACCURACY = (
-  Claim(
-    'On digits accuracy is within a point of the ANN from 64 ticks on',
-    'spike_train_length-digits',
-    over('SSNN, T = @; minus', (64, 256)),
-    'points',
-    verdicts.within(1),
-  ),
-  Claim(
-    'On digits accuracy is within a point of the ANN with 16 ticks',
-    'spike_train_length-digits',
-    over('SSNN, T = @; minus', [16]),
-    'points',
-    verdicts.within(1),
-  ),
-  Claim(
-    'On Fashion-MNIST, with low-discrepancy trains, accuracy is within 0.3 '
-    'points of the tuned ANN',
-    'headline-fashion_mnist',
-    over('winner counts @; sobol minus ANN', (16, 64)),
-    'points',
-    verdicts.within(0.3),
-  ),
-  Claim(
-    'On Fashion-MNIST, with random trains and 64 ticks, it is within 0.3 '
-    'points',
-    'headline-fashion_mnist',
-    over('winner counts @; bernoulli minus', [64]),
-    'points',
-    verdicts.within(0.3),
-  ),
-  Claim(
-    'Read as an ANN, the weights that random trains of 64 ticks have taught '
-    'are within 0.3 points',
-    'headline-fashion_mnist',
-    over('ANN of its weights @; bernoulli minus', [64]),
-    'points',
-    verdicts.within(0.3),
-  ),
-  Claim(
-    'On Fashion-MNIST, with random trains and 256 ticks, it is within 0.3 '
-    'points',
-    'spike_train_length-fashion_mnist',
-    over('SSNN, T = @; minus', [256]),
-    'points',
-    verdicts.within(0.3),
-  ),
-  Claim(
-    'On a part of N-MNIST, with 64 ticks, accuracy is within two points of the '
-    'ANN',
-    'spike_train_length-n_mnist',
-    over('SSNN, T = @; minus', [64]),
-    'points',
-    verdicts.within(2),
-  ),
-  Claim(
-    'On synthetic events of digits, with 64 ticks, it is within a point',
-    'spike_train_length-synthetic_events-digits',
-    over('SSNN, T = @; minus', [64]),
-    'points',
-    verdicts.within(1),
-  ),
-  Claim(
-    'On a part of N-MNIST, with 256 ticks and windows of 32, it is below '
-    'the ANN',
-    'spike_train_length-n_mnist',
-    over('SSNN, T = @; minus', [256]),
-    'points',
-    verdicts.below(0),
-  ),
-)
-_ARCHITECTURES = (
-  Claim(
-    'With a hidden layer of 800 and low-discrepancy trains of 64 ticks '
-    'accuracy is within 0.3 points of the ANN',
-    'wide-fashion_mnist',
-    over('winner counts @; sobol minus ANN', [64]),
-    'points',
-    verdicts.within(0.3),
-  ),
-  Claim(
-    'With two to four hidden layers, low-discrepancy trains and 64 ticks it is '
-    'within half a point of the ANN of that depth',
-    'depth-fashion_mnist',
-    {
-      sizes: f'ssnn {sizes} 64 sobol; minus'
-      for sizes in (
-        '784-204-204-10',
-        '784-177-177-177-10',
-        '784-159-159-159-159-10',
-      )
-    },
-    'points',
-    verdicts.within(0.5),
-  ),
-  Claim(
-    'One sample at a time, with 64 ticks, digits are learned as well as in '
-    'batches, within half a point',
-    'online-digits',
-    {
-      '': 'batch_size=1, num_steps=64 less batch_size=32, num_steps=64; '
-      'accuracy'
-    },
-    'points',
-    verdicts.within(0.5),
-  ),
-  Claim(
-    'One sample at a time, with 64 ticks, Fashion-MNIST is learned as well as '
-    'in batches, within half a point',
-    'online-fashion_mnist',
-    {
-      '': 'batch_size=1, num_steps=64 less batch_size=128, num_steps=64; '
-      'accuracy'
-    },
-    'points',
-    verdicts.within(0.5),
-  ),
-)
 _NETWORKS = '784-256-10', '784-256-256-10'  # of fidelity
 
 
@@ -174,32 +56,11 @@ def _slope(sampler, judge, claim):
 
 _ERRORS = (
   Claim(
-    'From 64 to 256 ticks the quantisation error halves',
-    'spike_train_length-fashion_mnist',
-    {'': 'SSNN, T = 256 over SSNN, T = 64; quantisation error; .2f'},
-    'of it',
-    verdicts.between(0.48, 0.52),
-  ),
-  Claim(
-    'The update error, which has a part from noisy potentials, halves too',
-    'spike_train_length-fashion_mnist',
-    {'': 'SSNN, T = 256 over SSNN, T = 64; update error; .2f'},
-    'of it',
-    verdicts.between(0.48, 0.52),
-  ),
-  Claim(
     'Low-discrepancy trains make the update error smaller at every T',
     'energy-fashion_mnist',
     over('@; sobol / bernoulli', (4, 16, 64, 256)),
     'of that of random trains',
     verdicts.below(1),
-  ),
-  Claim(
-    'They raise accuracy where random trains leave it below the ANN',
-    'headline-fashion_mnist',
-    over('winner counts @; sobol minus bernoulli', (4, 16, 64)),
-    'points',
-    verdicts.above(0),
   ),
   _slope(
     'bernoulli',
@@ -271,4 +132,4 @@ _WORDS = (
     verdicts.within(0),
   ),
 )
-CLAIMS = (*_ACCURACY, *_ARCHITECTURES, *_ERRORS, *_COSTS, *_WORDS)
+CLAIMS = (*_ERRORS, *_COSTS, *_WORDS)
