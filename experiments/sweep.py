@@ -20,7 +20,8 @@ from typing import Any
 from absl import flags
 
 from experiments import grid_summary
-from experiments import tuning
+from experiments.analysis import frames
+from experiments.analysis import tuning
 from experiments.config import command as cli
 from experiments.config import experiment as configs
 from experiments.config import grids
@@ -214,14 +215,14 @@ def main() -> None:
     launch(tasks, workdir, values)
     runs = list(records.find(workdir))
     grid_summary.write_csv(runs, workdir)
-  _tell_picks(grid_summary.group(runs))
+  _print_picks(frames.from_runs(runs))
   print(f'records: {workdir}, and summary.csv there')
 
 
-def _tell_picks(settings):
-  """Tells the best learning rates, if these are what has been tried."""
-  if tuning.is_tuning(settings):
-    for method, rate in tuning.pick(settings).items():
+def _print_picks(runs):
+  """Prints the best learning rate of each method, if rates were tuned."""
+  if tuning.is_tuning(runs):
+    for method, rate in tuning.pick(runs).items():
       print(f'{method}: best on held-out samples with --learning_rate={rate:g}')
 
 
