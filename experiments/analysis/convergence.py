@@ -8,6 +8,10 @@ import pandas as pd
 from scipy import stats
 
 FROM_STEPS = 16  # rates are fitted from this T up; shorter trains are coarse
+TARGET_ERROR = 0.25
+TIMED_WINDOW = 32  # of the benchmark
+_WINDOWS = (1, 4, 32, None)  # None is T
+_WHOLE = ('num_steps', 'window', 'train_steps', 'num_draws')
 
 
 class ConvergenceRates(NamedTuple):
@@ -88,3 +92,68 @@ def interpolate(values: pd.Series, place: float) -> float:
     return math.nan
   logs = np.log(values.index), np.log(values)
   return float(np.exp(np.interp(np.log(place), *logs)))
+
+
+class Curve(NamedTuple):
+  """Errors of a network, sampler and window against T.
+
+  Attributes:
+    network: layer sizes, as text.
+    sampler: the sampler.
+    window: the window, or None if it is T.
+    lines: a line for each T, in order, with `ratio_to_bp`, NaN if not timed.
+  """
+
+  network: str
+  sampler: str
+  window: int | None
+  lines: pd.DataFrame
+
+  def target(self) -> tuple[float, float]:
+    """Returns T and the time in steps of BP at which the target is reached."""
+    lines = self.lines.set_index('num_steps')
+    steps = find_steps(lines['error'], TARGET_ERROR)
+    times = lines['ratio_to_bp'].dropna()
+    return steps, interpolate(times, steps)
+
+
+def collect_curves(lines: pd.DataFrame) -> list[Curve]:
+  """Collects the curves of each network, sampler and window.
+
+  Args:
+    lines: lines of `experiments.measurements.fidelity`, and of
+      `experiments.benchmark` for the time of a step.
+
+  Returns:
+    The curves, small networks first; a window that is longer than T is T.
+  """
+  networks = ['-'.join(map(str, sizes)) for sizes in lines['layer_sizes']]
+  lines = lines.assign(network=networks)
+  times = {}
+  if 'ratio_to_bp' in lines:
+    is_timed = lines['ratio_to_bp'].notna()
+    times = _times(lines[is_timed])
+    lines = lines[~is_timed]
+  lines = lines.astype(dict.fromkeys(_WHOLE, int))
+  curves = []
+  groups = lines.sort_values('num_steps').groupby(['network', 'sampler'])
+  for (network, sampler), own in groups:
+    for window in _WINDOWS:
+      own_steps = own['num_steps']
+      longest = own_steps.clip(upper=window) if window else own_steps
+      curve = own[own['window'] == longest].copy()
+      own_times = times if window == TIMED_WINDOW else {}
+      curve['ratio_to_bp'] = [
+        own_times.get((network, sampler, t), math.nan)
+        for t in curve['num_steps']
+      ]
+      if len(curve):
+        curves.append(Curve(network, sampler, window, curve))
+  return sorted(curves, key=lambda curve: len(curve.network))
+
+
+def _times(timed):
+  """Returns the time of a step in steps of BP by network, sampler and T."""
+  columns = 'network', 'sampler', 'num_steps', 'ratio_to_bp'
+  rows = zip(*(timed[column] for column in columns))
+  return {tuple(key): ratio for *key, ratio in rows}

@@ -228,14 +228,14 @@ STUDY = Study(
 All methods (`--method`) have equal initial weights, data order, schedule and
 regularization; learning rates are [tuned](tuning.md).
 
-| method | forward | errors | update | stored of a sample until its update |
-|---|---|---|---|---|
-| `bp` | numbers | numbers | numbers | inputs and activations |
-| `ssnn` | spikes | spikes, by the transposed read | coincidences | spikes that wait for the errors of their window |
-| `feedback_alignment` | spikes | spikes, by a second, fixed, random crossbar | coincidences | as `ssnn` |
-| `rpu` | numbers | numbers | coincidences of pulses | inputs and activations |
-| `surrogate_gradient` | spikes of leaky integrate-and-fire neurons | numbers, back through time | numbers | spikes and potentials of all ticks |
-| `bp_stdp` | spikes of integrate-and-fire neurons | signs, then numbers | STDP | spikes of four ticks |
+| method | forward | errors | update |
+|---|---|---|---|
+| `bp` | numbers | numbers | numbers |
+| `ssnn` | spikes | spikes, transposed read | coincidences |
+| `feedback_alignment` | spikes | spikes, fixed random read | coincidences |
+| `rpu` | numbers | numbers | coincidences of pulses |
+| `surrogate_gradient` | spikes | numbers, back through time | numbers |
+| `bp_stdp` | spikes | signs, then numbers | STDP |
 
 On Fashion-MNIST `rpu`, of which only the update is discrete, is closest to the
 ANN. The spiking network is {fashion_mnist_rpu_minus_ssnn_t16:abs .1f} points
@@ -250,7 +250,9 @@ spiking network with 16 ticks and
 was tuned at T = 16, and at T = 64 a smaller one may be better. They store
 {fashion_mnist_surrogate_gradient_bits_over_bp_t16:.0f} and
 {fashion_mnist_surrogate_gradient_bits_over_bp_t64:.0f} times the bits of BP.
-`bp_stdp` stores least and is
+They store the spikes and potentials of all ticks, `ssnn` the spikes that wait
+for the errors of their window, `rpu` inputs and activations. `bp_stdp` stores
+least, the spikes of four ticks, and is
 {fashion_mnist_bp_stdp_minus_ann_t16:abs .1f} and
 {fashion_mnist_bp_stdp_minus_ann_t64:abs .1f} points below the ANN: its errors
 have signs but no sizes.

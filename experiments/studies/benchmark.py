@@ -177,6 +177,7 @@ def _draw_bars(axes, cases):
   ]
   axes.barh(range(len(cases)), ratios, color=style.BLUE)
   axes.set_yticks(range(len(cases)), _names(cases))
+  axes.set_ylabel('setting')
   axes.invert_yaxis()
   axes.axvline(1, color=style.BLACK, linewidth=1, label='BP')
   axes.set_xlabel('time (steps of BP)')
@@ -197,11 +198,8 @@ def numbers(
     `reram_over_ideal_batch1`.
   """
   found = {}
-  for line in records['cpu'].to_dict('records'):
+  for line in _spiking_lines(records['cpu'], layer_sizes=_NETWORK):
     name, batch = line['name'], line['batch_size']
-    is_spiking = line['method'] != methods.ANN
-    if line['layer_sizes'] != _NETWORK or not is_spiking:
-      continue
     if line['representation'] != 'packed':
       name += f'_{line["representation"]}'
     if batch != 128:
@@ -210,15 +208,18 @@ def numbers(
   for t in (64, 256):
     ratio = found[f'learn_naive_t{t}'] / found[f'learn_t{t}']
     found[f'naive_over_packed_t{t}'] = ratio
-  for line in records['methods'].to_dict('records'):
-    if line['method'] != methods.ANN:
-      name = f'epoch_{line["method"]}_t{line["num_steps"]:.0f}'
-      found[name] = line['ratio_to_bp']
-  devices = frames.select(records['devices'], method='ssnn')
-  for line in devices.to_dict('records'):
+  for line in _spiking_lines(records['methods']):
+    name = f'epoch_{line["method"]}_t{line["num_steps"]:.0f}'
+    found[name] = line['ratio_to_bp']
+  for line in _spiking_lines(records['devices']):
     name = f'{line["synapses"]}_over_ideal_batch{line["batch_size"]}'
     found[name] = line['ratio_to_ideal']
   return {name: statistics.Number(value) for name, value in found.items()}
+
+
+def _spiking_lines(lines, **values):
+  _, spiking = frames.split_baseline(lines)
+  return frames.select(spiking, **values).to_dict('records')
 
 
 STUDY = Study(
@@ -284,10 +285,9 @@ inference costs {infer_t16:.1f}, {infer_t64:.1f} and {infer_t256:.1f}. Up to 32
 ticks, one word, the cost hardly depends on T. Naive simulation takes
 {naive_over_packed_t64:.0f} times as long at T = 64.
 
-On Fashion-MNIST-sized random images an epoch of surrogate gradients costs
-{epoch_surrogate_gradient_t16:.0f} epochs of BP at T = 16 and
-{epoch_surrogate_gradient_t64:.0f} at T = 64, one of `rpu`
-{epoch_rpu_t16:.1f} and {epoch_rpu_t64:.1f}. Accuracies of the methods are in
+An epoch of surrogate gradients costs {epoch_surrogate_gradient_t16:.0f} epochs
+of BP at T = 16 and {epoch_surrogate_gradient_t64:.0f} at T = 64, one of `rpu`
+{epoch_rpu_t16:.1f} and {epoch_rpu_t64:.1f}. Accuracies are in
 [baselines](baselines.md).
 
 Resistive devices cost more at small batches: a step with `gokmen_vlasov` takes

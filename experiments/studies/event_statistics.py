@@ -117,7 +117,8 @@ The real recordings are `550` of N-MNIST. The synthetic ones were made by
 
 ```bash
 python -m experiments.prepare --dataset=synthetic_events/digits
-python -m experiments.prepare --dataset=synthetic_events/fashion_mnist --num_recordings=2000
+python -m experiments.prepare --num_recordings=2000 \\
+  --dataset=synthetic_events/fashion_mnist
 ```
 
 Synthetic digits have {synthetic_digits_events:,.0f} events on average, real

@@ -146,9 +146,10 @@ On synthetic digits the order gains {synthetic_digits_gain_n1_by_counts} points
 with windows of 1 tick and {synthetic_digits_gain_n8_by_counts} with windows of
 8, read by winner counts. On the real recordings it is
 {n_mnist_gain_n1_by_counts} and {n_mnist_gain_n8_by_counts} points, of which
-`50` recordings for testing resolve little. With one window of all ticks forward counts do not depend on the
-order, so that {synthetic_digits_gain_n64_by_counts} points are noise of other
-coincidences in training.
+`50` recordings for testing resolve little. With one window of all ticks forward
+counts do not depend on the order, so that
+{synthetic_digits_gain_n64_by_counts} points are noise of other coincidences in
+training.
 
 A leaky potential that is read at the end has forgotten the first two saccades
 of a recording. On the real recordings this costs more than the order gains:

@@ -2,10 +2,8 @@
 
 from collections.abc import Mapping
 import math
-from typing import NamedTuple
 
 from matplotlib import figure
-from matplotlib.axes import Axes
 import pandas as pd
 
 from experiments.analysis import convergence
@@ -15,66 +13,17 @@ from experiments.analysis import style
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
 
-TARGET_ERROR = 0.25
-_WINDOWS = (1, 4, 32, None)  # None is T
-_TIMED_WINDOW = 32  # of the benchmark
 _LINES = {1: ':', 32: '-', None: '--'}
-_SAMPLERS = {'bernoulli': 'random', 'sobol': 'low-discrepancy'}
+_SAMPLERS = {
+  'bernoulli': 'random',
+  'threefry': 'random (threefry)',
+  'sobol': 'low-discrepancy',
+}
 _TIMED = (
   'python -m experiments.benchmark --names=learn --representations=packed '
   '--layer_sizes=784,256,10 --layer_sizes=784,256,256,10 '
   '--num_steps=4,8,16,32,64,128,256,512,1024 --sampler='
 )
-
-
-class _Curve(NamedTuple):
-  """Errors of a network, sampler and window against T.
-
-  Attributes:
-    network: layer sizes, as text.
-    sampler: the sampler.
-    window: the window, or None if it is T.
-    lines: a line for each T, in order, with `ratio_to_bp`, NaN if not timed.
-  """
-
-  network: str
-  sampler: str
-  window: int | None
-  lines: pd.DataFrame
-
-  def target(self) -> tuple[float, float]:
-    """Returns T and the time in steps of BP at which the target is reached."""
-    lines = self.lines.set_index('num_steps')
-    steps = convergence.find_steps(lines['error'], TARGET_ERROR)
-    times = lines['ratio_to_bp'].dropna()
-    return steps, convergence.interpolate(times, steps)
-
-
-def _curves(lines):
-  """Collects curves; a window that is longer than T is T."""
-  networks = ['-'.join(map(str, sizes)) for sizes in lines['layer_sizes']]
-  lines = lines.assign(network=networks)
-  times = {}
-  if 'ratio_to_bp' in lines:
-    keys = 'network', 'sampler', 'num_steps'
-    timed = lines[lines['ratio_to_bp'].notna()]
-    times = dict(zip(zip(*(timed[key] for key in keys)), timed['ratio_to_bp']))
-    lines = lines[lines['ratio_to_bp'].isna()]
-  curves = []
-  groups = lines.sort_values('num_steps').groupby(['network', 'sampler'])
-  for (network, sampler), own in groups:
-    for window in _WINDOWS:
-      own_steps = own['num_steps']
-      longest = own_steps.clip(upper=window) if window else own_steps
-      curve = own[own['window'] == longest].copy()
-      is_timed = window == _TIMED_WINDOW
-      curve['ratio_to_bp'] = [
-        times.get((network, sampler, t), math.nan) if is_timed else math.nan
-        for t in curve['num_steps']
-      ]
-      if len(curve):
-        curves.append(_Curve(network, sampler, window, curve))
-  return sorted(curves, key=lambda curve: len(curve.network))
 
 
 def table(lines: pd.DataFrame) -> list[pd.DataFrame]:
@@ -87,7 +36,7 @@ def table(lines: pd.DataFrame) -> list[pd.DataFrame]:
   Returns:
     The table of spikes throughout, and the one of spikes in the update only.
   """
-  curves = _curves(lines)
+  curves = convergence.collect_curves(lines)
   rows, discrete = [], []
   for curve in curves:
     steps, cost = curve.target()
@@ -98,7 +47,7 @@ def table(lines: pd.DataFrame) -> list[pd.DataFrame]:
       | {'window': str(curve.window or 'T')}
       | _write_errors(curve, 'error', f'{rates.sampling:g} to {rates.gating:g}')
       | {
-        f'T for {TARGET_ERROR:g}': _write(steps, '.0f'),
+        f'T for {convergence.TARGET_ERROR:g}': _write(steps, '.0f'),
         'BP steps for it': _write(cost, '.1f'),
       }
     )
@@ -136,30 +85,26 @@ def draw(lines: pd.DataFrame) -> figure.Figure:
     spikes in the update only, with the predicted powers of T; the last panel
     has the time.
   """
-  curves = _curves(lines)
+  curves = convergence.collect_curves(lines)
   networks = list(dict.fromkeys(curve.network for curve in curves))
+  all_steps = sorted({t for curve in curves for t in curve.lines['num_steps']})
   fig, axes = style.make(2 * len(networks) + 1, 2, 2.6, sharey=True)
   for column, network in enumerate(networks):
     throughout, discrete = axes[column], axes[len(networks) + column]
-    for curve in curves:
-      if curve.network != network or curve.window not in _LINES:
-        continue
-      label = f'{_SAMPLERS.get(curve.sampler, curve.sampler)} trains'
-      own = f'{label}, n = {curve.window or "T"}'
-      _plot(throughout, curve, 'error', own, _LINES[curve.window])
-      if curve.window is None:
-        _plot(discrete, curve, 'quantisation_error', label)
-        _plot_rate(discrete, curve)
+    own = [curve for curve in curves if curve.network == network]
+    _plot_errors(throughout, discrete, own)
     throughout.set_title(f'{network}:\nspikes throughout')
     discrete.set_title(f'{network}:\nspikes in the update only')
   _plot_times(axes[-1], curves, networks)
   for panel in axes:
-    panel.axhline(TARGET_ERROR, color=style.BLACK, linewidth=0.8, alpha=0.4)
+    panel.axhline(
+      convergence.TARGET_ERROR, color=style.BLACK, linewidth=0.8, alpha=0.4
+    )
     panels.set_errors(panel)
     panel.set_ylabel('')
     panel.title.set_fontsize(style.LETTERS)
   for panel in axes[:-1]:
-    panels.set_steps(panel, sorted(set(lines['num_steps'].dropna()))[::2])
+    panels.set_steps(panel, all_steps[::2])
   for panel in axes[::2]:
     panel.set_ylabel(panels.ERROR_LABEL)
   style.legend_below(fig, [axes[0], axes[len(networks)], axes[-1]])
@@ -169,24 +114,38 @@ def draw(lines: pd.DataFrame) -> figure.Figure:
     f'{style.dataset_name(first["dataset"])}: update of a batch of '
     f'{first["batch_size"]} after {first["train_steps"]} steps of BP',
     f'bars: standard deviation over {first["num_draws"]} draws of the spikes; '
-    f'horizontal line: an error of {TARGET_ERROR:g}',
+    f'horizontal line: an error of {convergence.TARGET_ERROR:g}',
   )
   return fig
 
 
-def _plot(axes: Axes, curve: _Curve, name: str, label: str, line: str = '-'):
+def _plot_errors(throughout, discrete, curves):
+  """Plots both errors of a network; windows do not change the discrete one."""
+  for curve in curves:
+    if curve.window in _LINES:
+      label = f'{_SAMPLERS[curve.sampler]} trains, n = {curve.window or "T"}'
+      _plot(throughout, curve, 'error', _LINES[curve.window], label)
+    if curve.window is None:
+      _plot(discrete, curve, 'quantisation_error')
+      _plot_rate(discrete, curve)
+
+
+def _look(curve, line):
   index = list(convergence.RATES).index(curve.sampler)
-  axes.errorbar(
-    curve.lines['num_steps'],
-    curve.lines[name],
-    curve.lines[f'{name}_sd'],
-    color=style.COLORS[index],
-    marker=style.MARKERS[index],
-    markersize=3.5,
-    linewidth=1.2,
-    linestyle=line,
-    label=label,
+  return {
+    'color': style.COLORS[index],
+    'marker': style.MARKERS[index],
+    'markersize': 3.5,
+    'linewidth': 1.2,
+    'linestyle': line,
+  }
+
+
+def _plot(axes, curve, name, line='-', label=None):
+  steps, errors, deviations = (
+    curve.lines[column] for column in ('num_steps', name, f'{name}_sd')
   )
+  axes.errorbar(steps, errors, deviations, label=label, **_look(curve, line))
 
 
 def _plot_rate(axes, curve):
@@ -199,11 +158,11 @@ def _plot_rate(axes, curve):
   axes.plot(
     steps,
     lines['quantisation_error'].iloc[-1] * (steps / steps[-1]) ** power,
-    color=style.COLORS[list(convergence.RATES).index(curve.sampler)],
+    color=_look(curve, '-')['color'],
     alpha=0.35,
     linewidth=5,
     zorder=1,
-    label=f'predicted: T to the power {power:g}',
+    label=f'predicted power of T: {power:g}',
   )
 
 
@@ -213,18 +172,11 @@ def _plot_times(axes, curves, networks):
   for curve in curves:
     timed = curve.lines.dropna(subset='ratio_to_bp')
     if len(timed):
-      index = list(convergence.RATES).index(curve.sampler)
-      axes.plot(
-        timed['ratio_to_bp'],
-        timed['error'],
-        color=style.COLORS[index],
-        marker=style.MARKERS[index],
-        markersize=3.5,
-        linestyle=lines[curve.network],
-      )
+      look = _look(curve, lines[curve.network])
+      axes.plot(timed['ratio_to_bp'], timed['error'], **look)
   for network, line in lines.items():
     axes.plot([], [], color='0.4', linestyle=line, label=network)
-  axes.set_title(f'against time, n = {_TIMED_WINDOW}')
+  axes.set_title(f'against time, n = {convergence.TIMED_WINDOW}')
   axes.set_xscale('log')
   axes.set_xlabel('time (steps of BP)')
   style.set_log(axes.xaxis)
@@ -241,28 +193,25 @@ def numbers(
 
   Returns:
     For random and low-discrepancy (`sobol`) trains with windows of 32 ticks,
-    errors such as `sobol_error_t64`, powers of T such as `sobol_power` and
-    `sobol_discrete_power` (spikes in the update only), `sobol_target_ticks` and
-    `sobol_target_bp_steps`; `cost_ratio` of random to low-discrepancy trains;
-    with the prefix `two_hidden_` for two hidden layers.
+    powers of T such as `sobol_power` and `sobol_discrete_power` (spikes in the
+    update only), `sobol_target_ticks` and `sobol_target_bp_steps`; `cost_ratio`
+    of random to low-discrepancy trains; with the prefix `two_hidden_` for two
+    hidden layers.
   """
   found = {}
-  for curve in _curves(records['fashion_mnist']):
-    if curve.window != _TIMED_WINDOW:
+  for curve in convergence.collect_curves(records['fashion_mnist']):
+    if curve.window != convergence.TIMED_WINDOW:
       continue
     prefix = 'two_hidden_' if curve.network.count('-') == 3 else ''
     name = prefix + curve.sampler.replace('bernoulli', 'random')
     lines = curve.lines.set_index('num_steps')
-    for t in (64, 256):
-      found[f'{name}_error_t{t}'] = lines.loc[t, 'error']
+    discrete = convergence.fit(lines['quantisation_error'])
     steps, cost = curve.target()
     found |= {
       f'{name}_target_ticks': steps,
       f'{name}_target_bp_steps': cost,
       f'{name}_power': convergence.fit(lines['error']).power,
-      f'{name}_discrete_power': convergence.fit(
-        lines['quantisation_error']
-      ).power,
+      f'{name}_discrete_power': discrete.power,
     }
   for prefix in ('', 'two_hidden_'):
     random, sobol = (
