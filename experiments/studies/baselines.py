@@ -138,35 +138,32 @@ def draw(runs: pd.DataFrame) -> figure.Figure:
   ann, others = frames.split_baseline(runs)
   names = [name for name in methods.METHODS if name in set(others['method'])]
   fig, axes = style.make(3, sharex=True)
-  quantities = {
-    'test_accuracy': (100, panels.label_accuracy(runs)),
-    'epoch_seconds': (1, 'training time\nof an epoch (s)'),
-    'stored_bits': (1, 'stored for a sample\nuntil its update (bits)'),
-  }
+  accuracies, seconds, bits = axes
   steps = sorted(set(others['num_steps']))
-  for panel, (metric, (scale, label)) in zip(axes, quantities.items()):
-    for index, t in enumerate(steps):
-      settings = frames.settings(frames.select(others, num_steps=t))
-      shift = 0.2 * (index - (len(steps) - 1) / 2)
-      places = [
-        names.index(frames.field(x, 'method')) + shift for x in settings
-      ]
-      look = {
-        'color': style.COLORS[index],
-        'marker': style.MARKERS[index],
-        'linestyle': 'none',
-        'label': f'T = {t}',
-      }
-      panels.plot_settings(panel, places, settings, metric, scale, **look)
-    if metric == 'test_accuracy':
-      panels.plot_across(panel, ann, 'ANN (BP)')
-    else:
-      panel.axhline(ann[metric].mean(), color=style.BLACK, linewidth=1)
-      panel.set_yscale('log')
-      style.set_log(panel.yaxis)
-    panel.set_ylabel(label)
+  for index, t in enumerate(steps):
+    settings = frames.settings(frames.select(others, num_steps=t))
+    shift = 0.2 * (index - (len(steps) - 1) / 2)
+    places = [names.index(frames.field(x, 'method')) + shift for x in settings]
+    look = {
+      'color': style.COLORS[index],
+      'marker': style.MARKERS[index],
+      'linestyle': 'none',
+      'label': f'T = {t}',
+    }
+    plot = panels.plot_settings
+    plot(accuracies, places, settings, 'test_accuracy', 100, **look)
+    plot(seconds, places, settings, 'epoch_seconds', **look)
+    plot(bits, places, settings, 'stored_bits', **look)
+  panels.plot_across(accuracies, ann, 'ANN (BP)')
+  accuracies.set_ylabel(panels.label_accuracy(runs))
+  _label_cost(seconds, ann['epoch_seconds'], 'training time\nof an epoch (s)')
+  _label_cost(
+    bits, ann['stored_bits'], 'stored for a sample\nuntil its update (bits)'
+  )
+  for panel in axes:
     panel.set_xticks(range(len(names)), names, rotation=30, ha='right')
     panel.grid(alpha=0.3)
+  axes[-1].set_xlabel('method')
   style.legend_below(fig, axes[:1])
   style.set_title(
     fig,
@@ -174,6 +171,14 @@ def draw(runs: pd.DataFrame) -> figure.Figure:
     panels.describe_bars(runs),
   )
   return fig
+
+
+def _label_cost(axes, ann_costs, label):
+  """Draws the cost of the ANN, and labels a logarithmic ordinate."""
+  axes.axhline(ann_costs.mean(), color=style.BLACK, linewidth=1)
+  axes.set_yscale('log')
+  style.set_log(axes.yaxis)
+  axes.set_ylabel(label)
 
 
 def numbers(

@@ -83,19 +83,22 @@ def draw(lines: pd.DataFrame) -> figure.Figure:
   Returns:
     The figure: for each network a panel with spikes throughout and one with
     spikes in the update only, with the predicted powers of T; the last panel
-    has the time.
+    has the time, if it was measured.
   """
   curves = convergence.collect_curves(lines)
   networks = list(dict.fromkeys(curve.network for curve in curves))
   all_steps = sorted({t for curve in curves for t in curve.lines['num_steps']})
-  fig, axes = style.make(2 * len(networks) + 1, 2, 2.6, sharey=True)
+  is_timed = any(curve.lines['ratio_to_bp'].notna().any() for curve in curves)
+  num_errors = 2 * len(networks)
+  fig, axes = style.make(num_errors + is_timed, 2, 2.6, sharey=True)
   for column, network in enumerate(networks):
     throughout, discrete = axes[column], axes[len(networks) + column]
     own = [curve for curve in curves if curve.network == network]
     _plot_errors(throughout, discrete, own)
     throughout.set_title(f'{network}:\nspikes throughout')
     discrete.set_title(f'{network}:\nspikes in the update only')
-  _plot_times(axes[-1], curves, networks)
+  for panel in axes[num_errors:]:
+    _plot_times(panel, curves, networks)
   for panel in axes:
     panel.axhline(
       convergence.TARGET_ERROR, color=style.BLACK, linewidth=0.8, alpha=0.4
@@ -103,7 +106,7 @@ def draw(lines: pd.DataFrame) -> figure.Figure:
     panels.set_errors(panel)
     panel.set_ylabel('')
     panel.title.set_fontsize(style.LETTERS)
-  for panel in axes[:-1]:
+  for panel in axes[:num_errors]:
     panels.set_steps(panel, all_steps[::2])
   for panel in axes[::2]:
     panel.set_ylabel(panels.ERROR_LABEL)
