@@ -16,8 +16,8 @@ import time
 
 from absl import flags
 
-from experiments.config import command as cli
-from experiments.config import field as fields
+from experiments.config import command
+from experiments.config import field
 from experiments.training import data
 import ssnn_jax
 from ssnn_jax import datasets
@@ -84,10 +84,10 @@ def main() -> None:
   """Prepares what the flags ask for."""
   values = flags.FLAGS.flag_values_dict()
   name, download = values['dataset'], values['download']
-  if name not in fields.DATASETS:
+  if name not in field.DATASETS:
     raise ssnn_jax.UserError(
       f'--dataset={name or ""} is no data set; name what to prepare: '
-      f'{fields.SETS}.'
+      f'{field.SETS}.'
     )
   data_dir = loading.find_data_dir(values['data_dir'])
   if values['tfds'] and (name not in datasets.IMAGES or name == 'digits'):
@@ -133,20 +133,20 @@ def _timed(function, *arguments, **options):
 
 
 if __name__ == '__main__':
-  with cli.group('Data'):
+  with command.group('Data'):
     flags.DEFINE_string(
-      'dataset', None, f'`name` of what to prepare: {fields.SETS}; required.'
+      'dataset', None, f'`name` of what to prepare: {field.SETS}; required.'
     )
-  cli.define_data_dir()
-  with cli.group('Data'):
+  command.define_data_dir()
+  with command.group('Data'):
     flags.DEFINE_boolean(
       'tfds', False, 'also prepare a TFDS set from the original files.'
     )
-  with cli.group('Synthetic recordings'):
+  with command.group('Synthetic recordings'):
     flags.DEFINE_integer(
       'num_recordings', None, 'recordings to make; left out: one of each image.'
     )
     flags.DEFINE_integer(
       'seed', None, 'seed that they are drawn from; left out: 0.'
     )
-  cli.launch(main)
+  command.launch(main)

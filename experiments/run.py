@@ -16,10 +16,10 @@ from typing import Any
 
 from absl import flags
 
-from experiments.config import command as cli
-from experiments.config import experiment as configs
+from experiments.config import command
+from experiments.config import experiment
 from experiments.config import methods
-from experiments.config import serialization as config_records
+from experiments.config import serialization
 from experiments.training import data
 from experiments.training import multihost
 from experiments.training import recorder
@@ -46,19 +46,21 @@ def make_run(values: Mapping[str, Any]) -> recorder.Run:
       raise ssnn_jax.UserError(
         '--resume needs the folder of a run; give --workdir.'
       )
-    config = cli.config(values)
+    config = command.config(values)
     return recorder.Run(config, _default_workdir(config))
-  folder = cli.folder(values['workdir'])
+  folder = command.folder(values['workdir'])
   base = None
   if values['resume'] and files.is_nonempty(folder):
     recorded = records.read(folder, strict=False).config
-    base = config_records.from_record(recorded, folder)
-  return recorder.Run(cli.config(values, base), folder)
+    base = serialization.from_record(recorded, folder)
+  return recorder.Run(command.config(values, base), folder)
 
 
 def _default_workdir(config):
   stamp = time.strftime('%Y%m%d-%H%M%S')
-  return pathlib.Path('runs', f'{configs.slug(config)}-{config.method}-{stamp}')
+  return pathlib.Path(
+    'runs', f'{experiment.slug(config)}-{config.method}-{stamp}'
+  )
 
 
 def _tell_unused(run, values):
@@ -101,25 +103,27 @@ def main() -> None:
   is_finished = resume and recorder.status(run) is recorder.Status.FINISHED
   if not is_finished:
     dataset = data.load(run.config, values['data_dir'], values['download'])
-    if multihost.is_first():
+    if multihost.is_primary():
       _tell_unused(run, values)
       print(data.describe(dataset), end='', flush=True)
     trainer.train([run], dataset, trainer.make_options(values), resume=resume)
-  if multihost.is_first():
+  if multihost.is_primary():
     print('this run is already finished.\n' if is_finished else '', end='')
     print(_describe(run))
 
 
 if __name__ == '__main__':
-  cli.define_config()
-  cli.define_folders('new `folder` for the record; left out: one below runs/.')
+  command.define_config()
+  command.define_folders(
+    'new `folder` for the record; left out: one below runs/.'
+  )
   trainer.define_flags()
   multihost.define_flags()
-  with cli.group('Records'):
+  with command.group('Records'):
     flags.DEFINE_boolean(
       'resume',
       False,
       'resume the run in --workdir, whose other flags may be omitted; if '
       'there is no run, a new one is started.',
     )
-  cli.launch(main)
+  command.launch(main)

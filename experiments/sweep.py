@@ -21,8 +21,8 @@ from absl import flags
 
 from experiments import grid_summary
 from experiments import tuning
-from experiments.config import command as cli
-from experiments.config import experiment as configs
+from experiments.config import command
+from experiments.config import experiment
 from experiments.config import grids
 from experiments.launch import local as local_workers
 from experiments.launch import ray_cluster as ray_workers
@@ -34,7 +34,7 @@ import ssnn_jax
 from ssnn_jax.runs import files
 from ssnn_jax.runs import records
 
-Load = Callable[[configs.ExperimentConfig], ssnn_jax.datasets.Dataset]
+Load = Callable[[experiment.ExperimentConfig], ssnn_jax.datasets.Dataset]
 
 
 def plan(
@@ -101,7 +101,7 @@ def make_tasks(
   missing = {name: pending(runs) for name, runs in planned.items()}
   for name, runs in planned.items():
     # Refused before any has run.
-    configs.network_config(runs[0].config, load(runs[0].config))
+    experiment.network_config(runs[0].config, load(runs[0].config))
     if not missing[name]:
       print(f'{name}: recorded', flush=True)
   return [
@@ -198,9 +198,11 @@ def main() -> None:
   """Runs the sweep that the flags ask for."""
   values = flags.FLAGS.flag_values_dict()
   _check_launcher(values)
-  base = cli.config(values)
+  base = command.config(values)
   name, asked = _grids(values)
-  workdir = cli.folder(values['workdir'] or f'runs/{name}-{configs.slug(base)}')
+  workdir = command.folder(
+    values['workdir'] or f'runs/{name}-{experiment.slug(base)}'
+  )
   seeds = range(base.seed, base.seed + values['num_seeds'])
   planned = plan(grids.settings(base, *asked), workdir, seeds)
   load = functools.partial(
@@ -226,10 +228,10 @@ def _tell_picks(settings):
 
 
 def _define_flags():
-  cli.define_config()
-  cli.define_folders('`folder` of the records; left out: one below runs/.')
+  command.define_config()
+  command.define_folders('`folder` of the records; left out: one below runs/.')
   trainer.define_flags()
-  with cli.group('Sweep'):
+  with command.group('Sweep'):
     flags.DEFINE_enum(
       'sweep', None, list(grids.SWEEPS), 'named grid; left out: the first.'
     )
@@ -243,7 +245,7 @@ def _define_flags():
     flags.DEFINE_integer(
       'num_seeds', 5, 'seeds of each setting, from --seed up.', lower_bound=1
     )
-  with cli.group('Machine'):
+  with command.group('Machine'):
     flags.DEFINE_enum(
       'launcher',
       'local',
@@ -279,4 +281,4 @@ def _define_flags():
 
 if __name__ == '__main__':
   _define_flags()
-  cli.launch(main)
+  command.launch(main)

@@ -25,8 +25,8 @@ import jax
 
 from experiments.config import defaults
 from experiments.config import errors
-from experiments.config import experiment as configs
-from experiments.config import field as fields
+from experiments.config import experiment
+from experiments.config import field
 from experiments.config import usage
 import ssnn_jax
 from ssnn_jax.spikes import kernels
@@ -40,7 +40,7 @@ _GROUPS: dict[str, list[str]] = {
   )
 }
 _FIELDS = {
-  field.name: field for field in dataclasses.fields(configs.ExperimentConfig)
+  field.name: field for field in dataclasses.fields(experiment.ExperimentConfig)
 }
 _SECONDS_TO_END = 10  # an interrupted command has to end in good order
 _HELP = ('h', '?', 'help', 'helpshort')
@@ -110,12 +110,12 @@ class NumbersParser(flags.ArgumentParser):
 
 def define_config() -> None:
   """Defines a flag for each field of a configuration, and `--config`."""
-  hints = typing.get_type_hints(configs.ExperimentConfig)
-  for name, field in _FIELDS.items():
-    told = field.metadata
-    listed = told['choices'] if told['lists_choices'] else None
-    with group(told['group']):
-      _define_flag(name, hints[name], f'{told["help"]}.', listed)
+  hints = typing.get_type_hints(experiment.ExperimentConfig)
+  for name, own in _FIELDS.items():
+    metadata = own.metadata
+    listed = metadata['choices'] if metadata['lists_choices'] else None
+    with group(metadata['group']):
+      _define_flag(name, hints[name], f'{metadata["help"]}.', listed)
   with group('Data'):
     flags.DEFINE_string(
       'config',
@@ -147,8 +147,8 @@ def _define_flag(name, hint, help_text, choices):
 
 
 def config(
-  values: Mapping[str, Any], base: configs.ExperimentConfig | None = None
-) -> configs.ExperimentConfig:
+  values: Mapping[str, Any], base: experiment.ExperimentConfig | None = None
+) -> experiment.ExperimentConfig:
   """Makes the configuration that the given flags ask for.
 
   Args:
@@ -168,7 +168,7 @@ def config(
   name = values['config'] or given.get('dataset', 'digits')
   if name not in defaults.CONFIGS:
     flag = 'config' if values['config'] else 'dataset'
-    known = ', '.join(fields.DATASETS)
+    known = ', '.join(field.DATASETS)
     raise ssnn_jax.UserError(
       f'--{flag}={name} is not there; choose one of {known}.'
     )

@@ -6,7 +6,7 @@ import pathlib
 
 import optax
 
-from experiments.config import field as fields
+from experiments.config import field
 from experiments.config import methods
 from experiments.config import synapses
 import ssnn_jax
@@ -28,74 +28,74 @@ class ExperimentConfig(synapses.SynapseFields):
   The defaults are those of `digits`, tuned on the ANN's validation split.
   """
 
-  dataset: str = fields.field(
+  dataset: str = field.field(
     'Data',
     'digits',
-    f'`name` of the data set: {fields.SETS} of your own arrays, with the '
+    f'`name` of the data set: {field.SETS} of your own arrays, with the '
     'defaults of digits',
-    choices=fields.DATASETS,
+    choices=field.DATASETS,
   )
-  method: str = fields.field(
+  method: str = field.field(
     'Network',
     'ssnn',
     'what is trained, and how; a `method` is '
     + ', '.join(f'{name} ({m.help})' for name, m in methods.METHODS.items()),
     choices=tuple(methods.METHODS),
   )
-  layer_sizes: tuple[int, ...] | None = fields.field(
+  layer_sizes: tuple[int, ...] | None = field.field(
     'Network',
     None,
     'neurons of each layer, as in 784,256,10; left out: the inputs of the data '
     f'set, {NUM_HIDDEN}, its classes',
   )
-  num_steps: int = fields.field(
+  num_steps: int = field.field(
     'Spikes', 64, 'T, length of a presentation', unit='ticks'
   )
-  window: int | None = fields.field(
+  window: int | None = field.field(
     'Network',
     None,
     'n, ticks between reads of a membrane; left out: 32, or T if shorter; a '
     'shorter window is slower to simulate',
     unit='ticks',
   )
-  firing_function: str = fields.field(
+  firing_function: str = field.field(
     'Network',
     'clip',
     'firing function of hidden neurons',
     choices=tuple(ssnn_jax.neuron.firing.FIRING_FUNCTIONS),
   )
-  integration: str = fields.field(
+  integration: str = field.field(
     'Network',
     'mean',
     'what a membrane keeps of earlier windows',
     choices=ssnn_jax.neuron.MEMBRANES,
   )
-  tau: float = fields.field(
+  tau: float = field.field(
     'Network', 16.0, 'time constant of a leaky membrane', unit='ticks'
   )
-  gain: tuple[float, ...] = fields.field(
+  gain: tuple[float, ...] = field.field(
     'Spikes',
     (1.0,),
     'strength of the error spikes; one number for all hidden layers, or one '
     'for each',
     unit='error spikes per tick for one unit of error',
   )
-  input_gain: float | None = fields.field(
+  input_gain: float | None = field.field(
     'Network',
     1.0,
     'factor on what the first layer reads; for recordings, whose rates fall as '
     f'1 / T, T / {EVENTS_AT_FULL_RATE} if left out',
   )
-  forward: str = fields.field(
+  forward: str = field.field(
     'Spikes', 'spikes', 'what drives membranes', choices=SIGNALS
   )
-  backward: str = fields.field(
+  backward: str = field.field(
     'Spikes', 'spikes', 'what carries errors back', choices=SIGNALS
   )
-  update: str = fields.field(
+  update: str = field.field(
     'Spikes', 'spikes', 'what changes weights', choices=SIGNALS
   )
-  output_errors: str = fields.field(
+  output_errors: str = field.field(
     'Spikes',
     'winner',
     'what error spikes of the output layer are: the winner of a tick against '
@@ -103,107 +103,105 @@ class ExperimentConfig(synapses.SynapseFields):
     'or the class of highest potential against the target (argmax)',
     choices=OUTPUT_ERRORS,
   )
-  delay: int = fields.field(
+  delay: int = field.field(
     'Spikes',
     0,
     'windows by which errors lag behind the potentials they are made of, 0 or '
     '1',
   )
-  sampler: str = fields.field(
+  sampler: str = field.field(
     'Spikes',
     'bernoulli',
     'where thresholds come from: a keyed hash (bernoulli), a low-discrepancy '
     'sequence (sobol) or jax.random (threefry, slow)',
     choices=tuple(ssnn_jax.spikes.thresholds.SAMPLERS),
   )
-  representation: str = fields.field(
+  representation: str = field.field(
     'Machine',
     'auto',
     'how coincidences are counted: a matrix product (dense) or bits of words '
     '(packed), whichever suits the machine (auto); the counts agree',
     choices=REPRESENTATIONS,
   )
-  batch_size: int = fields.field(
+  batch_size: int = field.field(
     'Training', 32, 'size of a batch', unit='samples'
   )
-  num_epochs: int = fields.field(
+  num_epochs: int = field.field(
     'Training', 20, 'length of the training', unit='epochs'
   )
-  learning_rate: float = fields.field(
-    'Training', 1.0, 'learning rate, at first'
-  )
-  schedule: str = fields.field(
+  learning_rate: float = field.field('Training', 1.0, 'learning rate, at first')
+  schedule: str = field.field(
     'Training',
     'linear',
     'learning rate over the run; all but constant end at 0',
     choices=SCHEDULES,
   )
-  dropout: float = fields.field(
+  dropout: float = field.field(
     'Training',
     0.0,
     'probability that a hidden unit is silent for a presentation',
   )
-  weight_decay: float = fields.field(
+  weight_decay: float = field.field(
     'Training',
     0.0,
     'share of a weight that each step takes away, times the learning rate',
   )
-  pixel_range: tuple[float, ...] = fields.field(
+  pixel_range: tuple[float, ...] = field.field(
     'Data',
     (0.0, 1.0),
     'rates of black and of white pixels, as in 0.3,0.7; those between follow',
     unit='spikes per tick',
   )
-  event_window: float = fields.field(
+  event_window: float = field.field(
     'Data',
     300.0,
     'time that recordings of events are cut into ticks, from their start on',
     unit='milliseconds',
   )
-  polarity: str = fields.field(
+  polarity: str = field.field(
     'Data',
     'both',
     'which events there are inputs for: each polarity has its own (both), they '
     'share them (merged), or those of one alone (on, off)',
     choices=ssnn_jax.datasets.POLARITIES,
   )
-  shuffle_ticks: bool = fields.field(
+  shuffle_ticks: bool = field.field(
     'Data',
     False,
     'put the ticks of each recording in a random order: rates stay, time does '
     'not',
   )
-  test_dataset: str | None = fields.field(
+  test_dataset: str | None = field.field(
     'Evaluation',
     None,
     '`name` of a data set to evaluate on, all of it; left out: the test split',
-    choices=fields.DATASETS,
+    choices=field.DATASETS,
   )
-  hold_out: float = fields.field(
+  hold_out: float = field.field(
     'Evaluation',
     0.0,
     'share of the training split to evaluate on in place of the test split; '
     'for tuning',
   )
-  eval_every: int = fields.field(
+  eval_every: int = field.field(
     'Evaluation',
     0,
     'epochs between evaluations; 0 evaluates after the last one only',
     unit='epochs',
   )
-  seed: int = fields.field(
+  seed: int = field.field(
     'Training', 0, 'seed of weights, data order, dropout and spikes'
   )
-  probe_size: int = fields.field(
+  probe_size: int = field.field(
     'Evaluation',
     128,
     "size of the batch on which updates are compared with backpropagation's",
     unit='samples',
   )
-  probe_draws: int = fields.field(
+  probe_draws: int = field.field(
     'Evaluation', 8, 'draws of the spikes in this comparison'
   )
-  probe_every: int = fields.field(
+  probe_every: int = field.field(
     'Evaluation',
     0,
     "epochs between comparisons at the network's own weights, which report "
@@ -213,44 +211,44 @@ class ExperimentConfig(synapses.SynapseFields):
   )
 
   def __post_init__(self):
-    for field in dataclasses.fields(self):
-      choices, value = field.metadata['choices'], getattr(self, field.name)
-      is_valid = not choices or value in choices or value == field.default
+    for own in dataclasses.fields(self):
+      choices, value = own.metadata['choices'], getattr(self, own.name)
+      is_valid = not choices or value in choices or value == own.default
       expected = f'one of {", ".join(choices or ())}'
-      fields.check(field.name, value, is_valid, expected)
+      field.check(own.name, value, is_valid, expected)
     for name in ('batch_size', 'num_epochs', 'probe_size', 'probe_draws'):
       value = getattr(self, name)
-      fields.check(name, value, value >= 1, 'a whole number from 1 up')
+      field.check(name, value, value >= 1, 'a whole number from 1 up')
     for name in ('weight_decay', 'eval_every', 'probe_every'):
       value = getattr(self, name)
-      fields.check(name, value, 0 <= value < math.inf, 'a number from 0 up')
+      field.check(name, value, 0 <= value < math.inf, 'a number from 0 up')
     for name in ('probe_size', 'probe_draws') if self.probe_every else ():
       value = getattr(self, name)
-      fields.check(name, value, value >= 2, 'at least 2 with --probe_every')
+      field.check(name, value, value >= 2, 'at least 2 with --probe_every')
     if not methods.METHODS[self.method].has_pulses:
-      fields.check(
+      field.check(
         *('device', self.device, self.device == synapses.IDEAL),
         f'ideal, as --method={self.method} makes no pulses',
       )
     if self.device != synapses.IDEAL:
-      fields.check(
+      field.check(
         *('weight_decay', self.weight_decay, self.weight_decay == 0),
         '0, as resistive devices decay by --lifetime',
       )
     super().__post_init__()
     low_high = self.pixel_range
-    fields.check(
+    field.check(
       'pixel_range',
       ','.join(map(str, low_high)),
       len(low_high) == 2 and 0 <= low_high[0] < low_high[1] <= 1,
       'two numbers from 0 to 1, the lower one first',
     )
     rate = self.learning_rate
-    fields.check('learning_rate', rate, 0 < rate < math.inf, 'a number above 0')
-    fields.check(
+    field.check('learning_rate', rate, 0 < rate < math.inf, 'a number above 0')
+    field.check(
       'hold_out', self.hold_out, 0 <= self.hold_out < 1, '0 or more and below 1'
     )
-    fields.check(
+    field.check(
       'seed', self.seed, 0 <= self.seed < 2**31, '0 or more and below 2**31'
     )
 

@@ -15,7 +15,7 @@ import typing
 from typing import Any
 from typing import NamedTuple
 
-from experiments.config import experiment as configs
+from experiments.config import experiment
 from experiments.config import methods
 from experiments.config import synapses
 import ssnn_jax
@@ -102,10 +102,10 @@ SWEEPS: dict[str, tuple[Grid, ...]] = {
 _FORM = "--grid='num_steps=16,64;learning_rate=0.1,0.3'"
 _FIELDS = {
   field.name: field
-  for field in dataclasses.fields(configs.ExperimentConfig)
+  for field in dataclasses.fields(experiment.ExperimentConfig)
   if field.name != 'seed'
 }
-_HINTS = typing.get_type_hints(configs.ExperimentConfig)
+_HINTS = typing.get_type_hints(experiment.ExperimentConfig)
 _KINDS = {
   int: 'a whole number',
   float: 'a number',
@@ -133,7 +133,7 @@ class Setting(NamedTuple):
   """A configuration of a sweep, run with several seeds."""
 
   name: str  # of its folder
-  config: configs.ExperimentConfig
+  config: experiment.ExperimentConfig
 
 
 def write(value: Any) -> str:
@@ -173,7 +173,7 @@ def parse(text: str) -> dict[str, tuple[Any, ...]]:
   return grid
 
 
-def settings(base: configs.ExperimentConfig, *grids: Grid) -> list[Setting]:
+def settings(base: experiment.ExperimentConfig, *grids: Grid) -> list[Setting]:
   """Lists the settings of one or several grids, the ANN first.
 
   A grid that does not list methods has both the ANN and the spiking network.

@@ -6,18 +6,18 @@ import json
 import pathlib
 from typing import Any
 
-from experiments.config import experiment as configs
+from experiments.config import experiment
 import ssnn_jax
 
 
-def as_record(config: configs.ExperimentConfig) -> dict[str, Any]:
+def as_record(config: experiment.ExperimentConfig) -> dict[str, Any]:
   """Makes the JSON object that a configuration is recorded as."""
   return json.loads(json.dumps(dataclasses.asdict(config)))
 
 
 def from_record(
   recorded: Mapping[str, Any], folder: pathlib.Path
-) -> configs.ExperimentConfig:
+) -> experiment.ExperimentConfig:
   """Makes a configuration of its record; what it lacks has its default.
 
   Args:
@@ -31,7 +31,9 @@ def from_record(
     UserError: if the record has what no configuration has, or a value of the
       wrong kind.
   """
-  known = {field.name for field in dataclasses.fields(configs.ExperimentConfig)}
+  known = {
+    field.name for field in dataclasses.fields(experiment.ExperimentConfig)
+  }
   for name in recorded:
     if name not in known:
       raise ssnn_jax.UserError(
@@ -43,7 +45,7 @@ def from_record(
     for name, value in recorded.items()
   }
   try:
-    return configs.ExperimentConfig(**values)
+    return experiment.ExperimentConfig(**values)
   except TypeError as error:
     raise ssnn_jax.UserError(
       f'{folder} holds a run with a value of the wrong kind ({error}); restore '
@@ -53,4 +55,4 @@ def from_record(
 
 def complete(recorded: Mapping[str, Any]) -> dict[str, Any]:
   """Completes the record of a configuration: what it lacks had its default."""
-  return as_record(configs.ExperimentConfig()) | dict(recorded)
+  return as_record(experiment.ExperimentConfig()) | dict(recorded)

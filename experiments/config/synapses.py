@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from experiments.config import field as fields
+from experiments.config import field
 import ssnn_jax
 from ssnn_jax.hardware import device_config
 from ssnn_jax.hardware import devices
@@ -21,7 +21,7 @@ UPDATE_RULES = ('sgd', 'tiki_taka')
 
 def _of_preset(help_text, choices=None):
   """Makes a field that stands over a parameter of the chosen device."""
-  return fields.field('Synapses', None, help_text, choices=choices)
+  return field.field('Synapses', None, help_text, choices=choices)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +32,7 @@ class SynapseFields:
   what the chosen device has.
   """
 
-  device: str = fields.field(
+  device: str = field.field(
     'Synapses',
     IDEAL,
     'what holds a weight: a number that an optimiser changes (ideal), a '
@@ -95,45 +95,45 @@ class SynapseFields:
     'subtract reference devices, so that steps up and down are equal at weight '
     '0'
   )
-  update_rule: str = fields.field(
+  update_rule: str = field.field(
     'Synapses',
     'sgd',
     'what coincidences change: the weights (sgd), or a second, fast array that '
     'is passed on to them (tiki_taka)',
     choices=UPDATE_RULES,
   )
-  transfer_lines: int = fields.field(
+  transfer_lines: int = field.field(
     'Synapses',
     8,
     'tiki_taka: inputs whose lines of the fast array are passed on after a '
     'batch',
   )
-  transfer_rate: float = fields.field(
+  transfer_rate: float = field.field(
     'Synapses', 0.2, 'tiki_taka: change of a weight for a fast weight of 1'
   )
-  out_noise: float = fields.field(
+  out_noise: float = field.field(
     'Synapses',
     0.0,
     'noise of a current that is read, in each tick; that of a weight of 1 is 1',
   )
-  inp_bits: int | None = fields.field(
+  inp_bits: int | None = field.field(
     'Synapses',
     None,
     'resolution of what is driven into arrays in a window; left out: infinite',
     'bits',
   )
-  inp_bound: float | None = fields.field(
+  inp_bound: float | None = field.field(
     'Synapses',
     None,
     'largest input that is driven, in spikes per tick; left out: none',
   )
-  out_bits: int | None = fields.field(
+  out_bits: int | None = field.field(
     'Synapses',
     None,
     'resolution of a current that is read in a window; left out: infinite',
     'bits',
   )
-  out_bound: float | None = fields.field(
+  out_bound: float | None = field.field(
     'Synapses', None, 'largest current that is read; left out: none'
   )
 
@@ -172,14 +172,14 @@ def resistive(config: SynapseFields) -> device_config.DeviceConfig | None:
   }
   if config.device not in (CUSTOM, *PRESETS):
     for name in given:
-      fields.check(
+      field.check(
         name,
         given[name],
         False,
         'none, as --device is ideal: give a published device, or custom',
       )
     is_sgd = config.update_rule == 'sgd'
-    fields.check(
+    field.check(
       'update_rule', config.update_rule, is_sgd, 'sgd, as --device is ideal'
     )
     return None

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from absl import flags
 
 from experiments.config import defaults
-from experiments.config import experiment as configs
+from experiments.config import experiment
 from ssnn_jax import datasets
 
 _COLUMN = 26  # where help starts
@@ -33,7 +33,7 @@ _KINDS = {
 _ABSL = re.compile(r'^<.+?>: |;\s+repeat this option .*', re.DOTALL)
 _UNITS = {
   field.name: field.metadata['unit']
-  for field in dataclasses.fields(configs.ExperimentConfig)
+  for field in dataclasses.fields(experiment.ExperimentConfig)
 }
 
 
@@ -130,7 +130,7 @@ def _tell_value(flag):
 def _tell_defaults(name, unit):
   """Tells a field's default, or those of the data sets where they differ."""
   if name == 'dataset':  # each configuration has its own
-    return configs.ExperimentConfig.dataset
+    return experiment.ExperimentConfig.dataset
   having = {}
   for dataset, config in defaults.CONFIGS.items():
     having.setdefault(getattr(config, name), set()).add(dataset)

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from experiments.config import experiment as configs
-from experiments.config import field as fields
+from experiments.config import experiment
+from experiments.config import field
 import ssnn_jax
 from ssnn_jax.datasets import arrays
 
@@ -17,9 +17,11 @@ _BINNING_FIELDS = dataclasses.fields(ssnn_jax.datasets.Binning)
 
 
 def load(
-  config: configs.ExperimentConfig, data_dir: str | None, download: bool = False
+  config: experiment.ExperimentConfig,
+  data_dir: str | None,
+  download: bool = False,
 ) -> ssnn_jax.datasets.Dataset:
-  """Loads what a run trains on (`train`) and is judged on (`judged_on`).
+  """Loads what a run trains on (`train`) and is evaluated on (`eval_split`).
 
   Args:
     config: the run; it says how recordings are cut into ticks.
@@ -74,12 +76,12 @@ def _check_flags(config):
     )
   if is_recorded:
     return
-  for field in _BINNING_FIELDS:
+  for own in _BINNING_FIELDS:
     # The ticks, T, are those of images too.
-    is_given = getattr(config, field.name) != field.default
-    if is_given and field.name != 'num_steps':
+    is_given = getattr(config, own.name) != own.default
+    if is_given and own.name != 'num_steps':
       raise ssnn_jax.UserError(
-        f'--{field.name} is for recordings of events, and {config.dataset} '
+        f'--{own.name} is for recordings of events, and {config.dataset} '
         'holds images; leave it out.'
       )
 
@@ -150,14 +152,14 @@ def load_images(values: Mapping[str, Any]) -> ssnn_jax.datasets.Dataset:
   if name not in known and not arrays.is_npz_path(name):
     raise ssnn_jax.UserError(
       f'--dataset={name} is no set of images; choose one of '
-      f'{", ".join(known)}, or {fields.OWN_FILE}.'
+      f'{", ".join(known)}, or {field.OWN_FILE}.'
     )
   return ssnn_jax.datasets.load(
     name, values['data_dir'], download=values['download']
   )
 
 
-def judged_on(
+def eval_split(
   dataset: ssnn_jax.datasets.Dataset,
 ) -> ssnn_jax.datasets.Split:
   """Chooses the split a run is judged on: the one held out, if there is one."""

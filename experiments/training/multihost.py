@@ -14,7 +14,7 @@ import jax
 from jax.experimental import multihost_utils
 import numpy as np
 
-from experiments.config import command as cli
+from experiments.config import command
 import ssnn_jax
 
 _CLUSTER = ('coordinator_address', 'num_processes', 'process_id')
@@ -22,7 +22,7 @@ _CLUSTER = ('coordinator_address', 'num_processes', 'process_id')
 
 def define_flags() -> None:
   """Defines the flags that say which processes there are."""
-  with cli.group('Machine'):
+  with command.group('Machine'):
     flags.DEFINE_boolean(
       'multihost',
       False,
@@ -76,12 +76,12 @@ def join(values: Mapping[str, Any]) -> None:
     ) from None
 
 
-def is_first() -> bool:
+def is_primary() -> bool:
   """Tells whether this is the process that has the records."""
   return jax.process_index() == 0
 
 
-def told_by_first(look: Callable[[], Any], blank: Any) -> Any:
+def broadcast_from_primary(look: Callable[[], Any], blank: Any) -> Any:
   """Has the first process look at something, and tells the others of it.
 
   Args:
@@ -97,7 +97,7 @@ def told_by_first(look: Callable[[], Any], blank: Any) -> Any:
   if jax.process_count() == 1:
     return look()
   found, problem = blank, None
-  if is_first():
+  if is_primary():
     try:
       found = look()
     except ssnn_jax.UserError as error:

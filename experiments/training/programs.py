@@ -13,7 +13,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from experiments.config import experiment as configs
+from experiments.config import experiment
 from experiments.config import methods
 from experiments.config import synapses
 import ssnn_jax
@@ -45,7 +45,7 @@ class Programs(NamedTuple):
 
 
 def make(
-  config: configs.ExperimentConfig,
+  config: experiment.ExperimentConfig,
   network_config: ssnn_jax.NetworkConfig,
   mesh: jax.sharding.Mesh,
   num_samples: int,
@@ -63,7 +63,7 @@ def make(
   """
   method = methods.METHODS[config.method]
   reference = ssnn_jax.ann(network_config, axis_name=sharding.AXIS)
-  schedule = configs.schedule(config, num_samples)
+  schedule = experiment.schedule(config, num_samples)
   optimizer = functools.partial(
     training.make_optimizer,
     schedule=schedule,

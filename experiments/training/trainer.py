@@ -14,8 +14,8 @@ import jax
 import numpy as np
 import tqdm
 
-from experiments.config import command as cli
-from experiments.config import experiment as configs
+from experiments.config import command
+from experiments.config import experiment
 from experiments.config import methods
 from experiments.training import data
 from experiments.training import multihost
@@ -28,7 +28,7 @@ from ssnn_jax.training import sharding
 
 def define_flags() -> None:
   """Defines the flags of the options."""
-  with cli.group('Records'):
+  with command.group('Records'):
     flags.DEFINE_float(
       'checkpoint_every',
       30.0,
@@ -40,7 +40,7 @@ def define_flags() -> None:
       False,
       'also write TensorBoard events; needs the package tensorboardX.',
     )
-  with cli.group('Machine'):
+  with command.group('Machine'):
     flags.DEFINE_integer(
       'num_devices',
       None,
@@ -86,10 +86,10 @@ def train(
       cannot be used.
   """
   config = runs[0].config
-  network_config = configs.network_config(config, dataset)
+  network_config = experiment.network_config(config, dataset)
   mesh = _make_mesh(config, options)
   if methods.METHODS[config.method].has_pulses:
-    cli.recommend_kernels()
+    command.recommend_kernels()
   functions = programs.make(
     config, network_config, mesh, len(dataset.train.labels)
   )
@@ -98,7 +98,7 @@ def train(
   with recorder.open_all(
     runs, like, resume=resume, tensorboard=options.tensorboard
   ) as opened:
-    splits = sharding.replicate(mesh, (dataset.train, data.judged_on(dataset)))
+    splits = sharding.replicate(mesh, (dataset.train, data.eval_split(dataset)))
     job = _Job(config, network_config, functions, mesh, *splits, options)
     for _, group in itertools.groupby(sorted(opened, key=_epoch), _epoch):
       _train_group(job, list(group))
@@ -107,12 +107,12 @@ def train(
 class _Job(NamedTuple):
   """What the runs of a call have in common."""
 
-  config: configs.ExperimentConfig
+  config: experiment.ExperimentConfig
   network_config: ssnn_jax.NetworkConfig
   functions: programs.Programs
   mesh: jax.sharding.Mesh
   train_set: ssnn_jax.datasets.Split
-  judged_on: ssnn_jax.datasets.Split
+  eval_split: ssnn_jax.datasets.Split
   options: Options
 
 
@@ -151,7 +151,7 @@ def _train_group(job, opened):
   with tqdm.tqdm(
     total=job.config.num_epochs,
     initial=_epoch(opened[0]),
-    disable=None if multihost.is_first() else True,
+    disable=None if multihost.is_primary() else True,
     unit='epoch',
   ) as progress:
     state, accuracy = _train_epochs(
@@ -177,7 +177,7 @@ def _train_epochs(job, opened, train_epoch, state, clock, progress):
     )
     is_last, accuracy = epoch == config.num_epochs, None
     if is_last or _is_due(config.eval_every, epoch):
-      accuracy = job.functions.evaluate(state, job.judged_on)
+      accuracy = job.functions.evaluate(state, job.eval_split)
       recorder.append_each(
         opened, 'eval', epoch=epoch, test_accuracy=accuracy.winner
       )
@@ -202,7 +202,7 @@ def _observe(job, state, epoch):
 def _finish(job, opened, state, accuracy, clock):
   """Records the final line of runs after their last epoch."""
   if accuracy is None:  # the runs were resumed after their last epoch
-    accuracy = job.functions.evaluate(state, job.judged_on)
+    accuracy = job.functions.evaluate(state, job.eval_split)
   digests = _digests(state.params, len(opened))
   pulses = job.functions.count_pulses(state, job.train_set)
   seeds, rates = _members([record.run for record in opened])

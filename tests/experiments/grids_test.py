@@ -4,7 +4,7 @@ import dataclasses
 
 from absl.testing import parameterized
 
-from experiments.config import experiment as configs
+from experiments.config import experiment
 from experiments.config import grids
 from experiments.config import methods
 import ssnn_jax
@@ -40,7 +40,7 @@ class ParseTest(parameterized.TestCase):
     grid = grids.parse(text)
     self.assertEqual(repr(grid), repr(expected))  # 3.0 is not 3
 
-  @parameterized.parameters(*dataclasses.fields(configs.ExperimentConfig))
+  @parameterized.parameters(*dataclasses.fields(experiment.ExperimentConfig))
   def test_written_values_are_parsed_back(self, field):
     default = field.default
     if field.name != 'seed':

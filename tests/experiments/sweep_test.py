@@ -10,9 +10,9 @@ from absl.testing import parameterized
 
 from experiments import grid_summary
 from experiments import sweep
-from experiments.config import experiment as configs
+from experiments.config import experiment
 from experiments.config import grids
-from experiments.config import serialization as config_records
+from experiments.config import serialization
 from experiments.launch import tasks as launchers
 from experiments.training import recorder
 from experiments.training import trainer
@@ -44,7 +44,7 @@ class SweepTest(parameterized.TestCase):
     return sweep.plan(grids.settings(config, grid), self.workdir, seeds)
 
   def record(self, run, *events):
-    records.create(run.folder, config_records.as_record(run.config))
+    records.create(run.folder, serialization.as_record(run.config))
     for event in events:
       records.append(run.folder, event)
 
@@ -149,7 +149,7 @@ class SweepTest(parameterized.TestCase):
   def call(self, grid):
     """Calls the command with a grid and two seeds; returns its output."""
     fields = [
-      field.name for field in dataclasses.fields(configs.ExperimentConfig)
+      field.name for field in dataclasses.fields(experiment.ExperimentConfig)
     ]
     others = ('config', 'data_dir', 'sweep', 'ray_address', 'num_devices')
     values = dict.fromkeys((*fields, *others)) | {

@@ -168,15 +168,15 @@ class CommandLineTest(parameterized.TestCase):
   def test_interrupt_swallowed_by_a_library_ends_the_command(self):
     code = (
       'import os, signal, time\n'
-      'from experiments import cli\n'
-      'cli._SECONDS_TO_END = 0.2\n'
+      'from experiments.config import command\n'
+      'command._SECONDS_TO_END = 0.2\n'
       'def main():\n'
       '  try:\n'
       '    os.kill(os.getpid(), signal.SIGINT)\n'
       '    time.sleep(60)\n'
       '  except KeyboardInterrupt:\n'
       '    time.sleep(60)\n'
-      'cli.launch(main)\n'
+      'command.launch(main)\n'
     )
     done = subprocess.run(
       [sys.executable, '-c', code],

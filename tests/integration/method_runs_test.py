@@ -19,7 +19,7 @@ import numpy as np
 from experiments import plot
 from experiments import summary
 from experiments import sweep
-from experiments.config import experiment as configs
+from experiments.config import experiment
 from experiments.config import grids
 from experiments.config import methods
 from experiments.launch import tasks as launchers
@@ -139,7 +139,7 @@ class MethodRunsTest(parameterized.TestCase):
     runs = self.runs['feedback_alignment']
     config, dataset = runs[0].config, load(CONFIG)
     mesh = sharding.make_mesh(config.batch_size, jax.devices()[:1])
-    network = configs.network_config(config, dataset)
+    network = experiment.network_config(config, dataset)
     functions = programs.make(config, network, mesh, len(dataset.train.labels))
     seeds = np.array(SEEDS[::-1], np.int32)
     rates = np.full(len(SEEDS), config.learning_rate, np.float32)

@@ -8,7 +8,7 @@ from experiments import grid_summary
 from experiments import summary
 from experiments.config import defaults
 from experiments.config import grids
-from experiments.config import serialization as config_records
+from experiments.config import serialization
 from ssnn_jax.runs import records
 
 BASE = defaults.CONFIGS['digits']
@@ -53,7 +53,7 @@ def make_runs(
     last = {'event': 'final', 'method': config.method, 'seed': seed}
     events = [*(epochs(config) if epochs else ()), last | final(config)]
     folder = pathlib.Path(workdir, name, f'seed={seed}')
-    runs.append(records.Run(folder, config_records.as_record(config), events))
+    runs.append(records.Run(folder, serialization.as_record(config), events))
   return runs
 
 
