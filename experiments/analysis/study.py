@@ -4,7 +4,7 @@ from collections.abc import Callable
 from collections.abc import Mapping
 import dataclasses
 
-from matplotlib import figure
+from matplotlib.figure import Figure
 import pandas as pd
 
 from experiments.analysis import claims as claims_lib
@@ -32,7 +32,8 @@ class Study:
     numbers: `(runs of each record, by its name) -> numbers`, by names that
       claims and pages use.
     claims: statements that numbers decide.
-    text: Markdown of the study's page, with marks for numbers.
+    text: Markdown of the study's page; `{name}` is a number, and `{name:.1f}`
+      the number in a format of `statistics.write`.
   """
 
   question: str
@@ -44,7 +45,7 @@ class Study:
   )
   curves: tuple[str, ...] = ()
   table: Callable[[pd.DataFrame], list[pd.DataFrame]] | None = None
-  figure: Callable[[pd.DataFrame], figure.Figure] | None = None
+  figure: Callable[[pd.DataFrame], Figure] | None = None
   numbers: Callable[[Mapping[str, pd.DataFrame]], Numbers] = lambda runs: {}
   claims: tuple[claims_lib.Claim, ...] = ()
   text: str = ''

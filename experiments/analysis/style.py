@@ -1,12 +1,14 @@
-"""Lays out sheets of panels that can be read at half the width of a page.
+"""Style of figures: colours, layout of panels, titles, legends and files.
 
-A sheet is scaled to `COLUMN` there. Letters are 10 points high (matplotlib's
-default) and no less than `SMALL`, so sheets must not be wider than they are
-here, and many panels go below one another.
+Figures can be read at half the width of a page, to which they are scaled.
+Letters are at least 9 points high, so figures are narrow, and many panels are
+stacked.
 """
 
 from collections.abc import Sequence
 import math
+import os
+import pathlib
 import textwrap
 from typing import Any
 
@@ -19,8 +21,15 @@ from matplotlib.axes import Axes
 
 COLUMN = 4.1  # inches: half the width of a page
 LEAST = 6.5  # points, of letters at that width
-# Points; the small ones are of legends where panels are in one column.
+# Points; legends are small where panels are in one column.
 SMALL, LETTERS, TITLE = 9, 10, 11
+# The palette of Okabe and Ito for colour-blind readers, without yellow, which
+# is faint on white. Black is the ANN.
+BLUE, ORANGE, GREEN, BLACK = '#0072B2', '#E69F00', '#009E73', '#000000'
+VERMILION, PURPLE, SKY = '#D55E00', '#CC79A7', '#56B4E9'
+COLORS = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY)
+MARKERS = ('o', 's', '^', 'D', 'v', 'P')
+_DPI = 120
 _WIDTHS = {1: 5.2, 2: 6.2}  # inches, by columns of panels
 _OF_TITLE = 0.7  # inches
 # Of titles and legends an inch, less than there is room for.
@@ -37,53 +46,53 @@ _HANDLE = 2.5  # of a legend, in the height of its letters
 def make(
   num_panels: int, num_columns: int = 1, height: float = 2.9, **shared: Any
 ) -> tuple[figure.Figure, list[Axes]]:
-  """Makes a sheet of empty panels.
+  """Makes a figure of empty panels.
 
   Args:
-    num_panels: how many.
-    num_columns: of panels side by side, 1 or 2.
-    height: of a panel with its labels, in inches.
+    num_panels: the number of panels.
+    num_columns: the number of panels in a row, 1 or 2.
+    height: height of a panel with its labels, in inches.
     **shared: `sharex` and `sharey`, as for `figure.Figure.subplots`.
 
   Returns:
-    The sheet, and its panels row by row.
+    The figure, and its panels row by row.
   """
   num_rows = -(-num_panels // num_columns)
   size = _WIDTHS[num_columns], _OF_TITLE + height * num_rows
-  sheet = figure.Figure(figsize=size, layout='constrained')
-  panels = sheet.subplots(num_rows, num_columns, squeeze=False, **shared)
+  fig = figure.Figure(figsize=size, layout='constrained')
+  panels = fig.subplots(num_rows, num_columns, squeeze=False, **shared)
   for axes in panels.flat[num_panels:]:
     axes.remove()
-  return sheet, list(panels.flat[:num_panels])
+  return fig, list(panels.flat[:num_panels])
 
 
-def set_title(sheet: figure.Figure, *lines: str) -> None:
-  """Sets the title, in lines that are broken where the sheet ends.
+def set_title(fig: figure.Figure, *lines: str) -> None:
+  """Sets the title; lines are wrapped at the width of the figure.
 
   Args:
-    sheet: the sheet.
-    *lines: each starts on a line of its own.
+    fig: the figure.
+    *lines: the paragraphs of the title; empty ones are left out.
   """
-  width = round(_TITLE_LETTERS * sheet.get_size_inches()[0])
+  width = round(_TITLE_LETTERS * fig.get_size_inches()[0])
   broken = [
-    textwrap.fill(line, width, break_on_hyphens=False) for line in lines
+    textwrap.fill(line, width, break_on_hyphens=False) for line in lines if line
   ]
-  sheet.suptitle('\n'.join(broken), fontsize=TITLE)
+  fig.suptitle('\n'.join(broken), fontsize=TITLE)
 
 
-def explain_below(sheet: figure.Figure, panels: Sequence[Axes]) -> None:
-  """Puts one legend for all panels below them, where it hides nothing.
+def legend_below(fig: figure.Figure, panels: Sequence[Axes]) -> None:
+  """Adds one legend of all panels below the panels.
 
   Args:
-    sheet: the sheet, which grows by the legend.
-    panels: those whose curves are told, each label once.
+    fig: the figure, whose height grows by the legend.
+    panels: the panels whose labels the legend lists, each label once.
   """
   entries = {}
   for axes in panels:
     handles, labels = axes.get_legend_handles_labels()
     for handle, label in zip(handles, labels):
       entries.setdefault(label, handle)
-  width, height = sheet.get_size_inches()
+  width, height = fig.get_size_inches()
   size = SMALL if width <= _WIDTHS[1] else LETTERS
   letters = round(_LEGEND_LETTERS * width * SMALL / size) - _OF_HANDLE
   labels = [
@@ -92,10 +101,10 @@ def explain_below(sheet: figure.Figure, panels: Sequence[Axes]) -> None:
   longest = max(map(len, entries)) + _OF_HANDLE
   num_columns = max(1, min(_MOST_COLUMNS, (letters + _OF_HANDLE) // longest))
   num_lines = sum(label.count('\n') + 1 for label in labels) / num_columns
-  sheet.set_figheight(
+  fig.set_figheight(
     height + (1 + math.ceil(num_lines)) * 1.4 * size / _POINTS_PER_INCH
   )
-  sheet.legend(
+  fig.legend(
     list(entries.values()),
     labels,
     loc='outside lower center',
@@ -106,10 +115,10 @@ def explain_below(sheet: figure.Figure, panels: Sequence[Axes]) -> None:
 
 
 def set_log(axis_: axis.Axis) -> None:
-  """Numbers a logarithmic axis as numbers are read.
+  """Labels a logarithmic axis by plain numbers.
 
   Args:
-    axis_: the axis, on a logarithmic scale and with its limits already.
+    axis_: the axis, on a logarithmic scale and with its final limits.
   """
   low, high = getattr(axis_.axes, f'get_{axis_.axis_name}lim')()
   decades = math.log10(high / low)
@@ -119,13 +128,13 @@ def set_log(axis_: axis.Axis) -> None:
   axis_.set_minor_formatter(ticker.NullFormatter())
 
 
-def move_beside(curve: artist.Artist, index: int, number: int) -> None:
-  """Moves a curve sideways, so that none hides the error bars of another.
+def shift_curve(curve: artist.Artist, index: int, number: int) -> None:
+  """Shifts a curve sideways, so that error bars do not hide each other.
 
   Args:
-    curve: what was plotted; its numbers, and the limits, stay what they are.
-    index: of the curve.
-    number: of curves in the panel.
+    curve: the curve; its data and the limits of the axes do not change.
+    index: index of the curve.
+    number: number of curves in the panel.
   """
   apart = min(_APART, _MOST_APART / number)
   shift = apart * (index - (number - 1) / 2) / _POINTS_PER_INCH
@@ -140,27 +149,28 @@ def _number(value, place):
   return f'{value:,.10g}'
 
 
-def name(dataset: str) -> str:
-  """Names a set of data in a figure; of a path that is the file's name.
-
-  Args:
-    dataset: its name in a configuration.
-
-  Returns:
-    The name, as text that is drawn as it is.
-  """
+def dataset_name(dataset: str) -> str:
+  """Returns the name of a data set for a figure; of a path, the file's name."""
   if dataset.endswith('.npz'):
     dataset = dataset.replace('\\', '/').rpartition('/')[2].removesuffix('.npz')
-  return as_it_is(dataset)
+  return escape_mathtext(dataset)
 
 
-def as_it_is(text: str) -> str:
-  """Keeps what users have named from being read as mathematics.
+def escape_mathtext(text: str) -> str:
+  """Escapes dollar signs, which matplotlib reads as mathematics."""
+  return text.replace('$', r'\$')
+
+
+def save(fig: figure.Figure, stem: str | os.PathLike) -> pathlib.Path:
+  """Saves a figure as a PNG file.
 
   Args:
-    text: any text.
+    fig: the figure.
+    stem: path of the file without suffix.
 
   Returns:
-    The text with its dollar signs escaped, as matplotlib wants them.
+    The file.
   """
-  return text.replace('$', r'\$')
+  path = pathlib.Path(f'{stem}.png')
+  fig.savefig(path, dpi=_DPI)
+  return path

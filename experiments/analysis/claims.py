@@ -1,0 +1,181 @@
+"""Claims, and the verdicts of recorded numbers on them.
+
+A claim states that all its numbers lie between bounds. A claim of no difference
+has the bounds -m and m of an equivalence margin. Each bound is a one-sided test
+at half the complement of the level of intervals, so that without correction a
+claim is supported where the intervals lie between the bounds. The p-values of
+all claims are corrected for their number together (Holm).
+"""
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+import dataclasses
+import math
+from typing import NamedTuple
+
+from experiments.analysis import statistics
+
+SUPPORTED, REFUTED = 'supported', 'not supported'
+INCONCLUSIVE = 'inconclusive'
+_ALPHA = (1 - statistics.LEVEL) / 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+  """A statement that numbers of a study decide.
+
+  Attributes:
+    statement: metric, comparison, threshold and T, in one sentence.
+    numbers: names of numbers of the study; all must lie between the bounds.
+    above: the lower bound.
+    below: the upper bound.
+    within: an equivalence margin, which is the upper bound and, with a minus,
+      the lower one.
+    unit: of the numbers.
+  """
+
+  statement: str
+  numbers: tuple[str, ...]
+  above: float | None = None
+  below: float | None = None
+  within: float | None = None
+  unit: str = 'points'
+
+  def bounds(self) -> tuple[float, float]:
+    """Returns the lower and the upper bound."""
+    if self.within is not None:
+      return -self.within, self.within
+    low = -math.inf if self.above is None else self.above
+    high = math.inf if self.below is None else self.below
+    return low, high
+
+
+class Verdict(NamedTuple):
+  """The verdict on a claim.
+
+  Attributes:
+    word: supported, not supported or inconclusive.
+    reason: the number that decides, its bound and the corrected p-value.
+  """
+
+  word: str
+  reason: str
+
+
+class _Evidence(NamedTuple):
+  """p-values of a claim and of its contrary, and the number that decides."""
+
+  support: float
+  contrary: float
+  number: statistics.Number
+
+
+def judge(
+  claims: Sequence[Claim], numbers: Sequence[Mapping[str, statistics.Number]]
+) -> list[Verdict]:
+  """Judges claims together.
+
+  Args:
+    claims: all claims of a page or project, which share the correction.
+    numbers: for each claim, the numbers of its study.
+
+  Returns:
+    The verdicts, in order.
+  """
+  found = [
+    _weigh(claim, [known[name] for name in claim.numbers])
+    for claim, known in zip(claims, numbers, strict=True)
+  ]
+  tested = [index for index, own in enumerate(found) if own.number.num > 0]
+  for field in ('support', 'contrary'):
+    p_values = [getattr(found[index], field) for index in tested]
+    for index, p_value in zip(tested, statistics.holm(p_values)):
+      found[index] = found[index]._replace(**{field: p_value})
+  return [_verdict(*pair) for pair in zip(claims, found, strict=True)]
+
+
+def _weigh(claim, numbers):
+  """Tests a claim; the number of least support decides.
+
+  The claim is of all numbers: its p-value is the largest one. The contrary
+  holds if any number is beyond a bound: its smallest p-value is corrected for
+  the number of numbers.
+  """
+  low, high = claim.bounds()
+  support = [statistics.p_between(number, low, high) for number in numbers]
+  contrary = [
+    min(statistics.p_below(number, low), statistics.p_above(number, high))
+    for number in numbers
+  ]
+
+  def strength(index):
+    number = numbers[index]
+    distance = min(number.mean - low, high - number.mean)
+    return -support[index], distance
+
+  weakest = min(range(len(numbers)), key=strength)
+  refuted = min(1.0, min(contrary) * len(numbers))
+  return _Evidence(max(support), refuted, numbers[weakest])
+
+
+def _verdict(claim, evidence):
+  number, (low, high) = evidence.number, claim.bounds()
+  is_exact = number.num == 0
+  half_width = 0.0 if is_exact else statistics.half_width(number)
+  ends = number.mean - half_width, number.mean + half_width
+  is_low = number.mean - low < high - number.mean
+  if evidence.support < _ALPHA:
+    word, p_value, end = SUPPORTED, evidence.support, ends[not is_low]
+  elif evidence.contrary < _ALPHA:
+    word, p_value, end = REFUTED, evidence.contrary, ends[is_low]
+  else:
+    word, p_value, end = INCONCLUSIVE, evidence.support, ends[not is_low]
+  bound = low if is_low else high
+  sign = '>' if end > bound else '<' if end < bound else '='
+  reason = f'{end:.3g} {sign} {bound:g}'
+  if not is_exact:
+    reason += f', p = {p_value:.2g}'
+    if number.num < statistics.MIN_SEEDS:
+      reason += f'; only {number.num} seeds'
+  return Verdict(word, reason)
+
+
+def describe_lengths(
+  differences: Mapping[int, statistics.Number], margin: float
+) -> str:
+  """Says from which T on accuracy is within a margin of the ANN.
+
+  Args:
+    differences: accuracy minus that of the ANN in points, by T.
+    margin: the equivalence margin in points.
+
+  Returns:
+    A clause such as 'within 1 point of the ANN from T = 16 on'.
+  """
+  unit = 'point' if margin == 1 else 'points'
+  near = f'within {margin:g} {unit} of the ANN'
+  inside = {
+    steps: statistics.p_between(number, -margin, margin) < _ALPHA
+    for steps, number in differences.items()
+  }
+  outside = {
+    steps: statistics.p_above(number, margin) < _ALPHA
+    or statistics.p_below(number, -margin) < _ALPHA
+    for steps, number in differences.items()
+  }
+  first = None
+  for steps in sorted(differences, reverse=True):
+    if not inside[steps]:
+      break
+    first = steps
+  if first is not None:
+    longest = max(differences)
+    end = f'at T = {first}' if first == longest else f'from T = {first} on'
+    undecided = [t for t in differences if not inside[t] and not outside[t]]
+    if undecided:
+      listed = ', '.join(map(str, sorted(undecided)))
+      end += f' (inconclusive at T = {listed}: more seeds)'
+    return f'{near} {end}'
+  if all(outside.values()):
+    return f'not {near} up to T = {max(differences)}'
+  return f'inconclusive whether {near}: more seeds'

@@ -1,0 +1,230 @@
+"""Data frames of results, with one row for each finished run.
+
+A frame has a column for each field of a configuration, for each number of the
+final line of a run, and `curves`: a dictionary of the quantities of its epochs.
+Lists of a record are tuples in a frame. A *setting* is the runs of a frame that
+differ only in their seed.
+"""
+
+from collections.abc import Iterable
+from collections.abc import Mapping
+import dataclasses
+import math
+from typing import Any
+
+import pandas as pd
+
+from experiments.config import experiment
+from experiments.config import grids
+from experiments.config import methods
+from experiments.config import serialization
+import ssnn_jax
+from ssnn_jax.runs import records
+
+ACCURACIES = {
+  'test_accuracy': 'winner counts',
+  'test_accuracy_potential': 'final potential',
+  'test_accuracy_rate': 'weights read as an ANN',
+}
+ERRORS = ('update_error', 'quantisation_error')
+FIELDS = tuple(
+  field.name
+  for field in dataclasses.fields(experiment.ExperimentConfig)
+  if field.name != 'seed'
+)
+# The final line has the layers and the window that a configuration leaves out.
+_RESOLVED = {'layer_sizes': 'resolved_layer_sizes', 'window': 'resolved_window'}
+
+
+def from_runs(runs: Iterable[records.Run]) -> pd.DataFrame:
+  """Makes the frame of recorded runs; unfinished runs are left out."""
+  finished = [run for run in runs if run.final is not None]
+  return from_rows(
+    row(run.config, run.final, curves(run.events)) for run in finished
+  )
+
+
+def row(
+  config: Mapping[str, Any],
+  final: Mapping[str, Any],
+  epochs: Mapping[str, list[Any]],
+) -> dict[str, Any]:
+  """Makes the row of a run.
+
+  Args:
+    config: its recorded configuration, in whole or in part.
+    final: its final line.
+    epochs: the values of each quantity over its epochs.
+
+  Returns:
+    The row. The number of seconds of a run is its share of the program that
+    trained several runs.
+  """
+  config = serialization.complete(config)
+  numbers = {
+    _RESOLVED.get(name, name): value
+    for name, value in final.items()
+    if name != 'event' and (name not in config or name in _RESOLVED)
+  }
+  seconds = final.get('train_seconds', math.nan) / final.get('seeds_at_once', 1)
+  values = config | numbers | {'run_seconds': seconds}
+  values = {name: _hashable(value) for name, value in values.items()}
+  return values | {'curves': dict(epochs)}
+
+
+def from_rows(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+  """Makes a frame of rows; values keep their Python types where they differ."""
+  rows = list(rows)
+  columns = {name: None for row in rows for name in row}
+  frame = pd.DataFrame(
+    {
+      name: pd.Series([row.get(name) for row in rows], dtype=object)
+      for name in columns
+    }
+  )
+  numeric = [name for name in columns if name not in FIELDS + ('curves',)]
+  for name in numeric:
+    if all(_is_number(value) for value in frame[name]):
+      frame[name] = pd.to_numeric(frame[name])
+  return frame
+
+
+def _is_number(value):
+  return value is None or isinstance(value, int | float)
+
+
+def curves(events: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
+  """Collects the values of each quantity over the epochs of a run.
+
+  Args:
+    events: lines of the metrics of a run.
+
+  Returns:
+    The values by the name of the quantity, in order of epochs, and
+    `eval_epochs`, the epochs after which the network was evaluated.
+  """
+  collected = {}
+  for event in events:
+    if event.get('event') == 'eval':
+      collected.setdefault('eval_epochs', []).append(event['epoch'])
+    if event.get('event') in ('epoch', 'eval'):
+      for name, value in event.items():
+        if name not in ('event', 'epoch'):
+          collected.setdefault(name, []).append(value)
+  return collected
+
+
+def varied(runs: pd.DataFrame) -> list[str]:
+  """Lists the configuration fields in which runs differ."""
+  return [name for name in FIELDS if len(set(map(repr, runs[name]))) > 1]
+
+
+def select(runs: pd.DataFrame, **values: Any) -> pd.DataFrame:
+  """Selects runs by the values of their columns.
+
+  Args:
+    runs: a frame of runs.
+    **values: the value of each column; lists of a record are tuples.
+
+  Returns:
+    The rows of these values, all if none is given.
+
+  Raises:
+    UserError: if no row has these values.
+  """
+  chosen = runs
+  for name, value in values.items():
+    chosen = chosen[[value == other for other in chosen[name]]]
+  if chosen.empty:
+    listed = ', '.join(f'{name}={value}' for name, value in values.items())
+    raise ssnn_jax.UserError(
+      f'no finished run has {listed}; train it, or name values that were run.'
+    )
+  return chosen
+
+
+def split_baseline(runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+  """Splits runs in those of the ANN and all others."""
+  is_ann = runs['method'] == methods.ANN
+  return runs[is_ann], runs[~is_ann]
+
+
+def settings(runs: pd.DataFrame) -> list[pd.DataFrame]:
+  """Splits runs by setting.
+
+  Args:
+    runs: a frame of runs.
+
+  Returns:
+    The runs of each setting, in order of their seeds: first the ANN, then in
+    order of the varied fields.
+  """
+  fields = varied(runs)
+  grouped = {}
+  for index, values in zip(
+    runs.index, runs[fields].itertuples(index=False, name=None)
+  ):
+    grouped.setdefault(values, []).append(index)
+
+  def order(item):
+    values, index = item
+    is_ann = runs.loc[index[0], 'method'] == methods.ANN
+    return not is_ann, [sortable(value) for value in values]
+
+  ordered = sorted(grouped.items(), key=order)
+  return [runs.loc[index].sort_values('seed') for _, index in ordered]
+
+
+def field(setting: pd.DataFrame, name: str) -> Any:
+  """Returns the value that a column has in all runs of a setting."""
+  return setting[name].iloc[0]
+
+
+def describe_value(setting: pd.DataFrame, name: str) -> str:
+  """Writes the value of a field, or nothing if the method ignores the field."""
+  if not methods.concerns(field(setting, 'method'), name):
+    return ''
+  return grids.write(field(setting, name))
+
+
+def find_baseline(
+  setting: pd.DataFrame, runs: pd.DataFrame
+) -> pd.DataFrame | None:
+  """Finds the ANN that a setting is compared with.
+
+  Args:
+    setting: the runs of a setting.
+    runs: all runs of the sweep.
+
+  Returns:
+    The ANN that shares all fields that matter to it, and has seeds in common;
+    of several, the one that shares most other fields. None if there is none.
+  """
+
+  def differing(ann):
+    return [
+      name
+      for name in FIELDS
+      if name != 'method' and field(ann, name) != field(setting, name)
+    ]
+
+  candidates = [
+    ann
+    for ann in settings(split_baseline(runs)[0])
+    if methods.SPIKING_FIELDS.issuperset(differing(ann))
+    and set(ann['seed']) & set(setting['seed'])
+  ]
+  return min(candidates, key=lambda ann: len(differing(ann)), default=None)
+
+
+def sortable(value: Any) -> tuple[Any, ...]:
+  """Orders values of a field: None, then numbers, lists and names."""
+  if value is None:
+    return 0, 0
+  if isinstance(value, tuple):
+    return 2, (len(value), *value)  # shallow networks first
+  return (3 if isinstance(value, str) else 1), value
+
+
+def _hashable(value):
+  return tuple(map(_hashable, value)) if isinstance(value, list) else value

@@ -1,0 +1,145 @@
+"""Compact records of sweeps and measurements: one JSON object per line.
+
+The first line is a header: the command, versions, commit and device, and all
+that the other lines have in common. Each further line is a finished run (fields
+of its configuration, final numbers and curves), or a measured case.
+"""
+
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+import json
+import os
+import pathlib
+from typing import Any
+from typing import NamedTuple
+
+import pandas as pd
+
+from experiments.analysis import frames
+import ssnn_jax
+from ssnn_jax.runs import files
+from ssnn_jax.runs import records
+
+FOLDER = pathlib.Path(__file__).parent.parent / 'records'
+CURVES = ('loss', 'train_accuracy', 'test_accuracy', 'eval_epochs')
+_PARTS = ('environment', 'config', 'final', 'curves')
+
+
+class Record(NamedTuple):
+  """A compact record.
+
+  Attributes:
+    header: its first line.
+    runs: one row a run, or a measured case.
+  """
+
+  header: dict[str, Any]
+  runs: pd.DataFrame
+
+
+def path(study: str, name: str) -> pathlib.Path:
+  """Returns the file of a committed record."""
+  return FOLDER / study / f'{name}.jsonl'
+
+
+def of_sweep(
+  runs: Sequence[records.Run], header: Mapping[str, Any], names: Iterable[str]
+) -> list[dict[str, Any]]:
+  """Makes the lines of the record of a sweep.
+
+  Args:
+    runs: its finished runs.
+    header: first fields of the header: the study and the command.
+    names: quantities whose values of all epochs are kept; of others only the
+      last value is kept.
+
+  Returns:
+    The lines: the header, and one for each run.
+  """
+  lines = [_line(run, {*CURVES, *names}) for run in runs]
+  shared = {part: _shared([line[part] for line in lines]) for part in _PARTS}
+  own = [
+    {
+      part: {k: v for k, v in line[part].items() if k not in shared[part]}
+      for part in _PARTS
+    }
+    for line in lines
+  ]
+  own = [{part: v for part, v in line.items() if v} for line in own]
+  return [{**header, 'num_runs': len(lines), 'shared': shared}, *own]
+
+
+def _line(run, names):
+  environment, final = dict(run.events[0]), dict(run.final)
+  config = environment.pop('config')
+  for name in ('event', 'method', 'dataset', 'num_steps', 'sampler', 'seed'):
+    environment.pop(name, None)
+    final.pop(name, None)
+  curves = {
+    name: values if name in names else values[-1:]
+    for name, values in frames.curves(run.events).items()
+  }
+  return {
+    'environment': environment,
+    'config': config,
+    'final': final,
+    'curves': curves,
+  }
+
+
+def _shared(parts):
+  """Returns the fields that have the same value in all parts."""
+  return {
+    name: value
+    for name, value in parts[0].items()
+    if all(name in part and part[name] == value for part in parts)
+  }
+
+
+def write(file: str | os.PathLike, lines: Iterable[Mapping[str, Any]]) -> None:
+  """Writes the lines of a record, atomically."""
+  encode = json.JSONEncoder(separators=(',', ':')).encode
+  pathlib.Path(file).parent.mkdir(parents=True, exist_ok=True)
+  files.write_atomically(file, ''.join(f'{encode(line)}\n' for line in lines))
+
+
+def read(file: str | os.PathLike) -> Record:
+  """Reads a compact record, or the lines that a measurement has printed.
+
+  Args:
+    file: the file.
+
+  Returns:
+    The record.
+
+  Raises:
+    UserError: if the file is missing or damaged.
+  """
+  file = pathlib.Path(file)
+  try:
+    header, *lines = map(json.loads, file.read_text().splitlines())
+  except (OSError, ValueError) as error:
+    raise ssnn_jax.UserError(
+      f'{file} is not a record ({error}); give a file of JSON lines that '
+      'experiments.collect or a measurement wrote.'
+    ) from None
+  if 'shared' not in header:
+    return Record(header, pd.DataFrame(lines))
+  shared = header['shared']
+  rows = []
+  for line in lines:
+    parts = [shared[part] | line.get(part, {}) for part in _PARTS]
+    rows.append(frames.row(*parts[1:]))
+  return Record(header, frames.from_rows(rows))
+
+
+def read_study(study: str) -> dict[str, Record]:
+  """Reads all committed records of a study, by their names."""
+  found = sorted((FOLDER / study).glob('*.jsonl'))
+  return {file.stem: read(file) for file in found}
+
+
+def minutes(runs: pd.DataFrame) -> float:
+  """Returns the minutes of training of all runs, without compilation."""
+  return float(runs['run_seconds'].sum()) / 60
