@@ -10,6 +10,7 @@ import functools
 import logging as standard_logging
 import os
 import pathlib
+import shlex
 import shutil
 import signal
 import sys
@@ -38,9 +39,6 @@ _GROUPS: dict[str, list[str]] = {
     *('Sweep', 'Measurements', 'Data', 'Network', 'Spikes', 'Synapses'),
     *('Training', 'Evaluation', 'Records', 'Machine'),
   )
-}
-_FIELDS = {
-  field.name: field for field in dataclasses.fields(experiment.ExperimentConfig)
 }
 _SECONDS_TO_END = 10  # an interrupted command has to end in good order
 _HELP = ('h', '?', 'help', 'helpshort')
@@ -111,7 +109,7 @@ class NumbersParser(flags.ArgumentParser):
 def define_config() -> None:
   """Defines a flag for each field of a configuration, and `--config`."""
   hints = typing.get_type_hints(experiment.ExperimentConfig)
-  for name, own in _FIELDS.items():
+  for name, own in experiment.FIELDS.items():
     metadata = own.metadata
     listed = metadata['choices'] if metadata['lists_choices'] else None
     with group(metadata['group']):
@@ -162,7 +160,11 @@ def config(
   Raises:
     UserError: if there is no such configuration, or a value is out of range.
   """
-  given = {name: values[name] for name in _FIELDS if values[name] is not None}
+  given = {
+    name: field.absolute_path(values[name])
+    for name in experiment.FIELDS
+    if values[name] is not None
+  }
   if base is not None:
     return dataclasses.replace(base, **given)
   name = values['config'] or given.get('dataset', 'digits')
@@ -178,6 +180,29 @@ def config(
 def folder(path: str | os.PathLike) -> pathlib.Path:
   """Makes a path of a flag's value, whose ~ no shell has expanded."""
   return pathlib.Path(path).expanduser()
+
+
+def command_line(module: str, values: Mapping[str, Any]) -> str:
+  """Writes the command line that sets flags of a module of `experiments`.
+
+  Args:
+    module: name of the module.
+    values: values of flags; None is left out, and a list has the values of a
+      flag that is given several times.
+
+  Returns:
+    The command line, quoted for a shell.
+  """
+  words = [f'python -m experiments.{module}']
+  for name, value in values.items():
+    for item in value if isinstance(value, list) else [value]:
+      if isinstance(item, bool):
+        words.append(f'--{name}' if item else f'--no{name}')
+      elif item is not None:
+        is_tuple = isinstance(item, tuple)
+        text = ','.join(map(str, item)) if is_tuple else item
+        words.append(shlex.quote(f'--{name}={text}'))
+  return ' '.join(words)
 
 
 def choices(

@@ -253,6 +253,9 @@ class ExperimentConfig(synapses.SynapseFields):
     )
 
 
+FIELDS = {own.name: own for own in dataclasses.fields(ExperimentConfig)}
+
+
 def slug(config: ExperimentConfig) -> str:
   """Names a configuration's data set as a part of the name of a folder."""
   if arrays.is_npz_path(config.dataset):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 import dataclasses
+import os
 from typing import Any
 
 import ssnn_jax
@@ -53,6 +54,13 @@ def field(
     'lists_choices': '`' not in help_text,
   }
   return dataclasses.field(default=default, metadata=metadata)
+
+
+def absolute_path(value: Any) -> Any:
+  """Makes the path of a file of own arrays absolute; keeps other values."""
+  if not arrays.is_npz_path(value):
+    return value
+  return os.path.abspath(os.path.expanduser(value))
 
 
 def check(name: str, value: Any, is_valid: bool, expected: str) -> None:

@@ -16,95 +16,15 @@ from typing import Any
 from typing import NamedTuple
 
 from experiments.config import experiment
+from experiments.config import field
 from experiments.config import methods
 from experiments.config import synapses
 import ssnn_jax
-from ssnn_jax.hardware.presets import PRESETS
 
 Grid = Mapping[str, Sequence[Any]]
 
-_BOUNDED = {'device': ('custom',), 'w_max': (1.0,), 'w_min': (-1.0,)}
-_SOFT_BOUNDS = {
-  **_BOUNDED,
-  'dw_min': (0.002,),
-  'gamma_up': (1.0,),
-  'gamma_down': (1.0,),
-  'zero_shifting': (True,),
-  'up_down': (0.0, 0.1, 0.3, 0.6),
-}
-SWEEPS: dict[str, tuple[Grid, ...]] = {
-  'spike_train_length': ({'num_steps': (1, 4, 16, 64, 256)},),
-  'event_time': (
-    {
-      'integration': ('leaky',),
-      'window': (1, 8, 64),
-      'shuffle_ticks': (False, True),
-    },
-  ),
-  # One effect at a time, and published devices.
-  'device_tolerance': (
-    {'device': ('ideal', *PRESETS)},
-    *(
-      {**_BOUNDED, name: values}
-      for name, values in {
-        'dw_min': (0.002, 0.005, 0.01, 0.02, 0.05, 0.1),
-        'up_down': (0.02, 0.05, 0.1, 0.2, 0.5),
-        'up_down_dtod': (0.02, 0.05, 0.1, 0.2, 0.5),
-        'dw_min_dtod': (0.1, 0.3, 1.0),
-        'dw_min_std': (1.0, 3.0, 10.0, 30.0),
-        'corrupt_devices_prob': (0.01, 0.03, 0.1, 0.3, 0.6),
-        'out_noise': (0.1, 0.3, 1.0, 3.0),
-      }.items()
-    ),
-  ),
-  'tiki_taka': (
-    _SOFT_BOUNDS,
-    {**_SOFT_BOUNDS, 'zero_shifting': (False,)},
-    {**_SOFT_BOUNDS, 'update_rule': ('tiki_taka',)},
-  ),
-  'energy': (
-    {'num_steps': (4, 16, 64, 256), 'sampler': ('bernoulli', 'sobol')},
-  ),
-  # The ANN's learning rate serves all methods; those that do not estimate its
-  # gradient are tried at the same ones.
-  'tune': (
-    {
-      'method': ('bp', 'bp_stdp', 'surrogate_gradient'),
-      'learning_rate': (0.1, 0.2, 0.5, 1.0, 2.0),
-      'hold_out': (0.2,),
-    },
-  ),
-  'methods': ({'method': tuple(methods.METHODS), 'num_steps': (16, 64)},),
-  'attribution': (
-    {
-      'num_steps': (4, 16, 64),
-      **dict.fromkeys(('forward', 'backward', 'update'), ('spikes', 'rates')),
-    },
-  ),
-  # One choice at a time.
-  'variants': (
-    {'num_steps': (4, 16, 64), 'sampler': ('bernoulli', 'sobol')},
-    {'gain': ((0.5,), (2.0,))},
-    {'window': (8, 32), 'delay': (0, 1)},
-  ),
-  'membranes': (
-    {'integration': ('mean', 'leaky', 'memoryless'), 'window': (1, 8, 32, 64)},
-  ),
-  'grey_pixels': (
-    {
-      'pixel_range': ((0.3, 0.7),),
-      'window': (1,),
-      'integration': ('mean', 'memoryless'),
-      'num_steps': (4, 16, 64, 256),
-    },
-  ),
-}
 _FORM = "--grid='num_steps=16,64;learning_rate=0.1,0.3'"
-_FIELDS = {
-  field.name: field
-  for field in dataclasses.fields(experiment.ExperimentConfig)
-  if field.name != 'seed'
-}
+_FIELDS = {k: v for k, v in experiment.FIELDS.items() if k != 'seed'}
 _HINTS = typing.get_type_hints(experiment.ExperimentConfig)
 _KINDS = {
   int: 'a whole number',
@@ -196,6 +116,43 @@ def settings(base: experiment.ExperimentConfig, *grids: Grid) -> list[Setting]:
   return sorted(listed.values(), key=lambda s: s.config.method != methods.ANN)
 
 
+def merge(
+  base: experiment.ExperimentConfig, sweeps: Sequence[Sweep]
+) -> dict[Setting, int]:
+  """Lists the settings of sweeps, the ANN first, each setting once.
+
+  Names of settings contain the values of `Sweep.base` unless all sweeps share
+  them.
+
+  Args:
+    base: the configuration with the fields that no sweep sets.
+    sweeps: the sweeps.
+
+  Returns:
+    Settings with their number of seeds, the largest of their sweeps.
+
+  Raises:
+    UserError: if a value is out of range.
+  """
+  first, *others = (sweep.base for sweep in sweeps)
+  missing = object()
+  shared = {
+    name: value
+    for name, value in first.items()
+    if all(other.get(name, missing) == value for other in others)
+  }
+  base = dataclasses.replace(base, **shared)
+  found, num_seeds = {}, {}
+  for sweep in sweeps:
+    own = {k: (v,) for k, v in sweep.base.items() if k not in shared}
+    for setting in settings(base, {**own, **sweep.grid}):
+      setting = found.setdefault(setting.config, setting)
+      known = num_seeds.get(setting, 0)
+      num_seeds[setting] = max(known, sweep.num_seeds)
+  is_spiking = lambda item: item[0].config.method != methods.ANN
+  return dict(sorted(num_seeds.items(), key=is_spiking))
+
+
 def _settings(base, grid):
   """Makes the settings of a grid, by name."""
   grid = {'method': (methods.ANN, 'ssnn'), **grid}
@@ -206,6 +163,7 @@ def _settings(base, grid):
     method = varied.pop('method')
     varied = {k: v for k, v in varied.items() if methods.concerns(method, k)}
     name = _name(method, varied, is_named=spiking != {'ssnn'})
+    varied = {k: field.absolute_path(v) for k, v in varied.items()}
     has_pulses = methods.METHODS[method].has_pulses
     own = {} if has_pulses else synapses.DEFAULTS
     try:

@@ -166,6 +166,11 @@ def eval_split(
   return dataset.test if dataset.validation is None else dataset.validation
 
 
+def split_name(config: experiment.ExperimentConfig) -> str:
+  """Returns the name of the split that a run is evaluated on."""
+  return 'validation' if config.hold_out else 'test'
+
+
 def describe(dataset: ssnn_jax.datasets.Dataset) -> str:
   """Says how much of a data set there is, if that is not all; else nothing."""
   splits = dataset.train, dataset.validation, dataset.test

@@ -207,9 +207,7 @@ class WorkerEnvironmentsTest(parameterized.TestCase):
   def test_rejects_more_workers_than_devices(self):
     with (
       mock.patch.object(local, 'local_devices', lambda: ('cuda', 2)),
-      self.assertRaisesRegex(
-        ValueError, '^--num_workers=3 .*=2 at most'
-      ),
+      self.assertRaisesRegex(ValueError, '^--num_workers=3 .*=2 at most'),
     ):
       local.worker_environments(3)
 
