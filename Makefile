@@ -31,7 +31,7 @@ $(KERNELS): $(STAMP) $(wildcard ssnn_jax/spikes/cpu/*.h ssnn_jax/spikes/cpu/*.cc
 	@touch $@
 
 demo: venv
-	@$(RUN) -m experiments.sweep --sweep=spike_train_length --workdir=runs/demo
+	@$(RUN) -m experiments.sweep --study=spike_train_length --workdir=runs/demo
 	@$(RUN) -m experiments.plot --workdir=runs/demo
 
 docs: venv

@@ -1,211 +1,264 @@
-"""Writes the measured numbers of pages anew, from the committed records.
+"""Generates the pages of results, and fills in the numbers of other pages.
 
   python -m experiments.pages
   python -m experiments.pages --check
 
-The second writes nothing and tells what differs. In a page,
-
-  <!-- table: RECORD --> before a ```text block is the table of a record, or
-      with RECORD by ENERGIES that of what its runs take;
-  <!-- RECORD: ROW; COLUMN -->1.5<!-- --> is one of its cells, by the rules of
-      `experiments.cells`; without RECORD: it is of the last table above;
-  <!-- given: WHY -->300 ms<!-- --> is a number that no record has;
-  <!-- claims --> and <!-- commands -->, each up to <!-- end -->, are tables of
-      `experiments.claims` and `experiments.commands`.
+The second command writes nothing, and fails if a page differs from the records.
+Figures are drawn for new studies, and for all studies with --figures.
 """
 
-import itertools
+from collections.abc import Iterator
+import functools
 import pathlib
 import re
-from typing import NamedTuple
 
 from absl import flags
 
-from experiments import cells
-from experiments import claim_table
-from experiments import commands
-from experiments import tables
-from experiments.config import command as cli
+from experiments import studies
+from experiments.analysis import claims
+from experiments.analysis import frames
+from experiments.analysis import grid_plot
+from experiments.analysis import grid_table
+from experiments.analysis import lengths
+from experiments.analysis import markdown
+from experiments.analysis import panels
+from experiments.analysis import records
+from experiments.analysis import statistics
+from experiments.analysis import study as study_lib
+from experiments.analysis import style
+from experiments.config import command
 import ssnn_jax
 
 _ROOT = pathlib.Path(__file__).parent.parent
+RESULTS = _ROOT / 'experiments' / 'results'
+# Pages that people write, with marks for numbers.
 PAGES = (
   _ROOT / 'README.md',
-  _ROOT / 'experiments' / 'README.md',
+  RESULTS / 'README.md',
   *sorted(_ROOT.glob('docs/*.md')),
 )
-_BLOCKS = {'claims': claim_table.table, 'commands': commands.table}
-# The first that fits counts: marks inside code are none.
-_PART = re.compile(
-  r"""
-  <!--\s+table:\s+(?P<record>[^<>]+?)\s+-->\n+```text\n(?P<table>(?:(?!```).)+?)\n```
-  | <!--\s+(?P<name>\w+)\s+-->(?P<block>.*?)<!--\s+end\s+-->
-  | <!--\s+(?P<reference>[^<>]+?[:;]\s[^<>]+?)\s+-->(?P<cell>(?:(?!<!--).)*?)
-    <!--\s+-->
-  | ^[ ]*```.*?^[ ]*```
-  | (?P<ticks>`+)(?!`)(?:(?!\n\n).)+?(?<!`)(?P=ticks)(?!`)
-  """,
-  re.DOTALL | re.MULTILINE | re.VERBOSE,
-)
-_UNITS = (
-  *('points?', '%', r'per\s+cent', 'times', r'[x×](?!\s?\d)'),
-  *(r'steps?\s+of\s+BP', r'standard\s+errors?', r'a\s+second'),
-  *('ms', 's', 'seconds?', 'min', 'minutes?', 'hours?'),
-  *('[kMG]i?B', '[pnµm]J', 'picojoules?'),
-)
-_NUMBER = r'(?<![\w.^-])[+-]?\d[\d,.]*'
-_WORDS = 'two|three|four|five|six|seven|eight|nine|ten'
-_MEASURED = re.compile(
-  rf"""
-  {_NUMBER}(?:\s(?:to|and|or)\s[\d,.]+)*\s?(?:{'|'.join(_UNITS)})(?!\w)
-  | {_NUMBER}\s?±\s?\d
-  | \b(?:{_WORDS})\s(?:points|per\s+cent)\b
-  """,
-  re.VERBOSE,
-)
-_ALLOWED = ('95 %',)  # the level of all intervals
 
 
-class Problem(NamedTuple):
-  """A place of a page that records do not bear out.
-
-  Attributes:
-    line: where it is, from 1.
-    told: what is wrong there.
-  """
-
-  line: int
-  told: str
+@functools.cache
+def read(name: str) -> tuple[study_lib.Study, dict[str, records.Record]]:
+  """Loads a study and its committed records."""
+  return studies.load(name), records.read_study(name)
 
 
-def remake(text: str) -> tuple[str, list[Problem]]:
-  """Writes the marked parts of a page anew.
+@functools.cache
+def numbers(name: str) -> study_lib.Numbers:
+  """Computes the numbers of a study from its committed records."""
+  study, found = read(name)
+  return study.numbers({key: record.runs for key, record in found.items()})
+
+
+def write_number(reference: str) -> str:
+  """Writes a number of a study.
 
   Args:
-    text: the page.
+    reference: `STUDY.NUMBER`, and a format of `statistics.write` after a space.
 
   Returns:
-    The page as the records have it, and where it was otherwise; a mark that
-    names nothing is left as it is.
+    The text.
+
+  Raises:
+    UserError: if there is no such study or number.
   """
-  problems = []
-
-  def replace(match):
-    try:
-      old, new = _renew(match, text)
-    except ssnn_jax.UserError as error:
-      old = new = ''
-      problems.append(Problem(_line(text, match.start()), str(error)))
-    if old == new:
-      return match[0]
-    problems.append(Problem(_line(text, match.start()), _differ(old, new)))
-    start, end = (
-      place - match.start() for place in match.span(match.lastgroup)
+  place, _, form = reference.partition(' ')
+  name, _, key = place.partition('.')
+  known = numbers(name)
+  if key not in known:
+    raise ssnn_jax.UserError(
+      f'the study {name} has no number {key}; it has {", ".join(known)}.'
     )
-    return match[0][:start] + new + match[0][end:]
-
-  return _PART.sub(replace, text), problems
+  return statistics.write(known[key], form)
 
 
-def _renew(match, text):
-  """Tells what a marked part is, and what the records say."""
-  if match['record']:
-    return match['table'], tables.text(match['record'])
-  if match['name']:
-    if match['name'] not in _BLOCKS:
-      raise ssnn_jax.UserError(
-        f'<!-- {match["name"]} --> is no mark; write one of '
-        f'{", ".join(_BLOCKS)}.'
-      )
-    return match['block'], f'\n\n{_BLOCKS[match["name"]]()}\n\n'
-  reference = match['reference']
-  if not reference or reference.startswith('given: '):
-    return '', ''
-  if ': ' not in reference:
-    above = [part['record'] for part in _PART.finditer(text, 0, match.start())]
-    above = [record for record in above if record]
-    if not above:
-      raise ssnn_jax.UserError(
-        f'"{reference}" names no record, nor is one above.'
-      )
-    reference = f'{above[-1]}: {reference}'
-  return match['cell'], cells.write(reference)
-
-
-def _differ(old, new):
-  """Tells the first line that is not what the records say."""
-  pairs = itertools.zip_longest(old.splitlines(), new.splitlines())
-  there, own = next(
-    (pair for pair in pairs if pair[0] != pair[1]), ('other blank lines', '')
+@functools.cache
+def verdicts() -> dict[str, list[tuple[claims.Claim, claims.Verdict]]]:
+  """Judges the claims of all studies together, by the name of the study."""
+  pairs = [
+    (name, claim) for name in studies.NAMES for claim in read(name)[0].claims
+  ]
+  judged = claims.judge(
+    [claim for _, claim in pairs], [numbers(name) for name, _ in pairs]
   )
-  return f'has {there or "nothing"}, but the records {own or "nothing"}'
+  found = {}
+  for (name, claim), verdict in zip(pairs, judged, strict=True):
+    found.setdefault(name, []).append((claim, verdict))
+  return found
 
 
-def lint(text: str) -> list[Problem]:
-  """Finds numbers that nothing bears out, and marks that are none.
+def figure_path(study: str, record: str) -> pathlib.Path:
+  """Returns the file of the figure of a record."""
+  return RESULTS / f'{study}-{record}.png'
 
-  Args:
-    text: the page.
 
-  Returns:
-    Each number with a unit of measurement, in prose or a table of Markdown,
-    that is in no mark and no code; each mark that is not closed; and each
-    before which a line has nothing, which ends a paragraph of Markdown.
-  """
-  prose = _PART.sub(lambda match: re.sub(r'\S', ' ', match[0]), text)
-  problems = [
-    Problem(_line(text, match.start()), f'{match[0]!r} is in no mark')
-    for match in _MEASURED.finditer(prose)
-    if match[0] not in _ALLOWED
+def study_page(name: str) -> str:
+  """Makes the page of a study, in Markdown."""
+  study, found = read(name)
+  title = name.replace('_', ' ').capitalize()
+  figures = [
+    f'![{title}, {record}]({figure_path(name, record).name})'
+    for record in found
   ]
-  problems += [
-    Problem(_line(text, match.start()), f'{match[0]} is no mark, or not closed')
-    for match in re.finditer('<!--.*', prose)
-  ]
-  problems += [
-    Problem(
-      _line(text, match.start()), 'begins with a mark, which is HTML then'
+  parts = [f'# {title}', study.question, *figures, _fill_text(name)]
+  judged = verdicts().get(name)
+  if judged:
+    parts += ['## Claims', _claim_table(judged)]
+  for record in found:
+    parts += _describe_record(name, record)
+  return '\n\n'.join(parts) + '\n'
+
+
+def _fill_text(name):
+  """Fills in the numbers of the text of a study."""
+
+  def write(match):
+    return write_number(f'{name}.{match[1]} {match[2] or ""}'.rstrip())
+
+  return re.sub(r'\{(\w+)(?::([^}]+))?\}', write, read(name)[0].text).strip()
+
+
+def _claim_table(judged):
+  """Makes the table of claims with their verdicts."""
+  lines = ['| claim | verdict | deciding number and bound |', '|---|---|---|']
+  for claim, verdict in judged:
+    unit = f' ({claim.unit})' if claim.unit else ''
+    lines.append(
+      f'| {claim.statement} | {verdict.word} | {verdict.reason}{unit} |'
     )
-    for match in _PART.finditer(text)
-    if match['reference']
-    and not text[: match.start()].rpartition('\n')[2].strip(' >*+-')
-  ]
-  return sorted(problems)
+  return '\n'.join(lines)
 
 
-def _line(text, place):
-  return text.count('\n', 0, place) + 1
+def _describe_record(name, record):
+  """Makes the section of a record: table, commands and provenance."""
+  study, found = read(name)
+  header, runs = found[record]
+  tables = study.table(runs) if study.table else [grid_table.make(runs)]
+  text = '\n\n'.join(map(grid_table.lay_out, tables))
+  commands = [header['command']] if 'command' in header else []
+  commands = list(study.commands.get(record, commands))
+  yield f'## {record}'
+  yield f'```text\n{text}\n```'
+  yield '```bash\n' + '\n'.join(commands) + '\n```'
+  yield ' '.join([*_provenance(header, runs), *_cautions(runs)])
 
 
-def check(text: str) -> list[Problem]:
-  """Finds all that is wrong with a page: what differs, and what is unmarked."""
-  return sorted(remake(text)[1] + lint(text))
+def _provenance(header, runs) -> Iterator[str]:
+  """Says where and for how long a record was measured."""
+  yield f'[Record](../records/{header["study"]}/{header["record"]}.jsonl).'
+  if 'method' not in runs:
+    return
+  environment = header['shared']['environment']
+  versions = environment.get('versions', {})
+  yield (
+    f'{len(runs)} runs, {panels.describe_seeds(runs)} of each setting, '
+    f'{records.minutes(runs):.3g} minutes of training in all '
+    f'({environment.get("device", "several devices")}'
+    f'{", jax " + versions["jax"] if versions else ""}).'
+  )
 
 
-def write(path: pathlib.Path) -> bool:
-  """Writes a page anew, and tells whether it was another before."""
-  text = path.read_text()
-  written = remake(text)[0]
-  if written != text:
-    path.write_text(written)
-  return written != text
+def _cautions(runs) -> Iterator[str]:
+  """Warns of few seeds, and of a test set that is less certain than seeds."""
+  if 'method' not in runs:
+    return
+  if min(map(len, frames.settings(runs))) < statistics.MIN_SEEDS:
+    yield f'**Fewer than {statistics.MIN_SEEDS} seeds: intervals are wide.**'
+  ann, _ = frames.split_baseline(runs)
+  if 'num_eval_samples' in runs and not ann.empty:
+    first = frames.settings(ann)[0]
+    accuracy = statistics.over_seeds(first, 'test_accuracy')
+    size = int(frames.field(first, 'num_eval_samples'))
+    error = statistics.test_set_error(accuracy.mean, size)
+    if error > accuracy.deviation:
+      yield (
+        f'The {size:,} evaluation samples limit the accuracy of the ANN to '
+        f'± {100 * error:.2f} points (standard error), more than its standard '
+        f'deviation over seeds ({100 * accuracy.deviation:.2f}); paired '
+        'differences share the samples.'
+      )
+  yield from (f'T: {sentence}' for sentence in lengths.describe(runs))
+
+
+def index() -> str:
+  """Makes the table of all studies."""
+  lines = ['| study | question | minutes |', '|---|---|---|']
+  for name in studies.NAMES:
+    study, found = read(name)
+    runs = [r.runs for r in found.values() if 'run_seconds' in r.runs]
+    spent = f'{sum(map(records.minutes, runs)):.0f}' if runs else ''
+    lines.append(f'| [{name}]({name}.md) | {study.question} | {spent} |')
+  return '\n'.join(lines)
+
+
+def claim_summary() -> str:
+  """Makes the table of all claims with their verdicts."""
+  lines = ['| claim | verdict | study |', '|---|---|---|']
+  for name, judged in verdicts().items():
+    for claim, verdict in judged:
+      lines.append(
+        f'| {claim.statement} | {verdict.word} | [{name}]({name}.md) |'
+      )
+  return '\n'.join(lines)
+
+
+BLOCKS = {'studies': index, 'claims': claim_summary}
+
+
+def remake() -> Iterator[tuple[pathlib.Path, str, list[markdown.Problem]]]:
+  """Makes all pages.
+
+  Yields:
+    The file of a page, its text, and the places that people have to correct.
+  """
+  for name in studies.NAMES:
+    if read(name)[1]:
+      yield RESULTS / f'{name}.md', study_page(name), []
+  for path in PAGES:
+    text = path.read_text()
+    filled, _ = markdown.fill(text, write_number, BLOCKS)
+    problems = markdown.fill(filled, write_number, BLOCKS)[1]
+    yield path, filled, [*problems, *markdown.lint(filled)]
+
+
+def draw(everything: bool) -> None:
+  """Draws the figures of studies: missing ones, or all."""
+  for name in studies.NAMES:
+    study, found = read(name)
+    for record, (_, runs) in found.items():
+      path = figure_path(name, record)
+      if everything or not path.exists():
+        drawn = (study.figure or grid_plot.draw)(runs)
+        print(f'drawn: {style.save(drawn, path.with_suffix(""))}')
 
 
 def main() -> None:
-  """Writes the pages, or tells what is wrong with them."""
-  told = []
-  for path in PAGES:
+  """Writes the pages, or reports how they differ from the records."""
+  values = flags.FLAGS.flag_values_dict()
+  messages = []
+  RESULTS.mkdir(exist_ok=True)
+  for path, text, problems in remake():
     name = path.relative_to(_ROOT)
-    if not flags.FLAGS.check and write(path):
+    messages += [f'{name}:{line}: {message}' for line, message in problems]
+    if path.exists() and path.read_text() == text:
+      continue
+    if values['check']:
+      messages.append(f'{name} differs from the records')
+    else:
+      path.write_text(text)
       print(f'written: {name}')
-    told += [f'{name}:{line}: {what}' for line, what in check(path.read_text())]
-  if told:
-    raise ssnn_jax.UserError('\n'.join(['these need a hand:', *told]))
+  if not values['check']:
+    draw(values['figures'])
+  if messages:
+    raise ssnn_jax.UserError('\n'.join(['pages need corrections:', *messages]))
 
 
 if __name__ == '__main__':
-  with cli.group('Records'):
+  with command.group('Records'):
     flags.DEFINE_boolean(
-      'check', False, 'write nothing, and fail where a page differs.'
+      'check', False, 'write nothing, and fail if a page is out of date.'
     )
-  cli.launch(main)
+    flags.DEFINE_boolean('figures', False, 'draw all figures again.')
+  command.launch(main)

@@ -1,211 +1,179 @@
-"""Draws figures and prints the results table, from records alone.
+"""Tables and figures of runs, sweeps and records.
 
   python -m experiments.plot --workdir=runs/spike_train_length-digits
+  python -m experiments.plot --record=experiments/records/winners/digits.jsonl
 
-The folder is that of a sweep, of one run, finished or not, or a record.
+The folder is the folder of a sweep or of one run, finished or not. A sweep of a
+study is shown as the study shows it, any other one by its most varied field.
 """
 
-from collections.abc import Callable
-import os
+from collections.abc import Mapping
+import json
+import pathlib
 from typing import Any
 from typing import NamedTuple
 
 from absl import flags
 from matplotlib import figure
+import pandas as pd
 
-from experiments import attribution
-from experiments import costs
-from experiments import curves
-from experiments import device_figures
-from experiments import event_figures
-from experiments import fidelity_figures
-from experiments import figures
-from experiments import grid_figures
-from experiments import grid_summary
-from experiments import rivals
-from experiments import samplers
-from experiments import summary
-from experiments import tolerance
-from experiments import tolerance_figures
-from experiments import tuning
-from experiments.config import command as cli
-from experiments.measurements import aihwkit_response
-from experiments.measurements import device_response
-from experiments.measurements import event_statistics
+from experiments import studies
+from experiments.analysis import energy
+from experiments.analysis import frames
+from experiments.analysis import grid_plot
+from experiments.analysis import grid_table
+from experiments.analysis import lengths
+from experiments.analysis import records as compact
+from experiments.analysis import run_plot
+from experiments.analysis import style
+from experiments.config import command
 import ssnn_jax
+from ssnn_jax.runs import files
 from ssnn_jax.runs import records
 
+_CSV = 'summary.csv'
 
-def read_record(
-  folder: str | os.PathLike,
-) -> tuple[str, figure.Figure, str]:
-  """Makes the table and the figure of a record, whatever it is of.
+
+class View(NamedTuple):
+  """Results as a reader sees them.
+
+  Attributes:
+    text: tables and sentences.
+    figure: the figure.
+    name: name of the file of the figure.
+  """
+
+  text: str
+  figure: figure.Figure
+  name: str
+
+
+def view_run(folder: pathlib.Path) -> View:
+  """Shows one run, finished or not, over its epochs."""
+  run = records.read(folder)
+  epochs = run_plot.read_epochs(run)
+  text = grid_table.lay_out(run_plot.table(epochs))
+  return View(text, run_plot.draw(run, epochs), 'run')
+
+
+def view_runs(
+  runs: pd.DataFrame, study_name: str | None, energies: str | None = None
+) -> View:
+  """Shows the runs of a sweep, or the lines of a measurement.
 
   Args:
-    folder: the record of a sweep, a run, a benchmark, a measurement of
-      fidelity, the statistics of recordings, or the response of devices.
+    runs: the frame of the runs.
+    study_name: the study whose table and figure are made; None, or a study
+      that needs runs which are missing yet, for the generic ones.
+    energies: a table of energies, for the energy of the runs.
 
   Returns:
-    The table, the figure and the name of the figure's files.
+    The view.
 
   Raises:
-    UserError: if the folder holds no such record, or a damaged one.
+    UserError: if the study does not exist, or the energies cannot be computed.
   """
-  fidelity = costs.load(folder, costs.FIDELITY)
-  benchmark = costs.load(folder, costs.BENCHMARK)
-  if fidelity:
-    table = costs.fidelity_table(fidelity, benchmark)
-    return table, fidelity_figures.draw(fidelity, benchmark), 'fidelity'
-  if benchmark:
-    table = costs.benchmark_table(benchmark)
-    return table, figures.draw_cost(_comparable(benchmark)), 'benchmark'
-  events = costs.load(folder, event_statistics.FILE)
-  if events:
-    sheet = event_figures.draw_event_statistics(events)
-    return event_statistics.table(events), sheet, 'event_statistics'
-  responses = [
-    line
-    for name in (device_response.FILE, aihwkit_response.FILE)
-    for line in costs.load(folder, name)
-  ]
-  if responses:
-    table = device_figures.table(responses)
-    return table, device_figures.draw(responses), 'response'
-  if records.is_run(folder):
-    run = records.read(folder)
-    lines = curves.epochs(run)
-    return curves.table(lines), curves.draw_curves(run, lines), 'run'
-  return _read_sweep(folder)
+  if energies is not None:
+    name = f'energy-{pathlib.Path(energies).stem}'
+    priced = energy.add_energies(runs, energies)
+    text = grid_table.lay_out(energy.table(priced))
+    return View(text, energy.figure(priced, energies), name)
+  if study_name is None:
+    return _view_grid(runs)
+  study = studies.load(study_name)
+  try:
+    tables = [grid_table.make(runs)] if not study.table else study.table(runs)
+    drawn = (study.figure or grid_plot.draw)(runs)
+  except (ssnn_jax.UserError, KeyError, ValueError) as error:
+    if 'method' not in runs:
+      raise
+    view = _view_grid(runs)
+    note = f'generic view, as the study {study_name} needs other runs: {error}'
+    return view._replace(text=f'{view.text}\n\n{note}')
+  text = '\n\n'.join(map(grid_table.lay_out, tables))
+  return View(_add_lengths(text, runs), drawn, study_name)
+
+
+def _view_grid(runs):
+  text = grid_table.lay_out(grid_table.make(runs))
+  return View(_add_lengths(text, runs), grid_plot.draw(runs), 'grid')
+
+
+def _add_lengths(text, runs):
+  sentences = lengths.describe(runs) if 'method' in runs else []
+  return '\n'.join([text, *([''] if sentences else []), *sentences])
+
+
+def study_of(folder: pathlib.Path) -> str | None:
+  """Returns the study that a sweep's folder names, if any."""
+  path = folder / 'sweep.json'
+  return json.loads(path.read_text()).get('study') if path.exists() else None
+
+
+def write_csv(runs: pd.DataFrame, folder: pathlib.Path) -> pathlib.Path:
+  """Writes the runs of a sweep as CSV, unrounded, one row a run."""
+  ordered = pd.concat(frames.settings(runs))
+  constant = [name for name in frames.FIELDS if name not in frames.varied(runs)]
+  text = ordered.drop(columns=[*constant, 'curves']).to_csv(index=False)
+  files.write_atomically(folder / _CSV, text)
+  return folder / _CSV
+
+
+def _read(values: Mapping[str, Any]) -> tuple[View, pathlib.Path, str]:
+  """Returns the view of the flags, its folder, and other written files."""
+  if values['record']:
+    path = command.folder(values['record'])
+    record = compact.read(path)
+    name = values['study'] or record.header.get('study')
+    view = view_runs(record.runs, name, values['energies'])
+    return view._replace(name=path.stem), path.parent, ''
+  workdir = command.folder(values['workdir'] or '')
+  if not values['workdir'] or not workdir.is_dir():
+    raise ssnn_jax.UserError(
+      f'--workdir={values["workdir"] or ""} is not a folder; give the folder '
+      'of experiments.sweep or experiments.run, or --record.'
+    )
+  if records.is_run(workdir) and not values['energies']:
+    return view_run(workdir), workdir, ''
+  runs = frames.from_runs(records.find(workdir))
+  if runs.empty:
+    raise ssnn_jax.UserError(
+      f'--workdir={workdir} holds no finished run; give the folder of a sweep '
+      'with a finished run, or of one run.'
+    )
+  study = values['study'] or study_of(workdir)
+  view = view_runs(runs, study, values['energies'])
+  return view, workdir, f', table: {write_csv(runs, workdir)}'
 
 
 def main() -> None:
-  """Prints the table of a record and draws its figure."""
-  values = flags.FLAGS.flag_values_dict()
-  workdir = cli.folder(values['workdir'] or '')
-  if not values['workdir'] or not workdir.is_dir():
-    raise ssnn_jax.UserError(
-      f'--workdir={values["workdir"] or ""} is not a folder; give one that '
-      'experiments.sweep or experiments.run wrote to, or a record.'
-    )
-  table, sheet, name = read_record(workdir)
-  print(table)
-  paths = figures.save(sheet, workdir / name)
-  written = 'figure: ' + ', '.join(map(str, paths))
-  runs = [run for run in records.find(workdir) if run.final is not None]
-  if runs and not records.is_run(workdir):
-    written += f', table: {grid_summary.write_csv(runs, workdir)}'
-  print(written)
-
-
-def _read_sweep(folder):
-  """Makes the table and the figure of runs, by what varies among them."""
-  settings = grid_summary.group(records.find(folder))
-  if not settings:
-    raise ssnn_jax.UserError(
-      f'--workdir={folder} holds no finished run; give a folder that '
-      'experiments.sweep wrote to, or a record.'
-    )
-  kind = next(kind for kind in _KINDS if kind.fits(settings))
-  told = kind.prepare(settings, folder)
-  return kind.table(told), kind.draw(told), kind.name
-
-
-def _is_over_num_steps(settings):
-  """Tells whether spiking networks differ in T alone, and there is one ANN."""
-  methods = [setting.config['method'] for setting in settings]
-  varied = set(grid_summary.varied(settings))
-  is_comparison = set(methods) == {'bp', 'ssnn'} and methods.count('bp') == 1
-  return is_comparison and varied <= {'method', 'num_steps'}
-
-
-def _is_over_order_of_ticks(settings):
-  """Tells whether leaky networks differ in window and order of ticks alone."""
-  _, spiking = grid_summary.part(settings)
-  is_leaky = all(s.config['integration'] == 'leaky' for s in spiking)
-  is_paired = bool(summary.pair_shuffled(spiking))
-  varied = set(grid_summary.varied(spiking))
-  return is_leaky and is_paired and varied <= {'window', 'shuffle_ticks'}
-
-
-def _as_they_are(settings, folder):
-  del folder
-  return settings
-
-
-class _Kind(NamedTuple):
-  """A kind of sweep, whose results are told in a way of their own."""
-
-  name: str  # of the figure's files
-  fits: Callable[..., bool]  # (settings): whether they are of this kind
-  table: Callable[..., str]  # (prepared)
-  draw: Callable[..., figure.Figure]  # (prepared)
-  # (settings, folder) -> what table and figure are made of
-  prepare: Callable[..., Any] = _as_they_are
-
-
-# The first kind that fits counts; the last one fits any sweep.
-_KINDS = (
-  _Kind('tuning', tuning.is_tuning, tuning.table, tuning.draw),
-  _Kind(
-    'spike_train_length',
-    _is_over_num_steps,
-    summary.table,
-    figures.draw_spike_train_length,
-    lambda settings, folder: summary.compare(settings, str(folder)),
-  ),
-  _Kind(
-    'event_time',
-    _is_over_order_of_ticks,
-    summary.event_time_table,
-    event_figures.draw_event_time,
-    lambda settings, folder: summary.pair_shuffled(settings),
-  ),
-  _Kind(
-    'tolerance',
-    tolerance.is_tolerance,
-    tolerance.table,
-    tolerance_figures.draw,
-  ),
-  _Kind(
-    'remedy',
-    tolerance.is_remedy,
-    tolerance.remedy_table,
-    tolerance_figures.draw_remedy,
-  ),
-  _Kind(
-    'attribution',
-    attribution.is_attribution,
-    attribution.table,
-    attribution.draw,
-  ),
-  _Kind('samplers', samplers.is_comparison, samplers.table, samplers.draw),
-  _Kind(
-    'methods',
-    rivals.is_comparison,
-    rivals.table,
-    rivals.draw,
-    lambda settings, folder: rivals.read(folder),
-  ),
-  _Kind(
-    'grid', lambda settings: True, grid_summary.table, grid_figures.draw_grid
-  ),
-)
-
-
-def _comparable(lines):
-  """Chooses the lines of the network and batch size that have most."""
-
-  def key(line):
-    return tuple(line['layer_sizes']), line['batch_size']
-
-  keys = [key(line) for line in lines]
-  most = max(keys, key=keys.count)
-  return [line for line in lines if key(line) == most]
+  """Prints tables and draws the figure."""
+  view, folder, written = _read(flags.FLAGS.flag_values_dict())
+  print(view.text)
+  print(f'figure: {style.save(view.figure, folder / view.name)}{written}')
 
 
 if __name__ == '__main__':
-  with cli.group('Records'):
+  with command.group('Records'):
     flags.DEFINE_string(
-      'workdir', None, '`folder` of a record; figures go there; required.'
+      'workdir', None, '`folder` of a sweep or run; the figure is saved there.'
     )
-  cli.launch(main)
+    flags.DEFINE_string(
+      'record',
+      None,
+      '`file` of a compact record, or of lines that a measurement has printed; '
+      'the figure is saved next to the file.',
+    )
+    flags.DEFINE_string(
+      'study',
+      None,
+      '`name` of the study whose table and figure are made; left out: the '
+      'study of the sweep or record.',
+    )
+    flags.DEFINE_string(
+      'energies',
+      None,
+      '`table` of picojoules, crossbar, loihi or a file: reports the energy of '
+      'runs instead of their accuracy.',
+    )
+  command.launch(main)

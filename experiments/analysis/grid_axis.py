@@ -1,13 +1,14 @@
-"""Chooses what the results of any sweep are drawn against."""
+"""Abscissa of the generic figure of a sweep: one of the varied fields."""
 
 from collections.abc import Sequence
+from typing import Any
 from typing import NamedTuple
 
 from matplotlib import ticker
 from matplotlib.axes import Axes
+import pandas as pd
 
-from experiments import grid_summary
-from experiments import summary
+from experiments.analysis import frames
 from experiments.config import grids
 from experiments.config import methods
 
@@ -30,35 +31,43 @@ _MOST_LETTERS = 45  # of all ticks, side by side
 
 
 class GridAxis(NamedTuple):
-  """The field along the abscissa, and where its values are."""
+  """The field along the abscissa.
+
+  Attributes:
+    field: its name.
+    values: its values, in order.
+    is_numeric: whether the values are numbers; otherwise categories.
+    followers: other fields that are functions of this field.
+  """
 
   field: str
-  values: list  # in order
+  values: list[Any]
   is_numeric: bool
-  followers: list[str]  # fields that vary with it alone
-
-  def place(self, setting: summary.Setting) -> float:
-    """Tells where along the axis a setting is."""
-    value = setting.config[self.field]
-    if self.is_numeric:
-      return _number(self.field, value)
-    return self.values.index(value)
+  followers: list[str]
 
 
-def choose(settings: Sequence[summary.Setting]) -> GridAxis:
-  """Chooses the field that a sweep is about, numeric where one is.
+def place(axis: GridAxis, setting: pd.DataFrame) -> float:
+  """Returns the place of a setting along an axis."""
+  value = frames.field(setting, axis.field)
+  if axis.is_numeric:
+    return _number(axis.field, value)
+  return axis.values.index(value)
 
-  That is the depth of networks, or a field that others follow, such as a
-  batch size that the learning rate is in proportion to; or else the one with
-  most values.
+
+def choose(settings: Sequence[pd.DataFrame]) -> GridAxis:
+  """Chooses the field of the abscissa, a numeric one if there is any.
+
+  It is the depth of networks, or a field that others follow, such as a batch
+  size to which the learning rate is proportional, or else the field with most
+  values.
 
   Args:
-    settings: those of `grid_summary.group`.
+    settings: the runs of each setting of a sweep.
 
   Returns:
-    The axis; that of methods where nothing else varies.
+    The axis; of methods if no other field varies.
   """
-  fields = [f for f in grid_summary.varied(settings) if f != 'method']
+  fields = [f for f in frames.varied(pd.concat(settings)) if f != 'method']
   found = {field: _values(settings, field) for field in fields}
   found = {field: values for field, values in found.items() if len(values) > 1}
   numeric = {
@@ -85,13 +94,15 @@ def _followers(settings, field, others):
     images = {}
     for setting in settings:
       concerned = [
-        methods.concerns(setting.config['method'], name)
+        methods.concerns(frames.field(setting, 'method'), name)
         for name in (field, other)
       ]
       if concerned == [False, True]:
         return False
       if all(concerned):
-        value, image = (repr(setting.config[name]) for name in (field, other))
+        value, image = (
+          repr(frames.field(setting, name)) for name in (field, other)
+        )
         images.setdefault(value, set()).add(image)
     return all(len(image) == 1 for image in images.values())
 
@@ -99,12 +110,12 @@ def _followers(settings, field, others):
 
 
 def _values(settings, field):
-  """Lists the values of a field where it makes a difference, each once."""
+  """Lists the values of a field that matter to their method, each once."""
   values = []
   for setting in settings:
-    value = setting.config[field]
-    is_of_use = methods.concerns(setting.config['method'], field)
-    if is_of_use and value not in values:
+    value = frames.field(setting, field)
+    is_used = methods.concerns(frames.field(setting, 'method'), field)
+    if is_used and value not in values:
       values.append(value)
   return values
 
@@ -116,10 +127,10 @@ def _are_numbers(field, values):
 
 
 def _number(field, value):
-  """Makes a number of a field's value, or None where it is not one."""
+  """Returns the value of a field as a number, or None if it is none."""
   if field == 'layer_sizes' and value is not None:
     return len(value) - 2  # hidden layers
-  if isinstance(value, list) and len(value) == 1:
+  if isinstance(value, tuple) and len(value) == 1:
     (value,) = value
   is_number = isinstance(value, int | float) and not isinstance(value, bool)
   return value if is_number else None
@@ -139,12 +150,12 @@ def label(axes: Axes, axis: GridAxis) -> None:
 
   Args:
     axes: the panel.
-    axis: what it is drawn against.
+    axis: its abscissa.
   """
   name = _UNITS.get(axis.field, axis.field.replace('_', ' '))
   if axis.followers:
     names = ', '.join(axis.followers).replace('_', ' ')
-    name += f',\nand with it the {names}'
+    name += f',\nwhich also sets the {names}'
   axes.set_xlabel(name)
   axes.grid(alpha=0.3)
   labels = [

@@ -1,162 +1,161 @@
-"""Draws the results of any sweep."""
+"""Generic figure of a sweep: accuracy and update error against one field."""
 
+from collections.abc import Callable
 from collections.abc import Sequence
+from typing import Any
 from typing import NamedTuple
 
 from matplotlib import figure
 import numpy as np
+import pandas as pd
 
-from experiments import figures
-from experiments import grid_axes
-from experiments import grid_summary
-from experiments import sheets
-from experiments import summary
+from experiments.analysis import frames
+from experiments.analysis import grid_axis
+from experiments.analysis import panels
+from experiments.analysis import style
 from experiments.config import methods
 
-_COLORS = (
-  *(figures.BLUE, figures.ORANGE, figures.GREEN),
-  *(figures.VERMILION, figures.PURPLE, figures.SKY),
-)
-_MARKERS = ('o', 's', '^', 'D', 'v', 'P', 'X')
 _LINES = ('-', '-.', ':', (0, (6, 2, 1, 2, 1, 2)))
 _ANN_LINES = ('--', (0, (8, 3)), (0, (2, 2)), (0, (8, 2, 2, 2)))
 _ANN_MARKERS = ('*', 'p', 'd', 'h')
-_QUANTITIES = {
-  'accuracy': ('test_accuracy', 100),
-  'update_error': ('update_error', 1),
-}
 
 
 class _Curve(NamedTuple):
+  """Settings along the abscissa.
+
+  Attributes:
+    label: the values of the other varied fields.
+    settings: the runs of each setting, in order of the abscissa.
+    look: options of the curve.
+  """
+
   label: str
-  settings: list[summary.Setting]
-  look: dict
-  shift: float = 0.0  # along the axis, where that is of categories
+  settings: list[pd.DataFrame]
+  look: dict[str, Any]
 
 
-def draw_grid(settings: Sequence[summary.Setting]) -> figure.Figure:
-  """Draws accuracy and update error of a sweep against what it varies most.
+def draw(runs: pd.DataFrame) -> figure.Figure:
+  """Draws accuracy and update error of a sweep against its most varied field.
 
   Args:
-    settings: those of `grid_summary.group`.
+    runs: the runs of the sweep.
 
   Returns:
-    The figure: a curve for each combination of the other varied fields, the
-    ANN in black; without update errors where there is no spiking network.
+    The figure: a curve for each combination of the other varied fields, and
+    the ANN in black; without update errors if there is no spiking network.
   """
-  axis = grid_axes.choose(settings)
-  anns, spiking = grid_summary.part(settings)
+  axis = grid_axis.choose(frames.settings(runs))
+  ann, spiking = frames.split_baseline(runs)
+  anns = _curves(ann, axis, _look if spiking.empty else _ann_look)
   curves = _curves(spiking, axis, _look)
-  anns = _curves(anns, axis, _ann_look if spiking else _look)
-  is_along = axis.field == 'method' or methods.concerns(methods.ANN, axis.field)
-  sheet, panels = sheets.make(2 if spiking else 1)
-  accuracies, *errors = panels
-  if is_along:
-    _plot(accuracies, _side_by_side([*anns, *curves], axis), axis, 'accuracy')
+  fig, (accuracies, *errors) = style.make(1 if spiking.empty else 2)
+  if axis.field == 'method' or methods.concerns(methods.ANN, axis.field):
+    curves_of_accuracy = [*anns, *curves]
   else:
+    curves_of_accuracy = curves
     _plot_across(accuracies, anns)
-    _plot(accuracies, _side_by_side(curves, axis), axis, 'accuracy')
-  accuracies.set_ylabel(figures.judged_on(settings))
-  accuracies.set_title('accuracy, by winner counts', fontsize=sheets.TITLE)
+  _plot(accuracies, curves_of_accuracy, axis, 'test_accuracy', 100)
+  accuracies.set_ylabel(panels.label_accuracy(runs))
+  accuracies.set_title('accuracy, by winner counts', fontsize=style.TITLE)
   for axes in errors:
-    _plot(axes, _side_by_side(curves, axis), axis, 'update_error')
+    _plot(axes, curves, axis, 'update_error', 1)
     _set_errors(axes, spiking)
-  for axes in panels:
-    grid_axes.label(axes, axis)
+  for axes in (accuracies, *errors):
+    grid_axis.label(axes, axis)
     if axis.is_numeric:
-      axes.margins(x=0.08)  # for curves that were moved
-  sheets.explain_below(sheet, [accuracies])
-  sheets.set_title(
-    sheet, _describe(settings, spiking), summary.describe_bars(settings)
-  )
-  return sheet
+      axes.margins(x=0.08)  # for curves that were shifted
+  style.legend_below(fig, [accuracies])
+  style.set_title(fig, _describe(runs, spiking), panels.describe_bars(runs))
+  return fig
 
 
-def _curves(settings, axis, look):
-  """Parts settings by the fields that vary beside the axis."""
+def _curves(
+  subset: pd.DataFrame,
+  axis: grid_axis.GridAxis,
+  look: Callable[[int], dict[str, Any]],
+) -> list[_Curve]:
+  """Splits runs by the varied fields other than the abscissa."""
+  used = set(subset['method'])
   fields = [
-    field
-    for field in grid_summary.varied(settings)
-    if field not in (axis.field, *axis.followers)
-    and any(methods.concerns(s.config['method'], field) for s in settings)
+    name
+    for name in frames.varied(subset)
+    if name not in (axis.field, *axis.followers)
+    and any(methods.concerns(method, name) for method in used)
   ]
   parts = {}
-  for setting in settings:
-    told = {f: grid_summary.value(setting.config, f) for f in fields}
-    words = [f'{field} = {value}' for field, value in told.items() if value]
-    if grid_summary.is_ann(setting):
+  for setting in frames.settings(subset) if used else []:
+    values = {name: frames.describe_value(setting, name) for name in fields}
+    words = [
+      f'{name} = {value}'
+      for name, value in values.items()
+      if value not in ('', 'none')
+    ]
+    is_ann = frames.field(setting, 'method') == methods.ANN
+    if is_ann:
       words.insert(0, 'ANN')
-    label = sheets.as_it_is(', '.join(words) or 'SSNN')
+    label = style.escape_mathtext(', '.join(words) or 'SSNN')
     parts.setdefault(label, []).append(setting)
   return [
-    _Curve(label, sorted(part, key=axis.place), look(index))
+    _Curve(
+      label,
+      sorted(part, key=lambda setting: grid_axis.place(axis, setting)),
+      look(index),
+    )
     for index, (label, part) in enumerate(parts.items())
   ]
 
 
 def _look(index):
-  """Curves differ in colour and marker, and after six in their line too."""
+  """Varies colour and marker, and after six curves the line as well."""
   return {
-    'color': _COLORS[index % len(_COLORS)],
-    'marker': _MARKERS[index % len(_MARKERS)],
-    'linestyle': _LINES[index // len(_COLORS) % len(_LINES)],
+    'color': style.COLORS[index % len(style.COLORS)],
+    'marker': style.MARKERS[index % len(style.MARKERS)],
+    'linestyle': _LINES[index // len(style.COLORS) % len(_LINES)],
   }
 
 
 def _ann_look(index):
   return {
-    'color': figures.BLACK,
+    'color': style.BLACK,
     'marker': _ANN_MARKERS[index % len(_ANN_MARKERS)],
     'linestyle': _ANN_LINES[index % len(_ANN_LINES)],
   }
 
 
-def _side_by_side(curves, axis):
-  """Keeps curves over categories apart."""
-  if axis.is_numeric or len(curves) < 2:
-    return curves
-  shifts = np.linspace(-0.2, 0.2, len(curves))
-  return [curve._replace(shift=shift) for curve, shift in zip(curves, shifts)]
-
-
-def _plot(axes, curves, axis, name):
-  """Plots a quantity of each curve; categories are not connected."""
-  quantity, scale = _QUANTITIES[name]
-  for index, curve in enumerate(curves):
-    look = (
-      curve.look if axis.is_numeric else {**curve.look, 'linestyle': 'none'}
-    )
-    drawn = axes.errorbar(
-      [axis.place(setting) + curve.shift for setting in curve.settings],
-      [scale * setting.mean(quantity) for setting in curve.settings],
-      [scale * setting.deviation(quantity) for setting in curve.settings],
-      capsize=3,
-      markersize=5,
-      label=curve.label,
-      **look,
+def _plot(axes, curves: Sequence[_Curve], axis, metric, scale):
+  """Plots a metric of each curve; categories are not connected."""
+  is_spread = not axis.is_numeric and len(curves) > 1
+  shifts = (
+    np.linspace(-0.2, 0.2, len(curves)) if is_spread else [0] * len(curves)
+  )
+  for index, (curve, shift) in enumerate(zip(curves, shifts)):
+    places = [grid_axis.place(axis, x) + shift for x in curve.settings]
+    look = curve.look if axis.is_numeric else curve.look | {'linestyle': 'none'}
+    drawn = panels.plot_settings(
+      axes, places, curve.settings, metric, scale, label=curve.label, **look
     )
     if axis.is_numeric:
-      sheets.move_beside(drawn, index, len(curves))
+      style.shift_curve(drawn, index, len(curves))
 
 
 def _plot_across(axes, curves):
-  """Draws the ANN across the panel, where the axis does not concern it."""
-  for label, settings, look, _ in curves:
-    for setting in settings:
-      look = {**look, 'marker': None, 'linewidth': None}
-      figures.plot_across(axes, setting, label, alpha=0.08, **look)
+  """Plots the ANN across the panel if the abscissa does not concern it."""
+  for curve in curves:
+    look = {'linestyle': curve.look['linestyle']}
+    for setting in curve.settings:
+      panels.plot_across(axes, setting, curve.label, alpha=0.08, **look)
 
 
-def _set_errors(axes, settings):
-  errors = np.array([setting.mean('update_error') for setting in settings])
-  if np.all(errors[~np.isnan(errors)] > 0):
-    figures.set_errors(axes)
-  axes.set_ylabel(figures.ERROR_LABEL)
-  axes.set_title('update error', fontsize=sheets.TITLE)
+def _set_errors(axes, spiking):
+  errors = spiking['update_error'].dropna() if 'update_error' in spiking else []
+  if len(errors) and min(errors) > 0:
+    panels.set_errors(axes)
+  axes.set_ylabel(panels.ERROR_LABEL)
+  axes.set_title('update error', fontsize=style.TITLE)
 
 
-def _describe(settings, spiking):
-  names = sorted({sheets.name(s.config['dataset']) for s in settings})
-  steps = {setting.num_steps for setting in spiking}
+def _describe(runs, spiking):
+  names = sorted(map(style.dataset_name, set(runs['dataset'])))
+  steps = set(spiking['num_steps'])
   ticks = f', T = {steps.pop()}' if len(steps) == 1 else ''
   return f'{", ".join(names)}{ticks}'

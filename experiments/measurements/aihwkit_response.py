@@ -1,40 +1,39 @@
-"""Measures how aihwkit's devices respond to pulses, to set ours beside them.
+"""Responses of aihwkit's devices to pulses, and the cases of both simulators.
 
   python -m experiments.measurements.aihwkit_response > aihwkit.jsonl
 
-prints a JSON line for each of the cases below, as `experiments.measurements.device_response`
-does for ours. It is run by an environment of its own, which has aihwkit; no
-other command needs that.
+prints one JSON line a case, as `experiments.measurements.device_response` does
+for the devices of `ssnn_jax`. The command runs in a separate environment with
+aihwkit, without jax; no other command needs aihwkit.
 
-Each device has a tile of its own: on a CPU a tile draws the noise of its pulses
-from a table of 32768 normal numbers, whose mean is not 0, so that all devices
-of one tile would drift together. The clock seeds that table, so that each run
-measures other pulses.
+Each device has its own tile: a CPU tile draws pulse noise from a table of 32768
+normal numbers with nonzero mean, so that all devices of a tile would drift
+together. The clock seeds the table, so that each run measures other pulses.
 """
 
 import argparse
 from collections.abc import Iterator
-import json
 import os
+import platform
 import sys
 from typing import Any
 from typing import NamedTuple
 
 import numpy as np
 
-FILE = 'aihwkit.jsonl'  # of the lines in a record
+from experiments.measurements import json_lines
 
 
 class Case(NamedTuple):
-  """Devices that get pulses up, and then as many down; or decay.
+  """Devices that get pulses up, then as many pulses down; or that decay.
 
   Attributes:
-    device: name of the class of aihwkit.
-    parameters: of the device, where they are not the class's own.
-    num_pulses: in either direction; a multiple of `stride`.
-    stride: pulses from one look at the weights to the next.
-    start: weight at first.
-    num_decays: steps of decay, in the place of pulses.
+    device: class name of aihwkit.
+    parameters: parameters that differ from the defaults of the class.
+    num_pulses: pulses in each direction; a multiple of `stride`.
+    stride: pulses between reads of the weights.
+    start: initial weight.
+    num_decays: decay steps; if positive, there are no pulses.
   """
 
   device: str
@@ -46,49 +45,43 @@ class Case(NamedTuple):
 
   @property
   def schedule(self) -> list[int]:
-    """Signed pulses before each look at the weights; 0 is a step of decay."""
+    """Signed pulses before each read; 0 is a decay step."""
     if self.num_decays:
       return [0] * self.num_decays
-    looks = self.num_pulses // self.stride
-    return [self.stride] * looks + [-self.stride] * looks
+    num_reads = self.num_pulses // self.stride
+    return [self.stride] * num_reads + [-self.stride] * num_reads
 
 
-_ALIKE = {
+_EQUAL = {
+  **dict.fromkeys(('dw_min_dtod', 'w_max_dtod', 'w_min_dtod'), 0.0),
+  **dict.fromkeys(('up_down', 'up_down_dtod', 'dw_min_std'), 0.0),
   'dw_min': 0.01,
   'w_max': 1.0,
   'w_min': -1.0,
-  'up_down': 0.0,
-  'dw_min_dtod': 0.0,
-  'dw_min_std': 0.0,
-  'up_down_dtod': 0.0,
-  'w_max_dtod': 0.0,
-  'w_min_dtod': 0.0,
 }
 _LINEAR = {
-  **_ALIKE,
+  **dict.fromkeys(('gamma_up_dtod', 'gamma_down_dtod'), 0.0),
   'gamma_up': 0.3,
   'gamma_down': 0.5,
   'mult_noise': True,
-  'gamma_up_dtod': 0.0,
-  'gamma_down_dtod': 0.0,
 }
 
 
 def _constant(**changes):
-  return Case('ConstantStepDevice', {**_ALIKE, **changes})
+  return Case('ConstantStepDevice', _EQUAL | changes)
 
 
 def _linear(**changes):
-  return Case('LinearStepDevice', {**_LINEAR, **changes})
+  return Case('LinearStepDevice', _EQUAL | _LINEAR | changes)
 
 
 def _soft(**changes):
-  return Case('SoftBoundsDevice', {**_ALIKE, 'mult_noise': True, **changes})
+  return Case('SoftBoundsDevice', _EQUAL | {'mult_noise': True} | changes)
 
 
 def _decay(**changes):
-  parameters = {**_ALIKE, 'lifetime': 50.0, **changes}
-  return Case('ConstantStepDevice', parameters, start=0.5, num_decays=100)
+  case = _constant(lifetime=50.0, **changes)
+  return case._replace(start=0.5, num_decays=100)
 
 
 _BOUNDS = {'w_max_dtod': 0.3, 'w_min_dtod': 0.3}
@@ -122,83 +115,71 @@ CASES = {
 }
 
 
-def describe(weights: np.ndarray) -> dict[str, list[float]]:
-  """Describes the weights of many devices.
+def make_line(
+  name: str, weights: np.ndarray, parameters: dict[str, Any], **source: str
+) -> dict[str, Any]:
+  """Returns the line of a case.
 
   Args:
-    weights: `[looks, devices]`.
-
-  Returns:
-    `mean` and `sd` over devices at each look, and `sd_error`, the standard
-    error of the latter, by the fourth moment.
+    name: name of the case.
+    weights: `[reads, devices]`, described by the `mean` and `sd` over devices
+      and by `sd_error`, the standard error of `sd` (from the fourth moment).
+    parameters: parameters of the devices.
+    **source: name and version of the simulator.
   """
   weights = np.asarray(weights, np.float64)
   offsets = weights - weights.mean(axis=1, keepdims=True)
   variance, fourth = np.mean(offsets**2, axis=1), np.mean(offsets**4, axis=1)
   error = np.sqrt(np.maximum(fourth - variance**2, 0) / weights.shape[1])
   sd = np.sqrt(variance)
-  numbers = {
+  moments = {
     'mean': weights.mean(axis=1),
     'sd': sd,
     'sd_error': error / np.maximum(2 * sd, 1e-12),
   }
   return {
-    name: [float(f'{value:.6g}') for value in values]
-    for name, values in numbers.items()
+    **source,
+    'case': name,
+    'parameters': parameters,
+    'num_devices': weights.shape[1],
+    'pulses': CASES[name].schedule,
+    **{
+      key: [float(f'{value:.6g}') for value in values]
+      for key, values in moments.items()
+    },
   }
 
 
-def measure(num_devices: int) -> Iterator[dict[str, Any]]:
-  """Measures all cases.
-
-  Args:
-    num_devices: how many devices of each.
-
-  Yields:
-    A line for each case.
-  """
-  import aihwkit  # not everywhere, so that others can import the cases
+def _measure(num_devices) -> Iterator[dict[str, Any]]:
+  """Yields the lines of all cases."""
+  # Optional packages, so that device_response can import the cases.
+  import aihwkit
+  import tqdm
 
   draw = np.random.default_rng(0)
-  for name, case in CASES.items():
+  for name, case in tqdm.tqdm(CASES.items(), disable=None, unit='case'):
     seeds = draw.integers(1, 2**31 - 1, num_devices).tolist()
-    weights = [_respond(case, seed) for seed in seeds]
-    yield {
-      'source': 'aihwkit',
-      'version': aihwkit.__version__,
-      'case': name,
-      'parameters': _parameters(case),
-      'num_devices': num_devices,
-      'pulses': case.schedule,
-      **describe(np.transpose(weights)),
-    }
+    weights = np.transpose([_respond(case, seed) for seed in seeds])
+    fields = vars(_make_device(case)).items()
+    numbers = {k: v for k, v in fields if isinstance(v, float | int)}
+    parameters = {'device': case.device, **numbers}
+    version = aihwkit.__version__
+    yield make_line(
+      name, weights, parameters, source='aihwkit', version=version
+    )
 
 
 def _make_device(case, **changes):
-  """Makes the parameters of a device, as a dataclass of aihwkit."""
+  """Makes the parameters of a device, a dataclass of aihwkit."""
   from aihwkit.simulator import configs
   from aihwkit.simulator import presets
 
-  kinds = (
-    *(configs.ConstantStepDevice, configs.LinearStepDevice),
-    *(configs.SoftBoundsDevice, presets.GokmenVlasovPresetDevice),
-    *(presets.ReRamSBPresetDevice, presets.EcRamPresetDevice),
-    *(presets.EcRamMOPresetDevice, presets.IdealizedPresetDevice),
-  )
-  by_name = {kind.__name__: kind for kind in kinds}
-  return by_name[case.device](**case.parameters, **changes)
-
-
-def _parameters(case):
-  device = _make_device(case)
-  return {
-    'device': case.device,
-    **{k: v for k, v in vars(device).items() if isinstance(v, float | int)},
-  }
+  module = presets if case.device.endswith('PresetDevice') else configs
+  return getattr(module, case.device)(**case.parameters, **changes)
 
 
 def _respond(case, seed):
-  """Tells the weights of one device, look by look."""
+  """Returns the weights of one device at each read."""
   from aihwkit.simulator import configs
   from aihwkit.simulator.tiles.analog import AnalogTile
   import torch
@@ -211,8 +192,8 @@ def _respond(case, seed):
     1, 1, configs.SingleRPUConfig(device=device, update=update)
   )
   tile = wrapper.tile
-  # Each end then spikes with probability sqrt(4), which is more than certain:
-  # with 1, a uniform number that rounds to 1 would swallow a pulse.
+  # Spike probabilities are then sqrt(4); with 1, a pulse would be lost where a
+  # uniform number rounds to 1.
   tile.set_learning_rate(4 * device.dw_min)
   tile.set_weights(torch.full((1, 1), case.start))
   ones = torch.ones(case.stride, 1)
@@ -221,13 +202,13 @@ def _respond(case, seed):
     if pulses:
       tile.update(ones, -ones if pulses > 0 else ones, False)
     else:
-      wrapper.decay_weights()  # as the optimiser does after each batch
+      wrapper.decay_weights()  # as the optimizer does after each batch
     weights.append(tile.get_weights().item())
   return weights
 
 
 def main() -> None:
-  """Prints all cases, or one sentence that says why it cannot."""
+  """Prints all cases, or one sentence that says why not."""
   parser = argparse.ArgumentParser(
     description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
   )
@@ -241,20 +222,27 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(1)
-    for line in measure(num_devices):
-      print(json.dumps(line), flush=True)
+    import aihwkit
+
+    packages = aihwkit, torch, np
+    environment = {
+      'versions': {each.__name__: each.__version__ for each in packages},
+      'python': platform.python_version(),
+      'device': 'cpu',
+    }
+    json_lines.write(__spec__.name, environment, _measure(num_devices))
   except ModuleNotFoundError as error:
     sys.exit(
-      f'error: {error.name} is not installed here; run this in an environment '
-      'of its own, after pip install aihwkit.'
+      f'error: {error.name} is not installed here; run this in a separate '
+      'environment, after pip install aihwkit tqdm.'
     )
-  except BrokenPipeError:  # whoever reads has seen enough
+  except BrokenPipeError:  # the reader has closed the pipe
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(1)
-  except RuntimeError as error:  # it was built with another torch
+  except RuntimeError as error:  # aihwkit was built with another torch
     sys.exit(
       f'error: aihwkit does not work with torch {torch.__version__} '
-      f'({error}); install the torch that it was built with, or build it anew.'
+      f'({error}); install the torch version that aihwkit was built with.'
     )
 
 

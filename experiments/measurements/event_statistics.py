@@ -1,21 +1,23 @@
-"""Describes sets of recordings: how many events they have, when and where.
+"""Statistics of sets of recordings: events in number, time and position.
 
   python -m experiments.measurements.event_statistics > event_statistics.jsonl
 
-prints a JSON line for each set, of all recordings found.
+prints one JSON line a set, over all recordings found.
 """
 
-import json
 from typing import Any
 
 from absl import flags
 import numpy as np
+import tqdm
 
 from experiments import summary
-from experiments.config import command as cli
+from experiments.config import command
+from experiments.measurements import json_lines
 from ssnn_jax import datasets
 from ssnn_jax.datasets import loading
 from ssnn_jax.datasets import recordings
+from ssnn_jax.runs import provenance
 
 FILE = 'event_statistics.jsonl'  # of the lines in a record
 _COUNT_STEP = 250  # events per recording
@@ -23,26 +25,25 @@ _TIME_STEP = 5  # milliseconds
 _DURATION = 320  # milliseconds
 
 
-def statistics(parts: list[recordings.Recordings]) -> dict[str, Any]:
-  """Describes recordings by numbers that JSON can hold.
+def statistics(splits: list[recordings.Recordings]) -> dict[str, Any]:
+  """Computes statistics of recordings.
 
   Args:
-    parts: the recordings, split by split.
+    splits: the recordings of each split.
 
   Returns:
-    `num_recordings`; `mean_count` and `sd_count` of the events per recording;
-    `count_histogram`, recordings in steps of `count_step` events; `polarity_1`,
-    the share of events that mark darkening; `time_profile`, events per
-    recording and millisecond in steps of `time_step` milliseconds; and
-    `event_map`, `[2, 34, 34]` events per recording at each polarity, row and
-    column.
+    Values that JSON can hold: `num_recordings`; `mean_count` and `sd_count` of
+    events per recording; `count_histogram`, recordings per `count_step` events;
+    `polarity_1`, the share of events that mark darkening; `time_profile`,
+    events per recording and millisecond in steps of `time_step` milliseconds;
+    `event_map`, `[2, 34, 34]` events per recording, polarity, row and column.
   """
-  counts = np.concatenate([np.diff(part.offsets) for part in parts])
+  counts = np.concatenate([np.diff(split.offsets) for split in splits])
   edges = np.arange(0, _DURATION + 1, _TIME_STEP) * 1000
-  profile = sum(np.histogram(part.times, edges)[0] for part in parts)
+  profile = sum(np.histogram(split.times, edges)[0] for split in splits)
   shape = recordings.NUM_POLARITIES, recordings.HEIGHT, recordings.WIDTH
   event_map = sum(
-    np.bincount(part.addresses, minlength=np.prod(shape)) for part in parts
+    np.bincount(split.addresses, minlength=np.prod(shape)) for split in splits
   ).reshape(shape)
   return {
     'num_recordings': len(counts),
@@ -61,8 +62,8 @@ def table(lines: list[dict[str, Any]]) -> str:
   """Lays out what sets of recordings hold, a line a set.
 
   Args:
-    lines: those of `experiments.measurements.event_statistics`; the first set is what the
-      others are compared with.
+    lines: those of `experiments.measurements.event_statistics`; the first set
+      is what the others are compared with.
 
   Returns:
     The table: events of a recording, mean and standard deviation; the share of
@@ -91,22 +92,27 @@ def table(lines: list[dict[str, Any]]) -> str:
   return summary.layout(rows)
 
 
-def main() -> None:
-  """Prints what the flags ask for."""
-  values = flags.FLAGS.flag_values_dict()
+def _measure(values):
+  """Yields the line of each set."""
   data_dir = loading.find_data_dir(values['data_dir'])
-  for name in cli.choices(values, 'datasets', datasets.RECORDINGS):
-    parts = loading.load_recordings(name, data_dir, values['download'])
-    line = {'dataset': name, **statistics(list(parts.values()))}
-    print(json.dumps(line), flush=True)
+  names = command.choices(values, 'datasets', datasets.RECORDINGS)
+  for name in tqdm.tqdm(names, disable=None, unit='set'):
+    splits = loading.load_recordings(name, data_dir, values['download'])
+    yield {'dataset': name, **statistics(list(splits.values()))}
+
+
+def main() -> None:
+  """Prints the statistics of all sets."""
+  measured = _measure(flags.FLAGS.flag_values_dict())
+  json_lines.write(__spec__.name, provenance.environment(), measured)
 
 
 if __name__ == '__main__':
-  with cli.group('Data'):
+  with command.group('Data'):
     flags.DEFINE_list(
       'datasets',
-      ['n_mnist', 'synthetic_events/digits', 'synthetic_events/fashion_mnist'],
+      'n_mnist,synthetic_events/digits,synthetic_events/fashion_mnist',
       'sets of recordings.',
     )
-  cli.define_data_dir()
-  cli.launch(main)
+  command.define_data_dir()
+  command.launch(main)

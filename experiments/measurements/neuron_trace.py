@@ -1,7 +1,7 @@
-"""Follows one composite neuron through one presentation, and draws it.
+"""Signals of a composite neuron during a presentation, and their plots.
 
-Spikes are those of `Network.learn` for a batch of one sample, with the same key
-and no unit dropped.
+Spikes equal the spikes of `Network.learn` for a batch of one sample, with the
+same key and without dropout.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from matplotlib import figure
 import numpy as np
 
-from experiments import figures
+from experiments.analysis import style
 import ssnn_jax
 from ssnn_jax import network
 from ssnn_jax import spikes
@@ -21,28 +21,28 @@ from ssnn_jax.neuron import composite
 from ssnn_jax.neuron import firing
 from ssnn_jax.simulation import backward
 
-POSITIVE, NEGATIVE = figures.VERMILION, figures.PURPLE  # streams
+POSITIVE, NEGATIVE = style.VERMILION, style.PURPLE  # streams
 
 
 class Trace(NamedTuple):
-  """What a hidden neuron receives and sends, tick by tick.
+  """Signals of a hidden neuron at each tick.
 
-  Error spikes are signed: 1 is a spike of the positive stream, which asks to
-  fire less, -1 one of the negative stream.
+  Error spikes are signed: 1 is a spike of the positive stream, which asks the
+  neuron to fire less, -1 a spike of the negative stream.
   """
 
-  presynaptic: np.ndarray  # [T, I] spikes that enter its synapses
-  potential: np.ndarray  # [T] v, as read at the end of the tick's window
-  rate: np.ndarray  # [T] spikes per tick that it fires at
+  presynaptic: np.ndarray  # [T, I] spikes entering the synapses
+  potential: np.ndarray  # [T] v, read at the end of the tick's window
+  rate: np.ndarray  # [T] firing rate, spikes per tick
   spikes: np.ndarray  # [T]
-  next_errors: np.ndarray  # [T, J] of the neurons that it sends spikes to
-  arriving: np.ndarray  # [T] what the transposed read makes of them
-  gate: np.ndarray  # [T] factor on what arrives
-  errors: np.ndarray  # [T] its own error spikes
+  next_errors: np.ndarray  # [T, J] error spikes of the next layer
+  drive: np.ndarray  # [T] transposed read of the error spikes
+  gate: np.ndarray  # [T] derivative of the firing function
+  errors: np.ndarray  # [T] error spikes of the neuron
 
   @property
   def coincidences(self) -> np.ndarray:
-    """`[T, I]` what its synapses count: presynaptic times error spikes."""
+    """`[T, I]` presynaptic times error spikes, as counted by the synapses."""
     return self.presynaptic * self.errors[:, None]
 
 
@@ -54,32 +54,32 @@ def trace(
   label: int,
   neuron: int,
 ) -> Trace:
-  """Presents one sample and follows a neuron of the first hidden layer.
+  """Traces a neuron of the first hidden layer during a presentation.
 
   Args:
     config: the network.
-    params: its parameters.
+    params: parameters of the network.
     key: PRNG key of the presentation; consumed.
     image: the sample, without a batch axis.
-    label: its class.
-    neuron: which neuron of the layer.
+    label: class of the sample.
+    neuron: index of the neuron.
 
   Returns:
-    What it receives and sends.
+    The signals of the neuron.
   """
-  blocks, sent, errors = _present(config, params, key, image, label)
+  blocks, signals, errors = _present(config, params, key, image, label)
 
-  def arrive(error, window):
+  def transposed_drive(error, window):
     rates = backward.propagated_error(config, 1, error, window)
     return composite.transposed_drive(params[1], config.read_gains[1], rates)
 
-  arriving = jax.vmap(jax.vmap(arrive))(errors[1], blocks.windows)
-  potential = sent.potentials[0][..., neuron]
+  drive = jax.vmap(jax.vmap(transposed_drive))(errors[1], blocks.windows)
+  potential = signals.potentials[0][..., neuron]
   gate = firing.find(config.firing_function).derivative(potential)
   length = np.ravel(blocks.windows.length)
 
-  def over_ticks(of_windows):
-    return np.repeat(np.ravel(of_windows), length)
+  def over_ticks(window_values):
+    return np.repeat(np.ravel(window_values), length)
 
   def by_tick(trains):
     return _by_tick(config, blocks.words, trains)
@@ -88,12 +88,12 @@ def trace(
     return by_tick(streams.positive) - by_tick(streams.negative)
 
   return Trace(
-    presynaptic=by_tick(sent.signals[0].train),
+    presynaptic=by_tick(signals.signals[0].train),
     potential=over_ticks(potential),
-    rate=over_ticks(sent.signals[1].rates[..., neuron]),
-    spikes=by_tick(sent.signals[1].train)[:, neuron],
+    rate=over_ticks(signals.signals[1].rates[..., neuron]),
+    spikes=by_tick(signals.signals[1].train)[:, neuron],
     next_errors=signed(errors[1].streams),
-    arriving=over_ticks(arriving[..., neuron]),
+    drive=over_ticks(drive[..., neuron]),
     gate=over_ticks(gate),
     errors=signed(errors[0].streams)[:, neuron],
   )
@@ -101,9 +101,9 @@ def trace(
 
 @functools.partial(jax.jit, static_argnums=0)
 def _present(config, params, key, image, label):
-  """Presents one sample; returns the `[blocks, ...]` signals of all blocks."""
+  """Presents one sample; returns the signals of all blocks."""
   observer = network.Observer(
-    observe=lambda draw, block, sent, errors: (block, sent, errors)
+    observe=lambda draw, block, signals, errors: (block, signals, errors)
   )
   inputs, labels = jnp.asarray(image)[None], jnp.asarray(label)[None]
   config = dataclasses.replace(config, dropout=0.0)
@@ -114,97 +114,89 @@ def _present(config, params, key, image, label):
 
 
 def _by_tick(config, words, trains):
-  """Lays trains of blocks, `[blocks, W, K, N]`, out as `[T, N]` spikes."""
+  """Joins the trains of blocks, `[blocks, W, K, N]`, to `[T, N]` spikes."""
   joined = jax.vmap(spikes.join)(trains)
   num_words = spikes.count_words(config.num_steps)
-  # Blocks that share a word share no tick of it.
+  # Blocks can share a word, but no tick.
   train = jnp.zeros((num_words, joined.shape[-1]), jnp.uint32)
   train = train.at[words].add(joined, mode='drop')
   return np.asarray(spikes.unpack(train))[: config.num_steps]
 
 
-def draw(told: Trace) -> figure.Figure:
-  """Draws rasters of a neuron, forward above and backward below.
-
-  Args:
-    told: what it receives and sends.
-
-  Returns:
-    The figure; a notebook shows it.
-  """
-  sheet = figure.Figure(figsize=(10, 9.5), layout='constrained')
-  panels = sheet.subplots(
+def draw(trace: Trace) -> figure.Figure:
+  """Plots the signals of a neuron, forward above and backward below."""
+  fig = figure.Figure(figsize=(10, 9.5), layout='constrained')
+  panels = fig.subplots(
     nrows=6, sharex=True, height_ratios=(4, 2, 0.5, 2.4, 0.7, 4)
   )
-  ticks = np.arange(len(told.spikes))
-  raster(panels[0], told.presynaptic)
-  plot_potential(panels[1], told)
-  low, high = told.potential.min(), told.potential.max()
+  raster(panels[0], trace.presynaptic)
+  plot_potential(panels[1], trace)
+  low, high = trace.potential.min(), trace.potential.max()
   panels[1].set_ylim(min(low, 0) - 0.1, max(high, 1) + 0.1)
-  raster(panels[2], told.spikes[:, None], figures.BLUE)
-  raster_signed(panels[3], told.next_errors)
-  raster_signed(panels[4], told.errors[:, None])
-  raster(panels[5], told.coincidences > 0, POSITIVE)
-  raster(panels[5], told.coincidences < 0, NEGATIVE)
-  titles = (
-    'spikes that enter its synapses',
-    'membrane potential v; shaded where the gate is open',
-    'spikes of the neuron',
-    'error spikes of the next layer: orange positive, purple negative',
-    'error spikes of the neuron',
-    'coincidences at its synapses: what moves the weights',
-  )
-  for axes, title in zip(panels, titles):
+  raster(panels[2], trace.spikes[:, None], style.BLUE)
+  raster_signed(panels[3], trace.next_errors)
+  raster_signed(panels[4], trace.errors[:, None])
+  raster(panels[5], trace.coincidences > 0, POSITIVE)
+  raster(panels[5], trace.coincidences < 0, NEGATIVE)
+  titles = {
+    'presynaptic spikes': 'synapse',
+    'membrane potential v; shaded where the gate is open': '',
+    'spikes of the neuron': '',
+    'error spikes of the next layer (orange positive, purple negative)': '',
+    'error spikes of the neuron': '',
+    'coincidences at the synapses, which move the weights': 'synapse',
+  }
+  for axes, (title, label) in zip(panels, titles.items()):
     axes.set_title(title, loc='left', fontsize=11)
+    axes.set_ylabel(label)
+  panels[3].set_ylabel('neuron')
   for axes in (panels[2], panels[4]):
     axes.set_yticks([])
-  for axes, rows in zip(panels[::3], ('synapse', 'neuron')):
-    axes.set_ylabel(rows)
-  panels[-1].set_ylabel('synapse')
-  panels[-1].set_xlim(-1, len(ticks))
+  panels[-1].set_xlim(-1, len(trace.spikes))
   panels[-1].set_xlabel('tick')
-  return sheet
+  return fig
 
 
 def raster(
   axes,
   train: np.ndarray,
-  color: str = figures.BLACK,
+  color: str = style.BLACK,
   shift: float = 0.0,
-  **look,
+  **options,
 ) -> None:
-  """Draws spikes `[T, N]`, the first neuron's on top."""
+  """Plots spikes `[T, N]`, with the first neuron on top."""
   num_neurons = train.shape[1]
-  look = {'linelengths': 0.8, 'linewidths': 1.5} | look
+  options = {'linelengths': 0.8, 'linewidths': 1.5} | options
   axes.eventplot(
     [np.flatnonzero(row) for row in train.T],
     lineoffsets=np.arange(num_neurons) + shift,
     colors=color,
-    **look,
+    **options,
   )
   axes.set_ylim(num_neurons - 0.4, -0.6)
 
 
-def raster_signed(axes, train: np.ndarray, **look) -> None:
-  """Draws signed spikes `[T, N]`, positive ones above negative ones."""
-  look = {'linelengths': 0.45, 'linewidths': 1.8} | look
-  raster(axes, train > 0, POSITIVE, -0.23, **look)
-  raster(axes, train < 0, NEGATIVE, 0.23, **look)
+def raster_signed(axes, train: np.ndarray, **options) -> None:
+  """Plots signed spikes `[T, N]`, positive spikes above negative spikes."""
+  options = {'linelengths': 0.45, 'linewidths': 1.8} | options
+  raster(axes, train > 0, POSITIVE, -0.23, **options)
+  raster(axes, train < 0, NEGATIVE, 0.23, **options)
 
 
-def plot_potential(axes, told: Trace) -> None:
-  """Plots the potential, and shades the ticks at which the gate is open."""
-  shade_gate(axes, told)
-  ticks = np.arange(len(told.potential))
-  axes.step(ticks, told.potential, where='mid', color=figures.BLUE)
+def plot_potential(axes, trace: Trace) -> None:
+  """Plots the potential and shades the ticks where the gate is open."""
+  shade_gate(axes, trace)
+  ticks = np.arange(len(trace.potential))
+  axes.step(ticks, trace.potential, where='mid', color=style.BLUE)
 
 
-def shade_gate(axes, told: Trace) -> None:
-  """Shades the ticks at which the gate is open."""
+def shade_gate(axes, trace: Trace) -> None:
+  """Shades the ticks where the gate is open."""
   axes.bar(
-    np.flatnonzero(told.gate),
-    *(1, 1),
-    color='#D5EFE6',  # a light `figures.GREEN`
+    np.flatnonzero(trace.gate),
+    1,
+    1,
+    color='#D5EFE6',  # a light `style.GREEN`
     transform=axes.get_xaxis_transform(),
     zorder=0,
   )

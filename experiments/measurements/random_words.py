@@ -1,14 +1,13 @@
-"""Writes the words that thresholds are made of, for a battery of tests.
+"""Random words behind spike thresholds, written for a battery of tests.
 
   python -m experiments.measurements.random_words --seed=0 | dieharder -a -g 200
 
-The words are raw, 32 bits each, without end. Neighbours differ in the key of
-their presentation, the role of their train, the bit plane, the neuron, the
-sample and the word of the presentation, in this order from the fastest on, so
-that what any of these share would be next to each other.
+The output is an endless stream of raw 32-bit words. From the fastest index on,
+neighbors differ in the key of the presentation, the role of the spike train,
+the bit plane, the neuron, the sample and the word of the presentation, so that
+correlated words are next to each other.
 """
 
-import os
 import sys
 
 from absl import flags
@@ -16,8 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.config import command as cli
-import ssnn_jax
+from experiments.config import command
 from ssnn_jax.spikes import thresholds
 
 _KEYS, _NEURONS, _SAMPLES = 8, 64, 16
@@ -25,24 +23,24 @@ _ROLES = tuple(thresholds.Role)
 
 
 def draw(seed: int, word: jax.Array) -> jax.Array:
-  """Draws the words of some presentations in one word of ticks.
+  """Draws the words of some presentations at one word of ticks.
 
   Args:
-    seed: chooses the presentations' keys.
+    seed: seed of the keys of the presentations.
     word: index of the 32-tick word.
 
   Returns:
     `[samples, neurons, planes, roles, keys]` uint32.
   """
 
-  def one(key, role, position):
+  def draw_one(key, role, position):
     keys = thresholds.make_keys(key, 1)
     address = thresholds.Address(role, 0, word, position)
     source = thresholds.hashed(keys, address, _NEURONS)
     return source.draw(source.shared, source.own, _NEURONS)
 
   keys = jax.random.split(jax.random.key(seed), _KEYS)
-  over_keys = jax.vmap(one, in_axes=(0, None, None))
+  over_keys = jax.vmap(draw_one, in_axes=(0, None, None))
   over_roles = jax.vmap(over_keys, in_axes=(None, 0, None))
   over_samples = jax.vmap(over_roles, in_axes=(None, None, 0))
   words = over_samples(keys, jnp.array(_ROLES), jnp.arange(_SAMPLES))
@@ -52,19 +50,13 @@ def draw(seed: int, word: jax.Array) -> jax.Array:
 
 def main() -> None:
   """Writes words to standard output until it is closed."""
-  if flags.FLAGS.seed < 0:
-    raise ssnn_jax.UserError(f'--seed is {flags.FLAGS.seed}; expected 0 or up.')
   words = jax.jit(draw, static_argnums=0)
   for word in range(2**32):
     block = np.asarray(words(flags.FLAGS.seed, jnp.uint32(word)))
-    try:
-      sys.stdout.buffer.write(np.ascontiguousarray(block).data)
-    except BrokenPipeError:  # the battery has had enough
-      os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-      return
+    sys.stdout.buffer.write(np.ascontiguousarray(block).data)
 
 
 if __name__ == '__main__':
-  with cli.group('Words'):
-    flags.DEFINE_integer('seed', 0, 'chooses the keys of the presentations.')
-  cli.launch(main)
+  with command.group('Words'):
+    flags.DEFINE_integer('seed', 0, 'seed of the keys of presentations.', 0)
+  command.launch(main)

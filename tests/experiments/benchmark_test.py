@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.measurements import naive
-from experiments.measurements import steps as benchmark_steps
+from experiments.measurements import steps
 import ssnn_jax
 from tests.testing import commands
 from tests.testing import networks
@@ -28,12 +28,12 @@ class BenchmarkTest(parameterized.TestCase):
     (('infer',), (1, 4), (2, 4), ('dense', 'naive'), ('rpu', 'bp_stdp')),
   )
   def test_prints_a_line_for_each_setting(
-    self, names, batch_sizes, steps, representations, baselines
+    self, names, batch_sizes, all_steps, representations, baselines
   ):
     values = {
       'names': names,
       'batch_size': batch_sizes,
-      'num_steps': steps,
+      'num_steps': all_steps,
       'representations': representations,
       'methods': baselines,
     }
@@ -44,14 +44,18 @@ class BenchmarkTest(parameterized.TestCase):
     ]
     done = commands.run('benchmark', *SMALL, '--window=2', *flags)
     self.assertEqual(done.returncode, 0, done.stderr)
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    header, *lines = map(json.loads, done.stdout.splitlines())
+    self.assertEqual(header['event'], 'header')
+    self.assertIn(
+      ' experiments.benchmark --layer_sizes=6,5,3 ', header['command']
+    )
     # Methods that count no coincidences have no representation, and only the
     # spiking network has a naive simulation.
     counted = {'rpu': 'dense', 'bp_stdp': None}
     timed = [
       ('bp', None, None),
-      *itertools.product(('ssnn',), steps, representations),
-      *((name, t, counted[name]) for t in steps for name in baselines),
+      *itertools.product(('ssnn',), all_steps, representations),
+      *((name, t, counted[name]) for t in all_steps for name in baselines),
     ]
     fields = 'method', 'num_steps', 'representation'
     self.assertEqual(
@@ -86,13 +90,14 @@ class BenchmarkTest(parameterized.TestCase):
     done = commands.run('benchmark', *flags)
     self.assertEqual(done.returncode, 1)
     self.assertRegex(done.stderr, f'^error: {message}')
+    self.assertEmpty(done.stdout)
     self.assertNotIn('Traceback', done.stderr)
 
   def test_step_of_the_ann_is_gradient_descent(self):
     network = ssnn_jax.ann(ssnn_jax.NetworkConfig(SIZES))
     params = network.init(jax.random.key(0))
     batch = params, jax.random.key(2), *networks.batch(4, SIZES)
-    step = benchmark_steps.learn_step(network, is_spiking=False)
+    step = steps.learn_step(network, is_spiking=False)
     stepped = jax.jit(step)(*batch)
     gradient = ssnn_jax.as_gradient(jax.jit(network.learn)(*batch)[0])
     leaves = map(jax.tree.leaves, (stepped, params, gradient))

@@ -1,156 +1,111 @@
-"""Tests of claims: their verdicts, and the commands of their records."""
-
-import dataclasses
-import re
-import shlex
+"""Tests of the verdicts on claims, and of lengths in words."""
 
 from absl.testing import parameterized
 
-from experiments import cells
-from experiments import claim_table
-from experiments import claims
-from experiments import commands
-from experiments import tables
-from experiments import verdicts
-from experiments.config import defaults
-from experiments.config import grids
-from experiments.config import serialization as config_records
-from ssnn_jax.runs import records
+from experiments.analysis import claims
+from experiments.analysis import lengths
+from experiments.analysis import statistics
+from tests.testing.sweeps import accuracies
+from tests.testing.sweeps import make_frame
 
-# Flags of the sweep of each record.
-FLAGS = {
-  record: [
-    tuple(word[2:].split('=', 1))
-    for word in shlex.split(lines[0])
-    if word.startswith('--')
-  ]
-  for record, lines in commands.COMMANDS.items()
-  if lines[0].startswith('python -m experiments.sweep')
-}
-# Starts of columns that hold a standard deviation, not an interval.
-DEVIATIONS = 'accuracy', 'by potential', 'read as ANN', 'update', 'quant'
+SEEDS = 5
 
 
-class VerdictsTest(parameterized.TestCase):
-  @parameterized.parameters(
-    (verdicts.above(1), [2.0, 0.5], verdicts.HOLDS, 0.5, '1.5 > 1'),
-    (verdicts.above(1), [2.0, 1.5], verdicts.UNTOLD, 0.5, '0.5 ≤ 1 ≤ 3.5'),
-    (verdicts.above(1), [0.0, 0.5], verdicts.FAILS, -0.5, '0.5 ≤ 1'),
-    (verdicts.above(1), [1.0], verdicts.FAILS, 0.0, '1 ≤ 1'),
-    (verdicts.below(1), [0.0, 0.5], verdicts.HOLDS, 0.5, '0.5 < 1'),
-    (verdicts.below(1), [0.0, 1.5], verdicts.UNTOLD, 0.5, '-1.5 ≤ 1 ≤ 1.5'),
-    (verdicts.below(1), [2.0, 0.5], verdicts.FAILS, -0.5, '1.5 ≥ 1'),
-    (verdicts.within(0.3), [-0.1, 0.2], verdicts.HOLDS, 0.0, '0.3 ≤ 0.3'),
-    (verdicts.within(1), [-1.0, 0.5], verdicts.UNTOLD, 0.5, '0.5 ≤ 1 ≤ 1.5'),
-    (verdicts.within(1), [0.5, 1.0], verdicts.UNTOLD, 0.5, '0 ≤ 1 ≤ 1.5'),
-    (verdicts.within(1), [-2.0, 0.5], verdicts.FAILS, -0.5, '1.5 > 1'),
-    (verdicts.between(1, 2), [1.75], verdicts.HOLDS, 0.25, '1.75 < 2'),
-    (verdicts.between(1, 2), [2.5], verdicts.FAILS, -0.5, '2.5 ≥ 2'),
-    (verdicts.between(1, 2), [0.5], verdicts.FAILS, -0.5, '0.5 ≤ 1'),
-    (verdicts.unseen, [-0.5, 1.0], verdicts.HOLDS, 0.5, '-1.5 ≤ 0 ≤ 0.5'),
-    (verdicts.unseen, [-1.5, 1.0], verdicts.FAILS, -0.5, '-0.5 < 0'),
-    (verdicts.unseen, [1.5, 1.0], verdicts.FAILS, -0.5, '0.5 > 0'),
-  )
-  def test_verdicts_of_known_intervals(
-    self, judge, numbers, word, margin, reason
-  ):
-    verdict = judge(verdicts.interval(numbers))
-    self.assertEqual((verdict.word, verdict.reason), (word, reason))
-    self.assertAlmostEqual(verdict.margin, margin, 12)
+def near(mean, deviation=0.1, num=SEEDS):
+  return statistics.Number(mean, deviation, num, True)
 
-  def test_worst_verdict_has_the_smallest_margin(self):
-    within = verdicts.within(1)
-    found = {
-      mean: within(verdicts.interval([mean, 0.5])) for mean in (0, 0.4, 1, 3, 2)
-    }
-    self.assertIs(verdicts.worst(found.values()), found[3])
-    self.assertIs(verdicts.worst(found[n] for n in (0, 0.4, 1)), found[1])
-    self.assertIs(verdicts.worst(found[n] for n in (0, 0.4)), found[0.4])
 
-  def test_interval_has_one_or_two_numbers(self):
-    for numbers in ([], [1.0, 2.0, 3.0]):
-      with self.assertRaises(ValueError):
-        verdicts.interval(numbers)
+def judge(claim, **numbers):
+  (verdict,) = claims.judge([claim], [numbers])
+  return verdict
 
 
 class ClaimsTest(parameterized.TestCase):
-  def test_table_has_each_claim_once_with_its_verdict(self):
-    _, _, *rows = claim_table.table().splitlines()
-    self.assertLen(rows, len(claim_table.CLAIMS))
-    statements = [claim.statement for claim in claim_table.CLAIMS]
-    self.assertLen(set(statements), len(statements))
-    for claim, row in zip(claim_table.CLAIMS, rows):
-      self.assertStartsWith(row, f'| {claim.statement} | ')
-      verdict = claim_table.judge(claim)
-      self.assertEndsWith(row, f'| {verdict.word}: {verdict.reason} |')
-      self.assertLen(re.findall(r'(?<!\\)\|', row), 8)
+  @parameterized.parameters(
+    ({'above': 1}, near(2), claims.SUPPORTED, '1.88 > 1, p = 1.2e-05'),
+    ({'above': 1}, near(1.05), claims.INCONCLUSIVE, '0.926 < 1, p = 0.16'),
+    ({'above': 1}, near(0), claims.REFUTED, '0.124 < 1, p = 1.2e-05'),
+    ({'below': 1}, near(0), claims.SUPPORTED, '0.124 < 1, p = 1.2e-05'),
+    (
+      {'within': 0.3},
+      near(-0.1),
+      claims.SUPPORTED,
+      '-0.224 > -0.3, p = 0.0055',
+    ),
+    ({'within': 0.3}, near(0.25), claims.INCONCLUSIVE, '0.374 > 0.3, p = 0.16'),
+    ({'within': 0.3}, near(0.5), claims.REFUTED, '0.376 > 0.3, p = 0.0055'),
+    ({'below': 4}, statistics.Number(3.4), claims.SUPPORTED, '3.4 < 4'),
+    ({'below': 4}, statistics.Number(12.8), claims.REFUTED, '12.8 > 4'),
+    ({'below': 4}, statistics.Number(4.0), claims.REFUTED, '4 = 4'),
+  )
+  def test_verdict_of_one_number(self, bounds, number, word, reason):
+    claim = claims.Claim('', ('x',), **bounds)
+    self.assertEqual(judge(claim, x=number), (word, reason))
 
-  def test_verdict_depends_on_the_recorded_interval(self):
-    reference = 'SSNN, T = 16; minus'
-    mean, half_width = cells.numbers(f'spike_train_length-digits: {reference}')
-    farthest = abs(mean) + half_width
-    for bound, word in (
-      (farthest + 0.01, verdicts.HOLDS),
-      (abs(mean), verdicts.UNTOLD),
-      (abs(mean) - half_width - 0.01, verdicts.FAILS),
-    ):
-      claim = claims.Claim(
-        statement='',
-        record='spike_train_length-digits',
-        measured={'x': reference},
-        unit='points',
-        holds=verdicts.within(bound),
-      )
-      self.assertEqual(claim_table.judge(claim).word, word)
-    self.assertEqual(
-      claim_table.measured(claim),
-      f'x: {mean:.2f} ± {half_width:.2f} points',
+  def test_a_difference_within_chance_is_no_equivalence(self):
+    # The interval contains zero, and a difference as large as the margin.
+    claim = claims.Claim('', ('x',), within=0.3)
+    verdict = judge(claim, x=near(0.05, deviation=1.0))
+    self.assertEqual(verdict.word, claims.INCONCLUSIVE)
+
+  def test_all_numbers_have_to_support_a_claim(self):
+    claim = claims.Claim('', ('x', 'y'), above=0)
+    good, open_, bad = near(1), near(0.01), near(-1)
+    self.assertEqual(judge(claim, x=good, y=good).word, claims.SUPPORTED)
+    self.assertEqual(judge(claim, x=good, y=open_).word, claims.INCONCLUSIVE)
+    verdict = judge(claim, x=good, y=bad)
+    self.assertEqual(verdict.word, claims.REFUTED)
+    self.assertIn('-0.876 < 0', verdict.reason)
+
+  def test_many_claims_need_stronger_evidence(self):
+    claim, number = claims.Claim('', ('x',), above=0), near(0.12)
+    self.assertEqual(judge(claim, x=number).word, claims.SUPPORTED)
+    verdicts = claims.judge([claim] * 30, [{'x': number}] * 30)
+    self.assertEqual({x.word for x in verdicts}, {claims.INCONCLUSIVE})
+    # Numbers without uncertainty are no tests, and do not count.
+    exact = {'x': statistics.Number(1.0)}
+    verdicts = claims.judge([claim] * 30, [{'x': number}, *[exact] * 29])
+    self.assertEqual({x.word for x in verdicts}, {claims.SUPPORTED})
+
+  def test_few_seeds_are_reported(self):
+    claim = claims.Claim('', ('x',), above=0)
+    self.assertIn('only 3 seeds', judge(claim, x=near(1, num=3)).reason)
+    self.assertNotIn('seeds', judge(claim, x=near(1)).reason)
+
+
+class LengthsTest(parameterized.TestCase):
+  @parameterized.parameters(
+    ((-5, -0.2, 0.0), 'within 1 point of the ANN from T = 16 on'),
+    ((0.1, -0.2, 0.0), 'within 1 point of the ANN from T = 4 on'),
+    ((-5, -3, 0.0), 'within 1 point of the ANN at T = 64'),
+    (
+      (-5, -1, 0.0),
+      'within 1 point of the ANN at T = 64 (inconclusive at T = 16: more '
+      'seeds)',
+    ),
+    ((-5, -4, -3), 'not within 1 point of the ANN up to T = 64'),
+    (
+      (-5, -3, -1),
+      'inconclusive whether within 1 point of the ANN: more seeds',
+    ),
+  )
+  def test_shortest_sufficient_length(self, means, expected):
+    numbers = dict(zip((4, 16, 64), map(near, means)))
+    self.assertEqual(lengths.compare(numbers, 1), expected)
+
+  def test_sweep_has_a_sentence_for_each_curve(self):
+    def final(config):
+      loss = 0 if config.method == 'bp' or config.sampler == 'sobol' else 3
+      return accuracies(90 + 0.1 * config.seed - loss)
+
+    runs = make_frame(
+      'num_steps=16,64;sampler=bernoulli,sobol', final, num_seeds=3
     )
-
-  def test_standard_deviations_are_not_judged_as_intervals(self):
-    for claim in claim_table.CLAIMS:
-      for reference in claim.measured.values():
-        column, *words = reference.split('; ')[1:]
-        if ' less ' not in reference and not words:
-          self.assertFalse(column.startswith(DEVIATIONS), claim.statement)
-
-
-class CommandsTest(parameterized.TestCase):
-  def test_each_record_has_a_command(self):
-    folders = {path.name for path in tables.FOLDER.iterdir()}
-    self.assertEqual(set(commands.COMMANDS), folders)
-
-  def test_each_sweep_has_a_record(self):
-    named = {
-      dict(given).get('sweep', 'spike_train_length')
-      for given in FLAGS.values()
-      if 'grid' not in dict(given)
-    }
-    self.assertEqual(named, set(grids.SWEEPS))
-
-  @parameterized.parameters(*FLAGS.items())
-  def test_record_has_the_runs_of_its_command(self, record, given):
-    flags = dict(given)
-    seeds = range(int(flags.pop('num_seeds', 5)))
-    self.assertGreaterEqual(len(seeds), 3)
-    sweep = [grids.parse(text) for name, text in given if name == 'grid']
-    if not flags.pop('grid', None):
-      sweep = grids.SWEEPS[flags.pop('sweep', 'spike_train_length')]
-    fields = {}
-    for flag, text in flags.items():
-      parsed = grids.parse(f'{flag}={text.replace(",", "-")}')
-      fields |= {name: value for name, (value,) in parsed.items()}
-    base = dataclasses.replace(defaults.CONFIGS[flags['dataset']], **fields)
-    expected = {
-      f'{setting.name}/seed={seed}': config_records.as_record(
-        dataclasses.replace(setting.config, seed=seed)
-      )
-      for setting in grids.settings(base, *sweep)
-      for seed in seeds
-    }
-    folder = tables.folder(record)
-    found = {
-      str(run.folder.relative_to(folder)): config_records.complete(run.config)
-      for run in records.find(folder)
-    }
-    self.assertEqual(found, expected)
+    self.assertEqual(
+      lengths.describe(runs),
+      [
+        'ssnn, sampler=bernoulli: not within 1 point of the ANN up to T = 64.',
+        'ssnn, sampler=sobol: within 1 point of the ANN from T = 16 on.',
+      ],
+    )
+    self.assertEmpty(lengths.describe(make_frame('window=8,32', final)))

@@ -11,10 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import device_figures
 from experiments.measurements import aihwkit_response
 from experiments.measurements import device_response
-import ssnn_jax
 from ssnn_jax.hardware import resistive
 from ssnn_jax.hardware import variability
 from tests.testing import statistics
@@ -39,23 +37,6 @@ def assert_sd_within(weights, expected):
   assert ratio <= statistics.NUM_SIGMAS, f'off by {ratio:.1f} standard errors'
 
 
-def make_line(source, name, shift=0.0):
-  """Returns a line of a response with known mean and standard deviation."""
-  case = CASES[name]
-  reads = np.arange(len(case.schedule)) / len(case.schedule)
-  return {
-    'source': source,
-    'case': name,
-    'parameters': {'dw_min': STEP},
-    'num_devices': 100,
-    'pulses': case.schedule,
-    'mean': (reads + shift).tolist(),
-    'sd': (reads + 0.1).tolist(),
-    'sd_error': (0.07 * (reads + 0.1)).tolist(),
-    'closed_form': device_response.closed_form(case),
-  }
-
-
 class ClosedFormTest(parameterized.TestCase):
   @parameterized.parameters(
     'constant', 'larger_up', 'larger_down', 'linear', 'soft', 'decay'
@@ -72,12 +53,12 @@ class ClosedFormTest(parameterized.TestCase):
     constants = variability.sample(jax.random.key(0), config, ())
     expected = device_response.closed_form(CASES[name])
     weight = jnp.float32(0.0)
-    for up, down, place in ((60, 0, 60), (140, 0, 200), (0, 150, 350)):
+    for up, down, total in ((60, 0, 60), (140, 0, 200), (0, 150, 350)):
       pulses = resistive.Pulses(jnp.float32(up), jnp.float32(down))
       weight = resistive.move_weights(
         config, constants, weight, pulses, config.dw_min, None
       )
-      self.assertAlmostEqual(float(weight), expected[place - 1], delta=1e-6)
+      self.assertAlmostEqual(float(weight), expected[total - 1], delta=1e-6)
 
   def test_only_equal_devices_have_a_closed_form(self):
     found = {
@@ -105,24 +86,24 @@ class ClosedFormTest(parameterized.TestCase):
     # A pulse of step s multiplies the distance to the bound by
     # 1 - s (1 + noise), or by 1 - s and adds noise.
     pulses = np.arange(1, 201)
-    kept = (1 - STEP) ** (2 * pulses)
+    decay = (1 - STEP) ** (2 * pulses)
     if name == 'soft_mult_noise':
       square = ((1 - STEP) ** 2 + (STEP * NOISE) ** 2) ** pulses
-      variance = square - kept
+      variance = square - decay
     else:
-      variance = (STEP * NOISE) ** 2 * (1 - kept) / (1 - (1 - STEP) ** 2)
+      variance = (STEP * NOISE) ** 2 * (1 - decay) / (1 - (1 - STEP) ** 2)
     assert_sd_within(weights[:200], np.sqrt(variance))
 
 
 class SpreadTest(parameterized.TestCase):
   def test_constant_steps_deviate_like_sums(self):
     pulses = np.arange(1, 61)
-    noisy, differing = (respond(n)[:60] for n in ('step_noise', 'step_dtod'))
-    for weights in (noisy, differing):
+    noisy, unequal = (respond(n)[:60] for n in ('step_noise', 'step_dtod'))
+    for weights in (noisy, unequal):
       statistics.assert_mean_within(weights.T, STEP * pulses)
     assert_sd_within(noisy, NOISE * STEP * np.sqrt(pulses))
     # Deviations of devices are permanent; few have reached their bound.
-    assert_sd_within(differing[:30], 0.3 * STEP * pulses[:30])
+    assert_sd_within(unequal[:30], 0.3 * STEP * pulses[:30])
 
   def test_asymmetry_differs_from_device_to_device(self):
     weights = respond('up_down_dtod')[[29, 229]]
@@ -142,53 +123,27 @@ class SpreadTest(parameterized.TestCase):
     self.assertLessEqual(np.abs(stuck).max(), 0.5)
     statistics.assert_mean_within(stuck, 0.0)
     statistics.assert_mean_within(stuck**2, 0.5**2 / 3)
-    others = weights[:, ~is_stuck].T
+    working = weights[:, ~is_stuck].T
     expected = device_response.closed_form(CASES['constant'])
-    distance = np.abs(others - np.array(expected))
+    distance = np.abs(working - np.array(expected))
     self.assertLess(distance.max(), ROUNDING)
 
 
-class FiguresTest(absltest.TestCase):
-  def test_table_has_the_largest_distances(self):
-    names = ('constant', 'soft_bounds_dtod')
-    lines = [make_line('ssnn_jax', name) for name in names]
-    alone = device_figures.table(lines).splitlines()
-    self.assertRegex(alone[3], r'^soft_bounds_dtod +200 up, 200 down$')
-    lines.append(make_line('aihwkit', 'soft_bounds_dtod', shift=0.02))
-    row = device_figures.table(lines).splitlines()[3]
-    # The distance has its smallest error at the first read.
-    self.assertEndsWith(
-      row, f'2.000 ({0.02 / np.hypot(0.01, 0.01):.1f})  0.000 (0.0)'
-    )
-
-  def test_uncertain_deviations_are_not_compared(self):
-    lines = [make_line(source, 'soft') for source in ('ssnn_jax', 'aihwkit')]
-    lines[1] = dict(lines[1], mean=[0.0] * 400, sd_error=lines[1]['sd'])
-    self.assertRegex(device_figures.table(lines), r'99\.750  0\.000 ')
-
-  def test_rejects_responses_to_different_pulses(self):
-    lines = [make_line(source, 'soft') for source in ('ssnn_jax', 'aihwkit')]
-    lines[1] = dict(lines[1], pulses=[1] * 400)
-    with self.assertRaisesRegex(ssnn_jax.UserError, '^the devices of soft got'):
-      device_figures.table(lines)
-
-  def test_figure_has_the_recorded_responses(self):
-    lines = [make_line('ssnn_jax', name) for name in ('reram', 'ecram')]
-    lines.append(make_line('aihwkit', 'ecram'))
-    sheet = device_figures.draw(lines)
-    drawn = {axes.get_title(): len(axes.containers) for axes in sheet.axes[:2]}
-    self.assertEqual(drawn, {'preset reram': 0, 'preset ecram': 1})
-    self.assertIn('100 of ssnn_jax', sheet.get_suptitle())
-
-
 class CommandsTest(absltest.TestCase):
-  def test_table_is_made_from_measured_lines(self):
+  def test_lines_describe_the_weights(self):
+    weights = np.array([[0.0, 1.0, 2.0, 5.0], [1.0, 1.0, 1.0, 1.0]])
+    line = aihwkit_response.make_line('soft', weights, {}, source='here')
+    self.assertEqual(line['num_devices'], 4)
+    self.assertEqual(line['pulses'], CASES['soft'].schedule)
+    self.assertEqual(line['mean'], [2.0, 1.0])
+    self.assertSequenceAlmostEqual(line['sd'], [3.5**0.5, 0.0], places=5)
+    # The fourth moment is (2**4 + 1 + 0 + 3**4) / 4 = 24.5.
+    error = ((24.5 - 3.5**2) / 4) ** 0.5 / (2 * 3.5**0.5)
+    self.assertSequenceAlmostEqual(line['sd_error'], [error, 0.0], places=5)
+
+  def test_measured_lines_are_json(self):
     line = next(device_response.measure(jax.random.key(0), 2))
-    line = json.loads(json.dumps(line))
-    self.assertRegex(
-      device_figures.table([line, dict(line, source='aihwkit')]),
-      r'\nconstant +200 up, 200 down +0\.000 +0\.000 +0\.000$',
-    )
+    self.assertEqual(json.loads(json.dumps(line))['case'], 'constant')
 
   def test_missing_aihwkit_is_an_error(self):
     with (
@@ -201,6 +156,6 @@ class CommandsTest(absltest.TestCase):
   def test_aihwkit_response_imports_no_jax(self):
     code = (
       'import sys; sys.modules.update(jax=None, ssnn_jax=None, absl=None); '
-      'from experiments import aihwkit_response'
+      'from experiments.measurements import aihwkit_response'
     )
     subprocess.run([sys.executable, '-c', code], check=True)

@@ -135,33 +135,12 @@ class PrepareTest(data_util.RecordingsTestCase):
 
 
 class StatisticsTest(data_util.RecordingsTestCase):
-  def test_statistics_match_the_events(self):
-    written = self.write_recordings()
-    parts = recordings.load('n_mnist', self.folder, 10).values()
-    found = event_statistics.statistics(list(parts))
-    events = [events for part in written for _, events in part]
-    x, y, p, t = np.concatenate(events).T
-    self.assertEqual(found['num_recordings'], 10)
-    counts = list(map(len, events))
-    self.assertAlmostEqual(found['mean_count'], np.mean(counts))
-    self.assertAlmostEqual(found['sd_count'], np.std(counts))
-    self.assertEqual(sum(found['count_histogram']), 10)
-    self.assertAlmostEqual(found['polarity_1'], np.mean(p))
-    profile = np.array(found['time_profile'])
-    self.assertLen(profile, 64)
-    in_bin = np.sum((t >= 20_000) & (t < 25_000))
-    self.assertAlmostEqual(profile[4], in_bin / 10 / 5, places=3)
-    event_map = np.array(found['event_map'])
-    expected = np.zeros((2, 34, 34))
-    np.add.at(expected, (p, y, x), 0.1)
-    np.testing.assert_allclose(event_map, expected, atol=1e-4)
-
   def test_record_has_the_table_and_the_figure(self):
     self.write_recordings()
-    parts = recordings.load('n_mnist', self.folder, 10)
+    splits = recordings.load('n_mnist', self.folder, 10)
     lines = [
-      {'dataset': name, **event_statistics.statistics([part])}
-      for name, part in parts.items()
+      {'dataset': name, **event_statistics.statistics([split])}
+      for name, split in splits.items()
     ]
     path = self.data_dir / event_statistics.FILE
     path.write_text('\n'.join(map(json.dumps, lines)))

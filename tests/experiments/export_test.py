@@ -134,12 +134,15 @@ class ExportTest(parameterized.TestCase):
     digits = small_digits()
     with (
       mock.patch.dict(nir_consumer.CONSUMERS, sinabs=read),
-      mock.patch.object(nir_consumer, 'check_installed', lambda _: '0'),
+      mock.patch.object(nir_consumer, 'require', lambda *_: '0'),
       mock.patch.object(ssnn_jax.datasets, 'load', lambda *_, **__: digits),
       # 40 images are no multiple of this size.
       mock.patch.object(nir_consumer, '_BATCH_SIZE', 16),
     ):
-      return json.loads(call(nir_consumer, file=str(self.file), **values))
+      output = call(nir_consumer, file=str(self.file), **values)
+    header, line = map(json.loads, output.splitlines())
+    self.assertEqual(header['event'], 'header')
+    return line
 
   def test_compares_a_library_with_the_spiking_network(self):
     params = self.write_network(64, 30, 10)
@@ -199,10 +202,10 @@ class ExportTest(parameterized.TestCase):
       self.assert_refused(message, nir_consumer, **values)
 
     file = str(self.file)
-    refuse('^--file is left out', file=None)
+    refuse('^--file is missing', file=None)
     refuse('network.nir is not a file', file=file)
     self.write_network(5, 10)
     with mock.patch.dict(sys.modules, {'sinabs': None}):
-      refuse('^--consumer=sinabs needs the package sinabs, ', file=file)
-    with mock.patch.object(nir_consumer, 'check_installed'):
+      refuse('^the package sinabs is not installed', file=file)
+    with mock.patch.object(nir_consumer, 'require'):
       refuse('^--dataset=digits has 64 inputs and .* 5;', file=file)

@@ -4,8 +4,7 @@ import dataclasses
 import itertools
 import pathlib
 
-from experiments import grid_summary
-from experiments import summary
+from experiments.analysis import frames
 from experiments.config import defaults
 from experiments.config import grids
 from experiments.config import serialization
@@ -27,8 +26,8 @@ def accuracies(*percent):
     *percent: accuracies in percent; the last one is repeated as needed.
   """
   shares = [value / 100 for value in percent]
-  missing = len(summary.ACCURACIES) - len(shares)
-  return dict(zip(summary.ACCURACIES, shares + shares[-1:] * missing))
+  missing = len(frames.ACCURACIES) - len(shares)
+  return dict(zip(frames.ACCURACIES, shares + shares[-1:] * missing))
 
 
 def make_runs(
@@ -57,10 +56,9 @@ def make_runs(
   return runs
 
 
-def make_settings(sweep, final=lambda config: {}, num_seeds=1, **options):
-  """Returns the settings of a sweep, with the values of finished runs."""
-  runs = make_runs(sweep, final, num_seeds, **options)
-  return grid_summary.group(runs)
+def make_frame(sweep, final=lambda config: {}, num_seeds=1, **options):
+  """Returns the frame of the finished runs of a sweep."""
+  return frames.from_runs(make_runs(sweep, final, num_seeds, **options))
 
 
 def write_runs(runs):
@@ -83,7 +81,7 @@ def make_length_sweep(accuracies_of=None, **changes):
 
   def runs_of(num_steps, values):
     grid = {'method': ('ssnn',), 'num_steps': (num_steps,)}
-    names = summary.ACCURACIES + summary.ERRORS
+    names = (*frames.ACCURACIES, *frames.ERRORS)
     return make_runs(
       [{'method': ('bp',)} if num_steps == 'bp' else grid],
       lambda config: dict.fromkeys(names, values[config.seed]),

@@ -1,0 +1,148 @@
+"""Collects a sweep, or the lines of measurements, into a compact record.
+
+  python -m experiments.collect --workdir=runs/winners-digits
+  python -m experiments.collect --study=benchmark --record=cpu --lines=cpu.jsonl
+
+The record of a study goes to experiments/records/<study>/<record>.jsonl, from
+which `experiments.pages` makes the page of the study.
+"""
+
+from collections.abc import Mapping
+import json
+import pathlib
+from typing import Any
+
+from absl import flags
+import pandas as pd
+
+from experiments import studies
+from experiments.analysis import records
+from experiments.config import command
+import ssnn_jax
+from ssnn_jax.runs import records as runs_lib
+
+
+def collect_sweep(
+  workdir: pathlib.Path, study: str | None, record: str | None
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+  """Collects the runs of a sweep.
+
+  Args:
+    workdir: the folder of the sweep.
+    study: the study; None for the study that the sweep has recorded.
+    record: name of the record; None for the name of its data set.
+
+  Returns:
+    The header of the record, and all its lines with the header.
+
+  Raises:
+    UserError: if the folder holds no sweep, or an unfinished run.
+  """
+  runs = list(runs_lib.find(workdir))
+  unfinished = [run.folder for run in runs if run.final is None]
+  if not runs or unfinished:
+    what = f'{len(unfinished)} unfinished runs' if runs else 'no run'
+    raise ssnn_jax.UserError(
+      f'--workdir={workdir} holds {what}; finish the sweep by its command '
+      'first.'
+    )
+  path = workdir / 'sweep.json'
+  sweep = json.loads(path.read_text()) if path.exists() else {}
+  study = study or sweep.get('study')
+  dataset = runs[0].config['dataset'].replace('/', '-')
+  header = {'study': study, 'record': record or dataset}
+  if 'command' in sweep:
+    header['command'] = sweep['command']
+  curves = studies.load(study).curves if study else ()
+  return header, records.of_sweep(runs, header, curves)
+
+
+def collect_lines(
+  paths: list[pathlib.Path], study: str, record: str
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+  """Collects the lines that measurements have printed.
+
+  Args:
+    paths: files of JSON lines, or of CSV.
+    study: the study.
+    record: name of the record.
+
+  Returns:
+    The header of the record, and all its lines with the header.
+
+  Raises:
+    UserError: if a file is missing or damaged.
+  """
+  header, lines = {'study': study, 'record': record}, []
+  for path in paths:
+    if path.suffix == '.csv':
+      lines += pd.read_csv(path).to_dict('records')
+      continue
+    try:
+      found = [json.loads(line) for line in path.read_text().splitlines()]
+    except (OSError, ValueError) as error:
+      raise ssnn_jax.UserError(
+        f'--lines={path} cannot be read ({error}); give a file of JSON lines '
+        'that a measurement has printed.'
+      ) from None
+    for line in found:
+      if line.get('event') == 'header':
+        header.setdefault('environments', []).append(line)
+      else:
+        lines.append(line)
+  return header, [header, *lines]
+
+
+def _output(values: Mapping[str, Any], header: Mapping[str, Any]):
+  """Chooses the file of the record."""
+  if values['output']:
+    return command.folder(values['output'])
+  if not header['study']:
+    raise ssnn_jax.UserError(
+      '--output is missing: a sweep of no study has no place among the '
+      'records; give a file.'
+    )
+  return records.path(header['study'], header['record'])
+
+
+def main() -> None:
+  """Writes the record."""
+  values = flags.FLAGS.flag_values_dict()
+  study, record = values['study'], values['record']
+  if bool(values['lines']) == bool(values['workdir']):
+    raise ssnn_jax.UserError('give either --workdir or --lines.')
+  if values['lines']:
+    if not study or not record:
+      raise ssnn_jax.UserError('--lines needs --study and --record as well.')
+    studies.load(study)
+    paths = [command.folder(path) for path in values['lines']]
+    header, lines = collect_lines(paths, study, record)
+  else:
+    workdir = command.folder(values['workdir'])
+    header, lines = collect_sweep(workdir, study, record)
+  path = _output(values, header)
+  if path.exists() and not values['overwrite']:
+    raise ssnn_jax.UserError(
+      f'{path} exists; give --overwrite to replace the record, or --output.'
+    )
+  records.write(path, lines)
+  print(f'record: {path}, {len(lines) - 1} lines')
+
+
+if __name__ == '__main__':
+  with command.group('Records'):
+    flags.DEFINE_string('workdir', None, '`folder` of a finished sweep.')
+    flags.DEFINE_list('lines', None, '`files` that measurements have printed.')
+    flags.DEFINE_string(
+      'study', None, '`name` of the study; left out: the study of the sweep.'
+    )
+    flags.DEFINE_string(
+      'record', None, '`name` of the record; left out: that of the data set.'
+    )
+    flags.DEFINE_string(
+      'output',
+      None,
+      '`file` of the record; left out: below experiments/records.',
+    )
+    flags.DEFINE_boolean('overwrite', False, 'replace an existing record.')
+  command.launch(main)

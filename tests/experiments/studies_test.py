@@ -1,0 +1,113 @@
+"""Tests of all studies with their committed records, and of the pages."""
+
+import dataclasses
+import re
+
+from absl.testing import parameterized
+
+from experiments import pages
+from experiments import studies
+from experiments.analysis import frames
+from experiments.analysis import grid_plot
+from experiments.analysis import grid_table
+from experiments.analysis import records
+from experiments.config import defaults
+from experiments.config import grids
+import ssnn_jax
+from tests.testing.figures import assert_readable
+
+RECORDS = [
+  (path.parent.name, path.stem)
+  for path in sorted(records.FOLDER.glob('*/*.jsonl'))
+]
+
+
+def expected_configs(study, dataset):
+  """Returns the configurations of all runs of a study on a data set."""
+  configs = set()
+  for sweep in study.sweeps[dataset]:
+    base = dataclasses.replace(defaults.CONFIGS[dataset], **sweep.base)
+    for setting in grids.settings(base, sweep.grid):
+      configs |= {
+        dataclasses.replace(setting.config, seed=seed)
+        for seed in range(sweep.num_seeds)
+      }
+  return configs
+
+
+class StudiesTest(parameterized.TestCase):
+  @parameterized.parameters(*studies.NAMES)
+  def test_study_is_complete(self, name):
+    study, found = pages.read(name)
+    self.assertEndsWith(study.question, '?')
+    self.assertEqual(bool(study.sweeps), not study.commands)
+    self.assertNotEmpty(found)
+    known = pages.numbers(name)
+    for claim in study.claims:
+      self.assertContainsSubset(claim.numbers, known)
+      self.assertEndsWith(claim.statement, '.')
+      low, high = claim.bounds()
+      self.assertLess(low, high)
+
+  @parameterized.parameters(*RECORDS)
+  def test_tables_and_figures_of_records(self, name, record):
+    study, found = pages.read(name)
+    runs = found[record].runs
+    tables = study.table(runs) if study.table else [grid_table.make(runs)]
+    for table in tables:
+      self.assertNotIn('nan', grid_table.lay_out(table))
+      self.assertNotEmpty(table)
+    assert_readable((study.figure or grid_plot.draw)(runs))
+
+  @parameterized.parameters(*RECORDS)
+  def test_record_has_the_runs_of_its_sweeps(self, name, record):
+    study, found = pages.read(name)
+    if not study.sweeps:
+      self.assertIn(record, study.commands)
+      return
+    names = {dataset.replace('/', '-'): dataset for dataset in study.sweeps}
+    expected = expected_configs(study, names[record])
+    runs = found[record].runs
+    fields = [*frames.FIELDS, 'seed']
+    self.assertLen(runs, len(expected))
+    self.assertEqual(
+      set(runs[fields].itertuples(index=False, name=None)),
+      {
+        tuple(getattr(config, field) for field in fields) for config in expected
+      },
+    )
+
+  def test_unknown_study_is_refused_by_name(self):
+    with self.assertRaisesRegex(ssnn_jax.UserError, '--study=none does not'):
+      studies.load('none')
+
+  def test_claims_are_distinct(self):
+    statements = [
+      claim.statement
+      for judged in pages.verdicts().values()
+      for claim, _ in judged
+    ]
+    self.assertLen(set(statements), len(statements))
+
+
+class PagesTest(parameterized.TestCase):
+  def test_pages_agree_with_the_records(self):
+    for path, text, problems in pages.remake():
+      self.assertEqual(path.read_text(), text, path)
+      self.assertEmpty(problems, path)
+
+  def test_every_study_has_its_figures(self):
+    linked = {
+      (path.parent / name)
+      for path, text, _ in pages.remake()
+      for name in re.findall(r'\]\(([^)]+\.png)\)', text)
+    }
+    for path in linked:
+      self.assertTrue(path.exists(), path)
+    committed = set(pages.RESULTS.glob('*.png'))
+    self.assertContainsSubset(committed, linked)
+
+  def test_numbers_are_named_by_study(self):
+    for reference in ('headline.nothing', 'nothing.ann', 'headline'):
+      with self.assertRaises(ssnn_jax.UserError):
+        pages.write_number(reference)
