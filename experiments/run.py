@@ -78,7 +78,6 @@ def _tell_unused(run, values):
 def _describe(run):
   """Tells the result of a finished run."""
   config, final = run.config, records.read(run.folder).final
-  judged_on = 'held-out' if config.hold_out else 'test'
   pulses = ''
   if 'max_pulses' in final:
     pulses = (
@@ -86,7 +85,7 @@ def _describe(run):
       f'{final["max_pulses"]:,} at most.'
     )
   return (
-    f'{config.dataset}, {config.method}: {judged_on} accuracy '
+    f'{config.dataset}, {config.method}: {data.split_name(config)} accuracy '
     f'{final["test_accuracy"]:.2%} by winner counts, '
     f'{final["test_accuracy_potential"]:.2%} by final potential, '
     f'{final["test_accuracy_rate"]:.2%} read as an ANN; '

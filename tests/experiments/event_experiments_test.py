@@ -15,10 +15,10 @@ from experiments import event_figures
 from experiments import plot
 from experiments import prepare
 from experiments import summary
-from experiments import sweep
 from experiments.config import defaults
 from experiments.config import grids
 from experiments.config import serialization as config_records
+from experiments.launch import plans
 from experiments.measurements import event_statistics
 from experiments.training import data
 from experiments.training import recorder
@@ -75,9 +75,9 @@ class EventRunsTest(data_util.RecordingsTestCase):
       trained.append((*setting, dataset.train.inputs))
 
     grid = {'num_steps': (10, 64), 'shuffle_ticks': (False, True)}
-    planned = sweep.plan(grids.settings(CONFIG, grid), self.data_dir, [0])
+    planned = plans.make(CONFIG, [grids.Sweep(grid, 1)], self.data_dir)
     load = functools.partial(data.load, data_dir=str(self.data_dir))
-    for task in sweep.make_tasks(planned, load, trainer.Options()):
+    for task in plans.make_tasks(planned, load, trainer.Options()):
       with mock.patch.object(trainer, 'train', train):
         task.run()
     settings = [(num_steps, shuffle) for num_steps, shuffle, _ in trained]
