@@ -1,4 +1,4 @@
-"""The configurations that experiments start from, by data set."""
+"""Default configurations of experiments, by data set."""
 
 import dataclasses
 
@@ -8,7 +8,7 @@ from ssnn_jax.datasets import arrays
 
 
 class _Configs(dict[str, experiment.ExperimentConfig]):
-  """Configurations by name; a file of own arrays has that of `digits`."""
+  """Configurations by name; a file of own arrays has the one of digits."""
 
   def __contains__(self, name):
     return super().__contains__(name) or arrays.is_npz_path(name)

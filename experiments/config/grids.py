@@ -1,7 +1,7 @@
-"""What a sweep runs: the settings of a grid.
+"""Grids of settings.
 
-A grid is the values of each varied field; its settings are all combinations of
-them.
+A grid has values of each varied field; its settings are all combinations of the
+values.
 """
 
 from collections.abc import Mapping
@@ -57,14 +57,14 @@ class Setting(NamedTuple):
 
 
 def write(value: Any) -> str:
-  """Writes the value of a field, as names of folders and tables have it."""
+  """Writes the value of a field for names of folders and for tables."""
   if isinstance(value, tuple | list):
     return '-'.join(map(str, value))
   return 'none' if value is None else str(value)
 
 
 def parse(text: str) -> dict[str, tuple[Any, ...]]:
-  """Parses the grid that a flag asks for.
+  """Parses the grid in the value of a flag.
 
   Args:
     text: fields and their values, as in
@@ -74,21 +74,21 @@ def parse(text: str) -> dict[str, tuple[Any, ...]]:
     The values of each varied field.
 
   Raises:
-    UserError: if a field is not there or a value is not of its kind, if there
-      is none, or if anything is said twice.
+    UserError: if a field does not exist, a value has the wrong type, or
+      anything is missing or repeated.
   """
   grid = {}
   for part in text.split(';'):
     name, is_assigned, listed = map(str.strip, part.partition('='))
     if not is_assigned:
-      raise _mistake(f"'{name}' has no '='")
+      raise _user_error(f"'{name}' has no '='")
     if name in grid:
-      raise _mistake(f'{name} is there twice')
+      raise _user_error(f'{name} is repeated')
     _check_name(name)
     values = [_parse_value(name, value.strip()) for value in listed.split(',')]
     for value in values:
       if values.count(value) > 1:
-        raise _mistake(f'{name} has the value {write(value)} twice')
+        raise _user_error(f'{name} has the value {write(value)} twice')
     grid[name] = tuple(values)
   return grid
 
@@ -97,8 +97,8 @@ def settings(base: experiment.ExperimentConfig, *grids: Grid) -> list[Setting]:
   """Lists the settings of one or several grids, the ANN first.
 
   A grid that does not list methods has both the ANN and the spiking network.
-  Settings of the ANN that differ in nothing that concerns it are one, with the
-  base's values elsewhere.
+  The ANN has one setting for all values of fields that do not concern it, which
+  keep the values of the base.
 
   Args:
     base: the configuration that grids vary; its method is not used.
@@ -154,7 +154,7 @@ def merge(
 
 
 def _settings(base, grid):
-  """Makes the settings of a grid, by name."""
+  """Returns the settings of a grid, by name."""
   grid = {'method': (methods.ANN, 'ssnn'), **grid}
   spiking = set(grid['method']) - {methods.ANN}
   listed = {}
@@ -178,10 +178,10 @@ def together(settings: Sequence[Setting]) -> list[list[Setting]]:
   """Groups settings that differ in their learning rate alone.
 
   Args:
-    settings: those of a sweep.
+    settings: the settings of a sweep.
 
   Returns:
-    The groups, each of which can be trained in one program, in order.
+    The groups in order; the settings of each can be trained in one program.
   """
   groups = {}
   for setting in settings:
@@ -191,7 +191,7 @@ def together(settings: Sequence[Setting]) -> list[list[Setting]]:
 
 
 def _name(method, varied, is_named):
-  """Names a setting's folder by what is varied in it."""
+  """Returns the name of a setting, with the values of varied fields."""
   parts = [f'{field}={write(value)}' for field, value in varied.items()]
   if method == methods.ANN:
     parts.insert(0, method)
@@ -202,11 +202,11 @@ def _name(method, varied, is_named):
 
 def _check_name(name):
   if name == 'seed':
-    raise _mistake('seed is what --seed and --num_seeds say')
+    raise _user_error('seed is set by --seed and --num_seeds')
   if name not in _FIELDS:
     near = difflib.get_close_matches(name, _FIELDS, n=1)
-    hint = f', but there is {near[0]}' if near else ''
-    raise _mistake(f"there is no field '{name}'{hint}")
+    hint = f'; the closest field is {near[0]}' if near else ''
+    raise _user_error(f"field '{name}' does not exist{hint}")
 
 
 def _parse_value(name, text):
@@ -215,7 +215,7 @@ def _parse_value(name, text):
   is_union = isinstance(hint, types.UnionType)
   kinds = typing.get_args(hint) if is_union else (hint,)
   if not text:
-    raise _mistake(f'{name} lacks a value')
+    raise _user_error(f'{name} lacks a value')
   if type(None) in kinds and text.lower() == 'none':
     return None
   try:
@@ -224,7 +224,7 @@ def _parse_value(name, text):
     return _convert(name, kinds[0], text)
   except ValueError:
     expected = _expected(name, kinds, choices)
-    raise _mistake(f"{name} cannot be '{text}', but {expected}") from None
+    raise _user_error(f"{name} cannot be '{text}', but {expected}") from None
 
 
 def _convert(name, kind, text):
@@ -259,5 +259,5 @@ def _parse_bool(text):
   return text.lower() == 'true'
 
 
-def _mistake(problem):
+def _user_error(problem):
   return ssnn_jax.UserError(f'--grid: {problem}; write it as in {_FORM}.')

@@ -18,12 +18,14 @@ from experiments.config import grids
 from experiments.config import serialization
 from experiments.launch import launcher
 from experiments.launch import plans
+from experiments.training import data
 from experiments.training import recorder
 from experiments.training import trainer
 import ssnn_jax
 from ssnn_jax.runs import files
 from ssnn_jax.runs import records
 from tests.testing.experiments import CONFIG
+from tests.testing.experiments import blank_dataset
 from tests.testing.experiments import call_main
 from tests.testing.experiments import share_programs
 from tests.testing.experiments import small_digits
@@ -166,6 +168,7 @@ class SweepTest(parameterized.TestCase):
     with (
       mock.patch.object(studies, 'load', lambda name: study),
       mock.patch.object(sweep, 'launch', finish),
+      mock.patch.object(data, 'load', lambda c, **_: blank_dataset(c.dataset)),
     ):
       self.call(study='noise', **given)
     return {
@@ -199,7 +202,7 @@ class SweepTest(parameterized.TestCase):
 
   def test_flags_override_the_sweeps_of_a_study(self):
     made = self.call_study(
-      STUDY, dataset='mnist', num_seeds=1, num_epochs=7, layer_sizes=(64, 10)
+      STUDY, dataset='mnist', num_seeds=1, num_epochs=7, layer_sizes=(784, 10)
     )
     self.assertEqual({name[-6:] for name in made}, {'seed=0'})
     for run in records.find(self.workdir):
@@ -208,7 +211,7 @@ class SweepTest(parameterized.TestCase):
     self.assertEqual(
       json.loads((self.workdir / 'sweep.json').read_text())['command'],
       'python -m experiments.sweep --study=noise --dataset=mnist '
-      '--num_seeds=1 --layer_sizes=64,10 --num_epochs=7',
+      '--num_seeds=1 --layer_sizes=784,10 --num_epochs=7',
     )
 
   def test_rejects_a_study_without_sweeps(self):
@@ -245,7 +248,11 @@ class SweepTest(parameterized.TestCase):
       np.savez('own.npz', **arrays)
       with self.assertRaisesRegex(ssnn_jax.UserError, '^stop$'):
         self.call(
-          workdir='new', dataset='own.npz', data_dir='data', grid=['method=bp']
+          workdir='new',
+          dataset='own.npz',
+          data_dir='data',
+          grid=['method=bp'],
+          probe_size=10,
         )
     ((task,),) = task_lists
     runs, load, _ = task.run.args

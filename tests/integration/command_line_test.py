@@ -31,10 +31,10 @@ class CommandLineTest(parameterized.TestCase):
 
   @parameterized.parameters(
     ('--num_steps=0', '--num_steps is 0; expected 1 tick or more.'),
-    ('--dataset=nope', '--dataset=nope is not there; choose one of digits, '),
+    ('--dataset=nope', '--dataset=nope does not exist; choose one of digits, '),
     ('--layer_sizes=784,abc', '--layer_sizes=784,abc: expected whole numbers'),
     ('--layer_sizes=784,10', '--layer_sizes=784,10 does not fit digits'),
-    ('--config=nope', '--config=nope is not there; choose one of digits, '),
+    ('--config=nope', '--config=nope does not exist; choose one of digits, '),
     ('--num_step=3', "flag 'num_step'. Did you mean: num_steps; see --help."),
     ('num_steps=3', 'num_steps=3 is not a flag'),
   )
@@ -208,8 +208,8 @@ class CommandLineTest(parameterized.TestCase):
     ),
     (
       ('--grid=num_step=3',),
-      "--grid: there is no field 'num_step', but there is num_steps; write it "
-      "as in --grid='num_steps=16,64;learning_rate=0.1,0.3'.",
+      "--grid: field 'num_step' does not exist; the closest field is num_steps; "
+      "write it as in --grid='num_steps=16,64;learning_rate=0.1,0.3'.",
     ),
   )
   def test_sweep_rejects_inconsistent_flags(self, arguments, sentence):
