@@ -28,7 +28,7 @@ from ssnn_jax.runs import records
 
 
 class Trained(NamedTuple):
-  """What a run has learned."""
+  """Trained network of a run."""
 
   config: ssnn_jax.NetworkConfig
   params: ssnn_jax.Params
@@ -41,7 +41,7 @@ def import_nir() -> types.ModuleType:
     The module.
 
   Raises:
-    UserError: if the package is not there.
+    UserError: if the package is not installed.
   """
   try:
     return importlib.import_module('ssnn_jax.hardware.nir')
@@ -70,8 +70,8 @@ def load(folder: str | os.PathLike, *, best: bool = False) -> Trained:
   config = serialization.from_record(recorded, folder)
   if not methods.METHODS[config.method].estimates_gradient:
     raise ssnn_jax.UserError(
-      f'{folder} holds a run of {config.method}, whose neurons are others than '
-      'those of a graph; give a run of another method.'
+      f'{folder} holds a run of {config.method}, whose neurons a NIR graph '
+      'does not have; give a run of another method.'
     )
   params = checkpoints.load_params(folder, best=best)
   first, *_ = params[0].weights.shape
@@ -81,7 +81,7 @@ def load(folder: str | os.PathLike, *, best: bool = False) -> Trained:
 
 
 def _data_like(config):
-  """Makes a data set without a sample that a configuration's layers fit."""
+  """Makes an empty data set with the inputs and classes of the layers."""
   num_inputs, *_, num_classes = config.layer_sizes
   empty = datasets.Split(
     np.zeros((0, 1, num_inputs), np.uint8), np.zeros(0, np.int32)
@@ -90,11 +90,11 @@ def _data_like(config):
 
 
 def main() -> None:
-  """Exports what the flags ask for."""
+  """Exports the run that the flags describe."""
   values = flags.FLAGS.flag_values_dict()
   for name in ('workdir', 'file'):
     if not values[name]:
-      raise ssnn_jax.UserError(f'--{name} is left out; give it.')
+      raise ssnn_jax.UserError(f'--{name} is missing; it is required.')
   nir = import_nir()
   path = command.folder(values['file'])
   config, params = load(command.folder(values['workdir']), best=values['best'])
@@ -110,6 +110,8 @@ if __name__ == '__main__':
       'file', None, 'new `file` for the graph, as network.nir; required.'
     )
     flags.DEFINE_boolean(
-      'best', False, 'export the best evaluated parameters, not the last ones.'
+      'best',
+      False,
+      'export the parameters of the best evaluation instead of the last ones.',
     )
   command.launch(main)

@@ -2,9 +2,9 @@
 
   python -m experiments.run --dataset=digits --num_steps=64
 
-The accuracy on the test split is printed at the end. `--method` chooses what is
-trained by the same flags: `--method=bp` the ANN, others its rivals. An
-unfinished run is resumed, with the same result as an uninterrupted one, by
+The accuracy on the test split is printed at the end. `--method=bp` trains the
+ANN, and other methods are baselines. An unfinished run is resumed, with the
+same result as an uninterrupted run, by
 
   python -m experiments.run --resume --workdir=runs/name
 """
@@ -33,7 +33,7 @@ def make_run(values: Mapping[str, Any]) -> recorder.Run:
   """Makes the run that the flags describe.
 
   Args:
-    values: the value of each flag, None where it was left out.
+    values: the value of each flag; None if the flag is not given.
 
   Returns:
     The run; with `--resume`, the record provides the flags that are not given.
@@ -44,7 +44,7 @@ def make_run(values: Mapping[str, Any]) -> recorder.Run:
   if not values['workdir']:
     if values['resume']:
       raise ssnn_jax.UserError(
-        '--resume needs the folder of a run; give --workdir.'
+        '--resume needs the folder of a run; also give --workdir.'
       )
     config = command.config(values)
     return recorder.Run(config, _default_workdir(config))
@@ -63,8 +63,8 @@ def _default_workdir(config):
   )
 
 
-def _tell_unused(run, values):
-  """Tells of flags that make no difference to the method."""
+def _print_unused(run, values):
+  """Prints given flags that do not concern the method."""
   method = run.config.method
   unused = [
     f'--{name}'
@@ -76,7 +76,7 @@ def _tell_unused(run, values):
 
 
 def _describe(run):
-  """Tells the result of a finished run."""
+  """Describes the result of a finished run."""
   config, final = run.config, records.read(run.folder).final
   pulses = ''
   if 'max_pulses' in final:
@@ -95,7 +95,7 @@ def _describe(run):
 
 
 def main() -> None:
-  """Runs what the flags ask for."""
+  """Trains the run that the flags describe."""
   values = flags.FLAGS.flag_values_dict()
   multihost.join(values)
   run, resume = make_run(values), values['resume']
@@ -103,7 +103,7 @@ def main() -> None:
   if not is_finished:
     dataset = data.load(run.config, values['data_dir'], values['download'])
     if multihost.is_primary():
-      _tell_unused(run, values)
+      _print_unused(run, values)
       print(data.describe(dataset), end='', flush=True)
     trainer.train([run], dataset, trainer.make_options(values), resume=resume)
   if multihost.is_primary():
@@ -114,7 +114,7 @@ def main() -> None:
 if __name__ == '__main__':
   command.define_config()
   command.define_folders(
-    'new `folder` for the record; left out: one below runs/.'
+    'new `folder` for the record; default: a folder below runs/.'
   )
   trainer.define_flags()
   multihost.define_flags()
@@ -122,7 +122,7 @@ if __name__ == '__main__':
     flags.DEFINE_boolean(
       'resume',
       False,
-      'resume the run in --workdir, whose other flags may be omitted; if '
-      'there is no run, a new one is started.',
+      'resume the run in --workdir, whose record provides the flags that are '
+      'not given; without a record, a new run is started.',
     )
   command.launch(main)

@@ -235,8 +235,8 @@ def recommend_kernels() -> None:
   is_cpu = jax.default_backend() == 'cpu'
   if is_cpu and not kernels.is_available('ssnn_count'):
     print(
-      'spikes are simulated without compiled kernels; compile them for a '
-      'several times faster simulation: python -m ssnn_jax.spikes.compile_kernels',
+      'spikes are simulated without compiled kernels; several times faster '
+      'after: python -m ssnn_jax.spikes.compile_kernels',
       file=sys.stderr,
     )
 

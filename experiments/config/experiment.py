@@ -213,7 +213,7 @@ class ExperimentConfig(synapses.SynapseFields):
   probe_draws: int = field.field(
     'Evaluation',
     8,
-    'number of spike trains for each sample of the comparison of weight updates '
+    'number of spike trains for each sample, when weight updates are compared '
     'with the gradient',
   )
   probe_every: int = field.field(
@@ -221,7 +221,7 @@ class ExperimentConfig(synapses.SynapseFields):
     0,
     'number of epochs between comparisons of weight updates with the gradient '
     'during training, which also report bias and variance; 0 compares only '
-    'once, at weights of the ANN that are the same for every T',
+    'once, at weights that are the same for every T',
     unit='epochs',
   )
 

@@ -1,4 +1,4 @@
-"""Trains runs together and records their metrics and checkpoints."""
+"""Training loop of several runs, with metrics and checkpoints."""
 
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -32,19 +32,20 @@ def define_flags() -> None:
     flags.DEFINE_float(
       'checkpoint_every',
       30.0,
-      'minimum seconds between checkpoints; each evaluation also writes one.',
+      'minimum seconds between two checkpoints; each evaluation also writes a '
+      'checkpoint.',
       lower_bound=0.0,
     )
     flags.DEFINE_boolean(
       'tensorboard',
       False,
-      'also write TensorBoard events; needs the package tensorboardX.',
+      'also write TensorBoard events (needs the package tensorboardX).',
     )
   with command.group('Machine'):
     flags.DEFINE_integer(
       'num_devices',
       None,
-      'devices that share each batch; left out: all there are.',
+      'number of devices that share each batch; default: all devices.',
     )
 
 
@@ -58,7 +59,7 @@ class Options:
 
 
 def make_options(values: Mapping[str, Any]) -> Options:
-  """Takes the options from the values of flags."""
+  """Makes the options from the values of flags."""
   names = [field.name for field in dataclasses.fields(Options)]
   return Options(**{name: values[name] for name in names})
 
@@ -105,7 +106,7 @@ def train(
 
 
 class _Job(NamedTuple):
-  """What the runs of a call have in common."""
+  """Data and functions shared by all runs of a call."""
 
   config: experiment.ExperimentConfig
   network_config: ssnn_jax.NetworkConfig
@@ -121,8 +122,8 @@ def _make_mesh(config, options):
   devices, wanted = jax.devices(), options.num_devices
   if wanted is not None and jax.process_count() > 1:
     raise ssnn_jax.UserError(
-      '--num_devices is for one process, and --multihost takes the devices of '
-      'all; leave one of them out.'
+      '--num_devices and --multihost exclude each other, as --multihost uses '
+      'all devices of all processes; leave one of them out.'
     )
   if wanted is not None and not 1 <= wanted <= len(devices):
     raise ssnn_jax.UserError(
@@ -162,7 +163,7 @@ def _train_group(job, opened):
 
 
 def _train_epochs(job, opened, train_epoch, state, clock, progress):
-  """Trains all epochs to come; returns the state and the last accuracy."""
+  """Trains all remaining epochs; returns the state and the last accuracy."""
   config, accuracy, saved = job.config, None, time.monotonic()
   for epoch in range(_epoch(opened[0]) + 1, config.num_epochs + 1):
     with clock.training():
@@ -191,9 +192,9 @@ def _train_epochs(job, opened, train_epoch, state, clock, progress):
 
 
 def _observe(job, state, epoch):
-  """Takes what the line of an epoch tells of the probe batch."""
+  """Returns the metrics of an epoch on the probe batch."""
   observed = job.functions.observe(state, job.train_set)._asdict()
-  seen = {name: told for name, told in observed.items() if told is not None}
+  seen = {name: x for name, x in observed.items() if x is not None}
   if _is_due(job.config.probe_every, epoch):
     seen |= job.functions.probe(state, job.train_set)
   return seen
@@ -208,7 +209,7 @@ def _finish(job, opened, state, accuracy, clock):
   seeds, rates = _members([record.run for record in opened])
   method = job.config.method
   if method != methods.ANN and methods.METHODS[method].estimates_gradient:
-    # At weights that are the same for every T, so that these can be compared.
+    # Weights that do not depend on T, so that errors can be compared.
     state = job.functions.train_ann(seeds, rates, job.train_set)
   errors = job.functions.measure(state, job.train_set)
   recorder.wait_for_each(opened)
@@ -218,7 +219,7 @@ def _finish(job, opened, state, accuracy, clock):
     method=method,
     dataset=job.config.dataset,
     num_steps=job.config.num_steps,
-    # A list is of one value a run.
+    # A list has one value for each run.
     layer_sizes=[job.network_config.layer_sizes] * len(opened),
     num_train_samples=len(job.train_set.labels),
     window=job.network_config.schedule.window,

@@ -48,7 +48,7 @@ class DataTest(parameterized.TestCase):
   def test_rejects_flags_without_effect(self):
     for arguments, message in (
       (['--test_dataset=n_mnist', '--hold_out=0.1'], '--hold_out and --test_d'),
-      (['--test_dataset=n_mnist'], '--test_dataset=n_mnist is what is trained'),
+      (['--test_dataset=n_mnist'], '--test_dataset=n_mnist is also the train'),
       (
         ['--dataset=digits', '--shuffle_ticks'],
         '--shuffle_ticks is for record',

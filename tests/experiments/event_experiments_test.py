@@ -109,10 +109,10 @@ class PrepareTest(data_util.RecordingsTestCase):
       self.assertCountEqual(labels.tolist(), expected.tolist())
     self.assertIn('synthetic', (folder / recordings.SYNTHETIC).read_text())
     again, output = self.prepare(None, None)
-    self.assertEqual(output, f'{again} is there already\n')
+    self.assertEqual(output, f'{again} exists already\n')
     for size, seed in ((20, None), (None, 1)):
       with self.assertRaisesRegex(
-        ssnn_jax.UserError, 'is there already, so --num_recordings and --seed'
+        ssnn_jax.UserError, 'exists already, so --num_recordings and --seed'
       ):
         self.prepare(size, seed)
     self.assertLen(os.listdir(self.data_dir), 1)

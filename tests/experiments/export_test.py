@@ -103,7 +103,7 @@ class ExportTest(parameterized.TestCase):
     file = str(self.file)
     for left_out in ('workdir', 'file'):
       values = {'workdir': 'a', 'file': 'b', left_out: None}
-      self.assert_refused(f'^--{left_out} is left out', export, **values)
+      self.assert_refused(f'^--{left_out} is missing', export, **values)
     self.assert_refused(
       'config.json does not exist; give the folder of a run',
       *(export,),
