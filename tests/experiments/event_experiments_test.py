@@ -10,9 +10,9 @@ from unittest import mock
 import numpy as np
 
 from experiments import prepare
-from experiments import sweep
 from experiments.config import defaults
 from experiments.config import grids
+from experiments.launch import plans
 from experiments.training import data
 from experiments.training import recorder
 from experiments.training import trainer
@@ -68,9 +68,9 @@ class EventRunsTest(data_util.RecordingsTestCase):
       trained.append((*setting, dataset.train.inputs))
 
     grid = {'num_steps': (10, 64), 'shuffle_ticks': (False, True)}
-    planned = sweep.plan(grids.settings(CONFIG, grid), self.data_dir, [0])
+    planned = plans.make(CONFIG, [grids.Sweep(grid, 1)], self.data_dir)
     load = functools.partial(data.load, data_dir=str(self.data_dir))
-    for task in sweep.make_tasks(planned, load, trainer.Options()):
+    for task in plans.make_tasks(planned, load, trainer.Options()):
       with mock.patch.object(trainer, 'train', train):
         task.run()
     settings = [(num_steps, shuffle) for num_steps, shuffle, _ in trained]
@@ -102,10 +102,10 @@ class PrepareTest(data_util.RecordingsTestCase):
       self.assertCountEqual(labels.tolist(), expected.tolist())
     self.assertIn('synthetic', (folder / recordings.SYNTHETIC).read_text())
     again, output = self.prepare(None, None)
-    self.assertEqual(output, f'{again} is there already\n')
+    self.assertEqual(output, f'{again} exists already\n')
     for size, seed in ((20, None), (None, 1)):
       with self.assertRaisesRegex(
-        ssnn_jax.UserError, 'is there already, so --num_recordings and --seed'
+        ssnn_jax.UserError, 'exists already, so --num_recordings and --seed'
       ):
         self.prepare(size, seed)
     self.assertLen(os.listdir(self.data_dir), 1)
