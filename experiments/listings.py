@@ -1,11 +1,10 @@
 """Tables of the records that `experiments.plot` draws nothing of."""
 
 from collections.abc import Callable
-import csv
+import json
 import os
 import pathlib
 
-from experiments import costs
 from experiments import summary
 
 
@@ -21,7 +20,8 @@ def consumers(folder: str | os.PathLike) -> str:
     of the spikes; errors are distances of the output from the ANN's.
   """
   grouped = {}
-  for line in costs.load(folder, 'consumers.jsonl'):
+  text = pathlib.Path(folder, 'consumers.jsonl').read_text()
+  for line in map(json.loads, text.splitlines()):
     key = line['dataset'], f'{line["consumer"]} {line["version"]}'
     grouped.setdefault(key, {})[line['inputs']] = line
   rows = [
@@ -48,35 +48,6 @@ def consumers(folder: str | os.PathLike) -> str:
   return summary.layout(rows)
 
 
-def p_values(folder: str | os.PathLike) -> str:
-  """Counts how the p-values of the battery dieharder were assessed.
-
-  Args:
-    folder: that of `dieharder.csv`.
-
-  Returns:
-    The table, a line a seed, with the p-values farthest from a half.
-  """
-  rows = [
-    ('seed', 'tests', 'p-values', 'weak', 'failed', 'smallest', 'largest')
-  ]
-  with pathlib.Path(folder, 'dieharder.csv').open() as file:
-    lines = list(csv.DictReader(file))
-  for seed in sorted({line['seed'] for line in lines}):
-    own = [line for line in lines if line['seed'] == seed]
-    assessed = [line['assessment'] for line in own]
-    values = [float(line['p_value']) for line in own]
-    rows.append(
-      (
-        *(seed, str(len({line['test'] for line in own})), str(len(own))),
-        *(str(assessed.count('WEAK')), str(assessed.count('FAILED'))),
-        *(f'{min(values):.4f}', f'{max(values):.4f}'),
-      )
-    )
-  return summary.layout(rows)
-
-
 TABLES: dict[str, Callable[..., str]] = {
   'nir_consumers': consumers,
-  'random_words': p_values,
 }
