@@ -99,14 +99,12 @@ def _compute(
   run: Mapping[str, Any], energies: energy.EnergyTable
 ) -> dict[str, float]:
   """Counts events of a run and of backpropagation, and adds their energies."""
-  if not _has(run, 'resolved_layer_sizes') or not _has(
-    run, 'num_train_samples'
-  ):
+  needed = ('resolved_layer_sizes', 'num_train_samples')
+  if not all(_has(run, name) for name in needed):
     raise _lacking(run, 'layer_sizes and num_train_samples')
-  sizes = run['resolved_layer_sizes']
-  batch_size = run['batch_size']
+  sizes, num_samples = (run[name] for name in needed)
   # Samples of an epoch.
-  presented = int(run['num_train_samples']) // batch_size * batch_size
+  presented = int(num_samples) // run['batch_size'] * run['batch_size']
   bp = cost.count_backprop(sizes)
   priced = energy.backprop_energy
   learning = priced(bp.learning_macs, bp.learning_words, energies)
