@@ -1,10 +1,11 @@
-"""Runs the notebooks and keeps what they show.
+"""Runs the notebooks at full size and stores their outputs.
 
   python -m colab.notebooks [name ...]
 
-runs those that are named, or all of them, at their full size and in place. What
-changes from run to run or machine to machine is not kept. It also writes the
-owner of the repository into the notebooks and README.
+Without names, all notebooks are run. Outputs that depend on the run or machine
+are removed, and so are those of cells that show committed records, whose
+figures are committed once, in experiments/results. The owner of the repository
+is written into the notebooks and README.
 """
 
 import base64
@@ -19,14 +20,15 @@ import nbclient
 import nbformat
 from PIL import Image
 
-# Who has the repository on GitHub; fill it in here and nowhere else.
+# Owner of the repository on GitHub, defined here only.
 OWNER = 'OWNER'
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FOLDER = ROOT / 'colab'
 README = ROOT / 'README.md'
-PARAMETERS = 'parameters'  # tag of the cell that holds them
-_SECONDS = 1800  # that a cell may take
-_COLORS = 128  # of a picture; lines and letters need no more
+PARAMETERS = 'parameters'  # tag of the cell of parameters
+RECORDS = 'records'  # tag of cells that show committed records
+_SECONDS = 1800  # time limit of a cell
+_COLORS = 128  # colours of a picture of lines and letters
 _REPOSITORY = re.compile(r'(github(?:\.com)?/)[^/\s]+(/ssnn_jax\b)')
 _METADATA = {
   'kernelspec': {
@@ -44,12 +46,12 @@ def find() -> list[pathlib.Path]:
 
 
 def fill_owner(text: str) -> str:
-  """Writes the owner wherever a text names the repository on GitHub."""
+  """Replaces the owner in all addresses of the repository on GitHub."""
   return _REPOSITORY.sub(rf'\g<1>{OWNER}\g<2>', text)
 
 
 def badge(name: str) -> str:
-  """Makes the badge that opens a notebook on Colab, in Markdown."""
+  """Returns the Markdown of the badge that opens a notebook on Colab."""
   site = 'https://colab.research.google.com'
   image = f'![Open In Colab]({site}/assets/colab-badge.svg)'
   path = f'{OWNER}/ssnn_jax/blob/main/colab/{name}.ipynb'
@@ -62,18 +64,17 @@ def read(path: pathlib.Path) -> nbformat.NotebookNode:
 
 
 def execute(path: pathlib.Path, **parameters: Any) -> nbformat.NotebookNode:
-  """Runs a notebook in a kernel of its own.
+  """Runs a notebook in a new kernel.
 
   Args:
-    path: the notebook, which stays as it is.
-    **parameters: values in the place of those in the cell tagged
-      `parameters`.
+    path: the notebook, which is not changed.
+    **parameters: values that override those of the cell tagged `parameters`.
 
   Returns:
-    The notebook with what it has shown.
+    The notebook with its outputs.
 
   Raises:
-    CellExecutionError: if a cell does.
+    CellExecutionError: if a cell fails.
   """
   notebook = read(path)
   lines = [f'{name} = {value!r}' for name, value in parameters.items()]
@@ -87,12 +88,12 @@ def execute(path: pathlib.Path, **parameters: Any) -> nbformat.NotebookNode:
     timeout=_SECONDS,
     resources={'metadata': {'path': str(path.parent)}},
   )
-  # XLA tells of each compilation that a busy machine makes slow.
+  # XLA logs each compilation that is slow on a busy machine.
   return client.execute(env={**os.environ, 'TF_CPP_MIN_LOG_LEVEL': '3'})
 
 
 def normalise(notebook: nbformat.NotebookNode) -> None:
-  """Takes from a notebook what is not its own: times, versions, counts."""
+  """Removes outputs that depend on the run: times, versions, counts."""
   notebook.metadata = nbformat.from_dict(_METADATA)
   count = 0
   for index, cell in enumerate(notebook.cells):
@@ -104,6 +105,8 @@ def normalise(notebook: nbformat.NotebookNode) -> None:
     count += 1
     cell.execution_count = count
     cell.outputs = _join_streams(cell.outputs)
+    if RECORDS in (tags or ()):
+      cell.outputs = []
     for output in cell.outputs:
       if output.output_type == 'execute_result':
         output.execution_count = count
@@ -114,7 +117,7 @@ def normalise(notebook: nbformat.NotebookNode) -> None:
 
 
 def _join_streams(outputs):
-  """Joins texts that follow each other; where they part is chance."""
+  """Joins consecutive texts, which are split at random."""
   joined = []
   for output in outputs:
     is_text = output.output_type == 'stream'
@@ -127,7 +130,7 @@ def _join_streams(outputs):
 
 
 def _shrink(png: str) -> str:
-  """Gives a picture a palette, which makes it several times smaller."""
+  """Compresses a picture by a palette of colours."""
   image = Image.open(io.BytesIO(base64.b64decode(png))).convert('RGB')
   image = image.quantize(_COLORS, dither=Image.Dither.NONE)
   file = io.BytesIO()
@@ -136,7 +139,7 @@ def _shrink(png: str) -> str:
 
 
 def main(names: list[str]) -> None:
-  """Fills in the owner, runs notebooks and writes them."""
+  """Fills in the owner, runs notebooks and stores their outputs."""
   for path in (*find(), README):
     text = path.read_text()
     if fill_owner(text) != text:
