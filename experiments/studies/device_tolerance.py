@@ -254,14 +254,14 @@ second table has the largest tolerable value of each non-ideality.
 
 **Tolerated.** Steps that vary between devices: even with a standard deviation
 equal to the mean step, the difference is
-{fashion_mnist_dw_min_dtod_1_minus_ideal} points on Fashion-MNIST. With 3 % of
+{fashion_mnist_dw_min_dtod_1_minus_ideal} points on Fashion-MNIST. With `3 %` of
 stuck devices it is {fashion_mnist_corrupt_devices_prob_0_03_minus_ideal}
 points.
 
 **Not tolerated.** Coarse steps: {fashion_mnist_1000_states_minus_ideal} points
 with 1000 states and {fashion_mnist_100_states_minus_ideal} points with 100
 states. Asymmetry that varies between devices:
-{fashion_mnist_up_down_dtod_0_05_minus_ideal} points with 5 %. Remedies for
+{fashion_mnist_up_down_dtod_0_05_minus_ideal} points with `5 %`. Remedies for
 asymmetry are in [tiki_taka](tiki_taka.md).
 
 On Fashion-MNIST, the RPU baseline of Gokmen and Vlasov loses
