@@ -3,7 +3,6 @@
 from experiments import claims
 from experiments import verdicts
 
-
 _EVENTS = (
   claims.Claim(
     'On synthetic digits the order of ticks is worth something with short '
