@@ -2,10 +2,10 @@
 
   python -m experiments.export --workdir=runs/name --file=network.nir
 
-The file is one of HDF5; `ssnn_jax.hardware.nir` says what it holds, and
-how its neurons must be reset. It takes the package nir:
-pip install 'ssnn_jax[nir]'. `experiments.measurements.nir_consumer` runs it in another
-library.
+The HDF5 file holds a graph of NIR; `ssnn_jax.hardware.nir` documents its nodes
+and how its neurons must be reset. The package nir is needed:
+pip install 'ssnn_jax[nir]'. `experiments.measurements.nir_consumer` evaluates
+the file in another library.
 """
 
 import dataclasses
@@ -17,10 +17,10 @@ from typing import NamedTuple
 from absl import flags
 import numpy as np
 
-from experiments.config import command as cli
-from experiments.config import experiment as configs
+from experiments.config import command
+from experiments.config import experiment
 from experiments.config import methods
-from experiments.config import serialization as config_records
+from experiments.config import serialization
 import ssnn_jax
 from ssnn_jax import datasets
 from ssnn_jax.runs import checkpoints
@@ -28,7 +28,7 @@ from ssnn_jax.runs import records
 
 
 class Trained(NamedTuple):
-  """What a run has learned."""
+  """Trained network of a run."""
 
   config: ssnn_jax.NetworkConfig
   params: ssnn_jax.Params
@@ -41,7 +41,7 @@ def import_nir() -> types.ModuleType:
     The module.
 
   Raises:
-    UserError: if the package is not there.
+    UserError: if the package is not installed.
   """
   try:
     return importlib.import_module('ssnn_jax.hardware.nir')
@@ -67,21 +67,21 @@ def load(folder: str | os.PathLike, *, best: bool = False) -> Trained:
     UserError: if there is no run, or its checkpoint is missing or damaged.
   """
   recorded = records.read(folder, strict=False).config
-  config = config_records.from_record(recorded, folder)
+  config = serialization.from_record(recorded, folder)
   if not methods.METHODS[config.method].estimates_gradient:
     raise ssnn_jax.UserError(
-      f'{folder} holds a run of {config.method}, whose neurons are others than '
-      'those of a graph; give a run of another method.'
+      f'{folder} holds a run of {config.method}, whose neurons a NIR graph '
+      'does not have; give a run of another method.'
     )
   params = checkpoints.load_params(folder, best=best)
   first, *_ = params[0].weights.shape
   sizes = first, *(layer.biases.size for layer in params)
   config = dataclasses.replace(config, layer_sizes=sizes)
-  return Trained(configs.network_config(config, _data_like(config)), params)
+  return Trained(experiment.network_config(config, _data_like(config)), params)
 
 
 def _data_like(config):
-  """Makes a data set without a sample that a configuration's layers fit."""
+  """Makes an empty data set with the inputs and classes of the layers."""
   num_inputs, *_, num_classes = config.layer_sizes
   empty = datasets.Split(
     np.zeros((0, 1, num_inputs), np.uint8), np.zeros(0, np.int32)
@@ -90,26 +90,28 @@ def _data_like(config):
 
 
 def main() -> None:
-  """Exports what the flags ask for."""
+  """Exports the run that the flags describe."""
   values = flags.FLAGS.flag_values_dict()
   for name in ('workdir', 'file'):
     if not values[name]:
-      raise ssnn_jax.UserError(f'--{name} is left out; give it.')
+      raise ssnn_jax.UserError(f'--{name} is missing; it is required.')
   nir = import_nir()
-  path = cli.folder(values['file'])
-  config, params = load(cli.folder(values['workdir']), best=values['best'])
+  path = command.folder(values['file'])
+  config, params = load(command.folder(values['workdir']), best=values['best'])
   nir.write(path, nir.to_graph(config, params))
   sizes = '-'.join(map(str, config.layer_sizes))
   print(f'{path}: {sizes}, to be reset by subtraction, with one tick a second')
 
 
 if __name__ == '__main__':
-  with cli.group('Records'):
+  with command.group('Records'):
     flags.DEFINE_string('workdir', None, '`folder` of the run; required.')
     flags.DEFINE_string(
       'file', None, 'new `file` for the graph, as network.nir; required.'
     )
     flags.DEFINE_boolean(
-      'best', False, 'export the best evaluated parameters, not the last ones.'
+      'best',
+      False,
+      'export the parameters of the best evaluation instead of the last ones.',
     )
-  cli.launch(main)
+  command.launch(main)

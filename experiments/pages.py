@@ -148,7 +148,7 @@ def _describe_record(name, record):
 def _provenance(header, runs) -> Iterator[str]:
   """Says where and for how long a record was measured."""
   yield f'[Record](../records/{header["study"]}/{header["record"]}.jsonl).'
-  if 'method' not in runs:
+  if 'curves' not in runs:
     return
   environment = header['shared']['environment']
   versions = environment.get('versions', {})
@@ -162,7 +162,7 @@ def _provenance(header, runs) -> Iterator[str]:
 
 def _cautions(runs) -> Iterator[str]:
   """Warns of few seeds, and of a test set that is less certain than seeds."""
-  if 'method' not in runs:
+  if 'curves' not in runs:
     return
   if min(map(len, frames.settings(runs))) < statistics.MIN_SEEDS:
     yield f'**Fewer than {statistics.MIN_SEEDS} seeds: intervals are wide.**'

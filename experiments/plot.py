@@ -85,7 +85,7 @@ def view_runs(
     tables = [grid_table.make(runs)] if not study.table else study.table(runs)
     drawn = (study.figure or grid_plot.draw)(runs)
   except (ssnn_jax.UserError, KeyError, ValueError) as error:
-    if 'method' not in runs:
+    if 'curves' not in runs:
       raise
     view = _view_grid(runs)
     note = f'generic view, as the study {study_name} needs other runs: {error}'
@@ -100,7 +100,7 @@ def _view_grid(runs):
 
 
 def _add_lengths(text, runs):
-  sentences = lengths.describe(runs) if 'method' in runs else []
+  sentences = lengths.describe(runs) if 'curves' in runs else []
   return '\n'.join([text, *([''] if sentences else []), *sentences])
 
 

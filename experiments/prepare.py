@@ -1,12 +1,12 @@
-"""Makes a data set ready for experiments, and tells how long that takes.
+"""Prepares a data set for experiments, and prints the time this takes.
 
   python -m experiments.prepare --dataset=emnist/balanced --download
   python -m experiments.prepare --dataset=synthetic_events/fashion_mnist
 
-Originals are downloaded if asked for, recordings of a synthetic event camera
-made if they are missing, and all is read once, so that it lies in the cache. A
-machine without a network then needs the folders of data and of the cache only.
-A file of own arrays is checked: it needs no more.
+Original files are downloaded with --download, missing recordings of a synthetic
+event camera are made, and the data set is read once, which fills the cache. A
+machine without a network then only needs the folders of data and of the cache.
+A file of own arrays is only checked.
 """
 
 import pathlib
@@ -16,8 +16,8 @@ import time
 
 from absl import flags
 
-from experiments.config import command as cli
-from experiments.config import field as fields
+from experiments.config import command
+from experiments.config import field
 from experiments.training import data
 import ssnn_jax
 from ssnn_jax import datasets
@@ -37,28 +37,28 @@ def synthesize(
   size: int | None,
   seed: int | None,
 ) -> None:
-  """Makes the recordings of a synthetic set, unless they are there.
+  """Makes the recordings of a synthetic data set, unless they exist.
 
   Args:
     name: the set of recordings, `synthetic_events/<set of images>`.
     data_dir: the folder of data sets.
     download: whether the images may be downloaded.
-    size: about how many recordings to make, of the first images of either
-      split; None makes all.
-    seed: what they are drawn from; None is 0.
+    size: approximate number of recordings, of the first images of both splits;
+      None records all images.
+    seed: seed of the recordings; None is 0.
 
   Raises:
     UserError: if there are fewer images, if the recordings cannot be written,
-      or if a size or seed is given for those that are there.
+      or if a size or seed is given for existing recordings.
   """
   folder = loading.recordings_folder(name, data_dir)
   if folders.list_names(folder):
     if size is not None or seed is not None:
       raise ssnn_jax.UserError(
-        f'{folder} is there already, so --num_recordings and --seed come too '
-        'late; leave them out, or remove the folder.'
+        f'{folder} exists already, so --num_recordings and --seed have no '
+        'effect; leave them out, or remove the folder.'
       )
-    print(f'{folder} is there already', file=sys.stderr)
+    print(f'{folder} exists already', file=sys.stderr)
     return
   source = catalog.image_source(name)
   dataset = datasets.load(source, data_dir, download=download)
@@ -69,7 +69,8 @@ def synthesize(
   if size > total or min(shares) < 1:
     raise ssnn_jax.UserError(
       f'--num_recordings={size} is too few for a recording in either split, or '
-      f'more than the {total} images of {source}; left out, all are recorded.'
+      f'more than the {total} images of {source}; without the flag, all are '
+      'recorded.'
     )
   parts = [
     datasets.Split(*(array[:share] for array in part))
@@ -81,13 +82,13 @@ def synthesize(
 
 
 def main() -> None:
-  """Prepares what the flags ask for."""
+  """Prepares the data set that the flags describe."""
   values = flags.FLAGS.flag_values_dict()
   name, download = values['dataset'], values['download']
-  if name not in fields.DATASETS:
+  if name not in field.DATASETS:
     raise ssnn_jax.UserError(
-      f'--dataset={name or ""} is no data set; name what to prepare: '
-      f'{fields.SETS}.'
+      f'--dataset={name or ""} is not a data set; choose one of '
+      f'{field.SETS}.'
     )
   data_dir = loading.find_data_dir(values['data_dir'])
   if values['tfds'] and (name not in datasets.IMAGES or name == 'digits'):
@@ -117,7 +118,7 @@ def main() -> None:
   size = len(dataset.train.labels) + len(dataset.test.labels)
   del dataset
   _, again = _timed(datasets.load, name, data_dir)
-  # Of this process; the workers that decode recordings take some of their own.
+  # Of this process, without the workers that decode recordings.
   peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
   print(
     f'{name}: {size:,} samples ready in {first:.2f} s, read again in '
@@ -133,20 +134,22 @@ def _timed(function, *arguments, **options):
 
 
 if __name__ == '__main__':
-  with cli.group('Data'):
+  with command.group('Data'):
     flags.DEFINE_string(
-      'dataset', None, f'`name` of what to prepare: {fields.SETS}; required.'
+      'dataset', None, f'`name` of the data set: {field.SETS}; required.'
     )
-  cli.define_data_dir()
-  with cli.group('Data'):
+  command.define_data_dir()
+  with command.group('Data'):
     flags.DEFINE_boolean(
-      'tfds', False, 'also prepare a TFDS set from the original files.'
+      'tfds', False, 'also prepare a TFDS data set from the original files.'
     )
-  with cli.group('Synthetic recordings'):
+  with command.group('Synthetic recordings'):
     flags.DEFINE_integer(
-      'num_recordings', None, 'recordings to make; left out: one of each image.'
+      'num_recordings',
+      None,
+      'number of synthetic recordings; default: one for each image.',
     )
     flags.DEFINE_integer(
-      'seed', None, 'seed that they are drawn from; left out: 0.'
+      'seed', None, 'seed of synthetic recordings; default: 0.'
     )
-  cli.launch(main)
+  command.launch(main)

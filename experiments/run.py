@@ -2,9 +2,9 @@
 
   python -m experiments.run --dataset=digits --num_steps=64
 
-The accuracy on the test split is printed at the end. `--method` chooses what is
-trained by the same flags: `--method=bp` the ANN, others its rivals. An
-unfinished run is resumed, with the same result as an uninterrupted one, by
+The accuracy on the test split is printed at the end. `--method=bp` trains the
+ANN, and other methods are baselines. An unfinished run is resumed, with the
+same result as an uninterrupted run, by
 
   python -m experiments.run --resume --workdir=runs/name
 """
@@ -16,10 +16,10 @@ from typing import Any
 
 from absl import flags
 
-from experiments.config import command as cli
-from experiments.config import experiment as configs
+from experiments.config import command
+from experiments.config import experiment
 from experiments.config import methods
-from experiments.config import serialization as config_records
+from experiments.config import serialization
 from experiments.training import data
 from experiments.training import multihost
 from experiments.training import recorder
@@ -33,7 +33,7 @@ def make_run(values: Mapping[str, Any]) -> recorder.Run:
   """Makes the run that the flags describe.
 
   Args:
-    values: the value of each flag, None where it was left out.
+    values: the value of each flag; None if the flag is not given.
 
   Returns:
     The run; with `--resume`, the record provides the flags that are not given.
@@ -44,25 +44,27 @@ def make_run(values: Mapping[str, Any]) -> recorder.Run:
   if not values['workdir']:
     if values['resume']:
       raise ssnn_jax.UserError(
-        '--resume needs the folder of a run; give --workdir.'
+        '--resume needs the folder of a run; also give --workdir.'
       )
-    config = cli.config(values)
+    config = command.config(values)
     return recorder.Run(config, _default_workdir(config))
-  folder = cli.folder(values['workdir'])
+  folder = command.folder(values['workdir'])
   base = None
   if values['resume'] and files.is_nonempty(folder):
     recorded = records.read(folder, strict=False).config
-    base = config_records.from_record(recorded, folder)
-  return recorder.Run(cli.config(values, base), folder)
+    base = serialization.from_record(recorded, folder)
+  return recorder.Run(command.config(values, base), folder)
 
 
 def _default_workdir(config):
   stamp = time.strftime('%Y%m%d-%H%M%S')
-  return pathlib.Path('runs', f'{configs.slug(config)}-{config.method}-{stamp}')
+  return pathlib.Path(
+    'runs', f'{experiment.slug(config)}-{config.method}-{stamp}'
+  )
 
 
-def _tell_unused(run, values):
-  """Tells of flags that make no difference to the method."""
+def _print_unused(run, values):
+  """Prints given flags that do not concern the method."""
   method = run.config.method
   unused = [
     f'--{name}'
@@ -74,9 +76,8 @@ def _tell_unused(run, values):
 
 
 def _describe(run):
-  """Tells the result of a finished run."""
+  """Describes the result of a finished run."""
   config, final = run.config, records.read(run.folder).final
-  judged_on = 'held-out' if config.hold_out else 'test'
   pulses = ''
   if 'max_pulses' in final:
     pulses = (
@@ -84,7 +85,7 @@ def _describe(run):
       f'{final["max_pulses"]:,} at most.'
     )
   return (
-    f'{config.dataset}, {config.method}: {judged_on} accuracy '
+    f'{config.dataset}, {config.method}: {data.split_name(config)} accuracy '
     f'{final["test_accuracy"]:.2%} by winner counts, '
     f'{final["test_accuracy_potential"]:.2%} by final potential, '
     f'{final["test_accuracy_rate"]:.2%} read as an ANN; '
@@ -94,32 +95,34 @@ def _describe(run):
 
 
 def main() -> None:
-  """Runs what the flags ask for."""
+  """Trains the run that the flags describe."""
   values = flags.FLAGS.flag_values_dict()
   multihost.join(values)
   run, resume = make_run(values), values['resume']
   is_finished = resume and recorder.status(run) is recorder.Status.FINISHED
   if not is_finished:
     dataset = data.load(run.config, values['data_dir'], values['download'])
-    if multihost.is_first():
-      _tell_unused(run, values)
+    if multihost.is_primary():
+      _print_unused(run, values)
       print(data.describe(dataset), end='', flush=True)
     trainer.train([run], dataset, trainer.make_options(values), resume=resume)
-  if multihost.is_first():
+  if multihost.is_primary():
     print('this run is already finished.\n' if is_finished else '', end='')
     print(_describe(run))
 
 
 if __name__ == '__main__':
-  cli.define_config()
-  cli.define_folders('new `folder` for the record; left out: one below runs/.')
+  command.define_config()
+  command.define_folders(
+    'new `folder` for the record; default: a folder below runs/.'
+  )
   trainer.define_flags()
   multihost.define_flags()
-  with cli.group('Records'):
+  with command.group('Records'):
     flags.DEFINE_boolean(
       'resume',
       False,
-      'resume the run in --workdir, whose other flags may be omitted; if '
-      'there is no run, a new one is started.',
+      'resume the run in --workdir, whose record provides the flags that are '
+      'not given; without a record, a new run is started.',
     )
-  cli.launch(main)
+  command.launch(main)

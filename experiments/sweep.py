@@ -1,192 +1,122 @@
-"""Runs a grid of settings, each with several paired seeds.
+"""Trains all settings of a study, or of a grid, each with several paired seeds.
 
-  python -m experiments.sweep --sweep=spike_train_length --dataset=digits
+  python -m experiments.sweep --study=spike_train_length --dataset=digits
   python -m experiments.sweep --grid='num_steps=16,64;learning_rate=0.1,0.3'
 
-The first is a named grid. The seeds of a setting, and settings that differ in
-the learning rate alone, are trained in one program. Finished runs are skipped
-and unfinished runs are resumed: repeat the command to complete a sweep.
+All seeds of a setting, and settings that differ only in the learning rate, are
+trained in one program. Finished runs are skipped and unfinished runs are
+resumed: repeat the command to complete a sweep.
 """
 
-from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
 import functools
+import json
 import pathlib
-import sys
 from typing import Any
 
 from absl import flags
 
-from experiments import grid_summary
-from experiments import tuning
-from experiments.config import command as cli
-from experiments.config import experiment as configs
+from experiments import studies
+from experiments.config import command
+from experiments.config import experiment
 from experiments.config import grids
-from experiments.launch import local as local_workers
-from experiments.launch import ray_cluster as ray_workers
-from experiments.launch import tasks as launchers
+from experiments.launch import launcher
+from experiments.launch import local
+from experiments.launch import plans
+from experiments.launch import ray_cluster
 from experiments.training import data
-from experiments.training import recorder
 from experiments.training import trainer
 import ssnn_jax
+from ssnn_jax.datasets import loading
 from ssnn_jax.runs import files
-from ssnn_jax.runs import records
 
-Load = Callable[[configs.ExperimentConfig], ssnn_jax.datasets.Dataset]
-
-
-def plan(
-  settings: Sequence[grids.Setting], workdir: pathlib.Path, seeds: Sequence[int]
-) -> dict[str, list[recorder.Run]]:
-  """Lists the runs of a sweep.
-
-  Args:
-    settings: the settings of its grid.
-    workdir: where each run has its folder.
-    seeds: the seeds of each setting.
-
-  Returns:
-    The runs that are trained together, by a name for them.
-  """
-  return {
-    ' + '.join(setting.name for setting in group): [
-      recorder.Run(
-        dataclasses.replace(setting.config, seed=seed),
-        workdir / setting.name / f'seed={seed}',
-      )
-      for setting in group
-      for seed in seeds
-    ]
-    for group in grids.together(settings)
-  }
-
-
-def pending(runs: Sequence[recorder.Run]) -> list[recorder.Run]:
-  """Selects the new and unfinished runs of a sweep.
-
-  Args:
-    runs: runs of a sweep.
-
-  Returns:
-    The runs without a finished record.
-
-  Raises:
-    UserError: if a folder holds a run of another configuration.
-  """
-  finished = recorder.Status.FINISHED
-  return [run for run in runs if recorder.status(run) is not finished]
-
-
-def make_tasks(
-  planned: Mapping[str, Sequence[recorder.Run]],
-  load: Load,
-  options: trainer.Options,
-) -> list[launchers.Task]:
-  """Makes tasks of the runs that are still to be made, and tells of the others.
-
-  Args:
-    planned: runs that are trained together, by a name for them.
-    load: loads what a configuration is trained on; picklable.
-    options: how they are trained.
-
-  Returns:
-    The tasks.
-
-  Raises:
-    UserError: if a setting is not possible, or a folder holds a run of another
-      configuration.
-  """
-  missing = {name: pending(runs) for name, runs in planned.items()}
-  for name, runs in planned.items():
-    # Refused before any has run.
-    configs.network_config(runs[0].config, load(runs[0].config))
-    if not missing[name]:
-      print(f'{name}: recorded', flush=True)
-  return [
-    launchers.Task(
-      f'{name} ({len(runs)} of {len(planned[name])} runs)',
-      functools.partial(train_together, runs, load, options),
-    )
-    for name, runs in missing.items()
-    if runs
-  ]
-
-
-def train_together(
-  runs: Sequence[recorder.Run], load: Load, options: trainer.Options
-) -> None:
-  """Trains runs that differ in seed and learning rate alone."""
-  trainer.train(runs, load(runs[0].config), options)
-
-
-def report(event: launchers.Event) -> None:
-  """Tells what has become of a task."""
-  so_far = f'[{event.num_ended}/{event.num_tasks}]'
-  print(f'{so_far} {event.task}: {event.status.value}', flush=True)
-  # A mistake is told at the end, as any is.
-  if event.message and event.status is not launchers.Status.MISTAKEN:
-    print(event.message, file=sys.stderr, flush=True)
+_STUDY = 'spike_train_length'  # without --study and --grid
 
 
 def launch(
-  tasks: Sequence[launchers.Task],
+  tasks: Sequence[launcher.Task],
   workdir: pathlib.Path,
+  report: launcher.Report,
   values: Mapping[str, Any],
 ) -> None:
-  """Runs tasks as the flags say.
+  """Runs tasks with the launcher that the flags choose.
 
   Args:
-    tasks: what to run.
-    workdir: where they record.
+    tasks: the tasks.
+    workdir: the folder of their records.
+    report: called with each event.
     values: the value of each flag.
 
   Raises:
     UserError: if a task cannot be run.
   """
+  if not tasks:
+    return
+  num_workers = min(values['num_workers'], len(tasks))
   if values['launcher'] == 'ray':
-    ray_workers.launch_ray(
-      tasks,
-      report,
-      workdir,
-      address=values['ray_address'],
-      num_cpus=values['cpus_per_task'],
-      num_gpus=values['gpus_per_task'],
-      num_retries=values['num_retries'],
+    resources = ray_cluster.Resources(
+      values['cpus_per_task'], values['gpus_per_task']
     )
+    context = ray_cluster.workers(workdir, values['ray_address'], resources)
   elif values['num_workers'] > 1:
-    local_workers.launch_local(tasks, report, values['num_workers'])
+    context = local.workers(num_workers)
   else:
-    launchers.launch_here(tasks, report)
+    launcher.launch(tasks, launcher.this_process(), report)
+    return
+  with context as workers:
+    launcher.launch(tasks, workers, report, values['num_retries'])
 
 
-def _grids(values):
-  """Takes the grids that the flags ask for, and a name for them."""
-  if values['grid'] is not None and values['sweep']:
+def _choose_sweeps(values, dataset):
+  """Returns the sweeps that the flags choose, and the name of the study."""
+  if values['grid'] is None:
+    name = values['study'] or _STUDY
+    sweeps = _sweeps_of_study(name, dataset)
+  elif values['study'] is None:
+    name = None
+    sweeps = [grids.Sweep(grids.parse(text)) for text in values['grid']]
+  else:
     raise ssnn_jax.UserError(
-      '--grid and --sweep both say what to vary; leave one of them out.'
+      '--grid and --study exclude each other, since both choose the varied '
+      'fields; leave one of them out.'
     )
-  if values['grid'] is not None:
-    name, asked = 'grid', tuple(map(grids.parse, values['grid']))
-  else:
-    name = values['sweep'] or next(iter(grids.SWEEPS))
-    asked = grids.SWEEPS[name]
-  for field in ('method', *(field for grid in asked for field in grid)):
+  for field in ('method', *(field for sweep in sweeps for field in sweep.grid)):
     if values[field] is not None:
       remedy = 'leave it out'
       if values['grid'] and field == 'method':
-        remedy = f"write --grid='method={values[field]};...' in its place"
-      raise ssnn_jax.UserError(f'--{field} is what the sweep varies; {remedy}.')
-  return name, asked
+        remedy = f"write --grid='method={values[field]};...' instead"
+      raise ssnn_jax.UserError(f'--{field} is varied by the sweep; {remedy}.')
+  own = [_override(sweep, values) for sweep in sweeps]
+  return name, own
+
+
+def _sweeps_of_study(name, dataset):
+  """Returns the sweeps of a study for a data set, or for its first one."""
+  study = studies.load(name)
+  if not study.sweeps:
+    commands = [line for lines in study.commands.values() for line in lines]
+    raise ssnn_jax.UserError(
+      f'--study={name} has no sweeps; its records are made by '
+      f'{"; ".join(commands)}.'
+    )
+  return study.sweeps.get(dataset, next(iter(study.sweeps.values())))
+
+
+def _override(sweep, values):
+  """Replaces values of a sweep by the values of given flags."""
+  base = {k: v for k, v in sweep.base.items() if values[k] is None}
+  num_seeds = values['num_seeds'] or sweep.num_seeds
+  return dataclasses.replace(sweep, base=base, num_seeds=num_seeds)
 
 
 def _check_launcher(values):
-  """Refuses flags of the launcher that is not asked for."""
+  """Rejects flags of a launcher that is not used."""
   if values['launcher'] == 'ray' and values['num_workers'] > 1:
     raise ssnn_jax.UserError(
-      '--num_workers is for --launcher=local; leave it out, as Ray runs as '
-      'many settings as --cpus_per_task and --gpus_per_task allow.'
+      '--num_workers is for --launcher=local; leave it out, since Ray runs as '
+      'many settings at a time as --cpus_per_task and --gpus_per_task allow.'
     )
   if values['launcher'] == 'local' and values['ray_address'] is not None:
     raise ssnn_jax.UserError(
@@ -194,89 +124,117 @@ def _check_launcher(values):
     )
 
 
+def _write_description(workdir, study, dataset, values):
+  """Writes the study, data set and command of a sweep to its folder."""
+  described = {'study': study, 'dataset': dataset}
+  chosen = {'study': study, 'grid': values['grid'], 'dataset': dataset}
+  names = ('config', 'num_seeds', *experiment.FIELDS)
+  given = chosen | {n: values[n] for n in names if values[n] is not None}
+  described['command'] = command.command_line('sweep', given)
+  text = json.dumps(described, indent=2) + '\n'
+  files.write_atomically(workdir / 'sweep.json', text)
+
+
 def main() -> None:
-  """Runs the sweep that the flags ask for."""
+  """Runs the sweep that the flags describe."""
   values = flags.FLAGS.flag_values_dict()
   _check_launcher(values)
-  base = cli.config(values)
-  name, asked = _grids(values)
-  workdir = cli.folder(values['workdir'] or f'runs/{name}-{configs.slug(base)}')
-  seeds = range(base.seed, base.seed + values['num_seeds'])
-  planned = plan(grids.settings(base, *asked), workdir, seeds)
+  base = command.config(values)
+  dataset = values['dataset'] or base.dataset
+  study, sweeps = _choose_sweeps(values, dataset)
+  name = f'{study or "grid"}-{experiment.slug(base)}'
+  workdir = command.folder(values['workdir'] or f'runs/{name}')
+  planned = plans.make(base, sweeps, workdir.absolute())
   load = functools.partial(
     data.load,
-    data_dir=values['data_dir'],
+    # Workers may have another current folder and environment.
+    data_dir=loading.find_data_dir(values['data_dir']),
     download=values['download'],
   )
   print(data.describe(load(base)), end='', flush=True)
   with files.exclusive_lock(workdir / '.lock'):
-    tasks = make_tasks(planned, load, trainer.make_options(values))
-    launch(tasks, workdir, values)
-    runs = list(records.find(workdir))
-    grid_summary.write_csv(runs, workdir)
-  _tell_picks(grid_summary.group(runs))
-  print(f'records: {workdir}, and summary.csv there')
-
-
-def _tell_picks(settings):
-  """Tells the best learning rates, if these are what has been tried."""
-  if tuning.is_tuning(settings):
-    for method, rate in tuning.pick(settings).items():
-      print(f'{method}: best on held-out samples with --learning_rate={rate:g}')
+    tasks = plans.make_tasks(planned, load, trainer.make_options(values))
+    _write_description(workdir, study, dataset, values)
+    report = plans.make_report(planned)
+    launch(tasks, workdir.absolute(), report, values)
+    plans.check_records(planned)
+  print(f'records: {workdir}')
 
 
 def _define_flags():
-  cli.define_config()
-  cli.define_folders('`folder` of the records; left out: one below runs/.')
+  command.define_config()
+  command.define_folders(
+    '`folder` of all records of the sweep; default: runs/<study>-<data set>.'
+  )
   trainer.define_flags()
-  with cli.group('Sweep'):
-    flags.DEFINE_enum(
-      'sweep', None, list(grids.SWEEPS), 'named grid; left out: the first.'
+  with command.group('Sweep'):
+    questions = [f'{name} ({studies.question(name)})' for name in studies.NAMES]
+    flags.DEFINE_string(
+      'study',
+      None,
+      f'`name` of the study whose sweeps are run: {"; ".join(questions)}. '
+      f'Default: {_STUDY}.',
     )
     flags.DEFINE_multi_string(
       'grid',
       None,
-      "`grid` of your own in its place, as in 'num_steps=16,64;learning_rate="
-      "0.1,0.3' (or layer_sizes=64-32-10,64-64-10); the ANN is run beside it "
-      'unless it lists methods; given several times, all of them.',
+      "`grid` of fields and their values, instead of a study, as in 'num_steps="
+      "16,64;learning_rate=0.1,0.3' (or layer_sizes=64-32-10,64-64-10); the "
+      'ANN is also trained unless the grid lists methods; may be given several '
+      'times.',
     )
     flags.DEFINE_integer(
-      'num_seeds', 5, 'seeds of each setting, from --seed up.', lower_bound=1
-    )
-  with cli.group('Machine'):
-    flags.DEFINE_enum(
-      'launcher',
-      'local',
-      ['local', 'ray'],
-      'what runs the settings; ray takes the package of that name.',
-    )
-    flags.DEFINE_integer(
-      'num_workers',
-      1,
-      'local: settings at a time, each in a process with a device of its own; '
-      '1 runs them in this process, on all devices.',
+      'num_seeds',
+      None,
+      'number of seeds of each setting, counted from --seed; default: that of '
+      'the study, or 5 for --grid.',
       lower_bound=1,
     )
-    flags.DEFINE_string(
-      'ray_address',
-      None,
-      'ray: `address` of a cluster; left out: any, or one '
-      'that is started here.',
-    )
-    flags.DEFINE_float(
-      'cpus_per_task', 1.0, 'ray: cores of a setting.', lower_bound=0.0
-    )
-    flags.DEFINE_float(
-      'gpus_per_task', 0.0, 'ray: GPUs of a setting.', lower_bound=0.0
-    )
-    flags.DEFINE_integer(
-      'num_retries',
-      3,
-      'ray: times that a setting goes on after its worker has died.',
-      lower_bound=0,
-    )
+  with command.group('Machine'):
+    _define_launcher_flags()
+
+
+def _define_launcher_flags():
+  flags.DEFINE_enum(
+    'launcher',
+    'local',
+    ['local', 'ray'],
+    'where settings are trained: on this machine (local) or on a Ray cluster '
+    '(ray, which needs the package ray).',
+  )
+  flags.DEFINE_integer(
+    'num_workers',
+    1,
+    'number of settings trained at a time by --launcher=local, each in a '
+    'process with its own device; 1 trains in this process, on all devices.',
+    lower_bound=1,
+  )
+  flags.DEFINE_string(
+    'ray_address',
+    None,
+    '`address` of the Ray cluster; default: $RAY_ADDRESS, a cluster on this '
+    'machine, or a new one.',
+  )
+  flags.DEFINE_float(
+    'cpus_per_task',
+    1.0,
+    'number of CPU cores for each setting with --launcher=ray.',
+    lower_bound=0.0,
+  )
+  flags.DEFINE_float(
+    'gpus_per_task',
+    0.0,
+    'number of GPUs for each setting with --launcher=ray.',
+    lower_bound=0.0,
+  )
+  flags.DEFINE_integer(
+    'num_retries',
+    3,
+    'number of further attempts at a setting whose worker process died.',
+    lower_bound=0,
+  )
 
 
 if __name__ == '__main__':
   _define_flags()
-  cli.launch(main)
+  command.launch(main)

@@ -1,1 +1,1 @@
-"""What a run is: its configuration, and the flags and grids that make it."""
+"""Configurations of runs, with their flags and grids."""

@@ -1,4 +1,4 @@
-"""What the commands share: flags, and how mistakes are told."""
+"""Flags and error messages shared by the commands."""
 
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ import functools
 import logging as standard_logging
 import os
 import pathlib
+import shlex
 import shutil
 import signal
 import sys
@@ -25,8 +26,8 @@ import jax
 
 from experiments.config import defaults
 from experiments.config import errors
-from experiments.config import experiment as configs
-from experiments.config import field as fields
+from experiments.config import experiment
+from experiments.config import field
 from experiments.config import usage
 import ssnn_jax
 from ssnn_jax.spikes import kernels
@@ -39,21 +40,18 @@ _GROUPS: dict[str, list[str]] = {
     *('Training', 'Evaluation', 'Records', 'Machine'),
   )
 }
-_FIELDS = {
-  field.name: field for field in dataclasses.fields(configs.ExperimentConfig)
-}
-_SECONDS_TO_END = 10  # an interrupted command has to end in good order
+_SECONDS_TO_END = 10  # until an interrupted command is ended by force
 _HELP = ('h', '?', 'help', 'helpshort')
 
 
 @contextlib.contextmanager
 def group(heading: str) -> Iterator[None]:
-  """Puts the flags that are defined inside it below a heading of --help.
+  """Puts the flags that are defined inside the context below a heading.
 
-  A word in back quotes in a flag's help stands for the value of the flag there.
+  A word in back quotes in the help of a flag names the value of the flag.
 
   Args:
-    heading: the heading, a new one or one that has flags already.
+    heading: the heading in the output of --help, new or with other flags.
 
   Yields:
     Nothing.
@@ -65,23 +63,23 @@ def group(heading: str) -> Iterator[None]:
 
 
 def define_folders(workdir_help: str) -> None:
-  """Defines the flags that say where data and records are."""
+  """Defines the flags for the folders of data and records."""
   with group('Records'):
     flags.DEFINE_string('workdir', None, workdir_help)
   define_data_dir()
 
 
 def define_data_dir() -> None:
-  """Defines the flags that say where data is, and whether to fetch it."""
+  """Defines the flags for the folder of data and for downloads."""
   with group('Data'):
     flags.DEFINE_string(
       'data_dir',
       None,
-      '`folder` of data sets; left out: $TFDS_DATA_DIR, or '
+      '`folder` of data sets; default: $TFDS_DATA_DIR, or '
       '~/tensorflow_datasets.',
     )
     flags.DEFINE_boolean(
-      'download', False, 'download original files that are missing.'
+      'download', False, 'download missing original files of the data set.'
     )
 
 
@@ -104,24 +102,24 @@ class NumbersParser(flags.ArgumentParser):
       raise ValueError(f'expected {self.syntactic_help}') from None
 
   def flag_type(self):
-    """Names what the flag holds."""
+    """Returns the name of the type of the flag."""
     return f'{self.kind.__name__}s'
 
 
 def define_config() -> None:
   """Defines a flag for each field of a configuration, and `--config`."""
-  hints = typing.get_type_hints(configs.ExperimentConfig)
-  for name, field in _FIELDS.items():
-    told = field.metadata
-    listed = told['choices'] if told['lists_choices'] else None
-    with group(told['group']):
-      _define_flag(name, hints[name], f'{told["help"]}.', listed)
+  hints = typing.get_type_hints(experiment.ExperimentConfig)
+  for name, own in experiment.FIELDS.items():
+    metadata = own.metadata
+    listed = metadata['choices'] if metadata['lists_choices'] else None
+    with group(metadata['group']):
+      _define_flag(name, hints[name], f'{metadata["help"]}.', listed)
   with group('Data'):
     flags.DEFINE_string(
       'config',
       None,
-      '`name` of the data set whose configuration fills in what is not given; '
-      'left out: that of --dataset.',
+      '`name` of the data set whose default configuration is used; default: '
+      'the same as --dataset.',
     )
 
 
@@ -147,14 +145,14 @@ def _define_flag(name, hint, help_text, choices):
 
 
 def config(
-  values: Mapping[str, Any], base: configs.ExperimentConfig | None = None
-) -> configs.ExperimentConfig:
-  """Makes the configuration that the given flags ask for.
+  values: Mapping[str, Any], base: experiment.ExperimentConfig | None = None
+) -> experiment.ExperimentConfig:
+  """Makes the configuration that flags describe.
 
   Args:
-    values: the value of each flag, None where it was left out.
-    base: what fills in the others; None is the configuration that --config
-      names, or the data set's own.
+    values: the value of each flag; None if the flag is not given.
+    base: the configuration with the other fields; None is the configuration
+      that --config names, or the default of the data set.
 
   Returns:
     The base, with the given values.
@@ -162,22 +160,49 @@ def config(
   Raises:
     UserError: if there is no such configuration, or a value is out of range.
   """
-  given = {name: values[name] for name in _FIELDS if values[name] is not None}
+  given = {
+    name: field.absolute_path(values[name])
+    for name in experiment.FIELDS
+    if values[name] is not None
+  }
   if base is not None:
     return dataclasses.replace(base, **given)
   name = values['config'] or given.get('dataset', 'digits')
   if name not in defaults.CONFIGS:
     flag = 'config' if values['config'] else 'dataset'
-    known = ', '.join(fields.DATASETS)
+    known = ', '.join(field.DATASETS)
     raise ssnn_jax.UserError(
-      f'--{flag}={name} is not there; choose one of {known}.'
+      f'--{flag}={name} does not exist; choose one of {known}.'
     )
   return dataclasses.replace(defaults.CONFIGS[name], **given)
 
 
 def folder(path: str | os.PathLike) -> pathlib.Path:
-  """Makes a path of a flag's value, whose ~ no shell has expanded."""
+  """Returns the path in the value of a flag, with ~ expanded."""
   return pathlib.Path(path).expanduser()
+
+
+def command_line(module: str, values: Mapping[str, Any]) -> str:
+  """Writes the command line that sets flags of a module of `experiments`.
+
+  Args:
+    module: name of the module.
+    values: values of flags; None is left out, and a list has the values of a
+      flag that is given several times.
+
+  Returns:
+    The command line, quoted for a shell.
+  """
+  words = [f'python -m experiments.{module}']
+  for name, value in values.items():
+    for item in value if isinstance(value, list) else [value]:
+      if isinstance(item, bool):
+        words.append(f'--{name}' if item else f'--no{name}')
+      elif item is not None:
+        is_tuple = isinstance(item, tuple)
+        text = ','.join(map(str, item)) if is_tuple else item
+        words.append(shlex.quote(f'--{name}={text}'))
+  return ' '.join(words)
 
 
 def choices(
@@ -187,14 +212,14 @@ def choices(
 
   Args:
     values: the value of each flag.
-    name: the flag.
-    allowed: what it may list.
+    name: name of the flag.
+    allowed: the allowed choices.
 
   Returns:
-    What it lists.
+    The listed choices.
 
   Raises:
-    UserError: if it lists something else, or nothing.
+    UserError: if the flag lists another choice, or none.
   """
   listed = values[name]
   if not listed or not set(listed) <= set(allowed):
@@ -206,18 +231,18 @@ def choices(
 
 @functools.cache
 def recommend_kernels() -> None:
-  """Tells, once, how simulating spikes gets faster on this machine."""
+  """Prints, once, how to simulate spikes faster on this machine."""
   is_cpu = jax.default_backend() == 'cpu'
   if is_cpu and not kernels.is_available('ssnn_count'):
     print(
-      'spikes are simulated without compiled kernels; this is several times '
-      'faster after: python -m ssnn_jax.spikes.compile_kernels',
+      'spikes are simulated without compiled kernels; several times faster '
+      'after: python -m ssnn_jax.spikes.compile_kernels',
       file=sys.stderr,
     )
 
 
 def _help():
-  """Writes the text of --help, as wide as the terminal if that reads well."""
+  """Returns the text of --help, up to 100 columns wide."""
   is_run = 'config' in flags.FLAGS
   groups = {
     heading: [usage.describe(flags.FLAGS[name], is_run) for name in names]
@@ -232,7 +257,7 @@ def _help():
 
 
 def _parse(argv):
-  """Parses flags; a wrong one ends in one sentence, as any mistake does."""
+  """Parses flags; an invalid flag ends the command with one sentence."""
   if any(word[:1] == '-' and word.lstrip('-') in _HELP for word in argv[1:]):
     print(_help(), end='')
     sys.exit()
@@ -244,10 +269,10 @@ def _parse(argv):
 
 
 def _be_quiet():
-  """Hushes what libraries say of errors that are told in a sentence."""
-  logging.set_verbosity(logging.WARNING)  # jax tells of absent backends
-  # Orbax writes the tracebacks of its threads, and tensorstore of operations
-  # whose outcome nobody waits for once another has failed.
+  """Silences messages of libraries about errors that we report."""
+  logging.set_verbosity(logging.WARNING)  # jax reports missing backends
+  # Orbax logs the tracebacks of its threads, and tensorstore the tracebacks of
+  # operations that are abandoned after another one has failed.
   logging.get_absl_logger().addFilter(
     lambda record: 'orbax' not in record.pathname
   )
@@ -262,7 +287,7 @@ def _be_quiet():
 
 
 def _interrupt(signum, frame):
-  """Interrupts the command, even if a library keeps that to itself."""
+  """Interrupts the command, even if a library swallows the exception."""
   del signum, frame
   timer = threading.Timer(_SECONDS_TO_END, _end_interrupted)
   timer.daemon = True
@@ -273,18 +298,18 @@ def _interrupt(signum, frame):
 def _end_interrupted():
   sys.stdout.flush()
   print('interrupted', file=sys.stderr, flush=True)
-  # Computations go on in threads of their own, and crash an orderly exit.
-  os._exit(130)  # as a shell tells it
+  # Computations still run in other threads and crash an orderly exit.
+  os._exit(130)  # the exit status of an interrupt
 
 
 def launch(main: Callable[[], None]) -> None:
-  """Parses flags and runs `main`; a user's mistake ends in one sentence."""
+  """Parses flags and runs `main`; user errors are printed as one sentence."""
 
   def guarded(argv):
     try:
       _be_quiet()
       if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _interrupt)  # unless it is ignored
+        signal.signal(signal.SIGINT, _interrupt)  # unless SIGINT is ignored
       if len(argv) > 1:
         raise ssnn_jax.UserError(
           f'{argv[1]} is not a flag; write --name=value, and see --help.'
@@ -293,7 +318,7 @@ def launch(main: Callable[[], None]) -> None:
       sys.stdout.flush()
     except ssnn_jax.UserError as error:
       sys.exit(f'error: {errors.message(error)}')
-    except BrokenPipeError:  # whoever reads has seen enough
+    except BrokenPipeError:  # the reader of the output has ended
       os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
       sys.exit(1)
     except KeyboardInterrupt:

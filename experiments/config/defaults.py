@@ -1,14 +1,14 @@
-"""The configurations that experiments start from, by data set."""
+"""Default configurations of experiments, by data set."""
 
 import dataclasses
 
-from experiments.config import experiment as configs
+from experiments.config import experiment
 import ssnn_jax
 from ssnn_jax.datasets import arrays
 
 
-class _Configs(dict[str, configs.ExperimentConfig]):
-  """Configurations by name; a file of own arrays has that of `digits`."""
+class _Configs(dict[str, experiment.ExperimentConfig]):
+  """Configurations by name; a file of own arrays has the one of digits."""
 
   def __contains__(self, name):
     return super().__contains__(name) or arrays.is_npz_path(name)
@@ -27,14 +27,14 @@ _EVENTS = {
   'input_gain': None,  # in proportion to T
 }
 CONFIGS = _Configs(
-  digits=configs.ExperimentConfig(),
+  digits=experiment.ExperimentConfig(),
   **{
-    name: configs.ExperimentConfig(dataset=name, **_MNIST)
+    name: experiment.ExperimentConfig(dataset=name, **_MNIST)
     for name in ssnn_jax.datasets.IMAGES
     if name != 'digits'
   },
   **{
-    name: configs.ExperimentConfig(dataset=name, **_EVENTS)
+    name: experiment.ExperimentConfig(dataset=name, **_EVENTS)
     for name in ssnn_jax.datasets.RECORDINGS
   },
 )

@@ -5,7 +5,7 @@ _FLAGS = {'folder': '--workdir', 'resume': '--resume'}
 
 
 def message(error: Exception) -> str:
-  """Returns the message of an error, with the flags of its remedy if any."""
+  """Returns the message of an error, with the flags that avoid it if any."""
   flags = [_FLAGS[name] for name in getattr(error, 'arguments', ())]
   if not flags:
     return str(error)

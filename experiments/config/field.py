@@ -1,14 +1,15 @@
-"""How the fields of a configuration say what they are."""
+"""Fields of configurations, with the help of their flags."""
 
 from collections.abc import Sequence
 import dataclasses
+import os
 from typing import Any
 
 import ssnn_jax
 from ssnn_jax.datasets import arrays
 
 OWN_FILE = 'path/to/own.npz'
-# As --help tells them.
+# For --help.
 SETS = (
   'digits, mnist, fashion_mnist, emnist/<split>, n_mnist, '
   f'synthetic_events/<set of images>, or {OWN_FILE}'
@@ -16,7 +17,7 @@ SETS = (
 
 
 class _DatasetNames(tuple):
-  """Names of data sets; any path to a file of own arrays is one, too."""
+  """Names of data sets, which include any path of a file of own arrays."""
 
   def __contains__(self, name):
     return super().__contains__(name) or arrays.is_npz_path(name)
@@ -32,15 +33,15 @@ def field(
   unit: str = '',
   choices: Sequence[str] | None = None,
 ) -> Any:
-  """Makes a field of a configuration, from which its flag is made.
+  """Makes a field of a configuration, with the data of its flag.
 
   Args:
-    group: the heading of its flag.
-    default: its value where nothing else is said.
-    help_text: what it is; a word in back quotes stands for the value, in place
+    group: the heading of the flag in the output of --help.
+    default: the default value.
+    help_text: help of the flag; a word in back quotes names the value, instead
       of a list of choices.
-    unit: that of the value.
-    choices: the only possible values, if there are some.
+    unit: unit of the value.
+    choices: the possible values; None if any value is possible.
 
   Returns:
     The field.
@@ -55,7 +56,14 @@ def field(
   return dataclasses.field(default=default, metadata=metadata)
 
 
+def absolute_path(value: Any) -> Any:
+  """Makes the path of a file of own arrays absolute; keeps other values."""
+  if not arrays.is_npz_path(value):
+    return value
+  return os.path.abspath(os.path.expanduser(value))
+
+
 def check(name: str, value: Any, is_valid: bool, expected: str) -> None:
-  """Refuses the value of a field by a sentence that names its flag."""
+  """Raises an error that names the flag if the value is not valid."""
   if not is_valid:
     raise ssnn_jax.UserError(f'--{name} is {value}; expected {expected}.')

@@ -1,7 +1,7 @@
-"""What a sweep runs: the settings of a grid.
+"""Grids of settings.
 
-A grid is the values of each varied field; its settings are all combinations of
-them.
+A grid has values of each varied field; its settings are all combinations of the
+values.
 """
 
 from collections.abc import Mapping
@@ -15,97 +15,17 @@ import typing
 from typing import Any
 from typing import NamedTuple
 
-from experiments.config import experiment as configs
+from experiments.config import experiment
+from experiments.config import field
 from experiments.config import methods
 from experiments.config import synapses
 import ssnn_jax
-from ssnn_jax.hardware.presets import PRESETS
 
 Grid = Mapping[str, Sequence[Any]]
 
-_BOUNDED = {'device': ('custom',), 'w_max': (1.0,), 'w_min': (-1.0,)}
-_SOFT_BOUNDS = {
-  **_BOUNDED,
-  'dw_min': (0.002,),
-  'gamma_up': (1.0,),
-  'gamma_down': (1.0,),
-  'zero_shifting': (True,),
-  'up_down': (0.0, 0.1, 0.3, 0.6),
-}
-SWEEPS: dict[str, tuple[Grid, ...]] = {
-  'spike_train_length': ({'num_steps': (1, 4, 16, 64, 256)},),
-  'event_time': (
-    {
-      'integration': ('leaky',),
-      'window': (1, 8, 64),
-      'shuffle_ticks': (False, True),
-    },
-  ),
-  # One effect at a time, and published devices.
-  'device_tolerance': (
-    {'device': ('ideal', *PRESETS)},
-    *(
-      {**_BOUNDED, name: values}
-      for name, values in {
-        'dw_min': (0.002, 0.005, 0.01, 0.02, 0.05, 0.1),
-        'up_down': (0.02, 0.05, 0.1, 0.2, 0.5),
-        'up_down_dtod': (0.02, 0.05, 0.1, 0.2, 0.5),
-        'dw_min_dtod': (0.1, 0.3, 1.0),
-        'dw_min_std': (1.0, 3.0, 10.0, 30.0),
-        'corrupt_devices_prob': (0.01, 0.03, 0.1, 0.3, 0.6),
-        'out_noise': (0.1, 0.3, 1.0, 3.0),
-      }.items()
-    ),
-  ),
-  'tiki_taka': (
-    _SOFT_BOUNDS,
-    {**_SOFT_BOUNDS, 'zero_shifting': (False,)},
-    {**_SOFT_BOUNDS, 'update_rule': ('tiki_taka',)},
-  ),
-  'energy': (
-    {'num_steps': (4, 16, 64, 256), 'sampler': ('bernoulli', 'sobol')},
-  ),
-  # The ANN's learning rate serves all methods; those that do not estimate its
-  # gradient are tried at the same ones.
-  'tune': (
-    {
-      'method': ('bp', 'bp_stdp', 'surrogate_gradient'),
-      'learning_rate': (0.1, 0.2, 0.5, 1.0, 2.0),
-      'hold_out': (0.2,),
-    },
-  ),
-  'methods': ({'method': tuple(methods.METHODS), 'num_steps': (16, 64)},),
-  'attribution': (
-    {
-      'num_steps': (4, 16, 64),
-      **dict.fromkeys(('forward', 'backward', 'update'), ('spikes', 'rates')),
-    },
-  ),
-  # One choice at a time.
-  'variants': (
-    {'num_steps': (4, 16, 64), 'sampler': ('bernoulli', 'sobol')},
-    {'gain': ((0.5,), (2.0,))},
-    {'window': (8, 32), 'delay': (0, 1)},
-  ),
-  'membranes': (
-    {'integration': ('mean', 'leaky', 'memoryless'), 'window': (1, 8, 32, 64)},
-  ),
-  'grey_pixels': (
-    {
-      'pixel_range': ((0.3, 0.7),),
-      'window': (1,),
-      'integration': ('mean', 'memoryless'),
-      'num_steps': (4, 16, 64, 256),
-    },
-  ),
-}
 _FORM = "--grid='num_steps=16,64;learning_rate=0.1,0.3'"
-_FIELDS = {
-  field.name: field
-  for field in dataclasses.fields(configs.ExperimentConfig)
-  if field.name != 'seed'
-}
-_HINTS = typing.get_type_hints(configs.ExperimentConfig)
+_FIELDS = {k: v for k, v in experiment.FIELDS.items() if k != 'seed'}
+_HINTS = typing.get_type_hints(experiment.ExperimentConfig)
 _KINDS = {
   int: 'a whole number',
   float: 'a number',
@@ -133,18 +53,18 @@ class Setting(NamedTuple):
   """A configuration of a sweep, run with several seeds."""
 
   name: str  # of its folder
-  config: configs.ExperimentConfig
+  config: experiment.ExperimentConfig
 
 
 def write(value: Any) -> str:
-  """Writes the value of a field, as names of folders and tables have it."""
+  """Writes the value of a field for names of folders and for tables."""
   if isinstance(value, tuple | list):
     return '-'.join(map(str, value))
   return 'none' if value is None else str(value)
 
 
 def parse(text: str) -> dict[str, tuple[Any, ...]]:
-  """Parses the grid that a flag asks for.
+  """Parses the grid in the value of a flag.
 
   Args:
     text: fields and their values, as in
@@ -154,31 +74,31 @@ def parse(text: str) -> dict[str, tuple[Any, ...]]:
     The values of each varied field.
 
   Raises:
-    UserError: if a field is not there or a value is not of its kind, if there
-      is none, or if anything is said twice.
+    UserError: if a field does not exist, a value has the wrong type, or
+      anything is missing or repeated.
   """
   grid = {}
   for part in text.split(';'):
     name, is_assigned, listed = map(str.strip, part.partition('='))
     if not is_assigned:
-      raise _mistake(f"'{name}' has no '='")
+      raise _user_error(f"'{name}' has no '='")
     if name in grid:
-      raise _mistake(f'{name} is there twice')
+      raise _user_error(f'{name} is repeated')
     _check_name(name)
     values = [_parse_value(name, value.strip()) for value in listed.split(',')]
     for value in values:
       if values.count(value) > 1:
-        raise _mistake(f'{name} has the value {write(value)} twice')
+        raise _user_error(f'{name} has the value {write(value)} twice')
     grid[name] = tuple(values)
   return grid
 
 
-def settings(base: configs.ExperimentConfig, *grids: Grid) -> list[Setting]:
+def settings(base: experiment.ExperimentConfig, *grids: Grid) -> list[Setting]:
   """Lists the settings of one or several grids, the ANN first.
 
   A grid that does not list methods has both the ANN and the spiking network.
-  Settings of the ANN that differ in nothing that concerns it are one, with the
-  base's values elsewhere.
+  The ANN has one setting for all values of fields that do not concern it, which
+  keep the values of the base.
 
   Args:
     base: the configuration that grids vary; its method is not used.
@@ -196,8 +116,45 @@ def settings(base: configs.ExperimentConfig, *grids: Grid) -> list[Setting]:
   return sorted(listed.values(), key=lambda s: s.config.method != methods.ANN)
 
 
+def merge(
+  base: experiment.ExperimentConfig, sweeps: Sequence[Sweep]
+) -> dict[Setting, int]:
+  """Lists the settings of sweeps, the ANN first, each setting once.
+
+  Names of settings contain the values of `Sweep.base` unless all sweeps share
+  them.
+
+  Args:
+    base: the configuration with the fields that no sweep sets.
+    sweeps: the sweeps.
+
+  Returns:
+    Settings with their number of seeds, the largest of their sweeps.
+
+  Raises:
+    UserError: if a value is out of range.
+  """
+  first, *others = (sweep.base for sweep in sweeps)
+  missing = object()
+  shared = {
+    name: value
+    for name, value in first.items()
+    if all(other.get(name, missing) == value for other in others)
+  }
+  base = dataclasses.replace(base, **shared)
+  found, num_seeds = {}, {}
+  for sweep in sweeps:
+    own = {k: (v,) for k, v in sweep.base.items() if k not in shared}
+    for setting in settings(base, {**own, **sweep.grid}):
+      setting = found.setdefault(setting.config, setting)
+      known = num_seeds.get(setting, 0)
+      num_seeds[setting] = max(known, sweep.num_seeds)
+  is_spiking = lambda item: item[0].config.method != methods.ANN
+  return dict(sorted(num_seeds.items(), key=is_spiking))
+
+
 def _settings(base, grid):
-  """Makes the settings of a grid, by name."""
+  """Returns the settings of a grid, by name."""
   grid = {'method': (methods.ANN, 'ssnn'), **grid}
   spiking = set(grid['method']) - {methods.ANN}
   listed = {}
@@ -206,6 +163,7 @@ def _settings(base, grid):
     method = varied.pop('method')
     varied = {k: v for k, v in varied.items() if methods.concerns(method, k)}
     name = _name(method, varied, is_named=spiking != {'ssnn'})
+    varied = {k: field.absolute_path(v) for k, v in varied.items()}
     has_pulses = methods.METHODS[method].has_pulses
     own = {} if has_pulses else synapses.DEFAULTS
     try:
@@ -220,10 +178,10 @@ def together(settings: Sequence[Setting]) -> list[list[Setting]]:
   """Groups settings that differ in their learning rate alone.
 
   Args:
-    settings: those of a sweep.
+    settings: the settings of a sweep.
 
   Returns:
-    The groups, each of which can be trained in one program, in order.
+    The groups in order; the settings of each can be trained in one program.
   """
   groups = {}
   for setting in settings:
@@ -233,7 +191,7 @@ def together(settings: Sequence[Setting]) -> list[list[Setting]]:
 
 
 def _name(method, varied, is_named):
-  """Names a setting's folder by what is varied in it."""
+  """Returns the name of a setting, with the values of varied fields."""
   parts = [f'{field}={write(value)}' for field, value in varied.items()]
   if method == methods.ANN:
     parts.insert(0, method)
@@ -244,11 +202,11 @@ def _name(method, varied, is_named):
 
 def _check_name(name):
   if name == 'seed':
-    raise _mistake('seed is what --seed and --num_seeds say')
+    raise _user_error('seed is set by --seed and --num_seeds')
   if name not in _FIELDS:
     near = difflib.get_close_matches(name, _FIELDS, n=1)
-    hint = f', but there is {near[0]}' if near else ''
-    raise _mistake(f"there is no field '{name}'{hint}")
+    hint = f'; the closest field is {near[0]}' if near else ''
+    raise _user_error(f"field '{name}' does not exist{hint}")
 
 
 def _parse_value(name, text):
@@ -257,7 +215,7 @@ def _parse_value(name, text):
   is_union = isinstance(hint, types.UnionType)
   kinds = typing.get_args(hint) if is_union else (hint,)
   if not text:
-    raise _mistake(f'{name} lacks a value')
+    raise _user_error(f'{name} lacks a value')
   if type(None) in kinds and text.lower() == 'none':
     return None
   try:
@@ -266,7 +224,7 @@ def _parse_value(name, text):
     return _convert(name, kinds[0], text)
   except ValueError:
     expected = _expected(name, kinds, choices)
-    raise _mistake(f"{name} cannot be '{text}', but {expected}") from None
+    raise _user_error(f"{name} cannot be '{text}', but {expected}") from None
 
 
 def _convert(name, kind, text):
@@ -301,5 +259,5 @@ def _parse_bool(text):
   return text.lower() == 'true'
 
 
-def _mistake(problem):
+def _user_error(problem):
   return ssnn_jax.UserError(f'--grid: {problem}; write it as in {_FORM}.')

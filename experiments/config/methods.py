@@ -1,4 +1,4 @@
-"""The methods that train a network, and what makes a difference to each."""
+"""Methods that train a network, and the fields that concern each method."""
 
 from collections.abc import Callable
 import dataclasses
@@ -15,7 +15,7 @@ from ssnn_jax.baselines import surrogate_gradient
 from ssnn_jax.training import activity
 
 ANN = 'bp'
-# What matters where an update alone has spikes.
+# Fields that concern a network with spikes in the update alone.
 _PULSES = frozenset(
   (
     *('num_steps', 'gain', 'sampler', 'representation'),
@@ -23,11 +23,11 @@ _PULSES = frozenset(
     *synapses.NAMES,
   )
 )
-# What the ANN has none of: it trains on rates. The rates of a recording are
-# means over its ticks, whose order they do not see, and whose number they
-# hardly do: one ANN, with the base's ticks, is beside spiking networks of every
-# T. The sampler also draws the masks of dropout, of one distribution whichever
-# it is. The probe is where spikes are measured against the ANN itself.
+# Fields that do not concern the ANN, which trains on rates. The rates of a
+# recording are means over its ticks, and hardly depend on their number, so that
+# one ANN is compared with spiking networks of every T. The sampler also draws
+# dropout masks, whose distribution does not depend on the sampler. The probe
+# compares spikes with the ANN itself.
 SPIKING_FIELDS = _PULSES | {
   *('window', 'integration', 'tau', 'delay', 'output_errors'),
   *('forward', 'backward', 'update', 'shuffle_ticks'),
@@ -38,15 +38,15 @@ class Method(NamedTuple):
   """A way to train a network.
 
   Attributes:
-    help: what it is, in a few words.
-    make: `(config, key, *, separate_signs, axis_name) -> Network`; the key of
-      the seed.
+    help: a short description.
+    make: `(config, key, *, separate_signs, axis_name) -> Network`, with the key
+      of the seed.
     make_observe: `(config, key) -> observe`, as `activity.make_observe`.
-    fields: those of `SPIKING_FIELDS` that make a difference.
+    fields: the fields in `SPIKING_FIELDS` that concern the method.
     has_pulses: whether weights change by coincidences of spikes, so that
       resistive devices can hold them.
-    estimates_gradient: whether its update estimates that of backpropagation, so
-      that their distance says something.
+    estimates_gradient: whether its update estimates the gradient, so that the
+      error of the update is defined.
   """
 
   help: str
@@ -58,12 +58,12 @@ class Method(NamedTuple):
 
 
 def _without_key(make: Callable[..., Any]) -> Callable[..., Any]:
-  """Makes what has nothing of a seed's own look as if it had."""
+  """Adds an unused argument for the key of the seed."""
   return lambda config, key, **options: make(config, **options)
 
 
 def _without_pulses(make):
-  """Makes a network that counts nothing; there are no signs to separate."""
+  """Makes a network without counts, whose signs cannot be separated."""
 
   def make_network(config, key, *, separate_signs=False, axis_name=None):
     del key, separate_signs
@@ -73,7 +73,7 @@ def _without_pulses(make):
 
 
 def _observe_ann(config, key):
-  """Observes the ANN: what is expected of spikes at its rates."""
+  """Observes the ANN: the expectations of spikes at its rates."""
   del key
   rates = dict.fromkeys(('forward', 'backward', 'update'), 'rates')
   return activity.make_observe(dataclasses.replace(config, **rates))
@@ -142,5 +142,5 @@ METHODS = {
 
 
 def concerns(method: str, field: str) -> bool:
-  """Tells whether a field of a configuration matters to runs of a method."""
+  """Returns whether a field of a configuration concerns a method."""
   return field not in SPIKING_FIELDS or field in METHODS[method].fields

@@ -1,4 +1,4 @@
-"""Configurations of experiments as JSON, as records have them."""
+"""Configurations of experiments as JSON objects in records."""
 
 from collections.abc import Mapping
 import dataclasses
@@ -6,44 +6,46 @@ import json
 import pathlib
 from typing import Any
 
-from experiments.config import experiment as configs
+from experiments.config import experiment
 import ssnn_jax
 
 
-def as_record(config: configs.ExperimentConfig) -> dict[str, Any]:
-  """Makes the JSON object that a configuration is recorded as."""
+def as_record(config: experiment.ExperimentConfig) -> dict[str, Any]:
+  """Returns the JSON object of a configuration."""
   return json.loads(json.dumps(dataclasses.asdict(config)))
 
 
 def from_record(
   recorded: Mapping[str, Any], folder: pathlib.Path
-) -> configs.ExperimentConfig:
-  """Makes a configuration of its record; what it lacks has its default.
+) -> experiment.ExperimentConfig:
+  """Makes a configuration from its JSON object, with defaults if missing.
 
   Args:
     recorded: the JSON object.
-    folder: where it was read, for the message.
+    folder: folder of the record, for error messages.
 
   Returns:
     The configuration.
 
   Raises:
-    UserError: if the record has what no configuration has, or a value of the
-      wrong kind.
+    UserError: if the record has an unknown field, or a value of the wrong
+      type.
   """
-  known = {field.name for field in dataclasses.fields(configs.ExperimentConfig)}
+  known = {
+    field.name for field in dataclasses.fields(experiment.ExperimentConfig)
+  }
   for name in recorded:
     if name not in known:
       raise ssnn_jax.UserError(
         f'{folder} holds a run with {name}, which this version does not know; '
-        'go on with the version that started it.'
+        'continue with the version that started it.'
       )
   values = {
     name: tuple(value) if isinstance(value, list) else value
     for name, value in recorded.items()
   }
   try:
-    return configs.ExperimentConfig(**values)
+    return experiment.ExperimentConfig(**values)
   except TypeError as error:
     raise ssnn_jax.UserError(
       f'{folder} holds a run with a value of the wrong kind ({error}); restore '
@@ -52,5 +54,5 @@ def from_record(
 
 
 def complete(recorded: Mapping[str, Any]) -> dict[str, Any]:
-  """Completes the record of a configuration: what it lacks had its default."""
-  return as_record(configs.ExperimentConfig()) | dict(recorded)
+  """Adds the defaults of missing fields to the record of a configuration."""
+  return as_record(experiment.ExperimentConfig()) | dict(recorded)

@@ -1,4 +1,4 @@
-"""What holds the weights in an experiment: fields, and what is made of them."""
+"""Synapses of an experiment: ideal weights or resistive devices."""
 
 import dataclasses
 from typing import Any
@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from experiments.config import field as fields
+from experiments.config import field
 import ssnn_jax
 from ssnn_jax.hardware import device_config
 from ssnn_jax.hardware import devices
@@ -20,121 +20,146 @@ UPDATE_RULES = ('sgd', 'tiki_taka')
 
 
 def _of_preset(help_text, choices=None):
-  """Makes a field that stands over a parameter of the chosen device."""
-  return fields.field('Synapses', None, help_text, choices=choices)
+  """Makes a field that overrides a parameter of the chosen device."""
+  return field.field('Synapses', None, help_text, choices=choices)
 
 
 @dataclasses.dataclass(frozen=True)
 class SynapseFields:
   """The fields of a configuration that concern synapses.
 
-  Those of a device are parameters of `device_config.DeviceConfig`; None leaves
-  what the chosen device has.
+  Fields of a device are parameters of `device_config.DeviceConfig`; None is the
+  parameter of the chosen device.
   """
 
-  device: str = fields.field(
+  device: str = field.field(
     'Synapses',
     IDEAL,
-    'what holds a weight: a number that an optimiser changes (ideal), a '
-    'published device (ssnn_jax/hardware/presets.py), or one of which all is '
-    'perfect (custom); the next flags stand over its parameters',
+    'synaptic device: a weight that an optimizer changes (ideal), a published '
+    'resistive device (see ssnn_jax/hardware/presets.py), or a resistive '
+    'device without non-idealities (custom), whose parameters the next flags '
+    'override',
     choices=DEVICES,
   )
   pulse_scheme: str | None = _of_preset(
-    'pulses per coincidence: scaled to the learning rate by thinning or '
-    'repeating pulses of size --dw_min, or a single pulse each, so that the '
-    'effective learning rate is proportional to T',
+    'pulses per coincidence: a number scaled to the learning rate (scaled), or '
+    'one, so that the effective learning rate is proportional to T (single)',
     choices=device_config.PULSE_SCHEMES,
   )
   dw_min: float | None = _of_preset(
-    'mean step of a pulse at weight 0; 0 is infinitely fine: a coincidence is '
-    'a pulse as large as it asks for',
+    'mean weight change of a pulse at weight 0; 0 is a continuous change',
   )
   dw_min_dtod: float | None = _of_preset(
-    'relative spread of the step over devices'
+    'relative device-to-device standard deviation of dw_min'
   )
   dw_min_std: float | None = _of_preset(
-    'relative spread of the step over pulses'
+    'relative cycle-to-cycle standard deviation of dw_min'
   )
   mult_noise: bool | None = _of_preset(
-    'that is relative to the step at the present weight, not at weight 0'
+    'whether dw_min_std is relative to the weight change at the present weight '
+    'instead of weight 0'
   )
   up_down: float | None = _of_preset(
-    'how much larger the step up is than the step down, relative to --dw_min'
+    'asymmetry: difference of the weight changes of pulses up and down, '
+    'relative to dw_min'
   )
-  up_down_dtod: float | None = _of_preset('spread of half of that over devices')
+  up_down_dtod: float | None = _of_preset(
+    'device-to-device standard deviation of half of up_down'
+  )
   w_max: float | None = _of_preset('upper bound of a weight')
-  w_max_dtod: float | None = _of_preset('its relative spread over devices')
+  w_max_dtod: float | None = _of_preset(
+    'relative device-to-device standard deviation of w_max'
+  )
   w_min: float | None = _of_preset('lower bound of a weight')
-  w_min_dtod: float | None = _of_preset('its relative spread over devices')
+  w_min_dtod: float | None = _of_preset(
+    'relative device-to-device standard deviation of w_min'
+  )
   gamma_up: float | None = _of_preset(
-    'relative decrease of the step up from weight 0 to the upper bound; 1 are '
-    'soft bounds'
+    'relative decrease of the weight change of a pulse up from weight 0 to '
+    'w_max; 1 is a soft bound'
   )
-  gamma_up_dtod: float | None = _of_preset('its spread over devices')
+  gamma_up_dtod: float | None = _of_preset(
+    'device-to-device standard deviation of gamma_up'
+  )
   gamma_down: float | None = _of_preset(
-    'relative decrease of the step down from weight 0 to the lower bound'
+    'relative decrease of the weight change of a pulse down from weight 0 to '
+    'w_min; 1 is a soft bound'
   )
-  gamma_down_dtod: float | None = _of_preset('its spread over devices')
+  gamma_down_dtod: float | None = _of_preset(
+    'device-to-device standard deviation of gamma_down'
+  )
   mean_bound_reference: bool | None = _of_preset(
-    'both refer to the mean bounds, not to those of each device'
+    'whether gamma_up and gamma_down refer to the mean of w_max and w_min over '
+    'devices instead of the bounds of each device'
   )
   lifetime: float | None = _of_preset(
-    'batches in which a weight decays to 1 / e; 0 is no decay'
+    'retention: number of batches in which a weight decays to 1 / e; 0 is no '
+    'decay'
   )
-  lifetime_dtod: float | None = _of_preset('its relative spread over devices')
-  corrupt_devices_prob: float | None = _of_preset('share of stuck devices')
+  lifetime_dtod: float | None = _of_preset(
+    'relative device-to-device standard deviation of lifetime'
+  )
+  corrupt_devices_prob: float | None = _of_preset(
+    'fraction of devices with a stuck weight'
+  )
   corrupt_devices_range: float | None = _of_preset(
-    'largest weight that they are stuck at'
+    'largest absolute weight of stuck devices'
   )
   endurance: float | None = _of_preset(
-    'pulses that a device lasts for; 0 does not count them, inf counts only',
+    'number of pulses until a device is worn out; 0 does not count pulses, inf '
+    'counts pulses without wear',
   )
-  endurance_dtod: float | None = _of_preset('its relative spread over devices')
+  endurance_dtod: float | None = _of_preset(
+    'relative device-to-device standard deviation of endurance'
+  )
   zero_shifting: bool | None = _of_preset(
-    'subtract reference devices, so that steps up and down are equal at weight '
-    '0'
+    'subtract reference devices, so that pulses up and down change a weight of '
+    '0 equally'
   )
-  update_rule: str = fields.field(
+  update_rule: str = field.field(
     'Synapses',
     'sgd',
-    'what coincidences change: the weights (sgd), or a second, fast array that '
-    'is passed on to them (tiki_taka)',
+    'update rule: coincidences change the weights (sgd), or a second, fast '
+    'array that is transferred to the weights (tiki_taka)',
     choices=UPDATE_RULES,
   )
-  transfer_lines: int = fields.field(
+  transfer_lines: int = field.field(
     'Synapses',
     8,
-    'tiki_taka: inputs whose lines of the fast array are passed on after a '
-    'batch',
+    'number of input lines of the fast array of --update_rule=tiki_taka that '
+    'are transferred after each batch',
   )
-  transfer_rate: float = fields.field(
-    'Synapses', 0.2, 'tiki_taka: change of a weight for a fast weight of 1'
+  transfer_rate: float = field.field(
+    'Synapses',
+    0.2,
+    'weight change for a weight of 1 in the fast array of '
+    '--update_rule=tiki_taka',
   )
-  out_noise: float = fields.field(
+  out_noise: float = field.field(
     'Synapses',
     0.0,
-    'noise of a current that is read, in each tick; that of a weight of 1 is 1',
+    'read noise: standard deviation of an output current in each tick, in '
+    'units of the current of a weight of 1',
   )
-  inp_bits: int | None = fields.field(
+  inp_bits: int | None = field.field(
     'Synapses',
     None,
-    'resolution of what is driven into arrays in a window; left out: infinite',
+    'resolution of the DAC of inputs of arrays; default: infinite',
     'bits',
   )
-  inp_bound: float | None = fields.field(
+  inp_bound: float | None = field.field(
     'Synapses',
     None,
-    'largest input that is driven, in spikes per tick; left out: none',
+    'largest input of arrays, in spikes per tick; default: no bound',
   )
-  out_bits: int | None = fields.field(
+  out_bits: int | None = field.field(
     'Synapses',
     None,
-    'resolution of a current that is read in a window; left out: infinite',
+    'resolution of the ADC of output currents in a window; default: infinite',
     'bits',
   )
-  out_bound: float | None = fields.field(
-    'Synapses', None, 'largest current that is read; left out: none'
+  out_bound: float | None = field.field(
+    'Synapses', None, 'largest output current; default: no bound'
   )
 
   def __post_init__(self):
@@ -147,7 +172,7 @@ _OF_PRESET = tuple(
   field.name for field in dataclasses.fields(device_config.DeviceConfig)
 )
 NAMES = tuple(field.name for field in dataclasses.fields(SynapseFields))
-# Of a network that makes no pulses.
+# Values of a network without pulses.
 DEFAULTS = {
   field.name: field.default for field in dataclasses.fields(SynapseFields)
 }
@@ -172,14 +197,14 @@ def resistive(config: SynapseFields) -> device_config.DeviceConfig | None:
   }
   if config.device not in (CUSTOM, *PRESETS):
     for name in given:
-      fields.check(
+      field.check(
         name,
         given[name],
         False,
         'none, as --device is ideal: give a published device, or custom',
       )
     is_sgd = config.update_rule == 'sgd'
-    fields.check(
+    field.check(
       'update_rule', config.update_rule, is_sgd, 'sgd, as --device is ideal'
     )
     return None
@@ -231,7 +256,7 @@ def make_device(
   Args:
     config: the experiment.
     learning_rate: step size for the mean gradient of a batch.
-    schedule: factor on it, over batches.
+    schedule: factor on the learning rate, over batches.
 
   Returns:
     The devices; None if they are ideal.
@@ -252,13 +277,13 @@ def make_device(
 
 
 def count_pulses(state: Any) -> dict[str, jax.Array]:
-  """Tells how many pulses devices have had, where they are counted.
+  """Counts the pulses of devices, if they are counted.
 
   Args:
-    state: that of the devices, or of an optimiser.
+    state: the state of devices or of an optimizer.
 
   Returns:
-    `mean_pulses` and `max_pulses` of a device; nothing where none are counted.
+    `mean_pulses` and `max_pulses` of a device; empty if none are counted.
   """
   is_array = lambda part: isinstance(part, devices.ResistiveState)
   arrays = [
@@ -277,8 +302,8 @@ def count_pulses(state: Any) -> dict[str, jax.Array]:
 
 
 def _as_flags(make):
-  """Makes what flags ask for; a mistake is told as that of a flag."""
+  """Calls a function, and names the flag in its user error."""
   try:
     return make()
   except ssnn_jax.UserError as error:
-    raise ssnn_jax.UserError(f'--{error}') from None  # it starts with the name
+    raise ssnn_jax.UserError(f'--{error}') from None  # the error starts with it

@@ -1,4 +1,4 @@
-"""Tells what the flags of a command are, as `--help` prints it."""
+"""Text of `--help`."""
 
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -10,10 +10,10 @@ from typing import NamedTuple
 from absl import flags
 
 from experiments.config import defaults
-from experiments.config import experiment as configs
+from experiments.config import experiment
 from ssnn_jax import datasets
 
-_COLUMN = 26  # where help starts
+_COLUMN = 26  # of the help
 _TIE = '\N{NO-BREAK SPACE}'
 _IMAGES = frozenset(datasets.IMAGES)
 _FAMILIES = {
@@ -29,21 +29,21 @@ _KINDS = {
   'floats': 'NUMBER,...',
   'comma separated list of strings': 'NAME,...',
 }
-# What absl adds to help: choices, and that a flag may be given several times.
+# Texts that absl adds to help: choices, and whether a flag may be repeated.
 _ABSL = re.compile(r'^<.+?>: |;\s+repeat this option .*', re.DOTALL)
 _UNITS = {
   field.name: field.metadata['unit']
-  for field in dataclasses.fields(configs.ExperimentConfig)
+  for field in dataclasses.fields(experiment.ExperimentConfig)
 }
 
 
 class Flag(NamedTuple):
-  """What `--help` tells of a flag."""
+  """Description of a flag in `--help`."""
 
   name: str
-  value: str  # what stands for its value; empty for a switch
+  value: str  # name of its value; empty for a switch
   help: str
-  default: str = ''  # empty if the help tells what is taken
+  default: str = ''  # empty if the help contains the default
 
 
 def render(
@@ -75,15 +75,15 @@ def render(
 
 
 def _entry(flag, width):
-  """Writes a flag, and its help beside it, or below if the flag is long."""
-  head, told, margin = f'  --[no]{flag.name}', flag.help, ' ' * _COLUMN
+  """Returns a flag with its help next to it, or below a long flag."""
+  head, texts, margin = f'  --[no]{flag.name}', flag.help, ' ' * _COLUMN
   if flag.value:
     head = f'  --{flag.name}={flag.value}'
   if flag.default:
-    told += f' (default:{_TIE}{flag.default})'
+    texts += f' (default:{_TIE}{flag.default})'
   if len(head) > _COLUMN - 2:
-    return f'{head}\n{_wrap(told, width, margin, margin)}'
-  return _wrap(told, width, head.ljust(_COLUMN), margin)
+    return f'{head}\n{_wrap(texts, width, margin, margin)}'
+  return _wrap(texts, width, head.ljust(_COLUMN), margin)
 
 
 def _wrap(text, width, first='', margin=''):
@@ -102,22 +102,21 @@ def describe(flag: flags.Flag, is_configured: bool) -> Flag:
   """Describes a flag.
 
   Args:
-    flag: the flag; a word in back quotes in its help stands for its value.
-    is_configured: whether what is left out is that of the configuration of a
-      data set, where the flag is one of its fields.
+    flag: the flag; a word in back quotes in its help names its value.
+    is_configured: whether flags of fields have the defaults of data sets.
 
   Returns:
-    What `--help` tells of it.
+    The description.
   """
   unit = _UNITS.get(flag.name, '')
   default = _write(flag.default, unit)
   if is_configured and flag.name in _UNITS:
-    default = _tell_defaults(flag.name, unit)
-  told = _ABSL.sub('', flag.help).replace('`', '').removesuffix('.')
-  return Flag(flag.name, _tell_value(flag), told, default)
+    default = _describe_defaults(flag.name, unit)
+  texts = _ABSL.sub('', flag.help).replace('`', '').removesuffix('.')
+  return Flag(flag.name, _value_name(flag), texts, default)
 
 
-def _tell_value(flag):
+def _value_name(flag):
   named = re.search('`(.+?)`', flag.help)
   if named:
     return named[1].upper()
@@ -127,36 +126,36 @@ def _tell_value(flag):
   return _KINDS.get(flag.flag_type().removeprefix('multi '), 'TEXT')
 
 
-def _tell_defaults(name, unit):
-  """Tells a field's default, or those of the data sets where they differ."""
+def _describe_defaults(name, unit):
+  """Describes the default of a field, for each data set if they differ."""
   if name == 'dataset':  # each configuration has its own
-    return configs.ExperimentConfig.dataset
+    return experiment.ExperimentConfig.dataset
   having = {}
   for dataset, config in defaults.CONFIGS.items():
     having.setdefault(getattr(config, name), set()).add(dataset)
   if len(having) == 1:
     return _write(*having, unit)
-  told = []
+  texts = []
   for value, names in having.items():
     if value is not None:
-      told.append(f'{_write(value, unit)} for {_tell_datasets(names)}')
-      unit = ''  # once is enough
-  return ', '.join(told)
+      texts.append(f'{_write(value, unit)} for {_describe_datasets(names)}')
+      unit = ''  # only after the first value
+  return ', '.join(texts)
 
 
-def _tell_datasets(names):
-  """Names data sets, those of a family together if it is there as a whole."""
-  told = []
+def _describe_datasets(names):
+  """Lists data sets, complete families by one name."""
+  texts = []
   for family, members in _FAMILIES.items():
     if members <= names:
-      told.append(family)
+      texts.append(family)
       names = names - members
-  told += sorted(names) if len(names) <= 3 else ['others']
-  return ' and '.join(told)
+  texts += sorted(names) if len(names) <= 3 else ['others']
+  return ' and '.join(texts)
 
 
 def _write(value, unit=''):
-  """Writes a default; nothing if there is none."""
+  """Returns the text of a default; empty if there is none."""
   if value is None:
     return ''
   if isinstance(value, bool):

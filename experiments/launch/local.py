@@ -1,7 +1,6 @@
-"""Runs tasks in processes of this machine, one a device."""
+"""Workers in processes of this machine, one for each device."""
 
-import collections
-from collections.abc import Sequence
+from collections.abc import Iterator
 import contextlib
 import json
 import multiprocessing
@@ -17,16 +16,13 @@ import threading
 from typing import NamedTuple
 import uuid
 
-from experiments.launch import tasks as launchers
+from experiments.launch import launcher
 
-# How often a task is tried again whose local worker died.
-NUM_RETRIES = 3
+_NUM_LAST_LINES = 20  # of the output of a worker that died
+_SECONDS_TO_EXIT = 60  # for a worker that is done to free its device
 
-_NUM_LAST_LINES = 20  # of what a worker wrote, told if it died
-_SECONDS_TO_EXIT = 60  # for a worker that is done, to free its device
-
-# What chooses among the devices of each kind. HIP obeys CUDA's variable too,
-# and counts within what $ROCR_VISIBLE_DEVICES leaves.
+# Environment variables that select devices, by kind. HIP also obeys the
+# variable of CUDA, and counts among the devices in $ROCR_VISIBLE_DEVICES.
 _VISIBLE = {
   'cuda': ('CUDA_VISIBLE_DEVICES',),
   'rocm': ('HIP_VISIBLE_DEVICES', 'CUDA_VISIBLE_DEVICES'),
@@ -37,7 +33,7 @@ _ONE_TPU_CHIP = {
   'TPU_PROCESS_BOUNDS': '1,1,1',
   'ALLOW_MULTIPLE_LIBTPU_LOAD': '1',
 }
-# Each chip of the first TPUs is two devices, at one place.
+# Each chip of the first TPUs has two devices with the same coordinates.
 _COUNT_DEVICES = """
 import json
 import jax
@@ -53,19 +49,20 @@ print(json.dumps([kind, len(devices)]))
 
 
 def local_devices() -> tuple[str, int]:
-  """Counts the devices that jax finds, in a process of its own.
+  """Counts the devices that jax finds, in another process.
 
-  A process that counts them takes them: most of a GPU's memory, all of a TPU.
+  A process that counts devices also takes most of a GPU's memory, and all of a
+  TPU.
 
   Returns:
-    Their kind, which is cpu, cuda, rocm or tpu, and their number.
+    The kind of the devices, which is cpu, cuda, rocm or tpu, and their number.
   """
   counted = subprocess.run(
     [sys.executable, '-c', _COUNT_DEVICES],
     check=True,
     stdout=subprocess.PIPE,
     text=True,
-    start_new_session=True,  # where no Ctrl-C reaches it but through this one
+    start_new_session=True,  # Ctrl-C reaches only this process
   )
   return tuple(json.loads(counted.stdout.splitlines()[-1]))
 
@@ -74,10 +71,10 @@ def worker_environments(num_workers: int) -> list[dict[str, str]]:
   """Shares the devices and cores of this machine among workers.
 
   Args:
-    num_workers: how many there are; one alone sees all devices.
+    num_workers: number of workers; a single worker sees all devices.
 
   Returns:
-    Each worker's variables, to be set before it imports jax.
+    Environment variables of each worker, to be set before it imports jax.
 
   Raises:
     UserError: if there are accelerators, but fewer than workers.
@@ -91,10 +88,10 @@ def worker_environments(num_workers: int) -> list[dict[str, str]]:
   if kind == 'cpu':
     return [shared] * num_workers
   if num_workers > num_devices:
-    raise launchers.mistake(
+    raise launcher.user_error(
       f'--num_workers={num_workers} is more than the devices of this machine '
-      f'({num_devices}, {kind}), and each worker needs its own; ask for '
-      f'{num_devices} at most.'
+      f'({num_devices}, {kind}), and each worker needs its own device; use '
+      f'--num_workers={num_devices} at most.'
     )
   if kind == 'tpu':
     shared |= _ONE_TPU_CHIP
@@ -107,65 +104,51 @@ def worker_environments(num_workers: int) -> list[dict[str, str]]:
 
 
 def limit_threads(number):
-  """Limits XLA's threads, which would be as many as there are cores."""
+  """Returns the variable that limits XLA's threads, by default all cores."""
   return {'PJRT_NPROC': os.environ.get('PJRT_NPROC', str(max(1, int(number))))}
 
 
-def launch_local(
-  tasks: Sequence[launchers.Task], report: launchers.Report, num_workers: int
-) -> None:
-  """Runs each task in a process of its own, several at a time.
+@contextlib.contextmanager
+def workers(num_workers: int) -> Iterator[launcher.Workers]:
+  """Makes workers, each a process with its own device and share of the cores.
 
-  Each sees one accelerator, where there are any, and has its share of the
-  cores. A task whose process dies is tried again `NUM_RETRIES` times. What it
-  prints is kept from the terminal, and its last lines told if it dies.
+  The output of a worker goes to a file; its last lines are reported if the
+  worker dies.
 
   Args:
-    tasks: what to run.
-    report: is told what becomes of each.
-    num_workers: how many run at a time.
+    num_workers: number of tasks that run at a time.
+
+  Yields:
+    The workers; all processes are killed when the context ends.
 
   Raises:
-    UserError: the first that a task raised, or one that names the failed tasks,
-      or if there are fewer accelerators than workers.
+    UserError: if there are fewer accelerators than workers.
   """
-  ledger, running = launchers.Ledger(tasks, report), {}
-  free = worker_environments(max(1, min(num_workers, len(tasks))))
+  free, running = worker_environments(num_workers), {}
   with tempfile.TemporaryDirectory(prefix='ssnn_jax-workers-') as logs:
+
+    def start(task):
+      worker = _start(task, free.pop(0), logs)
+      running[worker.results] = worker
+
+    def wait():
+      results, *_ = connection.wait(list(running))
+      worker = running[results]
+      outcome = _result(worker)
+      del running[results]
+      free.append(worker.environment)
+      return worker.task, outcome
+
     try:
-      _run_in_workers(tasks, free, logs, ledger, running)
+      yield launcher.Workers(start, wait, num_workers)
     finally:
       for worker in running.values():
         worker.process.kill()
         worker.process.join()
-  ledger.close()
-
-
-def _run_in_workers(tasks, free, logs, ledger, running):
-  """Starts workers while environments are free, and collects how they end."""
-  waiting, deaths = collections.deque(tasks), collections.Counter()
-  while running or (waiting and ledger.mistake is None):
-    while waiting and free and ledger.mistake is None:
-      worker = _start(waiting.popleft(), free.pop(0), logs)
-      running[worker.results] = worker
-      ledger.tell(worker.task, launchers.Outcome(launchers.Status.STARTED))
-    for results in connection.wait(list(running)):
-      task, environment, *_ = running[results]
-      outcome = _result(running[results])
-      del running[results]
-      free.append(environment)
-      deaths[task.name] += outcome.status is launchers.Status.DIED
-      if outcome.status is not launchers.Status.DIED:
-        ledger.end(task, outcome)
-      elif deaths[task.name] > NUM_RETRIES or ledger.mistake is not None:
-        ledger.end(task, outcome._replace(status=launchers.Status.FAILED))
-      else:
-        waiting.append(task)
-        ledger.tell(task, outcome)
 
 
 class _Worker(NamedTuple):
-  task: launchers.Task
+  task: launcher.Task
   environment: dict[str, str]
   process: multiprocessing.Process
   results: connection.Connection
@@ -180,15 +163,16 @@ def _start(task, environment, logs):
   process = context.Process(target=_work, args=(task.run, sender, log))
   with _inherited(environment):
     process.start()
-  sender.close()  # the worker's is the last one, so that its end is seen
+  sender.close()  # only the worker can now keep the pipe open
   return _Worker(task, environment, process, results, log)
 
 
 @contextlib.contextmanager
 def _inherited(environment):
-  """Sets what a new process inherits: variables, and deafness to Ctrl-C.
+  """Sets variables that a new process inherits, and makes it ignore Ctrl-C.
 
-  A terminal interrupts all processes at once; it is this one that ends others.
+  A terminal interrupts all processes at once; only this process handles it and
+  kills the workers.
   """
   resource_tracker.ensure_running()  # its own start would undo the mask
   before = {name: os.environ.get(name) for name in environment}
@@ -210,7 +194,7 @@ def _work(run, sender, log):
   with open(log, 'ab') as stream:
     os.dup2(stream.fileno(), 1)
     os.dup2(stream.fileno(), 2)
-  sender.send(launchers.attempt(run))
+  sender.send(launcher.attempt(run))
 
 
 def _end_with_parent():
@@ -219,10 +203,10 @@ def _end_with_parent():
 
 
 def _result(worker):
-  """Waits for the end of a worker, and tells what became of its task."""
+  """Waits for the end of a worker and returns the outcome of its task."""
   try:
     outcome = worker.results.recv()
-  except (EOFError, OSError):  # it sent nothing, or not all
+  except (EOFError, OSError):  # the worker sent no complete outcome
     outcome = None
   worker.results.close()
   worker.process.join(_SECONDS_TO_EXIT)
@@ -234,5 +218,5 @@ def _result(worker):
     return outcome
   code = worker.process.exitcode
   how = signal.Signals(-code).name if code < 0 else f'exit status {code}'
-  told = [f'its worker died ({how})', *lines[-_NUM_LAST_LINES:]]
-  return launchers.Outcome(launchers.Status.DIED, '\n'.join(told))
+  message = [f'its worker died ({how})', *lines[-_NUM_LAST_LINES:]]
+  return launcher.Outcome(launcher.Status.DIED, '\n'.join(message))

@@ -1,79 +1,94 @@
-"""Runs tasks on the nodes of a Ray cluster."""
+"""Workers on the nodes of a Ray cluster."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 import contextlib
 import logging
+import math
 import os
 import pathlib
 import platform
 import socket
+from typing import NamedTuple
 import uuid
 
-from experiments.launch import local as local_workers
-from experiments.launch import tasks as launchers
+from experiments.launch import launcher
+from experiments.launch import local
 
 
-def launch_ray(
-  tasks: Sequence[launchers.Task],
-  report: launchers.Report,
-  workdir: str | os.PathLike,
-  address: str | None,
-  num_cpus: float,
-  num_gpus: float,
-  num_retries: int,
-) -> None:
-  """Runs tasks on the nodes of a Ray cluster, or of one that it starts here.
+class Resources(NamedTuple):
+  """The share of a node that each task gets."""
 
-  The nodes need what this project depends on; its own code is sent there.
+  num_cpus: float  # also the number of threads
+  num_gpus: float  # with 0 the task uses the CPU
+
+
+@contextlib.contextmanager
+def workers(
+  workdir: pathlib.Path, address: str | None, resources: Resources
+) -> Iterator[launcher.Workers]:
+  """Connects to a Ray cluster, or starts one on this machine.
+
+  The nodes need the packages that this project depends on; the code of this
+  project is sent to them.
 
   Args:
-    tasks: what to run.
-    report: is told how each ends; that it starts or dies only Ray knows.
-    workdir: a folder that all nodes see; those of the tasks are below it.
-    address: of the cluster; None takes that of $RAY_ADDRESS or this machine's,
-      or starts one.
-    num_cpus: what a task has of its node's CPUs, and its number of threads.
-    num_gpus: what a task has of its node's GPUs; with 0 it uses the CPU.
-    num_retries: how often a task is tried again whose worker died.
+    workdir: a folder that all nodes see, with the folders of the tasks.
+    address: address of the cluster; None takes the address in $RAY_ADDRESS or
+      the cluster of this machine, or starts one.
+    resources: the share of a node that each task gets.
+
+  Yields:
+    The workers.
 
   Raises:
-    UserError: the first that a task raised, or one that names the failed tasks,
-      or if Ray, a cluster, or a node of the size asked for is missing, or a
-      node does not see the folder.
+    UserError: if Ray, a cluster, or a node of the requested size is missing.
   """
-  ray, ledger = _import_ray(), launchers.Ledger(tasks, report)
-  token = pathlib.Path(workdir).absolute() / f'.launcher-{uuid.uuid4().hex}'
+  ray, running = _import_ray(), {}
+  token = workdir.absolute() / f'.launcher-{uuid.uuid4()}'
   with _connected(ray, address), _written(token):
-    _check_nodes(ray, num_cpus, num_gpus)
-    options = _ray_options(num_cpus, num_gpus, num_retries)
-    _run_on_nodes(ray, options, tasks, token, ledger)
-  ledger.close()
+    _check_nodes(ray, resources)
+    remote = ray.remote(**_task_options(resources))(_attempt_on_node)
+
+    def start(task):
+      running[remote.remote(task.run, token)] = task
+
+    def wait():
+      (reference,), _ = ray.wait(list(running))
+      return running.pop(reference), _outcome(ray, reference, token)
+
+    try:
+      yield launcher.Workers(
+        start, wait, math.inf, lambda: token.unlink(missing_ok=True)
+      )
+    finally:
+      for reference in running:
+        ray.cancel(reference, force=True)
 
 
 def _import_ray():
-  os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')  # nor a word about it
+  os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')  # and no notice of it
   try:
     import ray
   except ImportError:
-    raise launchers.mistake(
+    raise launcher.user_error(
       '--launcher=ray needs Ray, which is not installed; pip install '
       "'ssnn_jax[ray]'."
     ) from None
   return ray
 
 
-def _ray_options(num_cpus, num_gpus, num_retries):
-  """Chooses what a task is given."""
-  variables = local_workers.limit_threads(num_cpus)
-  if num_gpus == 0:
-    variables['JAX_PLATFORMS'] = 'cpu'  # Ray may show it GPUs of others
-  elif num_gpus < 1:
-    variables['XLA_CLIENT_MEM_FRACTION'] = f'{0.9 * num_gpus:.3f}'
+def _task_options(resources):
+  """Returns the options of a task; the launcher retries tasks, not Ray."""
+  variables = local.limit_threads(resources.num_cpus)
+  if resources.num_gpus == 0:
+    variables['JAX_PLATFORMS'] = 'cpu'  # Ray may show GPUs of other tasks
+  elif resources.num_gpus < 1:
+    fraction = 0.9 * resources.num_gpus
+    variables['XLA_CLIENT_MEM_FRACTION'] = f'{fraction:.3f}'
   return {
-    'num_cpus': num_cpus,
-    'num_gpus': num_gpus,
-    'max_retries': num_retries,
-    'retry_exceptions': False,
+    'num_cpus': resources.num_cpus,
+    'num_gpus': resources.num_gpus,
+    'max_retries': 0,
     'scheduling_strategy': 'SPREAD',
     'runtime_env': {'env_vars': variables},
   }
@@ -81,7 +96,7 @@ def _ray_options(num_cpus, num_gpus, num_retries):
 
 @contextlib.contextmanager
 def _connected(ray, address):
-  """Connects to a cluster and sends it this code, unless that has been done."""
+  """Connects to a cluster and sends this code, unless already connected."""
   import ssnn_jax
 
   if ray.is_initialized():
@@ -103,9 +118,9 @@ def _connected(ray, address):
       },
     )
   except (ConnectionError, RuntimeError, ValueError) as error:
-    raise launchers.mistake(
-      f'Ray cannot be used ({" ".join(str(error).split()).rstrip(".")}); see '
-      'what `ray status` says, and check --ray_address and $RAY_ADDRESS.'
+    raise launcher.user_error(
+      f'Ray cannot be used ({" ".join(str(error).split()).rstrip(".")}); run '
+      '`ray status`, and check --ray_address and $RAY_ADDRESS.'
     ) from None
   try:
     yield
@@ -114,29 +129,31 @@ def _connected(ray, address):
 
 
 def _check_address(address):
-  """Refuses an address where nothing listens; Ray would try for minutes."""
+  """Rejects an address where no server listens; Ray would try for minutes."""
   host, _, port = address.removeprefix('ray://').rpartition(':')
-  if not port.isdecimal():  # 'auto', 'local', or none
+  if not port.isdecimal():  # 'auto', 'local', or empty
     return
   try:
     socket.create_connection((host.strip('[]'), int(port)), 10).close()
   except (OSError, OverflowError) as error:
-    raise launchers.mistake(
+    raise launcher.user_error(
       f'no Ray cluster answers at {address} ({error}); start one with `ray '
       'start --head`, or correct --ray_address or $RAY_ADDRESS.'
     ) from None
 
 
-def _check_nodes(ray, num_cpus, num_gpus):
-  """Refuses what no node has, since Ray would wait for one without a word."""
+def _check_nodes(ray, resources):
+  """Rejects a task larger than each node, for which Ray would wait forever."""
   sizes = [node['Resources'] for node in ray.nodes() if node['Alive']]
   if not any(
-    size.get('CPU', 0) >= num_cpus and size.get('GPU', 0) >= num_gpus
+    size.get('CPU', 0) >= resources.num_cpus
+    and size.get('GPU', 0) >= resources.num_gpus
     for size in sizes
   ):
-    raise launchers.mistake(
-      f'no node of the Ray cluster has the {num_cpus} CPUs and {num_gpus} GPUs '
-      'of a task; ask for less, or add such a node.'
+    raise launcher.user_error(
+      f'no node of the Ray cluster has the {resources.num_cpus} CPUs and '
+      f'{resources.num_gpus} GPUs of a task; reduce --cpus_per_task or '
+      '--gpus_per_task, or add a larger node.'
     )
 
 
@@ -150,40 +167,23 @@ def _written(token):
     token.unlink(missing_ok=True)
 
 
-def _run_on_nodes(ray, options, tasks, token, ledger):
-  """Hands all tasks to Ray, and collects how they end."""
-  remote = ray.remote(**options)(_work_on_node)
-  running = {remote.remote(task.run, token): task for task in tasks}
-  try:
-    while running:
-      (reference,), _ = ray.wait(list(running))
-      task = running.pop(reference)
-      outcome = _ray_outcome(ray, reference, token)
-      # After a mistake others are told of only where they have really run.
-      is_mistaken = outcome.status is launchers.Status.MISTAKEN
-      if ledger.mistake is None or not is_mistaken:
-        ledger.end(task, outcome)
-      if ledger.mistake is not None:
-        token.unlink(missing_ok=True)  # those that still wait end at once
-  finally:
-    for reference in running:
-      ray.cancel(reference, force=True)
+def _attempt_on_node(run, token):
+  """Runs a task where the token exists; otherwise returns the node's name."""
+  return launcher.attempt(run) if token.exists() else platform.node()
 
 
-def _work_on_node(run, token):
-  """Runs a task where its folder is; else returns the name of the node."""
-  return launchers.attempt(run) if token.exists() else platform.node()
-
-
-def _ray_outcome(ray, reference, token):
+def _outcome(ray, reference, token):
   try:
     outcome = ray.get(reference)
+  except ray.exceptions.RayTaskError as error:
+    return launcher.Outcome(launcher.Status.FAILED, str(error))
   except ray.exceptions.RayError as error:
-    return launchers.Outcome(launchers.Status.FAILED, str(error))
-  if isinstance(outcome, launchers.Outcome):
+    message = f'its worker died ({" ".join(str(error).split())})'
+    return launcher.Outcome(launcher.Status.DIED, message)
+  if isinstance(outcome, launcher.Outcome):
     return outcome
-  return launchers.Outcome(
-    launchers.Status.MISTAKEN,
+  return launcher.Outcome(
+    launcher.Status.REFUSED,
     f'node {outcome} does not see {token.parent}; choose a --workdir on a file '
     'system that all nodes of the Ray cluster share.',
   )

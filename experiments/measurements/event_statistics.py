@@ -11,7 +11,6 @@ from absl import flags
 import numpy as np
 import tqdm
 
-from experiments import summary
 from experiments.config import command
 from experiments.measurements import json_lines
 from ssnn_jax import datasets
@@ -19,7 +18,6 @@ from ssnn_jax.datasets import loading
 from ssnn_jax.datasets import recordings
 from ssnn_jax.runs import provenance
 
-FILE = 'event_statistics.jsonl'  # of the lines in a record
 _COUNT_STEP = 250  # events per recording
 _TIME_STEP = 5  # milliseconds
 _DURATION = 320  # milliseconds
@@ -56,40 +54,6 @@ def statistics(splits: list[recordings.Recordings]) -> dict[str, Any]:
     'time_profile': (profile / len(counts) / _TIME_STEP).round(4).tolist(),
     'event_map': (event_map / len(counts)).round(4).tolist(),
   }
-
-
-def table(lines: list[dict[str, Any]]) -> str:
-  """Lays out what sets of recordings hold, a line a set.
-
-  Args:
-    lines: those of `experiments.measurements.event_statistics`; the first set
-      is what the others are compared with.
-
-  Returns:
-    The table: events of a recording, mean and standard deviation; the share of
-    polarity 1; correlations of the time profile and of the event map, both
-    polarities together, with those of the first set.
-  """
-  rows = [
-    (
-      *('recordings', 'number', 'events', 'polarity 1'),
-      *('time profile, r', 'event map, r'),
-    )
-  ]
-  for line in lines:
-    correlations = [
-      np.corrcoef(np.ravel(line[name]), np.ravel(lines[0][name]))[0, 1]
-      for name in ('time_profile', 'event_map')
-    ]
-    rows.append(
-      (
-        *(line['dataset'], f'{line["num_recordings"]:,}'),
-        f'{line["mean_count"]:,.0f} ± {line["sd_count"]:,.0f}',
-        f'{line["polarity_1"]:.3f}',
-        *(f'{correlation:.3f}' for correlation in correlations),
-      )
-    )
-  return summary.layout(rows)
 
 
 def _measure(values):

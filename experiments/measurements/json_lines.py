@@ -17,14 +17,15 @@ def write(
   """Prints the header of a measurement, then each line once it is measured.
 
   Args:
-    module: name of the measurement's module.
+    module: the measurement's module, which has the name of its study.
     environment: versions, commit and hardware, as
       `ssnn_jax.runs.provenance.environment` returns.
     measured: one mapping a line, of values that JSON can hold.
   """
   command = shlex.join(['python', '-m', module, *sys.argv[1:]])
-  header = {'event': 'header', 'command': command, **environment}
+  study = module.rpartition('.')[2]
+  header = {'event': 'header', 'study': study, 'command': command}
   following = iter(measured)
   first = next(following)  # invalid flags raise an error before any output
-  for line in itertools.chain([header, first], following):
+  for line in itertools.chain([header | environment, first], following):
     print(json.dumps(line), flush=True)

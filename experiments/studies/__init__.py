@@ -1,15 +1,24 @@
 """Studies: each module has the question, sweeps, table, figure and claims."""
 
+import ast
 import importlib
 import pathlib
 import pkgutil
 
 import ssnn_jax
 
-NAMES = tuple(
-  module.name
-  for module in pkgutil.iter_modules([str(pathlib.Path(__file__).parent)])
-)
+_FOLDER = pathlib.Path(__file__).parent
+NAMES = tuple(module.name for module in pkgutil.iter_modules([str(_FOLDER)]))
+
+
+def question(name: str) -> str:
+  """Returns the question of a study, without importing the study."""
+  tree = ast.parse((_FOLDER / f'{name}.py').read_text())
+  return next(
+    node.value.value
+    for node in ast.walk(tree)
+    if isinstance(node, ast.keyword) and node.arg == 'question'
+  )
 
 
 def load(name: str):

@@ -1,1 +1,1 @@
-"""Training: the methods, the compiled programs and the writer of runs."""
+"""Training: data, compiled programs, the training loop and the run writer."""

@@ -1,4 +1,4 @@
-"""The data of a run: what it trains on, and what it is judged on."""
+"""Data of a run: the training split and the evaluation split."""
 
 from collections.abc import Mapping
 import dataclasses
@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from experiments.config import experiment as configs
-from experiments.config import field as fields
+from experiments.config import experiment
+from experiments.config import field
 import ssnn_jax
 from ssnn_jax.datasets import arrays
 
@@ -17,20 +17,22 @@ _BINNING_FIELDS = dataclasses.fields(ssnn_jax.datasets.Binning)
 
 
 def load(
-  config: configs.ExperimentConfig, data_dir: str | None, download: bool = False
+  config: experiment.ExperimentConfig,
+  data_dir: str | None,
+  download: bool = False,
 ) -> ssnn_jax.datasets.Dataset:
-  """Loads what a run trains on (`train`) and is judged on (`judged_on`).
+  """Loads the data set of a run.
 
   Args:
-    config: the run; it says how recordings are cut into ticks.
+    config: the configuration of the run.
     data_dir: the folder of data sets, or None for the default.
-    download: whether original files that are missing are downloaded.
+    download: whether missing original files are downloaded.
 
   Returns:
     The data set, with a validation split if the run holds one out.
 
   Raises:
-    UserError: if the data is missing, unsound or too small for the run.
+    UserError: if the data is missing, damaged or too small for the run.
   """
   _check_flags(config)
   dataset = _load(config, config.dataset, data_dir, download)
@@ -54,12 +56,12 @@ def load(
 
 
 def _check_flags(config):
-  """Refuses flags that would not do what they say."""
+  """Rejects flags without effect."""
   other = config.test_dataset
   if other and config.hold_out:
     raise ssnn_jax.UserError(
-      '--hold_out and --test_dataset both say what to evaluate on; leave one '
-      'of them out.'
+      '--hold_out and --test_dataset exclude each other, since both choose the '
+      'evaluation split; leave one of them out.'
     )
   is_recorded = config.dataset in ssnn_jax.datasets.RECORDINGS
   if is_recorded and config.pixel_range != _FULL_RANGE:
@@ -69,23 +71,23 @@ def _check_flags(config):
     )
   if other == config.dataset:
     raise ssnn_jax.UserError(
-      f'--test_dataset={other} is what is trained on; leave it out to evaluate '
-      'on its own test split.'
+      f'--test_dataset={other} is also the training data; leave it out to '
+      'evaluate on the test split.'
     )
   if is_recorded:
     return
-  for field in _BINNING_FIELDS:
-    # The ticks, T, are those of images too.
-    is_given = getattr(config, field.name) != field.default
-    if is_given and field.name != 'num_steps':
+  for own in _BINNING_FIELDS:
+    # Spike trains of images have T ticks, too.
+    is_given = getattr(config, own.name) != own.default
+    if is_given and own.name != 'num_steps':
       raise ssnn_jax.UserError(
-        f'--{field.name} is for recordings of events, and {config.dataset} '
+        f'--{own.name} is for recordings of events, and {config.dataset} '
         'holds images; leave it out.'
       )
 
 
 def _load(config, name, data_dir, download):
-  """Loads a data set, recordings cut as a configuration says."""
+  """Loads a data set, with recordings binned into ticks."""
   binning = None
   if name in ssnn_jax.datasets.RECORDINGS:
     values = {f.name: getattr(config, f.name) for f in _BINNING_FIELDS}
@@ -97,7 +99,7 @@ def _load(config, name, data_dir, download):
   return _load_once(name, data_dir, download, binning, pixel_range)
 
 
-@functools.lru_cache(maxsize=2)  # settings of a sweep share what they can
+@functools.lru_cache(maxsize=2)  # shared by settings of a sweep
 def _load_once(name, data_dir, download, binning, pixel_range):
   dataset = ssnn_jax.datasets.load(
     name, data_dir, download=download, binning=binning
@@ -108,7 +110,7 @@ def _load_once(name, data_dir, download, binning, pixel_range):
 
 
 def _compress(dataset, low, high):
-  """Makes images greyer: black is `low` and white `high`."""
+  """Rescales pixels so that black is `low` and white is `high`."""
 
   def compress(split):
     rates = np.asarray(ssnn_jax.rate_encode(split.inputs))
@@ -121,7 +123,7 @@ def _compress(dataset, low, high):
 
 
 def _test_on(dataset, other):
-  """Puts all of another data set in the place of the test split."""
+  """Replaces the test split by all samples of another data set."""
   ends = [(d.num_inputs, d.num_classes) for d in (dataset, other)]
   if ends[0] != ends[1]:
     raise ssnn_jax.UserError(
@@ -135,7 +137,7 @@ def _test_on(dataset, other):
 
 
 def load_images(values: Mapping[str, Any]) -> ssnn_jax.datasets.Dataset:
-  """Loads the images that --dataset names, as they are.
+  """Loads the unchanged images that --dataset names.
 
   Args:
     values: the value of each flag.
@@ -144,28 +146,33 @@ def load_images(values: Mapping[str, Any]) -> ssnn_jax.datasets.Dataset:
     The data set.
 
   Raises:
-    UserError: if it is no set of images, or missing or unsound.
+    UserError: if the data set has no images, or is missing or damaged.
   """
   name, known = values['dataset'], ssnn_jax.datasets.IMAGES
   if name not in known and not arrays.is_npz_path(name):
     raise ssnn_jax.UserError(
       f'--dataset={name} is no set of images; choose one of '
-      f'{", ".join(known)}, or {fields.OWN_FILE}.'
+      f'{", ".join(known)}, or {field.OWN_FILE}.'
     )
   return ssnn_jax.datasets.load(
     name, values['data_dir'], download=values['download']
   )
 
 
-def judged_on(
+def eval_split(
   dataset: ssnn_jax.datasets.Dataset,
 ) -> ssnn_jax.datasets.Split:
-  """Chooses the split a run is judged on: the one held out, if there is one."""
+  """Returns the validation split if there is one, otherwise the test split."""
   return dataset.test if dataset.validation is None else dataset.validation
 
 
+def split_name(config: experiment.ExperimentConfig) -> str:
+  """Returns the name of the split that a run is evaluated on."""
+  return 'validation' if config.hold_out else 'test'
+
+
 def describe(dataset: ssnn_jax.datasets.Dataset) -> str:
-  """Says how much of a data set there is, if that is not all; else nothing."""
+  """Describes the size of an incomplete data set; otherwise returns nothing."""
   splits = dataset.train, dataset.validation, dataset.test
   sizes = [len(split.labels) for split in splits if split is not None]
   if dataset.full_size in (None, sum(sizes)):

@@ -1,7 +1,7 @@
 """Several processes that train one network together.
 
-All run the same command and the same programs; the first alone reads and writes
-records, and tells the others what they must know of them.
+All processes run the same command and the same programs. Only the primary
+process reads and writes records, and broadcasts checkpoints to the others.
 """
 
 from collections.abc import Callable
@@ -14,42 +14,49 @@ import jax
 from jax.experimental import multihost_utils
 import numpy as np
 
-from experiments.config import command as cli
+from experiments.config import command
 import ssnn_jax
 
 _CLUSTER = ('coordinator_address', 'num_processes', 'process_id')
 
 
 def define_flags() -> None:
-  """Defines the flags that say which processes there are."""
-  with cli.group('Machine'):
+  """Defines the flags that describe the processes."""
+  with command.group('Machine'):
     flags.DEFINE_boolean(
       'multihost',
       False,
       'train together with processes on other hosts that run the same command; '
-      'jax finds them by itself where Slurm, MPI or a TPU pod started them.',
+      'under Slurm, MPI or on a TPU pod jax finds the processes itself.',
     )
     flags.DEFINE_string(
       'coordinator_address',
       None,
-      '`host:port` of the first process, where jax does not find it.',
+      '`host:port` of the first process for --multihost, if jax does not find '
+      'the processes itself.',
     )
     flags.DEFINE_integer(
-      'num_processes', None, 'how many there are, where jax does not find out.'
+      'num_processes',
+      None,
+      'number of processes for --multihost, if jax does not find the processes '
+      'itself.',
     )
     flags.DEFINE_integer(
-      'process_id', None, 'which this is, from 0 up, likewise.'
+      'process_id',
+      None,
+      'index of this process for --multihost, from 0, if jax does not find the '
+      'processes itself.',
     )
 
 
 def join(values: Mapping[str, Any]) -> None:
-  """Joins the other processes, if the flags say that there are any.
+  """Joins the other processes of --multihost.
 
   Args:
     values: the value of each flag, None where it was left out.
 
   Raises:
-    UserError: if they cannot be found.
+    UserError: if the processes cannot be found.
   """
   given = {name: values[name] for name in _CLUSTER}
   if not values['multihost']:
@@ -76,28 +83,28 @@ def join(values: Mapping[str, Any]) -> None:
     ) from None
 
 
-def is_first() -> bool:
-  """Tells whether this is the process that has the records."""
+def is_primary() -> bool:
+  """Returns whether this process reads and writes records."""
   return jax.process_index() == 0
 
 
-def told_by_first(look: Callable[[], Any], blank: Any) -> Any:
-  """Has the first process look at something, and tells the others of it.
+def broadcast_from_primary(look: Callable[[], Any], blank: Any) -> Any:
+  """Calls a function in the primary process and broadcasts its result.
 
   Args:
-    look: what it does, of its own.
-    blank: a tree of arrays of the shapes of what is found.
+    look: the function.
+    blank: a tree of arrays with the shapes of the result.
 
   Returns:
-    What it has found.
+    The result, in all processes.
 
   Raises:
-    UserError: in all processes, if the first one raises it.
+    UserError: in all processes, if the function raises it.
   """
   if jax.process_count() == 1:
     return look()
   found, problem = blank, None
-  if is_first():
+  if is_primary():
     try:
       found = look()
     except ssnn_jax.UserError as error:
@@ -105,6 +112,6 @@ def told_by_first(look: Callable[[], Any], blank: Any) -> Any:
   share = multihost_utils.broadcast_one_to_all
   if share(np.array(problem is not None)):
     raise problem or ssnn_jax.UserError(
-      'the first process cannot go on; see what it says.'
+      'the first process has failed; see its error message.'
     )
   return jax.tree.map(np.asarray, share(found))

@@ -1,7 +1,7 @@
-"""The compiled functions of an experiment, each for several seeds at once.
+"""Compiled functions of an experiment, each for several seeds at once.
 
 Seeds, and learning rates, are lifted by `vmap`, devices by `shard_map`. Outside
-of these functions a key is its data, so that a state can be saved as it is.
+of these functions a key is represented by its data, so that it can be saved.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from experiments.config import experiment as configs
+from experiments.config import experiment
 from experiments.config import methods
 from experiments.config import synapses
 import ssnn_jax
@@ -26,7 +26,7 @@ _EVAL_BATCH_SIZE = 256
 
 
 class Programs(NamedTuple):
-  """What is computed for S runs that differ in seed and learning rate.
+  """Functions of S runs that differ in seed and learning rate.
 
   A `split` is inputs and labels, the same for all runs and whole on every
   device; `state` and all that is returned has a leading axis S.
@@ -38,14 +38,14 @@ class Programs(NamedTuple):
   count_pulses: Callable  # (state, split) -> pulses of devices, if counted
   observe: Callable  # (state, split) -> Activity on the probe batch
   measure: Callable  # (state, split) -> errors of the update, if it has any
-  # (state, split) -> errors of the update, with bias and variance apart
+  # (state, split) -> errors of the update, with separate bias and variance
   probe: Callable
   # (seeds, learning_rates, split) -> state of the ANN after its first epoch
   train_ann: Callable
 
 
 def make(
-  config: configs.ExperimentConfig,
+  config: experiment.ExperimentConfig,
   network_config: ssnn_jax.NetworkConfig,
   mesh: jax.sharding.Mesh,
   num_samples: int,
@@ -63,7 +63,7 @@ def make(
   """
   method = methods.METHODS[config.method]
   reference = ssnn_jax.ann(network_config, axis_name=sharding.AXIS)
-  schedule = configs.schedule(config, num_samples)
+  schedule = experiment.schedule(config, num_samples)
   optimizer = functools.partial(
     training.make_optimizer,
     schedule=schedule,
@@ -98,7 +98,7 @@ def make(
     return judge(state.params, key, *split)
 
   def train_ann(seed, learning_rate, split):
-    # On one device, so that it is the same on any number of them.
+    # One device, so that the result does not depend on the number of devices.
     ann = ssnn_jax.ann(network_config)
     state = training.init_state(ann, optimizer(learning_rate), seed)
     epoch = training.make_train_epoch(ann, optimizer(0.0), config.batch_size)
@@ -122,7 +122,7 @@ def make(
 
 
 def fit_in_memory(compiled: jax.stages.Compiled) -> bool:
-  """Tells whether a device has the memory that a compiled function needs."""
+  """Returns whether a device has enough memory for a compiled function."""
   needed = compiled.memory_analysis()
   stats = jax.local_devices()[0].memory_stats() or {}
   pages = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
@@ -136,7 +136,7 @@ def fit_in_memory(compiled: jax.stages.Compiled) -> bool:
 
 
 def _make_observe(config, network_config):
-  """Makes what tells the activity of a state's network on the probe batch."""
+  """Makes the function that returns activity on the probe batch."""
   make = methods.METHODS[config.method].make_observe
 
   def on_probe(state, split):
@@ -148,11 +148,11 @@ def _make_observe(config, network_config):
 
 
 def _make_measure(config, network_config):
-  """Makes what measures the update of a state's network against the gradient.
+  """Makes the function that compares weight updates with the gradient.
 
-  `update_error` has spikes as the network has them; for `quantisation_error`
-  forward and backward are on rates. Neither is told of a method whose update
-  is not meant to be the gradient.
+  `update_error` has the spikes of the network; for `quantisation_error` the
+  forward and backward pass use rates. Methods whose update does not estimate
+  the gradient have neither.
   """
   method = methods.METHODS[config.method]
   exact = dataclasses.replace(network_config, dropout=0.0)
@@ -181,14 +181,14 @@ def _make_measure(config, network_config):
 
 
 def _make_probe(config, network_config):
-  """Makes what measures bias and variance of a state's update, as well."""
+  """Makes the function that also measures bias and variance of updates."""
   method = methods.METHODS[config.method]
   errors = _make_measure(config, network_config)
   if config.method == methods.ANN or not method.estimates_gradient:
     return errors
   exact = dataclasses.replace(network_config, dropout=0.0)
   ann = ssnn_jax.ann(exact)
-  # Where nothing forward is random, only errors that saturate bias an update.
+  # Without forward noise, only saturated errors bias an update.
   noiseless = dataclasses.replace(exact, forward='rates')
 
   def statistics(network, state, split):
@@ -213,7 +213,7 @@ def _make_probe(config, network_config):
 
 
 def _probe(config, split):
-  """Takes the first training samples."""
+  """Returns the first training samples."""
   return [part[: config.probe_size] for part in split]
 
 

@@ -17,8 +17,8 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from experiments.config import experiment as configs
-from experiments.config import serialization as config_records
+from experiments.config import experiment
+from experiments.config import serialization
 from experiments.training import multihost
 import ssnn_jax
 from ssnn_jax import training
@@ -31,7 +31,7 @@ from ssnn_jax.training import metrics
 class Run(NamedTuple):
   """A run to train, and the folder of its record."""
 
-  config: configs.ExperimentConfig
+  config: experiment.ExperimentConfig
   folder: pathlib.Path
 
 
@@ -68,10 +68,10 @@ def status(run: Run) -> Status:
   if not files.is_nonempty(run.folder):
     return Status.NEW
   record = records.read(run.folder, strict=False)
-  recorded = config_records.complete(record.config)
+  recorded = serialization.complete(record.config)
   differences = [
     f'{name} is {recorded[name]}, not {value}'
-    for name, value in config_records.as_record(run.config).items()
+    for name, value in serialization.as_record(run.config).items()
     if recorded[name] != value
   ]
   if differences:
@@ -113,7 +113,7 @@ def open_all(
       return [record.start for record in opened]
 
     blank = [checkpoints.initial_checkpoint(like)] * len(runs)
-    starts = multihost.told_by_first(open_here, blank)
+    starts = multihost.broadcast_from_primary(open_here, blank)
     yield opened or [Record(*pair, None, None) for pair in zip(runs, starts)]
 
 
@@ -121,7 +121,7 @@ def _open(run, like, resume, library, stack):
   """Opens the record of one run; the exit stack closes it."""
   is_new = not resume or status(run) is Status.NEW
   if is_new:
-    records.create(run.folder, config_records.as_record(run.config))
+    records.create(run.folder, serialization.as_record(run.config))
   stack.enter_context(records.run_lock(run.folder))
   manager = stack.enter_context(checkpoints.open_in(run.folder))
   start = checkpoints.restore(manager, like)

@@ -1,4 +1,4 @@
-"""Trains runs together and records their metrics and checkpoints."""
+"""Training loop of several runs, with metrics and checkpoints."""
 
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ import jax
 import numpy as np
 import tqdm
 
-from experiments.config import command as cli
-from experiments.config import experiment as configs
+from experiments.config import command
+from experiments.config import experiment
 from experiments.config import methods
 from experiments.training import data
 from experiments.training import multihost
@@ -28,23 +28,24 @@ from ssnn_jax.training import sharding
 
 def define_flags() -> None:
   """Defines the flags of the options."""
-  with cli.group('Records'):
+  with command.group('Records'):
     flags.DEFINE_float(
       'checkpoint_every',
       30.0,
-      'minimum seconds between checkpoints; each evaluation also writes one.',
+      'minimum seconds between two checkpoints; each evaluation also writes a '
+      'checkpoint.',
       lower_bound=0.0,
     )
     flags.DEFINE_boolean(
       'tensorboard',
       False,
-      'also write TensorBoard events; needs the package tensorboardX.',
+      'also write TensorBoard events (needs the package tensorboardX).',
     )
-  with cli.group('Machine'):
+  with command.group('Machine'):
     flags.DEFINE_integer(
       'num_devices',
       None,
-      'devices that share each batch; left out: all there are.',
+      'number of devices that share each batch; default: all devices.',
     )
 
 
@@ -58,7 +59,7 @@ class Options:
 
 
 def make_options(values: Mapping[str, Any]) -> Options:
-  """Takes the options from the values of flags."""
+  """Makes the options from the values of flags."""
   names = [field.name for field in dataclasses.fields(Options)]
   return Options(**{name: values[name] for name in names})
 
@@ -86,10 +87,10 @@ def train(
       cannot be used.
   """
   config = runs[0].config
-  network_config = configs.network_config(config, dataset)
+  network_config = experiment.network_config(config, dataset)
   mesh = _make_mesh(config, options)
   if methods.METHODS[config.method].has_pulses:
-    cli.recommend_kernels()
+    command.recommend_kernels()
   functions = programs.make(
     config, network_config, mesh, len(dataset.train.labels)
   )
@@ -98,21 +99,21 @@ def train(
   with recorder.open_all(
     runs, like, resume=resume, tensorboard=options.tensorboard
   ) as opened:
-    splits = sharding.replicate(mesh, (dataset.train, data.judged_on(dataset)))
+    splits = sharding.replicate(mesh, (dataset.train, data.eval_split(dataset)))
     job = _Job(config, network_config, functions, mesh, *splits, options)
     for _, group in itertools.groupby(sorted(opened, key=_epoch), _epoch):
       _train_group(job, list(group))
 
 
 class _Job(NamedTuple):
-  """What the runs of a call have in common."""
+  """Data and functions shared by all runs of a call."""
 
-  config: configs.ExperimentConfig
+  config: experiment.ExperimentConfig
   network_config: ssnn_jax.NetworkConfig
   functions: programs.Programs
   mesh: jax.sharding.Mesh
   train_set: ssnn_jax.datasets.Split
-  judged_on: ssnn_jax.datasets.Split
+  eval_split: ssnn_jax.datasets.Split
   options: Options
 
 
@@ -121,8 +122,8 @@ def _make_mesh(config, options):
   devices, wanted = jax.devices(), options.num_devices
   if wanted is not None and jax.process_count() > 1:
     raise ssnn_jax.UserError(
-      '--num_devices is for one process, and --multihost takes the devices of '
-      'all; leave one of them out.'
+      '--num_devices and --multihost exclude each other, as --multihost uses '
+      'all devices of all processes; leave one of them out.'
     )
   if wanted is not None and not 1 <= wanted <= len(devices):
     raise ssnn_jax.UserError(
@@ -151,7 +152,7 @@ def _train_group(job, opened):
   with tqdm.tqdm(
     total=job.config.num_epochs,
     initial=_epoch(opened[0]),
-    disable=None if multihost.is_first() else True,
+    disable=None if multihost.is_primary() else True,
     unit='epoch',
   ) as progress:
     state, accuracy = _train_epochs(
@@ -162,7 +163,7 @@ def _train_group(job, opened):
 
 
 def _train_epochs(job, opened, train_epoch, state, clock, progress):
-  """Trains all epochs to come; returns the state and the last accuracy."""
+  """Trains all remaining epochs; returns the state and the last accuracy."""
   config, accuracy, saved = job.config, None, time.monotonic()
   for epoch in range(_epoch(opened[0]) + 1, config.num_epochs + 1):
     with clock.training():
@@ -177,7 +178,7 @@ def _train_epochs(job, opened, train_epoch, state, clock, progress):
     )
     is_last, accuracy = epoch == config.num_epochs, None
     if is_last or _is_due(config.eval_every, epoch):
-      accuracy = job.functions.evaluate(state, job.judged_on)
+      accuracy = job.functions.evaluate(state, job.eval_split)
       recorder.append_each(
         opened, 'eval', epoch=epoch, test_accuracy=accuracy.winner
       )
@@ -191,9 +192,9 @@ def _train_epochs(job, opened, train_epoch, state, clock, progress):
 
 
 def _observe(job, state, epoch):
-  """Takes what the line of an epoch tells of the probe batch."""
+  """Returns the metrics of an epoch on the probe batch."""
   observed = job.functions.observe(state, job.train_set)._asdict()
-  seen = {name: told for name, told in observed.items() if told is not None}
+  seen = {name: x for name, x in observed.items() if x is not None}
   if _is_due(job.config.probe_every, epoch):
     seen |= job.functions.probe(state, job.train_set)
   return seen
@@ -202,13 +203,13 @@ def _observe(job, state, epoch):
 def _finish(job, opened, state, accuracy, clock):
   """Records the final line of runs after their last epoch."""
   if accuracy is None:  # the runs were resumed after their last epoch
-    accuracy = job.functions.evaluate(state, job.judged_on)
+    accuracy = job.functions.evaluate(state, job.eval_split)
   digests = _digests(state.params, len(opened))
   pulses = job.functions.count_pulses(state, job.train_set)
   seeds, rates = _members([record.run for record in opened])
   method = job.config.method
   if method != methods.ANN and methods.METHODS[method].estimates_gradient:
-    # At weights that are the same for every T, so that these can be compared.
+    # Weights that do not depend on T, so that errors can be compared.
     state = job.functions.train_ann(seeds, rates, job.train_set)
   errors = job.functions.measure(state, job.train_set)
   recorder.wait_for_each(opened)
@@ -218,7 +219,7 @@ def _finish(job, opened, state, accuracy, clock):
     method=method,
     dataset=job.config.dataset,
     num_steps=job.config.num_steps,
-    # A list is of one value a run.
+    # A list has one value for each run.
     layer_sizes=[job.network_config.layer_sizes] * len(opened),
     num_train_samples=len(job.train_set.labels),
     window=job.network_config.schedule.window,

@@ -8,16 +8,16 @@ from absl.testing import parameterized
 import jax
 
 from experiments.config import defaults
-from experiments.config import experiment as configs
+from experiments.config import experiment
 from experiments.config import methods
-from experiments.config import serialization as config_records
+from experiments.config import serialization
 from experiments.config import synapses
 import ssnn_jax
 from ssnn_jax import datasets
 from tests.testing.experiments import blank_dataset
 from tests.testing.experiments import parse_flags
 
-FIELDS = dataclasses.fields(configs.ExperimentConfig)
+FIELDS = dataclasses.fields(experiment.ExperimentConfig)
 # Parameters of networks with 256 hidden neurons.
 NUM_PARAMS = {
   'digits': 64 * 256 + 256 + 256 * 10 + 10,
@@ -36,7 +36,7 @@ class ConfigsTest(parameterized.TestCase):
   def test_configs_fit_their_dataset(self, name):
     config = defaults.CONFIGS[name]
     self.assertEqual(config.dataset, name)
-    network = configs.network_config(config, blank_dataset(name))
+    network = experiment.network_config(config, blank_dataset(name))
     is_events = name in datasets.RECORDINGS
     self.assertEqual(network.input_gain, 64 / 8 if is_events else 1.0)
 
@@ -44,7 +44,7 @@ class ConfigsTest(parameterized.TestCase):
   def test_networks_have_the_expected_number_of_parameters(
     self, name, num_params
   ):
-    network = configs.network_config(
+    network = experiment.network_config(
       defaults.CONFIGS[name], blank_dataset(name)
     )
     params = ssnn_jax.ssnn(network).init(jax.random.key(0))
@@ -73,7 +73,7 @@ class ConfigsTest(parameterized.TestCase):
   def test_parses_lists_of_numbers(self):
     config, _ = parse_flags('--layer_sizes=64,20,30,10', '--gain=0.5,2')
     self.assertEqual(config.layer_sizes, (64, 20, 30, 10))
-    network = configs.network_config(config, blank_dataset('digits'))
+    network = experiment.network_config(config, blank_dataset('digits'))
     self.assertEqual(network.gains, (0.5, 2.0, 1.0))
     for argument in ('--layer_sizes=784,abc', '--layer_sizes=', '--gain=1,x'):
       with self.assertRaisesRegex(
@@ -93,7 +93,7 @@ class ConfigsTest(parameterized.TestCase):
         with self.assertRaisesRegex(
           ssnn_jax.UserError, f'^--{field.name} is nope; expected one of '
         ):
-          configs.ExperimentConfig(**{field.name: 'nope'})
+          experiment.ExperimentConfig(**{field.name: 'nope'})
 
   @parameterized.parameters(
     '--batch_size=0',
@@ -173,25 +173,25 @@ class ConfigsTest(parameterized.TestCase):
     with self.assertRaisesRegex(
       ssnn_jax.UserError, rf'\A{name} is .+; expected [^\n]+\.\Z'
     ):
-      configs.network_config(config, blank_dataset('digits'))
+      experiment.network_config(config, blank_dataset('digits'))
 
   def test_rejects_layers_that_do_not_fit_the_data(self):
     for sizes in ((784, 10), (64, 20, 11), (63, 10), (64,)):
-      config = configs.ExperimentConfig(layer_sizes=sizes)
+      config = experiment.ExperimentConfig(layer_sizes=sizes)
       given = ','.join(map(str, sizes))
       with self.assertRaisesRegex(
         ssnn_jax.UserError,
         f'^--layer_sizes={given} does not fit digits; it must start with 64 '
         r'inputs and end with 10 classes\.$',
       ):
-        configs.network_config(config, blank_dataset('digits'))
+        experiment.network_config(config, blank_dataset('digits'))
 
   def test_fields_missing_in_a_record_have_their_defaults(self):
     config = defaults.CONFIGS['mnist']
-    recorded = config_records.as_record(config)
+    recorded = serialization.as_record(config)
     del recorded['shuffle_ticks'], recorded['test_dataset']
     self.assertEqual(
-      config_records.complete(recorded), config_records.as_record(config)
+      serialization.complete(recorded), serialization.as_record(config)
     )
 
   def test_input_gain_of_recordings_is_proportional_to_ticks(self):
@@ -199,7 +199,7 @@ class ConfigsTest(parameterized.TestCase):
       config = dataclasses.replace(
         defaults.CONFIGS['n_mnist'], num_steps=num_steps, input_gain=given
       )
-      network = configs.network_config(config, blank_dataset('n_mnist'))
+      network = experiment.network_config(config, blank_dataset('n_mnist'))
       self.assertEqual(network.input_gain, expected)
 
   @parameterized.parameters(
@@ -208,10 +208,10 @@ class ConfigsTest(parameterized.TestCase):
     ('constant', 1.0, 1.0),
   )
   def test_schedules_have_the_expected_factors(self, name, halfway, last):
-    config = configs.ExperimentConfig(
+    config = experiment.ExperimentConfig(
       schedule=name, num_epochs=3, batch_size=10
     )
-    factor = configs.schedule(config, num_samples=45)  # 12 steps
+    factor = experiment.schedule(config, num_samples=45)  # 12 steps
     self.assertAlmostEqual(float(factor(0)), 1.0, places=6)
     self.assertAlmostEqual(float(factor(6)), halfway, places=6)
     self.assertAlmostEqual(float(factor(11)), last, places=6)
@@ -220,7 +220,7 @@ class ConfigsTest(parameterized.TestCase):
 
   def test_delay_leaves_ticks_with_errors(self):
     config, _ = parse_flags('--delay=1', '--num_steps=48')  # of 32 and 16 ticks
-    network = configs.network_config(config, blank_dataset('digits'))
+    network = experiment.network_config(config, blank_dataset('digits'))
     self.assertEqual((network.delay, network.error_steps), (1, 16))
 
   def test_method_flag_changes_no_other_field(self):
@@ -230,14 +230,14 @@ class ConfigsTest(parameterized.TestCase):
       self.assertEqual(config, expected)
 
   def test_restores_recorded_configurations(self):
-    config = configs.ExperimentConfig(layer_sizes=(64, 10), gain=(0.5,))
-    recorded = config_records.as_record(config)
-    self.assertEqual(config_records.from_record(recorded, 'here'), config)
+    config = experiment.ExperimentConfig(layer_sizes=(64, 10), gain=(0.5,))
+    recorded = serialization.as_record(config)
+    self.assertEqual(serialization.from_record(recorded, 'here'), config)
     del recorded['probe_every']  # older records lack it
-    self.assertEqual(config_records.from_record(recorded, 'here'), config)
+    self.assertEqual(serialization.from_record(recorded, 'here'), config)
     for change, sentence in (
       ({'shape': 3}, '^here holds a run with shape, which this version does'),
       ({'num_epochs': 'x'}, '^here holds a run with a value of the wrong kind'),
     ):
       with self.assertRaisesRegex(ssnn_jax.UserError, sentence):
-        config_records.from_record(recorded | change, 'here')
+        serialization.from_record(recorded | change, 'here')

@@ -7,7 +7,7 @@ from absl.testing import parameterized
 import numpy as np
 
 from experiments.config import defaults
-from experiments.config import experiment as configs
+from experiments.config import experiment
 from experiments.config import grids
 from experiments.training import data
 import ssnn_jax
@@ -48,7 +48,7 @@ class DataTest(parameterized.TestCase):
   def test_rejects_flags_without_effect(self):
     for arguments, message in (
       (['--test_dataset=n_mnist', '--hold_out=0.1'], '--hold_out and --test_d'),
-      (['--test_dataset=n_mnist'], '--test_dataset=n_mnist is what is trained'),
+      (['--test_dataset=n_mnist'], '--test_dataset=n_mnist is also the train'),
       (
         ['--dataset=digits', '--shuffle_ticks'],
         '--shuffle_ticks is for record',
@@ -107,20 +107,20 @@ class DataTest(parameterized.TestCase):
       self.assertEqual(data.describe(whole), '')
 
   def test_rejects_batches_larger_than_the_data(self):
-    config = configs.ExperimentConfig(batch_size=1438)
+    config = experiment.ExperimentConfig(batch_size=1438)
     with self.assertRaisesRegex(ssnn_jax.UserError, '1437 training samples'):
       data.load(config, None)
 
   @parameterized.parameters(1e-4, 0.9999)
   def test_rejects_held_out_shares_without_samples(self, hold_out):
-    config = configs.ExperimentConfig(hold_out=hold_out)
+    config = experiment.ExperimentConfig(hold_out=hold_out)
     with self.assertRaisesRegex(
       ssnn_jax.UserError, f'^--hold_out: .*{hold_out} .*1437 items; choose'
     ):
       data.load(config, None)
 
   def test_pixel_range_rescales_images(self):
-    config = configs.ExperimentConfig(hold_out=0.25)
+    config = experiment.ExperimentConfig(hold_out=0.25)
     images = data.load(config, None)
     grey = data.load(
       dataclasses.replace(config, pixel_range=(0.25, 0.75)), None
@@ -138,10 +138,10 @@ class DataTest(parameterized.TestCase):
       self.assertEqual(ends, (0.25, 0.75))
 
   def test_held_out_images_are_used_for_evaluation(self):
-    config = configs.ExperimentConfig(hold_out=0.25)
+    config = experiment.ExperimentConfig(hold_out=0.25)
     dataset = data.load(config, None)
     self.assertLen(dataset.train.labels, 1078)
-    self.assertLen(data.judged_on(dataset).labels, 359)
+    self.assertLen(data.eval_split(dataset).labels, 359)
     self.assertLen(dataset.test.labels, 360)
 
   def save_digits(self):
@@ -168,7 +168,8 @@ class DataTest(parameterized.TestCase):
     self.assertEqual(own.name, path)
     self.assertEqual(data.describe(own), '')
     self.assertEqual(
-      configs.network_config(config, own), configs.network_config(same, digits)
+      experiment.network_config(config, own),
+      experiment.network_config(same, digits),
     )
     for name in ('train', 'validation', 'test'):
       ours, theirs = getattr(own, name), getattr(digits, name)
@@ -189,7 +190,7 @@ class DataTest(parameterized.TestCase):
 
   def test_folder_names_replace_path_separators(self):
     config, _ = parse_flags('--dataset=~/some/own.npz')
-    self.assertEqual(configs.slug(config), 'own')
+    self.assertEqual(experiment.slug(config), 'own')
     grid = grids.parse('dataset=digits,~/some/own.npz')
     names = [setting.name for setting in grids.settings(config, grid)]
     self.assertIn('dataset=~-some-own.npz', names)

@@ -3,7 +3,7 @@
 from absl.testing import parameterized
 
 from experiments.config import errors
-from experiments.launch import tasks as launchers
+from experiments.launch import launcher
 import ssnn_jax
 from ssnn_jax.runs.errors import RunError
 
@@ -21,4 +21,4 @@ class ErrorsTest(parameterized.TestCase):
     def fail():
       raise error
 
-    self.assertEqual(launchers.attempt(fail).message, message)
+    self.assertEqual(launcher.attempt(fail).message, message)

@@ -4,22 +4,15 @@ import contextlib
 import dataclasses
 import functools
 import io
-import json
 import os
 from unittest import mock
 
-from absl.testing import absltest
 import numpy as np
 
-from experiments import event_figures
-from experiments import plot
 from experiments import prepare
-from experiments import summary
-from experiments import sweep
 from experiments.config import defaults
 from experiments.config import grids
-from experiments.config import serialization as config_records
-from experiments.measurements import event_statistics
+from experiments.launch import plans
 from experiments.training import data
 from experiments.training import recorder
 from experiments.training import trainer
@@ -75,9 +68,9 @@ class EventRunsTest(data_util.RecordingsTestCase):
       trained.append((*setting, dataset.train.inputs))
 
     grid = {'num_steps': (10, 64), 'shuffle_ticks': (False, True)}
-    planned = sweep.plan(grids.settings(CONFIG, grid), self.data_dir, [0])
+    planned = plans.make(CONFIG, [grids.Sweep(grid, 1)], self.data_dir)
     load = functools.partial(data.load, data_dir=str(self.data_dir))
-    for task in sweep.make_tasks(planned, load, trainer.Options()):
+    for task in plans.make_tasks(planned, load, trainer.Options()):
       with mock.patch.object(trainer, 'train', train):
         task.run()
     settings = [(num_steps, shuffle) for num_steps, shuffle, _ in trained]
@@ -109,10 +102,10 @@ class PrepareTest(data_util.RecordingsTestCase):
       self.assertCountEqual(labels.tolist(), expected.tolist())
     self.assertIn('synthetic', (folder / recordings.SYNTHETIC).read_text())
     again, output = self.prepare(None, None)
-    self.assertEqual(output, f'{again} is there already\n')
+    self.assertEqual(output, f'{again} exists already\n')
     for size, seed in ((20, None), (None, 1)):
       with self.assertRaisesRegex(
-        ssnn_jax.UserError, 'is there already, so --num_recordings and --seed'
+        ssnn_jax.UserError, 'exists already, so --num_recordings and --seed'
       ):
         self.prepare(size, seed)
     self.assertLen(os.listdir(self.data_dir), 1)
@@ -132,65 +125,3 @@ class PrepareTest(data_util.RecordingsTestCase):
       'synthetic_events/digits',
       self.data_dir,
     )
-
-
-class StatisticsTest(data_util.RecordingsTestCase):
-  def test_record_has_the_table_and_the_figure(self):
-    self.write_recordings()
-    splits = recordings.load('n_mnist', self.folder, 10)
-    lines = [
-      {'dataset': name, **event_statistics.statistics([split])}
-      for name, split in splits.items()
-    ]
-    path = self.data_dir / event_statistics.FILE
-    path.write_text('\n'.join(map(json.dumps, lines)))
-    table, sheet, name = plot.read_record(self.data_dir)
-    self.assertEqual(name, 'event_statistics')
-    self.assertRegex(table, r'\ntrain +7 +\d+ ± \d+ +0\.\d+ +1\.000 +1\.000\n')
-    titles = [axes.get_title() for axes in sheet.axes]
-    self.assertContainsSubset(['train', 'test'], titles)
-
-
-class EventTimeTest(absltest.TestCase):
-  def settings(self):
-    """Returns settings of two windows, ordered and shuffled, and of the ANN."""
-    settings = []
-    for window, shuffle, accuracies in (
-      (8, True, (0.5, 0.7)),
-      (1, False, (0.8, 0.9)),
-      (8, False, (0.6, 0.9)),
-      (1, True, (0.7, 0.8)),
-    ):
-      changes = {'window': window, 'shuffle_ticks': shuffle}
-      config = config_records.as_record(
-        dataclasses.replace(CONFIG, integration='leaky', **changes)
-      )
-      del config['seed']
-      values = dict.fromkeys(summary.ACCURACIES, np.array(accuracies))
-      settings.append(summary.Setting(config, [0, 1], values))
-    ann = settings[1]
-    ann = ann._replace(config=ann.config | {'method': 'bp'})
-    return [*settings, ann]
-
-  def test_pairs_differ_only_in_the_order_of_ticks(self):
-    pairs = summary.pair_shuffled(self.settings())
-    windows = [
-      (pair.ordered.config['window'], pair.shuffled.config['window'])
-      for pair in pairs
-    ]
-    self.assertEqual(windows, [(1, 1), (8, 8)])
-    table = summary.event_time_table(pairs).splitlines()
-    self.assertLen(table, 2 + 2 * 2)
-    self.assertRegex(
-      table[2], r'^1 +winner counts +85\.00 ± 7\.07 +75\.00 .* -10\.00 ± 0\.00'
-    )
-    sheet = event_figures.draw_event_time(pairs)
-    self.assertEqual(
-      [axes.get_title() for axes in sheet.axes],
-      ['read by winner counts', 'read by potential'],
-    )
-
-  def test_older_runs_without_the_field_have_no_pair(self):
-    settings = self.settings()[:1]
-    del settings[0].config['shuffle_ticks']
-    self.assertEqual(summary.pair_shuffled(settings), [])

@@ -12,8 +12,8 @@ import jax
 import numpy as np
 
 from experiments import export
-from experiments.config import experiment as configs
-from experiments.config import serialization as config_records
+from experiments.config import experiment
+from experiments.config import serialization
 from experiments.measurements import nir_consumer
 import ssnn_jax
 from ssnn_jax.hardware import nir
@@ -59,8 +59,8 @@ class ExportTest(parameterized.TestCase):
   def make_run(self, *accuracies, **changes):
     """Returns a run that was stopped within a line of its record."""
     run = self.folder / 'run'
-    config = configs.ExperimentConfig(**changes)
-    records.create(run, config_records.as_record(config))
+    config = experiment.ExperimentConfig(**changes)
+    records.create(run, serialization.as_record(config))
     with open(run / 'metrics.jsonl', 'a') as file:
       file.write('{"event": "ep')
     with checkpoints.open_in(run) as manager:
@@ -82,7 +82,7 @@ class ExportTest(parameterized.TestCase):
     sizes, params = nir.from_graph(nir.read(self.file))
     self.assertEqual(sizes, (4, 5, 3))
     first, second = make_state(epoch).params
-    gain = 4 / configs.EVENTS_AT_FULL_RATE  # a power of two, and exact
+    gain = 4 / experiment.EVENTS_AT_FULL_RATE  # a power of two, and exact
     np.testing.assert_array_equal(params[0].weights, gain * first.weights)
     np.testing.assert_array_equal(params[1].weights, second.weights)
 
@@ -103,7 +103,7 @@ class ExportTest(parameterized.TestCase):
     file = str(self.file)
     for left_out in ('workdir', 'file'):
       values = {'workdir': 'a', 'file': 'b', left_out: None}
-      self.assert_refused(f'^--{left_out} is left out', export, **values)
+      self.assert_refused(f'^--{left_out} is missing', export, **values)
     self.assert_refused(
       'config.json does not exist; give the folder of a run',
       *(export,),

@@ -4,7 +4,7 @@ import dataclasses
 
 from absl.testing import parameterized
 
-from experiments.config import experiment as configs
+from experiments.config import experiment
 from experiments.config import grids
 from experiments.config import methods
 import ssnn_jax
@@ -40,7 +40,7 @@ class ParseTest(parameterized.TestCase):
     grid = grids.parse(text)
     self.assertEqual(repr(grid), repr(expected))  # 3.0 is not 3
 
-  @parameterized.parameters(*dataclasses.fields(configs.ExperimentConfig))
+  @parameterized.parameters(*dataclasses.fields(experiment.ExperimentConfig))
   def test_written_values_are_parsed_back(self, field):
     default = field.default
     if field.name != 'seed':
@@ -48,9 +48,12 @@ class ParseTest(parameterized.TestCase):
       self.assertEqual(repr(grid), repr({field.name: (default,)}))
 
   @parameterized.parameters(
-    ('num_step=1', "there is no field 'num_step', but there is num_steps"),
-    ('entirely=1', "there is no field 'entirely'"),
-    ('seed=1', 'seed is what --seed and --num_seeds say'),
+    (
+      'num_step=1',
+      "field 'num_step' does not exist; the closest field is num_steps",
+    ),
+    ('entirely=1', "field 'entirely' does not exist"),
+    ('seed=1', 'seed is set by --seed and --num_seeds'),
     ('num_steps=1.5', "num_steps cannot be '1.5', but a whole number"),
     ('tau=long', "tau cannot be 'long', but a number"),
     ('window=x', "window cannot be 'x', but a whole number, or none"),
@@ -60,7 +63,7 @@ class ParseTest(parameterized.TestCase):
     ('num_steps=none', "num_steps cannot be 'none', but a whole number"),
     ('num_steps=', 'num_steps lacks a value'),
     ('num_steps=1,,2', 'num_steps lacks a value'),
-    ('tau=1;num_steps=1;tau=2', 'tau is there twice'),
+    ('tau=1;num_steps=1;tau=2', 'tau is repeated'),
     ('tau=1,2,1.0', 'tau has the value 1.0 twice'),
     ('num_steps', "'num_steps' has no '='"),
     ('', "'' has no '='"),

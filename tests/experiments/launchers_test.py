@@ -1,4 +1,4 @@
-"""Tests that launchers run tasks, and report and retry failing ones."""
+"""Tests that launcher run tasks, and report and retry failing ones."""
 
 import contextlib
 import functools
@@ -15,11 +15,11 @@ from unittest import mock
 from absl.testing import absltest
 from absl.testing import parameterized
 
-from experiments.launch import local as local_workers
-from experiments.launch import ray_cluster as ray_workers
-from experiments.launch import tasks as launchers
+from experiments.launch import launcher
+from experiments.launch import local
+from experiments.launch import ray_cluster
 
-Status = launchers.Status
+Status = launcher.Status
 
 
 # Tasks; their processes import neither jax nor ssnn_jax.
@@ -75,7 +75,7 @@ class LaunchersTest(parameterized.TestCase):
   def tasks(self, num_tasks, **special):
     names = [f'task{index}' for index in range(num_tasks)]
     runs = {name: functools.partial(write, self.folder, name) for name in names}
-    return [launchers.Task(*item) for item in (runs | special).items()]
+    return [launcher.Task(*item) for item in (runs | special).items()]
 
   def assert_each_ran_once(self, names):
     """Asserts which tasks ran; returns their visible devices."""
@@ -88,12 +88,16 @@ class LaunchersTest(parameterized.TestCase):
     self.assertEqual(calls, dict.fromkeys(names, 1))
     return {device for devices in written.values() for device in devices}
 
+  def ray_workers(self, num_gpus, address):
+    resources = ray_cluster.Resources(num_cpus=1, num_gpus=num_gpus)
+    return ray_cluster.workers(pathlib.Path(self.folder), address, resources)
+
   def statuses(self, name):
     return [event.status for event in self.events if event.task == name]
 
   def ended(self):
     """Returns the counts of ended tasks, event by event."""
-    ends = (Status.DONE, Status.MISTAKEN, Status.FAILED)
+    ends = (Status.DONE, Status.REFUSED, Status.FAILED)
     return [event.num_ended for event in self.events if event.status in ends]
 
 
@@ -101,7 +105,7 @@ class LaunchHereTest(LaunchersTest):
   def test_runs_other_tasks_after_a_failure(self):
     tasks = self.tasks(3, task1=fail)
     with self.assertRaisesRegex(ValueError, r'^1 of 3 tasks failed \(task1\)'):
-      launchers.launch_here(tasks, self.events.append)
+      launcher.launch(tasks, launcher.this_process(), self.events.append)
     self.assert_each_ran_once(['task0', 'task2'])
     self.assertEqual(self.ended(), [1, 2, 3])
     self.assertEqual(self.statuses('task1'), [Status.STARTED, Status.FAILED])
@@ -110,15 +114,19 @@ class LaunchHereTest(LaunchersTest):
   def test_stops_after_a_user_error(self):
     tasks = self.tasks(3, task1=fail_by_user_error)
     with self.assertRaisesRegex(ValueError, '^--flag=1 is wrong; leave it out'):
-      launchers.launch_here(tasks, self.events.append)
+      launcher.launch(tasks, launcher.this_process(), self.events.append)
     self.assert_each_ran_once(['task0'])
-    self.assertEqual(self.statuses('task1'), [Status.STARTED, Status.MISTAKEN])
+    self.assertEqual(self.statuses('task1'), [Status.STARTED, Status.REFUSED])
 
 
 class LaunchLocalTest(LaunchersTest):
+  def launch_local(self, tasks, report):
+    with local.workers(2) as workers:
+      launcher.launch(tasks, workers, report, num_retries=1)
+
   def launch(self, tasks, devices=('cpu', 1)):
-    with mock.patch.object(local_workers, 'local_devices', lambda: devices):
-      local_workers.launch_local(tasks, self.events.append, num_workers=2)
+    with mock.patch.object(local, 'local_devices', lambda: devices):
+      self.launch_local(tasks, self.events.append)
 
   def test_retries_a_task_after_its_worker_died(self):
     dying = functools.partial(die_once, self.folder, 'task1')
@@ -135,7 +143,6 @@ class LaunchLocalTest(LaunchersTest):
       [Status.STARTED, Status.DIED, Status.STARTED, Status.DONE],
     )
 
-  @mock.patch.object(local_workers, 'NUM_RETRIES', 1)
   def test_gives_up_after_retries(self):
     tasks = self.tasks(2, task0=die)
     with self.assertRaisesRegex(ValueError, r'^1 of 2 tasks failed \(task0\)'):
@@ -153,16 +160,16 @@ class LaunchLocalTest(LaunchersTest):
 
     def report(event):
       self.events.append(event)
-      if event.status is Status.MISTAKEN:
+      if event.status is Status.REFUSED:
         sign.touch()
 
     waiting = functools.partial(wait_for, sign, self.folder, 'task1')
     tasks = self.tasks(3, task0=fail_by_user_error, task1=waiting)
     with (
-      mock.patch.object(local_workers, 'local_devices', lambda: ('cpu', 1)),
+      mock.patch.object(local, 'local_devices', lambda: ('cpu', 1)),
       self.assertRaisesRegex(ValueError, '^--flag=1 is wrong; leave it out.$'),
     ):
-      local_workers.launch_local(tasks, report, num_workers=2)
+      self.launch_local(tasks, report)
     self.assert_each_ran_once(['task1'])
     self.assertEqual(self.ended(), [1, 2])
     self.assertEmpty(self.statuses('task2'))
@@ -173,7 +180,7 @@ class LaunchLocalTest(LaunchersTest):
 
     never = functools.partial(wait_for, '', self.folder, 'task')
     with self.assertRaises(KeyboardInterrupt):
-      local_workers.launch_local([launchers.Task('task', never)], interrupt, 1)
+      self.launch_local([launcher.Task('task', never)], interrupt)
     self.assertEmpty(multiprocessing.active_children())
 
 
@@ -191,24 +198,24 @@ class WorkerEnvironmentsTest(parameterized.TestCase):
   ):
     given = {f'{name}_VISIBLE_DEVICES': value for name, value in given.items()}
     with (
-      mock.patch.object(local_workers, 'local_devices', lambda: (kind, 3)),
+      mock.patch.object(local, 'local_devices', lambda: (kind, 3)),
       mock.patch.dict(os.environ, given, clear=True),
     ):
-      environments = local_workers.worker_environments(2)
+      environments = local.worker_environments(2)
     self.assertEqual([each.get(variable) for each in environments], expected)
 
   def test_rejects_more_workers_than_devices(self):
     with (
-      mock.patch.object(local_workers, 'local_devices', lambda: ('cuda', 2)),
-      self.assertRaisesRegex(ValueError, '^--num_workers=3 .*ask for 2 at'),
+      mock.patch.object(local, 'local_devices', lambda: ('cuda', 2)),
+      self.assertRaisesRegex(ValueError, '^--num_workers=3 .*=2 at most'),
     ):
-      local_workers.worker_environments(3)
+      local.worker_environments(3)
 
   def test_counts_devices(self):
     with mock.patch.dict(
       os.environ, JAX_PLATFORMS='cpu', JAX_NUM_CPU_DEVICES='3'
     ):
-      self.assertEqual(local_workers.local_devices(), ('cpu', 3))
+      self.assertEqual(local.local_devices(), ('cpu', 3))
 
 
 class MissingRayTest(LaunchersTest):
@@ -217,7 +224,7 @@ class MissingRayTest(LaunchersTest):
       mock.patch.dict(sys.modules, ray=None),
       self.assertRaisesRegex(ValueError, '^--launcher=ray needs Ray, which is'),
     ):
-      ray_workers.launch_ray([], self.events.append, self.folder, None, 1, 0, 1)
+      self.enterContext(self.ray_workers(0, None))
 
 
 @absltest.skipIf(
@@ -246,15 +253,9 @@ class LaunchRayTest(LaunchersTest):
     cls.cluster.add_node(**node, wait=False)
 
   def launch(self, tasks, num_gpus=0, address=None):
-    ray_workers.launch_ray(
-      tasks,
-      self.events.append,
-      self.folder,
-      address or self.cluster.address,
-      num_cpus=1,
-      num_gpus=num_gpus,
-      num_retries=1,
-    )
+    address = address or self.cluster.address
+    with self.ray_workers(num_gpus, address) as workers:
+      launcher.launch(tasks, workers, self.events.append, num_retries=1)
 
   def test_retries_a_task_after_its_worker_died(self):
     dying = functools.partial(die_once, self.folder, 'task1')
@@ -268,11 +269,12 @@ class LaunchRayTest(LaunchersTest):
     self.assert_each_ran_once(names)
     self.assertEqual(self.ended(), [1, 2, 3, 4, 5, 6])
     for name in names:
-      self.assertEqual(self.statuses(name), [Status.DONE])
+      deaths = [Status.DIED] if name == 'task1' else []
+      self.assertEqual(self.statuses(name), [*deaths, Status.DONE])
     self.assertEqual(self.statuses('task2'), [Status.FAILED])
     self.assertEmpty(list(pathlib.Path(self.folder).glob('.*')))
 
-  @mock.patch.object(ray_workers, '_written', contextlib.nullcontext)
+  @mock.patch.object(ray_cluster, '_written', contextlib.nullcontext)
   def test_names_a_folder_that_a_node_cannot_see(self):
     with self.assertRaisesRegex(
       ValueError, f'^node .* does not see {self.folder}; choose a --workdir on'

@@ -10,7 +10,7 @@ from absl.testing import parameterized
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.config import serialization as config_records
+from experiments.config import serialization
 from experiments.training import recorder
 from experiments.training import trainer
 import ssnn_jax
@@ -33,7 +33,7 @@ class RecorderTest(parameterized.TestCase):
     self.folder = self.run_.folder
 
   def create(self, config=None):
-    config = config or config_records.as_record(self.run_.config)
+    config = config or serialization.as_record(self.run_.config)
     records.create(self.folder, config)
 
   def test_status_is_the_progress_of_a_run(self):
@@ -66,7 +66,7 @@ class RecorderTest(parameterized.TestCase):
     )
 
   def test_fields_missing_in_a_record_have_their_defaults(self):
-    record = config_records.as_record(self.run_.config)
+    record = serialization.as_record(self.run_.config)
     for name in ('probe_every', 'eval_every', 'input_gain'):
       del record[name]
     self.create(record)
@@ -199,7 +199,7 @@ class TensorBoardTest(parameterized.TestCase):
   @parameterized.parameters(False, True)
   def test_reports_a_missing_package_before_any_work(self, exists):
     if exists:
-      recorded = config_records.as_record(self.run_.config)
+      recorded = serialization.as_record(self.run_.config)
       records.create(self.run_.folder, recorded)
     before = sorted(self.run_.folder.rglob('*'))
     import_module = importlib.import_module

@@ -9,8 +9,8 @@ from absl.testing import parameterized
 import numpy as np
 
 from experiments import summary
-from experiments.config import experiment as configs
-from experiments.config import serialization as config_records
+from experiments.config import experiment
+from experiments.config import serialization
 from experiments.training import programs
 from experiments.training import recorder
 from experiments.training import trainer
@@ -118,7 +118,7 @@ class TrainerTest(parameterized.TestCase):
       'seeds_at_once': 1,
     }
     self.assertEqual(recorded.final, recorded.final | expected)
-    config = config_records.as_record(run.config)
+    config = serialization.as_record(run.config)
     self.assertEqual(recorded.config, config)
     self.assertEqual(recorded.events[0]['config'], config)
     epochs = [e for e in recorded.events if e['event'] == 'epoch']
@@ -274,7 +274,9 @@ class TrainerTest(parameterized.TestCase):
       for event in records.read(run.folder).events
       if event['event'] == 'eval'
     ]
-    network = ssnn_jax.ann(configs.network_config(run.config, small_digits()))
+    network = ssnn_jax.ann(
+      experiment.network_config(run.config, small_digits())
+    )
     images, labels = small_digits().test
     for best, expected in ((False, accuracies[-1]), (True, max(accuracies))):
       params = checkpoints.load_params(run.folder, best=best)

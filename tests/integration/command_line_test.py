@@ -3,6 +3,7 @@
 import gzip
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -30,10 +31,10 @@ class CommandLineTest(parameterized.TestCase):
 
   @parameterized.parameters(
     ('--num_steps=0', '--num_steps is 0; expected 1 tick or more.'),
-    ('--dataset=nope', '--dataset=nope is not there; choose one of digits, '),
+    ('--dataset=nope', '--dataset=nope does not exist; choose one of digits, '),
     ('--layer_sizes=784,abc', '--layer_sizes=784,abc: expected whole numbers'),
     ('--layer_sizes=784,10', '--layer_sizes=784,10 does not fit digits'),
-    ('--config=nope', '--config=nope is not there; choose one of digits, '),
+    ('--config=nope', '--config=nope does not exist; choose one of digits, '),
     ('--num_step=3', "flag 'num_step'. Did you mean: num_steps; see --help."),
     ('num_steps=3', 'num_steps=3 is not a flag'),
   )
@@ -87,17 +88,17 @@ class CommandLineTest(parameterized.TestCase):
     )
     made = commands.run('sweep', *flags)
     self.assertEqual((made.returncode, made.stderr), (0, ''))
-    last = f'records: {workdir}, and summary.csv there'
-    self.assertEqual(
-      made.stdout.splitlines(),
-      [
-        f'[0/2] {first} (4 of 4 runs): started',
-        f'[1/2] {first} (4 of 4 runs): done',
-        f'[1/2] {second} (4 of 4 runs): started',
-        f'[2/2] {second} (4 of 4 runs): done',
-        last,
-      ],
+    last = f'records: {workdir}'
+    started, done, *others, end = made.stdout.splitlines()
+    self.assertEqual(started, f'[0/2] {first}: started')
+    accuracy = r'\d+\.\d ± \d+\.\d % \(2 seeds\)'
+    accuracies = f': test accuracy {accuracy}, {accuracy}'
+    self.assertRegex(
+      done, rf'^\[1/2\] {re.escape(first)}{accuracies}, \d+ s left$'
     )
+    self.assertEqual(others[0], f'[1/2] {second}: started')
+    self.assertRegex(others[1], rf'^\[2/2\] {re.escape(second)}{accuracies}$')
+    self.assertEqual(end, last)
     again = commands.run('sweep', *flags)
     self.assertEqual((again.returncode, again.stderr), (0, ''))
     self.assertEqual(
@@ -138,7 +139,7 @@ class CommandLineTest(parameterized.TestCase):
     final = records.read(workdir).final
     self.assertStartsWith(
       done.stdout,
-      f'digits, bp: held-out accuracy {final["test_accuracy"]:.2%} by winner',
+      f'digits, bp: validation accuracy {final["test_accuracy"]:.2%} by winner',
     )
     self.assertEndsWith(
       done.stdout, f' s (without compiling).\nrecord: {workdir}\n[]\n'
@@ -168,15 +169,15 @@ class CommandLineTest(parameterized.TestCase):
   def test_interrupt_swallowed_by_a_library_ends_the_command(self):
     code = (
       'import os, signal, time\n'
-      'from experiments import cli\n'
-      'cli._SECONDS_TO_END = 0.2\n'
+      'from experiments.config import command\n'
+      'command._SECONDS_TO_END = 0.2\n'
       'def main():\n'
       '  try:\n'
       '    os.kill(os.getpid(), signal.SIGINT)\n'
       '    time.sleep(60)\n'
       '  except KeyboardInterrupt:\n'
       '    time.sleep(60)\n'
-      'cli.launch(main)\n'
+      'command.launch(main)\n'
     )
     done = subprocess.run(
       [sys.executable, '-c', code],
@@ -190,15 +191,16 @@ class CommandLineTest(parameterized.TestCase):
     )
 
   @parameterized.parameters(
-    (('--num_steps=3',), '--num_steps is what the sweep varies; leave it out.'),
+    (('--num_steps=3',), '--num_steps is varied by the sweep; leave it out.'),
     (
       ('--grid=num_steps=3', '--method=ssnn'),
-      '--method is what the sweep varies; write '
-      "--grid='method=ssnn;...' in its place.",
+      '--method is varied by the sweep; write '
+      "--grid='method=ssnn;...' instead.",
     ),
     (
-      ('--grid=num_steps=3', '--sweep=event_time'),
-      '--grid and --sweep both say what to vary; leave one of them out.',
+      ('--grid=num_steps=3', '--study=headline'),
+      '--grid and --study exclude each other, since both choose the varied '
+      'fields; leave one of them out.',
     ),
     (
       ('--ray_address=localhost:1',),
@@ -206,8 +208,8 @@ class CommandLineTest(parameterized.TestCase):
     ),
     (
       ('--grid=num_step=3',),
-      "--grid: there is no field 'num_step', but there is num_steps; write it "
-      "as in --grid='num_steps=16,64;learning_rate=0.1,0.3'.",
+      "--grid: field 'num_step' does not exist; the closest field is "
+      "num_steps; write it as in --grid='num_steps=16,64;learning_rate=0.1,0.3'.",
     ),
   )
   def test_sweep_rejects_inconsistent_flags(self, arguments, sentence):

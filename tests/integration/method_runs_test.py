@@ -18,11 +18,11 @@ import numpy as np
 
 from experiments import plot
 from experiments import summary
-from experiments import sweep
-from experiments.config import experiment as configs
+from experiments.config import experiment
 from experiments.config import grids
 from experiments.config import methods
-from experiments.launch import tasks as launchers
+from experiments.launch import launcher
+from experiments.launch import plans
 from experiments.training import data
 from experiments.training import programs
 from experiments.training import recorder
@@ -67,12 +67,12 @@ class MethodRunsTest(parameterized.TestCase):
     cls.workdir = pathlib.Path(
       cls.enterClassContext(tempfile.TemporaryDirectory())
     )
-    settings = grids.settings(CONFIG, {'method': METHODS})
-    planned = sweep.plan(settings, cls.workdir, SEEDS)
+    sweep = grids.Sweep({'method': METHODS}, num_seeds=len(SEEDS))
+    planned = plans.make(CONFIG, [sweep], cls.workdir)
     cls.runs = {runs[0].config.method: runs for runs in planned.values()}
     with contextlib.redirect_stdout(io.StringIO()):
-      tasks = sweep.make_tasks(planned, load, trainer.Options())
-    launchers.launch_here(tasks, lambda event: None)
+      tasks = plans.make_tasks(planned, load, trainer.Options())
+    launcher.launch(tasks, launcher.this_process(), lambda event: None)
 
   @parameterized.parameters(*METHODS)
   def test_records_the_metrics_of_the_method(self, method):
@@ -139,7 +139,7 @@ class MethodRunsTest(parameterized.TestCase):
     runs = self.runs['feedback_alignment']
     config, dataset = runs[0].config, load(CONFIG)
     mesh = sharding.make_mesh(config.batch_size, jax.devices()[:1])
-    network = configs.network_config(config, dataset)
+    network = experiment.network_config(config, dataset)
     functions = programs.make(config, network, mesh, len(dataset.train.labels))
     seeds = np.array(SEEDS[::-1], np.int32)
     rates = np.full(len(SEEDS), config.learning_rate, np.float32)

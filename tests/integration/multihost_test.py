@@ -136,11 +136,13 @@ class MultihostTest(parameterized.TestCase):
 
   def test_single_process_joins_no_cluster(self):
     multihost.join(UNSET | {'multihost': False})
-    self.assertTrue(multihost.is_first())
+    self.assertTrue(multihost.is_primary())
     value = {'a': 'of any type'}
-    self.assertEqual(multihost.told_by_first(lambda: value, None), value)
+    self.assertEqual(
+      multihost.broadcast_from_primary(lambda: value, None), value
+    )
     with self.assertRaisesRegex(ssnn_jax.UserError, '^a mistake.$'):
-      multihost.told_by_first(self.fail_by_user_error, None)
+      multihost.broadcast_from_primary(self.fail_by_user_error, None)
 
   def fail_by_user_error(self):
     raise ssnn_jax.UserError('a mistake.')

@@ -21,7 +21,7 @@ PAGES = sorted(
   for folder in ('.', 'docs', 'experiments')
   for path in ROOT.glob(f'{folder}/*.md')
 )
-COMMAND = re.compile(r'^python -m experiments\.(\w+)([^|\n]*)', re.MULTILINE)
+COMMAND = re.compile(r'^python -m experiments\.([\w.]+)([^|\n]*)', re.MULTILINE)
 TEXTS = [page.read_text() for page in PAGES]
 TEXTS += ['\n'.join(own) for own in commands.COMMANDS.values()]
 COMMANDS = sorted(

@@ -15,8 +15,8 @@ from absl.testing import parameterized
 from experiments import plot
 from experiments import run
 from experiments.config import defaults
-from experiments.config import experiment as configs
-from experiments.config import serialization as config_records
+from experiments.config import experiment
+from experiments.config import serialization
 from experiments.training import recorder
 import ssnn_jax
 from ssnn_jax import runs
@@ -138,7 +138,7 @@ class MakeRunTest(parameterized.TestCase):
 
   def values(self, **given):
     """Returns the values of all flags of a run; flags not given are None."""
-    fields = dataclasses.fields(configs.ExperimentConfig)
+    fields = dataclasses.fields(experiment.ExperimentConfig)
     names = [field.name for field in fields]
     others = {'config': None, 'workdir': str(self.folder), 'resume': True}
     return dict.fromkeys(names) | others | given
@@ -152,7 +152,7 @@ class MakeRunTest(parameterized.TestCase):
 
   def test_resume_takes_omitted_flags_from_record(self):
     config = dataclasses.replace(CONFIG, seed=7, gain=(2.0,))
-    records.create(self.folder, config_records.as_record(config))
+    records.create(self.folder, serialization.as_record(config))
     resumed = run.make_run(self.values(seed=7))
     self.assertEqual(resumed, recorder.Run(config, self.folder))
     self.assertIs(recorder.status(resumed), recorder.Status.UNFINISHED)
@@ -169,7 +169,7 @@ class MakeRunTest(parameterized.TestCase):
     )
 
   def test_rejects_record_with_unknown_field(self):
-    record = config_records.as_record(CONFIG) | {'spikiness': 3}
+    record = serialization.as_record(CONFIG) | {'spikiness': 3}
     records.create(self.folder, record)
     with self.assertRaisesRegex(
       ssnn_jax.UserError,

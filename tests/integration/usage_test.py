@@ -7,14 +7,16 @@ from absl import flags
 from absl.testing import absltest
 from absl.testing import parameterized
 
-from experiments.config import command as cli
+from experiments.config import command
 from experiments.config import defaults
-from experiments.config import experiment as configs
+from experiments.config import experiment
 from experiments.config import usage
 from tests.testing import commands
 from tests.testing.experiments import parse_flags
 
-NAMES = [field.name for field in dataclasses.fields(configs.ExperimentConfig)]
+NAMES = [
+  field.name for field in dataclasses.fields(experiment.ExperimentConfig)
+]
 HEADINGS = (
   'Data',
   'Network',
@@ -101,7 +103,7 @@ class UsageTest(parameterized.TestCase):
     self.assertEqual(
       described(flags.DEFINE_string, 'text', None, 'any.').value, 'TEXT'
     )
-    numbers = cli.NumbersParser(int)
+    numbers = command.NumbersParser(int)
     self.assertEqual(
       described(
         flags.DEFINE_multi,
@@ -166,5 +168,5 @@ class UsageTest(parameterized.TestCase):
     )
 
   def test_each_field_is_in_a_group(self):
-    for field in dataclasses.fields(configs.ExperimentConfig):
+    for field in dataclasses.fields(experiment.ExperimentConfig):
       self.assertIn(field.metadata['group'], HEADINGS)

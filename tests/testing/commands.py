@@ -4,6 +4,7 @@ Tests of the process itself start one by `subprocess` instead.
 """
 
 import atexit
+import contextlib
 import functools
 import gc
 import importlib
@@ -93,7 +94,8 @@ def _server():
 def _serve():
   """Forks for a command, or waits for the process id of one, line by line."""
   for module in IMPORTED:
-    importlib.import_module(module)
+    with contextlib.suppress(ImportError):  # which its own tests report
+      importlib.import_module(module)
   gc.freeze()  # children then copy fewer pages of memory
   for line in sys.stdin:
     request = json.loads(line)

@@ -12,14 +12,14 @@ from unittest import mock
 from absl import flags
 import numpy as np
 
-from experiments.config import command as cli
-from experiments.config import experiment as configs
+from experiments.config import command
+from experiments.config import experiment
 from experiments.training import programs
 from experiments.training import recorder
 from ssnn_jax import datasets
 from ssnn_jax.runs import records
 
-CONFIG = configs.ExperimentConfig(
+CONFIG = experiment.ExperimentConfig(
   layer_sizes=(64, 12, 10),
   num_steps=10,
   batch_size=24,
@@ -171,9 +171,9 @@ def parse_flags(*arguments):
     if name.startswith('DEFINE')
   }
   with mock.patch.multiple(flags, **defined):
-    cli.define_config()
+    command.define_config()
   values(['program', *arguments])
-  return cli.config(values.flag_values_dict()), values
+  return command.config(values.flag_values_dict()), values
 
 
 def call_main(module, **values):
