@@ -7,17 +7,18 @@ import pathlib
 from absl.testing import parameterized
 import numpy as np
 
-from experiments import energy
-from experiments import summary
-from experiments.config import experiment as configs
-from experiments.config import serialization as config_records
+from experiments import plot
+from experiments.analysis import energy
+from experiments.analysis import frames
+from experiments.analysis import grid_table
+from experiments.config import experiment
+from experiments.config import serialization
 import ssnn_jax
 from ssnn_jax.hardware import cost
 from ssnn_jax.hardware import energy as energy_lib
 from ssnn_jax.runs import records
 from tests.testing import sweeps
 from tests.testing.experiments import call_main
-from tests.testing.experiments import rows
 
 # Two inputs, the second one on only in the first epoch; a hidden neuron with a
 # spike and an error at every tick; class 0 always wins, and the label is 1.
@@ -65,51 +66,54 @@ class EnergyTest(parameterized.TestCase):
     self.workdir = pathlib.Path(self.create_tempdir().full_path)
     self.table = self.workdir / 'mine.json'
     self.table.write_text(json.dumps(make_table()))
+    self.runs = []
 
-  def record(self, name, without=None, sizes=(2, 1, 2), **options):
+  def record(self, without=None, sizes=(2, 1, 2), **options):
     """Records a run of two epochs, with twice as many errors in the first.
 
     Args:
-      name: name of the folder.
       without: name of a field that no line has.
       sizes: layer sizes in the final line.
       **options: fields of the configuration.
     """
     options = {'layer_sizes': sizes, 'batch_size': 4, 'num_epochs': 2} | options
-    config = configs.ExperimentConfig(**options)
+    config = experiment.ExperimentConfig(**options)
     events = []
     for factor in (2, 1):
       counts = [factor * n * config.num_steps for n in (1.0, 2.0)]
       rates = {'firing_rates': (factor / 2, 1.0), 'coincidences': counts}
       events.append({'event': 'epoch', **ACTIVITY, **rates})
-    accuracy = 90 + 2 * config.seed
     events.append(
       {
         'event': 'final',
         'seed': config.seed,
-        **sweeps.accuracies(accuracy),
-        **dict.fromkeys(summary.ERRORS, accuracy / 100),
-        'layer_sizes': sizes,
+        **sweeps.accuracies(90 + 2 * config.seed),
+        'layer_sizes': list(sizes),
         'num_train_samples': 11,
       }
     )
     for event in events:
       event.pop(without, None)
-    recorded = config_records.as_record(config)
-    sweeps.write_runs([records.Run(self.workdir / name, recorded, events)])
+    folder = self.workdir / f'run{len(self.runs)}'
+    recorded = serialization.as_record(config)
+    self.runs.append(records.Run(folder, recorded, events))
 
   def record_sweep(self):
     for seed in (0, 1):
-      self.record(f'bp/{seed}', method='bp', seed=seed)
+      self.record(method='bp', seed=seed)
       for steps, sampler in itertools.product(STEPS, SAMPLERS):
-        options = {'num_steps': steps, 'sampler': sampler, 'seed': seed}
-        self.record(f'{steps}-{sampler}/{seed}', **options)
+        self.record(num_steps=steps, sampler=sampler, seed=seed)
+
+  def add_energies(self):
+    return energy.add_energies(frames.from_runs(self.runs), self.table)
+
+  def assert_rejects(self, message):
+    with self.assertRaisesRegex(ssnn_jax.UserError, message):
+      self.add_energies()
 
   def test_table_matches_hand_count(self):
     self.record_sweep()
-    text = energy.table(self.workdir, self.table)
-    self.assertNotIn('num_train_samples', text)
-    ann, *spiking = rows(text)
+    ann, *spiking = energy.table(self.add_energies()).to_dict('records')
     bp = {
       'accuracy': '91.00 ± 1.41',
       'BP MACs': '4 / 10',
@@ -137,7 +141,7 @@ class EnergyTest(parameterized.TestCase):
         'num_steps': row['num_steps'],
         'sampler': row['sampler'],
         'spikes forward': f'{3 * t}',
-        'backward': f'{3 * t}',
+        'spikes backward': f'{3 * t}',
         'synaptic events': f'{6 * t} / {8.5 * t:.0f}',
         'update pulses': f'{7.5 * t:.0f}',
         'crossbar reads': f'{2 * t} / {3 * t}',
@@ -148,26 +152,24 @@ class EnergyTest(parameterized.TestCase):
       self.assertEqual(row, expected)
 
   @parameterized.parameters(
-    ({'device': 'ecram'}, True),
-    ({'device': 'ecram', 'update_rule': 'tiki_taka'}, True),
-    ({'device': 'ecram', 'pulse_scheme': 'single'}, False),
+    ({'device': 'ecram'},),
+    ({'device': 'ecram', 'update_rule': 'tiki_taka'},),
   )
-  def test_rejects_devices_whose_pulses_are_not_counted(self, options, rejects):
-    self.record('run', **options)
-    if not rejects:
-      self.assertIn('480', energy.table(self.workdir, self.table))
-      return
-    with self.assertRaisesRegex(
-      ssnn_jax.UserError, r'run holds devices \(--device=ecram\) whose pulses'
-    ):
-      energy.table(self.workdir, self.table)
+  def test_rejects_devices_without_one_pulse_per_coincidence(self, options):
+    self.record(**options)
+    self.assert_rejects(r'^there are devices \(--device=ecram\) without one')
+
+  def test_single_pulses_are_counted(self):
+    self.record(device='ecram', pulse_scheme='single')
+    (pulses,) = self.add_energies()['update_pulses']
+    self.assertEqual(pulses, 480)
 
   def test_figure_has_a_curve_for_each_sampler(self):
     self.record_sweep()
-    sheet = energy.draw(self.workdir, self.table)
+    fig = energy.figure(self.add_energies(), self.table)
     inference = [inference_nj(t) for t in STEPS], 0.036
     learning = [learning_nj(t, 7.5, 1.5) for t in STEPS], 0.11
-    for axes, (points, bp) in zip(sheet.axes, (inference, learning)):
+    for axes, (points, bp) in zip(fig.axes, (inference, learning)):
       self.assertEqual(axes.get_xscale(), 'log')
       drawn = {
         container.get_label(): container.lines[0]
@@ -184,65 +186,60 @@ class EnergyTest(parameterized.TestCase):
 
   def test_command_prints_table_and_writes_figure(self):
     self.record_sweep()
-    output = call_main(energy, workdir=str(self.workdir), energies='crossbar')
-    self.assertIn(energy.table(self.workdir, 'crossbar'), output)
-    for suffix in ('png', 'svg'):
-      self.assertTrue((self.workdir / f'energy-crossbar.{suffix}').exists())
+    sweeps.write_runs(self.runs)
+    output = call_main(
+      plot,
+      workdir=str(self.workdir),
+      record=None,
+      study=None,
+      energies=str(self.table),
+    )
+    table = energy.table(self.add_energies())
+    self.assertIn(grid_table.lay_out(table), output)
+    self.assertTrue((self.workdir / 'energy-mine.png').exists())
 
   @parameterized.parameters('positive_error_rates', 'firing_rates')
-  def test_rejects_records_without_activity(self, name):
-    self.record('run', without=name)
-    message = f'run does not tell the {name} of each epoch; train it anew'
-    with self.assertRaisesRegex(ssnn_jax.UserError, message):
-      energy.table(self.workdir)
+  def test_rejects_runs_without_activity(self, name):
+    self.record(without=name)
+    self.assert_rejects(f'lacks {name} of each epoch; give the folder')
+
+  def test_rejects_runs_with_activity_of_the_last_epoch_only(self):
+    self.record(num_epochs=3)
+    self.assert_rejects('seed 0. lacks firing_rates of each epoch')
 
   def test_rejects_networks_on_rates(self):
-    self.record('run', backward='rates')
-    with self.assertRaisesRegex(
-      ssnn_jax.UserError, 'run: backward is rates, for which'
-    ):
-      energy.table(self.workdir)
+    self.record(backward='rates')
+    self.assert_rejects('^backward is rates, for which')
 
   @parameterized.parameters('surrogate_gradient', 'bp_stdp', 'rpu')
   def test_rejects_other_methods(self, method):
-    self.record('bp', method='bp')
-    self.record('run', method=method)
-    with self.assertRaisesRegex(
-      ssnn_jax.UserError,
-      rf'\A\S+/run holds a run of {method}, of which [^\n]+\Z',
-    ):
-      energy.table(self.workdir)
+    self.record(method='bp')
+    self.record(method=method)
+    self.assert_rejects(f'^there are runs of --method={method}, for which')
 
   def test_feedback_alignment_has_the_same_energy(self):
-    self.record('aligned', method='feedback_alignment')
-    self.record('ssnn')
-    one, other = energy.read(self.workdir, self.table)
-    self.assertNotEqual(one.config['method'], other.config['method'])
-    self.assertGreater(one.mean('learning_nj'), one.mean('nj'))
-    for name, values in one.values.items():
-      np.testing.assert_array_equal(values, other.values[name])
+    self.record(method='feedback_alignment')
+    self.record()
+    runs = self.add_energies()
+    self.assertGreater(runs['learning_nj'][0], runs['nj'][0])
+    own = runs.drop(columns=['method', *frames.ACCURACIES, 'curves'])
+    first, second = own.to_dict('records')
+    self.assertEqual(repr(first), repr(second))
 
-  def test_rejects_folder_without_spiking_networks(self):
-    message = f'^--workdir={self.workdir} holds no finished'
-    with self.assertRaisesRegex(ssnn_jax.UserError, message):
-      energy.table(self.workdir)
-    self.record('run', method='bp')
-    with self.assertRaisesRegex(ssnn_jax.UserError, message):
-      energy.table(self.workdir)
+  def test_rejects_runs_without_spiking_networks(self):
+    self.record(method='bp')
+    self.assert_rejects('^--energies needs finished spiking networks')
 
   def test_layer_sizes_are_those_of_the_final_line(self):
-    self.record('run', sizes=(5, 3, 2), layer_sizes=None)
-    (setting,) = energy.read(self.workdir)
-    self.assertEqual(setting.mean('bp_macs'), 5 * 3 + 3 * 2)
-    self.assertEqual(setting.mean('learning_bp_macs'), 2 * 5 * 3 + 3 * 3 * 2)
+    self.record(sizes=(5, 3, 2), layer_sizes=None)
+    runs = self.add_energies()
+    self.assertEqual(runs['bp_macs'][0], 5 * 3 + 3 * 2)
+    self.assertEqual(runs['learning_bp_macs'][0], 2 * 5 * 3 + 3 * 3 * 2)
 
   @parameterized.parameters('layer_sizes', 'num_train_samples')
   def test_rejects_final_line_without_sizes(self, name):
-    self.record('run', without=name)
-    with self.assertRaisesRegex(
-      ssnn_jax.UserError, 'run does not tell the layer_sizes and num_train_s'
-    ):
-      energy.table(self.workdir)
+    self.record(without=name)
+    self.assert_rejects('lacks layer_sizes and num_train_samples')
 
 
 class EnergiesTest(parameterized.TestCase):

@@ -1,0 +1,300 @@
+"""Energy of inference and learning on a chip, computed from recorded activity.
+
+Runs record the activity of a probe batch after each epoch. Activity gives
+counts of events (`ssnn_jax.hardware.cost`), and a table of picojoules
+(`ssnn_jax.hardware.energies`) their energy. Updates are counted as one pulse
+per coincidence: ideal synapses, or `--pulse_scheme=single`.
+"""
+
+from collections.abc import Mapping
+import os
+import pathlib
+from typing import Any
+
+from matplotlib import figure as figure_lib
+from matplotlib.axes import Axes
+import numpy as np
+import pandas as pd
+
+from experiments.analysis import frames
+from experiments.analysis import panels
+from experiments.analysis import statistics
+from experiments.analysis import style
+from experiments.config import grids
+from experiments.config import methods
+from experiments.config import synapses
+import ssnn_jax
+from ssnn_jax.hardware import cost
+from ssnn_jax.hardware import energy
+from ssnn_jax.training import activity
+
+_SPIKING = ('ssnn', 'feedback_alignment')  # forward and backward pass
+_NETWORK_FIELDS = (
+  'num_steps',
+  'window',
+  'forward',
+  'backward',
+  'update',
+  'delay',
+  'output_errors',
+)
+# Column of each quantity; with a `learning_` column it is a pair.
+_COLUMNS = {
+  'spikes forward': 'spikes',
+  'spikes backward': 'error_spikes',
+  'synaptic events': 'synaptic_events',
+  'update pulses': 'update_pulses',
+  'crossbar reads': 'crossbar_reads',
+  'latency, ticks': 'latency',
+  'energy, nJ': 'nj',
+  'training, mJ': 'training_mj',
+  'BP MACs': 'bp_macs',
+  'BP, nJ': 'bp_nj',
+  'BP training, mJ': 'bp_training_mj',
+}
+_PANELS = {
+  'inference': ('nj', 'bp_nj'),
+  'learning': ('learning_nj', 'learning_bp_nj'),
+}
+_ANN_LOOK = {
+  'color': style.BLACK,
+  'marker': '*',
+  'markersize': 11,
+  'linestyle': 'none',
+  'label': 'ANN, digital BP',
+}
+_LINES = ('-', '--', ':', '-.')
+_NUM_LOOKS = 3
+
+
+def add_energies(runs: pd.DataFrame, table: str | os.PathLike) -> pd.DataFrame:
+  """Adds the counts and energies of one presentation of one sample.
+
+  Args:
+    runs: finished runs, with the activity of each epoch in `curves`.
+    table: energies, as for `ssnn_jax.hardware.energy.load_table`.
+
+  Returns:
+    The runs with further columns: counts and energies (`nj`, and `training_mj`
+    of the whole training) of inference with the trained network; `learning_...`
+    of learning, the mean over epochs of the forward pass, the backward pass and
+    the update; `bp_...` of backpropagation in the same network, sample by
+    sample in digital circuits.
+
+  Raises:
+    UserError: if there is no spiking network, a run lacks its activity, a
+      method or device has no energy, or the table is invalid.
+  """
+  energies = energy.load_table(table)
+  if frames.split_baseline(runs)[1].empty:
+    raise ssnn_jax.UserError(
+      '--energies needs finished spiking networks, and there are only ANNs; '
+      'give the folder of a sweep, or a record.'
+    )
+  columns = [_compute(row, energies) for row in runs.to_dict('records')]
+  return runs.join(pd.DataFrame(columns, index=runs.index))
+
+
+def _compute(
+  run: Mapping[str, Any], energies: energy.EnergyTable
+) -> dict[str, float]:
+  """Counts events of a run and of backpropagation, and adds their energies."""
+  needed = ('resolved_layer_sizes', 'num_train_samples')
+  if not all(_has(run, name) for name in needed):
+    raise _lacking(run, 'layer_sizes and num_train_samples')
+  sizes, num_samples = (run[name] for name in needed)
+  # Samples of an epoch.
+  presented = int(num_samples) // run['batch_size'] * run['batch_size']
+  bp = cost.count_backprop(sizes)
+  priced = energy.backprop_energy
+  learning = priced(bp.learning_macs, bp.learning_words, energies)
+  values = {
+    'bp_macs': bp.forward_macs,
+    'learning_bp_macs': bp.learning_macs,
+    'bp_nj': priced(bp.forward_macs, bp.forward_macs, energies) / 1e3,
+    'learning_bp_nj': learning / 1e3,
+    'bp_training_mj': learning * presented * run['num_epochs'] / 1e9,
+  }
+  if run['method'] == methods.ANN:
+    return values
+  _check_energy_exists(run)
+  counts = _count(run, sizes)
+  inference, learned = counts.inference, counts.learning
+  per_epoch = energy.chip_energy(learned, energies)
+  return values | {
+    'spikes': inference.spikes[-1],
+    'error_spikes': np.mean(learned.spikes - inference.spikes),
+    'synaptic_events': inference.synaptic_events[-1],
+    'learning_synaptic_events': np.mean(learned.synaptic_events),
+    'update_pulses': np.mean(learned.update_pulses),
+    'crossbar_reads': inference.crossbar_reads,
+    'learning_crossbar_reads': learned.crossbar_reads,
+    'latency': counts.inference_latency,
+    'learning_latency': counts.learning_latency,
+    'nj': energy.chip_energy(inference, energies)[-1] / 1e3,
+    'learning_nj': np.mean(per_epoch) / 1e3,
+    'training_mj': np.sum(per_epoch) * presented / 1e9,
+  }
+
+
+def _count(run, sizes):
+  """Counts the events of a presentation, as arrays over epochs."""
+  measured = {}
+  for name in activity.Activity._fields:
+    values = run['curves'].get(name, [])
+    if len(values) != run['num_epochs']:
+      raise _lacking(run, f'{name} of each epoch')
+    measured[name] = tuple(np.transpose(values))
+  options = {name: run[name] for name in _NETWORK_FIELDS}
+  network = ssnn_jax.NetworkConfig(sizes, **options)
+  return cost.count_presentation(network, activity.Activity(**measured))
+
+
+def _check_energy_exists(run):
+  """Rejects other methods, and devices without one pulse per coincidence."""
+  if run['method'] not in _SPIKING:
+    raise ssnn_jax.UserError(
+      f'there are runs of --method={run["method"]}, for which no energy is '
+      f'computed; give runs of {" or ".join(_SPIKING)}.'
+    )
+  is_thinned = (
+    run['device'] != synapses.IDEAL and run['pulse_scheme'] != 'single'
+  )
+  if is_thinned or run['update_rule'] != 'sgd':
+    raise ssnn_jax.UserError(
+      f'there are devices (--device={run["device"]}) without one pulse per '
+      'coincidence, as which the energy of updates is computed; give a sweep '
+      'with --device=ideal, or --pulse_scheme=single.'
+    )
+
+
+def _has(run, name):
+  value = run.get(name)
+  return isinstance(value, tuple) or (value is not None and not np.isnan(value))
+
+
+def _lacking(run, quantity):
+  return ssnn_jax.UserError(
+    f'the record of a run of {run["method"]} (T = {run["num_steps"]}, seed '
+    f'{run["seed"]}) lacks {quantity}; give the folder of the sweep, or train '
+    'again with this version of ssnn_jax.'
+  )
+
+
+def table(runs: pd.DataFrame) -> pd.DataFrame:
+  """Makes the table of counts and energies, one row a setting.
+
+  Args:
+    runs: the frame of `add_energies`.
+
+  Returns:
+    Cells of text: means over seeds, of inference / learning for pairs, and
+    accuracy with its standard deviation.
+  """
+  fields = frames.varied(runs[list(frames.FIELDS)]) or ['method']
+  rows = []
+  for setting in frames.settings(runs):
+    row = {name: frames.describe_value(setting, name) for name in fields}
+    row['accuracy'] = statistics.write(statistics.percent(setting))
+    for heading, name in _COLUMNS.items():
+      pair = [_cell(setting, key) for key in (name, f'learning_{name}')]
+      row[heading] = ' / '.join(filter(None, pair))
+    rows.append(row | {'seeds': str(len(setting))})
+  return pd.DataFrame(rows)
+
+
+def _cell(setting, name):
+  value = statistics.over_seeds(setting, name).mean
+  if np.isnan(value):
+    return ''
+  is_energy = name.endswith(('nj', 'mj'))
+  return f'{value:.4g}' if is_energy and value < 1000 else f'{value:,.0f}'
+
+
+def figure(runs: pd.DataFrame, name: str | os.PathLike) -> figure_lib.Figure:
+  """Draws accuracy against the energy of a presentation.
+
+  Args:
+    runs: the frame of `add_energies`.
+    name: the table of energies, for the title.
+
+  Returns:
+    The figure: a panel for inference and one for learning, a curve for each
+    combination of varied fields other than T, and digital backpropagation.
+  """
+  ann, spiking = frames.split_baseline(runs)
+  fig, grid = style.make(len(_PANELS), height=3.2, sharey=True)
+  for axes, (title, (metric, bp_metric)) in zip(grid, _PANELS.items()):
+    for index, (label, settings) in enumerate(_curves(spiking).items()):
+      _plot(axes, settings, metric, label, index)
+    if not ann.empty:
+      _plot_points(axes, frames.settings(ann), bp_metric, **_ANN_LOOK)
+    axes.set_title(title, fontsize=style.TITLE)
+    if axes.get_xlim()[1] > 0:
+      axes.set_xscale('log')
+    style.set_log(axes.xaxis)
+    axes.set_xlabel('energy of a presentation (nJ)')
+    axes.set_ylabel(panels.label_accuracy(runs))
+    axes.grid(alpha=0.3)
+    axes.margins(0.08, 0.15)  # for the numbers at points
+  style.legend_below(fig, grid)
+  names = sorted(map(style.dataset_name, set(runs['dataset'])))
+  stem = style.escape_mathtext(pathlib.Path(name).stem)
+  style.set_title(
+    fig,
+    f'{", ".join(names)}: accuracy against energy; numbers are T',
+    f'energies: table {stem}',
+    panels.describe_bars(runs),
+  )
+  return fig
+
+
+def _curves(spiking: pd.DataFrame) -> dict[str, list[pd.DataFrame]]:
+  """Splits settings by varied fields other than T, in order of T."""
+  fields = [name for name in frames.varied(spiking) if name != 'num_steps']
+  curves = {}
+  for setting in frames.settings(spiking):
+    values = {name: frames.field(setting, name) for name in fields}
+    words = [
+      grids.write(value)
+      if name == 'sampler'
+      else f'{name} = {grids.write(value)}'
+      for name, value in values.items()
+    ]
+    label = style.escape_mathtext(', '.join(['SSNN', *words]))
+    curves.setdefault(label, []).append(setting)
+  return {
+    label: sorted(own, key=lambda setting: frames.field(setting, 'num_steps'))
+    for label, own in curves.items()
+  }
+
+
+def _plot(axes: Axes, settings, metric, label, index):
+  color = style.COLORS[index % _NUM_LOOKS]
+  _plot_points(
+    axes,
+    settings,
+    metric,
+    color=color,
+    marker=style.MARKERS[index % _NUM_LOOKS],
+    linestyle=_LINES[index // _NUM_LOOKS % len(_LINES)],
+    label=label,
+  )
+  for setting in settings:
+    axes.annotate(
+      str(frames.field(setting, 'num_steps')),
+      (setting[metric].mean(), 100 * setting['test_accuracy'].mean()),
+      xytext=(4, 6 if index % 2 else -10),
+      textcoords='offset points',
+      fontsize=style.SMALL,
+      color=color,
+    )
+
+
+def _plot_points(axes: Axes, settings, metric, **look):
+  energies = [statistics.over_seeds(setting, metric) for setting in settings]
+  places = [number.mean for number in energies]
+  deviations = [number.deviation for number in energies]
+  panels.plot_settings(
+    axes, places, settings, 'test_accuracy', 100, xerr=deviations, **look
+  )
