@@ -209,7 +209,8 @@ class CommandLineTest(parameterized.TestCase):
     (
       ('--grid=num_step=3',),
       "--grid: field 'num_step' does not exist; the closest field is "
-      "num_steps; write it as in --grid='num_steps=16,64;learning_rate=0.1,0.3'.",
+      'num_steps; write it as in '
+      "--grid='num_steps=16,64;learning_rate=0.1,0.3'.",
     ),
   )
   def test_sweep_rejects_inconsistent_flags(self, arguments, sentence):

@@ -105,7 +105,7 @@ class MultihostTest(parameterized.TestCase):
       first.stderr,
     )
     self.assertIn(
-      'error: the first process cannot go on; see what it says.\n',
+      'error: the first process has failed; see its error message.\n',
       second.stderr,
     )
     self.assertEqual((folder / 'metrics.jsonl').read_bytes(), before)
@@ -151,7 +151,7 @@ class MultihostTest(parameterized.TestCase):
     runs = make_runs(self.workdir, 0)
     with mock.patch.object(jax, 'process_count', lambda: 2):
       with self.assertRaisesRegex(
-        ssnn_jax.UserError, '^--num_devices is for one process, .* out.$'
+        ssnn_jax.UserError, '^--num_devices and --multihost exclude .* out.$'
       ):
         trainer.train(
           runs, small_digits(), trainer.Options(num_devices=1), resume=False
