@@ -101,6 +101,7 @@ def study_page(name: str) -> str:
   figures = [
     f'![{title}, {record}]({figure_path(name, record).name})'
     for record in found
+    if study.figure or study.sweeps
   ]
   parts = [f'# {title}', study.question, *figures, _fill_text(name)]
   judged = verdicts().get(name)
@@ -229,8 +230,9 @@ def draw(everything: bool) -> None:
     study, found = read(name)
     for record, (_, runs) in found.items():
       path = figure_path(name, record)
-      if everything or not path.exists():
-        drawn = (study.figure or grid_plot.draw)(runs)
+      make = study.figure or (grid_plot.draw if study.sweeps else None)
+      if make and (everything or not path.exists()):
+        drawn = make(runs)
         print(f'drawn: {style.save(drawn, path.with_suffix(""))}')
 
 
