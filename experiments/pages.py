@@ -13,8 +13,10 @@ import pathlib
 import re
 
 from absl import flags
+from matplotlib import figure
 
 from experiments import studies
+from experiments.analysis import answer_plot
 from experiments.analysis import claims
 from experiments.analysis import frames
 from experiments.analysis import grid_plot
@@ -224,8 +226,27 @@ def remake() -> Iterator[tuple[pathlib.Path, str, list[markdown.Problem]]]:
     yield path, filled, [*problems, *markdown.lint(filled)]
 
 
+def draw_answer() -> figure.Figure:
+  """Draws the figure of the main result, from two studies."""
+  _, found = read('headline')
+  lines = read('fidelity')[1]['fashion_mnist'].runs
+  timed = lines[
+    (lines['name'] == 'learn') & (lines['representation'] == 'packed')
+  ]
+  sizes = [784, 256, 10]
+  timed = timed[[own == sizes for own in timed['layer_sizes']]]
+  prices = {
+    sampler: dict(zip(own['num_steps'], own['ratio_to_bp']))
+    for sampler, own in timed.groupby('sampler')
+  }
+  runs = frames.select(found['fashion_mnist'].runs, layer_sizes=None)
+  return answer_plot.draw(runs, prices, margin=0.3)
+
+
 def draw(everything: bool) -> None:
-  """Draws the figures of studies: missing ones, or all."""
+  """Draws the figures of pages: missing ones, or all."""
+  if everything or not (RESULTS / 'answer.png').exists():
+    print(f'drawn: {style.save(draw_answer(), RESULTS / "answer")}')
   for name in studies.NAMES:
     study, found = read(name)
     for record, (_, runs) in found.items():
