@@ -31,7 +31,6 @@ from ssnn_jax.runs import checkpoints
 from ssnn_jax.runs import records
 from ssnn_jax.training import sharding
 from tests.testing.experiments import lines
-from tests.testing.experiments import rows
 from tests.testing.experiments import share_programs
 from tests.testing.experiments import stop_at_call
 from tests.testing.sweeps import BASE
@@ -108,12 +107,11 @@ class MethodRunsTest(parameterized.TestCase):
       self.assertGreater(final['test_accuracy'], 0.9)
 
   def test_plots_a_sweep_over_methods(self):
-    table, sheet, name = plot.read_record(self.workdir)
-    self.assertEqual(name, 'methods')
-    found = [row['method'] for row in rows(table)]
-    self.assertEqual(found, [methods.ANN, *sorted(OTHERS)])
-    labels = [label.get_text() for label in sheet.axes[-1].get_xticklabels()]
-    self.assertEqual(labels, list(OTHERS))
+    found = frames.from_runs(records.find(self.workdir))
+    view = plot.view_runs(found, 'baselines')
+    self.assertEqual(view.name, 'baselines')
+    for method in OTHERS:
+      self.assertIn(f'\n{method}', view.text)
     folders = {path.name for path in self.workdir.iterdir()}
     self.assertEqual(folders, {'bp', *(f'method={name}' for name in OTHERS)})
 

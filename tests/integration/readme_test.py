@@ -20,7 +20,7 @@ PAGES = sorted(
   for path in ROOT.glob(f'{folder}/*.md')
 )
 COMMAND = re.compile(r'^python -m experiments\.([\w.]+)([^|\n]*)', re.MULTILINE)
-TEXTS = [page.read_text() for page in PAGES]
+TEXTS = [page.read_text().replace('\\\n', '') for page in PAGES]
 COMMANDS = sorted(
   {match.groups() for text in TEXTS for match in COMMAND.finditer(text)}
 )
