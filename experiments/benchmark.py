@@ -16,14 +16,9 @@ Steps run in a compiled loop with donated parameters. The representation `naive`
 is a dense simulation that draws and multiplies every tick.
 """
 
-from collections.abc import Callable
-from collections.abc import Iterator
-import dataclasses
 import itertools
 import statistics
 import time
-from typing import Any
-from typing import NamedTuple
 
 from absl import flags
 import jax
@@ -52,52 +47,12 @@ _CHOICES = {
 }
 
 
-class Setting(NamedTuple):
-  """A timed setting."""
-
-  name: str  # one of NAMES
-  config: ssnn_jax.NetworkConfig
-  batch_size: int
-  method: str
-  representation: str | None  # None for methods without coincidence counts
-  device: str = synapses.IDEAL
-
-
-class Subject(NamedTuple):
-  """A compiled setting."""
-
-  setting: Setting
-  run: Callable[[int], None]  # runs a number of steps
-  num_steps: int  # of one timing
-  peak_mib: float
-
-
-def make_subject(setting: Setting, num_images: int) -> Subject:
-  """Compiles a setting, with epochs of `num_images` images."""
-  name, config, batch_size, method, representation, device = setting
-  if representation == 'naive':
-    network = steps.naive_ssnn(config)
-  else:
-    config = dataclasses.replace(
-      config, representation=representation or 'auto'
-    )
-    network = methods.METHODS[method].make(config, jax.random.key(2))
-  if name == 'epoch':
-    run, peak = steps.compile_epoch(network, config, batch_size, num_images)
-  else:
-    step, state = steps.make_step(name, network, config, method, device)
-    run, peak = steps.compile_steps(step, state, config, batch_size)
-  run(1)
-  num_steps = max(1, round(_MIN_SECONDS / _seconds(run, 1)))
-  return Subject(setting, run, num_steps, peak)
-
-
 def _settings(name, layer_sizes, batch_size, values):
   """Yields the settings timed in turns; backpropagation is the first."""
 
   def make(num_steps, *options):
     config = _network_config(values, layer_sizes, num_steps)
-    return Setting(name, config, batch_size, *options)
+    return steps.Setting(name, config, batch_size, *options)
 
   yield make(1, methods.ANN, None)
   all_steps, representations = values['num_steps'], values['representations']
@@ -162,15 +117,22 @@ def _seconds(run, num_steps):
   return (time.perf_counter() - began) / num_steps
 
 
-def compare(subjects: list[Subject], rounds: int) -> Iterator[dict[str, Any]]:
-  """Times subjects in turns and yields their lines.
+def _compare(settings, values):
+  """Times settings in turns and yields their lines.
 
-  The first subject is backpropagation; subjects with devices follow the ideal
-  subject they are compared with.
+  The first setting is backpropagation; settings with devices follow the ideal
+  setting they are compared with.
   """
+  runs, peaks, counts = [], [], []
+  for setting in settings:
+    run, peak_mib = steps.compile_setting(setting, values['num_images'])
+    run(1)
+    runs.append(run)
+    peaks.append(peak_mib)
+    counts.append(max(1, round(_MIN_SECONDS / _seconds(run, 1))))
   milliseconds = [
-    [1e3 * _seconds(subject.run, subject.num_steps) for subject in subjects]
-    for _ in range(rounds)
+    [1e3 * _seconds(run, count) for run, count in zip(runs, counts)]
+    for _ in range(values['rounds'])
   ]
 
   def ratio(index, reference):
@@ -178,16 +140,16 @@ def compare(subjects: list[Subject], rounds: int) -> Iterator[dict[str, Any]]:
     return round(statistics.median(ratios), 3)
 
   ideal = 0
-  for index, subject in enumerate(subjects):
-    if subject.setting.device == synapses.IDEAL:
+  for index, setting in enumerate(settings):
+    if setting.device == synapses.IDEAL:
       ideal = index
     median = statistics.median(timings[index] for timings in milliseconds)
-    yield _labels(subject.setting) | {
+    yield _labels(setting) | {
       'median_ms': round(median, 4),
       'ratio_to_bp': ratio(index, 0),
       'ratio_to_ideal': ratio(index, ideal),
-      'peak_mib': subject.peak_mib,
-      'rounds': rounds,
+      'peak_mib': peaks[index],
+      'rounds': values['rounds'],
     }
 
 
@@ -195,9 +157,7 @@ def _measure(values):
   """Yields the lines of all settings of the flags."""
   axes = (values[name] for name in ('names', 'layer_sizes', 'batch_size'))
   for comparison in tqdm.tqdm(list(itertools.product(*axes)), disable=None):
-    settings = _settings(*comparison, values)
-    subjects = [make_subject(each, values['num_images']) for each in settings]
-    yield from compare(subjects, values['rounds'])
+    yield from _compare(list(_settings(*comparison, values)), values)
 
 
 def main() -> None:

@@ -153,7 +153,7 @@ def _raster(axes, train, color=style.BLACK, shift=0.0, length=0.8):
   num_neurons = train.shape[1]
   ticks = [np.flatnonzero(row) for row in train.T]
   offsets = np.arange(num_neurons) + shift
-  axes.eventplot(ticks, 'horizontal', offsets, length, 1.8, color)
+  axes.eventplot(ticks, lineoffsets=offsets, linelengths=length, colors=color)
   axes.set_ylim(num_neurons - 0.4, -0.6)
 
 

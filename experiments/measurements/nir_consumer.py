@@ -36,7 +36,6 @@ from experiments.training import data
 import ssnn_jax
 from ssnn_jax import training
 from ssnn_jax.runs import provenance
-from ssnn_jax.training import metrics
 
 _BATCH_SIZE = 500
 _NUM_DRAWS = 8
@@ -58,9 +57,8 @@ class Task(NamedTuple):
 
 
 def _read_sinabs(file, batch_size):
-  nir, sinabs_nir, layers, activation = _import(
-    'nir', 'sinabs.nir', 'sinabs.layers', 'sinabs.activation'
-  )
+  names = 'nir', 'sinabs.nir', 'sinabs.layers', 'sinabs.activation'
+  nir, sinabs_nir, layers, activation = _import(*names)
   model = sinabs_nir.from_nir(nir.read(file), batch_size=batch_size)
   for layer in model.modules():
     if isinstance(layer, layers.IAF):
@@ -70,9 +68,8 @@ def _read_sinabs(file, batch_size):
 
 def _read_snntorch(file, batch_size):
   del batch_size
-  nir, torch, snntorch, import_nir = _import(
-    'nir', 'torch', 'snntorch', 'snntorch.import_nir'
-  )
+  names = 'nir', 'torch', 'snntorch', 'snntorch.import_nir'
+  nir, torch, snntorch, import_nir = _import(*names)
   model = import_nir.import_from_nir(nir.read(file))
   for layer in model.modules():
     if isinstance(layer, snntorch.Leaky):
@@ -148,29 +145,25 @@ def _compare(read, file, params, task, key):
   """Returns accuracies and output error of the library and `ssnn_jax`."""
   consumer_key, spikes_key = jax.random.split(key)
   output = run(read, file, task, consumer_key)
-  exact, accuracies = _evaluate(params, task, spikes_key)
-  numbers = {
-    'consumer_accuracy': np.mean(output.argmax(axis=1) == task.labels),
-    'output_error': np.linalg.norm(output - exact) / np.linalg.norm(exact),
-    'accuracy': np.mean(accuracies.winner),
-    'accuracy_sd': np.std(accuracies.winner, ddof=1),
-    'accuracy_potential': np.mean(accuracies.potential),
-    'accuracy_potential_sd': np.std(accuracies.potential, ddof=1),
-    'accuracy_rate': np.mean(accuracies.rate),
-  }
-  return {name: round(float(value), 4) for name, value in numbers.items()}
-
-
-def _evaluate(params, task, key):
-  """Returns outputs of the ANN and accuracies for samples of the spikes."""
   sizes = params[0].weights.shape[0], *(layer.biases.size for layer in params)
   config = ssnn_jax.NetworkConfig(sizes, num_steps=task.num_steps)
   network, reference = ssnn_jax.ssnn(config), ssnn_jax.ann(config)
   evaluate = jax.jit(training.make_evaluate(network, reference, _BATCH_SIZE))
-  ann_key, *keys = jax.random.split(key, 1 + _NUM_DRAWS)
+  ann_key, *keys = jax.random.split(spikes_key, 1 + _NUM_DRAWS)
   exact = jax.jit(reference.infer)(params, ann_key, task.rates).potential
+  exact = np.asarray(exact)
   draws = [evaluate(params, key, task.rates, task.labels) for key in keys]
-  return np.asarray(exact), metrics.Accuracy(*map(np.array, zip(*draws)))
+  winner, potential, rate = (np.array(values) for values in zip(*draws))
+  numbers = {
+    'consumer_accuracy': np.mean(output.argmax(axis=1) == task.labels),
+    'output_error': np.linalg.norm(output - exact) / np.linalg.norm(exact),
+    'accuracy': np.mean(winner),
+    'accuracy_sd': np.std(winner, ddof=1),
+    'accuracy_potential': np.mean(potential),
+    'accuracy_potential_sd': np.std(potential, ddof=1),
+    'accuracy_rate': np.mean(rate),
+  }
+  return {name: round(float(value), 4) for name, value in numbers.items()}
 
 
 def _measure(values):

@@ -7,6 +7,7 @@ membranes without dropout.
 """
 
 from collections.abc import Callable
+import dataclasses
 import functools
 from typing import Any
 from typing import NamedTuple
@@ -30,6 +31,17 @@ _NUM_BATCHES = 8  # steps alternate between these
 Step = Callable[..., Any]  # (state, key, images, labels) -> state
 
 
+class Setting(NamedTuple):
+  """A timed setting."""
+
+  name: str  # learn, infer or epoch
+  config: ssnn_jax.NetworkConfig
+  batch_size: int
+  method: str
+  representation: str | None  # None for methods without coincidence counts
+  device: str = synapses.IDEAL
+
+
 class Compiled(NamedTuple):
   """A compiled loop over steps or epochs."""
 
@@ -37,23 +49,29 @@ class Compiled(NamedTuple):
   peak_mib: float  # temporaries and outputs, MiB
 
 
-def make_step(
-  name: str,
-  network: ssnn_jax.Network,
-  config: ssnn_jax.NetworkConfig,
-  method: str,
-  device: str,
-) -> tuple[Step, Any]:
-  """Returns a step, 'learn' or 'infer', and its initial state."""
+def compile_setting(setting: Setting, num_images: int) -> Compiled:
+  """Compiles a setting, with epochs of `num_images` images."""
+  name, config, batch_size, method, representation, device = setting
   params = ssnn_jax.ssnn(config).init(jax.random.key(0))
+  if representation == 'naive':
+    network = naive_ssnn(config)
+  else:
+    form = representation or 'auto'
+    config = dataclasses.replace(config, representation=form)
+    network = methods.METHODS[method].make(config, jax.random.key(2))
+  if name == 'epoch':
+    return _compile_epoch(network, config, batch_size, num_images)
   if name == 'infer':
-    return functools.partial(_infer_step, network), params
-  if device == synapses.IDEAL:
-    return learn_step(network, is_spiking=method != methods.ANN), params
-  resistive = devices.make_resistive(PRESETS[device], _LEARNING_RATE)
-  network = ssnn_jax.ssnn(config, separate_signs=resistive.separate_signs)
-  state = resistive.init(jax.random.key(1), params)
-  return functools.partial(_device_step, network, resistive), state
+    step, state = functools.partial(_infer_step, network), params
+  elif device == synapses.IDEAL:
+    step = learn_step(network, is_spiking=method != methods.ANN)
+    state = params
+  else:
+    resistive = devices.make_resistive(PRESETS[device], _LEARNING_RATE)
+    network = ssnn_jax.ssnn(config, separate_signs=resistive.separate_signs)
+    step = functools.partial(_device_step, network, resistive)
+    state = resistive.init(jax.random.key(1), params)
+  return _compile_steps(step, state, config, batch_size)
 
 
 def learn_step(network: ssnn_jax.Network, is_spiking: bool) -> Step:
@@ -97,9 +115,7 @@ def _infer_step(network, params, key, images, labels):
   return *params[:-1], last._replace(biases=last.biases + trace)
 
 
-def compile_steps(
-  step: Step, state: Any, config: ssnn_jax.NetworkConfig, batch_size: int
-) -> Compiled:
+def _compile_steps(step, state, config, batch_size):
   """Compiles a loop over steps of minibatches of random images."""
   images, labels = _random_images(config, _NUM_BATCHES * batch_size)
   images = images.reshape(_NUM_BATCHES, batch_size, -1)
@@ -114,28 +130,23 @@ def compile_steps(
     return jax.lax.fori_loop(0, num_steps, body, state)
 
   key = jax.random.key(0)
-  compiled = _compile(loop, state, key, jnp.int32(1), images, labels)
+  compiled, peak_mib = _compile(loop, state, key, jnp.int32(1), images, labels)
 
   def run(num_steps):
     nonlocal state
     state = compiled(state, key, jnp.int32(num_steps), images, labels)
     jax.block_until_ready(state)
 
-  return Compiled(run, _peak_mib(compiled))
+  return Compiled(run, peak_mib)
 
 
-def compile_epoch(
-  network: ssnn_jax.Network,
-  config: ssnn_jax.NetworkConfig,
-  batch_size: int,
-  num_images: int,
-) -> Compiled:
-  """Compiles an epoch over random images; `run` takes a number of epochs."""
+def _compile_epoch(network, config, batch_size, num_images):
+  """Compiles an epoch over random images."""
   images, labels = _random_images(config, num_images)
   optimizer = training.make_optimizer(_LEARNING_RATE)
   train_epoch = training.make_train_epoch(network, optimizer, batch_size)
   state = training.init_state(network, optimizer, seed=0)
-  compiled = _compile(train_epoch, state, images, labels)
+  compiled, peak_mib = _compile(train_epoch, state, images, labels)
 
   def run(num_epochs):
     nonlocal state
@@ -143,7 +154,7 @@ def compile_epoch(
       state, _ = compiled(state, images, labels)
     jax.block_until_ready(state.params)
 
-  return Compiled(run, _peak_mib(compiled))
+  return Compiled(run, peak_mib)
 
 
 def _random_images(config, size):
@@ -155,13 +166,11 @@ def _random_images(config, size):
 
 
 def _compile(function, *arguments):
-  return jax.jit(function, donate_argnums=0).lower(*arguments).compile()
-
-
-def _peak_mib(compiled):
+  """Returns the compiled function and its memory in MiB."""
+  compiled = jax.jit(function, donate_argnums=0).lower(*arguments).compile()
   memory = compiled.memory_analysis()
   size = memory.temp_size_in_bytes + memory.output_size_in_bytes
-  return round(size / 2**20, 4)
+  return compiled, round(size / 2**20, 4)
 
 
 def naive_ssnn(config: ssnn_jax.NetworkConfig) -> ssnn_jax.Network:
