@@ -37,11 +37,10 @@ def relative_errors(
   labels: jax.Array,
   num_draws: int,
 ) -> np.ndarray:
-  """Computes squared distances of sampled updates from the gradient.
+  """Computes squared distances `[draws, layers + 1]` from the gradient.
 
-  Returns:
-    `[draws, layers + 1]` squared distances over the weights of each layer, and
-    of all layers, relative to the squared norm of the gradient.
+  Distances over the weights of each layer, and of all layers, are relative to
+  the squared norm of the gradient.
   """
 
   def gradient(network, key):

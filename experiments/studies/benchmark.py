@@ -17,16 +17,9 @@ from experiments.config import synapses
 _BENCHMARK = 'python -m experiments.benchmark'
 _LEARN = f'{_BENCHMARK} --names=learn --representations=packed'
 _NETWORK = '784-256-10'
-# Headings of the fields by which lines are grouped.
-_HEADINGS = {
-  'name': 'step',
-  'network': 'network',
-  'batch_size': 'batch',
-  'method': 'method',
-  'representation': 'representation',
-  'sampler': 'sampler',
-  'synapses': 'synapses',
-}
+# Fields by which lines are grouped.
+_CASE = ['name', 'network', 'batch_size']
+_LOOK = ['method', 'representation', 'synapses']
 
 
 def _prepare(lines):
@@ -44,10 +37,11 @@ def _prepare(lines):
 def table(lines: pd.DataFrame) -> list[pd.DataFrame]:
   """Lists times in steps of BP over T, and the memory of the longest trains."""
   rows = []
-  for values, own in _prepare(lines).groupby(list(_HEADINGS), sort=False):
+  fields = [*_CASE, *_LOOK, 'sampler']
+  for values, own in _prepare(lines).groupby(fields, sort=False):
     longest = own.loc[own['num_steps'].idxmax()]
     rows.append(
-      dict(zip(_HEADINGS.values(), map(str, values)))
+      dict(zip(fields, map(str, values)))
       | {
         'BP, ms': f'{own["bp_ms"].iloc[0]:.3g}',
         'MiB (BP)': f'{longest["peak_mib"]:.1f} ({longest["bp_mib"]:.1f})',
@@ -61,31 +55,22 @@ def table(lines: pd.DataFrame) -> list[pd.DataFrame]:
 
 
 def draw(lines: pd.DataFrame) -> figure.Figure:
-  """Draws the time of a step of the first network, in steps of BP.
-
-  The abscissa is T at the first batch size, or, if there is one T, the batch
-  size.
-  """
+  """Draws times of the first network over T, or batch size for one T."""
   spiking = _prepare(lines)
   over_steps = spiking['num_steps'].nunique() > 1
   fixed = ['network', 'batch_size' if over_steps else 'num_steps']
   first = spiking[fixed].iloc[0].to_dict()
   spiking = frames.select(spiking, **first)
   abscissa = 'num_steps' if over_steps else 'batch_size'
-  varied = [
-    name
-    for name in ('method', 'representation', 'synapses')
-    if spiking[name].nunique() > 1
-  ]
+  varied = [name for name in _LOOK if spiking[name].nunique() > 1]
   named = spiking.groupby('name', sort=False)
   fig, axes = style.make(named.ngroups)
   for panel, (name, own) in zip(axes, named):
     _draw_curves(panel, own, abscissa, varied)
     panel.set_title(name)
   style.legend_below(fig, axes)
-  network, second = first.values()
-  other = f'batch {second}' if over_steps else f'T = {second}'
-  style.set_title(fig, f'{network}, {other}: time of a step in steps of BP')
+  title = ', '.join(f'{name} = {value}' for name, value in first.items())
+  style.set_title(fig, f'{title}: time of a step in steps of BP')
   return fig
 
 
@@ -113,16 +98,7 @@ def _draw_curves(axes, lines, abscissa, varied):
 def numbers(
   records: Mapping[str, pd.DataFrame],
 ) -> dict[str, statistics.Number]:
-  """Computes times of steps in steps of BP, and of devices in ideal steps.
-
-  Args:
-    records: the lines of each record.
-
-  Returns:
-    Times such as `learn_t64` and `infer_t64` of packed trains in batches of
-    128; `naive_over_packed_t64`; of methods `epoch_rpu_t64`; of devices
-    `reram_over_ideal_batch1`.
-  """
+  """Computes times in steps of BP, and of devices in ideal steps."""
   cpu, timed, devices = (
     _prepare(records[name]) for name in ('cpu', 'methods', 'devices')
   )

@@ -33,26 +33,18 @@ def _by_case(lines: pd.DataFrame, source: str) -> dict[str, Line]:
 
 
 def table(lines: pd.DataFrame) -> list[pd.DataFrame]:
-  """Makes a table of the largest distances between responses, one row a case.
-
-  Args:
-    lines: lines of `experiments.measurements.device_response`, and of
-      `experiments.measurements.aihwkit_response` if there are any.
-
-  Returns:
-    The largest distances over all pulses, in steps of `dw_min`, and in
-    parentheses in standard errors.
-
-  Raises:
-    UserError: if a device got different pulses in aihwkit.
-  """
+  """Lists the largest distances, in `dw_min` and in standard errors."""
   rows = []
   theirs = _by_case(lines, THEIRS)
   for name, ours in _by_case(lines, OURS).items():
     row = {'case': name, 'pulses': str(np.abs(ours['pulses']).sum())}
     row |= dict.fromkeys(('mean', 'sd', 'closed form of mean'), '')
     if name in theirs:
-      _check_pulses(ours, theirs[name])
+      if ours['pulses'] != theirs[name]['pulses']:
+        raise ssnn_jax.UserError(
+          f'the devices of {name} got different pulses in aihwkit; measure '
+          'both again with the same version.'
+        )
       for quantity in ('mean', 'sd'):
         row[quantity] = _write(ours, theirs[name], quantity)
     if ours['closed_form']:
@@ -60,14 +52,6 @@ def table(lines: pd.DataFrame) -> list[pd.DataFrame]:
       row['closed form of mean'] = _write(ours, exact, 'mean')
     rows.append(row)
   return [pd.DataFrame(rows)]
-
-
-def _check_pulses(ours, theirs):
-  if ours['pulses'] != theirs['pulses']:
-    raise ssnn_jax.UserError(
-      f'the devices of {ours["case"]} got different pulses in aihwkit; measure '
-      'both again with the same version.'
-    )
 
 
 def _standard_errors(ours: Line, other: Line, quantity: str) -> float:

@@ -48,14 +48,7 @@ _TIMED = (
 
 
 def fit(errors: pd.Series) -> tuple[float, float]:
-  """Fits a power law from `FROM_STEPS` up, by least squares of logarithms.
-
-  Args:
-    errors: the error by T.
-
-  Returns:
-    The power and its standard error; NaN for fewer than three points.
-  """
+  """Fits a power of T to errors by T; returns it and its standard error."""
   errors = errors[errors.index >= FROM_STEPS]
   if len(errors) < 3:
     return math.nan, math.nan
@@ -64,19 +57,10 @@ def fit(errors: pd.Series) -> tuple[float, float]:
 
 
 def find_target(curve: pd.DataFrame) -> tuple[float, float]:
-  """Returns T and the time in steps of BP where errors fall to the target.
-
-  Args:
-    curve: lines by T, between which errors and times follow power laws.
-
-  Returns:
-    T, NaN if errors do not fall from above the target to below it, and time,
-    NaN if it was not measured.
-  """
+  """Returns T and steps of BP where errors fall to the target, or NaN."""
   steps = time = math.nan
-  for (t, error), (next_t, following) in itertools.pairwise(
-    curve['error'].items()
-  ):
+  points = itertools.pairwise(curve['error'].items())
+  for (t, error), (next_t, following) in points:
     if error >= TARGET_ERROR >= following:
       steps = _interpolate(TARGET_ERROR, [following, error], [next_t, t])
       break
@@ -95,12 +79,8 @@ def _interpolate(place, places, values):
 def collect_curves(lines: pd.DataFrame) -> dict[tuple, pd.DataFrame]:
   """Collects the curves of each network, sampler and window, by T.
 
-  Args:
-    lines: lines of `experiments.measurements.fidelity`, and of
-      `experiments.benchmark` for the time of a step, `ratio_to_bp`.
-
-  Returns:
-    The curves, small networks first; a window that is longer than T is T.
+  Lines of `experiments.benchmark` have the time of a step, `ratio_to_bp`. Small
+  networks are first; a window that is longer than T is T.
   """
   networks = ['-'.join(map(str, sizes)) for sizes in lines['layer_sizes']]
   lines = lines.assign(network=networks)
