@@ -83,12 +83,12 @@ def collect_curves(lines: pd.DataFrame) -> dict[tuple, pd.DataFrame]:
   networks are first; a window that is longer than T is T.
   """
   networks = ['-'.join(map(str, sizes)) for sizes in lines['layer_sizes']]
-  lines = lines.assign(network=networks)
-  if 'ratio_to_bp' not in lines:
-    lines['ratio_to_bp'] = math.nan
+  ratios = lines.get('ratio_to_bp', math.nan)
+  lines = lines.assign(network=networks, ratio_to_bp=ratios)
   is_timed = lines['ratio_to_bp'].notna()
   keys = ['network', 'sampler', 'num_steps']
   times = lines[is_timed][[*keys, 'ratio_to_bp']]
+  times = times.drop_duplicates(keys, keep='last')
   lines = lines[~is_timed].drop(columns='ratio_to_bp')
   lines = lines.merge(times, 'left', keys).astype({'num_steps': int})
   curves = {}
