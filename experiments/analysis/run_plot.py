@@ -18,6 +18,8 @@ import ssnn_jax
 from ssnn_jax.runs import records
 
 _LINES = ('-', '--')
+
+
 class _Panel(NamedTuple):
   """A panel of the figure.
 

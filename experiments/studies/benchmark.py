@@ -110,9 +110,9 @@ def numbers(
   found = {
     f'{name}_t{t}': ratio for (name, t), ratio in packed['ratio_to_bp'].items()
   }
-  for t in (64, 256):
-    ratio = naive['ratio_to_bp']['learn', t] / found[f'learn_t{t}']
-    found[f'naive_over_packed_t{t}'] = ratio
+  for t, ratio in naive['ratio_to_bp']['learn'].items():
+    found[f'learn_naive_t{t}'] = ratio
+    found[f'naive_over_packed_t{t}'] = ratio / found[f'learn_t{t}']
   for line in timed.to_dict('records'):
     found[f'epoch_{line["method"]}_t{line["num_steps"]}'] = line['ratio_to_bp']
   for line in devices.to_dict('records'):
