@@ -35,14 +35,7 @@ class Trained(NamedTuple):
 
 
 def import_nir() -> types.ModuleType:
-  """Imports `ssnn_jax.hardware.nir`, whose package is optional.
-
-  Returns:
-    The module.
-
-  Raises:
-    UserError: if the package is not installed.
-  """
+  """Imports `ssnn_jax.hardware.nir`; a missing package is a user error."""
   try:
     return importlib.import_module('ssnn_jax.hardware.nir')
   except ImportError:
@@ -59,9 +52,6 @@ def load(folder: str | os.PathLike, *, best: bool = False) -> Trained:
     folder: folder of the run.
     best: whether to load the parameters of the best evaluation instead of the
       last ones.
-
-  Returns:
-    Network configuration and parameters.
 
   Raises:
     UserError: if there is no run, or its checkpoint is missing or damaged.

@@ -1,4 +1,4 @@
-"""Prepares a data set for experiments, and prints the time this takes.
+"""Prepares a data set for experiments, and prints the duration.
 
   python -m experiments.prepare --dataset=emnist/balanced --download
   python -m experiments.prepare --dataset=synthetic_events/fashion_mnist
@@ -10,7 +10,6 @@ A file of own arrays is only checked.
 """
 
 import pathlib
-import resource
 import sys
 import time
 
@@ -87,14 +86,13 @@ def main() -> None:
   name, download = values['dataset'], values['download']
   if name not in field.DATASETS:
     raise ssnn_jax.UserError(
-      f'--dataset={name or ""} is not a data set; choose one of '
-      f'{field.SETS}.'
+      f'--dataset={name or ""} is not a data set; choose one of {field.SETS}.'
     )
   data_dir = loading.find_data_dir(values['data_dir'])
   if values['tfds'] and (name not in datasets.IMAGES or name == 'digits'):
     raise ssnn_jax.UserError(
       f'--tfds does not go with --dataset={name}; TFDS has images only, '
-      'digits needs no file, and own arrays are read as they are.'
+      'digits needs no file, and own arrays are read unchanged.'
     )
   is_synthetic = name in datasets.RECORDINGS and name != 'n_mnist'
   for flag in ('num_recordings', 'seed'):
@@ -104,10 +102,8 @@ def main() -> None:
         'synthetic_events are made.'
       )
   if is_synthetic:
-    synthesize(
-      *(name, data_dir, download),
-      *(values['num_recordings'], values['seed']),
-    )
+    size, seed = values['num_recordings'], values['seed']
+    synthesize(name, data_dir, download, size, seed)
   if values['tfds']:
     paths = image_files.find(name, data_dir, download)
     originals = image_files.read(name, paths)
@@ -118,16 +114,14 @@ def main() -> None:
   size = len(dataset.train.labels) + len(dataset.test.labels)
   del dataset
   _, again = _timed(datasets.load, name, data_dir)
-  # Of this process, without the workers that decode recordings.
-  peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
   print(
     f'{name}: {size:,} samples ready in {first:.2f} s, read again in '
-    f'{again:.2f} s, {peak:.0f} MiB resident at most'
+    f'{again:.2f} s'
   )
 
 
 def _timed(function, *arguments, **options):
-  """Returns what a function returns, and the seconds that it takes."""
+  """Returns the result of a function and its duration in seconds."""
   began = time.perf_counter()
   result = function(*arguments, **options)
   return result, time.perf_counter() - began

@@ -1,8 +1,4 @@
-"""Grids of settings.
-
-A grid has values of each varied field; its settings are all combinations of the
-values.
-"""
+"""Grids of settings: all combinations of values of the varied fields."""
 
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -64,14 +60,7 @@ def write(value: Any) -> str:
 
 
 def parse(text: str) -> dict[str, tuple[Any, ...]]:
-  """Parses the grid in the value of a flag.
-
-  Args:
-    text: fields and their values, as in
-      `num_steps=16,64;layer_sizes=64-128-10,64-256-10`.
-
-  Returns:
-    The values of each varied field.
+  """Parses a grid, as in `num_steps=16,64;layer_sizes=64-128-10,64-256-10`.
 
   Raises:
     UserError: if a field does not exist, a value has the wrong type, or
@@ -94,7 +83,7 @@ def parse(text: str) -> dict[str, tuple[Any, ...]]:
 
 
 def settings(base: experiment.ExperimentConfig, *grids: Grid) -> list[Setting]:
-  """Lists the settings of one or several grids, the ANN first.
+  """Lists the settings of one or several grids, each once, the ANN first.
 
   A grid that does not list methods has both the ANN and the spiking network.
   The ANN has one setting for all values of fields that do not concern it, which
@@ -104,42 +93,39 @@ def settings(base: experiment.ExperimentConfig, *grids: Grid) -> list[Setting]:
     base: the configuration that grids vary; its method is not used.
     *grids: the values of each varied field.
 
-  Returns:
-    The settings, each once, otherwise in order of the grids' products.
-
   Raises:
     UserError: if a value is out of range.
   """
   listed = {}
   for grid in grids:
     listed |= _settings(base, grid)
-  return sorted(listed.values(), key=lambda s: s.config.method != methods.ANN)
+  return sorted(listed.values(), key=_is_spiking)
+
+
+def _is_spiking(setting):
+  return setting.config.method != methods.ANN
 
 
 def merge(
   base: experiment.ExperimentConfig, sweeps: Sequence[Sweep]
 ) -> dict[Setting, int]:
-  """Lists the settings of sweeps, the ANN first, each setting once.
+  """Lists the settings of sweeps with their number of seeds, the ANN first.
 
   Names of settings contain the values of `Sweep.base` unless all sweeps share
-  them.
+  them. The number of seeds is the largest of the sweeps of a setting.
 
   Args:
     base: the configuration with the fields that no sweep sets.
     sweeps: the sweeps.
 
-  Returns:
-    Settings with their number of seeds, the largest of their sweeps.
-
   Raises:
     UserError: if a value is out of range.
   """
   first, *others = (sweep.base for sweep in sweeps)
-  missing = object()
   shared = {
     name: value
     for name, value in first.items()
-    if all(other.get(name, missing) == value for other in others)
+    if all(name in other and other[name] == value for other in others)
   }
   base = dataclasses.replace(base, **shared)
   found, num_seeds = {}, {}
@@ -149,8 +135,7 @@ def merge(
       setting = found.setdefault(setting.config, setting)
       known = num_seeds.get(setting, 0)
       num_seeds[setting] = max(known, sweep.num_seeds)
-  is_spiking = lambda item: item[0].config.method != methods.ANN
-  return dict(sorted(num_seeds.items(), key=is_spiking))
+  return {key: num_seeds[key] for key in sorted(num_seeds, key=_is_spiking)}
 
 
 def _settings(base, grid):
@@ -164,10 +149,10 @@ def _settings(base, grid):
     varied = {k: v for k, v in varied.items() if methods.concerns(method, k)}
     name = _name(method, varied, is_named=spiking != {'ssnn'})
     varied = {k: field.absolute_path(v) for k, v in varied.items()}
-    has_pulses = methods.METHODS[method].has_pulses
-    own = {} if has_pulses else synapses.DEFAULTS
+    if not methods.METHODS[method].has_pulses:
+      varied |= synapses.DEFAULTS
     try:
-      config = dataclasses.replace(base, method=method, **own, **varied)
+      config = dataclasses.replace(base, method=method, **varied)
     except ssnn_jax.UserError as error:
       raise ssnn_jax.UserError(f'--grid: {error}') from None
     listed[name] = Setting(name, config)
@@ -175,14 +160,7 @@ def _settings(base, grid):
 
 
 def together(settings: Sequence[Setting]) -> list[list[Setting]]:
-  """Groups settings that differ in their learning rate alone.
-
-  Args:
-    settings: the settings of a sweep.
-
-  Returns:
-    The groups in order; the settings of each can be trained in one program.
-  """
+  """Groups settings that differ in their learning rate alone."""
   groups = {}
   for setting in settings:
     shared = dataclasses.replace(setting.config, learning_rate=1.0)
@@ -230,7 +208,7 @@ def _parse_value(name, text):
 def _convert(name, kind, text):
   """Converts a text to a type; raises ValueError if it is not of the type."""
   if kind is bool:
-    return _parse_bool(text)
+    return bool(('false', 'true').index(text.lower()))
   if typing.get_origin(kind) is not tuple:
     return kind(text)
   # The minus of an exponent, as in 1e-3, does not separate numbers.
@@ -251,12 +229,6 @@ def _expected(name, kinds, choices):
     (kind, *_) = typing.get_args(kinds[0])
     return f"{_KINDS[kind]} or several with '-' between them{suffix}"
   return _KINDS[kinds[0]] + suffix
-
-
-def _parse_bool(text):
-  if text.lower() not in ('true', 'false'):
-    raise ValueError(text)
-  return text.lower() == 'true'
 
 
 def _user_error(problem):

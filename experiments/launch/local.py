@@ -49,13 +49,9 @@ print(json.dumps([kind, len(devices)]))
 
 
 def local_devices() -> tuple[str, int]:
-  """Counts the devices that jax finds, in another process.
+  """Returns the kind (cpu, cuda, rocm or tpu) and the number of devices.
 
-  A process that counts devices also takes most of a GPU's memory, and all of a
-  TPU.
-
-  Returns:
-    The kind of the devices, which is cpu, cuda, rocm or tpu, and their number.
+  Another process counts them, since it takes a TPU or most memory of a GPU.
   """
   counted = subprocess.run(
     [sys.executable, '-c', _COUNT_DEVICES],
@@ -112,14 +108,8 @@ def limit_threads(number):
 def workers(num_workers: int) -> Iterator[launcher.Workers]:
   """Makes workers, each a process with its own device and share of the cores.
 
-  The output of a worker goes to a file; its last lines are reported if the
-  worker dies.
-
-  Args:
-    num_workers: number of tasks that run at a time.
-
-  Yields:
-    The workers; all processes are killed when the context ends.
+  The last lines of output of a worker are reported if the worker dies. All
+  processes are killed when the context ends.
 
   Raises:
     UserError: if there are fewer accelerators than workers.
@@ -171,25 +161,22 @@ def _start(task, environment, logs):
 def _inherited(environment):
   """Sets variables that a new process inherits, and makes it ignore Ctrl-C.
 
-  A terminal interrupts all processes at once; only this process handles it and
-  kills the workers.
+  Only this process handles an interrupt, and kills the workers.
   """
   resource_tracker.ensure_running()  # its own start would undo the mask
-  before = {name: os.environ.get(name) for name in environment}
+  before = {n: os.environ[n] for n in environment if n in os.environ}
   mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-  os.environ.update(environment)
+  os.environ |= environment
   try:
     yield
   finally:
-    for name, value in before.items():
+    for name in environment:
       del os.environ[name]
-      if value is not None:
-        os.environ[name] = value
+    os.environ |= before
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _work(run, sender, log):
-  """Runs a task in a worker."""
   threading.Thread(target=_end_with_parent, daemon=True).start()
   with open(log, 'ab') as stream:
     os.dup2(stream.fileno(), 1)

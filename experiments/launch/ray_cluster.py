@@ -37,9 +37,6 @@ def workers(
       the cluster of this machine, or starts one.
     resources: the share of a node that each task gets.
 
-  Yields:
-    The workers.
-
   Raises:
     UserError: if Ray, a cluster, or a node of the requested size is missing.
   """

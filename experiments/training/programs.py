@@ -53,13 +53,10 @@ def make(
   """Makes the functions of a configuration; each is compiled when first called.
 
   Args:
-    config: what is trained; its seed and learning rate are arguments.
-    network_config: its network.
+    config: the configuration; its seed and learning rate are not used.
+    network_config: the configuration of the network.
     mesh: the devices that share each batch.
     num_samples: size of the training split.
-
-  Returns:
-    The functions.
   """
   method = methods.METHODS[config.method]
   reference = ssnn_jax.ann(network_config, axis_name=sharding.AXIS)
@@ -85,14 +82,14 @@ def make(
     return training.init_state(reference, device(learning_rate), seed)
 
   def train_epoch(state, split):
-    train = training.make_train_epoch(
-      *(make_network(state.key), device(0.0), config.batch_size, sharding.AXIS)
-    )
-    return train(state, *split)
+    network, size = make_network(state.key), config.batch_size
+    make_epoch = training.make_train_epoch
+    return make_epoch(network, device(0.0), size, sharding.AXIS)(state, *split)
 
   def evaluate(state, split):
+    network = make_network(state.key)
     judge = training.make_evaluate(
-      *(make_network(state.key), reference, _EVAL_BATCH_SIZE, sharding.AXIS)
+      network, reference, _EVAL_BATCH_SIZE, sharding.AXIS
     )
     key = training.stream_key(state.key, training.Stream.EVALUATE)
     return judge(state.params, key, *split)
@@ -104,9 +101,7 @@ def make(
     epoch = training.make_train_epoch(ann, optimizer(0.0), config.batch_size)
     return _shelve(epoch(state, *split)[0])
 
-  def run(function, **options):
-    return sharding.run_on(mesh, function, **options)
-
+  run = functools.partial(sharding.run_on, mesh)
   return Programs(
     start=run(jax.vmap(lambda *args: _shelve(start(*args)))),
     train_epoch=run(_over_states(train_epoch), donate_argnums=0),
@@ -194,7 +189,10 @@ def _make_probe(config, network_config):
   def statistics(network, state, split):
     key = training.stream_key(state.key, training.Stream.PROBE)
     return metrics.update_statistics(
-      *(method.make(network, state.key), ann, state.params, key),
+      method.make(network, state.key),
+      ann,
+      state.params,
+      key,
       *_probe(config, split),
       num_draws=config.probe_draws,
     )

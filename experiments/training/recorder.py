@@ -53,13 +53,7 @@ class Record(NamedTuple):
 
 
 def status(run: Run) -> Status:
-  """Returns the progress of a run.
-
-  Args:
-    run: the run.
-
-  Returns:
-    The progress according to the folder of the run.
+  """Returns the progress of a run, according to its folder.
 
   Raises:
     UserError: if the folder holds a run with another configuration, or other
@@ -161,7 +155,9 @@ def append_each(opened: Sequence[Record], event: str, **fields: Any) -> None:
       value per run; tuples hold several such values and are recorded as lists;
       all other values are the same for all runs.
   """
-  fields = {name: _on_host(value) for name, value in fields.items()}
+  is_array = lambda value: isinstance(value, jax.Array)
+  to_host = lambda value: np.asarray(value) if is_array(value) else value
+  fields = {name: jax.tree.map(to_host, x) for name, x in fields.items()}
   for index, record in enumerate(opened):
     if record.manager is None:
       continue
@@ -169,13 +165,6 @@ def append_each(opened: Sequence[Record], event: str, **fields: Any) -> None:
     records.append(record.run.folder, event, **own)
     if record.board is not None and 'epoch' in own:
       _add_scalars(record.board, own)
-
-
-def _on_host(value):
-  """Copies arrays to the host, also within tuples."""
-  if isinstance(value, tuple):
-    return tuple(map(_on_host, value))
-  return np.asarray(value) if isinstance(value, jax.Array) else value
 
 
 def _select(value, index):
@@ -209,8 +198,7 @@ def save_each(
     opened: records of S runs.
     state: states of the runs, with a leading axis S.
     seconds: time spent so far, `train` and `wall`.
-    accuracy: accuracies `[S]` of the evaluation after the epoch, if there was
-      one.
+    accuracy: accuracies `[S]` of an evaluation after the epoch, if any.
   """
   writing = [record for record in opened if record.manager is not None]
   host = jax.device_get(state) if writing else None
