@@ -32,13 +32,11 @@ import ssnn_jax
 from ssnn_jax.spikes import kernels
 
 # The flags below each heading of --help; other headings come after these.
-_GROUPS: dict[str, list[str]] = {
-  heading: []
-  for heading in (
-    'Sweep Measurements Data Network Spikes Synapses Training Evaluation '
-    'Records Machine'
-  ).split()
-}
+_HEADINGS = (
+  'Sweep Measurements Data Network Spikes Synapses Training Evaluation Records '
+  'Machine'
+)
+_GROUPS: dict[str, list[str]] = {heading: [] for heading in _HEADINGS.split()}
 _SECONDS_TO_END = 10  # until an interrupted command is ended by force
 _T = TypeVar('_T')
 _HELP = ('h', '?', 'help', 'helpshort')
@@ -74,6 +72,7 @@ class NumbersParser(flags.ArgumentParser):
   """Parses numbers separated by commas."""
 
   def __init__(self, kind: type[int] | type[float]):
+    """Makes the parser of one kind of number."""
     self.kind = kind
     name = 'whole numbers' if kind is int else 'numbers'
     self.syntactic_help = f'{name} separated by commas'
@@ -102,13 +101,9 @@ def define_fields(kind: type, *, with_defaults: bool = True) -> None:
   """
   hints = typing.get_type_hints(kind)
   for own in dataclasses.fields(kind):
-    metadata = own.metadata
-    listed = metadata['choices'] if metadata['lists_choices'] else None
     default = own.default if with_defaults else None
-    with group(metadata['group']):
-      _define_flag(
-        own.name, hints[own.name], default, f'{metadata["help"]}.', listed
-      )
+    with group(own.metadata['group']):
+      _define_flag(own, hints[own.name], default)
 
 
 def define_config() -> None:
@@ -123,7 +118,8 @@ def define_config() -> None:
     )
 
 
-def _define_flag(name, hint, default, help_text, choices):
+def _define_flag(own, hint, default):
+  metadata, help_text = own.metadata, f'{own.metadata["help"]}.'
   if isinstance(hint, types.UnionType):
     hint, *_ = typing.get_args(hint)
   define = {
@@ -132,20 +128,19 @@ def _define_flag(name, hint, default, help_text, choices):
     bool: flags.DEFINE_boolean,
     str: flags.DEFINE_string,
   }
-  if choices:
-    flags.DEFINE_enum(name, default, choices, help_text)
+  if metadata['choices'] and metadata['lists_choices']:
+    flags.DEFINE_enum(own.name, default, metadata['choices'], help_text)
   elif typing.get_origin(hint) is tuple:
     parser = NumbersParser(typing.get_args(hint)[0])
-    flags.DEFINE(parser, name, default, help_text)
+    flags.DEFINE(parser, own.name, default, help_text)
   else:
-    define[hint](name, default, help_text)
+    define[hint](own.name, default, help_text)
 
 
 def make(kind: type[_T], values: Mapping[str, Any]) -> _T:
   """Makes a dataclass from the values of the flags of its fields."""
-  return kind(
-    **{own.name: values[own.name] for own in dataclasses.fields(kind)}
-  )
+  names = [own.name for own in dataclasses.fields(kind)]
+  return kind(**{name: values[name] for name in names})
 
 
 def config(

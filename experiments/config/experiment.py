@@ -15,11 +15,15 @@ from ssnn_jax.config import OUTPUT_ERRORS
 from ssnn_jax.config import REPRESENTATIONS
 from ssnn_jax.config import SIGNALS
 from ssnn_jax.datasets import arrays
+from ssnn_jax.neuron.firing import FIRING_FUNCTIONS
+from ssnn_jax.spikes.thresholds import SAMPLERS
 
 _data, _network, _spikes, _training, _evaluation = (
   functools.partial(field.field, group)
   for group in ('Data', 'Network', 'Spikes', 'Training', 'Evaluation')
 )
+_HELP = field.read_help(ssnn_jax.datasets.Binning)
+_HELP |= field.read_help(ssnn_jax.NetworkConfig)
 SCHEDULES = ('constant', 'cosine', 'linear')
 NUM_HIDDEN = 256
 # Ticks with an event whose default drive equals that of a pixel of rate 1.
@@ -53,16 +57,11 @@ class ExperimentConfig(synapses.SynapseFields):
   num_steps: int = _spikes(
     64, 'number of ticks T of a spike train', unit='ticks'
   )
-  window: int | None = _network(
-    None,
-    'number of ticks between two reads of a membrane; default: 32, or T if '
-    'shorter; short windows are slower to simulate',
-    unit='ticks',
-  )
+  window: int | None = _network(None, _HELP['window'], unit='ticks')
   firing_function: str = _network(
     'clip',
     'firing function of hidden neurons',
-    choices=tuple(ssnn_jax.neuron.firing.FIRING_FUNCTIONS),
+    choices=tuple(FIRING_FUNCTIONS),
   )
   integration: str = _network(
     'mean',
@@ -82,39 +81,16 @@ class ExperimentConfig(synapses.SynapseFields):
     'factor on the inputs of the first layer; default for recordings, whose '
     f'rates are proportional to 1 / T: T / {EVENTS_AT_FULL_RATE}',
   )
-  forward: str = _spikes(
-    'spikes', 'signals of the forward pass', choices=SIGNALS
-  )
-  backward: str = _spikes(
-    'spikes', 'signals of the backward pass', choices=SIGNALS
-  )
-  update: str = _spikes(
-    'spikes', 'signals that change weights', choices=SIGNALS
-  )
+  forward: str = _spikes('spikes', _HELP['forward'], choices=SIGNALS)
+  backward: str = _spikes('spikes', _HELP['backward'], choices=SIGNALS)
+  update: str = _spikes('spikes', _HELP['update'], choices=SIGNALS)
   output_errors: str = _spikes(
-    'winner',
-    'error spikes of the output layer: winner of a tick minus target (winner), '
-    'samples of the exact softmax minus target (softmax), or class of the '
-    'highest potential minus target (argmax)',
-    choices=OUTPUT_ERRORS,
+    'winner', _HELP['output_errors'], choices=OUTPUT_ERRORS
   )
-  delay: int = _spikes(
-    0,
-    'number of windows, 0 or 1, between the potentials and the errors that '
-    'are computed from the potentials',
-  )
-  sampler: str = _spikes(
-    'bernoulli',
-    'source of random thresholds: a keyed hash (bernoulli), a low-discrepancy '
-    'sequence (sobol) or jax.random (threefry, slow)',
-    choices=tuple(ssnn_jax.spikes.thresholds.SAMPLERS),
-  )
+  delay: int = _spikes(0, _HELP['delay'])
+  sampler: str = _spikes('bernoulli', _HELP['sampler'], choices=tuple(SAMPLERS))
   representation: str = field.field(
-    'Machine',
-    'auto',
-    'implementation of coincidence counts, with the same result: a matrix '
-    'product (dense), bits of words (packed), or the faster one (auto)',
-    choices=REPRESENTATIONS,
+    'Machine', 'auto', _HELP['representation'], choices=REPRESENTATIONS
   )
   batch_size: int = _training(32, 'size of a batch', unit='samples')
   num_epochs: int = _training(20, 'length of the training', unit='epochs')
@@ -124,9 +100,7 @@ class ExperimentConfig(synapses.SynapseFields):
     'learning rate over the run; all but constant end at 0',
     choices=SCHEDULES,
   )
-  dropout: float = _training(
-    0.0, 'probability that a hidden neuron is silent for a spike train'
-  )
+  dropout: float = _training(0.0, _HELP['dropout'])
   weight_decay: float = _training(
     0.0,
     'decrease of a weight in each step, relative to weight and learning rate',
@@ -136,20 +110,11 @@ class ExperimentConfig(synapses.SynapseFields):
     'rates of black and of white pixels, as in 0.3,0.7',
     unit='spikes per tick',
   )
-  event_window: float = _data(
-    300.0, 'duration of the start of a recording in use', unit='milliseconds'
-  )
+  event_window: float = _data(300.0, _HELP['event_window'], unit='milliseconds')
   polarity: str = _data(
-    'both',
-    'polarities of events: separate inputs (both), shared inputs (merged), or '
-    'one polarity alone (on, off)',
-    choices=ssnn_jax.datasets.POLARITIES,
+    'both', _HELP['polarity'], choices=ssnn_jax.datasets.POLARITIES
   )
-  shuffle_ticks: bool = _data(
-    False,
-    'shuffle the ticks of each recording, which keeps rates and removes the '
-    'order in time',
-  )
+  shuffle_ticks: bool = _data(False, _HELP['shuffle_ticks'])
   test_dataset: str | None = _evaluation(
     None,
     '`name` of another data set, all of which is the evaluation split; '
@@ -174,8 +139,7 @@ class ExperimentConfig(synapses.SynapseFields):
   )
   probe_draws: int = _evaluation(
     8,
-    'number of spike trains for each sample, when weight updates are compared '
-    'with the gradient',
+    'number of spike trains for each sample of this batch',
   )
   probe_every: int = _evaluation(
     0,

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from collections.abc import Sequence
 import dataclasses
+import inspect
 import os
+import re
 from typing import Any
 
 import ssnn_jax
@@ -52,6 +54,14 @@ def field(
     'lists_choices': '`' not in help_text,
   }
   return dataclasses.field(default=default, metadata=metadata)
+
+
+def read_help(kind: type) -> dict[str, str]:
+  """Reads the description of each attribute from the docstring of a class."""
+  _, _, listed = inspect.getdoc(kind).partition('Attributes:\n')
+  listed = listed.replace('`', '').replace('None is', 'default:')
+  entries = re.findall(r'(?ms)^  (\w+): (.+?)\.?$(?=\n  \w|\n\n)', listed)
+  return {name: ' '.join(text.split()) for name, text in entries}
 
 
 def absolute_path(value: Any) -> Any:

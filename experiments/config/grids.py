@@ -48,7 +48,7 @@ class Sweep:
 class Setting(NamedTuple):
   """A configuration of a sweep, run with several seeds."""
 
-  name: str  # of its folder
+  name: str  # of the folder
   config: experiment.ExperimentConfig
 
 
@@ -83,27 +83,8 @@ def parse(text: str) -> dict[str, tuple[Any, ...]]:
 
 
 def settings(base: experiment.ExperimentConfig, *grids: Grid) -> list[Setting]:
-  """Lists the settings of one or several grids, each once, the ANN first.
-
-  A grid that does not list methods has both the ANN and the spiking network.
-  The ANN has one setting for all values of fields that do not concern it, which
-  keep the values of the base.
-
-  Args:
-    base: the configuration that grids vary; its method is not used.
-    *grids: the values of each varied field.
-
-  Raises:
-    UserError: if a value is out of range.
-  """
-  listed = {}
-  for grid in grids:
-    listed |= _settings(base, grid)
-  return sorted(listed.values(), key=_is_spiking)
-
-
-def _is_spiking(setting):
-  return setting.config.method != methods.ANN
+  """Lists the settings of grids, as `merge`."""
+  return list(merge(base, [Sweep(grid) for grid in grids]))
 
 
 def merge(
@@ -111,8 +92,11 @@ def merge(
 ) -> dict[Setting, int]:
   """Lists the settings of sweeps with their number of seeds, the ANN first.
 
-  Names of settings contain the values of `Sweep.base` unless all sweeps share
-  them. The number of seeds is the largest of the sweeps of a setting.
+  A grid that does not list methods has both the ANN and the spiking network.
+  The ANN has one setting for all values of fields that do not concern it, which
+  keep the values of the base. Names of settings contain the values of
+  `Sweep.base` unless all sweeps share them. The number of seeds of a setting is
+  the largest of its sweeps.
 
   Args:
     base: the configuration with the fields that no sweep sets.
@@ -131,18 +115,19 @@ def merge(
   found, num_seeds = {}, {}
   for sweep in sweeps:
     own = {k: (v,) for k, v in sweep.base.items() if k not in shared}
-    for setting in settings(base, {**own, **sweep.grid}):
+    for setting in _settings(base, {**own, **sweep.grid}):
       setting = found.setdefault(setting.config, setting)
       known = num_seeds.get(setting, 0)
       num_seeds[setting] = max(known, sweep.num_seeds)
-  return {key: num_seeds[key] for key in sorted(num_seeds, key=_is_spiking)}
+  is_spiking = lambda setting: setting.config.method != methods.ANN
+  return {key: num_seeds[key] for key in sorted(num_seeds, key=is_spiking)}
 
 
 def _settings(base, grid):
-  """Returns the settings of a grid, by name."""
+  """Returns the settings of a grid; those of the ANN may be repeated."""
   grid = {'method': (methods.ANN, 'ssnn'), **grid}
   spiking = set(grid['method']) - {methods.ANN}
-  listed = {}
+  listed = []
   for values in itertools.product(*grid.values()):
     varied = dict(zip(grid, values))
     method = varied.pop('method')
@@ -155,7 +140,7 @@ def _settings(base, grid):
       config = dataclasses.replace(base, method=method, **varied)
     except ssnn_jax.UserError as error:
       raise ssnn_jax.UserError(f'--grid: {error}') from None
-    listed[name] = Setting(name, config)
+    listed.append(Setting(name, config))
   return listed
 
 

@@ -82,11 +82,9 @@ def _wrap(text, width, first='', margin=''):
 
 
 def describe(flag: flags.Flag, is_configured: bool) -> Flag:
-  """Describes a flag.
+  """Describes a flag; flags of a configured command have defaults by data set.
 
-  Args:
-    flag: the flag; a word in back quotes in its help names its value.
-    is_configured: whether flags of fields have the defaults of data sets.
+  A word in back quotes in the help of a flag names the value of the flag.
   """
   field = experiment.FIELDS.get(flag.name)
   unit = field.metadata['unit'] if field else ''

@@ -64,21 +64,13 @@ def local_devices() -> tuple[str, int]:
 
 
 def worker_environments(num_workers: int) -> list[dict[str, str]]:
-  """Shares the devices and cores of this machine among workers.
-
-  Args:
-    num_workers: number of workers; a single worker sees all devices.
-
-  Returns:
-    Environment variables of each worker, to be set before it imports jax.
+  """Returns environment variables that give each worker a device and cores.
 
   Raises:
     UserError: if there are accelerators, but fewer than workers.
   """
-  if hasattr(os, 'sched_getaffinity'):
-    num_cores = len(os.sched_getaffinity(0))
-  else:
-    num_cores = os.cpu_count() or 1
+  has_affinity = hasattr(os, 'sched_getaffinity')
+  num_cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count()
   shared = limit_threads(num_cores // num_workers)
   kind, num_devices = local_devices() if num_workers > 1 else ('cpu', 1)
   if kind == 'cpu':

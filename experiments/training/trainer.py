@@ -69,8 +69,7 @@ def train(
     resume: whether unfinished runs are resumed; otherwise all must be new.
 
   Raises:
-    UserError: if a run does not fit the data or the devices, or its folder
-      cannot be used.
+    UserError: if the data, the devices or the folder of a run do not fit.
   """
   config = runs[0].config
   network_config = experiment.network_config(config, dataset)
@@ -133,28 +132,28 @@ def _train_group(job, opened):
       _train_group(job, part)
     return
   clock = _Clock(opened[0].start, began)
-  epochs = tqdm.tqdm(
-    range(_epoch(opened[0]) + 1, job.config.num_epochs + 1),
-    total=job.config.num_epochs,
-    initial=_epoch(opened[0]),
-    disable=None if multihost.is_primary() else True,
-    unit='epoch',
-  )
-  with epochs:
-    state, accuracy = _train_epochs(
-      job, opened, train_epoch, state, clock, epochs
-    )
+  state, accuracy = _train_epochs(job, opened, train_epoch, state, clock)
   _finish(job, opened, state, accuracy, clock)
 
 
-def _train_epochs(job, opened, train_epoch, state, clock, epochs):
+def _train_epochs(job, opened, train_epoch, state, clock):
   """Trains all remaining epochs; returns the state and the last accuracy."""
   config, accuracy, saved = job.config, None, time.monotonic()
-  for epoch in epochs:
+  first = _epoch(opened[0])
+  for epoch in tqdm.tqdm(
+    range(first + 1, config.num_epochs + 1),
+    total=config.num_epochs,
+    initial=first,
+    disable=None if multihost.is_primary() else True,
+    unit='epoch',
+  ):
     with clock.training():
       state, means = jax.block_until_ready(train_epoch(state, job.train_set))
     values = {'loss': means.loss, 'train_accuracy': means.accuracy}
-    values |= _observe(job, state, epoch)
+    activity = job.functions.observe(state, job.train_set)._asdict()
+    values |= {name: x for name, x in activity.items() if x is not None}
+    if _is_due(config.probe_every, epoch):
+      values |= job.functions.probe(state, job.train_set)
     recorder.append_each(opened, 'epoch', epoch=epoch, **values)
     is_last, accuracy = epoch == config.num_epochs, None
     if is_last or _is_due(config.eval_every, epoch):
@@ -170,20 +169,15 @@ def _train_epochs(job, opened, train_epoch, state, clock, epochs):
   return state, accuracy
 
 
-def _observe(job, state, epoch):
-  """Returns the metrics of an epoch on the probe batch."""
-  observed = job.functions.observe(state, job.train_set)._asdict()
-  seen = {name: x for name, x in observed.items() if x is not None}
-  if _is_due(job.config.probe_every, epoch):
-    seen |= job.functions.probe(state, job.train_set)
-  return seen
-
-
 def _finish(job, opened, state, accuracy, clock):
   """Records the final line of runs after their last epoch."""
   if accuracy is None:  # the runs were resumed after their last epoch
     accuracy = job.functions.evaluate(state, job.eval_split)
-  digests = _digests(state.params, len(opened))
+  params = jax.device_get(state.params)
+  digests = [
+    provenance.sha256(jax.tree.map(lambda leaf: leaf[index], params))  # noqa: B023
+    for index in range(len(opened))
+  ]
   pulses = job.functions.count_pulses(state, job.train_set)
   seeds, rates = _members([record.run for record in opened])
   method = job.config.method
@@ -247,8 +241,8 @@ def _is_due(every, epoch):
 
 def _members(runs):
   """Lists the seeds and learning rates of runs."""
-  pairs = [(run.config.seed, run.config.learning_rate) for run in runs]
-  seeds, rates = zip(*pairs)
+  seeds = [run.config.seed for run in runs]
+  rates = [run.config.learning_rate for run in runs]
   return np.array(seeds, np.int32), np.array(rates, np.float32)
 
 
@@ -259,11 +253,3 @@ def _start_state(job, opened):
   states = [record.start.state for record in opened]
   together = jax.tree.map(lambda *leaves: np.stack(leaves), *states)
   return sharding.replicate(job.mesh, together)
-
-
-def _digests(params, num_runs):
-  host = jax.device_get(params)
-  return [
-    provenance.sha256(jax.tree.map(lambda leaf: leaf[index], host))  # noqa: B023
-    for index in range(num_runs)
-  ]

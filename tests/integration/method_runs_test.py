@@ -17,7 +17,7 @@ import jax
 import numpy as np
 
 from experiments import plot
-from experiments import summary
+from experiments.analysis import frames
 from experiments.config import experiment
 from experiments.config import grids
 from experiments.config import methods
@@ -90,7 +90,7 @@ class MethodRunsTest(parameterized.TestCase):
           self.assertEqual(name in line, estimates_gradient)
       final = recorded.final
       self.assertEqual(final['method'], method)
-      errors = [final.get(name) for name in summary.ERRORS]
+      errors = [final.get(name) for name in frames.ERRORS]
       if not estimates_gradient:
         self.assertEqual(errors, [None, None])
       elif method == methods.ANN:
