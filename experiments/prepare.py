@@ -47,8 +47,7 @@ def synthesize(
     seed: seed of the recordings; None is 0.
 
   Raises:
-    UserError: if there are fewer images, if the recordings cannot be written,
-      or if a size or seed is given for existing recordings.
+    UserError: if there are fewer images or no recordings can be written.
   """
   folder = loading.recordings_folder(name, data_dir)
   if folders.list_names(folder):
@@ -61,28 +60,27 @@ def synthesize(
     return
   source = catalog.image_source(name)
   dataset = datasets.load(source, data_dir, download=download)
-  parts = dataset.train, dataset.test
-  total = sum(len(part.labels) for part in parts)
+  splits = dataset.train, dataset.test
+  total = sum(len(split.labels) for split in splits)
   size = total if size is None else size
-  shares = [round(len(part.labels) * size / total) for part in parts]
+  shares = [round(len(split.labels) * size / total) for split in splits]
   if size > total or min(shares) < 1:
     raise ssnn_jax.UserError(
       f'--num_recordings={size} is too few for a recording in either split, or '
       f'more than the {total} images of {source}; without the flag, all are '
       'recorded.'
     )
-  parts = [
-    datasets.Split(*(array[:share] for array in part))
-    for part, share in zip(parts, shares)
+  first = [
+    datasets.Split(*(array[:share] for array in split))
+    for split, share in zip(splits, shares)
   ]
-  synthetic_events.write(
-    folder, source, *parts, event_camera.Camera(), seed or 0
-  )
+  camera = event_camera.Camera()
+  synthetic_events.write(folder, source, *first, camera, seed or 0)
 
 
 def main() -> None:
   """Prepares the data set that the flags describe."""
-  values = flags.FLAGS.flag_values_dict()
+  values, began = flags.FLAGS.flag_values_dict(), time.perf_counter()
   name, download = values['dataset'], values['download']
   if name not in field.DATASETS:
     raise ssnn_jax.UserError(
@@ -107,24 +105,12 @@ def main() -> None:
   if values['tfds']:
     paths = image_files.find(name, data_dir, download)
     originals = image_files.read(name, paths)
-    folder, seconds = _timed(tfds_sets.prepare, name, data_dir, **originals)
-    print(f'TFDS set in {folder}, after {seconds:.1f} s')
-  dataset, first = _timed(datasets.load, name, data_dir, download=download)
-  print(data.describe(dataset), end='')
+    print(f'TFDS set: {tfds_sets.prepare(name, data_dir, **originals)}')
+  dataset = datasets.load(name, data_dir, download=download)
+  seconds = time.perf_counter() - began
   size = len(dataset.train.labels) + len(dataset.test.labels)
-  del dataset
-  _, again = _timed(datasets.load, name, data_dir)
-  print(
-    f'{name}: {size:,} samples ready in {first:.2f} s, read again in '
-    f'{again:.2f} s'
-  )
-
-
-def _timed(function, *arguments, **options):
-  """Returns the result of a function and its duration in seconds."""
-  began = time.perf_counter()
-  result = function(*arguments, **options)
-  return result, time.perf_counter() - began
+  print(data.describe(dataset), end='')
+  print(f'{name}: {size:,} samples, prepared in {seconds:.2f} s')
 
 
 if __name__ == '__main__':
@@ -132,11 +118,10 @@ if __name__ == '__main__':
     flags.DEFINE_string(
       'dataset', None, f'`name` of the data set: {field.SETS}; required.'
     )
-  command.define_data_dir()
-  with command.group('Data'):
     flags.DEFINE_boolean(
       'tfds', False, 'also prepare a TFDS data set from the original files.'
     )
+  command.define_data_dir()
   with command.group('Synthetic recordings'):
     flags.DEFINE_integer(
       'num_recordings',

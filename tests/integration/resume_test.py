@@ -12,7 +12,6 @@ import time
 
 from absl.testing import parameterized
 
-from experiments import plot
 from experiments import run
 from experiments.config import experiment
 from experiments.config import serialization
@@ -118,7 +117,7 @@ class KillTest(parameterized.TestCase):
     with self.assertRaisesRegex(
       runs.RecordError, f'^{metrics} ends in an incomplete line; resume the run'
     ):
-      plot.read_record(self.folder)
+      records.read(self.folder)
     self.assertEqual(contents(self.folder), before)
 
   def assert_finished_run_is_unchanged(self):
@@ -145,7 +144,8 @@ class MakeRunTest(parameterized.TestCase):
   @parameterized.parameters(None, '')
   def test_resume_needs_workdir(self, workdir):
     with self.assertRaisesRegex(
-      ssnn_jax.UserError, '^--resume needs the folder of a run; give --workdir'
+      ssnn_jax.UserError,
+      '^--resume needs the folder of a run; also give ',
     ):
       run.make_run(self.values(workdir=workdir))
 
@@ -173,7 +173,7 @@ class MakeRunTest(parameterized.TestCase):
     with self.assertRaisesRegex(
       ssnn_jax.UserError,
       f'^{self.folder} holds a run with spikiness, which this version does not '
-      'know; go on with the version that started it.$',
+      'know; continue with the version that started it.$',
     ):
       run.make_run(self.values())
 
@@ -188,5 +188,5 @@ class MakeRunTest(parameterized.TestCase):
   def test_reports_flags_that_the_method_does_not_use(self, given, expected):
     values = self.values(**given)
     with contextlib.redirect_stdout(io.StringIO()) as output:
-      run._tell_unused(run.make_run(values), values)
+      run._print_unused(run.make_run(values), values)
     self.assertEqual(output.getvalue(), expected and f'--method={expected}\n')
