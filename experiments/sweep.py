@@ -93,11 +93,7 @@ def launch(
   report: launcher.Report,
   options: Launch,
 ) -> None:
-  """Runs tasks, whose records are in a folder, and reports each event.
-
-  Raises:
-    UserError: if a task cannot be run.
-  """
+  """Runs tasks, whose records are in a folder, and reports each event."""
   if not tasks:
     return
   if options.launcher == 'ray':
@@ -174,11 +170,8 @@ def _write_description(workdir, study, dataset, values):
   chosen = {'study': study, 'grid': values['grid'], 'dataset': dataset}
   names = ('config', 'num_seeds', *experiment.FIELDS)
   given = chosen | {n: values[n] for n in names if values[n] is not None}
-  described = {
-    'study': study,
-    'dataset': dataset,
-    'command': _command_line(given),
-  }
+  described = {'study': study, 'dataset': dataset}
+  described['command'] = _command_line(given)
   text = json.dumps(described, indent=2) + '\n'
   files.write_atomically(workdir / 'sweep.json', text)
 

@@ -154,7 +154,6 @@ def together(settings: Sequence[Setting]) -> list[list[Setting]]:
 
 
 def _name(method, varied, is_named):
-  """Returns the name of a setting, with the values of varied fields."""
   parts = [f'{field}={write(value)}' for field, value in varied.items()]
   if method == methods.ANN:
     parts.insert(0, method)
@@ -204,7 +203,6 @@ def _convert(name, kind, text):
 
 
 def _expected(name, kinds, choices):
-  """Describes the values of a field."""
   suffix = ', or none' if type(None) in kinds else ''
   if choices:
     return f'one of {", ".join(choices)}{suffix}'

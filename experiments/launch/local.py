@@ -7,14 +7,13 @@ import multiprocessing
 from multiprocessing import connection
 from multiprocessing import resource_tracker
 import os
-import pathlib
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
+from typing import IO
 from typing import NamedTuple
-import uuid
 
 from experiments.launch import launcher
 
@@ -107,26 +106,25 @@ def workers(num_workers: int) -> Iterator[launcher.Workers]:
     UserError: if there are fewer accelerators than workers.
   """
   free, running = worker_environments(num_workers), {}
-  with tempfile.TemporaryDirectory(prefix='ssnn_jax-workers-') as logs:
 
-    def start(task):
-      worker = _start(task, free.pop(0), logs)
-      running[worker.results] = worker
+  def start(task):
+    worker = _start(task, free.pop(0))
+    running[worker.results] = worker
 
-    def wait():
-      results, *_ = connection.wait(list(running))
-      worker = running[results]
-      outcome = _result(worker)
-      del running[results]
-      free.append(worker.environment)
-      return worker.task, outcome
+  def wait():
+    results, *_ = connection.wait(list(running))
+    worker = running[results]
+    outcome = _result(worker)
+    del running[results]
+    free.append(worker.environment)
+    return worker.task, outcome
 
-    try:
-      yield launcher.Workers(start, wait, num_workers)
-    finally:
-      for worker in running.values():
-        worker.process.kill()
-        worker.process.join()
+  try:
+    yield launcher.Workers(start, wait, num_workers)
+  finally:
+    for worker in running.values():
+      worker.process.kill()
+      worker.process.join()
 
 
 class _Worker(NamedTuple):
@@ -134,15 +132,14 @@ class _Worker(NamedTuple):
   environment: dict[str, str]
   process: multiprocessing.Process
   results: connection.Connection
-  log: pathlib.Path
+  log: IO[str]  # a file that is deleted when closed
 
 
-def _start(task, environment, logs):
+def _start(task, environment):
   context = multiprocessing.get_context('spawn')
   results, sender = context.Pipe(duplex=False)
-  log = pathlib.Path(logs, uuid.uuid4().hex)
-  log.touch()
-  process = context.Process(target=_work, args=(task.run, sender, log))
+  log = tempfile.NamedTemporaryFile('r', errors='replace')
+  process = context.Process(target=_work, args=(task.run, sender, log.name))
   with _inherited(environment):
     process.start()
   sender.close()  # only the worker can now keep the pipe open
@@ -191,8 +188,8 @@ def _result(worker):
   worker.process.join(_SECONDS_TO_EXIT)
   worker.process.kill()
   worker.process.join()
-  lines = worker.log.read_text(errors='replace').splitlines()
-  worker.log.unlink()
+  with worker.log as log:
+    lines = log.read().splitlines()
   if outcome is not None:
     return outcome
   code = worker.process.exitcode
