@@ -38,13 +38,8 @@ def synthesize(
 ) -> None:
   """Makes the recordings of a synthetic data set, unless they exist.
 
-  Args:
-    name: the set of recordings, `synthetic_events/<set of images>`.
-    data_dir: the folder of data sets.
-    download: whether the images may be downloaded.
-    size: approximate number of recordings, of the first images of both splits;
-      None records all images.
-    seed: seed of the recordings; None is 0.
+  Approximately `size` images are recorded, the first ones of both splits; None
+  records all images.
 
   Raises:
     UserError: if there are fewer images or no recordings can be written.

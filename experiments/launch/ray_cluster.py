@@ -33,8 +33,8 @@ def workers(
 
   Args:
     workdir: a folder that all nodes see, with the folders of the tasks.
-    address: address of the cluster; None takes the address in $RAY_ADDRESS or
-      the cluster of this machine, or starts one.
+    address: address of the cluster; default: $RAY_ADDRESS, the cluster of this
+      machine, or a new one.
     resources: the share of a node that each task gets.
 
   Raises:

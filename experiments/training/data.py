@@ -121,8 +121,8 @@ def _test_on(dataset, other):
       f'classes, {dataset.name} {ends[0][0]} and {ends[0][1]}; choose one that '
       'has the same.'
     )
-  parts = zip(other.train, other.test)
-  test = ssnn_jax.datasets.Split(*map(np.concatenate, parts))
+  arrays_of_splits = zip(other.train, other.test)
+  test = ssnn_jax.datasets.Split(*map(np.concatenate, arrays_of_splits))
   return dataset._replace(test=test, full_size=None)
 
 

@@ -192,7 +192,6 @@ def _finish(job, opened, state, accuracy, clock):
     method=method,
     dataset=job.config.dataset,
     num_steps=job.config.num_steps,
-    # A list has one value for each run.
     layer_sizes=[job.network_config.layer_sizes] * len(opened),
     num_train_samples=len(job.train_set.labels),
     num_eval_samples=len(job.eval_split.labels),

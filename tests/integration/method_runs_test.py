@@ -108,12 +108,12 @@ class MethodRunsTest(parameterized.TestCase):
       self.assertGreater(final['test_accuracy'], 0.9)
 
   def test_plots_a_sweep_over_methods(self):
-    table, sheet, name = plot.read_record(self.workdir)
-    self.assertEqual(name, 'methods')
-    found = [row['method'] for row in rows(table)]
+    view = plot.view_runs(frames.from_runs(records.find(self.workdir)), None)
+    found = [row['method'] for row in rows(view.text)]
     self.assertEqual(found, [methods.ANN, *sorted(OTHERS)])
-    labels = [label.get_text() for label in sheet.axes[-1].get_xticklabels()]
-    self.assertEqual(labels, list(OTHERS))
+    last = view.figure.axes[-1]
+    labels = [label.get_text() for label in last.get_xticklabels()]
+    self.assertCountEqual(labels, OTHERS)
     folders = {path.name for path in self.workdir.iterdir()}
     self.assertEqual(folders, {'bp', *(f'method={name}' for name in OTHERS)})
 
