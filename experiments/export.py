@@ -12,7 +12,6 @@ import dataclasses
 import importlib
 import os
 import types
-from typing import NamedTuple
 
 from absl import flags
 import numpy as np
@@ -27,22 +26,8 @@ from ssnn_jax.runs import checkpoints
 from ssnn_jax.runs import records
 
 
-class Trained(NamedTuple):
-  """Trained network of a run."""
-
-  config: ssnn_jax.NetworkConfig
-  params: ssnn_jax.Params
-
-
 def import_nir() -> types.ModuleType:
-  """Imports `ssnn_jax.hardware.nir`, whose package is optional.
-
-  Returns:
-    The module.
-
-  Raises:
-    UserError: if the package is not installed.
-  """
+  """Imports `ssnn_jax.hardware.nir`; a missing package is a user error."""
   try:
     return importlib.import_module('ssnn_jax.hardware.nir')
   except ImportError:
@@ -52,16 +37,15 @@ def import_nir() -> types.ModuleType:
     ) from None
 
 
-def load(folder: str | os.PathLike, *, best: bool = False) -> Trained:
+def load(
+  folder: str | os.PathLike, *, best: bool = False
+) -> tuple[ssnn_jax.NetworkConfig, ssnn_jax.Params]:
   """Loads the network of a run, which need not be finished.
 
   Args:
     folder: folder of the run.
     best: whether to load the parameters of the best evaluation instead of the
       last ones.
-
-  Returns:
-    Network configuration and parameters.
 
   Raises:
     UserError: if there is no run, or its checkpoint is missing or damaged.
@@ -77,16 +61,10 @@ def load(folder: str | os.PathLike, *, best: bool = False) -> Trained:
   first, *_ = params[0].weights.shape
   sizes = first, *(layer.biases.size for layer in params)
   config = dataclasses.replace(config, layer_sizes=sizes)
-  return Trained(experiment.network_config(config, _data_like(config)), params)
-
-
-def _data_like(config):
-  """Makes an empty data set with the inputs and classes of the layers."""
-  num_inputs, *_, num_classes = config.layer_sizes
-  empty = datasets.Split(
-    np.zeros((0, 1, num_inputs), np.uint8), np.zeros(0, np.int32)
-  )
-  return datasets.Dataset(config.dataset, empty, empty, ('',) * num_classes)
+  empty = datasets.Split(np.zeros((0, 1, first)), np.zeros(0, np.int32))
+  names = ('',) * sizes[-1]
+  dataset = datasets.Dataset(config.dataset, empty, empty, names)
+  return experiment.network_config(config, dataset), params
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Prepares a data set for experiments, and prints the time this takes.
+"""Prepares a data set for experiments, and prints the duration.
 
   python -m experiments.prepare --dataset=emnist/balanced --download
   python -m experiments.prepare --dataset=synthetic_events/fashion_mnist
@@ -10,7 +10,6 @@ A file of own arrays is only checked.
 """
 
 import pathlib
-import resource
 import sys
 import time
 
@@ -39,17 +38,11 @@ def synthesize(
 ) -> None:
   """Makes the recordings of a synthetic data set, unless they exist.
 
-  Args:
-    name: the set of recordings, `synthetic_events/<set of images>`.
-    data_dir: the folder of data sets.
-    download: whether the images may be downloaded.
-    size: approximate number of recordings, of the first images of both splits;
-      None records all images.
-    seed: seed of the recordings; None is 0.
+  Approximately `size` images are recorded, the first ones of both splits; None
+  records all images.
 
   Raises:
-    UserError: if there are fewer images, if the recordings cannot be written,
-      or if a size or seed is given for existing recordings.
+    UserError: if there are fewer images or no recordings can be written.
   """
   folder = loading.recordings_folder(name, data_dir)
   if folders.list_names(folder):
@@ -62,28 +55,27 @@ def synthesize(
     return
   source = catalog.image_source(name)
   dataset = datasets.load(source, data_dir, download=download)
-  parts = dataset.train, dataset.test
-  total = sum(len(part.labels) for part in parts)
+  splits = dataset.train, dataset.test
+  total = sum(len(split.labels) for split in splits)
   size = total if size is None else size
-  shares = [round(len(part.labels) * size / total) for part in parts]
+  shares = [round(len(split.labels) * size / total) for split in splits]
   if size > total or min(shares) < 1:
     raise ssnn_jax.UserError(
       f'--num_recordings={size} is too few for a recording in either split, or '
       f'more than the {total} images of {source}; without the flag, all are '
       'recorded.'
     )
-  parts = [
-    datasets.Split(*(array[:share] for array in part))
-    for part, share in zip(parts, shares)
+  first = [
+    datasets.Split(*(array[:share] for array in split))
+    for split, share in zip(splits, shares)
   ]
-  synthetic_events.write(
-    folder, source, *parts, event_camera.Camera(), seed or 0
-  )
+  camera = event_camera.Camera()
+  synthetic_events.write(folder, source, *first, camera, seed or 0)
 
 
 def main() -> None:
   """Prepares the data set that the flags describe."""
-  values = flags.FLAGS.flag_values_dict()
+  values, began = flags.FLAGS.flag_values_dict(), time.perf_counter()
   name, download = values['dataset'], values['download']
   if name not in field.DATASETS:
     raise ssnn_jax.UserError(
@@ -93,7 +85,7 @@ def main() -> None:
   if values['tfds'] and (name not in datasets.IMAGES or name == 'digits'):
     raise ssnn_jax.UserError(
       f'--tfds does not go with --dataset={name}; TFDS has images only, '
-      'digits needs no file, and own arrays are read as they are.'
+      'digits needs no file, and own arrays are read unchanged.'
     )
   is_synthetic = name in datasets.RECORDINGS and name != 'n_mnist'
   for flag in ('num_recordings', 'seed'):
@@ -103,33 +95,17 @@ def main() -> None:
         'synthetic_events are made.'
       )
   if is_synthetic:
-    synthesize(
-      *(name, data_dir, download),
-      *(values['num_recordings'], values['seed']),
-    )
+    size, seed = values['num_recordings'], values['seed']
+    synthesize(name, data_dir, download, size, seed)
   if values['tfds']:
     paths = image_files.find(name, data_dir, download)
     originals = image_files.read(name, paths)
-    folder, seconds = _timed(tfds_sets.prepare, name, data_dir, **originals)
-    print(f'TFDS set in {folder}, after {seconds:.1f} s')
-  dataset, first = _timed(datasets.load, name, data_dir, download=download)
-  print(data.describe(dataset), end='')
+    print(f'TFDS set: {tfds_sets.prepare(name, data_dir, **originals)}')
+  dataset = datasets.load(name, data_dir, download=download)
+  seconds = time.perf_counter() - began
   size = len(dataset.train.labels) + len(dataset.test.labels)
-  del dataset
-  _, again = _timed(datasets.load, name, data_dir)
-  # Of this process, without the workers that decode recordings.
-  peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-  print(
-    f'{name}: {size:,} samples ready in {first:.2f} s, read again in '
-    f'{again:.2f} s, {peak:.0f} MiB resident at most'
-  )
-
-
-def _timed(function, *arguments, **options):
-  """Returns what a function returns, and the seconds that it takes."""
-  began = time.perf_counter()
-  result = function(*arguments, **options)
-  return result, time.perf_counter() - began
+  print(data.describe(dataset), end='')
+  print(f'{name}: {size:,} samples, prepared in {seconds:.2f} s')
 
 
 if __name__ == '__main__':
@@ -137,11 +113,10 @@ if __name__ == '__main__':
     flags.DEFINE_string(
       'dataset', None, f'`name` of the data set: {field.SETS}; required.'
     )
-  command.define_data_dir()
-  with command.group('Data'):
     flags.DEFINE_boolean(
       'tfds', False, 'also prepare a TFDS data set from the original files.'
     )
+  command.define_data_dir()
   with command.group('Synthetic recordings'):
     flags.DEFINE_integer(
       'num_recordings',

@@ -32,11 +32,7 @@ from ssnn_jax.runs import records
 def make_run(values: Mapping[str, Any]) -> recorder.Run:
   """Makes the run that the flags describe.
 
-  Args:
-    values: the value of each flag; None if the flag is not given.
-
-  Returns:
-    The run; with `--resume`, the record provides the flags that are not given.
+  With `--resume`, the record provides the flags that are not given.
 
   Raises:
     UserError: if a value is out of range, or the record cannot be used.
@@ -47,20 +43,15 @@ def make_run(values: Mapping[str, Any]) -> recorder.Run:
         '--resume needs the folder of a run; also give --workdir.'
       )
     config = command.config(values)
-    return recorder.Run(config, _default_workdir(config))
+    stamp = time.strftime('%Y%m%d-%H%M%S')
+    name = f'{experiment.slug(config)}-{config.method}-{stamp}'
+    return recorder.Run(config, pathlib.Path('runs', name))
   folder = command.folder(values['workdir'])
   base = None
   if values['resume'] and files.is_nonempty(folder):
     recorded = records.read(folder, strict=False).config
     base = serialization.from_record(recorded, folder)
   return recorder.Run(command.config(values, base), folder)
-
-
-def _default_workdir(config):
-  stamp = time.strftime('%Y%m%d-%H%M%S')
-  return pathlib.Path(
-    'runs', f'{experiment.slug(config)}-{config.method}-{stamp}'
-  )
 
 
 def _print_unused(run, values):
@@ -97,7 +88,7 @@ def _describe(run):
 def main() -> None:
   """Trains the run that the flags describe."""
   values = flags.FLAGS.flag_values_dict()
-  multihost.join(values)
+  multihost.join(command.make(multihost.Processes, values))
   run, resume = make_run(values), values['resume']
   is_finished = resume and recorder.status(run) is recorder.Status.FINISHED
   if not is_finished:
@@ -105,7 +96,8 @@ def main() -> None:
     if multihost.is_primary():
       _print_unused(run, values)
       print(data.describe(dataset), end='', flush=True)
-    trainer.train([run], dataset, trainer.make_options(values), resume=resume)
+    options = command.make(trainer.Options, values)
+    trainer.train([run], dataset, options, resume=resume)
   if multihost.is_primary():
     print('this run is already finished.\n' if is_finished else '', end='')
     print(_describe(run))
@@ -113,16 +105,19 @@ def main() -> None:
 
 if __name__ == '__main__':
   command.define_config()
-  command.define_folders(
-    'new `folder` for the record; default: a folder below runs/.'
-  )
-  trainer.define_flags()
-  multihost.define_flags()
+  command.define_data_dir()
   with command.group('Records'):
+    flags.DEFINE_string(
+      'workdir',
+      None,
+      'new `folder` for the record; default: a folder below runs/.',
+    )
     flags.DEFINE_boolean(
       'resume',
       False,
       'resume the run in --workdir, whose record provides the flags that are '
       'not given; without a record, a new run is started.',
     )
+  command.define_fields(trainer.Options)
+  command.define_fields(multihost.Processes)
   command.launch(main)

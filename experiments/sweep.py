@@ -8,19 +8,21 @@ trained in one program. Finished runs are skipped and unfinished runs are
 resumed: repeat the command to complete a sweep.
 """
 
-from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
 import functools
 import json
 import pathlib
-from typing import Any
+import shlex
 
 from absl import flags
 
 from experiments import studies
+from experiments.analysis import frames
+from experiments.analysis import tuning
 from experiments.config import command
 from experiments.config import experiment
+from experiments.config import field
 from experiments.config import grids
 from experiments.launch import launcher
 from experiments.launch import local
@@ -31,46 +33,85 @@ from experiments.training import trainer
 import ssnn_jax
 from ssnn_jax.datasets import loading
 from ssnn_jax.runs import files
+from ssnn_jax.runs import records
 
 _STUDY = 'spike_train_length'  # without --study and --grid
+_machine = functools.partial(field.field, 'Machine')
+
+
+@dataclasses.dataclass(frozen=True)
+class Launch:
+  """Options of the launcher; each field is a flag."""
+
+  launcher: str = _machine(
+    'local',
+    'where settings are trained: on this machine (local) or on a Ray cluster '
+    '(ray, which needs the package ray)',
+    choices=('local', 'ray'),
+  )
+  num_workers: int = _machine(
+    1,
+    'number of settings trained at a time by --launcher=local, each in a '
+    'process with its own device; 1 trains in this process, on all devices',
+  )
+  ray_address: str | None = _machine(
+    None,
+    '`address` of the Ray cluster; default: $RAY_ADDRESS, a cluster on this '
+    'machine, or a new one',
+  )
+  cpus_per_task: float = _machine(
+    1.0, 'number of CPU cores for each setting with --launcher=ray'
+  )
+  gpus_per_task: float = _machine(
+    0.0, 'number of GPUs for each setting with --launcher=ray'
+  )
+  num_retries: int = _machine(
+    3, 'number of further attempts at a setting whose worker process died'
+  )
+
+  def __post_init__(self):
+    number = self.num_workers
+    field.check('num_workers', number, number >= 1, '1 or more')
+    for name in ('cpus_per_task', 'gpus_per_task', 'num_retries'):
+      value = getattr(self, name)
+      field.check(name, value, value >= 0, '0 or more')
+    if self.launcher == 'ray' and self.num_workers > 1:
+      raise ssnn_jax.UserError(
+        '--num_workers is for --launcher=local; leave it out, since Ray runs '
+        'as many settings at a time as --cpus_per_task and --gpus_per_task '
+        'allow.'
+      )
+    if self.launcher == 'local' and self.ray_address is not None:
+      raise ssnn_jax.UserError(
+        '--ray_address is for --launcher=ray; give both, or neither.'
+      )
 
 
 def launch(
   tasks: Sequence[launcher.Task],
   workdir: pathlib.Path,
   report: launcher.Report,
-  values: Mapping[str, Any],
+  options: Launch,
 ) -> None:
-  """Runs tasks with the launcher that the flags choose.
-
-  Args:
-    tasks: the tasks.
-    workdir: the folder of their records.
-    report: called with each event.
-    values: the value of each flag.
-
-  Raises:
-    UserError: if a task cannot be run.
-  """
+  """Runs tasks, whose records are in a folder, and reports each event."""
   if not tasks:
     return
-  num_workers = min(values['num_workers'], len(tasks))
-  if values['launcher'] == 'ray':
+  if options.launcher == 'ray':
     resources = ray_cluster.Resources(
-      values['cpus_per_task'], values['gpus_per_task']
+      options.cpus_per_task, options.gpus_per_task
     )
-    context = ray_cluster.workers(workdir, values['ray_address'], resources)
-  elif values['num_workers'] > 1:
-    context = local.workers(num_workers)
+    context = ray_cluster.workers(workdir, options.ray_address, resources)
+  elif options.num_workers > 1:
+    context = local.workers(min(options.num_workers, len(tasks)))
   else:
     launcher.launch(tasks, launcher.this_process(), report)
     return
   with context as workers:
-    launcher.launch(tasks, workers, report, values['num_retries'])
+    launcher.launch(tasks, workers, report, options.num_retries)
 
 
 def _choose_sweeps(values, dataset):
-  """Returns the sweeps that the flags choose, and the name of the study."""
+  """Returns the name of the study, if any, and the chosen sweeps."""
   if values['grid'] is None:
     name = values['study'] or _STUDY
     sweeps = _sweeps_of_study(name, dataset)
@@ -82,14 +123,13 @@ def _choose_sweeps(values, dataset):
       '--grid and --study exclude each other, since both choose the varied '
       'fields; leave one of them out.'
     )
-  for field in ('method', *(field for sweep in sweeps for field in sweep.grid)):
-    if values[field] is not None:
+  for varied in ('method', *(name for sweep in sweeps for name in sweep.grid)):
+    if values[varied] is not None:
       remedy = 'leave it out'
-      if values['grid'] and field == 'method':
-        remedy = f"write --grid='method={values[field]};...' instead"
-      raise ssnn_jax.UserError(f'--{field} is varied by the sweep; {remedy}.')
-  own = [_override(sweep, values) for sweep in sweeps]
-  return name, own
+      if values['grid'] and varied == 'method':
+        remedy = f"write --grid='method={values[varied]};...' instead"
+      raise ssnn_jax.UserError(f'--{varied} is varied by the sweep; {remedy}.')
+  return name, [_override(sweep, values) for sweep in sweeps]
 
 
 def _sweeps_of_study(name, dataset):
@@ -111,34 +151,44 @@ def _override(sweep, values):
   return dataclasses.replace(sweep, base=base, num_seeds=num_seeds)
 
 
-def _check_launcher(values):
-  """Rejects flags of a launcher that is not used."""
-  if values['launcher'] == 'ray' and values['num_workers'] > 1:
-    raise ssnn_jax.UserError(
-      '--num_workers is for --launcher=local; leave it out, since Ray runs as '
-      'many settings at a time as --cpus_per_task and --gpus_per_task allow.'
-    )
-  if values['launcher'] == 'local' and values['ray_address'] is not None:
-    raise ssnn_jax.UserError(
-      '--ray_address is for --launcher=ray; give both, or neither.'
-    )
+def _command_line(values):
+  """Writes the command line that sets flags of the sweep, except None."""
+  words = ['python -m experiments.sweep']
+  for name, value in values.items():
+    for item in value if isinstance(value, list) else [value]:
+      if isinstance(item, bool):
+        words.append(f'--{name}' if item else f'--no{name}')
+      elif item is not None:
+        is_tuple = isinstance(item, tuple)
+        text = ','.join(map(str, item)) if is_tuple else item
+        words.append(shlex.quote(f'--{name}={text}'))
+  return ' '.join(words)
 
 
 def _write_description(workdir, study, dataset, values):
   """Writes the study, data set and command of a sweep to its folder."""
-  described = {'study': study, 'dataset': dataset}
   chosen = {'study': study, 'grid': values['grid'], 'dataset': dataset}
   names = ('config', 'num_seeds', *experiment.FIELDS)
   given = chosen | {n: values[n] for n in names if values[n] is not None}
-  described['command'] = command.command_line('sweep', given)
+  described = {'study': study, 'dataset': dataset}
+  described['command'] = _command_line(given)
   text = json.dumps(described, indent=2) + '\n'
   files.write_atomically(workdir / 'sweep.json', text)
+
+
+def _print_best_rates(planned):
+  """Prints the best learning rates of a sweep that tunes learning rates."""
+  folders = [run.folder for runs in planned.values() for run in runs]
+  runs = frames.from_runs(records.read(folder) for folder in folders)
+  if tuning.is_tuning(runs):
+    for method, rate in tuning.pick(runs).items():
+      print(f'{method}: best on held-out samples with --learning_rate={rate:g}')
 
 
 def main() -> None:
   """Runs the sweep that the flags describe."""
   values = flags.FLAGS.flag_values_dict()
-  _check_launcher(values)
+  options = command.make(Launch, values)
   base = command.config(values)
   dataset = values['dataset'] or base.dataset
   study, sweeps = _choose_sweeps(values, dataset)
@@ -153,20 +203,26 @@ def main() -> None:
   )
   print(data.describe(load(base)), end='', flush=True)
   with files.exclusive_lock(workdir / '.lock'):
-    tasks = plans.make_tasks(planned, load, trainer.make_options(values))
+    training = command.make(trainer.Options, values)
+    tasks = plans.make_tasks(planned, load, training)
     _write_description(workdir, study, dataset, values)
-    report = plans.make_report(planned)
-    launch(tasks, workdir.absolute(), report, values)
+    launch(tasks, workdir.absolute(), plans.make_report(planned), options)
     plans.check_records(planned)
+    _print_best_rates(planned)
   print(f'records: {workdir}')
 
 
 def _define_flags():
   command.define_config()
-  command.define_folders(
-    '`folder` of all records of the sweep; default: runs/<study>-<data set>.'
-  )
-  trainer.define_flags()
+  command.define_data_dir()
+  command.define_fields(trainer.Options)
+  command.define_fields(Launch)
+  with command.group('Records'):
+    flags.DEFINE_string(
+      'workdir',
+      None,
+      '`folder` of all records of the sweep; default: runs/<study>-<data set>.',
+    )
   with command.group('Sweep'):
     questions = [f'{name} ({studies.question(name)})' for name in studies.NAMES]
     flags.DEFINE_string(
@@ -190,49 +246,6 @@ def _define_flags():
       'the study, or 5 for --grid.',
       lower_bound=1,
     )
-  with command.group('Machine'):
-    _define_launcher_flags()
-
-
-def _define_launcher_flags():
-  flags.DEFINE_enum(
-    'launcher',
-    'local',
-    ['local', 'ray'],
-    'where settings are trained: on this machine (local) or on a Ray cluster '
-    '(ray, which needs the package ray).',
-  )
-  flags.DEFINE_integer(
-    'num_workers',
-    1,
-    'number of settings trained at a time by --launcher=local, each in a '
-    'process with its own device; 1 trains in this process, on all devices.',
-    lower_bound=1,
-  )
-  flags.DEFINE_string(
-    'ray_address',
-    None,
-    '`address` of the Ray cluster; default: $RAY_ADDRESS, a cluster on this '
-    'machine, or a new one.',
-  )
-  flags.DEFINE_float(
-    'cpus_per_task',
-    1.0,
-    'number of CPU cores for each setting with --launcher=ray.',
-    lower_bound=0.0,
-  )
-  flags.DEFINE_float(
-    'gpus_per_task',
-    0.0,
-    'number of GPUs for each setting with --launcher=ray.',
-    lower_bound=0.0,
-  )
-  flags.DEFINE_integer(
-    'num_retries',
-    3,
-    'number of further attempts at a setting whose worker process died.',
-    lower_bound=0,
-  )
 
 
 if __name__ == '__main__':

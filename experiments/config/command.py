@@ -1,4 +1,4 @@
-"""Flags and error messages shared by the commands."""
+"""Flags, error messages and launch of the commands."""
 
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -10,7 +10,6 @@ import functools
 import logging as standard_logging
 import os
 import pathlib
-import shlex
 import shutil
 import signal
 import sys
@@ -18,13 +17,13 @@ import threading
 import types
 import typing
 from typing import Any
+from typing import TypeVar
 
 from absl import app
 from absl import flags
 from absl import logging
 import jax
 
-from experiments.config import defaults
 from experiments.config import errors
 from experiments.config import experiment
 from experiments.config import field
@@ -33,14 +32,13 @@ import ssnn_jax
 from ssnn_jax.spikes import kernels
 
 # The flags below each heading of --help; other headings come after these.
-_GROUPS: dict[str, list[str]] = {
-  heading: []
-  for heading in (
-    *('Sweep', 'Measurements', 'Data', 'Network', 'Spikes', 'Synapses'),
-    *('Training', 'Evaluation', 'Records', 'Machine'),
-  )
-}
+_HEADINGS = (
+  'Sweep Measurements Data Network Spikes Synapses Training Evaluation Records '
+  'Machine'
+)
+_GROUPS: dict[str, list[str]] = {heading: [] for heading in _HEADINGS.split()}
 _SECONDS_TO_END = 10  # until an interrupted command is ended by force
+_T = TypeVar('_T')
 _HELP = ('h', '?', 'help', 'helpshort')
 
 
@@ -49,24 +47,11 @@ def group(heading: str) -> Iterator[None]:
   """Puts the flags that are defined inside the context below a heading.
 
   A word in back quotes in the help of a flag names the value of the flag.
-
-  Args:
-    heading: the heading in the output of --help, new or with other flags.
-
-  Yields:
-    Nothing.
   """
   before = set(flags.FLAGS)
   yield
   defined = [name for name in flags.FLAGS if name not in before]
   _GROUPS.setdefault(heading, []).extend(defined)
-
-
-def define_folders(workdir_help: str) -> None:
-  """Defines the flags for the folders of data and records."""
-  with group('Records'):
-    flags.DEFINE_string('workdir', None, workdir_help)
-  define_data_dir()
 
 
 def define_data_dir() -> None:
@@ -102,18 +87,28 @@ class NumbersParser(flags.ArgumentParser):
       raise ValueError(f'expected {self.syntactic_help}') from None
 
   def flag_type(self):
-    """Returns the name of the type of the flag."""
+    """Returns the type in `--help`."""
     return f'{self.kind.__name__}s'
 
 
+def define_fields(kind: type, *, with_defaults: bool = True) -> None:
+  """Defines a flag for each field of a dataclass, made by `field.field`.
+
+  Args:
+    kind: the dataclass.
+    with_defaults: whether the flags have the defaults of the fields instead of
+      None.
+  """
+  hints = typing.get_type_hints(kind)
+  for own in dataclasses.fields(kind):
+    default = own.default if with_defaults else None
+    with group(own.metadata['group']):
+      _define_flag(own, hints[own.name], default)
+
+
 def define_config() -> None:
-  """Defines a flag for each field of a configuration, and `--config`."""
-  hints = typing.get_type_hints(experiment.ExperimentConfig)
-  for name, own in experiment.FIELDS.items():
-    metadata = own.metadata
-    listed = metadata['choices'] if metadata['lists_choices'] else None
-    with group(metadata['group']):
-      _define_flag(name, hints[name], f'{metadata["help"]}.', listed)
+  """Defines the flags of a configuration and of its data."""
+  define_fields(experiment.ExperimentConfig, with_defaults=False)
   with group('Data'):
     flags.DEFINE_string(
       'config',
@@ -123,25 +118,29 @@ def define_config() -> None:
     )
 
 
-def _define_flag(name, hint, help_text, choices):
-  """Defines a flag that is None unless given."""
+def _define_flag(own, hint, default):
+  metadata, help_text = own.metadata, f'{own.metadata["help"]}.'
   if isinstance(hint, types.UnionType):
-    hint = next(
-      kind for kind in typing.get_args(hint) if kind is not type(None)
-    )
-  if choices:
-    flags.DEFINE_enum(name, None, choices, help_text)
+    hint, *_ = typing.get_args(hint)
+  define = {
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    bool: flags.DEFINE_boolean,
+    str: flags.DEFINE_string,
+  }
+  if metadata['choices'] and metadata['lists_choices']:
+    flags.DEFINE_enum(own.name, default, metadata['choices'], help_text)
   elif typing.get_origin(hint) is tuple:
     parser = NumbersParser(typing.get_args(hint)[0])
-    flags.DEFINE(parser, name, None, help_text)
+    flags.DEFINE(parser, own.name, default, help_text)
   else:
-    define = {
-      int: flags.DEFINE_integer,
-      float: flags.DEFINE_float,
-      bool: flags.DEFINE_boolean,
-      str: flags.DEFINE_string,
-    }
-    define[hint](name, None, help_text)
+    define[hint](own.name, default, help_text)
+
+
+def make(kind: type[_T], values: Mapping[str, Any]) -> _T:
+  """Makes a dataclass from the values of the flags of its fields."""
+  names = [own.name for own in dataclasses.fields(kind)]
+  return kind(**{name: values[name] for name in names})
 
 
 def config(
@@ -154,9 +153,6 @@ def config(
     base: the configuration with the other fields; None is the configuration
       that --config names, or the default of the data set.
 
-  Returns:
-    The base, with the given values.
-
   Raises:
     UserError: if there is no such configuration, or a value is out of range.
   """
@@ -168,13 +164,13 @@ def config(
   if base is not None:
     return dataclasses.replace(base, **given)
   name = values['config'] or given.get('dataset', 'digits')
-  if name not in defaults.CONFIGS:
+  if name not in field.DATASETS:
     flag = 'config' if values['config'] else 'dataset'
-    known = ', '.join(field.DATASETS)
     raise ssnn_jax.UserError(
-      f'--{flag}={name} does not exist; choose one of {known}.'
+      f'--{flag}={name} does not exist; choose one of '
+      f'{", ".join(field.DATASETS)}.'
     )
-  return dataclasses.replace(defaults.CONFIGS[name], **given)
+  return dataclasses.replace(experiment.default(name), **given)
 
 
 def folder(path: str | os.PathLike) -> pathlib.Path:
@@ -182,44 +178,13 @@ def folder(path: str | os.PathLike) -> pathlib.Path:
   return pathlib.Path(path).expanduser()
 
 
-def command_line(module: str, values: Mapping[str, Any]) -> str:
-  """Writes the command line that sets flags of a module of `experiments`.
-
-  Args:
-    module: name of the module.
-    values: values of flags; None is left out, and a list has the values of a
-      flag that is given several times.
-
-  Returns:
-    The command line, quoted for a shell.
-  """
-  words = [f'python -m experiments.{module}']
-  for name, value in values.items():
-    for item in value if isinstance(value, list) else [value]:
-      if isinstance(item, bool):
-        words.append(f'--{name}' if item else f'--no{name}')
-      elif item is not None:
-        is_tuple = isinstance(item, tuple)
-        text = ','.join(map(str, item)) if is_tuple else item
-        words.append(shlex.quote(f'--{name}={text}'))
-  return ' '.join(words)
-
-
 def choices(
   values: Mapping[str, Any], name: str, allowed: Sequence[str]
 ) -> list[str]:
-  """Checks the value of a flag that lists choices.
-
-  Args:
-    values: the value of each flag.
-    name: name of the flag.
-    allowed: the allowed choices.
-
-  Returns:
-    The listed choices.
+  """Returns the value of a flag that lists choices.
 
   Raises:
-    UserError: if the flag lists another choice, or none.
+    UserError: if the flag lists a choice that is not allowed, or none.
   """
   listed = values[name]
   if not listed or not set(listed) <= set(allowed):
@@ -241,25 +206,25 @@ def recommend_kernels() -> None:
     )
 
 
-def _help():
-  """Returns the text of --help, up to 100 columns wide."""
+def _print_help():
   is_run = 'config' in flags.FLAGS
   groups = {
     heading: [usage.describe(flags.FLAGS[name], is_run) for name in names]
     for heading, names in _GROUPS.items()
   }
-  return usage.render(
+  text = usage.render(
     sys.modules['__main__'].__doc__,
     groups,
     '--helpfull lists the flags of absl, too.',
     min(shutil.get_terminal_size().columns, 100),
   )
+  print(text, end='')
 
 
 def _parse(argv):
   """Parses flags; an invalid flag ends the command with one sentence."""
   if any(word[:1] == '-' and word.lstrip('-') in _HELP for word in argv[1:]):
-    print(_help(), end='')
+    _print_help()
     sys.exit()
   try:
     return flags.FLAGS(argv)

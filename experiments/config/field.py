@@ -1,8 +1,11 @@
-"""Fields of configurations, with the help of their flags."""
+"""Fields of configurations and options, with the help of their flags."""
 
+from collections.abc import Callable
 from collections.abc import Sequence
 import dataclasses
+import inspect
 import os
+import re
 from typing import Any
 
 import ssnn_jax
@@ -33,7 +36,7 @@ def field(
   unit: str = '',
   choices: Sequence[str] | None = None,
 ) -> Any:
-  """Makes a field of a configuration, with the data of its flag.
+  """Makes a field of a dataclass, with the data of its flag.
 
   Args:
     group: the heading of the flag in the output of --help.
@@ -42,9 +45,6 @@ def field(
       of a list of choices.
     unit: unit of the value.
     choices: the possible values; None if any value is possible.
-
-  Returns:
-    The field.
   """
   metadata = {
     'group': group,
@@ -54,6 +54,14 @@ def field(
     'lists_choices': '`' not in help_text,
   }
   return dataclasses.field(default=default, metadata=metadata)
+
+
+def read_help(kind: type) -> dict[str, str]:
+  """Reads the description of each attribute from the docstring of a class."""
+  _, _, listed = inspect.getdoc(kind).partition('Attributes:\n')
+  listed = listed.replace('`', '').replace('None is', 'default:')
+  entries = re.findall(r'(?ms)^  (\w+): (.+?)\.?$(?=\n  \w|\n\n)', listed)
+  return {name: ' '.join(text.split()) for name, text in entries}
 
 
 def absolute_path(value: Any) -> Any:
@@ -66,4 +74,14 @@ def absolute_path(value: Any) -> Any:
 def check(name: str, value: Any, is_valid: bool, expected: str) -> None:
   """Raises an error that names the flag if the value is not valid."""
   if not is_valid:
+    if isinstance(value, tuple):
+      value = ','.join(map(str, value))
     raise ssnn_jax.UserError(f'--{name} is {value}; expected {expected}.')
+
+
+def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+  """Calls a function whose user errors start with the name of a flag."""
+  try:
+    return function(*args, **kwargs)
+  except ssnn_jax.UserError as error:
+    raise ssnn_jax.UserError(f'--{error}') from None

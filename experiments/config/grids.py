@@ -1,8 +1,4 @@
-"""Grids of settings.
-
-A grid has values of each varied field; its settings are all combinations of the
-values.
-"""
+"""Grids of settings: all combinations of values of the varied fields."""
 
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -52,7 +48,7 @@ class Sweep:
 class Setting(NamedTuple):
   """A configuration of a sweep, run with several seeds."""
 
-  name: str  # of its folder
+  name: str  # of the folder
   config: experiment.ExperimentConfig
 
 
@@ -64,14 +60,7 @@ def write(value: Any) -> str:
 
 
 def parse(text: str) -> dict[str, tuple[Any, ...]]:
-  """Parses the grid in the value of a flag.
-
-  Args:
-    text: fields and their values, as in
-      `num_steps=16,64;layer_sizes=64-128-10,64-256-10`.
-
-  Returns:
-    The values of each varied field.
+  """Parses a grid, as in `num_steps=16,64;layer_sizes=64-128-10,64-256-10`.
 
   Raises:
     UserError: if a field does not exist, a value has the wrong type, or
@@ -94,95 +83,69 @@ def parse(text: str) -> dict[str, tuple[Any, ...]]:
 
 
 def settings(base: experiment.ExperimentConfig, *grids: Grid) -> list[Setting]:
-  """Lists the settings of one or several grids, the ANN first.
-
-  A grid that does not list methods has both the ANN and the spiking network.
-  The ANN has one setting for all values of fields that do not concern it, which
-  keep the values of the base.
-
-  Args:
-    base: the configuration that grids vary; its method is not used.
-    *grids: the values of each varied field.
-
-  Returns:
-    The settings, each once, otherwise in order of the grids' products.
-
-  Raises:
-    UserError: if a value is out of range.
-  """
-  listed = {}
-  for grid in grids:
-    listed |= _settings(base, grid)
-  return sorted(listed.values(), key=lambda s: s.config.method != methods.ANN)
+  """Lists the settings of grids, as `merge`."""
+  return list(merge(base, [Sweep(grid) for grid in grids]))
 
 
 def merge(
   base: experiment.ExperimentConfig, sweeps: Sequence[Sweep]
 ) -> dict[Setting, int]:
-  """Lists the settings of sweeps, the ANN first, each setting once.
+  """Lists the settings of sweeps with their number of seeds, the ANN first.
 
-  Names of settings contain the values of `Sweep.base` unless all sweeps share
-  them.
+  A grid that does not list methods has both the ANN and the spiking network.
+  The ANN has one setting for all values of fields that do not concern it, which
+  keep the values of the base. Names of settings contain the values of
+  `Sweep.base` unless all sweeps share them. The number of seeds of a setting is
+  the largest of its sweeps.
 
   Args:
     base: the configuration with the fields that no sweep sets.
     sweeps: the sweeps.
 
-  Returns:
-    Settings with their number of seeds, the largest of their sweeps.
-
   Raises:
     UserError: if a value is out of range.
   """
   first, *others = (sweep.base for sweep in sweeps)
-  missing = object()
   shared = {
     name: value
     for name, value in first.items()
-    if all(other.get(name, missing) == value for other in others)
+    if all(name in other and other[name] == value for other in others)
   }
   base = dataclasses.replace(base, **shared)
   found, num_seeds = {}, {}
   for sweep in sweeps:
     own = {k: (v,) for k, v in sweep.base.items() if k not in shared}
-    for setting in settings(base, {**own, **sweep.grid}):
+    for setting in _settings(base, {**own, **sweep.grid}):
       setting = found.setdefault(setting.config, setting)
       known = num_seeds.get(setting, 0)
       num_seeds[setting] = max(known, sweep.num_seeds)
-  is_spiking = lambda item: item[0].config.method != methods.ANN
-  return dict(sorted(num_seeds.items(), key=is_spiking))
+  is_spiking = lambda setting: setting.config.method != methods.ANN
+  return {key: num_seeds[key] for key in sorted(num_seeds, key=is_spiking)}
 
 
 def _settings(base, grid):
-  """Returns the settings of a grid, by name."""
+  """Returns the settings of a grid; those of the ANN may be repeated."""
   grid = {'method': (methods.ANN, 'ssnn'), **grid}
   spiking = set(grid['method']) - {methods.ANN}
-  listed = {}
+  listed = []
   for values in itertools.product(*grid.values()):
     varied = dict(zip(grid, values))
     method = varied.pop('method')
     varied = {k: v for k, v in varied.items() if methods.concerns(method, k)}
     name = _name(method, varied, is_named=spiking != {'ssnn'})
     varied = {k: field.absolute_path(v) for k, v in varied.items()}
-    has_pulses = methods.METHODS[method].has_pulses
-    own = {} if has_pulses else synapses.DEFAULTS
+    if not methods.METHODS[method].has_pulses:
+      varied |= synapses.DEFAULTS
     try:
-      config = dataclasses.replace(base, method=method, **own, **varied)
+      config = dataclasses.replace(base, method=method, **varied)
     except ssnn_jax.UserError as error:
       raise ssnn_jax.UserError(f'--grid: {error}') from None
-    listed[name] = Setting(name, config)
+    listed.append(Setting(name, config))
   return listed
 
 
 def together(settings: Sequence[Setting]) -> list[list[Setting]]:
-  """Groups settings that differ in their learning rate alone.
-
-  Args:
-    settings: the settings of a sweep.
-
-  Returns:
-    The groups in order; the settings of each can be trained in one program.
-  """
+  """Groups settings that differ in their learning rate alone."""
   groups = {}
   for setting in settings:
     shared = dataclasses.replace(setting.config, learning_rate=1.0)
@@ -191,7 +154,6 @@ def together(settings: Sequence[Setting]) -> list[list[Setting]]:
 
 
 def _name(method, varied, is_named):
-  """Returns the name of a setting, with the values of varied fields."""
   parts = [f'{field}={write(value)}' for field, value in varied.items()]
   if method == methods.ANN:
     parts.insert(0, method)
@@ -230,7 +192,7 @@ def _parse_value(name, text):
 def _convert(name, kind, text):
   """Converts a text to a type; raises ValueError if it is not of the type."""
   if kind is bool:
-    return _parse_bool(text)
+    return bool(('false', 'true').index(text.lower()))
   if typing.get_origin(kind) is not tuple:
     return kind(text)
   # The minus of an exponent, as in 1e-3, does not separate numbers.
@@ -241,7 +203,6 @@ def _convert(name, kind, text):
 
 
 def _expected(name, kinds, choices):
-  """Describes the values of a field."""
   suffix = ', or none' if type(None) in kinds else ''
   if choices:
     return f'one of {", ".join(choices)}{suffix}'
@@ -251,12 +212,6 @@ def _expected(name, kinds, choices):
     (kind, *_) = typing.get_args(kinds[0])
     return f"{_KINDS[kind]} or several with '-' between them{suffix}"
   return _KINDS[kinds[0]] + suffix
-
-
-def _parse_bool(text):
-  if text.lower() not in ('true', 'false'):
-    raise ValueError(text)
-  return text.lower() == 'true'
 
 
 def _user_error(problem):

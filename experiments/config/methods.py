@@ -5,33 +5,37 @@ import dataclasses
 from typing import Any
 from typing import NamedTuple
 
-from experiments.config import synapses
 import ssnn_jax
 from ssnn_jax import training
 from ssnn_jax.baselines import bp_stdp
 from ssnn_jax.baselines import feedback_alignment
 from ssnn_jax.baselines import rpu
 from ssnn_jax.baselines import surrogate_gradient
+from ssnn_jax.hardware.device_config import DeviceConfig
 from ssnn_jax.training import activity
 
 ANN = 'bp'
+SYNAPSE_FIELDS = {
+  field.name
+  for config in (DeviceConfig, ssnn_jax.ReadConfig)
+  for field in dataclasses.fields(config)
+} | {'device', 'update_rule', 'transfer_lines', 'transfer_rate'}
 # Fields that concern a network with spikes in the update alone.
 _PULSES = frozenset(
-  (
-    *('num_steps', 'gain', 'sampler', 'representation'),
-    *('probe_size', 'probe_draws', 'probe_every'),
-    *synapses.NAMES,
-  )
+  {'num_steps', 'gain', 'sampler', 'representation'}
+  | {'probe_size', 'probe_draws', 'probe_every'}
+  | SYNAPSE_FIELDS
 )
 # Fields that do not concern the ANN, which trains on rates. The rates of a
 # recording are means over its ticks, and hardly depend on their number, so that
 # one ANN is compared with spiking networks of every T. The sampler also draws
 # dropout masks, whose distribution does not depend on the sampler. The probe
 # compares spikes with the ANN itself.
-SPIKING_FIELDS = _PULSES | {
-  *('window', 'integration', 'tau', 'delay', 'output_errors'),
-  *('forward', 'backward', 'update', 'shuffle_ticks'),
-}
+SPIKING_FIELDS = (
+  _PULSES
+  | {'window', 'integration', 'tau', 'delay', 'output_errors'}
+  | {'forward', 'backward', 'update', 'shuffle_ticks'}
+)
 
 
 class Method(NamedTuple):
@@ -52,9 +56,9 @@ class Method(NamedTuple):
   help: str
   make: Callable[..., ssnn_jax.Network]
   make_observe: Callable[..., Callable[..., activity.Activity]]
-  fields: frozenset[str]
-  has_pulses: bool
-  estimates_gradient: bool
+  fields: frozenset[str] = SPIKING_FIELDS
+  has_pulses: bool = True
+  estimates_gradient: bool = True
 
 
 def _without_key(make: Callable[..., Any]) -> Callable[..., Any]:
@@ -94,9 +98,6 @@ METHODS = {
     'the spiking network',
     _without_key(ssnn_jax.ssnn),
     _without_key(activity.make_observe),
-    SPIKING_FIELDS,
-    has_pulses=True,
-    estimates_gradient=True,
   ),
   ANN: Method(
     'the ANN, by backpropagation',
@@ -104,7 +105,6 @@ METHODS = {
     _observe_ann,
     frozenset(),
     has_pulses=False,
-    estimates_gradient=True,
   ),
   'surrogate_gradient': Method(
     'leaky integrate-and-fire neurons, by backpropagation through time',
@@ -127,16 +127,11 @@ METHODS = {
     _without_key(rpu.make_network),
     _without_key(lambda config: activity.make_observe(rpu.rpu_config(config))),
     _PULSES,
-    has_pulses=True,
-    estimates_gradient=True,
   ),
   'feedback_alignment': Method(
     'the spiking network with fixed random feedback',
     _align_feedback,
     lambda config, key: activity.make_observe(config, _feedback(config, key)),
-    SPIKING_FIELDS,
-    has_pulses=True,
-    estimates_gradient=True,
   ),
 }
 

@@ -20,22 +20,12 @@ def from_record(
 ) -> experiment.ExperimentConfig:
   """Makes a configuration from its JSON object, with defaults if missing.
 
-  Args:
-    recorded: the JSON object.
-    folder: folder of the record, for error messages.
-
-  Returns:
-    The configuration.
-
   Raises:
-    UserError: if the record has an unknown field, or a value of the wrong
-      type.
+    UserError: if the record of the folder has an unknown field, or a value of
+      the wrong type.
   """
-  known = {
-    field.name for field in dataclasses.fields(experiment.ExperimentConfig)
-  }
   for name in recorded:
-    if name not in known:
+    if name not in experiment.FIELDS:
       raise ssnn_jax.UserError(
         f'{folder} holds a run with {name}, which this version does not know; '
         'continue with the version that started it.'

@@ -2,24 +2,21 @@
 
 from collections.abc import Mapping
 from collections.abc import Sequence
-import dataclasses
 import re
 import textwrap
 from typing import NamedTuple
 
 from absl import flags
 
-from experiments.config import defaults
 from experiments.config import experiment
-from ssnn_jax import datasets
 
 _COLUMN = 26  # of the help
 _TIE = '\N{NO-BREAK SPACE}'
-_IMAGES = frozenset(datasets.IMAGES)
+# A data set of each family with the same defaults.
 _FAMILIES = {
-  'images': _IMAGES,
-  'other images': _IMAGES - {'digits'},
-  'recordings': frozenset(datasets.RECORDINGS),
+  'digits': 'digits',
+  'other images': 'mnist',
+  'recordings': 'n_mnist',
 }
 _KINDS = {
   'bool': '',
@@ -31,10 +28,6 @@ _KINDS = {
 }
 # Texts that absl adds to help: choices, and whether a flag may be repeated.
 _ABSL = re.compile(r'^<.+?>: |;\s+repeat this option .*', re.DOTALL)
-_UNITS = {
-  field.name: field.metadata['unit']
-  for field in dataclasses.fields(experiment.ExperimentConfig)
-}
 
 
 class Flag(NamedTuple):
@@ -52,17 +45,7 @@ def render(
   closing: str,
   width: int = 80,
 ) -> str:
-  """Writes the text of `--help`.
-
-  Args:
-    introduction: paragraphs; those with indented lines are kept as they are.
-    groups: the flags below each heading; one without flags is left out.
-    closing: the last paragraph.
-    width: columns of a line.
-
-  Returns:
-    The text, with a blank line between its parts.
-  """
+  """Returns the text of `--help`, with the flags below each heading."""
   parts = [
     part if re.search('^ ', part, re.MULTILINE) else _wrap(part, width)
     for part in introduction.strip().split('\n\n')
@@ -99,18 +82,14 @@ def _wrap(text, width, first='', margin=''):
 
 
 def describe(flag: flags.Flag, is_configured: bool) -> Flag:
-  """Describes a flag.
+  """Describes a flag; flags of a configured command have defaults by data set.
 
-  Args:
-    flag: the flag; a word in back quotes in its help names its value.
-    is_configured: whether flags of fields have the defaults of data sets.
-
-  Returns:
-    The description.
+  A word in back quotes in the help of a flag names the value of the flag.
   """
-  unit = _UNITS.get(flag.name, '')
+  field = experiment.FIELDS.get(flag.name)
+  unit = field.metadata['unit'] if field else ''
   default = _write(flag.default, unit)
-  if is_configured and flag.name in _UNITS:
+  if is_configured and field:
     default = _describe_defaults(flag.name, unit)
   texts = _ABSL.sub('', flag.help).replace('`', '').removesuffix('.')
   return Flag(flag.name, _value_name(flag), texts, default)
@@ -128,30 +107,20 @@ def _value_name(flag):
 
 def _describe_defaults(name, unit):
   """Describes the default of a field, for each data set if they differ."""
-  if name == 'dataset':  # each configuration has its own
+  if name == 'dataset':
     return experiment.ExperimentConfig.dataset
-  having = {}
-  for dataset, config in defaults.CONFIGS.items():
-    having.setdefault(getattr(config, name), set()).add(dataset)
-  if len(having) == 1:
-    return _write(*having, unit)
+  families = {}
+  for family, dataset in _FAMILIES.items():
+    value = getattr(experiment.CONFIGS[dataset], name)
+    families.setdefault(value, []).append(family)
+  if len(families) == 1:
+    return _write(*families, unit)
   texts = []
-  for value, names in having.items():
+  for value, names in families.items():
     if value is not None:
-      texts.append(f'{_write(value, unit)} for {_describe_datasets(names)}')
+      texts.append(f'{_write(value, unit)} for {" and ".join(names)}')
       unit = ''  # only after the first value
   return ', '.join(texts)
-
-
-def _describe_datasets(names):
-  """Lists data sets, complete families by one name."""
-  texts = []
-  for family, members in _FAMILIES.items():
-    if members <= names:
-      texts.append(family)
-      names = names - members
-  texts += sorted(names) if len(names) <= 3 else ['others']
-  return ' and '.join(texts)
 
 
 def _write(value, unit=''):

@@ -1,11 +1,9 @@
 """Launcher: tasks run on workers, with retries, reports and one final error.
 
 A task records its results itself; only its outcome is returned. After a user
-error no further task starts, since the next task would likely fail alike. After
-any other failure all other tasks still run.
-
-Neither jax nor ssnn_jax is imported at the top, so that a process which only
-launches tasks, or waits for one, stays light.
+error no further task starts, after another failure all other tasks still run.
+Workers that wait for tasks stay light: neither jax nor ssnn_jax is imported at
+the top.
 """
 
 import collections
@@ -126,13 +124,17 @@ def launch(
       that failed.
   """
   progress, num_running = _Progress(tasks, report, num_retries), 0
-  while num_running or progress.has_next():
-    while progress.has_next() and num_running < workers.capacity:
+  while num_running or (progress.waiting and progress.refusal is None):
+    while (
+      progress.waiting
+      and progress.refusal is None
+      and num_running < workers.capacity
+    ):
       task = progress.waiting.popleft()
       workers.start(task)
       num_running += 1
       if not math.isinf(workers.capacity):
-        progress.tell(task, Outcome(Status.STARTED))
+        progress.report(task, Outcome(Status.STARTED))
     progress.end(*workers.wait())
     num_running -= 1
     if progress.refusal is not None:
@@ -149,12 +151,7 @@ class _Progress:
     self._num_tasks, self._num_ended, self._failed = len(tasks), 0, []
     self._deaths = collections.Counter()
 
-  def has_next(self):
-    """Returns whether another task may start."""
-    return bool(self.waiting) and self.refusal is None
-
-  def tell(self, task, outcome):
-    """Reports an event."""
+  def report(self, task, outcome):
     counts = self._num_ended, self._num_tasks
     self._report(Event(task.name, outcome.status, *counts, outcome.message))
 
@@ -164,7 +161,7 @@ class _Progress:
       self._deaths[task.name] += 1
       if self._deaths[task.name] <= self._num_retries and self.refusal is None:
         self.waiting.append(task)
-        self.tell(task, outcome)
+        self.report(task, outcome)
         return
       outcome = outcome._replace(status=Status.FAILED)
     if outcome.status is Status.REFUSED:
@@ -174,7 +171,7 @@ class _Progress:
     if outcome.status is Status.FAILED:
       self._failed.append(task.name)
     self._num_ended += 1
-    self.tell(task, outcome)
+    self.report(task, outcome)
 
   def raise_error(self):
     """Raises the first user error, or names the tasks that failed."""

@@ -7,14 +7,13 @@ import multiprocessing
 from multiprocessing import connection
 from multiprocessing import resource_tracker
 import os
-import pathlib
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
+from typing import IO
 from typing import NamedTuple
-import uuid
 
 from experiments.launch import launcher
 
@@ -49,13 +48,9 @@ print(json.dumps([kind, len(devices)]))
 
 
 def local_devices() -> tuple[str, int]:
-  """Counts the devices that jax finds, in another process.
+  """Returns the kind (cpu, cuda, rocm or tpu) and the number of devices.
 
-  A process that counts devices also takes most of a GPU's memory, and all of a
-  TPU.
-
-  Returns:
-    The kind of the devices, which is cpu, cuda, rocm or tpu, and their number.
+  Another process counts them, since it takes a TPU or most memory of a GPU.
   """
   counted = subprocess.run(
     [sys.executable, '-c', _COUNT_DEVICES],
@@ -68,21 +63,13 @@ def local_devices() -> tuple[str, int]:
 
 
 def worker_environments(num_workers: int) -> list[dict[str, str]]:
-  """Shares the devices and cores of this machine among workers.
-
-  Args:
-    num_workers: number of workers; a single worker sees all devices.
-
-  Returns:
-    Environment variables of each worker, to be set before it imports jax.
+  """Returns environment variables that give each worker a device and cores.
 
   Raises:
     UserError: if there are accelerators, but fewer than workers.
   """
-  if hasattr(os, 'sched_getaffinity'):
-    num_cores = len(os.sched_getaffinity(0))
-  else:
-    num_cores = os.cpu_count() or 1
+  has_affinity = hasattr(os, 'sched_getaffinity')
+  num_cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count()
   shared = limit_threads(num_cores // num_workers)
   kind, num_devices = local_devices() if num_workers > 1 else ('cpu', 1)
   if kind == 'cpu':
@@ -112,39 +99,32 @@ def limit_threads(number):
 def workers(num_workers: int) -> Iterator[launcher.Workers]:
   """Makes workers, each a process with its own device and share of the cores.
 
-  The output of a worker goes to a file; its last lines are reported if the
-  worker dies.
-
-  Args:
-    num_workers: number of tasks that run at a time.
-
-  Yields:
-    The workers; all processes are killed when the context ends.
+  The last lines of output of a worker are reported if the worker dies. All
+  processes are killed when the context ends.
 
   Raises:
     UserError: if there are fewer accelerators than workers.
   """
   free, running = worker_environments(num_workers), {}
-  with tempfile.TemporaryDirectory(prefix='ssnn_jax-workers-') as logs:
 
-    def start(task):
-      worker = _start(task, free.pop(0), logs)
-      running[worker.results] = worker
+  def start(task):
+    worker = _start(task, free.pop(0))
+    running[worker.results] = worker
 
-    def wait():
-      results, *_ = connection.wait(list(running))
-      worker = running[results]
-      outcome = _result(worker)
-      del running[results]
-      free.append(worker.environment)
-      return worker.task, outcome
+  def wait():
+    results, *_ = connection.wait(list(running))
+    worker = running[results]
+    outcome = _result(worker)
+    del running[results]
+    free.append(worker.environment)
+    return worker.task, outcome
 
-    try:
-      yield launcher.Workers(start, wait, num_workers)
-    finally:
-      for worker in running.values():
-        worker.process.kill()
-        worker.process.join()
+  try:
+    yield launcher.Workers(start, wait, num_workers)
+  finally:
+    for worker in running.values():
+      worker.process.kill()
+      worker.process.join()
 
 
 class _Worker(NamedTuple):
@@ -152,15 +132,14 @@ class _Worker(NamedTuple):
   environment: dict[str, str]
   process: multiprocessing.Process
   results: connection.Connection
-  log: pathlib.Path
+  log: IO[str]  # a file that is deleted when closed
 
 
-def _start(task, environment, logs):
+def _start(task, environment):
   context = multiprocessing.get_context('spawn')
   results, sender = context.Pipe(duplex=False)
-  log = pathlib.Path(logs, uuid.uuid4().hex)
-  log.touch()
-  process = context.Process(target=_work, args=(task.run, sender, log))
+  log = tempfile.NamedTemporaryFile('r', errors='replace')
+  process = context.Process(target=_work, args=(task.run, sender, log.name))
   with _inherited(environment):
     process.start()
   sender.close()  # only the worker can now keep the pipe open
@@ -171,25 +150,22 @@ def _start(task, environment, logs):
 def _inherited(environment):
   """Sets variables that a new process inherits, and makes it ignore Ctrl-C.
 
-  A terminal interrupts all processes at once; only this process handles it and
-  kills the workers.
+  Only this process handles an interrupt, and kills the workers.
   """
   resource_tracker.ensure_running()  # its own start would undo the mask
-  before = {name: os.environ.get(name) for name in environment}
+  before = {n: os.environ[n] for n in environment if n in os.environ}
   mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-  os.environ.update(environment)
+  os.environ |= environment
   try:
     yield
   finally:
-    for name, value in before.items():
+    for name in environment:
       del os.environ[name]
-      if value is not None:
-        os.environ[name] = value
+    os.environ |= before
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _work(run, sender, log):
-  """Runs a task in a worker."""
   threading.Thread(target=_end_with_parent, daemon=True).start()
   with open(log, 'ab') as stream:
     os.dup2(stream.fileno(), 1)
@@ -212,8 +188,8 @@ def _result(worker):
   worker.process.join(_SECONDS_TO_EXIT)
   worker.process.kill()
   worker.process.join()
-  lines = worker.log.read_text(errors='replace').splitlines()
-  worker.log.unlink()
+  with worker.log as log:
+    lines = log.read().splitlines()
   if outcome is not None:
     return outcome
   code = worker.process.exitcode

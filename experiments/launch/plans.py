@@ -29,15 +29,12 @@ def make(
   sweeps: Sequence[grids.Sweep],
   workdir: pathlib.Path,
 ) -> dict[str, list[recorder.Run]]:
-  """Lists the runs of sweeps that share a folder.
+  """Makes the plan of sweeps that share a folder.
 
   Args:
     base: the configuration with the fields that no sweep sets.
     sweeps: the sweeps.
     workdir: the folder of the sweeps; each run has its own folder below.
-
-  Returns:
-    Runs that are trained together, by the names of their settings.
   """
   num_seeds = grids.merge(base, sweeps)
   return {
@@ -54,13 +51,7 @@ def make(
 
 
 def pending(runs: Sequence[recorder.Run]) -> list[recorder.Run]:
-  """Selects the new and unfinished runs.
-
-  Args:
-    runs: runs of a sweep.
-
-  Returns:
-    The runs without a finished record.
+  """Selects the new and unfinished runs; rejects other runs in their folders.
 
   Raises:
     UserError: if a folder holds a run with another configuration.
@@ -79,9 +70,6 @@ def make_tasks(
     load: loads the data of a configuration; picklable.
     options: options of training.
 
-  Returns:
-    The tasks.
-
   Raises:
     UserError: if a setting is impossible, or a folder holds a run with another
       configuration.
@@ -93,28 +81,18 @@ def make_tasks(
     if not missing[name]:
       print(f'{name}: recorded', flush=True)
   return [
-    launcher.Task(name, functools.partial(train_together, runs, load, options))
+    launcher.Task(name, functools.partial(_train, runs, load, options))
     for name, runs in missing.items()
     if runs
   ]
 
 
-def train_together(
-  runs: Sequence[recorder.Run], load: Load, options: trainer.Options
-) -> None:
-  """Trains runs that differ only in seed and learning rate."""
+def _train(runs, load, options):
   trainer.train(runs, load(runs[0].config), options)
 
 
 def check_records(planned: Plan) -> None:
-  """Checks that all runs of a sweep are finished.
-
-  Args:
-    planned: the plan of the sweep.
-
-  Raises:
-    UserError: if a run has no finished record.
-  """
+  """Raises a user error if a run has no finished record."""
   missing = [run for runs in planned.values() for run in pending(runs)]
   if missing:
     raise ssnn_jax.UserError(
@@ -124,15 +102,7 @@ def check_records(planned: Plan) -> None:
 
 
 def make_report(planned: Plan) -> launcher.Report:
-  """Makes the function that prints events, with accuracies and time left.
-
-  Args:
-    planned: the plan of the sweep.
-
-  Returns:
-    The function; the time left is estimated from the tasks that are done since
-    this call.
-  """
+  """Makes the function that prints events, with accuracies and time left."""
   began, done = time.monotonic(), []
 
   def report(event):
@@ -154,10 +124,10 @@ def make_report(planned: Plan) -> launcher.Report:
 
 def _describe_accuracies(runs):
   """Describes the accuracy of each setting, in percent."""
+  if pending(runs):
+    return 'done'  # `check_records` reports the missing record
   settings = {}
   for run in runs:
-    if recorder.status(run) is not recorder.Status.FINISHED:
-      return 'done'  # `check_records` reports the missing record
     accuracy = 100 * records.read(run.folder).final['test_accuracy']
     settings.setdefault(run.folder.parent, []).append(accuracy)
   texts = []

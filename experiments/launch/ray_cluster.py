@@ -33,12 +33,9 @@ def workers(
 
   Args:
     workdir: a folder that all nodes see, with the folders of the tasks.
-    address: address of the cluster; None takes the address in $RAY_ADDRESS or
-      the cluster of this machine, or starts one.
+    address: address of the cluster; default: $RAY_ADDRESS, the cluster of this
+      machine, or a new one.
     resources: the share of a node that each task gets.
-
-  Yields:
-    The workers.
 
   Raises:
     UserError: if Ray, a cluster, or a node of the requested size is missing.
@@ -66,7 +63,7 @@ def workers(
 
 
 def _import_ray():
-  os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')  # and no notice of it
+  os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')
   try:
     import ray
   except ImportError:
@@ -85,9 +82,7 @@ def _task_options(resources):
   elif resources.num_gpus < 1:
     fraction = 0.9 * resources.num_gpus
     variables['XLA_CLIENT_MEM_FRACTION'] = f'{fraction:.3f}'
-  return {
-    'num_cpus': resources.num_cpus,
-    'num_gpus': resources.num_gpus,
+  return resources._asdict() | {
     'max_retries': 0,
     'scheduling_strategy': 'SPREAD',
     'runtime_env': {'env_vars': variables},

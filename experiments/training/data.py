@@ -21,15 +21,12 @@ def load(
   data_dir: str | None,
   download: bool = False,
 ) -> ssnn_jax.datasets.Dataset:
-  """Loads the data set of a run.
+  """Loads the data set of a run, with a validation split if it holds one out.
 
   Args:
     config: the configuration of the run.
     data_dir: the folder of data sets, or None for the default.
     download: whether missing original files are downloaded.
-
-  Returns:
-    The data set, with a validation split if the run holds one out.
 
   Raises:
     UserError: if the data is missing, damaged or too small for the run.
@@ -91,10 +88,7 @@ def _load(config, name, data_dir, download):
   binning = None
   if name in ssnn_jax.datasets.RECORDINGS:
     values = {f.name: getattr(config, f.name) for f in _BINNING_FIELDS}
-    try:
-      binning = ssnn_jax.datasets.Binning(**values)
-    except ssnn_jax.UserError as error:
-      raise ssnn_jax.UserError(f'--{error}') from None  # starts with the name
+    binning = field.call(ssnn_jax.datasets.Binning, **values)
   pixel_range = _FULL_RANGE if binning else config.pixel_range
   return _load_once(name, data_dir, download, binning, pixel_range)
 
@@ -104,19 +98,15 @@ def _load_once(name, data_dir, download, binning, pixel_range):
   dataset = ssnn_jax.datasets.load(
     name, data_dir, download=download, binning=binning
   )
-  if pixel_range == _FULL_RANGE:
-    return dataset
-  return _compress(dataset, *pixel_range)
-
-
-def _compress(dataset, low, high):
-  """Rescales pixels so that black is `low` and white is `high`."""
+  low, high = pixel_range  # of black and white
 
   def compress(split):
     rates = np.asarray(ssnn_jax.rate_encode(split.inputs))
     inputs = low + np.float32(high - low) * rates
     return split._replace(inputs=inputs.reshape(split.inputs.shape))
 
+  if pixel_range == _FULL_RANGE:
+    return dataset
   return dataset._replace(
     train=compress(dataset.train), test=compress(dataset.test)
   )
@@ -131,19 +121,13 @@ def _test_on(dataset, other):
       f'classes, {dataset.name} {ends[0][0]} and {ends[0][1]}; choose one that '
       'has the same.'
     )
-  parts = zip(other.train, other.test)
-  test = ssnn_jax.datasets.Split(*map(np.concatenate, parts))
+  arrays_of_splits = zip(other.train, other.test)
+  test = ssnn_jax.datasets.Split(*map(np.concatenate, arrays_of_splits))
   return dataset._replace(test=test, full_size=None)
 
 
 def load_images(values: Mapping[str, Any]) -> ssnn_jax.datasets.Dataset:
   """Loads the unchanged images that --dataset names.
-
-  Args:
-    values: the value of each flag.
-
-  Returns:
-    The data set.
 
   Raises:
     UserError: if the data set has no images, or is missing or damaged.

@@ -5,68 +5,56 @@ process reads and writes records, and broadcasts checkpoints to the others.
 """
 
 from collections.abc import Callable
-from collections.abc import Mapping
+import dataclasses
 import re
 from typing import Any
 
-from absl import flags
 import jax
 from jax.experimental import multihost_utils
 import numpy as np
 
-from experiments.config import command
+from experiments.config import field
 import ssnn_jax
 
-_CLUSTER = ('coordinator_address', 'num_processes', 'process_id')
+_UNLESS_FOUND = 'for --multihost, if jax does not find the processes itself'
 
 
-def define_flags() -> None:
-  """Defines the flags that describe the processes."""
-  with command.group('Machine'):
-    flags.DEFINE_boolean(
-      'multihost',
-      False,
-      'train together with processes on other hosts that run the same command; '
-      'under Slurm, MPI or on a TPU pod jax finds the processes itself.',
-    )
-    flags.DEFINE_string(
-      'coordinator_address',
-      None,
-      '`host:port` of the first process for --multihost, if jax does not find '
-      'the processes itself.',
-    )
-    flags.DEFINE_integer(
-      'num_processes',
-      None,
-      'number of processes for --multihost, if jax does not find the processes '
-      'itself.',
-    )
-    flags.DEFINE_integer(
-      'process_id',
-      None,
-      'index of this process for --multihost, from 0, if jax does not find the '
-      'processes itself.',
-    )
+@dataclasses.dataclass(frozen=True)
+class Processes:
+  """The processes; each field is a flag."""
+
+  multihost: bool = field.field(
+    'Machine',
+    False,
+    'train together with processes on other hosts that run the same command; '
+    'under Slurm, MPI or on a TPU pod jax finds the processes itself',
+  )
+  coordinator_address: str | None = field.field(
+    'Machine', None, f'`host:port` of the first process {_UNLESS_FOUND}'
+  )
+  num_processes: int | None = field.field(
+    'Machine', None, f'number of processes {_UNLESS_FOUND}'
+  )
+  process_id: int | None = field.field(
+    'Machine', None, f'index of this process, from 0, {_UNLESS_FOUND}'
+  )
 
 
-def join(values: Mapping[str, Any]) -> None:
+def join(processes: Processes) -> None:
   """Joins the other processes of --multihost.
-
-  Args:
-    values: the value of each flag, None where it was left out.
 
   Raises:
     UserError: if the processes cannot be found.
   """
-  given = {name: values[name] for name in _CLUSTER}
-  if not values['multihost']:
-    unused = [name for name in _CLUSTER if given[name] is not None]
+  given = dataclasses.asdict(processes)
+  if not given.pop('multihost'):
+    unused = [name for name, value in given.items() if value is not None]
     if unused:
       raise ssnn_jax.UserError(
         f'--{unused[0]} is for --multihost; give both, or neither.'
       )
     return
-  address = given['coordinator_address']
+  address = processes.coordinator_address
   if address is not None and not re.fullmatch(r'\S+:\d+', address):
     raise ssnn_jax.UserError(
       f'--coordinator_address={address} is not of the form host:port; give '
@@ -92,14 +80,8 @@ def broadcast_from_primary(look: Callable[[], Any], blank: Any) -> Any:
   """Calls a function in the primary process and broadcasts its result.
 
   Args:
-    look: the function.
+    look: the function; its user errors are raised in all processes.
     blank: a tree of arrays with the shapes of the result.
-
-  Returns:
-    The result, in all processes.
-
-  Raises:
-    UserError: in all processes, if the function raises it.
   """
   if jax.process_count() == 1:
     return look()

@@ -53,72 +53,136 @@ def make(
   """Makes the functions of a configuration; each is compiled when first called.
 
   Args:
-    config: what is trained; its seed and learning rate are arguments.
-    network_config: its network.
+    config: the configuration; its seed and learning rate are not used.
+    network_config: the configuration of the network.
     mesh: the devices that share each batch.
     num_samples: size of the training split.
-
-  Returns:
-    The functions.
   """
-  method = methods.METHODS[config.method]
-  reference = ssnn_jax.ann(network_config, axis_name=sharding.AXIS)
-  schedule = experiment.schedule(config, num_samples)
-  optimizer = functools.partial(
-    training.make_optimizer,
-    schedule=schedule,
-    weight_decay=config.weight_decay,
+  own = _Functions(config, network_config, num_samples)
+  run = functools.partial(sharding.run_on, mesh)
+  return Programs(
+    start=run(jax.vmap(own.start)),
+    train_epoch=run(_over_states(own.train_epoch), donate_argnums=0),
+    evaluate=run(_over_states(own.evaluate)),
+    count_pulses=run(_over_states(own.count_pulses)),
+    observe=run(_over_states(own.observe)),
+    measure=run(_over_states(own.measure)),
+    probe=run(_over_states(own.probe)),
+    train_ann=run(jax.vmap(own.train_ann, in_axes=(0, 0, None))),
   )
 
-  def device(learning_rate):
-    resistive = synapses.make_device(config, learning_rate, schedule)
-    return devices.as_device(resistive or optimizer(learning_rate))
 
-  make_network = functools.partial(
-    method.make,
-    network_config,
-    separate_signs=device(0.0).separate_signs,
-    axis_name=sharding.AXIS,
-  )
+class _Functions:
+  """Functions of one run; keys of states are typed within them."""
 
-  def start(seed, learning_rate):
-    return training.init_state(reference, device(learning_rate), seed)
+  def __init__(self, config, network_config, num_samples):
+    self.config, self.network_config = config, network_config
+    self.method = methods.METHODS[config.method]
+    self.reference = ssnn_jax.ann(network_config, axis_name=sharding.AXIS)
+    self.exact = dataclasses.replace(network_config, dropout=0.0)
+    self.schedule = experiment.schedule(config, num_samples)
+    self.separate_signs = self.device(0.0).separate_signs
 
-  def train_epoch(state, split):
-    train = training.make_train_epoch(
-      *(make_network(state.key), device(0.0), config.batch_size, sharding.AXIS)
+  def optimizer(self, learning_rate):
+    decay = self.config.weight_decay
+    return training.make_optimizer(
+      learning_rate, schedule=self.schedule, weight_decay=decay
     )
-    return train(state, *split)
 
-  def evaluate(state, split):
+  def device(self, learning_rate):
+    resistive = synapses.make_device(self.config, learning_rate, self.schedule)
+    return devices.as_device(resistive or self.optimizer(learning_rate))
+
+  def network(self, key):
+    return self.method.make(
+      self.network_config,
+      key,
+      separate_signs=self.separate_signs,
+      axis_name=sharding.AXIS,
+    )
+
+  def start(self, seed, learning_rate):
+    device = self.device(learning_rate)
+    return _shelve(training.init_state(self.reference, device, seed))
+
+  def train_epoch(self, state, split):
+    network, size = self.network(state.key), self.config.batch_size
+    make_epoch = training.make_train_epoch
+    epoch = make_epoch(network, self.device(0.0), size, sharding.AXIS)
+    return epoch(state, *split)
+
+  def evaluate(self, state, split):
+    network = self.network(state.key)
     judge = training.make_evaluate(
-      *(make_network(state.key), reference, _EVAL_BATCH_SIZE, sharding.AXIS)
+      network, self.reference, _EVAL_BATCH_SIZE, sharding.AXIS
     )
     key = training.stream_key(state.key, training.Stream.EVALUATE)
     return judge(state.params, key, *split)
 
-  def train_ann(seed, learning_rate, split):
+  def count_pulses(self, state, split):
+    del split
+    return synapses.count_pulses(state.opt_state)
+
+  def train_ann(self, seed, learning_rate, split):
     # One device, so that the result does not depend on the number of devices.
-    ann = ssnn_jax.ann(network_config)
-    state = training.init_state(ann, optimizer(learning_rate), seed)
-    epoch = training.make_train_epoch(ann, optimizer(0.0), config.batch_size)
+    ann, size = ssnn_jax.ann(self.network_config), self.config.batch_size
+    state = training.init_state(ann, self.optimizer(learning_rate), seed)
+    epoch = training.make_train_epoch(ann, self.optimizer(0.0), size)
     return _shelve(epoch(state, *split)[0])
 
-  def run(function, **options):
-    return sharding.run_on(mesh, function, **options)
+  def observe(self, state, split):
+    observe = self.method.make_observe(self.network_config, state.key)
+    key = training.stream_key(state.key, training.Stream.OBSERVE)
+    return observe(state.params, key, *self.probe_batch(split))
 
-  return Programs(
-    start=run(jax.vmap(lambda *args: _shelve(start(*args)))),
-    train_epoch=run(_over_states(train_epoch), donate_argnums=0),
-    evaluate=run(_over_states(evaluate)),
-    count_pulses=run(
-      _over_states(lambda state, split: synapses.count_pulses(state.opt_state))
-    ),
-    observe=run(_over_states(_make_observe(config, network_config))),
-    measure=run(_over_states(_make_measure(config, network_config))),
-    probe=run(_over_states(_make_probe(config, network_config))),
-    train_ann=run(jax.vmap(train_ann, in_axes=(0, 0, None))),
-  )
+  def probe_batch(self, split):
+    return [array[: self.config.probe_size] for array in split]
+
+  def compare(self, function, network, state, split):
+    """Compares updates of a network with the gradient by a function."""
+    return function(
+      self.method.make(network, state.key),
+      ssnn_jax.ann(self.exact),
+      state.params,
+      training.stream_key(state.key, training.Stream.PROBE),
+      *self.probe_batch(split),
+      num_draws=self.config.probe_draws,
+    )
+
+  def measure(self, state, split):
+    """Measures the errors of the update, if it estimates the gradient.
+
+    `update_error` has the spikes of the network; for `quantisation_error` the
+    forward and backward pass use rates.
+    """
+    rates = {'forward': 'rates', 'backward': 'rates'}
+    quantised = dataclasses.replace(self.exact, **rates)
+    measured = {'update_error': self.exact, 'quantisation_error': quantised}
+    if not self.method.estimates_gradient:
+      return {}
+    if self.config.method == methods.ANN:
+      return dict.fromkeys(measured, jnp.float32(0.0))
+    return {
+      name: self.compare(metrics.update_error, network, state, split)
+      for name, network in measured.items()
+    }
+
+  def probe(self, state, split):
+    """Measures also bias and variance of the update."""
+    errors = self.measure(state, split)
+    if self.config.method == methods.ANN or not errors:
+      return errors
+    statistics = metrics.update_statistics
+    spiking = self.compare(statistics, self.exact, state, split)
+    # Without forward noise, only saturated errors bias an update.
+    noiseless = dataclasses.replace(self.exact, forward='rates')
+    return errors | {
+      'update_bias': spiking.bias,
+      'update_deviation': spiking.deviation,
+      'update_cosine': spiking.cosine,
+      'saturation_bias': self.compare(statistics, noiseless, state, split).bias,
+      'noise_ratio': spiking.noise_ratio,
+    }
 
 
 def fit_in_memory(compiled: jax.stages.Compiled) -> bool:
@@ -133,88 +197,6 @@ def fit_in_memory(compiled: jax.stages.Compiled) -> bool:
     + needed.temp_size_in_bytes
   )
   return total <= stats.get('bytes_limit', pages)
-
-
-def _make_observe(config, network_config):
-  """Makes the function that returns activity on the probe batch."""
-  make = methods.METHODS[config.method].make_observe
-
-  def on_probe(state, split):
-    observe = make(network_config, state.key)
-    key = training.stream_key(state.key, training.Stream.OBSERVE)
-    return observe(state.params, key, *_probe(config, split))
-
-  return on_probe
-
-
-def _make_measure(config, network_config):
-  """Makes the function that compares weight updates with the gradient.
-
-  `update_error` has the spikes of the network; for `quantisation_error` the
-  forward and backward pass use rates. Methods whose update does not estimate
-  the gradient have neither.
-  """
-  method = methods.METHODS[config.method]
-  exact = dataclasses.replace(network_config, dropout=0.0)
-  quantised = dataclasses.replace(exact, forward='rates', backward='rates')
-  measured = {'update_error': exact, 'quantisation_error': quantised}
-  if not method.estimates_gradient:
-    return lambda state, split: {}
-  if config.method == methods.ANN:
-    return lambda state, split: dict.fromkeys(measured, jnp.float32(0.0))
-
-  def measure(state, split):
-    key = training.stream_key(state.key, training.Stream.PROBE)
-    return {
-      name: metrics.update_error(
-        method.make(network, state.key),
-        ssnn_jax.ann(exact),
-        state.params,
-        key,
-        *_probe(config, split),
-        num_draws=config.probe_draws,
-      )
-      for name, network in measured.items()
-    }
-
-  return measure
-
-
-def _make_probe(config, network_config):
-  """Makes the function that also measures bias and variance of updates."""
-  method = methods.METHODS[config.method]
-  errors = _make_measure(config, network_config)
-  if config.method == methods.ANN or not method.estimates_gradient:
-    return errors
-  exact = dataclasses.replace(network_config, dropout=0.0)
-  ann = ssnn_jax.ann(exact)
-  # Without forward noise, only saturated errors bias an update.
-  noiseless = dataclasses.replace(exact, forward='rates')
-
-  def statistics(network, state, split):
-    key = training.stream_key(state.key, training.Stream.PROBE)
-    return metrics.update_statistics(
-      *(method.make(network, state.key), ann, state.params, key),
-      *_probe(config, split),
-      num_draws=config.probe_draws,
-    )
-
-  def probe(state, split):
-    spiking = statistics(exact, state, split)
-    return errors(state, split) | {
-      'update_bias': spiking.bias,
-      'update_deviation': spiking.deviation,
-      'update_cosine': spiking.cosine,
-      'saturation_bias': statistics(noiseless, state, split).bias,
-      'noise_ratio': spiking.noise_ratio,
-    }
-
-  return probe
-
-
-def _probe(config, split):
-  """Returns the first training samples."""
-  return [part[: config.probe_size] for part in split]
 
 
 def _over_states(function):

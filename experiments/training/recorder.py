@@ -53,13 +53,7 @@ class Record(NamedTuple):
 
 
 def status(run: Run) -> Status:
-  """Returns the progress of a run.
-
-  Args:
-    run: the run.
-
-  Returns:
-    The progress according to the folder of the run.
+  """Returns the progress of a run, according to its folder.
 
   Raises:
     UserError: if the folder holds a run with another configuration, or other
@@ -161,29 +155,22 @@ def append_each(opened: Sequence[Record], event: str, **fields: Any) -> None:
       value per run; tuples hold several such values and are recorded as lists;
       all other values are the same for all runs.
   """
-  fields = {name: _on_host(value) for name, value in fields.items()}
   for index, record in enumerate(opened):
     if record.manager is None:
       continue
     own = {name: _select(value, index) for name, value in fields.items()}
     records.append(record.run.folder, event, **own)
-    if record.board is not None and 'epoch' in own:
+    if record.board and 'epoch' in own:
       _add_scalars(record.board, own)
-
-
-def _on_host(value):
-  """Copies arrays to the host, also within tuples."""
-  if isinstance(value, tuple):
-    return tuple(map(_on_host, value))
-  return np.asarray(value) if isinstance(value, jax.Array) else value
 
 
 def _select(value, index):
   """Selects the value of one run."""
   if isinstance(value, tuple):
     return tuple(_select(item, index) for item in value)
-  is_per_run = isinstance(value, np.ndarray | list)
-  return value[index] if is_per_run else value
+  if isinstance(value, jax.Array):
+    value = np.asarray(value)
+  return value[index] if isinstance(value, np.ndarray | list) else value
 
 
 def _add_scalars(board, values):
@@ -209,10 +196,9 @@ def save_each(
     opened: records of S runs.
     state: states of the runs, with a leading axis S.
     seconds: time spent so far, `train` and `wall`.
-    accuracy: accuracies `[S]` of the evaluation after the epoch, if there was
-      one.
+    accuracy: accuracies `[S]` of an evaluation after the epoch, if any.
   """
-  writing = [record for record in opened if record.manager is not None]
+  writing = [record for record in opened if record.manager]
   host = jax.device_get(state) if writing else None
   for index, record in enumerate(writing):
     own = jax.tree.map(lambda leaf: np.array(leaf[index]), host)  # noqa: B023
@@ -222,12 +208,12 @@ def save_each(
 
 def is_writing(opened: Sequence[Record]) -> bool:
   """Returns whether a checkpoint is still being written."""
-  managers = [record.manager for record in opened if record.manager is not None]
+  managers = [record.manager for record in opened if record.manager]
   return any(manager.is_saving_in_progress() for manager in managers)
 
 
 def wait_for_each(opened: Sequence[Record]) -> None:
   """Waits until all checkpoints are written."""
   for record in opened:
-    if record.manager is not None:
+    if record.manager:
       checkpoints.wait(record.manager)

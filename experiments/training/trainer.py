@@ -1,21 +1,19 @@
 """Training loop of several runs, with metrics and checkpoints."""
 
-from collections.abc import Mapping
 from collections.abc import Sequence
 import contextlib
 import dataclasses
 import itertools
 import time
-from typing import Any
 from typing import NamedTuple
 
-from absl import flags
 import jax
 import numpy as np
 import tqdm
 
 from experiments.config import command
 from experiments.config import experiment
+from experiments.config import field
 from experiments.config import methods
 from experiments.training import data
 from experiments.training import multihost
@@ -26,42 +24,30 @@ from ssnn_jax.runs import provenance
 from ssnn_jax.training import sharding
 
 
-def define_flags() -> None:
-  """Defines the flags of the options."""
-  with command.group('Records'):
-    flags.DEFINE_float(
-      'checkpoint_every',
-      30.0,
-      'minimum seconds between two checkpoints; each evaluation also writes a '
-      'checkpoint.',
-      lower_bound=0.0,
-    )
-    flags.DEFINE_boolean(
-      'tensorboard',
-      False,
-      'also write TensorBoard events (needs the package tensorboardX).',
-    )
-  with command.group('Machine'):
-    flags.DEFINE_integer(
-      'num_devices',
-      None,
-      'number of devices that share each batch; default: all devices.',
-    )
-
-
 @dataclasses.dataclass(frozen=True)
 class Options:
-  """Options of training that do not change the trained weights."""
+  """Options of training that do not change weights; each field is a flag."""
 
-  checkpoint_every: float = 30.0  # minimum seconds between checkpoints
-  tensorboard: bool = False  # whether to write TensorBoard events
-  num_devices: int | None = None  # devices that share each batch; None for all
+  checkpoint_every: float = field.field(
+    'Records',
+    30.0,
+    'minimum seconds between two checkpoints; each evaluation also writes a '
+    'checkpoint',
+  )
+  tensorboard: bool = field.field(
+    'Records',
+    False,
+    'also write TensorBoard events (needs the package tensorboardX)',
+  )
+  num_devices: int | None = field.field(
+    'Machine',
+    None,
+    'number of devices that share each batch; default: all devices',
+  )
 
-
-def make_options(values: Mapping[str, Any]) -> Options:
-  """Makes the options from the values of flags."""
-  names = [field.name for field in dataclasses.fields(Options)]
-  return Options(**{name: values[name] for name in names})
+  def __post_init__(self):
+    every = self.checkpoint_every
+    field.check('checkpoint_every', every, every >= 0, '0 or more')
 
 
 def train(
@@ -83,8 +69,7 @@ def train(
     resume: whether unfinished runs are resumed; otherwise all must be new.
 
   Raises:
-    UserError: if a run does not fit the data or the devices, or its folder
-      cannot be used.
+    UserError: if the data, the devices or the folder of a run do not fit.
   """
   config = runs[0].config
   network_config = experiment.network_config(config, dataset)
@@ -106,8 +91,6 @@ def train(
 
 
 class _Job(NamedTuple):
-  """Data and functions shared by all runs of a call."""
-
   config: experiment.ExperimentConfig
   network_config: ssnn_jax.NetworkConfig
   functions: programs.Programs
@@ -149,33 +132,29 @@ def _train_group(job, opened):
       _train_group(job, part)
     return
   clock = _Clock(opened[0].start, began)
-  with tqdm.tqdm(
-    total=job.config.num_epochs,
-    initial=_epoch(opened[0]),
-    disable=None if multihost.is_primary() else True,
-    unit='epoch',
-  ) as progress:
-    state, accuracy = _train_epochs(
-      job, opened, train_epoch, state, clock, progress
-    )
-    progress.set_postfix_str('measuring errors')
-    _finish(job, opened, state, accuracy, clock)
+  state, accuracy = _train_epochs(job, opened, train_epoch, state, clock)
+  _finish(job, opened, state, accuracy, clock)
 
 
-def _train_epochs(job, opened, train_epoch, state, clock, progress):
+def _train_epochs(job, opened, train_epoch, state, clock):
   """Trains all remaining epochs; returns the state and the last accuracy."""
   config, accuracy, saved = job.config, None, time.monotonic()
-  for epoch in range(_epoch(opened[0]) + 1, config.num_epochs + 1):
+  first = _epoch(opened[0])
+  for epoch in tqdm.tqdm(
+    range(first + 1, config.num_epochs + 1),
+    total=config.num_epochs,
+    initial=first,
+    disable=None if multihost.is_primary() else True,
+    unit='epoch',
+  ):
     with clock.training():
       state, means = jax.block_until_ready(train_epoch(state, job.train_set))
-    recorder.append_each(
-      opened,
-      'epoch',
-      epoch=epoch,
-      loss=means.loss,
-      train_accuracy=means.accuracy,
-      **_observe(job, state, epoch),
-    )
+    values = {'loss': means.loss, 'train_accuracy': means.accuracy}
+    activity = job.functions.observe(state, job.train_set)._asdict()
+    values |= {name: x for name, x in activity.items() if x is not None}
+    if _is_due(config.probe_every, epoch):
+      values |= job.functions.probe(state, job.train_set)
+    recorder.append_each(opened, 'epoch', epoch=epoch, **values)
     is_last, accuracy = epoch == config.num_epochs, None
     if is_last or _is_due(config.eval_every, epoch):
       accuracy = job.functions.evaluate(state, job.eval_split)
@@ -187,24 +166,18 @@ def _train_epochs(job, opened, train_epoch, state, clock, progress):
     if accuracy is not None or (is_late and not recorder.is_writing(opened)):
       recorder.save_each(opened, state, clock.seconds(), accuracy)
       saved = time.monotonic()
-    progress.update()
   return state, accuracy
-
-
-def _observe(job, state, epoch):
-  """Returns the metrics of an epoch on the probe batch."""
-  observed = job.functions.observe(state, job.train_set)._asdict()
-  seen = {name: x for name, x in observed.items() if x is not None}
-  if _is_due(job.config.probe_every, epoch):
-    seen |= job.functions.probe(state, job.train_set)
-  return seen
 
 
 def _finish(job, opened, state, accuracy, clock):
   """Records the final line of runs after their last epoch."""
   if accuracy is None:  # the runs were resumed after their last epoch
     accuracy = job.functions.evaluate(state, job.eval_split)
-  digests = _digests(state.params, len(opened))
+  params = jax.device_get(state.params)
+  digests = [
+    provenance.sha256(jax.tree.map(lambda leaf: leaf[index], params))  # noqa: B023
+    for index in range(len(opened))
+  ]
   pulses = job.functions.count_pulses(state, job.train_set)
   seeds, rates = _members([record.run for record in opened])
   method = job.config.method
@@ -219,9 +192,9 @@ def _finish(job, opened, state, accuracy, clock):
     method=method,
     dataset=job.config.dataset,
     num_steps=job.config.num_steps,
-    # A list has one value for each run.
     layer_sizes=[job.network_config.layer_sizes] * len(opened),
     num_train_samples=len(job.train_set.labels),
+    num_eval_samples=len(job.eval_split.labels),
     window=job.network_config.schedule.window,
     sampler=job.config.sampler,
     seed=seeds,
@@ -267,8 +240,8 @@ def _is_due(every, epoch):
 
 def _members(runs):
   """Lists the seeds and learning rates of runs."""
-  pairs = [(run.config.seed, run.config.learning_rate) for run in runs]
-  seeds, rates = zip(*pairs)
+  seeds = [run.config.seed for run in runs]
+  rates = [run.config.learning_rate for run in runs]
   return np.array(seeds, np.int32), np.array(rates, np.float32)
 
 
@@ -279,11 +252,3 @@ def _start_state(job, opened):
   states = [record.start.state for record in opened]
   together = jax.tree.map(lambda *leaves: np.stack(leaves), *states)
   return sharding.replicate(job.mesh, together)
-
-
-def _digests(params, num_runs):
-  host = jax.device_get(params)
-  return [
-    provenance.sha256(jax.tree.map(lambda leaf: leaf[index], host))  # noqa: B023
-    for index in range(num_runs)
-  ]

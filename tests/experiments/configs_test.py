@@ -7,7 +7,6 @@ from absl import flags
 from absl.testing import parameterized
 import jax
 
-from experiments.config import defaults
 from experiments.config import experiment
 from experiments.config import methods
 from experiments.config import serialization
@@ -30,11 +29,11 @@ NUM_PARAMS = {
 
 class ConfigsTest(parameterized.TestCase):
   def test_each_dataset_has_a_config(self):
-    self.assertEqual(set(defaults.CONFIGS), set(datasets.NAMES))
+    self.assertEqual(set(experiment.CONFIGS), set(datasets.NAMES))
 
   @parameterized.parameters(*datasets.NAMES)
   def test_configs_fit_their_dataset(self, name):
-    config = defaults.CONFIGS[name]
+    config = experiment.CONFIGS[name]
     self.assertEqual(config.dataset, name)
     network = experiment.network_config(config, blank_dataset(name))
     is_events = name in datasets.RECORDINGS
@@ -45,7 +44,7 @@ class ConfigsTest(parameterized.TestCase):
     self, name, num_params
   ):
     network = experiment.network_config(
-      defaults.CONFIGS[name], blank_dataset(name)
+      experiment.CONFIGS[name], blank_dataset(name)
     )
     params = ssnn_jax.ssnn(network).init(jax.random.key(0))
     sizes = [math.prod(leaf.shape) for leaf in jax.tree.leaves(params)]
@@ -60,14 +59,14 @@ class ConfigsTest(parameterized.TestCase):
       listed = metadata['choices'] if metadata['lists_choices'] else None
       self.assertEqual(choices, listed and list(listed))
       self.assertIsNone(flag.value)
-    self.assertEqual(parse_flags()[0], defaults.CONFIGS['digits'])
+    self.assertEqual(parse_flags()[0], experiment.CONFIGS['digits'])
 
   def test_flags_override_configs(self):
     config, _ = parse_flags('--dataset=fashion_mnist', '--num_steps=7')
-    expected = defaults.CONFIGS['fashion_mnist']
+    expected = experiment.CONFIGS['fashion_mnist']
     self.assertEqual(config, dataclasses.replace(expected, num_steps=7))
     config, _ = parse_flags('--config=mnist', '--dataset=digits')
-    expected = defaults.CONFIGS['mnist']
+    expected = experiment.CONFIGS['mnist']
     self.assertEqual(config, dataclasses.replace(expected, dataset='digits'))
 
   def test_parses_lists_of_numbers(self):
@@ -187,7 +186,7 @@ class ConfigsTest(parameterized.TestCase):
         experiment.network_config(config, blank_dataset('digits'))
 
   def test_fields_missing_in_a_record_have_their_defaults(self):
-    config = defaults.CONFIGS['mnist']
+    config = experiment.CONFIGS['mnist']
     recorded = serialization.as_record(config)
     del recorded['shuffle_ticks'], recorded['test_dataset']
     self.assertEqual(
@@ -197,7 +196,7 @@ class ConfigsTest(parameterized.TestCase):
   def test_input_gain_of_recordings_is_proportional_to_ticks(self):
     for num_steps, given, expected in ((16, None, 2.0), (16, 3.0, 3.0)):
       config = dataclasses.replace(
-        defaults.CONFIGS['n_mnist'], num_steps=num_steps, input_gain=given
+        experiment.CONFIGS['n_mnist'], num_steps=num_steps, input_gain=given
       )
       network = experiment.network_config(config, blank_dataset('n_mnist'))
       self.assertEqual(network.input_gain, expected)
@@ -226,7 +225,7 @@ class ConfigsTest(parameterized.TestCase):
   def test_method_flag_changes_no_other_field(self):
     for method in methods.METHODS:
       config, _ = parse_flags('--dataset=mnist', f'--method={method}')
-      expected = dataclasses.replace(defaults.CONFIGS['mnist'], method=method)
+      expected = dataclasses.replace(experiment.CONFIGS['mnist'], method=method)
       self.assertEqual(config, expected)
 
   def test_restores_recorded_configurations(self):

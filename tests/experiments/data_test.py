@@ -6,7 +6,6 @@ from unittest import mock
 from absl.testing import parameterized
 import numpy as np
 
-from experiments.config import defaults
 from experiments.config import experiment
 from experiments.config import grids
 from experiments.training import data
@@ -27,7 +26,7 @@ class DataTest(parameterized.TestCase):
     sets = {'n_mnist': whole, 'digits': blank_dataset('digits')}
     sets['synthetic_events/digits'] = whole._replace(name='synthetic')
     config = dataclasses.replace(
-      defaults.CONFIGS['synthetic_events/digits'], test_dataset='n_mnist'
+      experiment.CONFIGS['synthetic_events/digits'], test_dataset='n_mnist'
     )
 
     def load(name, data_dir, **options):

@@ -10,7 +10,7 @@ from unittest import mock
 import numpy as np
 
 from experiments import prepare
-from experiments.config import defaults
+from experiments.config import experiment
 from experiments.config import grids
 from experiments.launch import plans
 from experiments.training import data
@@ -25,7 +25,7 @@ from tests.testing import datasets as data_util
 from tests.testing.experiments import share_programs
 
 CONFIG = dataclasses.replace(
-  defaults.CONFIGS['n_mnist'],
+  experiment.CONFIGS['n_mnist'],
   layer_sizes=(2312, 5, 10),
   num_steps=33,
   batch_size=3,

@@ -75,7 +75,7 @@ class FieldsTest(parameterized.TestCase):
   def test_only_fields_of_spikes_may_be_unused(self, method):
     self.assertEqual(
       methods.SPIKING_FIELDS,
-      CHANGED.keys() | DATA_FIELDS | set(synapses.NAMES),
+      CHANGED.keys() | DATA_FIELDS | synapses.DEFAULTS.keys(),
     )
     self.assertContainsSubset(
       methods.METHODS[method].fields, methods.SPIKING_FIELDS

@@ -11,7 +11,7 @@ from experiments.analysis import frames
 from experiments.analysis import grid_plot
 from experiments.analysis import grid_table
 from experiments.analysis import records
-from experiments.config import defaults
+from experiments.config import experiment
 from experiments.config import grids
 import ssnn_jax
 from tests.testing.figures import assert_readable
@@ -26,7 +26,7 @@ def expected_configs(study, dataset):
   """Returns the configurations of all runs of a study on a data set."""
   configs = set()
   for sweep in study.sweeps[dataset]:
-    base = dataclasses.replace(defaults.CONFIGS[dataset], **sweep.base)
+    base = dataclasses.replace(experiment.CONFIGS[dataset], **sweep.base)
     for setting in grids.settings(base, sweep.grid):
       configs |= {
         dataclasses.replace(setting.config, seed=seed)

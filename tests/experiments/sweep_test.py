@@ -150,16 +150,11 @@ class SweepTest(parameterized.TestCase):
 
   def call(self, **given):
     """Calls the command with values of flags; returns its output."""
-    others = ('config', 'data_dir', 'study', 'grid', 'ray_address')
-    names = (*experiment.FIELDS, *others, 'num_devices', 'num_seeds')
-    values = dict.fromkeys(names) | {
-      'launcher': 'local',
-      'num_workers': 1,
-      'download': False,
-      'tensorboard': False,
-      'checkpoint_every': 30.0,
-      'workdir': str(self.workdir),
-    }
+    others = ('config', 'data_dir', 'study', 'grid', 'num_seeds')
+    values = dict.fromkeys((*experiment.FIELDS, *others))
+    values |= dataclasses.asdict(trainer.Options())
+    values |= dataclasses.asdict(sweep.Launch())
+    values |= {'download': False, 'workdir': str(self.workdir)}
     return call_main(sweep, **values | given)
 
   def call_study(self, study, **given):
@@ -179,6 +174,28 @@ class SweepTest(parameterized.TestCase):
   def finish(self, runs):
     for run in runs:
       self.record(run, 'final')
+
+  def test_prints_the_best_learning_rate_of_each_method(self):
+    accuracies = {'bp': {0.3: 0.8, 1.0: 0.9}, 'ssnn': {0.3: 0.85, 1.0: 0.7}}
+
+    def finish(tasks, *_):
+      for run in (run for task in tasks for run in task.run.args[0]):
+        config = run.config
+        accuracy = accuracies[config.method][config.learning_rate]
+        self.record(run)
+        records.append(run.folder, 'final', test_accuracy=accuracy)
+
+    with mock.patch.object(sweep, 'launch', finish):
+      output = self.call(
+        grid=['learning_rate=0.3,1'], num_seeds=1, hold_out=0.2
+      )
+    self.assertEqual(
+      output.splitlines()[-3:-1],
+      [
+        'bp: best on held-out samples with --learning_rate=1',
+        'ssnn: best on held-out samples with --learning_rate=0.3',
+      ],
+    )
 
   def test_runs_all_sweeps_of_a_study(self):
     made = self.call_study(STUDY, dataset='digits')

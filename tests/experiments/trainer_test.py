@@ -34,6 +34,7 @@ FINAL = {
   'seed',
   'layer_sizes',
   'num_train_samples',
+  'num_eval_samples',
   *frames.ACCURACIES,
   *frames.ERRORS,
   'params_sha256',
@@ -115,6 +116,7 @@ class TrainerTest(parameterized.TestCase):
       'seed': 1,
       'num_devices': 1,
       'num_train_samples': len(small_digits().train.labels),
+      'num_eval_samples': len(small_digits().test.labels),
       'seeds_at_once': 1,
     }
     self.assertEqual(recorded.final, recorded.final | expected)

@@ -25,7 +25,6 @@ FIELDS = {
   'probe_draws': 1,
   'probe_size': 16,
 }
-UNSET = dict.fromkeys(('multihost', *multihost._CLUSTER))
 
 
 def free_port():
@@ -118,7 +117,7 @@ class MultihostTest(parameterized.TestCase):
   def test_rejects_flags_without_multihost(self, **given):
     (name,) = given
     with self.assertRaises(ssnn_jax.UserError) as caught:
-      multihost.join(UNSET | {'multihost': False} | given)
+      multihost.join(multihost.Processes(**given))
     self.assertEqual(
       str(caught.exception),
       f'--{name} is for --multihost; give both, or neither.',
@@ -130,12 +129,10 @@ class MultihostTest(parameterized.TestCase):
       ssnn_jax.UserError,
       f'^--coordinator_address={address} is not of the form host:port; give',
     ):
-      multihost.join(
-        UNSET | {'multihost': True, 'coordinator_address': address}
-      )
+      multihost.join(multihost.Processes(True, address))
 
   def test_single_process_joins_no_cluster(self):
-    multihost.join(UNSET | {'multihost': False})
+    multihost.join(multihost.Processes())
     self.assertTrue(multihost.is_primary())
     value = {'a': 'of any type'}
     self.assertEqual(
@@ -164,4 +161,4 @@ class MultihostTest(parameterized.TestCase):
       ssnn_jax.UserError,
       r'^--multihost cannot find the other processes \(.*\); start them by',
     ):
-      multihost.join(UNSET | {'multihost': True})
+      multihost.join(multihost.Processes(multihost=True))

@@ -12,9 +12,7 @@ import time
 
 from absl.testing import parameterized
 
-from experiments import plot
 from experiments import run
-from experiments.config import defaults
 from experiments.config import experiment
 from experiments.config import serialization
 from experiments.training import recorder
@@ -163,7 +161,7 @@ class MakeRunTest(parameterized.TestCase):
       recorder.status(run.make_run(self.values(seed=8)))
 
   def test_resume_without_record_starts_new_run(self):
-    expected = dataclasses.replace(defaults.CONFIGS['digits'], num_steps=7)
+    expected = dataclasses.replace(experiment.CONFIGS['digits'], num_steps=7)
     self.assertEqual(
       run.make_run(self.values(num_steps=7)),
       recorder.Run(expected, self.folder),

@@ -4,13 +4,12 @@ import dataclasses
 import re
 
 from absl import flags
-from absl.testing import absltest
 from absl.testing import parameterized
 
 from experiments.config import command
-from experiments.config import defaults
 from experiments.config import experiment
 from experiments.config import usage
+from ssnn_jax import datasets
 from tests.testing import commands
 from tests.testing.experiments import parse_flags
 
@@ -127,7 +126,7 @@ class UsageTest(parameterized.TestCase):
     ('gain', '1.0 error spikes per tick for one unit of error'),
     ('shuffle_ticks', 'off'),
     ('layer_sizes', ''),
-    ('input_gain', '1.0 for images'),
+    ('input_gain', '1.0 for digits and other images'),
     (
       'batch_size',
       '32 samples for digits, 128 for other images, 16 for recordings',
@@ -137,14 +136,14 @@ class UsageTest(parameterized.TestCase):
     _, values = parse_flags()
     self.assertEqual(usage.describe(values[name], True).default, expected)
 
-  def test_describes_default_of_a_single_dataset(self):
-    _, values = parse_flags()
-    other = dataclasses.replace(defaults.CONFIGS['n_mnist'], tau=2.5)
-    with absltest.mock.patch.dict(defaults.CONFIGS, {'n_mnist': other}):
-      default = usage.describe(values['tau'], True).default
-    self.assertEqual(
-      default, '16.0 ticks for images and others, 2.5 for n_mnist'
-    )
+  def test_data_sets_of_a_family_have_the_same_defaults(self):
+    families = {'mnist': datasets.IMAGES, 'n_mnist': datasets.RECORDINGS}
+    for example, names in families.items():
+      for name in set(names) - {'digits'}:
+        self.assertEqual(
+          dataclasses.replace(experiment.CONFIGS[name], dataset=example),
+          experiment.CONFIGS[example],
+        )
 
   def test_help_of_a_run_lists_each_flag_once(self):
     done = commands.run('run', '--help')

@@ -5,12 +5,12 @@ import itertools
 import pathlib
 
 from experiments.analysis import frames
-from experiments.config import defaults
+from experiments.config import experiment
 from experiments.config import grids
 from experiments.config import serialization
 from ssnn_jax.runs import records
 
-BASE = defaults.CONFIGS['digits']
+BASE = experiment.CONFIGS['digits']
 # Test accuracies of the seeds of the ANN, and of spiking networks over T.
 ACCURACIES = {
   'bp': [0.90, 0.92, 0.91],
