@@ -117,7 +117,7 @@ class KillTest(parameterized.TestCase):
     with self.assertRaisesRegex(
       runs.RecordError, f'^{metrics} ends in an incomplete line; resume the run'
     ):
-      plot.view_run(self.folder)
+      records.read(self.folder)
     self.assertEqual(contents(self.folder), before)
 
   def assert_finished_run_is_unchanged(self):
