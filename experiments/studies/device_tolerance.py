@@ -1,14 +1,13 @@
 """Accuracy on resistive devices with one non-ideality at a time."""
 
-from collections.abc import Iterator
 from collections.abc import Mapping
 
 from matplotlib import figure
-from matplotlib import ticker
-from matplotlib.axes import Axes
 import pandas as pd
 
+from experiments.analysis import comparisons
 from experiments.analysis import frames
+from experiments.analysis import grid_axis
 from experiments.analysis import panels
 from experiments.analysis import statistics
 from experiments.analysis import style
@@ -29,136 +28,96 @@ NON_IDEALITIES = {
   'corrupt_devices_prob': (0.01, 0.03, 0.1, 0.3, 0.6),
   'out_noise': (0.1, 0.3, 1.0, 3.0),
 }
-# Title and abscissa of each panel.
 _LABELS = {
-  'dw_min': ('step size', 'states between the bounds'),
-  'up_down': ('asymmetry', 'up minus down step (of a step)'),
-  'up_down_dtod': (
-    'asymmetry, device to device',
-    'sd of half the difference (of a step)',
-  ),
-  'dw_min_dtod': ('step, device to device', 'sd over devices (of a step)'),
-  'dw_min_std': ('step, cycle to cycle', 'sd over pulses (of a step)'),
-  'corrupt_devices_prob': ('stuck devices', 'fraction of devices'),
-  'out_noise': ('read noise', 'sd in each tick (of a weight)'),
+  'dw_min': 'step size (of a weight)',
+  'up_down': 'asymmetry: up minus\ndown step (of a step)',
+  'up_down_dtod': 'asymmetry, sd over\ndevices (of a step)',
+  'dw_min_dtod': 'step, sd over\ndevices (of a step)',
+  'dw_min_std': 'step, sd over\npulses (of a step)',
+  'corrupt_devices_prob': 'fraction of\nstuck devices',
+  'out_noise': 'read noise, sd in\neach tick (of a weight)',
+  'device': 'published device',
 }
 
 
-def _num_states(dw_min: float) -> int:
-  return round(2 / dw_min)
+def _name_cases(runs):
+  """Adds a column with the name of a device, or its non-ideality and value."""
+  return runs.assign(case=[_name_case(run) for run in runs.to_dict('records')])
 
 
-def _find_ideal(runs: pd.DataFrame) -> pd.DataFrame:
-  return frames.select(runs, method='ssnn', device='ideal')
+def _name_case(run):
+  if run['device'] != 'custom':
+    return run['device']
+  name = next(
+    name for name in NON_IDEALITIES if run[name] in NON_IDEALITIES[name]
+  )
+  value = run[name]
+  return (
+    f'{round(2 / value)}_states' if name == 'dw_min' else f'{name}_{value:g}'
+  )
 
 
-def _settings(
-  runs: pd.DataFrame, name: str
-) -> Iterator[tuple[float, pd.DataFrame]]:
-  """Yields the values of a non-ideality and the runs of each value."""
-  for value in NON_IDEALITIES[name]:
-    yield value, frames.select(runs, device='custom', **{name: value})
-
-
-def _preset(runs: pd.DataFrame, name: str) -> pd.DataFrame:
-  return frames.select(runs, device=name)
+def _sweep_of(runs, name):
+  """Returns the values of a non-ideality, and the settings with each value."""
+  values = NON_IDEALITIES[name]
+  return values, [
+    frames.select(runs, device='custom', **{name: x}) for x in values
+  ]
 
 
 def draw(runs: pd.DataFrame) -> figure.Figure:
   """Draws accuracy minus that of ideal devices, a panel a non-ideality."""
-  ideal = _find_ideal(runs)
-  fig, (*grid, presets) = style.make(
-    len(NON_IDEALITIES) + 1, 2, 2.4, sharey=True
-  )
-  for axes, (name, (title, label)) in zip(grid, _LABELS.items()):
-    values, settings = zip(*_settings(runs, name))
-    texts = [f'{value:g}' for value in values]
-    places = list(values)
-    if name == 'dw_min':
-      places = [_num_states(value) for value in values]
-      texts = list(map(str, places))
-      axes.invert_xaxis()
-    axes.set_xscale('log')
-    _plot(axes, places, settings, ideal, texts, color=style.BLUE, marker='o')
-    axes.set_title(title, fontsize=style.LETTERS)
-    axes.set_xlabel(label)
-    axes.xaxis.set_minor_locator(ticker.NullLocator())
-    axes.margins(x=0.1)
-  _plot_presets(presets, runs)
+  ideal = frames.select(runs, method='ssnn', device='ideal')
+  cases = {name: _sweep_of(runs, name) for name in NON_IDEALITIES}
+  presets = [frames.select(runs, device=name) for name in PRESETS]
+  names = [name.replace('_', '\n') for name in PRESETS]
+  cases['device'] = names, presets
+  fig, grid = style.make(len(cases), 2, 2.4, sharey=True)
+  for axes, (name, (values, settings)) in zip(grid, cases.items()):
+    is_numeric = name != 'device'
+    axis = grid_axis.GridAxis(name, list(values), is_numeric, [])
+    look = {'color': style.BLUE, 'marker': 'o'}
+    if not is_numeric:
+      look['linestyle'] = 'none'
+    places = values if is_numeric else range(len(values))
+    panels.plot_differences(axes, places, settings, ideal, **look)
+    axes.axhline(0, color=style.BLACK, linewidth=1)
+    axes.axhline(-MARGIN, color=style.BLACK, linewidth=1, linestyle=':')
+    grid_axis.label(axes, axis)
+    axes.set_xlabel(_LABELS[name])
   for axes in grid[::2]:
     axes.set_ylabel('minus ideal (points)')
-  style.legend_below(fig, [grid[0]])
   style.set_title(
     fig,
     f'{style.dataset_name(frames.field(runs, "dataset"))}, T = '
     f'{frames.field(ideal, "num_steps")}: one non-ideality at a time',
-    'accuracy minus that of ideal devices, 95 % interval, paired by seed',
+    'accuracy minus that of ideal devices, 95 % interval, paired by seed; '
+    f'dotted: -{MARGIN:g} point',
     panels.describe_seeds(runs),
   )
   return fig
 
 
-def _plot_presets(axes: Axes, runs: pd.DataFrame) -> None:
-  names = [name.replace('_', '\n') for name in PRESETS]
-  settings = [_preset(runs, name) for name in PRESETS]
-  look = {'color': style.ORANGE, 'marker': 's', 'linestyle': 'none'}
-  places = range(len(names))
-  _plot(axes, places, settings, _find_ideal(runs), names, **look)
-  axes.set_xlim(-0.5, len(names) - 0.5)
-  axes.set_title('published devices', fontsize=style.LETTERS)
-  axes.set_xlabel('device')
-
-
-def _plot(axes: Axes, places, settings, ideal, texts, **look) -> None:
-  axes.axhline(0, color=style.BLACK, linewidth=1, label='ideal device')
-  axes.axhspan(
-    -MARGIN,
-    0,
-    color=style.BLACK,
-    alpha=0.1,
-    linewidth=0,
-    label=f'loss of {MARGIN:g} point or less',
-  )
-  panels.plot_differences(axes, list(places), settings, ideal, **look)
-  axes.set_xticks(places, texts)
-  axes.grid(alpha=0.3)
-
-
 def table(runs: pd.DataFrame) -> list[pd.DataFrame]:
-  """Makes a table of accuracies and one of tolerable values."""
-  ideal = _find_ideal(runs)
-  ann, _ = frames.split_baseline(runs)
-  rows = [_row('ANN (BP)', '', ann, ideal), _row('ideal', '', ideal, ideal)]
-  limits = []
-  for name in NON_IDEALITIES:
-    found = list(_settings(runs, name))
-    rows += [
-      _row(name, _write(name, x), setting, ideal) for x, setting in found
-    ]
-    limits.append(_limits(name, found, ideal))
-  rows += [_row('preset', name, _preset(runs, name), ideal) for name in PRESETS]
-  return [pd.DataFrame(rows), pd.DataFrame(limits)]
+  """Makes a table of all devices and one of tolerable values."""
+  found = numbers({'': runs}, '{case}')
+  compared = pd.DataFrame(
+    {'device': name, 'minus ideal (95 %)': statistics.write(number)}
+    for name, number in found.items()
+  )
+  ideal = frames.select(runs, method='ssnn', device='ideal')
+  limits = [
+    _limits(name, *_sweep_of(runs, name), ideal) for name in NON_IDEALITIES
+  ]
+  return [compared, pd.DataFrame(limits)]
 
 
-def _row(name, value, setting, ideal):
-  difference = statistics.paired_difference(setting, ideal)
-  return {
-    'device': name,
-    'value': value,
-    'accuracy': statistics.write(statistics.percent(setting)),
-    'minus ideal (95 %)': ''
-    if setting is ideal
-    else statistics.write(difference),
-    'seeds': str(len(setting)),
-  }
-
-
-def _limits(name, found, ideal):
+def _limits(name, values, settings, ideal):
   """Finds the largest values of a non-ideality with a loss within the margin.
 
   The second limit requires that the whole 95 % interval is within the margin.
   """
-  differences = [statistics.paired_difference(x, ideal) for _, x in found]
+  differences = [statistics.paired_difference(x, ideal) for x in settings]
   ends = {
     'mean': [x.mean for x in differences],
     '95 % interval': [x.mean - statistics.half_width(x) for x in differences],
@@ -166,37 +125,22 @@ def _limits(name, found, ideal):
   row = {'device': name}
   for quantity, lows in ends.items():
     last = 'none'
-    for (value, _), low in zip(found, lows):
+    for value, low in zip(values, lows):
       if not low >= -MARGIN:
         break
-      last = _write(name, value)
+      last = f'{value:g}'
     row[f'{quantity} within {MARGIN:g} point of ideal up to'] = last
   return row
 
 
-def _write(name: str, value: float) -> str:
-  states = f' ({_num_states(value)} states)' if name == 'dw_min' else ''
-  return f'{value:g}{states}'
-
-
 def numbers(
   records: Mapping[str, pd.DataFrame],
+  name: str = '{dataset}_{case}_minus_ideal',
 ) -> dict[str, statistics.Number]:
   """Compares each device with the ideal one, in points."""
-  found = {}
-  for record, runs in records.items():
-    ideal = _find_ideal(runs)
-    devices = {name: _preset(runs, name) for name in PRESETS}
-    for name in NON_IDEALITIES:
-      for value, setting in _settings(runs, name):
-        key = f'{name}_{value:g}'.replace('.', '_')
-        if name == 'dw_min':
-          key = f'{_num_states(value)}_states'
-        devices[key] = setting
-    for key, setting in devices.items():
-      difference = statistics.paired_difference(setting, ideal)
-      found[f'{record}_{key}_minus_ideal'] = difference
-  return found
+  _, runs = frames.split_baseline(_name_cases(comparisons.join(records)))
+  metrics = {'': comparisons.minus()}
+  return comparisons.numbers(runs, name, metrics, case='ideal')
 
 
 _GRIDS = (

@@ -1,32 +1,18 @@
 """One pulse per coincidence compared with pulses scaled to a learning rate."""
 
-from collections.abc import Mapping
-
-import pandas as pd
-
-from experiments.analysis import frames
-from experiments.analysis import statistics
+from experiments.analysis import comparisons
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
 from experiments.config.grids import Sweep
 
-_STEPS = (4, 16, 64, 256)
 
-
-def numbers(
-  records: Mapping[str, pd.DataFrame],
-) -> dict[str, statistics.Number]:
-  """Compares single with scaled pulses at each T, in points."""
-  found = {}
-  for record, runs in records.items():
-    for t in _STEPS:
-      single, scaled = (
-        frames.select(runs, pulse_scheme=scheme, num_steps=t)
-        for scheme in ('single', 'scaled')
-      )
-      key = f'{record}_single_minus_scaled_t{t}'
-      found[key] = statistics.paired_difference(single, scaled)
-  return found
+def _numbers(records):
+  return comparisons.numbers(
+    comparisons.join(records),
+    '{dataset}_{pulse_scheme}_minus_scaled_t{num_steps}',
+    {'': comparisons.minus()},
+    pulse_scheme='scaled',
+  )
 
 
 def _sweep(dw_min, num_seeds):
@@ -37,7 +23,7 @@ def _sweep(dw_min, num_seeds):
     'w_min': (-1.0,),
     'dw_min': (dw_min,),
     'pulse_scheme': ('scaled', 'single'),
-    'num_steps': _STEPS,
+    'num_steps': (4, 16, 64, 256),
   }
   return (Sweep(grid, num_seeds),)
 
@@ -51,7 +37,7 @@ STUDY = Study(
     'digits': _sweep(0.0005, 10),
     'fashion_mnist': _sweep(0.0001, 3),
   },
-  numbers=numbers,
+  numbers=_numbers,
   claims=(
     Claim(
       'At T = 64, where the effective learning rate of single pulses is that '

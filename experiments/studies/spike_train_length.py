@@ -1,13 +1,7 @@
 """Accuracy and update errors with random trains of 1 to 256 ticks."""
 
-from collections.abc import Mapping
-
-from matplotlib import figure
-import pandas as pd
-
+from experiments.analysis import comparisons
 from experiments.analysis import frames
-from experiments.analysis import length_plot
-from experiments.analysis import statistics
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
 from experiments.config.grids import Sweep
@@ -15,45 +9,26 @@ from experiments.config.grids import Sweep
 MARGIN = 1.0  # points
 _SWEEPS = (Sweep({'num_steps': (1, 4, 16, 64, 256)}),)
 _DATASETS = ('digits', 'fashion_mnist', 'n_mnist', 'synthetic_events/digits')
-_RATIOS = ((256, 64), (256, 16))
+_ERRORS = {name: comparisons.ratio(name) for name in frames.ERRORS}
 
 
-def draw(runs: pd.DataFrame) -> figure.Figure:
-  """Draws the sweep with a margin of one point."""
-  return length_plot.draw(runs, MARGIN)
-
-
-def numbers(
-  records: Mapping[str, pd.DataFrame],
-) -> dict[str, statistics.Number]:
-  """Computes differences to the ANN in points, and ratios of errors over T."""
-  found = {}
-  for record, runs in records.items():
-    name = record.replace('-', '_')
-    ann, spiking = frames.split_baseline(runs)
-    found[f'{name}_ann'] = statistics.percent(ann)
-    by_length = {
-      frames.field(setting, 'num_steps'): setting
-      for setting in frames.settings(spiking)
-    }
-    for t, setting in by_length.items():
-      found[f'{name}_t{t}'] = statistics.percent(setting)
-      found[f'{name}_minus_ann_t{t}'] = statistics.paired_difference(
-        setting, ann
-      )
-    for error in frames.ERRORS:
-      for long, short in _RATIOS:
-        found[f'{name}_{error}_t{long}_over_t{short}'] = statistics.ratio(
-          by_length[long], by_length[short], error
-        )
+def _numbers(records):
+  runs = comparisons.join(records)
+  _, spiking = frames.split_baseline(runs)
+  name = '{dataset}_{metric}_t{num_steps}'
+  found = comparisons.numbers(runs, name, {'minus_ann': comparisons.minus()})
+  for t in (16, 64):
+    found |= comparisons.numbers(
+      spiking, f'{name}_over_t{t}', _ERRORS, num_steps=t
+    )
   return found
 
 
 STUDY = Study(
   question='How do accuracy and update error depend on spike-train length?',
   sweeps=dict.fromkeys(_DATASETS, _SWEEPS),
-  figure=draw,
-  numbers=numbers,
+  figure=lambda runs: comparisons.draw_lengths(runs, MARGIN),
+  numbers=_numbers,
   claims=(
     Claim(
       'With random trains of 256 ticks, accuracy on digits and on '
