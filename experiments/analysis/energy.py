@@ -20,7 +20,6 @@ from experiments.analysis import frames
 from experiments.analysis import panels
 from experiments.analysis import statistics
 from experiments.analysis import style
-from experiments.config import grids
 from experiments.config import methods
 from experiments.config import synapses
 import ssnn_jax
@@ -38,7 +37,7 @@ _NETWORK_FIELDS = (
   'delay',
   'output_errors',
 )
-# Column of each quantity; with a `learning_` column it is a pair.
+# Columns of quantities; many have one of learning, `learning_...`, as well.
 _COLUMNS = {
   'spikes forward': 'spikes',
   'spikes backward': 'error_spikes',
@@ -56,15 +55,6 @@ _PANELS = {
   'inference': ('nj', 'bp_nj'),
   'learning': ('learning_nj', 'learning_bp_nj'),
 }
-_ANN_LOOK = {
-  'color': style.BLACK,
-  'marker': '*',
-  'markersize': 11,
-  'linestyle': 'none',
-  'label': 'ANN, digital BP',
-}
-_LINES = ('-', '--', ':', '-.')
-_NUM_LOOKS = 3
 
 
 def add_energies(runs: pd.DataFrame, table: str | os.PathLike) -> pd.DataFrame:
@@ -99,10 +89,11 @@ def _compute(
   run: Mapping[str, Any], energies: energy.EnergyTable
 ) -> dict[str, float]:
   """Counts events of a run and of backpropagation, and adds their energies."""
-  needed = ('resolved_layer_sizes', 'num_train_samples')
-  if not all(_has(run, name) for name in needed):
+  sizes, num_samples = (
+    run.get(name) for name in ('resolved_layer_sizes', 'num_train_samples')
+  )
+  if sizes is None or num_samples is None or np.isnan(num_samples):
     raise _lacking(run, 'layer_sizes and num_train_samples')
-  sizes, num_samples = (run[name] for name in needed)
   # Samples of an epoch.
   presented = int(num_samples) // run['batch_size'] * run['batch_size']
   bp = cost.count_backprop(sizes)
@@ -168,11 +159,6 @@ def _check_energy_exists(run):
     )
 
 
-def _has(run, name):
-  value = run.get(name)
-  return isinstance(value, tuple) or (value is not None and not np.isnan(value))
-
-
 def _lacking(run, quantity):
   return ssnn_jax.UserError(
     f'the record of a run of {run["method"]} (T = {run["num_steps"]}, seed '
@@ -182,14 +168,13 @@ def _lacking(run, quantity):
 
 
 def table(runs: pd.DataFrame) -> pd.DataFrame:
-  """Makes the table of counts and energies, one row a setting.
+  """Makes the table of counts and energies, of inference / learning.
 
   Args:
     runs: the frame of `add_energies`.
 
   Returns:
-    Cells of text: means over seeds, of inference / learning for pairs, and
-    accuracy with its standard deviation.
+    Cells of text: means over seeds, one row a setting.
   """
   fields = frames.varied(runs[list(frames.FIELDS)]) or ['method']
   rows = []
@@ -226,9 +211,15 @@ def figure(runs: pd.DataFrame, name: str | os.PathLike) -> figure_lib.Figure:
   fig, grid = style.make(len(_PANELS), height=3.2, sharey=True)
   for axes, (title, (metric, bp_metric)) in zip(grid, _PANELS.items()):
     for index, (label, settings) in enumerate(_curves(spiking).items()):
-      _plot(axes, settings, metric, label, index)
+      look = {
+        'color': style.COLORS[index % len(style.COLORS)],
+        'marker': style.MARKERS[index % len(style.MARKERS)],
+      }
+      _plot(axes, settings, metric, label=label, **look)
+      _annotate(axes, settings, metric, look['color'], 6 if index % 2 else -10)
     if not ann.empty:
-      _plot_points(axes, frames.settings(ann), bp_metric, **_ANN_LOOK)
+      look = {'color': style.BLACK, 'marker': '*', 'linestyle': 'none'}
+      _plot(axes, frames.settings(ann), bp_metric, label='digital BP', **look)
     axes.set_title(title, fontsize=style.TITLE)
     if axes.get_xlim()[1] > 0:
       axes.set_xscale('log')
@@ -250,51 +241,34 @@ def figure(runs: pd.DataFrame, name: str | os.PathLike) -> figure_lib.Figure:
 
 
 def _curves(spiking: pd.DataFrame) -> dict[str, list[pd.DataFrame]]:
-  """Splits settings by varied fields other than T, in order of T."""
+  """Splits settings, in order of T, by varied fields other than T."""
   fields = [name for name in frames.varied(spiking) if name != 'num_steps']
   curves = {}
-  for setting in frames.settings(spiking):
-    values = {name: frames.field(setting, name) for name in fields}
-    words = [
-      grids.write(value)
-      if name == 'sampler'
-      else f'{name} = {grids.write(value)}'
-      for name, value in values.items()
-    ]
-    label = style.escape_mathtext(', '.join(['SSNN', *words]))
+  for setting in sorted(
+    frames.settings(spiking), key=lambda own: frames.field(own, 'num_steps')
+  ):
+    words = [f'{x} = {frames.describe_value(setting, x)}' for x in fields]
+    label = style.escape_mathtext(', '.join(words) or 'SSNN')
     curves.setdefault(label, []).append(setting)
-  return {
-    label: sorted(own, key=lambda setting: frames.field(setting, 'num_steps'))
-    for label, own in curves.items()
-  }
+  return curves
 
 
-def _plot(axes: Axes, settings, metric, label, index):
-  color = style.COLORS[index % _NUM_LOOKS]
-  _plot_points(
-    axes,
-    settings,
-    metric,
-    color=color,
-    marker=style.MARKERS[index % _NUM_LOOKS],
-    linestyle=_LINES[index // _NUM_LOOKS % len(_LINES)],
-    label=label,
+def _plot(axes: Axes, settings, metric, **look):
+  energies = [statistics.over_seeds(setting, metric) for setting in settings]
+  places, deviations, *_ = zip(*energies)
+  panels.plot_settings(
+    axes, places, settings, 'test_accuracy', 100, xerr=deviations, **look
   )
+
+
+def _annotate(axes: Axes, settings, metric, color, height):
+  """Writes T next to each point."""
   for setting in settings:
     axes.annotate(
       str(frames.field(setting, 'num_steps')),
       (setting[metric].mean(), 100 * setting['test_accuracy'].mean()),
-      xytext=(4, 6 if index % 2 else -10),
+      xytext=(4, height),
       textcoords='offset points',
       fontsize=style.SMALL,
       color=color,
     )
-
-
-def _plot_points(axes: Axes, settings, metric, **look):
-  energies = [statistics.over_seeds(setting, metric) for setting in settings]
-  places = [number.mean for number in energies]
-  deviations = [number.deviation for number in energies]
-  panels.plot_settings(
-    axes, places, settings, 'test_accuracy', 100, xerr=deviations, **look
-  )

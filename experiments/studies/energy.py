@@ -1,13 +1,8 @@
 """Energy of inference and learning on a chip, compared with digital BP."""
 
-from collections.abc import Mapping
-
-from matplotlib import figure
-import pandas as pd
-
+from experiments.analysis import comparisons
 from experiments.analysis import energy
 from experiments.analysis import frames
-from experiments.analysis import statistics
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
 from experiments.config.grids import Sweep
@@ -16,35 +11,38 @@ from ssnn_jax.training.activity import Activity
 _STEPS = (4, 16, 64, 256)
 _GRID = {'num_steps': _STEPS, 'sampler': ('bernoulli', 'sobol')}
 _TABLES = ('crossbar', 'loihi')
-_KINDS = {'inference': '', 'learning': 'learning_'}
 
 
-def table(runs: pd.DataFrame) -> list[pd.DataFrame]:
-  """Makes a table of counts and energies for each table of energies."""
+def _table(runs):
   return [energy.table(energy.add_energies(runs, name)) for name in _TABLES]
 
 
-def draw(runs: pd.DataFrame) -> figure.Figure:
-  """Draws accuracy against the energy of analog arrays."""
+def _draw(runs):
   return energy.figure(energy.add_energies(runs, 'crossbar'), 'crossbar')
 
 
-def numbers(
-  records: Mapping[str, pd.DataFrame],
-) -> dict[str, statistics.Number]:
+def _numbers(records):
   """Computes energies with low-discrepancy trains, in nJ and relative to BP."""
   found = {}
-  for record, runs in records.items():
-    for name in _TABLES:
-      priced = energy.add_energies(runs, name)
-      for t in _STEPS:
-        own = frames.select(priced, num_steps=t, sampler='sobol', method='ssnn')
-        for kind, prefix in _KINDS.items():
-          nanojoules, bp = f'{prefix}nj', f'{prefix}bp_nj'
-          key = f'{record}_{name}_{kind}_t{t}'
-          found[key] = statistics.over_seeds(own, nanojoules)
-          relative = own.assign(relative=own[nanojoules] / own[bp])
-          found[f'{key}_over_bp'] = statistics.over_seeds(relative, 'relative')
+  for table in _TABLES:
+    runs = energy.add_energies(comparisons.join(records), table)
+    runs = frames.select(runs, method='ssnn', sampler='sobol').assign(
+      table=table,
+      inference_over_bp=lambda own: own['nj'] / own['bp_nj'],
+      learning_over_bp=lambda own: own['learning_nj'] / own['learning_bp_nj'],
+    )
+    found |= comparisons.numbers(
+      runs,
+      '{dataset}_{table}_learning_t{num_steps}',
+      {'': comparisons.mean('learning_nj')},
+    ) | comparisons.numbers(
+      runs,
+      '{dataset}_{table}_{metric}_t{num_steps}_over_bp',
+      {
+        'inference': comparisons.mean('inference_over_bp'),
+        'learning': comparisons.mean('learning_over_bp'),
+      },
+    )
   return found
 
 
@@ -57,9 +55,9 @@ STUDY = Study(
     'fashion_mnist': (Sweep(_GRID),),
   },
   curves=Activity._fields,
-  table=table,
-  figure=draw,
-  numbers=numbers,
+  table=_table,
+  figure=_draw,
+  numbers=_numbers,
   claims=(
     Claim(
       'On analog crossbar arrays, learning Fashion-MNIST by low-discrepancy '

@@ -175,7 +175,7 @@ class EnergyTest(parameterized.TestCase):
         container.get_label(): container.lines[0]
         for container in axes.containers
       }
-      for name in ('SSNN, bernoulli', 'SSNN, sobol'):
+      for name in ('sampler = bernoulli', 'sampler = sobol'):
         line = drawn.pop(name)
         np.testing.assert_allclose(line.get_xdata(orig=False), points)
         np.testing.assert_allclose(line.get_ydata(orig=False), [91, 91])
