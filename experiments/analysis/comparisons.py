@@ -138,8 +138,9 @@ def draw(
   metrics: Metrics,
   num_columns: int = 1,
   margin: float = 0,
+  with_ann: bool = False,
 ) -> Figure:
-  """Draws metrics of spiking networks, compared with the ANN.
+  """Draws metrics of settings, compared with the ANN.
 
   Args:
     runs: a frame of runs.
@@ -148,12 +149,13 @@ def draw(
     metrics: metrics by the labels of their panels.
     num_columns: the number of panels in a row.
     margin: equivalence margin of differences in points, drawn as a band.
+    with_ann: whether the ANN has a curve as well.
 
   Returns:
     The figure.
   """
-  _, spiking = frames.split_baseline(runs)
-  settings = frames.settings(spiking)
+  drawn = runs if with_ann else frames.split_baseline(runs)[1]
+  settings = frames.settings(drawn)
   axis = _axis(x, [frames.field(own, x) for own in settings])
   curves = {}
   for own in sorted(settings, key=lambda own: grid_axis.place(axis, own)):
@@ -176,10 +178,11 @@ def draw(
     _set_ordinate(axes, sum(found, []), margin)
     axes.set_ylabel(label)
     grid_axis.label(axes, axis)
+    axes.margins(x=0.1)  # for curves that are shifted
   for axes in grid[:-num_columns]:
     axes.set_xlabel('' if num_columns == 1 else axes.get_xlabel())
   style.legend_below(fig, grid[:1])
-  steps = set(spiking['num_steps'])
+  steps = set(drawn['num_steps'])
   ticks = f', T = {steps.pop()}' if len(steps) == 1 else ''
   style.set_title(
     fig,
@@ -199,9 +202,11 @@ def _axis(x, values):
 
 def _plot(axes: Axes, axis, places, found, index, num_curves, label):
   """Plots a curve next to the others; names are not connected."""
-  look = {'color': style.COLORS[index], 'marker': style.MARKERS[index]}
-  if not axis.is_numeric:
-    look['linestyle'] = 'none'
+  dashes, place = divmod(index, len(style.COLORS))
+  look = {'color': style.COLORS[place], 'marker': style.MARKERS[place]}
+  look['linestyle'] = (
+    ('-', '--', ':')[dashes % 3] if axis.is_numeric else 'none'
+  )
   curve = panels.plot_numbers(axes, places, found, label=label, **look)
   style.shift_curve(curve, index, num_curves)
 
@@ -213,8 +218,9 @@ def _set_ordinate(axes: Axes, found, margin):
   elif found[0].is_difference or found[0].num == 0:
     at = 0 if found[0].is_difference else 1
     axes.axhline(at, color=style.BLACK, linewidth=1, label='ANN (BP)')
-  lowest = min(number.mean - number.deviation for number in found)
-  if not found[0].is_difference and lowest > 0:
+  means = [number.mean for number in found]
+  lowest = min(x.mean - np.nan_to_num(x.deviation) for x in found)
+  if not found[0].is_difference and 0 < 5 * lowest < max(means):
     axes.set_yscale('log')
     style.set_log(axes.yaxis)
 

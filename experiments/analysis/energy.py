@@ -12,10 +12,10 @@ import pathlib
 from typing import Any
 
 from matplotlib import figure as figure_lib
-from matplotlib.axes import Axes
 import numpy as np
 import pandas as pd
 
+from experiments.analysis import comparisons
 from experiments.analysis import frames
 from experiments.analysis import panels
 from experiments.analysis import statistics
@@ -50,10 +50,6 @@ _COLUMNS = {
   'BP MACs': 'bp_macs',
   'BP, nJ': 'bp_nj',
   'BP training, mJ': 'bp_training_mj',
-}
-_PANELS = {
-  'inference': ('nj', 'bp_nj'),
-  'learning': ('learning_nj', 'learning_bp_nj'),
 }
 
 
@@ -112,6 +108,8 @@ def _compute(
   counts = _count(run, sizes)
   inference, learned = counts.inference, counts.learning
   per_epoch = energy.chip_energy(learned, energies)
+  nanojoules = energy.chip_energy(inference, energies)[-1] / 1e3
+  learning_nanojoules = np.mean(per_epoch) / 1e3
   return values | {
     'spikes': inference.spikes[-1],
     'error_spikes': np.mean(learned.spikes - inference.spikes),
@@ -122,8 +120,10 @@ def _compute(
     'learning_crossbar_reads': learned.crossbar_reads,
     'latency': counts.inference_latency,
     'learning_latency': counts.learning_latency,
-    'nj': energy.chip_energy(inference, energies)[-1] / 1e3,
-    'learning_nj': np.mean(per_epoch) / 1e3,
+    'nj': nanojoules,
+    'learning_nj': learning_nanojoules,
+    'inference_over_bp': nanojoules / values['bp_nj'],
+    'learning_over_bp': learning_nanojoules / values['learning_bp_nj'],
     'training_mj': np.sum(per_epoch) * presented / 1e9,
   }
 
@@ -197,78 +197,27 @@ def _cell(setting, name):
 
 
 def figure(runs: pd.DataFrame, name: str | os.PathLike) -> figure_lib.Figure:
-  """Draws accuracy against the energy of a presentation.
+  """Draws accuracy, and the energy of a presentation, against T.
 
   Args:
     runs: the frame of `add_energies`.
-    name: the table of energies, for the title.
+    name: the table of energies, for the labels.
 
   Returns:
-    The figure: a panel for inference and one for learning, a curve for each
-    combination of varied fields other than T, and digital backpropagation.
+    The figure, with a curve for each combination of varied fields other than T.
   """
-  ann, spiking = frames.split_baseline(runs)
-  fig, grid = style.make(len(_PANELS), height=3.2, sharey=True)
-  for axes, (title, (metric, bp_metric)) in zip(grid, _PANELS.items()):
-    for index, (label, settings) in enumerate(_curves(spiking).items()):
-      look = {
-        'color': style.COLORS[index % len(style.COLORS)],
-        'marker': style.MARKERS[index % len(style.MARKERS)],
-      }
-      _plot(axes, settings, metric, label=label, **look)
-      _annotate(axes, settings, metric, look['color'], 6 if index % 2 else -10)
-    if not ann.empty:
-      look = {'color': style.BLACK, 'marker': '*', 'linestyle': 'none'}
-      _plot(axes, frames.settings(ann), bp_metric, label='digital BP', **look)
-    axes.set_title(title, fontsize=style.TITLE)
-    if axes.get_xlim()[1] > 0:
-      axes.set_xscale('log')
-    style.set_log(axes.xaxis)
-    axes.set_xlabel('energy of a presentation (nJ)')
-    axes.set_ylabel(panels.label_accuracy(runs))
-    axes.grid(alpha=0.3)
-    axes.margins(0.08, 0.15)  # for the numbers at points
-  style.legend_below(fig, grid)
-  names = sorted(map(style.dataset_name, set(runs['dataset'])))
-  stem = style.escape_mathtext(pathlib.Path(name).stem)
-  style.set_title(
-    fig,
-    f'{", ".join(names)}: accuracy against energy; numbers are T',
-    f'energies: table {stem}',
-    panels.describe_bars(runs),
+  _, spiking = frames.split_baseline(runs)
+  fields = [x for x in frames.varied(spiking) if x != 'num_steps']
+  labels = [
+    ', '.join(f'{field} = {run[field]}' for field in fields) or 'SSNN'
+    for run in spiking.to_dict('records')
+  ]
+  stem = pathlib.Path(name).stem
+  metrics = {panels.label_accuracy(runs): comparisons.ACCURACY} | {
+    f'{kind} / BP,\nenergies: {stem}': comparisons.mean(f'{kind}_over_bp')
+    for kind in ('inference', 'learning')
+  }
+  labels = map(style.escape_mathtext, labels)
+  return comparisons.draw(
+    spiking.assign(curve=list(labels)), 'num_steps', 'curve', metrics
   )
-  return fig
-
-
-def _curves(spiking: pd.DataFrame) -> dict[str, list[pd.DataFrame]]:
-  """Splits settings, in order of T, by varied fields other than T."""
-  fields = [name for name in frames.varied(spiking) if name != 'num_steps']
-  curves = {}
-  for setting in sorted(
-    frames.settings(spiking), key=lambda own: frames.field(own, 'num_steps')
-  ):
-    words = [f'{x} = {frames.describe_value(setting, x)}' for x in fields]
-    label = style.escape_mathtext(', '.join(words) or 'SSNN')
-    curves.setdefault(label, []).append(setting)
-  return curves
-
-
-def _plot(axes: Axes, settings, metric, **look):
-  energies = [statistics.over_seeds(setting, metric) for setting in settings]
-  places, deviations, *_ = zip(*energies)
-  panels.plot_settings(
-    axes, places, settings, 'test_accuracy', 100, xerr=deviations, **look
-  )
-
-
-def _annotate(axes: Axes, settings, metric, color, height):
-  """Writes T next to each point."""
-  for setting in settings:
-    axes.annotate(
-      str(frames.field(setting, 'num_steps')),
-      (setting[metric].mean(), 100 * setting['test_accuracy'].mean()),
-      xytext=(4, height),
-      textcoords='offset points',
-      fontsize=style.SMALL,
-      color=color,
-    )

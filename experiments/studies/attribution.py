@@ -73,20 +73,14 @@ even without any other spikes. Read by potential, spikes in the forward pass
 cost {forward_t4_by_potential:abs .1f} points, in the update
 {update_t4_by_potential:abs .1f} and in the backward pass
 {backward_t4_by_potential:abs .1f}, which nearly add up to the
-{forward_backward_update_t4_by_potential:abs .1f} points of all three.
+{forward_backward_update_t4_by_potential:abs .1f} points of all three. Read as
+an ANN, all three cost {forward_backward_update_t4_by_ann:abs .1f} points, most
+of which is due to the discrete update ({update_t4_by_ann:abs .1f}); the forward
+pass costs {forward_t4_by_ann:abs .1f}.
 
-Read as an ANN, all three cost {forward_backward_update_t4_by_ann:abs .1f}
-points with 4 ticks, most of which is due to the discrete update
-({update_t4_by_ann:abs .1f}). Spikes in the forward pass cost
-{forward_t4_by_ann:abs .1f} points of learning only: the rest of their cost is
-noise of the readout, which more ticks at inference would remove.
-
-With 16 ticks and read by potential, the forward pass and the update cost
-{forward_t16_by_potential:abs .1f} and {update_t16_by_potential:abs .1f} points,
-and the effect of the backward pass is not significant. With 64 ticks no single
-use has a significant effect; all three together cost
+With 64 ticks no single use has a significant effect; all three together cost
 {forward_backward_update_t64_by_potential:abs .1f} points. So when T is small, a
-chip should spend precision on the update first, which limits learning; the
-errors of the backward pass need the least.
+chip should spend precision on the update first, and least on the errors of the
+backward pass.
 """,
 )

@@ -138,38 +138,26 @@ regularization; learning rates are [tuned](tuning.md).
 | `surrogate_gradient` | spikes | numbers, back through time | numbers |
 | `bp_stdp` | spikes | signs, then numbers | STDP |
 
-On Fashion-MNIST `rpu`, of which only the update is discrete, is closest to the
-ANN. The spiking network is {fashion_mnist_rpu_minus_ssnn_t16:abs .1f} points
-below `rpu` with 16 ticks and {fashion_mnist_rpu_minus_ssnn_t64:abs .1f} with
-64: the cost of spikes forward and backward. Fixed random feedback saves the
-transposed read and loses
-{fashion_mnist_feedback_alignment_minus_ssnn_t16:abs .1f} and
-{fashion_mnist_feedback_alignment_minus_ssnn_t64:abs .1f} points. Surrogate
-gradients are {fashion_mnist_surrogate_gradient_minus_ssnn_t16} points from the
-spiking network with 16 ticks and
+On Fashion-MNIST with 64 ticks, the spiking network is
+{fashion_mnist_rpu_minus_ssnn_t64:abs .1f} points below `rpu`: the cost of
+spikes forward and backward. Fixed random feedback saves the transposed read and
+loses {fashion_mnist_feedback_alignment_minus_ssnn_t64:abs .1f} points.
+Surrogate gradients are {fashion_mnist_surrogate_gradient_minus_ssnn_t16} points
+from the spiking network with 16 ticks and
 {fashion_mnist_surrogate_gradient_minus_ssnn_t64} with 64; their learning rate
-was tuned at T = 16, and at T = 64 a smaller one may be better. They store
-{fashion_mnist_surrogate_gradient_bits_over_bp_t16:.0f} and
-{fashion_mnist_surrogate_gradient_bits_over_bp_t64:.0f} times the bits of BP.
-They store the spikes and potentials of all ticks, `ssnn` the spikes that wait
-for the errors of their window, `rpu` inputs and activations. `bp_stdp` stores
-least, the spikes of four ticks, and is
-{fashion_mnist_bp_stdp_minus_ann_t16:abs .1f} and
+was tuned at T = 16. With 64 ticks they store
+{fashion_mnist_surrogate_gradient_bits_over_bp_t64:.0f} times the bits of BP,
+the spikes and potentials of all ticks. `bp_stdp` stores least, and is
 {fashion_mnist_bp_stdp_minus_ann_t64:abs .1f} points below the ANN: its errors
 have signs but no sizes.
 
-Spikes are those of a training sample in the last epoch, by inputs and hidden
-neurons (forward) and as errors; in `rpu` only the update has spikes. With
-windows of one tick `ssnn` would store `3,120` bits on Fashion-MNIST. Seconds
-are the share of a run in a program that trains five seeds, on two cores that
-had other work too; [benchmark](benchmark.md) times methods in turns.
+Spikes are those of a training sample in the last epoch; in `rpu` only the
+update has spikes. Seconds are the share of a run in a program that trains all
+seeds; [benchmark](benchmark.md) times methods in turns.
 
 `rpu` is the update of Gokmen and Vlasov (2016). `surrogate_gradient` has the
 defaults of snnTorch (threshold `1`, reset by subtraction, arctangent) and
-`--tau` for all membranes; its output does not spike and is read as the mean
-over ticks. `bp_stdp` follows Tavanaei and Maida (2019), with sub-intervals of
-four ticks and thresholds of `0.9` and `0.025` for each hidden neuron; other
-than there, input trains have up to a spike a tick, initial weights have
-variance 1 / fan-in, there are biases, and weights change once a batch.
+`--tau` for all membranes. `bp_stdp` follows Tavanaei and Maida (2019), with
+sub-intervals of four ticks, biases, and an update once a batch.
 """,
 )

@@ -26,18 +26,14 @@ def _numbers(records):
   found = {}
   for table in _TABLES:
     runs = energy.add_energies(comparisons.join(records), table)
-    runs = frames.select(runs, method='ssnn', sampler='sobol').assign(
-      table=table,
-      inference_over_bp=lambda own: own['nj'] / own['bp_nj'],
-      learning_over_bp=lambda own: own['learning_nj'] / own['learning_bp_nj'],
-    )
+    runs = frames.select(runs, method='ssnn', sampler='sobol')
     found |= comparisons.numbers(
       runs,
-      '{dataset}_{table}_learning_t{num_steps}',
+      f'{{dataset}}_{table}_learning_t{{num_steps}}',
       {'': comparisons.mean('learning_nj')},
     ) | comparisons.numbers(
       runs,
-      '{dataset}_{table}_{metric}_t{num_steps}_over_bp',
+      f'{{dataset}}_{table}_{{metric}}_t{{num_steps}}_over_bp',
       {
         'inference': comparisons.mean('inference_over_bp'),
         'learning': comparisons.mean('learning_over_bp'),
@@ -87,26 +83,17 @@ neuromorphic chip; their files name the source of each energy and its limits.
 Backpropagation (BP) uses 32-bit digital arithmetic, and reads one word from a
 small memory for each multiplication.
 
-All numbers are for one presentation of one sample, a / b for inference /
-learning. Inference is with the trained network. Learning has the forward pass,
-the backward pass and the update, as a mean over epochs; training is the sum
-over all samples and epochs. The first table has the energies `crossbar`, the
-second `loihi`.
+Numbers are for one presentation of one sample, a / b for inference / learning:
+inference with the trained network, learning as a mean over epochs. The first
+table has the energies `crossbar`, the second `loihi`.
 
 On crossbars, learning Fashion-MNIST takes
-{fashion_mnist_crossbar_learning_t16:.0f} nJ a sample with 16 ticks and
-{fashion_mnist_crossbar_learning_t256:,.0f} nJ with 256, which is
-{fashion_mnist_crossbar_learning_t16_over_bp:.1%} and
-{fashion_mnist_crossbar_learning_t256_over_bp:.0%} of BP. Reading a device takes
-a hundredth of a picojoule and a word of digital memory five. About half of the
-energy of learning is in the pulses, at the upper bound of `10 pJ` each.
-
-On the digital chip, each synaptic event takes `23.6 pJ`, and inference takes
-{fashion_mnist_loihi_inference_t4_over_bp:.0f} times the energy of BP with 4
-ticks and {fashion_mnist_loihi_inference_t256_over_bp:.0f} times with 256. The
-advantage is due to computing where weights are stored, not to spikes.
-
-Energy is proportional to T, and accuracy saturates. Low-discrepancy trains need
-fewer ticks than random trains for the same accuracy, and so less energy.
+{fashion_mnist_crossbar_learning_t16:.0f} nJ a sample with 16 ticks, which is
+{fashion_mnist_crossbar_learning_t16_over_bp:.1%} of BP; with 256 ticks it is
+{fashion_mnist_crossbar_learning_t256_over_bp:.0%}. On the digital chip,
+inference takes {fashion_mnist_loihi_inference_t4_over_bp:.0f} times the energy
+of BP with 4 ticks and {fashion_mnist_loihi_inference_t256_over_bp:.0f} times
+with 256: the advantage is due to computing where weights are stored, not to
+spikes. Energy is proportional to T, and accuracy saturates.
 """,
 )

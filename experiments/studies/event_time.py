@@ -57,19 +57,13 @@ On synthetic digits the order gains
 tick and {synthetic_events_digits_ordered_gain_n8_by_counts} with windows of 8,
 read by winner counts. On the real recordings it is
 {n_mnist_ordered_gain_n1_by_counts} and {n_mnist_ordered_gain_n8_by_counts}
-points, of which `50` recordings for testing resolve little. With one window of
-all ticks forward counts do not depend on the order, so that
-{synthetic_events_digits_ordered_gain_n64_by_counts} points are noise of other
-coincidences in training.
-
-A leaky potential that is read at the end has forgotten the first two saccades
-of a recording. On the real recordings this costs more than the order gains:
-with shuffled ticks, whose last ticks have events of all saccades, accuracy is
-{n_mnist_ordered_gain_n1_by_potential:abs .1f} points higher at n = 1.
+points, of which `50` recordings for testing resolve little. A leaky potential
+that is read at the end has forgotten the first two saccades of a recording:
+with shuffled ticks, accuracy is {n_mnist_ordered_gain_n1_by_potential:abs .1f}
+points higher at n = 1.
 
 Few real recordings are at hand: `500` for training and `50` for testing, of
-`60,000` and `10,000`. Batch size, epochs, learning rate and input gain were
-chosen for the ANN at T = 64 on a fifth of the `500`. Synthetic recordings are
-described in [event statistics](event_statistics.md).
+`60,000` and `10,000`. Synthetic recordings are described in
+[event statistics](event_statistics.md).
 """,
 )

@@ -58,19 +58,14 @@ Digits are compressed to rates from 0.3 to 0.7, so that the potential of a
 single tick is mostly noise, and windows have one tick. The learning rate of 0.5
 is the best of the ANN on these images ([tuning](tuning.md)).
 
-Memoryless membranes do not profit from longer trains. Their update error stays
-at {memoryless_error_t256:.1f}, with 256 ticks
-{memoryless_error_t256_over_t64:.2f} of the error with 64. Read by the potential
-of the last tick the network has {memoryless_by_potential_t4:.0f} % with 4 ticks
-and {memoryless_by_potential_t256:.0f} % with 256, and its weights, read as an
-ANN, stay {memoryless_minus_ann_by_ann_t256:abs .0f} points below the ANN. Only
-winner counts, which average over ticks, improve.
-
+The update error of memoryless membranes stays at {memoryless_error_t256:.1f},
+with 256 ticks {memoryless_error_t256_over_t64:.2f} of the error with 64, and
+their weights, read as an ANN, stay {memoryless_minus_ann_by_ann_t256:abs .0f}
+points below the ANN. Only winner counts, which average over ticks, improve.
 With running means the update error halves with every four times the ticks
-({mean_error_t256_over_t64:.2f} from 64 to 256). With 256 ticks, the weights
-come within {mean_minus_ann_by_ann_t256:abs .1f} points of the ANN, and winner
-counts within {mean_minus_ann_t256:abs .1f} points. So a chip with short windows
-needs membranes that remember; with windows of 8 or more ticks memory hardly
-matters ([windows](windows.md)).
+({mean_error_t256_over_t64:.2f} from 64 to 256), and with 256 ticks winner
+counts come within {mean_minus_ann_t256:abs .1f} points of the ANN. So a chip
+with short windows needs membranes that remember; with windows of 8 or more
+ticks memory hardly matters ([windows](windows.md)).
 """,
 )

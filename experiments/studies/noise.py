@@ -84,30 +84,22 @@ STUDY = Study(
     ),
   ),
   text="""
-A minibatch of 128 samples has a noisy gradient even without spikes. Spikes add
-their own error. The ratio of the squared error due to spikes to the variance of
-the gradient of a minibatch says whether spikes matter: far below 1, training
-hardly notices them. Both are measured on the first 128 training samples after
-each epoch, with 8 draws of the spikes
-(`ssnn_jax.training.metrics.update_statistics`).
+A minibatch of 128 samples has a noisy gradient even without spikes. The ratio
+of the squared error due to spikes to the variance of the gradient of a
+minibatch says whether spikes matter: far below 1, training hardly notices
+them. Both are measured on the first 128 training samples after each epoch, with
+8 draws of the spikes (`ssnn_jax.training.metrics.update_statistics`). Bias and
+deviation are relative to the gradient of the batch.
 
 The ratio falls with T and is nearly constant along training, although the
 gradient shrinks. On Fashion-MNIST, random trains go from
 {fashion_mnist_bernoulli_t4_first:.2f} to {fashion_mnist_bernoulli_t4_last:.2f}
-at T = 4, from {fashion_mnist_bernoulli_t16_first:.2f} to
-{fashion_mnist_bernoulli_t16_last:.2f} at T = 16 and from
-{fashion_mnist_bernoulli_t64_first:.2f} to
+at T = 4 and from {fashion_mnist_bernoulli_t64_first:.2f} to
 {fashion_mnist_bernoulli_t64_last:.2f} at T = 64; low-discrepancy trains reach
-{fashion_mnist_sobol_t16_last:.2f} at T = 16 and
-{fashion_mnist_sobol_t64_last:.3f} at T = 64. Accuracy follows: where the ratio
-is about 0.2, the difference to the ANN is
-{fashion_mnist_bernoulli_t64_minus_ann} points (random trains, T = 64) and
-{fashion_mnist_sobol_t16_minus_ann} points (low-discrepancy trains, T = 16).
-Spikes stop mattering from about T = 16 on with low-discrepancy trains, and from
-about T = 64 on with random trains.
-
-Bias and deviation are relative to the gradient of the batch. Most of the bias
-is due to noisy potentials near the kinks of the firing function, and fades with
-T; a part is due to errors that saturate ([saturation](saturation.md)).
+{fashion_mnist_sobol_t16_last:.2f} at T = 16. Accuracy follows: the difference
+to the ANN is {fashion_mnist_bernoulli_t64_minus_ann} points (random trains,
+T = 64) and {fashion_mnist_sobol_t16_minus_ann} points (low-discrepancy trains,
+T = 16). Spikes stop mattering from about T = 16 on with low-discrepancy trains,
+and from about T = 64 on with random trains.
 """,
 )

@@ -59,15 +59,14 @@ Devices have bounds at `±1` and pulses of size `0.0005` (digits) or `0.0001`
 (Fashion-MNIST). With `scaled`, coincidences are thinned or repeated, so that
 pulses sum to the step of the learning rate at any T. With `single`, each
 coincidence is one pulse: the effective learning rate is the pulse size times T
-times the batch size, does not decay, and equals that of the ANN at T = 64 for
-digits and at T = 40 for Fashion-MNIST.
+times the batch size, and equals that of the ANN at T = 64 for digits and at
+T = 40 for Fashion-MNIST.
 
 Single minus scaled is {digits_single_minus_scaled_t64} points with 64 ticks on
 digits, and {fashion_mnist_single_minus_scaled_t16} with 16 ticks on
-Fashion-MNIST, the best T of single pulses there. With more ticks training is
-unstable: {digits_single_minus_scaled_t256} points on digits and
+Fashion-MNIST. With more ticks training is unstable:
+{digits_single_minus_scaled_t256} points on digits and
 {fashion_mnist_single_minus_scaled_t256} on Fashion-MNIST at T = 256. A chip
-that writes every coincidence therefore cannot choose T freely: the pulse size
-sets it. With scaled pulses, longer trains only improve accuracy.
+that writes every coincidence cannot choose T freely: the pulse size sets it.
 """,
 )

@@ -64,37 +64,28 @@ STUDY = Study(
   text="""
 All networks have the default settings of their data set. Errors are
 root-mean-square distances of the update of the first 128 training samples from
-the gradient of BP, over all weights and 8 draws of the spikes, relative to the
-gradient. They are measured at the weights of the ANN of the same seed after its
-first epoch, so that only T differs. In the quantization error the forward and
-the backward pass use exact rates, and only the update uses spikes.
+the gradient of BP, relative to the gradient, at the weights of the ANN of the
+same seed after its first epoch, so that only T differs. In the quantization
+error the forward and the backward pass use exact rates.
 
 The difference of random trains to the ANN falls with T: with 16, 64 and 256
 ticks it is {digits_minus_ann_t16}, {digits_minus_ann_t64} and
 {digits_minus_ann_t256} points on digits, and {fashion_mnist_minus_ann_t16},
 {fashion_mnist_minus_ann_t64} and {fashion_mnist_minus_ann_t256} on
-Fashion-MNIST, whose pixels are grey instead of nearly black or white.
-Low-discrepancy trains need fewer ticks ([headline](headline.md)).
-
-From 64 to 256 ticks the quantization error on Fashion-MNIST falls to
-{fashion_mnist_quantisation_error_t256_over_t64:.2f} of its value, as T^-1/2
-requires. The update error falls to
-{fashion_mnist_update_error_t256_over_t64:.2f} only: near a kink of the firing
-function, a noisy potential opens or closes the gate of the derivative wrongly,
+Fashion-MNIST. Low-discrepancy trains need fewer ticks
+([headline](headline.md)). From 64 to 256 ticks the quantization error on
+Fashion-MNIST falls to {fashion_mnist_quantisation_error_t256_over_t64:.2f} of
+its value, as T^-1/2 requires, and the update error to
+{fashion_mnist_update_error_t256_over_t64:.2f}: near a kink of the firing
+function a noisy potential opens or closes the gate of the derivative wrongly,
 which adds an error of order T^-1/4.
 
 In event recordings the spikes of the input are given, and more ticks add none.
-On a subset of N-MNIST (`500` training and `50` test recordings, so that one
-test recording is `2` points) the quantization error falls from 16 to 256 ticks
-to {n_mnist_quantisation_error_t256_over_t16:.2f} of its value, on synthetic
-events of digits to
-{synthetic_events_digits_quantisation_error_t256_over_t16:.2f}, instead of
-`0.25`. Accuracy does not rise beyond 64 ticks: the difference to the ANN is
-{synthetic_events_digits_minus_ann_t64} and
-{synthetic_events_digits_minus_ann_t256} points with 64 and 256 ticks on
-synthetic events, and {n_mnist_minus_ann_t64} and {n_mnist_minus_ann_t256} on
-N-MNIST. Windows of 32 of 256 ticks see an eighth of a recording, which is not a
-sample of the whole; for recordings, choose windows as long as the recording
+On N-MNIST the quantization error falls from 16 to 256 ticks to
+{n_mnist_quantisation_error_t256_over_t16:.2f} of its value, on synthetic events
+of digits to {synthetic_events_digits_quantisation_error_t256_over_t16:.2f},
+instead of `0.25`. Windows of 32 of 256 ticks see an eighth of a recording; for
+recordings, choose windows as long as the recording
 ([event_time](event_time.md)).
 """,
 )

@@ -3,20 +3,18 @@
 from collections.abc import Sequence
 
 from matplotlib import figure
-from matplotlib.axes import Axes
 import pandas as pd
 
+from experiments.analysis import comparisons
 from experiments.analysis import frames
-from experiments.analysis import grid_axis
 from experiments.analysis import grid_table
 from experiments.analysis import panels
 from experiments.analysis import statistics
-from experiments.analysis import style
 from experiments.analysis.study import Study
 from experiments.config.grids import Sweep
 
 _FIELDS = ('learning_rate', 'dropout', 'weight_decay')
-_MOST_BELOW = 3  # points from the best rate of any curve that panels show
+_SHOWN = 0.06  # of accuracy below the best setting
 _HELD_OUT = {'hold_out': 0.2}
 _METHODS = ('bp', 'bp_stdp', 'surrogate_gradient')
 _RATES = (0.1, 0.2, 0.5, 1.0, 2.0)
@@ -44,28 +42,26 @@ def _rate(setting):
 
 
 def _name_groups(runs):
-  """Adds a column of panels and one of curves; settings of a curve compete."""
+  """Adds a column with the fields other than tuned ones."""
   fields = [
     name
     for name in ('method', *frames.varied(runs))
     if name not in (*_FIELDS, 'eval_every')
   ]
-  of_panels = [x for x in fields if x in ('num_epochs', 'pixel_range')]
-  of_curves = [x for x in dict.fromkeys(fields) if x not in of_panels]
 
-  def describe(index, names):
-    values = [frames.describe_value(runs.loc[[index]], name) for name in names]
+  def describe(index):
+    run = runs.loc[[index]]
+    values = [
+      frames.describe_value(run, name) for name in dict.fromkeys(fields)
+    ]
     return ', '.join(value for value in values if value not in ('', 'none'))
 
-  return runs.assign(
-    panel=[describe(index, of_panels) for index in runs.index],
-    curve=[describe(index, of_curves) for index in runs.index],
-  )
+  return runs.assign(curve=[describe(index) for index in runs.index])
 
 
 def table(runs: pd.DataFrame) -> list[pd.DataFrame]:
   """Makes the table of held-out accuracies, with the best settings marked."""
-  groups = _name_groups(runs).groupby(['panel', 'curve'])
+  groups = _name_groups(runs).groupby('curve')
   best = {choose(frames.settings(own)).index[0] for _, own in groups}
   made = grid_table.make(runs)
   fields = [name for name in made if name in frames.FIELDS]
@@ -79,54 +75,14 @@ def table(runs: pd.DataFrame) -> list[pd.DataFrame]:
 
 def draw(runs: pd.DataFrame) -> figure.Figure:
   """Draws held-out accuracy, by the best regularizers at each learning rate."""
-  groups = _name_groups(runs).groupby('panel', sort=False)
-  fig, grid = style.make(len(groups), height=3.2)
-  for axes, (title, own) in zip(grid, groups):
-    _plot(axes, dict(list(own.groupby('curve', sort=False))))
-    axes.set_title(title, fontsize=style.TITLE)
-    axes.set_ylabel(panels.label_accuracy(runs))
-    rates = sorted(set(own['learning_rate']))
-    grid_axis.label(axes, grid_axis.GridAxis('learning_rate', rates, True, []))
-    axes.legend(fontsize=style.SMALL)
-  style.set_title(
-    fig,
-    f'{style.dataset_name(frames.field(runs, "dataset"))}, '
-    f'{frames.field(runs, "hold_out"):.0%} of training held out',
-    panels.describe_bars(runs),
-    'circles: best rate',
+  groups = _name_groups(runs).groupby(['curve', 'learning_rate'])
+  best = [choose(frames.settings(own)) for _, own in groups]
+  highest = max(own['test_accuracy'].mean() for own in best)
+  near = [x for x in best if x['test_accuracy'].mean() > highest - _SHOWN]
+  metrics = {panels.label_accuracy(runs): comparisons.ACCURACY}
+  return comparisons.draw(
+    pd.concat(near), 'learning_rate', 'curve', metrics, with_ann=True
   )
-  return fig
-
-
-def _plot(axes: Axes, curves) -> None:
-  """Plots the curves of a panel, and a circle around the best of each."""
-  accuracies = []
-  for index, (label, own) in enumerate(curves.items()):
-    look = {
-      'color': (style.BLACK, *style.COLORS)[index],
-      'marker': style.MARKERS[index % len(style.MARKERS)],
-    }
-    settings = [
-      choose(frames.settings(runs)) for _, runs in own.groupby('learning_rate')
-    ]
-    rates = list(map(_rate, settings))
-    curve = panels.plot_settings(
-      axes, rates, settings, 'test_accuracy', 100, label=label, **look
-    )
-    best = choose(settings)
-    accuracies.append(statistics.percent(best).mean)
-    (circle,) = axes.plot(
-      _rate(best),
-      accuracies[-1],
-      'o',
-      color=look['color'],
-      markersize=14,
-      fillstyle='none',
-    )
-    for drawn in (curve, circle):
-      style.shift_curve(drawn, index, len(curves))
-  low, _ = axes.get_ylim()
-  axes.set_ylim(max(low, min(accuracies) - _MOST_BELOW))
 
 
 def _numbers(records):
@@ -224,9 +180,7 @@ STUDY = Study(
   text="""
 All hyperparameters were chosen once, on a fifth of the training samples held
 out; no choice used the test samples. The learning rate falls from its initial
-value to 0. The batch size, epochs, learning rate and input gain of event
-recordings were chosen for the ANN with 64 ticks in the same way; their trials
-are not recorded.
+value to 0. The figure has the settings that are within 6 points of the best.
 
 The best rate of the ANN, {digits_bp_rate:g} on digits and {fashion_bp_rate:g}
 on Fashion-MNIST, serves `ssnn`, `rpu` and `feedback_alignment` at every T. The
@@ -239,9 +193,8 @@ all methods use the rate of the ANN.
 
 With 20 epochs on Fashion-MNIST, the best of 36 settings of the ANN has a rate
 of {tuned_learning_rate:g}, dropout of {tuned_dropout:g} and a weight decay of
-{tuned_weight_decay:g}; it is used in [headline](headline.md). With four hidden
-layers the best rate is {784_159_159_159_159_10_rate:g}, with one to three
-{784_256_10_rate:g} ([depth](depth.md)); on grey digits it is {grey_bp_rate:g}
-([grey_pixels](grey_pixels.md)).
+{tuned_weight_decay:g} ([headline](headline.md)). With four hidden layers the
+best rate is {784_159_159_159_159_10_rate:g} ([depth](depth.md)); on grey digits
+it is {grey_bp_rate:g} ([grey_pixels](grey_pixels.md)).
 """,
 )

@@ -91,29 +91,21 @@ All networks have random trains of 64 ticks. With one window of 64 ticks the
 three kinds of membranes are the same network but for rounding, which alone
 changes the accuracy of leaky membranes on Fashion-MNIST by
 {fashion_mnist_leaky_minus_mean_n64} points: differences of this size are
-chance.
-
-With windows of 8 ticks or more the kind of membrane hardly matters: with 8
-ticks leaky membranes differ from running means by
-{fashion_mnist_leaky_minus_mean_n8} points on Fashion-MNIST, memoryless ones by
-{fashion_mnist_memoryless_minus_mean_n8}. Only the final potential, which
-memoryless membranes integrate over their last window alone, is a worse readout
-({fashion_mnist_memoryless_minus_mean_n8_by_potential} points). With windows of
-one tick it is the potential of a single tick: on digits memoryless membranes
-lose {digits_memoryless_minus_mean_n1_by_potential:abs .0f} points by potential,
-and their update error is {digits_memoryless_error_n1:.1f}; their winner counts
+chance. With windows of 8 ticks leaky membranes differ from running means by
+{fashion_mnist_leaky_minus_mean_n8} points, memoryless ones by
+{fashion_mnist_memoryless_minus_mean_n8}. With windows of one tick on digits,
+the final potential of memoryless membranes loses
+{digits_memoryless_minus_mean_n1_by_potential:abs .0f} points, and winner counts
 are not worse ({digits_memoryless_minus_mean_n1} points). With grey inputs they
 fail ([grey_pixels](grey_pixels.md)).
 
-A delay of one window pairs no error with a spike that caused it. This removes a
-bias that has no visible effect on accuracy: the delay changes accuracy by
-{delay1_n8} points with windows of 8 ticks and by {delay1_n32} with 32. The
-first window has no errors, so that the update error grows by a factor of
-{delay1_error_n8:.2f} and {delay1_error_n32:.2f}.
-
-Half and double the gain change the update error by factors of
-{gain0_5_error:.2f} and {gain2_error:.2f}, and accuracy by {gain0_5} and {gain2}
-points. So take the window that fits the hardware, and a gain as large as the
-error streams allow ([saturation](saturation.md)).
+A delay of one window pairs no error with a spike that caused it. It changes
+accuracy by {delay1_n8} points with windows of 8 ticks and by {delay1_n32} with
+32, and the update error, as the first window has no errors, by a factor of
+{delay1_error_n8:.2f} and {delay1_error_n32:.2f}. Half and double the gain
+change the update error by factors of {gain0_5_error:.2f} and {gain2_error:.2f},
+and accuracy by {gain0_5} and {gain2} points. So take the window that fits the
+hardware, and a gain as large as the error streams allow
+([saturation](saturation.md)).
 """,
 )

@@ -59,25 +59,20 @@ STUDY = Study(
     ),
   ),
   text="""
-Three kinds of error spikes of the output layer are compared. `winner` compares
-the winner of each tick with the target. `softmax` samples the exact errors,
-softmax(v) minus target. With `argmax` the class of highest potential wins all
-ticks of a window, without noise, as in the perceptron rule. A network trained
-with `argmax` has potentials that are no log-probabilities, so that its winner
-counts are no useful readout; compare it by `read as ANN`.
+`winner` compares the winner of each tick with the target. `softmax` samples the
+exact errors, softmax(v) minus target. With `argmax` the class of highest
+potential wins all ticks of a window, without noise, as in the perceptron rule;
+its potentials are no log-probabilities, so compare it by `read as ANN`.
 
 On Fashion-MNIST the winner is as good as the exact softmax, and needs none of
 its arithmetic: the differences are {fashion_mnist_winner_minus_softmax_t4},
 {fashion_mnist_winner_minus_softmax_t16} and
 {fashion_mnist_winner_minus_softmax_t64} points with 4, 16 and 64 ticks. On
 digits they are {digits_winner_minus_softmax_t4},
-{digits_winner_minus_softmax_t16} and {digits_winner_minus_softmax_t64} by
-winner counts, and {digits_winner_minus_softmax_t4_by_ann} with 4 ticks read as
-an ANN.
-
-The noise of the race is what makes the winner a sample of the softmax. Without
-noise the accuracy on Fashion-MNIST, read as an ANN, changes by
+{digits_winner_minus_softmax_t16} and {digits_winner_minus_softmax_t64}. The
+noise of the race makes the winner a sample of the softmax: without noise the
+accuracy on Fashion-MNIST, read as an ANN, changes by
 {fashion_mnist_argmax_minus_winner_t4_by_ann} points with 4 ticks and
-{fashion_mnist_argmax_minus_winner_t64_by_ann} with 64: more ticks do not help.
+{fashion_mnist_argmax_minus_winner_t64_by_ann} with 64.
 """,
 )
