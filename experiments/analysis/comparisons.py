@@ -43,6 +43,7 @@ def mean(column: str, scale: float = 1) -> Metric:
 
 
 ACCURACY = mean('test_accuracy', 100)
+DIFFERENCE = {'': minus()}
 
 
 def last(values: np.ndarray) -> float:
@@ -76,14 +77,14 @@ def join(records: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def numbers(
-  runs: pd.DataFrame, name: str, metrics: Metrics, **baseline
+  runs: pd.DataFrame, name: str, metrics: Metrics = DIFFERENCE, **baseline
 ) -> dict[str, statistics.Number]:
   """Compares each setting with the ANN, or with the setting of other values.
 
   Args:
     runs: a frame of runs; the ANN is left out unless there is nothing else.
     name: the name of a number, with columns and `metric` in braces.
-    metrics: metrics by their names.
+    metrics: metrics by their names; if left out differences of accuracy.
     **baseline: values of columns of the baseline, which shares with a setting
       all other columns of `name`; if left out the baseline is the ANN.
 

@@ -25,7 +25,6 @@ def _numbers(records):
   ) | comparisons.numbers(
     runs,
     '{sampler}_minus_ann_t{num_steps}_depth{depth}',
-    {'': comparisons.minus()},
   )
 
 

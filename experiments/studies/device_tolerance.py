@@ -1,6 +1,5 @@
 """Accuracy on resistive devices with one non-ideality at a time."""
 
-from matplotlib import figure
 import pandas as pd
 
 from experiments.analysis import comparisons
@@ -15,9 +14,9 @@ from experiments.config.grids import Sweep
 from ssnn_jax.hardware.presets import PRESETS
 
 MARGIN = 1.0  # points
-BOUNDED = {'device': ('custom',), 'w_max': (1.0,), 'w_min': (-1.0,)}
+_BOUNDED = {'device': ('custom',), 'w_max': (1.0,), 'w_min': (-1.0,)}
 # Values of each parameter of a device; larger values are less ideal.
-NON_IDEALITIES = {
+_NON_IDEALITIES = {
   'dw_min': (0.002, 0.005, 0.01, 0.02, 0.05, 0.1),
   'up_down': (0.02, 0.05, 0.1, 0.2, 0.5),
   'up_down_dtod': (0.02, 0.05, 0.1, 0.2, 0.5),
@@ -26,6 +25,7 @@ NON_IDEALITIES = {
   'corrupt_devices_prob': (0.01, 0.03, 0.1, 0.3, 0.6),
   'out_noise': (0.1, 0.3, 1.0, 3.0),
 }
+_VALUES = _NON_IDEALITIES | {'device': tuple(PRESETS)}
 _LABELS = {
   'dw_min': 'step size (of a weight)',
   'up_down': 'asymmetry: up minus\ndown step (of a step)',
@@ -38,12 +38,6 @@ _LABELS = {
 }
 
 
-_METRICS = {
-  'accuracy': comparisons.ACCURACY,
-  'minus ideal (95 %)': comparisons.minus(),
-}
-
-
 def _name_cases(runs):
   """Adds a column with the name of a device, or its non-ideality and value."""
   return runs.assign(case=[_name_case(run) for run in runs.to_dict('records')])
@@ -53,7 +47,7 @@ def _name_case(run):
   if run['device'] != 'custom':
     return run['device']
   name = next(
-    name for name in NON_IDEALITIES if run[name] in NON_IDEALITIES[name]
+    name for name in _NON_IDEALITIES if run[name] in _NON_IDEALITIES[name]
   )
   value = run[name]
   return (
@@ -61,34 +55,29 @@ def _name_case(run):
   )
 
 
-def _sweep_of(runs, name):
-  """Returns the values of a non-ideality, and the settings with each value."""
-  values = NON_IDEALITIES[name]
-  return values, [
-    frames.select(runs, device='custom', **{name: x}) for x in values
-  ]
+def _select(runs, name):
+  """Selects the setting of each value of a non-ideality, or each preset."""
+  fixed = {} if name == 'device' else {'device': 'custom'}
+  return [frames.select(runs, **fixed | {name: x}) for x in _VALUES[name]]
 
 
-def draw(runs: pd.DataFrame) -> figure.Figure:
+def _draw(runs):
   """Draws accuracy minus that of ideal devices, a panel a non-ideality."""
   ideal = frames.select(runs, method='ssnn', device='ideal')
-  cases = {name: _sweep_of(runs, name) for name in NON_IDEALITIES}
-  presets = [frames.select(runs, device=name) for name in PRESETS]
-  names = [name.replace('_', '\n') for name in PRESETS]
-  cases['device'] = names, presets
-  fig, grid = style.make(len(cases), 2, 2.4, sharey=True)
-  for axes, (name, (values, settings)) in zip(grid, cases.items()):
-    is_numeric = name != 'device'
-    axis = grid_axis.GridAxis(name, list(values), is_numeric, [])
-    look = {'color': style.BLUE, 'marker': 'o'}
-    if not is_numeric:
-      look['linestyle'] = 'none'
-    places = values if is_numeric else range(len(values))
-    panels.plot_differences(axes, places, settings, ideal, **look)
+  fig, grid = style.make(len(_LABELS), 2, 2.4, sharey=True)
+  for axes, (name, label) in zip(grid, _LABELS.items()):
+    values = _VALUES[name]
+    places, line = values, '-'
+    if name == 'device':
+      places, line = range(len(values)), 'none'
+      values = [value.replace('_', '\n') for value in values]
+    look = {'color': style.BLUE, 'marker': 'o', 'linestyle': line}
+    panels.plot_differences(axes, places, _select(runs, name), ideal, **look)
     axes.axhline(0, color=style.BLACK, linewidth=1)
     axes.axhline(-MARGIN, color=style.BLACK, linewidth=1, linestyle=':')
-    grid_axis.label(axes, axis)
-    axes.set_xlabel(_LABELS[name])
+    is_numeric = name != 'device'
+    grid_axis.label(axes, grid_axis.GridAxis(name, values, is_numeric, []))
+    axes.set_xlabel(label)
   for axes in grid[::2]:
     axes.set_ylabel('minus ideal (points)')
   style.set_title(
@@ -102,36 +91,33 @@ def draw(runs: pd.DataFrame) -> figure.Figure:
   return fig
 
 
-def table(runs: pd.DataFrame) -> list[pd.DataFrame]:
+def _table(runs):
   """Makes a table of all devices, compared with the ideal one."""
   _, named = frames.split_baseline(_name_cases(runs))
-  compared = pd.DataFrame(
+  accuracies, differences = (
+    comparisons.numbers(named, '{case}', {'': metric}, case='ideal')
+    for metric in (comparisons.ACCURACY, comparisons.minus())
+  )
+  rows = [
     {
-      heading: pd.Series(
-        {
-          case: statistics.write(number)
-          for case, number in comparisons.numbers(
-            named, '{case}', {'': metric}, case='ideal'
-          ).items()
-        }
-      )
-      for heading, metric in _METRICS.items()
+      'device': case,
+      'accuracy': statistics.write(accuracies[case]),
+      'minus ideal (95 %)': statistics.write(differences[case]),
     }
-  ).reset_index(names='device')
-  return [compared]
+    for case in accuracies
+  ]
+  return [pd.DataFrame(rows)]
 
 
 def _numbers(records):
   _, runs = frames.split_baseline(_name_cases(comparisons.join(records)))
   name = '{dataset}_{case}_minus_ideal'
-  return comparisons.numbers(
-    runs, name, {'': comparisons.minus()}, case='ideal'
-  )
+  return comparisons.numbers(runs, name, case='ideal')
 
 
 _GRIDS = (
   {'device': ('ideal', *PRESETS)},
-  *({**BOUNDED, name: values} for name, values in NON_IDEALITIES.items()),
+  *({**_BOUNDED, name: values} for name, values in _NON_IDEALITIES.items()),
 )
 
 
@@ -146,8 +132,8 @@ STUDY = Study(
     'much of each?'
   ),
   sweeps={'digits': _sweeps(10), 'fashion_mnist': _sweeps(5)},
-  table=table,
-  figure=draw,
+  table=_table,
+  figure=_draw,
   numbers=_numbers,
   claims=(
     Claim(

@@ -44,7 +44,6 @@ def _numbers(records):
     | numbers(
       spiking,
       '{width}{trains}_minus_random_t{num_steps}',
-      {'': comparisons.minus()},
       trains='random',
     )
   )

@@ -37,8 +37,7 @@ def _numbers(records):
     ann, spiking = frames.split_baseline(runs.dropna(subset='size'))
     for part, ending in ((ann, 'ann'), (spiking, 't{num_steps}')):
       name = '{dataset}_{size}_minus_batch_' + ending
-      metrics = {'': comparisons.minus()}
-      found |= comparisons.numbers(part, name, metrics, size='batch')
+      found |= comparisons.numbers(part, name, size='batch')
   return found
 
 

@@ -10,7 +10,6 @@ def _numbers(records):
   return comparisons.numbers(
     comparisons.join(records),
     '{dataset}_{pulse_scheme}_minus_scaled_t{num_steps}',
-    {'': comparisons.minus()},
     pulse_scheme='scaled',
   )
 

@@ -31,8 +31,7 @@ def _numbers(records):
   found = {}
   for rule in ('sgd', 'zero_shifting'):
     name = '{dataset}_{up_down}_{rule}_minus_' + rule
-    metrics = {'': comparisons.minus()}
-    found |= comparisons.numbers(runs, name, metrics, rule=rule)
+    found |= comparisons.numbers(runs, name, rule=rule)
   return found
 
 
