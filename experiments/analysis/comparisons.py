@@ -7,6 +7,7 @@ besides the fields of a configuration, such as the name of a network.
 
 from collections.abc import Callable
 from collections.abc import Mapping
+import functools
 import re
 import string
 
@@ -22,6 +23,7 @@ from experiments.analysis import panels
 from experiments.analysis import statistics
 from experiments.analysis import style
 from experiments.config import grids
+import ssnn_jax
 
 Metric = Callable[[pd.DataFrame, pd.DataFrame], statistics.Number]
 Metrics = Mapping[str, Metric]
@@ -29,12 +31,20 @@ Metrics = Mapping[str, Metric]
 
 def minus(column: str = 'test_accuracy') -> Metric:
   """Returns the paired difference of an accuracy, in points."""
-  return lambda runs, base: statistics.paired_difference(runs, base, column)
+  return functools.partial(_compare, statistics.paired_difference, column)
 
 
 def ratio(column: str) -> Metric:
   """Returns the ratio of means of a column."""
-  return lambda runs, base: statistics.ratio(runs, base, column)
+  return functools.partial(_compare, statistics.ratio, column)
+
+
+def _compare(compute, column, runs, base):
+  if base is None:
+    raise ssnn_jax.UserError(
+      'there is no finished ANN to compare networks with; train the ANN.'
+    )
+  return compute(runs, base, column)
 
 
 def mean(column: str, scale: float = 1) -> Metric:
@@ -74,6 +84,22 @@ def over_epochs(
 def join(records: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
   """Joins the runs of all records of a study."""
   return pd.concat(list(records.values()), ignore_index=True)
+
+
+def name_curves(runs: pd.DataFrame, *others: str) -> pd.DataFrame:
+  """Adds a column `curve` with all varied fields but the others, as text."""
+  fields = [name for name in frames.varied(runs) if name not in others]
+  labels = []
+  for index in runs.index:
+    run = runs.loc[[index]]
+    values = {name: frames.describe_value(run, name) for name in fields}
+    words = [
+      f'{name} = {value}'
+      for name, value in values.items()
+      if value not in ('', 'none')
+    ]
+    labels.append(style.escape_mathtext(', '.join(words) or 'SSNN'))
+  return runs.assign(curve=labels)
 
 
 def numbers(

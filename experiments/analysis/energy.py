@@ -19,7 +19,6 @@ from experiments.analysis import comparisons
 from experiments.analysis import frames
 from experiments.analysis import panels
 from experiments.analysis import statistics
-from experiments.analysis import style
 from experiments.config import methods
 from experiments.config import synapses
 import ssnn_jax
@@ -207,17 +206,11 @@ def figure(runs: pd.DataFrame, name: str | os.PathLike) -> figure_lib.Figure:
     The figure, with a curve for each combination of varied fields other than T.
   """
   _, spiking = frames.split_baseline(runs)
-  fields = [x for x in frames.varied(spiking) if x != 'num_steps']
-  labels = [
-    ', '.join(f'{field} = {run[field]}' for field in fields) or 'SSNN'
-    for run in spiking.to_dict('records')
-  ]
   stem = pathlib.Path(name).stem
   metrics = {panels.label_accuracy(runs): comparisons.ACCURACY} | {
     f'{kind} / BP,\nenergies: {stem}': comparisons.mean(f'{kind}_over_bp')
     for kind in ('inference', 'learning')
   }
-  labels = map(style.escape_mathtext, labels)
   return comparisons.draw(
-    spiking.assign(curve=list(labels)), 'num_steps', 'curve', metrics
+    comparisons.name_curves(spiking, 'num_steps'), 'num_steps', 'curve', metrics
   )

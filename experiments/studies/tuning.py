@@ -14,7 +14,7 @@ from experiments.analysis.study import Study
 from experiments.config.grids import Sweep
 
 _FIELDS = ('learning_rate', 'dropout', 'weight_decay')
-_EMPTY = ('', 'none')
+_NOT_OF_CURVES = (*_FIELDS, 'eval_every')
 _SHOWN = 0.06  # accuracy below the best of a curve, to the lowest drawn one
 _HELD_OUT = {'hold_out': 0.2}
 _METHODS = ('bp', 'bp_stdp', 'surrogate_gradient')
@@ -42,27 +42,9 @@ def _rate(setting):
   return frames.field(setting, 'learning_rate')
 
 
-def _name_groups(runs):
-  """Adds a column with the fields other than tuned ones."""
-  fields = [
-    name
-    for name in ('method', *frames.varied(runs))
-    if name not in (*_FIELDS, 'eval_every')
-  ]
-
-  def describe(index):
-    run = runs.loc[[index]]
-    values = {name: frames.describe_value(run, name) for name in fields}
-    method = values.pop('method')
-    named = [f'{name} = {x}' for name, x in values.items() if x not in _EMPTY]
-    return ', '.join([method, *named])
-
-  return runs.assign(curve=[describe(index) for index in runs.index])
-
-
 def table(runs: pd.DataFrame) -> list[pd.DataFrame]:
   """Makes the table of held-out accuracies, with the best settings marked."""
-  groups = _name_groups(runs).groupby('curve')
+  groups = comparisons.name_curves(runs, *_NOT_OF_CURVES).groupby('curve')
   best = {choose(frames.settings(own)).index[0] for _, own in groups}
   made = grid_table.make(runs)
   fields = [name for name in made if name in frames.FIELDS]
@@ -77,7 +59,8 @@ def table(runs: pd.DataFrame) -> list[pd.DataFrame]:
 def draw(runs: pd.DataFrame) -> figure.Figure:
   """Draws held-out accuracy, by the best regularizers at each learning rate."""
   best = []
-  for _, curve in _name_groups(runs).groupby('curve'):
+  named = comparisons.name_curves(runs, *_NOT_OF_CURVES)
+  for _, curve in named.groupby('curve'):
     own = [
       choose(frames.settings(rate))
       for _, rate in curve.groupby('learning_rate')
