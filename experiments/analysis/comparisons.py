@@ -8,6 +8,7 @@ besides the fields of a configuration, such as the name of a network.
 from collections.abc import Callable
 from collections.abc import Mapping
 import functools
+import pathlib
 import re
 import string
 
@@ -184,30 +185,20 @@ def draw(
   drawn = runs if with_ann else frames.split_baseline(runs)[1]
   settings = frames.settings(drawn)
   axis = _axis(x, [frames.field(own, x) for own in settings])
-  curves = {}
-  for own in sorted(settings, key=lambda own: grid_axis.place(axis, own)):
-    curves.setdefault(frames.field(own, curve), []).append(own)
-  curves = {key: curves[key] for key in sorted(curves, key=frames.sortable)}
-  column = 'T' if curve == 'num_steps' else curve
-  names = [
-    value if isinstance(value, str) else f'{column} = {value}'
-    for value in curves
-  ]
+  curves = _split_curves(settings, axis, curve)
   fig, grid = style.make(len(metrics), num_columns, sharex=num_columns == 1)
   for axes, (label, compute) in zip(grid, metrics.items()):
     found = [
       [compute(own, frames.find_baseline(own, runs)) for own in listed]
       for listed in curves.values()
     ]
-    for index, (value, own) in enumerate(zip(curves, found)):
-      places = [grid_axis.place(axis, setting) for setting in curves[value]]
-      _plot(axes, axis, places, own, index, len(curves), names[index])
+    _plot(axes, axis, curves, found)
     _set_ordinate(axes, sum(found, []), margin)
     axes.set_ylabel(label)
     grid_axis.label(axes, axis)
     axes.margins(x=0.1)  # for curves that are shifted
-  for axes in grid[:-num_columns]:
-    axes.set_xlabel('' if num_columns == 1 else axes.get_xlabel())
+  for axes in grid[:-1] if num_columns == 1 else ():
+    axes.set_xlabel('')
   style.legend_below(fig, grid[:1])
   steps = set(drawn['num_steps'])
   ticks = f', T = {steps.pop()}' if len(steps) == 1 else ''
@@ -219,6 +210,18 @@ def draw(
   return fig
 
 
+def _split_curves(settings, axis, curve):
+  """Returns the settings of each curve in order of the abscissa, by labels."""
+  curves = {}
+  for own in sorted(settings, key=lambda own: grid_axis.place(axis, own)):
+    curves.setdefault(frames.field(own, curve), []).append(own)
+  name = 'T' if curve == 'num_steps' else curve
+  return {
+    key if isinstance(key, str) else f'{name} = {key}': curves[key]
+    for key in sorted(curves, key=frames.sortable)
+  }
+
+
 def _axis(x, values):
   """Makes the abscissa of the values of a column; names keep their order."""
   values = list(dict.fromkeys(values))
@@ -227,15 +230,21 @@ def _axis(x, values):
   return grid_axis.GridAxis(x, ordered, is_numeric, [])
 
 
-def _plot(axes: Axes, axis, places, found, index, num_curves, label):
-  """Plots a curve next to the others; names are not connected."""
-  dashes, place = divmod(index, len(style.COLORS))
-  look = {'color': style.COLORS[place], 'marker': style.MARKERS[place]}
-  look['linestyle'] = (
-    ('-', '--', ':')[dashes % 3] if axis.is_numeric else 'none'
-  )
-  curve = panels.plot_numbers(axes, places, found, label=label, **look)
-  style.shift_curve(curve, index, num_curves)
+def _plot(axes: Axes, axis, curves, found):
+  """Plots curves next to each other; names are not connected."""
+  lines = ('-', '--', ':') if axis.is_numeric else ('none',)
+  for index, (label, settings) in enumerate(curves.items()):
+    dashes, color = divmod(index, len(style.COLORS))
+    curve = panels.plot_numbers(
+      axes,
+      [grid_axis.place(axis, setting) for setting in settings],
+      found[index],
+      label=label,
+      color=style.COLORS[color],
+      marker=style.MARKERS[color],
+      linestyle=lines[dashes % len(lines)],
+    )
+    style.shift_curve(curve, index, len(curves))
 
 
 def _set_ordinate(axes: Axes, found, margin):
@@ -258,3 +267,22 @@ def draw_lengths(runs: pd.DataFrame, margin: float) -> Figure:
     name.replace('_', ' '): mean(name) for name in frames.ERRORS
   }
   return draw(runs, 'num_steps', 'sampler', metrics, margin=margin)
+
+
+def draw_energies(runs: pd.DataFrame, table_name: str) -> Figure:
+  """Draws accuracy and the energy of a presentation against T.
+
+  Args:
+    runs: a frame of `energy.add_energies`.
+    table_name: the table of energies, or its file.
+
+  Returns:
+    The figure, with a curve for each combination of varied fields other than T.
+  """
+  _, spiking = frames.split_baseline(runs)
+  stem = style.escape_mathtext(pathlib.Path(table_name).stem)
+  metrics = {panels.label_accuracy(runs): ACCURACY} | {
+    f'{kind} / BP,\nenergies: {stem}': mean(f'{kind}_over_bp')
+    for kind in ('inference', 'learning')
+  }
+  return draw(name_curves(spiking, 'num_steps'), 'num_steps', 'curve', metrics)

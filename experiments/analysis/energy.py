@@ -8,16 +8,12 @@ per coincidence: ideal synapses, or `--pulse_scheme=single`.
 
 from collections.abc import Mapping
 import os
-import pathlib
 from typing import Any
 
-from matplotlib import figure as figure_lib
 import numpy as np
 import pandas as pd
 
-from experiments.analysis import comparisons
 from experiments.analysis import frames
-from experiments.analysis import panels
 from experiments.analysis import statistics
 from experiments.config import methods
 from experiments.config import synapses
@@ -91,16 +87,7 @@ def _compute(
     raise _lacking(run, 'layer_sizes and num_train_samples')
   # Samples of an epoch.
   presented = int(num_samples) // run['batch_size'] * run['batch_size']
-  bp = cost.count_backprop(sizes)
-  priced = energy.backprop_energy
-  learning = priced(bp.learning_macs, bp.learning_words, energies)
-  values = {
-    'bp_macs': bp.forward_macs,
-    'learning_bp_macs': bp.learning_macs,
-    'bp_nj': priced(bp.forward_macs, bp.forward_macs, energies) / 1e3,
-    'learning_bp_nj': learning / 1e3,
-    'bp_training_mj': learning * presented * run['num_epochs'] / 1e9,
-  }
+  values = _backprop(sizes, presented * run['num_epochs'], energies)
   if run['method'] == methods.ANN:
     return values
   _check_energy_exists(run)
@@ -124,6 +111,19 @@ def _compute(
     'inference_over_bp': nanojoules / values['bp_nj'],
     'learning_over_bp': learning_nanojoules / values['learning_bp_nj'],
     'training_mj': np.sum(per_epoch) * presented / 1e9,
+  }
+
+
+def _backprop(sizes, num_presented, energies):
+  bp = cost.count_backprop(sizes)
+  priced = energy.backprop_energy
+  learning = priced(bp.learning_macs, bp.learning_words, energies)
+  return {
+    'bp_macs': bp.forward_macs,
+    'learning_bp_macs': bp.learning_macs,
+    'bp_nj': priced(bp.forward_macs, bp.forward_macs, energies) / 1e3,
+    'learning_bp_nj': learning / 1e3,
+    'bp_training_mj': learning * num_presented / 1e9,
   }
 
 
@@ -193,24 +193,3 @@ def _cell(setting, name):
     return ''
   is_energy = name.endswith(('nj', 'mj'))
   return f'{value:.4g}' if is_energy and value < 1000 else f'{value:,.0f}'
-
-
-def figure(runs: pd.DataFrame, name: str | os.PathLike) -> figure_lib.Figure:
-  """Draws accuracy, and the energy of a presentation, against T.
-
-  Args:
-    runs: the frame of `add_energies`.
-    name: the table of energies, for the labels.
-
-  Returns:
-    The figure, with a curve for each combination of varied fields other than T.
-  """
-  _, spiking = frames.split_baseline(runs)
-  stem = pathlib.Path(name).stem
-  metrics = {panels.label_accuracy(runs): comparisons.ACCURACY} | {
-    f'{kind} / BP,\nenergies: {stem}': comparisons.mean(f'{kind}_over_bp')
-    for kind in ('inference', 'learning')
-  }
-  return comparisons.draw(
-    comparisons.name_curves(spiking, 'num_steps'), 'num_steps', 'curve', metrics
-  )

@@ -18,7 +18,9 @@ def _table(runs):
 
 
 def _draw(runs):
-  return energy.figure(energy.add_energies(runs, 'crossbar'), 'crossbar')
+  return comparisons.draw_energies(
+    energy.add_energies(runs, 'crossbar'), 'crossbar'
+  )
 
 
 def _numbers(records):
