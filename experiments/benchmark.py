@@ -13,17 +13,12 @@ case for spikes.
   epoch  an epoch of `training.make_train_epoch`, with shuffling and metrics
 
 Steps run in a compiled loop with donated parameters. The representation `naive`
-is the naive dense simulation of experiments/measurements/naive.py.
+is a dense simulation that draws and multiplies every tick.
 """
 
-from collections.abc import Callable
-from collections.abc import Iterator
-import dataclasses
 import itertools
 import statistics
 import time
-from typing import Any
-from typing import NamedTuple
 
 from absl import flags
 import jax
@@ -34,7 +29,6 @@ from experiments.config import field
 from experiments.config import methods
 from experiments.config import synapses
 from experiments.measurements import json_lines
-from experiments.measurements import naive
 from experiments.measurements import steps
 import ssnn_jax
 from ssnn_jax.hardware.presets import PRESETS
@@ -45,46 +39,12 @@ NAMES = ('learn', 'infer', 'epoch')
 BASELINES = tuple(n for n in methods.METHODS if n not in (methods.ANN, 'ssnn'))
 REPRESENTATIONS = ('packed', 'dense', 'naive')
 _MIN_SECONDS = 0.05  # of one timing
-
-
-class Setting(NamedTuple):
-  """A timed setting."""
-
-  name: str  # one of NAMES
-  config: ssnn_jax.NetworkConfig
-  batch_size: int
-  method: str
-  representation: str | None  # None for methods without coincidence counts
-  device: str = synapses.IDEAL
-
-
-class Subject(NamedTuple):
-  """A compiled setting."""
-
-  setting: Setting
-  run: Callable[[int], None]  # runs a number of steps
-  steps: int  # of one timing
-  peak_mib: float
-
-
-def make_subject(setting: Setting, num_images: int) -> Subject:
-  """Compiles a setting, with epochs of `num_images` images."""
-  name, config, batch_size, method, representation, device = setting
-  if representation == 'naive':
-    network = naive.ssnn(config)
-  else:
-    config = dataclasses.replace(
-      config, representation=representation or 'auto'
-    )
-    network = methods.METHODS[method].make(config, jax.random.key(2))
-  if name == 'epoch':
-    run, peak = steps.compile_epoch(network, config, batch_size, num_images)
-  else:
-    step, state = steps.make_step(name, network, config, method, device)
-    run, peak = steps.compile_steps(step, state, config, batch_size)
-  run(1)
-  num_steps = max(1, round(_MIN_SECONDS / _seconds(run, 1)))
-  return Subject(setting, run, num_steps, peak)
+_CHOICES = {
+  'names': NAMES,
+  'representations': REPRESENTATIONS,
+  'devices': tuple(PRESETS),
+  'methods': BASELINES,
+}
 
 
 def _settings(name, layer_sizes, batch_size, values):
@@ -92,7 +52,7 @@ def _settings(name, layer_sizes, batch_size, values):
 
   def make(num_steps, *options):
     config = _network_config(values, layer_sizes, num_steps)
-    return Setting(name, config, batch_size, *options)
+    return steps.Setting(name, config, batch_size, *options)
 
   yield make(1, methods.ANN, None)
   all_steps, representations = values['num_steps'], values['representations']
@@ -110,14 +70,13 @@ def _settings(name, layer_sizes, batch_size, values):
 
 def _network_config(values, layer_sizes, num_steps):
   window = values['window']
+  options = {n: values[n] for n in ('integration', 'sampler', 'kernels')}
   try:
     return ssnn_jax.NetworkConfig(
       layer_sizes,
       num_steps=num_steps,
       window=window and min(window, num_steps),
-      integration=values['integration'],
-      sampler=values['sampler'],
-      kernels=values['kernels'],
+      **options,
     )
   except ssnn_jax.UserError as error:  # starts with the name of the field
     raise ssnn_jax.UserError(f'--{error}') from None
@@ -158,20 +117,22 @@ def _seconds(run, num_steps):
   return (time.perf_counter() - began) / num_steps
 
 
-def compare(subjects: list[Subject], rounds: int) -> Iterator[dict[str, Any]]:
-  """Times subjects in turns.
+def _compare(settings, values):
+  """Times settings in turns and yields their lines.
 
-  Args:
-    subjects: the first is backpropagation; subjects with devices follow the
-      ideal subject they are compared with.
-    rounds: timings of each subject.
-
-  Yields:
-    The line of each subject.
+  The first setting is backpropagation; settings with devices follow the ideal
+  setting they are compared with.
   """
+  runs, peaks, counts = [], [], []
+  for setting in settings:
+    run, peak_mib = steps.compile_setting(setting, values['num_images'])
+    run(1)
+    runs.append(run)
+    peaks.append(peak_mib)
+    counts.append(max(1, round(_MIN_SECONDS / _seconds(run, 1))))
   milliseconds = [
-    [1e3 * _seconds(subject.run, subject.steps) for subject in subjects]
-    for _ in range(rounds)
+    [1e3 * _seconds(run, count) for run, count in zip(runs, counts)]
+    for _ in range(values['rounds'])
   ]
 
   def ratio(index, reference):
@@ -179,38 +140,31 @@ def compare(subjects: list[Subject], rounds: int) -> Iterator[dict[str, Any]]:
     return round(statistics.median(ratios), 3)
 
   ideal = 0
-  for index, subject in enumerate(subjects):
-    if subject.setting.device == synapses.IDEAL:
+  for index, setting in enumerate(settings):
+    if setting.device == synapses.IDEAL:
       ideal = index
     median = statistics.median(timings[index] for timings in milliseconds)
-    yield _labels(subject.setting) | {
+    yield _labels(setting) | {
       'median_ms': round(median, 4),
       'ratio_to_bp': ratio(index, 0),
       'ratio_to_ideal': ratio(index, ideal),
-      'peak_mib': subject.peak_mib,
-      'rounds': rounds,
+      'peak_mib': peaks[index],
+      'rounds': values['rounds'],
     }
 
 
 def _measure(values):
   """Yields the lines of all settings of the flags."""
-  sizes, batch_sizes = values['layer_sizes'], values['batch_size']
-  grid = list(itertools.product(values['names'], sizes, batch_sizes))
-  with tqdm.tqdm(grid, disable=None, unit='comparison') as progress:
-    for comparison in progress:
-      progress.set_postfix_str('{} {} batch {}'.format(*comparison))
-      settings = _settings(*comparison, values)
-      subjects = [make_subject(each, values['num_images']) for each in settings]
-      yield from compare(subjects, values['rounds'])
+  axes = (values[name] for name in ('names', 'layer_sizes', 'batch_size'))
+  for comparison in tqdm.tqdm(list(itertools.product(*axes)), disable=None):
+    yield from _compare(list(_settings(*comparison, values)), values)
 
 
 def main() -> None:
   """Prints the times of all settings of the flags."""
   values = flags.FLAGS.flag_values_dict()
-  command.choices(values, 'names', NAMES)
-  command.choices(values, 'representations', REPRESENTATIONS)
-  for name, allowed in (('devices', list(PRESETS)), ('methods', BASELINES)):
-    if values[name]:
+  for name, allowed in _CHOICES.items():
+    if values[name] or name in ('names', 'representations'):
       command.choices(values, name, allowed)
   smallest = min(values['batch_size'])
   field.check('batch_size', smallest, smallest >= 1, '1 or more')
@@ -219,35 +173,16 @@ def main() -> None:
   json_lines.write(__spec__.name, provenance.environment(), _measure(values))
 
 
-def _define_measurement_flags():
-  with command.group('Measurements'):
-    flags.DEFINE_list(
-      'names', 'learn,infer', f'timed steps, of {", ".join(NAMES)}.'
-    )
-    representations = ', '.join(REPRESENTATIONS)
-    flags.DEFINE_list(
-      'representations',
-      representations.replace(' ', ''),
-      f'representations of spikes, of {representations}.',
-    )
-    flags.DEFINE_list(
-      'devices',
-      [],
-      f'synaptic devices to time learning with, of {", ".join(PRESETS)}.',
-    )
-    flags.DEFINE_list(
-      'methods', [], f'baseline methods to time, of {", ".join(BASELINES)}.'
-    )
-    flags.DEFINE_integer(
-      'rounds', 15, 'timings of each setting, whose median is printed.', 1
-    )
-    flags.DEFINE_integer('num_images', 12800, 'images of an epoch.', 1)
-  with command.group('Machine'):
-    flags.DEFINE_boolean('kernels', True, 'use compiled kernels if available.')
-
-
-def _define_network_flags():
+def _define_flags():
   numbers = command.NumbersParser(int)
+  samplers = list(ssnn_jax.spikes.thresholds.SAMPLERS)
+  defaults = {'names': NAMES[:2], 'representations': REPRESENTATIONS}
+  with command.group('Measurements'):
+    for name, allowed in _CHOICES.items():
+      listed = list(defaults.get(name, ()))
+      flags.DEFINE_list(name, listed, f'timed {name}, of {", ".join(allowed)}.')
+    flags.DEFINE_integer('rounds', 15, 'timings; their median is printed.', 1)
+    flags.DEFINE_integer('num_images', 12800, 'images of an epoch.', 1)
   with command.group('Network'):
     flags.DEFINE_multi(
       numbers,
@@ -257,27 +192,19 @@ def _define_network_flags():
       'neurons of each layer; may be repeated, for several networks.',
     )
     flags.DEFINE_integer(
-      'window',
-      None,
-      'n, ticks between reads of a membrane; left out: 32, or T if shorter.',
+      'window', None, 'n, ticks between reads of a membrane; default: 32 or T.'
     )
-    flags.DEFINE_enum(
-      'integration',
-      'mean',
-      ssnn_jax.neuron.MEMBRANES,
-      'integration of a membrane over windows.',
-    )
+    membranes = list(ssnn_jax.neuron.MEMBRANES)
+    flags.DEFINE_enum('integration', 'mean', membranes, 'of a membrane.')
   with command.group('Spikes'):
     flags.DEFINE(numbers, 'num_steps', (64,), 'T, ticks of a presentation.')
-    samplers = list(ssnn_jax.spikes.thresholds.SAMPLERS)
-    flags.DEFINE_enum(
-      'sampler', 'bernoulli', samplers, 'sampler of spike thresholds.'
-    )
+    flags.DEFINE_enum('sampler', 'bernoulli', samplers, 'of spike thresholds.')
   with command.group('Training'):
     flags.DEFINE(numbers, 'batch_size', (128,), 'samples of a minibatch.')
+  with command.group('Machine'):
+    flags.DEFINE_boolean('kernels', True, 'use compiled kernels if available.')
 
 
 if __name__ == '__main__':
-  _define_measurement_flags()
-  _define_network_flags()
+  _define_flags()
   command.launch(main)

@@ -157,7 +157,7 @@ def _provenance(header, runs) -> Iterator[str]:
   versions = environment.get('versions', {})
   yield (
     f'{len(runs)} runs, {panels.describe_seeds(runs)} of each setting, '
-    f'{records.minutes(runs):.3g} minutes of training in all '
+    f'{records.minutes(runs):.1f} minutes of training in all '
     f'({environment.get("device", "several devices")}'
     f'{", jax " + versions["jax"] if versions else ""}).'
   )

@@ -87,8 +87,7 @@ def main() -> None:
   name, download = values['dataset'], values['download']
   if name not in field.DATASETS:
     raise ssnn_jax.UserError(
-      f'--dataset={name or ""} is not a data set; choose one of '
-      f'{field.SETS}.'
+      f'--dataset={name or ""} is not a data set; choose one of {field.SETS}.'
     )
   data_dir = loading.find_data_dir(values['data_dir'])
   if values['tfds'] and (name not in datasets.IMAGES or name == 'digits'):

@@ -55,7 +55,7 @@ def draw(
     panels.shade_margin(axes, margin)
   panels.set_steps(lengths, spiking['num_steps'])
   costs.set_xlabel('time of a learning step, in BP steps (CPU)')
-  costs.margins(x=0.12)
+  costs.margins(x=0.18)
   costs.grid(alpha=0.3)
   style.legend_below(fig, [lengths])
   style.set_title(

@@ -18,22 +18,6 @@ import ssnn_jax
 from ssnn_jax.runs import records
 
 _LINES = ('-', '--')
-# Metric, scale and format of each column of the table.
-_COLUMNS = {
-  'loss': ('loss', 1, '.4f'),
-  'train accuracy': ('train_accuracy', 100, '.2f'),
-  'test accuracy': ('test_accuracy', 100, '.2f'),
-  'firing rates': ('firing_rates', 1, '.3f'),
-  'silent': ('silent_fractions', 100, '.1f'),
-  'saturated': ('saturated_fractions', 100, '.1f'),
-  'error rates': ('error_rates', 1, '.4f'),
-  'clipped': ('clipped_error_fractions', 100, '.1f'),
-  'coincidences': ('coincidences', 1, '.0f'),
-  'update error': ('update_error', 1, '.3f'),
-  'quantisation error': ('quantisation_error', 1, '.3f'),
-  'update bias': ('update_bias', 1, '.3f'),
-  'noise ratio': ('noise_ratio', 1, '.3f'),
-}
 
 
 class _Panel(NamedTuple):
@@ -161,17 +145,17 @@ def read_epochs(run: records.Run) -> pd.DataFrame:
 
 def table(epochs: pd.DataFrame) -> pd.DataFrame:
   """Makes the table of a run: cells of text, with one number a layer."""
+  metrics = dict.fromkeys(name for panel in _PANELS for name in panel.metrics)
   cells = {'epoch': [str(epoch) for epoch in epochs['epoch']]}
-  for heading, (metric, scale, form) in _COLUMNS.items():
-    if metric in epochs:
-      cells[heading] = [_write(x, scale, form) for x in epochs[metric]]
+  for name in metrics:
+    if name in epochs:
+      cells[name.replace('_', ' ')] = [_write(x) for x in epochs[name]]
   return pd.DataFrame(cells)
 
 
-def _write(value: Any, scale: float, form: str) -> str:
-  if value is None:
-    return ''
-  return ' '.join(format(scale * x, form) for x in np.atleast_1d(value))
+def _write(value: Any) -> str:
+  values = [] if value is None else np.atleast_1d(value)
+  return ' '.join(f'{number:.4g}' for number in values)
 
 
 def draw(run: records.Run, epochs: pd.DataFrame) -> figure.Figure:

@@ -4,16 +4,11 @@
 
 prints one JSON line a case, as `experiments.measurements.device_response` does
 for the devices of `ssnn_jax`. The command runs in a separate environment with
-aihwkit, without jax; no other command needs aihwkit.
-
-Each device has its own tile: a CPU tile draws pulse noise from a table of 32768
-normal numbers with nonzero mean, so that all devices of a tile would drift
-together. The clock seeds the table, so that each run measures other pulses.
+aihwkit, without jax.
 """
 
 import argparse
 from collections.abc import Iterator
-import os
 import platform
 import sys
 from typing import Any
@@ -25,42 +20,35 @@ from experiments.measurements import json_lines
 
 
 class Case(NamedTuple):
-  """Devices that get pulses up, then as many pulses down; or that decay.
+  """Devices that get pulses up, then as many pulses down; or that decay."""
 
-  Attributes:
-    device: class name of aihwkit.
-    parameters: parameters that differ from the defaults of the class.
-    num_pulses: pulses in each direction; a multiple of `stride`.
-    stride: pulses between reads of the weights.
-    start: initial weight.
-    num_decays: decay steps; if positive, there are no pulses.
-  """
-
-  device: str
-  parameters: dict[str, Any]
-  num_pulses: int = 200
-  stride: int = 1
-  start: float = 0.0
-  num_decays: int = 0
+  device: str  # class name of aihwkit
+  parameters: dict[str, Any]  # that differ from the defaults of the class
+  num_pulses: int = 200  # in each direction; 0: decay steps
+  stride: int = 1  # pulses between reads of the weights
+  start: float = 0.0  # initial weight
 
   @property
   def schedule(self) -> list[int]:
     """Signed pulses before each read; 0 is a decay step."""
-    if self.num_decays:
-      return [0] * self.num_decays
     num_reads = self.num_pulses // self.stride
-    return [self.stride] * num_reads + [-self.stride] * num_reads
+    return [self.stride] * num_reads + [-self.stride] * num_reads or [0] * 100
 
 
 _EQUAL = {
-  **dict.fromkeys(('dw_min_dtod', 'w_max_dtod', 'w_min_dtod'), 0.0),
-  **dict.fromkeys(('up_down', 'up_down_dtod', 'dw_min_std'), 0.0),
+  'dw_min_dtod': 0.0,
+  'w_max_dtod': 0.0,
+  'w_min_dtod': 0.0,
+  'up_down': 0.0,
+  'up_down_dtod': 0.0,
+  'dw_min_std': 0.0,
   'dw_min': 0.01,
   'w_max': 1.0,
   'w_min': -1.0,
 }
 _LINEAR = {
-  **dict.fromkeys(('gamma_up_dtod', 'gamma_down_dtod'), 0.0),
+  'gamma_up_dtod': 0.0,
+  'gamma_down_dtod': 0.0,
   'gamma_up': 0.3,
   'gamma_down': 0.5,
   'mult_noise': True,
@@ -80,8 +68,7 @@ def _soft(**changes):
 
 
 def _decay(**changes):
-  case = _constant(lifetime=50.0, **changes)
-  return case._replace(start=0.5, num_decays=100)
+  return _constant(lifetime=50.0, **changes)._replace(num_pulses=0, start=0.5)
 
 
 _BOUNDS = {'w_max_dtod': 0.3, 'w_min_dtod': 0.3}
@@ -118,36 +105,26 @@ CASES = {
 def make_line(
   name: str, weights: np.ndarray, parameters: dict[str, Any], **source: str
 ) -> dict[str, Any]:
-  """Returns the line of a case.
+  """Returns the line of a case with weights `[reads, devices]`.
 
-  Args:
-    name: name of the case.
-    weights: `[reads, devices]`, described by the `mean` and `sd` over devices
-      and by `sd_error`, the standard error of `sd` (from the fourth moment).
-    parameters: parameters of the devices.
-    **source: name and version of the simulator.
+  The standard error `sd_error` of `sd` is that of the fourth moment.
   """
   weights = np.asarray(weights, np.float64)
   offsets = weights - weights.mean(axis=1, keepdims=True)
   variance, fourth = np.mean(offsets**2, axis=1), np.mean(offsets**4, axis=1)
   error = np.sqrt(np.maximum(fourth - variance**2, 0) / weights.shape[1])
   sd = np.sqrt(variance)
-  moments = {
-    'mean': weights.mean(axis=1),
-    'sd': sd,
-    'sd_error': error / np.maximum(2 * sd, 1e-12),
-  }
-  return {
-    **source,
+  line = source | {
     'case': name,
     'parameters': parameters,
     'num_devices': weights.shape[1],
     'pulses': CASES[name].schedule,
-    **{
-      key: [float(f'{value:.6g}') for value in values]
-      for key, values in moments.items()
-    },
   }
+  error = error / np.maximum(2 * sd, 1e-12)
+  moments = {'mean': weights.mean(axis=1), 'sd': sd, 'sd_error': error}
+  for key, values in moments.items():
+    line[key] = [float(f'{value:.6g}') for value in values]
+  return line
 
 
 def _measure(num_devices) -> Iterator[dict[str, Any]]:
@@ -161,16 +138,13 @@ def _measure(num_devices) -> Iterator[dict[str, Any]]:
     seeds = draw.integers(1, 2**31 - 1, num_devices).tolist()
     weights = np.transpose([_respond(case, seed) for seed in seeds])
     fields = vars(_make_device(case)).items()
-    numbers = {k: v for k, v in fields if isinstance(v, float | int)}
-    parameters = {'device': case.device, **numbers}
-    version = aihwkit.__version__
-    yield make_line(
-      name, weights, parameters, source='aihwkit', version=version
-    )
+    parameters = {'device': case.device}
+    parameters |= {k: v for k, v in fields if isinstance(v, float | int)}
+    source = {'source': 'aihwkit', 'version': aihwkit.__version__}
+    yield make_line(name, weights, parameters, **source)
 
 
 def _make_device(case, **changes):
-  """Makes the parameters of a device, a dataclass of aihwkit."""
   from aihwkit.simulator import configs
   from aihwkit.simulator import presets
 
@@ -179,7 +153,11 @@ def _make_device(case, **changes):
 
 
 def _respond(case, seed):
-  """Returns the weights of one device at each read."""
+  """Returns the weights of one device at each read.
+
+  Each device has its own tile: a CPU tile draws pulse noise from a table of
+  32768 normal numbers with nonzero mean, so that all its devices would drift.
+  """
   from aihwkit.simulator import configs
   from aihwkit.simulator.tiles.analog import AnalogTile
   import torch
@@ -188,9 +166,8 @@ def _respond(case, seed):
   update = configs.UpdateParameters(
     desired_bl=1, update_management=False, update_bl_management=False
   )
-  wrapper = AnalogTile(
-    1, 1, configs.SingleRPUConfig(device=device, update=update)
-  )
+  config = configs.SingleRPUConfig(device=device, update=update)
+  wrapper = AnalogTile(1, 1, config)
   tile = wrapper.tile
   # Spike probabilities are then sqrt(4); with 1, a pulse would be lost where a
   # uniform number rounds to 1.
@@ -209,12 +186,8 @@ def _respond(case, seed):
 
 def main() -> None:
   """Prints all cases, or one sentence that says why not."""
-  parser = argparse.ArgumentParser(
-    description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-  )
-  parser.add_argument(
-    '--num_devices', type=int, default=2000, help='devices of each case (2000)'
-  )
+  parser = argparse.ArgumentParser(description=__doc__)
+  parser.add_argument('--num_devices', type=int, default=2000)
   num_devices = parser.parse_args().num_devices
   if num_devices < 2:
     parser.error(f'--num_devices is {num_devices}; expected 2 or more')
@@ -224,21 +197,14 @@ def main() -> None:
     torch.set_num_threads(1)
     import aihwkit
 
-    packages = aihwkit, torch, np
-    environment = {
-      'versions': {each.__name__: each.__version__ for each in packages},
-      'python': platform.python_version(),
-      'device': 'cpu',
-    }
+    versions = {x.__name__: x.__version__ for x in (aihwkit, torch, np)}
+    environment = {'versions': versions, 'python': platform.python_version()}
     json_lines.write(__spec__.name, environment, _measure(num_devices))
   except ModuleNotFoundError as error:
     sys.exit(
       f'error: {error.name} is not installed here; run this in a separate '
       'environment, after pip install aihwkit tqdm.'
     )
-  except BrokenPipeError:  # the reader has closed the pipe
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(1)
   except RuntimeError as error:  # aihwkit was built with another torch
     sys.exit(
       f'error: aihwkit does not work with torch {torch.__version__} '

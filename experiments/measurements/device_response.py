@@ -2,9 +2,8 @@
 
   python -m experiments.measurements.device_response > response.jsonl
 
-prints one JSON line for each case of
-`experiments.measurements.aihwkit_response`, of devices with the same parameters
-in `ssnn_jax`.
+prints one JSON line a case of `experiments.measurements.aihwkit_response`, of
+devices with the same parameters in `ssnn_jax`.
 """
 
 from collections.abc import Iterator
@@ -51,26 +50,21 @@ def make_config(case: aihwkit_response.Case) -> DeviceConfig:
 
 
 def closed_form(case: aihwkit_response.Case) -> list[float] | None:
-  """Computes the mean weight of equal devices.
+  """Computes the mean weight of equal devices at each read.
 
   With g = gamma / bound, a pulse up of mean step s moves a weight w on average
-  by s (1 - g w), so that the distance to 1 / g shrinks by 1 - s g. After k
-  pulses
+  by s (1 - g w). After k pulses
 
     w_k = 1 / g + (w_0 - 1 / g) (1 - s g)^k,    or    w_0 + s k  if g = 0,
 
-  clipped at the bound; pulses down mirror pulses up. A decay step multiplies
-  the weight by 1 - 1 / lifetime. Clipping noise would change the mean, so the
-  formula holds without noise, or with soft bounds, which no weight reaches.
-
-  Returns the mean at each read, or None if devices differ or clip noise.
+  clipped at the bound. Returns None if devices differ, or if bounds clip noise
+  and so change the mean.
   """
   config = make_config(case)
   fields = dataclasses.asdict(config).items()
-  is_equal = not any(value for name, value in fields if name.endswith('_dtod'))
-  is_soft = config.gamma_up == config.gamma_down == 1.0
-  is_exact = is_soft or not config.dw_min_std
-  if not is_equal or not is_exact or config.corrupt_devices_prob:
+  differ = any(value for name, value in fields if name.endswith('_dtod'))
+  clip_noise = config.dw_min_std and min(config.gamma_up, config.gamma_down) < 1
+  if differ or clip_noise or config.corrupt_devices_prob:
     return None
   up = config.dw_min * (1 + min(config.up_down, 0))
   down = config.dw_min * (1 - max(config.up_down, 0))
@@ -79,8 +73,8 @@ def closed_form(case: aihwkit_response.Case) -> list[float] | None:
     if pulses > 0:
       weight = _climb(weight, pulses, up, config.gamma_up, config.w_max)
     elif pulses < 0:
-      bound = -config.w_min
-      weight = -_climb(-weight, -pulses, down, config.gamma_down, bound)
+      response = down, config.gamma_down, -config.w_min
+      weight = -_climb(-weight, -pulses, *response)
     else:
       weight *= 1 - 1 / config.lifetime
     means.append(weight)
@@ -118,7 +112,7 @@ def respond(key: jax.Array, name: str, num_devices: int) -> jax.Array:
 
   def read(weights, scheduled):
     index, pulses = scheduled
-    if case.num_decays:
+    if not case.num_pulses:
       weights = resistive.decay(constants, weights)
       return weights, weights
     direction = jnp.sign(pulses).astype(jnp.float32)

@@ -24,17 +24,12 @@ _DURATION = 320  # milliseconds
 
 
 def statistics(splits: list[recordings.Recordings]) -> dict[str, Any]:
-  """Computes statistics of recordings.
-
-  Args:
-    splits: the recordings of each split.
+  """Computes statistics over the recordings of all splits.
 
   Returns:
-    Values that JSON can hold: `num_recordings`; `mean_count` and `sd_count` of
-    events per recording; `count_histogram`, recordings per `count_step` events;
-    `polarity_1`, the share of events that mark darkening; `time_profile`,
-    events per recording and millisecond in steps of `time_step` milliseconds;
-    `event_map`, `[2, 34, 34]` events per recording, polarity, row and column.
+    `count_histogram`: recordings per `count_step` events. `polarity_1`: share
+    of darkening events. `time_profile`: events per recording and millisecond
+    in steps of `time_step`. `event_map`: `[2, 34, 34]` events per recording.
   """
   counts = np.concatenate([np.diff(split.offsets) for split in splits])
   edges = np.arange(0, _DURATION + 1, _TIME_STEP) * 1000
@@ -72,11 +67,8 @@ def main() -> None:
 
 
 if __name__ == '__main__':
+  defaults = 'n_mnist,synthetic_events/digits,synthetic_events/fashion_mnist'
   with command.group('Data'):
-    flags.DEFINE_list(
-      'datasets',
-      'n_mnist,synthetic_events/digits,synthetic_events/fashion_mnist',
-      'sets of recordings.',
-    )
+    flags.DEFINE_list('datasets', defaults, 'sets of recordings.')
   command.define_data_dir()
   command.launch(main)

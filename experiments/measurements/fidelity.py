@@ -2,12 +2,11 @@
 
   python -m experiments.measurements.fidelity --dataset=digits > fidelity.jsonl
 
-Both are taken at the weights of an ANN after some training steps, on one
-minibatch. Each JSON line has the distance for one network, sampler, window and
-T: the root mean square over weights (of each layer, and of all layers) and over
-samples of the spikes, relative to the gradient. The `error` has spikes in all
-passes; the `quantisation_error` has exact rates in the forward and backward
-passes, so that only the update is discrete.
+Each JSON line has the distance for one network, sampler, window and T, at the
+weights of an ANN after some training steps: the root mean square over weights
+(of each layer, and of all layers) and samples of the spikes, relative to the
+gradient. The `error` has spikes in all passes, the `quantisation_error` in the
+update only.
 """
 
 import dataclasses
@@ -21,7 +20,6 @@ import numpy as np
 import tqdm
 
 from experiments.config import command
-from experiments.config import field
 from experiments.measurements import json_lines
 from experiments.training import data
 import ssnn_jax
@@ -39,18 +37,10 @@ def relative_errors(
   labels: jax.Array,
   num_draws: int,
 ) -> np.ndarray:
-  """Computes squared distances of sampled updates from the gradient.
+  """Computes squared distances `[draws, layers + 1]` from the gradient.
 
-  Args:
-    config: the spiking network.
-    params: parameters at which update and gradient are taken.
-    images: `[B, ...]` minibatch.
-    labels: `[B]` classes.
-    num_draws: number of samples of the update.
-
-  Returns:
-    `[draws, layers + 1]` squared distances over the weights of each layer, and
-    of all layers, relative to the squared norm of the gradient.
+  Distances over the weights of each layer, and of all layers, are relative to
+  the squared norm of the gradient.
   """
 
   def gradient(network, key):
@@ -122,9 +112,8 @@ def _train_ann(config, dataset, batch_size, num_steps):
 
 def _networks(values, dataset):
   """Yields the configurations to measure, by layer sizes, sampler and T."""
-  for hidden, sampler, num_steps in itertools.product(
-    values['hidden_sizes'], values['samplers'], values['num_steps']
-  ):
+  names = 'hidden_sizes', 'samplers', 'num_steps'
+  for hidden, sampler, num_steps in itertools.product(*map(values.get, names)):
     sizes = dataset.num_inputs, *hidden, dataset.num_classes
     windows = {window or num_steps for window in values['windows']}
     for window in sorted(n for n in windows if n <= num_steps):
@@ -136,41 +125,32 @@ def _networks(values, dataset):
         raise ssnn_jax.UserError(f'--{error}') from None
 
 
-def _measure(values, dataset):
+def _measure(values):
   """Yields the lines of all networks of the flags."""
-  size, params, sizes = values['batch_size'], None, None
+  dataset = data.load_images(values)
+  size, num_steps, sizes = values['batch_size'], values['train_steps'], None
   batch = [array[-size:] for array in dataset.train]
   networks = list(_networks(values, dataset))
   for config in tqdm.tqdm(networks, disable=None, unit='network'):
     if config.layer_sizes != sizes:
       sizes = config.layer_sizes
-      params = _train_ann(config, dataset, size, values['train_steps'])
-    yield {
-      'dataset': dataset.name,
-      'train_steps': values['train_steps'],
-      **measure(config, params, *batch, values['draws']),
-    }
+      params = _train_ann(config, dataset, size, num_steps)
+    line = measure(config, params, *batch, values['draws'])
+    yield {'dataset': dataset.name, 'train_steps': num_steps} | line
 
 
 def main() -> None:
   """Prints the errors of all networks of the flags."""
   values = flags.FLAGS.flag_values_dict()
   command.choices(values, 'samplers', tuple(thresholds.SAMPLERS))
-  dataset = data.load_images(values)
   command.recommend_kernels()
-  measured = _measure(values, dataset)
-  json_lines.write(__spec__.name, provenance.environment(), measured)
+  json_lines.write(__spec__.name, provenance.environment(), _measure(values))
 
 
 def _define_flags():
   numbers = command.NumbersParser(int)
   with command.group('Data'):
-    flags.DEFINE_string(
-      'dataset',
-      'digits',
-      '`name` of the images: digits, mnist, fashion_mnist, emnist/<split>, or '
-      f'{field.OWN_FILE}.',
-    )
+    flags.DEFINE_string('dataset', 'digits', '`name` of the images.')
   command.define_data_dir()
   with command.group('Network'):
     flags.DEFINE_multi(
@@ -180,29 +160,17 @@ def _define_flags():
       [(256,), (256, 256)],
       'neurons of the hidden layers; may be repeated, for several networks.',
     )
-    flags.DEFINE(
-      numbers,
-      'windows',
-      (1, 4, 32, 0),
-      'n, ticks between reads of a membrane, where at most T; 0 is T.',
-    )
+    windows = 'n, ticks between reads of a membrane, where at most T; 0 is T.'
+    flags.DEFINE(numbers, 'windows', (1, 4, 32, 0), windows)
   with command.group('Spikes'):
     steps = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
     flags.DEFINE(numbers, 'num_steps', steps, 'T, ticks of a presentation.')
-    samplers = ', '.join(thresholds.SAMPLERS)
-    flags.DEFINE_list(
-      'samplers',
-      'bernoulli,sobol',
-      f'samplers of spike thresholds, of {samplers}.',
-    )
+    samplers = f'of spike thresholds, of {", ".join(thresholds.SAMPLERS)}.'
+    flags.DEFINE_list('samplers', 'bernoulli,sobol', samplers)
     flags.DEFINE_integer('draws', 8, 'samples of each update.', 1)
   with command.group('Training'):
-    flags.DEFINE_integer(
-      'train_steps', 400, 'training steps before the measurement.', 0
-    )
-    flags.DEFINE_integer(
-      'batch_size', 128, 'samples of a minibatch, also of the measured one.', 1
-    )
+    flags.DEFINE_integer('train_steps', 400, 'steps before the measurement.', 0)
+    flags.DEFINE_integer('batch_size', 128, 'samples of each minibatch.', 1)
 
 
 if __name__ == '__main__':

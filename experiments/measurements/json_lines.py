@@ -18,8 +18,7 @@ def write(
 
   Args:
     module: the measurement's module, which has the name of its study.
-    environment: versions, commit and hardware, as
-      `ssnn_jax.runs.provenance.environment` returns.
+    environment: versions, commit and hardware.
     measured: one mapping a line, of values that JSON can hold.
   """
   command = shlex.join(['python', '-m', module, *sys.argv[1:]])

@@ -1,21 +1,29 @@
-"""Figure of a composite neuron, forward and backward, for the documentation.
+"""Figures of a composite neuron, simulated forward and backward.
 
   python -m experiments.measurements.neuron_figure
 
-The rasters are spikes of a small network that is simulated for the figure.
+makes the figure of the documentation. Traced spikes equal the spikes of
+`Network.learn` for a batch of one sample, with the same key, without dropout.
 """
 
+import dataclasses
+import functools
 import pathlib
+from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 from matplotlib import figure
-from matplotlib import patches
 import numpy as np
 
 from experiments.analysis import style
 from experiments.config import command
-from experiments.measurements import neuron_trace
 import ssnn_jax
+from ssnn_jax import network
+from ssnn_jax import spikes
+from ssnn_jax.neuron import composite
+from ssnn_jax.neuron import firing
+from ssnn_jax.simulation import backward
 
 STEM = pathlib.Path('docs', 'composite_neuron')
 # The leaky membrane is read at every tick, so that its potential varies.
@@ -25,6 +33,7 @@ CONFIG = ssnn_jax.NetworkConfig(
 IMAGE, LABEL, NEURON = np.float32([0.5, 0.2, 0.6, 0.3, 0.4]), 2, 3
 # Chosen so that few ticks contain every case.
 _WEIGHTS_SEED, _SPIKES_SEED, _SCALE = 23, 123, 1.6
+_STREAMS = style.VERMILION, style.PURPLE  # positive, negative
 _FORWARD, _BACKWARD, _FAINT = style.BLUE, '#8A3800', '0.75'
 # Left edges and widths of columns, bottom edges and heights of rows, as
 # fractions of the figure.
@@ -34,169 +43,257 @@ _TOP, _MIDDLE, _BOTTOM = (0.65, 0.21), (0.38, 0.19), (0.1, 0.15)
 _SMALL, _LARGE = 11.5, 14  # points
 
 
-def simulate() -> tuple[ssnn_jax.Params, neuron_trace.Trace]:
-  """Simulates the figure's network; returns parameters and neuron trace."""
+class Trace(NamedTuple):
+  """Signals of a hidden neuron; error spikes are 1, to fire less, or -1."""
+
+  presynaptic: np.ndarray  # [T, I] spikes entering the synapses
+  potential: np.ndarray  # [T] v, read at the end of the tick's window
+  spikes: np.ndarray  # [T]
+  next_errors: np.ndarray  # [T, J] error spikes of the next layer
+  drive: np.ndarray  # [T] transposed read of the error spikes
+  gate: np.ndarray  # [T] derivative of the firing function
+  errors: np.ndarray  # [T] error spikes of the neuron
+
+  @property
+  def coincidences(self) -> np.ndarray:
+    """`[T, I]` presynaptic times error spikes, as counted by the synapses."""
+    return self.presynaptic * self.errors[:, None]
+
+
+def trace(
+  config: ssnn_jax.NetworkConfig,
+  params: ssnn_jax.Params,
+  key: jax.Array,
+  image: np.ndarray,
+  label: int,
+  neuron: int,
+) -> Trace:
+  """Traces a neuron of the first hidden layer while a sample is presented."""
+  blocks, signals, errors = _present(config, params, key, image, label)
+
+  def transposed_drive(error, window):
+    rates = backward.propagated_error(config, 1, error, window)
+    return composite.transposed_drive(params[1], config.read_gains[1], rates)
+
+  drive = jax.vmap(jax.vmap(transposed_drive))(errors[1], blocks.windows)
+  potential = signals.potentials[0][..., neuron]
+  gate = firing.find(config.firing_function).derivative(potential)
+  length = np.ravel(blocks.windows.length)
+  by_tick = functools.partial(_by_tick, config, blocks.words)
+
+  def over_ticks(window_values):
+    return np.repeat(np.ravel(window_values), length)
+
+  def signed(streams):
+    return by_tick(streams.positive) - by_tick(streams.negative)
+
+  return Trace(
+    presynaptic=by_tick(signals.signals[0].train),
+    potential=over_ticks(potential),
+    spikes=by_tick(signals.signals[1].train)[:, neuron],
+    next_errors=signed(errors[1].streams),
+    drive=over_ticks(drive[..., neuron]),
+    gate=over_ticks(gate),
+    errors=signed(errors[0].streams)[:, neuron],
+  )
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _present(config, params, key, image, label):
+  """Presents one sample; returns the signals of all blocks."""
+  observer = network.Observer(observe=lambda draw, *signals: signals)
+  inputs, labels = jnp.asarray(image)[None], jnp.asarray(label)[None]
+  config = dataclasses.replace(config, dropout=0.0)
+  _, observations = network.simulate(
+    config, params, key, inputs, labels, observer=observer
+  )
+  return jax.tree.map(lambda x: x[:, 0], observations)
+
+
+def _by_tick(config, words, trains):
+  """Joins the trains of blocks, `[blocks, W, K, N]`, to `[T, N]` spikes."""
+  joined = jax.vmap(spikes.join)(trains)
+  num_words = spikes.count_words(config.num_steps)
+  # Blocks can share a word, but no tick.
+  empty = jnp.zeros((num_words, joined.shape[-1]), jnp.uint32)
+  train = spikes.unpack(empty.at[words].add(joined, mode='drop'))
+  return np.asarray(train)[: config.num_steps]
+
+
+def draw_trace(traced: Trace) -> figure.Figure:
+  """Plots the signals of a neuron, forward above and backward below."""
+  fig = figure.Figure(figsize=(10, 9.5), layout='constrained')
+  panels = fig.subplots(
+    nrows=6, sharex=True, height_ratios=(4, 2, 0.5, 2.4, 0.7, 4)
+  )
+  titles = (
+    'presynaptic spikes of each synapse',
+    'membrane potential v; shaded where the gate is open',
+    'spikes of the neuron',
+    'error spikes of the next layer (orange positive, purple negative)',
+    'error spikes of the neuron',
+    'coincidences at each synapse, which move the weights',
+  )
+  for axes, title in zip(panels, titles):
+    axes.set_title(title, loc='left', fontsize=11)
+  _raster(panels[0], traced.presynaptic)
+  _plot_potential(panels[1], traced)
+  _raster(panels[2], traced.spikes[:, None], _FORWARD)
+  _raster_signed(panels[3], traced.next_errors)
+  _raster_signed(panels[4], traced.errors[:, None])
+  _raster_signed(panels[5], traced.coincidences)
+  for axes in (panels[2], panels[4]):
+    axes.set_yticks([])
+  panels[-1].set_xlabel('tick')
+  return fig
+
+
+def _raster(axes, train, color=style.BLACK, shift=0.0, length=0.8):
+  """Plots spikes `[T, N]`, with the first neuron on top."""
+  num_neurons = train.shape[1]
+  ticks = [np.flatnonzero(row) for row in train.T]
+  offsets = np.arange(num_neurons) + shift
+  axes.eventplot(ticks, lineoffsets=offsets, linelengths=length, colors=color)
+  axes.set_ylim(num_neurons - 0.4, -0.6)
+
+
+def _raster_signed(axes, train):
+  """Plots signed spikes `[T, N]`, positive spikes above negative spikes."""
+  _raster(axes, train > 0, _STREAMS[0], -0.23, 0.45)
+  _raster(axes, train < 0, _STREAMS[1], 0.23, 0.45)
+
+
+def _plot_potential(axes, traced):
+  _shade_gate(axes, traced)
+  axes.plot(traced.potential, color=style.BLUE, drawstyle='steps-mid')
+
+
+def _shade_gate(axes, traced):
+  """Shades the ticks where the gate is open."""
+  for tick in np.flatnonzero(traced.gate):
+    axes.axvspan(tick - 0.5, tick + 0.5, color='#D5EFE6', linewidth=0)
+
+
+def simulate() -> tuple[ssnn_jax.Params, Trace]:
+  """Simulates the network of the documentation's figure."""
   params = ssnn_jax.ssnn(CONFIG).init(jax.random.key(_WEIGHTS_SEED))
   params = jax.tree.map(lambda values: _SCALE * values, params)
   key = jax.random.key(_SPIKES_SEED)
-  return params, neuron_trace.trace(CONFIG, params, key, IMAGE, LABEL, NEURON)
+  return params, trace(CONFIG, params, key, IMAGE, LABEL, NEURON)
 
 
 def draw() -> figure.Figure:
-  """Plots the figure."""
-  params, trace = simulate()
+  """Plots the figure of the documentation."""
+  params, traced = simulate()
   fig = figure.Figure(figsize=(10, 6.0))
-  _draw_synapses(fig, trace)
+  _draw_synapses(fig, traced)
   _draw_array(_axes(fig, _ARRAY, _TOP, 'weights'), params[0].weights[:, NEURON])
-  _draw_neuron(fig, trace)
-  _draw_next_layer(fig, trace, params[1].weights[NEURON])
+  _draw_neuron(fig, traced)
+  output = _axes(fig, _AXON, _TOP, 'output spikes')
+  _raster(output, traced.spikes[:, None], _FORWARD)
+  output.set_ylim(1.2, -1.2)
+  errors = _axes(fig, _AXON, _BOTTOM, 'error spikes, next layer')
+  _raster_signed(errors, traced.next_errors)
+  transposed = _axes(fig, _FIRING, _BOTTOM, 'transposed read')
+  _draw_array(transposed, params[1].weights[NEURON])
   _draw_flow(fig)
   return fig
 
 
-def main() -> None:
-  """Saves the figure."""
-  STEM.parent.mkdir(exist_ok=True)
-  print(f'figure: {style.save(draw(), STEM)}')
+def _axes(fig, column, row, title=''):
+  """Adds axes over all ticks without spines and ticks."""
+  axes = fig.add_axes((column[0], row[0], column[1], row[1]))
+  axes.set_title(title, fontsize=_SMALL)
+  axes.set(xticks=[], yticks=[], xlim=(-1, CONFIG.num_steps))
+  axes.spines[:].set_visible(False)
+  return axes
 
 
-def _draw_synapses(fig, trace):
+def _draw_synapses(fig, traced):
   """Plots presynaptic spikes, error spikes and their coincidences."""
   presynaptic = _axes(fig, _SYNAPSES, _TOP, 'presynaptic spikes')
   coincidences = _axes(fig, _SYNAPSES, _MIDDLE)
   errors = _axes(fig, _SYNAPSES, _BOTTOM, 'error spikes')
-  coincide = trace.coincidences != 0
-  options = {'linelengths': 0.75, 'linewidths': 1.8}
+  coincide = traced.coincidences != 0
   for mask, color in ((~coincide, '0.6'), (coincide, style.BLACK)):
-    neuron_trace.raster(presynaptic, trace.presynaptic * mask, color, **options)
-  streams = np.stack([trace.errors > 0, trace.errors < 0], axis=1)
-  colors = neuron_trace.POSITIVE, neuron_trace.NEGATIVE
-  neuron_trace.raster(errors, streams, colors, **options | {'linewidths': 2.4})
-  for sign, color, marker in zip((1, -1), colors, 'v^'):
-    ticks, rows = np.nonzero(trace.coincidences == sign)
+    _raster(presynaptic, traced.presynaptic * mask, color)
+  streams = np.stack([traced.errors > 0, traced.errors < 0], axis=1)
+  _raster(errors, streams, _STREAMS)
+  for sign, color, marker in zip((1, -1), _STREAMS, 'v^'):
+    ticks, rows = np.nonzero(traced.coincidences == sign)
     coincidences.plot(ticks, rows, marker, color=color, markersize=6)
-  coincidences.set_ylim(trace.presynaptic.shape[1] - 0.4, -0.6)
+  coincidences.set_ylim(traced.presynaptic.shape[1] - 0.4, -0.6)
   for axes in (presynaptic, coincidences, errors):
-    axes.set_xlim(-1, CONFIG.num_steps)
-    for tick in np.flatnonzero(trace.errors):
+    for tick in np.flatnonzero(traced.errors):
       axes.axvline(tick, color=_FAINT, linewidth=0.8, zorder=0)
   errors.set_yticks([0, 1], ['+', '\N{MINUS SIGN}'], fontsize=_LARGE)
-  errors.tick_params(length=0, pad=1)
 
 
 def _draw_array(axes, weights):
   """Plots a column of a crossbar; areas are proportional to |w|."""
-  rows = range(len(weights))
-  for row in rows:
-    axes.axhline(row, color=_FAINT, linewidth=1, zorder=0)
-  for column in (-1, 1):
-    axes.axvline(column, color=_FAINT, linewidth=1, zorder=0)
-    axes.scatter([column] * len(rows), rows, 14, _FAINT)
-  axes.axvline(0, color=style.BLACK, linewidth=1.6, zorder=1)
   weights = np.asarray(weights)
+  rows = np.arange(len(weights))
+  axes.hlines(rows, -1.6, 1.6, color=_FAINT, linewidth=1)
+  axes.axvline(0, color=style.BLACK, linewidth=1.6)
   axes.scatter(
     np.zeros(len(rows)),
     rows,
     130 * np.abs(weights) / np.abs(weights).max() + 12,
     facecolor=np.where(weights > 0, style.BLACK, 'white'),
     edgecolor=style.BLACK,
-    linewidth=1.4,
     zorder=2,
   )
   axes.set(xlim=(-1.6, 1.6), ylim=(len(rows) - 0.4, -0.6))
-  axes.axis('off')
 
 
-def _draw_neuron(fig, trace):
+def _draw_neuron(fig, traced):
   """Plots the membrane potential, the firing function and the gate."""
   membrane = _axes(fig, _NEURON, _TOP, 'membrane potential v')
-  neuron_trace.plot_potential(membrane, trace)
+  _plot_potential(membrane, traced)
   membrane.set_yticks([0, 1])
-  for level in (0, 1):
-    membrane.axhline(level, color='0.5', linewidth=0.8, zorder=0)
-  firing = _axes(fig, _FIRING, _TOP, 'firing rate')
-  firing.plot([-0.7, 0, 1, 1.7], [0, 0, 1, 1], color=_FORWARD, linewidth=2)
-  firing.set(xticks=[0, 1], yticks=[0, 1], ylim=(-0.15, 1.15))
-  firing.set_xlabel('clip(v, 0, 1)', fontsize=_SMALL)
+  membrane.grid(axis='y')
+  rate = _axes(fig, _FIRING, _TOP, 'firing rate')
+  rate.plot([-0.7, 0, 1, 1.7], [0, 0, 1, 1], color=_FORWARD, linewidth=2)
+  rate.set(xlim=(-0.8, 1.8), ylim=(-0.15, 1.15), xticks=[0, 1], yticks=[0, 1])
+  rate.set_xlabel('clip(v, 0, 1)', fontsize=_SMALL)
   gate = _axes(fig, _NEURON, _BOTTOM, 'gate: open if 0 < v < 1')
-  neuron_trace.shade_gate(gate, trace)
-  for is_open, color in ((True, _BACKWARD), (False, '0.65')):
-    ticks = np.flatnonzero(((trace.gate > 0) == is_open) & (trace.drive != 0))
-    gate.vlines(ticks, 0, trace.drive[ticks], color=color, linewidth=2.4)
+  _shade_gate(gate, traced)
+  ticks = np.flatnonzero(traced.drive)
+  colors = np.where(traced.gate[ticks] > 0, _BACKWARD, '0.65')
+  gate.vlines(ticks, 0, traced.drive[ticks], colors, linewidth=2.4)
   gate.axhline(0, color='0.5', linewidth=0.8)
-  gate.set_yticks([])
-  for axes in (membrane, firing, gate):
-    axes.tick_params(labelsize=_SMALL, length=2)
-  for axes in (membrane, gate):
-    axes.set_xlim(-1, CONFIG.num_steps)
-
-
-def _draw_next_layer(fig, trace, weights):
-  """Plots spikes to the next layer and error spikes from it."""
-  output = _axes(fig, _AXON, _TOP, 'output spikes')
-  neuron_trace.raster(output, trace.spikes[:, None], _FORWARD, linewidths=2.2)
-  output.set_ylim(1.2, -1.2)
-  errors = _axes(fig, _AXON, _BOTTOM, 'error spikes, next layer')
-  neuron_trace.raster_signed(errors, trace.next_errors, linewidths=2)
-  for axes in (output, errors):
-    axes.set_xlim(-1, CONFIG.num_steps)
-  _draw_array(_axes(fig, _FIRING, _BOTTOM, 'transposed read'), weights)
 
 
 def _draw_flow(fig):
   """Draws the directions of spikes and the rule of the weights."""
   top, bottom = (row[0] + row[1] / 2 for row in (_TOP, _BOTTOM))
+  canvas = fig.add_axes((0, 0, 1, 1))
+  canvas.axis('off')
   columns = _SYNAPSES, _ARRAY, _NEURON, _FIRING, _AXON
   for before, after in zip(columns, columns[1:]):
-    ends = before[0] + before[1], after[0]
-    # Leaves space for tick labels.
-    shift = 0.02 if after in (_NEURON, _FIRING) else 0.0
-    _arrow(fig, (ends[0], ends[1] - shift), top, _FORWARD)
-    if after is not _ARRAY and before is not _ARRAY:
-      _arrow(fig, ends[::-1], bottom, _BACKWARD)
-  _arrow(fig, (_NEURON[0], sum(_SYNAPSES)), bottom, _BACKWARD)
-  options = {'fontsize': _LARGE, 'fontweight': 'bold', 'va': 'center'}
-  fig.text(0.02, 0.95, 'forward: activation', color=_FORWARD, **options)
-  _arrow(fig, (0.24, 0.985), 0.95, _FORWARD)
-  options |= {'color': _BACKWARD, 'ha': 'right'}
-  fig.text(0.985, 0.035, 'backward: error', **options)
-  _arrow(fig, (0.8, 0.02), 0.035, _BACKWARD)
-  fig.text(
-    _ARRAY[0],
-    _MIDDLE[0] + _MIDDLE[1] / 2,
+    _arrow(canvas, sum(before), after[0] - 0.015, top, _FORWARD)
+  for before, after in ((_SYNAPSES, _NEURON), *zip(columns[2:], columns[3:])):
+    _arrow(canvas, after[0], sum(before), bottom, _BACKWARD)
+  look = {'fontsize': _LARGE, 'fontweight': 'bold'}
+  canvas.text(0.02, 0.94, 'forward: activation', color=_FORWARD, **look)
+  canvas.text(0.78, 0.02, 'backward: error', color=_BACKWARD, **look)
+  rule = (
     'coincidence: presynaptic spike and error spike in the same tick\n'
     'moves the weight down (\N{BLACK DOWN-POINTING TRIANGLE}) or up '
-    '(\N{BLACK UP-POINTING TRIANGLE})',
-    fontsize=_SMALL + 1,
-    va='center',
-    linespacing=1.5,
+    '(\N{BLACK UP-POINTING TRIANGLE})'
   )
+  canvas.text(_ARRAY[0], _MIDDLE[0] + 0.08, rule, fontsize=_SMALL + 1)
 
 
-def _arrow(fig, ends, height, color):
-  """Draws a horizontal arrow."""
-  start, end = ends
-  gap = 0.008 if end > start else -0.008
-  arrow = patches.FancyArrowPatch(
-    (start + gap, height),
-    (end - gap, height),
-    arrowstyle='-|>',
-    mutation_scale=14,
-    color=color,
-    linewidth=1.8,
-    shrinkA=0,
-    shrinkB=0,
-  )
-  fig.add_artist(arrow)
+def _arrow(canvas, start, end, height, color):
+  look = {'arrowstyle': '-|>', 'mutation_scale': 14, 'linewidth': 1.8}
+  look |= {'color': color, 'shrinkA': 6, 'shrinkB': 6}
+  canvas.annotate('', (end, height), (start, height), arrowprops=look)
 
 
-def _axes(fig, column, row, title=''):
-  """Adds axes without spines and ticks."""
-  axes = fig.add_axes((column[0], row[0], column[1], row[1]))
-  axes.set_title(title, fontsize=_SMALL)
-  axes.set(xticks=[], yticks=[])
-  axes.spines[:].set_visible(False)
-  return axes
+def main() -> None:
+  """Saves the figure."""
+  print(f'figure: {style.save(draw(), STEM)}')
 
 
 if __name__ == '__main__':

@@ -2,16 +2,10 @@
 
   python -m experiments.measurements.nir_consumer --file=network.nir
 
-evaluates the test split for T ticks and prints one JSON line: the accuracy of
-the library, which loads the NIR file itself, and the accuracy of `ssnn_jax`
-with the same weights, mean and standard deviation over samples of the spikes,
-by winner counts, by final potential and as an ANN (`accuracy_rate`).
-`output_error` is the relative root mean square distance of the library's mean
-output from the output of the ANN; wrong neuron dynamics increase it even where
-accuracies agree.
-
-Libraries are installed by hand. Their integrate-and-fire neurons, and the layer
-attributes set to match `ssnn_jax.hardware.nir`:
+prints one JSON line of the test split: accuracy of the library, which loads the
+NIR file itself, and of `ssnn_jax` with the same weights. `output_error` is the
+relative root mean square distance of the library's mean output from the output
+of the ANN. Libraries are installed by hand:
 
   sinabs 3.1.3    Resets by subtraction. `spike_fn` and `min_v_mem` are set,
                   since neurons otherwise fire many times a tick, and clip the
@@ -20,8 +14,7 @@ attributes set to match `ssnn_jax.hardware.nir`:
                   `init_hidden` are set, since neurons otherwise leak, and pass
                   their state to the next layer, which fails. A neuron above
                   threshold after a spike may miss the next spike.
-  norse 1.1.0     Resets to zero, without an alternative: potential above the
-                  threshold is lost. Fires once a tick.
+  norse 1.1.0     Resets to zero: potential above the threshold is lost.
 
 sinabs and norse read graphs of nir up to 1.0.4, a dependency of sinabs.
 """
@@ -38,13 +31,11 @@ import jax
 import numpy as np
 
 from experiments.config import command
-from experiments.config import field
 from experiments.measurements import json_lines
 from experiments.training import data
 import ssnn_jax
 from ssnn_jax import training
 from ssnn_jax.runs import provenance
-from ssnn_jax.training import metrics
 
 _BATCH_SIZE = 500
 _NUM_DRAWS = 8
@@ -65,11 +56,9 @@ class Task(NamedTuple):
   inputs: str  # one of INPUTS
 
 
-def read_sinabs(file: str, batch_size: int) -> Step:
-  """Reads a network with sinabs; see `Read`."""
-  nir, sinabs_nir, layers, activation = _import(
-    'nir', 'sinabs.nir', 'sinabs.layers', 'sinabs.activation'
-  )
+def _read_sinabs(file, batch_size):
+  names = 'nir', 'sinabs.nir', 'sinabs.layers', 'sinabs.activation'
+  nir, sinabs_nir, layers, activation = _import(*names)
   model = sinabs_nir.from_nir(nir.read(file), batch_size=batch_size)
   for layer in model.modules():
     if isinstance(layer, layers.IAF):
@@ -77,12 +66,10 @@ def read_sinabs(file: str, batch_size: int) -> Step:
   return _make_step(lambda frame, state: (model(frame)[0], state))
 
 
-def read_snntorch(file: str, batch_size: int) -> Step:
-  """Reads a network with snnTorch; see `Read`."""
+def _read_snntorch(file, batch_size):
   del batch_size
-  nir, torch, snntorch, import_nir = _import(
-    'nir', 'torch', 'snntorch', 'snntorch.import_nir'
-  )
+  names = 'nir', 'torch', 'snntorch', 'snntorch.import_nir'
+  nir, torch, snntorch, import_nir = _import(*names)
   model = import_nir.import_from_nir(nir.read(file))
   for layer in model.modules():
     if isinstance(layer, snntorch.Leaky):
@@ -90,17 +77,16 @@ def read_snntorch(file: str, batch_size: int) -> Step:
   return _make_step(lambda frame, state: (model(frame)[0], state))
 
 
-def read_norse(file: str, batch_size: int) -> Step:
-  """Reads a network with Norse; see `Read`."""
+def _read_norse(file, batch_size):
   del batch_size
   nir, norse = _import('nir', 'norse.torch')
   return _make_step(norse.from_nir(nir.read(file)))
 
 
 CONSUMERS = {
-  'sinabs': read_sinabs,
-  'snntorch': read_snntorch,
-  'norse': read_norse,
+  'sinabs': _read_sinabs,
+  'snntorch': _read_snntorch,
+  'norse': _read_norse,
 }
 
 
@@ -132,10 +118,7 @@ def require(package: str, requirement: str) -> str:
 
 
 def run(read: Read, file: str, task: Task, key: jax.Array) -> np.ndarray:
-  """Returns the `[N, C]` outputs for a task, averaged over ticks.
-
-  Raises `UserError` if the library cannot read the file.
-  """
+  """Returns the `[N, C]` outputs for a task, averaged over ticks."""
   outputs = []
   for start in range(0, len(task.rates), _BATCH_SIZE):
     rates = task.rates[start : start + _BATCH_SIZE]
@@ -147,48 +130,40 @@ def run(read: Read, file: str, task: Task, key: jax.Array) -> np.ndarray:
         f'the library cannot read {file} ({error}); try another version of '
         "nir, as by pip install 'nir<=1.0.4'."
       ) from None
-    frames = _frames(jax.random.fold_in(key, start), rates, task)
-    outputs.append(sum(step(frame) for frame in frames) / task.num_steps)
+    total, own_key = 0, jax.random.fold_in(key, start)
+    for tick in range(task.num_steps):
+      frame = rates
+      if task.inputs == 'spikes':
+        train = jax.random.bernoulli(jax.random.fold_in(own_key, tick), rates)
+        frame = np.array(train, np.float32)
+      total += step(frame)
+    outputs.append(total / task.num_steps)
   return np.concatenate(outputs)
-
-
-def _frames(key, rates, task):
-  """Yields the inputs of each tick."""
-  for tick in range(task.num_steps):
-    if task.inputs == 'current':
-      yield rates
-    else:
-      train = jax.random.bernoulli(jax.random.fold_in(key, tick), rates)
-      yield np.array(train, np.float32)
 
 
 def _compare(read, file, params, task, key):
   """Returns accuracies and output error of the library and `ssnn_jax`."""
   consumer_key, spikes_key = jax.random.split(key)
   output = run(read, file, task, consumer_key)
-  exact, accuracies = _evaluate(params, task, spikes_key)
-  numbers = {
-    'consumer_accuracy': np.mean(output.argmax(axis=1) == task.labels),
-    'output_error': np.linalg.norm(output - exact) / np.linalg.norm(exact),
-    'accuracy': np.mean(accuracies.winner),
-    'accuracy_sd': np.std(accuracies.winner, ddof=1),
-    'accuracy_potential': np.mean(accuracies.potential),
-    'accuracy_potential_sd': np.std(accuracies.potential, ddof=1),
-    'accuracy_rate': np.mean(accuracies.rate),
-  }
-  return {name: round(float(value), 4) for name, value in numbers.items()}
-
-
-def _evaluate(params, task, key):
-  """Returns outputs of the ANN and accuracies for samples of the spikes."""
   sizes = params[0].weights.shape[0], *(layer.biases.size for layer in params)
   config = ssnn_jax.NetworkConfig(sizes, num_steps=task.num_steps)
   network, reference = ssnn_jax.ssnn(config), ssnn_jax.ann(config)
   evaluate = jax.jit(training.make_evaluate(network, reference, _BATCH_SIZE))
-  ann_key, *keys = jax.random.split(key, 1 + _NUM_DRAWS)
+  ann_key, *keys = jax.random.split(spikes_key, 1 + _NUM_DRAWS)
   exact = jax.jit(reference.infer)(params, ann_key, task.rates).potential
+  exact = np.asarray(exact)
   draws = [evaluate(params, key, task.rates, task.labels) for key in keys]
-  return np.asarray(exact), metrics.Accuracy(*map(np.array, zip(*draws)))
+  winner, potential, rate = (np.array(values) for values in zip(*draws))
+  numbers = {
+    'consumer_accuracy': np.mean(output.argmax(axis=1) == task.labels),
+    'output_error': np.linalg.norm(output - exact) / np.linalg.norm(exact),
+    'accuracy': np.mean(winner),
+    'accuracy_sd': np.std(winner, ddof=1),
+    'accuracy_potential': np.mean(potential),
+    'accuracy_potential_sd': np.std(potential, ddof=1),
+    'accuracy_rate': np.mean(rate),
+  }
+  return {name: round(float(value), 4) for name, value in numbers.items()}
 
 
 def _measure(values):
@@ -230,26 +205,16 @@ def main() -> None:
 
 def _define_flags():
   with command.group('Records'):
-    flags.DEFINE_string(
-      'file', None, '`file` written by experiments.export; required.'
-    )
+    flags.DEFINE_string('file', None, '`file` of an exported network.')
   with command.group('Data'):
-    flags.DEFINE_string(
-      'dataset',
-      'digits',
-      '`name` of the images: digits, mnist, fashion_mnist, emnist/<split>, or '
-      f'{field.OWN_FILE}.',
-    )
+    flags.DEFINE_string('dataset', 'digits', '`name` of the images.')
   command.define_data_dir()
   with command.group('Spikes'):
     flags.DEFINE_integer('num_steps', 64, 'T, ticks of a presentation.', 1)
-    flags.DEFINE_enum(
-      'inputs', 'current', INPUTS, 'inputs of the library at each tick.'
-    )
+    flags.DEFINE_enum('inputs', 'current', INPUTS, 'inputs of each tick.')
   with command.group('Evaluation'):
-    flags.DEFINE_enum(
-      'consumer', 'sinabs', list(CONSUMERS), 'library that runs the network.'
-    )
+    libraries = list(CONSUMERS)
+    flags.DEFINE_enum('consumer', 'sinabs', libraries, 'library to evaluate.')
 
 
 if __name__ == '__main__':

@@ -23,15 +23,7 @@ _ROLES = tuple(thresholds.Role)
 
 
 def draw(seed: int, word: jax.Array) -> jax.Array:
-  """Draws the words of some presentations at one word of ticks.
-
-  Args:
-    seed: seed of the keys of the presentations.
-    word: index of the 32-tick word.
-
-  Returns:
-    `[samples, neurons, planes, roles, keys]` uint32.
-  """
+  """Draws words `[samples, neurons, planes, roles, keys]` of 32 ticks."""
 
   def draw_one(key, role, position):
     keys = thresholds.make_keys(key, 1)

@@ -1,6 +1,14 @@
-"""Training and readout steps, compiled to be timed."""
+"""Training and readout steps, compiled to be timed, and a naive baseline.
+
+In the naive dense simulation each spike is an independent uniform sample, a
+spike train an array of floats `[T, B, N]`, and coincidences are float products
+over time. The simulation has the distribution of `ssnn_jax.ssnn` for 'mean'
+membranes without dropout.
+"""
 
 from collections.abc import Callable
+import dataclasses
+import functools
 from typing import Any
 from typing import NamedTuple
 
@@ -11,15 +19,27 @@ import optax
 from experiments.config import methods
 from experiments.config import synapses
 import ssnn_jax
+from ssnn_jax import network as network_lib
 from ssnn_jax import training
 from ssnn_jax.hardware import devices
 from ssnn_jax.hardware.presets import PRESETS
+from ssnn_jax.neuron import firing
+from ssnn_jax.spikes import encoding
 
 _LEARNING_RATE = 0.1
 _NUM_BATCHES = 8  # steps alternate between these
+Step = Callable[..., Any]  # (state, key, images, labels) -> state
 
-# (state, key, images, labels) -> state
-Step = Callable[..., Any]
+
+class Setting(NamedTuple):
+  """A timed setting."""
+
+  name: str  # learn, infer or epoch
+  config: ssnn_jax.NetworkConfig
+  batch_size: int
+  method: str
+  representation: str | None  # None for methods without coincidence counts
+  device: str = synapses.IDEAL
 
 
 class Compiled(NamedTuple):
@@ -29,23 +49,29 @@ class Compiled(NamedTuple):
   peak_mib: float  # temporaries and outputs, MiB
 
 
-def make_step(
-  name: str,
-  network: ssnn_jax.Network,
-  config: ssnn_jax.NetworkConfig,
-  method: str,
-  device: str,
-) -> tuple[Step, Any]:
-  """Returns a step, 'learn' or 'infer', and its initial state."""
+def compile_setting(setting: Setting, num_images: int) -> Compiled:
+  """Compiles a setting, with epochs of `num_images` images."""
+  name, config, batch_size, method, representation, device = setting
   params = ssnn_jax.ssnn(config).init(jax.random.key(0))
+  if representation == 'naive':
+    network = naive_ssnn(config)
+  else:
+    form = representation or 'auto'
+    config = dataclasses.replace(config, representation=form)
+    network = methods.METHODS[method].make(config, jax.random.key(2))
+  if name == 'epoch':
+    return _compile_epoch(network, config, batch_size, num_images)
   if name == 'infer':
-    return infer_step(network), params
-  if device == synapses.IDEAL:
-    return learn_step(network, is_spiking=method != methods.ANN), params
-  resistive = devices.make_resistive(PRESETS[device], _LEARNING_RATE)
-  network = ssnn_jax.ssnn(config, separate_signs=resistive.separate_signs)
-  state = resistive.init(jax.random.key(1), params)
-  return device_step(network, resistive), state
+    step, state = functools.partial(_infer_step, network), params
+  elif device == synapses.IDEAL:
+    step = learn_step(network, is_spiking=method != methods.ANN)
+    state = params
+  else:
+    resistive = devices.make_resistive(PRESETS[device], _LEARNING_RATE)
+    network = ssnn_jax.ssnn(config, separate_signs=resistive.separate_signs)
+    step = functools.partial(_device_step, network, resistive)
+    state = resistive.init(jax.random.key(1), params)
+  return _compile_steps(step, state, config, batch_size)
 
 
 def learn_step(network: ssnn_jax.Network, is_spiking: bool) -> Step:
@@ -56,53 +82,40 @@ def learn_step(network: ssnn_jax.Network, is_spiking: bool) -> Step:
     losses = optax.softmax_cross_entropy_with_integer_labels(potential, labels)
     return jnp.mean(losses)
 
-  def gradient(params, key, images, labels):
-    if is_spiking:
-      return ssnn_jax.as_gradient(network.learn(params, key, images, labels)[0])
-    return jax.value_and_grad(loss)(params, key, images, labels)[1]
-
   def step(params, *batch):
+    if is_spiking:
+      gradient = ssnn_jax.as_gradient(network.learn(params, *batch)[0])
+    else:
+      gradient = jax.value_and_grad(loss)(params, *batch)[1]
     return jax.tree.map(
-      lambda leaf, slope: leaf - _LEARNING_RATE * slope,
-      params,
-      gradient(params, *batch),
+      lambda leaf, slope: leaf - _LEARNING_RATE * slope, params, gradient
     )
 
   return step
 
 
-def device_step(network: ssnn_jax.Network, device: devices.Device) -> Step:
-  """Makes a training step whose state is parameters and device state."""
-
-  def step(state, key, images, labels):
-    params, device_state = state
-    learn_key, pulse_key = jax.random.split(key)
-    gradient = device.pulse_gradient(device_state)
-    update, _ = network.learn(
-      params, learn_key, images, labels, pulse_gradient=gradient
-    )
-    return device.update(pulse_key, update, device_state, params)
-
-  return step
+def _device_step(network, device, state, key, images, labels):
+  """Trains; the state is parameters and device state."""
+  params, device_state = state
+  learn_key, pulse_key = jax.random.split(key)
+  gradient = device.pulse_gradient(device_state)
+  update, _ = network.learn(
+    params, learn_key, images, labels, pulse_gradient=gradient
+  )
+  return device.update(pulse_key, update, device_state, params)
 
 
-def infer_step(network: ssnn_jax.Network) -> Step:
-  """Makes a readout step whose state is the parameters."""
-
-  def step(params, key, images, labels):
-    del labels
-    counts = network.infer(params, key, images).winner_counts
-    last = params[-1]
-    # Adds 0, so that the compiler removes no step.
-    trace = 1e-30 * jnp.sum(counts.astype(jnp.float32))
-    return *params[:-1], last._replace(biases=last.biases + trace)
-
-  return step
+def _infer_step(network, params, key, images, labels):
+  """Reads out; the state is the parameters."""
+  del labels
+  counts = network.infer(params, key, images).winner_counts
+  last = params[-1]
+  # Adds 0, so that the compiler removes no step.
+  trace = 1e-30 * jnp.sum(counts.astype(jnp.float32))
+  return *params[:-1], last._replace(biases=last.biases + trace)
 
 
-def compile_steps(
-  step: Step, state: Any, config: ssnn_jax.NetworkConfig, batch_size: int
-) -> Compiled:
+def _compile_steps(step, state, config, batch_size):
   """Compiles a loop over steps of minibatches of random images."""
   images, labels = _random_images(config, _NUM_BATCHES * batch_size)
   images = images.reshape(_NUM_BATCHES, batch_size, -1)
@@ -117,28 +130,23 @@ def compile_steps(
     return jax.lax.fori_loop(0, num_steps, body, state)
 
   key = jax.random.key(0)
-  compiled = _compile(loop, state, key, jnp.int32(1), images, labels)
+  compiled, peak_mib = _compile(loop, state, key, jnp.int32(1), images, labels)
 
   def run(num_steps):
     nonlocal state
     state = compiled(state, key, jnp.int32(num_steps), images, labels)
     jax.block_until_ready(state)
 
-  return Compiled(run, _peak_mib(compiled))
+  return Compiled(run, peak_mib)
 
 
-def compile_epoch(
-  network: ssnn_jax.Network,
-  config: ssnn_jax.NetworkConfig,
-  batch_size: int,
-  num_images: int,
-) -> Compiled:
-  """Compiles an epoch over random images; `run` takes a number of epochs."""
+def _compile_epoch(network, config, batch_size, num_images):
+  """Compiles an epoch over random images."""
   images, labels = _random_images(config, num_images)
   optimizer = training.make_optimizer(_LEARNING_RATE)
   train_epoch = training.make_train_epoch(network, optimizer, batch_size)
   state = training.init_state(network, optimizer, seed=0)
-  compiled = _compile(train_epoch, state, images, labels)
+  compiled, peak_mib = _compile(train_epoch, state, images, labels)
 
   def run(num_epochs):
     nonlocal state
@@ -146,7 +154,7 @@ def compile_epoch(
       state, _ = compiled(state, images, labels)
     jax.block_until_ready(state.params)
 
-  return Compiled(run, _peak_mib(compiled))
+  return Compiled(run, peak_mib)
 
 
 def _random_images(config, size):
@@ -158,10 +166,89 @@ def _random_images(config, size):
 
 
 def _compile(function, *arguments):
-  return jax.jit(function, donate_argnums=0).lower(*arguments).compile()
-
-
-def _peak_mib(compiled):
+  """Returns the compiled function and its memory in MiB."""
+  compiled = jax.jit(function, donate_argnums=0).lower(*arguments).compile()
   memory = compiled.memory_analysis()
   size = memory.temp_size_in_bytes + memory.output_size_in_bytes
-  return round(size / 2**20, 4)
+  return compiled, round(size / 2**20, 4)
+
+
+def naive_ssnn(config: ssnn_jax.NetworkConfig) -> ssnn_jax.Network:
+  """Builds the naive simulation of a network whose window divides T."""
+  if config.num_steps % config.schedule.window:
+    raise ssnn_jax.UserError(
+      f'window is {config.schedule.window}; the naive representation needs a '
+      f'window that divides num_steps = {config.num_steps}.'
+    )
+  return ssnn_jax.Network(
+    init=functools.partial(network_lib.init, config),
+    infer=functools.partial(_infer, config),
+    learn=functools.partial(_learn, config),
+  )
+
+
+def _infer(config, params, key, images):
+  _, potentials, winners = _forward(config, params, key, images)
+  return _read_out(winners, potentials[-1])
+
+
+def _learn(config, params, key, images, labels):
+  trains, potentials, winners = _forward(config, params, key, images)
+  error = winners - jax.nn.one_hot(labels, config.layer_sizes[-1])[None]
+  gate = firing.find(config.firing_function).derivative
+  counts = []
+  for layer in reversed(range(len(params))):
+    weights = jnp.einsum('tbi,tbj->ij', trains[layer], error)
+    biases = jnp.sum(error, axis=(0, 1))
+    counts.insert(0, ssnn_jax.LayerParams(weights, biases))
+    if layer > 0:
+      propagated = _window_means(config, error) / config.gains[layer]
+      propagated = propagated @ params[layer].weights.T
+      rates = config.gains[layer - 1] * gate(potentials[layer - 1]) * propagated
+      magnitudes = _sample(config, key, (1, layer), jnp.abs(rates))
+      signs = jnp.repeat(jnp.sign(rates), config.schedule.window, axis=0)
+      error = signs * magnitudes
+  samples = config.num_steps * images.shape[0]
+  units = [jnp.float32(1.0 / (samples * gain)) for gain in config.gains]
+  unit = tuple(ssnn_jax.LayerParams(each, each) for each in units)
+  update = ssnn_jax.Update(tuple(counts), None, unit)
+  return update, _read_out(winners, potentials[-1])
+
+
+def _forward(config, params, key, images):
+  """Returns trains `[T, B, I]`, potentials `[W, B, J]` and one-hot winners."""
+  fire = firing.find(config.firing_function).probability
+  num_windows = config.num_steps // config.schedule.window
+  rates = encoding.rate_encode(images)
+  rates = jnp.broadcast_to(rates, (num_windows, *rates.shape))
+  trains, potentials = [], []
+  for layer, (weights, biases) in enumerate(params):
+    train = _sample(config, key, (0, layer), rates)
+    drive = _window_means(config, train) @ weights + biases[None, None]
+    windows = jnp.arange(1.0, num_windows + 1.0)[:, None, None]
+    potential = jnp.cumsum(drive, axis=0) / windows
+    trains.append(train)
+    potentials.append(potential)
+    rates = fire(potential)
+  logits = jnp.repeat(potential, config.schedule.window, axis=0)
+  winners = jax.random.categorical(jax.random.fold_in(key, 2), logits)
+  return trains, potentials, jax.nn.one_hot(winners, logits.shape[-1])
+
+
+def _sample(config, key, path, rates):
+  """Samples spike trains `[T, B, N]` of rates `[W, B, N]`."""
+  for index in path:
+    key = jax.random.fold_in(key, index)
+  rates = jnp.repeat(rates, config.schedule.window, axis=0)
+  return (jax.random.uniform(key, rates.shape) < rates).astype(jnp.float32)
+
+
+def _window_means(config, train):
+  """Averages a train `[T, B, N]` over each window, `[W, B, N]`."""
+  shape = -1, config.schedule.window, *train.shape[1:]
+  return jnp.mean(train.reshape(shape), axis=1)
+
+
+def _read_out(winners, potential):
+  counts = jnp.sum(winners, axis=0).astype(jnp.int32)
+  return ssnn_jax.Inference(counts, potential[-1])

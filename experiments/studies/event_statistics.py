@@ -10,9 +10,6 @@ from experiments.analysis import statistics
 from experiments.analysis import style
 from experiments.analysis.study import Study
 
-_COLORS = (style.BLACK, style.ORANGE, style.BLUE, style.GREEN)
-_LINES = ('-', '--', '-.', ':')
-_POLARITIES = ('brightens (p = 0)', 'darkens (p = 1)')
 _CORRELATED = ('time_profile', 'event_map')
 
 
@@ -26,12 +23,10 @@ def table(lines: pd.DataFrame) -> list[pd.DataFrame]:
   """Describes recordings, one row a set, compared with the first set."""
   columns = {
     'recordings': lines['dataset'],
-    'number': [f'{number:,}' for number in lines['num_recordings']],
-    'events': [
-      f'{mean:,.0f} ± {deviation:,.0f}'
-      for mean, deviation in zip(lines['mean_count'], lines['sd_count'])
-    ],
-    'polarity 1': [f'{share:.3f}' for share in lines['polarity_1']],
+    'number': lines['num_recordings'].map('{:,}'.format),
+    'events': lines['mean_count'].map('{:,.0f}'.format),
+    'sd': lines['sd_count'].map('{:,.0f}'.format),
+    'polarity 1': lines['polarity_1'].map('{:.3f}'.format),
   }
   for name in _CORRELATED:
     heading = f'{name.replace("_", " ")}, r'
@@ -40,50 +35,30 @@ def table(lines: pd.DataFrame) -> list[pd.DataFrame]:
 
 
 def draw(lines: pd.DataFrame) -> figure.Figure:
-  """Draws events per recording, events over time, and maps of events."""
-  fig = figure.Figure(figsize=(6.2, 9), layout='constrained')
-  top, bottom = fig.subfigures(nrows=2, height_ratios=(5, 4))
-  counts, profiles = top.subplots(nrows=2)
-  for index, line in enumerate(lines.to_dict('records')):
-    look = {
-      'label': f'{line["dataset"]}: {line["mean_count"]:,.0f} events',
-      'color': _COLORS[index % len(_COLORS)],
-      'linestyle': _LINES[index % len(_LINES)],
-      'linewidth': 2,
-    }
+  """Draws distributions of events over recordings, time and pixels."""
+  fig, (counts, profiles, *maps) = style.make(2 + len(lines), 2, 2.7)
+  colors = (style.BLACK, *style.COLORS)
+  for line, color, axes in zip(lines.to_dict('records'), colors, maps):
+    look = {'label': line['dataset'], 'color': color, 'linewidth': 2}
     histogram = np.array(line['count_histogram'])
     edges = np.arange(len(histogram) + 1) * line['count_step']
     counts.stairs(100 * histogram / histogram.sum(), edges, **look)
     profile = line['time_profile']
-    edges = np.arange(len(profile) + 1) * line['time_step']
-    profiles.stairs(profile, edges, **look)
-  counts.xaxis.set_major_formatter('{x:,.0f}')
+    profiles.stairs(
+      profile, np.arange(len(profile) + 1) * line['time_step'], **look
+    )
+    image = axes.imshow(np.sum(line['event_map'], axis=0), 'cividis', vmin=0)
+    axes.set_title(line['dataset'].replace('/', '/\n'))
+    axes.set_xlabel('x (pixels)')
+    axes.set_ylabel('y (pixels)')
+    fig.colorbar(image, ax=axes, label='events per recording')
+  counts.locator_params('x', nbins=3)
   counts.set_xlabel('events in a recording')
   counts.set_ylabel('recordings (%)')
-  counts.legend(title='mean')
   profiles.set_xlabel('time (ms)')
   profiles.set_ylabel('events per recording and ms')
-  for axes in (counts, profiles):
-    axes.set_xlim(left=0)
-    axes.grid(alpha=0.3)
-  _draw_maps(bottom, lines)
+  style.legend_below(fig, [counts])
   return fig
-
-
-def _draw_maps(fig, lines):
-  """Draws a map for each polarity, in rows, and each set, in columns."""
-  maps = [np.array(event_map) for event_map in lines['event_map']]
-  highest = max(event_map.max() for event_map in maps)
-  panels = fig.subplots(2, len(maps), sharex=True, sharey=True, squeeze=False)
-  for column, (name, event_map) in enumerate(zip(lines['dataset'], maps)):
-    panels[0, column].set_title(name.replace('/', '/\n'), fontsize=style.TITLE)
-    panels[1, column].set_xlabel('x (pixels)')
-    for axes, polarity in zip(panels[:, column], event_map):
-      image = axes.imshow(polarity, cmap='cividis', vmin=0, vmax=highest)
-  for axes, polarity in zip(panels[:, 0], _POLARITIES):
-    axes.set_ylabel(f'{polarity}\ny (pixels)')
-  bar = fig.colorbar(image, ax=panels, shrink=0.8)
-  bar.set_label('events per recording and pixel')
 
 
 def numbers(
@@ -91,10 +66,8 @@ def numbers(
 ) -> dict[str, statistics.Number]:
   """Computes mean events, and correlations with the real recordings."""
   lines = records['n_mnist']
-  columns = {
-    'events': lines['mean_count'],
-    **{f'{name}_r': correlate(lines, name) for name in _CORRELATED},
-  }
+  columns = {'events': lines['mean_count']}
+  columns |= {f'{name}_r': correlate(lines, name) for name in _CORRELATED}
   return {
     f'{dataset.replace("synthetic_events/", "synthetic_")}_{name}': (
       statistics.Number(float(value))
@@ -124,15 +97,13 @@ python -m experiments.prepare --num_recordings=2000 \\
 Synthetic digits have {synthetic_digits_events:,.0f} events on average, real
 ones {n_mnist_events:,.0f}. Correlations r of synthetic digits with the real
 recordings are {synthetic_digits_time_profile_r:.2f} for events over time and
-{synthetic_digits_event_map_r:.2f} for the map of events, both polarities
-together. The simulated camera was fitted to these recordings: its thresholds
-and the light of the screen to the mean number of events, its path to the motion
-of the maps. The numbers say how well it could be fitted, not how well it
-predicts.
+{synthetic_digits_event_map_r:.2f} for the map of events. The simulated camera
+was fitted to these recordings: its thresholds and the light of the screen to
+the mean number of events, its path to the motion of the maps. The numbers
+report the quality of the fit, not a prediction.
 
-The simulation has no hot pixels, no slow tails between the bursts, and not the
-small burst at `205` ms. The `8 x 8` digits, stretched to one box each, differ
-less from each other than those of MNIST. Networks trained on synthetic
-recordings are tested on real ones in [transfer](transfer.md).
+The simulation has no hot pixels, no slow tails between the bursts, and no small
+burst at `205` ms. Networks trained on synthetic recordings are tested on real
+ones in [transfer](transfer.md).
 """,
 )

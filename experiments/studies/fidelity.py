@@ -1,24 +1,45 @@
 """Error of one update against spike-train length and computational cost."""
 
 from collections.abc import Mapping
+import itertools
 import math
 
 from matplotlib import figure
+import numpy as np
 import pandas as pd
+from scipy import stats
 
-from experiments.analysis import convergence
 from experiments.analysis import panels
 from experiments.analysis import statistics
 from experiments.analysis import style
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
 
-_LINES = {1: ':', 32: '-', None: '--'}
-_SAMPLERS = {
-  'bernoulli': 'random',
-  'threefry': 'random (threefry)',
-  'sobol': 'low-discrepancy',
+FROM_STEPS = 16  # powers are fitted from this T up; shorter trains are coarse
+TARGET_ERROR = 0.25
+_TIMED_WINDOW = 32  # of the benchmark
+_WINDOWS = (1, 4, 32, 'T')
+_CURVE = ['network', 'sampler', 'window']
+# Predicted powers of T of the sampling error of coincidence counts for given
+# rates, and of the gating error of noisy potentials. The two errors add in
+# quadrature. Random counts and potentials have a variance of order 1 / T. The
+# share of neurons so close to a kink of the firing function that noise puts
+# them on its wrong side is proportional to the noise, and the gating error to
+# the root of the share. Counts of low-discrepancy trains, of which the two of
+# the first layer are a (0, 2)-sequence, are within about log T of T times the
+# rate, once T resolves the rates.
+POWERS = {
+  'bernoulli': (-1 / 2, -1 / 4),
+  'threefry': (-1 / 2, -1 / 4),
+  'sobol': (-1.0, -1 / 2),
 }
+# Abscissa, ordinate and title of the panels in each row.
+_ROWS = (
+  ('num_steps', 'error', 'spikes throughout'),
+  ('num_steps', 'quantisation_error', 'spikes in the update only'),
+  ('ratio_to_bp', 'error', f'against time, n = {_TIMED_WINDOW}'),
+)
+_LINES = {1: ':', _TIMED_WINDOW: '-', 'T': '--'}
 _TIMED = (
   'python -m experiments.benchmark --names=learn --representations=packed '
   '--layer_sizes=784,256,10 --layer_sizes=784,256,256,10 '
@@ -26,203 +47,175 @@ _TIMED = (
 )
 
 
-def table(lines: pd.DataFrame) -> list[pd.DataFrame]:
-  """Lists errors, their powers of T, and T and time for the target error.
+def fit(errors: pd.Series) -> tuple[float, float]:
+  """Fits a power of T to errors by T; returns it and its standard error."""
+  errors = errors[errors.index >= FROM_STEPS]
+  if len(errors) < 3:
+    return math.nan, math.nan
+  found = stats.linregress(np.log(errors.index), np.log(errors))
+  return float(found.slope), float(found.stderr)
 
-  Args:
-    lines: lines of `experiments.measurements.fidelity`, and of
-      `experiments.benchmark` for the time of a step.
 
-  Returns:
-    The table of spikes throughout, and the one of spikes in the update only.
+def find_target(curve: pd.DataFrame) -> tuple[float, float]:
+  """Returns T and steps of BP where errors fall to the target, or NaN."""
+  steps = time = math.nan
+  points = itertools.pairwise(curve['error'].items())
+  for (t, error), (next_t, following) in points:
+    if error >= TARGET_ERROR >= following:
+      steps = _interpolate(TARGET_ERROR, [following, error], [next_t, t])
+      break
+  times = curve['ratio_to_bp'].dropna()
+  if len(times) > 1 and not math.isnan(steps):
+    time = _interpolate(steps, times.index, times)
+  return steps, time
+
+
+def _interpolate(place, places, values):
+  """Interpolates on logarithmic axes."""
+  logs = map(np.log, (place, places, values))
+  return float(np.exp(np.interp(*logs)))
+
+
+def collect_curves(lines: pd.DataFrame) -> dict[tuple, pd.DataFrame]:
+  """Collects the curves of each network, sampler and window, by T.
+
+  Lines of `experiments.benchmark` have the time of a step, `ratio_to_bp`. Small
+  networks are first; a window that is longer than T is T.
   """
-  curves = convergence.collect_curves(lines)
+  networks = ['-'.join(map(str, sizes)) for sizes in lines['layer_sizes']]
+  ratios = lines.get('ratio_to_bp', math.nan)
+  lines = lines.assign(network=networks, ratio_to_bp=ratios)
+  is_timed = lines['ratio_to_bp'].notna()
+  keys = ['network', 'sampler', 'num_steps']
+  times = lines[is_timed][[*keys, 'ratio_to_bp']]
+  times = times.drop_duplicates(keys, keep='last')
+  lines = lines[~is_timed].drop(columns='ratio_to_bp')
+  lines = lines.merge(times, 'left', keys).astype({'num_steps': int})
+  curves = {}
+  groups = lines.sort_values('num_steps').groupby(['network', 'sampler'])
+  for ((network, sampler), own), window in itertools.product(groups, _WINDOWS):
+    own_steps = own['num_steps']
+    longest = own_steps if window == 'T' else own_steps.clip(upper=window)
+    curve = own[own['window'] == longest].set_index('num_steps', drop=False)
+    if window != _TIMED_WINDOW:
+      curve['ratio_to_bp'] = math.nan
+    if len(curve):
+      curves[network, sampler, window] = curve
+  return dict(sorted(curves.items(), key=lambda item: len(item[0][0])))
+
+
+def table(lines: pd.DataFrame) -> list[pd.DataFrame]:
+  """Lists errors, powers of T and costs; then errors of the update only."""
   rows, discrete = [], []
-  for curve in curves:
-    steps, cost = curve.target()
-    rates = convergence.RATES[curve.sampler]
-    labels = {'network': curve.network, 'sampler': curve.sampler}
+  for key, curve in collect_curves(lines).items():
+    labels = dict(zip(_CURVE, map(str, key)))
+    steps, cost = find_target(curve)
+    sampling, gating = POWERS[key[1]]
     rows.append(
       labels
-      | {'window': str(curve.window or 'T')}
-      | _write_errors(curve, 'error', f'{rates.sampling:g} to {rates.gating:g}')
+      | _write_errors(curve['error'], f'{sampling:g} to {gating:g}')
       | {
-        f'T for {convergence.TARGET_ERROR:g}': _write(steps, '.0f'),
+        f'T for {TARGET_ERROR:g}': _write(steps, '.0f'),
         'BP steps for it': _write(cost, '.1f'),
       }
     )
-    if curve.window is None:
-      cells = _write_errors(curve, 'quantisation_error', f'{rates.sampling:g}')
-      discrete.append(labels | cells)
+    if key[2] == 'T':
+      del labels['window']
+      errors = curve['quantisation_error']
+      discrete.append(labels | _write_errors(errors, f'{sampling:g}'))
   return [pd.DataFrame(rows), pd.DataFrame(discrete)]
 
 
-def _write_errors(curve, name, predicted):
-  errors = curve.lines.set_index('num_steps')[name]
-  heading = name.replace('_', ' ')
-  power, deviation = convergence.fit(errors)
+def _write_errors(errors, predicted):
+  power, deviation = fit(errors)
   return {
-    f'{heading}, T = 64': _write(errors.get(64, math.nan), '.3f'),
-    'T = 256': _write(errors.get(256, math.nan), '.3f'),
+    f'{errors.name.replace("_", " ")}, T = 64': _write(errors.get(64), '.3f'),
+    'T = 256': _write(errors.get(256), '.3f'),
     'power of T': _write(power, '.3f') and f'{power:.3f} ± {deviation:.3f}',
     'predicted': predicted,
   }
 
 
 def _write(value, form):
+  value = math.nan if value is None else value
   return statistics.write(statistics.Number(value), form)
 
 
 def draw(lines: pd.DataFrame) -> figure.Figure:
-  """Draws the error of the update against T and against its time.
-
-  Args:
-    lines: lines of `experiments.measurements.fidelity`, and of
-      `experiments.benchmark` for the time of a step.
-
-  Returns:
-    The figure: for each network a panel with spikes throughout and one with
-    spikes in the update only, with the predicted powers of T; the last panel
-    has the time, if it was measured.
-  """
-  curves = convergence.collect_curves(lines)
-  networks = list(dict.fromkeys(curve.network for curve in curves))
-  all_steps = sorted({t for curve in curves for t in curve.lines['num_steps']})
-  is_timed = any(curve.lines['ratio_to_bp'].notna().any() for curve in curves)
-  num_errors = 2 * len(networks)
-  fig, axes = style.make(num_errors + is_timed, 2, 2.6, sharey=True)
-  for column, network in enumerate(networks):
-    throughout, discrete = axes[column], axes[len(networks) + column]
-    own = [curve for curve in curves if curve.network == network]
-    _plot_errors(throughout, discrete, own)
-    throughout.set_title(f'{network}:\nspikes throughout')
-    discrete.set_title(f'{network}:\nspikes in the update only')
-  for panel in axes[num_errors:]:
-    _plot_times(panel, curves, networks)
-  for panel in axes:
-    panel.axhline(
-      convergence.TARGET_ERROR, color=style.BLACK, linewidth=0.8, alpha=0.4
-    )
+  """Draws errors against T and against time, one column a network."""
+  curves = collect_curves(lines)
+  networks = list(dict.fromkeys(network for network, *_ in curves))
+  cells = list(itertools.product(_ROWS, networks))
+  fig, axes = style.make(len(cells), len(networks), 2.6, sharey=True)
+  for panel, ((abscissa, name, title), network) in zip(axes, cells):
+    for key, curve in curves.items():
+      if key[0] == network and key[2] in _LINES:
+        _plot(panel, key, curve, abscissa, name)
+    panel.axhline(TARGET_ERROR, color=style.BLACK, linewidth=0.8, alpha=0.4)
     panels.set_errors(panel)
-    panel.set_ylabel('')
-    panel.title.set_fontsize(style.LETTERS)
-  for panel in axes[:num_errors]:
-    panels.set_steps(panel, all_steps[::2])
-  for panel in axes[::2]:
-    panel.set_ylabel(panels.ERROR_LABEL)
-  style.legend_below(fig, [axes[0], axes[len(networks)], axes[-1]])
-  first = curves[0].lines.iloc[0]
+    panel.set_ylabel(panels.ERROR_LABEL if network == networks[0] else '')
+    panel.set_title(f'{network}:\n{title}', fontsize=style.LETTERS)
+    panel.grid(alpha=0.3)
+    if abscissa == 'num_steps':
+      panels.set_steps(panel, curve.index[::2])
+    else:
+      panel.set_xscale('log')
+      panel.set_xlabel('time (steps of BP)')
+      style.set_log(panel.xaxis)
+  style.legend_below(fig, axes)
   style.set_title(
     fig,
-    f'{style.dataset_name(first["dataset"])}: update of a batch of '
-    f'{first["batch_size"]} after {first["train_steps"]} steps of BP',
-    f'bars: standard deviation over {first["num_draws"]} draws of the spikes; '
-    f'horizontal line: an error of {convergence.TARGET_ERROR:g}',
+    'bars: standard deviation over draws of the spikes; horizontal line: an '
+    f'error of {TARGET_ERROR:g}',
   )
   return fig
 
 
-def _plot_errors(throughout, discrete, curves):
-  """Plots both errors of a network; windows do not change the discrete one."""
-  for curve in curves:
-    if curve.window in _LINES:
-      label = f'{_SAMPLERS[curve.sampler]} trains, n = {curve.window or "T"}'
-      _plot(throughout, curve, 'error', _LINES[curve.window], label)
-    if curve.window is None:
-      _plot(discrete, curve, 'quantisation_error')
-      _plot_rate(discrete, curve)
-
-
-def _look(curve, line):
-  index = list(convergence.RATES).index(curve.sampler)
-  return {
-    'color': style.COLORS[index],
-    'marker': style.MARKERS[index],
-    'markersize': 3.5,
-    'linewidth': 1.2,
-    'linestyle': line,
-  }
-
-
-def _plot(axes, curve, name, line='-', label=None):
-  steps, errors, deviations = (
-    curve.lines[column] for column in ('num_steps', name, f'{name}_sd')
+def _plot(axes, key, curve, abscissa, name):
+  _, sampler, window = key
+  index = list(POWERS).index(sampler)
+  axes.errorbar(
+    curve[abscissa],
+    curve[name],
+    curve[f'{name}_sd'],
+    color=style.COLORS[index],
+    marker=style.MARKERS[index],
+    markersize=3.5,
+    linewidth=1.2,
+    linestyle=_LINES[window],
+    label=f'{sampler}, n = {window}',
   )
-  axes.errorbar(steps, errors, deviations, label=label, **_look(curve, line))
-
-
-def _plot_rate(axes, curve):
-  """Draws the predicted power of T through the last point, as a pale band."""
-  lines = curve.lines[curve.lines['num_steps'] >= convergence.FROM_STEPS]
-  if lines.empty:
-    return
-  power = convergence.RATES[curve.sampler].sampling
-  steps = lines['num_steps'].to_numpy(float)
-  axes.plot(
-    steps,
-    lines['quantisation_error'].iloc[-1] * (steps / steps[-1]) ** power,
-    color=_look(curve, '-')['color'],
-    alpha=0.35,
-    linewidth=5,
-    zorder=1,
-    label=f'predicted power of T: {power:g}',
-  )
-
-
-def _plot_times(axes, curves, networks):
-  """Draws errors against the time of a step, where it was measured."""
-  lines = dict(zip(networks, ('-', '--', '-.', ':')))
-  for curve in curves:
-    timed = curve.lines.dropna(subset='ratio_to_bp')
-    if len(timed):
-      look = _look(curve, lines[curve.network])
-      axes.plot(timed['ratio_to_bp'], timed['error'], **look)
-  for network, line in lines.items():
-    axes.plot([], [], color='0.4', linestyle=line, label=network)
-  axes.set_title(f'against time, n = {convergence.TIMED_WINDOW}')
-  axes.set_xscale('log')
-  axes.set_xlabel('time (steps of BP)')
-  style.set_log(axes.xaxis)
-  axes.grid(alpha=0.3)
 
 
 def numbers(
   records: Mapping[str, pd.DataFrame],
 ) -> dict[str, statistics.Number]:
-  """Computes errors, their powers of T, and the cost of the target error.
+  """Computes powers of T and the cost of the target error at n = 32.
 
-  Args:
-    records: the lines of the record.
-
-  Returns:
-    For random and low-discrepancy (`sobol`) trains with windows of 32 ticks,
-    powers of T such as `sobol_power` and `sobol_discrete_power` (spikes in the
-    update only), `sobol_target_ticks` and `sobol_target_bp_steps`; `cost_ratio`
-    of random to low-discrepancy trains; with the prefix `two_hidden_` for two
-    hidden layers.
+  `discrete` is spikes in the update only, `cost_ratio` random trains to
+  low-discrepancy trains.
   """
   found = {}
-  for curve in convergence.collect_curves(records['fashion_mnist']):
-    if curve.window != convergence.TIMED_WINDOW:
+  curves = collect_curves(records['fashion_mnist'])
+  for (network, sampler, window), curve in curves.items():
+    if window != _TIMED_WINDOW:
       continue
-    prefix = 'two_hidden_' if curve.network.count('-') == 3 else ''
-    name = prefix + curve.sampler.replace('bernoulli', 'random')
-    lines = curve.lines.set_index('num_steps')
-    discrete = convergence.fit(lines['quantisation_error'])
-    steps, cost = curve.target()
+    prefix = 'two_hidden_' if network.count('-') == 3 else ''
+    name = prefix + sampler.replace('bernoulli', 'random')
+    steps, cost = find_target(curve)
     found |= {
       f'{name}_target_ticks': steps,
       f'{name}_target_bp_steps': cost,
-      f'{name}_power': convergence.fit(lines['error']).power,
-      f'{name}_discrete_power': discrete.power,
+      f'{name}_power': fit(curve['error'])[0],
+      f'{name}_discrete_power': fit(curve['quantisation_error'])[0],
     }
+    for t, ratio in curve['ratio_to_bp'].dropna().items():
+      found[f'{name}_bp_steps_t{t}'] = ratio
   for prefix in ('', 'two_hidden_'):
-    random, sobol = (
-      found[f'{prefix}{sampler}_target_bp_steps']
-      for sampler in ('random', 'sobol')
-    )
+    random = found[f'{prefix}random_target_bp_steps']
+    sobol = found[f'{prefix}sobol_target_bp_steps']
     found[f'{prefix}cost_ratio'] = random / sobol
-  return {name: statistics.Number(float(x)) for name, x in found.items()}
+  return {name: statistics.Number(value) for name, value in found.items()}
 
 
 STUDY = Study(
@@ -260,27 +253,25 @@ STUDY = Study(
   text="""
 The error is the root mean square distance of the update of one batch of `128`
 from the gradient of BP, relative to the gradient, over all weights and `8`
-draws of the spikes. Weights are those of the ANN after `400` steps on
-Fashion-MNIST; n is the window. Times are those of a learning step with windows
-of `32` ticks, or T if shorter, on two CPU cores.
+draws of the spikes, at the weights of the ANN after `400` steps on
+Fashion-MNIST. n is the window. Times are those of a learning step at n = `32`
+on two CPU cores.
 
 With low-discrepancy trains an error of a quarter of the gradient takes
 {sobol_target_ticks:.0f} ticks and {sobol_target_bp_steps:.1f} steps of BP, with
 random trains {random_target_ticks:.0f} ticks and
 {random_target_bp_steps:.1f} steps. With two hidden layers it takes
 {two_hidden_sobol_target_ticks:.0f} and
-{two_hidden_random_target_ticks:.0f} ticks. Low-discrepancy trains have the
-smaller error at every window and T; shorter windows gain less.
+{two_hidden_random_target_ticks:.0f} ticks.
 
-The variance of random counts falls as 1 / T, so that with spikes in the update
-only the error of random trains falls as T to the power `-1/2` (measured:
-{random_discrete_power:.3f}). Low-discrepancy trains are predicted to reach `-1`
-up to logarithms (measured: {sobol_discrete_power:.2f} and, with two hidden
-layers, {two_hidden_sobol_discrete_power:.2f}). With spikes throughout a noisy
+With spikes in the update only, the error of random trains is predicted to fall
+as T to the power `-1/2` (measured: {random_discrete_power:.3f}), and the error
+of low-discrepancy trains to `-1` up to logarithms (measured:
+{sobol_discrete_power:.2f} and, with two hidden layers,
+{two_hidden_sobol_discrete_power:.2f}). With spikes throughout, a noisy
 potential near a kink of the firing function opens or shuts a gate wrongly, an
-error that falls with half that power. The two errors add in quadrature, so that
+error that falls with half this power. The two errors add in quadrature, so that
 the measured powers, {random_power:.2f} and {sobol_power:.2f} at n = 32, are
-between the predicted ones. Powers are fitted from 16 ticks on, ± the standard
-error of the fit.
+between the predicted powers. Fits start at 16 ticks; ± is their standard error.
 """,
 )

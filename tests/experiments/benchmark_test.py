@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.measurements import naive
 from experiments.measurements import steps
 import ssnn_jax
 from tests.testing import commands
@@ -119,7 +118,7 @@ class NaiveTest(absltest.TestCase):
       )
     )
     image, label = np.array([0.3, 0.8]), 1
-    learn = naive.ssnn(config).learn
+    learn = steps.naive_ssnn(config).learn
     batch = jnp.float32(image)[None], jnp.array([label])
     sample = jax.vmap(lambda key: learn(params, key, *batch)[0].positive)
     samples = jax.jit(sample)(jax.random.split(jax.random.key(1), 50_000))
@@ -128,7 +127,7 @@ class NaiveTest(absltest.TestCase):
 
   def test_learn_and_infer_sample_the_same_spikes(self):
     config = ssnn_jax.NetworkConfig(SIZES, num_steps=8, window=4)
-    network = naive.ssnn(config)
+    network = steps.naive_ssnn(config)
     params, key = network.init(jax.random.key(0)), jax.random.key(2)
     images, labels = networks.batch(4, SIZES)
     _, expected = jax.jit(network.learn)(params, key, images, labels)

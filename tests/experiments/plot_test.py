@@ -35,9 +35,9 @@ class RunTest(absltest.TestCase):
   def test_table_has_a_row_for_each_epoch(self):
     record_epochs(self.folder, num_epochs=3, num_hidden=1)
     table = run_plot.table(run_plot.read_epochs(records.read(self.folder)))
-    self.assertEqual(list(table['loss']), ['1.0000', '0.5000', '0.3333'])
-    self.assertEqual(list(table['test accuracy']), ['', '25.00', ''])
-    self.assertEqual(list(table['firing rates'])[0], '0.100 0.200')
+    self.assertEqual(list(table['loss']), ['1', '0.5', '0.3333'])
+    self.assertEqual(list(table['test accuracy']), ['', '0.25', ''])
+    self.assertEqual(list(table['firing rates'])[0], '0.1 0.2')
     self.assertEqual(list(table['coincidences'])[2], '300 400')
     self.assertLen(table.columns, 10)
 

@@ -8,7 +8,7 @@ from unittest import mock
 from absl.testing import parameterized
 import numpy as np
 
-from experiments import summary
+from experiments.analysis import frames
 from experiments.config import experiment
 from experiments.config import serialization
 from experiments.training import programs
@@ -34,8 +34,8 @@ FINAL = {
   'seed',
   'layer_sizes',
   'num_train_samples',
-  *summary.ACCURACIES,
-  *summary.ERRORS,
+  *frames.ACCURACIES,
+  *frames.ERRORS,
   'params_sha256',
   'num_devices',
   'train_seconds',
@@ -134,10 +134,10 @@ class TrainerTest(parameterized.TestCase):
     self.assertEqual(
       recorded.final['test_accuracy'], recorded.events[-2]['test_accuracy']
     )
-    for name in summary.ACCURACIES:
+    for name in frames.ACCURACIES:
       hits = 40 * recorded.final[name]
       self.assertAlmostEqual(hits, round(hits), places=4)
-    for name in summary.ERRORS:
+    for name in frames.ERRORS:
       self.assertEqual(recorded.final[name] == 0, method == 'bp')
 
   def test_runs_side_by_side_learn_the_same_as_alone(self):

@@ -17,7 +17,7 @@ import jax
 import numpy as np
 
 from experiments import plot
-from experiments import summary
+from experiments.analysis import frames
 from experiments.config import experiment
 from experiments.config import grids
 from experiments.config import methods
@@ -31,7 +31,6 @@ from ssnn_jax.runs import checkpoints
 from ssnn_jax.runs import records
 from ssnn_jax.training import sharding
 from tests.testing.experiments import lines
-from tests.testing.experiments import rows
 from tests.testing.experiments import share_programs
 from tests.testing.experiments import stop_at_call
 from tests.testing.sweeps import BASE
@@ -90,7 +89,7 @@ class MethodRunsTest(parameterized.TestCase):
           self.assertEqual(name in line, estimates_gradient)
       final = recorded.final
       self.assertEqual(final['method'], method)
-      errors = [final.get(name) for name in summary.ERRORS]
+      errors = [final.get(name) for name in frames.ERRORS]
       if not estimates_gradient:
         self.assertEqual(errors, [None, None])
       elif method == methods.ANN:
@@ -108,12 +107,11 @@ class MethodRunsTest(parameterized.TestCase):
       self.assertGreater(final['test_accuracy'], 0.9)
 
   def test_plots_a_sweep_over_methods(self):
-    table, sheet, name = plot.read_record(self.workdir)
-    self.assertEqual(name, 'methods')
-    found = [row['method'] for row in rows(table)]
-    self.assertEqual(found, [methods.ANN, *sorted(OTHERS)])
-    labels = [label.get_text() for label in sheet.axes[-1].get_xticklabels()]
-    self.assertEqual(labels, list(OTHERS))
+    found = frames.from_runs(records.find(self.workdir))
+    view = plot.view_runs(found, 'baselines')
+    self.assertEqual(view.name, 'baselines')
+    for method in OTHERS:
+      self.assertIn(f'\n{method}', view.text)
     folders = {path.name for path in self.workdir.iterdir()}
     self.assertEqual(folders, {'bp', *(f'method={name}' for name in OTHERS)})
 

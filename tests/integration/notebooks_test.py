@@ -143,12 +143,6 @@ class NotebookTest(parameterized.TestCase):
       self.assertEqual(notebooks.fill_owner(text).count('someone/ssnn_jax'), 2)
       self.assertIn(other, notebooks.fill_owner(text))
 
-  def test_figures_of_all_records_are_stored(self):
-    stored = printed(read('reproduce_figures'))
-    names = set(re.findall(r'^([\w.-]+)\n\n', stored, re.MULTILINE))
-    folders = (notebooks.ROOT / 'experiments' / 'records').iterdir()
-    self.assertContainsSubset({path.name for path in folders}, names)
-
   def test_own_objects_take_at_most_twenty_lines(self):
     sources = [cell.source for cell in code(read('your_own_network'))]
     for name in ('FiringFunction(', 'neuron.Membrane(', 'hardware.Device('):

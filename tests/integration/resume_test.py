@@ -119,7 +119,7 @@ class KillTest(parameterized.TestCase):
     with self.assertRaisesRegex(
       runs.RecordError, f'^{metrics} ends in an incomplete line; resume the run'
     ):
-      plot.read_record(self.folder)
+      plot.view_run(self.folder)
     self.assertEqual(contents(self.folder), before)
 
   def assert_finished_run_is_unchanged(self):
@@ -146,7 +146,8 @@ class MakeRunTest(parameterized.TestCase):
   @parameterized.parameters(None, '')
   def test_resume_needs_workdir(self, workdir):
     with self.assertRaisesRegex(
-      ssnn_jax.UserError, '^--resume needs the folder of a run; give --workdir'
+      ssnn_jax.UserError,
+      '^--resume needs the folder of a run; also give --workdir',
     ):
       run.make_run(self.values(workdir=workdir))
 
@@ -174,7 +175,7 @@ class MakeRunTest(parameterized.TestCase):
     with self.assertRaisesRegex(
       ssnn_jax.UserError,
       f'^{self.folder} holds a run with spikiness, which this version does not '
-      'know; go on with the version that started it.$',
+      'know; continue with the version that started it.$',
     ):
       run.make_run(self.values())
 
@@ -189,5 +190,5 @@ class MakeRunTest(parameterized.TestCase):
   def test_reports_flags_that_the_method_does_not_use(self, given, expected):
     values = self.values(**given)
     with contextlib.redirect_stdout(io.StringIO()) as output:
-      run._tell_unused(run.make_run(values), values)
+      run._print_unused(run.make_run(values), values)
     self.assertEqual(output.getvalue(), expected and f'--method={expected}\n')
