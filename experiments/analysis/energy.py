@@ -8,19 +8,13 @@ per coincidence: ideal synapses, or `--pulse_scheme=single`.
 
 from collections.abc import Mapping
 import os
-import pathlib
 from typing import Any
 
-from matplotlib import figure as figure_lib
-from matplotlib.axes import Axes
 import numpy as np
 import pandas as pd
 
 from experiments.analysis import frames
-from experiments.analysis import panels
 from experiments.analysis import statistics
-from experiments.analysis import style
-from experiments.config import grids
 from experiments.config import methods
 from experiments.config import synapses
 import ssnn_jax
@@ -38,7 +32,7 @@ _NETWORK_FIELDS = (
   'delay',
   'output_errors',
 )
-# Column of each quantity; with a `learning_` column it is a pair.
+# Columns of quantities; many have one of learning, `learning_...`, as well.
 _COLUMNS = {
   'spikes forward': 'spikes',
   'spikes backward': 'error_spikes',
@@ -52,19 +46,6 @@ _COLUMNS = {
   'BP, nJ': 'bp_nj',
   'BP training, mJ': 'bp_training_mj',
 }
-_PANELS = {
-  'inference': ('nj', 'bp_nj'),
-  'learning': ('learning_nj', 'learning_bp_nj'),
-}
-_ANN_LOOK = {
-  'color': style.BLACK,
-  'marker': '*',
-  'markersize': 11,
-  'linestyle': 'none',
-  'label': 'ANN, digital BP',
-}
-_LINES = ('-', '--', ':', '-.')
-_NUM_LOOKS = 3
 
 
 def add_energies(runs: pd.DataFrame, table: str | os.PathLike) -> pd.DataFrame:
@@ -99,28 +80,22 @@ def _compute(
   run: Mapping[str, Any], energies: energy.EnergyTable
 ) -> dict[str, float]:
   """Counts events of a run and of backpropagation, and adds their energies."""
-  needed = ('resolved_layer_sizes', 'num_train_samples')
-  if not all(_has(run, name) for name in needed):
+  sizes, num_samples = (
+    run.get(name) for name in ('resolved_layer_sizes', 'num_train_samples')
+  )
+  if sizes is None or num_samples is None or np.isnan(num_samples):
     raise _lacking(run, 'layer_sizes and num_train_samples')
-  sizes, num_samples = (run[name] for name in needed)
   # Samples of an epoch.
   presented = int(num_samples) // run['batch_size'] * run['batch_size']
-  bp = cost.count_backprop(sizes)
-  priced = energy.backprop_energy
-  learning = priced(bp.learning_macs, bp.learning_words, energies)
-  values = {
-    'bp_macs': bp.forward_macs,
-    'learning_bp_macs': bp.learning_macs,
-    'bp_nj': priced(bp.forward_macs, bp.forward_macs, energies) / 1e3,
-    'learning_bp_nj': learning / 1e3,
-    'bp_training_mj': learning * presented * run['num_epochs'] / 1e9,
-  }
+  values = _backprop(sizes, presented * run['num_epochs'], energies)
   if run['method'] == methods.ANN:
     return values
   _check_energy_exists(run)
   counts = _count(run, sizes)
   inference, learned = counts.inference, counts.learning
   per_epoch = energy.chip_energy(learned, energies)
+  nanojoules = energy.chip_energy(inference, energies)[-1] / 1e3
+  learning_nanojoules = np.mean(per_epoch) / 1e3
   return values | {
     'spikes': inference.spikes[-1],
     'error_spikes': np.mean(learned.spikes - inference.spikes),
@@ -131,9 +106,24 @@ def _compute(
     'learning_crossbar_reads': learned.crossbar_reads,
     'latency': counts.inference_latency,
     'learning_latency': counts.learning_latency,
-    'nj': energy.chip_energy(inference, energies)[-1] / 1e3,
-    'learning_nj': np.mean(per_epoch) / 1e3,
+    'nj': nanojoules,
+    'learning_nj': learning_nanojoules,
+    'inference_over_bp': nanojoules / values['bp_nj'],
+    'learning_over_bp': learning_nanojoules / values['learning_bp_nj'],
     'training_mj': np.sum(per_epoch) * presented / 1e9,
+  }
+
+
+def _backprop(sizes, num_presented, energies):
+  bp = cost.count_backprop(sizes)
+  priced = energy.backprop_energy
+  learning = priced(bp.learning_macs, bp.learning_words, energies)
+  return {
+    'bp_macs': bp.forward_macs,
+    'learning_bp_macs': bp.learning_macs,
+    'bp_nj': priced(bp.forward_macs, bp.forward_macs, energies) / 1e3,
+    'learning_bp_nj': learning / 1e3,
+    'bp_training_mj': learning * num_presented / 1e9,
   }
 
 
@@ -168,11 +158,6 @@ def _check_energy_exists(run):
     )
 
 
-def _has(run, name):
-  value = run.get(name)
-  return isinstance(value, tuple) or (value is not None and not np.isnan(value))
-
-
 def _lacking(run, quantity):
   return ssnn_jax.UserError(
     f'the record of a run of {run["method"]} (T = {run["num_steps"]}, seed '
@@ -182,14 +167,13 @@ def _lacking(run, quantity):
 
 
 def table(runs: pd.DataFrame) -> pd.DataFrame:
-  """Makes the table of counts and energies, one row a setting.
+  """Makes the table of counts and energies, of inference / learning.
 
   Args:
     runs: the frame of `add_energies`.
 
   Returns:
-    Cells of text: means over seeds, of inference / learning for pairs, and
-    accuracy with its standard deviation.
+    Cells of text: means over seeds, one row a setting.
   """
   fields = frames.varied(runs[list(frames.FIELDS)]) or ['method']
   rows = []
@@ -209,92 +193,3 @@ def _cell(setting, name):
     return ''
   is_energy = name.endswith(('nj', 'mj'))
   return f'{value:.4g}' if is_energy and value < 1000 else f'{value:,.0f}'
-
-
-def figure(runs: pd.DataFrame, name: str | os.PathLike) -> figure_lib.Figure:
-  """Draws accuracy against the energy of a presentation.
-
-  Args:
-    runs: the frame of `add_energies`.
-    name: the table of energies, for the title.
-
-  Returns:
-    The figure: a panel for inference and one for learning, a curve for each
-    combination of varied fields other than T, and digital backpropagation.
-  """
-  ann, spiking = frames.split_baseline(runs)
-  fig, grid = style.make(len(_PANELS), height=3.2, sharey=True)
-  for axes, (title, (metric, bp_metric)) in zip(grid, _PANELS.items()):
-    for index, (label, settings) in enumerate(_curves(spiking).items()):
-      _plot(axes, settings, metric, label, index)
-    if not ann.empty:
-      _plot_points(axes, frames.settings(ann), bp_metric, **_ANN_LOOK)
-    axes.set_title(title, fontsize=style.TITLE)
-    if axes.get_xlim()[1] > 0:
-      axes.set_xscale('log')
-    style.set_log(axes.xaxis)
-    axes.set_xlabel('energy of a presentation (nJ)')
-    axes.set_ylabel(panels.label_accuracy(runs))
-    axes.grid(alpha=0.3)
-    axes.margins(0.08, 0.15)  # for the numbers at points
-  style.legend_below(fig, grid)
-  names = sorted(map(style.dataset_name, set(runs['dataset'])))
-  stem = style.escape_mathtext(pathlib.Path(name).stem)
-  style.set_title(
-    fig,
-    f'{", ".join(names)}: accuracy against energy; numbers are T',
-    f'energies: table {stem}',
-    panels.describe_bars(runs),
-  )
-  return fig
-
-
-def _curves(spiking: pd.DataFrame) -> dict[str, list[pd.DataFrame]]:
-  """Splits settings by varied fields other than T, in order of T."""
-  fields = [name for name in frames.varied(spiking) if name != 'num_steps']
-  curves = {}
-  for setting in frames.settings(spiking):
-    values = {name: frames.field(setting, name) for name in fields}
-    words = [
-      grids.write(value)
-      if name == 'sampler'
-      else f'{name} = {grids.write(value)}'
-      for name, value in values.items()
-    ]
-    label = style.escape_mathtext(', '.join(['SSNN', *words]))
-    curves.setdefault(label, []).append(setting)
-  return {
-    label: sorted(own, key=lambda setting: frames.field(setting, 'num_steps'))
-    for label, own in curves.items()
-  }
-
-
-def _plot(axes: Axes, settings, metric, label, index):
-  color = style.COLORS[index % _NUM_LOOKS]
-  _plot_points(
-    axes,
-    settings,
-    metric,
-    color=color,
-    marker=style.MARKERS[index % _NUM_LOOKS],
-    linestyle=_LINES[index // _NUM_LOOKS % len(_LINES)],
-    label=label,
-  )
-  for setting in settings:
-    axes.annotate(
-      str(frames.field(setting, 'num_steps')),
-      (setting[metric].mean(), 100 * setting['test_accuracy'].mean()),
-      xytext=(4, 6 if index % 2 else -10),
-      textcoords='offset points',
-      fontsize=style.SMALL,
-      color=color,
-    )
-
-
-def _plot_points(axes: Axes, settings, metric, **look):
-  energies = [statistics.over_seeds(setting, metric) for setting in settings]
-  places = [number.mean for number in energies]
-  deviations = [number.deviation for number in energies]
-  panels.plot_settings(
-    axes, places, settings, 'test_accuracy', 100, xerr=deviations, **look
-  )

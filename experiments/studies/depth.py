@@ -1,11 +1,7 @@
 """One to four hidden layers with equally many parameters."""
 
-from collections.abc import Mapping
-
-import pandas as pd
-
+from experiments.analysis import comparisons
 from experiments.analysis import frames
-from experiments.analysis import statistics
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
 from experiments.config.grids import Sweep
@@ -18,25 +14,18 @@ _SHALLOW = (
 )
 _DEEPEST = (784, 159, 159, 159, 159, 10)
 _TRAINS = {'num_steps': (16, 64), 'sampler': ('bernoulli', 'sobol')}
-_NAMES = {'bernoulli': 'random', 'sobol': 'sobol'}
 
 
-def numbers(
-  records: Mapping[str, pd.DataFrame],
-) -> dict[str, statistics.Number]:
-  """Computes accuracies and differences to the ANN of the same depth."""
-  runs, found = records['fashion_mnist'], {}
-  for setting in frames.settings(runs):
-    depth = len(frames.field(setting, 'layer_sizes')) - 2
-    if frames.field(setting, 'method') == 'bp':
-      found[f'ann_depth{depth}'] = statistics.percent(setting)
-      continue
-    sampler = _NAMES[frames.field(setting, 'sampler')]
-    t = frames.field(setting, 'num_steps')
-    found[f'{sampler}_minus_ann_t{t}_depth{depth}'] = (
-      statistics.paired_difference(setting, frames.find_baseline(setting, runs))
-    )
-  return found
+def _numbers(records):
+  runs = records['fashion_mnist']
+  runs = runs.assign(depth=[len(sizes) - 2 for sizes in runs['layer_sizes']])
+  ann, _ = frames.split_baseline(runs)
+  return comparisons.numbers(
+    ann, 'ann_depth{depth}', {'': comparisons.ACCURACY}
+  ) | comparisons.numbers(
+    runs,
+    '{sampler}_minus_ann_t{num_steps}_depth{depth}',
+  )
 
 
 STUDY = Study(
@@ -47,7 +36,7 @@ STUDY = Study(
       Sweep({'layer_sizes': (_DEEPEST,), 'learning_rate': (0.2,), **_TRAINS}),
     ),
   },
-  numbers=numbers,
+  numbers=_numbers,
   claims=(
     Claim(
       'With one to four hidden layers and low-discrepancy trains of 64 ticks, '
@@ -67,8 +56,9 @@ ticks the difference to the ANN of the same depth is
 {sobol_minus_ann_t64_depth1} points with one hidden layer, and
 {sobol_minus_ann_t64_depth2}, {sobol_minus_ann_t64_depth3} and
 {sobol_minus_ann_t64_depth4} with two to four. With random trains of 16 ticks it
-is {random_minus_ann_t16_depth1} with one and {random_minus_ann_t16_depth4} with
-four. More layers do not make the ANN more accurate either: {ann_depth1} % with
-one and {ann_depth4} % with four hidden layers.
+is {bernoulli_minus_ann_t16_depth1} with one and
+{bernoulli_minus_ann_t16_depth4} with four. More layers do not make the ANN more
+accurate either: {ann_depth1} % with one and {ann_depth4} % with four hidden
+layers.
 """,
 )

@@ -1,13 +1,8 @@
 """Energy of inference and learning on a chip, compared with digital BP."""
 
-from collections.abc import Mapping
-
-from matplotlib import figure
-import pandas as pd
-
+from experiments.analysis import comparisons
 from experiments.analysis import energy
 from experiments.analysis import frames
-from experiments.analysis import statistics
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
 from experiments.config.grids import Sweep
@@ -16,35 +11,36 @@ from ssnn_jax.training.activity import Activity
 _STEPS = (4, 16, 64, 256)
 _GRID = {'num_steps': _STEPS, 'sampler': ('bernoulli', 'sobol')}
 _TABLES = ('crossbar', 'loihi')
-_KINDS = {'inference': '', 'learning': 'learning_'}
 
 
-def table(runs: pd.DataFrame) -> list[pd.DataFrame]:
-  """Makes a table of counts and energies for each table of energies."""
+def _table(runs):
   return [energy.table(energy.add_energies(runs, name)) for name in _TABLES]
 
 
-def draw(runs: pd.DataFrame) -> figure.Figure:
-  """Draws accuracy against the energy of analog arrays."""
-  return energy.figure(energy.add_energies(runs, 'crossbar'), 'crossbar')
+def _draw(runs):
+  return comparisons.draw_energies(
+    energy.add_energies(runs, 'crossbar'), 'crossbar'
+  )
 
 
-def numbers(
-  records: Mapping[str, pd.DataFrame],
-) -> dict[str, statistics.Number]:
+def _numbers(records):
   """Computes energies with low-discrepancy trains, in nJ and relative to BP."""
   found = {}
-  for record, runs in records.items():
-    for name in _TABLES:
-      priced = energy.add_energies(runs, name)
-      for t in _STEPS:
-        own = frames.select(priced, num_steps=t, sampler='sobol', method='ssnn')
-        for kind, prefix in _KINDS.items():
-          nanojoules, bp = f'{prefix}nj', f'{prefix}bp_nj'
-          key = f'{record}_{name}_{kind}_t{t}'
-          found[key] = statistics.over_seeds(own, nanojoules)
-          relative = own.assign(relative=own[nanojoules] / own[bp])
-          found[f'{key}_over_bp'] = statistics.over_seeds(relative, 'relative')
+  for table in _TABLES:
+    runs = energy.add_energies(comparisons.join(records), table)
+    runs = frames.select(runs, method='ssnn', sampler='sobol')
+    found |= comparisons.numbers(
+      runs,
+      f'{{dataset}}_{table}_learning_t{{num_steps}}',
+      {'': comparisons.mean('learning_nj')},
+    ) | comparisons.numbers(
+      runs,
+      f'{{dataset}}_{table}_{{metric}}_t{{num_steps}}_over_bp',
+      {
+        'inference': comparisons.mean('inference_over_bp'),
+        'learning': comparisons.mean('learning_over_bp'),
+      },
+    )
   return found
 
 
@@ -57,9 +53,9 @@ STUDY = Study(
     'fashion_mnist': (Sweep(_GRID),),
   },
   curves=Activity._fields,
-  table=table,
-  figure=draw,
-  numbers=numbers,
+  table=_table,
+  figure=_draw,
+  numbers=_numbers,
   claims=(
     Claim(
       'On analog crossbar arrays, learning Fashion-MNIST by low-discrepancy '
@@ -89,26 +85,17 @@ neuromorphic chip; their files name the source of each energy and its limits.
 Backpropagation (BP) uses 32-bit digital arithmetic, and reads one word from a
 small memory for each multiplication.
 
-All numbers are for one presentation of one sample, a / b for inference /
-learning. Inference is with the trained network. Learning has the forward pass,
-the backward pass and the update, as a mean over epochs; training is the sum
-over all samples and epochs. The first table has the energies `crossbar`, the
-second `loihi`.
+Numbers are for one presentation of one sample, a / b for inference / learning:
+inference with the trained network, learning as a mean over epochs. The first
+table has the energies `crossbar`, the second `loihi`.
 
 On crossbars, learning Fashion-MNIST takes
-{fashion_mnist_crossbar_learning_t16:.0f} nJ a sample with 16 ticks and
-{fashion_mnist_crossbar_learning_t256:,.0f} nJ with 256, which is
-{fashion_mnist_crossbar_learning_t16_over_bp:.1%} and
-{fashion_mnist_crossbar_learning_t256_over_bp:.0%} of BP. Reading a device takes
-a hundredth of a picojoule and a word of digital memory five. About half of the
-energy of learning is in the pulses, at the upper bound of `10 pJ` each.
-
-On the digital chip, each synaptic event takes `23.6 pJ`, and inference takes
-{fashion_mnist_loihi_inference_t4_over_bp:.0f} times the energy of BP with 4
-ticks and {fashion_mnist_loihi_inference_t256_over_bp:.0f} times with 256. The
-advantage is due to computing where weights are stored, not to spikes.
-
-Energy is proportional to T, and accuracy saturates. Low-discrepancy trains need
-fewer ticks than random trains for the same accuracy, and so less energy.
+{fashion_mnist_crossbar_learning_t16:.0f} nJ a sample with 16 ticks, which is
+{fashion_mnist_crossbar_learning_t16_over_bp:.1%} of BP; with 256 ticks it is
+{fashion_mnist_crossbar_learning_t256_over_bp:.0%}. On the digital chip,
+inference takes {fashion_mnist_loihi_inference_t4_over_bp:.0f} times the energy
+of BP with 4 ticks and {fashion_mnist_loihi_inference_t256_over_bp:.0f} times
+with 256: the advantage is due to computing where weights are stored, not to
+spikes. Energy is proportional to T, and accuracy saturates.
 """,
 )

@@ -1,13 +1,7 @@
 """Random and low-discrepancy spike trains compared with the tuned ANN."""
 
-from collections.abc import Mapping
-
-from matplotlib import figure
-import pandas as pd
-
+from experiments.analysis import comparisons
 from experiments.analysis import frames
-from experiments.analysis import length_plot
-from experiments.analysis import statistics
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
 from experiments.config.grids import Sweep
@@ -23,40 +17,36 @@ _TUNED = {
 }
 _SAMPLERS = ('bernoulli', 'sobol')
 _READOUTS = {
-  'counts': 'test_accuracy',
-  'potential': 'test_accuracy_potential',
-  'ann': 'test_accuracy_rate',
+  'counts': comparisons.minus(),
+  'ann': comparisons.minus('test_accuracy_rate'),
 }
 
 
-def draw(runs: pd.DataFrame) -> figure.Figure:
+def _draw(runs):
   """Draws networks with the default hidden layer."""
-  return length_plot.draw(frames.select(runs, layer_sizes=_NARROW), MARGIN)
+  narrow = frames.select(runs, layer_sizes=_NARROW)
+  return comparisons.draw_lengths(narrow, MARGIN)
 
 
-def numbers(
-  records: Mapping[str, pd.DataFrame],
-) -> dict[str, statistics.Number]:
-  """Compares samplers with the ANN and with each other, in points."""
+def _numbers(records):
   runs = records['fashion_mnist']
-  found = {}
-  for width, sizes in {'': _NARROW, 'wide_': _WIDE}.items():
-    ann, spiking = frames.split_baseline(frames.select(runs, layer_sizes=sizes))
-    found[f'{width}ann'] = statistics.percent(ann)
-    for t in sorted(set(spiking['num_steps'])):
-      random, sobol = (
-        frames.select(spiking, num_steps=t, sampler=sampler)
-        for sampler in _SAMPLERS
-      )
-      gain = statistics.paired_difference(sobol, random)
-      found[f'{width}sobol_minus_random_t{t}'] = gain
-      for sampler, setting in (('random', random), ('sobol', sobol)):
-        found[f'{width}{sampler}_t{t}'] = statistics.percent(setting)
-        for readout, metric in _READOUTS.items():
-          found[f'{width}{sampler}_minus_ann_t{t}_by_{readout}'] = (
-            statistics.paired_difference(setting, ann, metric)
-          )
-  return found
+  runs = runs.assign(
+    width=['wide_' if sizes == _WIDE else '' for sizes in runs['layer_sizes']],
+    trains=runs['sampler'].replace('bernoulli', 'random'),
+  )
+  ann, spiking = frames.split_baseline(runs)
+  numbers = comparisons.numbers
+  return (
+    numbers(ann, '{width}ann', {'': comparisons.ACCURACY})
+    | numbers(
+      runs, '{width}{trains}_minus_ann_t{num_steps}_by_{metric}', _READOUTS
+    )
+    | numbers(
+      spiking,
+      '{width}{trains}_minus_random_t{num_steps}',
+      trains='random',
+    )
+  )
 
 
 STUDY = Study(
@@ -81,8 +71,8 @@ STUDY = Study(
       ),
     ),
   },
-  figure=draw,
-  numbers=numbers,
+  figure=_draw,
+  numbers=_numbers,
   claims=(
     Claim(
       'With low-discrepancy trains of 16 or more ticks, Fashion-MNIST accuracy '

@@ -1,11 +1,7 @@
 """Updates after each sample, compared with minibatches."""
 
-from collections.abc import Mapping
-
-import pandas as pd
-
+from experiments.analysis import comparisons
 from experiments.analysis import frames
-from experiments.analysis import statistics
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
 from experiments.config.grids import Sweep
@@ -32,24 +28,16 @@ def _make_sweeps(dataset: str) -> tuple[Sweep, ...]:
   )
 
 
-def numbers(
-  records: Mapping[str, pd.DataFrame],
-) -> dict[str, statistics.Number]:
-  """Compares single samples with the batches of the data set, in points."""
+def _numbers(records):
+  """Compares single samples with the batches of the data set."""
   found = {}
-  for name, runs in records.items():
-    ann, spiking = frames.split_baseline(runs)
-    subsets = {'ann': ann} | {
-      f't{t}': frames.select(spiking, num_steps=t) for t in (16, 64)
-    }
-    for label, subset in subsets.items():
-      single, batches = (
-        frames.select(subset, batch_size=size)
-        for size in (1, _DEFAULTS[name][0])
-      )
-      found[f'{name}_single_minus_batch_{label}'] = (
-        statistics.paired_difference(single, batches)
-      )
+  for dataset, runs in records.items():
+    names = {1: 'single', _DEFAULTS[dataset][0]: 'batch'}
+    runs = runs.assign(size=runs['batch_size'].map(names))
+    ann, spiking = frames.split_baseline(runs.dropna(subset='size'))
+    for part, ending in ((ann, 'ann'), (spiking, 't{num_steps}')):
+      name = '{dataset}_{size}_minus_batch_' + ending
+      found |= comparisons.numbers(part, name, size='batch')
   return found
 
 
@@ -58,7 +46,7 @@ STUDY = Study(
     'Does learning sample by sample differ from learning in minibatches?'
   ),
   sweeps={dataset: _make_sweeps(dataset) for dataset in _SIZES},
-  numbers=numbers,
+  numbers=_numbers,
   claims=(
     Claim(
       'With random trains of 64 ticks, digits accuracy after learning sample '

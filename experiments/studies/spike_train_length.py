@@ -1,13 +1,7 @@
 """Accuracy and update errors with random trains of 1 to 256 ticks."""
 
-from collections.abc import Mapping
-
-from matplotlib import figure
-import pandas as pd
-
+from experiments.analysis import comparisons
 from experiments.analysis import frames
-from experiments.analysis import length_plot
-from experiments.analysis import statistics
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
 from experiments.config.grids import Sweep
@@ -15,45 +9,26 @@ from experiments.config.grids import Sweep
 MARGIN = 1.0  # points
 _SWEEPS = (Sweep({'num_steps': (1, 4, 16, 64, 256)}),)
 _DATASETS = ('digits', 'fashion_mnist', 'n_mnist', 'synthetic_events/digits')
-_RATIOS = ((256, 64), (256, 16))
+_ERRORS = {name: comparisons.ratio(name) for name in frames.ERRORS}
 
 
-def draw(runs: pd.DataFrame) -> figure.Figure:
-  """Draws the sweep with a margin of one point."""
-  return length_plot.draw(runs, MARGIN)
-
-
-def numbers(
-  records: Mapping[str, pd.DataFrame],
-) -> dict[str, statistics.Number]:
-  """Computes differences to the ANN in points, and ratios of errors over T."""
-  found = {}
-  for record, runs in records.items():
-    name = record.replace('-', '_')
-    ann, spiking = frames.split_baseline(runs)
-    found[f'{name}_ann'] = statistics.percent(ann)
-    by_length = {
-      frames.field(setting, 'num_steps'): setting
-      for setting in frames.settings(spiking)
-    }
-    for t, setting in by_length.items():
-      found[f'{name}_t{t}'] = statistics.percent(setting)
-      found[f'{name}_minus_ann_t{t}'] = statistics.paired_difference(
-        setting, ann
-      )
-    for error in frames.ERRORS:
-      for long, short in _RATIOS:
-        found[f'{name}_{error}_t{long}_over_t{short}'] = statistics.ratio(
-          by_length[long], by_length[short], error
-        )
+def _numbers(records):
+  runs = comparisons.join(records)
+  _, spiking = frames.split_baseline(runs)
+  name = '{dataset}_{metric}_t{num_steps}'
+  found = comparisons.numbers(runs, name, {'minus_ann': comparisons.minus()})
+  for t in (16, 64):
+    found |= comparisons.numbers(
+      spiking, f'{name}_over_t{t}', _ERRORS, num_steps=t
+    )
   return found
 
 
 STUDY = Study(
   question='How do accuracy and update error depend on spike-train length?',
   sweeps=dict.fromkeys(_DATASETS, _SWEEPS),
-  figure=draw,
-  numbers=numbers,
+  figure=lambda runs: comparisons.draw_lengths(runs, MARGIN),
+  numbers=_numbers,
   claims=(
     Claim(
       'With random trains of 256 ticks, accuracy on digits and on '
@@ -89,37 +64,28 @@ STUDY = Study(
   text="""
 All networks have the default settings of their data set. Errors are
 root-mean-square distances of the update of the first 128 training samples from
-the gradient of BP, over all weights and 8 draws of the spikes, relative to the
-gradient. They are measured at the weights of the ANN of the same seed after its
-first epoch, so that only T differs. In the quantization error the forward and
-the backward pass use exact rates, and only the update uses spikes.
+the gradient of BP, relative to the gradient, at the weights of the ANN of the
+same seed after its first epoch, so that only T differs. In the quantization
+error the forward and the backward pass use exact rates.
 
 The difference of random trains to the ANN falls with T: with 16, 64 and 256
 ticks it is {digits_minus_ann_t16}, {digits_minus_ann_t64} and
 {digits_minus_ann_t256} points on digits, and {fashion_mnist_minus_ann_t16},
 {fashion_mnist_minus_ann_t64} and {fashion_mnist_minus_ann_t256} on
-Fashion-MNIST, whose pixels are grey instead of nearly black or white.
-Low-discrepancy trains need fewer ticks ([headline](headline.md)).
-
-From 64 to 256 ticks the quantization error on Fashion-MNIST falls to
-{fashion_mnist_quantisation_error_t256_over_t64:.2f} of its value, as T^-1/2
-requires. The update error falls to
-{fashion_mnist_update_error_t256_over_t64:.2f} only: near a kink of the firing
-function, a noisy potential opens or closes the gate of the derivative wrongly,
+Fashion-MNIST. Low-discrepancy trains need fewer ticks
+([headline](headline.md)). From 64 to 256 ticks the quantization error on
+Fashion-MNIST falls to {fashion_mnist_quantisation_error_t256_over_t64:.2f} of
+its value, as T^-1/2 requires, and the update error to
+{fashion_mnist_update_error_t256_over_t64:.2f}: near a kink of the firing
+function a noisy potential opens or closes the gate of the derivative wrongly,
 which adds an error of order T^-1/4.
 
 In event recordings the spikes of the input are given, and more ticks add none.
-On a subset of N-MNIST (`500` training and `50` test recordings, so that one
-test recording is `2` points) the quantization error falls from 16 to 256 ticks
-to {n_mnist_quantisation_error_t256_over_t16:.2f} of its value, on synthetic
-events of digits to
-{synthetic_events_digits_quantisation_error_t256_over_t16:.2f}, instead of
-`0.25`. Accuracy does not rise beyond 64 ticks: the difference to the ANN is
-{synthetic_events_digits_minus_ann_t64} and
-{synthetic_events_digits_minus_ann_t256} points with 64 and 256 ticks on
-synthetic events, and {n_mnist_minus_ann_t64} and {n_mnist_minus_ann_t256} on
-N-MNIST. Windows of 32 of 256 ticks see an eighth of a recording, which is not a
-sample of the whole; for recordings, choose windows as long as the recording
+On N-MNIST the quantization error falls from 16 to 256 ticks to
+{n_mnist_quantisation_error_t256_over_t16:.2f} of its value, on synthetic events
+of digits to {synthetic_events_digits_quantisation_error_t256_over_t16:.2f},
+instead of `0.25`. Windows of 32 of 256 ticks see an eighth of a recording; for
+recordings, choose windows as long as the recording
 ([event_time](event_time.md)).
 """,
 )

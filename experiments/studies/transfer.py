@@ -1,35 +1,22 @@
 """Networks trained on synthetic recordings and tested on real ones."""
 
-from collections.abc import Mapping
-
-from matplotlib import figure
-import pandas as pd
-
+from experiments.analysis import comparisons
 from experiments.analysis import frames
-from experiments.analysis import length_plot
-from experiments.analysis import statistics
 from experiments.analysis.study import Study
 from experiments.config.grids import Sweep
 
-_MARGIN = 2  # points
+_METRICS = {
+  'ssnn': comparisons.ACCURACY,
+  'ssnn_minus_ann': comparisons.minus(),
+}
 
 
-def draw(runs: pd.DataFrame) -> figure.Figure:
-  """Draws accuracy on real recordings against T."""
-  return length_plot.draw(runs, _MARGIN)
-
-
-def numbers(
-  records: Mapping[str, pd.DataFrame],
-) -> dict[str, statistics.Number]:
-  """Computes accuracies on real recordings, and compares them with the ANN."""
-  ann, spiking = frames.split_baseline(records['synthetic_events-digits'])
-  found = {'ann': statistics.percent(ann)}
-  for setting in frames.settings(spiking):
-    t = frames.field(setting, 'num_steps')
-    found[f'ssnn_t{t}'] = statistics.percent(setting)
-    found[f'ssnn_minus_ann_t{t}'] = statistics.paired_difference(setting, ann)
-  return found
+def _numbers(records):
+  (runs,) = records.values()
+  ann, _ = frames.split_baseline(runs)
+  return comparisons.numbers(
+    ann, 'ann', {'': comparisons.ACCURACY}
+  ) | comparisons.numbers(runs, '{metric}_t{num_steps}', _METRICS)
 
 
 STUDY = Study(
@@ -44,8 +31,8 @@ STUDY = Study(
       ),
     ),
   },
-  figure=draw,
-  numbers=numbers,
+  figure=lambda runs: comparisons.draw_lengths(runs, margin=2),
+  numbers=_numbers,
   text="""
 Networks were trained on synthetic recordings of the `8 x 8` digits and tested
 on `550` real recordings of N-MNIST. The ANN classifies {ann:.1f} % of the real

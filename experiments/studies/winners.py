@@ -1,47 +1,33 @@
 """Error spikes of the output layer: winner, exact softmax or hard argmax."""
 
-from collections.abc import Mapping
-
-from matplotlib import figure
-import pandas as pd
-
+from experiments.analysis import comparisons
 from experiments.analysis import frames
 from experiments.analysis import grid_plot
-from experiments.analysis import statistics
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
 from experiments.config.grids import Sweep
 
 _STEPS = (4, 16, 64)
 _GRID = {'output_errors': ('winner', 'softmax', 'argmax'), 'num_steps': _STEPS}
+_METRICS = {
+  '': comparisons.minus(),
+  '_by_ann': comparisons.minus('test_accuracy_rate'),
+}
 
 
-def draw(runs: pd.DataFrame) -> figure.Figure:
+def _draw(runs):
   """Draws accuracy read as an ANN, as argmax has no useful winner counts."""
   return grid_plot.draw(runs, 'test_accuracy_rate')
 
 
-def numbers(
-  records: Mapping[str, pd.DataFrame],
-) -> dict[str, statistics.Number]:
-  """Compares the winner with softmax and argmax, in points."""
+def _numbers(records):
+  _, spiking = frames.split_baseline(comparisons.join(records))
   found = {}
-  for name, runs in records.items():
-    for t in _STEPS:
-      winner, softmax, argmax = (
-        frames.select(runs, method='ssnn', num_steps=t, output_errors=errors)
-        for errors in _GRID['output_errors']
-      )
-      for readout, metric in (
-        ('', 'test_accuracy'),
-        ('_by_ann', 'test_accuracy_rate'),
-      ):
-        found[f'{name}_winner_minus_softmax_t{t}{readout}'] = (
-          statistics.paired_difference(winner, softmax, metric)
-        )
-        found[f'{name}_argmax_minus_winner_t{t}{readout}'] = (
-          statistics.paired_difference(argmax, winner, metric)
-        )
+  for errors in ('softmax', 'winner'):
+    name = f'{{dataset}}_{{output_errors}}_minus_{errors}_t{{num_steps}}'
+    found |= comparisons.numbers(
+      spiking, name + '{metric}', _METRICS, output_errors=errors
+    )
   return found
 
 
@@ -54,8 +40,8 @@ STUDY = Study(
     'digits': (Sweep(_GRID, num_seeds=10),),
     'fashion_mnist': (Sweep(_GRID),),
   },
-  figure=draw,
-  numbers=numbers,
+  figure=_draw,
+  numbers=_numbers,
   claims=(
     Claim(
       'With random trains of 4, 16 and 64 ticks, Fashion-MNIST accuracy with '
@@ -73,25 +59,20 @@ STUDY = Study(
     ),
   ),
   text="""
-Three kinds of error spikes of the output layer are compared. `winner` compares
-the winner of each tick with the target. `softmax` samples the exact errors,
-softmax(v) minus target. With `argmax` the class of highest potential wins all
-ticks of a window, without noise, as in the perceptron rule. A network trained
-with `argmax` has potentials that are no log-probabilities, so that its winner
-counts are no useful readout; compare it by `read as ANN`.
+`winner` compares the winner of each tick with the target. `softmax` samples the
+exact errors, softmax(v) minus target. With `argmax` the class of highest
+potential wins all ticks of a window, without noise, as in the perceptron rule;
+its potentials are no log-probabilities, so compare it by `read as ANN`.
 
 On Fashion-MNIST the winner is as good as the exact softmax, and needs none of
 its arithmetic: the differences are {fashion_mnist_winner_minus_softmax_t4},
 {fashion_mnist_winner_minus_softmax_t16} and
 {fashion_mnist_winner_minus_softmax_t64} points with 4, 16 and 64 ticks. On
 digits they are {digits_winner_minus_softmax_t4},
-{digits_winner_minus_softmax_t16} and {digits_winner_minus_softmax_t64} by
-winner counts, and {digits_winner_minus_softmax_t4_by_ann} with 4 ticks read as
-an ANN.
-
-The noise of the race is what makes the winner a sample of the softmax. Without
-noise the accuracy on Fashion-MNIST, read as an ANN, changes by
+{digits_winner_minus_softmax_t16} and {digits_winner_minus_softmax_t64}. The
+noise of the race makes the winner a sample of the softmax: without noise the
+accuracy on Fashion-MNIST, read as an ANN, changes by
 {fashion_mnist_argmax_minus_winner_t4_by_ann} points with 4 ticks and
-{fashion_mnist_argmax_minus_winner_t64_by_ann} with 64: more ticks do not help.
+{fashion_mnist_argmax_minus_winner_t64_by_ann} with 64.
 """,
 )

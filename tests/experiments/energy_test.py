@@ -8,6 +8,7 @@ from absl.testing import parameterized
 import numpy as np
 
 from experiments import plot
+from experiments.analysis import comparisons
 from experiments.analysis import energy
 from experiments.analysis import frames
 from experiments.analysis import grid_table
@@ -166,23 +167,16 @@ class EnergyTest(parameterized.TestCase):
 
   def test_figure_has_a_curve_for_each_sampler(self):
     self.record_sweep()
-    fig = energy.figure(self.add_energies(), self.table)
-    inference = [inference_nj(t) for t in STEPS], 0.036
-    learning = [learning_nj(t, 7.5, 1.5) for t in STEPS], 0.11
-    for axes, (points, bp) in zip(fig.axes, (inference, learning)):
-      self.assertEqual(axes.get_xscale(), 'log')
-      drawn = {
-        container.get_label(): container.lines[0]
-        for container in axes.containers
-      }
-      for name in ('SSNN, bernoulli', 'SSNN, sobol'):
-        line = drawn.pop(name)
-        np.testing.assert_allclose(line.get_xdata(orig=False), points)
-        np.testing.assert_allclose(line.get_ydata(orig=False), [91, 91])
-      (ann,) = drawn.values()
-      np.testing.assert_allclose(ann.get_xdata(orig=False), [bp])
-      texts = [text.get_text() for text in axes.texts]
-      self.assertEqual(texts, ['4', '16'] * 2)
+    fig = comparisons.draw_energies(self.add_energies(), self.table)
+    inference = [inference_nj(t) / 0.036 for t in STEPS]
+    learning = [learning_nj(t, 7.5, 1.5) / 0.11 for t in STEPS]
+    for axes, values in zip(fig.axes, ([91, 91], inference, learning)):
+      drawn = {bars.get_label(): bars.lines[0] for bars in axes.containers}
+      for sampler in SAMPLERS:
+        line = drawn.pop(f'sampler = {sampler}')
+        np.testing.assert_allclose(line.get_xdata(orig=False), STEPS)
+        np.testing.assert_allclose(line.get_ydata(orig=False), values)
+      self.assertEmpty(drawn)
 
   def test_command_prints_table_and_writes_figure(self):
     self.record_sweep()

@@ -1,10 +1,11 @@
 """Tests of the choice of learning rates on held-out samples."""
 
-from absl.testing import parameterized
+from absl.testing import absltest
 import numpy as np
 
+from experiments.analysis import frames
 from experiments.analysis import grid_table
-from experiments.analysis import tuning
+from experiments.studies import tuning
 from tests.testing import sweeps
 
 SWEEP = [
@@ -21,14 +22,14 @@ ACCURACIES = {
   ('bp_stdp', 1.0): 80.0,
 }
 TABLE = """\
-method   learning_rate  held-out accuracy  best  seeds
-------------------------------------------------------
-bp       0.1            91.00 ± 1.41             2
-bp       0.5            96.00 ± 1.41       best  2
-bp       1.0            95.50 ± 1.41             2
-bp       2.0            96.00 ± 1.41             2
-bp_stdp  0.1            71.00 ± 1.41             2
-bp_stdp  1.0            81.00 ± 1.41       best  2"""
+method   learning_rate  accuracy      seeds  best
+-------------------------------------------------
+bp       0.1            91.00 ± 1.41  2
+bp       0.5            96.00 ± 1.41  2      best
+bp       1.0            95.50 ± 1.41  2
+bp       2.0            96.00 ± 1.41  2
+bp_stdp  0.1            71.00 ± 1.41  2
+bp_stdp  1.0            81.00 ± 1.41  2      best"""
 
 
 def make_frame(sweep=SWEEP, **options):
@@ -43,21 +44,12 @@ def make_frame(sweep=SWEEP, **options):
   )
 
 
-class TuningTest(parameterized.TestCase):
-  @parameterized.parameters(
-    ('method=bp;learning_rate=0.1,1;hold_out=0.2', True),
-    ('method=ssnn;learning_rate=0.1,1;num_steps=4,16;hold_out=0.2', True),
-    ('learning_rate=0.1,1', False),
-    ('learning_rate=0.1,1;hold_out=0,0.2', False),
-    ('method=bp,bp_stdp;hold_out=0.2', False),
-  )
-  def test_recognizes_sweeps_over_learning_rates(self, sweep, expected):
-    self.assertEqual(tuning.is_tuning(sweeps.make_frame(sweep)), expected)
-
-  def test_picks_the_lowest_of_the_best_rates(self):
-    runs = make_frame()
+class TuningTest(absltest.TestCase):
+  def test_chooses_the_lowest_of_the_best_rates(self):
+    runs = frames.select(make_frame(), method='bp')
     for listed in (runs, runs[::-1]):
-      self.assertEqual(tuning.pick(listed), {'bp': 0.5, 'bp_stdp': 1.0})
+      best = tuning.choose(frames.settings(listed))
+      self.assertEqual(frames.field(best, 'learning_rate'), 0.5)
 
   def test_table_marks_the_best_setting_of_each_method(self):
     (table,) = tuning.table(make_frame())
@@ -76,15 +68,11 @@ class TuningTest(parameterized.TestCase):
       bars.lines[0].get_xydata(), [[0.1, 91], [0.5, 96]]
     )
 
-  def test_figure_circles_the_best_rates(self):
-    fig = tuning.draw(make_frame())
-    (axes,), (legend,) = fig.axes, fig.legends
-    self.assertEqual(axes.get_xscale(), 'log')
-    ann, _ = (bars.lines[0].get_xydata() for bars in axes.containers)
-    np.testing.assert_allclose(ann, [[0.1, 91], [0.5, 96], [1, 95.5], [2, 96]])
-    circles = [line for line in axes.lines if line.get_fillstyle() == 'none']
+  def test_figure_has_a_curve_for_each_method(self):
+    (axes,) = tuning.draw(make_frame()).axes
+    drawn = {bars.get_label(): bars.lines[0] for bars in axes.containers}
+    self.assertEqual(list(drawn), ['method = bp', 'method = bp_stdp'])
     np.testing.assert_allclose(
-      [circle.get_xydata() for circle in circles], [[[0.5, 96]], [[1, 81]]]
+      drawn['method = bp'].get_xydata(),
+      [[0.1, 91], [0.5, 96], [1, 95.5], [2, 96]],
     )
-    labels = [text.get_text() for text in legend.get_texts()]
-    self.assertEqual(labels, ['bp', 'bp_stdp'])
