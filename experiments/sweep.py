@@ -19,7 +19,6 @@ from absl import flags
 
 from experiments import studies
 from experiments.analysis import frames
-from experiments.analysis import tuning
 from experiments.config import command
 from experiments.config import experiment
 from experiments.config import field
@@ -28,6 +27,7 @@ from experiments.launch import launcher
 from experiments.launch import local
 from experiments.launch import plans
 from experiments.launch import ray_cluster
+from experiments.studies import tuning
 from experiments.training import data
 from experiments.training import trainer
 import ssnn_jax
@@ -180,8 +180,8 @@ def _print_best_rates(planned):
   """Prints the best learning rates of a sweep that tunes learning rates."""
   folders = [run.folder for runs in planned.values() for run in runs]
   runs = frames.from_runs(records.read(folder) for folder in folders)
-  if tuning.is_tuning(runs):
-    for method, rate in tuning.pick(runs).items():
+  if (runs['hold_out'] > 0).all() and 'learning_rate' in frames.varied(runs):
+    for method, rate in tuning.best_rates(runs).items():
       print(f'{method}: best on held-out samples with --learning_rate={rate:g}')
 
 

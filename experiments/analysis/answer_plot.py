@@ -10,8 +10,6 @@ from experiments.analysis import panels
 from experiments.analysis import statistics
 from experiments.analysis import style
 
-_LABELS = {'bernoulli': 'random trains', 'sobol': 'low-discrepancy trains'}
-
 
 def draw(
   runs: pd.DataFrame,
@@ -31,7 +29,7 @@ def draw(
   """
   ann, spiking = frames.split_baseline(runs)
   fig, (lengths, costs) = style.make(2)
-  for index, (sampler, label) in enumerate(_LABELS.items()):
+  for index, (sampler, label) in enumerate(panels.TRAINS.items()):
     settings = frames.settings(frames.select(spiking, sampler=sampler))
     steps = [frames.field(setting, 'num_steps') for setting in settings]
     places = {lengths: steps, costs: [prices[sampler][t] for t in steps]}

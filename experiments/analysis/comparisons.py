@@ -217,7 +217,9 @@ def _split_curves(settings, axis, curve):
     curves.setdefault(frames.field(own, curve), []).append(own)
   name = 'T' if curve == 'num_steps' else curve
   return {
-    key if isinstance(key, str) else f'{name} = {key}': curves[key]
+    panels.TRAINS.get(key, key)
+    if isinstance(key, str)
+    else f'{name} = {key}': curves[key]
     for key in sorted(curves, key=frames.sortable)
   }
 

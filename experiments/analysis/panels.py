@@ -12,6 +12,11 @@ from experiments.analysis import frames
 from experiments.analysis import statistics
 from experiments.analysis import style
 
+# Kinds of spike trains, by their sampler.
+TRAINS = {
+  'bernoulli': 'random trains',
+  'sobol': 'low-discrepancy trains',
+}
 ERROR_LABEL = "RMS distance from\nBP's gradient, relative"
 # Label, colour and marker of each way to read a network out.
 READOUTS = {

@@ -38,6 +38,14 @@ def choose(settings: Sequence[pd.DataFrame]) -> pd.DataFrame:
   return min(settings, key=rank)
 
 
+def best_rates(runs: pd.DataFrame) -> dict[str, float]:
+  """Returns the learning rate of the best setting of each method."""
+  return {
+    method: _rate(choose(frames.settings(own)))
+    for method, own in runs.groupby('method')
+  }
+
+
 def _rate(setting):
   return frames.field(setting, 'learning_rate')
 
