@@ -118,12 +118,6 @@ STUDY = Study(
       ),
       below=0,
     ),
-    Claim(
-      'At T = 64, surrogate gradients with a learning rate tuned at T = 16 are '
-      'less accurate on Fashion-MNIST than the spiking network.',
-      ('fashion_mnist_surrogate_gradient_minus_ssnn_t64',),
-      below=0,
-    ),
   ),
   text="""
 All methods (`--method`) have equal initial weights, data order, schedule and

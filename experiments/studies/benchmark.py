@@ -155,20 +155,6 @@ STUDY = Study(
       below=4,
       unit='steps of BP',
     ),
-    Claim(
-      'On a CPU, naive dense simulation of a learning step takes at least 10 '
-      'times as long as packed trains, at T = 64 and 256.',
-      ('naive_over_packed_t64', 'naive_over_packed_t256'),
-      above=10,
-      unit='times',
-    ),
-    Claim(
-      'On a CPU, an epoch of surrogate gradients takes at least 10 times as '
-      'long as one of BP, at T = 16 and 64.',
-      ('epoch_surrogate_gradient_t16', 'epoch_surrogate_gradient_t64'),
-      above=10,
-      unit='times',
-    ),
   ),
   text="""
 Times are medians of `15` rounds (naive and methods: `5`) in which settings take

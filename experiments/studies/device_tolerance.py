@@ -143,16 +143,6 @@ STUDY = Study(
       below=-MARGIN,
     ),
     Claim(
-      'At T = 32, 3 % of stuck devices, or pulse steps whose standard '
-      'deviation over devices equals their mean, lose less than 1 point of '
-      'Fashion-MNIST accuracy compared with ideal devices.',
-      (
-        'fashion_mnist_corrupt_devices_prob_0_03_minus_ideal',
-        'fashion_mnist_dw_min_dtod_1_minus_ideal',
-      ),
-      above=-MARGIN,
-    ),
-    Claim(
       'At T = 32, the published ReRAM device loses more than 5 points of '
       'Fashion-MNIST accuracy compared with ideal devices.',
       ('fashion_mnist_reram_minus_ideal',),

@@ -39,13 +39,6 @@ STUDY = Study(
   numbers=_numbers,
   claims=(
     Claim(
-      'At T = 64, where the effective learning rate of single pulses is that '
-      'of the ANN, digits accuracy with one pulse per coincidence is within 1 '
-      'point of that with scaled pulses.',
-      ('digits_single_minus_scaled_t64',),
-      within=1,
-    ),
-    Claim(
       'With one pulse per coincidence of the same size, training on digits '
       'fails at T = 256: accuracy is more than 50 points below that with '
       'scaled pulses.',

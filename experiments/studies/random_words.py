@@ -7,7 +7,6 @@ import pandas as pd
 
 from experiments.analysis import statistics
 from experiments.analysis import style
-from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
 
 _COMMAND = (
@@ -70,15 +69,7 @@ STUDY = Study(
   table=table,
   figure=draw,
   numbers=numbers,
-  claims=(
-    Claim(
-      'For two seeds, the words behind random trains fail none of the tests of '
-      'dieharder.',
-      ('failed',),
-      below=1,
-      unit='failed',
-    ),
-  ),
+  claims=(),
   text="""
 The thresholds of random trains (`--sampler=bernoulli`) come from a keyed hash.
 Its raw words, interleaved over keys, roles, bit planes, neurons, samples and

@@ -89,13 +89,6 @@ STUDY = Study(
       unit='of the gradient',
     ),
     Claim(
-      'With a gain of 0.25, the bias by saturation is below 10 % of the '
-      'gradient in the same networks.',
-      ('digits_6x64_gain0_25_bias', 'digits_1x16_gain0_25_bias'),
-      below=0.1,
-      unit='of the gradient',
-    ),
-    Claim(
       'With a gain of 1, low-discrepancy trains and T = 64, accuracy is within '
       '0.5 points of the ANN with six layers of 64 neurons on digits and with '
       'four layers of 159 on Fashion-MNIST.',

@@ -44,22 +44,6 @@ STUDY = Study(
       below=0.52,
       unit='ratio',
     ),
-    Claim(
-      'From 64 to 256 ticks of random trains, the update error halves on '
-      'Fashion-MNIST (ratio 0.48 to 0.52).',
-      ('fashion_mnist_update_error_t256_over_t64',),
-      above=0.48,
-      below=0.52,
-      unit='ratio',
-    ),
-    Claim(
-      'On event recordings, more ticks reduce the quantization error of the '
-      'update less than on images: on N-MNIST, its ratio from 16 to 256 ticks '
-      'is above 0.5, where random trains would give 0.25.',
-      ('n_mnist_quantisation_error_t256_over_t16',),
-      above=0.5,
-      unit='ratio',
-    ),
   ),
   text="""
 All networks have the default settings of their data set. Errors are

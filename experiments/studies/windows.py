@@ -79,12 +79,6 @@ STUDY = Study(
       ),
       within=1,
     ),
-    Claim(
-      'With T = 64 and windows of 8 or 32 ticks, a delay of one window changes '
-      'Fashion-MNIST accuracy by less than 0.5 points.',
-      ('delay1_n8', 'delay1_n32'),
-      within=0.5,
-    ),
   ),
   text="""
 All networks have random trains of 64 ticks. With one window of 64 ticks the
