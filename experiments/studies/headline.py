@@ -62,6 +62,9 @@ STUDY = Study(
         base=_TUNED,
       ),
       Sweep(
+        {'num_steps': (16,), 'sampler': ('sobol',)}, num_seeds=40, base=_TUNED
+      ),
+      Sweep(
         {
           'layer_sizes': (_WIDE,),
           'num_steps': (64,),

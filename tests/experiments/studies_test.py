@@ -94,8 +94,8 @@ class StudiesTest(parameterized.TestCase):
 class PagesTest(parameterized.TestCase):
   def test_pages_agree_with_the_records(self):
     for path, text, problems in pages.remake():
-      self.assertEqual(path.read_text(), text, path)
-      self.assertEmpty(problems, path)
+      self.assertEqual(path.read_text(), text, path.name)
+      self.assertEmpty(problems, path.name)
 
   def test_every_study_has_its_figures(self):
     linked = {
@@ -104,7 +104,7 @@ class PagesTest(parameterized.TestCase):
       for name in re.findall(r'\]\(([^)]+\.png)\)', text)
     }
     for path in linked:
-      self.assertTrue(path.exists(), path)
+      self.assertTrue(path.exists(), path.name)
     committed = set(pages.RESULTS.glob('*.png'))
     self.assertContainsSubset(committed, linked)
 
