@@ -84,10 +84,10 @@ STUDY = Study(
       within=MARGIN,
     ),
     Claim(
-      'With random trains of 64 ticks, Fashion-MNIST accuracy is within 0.3 '
-      'points of the tuned ANN.',
+      'With random trains of 64 ticks, Fashion-MNIST accuracy is lower than '
+      'that of the tuned ANN.',
       ('random_minus_ann_t64_by_counts',),
-      within=MARGIN,
+      below=0,
     ),
     Claim(
       'With low-discrepancy trains of 64 ticks and 800 hidden neurons, '
