@@ -16,8 +16,8 @@ from absl import flags
 from matplotlib import figure
 
 from experiments import studies
-from experiments.analysis import answer_plot
 from experiments.analysis import claims
+from experiments.analysis import comparisons
 from experiments.analysis import frames
 from experiments.analysis import grid_plot
 from experiments.analysis import grid_table
@@ -227,20 +227,22 @@ def remake() -> Iterator[tuple[pathlib.Path, str, list[markdown.Problem]]]:
 
 
 def draw_answer() -> figure.Figure:
-  """Draws the figure of the main result, from two studies."""
-  _, found = read('headline')
-  lines = read('fidelity')[1]['fashion_mnist'].runs
-  timed = lines[
-    (lines['name'] == 'learn') & (lines['representation'] == 'packed')
-  ]
-  sizes = [784, 256, 10]
-  timed = timed[[own == sizes for own in timed['layer_sizes']]]
-  prices = {
-    sampler: dict(zip(own['num_steps'], own['ratio_to_bp']))
-    for sampler, own in timed.groupby('sampler')
+  """Draws accuracy and time of learning against T, from two studies."""
+  runs = read('headline')[1]['fashion_mnist'].runs
+  prices = numbers('fidelity')
+
+  def price(setting, ann):
+    del ann
+    sampler, t = (frames.field(setting, x) for x in ('sampler', 'num_steps'))
+    name = 'random' if sampler == 'bernoulli' else sampler
+    return prices[f'{name}_bp_steps_t{t}']
+
+  metrics = {
+    'accuracy minus\nANN (points)': comparisons.minus(),
+    'time of a learning\nstep (BP steps)': price,
   }
-  runs = frames.select(found['fashion_mnist'].runs, layer_sizes=None)
-  return answer_plot.draw(runs, prices, margin=0.3)
+  narrow = frames.select(runs, layer_sizes=None)
+  return comparisons.draw(narrow, 'num_steps', 'sampler', metrics, margin=0.3)
 
 
 def draw(everything: bool) -> None:

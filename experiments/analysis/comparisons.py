@@ -161,30 +161,34 @@ def _cell(number):
 
 def draw(
   runs: pd.DataFrame,
-  x: str,
+  x: str | grid_axis.GridAxis,
   curve: str,
   metrics: Metrics,
   num_columns: int = 1,
   margin: float = 0,
-  with_ann: bool = False,
+  ann: str = '',
 ) -> Figure:
   """Draws metrics of settings, compared with the ANN.
 
   Args:
     runs: a frame of runs.
-    x: column of the abscissa, with numbers or names.
+    x: abscissa, or its column, with numbers or names.
     curve: column with one value a curve.
     metrics: metrics by the labels of their panels.
     num_columns: the number of panels in a row.
     margin: equivalence margin of differences in points, drawn as a band.
-    with_ann: whether the ANN has a curve as well.
+    ann: 'curve' for a curve of the ANN, 'across' for a line across the first
+      panel, whose metric is an accuracy.
 
   Returns:
     The figure.
   """
-  drawn = runs if with_ann else frames.split_baseline(runs)[1]
+  anns, spiking = frames.split_baseline(runs)
+  drawn = runs if ann == 'curve' else spiking
   settings = frames.settings(drawn)
-  axis = _axis(x, [frames.field(own, x) for own in settings])
+  axis = x
+  if isinstance(x, str):
+    axis = _axis(x, [frames.field(own, x) for own in settings])
   curves = _split_curves(settings, axis, curve)
   fig, grid = style.make(len(metrics), num_columns, sharex=num_columns == 1)
   for axes, (label, compute) in zip(grid, metrics.items()):
@@ -199,6 +203,8 @@ def draw(
     axes.margins(x=0.1)  # for curves that are shifted
   for axes in grid[:-1] if num_columns == 1 else ():
     axes.set_xlabel('')
+  for own in frames.settings(anns) if ann == 'across' else ():
+    panels.plot_across(grid[0], own, 'ANN', alpha=0.08)
   style.legend_below(fig, grid[:1])
   steps = set(drawn['num_steps'])
   ticks = f', T = {steps.pop()}' if len(steps) == 1 else ''
@@ -242,7 +248,7 @@ def _plot(axes: Axes, axis, curves, found):
       [grid_axis.place(axis, setting) for setting in settings],
       found[index],
       label=label,
-      color=style.COLORS[color],
+      color=style.BLACK if label == 'ANN' else style.COLORS[color],
       marker=style.MARKERS[color],
       linestyle=lines[dashes % len(lines)],
     )

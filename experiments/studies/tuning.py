@@ -77,7 +77,7 @@ def draw(runs: pd.DataFrame) -> figure.Figure:
     best += [x for x in own if x['test_accuracy'].mean() > lowest]
   metrics = {panels.label_accuracy(runs): comparisons.ACCURACY}
   return comparisons.draw(
-    pd.concat(best), 'learning_rate', 'curve', metrics, with_ann=True
+    pd.concat(best), 'learning_rate', 'curve', metrics, ann='curve'
   )
 
 

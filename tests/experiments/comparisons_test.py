@@ -71,7 +71,9 @@ class ComparisonsTest(absltest.TestCase):
     ).axes
     drawn = {bars.get_label(): bars.lines[0] for bars in axes.containers}
     np.testing.assert_allclose(
-      drawn['sobol'].get_xydata(), [[4, -6], [16, -4]], atol=1e-9
+      drawn['low-discrepancy trains'].get_xydata(),
+      [[4, -6], [16, -4]],
+      atol=1e-9,
     )
     self.assertLen(drawn, 2)
 

@@ -7,8 +7,8 @@ from absl.testing import parameterized
 import jax
 import numpy as np
 
+from docs import composite_neuron
 from experiments.analysis import style
-from experiments.measurements import neuron_figure
 import ssnn_jax
 from tests.testing import commands
 
@@ -23,7 +23,7 @@ def trace(**options):
   config = ssnn_jax.NetworkConfig((6, 5, 4), **options)
   network = ssnn_jax.ssnn(config)
   params = jax.tree.map(lambda x: 2 * x, network.init(jax.random.key(0)))
-  found = neuron_figure.trace(config, params, KEY, IMAGE, LABEL, NEURON)
+  found = composite_neuron.trace(config, params, KEY, IMAGE, LABEL, NEURON)
   return network, params, found
 
 
@@ -77,7 +77,7 @@ class TraceTest(parameterized.TestCase):
 
 class FigureTest(absltest.TestCase):
   def test_trace_of_the_figure_shows_all_cases(self):
-    _, found = neuron_figure.simulate()
+    _, found = composite_neuron.simulate()
     self.assertBetween(found.gate.mean(), 0.5, 0.95)
     self.assertLess(found.potential.min(), 0)
     self.assertGreater(found.potential.max(), 1)
@@ -85,8 +85,8 @@ class FigureTest(absltest.TestCase):
 
   def test_figure_is_saved(self):
     stem = pathlib.Path(self.create_tempdir().full_path) / 'figure'
-    png = style.save(neuron_figure.draw(), stem)
+    png = style.save(composite_neuron.draw(), stem)
     self.assertEqual(png.read_bytes()[:4], b'\x89PNG')
 
   def test_figure_is_committed(self):
-    self.assertTrue((commands.ROOT / f'{neuron_figure.STEM}.png').exists())
+    self.assertTrue((commands.ROOT / f'{composite_neuron.STEM}.png').exists())

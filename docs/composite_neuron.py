@@ -1,6 +1,6 @@
 """Figures of a composite neuron, simulated forward and backward.
 
-  python -m experiments.measurements.neuron_figure
+  python -m docs.composite_neuron
 
 makes the figure of the documentation. Traced spikes equal the spikes of
 `Network.learn` for a batch of one sample, with the same key, without dropout.

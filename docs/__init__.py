@@ -1,0 +1,1 @@
+"""Documentation: the builder of the reference, and the figure of a neuron."""
