@@ -48,10 +48,22 @@ def read(name: str) -> tuple[study_lib.Study, dict[str, records.Record]]:
 
 
 @functools.cache
+def recorded() -> tuple[str, ...]:
+  """Lists the studies that have a committed record."""
+  return tuple(name for name in studies.NAMES if read(name)[1])
+
+
+@functools.cache
 def numbers(name: str) -> study_lib.Numbers:
   """Computes the numbers of a study from its committed records."""
   study, found = read(name)
-  return study.numbers({key: record.runs for key, record in found.items()})
+  try:
+    return study.numbers({key: record.runs for key, record in found.items()})
+  except KeyError as error:
+    raise ssnn_jax.UserError(
+      f'the study {name} lacks {error} in its records; run the sweeps of the '
+      'study, and collect them by experiments.collect.'
+    ) from None
 
 
 def write_number(reference: str) -> str:
@@ -80,7 +92,7 @@ def write_number(reference: str) -> str:
 def verdicts() -> dict[str, list[tuple[claims.Claim, claims.Verdict]]]:
   """Judges the claims of all studies together, by the name of the study."""
   pairs = [
-    (name, claim) for name in studies.NAMES for claim in read(name)[0].claims
+    (name, claim) for name in recorded() for claim in read(name)[0].claims
   ]
   judged = claims.judge(
     [claim for _, claim in pairs], [numbers(name) for name, _ in pairs]
@@ -188,7 +200,7 @@ def _cautions(runs) -> Iterator[str]:
 def index() -> str:
   """Makes the table of all studies."""
   lines = ['| study | question | minutes |', '|---|---|---|']
-  for name in studies.NAMES:
+  for name in recorded():
     study, found = read(name)
     runs = [r.runs for r in found.values() if 'run_seconds' in r.runs]
     spent = f'{sum(map(records.minutes, runs)):.0f}' if runs else ''
@@ -216,9 +228,8 @@ def remake() -> Iterator[tuple[pathlib.Path, str, list[markdown.Problem]]]:
   Yields:
     The file of a page, its text, and the places that people have to correct.
   """
-  for name in studies.NAMES:
-    if read(name)[1]:
-      yield RESULTS / f'{name}.md', study_page(name), []
+  for name in recorded():
+    yield RESULTS / f'{name}.md', study_page(name), []
   for path in PAGES:
     text = path.read_text()
     filled, _ = markdown.fill(text, write_number, BLOCKS)
@@ -249,7 +260,7 @@ def draw(everything: bool) -> None:
   """Draws the figures of pages: missing ones, or all."""
   if everything or not (RESULTS / 'answer.png').exists():
     print(f'drawn: {style.save(draw_answer(), RESULTS / "answer")}')
-  for name in studies.NAMES:
+  for name in recorded():
     study, found = read(name)
     for record, (_, runs) in found.items():
       path = figure_path(name, record)
