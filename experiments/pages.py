@@ -137,7 +137,10 @@ def _fill_text(name):
 
 def _claim_table(judged):
   """Makes the table of claims with their verdicts."""
-  lines = ['| claim | verdict | deciding number and bound |', '|---|---|---|']
+  lines = [
+    '| claim | verdict after correction | deciding number and bound; p alone |',
+    '|---|---|---|',
+  ]
   for claim, verdict in judged:
     unit = f' ({claim.unit})' if claim.unit else ''
     lines.append(

@@ -53,8 +53,9 @@ class Verdict(NamedTuple):
   """The verdict on a claim.
 
   Attributes:
-    word: supported, not supported or inconclusive.
-    reason: the number that decides, its bound and the corrected p-value.
+    word: supported, not supported or inconclusive, after the correction.
+    reason: the number that decides, its bound and the p-value of this claim
+      alone.
   """
 
   word: str
@@ -85,12 +86,13 @@ def judge(
     _weigh(claim, [known[name] for name in claim.numbers])
     for claim, known in zip(claims, numbers, strict=True)
   ]
+  corrected = list(found)
   tested = [index for index, own in enumerate(found) if own.number.num > 0]
   for field in ('support', 'contrary'):
     p_values = [getattr(found[index], field) for index in tested]
     for index, p_value in zip(tested, statistics.holm(p_values)):
-      found[index] = found[index]._replace(**{field: p_value})
-  return [_verdict(*pair) for pair in zip(claims, found, strict=True)]
+      corrected[index] = corrected[index]._replace(**{field: p_value})
+  return [_verdict(*each) for each in zip(claims, found, corrected)]
 
 
 def _weigh(claim, numbers):
@@ -117,15 +119,15 @@ def _weigh(claim, numbers):
   return _Evidence(max(support), refuted, numbers[weakest])
 
 
-def _verdict(claim, evidence):
+def _verdict(claim, evidence, corrected):
   number, (low, high) = evidence.number, claim.bounds()
   is_exact = number.num == 0
   half_width = 0.0 if is_exact else statistics.half_width(number)
   ends = number.mean - half_width, number.mean + half_width
   is_low = number.mean - low < high - number.mean
-  if evidence.support < _ERROR_RATE:
+  if corrected.support < _ERROR_RATE:
     word, p_value, end = SUPPORTED, evidence.support, ends[not is_low]
-  elif is_exact or evidence.contrary < _ERROR_RATE:
+  elif is_exact or corrected.contrary < _ERROR_RATE:
     word, p_value, end = REFUTED, evidence.contrary, ends[is_low]
   else:
     word, p_value, end = INCONCLUSIVE, evidence.support, ends[not is_low]
