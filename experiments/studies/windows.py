@@ -5,6 +5,7 @@ from experiments.analysis import frames
 from experiments.analysis import grid_plot
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
+from experiments.config import methods
 from experiments.config.grids import Sweep
 
 _MEMBRANES = ('mean', 'leaky', 'memoryless')
@@ -19,16 +20,24 @@ _CHANGES = {
 }
 
 
+def _vary_window(runs):
+  """Selects networks of T = 64 and random trains with a given window."""
+  chosen = frames.select(runs, num_steps=64, sampler='bernoulli', gain=_GAIN)
+  is_given = chosen['window'].notna() | (chosen['method'] == methods.ANN)
+  return chosen[is_given]
+
+
 def _draw(runs):
   """Draws the networks with the default gain against the window."""
-  return grid_plot.draw(frames.select(runs, gain=_GAIN))
+  return grid_plot.draw(_vary_window(runs))
 
 
 def _numbers(records):
   """Compares membranes, delays and gains."""
   _, spiking = frames.split_baseline(comparisons.join(records))
-  default = frames.select(spiking, delay=0, gain=_GAIN)
-  means = frames.select(spiking, dataset='fashion_mnist', integration='mean')
+  given = _vary_window(spiking)
+  default = frames.select(given, delay=0)
+  fashion = frames.select(spiking, dataset='fashion_mnist')
   numbers = comparisons.numbers
   return (
     numbers(
@@ -43,13 +52,13 @@ def _numbers(records):
       {'': comparisons.mean('update_error')},
     )
     | numbers(
-      frames.select(means, gain=_GAIN),
+      frames.select(given, dataset='fashion_mnist', integration='mean'),
       'delay{delay}{metric}_n{window}',
       _CHANGES,
       delay=0,
     )
     | numbers(
-      frames.select(means, resolved_window=32, delay=0),
+      frames.select(fashion, window=None, num_steps=64, sampler='bernoulli'),
       'gain{gain}{metric}',
       _CHANGES,
       gain=_GAIN,
@@ -65,6 +74,7 @@ STUDY = Study(
       Sweep({'integration': _MEMBRANES, 'window': (8, 32, 64)}),
       Sweep({'window': (8, 32), 'delay': (1,)}),
       Sweep({'gain': ((0.5,), (2.0,))}),
+      Sweep({'num_steps': (4, 16, 64), 'sampler': ('bernoulli', 'sobol')}),
     ),
   },
   figure=_draw,
