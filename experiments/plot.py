@@ -40,12 +40,12 @@ class View(NamedTuple):
 
   Attributes:
     text: tables and sentences.
-    figure: the figure.
+    figure: the figure; None for a table of measurements without a figure.
     name: name of the file of the figure.
   """
 
   text: str
-  figure: figure.Figure
+  figure: figure.Figure | None
   name: str
 
 
@@ -84,7 +84,8 @@ def view_runs(
   study = studies.load(study_name)
   try:
     tables = [grid_table.make(runs)] if not study.table else study.table(runs)
-    drawn = (study.figure or grid_plot.draw)(runs)
+    draw = study.figure or (grid_plot.draw if study.sweeps else None)
+    drawn = draw(runs) if draw else None
   except (ssnn_jax.UserError, KeyError, ValueError) as error:
     if 'curves' not in runs:
       raise
@@ -151,7 +152,9 @@ def main() -> None:
   """Prints tables and draws the figure."""
   view, folder, written = _read(flags.FLAGS.flag_values_dict())
   print(view.text)
-  print(f'figure: {style.save(view.figure, folder / view.name)}{written}')
+  if view.figure is not None:
+    written = f'figure: {style.save(view.figure, folder / view.name)}{written}'
+  print(written, end='\n' if written else '')
 
 
 if __name__ == '__main__':
