@@ -26,6 +26,7 @@ from experiments.analysis import grid_table
 from experiments.analysis import lengths
 from experiments.analysis import records as compact
 from experiments.analysis import run_plot
+from experiments.analysis import statistics
 from experiments.analysis import style
 from experiments.config import command
 import ssnn_jax
@@ -93,17 +94,24 @@ def view_runs(
     note = f'generic view, as the study {study_name} needs other runs: {error}'
     return view._replace(text=f'{view.text}\n\n{note}')
   text = '\n\n'.join(map(grid_table.lay_out, tables))
-  return View(_add_lengths(text, runs), drawn, study_name)
+  return View(_add_sentences(text, runs), drawn, study_name)
 
 
 def _view_grid(runs):
   text = grid_table.lay_out(grid_table.make(runs))
-  return View(_add_lengths(text, runs), grid_plot.draw(runs), 'grid')
+  return View(_add_sentences(text, runs), grid_plot.draw(runs), 'grid')
 
 
-def _add_lengths(text, runs):
-  sentences = lengths.describe(runs) if 'curves' in runs else []
-  return '\n'.join([text, *([''] if sentences else []), *sentences])
+def _add_sentences(text, runs):
+  """Adds sentences on lengths and seeds below the tables of a sweep."""
+  sentences = []
+  if 'curves' in runs:
+    sentences = lengths.describe(runs)
+    if min(map(len, frames.settings(runs))) < statistics.MIN_SEEDS:
+      sentences.append(
+        f'Fewer than {statistics.MIN_SEEDS} seeds: intervals are wide.'
+      )
+  return '\n'.join([text, '', *sentences]).rstrip()
 
 
 def study_of(folder: pathlib.Path) -> str | None:
