@@ -20,10 +20,8 @@ from experiments.analysis import claims
 from experiments.analysis import comparisons
 from experiments.analysis import frames
 from experiments.analysis import grid_plot
-from experiments.analysis import grid_table
-from experiments.analysis import lengths
 from experiments.analysis import markdown
-from experiments.analysis import panels
+from experiments.analysis import record_section
 from experiments.analysis import records
 from experiments.analysis import statistics
 from experiments.analysis import study as study_lib
@@ -122,8 +120,8 @@ def study_page(name: str) -> str:
   if judged:
     parts += ['## Claims', _claim_table(judged)]
   for record in found:
-    parts += _describe_record(name, record)
-  return '\n\n'.join(parts) + '\n'
+    parts += record_section.make(study, record, found[record])
+  return '\n\n'.join(filter(None, parts)) + '\n'
 
 
 def _fill_text(name):
@@ -147,57 +145,6 @@ def _claim_table(judged):
       f'| {claim.statement} | {verdict.word} | {verdict.reason}{unit} |'
     )
   return '\n'.join(lines)
-
-
-def _describe_record(name, record):
-  """Makes the section of a record: table, commands and provenance."""
-  study, found = read(name)
-  header, runs = found[record]
-  tables = study.table(runs) if study.table else [grid_table.make(runs)]
-  text = '\n\n'.join(map(grid_table.lay_out, tables))
-  commands = [header['command']] if 'command' in header else []
-  commands = list(study.commands.get(record, commands))
-  yield f'## {record}'
-  yield f'```text\n{text}\n```'
-  yield '```bash\n' + '\n'.join(commands) + '\n```'
-  yield ' '.join([*_provenance(header, runs), *_cautions(runs)])
-
-
-def _provenance(header, runs) -> Iterator[str]:
-  """Says where and for how long a record was measured."""
-  yield f'[Record](../records/{header["study"]}/{header["record"]}.jsonl).'
-  if 'curves' not in runs:
-    return
-  environment = header['shared']['environment']
-  versions = environment.get('versions', {})
-  yield (
-    f'{len(runs)} runs, {panels.describe_seeds(runs)} of each setting, '
-    f'{records.minutes(runs):.1f} minutes of training in all '
-    f'({environment.get("device", "several devices")}'
-    f'{", jax " + versions["jax"] if versions else ""}).'
-  )
-
-
-def _cautions(runs) -> Iterator[str]:
-  """Warns of few seeds, and of a test set that is less certain than seeds."""
-  if 'curves' not in runs:
-    return
-  if min(map(len, frames.settings(runs))) < statistics.MIN_SEEDS:
-    yield f'**Fewer than {statistics.MIN_SEEDS} seeds: intervals are wide.**'
-  ann, _ = frames.split_baseline(runs)
-  if 'num_eval_samples' in runs and not ann.empty:
-    first = frames.settings(ann)[0]
-    accuracy = statistics.over_seeds(first, 'test_accuracy')
-    size = int(frames.field(first, 'num_eval_samples'))
-    error = statistics.test_set_error(accuracy.mean, size)
-    if error > accuracy.deviation:
-      yield (
-        f'The {size:,} evaluation samples limit the accuracy of the ANN to '
-        f'± {100 * error:.2f} points (standard error), more than its standard '
-        f'deviation over seeds ({100 * accuracy.deviation:.2f}); paired '
-        'differences share the samples.'
-      )
-  yield from (f'T: {sentence}' for sentence in lengths.describe(runs))
 
 
 def index() -> str:
