@@ -118,8 +118,8 @@ them. Both are measured on the first 128 training samples after each epoch, with
 8 draws of the spikes (`ssnn_jax.training.metrics.update_statistics`). Bias and
 deviation are relative to the gradient of the batch.
 
-The ratio falls with T and is nearly constant along training, although the
-gradient shrinks. On Fashion-MNIST, random trains go from
+The ratio falls with T. On Fashion-MNIST it is nearly constant along training,
+although the gradient shrinks: random trains go from
 {fashion_mnist_bernoulli_t4_first:.2f} to {fashion_mnist_bernoulli_t4_last:.2f}
 at T = 4 and from {fashion_mnist_bernoulli_t64_first:.2f} to
 {fashion_mnist_bernoulli_t64_last:.2f} at T = 64; low-discrepancy trains reach
