@@ -33,7 +33,7 @@ import ssnn_jax
 
 _ROOT = pathlib.Path(__file__).parent.parent
 RESULTS = _ROOT / 'experiments' / 'results'
-# Pages that people write, with marks for numbers.
+# Hand-written pages, with marks for numbers.
 PAGES = (
   _ROOT / 'README.md',
   RESULTS / 'README.md',
@@ -55,7 +55,7 @@ def numbers(name: str) -> study_lib.Numbers:
 
 
 def write_number(reference: str) -> str:
-  """Writes a number of a study.
+  """Formats a number of a study.
 
   Args:
     reference: `STUDY.NUMBER`, and a format of `statistics.write` after a space.
@@ -78,7 +78,7 @@ def write_number(reference: str) -> str:
 
 @functools.cache
 def verdicts() -> dict[str, list[tuple[claims.Claim, claims.Verdict]]]:
-  """Judges the claims of all studies together, by the name of the study."""
+  """Tests the claims of all studies together; returns verdicts by study."""
   pairs = [
     (name, claim) for name in studies.NAMES for claim in read(name)[0].claims
   ]
@@ -149,7 +149,7 @@ def _describe_record(name, record):
 
 
 def _provenance(header, runs) -> Iterator[str]:
-  """Says where and for how long a record was measured."""
+  """Describes the hardware and duration of a record."""
   yield f'[Record](../records/{header["study"]}/{header["record"]}.jsonl).'
   if 'curves' not in runs:
     return
@@ -157,14 +157,14 @@ def _provenance(header, runs) -> Iterator[str]:
   versions = environment.get('versions', {})
   yield (
     f'{len(runs)} runs, {panels.describe_seeds(runs)} of each setting, '
-    f'{records.minutes(runs):.1f} minutes of training in all '
+    f'{records.minutes(runs):.1f} minutes of training in total '
     f'({environment.get("device", "several devices")}'
     f'{", jax " + versions["jax"] if versions else ""}).'
   )
 
 
 def _cautions(runs) -> Iterator[str]:
-  """Warns of few seeds, and of a test set that is less certain than seeds."""
+  """Warns of few seeds, and of a test set that is small compared with noise."""
   if 'curves' not in runs:
     return
   if min(map(len, frames.settings(runs))) < statistics.MIN_SEEDS:
@@ -177,8 +177,8 @@ def _cautions(runs) -> Iterator[str]:
     error = statistics.test_set_error(accuracy.mean, size)
     if error > accuracy.deviation:
       yield (
-        f'The {size:,} evaluation samples limit the accuracy of the ANN to '
-        f'± {100 * error:.2f} points (standard error), more than its standard '
+        f'With {size:,} evaluation samples, the accuracy of the ANN has a '
+        f'standard error of {100 * error:.2f} points, more than its standard '
         f'deviation over seeds ({100 * accuracy.deviation:.2f}); paired '
         'differences share the samples.'
       )
@@ -214,7 +214,7 @@ def remake() -> Iterator[tuple[pathlib.Path, str, list[markdown.Problem]]]:
   """Makes all pages.
 
   Yields:
-    The file of a page, its text, and the places that people have to correct.
+    The file of a page, its text, and problems to correct by hand.
   """
   for name in studies.NAMES:
     if read(name)[1]:
