@@ -3,9 +3,9 @@
   python -m colab.notebooks [name ...]
 
 Without names, all notebooks are run. Outputs that depend on the run or machine
-are removed, and so are those of cells that show committed records, whose
-figures are committed once, in experiments/results. The owner of the repository
-is written into the notebooks and README.
+are removed, and outputs of cells that show committed records, whose figures are
+in experiments/results. The owner of the repository is filled into the notebooks
+and README.
 """
 
 import base64
@@ -28,7 +28,7 @@ README = ROOT / 'README.md'
 PARAMETERS = 'parameters'  # tag of the cell of parameters
 RECORDS = 'records'  # tag of cells that show committed records
 _SECONDS = 1800  # time limit of a cell
-_COLORS = 128  # colours of a picture of lines and letters
+_COLORS = 128  # colours of a compressed image
 _REPOSITORY = re.compile(r'(github(?:\.com)?/)[^/\s]+(/ssnn_jax\b)')
 _METADATA = {
   'kernelspec': {
@@ -46,7 +46,7 @@ def find() -> list[pathlib.Path]:
 
 
 def fill_owner(text: str) -> str:
-  """Replaces the owner in all addresses of the repository on GitHub."""
+  """Replaces the owner in all GitHub URLs of the repository."""
   return _REPOSITORY.sub(rf'\g<1>{OWNER}\g<2>', text)
 
 
@@ -68,7 +68,7 @@ def execute(path: pathlib.Path, **parameters: Any) -> nbformat.NotebookNode:
 
   Args:
     path: the notebook, which is not changed.
-    **parameters: values that override those of the cell tagged `parameters`.
+    **parameters: values that override the cell tagged `parameters`.
 
   Returns:
     The notebook with its outputs.
@@ -88,7 +88,7 @@ def execute(path: pathlib.Path, **parameters: Any) -> nbformat.NotebookNode:
     timeout=_SECONDS,
     resources={'metadata': {'path': str(path.parent)}},
   )
-  # XLA logs each compilation that is slow on a busy machine.
+  # Silences warnings of XLA about slow compilation.
   return client.execute(env={**os.environ, 'TF_CPP_MIN_LOG_LEVEL': '3'})
 
 
@@ -117,7 +117,7 @@ def normalise(notebook: nbformat.NotebookNode) -> None:
 
 
 def _join_streams(outputs):
-  """Joins consecutive texts, which are split at random."""
+  """Joins consecutive stream outputs, which are split at random."""
   joined = []
   for output in outputs:
     is_text = output.output_type == 'stream'
@@ -130,7 +130,7 @@ def _join_streams(outputs):
 
 
 def _shrink(png: str) -> str:
-  """Compresses a picture by a palette of colours."""
+  """Compresses an image by a palette of colours."""
   image = Image.open(io.BytesIO(base64.b64decode(png))).convert('RGB')
   image = image.quantize(_COLORS, dither=Image.Dither.NONE)
   file = io.BytesIO()

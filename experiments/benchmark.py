@@ -2,10 +2,10 @@
 
   python -m experiments.benchmark --num_steps=64,256 --batch_size=1,128
 
-All settings of a network and batch size are timed in turns in one process, so
-that fluctuations of the machine affect all of them; `ratio_to_bp` is the median
-over rounds of the ratio within a round. Images and labels are random, the worst
-case for spikes.
+All settings of a network and batch size are timed alternately in one process,
+so that fluctuations of the machine affect all settings; `ratio_to_bp` is the
+median over rounds of the ratio within a round. Images and labels are random,
+the worst case for spikes.
 
   learn  a training step: spikes, coincidence counts and SGD; for
          backpropagation `value_and_grad` and SGD
@@ -48,7 +48,7 @@ _CHOICES = {
 
 
 def _settings(name, layer_sizes, batch_size, values):
-  """Yields the settings timed in turns; backpropagation is the first."""
+  """Yields the settings to time; backpropagation is the first."""
 
   def make(num_steps, *options):
     config = _network_config(values, layer_sizes, num_steps)
@@ -118,10 +118,10 @@ def _seconds(run, num_steps):
 
 
 def _compare(settings, values):
-  """Times settings in turns and yields their lines.
+  """Times settings alternately and yields their lines.
 
-  The first setting is backpropagation; settings with devices follow the ideal
-  setting they are compared with.
+  The first setting is backpropagation; settings with devices follow their ideal
+  baseline.
   """
   runs, peaks, counts = [], [], []
   for setting in settings:
@@ -180,9 +180,11 @@ def _define_flags():
   with command.group('Measurements'):
     for name, allowed in _CHOICES.items():
       listed = list(defaults.get(name, ()))
-      flags.DEFINE_list(name, listed, f'timed {name}, of {", ".join(allowed)}.')
-    flags.DEFINE_integer('rounds', 15, 'timings; their median is printed.', 1)
-    flags.DEFINE_integer('num_images', 12800, 'images of an epoch.', 1)
+      flags.DEFINE_list(
+        name, listed, f'timed {name}, from {", ".join(allowed)}.'
+      )
+    flags.DEFINE_integer('rounds', 15, 'number of timings per median.', 1)
+    flags.DEFINE_integer('num_images', 12800, 'number of images per epoch.', 1)
   with command.group('Network'):
     flags.DEFINE_multi(
       numbers,
@@ -192,15 +194,15 @@ def _define_flags():
       'neurons of each layer; may be repeated, for several networks.',
     )
     flags.DEFINE_integer(
-      'window', None, 'n, ticks between reads of a membrane; default: 32 or T.'
+      'window', None, 'window n in ticks; default: 32, or T if smaller.'
     )
     membranes = list(ssnn_jax.neuron.MEMBRANES)
-    flags.DEFINE_enum('integration', 'mean', membranes, 'of a membrane.')
+    flags.DEFINE_enum('integration', 'mean', membranes, 'kind of membrane.')
   with command.group('Spikes'):
-    flags.DEFINE(numbers, 'num_steps', (64,), 'T, ticks of a presentation.')
-    flags.DEFINE_enum('sampler', 'bernoulli', samplers, 'of spike thresholds.')
+    flags.DEFINE(numbers, 'num_steps', (64,), 'number of ticks T.')
+    flags.DEFINE_enum('sampler', 'bernoulli', samplers, 'spike sampler.')
   with command.group('Training'):
-    flags.DEFINE(numbers, 'batch_size', (128,), 'samples of a minibatch.')
+    flags.DEFINE(numbers, 'batch_size', (128,), 'size of a minibatch.')
   with command.group('Machine'):
     flags.DEFINE_boolean('kernels', True, 'use compiled kernels if available.')
 

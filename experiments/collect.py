@@ -4,7 +4,7 @@
   python -m experiments.collect --study=benchmark --record=cpu --lines=cpu.jsonl
 
 The record of a study goes to experiments/records/<study>/<record>.jsonl, from
-which `experiments.pages` makes the page of the study.
+which `experiments.pages` generates the page of the study.
 """
 
 from collections.abc import Mapping
@@ -29,8 +29,8 @@ def collect_sweep(
 
   Args:
     workdir: the folder of the sweep.
-    study: the study; None for the study that the sweep has recorded.
-    record: name of the record; None for the name of its data set.
+    study: the study; None for the recorded study of the sweep.
+    record: name of the record; None for the name of the data set.
 
   Returns:
     The header of the record, and all its lines with the header.
@@ -43,8 +43,8 @@ def collect_sweep(
   if not runs or unfinished:
     what = f'{len(unfinished)} unfinished runs' if runs else 'no run'
     raise ssnn_jax.UserError(
-      f'--workdir={workdir} holds {what}; finish the sweep by its command '
-      'first.'
+      f'--workdir={workdir} holds {what}; repeat the command of the sweep '
+      'to finish it.'
     )
   path = workdir / 'sweep.json'
   sweep = json.loads(path.read_text()) if path.exists() else {}
@@ -99,8 +99,8 @@ def _output(values: Mapping[str, Any], header: Mapping[str, Any]):
     return command.folder(values['output'])
   if not header['study']:
     raise ssnn_jax.UserError(
-      '--output is missing: a sweep of no study has no place among the '
-      'records; give a file.'
+      '--output is missing, and required for a sweep without a study; '
+      'give a file.'
     )
   return records.path(header['study'], header['record'])
 
@@ -134,15 +134,15 @@ if __name__ == '__main__':
     flags.DEFINE_string('workdir', None, '`folder` of a finished sweep.')
     flags.DEFINE_list('lines', None, '`files` that measurements have printed.')
     flags.DEFINE_string(
-      'study', None, '`name` of the study; left out: the study of the sweep.'
+      'study', None, '`name` of the study; default: the study of the sweep.'
     )
     flags.DEFINE_string(
-      'record', None, '`name` of the record; left out: that of the data set.'
+      'record', None, '`name` of the record; default: the data set.'
     )
     flags.DEFINE_string(
       'output',
       None,
-      '`file` of the record; left out: below experiments/records.',
+      '`file` of the record; default: below experiments/records.',
     )
     flags.DEFINE_boolean('overwrite', False, 'replace an existing record.')
   command.launch(main)

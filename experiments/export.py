@@ -1,9 +1,9 @@
-"""Exports the network of a run to a file of NIR, for other libraries.
+"""Exports the network of a run to a NIR file for other libraries.
 
   python -m experiments.export --workdir=runs/name --file=network.nir
 
-The HDF5 file holds a graph of NIR; `ssnn_jax.hardware.nir` documents its nodes
-and how its neurons must be reset. The package nir is needed:
+The HDF5 file holds a NIR graph; `ssnn_jax.hardware.nir` documents its nodes and
+the reset of its neurons. The package nir is required:
 pip install 'ssnn_jax[nir]'. `experiments.measurements.nir_consumer` evaluates
 the file in another library.
 """
@@ -40,7 +40,7 @@ def import_nir() -> types.ModuleType:
 def load(
   folder: str | os.PathLike, *, best: bool = False
 ) -> tuple[ssnn_jax.NetworkConfig, ssnn_jax.Params]:
-  """Loads the network of a run, which need not be finished.
+  """Loads the network of a run, finished or not.
 
   Args:
     folder: folder of the run.
@@ -54,8 +54,8 @@ def load(
   config = serialization.from_record(recorded, folder)
   if not methods.METHODS[config.method].estimates_gradient:
     raise ssnn_jax.UserError(
-      f'{folder} holds a run of {config.method}, whose neurons a NIR graph '
-      'does not have; give a run of another method.'
+      f'{folder} holds a run of {config.method}, whose neurons NIR cannot '
+      'represent; give a run of another method.'
     )
   params = checkpoints.load_params(folder, best=best)
   first, *_ = params[0].weights.shape

@@ -31,7 +31,7 @@ import ssnn_jax
 
 _ROOT = pathlib.Path(__file__).parent.parent
 RESULTS = _ROOT / 'experiments' / 'results'
-# Pages that people write, with marks for numbers.
+# Hand-written pages, with marks for numbers.
 PAGES = (
   _ROOT / 'README.md',
   RESULTS / 'README.md',
@@ -65,7 +65,7 @@ def numbers(name: str) -> study_lib.Numbers:
 
 
 def write_number(reference: str) -> str:
-  """Writes a number of a study.
+  """Formats a number of a study.
 
   Args:
     reference: `STUDY.NUMBER`, and a format of `statistics.write` after a space.
@@ -88,7 +88,7 @@ def write_number(reference: str) -> str:
 
 @functools.cache
 def verdicts() -> dict[str, list[tuple[claims.Claim, claims.Verdict]]]:
-  """Judges the claims of all studies together, by the name of the study."""
+  """Tests the claims of all studies together; returns verdicts by study."""
   pairs = [
     (name, claim) for name in recorded() for claim in read(name)[0].claims
   ]
@@ -176,7 +176,7 @@ def remake() -> Iterator[tuple[pathlib.Path, str, list[markdown.Problem]]]:
   """Makes all pages.
 
   Yields:
-    The file of a page, its text, and the places that people have to correct.
+    The file of a page, its text, and problems to correct by hand.
   """
   for name in recorded():
     yield RESULTS / f'{name}.md', study_page(name), []

@@ -3,8 +3,8 @@
   python -m experiments.plot --workdir=runs/spike_train_length-digits
   python -m experiments.plot --record=experiments/records/winners/digits.jsonl
 
-The folder is the folder of a sweep or of one run, finished or not. A sweep of a
-study is shown as the study shows it, any other one by its most varied field.
+--workdir is the folder of a sweep or run, finished or not. The sweep of a study
+has the table and figure of the study; others have generic ones.
 """
 
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ _CSV = 'summary.csv'
 
 
 class View(NamedTuple):
-  """Results as a reader sees them.
+  """Tables and figure of results.
 
   Attributes:
     text: tables and sentences.
@@ -51,7 +51,7 @@ class View(NamedTuple):
 
 
 def view_run(folder: pathlib.Path) -> View:
-  """Shows one run, finished or not, over its epochs."""
+  """Returns the view of one run over its epochs."""
   run = records.read(folder)
   epochs = run_plot.read_epochs(run)
   text = grid_table.lay_out(run_plot.table(epochs))
@@ -61,13 +61,13 @@ def view_run(folder: pathlib.Path) -> View:
 def view_runs(
   runs: pd.DataFrame, study_name: str | None, energies: str | None = None
 ) -> View:
-  """Shows the runs of a sweep, or the lines of a measurement.
+  """Returns the view of a sweep, or of the lines of a measurement.
 
   Args:
     runs: the frame of the runs.
-    study_name: the study whose table and figure are made; None, or a study
-      that needs runs which are missing yet, for the generic ones.
-    energies: a table of energies, for the energy of the runs.
+    study_name: the study whose table and figure are used; the view is generic
+      if None, or if runs of the study are missing.
+    energies: table of energies, to report energy instead of accuracy.
 
   Returns:
     The view.
@@ -91,7 +91,9 @@ def view_runs(
     if 'curves' not in runs:
       raise
     view = _view_grid(runs)
-    note = f'generic view, as the study {study_name} needs other runs: {error}'
+    note = (
+      f'generic view, as runs of the study {study_name} are missing: {error}'
+    )
     return view._replace(text=f'{view.text}\n\n{note}')
   text = '\n\n'.join(map(grid_table.lay_out, tables))
   return View(_add_sentences(text, runs), drawn, study_name)
@@ -115,7 +117,7 @@ def _add_sentences(text, runs):
 
 
 def study_of(folder: pathlib.Path) -> str | None:
-  """Returns the study that a sweep's folder names, if any."""
+  """Returns the study of a sweep's folder, if any."""
   path = folder / 'sweep.json'
   return json.loads(path.read_text()).get('study') if path.exists() else None
 
@@ -130,7 +132,7 @@ def write_csv(runs: pd.DataFrame, folder: pathlib.Path) -> pathlib.Path:
 
 
 def _read(values: Mapping[str, Any]) -> tuple[View, pathlib.Path, str]:
-  """Returns the view of the flags, its folder, and other written files."""
+  """Returns the view of the flags, its folder, and a note on other files."""
   if values['record']:
     path = command.folder(values['record'])
     record = compact.read(path)
@@ -179,13 +181,13 @@ if __name__ == '__main__':
     flags.DEFINE_string(
       'study',
       None,
-      '`name` of the study whose table and figure are made; left out: the '
+      '`name` of the study whose table and figure are used; default: the '
       'study of the sweep or record.',
     )
     flags.DEFINE_string(
       'energies',
       None,
-      '`table` of picojoules, crossbar, loihi or a file: reports the energy of '
-      'runs instead of their accuracy.',
+      '`table` of energies: crossbar, loihi or a file; reports energy instead '
+      'of accuracy.',
     )
   command.launch(main)

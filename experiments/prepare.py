@@ -3,10 +3,10 @@
   python -m experiments.prepare --dataset=emnist/balanced --download
   python -m experiments.prepare --dataset=synthetic_events/fashion_mnist
 
-Original files are downloaded with --download, missing recordings of a synthetic
-event camera are made, and the data set is read once, which fills the cache. A
-machine without a network then only needs the folders of data and of the cache.
-A file of own arrays is only checked.
+Downloads original files with --download, generates missing recordings of the
+synthetic event camera, and reads the data set once to fill the cache, so that a
+machine without a network needs only the folders of data and cache. A file of
+own arrays is only checked.
 """
 
 import pathlib
@@ -36,13 +36,13 @@ def synthesize(
   size: int | None,
   seed: int | None,
 ) -> None:
-  """Makes the recordings of a synthetic data set, unless they exist.
+  """Generates the recordings of a synthetic data set, unless they exist.
 
-  Approximately `size` images are recorded, the first ones of both splits; None
+  About `size` images are recorded, the first images of both splits; None
   records all images.
 
   Raises:
-    UserError: if there are fewer images or no recordings can be written.
+    UserError: if `size` is out of range, or no recordings can be written.
   """
   folder = loading.recordings_folder(name, data_dir)
   if folders.list_names(folder):
@@ -61,9 +61,9 @@ def synthesize(
   shares = [round(len(split.labels) * size / total) for split in splits]
   if size > total or min(shares) < 1:
     raise ssnn_jax.UserError(
-      f'--num_recordings={size} is too few for a recording in either split, or '
-      f'more than the {total} images of {source}; without the flag, all are '
-      'recorded.'
+      f'--num_recordings={size} is too small for a recording in each split, or '
+      f'exceeds the {total} images of {source}; leave out the flag to record '
+      'all images.'
     )
   first = [
     datasets.Split(*(array[:share] for array in split))
@@ -84,15 +84,15 @@ def main() -> None:
   data_dir = loading.find_data_dir(values['data_dir'])
   if values['tfds'] and (name not in datasets.IMAGES or name == 'digits'):
     raise ssnn_jax.UserError(
-      f'--tfds does not go with --dataset={name}; TFDS has images only, '
-      'digits needs no file, and own arrays are read unchanged.'
+      f'--tfds does not apply to --dataset={name}; choose a set of images '
+      'with original files.'
     )
   is_synthetic = name in datasets.RECORDINGS and name != 'n_mnist'
   for flag in ('num_recordings', 'seed'):
     if values[flag] is not None and not is_synthetic:
       raise ssnn_jax.UserError(
-        f'--{flag} does not go with --dataset={name}; only recordings of '
-        'synthetic_events are made.'
+        f'--{flag} does not apply to --dataset={name}; only recordings of '
+        'synthetic_events are generated.'
       )
   if is_synthetic:
     size, seed = values['num_recordings'], values['seed']

@@ -1,4 +1,4 @@
-"""Trains one network and records it.
+"""Trains and records one network.
 
   python -m experiments.run --dataset=digits --num_steps=64
 
@@ -35,7 +35,7 @@ def make_run(values: Mapping[str, Any]) -> recorder.Run:
   With `--resume`, the record provides the flags that are not given.
 
   Raises:
-    UserError: if a value is out of range, or the record cannot be used.
+    UserError: if a value is out of range, or the record is invalid.
   """
   if not values['workdir']:
     if values['resume']:
@@ -55,7 +55,7 @@ def make_run(values: Mapping[str, Any]) -> recorder.Run:
 
 
 def _print_unused(run, values):
-  """Prints given flags that do not concern the method."""
+  """Prints given flags that do not affect the method."""
   method = run.config.method
   unused = [
     f'--{name}'
@@ -72,7 +72,7 @@ def _describe(run):
   pulses = ''
   if 'max_pulses' in final:
     pulses = (
-      f'\npulses of a device: {final["mean_pulses"]:,.0f} on average, '
+      f'\npulses per device: {final["mean_pulses"]:,.0f} on average, '
       f'{final["max_pulses"]:,} at most.'
     )
   return (

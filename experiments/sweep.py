@@ -66,7 +66,7 @@ class Launch:
     0.0, 'number of GPUs for each setting with --launcher=ray'
   )
   num_retries: int = _machine(
-    3, 'number of further attempts at a setting whose worker process died'
+    3, 'number of retries of a setting whose worker process died'
   )
 
   def __post_init__(self):
@@ -83,7 +83,7 @@ class Launch:
       )
     if self.launcher == 'local' and self.ray_address is not None:
       raise ssnn_jax.UserError(
-        '--ray_address is for --launcher=ray; give both, or neither.'
+        '--ray_address requires --launcher=ray; give both, or neither.'
       )
 
 
@@ -93,7 +93,7 @@ def launch(
   report: launcher.Report,
   options: Launch,
 ) -> None:
-  """Runs tasks, whose records are in a folder, and reports each event."""
+  """Runs tasks on the chosen workers, and reports each event."""
   if not tasks:
     return
   if options.launcher == 'ray':
@@ -133,7 +133,7 @@ def _choose_sweeps(values, dataset):
 
 
 def _sweeps_of_study(name, dataset):
-  """Returns the sweeps of a study for a data set, or for its first one."""
+  """Returns the sweeps of a study for a data set, or for its first data set."""
   study = studies.load(name)
   if not study.sweeps:
     commands = [line for lines in study.commands.values() for line in lines]
@@ -145,14 +145,14 @@ def _sweeps_of_study(name, dataset):
 
 
 def _override(sweep, values):
-  """Replaces values of a sweep by the values of given flags."""
+  """Overrides values of a sweep by given flags."""
   base = {k: v for k, v in sweep.base.items() if values[k] is None}
   num_seeds = values['num_seeds'] or sweep.num_seeds
   return dataclasses.replace(sweep, base=base, num_seeds=num_seeds)
 
 
 def _command_line(values):
-  """Writes the command line that sets flags of the sweep, except None."""
+  """Returns the command line of a sweep, without flags that are None."""
   words = ['python -m experiments.sweep']
   for name, value in values.items():
     for item in value if isinstance(value, list) else [value]:
@@ -242,8 +242,8 @@ def _define_flags():
     flags.DEFINE_integer(
       'num_seeds',
       None,
-      'number of seeds of each setting, counted from --seed; default: that of '
-      'the study, or 5 for --grid.',
+      'number of seeds of each setting, counted from --seed; default: the '
+      'number of the study, or 5 for --grid.',
       lower_bound=1,
     )
 

@@ -1,4 +1,4 @@
-"""Claims, and the verdicts of recorded numbers on them.
+"""Claims, and their verdicts from recorded numbers.
 
 A claim states that all its numbers lie between bounds. A claim of no difference
 has the bounds -m and m of an equivalence margin, and is tested by two one-sided
@@ -21,15 +21,15 @@ _ERROR_RATE = 1 - statistics.LEVEL
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
-  """A statement that numbers of a study decide.
+  """A statement that is tested by numbers of a study.
 
   Attributes:
     statement: metric, comparison, threshold and T, in one sentence.
     numbers: names of numbers of the study; all must lie between the bounds.
     above: the lower bound.
     below: the upper bound.
-    within: an equivalence margin, which is the upper bound and, with a minus,
-      the lower one.
+    within: equivalence margin m of the bounds -m and m, instead of `above` and
+      `below`.
     unit: of the numbers.
   """
 
@@ -63,7 +63,7 @@ class Verdict(NamedTuple):
 
 
 class _Evidence(NamedTuple):
-  """p-values of a claim and of its contrary, and the number that decides."""
+  """p-values for and against a claim, and the deciding number."""
 
   support: float
   contrary: float
@@ -73,7 +73,7 @@ class _Evidence(NamedTuple):
 def judge(
   claims: Sequence[Claim], numbers: Sequence[Mapping[str, statistics.Number]]
 ) -> list[Verdict]:
-  """Judges claims together.
+  """Tests claims together.
 
   Args:
     claims: all claims of a page or project, which share the correction.
@@ -96,10 +96,10 @@ def judge(
 
 
 def _weigh(claim, numbers):
-  """Tests a claim; the number of least support decides.
+  """Tests a claim; the number with the least support decides.
 
-  The claim is of all numbers: its p-value is the largest one. The contrary
-  holds if any number is beyond a bound: its smallest p-value is corrected for
+  A claim requires all numbers: its p-value is the largest one. A claim is
+  refuted if any number is beyond a bound: the smallest p-value is corrected for
   the number of numbers.
   """
   low, high = claim.bounds()

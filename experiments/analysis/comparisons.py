@@ -1,8 +1,8 @@
 """Numbers, tables and figures of settings compared with a baseline.
 
 A metric is a function `(setting, baseline) -> number`. The baseline is the ANN,
-or the setting that has other values of given fields. Frames may have columns
-besides the fields of a configuration, such as the name of a network.
+or the setting that has other values of given fields. Frames may have
+columns in addition to configuration fields, such as the name of a network.
 """
 
 from collections.abc import Callable
@@ -65,7 +65,7 @@ def last(values: np.ndarray) -> float:
 def over_epochs(
   quantity: str, choose: Callable[[np.ndarray], float] = last
 ) -> Metric:
-  """Returns a quantity of the epochs, of the first layer if of layers."""
+  """Returns a quantity chosen over epochs, of the first layer if per layer."""
 
   def compute(runs, base):
     del base
@@ -88,7 +88,7 @@ def join(records: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def name_curves(runs: pd.DataFrame, *others: str) -> pd.DataFrame:
-  """Adds a column `curve` with all varied fields but the others, as text."""
+  """Adds a column `curve` with all varied fields except the others, as text."""
   fields = [name for name in frames.varied(runs) if name not in others]
   labels = []
   for index in runs.index:
@@ -109,14 +109,14 @@ def numbers(
   """Compares each setting with the ANN, or with the setting of other values.
 
   Args:
-    runs: a frame of runs; the ANN is left out unless there is nothing else.
+    runs: a frame of runs; the ANN is left out if there are other methods.
     name: the name of a number, with columns and `metric` in braces.
-    metrics: metrics by their names; if left out differences of accuracy.
-    **baseline: values of columns of the baseline, which shares with a setting
-      all other columns of `name`; if left out the baseline is the ANN.
+    metrics: metrics by their names; by default accuracy differences.
+    **baseline: column values of the baseline, which shares all other columns of
+      `name` with the setting; by default the baseline is the ANN.
 
   Returns:
-    The numbers by their names, in which anything but letters and digits is `_`.
+    The numbers by their names, in which non-alphanumeric characters are `_`.
   """
   fields = [field for _, field, *_ in string.Formatter().parse(name) if field]
   _, chosen = frames.split_baseline(runs)
@@ -211,7 +211,7 @@ def draw(
   style.set_title(
     fig,
     style.dataset_name(frames.field(runs, 'dataset')) + ticks,
-    f'{panels.describe_bars(runs)}; of differences the 95 % interval',
+    f'{panels.describe_bars(runs)}; differences: 95 % interval',
   )
   return fig
 

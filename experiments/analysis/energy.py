@@ -32,7 +32,7 @@ _NETWORK_FIELDS = (
   'delay',
   'output_errors',
 )
-# Columns of quantities; many have one of learning, `learning_...`, as well.
+# Columns of quantities; many also have a column `learning_...`.
 _COLUMNS = {
   'spikes forward': 'spikes',
   'spikes backward': 'error_spikes',
@@ -144,17 +144,17 @@ def _check_energy_exists(run):
   """Rejects other methods, and devices without one pulse per coincidence."""
   if run['method'] not in _SPIKING:
     raise ssnn_jax.UserError(
-      f'there are runs of --method={run["method"]}, for which no energy is '
-      f'computed; give runs of {" or ".join(_SPIKING)}.'
+      f'the energy of --method={run["method"]} is not defined; give runs of '
+      f'{" or ".join(_SPIKING)}.'
     )
   is_thinned = (
     run['device'] != synapses.IDEAL and run['pulse_scheme'] != 'single'
   )
   if is_thinned or run['update_rule'] != 'sgd':
     raise ssnn_jax.UserError(
-      f'there are devices (--device={run["device"]}) without one pulse per '
-      'coincidence, as which the energy of updates is computed; give a sweep '
-      'with --device=ideal, or --pulse_scheme=single.'
+      f'--device={run["device"]} does not write one pulse per coincidence, as '
+      'the energy of updates assumes; give a sweep with --device=ideal, or '
+      '--pulse_scheme=single.'
     )
 
 

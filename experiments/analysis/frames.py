@@ -32,7 +32,7 @@ FIELDS = tuple(
   for field in dataclasses.fields(experiment.ExperimentConfig)
   if field.name != 'seed'
 )
-# The final line has the layers and the window that a configuration leaves out.
+# The final line has the layer sizes and window of configurations without them.
 _RESOLVED = {'layer_sizes': 'resolved_layer_sizes', 'window': 'resolved_window'}
 
 
@@ -57,8 +57,8 @@ def row(
     epochs: the values of each quantity over its epochs.
 
   Returns:
-    The row. The number of seconds of a run is its share of the program that
-    trained several runs.
+    The row. `run_seconds` is the training time of the program that trained
+    several runs, divided by their number.
   """
   config = serialization.complete(config)
   numbers = {
@@ -127,7 +127,7 @@ def select(runs: pd.DataFrame, **values: Any) -> pd.DataFrame:
     **values: the value of each column; lists of a record are tuples.
 
   Returns:
-    The rows of these values, all if none is given.
+    The rows with these values; all rows if none is given.
 
   Raises:
     UserError: if no row has these values.
@@ -138,13 +138,13 @@ def select(runs: pd.DataFrame, **values: Any) -> pd.DataFrame:
   if chosen.empty:
     listed = ', '.join(f'{name}={value}' for name, value in values.items())
     raise ssnn_jax.UserError(
-      f'no finished run has {listed}; train it, or name values that were run.'
+      f'no finished run has {listed}; train this run, or give recorded values.'
     )
   return chosen
 
 
 def split_baseline(runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-  """Splits runs in those of the ANN and all others."""
+  """Splits runs into the ANN and all others."""
   is_ann = runs['method'] == methods.ANN
   return runs[is_ann], runs[~is_ann]
 
@@ -176,7 +176,7 @@ def settings(runs: pd.DataFrame) -> list[pd.DataFrame]:
 
 
 def field(setting: pd.DataFrame, name: str) -> Any:
-  """Returns the value that a column has in all runs of a setting."""
+  """Returns the common value of a column in the runs of a setting."""
   return setting[name].iloc[0]
 
 
@@ -197,8 +197,8 @@ def find_baseline(
     runs: all runs of the sweep.
 
   Returns:
-    The ANN that shares all fields that matter to it, and has seeds in common;
-    of several, the one that shares most other fields. None if there is none.
+    The ANN with common seeds and equal values of all fields that affect the
+    ANN; of several, the ANN with most equal fields. None if there is none.
   """
 
   def differing(ann):

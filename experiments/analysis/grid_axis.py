@@ -20,14 +20,14 @@ _UNITS = {
   'input_gain': 'input gain (factor)',
   'batch_size': 'batch size (samples)',
   'num_epochs': 'epochs',
-  'learning_rate': 'learning rate, at first',
+  'learning_rate': 'initial learning rate',
   'dropout': 'dropout (probability)',
-  'weight_decay': 'weight decay (a step, times the learning rate)',
+  'weight_decay': 'weight decay (per step, times learning rate)',
   'event_window': 'time cut into ticks (ms)',
   'hold_out': 'share of the training split held out',
   'layer_sizes': 'hidden layers (number × neurons)',
 }
-_MOST_LETTERS = 45  # of all ticks, side by side
+_MOST_LETTERS = 45  # of all horizontal tick labels
 
 
 class GridAxis(NamedTuple):
@@ -55,11 +55,11 @@ def place(axis: GridAxis, setting: pd.DataFrame) -> float:
 
 
 def choose(settings: Sequence[pd.DataFrame]) -> GridAxis:
-  """Chooses the field of the abscissa, a numeric one if there is any.
+  """Chooses the field of the abscissa, a numeric field if there is any.
 
-  It is the depth of networks, or a field that others follow, such as a batch
-  size to which the learning rate is proportional, or else the field with most
-  values.
+  Priority has the depth of networks, or a field that determines other fields,
+  such as a batch size with a proportional learning rate; then the field with
+  most values.
 
   Args:
     settings: the runs of each setting of a sweep.
@@ -110,7 +110,7 @@ def _followers(settings, field, others):
 
 
 def _values(settings, field):
-  """Lists the values of a field that matter to their method, each once."""
+  """Lists the distinct values of a field that affect their method."""
   values = []
   for setting in settings:
     value = frames.field(setting, field)
@@ -121,7 +121,7 @@ def _values(settings, field):
 
 
 def _are_numbers(field, values):
-  """Tells whether values can be placed along an axis, each on its own."""
+  """Returns whether the values are distinct numbers."""
   numbers = [_number(field, value) for value in values]
   return None not in numbers and len(set(numbers)) == len(numbers)
 

@@ -1,4 +1,4 @@
-"""Spike-train length that accuracy needs, in words."""
+"""Sentences on the spike-train length that reaches the accuracy of the ANN."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from experiments.config import methods
 
 
 def describe(runs: pd.DataFrame, margin: float = 1.0) -> list[str]:
-  """Says from which T on networks reach the accuracy of the ANN.
+  """Describes from which T on networks reach the accuracy of the ANN.
 
   Args:
     runs: the runs of a sweep over T with its ANN.
@@ -51,7 +51,7 @@ def _label(setting, spiking):
 
 
 def compare(differences: Mapping[int, statistics.Number], margin: float) -> str:
-  """Says from which T on accuracy is within a margin of the ANN.
+  """Describes from which T on accuracy is within a margin of the ANN.
 
   Args:
     differences: accuracy minus that of the ANN in points, by T.

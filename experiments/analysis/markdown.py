@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import ssnn_jax
 
-# The first alternative that matches counts: marks inside code are no marks.
+# The first matching alternative wins: marks inside code are ignored.
 _MARK = re.compile(
   r"""
   <!--\s+(?P<name>[a-z]+)\s+-->(?P<block>.*?)<!--\s+end\s+-->
@@ -42,7 +42,7 @@ _ALLOWED = ('95 %',)  # the level of all intervals
 
 
 class Problem(NamedTuple):
-  """A place of a page that records do not support.
+  """A place of a page that needs a correction.
 
   Attributes:
     line: its line, from 1 on.
@@ -66,8 +66,8 @@ def fill(
     blocks: makes each generated block, by its name.
 
   Returns:
-    The page with the numbers of the records, and the marks that name nothing
-    (which are left unchanged) or had another text.
+    The page with the numbers of the records, and the marks that were out of
+    date or are invalid; invalid marks are left unchanged.
   """
   problems = []
 
@@ -88,11 +88,11 @@ def fill(
 
 
 def _contents(match, number, blocks):
-  """Returns the group of a mark that holds its text, and the right text."""
+  """Returns the group of a mark that holds its text, and the current text."""
   if match['name']:
     if match['name'] not in blocks:
       raise ssnn_jax.UserError(
-        f'<!-- {match["name"]} --> is no block; name one of '
+        f'<!-- {match["name"]} --> is not a block; name one of '
         f'{", ".join(blocks)}.'
       )
     return 'block', f'\n\n{blocks[match["name"]]()}\n\n'
@@ -124,7 +124,7 @@ def lint(page: str) -> list[Problem]:
     if match[0] not in _ALLOWED
   ]
   found += [
-    (match.start(), f'{match[0]} is no mark, or is not closed')
+    (match.start(), f'{match[0]} is not a mark, or is not closed')
     for match in re.finditer('<!--.*', prose)
   ]
   found += [

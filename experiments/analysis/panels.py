@@ -18,7 +18,7 @@ TRAINS = {
   'sobol': 'low-discrepancy trains',
 }
 ERROR_LABEL = "RMS distance from\nBP's gradient, relative"
-# Label, colour and marker of each way to read a network out.
+# Label, colour and marker of each readout.
 READOUTS = {
   metric: (label, color, marker)
   for (metric, label), color, marker in zip(

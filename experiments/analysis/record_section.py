@@ -30,7 +30,7 @@ def make(
 
 
 def _provenance(header, runs) -> Iterator[str]:
-  """Says where and for how long a record was measured."""
+  """Describes the hardware and duration of a record."""
   yield f'[Record](../records/{header["study"]}/{header["record"]}.jsonl).'
   if 'curves' not in runs:
     return
@@ -38,7 +38,7 @@ def _provenance(header, runs) -> Iterator[str]:
   versions = environment.get('versions', {})
   yield (
     f'{len(runs)} runs, {panels.describe_seeds(runs)} of each setting, '
-    f'{records.minutes(runs):.1f} minutes of training in all '
+    f'{records.minutes(runs):.1f} minutes of training in total '
     f'({environment.get("device", "several devices")}'
     f'{", jax " + versions["jax"] if versions else ""}).'
   )
@@ -56,8 +56,8 @@ def _cautions(runs) -> Iterator[str]:
     error = statistics.test_set_error(accuracy.mean, size)
     if error > accuracy.deviation:
       yield (
-        f'The {size:,} evaluation samples limit the accuracy of the ANN to '
-        f'± {100 * error:.2f} points (standard error), more than its standard '
+        f'With {size:,} evaluation samples, the accuracy of the ANN has a '
+        f'standard error of {100 * error:.2f} points, more than its standard '
         f'deviation over seeds ({100 * accuracy.deviation:.2f}); paired '
         'differences share the samples.'
       )

@@ -1,7 +1,7 @@
 """Compact records of sweeps and measurements: one JSON object per line.
 
 The first line is a header: the command, versions, commit and device, and all
-that the other lines have in common. Each further line is a finished run (fields
+fields that the other lines share. Each further line is a finished run (fields
 of its configuration, final numbers and curves), or a measured case.
 """
 
@@ -31,7 +31,7 @@ class Record(NamedTuple):
 
   Attributes:
     header: its first line.
-    runs: one row a run, or a measured case.
+    runs: one row per run or measured case.
   """
 
   header: dict[str, Any]
@@ -51,8 +51,8 @@ def of_sweep(
   Args:
     runs: its finished runs.
     header: first fields of the header: the study and the command.
-    names: quantities whose values of all epochs are kept; of others only the
-      last value is kept.
+    names: quantities that are kept for all epochs; other quantities keep only
+      the last value.
 
   Returns:
     The lines: the header, and one for each run.

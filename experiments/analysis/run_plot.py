@@ -126,7 +126,7 @@ def read_epochs(run: records.Run) -> pd.DataFrame:
     run: the run, finished or not.
 
   Returns:
-    The metrics; those of evaluations are None after other epochs.
+    The metrics; evaluation metrics are None after other epochs.
 
   Raises:
     UserError: if no epoch is complete yet.
@@ -144,7 +144,7 @@ def read_epochs(run: records.Run) -> pd.DataFrame:
 
 
 def table(epochs: pd.DataFrame) -> pd.DataFrame:
-  """Makes the table of a run: cells of text, with one number a layer."""
+  """Makes the table of a run: cells of text, with one number per layer."""
   metrics = dict.fromkeys(name for panel in _PANELS for name in panel.metrics)
   cells = {'epoch': [str(epoch) for epoch in epochs['epoch']]}
   for name in metrics:
@@ -159,7 +159,7 @@ def _write(value: Any) -> str:
 
 
 def draw(run: records.Run, epochs: pd.DataFrame) -> figure.Figure:
-  """Draws the metrics of a run over its epochs, a panel for each kind."""
+  """Draws the metrics of a run over its epochs, one panel per kind."""
   drawn = [panel for panel in _PANELS if {*panel.metrics} & {*epochs.columns}]
   height = min(2.5, 9.6 / -(-len(drawn) // 2))
   fig, grid = style.make(len(drawn), 2, height)
@@ -196,7 +196,7 @@ def _draw_panel(axes: Axes, panel: _Panel, epochs: pd.DataFrame) -> None:
       axes.set_yscale('log')
       style.set_log(axes.yaxis)
   if panel.title == 'saturated errors':
-    axes.set_ylim(0, max(1, axes.get_ylim()[1]))  # often there are none
+    axes.set_ylim(0, max(1, axes.get_ylim()[1]))  # often all are 0
   axes.set_title(panel.title, fontsize=style.TITLE)
   axes.set_xlabel('epoch')
   axes.set_ylabel(panel.label)

@@ -61,7 +61,7 @@ def paired_difference(
 
   Args:
     runs: the runs of one setting.
-    baseline: the runs of the setting that it is compared with.
+    baseline: the runs of the baseline setting.
     metric: the name of a column.
     scale: factor on its values; by default accuracies are in points.
 
@@ -102,7 +102,7 @@ def ratio(runs: pd.DataFrame, baseline: pd.DataFrame, metric: str) -> Number:
 def half_width(number: Number) -> float:
   """Returns half the width of the interval of the mean (Student's t).
 
-  It is 0 for a number without uncertainty, and NaN for one seed.
+  Returns 0 for a number without uncertainty, and NaN for one seed.
   """
   if number.num == 0:
     return 0.0
@@ -166,13 +166,12 @@ def write(number: Number, spec: str = '') -> str:
 
   Args:
     number: the number.
-    spec: a format of the mean such as `.1f`; `both` in front of it writes the
-      standard deviation, or half the interval of a difference, as well, and
-      `abs` drops the sign. Left out: two decimals and, if there are several
-      seeds, both.
+    spec: a format of the mean such as `.1f`, after optional words: `both` adds
+      the standard deviation, or half the interval of a difference, and `abs`
+      drops the sign. By default two decimals, with `both` for several seeds.
 
   Returns:
-    The text; nothing for NaN.
+    The text; empty for NaN.
   """
   *words, form = spec.split() or ['both', '']
   if form in ('both', 'abs'):

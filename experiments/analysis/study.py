@@ -1,4 +1,4 @@
-"""A study: one question, the sweeps that answer it, and what they show."""
+"""Study: one question, its sweeps, table, figure, numbers and claims."""
 
 from collections.abc import Callable
 from collections.abc import Mapping
@@ -16,16 +16,16 @@ Numbers = Mapping[str, statistics.Number]
 
 @dataclasses.dataclass(frozen=True)
 class Study:
-  """A study; its name is that of its module in `experiments.studies`.
+  """A study, named after its module in `experiments.studies`.
 
-  A record is the runs of one data set, or the lines of one measurement.
+  A record holds the runs of one data set, or the lines of one measurement.
 
   Attributes:
-    question: what the study asks, one sentence.
+    question: the question of the study, in one sentence.
     sweeps: the sweeps of each record, by the name of its data set.
     commands: for measurements, the commands that print the lines of each
       record, by its name.
-    curves: quantities of each epoch that records keep besides loss and
+    curves: quantities of each epoch that records keep in addition to loss and
       accuracy.
     table: `(runs of one record) -> tables`, of text; None for the generic one.
     figure: `(runs of one record) -> figure`; None for the generic one.

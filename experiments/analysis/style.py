@@ -1,8 +1,7 @@
 """Style of figures: colours, layout of panels, titles, legends and files.
 
-Figures can be read at half the width of a page, to which they are scaled.
-Letters are at least 9 points high, so figures are narrow, and many panels are
-stacked.
+Figures stay legible when scaled to half the width of a page: letters are at
+least 9 points high, so figures are narrow and panels are stacked.
 """
 
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ from matplotlib import transforms
 from matplotlib.axes import Axes
 
 COLUMN = 4.1  # inches: half the width of a page
-LEAST = 6.5  # points, of letters at that width
+LEAST = 6.5  # points, smallest font at the width COLUMN
 # Points; legends are small where panels are in one column.
 SMALL, LETTERS, TITLE = 9, 10, 11
 # The palette of Okabe and Ito for colour-blind readers, without yellow, which
@@ -32,15 +31,15 @@ MARKERS = ('o', 's', '^', 'D', 'v', 'P')
 _DPI = 120
 _WIDTHS = {1: 5.2, 2: 6.2}  # inches, by columns of panels
 _OF_TITLE = 0.7  # inches
-# Of titles and legends an inch, less than there is room for.
+# Letters per inch of titles and legends, a conservative estimate.
 _TITLE_LETTERS, _LEGEND_LETTERS = 11.5, 14
-_OF_HANDLE = 8  # letters beside each label of a legend
+_OF_HANDLE = 8  # letters next to each legend label
 _MOST_COLUMNS = 4  # of a legend
-# The numbers in a decade, by the most decades that there are.
+# Tick positions in a decade, by the maximum number of decades.
 _SUBS = {1: (1, 1.5, 2, 3, 4, 5, 6, 8), 2: (1, 2, 5), 4: (1, 3), math.inf: (1,)}
-_APART, _MOST_APART = 4, 28  # points, of curves side by side
+_APART, _MOST_APART = 4, 28  # points between curves, and over all curves
 _POINTS_PER_INCH = 72
-_HANDLE = 2.5  # of a legend, in the height of its letters
+_HANDLE = 2.5  # length of a legend handle, in font sizes
 
 
 def make(
@@ -84,7 +83,7 @@ def legend_below(fig: figure.Figure, panels: Sequence[Axes]) -> None:
   """Adds one legend of all panels below the panels.
 
   Args:
-    fig: the figure, whose height grows by the legend.
+    fig: the figure, whose height increases by the legend.
     panels: the panels whose labels the legend lists, each label once.
   """
   entries = {}

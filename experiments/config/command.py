@@ -31,22 +31,22 @@ from experiments.config import usage
 import ssnn_jax
 from ssnn_jax.spikes import kernels
 
-# The flags below each heading of --help; other headings come after these.
+# Flags by heading of --help, in this order; other headings follow.
 _HEADINGS = (
   'Sweep Measurements Data Network Spikes Synapses Training Evaluation Records '
   'Machine'
 )
 _GROUPS: dict[str, list[str]] = {heading: [] for heading in _HEADINGS.split()}
-_SECONDS_TO_END = 10  # until an interrupted command is ended by force
+_SECONDS_TO_END = 10  # before an interrupted command is killed
 _T = TypeVar('_T')
 _HELP = ('h', '?', 'help', 'helpshort')
 
 
 @contextlib.contextmanager
 def group(heading: str) -> Iterator[None]:
-  """Puts the flags that are defined inside the context below a heading.
+  """Groups the flags that are defined inside the context below a heading.
 
-  A word in back quotes in the help of a flag names the value of the flag.
+  A backquoted word in the help of a flag names the value of the flag.
   """
   before = set(flags.FLAGS)
   yield
@@ -55,7 +55,7 @@ def group(heading: str) -> Iterator[None]:
 
 
 def define_data_dir() -> None:
-  """Defines the flags for the folder of data and for downloads."""
+  """Defines the flags of the data folder and of downloads."""
   with group('Data'):
     flags.DEFINE_string(
       'data_dir',
@@ -72,13 +72,13 @@ class NumbersParser(flags.ArgumentParser):
   """Parses numbers separated by commas."""
 
   def __init__(self, kind: type[int] | type[float]):
-    """Makes the parser of one kind of number."""
+    """Makes a parser of integers or of floats."""
     self.kind = kind
     name = 'whole numbers' if kind is int else 'numbers'
     self.syntactic_help = f'{name} separated by commas'
 
   def parse(self, argument):
-    """Parses the value of a flag to a tuple."""
+    """Parses the value of a flag into a tuple."""
     if not isinstance(argument, str):
       return tuple(argument)
     try:
@@ -87,16 +87,16 @@ class NumbersParser(flags.ArgumentParser):
       raise ValueError(f'expected {self.syntactic_help}') from None
 
   def flag_type(self):
-    """Returns the type in `--help`."""
+    """Returns the type that `--help` shows."""
     return f'{self.kind.__name__}s'
 
 
 def define_fields(kind: type, *, with_defaults: bool = True) -> None:
-  """Defines a flag for each field of a dataclass, made by `field.field`.
+  """Defines a flag for each `field.field` of a dataclass.
 
   Args:
     kind: the dataclass.
-    with_defaults: whether the flags have the defaults of the fields instead of
+    with_defaults: whether flags default to the values of the fields instead of
       None.
   """
   hints = typing.get_type_hints(kind)
@@ -150,11 +150,11 @@ def config(
 
   Args:
     values: the value of each flag; None if the flag is not given.
-    base: the configuration with the other fields; None is the configuration
-      that --config names, or the default of the data set.
+    base: the configuration that provides the other fields; by default the
+      configuration of --config, or else of the data set.
 
   Raises:
-    UserError: if there is no such configuration, or a value is out of range.
+    UserError: if the configuration does not exist, or a value is out of range.
   """
   given = {
     name: field.absolute_path(values[name])
@@ -174,7 +174,7 @@ def config(
 
 
 def folder(path: str | os.PathLike) -> pathlib.Path:
-  """Returns the path in the value of a flag, with ~ expanded."""
+  """Returns the path of a flag, with ~ expanded."""
   return pathlib.Path(path).expanduser()
 
 
@@ -184,7 +184,7 @@ def choices(
   """Returns the value of a flag that lists choices.
 
   Raises:
-    UserError: if the flag lists a choice that is not allowed, or none.
+    UserError: if the list is empty, or has a choice that is not allowed.
   """
   listed = values[name]
   if not listed or not set(listed) <= set(allowed):
@@ -196,12 +196,12 @@ def choices(
 
 @functools.cache
 def recommend_kernels() -> None:
-  """Prints, once, how to simulate spikes faster on this machine."""
+  """Prints, once, a hint to compile the kernels if they are missing."""
   is_cpu = jax.default_backend() == 'cpu'
   if is_cpu and not kernels.is_available('ssnn_count'):
     print(
-      'spikes are simulated without compiled kernels; several times faster '
-      'after: python -m ssnn_jax.spikes.compile_kernels',
+      'compiled kernels are missing; for a several times faster simulation, '
+      'run python -m ssnn_jax.spikes.compile_kernels',
       file=sys.stderr,
     )
 
@@ -215,14 +215,14 @@ def _print_help():
   text = usage.render(
     sys.modules['__main__'].__doc__,
     groups,
-    '--helpfull lists the flags of absl, too.',
+    '--helpfull also lists the flags of absl.',
     min(shutil.get_terminal_size().columns, 100),
   )
   print(text, end='')
 
 
 def _parse(argv):
-  """Parses flags; an invalid flag ends the command with one sentence."""
+  """Parses flags; exits with one sentence if a flag is invalid."""
   if any(word[:1] == '-' and word.lstrip('-') in _HELP for word in argv[1:]):
     _print_help()
     sys.exit()
@@ -234,10 +234,10 @@ def _parse(argv):
 
 
 def _be_quiet():
-  """Silences messages of libraries about errors that we report."""
+  """Silences library messages about errors that the command reports."""
   logging.set_verbosity(logging.WARNING)  # jax reports missing backends
   # Orbax logs the tracebacks of its threads, and tensorstore the tracebacks of
-  # operations that are abandoned after another one has failed.
+  # operations that are abandoned after a failure.
   logging.get_absl_logger().addFilter(
     lambda record: 'orbax' not in record.pathname
   )

@@ -26,7 +26,7 @@ _HELP = field.read_help(ssnn_jax.datasets.Binning)
 _HELP |= field.read_help(ssnn_jax.NetworkConfig)
 SCHEDULES = ('constant', 'cosine', 'linear')
 NUM_HIDDEN = 256
-# Ticks with an event whose default drive equals that of a pixel of rate 1.
+# Ticks with an event that drive a neuron like a pixel of rate 1 by default.
 EVENTS_AT_FULL_RATE = 8
 
 
@@ -65,21 +65,21 @@ class ExperimentConfig(synapses.SynapseFields):
   )
   integration: str = _network(
     'mean',
-    'memory of a membrane for earlier windows: their mean (mean), an '
-    'exponential average (leaky) or none (memoryless)',
+    'average of a membrane over windows: running mean (mean), exponential '
+    'average (leaky) or the current window only (memoryless)',
     choices=ssnn_jax.neuron.MEMBRANES,
   )
   tau: float = _network(16.0, 'time constant of a leaky membrane', unit='ticks')
   gain: tuple[float, ...] = _spikes(
     (1.0,),
-    'rate of error spikes for an error of 1: one number for all hidden layers, '
-    'or one for each layer',
+    'gain of the error spikes: one number for all hidden layers, or one for '
+    'each layer',
     unit='error spikes per tick for one unit of error',
   )
   input_gain: float | None = _network(
     1.0,
-    'factor on the inputs of the first layer; default for recordings, whose '
-    f'rates are proportional to 1 / T: T / {EVENTS_AT_FULL_RATE}',
+    'factor on the inputs of the first layer; default for recordings: T / '
+    f'{EVENTS_AT_FULL_RATE}, as their rates are proportional to 1 / T',
   )
   forward: str = _spikes('spikes', _HELP['forward'], choices=SIGNALS)
   backward: str = _spikes('spikes', _HELP['backward'], choices=SIGNALS)
@@ -92,18 +92,18 @@ class ExperimentConfig(synapses.SynapseFields):
   representation: str = field.field(
     'Machine', 'auto', _HELP['representation'], choices=REPRESENTATIONS
   )
-  batch_size: int = _training(32, 'size of a batch', unit='samples')
-  num_epochs: int = _training(20, 'length of the training', unit='epochs')
-  learning_rate: float = _training(1.0, 'learning rate, at first')
+  batch_size: int = _training(32, 'size of a minibatch', unit='samples')
+  num_epochs: int = _training(20, 'number of training epochs', unit='epochs')
+  learning_rate: float = _training(1.0, 'initial learning rate')
   schedule: str = _training(
     'linear',
-    'learning rate over the run; all but constant end at 0',
+    'learning-rate schedule; all but constant end at 0',
     choices=SCHEDULES,
   )
   dropout: float = _training(0.0, _HELP['dropout'])
   weight_decay: float = _training(
     0.0,
-    'decrease of a weight in each step, relative to weight and learning rate',
+    'weight decay per step, multiplied by the learning rate',
   )
   pixel_range: tuple[float, ...] = _data(
     (0.0, 1.0),
@@ -117,14 +117,14 @@ class ExperimentConfig(synapses.SynapseFields):
   shuffle_ticks: bool = _data(False, _HELP['shuffle_ticks'])
   test_dataset: str | None = _evaluation(
     None,
-    '`name` of another data set, all of which is the evaluation split; '
-    'default: the test split of --dataset',
+    '`name` of another data set, used as a whole for evaluation; default: the '
+    'test split of --dataset',
     choices=field.DATASETS,
   )
   hold_out: float = _evaluation(
     0.0,
-    'fraction of the training split that is held out as the validation split '
-    'and replaces the test split in evaluations; for tuning',
+    'fraction of the training split held out as the validation split, which '
+    'replaces the test split in evaluations; for tuning',
   )
   eval_every: int = _evaluation(
     0,
@@ -139,13 +139,13 @@ class ExperimentConfig(synapses.SynapseFields):
   )
   probe_draws: int = _evaluation(
     8,
-    'number of spike trains for each sample of this batch',
+    'number of spike trains per sample in comparisons with the gradient',
   )
   probe_every: int = _evaluation(
     0,
     'number of epochs between comparisons of weight updates with the gradient '
     'during training, which also report bias and variance; 0 compares only '
-    'once, at weights that are the same for every T',
+    'once, at weights of an ANN that do not depend on T',
     unit='epochs',
   )
 
@@ -188,7 +188,7 @@ _RANGES = (
   (
     ('pixel_range',),
     lambda ends: len(ends) == 2 and 0 <= ends[0] < ends[1] <= 1,
-    'two numbers from 0 to 1, the lower one first',
+    'two increasing numbers from 0 to 1',
   ),
 )
 FIELDS = {own.name: own for own in dataclasses.fields(ExperimentConfig)}
@@ -201,21 +201,21 @@ CONFIGS |= {
   for name in ssnn_jax.datasets.IMAGES
   if name != 'digits'
 }
-CONFIGS |= {  # the input gain of recordings is in proportion to T
+CONFIGS |= {  # the input gain of recordings is proportional to T
   name: ExperimentConfig(dataset=name, input_gain=None, **_EVENTS)
   for name in ssnn_jax.datasets.RECORDINGS
 }
 
 
 def default(dataset: str) -> ExperimentConfig:
-  """Returns the configuration of a data set; own arrays have that of digits."""
+  """Returns the default configuration of a data set (own arrays: of digits)."""
   if arrays.is_npz_path(dataset):
     return dataclasses.replace(CONFIGS['digits'], dataset=dataset)
   return CONFIGS[dataset]
 
 
 def slug(config: ExperimentConfig) -> str:
-  """Returns the name of the data set for names of folders."""
+  """Returns the name of the data set in folder names."""
   if arrays.is_npz_path(config.dataset):
     return pathlib.Path(config.dataset).stem
   return config.dataset.replace('/', '-')
@@ -243,7 +243,7 @@ def network_config(
 
 
 def schedule(config: ExperimentConfig, num_samples: int) -> optax.Schedule:
-  """Makes the schedule of a run: the factor on the learning rate by step."""
+  """Makes the learning-rate schedule of a run, relative to the initial rate."""
   total = config.num_epochs * (num_samples // config.batch_size)
   if config.schedule == 'cosine':
     return optax.cosine_decay_schedule(1.0, total)

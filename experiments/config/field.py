@@ -1,4 +1,4 @@
-"""Fields of configurations and options, with the help of their flags."""
+"""Dataclass fields with the metadata of their command-line flags."""
 
 from collections.abc import Callable
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ import ssnn_jax
 from ssnn_jax.datasets import arrays
 
 OWN_FILE = 'path/to/own.npz'
-# For --help.
+# Data sets in --help.
 SETS = (
   'digits, mnist, fashion_mnist, emnist/<split>, n_mnist, '
   f'synthetic_events/<set of images>, or {OWN_FILE}'
@@ -20,7 +20,7 @@ SETS = (
 
 
 class _DatasetNames(tuple):
-  """Names of data sets, which include any path of a file of own arrays."""
+  """Names of data sets, including the path of any .npz file."""
 
   def __contains__(self, name):
     return super().__contains__(name) or arrays.is_npz_path(name)
@@ -36,15 +36,15 @@ def field(
   unit: str = '',
   choices: Sequence[str] | None = None,
 ) -> Any:
-  """Makes a field of a dataclass, with the data of its flag.
+  """Makes a dataclass field with the metadata of its flag.
 
   Args:
-    group: the heading of the flag in the output of --help.
+    group: the heading of the flag in --help.
     default: the default value.
-    help_text: help of the flag; a word in back quotes names the value, instead
-      of a list of choices.
+    help_text: help of the flag; a backquoted word names the value and replaces
+      the list of choices.
     unit: unit of the value.
-    choices: the possible values; None if any value is possible.
+    choices: the allowed values; None allows any value.
   """
   metadata = {
     'group': group,
@@ -65,14 +65,14 @@ def read_help(kind: type) -> dict[str, str]:
 
 
 def absolute_path(value: Any) -> Any:
-  """Makes the path of a file of own arrays absolute; keeps other values."""
+  """Makes the path of an .npz file absolute; returns other values unchanged."""
   if not arrays.is_npz_path(value):
     return value
   return os.path.abspath(os.path.expanduser(value))
 
 
 def check(name: str, value: Any, is_valid: bool, expected: str) -> None:
-  """Raises an error that names the flag if the value is not valid."""
+  """Raises a user error that names the flag if the value is invalid."""
   if not is_valid:
     if isinstance(value, tuple):
       value = ','.join(map(str, value))
@@ -80,7 +80,7 @@ def check(name: str, value: Any, is_valid: bool, expected: str) -> None:
 
 
 def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-  """Calls a function whose user errors start with the name of a flag."""
+  """Calls a function; turns the field name in user errors into a flag."""
   try:
     return function(*args, **kwargs)
   except ssnn_jax.UserError as error:

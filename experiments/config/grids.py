@@ -36,8 +36,8 @@ class Sweep:
 
   Attributes:
     grid: the values of each varied field.
-    num_seeds: paired seeds of each setting.
-    base: values of other fields, instead of the defaults of the data set.
+    num_seeds: number of seeds of each setting, paired across settings.
+    base: values of other fields that override the defaults of the data set.
   """
 
   grid: Grid
@@ -48,12 +48,12 @@ class Sweep:
 class Setting(NamedTuple):
   """A configuration of a sweep, run with several seeds."""
 
-  name: str  # of the folder
+  name: str  # name of the folder
   config: experiment.ExperimentConfig
 
 
 def write(value: Any) -> str:
-  """Writes the value of a field for names of folders and for tables."""
+  """Formats the value of a field for folder names and tables."""
   if isinstance(value, tuple | list):
     return '-'.join(map(str, value))
   return 'none' if value is None else str(value)
@@ -64,7 +64,7 @@ def parse(text: str) -> dict[str, tuple[Any, ...]]:
 
   Raises:
     UserError: if a field does not exist, a value has the wrong type, or
-      anything is missing or repeated.
+      a name or value is missing or repeated.
   """
   grid = {}
   for part in text.split(';'):
@@ -83,7 +83,7 @@ def parse(text: str) -> dict[str, tuple[Any, ...]]:
 
 
 def settings(base: experiment.ExperimentConfig, *grids: Grid) -> list[Setting]:
-  """Lists the settings of grids, as `merge`."""
+  """Lists the settings of grids; see `merge`."""
   return list(merge(base, [Sweep(grid) for grid in grids]))
 
 
@@ -92,11 +92,11 @@ def merge(
 ) -> dict[Setting, int]:
   """Lists the settings of sweeps with their number of seeds, the ANN first.
 
-  A grid that does not list methods has both the ANN and the spiking network.
-  The ANN has one setting for all values of fields that do not concern it, which
-  keep the values of the base. Names of settings contain the values of
-  `Sweep.base` unless all sweeps share them. The number of seeds of a setting is
-  the largest of its sweeps.
+  A grid without methods has both the ANN and the spiking network. Fields that
+  do not affect the ANN keep their base values in its settings, without
+  duplicates. Names of settings contain the values of `Sweep.base` unless all
+  sweeps share them. The number of seeds of a setting is the largest of its
+  sweeps.
 
   Args:
     base: the configuration with the fields that no sweep sets.
@@ -124,7 +124,7 @@ def merge(
 
 
 def _settings(base, grid):
-  """Returns the settings of a grid; those of the ANN may be repeated."""
+  """Returns the settings of a grid; settings of the ANN may be repeated."""
   grid = {'method': (methods.ANN, 'ssnn'), **grid}
   spiking = set(grid['method']) - {methods.ANN}
   listed = []
@@ -145,7 +145,7 @@ def _settings(base, grid):
 
 
 def together(settings: Sequence[Setting]) -> list[list[Setting]]:
-  """Groups settings that differ in their learning rate alone."""
+  """Groups settings that differ only in their learning rate."""
   groups = {}
   for setting in settings:
     shared = dataclasses.replace(setting.config, learning_rate=1.0)
@@ -186,11 +186,11 @@ def _parse_value(name, text):
     return _convert(name, kinds[0], text)
   except ValueError:
     expected = _expected(name, kinds, choices)
-    raise _user_error(f"{name} cannot be '{text}', but {expected}") from None
+    raise _user_error(f"{name} is '{text}'; expected {expected}") from None
 
 
 def _convert(name, kind, text):
-  """Converts a text to a type; raises ValueError if it is not of the type."""
+  """Converts a text to a type; raises ValueError for other texts."""
   if kind is bool:
     return bool(('false', 'true').index(text.lower()))
   if typing.get_origin(kind) is not tuple:
@@ -207,12 +207,12 @@ def _expected(name, kinds, choices):
   if choices:
     return f'one of {", ".join(choices)}{suffix}'
   if name == 'layer_sizes':
-    return f"numbers with '-' between them, as in 64-32-10{suffix}"
+    return f"numbers separated by '-', as in 64-32-10{suffix}"
   if typing.get_origin(kinds[0]) is tuple:
     (kind, *_) = typing.get_args(kinds[0])
-    return f"{_KINDS[kind]} or several with '-' between them{suffix}"
+    return f"{_KINDS[kind]}, or several separated by '-'{suffix}"
   return _KINDS[kinds[0]] + suffix
 
 
 def _user_error(problem):
-  return ssnn_jax.UserError(f'--grid: {problem}; write it as in {_FORM}.')
+  return ssnn_jax.UserError(f'--grid: {problem}; use the form {_FORM}.')

@@ -1,4 +1,4 @@
-"""Methods that train a network, and the fields that concern each method."""
+"""Training methods, and the configuration fields that affect each method."""
 
 from collections.abc import Callable
 import dataclasses
@@ -20,17 +20,16 @@ SYNAPSE_FIELDS = {
   for config in (DeviceConfig, ssnn_jax.ReadConfig)
   for field in dataclasses.fields(config)
 } | {'device', 'update_rule', 'transfer_lines', 'transfer_rate'}
-# Fields that concern a network with spikes in the update alone.
+# Fields that affect a network with spikes in the update only.
 _PULSES = frozenset(
   {'num_steps', 'gain', 'sampler', 'representation'}
   | {'probe_size', 'probe_draws', 'probe_every'}
   | SYNAPSE_FIELDS
 )
-# Fields that do not concern the ANN, which trains on rates. The rates of a
-# recording are means over its ticks, and hardly depend on their number, so that
-# one ANN is compared with spiking networks of every T. The sampler also draws
-# dropout masks, whose distribution does not depend on the sampler. The probe
-# compares spikes with the ANN itself.
+# Fields that do not affect the ANN, which trains on rates. The rates of a
+# recording are means over ticks and hardly depend on T, so one ANN is the
+# baseline for every T. The sampler also draws dropout masks, whose distribution
+# does not depend on the sampler. The probe compares spikes with the ANN.
 SPIKING_FIELDS = (
   _PULSES
   | {'window', 'integration', 'tau', 'delay', 'output_errors'}
@@ -39,18 +38,18 @@ SPIKING_FIELDS = (
 
 
 class Method(NamedTuple):
-  """A way to train a network.
+  """A training method.
 
   Attributes:
     help: a short description.
     make: `(config, key, *, separate_signs, axis_name) -> Network`, with the key
       of the seed.
     make_observe: `(config, key) -> observe`, as `activity.make_observe`.
-    fields: the fields in `SPIKING_FIELDS` that concern the method.
-    has_pulses: whether weights change by coincidences of spikes, so that
-      resistive devices can hold them.
-    estimates_gradient: whether its update estimates the gradient, so that the
-      error of the update is defined.
+    fields: the fields in `SPIKING_FIELDS` that affect the method.
+    has_pulses: whether the update counts spike coincidences, which resistive
+      devices require.
+    estimates_gradient: whether the update estimates the gradient, and so has a
+      defined error.
   """
 
   help: str
@@ -67,7 +66,7 @@ def _without_key(make: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _without_pulses(make):
-  """Makes a network without counts, whose signs cannot be separated."""
+  """Adapts a network without coincidence counts and separate signs."""
 
   def make_network(config, key, *, separate_signs=False, axis_name=None):
     del key, separate_signs
@@ -77,7 +76,7 @@ def _without_pulses(make):
 
 
 def _observe_ann(config, key):
-  """Observes the ANN: the expectations of spikes at its rates."""
+  """Observes the ANN: expected spikes at its exact rates."""
   del key
   rates = dict.fromkeys(('forward', 'backward', 'update'), 'rates')
   return activity.make_observe(dataclasses.replace(config, **rates))
@@ -115,7 +114,7 @@ METHODS = {
     estimates_gradient=False,
   ),
   'bp_stdp': Method(
-    'integrate-and-fire neurons, by STDP in phases',
+    'integrate-and-fire neurons, by BP-STDP',
     _without_pulses(bp_stdp.make_network),
     _without_key(bp_stdp.make_observe),
     frozenset(('num_steps', 'sampler', 'shuffle_ticks')),
@@ -123,7 +122,7 @@ METHODS = {
     estimates_gradient=False,
   ),
   'rpu': Method(
-    'the ANN with pulses in the update alone',
+    'the ANN with pulses in the update only',
     _without_key(rpu.make_network),
     _without_key(lambda config: activity.make_observe(rpu.rpu_config(config))),
     _PULSES,
@@ -137,5 +136,5 @@ METHODS = {
 
 
 def concerns(method: str, field: str) -> bool:
-  """Returns whether a field of a configuration concerns a method."""
+  """Returns whether a configuration field affects a method."""
   return field not in SPIKING_FIELDS or field in METHODS[method].fields

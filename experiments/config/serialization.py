@@ -18,7 +18,7 @@ def as_record(config: experiment.ExperimentConfig) -> dict[str, Any]:
 def from_record(
   recorded: Mapping[str, Any], folder: pathlib.Path
 ) -> experiment.ExperimentConfig:
-  """Makes a configuration from its JSON object, with defaults if missing.
+  """Makes a configuration from its JSON object; missing fields have defaults.
 
   Raises:
     UserError: if the record of the folder has an unknown field, or a value of
@@ -27,8 +27,8 @@ def from_record(
   for name in recorded:
     if name not in experiment.FIELDS:
       raise ssnn_jax.UserError(
-        f'{folder} holds a run with {name}, which this version does not know; '
-        'continue with the version that started it.'
+        f'{folder} holds a run with the unknown field {name}; resume the run '
+        'with the version that started the run.'
       )
   values = {
     name: tuple(value) if isinstance(value, list) else value
@@ -38,7 +38,7 @@ def from_record(
     return experiment.ExperimentConfig(**values)
   except TypeError as error:
     raise ssnn_jax.UserError(
-      f'{folder} holds a run with a value of the wrong kind ({error}); restore '
+      f'{folder} holds a run with a value of the wrong type ({error}); restore '
       'its config.json.'
     ) from None
 

@@ -22,7 +22,7 @@ _field = functools.partial(field.field, 'Synapses')
 
 
 def _fields_of(kind, **defaults):
-  """Returns fields with the descriptions of a configuration of the library."""
+  """Returns fields with the documentation of a library configuration."""
   texts, first = field.read_help(kind), ('pulse_scheme', 'out_noise')
   choices = {'pulse_scheme': device_config.PULSE_SCHEMES}
   fields = []
@@ -38,14 +38,14 @@ def _fields_of(kind, **defaults):
 
 _DEVICE = _field(
   IDEAL,
-  'synaptic device: a weight that an optimizer changes (ideal), a published '
-  'resistive device (ssnn_jax/hardware/presets.py), or a resistive device '
-  'without non-idealities (custom); the next flags override its parameters',
+  'synaptic device: a floating-point weight (ideal), a published resistive '
+  'device (ssnn_jax/hardware/presets.py), or a resistive device without '
+  'non-idealities (custom); the following flags override device parameters',
   choices=DEVICES,
 )
 _UPDATE_RULE = _field(
   'sgd',
-  'update rule: coincidences change the weights (sgd), or a second, fast array '
+  'update rule: coincidences update the weights (sgd), or a second, fast array '
   'that is transferred to the weights (tiki_taka)',
   choices=UPDATE_RULES,
 )
@@ -61,7 +61,7 @@ _FIELDS = [
 class SynapseFields(
   dataclasses.make_dataclass('_SynapseFields', _FIELDS, frozen=True)
 ):
-  """Fields that concern synapses; None is the value of the chosen device."""
+  """Fields of synapses; None selects the value of the chosen device."""
 
   def __post_init__(self):
     resistive(self)
@@ -95,13 +95,13 @@ def resistive(config: SynapseFields) -> device_config.DeviceConfig | None:
 
 
 def reads(config: SynapseFields) -> ssnn_jax.ReadConfig:
-  """Makes the configuration of an experiment's reads."""
+  """Makes the read configuration of an experiment."""
   kind = ssnn_jax.ReadConfig
   return field.call(kind, **_given(config, kind))
 
 
 def transfer(config: SynapseFields) -> tiki_taka.TransferConfig:
-  """Makes the configuration of an experiment's transfers by Tiki-Taka."""
+  """Makes the Tiki-Taka configuration of an experiment."""
   lines, rate = config.transfer_lines, config.transfer_rate
   return field.call(tiki_taka.TransferConfig, lines, rate)
 
@@ -122,7 +122,7 @@ def make_device(
     The devices; None if they are ideal.
 
   Raises:
-    UserError: if they are impossible.
+    UserError: if a parameter is invalid.
   """
   chosen, rates = resistive(config), (learning_rate, schedule)
   if chosen is None:
@@ -134,7 +134,7 @@ def make_device(
 
 
 def count_pulses(state: Any) -> dict[str, jax.Array]:
-  """Returns `mean_pulses` and `max_pulses` of a device, if they are counted."""
+  """Returns `mean_pulses` and `max_pulses` over devices, if counted."""
   is_array = lambda part: isinstance(part, devices.ResistiveState)
   arrays = [
     jnp.ravel(pulses)

@@ -10,9 +10,9 @@ from absl import flags
 
 from experiments.config import experiment
 
-_COLUMN = 26  # of the help
+_COLUMN = 26  # start of the help texts
 _TIE = '\N{NO-BREAK SPACE}'
-# A data set of each family with the same defaults.
+# One data set of each family that shares defaults.
 _FAMILIES = {
   'digits': 'digits',
   'other images': 'mnist',
@@ -84,7 +84,7 @@ def _wrap(text, width, first='', margin=''):
 def describe(flag: flags.Flag, is_configured: bool) -> Flag:
   """Describes a flag; flags of a configured command have defaults by data set.
 
-  A word in back quotes in the help of a flag names the value of the flag.
+  A backquoted word in the help of a flag names the value of the flag.
   """
   field = experiment.FIELDS.get(flag.name)
   unit = field.metadata['unit'] if field else ''

@@ -1,9 +1,8 @@
-"""Launcher: tasks run on workers, with retries, reports and one final error.
+"""Launcher of tasks on workers, with retries, reports and one final error.
 
-A task records its results itself; only its outcome is returned. After a user
-error no further task starts, after another failure all other tasks still run.
-Workers that wait for tasks stay light: neither jax nor ssnn_jax is imported at
-the top.
+Tasks record their own results and return only an outcome. After a user error no
+further task starts; after other failures all other tasks still run. Neither jax
+nor ssnn_jax is imported at the top, so that idle workers need little memory.
 """
 
 import collections
@@ -22,7 +21,7 @@ class Task(NamedTuple):
 
   Attributes:
     name: name in reports; unique among the tasks.
-    run: picklable. If its worker dies it is called again, and must continue
+    run: picklable; called again if its worker dies, and must then continue
       from its own records.
   """
 
@@ -68,7 +67,7 @@ class Workers(NamedTuple):
     wait: waits for the end of any started task.
     capacity: number of tasks that run at a time; infinite for a queue, which
       starts tasks itself.
-    clear_queue: ends all tasks that still wait in the queue.
+    clear_queue: cancels all queued tasks.
   """
 
   start: Callable[[Task], None]
@@ -117,11 +116,11 @@ def launch(
     tasks: the tasks.
     workers: the workers that run the tasks.
     report: called with each event.
-    num_retries: number of further attempts at a task whose worker died.
+    num_retries: number of retries of a task whose worker died.
 
   Raises:
-    UserError: the first one that a task raised, or one that names the tasks
-      that failed.
+    UserError: the first user error of a task, or one that names the failed
+      tasks.
   """
   progress, num_running = _Progress(tasks, report, num_retries), 0
   while num_running or (progress.waiting and progress.refusal is None):
@@ -143,7 +142,7 @@ def launch(
 
 
 class _Progress:
-  """Progress of all tasks: waiting, ended and failed tasks."""
+  """Waiting, ended and failed tasks."""
 
   def __init__(self, tasks, report, num_retries):
     self.waiting, self.refusal = collections.deque(tasks), None

@@ -1,4 +1,4 @@
-"""Workers in processes of this machine, one for each device."""
+"""Local workers: one process per device of this machine."""
 
 from collections.abc import Iterator
 import contextlib
@@ -18,7 +18,7 @@ from typing import NamedTuple
 from experiments.launch import launcher
 
 _NUM_LAST_LINES = 20  # of the output of a worker that died
-_SECONDS_TO_EXIT = 60  # for a worker that is done to free its device
+_SECONDS_TO_EXIT = 60  # for a finished worker to free its device
 
 # Environment variables that select devices, by kind. HIP also obeys the
 # variable of CUDA, and counts among the devices in $ROCR_VISIBLE_DEVICES.
@@ -50,7 +50,7 @@ print(json.dumps([kind, len(devices)]))
 def local_devices() -> tuple[str, int]:
   """Returns the kind (cpu, cuda, rocm or tpu) and the number of devices.
 
-  Another process counts them, since it takes a TPU or most memory of a GPU.
+  Counted in another process, as counting reserves a TPU or most GPU memory.
   """
   counted = subprocess.run(
     [sys.executable, '-c', _COUNT_DEVICES],
@@ -91,7 +91,7 @@ def worker_environments(num_workers: int) -> list[dict[str, str]]:
 
 
 def limit_threads(number):
-  """Returns the variable that limits XLA's threads, by default all cores."""
+  """Returns the environment variable that limits the threads of XLA."""
   return {'PJRT_NPROC': os.environ.get('PJRT_NPROC', str(max(1, int(number))))}
 
 

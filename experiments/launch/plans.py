@@ -1,4 +1,4 @@
-"""Plan of a sweep: its runs, the tasks that train them, and their progress."""
+"""Plan of a sweep: runs, training tasks and progress reports."""
 
 from collections.abc import Callable
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ import ssnn_jax
 from ssnn_jax.runs import records
 
 Load = Callable[[experiment.ExperimentConfig], ssnn_jax.datasets.Dataset]
-# Runs that are trained together, by the names of their settings.
+# Runs that are trained in one program, by the names of their settings.
 Plan = Mapping[str, Sequence[recorder.Run]]
 
 
@@ -34,7 +34,7 @@ def make(
   Args:
     base: the configuration with the fields that no sweep sets.
     sweeps: the sweeps.
-    workdir: the folder of the sweeps; each run has its own folder below.
+    workdir: the folder of the sweeps; each run has its own subfolder.
   """
   num_seeds = grids.merge(base, sweeps)
   return {
@@ -71,12 +71,12 @@ def make_tasks(
     options: options of training.
 
   Raises:
-    UserError: if a setting is impossible, or a folder holds a run with another
+    UserError: if a setting is invalid, or a folder holds a run with another
       configuration.
   """
   missing = {name: pending(runs) for name, runs in planned.items()}
   for name, runs in planned.items():
-    # Impossible settings are rejected before any run starts.
+    # Invalid settings are rejected before any run starts.
     experiment.network_config(runs[0].config, load(runs[0].config))
     if not missing[name]:
       print(f'{name}: recorded', flush=True)

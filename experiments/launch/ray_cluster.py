@@ -16,7 +16,7 @@ from experiments.launch import local
 
 
 class Resources(NamedTuple):
-  """The share of a node that each task gets."""
+  """Resources of a node for each task."""
 
   num_cpus: float  # also the number of threads
   num_gpus: float  # with 0 the task uses the CPU
@@ -28,14 +28,14 @@ def workers(
 ) -> Iterator[launcher.Workers]:
   """Connects to a Ray cluster, or starts one on this machine.
 
-  The nodes need the packages that this project depends on; the code of this
-  project is sent to them.
+  The nodes need the dependencies of this project; the code of this project is
+  sent to the nodes.
 
   Args:
-    workdir: a folder that all nodes see, with the folders of the tasks.
+    workdir: folder of the tasks, on a file system that all nodes share.
     address: address of the cluster; default: $RAY_ADDRESS, the cluster of this
       machine, or a new one.
-    resources: the share of a node that each task gets.
+    resources: resources of a node for each task.
 
   Raises:
     UserError: if Ray, a cluster, or a node of the requested size is missing.
@@ -124,7 +124,7 @@ def _connected(ray, address):
 
 
 def _check_address(address):
-  """Rejects an address where no server listens; Ray would try for minutes."""
+  """Rejects an address where no server listens; Ray would retry for minutes."""
   host, _, port = address.removeprefix('ray://').rpartition(':')
   if not port.isdecimal():  # 'auto', 'local', or empty
     return
@@ -179,6 +179,6 @@ def _outcome(ray, reference, token):
     return outcome
   return launcher.Outcome(
     launcher.Status.REFUSED,
-    f'node {outcome} does not see {token.parent}; choose a --workdir on a file '
-    'system that all nodes of the Ray cluster share.',
+    f'node {outcome} cannot access {token.parent}; choose a --workdir on a '
+    'file system that all nodes of the Ray cluster share.',
   )

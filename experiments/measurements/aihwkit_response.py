@@ -1,9 +1,9 @@
-"""Responses of aihwkit's devices to pulses, and the cases of both simulators.
+"""Pulse responses of aihwkit devices, and the cases of both simulators.
 
   python -m experiments.measurements.aihwkit_response > aihwkit.jsonl
 
-prints one JSON line a case, as `experiments.measurements.device_response` does
-for the devices of `ssnn_jax`. The command runs in a separate environment with
+prints one JSON line per case; `experiments.measurements.device_response` prints
+the same cases for `ssnn_jax`. The command runs in a separate environment with
 aihwkit, without jax.
 """
 
@@ -20,10 +20,10 @@ from experiments.measurements import json_lines
 
 
 class Case(NamedTuple):
-  """Devices that get pulses up, then as many pulses down; or that decay."""
+  """Devices under up pulses, then as many down pulses, or under decay."""
 
   device: str  # class name of aihwkit
-  parameters: dict[str, Any]  # that differ from the defaults of the class
+  parameters: dict[str, Any]  # other than the defaults of the class
   num_pulses: int = 200  # in each direction; 0: decay steps
   stride: int = 1  # pulses between reads of the weights
   start: float = 0.0  # initial weight
@@ -107,7 +107,7 @@ def make_line(
 ) -> dict[str, Any]:
   """Returns the line of a case with weights `[reads, devices]`.
 
-  The standard error `sd_error` of `sd` is that of the fourth moment.
+  The standard error `sd_error` of `sd` is computed from the fourth moment.
   """
   weights = np.asarray(weights, np.float64)
   offsets = weights - weights.mean(axis=1, keepdims=True)
@@ -129,7 +129,7 @@ def make_line(
 
 def _measure(num_devices) -> Iterator[dict[str, Any]]:
   """Yields the lines of all cases."""
-  # Optional packages, so that device_response can import the cases.
+  # Optional packages; device_response imports the cases without them.
   import aihwkit
   import tqdm
 
@@ -156,7 +156,7 @@ def _respond(case, seed):
   """Returns the weights of one device at each read.
 
   Each device has its own tile: a CPU tile draws pulse noise from a table of
-  32768 normal numbers with nonzero mean, so that all its devices would drift.
+  32768 normal numbers with nonzero mean, so that its devices would drift.
   """
   from aihwkit.simulator import configs
   from aihwkit.simulator.tiles.analog import AnalogTile
@@ -169,7 +169,7 @@ def _respond(case, seed):
   config = configs.SingleRPUConfig(device=device, update=update)
   wrapper = AnalogTile(1, 1, config)
   tile = wrapper.tile
-  # Spike probabilities are then sqrt(4); with 1, a pulse would be lost where a
+  # Pulse probabilities are sqrt(4): with 1, a pulse would be lost where a
   # uniform number rounds to 1.
   tile.set_learning_rate(4 * device.dw_min)
   tile.set_weights(torch.full((1, 1), case.start))
@@ -185,7 +185,7 @@ def _respond(case, seed):
 
 
 def main() -> None:
-  """Prints all cases, or one sentence that says why not."""
+  """Prints the lines of all cases, or one error message."""
   parser = argparse.ArgumentParser(description=__doc__)
   parser.add_argument('--num_devices', type=int, default=2000)
   num_devices = parser.parse_args().num_devices
@@ -202,8 +202,8 @@ def main() -> None:
     json_lines.write(__spec__.name, environment, _measure(num_devices))
   except ModuleNotFoundError as error:
     sys.exit(
-      f'error: {error.name} is not installed here; run this in a separate '
-      'environment, after pip install aihwkit tqdm.'
+      f'error: {error.name} is not installed; run this command in a '
+      'separate environment, after pip install aihwkit tqdm.'
     )
   except RuntimeError as error:  # aihwkit was built with another torch
     sys.exit(

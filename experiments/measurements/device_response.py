@@ -2,8 +2,8 @@
 
   python -m experiments.measurements.device_response > response.jsonl
 
-prints one JSON line a case of `experiments.measurements.aihwkit_response`, of
-devices with the same parameters in `ssnn_jax`.
+prints one JSON line per case of `experiments.measurements.aihwkit_response`,
+for devices of `ssnn_jax` with the same parameters.
 """
 
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ _CONFIGS = {
     PRESETS['gokmen_vlasov'], dw_min=0.0002, up_down_dtod=0.0
   ),
 }
-_DEFAULTS = {  # of aihwkit
+_DEFAULTS = {  # defaults of aihwkit
   'LinearStepDevice': {'mean_bound_reference': True},
   'SoftBoundsDevice': {'gamma_up': 1.0, 'gamma_down': 1.0},
 }
@@ -52,13 +52,13 @@ def make_config(case: aihwkit_response.Case) -> DeviceConfig:
 def closed_form(case: aihwkit_response.Case) -> list[float] | None:
   """Computes the mean weight of equal devices at each read.
 
-  With g = gamma / bound, a pulse up of mean step s moves a weight w on average
+  With g = gamma / bound, an up pulse of mean step s moves a weight w on average
   by s (1 - g w). After k pulses
 
     w_k = 1 / g + (w_0 - 1 / g) (1 - s g)^k,    or    w_0 + s k  if g = 0,
 
   clipped at the bound. Returns None if devices differ, or if bounds clip noise
-  and so change the mean.
+  and thus shift the mean.
   """
   config = make_config(case)
   fields = dataclasses.asdict(config).items()
@@ -82,7 +82,7 @@ def closed_form(case: aihwkit_response.Case) -> list[float] | None:
 
 
 def _climb(weight, pulses, step, gamma, bound):
-  """Returns the weight after pulses up."""
+  """Returns the weight after up pulses."""
   if not gamma:
     return min(weight + pulses * step, bound)
   limit = bound / gamma
@@ -92,7 +92,7 @@ def _climb(weight, pulses, step, gamma, bound):
 
 @functools.partial(jax.jit, static_argnames=('name', 'num_devices'))
 def respond(key: jax.Array, name: str, num_devices: int) -> jax.Array:
-  """Simulates devices of a case; returns their `[reads, devices]` weights."""
+  """Simulates the devices of a case; returns weights `[reads, devices]`."""
   case = _CASES[name]
   config = make_config(case)
   device_key, noise_key = jax.random.split(key)
@@ -100,7 +100,7 @@ def respond(key: jax.Array, name: str, num_devices: int) -> jax.Array:
 
   def one_pulse(index, carry):
     weights, key, pulses = carry
-    # The noise generator of devices in training.
+    # The same noise generator as in training.
     keys = jax.random.bits(
       jax.random.fold_in(key, index), (resistive.NUM_KEYS,), jnp.uint32
     )
@@ -139,7 +139,7 @@ def measure(key: jax.Array, num_devices: int) -> Iterator[dict[str, Any]]:
 
 
 def main() -> None:
-  """Prints all cases."""
+  """Prints the lines of all cases."""
   values = flags.FLAGS.flag_values_dict()
   measured = measure(jax.random.key(values['seed']), values['num_devices'])
   json_lines.write(__spec__.name, provenance.environment(), measured)
@@ -147,6 +147,8 @@ def main() -> None:
 
 if __name__ == '__main__':
   with command.group('Measurements'):
-    flags.DEFINE_integer('num_devices', 20_000, 'devices of each case.', 2)
+    flags.DEFINE_integer(
+      'num_devices', 20_000, 'number of devices per case.', 2
+    )
     flags.DEFINE_integer('seed', 0, 'seed of the devices and their noise.')
   command.launch(main)

@@ -1,8 +1,8 @@
-"""Statistics of sets of recordings: events in number, time and position.
+"""Statistics of event recordings: number, time and position of events.
 
   python -m experiments.measurements.event_statistics > event_statistics.jsonl
 
-prints one JSON line a set, over all recordings found.
+prints one JSON line per data set, over all recordings found.
 """
 
 from typing import Any
@@ -27,9 +27,9 @@ def statistics(splits: list[recordings.Recordings]) -> dict[str, Any]:
   """Computes statistics over the recordings of all splits.
 
   Returns:
-    `count_histogram`: recordings per `count_step` events. `polarity_1`: share
-    of darkening events. `time_profile`: events per recording and millisecond
-    in steps of `time_step`. `event_map`: `[2, 34, 34]` events per recording.
+    `count_histogram`: recordings per bin of `count_step` events. `polarity_1`:
+    fraction of darkening events. `time_profile`: events per recording and ms,
+    in bins of `time_step` ms. `event_map`: `[2, 34, 34]` events per recording.
   """
   counts = np.concatenate([np.diff(split.offsets) for split in splits])
   edges = np.arange(0, _DURATION + 1, _TIME_STEP) * 1000
@@ -52,7 +52,7 @@ def statistics(splits: list[recordings.Recordings]) -> dict[str, Any]:
 
 
 def _measure(values):
-  """Yields the line of each set."""
+  """Yields the line of each data set."""
   data_dir = loading.find_data_dir(values['data_dir'])
   names = command.choices(values, 'datasets', datasets.RECORDINGS)
   for name in tqdm.tqdm(names, disable=None, unit='set'):
@@ -61,7 +61,7 @@ def _measure(values):
 
 
 def main() -> None:
-  """Prints the statistics of all sets."""
+  """Prints the statistics of all data sets."""
   measured = _measure(flags.FLAGS.flag_values_dict())
   json_lines.write(__spec__.name, provenance.environment(), measured)
 
@@ -69,6 +69,6 @@ def main() -> None:
 if __name__ == '__main__':
   defaults = 'n_mnist,synthetic_events/digits,synthetic_events/fashion_mnist'
   with command.group('Data'):
-    flags.DEFINE_list('datasets', defaults, 'sets of recordings.')
+    flags.DEFINE_list('datasets', defaults, 'data sets of recordings.')
   command.define_data_dir()
   command.launch(main)

@@ -4,9 +4,9 @@
 
 Each JSON line has the distance for one network, sampler, window and T, at the
 weights of an ANN after some training steps: the root mean square over weights
-(of each layer, and of all layers) and samples of the spikes, relative to the
-gradient. The `error` has spikes in all passes, the `quantisation_error` in the
-update only.
+(of each layer, and of all layers) and draws of the spikes, relative to the
+gradient. `error` has spikes in all passes, `quantisation_error` in the update
+only.
 """
 
 import dataclasses
@@ -150,7 +150,7 @@ def main() -> None:
 def _define_flags():
   numbers = command.NumbersParser(int)
   with command.group('Data'):
-    flags.DEFINE_string('dataset', 'digits', '`name` of the images.')
+    flags.DEFINE_string('dataset', 'digits', '`name` of the set of images.')
   command.define_data_dir()
   with command.group('Network'):
     flags.DEFINE_multi(
@@ -160,17 +160,17 @@ def _define_flags():
       [(256,), (256, 256)],
       'neurons of the hidden layers; may be repeated, for several networks.',
     )
-    windows = 'n, ticks between reads of a membrane, where at most T; 0 is T.'
+    windows = 'windows n in ticks, where at most T; 0 is T.'
     flags.DEFINE(numbers, 'windows', (1, 4, 32, 0), windows)
   with command.group('Spikes'):
     steps = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
-    flags.DEFINE(numbers, 'num_steps', steps, 'T, ticks of a presentation.')
-    samplers = f'of spike thresholds, of {", ".join(thresholds.SAMPLERS)}.'
+    flags.DEFINE(numbers, 'num_steps', steps, 'numbers of ticks T.')
+    samplers = f'spike samplers, from {", ".join(thresholds.SAMPLERS)}.'
     flags.DEFINE_list('samplers', 'bernoulli,sobol', samplers)
-    flags.DEFINE_integer('draws', 8, 'samples of each update.', 1)
+    flags.DEFINE_integer('draws', 8, 'number of draws of the spikes.', 1)
   with command.group('Training'):
-    flags.DEFINE_integer('train_steps', 400, 'steps before the measurement.', 0)
-    flags.DEFINE_integer('batch_size', 128, 'samples of each minibatch.', 1)
+    flags.DEFINE_integer('train_steps', 400, 'SGD steps before measuring.', 0)
+    flags.DEFINE_integer('batch_size', 128, 'size of a minibatch.', 1)
 
 
 if __name__ == '__main__':

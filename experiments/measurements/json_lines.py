@@ -1,4 +1,4 @@
-"""JSON lines of measurements: a header, then one line a measured case."""
+"""JSON lines of measurements: a header, then one line per case."""
 
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ def write(
   environment: Mapping[str, Any],
   measured: Iterable[Mapping[str, Any]],
 ) -> None:
-  """Prints the header of a measurement, then each line once it is measured.
+  """Prints the header of a measurement, then each line when measured.
 
   Args:
-    module: the measurement's module, which has the name of its study.
+    module: the module of the measurement, with the name of the study.
     environment: versions, commit and hardware.
-    measured: one mapping a line, of values that JSON can hold.
+    measured: the fields of each line, of JSON types.
   """
   command = shlex.join(['python', '-m', module, *sys.argv[1:]])
   study = module.rpartition('.')[2]

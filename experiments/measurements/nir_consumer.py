@@ -2,10 +2,10 @@
 
   python -m experiments.measurements.nir_consumer --file=network.nir
 
-prints one JSON line of the test split: accuracy of the library, which loads the
-NIR file itself, and of `ssnn_jax` with the same weights. `output_error` is the
-relative root mean square distance of the library's mean output from the output
-of the ANN. Libraries are installed by hand:
+prints one JSON line with the test accuracy of the library, which loads the NIR
+file, and of `ssnn_jax` with the same weights. `output_error` is the relative
+root mean square distance of the library's mean output from the output of the
+ANN. Libraries are installed separately:
 
   sinabs 3.1.3    Resets by subtraction. `spike_fn` and `min_v_mem` are set,
                   since neurons otherwise fire many times a tick, and clip the
@@ -128,7 +128,7 @@ def run(read: Read, file: str, task: Task, key: jax.Array) -> np.ndarray:
     except Exception as error:  # libraries raise various errors
       raise ssnn_jax.UserError(
         f'the library cannot read {file} ({error}); try another version of '
-        "nir, as by pip install 'nir<=1.0.4'."
+        "nir: pip install 'nir<=1.0.4'."
       ) from None
     total, own_key = 0, jax.random.fold_in(key, start)
     for tick in range(task.num_steps):
@@ -167,7 +167,7 @@ def _compare(read, file, params, task, key):
 
 
 def _measure(values):
-  """Yields the line of the flags."""
+  """Yields the line of the comparison."""
   if not values['file']:
     raise ssnn_jax.UserError('--file is missing; give an exported network.')
   require('nir', "'ssnn_jax[nir]'")
@@ -179,8 +179,8 @@ def _measure(values):
   dataset = data.load_images(values)
   if dataset.num_inputs != sizes[0]:
     raise ssnn_jax.UserError(
-      f'--dataset={dataset.name} has {dataset.num_inputs} inputs and the '
-      f'network of --file {sizes[0]}; choose the data set of its training.'
+      f'--dataset={dataset.name} has {dataset.num_inputs} inputs, but the '
+      f'network of --file has {sizes[0]}; choose its training data set.'
     )
   images, labels = dataset.test
   rates = np.array(ssnn_jax.rate_encode(images))  # torch needs a copy
@@ -198,7 +198,7 @@ def _measure(values):
 
 
 def main() -> None:
-  """Prints the comparison of the flags."""
+  """Prints the comparison."""
   values = flags.FLAGS.flag_values_dict()
   json_lines.write(__spec__.name, provenance.environment(), _measure(values))
 
@@ -207,10 +207,10 @@ def _define_flags():
   with command.group('Records'):
     flags.DEFINE_string('file', None, '`file` of an exported network.')
   with command.group('Data'):
-    flags.DEFINE_string('dataset', 'digits', '`name` of the images.')
+    flags.DEFINE_string('dataset', 'digits', '`name` of the set of images.')
   command.define_data_dir()
   with command.group('Spikes'):
-    flags.DEFINE_integer('num_steps', 64, 'T, ticks of a presentation.', 1)
+    flags.DEFINE_integer('num_steps', 64, 'number of ticks T.', 1)
     flags.DEFINE_enum('inputs', 'current', INPUTS, 'inputs of each tick.')
   with command.group('Evaluation'):
     libraries = list(CONSUMERS)

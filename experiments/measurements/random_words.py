@@ -1,11 +1,11 @@
-"""Random words behind spike thresholds, written for a battery of tests.
+"""Random words of spike thresholds, as a stream for statistical tests.
 
   python -m experiments.measurements.random_words --seed=0 | dieharder -a -g 200
 
-The output is an endless stream of raw 32-bit words. From the fastest index on,
-neighbors differ in the key of the presentation, the role of the spike train,
-the bit plane, the neuron, the sample and the word of the presentation, so that
-correlated words are next to each other.
+The output is an endless stream of raw 32-bit words. The indices, fastest first,
+are the key of the presentation, the role of the spike train, the bit plane, the
+neuron, the sample and the word of the presentation, so that words that might be
+correlated are adjacent.
 """
 
 import sys

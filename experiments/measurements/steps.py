@@ -1,8 +1,8 @@
-"""Training and readout steps, compiled to be timed, and a naive baseline.
+"""Compiled training and readout steps to be timed, and a naive baseline.
 
 In the naive dense simulation each spike is an independent uniform sample, a
 spike train an array of floats `[T, B, N]`, and coincidences are float products
-over time. The simulation has the distribution of `ssnn_jax.ssnn` for 'mean'
+over time. The simulation equals `ssnn_jax.ssnn` in distribution for 'mean'
 membranes without dropout.
 """
 
@@ -27,7 +27,7 @@ from ssnn_jax.neuron import firing
 from ssnn_jax.spikes import encoding
 
 _LEARNING_RATE = 0.1
-_NUM_BATCHES = 8  # steps alternate between these
+_NUM_BATCHES = 8  # minibatches that steps alternate between
 Step = Callable[..., Any]  # (state, key, images, labels) -> state
 
 
@@ -95,7 +95,7 @@ def learn_step(network: ssnn_jax.Network, is_spiking: bool) -> Step:
 
 
 def _device_step(network, device, state, key, images, labels):
-  """Trains; the state is parameters and device state."""
+  """Makes a training step; the state is parameters and device state."""
   params, device_state = state
   learn_key, pulse_key = jax.random.split(key)
   gradient = device.pulse_gradient(device_state)
@@ -106,11 +106,11 @@ def _device_step(network, device, state, key, images, labels):
 
 
 def _infer_step(network, params, key, images, labels):
-  """Reads out; the state is the parameters."""
+  """Makes a readout step; the state is the parameters."""
   del labels
   counts = network.infer(params, key, images).winner_counts
   last = params[-1]
-  # Adds 0, so that the compiler removes no step.
+  # A negligible dependency, so that the compiler removes no step.
   trace = 1e-30 * jnp.sum(counts.astype(jnp.float32))
   return *params[:-1], last._replace(biases=last.biases + trace)
 

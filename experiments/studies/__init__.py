@@ -25,7 +25,7 @@ def load(name: str):
   """Loads a study.
 
   Args:
-    name: its module in `experiments.studies`.
+    name: module name in `experiments.studies`.
 
   Returns:
     The study, an `experiments.analysis.study.Study`.

@@ -56,21 +56,21 @@ STUDY = Study(
   claims=(
     Claim(
       'At T = 4 on Fashion-MNIST, weights trained with spikes in the update '
-      'alone are less accurate than weights trained with spikes in the forward '
-      'pass alone, both read as an ANN.',
+      'only are less accurate than weights trained with spikes in the forward '
+      'pass only, both read as an ANN.',
       ('update_minus_forward_t4_by_ann',),
       below=0,
     ),
   ),
   text="""
 Exact rates replace spikes in the forward pass, the backward pass or the update,
-in all combinations. Networks are read by the winners of T ticks, by the final
-potential, and as an ANN with the same weights, which shows how much accuracy
-learning alone has lost.
+in all combinations. Accuracy is read from winner counts over T ticks, from the
+final potential, and from an ANN with the same weights, which isolates the
+accuracy lost in learning.
 
-With 4 ticks, counting four winners loses {none_t4_by_counts:abs .1f} points
-even without any other spikes. Read by potential, spikes in the forward pass
-cost {forward_t4_by_potential:abs .1f} points, in the update
+With 4 ticks, winner counts lose {none_t4_by_counts:abs .1f} points even if all
+other spikes are replaced by rates. Read by potential, spikes in the forward
+pass cost {forward_t4_by_potential:abs .1f} points, in the update
 {update_t4_by_potential:abs .1f} and in the backward pass
 {backward_t4_by_potential:abs .1f}, which nearly add up to the
 {forward_backward_update_t4_by_potential:abs .1f} points of all three. Read as
@@ -79,8 +79,8 @@ of which is due to the discrete update ({update_t4_by_ann:abs .1f}); the forward
 pass costs {forward_t4_by_ann:abs .1f}.
 
 With 64 ticks no single use has a significant effect; all three together cost
-{forward_backward_update_t64_by_potential:abs .1f} points. So when T is small, a
-chip should spend precision on the update first, and least on the errors of the
-backward pass.
+{forward_backward_update_t64_by_potential:abs .1f} points. With few ticks,
+a chip should thus spend precision on the update first, and least on the errors
+of the backward pass.
 """,
 )

@@ -1,4 +1,4 @@
-"""Other methods of training compared with the spiking network."""
+"""Other training methods compared with the spiking network."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from experiments.config.grids import Sweep
 from ssnn_jax.baselines import bp_stdp
 from ssnn_jax.hardware import cost
 
-_WORD = 32  # bits of a number that is not a spike
+_WORD = 32  # bits of a floating-point number
 _SWEEPS = (Sweep({'method': tuple(methods.METHODS), 'num_steps': (16, 64)}),)
 
 
@@ -40,10 +40,10 @@ def count_stored_bits(
 
 
 def add_costs(runs: pd.DataFrame) -> pd.DataFrame:
-  """Adds the seconds of an epoch, spikes of a sample and stored bits.
+  """Adds seconds per epoch, spikes per sample and stored bits.
 
-  Seconds are the share of a run in the program that trains all seeds. Spikes
-  are those of the last epoch, NaN for methods without them.
+  Seconds are the time of the program that trains all seeds, divided by the
+  number of seeds. Spikes are of the last epoch, NaN for methods without spikes.
   """
   return runs.join(
     pd.DataFrame(map(_costs, runs.to_dict('records')), index=runs.index)
@@ -76,10 +76,10 @@ def _table(runs):
 def _draw(runs):
   metrics = {
     'accuracy minus\nANN (points)': comparisons.minus(),
-    'time of an epoch,\nin times of the ANN': comparisons.ratio(
+    'time of an epoch,\nrelative to the ANN': comparisons.ratio(
       'epoch_seconds'
     ),
-    'stored bits,\nin those of the ANN': comparisons.ratio('stored_bits'),
+    'stored bits,\nrelative to the ANN': comparisons.ratio('stored_bits'),
   }
   return comparisons.draw(add_costs(runs), 'method', 'num_steps', metrics)
 
@@ -101,8 +101,7 @@ def _numbers(records):
 
 STUDY = Study(
   question=(
-    'How do accuracy, time and memory compare with those of other methods of '
-    'training?'
+    'How do accuracy, time and memory compare with other training methods?'
   ),
   sweeps={'digits': _SWEEPS, 'fashion_mnist': _SWEEPS},
   curves=('firing_rates', 'error_rates'),
@@ -125,12 +124,12 @@ regularization; learning rates are [tuned](tuning.md).
 
 | method | forward | errors | update |
 |---|---|---|---|
-| `bp` | numbers | numbers | numbers |
+| `bp` | floats | floats | floats |
 | `ssnn` | spikes | spikes, transposed read | coincidences |
 | `feedback_alignment` | spikes | spikes, fixed random read | coincidences |
-| `rpu` | numbers | numbers | coincidences of pulses |
-| `surrogate_gradient` | spikes | numbers, back through time | numbers |
-| `bp_stdp` | spikes | signs, then numbers | STDP |
+| `rpu` | floats | floats | coincidences of pulses |
+| `surrogate_gradient` | spikes | floats, back through time | floats |
+| `bp_stdp` | spikes | signs at the output, then floats | STDP |
 
 On Fashion-MNIST with 64 ticks, the spiking network is
 {fashion_mnist_rpu_minus_ssnn_t64:abs .1f} points below `rpu`: the cost of
@@ -142,12 +141,12 @@ from the spiking network with 16 ticks and
 was tuned at T = 16. With 64 ticks they store
 {fashion_mnist_surrogate_gradient_bits_over_bp_t64:.0f} times the bits of BP,
 the spikes and potentials of all ticks. `bp_stdp` stores least, and is
-{fashion_mnist_bp_stdp_minus_ann_t64:abs .1f} points below the ANN: its errors
-have signs but no sizes.
+{fashion_mnist_bp_stdp_minus_ann_t64:abs .1f} points below the ANN: its output
+errors have signs but no magnitudes.
 
-Spikes are those of a training sample in the last epoch; in `rpu` only the
-update has spikes. Seconds are the share of a run in a program that trains all
-seeds; [benchmark](benchmark.md) times methods in turns.
+Spikes are per training sample in the last epoch; in `rpu` only the update has
+spikes. Seconds are the time of a program that trains all seeds, divided by the
+number of seeds; [benchmark](benchmark.md) times methods alternately.
 
 `rpu` is the update of Gokmen and Vlasov (2016). `surrogate_gradient` has the
 defaults of snnTorch (threshold `1`, reset by subtraction, arctangent) and

@@ -1,4 +1,4 @@
-"""Time of steps of training and inference in steps of backpropagation."""
+"""Time of training and inference steps relative to backpropagation."""
 
 from collections.abc import Mapping
 
@@ -23,7 +23,7 @@ _LOOK = ['method', 'representation', 'synapses']
 
 
 def _prepare(lines):
-  """Returns the lines of spikes, each with the preceding times of BP."""
+  """Returns the lines of spiking networks, each with the preceding BP times."""
   is_bp = lines['method'] == methods.ANN
   prepared = lines.assign(
     network=['-'.join(map(str, sizes)) for sizes in lines['layer_sizes']],
@@ -35,7 +35,7 @@ def _prepare(lines):
 
 
 def table(lines: pd.DataFrame) -> list[pd.DataFrame]:
-  """Lists times in steps of BP over T, and the memory of the longest trains."""
+  """Lists times in BP steps over T, and the memory of the longest trains."""
   rows = []
   fields = [*_CASE, *_LOOK, 'sampler']
   for values, own in _prepare(lines).groupby(fields, sort=False):
@@ -122,7 +122,7 @@ def numbers(
 
 
 STUDY = Study(
-  question='How many steps of backpropagation does a step by spikes cost?',
+  question='How many steps of backpropagation does one step with spikes cost?',
   commands={
     'cpu': (
       f'{_BENCHMARK} --num_steps=4,16,64,256,1024 '
@@ -157,8 +157,8 @@ STUDY = Study(
     ),
   ),
   text="""
-Times are medians of `15` rounds (naive and methods: `5`) in which settings take
-turns with backpropagation, on two cores of a server processor with AVX-512.
+Times are medians of `15` rounds (naive and methods: `5`) in which settings
+alternate with backpropagation, on two cores of a server processor with AVX-512.
 Images are random, the worst case for spikes. `packed` holds 32 ticks of a train
 in a word, `dense` counts coincidences by int8 matrix products, and `naive`
 draws and multiplies every tick.
@@ -175,8 +175,8 @@ of BP at T = 16 and {epoch_surrogate_gradient_t64:.0f} at T = 64, one of `rpu`
 [baselines](baselines.md).
 
 Resistive devices cost more at small batches: a step with `gokmen_vlasov` takes
-{gokmen_vlasov_over_ideal_batch1:.1f} times a step with ideal synapses at a
-batch of 1 and {gokmen_vlasov_over_ideal_batch128:.1f} at 128, with `reram`
+{gokmen_vlasov_over_ideal_batch1:.1f} times as long as with ideal synapses at a
+batch size of 1 and {gokmen_vlasov_over_ideal_batch128:.1f} at 128, with `reram`
 {reram_over_ideal_batch1:.1f} and {reram_over_ideal_batch128:.1f}.
 """,
 )

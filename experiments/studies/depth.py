@@ -1,4 +1,4 @@
-"""One to four hidden layers with equally many parameters."""
+"""One to four hidden layers with equal numbers of parameters."""
 
 from experiments.analysis import comparisons
 from experiments.analysis import frames
@@ -55,10 +55,9 @@ With low-discrepancy trains depth costs at most a few tenths of a point. With 64
 ticks the difference to the ANN of the same depth is
 {sobol_minus_ann_t64_depth1} points with one hidden layer, and
 {sobol_minus_ann_t64_depth2}, {sobol_minus_ann_t64_depth3} and
-{sobol_minus_ann_t64_depth4} with two to four. With random trains of 16 ticks it
-is {bernoulli_minus_ann_t16_depth1} with one and
-{bernoulli_minus_ann_t16_depth4} with four. More layers do not make the ANN more
-accurate either: {ann_depth1} % with one and {ann_depth4} % with four hidden
-layers.
+{sobol_minus_ann_t64_depth4} with two to four. With random trains of 16 ticks
+the difference is {bernoulli_minus_ann_t16_depth1} with one and
+{bernoulli_minus_ann_t16_depth4} with four. Depth does not improve the ANN
+either: {ann_depth1} % with one and {ann_depth4} % with four hidden layers.
 """,
 )

@@ -42,7 +42,7 @@ def table(lines: pd.DataFrame) -> list[pd.DataFrame]:
     if name in theirs:
       if ours['pulses'] != theirs[name]['pulses']:
         raise ssnn_jax.UserError(
-          f'the devices of {name} got different pulses in aihwkit; measure '
+          f'the devices of {name} received other pulses in aihwkit; measure '
           'both again with the same version.'
         )
       for quantity in ('mean', 'sd'):
@@ -121,7 +121,7 @@ def numbers(records: Mapping[str, pd.DataFrame]) -> dict[str, Number]:
 
 
 STUDY = Study(
-  question='Do resistive devices respond to pulses as they do in aihwkit?',
+  question='Do resistive devices respond to pulses as in aihwkit?',
   commands={
     'devices': (
       'python -m experiments.measurements.device_response',
@@ -132,8 +132,8 @@ STUDY = Study(
   figure=draw,
   numbers=numbers,
   text="""
-{cases:.0f} kinds of devices get single pulses, first up, then down, or decay.
-The table has the largest distances from
+{cases:.0f} kinds of devices receive single pulses, first up, then down, or
+decay. The table has the largest distances from
 [aihwkit](https://github.com/IBM/aihwkit) 1.1.0 over all pulses, of mean and
 standard deviation over devices, in steps `dw_min`, and in parentheses in
 standard errors where these are known. 20,000 devices are simulated by

@@ -62,7 +62,7 @@ def _select(runs, name):
 
 
 def _draw(runs):
-  """Draws accuracy minus that of ideal devices, a panel a non-ideality."""
+  """Draws accuracy minus ideal devices, with one panel per non-ideality."""
   ideal = frames.select(runs, method='ssnn', device='ideal')
   fig, grid = style.make(len(_LABELS), 2, 2.4, sharey=True)
   for axes, (name, label) in zip(grid, _LABELS.items()):
@@ -92,7 +92,7 @@ def _draw(runs):
 
 
 def _table(runs):
-  """Makes a table of all devices, compared with the ideal one."""
+  """Makes a table of all devices, compared with ideal devices."""
   _, named = frames.split_baseline(_name_cases(runs))
   accuracies, differences = (
     comparisons.numbers(named, '{case}', {'': metric}, case='ideal')
@@ -128,8 +128,8 @@ def _sweeps(num_seeds):
 
 STUDY = Study(
   question=(
-    'Which non-idealities of resistive devices does training tolerate, and how '
-    'much of each?'
+    'Which non-idealities of resistive devices does training tolerate, and to '
+    'what extent?'
   ),
   sweeps={'digits': _sweeps(10), 'fashion_mnist': _sweeps(5)},
   table=_table,
@@ -152,20 +152,20 @@ STUDY = Study(
   text="""
 Devices have bounds at weights of `±1` and one non-ideality each, or are
 published devices with all their non-idealities. T = 32; learning rate and
-schedule are those of the ANN, and nothing is tuned for a device. Steps that
-vary, and asymmetry, are in the limit of infinitely fine steps (`--dw_min=0`),
-relative to the step that one coincidence requires.
+schedule are tuned for the ANN, not for devices. Variability and asymmetry of
+steps are simulated with infinitely fine steps (`--dw_min=0`), relative to the
+step that one coincidence requires.
 
-Steps that vary between devices are tolerated: even with a standard deviation
-equal to the mean step, the difference is
+Device-to-device variability of steps is tolerated: even with a standard
+deviation equal to the mean step, the difference is
 {fashion_mnist_dw_min_dtod_1_minus_ideal} points on Fashion-MNIST. With `3 %` of
 stuck devices it is {fashion_mnist_corrupt_devices_prob_0_03_minus_ideal}
 points. Coarse steps are not: {fashion_mnist_1000_states_minus_ideal} points
-with 1000 states and {fashion_mnist_100_states_minus_ideal} with 100, because a
-step that is larger than one coincidence requires is written at few
-coincidences. Nor is asymmetry that varies between devices:
-{fashion_mnist_up_down_dtod_0_05_minus_ideal} points with `5 %`; remedies are in
-[tiki_taka](tiki_taka.md).
+with 1000 states and {fashion_mnist_100_states_minus_ideal} with 100, because
+steps larger than one coincidence requires are written at only a fraction of the
+coincidences. Device-to-device variability of the asymmetry is not tolerated
+either: {fashion_mnist_up_down_dtod_0_05_minus_ideal} points with `5 %`
+([remedies](tiki_taka.md)).
 
 On Fashion-MNIST, the RPU baseline of Gokmen and Vlasov loses
 {fashion_mnist_gokmen_vlasov_minus_ideal:abs .2f} points, lithium ECRAM

@@ -95,7 +95,7 @@ On crossbars, learning Fashion-MNIST takes
 {fashion_mnist_crossbar_learning_t256_over_bp:.0%}. On the digital chip,
 inference takes {fashion_mnist_loihi_inference_t4_over_bp:.0f} times the energy
 of BP with 4 ticks and {fashion_mnist_loihi_inference_t256_over_bp:.0f} times
-with 256: the advantage is due to computing where weights are stored, not to
-spikes. Energy is proportional to T, and accuracy saturates.
+with 256: the advantage of crossbars is due to computing in memory, not to
+spikes. Energy is nearly proportional to T, while accuracy saturates.
 """,
 )

@@ -14,13 +14,13 @@ _CORRELATED = ('time_profile', 'event_map')
 
 
 def correlate(lines: pd.DataFrame, name: str) -> list[float]:
-  """Correlates a quantity of each set of recordings with that of the first."""
+  """Correlates a quantity of each data set with the first data set."""
   values = [np.ravel(value) for value in lines[name]]
   return [float(np.corrcoef(value, values[0])[0, 1]) for value in values]
 
 
 def table(lines: pd.DataFrame) -> list[pd.DataFrame]:
-  """Describes recordings, one row a set, compared with the first set."""
+  """Describes recordings, one row per data set, compared with the first."""
   columns = {
     'recordings': lines['dataset'],
     'number': lines['num_recordings'].map('{:,}'.format),
@@ -100,7 +100,7 @@ recordings are {synthetic_digits_time_profile_r:.2f} for events over time and
 {synthetic_digits_event_map_r:.2f} for the map of events. The simulated camera
 was fitted to these recordings: its thresholds and the light of the screen to
 the mean number of events, its path to the motion of the maps. The numbers
-report the quality of the fit, not a prediction.
+measure the quality of a fit, not of a prediction.
 
 The simulation has no hot pixels, no slow tails between the bursts, and no small
 burst at `205` ms. Networks trained on synthetic recordings are tested on real

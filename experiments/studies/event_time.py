@@ -1,4 +1,4 @@
-"""Recordings of events with their ticks in order and in random order."""
+"""Event recordings with ordered and with shuffled ticks."""
 
 from experiments.analysis import comparisons
 from experiments.analysis import frames
@@ -49,20 +49,19 @@ STUDY = Study(
   text="""
 A leaky membrane depends on the time of an event if its window is shorter than
 the recording. T = 64, a tick is `4.7` ms, and tau = `16` ticks. The ticks of
-each recording are in order, or in a random order of its own, in training and in
-testing.
+each recording are ordered, or shuffled independently, in training and test.
 
-On synthetic digits the order gains
+On synthetic digits ordered ticks gain
 {synthetic_events_digits_ordered_gain_n1_by_counts} points with windows of 1
 tick and {synthetic_events_digits_ordered_gain_n8_by_counts} with windows of 8,
-read by winner counts. On the real recordings it is
+read by winner counts. On real recordings the gain is
 {n_mnist_ordered_gain_n1_by_counts} and {n_mnist_ordered_gain_n8_by_counts}
-points, of which `50` recordings for testing resolve little. A leaky potential
-that is read at the end has forgotten the first two saccades of a recording:
+points, which `50` test recordings hardly resolve. The final potential of a
+leaky membrane has forgotten the first two saccades of a recording:
 with shuffled ticks, accuracy is {n_mnist_ordered_gain_n1_by_potential:abs .1f}
 points higher at n = 1.
 
-Few real recordings are at hand: `500` for training and `50` for testing, of
+Only `500` training and `50` test recordings of N-MNIST are available, of
 `60,000` and `10,000`. Synthetic recordings are described in
 [event statistics](event_statistics.md).
 """,

@@ -116,7 +116,7 @@ def table(lines: pd.DataFrame) -> list[pd.DataFrame]:
       | _write_errors(curve['error'], f'{sampling:g} to {gating:g}')
       | {
         f'T for {TARGET_ERROR:g}': _write(steps, '.0f'),
-        'BP steps for it': _write(cost, '.1f'),
+        f'BP steps for {TARGET_ERROR:g}': _write(cost, '.1f'),
       }
     )
     if key[2] == 'T':
@@ -192,7 +192,7 @@ def numbers(
 ) -> dict[str, statistics.Number]:
   """Computes powers of T and the cost of the target error at n = 32.
 
-  `discrete` is spikes in the update only, `cost_ratio` random trains to
+  `discrete` has spikes in the update only; `cost_ratio` is random over
   low-discrepancy trains.
   """
   found = {}
@@ -243,8 +243,8 @@ STUDY = Study(
       unit='power of T',
     ),
     Claim(
-      'On a CPU, an update error of 0.25 takes at least 4 times fewer steps of '
-      'BP with low-discrepancy trains than with random trains.',
+      'On a CPU, random trains need at least 4 times as many steps of BP as '
+      'low-discrepancy trains for an update error of 0.25.',
       ('cost_ratio', 'two_hidden_cost_ratio'),
       above=4,
       unit='times',
@@ -260,7 +260,7 @@ on two CPU cores.
 With low-discrepancy trains an error of a quarter of the gradient takes
 {sobol_target_ticks:.0f} ticks and {sobol_target_bp_steps:.1f} steps of BP, with
 random trains {random_target_ticks:.0f} ticks and
-{random_target_bp_steps:.1f} steps. With two hidden layers it takes
+{random_target_bp_steps:.1f} steps. With two hidden layers these are
 {two_hidden_sobol_target_ticks:.0f} and
 {two_hidden_random_target_ticks:.0f} ticks.
 

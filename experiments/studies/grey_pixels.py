@@ -1,4 +1,4 @@
-"""Membranes with windows of one tick on images without black or white."""
+"""Membranes with windows of one tick on low-contrast images."""
 
 from experiments.analysis import comparisons
 from experiments.analysis import frames
@@ -61,11 +61,11 @@ is the best of the ANN on these images ([tuning](tuning.md)).
 The update error of memoryless membranes stays at {memoryless_error_t256:.1f},
 with 256 ticks {memoryless_error_t256_over_t64:.2f} of the error with 64, and
 their weights, read as an ANN, stay {memoryless_minus_ann_by_ann_t256:abs .0f}
-points below the ANN. Only winner counts, which average over ticks, improve.
-With running means the update error halves with every four times the ticks
+points below the ANN. Only winner counts, which average over ticks, improve with
+T. With running means the update error halves with every four times the ticks
 ({mean_error_t256_over_t64:.2f} from 64 to 256), and with 256 ticks winner
-counts come within {mean_minus_ann_t256:abs .1f} points of the ANN. So a chip
-with short windows needs membranes that remember; with windows of 8 or more
-ticks memory hardly matters ([windows](windows.md)).
+counts come within {mean_minus_ann_t256:abs .1f} points of the ANN. A chip with
+short windows thus needs membranes that average over windows; with windows of 8
+or more ticks memory hardly matters ([windows](windows.md)).
 """,
 )

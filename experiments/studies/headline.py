@@ -51,8 +51,7 @@ def _numbers(records):
 
 STUDY = Study(
   question=(
-    'How long must spike trains be for the accuracy of the tuned ANN on '
-    'Fashion-MNIST?'
+    'How long must spike trains be to match the tuned ANN on Fashion-MNIST?'
   ),
   sweeps={
     'fashion_mnist': (
@@ -104,20 +103,20 @@ STUDY = Study(
   ),
   text="""
 Both networks have 784-256-10 neurons, 20 epochs, a learning rate that falls
-from 0.5 to 0, dropout of 0.1 and a weight decay of 0.0001, which did best for
-the ANN of 36 settings on held-out images ([tuning](tuning.md)).
+from 0.5 to 0, dropout of 0.1 and a weight decay of 0.0001, the best of 36
+settings of the ANN on held-out images ([tuning](tuning.md)).
 
 With low-discrepancy trains of 64 ticks the difference to the ANN is
-{sobol_minus_ann_t64_by_counts} points. With random trains it is
+{sobol_minus_ann_t64_by_counts} points, and with random trains
 {random_minus_ann_t64_by_counts} points, most of which is noise of the readout:
 the same weights read as an ANN are {random_minus_ann_t64_by_ann} points from
 the ANN.
 
-Published for fully connected spiking networks on Fashion-MNIST, in percent:
+Published accuracies of fully connected spiking networks, in percent:
 [SMDP](https://github.com/SZU-ADDG/SMDP), 784-800-10, `88.9 ± 1.0` over 20 runs;
 [TSSL-BP](https://github.com/stonezwr/TSSL-BP), 784-400-400-10 with 5 ticks,
 `89.75 ± 0.03`; [Desire BP](https://ar5iv.labs.arxiv.org/html/2211.05412), three
 layers, `87.56`. Encoding, schedule and regularizer differ, so that these
-numbers are no controlled comparison.
+numbers are not a controlled comparison.
 """,
 )

@@ -79,9 +79,9 @@ spikes, the outputs differ from those of the ANN by
 {fashion_mnist_sinabs_spikes_error:.1f} % and
 {fashion_mnist_snntorch_spikes_error:.1f} % on Fashion-MNIST. norse resets
 neurons to zero, so that potential above the threshold is lost: the difference
-is {fashion_mnist_norse_spikes_error:.1f} %, although accuracy changes by only
-{fashion_mnist_norse_spikes_minus_ann:.2f} points. Hence compare outputs, not
-only accuracies, when porting a network. `experiments.measurements.nir_consumer`
-lists the settings of each library.
+is {fashion_mnist_norse_spikes_error:.1f} %, although accuracy differs by only
+{fashion_mnist_norse_spikes_minus_ann:.2f} points. Outputs, not only accuracies,
+should be compared when porting a network.
+`experiments.measurements.nir_consumer` lists the settings of each library.
 """,
 )

@@ -1,4 +1,4 @@
-"""Noise of spikes along training, relative to the noise of minibatches."""
+"""Spike noise relative to minibatch noise during training."""
 
 from matplotlib import figure
 import numpy as np
@@ -81,7 +81,7 @@ def _numbers(records):
 
 
 STUDY = Study(
-  question='From which spike-train length on do spikes stop mattering?',
+  question='From which T on is spike noise small relative to minibatch noise?',
   sweeps={
     'digits': (Sweep(_GRID, base=_EVERY_EPOCH),),
     'fashion_mnist': (
@@ -113,8 +113,8 @@ STUDY = Study(
   text="""
 A minibatch of 128 samples has a noisy gradient even without spikes. The ratio
 of the squared error due to spikes to the variance of the gradient of a
-minibatch says whether spikes matter: far below 1, training hardly notices
-them. Both are measured on the first 128 training samples after each epoch, with
+minibatch predicts the effect of spikes on training: far below 1 it is small.
+Both are measured on the first 128 training samples after each epoch, with
 8 draws of the spikes (`ssnn_jax.training.metrics.update_statistics`). Bias and
 deviation are relative to the gradient of the batch.
 
@@ -126,8 +126,8 @@ at T = 4 and from {fashion_mnist_bernoulli_t64_first:.2f} to
 {fashion_mnist_sobol_t16_last:.2f} at T = 16. Accuracy follows: the difference
 to the ANN is {fashion_mnist_bernoulli_t64_minus_ann} points (random trains,
 T = 64) and {fashion_mnist_sobol_t16_minus_ann} points (low-discrepancy trains,
-T = 16). Spikes hardly matter to training from about T = 16 on with
-low-discrepancy trains, and from about T = 64 on with random trains, of whose
-difference to the ANN most is noise of the readout ([headline](headline.md)).
+T = 16). Spikes hardly affect training from about T = 16 on with low-discrepancy
+trains, and from about T = 64 on with random trains, whose difference to the ANN
+is mostly noise of the readout ([headline](headline.md)).
 """,
 )

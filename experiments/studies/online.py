@@ -56,18 +56,17 @@ STUDY = Study(
     ),
   ),
   text="""
-A chip learns sample by sample. Here the batch size varies, and the learning
-rate with it, so that each sample has the same rate: that of the data set, 1.0
-for batches of 32 digits and 0.5 for batches of 128 images of Fashion-MNIST.
-Only the age of the weights differs.
+A chip learns sample by sample. Here the learning rate is proportional to the
+batch size, so that each sample has the same rate: 1.0 / 32 on digits and
+0.5 / 128 on Fashion-MNIST. Only the age of the weights differs.
 
 No effect of the batch size is significant, for the ANN or for spikes. With 64
 ticks, single samples change accuracy by {digits_single_minus_batch_t64} points
 compared with batches of 32 digits, and by
 {fashion_mnist_single_minus_batch_t64} points compared with batches of 128
 images; for the ANN these differences are {digits_single_minus_batch_ann} and
-{fashion_mnist_single_minus_batch_ann}. So the minibatches of all other studies
-approximate a chip that learns sample by sample. Update errors are those of the
-probe batch at the weights after one epoch of each setting.
+{fashion_mnist_single_minus_batch_ann}. The minibatches of all other studies
+thus approximate a chip that learns sample by sample. Update errors are those of
+the probe batch at the weights after one epoch of each setting.
 """,
 )

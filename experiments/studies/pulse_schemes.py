@@ -29,8 +29,8 @@ def _sweep(dw_min, num_seeds):
 
 STUDY = Study(
   question=(
-    'Does training need pulses that are scaled to the learning rate, or is one '
-    'pulse per coincidence enough?'
+    'Does training need pulses scaled to the learning rate, or does one pulse '
+    'per coincidence suffice?'
   ),
   sweeps={
     'digits': _sweep(0.0005, 10),
@@ -39,9 +39,8 @@ STUDY = Study(
   numbers=_numbers,
   claims=(
     Claim(
-      'With one pulse per coincidence of the same size, training on digits '
-      'fails at T = 256: accuracy is more than 50 points below that with '
-      'scaled pulses.',
+      'With one pulse of fixed size per coincidence, digits accuracy at '
+      'T = 256 is more than 50 points lower than with scaled pulses.',
       ('digits_single_minus_scaled_t256',),
       below=-50,
     ),
@@ -59,6 +58,6 @@ digits, and {fashion_mnist_single_minus_scaled_t16} with 16 ticks on
 Fashion-MNIST. With more ticks training is unstable:
 {digits_single_minus_scaled_t256} points on digits and
 {fashion_mnist_single_minus_scaled_t256} on Fashion-MNIST at T = 256. A chip
-that writes every coincidence cannot choose T freely: the pulse size sets it.
+that writes every coincidence cannot choose T freely: the pulse size limits T.
 """,
 )

@@ -48,7 +48,7 @@ def draw(lines: pd.DataFrame) -> figure.Figure:
   for (seed, own), color in zip(lines.groupby('seed'), style.COLORS):
     axes.ecdf(own['p_value'], color=color, label=f'seed {seed}')
   axes.set_xlabel('p-value')
-  axes.set_ylabel('share of p-values\nthat are not larger')
+  axes.set_ylabel('cumulative fraction\nof p-values')
   axes.grid(alpha=0.3)
   style.legend_below(fig, [axes])
   style.set_title(fig, 'dieharder on the words of spike thresholds')
@@ -64,7 +64,7 @@ def numbers(
 
 
 STUDY = Study(
-  question='Do the random words behind spike trains pass statistical tests?',
+  question='Do the random words of spike thresholds pass statistical tests?',
   commands={'dieharder': (_COMMAND,)},
   table=table,
   figure=draw,
@@ -73,10 +73,10 @@ STUDY = Study(
   text="""
 The thresholds of random trains (`--sampler=bernoulli`) come from a keyed hash.
 Its raw words, interleaved over keys, roles, bit planes, neurons, samples and
-words of a presentation, went through {tests:.0f} tests of the battery
+words of a presentation, were subjected to {tests:.0f} tests of
 [dieharder](https://webhome.phy.duke.edu/~rgb/General/dieharder.php) `3.31.1`,
 each from the start of the stream, for two seeds (the test
-`marsaglia_tsang_gcd` for one). The command is that of one test, `-d 100`; the
+`marsaglia_tsang_gcd` for one seed). The command runs one test, `-d 100`; the
 record lists the others.
 
 Of {p_values:.0f} p-values {weak:.0f} was assessed as weak and {failed:.0f} as

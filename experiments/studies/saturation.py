@@ -81,9 +81,9 @@ STUDY = Study(
   numbers=_numbers,
   claims=(
     Claim(
-      'With a gain of 1, error spikes that saturate bias the update of the '
-      'first layer by more than 10 % of the gradient, in a trained network of '
-      'six layers of 64 neurons and in one of a single layer of 16 on digits.',
+      'With a gain of 1 and T = 64 on digits, saturated errors bias the update '
+      'of the first layer by more than 10 % of the gradient, with six hidden '
+      'layers of 64 neurons and with one of 16.',
       ('digits_6x64_gain1_bias', 'digits_1x16_gain1_bias'),
       above=0.1,
       unit='of the gradient',
@@ -100,17 +100,16 @@ STUDY = Study(
     ),
   ),
   text="""
-An error spike per tick is the most that a neuron can send: errors above
-1 / gain saturate, which does not fade with T and acts like the clipping of
-gradients. A smaller gain saturates less and makes the update noisier. The bias
-is measured with the forward pass on exact rates, where saturation is its only
-cause, after the last epoch. Each network has the learning rate that did best
-for its ANN on held-out samples.
+A neuron sends at most one error spike per tick: errors above 1 / gain saturate.
+Saturation does not vanish with T and acts like gradient clipping. A smaller
+gain saturates less and makes the update noisier. The bias is measured after the
+last epoch with exact rates in the forward pass, so that saturation is its only
+cause. Each network has the best learning rate of its ANN on held-out samples.
 
 With a gain of 1, the bias of the first layer on digits is
 {digits_1x256_gain1_bias:.3f} with 256 hidden neurons,
 {digits_1x16_gain1_bias:.2f} with 16, and {digits_6x64_gain1_bias:.2f} with six
-layers of 64. A gain of 0.25 brings the last two to
+layers of 64. A gain of 0.25 reduces the last two to
 {digits_1x16_gain0_25_bias:.3f} and {digits_6x64_gain0_25_bias:.3f}, but the
 squared error due to spikes in six layers grows from
 {digits_6x64_gain1_ratio:.2f} to {digits_6x64_gain0_25_ratio:.2f} of the
@@ -119,7 +118,7 @@ variance of minibatch gradients.
 The noise costs more than the bias. On Fashion-MNIST, four layers of 159 are
 {fashion_mnist_4x159_gain1_minus_ann} points from the ANN at a gain of 1,
 {fashion_mnist_4x159_gain0_25_minus_ann} at 0.25 and
-{fashion_mnist_4x159_gain0_1_minus_ann} at 0.1. Keep a gain of 1, also in deep
-networks.
+{fashion_mnist_4x159_gain0_1_minus_ann} at 0.1. A gain of 1 is thus
+recommended, also in deep networks.
 """,
 )

@@ -59,17 +59,17 @@ ticks it is {digits_minus_ann_t16}, {digits_minus_ann_t64} and
 Fashion-MNIST. Low-discrepancy trains need fewer ticks
 ([headline](headline.md)). From 64 to 256 ticks the quantization error on
 Fashion-MNIST falls to {fashion_mnist_quantisation_error_t256_over_t64:.2f} of
-its value, as T^-1/2 requires, and the update error to
+its value, as T^-1/2 predicts, and the update error to
 {fashion_mnist_update_error_t256_over_t64:.2f}: near a kink of the firing
 function a noisy potential opens or closes the gate of the derivative wrongly,
 which adds an error of order T^-1/4.
 
-In event recordings the spikes of the input are given, and more ticks add none.
+In event recordings the input spikes are given, and more ticks add none.
 On N-MNIST the quantization error falls from 16 to 256 ticks to
 {n_mnist_quantisation_error_t256_over_t16:.2f} of its value, on synthetic events
 of digits to {synthetic_events_digits_quantisation_error_t256_over_t16:.2f},
-instead of `0.25`. Windows of 32 of 256 ticks see an eighth of a recording; for
-recordings, choose windows as long as the recording
+instead of `0.25`. With 256 ticks, windows of 32 contain an eighth of a
+recording; windows should be as long as the recording
 ([event_time](event_time.md)).
 """,
 )

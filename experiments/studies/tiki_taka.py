@@ -69,8 +69,8 @@ Devices have soft bounds at `±1` and 1000 states. The up step is larger than th
 down step by the fraction `up_down`. SGD writes to one device per weight; zero
 shifting subtracts a reference device at the symmetry point, where up and down
 steps are equal; Tiki-Taka accumulates updates on a fast array and transfers
-them to a slow one, here with zero shifting too, 8 lines after each batch at a
-rate of 0.2, which were among the best on held-out samples.
+them to a slow array: 8 lines after each batch at a rate of 0.2, values among
+the best on held-out samples. Tiki-Taka uses zero shifting, too.
 
 Zero shifting recovers most of the loss: between
 {fashion_mnist_0_1_zero_shifting_minus_sgd:abs .1f} (`up_down` = 0.1) and
@@ -80,7 +80,7 @@ Fashion-MNIST, and between {digits_0_1_zero_shifting_minus_sgd:abs .1f} and
 zero shifting, Tiki-Taka changes accuracy at the largest asymmetry by
 {fashion_mnist_0_6_tiki_taka_minus_zero_shifting} points on Fashion-MNIST and by
 {digits_0_6_tiki_taka_minus_zero_shifting} on digits, and with symmetric devices
-by {fashion_mnist_0_tiki_taka_minus_zero_shifting} on Fashion-MNIST. Hence use
-zero shifting; Tiki-Taka is useful at large asymmetry only.
+by {fashion_mnist_0_tiki_taka_minus_zero_shifting} on Fashion-MNIST. Zero
+shifting is thus recommended; Tiki-Taka is useful at large asymmetry only.
 """,
 )

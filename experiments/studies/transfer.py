@@ -42,9 +42,8 @@ real recordings ([spike-train length](spike_train_length.md)). The difference
 between the two networks at T = 64 is {ssnn_minus_ann_t64} points, which is
 inconclusive within a margin of `2` points.
 
-The records do not separate the two causes of the gap: the simulated camera, and
-the digits, of which `8 x 8` ones differ less from each other than those of
-MNIST. Statistics of the recordings are [compared](event_statistics.md) in
-another study.
+The records do not separate two causes of the gap: the simulated camera, and the
+`8 x 8` digits, which vary less than the digits of MNIST.
+[event_statistics](event_statistics.md) compares the recordings.
 """,
 )

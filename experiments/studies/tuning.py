@@ -15,7 +15,7 @@ from experiments.config.grids import Sweep
 
 _FIELDS = ('learning_rate', 'dropout', 'weight_decay')
 _NOT_OF_CURVES = (*_FIELDS, 'eval_every')
-_SHOWN = 0.06  # accuracy below the best of a curve, to the lowest drawn one
+_SHOWN = 0.06  # drawn accuracies are at most this far below the best
 _HELD_OUT = {'hold_out': 0.2}
 _METHODS = ('bp', 'bp_stdp', 'surrogate_gradient')
 _RATES = (0.1, 0.2, 0.5, 1.0, 2.0)
@@ -176,17 +176,17 @@ STUDY = Study(
   text="""
 All hyperparameters were chosen once, on a fifth of the training samples held
 out; no choice used the test samples. The learning rate falls from its initial
-value to 0. The figure has the settings that are within 6 points of the best of
-their curve.
+value to 0. The figure shows the settings within 6 points of the best of their
+curve.
 
 The best rate of the ANN, {digits_bp_rate:g} on digits and {fashion_bp_rate:g}
-on Fashion-MNIST, serves `ssnn`, `rpu` and `feedback_alignment` at every T. The
-two methods whose update does not estimate the gradient of BP had the same
-trials. `bp_stdp` is best with the rates of the ANN ({digits_bp_stdp_rate:g} and
-{fashion_bp_stdp_rate:g}), `surrogate_gradient` with
-{digits_surrogate_gradient_rate:g} on both data sets; on digits this rate is
-{digits_surrogate_own_minus_ann_rate} points better than the rate of the ANN. So
-all methods use the rate of the ANN.
+on Fashion-MNIST, is used for `ssnn`, `rpu` and `feedback_alignment` at every T.
+The two methods whose update does not estimate the gradient of BP were tuned
+over the same rates. `bp_stdp` is best with the rates of the ANN
+({digits_bp_stdp_rate:g} and {fashion_bp_stdp_rate:g}), `surrogate_gradient`
+with {digits_surrogate_gradient_rate:g} on both data sets; on digits this rate
+is {digits_surrogate_own_minus_ann_rate} points better than the rate of the ANN.
+All methods thus use the rate of the ANN.
 
 With 20 epochs on Fashion-MNIST, the best of 36 settings of the ANN has a rate
 of {tuned_learning_rate:g}, dropout of {tuned_dropout:g} and a weight decay of

@@ -67,7 +67,7 @@ def _numbers(records):
 
 
 STUDY = Study(
-  question='Do the window, the kind of membrane, a delay or the gain matter?',
+  question='Do the window, the membrane, a delay or the gain affect accuracy?',
   sweeps={
     'digits': (Sweep({'integration': _MEMBRANES, 'window': (1, 8, 32, 64)}),),
     'fashion_mnist': (
@@ -100,16 +100,15 @@ chance. With windows of 8 ticks leaky membranes differ from running means by
 {fashion_mnist_memoryless_minus_mean_n8}. With windows of one tick on digits,
 the final potential of memoryless membranes loses
 {digits_memoryless_minus_mean_n1_by_potential:abs .0f} points, and winner counts
-are not worse ({digits_memoryless_minus_mean_n1} points). With grey inputs they
-fail ([grey_pixels](grey_pixels.md)).
+are not worse ({digits_memoryless_minus_mean_n1} points). With grey inputs,
+memoryless membranes fail ([grey_pixels](grey_pixels.md)).
 
-A delay of one window pairs no error with a spike that caused it. It changes
+A delay of one window pairs no error with the spikes that caused it. It changes
 accuracy by {delay1_n8} points with windows of 8 ticks and by {delay1_n32} with
 32, and the update error, as the first window has no errors, by a factor of
 {delay1_error_n8:.2f} and {delay1_error_n32:.2f}. Half and double the gain
 change the update error by factors of {gain0_5_error:.2f} and {gain2_error:.2f},
-and accuracy by {gain0_5} and {gain2} points. So take the window that fits the
-hardware, and a gain as large as the error streams allow
-([saturation](saturation.md)).
+and accuracy by {gain0_5} and {gain2} points. The window can thus be chosen for
+the hardware; [saturation](saturation.md) studies the gain.
 """,
 )

@@ -62,10 +62,10 @@ STUDY = Study(
 `winner` compares the winner of each tick with the target. `softmax` samples the
 exact errors, softmax(v) minus target. With `argmax` the class of highest
 potential wins all ticks of a window, without noise, as in the perceptron rule;
-its potentials are no log-probabilities, so compare it by `read as ANN`.
+its potentials are not log-probabilities, so compare accuracy `read as ANN`.
 
-On Fashion-MNIST the winner is as good as the exact softmax, and needs none of
-its arithmetic: the differences are {fashion_mnist_winner_minus_softmax_t4},
+On Fashion-MNIST the winner is as accurate as the exact softmax, without its
+arithmetic: the differences are {fashion_mnist_winner_minus_softmax_t4},
 {fashion_mnist_winner_minus_softmax_t16} and
 {fashion_mnist_winner_minus_softmax_t64} points with 4, 16 and 64 ticks. On
 digits they are {digits_winner_minus_softmax_t4},

@@ -21,7 +21,7 @@ def load(
   data_dir: str | None,
   download: bool = False,
 ) -> ssnn_jax.datasets.Dataset:
-  """Loads the data set of a run, with a validation split if it holds one out.
+  """Loads the data set of a run, with a validation split if `hold_out` is set.
 
   Args:
     config: the configuration of the run.
@@ -47,13 +47,13 @@ def load(
     if value > size:
       raise ssnn_jax.UserError(
         f'--{name}={value} is more than the {size} training samples of '
-        f'{dataset.name}; give a smaller one.'
+        f'{dataset.name}; give a smaller number.'
       )
   return dataset
 
 
 def _check_flags(config):
-  """Rejects flags without effect."""
+  """Rejects flags that have no effect."""
   other = config.test_dataset
   if other and config.hold_out:
     raise ssnn_jax.UserError(
@@ -118,8 +118,8 @@ def _test_on(dataset, other):
   if ends[0] != ends[1]:
     raise ssnn_jax.UserError(
       f'--test_dataset={other.name} has {ends[1][0]} inputs and {ends[1][1]} '
-      f'classes, {dataset.name} {ends[0][0]} and {ends[0][1]}; choose one that '
-      'has the same.'
+      f'classes, but {dataset.name} has {ends[0][0]} and {ends[0][1]}; choose '
+      'a data set with equal numbers.'
     )
   arrays_of_splits = zip(other.train, other.test)
   test = ssnn_jax.datasets.Split(*map(np.concatenate, arrays_of_splits))
@@ -127,7 +127,7 @@ def _test_on(dataset, other):
 
 
 def load_images(values: Mapping[str, Any]) -> ssnn_jax.datasets.Dataset:
-  """Loads the unchanged images that --dataset names.
+  """Loads the images of --dataset, unchanged.
 
   Raises:
     UserError: if the data set has no images, or is missing or damaged.
@@ -135,7 +135,7 @@ def load_images(values: Mapping[str, Any]) -> ssnn_jax.datasets.Dataset:
   name, known = values['dataset'], ssnn_jax.datasets.IMAGES
   if name not in known and not arrays.is_npz_path(name):
     raise ssnn_jax.UserError(
-      f'--dataset={name} is no set of images; choose one of '
+      f'--dataset={name} is not a set of images; choose one of '
       f'{", ".join(known)}, or {field.OWN_FILE}.'
     )
   return ssnn_jax.datasets.load(
@@ -151,17 +151,17 @@ def eval_split(
 
 
 def split_name(config: experiment.ExperimentConfig) -> str:
-  """Returns the name of the split that a run is evaluated on."""
+  """Returns the name of the evaluation split of a run."""
   return 'validation' if config.hold_out else 'test'
 
 
 def describe(dataset: ssnn_jax.datasets.Dataset) -> str:
-  """Describes the size of an incomplete data set; otherwise returns nothing."""
+  """Describes the size of an incomplete data set; empty if complete."""
   splits = dataset.train, dataset.validation, dataset.test
   sizes = [len(split.labels) for split in splits if split is not None]
   if dataset.full_size in (None, sum(sizes)):
     return ''
   return (
-    f'{dataset.name}: {sum(sizes):,} of {dataset.full_size:,} found, '
-    f'{sizes[0]:,} of them to train on.\n'
+    f'{dataset.name}: {sum(sizes):,} of {dataset.full_size:,} samples found, '
+    f'{sizes[0]:,} for training.\n'
   )

@@ -1,4 +1,4 @@
-"""Several processes that train one network together.
+"""Multi-process training of one network.
 
 All processes run the same command and the same programs. Only the primary
 process reads and writes records, and broadcasts checkpoints to the others.
@@ -16,18 +16,18 @@ import numpy as np
 from experiments.config import field
 import ssnn_jax
 
-_UNLESS_FOUND = 'for --multihost, if jax does not find the processes itself'
+_UNLESS_FOUND = 'for --multihost, unless jax discovers the processes'
 
 
 @dataclasses.dataclass(frozen=True)
 class Processes:
-  """The processes; each field is a flag."""
+  """Options of multi-process training; each field is a flag."""
 
   multihost: bool = field.field(
     'Machine',
     False,
     'train together with processes on other hosts that run the same command; '
-    'under Slurm, MPI or on a TPU pod jax finds the processes itself',
+    'jax discovers the processes under Slurm, MPI or on a TPU pod',
   )
   coordinator_address: str | None = field.field(
     'Machine', None, f'`host:port` of the first process {_UNLESS_FOUND}'
@@ -41,7 +41,7 @@ class Processes:
 
 
 def join(processes: Processes) -> None:
-  """Joins the other processes of --multihost.
+  """Connects to the other processes of --multihost.
 
   Raises:
     UserError: if the processes cannot be found.
@@ -51,14 +51,13 @@ def join(processes: Processes) -> None:
     unused = [name for name, value in given.items() if value is not None]
     if unused:
       raise ssnn_jax.UserError(
-        f'--{unused[0]} is for --multihost; give both, or neither.'
+        f'--{unused[0]} requires --multihost; give both, or neither.'
       )
     return
   address = processes.coordinator_address
   if address is not None and not re.fullmatch(r'\S+:\d+', address):
     raise ssnn_jax.UserError(
-      f'--coordinator_address={address} is not of the form host:port; give '
-      'both.'
+      f'--coordinator_address={address} is not of the form host:port.'
     )
   try:
     jax.distributed.initialize(**given)

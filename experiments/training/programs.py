@@ -1,7 +1,7 @@
-"""Compiled functions of an experiment, each for several seeds at once.
+"""Compiled functions of an experiment, vectorized over seeds.
 
-Seeds, and learning rates, are lifted by `vmap`, devices by `shard_map`. Outside
-of these functions a key is represented by its data, so that it can be saved.
+`vmap` lifts over seeds and learning rates, `shard_map` over devices. Outside of
+these functions keys are raw key data, which checkpoints can save.
 """
 
 from collections.abc import Callable
@@ -28,8 +28,8 @@ _EVAL_BATCH_SIZE = 256
 class Programs(NamedTuple):
   """Functions of S runs that differ in seed and learning rate.
 
-  A `split` is inputs and labels, the same for all runs and whole on every
-  device; `state` and all that is returned has a leading axis S.
+  A `split` is inputs and labels, shared by all runs and replicated on every
+  device; `state` and all results have a leading axis S.
   """
 
   start: Callable  # (seeds, learning_rates) -> state before the first epoch
@@ -37,7 +37,7 @@ class Programs(NamedTuple):
   evaluate: Callable  # (state, split) -> Accuracy
   count_pulses: Callable  # (state, split) -> pulses of devices, if counted
   observe: Callable  # (state, split) -> Activity on the probe batch
-  measure: Callable  # (state, split) -> errors of the update, if it has any
+  measure: Callable  # (state, split) -> errors of the update, if defined
   # (state, split) -> errors of the update, with separate bias and variance
   probe: Callable
   # (seeds, learning_rates, split) -> state of the ANN after its first epoch
@@ -73,7 +73,7 @@ def make(
 
 
 class _Functions:
-  """Functions of one run; keys of states are typed within them."""
+  """Functions of one run, on states with typed keys."""
 
   def __init__(self, config, network_config, num_samples):
     self.config, self.network_config = config, network_config
@@ -113,11 +113,11 @@ class _Functions:
 
   def evaluate(self, state, split):
     network = self.network(state.key)
-    judge = training.make_evaluate(
+    evaluate = training.make_evaluate(
       network, self.reference, _EVAL_BATCH_SIZE, sharding.AXIS
     )
     key = training.stream_key(state.key, training.Stream.EVALUATE)
-    return judge(state.params, key, *split)
+    return evaluate(state.params, key, *split)
 
   def count_pulses(self, state, split):
     del split
@@ -139,7 +139,7 @@ class _Functions:
     return [array[: self.config.probe_size] for array in split]
 
   def compare(self, function, network, state, split):
-    """Compares updates of a network with the gradient by a function."""
+    """Applies a comparison of network updates with the gradient."""
     return function(
       self.method.make(network, state.key),
       ssnn_jax.ann(self.exact),
@@ -150,10 +150,10 @@ class _Functions:
     )
 
   def measure(self, state, split):
-    """Measures the errors of the update, if it estimates the gradient.
+    """Measures the errors of an update that estimates the gradient.
 
-    `update_error` has the spikes of the network; for `quantisation_error` the
-    forward and backward pass use rates.
+    `update_error` uses the spikes of the network, `quantisation_error` exact
+    rates in the forward and backward pass.
     """
     rates = {'forward': 'rates', 'backward': 'rates'}
     quantised = dataclasses.replace(self.exact, **rates)
@@ -168,7 +168,7 @@ class _Functions:
     }
 
   def probe(self, state, split):
-    """Measures also bias and variance of the update."""
+    """Measures errors, bias and deviation of the update."""
     errors = self.measure(state, split)
     if self.config.method == methods.ANN or not errors:
       return errors
@@ -200,7 +200,7 @@ def fit_in_memory(compiled: jax.stages.Compiled) -> bool:
 
 
 def _over_states(function):
-  """Lifts `(state, split) -> result` over states whose keys are data."""
+  """Lifts `(state, split) -> result` over states with raw key data."""
 
   def apply(state, split):
     key = jax.random.wrap_key_data(state.key)

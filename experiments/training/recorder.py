@@ -1,7 +1,7 @@
 """Run writer: metrics, checkpoints and TensorBoard events.
 
-Where several processes train together, only the first one reads and writes the
-folders of the runs, and broadcasts the checkpoints to the others.
+In multi-process training, only the primary process reads and writes the folders
+of runs, and broadcasts checkpoints to the other processes.
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ from ssnn_jax.training import metrics
 
 
 class Run(NamedTuple):
-  """A run to train, and the folder of its record."""
+  """A run to train, and its folder."""
 
   config: experiment.ExperimentConfig
   folder: pathlib.Path
@@ -48,7 +48,7 @@ class Record(NamedTuple):
 
   run: Run
   start: checkpoints.Checkpoint  # where training starts
-  manager: ocp.CheckpointManager | None  # None except in the first process
+  manager: ocp.CheckpointManager | None  # None except in the primary process
   board: Any | None  # writer of TensorBoard events
 
 
@@ -88,7 +88,7 @@ def open_all(
 
   Args:
     runs: the runs.
-    like: state of any of the runs before training, as NumPy arrays.
+    like: initial state of one run, as NumPy arrays.
     resume: whether unfinished runs are resumed; otherwise all must be new.
     tensorboard: whether metrics are also written as TensorBoard events.
 
@@ -96,7 +96,7 @@ def open_all(
     The records; all files are complete and closed when the context ends.
 
   Raises:
-    UserError: if a folder cannot be used, or is in use by another process.
+    UserError: if a folder is invalid, or locked by another process.
   """
   opened = []
   with contextlib.ExitStack() as stack:
@@ -127,7 +127,7 @@ def _open(run, like, resume, library, stack):
       str(run.folder / 'tensorboard'),
       # Hides events of later epochs, which are trained again.
       purge_step=None if is_new else start.epoch + 1,
-      # Otherwise two files of the same second would have the same name.
+      # Distinguishes files that are created in the same second.
       filename_suffix=f'.{start.epoch}',
     )
     stack.callback(board.close)
@@ -190,7 +190,7 @@ def save_each(
   seconds: dict[str, float],
   accuracy: metrics.Accuracy | None,
 ) -> None:
-  """Starts to write a checkpoint of each run.
+  """Starts writing a checkpoint of each run.
 
   Args:
     opened: records of S runs.

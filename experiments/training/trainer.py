@@ -26,12 +26,12 @@ from ssnn_jax.training import sharding
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-  """Options of training that do not change weights; each field is a flag."""
+  """Training options that do not affect weights; each field is a flag."""
 
   checkpoint_every: float = field.field(
     'Records',
     30.0,
-    'minimum seconds between two checkpoints; each evaluation also writes a '
+    'minimum seconds between checkpoints; each evaluation also writes a '
     'checkpoint',
   )
   tensorboard: bool = field.field(
@@ -69,7 +69,7 @@ def train(
     resume: whether unfinished runs are resumed; otherwise all must be new.
 
   Raises:
-    UserError: if the data, the devices or the folder of a run do not fit.
+    UserError: if the data, the devices or a folder do not match a run.
   """
   config = runs[0].config
   network_config = experiment.network_config(config, dataset)
@@ -110,8 +110,8 @@ def _make_mesh(config, options):
     )
   if wanted is not None and not 1 <= wanted <= len(devices):
     raise ssnn_jax.UserError(
-      f'--num_devices={wanted} is not possible, as jax finds {len(devices)} '
-      'here; choose a number from 1 up to that.'
+      f'--num_devices={wanted} is out of range; choose a number from 1 to '
+      f'{len(devices)}, the number of devices.'
     )
   try:
     return sharding.make_mesh(config.batch_size, devices[:wanted])
@@ -182,7 +182,7 @@ def _finish(job, opened, state, accuracy, clock):
   seeds, rates = _members([record.run for record in opened])
   method = job.config.method
   if method != methods.ANN and methods.METHODS[method].estimates_gradient:
-    # Weights that do not depend on T, so that errors can be compared.
+    # Errors of all T are compared at the same weights.
     state = job.functions.train_ann(seeds, rates, job.train_set)
   errors = job.functions.measure(state, job.train_set)
   recorder.wait_for_each(opened)

@@ -235,8 +235,8 @@ class ConfigsTest(parameterized.TestCase):
     del recorded['probe_every']  # older records lack it
     self.assertEqual(serialization.from_record(recorded, 'here'), config)
     for change, sentence in (
-      ({'shape': 3}, '^here holds a run with shape, which this version does'),
-      ({'num_epochs': 'x'}, '^here holds a run with a value of the wrong kind'),
+      ({'shape': 3}, '^here holds a run with the unknown field shape; resume'),
+      ({'num_epochs': 'x'}, '^here holds a run with a value of the wrong type'),
     ):
       with self.assertRaisesRegex(ssnn_jax.UserError, sentence):
         serialization.from_record(recorded | change, 'here')

@@ -99,7 +99,7 @@ class DataTest(parameterized.TestCase):
     partial = blank_dataset('n_mnist')._replace(full_size=70_000)
     self.assertEqual(
       data.describe(partial),
-      'n_mnist: 1,000 of 70,000 found, 500 of them to train on.\n',
+      'n_mnist: 1,000 of 70,000 samples found, 500 for training.\n',
     )
     for full_size in (None, 1000):
       whole = partial._replace(full_size=full_size)
@@ -203,6 +203,6 @@ class DataTest(parameterized.TestCase):
     for name in ('n_mnist', 'nope'):
       with self.assertRaisesRegex(
         ssnn_jax.UserError,
-        f'^--dataset={name} is no set of images; .*, or path/to/own.npz.$',
+        f'^--dataset={name} is not a set of images; .*, or path/to/own.npz.$',
       ):
         data.load_images({'dataset': name, **flags})

@@ -149,7 +149,7 @@ class CommandsTest(absltest.TestCase):
     with (
       mock.patch.dict(sys.modules, {'torch': None}),
       mock.patch.object(sys, 'argv', ['aihwkit_response']),
-      self.assertRaisesRegex(SystemExit, '^error: torch is not installed here'),
+      self.assertRaisesRegex(SystemExit, '^error: torch is not installed; run'),
     ):
       aihwkit_response.main()
 

@@ -208,4 +208,4 @@ class ExportTest(parameterized.TestCase):
     with mock.patch.dict(sys.modules, {'sinabs': None}):
       refuse('^the package sinabs is not installed', file=file)
     with mock.patch.object(nir_consumer, 'require'):
-      refuse('^--dataset=digits has 64 inputs and .* 5;', file=file)
+      refuse('^--dataset=digits has 64 inputs, but .* 5;', file=file)

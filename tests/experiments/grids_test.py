@@ -54,13 +54,13 @@ class ParseTest(parameterized.TestCase):
     ),
     ('entirely=1', "field 'entirely' does not exist"),
     ('seed=1', 'seed is set by --seed and --num_seeds'),
-    ('num_steps=1.5', "num_steps cannot be '1.5', but a whole number"),
-    ('tau=long', "tau cannot be 'long', but a number"),
-    ('window=x', "window cannot be 'x', but a whole number, or none"),
-    ('shuffle_ticks=1', "shuffle_ticks cannot be '1', but true or false"),
-    ('update=dice', "update cannot be 'dice', but one of spikes, rates"),
-    ('gain=1-', "gain cannot be '1-', but a number or several with '-' betw"),
-    ('num_steps=none', "num_steps cannot be 'none', but a whole number"),
+    ('num_steps=1.5', "num_steps is '1.5'; expected a whole number"),
+    ('tau=long', "tau is 'long'; expected a number"),
+    ('window=x', "window is 'x'; expected a whole number, or none"),
+    ('shuffle_ticks=1', "shuffle_ticks is '1'; expected true or false"),
+    ('update=dice', "update is 'dice'; expected one of spikes, rates"),
+    ('gain=1-', "gain is '1-'; expected a number, or several separated by '-'"),
+    ('num_steps=none', "num_steps is 'none'; expected a whole number"),
     ('num_steps=', 'num_steps lacks a value'),
     ('num_steps=1,,2', 'num_steps lacks a value'),
     ('tau=1;num_steps=1;tau=2', 'tau is repeated'),
@@ -74,7 +74,7 @@ class ParseTest(parameterized.TestCase):
       grids.parse(text)
     message = str(caught.exception)
     self.assertStartsWith(message, f'--grid: {problem}')
-    self.assertEndsWith(message, f'; write it as in {EXAMPLE}.')
+    self.assertEndsWith(message, f'; use the form {EXAMPLE}.')
 
 
 class SettingsTest(parameterized.TestCase):

@@ -277,7 +277,7 @@ class LaunchRayTest(LaunchersTest):
   @mock.patch.object(ray_cluster, '_written', contextlib.nullcontext)
   def test_names_a_folder_that_a_node_cannot_see(self):
     with self.assertRaisesRegex(
-      ValueError, f'^node .* does not see {self.folder}; choose a --workdir on'
+      ValueError, f'^node .* cannot access {self.folder}; choose a --workdir on'
     ):
       self.launch(self.tasks(3))
     self.assert_each_ran_once([])

@@ -264,7 +264,7 @@ class TrainerTest(parameterized.TestCase):
     runs = self.make_anns(0)
     for number in (0, 2):
       with self.assertRaisesRegex(
-        ssnn_jax.UserError, f'--num_devices={number} is not possible, as jax'
+        ssnn_jax.UserError, f'--num_devices={number} is out of range; choose'
       ):
         train(runs, trainer.Options(num_devices=number))
     self.assertFalse(runs[0].folder.exists())

@@ -204,12 +204,12 @@ class CommandLineTest(parameterized.TestCase):
     ),
     (
       ('--ray_address=localhost:1',),
-      '--ray_address is for --launcher=ray; give both, or neither.',
+      '--ray_address requires --launcher=ray; give both, or neither.',
     ),
     (
       ('--grid=num_step=3',),
       "--grid: field 'num_step' does not exist; the closest field is "
-      'num_steps; write it as in '
+      'num_steps; use the form '
       "--grid='num_steps=16,64;learning_rate=0.1,0.3'.",
     ),
   )

@@ -120,7 +120,7 @@ class MultihostTest(parameterized.TestCase):
       multihost.join(multihost.Processes(**given))
     self.assertEqual(
       str(caught.exception),
-      f'--{name} is for --multihost; give both, or neither.',
+      f'--{name} requires --multihost; give both, or neither.',
     )
 
   @parameterized.parameters('localhost', 'localhost:port', ':1', 'a b:1')

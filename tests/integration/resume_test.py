@@ -172,8 +172,8 @@ class MakeRunTest(parameterized.TestCase):
     records.create(self.folder, record)
     with self.assertRaisesRegex(
       ssnn_jax.UserError,
-      f'^{self.folder} holds a run with spikiness, which this version does not '
-      'know; continue with the version that started it.$',
+      f'^{self.folder} holds a run with the unknown field spikiness; resume '
+      'the run with the version that started the run.$',
     ):
       run.make_run(self.values())
 

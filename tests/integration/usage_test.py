@@ -163,7 +163,7 @@ class UsageTest(parameterized.TestCase):
     self.assertContainsSubset({'verbosity', 'pdb_post_mortem'}, own)
     self.assertEmpty(own & set(listed))
     self.assertEndsWith(
-      done.stdout, '\n\n--helpfull lists the flags of absl, too.\n'
+      done.stdout, '\n\n--helpfull also lists the flags of absl.\n'
     )
 
   def test_each_field_is_in_a_group(self):
