@@ -180,9 +180,7 @@ def _define_flags():
   with command.group('Measurements'):
     for name, allowed in _CHOICES.items():
       listed = list(defaults.get(name, ()))
-      flags.DEFINE_list(
-        name, listed, f'timed {name}, from {", ".join(allowed)}.'
-      )
+      flags.DEFINE_list(name, listed, f'timed {name}, of {", ".join(allowed)}.')
     flags.DEFINE_integer('rounds', 15, 'number of timings per median.', 1)
     flags.DEFINE_integer('num_images', 12800, 'number of images per epoch.', 1)
   with command.group('Network'):

@@ -91,9 +91,7 @@ def view_runs(
     if 'curves' not in runs:
       raise
     view = _view_grid(runs)
-    note = (
-      f'generic view, as runs of the study {study_name} are missing: {error}'
-    )
+    note = f'generic view, as the study {study_name} lacks runs: {error}'
     return view._replace(text=f'{view.text}\n\n{note}')
   text = '\n\n'.join(map(grid_table.lay_out, tables))
   return View(_add_sentences(text, runs), drawn, study_name)

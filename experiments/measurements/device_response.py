@@ -147,8 +147,6 @@ def main() -> None:
 
 if __name__ == '__main__':
   with command.group('Measurements'):
-    flags.DEFINE_integer(
-      'num_devices', 20_000, 'number of devices per case.', 2
-    )
+    flags.DEFINE_integer('num_devices', 20_000, 'devices per case.', 2)
     flags.DEFINE_integer('seed', 0, 'seed of the devices and their noise.')
   command.launch(main)

@@ -85,9 +85,7 @@ class SweepTest(absltest.TestCase):
     runs = make_frame('num_steps=4,16', final, num_seeds=1)
     spiking = frames.split_baseline(runs)[1]
     view = plot.view_runs(spiking, 'spike_train_length')
-    self.assertIn(
-      'generic view, as runs of the study spike_train_length', view.text
-    )
+    self.assertIn('generic view, as the study spike_train', view.text)
 
   def test_unknown_study_is_refused(self):
     with self.assertRaisesRegex(ssnn_jax.UserError, '--study=none'):

@@ -127,7 +127,7 @@ class MultihostTest(parameterized.TestCase):
   def test_rejects_addresses_without_port(self, address):
     with self.assertRaisesRegex(
       ssnn_jax.UserError,
-      f'^--coordinator_address={address} is not of the form host:port; give',
+      f'^--coordinator_address={address} is not of the form host:port.$',
     ):
       multihost.join(multihost.Processes(True, address))
 
