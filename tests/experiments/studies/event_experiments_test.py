@@ -48,7 +48,7 @@ class EventRunsTest(data_util.RecordingsTestCase):
     )
     dataset = data.load(config, str(self.data_dir))
     self.assertStartsWith(
-      data.describe(dataset), 'n_mnist: 10 of 70,000 found, 7 of them'
+      data.describe(dataset), 'n_mnist: 10 of 70,000 samples found, 7 for'
     )
     run = recorder.Run(config, self.data_dir / 'run')
     trainer.train([run], dataset)
