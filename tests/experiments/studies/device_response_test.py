@@ -60,7 +60,9 @@ class DeviceResponseTest(absltest.TestCase):
 
   def test_rejects_responses_to_different_pulses(self):
     ours, theirs = (make_line(x, 'soft') for x in ('ssnn_jax', 'aihwkit'))
-    with self.assertRaisesRegex(ssnn_jax.UserError, '^the devices of soft received'):
+    with self.assertRaisesRegex(
+      ssnn_jax.UserError, '^the devices of soft received'
+    ):
       make_rows(ours, theirs | {'pulses': [1] * 400})
 
   def test_figure_has_the_recorded_responses(self):
