@@ -214,9 +214,10 @@ def draw(everything: bool) -> None:
     study, found = read(name)
     for record, (_, runs) in found.items():
       path = figure_path(name, record)
-      make = study.figure or (grid_plot.draw if study.sweeps else None)
-      if make and (everything or not path.exists()):
-        drawn = make(runs)
+      if path.exists() and not everything:
+        continue
+      drawn = grid_plot.of_study(study, runs)
+      if drawn is not None:
         print(f'drawn: {style.save(drawn, path.with_suffix(""))}')
 
 

@@ -84,9 +84,8 @@ def view_runs(
     return _view_grid(runs)
   study = studies.load(study_name)
   try:
-    tables = [grid_table.make(runs)] if not study.table else study.table(runs)
-    draw = study.figure or (grid_plot.draw if study.sweeps else None)
-    drawn = draw(runs) if draw else None
+    tables = grid_table.of_study(study, runs)
+    drawn = grid_plot.of_study(study, runs)
   except (ssnn_jax.UserError, KeyError, ValueError) as error:
     if 'curves' not in runs:
       raise

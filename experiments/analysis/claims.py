@@ -16,7 +16,6 @@ from experiments.analysis import statistics
 
 SUPPORTED, REFUTED = 'supported', 'not supported'
 INCONCLUSIVE = 'inconclusive'
-_ERROR_RATE = 1 - statistics.LEVEL
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,9 +124,9 @@ def _verdict(claim, evidence, corrected):
   half_width = 0.0 if is_exact else statistics.half_width(number)
   ends = number.mean - half_width, number.mean + half_width
   is_low = number.mean - low < high - number.mean
-  if corrected.support < _ERROR_RATE:
+  if corrected.support < statistics.ERROR_RATE:
     word, p_value, end = SUPPORTED, evidence.support, ends[not is_low]
-  elif is_exact or corrected.contrary < _ERROR_RATE:
+  elif is_exact or corrected.contrary < statistics.ERROR_RATE:
     word, p_value, end = REFUTED, evidence.contrary, ends[is_low]
   else:
     word, p_value, end = INCONCLUSIVE, evidence.support, ends[not is_low]

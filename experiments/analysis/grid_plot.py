@@ -7,6 +7,7 @@ from experiments.analysis import comparisons
 from experiments.analysis import frames
 from experiments.analysis import grid_axis
 from experiments.analysis import panels
+from experiments.analysis import study as study_lib
 from experiments.config import methods
 
 
@@ -41,3 +42,12 @@ def draw(runs: pd.DataFrame, metric: str = 'test_accuracy') -> figure.Figure:
   fig = comparisons.draw(named, axis, 'curve', metrics, ann=kind)
   fig.axes[0].set_yscale('linear')
   return fig
+
+
+def of_study(
+  study: study_lib.Study, runs: pd.DataFrame
+) -> figure.Figure | None:
+  """Draws a record of a study; measurements have no generic figure."""
+  if study.figure:
+    return study.figure(runs)
+  return draw(runs) if study.sweeps else None

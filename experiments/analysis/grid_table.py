@@ -4,6 +4,7 @@ import pandas as pd
 
 from experiments.analysis import frames
 from experiments.analysis import statistics
+from experiments.analysis import study as study_lib
 
 _READOUTS = {
   'accuracy': 'test_accuracy',
@@ -28,6 +29,11 @@ def make(runs: pd.DataFrame) -> pd.DataFrame:
     labels = {name: frames.describe_value(setting, name) for name in fields}
     rows.append(labels | results(setting, runs))
   return pd.DataFrame(rows)
+
+
+def of_study(study: study_lib.Study, runs: pd.DataFrame) -> list[pd.DataFrame]:
+  """Makes the tables of a record of a study, or the generic table."""
+  return study.table(runs) if study.table else [make(runs)]
 
 
 def results(setting: pd.DataFrame, runs: pd.DataFrame) -> dict[str, str]:

@@ -6,7 +6,6 @@ import pandas as pd
 
 from experiments.analysis import frames
 from experiments.analysis import statistics
-from experiments.config import methods
 
 
 def describe(runs: pd.DataFrame, margin: float = 1.0) -> list[str]:
@@ -46,8 +45,7 @@ def _label(setting, spiking):
     if name not in ('method', 'num_steps')
     and (value := frames.describe_value(setting, name))
   ]
-  method = frames.field(setting, 'method')
-  return ', '.join([method if method != methods.ANN else 'ANN', *words])
+  return ', '.join([frames.field(setting, 'method'), *words])
 
 
 def compare(differences: Mapping[int, statistics.Number], margin: float) -> str:
@@ -62,14 +60,13 @@ def compare(differences: Mapping[int, statistics.Number], margin: float) -> str:
   """
   unit = 'point' if margin == 1 else 'points'
   near = f'within {margin:g} {unit} of the ANN'
-  error_rate = 1 - statistics.LEVEL
   inside = {
-    steps: statistics.p_between(number, -margin, margin) < error_rate
+    steps: statistics.p_between(number, -margin, margin) < statistics.ERROR_RATE
     for steps, number in differences.items()
   }
   outside = {
-    steps: statistics.p_above(number, margin) < error_rate
-    or statistics.p_below(number, -margin) < error_rate
+    steps: statistics.p_above(number, margin) < statistics.ERROR_RATE
+    or statistics.p_below(number, -margin) < statistics.ERROR_RATE
     for steps, number in differences.items()
   }
   first = None

@@ -18,38 +18,6 @@ TRAINS = {
   'sobol': 'low-discrepancy trains',
 }
 ERROR_LABEL = "RMS distance from\nBP's gradient, relative"
-# Label, colour and marker of each readout.
-READOUTS = {
-  metric: (label, color, marker)
-  for (metric, label), color, marker in zip(
-    frames.ACCURACIES.items(), style.COLORS, style.MARKERS
-  )
-}
-
-
-def plot_settings(
-  axes: Axes,
-  places: Sequence[float],
-  settings: Iterable[pd.DataFrame],
-  metric: str,
-  scale: float = 1.0,
-  **look: Any,
-) -> ErrorbarContainer:
-  """Plots the mean and standard deviation of a metric for each setting.
-
-  Args:
-    axes: the panel.
-    places: abscissa of each setting.
-    settings: the runs of each setting.
-    metric: the name of a column.
-    scale: factor on its values.
-    **look: options of `Axes.errorbar`.
-
-  Returns:
-    The curve.
-  """
-  numbers = [statistics.over_seeds(runs, metric, scale) for runs in settings]
-  return plot_numbers(axes, places, numbers, **look)
 
 
 def plot_differences(

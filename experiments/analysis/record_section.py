@@ -16,7 +16,7 @@ def make(
 ) -> Iterator[str]:
   """Makes the paragraphs of the section of a record."""
   header, runs = record
-  tables = study.table(runs) if study.table else [grid_table.make(runs)]
+  tables = grid_table.of_study(study, runs)
   text = '\n\n'.join(map(grid_table.lay_out, tables))
   commands = [header['command']] if 'command' in header else []
   commands = list(study.commands.get(name, commands))

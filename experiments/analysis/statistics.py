@@ -10,6 +10,7 @@ from scipy import stats
 import ssnn_jax
 
 LEVEL = 0.95  # of two-sided intervals
+ERROR_RATE = 1 - LEVEL  # of one-sided tests
 MIN_SEEDS = 5
 
 

@@ -18,8 +18,6 @@ from matplotlib import ticker
 from matplotlib import transforms
 from matplotlib.axes import Axes
 
-COLUMN = 4.1  # inches: half the width of a page
-LEAST = 6.5  # points, smallest font at the width COLUMN
 # Points; legends are small where panels are in one column.
 SMALL, LETTERS, TITLE = 9, 10, 11
 # The palette of Okabe and Ito for colour-blind readers, without yellow, which

@@ -14,6 +14,7 @@ import numpy as np
 
 from experiments.config import command
 from experiments.config import experiment
+from experiments.config import serialization
 from experiments.training import programs
 from experiments.training import recorder
 from ssnn_jax import datasets
@@ -108,6 +109,13 @@ def make_runs(folder, *seeds, **changes):
     )
     for seed in seeds
   ]
+
+
+def record_run(run, *events):
+  """Records a run with lines of the given events, without values."""
+  records.create(run.folder, serialization.as_record(run.config))
+  for event in events:
+    records.append(run.folder, event)
 
 
 def record_epochs(folder, num_epochs, num_hidden=2):

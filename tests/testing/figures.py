@@ -5,9 +5,9 @@ import itertools
 from matplotlib import text
 from matplotlib.axes import Axes
 
-from experiments.analysis import style
-
 MAX_HEIGHT = 11  # inches
+COLUMN = 4.1  # inches: half the width of a page
+SMALLEST = 6.5  # points, of letters at that width
 
 
 def assert_readable(fig):
@@ -17,8 +17,8 @@ def assert_readable(fig):
   assert height <= MAX_HEIGHT
   texts = visible_texts(fig)
   for label in texts:
-    points = label.get_fontsize() * style.COLUMN / width
-    assert points >= style.LEAST, label
+    points = label.get_fontsize() * COLUMN / width
+    assert points >= SMALLEST, label
     # Formulas have smaller letters.
     assert '$' not in label.get_text().replace(r'\$', '')
   boxes = {label: label.get_window_extent() for label in texts}

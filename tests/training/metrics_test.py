@@ -22,6 +22,17 @@ def make_network(offset):
   return types.Network(None, None, learn)
 
 
+def alternate(key, first, second):
+  """Returns offsets of two draws of a key, for `make_network`."""
+  second_key = jax.random.key_data(jax.random.fold_in(key, 1))
+
+  def offset(key):
+    is_second = jnp.all(jax.random.key_data(key) == second_key)
+    return jnp.where(is_second, jnp.array(second), jnp.array(first))[None]
+
+  return offset
+
+
 class MetricsTest(absltest.TestCase):
   def test_predicts_most_wins_and_breaks_ties_by_potential(self):
     counts = jnp.array([[3, 1, 0], [2, 2, 0], [0, 2, 2], [1, 1, 1]])
@@ -52,14 +63,8 @@ class MetricsTest(absltest.TestCase):
   def test_update_error_of_known_offsets(self):
     # Two draws are off by (1, 0) and (0, 2); biases do not count.
     key = jax.random.key(0)
-    second = jax.random.key_data(jax.random.fold_in(key, 1))
-
-    def offset(key):
-      is_second = jnp.all(jax.random.key_data(key) == second)
-      return jnp.where(is_second, jnp.array([0.0, 2.0]), jnp.array([1.0, 0.0]))
-
     error = metrics.update_error(
-      network=make_network(lambda key: offset(key)[None]),
+      network=make_network(alternate(key, [1.0, 0.0], [0.0, 2.0])),
       reference=make_network(lambda key: 0.0),
       params=None,
       key=key,
@@ -74,14 +79,8 @@ class MetricsTest(absltest.TestCase):
     # Draws are (3, 4) + (1, 2) and (3, 4) + (1, 0): their mean is off by (1, 1)
     # and their variance is 2, half of which is in the square of the mean.
     key = jax.random.key(0)
-    second = jax.random.key_data(jax.random.fold_in(key, 1))
-
-    def offset(key):
-      is_second = jnp.all(jax.random.key_data(key) == second)
-      return jnp.where(is_second, jnp.array([1.0, 0.0]), jnp.array([1.0, 2.0]))
-
     statistics = metrics.update_statistics(
-      network=make_network(lambda key: offset(key)[None]),
+      network=make_network(alternate(key, [1.0, 2.0], [1.0, 0.0])),
       reference=make_network(lambda key: 0.0),
       params=None,
       key=key,
@@ -115,7 +114,7 @@ class MetricsTest(absltest.TestCase):
     np.testing.assert_allclose(statistics.cosine, [1, 1], rtol=1e-5)
 
   def test_noise_ratio_of_drawn_minibatches_is_one(self):
-    # A "network" whose update is the gradient of a minibatch drawn anew from
+    # A "network" whose update is the gradient of a minibatch drawn from
     # the samples, with replacement, has just the noise of minibatches.
     ann = ssnn_jax.ann(ssnn_jax.NetworkConfig((5, 4, 3)))
     params = ann.init(jax.random.key(0))

@@ -53,12 +53,13 @@ class StudiesTest(parameterized.TestCase):
   def test_tables_and_figures_of_records(self, name, record):
     study, found = pages.read(name)
     runs = found[record].runs
-    tables = study.table(runs) if study.table else [grid_table.make(runs)]
-    for table in tables:
+    for table in grid_table.of_study(study, runs):
       self.assertNotIn('nan', grid_table.lay_out(table))
       self.assertNotEmpty(table)
-    if study.figure or study.sweeps:
-      assert_readable((study.figure or grid_plot.draw)(runs))
+    drawn = grid_plot.of_study(study, runs)
+    self.assertEqual(drawn is None, not (study.figure or study.sweeps))
+    if drawn is not None:
+      assert_readable(drawn)
 
   @parameterized.parameters(*RECORDS)
   def test_record_has_the_runs_of_its_sweeps(self, name, record):
