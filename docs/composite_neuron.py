@@ -19,11 +19,12 @@ import numpy as np
 from experiments.analysis import style
 from experiments.config import command
 import ssnn_jax
-from ssnn_jax import network
 from ssnn_jax import spikes
+from ssnn_jax import types
 from ssnn_jax.neuron import composite
 from ssnn_jax.neuron import firing
 from ssnn_jax.simulation import backward
+from ssnn_jax.simulation import presentation
 
 STEM = pathlib.Path('docs', 'composite_neuron')
 # The leaky membrane is read at every tick, so that its potential varies.
@@ -72,10 +73,14 @@ def trace(
   blocks, signals, errors = _present(config, params, key, image, label)
 
   def transposed_drive(error, window):
+    own = lambda train: train & window.mask[:, None]
+    error = error._replace(streams=jax.tree.map(own, error.streams))
     rates = backward.propagated_error(config, 1, error, window)
     return composite.transposed_drive(params[1], config.read_gains[1], rates)
 
-  drive = jax.vmap(jax.vmap(transposed_drive))(errors[1], blocks.windows)
+  by_window = types.ErrorSignal(errors=0, streams=None)
+  over_windows = jax.vmap(transposed_drive, in_axes=(by_window, 0))
+  drive = jax.vmap(over_windows)(errors[1], blocks.windows)
   potential = signals.potentials[0][..., neuron]
   gate = firing.find(config.firing_function).derivative(potential)
   length = np.ravel(blocks.windows.length)
@@ -101,22 +106,21 @@ def trace(
 @functools.partial(jax.jit, static_argnums=0)
 def _present(config, params, key, image, label):
   """Presents one sample; returns the signals of all blocks."""
-  observer = network.Observer(observe=lambda draw, *signals: signals)
+  observer = presentation.Observer(observe=lambda draw, *signals: signals)
   inputs, labels = jnp.asarray(image)[None], jnp.asarray(label)[None]
   config = dataclasses.replace(config, dropout=0.0)
-  _, observations = network.simulate(
+  _, observations = presentation.simulate(
     config, params, key, inputs, labels, observer=observer
   )
   return jax.tree.map(lambda x: x[:, 0], observations)
 
 
 def _by_tick(config, words, trains):
-  """Joins the trains of blocks, `[blocks, W, K, N]`, to `[T, N]` spikes."""
-  joined = jax.vmap(spikes.join)(trains)
+  """Joins the trains of blocks, `[blocks, K, N]`, to `[T, N]` spikes."""
   num_words = spikes.count_words(config.num_steps)
   # Blocks can share a word, but no tick.
-  empty = jnp.zeros((num_words, joined.shape[-1]), jnp.uint32)
-  train = spikes.unpack(empty.at[words].add(joined, mode='drop'))
+  empty = jnp.zeros((num_words, trains.shape[-1]), jnp.uint32)
+  train = spikes.unpack(empty.at[words].add(trains, mode='drop'))
   return np.asarray(train)[: config.num_steps]
 
 

@@ -62,10 +62,11 @@ from ssnn_jax import spikes
 from ssnn_jax import training
 from ssnn_jax.baselines.ann import ann
 from ssnn_jax.config import NetworkConfig
-from ssnn_jax.config import ReadConfig
 from ssnn_jax.hardware.device_config import DeviceConfig
 from ssnn_jax.network import ssnn
 from ssnn_jax.neuron.coincidence import as_gradient
+from ssnn_jax.neuron.race import RaceConfig
+from ssnn_jax.read_config import ReadConfig
 from ssnn_jax.spikes.encoding import rate_encode
 from ssnn_jax.types import ErrorStreams
 from ssnn_jax.types import Inference
@@ -85,6 +86,7 @@ __all__ = (
   'Network',
   'NetworkConfig',
   'Params',
+  'RaceConfig',
   'ReadConfig',
   'Update',
   'UserError',

@@ -5,82 +5,33 @@ import dataclasses
 import math
 import numbers
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ssnn_jax import spikes
+from ssnn_jax.neuron import checks
 from ssnn_jax.neuron import firing
 from ssnn_jax.neuron import membrane as membrane_lib
+from ssnn_jax.neuron.race import RaceConfig
+from ssnn_jax.read_config import ReadConfig
 from ssnn_jax.spikes import thresholds
 from ssnn_jax.types import check_field
+from ssnn_jax.types import is_integer
 
 SIGNALS = ('spikes', 'rates')
 REPRESENTATIONS = ('auto', 'dense', 'packed')
 OUTPUT_ERRORS = ('winner', 'softmax', 'argmax')
-DEFAULT_WINDOW = 32
-
-
-def _is_integer(value):
-  return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+TIMINGS = ('buffered', 'realtime')
+WINNERS = ('softmax', 'race')
+UPDATE_EVERY = ('presentation', 'window')
+DEFAULT_WINDOW = 32  # of buffered timing
 
 
 def _is_count(value):
-  return _is_integer(value) and value >= 1
+  return is_integer(value) and value >= 1
 
 
 def _is_real(value):
   return isinstance(value, numbers.Real)
-
-
-@dataclasses.dataclass(frozen=True)
-class ReadConfig:
-  """Periphery of a crossbar in both reads; ideal by default.
-
-  Names are those of aihwkit, except that resolutions are in bits: b bits are
-  2**b - 1 levels from minus the bound to the bound, one of which is 0.
-
-  Attributes:
-    inp_bits: DAC resolution of the inputs of the array in a window (spikes per
-      tick, or errors); None is infinite.
-    inp_bound: largest input; larger inputs are clipped.
-    out_bits: ADC resolution of the mean current of a window; None is infinite.
-    out_bound: largest current, before the read gain; larger currents are
-      clipped.
-    out_noise: read noise: standard deviation of the current in each tick. The
-      mean over a window of n ticks has a standard deviation smaller by sqrt(n).
-
-  Raises:
-    UserError: if a field is out of range.
-  """
-
-  inp_bits: int | None = None
-  inp_bound: float = math.inf
-  out_bits: int | None = None
-  out_bound: float = math.inf
-  out_noise: float = 0.0
-
-  def __post_init__(self):
-    for kind in ('inp', 'out'):
-      self._check_converter(f'{kind}_bits', f'{kind}_bound')
-    is_valid = 0 <= self.out_noise < math.inf
-    check_field(self, 'out_noise', is_valid, 'a number, 0 or more')
-
-  def _check_converter(self, bits_field, bound_field):
-    bits, bound = getattr(self, bits_field), getattr(self, bound_field)
-    check_field(self, bound_field, bound > 0, 'a number above 0')
-    is_valid = bits is None or (_is_integer(bits) and 2 <= bits <= 24)
-    check_field(
-      self, bits_field, is_valid, 'a whole number from 2 to 24, or None'
-    )
-    is_valid = bits is None or bound < math.inf
-    expected = f'None, as {bound_field} is infinite: set {bound_field}, too'
-    check_field(self, bits_field, is_valid, expected)
-
-  @property
-  def is_ideal(self) -> bool:
-    """Whether the periphery is ideal."""
-    return self == ReadConfig()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,8 +44,12 @@ class NetworkConfig:
   Attributes:
     layer_sizes: neurons of each layer, from the inputs to the classes.
     num_steps: T, ticks of a presentation.
-    window: n, ticks between two reads of a membrane, 1 to T; None is 32, or T
-      if T is shorter.
+    window: n, ticks between two reads of a membrane, 1 to T; None is 1 in real
+      time, otherwise 32, or T if T is shorter.
+    timing: 'buffered' works through the layers one after another in each
+      window, and pairs the trains of the same window: the fast simulation.
+      'realtime' advances all layers at once from the state of their neurons
+      (`simulation.realtime`), as a chip does.
     firing_function: 'clip', 'hard_sigmoid', or a `FiringFunction`.
     integration: 'mean' averages the drive over all ticks so far, 'leaky'
       forgets with time constant `tau`, 'memoryless' holds the drive of one
@@ -112,10 +67,17 @@ class NetworkConfig:
       winner of each tick with the target; 'softmax' samples the exact
       softmax(v) - target, as hidden layers sample their errors; 'argmax'
       compares the class of highest potential with the target.
+    winner: how the output layer chooses the winner of a tick: 'softmax' draws
+      one winner from the exact softmax, 'race' simulates a race that ends by
+      lateral inhibition, within the limits of `race`.
+    race: parameters of the race.
+    update_every: when coincidences change the weights: after the
+      'presentation', or after each 'window' of it (real time only).
     delay: windows by which errors lag the potentials that they are computed
       from, 0 or 1. With 1, an error spike never depends on a presynaptic spike
       that it coincides with; the first window has no errors, and counts are
-      divided by the remaining ticks.
+      divided by the remaining ticks. For buffered timing only: in real time
+      errors lag by the depth of the network.
     sampler: source of the thresholds: 'bernoulli' (a keyed hash), 'sobol' (a
       low-discrepancy sequence) or 'threefry' (`jax.random`, the slow
       reference).
@@ -134,6 +96,7 @@ class NetworkConfig:
   layer_sizes: tuple[int, ...]
   num_steps: int = 64
   window: int | None = None
+  timing: str = 'buffered'
   firing_function: str | firing.FiringFunction = 'clip'
   integration: str | membrane_lib.Membrane = 'mean'
   tau: float = 16.0
@@ -144,6 +107,9 @@ class NetworkConfig:
   backward: str = 'spikes'
   update: str = 'spikes'
   output_errors: str = 'winner'
+  winner: str = 'softmax'
+  race: RaceConfig = RaceConfig()
+  update_every: str = 'presentation'
   delay: int = 0
   sampler: str = 'bernoulli'
   representation: str = 'auto'
@@ -160,9 +126,9 @@ class NetworkConfig:
         expected = 'one of ' + ', '.join(choices) + _OWN.get(field, '')
         check_field(self, field, value in choices, expected)
     if not isinstance(self.firing_function, str):
-      _check_firing_function(self)
+      checks.check_firing_function(self)
     if not isinstance(self.integration, str):
-      _check_membrane(self)
+      checks.check_membrane(self)
 
   def _check_layers(self):
     sizes = self.layer_sizes
@@ -183,13 +149,34 @@ class NetworkConfig:
       self, 'window', is_valid, f'1 tick up to num_steps = {num_steps}'
     )
     check_field(self, 'tau', 0 < self.tau < math.inf, 'a positive number')
+    self._check_delay()
+    if self.timing != 'realtime':
+      expected = "'presentation', as timing is not 'realtime'"
+      is_valid = self.update_every == 'presentation'
+      check_field(self, 'update_every', is_valid, expected)
+
+  def _check_delay(self):
+    num_steps, start = self.num_steps, max(self.error_starts)
     check_field(self, 'delay', self.delay in (0, 1), '0 or 1 window')
+    is_valid = self.delay == 0 or self.winner == 'softmax'
+    check_field(self, 'delay', is_valid, "0, as winner is not 'softmax'")
+    has_errors = start * self.schedule.window < num_steps
+    if self.timing != 'realtime':
+      expected = (
+        f'0 for a presentation of one window ({num_steps} ticks), or a '
+      )
+      check_field(self, 'delay', has_errors, expected + 'shorter window')
+      return
+    check_field(self, 'delay', self.delay == 0, "0, as timing is 'realtime'")
+    latency = f'the {start} windows after which errors reach the first layer'
     check_field(
       self,
-      'delay',
-      self.delay * self.schedule.window < num_steps,
-      f'0 for a presentation of one window ({num_steps} ticks), or a shorter '
-      'window',
+      'window' if self.window else 'num_steps',
+      has_errors,
+      f'a shorter window: num_steps = {num_steps} ticks must be longer than '
+      f'{latency}'
+      if self.window
+      else f'more ticks than {latency}',
     )
 
   def _check_gains(self):
@@ -206,13 +193,37 @@ class NetworkConfig:
   @property
   def schedule(self) -> spikes.Schedule:
     """Division of the presentation into windows."""
-    window = self.window or min(DEFAULT_WINDOW, self.num_steps)
-    return spikes.Schedule(self.num_steps, window)
+    default = 1 if self.timing == 'realtime' else DEFAULT_WINDOW
+    window = self.window or min(default, self.num_steps)
+    return spikes.Schedule(
+      self.num_steps, window, is_split=self.update_every == 'window'
+    )
 
   @property
-  def error_steps(self) -> int:
-    """Ticks of a presentation that have errors."""
-    return self.num_steps - self.delay * self.schedule.window
+  def updates_per_presentation(self) -> int:
+    """Updates of the weights in a presentation."""
+    is_online = self.update_every == 'window'
+    return self.schedule.num_windows if is_online else 1
+
+  @property
+  def output_start(self) -> int:
+    """First window whose winners depend on the inputs."""
+    return len(self.layer_sizes) - 1 if self.timing == 'realtime' else 0
+
+  @property
+  def error_starts(self) -> tuple[int, ...]:
+    """First window with errors, for each layer of weights."""
+    num_layers = len(self.layer_sizes) - 1
+    if self.timing == 'realtime':
+      # A spike passes one layer in a window, forward and back.
+      return tuple(range(2 * num_layers - 1, num_layers - 1, -1))
+    return (self.delay,) * num_layers
+
+  @property
+  def error_steps(self) -> tuple[int, ...]:
+    """Ticks of a presentation with errors, for each layer of weights."""
+    window = self.schedule.window
+    return tuple(self.num_steps - window * i for i in self.error_starts)
 
   @property
   def gains(self) -> tuple[float, ...]:
@@ -235,7 +246,10 @@ _CHOICES = {
   'forward': SIGNALS,
   'backward': SIGNALS,
   'update': SIGNALS,
+  'timing': TIMINGS,
   'output_errors': OUTPUT_ERRORS,
+  'winner': WINNERS,
+  'update_every': UPDATE_EVERY,
   'sampler': tuple(thresholds.SAMPLERS),
   'representation': REPRESENTATIONS,
 }
@@ -244,53 +258,3 @@ _OWN = {
   'firing_function': ', or a neuron.FiringFunction',
   'integration': ', or a neuron.Membrane',
 }
-
-
-def _check_firing_function(config):
-  """Evaluates a user's firing function on a grid of potentials."""
-  function = config.firing_function
-  is_valid = isinstance(function, firing.FiringFunction)
-  expected = 'one of ' + ', '.join(firing.FIRING_FUNCTIONS)
-  expected += _OWN['firing_function']
-  check_field(config, 'firing_function', is_valid, expected)
-  with jax.ensure_compile_time_eval():  # also while jax traces
-    rates = function.probability(jnp.linspace(-8.0, 8.0, 1025))
-    is_valid = bool(jnp.all((rates >= 0.0) & (rates <= 1.0)))
-  expected = 'a probability in [0, 1] everywhere'
-  check_field(config, 'firing_function', is_valid, expected)
-
-
-def _check_membrane(config):
-  """Traces one window of a user's membrane and checks the shapes."""
-  membrane, num_neurons = config.integration, 3
-  is_valid = isinstance(membrane, membrane_lib.Membrane)
-  expected = 'one of ' + ', '.join(membrane_lib.MEMBRANES)
-  check_field(config, 'integration', is_valid, expected + _OWN['integration'])
-  drive = jax.ShapeDtypeStruct((num_neurons,), jnp.float32)
-  ticks = jax.ShapeDtypeStruct((), jnp.int32)
-  mask = jax.ShapeDtypeStruct((1,), jnp.uint32)
-  window = spikes.Window(mask=mask, length=ticks, elapsed=ticks)
-  try:
-    state = jax.eval_shape(lambda: membrane.init(num_neurons))
-    after = jax.eval_shape(membrane.integrate, state, drive, window)
-    potential = jax.eval_shape(membrane.read, state, window)
-  except (TypeError, ValueError) as error:
-    reason = str(error).partition('\n')[0].rstrip('.')
-    expected = f'functions of one window that jax can trace ({reason})'
-    check_field(config, 'integration', False, expected)
-  expected = (
-    'an integrate function that returns a state of the shapes and dtypes of '
-    f'init, {_shapes(state)} for {num_neurons} neurons, not {_shapes(after)}'
-  )
-  check_field(config, 'integration', _shapes(after) == _shapes(state), expected)
-  expected = (
-    'a read function that returns one float32 potential for each neuron, '
-    f'{_shapes(drive)}, not {_shapes(potential)}'
-  )
-  check_field(
-    config, 'integration', _shapes(potential) == _shapes(drive), expected
-  )
-
-
-def _shapes(tree):
-  return jax.tree.map(lambda leaf: f'{leaf.dtype}{list(leaf.shape)}', tree)

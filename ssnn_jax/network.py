@@ -1,30 +1,20 @@
 """Spiking network: composite layers with a winner-take-all output.
 
-The forward and backward pass of one sample in one block of windows are lifted
-over the batch by `vmap`, and scanned over the blocks of the presentation.
-`learn`, `infer` and `training.activity` run the same simulation, with different
+All its functions are one simulation, `simulation.presentation`, with different
 observers or none.
 """
 
-from collections.abc import Callable
 import dataclasses
 import functools
-from typing import Any
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
-from ssnn_jax.simulation import backward as backward_lib
-from ssnn_jax.simulation import forward as forward_lib
-from ssnn_jax.simulation import inputs as input_lib
+from ssnn_jax.simulation import presentation
 from ssnn_jax.simulation import updates
-from ssnn_jax.spikes import thresholds
-
-_SAMPLES_PER_COUNT = 128
 
 
 class Options(NamedTuple):
@@ -33,9 +23,6 @@ class Options(NamedTuple):
   separate_signs: bool = False
   axis_name: str | None = None
   feedback: types.Params | None = None
-
-
-_DEFAULTS = Options()
 
 
 def ssnn(
@@ -74,10 +61,14 @@ def ssnn(
     Array(32, dtype=int32)
   """
   options = Options(separate_signs, axis_name, feedback)
+  learn_online = None
+  if config.update_every == 'window':
+    learn_online = functools.partial(_learn_online, config, options)
   return types.Network(
     init=functools.partial(init, config),
     infer=functools.partial(_infer, config, options),
     learn=functools.partial(_learn, config, options),
+    learn_online=learn_online,
   )
 
 
@@ -107,153 +98,86 @@ def init(config: NetworkConfig, key: jax.Array) -> types.Params:
 def _infer(config, options, params, key, inputs):
   """Implements `Network.infer`."""
   config = dataclasses.replace(config, dropout=0.0)
-  return simulate(config, params, key, inputs, options=options)[0]
+  return presentation.simulate(
+    config, params, key, inputs, axis_name=options.axis_name
+  )[0]
 
 
 def _learn(
   config, options, params, key, inputs, labels, *, pulse_gradient=None
 ):
   """Implements `Network.learn`."""
-  batch_size = labels.size
-  if options.axis_name:
-    batch_size *= jax.lax.axis_size(options.axis_name)
-  plan = updates.plan_pulses(config, batch_size, pulse_gradient)
-  observer = Observer(
+  plan = _plan(config, options, labels, pulse_gradient)
+  observer = presentation.Observer(
     observe=functools.partial(updates.synapse_ends, config, plan),
     accumulate=functools.partial(updates.count, config),
     initial=updates.init_counts(config, params, options.separate_signs),
   )
-  inference, counts = simulate(
-    config, params, key, inputs, labels, observer=observer, options=options
+  inference, counts = _simulate(
+    config, options, params, key, inputs, labels, observer
   )
+  return _sum_over_devices(options, plan, counts), inference
+
+
+def _learn_online(
+  config,
+  options,
+  params,
+  key,
+  inputs,
+  labels,
+  update,
+  update_state,
+  *,
+  pulse_gradient=None,
+):
+  """Implements `Network.learn_online`."""
+  plan = _plan(config, options, labels, pulse_gradient)
+  silent = updates.init_counts(config, params, options.separate_signs)
+
+  def apply(total, ends):
+    index, update_state, params = total
+    counts = updates.count(config, silent, ends)
+    counts = _sum_over_devices(options, plan, counts)
+    params, update_state = update(index, counts, update_state, params)
+    return index + 1, update_state, params
+
+  observer = presentation.Observer(
+    observe=functools.partial(updates.synapse_ends, config, plan),
+    accumulate=apply,
+    initial=(jnp.int32(0), update_state, params),
+    params=lambda total: total[2],
+  )
+  inference, (_, update_state, params) = _simulate(
+    config, options, params, key, inputs, labels, observer
+  )
+  return (params, update_state), inference
+
+
+def _simulate(config, options, params, key, inputs, labels, observer):
+  """Simulates a presentation with the options of the network."""
+  return presentation.simulate(
+    config,
+    params,
+    key,
+    inputs,
+    labels,
+    observer=observer,
+    feedback=options.feedback,
+    axis_name=options.axis_name,
+  )
+
+
+def _plan(config, options, labels, pulse_gradient):
+  """Plans the pulses of the full batch, on all devices."""
+  batch_size = labels.size
+  if options.axis_name:
+    batch_size *= jax.lax.axis_size(options.axis_name)
+  return updates.plan_pulses(config, batch_size, pulse_gradient)
+
+
+def _sum_over_devices(options, plan, counts):
+  """Makes the update of the full batch from the counts of one device."""
   if options.axis_name:
     counts = jax.lax.psum(counts, options.axis_name)
-  update = types.Update(
-    counts.positive, counts.negative, plan.unit, plan.pulses
-  )
-  return update, inference
-
-
-class Observer(NamedTuple):
-  """Observation of a simulation, block by block.
-
-  Attributes:
-    observe: `(draw, block, forward, errors) -> observation`; called for one
-      sample and block with its `forward.Draw`, `spikes.Block`,
-      `forward.Forward` and one `types.ErrorSignal` for each layer.
-    accumulate: `(total, observations) -> total`; adds the observations of
-      several blocks, `[blocks, B, ...]`. With None, `simulate` returns the
-      observations of all blocks.
-    initial: the total before the presentation.
-  """
-
-  observe: Callable[..., Any]
-  accumulate: Callable[[Any, Any], Any] | None = None
-  initial: Any = None
-
-
-def simulate(
-  config: NetworkConfig,
-  params: types.Params,
-  key: jax.Array,
-  inputs: jax.Array,
-  labels: jax.Array | None = None,
-  *,
-  observer: Observer | None = None,
-  options: Options = _DEFAULTS,
-) -> tuple[types.Inference, Any]:
-  """Simulates one presentation of a batch.
-
-  Args:
-    config: the network.
-    params: its parameters.
-    key: PRNG key of the presentation; consumed.
-    inputs: `[B, ...]` images or `[B, K, I]` spike trains, as for `Network`.
-    labels: `[B]` integer classes; required with an observer.
-    observer: observation of the forward and error signals; None simulates the
-      forward pass only.
-    options: feedback and mesh axis of the network.
-
-  Returns:
-    The response of the output layer, and the total of the observer; without
-    `accumulate`, the observations of all blocks, `[blocks, B, ...]`.
-
-  Raises:
-    UserError: if the batch does not fit the network, or labels are missing.
-  """
-  if observer is not None and labels is None:
-    raise types.UserError(
-      'labels are None; an observer receives error signals, so pass labels.'
-    )
-  batch = input_lib.prepare(
-    config, params, key, inputs, labels, options.axis_name
-  )
-  feedback = params if options.feedback is None else options.feedback
-  weights = Weights(params, feedback)
-  keys = thresholds.make_keys(key, len(config.layer_sizes))
-  batch_size, num_blocks = len(batch.position), config.schedule.num_blocks
-  initial = None if observer is None else observer.initial
-  run_group = functools.partial(
-    _run_group, config, weights, keys, observer, batch
-  )
-  group_size = _blocks_per_group(num_blocks, batch_size)
-  (membranes, total), observations = jax.lax.scan(
-    run_group,
-    (forward_lib.init_membranes(config, batch_size), initial),
-    jnp.arange(num_blocks).reshape(-1, group_size),
-  )
-  if observations is not None:
-    total = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), observations)
-  inference = types.Inference(membranes.winner_counts, membranes.output)
-  return inference, total
-
-
-class Weights(NamedTuple):
-  """Weights of the two reads."""
-
-  forward: types.Params
-  transposed: types.Params
-
-
-def _blocks_per_group(num_blocks, batch_size):
-  """Returns the number of blocks whose observations are accumulated at once.
-
-  Each accumulation passes over all weights, whatever the batch size. With a
-  small batch, several blocks share one pass: at most `_SAMPLES_PER_COUNT` pairs
-  of a sample and a block.
-  """
-  largest = max(1, _SAMPLES_PER_COUNT // max(1, batch_size))
-  return max(size for size in range(1, largest + 1) if num_blocks % size == 0)
-
-
-def _run_group(config, weights, keys, observer, batch, carry, indices):
-  """Runs a group of blocks and accumulates their observations."""
-  membranes, total = carry
-  run_block = functools.partial(
-    _run_block, config, weights, keys, observer, batch
-  )
-  membranes, observations = jax.lax.scan(run_block, membranes, indices)
-  if observer is None or observer.accumulate is None:
-    return (membranes, total), observations
-  return (membranes, observer.accumulate(total, observations)), None
-
-
-def _run_block(config, weights, keys, observer, batch, membranes, index):
-  """Runs one block of a batch."""
-  block = spikes.block(config.schedule, index)
-  return _run_sample(config, weights, keys, observer, block, batch, membranes)
-
-
-@functools.partial(jax.vmap, in_axes=(None,) * 5 + (0, 0))
-def _run_sample(config, weights, keys, observer, block, sample, membranes):
-  """Runs one block of one sample, forward and backward."""
-  draw = forward_lib.make_draw(config, keys, block.words, sample.position)
-  forward = forward_lib.propagate(
-    config, weights.forward, draw, sample, membranes, block
-  )
-  if observer is None:
-    return forward.membranes, None
-  errors = backward_lib.propagate(
-    config, weights.transposed, draw, sample, forward, block.windows
-  )
-  return forward.membranes, observer.observe(draw, block, forward, errors)
+  return types.Update(counts.positive, counts.negative, plan.unit, plan.pulses)

@@ -16,6 +16,7 @@ fire less, and the coincidence estimate *is* a gradient.
 """
 
 from collections.abc import Callable
+import numbers
 from typing import Any
 from typing import NamedTuple
 
@@ -34,6 +35,11 @@ def check_field(config: Any, name: str, is_valid: bool, expected: str) -> None:
     raise UserError(f'{name} is {value}; expected {expected}.')
 
 
+def is_integer(value: Any) -> bool:
+  """Returns whether a value is a whole number, of Python or NumPy."""
+  return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
 class LayerParams(NamedTuple):
   """Weights and biases of one layer, or their counts or gradients."""
 
@@ -42,6 +48,13 @@ class LayerParams(NamedTuple):
 
 
 Params = tuple[LayerParams, ...]  # first layer first
+
+
+class Weights(NamedTuple):
+  """Weights of the two reads of all crossbars."""
+
+  forward: Params
+  transposed: Params
 
 
 class Inputs(NamedTuple):
@@ -55,7 +68,7 @@ class Signal(NamedTuple):
   """Forward signal of one layer of neurons in the windows of one block."""
 
   rates: jax.Array  # [W, N] firing rates, in spikes per tick
-  train: jax.Array  # [W, K, N] uint32 spikes, one bit per tick
+  train: jax.Array  # [K, N] uint32 spikes of all windows, one bit per tick
 
 
 class ErrorStreams(NamedTuple):
@@ -73,7 +86,7 @@ class ErrorSignal(NamedTuple):
   """Error signal of one layer of neurons in the windows of one block."""
 
   errors: jax.Array  # [W, J] signed errors dL/dv, before the gain
-  streams: ErrorStreams  # [W, K, J] uint32 spikes, one bit per tick
+  streams: ErrorStreams  # [K, J] uint32 spikes of all windows
 
 
 class Update(NamedTuple):
@@ -150,8 +163,16 @@ class Network(NamedTuple):
       device pulse, or None for synapses without discrete pulses. If given,
       presynaptic spikes are thinned at random before they are counted, so that
       each coincidence is a whole number of pulses.
+    learn_online: `(params, key, inputs, labels, update, update_state, *,
+      pulse_gradient=None) -> ((params, update_state), Inference)`; presents a
+      batch and changes the parameters after each window, by `(index, Update,
+      update_state, params) -> (params, update_state)` with the index of the
+      window. None for networks whose parameters change after the presentation.
   """
 
   init: Callable[..., Params]
   infer: Callable[..., Inference]
   learn: Callable[..., tuple[Update, Inference]]
+  learn_online: Callable[..., tuple[tuple[Params, Any], Inference]] | None = (
+    None
+  )

@@ -55,7 +55,7 @@ class ConfigTest(parameterized.TestCase):
   def test_default_window_is_a_word_or_the_presentation(self):
     for num_steps, window in ((7, 7), (32, 32), (100, 32)):
       config = ssnn_jax.NetworkConfig(SIZES, num_steps=num_steps)
-      self.assertEqual(config.schedule, (num_steps, window))
+      self.assertEqual(config.schedule, (num_steps, window, False))
 
   @parameterized.parameters(np.int64, np.int32, np.uint8)
   def test_numpy_integers_are_integers(self, dtype):
@@ -82,5 +82,5 @@ class ConfigTest(parameterized.TestCase):
       f'({num_steps} ticks), or a shorter window.',
     )
     self.assertEqual(
-      ssnn_jax.NetworkConfig((3, 2), **options).error_steps, num_steps
+      ssnn_jax.NetworkConfig((3, 2), **options).error_steps, (num_steps,)
     )

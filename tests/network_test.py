@@ -12,6 +12,7 @@ import numpy as np
 import ssnn_jax
 from ssnn_jax import network as network_lib
 from ssnn_jax.simulation import inputs as input_lib
+from ssnn_jax.simulation import presentation
 from tests.testing import statistics
 from tests.testing.networks import SIZES
 from tests.testing.networks import batch
@@ -97,7 +98,7 @@ class NetworkTest(parameterized.TestCase):
     config = ssnn_jax.NetworkConfig(SIZES, num_steps=200)
     params = make_params(config)
     together, _ = learn(config, params)
-    with mock.patch.object(network_lib, '_SAMPLES_PER_COUNT', 1):
+    with mock.patch.object(presentation, '_SAMPLES_PER_COUNT', 1):
       apart, _ = learn(config, params)
     jax.tree.map(np.testing.assert_array_equal, together, apart)
 
@@ -164,9 +165,9 @@ class NetworkTest(parameterized.TestCase):
   def test_observer_without_labels_is_refused(self):
     config = ssnn_jax.NetworkConfig(SIZES)
     params, (images, _) = make_params(config), batch()
-    observer = network_lib.Observer(observe=lambda *signals: None)
+    observer = presentation.Observer(observe=lambda *signals: None)
     with self.assertRaisesRegex(ssnn_jax.UserError, '^labels are None; '):
-      network_lib.simulate(
+      presentation.simulate(
         config, params, jax.random.key(0), images, observer=observer
       )
 

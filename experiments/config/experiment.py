@@ -11,10 +11,9 @@ from experiments.config import field
 from experiments.config import methods
 from experiments.config import synapses
 import ssnn_jax
-from ssnn_jax.config import OUTPUT_ERRORS
-from ssnn_jax.config import REPRESENTATIONS
-from ssnn_jax.config import SIGNALS
+from ssnn_jax import config as choices
 from ssnn_jax.datasets import arrays
+from ssnn_jax.neuron import race
 from ssnn_jax.neuron.firing import FIRING_FUNCTIONS
 from ssnn_jax.spikes.thresholds import SAMPLERS
 
@@ -24,6 +23,8 @@ _data, _network, _spikes, _training, _evaluation = (
 )
 _HELP = field.read_help(ssnn_jax.datasets.Binning)
 _HELP |= field.read_help(ssnn_jax.NetworkConfig)
+_HELP |= field.read_help(ssnn_jax.RaceConfig)
+_RACE = ssnn_jax.RaceConfig()
 SCHEDULES = ('constant', 'cosine', 'linear')
 NUM_HIDDEN = 256
 # Ticks with an event that drive a neuron like a pixel of rate 1 by default.
@@ -57,6 +58,7 @@ class ExperimentConfig(synapses.SynapseFields):
   num_steps: int = _spikes(
     64, 'number of ticks T of a spike train', unit='ticks'
   )
+  timing: str = _network('buffered', _HELP['timing'], choices=choices.TIMINGS)
   window: int | None = _network(None, _HELP['window'], unit='ticks')
   firing_function: str = _network(
     'clip',
@@ -81,16 +83,35 @@ class ExperimentConfig(synapses.SynapseFields):
     'factor on the inputs of the first layer; default for recordings: T / '
     f'{EVENTS_AT_FULL_RATE}, as their rates are proportional to 1 / T',
   )
-  forward: str = _spikes('spikes', _HELP['forward'], choices=SIGNALS)
-  backward: str = _spikes('spikes', _HELP['backward'], choices=SIGNALS)
-  update: str = _spikes('spikes', _HELP['update'], choices=SIGNALS)
+  forward: str = _spikes('spikes', _HELP['forward'], choices=choices.SIGNALS)
+  backward: str = _spikes('spikes', _HELP['backward'], choices=choices.SIGNALS)
+  update: str = _spikes('spikes', _HELP['update'], choices=choices.SIGNALS)
   output_errors: str = _spikes(
-    'winner', _HELP['output_errors'], choices=OUTPUT_ERRORS
+    'winner', _HELP['output_errors'], choices=choices.OUTPUT_ERRORS
+  )
+  winner: str = _spikes('softmax', _HELP['winner'], choices=choices.WINNERS)
+  inhibition: str = _spikes(
+    _RACE.inhibition, _HELP['inhibition'], choices=race.INHIBITIONS
+  )
+  race_rate: float = _spikes(
+    _RACE.race_rate, _HELP['race_rate'], unit='spikes per tick'
+  )
+  inhibition_latency: float = _spikes(
+    _RACE.inhibition_latency, _HELP['inhibition_latency'], unit='ticks'
+  )
+  inhibition_step: float = _spikes(
+    _RACE.inhibition_step, _HELP['inhibition_step'], unit='nats'
+  )
+  inhibition_start: float = _spikes(
+    _RACE.inhibition_start, _HELP['inhibition_start'], unit='nats'
+  )
+  update_every: str = _network(
+    'presentation', _HELP['update_every'], choices=choices.UPDATE_EVERY
   )
   delay: int = _spikes(0, _HELP['delay'])
   sampler: str = _spikes('bernoulli', _HELP['sampler'], choices=tuple(SAMPLERS))
   representation: str = field.field(
-    'Machine', 'auto', _HELP['representation'], choices=REPRESENTATIONS
+    'Machine', 'auto', _HELP['representation'], choices=choices.REPRESENTATIONS
   )
   batch_size: int = _training(32, 'size of a minibatch', unit='samples')
   num_epochs: int = _training(20, 'number of training epochs', unit='epochs')
@@ -234,7 +255,13 @@ def network_config(
     )
   shared = {own.name for own in dataclasses.fields(ssnn_jax.NetworkConfig)}
   values = {name: getattr(config, name) for name in shared & FIELDS.keys()}
-  values |= {'layer_sizes': sizes, 'reads': synapses.reads(config)}
+  fields = dataclasses.fields(ssnn_jax.RaceConfig)
+  race_values = {own.name: getattr(config, own.name) for own in fields}
+  values |= {
+    'layer_sizes': sizes,
+    'reads': synapses.reads(config),
+    'race': field.call(ssnn_jax.RaceConfig, **race_values),
+  }
   if len(config.gain) == 1:
     (values['gain'],) = config.gain
   if config.input_gain is None:
@@ -242,9 +269,12 @@ def network_config(
   return field.call(ssnn_jax.NetworkConfig, **values)
 
 
-def schedule(config: ExperimentConfig, num_samples: int) -> optax.Schedule:
+def schedule(
+  config: ExperimentConfig, num_samples: int, updates_per_batch: int = 1
+) -> optax.Schedule:
   """Makes the learning-rate schedule of a run, relative to the initial rate."""
-  total = config.num_epochs * (num_samples // config.batch_size)
+  num_batches = config.num_epochs * (num_samples // config.batch_size)
+  total = num_batches * updates_per_batch
   if config.schedule == 'cosine':
     return optax.cosine_decay_schedule(1.0, total)
   if config.schedule == 'linear':

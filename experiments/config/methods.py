@@ -33,6 +33,8 @@ _PULSES = frozenset(
 SPIKING_FIELDS = (
   _PULSES
   | {'window', 'integration', 'tau', 'delay', 'output_errors'}
+  | {'timing', 'update_every', 'winner'}
+  | {field.name for field in dataclasses.fields(ssnn_jax.RaceConfig)}
   | {'forward', 'backward', 'update', 'shuffle_ticks'}
 )
 

@@ -110,13 +110,16 @@ def make_device(
   config: SynapseFields,
   learning_rate: jax.Array | float,
   schedule: optax.Schedule,
+  updates_per_batch: int = 1,
 ) -> devices.Device | None:
   """Makes the devices of an experiment.
 
   Args:
     config: the experiment.
     learning_rate: step size for the mean gradient of a batch.
-    schedule: factor on the learning rate, over batches.
+    schedule: factor on the learning rate, over updates.
+    updates_per_batch: updates of the weights in a batch, whose lifetime is in
+      batches.
 
   Returns:
     The devices; None if they are ideal.
@@ -127,6 +130,8 @@ def make_device(
   chosen, rates = resistive(config), (learning_rate, schedule)
   if chosen is None:
     return None
+  lifetime = chosen.lifetime * updates_per_batch
+  chosen = dataclasses.replace(chosen, lifetime=lifetime)
   if config.update_rule == 'sgd':
     return devices.make_resistive(chosen, *rates)
   make = tiki_taka.make_tiki_taka

@@ -80,17 +80,20 @@ class _Functions:
     self.method = methods.METHODS[config.method]
     self.reference = ssnn_jax.ann(network_config, axis_name=sharding.AXIS)
     self.exact = dataclasses.replace(network_config, dropout=0.0)
-    self.schedule = experiment.schedule(config, num_samples)
+    self.updates = network_config.updates_per_presentation
+    self.schedule = experiment.schedule(config, num_samples, self.updates)
     self.separate_signs = self.device(0.0).separate_signs
 
   def optimizer(self, learning_rate):
-    decay = self.config.weight_decay
+    decay = self.config.weight_decay / self.updates
     return training.make_optimizer(
       learning_rate, schedule=self.schedule, weight_decay=decay
     )
 
   def device(self, learning_rate):
-    resistive = synapses.make_device(self.config, learning_rate, self.schedule)
+    resistive = synapses.make_device(
+      self.config, learning_rate, self.schedule, self.updates
+    )
     return devices.as_device(resistive or self.optimizer(learning_rate))
 
   def network(self, key):

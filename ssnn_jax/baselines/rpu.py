@@ -50,6 +50,9 @@ def rpu_config(config: NetworkConfig) -> NetworkConfig:
     backward='rates',
     update='spikes',
     output_errors='softmax',
+    timing='buffered',
+    winner='softmax',
+    update_every='presentation',
     window=config.num_steps,  # a value is read once
     delay=0,
   )

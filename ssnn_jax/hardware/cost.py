@@ -146,10 +146,6 @@ def _count_spikes(rates, sizes, num_steps):
   )
 
 
-def _num_windows(config):
-  return -(-config.num_steps // config.schedule.window)
-
-
 def _count_forward(config, spikes):
   """Counts the events of inference."""
   sizes, num_steps = config.layer_sizes, config.num_steps
@@ -159,7 +155,7 @@ def _count_forward(config, spikes):
     synaptic_events=_count_arrivals(sizes, spikes) + num_neurons * num_steps,
     device_reads=(_count_weights(sizes) + num_neurons) * num_steps,
     crossbar_reads=(len(sizes) - 1) * num_steps,
-    membrane_reads=num_neurons * _num_windows(config),
+    membrane_reads=num_neurons * config.schedule.num_windows,
     update_pulses=0,
   )
 
@@ -173,7 +169,7 @@ def _count_backward(config, errors, pulses):
     synaptic_events=sum(map(operator.mul, errors[1:], hidden_sizes)),
     device_reads=_count_weights(sizes) * num_steps,
     crossbar_reads=len(hidden_sizes) * num_steps,
-    membrane_reads=sum(hidden_sizes) * _num_windows(config),
+    membrane_reads=sum(hidden_sizes) * config.schedule.num_windows,
     update_pulses=sum(pulses) + sum(errors),  # at weights, at biases
   )
 

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from ssnn_jax import spikes
-from ssnn_jax.config import ReadConfig
+from ssnn_jax.read_config import ReadConfig
 from ssnn_jax.spikes import thresholds
 
 

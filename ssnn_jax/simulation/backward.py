@@ -41,55 +41,109 @@ def propagate(
     Error signal of the postsynaptic neurons of each layer, first layer first.
   """
   if config.delay:
-    windows = spikes.mask_first_window(windows)
-  signals = [_output_error(config, draw, sample.label, forward, windows)]
+    windows = spikes.start_later(windows, config.schedule.window)
+  compare = functools.partial(output_error, config, draw, sample.label)
+  signals = [
+    jax.vmap(compare)(forward.potentials[-1], forward.winners, windows)
+  ]
   for layer in reversed(range(len(sample.dropout_masks))):
-    incoming = _transposed_drive(
-      config, layer + 1, params[layer + 1], draw, signals[0], windows
+    read = functools.partial(
+      transposed_drive, config, layer + 1, params[layer + 1], draw
     )
-    gates = _gates(config, forward.potentials[layer])
-    error = sample.dropout_masks[layer][None] * gates * incoming
-    source = draw(thresholds.Role.ERROR, layer, error.shape[1])
-    streams = _split(source, config.gains[layer] * error, windows)
-    signals.insert(0, types.ErrorSignal(error, streams))
-  return signals
+    incoming = jax.vmap(read)(signals[0], windows)
+    respond = functools.partial(hidden_error, config, layer, draw, sample)
+    signals.insert(
+      0, jax.vmap(respond)(forward.potentials[layer], incoming, windows)
+    )
+  return [
+    signal._replace(streams=jax.tree.map(spikes.join, signal.streams))
+    for signal in signals
+  ]
 
 
-def _output_error(config, draw, label, forward, windows):
-  """Compares the output layer with the target in each window."""
-  potentials = forward.potentials[-1]
-  num_classes = potentials.shape[-1]
-  target = jax.nn.one_hot(label, num_classes)
-  probabilities = jax.nn.softmax(potentials)
+def output_error(
+  config: NetworkConfig,
+  draw: forward_lib.Draw,
+  label: jax.Array,
+  potential: jax.Array,
+  winners: jax.Array,
+  window: spikes.Window,
+) -> types.ErrorSignal:
+  """Compares the output layer with the target in one window.
+
+  Args:
+    config: the network.
+    draw: `(role, layer, num_neurons)` to thresholds of the sample.
+    label: target class.
+    potential: `[C]` potentials of the output layer.
+    winners: `[K, C]` uint32 winners.
+    window: the window; without ticks it has no errors.
+
+  Returns:
+    Error signal of the output layer.
+  """
+  num_classes = potential.shape[0]
+  probabilities = jax.nn.softmax(potential)
   if config.output_errors == 'argmax':
-    best = jnp.argmax(potentials, axis=-1)
-    probabilities = jax.nn.one_hot(best, num_classes)
-  errors = probabilities - target[None]
-  if config.delay:
-    errors = jnp.where(windows.length[:, None] > 0, errors, 0.0)
+    probabilities = jax.nn.one_hot(jnp.argmax(potential), num_classes)
+  errors = probabilities - jax.nn.one_hot(label, num_classes)
+  if max(config.error_starts):
+    errors = jnp.where(window.length > 0, errors, 0.0)
   if config.output_errors == 'winner':
-    compare = jax.vmap(wta.output_errors, in_axes=(0, None, 0))
-    streams = compare(forward.winners, label, windows)
-  else:
-    layer = len(config.layer_sizes) - 2
-    source = draw(thresholds.Role.ERROR, layer, num_classes)
-    streams = _split(source, errors, windows)
+    return types.ErrorSignal(errors, wta.output_errors(winners, label, window))
+  layer = len(config.layer_sizes) - 2
+  source = draw(thresholds.Role.ERROR, layer, num_classes)
+  streams = composite.split_streams(source, errors, window)
   return types.ErrorSignal(errors, streams)
 
 
-def _transposed_drive(config, layer, layer_params, draw, error, windows):
-  """Computes the errors that reach the layer below: `[W, I]`."""
-  errors = jax.vmap(functools.partial(propagated_error, config, layer))(
-    error, windows
-  )
+def hidden_error(
+  config: NetworkConfig,
+  layer: int,
+  draw: forward_lib.Draw,
+  sample: inputs.Sample,
+  potential: jax.Array,
+  incoming: jax.Array,
+  window: spikes.Window,
+) -> types.ErrorSignal:
+  """Gates the error of a hidden layer and splits it in two streams.
+
+  Args:
+    config: the network.
+    layer: layer of weights whose postsynaptic neurons have the error.
+    draw: `(role, layer, num_neurons)` to thresholds of the sample.
+    sample: the sample, for its dropout masks.
+    potential: `[J]` potentials of the neurons.
+    incoming: `[J]` errors from the transposed read.
+    window: the window.
+
+  Returns:
+    Error signal of the layer.
+  """
+  gate = firing.find(config.firing_function).derivative(potential)
+  error = sample.dropout_masks[layer] * gate * incoming
+  source = draw(thresholds.Role.ERROR, layer, error.shape[0])
+  streams = composite.split_streams(source, config.gains[layer] * error, window)
+  return types.ErrorSignal(error, streams)
+
+
+def transposed_drive(
+  config: NetworkConfig,
+  layer: int,
+  params: types.LayerParams,
+  draw: forward_lib.Draw,
+  error: types.ErrorSignal,
+  window: spikes.Window,
+) -> jax.Array:
+  """Computes the `[I]` errors that reach the layer below in one window."""
   gain = config.read_gains[layer]
-  product = functools.partial(composite.transposed_drive, layer_params, gain)
+  product = functools.partial(composite.transposed_drive, params, gain)
   source = None
   if config.reads.out_noise:
-    num_rows = layer_params.weights.shape[0]
+    num_rows = params.weights.shape[0]
     source = draw(thresholds.Role.TRANSPOSED_READ, layer, num_rows)
-  read = functools.partial(periphery.read, config.reads, product, gain, source)
-  return jax.vmap(read)(errors, windows)
+  errors = propagated_error(config, layer, error, window)
+  return periphery.read(config.reads, product, gain, source, errors, window)
 
 
 def propagated_error(
@@ -115,13 +169,3 @@ def propagated_error(
   positive, negative = map(spikes.count, error.streams)
   ticks = spikes.num_valid_ticks(window) * config.gains[layer]
   return (positive - negative).astype(jnp.float32) / ticks
-
-
-def _gates(config, potentials):
-  return firing.find(config.firing_function).derivative(potentials)
-
-
-def _split(source, errors, windows):
-  """Samples the error streams in each window."""
-  split = jax.vmap(composite.split_streams, in_axes=(None, 0, 0))
-  return split(source, errors, windows)

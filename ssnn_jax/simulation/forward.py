@@ -15,6 +15,7 @@ from ssnn_jax.hardware import periphery
 from ssnn_jax.neuron import composite
 from ssnn_jax.neuron import firing
 from ssnn_jax.neuron import membrane as membrane_lib
+from ssnn_jax.neuron import race
 from ssnn_jax.neuron import wta
 from ssnn_jax.simulation import inputs
 from ssnn_jax.spikes import thresholds
@@ -23,12 +24,11 @@ from ssnn_jax.spikes import thresholds
 Draw = Callable[[thresholds.Role, int, int], thresholds.Thresholds]
 
 
-class Membranes(NamedTuple):
-  """State of the membranes and of the readout between two blocks."""
+class State(NamedTuple):
+  """State of the neurons of one sample between two blocks."""
 
-  states: tuple[Any, ...]  # state of each layer's membranes
-  output: jax.Array  # [C] potential of the output layer at its last read
-  winner_counts: jax.Array  # [C] ticks won so far
+  membranes: tuple[Any, ...]  # state of each layer's membranes
+  inhibition: jax.Array  # inhibition shared by the output neurons, in nats
 
 
 class Forward(NamedTuple):
@@ -36,12 +36,13 @@ class Forward(NamedTuple):
 
   signals: list[types.Signal]  # presynaptic signal of each layer
   # [W, J] potentials of each layer that errors are computed from: of the same
-  # window, or of the previous window with delay 1
+  # window, or of the previous window with delay 1 and in real time
   potentials: list[jax.Array]
   # [W, K, C] uint32 winners that output errors are computed from; with delay 1
   # sampled in the window from the potentials of the previous window
   winners: jax.Array
-  membranes: Membranes  # after the block
+  state: State  # after the block
+  response: types.Inference  # winners in the block, and potentials after it
 
 
 def make_draw(
@@ -56,27 +57,27 @@ def make_draw(
     position: position of the sample in the global batch.
 
   Returns:
-    `(role, layer, num_neurons) -> Thresholds`.
+    `(role, layer, num_neurons) -> Thresholds`; for the winners of a race,
+    `[K, 32, C]` uniform numbers.
   """
   return functools.partial(_draw, config, keys, words, position)
 
 
 def _draw(config, keys, words, position, role, layer, num_neurons):
-  sampler = thresholds.make_sampler(config.sampler, config.kernels)
   address = thresholds.Address(role, layer, words, position)
+  if role == thresholds.Role.WINNER and config.winner == 'race':
+    return spikes.draw_uniforms(keys, address, num_neurons)
+  sampler = thresholds.make_sampler(config.sampler, config.kernels)
   return thresholds.of_words(sampler, keys, address, num_neurons)
 
 
-def init_membranes(config: NetworkConfig, batch_size: int) -> Membranes:
-  """Returns the membranes of a batch at the start of a presentation."""
+def init_state(config: NetworkConfig) -> State:
+  """Returns the state of one sample at the start of a presentation."""
   membrane = membrane_lib.find(config.integration, config.tau)
-  sizes = config.layer_sizes[1:]
-  states = tuple(membrane.init(size) for size in sizes)
-  states = jax.tree.map(
-    lambda x: jnp.broadcast_to(x, (batch_size, *x.shape)), states
+  return State(
+    membranes=tuple(map(membrane.init, config.layer_sizes[1:])),
+    inhibition=jnp.float32(config.race.inhibition_start),
   )
-  shape = batch_size, sizes[-1]
-  return Membranes(states, jnp.zeros(shape), jnp.zeros(shape, jnp.int32))
 
 
 def propagate(
@@ -84,7 +85,7 @@ def propagate(
   params: types.Params,
   draw: Draw,
   sample: inputs.Sample,
-  membranes: Membranes,
+  state: State,
   block: spikes.Block,
 ) -> Forward:
   """Propagates one sample forward through the windows of one block.
@@ -95,55 +96,69 @@ def propagate(
     draw: `(role, layer, num_neurons)` to thresholds of the sample in the
       block.
     sample: the sample, without an axis B.
-    membranes: membranes before the block.
+    state: state of the neurons before the block.
     block: words and windows of the block.
 
   Returns:
-    The signals, potentials and winners of the block.
+    The signals, potentials and winners of the block, and the state after it.
   """
   firing_probability = firing.find(config.firing_function).probability
   windows = block.windows
-  signals, states, potentials = (
-    [_emit_inputs(draw, sample.inputs, block)],
-    [],
-    [],
+  arriving = functools.partial(
+    input_signal, sample.inputs, emit_inputs(draw, sample.inputs, block)
   )
+  signals = [jax.vmap(arriving)(windows)]
+  membranes, potentials = [], []
   for layer, layer_params in enumerate(params):
-    drives = _drive(config, layer, layer_params, draw, signals[layer], windows)
-    state, potential = _integrate(
-      config, membranes.states[layer], drives, windows
+    read = functools.partial(drive, config, layer, layer_params, draw)
+    drives = jax.vmap(read)(signals[layer], windows)
+    membrane, potential = _integrate(
+      config, state.membranes[layer], drives, windows
     )
-    states.append(state)
+    membranes.append(membrane)
     potentials.append(potential)
     if layer < len(sample.dropout_masks):
       rates = firing_probability(potential) * sample.dropout_masks[layer][None]
       source = draw(thresholds.Role.FORWARD, layer + 1, rates.shape[1])
       signals.append(_emit(source, rates, windows))
-  winners = _compete(draw, potentials[-1], windows)
-  after = Membranes(
-    states=tuple(states),
-    output=potentials[-1][jnp.sum(windows.length > 0) - 1],
-    winner_counts=membranes.winner_counts
-    + jnp.sum(spikes.count(winners), axis=0),
+  inhibition, winners = _compete(
+    config, draw, state.inhibition, potentials[-1], block
+  )
+  response = types.Inference(
+    winner_counts=jnp.sum(spikes.count(winners), axis=0),
+    potential=potentials[-1][jnp.sum(windows.length > 0) - 1],
   )
   if config.delay:
-    potentials = _delay_potentials(config, membranes, potentials, windows)
-    error_windows = spikes.mask_first_window(windows)
-    winners = _compete(draw, potentials[-1], error_windows)
-  return Forward(signals, potentials, winners, after)
+    potentials = _delay_potentials(config, state, potentials, windows)
+    later = spikes.start_later(windows, config.schedule.window)
+    later = block._replace(windows=later)
+    _, winners = _compete(config, draw, inhibition, potentials[-1], later)
+  after = State(tuple(membranes), inhibition)
+  signals = [
+    signal._replace(train=spikes.join(signal.train)) for signal in signals
+  ]
+  return Forward(signals, potentials, winners, after, response)
 
 
-def _emit_inputs(draw, inputs, block):
-  """Returns the signal of the input layer; input trains are passed on."""
-  num_windows, num_inputs = len(block.windows.length), inputs.rates.shape[0]
-  rates = jnp.broadcast_to(inputs.rates, (num_windows, num_inputs))
-  if inputs.train is None:
-    source = draw(thresholds.Role.INPUT, 0, num_inputs)
-    return _emit(source, rates, block.windows)
+def emit_inputs(
+  draw: Draw, encoded: types.Inputs, block: spikes.Block
+) -> jax.Array:
+  """Returns the `[K, I]` input train of a block; given trains are passed on."""
+  if encoded.train is None:
+    source = draw(thresholds.Role.INPUT, 0, encoded.rates.shape[0])
+    # The rates are constant, so that all windows are sampled at once.
+    mask = jnp.sum(block.windows.mask, axis=0, dtype=jnp.uint32)
+    everything = block.windows._replace(mask=mask)
+    return spikes.sample(source, encoded.rates, everything)
   # A block may overlap a word past the end, in which no window has ticks.
-  words = inputs.train.at[block.words].get(mode='clip')
-  train = words[None] & block.windows.mask[:, :, None]
-  return types.Signal(rates, train)
+  return encoded.train.at[block.words].get(mode='clip')
+
+
+def input_signal(
+  encoded: types.Inputs, train: jax.Array, window: spikes.Window
+) -> types.Signal:
+  """Returns the input signal of one window from the train of its block."""
+  return types.Signal(encoded.rates, train & window.mask[:, None])
 
 
 def _emit(source, rates, windows):
@@ -152,18 +167,24 @@ def _emit(source, rates, windows):
   return types.Signal(rates, train)
 
 
-def _drive(config, layer, layer_params, draw, signal, windows):
-  """Computes the drive of a layer in each window: `[W, J]`."""
+def drive(
+  config: NetworkConfig,
+  layer: int,
+  params: types.LayerParams,
+  draw: Draw,
+  signal: types.Signal,
+  window: spikes.Window,
+) -> jax.Array:
+  """Computes the `[J]` drive of a layer by its presynaptic signal."""
   rates = signal.rates
   if config.forward == 'spikes':
-    rates = jax.vmap(spikes.mean_rates)(signal.train, windows)
+    rates = spikes.mean_rates(signal.train, window)
   gain = config.read_gains[layer]
-  product = functools.partial(composite.drive, layer_params, gain)
+  product = functools.partial(composite.drive, params, gain)
   source = None
   if config.reads.out_noise:
-    source = draw(thresholds.Role.READ, layer, layer_params.biases.shape[0])
-  read = functools.partial(periphery.read, config.reads, product, gain, source)
-  return jax.vmap(read)(rates, windows)
+    source = draw(thresholds.Role.READ, layer, params.biases.shape[0])
+  return periphery.read(config.reads, product, gain, source, rates, window)
 
 
 def _integrate(config, state, drives, windows):
@@ -178,26 +199,42 @@ def _integrate(config, state, drives, windows):
   return jax.lax.scan(step, state, (drives, windows))
 
 
-def _compete(draw, potentials, windows):
-  """Samples the winners of each window: `[W, K, C]`."""
-  source = draw(thresholds.Role.WINNER, 0, 1)
-  compete = jax.vmap(wta.winner_take_all, in_axes=(None, 0, 0))
-  return compete(source, potentials, windows)
+def _compete(config, draw, inhibition, potentials, block):
+  """Finds the winners of each window: `[W, K, C]`."""
+  if config.winner == 'softmax':
+    source = draw(thresholds.Role.WINNER, 0, 1)
+    find = functools.partial(compete, config, source, inhibition)
+    return inhibition, jax.vmap(find)(potentials, block.windows)[1]
+
+  def step(inhibition, inputs):
+    noise, potential, window = inputs
+    return compete(config, noise, inhibition, potential, window)
+
+  noise = draw(thresholds.Role.WINNER, 0, config.layer_sizes[-1])
+  noise = spikes.split_ticks(noise, config.schedule, block)
+  return jax.lax.scan(step, inhibition, (noise, potentials, block.windows))
 
 
-def _delay_potentials(config, membranes, potentials, windows):
+def compete(
+  config: NetworkConfig,
+  source: thresholds.Thresholds | spikes.Ticks,
+  inhibition: jax.Array,
+  potential: jax.Array,
+  window: spikes.Window,
+) -> tuple[jax.Array, jax.Array]:
+  """Finds the winners `[K, C]` of one window; returns the inhibition, too."""
+  if config.winner == 'race':
+    return race.run(config.race, source, inhibition, potential, window)
+  return inhibition, wta.winner_take_all(source, potential, window)
+
+
+def _delay_potentials(config, state, potentials, windows):
   """Replaces the potentials of each window by those of the window before."""
   membrane = membrane_lib.find(config.integration, config.tau)
-  start = windows.elapsed[0] - windows.length[0]
-  # The first window has no errors; without ticks, a leaky read divides by 0.
-  before = spikes.Window(
-    mask=windows.mask[0],
-    length=windows.length[0],
-    elapsed=jnp.maximum(start, 1),
-  )
+  before = spikes.window_before(jax.tree.map(lambda x: x[0], windows))
 
-  def delay(state, potential):
-    earlier = membrane.read(state, before)
+  def delay(membrane_state, potential):
+    earlier = membrane.read(membrane_state, before)
     return jnp.concatenate([earlier[None], potential[:-1]])
 
-  return list(map(delay, membranes.states, potentials))
+  return list(map(delay, state.membranes, potentials))

@@ -83,13 +83,13 @@ def plan_pulses(
 
 def _unit_gradient(config, batch_size):
   """Returns the gradient of one coincidence in each layer."""
-  ticks = config.error_steps * batch_size
+  layers = zip(config.error_steps, config.read_gains, config.gains)
   return tuple(
     types.LayerParams(
-      weights=jnp.float32(read_gain / (ticks * gain)),
-      biases=jnp.float32(1.0 / (ticks * gain)),
+      weights=jnp.float32(read_gain / (batch_size * ticks * gain)),
+      biases=jnp.float32(1.0 / (batch_size * ticks * gain)),
     )
-    for read_gain, gain in zip(config.read_gains, config.gains)
+    for ticks, read_gain, gain in layers
   )
 
 
@@ -120,15 +120,11 @@ def synapse_ends(
     if config.update == 'rates':
       ends.append(_expected_ends(gain, signal, error, block.windows))
       continue
-    train = spikes.join(signal.train)
+    train = signal.train
     if keep is not None:
       source = draw(thresholds.Role.THINNING, layer, train.shape[1])
       train = train & _sample_thinning(source, keep, train.shape[1])
-    streams = types.ErrorStreams(
-      positive=spikes.join(error.streams.positive),
-      negative=spikes.join(error.streams.negative),
-    )
-    ends.append((train, streams))
+    ends.append((train, error.streams))
   return ends
 
 

@@ -5,6 +5,11 @@ from ssnn_jax.spikes.thresholds import SAMPLERS
 from ssnn_jax.spikes.thresholds import Address
 from ssnn_jax.spikes.thresholds import Role
 from ssnn_jax.spikes.thresholds import Thresholds
+from ssnn_jax.spikes.ticks import Ticks
+from ssnn_jax.spikes.ticks import draw_thresholds
+from ssnn_jax.spikes.ticks import draw_uniforms
+from ssnn_jax.spikes.ticks import pack_ticks
+from ssnn_jax.spikes.ticks import split_ticks
 from ssnn_jax.spikes.trains import compare
 from ssnn_jax.spikes.trains import count
 from ssnn_jax.spikes.trains import fire
@@ -20,8 +25,9 @@ from ssnn_jax.spikes.windows import Window
 from ssnn_jax.spikes.windows import block
 from ssnn_jax.spikes.windows import count_words
 from ssnn_jax.spikes.windows import mask_before
-from ssnn_jax.spikes.windows import mask_first_window
 from ssnn_jax.spikes.windows import num_valid_ticks
+from ssnn_jax.spikes.windows import start_later
+from ssnn_jax.spikes.windows import window_before
 
 __all__ = (
   'SAMPLERS',
@@ -31,19 +37,25 @@ __all__ = (
   'Role',
   'Schedule',
   'Thresholds',
+  'Ticks',
   'Window',
   'block',
   'compare',
   'count',
   'count_words',
+  'draw_thresholds',
+  'draw_uniforms',
   'fire',
   'join',
   'mask_before',
-  'mask_first_window',
   'mean_rates',
   'num_valid_ticks',
   'pack',
+  'pack_ticks',
   'rate_encode',
   'sample',
+  'split_ticks',
+  'start_later',
   'unpack',
+  'window_before',
 )

@@ -166,8 +166,8 @@ def hashed(keys: jax.Array, address: Address, num_neurons: int) -> Thresholds:
   num_keys = 1 + 2 * NUM_PLANES
   counters = _as_uint32(address.word) * jnp.uint32(num_keys)
   counters = counters + jnp.arange(num_keys, dtype=jnp.uint32)
-  word_keys = _train_hash(keys, address, counters)
-  first = _counters(address.position, num_neurons)[0]
+  word_keys = hash_train(keys, address, counters)
+  first = make_counters(address.position, num_neurons)[0]
   step = jnp.uint32(num_neurons > 1)
   counter = jnp.stack([first, step])
   return Thresholds(word_keys, counter, _draw_hashed, 'ssnn_sample_hashed')
@@ -236,8 +236,8 @@ def shifted(keys: jax.Array, address: Address, num_neurons: int) -> Thresholds:
     >>> ssnn_jax.spikes.count(train[None])  # 32 times the rates
     Array([ 8, 16], dtype=int32)
   """
-  counters = _counters(address.position, num_neurons)
-  shifts = _train_hash(keys, address, counters)
+  counters = make_counters(address.position, num_neurons)
+  shifts = hash_train(keys, address, counters)
   dimension = _dimension(address.role, address.layer)
   sequence = sobol.bit_planes(dimension, _as_uint32(address.word))
   return Thresholds(sequence, shifts, _draw_shifted, 'ssnn_sample_shifted')
@@ -272,13 +272,15 @@ def _dimension(role, layer):
 SAMPLERS = {'bernoulli': hashed, 'threefry': threefry, 'sobol': shifted}
 
 
-def _train_hash(keys, address, counters):
-  """Hashes counters under the key of a train."""
+def hash_train(
+  keys: jax.Array, address: Address, counters: jax.Array
+) -> jax.Array:
+  """Hashes uint32 counters under the key of a train."""
   first, second, third = keys[address.layer, address.role]
   return hashing.keyed_hash(counters, first, second, third)
 
 
-def _counters(position, num_neurons):
+def make_counters(position: jax.Array | int, num_neurons: int) -> jax.Array:
   """Returns `[num_neurons]` counters of a sample's neurons in the batch."""
   first = _as_uint32(position) * jnp.uint32(num_neurons)
   return first + jnp.arange(num_neurons, dtype=jnp.uint32)

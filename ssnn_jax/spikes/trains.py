@@ -10,16 +10,20 @@ import jax.numpy as jnp
 
 from ssnn_jax.spikes import kernels
 from ssnn_jax.spikes import thresholds
+from ssnn_jax.spikes import ticks
 from ssnn_jax.spikes import windows
 
 
 def sample(
-  source: thresholds.Thresholds, rates: jax.Array, window: windows.Window
+  source: thresholds.Thresholds | ticks.Ticks,
+  rates: jax.Array,
+  window: windows.Window,
 ) -> jax.Array:
   """Samples the spikes of one sample in one window.
 
   Args:
-    source: `[K, ...]` thresholds of one sample in the words of a block.
+    source: `[K, ...]` thresholds of one sample in the words of a block, or
+      thresholds of the ticks of the window.
     rates: `[N]` spikes per tick, in [0, 1].
     window: the window.
 
@@ -37,7 +41,16 @@ def sample(
     >>> ssnn_jax.spikes.count(train)  # of 16 ticks
     Array([4, 8], dtype=int32)
   """
+  if isinstance(source, ticks.Ticks):
+    is_spike = source.values < _round(rates)[None]
+    return ticks.pack_ticks(is_spike, source.bits, window)
   return jax.vmap(fire, in_axes=(0, None, 0))(source, rates, window.mask)
+
+
+def _round(rates):
+  """Rounds rates to multiples of 2**-16, the resolution of thresholds."""
+  scale = 1 << thresholds.NUM_PLANES
+  return jnp.round(rates * scale).astype(jnp.uint32)
 
 
 def fire(
@@ -81,8 +94,7 @@ def compare(planes: jax.Array, rates: jax.Array) -> jax.Array:
   Returns:
     `[N]` uint32 spikes, one bit per tick.
   """
-  scale = 1 << thresholds.NUM_PLANES
-  rate_bits = jnp.round(rates * scale).astype(jnp.uint32)
+  rate_bits = _round(rates)
   below = jnp.zeros_like(rate_bits)
   for plane in range(thresholds.NUM_PLANES):
     is_set = -((rate_bits >> plane) & 1)  # all ones, or all zeros

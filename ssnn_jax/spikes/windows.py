@@ -21,18 +21,26 @@ class Schedule(NamedTuple):
     num_steps: T, ticks of a presentation.
     window: n, ticks between two reads of a membrane; the last window of a
       presentation may be shorter.
+    is_split: whether each window is a block of its own.
   """
 
   num_steps: int
   window: int
+  is_split: bool = False
+
+  @property
+  def num_windows(self) -> int:
+    """Windows of a presentation; the last window may be shorter."""
+    return -(-self.num_steps // self.window)
 
   @property
   def windows_per_block(self) -> int:
     """W, windows of a block."""
-    total = -(-self.num_steps // self.window)
-    if self.window > TICKS_PER_WORD:
+    if self.is_split or self.window > TICKS_PER_WORD:
       return 1
-    return min(total, math.lcm(self.window, TICKS_PER_WORD) // self.window)
+    return min(
+      self.num_windows, math.lcm(self.window, TICKS_PER_WORD) // self.window
+    )
 
   @property
   def ticks_per_block(self) -> int:
@@ -98,20 +106,34 @@ def block(schedule: Schedule, index: jax.Array | int) -> Block:
   return Block(words, jax.vmap(window)(starts))
 
 
-def mask_first_window(windows: Window) -> Window:
-  """Removes the ticks of the first window of a presentation.
+def start_later(windows: Window, start: int) -> Window:
+  """Returns the windows of a layer that starts after the inputs.
 
   Args:
-    windows: `[W, ...]` windows of a block.
+    windows: windows of the presentation, `[W, ...]` or a single one.
+    start: ticks of the presentation before the layer starts.
 
   Returns:
-    The windows; the first window of the presentation has no ticks.
+    The windows; those before the start have no ticks, and elapsed ticks, at
+    least 1, are counted from the start.
   """
-  is_later = windows.elapsed > windows.length
-  return windows._replace(
-    mask=jnp.where(is_later[:, None], windows.mask, jnp.uint32(0)),
-    length=jnp.where(is_later, windows.length, 0),
+  if not start:
+    return windows
+  has_started = windows.elapsed - windows.length >= start
+  return Window(
+    mask=jnp.where(has_started[..., None], windows.mask, jnp.uint32(0)),
+    length=jnp.where(has_started, windows.length, 0),
+    elapsed=jnp.maximum(windows.elapsed - start, 1),
   )
+
+
+def window_before(window: Window) -> Window:
+  """Returns a window that ends where the given window starts, for reads.
+
+  Elapsed ticks are at least 1, as reads may divide by them.
+  """
+  start = window.elapsed - window.length
+  return window._replace(elapsed=jnp.maximum(start, 1))
 
 
 def count_words(num_steps: int) -> int:

@@ -11,10 +11,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ssnn_jax import network
 from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
+from ssnn_jax.simulation import presentation
 from ssnn_jax.types import Activity
 
 
@@ -47,14 +47,13 @@ def make_observe(
 
 def _observe(config, feedback, params, key, inputs, labels):
   """Simulates a batch and averages its counts."""
-  observer = network.Observer(
+  observer = presentation.Observer(
     observe=functools.partial(_count_block, config),
     accumulate=_add_counts,
     initial=_init_counts(config, len(inputs)),
   )
-  options = network.Options(feedback=feedback)
-  _, counts = network.simulate(
-    config, params, key, inputs, labels, observer=observer, options=options
+  _, counts = presentation.simulate(
+    config, params, key, inputs, labels, observer=observer, feedback=feedback
   )
   return _average(config, counts)
 
@@ -98,15 +97,15 @@ def _count_block(config, draw, block, forward, errors):
 
 def _count_layer(config, lengths, gain, signal, error):
   """Counts the spikes at the two ends of one layer's synapses."""
-  train, positive = spikes.join(signal.train), error.streams.positive
+  train, positive = signal.train, error.streams.positive
   # A neuron spikes in at most one of its two streams.
-  error_train = spikes.join(positive | error.streams.negative)
+  error_train = positive | error.streams.negative
   requested = gain * jnp.abs(error.errors)  # error spikes per tick
   is_clipped = (requested > 1.0) & (lengths > 0.0)
   counts = _Counts(
     spikes=spikes.count(train),
     error_spikes=spikes.count(error_train),
-    positive_error_spikes=spikes.count(spikes.join(positive)),
+    positive_error_spikes=spikes.count(positive),
     clipped_windows=jnp.sum(is_clipped, axis=0, dtype=jnp.int32),
     coincidences=None,
   )
@@ -147,8 +146,7 @@ def _spikes_per_tick(train):
 
 def _average(config, counts):
   """Averages the counts of a batch."""
-  num_steps, window = config.schedule
-  num_windows = -(-num_steps // window)
+  num_steps = config.num_steps
 
   def means(counts, maximum=1):
     return tuple(jnp.mean(count) / maximum for count in counts)
@@ -162,6 +160,8 @@ def _average(config, counts):
     saturated_fractions=fractions(lambda spikes: spikes == num_steps),
     error_rates=means(counts.error_spikes, num_steps),
     positive_error_rates=means(counts.positive_error_spikes, num_steps),
-    clipped_error_fractions=means(counts.clipped_windows, num_windows),
+    clipped_error_fractions=means(
+      counts.clipped_windows, config.schedule.num_windows
+    ),
     coincidences=means(counts.coincidences),
   )

@@ -98,30 +98,51 @@ def _train_batch(
   network, device, state, inputs, labels, carry, index_and_batch
 ):
   """Trains on one batch; `state` is the state at the start of the epoch."""
-  params, opt_state = carry
   index, batch = index_and_batch
   labels = labels[batch]
   present_key, pulse_key = (
     jax.random.fold_in(_epoch_key(state, stream), index)
     for stream in (state_lib.Stream.PRESENT, state_lib.Stream.PULSE)
   )
+  result, inference = _present(
+    network, device, carry, (present_key, pulse_key), inputs[batch], labels
+  )
+  correct = metrics.predict(inference) == labels
+  return result, EpochMetrics(
+    loss=metrics.cross_entropy(inference, labels),
+    accuracy=correct.astype(jnp.float32),
+  )
+
+
+def _present(network, device, carry, keys, inputs, labels):
+  """Presents a batch and updates the weights, after it or during it."""
+  params, opt_state = carry
+  present_key, pulse_key = keys
   pulse_gradient = device.pulse_gradient(opt_state)
   options = {}
   if pulse_gradient is not None:
     options['pulse_gradient'] = pulse_gradient
-  update, inference = network.learn(
-    params, present_key, inputs[batch], labels, **options
-  )
-  if device.separate_signs and update.negative is None:
-    raise types.UserError(
-      'the devices need separate counts of positive and negative errors, but '
-      'the network counts only their difference; build the network with '
-      'ssnn(config, separate_signs=True).'
+
+  def apply(key, update, opt_state, params):
+    if device.separate_signs and update.negative is None:
+      raise types.UserError(
+        'the devices need separate counts of positive and negative errors, but '
+        'the network counts only their difference; build the network with '
+        'ssnn(config, separate_signs=True).'
+      )
+    return device.update(key, update, opt_state, params)
+
+  if network.learn_online is None:
+    update, inference = network.learn(
+      params, present_key, inputs, labels, **options
     )
-  correct = metrics.predict(inference) == labels
-  return device.update(pulse_key, update, opt_state, params), EpochMetrics(
-    loss=metrics.cross_entropy(inference, labels),
-    accuracy=correct.astype(jnp.float32),
+    return apply(pulse_key, update, opt_state, params), inference
+
+  def apply_window(index, *args):
+    return apply(jax.random.fold_in(pulse_key, index), *args)
+
+  return network.learn_online(
+    params, present_key, inputs, labels, apply_window, opt_state, **options
   )
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 import functools
-import numbers
 from typing import NamedTuple
 
 import jax
@@ -101,8 +100,7 @@ def fit(
 
 
 def _check_count(name, value):
-  is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-  if not is_whole or value < 1:
+  if not types.is_integer(value) or value < 1:
     raise types.UserError(
       f'{name} is {value!r}; expected a whole number, 1 or more.'
     )

@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
-from ssnn_jax import network
 from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.hardware import cost
+from ssnn_jax.simulation import presentation
 from ssnn_jax.training import activity as activity_lib
 
 # Powers of two, for which means in float32 are exact.
@@ -79,18 +79,19 @@ def simulate(config, params, images, labels):
     trains = [signal.train for signal in forward.signals]
     positive = [error.streams.positive for error in errors]
     negative = [error.streams.negative for error in errors]
-    return [*trains, forward.winners], positive, negative
+    winners = spikes.join(forward.winners)
+    return [*trains, winners], positive, negative
 
   def present(params, key, images, labels):
-    observer = network.Observer(observe)
-    trains = network.simulate(
+    observer = presentation.Observer(observe)
+    trains = presentation.simulate(
       config, params, key, images, labels, observer=observer
     )[1]
     measure = activity_lib.make_observe(config)
     return measure(params, jax.random.clone(key), images, labels), trains
 
-  def unpack(words):  # [1, B, W, 1, N]; windows share no tick
-    words = np.asarray(words).sum(axis=(0, 2, 3), dtype=np.uint32)
+  def unpack(words):  # [1, B, 1, N]
+    words = np.asarray(words)[0, :, 0]
     bits = np.arange(spikes.TICKS_PER_WORD, dtype=np.uint32)
     return (words[:, None] >> bits[:, None]) & 1
 

@@ -182,7 +182,8 @@ def propagate_errors(size, reads):
     signals=None,
     potentials=[jnp.full((1, 3), 0.5), jnp.array([[1.0, -1.0]])],
     winners=jnp.zeros((1, 1, 2), jnp.uint32),
-    membranes=None,
+    state=None,
+    response=None,
   )
 
   def propagate(position):

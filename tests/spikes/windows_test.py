@@ -51,14 +51,15 @@ class ScheduleTest(parameterized.TestCase):
     self.assertEqual(longer.ticks_per_block, longest.ticks_per_block)
     self.assertEqual(longer.words_per_block, longest.words_per_block)
 
-  def test_mask_first_window_empties_that_window_only(self):
+  def test_start_later_empties_earlier_windows_only(self):
     first, second = (
       spikes.block(spikes.Schedule(80, 8), index).windows for index in (0, 1)
     )
-    masked = spikes.mask_first_window(first)
+    masked = spikes.start_later(first, 8)
     np.testing.assert_array_equal(masked.length, [0, 8, 8, 8])
     np.testing.assert_array_equal(masked.mask[0], 0)
     np.testing.assert_array_equal(masked.mask[1:], first.mask[1:])
+    np.testing.assert_array_equal(masked.elapsed, [1, 8, 16, 24])
     np.testing.assert_array_equal(
-      spikes.mask_first_window(second).mask, second.mask
+      spikes.start_later(second, 8).mask, second.mask
     )

@@ -220,7 +220,7 @@ class ConfigsTest(parameterized.TestCase):
   def test_delay_leaves_ticks_with_errors(self):
     config, _ = parse_flags('--delay=1', '--num_steps=48')  # of 32 and 16 ticks
     network = experiment.network_config(config, blank_dataset('digits'))
-    self.assertEqual((network.delay, network.error_steps), (1, 16))
+    self.assertEqual((network.delay, network.error_steps), (1, (16, 16)))
 
   def test_method_flag_changes_no_other_field(self):
     for method in methods.METHODS:

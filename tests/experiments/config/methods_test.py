@@ -1,5 +1,6 @@
 """Tests of the methods that train a network."""
 
+import dataclasses
 import functools
 
 from absl.testing import parameterized
@@ -32,8 +33,14 @@ CHANGED = {
   'sampler': 'sobol',
   'representation': 'dense',
   'output_errors': 'softmax',
+  'timing': 'realtime',
+  'winner': 'race',
 }
-DATA_FIELDS = {'shuffle_ticks', 'probe_size', 'probe_draws', 'probe_every'}
+# Fields that do not change the update of `learn` here: of data and probes, of
+# updates within a presentation, and of the race, without which they do nothing.
+OTHER_FIELDS = {'shuffle_ticks', 'probe_size', 'probe_draws', 'probe_every'}
+OTHER_FIELDS |= {'update_every'}
+OTHER_FIELDS |= {own.name for own in dataclasses.fields(ssnn_jax.RaceConfig)}
 USE_ALL = ('ssnn', 'feedback_alignment')  # methods that use all these fields
 BASELINES = ('surrogate_gradient', 'bp_stdp', 'rpu', 'feedback_alignment')
 
@@ -75,7 +82,7 @@ class FieldsTest(parameterized.TestCase):
   def test_only_fields_of_spikes_may_be_unused(self, method):
     self.assertEqual(
       methods.SPIKING_FIELDS,
-      CHANGED.keys() | DATA_FIELDS | synapses.DEFAULTS.keys(),
+      CHANGED.keys() | OTHER_FIELDS | synapses.DEFAULTS.keys(),
     )
     self.assertContainsSubset(
       methods.METHODS[method].fields, methods.SPIKING_FIELDS

@@ -1,0 +1,115 @@
+"""Race of the output neurons: winner-take-all with real lateral inhibition.
+
+Output neuron k fires as a Poisson process of rate exp(v_k - theta), in spikes
+per tick, where theta is the inhibition that all output neurons share. The first
+spike of a tick inhibits the others, after a latency in which others may fire,
+too: all of them win. A tick in which no neuron fires has no winner.
+
+Without latency, the winner of a tick that has one is exactly a sample of
+softmax(v), and a tick has none with probability exp(-r), where r is the total
+rate of the race. With a latency of d ticks about r d neurons more win. The
+total rate, exp(logsumexp(v) - theta), must therefore neither be too low nor too
+high, although logsumexp(v) differs between samples and grows in training.
+"""
+
+import dataclasses
+import math
+
+import jax
+import jax.numpy as jnp
+
+from ssnn_jax import spikes
+from ssnn_jax.types import check_field
+
+INHIBITIONS = ('ideal', 'adaptive')
+
+
+@dataclasses.dataclass(frozen=True)
+class RaceConfig:
+  """Lateral inhibition of the output layer; ideal by default.
+
+  Attributes:
+    inhibition: how the shared inhibition theta is set: 'ideal' computes it from
+      the potentials, so that `race_rate` neurons would fire in a tick without
+      inhibition; 'adaptive' is an inhibitory neuron that counts the winners of
+      each tick: theta rises by `inhibition_step` for each of them, and falls
+      by the number expected at `race_rate`.
+    race_rate: total rate of the race: output spikes per tick without
+      inhibition.
+    inhibition_latency: ticks from the first spike until the other neurons are
+      inhibited.
+    inhibition_step: change of an adaptive theta for one winner, in nats; 0
+      fixes theta.
+    inhibition_start: an adaptive theta at the start of a presentation, in nats.
+
+  Raises:
+    UserError: if a field is out of range.
+  """
+
+  inhibition: str = 'ideal'
+  race_rate: float = 4.0
+  inhibition_latency: float = 0.0
+  inhibition_step: float = 0.5
+  inhibition_start: float = 0.0
+
+  def __post_init__(self):
+    is_valid = self.inhibition in INHIBITIONS
+    expected = 'one of ' + ', '.join(INHIBITIONS)
+    check_field(self, 'inhibition', is_valid, expected)
+    is_valid = 0 < self.race_rate < math.inf
+    check_field(self, 'race_rate', is_valid, 'a number of spikes above 0')
+    is_valid = 0 <= self.inhibition_latency <= 1
+    check_field(self, 'inhibition_latency', is_valid, 'ticks, from 0 to 1')
+    is_valid = 0 <= self.inhibition_step < math.inf
+    check_field(self, 'inhibition_step', is_valid, 'nats, 0 or more')
+    is_valid = math.isfinite(self.inhibition_start)
+    check_field(self, 'inhibition_start', is_valid, 'a finite number of nats')
+
+
+def run(
+  config: RaceConfig,
+  noise: spikes.Ticks,
+  theta: jax.Array,
+  potential: jax.Array,
+  window: spikes.Window,
+) -> tuple[jax.Array, jax.Array]:
+  """Runs the races of one window.
+
+  Args:
+    config: the inhibition.
+    noise: uniform numbers in (0, 1), `[n, C]` for the ticks of the window.
+    theta: shared inhibition before the window, in nats.
+    potential: `[C]` membrane potentials.
+    window: the window.
+
+  Returns:
+    The inhibition after the window, and `[K, C]` uint32 trains of the winners:
+    at each tick none, one or several.
+
+  Example:
+    >>> from ssnn_jax.neuron import race
+    >>> config = race.RaceConfig(inhibition_latency=0.5)
+    >>> uniforms = jnp.array([[0.5, 0.9], [0.9, 0.01], [0.01, 0.01]])
+    >>> bits = jnp.array([[1], [2], [4]], jnp.uint32)
+    >>> noise = ssnn_jax.spikes.Ticks(uniforms, bits)
+    >>> window = ssnn_jax.spikes.Window(jnp.full(1, 0b111, jnp.uint32), 3, 3)
+    >>> _, winners = race.run(config, noise, 0.0, jnp.zeros(2), window)
+    >>> winners  # both in tick 0, neuron 0 in tick 1, none in tick 2
+    Array([[3, 1]], dtype=uint32)
+  """
+  step = config.inhibition_step
+  if config.inhibition == 'ideal':
+    theta = jax.nn.logsumexp(potential) - math.log(config.race_rate)
+    step = 0.0
+
+  def run_tick(theta, tick):
+    uniforms, bits = tick
+    times = -jnp.log(uniforms) * jnp.exp(theta - potential)
+    inhibited = jnp.min(times) + config.inhibition_latency
+    is_winner = (times <= inhibited) & (times < 1.0)
+    excess = jnp.sum(is_winner, dtype=jnp.float32) - 1.0
+    is_valid = jnp.any(bits & window.mask)
+    return theta + jnp.where(is_valid, step * excess, 0.0), is_winner
+
+  theta, is_winner = jax.lax.scan(run_tick, theta, tuple(noise))
+  return theta, spikes.pack_ticks(is_winner, noise.bits, window)

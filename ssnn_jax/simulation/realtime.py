@@ -1,0 +1,288 @@
+"""Real time: all layers at once, from the state of their neurons alone.
+
+In each window every neuron emits spikes, forward and backward, from its state
+at the end of the window before; every synapse counts the coincidences of the
+spikes that meet at it; and every neuron absorbs the spikes that reach it into
+its state. Nothing else is stored: no trains, no phases.
+
+A spike passes one layer in a window, so that an input reaches the output after
+L windows, and its error the first layer after 2 L - 1. Layer l starts l - 1
+windows after the inputs: before, its inputs carry no information. Errors start
+with the output layer, and counts are divided by the ticks with errors
+(`NetworkConfig.error_steps`). For static inputs the rates at both ends of a
+synapse are those of one sample, and given the state its spikes are independent,
+so that the counts are unbiased for given rates.
+"""
+
+import functools
+from typing import Any
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from ssnn_jax import spikes
+from ssnn_jax import types
+from ssnn_jax.config import NetworkConfig
+from ssnn_jax.neuron import firing
+from ssnn_jax.neuron import membrane as membrane_lib
+from ssnn_jax.simulation import backward
+from ssnn_jax.simulation import forward
+from ssnn_jax.simulation import inputs
+from ssnn_jax.spikes.thresholds import Role
+
+
+class State(NamedTuple):
+  """All that the neurons of one sample store from window to window."""
+
+  membranes: tuple[Any, ...]  # state of each layer's membranes
+  errors: tuple[jax.Array, ...]  # [J] error current of each hidden layer
+  inhibition: jax.Array  # inhibition shared by the output neurons, in nats
+
+
+class Arriving(NamedTuple):
+  """Input spikes of one window; they do not depend on the state."""
+
+  signal: types.Signal
+  drive: jax.Array  # [J] drive of the first layer
+
+
+class Emission(NamedTuple):
+  """Spikes of one window, and the values that they were sampled from."""
+
+  signals: list[types.Signal]  # presynaptic signal of each layer
+  potentials: list[jax.Array]  # [J] of each layer
+  winners: jax.Array  # [K, C]
+  errors: list[types.ErrorSignal]  # of each layer; empty without a label
+
+
+def init_state(config: NetworkConfig) -> State:
+  """Returns the state of one sample at the start of a presentation."""
+  membranes, inhibition = forward.init_state(config)
+  errors = tuple(map(jnp.zeros, config.layer_sizes[1:-1]))
+  return State(membranes, errors, inhibition)
+
+
+def step(
+  config: NetworkConfig,
+  weights: types.Weights,
+  draw: forward.Draw,
+  sample: inputs.Sample,
+  state: State,
+  arriving: Arriving,
+  window: spikes.Window,
+) -> tuple[State, Emission]:
+  """Advances all layers of one sample by one window.
+
+  The synapses count the coincidences of the spikes in the emission.
+
+  Args:
+    config: the network.
+    weights: weights of the two reads.
+    draw: `(role, layer, num_neurons)` to thresholds of the window.
+    sample: the sample, without an axis B; errors need its label.
+    state: state of the neurons before the window.
+    arriving: spikes of the inputs in the window.
+    window: the window.
+
+  Returns:
+    The state after the window, and the emission of the window.
+  """
+  inhibition, emission = _emit(config, draw, sample, state, arriving, window)
+  membranes, errors = _absorb(
+    config, weights, draw, state, arriving, emission, window
+  )
+  return State(membranes, errors, inhibition), emission
+
+
+def _emit(config, draw, sample, state, arriving, window):
+  """Emits the spikes of all layers from the state before the window."""
+  firing_probability = firing.find(config.firing_function).probability
+  potentials = _potentials(config, state, window)
+  signals = [arriving.signal]
+  for layer, mask in enumerate(sample.dropout_masks, start=1):
+    rates = firing_probability(potentials[layer - 1]) * mask
+    source = draw(Role.FORWARD, layer, rates.shape[0])
+    train = spikes.sample(source, rates, _start_later(config, layer, window))
+    signals.append(types.Signal(rates, train))
+  output_window = _start_later(config, config.output_start, window)
+  inhibition, winners = forward.compete(
+    config,
+    draw(Role.WINNER, 0, 1),
+    state.inhibition,
+    potentials[-1],
+    output_window,
+  )
+  errors = []
+  if sample.label is not None:
+    for layer, incoming in enumerate(state.errors):
+      later = _start_later(config, config.error_starts[layer], window)
+      errors.append(
+        backward.hidden_error(
+          config, layer, draw, sample, potentials[layer], incoming, later
+        )
+      )
+    errors.append(
+      backward.output_error(
+        config, draw, sample.label, potentials[-1], winners, output_window
+      )
+    )
+  return inhibition, Emission(signals, potentials, winners, errors)
+
+
+def _absorb(config, weights, draw, state, arriving, emission, window):
+  """Absorbs the spikes of the window in the states of their targets."""
+  membrane = membrane_lib.find(config.integration, config.tau)
+  membranes = []
+  for layer, params in enumerate(weights.forward):
+    later = _start_later(config, layer, window)
+    drive = arriving.drive
+    if layer:
+      signal = emission.signals[layer]
+      drive = forward.drive(config, layer, params, draw, signal, later)
+    membranes.append(membrane.integrate(state.membranes[layer], drive, later))
+  errors = []
+  for layer, error in enumerate(emission.errors[1:], start=1):
+    later = _start_later(config, config.error_starts[layer], window)
+    params = weights.transposed[layer]
+    errors.append(
+      backward.transposed_drive(config, layer, params, draw, error, later)
+    )
+  return tuple(membranes), tuple(errors) or state.errors
+
+
+def _start_later(config, num_windows, window):
+  """Returns the window of a part of the network that starts later."""
+  return spikes.start_later(window, num_windows * config.schedule.window)
+
+
+def _potentials(config, state, window):
+  """Reads the membranes of all layers at the start of the window."""
+  membrane = membrane_lib.find(config.integration, config.tau)
+  before = [
+    spikes.window_before(_start_later(config, layer, window))
+    for layer in range(len(state.membranes))
+  ]
+  return list(map(membrane.read, state.membranes, before))
+
+
+def propagate(
+  config: NetworkConfig,
+  weights: types.Weights,
+  draw: forward.Draw,
+  sample: inputs.Sample,
+  state: State,
+  block: spikes.Block,
+) -> tuple[forward.Forward, list[types.ErrorSignal]]:
+  """Advances all layers of one sample through the windows of one block.
+
+  Args:
+    config: the network.
+    weights: weights of the two reads.
+    draw: `(role, layer, num_neurons)` to thresholds of the sample in the
+      block.
+    sample: the sample, without an axis B; errors need its label.
+    state: state of the neurons before the block.
+    block: words and windows of the block.
+
+  Returns:
+    The forward signals of the block, and the error signal of each layer; none
+    without a label.
+  """
+  # Inputs do not depend on the state: their reads are one product.
+  train = forward.emit_inputs(draw, sample.inputs, block)
+  arrive = functools.partial(forward.input_signal, sample.inputs, train)
+  read = functools.partial(forward.drive, config, 0, weights.forward[0], draw)
+  drives = jax.vmap(lambda window: read(arrive(window), window))(block.windows)
+  ticks = _draw_ticks(config, draw, sample.label is not None, block)
+
+  def advance(carry, window_inputs):
+    state, trains = carry
+    ticks, drive, window = window_inputs
+
+    def draw_window(role, layer, num_neurons):
+      source = ticks.get((role, layer))
+      return draw(role, layer, num_neurons) if source is None else source
+
+    arriving = Arriving(arrive(window), drive)
+    state, emission = step(
+      config, weights, draw_window, sample, state, arriving, window
+    )
+    trains = jax.tree.map(jnp.bitwise_or, trains, _trains(emission))
+    return (state, trains), _without_trains(emission)
+
+  (state, trains), emission = jax.lax.scan(
+    advance,
+    (state, _no_trains(config, sample, block)),
+    (ticks, drives, block.windows),
+  )
+  last = jax.tree.map(lambda x: x[-1], block.windows)
+  last = _start_later(config, len(state.membranes) - 1, last)
+  membrane = membrane_lib.find(config.integration, config.tau)
+  response = types.Inference(
+    winner_counts=jnp.sum(spikes.count(emission.winners), axis=0),
+    potential=membrane.read(state.membranes[-1], last),
+  )
+  emission = _with_trains(emission, trains, sample.inputs.rates, train)
+  signals, potentials, winners, errors = emission
+  return forward.Forward(signals, potentials, winners, state, response), errors
+
+
+def _trains(emission):
+  """Returns the trains that were emitted, without those of the inputs."""
+  signals = [signal.train for signal in emission.signals[1:]]
+  return signals, [error.streams for error in emission.errors]
+
+
+def _no_trains(config, sample, block):
+  """Returns the trains of a block before its first window."""
+  sizes, num_words = config.layer_sizes, len(block.words)
+
+  def silent(size):
+    return jnp.zeros((num_words, size), jnp.uint32)
+
+  signals, errors = [silent(size) for size in sizes[1:-1]], []
+  if sample.label is not None:
+    errors = [types.ErrorStreams(silent(n), silent(n)) for n in sizes[1:]]
+  return signals, errors
+
+
+def _without_trains(emission):
+  return emission._replace(
+    signals=[signal._replace(train=None) for signal in emission.signals[1:]],
+    errors=[error._replace(streams=None) for error in emission.errors],
+  )
+
+
+def _with_trains(emission, trains, input_rates, input_train):
+  """Adds the trains of a block, and the signal of its inputs."""
+  num_windows = len(emission.winners)
+  rates = jnp.broadcast_to(input_rates, (num_windows, *input_rates.shape))
+  pairs = zip(emission.signals, trains[0]), zip(emission.errors, trains[1])
+  signals = [signal._replace(train=train) for signal, train in pairs[0]]
+  return emission._replace(
+    signals=[types.Signal(rates, input_train), *signals],
+    errors=[error._replace(streams=streams) for error, streams in pairs[1]],
+  )
+
+
+def _draw_ticks(config, draw, has_errors, block):
+  """Draws the thresholds of all trains in a block, by window."""
+  sizes, is_race = config.layer_sizes, config.winner == 'race'
+  trains = [(Role.FORWARD, layer) for layer in range(1, len(sizes) - 1)]
+  num_errors = len(sizes) - 1 - (config.output_errors == 'winner')
+  if has_errors:
+    trains += [(Role.ERROR, layer) for layer in range(num_errors)]
+  by_window = {}
+  for role, layer in trains:
+    size = sizes[layer + (role == Role.ERROR)]
+    values = spikes.draw_thresholds(draw(role, layer, size), size)
+    by_window[role, layer] = values
+  values = draw(Role.WINNER, 0, sizes[-1] if is_race else 1)
+  if not is_race:
+    values = spikes.draw_thresholds(values, 1)
+  by_window[Role.WINNER, 0] = values
+  return {
+    train: spikes.split_ticks(values, config.schedule, block)
+    for train, values in by_window.items()
+  }
