@@ -58,7 +58,7 @@ def _transpose(planes):
   ticks = jnp.arange(windows.TICKS_PER_WORD, dtype=jnp.uint32)[:, None]
   values = jnp.zeros((len(ticks), planes.shape[1]), jnp.uint32)
   for index, plane in enumerate(planes):
-    values |= ((plane >> ticks) & 1) << index
+    values |= ((plane[None] >> ticks) & 1) << index
   return values.astype(jnp.uint16)
 
 
@@ -97,7 +97,7 @@ def split_ticks(
   """
   num_words, length = len(values), schedule.window
   ones = jnp.uint32(1) << jnp.arange(windows.TICKS_PER_WORD, dtype=jnp.uint32)
-  bits = jnp.eye(num_words, dtype=jnp.uint32)[:, None] * ones[:, None]
+  bits = jnp.eye(num_words, dtype=jnp.uint32)[:, None] * ones[None, :, None]
   size = schedule.ticks_per_block
   first = block.windows.elapsed[0] - block.windows.length[0]
   first = first - block.words[0] * windows.TICKS_PER_WORD
