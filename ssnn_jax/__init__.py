@@ -22,13 +22,13 @@ The examples of all other pages assume these four imports.
 
 ## Packages
 
-- `types`: containers and the axes that all docstrings name; `config`: all
-  choices; `network`: the spiking network, `ssnn`, and its simulation.
+- `types`: containers and the axes that all docstrings name; `config` and
+  `read_config`: all choices; `network`: the spiking network, `ssnn`.
 - `neuron`: the rules of one neuron, for one sample and one window: firing
   function, membrane, composite neuron, winner-take-all, coincidences.
 - `spikes`: spike trains: encoding, thresholds, sampling, counting, kernels.
-- `simulation`: the rules over windows, layers and the batch: forward pass,
-  backward pass, updates.
+- `simulation`: the rules over windows, layers and the batch: real time, or
+  buffered forward and backward passes; updates.
 - `baselines`: the ANN trained by backpropagation (`ann`), RPU crossbars,
   BP-STDP, surrogate gradients, feedback alignment.
 - `hardware`: resistive devices as synapses, crossbar periphery, costs and
@@ -44,13 +44,16 @@ The examples of all other pages assume these four imports.
    ticks.
 2. `ssnn_jax.spikes.encoding`: rates and trains of the inputs.
 3. `ssnn_jax.neuron.composite`, with `ssnn_jax.neuron.membrane`,
-   `ssnn_jax.neuron.firing` and `ssnn_jax.neuron.wta`: forward activation and
-   backward error of a neuron.
+   `ssnn_jax.neuron.firing`, `ssnn_jax.neuron.wta` and
+   `ssnn_jax.neuron.race`: forward activation and backward error of a neuron.
 4. `ssnn_jax.neuron.coincidence`: the only signal that changes a weight.
-5. `ssnn_jax.simulation.forward`, `ssnn_jax.simulation.backward`,
-   `ssnn_jax.simulation.updates`: these rules in the windows of one block.
-6. `ssnn_jax.network`: blocks and samples together.
-7. `ssnn_jax.baselines.ann`: the network that long spike trains converge to.
+5. `ssnn_jax.simulation.realtime`: these rules in one window of all layers at
+   once, as on a chip.
+6. `ssnn_jax.simulation.forward`, `ssnn_jax.simulation.backward`: the buffered
+   form, layer after layer: the fast simulation.
+7. `ssnn_jax.simulation.updates`, `ssnn_jax.simulation.presentation`,
+   `ssnn_jax.network`: counts, blocks and samples together.
+8. `ssnn_jax.baselines.ann`: the network that long spike trains converge to.
 """
 
 from ssnn_jax import baselines

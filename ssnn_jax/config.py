@@ -206,9 +206,12 @@ class NetworkConfig:
     return self.schedule.num_windows if is_online else 1
 
   @property
-  def output_start(self) -> int:
-    """First window whose winners depend on the inputs."""
-    return len(self.layer_sizes) - 1 if self.timing == 'realtime' else 0
+  def active_steps(self) -> tuple[int, ...]:
+    """Ticks in which each layer of neurons fires, inputs first."""
+    lag = self.schedule.window if self.timing == 'realtime' else 0
+    return tuple(
+      self.num_steps - layer * lag for layer in range(len(self.layer_sizes))
+    )
 
   @property
   def error_starts(self) -> tuple[int, ...]:

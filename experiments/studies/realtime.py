@@ -3,8 +3,6 @@
 from experiments.analysis.study import Study
 from experiments.config.grids import Sweep
 
-# Windows of each T that leave time for errors to return.
-_WINDOWS = {16: (1, 2, 4), 64: (1, 2, 4, 8, 16), 256: (1, 4, 16)}
 _TIMINGS = ('realtime', 'buffered')
 
 
@@ -17,10 +15,10 @@ STUDY = Study(
   question='What does it cost to learn in real time, without buffers?',
   sweeps={
     'digits': (
-      *(
-        _make_sweep(t, windows, probe_every=20)
-        for t, windows in _WINDOWS.items()
-      ),
+      Sweep({'num_steps': (16, 64, 256)}, base={'probe_every': 20}),
+      _make_sweep(16, (1, 2, 4), probe_every=20),
+      _make_sweep(64, (1, 2, 4, 8, 16), probe_every=20),
+      _make_sweep(256, (1, 4, 16), timings=('realtime',), probe_every=20),
       _make_sweep(
         64,
         (1, 8, 16),
@@ -37,7 +35,7 @@ STUDY = Study(
         _make_sweep(t, windows, num_seeds, ('realtime',), probe_every=10)
         for t, windows, num_seeds in (
           (16, (1,), 5),
-          (64, (1,), 5),
+          (64, (1,), 3),
           (256, (1,), 3),
         )
       ),

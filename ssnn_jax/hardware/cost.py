@@ -113,7 +113,7 @@ def count_presentation(config: NetworkConfig, activity: types.Activity) -> Cost:
   inference = _count_forward(config, spikes)
   backward = _count_backward(config, errors, pulses)
   return Cost(
-    forward_spikes=(*spikes, _active_ticks(config)[-1]),
+    forward_spikes=(*spikes, config.active_steps[-1]),
     positive_error_spikes=positive,
     negative_error_spikes=tuple(map(operator.sub, errors, positive)),
     weight_pulses=pulses,
@@ -153,15 +153,6 @@ def _count_spikes(rates, sizes, num_steps):
   )
 
 
-def _active_ticks(config):
-  """Returns the ticks in which each layer of neurons fires, inputs first."""
-  is_buffered = config.timing == 'buffered'
-  later = 0 if is_buffered else config.schedule.window
-  return [
-    config.num_steps - layer * later for layer in range(len(config.layer_sizes))
-  ]
-
-
 def _count_reads(config, sizes, ticks):
   """Counts the reads of membranes of layers that are active for some ticks."""
   window = config.schedule.window
@@ -170,7 +161,7 @@ def _count_reads(config, sizes, ticks):
 
 def _count_forward(config, spikes):
   """Counts the events of inference."""
-  sizes, ticks = config.layer_sizes, _active_ticks(config)
+  sizes, ticks = config.layer_sizes, config.active_steps
   # A crossbar is read while its presynaptic neurons fire.
   always_on = sum(map(operator.mul, sizes[1:], ticks))
   return Events(
@@ -199,7 +190,7 @@ def _count_backward(config, errors, pulses):
 
 def _neurobench_metrics(config, spikes):
   """Computes the NeuroBench metrics."""
-  sizes, ticks = config.layer_sizes, _active_ticks(config)
+  sizes, ticks = config.layer_sizes, config.active_steps
   num_weights, num_neurons = _count_weights(sizes), sum(sizes[1:])
   num_spikes = sum(spikes[1:]) + ticks[-1]
   return Metrics(

@@ -124,20 +124,26 @@ def propagate(
   inhibition, winners = _compete(
     config, draw, state.inhibition, potentials[-1], block
   )
-  response = types.Inference(
-    winner_counts=jnp.sum(spikes.count(winners), axis=0),
-    potential=potentials[-1][jnp.sum(windows.length > 0) - 1],
-  )
+  last = jnp.sum(windows.length > 0) - 1
+  response = respond(winners, potentials[-1][last])
   if config.delay:
     potentials = _delay_potentials(config, state, potentials, windows)
     later = spikes.start_later(windows, config.schedule.window)
     later = block._replace(windows=later)
     _, winners = _compete(config, draw, inhibition, potentials[-1], later)
-  after = State(tuple(membranes), inhibition)
-  signals = [
-    signal._replace(train=spikes.join(signal.train)) for signal in signals
-  ]
-  return Forward(signals, potentials, winners, after, response)
+  state = State(tuple(membranes), inhibition)
+  signals = [_join(signal) for signal in signals]
+  return Forward(signals, potentials, winners, state, response)
+
+
+def respond(winners: jax.Array, potential: jax.Array) -> types.Inference:
+  """Returns the response of a block from its winners `[W, K, C]`."""
+  return types.Inference(jnp.sum(spikes.count(winners), axis=0), potential)
+
+
+def _join(signal):
+  """Joins the trains of all windows."""
+  return signal._replace(train=spikes.join(signal.train))
 
 
 def emit_inputs(

@@ -97,14 +97,14 @@ def step(
 def _emit(config, draw, sample, state, arriving, window):
   """Emits the spikes of all layers from the state before the window."""
   firing_probability = firing.find(config.firing_function).probability
-  potentials = read_membranes(config, state, window)
+  potentials = _read_membranes(config, state, window)
   signals = [arriving.signal]
   for layer, mask in enumerate(sample.dropout_masks, start=1):
     rates = firing_probability(potentials[layer - 1]) * mask
     source = draw(Role.FORWARD, layer, rates.shape[0])
     train = spikes.sample(source, rates, start_later(config, layer, window))
     signals.append(types.Signal(rates, train))
-  output_window = start_later(config, config.output_start, window)
+  output_window = start_later(config, len(state.membranes), window)
   inhibition, winners = forward.compete(
     config,
     draw(Role.WINNER, 0, 1),
@@ -157,7 +157,7 @@ def start_later(
   return spikes.start_later(window, num_windows * config.schedule.window)
 
 
-def read_membranes(config, state, window):
+def _read_membranes(config, state, window):
   """Reads the membranes of all layers at the start of the window."""
   membrane = membrane_lib.find(config.integration, config.tau)
   before = [

@@ -72,16 +72,20 @@ def propagate(
     (state, _no_trains(config, sample, block)),
     (ticks, drives, block.windows),
   )
-  last = jax.tree.map(lambda x: x[-1], block.windows)
-  last = realtime.start_later(config, len(state.membranes) - 1, last)
-  membrane = membrane_lib.find(config.integration, config.tau)
-  response = types.Inference(
-    winner_counts=jnp.sum(spikes.count(emission.winners), axis=0),
-    potential=membrane.read(state.membranes[-1], last),
+  response = forward.respond(
+    emission.winners, _last_potential(config, state, block)
   )
   emission = _with_trains(emission, trains, sample.inputs.rates, train)
   signals, potentials, winners, errors = emission
   return forward.Forward(signals, potentials, winners, state, response), errors
+
+
+def _last_potential(config, state, block):
+  """Reads the output layer after the last window of a block."""
+  last = jax.tree.map(lambda x: x[-1], block.windows)
+  last = realtime.start_later(config, len(state.membranes) - 1, last)
+  membrane = membrane_lib.find(config.integration, config.tau)
+  return membrane.read(state.membranes[-1], last)
 
 
 def _skip_empty(advance):

@@ -152,12 +152,13 @@ def _average(config, counts):
     return tuple(jnp.mean(count) / maximum for count in counts)
 
   def fractions(condition):
-    return means(condition(count) for count in counts.spikes)
+    layers = zip(counts.spikes, config.active_steps)
+    return means(condition(*layer) for layer in layers)
 
   return Activity(
     firing_rates=means(counts.spikes, num_steps),
-    silent_fractions=fractions(lambda spikes: spikes == 0),
-    saturated_fractions=fractions(lambda spikes: spikes == num_steps),
+    silent_fractions=fractions(lambda spikes, _: spikes == 0),
+    saturated_fractions=fractions(jnp.equal),
     error_rates=means(counts.error_spikes, num_steps),
     positive_error_rates=means(counts.positive_error_spikes, num_steps),
     clipped_error_fractions=means(

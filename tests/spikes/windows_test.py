@@ -6,7 +6,7 @@ import numpy as np
 from ssnn_jax import spikes
 
 SCHEDULES = [
-  spikes.Schedule(num_steps, window)
+  (num_steps, window)
   for num_steps in (1, 7, 33, 64, 100)
   for window in (1, 5, 31, 32, 33, 100)
   if window <= num_steps
