@@ -58,7 +58,7 @@ def _transpose(planes):
   ticks = jnp.arange(windows.TICKS_PER_WORD, dtype=jnp.uint32)[:, None]
   values = jnp.zeros((len(ticks), planes.shape[1]), jnp.uint32)
   for index, plane in enumerate(planes):
-    values |= ((plane >> ticks) & 1) << index
+    values |= ((plane[None] >> ticks) & 1) << index
   return values.astype(jnp.uint16)
 
 
@@ -81,9 +81,10 @@ def draw_uniforms(
     parts = 3 * tick.astype(jnp.uint32) + jnp.arange(3, dtype=jnp.uint32)
     key = thresholds.hash_train(keys, address, parts)
     words = hashing.keyed_hash(counters, *key)
-    return ((words >> 8).astype(jnp.float32) + 0.5) * 2.0**-24
+    # 23 bits and the half are exact in float32, so that no number rounds to 1.
+    return ((words >> 9).astype(jnp.float32) + 0.5) * 2.0**-23
 
-  bits = jnp.arange(windows.TICKS_PER_WORD)
+  bits = jnp.arange(windows.TICKS_PER_WORD)[None]
   ticks = address.word[:, None] * windows.TICKS_PER_WORD + bits
   return jax.vmap(jax.vmap(draw))(ticks)
 
@@ -97,7 +98,7 @@ def split_ticks(
   """
   num_words, length = len(values), schedule.window
   ones = jnp.uint32(1) << jnp.arange(windows.TICKS_PER_WORD, dtype=jnp.uint32)
-  bits = jnp.eye(num_words, dtype=jnp.uint32)[:, None] * ones[:, None]
+  bits = jnp.eye(num_words, dtype=jnp.uint32)[:, None] * ones[None, :, None]
   size = schedule.ticks_per_block
   first = block.windows.elapsed[0] - block.windows.length[0]
   first = first - block.words[0] * windows.TICKS_PER_WORD

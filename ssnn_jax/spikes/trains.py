@@ -42,7 +42,8 @@ def sample(
     Array([4, 8], dtype=int32)
   """
   if isinstance(source, ticks.Ticks):
-    is_spike = source.values < _round(rates)[None]
+    # A rate of 1 rounds to 2**16, which 16 bits cannot hold.
+    is_spike = source.values.astype(jnp.uint32) < _round(rates)[None]
     return ticks.pack_ticks(is_spike, source.bits, window)
   return jax.vmap(fire, in_axes=(0, None, 0))(source, rates, window.mask)
 
