@@ -32,9 +32,10 @@ class RaceConfig:
     inhibition: how the shared inhibition theta is set: 'ideal' computes it from
       the potentials, so that `race_rate` neurons would fire in a tick without
       inhibition; 'adaptive' is an inhibitory neuron that counts the winners of
-      each tick: theta rises by `inhibition_step` for each of them, and falls
-      by the number expected at `race_rate`.
-    race_rate: total rate of the race: output spikes per tick without
+      each tick: theta rises by `inhibition_step` for each of them but the
+      first, and falls by it in a tick without a winner, so that one neuron
+      wins on average, which needs a latency above 0.
+    race_rate: total rate of an ideal race: output spikes per tick without
       inhibition.
     inhibition_latency: ticks from the first spike until the other neurons are
       inhibited.
