@@ -70,14 +70,23 @@ def run_window(config, params, key, batch, state, index):
 
 
 def count_coincidences(emission):
-  """Counts the signed coincidences of the spikes of one window."""
-  counts = []
-  for signal, error in zip(emission.signals, emission.errors):
-    presynaptic = unpack(signal.train)
-    signed = unpack(error.streams.positive) - unpack(error.streams.negative)
-    weights = np.einsum('bti,btj->ij', presynaptic, signed)
-    counts.append(types.LayerParams(weights, signed.sum(axis=(0, 1))))
-  return tuple(counts)
+  """Counts the coincidences of the spikes of one window.
+
+  Returns the counts with positive and with negative error spikes.
+  """
+  return tuple(
+    tuple(
+      _count(signal.train, error.streams[sign])
+      for signal, error in zip(emission.signals, emission.errors)
+    )
+    for sign in range(2)
+  )
+
+
+def _count(train, stream):
+  presynaptic, errors = unpack(train), unpack(stream)
+  weights = np.einsum('bti,btj->ij', presynaptic, errors)
+  return types.LayerParams(weights, errors.sum(axis=(0, 1)))
 
 
 def unpack(words):
