@@ -1,7 +1,6 @@
 """Tests of the simulation in real time."""
 
 import dataclasses
-import functools
 
 from absl.testing import absltest
 from absl.testing import parameterized
@@ -77,7 +76,7 @@ class IdentityTest(parameterized.TestCase):
 
   @parameterized.parameters(
     ((9, 4), dict(integration='memoryless', window=3)),
-    ((9, 8, 7, 6, 4), dict(integration='mean', dropout=0.2, gain=2.0)),
+    ((9, 8, 7, 4), dict(integration='mean', dropout=0.2, gain=2.0)),
   )
   def test_rates_equal_backpropagation(self, sizes, options):
     config = make_config(
@@ -134,27 +133,13 @@ def propagate_back(params, feedback, images, labels):
 
 class StateTest(parameterized.TestCase):
   def test_is_that_of_the_neurons(self):
-    config = make_config((8, 7, 6, 3), num_steps=40)
     self.assertEqual(
       realtime.State._fields, ('membranes', 'errors', 'inhibition')
     )
-    state = realtime.init_state(config)
-    self.assertEqual(
-      jax.tree.map(jnp.shape, state),
-      (((7,), (6,), (3,)), ((7,), (6,)), ()),
-    )
-    after, _ = jax.eval_shape(
-      functools.partial(windows.run_window, config),
-      make_params(config),
-      KEY,
-      networks.batch(2, config.layer_sizes),
-      windows.init_state(config, 2),
-      3,
-    )
-    self.assertEqual(jax.tree.structure(after), jax.tree.structure(state))
-    for now, start in zip(jax.tree.leaves(after), jax.tree.leaves(state)):
-      self.assertEqual(now.shape, (2, *start.shape))
-      self.assertEqual(now.dtype, start.dtype)
+    config = make_config((8, 7, 6, 3))
+    shapes = jax.tree.map(jnp.shape, realtime.init_state(config))
+    expected = (((7,), (6,), (3,)), ((7,), (6,)), ())
+    self.assertEqual(shapes, expected)
 
   @parameterized.parameters(
     # Blocks of 32 ticks, the last of which is shorter.
@@ -185,6 +170,8 @@ class StateTest(parameterized.TestCase):
       totals = jax.tree.map(np.add, totals, counts)
       wins += windows.unpack(emission.winners).sum(axis=1)
       self.assert_dropped_units_are_silent(emission, masks[0])
+    shapes = ((4, 7), (4, 3)), ((4, 7),), (4,)
+    self.assertEqual(jax.tree.map(jnp.shape, state), shapes)
     assert_same(update[:2], totals)
     np.testing.assert_array_equal(inference.winner_counts, wins)
     for layer in (*totals[0], *totals[1]):
