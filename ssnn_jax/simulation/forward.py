@@ -130,14 +130,9 @@ def propagate(
   )
   if config.delay:
     potentials = _delay_potentials(config, state, potentials, windows)
-    later = spikes.start_later(windows, config.schedule.window)
-    later = block._replace(windows=later)
-    _, winners = _compete(config, draw, inhibition, potentials[-1], later)
+    winners = _delay_winners(config, draw, inhibition, potentials[-1], block)
   after = State(tuple(membranes), inhibition)
-  signals = [
-    signal._replace(train=spikes.join(signal.train)) for signal in signals
-  ]
-  return Forward(signals, potentials, winners, after, response)
+  return Forward(_join(signals), potentials, winners, after, response)
 
 
 def emit_inputs(
@@ -238,3 +233,17 @@ def _delay_potentials(config, state, potentials, windows):
     return jnp.concatenate([earlier[None], potential[:-1]])
 
   return list(map(delay, state.membranes, potentials))
+
+
+def _delay_winners(config, draw, inhibition, potentials, block):
+  """Finds the winners at delayed potentials; the first window has none."""
+  later = spikes.start_later(block.windows, config.schedule.window)
+  later = block._replace(windows=later)
+  return _compete(config, draw, inhibition, potentials, later)[1]
+
+
+def _join(signals):
+  """Joins the windows of the trains of all layers."""
+  return [
+    signal._replace(train=spikes.join(signal.train)) for signal in signals
+  ]
