@@ -25,6 +25,7 @@ from ssnn_jax.training import activity
 _SPIKING = ('ssnn', 'feedback_alignment')  # forward and backward pass
 _NETWORK_FIELDS = (
   'num_steps',
+  'timing',
   'window',
   'forward',
   'backward',

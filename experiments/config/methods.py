@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 import dataclasses
+import functools
 from typing import Any
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from ssnn_jax.baselines import bp_stdp
 from ssnn_jax.baselines import feedback_alignment
 from ssnn_jax.baselines import rpu
 from ssnn_jax.baselines import surrogate_gradient
+from ssnn_jax.hardware import memory
 from ssnn_jax.hardware.device_config import DeviceConfig
 from ssnn_jax.training import activity
 
@@ -47,6 +49,8 @@ class Method(NamedTuple):
     make: `(config, key, *, separate_signs, axis_name) -> Network`, with the key
       of the seed.
     make_observe: `(config, key) -> observe`, as `activity.make_observe`.
+    count_memory: `(config) -> memory.Memory`; raises a UserError if the memory
+      of the network is not defined.
     fields: the fields in `SPIKING_FIELDS` that affect the method.
     has_pulses: whether the update counts spike coincidences, which resistive
       devices require.
@@ -57,6 +61,7 @@ class Method(NamedTuple):
   help: str
   make: Callable[..., ssnn_jax.Network]
   make_observe: Callable[..., Callable[..., activity.Activity]]
+  count_memory: Callable[[ssnn_jax.NetworkConfig], memory.Memory]
   fields: frozenset[str] = SPIKING_FIELDS
   has_pulses: bool = True
   estimates_gradient: bool = True
@@ -94,16 +99,24 @@ def _align_feedback(config, key, **options):
   return feedback_alignment.make_network(config, feedback, **options)
 
 
+def _count_memory_of_feedback(config):
+  """Adds the feedback weights to the memory of the spiking network."""
+  weights = memory.count_feedback_alignment(config).feedback_weights
+  return memory.count_spiking(config)._replace(feedback_weights=weights)
+
+
 METHODS = {
   'ssnn': Method(
     'the spiking network',
     _without_key(ssnn_jax.ssnn),
     _without_key(activity.make_observe),
+    memory.count_spiking,
   ),
   ANN: Method(
     'the ANN, by backpropagation',
     _without_pulses(ssnn_jax.ann),
     _observe_ann,
+    memory.count_backprop,
     frozenset(),
     has_pulses=False,
   ),
@@ -111,6 +124,7 @@ METHODS = {
     'leaky integrate-and-fire neurons, by backpropagation through time',
     _without_pulses(surrogate_gradient.make_network),
     _without_key(surrogate_gradient.make_observe),
+    memory.count_surrogate_gradient,
     frozenset(('num_steps', 'tau', 'sampler', 'shuffle_ticks')),
     has_pulses=False,
     estimates_gradient=False,
@@ -119,6 +133,7 @@ METHODS = {
     'integrate-and-fire neurons, by BP-STDP',
     _without_pulses(bp_stdp.make_network),
     _without_key(bp_stdp.make_observe),
+    functools.partial(memory.count_bp_stdp, sub_interval=bp_stdp.SUB_INTERVAL),
     frozenset(('num_steps', 'sampler', 'shuffle_ticks')),
     has_pulses=False,
     estimates_gradient=False,
@@ -127,12 +142,14 @@ METHODS = {
     'the ANN with pulses in the update only',
     _without_key(rpu.make_network),
     _without_key(lambda config: activity.make_observe(rpu.rpu_config(config))),
+    memory.count_backprop,  # values wait, and pulses are made for the update
     _PULSES,
   ),
   'feedback_alignment': Method(
     'the spiking network with fixed random feedback',
     _align_feedback,
     lambda config, key: activity.make_observe(config, _feedback(config, key)),
+    _count_memory_of_feedback,
   ),
 }
 
@@ -140,3 +157,22 @@ METHODS = {
 def concerns(method: str, field: str) -> bool:
   """Returns whether a configuration field affects a method."""
   return field not in SPIKING_FIELDS or field in METHODS[method].fields
+
+
+def count_stored_bits(
+  method: str, config: ssnn_jax.NetworkConfig
+) -> int | None:
+  """Counts the bits that a method stores of one sample.
+
+  Args:
+    method: a key of `METHODS`.
+    config: the network.
+
+  Returns:
+    All bits of `ssnn_jax.hardware.memory`; None if they are not defined, as for
+    spiking networks with rates.
+  """
+  try:
+    return METHODS[method].count_memory(config).stored.total
+  except ssnn_jax.UserError:
+    return None

@@ -1,7 +1,5 @@
 """Other training methods compared with the spiking network."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 
@@ -11,32 +9,9 @@ from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
 from experiments.config import methods
 from experiments.config.grids import Sweep
-from ssnn_jax.baselines import bp_stdp
-from ssnn_jax.hardware import cost
+import ssnn_jax
 
-_WORD = 32  # bits of a floating-point number
 _SWEEPS = (Sweep({'method': tuple(methods.METHODS), 'num_steps': (16, 64)}),)
-
-
-def count_stored_bits(
-  method: str, layer_sizes: Sequence[int], num_steps: int, window: int
-) -> int:
-  """Counts the bits of a sample stored from the forward pass to its update.
-
-  Weights, and membranes that the next tick overwrites, are not counted. `bp`
-  and `rpu` store the inputs of each layer of weights, `surrogate_gradient` the
-  spikes of all ticks and the potentials of hidden neurons, `bp_stdp` the spikes
-  of a sub-interval, and other methods the spikes and gates that wait for the
-  errors of their window.
-  """
-  sending, hidden = sum(layer_sizes[:-1]), sum(layer_sizes[1:-1])
-  if method in (methods.ANN, 'rpu'):
-    return _WORD * sending
-  if method == 'surrogate_gradient':
-    return num_steps * (sending + _WORD * hidden)
-  if method == 'bp_stdp':
-    return min(num_steps, bp_stdp.SUB_INTERVAL) * sending
-  return cost.count_delay_bits(layer_sizes, window)
 
 
 def add_costs(runs: pd.DataFrame) -> pd.DataFrame:
@@ -44,10 +19,11 @@ def add_costs(runs: pd.DataFrame) -> pd.DataFrame:
 
   Seconds are the time of the program that trains all seeds, divided by the
   number of seeds. Spikes are of the last epoch, NaN for methods without spikes.
+  Bits are those of `ssnn_jax.hardware.memory`.
   """
-  return runs.join(
-    pd.DataFrame(map(_costs, runs.to_dict('records')), index=runs.index)
-  )
+  costs = pd.DataFrame(map(_costs, runs.to_dict('records')), index=runs.index)
+  # Records of older versions have no stored bits.
+  return runs.drop(columns='stored_bits', errors='ignore').join(costs)
 
 
 def _costs(run):
@@ -60,9 +36,11 @@ def _costs(run):
     is_counted = run['method'] != methods.ANN and rates in run['curves']
     last = run['curves'][rates][-1] if is_counted else np.full(len(own), np.nan)
     spikes[name] = run['num_steps'] * float(np.dot(last, own))
-  bits = count_stored_bits(
-    run['method'], sizes, run['num_steps'], run['resolved_window']
+  options = {name: run[name] for name in ('num_steps', 'timing', 'dropout')}
+  network = ssnn_jax.NetworkConfig(
+    sizes, window=run['resolved_window'], **options
   )
+  bits = methods.count_stored_bits(run['method'], network)
   seconds = run['run_seconds'] / run['num_epochs']
   return {'epoch_seconds': seconds, **spikes, 'stored_bits': bits}
 
@@ -140,7 +118,9 @@ from the spiking network with 16 ticks and
 {fashion_mnist_surrogate_gradient_minus_ssnn_t64} with 64; their learning rate
 was tuned at T = 16. With 64 ticks they store
 {fashion_mnist_surrogate_gradient_bits_over_bp_t64:.0f} times the bits of BP,
-the spikes and potentials of all ticks. `bp_stdp` stores least, and is
+the spikes and potentials of all ticks. The spiking network stores the state of
+its neurons, and spikes and gates that wait for the errors of their window
+(`ssnn_jax.hardware.memory`). `bp_stdp` stores least, and is
 {fashion_mnist_bp_stdp_minus_ann_t64:abs .1f} points below the ANN: its output
 errors have signs but no magnitudes.
 

@@ -4,7 +4,7 @@ from experiments.analysis.study import Study
 from experiments.config.grids import Sweep
 
 # Windows of each T that leave time for errors to return.
-_WINDOWS = {16: (1, 2, 4), 64: (1, 2, 4, 8, 16), 256: (1, 2, 4, 8, 16)}
+_WINDOWS = {16: (1, 2, 4), 64: (1, 2, 4, 8, 16), 256: (1, 4, 16)}
 _TIMINGS = ('realtime', 'buffered')
 
 
@@ -30,12 +30,17 @@ STUDY = Study(
         probe_draws=32,
       ),
     ),
+    'n_mnist': (_make_sweep(64, (1, 2, 4, 8)),),
     'fashion_mnist': (
-      _make_sweep(16, (1,), timings=('realtime',)),
-      _make_sweep(64, (1, 16), timings=('realtime',)),
-      _make_sweep(256, (1,), num_seeds=3, timings=('realtime',)),
-      _make_sweep(256, (16,), timings=('realtime',)),
-      Sweep({'num_steps': (16, 64, 256)}),
+      Sweep({'num_steps': (16, 64, 256)}, base={'probe_every': 10}),
+      *(
+        _make_sweep(t, windows, num_seeds, ('realtime',), probe_every=10)
+        for t, windows, num_seeds in (
+          (16, (1,), 5),
+          (64, (1,), 5),
+          (256, (1,), 3),
+        )
+      ),
     ),
   },
 )

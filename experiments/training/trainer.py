@@ -203,12 +203,19 @@ def _finish(job, opened, state, accuracy, clock):
     test_accuracy_rate=accuracy.rate,
     **errors,
     **pulses,
+    **_stored_bits(job),
     params_sha256=digests,
     num_devices=job.mesh.size,
     train_seconds=clock.seconds()['train'],
     wall_seconds=clock.seconds()['wall'],
     seeds_at_once=len(opened),
   )
+
+
+def _stored_bits(job):
+  """Counts the bits that the method stores, where they are defined."""
+  bits = methods.count_stored_bits(job.config.method, job.network_config)
+  return {} if bits is None else {'stored_bits': bits}
 
 
 class _Clock:

@@ -1,13 +1,14 @@
 """Hardware: synaptic devices, crossbar periphery, costs, energies and export.
 
 `devices` defines the interface of synaptic devices, with ideal and resistive
-devices, and `tiki_taka` pairs of resistive devices; `cost` and `energy`
-estimate the events and the energy of a presentation. `nir`, the export to NIR,
-requires the package nir and is imported by its users.
+devices, and `tiki_taka` pairs of resistive devices; `cost`, `energy` and
+`memory` estimate the events, the energy and the stored bits of a presentation.
+`nir`, the export to NIR, requires the package nir and is imported by its users.
 """
 
 from ssnn_jax.hardware import cost
 from ssnn_jax.hardware import energy
+from ssnn_jax.hardware import memory
 from ssnn_jax.hardware.device_config import DeviceConfig
 from ssnn_jax.hardware.devices import Device
 from ssnn_jax.hardware.devices import as_device
@@ -26,4 +27,5 @@ __all__ = (
   'energy',
   'make_resistive',
   'make_tiki_taka',
+  'memory',
 )

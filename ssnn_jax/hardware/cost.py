@@ -6,10 +6,14 @@ per layer: a row for each input, one row for the biases, driven by an always-on
 input, and a column for each neuron. At every tick, each crossbar is read once
 forward and, except for the first crossbar, once backward: a neuron spikes in at
 most one of its two error streams, so that one read of signed pulses carries
-both streams. NeuroBench metrics keep their NeuroBench names.
+both streams. In real time a layer works from the window on in which the first
+spikes or errors reach it; before, its crossbar and membranes are not read. One
+winner is counted at each tick, also for a race. NeuroBench metrics keep their
+NeuroBench names.
 """
 
 from collections.abc import Sequence
+import math
 import operator
 from typing import NamedTuple
 
@@ -56,9 +60,10 @@ class Cost(NamedTuple):
   learning: Events  # forward pass, backward pass and update
   # Ticks from the first input to the last winner, or to the last coincidence.
   # Presentations are pipelined: the next presentation may start after T ticks.
+  # In real time both are T: a presentation ends with its inputs.
   inference_latency: int
   learning_latency: int
-  delay_bits: int  # size of the buffers, from `count_delay_bits`
+  delay_bits: int  # buffers, from `count_delay_bits`; none in real time
   metrics: Metrics
 
 
@@ -96,9 +101,11 @@ def count_presentation(config: NetworkConfig, activity: types.Activity) -> Cost:
     UserError: if the network uses rates, a delay, or output errors that are not
       those of the winners.
   """
-  _check_spiking(config)
+  check_spiking(config)
   sizes, num_steps = config.layer_sizes, config.num_steps
   num_layers, window = len(sizes) - 1, config.schedule.window
+  is_buffered = config.timing == 'buffered'
+  pipeline = window if is_buffered else 0
   spikes = _count_spikes(activity.firing_rates, sizes, num_steps)
   errors = _count_spikes(activity.error_rates, sizes[1:], num_steps)
   positive = _count_spikes(activity.positive_error_rates, sizes[1:], num_steps)
@@ -106,22 +113,22 @@ def count_presentation(config: NetworkConfig, activity: types.Activity) -> Cost:
   inference = _count_forward(config, spikes)
   backward = _count_backward(config, errors, pulses)
   return Cost(
-    forward_spikes=(*spikes, num_steps),
+    forward_spikes=(*spikes, _active_ticks(config)[-1]),
     positive_error_spikes=positive,
     negative_error_spikes=tuple(map(operator.sub, errors, positive)),
     weight_pulses=pulses,
     bias_pulses=errors,
     inference=inference,
     learning=Events._make(map(operator.add, inference, backward)),
-    inference_latency=num_steps + num_layers * window,
-    learning_latency=num_steps + (2 * num_layers - 1) * window,
-    delay_bits=count_delay_bits(sizes, window),
+    inference_latency=num_steps + num_layers * pipeline,
+    learning_latency=num_steps + (2 * num_layers - 1) * pipeline,
+    delay_bits=count_delay_bits(sizes, window) if is_buffered else 0,
     metrics=_neurobench_metrics(config, spikes),
   )
 
 
-def _check_spiking(config):
-  """Checks that spikes carry all signals of the network."""
+def check_spiking(config: NetworkConfig) -> None:
+  """Raises a UserError unless spikes carry all signals of the network."""
   for field in ('forward', 'backward', 'update'):
     if getattr(config, field) == 'rates':
       raise types.UserError(
@@ -146,44 +153,60 @@ def _count_spikes(rates, sizes, num_steps):
   )
 
 
+def _active_ticks(config):
+  """Returns the ticks in which each layer of neurons fires, inputs first."""
+  is_buffered = config.timing == 'buffered'
+  later = 0 if is_buffered else config.schedule.window
+  return [
+    config.num_steps - layer * later for layer in range(len(config.layer_sizes))
+  ]
+
+
+def _count_reads(config, sizes, ticks):
+  """Counts the reads of membranes of layers that are active for some ticks."""
+  window = config.schedule.window
+  return sum(size * -(-t // window) for size, t in zip(sizes, ticks))
+
+
 def _count_forward(config, spikes):
   """Counts the events of inference."""
-  sizes, num_steps = config.layer_sizes, config.num_steps
-  num_neurons = sum(sizes[1:])
+  sizes, ticks = config.layer_sizes, _active_ticks(config)
+  # A crossbar is read while its presynaptic neurons fire.
+  always_on = sum(map(operator.mul, sizes[1:], ticks))
   return Events(
-    spikes=sum(spikes) + num_steps,  # one winner per tick
-    synaptic_events=_count_arrivals(sizes, spikes) + num_neurons * num_steps,
-    device_reads=(_count_weights(sizes) + num_neurons) * num_steps,
-    crossbar_reads=(len(sizes) - 1) * num_steps,
-    membrane_reads=num_neurons * config.schedule.num_windows,
+    spikes=sum(spikes) + ticks[-1],  # one winner per tick
+    synaptic_events=_count_arrivals(sizes, spikes) + always_on,
+    device_reads=_count_devices(sizes, ticks) + always_on,
+    crossbar_reads=sum(ticks[:-1]),
+    membrane_reads=_count_reads(config, sizes[1:], ticks[1:]),
     update_pulses=0,
   )
 
 
 def _count_backward(config, errors, pulses):
   """Counts the events of the backward pass and of the update."""
-  sizes, num_steps = config.layer_sizes[1:], config.num_steps
+  sizes, ticks = config.layer_sizes[1:], config.error_steps
   hidden_sizes = sizes[:-1]  # the first crossbar is not read backward
   return Events(
     spikes=sum(errors),
     synaptic_events=sum(map(operator.mul, errors[1:], hidden_sizes)),
-    device_reads=_count_weights(sizes) * num_steps,
-    crossbar_reads=len(hidden_sizes) * num_steps,
-    membrane_reads=sum(hidden_sizes) * config.schedule.num_windows,
+    device_reads=_count_devices(sizes, ticks[1:]),
+    crossbar_reads=sum(ticks[1:]),
+    membrane_reads=_count_reads(config, hidden_sizes, ticks),
     update_pulses=sum(pulses) + sum(errors),  # at weights, at biases
   )
 
 
 def _neurobench_metrics(config, spikes):
   """Computes the NeuroBench metrics."""
-  sizes, num_steps = config.layer_sizes, config.num_steps
+  sizes, ticks = config.layer_sizes, _active_ticks(config)
   num_weights, num_neurons = _count_weights(sizes), sum(sizes[1:])
-  num_spikes = sum(spikes[1:]) + num_steps
+  num_spikes = sum(spikes[1:]) + ticks[-1]
   return Metrics(
     effective_macs=0,
     effective_acs=_count_arrivals(sizes, spikes),
-    dense=num_weights * num_steps,
-    activation_sparsity=1 - num_spikes / (num_neurons * num_steps),
+    dense=_count_devices(sizes, ticks),
+    activation_sparsity=1 - num_spikes / (num_neurons * config.num_steps),
     footprint=_BYTES * (num_weights + 2 * num_neurons),  # biases, membranes
   )
 
@@ -191,6 +214,11 @@ def _neurobench_metrics(config, spikes):
 def _count_arrivals(sizes, spikes):
   """Counts the arrivals of spikes at weights."""
   return sum(map(operator.mul, spikes, sizes[1:]))
+
+
+def _count_devices(sizes, ticks):
+  """Counts the weights of all crossbars that are read for some ticks."""
+  return sum(map(math.prod, zip(sizes[:-1], sizes[1:], ticks)))
 
 
 def _count_weights(sizes):

@@ -41,7 +41,7 @@ def chip_energy(events: cost.Events, table: EnergyTable) -> cost.Count:
   )
 
 
-def backprop_energy(macs: int, words: int, table: EnergyTable) -> float:
+def backprop_energy(macs: int, words: float, table: EnergyTable) -> float:
   """Returns the picojoules of MACs and of 32-bit words read or written."""
   return macs * table.mac + words * table.memory_access
 

@@ -1,15 +1,20 @@
-"""Race of the output neurons: winner-take-all with real lateral inhibition.
+"""Race of the output neurons: winner-take-all by lateral inhibition.
 
 Output neuron k fires as a Poisson process of rate exp(v_k - theta), in spikes
 per tick, where theta is the inhibition that all output neurons share. The first
 spike of a tick inhibits the others, after a latency in which others may fire,
-too: all of them win. A tick in which no neuron fires has no winner.
+too: all of them win. A tick in which no neuron fires is silent.
 
-Without latency, the winner of a tick that has one is exactly a sample of
-softmax(v), and a tick has none with probability exp(-r), where r is the total
-rate of the race. With a latency of d ticks about r d neurons more win. The
-total rate, exp(logsumexp(v) - theta), must therefore neither be too low nor too
-high, although logsumexp(v) differs between samples and grows in training.
+Let r = exp(logsumexp(v) - theta) be the total rate. Without latency, the winner
+of a tick is exactly a sample of softmax(v), and a tick is silent with
+probability exp(-r). With a latency of d ticks, about r d (1 - p) neurons more
+win, where p is the probability of the first. So r must neither be too low nor
+too high, although logsumexp(v) differs between samples and grows in training.
+
+The output errors of a tick sum to the number of winners minus 1
+(`wta.output_errors`): silent ticks ask the target to fire more, further winners
+ask neurons to fire less. Learning itself thus keeps one winner a tick on
+average, and an adaptive theta does so in each presentation.
 """
 
 import dataclasses
@@ -30,13 +35,11 @@ class RaceConfig:
 
   Attributes:
     inhibition: how the shared inhibition theta is set: 'ideal' computes it from
-      the potentials, so that `race_rate` neurons would fire in a tick without
-      inhibition; 'adaptive' is an inhibitory neuron that counts the winners of
-      each tick: theta rises by `inhibition_step` for each of them but the
-      first, and falls by it in a tick without a winner, so that one neuron
-      wins on average, which needs a latency above 0.
-    race_rate: total rate of an ideal race: output spikes per tick without
-      inhibition.
+      the potentials, for a total rate of `race_rate`; 'adaptive' is an
+      inhibitory neuron that counts winners: after each tick theta changes by
+      `inhibition_step` times the winners minus 1.
+    race_rate: total rate of the race with an ideal inhibition, in output spikes
+      per tick.
     inhibition_latency: ticks from the first spike until the other neurons are
       inhibited.
     inhibition_step: change of an adaptive theta for one winner, in nats; 0
@@ -48,7 +51,7 @@ class RaceConfig:
   """
 
   inhibition: str = 'ideal'
-  race_rate: float = 4.0
+  race_rate: float = 8.0
   inhibition_latency: float = 0.0
   inhibition_step: float = 0.5
   inhibition_start: float = 0.0

@@ -20,6 +20,7 @@ from ssnn_jax.simulation import backward as backward_lib
 from ssnn_jax.simulation import forward as forward_lib
 from ssnn_jax.simulation import inputs as input_lib
 from ssnn_jax.simulation import realtime
+from ssnn_jax.simulation import realtime_blocks
 from ssnn_jax.spikes import thresholds
 
 _SAMPLES_PER_COUNT = 128
@@ -162,7 +163,7 @@ def _run_sample(config, weights, keys, observer, block, sample, state):
   """Runs one block of one sample, forward and backward."""
   draw = forward_lib.make_draw(config, keys, block.words, sample.position)
   if config.timing == 'realtime':
-    forward, errors = realtime.propagate(
+    forward, errors = realtime_blocks.propagate(
       config, weights, draw, sample, state, block
     )
   else:

@@ -14,7 +14,6 @@ synapse are those of one sample, and given the state its spikes are independent,
 so that the counts are unbiased for given rates.
 """
 
-import functools
 from typing import Any
 from typing import NamedTuple
 
@@ -98,14 +97,14 @@ def step(
 def _emit(config, draw, sample, state, arriving, window):
   """Emits the spikes of all layers from the state before the window."""
   firing_probability = firing.find(config.firing_function).probability
-  potentials = _potentials(config, state, window)
+  potentials = read_membranes(config, state, window)
   signals = [arriving.signal]
   for layer, mask in enumerate(sample.dropout_masks, start=1):
     rates = firing_probability(potentials[layer - 1]) * mask
     source = draw(Role.FORWARD, layer, rates.shape[0])
-    train = spikes.sample(source, rates, _start_later(config, layer, window))
+    train = spikes.sample(source, rates, start_later(config, layer, window))
     signals.append(types.Signal(rates, train))
-  output_window = _start_later(config, config.output_start, window)
+  output_window = start_later(config, config.output_start, window)
   inhibition, winners = forward.compete(
     config,
     draw(Role.WINNER, 0, 1),
@@ -116,7 +115,7 @@ def _emit(config, draw, sample, state, arriving, window):
   errors = []
   if sample.label is not None:
     for layer, incoming in enumerate(state.errors):
-      later = _start_later(config, config.error_starts[layer], window)
+      later = start_later(config, config.error_starts[layer], window)
       errors.append(
         backward.hidden_error(
           config, layer, draw, sample, potentials[layer], incoming, later
@@ -135,7 +134,7 @@ def _absorb(config, weights, draw, state, arriving, emission, window):
   membrane = membrane_lib.find(config.integration, config.tau)
   membranes = []
   for layer, params in enumerate(weights.forward):
-    later = _start_later(config, layer, window)
+    later = start_later(config, layer, window)
     drive = arriving.drive
     if layer:
       signal = emission.signals[layer]
@@ -143,7 +142,7 @@ def _absorb(config, weights, draw, state, arriving, emission, window):
     membranes.append(membrane.integrate(state.membranes[layer], drive, later))
   errors = []
   for layer, error in enumerate(emission.errors[1:], start=1):
-    later = _start_later(config, config.error_starts[layer], window)
+    later = start_later(config, config.error_starts[layer], window)
     params = weights.transposed[layer]
     errors.append(
       backward.transposed_drive(config, layer, params, draw, error, later)
@@ -151,138 +150,18 @@ def _absorb(config, weights, draw, state, arriving, emission, window):
   return tuple(membranes), tuple(errors) or state.errors
 
 
-def _start_later(config, num_windows, window):
+def start_later(
+  config: NetworkConfig, num_windows: int, window: spikes.Window
+) -> spikes.Window:
   """Returns the window of a part of the network that starts later."""
   return spikes.start_later(window, num_windows * config.schedule.window)
 
 
-def _potentials(config, state, window):
+def read_membranes(config, state, window):
   """Reads the membranes of all layers at the start of the window."""
   membrane = membrane_lib.find(config.integration, config.tau)
   before = [
-    spikes.window_before(_start_later(config, layer, window))
+    spikes.window_before(start_later(config, layer, window))
     for layer in range(len(state.membranes))
   ]
   return list(map(membrane.read, state.membranes, before))
-
-
-def propagate(
-  config: NetworkConfig,
-  weights: types.Weights,
-  draw: forward.Draw,
-  sample: inputs.Sample,
-  state: State,
-  block: spikes.Block,
-) -> tuple[forward.Forward, list[types.ErrorSignal]]:
-  """Advances all layers of one sample through the windows of one block.
-
-  Args:
-    config: the network.
-    weights: weights of the two reads.
-    draw: `(role, layer, num_neurons)` to thresholds of the sample in the
-      block.
-    sample: the sample, without an axis B; errors need its label.
-    state: state of the neurons before the block.
-    block: words and windows of the block.
-
-  Returns:
-    The forward signals of the block, and the error signal of each layer; none
-    without a label.
-  """
-  # Inputs do not depend on the state: their reads are one product.
-  train = forward.emit_inputs(draw, sample.inputs, block)
-  arrive = functools.partial(forward.input_signal, sample.inputs, train)
-  read = functools.partial(forward.drive, config, 0, weights.forward[0], draw)
-  drives = jax.vmap(lambda window: read(arrive(window), window))(block.windows)
-  ticks = _draw_ticks(config, draw, sample.label is not None, block)
-
-  def advance(carry, window_inputs):
-    state, trains = carry
-    ticks, drive, window = window_inputs
-
-    def draw_window(role, layer, num_neurons):
-      source = ticks.get((role, layer))
-      return draw(role, layer, num_neurons) if source is None else source
-
-    arriving = Arriving(arrive(window), drive)
-    state, emission = step(
-      config, weights, draw_window, sample, state, arriving, window
-    )
-    trains = jax.tree.map(jnp.bitwise_or, trains, _trains(emission))
-    return (state, trains), _without_trains(emission)
-
-  (state, trains), emission = jax.lax.scan(
-    advance,
-    (state, _no_trains(config, sample, block)),
-    (ticks, drives, block.windows),
-  )
-  last = jax.tree.map(lambda x: x[-1], block.windows)
-  last = _start_later(config, len(state.membranes) - 1, last)
-  membrane = membrane_lib.find(config.integration, config.tau)
-  response = types.Inference(
-    winner_counts=jnp.sum(spikes.count(emission.winners), axis=0),
-    potential=membrane.read(state.membranes[-1], last),
-  )
-  emission = _with_trains(emission, trains, sample.inputs.rates, train)
-  signals, potentials, winners, errors = emission
-  return forward.Forward(signals, potentials, winners, state, response), errors
-
-
-def _trains(emission):
-  """Returns the trains that were emitted, without those of the inputs."""
-  signals = [signal.train for signal in emission.signals[1:]]
-  return signals, [error.streams for error in emission.errors]
-
-
-def _no_trains(config, sample, block):
-  """Returns the trains of a block before its first window."""
-  sizes, num_words = config.layer_sizes, len(block.words)
-
-  def silent(size):
-    return jnp.zeros((num_words, size), jnp.uint32)
-
-  signals, errors = [silent(size) for size in sizes[1:-1]], []
-  if sample.label is not None:
-    errors = [types.ErrorStreams(silent(n), silent(n)) for n in sizes[1:]]
-  return signals, errors
-
-
-def _without_trains(emission):
-  return emission._replace(
-    signals=[signal._replace(train=None) for signal in emission.signals[1:]],
-    errors=[error._replace(streams=None) for error in emission.errors],
-  )
-
-
-def _with_trains(emission, trains, input_rates, input_train):
-  """Adds the trains of a block, and the signal of its inputs."""
-  num_windows = len(emission.winners)
-  rates = jnp.broadcast_to(input_rates, (num_windows, *input_rates.shape))
-  pairs = zip(emission.signals, trains[0]), zip(emission.errors, trains[1])
-  signals = [signal._replace(train=train) for signal, train in pairs[0]]
-  return emission._replace(
-    signals=[types.Signal(rates, input_train), *signals],
-    errors=[error._replace(streams=streams) for error, streams in pairs[1]],
-  )
-
-
-def _draw_ticks(config, draw, has_errors, block):
-  """Draws the thresholds of all trains in a block, by window."""
-  sizes, is_race = config.layer_sizes, config.winner == 'race'
-  trains = [(Role.FORWARD, layer) for layer in range(1, len(sizes) - 1)]
-  num_errors = len(sizes) - 1 - (config.output_errors == 'winner')
-  if has_errors:
-    trains += [(Role.ERROR, layer) for layer in range(num_errors)]
-  by_window = {}
-  for role, layer in trains:
-    size = sizes[layer + (role == Role.ERROR)]
-    values = spikes.draw_thresholds(draw(role, layer, size), size)
-    by_window[role, layer] = values
-  values = draw(Role.WINNER, 0, sizes[-1] if is_race else 1)
-  if not is_race:
-    values = spikes.draw_thresholds(values, 1)
-  by_window[Role.WINNER, 0] = values
-  return {
-    train: spikes.split_ticks(values, config.schedule, block)
-    for train, values in by_window.items()
-  }

@@ -53,6 +53,11 @@ class Schedule(NamedTuple):
     return -(-self.num_steps // self.ticks_per_block)
 
   @property
+  def has_empty_windows(self) -> bool:
+    """Whether the last block has windows past the end of the presentation."""
+    return self.num_windows % self.windows_per_block > 0
+
+  @property
   def words_per_block(self) -> int:
     """K, the largest number of words that a block overlaps."""
     ticks = min(self.ticks_per_block, self.num_steps)

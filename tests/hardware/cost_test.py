@@ -99,6 +99,28 @@ def simulate(config, params, images, labels):
   return activity, jax.tree.map(unpack, trains)
 
 
+def add_always_on_inputs(trains, later):
+  """Adds an always-on input; each layer starts later than the layer before."""
+  always_on = np.ones((BATCH_SIZE, NUM_STEPS, 1), int)
+  starts = later * np.arange(len(trains))
+  ticks = np.arange(NUM_STEPS)[:, None]
+  return [
+    np.concatenate([train, always_on * (ticks >= start)], axis=2)
+    for train, start in zip(trains, starts)
+  ]
+
+
+def make_silent(num_layers):
+  """Returns the activity of a network without spikes, but for its winners."""
+  silent = (0.0,) * num_layers
+  return ACTIVITY._replace(
+    firing_rates=silent,
+    error_rates=silent,
+    positive_error_rates=silent,
+    coincidences=silent,
+  )
+
+
 def simulate_pipeline(config):
   """Simulates the timing of all windows in all layers.
 
@@ -155,8 +177,9 @@ class CostTest(parameterized.TestCase):
     counted = cost.count_presentation(config, activity)
     self.assertEqual(counted, TWO_NEURONS)
 
-  def test_counts_equal_those_of_simulated_trains(self):
-    config = make_config(gain=2.0)
+  @parameterized.parameters(('buffered', WINDOW), ('realtime', 4))
+  def test_counts_equal_those_of_simulated_trains(self, timing, window):
+    config = make_config(gain=2.0, timing=timing, window=window)
     params = ssnn_jax.ssnn(config).init(jax.random.key(1))
     images = np.random.RandomState(0).rand(BATCH_SIZE, SIZES[0])
     activity, trains = simulate(
@@ -173,8 +196,7 @@ class CostTest(parameterized.TestCase):
     self.assertEqual(counted.negative_error_spikes, mean(negative))
     self.assertGreater(min(map(np.sum, positive + negative)), 0)
     errors = list(map(np.add, positive, negative))
-    always_on = np.ones((BATCH_SIZE, NUM_STEPS, 1), int)
-    rows = [np.concatenate([train, always_on], axis=2) for train in forward]
+    rows = add_always_on_inputs(forward, window if timing == 'realtime' else 0)
     pulses = [
       np.einsum('bti,btj->ij', *ends).sum(axis=1) / BATCH_SIZE
       for ends in zip(rows[:-1], errors)
@@ -191,6 +213,31 @@ class CostTest(parameterized.TestCase):
     silent = np.concatenate([1 - train for train in forward[1:]], axis=2)
     self.assertAlmostEqual(counted.metrics.activation_sparsity, silent.mean())
 
+  def test_real_time_reads_are_those_after_the_start_of_each_layer(self):
+    # Seven windows, the last one shorter. The hidden layer fires from the
+    # second window on, and the output from the third; errors of the output
+    # start with its winners, those of the hidden layer in the fourth.
+    config = ssnn_jax.NetworkConfig((3, 4, 2), 13, 2, timing='realtime')
+    counted = cost.count_presentation(config, make_silent(2))
+    events = cost.Events(
+      spikes=13 - 4,
+      synaptic_events=4 * 13 + 2 * 11,
+      device_reads=(3 + 1) * 4 * 13 + (4 + 1) * 2 * 11,
+      crossbar_reads=13 + 11,
+      membrane_reads=4 * 6 + 2 * 5,
+      update_pulses=0,
+    )
+    self.assertEqual(counted.inference, events)
+    learning = events._replace(
+      device_reads=events.device_reads + 4 * 2 * 9,
+      crossbar_reads=events.crossbar_reads + 9,
+      membrane_reads=events.membrane_reads + 4 * 4,
+    )
+    self.assertEqual(counted.learning, learning)
+    latencies = counted.inference_latency, counted.learning_latency
+    self.assertEqual((*latencies, counted.delay_bits), (13, 13, 0))
+    self.assertEqual(counted.metrics.dense, 3 * 4 * 13 + 4 * 2 * 11)
+
   @parameterized.parameters(
     ((16, 8, 4, 2), 32, 8),
     ((16, 8, 2), 20, 8),  # the last window is shorter
@@ -201,14 +248,7 @@ class CostTest(parameterized.TestCase):
     self, sizes, num_steps, window
   ):
     config = ssnn_jax.NetworkConfig(sizes, num_steps, window)
-    silent = (0.0,) * (len(sizes) - 1)
-    activity = ACTIVITY._replace(
-      firing_rates=silent,
-      error_rates=silent,
-      positive_error_rates=silent,
-      coincidences=silent,
-    )
-    counted = cost.count_presentation(config, activity)
+    counted = cost.count_presentation(config, make_silent(len(sizes) - 1))
     forward, backward, lengths = simulate_pipeline(config)
     ends = [start[-1] + lengths[-1] for start in (forward[-1], backward[1])]
     self.assertEqual(

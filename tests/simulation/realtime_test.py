@@ -18,6 +18,7 @@ from ssnn_jax.simulation import forward
 from ssnn_jax.simulation import inputs
 from ssnn_jax.simulation import presentation
 from ssnn_jax.simulation import realtime
+from ssnn_jax.simulation import realtime_blocks
 from ssnn_jax.spikes import thresholds
 from tests.testing import networks
 from tests.testing import realtime as windows
@@ -205,7 +206,9 @@ class CausalityTest(absltest.TestCase):
       encoded = types.Inputs(jnp.zeros(SIZES[0]), spikes.pack(ticks))
       masks = tuple(map(jnp.ones, SIZES[1:-1]))
       sample = inputs.Sample(jnp.int32(0), encoded, jnp.int32(1), masks)
-      return realtime.propagate(config, weights, draw, sample, state, block)
+      return realtime_blocks.propagate(
+        config, weights, draw, sample, state, block
+      )
 
     ticks = rng.integers(0, 2, (60, SIZES[0]))
     state = start = realtime.init_state(config)

@@ -211,6 +211,14 @@ class EnergyTest(parameterized.TestCase):
     self.record(method=method)
     self.assert_rejects(f'^the energy of --method={method} is not defined')
 
+  def test_real_time_has_no_pipeline(self):
+    self.record(num_steps=8, timing='realtime')
+    runs = self.add_energies()
+    self.assertEqual([*runs['latency'], *runs['learning_latency']], [8, 8])
+    # The second layer starts one tick later, and errors another tick later.
+    self.assertEqual(list(runs['crossbar_reads']), [8 + 7])
+    self.assertEqual(list(runs['learning_crossbar_reads']), [8 + 7 + 6])
+
   def test_feedback_alignment_has_the_same_energy(self):
     self.record(method='feedback_alignment')
     self.record()

@@ -56,15 +56,23 @@ def update_of(method, *changed):
   return statistics.flat(ssnn_jax.as_gradient(update))
 
 
+def list_unused(method):
+  """Lists the fields that do not affect a method, in groups that combine."""
+  unused = [x for x in CHANGED if not methods.concerns(method, x)]
+  # A delay excludes real time and the race.
+  others = [x for x in unused if x != 'delay']
+  return [group for group in (others, ['delay']) if set(group) <= set(unused)]
+
+
 class FieldsTest(parameterized.TestCase):
   @parameterized.parameters(*methods.METHODS)
   def test_unused_fields_do_not_change_the_update(self, method):
     used = {field: methods.concerns(method, field) for field in CHANGED}
     self.assertEqual(all(used.values()), method in USE_ALL)
     if method not in USE_ALL:
-      unused = [field for field, is_used in used.items() if not is_used]
       before = update_of(method)
-      np.testing.assert_array_equal(update_of(method, *unused), before)
+      for unused in list_unused(method):
+        np.testing.assert_array_equal(update_of(method, *unused), before)
       self.assertTrue(np.any(before))
 
   @parameterized.parameters(
@@ -89,6 +97,30 @@ class FieldsTest(parameterized.TestCase):
     )
     for field in ('layer_sizes', 'firing_function', 'dropout', 'input_gain'):
       self.assertTrue(methods.concerns(method, field))
+
+
+class StoredBitsTest(parameterized.TestCase):
+  @parameterized.parameters(*methods.METHODS)
+  def test_unused_fields_do_not_change_the_stored_bits(self, method):
+    config = ssnn_jax.NetworkConfig(SIZES, **BASE)
+    bits = methods.count_stored_bits(method, config)
+    self.assertIsInstance(bits, int)
+    for unused in list_unused(method):
+      changes = {field: CHANGED[field] for field in unused}
+      changed = dataclasses.replace(config, **changes)
+      self.assertEqual(methods.count_stored_bits(method, changed), bits)
+
+  @parameterized.parameters('forward', 'backward', 'update')
+  def test_networks_with_rates_have_no_stored_bits(self, field):
+    config = ssnn_jax.NetworkConfig(SIZES, **{field: 'rates'})
+    self.assertIsNone(methods.count_stored_bits('ssnn', config))
+
+  def test_fixed_feedback_is_counted_separately(self):
+    config = ssnn_jax.NetworkConfig(SIZES, **BASE)
+    counted = methods.METHODS['feedback_alignment'].count_memory(config)
+    self.assertEqual(counted.feedback_weights, 32 * 5 * 3)
+    spiking = methods.METHODS['ssnn'].count_memory(config)
+    self.assertEqual(counted, spiking._replace(feedback_weights=32 * 5 * 3))
 
 
 class ExportTest(parameterized.TestCase):

@@ -8,47 +8,52 @@ from experiments.config import methods
 from experiments.studies import baselines
 
 SIZES = 5, 3, 2, 4
-# Spikes of inputs wait for five windows of two ticks, those of hidden layers
-# for three and one; their gates, one per window, for four and two.
-DELAYED = 2 * (5 * 5 + 3 * 3 + 1 * 2) + 4 * 3 + 2 * 2
+# Membranes and error currents. Spikes of inputs wait for five windows of two
+# ticks, those of hidden layers for three and one; their gates, one per window,
+# for four and two.
+STATE = 32 * (3 + 2 + 4) + 32 * (3 + 2)
+BUFFERED = STATE + 2 * (5 * 5 + 3 * 3 + 1 * 2) + 4 * 3 + 2 * 2
 BITS = {
   'bp': 32 * (5 + 3 + 2),
   'rpu': 32 * (5 + 3 + 2),
-  'surrogate_gradient': 8 * ((5 + 3 + 2) + 32 * (3 + 2)),
-  'bp_stdp': 4 * (5 + 3 + 2),
-  'ssnn': DELAYED,
-  'feedback_alignment': DELAYED,
+  'surrogate_gradient': 8 * ((5 + 3 + 2) + 32 * (3 + 2)) + 32 * 4,
+  'bp_stdp': 4 * (5 + 3 + 2) + 32 * (3 + 2 + 4),
+  'ssnn': BUFFERED,
+  'feedback_alignment': BUFFERED,
 }
 
 
+def make_runs(*names, recorded_bits=None, **config):
+  """Returns one run of three epochs for each method."""
+  final = {'layer_sizes': SIZES, 'window': 2, 'train_seconds': 6.0}
+  if recorded_bits is not None:
+    final['stored_bits'] = recorded_bits
+  epochs = {
+    'firing_rates': [[0, 0, 0], [0.2, 0.5, 0.25]],
+    'error_rates': [[0, 0, 0], [0.5, 1.0, 0.25]],
+  }
+  config = {'num_steps': 8, 'num_epochs': 3, 'seed': 0} | config
+  return frames.from_rows(
+    frames.row({'method': name} | config, final | {'seeds_at_once': 2}, epochs)
+    for name in names
+  )
+
+
 class BaselinesTest(parameterized.TestCase):
-  @parameterized.parameters(*methods.METHODS)
-  def test_stored_bits_match_hand_count(self, method):
-    bits = baselines.count_stored_bits(method, SIZES, 8, 2)
-    self.assertEqual(bits, BITS[method])
+  @parameterized.product(method=tuple(methods.METHODS), recorded=(None, 1))
+  def test_stored_bits_match_hand_count(self, method, recorded):
+    runs = baselines.add_costs(make_runs(method, recorded_bits=recorded))
+    self.assertEqual(list(runs['stored_bits']), [BITS[method]])
 
   def test_short_presentation_is_one_sub_interval(self):
-    bits = baselines.count_stored_bits('bp_stdp', SIZES, 3, 2)
-    self.assertEqual(bits, 3 * 10)
+    runs = baselines.add_costs(make_runs('bp_stdp', num_steps=3))
+    self.assertEqual(list(runs['stored_bits']), [3 * 10 + 32 * 9])
 
   def test_spikes_are_rates_times_neurons_and_ticks(self):
-    final = {'layer_sizes': SIZES, 'window': 2, 'train_seconds': 6.0}
-    epochs = {
-      'firing_rates': [[0, 0, 0], [0.2, 0.5, 0.25]],
-      'error_rates': [[0, 0, 0], [0.5, 1.0, 0.25]],
-    }
-    runs = frames.from_rows(
-      frames.row(
-        {'method': method, 'num_steps': 8, 'num_epochs': 3, 'seed': 0},
-        final | {'seeds_at_once': 2},
-        epochs,
-      )
-      for method in ('ssnn', 'bp')
-    )
+    runs = make_runs('ssnn', 'bp')
     ssnn, ann = baselines.add_costs(runs).to_dict('records')
     # 5, 3 and 2 neurons send forward, and 3, 2 and 4 send errors.
     self.assertAlmostEqual(ssnn['forward_spikes'], 8 * (1 + 1.5 + 0.5))
     self.assertAlmostEqual(ssnn['error_spikes'], 8 * (1.5 + 2 + 1))
     self.assertEqual(ssnn['epoch_seconds'], 6.0 / 2 / 3)
-    self.assertEqual(ssnn['stored_bits'], DELAYED)
     self.assertTrue(np.isnan(ann['forward_spikes']))

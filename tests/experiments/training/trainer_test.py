@@ -37,6 +37,7 @@ FINAL = {
   'num_eval_samples',
   *frames.ACCURACIES,
   *frames.ERRORS,
+  'stored_bits',
   'params_sha256',
   'num_devices',
   'train_seconds',
@@ -117,6 +118,13 @@ class TrainerTest(parameterized.TestCase):
       'num_devices': 1,
       'num_train_samples': len(small_digits().train.labels),
       'num_eval_samples': len(small_digits().test.labels),
+      # Layers of 64, 12 and 10 neurons: membranes and error currents, trains
+      # and gates that wait for errors, and a mask; or the activations.
+      'stored_bits': (
+        32 * (12 + 10 + 12) + 32 * (3 * 64 + 12) + 2 * 12 + 12
+        if method == 'ssnn'
+        else 32 * (64 + 12)
+      ),
       'seeds_at_once': 1,
     }
     self.assertEqual(recorded.final, recorded.final | expected)
