@@ -127,7 +127,7 @@ class UnbiasedTest(parameterized.TestCase):
     config = ssnn_jax.NetworkConfig(sizes, timing='realtime', **options)
     params = make_params(sizes)
     samples = sample_gradients(
-      ssnn_jax.ssnn(config), params, NUM_GROUPS // 2, GROUP_SIZE // 4
+      ssnn_jax.ssnn(config), params, NUM_GROUPS // 2, GROUP_SIZE // 8
     )
     exact = enumerate_gradient(config, params)
     assert_unbiased(samples, exact, visible_bias=0.03)

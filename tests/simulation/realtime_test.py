@@ -144,7 +144,7 @@ class StateTest(parameterized.TestCase):
 
   @parameterized.parameters(
     # Blocks of 32 ticks, the last of which is shorter.
-    dict(num_steps=72, dropout=0.4, integration='leaky', gain=0.5),
+    dict(num_steps=40, dropout=0.4, integration='leaky', gain=0.5),
     # Blocks of 96 ticks; the last window is shorter.
     dict(
       num_steps=106,

@@ -29,8 +29,17 @@ PARAMS = tuple(
 BATCH = networks.batch(4, SIZES)
 
 
-def learn_online(rate, batch, axis_name=None):
-  """Trains by gradient descent; returns the result and the windows' counts."""
+def assert_same(found, expected):
+  jax.tree.map(np.testing.assert_array_equal, found, expected)
+
+
+@jax.jit
+@functools.partial(jax.vmap, in_axes=(None, 0), axis_name='shards')
+def learn_shards(rate, batch):
+  """Trains by gradient descent; returns the result and the windows' counts.
+
+  The axis of `vmap` stands for the devices of a mesh that share the batch.
+  """
   optimizer = optax.sgd(rate)
   num_windows = CONFIG.schedule.num_windows
   counted = jax.tree.map(
@@ -47,19 +56,29 @@ def learn_online(rate, batch, axis_name=None):
     return optax.apply_updates(params, changes), (opt_state, counted)
 
   start = optimizer.init(PARAMS), counted
-  built = ssnn_jax.ssnn(CONFIG, axis_name=axis_name)
+  built = ssnn_jax.ssnn(CONFIG, axis_name='shards')
   (params, (_, counted)), inference = built.learn_online(
     PARAMS, KEY, *batch, update, start
   )
   return params, counted, inference
 
 
-compiled = jax.jit(learn_online)
+def learn_online(rate):
+  """Trains on two shards of the batch; all shards have the same result."""
+  shards = jax.tree.map(lambda x: x.reshape(2, 2, *x.shape[1:]), BATCH)
+  params, counted, inference = learn_shards(rate, shards)
+  first, second = (
+    jax.tree.map(lambda x, shard=shard: x[shard], (params, counted))
+    for shard in range(2)
+  )
+  assert_same(first, second)
+  inference = jax.tree.map(lambda x: x.reshape(4, *x.shape[2:]), inference)
+  return *first, inference
 
 
 class OnlineTest(parameterized.TestCase):
   def test_without_changes_counts_sum_to_those_of_the_presentation(self):
-    params, counted, inference = compiled(0.0, BATCH)
+    params, counted, inference = learn_online(0.0)
     config = dataclasses.replace(CONFIG, update_every='presentation')
     built = ssnn_jax.ssnn(config)
     self.assertIsNone(built.learn_online)
@@ -74,7 +93,7 @@ class OnlineTest(parameterized.TestCase):
       np.testing.assert_array_equal(np.argmax(is_changed), start)
 
   def test_equals_a_loop_over_windows(self):
-    params, counted, inference = compiled(RATE, BATCH)
+    params, counted, inference = learn_online(RATE)
     unit = updates.plan_pulses(CONFIG, 4, None).unit
     state, wins, expected = windows.init_state(CONFIG, 4), 0, PARAMS
     for index in range(CONFIG.schedule.num_windows):
@@ -95,21 +114,8 @@ class OnlineTest(parameterized.TestCase):
     networks.assert_close(params, expected)
     np.testing.assert_array_equal(inference.winner_counts, wins)
     # The changed weights have changed later counts.
-    _, unchanged, _ = compiled(0.0, BATCH)
+    _, unchanged, _ = learn_online(0.0)
     self.assertFalse(np.array_equal(counted[0].weights, unchanged[0].weights))
-
-  def test_shards_of_a_batch_share_their_updates(self):
-    # An axis of `vmap` stands for the devices of a mesh.
-    shards = jax.tree.map(lambda x: x.reshape(2, 2, *x.shape[1:]), BATCH)
-    learn = functools.partial(learn_online, RATE, axis_name='shards')
-    found = jax.jit(jax.vmap(learn, axis_name='shards'))(shards)
-    params, counted, inference = compiled(RATE, BATCH)
-    for shard in range(2):
-      own = jax.tree.map(lambda x, shard=shard: x[shard], found[:2])
-      assert_same(own[1], counted)
-      networks.assert_close(own[0], params)
-    wins = found[2].winner_counts.reshape(4, -1)
-    np.testing.assert_array_equal(wins, inference.winner_counts)
 
   @parameterized.parameters('optax', 'device')
   def test_reduces_the_loss_of_digits(self, kind):
@@ -130,7 +136,3 @@ class OnlineTest(parameterized.TestCase):
       losses.append(float(means.loss))
     self.assertLess(losses[-1], 0.6 * losses[0])
     self.assertGreater(float(means.accuracy), 0.8)
-
-
-def assert_same(found, expected):
-  jax.tree.map(np.testing.assert_array_equal, found, expected)
