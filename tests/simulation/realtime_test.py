@@ -149,6 +149,8 @@ class StateTest(parameterized.TestCase):
     dict(
       num_steps=106,
       window=3,
+      # Neurons would fire at a potential of 0.
+      firing_function='hard_sigmoid',
       winner='race',
       race=race.RaceConfig(inhibition='adaptive', inhibition_latency=0.1),
     ),
@@ -171,6 +173,7 @@ class StateTest(parameterized.TestCase):
       totals = jax.tree.map(np.add, totals, counts)
       wins += windows.unpack(emission.winners).sum(axis=1)
       self.assert_dropped_units_are_silent(emission, masks[0])
+      self.assert_starts_after_the_inputs(emission, index)
     shapes = ((4, 7), (4, 3)), ((4, 7),), (4,)
     self.assertEqual(jax.tree.map(jnp.shape, state), shapes)
     assert_same(update[:2], totals)
@@ -184,6 +187,15 @@ class StateTest(parameterized.TestCase):
     potential = output.read(state.membranes[-1], last)
     np.testing.assert_allclose(inference.potential, potential, rtol=1e-6)
     self.assertEqual(config.winner == 'race', bool(np.any(state.inhibition)))
+
+  def assert_starts_after_the_inputs(self, emission, window):
+    # A neuron spikes once it may have integrated spikes of the inputs.
+    _, hidden = (signal.train for signal in emission.signals)
+    first, last = (error.streams for error in emission.errors)
+    starts = (hidden, 1), (emission.winners, 2), (last, 2), (first, 3)
+    for trains, start in starts:
+      if window < start:
+        self.assertFalse(any(map(np.any, jax.tree.leaves(trains))))
 
   def assert_dropped_units_are_silent(self, emission, mask):
     streams = emission.errors[0].streams
