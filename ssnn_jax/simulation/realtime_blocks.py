@@ -72,16 +72,21 @@ def propagate(
     (state, _no_trains(config, sample, block)),
     (ticks, drives, block.windows),
   )
-  last = jax.tree.map(lambda x: x[-1], block.windows)
-  last = realtime.start_later(config, len(state.membranes) - 1, last)
-  membrane = membrane_lib.find(config.integration, config.tau)
-  response = types.Inference(
-    winner_counts=jnp.sum(spikes.count(emission.winners), axis=0),
-    potential=membrane.read(state.membranes[-1], last),
-  )
+  response = _read_response(config, state, emission.winners, block)
   emission = _with_trains(emission, trains, sample.inputs.rates, train)
   signals, potentials, winners, errors = emission
   return forward.Forward(signals, potentials, winners, state, response), errors
+
+
+def _read_response(config, state, winners, block):
+  """Reads the response of the output layer after the block."""
+  last = jax.tree.map(lambda x: x[-1], block.windows)
+  last = realtime.start_later(config, len(state.membranes) - 1, last)
+  membrane = membrane_lib.find(config.integration, config.tau)
+  return types.Inference(
+    winner_counts=jnp.sum(spikes.count(winners), axis=0),
+    potential=membrane.read(state.membranes[-1], last),
+  )
 
 
 def _skip_empty(advance):
