@@ -46,6 +46,9 @@ class ConfigTest(parameterized.TestCase):
     dict(update='pulses'),
     dict(sampler='sobol '),
     dict(representation='sparse'),
+    dict(timing='phased'),
+    dict(winner='first'),
+    dict(update_every='tick'),
   )
   def test_invalid_fields_are_refused_by_name(self, **options):
     (field,) = options
@@ -84,3 +87,66 @@ class ConfigTest(parameterized.TestCase):
     self.assertEqual(
       ssnn_jax.NetworkConfig((3, 2), **options).error_steps, (num_steps,)
     )
+
+  @parameterized.parameters(
+    (
+      dict(window=20),
+      'window is 20; expected a shorter window: num_steps = 60 '
+      'ticks must be longer than the 3 windows after which errors reach the '
+      'first layer.',
+    ),
+    (
+      dict(num_steps=3),
+      'num_steps is 3; expected more ticks than the 3 '
+      'windows after which errors reach the first layer.',
+    ),
+    (dict(delay=1), "delay is 1; expected 0, as timing is 'realtime'."),
+    (
+      dict(timing='buffered', update_every='window'),
+      "update_every is window; expected 'presentation', as timing is not "
+      "'realtime'.",
+    ),
+    (
+      dict(timing='buffered', delay=1, winner='race'),
+      "delay is 1; expected 0, as winner is not 'softmax'.",
+    ),
+  )
+  def test_real_time_is_refused_with_the_remedy(self, options, message):
+    options = dict(timing='realtime', num_steps=60) | options
+    with self.assertRaises(ssnn_jax.UserError) as caught:
+      ssnn_jax.NetworkConfig((5, 4, 3), **options)
+    self.assertEqual(str(caught.exception), message)
+
+  @parameterized.parameters(
+    # Errors start with the output layer and pass one layer in a window.
+    ((5, 3), 4, (1,)),
+    ((5, 4, 3), 4, (3, 2)),
+    ((5, 4, 4, 3), 1, (5, 4, 3)),
+  )
+  def test_errors_start_later_in_real_time(self, sizes, window, starts):
+    config = ssnn_jax.NetworkConfig(
+      sizes, num_steps=19, window=window, timing='realtime'
+    )
+    self.assertEqual(config.error_starts, starts)
+    steps = tuple(19 - window * start for start in starts)
+    self.assertEqual(config.error_steps, steps)
+    self.assertEqual(config.output_start, len(sizes) - 1)
+
+  def test_default_window_of_real_time_is_one_tick(self):
+    config = ssnn_jax.NetworkConfig((5, 4, 3), timing='realtime')
+    self.assertEqual(config.schedule, (64, 1, False))
+    self.assertEqual(config.updates_per_presentation, 1)
+    config = ssnn_jax.NetworkConfig(
+      (5, 4, 3), timing='realtime', window=5, update_every='window'
+    )
+    self.assertEqual(config.schedule, (64, 5, True))
+    self.assertEqual(config.updates_per_presentation, 13)
+
+  @parameterized.parameters(1, 2)
+  def test_errors_of_buffered_timing_start_with_the_delay(self, num_layers):
+    sizes = (5,) * num_layers + (3,)
+    for delay in (0, 1):
+      config = ssnn_jax.NetworkConfig(sizes, num_steps=40, delay=delay)
+      self.assertEqual(config.error_starts, (delay,) * num_layers)
+      self.assertEqual(config.error_steps, (40 - 32 * delay,) * num_layers)
+      self.assertEqual(config.output_start, 0)

@@ -149,15 +149,15 @@ def _join(signal):
 def emit_inputs(
   draw: Draw, encoded: types.Inputs, block: spikes.Block
 ) -> jax.Array:
-  """Returns the `[K, I]` input train of a block; given trains are passed on."""
+  """Returns the `[K, I]` input train of a block, given or sampled."""
+  mask = jnp.sum(block.windows.mask, axis=0, dtype=jnp.uint32)
   if encoded.train is None:
     source = draw(thresholds.Role.INPUT, 0, encoded.rates.shape[0])
     # The rates are constant, so that all windows are sampled at once.
-    mask = jnp.sum(block.windows.mask, axis=0, dtype=jnp.uint32)
     everything = block.windows._replace(mask=mask)
     return spikes.sample(source, encoded.rates, everything)
   # A block may overlap a word past the end, in which no window has ticks.
-  return encoded.train.at[block.words].get(mode='clip')
+  return encoded.train.at[block.words].get(mode='clip') & mask[:, None]
 
 
 def input_signal(

@@ -81,9 +81,10 @@ def draw_uniforms(
     parts = 3 * tick.astype(jnp.uint32) + jnp.arange(3, dtype=jnp.uint32)
     key = thresholds.hash_train(keys, address, parts)
     words = hashing.keyed_hash(counters, *key)
-    return ((words >> 8).astype(jnp.float32) + 0.5) * 2.0**-24
+    uniforms = ((words >> 8).astype(jnp.float32) + 0.5) * 2.0**-24
+    return jnp.minimum(uniforms, 1.0 - 2.0**-24)  # rounding may reach 1
 
-  bits = jnp.arange(windows.TICKS_PER_WORD)
+  bits = jnp.arange(windows.TICKS_PER_WORD)[None]
   ticks = address.word[:, None] * windows.TICKS_PER_WORD + bits
   return jax.vmap(jax.vmap(draw))(ticks)
 

@@ -16,6 +16,7 @@ from ssnn_jax.neuron import firing
 from ssnn_jax.neuron import wta
 from ssnn_jax.spikes import thresholds
 from tests.testing import oracle
+from tests.testing import realtime_oracle
 from tests.testing import statistics
 
 NUM_GROUPS, GROUP_SIZE = 128, 4096
@@ -42,17 +43,20 @@ def make_params(sizes):
 
 def enumerate_gradient(config, params):
   """Returns the exact mean of the update as leaves of a gradient."""
-  counts = oracle.expected_counts(config, params, IMAGE, LABEL)
+  enumerated = realtime_oracle if config.timing == 'realtime' else oracle
+  image = IMAGE[: config.layer_sizes[0]]
+  counts = enumerated.expected_counts(config, params, image, LABEL)
   return [
-    count / (config.error_steps * gain)
-    for layer, gain in zip(counts, config.gains)
+    count / (ticks * gain)
+    for layer, ticks, gain in zip(counts, config.error_steps, config.gains)
     for count in layer
   ]
 
 
 def sample_gradients(built, params, num_groups, group_size):
   """Returns leaves `[groups, ...]` of updates, averaged over each group."""
-  images = jnp.tile(IMAGE, (group_size, 1))
+  num_inputs = len(params[0].weights)
+  images = jnp.tile(IMAGE[:num_inputs], (group_size, 1))
   labels = jnp.full(group_size, LABEL)
 
   @jax.jit
@@ -73,12 +77,12 @@ def assert_means_within(samples, exact):
     statistics.assert_mean_within(ours, theirs)
 
 
-def assert_unbiased(samples, exact):
-  """Asserts that means agree, with enough samples to detect a bias of 1 %."""
+def assert_unbiased(samples, exact, visible_bias=0.01):
+  """Asserts that means agree, with enough samples to detect the bias."""
   assert_means_within(samples, exact)
   errors = [ours.std(axis=0, ddof=1) / np.sqrt(len(ours)) for ours in samples]
   visible = statistics.NUM_SIGMAS * np.linalg.norm(statistics.flat(errors))
-  assert visible < 0.01 * np.linalg.norm(statistics.flat(exact))
+  assert visible < visible_bias * np.linalg.norm(statistics.flat(exact))
 
 
 class UnbiasedTest(parameterized.TestCase):
@@ -110,6 +114,23 @@ class UnbiasedTest(parameterized.TestCase):
       ssnn_jax.ssnn(config), params, NUM_GROUPS, GROUP_SIZE
     )
     assert_unbiased(samples, enumerate_gradient(config, params))
+
+  @parameterized.parameters(
+    # Windows of two ticks, and a last one of one tick; error streams saturate.
+    ((1, 1, 2), dict(window=2, num_steps=7, gain=4.0)),
+    (
+      (1, 1, 1, 2),
+      dict(num_steps=6, integration='leaky', tau=2.0, output_errors='softmax'),
+    ),
+  )
+  def test_mean_update_in_real_time_matches_enumeration(self, sizes, options):
+    config = ssnn_jax.NetworkConfig(sizes, timing='realtime', **options)
+    params = make_params(sizes)
+    samples = sample_gradients(
+      ssnn_jax.ssnn(config), params, NUM_GROUPS // 2, GROUP_SIZE // 8
+    )
+    exact = enumerate_gradient(config, params)
+    assert_unbiased(samples, exact, visible_bias=0.03)
 
   @parameterized.parameters(
     ('bernoulli', 1.0), ('sobol', 0.5), ('threefry', 2.0)

@@ -87,7 +87,7 @@ def _enumerate_forward(config, params, paths, image, span):
   rates = np.tile(np.float64(image), (len(paths.probability), 1))
   paths = paths._replace(reads=[], past_reads=paths.reads, trains=[])
   for layer, (weights, biases) in enumerate(params):
-    parent, probability, train = _enumerate_patterns(rates, span[1] - span[0])
+    parent, probability, train = enumerate_patterns(rates, span[1] - span[0])
     paths = _branch(paths, parent, probability)
     paths.trains.append(train)
     drive = config.read_gains[layer] * train.mean(axis=1) @ weights + biases
@@ -161,14 +161,14 @@ def _enumerate_output(config, paths, label):
 
 def _enumerate_errors(paths, rates):
   """Branches on the spikes of signed errors with rates `[P, J]`."""
-  parent, probability, train = _enumerate_patterns(
+  parent, probability, train = enumerate_patterns(
     np.minimum(np.abs(rates), 1.0), paths.trains[0].shape[1]
   )
   error = np.sign(rates)[parent][:, None] * train
   return _branch(paths, parent, probability), error
 
 
-def _enumerate_patterns(rates, num_steps):
+def enumerate_patterns(rates, num_steps):
   """Enumerates the possible spikes of neurons with rates `[P, N]` in a window.
 
   Returns for each pattern the index of its path, its probability given this

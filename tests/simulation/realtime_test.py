@@ -1,0 +1,283 @@
+"""Tests of the simulation in real time."""
+
+import dataclasses
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import ssnn_jax
+from ssnn_jax import network
+from ssnn_jax import spikes
+from ssnn_jax import types
+from ssnn_jax.neuron import membrane
+from ssnn_jax.neuron import race
+from ssnn_jax.simulation import forward
+from ssnn_jax.simulation import inputs
+from ssnn_jax.simulation import presentation
+from ssnn_jax.simulation import realtime
+from ssnn_jax.simulation import realtime_blocks
+from ssnn_jax.spikes import thresholds
+from tests.testing import networks
+from tests.testing import realtime as windows
+
+KEY = jax.random.key(2)
+SIZES = (8, 7, 3)
+RATES = {'forward': 'rates', 'backward': 'rates', 'update': 'rates'}
+EPS = np.finfo(np.float32).eps
+
+
+def make_config(layer_sizes=SIZES, **options):
+  return ssnn_jax.NetworkConfig(layer_sizes, timing='realtime', **options)
+
+
+def make_params(config):
+  """Draws weights with which gates open and shut, and winners change."""
+  return tuple(
+    layer._replace(biases=layer.biases + 0.3)
+    for layer in network.init(config, jax.random.key(0))
+  )
+
+
+def learn(config, params, size=4, **options):
+  built = ssnn_jax.ssnn(config, **options)
+  batch = networks.batch(size, config.layer_sizes)
+  return jax.jit(built.learn)(params, KEY, *batch)
+
+
+def assert_same(found, expected):
+  jax.tree.map(np.testing.assert_array_equal, found, expected)
+
+
+class IdentityTest(parameterized.TestCase):
+  @parameterized.parameters(
+    dict(window=1, representation='dense'),
+    dict(
+      window=33,
+      representation='packed',
+      sampler='sobol',
+      integration='leaky',
+      output_errors='softmax',
+    ),
+  )
+  def test_one_layer_equals_buffered_with_delay(self, **options):
+    config = make_config((5, 3), num_steps=70, **options)
+    buffered = dataclasses.replace(config, timing='buffered', delay=1)
+    params = make_params(config)
+    found, response = learn(config, params)
+    expected, expected_response = learn(buffered, params)
+    assert_same(found, expected)
+    assert_same(response.potential, expected_response.potential)
+    self.assertTrue(np.all(found.positive[0].weights))
+    # The first window has no winners, as the output has integrated nothing.
+    ticks = 70 - config.schedule.window
+    np.testing.assert_array_equal(response.winner_counts.sum(axis=1), ticks)
+
+  @parameterized.parameters(
+    ((9, 4), dict(integration='memoryless', window=3)),
+    ((9, 8, 7, 4), dict(integration='mean', dropout=0.2, gain=2.0)),
+  )
+  def test_rates_equal_backpropagation(self, sizes, options):
+    config = make_config(
+      sizes, num_steps=40, output_errors='softmax', **RATES, **options
+    )
+    params = make_params(config)
+    update, _ = learn(config, params, size=8)
+    batch = networks.batch(8, sizes)
+    exact, _ = jax.jit(ssnn_jax.ann(config).learn)(params, KEY, *batch)
+    gradients = map(ssnn_jax.as_gradient, (update, exact))
+    self.assert_equal_up_to_rounding(*gradients)
+
+  def assert_equal_up_to_rounding(self, found, expected):
+    for ours, theirs in zip(jax.tree.leaves(found), jax.tree.leaves(expected)):
+      # Sums of 40 windows and 8 samples round some 20 times.
+      bound = 20 * EPS * np.abs(theirs).max()
+      np.testing.assert_allclose(ours, theirs, rtol=0, atol=bound)
+      self.assertGreater(bound, 0.0)
+
+  def test_feedback_weights_replace_those_of_transposed_reads(self):
+    config = make_config(
+      num_steps=40, integration='leaky', output_errors='softmax', **RATES
+    )
+    params, batch = make_params(config), networks.batch(8, SIZES)
+
+    @jax.jit
+    def learn_with(feedback):
+      built = ssnn_jax.ssnn(config, feedback=feedback)
+      return built.learn(params, KEY, *batch)[0]
+
+    # With the parameters as feedback this is backpropagation.
+    for feedback in (params, network.init(config, jax.random.key(5))):
+      gradient = ssnn_jax.as_gradient(learn_with(feedback))
+      arrays = map(np.asarray, batch)
+      expected = propagate_back(params, feedback[1].weights, *arrays)
+      self.assert_equal_up_to_rounding(gradient, expected)
+
+
+def propagate_back(params, feedback, images, labels):
+  """Returns gradients of two layers, in doubles, with feedback weights."""
+  first, second = jax.tree.map(np.float64, params)
+  potential = images @ first.weights + first.biases
+  hidden = np.clip(potential, 0, 1)
+  odds = np.exp(hidden @ second.weights + second.biases)
+  errors = odds / odds.sum(axis=1, keepdims=True)
+  errors = (errors - np.eye(odds.shape[1])[labels]) / len(labels)
+  gate = (potential > 0) & (potential < 1)
+  hidden_errors = gate * (errors @ np.float64(feedback).T)
+  return (
+    types.LayerParams(images.T @ hidden_errors, hidden_errors.sum(axis=0)),
+    types.LayerParams(hidden.T @ errors, errors.sum(axis=0)),
+  )
+
+
+class StateTest(parameterized.TestCase):
+  def test_is_that_of_the_neurons(self):
+    self.assertEqual(
+      realtime.State._fields, ('membranes', 'errors', 'inhibition')
+    )
+    config = make_config((8, 7, 6, 3))
+    shapes = jax.tree.map(jnp.shape, realtime.init_state(config))
+    expected = (((7,), (6,), (3,)), ((7,), (6,)), ())
+    self.assertEqual(shapes, expected)
+
+  @parameterized.parameters(
+    # Blocks of 32 ticks, the last of which is shorter.
+    dict(num_steps=40, dropout=0.4, integration='leaky', gain=0.5),
+    # Blocks of 96 ticks; the last window is shorter.
+    dict(
+      num_steps=106,
+      window=3,
+      # Neurons would fire at a potential of 0.
+      firing_function='hard_sigmoid',
+      winner='race',
+      race=race.RaceConfig(inhibition='adaptive', inhibition_latency=0.1),
+    ),
+  )
+  def test_is_all_that_windows_pass_on(self, **options):
+    config = make_config(**options)
+    params, batch = make_params(config), networks.batch(4, SIZES)
+    update, inference = learn(config, params, separate_signs=True)
+    state, wins = windows.init_state(config, 4), 0
+    zeros = jax.tree.map(lambda x: np.zeros(x.shape, int), params)
+    totals, masks = (
+      (zeros, zeros),
+      inputs.draw_dropout_masks(config, KEY, jnp.arange(4)),
+    )
+    for index in range(config.schedule.num_windows):
+      state, emission = windows.run_window(
+        config, params, KEY, batch, state, index
+      )
+      counts = windows.count_coincidences(emission)
+      totals = jax.tree.map(np.add, totals, counts)
+      wins += windows.unpack(emission.winners).sum(axis=1)
+      self.assert_dropped_units_are_silent(emission, masks[0])
+      self.assert_starts_after_the_inputs(emission, index)
+    shapes = ((4, 7), (4, 3)), ((4, 7),), (4,)
+    self.assertEqual(jax.tree.map(jnp.shape, state), shapes)
+    assert_same(update[:2], totals)
+    np.testing.assert_array_equal(inference.winner_counts, wins)
+    for layer in (*totals[0], *totals[1]):
+      self.assertTrue(np.any(layer.weights))
+    # The output layer starts a window after the inputs.
+    elapsed = jnp.int32(config.num_steps - config.schedule.window)
+    last = spikes.Window(None, jnp.int32(1), elapsed)
+    output = membrane.find(config.integration, config.tau)
+    potential = output.read(state.membranes[-1], last)
+    np.testing.assert_allclose(inference.potential, potential, rtol=1e-6)
+    self.assertEqual(config.winner == 'race', bool(np.any(state.inhibition)))
+
+  def assert_starts_after_the_inputs(self, emission, window):
+    # A neuron spikes once it may have integrated spikes of the inputs.
+    _, hidden = (signal.train for signal in emission.signals)
+    first, last = (error.streams for error in emission.errors)
+    starts = (hidden, 1), (emission.winners, 2), (last, 2), (first, 3)
+    for trains, start in starts:
+      if window < start:
+        self.assertFalse(any(map(np.any, jax.tree.leaves(trains))))
+
+  def assert_dropped_units_are_silent(self, emission, mask):
+    streams = emission.errors[0].streams
+    for train in (emission.signals[1].train, *streams):
+      is_active = np.any(np.asarray(train), axis=1)
+      self.assertFalse(np.any(is_active & (np.asarray(mask) == 0)))
+
+
+class CausalityTest(absltest.TestCase):
+  def test_window_depends_on_the_state_and_its_own_input_spikes_only(self):
+    config = make_config(num_steps=60, window=5, update_every='window')
+    params, rng = make_params(config), np.random.default_rng(0)
+    weights = types.Weights(params, params)
+    keys = thresholds.make_keys(KEY, len(SIZES))
+
+    @jax.jit
+    def run(ticks, state, index):
+      block = spikes.block(config.schedule, index)
+      draw = forward.make_draw(config, keys, block.words, jnp.int32(0))
+      encoded = types.Inputs(jnp.zeros(SIZES[0]), spikes.pack(ticks))
+      masks = tuple(map(jnp.ones, SIZES[1:-1]))
+      sample = inputs.Sample(jnp.int32(0), encoded, jnp.int32(1), masks)
+      return realtime_blocks.propagate(
+        config, weights, draw, sample, state, block
+      )
+
+    ticks = rng.integers(0, 2, (60, SIZES[0]))
+    state = start = realtime.init_state(config)
+    for index in range(8):
+      result, same = run(ticks, state, index), np.arange(60) // 5 == index
+      others = np.where(same[:, None], ticks, 1 - ticks)
+      assert_same(run(others, state, index), result)
+      before, state = state, result[0].state
+    # The state, and the spikes of the window, do matter.
+    for other in (run(1 - ticks, before, 7), run(ticks, start, 7)):
+      membranes = other[0].state.membranes[0], state.membranes[0]
+      self.assertFalse(np.array_equal(*membranes))
+
+  def test_spike_passes_one_layer_in_a_window(self):
+    # All gates are open, and their derivatives equal, so that inputs change
+    # errors by way of the output alone.
+    sizes = (8, 7, 6, 3)
+    config = make_config(
+      sizes,
+      num_steps=40,
+      window=2,
+      firing_function='hard_sigmoid',
+      integration='memoryless',
+      backward='rates',
+    )
+    params = make_params(config)
+    rng = np.random.default_rng(1)
+    observer = presentation.Observer(
+      lambda draw, block, forward, errors: (
+        forward.potentials[-1],
+        errors[0].errors,
+      )
+    )
+
+    @jax.jit
+    def simulate(ticks):
+      labels = jnp.arange(16) % 3
+      trains = jax.vmap(spikes.pack)(ticks)
+      return presentation.simulate(
+        config, params, KEY, trains, labels, observer=observer
+      )[1]
+
+    ticks = rng.integers(0, 2, (16, 40, sizes[0]))
+    before, delays = simulate(ticks), []
+    self.assertEqual(first_change(before[1], jnp.zeros_like(before[1])), 5)
+    for window in (0, 3, 5, 10):
+      changed = ticks.copy()
+      changed[:, 2 * window] ^= 1
+      after = simulate(changed)
+      delays.append(np.array(list(map(first_change, before, after))) - window)
+    # L windows to the output of L layers of weights, and 2 L - 1 windows to the
+    # error of the first one; some sample changes at once.
+    np.testing.assert_array_equal(np.min(delays, axis=0), [3, 5])
+
+
+def first_change(values, others):
+  """Returns the first window with a difference, of `[blocks, B, W, J]`."""
+  differs = np.any(np.asarray(values) != np.asarray(others), axis=(1, 3))
+  assert differs.any()
+  return np.argmax(differs.ravel())
