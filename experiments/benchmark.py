@@ -31,6 +31,7 @@ from experiments.config import synapses
 from experiments.measurements import json_lines
 from experiments.measurements import steps
 import ssnn_jax
+from ssnn_jax.config import TIMINGS
 from ssnn_jax.hardware.presets import PRESETS
 from ssnn_jax.runs import provenance
 from ssnn_jax.spikes import kernels
@@ -54,8 +55,8 @@ def _settings(name, layer_sizes, batch_size, values):
     config = _network_config(values, layer_sizes, num_steps)
     return steps.Setting(name, config, batch_size, *options)
 
-  yield make(1, methods.ANN, None)
   all_steps, representations = values['num_steps'], values['representations']
+  yield make(all_steps[0], methods.ANN, None)
   for num_steps, form in itertools.product(all_steps, representations):
     has_devices = name == 'learn' and form != 'naive'
     for device in (synapses.IDEAL, *(values['devices'] if has_devices else ())):
@@ -70,7 +71,8 @@ def _settings(name, layer_sizes, batch_size, values):
 
 def _network_config(values, layer_sizes, num_steps):
   window = values['window']
-  options = {n: values[n] for n in ('integration', 'sampler', 'kernels')}
+  names = 'timing', 'integration', 'sampler', 'kernels'
+  options = {name: values[name] for name in names}
   try:
     return ssnn_jax.NetworkConfig(
       layer_sizes,
@@ -87,6 +89,7 @@ def _labels(setting):
   config, is_naive = setting.config, setting.representation == 'naive'
   spiking = {
     'sampler': 'uniform' if is_naive else config.sampler,
+    'timing': config.timing,
     'window': config.schedule.window,
     'num_steps': config.num_steps,
     'integration': config.integration,
@@ -192,8 +195,12 @@ def _define_flags():
       'neurons of each layer; may be repeated, for several networks.',
     )
     flags.DEFINE_integer(
-      'window', None, 'window n in ticks; default: 32, or T if smaller.'
+      'window',
+      None,
+      'window n in ticks; default: 1 in real time, otherwise 32, or T if '
+      'smaller.',
     )
+    flags.DEFINE_enum('timing', 'buffered', TIMINGS, 'timing of the layers.')
     membranes = list(ssnn_jax.neuron.MEMBRANES)
     flags.DEFINE_enum('integration', 'mean', membranes, 'kind of membrane.')
   with command.group('Spikes'):

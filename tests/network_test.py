@@ -261,6 +261,12 @@ class NetworkTest(parameterized.TestCase):
     )
     self.export(config, 'learn', *batch())
 
+  def test_real_time_and_race_export_for_every_platform(self):
+    config = ssnn_jax.NetworkConfig(
+      SIZES, num_steps=40, timing='realtime', winner='race'
+    )
+    self.export(config, 'learn', *batch())
+
   @parameterized.parameters(True, False)
   def test_infer_and_given_trains_export_for_every_platform(self, kernels):
     config = ssnn_jax.NetworkConfig(SIZES, num_steps=40, kernels=kernels)

@@ -19,7 +19,8 @@ _LEARN = f'{_BENCHMARK} --names=learn --representations=packed'
 _NETWORK = '784-256-10'
 # Fields by which lines are grouped.
 _CASE = ['name', 'network', 'batch_size']
-_LOOK = ['method', 'representation', 'synapses']
+_LOOK = ['method', 'representation', 'synapses', 'timing']
+_WINDOWS = (1, 4, 16)  # in real time
 
 
 def _prepare(lines):
@@ -30,8 +31,17 @@ def _prepare(lines):
     bp_ms=lines['median_ms'].where(is_bp).ffill(),
     bp_mib=lines['peak_mib'].where(is_bp).ffill(),
     synapses=lines.get('synapses', synapses.IDEAL),
+    timing=_describe_timing(lines),
   )[~is_bp]
   return prepared.fillna({'representation': ''}).astype({'num_steps': int})
+
+
+def _describe_timing(lines):
+  """Returns the timing of each line, in real time with the window."""
+  if 'timing' not in lines:
+    return 'buffered'
+  windows = lines['window'].map('real time, n = {:g}'.format)
+  return windows.where(lines['timing'] == 'realtime', lines['timing'])
 
 
 def table(lines: pd.DataFrame) -> list[pd.DataFrame]:
@@ -51,7 +61,10 @@ def table(lines: pd.DataFrame) -> list[pd.DataFrame]:
         for t, ratio in zip(own['num_steps'], own['ratio_to_bp'])
       }
     )
-  return [pd.DataFrame(rows).fillna('')]
+  made = pd.DataFrame(rows).fillna('')
+  if set(made['timing']) == {'buffered'}:
+    made = made.drop(columns='timing')
+  return [made]
 
 
 def draw(lines: pd.DataFrame) -> figure.Figure:
@@ -118,6 +131,9 @@ def numbers(
   for line in devices.to_dict('records'):
     name = f'{line["synapses"]}_over_ideal_batch{line["batch_size"]}'
     found[name] = line['ratio_to_ideal']
+  for line in _prepare(records['realtime']).to_dict('records'):
+    name = f'{line["name"]}_realtime_n{line["window"]:g}_t{line["num_steps"]}'
+    found[name] = line['ratio_to_bp']
   return {name: statistics.Number(value) for name, value in found.items()}
 
 
@@ -138,6 +154,11 @@ STUDY = Study(
     'devices': (
       f'{_LEARN} --num_steps=32 --batch_size=1,128 '
       '--devices=gokmen_vlasov,reram,ecram,ecram_mo',
+    ),
+    'realtime': tuple(
+      f'{_BENCHMARK} --timing=realtime --window={window} --num_steps=64,256 '
+      '--representations=packed'
+      for window in _WINDOWS
     ),
     'methods': (
       f'{_BENCHMARK} --names=epoch --num_steps=16,64 --representations=packed '
@@ -173,6 +194,11 @@ An epoch of surrogate gradients costs {epoch_surrogate_gradient_t16:.0f} epochs
 of BP at T = 16 and {epoch_surrogate_gradient_t64:.0f} at T = 64, one of `rpu`
 {epoch_rpu_t16:.1f} and {epoch_rpu_t64:.1f}. Accuracies are in
 [baselines](baselines.md).
+
+In real time every window is a step of all layers. With windows of 1, 4 and 16
+ticks, learning costs {learn_realtime_n1_t64:.0f}, {learn_realtime_n4_t64:.0f}
+and {learn_realtime_n16_t64:.0f} steps of BP at T = 64, most of it the float
+product of the first layer's read.
 
 Resistive devices cost more at small batches: a step with `gokmen_vlasov` takes
 {gokmen_vlasov_over_ideal_batch1:.1f} times as long as with ideal synapses at a

@@ -80,7 +80,8 @@ class _Functions:
     self.method = methods.METHODS[config.method]
     self.reference = ssnn_jax.ann(network_config, axis_name=sharding.AXIS)
     self.exact = dataclasses.replace(network_config, dropout=0.0)
-    self.updates = network_config.updates_per_presentation
+    is_online = methods.concerns(config.method, 'update_every')
+    self.updates = network_config.updates_per_presentation if is_online else 1
     self.schedule = experiment.schedule(config, num_samples, self.updates)
     self.separate_signs = self.device(0.0).separate_signs
 

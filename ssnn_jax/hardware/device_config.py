@@ -63,7 +63,7 @@ class DeviceConfig:
     mean_bound_reference: whether the gammas refer to the mean bounds; otherwise
       they refer to the bounds of each device.
     lifetime: retention: the weight is multiplied by 1 - 1 / `lifetime` in each
-      batch; 0 disables the decay.
+      update, after a batch or a window; 0 disables the decay.
     lifetime_dtod: variability of the lifetime, relative.
     corrupt_devices_prob: fraction of devices that are stuck at a weight.
     corrupt_devices_range: largest absolute weight of stuck devices.

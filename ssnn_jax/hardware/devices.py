@@ -15,7 +15,8 @@ batches, for any device:
     params, state = device.update(pulse_key, update, state, params)
 
 The weights are constant during a batch, after which its pulses are applied
-together. On-chip learning corresponds to a batch size of 1.
+together; with `update_every='window'`, during a window of the batch. On-chip
+learning corresponds to a batch size of 1.
 """
 
 from collections.abc import Callable

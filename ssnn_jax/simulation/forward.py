@@ -104,10 +104,8 @@ def propagate(
   """
   firing_probability = firing.find(config.firing_function).probability
   windows = block.windows
-  arriving = functools.partial(
-    input_signal, sample.inputs, emit_inputs(draw, sample.inputs, block)
-  )
-  signals = [jax.vmap(arriving)(windows)]
+  train = emit_inputs(draw, sample.inputs, block)
+  signals = [_split_inputs(sample.inputs, train, windows)]
   membranes, potentials = [], []
   for layer, layer_params in enumerate(params):
     read = functools.partial(drive, config, layer, layer_params, draw)
@@ -165,6 +163,15 @@ def input_signal(
 ) -> types.Signal:
   """Returns the input signal of one window from the train of its block."""
   return types.Signal(encoded.rates, train & window.mask[:, None])
+
+
+def _split_inputs(encoded, train, windows):
+  """Returns the input signals of all windows of a block."""
+  if len(windows.length) == 1:  # which has all spikes of the train
+    return types.Signal(encoded.rates[None], train[None])
+  return jax.vmap(input_signal, in_axes=(None, None, 0))(
+    encoded, train, windows
+  )
 
 
 def _emit(source, rates, windows):
