@@ -1,6 +1,6 @@
 """Spiking neural networks trained by backpropagation with spikes alone.
 
-A network is three pure functions (`Network`): `init` draws its parameters,
+A network is pure functions (`Network`): `init` draws its parameters,
 `learn` presents a batch and returns the coincidences that the synapses count,
 `infer` presents a batch and returns the response of the output layer. A wrong
 argument raises `UserError`, whose message names the remedy.

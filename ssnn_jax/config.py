@@ -69,7 +69,8 @@ class NetworkConfig:
       compares the class of highest potential with the target.
     winner: how the output layer chooses the winner of a tick: 'softmax' draws
       one winner from the exact softmax, 'race' simulates a race that ends by
-      lateral inhibition, within the limits of `race`.
+      lateral inhibition. Errors depend on winners with
+      `output_errors='winner'` only.
     race: parameters of the race.
     update_every: when coincidences change the weights: after the
       'presentation', or after each 'window' of it (real time only).
@@ -169,14 +170,14 @@ class NetworkConfig:
       return
     check_field(self, 'delay', self.delay == 0, "0, as timing is 'realtime'")
     latency = f'the {start} windows after which errors reach the first layer'
+    expected = f'more ticks than {latency}'
+    check_field(self, 'num_steps', num_steps > start, expected)
     check_field(
       self,
-      'window' if self.window else 'num_steps',
+      'window',
       has_errors,
       f'a shorter window: num_steps = {num_steps} ticks must be longer than '
-      f'{latency}'
-      if self.window
-      else f'more ticks than {latency}',
+      f'{latency}',
     )
 
   def _check_gains(self):

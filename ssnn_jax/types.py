@@ -148,7 +148,7 @@ class Activity(NamedTuple):
 
 
 class Network(NamedTuple):
-  """A network as three pure functions.
+  """A network as pure functions.
 
   Inputs are images, `[B, ...]` uint8 grey values or float rates within [0, 1],
   or spike trains, `[B, K, I]` uint32 words of 32 ticks: bit t of word k is tick

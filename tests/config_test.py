@@ -130,7 +130,8 @@ class ConfigTest(parameterized.TestCase):
     self.assertEqual(config.error_starts, starts)
     steps = tuple(19 - window * start for start in starts)
     self.assertEqual(config.error_steps, steps)
-    self.assertEqual(config.output_start, len(sizes) - 1)
+    active = tuple(19 - window * layer for layer in range(len(sizes)))
+    self.assertEqual(config.active_steps, active)
 
   def test_default_window_of_real_time_is_one_tick(self):
     config = ssnn_jax.NetworkConfig((5, 4, 3), timing='realtime')
@@ -149,4 +150,4 @@ class ConfigTest(parameterized.TestCase):
       config = ssnn_jax.NetworkConfig(sizes, num_steps=40, delay=delay)
       self.assertEqual(config.error_starts, (delay,) * num_layers)
       self.assertEqual(config.error_steps, (40 - 32 * delay,) * num_layers)
-      self.assertEqual(config.output_start, 0)
+      self.assertEqual(config.active_steps, (40,) * len(sizes))

@@ -189,6 +189,10 @@ class ExperimentConfig(synapses.SynapseFields):
     decay = self.weight_decay
     expected = '0, as resistive devices decay by --lifetime'
     field.check('weight_decay', decay, is_ideal or decay == 0, expected)
+    for own in dataclasses.fields(_RACE):
+      value = getattr(self, own.name)
+      is_valid = self.winner == 'race' or value == own.default
+      field.check(own.name, value, is_valid, 'none, without --winner=race')
     is_valid = self.update_every != 'window' or self.update_rule == 'sgd'
     expected = 'sgd, as Tiki-Taka transfers after presentations'
     field.check('update_rule', self.update_rule, is_valid, expected)

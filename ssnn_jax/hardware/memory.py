@@ -117,7 +117,8 @@ def count_backprop(config: NetworkConfig, value_bits: int = 32) -> Memory:
   The activations of inputs and hidden layers wait for the backward pass, which
   multiplies them by the errors of the next layer. Gates, and masks of dropout,
   follow from the activations: of clip and hard sigmoid, the derivative is 0
-  where the activation is 0 or 1. Each activation is written and read once.
+  where the activation is 0 or 1. Each activation is written and read once. If
+  the inputs are presented in both phases, only hidden activations wait.
 
   Args:
     config: the network; only the layer sizes are used.

@@ -1,9 +1,10 @@
 """Race of the output neurons: winner-take-all by lateral inhibition.
 
-Output neuron k fires as a Poisson process of rate exp(v_k - theta), in spikes
-per tick, where theta is the inhibition that all output neurons share. The first
-spike of a tick inhibits the others, after a latency in which others may fire,
-too: all of them win. A tick in which no neuron fires is silent.
+A clock starts a race in every tick. The time until output neuron k fires is
+exponential, with rate exp(v_k - theta) in spikes per tick, where theta is the
+inhibition that all output neurons share. The first spike inhibits the others
+until the next tick, after a latency in which they may fire, too: all of them
+win. A tick in which no neuron fires is silent.
 
 Let r = exp(logsumexp(v) - theta) be the total rate. Without latency, the winner
 of a tick is exactly a sample of softmax(v), and a tick is silent with
@@ -13,8 +14,9 @@ too high, although logsumexp(v) differs between samples and grows in training.
 
 The output errors of a tick sum to the number of winners minus 1
 (`wta.output_errors`): silent ticks ask the target to fire more, further winners
-ask neurons to fire less. Learning itself thus keeps one winner a tick on
-average, and an adaptive theta does so in each presentation.
+ask neurons to fire less. With a fixed theta, learning itself thus drives the
+potentials to one winner a tick on average; an adaptive theta does so in each
+presentation. An ideal theta prevents both, as the total rate is given.
 """
 
 import dataclasses

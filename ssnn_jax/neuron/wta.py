@@ -7,8 +7,9 @@ each stream, of mean
 
   E[positive - negative] = softmax(v) - target,
 
-exactly the gradient of the cross-entropy with respect to v. The rules are for
-one sample and one window.
+exactly the gradient of the cross-entropy with respect to v. `neuron.race`
+simulates the limits of such a race. The rules are for one sample and one
+window.
 """
 
 import jax

@@ -41,7 +41,7 @@ class Forward(NamedTuple):
   # [W, K, C] uint32 winners that output errors are computed from; with delay 1
   # sampled in the window from the potentials of the previous window
   winners: jax.Array
-  state: State  # after the block
+  state: Any  # of the neurons after the block, `State` or `realtime.State`
   response: types.Inference  # winners in the block, and potentials after it
 
 

@@ -2,13 +2,13 @@
 
 In each window every neuron emits spikes, forward and backward, from its state
 at the end of the window before; every synapse counts the coincidences of the
-spikes that meet at it; and every neuron absorbs the spikes that reach it into
-its state. Nothing else is stored: no trains, no phases.
+spikes that meet at it (`updates.count`); and every neuron integrates the spikes
+that reach it. Nothing else is stored of a sample: no trains, no phases.
 
 A spike passes one layer in a window, so that an input reaches the output after
-L windows, and its error the first layer after 2 L - 1. Layer l starts l - 1
-windows after the inputs: before, its inputs carry no information. Errors start
-with the output layer, and counts are divided by the ticks with errors
+L windows, and its error the first layer after 2 L - 1. Layer l of weights, from
+0, integrates from window l on: before, its inputs are silent. Errors start with
+the output layer, and counts are divided by the ticks with errors
 (`NetworkConfig.error_steps`). For static inputs the rates at both ends of a
 synapse are those of one sample, and given the state its spikes are independent,
 so that the counts are unbiased for given rates.
@@ -49,8 +49,8 @@ class Arriving(NamedTuple):
 class Emission(NamedTuple):
   """Spikes of one window, and the values that they were sampled from."""
 
-  signals: list[types.Signal]  # presynaptic signal of each layer
-  potentials: list[jax.Array]  # [J] of each layer
+  signals: list[types.Signal]  # presynaptic signal of each layer, [N], [K, N]
+  potentials: list[jax.Array]  # [J] of each layer, before the window
   winners: jax.Array  # [K, C]
   errors: list[types.ErrorSignal]  # of each layer; empty without a label
 
@@ -88,7 +88,7 @@ def step(
     The state after the window, and the emission of the window.
   """
   inhibition, emission = _emit(config, draw, sample, state, arriving, window)
-  membranes, errors = _absorb(
+  membranes, errors = _integrate(
     config, weights, draw, state, arriving, emission, window
   )
   return State(membranes, errors, inhibition), emission
@@ -129,8 +129,8 @@ def _emit(config, draw, sample, state, arriving, window):
   return inhibition, Emission(signals, potentials, winners, errors)
 
 
-def _absorb(config, weights, draw, state, arriving, emission, window):
-  """Absorbs the spikes of the window in the states of their targets."""
+def _integrate(config, weights, draw, state, arriving, emission, window):
+  """Integrates the spikes of the window in the neurons that they reach."""
   membrane = membrane_lib.find(config.integration, config.tau)
   membranes = []
   for layer, params in enumerate(weights.forward):

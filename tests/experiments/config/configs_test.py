@@ -222,6 +222,46 @@ class ConfigsTest(parameterized.TestCase):
     network = experiment.network_config(config, blank_dataset('digits'))
     self.assertEqual((network.delay, network.error_steps), (1, (16, 16)))
 
+  def test_real_time_updates_are_scheduled_window_by_window(self):
+    config, _ = parse_flags(
+      '--timing=realtime', '--update_every=window', '--num_steps=8'
+    )
+    network = experiment.network_config(config, blank_dataset('digits'))
+    self.assertEqual(network.updates_per_presentation, 8)
+    config = dataclasses.replace(config, num_epochs=3, batch_size=10)
+    factor = experiment.schedule(config, 45, updates_per_batch=8)
+    self.assertAlmostEqual(float(factor(48)), 0.5, places=6)  # of 96 updates
+    self.assertEqual(float(factor(96)), 0.0)
+
+  def test_race_flags_reach_the_network(self):
+    config, _ = parse_flags(
+      '--winner=race', '--inhibition=adaptive', '--inhibition_latency=0.1'
+    )
+    network = experiment.network_config(config, blank_dataset('digits'))
+    self.assertEqual(network.winner, 'race')
+    expected = ssnn_jax.RaceConfig('adaptive', inhibition_latency=0.1)
+    self.assertEqual(network.race, expected)
+
+  @parameterized.parameters(
+    (
+      ('--update_every=window', '--timing=realtime', '--device=custom')
+      + ('--update_rule=tiki_taka',),
+      '^--update_rule is tiki_taka; expected sgd',
+    ),
+    (('--update_every=window',), '^--update_every is window; expected '),
+    (('--timing=realtime', '--window=32'), '^--window is 32; expected a short'),
+    (('--timing=realtime', '--delay=1'), '^--delay is 1; expected 0, as'),
+    (('--inhibition_latency=0.1',), '^--inhibition_latency is 0.1; .*=race'),
+    (
+      ('--inhibition_latency=2', '--winner=race'),
+      '^--inhibition_latency is 2.0; expected ticks',
+    ),
+  )
+  def test_wrong_real_time_flags_are_refused(self, flags, sentence):
+    with self.assertRaisesRegex(ssnn_jax.UserError, sentence):
+      config, _ = parse_flags(*flags)
+      experiment.network_config(config, blank_dataset('digits'))
+
   def test_method_flag_changes_no_other_field(self):
     for method in methods.METHODS:
       config, _ = parse_flags('--dataset=mnist', f'--method={method}')
