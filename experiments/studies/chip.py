@@ -77,7 +77,9 @@ def _write(value):
 def _draw(runs: pd.DataFrame) -> figure.Figure:
   """Draws accuracy minus the ANN as parts of a chip are added."""
   metrics = {
-    f'minus ANN (points),\n{frames.ACCURACIES[column]}': _METRICS[metric]
+    f'{frames.ACCURACIES[column].removeprefix("weights ")}\n(points)': (
+      _METRICS[metric]
+    )
     for metric, column in _READOUTS.items()
   }
   named = _name_steps(runs)

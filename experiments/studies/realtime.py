@@ -121,16 +121,10 @@ STUDY = Study(
     ),
     'fashion_mnist': (
       Sweep({'num_steps': (16, 64, 256)}, base={'probe_every': 10}),
-      *(
-        _make_sweep(t, windows, num_seeds, ('realtime',), probe_every=10)
-        for t, windows, num_seeds in (
-          (16, (1,), 5),
-          (64, (1,), 3),
-          (256, (16,), 3),
-        )
-      ),
+      _make_sweep(16, (1,), 5, ('realtime',), probe_every=10),
+      _make_sweep(64, (1,), 3, ('realtime',), probe_every=10),
     ),
-    'n_mnist': (_make_sweep(64, (1, 2, 4, 8)),),
+    'n_mnist': (_make_sweep(64, (1, 8)),),
   },
   curves=('update_cosine',),
   table=_table,
@@ -186,6 +180,14 @@ by {digits_realtime_minus_fast_t64} points at T = 64 and
 layer one window with errors; windows of 32 are refused, as they leave none.
 Accuracy by final potential is {digits_realtime_t64_n8_by_potential} points from
 the ANN with windows of 8, and {digits_realtime_t64_n16_by_potential} with 16.
+
+Recordings of an event camera change with time, and errors meet the events of a
+later time: with T = 64 a tick is `4.7` ms. On N-MNIST (1,000 recordings for
+training, 100 for test, 5 seeds), real time is {n_mnist_realtime_t64_n1} points
+from the ANN with windows of one tick, and {n_mnist_realtime_t64_n8} with
+windows of 8, which delay errors by `113` ms; the buffered form is at
+{n_mnist_buffered_t64_n1} and {n_mnist_buffered_t64_n8}. So windows must be
+short compared with the changes of the inputs.
 
 **Memory.** Per image of 784-256-10, real time stores {kbit_realtime:.1f} kbit,
 the buffered form {kbit_buffered:.1f}, backpropagation {kbit_bp:.1f}, and
