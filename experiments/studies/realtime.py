@@ -74,6 +74,8 @@ def _numbers(records):
   is_fast = (wide['timing'] == 'buffered') & wide['window'].isna()
   is_realtime = (wide['timing'] == 'realtime') & (wide['window'] == 1)
   compared = frames.split_baseline(wide[is_fast | is_realtime])[1]
+  simulated = compared[compared['timing'] == 'buffered']['dataset']
+  compared = compared[compared['dataset'].isin(set(simulated))]
   readouts = {k: v for k, v in _METRICS.items() if k in _READOUTS}
   found |= comparisons.numbers(
     compared,
