@@ -50,9 +50,8 @@ def _draw(runs):
   named = _name_inhibition(runs)
   drawn = named[(named['winner'] == 'race') | (named['method'] == methods.ANN)]
   names = drawn['latency'].map('{:g}'.format)
-  return comparisons.draw(
-    drawn.assign(latency=names), 'latency', 'kind', _PANELS
-  )
+  x = 'latency (ticks)'
+  return comparisons.draw(drawn.assign(**{x: names}), x, 'kind', _PANELS)
 
 
 def _numbers(records):
