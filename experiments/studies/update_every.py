@@ -10,19 +10,15 @@ _SIZES = (1, 32)  # batch sizes
 _METRICS = {
   '': comparisons.minus(),
   '_by_potential': comparisons.minus('test_accuracy_potential'),
-  '_by_ann': comparisons.minus('test_accuracy_rate'),
 }
 
 
 def _numbers(records):
   """Compares updates after each window with updates after presentations."""
   _, spiking = frames.split_baseline(comparisons.join(records))
-  name = '{dataset}_b{batch_size}_{update_every}{metric}'
-  changes = '{dataset}_b{batch_size}_{update_every}_minus_presentation{metric}'
+  name = '{dataset}_b{batch_size}_{update_every}_minus_presentation{metric}'
   return comparisons.numbers(
-    comparisons.join(records), name, _METRICS
-  ) | comparisons.numbers(
-    spiking, changes, _METRICS, update_every='presentation'
+    spiking, name, _METRICS, update_every='presentation'
   )
 
 

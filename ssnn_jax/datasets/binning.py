@@ -3,7 +3,6 @@
 from concurrent import futures
 import dataclasses
 import math
-import numbers
 import os
 
 import numpy as np
@@ -42,9 +41,8 @@ class Binning:
 
   def __post_init__(self):
     steps, window, polarity = self.num_steps, self.event_window, self.polarity
-    is_integer = isinstance(steps, numbers.Integral) and steps is not True
     for field, is_valid, expected in (
-      ('num_steps', is_integer and steps >= 1, '1 tick or more'),
+      ('num_steps', types.is_integer(steps) and steps >= 1, '1 tick or more'),
       ('event_window', 1e-3 <= window < math.inf, '0.001 milliseconds or more'),
       ('polarity', polarity in POLARITIES, 'one of both, merged, on, off'),
     ):

@@ -78,7 +78,7 @@ class Device(NamedTuple):
 class ResistiveState(NamedTuple):
   """State of all arrays of resistive devices, except their weights."""
 
-  num_updates: jax.Array  # int32 batches so far
+  num_updates: jax.Array  # int32 updates so far
   learning_rate: jax.Array  # before the schedule
   constants: types.Params  # `variability.Constants` of each array
   # [I, J] and [J] int32 pulses of each device so far; None: not counted
@@ -117,7 +117,7 @@ def make_resistive(
       `config.pulse_scheme` is 'single'. It is part of the state, so that runs
       with different learning rates can share a compiled program.
     schedule: factor on the learning rate, as a function of the number of
-      batches so far; None is constant.
+      updates so far; None is constant.
 
   Returns:
     The device.

@@ -11,7 +11,6 @@ uses. The symmetry point should be weight 0 (`zero_shifting`).
 import dataclasses
 import functools
 import math
-import numbers
 from typing import NamedTuple
 
 import jax
@@ -23,6 +22,7 @@ from ssnn_jax.hardware import devices
 from ssnn_jax.hardware import resistive
 from ssnn_jax.hardware.device_config import DeviceConfig
 from ssnn_jax.types import check_field
+from ssnn_jax.types import is_integer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,9 +44,8 @@ class TransferConfig:
 
   def __post_init__(self):
     lines, rate = self.transfer_lines, self.transfer_rate
-    is_whole = isinstance(lines, numbers.Integral) and lines is not True
-    expected = 'a whole number, 1 or more'
-    check_field(self, 'transfer_lines', is_whole and lines >= 1, expected)
+    is_valid = is_integer(lines) and lines >= 1
+    check_field(self, 'transfer_lines', is_valid, 'a whole number, 1 or more')
     is_valid = 0 < rate < math.inf
     check_field(self, 'transfer_rate', is_valid, 'a number above 0')
 
