@@ -96,11 +96,13 @@ def compare(planes: jax.Array, rates: jax.Array) -> jax.Array:
     `[N]` uint32 spikes, one bit per tick.
   """
   rate_bits = _round(rates)
+  places = jnp.arange(thresholds.NUM_PLANES, dtype=jnp.uint32)[:, None]
+  is_set = -((rate_bits[None] >> places) & 1)  # all ones, or all zeros
+  is_zero = ~planes
+  is_smaller, is_not_larger = is_set & is_zero, is_set | is_zero
   below = jnp.zeros_like(rate_bits)
   for plane in range(thresholds.NUM_PLANES):
-    is_set = -((rate_bits >> plane) & 1)  # all ones, or all zeros
-    zeros = ~planes[plane]
-    below = (zeros & below) | (is_set & (zeros | below))
+    below = is_smaller[plane] | (is_not_larger[plane] & below)
   return below | -(rate_bits >> thresholds.NUM_PLANES)
 
 
