@@ -160,6 +160,7 @@ def settings(runs: pd.DataFrame) -> list[pd.DataFrame]:
     order of the varied fields.
   """
   fields = varied(runs)
+  runs = runs.sort_values('seed', kind='stable')
   grouped = {}
   for index, values in zip(
     runs.index, runs[fields].itertuples(index=False, name=None)
@@ -172,7 +173,7 @@ def settings(runs: pd.DataFrame) -> list[pd.DataFrame]:
     return not is_ann, [sortable(value) for value in values]
 
   ordered = sorted(grouped.items(), key=order)
-  return [runs.loc[index].sort_values('seed') for _, index in ordered]
+  return [runs.loc[index] for _, index in ordered]
 
 
 def field(setting: pd.DataFrame, name: str) -> Any:
@@ -200,21 +201,20 @@ def find_baseline(
     The ANN with common seeds and equal values of all fields that affect the
     ANN; of several, the ANN with most equal fields. None if there is none.
   """
+  own = _fields(setting)
+  found = []
+  for ann in settings(split_baseline(runs)[0]):
+    differing = {k for k, v in _fields(ann).items() if v != own[k]}
+    is_equal = methods.SPIKING_FIELDS.issuperset(differing - {'method'})
+    if is_equal and set(ann['seed']) & set(setting['seed']):
+      found.append((len(differing), ann))
+  return min(found, key=lambda item: item[0], default=(None, None))[1]
 
-  def differing(ann):
-    return [
-      name
-      for name in FIELDS
-      if name != 'method' and field(ann, name) != field(setting, name)
-    ]
 
-  candidates = [
-    ann
-    for ann in settings(split_baseline(runs)[0])
-    if methods.SPIKING_FIELDS.issuperset(differing(ann))
-    and set(ann['seed']) & set(setting['seed'])
-  ]
-  return min(candidates, key=lambda ann: len(differing(ann)), default=None)
+def _fields(setting):
+  """Returns the configuration of a setting."""
+  first = setting.iloc[0]
+  return {name: first[name] for name in FIELDS}
 
 
 def sortable(value: Any) -> tuple[Any, ...]:

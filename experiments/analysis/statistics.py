@@ -70,20 +70,24 @@ def paired_difference(
     The mean of the differences over common seeds, and their standard deviation.
 
   Raises:
-    UserError: if the settings have no seed in common, or one has a seed twice.
+    UserError: if the settings have no seed in common.
+    ValueError: if a setting has a seed twice.
   """
-  pairs = runs[['seed', metric]].merge(
-    baseline[['seed', metric]], on='seed', validate='one_to_one'
-  )
-  if pairs.empty:
+  ours, theirs = (_by_seed(own, metric) for own in (runs, baseline))
+  common = [seed for seed in ours if seed in theirs]
+  if not common:
     raise ssnn_jax.UserError(
       'two settings without a common seed cannot be compared; train them with '
       'the same seeds.'
     )
-  ours, theirs = (
-    pairs[f'{metric}_{side}'].to_numpy(float) for side in ('x', 'y')
-  )
-  return _summarize(scale * (ours - theirs))._replace(is_difference=True)
+  differences = np.array([ours[seed] - theirs[seed] for seed in common])
+  return _summarize(scale * differences)._replace(is_difference=True)
+
+
+def _by_seed(setting, metric):
+  if not setting['seed'].is_unique:
+    raise ValueError('A setting has runs of equal seed.')
+  return dict(zip(setting['seed'], setting[metric].astype(float)))
 
 
 def _summarize(values):
