@@ -101,8 +101,10 @@ def compare(planes: jax.Array, rates: jax.Array) -> jax.Array:
   is_zero = ~planes
   is_smaller, is_not_larger = is_set & is_zero, is_set | is_zero
   below = jnp.zeros_like(rate_bits)
-  for plane in range(thresholds.NUM_PLANES):
-    below = is_smaller[plane] | (is_not_larger[plane] & below)
+  for decides, keeps in zip(
+    jnp.unstack(is_smaller), jnp.unstack(is_not_larger)
+  ):
+    below = decides | (keeps & below)
   return below | -(rate_bits >> thresholds.NUM_PLANES)
 
 
