@@ -26,7 +26,10 @@ def pytest_configure(config):
     jax.config.update('jax_disable_most_optimizations', True)
     if jax.__version_info__[:2] == (0, 10):  # later versions have no such flag
       flags_of_xla = os.environ.get('XLA_FLAGS', '')
-      quickly = '--xla_cpu_use_fusion_emitters=false'
+      quickly = (
+        '--xla_cpu_use_fusion_emitters=false '
+        '--xla_cpu_parallel_codegen_split_count=1'
+      )
       os.environ['XLA_FLAGS'] = f'{flags_of_xla} {quickly}'.strip()
   # Shells start background jobs that ignore SIGINT, which commands inherit.
   signal.signal(signal.SIGINT, signal.default_int_handler)
