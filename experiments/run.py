@@ -44,7 +44,7 @@ def make_run(values: Mapping[str, Any]) -> recorder.Run:
       )
     config = command.config(values)
     stamp = time.strftime('%Y%m%d-%H%M%S')
-    name = f'{experiment.slug(config)}-{config.method}-{stamp}'
+    name = f'{experiment.slug(config.dataset)}-{config.method}-{stamp}'
     return recorder.Run(config, pathlib.Path('runs', name))
   folder = command.folder(values['workdir'])
   base = None

@@ -31,6 +31,7 @@ from experiments.studies import tuning
 from experiments.training import data
 from experiments.training import trainer
 import ssnn_jax
+from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import loading
 from ssnn_jax.runs import files
 from ssnn_jax.runs import records
@@ -133,7 +134,10 @@ def _choose_sweeps(values, dataset):
 
 
 def _sweeps_of_study(name, dataset):
-  """Returns the sweeps of a study for a data set, or for its first data set."""
+  """Returns the sweeps of a study for a data set, or for its first data set.
+
+  The sweeps of a file of own arrays have the name of the file.
+  """
   study = studies.load(name)
   if not study.sweeps:
     commands = [line for lines in study.commands.values() for line in lines]
@@ -141,6 +145,8 @@ def _sweeps_of_study(name, dataset):
       f'--study={name} has no sweeps; its records are made by '
       f'{"; ".join(commands)}.'
     )
+  if arrays.is_npz_path(dataset):
+    dataset = experiment.slug(dataset)
   return study.sweeps.get(dataset, next(iter(study.sweeps.values())))
 
 
@@ -192,7 +198,7 @@ def main() -> None:
   base = command.config(values)
   dataset = values['dataset'] or base.dataset
   study, sweeps = _choose_sweeps(values, dataset)
-  name = f'{study or "grid"}-{experiment.slug(base)}'
+  name = f'{study or "grid"}-{experiment.slug(base.dataset)}'
   workdir = command.folder(values['workdir'] or f'runs/{name}')
   planned = plans.make(base, sweeps, workdir.absolute())
   load = functools.partial(

@@ -147,6 +147,11 @@ class ExperimentConfig(synapses.SynapseFields):
     'fraction of the training split held out as the validation split, which '
     'replaces the test split in evaluations; for tuning',
   )
+  folds: int | None = _evaluation(
+    None,
+    'number of folds for cross-validation of all samples; a run is tested on '
+    'the fold whose number is the remainder of its seed',
+  )
   eval_every: int = _evaluation(
     0,
     'number of epochs between evaluations; 0 evaluates only at the end',
@@ -212,6 +217,7 @@ _RANGES = (
   ),
   (('learning_rate',), lambda rate: 0 < rate < math.inf, 'a number above 0'),
   (('hold_out',), lambda share: 0 <= share < 1, '0 or more and below 1'),
+  (('folds',), lambda folds: folds is None or folds >= 2, '2 or more'),
   (('seed',), lambda seed: 0 <= seed < 2**31, '0 or more and below 2**31'),
   (
     ('pixel_range',),
@@ -242,11 +248,16 @@ def default(dataset: str) -> ExperimentConfig:
   return CONFIGS[dataset]
 
 
-def slug(config: ExperimentConfig) -> str:
-  """Returns the name of the data set in folder names."""
-  if arrays.is_npz_path(config.dataset):
-    return pathlib.Path(config.dataset).stem
-  return config.dataset.replace('/', '-')
+def slug(dataset: str) -> str:
+  """Returns the name of a data set in names of files and folders."""
+  if arrays.is_npz_path(dataset):
+    return pathlib.Path(dataset).stem
+  return dataset.replace('/', '-')
+
+
+def fold(config: ExperimentConfig) -> int | None:
+  """Returns the fold that a run is tested on, or None without folds."""
+  return None if config.folds is None else config.seed % config.folds
 
 
 def network_config(

@@ -88,7 +88,12 @@ def make_tasks(
 
 
 def _train(runs, load, options):
-  trainer.train(runs, load(runs[0].config), options)
+  """Trains runs, together if they are tested on the same fold."""
+  by_fold = {}
+  for run in runs:
+    by_fold.setdefault(experiment.fold(run.config), []).append(run)
+  for group in by_fold.values():
+    trainer.train(group, load(group[0].config), options)
 
 
 def check_records(planned: Plan) -> None:

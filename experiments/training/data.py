@@ -1,6 +1,7 @@
 """Data of a run: the training split and the evaluation split."""
 
 from collections.abc import Mapping
+import contextlib
 import dataclasses
 import functools
 from typing import Any
@@ -21,7 +22,7 @@ def load(
   data_dir: str | None,
   download: bool = False,
 ) -> ssnn_jax.datasets.Dataset:
-  """Loads the data set of a run, with a validation split if `hold_out` is set.
+  """Loads the data set of a run, with its own fold and validation split.
 
   Args:
     config: the configuration of the run.
@@ -36,11 +37,14 @@ def load(
   if config.test_dataset:
     other = _load(config, config.test_dataset, data_dir, download)
     dataset = _test_on(dataset, other)
+  if config.folds is not None:
+    with _named('folds'):
+      dataset = ssnn_jax.datasets.fold(
+        dataset, config.folds, experiment.fold(config)
+      )
   if config.hold_out:
-    try:
+    with _named('hold_out'):
       dataset = ssnn_jax.datasets.hold_out(dataset, config.hold_out)
-    except ssnn_jax.UserError as error:
-      raise ssnn_jax.UserError(f'--hold_out: {error}') from None
   size = len(dataset.train.labels)
   for name in ('batch_size', 'probe_size'):
     value = getattr(config, name)
@@ -52,14 +56,24 @@ def load(
   return dataset
 
 
+@contextlib.contextmanager
+def _named(flag):
+  """Adds the name of the flag to user errors."""
+  try:
+    yield
+  except ssnn_jax.UserError as error:
+    raise ssnn_jax.UserError(f'--{flag}: {error}') from None
+
+
 def _check_flags(config):
   """Rejects flags that have no effect."""
   other = config.test_dataset
-  if other and config.hold_out:
-    raise ssnn_jax.UserError(
-      '--hold_out and --test_dataset exclude each other, since both choose the '
-      'evaluation split; leave one of them out.'
-    )
+  for name in ('hold_out', 'folds'):
+    if other and getattr(config, name):
+      raise ssnn_jax.UserError(
+        f'--{name} and --test_dataset exclude each other, since both choose '
+        'the evaluation split; leave one of them out.'
+      )
   is_recorded = config.dataset in ssnn_jax.datasets.RECORDINGS
   if is_recorded and config.pixel_range != _FULL_RANGE:
     raise ssnn_jax.UserError(

@@ -9,6 +9,7 @@ from ssnn_jax.datasets.catalog import RECORDINGS
 from ssnn_jax.datasets.errors import DatasetError
 from ssnn_jax.datasets.idx import read_idx
 from ssnn_jax.datasets.loading import load
+from ssnn_jax.datasets.splits import fold
 from ssnn_jax.datasets.splits import hold_out
 from ssnn_jax.datasets.types import Dataset
 from ssnn_jax.datasets.types import Split
@@ -22,6 +23,7 @@ __all__ = (
   'Dataset',
   'DatasetError',
   'Split',
+  'fold',
   'from_arrays',
   'hold_out',
   'load',

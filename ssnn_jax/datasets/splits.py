@@ -42,6 +42,46 @@ def hold_out(
   return dataset._replace(train=train, validation=validation)
 
 
+def fold(
+  dataset: types.Dataset, num_folds: int, index: int, seed: int = 0
+) -> types.Dataset:
+  """Makes a fold of all samples the test split, for cross-validation.
+
+  Args:
+    dataset: dataset whose training and test splits are joined.
+    num_folds: number of folds; each sample is in one of them.
+    index: the fold that is the test split, from 0 to `num_folds - 1`.
+    seed: seed of the stratified random folds.
+
+  Returns:
+    The dataset, with all other folds as its training split.
+
+  Raises:
+    DatasetError: if a fold would be empty, or there is no fold `index`.
+
+  Example:
+    >>> digits = ssnn_jax.datasets.load('digits')
+    >>> first = ssnn_jax.datasets.fold(digits, num_folds=10, index=0)
+    >>> len(first.train.labels), len(first.test.labels)
+    (1617, 180)
+  """
+  joined = types.Split(*map(np.concatenate, zip(dataset.train, dataset.test)))
+  num_items = len(joined.labels)
+  if not 2 <= num_folds <= num_items:
+    raise errors.DatasetError(
+      f'{num_items} items cannot be split into {num_folds} folds; choose a '
+      f'number of folds from 2 to {num_items}.'
+    )
+  if not 0 <= index < num_folds:
+    raise errors.DatasetError(
+      f'There is no fold {index} of {num_folds} folds; choose an index from 0 '
+      f'to {num_folds - 1}.'
+    )
+  drawn = _shuffle_by_class(joined.labels, seed)[index::num_folds]
+  train, test = _split(joined, drawn)
+  return dataset._replace(train=train, test=test)
+
+
 def split_stratified(
   split: types.Split, num_drawn: int, seed: int
 ) -> tuple[types.Split, types.Split]:
@@ -49,14 +89,27 @@ def split_stratified(
 
   Returns the remaining and the drawn items, both in their original order.
   """
-  # The stream of RandomState is frozen; the streams of NumPy's newer
-  # generators may change between releases, and so would the splits.
-  shuffled = np.random.RandomState(seed).permutation(len(split.labels))
-  by_class = shuffled[np.argsort(split.labels[shuffled], kind='stable')]
+  by_class = _shuffle_by_class(split.labels, seed)
   # Equal steps through the items sorted by class give every class its share of
   # the drawn items, within one item.
   steps = np.arange(num_drawn) * len(by_class) // num_drawn
-  is_drawn = np.zeros(len(by_class), bool)
-  is_drawn[by_class[steps]] = True
-  remaining = types.Split(split.inputs[~is_drawn], split.labels[~is_drawn])
-  return remaining, types.Split(split.inputs[is_drawn], split.labels[is_drawn])
+  return _split(split, by_class[steps])
+
+
+def _shuffle_by_class(labels, seed):
+  """Returns the indices of all items, sorted by class, shuffled within it."""
+  # The stream of RandomState is frozen; the streams of NumPy's newer
+  # generators may change between releases, and so would the splits.
+  shuffled = np.random.RandomState(seed).permutation(len(labels))
+  return shuffled[np.argsort(labels[shuffled], kind='stable')]
+
+
+def _split(split, drawn):
+  """Returns the remaining and the drawn items, both in their original order."""
+  is_drawn = np.zeros(len(split.labels), bool)
+  is_drawn[drawn] = True
+  remaining, chosen = (
+    types.Split(split.inputs[mask], split.labels[mask])
+    for mask in (~is_drawn, is_drawn)
+  )
+  return remaining, chosen

@@ -53,3 +53,34 @@ class SplitsTest(data_util.DatasetTestCase):
       self.digits,
       fraction,
     )
+
+  def test_folds_partition_all_samples(self):
+    folds = [datasets.fold(self.digits, 4, index) for index in range(4)]
+    everything = data_util.items(self.digits.train, self.digits.test)
+    for made in folds:
+      self.assertEqual(data_util.items(made.train, made.test), everything)
+      shares = np.bincount(made.test.labels) / np.bincount(made.train.labels)
+      np.testing.assert_allclose(shares, 1 / 3, atol=0.02)
+    tests = data_util.items(*(made.test for made in folds))
+    self.assertEqual(tests, everything)
+
+  def test_rejects_missing_folds(self):
+    few = datasets.from_arrays([[0.5]] * 3, [0, 1, 0], [[0.5]], [1])
+    for num_folds in (0, 1, 5):
+      self.assert_refused(
+        f'4 items cannot be split into {num_folds} folds;',
+        'choose a number of folds from 2 to 4.',
+        datasets.fold,
+        few,
+        num_folds,
+        0,
+      )
+    for index in (-1, 4):
+      self.assert_refused(
+        f'There is no fold {index} of 4 folds;',
+        'choose an index from 0 to 3.',
+        datasets.fold,
+        few,
+        4,
+        index,
+      )

@@ -109,6 +109,7 @@ class ConfigsTest(parameterized.TestCase):
     '--hold_out=1',
     '--hold_out=-0.1',
     '--hold_out=nan',
+    '--folds=1',
     '--seed=-1',
     '--seed=2147483648',
     '--dw_min=0.1',

@@ -4,9 +4,11 @@ import contextlib
 import dataclasses
 import io
 import pathlib
+from unittest import mock
 
 from absl.testing import parameterized
 
+from experiments.config import experiment
 from experiments.config import grids
 from experiments.launch import launcher
 from experiments.launch import plans
@@ -71,6 +73,21 @@ class PlansTest(parameterized.TestCase):
         ending = f'learning_rate={run.config.learning_rate}/seed'
         self.assertIn(ending, str(run.folder))
         self.assertEqual(run.folder.name, f'seed={run.config.seed}')
+
+  def test_trains_each_seed_on_the_data_of_its_fold(self):
+    planned = self.plan({'method': ('bp',)}, seeds=(0, 1, 2, 3), folds=3)
+    trained = {}
+
+    def train(runs, dataset, options):
+      del options
+      trained[dataset] = [run.config.seed for run in runs]
+
+    load = lambda config: config.seed % 3  # stands for the data of a fold
+    with mock.patch.object(trainer, 'train', train):
+      with mock.patch.object(experiment, 'network_config'):
+        (task,) = plans.make_tasks(planned, load, trainer.Options())
+        task.run()
+    self.assertEqual(trained, {0: [0, 3], 1: [1], 2: [2]})
 
   def test_skips_finished_runs_and_resumes_others(self):
     planned = self.plan({'num_steps': (4,)}, seeds=(2, 3, 4))

@@ -47,6 +47,7 @@ class DataTest(parameterized.TestCase):
   def test_rejects_flags_without_effect(self):
     for arguments, message in (
       (['--test_dataset=n_mnist', '--hold_out=0.1'], '--hold_out and --test_d'),
+      (['--test_dataset=n_mnist', '--folds=2'], '--folds and --test_dataset'),
       (['--test_dataset=n_mnist'], '--test_dataset=n_mnist is also the train'),
       (
         ['--dataset=digits', '--shuffle_ticks'],
@@ -116,6 +117,24 @@ class DataTest(parameterized.TestCase):
     with self.assertRaisesRegex(
       ssnn_jax.UserError, f'^--hold_out: .*{hold_out} .*1437 items; choose'
     ):
+      data.load(config, None)
+
+  def test_each_seed_is_tested_on_its_own_fold(self):
+    config = experiment.ExperimentConfig(folds=3, hold_out=0.5)
+    tests = []
+    for seed in range(3):
+      own = data.load(dataclasses.replace(config, seed=seed), None)
+      again = data.load(dataclasses.replace(config, seed=seed + 3), None)
+      np.testing.assert_array_equal(own.test.inputs, again.test.inputs)
+      self.assertLen(own.train.labels, 599)
+      self.assertLen(own.validation.labels, 599)
+      tests.append(own.test.inputs)
+    self.assertLen(np.concatenate(tests), 1797)
+    self.assertFalse(np.array_equal(tests[0], tests[1]))
+
+  def test_rejects_more_folds_than_samples(self):
+    config = experiment.ExperimentConfig(folds=1798)
+    with self.assertRaisesRegex(ssnn_jax.UserError, '^--folds: 1797 items'):
       data.load(config, None)
 
   def test_pixel_range_rescales_images(self):
@@ -189,7 +208,7 @@ class DataTest(parameterized.TestCase):
 
   def test_folder_names_replace_path_separators(self):
     config, _ = parse_flags('--dataset=~/some/own.npz')
-    self.assertEqual(experiment.slug(config), 'own')
+    self.assertEqual(experiment.slug(config.dataset), 'own')
     grid = grids.parse('dataset=digits,~/some/own.npz')
     names = [setting.name for setting in grids.settings(config, grid)]
     self.assertIn('dataset=~-some-own.npz', names)
