@@ -10,6 +10,7 @@ which `experiments.pages` generates the page of the study.
 from collections.abc import Mapping
 import json
 import pathlib
+import re
 from typing import Any
 
 from absl import flags
@@ -18,8 +19,12 @@ import pandas as pd
 from experiments import studies
 from experiments.analysis import records
 from experiments.config import command
+from experiments.config import experiment
 import ssnn_jax
 from ssnn_jax.runs import records as runs_lib
+
+# The path of a file of own arrays; records keep its name.
+_OWN_FILE = re.compile(r'(?<==)[^=]*?([^/=]+\.npz)')
 
 
 def collect_sweep(
@@ -49,10 +54,10 @@ def collect_sweep(
   path = workdir / 'sweep.json'
   sweep = json.loads(path.read_text()) if path.exists() else {}
   study = study or sweep.get('study')
-  dataset = runs[0].config['dataset'].replace('/', '-')
+  dataset = experiment.slug(runs[0].config['dataset'])
   header = {'study': study, 'record': record or dataset}
   if 'command' in sweep:
-    header['command'] = sweep['command']
+    header['command'] = _OWN_FILE.sub(r'\1', sweep['command'])
   curves = studies.load(study).curves if study else ()
   return header, records.of_sweep(runs, header, curves)
 
@@ -121,9 +126,17 @@ def main() -> None:
     workdir = command.folder(values['workdir'])
     header, lines = collect_sweep(workdir, study, record)
   path = _output(values, header)
-  if path.exists() and not values['overwrite']:
+  if values['add']:
+    if values['lines'] or values['overwrite']:
+      raise ssnn_jax.UserError(
+        '--add is for the runs of a sweep, and excludes --lines and '
+        '--overwrite; leave them out.'
+      )
+    lines = records.add(path, lines)
+  elif path.exists() and not values['overwrite']:
     raise ssnn_jax.UserError(
-      f'{path} exists; give --overwrite to replace the record, or --output.'
+      f'{path} exists; give --overwrite to replace the record, --add to add '
+      'runs to it, or --output.'
     )
   records.write(path, lines)
   print(f'record: {path}, {len(lines) - 1} lines')
@@ -145,4 +158,9 @@ if __name__ == '__main__':
       '`file` of the record; default: below experiments/records.',
     )
     flags.DEFINE_boolean('overwrite', False, 'replace an existing record.')
+    flags.DEFINE_boolean(
+      'add',
+      False,
+      'add runs to an existing record; equal configurations are replaced.',
+    )
   command.launch(main)

@@ -17,7 +17,9 @@ from typing import NamedTuple
 import pandas as pd
 
 from experiments.analysis import frames
+from experiments.config import serialization
 import ssnn_jax
+from ssnn_jax.datasets import arrays
 from ssnn_jax.runs import files
 from ssnn_jax.runs import records
 
@@ -57,7 +59,43 @@ def of_sweep(
   Returns:
     The lines: the header, and one for each run.
   """
-  lines = [_line(run, {*CURVES, *names}) for run in runs]
+  return _compact(header, [_line(run, {*CURVES, *names}) for run in runs])
+
+
+def add(
+  file: str | os.PathLike, made: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+  """Adds the runs of a sweep to those of a record.
+
+  Args:
+    file: the record of a sweep.
+    made: the lines of the other runs, which replace recorded runs of equal
+      configuration.
+
+  Returns:
+    The lines of the record of all runs, with its study and command.
+
+  Raises:
+    UserError: if the file is missing, damaged or no record of a sweep.
+  """
+  header, lines = _read_lines(file)
+  if 'shared' not in header:
+    raise ssnn_jax.UserError(
+      f'{file} is not the record of a sweep, to which runs can be added; give '
+      'another --record.'
+    )
+  runs = _expand(header, lines) + _expand(made[0], made[1:])
+  by_config = {_key(run['config']): run for run in runs}
+  return _compact(header, list(by_config.values()))
+
+
+def _key(config):
+  """Identifies a configuration, whatever fields its version did not have."""
+  return json.dumps(serialization.complete(config), sort_keys=True)
+
+
+def _compact(header, lines):
+  """Moves the fields that all lines share to the header."""
   shared = {part: _shared([line[part] for line in lines]) for part in _PARTS}
   own = [
     {
@@ -70,9 +108,19 @@ def of_sweep(
   return [{**header, 'num_runs': len(lines), 'shared': shared}, *own]
 
 
+def _expand(header, lines):
+  """Adds the shared fields of the header to each line."""
+  return [
+    {part: header['shared'][part] | line.get(part, {}) for part in _PARTS}
+    for line in lines
+  ]
+
+
 def _line(run, names):
   environment, final = dict(run.events[0]), dict(run.final)
-  config = environment.pop('config')
+  config = dict(environment.pop('config'))
+  if arrays.is_npz_path(config['dataset']):
+    config['dataset'] = pathlib.Path(config['dataset']).name
   for name in ('event', 'method', 'dataset', 'num_steps', 'sampler', 'seed'):
     environment.pop(name, None)
     final.pop(name, None)
@@ -116,22 +164,28 @@ def read(file: str | os.PathLike) -> Record:
   Raises:
     UserError: if the file is missing or damaged.
   """
-  file = pathlib.Path(file)
+  header, lines = _read_lines(file)
+  if 'shared' not in header:
+    return Record(header, pd.DataFrame(lines))
+  rows = [
+    frames.row(line['config'], line['final'], line['curves'])
+    for line in _expand(header, lines)
+  ]
+  return Record(header, frames.from_rows(rows))
+
+
+def _read_lines(file):
+  """Reads the header and the lines of a file of JSON lines."""
   try:
-    header, *lines = map(json.loads, file.read_text().splitlines())
+    header, *lines = map(
+      json.loads, pathlib.Path(file).read_text().splitlines()
+    )
+    return header, lines
   except (OSError, ValueError) as error:
     raise ssnn_jax.UserError(
       f'{file} is not a record ({error}); give a file of JSON lines that '
       'experiments.collect or a measurement wrote.'
     ) from None
-  if 'shared' not in header:
-    return Record(header, pd.DataFrame(lines))
-  shared = header['shared']
-  rows = []
-  for line in lines:
-    parts = [shared[part] | line.get(part, {}) for part in _PARTS]
-    rows.append(frames.row(*parts[1:]))
-  return Record(header, frames.from_rows(rows))
 
 
 def read_study(study: str) -> dict[str, Record]:

@@ -43,6 +43,43 @@ class CollectTest(absltest.TestCase):
     for name in ('num_steps', 'seed', 'test_accuracy', 'method'):
       self.assertEqual(list(found[name]), list(expected[name]))
 
+  def test_adds_runs_and_replaces_equal_configurations(self):
+    def collect_runs(grid, accuracy):
+      runs = make_runs(
+        grid, lambda config: accuracies(accuracy), workdir=self.folder / grid
+      )
+      write_runs(runs)
+      return collect.collect_sweep(self.folder / grid, 'winners', 'added')[1]
+
+    path = self.folder / 'added.jsonl'
+    records.write(path, collect_runs('num_steps=4,16', 90))
+    lines = records.add(path, collect_runs('num_steps=16,64', 95))
+    records.write(path, lines)
+    found = records.read(path).runs
+    self.assertEqual(lines[0]['num_runs'], len(found))
+    spiking = found[found['method'] == 'ssnn']
+    by_steps = dict(zip(spiking['num_steps'], spiking['test_accuracy']))
+    self.assertEqual(by_steps, {4: 0.9, 16: 0.95, 64: 0.95})
+    num_seeds = len(set(found['seed']))
+    self.assertLen(found, 4 * num_seeds)  # with the ANN
+    records.write(path, [{'study': 'benchmark'}, {'x': 1}])
+    with self.assertRaisesRegex(ssnn_jax.UserError, 'not the record of a sw'):
+      records.add(path, lines)
+
+  def test_keeps_the_name_of_a_file_without_its_folder(self):
+    workdir = self.write_sweep()
+    for path in workdir.glob('*/*/*.json*'):
+      text = path.read_text().replace('"digits"', '"/home/me/own.npz"')
+      path.write_text(text)
+    command = 'python -m experiments.sweep --grid=x=1 --dataset='
+    sweep = {'study': None, 'command': f'{command}/home/me/own.npz --seed=1'}
+    (workdir / 'sweep.json').write_text(json.dumps(sweep))
+    header, lines = collect.collect_sweep(workdir, None, None)
+    self.assertEqual(header['record'], 'own')
+    self.assertEqual(header['command'], f'{command}own.npz --seed=1')
+    self.assertNotIn('/home', json.dumps(lines))
+    self.assertEqual(lines[0]['shared']['config']['dataset'], 'own.npz')
+
   def test_unfinished_sweep_is_refused(self):
     workdir = self.write_sweep()
     (metrics, *_) = sorted(workdir.glob('*/*/metrics.jsonl'))
