@@ -24,6 +24,7 @@ from experiments.analysis import panels
 from experiments.analysis import statistics
 from experiments.analysis import style
 from experiments.config import grids
+from experiments.config import methods
 import ssnn_jax
 
 Metric = Callable[[pd.DataFrame, pd.DataFrame], statistics.Number]
@@ -99,7 +100,9 @@ def name_curves(runs: pd.DataFrame, *others: str) -> pd.DataFrame:
       for name, value in values.items()
       if value not in ('', 'none')
     ]
-    labels.append(style.escape_mathtext(', '.join(words) or 'SSNN'))
+    is_ann = frames.field(run, 'method') == methods.ANN
+    text = ', '.join(words) or ('ANN' if is_ann else 'SSNN')
+    labels.append(style.escape_mathtext(text))
   return runs.assign(curve=labels)
 
 
@@ -206,7 +209,7 @@ def draw(
   for own in frames.settings(anns) if ann == 'across' else ():
     panels.plot_across(grid[0], own, 'ANN', alpha=0.08)
   style.legend_below(fig, grid[:1])
-  steps = set(drawn['num_steps'])
+  steps = set(spiking['num_steps'])
   ticks = f', T = {steps.pop()}' if len(steps) == 1 else ''
   style.set_title(
     fig,
