@@ -42,7 +42,7 @@ lint: venv
 	@$(RUN) -m ruff format --check .
 
 test: lint
-	@$(RUN) -m pytest --quiet --numprocesses=auto
+	@$(RUN) -m pytest --quiet --numprocesses=auto --dist=worksteal
 
 notebooks: venv
 	@$(RUN) -m colab.notebooks
