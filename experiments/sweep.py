@@ -184,9 +184,11 @@ def _write_description(workdir, study, dataset, values):
 
 def _print_best_rates(planned):
   """Prints the best learning rates of a sweep that tunes learning rates."""
-  folders = [run.folder for runs in planned.values() for run in runs]
+  groups = planned.values()  # of runs that differ in seed and learning rate
+  rates = [{run.config.learning_rate for run in group} for group in groups]
+  folders = [run.folder for group in groups for run in group]
   runs = frames.from_runs(records.read(folder) for folder in folders)
-  if (runs['hold_out'] > 0).all() and 'learning_rate' in frames.varied(runs):
+  if (runs['hold_out'] > 0).all() and max(map(len, rates)) > 1:
     for method, rate in tuning.best_rates(runs).items():
       print(f'{method}: best on held-out samples with --learning_rate={rate:g}')
 

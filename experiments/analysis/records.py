@@ -118,9 +118,10 @@ def _expand(header, lines):
 
 def _line(run, names):
   environment, final = dict(run.events[0]), dict(run.final)
-  config = dict(environment.pop('config'))
-  if arrays.is_npz_path(config['dataset']):
-    config['dataset'] = pathlib.Path(config['dataset']).name
+  config = {
+    name: pathlib.Path(value).name if arrays.is_npz_path(value) else value
+    for name, value in environment.pop('config').items()
+  }
   for name in ('event', 'method', 'dataset', 'num_steps', 'sampler', 'seed'):
     environment.pop(name, None)
     final.pop(name, None)

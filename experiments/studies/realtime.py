@@ -181,8 +181,8 @@ from the ANN at T = 16, {fashion_mnist_realtime_t64_n1} at 64 and
 {fashion_mnist_realtime_minus_fast_t64} and
 {fashion_mnist_realtime_minus_fast_t256} points from the fast simulation: at
 T = 256 within half a point, at 64 too close to decide with 3 seeds. Read as an
-ANN, the differences to the simulation
-are {fashion_mnist_realtime_minus_fast_t16_by_ann},
+ANN, the differences to the simulation are
+{fashion_mnist_realtime_minus_fast_t16_by_ann},
 {fashion_mnist_realtime_minus_fast_t64_by_ann} and
 {fashion_mnist_realtime_minus_fast_t256_by_ann}.
 

@@ -169,6 +169,7 @@ STUDY = Study(
       ),
     ),
     'mnist': (Sweep(_GRID, num_seeds=3, base={**_HELD_OUT, 'num_epochs': 20}),),
+    # A file of EMNIST images of 47 classes, in a split of its own.
     'emnist47': (
       Sweep(
         _GRID,

@@ -70,7 +70,8 @@ class CollectTest(absltest.TestCase):
     workdir = self.write_sweep()
     for path in workdir.glob('*/*/*.json*'):
       text = path.read_text().replace('"digits"', '"/home/me/own.npz"')
-      path.write_text(text)
+      other = '"test_dataset": "/home/me/other.npz"'
+      path.write_text(text.replace('"test_dataset": null', other))
     command = 'python -m experiments.sweep --grid=x=1 --dataset='
     sweep = {'study': None, 'command': f'{command}/home/me/own.npz --seed=1'}
     (workdir / 'sweep.json').write_text(json.dumps(sweep))
@@ -78,7 +79,9 @@ class CollectTest(absltest.TestCase):
     self.assertEqual(header['record'], 'own')
     self.assertEqual(header['command'], f'{command}own.npz --seed=1')
     self.assertNotIn('/home', json.dumps(lines))
-    self.assertEqual(lines[0]['shared']['config']['dataset'], 'own.npz')
+    config = lines[0]['shared']['config']
+    self.assertEqual(config['dataset'], 'own.npz')
+    self.assertEqual(config['test_dataset'], 'other.npz')
 
   def test_unfinished_sweep_is_refused(self):
     workdir = self.write_sweep()
