@@ -20,11 +20,12 @@ from experiments import studies
 from experiments.analysis import records
 from experiments.config import command
 from experiments.config import experiment
+from experiments.config import titles
 import ssnn_jax
 from ssnn_jax.runs import records as runs_lib
 
-# The path of a file of own arrays; records keep its name.
-_OWN_FILE = re.compile(r'(?<==)[^=]*?([^/=]+\.npz)')
+# The path of a file of own arrays in a command; records keep its name.
+_OWN_FILE = re.compile(r'(?<=[=,])[^=,]*?([^/=,]+\.npz)')
 
 
 def collect_sweep(
@@ -56,6 +57,7 @@ def collect_sweep(
   study = study or sweep.get('study')
   dataset = experiment.slug(runs[0].config['dataset'])
   header = {'study': study, 'record': record or dataset}
+  header['title'] = titles.title(dataset)
   if 'command' in sweep:
     header['command'] = _OWN_FILE.sub(r'\1', sweep['command'])
   curves = studies.load(study).curves if study else ()
@@ -92,6 +94,8 @@ def collect_lines(
       ) from None
     for line in found:
       if line.get('event') == 'header':
+        if 'command' in line:
+          line['command'] = _OWN_FILE.sub(r'\1', line['command'])
         header.setdefault('environments', []).append(line)
       else:
         lines.append(line)

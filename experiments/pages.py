@@ -17,8 +17,7 @@ from matplotlib import figure
 
 from experiments import studies
 from experiments.analysis import claims
-from experiments.analysis import comparisons
-from experiments.analysis import frames
+from experiments.analysis import dataset_comparison
 from experiments.analysis import grid_plot
 from experiments.analysis import markdown
 from experiments.analysis import record_section
@@ -27,6 +26,8 @@ from experiments.analysis import statistics
 from experiments.analysis import study as study_lib
 from experiments.analysis import style
 from experiments.config import command
+from experiments.config import titles
+from experiments.studies import datasets
 import ssnn_jax
 
 _ROOT = pathlib.Path(__file__).parent.parent
@@ -111,7 +112,7 @@ def study_page(name: str) -> str:
   study, found = read(name)
   title = name.replace('_', ' ').capitalize()
   figures = [
-    f'![{title}, {record}]({figure_path(name, record).name})'
+    f'![{title}, {titles.title(record)}]({figure_path(name, record).name})'
     for record in found
     if study.figure or study.sweeps
   ]
@@ -125,51 +126,59 @@ def study_page(name: str) -> str:
 
 
 def _fill_text(name):
-  """Fills in the numbers of the text of a study."""
+  """Fills in the numbers of the text of a study, also of other studies."""
 
   def write(match):
-    return write_number(f'{name}.{match[1]} {match[2] or ""}'.rstrip())
+    reference = match[1] if '.' in match[1] else f'{name}.{match[1]}'
+    return write_number(f'{reference} {match[2] or ""}'.rstrip())
 
-  return re.sub(r'\{(\w+)(?::([^}]+))?\}', write, read(name)[0].text).strip()
+  return re.sub(r'\{([\w.]+)(?::([^}]+))?\}', write, read(name)[0].text).strip()
 
 
 def _claim_table(judged):
   """Makes the table of claims with their verdicts."""
-  lines = [
-    '| claim | verdict after correction | deciding number and bound; p alone |',
-    '|---|---|---|',
-  ]
+  rows = []
   for claim, verdict in judged:
     unit = f' ({claim.unit})' if claim.unit else ''
-    lines.append(
-      f'| {claim.statement} | {verdict.word} | {verdict.reason}{unit} |'
-    )
-  return '\n'.join(lines)
+    rows.append((claim.statement, verdict.word, f'{verdict.reason}{unit}'))
+  reason = 'deciding number and bound; p alone'
+  return markdown.table(('claim', 'verdict after correction', reason), rows)
 
 
 def index() -> str:
   """Makes the table of all studies."""
-  lines = ['| study | question | minutes |', '|---|---|---|']
+  rows = []
   for name in recorded():
     study, found = read(name)
     runs = [r.runs for r in found.values() if 'run_seconds' in r.runs]
     spent = f'{sum(map(records.minutes, runs)):.0f}' if runs else ''
-    lines.append(f'| [{name}]({name}.md) | {study.question} | {spent} |')
-  return '\n'.join(lines)
+    rows.append((f'[{name}]({name}.md)', study.question, spent))
+  return markdown.table(('study', 'question', 'minutes'), rows)
 
 
 def claim_summary() -> str:
   """Makes the table of all claims with their verdicts."""
-  lines = ['| claim | verdict | study |', '|---|---|---|']
-  for name, judged in verdicts().items():
-    for claim, verdict in judged:
-      lines.append(
-        f'| {claim.statement} | {verdict.word} | [{name}]({name}.md) |'
-      )
-  return '\n'.join(lines)
+  rows = [
+    (claim.statement, verdict.word, f'[{name}]({name}.md)')
+    for name, judged in verdicts().items()
+    for claim, verdict in judged
+  ]
+  return markdown.table(('claim', 'verdict', 'study'), rows)
 
 
-BLOCKS = {'studies': index, 'claims': claim_summary}
+def _compared_datasets():
+  """Returns the runs of each data set, in the order of their margins."""
+  found = read('datasets')[1]
+  return {name: found[name].runs for name in datasets.MARGINS}
+
+
+def dataset_table() -> str:
+  """Makes the table of accuracies on all data sets."""
+  made = dataset_comparison.table(_compared_datasets(), datasets.MARGINS)
+  return markdown.table(tuple(made), made.itertuples(index=False))
+
+
+BLOCKS = {'studies': index, 'claims': claim_summary, 'datasets': dataset_table}
 
 
 def remake() -> Iterator[tuple[pathlib.Path, str, list[markdown.Problem]]]:
@@ -188,22 +197,8 @@ def remake() -> Iterator[tuple[pathlib.Path, str, list[markdown.Problem]]]:
 
 
 def draw_answer() -> figure.Figure:
-  """Draws accuracy and time of learning against T, from two studies."""
-  runs = read('headline')[1]['fashion_mnist'].runs
-  prices = numbers('fidelity')
-
-  def price(setting, ann):
-    del ann
-    sampler, t = (frames.field(setting, x) for x in ('sampler', 'num_steps'))
-    name = 'random' if sampler == 'bernoulli' else sampler
-    return prices[f'{name}_bp_steps_t{t}']
-
-  metrics = {
-    'accuracy minus\nANN (points)': comparisons.minus(),
-    'time of a learning\nstep (BP steps)': price,
-  }
-  narrow = frames.select(runs, layer_sizes=None)
-  return comparisons.draw(narrow, 'num_steps', 'sampler', metrics, margin=0.3)
+  """Draws accuracy against T for all data sets."""
+  return dataset_comparison.draw(_compared_datasets(), datasets.MARGINS)
 
 
 def draw(everything: bool) -> None:

@@ -18,7 +18,7 @@ from matplotlib import figure
 import pandas as pd
 
 from experiments import studies
-from experiments.analysis import comparisons
+from experiments.analysis import comparison_plot
 from experiments.analysis import energy
 from experiments.analysis import frames
 from experiments.analysis import grid_plot
@@ -79,7 +79,7 @@ def view_runs(
     name = f'energy-{pathlib.Path(energies).stem}'
     priced = energy.add_energies(runs, energies)
     text = grid_table.lay_out(energy.table(priced))
-    return View(text, comparisons.draw_energies(priced, energies), name)
+    return View(text, comparison_plot.draw_energies(priced, energies), name)
   if study_name is None:
     return _view_grid(runs)
   study = studies.load(study_name)

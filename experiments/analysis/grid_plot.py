@@ -3,6 +3,7 @@
 from matplotlib import figure
 import pandas as pd
 
+from experiments.analysis import comparison_plot
 from experiments.analysis import comparisons
 from experiments.analysis import frames
 from experiments.analysis import grid_axis
@@ -39,7 +40,7 @@ def draw(runs: pd.DataFrame, metric: str = 'test_accuracy') -> figure.Figure:
   if not spiking.empty and 'update_error' in runs:
     metrics[panels.ERROR_LABEL] = comparisons.mean('update_error')
   kind = 'curve' if is_along or spiking.empty else 'across'
-  fig = comparisons.draw(named, axis, 'curve', metrics, ann=kind)
+  fig = comparison_plot.draw(named, axis, 'curve', metrics, ann=kind)
   fig.axes[0].set_yscale('linear')
   return fig
 

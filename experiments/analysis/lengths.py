@@ -80,8 +80,8 @@ def compare(differences: Mapping[int, statistics.Number], margin: float) -> str:
     undecided = [t for t in differences if not inside[t] and not outside[t]]
     if undecided:
       listed = ', '.join(map(str, sorted(undecided)))
-      end += f' (inconclusive at T = {listed}: more seeds)'
+      end += f' (inconclusive at T = {listed})'
     return f'{near} {end}'
   if all(outside.values()):
     return f'not {near} up to T = {max(differences)}'
-  return f'inconclusive whether {near}: more seeds'
+  return f'inconclusive whether {near}'

@@ -7,7 +7,9 @@ format of `statistics.write`;
 """
 
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Mapping
+from collections.abc import Sequence
 import re
 from typing import NamedTuple
 
@@ -104,6 +106,12 @@ def _contents(match, number, blocks):
 
 def _shorten(text):
   return ' '.join(text.split())[:60]
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+  """Makes a table of text."""
+  lines = [f'| {" | ".join(cells)} |' for cells in (headings, *rows)]
+  return '\n'.join([lines[0], '|' + len(headings) * '---|', *lines[1:]])
 
 
 def lint(page: str) -> list[Problem]:

@@ -9,6 +9,7 @@ from experiments.analysis import panels
 from experiments.analysis import records
 from experiments.analysis import statistics
 from experiments.analysis import study as study_lib
+from experiments.config import titles
 
 
 def make(
@@ -20,7 +21,7 @@ def make(
   text = '\n\n'.join(map(grid_table.lay_out, tables))
   commands = [header['command']] if 'command' in header else []
   commands = list(study.commands.get(name, commands))
-  yield f'## {name}'
+  yield f'## {titles.title(name)}'
   yield f'```text\n{text}\n```'
   yield '```bash\n' + '\n'.join(commands) + '\n```'
   yield ' '.join(_provenance(header, runs))

@@ -32,8 +32,9 @@ class Study:
     numbers: `(runs of each record, by its name) -> numbers`, by names that
       claims and pages use.
     claims: statements that numbers decide.
-    text: Markdown of the study's page; `{name}` is a number, and `{name:.1f}`
-      the number in a format of `statistics.write`.
+    text: Markdown of the study's page; `{name}` is a number, `{name:.1f}` the
+      number in a format of `statistics.write`, and `{study.name}` a number of
+      another study.
   """
 
   question: str

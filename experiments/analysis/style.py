@@ -18,6 +18,8 @@ from matplotlib import ticker
 from matplotlib import transforms
 from matplotlib.axes import Axes
 
+from experiments.config import titles
+
 # Points; legends are small where panels are in one column.
 SMALL, LETTERS, TITLE = 9, 10, 11
 # The palette of Okabe and Ito for colour-blind readers, without yellow, which
@@ -35,6 +37,7 @@ _OF_HANDLE = 8  # letters next to each legend label
 _MOST_COLUMNS = 4  # of a legend
 # Tick positions in a decade, by the maximum number of decades.
 _SUBS = {1: (1, 1.5, 2, 3, 4, 5, 6, 8), 2: (1, 2, 5), 4: (1, 3), math.inf: (1,)}
+_SIGNED_TICKS = 0.5, 1, 3, 10, 30
 _APART, _MOST_APART = 4, 28  # points between curves, and over all curves
 _POINTS_PER_INCH = 72
 _HANDLE = 2.5  # length of a legend handle, in font sizes
@@ -125,6 +128,19 @@ def set_log(axis_: axis.Axis) -> None:
   axis_.set_minor_formatter(ticker.NullFormatter())
 
 
+def set_signed_log(axis_: axis.Axis) -> None:
+  """Makes an axis of differences linear from -1 to 1, and logarithmic beyond.
+
+  Args:
+    axis_: the axis.
+  """
+  getattr(axis_.axes, f'set_{axis_.axis_name}scale')('symlog', linthresh=1)
+  ticks = [sign * value for value in _SIGNED_TICKS for sign in (-1, 1)]
+  axis_.set_major_locator(ticker.FixedLocator([0, *ticks]))
+  axis_.set_major_formatter(ticker.FuncFormatter(_number))
+  axis_.set_minor_locator(ticker.NullLocator())
+
+
 def shift_curve(curve: artist.Artist, index: int, number: int) -> None:
   """Shifts a curve sideways, so that error bars do not hide each other.
 
@@ -147,10 +163,8 @@ def _number(value, place):
 
 
 def dataset_name(dataset: str) -> str:
-  """Returns the name of a data set for a figure; of a path, the file's name."""
-  if dataset.endswith('.npz'):
-    dataset = dataset.replace('\\', '/').rpartition('/')[2].removesuffix('.npz')
-  return escape_mathtext(dataset)
+  """Returns the title of a data set for a figure."""
+  return escape_mathtext(titles.title(dataset))
 
 
 def escape_mathtext(text: str) -> str:

@@ -1,5 +1,6 @@
 """Accuracy lost to spikes in the forward pass, backward pass and update."""
 
+from experiments.analysis import comparison_plot
 from experiments.analysis import comparisons
 from experiments.analysis import frames
 from experiments.analysis.claims import Claim
@@ -28,7 +29,7 @@ def _draw(runs):
   metrics = {
     f'minus ANN (points),\nby {name}': x for name, x in _METRICS.items()
   }
-  return comparisons.draw(_name_uses(runs), 'uses', 'num_steps', metrics)
+  return comparison_plot.draw(_name_uses(runs), 'uses', 'num_steps', metrics)
 
 
 def _numbers(records):

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from experiments.analysis import comparison_plot
 from experiments.analysis import comparisons
 from experiments.analysis import frames
 from experiments.analysis.claims import Claim
@@ -59,7 +60,7 @@ def _draw(runs):
     ),
     'stored bits,\nrelative to the ANN': comparisons.ratio('stored_bits'),
   }
-  return comparisons.draw(add_costs(runs), 'method', 'num_steps', metrics)
+  return comparison_plot.draw(add_costs(runs), 'method', 'num_steps', metrics)
 
 
 def _numbers(records):

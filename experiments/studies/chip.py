@@ -5,6 +5,7 @@ import itertools
 from matplotlib import figure
 import pandas as pd
 
+from experiments.analysis import comparison_plot
 from experiments.analysis import comparisons
 from experiments.analysis import frames
 from experiments.analysis import grid_axis
@@ -84,7 +85,7 @@ def _draw(runs: pd.DataFrame) -> figure.Figure:
   named = _name_steps(runs)
   steps = [name for name in _ORDER if name in set(named['step'])]
   axis = grid_axis.GridAxis('step', steps, is_numeric=False, followers=[])
-  return comparisons.draw(named, axis, 'method', metrics)
+  return comparison_plot.draw(named, axis, 'method', metrics)
 
 
 def _numbers(records):

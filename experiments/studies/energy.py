@@ -1,5 +1,6 @@
 """Energy of inference and learning on a chip, compared with digital BP."""
 
+from experiments.analysis import comparison_plot
 from experiments.analysis import comparisons
 from experiments.analysis import energy
 from experiments.analysis import frames
@@ -18,7 +19,7 @@ def _table(runs):
 
 
 def _draw(runs):
-  return comparisons.draw_energies(
+  return comparison_plot.draw_energies(
     energy.add_energies(runs, 'crossbar'), 'crossbar'
   )
 

@@ -61,8 +61,8 @@ leaky membrane has forgotten the first two saccades of a recording:
 with shuffled ticks, accuracy is {n_mnist_ordered_gain_n1_by_potential:abs .1f}
 points higher at n = 1.
 
-Only `500` training and `50` test recordings of N-MNIST are available, of
-`60,000` and `10,000`. Synthetic recordings are described in
-[event statistics](event_statistics.md).
+The records are of `500` training and `50` test recordings of N-MNIST;
+[datasets](datasets.md) has `1,100`, by cross-validation. Synthetic recordings
+are described in [event statistics](event_statistics.md).
 """,
 )

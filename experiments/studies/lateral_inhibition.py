@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from experiments.analysis import comparison_plot
 from experiments.analysis import comparisons
 from experiments.analysis import frames
 from experiments.analysis import statistics
@@ -51,7 +52,7 @@ def _draw(runs):
   drawn = named[(named['winner'] == 'race') | (named['method'] == methods.ANN)]
   names = drawn['latency'].map('{:g}'.format)
   x = 'latency (ticks)'
-  return comparisons.draw(drawn.assign(**{x: names}), x, 'kind', _PANELS)
+  return comparison_plot.draw(drawn.assign(**{x: names}), x, 'kind', _PANELS)
 
 
 def _numbers(records):

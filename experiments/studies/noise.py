@@ -128,6 +128,6 @@ to the ANN is {fashion_mnist_bernoulli_t64_minus_ann} points (random trains,
 T = 64) and {fashion_mnist_sobol_t16_minus_ann} points (low-discrepancy trains,
 T = 16). Spikes hardly affect training from about T = 16 on with low-discrepancy
 trains, and from about T = 64 on with random trains, whose difference to the ANN
-is mostly noise of the readout ([headline](headline.md)).
+is mostly noise of the readout ([datasets](datasets.md)).
 """,
 )

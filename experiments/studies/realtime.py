@@ -3,6 +3,7 @@
 from matplotlib import figure
 import pandas as pd
 
+from experiments.analysis import comparison_plot
 from experiments.analysis import comparisons
 from experiments.analysis import frames
 from experiments.analysis import memory
@@ -58,10 +59,11 @@ def _draw(runs: pd.DataFrame) -> figure.Figure:
   runs = _select_wide(runs)
   windows, is_ann = runs['window'], runs['method'] == methods.ANN
   if windows.nunique() == 1:
-    return comparisons.draw(runs, 'num_steps', 'timing', _PANELS)
+    return comparison_plot.draw(runs, 'num_steps', 'timing', _PANELS)
   runs = runs[windows.notna() | is_ann]
   labels = runs['timing'] + ', T = ' + runs['num_steps'].map(str)
-  return comparisons.draw(runs.assign(curve=labels), 'window', 'curve', _PANELS)
+  named = runs.assign(curve=labels)
+  return comparison_plot.draw(named, 'window', 'curve', _PANELS)
 
 
 def _numbers(records):

@@ -1,5 +1,6 @@
 """Saturation of error spikes against gain, width and depth."""
 
+from experiments.analysis import comparison_plot
 from experiments.analysis import comparisons
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
@@ -36,7 +37,7 @@ def _table(runs):
 def _draw(runs):
   metrics = {label: _METRICS[name] for name, label in _LABELS.items()}
   named = _name_networks(runs)
-  return comparisons.draw(named, 'gain_of_errors', 'hidden', metrics, 2)
+  return comparison_plot.draw(named, 'gain_of_errors', 'hidden', metrics, 2)
 
 
 def _numbers(records):

@@ -1,5 +1,6 @@
 """Accuracy and update errors with random trains of 1 to 256 ticks."""
 
+from experiments.analysis import comparison_plot
 from experiments.analysis import comparisons
 from experiments.analysis import frames
 from experiments.analysis.claims import Claim
@@ -27,7 +28,7 @@ def _numbers(records):
 STUDY = Study(
   question='How do accuracy and update error depend on spike-train length?',
   sweeps=dict.fromkeys(_DATASETS, _SWEEPS),
-  figure=lambda runs: comparisons.draw_lengths(runs, MARGIN),
+  figure=lambda runs: comparison_plot.draw_lengths(runs, MARGIN),
   numbers=_numbers,
   claims=(
     Claim(
@@ -57,7 +58,7 @@ ticks it is {digits_minus_ann_t16}, {digits_minus_ann_t64} and
 {digits_minus_ann_t256} points on digits, and {fashion_mnist_minus_ann_t16},
 {fashion_mnist_minus_ann_t64} and {fashion_mnist_minus_ann_t256} on
 Fashion-MNIST. Low-discrepancy trains need fewer ticks
-([headline](headline.md)). From 64 to 256 ticks the quantization error on
+([datasets](datasets.md)). From 64 to 256 ticks the quantization error on
 Fashion-MNIST falls to {fashion_mnist_quantisation_error_t256_over_t64:.2f} of
 its value, as T^-1/2 predicts, and the update error to
 {fashion_mnist_update_error_t256_over_t64:.2f}: near a kink of the firing

@@ -12,9 +12,12 @@ from experiments.config import experiment
 from experiments.config import field
 import ssnn_jax
 from ssnn_jax.datasets import arrays
+from ssnn_jax.datasets import catalog
 
 _FULL_RANGE = 0.0, 1.0  # of pixels
 _BINNING_FIELDS = dataclasses.fields(ssnn_jax.datasets.Binning)
+# Classes of files that may lack their names, by the names of the files.
+_CLASS_NAMES = {'emnist47': catalog.CLASS_NAMES['emnist/balanced']}
 
 
 def load(
@@ -112,6 +115,8 @@ def _load_once(name, data_dir, download, binning, pixel_range):
   dataset = ssnn_jax.datasets.load(
     name, data_dir, download=download, binning=binning
   )
+  if arrays.is_npz_path(name):
+    dataset = _name_classes(dataset)
   low, high = pixel_range  # of black and white
 
   def compress(split):
@@ -124,6 +129,14 @@ def _load_once(name, data_dir, download, binning, pixel_range):
   return dataset._replace(
     train=compress(dataset.train), test=compress(dataset.test)
   )
+
+
+def _name_classes(dataset):
+  """Names the classes of a file that studies use, if the file does not."""
+  numbers = tuple(map(str, range(dataset.num_classes)))
+  names = _CLASS_NAMES.get(experiment.slug(dataset.name), ())
+  is_missing = dataset.class_names == numbers and len(names) == len(numbers)
+  return dataset._replace(class_names=names) if is_missing else dataset
 
 
 def _test_on(dataset, other):

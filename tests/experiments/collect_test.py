@@ -35,7 +35,7 @@ class CollectTest(absltest.TestCase):
     sweep = {'study': 'winners', 'command': 'python -m experiments.sweep'}
     (workdir / 'sweep.json').write_text(json.dumps(sweep))
     header, lines = collect.collect_sweep(workdir, None, None)
-    self.assertEqual(header, sweep | {'record': 'digits'})
+    self.assertEqual(header, sweep | {'record': 'digits', 'title': 'digits'})
     path = self.folder / 'record.jsonl'
     records.write(path, lines)
     found = records.read(path).runs
@@ -76,7 +76,7 @@ class CollectTest(absltest.TestCase):
     sweep = {'study': None, 'command': f'{command}/home/me/own.npz --seed=1'}
     (workdir / 'sweep.json').write_text(json.dumps(sweep))
     header, lines = collect.collect_sweep(workdir, None, None)
-    self.assertEqual(header['record'], 'own')
+    self.assertEqual((header['record'], header['title']), ('own', 'own'))
     self.assertEqual(header['command'], f'{command}own.npz --seed=1')
     self.assertNotIn('/home', json.dumps(lines))
     config = lines[0]['shared']['config']
@@ -94,12 +94,16 @@ class CollectTest(absltest.TestCase):
 
   def test_collects_lines_and_their_headers(self):
     path = self.folder / 'lines.jsonl'
-    lines = [{'event': 'header', 'device': 'cpu'}, {'x': 1}, {'x': 2}]
+    given = 'python -m m --datasets=digits,/home/me/a.npz,b.npz --data_dir=/d'
+    lines = [{'event': 'header', 'command': given}, {'x': 1}, {'x': 2}]
     path.write_text(''.join(json.dumps(line) + '\n' for line in lines))
     table = self.folder / 'table.csv'
     table.write_text('x,y\n3,4.5\n')
     header, collected = collect.collect_lines([path, table], 'benchmark', 'cpu')
-    self.assertEqual(header['environments'], lines[:1])
+    kept = given.replace('/home/me/', '')
+    self.assertEqual(
+      header['environments'], [{'event': 'header', 'command': kept}]
+    )
     self.assertEqual(
       collected, [header, {'x': 1}, {'x': 2}, {'x': 3, 'y': 4.5}]
     )

@@ -198,7 +198,7 @@ class CommandLineTest(parameterized.TestCase):
       "--grid='method=ssnn;...' instead.",
     ),
     (
-      ('--grid=num_steps=3', '--study=headline'),
+      ('--grid=num_steps=3', '--study=datasets'),
       '--grid and --study exclude each other, since both choose the varied '
       'fields; leave one of them out.',
     ),

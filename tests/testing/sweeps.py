@@ -61,6 +61,25 @@ def make_frame(sweep, final=lambda config: {}, num_seeds=1, **options):
   return frames.from_runs(make_runs(sweep, final, num_seeds, **options))
 
 
+def make_comparison(sweep='num_steps=4,16;sampler=bernoulli,sobol', **changes):
+  """Returns the frame of two seeds of a sweep over T and trains.
+
+  Args:
+    sweep: grids of the sweep, or one grid.
+    **changes: fields of the configuration of all runs.
+  """
+  percents = {('bernoulli', 4): 80, ('bernoulli', 16): 89.9}
+  percents |= {('sobol', 4): 84, ('sobol', 16): 90}
+
+  def final(config):
+    is_ann = config.method == 'bp'
+    percent = 90 if is_ann else percents[config.sampler, config.num_steps]
+    return accuracies(percent + config.seed)
+
+  base = dataclasses.replace(BASE, **changes)
+  return make_frame(sweep, final, num_seeds=2, base=base)
+
+
 def write_runs(runs):
   """Writes runs to their folders."""
   for run in runs:

@@ -80,13 +80,12 @@ class LengthsTest(parameterized.TestCase):
     ((-5, -3, 0.0), 'within 1 point of the ANN at T = 64'),
     (
       (-5, -1, 0.0),
-      'within 1 point of the ANN at T = 64 (inconclusive at T = 16: more '
-      'seeds)',
+      'within 1 point of the ANN at T = 64 (inconclusive at T = 16)',
     ),
     ((-5, -4, -3), 'not within 1 point of the ANN up to T = 64'),
     (
       (-5, -3, -1),
-      'inconclusive whether within 1 point of the ANN: more seeds',
+      'inconclusive whether within 1 point of the ANN',
     ),
   )
   def test_shortest_sufficient_length(self, means, expected):

@@ -8,7 +8,7 @@ from absl.testing import parameterized
 import numpy as np
 
 from experiments import plot
-from experiments.analysis import comparisons
+from experiments.analysis import comparison_plot
 from experiments.analysis import energy
 from experiments.analysis import frames
 from experiments.analysis import grid_table
@@ -167,7 +167,7 @@ class EnergyTest(parameterized.TestCase):
 
   def test_figure_has_a_curve_for_each_sampler(self):
     self.record_sweep()
-    fig = comparisons.draw_energies(self.add_energies(), self.table)
+    fig = comparison_plot.draw_energies(self.add_energies(), self.table)
     inference = [inference_nj(t) / 0.036 for t in STEPS]
     learning = [learning_nj(t, 7.5, 1.5) / 0.11 for t in STEPS]
     for axes, values in zip(fig.axes, ([91, 91], inference, learning)):

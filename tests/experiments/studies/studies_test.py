@@ -25,7 +25,8 @@ RECORDS = [
 
 def expected_configs(study, dataset):
   """Returns the configurations of all runs of a study on a data set."""
-  base = experiment.CONFIGS[dataset]
+  is_built_in = dataset in experiment.CONFIGS
+  base = experiment.default(dataset if is_built_in else f'{dataset}.npz')
   merged = grids.merge(base, study.sweeps[dataset])
   return {
     dataclasses.replace(setting.config, seed=seed)
@@ -109,6 +110,6 @@ class PagesTest(parameterized.TestCase):
     self.assertContainsSubset(committed, linked)
 
   def test_numbers_are_named_by_study(self):
-    for reference in ('headline.nothing', 'nothing.ann', 'headline'):
+    for reference in ('datasets.nothing', 'nothing.ann', 'datasets'):
       with self.assertRaises(ssnn_jax.UserError):
         pages.write_number(reference)

@@ -206,6 +206,24 @@ class DataTest(parameterized.TestCase):
     ):
       data.load(config, None)
 
+  def test_names_classes_of_files_that_studies_use(self):
+    arrays = {'x_train': np.eye(47), 'y_train': np.arange(47)}
+    arrays |= {'x_test': np.eye(47), 'y_test': np.arange(47)}
+    folder = self.create_tempdir().full_path
+    letters = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghnqrt'
+    own = tuple(map(str, range(100, 147)))
+    for stem, stored, names in (
+      ('emnist47', {}, tuple(letters)),
+      ('emnist47', {'class_names': own}, own),
+      ('other', {}, tuple(map(str, range(47)))),
+    ):
+      path = f'{folder}/{stem}.npz'
+      np.savez(path, **arrays, **stored)
+      config = experiment.ExperimentConfig(dataset=path, probe_size=47)
+      data._load_once.cache_clear()
+      found = data.load(config, None)
+      self.assertEqual((found.name, found.class_names), (path, names))
+
   def test_folder_names_replace_path_separators(self):
     config, _ = parse_flags('--dataset=~/some/own.npz')
     self.assertEqual(experiment.slug(config.dataset), 'own')

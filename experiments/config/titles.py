@@ -1,0 +1,21 @@
+"""Titles of data sets in figures, pages and records."""
+
+from experiments.config import experiment
+from ssnn_jax.datasets import arrays
+
+_TITLES = {
+  'mnist': 'MNIST',
+  'fashion_mnist': 'Fashion-MNIST',
+  'emnist-balanced': 'EMNIST Balanced',
+  'n_mnist': 'N-MNIST',
+}
+# Of files of own arrays that studies use, by their names.
+_FILES = {'emnist47': 'EMNIST, 47 classes (own split of official images)'}
+
+
+def title(dataset: str) -> str:
+  """Returns the title of a data set, of a file, or of the record of either."""
+  slug = experiment.slug(dataset)
+  if arrays.is_npz_path(dataset):
+    return _FILES.get(slug, slug)
+  return (_TITLES | _FILES).get(slug, dataset)
