@@ -3,7 +3,6 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/made-with-$(notdir $(PYTHON))
-KERNELS := $(VENV)/compiled-kernels
 
 .PHONY: help venv demo docs test notebooks lint format clean
 
@@ -16,18 +15,13 @@ help:
 	@echo 'make format     format the code'
 	@echo 'make clean      remove $(VENV) and build products'
 
-venv: $(STAMP) $(KERNELS)
+venv: $(STAMP)
 
 $(STAMP): setup.cfg pyproject.toml
 	@echo 'installing into $(VENV) ...'
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check \
 	  --config-settings editable_mode=compat -e '.[test]'
-	@touch $@
-
-# Optional: without compiled kernels everything works, but slower.
-$(KERNELS): $(STAMP) $(wildcard ssnn_jax/spikes/cpu/*.h ssnn_jax/spikes/cpu/*.cc) ssnn_jax/spikes/compile_kernels.py
-	@$(RUN) -m ssnn_jax.spikes.compile_kernels || true
 	@touch $@
 
 demo: venv
@@ -52,4 +46,4 @@ format: venv
 	@$(RUN) -m ruff format .
 
 clean:
-	rm -rf $(VENV) build *.egg-info ssnn_jax/spikes/cpu/*.so
+	rm -rf $(VENV) build *.egg-info

@@ -171,8 +171,6 @@ def main() -> None:
       command.choices(values, name, allowed)
   smallest = min(values['batch_size'])
   field.check('batch_size', smallest, smallest >= 1, '1 or more')
-  if values['kernels']:
-    command.recommend_kernels()
   json_lines.write(__spec__.name, provenance.environment(), _measure(values))
 
 

@@ -37,6 +37,7 @@ The examples of all other pages assume these four imports.
   shared by several devices.
 - `runs`: the folder of a run: records, checkpoints, provenance.
 - `datasets`: images, recordings of event cameras, and arrays.
+- `user_cache`: the folder of decoded data, compiled kernels and programs.
 
 ## The method, in reading order
 

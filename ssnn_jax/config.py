@@ -85,9 +85,9 @@ class NetworkConfig:
     representation: how coincidences are counted: 'dense' is a matrix product
       over ticks, 'packed' counts bits of words, 'auto' is packed on CPU and
       dense on other platforms. The counts are equal.
-    kernels: whether compiled kernels are used, on CPU, where they are compiled
-      (`python -m ssnn_jax.spikes.compile_kernels`). Spikes and counts agree;
-      without kernels a network can be exported to other platforms.
+    kernels: whether compiled kernels are used, on CPU; they are compiled when
+      they are first needed. Spikes and counts agree; without kernels a network
+      can be exported to other platforms.
     reads: periphery of the crossbars in both reads.
 
   Raises:

@@ -69,6 +69,8 @@ class Signal(NamedTuple):
 
   rates: jax.Array  # [W, N] firing rates, in spikes per tick
   train: jax.Array  # [K, N] uint32 spikes of all windows, one bit per tick
+  # [W, N] int32 spikes of each window, where known without the train
+  counts: jax.Array | None = None
 
 
 class ErrorStreams(NamedTuple):

@@ -7,11 +7,14 @@ optimized programs.
 
 import gc
 import os
+import shutil
 import signal
 import tempfile
 
 from absl import flags
 import jax
+
+from ssnn_jax.spikes import kernel_library
 
 # Environment variable with the compilation cache of the session, for workers
 # and for commands that tests start.
@@ -39,8 +42,11 @@ def pytest_configure(config):
     config.add_cleanup(folder.cleanup)
     return folder.name
 
-  # The data cache of the user stays unchanged.
-  os.environ['SSNN_JAX_CACHE_DIR'] = make_folder()
+  # The user's cache stays unchanged, but for the kernels.
+  library = kernel_library.find()
+  os.environ['SSNN_JAX_CACHE_DIR'] = folder = make_folder()
+  if library:
+    shutil.copy(library, folder)
   compiled = os.environ.get(SHARED_CACHE) or make_folder()
   os.environ[SHARED_CACHE] = os.environ['JAX_COMPILATION_CACHE_DIR'] = compiled
   os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0'

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 import contextlib
 import dataclasses
-import functools
 import logging as standard_logging
 import os
 import pathlib
@@ -29,7 +28,7 @@ from experiments.config import experiment
 from experiments.config import field
 from experiments.config import usage
 import ssnn_jax
-from ssnn_jax.spikes import kernels
+from ssnn_jax import user_cache
 
 # Flags by heading of --help, in this order; other headings follow.
 _HEADINGS = (
@@ -194,18 +193,6 @@ def choices(
   return listed
 
 
-@functools.cache
-def recommend_kernels() -> None:
-  """Prints, once, a hint to compile the kernels if they are missing."""
-  is_cpu = jax.default_backend() == 'cpu'
-  if is_cpu and not kernels.is_available('ssnn_count'):
-    print(
-      'compiled kernels are missing; for a several times faster simulation, '
-      'run python -m ssnn_jax.spikes.compile_kernels',
-      file=sys.stderr,
-    )
-
-
 def _print_help():
   is_run = 'config' in flags.FLAGS
   groups = {
@@ -231,6 +218,18 @@ def _parse(argv):
   except flags.Error as error:
     problem = ' '.join(str(error).split()).removeprefix('flag ').rstrip(' .?')
     sys.exit(f'error: {problem}; see --help.')
+
+
+def _cache_programs():
+  """Keeps compiled programs in the user's cache, also those of workers."""
+  folder = str(user_cache.folder() / 'programs')
+  for name, value in {
+    'jax_compilation_cache_dir': folder,
+    'jax_persistent_cache_min_compile_time_secs': 0,
+  }.items():
+    if name.upper() not in os.environ:
+      os.environ[name.upper()] = str(value)
+      jax.config.update(name, value)
 
 
 def _be_quiet():
@@ -269,10 +268,19 @@ def _end_interrupted():
 
 def launch(main: Callable[[], None]) -> None:
   """Parses flags and runs `main`; user errors are printed as one sentence."""
+  with group('Machine'):
+    flags.DEFINE_boolean(
+      'compilation_cache',
+      True,
+      'keep compiled programs in the cache of the user, $SSNN_JAX_CACHE_DIR, '
+      'unless $JAX_COMPILATION_CACHE_DIR names another folder.',
+    )
 
   def guarded(argv):
     try:
       _be_quiet()
+      if flags.FLAGS.compilation_cache:
+        _cache_programs()
       if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupt)  # unless SIGINT is ignored
       if len(argv) > 1:

@@ -143,7 +143,6 @@ def main() -> None:
   """Prints the errors of all networks of the flags."""
   values = flags.FLAGS.flag_values_dict()
   command.choices(values, 'samplers', tuple(thresholds.SAMPLERS))
-  command.recommend_kernels()
   json_lines.write(__spec__.name, provenance.environment(), _measure(values))
 
 

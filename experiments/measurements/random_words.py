@@ -29,7 +29,7 @@ def draw(seed: int, word: jax.Array) -> jax.Array:
     keys = thresholds.make_keys(key, 1)
     address = thresholds.Address(role, 0, word, position)
     source = thresholds.hashed(keys, address, _NEURONS)
-    return source.draw(source.shared, source.own, _NEURONS)
+    return source.draw(_NEURONS)
 
   keys = jax.random.split(jax.random.key(seed), _KEYS)
   over_keys = jax.vmap(draw_one, in_axes=(0, None, None))

@@ -11,7 +11,6 @@ import jax
 import numpy as np
 import tqdm
 
-from experiments.config import command
 from experiments.config import experiment
 from experiments.config import field
 from experiments.config import methods
@@ -74,8 +73,6 @@ def train(
   config = runs[0].config
   network_config = experiment.network_config(config, dataset)
   mesh = _make_mesh(config, options)
-  if methods.METHODS[config.method].has_pulses:
-    command.recommend_kernels()
   functions = programs.make(
     config, network_config, mesh, len(dataset.train.labels)
   )

@@ -23,18 +23,12 @@ from typing import Any
 
 import numpy as np
 
+from ssnn_jax import user_cache
 from ssnn_jax.datasets import errors
 from ssnn_jax.datasets import folders
 
 VERSION = 1  # of the file format and of the cached arrays
 _DESCRIPTION = 'cache.json'
-
-
-def default_folder() -> pathlib.Path:
-  """Returns the cache folder: `$SSNN_JAX_CACHE_DIR` or the user's cache."""
-  base = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
-  folder = os.environ.get('SSNN_JAX_CACHE_DIR') or f'{base}/ssnn_jax'
-  return pathlib.Path(folder).expanduser()
 
 
 def fingerprint_files(paths: Sequence[pathlib.Path]) -> dict[str, Any]:
@@ -78,7 +72,7 @@ def load_or_build(
   Raises:
     DatasetError: if the entry cannot be written.
   """
-  folder = default_folder() / name
+  folder = user_cache.folder() / name
   # As JSON returns it, with lists instead of tuples.
   provenance = json.loads(json.dumps({'version': VERSION, **provenance}))
   try:

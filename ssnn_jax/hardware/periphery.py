@@ -80,7 +80,7 @@ def mean_noise(
   """
 
   def count(source, mask):
-    planes = source.draw(source.shared, source.own, num_neurons)
+    planes = source.draw(num_neurons)
     ones = jax.lax.population_count(planes & mask)
     return jnp.sum(ones, axis=0).astype(jnp.int32)
 

@@ -104,8 +104,7 @@ def propagate(
   """
   firing_probability = firing.find(config.firing_function).probability
   windows = block.windows
-  train = emit_inputs(draw, sample.inputs, block)
-  signals = [_split_inputs(sample.inputs, train, windows)]
+  signals = [_emit_inputs(config, draw, sample.inputs, block)]
   membranes, potentials = [], []
   for layer, layer_params in enumerate(params):
     read = functools.partial(drive, config, layer, layer_params, draw)
@@ -118,7 +117,7 @@ def propagate(
     if layer < len(sample.dropout_masks):
       rates = firing_probability(potential) * sample.dropout_masks[layer][None]
       source = draw(thresholds.Role.FORWARD, layer + 1, rates.shape[1])
-      signals.append(_emit(source, rates, windows))
+      signals.append(_emit(config, source, rates, windows))
   inhibition, winners = _compete(
     config, draw, state.inhibition, potentials[-1], block
   )
@@ -141,7 +140,7 @@ def respond(winners: jax.Array, potential: jax.Array) -> types.Inference:
 
 def _join(signal):
   """Joins the trains of all windows."""
-  return signal._replace(train=spikes.join(signal.train))
+  return types.Signal(signal.rates, spikes.join(signal.train))
 
 
 def emit_inputs(
@@ -165,19 +164,29 @@ def input_signal(
   return types.Signal(encoded.rates, train & window.mask[:, None])
 
 
-def _split_inputs(encoded, train, windows):
+def _emit_inputs(config, draw, encoded, block):
   """Returns the input signals of all windows of a block."""
-  if len(windows.length) == 1:  # which has all spikes of the train
+  windows = block.windows
+  is_single = len(windows.length) == 1
+  if is_single and encoded.train is None:
+    source = draw(thresholds.Role.INPUT, 0, encoded.rates.shape[0])
+    return _emit(config, source, encoded.rates[None], windows)
+  train = emit_inputs(draw, encoded, block)
+  if is_single:  # it has all spikes of the train
     return types.Signal(encoded.rates[None], train[None])
   return jax.vmap(input_signal, in_axes=(None, None, 0))(
     encoded, train, windows
   )
 
 
-def _emit(source, rates, windows):
+def _emit(config, source, rates, windows):
   """Samples the spikes of a layer with firing rates `[W, N]`."""
-  train = jax.vmap(spikes.sample, in_axes=(None, 0, 0))(source, rates, windows)
-  return types.Signal(rates, train)
+  over_windows = functools.partial(jax.vmap, in_axes=(None, 0, 0))
+  train = over_windows(spikes.sample)(source, rates, windows)
+  counts = None
+  if config.schedule.has_whole_words:
+    counts = over_windows(spikes.count_whole_words)(source, rates, windows)
+  return types.Signal(rates, train, counts)
 
 
 def drive(
@@ -191,7 +200,10 @@ def drive(
   """Computes the `[J]` drive of a layer by its presynaptic signal."""
   rates = signal.rates
   if config.forward == 'spikes':
-    rates = spikes.mean_rates(signal.train, window)
+    counts = signal.counts
+    if counts is None:
+      counts = spikes.count(signal.train)
+    rates = spikes.mean_rates(counts, window)
   gain = config.read_gains[layer]
   product = functools.partial(composite.drive, params, gain)
   source = None

@@ -1,5 +1,6 @@
 """Spike trains: encoding, thresholds, sampling and counting."""
 
+from ssnn_jax.spikes.bit_planes import compare
 from ssnn_jax.spikes.encoding import rate_encode
 from ssnn_jax.spikes.thresholds import SAMPLERS
 from ssnn_jax.spikes.thresholds import Address
@@ -10,8 +11,8 @@ from ssnn_jax.spikes.ticks import draw_thresholds
 from ssnn_jax.spikes.ticks import draw_uniforms
 from ssnn_jax.spikes.ticks import pack_ticks
 from ssnn_jax.spikes.ticks import split_ticks
-from ssnn_jax.spikes.trains import compare
 from ssnn_jax.spikes.trains import count
+from ssnn_jax.spikes.trains import count_whole_words
 from ssnn_jax.spikes.trains import fire
 from ssnn_jax.spikes.trains import join
 from ssnn_jax.spikes.trains import mean_rates
@@ -42,6 +43,7 @@ __all__ = (
   'block',
   'compare',
   'count',
+  'count_whole_words',
   'count_words',
   'draw_thresholds',
   'draw_uniforms',

@@ -1,25 +1,19 @@
 """Compiled kernels for CPU: optional, and faster than the code XLA generates.
 
-`compile_kernels` compiles them. Where no library exists for this processor,
-jaxlib and version of the sources, the pure-JAX reference of each kernel runs
-instead, with equal spikes and counts.
+They are compiled when they are first needed (`kernel_library`). Where that is
+not possible, the pure-JAX reference of each kernel runs instead, with equal
+spikes and counts.
 """
 
 from collections.abc import Callable
 import ctypes
 import functools
-import hashlib
-import importlib.metadata
-import os
-import pathlib
-import platform
 
 import jax
 import jax.numpy as jnp
 
+from ssnn_jax.spikes import kernel_library
 from ssnn_jax.spikes import thresholds
-
-_SOURCES = pathlib.Path(__file__).with_name('cpu')
 
 
 def is_available(kernel: str | None) -> bool:
@@ -31,7 +25,7 @@ def is_available(kernel: str | None) -> bool:
   Returns:
     Whether it can be called.
   """
-  return kernel in _register()
+  return kernel is not None and kernel in _register()
 
 
 def fire(
@@ -100,39 +94,15 @@ def _count(counts, presynaptic, positive, negative):
 @functools.cache
 def _register() -> frozenset[str]:
   """Registers the kernels of the compiled library and returns their names."""
-  if not compiled_library().exists():
+  # Elsewhere they would be compiled for nothing.
+  library = kernel_library.find() if jax.default_backend() == 'cpu' else None
+  if library is None:
     return frozenset()
-  compiled = ctypes.CDLL(str(compiled_library()))
-  names = ('ssnn_sample_hashed', 'ssnn_sample_shifted', 'ssnn_count')
+  compiled = ctypes.CDLL(str(library))
+  names = 'ssnn_sample_hashed', 'ssnn_count'
   # Some kernels are compiled only for processors on which they are faster.
   names = frozenset(name for name in names if hasattr(compiled, name))
   for name in names:
     capsule = jax.ffi.pycapsule(getattr(compiled, name))
     jax.ffi.register_ffi_target(name, capsule, platform='cpu')
   return names
-
-
-def sources() -> list[pathlib.Path]:
-  """Lists the C++ source files of the kernels."""
-  return sorted(_SOURCES.glob('*.cc'))
-
-
-def compiled_library() -> pathlib.Path:
-  """Returns the path of the compiled library, whether it exists or not.
-
-  The name of the file depends on the sources, jaxlib and the processor.
-  """
-  files = sorted([*_SOURCES.glob('*.h'), *sources()])
-  parts = [file.read_text() for file in files]
-  parts += [importlib.metadata.version('jaxlib'), processor()]
-  digest = hashlib.sha256('\n'.join(parts).encode()).hexdigest()[:16]
-  return _SOURCES / f'kernels-{digest}.so'
-
-
-def processor() -> str:
-  """Returns the system, architecture and instruction sets of the processor."""
-  features = []
-  if os.path.exists('/proc/cpuinfo'):
-    lines = pathlib.Path('/proc/cpuinfo').read_text().splitlines()
-    features = [s for s in lines if s.startswith(('flags', 'Features'))][:1]
-  return ' '.join([platform.system(), platform.machine(), *features])

@@ -7,8 +7,8 @@ never on the length of the train, the window or the representation of
 coincidences. A short train is therefore the prefix of a longer one, and
 experiments over train lengths are paired.
 
-Thresholds are drawn as bit planes, 32 ticks at a time: bit t of word q is bit q
-of the threshold of tick t.
+Thresholds are deferred: they are drawn where rates are compared with them, 32
+ticks at a time, as bit planes or by a look-up.
 """
 
 from collections.abc import Callable
@@ -16,14 +16,13 @@ import enum
 import math
 from typing import NamedTuple
 
-import flax.struct
 import jax
 import jax.numpy as jnp
 
 from ssnn_jax.spikes import hashing
-from ssnn_jax.spikes import sobol
-
-NUM_PLANES = 16
+from ssnn_jax.spikes.bit_planes import NUM_PLANES
+from ssnn_jax.spikes.bit_planes import BitPlanes
+from ssnn_jax.spikes.sobol import SobolWord
 
 
 class Role(enum.IntEnum):
@@ -52,22 +51,8 @@ class Address(NamedTuple):
   position: jax.Array | int  # position of the sample in the global batch
 
 
-@flax.struct.dataclass
-class Thresholds:
-  """Deferred thresholds of one sample in one word.
-
-  `draw` computes the bit planes at the comparison, so that a compiled kernel
-  can draw and compare in one pass.
-  """
-
-  shared: jax.Array  # [S] uint32 state of the word
-  own: jax.Array | None  # [O] uint32 state of the sample and its neurons
-  # (shared, own, num_neurons) -> [NUM_PLANES, num_neurons or 1] uint32
-  draw: Callable[..., jax.Array] = flax.struct.field(pytree_node=False)
-  # name of the compiled kernel that draws and compares
-  kernel: str | None = flax.struct.field(pytree_node=False, default=None)
-
-
+# Deferred thresholds of one sample in one word.
+Thresholds = BitPlanes | SobolWord
 Sampler = Callable[[jax.Array, Address, int], Thresholds]
 
 
@@ -108,7 +93,7 @@ def make_sampler(name: str, use_kernels: bool = True) -> Sampler:
   def sampler(keys, address, num_neurons):
     draw = hashed if address.role in INDEPENDENT_ROLES else SAMPLERS[name]
     source = draw(keys, address, num_neurons)
-    return source if use_kernels else source.replace(kernel=None)
+    return source if use_kernels else source.without_kernel()
 
   return sampler
 
@@ -170,7 +155,7 @@ def hashed(keys: jax.Array, address: Address, num_neurons: int) -> Thresholds:
   first = make_counters(address.position, num_neurons)[0]
   step = jnp.uint32(num_neurons > 1)
   counter = jnp.stack([first, step])
-  return Thresholds(word_keys, counter, _draw_hashed, 'ssnn_sample_hashed')
+  return BitPlanes(word_keys, counter, _draw_hashed, 'ssnn_sample_hashed')
 
 
 def _draw_hashed(
@@ -203,7 +188,7 @@ def threefry(keys: jax.Array, address: Address, num_neurons: int) -> Thresholds:
   key = jax.random.fold_in(key, address.word)
   key = jax.random.fold_in(key, address.position)
   planes = jax.random.bits(key, (NUM_PLANES, num_neurons), jnp.uint32)
-  return Thresholds(planes, None, lambda planes, own, num_neurons: planes)
+  return BitPlanes(planes, None, lambda planes, own, num_neurons: planes)
 
 
 def shifted(keys: jax.Array, address: Address, num_neurons: int) -> Thresholds:
@@ -239,21 +224,7 @@ def shifted(keys: jax.Array, address: Address, num_neurons: int) -> Thresholds:
   counters = make_counters(address.position, num_neurons)
   shifts = hash_train(keys, address, counters)
   dimension = _dimension(address.role, address.layer)
-  sequence = sobol.bit_planes(dimension, _as_uint32(address.word))
-  return Thresholds(sequence, shifts, _draw_shifted, 'ssnn_sample_shifted')
-
-
-def _draw_shifted(
-  sequence: jax.Array, shifts: jax.Array, num_neurons: int
-) -> jax.Array:
-  """Draws the bit planes of `shifted`, `[16, num_neurons or 1]` uint32.
-
-  `sequence` are the `[16]` bit planes of the sequence in the word; bit q of the
-  uint32 `shifts`, one per neuron or `[1]` for all, flips plane q.
-  """
-  del num_neurons
-  planes = jnp.arange(NUM_PLANES, dtype=jnp.uint32)[:, None]
-  return sequence[:, None] ^ -((shifts[None, :] >> planes) & 1)
+  return SobolWord.of(dimension, _as_uint32(address.word), shifts)
 
 
 def _dimension(role, layer):

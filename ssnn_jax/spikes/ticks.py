@@ -43,23 +43,7 @@ def draw_thresholds(
   Returns:
     `[K, 32, N or 1]` uint16; a spike is threshold < rate * 2**16.
   """
-
-  def draw(source):
-    planes = source.draw(source.shared, source.own, num_neurons)
-    return _transpose(planes)
-
-  return jax.vmap(draw)(source)
-
-
-def _transpose(planes):
-  """Transposes bit planes `[16, M]` uint32 to thresholds `[32, M]` uint16."""
-  # Otherwise each threshold would draw all planes of its word again.
-  planes = jax.lax.optimization_barrier(planes)
-  ticks = jnp.arange(windows.TICKS_PER_WORD, dtype=jnp.uint32)[:, None]
-  values = jnp.zeros((len(ticks), planes.shape[1]), jnp.uint32)
-  for index, plane in enumerate(planes):
-    values |= ((plane[None] >> ticks) & 1) << index
-  return values.astype(jnp.uint16)
+  return jax.vmap(lambda word: word.draw_ticks(num_neurons))(source)
 
 
 def draw_uniforms(

@@ -8,7 +8,9 @@ masks its bits.
 import jax
 import jax.numpy as jnp
 
+from ssnn_jax.spikes import bit_planes
 from ssnn_jax.spikes import kernels
+from ssnn_jax.spikes import sobol
 from ssnn_jax.spikes import thresholds
 from ssnn_jax.spikes import ticks
 from ssnn_jax.spikes import windows
@@ -43,15 +45,11 @@ def sample(
   """
   if isinstance(source, ticks.Ticks):
     # A rate of 1 rounds to 2**16, which 16 bits cannot hold.
-    is_spike = source.values.astype(jnp.uint32) < _round(rates)[None]
+    is_spike = (
+      source.values.astype(jnp.uint32) < bit_planes.round_rates(rates)[None]
+    )
     return ticks.pack_ticks(is_spike, source.bits, window)
   return jax.vmap(fire, in_axes=(0, None, 0))(source, rates, window.mask)
-
-
-def _round(rates):
-  """Rounds rates to multiples of 2**-16, the resolution of thresholds."""
-  scale = 1 << thresholds.NUM_PLANES
-  return jnp.round(rates * scale).astype(jnp.uint32)
 
 
 def fire(
@@ -74,38 +72,7 @@ def fire(
 @jax.jit
 def _fire_reference(source, rates, mask):
   """Fires as the compiled kernel of the sampler does."""
-  planes = source.draw(source.shared, source.own, rates.shape[0])
-  return compare(planes, rates) & mask
-
-
-def compare(planes: jax.Array, rates: jax.Array) -> jax.Array:
-  """Fires where threshold < rate, for the 32 ticks of a word at once.
-
-  The comparison proceeds from the least significant bit. Where a bit of the
-  rate is set, a threshold bit of 0 makes the threshold smaller; where a bit of
-  the rate is not set, a threshold bit of 1 makes the threshold larger;
-  otherwise the lower bits decide. Rates are rounded to multiples of 2**-16; a
-  rate of 0 never fires and a rate of 1 always fires.
-
-  Args:
-    planes: `[16, M]` uint32 bit planes of the thresholds; M is N, or 1 where
-      the neurons share one threshold per tick.
-    rates: `[N]` spikes per tick, in [0, 1].
-
-  Returns:
-    `[N]` uint32 spikes, one bit per tick.
-  """
-  rate_bits = _round(rates)
-  places = jnp.arange(thresholds.NUM_PLANES, dtype=jnp.uint32)[:, None]
-  is_set = -((rate_bits[None] >> places) & 1)  # all ones, or all zeros
-  is_zero = ~planes
-  is_smaller, is_not_larger = is_set & is_zero, is_set | is_zero
-  below = jnp.zeros_like(rate_bits)
-  for decides, keeps in zip(
-    jnp.unstack(is_smaller), jnp.unstack(is_not_larger)
-  ):
-    below = decides | (keeps & below)
-  return below | -(rate_bits >> thresholds.NUM_PLANES)
+  return source.fire(rates) & mask
 
 
 def count(train: jax.Array) -> jax.Array:
@@ -119,9 +86,28 @@ def count(train: jax.Array) -> jax.Array:
   return jnp.sum(jax.lax.population_count(train), axis=-2).astype(jnp.int32)
 
 
-def mean_rates(train: jax.Array, window: windows.Window) -> jax.Array:
-  """Returns the `[N]` spikes per tick of a train `[K, N]` in one window."""
-  return count(train).astype(jnp.float32) / windows.num_valid_ticks(window)
+def count_whole_words(
+  source: thresholds.Thresholds, rates: jax.Array, window: windows.Window
+) -> jax.Array | None:
+  """Counts the spikes of a window of whole words without drawing them.
+
+  Args:
+    source: `[K, ...]` thresholds of one sample in the words of a block.
+    rates: `[N]` spikes per tick, in [0, 1].
+    window: the window, with whole words of the block.
+
+  Returns:
+    `[N]` int32; None if only drawn spikes can be counted.
+  """
+  if not isinstance(source, sobol.SobolWord):
+    return None
+  counts = jax.vmap(lambda word: word.count(rates))(source).astype(jnp.int32)
+  return jnp.sum(jnp.where((window.mask > 0)[:, None], counts, 0), axis=0)
+
+
+def mean_rates(counts: jax.Array, window: windows.Window) -> jax.Array:
+  """Returns the spikes per tick of `[N]` spikes counted in one window."""
+  return counts.astype(jnp.float32) / windows.num_valid_ticks(window)
 
 
 def join(train: jax.Array) -> jax.Array:

@@ -58,6 +58,11 @@ class Schedule(NamedTuple):
     return self.num_windows % self.windows_per_block > 0
 
   @property
+  def has_whole_words(self) -> bool:
+    """Whether a word belongs to a single window, as a whole."""
+    return not (self.num_steps % TICKS_PER_WORD or self.window % TICKS_PER_WORD)
+
+  @property
   def words_per_block(self) -> int:
     """K, the largest number of words that a block overlaps."""
     ticks = min(self.ticks_per_block, self.num_steps)

@@ -11,6 +11,7 @@ from unittest import mock
 from absl.testing import parameterized
 import numpy as np
 
+from ssnn_jax import user_cache
 from ssnn_jax.datasets import cache
 from tests.testing import datasets as data_util
 
@@ -164,7 +165,7 @@ class CacheTest(data_util.DatasetTestCase):
       ({'SSNN_JAX_CACHE_DIR': '~/own'}, '/home/someone/own'),
     ):
       with mock.patch.dict(os.environ, home | variables, clear=True):
-        self.assertEqual(str(cache.default_folder()), expected)
+        self.assertEqual(str(user_cache.folder()), expected)
 
   def test_fingerprint_depends_on_number_size_and_time(self):
     path = self.write('a', b'12')

@@ -35,30 +35,22 @@ def draw_thresholds(sizes, num_steps, batch_size):
 
   @jax.jit
   def draw(positions, words):
-    def planes(train, position, word):
+    def ticks(train, position, word):
       address = thresholds.Address(*train, word, position)
       source = make(keys, address, trains[train])
-      return source.draw(source.shared, source.own, trains[train])
+      return source.draw_ticks(trains[train])
 
     def of_batch(train):
-      over_words = jax.vmap(functools.partial(planes, train), (None, 0))
+      over_words = jax.vmap(functools.partial(ticks, train), (None, 0))
       return jax.vmap(over_words, (0, None))(positions, words)
 
     return [of_batch(train) for train in trains]
 
   drawn = draw(np.arange(batch_size), np.arange(-(-num_steps // 32)))
   return {
-    train: number_ticks(np.asarray(planes))[:, :num_steps]
-    for train, planes in zip(trains, drawn)
+    train: np.asarray(values, int).reshape(batch_size, -1, size)[:, :num_steps]
+    for (train, size), values in zip(trains.items(), drawn)
   }
-
-
-def number_ticks(planes):
-  """Converts bit planes `[B, K, 16, N]` to integers `[B, 32 K, N]`."""
-  ticks = np.arange(32, dtype=np.uint32)[:, None]
-  bits = planes[:, :, :, None] >> ticks & 1
-  numbers = np.einsum('bkqtn,q->bktn', bits.astype(int), 2 ** np.arange(16))
-  return numbers.reshape(len(planes), -1, planes.shape[-1])
 
 
 def fire(numbers, rates):

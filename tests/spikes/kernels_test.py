@@ -1,12 +1,6 @@
 """Tests that compiled kernels equal their pure-JAX references bit for bit."""
 
 import functools
-import os
-import pathlib
-import shutil
-import subprocess
-import sys
-from unittest import mock
 
 from absl.testing import absltest
 from absl.testing import parameterized
@@ -17,12 +11,9 @@ import numpy as np
 import ssnn_jax
 from ssnn_jax import spikes
 from ssnn_jax.neuron import coincidence
-from ssnn_jax.spikes import compile_kernels
 from ssnn_jax.spikes import kernels
 from ssnn_jax.spikes import thresholds
 from tests.testing import coincidences
-
-KERNELS = {'bernoulli': 'ssnn_sample_hashed', 'sobol': 'ssnn_sample_shifted'}
 
 
 def needs(kernel):
@@ -32,18 +23,12 @@ def needs(kernel):
 
 class SampleTest(parameterized.TestCase):
   @parameterized.parameters(
-    # Every pair of sampler, schedule and thresholds a tick.
-    ('bernoulli', (40, 5), 1),
-    ('bernoulli', (70, 32), 37),
-    ('bernoulli', (100, 100), 1),
-    ('sobol', (40, 5), 37),
-    ('sobol', (70, 32), 1),
-    ('sobol', (100, 100), 37),
+    ((40, 5), 1), ((40, 5), 37), ((70, 32), 37), ((100, 100), 1)
   )
   def test_spikes_equal_the_reference(
-    self, sampler, schedule, thresholds_a_tick, num_neurons=37
+    self, schedule, thresholds_a_tick, num_neurons=37
   ):
-    needs(KERNELS[sampler])
+    needs('ssnn_sample_hashed')
     block = spikes.block(spikes.Schedule(*schedule), 0)
     num_windows = len(block.windows.length)
     rates = jax.random.uniform(
@@ -56,7 +41,7 @@ class SampleTest(parameterized.TestCase):
       role, make = thresholds.Role.INPUT, thresholds.make_sampler
       address = thresholds.Address(role, 0, block.words, position)
       source = thresholds.of_words(
-        make(sampler, use_kernels), keys, address, thresholds_a_tick
+        make('bernoulli', use_kernels), keys, address, thresholds_a_tick
       )
       over_windows = jax.vmap(spikes.sample, in_axes=(None, 0, 0))
       return over_windows(source, rates, block.windows)
@@ -124,64 +109,3 @@ class CountTest(parameterized.TestCase):
     for seed in range(3):
       alone = count(before[seed], pre[seed], positive[seed], negative[seed])
       np.testing.assert_array_equal(together[seed], alone)
-
-
-class CompileTest(absltest.TestCase):
-  def copy_package(self):
-    """Copies the package without compiled files."""
-    folder = pathlib.Path(self.create_tempdir().full_path)
-    root = pathlib.Path(ssnn_jax.__file__).parent.parent
-    ignored = shutil.ignore_patterns('*.so', '__pycache__')
-    for name in ('ssnn_jax', 'tests'):
-      shutil.copytree(root / name, folder / name, ignore=ignored)
-    return folder
-
-  def assert_refused(self, compiler, message):
-    cpu = self.copy_package() / 'ssnn_jax' / 'spikes' / 'cpu'
-    with (
-      mock.patch.object(kernels, '_SOURCES', cpu),
-      mock.patch.dict(os.environ, CXX=compiler),
-      self.assertRaisesRegex(SystemExit, message),
-    ):
-      compile_kernels.main()
-    self.assertEmpty(list(cpu.rglob('*.so')))
-
-  def test_missing_compiler_is_an_error(self):
-    self.assert_refused(
-      'no-such-compiler', '^error: no-such-compiler was not found; .*'
-    )
-
-  def test_failing_compiler_is_an_error(self):
-    self.assert_refused('false', '^error: false cannot compile ')
-
-  def test_kernels_without_avx512_equal_the_reference(self):
-    if 'avx512bw' not in kernels.processor():
-      raise absltest.SkipTest('the processor has no AVX-512')
-    folder = self.copy_package()
-    compiled = subprocess.run(
-      [sys.executable, '-m', 'ssnn_jax.spikes.compile_kernels'],
-      cwd=folder,
-      env={**os.environ, 'CXX': 'c++ -mno-avx512f'},
-      capture_output=True,
-      text=True,
-    )
-    if 'was not found' in compiled.stderr:
-      raise absltest.SkipTest('there is no C++ compiler')
-    self.assertEqual(compiled.returncode, 0, compiled.stderr)
-    done = subprocess.run(
-      [
-        *(sys.executable, '-m', 'pytest', '-q', '-p', 'no:xdist'),
-        *('-k', 'SampleTest or CountTest', 'tests/spikes/kernels_test.py'),
-      ],
-      cwd=folder,
-      capture_output=True,
-      text=True,
-    )
-    self.assertEqual(done.returncode, 0, done.stdout)
-    self.assertNotIn('skipped', done.stdout)
-
-  def test_library_depends_on_the_processor(self):
-    ours = kernels.compiled_library()
-    with mock.patch.object(kernels, 'processor', lambda: 'another'):
-      self.assertNotEqual(kernels.compiled_library(), ours)
-    self.assertEqual(kernels.compiled_library(), ours)

@@ -16,29 +16,28 @@ DIMENSIONS = (0, 1, 2, 5)
 FOUR_BITS = 12  # rates and shifts of four bits are multiples of 2**12 / 2**16
 
 
+def words(dimension, indices, shifts):
+  """Returns the thresholds of words at digital shifts `[N]`."""
+  shifts = jnp.asarray(shifts, jnp.uint32)
+  return jax.vmap(lambda word: sobol.SobolWord.of(dimension, word, shifts))(
+    indices
+  )
+
+
 def numbers(dimension, num_words):
-  """Decodes a dimension to numbers `[32 * num_words]` below 2**16."""
-  words = jax.vmap(lambda word: sobol.bit_planes(dimension, word))
-  planes = np.asarray(words(jnp.arange(num_words)))
-  bits = (planes[..., None] >> np.arange(32, dtype=np.uint32)) & 1
-  return np.einsum('kqt,q->kt', bits, 1 << np.arange(16)).ravel()
+  """Draws a dimension without shifts: `[32 * num_words]` numbers."""
+  drawn = words(dimension, jnp.arange(num_words), [0])
+  return np.asarray(spikes.draw_thresholds(drawn, 1), int).ravel()
 
 
 def train(dimension, rates, shifts, num_steps):
   """Fires `[T, N]` at rates and digital shifts `[N]`."""
   schedule = spikes.Schedule(num_steps, num_steps)
   block = spikes.block(schedule, 0)
-  source = jax.vmap(
-    lambda word: thresholds.Thresholds(
-      sobol.bit_planes(dimension, word),
-      jnp.asarray(shifts, jnp.uint32),
-      thresholds._draw_shifted,
-      'ssnn_sample_shifted',
-    )
-  )(block.words)
+  source = words(dimension, block.words, shifts)
   window = jax.tree.map(lambda leaf: leaf[0], block.windows)
-  words = spikes.sample(source, jnp.asarray(rates, jnp.float32), window)
-  return np.asarray(spikes.unpack(words))[:num_steps]
+  fired = spikes.sample(source, jnp.asarray(rates, jnp.float32), window)
+  return np.asarray(spikes.unpack(fired))[:num_steps]
 
 
 class SobolTest(parameterized.TestCase):
@@ -50,6 +49,20 @@ class SobolTest(parameterized.TestCase):
     ticks = np.arange(2**10)
     ours = numbers(dimension, 2**5)
     np.testing.assert_array_equal(ours[ticks ^ (ticks >> 1)], points)
+
+  @parameterized.parameters(*range(12))
+  def test_words_hold_the_spikes_and_their_number(self, dimension):
+    rng = np.random.default_rng(dimension)
+    shifts, rates = rng.integers(0, 2**16, 999), rng.random(999, np.float32)
+    rates[:5] = 0, 1, 2**-16, 1 - 2**-16, 0.5
+    for index in (0, 1, 77, 2**11 - 1):
+      drawn = words(dimension, jnp.array([index]), shifts)
+      word = jax.tree.map(lambda leaf: leaf[0], drawn)
+      is_below = np.asarray(word.draw_ticks(999)) < np.round(rates * 2**16)
+      fired = word.fire(jnp.asarray(rates))
+      np.testing.assert_array_equal(spikes.unpack(fired[None]), is_below)
+      counts = word.count(jnp.asarray(rates))
+      np.testing.assert_array_equal(counts, is_below.sum(axis=0))
 
   @parameterized.parameters(*DIMENSIONS)
   def test_aligned_powers_of_two_are_stratified(self, dimension):
@@ -70,22 +83,18 @@ class SobolTest(parameterized.TestCase):
         np.testing.assert_array_equal(runs, expected)
 
   def test_trains_have_different_dimensions(self):
-    # The shared state of the thresholds is the sequence of their dimension.
     keys = thresholds.make_keys(jax.random.key(0), 5)
     roles = thresholds.Role
-    trains = [(roles.INPUT, 0), (roles.WINNER, 0)]
+    trains = [(roles.INPUT, 0), (roles.ERROR, 0), (roles.WINNER, 0)]
     trains += [(roles.FORWARD, layer) for layer in range(1, 5)]
-    trains += [(roles.ERROR, layer) for layer in range(4)]
-
-    def sequence(role, layer):
-      address = thresholds.Address(role, layer, word=3, position=0)
-      return tuple(np.asarray(thresholds.shifted(keys, address, 2).shared))
-
-    self.assertLen({sequence(*train) for train in trains}, len(trains))
+    trains += [(roles.ERROR, layer) for layer in range(1, 4)]
+    dimensions = [
+      thresholds.shifted(keys, thresholds.Address(*train, 3, 0), 2).dimension
+      for train in trains
+    ]
+    self.assertLen(set(dimensions), len(trains))
     # The two ends of the first layer's synapses have the first two dimensions.
-    for dimension, train in enumerate([(roles.INPUT, 0), (roles.ERROR, 0)]):
-      expected = tuple(np.asarray(sobol.bit_planes(dimension, jnp.int32(3))))
-      self.assertEqual(sequence(*train), expected)
+    self.assertEqual(dimensions[:2], [0, 1])
 
   @parameterized.parameters(1, 7, 32, 33, 100)
   def test_coincidences_are_unbiased_over_all_shifts(self, num_steps):
@@ -117,7 +126,8 @@ class SobolTest(parameterized.TestCase):
 
     def shifts(role, position):
       address = thresholds.Address(role, 0, word=0, position=position)
-      return thresholds.shifted(keys, address, 256).own
+      # The first point of the sequence is 0.
+      return thresholds.shifted(keys, address, 256).points
 
     roles = (thresholds.Role.INPUT, thresholds.Role.ERROR)
     drawn = np.stack(

@@ -16,19 +16,20 @@ TRAINS = tuple(itertools.product(thresholds.Role, range(3)))
 
 @functools.partial(jax.jit, static_argnames=('sampler', 'num_neurons'))
 def draw_independent(sampler, keys, train, words, positions, num_neurons):
-  """Draws `[words, positions, 16, neurons]` threshold words of a train."""
+  """Draws `[words, positions, 16, neurons]` bit planes of a train, or ticks."""
 
   def one(word, position):
     address = thresholds.Address(*train, word, position)
     source = thresholds.SAMPLERS[sampler](keys, address, num_neurons)
-    return source.draw(source.shared, source.own, num_neurons)
+    is_sobol = sampler == 'sobol'
+    return (source.draw_ticks if is_sobol else source.draw)(num_neurons)
 
   over_positions = jax.vmap(one, in_axes=(None, 0))
   return jax.vmap(over_positions, in_axes=(0, None))(words, positions)
 
 
 def draw(sampler, key, words, positions, num_neurons, train=(0, 0)):
-  """Draws the threshold words of a train, all trains by one program."""
+  """Draws the thresholds of a train, all trains by one program."""
   keys = thresholds.make_keys(key, 3)
   words, positions = jnp.asarray(words), jnp.asarray(positions)
   function = draw_independent

@@ -22,14 +22,6 @@ class SampleTest(parameterized.TestCase):
     sampler = thresholds.make_sampler(sampler)
     return thresholds.of_words(sampler, keys, address, num_neurons)
 
-  def values(self, source, num_neurons=50):
-    """Draws thresholds and decodes their bit planes, `[32 K, N]`."""
-    draw = jax.vmap(lambda word: word.draw(word.shared, word.own, num_neurons))
-    planes = jax.jit(draw)(source)
-    bits = (np.asarray(planes)[:, None] >> np.arange(32)[:, None, None]) & 1
-    weights = 1 << np.arange(thresholds.NUM_PLANES)
-    return np.einsum('ktqn,q->ktn', bits, weights).reshape(-1, planes.shape[2])
-
   def window(self, num_steps):
     block = spikes.block(spikes.Schedule(num_steps, num_steps), 0)
     return jax.tree.map(lambda leaf: leaf[0], block.windows)
@@ -40,7 +32,8 @@ class SampleTest(parameterized.TestCase):
     rates = jax.random.uniform(jax.random.key(1), (50,))
     rates = rates.at[:4].set(jnp.array([0.0, 1.0, 2.0**-16, 1 - 2.0**-16]))
     train = sample(source, rates, self.window(96))
-    expected = self.values(source) < np.round(np.asarray(rates) * 2**16)
+    drawn = np.asarray(spikes.draw_thresholds(source, 50)).reshape(-1, 50)
+    expected = drawn < np.round(np.asarray(rates) * 2**16)
     np.testing.assert_array_equal(spikes.unpack(train), expected)
 
   @parameterized.parameters(*thresholds.SAMPLERS)

@@ -1,7 +1,7 @@
 // Shared by the kernels: vectors, threads and memory.
 //
 // Kernels are XLA custom calls, compiled for the processor they run on
-// (`compile_kernels.py`). They are portable except for a few AVX-512 instructions
+// (`kernel_library.py`). They are portable except for a few AVX-512 instructions
 // that compilers do not generate.
 
 #ifndef SSNN_JAX_CPU_COMMON_H_

@@ -27,16 +27,12 @@ INLINE Words Mix(Words x) {
 }
 
 // State of the thresholds of one sample and word. `Draw` prepares neurons; the
-// functor that it returns computes their bit planes.
-
-struct HashedSource {  // thresholds.draw_hashed
+// functor that it returns computes their bit planes, as thresholds._draw_hashed.
+struct Source {
   const uint32_t* keys;
   const uint32_t* counter;  // of the first neuron, and the step to the next
 
-  HashedSource(const uint32_t* shared, const uint32_t* own, int64_t)
-      : keys(shared), counter(own) {}
-
-  bool operator==(const HashedSource& other) const {
+  bool operator==(const Source& other) const {
     return keys == other.keys && counter == other.counter;
   }
 
@@ -44,29 +40,6 @@ struct HashedSource {  // thresholds.draw_hashed
     const Words mixed = Mix((counter[0] + counter[1] * neurons) ^ keys[0]);
     return [mixed, pairs = keys + 1](int plane) INLINE_LAMBDA {
       return Mix((mixed ^ pairs[plane]) + pairs[plane + kPlanes]);
-    };
-  }
-};
-
-struct ShiftedSource {  // thresholds.draw_shifted
-  const uint32_t* sequence;
-  const uint32_t* shifts;  // of each neuron, or one for all
-  int64_t num_shifts;
-
-  ShiftedSource(const uint32_t* shared, const uint32_t* own, int64_t own_size)
-      : sequence(shared), shifts(own), num_shifts(own_size) {}
-
-  bool operator==(const ShiftedSource& other) const {
-    return sequence == other.sequence && shifts == other.shifts;
-  }
-
-  INLINE auto Draw(Words neurons) const {
-    Words shift;
-    for (int lane = 0; lane < kLanes; ++lane) {
-      shift[lane] = shifts[std::min<int64_t>(neurons[lane], num_shifts - 1)];
-    }
-    return [shift, this](int plane) INLINE_LAMBDA {
-      return sequence[plane] ^ -((shift >> plane) & 1);
     };
   }
 };
@@ -81,7 +54,7 @@ INLINE Words Round(Floats rates) {
 INLINE Words Chance(Words rates) { return rates << (32 - kPlanes); }
 INLINE Words Certain(Words rates) { return -(rates >> kPlanes); }
 
-// trains.compare, from the highest plane down. The lowest planes are drawn only
+// bit_planes.compare, from the highest plane down. The lowest planes are drawn only
 // in the rare case that a threshold and its rate agree in all other planes.
 template <typename Planes>
 INLINE Words Compare(const Planes& planes, Words rates) {
@@ -122,7 +95,6 @@ INLINE int64_t Append(Words wanted, Words neurons, Words rates,
 }
 
 // One sample, word and window.
-template <typename Source>
 struct Row {
   Source source;
   const float* rates;
@@ -132,8 +104,7 @@ struct Row {
 
 // Draws only for neurons whose spikes are random: many pixels are black, and many
 // neurons are saturated or have a gate of 0.
-template <typename Source>
-void SampleRow(const Row<Source>& row, int64_t neurons) {
+void SampleRow(const Row& row, int64_t neurons) {
   uint32_t* chosen = Scratch<uint32_t>(2 * (neurons + kLanes));
   uint32_t* rates = chosen + neurons + kLanes;
   int64_t size = 0;
@@ -159,16 +130,14 @@ void SampleRow(const Row<Source>& row, int64_t neurons) {
 }
 
 // Samples rows that share their thresholds: windows of the same word.
-template <typename Source>
-void SampleRows(const Row<Source>* begin, const Row<Source>* end,
-                int64_t neurons) {
+void SampleRows(const Row* begin, const Row* end, int64_t neurons) {
   for (int64_t first = 0; first < neurons; first += kLanes) {
     const int64_t count = neurons - first;
     const auto draw = begin->source.Draw(static_cast<uint32_t>(first) + kLane);
     Words drawn[kPlanes];
     for (int plane = 0; plane < kPlanes; ++plane) drawn[plane] = draw(plane);
     const auto planes = [&drawn](int plane) { return drawn[plane]; };
-    for (const Row<Source>* row = begin; row != end; ++row) {
+    for (const Row* row = begin; row != end; ++row) {
       const Words rates = Round(Load<Floats>(row->rates + first, count));
       Store(row->spikes + first, Compare(planes, rates) & row->mask, count);
     }
@@ -193,7 +162,6 @@ INLINE int64_t RowOf(ffi::Span<const int64_t> axes,
 
 // Operands, each with the leading axes of `vmap`:
 //   shared [..., S], own [..., O], rates [..., N], mask [..., 1].
-template <typename Source>
 ffi::Error Sample(ffi::ThreadPool pool, U32 shared, U32 own, F32 rates,
                   U32 mask, ffi::ResultBuffer<ffi::U32> spikes) {
   const auto shape = spikes->dimensions();
@@ -210,7 +178,7 @@ ffi::Error Sample(ffi::ThreadPool pool, U32 shared, U32 own, F32 rates,
   const int64_t grain = CeilDivide(kWordsPerTask, std::max(neurons, kLanes + 0L));
   ParallelFor(pool, CeilDivide(num_rows, grain), [&](int64_t task) {
     const int64_t begin = task * grain, end = std::min(begin + grain, num_rows);
-    std::vector<Row<Source>> rows;
+    std::vector<Row> rows;
     rows.reserve(end - begin);
     for (int64_t row = begin; row < end; ++row) {
       uint32_t* to = spikes->typed_data() + row * neurons;
@@ -219,8 +187,7 @@ ffi::Error Sample(ffi::ThreadPool pool, U32 shared, U32 own, F32 rates,
         std::memset(to, 0, 4 * neurons);
         continue;
       }
-      const Source source(place(shared, row), place(own, row),
-                          own.dimensions()[num_axes]);
+      const Source source = {place(shared, row), place(own, row)};
       rows.push_back({source, place(rates, row), ticks, to});
     }
     for (auto row = rows.data(), last = row + rows.size(); row != last;) {
@@ -239,17 +206,13 @@ ffi::Error Sample(ffi::ThreadPool pool, U32 shared, U32 own, F32 rates,
 
 }  // namespace
 
-#define DEFINE_SAMPLE(name, source)                                \
-  XLA_FFI_DEFINE_HANDLER_SYMBOL(name, Sample<source>,              \
-                                ffi::Ffi::Bind()                   \
-                                    .Ctx<ffi::ThreadPool>()        \
-                                    .Arg<U32>()                    \
-                                    .Arg<U32>()                    \
-                                    .Arg<F32>()                    \
-                                    .Arg<U32>()                    \
-                                    .Ret<U32>())
-
-DEFINE_SAMPLE(ssnn_sample_hashed, HashedSource);
-DEFINE_SAMPLE(ssnn_sample_shifted, ShiftedSource);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(ssnn_sample_hashed, Sample,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<U32>()
+                                  .Arg<U32>()
+                                  .Arg<F32>()
+                                  .Arg<U32>()
+                                  .Ret<U32>());
 
 }  // namespace ssnn
