@@ -104,7 +104,7 @@ def propagate(
   """
   firing_probability = firing.find(config.firing_function).probability
   windows = block.windows
-  signals = [_emit_inputs(config, draw, sample.inputs, block)]
+  signals = [_input_signals(config, draw, sample.inputs, block)]
   membranes, potentials = [], []
   for layer, layer_params in enumerate(params):
     read = functools.partial(drive, config, layer, layer_params, draw)
@@ -164,16 +164,13 @@ def input_signal(
   return types.Signal(encoded.rates, train & window.mask[:, None])
 
 
-def _emit_inputs(config, draw, encoded, block):
+def _input_signals(config, draw, encoded, block):
   """Returns the input signals of all windows of a block."""
   windows = block.windows
-  is_single = len(windows.length) == 1
-  if is_single and encoded.train is None:
+  if encoded.train is None and len(windows.length) == 1:
     source = draw(thresholds.Role.INPUT, 0, encoded.rates.shape[0])
     return _emit(config, source, encoded.rates[None], windows)
   train = emit_inputs(draw, encoded, block)
-  if is_single:  # it has all spikes of the train
-    return types.Signal(encoded.rates[None], train[None])
   return jax.vmap(input_signal, in_axes=(None, None, 0))(
     encoded, train, windows
   )

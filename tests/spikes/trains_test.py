@@ -36,6 +36,34 @@ class SampleTest(parameterized.TestCase):
     expected = drawn < np.round(np.asarray(rates) * 2**16)
     np.testing.assert_array_equal(spikes.unpack(train), expected)
 
+  @parameterized.parameters((96, 64), (128, 128), (64, 32))
+  def test_whole_words_are_counted_without_drawing(self, num_steps, window):
+    schedule = spikes.Schedule(num_steps, window)
+    self.assertTrue(schedule.has_whole_words)
+    rates = jnp.linspace(0.0, 1.0, 50)
+    for index in range(schedule.num_blocks):
+      block = spikes.block(schedule, index)
+      windows = jax.tree.map(lambda leaf: leaf[0], block.windows)
+      for sampler in ('sobol', 'bernoulli'):
+        source = self.source(len(block.words), sampler=sampler)
+        counts = spikes.count_whole_words(source, rates, windows)
+        if sampler == 'bernoulli':
+          self.assertIsNone(counts)
+          continue
+        drawn = spikes.count(sample(source, rates, windows))
+        np.testing.assert_array_equal(counts, drawn)
+
+  @parameterized.parameters((100, 64), (96, 48), (16, 16))
+  def test_parts_of_words_are_not_whole(self, num_steps, window):
+    self.assertFalse(spikes.Schedule(num_steps, window).has_whole_words)
+
+  def test_ticks_are_the_bits_of_planes(self):
+    word = jax.tree.map(lambda leaf: leaf[0], self.source())
+    planes = np.asarray(word.draw(50))
+    bits = (planes[:, None] >> np.arange(32, dtype=np.uint32)[:, None]) & 1
+    expected = np.einsum('qtn,q->tn', bits, 1 << np.arange(len(planes)))
+    np.testing.assert_array_equal(word.draw_ticks(50), expected)
+
   @parameterized.parameters(*thresholds.SAMPLERS)
   def test_rates_of_0_and_1_are_exact(self, sampler):
     source = self.source(40, num_neurons=100, sampler=sampler)
