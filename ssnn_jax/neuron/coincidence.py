@@ -18,6 +18,8 @@ from ssnn_jax import types
 from ssnn_jax.neuron import composite
 from ssnn_jax.spikes import kernels
 
+_ROWS_AT_ONCE = 16
+
 
 def count_coincidences(
   counts: types.LayerParams,
@@ -73,21 +75,24 @@ def _count_rows(count, counts, presynaptic, errors):
 
 
 def _count_packed(counts, presynaptic, positive, negative):
-  """Counts the common bits of words, row by row."""
-  largest = spikes.TICKS_PER_WORD * len(presynaptic)
-  # The run time is the memory traffic of the accumulator.
-  dtype = jnp.int16 if largest <= jnp.iinfo(jnp.int16).max else jnp.int32
+  """Counts the common bits of words, several rows at a time."""
+  # The run time is the memory traffic of the counts.
+  at_once = min(len(presynaptic), _ROWS_AT_ONCE)
 
-  def step(total, row):
-    presynaptic, positive, negative = row
-    presynaptic = presynaptic[:, None]
-    rises = jax.lax.population_count(presynaptic & positive[None, :])
-    falls = jax.lax.population_count(presynaptic & negative[None, :])
-    return total + (rises - falls).astype(dtype), None
+  def step(counts, rows):
+    presynaptic, positive, negative = rows
+    presynaptic = presynaptic[:, :, None]
+    rises = jax.lax.population_count(presynaptic & positive[:, None])
+    falls = jax.lax.population_count(presynaptic & negative[:, None])
+    return counts + jnp.sum((rises - falls).astype(jnp.int32), axis=0), None
 
-  total = jnp.zeros(counts.shape, dtype)
-  total, _ = jax.lax.scan(step, total, (presynaptic, positive, negative))
-  return counts + total.astype(jnp.int32)
+  def group(words):
+    padding = -len(words) % at_once
+    words = jnp.pad(words, ((0, padding), (0, 0)))
+    return words.reshape(-1, at_once, words.shape[1])
+
+  rows = group(presynaptic), group(positive), group(negative)
+  return jax.lax.scan(step, counts, rows)[0]
 
 
 def _count_dense(counts, presynaptic, errors):

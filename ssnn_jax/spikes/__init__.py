@@ -1,6 +1,5 @@
 """Spike trains: encoding, thresholds, sampling and counting."""
 
-from ssnn_jax.spikes.bit_planes import compare
 from ssnn_jax.spikes.encoding import rate_encode
 from ssnn_jax.spikes.thresholds import SAMPLERS
 from ssnn_jax.spikes.thresholds import Address
@@ -41,7 +40,6 @@ __all__ = (
   'Ticks',
   'Window',
   'block',
-  'compare',
   'count',
   'count_whole_words',
   'count_words',

@@ -14,14 +14,16 @@ _TICKS = 32
 class BitPlanes:
   """Deferred thresholds of one sample in one word.
 
-  The planes are drawn at the comparison, so that a compiled kernel can draw and
-  compare in one pass.
+  The planes are drawn at the comparison, one after another.
   """
 
   shared: jax.Array  # [S] uint32 state of the word
   own: jax.Array | None  # [O] uint32 state of the sample and its neurons
-  # (shared, own, num_neurons) -> [NUM_PLANES, num_neurons or 1] uint32
-  _draw: Callable[..., jax.Array] = flax.struct.field(pytree_node=False)
+  # (shared, own, num_neurons) -> function that draws a plane by its index,
+  # [num_neurons or 1] uint32
+  _make_draw: Callable[..., Callable[[jax.Array], jax.Array]] = (
+    flax.struct.field(pytree_node=False)
+  )
   # name of the compiled kernel that draws and compares
   kernel: str | None = flax.struct.field(pytree_node=False, default=None)
 
@@ -31,11 +33,19 @@ class BitPlanes:
 
   def draw(self, num_neurons: int) -> jax.Array:
     """Draws the planes, `[NUM_PLANES, num_neurons or 1]` uint32."""
-    return self._draw(self.shared, self.own, num_neurons)
+    draw = self._make_draw(self.shared, self.own, num_neurons)
+    return jax.vmap(draw)(jnp.arange(NUM_PLANES))
 
   def fire(self, rates: jax.Array) -> jax.Array:
-    """Fires where threshold < rate; see `compare`."""
-    return compare(self.draw(len(rates)), rates)
+    """Fires where threshold < rate; `[N]` uint32 spikes, one bit per tick."""
+    draw = self._make_draw(self.shared, self.own, len(rates))
+    rounded = round_rates(rates)
+
+    def step(index, below):
+      return compare(draw(index), rounded, index, below)
+
+    below = jax.lax.fori_loop(0, NUM_PLANES, step, jnp.zeros_like(rounded))
+    return below | is_certain(rounded)
 
   def draw_ticks(self, num_neurons: int) -> jax.Array:
     """Draws the thresholds of each tick, `[32, num_neurons or 1]` uint16."""
@@ -53,31 +63,37 @@ def round_rates(rates: jax.Array) -> jax.Array:
   return jnp.round(rates * (1 << NUM_PLANES)).astype(jnp.uint32)
 
 
-def compare(planes: jax.Array, rates: jax.Array) -> jax.Array:
-  """Fires where threshold < rate, for the 32 ticks of a word at once.
+def is_certain(rates: jax.Array) -> jax.Array:
+  """Returns words of spikes in all ticks where a rounded rate is 1."""
+  return fill(rates >> NUM_PLANES)
 
-  The comparison proceeds from the least significant bit. Where a bit of the
-  rate is set, a threshold bit of 0 makes the threshold smaller; where a bit of
-  the rate is not set, a threshold bit of 1 makes the threshold larger;
-  otherwise the lower bits decide. Rates are rounded to multiples of 2**-16; a
-  rate of 0 never fires and a rate of 1 always fires.
+
+def fill(bits: jax.Array) -> jax.Array:
+  """Returns words of ones where a uint32 bit is 1, otherwise of zeros."""
+  return -bits
+
+
+def compare(
+  plane: jax.Array, rates: jax.Array, index: jax.Array | int, below: jax.Array
+) -> jax.Array:
+  """Compares one bit of thresholds and rates, for the 32 ticks of a word.
+
+  A comparison proceeds from the least significant bit. Where a bit of the rate
+  is set, a threshold bit of 0 makes the threshold smaller; where a bit of the
+  rate is not set, a threshold bit of 1 makes the threshold larger; otherwise
+  the lower bits decide.
 
   Args:
-    planes: `[16, M]` uint32 bit planes of the thresholds; M is N, or 1 where
-      the neurons share one threshold per tick.
-    rates: `[N]` spikes per tick, in [0, 1].
+    plane: `[M]` uint32 bits of the thresholds; M is N, or 1 where the neurons
+      share one threshold per tick.
+    rates: `[N]` uint32 rounded rates.
+    index: index of the bit in rates and thresholds.
+    below: `[N]` uint32, ticks in which the lower bits of the threshold are
+      smaller.
 
   Returns:
-    `[N]` uint32 spikes, one bit per tick.
+    `[N]` uint32, the same with this bit.
   """
-  rate_bits = round_rates(rates)
-  places = jnp.arange(NUM_PLANES, dtype=jnp.uint32)[:, None]
-  is_set = -((rate_bits[None] >> places) & 1)  # all ones, or all zeros
-  is_zero = ~planes
-  is_smaller, is_not_larger = is_set & is_zero, is_set | is_zero
-  below = jnp.zeros_like(rate_bits)
-  for decides, keeps in zip(
-    jnp.unstack(is_smaller), jnp.unstack(is_not_larger)
-  ):
-    below = decides | (keeps & below)
-  return below | -(rate_bits >> NUM_PLANES)
+  is_set = fill((rates >> jnp.asarray(index).astype(jnp.uint32)) & 1)
+  is_zero = ~plane
+  return (is_set & is_zero) | ((is_set | is_zero) & below)

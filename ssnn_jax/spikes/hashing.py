@@ -39,4 +39,9 @@ def keyed_hash(
   Returns:
     uint32 words; different counters have different words.
   """
-  return lowbias32((lowbias32(counter ^ first) ^ second) + third)
+  return finish(lowbias32(counter ^ first), second, third)
+
+
+def finish(mixed: jax.Array, second: jax.Array, third: jax.Array) -> jax.Array:
+  """Computes the second round of `keyed_hash` from counters after the first."""
+  return lowbias32((mixed ^ second) + third)

@@ -99,7 +99,7 @@ def _register() -> frozenset[str]:
   if library is None:
     return frozenset()
   compiled = ctypes.CDLL(str(library))
-  names = 'ssnn_sample_hashed', 'ssnn_count'
+  names = 'ssnn_sample_hashed', 'ssnn_sample_sobol', 'ssnn_count'
   # Some kernels are compiled only for processors on which they are faster.
   names = frozenset(name for name in names if hasattr(compiled, name))
   for name in names:

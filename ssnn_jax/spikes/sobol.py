@@ -1,4 +1,4 @@
-"""Words of a digitally shifted Sobol sequence: 32 ticks by one look-up.
+"""Words of a digitally shifted Sobol sequence: 32 ticks by five bit planes.
 
 A dimension of the sequence is a matrix over GF(2): each bit of the point at
 tick t is the parity of a subset of the bits of t. The matrix is upper
@@ -8,13 +8,13 @@ whose shifted point at the first tick of the word is x thus has the threshold
 
   32 ticks t:  top five bits  U t ^ (x >> 11),  lower bits  x & 2047,
 
-where U is the top five by five block of the matrix. It fires at a rate of
-r / 2**16 where the top five bits are below
+where U is the top five by five block of the matrix. The lower bits are compared
+with a rate of r / 2**16 once for the word, the top five bits as planes of 32
+ticks. As the top five bits take each value once, the word has
 
-  m = (r >> 11) + [(x & 2047) < (r & 2047)],
+  m = (r >> 11) + [(x & 2047) < (r & 2047)]
 
-so that its word is entry (x >> 11, m) of a table of 32 by 33 words, and m is
-the number of its spikes.
+spikes, which are counted without drawing them.
 """
 
 import functools
@@ -34,13 +34,15 @@ _TICKS = 1 << _TICK_BITS
 
 @flax.struct.dataclass
 class SobolWord:
-  """Deferred thresholds of one sample in one word.
+  """Deferred thresholds of one sample in one word."""
 
-  `points` are the shifted points of its neurons at the first tick of the word.
-  """
-
-  points: jax.Array  # [N] or, shared by all neurons, [1] uint32
+  first: jax.Array  # point at the first tick of the word, without shift
+  shifts: jax.Array  # [N] or, shared by all neurons, [1] 16-bit shifts
   dimension: int = flax.struct.field(pytree_node=False)
+  # name of the compiled kernel that draws and compares
+  kernel: str | None = flax.struct.field(
+    pytree_node=False, default='ssnn_sample_sobol'
+  )
 
   @classmethod
   def of(
@@ -64,27 +66,47 @@ class SobolWord:
       [0.0, 0.5, 0.25, 0.75]
     """
     low = (1 << NUM_BITS) - 1
-    return cls(_first_point(dimension, word) ^ (shifts & low), dimension)
-
-  @property
-  def kernel(self) -> None:
-    """No compiled kernel is faster than the look-up."""
+    return cls(_first_point(dimension, word), shifts & low, dimension)
 
   def without_kernel(self) -> 'SobolWord':
-    """Returns these thresholds, which no compiled kernel draws."""
-    return self
+    """Returns equal thresholds that no compiled kernel draws."""
+    return self.replace(kernel=None)
+
+  @property
+  def shared(self) -> jax.Array:
+    """`[6]` uint32 state of the word, for the kernel."""
+    planes = jnp.asarray(_top_planes(self.dimension))
+    return jnp.concatenate([self.first[None], planes])
+
+  @property
+  def own(self) -> jax.Array:
+    """Uint32 state of the sample and its neurons, for the kernel."""
+    return self.shifts
+
+  @property
+  def points(self) -> jax.Array:
+    """Shifted points of the neurons at the first tick, `[N]` or `[1]`."""
+    return self.first ^ self.shifts
 
   def fire(self, rates: jax.Array) -> jax.Array:
     """Fires where threshold < rate; `[N]` uint32 spikes, one bit per tick."""
-    table = jnp.asarray(_table(self.dimension))
-    row = self.points >> _LOW_BITS
-    return table[row * (_TICKS + 1) + self.count(rates)]
+    rounded = bit_planes.round_rates(rates)
+    below = bit_planes.fill(self._is_below(rounded))
+    for index, plane in enumerate(_top_planes(self.dimension), _LOW_BITS):
+      plane ^= bit_planes.fill((self.points >> index) & 1)
+      below = bit_planes.compare(plane, rounded, index, below)
+    return below | bit_planes.is_certain(rounded)
 
   def count(self, rates: jax.Array) -> jax.Array:
     """Counts the spikes of the word, `[N]` uint32, without drawing them."""
-    rounded, low = bit_planes.round_rates(rates), (1 << _LOW_BITS) - 1
+    rounded = bit_planes.round_rates(rates)
+    return (rounded >> _LOW_BITS) + self._is_below(rounded)
+
+  def _is_below(self, rounded):
+    """Compares the lower bits: 1 where those of the threshold are smaller."""
+    low = (1 << _LOW_BITS) - 1
     is_below = (self.points & low) < (rounded & low)
-    return (rounded >> _LOW_BITS) + is_below.astype(jnp.uint32)
+    return is_below.astype(jnp.uint32)
 
   def draw_ticks(self, num_neurons: int) -> jax.Array:
     """Draws the thresholds of each tick, `[32, N or 1]` uint16."""
@@ -101,12 +123,11 @@ def _first_point(dimension, word):
 
 
 @functools.cache
-def _table(dimension):
-  """Returns the table of words by top bits and number of spikes, flattened."""
-  top = _top_bits(dimension)[None, None] ^ np.arange(_TICKS)[:, None, None]
-  fires = top < np.arange(_TICKS + 1)[None, :, None]
-  words = np.sum(fires << np.arange(_TICKS, dtype=np.int64), axis=2)
-  return words.astype(np.uint32).ravel()
+def _top_planes(dimension):
+  """Returns the planes of the top five bits of the first word, `[5]` uint32."""
+  bits = np.arange(_TICK_BITS)[:, None]
+  planes = (_top_bits(dimension)[None] >> bits) & 1
+  return np.sum(planes << np.arange(_TICKS), axis=1).astype(np.uint32)
 
 
 def _top_bits(dimension):

@@ -8,7 +8,7 @@ coincidences. A short train is therefore the prefix of a longer one, and
 experiments over train lengths are paired.
 
 Thresholds are deferred: they are drawn where rates are compared with them, 32
-ticks at a time, as bit planes or by a look-up.
+ticks at a time, as bit planes.
 """
 
 from collections.abc import Callable
@@ -155,21 +155,20 @@ def hashed(keys: jax.Array, address: Address, num_neurons: int) -> Thresholds:
   first = make_counters(address.position, num_neurons)[0]
   step = jnp.uint32(num_neurons > 1)
   counter = jnp.stack([first, step])
-  return BitPlanes(word_keys, counter, _draw_hashed, 'ssnn_sample_hashed')
+  return BitPlanes(word_keys, counter, _make_draw_hashed, 'ssnn_sample_hashed')
 
 
-def _draw_hashed(
-  keys: jax.Array, counter: jax.Array, num_neurons: int
-) -> jax.Array:
-  """Draws the bit planes of `hashed`, `[16, num_neurons]` uint32.
+def _make_draw_hashed(keys, counter, num_neurons):
+  """Returns the function that draws a plane of `hashed` by its index.
 
   `keys` are `[33]` uint32: one for the first round, two for each plane;
   `counter` is the counter of the first neuron and the step to the next one.
   """
   first, step = counter
   counters = first + step * jnp.arange(num_neurons, dtype=jnp.uint32)
-  second, third = keys[1:].reshape(2, NUM_PLANES, 1)
-  return hashing.keyed_hash(counters[None], keys[0], second, third)
+  mixed = hashing.lowbias32(counters ^ keys[0])
+  second, third = keys[1:].reshape(2, NUM_PLANES)
+  return lambda plane: hashing.finish(mixed, second[plane], third[plane])
 
 
 def threefry(keys: jax.Array, address: Address, num_neurons: int) -> Thresholds:
@@ -188,7 +187,7 @@ def threefry(keys: jax.Array, address: Address, num_neurons: int) -> Thresholds:
   key = jax.random.fold_in(key, address.word)
   key = jax.random.fold_in(key, address.position)
   planes = jax.random.bits(key, (NUM_PLANES, num_neurons), jnp.uint32)
-  return BitPlanes(planes, None, lambda planes, own, num_neurons: planes)
+  return BitPlanes(planes, None, lambda planes, *_: lambda plane: planes[plane])
 
 
 def shifted(keys: jax.Array, address: Address, num_neurons: int) -> Thresholds:

@@ -22,13 +22,25 @@ def needs(kernel):
 
 
 class SampleTest(parameterized.TestCase):
-  @parameterized.parameters(
-    ((40, 5), 1), ((40, 5), 37), ((70, 32), 37), ((100, 100), 1)
+  @parameterized.product(
+    sampler=(
+      ('bernoulli', 'ssnn_sample_hashed'),
+      ('sobol', 'ssnn_sample_sobol'),
+    ),
+    schedule_and_thresholds=(
+      ((40, 5), 1),
+      ((40, 5), 37),
+      ((70, 32), 37),
+      ((100, 100), 1),
+      ((100, 100), 37),
+    ),
   )
   def test_spikes_equal_the_reference(
-    self, schedule, thresholds_a_tick, num_neurons=37
+    self, sampler, schedule_and_thresholds, num_neurons=37
   ):
-    needs('ssnn_sample_hashed')
+    sampler, kernel = sampler
+    schedule, thresholds_a_tick = schedule_and_thresholds
+    needs(kernel)
     block = spikes.block(spikes.Schedule(*schedule), 0)
     num_windows = len(block.windows.length)
     rates = jax.random.uniform(
@@ -41,7 +53,7 @@ class SampleTest(parameterized.TestCase):
       role, make = thresholds.Role.INPUT, thresholds.make_sampler
       address = thresholds.Address(role, 0, block.words, position)
       source = thresholds.of_words(
-        make('bernoulli', use_kernels), keys, address, thresholds_a_tick
+        make(sampler, use_kernels), keys, address, thresholds_a_tick
       )
       over_windows = jax.vmap(spikes.sample, in_axes=(None, 0, 0))
       return over_windows(source, rates, block.windows)

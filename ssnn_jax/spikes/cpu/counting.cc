@@ -1,69 +1,32 @@
 // Counts coincidences. The pure-JAX reference is `coincidence._count_packed`; the
 // counts are equal.
 //
-// A synapse counts only where its error spikes, and errors are sparse: an error
-// spike adds the presynaptic spikes of its tick, 64 neurons at a time.
+// A synapse counts only where its error spikes, and errors are sparse: words
+// without an error are skipped, and an error spike adds the presynaptic spikes of
+// its tick, up to 512 neurons at a time. Their counts are held as bit planes, to
+// which carry-save adders add eight events at once (R. Harley and D. Seal, in
+// H. S. Warren, "Hacker's Delight", chapter 5).
 
-#include <array>
-#include <utility>
-
-#include "common.h"
+#include "bit_counts.h"
 
 namespace ssnn {
 namespace {
 
-constexpr int kTicks = 32;           // of a word
-constexpr int64_t kNeurons = 64;     // in parallel: bits of a mask, or bytes
-constexpr int64_t kMaxVectors = 14;  // of counts that stay in registers
-constexpr int64_t kMaxRows = 128;    // words of a neuron at a time
+constexpr int64_t kMaxRows = 256;  // words of a neuron at a time
 
-using Bytes = uint8_t __attribute__((vector_size(kNeurons)));
-using Quarter = uint8_t __attribute__((vector_size(kLanes)));
 using Shorts = int16_t __attribute__((vector_size(2 * kLanes)));
 using HalfShorts = int16_t __attribute__((vector_size(kLanes)));
 
 // Spikes at the two ends of a layer's synapses, word after word.
 struct Synapses {
-  const uint32_t* presynaptic;  // [rows, inputs]
-  const uint32_t* positive;     // [rows, outputs]
-  const uint32_t* negative;     // [rows, outputs]
+  const uint32_t* presynaptic;  // [..., inputs]
+  const uint32_t* positive;     // [..., outputs]
+  const uint32_t* negative;     // [..., outputs]
   int32_t* counts;              // [inputs, outputs], added to
-  int64_t rows, inputs, outputs;
+  int64_t inputs, outputs;
+  int64_t rows[kMaxRows];  // rows with errors
+  int64_t size;            // number of these rows
 };
-
-// The highest bit of each byte.
-INLINE uint64_t HighBits(Bytes bytes) {
-#ifdef __AVX512BW__
-  return _mm512_movepi8_mask((__m512i)bytes);
-#else
-  uint64_t parts[8], mask = 0;
-  std::memcpy(parts, &bytes, sizeof(parts));
-  for (int part = 0; part < 8; ++part) {
-    const uint64_t bits = parts[part] & 0x8080808080808080u;
-    mask |= (bits * 0x0002040810204081u >> 56) << 8 * part;
-  }
-  return mask;
-#endif
-}
-
-// Adds to the bytes whose bit is set.
-INLINE Bytes AddWhere(uint64_t mask, Bytes bytes, Bytes more) {
-#ifdef __AVX512BW__
-  return (Bytes)_mm512_mask_add_epi8((__m512i)bytes, mask, (__m512i)bytes,
-                                     (__m512i)more);
-#else
-  constexpr uint64_t kOnes = 0x0101010101010101u;
-  uint64_t chosen[8];
-  for (int part = 0; part < 8; ++part) {
-    const uint64_t bits =
-        ((mask >> 8 * part & 255) * kOnes) & 0x8040201008040201u;
-    chosen[part] = ((bits + 127 * kOnes) >> 7 & kOnes) * 255;
-  }
-  Bytes selected;
-  std::memcpy(&selected, chosen, sizeof(selected));
-  return bytes + (more & selected);
-#endif
-}
 
 INLINE Signed Widen(Shorts shorts) {
 #ifdef __AVX512BW__
@@ -73,86 +36,120 @@ INLINE Signed Widen(Shorts shorts) {
 #endif
 }
 
-// Transposes the words of up to 64 neurons to one mask a tick; the masks
-// are `stride` apart.
-INLINE void TurnWords(const uint32_t* words, int64_t count, uint64_t* masks,
-                      int64_t stride) {
-  alignas(kNeurons) uint8_t quarters[4][kNeurons] = {};  // of the words
-  for (int64_t first = 0; first < std::min(count, kNeurons); first += kLanes) {
-    const Words spikes = Load<Words>(words + first, count - first);
-    for (int quarter = 0; quarter < 4; ++quarter) {
-      const Quarter bytes =
-          __builtin_convertvector(spikes >> 8 * quarter, Quarter);
-      std::memcpy(quarters[quarter] + first, &bytes, sizeof(bytes));
-    }
-  }
-  for (int quarter = 0; quarter < 4; ++quarter) {
-    Bytes bytes;
-    std::memcpy(&bytes, quarters[quarter], sizeof(bytes));
-    for (int tick = 8 * quarter + 7; tick >= 8 * quarter; --tick) {
-      masks[tick * stride] = HighBits(bytes);
-      bytes += bytes;
-    }
-  }
-}
-
-// An error spike of a neuron: twice its tick, counted over all words, plus 1 in
-// the negative stream.
+// Error spikes of a neuron in one stream: their ticks, counted over all words.
 struct Events {
-  static constexpr int kAtOnce = 4;
-  static_assert(2 * kMaxRows * kTicks <= 1 << 16);
-  uint16_t list[kMaxRows * kTicks + kAtOnce];
+  uint16_t* ticks;
   int64_t size;
 };
 
-// Lists the error spikes of a neuron, whose words are `stride` apart.
-void ListEvents(const uint32_t* positive, const uint32_t* negative,
-                int64_t stride, int64_t rows, Events& events) {
-  uint16_t* next = events.list;
-  for (int64_t row = 0; row < rows; ++row) {
-    const uint32_t falls = negative[row * stride];
-    uint32_t spikes = positive[row * stride] | falls;
-    uint16_t* to = next;
-    next += __builtin_popcount(spikes);
-    const auto append = [&]() INLINE_LAMBDA {
-      const uint32_t tick = __builtin_ctz(spikes | 1u << (kTicks - 1));
-      *to++ = 2 * (row * kTicks + tick) + (falls >> tick & 1);
-      spikes &= spikes - 1;
-    };
-    // The first few without a branch, which would be mispredicted.
-    for (int place = 0; place < Events::kAtOnce; ++place) append();
-    while (spikes) append();
+struct Streams {
+  Events positive, negative;
+};
+
+// Whether each lane is not 0.
+INLINE uint32_t NonZero(Words words) {
+#ifdef __AVX512BW__
+  return _mm512_test_epi32_mask((__m512i)words, (__m512i)words);
+#else
+  uint32_t mask = 0;
+  for (int lane = 0; lane < kLanes; ++lane) {
+    mask |= (words[lane] != 0) << lane;
   }
-  events.size = next - events.list;
+  return mask;
+#endif
 }
 
-// Adds up the masks [ticks, kVectors] at the ticks of events.
-template <int64_t kVectors>
-void AddEvents(const Events& events, const uint64_t* masks, int16_t* to) {
-  constexpr int64_t kMaxEvents = 127;  // largest count of a byte
-  const Bytes signs[2] = {Bytes{} + 1, Bytes{} - 1};
-  std::memset(to, 0, kVectors * kNeurons * sizeof(*to));
-  for (int64_t first = 0; first < events.size; first += kMaxEvents) {
-    const int64_t last = std::min(first + kMaxEvents, events.size);
-    Bytes bytes[kVectors] = {};
-    for (int64_t event = first; event < last; ++event) {
-      const uint64_t* of_tick = masks + (events.list[event] >> 1) * kVectors;
-      const Bytes sign = signs[events.list[event] & 1];
-      for (int64_t vector = 0; vector < kVectors; ++vector) {
-        bytes[vector] = AddWhere(of_tick[vector], bytes[vector], sign);
+// Returns the columns with errors of up to kLanes columns of a row.
+INLINE uint32_t WithErrors(const Synapses& synapses, int64_t row, int64_t first) {
+  const int64_t at = row * synapses.outputs + first;
+  const int64_t columns = synapses.outputs - first;
+  return NonZero(Load<Words>(synapses.positive + at, columns) |
+                 Load<Words>(synapses.negative + at, columns));
+}
+
+bool HasErrors(const Synapses& synapses, int64_t row) {
+  for (int64_t first = 0; first < synapses.outputs; first += kLanes) {
+    if (WithErrors(synapses, row, first)) return true;
+  }
+  return false;
+}
+
+// Adds the spikes of a word that starts at a tick.
+INLINE void ListWord(uint32_t spikes, uint16_t first, Events& events) {
+  uint16_t* to = events.ticks + events.size;
+  events.size += __builtin_popcount(spikes);
+#ifdef __AVX512VBMI2__
+  alignas(64) static constexpr uint16_t kWord[kTicks] = {
+      0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
+      16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
+  const __m512i ticks =
+      _mm512_add_epi16(_mm512_load_si512(kWord), _mm512_set1_epi16(first));
+  _mm512_storeu_si512(to, _mm512_maskz_compress_epi16(spikes, ticks));
+#else
+  for (; spikes; spikes &= spikes - 1) *to++ = first + __builtin_ctz(spikes);
+#endif
+}
+
+// Lists the error spikes of up to kLanes columns. Their last batch is filled up
+// with the tick after all words.
+void ListEvents(const Synapses& synapses, int64_t first, Streams* streams) {
+  const int64_t last = std::min<int64_t>(first + kLanes, synapses.outputs);
+  for (int64_t index = 0; index < synapses.size; ++index) {
+    const int64_t row = synapses.rows[index];
+    uint32_t lanes = WithErrors(synapses, row, first);
+    for (; lanes; lanes &= lanes - 1) {
+      const int64_t column = first + __builtin_ctz(lanes);
+      const int64_t at = row * synapses.outputs + column;
+      Streams& own = streams[column];
+      ListWord(synapses.positive[at], index * kTicks, own.positive);
+      ListWord(synapses.negative[at], index * kTicks, own.negative);
+    }
+  }
+  for (int64_t column = first; column < last; ++column) {
+    for (Events* own : {&streams[column].positive, &streams[column].negative}) {
+      std::fill_n(own->ticks + own->size, BitCounts::kAtOnce,
+                  synapses.size * kTicks);
+    }
+  }
+}
+
+// Returns empty lists, with space for all spikes and for a last batch.
+Streams* MakeStreams(const Synapses& synapses) {
+  const int64_t capacity = (synapses.size + 1) * kTicks;
+  uint16_t* ticks = Scratch<uint16_t>(2 * capacity * synapses.outputs);
+  Streams* streams = Scratch<Streams>(synapses.outputs);
+  for (int64_t column = 0; column < synapses.outputs; ++column) {
+    uint16_t* own = ticks + 2 * column * capacity;
+    streams[column] = {{own, 0}, {own + capacity, 0}};
+  }
+  return streams;
+}
+
+// Adds up the lines [ticks] at the ticks of both streams. Of a negative event,
+// the complement of the line is added, minus 1.
+void AddEvents(const Streams& streams, const Line* lines, int64_t vectors,
+               int16_t* to) {
+  constexpr int64_t kAtOnce = BitCounts::kAtOnce;
+  std::memset(to, 0, vectors * kNeurons * sizeof(*to));
+  BitCounts counts;
+  int16_t constant = 0;
+  for (int is_negative = 0; is_negative < 2; ++is_negative) {
+    const Events events = is_negative ? streams.negative : streams.positive;
+    const Line sign = Line{} - is_negative;
+    for (int64_t first = 0; first < events.size; first += kAtOnce) {
+      Line bits[kAtOnce];
+      for (int64_t index = 0; index < kAtOnce; ++index) {
+        bits[index] = lines[events.ticks[first + index]] ^ sign;
+      }
+      counts.Add(bits);
+      constant -= is_negative * kAtOnce;
+      if (counts.batches == BitCounts::kMaxBatches) {
+        counts.MoveTo(constant, vectors, to);
+        constant = 0;
       }
     }
-    int8_t sums[kVectors * kNeurons];
-    std::memcpy(sums, bytes, sizeof(sums));
-    for (int64_t neuron = 0; neuron < kVectors * kNeurons; ++neuron) {
-      to[neuron] += sums[neuron];
-    }
   }
-}
-
-template <size_t... kIndices>
-constexpr auto TabulateAddEvents(std::index_sequence<kIndices...>) {
-  return std::array{&AddEvents<kIndices + 1>...};
+  counts.MoveTo(constant, vectors, to);
 }
 
 // Interleaves two vectors, from their first or second half.
@@ -197,60 +194,60 @@ void AddColumns(const int16_t* sums, int64_t stride, int32_t* counts,
 }
 
 // Counts for `vectors` * kNeurons inputs from `first` on.
-void CountInputs(const Synapses& synapses, const Events* events, int64_t first,
-                 int64_t vectors) {
-  static constexpr auto kAddEvents =
-      TabulateAddEvents(std::make_index_sequence<kMaxVectors>());
+void CountInputs(const Synapses& synapses, const Streams* streams,
+                 int64_t first, int64_t vectors) {
   const int64_t left = synapses.inputs - first, outputs = synapses.outputs;
-  uint64_t* masks = Scratch<uint64_t>(synapses.rows * kTicks * vectors);
-  for (int64_t row = 0; row < synapses.rows; ++row) {
-    const uint32_t* words = synapses.presynaptic + row * synapses.inputs + first;
-    for (int64_t vector = 0; vector < vectors; ++vector) {
-      TurnWords(words + vector * kNeurons, left - vector * kNeurons,
-                masks + row * kTicks * vectors + vector, vectors);
-    }
+  const int64_t num_ticks = synapses.size * kTicks;
+  Line* lines = Scratch<Line>(num_ticks + 1);
+  lines[num_ticks] = Line{};
+  for (int64_t row = 0; row < synapses.size; ++row) {
+    const uint32_t* words =
+        synapses.presynaptic + synapses.rows[row] * synapses.inputs + first;
+    TurnWords(words, std::min(left, vectors * kNeurons), lines + row * kTicks);
   }
   const int64_t stride = vectors * kNeurons;
   int16_t* sums = Scratch<int16_t>(kLanes * stride);
   for (int64_t group = 0; group < outputs; group += kLanes) {
     const int64_t columns = std::min<int64_t>(kLanes, outputs - group);
+    int64_t num_events = 0;
     for (int64_t column = 0; column < columns; ++column) {
-      kAddEvents[vectors - 1](events[group + column], masks,
-                              sums + column * stride);
+      const Streams& own = streams[group + column];
+      AddEvents(own, lines, vectors, sums + column * stride);
+      num_events += own.positive.size + own.negative.size;
     }
-    AddColumns(sums, stride, synapses.counts + first * outputs + group,
-               std::min(left, stride), outputs, columns);
+    if (num_events) {
+      AddColumns(sums, stride, synapses.counts + first * outputs + group,
+                 std::min(left, stride), outputs, columns);
+    }
   }
 }
 
-// Counts up to kMaxRows rows. Each thread has inputs of its own, since reading
+// Counts rows with errors. Each thread has inputs of its own, since reading
 // memory that another core has written is slow.
 void CountRows(ffi::ThreadPool& pool, const Synapses& synapses) {
-  const int64_t outputs = synapses.outputs;
   const int64_t vectors = CeilDivide(synapses.inputs, kNeurons);
   // Adding a sum to a count takes as long as counting a few words at its
   // synapse, and waking a thread as long as counting many.
   constexpr int64_t kWordsPerSum = 16, kWordsPerThread = 1 << 20;
-  const int64_t words =
-      (synapses.rows + kWordsPerSum) * synapses.inputs * outputs;
+  const int64_t words = (synapses.size + kWordsPerSum) * synapses.inputs *
+                        synapses.outputs;
   const int64_t threads =
       std::clamp<int64_t>(words / kWordsPerThread, 1, pool.num_threads());
 
-  Events* events = Scratch<Events>(outputs);
-  const int64_t columns =
-      std::min<int64_t>(CeilDivide(outputs, threads), kLanes);
-  ParallelFor(pool, CeilDivide(outputs, columns), [&](int64_t task) {
-    const int64_t begin = task * columns;
-    const int64_t end = std::min(begin + columns, outputs);
-    for (int64_t column = begin; column < end; ++column) {
-      ListEvents(synapses.positive + column, synapses.negative + column,
-                 outputs, synapses.rows, events[column]);
+  Streams* streams = MakeStreams(synapses);
+  const int64_t groups = CeilDivide(synapses.outputs, kLanes);
+  const int64_t groups_per_task = CeilDivide(groups, threads);
+  ParallelFor(pool, CeilDivide(groups, groups_per_task), [&](int64_t task) {
+    const int64_t begin = task * groups_per_task;
+    const int64_t end = std::min(begin + groups_per_task, groups);
+    for (int64_t group = begin; group < end; ++group) {
+      ListEvents(synapses, group * kLanes, streams);
     }
   });
   const int64_t per_task = std::min(CeilDivide(vectors, threads), kMaxVectors);
   ParallelFor(pool, CeilDivide(vectors, per_task), [&](int64_t task) {
     const int64_t first = task * per_task;
-    CountInputs(synapses, events, first * kNeurons,
+    CountInputs(synapses, streams, first * kNeurons,
                 std::min(per_task, vectors - first));
   });
 }
@@ -269,14 +266,20 @@ ffi::Error Count(ffi::ThreadPool pool, S32 before, U32 presynaptic,
   const int64_t outputs = shape[axis + 1];
   int64_t layers = 1;
   for (int64_t leading = 0; leading < axis; ++leading) layers *= shape[leading];
+  Synapses synapses;
+  synapses.inputs = inputs, synapses.outputs = outputs;
   for (int64_t layer = 0; layer < layers; ++layer) {
-    for (int64_t row = 0; row < rows; row += kMaxRows) {
-      const int64_t from = layer * rows + row;
-      CountRows(pool, {presynaptic.typed_data() + from * inputs,
-                       positive.typed_data() + from * outputs,
-                       negative.typed_data() + from * outputs,
-                       counts->typed_data() + layer * inputs * outputs,
-                       std::min(kMaxRows, rows - row), inputs, outputs});
+    synapses.presynaptic = presynaptic.typed_data() + layer * rows * inputs;
+    synapses.positive = positive.typed_data() + layer * rows * outputs;
+    synapses.negative = negative.typed_data() + layer * rows * outputs;
+    synapses.counts = counts->typed_data() + layer * inputs * outputs;
+    for (int64_t row = 0; row < rows;) {
+      synapses.size = 0;
+      for (; row < rows && synapses.size < kMaxRows; ++row) {
+        synapses.rows[synapses.size] = row;
+        synapses.size += HasErrors(synapses, row);
+      }
+      if (synapses.size) CountRows(pool, synapses);
     }
   }
   return ffi::Error::Success();

@@ -1,5 +1,5 @@
 // Samples spikes: draws thresholds and compares them with rates. The pure-JAX
-// reference is `trains._fire_reference`; the spikes are equal.
+// references are `fire` of `BitPlanes` and of `SobolWord`; the spikes are equal.
 
 #include "common.h"
 
@@ -26,15 +26,22 @@ INLINE Words Mix(Words x) {
   return x ^ (x >> 16);
 }
 
-// State of the thresholds of one sample and word. `Draw` prepares neurons; the
-// functor that it returns computes their bit planes, as thresholds._draw_hashed.
-struct Source {
+// One sample, word and window.
+struct Row {
+  const uint32_t* shared;  // state of the word
+  const uint32_t* own;     // state of the sample and its neurons
+  const float* rates;
+  uint32_t mask;
+  uint32_t* spikes;
+};
+
+// Thresholds of thresholds.hashed. `Draw` prepares neurons; the functor that it
+// returns computes their bit planes.
+struct Hashed {
   const uint32_t* keys;
   const uint32_t* counter;  // of the first neuron, and the step to the next
 
-  bool operator==(const Source& other) const {
-    return keys == other.keys && counter == other.counter;
-  }
+  explicit Hashed(const Row& row) : keys(row.shared), counter(row.own) {}
 
   INLINE auto Draw(Words neurons) const {
     const Words mixed = Mix((counter[0] + counter[1] * neurons) ^ keys[0]);
@@ -94,14 +101,6 @@ INLINE int64_t Append(Words wanted, Words neurons, Words rates,
 #endif
 }
 
-// One sample, word and window.
-struct Row {
-  Source source;
-  const float* rates;
-  uint32_t mask;
-  uint32_t* spikes;
-};
-
 // Draws only for neurons whose spikes are random: many pixels are black, and many
 // neurons are saturated or have a gate of 0.
 void SampleRow(const Row& row, int64_t neurons) {
@@ -117,7 +116,7 @@ void SampleRow(const Row& row, int64_t neurons) {
   }
   std::fill_n(chosen + size, kLanes, 0);
   for (int64_t first = 0; first < size; first += kLanes) {
-    const auto planes = row.source.Draw(Load<Words>(chosen + first, kLanes));
+    const auto planes = Hashed(row).Draw(Load<Words>(chosen + first, kLanes));
     const Words fires =
         Compare(planes, Load<Words>(rates + first, kLanes)) & row.mask;
     uint32_t fired[kLanes];
@@ -129,11 +128,11 @@ void SampleRow(const Row& row, int64_t neurons) {
   }
 }
 
-// Samples rows that share their thresholds: windows of the same word.
-void SampleRows(const Row* begin, const Row* end, int64_t neurons) {
+// Samples windows of the same word, which share their thresholds.
+void SampleWindows(const Row* begin, const Row* end, int64_t neurons) {
   for (int64_t first = 0; first < neurons; first += kLanes) {
     const int64_t count = neurons - first;
-    const auto draw = begin->source.Draw(static_cast<uint32_t>(first) + kLane);
+    const auto draw = Hashed(*begin).Draw(static_cast<uint32_t>(first) + kLane);
     Words drawn[kPlanes];
     for (int plane = 0; plane < kPlanes; ++plane) drawn[plane] = draw(plane);
     const auto planes = [&drawn](int plane) { return drawn[plane]; };
@@ -143,6 +142,64 @@ void SampleRows(const Row* begin, const Row* end, int64_t neurons) {
     }
   }
 }
+
+// Samples consecutive rows of one sample.
+struct HashedSampler {
+  static bool IsTogether(const Row& first, const Row& row) {
+    return first.own == row.own && first.shared == row.shared;
+  }
+  static void Sample(const Row* begin, const Row* end, int64_t neurons,
+                     int64_t num_own) {
+    if (end - begin == 1) {
+      SampleRow(*begin, neurons);
+    } else {
+      SampleWindows(begin, end, neurons);
+    }
+  }
+};
+
+// Thresholds of SobolWord: the point at the first tick and the planes of the top
+// bits are those of the word, the shifts those of the neurons.
+struct SobolSampler {
+  static constexpr int kTopPlanes = 5;
+  static constexpr uint32_t kLow = (1 << (kPlanes - kTopPlanes)) - 1;
+
+  static bool IsTogether(const Row& first, const Row& row) {
+    return first.own == row.own;
+  }
+
+  static INLINE Words Fire(const uint32_t* shared, Words shifts, Words rates) {
+    const Words points = shared[0] ^ shifts;
+    Words fires = Certain(rates), equal = ~Words{};
+    Words bits = Chance(rates), point = points << (32 - kPlanes);
+    for (int plane = kTopPlanes; plane > 0; --plane) {
+      const Words is_set = (Words)((Signed)bits >> 31);
+      const Words drawn = shared[plane] ^ (Words)((Signed)point >> 31);
+      const Words differ = equal & (drawn ^ is_set);
+      fires |= differ & is_set;
+      equal ^= differ;
+      bits += bits, point += point;
+    }
+    const auto is_below = (Words)((points & kLow) < (rates & kLow));
+    return fires | (equal & is_below);
+  }
+
+  static void Sample(const Row* begin, const Row* end, int64_t neurons,
+                     int64_t num_own) {
+    for (int64_t first = 0; first < neurons; first += kLanes) {
+      const int64_t count = neurons - first;
+      const Words shifts = num_own == 1
+                               ? Words{} + begin->own[0]
+                               : Load<Words>(begin->own + first, count);
+      for (const Row* row = begin; row != end; ++row) {
+        const Words rates = Round(Load<Floats>(row->rates + first, count));
+        Words fires = Certain(rates);
+        if (Any(Chance(rates))) fires = Fire(row->shared, shifts, rates);
+        Store(row->spikes + first, fires & row->mask, count);
+      }
+    }
+  }
+};
 
 // Index of a row of an operand, whose axes of size 1 are broadcast.
 INLINE int64_t RowOf(ffi::Span<const int64_t> axes,
@@ -162,6 +219,7 @@ INLINE int64_t RowOf(ffi::Span<const int64_t> axes,
 
 // Operands, each with the leading axes of `vmap`:
 //   shared [..., S], own [..., O], rates [..., N], mask [..., 1].
+template <typename Sampler>
 ffi::Error Sample(ffi::ThreadPool pool, U32 shared, U32 own, F32 rates,
                   U32 mask, ffi::ResultBuffer<ffi::U32> spikes) {
   const auto shape = spikes->dimensions();
@@ -187,17 +245,13 @@ ffi::Error Sample(ffi::ThreadPool pool, U32 shared, U32 own, F32 rates,
         std::memset(to, 0, 4 * neurons);
         continue;
       }
-      const Source source = {place(shared, row), place(own, row)};
-      rows.push_back({source, place(rates, row), ticks, to});
+      rows.push_back({place(shared, row), place(own, row), place(rates, row),
+                      ticks, to});
     }
     for (auto row = rows.data(), last = row + rows.size(); row != last;) {
       auto next = row + 1;
-      while (next != last && next->source == row->source) ++next;
-      if (next - row == 1) {
-        SampleRow(*row, neurons);
-      } else {
-        SampleRows(row, next, neurons);
-      }
+      while (next != last && Sampler::IsTogether(*row, *next)) ++next;
+      Sampler::Sample(row, next, neurons, own.dimensions()[num_axes]);
       row = next;
     }
   });
@@ -206,13 +260,17 @@ ffi::Error Sample(ffi::ThreadPool pool, U32 shared, U32 own, F32 rates,
 
 }  // namespace
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(ssnn_sample_hashed, Sample,
-                              ffi::Ffi::Bind()
-                                  .Ctx<ffi::ThreadPool>()
-                                  .Arg<U32>()
-                                  .Arg<U32>()
-                                  .Arg<F32>()
-                                  .Arg<U32>()
-                                  .Ret<U32>());
+#define DEFINE_SAMPLER(name, Sampler)                     \
+  XLA_FFI_DEFINE_HANDLER_SYMBOL(name, (Sample<Sampler>), \
+                                ffi::Ffi::Bind()          \
+                                    .Ctx<ffi::ThreadPool>() \
+                                    .Arg<U32>()           \
+                                    .Arg<U32>()           \
+                                    .Arg<F32>()           \
+                                    .Arg<U32>()           \
+                                    .Ret<U32>())
+
+DEFINE_SAMPLER(ssnn_sample_hashed, HashedSampler);
+DEFINE_SAMPLER(ssnn_sample_sobol, SobolSampler);
 
 }  // namespace ssnn
