@@ -106,7 +106,9 @@ def trace(
 @functools.partial(jax.jit, static_argnums=0)
 def _present(config, params, key, image, label):
   """Presents one sample; returns the signals of all blocks."""
-  observer = presentation.Observer(observe=lambda draw, *signals: signals)
+  observer = presentation.Observer(
+    observe=lambda draw, *signals: spikes.draw_all(signals)
+  )
   inputs, labels = jnp.asarray(image)[None], jnp.asarray(label)[None]
   config = dataclasses.replace(config, dropout=0.0)
   _, observations = presentation.simulate(

@@ -192,6 +192,12 @@ class NetworkConfig:
     check_field(self, 'dropout', 0 <= self.dropout < 1, '0 or more and below 1')
 
   @property
+  def defers_trains(self) -> bool:
+    """Whether the trains of a window are drawn a few words at a time."""
+    is_long = self.schedule.window > spikes.TICKS_PER_WORD
+    return is_long and self.timing == 'buffered'
+
+  @property
   def schedule(self) -> spikes.Schedule:
     """Division of the presentation into windows."""
     default = 1 if self.timing == 'realtime' else DEFAULT_WINDOW

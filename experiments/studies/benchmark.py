@@ -20,7 +20,8 @@ _NETWORK = '784-256-10'
 # Fields by which lines are grouped.
 _CASE = ['name', 'network', 'batch_size']
 _LOOK = ['method', 'representation', 'synapses', 'timing']
-_WINDOWS = (1, 4, 16)  # in real time
+_REALTIME_WINDOWS = (1, 4, 16)
+_WINDOWS = {1: '16,64', 8: '64,256', 32: '16,64,256', 64: '256', 256: '64,256'}
 
 
 def _prepare(lines):
@@ -131,6 +132,10 @@ def numbers(
   for line in devices.to_dict('records'):
     name = f'{line["synapses"]}_over_ideal_batch{line["batch_size"]}'
     found[name] = line['ratio_to_ideal']
+  for record in ('windows', 'without_kernels'):
+    for line in _prepare(records[record]).to_dict('records'):
+      name = '{name}_{sampler}_n{window:g}_t{num_steps}'.format(**line)
+      found[f'{name}_{record}'] = line['ratio_to_bp']
   for line in _prepare(records['realtime']).to_dict('records'):
     name = f'{line["name"]}_realtime_n{line["window"]:g}_t{line["num_steps"]}'
     found[name] = line['ratio_to_bp']
@@ -158,7 +163,18 @@ STUDY = Study(
     'realtime': tuple(
       f'{_BENCHMARK} --timing=realtime --window={window} --num_steps=64,256 '
       '--representations=packed'
-      for window in _WINDOWS
+      for window in _REALTIME_WINDOWS
+    ),
+    'windows': tuple(
+      f'{_BENCHMARK} --sampler={sampler} --window={window} '
+      f'--num_steps={lengths} --representations=packed'
+      for sampler in ('bernoulli', 'sobol')
+      for window, lengths in _WINDOWS.items()
+    ),
+    'without_kernels': tuple(
+      f'{_BENCHMARK} --nokernels --sampler={sampler} --num_steps=16,64,256 '
+      '--representations=packed'
+      for sampler in ('bernoulli', 'sobol')
     ),
     'methods': (
       f'{_BENCHMARK} --names=epoch --num_steps=16,64 --representations=packed '

@@ -1,8 +1,10 @@
 """Windows, membranes between windows, delays and the gain of error streams."""
 
+from experiments.analysis import comparison_plot
 from experiments.analysis import comparisons
 from experiments.analysis import frames
 from experiments.analysis import grid_plot
+from experiments.analysis import panels
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
 from experiments.config import methods
@@ -10,9 +12,15 @@ from experiments.config.grids import Sweep
 
 _MEMBRANES = ('mean', 'leaky', 'memoryless')
 _GAIN = (1.0,)
+_SAMPLERS = ('bernoulli', 'sobol')
+_LENGTHS = {16: (1, 4, 16), 64: (1, 8, 32, 64), 256: (8, 32, 64, 256)}
 _READOUTS = {
   '': comparisons.minus(),
   '_by_potential': comparisons.minus('test_accuracy_potential'),
+}
+_PANELS = {
+  'accuracy minus\nANN (points)': _READOUTS[''],
+  'update error': comparisons.mean('update_error'),
 }
 _CHANGES = {
   '': comparisons.minus(),
@@ -27,9 +35,22 @@ def _vary_window(runs):
   return chosen[is_given]
 
 
+def _vary_lengths(runs):
+  """Selects running means whose T, window and sampler are given."""
+  chosen = frames.select(runs, integration='mean', gain=_GAIN, delay=0)
+  return chosen[chosen['window'].notna() | (chosen['method'] == methods.ANN)]
+
+
 def _draw(runs):
   """Draws the networks with the default gain against the window."""
-  return grid_plot.draw(_vary_window(runs))
+  if runs['num_steps'].nunique() == 1:
+    return grid_plot.draw(_vary_window(runs))
+  chosen = _vary_lengths(runs)
+  names = chosen['sampler'].map(panels.TRAINS)
+  labels = names + ', T = ' + chosen['num_steps'].map(str)
+  return comparison_plot.draw(
+    chosen.assign(curve=labels), 'window', 'curve', _PANELS
+  )
 
 
 def _numbers(records):
@@ -63,6 +84,11 @@ def _numbers(records):
       _CHANGES,
       gain=_GAIN,
     )
+    | numbers(
+      _vary_lengths(records['fashion_mnist']),
+      '{sampler}_t{num_steps}_n{window}{metric}',
+      {'': comparisons.minus(), '_error': comparisons.mean('update_error')},
+    )
   )
 
 
@@ -73,8 +99,11 @@ STUDY = Study(
     'fashion_mnist': (
       Sweep({'integration': _MEMBRANES, 'window': (8, 32, 64)}),
       Sweep({'window': (8, 32), 'delay': (1,)}),
-      Sweep({'gain': ((0.5,), (2.0,))}),
-      Sweep({'num_steps': (4, 16, 64), 'sampler': ('bernoulli', 'sobol')}),
+      Sweep({'gain': ((0.5,), (1.0,), (2.0,))}),
+      *(
+        Sweep({'num_steps': (t,), 'window': windows, 'sampler': _SAMPLERS})
+        for t, windows in _LENGTHS.items()
+      ),
     ),
   },
   figure=_draw,

@@ -23,6 +23,10 @@ from ssnn_jax.training import metrics
 from ssnn_jax.training import sharding
 
 _EVAL_BATCH_SIZE = 256
+# Small parts that are compiled in parallel take longer than a few large ones.
+_OFTEN = {'xla_cpu_parallel_codegen_split_count': 2}
+# Programs that run once or on few samples take longer to compile than to run.
+_ONCE = _OFTEN | {'xla_backend_optimization_level': 1}
 
 
 class Programs(NamedTuple):
@@ -61,14 +65,18 @@ def make(
   own = _Functions(config, network_config, num_samples)
   run = functools.partial(sharding.run_on, mesh)
   return Programs(
-    start=run(jax.vmap(own.start)),
-    train_epoch=run(_over_states(own.train_epoch), donate_argnums=0),
-    evaluate=run(_over_states(own.evaluate)),
+    start=run(_over_runs(own.start, (0, 0)), compiler_options=_ONCE),
+    train_epoch=run(
+      _over_states(own.train_epoch), donate_argnums=0, compiler_options=_OFTEN
+    ),
+    evaluate=run(_over_states(own.evaluate), compiler_options=_OFTEN),
     count_pulses=run(_over_states(own.count_pulses)),
-    observe=run(_over_states(own.observe)),
-    measure=run(_over_states(own.measure)),
-    probe=run(_over_states(own.probe)),
-    train_ann=run(jax.vmap(own.train_ann, in_axes=(0, 0, None))),
+    observe=run(_over_states(own.observe), compiler_options=_ONCE),
+    measure=run(_over_states(own.measure), compiler_options=_ONCE),
+    probe=run(_over_states(own.probe), compiler_options=_OFTEN),
+    train_ann=run(
+      _over_runs(own.train_ann, (0, 0, None)), compiler_options=_ONCE
+    ),
   )
 
 
@@ -213,7 +221,23 @@ def _over_states(function):
     shelve = lambda x: _shelve(x) if is_state(x) else x
     return jax.tree.map(shelve, result, is_leaf=is_state)
 
-  return jax.vmap(apply, in_axes=(0, None))
+  return _over_runs(apply, (0, None))
+
+
+def _over_runs(function, in_axes):
+  """Lifts a function over the leading axis of runs, without it for one run."""
+  lifted = jax.vmap(function, in_axes)
+
+  def apply(*args):
+    if len(jax.tree.leaves(args[0])[0]) > 1:
+      return lifted(*args)
+    own = [
+      arg if axis is None else jax.tree.map(lambda x: x[0], arg)
+      for arg, axis in zip(args, in_axes)
+    ]
+    return jax.tree.map(lambda x: jnp.asarray(x)[None], function(*own))
+
+  return apply
 
 
 def _shelve(state):

@@ -1,6 +1,7 @@
 """Image datasets, from prepared TFDS datasets or original files."""
 
 import functools
+import importlib.util
 import pathlib
 import zipfile
 
@@ -62,9 +63,21 @@ def _chunks(name, splits_by_part):
 
 def _load_digits():
   """Loads the digits of scikit-learn, which have no official test split."""
+  table = _read_digits()
+  images = np.rint(table[:, :-1] * (255.0 / 16.0)).astype(np.uint8)
+  whole = types.Split(images.reshape(-1, 8, 8), table[:, -1].astype(np.int32))
+  return splits.split_stratified(whole, num_drawn=360, seed=0)
+
+
+def _read_digits():
+  """Reads the digits, `[1797, 65]`: 64 pixels from 0 to 16, and the class."""
+  package = importlib.util.find_spec('sklearn')
+  if package is not None:
+    (folder,) = package.submodule_search_locations
+    path = pathlib.Path(folder, 'datasets', 'data', 'digits.csv.gz')
+    if path.exists():  # importing scikit-learn takes a second
+      return np.loadtxt(path, delimiter=',')
   with errors.explain_import('The dataset digits', 'scikit-learn'):
     from sklearn import datasets as sklearn_datasets
   digits = sklearn_datasets.load_digits()
-  images = np.rint(digits.images * (255.0 / 16.0)).astype(np.uint8)
-  whole = types.Split(images, digits.target.astype(np.int32))
-  return splits.split_stratified(whole, num_drawn=360, seed=0)
+  return np.column_stack([digits.data, digits.target])

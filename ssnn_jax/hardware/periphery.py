@@ -84,7 +84,9 @@ def mean_noise(
     ones = jax.lax.population_count(planes & mask)
     return jnp.sum(ones, axis=0).astype(jnp.int32)
 
-  ones = jnp.sum(jax.vmap(count)(source, window.mask), axis=0)
+  ones = jnp.sum(
+    jax.vmap(count, (source.word_axes, 0))(source, window.mask), axis=0
+  )
   excess = ones - thresholds.NUM_PLANES // 2 * window.length
   deviation = math.sqrt(thresholds.NUM_PLANES) / 2  # of the ones in one tick
   ticks = spikes.num_valid_ticks(window)

@@ -62,9 +62,12 @@ def count_coincidences(
     'packed': (compiled, reference),
     'auto': (compiled, _count_dense),
   }[representation]
-  weights = jax.lax.platform_dependent(
-    counts.weights, presynaptic, errors, cpu=on_cpu, default=elsewhere
+  count = functools.partial(
+    jax.lax.platform_dependent, cpu=on_cpu, default=elsewhere
   )
+  if use_kernels and kernels.is_only_platform():
+    count = on_cpu
+  weights = count(counts.weights, presynaptic, errors)
   return types.LayerParams(weights, counts.biases + jnp.sum(signed, axis=0))
 
 

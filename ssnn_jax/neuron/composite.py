@@ -4,6 +4,7 @@ Every rule is for one sample and one window. A layer reads its weights only
 through `drive` and `transposed_drive`; only coincidences change them.
 """
 
+import flax.struct
 import jax
 import jax.numpy as jnp
 
@@ -57,6 +58,45 @@ def transposed_drive(
   return read_gain * jnp.matmul(errors, params.weights.T, precision=PRECISION)
 
 
+@flax.struct.dataclass
+class DeferredStreams(spikes.Deferred):
+  """Error streams of a long window that are not drawn yet."""
+
+  train: spikes.DeferredTrain  # spikes of the magnitudes
+  is_positive: jax.Array  # [J] sign of the errors
+
+  @property
+  def mask(self) -> jax.Array:
+    """`[K]` uint32 ticks of the window."""
+    return self.train.mask
+
+  def draw(self, index: jax.Array | int, size: int) -> types.ErrorStreams:
+    """Draws words from an index on, `[size, J]` uint32."""
+    return _split(self.train.draw(index, size), self.is_positive)
+
+  def count(self, is_whole: bool) -> jax.Array:
+    """Counts positive minus negative spikes, `[J]` int32."""
+    counts = spikes.count_deferred(self.train, is_whole)
+    return jnp.where(self.is_positive, counts, -counts)
+
+
+def defer_streams(
+  source: thresholds.Thresholds, errors: jax.Array, window: spikes.Window
+) -> DeferredStreams:
+  """Returns the streams of `split_streams` without drawing them.
+
+  Args:
+    source: thresholds of one sample in the `[K]` words of a block.
+    errors: `[J]` signed errors times the gain of the layer, in spikes per tick.
+    window: the window.
+
+  Returns:
+    The streams.
+  """
+  train = spikes.defer(source, jnp.minimum(jnp.abs(errors), 1.0), window)
+  return DeferredStreams(train, errors > 0)
+
+
 def split_streams(
   source: thresholds.Thresholds, errors: jax.Array, window: spikes.Window
 ) -> types.ErrorStreams:
@@ -70,7 +110,7 @@ def split_streams(
   neuron has one sign, so one train of its magnitude serves both streams.
 
   Args:
-    source: `[K, ...]` thresholds of one sample in the words of a block.
+    source: thresholds of one sample in the `[K]` words of a block.
     errors: `[J]` signed errors times the gain of the layer, in spikes per tick.
     window: the window.
 
@@ -82,7 +122,7 @@ def split_streams(
     >>> from ssnn_jax.spikes import thresholds
     >>> keys = thresholds.make_keys(jax.random.key(0), num_layers=2)
     >>> address = thresholds.Address(thresholds.Role.ERROR, 0, jnp.arange(1), 0)
-    >>> source = thresholds.of_words(thresholds.shifted, keys, address, 2)
+    >>> source = thresholds.shifted(keys, address, 2)
     >>> window = ssnn_jax.spikes.Window(~jnp.zeros(1, jnp.uint32), 32, 32)
     >>> errors = jnp.array([0.25, -0.5])  # 8 and -16 spikes in 32 ticks
     >>> streams = composite.split_streams(source, errors, window)
@@ -90,8 +130,12 @@ def split_streams(
     [[8, 0], [0, 16]]
   """
   train = spikes.sample(source, jnp.minimum(jnp.abs(errors), 1.0), window)
-  is_positive = (errors > 0)[None, :]
-  silent = jnp.zeros_like(train)
+  return _split(train, errors > 0)
+
+
+def _split(train, is_positive):
+  """Splits the trains `[K, J]` of neurons by the sign of their errors."""
+  is_positive, silent = is_positive[None, :], jnp.zeros_like(train)
   return types.ErrorStreams(
     positive=jnp.where(is_positive, train, silent),
     negative=jnp.where(is_positive, silent, train),

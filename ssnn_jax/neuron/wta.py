@@ -12,6 +12,7 @@ simulates the limits of such a race. The rules are for one sample and one
 window.
 """
 
+import flax.struct
 import jax
 import jax.numpy as jnp
 
@@ -30,7 +31,7 @@ def winner_take_all(
   exceeds it. Probabilities are rounded to multiples of 2**-16.
 
   Args:
-    source: `[K, ...]` thresholds of one sample in the words of a block, one per
+    source: thresholds of one sample in the `[K]` words of a block, one per
       tick.
     potential: `[C]` membrane potentials.
     window: the window.
@@ -44,7 +45,7 @@ def winner_take_all(
     >>> keys = thresholds.make_keys(jax.random.key(0), num_layers=2)
     >>> words = jnp.arange(1)
     >>> address = thresholds.Address(thresholds.Role.WINNER, 0, words, 0)
-    >>> source = thresholds.of_words(thresholds.shifted, keys, address, 1)
+    >>> source = thresholds.shifted(keys, address, 1)
     >>> window = ssnn_jax.spikes.Window(~jnp.zeros(1, jnp.uint32), 32, 32)
     >>> potential = jnp.log(jnp.array([0.5, 0.25, 0.25]))
     >>> winners = wta.winner_take_all(source, potential, window)
@@ -56,6 +57,35 @@ def winner_take_all(
   cumulative = jnp.minimum(cumulative, 1.0).at[-1].set(1.0)
   reached = spikes.sample(source, cumulative, window)
   return reached ^ jnp.pad(reached[:, :-1], ((0, 0), (1, 0)))
+
+
+@flax.struct.dataclass
+class DeferredErrors(spikes.Deferred):
+  """Error streams of `output_errors` that are not compared yet."""
+
+  winners: jax.Array  # [K, C] uint32 trains of the output layer
+  label: jax.Array
+  window: spikes.Window
+
+  @property
+  def mask(self) -> jax.Array:
+    """`[K]` uint32 ticks of the window."""
+    return self.window.mask
+
+  def draw(self, index: jax.Array | int, size: int) -> types.ErrorStreams:
+    """Compares words from an index on, `[size, C]` uint32."""
+    winners, mask = (
+      jax.lax.dynamic_slice_in_dim(words, index, size)
+      for words in (self.winners, self.mask)
+    )
+    return output_errors(winners, self.label, self.window._replace(mask=mask))
+
+  def count(self, is_whole: bool) -> jax.Array:
+    """Counts positive minus negative spikes, `[C]` int32."""
+    del is_whole
+    wins = spikes.count(self.winners)
+    is_target = jnp.arange(len(wins)) == self.label
+    return wins - jnp.where(is_target, self.window.length, 0)
 
 
 def output_errors(

@@ -55,10 +55,14 @@ def propagate(
     signals.insert(
       0, jax.vmap(respond)(forward.potentials[layer], incoming, windows)
     )
-  return [
-    signal._replace(streams=jax.tree.map(spikes.join, signal.streams))
-    for signal in signals
-  ]
+  return [signal._replace(streams=_join(signal.streams)) for signal in signals]
+
+
+def _join(streams):
+  """Joins the streams of the windows of a block."""
+  if spikes.is_deferred(streams):
+    return spikes.join(streams)
+  return jax.tree.map(spikes.join, streams)
 
 
 def output_error(
@@ -90,7 +94,10 @@ def output_error(
   if max(config.error_starts):
     errors = jnp.where(window.length > 0, errors, 0.0)
   if config.output_errors == 'winner':
-    return types.ErrorSignal(errors, wta.output_errors(winners, label, window))
+    compare = wta.output_errors
+    if config.defers_trains:
+      compare = wta.DeferredErrors
+    return types.ErrorSignal(errors, compare(winners, label, window))
   layer = len(config.layer_sizes) - 2
   source = draw(thresholds.Role.ERROR, layer, num_classes)
   streams = composite.split_streams(source, errors, window)
@@ -123,7 +130,10 @@ def hidden_error(
   gate = firing.find(config.firing_function).derivative(potential)
   error = sample.dropout_masks[layer] * gate * incoming
   source = draw(thresholds.Role.ERROR, layer, error.shape[0])
-  streams = composite.split_streams(source, config.gains[layer] * error, window)
+  split = composite.split_streams
+  if config.defers_trains:
+    split = composite.defer_streams
+  streams = split(source, config.gains[layer] * error, window)
   return types.ErrorSignal(error, streams)
 
 
@@ -166,6 +176,10 @@ def propagated_error(
   """
   if config.backward == 'rates':
     return error.errors
-  positive, negative = map(spikes.count, error.streams)
+  if spikes.is_deferred(error.streams):
+    signed = error.streams.count(config.schedule.has_whole_words)
+  else:
+    positive, negative = map(spikes.count, error.streams)
+    signed = positive - negative
   ticks = spikes.num_valid_ticks(window) * config.gains[layer]
-  return (positive - negative).astype(jnp.float32) / ticks
+  return signed.astype(jnp.float32) / ticks

@@ -18,9 +18,10 @@ from ssnn_jax.neuron import membrane as membrane_lib
 from ssnn_jax.neuron import race
 from ssnn_jax.neuron import wta
 from ssnn_jax.simulation import inputs
+from ssnn_jax.simulation import loops
 from ssnn_jax.spikes import thresholds
 
-# (role, layer, num_neurons) -> [K, ...] thresholds of a sample in a block
+# (role, layer, num_neurons) -> thresholds of a sample in the words of a block
 Draw = Callable[[thresholds.Role, int, int], thresholds.Thresholds]
 
 
@@ -68,7 +69,7 @@ def _draw(config, keys, words, position, role, layer, num_neurons):
   if role == thresholds.Role.WINNER and config.winner == 'race':
     return spikes.draw_uniforms(keys, address, num_neurons)
   sampler = thresholds.make_sampler(config.sampler, config.kernels)
-  return thresholds.of_words(sampler, keys, address, num_neurons)
+  return sampler(keys, address, num_neurons)
 
 
 def init_state(config: NetworkConfig) -> State:
@@ -179,10 +180,14 @@ def _input_signals(config, draw, encoded, block):
 def _emit(config, source, rates, windows):
   """Samples the spikes of a layer with firing rates `[W, N]`."""
   over_windows = functools.partial(jax.vmap, in_axes=(None, 0, 0))
+  is_whole, counts = config.schedule.has_whole_words, None
+  if config.defers_trains:
+    train = over_windows(spikes.defer)(source, rates, windows)
+    count = functools.partial(spikes.count_deferred, is_whole=is_whole)
+    return types.Signal(rates, train, jax.vmap(count)(train))
   train = over_windows(spikes.sample)(source, rates, windows)
-  counts = None
-  if config.schedule.has_whole_words:
-    counts = over_windows(spikes.count_whole_words)(source, rates, windows)
+  if is_whole:
+    counts = over_windows(spikes.count_whole_words)(source, rates, windows.mask)
   return types.Signal(rates, train, counts)
 
 
@@ -218,7 +223,7 @@ def _integrate(config, state, drives, windows):
     state = membrane.integrate(state, drive, window)
     return state, membrane.read(state, window)
 
-  return jax.lax.scan(step, state, (drives, windows))
+  return loops.scan(step, state, (drives, windows))
 
 
 def _compete(config, draw, inhibition, potentials, block):

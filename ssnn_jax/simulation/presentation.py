@@ -19,6 +19,7 @@ from ssnn_jax.config import NetworkConfig
 from ssnn_jax.simulation import backward as backward_lib
 from ssnn_jax.simulation import forward as forward_lib
 from ssnn_jax.simulation import inputs as input_lib
+from ssnn_jax.simulation import loops
 from ssnn_jax.simulation import realtime
 from ssnn_jax.simulation import realtime_blocks
 from ssnn_jax.spikes import thresholds
@@ -32,7 +33,8 @@ class Observer(NamedTuple):
   Attributes:
     observe: `(draw, block, forward, errors) -> observation`; called for one
       sample and block with its `forward.Draw`, `spikes.Block`,
-      `forward.Forward` and one `types.ErrorSignal` for each layer.
+      `forward.Forward` and one `types.ErrorSignal` for each layer; trains of
+      a long window are deferred (`spikes.draw_all`).
     accumulate: `(total, observations) -> total`; adds the observations of
       several blocks, `[blocks, B, ...]`. With None, `simulate` returns the
       observations of all blocks.
@@ -92,7 +94,7 @@ def simulate(
     _run_group, config, params, feedback, keys, observer, batch
   )
   group_size = _blocks_per_group(observer, num_blocks, batch_size)
-  (_, inference, total), observations = jax.lax.scan(
+  (_, inference, total), observations = loops.scan(
     run_group,
     (*_init(config, batch_size), observer.initial),
     jnp.arange(num_blocks).reshape(-1, group_size),
@@ -138,7 +140,7 @@ def _run_group(config, params, feedback, keys, observer, batch, carry, indices):
   run_block = functools.partial(
     _run_block, config, weights, keys, observer, batch
   )
-  (state, response), observations = jax.lax.scan(
+  (state, response), observations = loops.scan(
     run_block, (state, response), indices
   )
   if observer.accumulate is None:

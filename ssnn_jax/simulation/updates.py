@@ -8,6 +8,7 @@ affects the few neurons with an error in its tick, whereas a dropped error spike
 would affect the whole fan-in of its neuron, and the update would be noisier.
 """
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -23,6 +24,9 @@ from ssnn_jax.spikes import thresholds
 # Signals at the two ends of a layer's synapses: trains `[..., K, N]`, or
 # expected spikes in each window, `[..., W, N]`.
 Ends = tuple[jax.Array, types.ErrorStreams]
+
+# Largest number of pairs of a sample and a word that are counted at once.
+_ROWS_AT_ONCE = 256
 
 
 class PulsePlan(NamedTuple):
@@ -122,8 +126,9 @@ def synapse_ends(
       continue
     train = signal.train
     if keep is not None:
-      source = draw(thresholds.Role.THINNING, layer, train.shape[1])
-      train = train & _sample_thinning(source, keep, train.shape[1])
+      num_inputs = config.layer_sizes[layer]
+      source = draw(thresholds.Role.THINNING, layer, num_inputs)
+      train = _thin(train, source, jnp.broadcast_to(keep, num_inputs))
     ends.append((train, error.streams))
   return ends
 
@@ -138,11 +143,12 @@ def _expected_ends(gain, signal, error, windows):
   return signal.rates, streams
 
 
-def _sample_thinning(source, keep, num_inputs):
-  """Samples masks `[K, I]` of the presynaptic spikes that are counted."""
-  rates = jnp.broadcast_to(keep, num_inputs)
-  fire = jax.vmap(spikes.fire, in_axes=(0, None, None))
-  return fire(source, rates, ~jnp.uint32(0))
+def _thin(train, source, rates):
+  """Keeps spikes of a presynaptic train at random."""
+  if spikes.is_deferred(train):
+    return train.thin(source, rates)
+  all_ticks = jnp.full(len(train), ~jnp.uint32(0))
+  return train & spikes.fire_words(source, rates, all_ticks)
 
 
 def init_counts(
@@ -178,6 +184,14 @@ def count(config: NetworkConfig, counts: Counts, ends: list[Ends]) -> Counts:
   """
   # The same sample in another block counts as another sample.
   ends = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), ends)
+  num_samples = len(jax.tree.leaves(ends)[0])
+  words_at_once = max(1, _ROWS_AT_ONCE // max(1, num_samples))
+  add = functools.partial(_add, config)
+  return spikes.fold_words(add, counts, ends, words_at_once)
+
+
+def _add(config, counts, ends):
+  """Adds the coincidences of drawn trains."""
   if counts.negative is None:
     return Counts(_count_layers(config, counts.positive, ends), None)
   positive = [(pre, _as_positive(errors.positive)) for pre, errors in ends]

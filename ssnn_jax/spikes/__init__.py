@@ -1,5 +1,12 @@
 """Spike trains: encoding, thresholds, sampling and counting."""
 
+from ssnn_jax.spikes.deferred import Deferred
+from ssnn_jax.spikes.deferred import DeferredTrain
+from ssnn_jax.spikes.deferred import count_deferred
+from ssnn_jax.spikes.deferred import defer
+from ssnn_jax.spikes.deferred import draw_all
+from ssnn_jax.spikes.deferred import fold_words
+from ssnn_jax.spikes.deferred import is_deferred
 from ssnn_jax.spikes.encoding import rate_encode
 from ssnn_jax.spikes.thresholds import SAMPLERS
 from ssnn_jax.spikes.thresholds import Address
@@ -13,6 +20,7 @@ from ssnn_jax.spikes.ticks import split_ticks
 from ssnn_jax.spikes.trains import count
 from ssnn_jax.spikes.trains import count_whole_words
 from ssnn_jax.spikes.trains import fire
+from ssnn_jax.spikes.trains import fire_words
 from ssnn_jax.spikes.trains import join
 from ssnn_jax.spikes.trains import mean_rates
 from ssnn_jax.spikes.trains import pack
@@ -34,6 +42,8 @@ __all__ = (
   'TICKS_PER_WORD',
   'Address',
   'Block',
+  'Deferred',
+  'DeferredTrain',
   'Role',
   'Schedule',
   'Thresholds',
@@ -41,11 +51,17 @@ __all__ = (
   'Window',
   'block',
   'count',
+  'count_deferred',
   'count_whole_words',
   'count_words',
+  'defer',
+  'draw_all',
   'draw_thresholds',
   'draw_uniforms',
   'fire',
+  'fire_words',
+  'fold_words',
+  'is_deferred',
   'join',
   'mask_before',
   'mean_rates',

@@ -1,6 +1,7 @@
 """Thresholds of 32 ticks as bit planes: bit t of word q is bit q at tick t."""
 
 from collections.abc import Callable
+from typing import Any
 
 import flax.struct
 import jax
@@ -12,9 +13,9 @@ _TICKS = 32
 
 @flax.struct.dataclass
 class BitPlanes:
-  """Deferred thresholds of one sample in one word.
+  """Deferred thresholds of one sample in one word, or in `[K]` words.
 
-  The planes are drawn at the comparison, one after another.
+  The planes of a word are drawn at the comparison, one after another.
   """
 
   shared: jax.Array  # [S] uint32 state of the word
@@ -31,20 +32,38 @@ class BitPlanes:
     """Returns equal thresholds that no compiled kernel draws."""
     return self.replace(kernel=None)
 
+  def map_words(self, function: Callable[[jax.Array], Any]) -> 'BitPlanes':
+    """Applies a function to what differs between words, `[K, ...]`."""
+    return self.replace(shared=function(self.shared))
+
+  @property
+  def word_axes(self) -> 'BitPlanes':
+    """Axes of the words, for `jax.vmap`."""
+    return self.replace(shared=0, own=None)
+
   def draw(self, num_neurons: int) -> jax.Array:
     """Draws the planes, `[NUM_PLANES, num_neurons or 1]` uint32."""
     draw = self._make_draw(self.shared, self.own, num_neurons)
     return jax.vmap(draw)(jnp.arange(NUM_PLANES))
 
-  def fire(self, rates: jax.Array) -> jax.Array:
-    """Fires where threshold < rate; `[N]` uint32 spikes, one bit per tick."""
+  def fire(self, rates: jax.Array, is_fused: bool = False) -> jax.Array:
+    """Fires where threshold < rate.
+
+    Args:
+      rates: `[N]` spikes per tick, in [0, 1].
+      is_fused: whether the planes are not a loop, but one expression.
+
+    Returns:
+      `[N]` uint32 spikes, one bit per tick.
+    """
     draw = self._make_draw(self.shared, self.own, len(rates))
     rounded = round_rates(rates)
 
     def step(index, below):
       return compare(draw(index), rounded, index, below)
 
-    below = jax.lax.fori_loop(0, NUM_PLANES, step, jnp.zeros_like(rounded))
+    silent = jnp.zeros_like(rounded)
+    below = jax.lax.fori_loop(0, NUM_PLANES, step, silent, unroll=is_fused)
     return below | is_certain(rounded)
 
   def draw_ticks(self, num_neurons: int) -> jax.Array:

@@ -10,6 +10,7 @@ import ctypes
 import functools
 
 import jax
+import jax.extend
 import jax.numpy as jnp
 
 from ssnn_jax.spikes import kernel_library
@@ -28,6 +29,15 @@ def is_available(kernel: str | None) -> bool:
   return kernel is not None and kernel in _register()
 
 
+@functools.cache
+def is_only_platform() -> bool:
+  """Returns whether this process has no other platform than CPU.
+
+  Programs need not be traced for others, which takes as long again.
+  """
+  return set(jax.extend.backend.backends()) == {'cpu'}
+
+
 def fire(
   source: thresholds.Thresholds,
   rates: jax.Array,
@@ -41,16 +51,21 @@ def fire(
     source: thresholds of one sample in the word; it names the kernel.
     rates: `[N]` spikes per tick, in [0, 1].
     mask: uint32, ticks of the word that may hold spikes.
-    reference: `(source, rates, mask) -> spikes`, used where the kernel is not
-      compiled and on other platforms.
+    reference: `(source, rates, mask, is_fused) -> spikes`, used where the
+      kernel is not compiled and on other platforms; fused it is a single loop
+      over neurons, as accelerators need it.
 
   Returns:
     `[N]` uint32 spikes, one bit per tick.
   """
-  if not is_available(source.kernel):
-    return reference(source, rates, mask)
+  on_cpu = functools.partial(reference, is_fused=False)
+  if is_available(source.kernel):
+    on_cpu = _fire
+  if is_only_platform():
+    return on_cpu(source, rates, mask)
+  elsewhere = functools.partial(reference, is_fused=True)
   return jax.lax.platform_dependent(
-    source, rates, mask, cpu=_fire, default=reference
+    source, rates, mask, cpu=on_cpu, default=elsewhere
   )
 
 

@@ -17,7 +17,9 @@ ticks. As the top five bits take each value once, the word has
 spikes, which are counted without drawing them.
 """
 
+from collections.abc import Callable
 import functools
+from typing import Any
 
 import flax.struct
 import jax
@@ -34,7 +36,7 @@ _TICKS = 1 << _TICK_BITS
 
 @flax.struct.dataclass
 class SobolWord:
-  """Deferred thresholds of one sample in one word."""
+  """Deferred thresholds of one sample in one word, or in `[K]` words."""
 
   first: jax.Array  # point at the first tick of the word, without shift
   shifts: jax.Array  # [N] or, shared by all neurons, [1] 16-bit shifts
@@ -52,7 +54,8 @@ class SobolWord:
 
     Args:
       dimension: dimension of the sequence, from 0; static.
-      word: index of the 32-tick word. The sequence repeats after 2**16 ticks.
+      word: index of a 32-tick word, or `[K]` indices. The sequence repeats
+        after 2**16 ticks.
       shifts: `[N]` or `[1]` uint32, whose lower 16 bits flip those of points.
 
     Returns:
@@ -72,6 +75,15 @@ class SobolWord:
     """Returns equal thresholds that no compiled kernel draws."""
     return self.replace(kernel=None)
 
+  def map_words(self, function: Callable[[jax.Array], Any]) -> 'SobolWord':
+    """Applies a function to what differs between words, `[K, ...]`."""
+    return self.replace(first=function(self.first))
+
+  @property
+  def word_axes(self) -> 'SobolWord':
+    """Axes of the words, for `jax.vmap`."""
+    return self.replace(first=0, shifts=None)
+
   @property
   def shared(self) -> jax.Array:
     """`[6]` uint32 state of the word, for the kernel."""
@@ -88,8 +100,9 @@ class SobolWord:
     """Shifted points of the neurons at the first tick, `[N]` or `[1]`."""
     return self.first ^ self.shifts
 
-  def fire(self, rates: jax.Array) -> jax.Array:
+  def fire(self, rates: jax.Array, is_fused: bool = True) -> jax.Array:
     """Fires where threshold < rate; `[N]` uint32 spikes, one bit per tick."""
+    del is_fused  # Few planes are always one expression.
     rounded = bit_planes.round_rates(rates)
     below = bit_planes.fill(self._is_below(rounded))
     for index, plane in enumerate(_top_planes(self.dimension), _LOW_BITS):
@@ -118,8 +131,13 @@ class SobolWord:
 def _first_point(dimension, word):
   """Returns the point at the first tick of a word, without shift."""
   rows = jnp.asarray(_generator_matrix(dimension) >> _TICK_BITS, jnp.uint32)
-  bits = jax.lax.population_count(rows & word.astype(jnp.uint32)) & 1
-  return jnp.sum(bits << jnp.arange(NUM_BITS, dtype=jnp.uint32), dtype='uint32')
+  places = jnp.arange(NUM_BITS, dtype=jnp.uint32)
+
+  def point(word):
+    bits = jax.lax.population_count(rows & word) & 1
+    return jnp.sum(bits << places, dtype=jnp.uint32)
+
+  return jnp.vectorize(point)(word.astype(jnp.uint32))
 
 
 @functools.cache

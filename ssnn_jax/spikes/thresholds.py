@@ -43,11 +43,12 @@ INDEPENDENT_ROLES = (Role.THINNING, Role.READ, Role.TRANSPOSED_READ)
 
 
 class Address(NamedTuple):
-  """Address of one word of the trains of one sample and layer."""
+  """Address of words of the trains of one sample and layer."""
 
   role: Role
   layer: int  # layer of the train
-  word: jax.Array | int  # index of the 32-tick word within the presentation
+  # index of a 32-tick word within the presentation, or [K] indices
+  word: jax.Array | int
   position: jax.Array | int  # position of the sample in the global batch
 
 
@@ -98,27 +99,6 @@ def make_sampler(name: str, use_kernels: bool = True) -> Sampler:
   return sampler
 
 
-def of_words(
-  sampler: Sampler, keys: jax.Array, address: Address, num_neurons: int
-) -> Thresholds:
-  """Returns the thresholds of one sample in several words.
-
-  Args:
-    sampler: the sampler.
-    keys: `[layers, roles, 3]` uint32 keys of the presentation's trains.
-    address: address of the train, with `[K]` words.
-    num_neurons: number of thresholds per tick.
-
-  Returns:
-    `[K, ...]` thresholds.
-  """
-
-  def of_word(word):
-    return sampler(keys, address._replace(word=word), num_neurons)
-
-  return jax.vmap(of_word)(address.word)
-
-
 def hashed(keys: jax.Array, address: Address, num_neurons: int) -> Thresholds:
   """Returns independent thresholds from a counter-based hash.
 
@@ -149,9 +129,14 @@ def hashed(keys: jax.Array, address: Address, num_neurons: int) -> Thresholds:
     8.0
   """
   num_keys = 1 + 2 * NUM_PLANES
-  counters = _as_uint32(address.word) * jnp.uint32(num_keys)
-  counters = counters + jnp.arange(num_keys, dtype=jnp.uint32)
-  word_keys = hash_train(keys, address, counters)
+
+  def make_keys_of(word):
+    counters = word * jnp.uint32(num_keys)
+    counters = counters + jnp.arange(num_keys, dtype=jnp.uint32)
+    return hash_train(keys, address, counters)
+
+  over_words = jnp.vectorize(make_keys_of, signature='()->(k)')
+  word_keys = over_words(_as_uint32(address.word))
   first = make_counters(address.position, num_neurons)[0]
   step = jnp.uint32(num_neurons > 1)
   counter = jnp.stack([first, step])
@@ -184,9 +169,13 @@ def threefry(keys: jax.Array, address: Address, num_neurons: int) -> Thresholds:
   """
   data = keys[address.layer, address.role, :2]
   key = jax.random.wrap_key_data(data, impl='threefry2x32')
-  key = jax.random.fold_in(key, address.word)
-  key = jax.random.fold_in(key, address.position)
-  planes = jax.random.bits(key, (NUM_PLANES, num_neurons), jnp.uint32)
+
+  def draw(word):
+    own = jax.random.fold_in(key, word)
+    own = jax.random.fold_in(own, address.position)
+    return jax.random.bits(own, (NUM_PLANES, num_neurons), jnp.uint32)
+
+  planes = jnp.vectorize(draw, signature='()->(q,n)')(address.word)
   return BitPlanes(planes, None, lambda planes, *_: lambda plane: planes[plane])
 
 
@@ -229,13 +218,15 @@ def shifted(keys: jax.Array, address: Address, num_neurons: int) -> Thresholds:
 def _dimension(role, layer):
   """Returns the Sobol dimension of a train, whatever the depth.
 
-  The first two dimensions, which are jointly stratified best, are the two ends
-  of the first layer's synapses.
+  The variance of coincidences depends on the pair of dimensions at the two ends
+  of a synapse. The pairs are those of smallest variance: (0, 1), and (0, 2) or
+  (3, 2) with the winners; the shifts are independent, so that layers may share
+  them. Neighbouring layers have other dimensions.
   """
   if role == Role.ERROR:
-    return 2 + 2 * layer if layer else 1
+    return 4 if layer == 1 else 1
   if role == Role.FORWARD:  # of layer 1 and above
-    return 1 + 2 * layer
+    return 3 if layer == 1 else 0
   return {Role.INPUT: 0, Role.WINNER: 2, Role.DROPOUT: 0}[role]
 
 

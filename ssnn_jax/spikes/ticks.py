@@ -37,13 +37,16 @@ def draw_thresholds(
   """Draws the thresholds of words tick by tick.
 
   Args:
-    source: `[K, ...]` thresholds of one sample in the words of a block.
+    source: thresholds of one sample in the `[K]` words of a block.
     num_neurons: N, number of thresholds per tick.
 
   Returns:
     `[K, 32, N or 1]` uint16; a spike is threshold < rate * 2**16.
   """
-  return jax.vmap(lambda word: word.draw_ticks(num_neurons))(source)
+  draw = jax.vmap(
+    lambda word: word.draw_ticks(num_neurons), (source.word_axes,)
+  )
+  return draw(source)
 
 
 def draw_uniforms(

@@ -5,6 +5,9 @@ aligned to the presentation whatever the window; a window shorter than a word
 masks its bits.
 """
 
+import functools
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -24,8 +27,8 @@ def sample(
   """Samples the spikes of one sample in one window.
 
   Args:
-    source: `[K, ...]` thresholds of one sample in the words of a block, or
-      thresholds of the ticks of the window.
+    source: thresholds of one sample in the `[K]` words of a block, or of the
+      ticks of the window.
     rates: `[N]` spikes per tick, in [0, 1].
     window: the window.
 
@@ -37,7 +40,7 @@ def sample(
     >>> keys = thresholds.make_keys(jax.random.key(0), num_layers=2)
     >>> words = jnp.arange(1)
     >>> address = thresholds.Address(thresholds.Role.INPUT, 0, words, 0)
-    >>> source = thresholds.of_words(thresholds.shifted, keys, address, 2)
+    >>> source = thresholds.shifted(keys, address, 2)
     >>> window = ssnn_jax.spikes.Window(jnp.full(1, 0xFFFF, jnp.uint32), 16, 16)
     >>> train = ssnn_jax.spikes.sample(source, jnp.array([0.25, 0.5]), window)
     >>> ssnn_jax.spikes.count(train)  # of 16 ticks
@@ -49,7 +52,28 @@ def sample(
       source.values.astype(jnp.uint32) < bit_planes.round_rates(rates)[None]
     )
     return ticks.pack_ticks(is_spike, source.bits, window)
-  return jax.vmap(fire, in_axes=(0, None, 0))(source, rates, window.mask)
+  if isinstance(source, sobol.SobolWord):
+    # The kernel is faster only for several words of each neuron.
+    source = source.without_kernel()
+  return fire_words(source, rates, window.mask)
+
+
+def fire_words(
+  source: thresholds.Thresholds, rates: jax.Array, mask: jax.Array
+) -> jax.Array:
+  """Fires in several words; see `fire`.
+
+  Args:
+    source: thresholds of one sample in `[K]` words.
+    rates: `[N]` spikes per tick, in [0, 1].
+    mask: `[K]` uint32, ticks of the words that may hold spikes.
+
+  Returns:
+    `[K, N]` uint32 spikes, one bit per tick.
+  """
+  return jax.vmap(fire, in_axes=(source.word_axes, None, 0))(
+    source, rates, mask
+  )
 
 
 def fire(
@@ -69,10 +93,10 @@ def fire(
 
 
 # Jitted so that it is traced once, also where a kernel replaces it.
-@jax.jit
-def _fire_reference(source, rates, mask):
+@functools.partial(jax.jit, static_argnames='is_fused')
+def _fire_reference(source, rates, mask, is_fused):
   """Fires as the compiled kernel of the sampler does."""
-  return source.fire(rates) & mask
+  return source.fire(rates, is_fused) & mask
 
 
 def count(train: jax.Array) -> jax.Array:
@@ -87,22 +111,23 @@ def count(train: jax.Array) -> jax.Array:
 
 
 def count_whole_words(
-  source: thresholds.Thresholds, rates: jax.Array, window: windows.Window
+  source: thresholds.Thresholds, rates: jax.Array, mask: jax.Array
 ) -> jax.Array | None:
   """Counts the spikes of a window of whole words without drawing them.
 
   Args:
-    source: `[K, ...]` thresholds of one sample in the words of a block.
+    source: thresholds of one sample in the `[K]` words of a block.
     rates: `[N]` spikes per tick, in [0, 1].
-    window: the window, with whole words of the block.
+    mask: `[K]` uint32 ticks of the window: all or none of each word.
 
   Returns:
     `[N]` int32; None if only drawn spikes can be counted.
   """
   if not isinstance(source, sobol.SobolWord):
     return None
-  counts = jax.vmap(lambda word: word.count(rates))(source).astype(jnp.int32)
-  return jnp.sum(jnp.where((window.mask > 0)[:, None], counts, 0), axis=0)
+  count_word = jax.vmap(lambda word: word.count(rates), (source.word_axes,))
+  counts = count_word(source).astype(jnp.int32)
+  return jnp.sum(jnp.where((mask > 0)[:, None], counts, 0), axis=0)
 
 
 def mean_rates(counts: jax.Array, window: windows.Window) -> jax.Array:
@@ -110,10 +135,13 @@ def mean_rates(counts: jax.Array, window: windows.Window) -> jax.Array:
   return counts.astype(jnp.float32) / windows.num_valid_ticks(window)
 
 
-def join(train: jax.Array) -> jax.Array:
-  """Joins the windows of a block, `[W, K, N]` words, to one train `[K, N]`."""
-  if train.shape[0] == 1:
-    return train[0]
+def join(train: Any) -> Any:
+  """Joins the windows of a block, `[W, K, N]` words, to one train `[K, N]`.
+
+  Trains of a single window may be deferred.
+  """
+  if not isinstance(train, jax.Array) or train.shape[0] == 1:
+    return jax.tree.map(lambda x: x[0], train)
   # Windows do not overlap, so their sum is their union.
   return jnp.sum(train, axis=0, dtype=train.dtype)
 

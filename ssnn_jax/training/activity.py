@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
+from ssnn_jax.simulation import loops
 from ssnn_jax.simulation import presentation
 from ssnn_jax.types import Activity
 
@@ -81,7 +82,7 @@ def _add_counts(total, counts):
   def add(total, block):
     return jax.tree.map(jnp.add, total, block), None
 
-  return jax.lax.scan(add, total, counts)[0]
+  return loops.scan(add, total, counts)[0]
 
 
 def _count_block(config, draw, block, forward, errors):
@@ -97,17 +98,10 @@ def _count_block(config, draw, block, forward, errors):
 
 def _count_layer(config, lengths, gain, signal, error):
   """Counts the spikes at the two ends of one layer's synapses."""
-  train, positive = signal.train, error.streams.positive
-  # A neuron spikes in at most one of its two streams.
-  error_train = positive | error.streams.negative
   requested = gain * jnp.abs(error.errors)  # error spikes per tick
   is_clipped = (requested > 1.0) & (lengths > 0.0)
-  counts = _Counts(
-    spikes=spikes.count(train),
-    error_spikes=spikes.count(error_train),
-    positive_error_spikes=spikes.count(positive),
-    clipped_windows=jnp.sum(is_clipped, axis=0, dtype=jnp.int32),
-    coincidences=None,
+  counts = _count_spikes(signal, error)._replace(
+    clipped_windows=jnp.sum(is_clipped, axis=0, dtype=jnp.int32)
   )
   if config.forward == 'rates':
     counts = counts._replace(spikes=jnp.sum(signal.rates * lengths, axis=0))
@@ -121,7 +115,31 @@ def _count_layer(config, lengths, gain, signal, error):
     inputs = jnp.sum(signal.rates, axis=1)
     outputs = jnp.sum(requested * lengths, axis=1)
     return counts._replace(coincidences=jnp.sum(inputs * outputs))
-  return counts._replace(coincidences=_count_coincidences(train, error_train))
+  return counts
+
+
+def _count_spikes(signal, error):
+  """Counts the spikes and coincidences of one layer, a few words at a time."""
+
+  def add(total, trains):
+    train, streams = trains
+    # A neuron spikes in at most one of its two streams.
+    error_train = streams.positive | streams.negative
+    counts = _Counts(
+      spikes=spikes.count(train),
+      error_spikes=spikes.count(error_train),
+      positive_error_spikes=spikes.count(streams.positive),
+      clipped_windows=None,
+      coincidences=jax.vmap(_count_coincidences)(train, error_train),
+    )
+    return jax.tree.map(jnp.add, total, counts)
+
+  trains = jax.tree.map(lambda x: x[None], (signal.train, error.streams))
+  inputs = jnp.zeros(signal.rates[:1].shape, jnp.int32)
+  outputs = jnp.zeros(error.errors[:1].shape, jnp.int32)
+  silent = _Counts(inputs, outputs, outputs, None, jnp.zeros(1))
+  total = spikes.fold_words(add, silent, trains, words_at_once=1)
+  return jax.tree.map(lambda x: x[0], total)
 
 
 def _count_coincidences(train, error_train):

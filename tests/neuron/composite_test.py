@@ -32,7 +32,7 @@ class CompositeTest(parameterized.TestCase):
     num_neurons = 20_000
     keys = thresholds.make_keys(jax.random.key(0), 1)
     address = thresholds.Address(thresholds.Role.ERROR, 0, jnp.arange(1), 0)
-    source = thresholds.of_words(thresholds.hashed, keys, address, num_neurons)
+    source = thresholds.hashed(keys, address, num_neurons)
     window = spikes.Window(~jnp.zeros(1, jnp.uint32), 32, 32)
     positive, negative = composite.split_streams(
       source, jnp.full(num_neurons, error), window

@@ -30,7 +30,7 @@ def present(potential, num_steps=64, num_samples=1, sampler='bernoulli'):
   def sample(position):
     role = thresholds.Role.WINNER
     address = thresholds.Address(role, 0, block.words, position)
-    source = thresholds.of_words(sampler, keys, address, 1)
+    source = sampler(keys, address, 1)
     return wta.winner_take_all(source, jnp.array(potential), window)
 
   return jax.vmap(sample)(jnp.arange(num_samples)), window

@@ -47,8 +47,7 @@ def sampled_inputs(config, key, images):
   def sample(position, rates):
     draw = forward.make_draw(config, keys, words, position)
     source = draw(thresholds.Role.INPUT, 0, SIZES[0])
-    fire = jax.vmap(spikes.fire, in_axes=(0, None, 0))
-    return fire(source, rates, mask)
+    return spikes.fire_words(source, rates, mask)
 
   return jax.vmap(sample)(jnp.arange(len(images)), ssnn_jax.rate_encode(images))
 

@@ -52,11 +52,9 @@ class SampleTest(parameterized.TestCase):
       keys = thresholds.make_keys(jax.random.key(seed), 1)
       role, make = thresholds.Role.INPUT, thresholds.make_sampler
       address = thresholds.Address(role, 0, block.words, position)
-      source = thresholds.of_words(
-        make(sampler, use_kernels), keys, address, thresholds_a_tick
-      )
-      over_windows = jax.vmap(spikes.sample, in_axes=(None, 0, 0))
-      return over_windows(source, rates, block.windows)
+      source = make(sampler, use_kernels)(keys, address, thresholds_a_tick)
+      over_windows = jax.vmap(spikes.fire_words, in_axes=(None, 0, 0))
+      return over_windows(source, rates, block.windows.mask)
 
     @jax.jit
     def both(*args):

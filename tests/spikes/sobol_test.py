@@ -18,10 +18,7 @@ FOUR_BITS = 12  # rates and shifts of four bits are multiples of 2**12 / 2**16
 
 def words(dimension, indices, shifts):
   """Returns the thresholds of words at digital shifts `[N]`."""
-  shifts = jnp.asarray(shifts, jnp.uint32)
-  return jax.vmap(lambda word: sobol.SobolWord.of(dimension, word, shifts))(
-    indices
-  )
+  return sobol.SobolWord.of(dimension, indices, jnp.asarray(shifts, jnp.uint32))
 
 
 def numbers(dimension, num_words):
@@ -56,8 +53,7 @@ class SobolTest(parameterized.TestCase):
     shifts, rates = rng.integers(0, 2**16, 999), rng.random(999, np.float32)
     rates[:5] = 0, 1, 2**-16, 1 - 2**-16, 0.5
     for index in (0, 1, 77, 2**11 - 1):
-      drawn = words(dimension, jnp.array([index]), shifts)
-      word = jax.tree.map(lambda leaf: leaf[0], drawn)
+      word = words(dimension, jnp.int32(index), shifts)
       is_below = np.asarray(word.draw_ticks(999)) < np.round(rates * 2**16)
       fired = word.fire(jnp.asarray(rates))
       np.testing.assert_array_equal(spikes.unpack(fired[None]), is_below)
@@ -82,19 +78,38 @@ class SobolTest(parameterized.TestCase):
         expected = np.broadcast_to(np.arange(2**log_size), runs.shape)
         np.testing.assert_array_equal(runs, expected)
 
-  def test_trains_have_different_dimensions(self):
-    keys = thresholds.make_keys(jax.random.key(0), 5)
+  @parameterized.product(layer=(0, 1, 2, 5), is_last=(False, True))
+  def test_pairs_reduce_the_variance_of_coincidences(self, layer, is_last):
+    keys = thresholds.make_keys(jax.random.key(0), 7)
     roles = thresholds.Role
-    trains = [(roles.INPUT, 0), (roles.ERROR, 0), (roles.WINNER, 0)]
-    trains += [(roles.FORWARD, layer) for layer in range(1, 5)]
-    trains += [(roles.ERROR, layer) for layer in range(1, 4)]
+    presynaptic = (roles.FORWARD if layer else roles.INPUT, layer)
+    errors = (roles.WINNER, 0) if is_last else (roles.ERROR, layer)
     dimensions = [
       thresholds.shifted(keys, thresholds.Address(*train, 3, 0), 2).dimension
-      for train in trains
+      for train in (presynaptic, errors)
     ]
-    self.assertLen(set(dimensions), len(trains))
-    # The two ends of the first layer's synapses have the first two dimensions.
-    self.assertEqual(dimensions[:2], [0, 1])
+    rates, num_shifts = np.array([1, 3, 6, 10, 16, 24, 40, 56]) / 64, 1000
+    rng = np.random.default_rng(0)
+    trains = [
+      train(
+        dimension,
+        np.repeat(rates, num_shifts),
+        np.tile(rng.integers(0, 2**16, num_shifts), len(rates)),
+        256,
+      ).reshape(256, len(rates), num_shifts)
+      for dimension in dimensions
+    ]
+    products = rates[:, None] * rates[None]
+    for num_steps in (16, 32, 64, 256):
+      pre, post = (each[:num_steps].astype(np.float32) for each in trains)
+      counts = np.einsum('tas,tbs->abs', pre, post)
+      independent = num_steps * products * (1 - products)
+      ratios = counts.var(axis=2) / independent
+      # A sample variance of 1000 counts deviates by 5 %; the bounds are at
+      # least five times that above the ratios of all pairs.
+      self.assertLess(
+        ratios.mean(), {16: 0.75, 32: 0.6, 64: 0.4, 256: 0.2}[num_steps]
+      )
 
   @parameterized.parameters(1, 7, 32, 33, 100)
   def test_coincidences_are_unbiased_over_all_shifts(self, num_steps):

@@ -20,7 +20,7 @@ def draw_thresholds(sampler, keys):
   """Draws the thresholds of all words, and the same tick by tick."""
   address = thresholds.Address(ROLE, 1, jnp.arange(NUM_WORDS), 3)
   make = thresholds.make_sampler(sampler)
-  source = thresholds.of_words(make, keys, address, NUM_NEURONS)
+  source = make(keys, address, NUM_NEURONS)
   return source, spikes.draw_thresholds(source, NUM_NEURONS)
 
 

@@ -20,7 +20,7 @@ class SampleTest(parameterized.TestCase):
     keys = thresholds.make_keys(jax.random.key(0), 1)
     address = spikes.Address(spikes.Role.INPUT, 0, jnp.arange(num_words), 0)
     sampler = thresholds.make_sampler(sampler)
-    return thresholds.of_words(sampler, keys, address, num_neurons)
+    return sampler(keys, address, num_neurons)
 
   def window(self, num_steps):
     block = spikes.block(spikes.Schedule(num_steps, num_steps), 0)
@@ -46,7 +46,7 @@ class SampleTest(parameterized.TestCase):
       windows = jax.tree.map(lambda leaf: leaf[0], block.windows)
       for sampler in ('sobol', 'bernoulli'):
         source = self.source(len(block.words), sampler=sampler)
-        counts = spikes.count_whole_words(source, rates, windows)
+        counts = spikes.count_whole_words(source, rates, windows.mask)
         if sampler == 'bernoulli':
           self.assertIsNone(counts)
           continue
@@ -58,7 +58,7 @@ class SampleTest(parameterized.TestCase):
     self.assertFalse(spikes.Schedule(num_steps, window).has_whole_words)
 
   def test_ticks_are_the_bits_of_planes(self):
-    word = jax.tree.map(lambda leaf: leaf[0], self.source())
+    word = self.source().map_words(lambda words: words[0])
     planes = np.asarray(word.draw(50))
     bits = (planes[:, None] >> np.arange(32, dtype=np.uint32)[:, None]) & 1
     expected = np.einsum('qtn,q->tn', bits, 1 << np.arange(len(planes)))
@@ -103,7 +103,7 @@ class SampleTest(parameterized.TestCase):
     for index in range(schedule.num_blocks):
       block = spikes.block(schedule, index)
       # Words past the end repeat the last one.
-      own = jax.tree.map(lambda leaf, words=block.words: leaf[words], source)
+      own = source.map_words(lambda x, words=block.words: x[words])
       train = sample_windows(own, rates, block.windows)
       joined = spikes.unpack(spikes.join(train))
       ticks = (block.words[:, None] * 32 + jnp.arange(32)[None]).ravel()
