@@ -37,6 +37,7 @@ def count_coincidences(
     representation: 'dense', 'packed' or 'auto', which is packed on CPU and
       dense on other platforms; the counts are equal.
     use_kernels: whether a compiled kernel may count packed words, on CPU.
+      Without, the program can be exported to other platforms.
 
   Returns:
     int32 counts with the structure of the layer's parameters; a bias is an

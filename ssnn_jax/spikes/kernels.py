@@ -61,7 +61,7 @@ def fire(
   on_cpu = functools.partial(reference, is_fused=False)
   if is_available(source.kernel):
     on_cpu = _fire
-  if is_only_platform():
+  if source.kernel and is_only_platform():
     return on_cpu(source, rates, mask)
   elsewhere = functools.partial(reference, is_fused=True)
   return jax.lax.platform_dependent(
