@@ -132,10 +132,10 @@ def numbers(
   for line in devices.to_dict('records'):
     name = f'{line["synapses"]}_over_ideal_batch{line["batch_size"]}'
     found[name] = line['ratio_to_ideal']
-  for record in ('windows', 'without_kernels'):
+  for record, suffix in (('windows', ''), ('without_kernels', '_reference')):
     for line in _prepare(records[record]).to_dict('records'):
       name = '{name}_{sampler}_n{window:g}_t{num_steps}'.format(**line)
-      found[f'{name}_{record}'] = line['ratio_to_bp']
+      found[name + suffix] = line['ratio_to_bp']
   for line in _prepare(records['realtime']).to_dict('records'):
     name = f'{line["name"]}_realtime_n{line["window"]:g}_t{line["num_steps"]}'
     found[name] = line['ratio_to_bp']

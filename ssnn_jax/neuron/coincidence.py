@@ -54,7 +54,6 @@ def count_coincidences(
     LayerParams(weights=Array([[2],
            [0]], dtype=int32), biases=Array([1], dtype=int32))
   """
-  signed = spikes.count(errors.positive) - spikes.count(errors.negative)
   reference = functools.partial(_count_rows, _count_packed)
   fastest = kernels.counter(_count_packed, use_kernels)
   compiled = functools.partial(_count_rows, fastest)
@@ -68,8 +67,8 @@ def count_coincidences(
   )
   if use_kernels and kernels.is_only_platform():
     count = on_cpu
-  weights = count(counts.weights, presynaptic, errors)
-  return types.LayerParams(weights, counts.biases + jnp.sum(signed, axis=0))
+  weights, error_spikes = count(counts.weights, presynaptic, errors)
+  return types.LayerParams(weights, counts.biases + error_spikes)
 
 
 def _count_rows(count, counts, presynaptic, errors):
@@ -81,7 +80,7 @@ def _count_rows(count, counts, presynaptic, errors):
 def _count_packed(counts, presynaptic, positive, negative):
   """Counts the common bits of words, several rows at a time."""
   # The run time is the memory traffic of the counts.
-  at_once = min(len(presynaptic), _ROWS_AT_ONCE)
+  at_once = min(max(1, len(presynaptic)), _ROWS_AT_ONCE)
 
   def step(counts, rows):
     presynaptic, positive, negative = rows
@@ -96,7 +95,8 @@ def _count_packed(counts, presynaptic, positive, negative):
     return words.reshape(-1, at_once, words.shape[1])
 
   rows = group(presynaptic), group(positive), group(negative)
-  return jax.lax.scan(step, counts, rows)[0]
+  counts, _ = jax.lax.scan(step, counts, rows)
+  return counts, spikes.count(positive) - spikes.count(negative)
 
 
 def _count_dense(counts, presynaptic, errors):
@@ -114,7 +114,9 @@ def _count_dense(counts, presynaptic, errors):
     return counts + product, None
 
   words = [jnp.moveaxis(x, 1, 0) for x in (presynaptic, *errors)]
-  return jax.lax.scan(step, counts, words)[0]
+  counts, _ = jax.lax.scan(step, counts, words)
+  signed = spikes.count(errors.positive) - spikes.count(errors.negative)
+  return counts, jnp.sum(signed, axis=0)
 
 
 def _unpack(words):

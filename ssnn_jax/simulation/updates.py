@@ -26,7 +26,7 @@ from ssnn_jax.spikes import thresholds
 Ends = tuple[jax.Array, types.ErrorStreams]
 
 # Largest number of pairs of a sample and a word that are counted at once.
-_ROWS_AT_ONCE = 256
+_ROWS_AT_ONCE = 512
 
 
 class PulsePlan(NamedTuple):

@@ -84,10 +84,10 @@ def counter(
   """Returns the fastest function that counts packed coincidences on CPU.
 
   Args:
-    reference: `(counts, presynaptic, positive, negative) -> counts`; adds
-      coincidences, positive minus negative, to `[I, J]` int32 counts. Spikes
-      are `[R, I]` and `[R, J]` uint32 words; a neuron spikes in at most one of
-      its two streams at a tick.
+    reference: `(counts, presynaptic, positive, negative) -> (counts, errors)`;
+      adds coincidences, positive minus negative, to `[I, J]` int32 counts, and
+      counts the error spikes, `[J]` int32. Spikes are `[R, I]` and `[R, J]`
+      uint32 words; a neuron spikes in at most one of its two streams at a tick.
     use_kernels: whether the compiled kernel may be used.
 
   Returns:
@@ -99,7 +99,10 @@ def counter(
 def _count(counts, presynaptic, positive, negative):
   call = jax.ffi.ffi_call(
     'ssnn_count',
-    jax.ShapeDtypeStruct(counts.shape, jnp.int32),
+    (
+      jax.ShapeDtypeStruct(counts.shape, jnp.int32),
+      jax.ShapeDtypeStruct(counts.shape[1:], jnp.int32),
+    ),
     vmap_method='broadcast_all',
     input_output_aliases={0: 0},
   )

@@ -115,7 +115,8 @@ class CountTest(parameterized.TestCase):
     )
     before = jnp.zeros((3, 18, 21), jnp.int32)
     count = kernels.counter(reference=None, use_kernels=True)
-    together = jax.vmap(count)(before, pre, positive, negative)
+    together = tuple(jax.vmap(count)(before, pre, positive, negative))
     for seed in range(3):
       alone = count(before[seed], pre[seed], positive[seed], negative[seed])
-      np.testing.assert_array_equal(together[seed], alone)
+      own = jax.tree.map(lambda counts, seed=seed: counts[seed], together)
+      jax.tree.map(np.testing.assert_array_equal, own, tuple(alone))

@@ -23,6 +23,7 @@ struct Synapses {
   const uint32_t* positive;     // [..., outputs]
   const uint32_t* negative;     // [..., outputs]
   int32_t* counts;              // [inputs, outputs], added to
+  int32_t* errors;              // [outputs], positive minus negative, added to
   int64_t inputs, outputs;
   int64_t rows[kMaxRows];  // rows with errors
   int64_t size;            // number of these rows
@@ -244,6 +245,10 @@ void CountRows(ffi::ThreadPool& pool, const Synapses& synapses) {
       ListEvents(synapses, group * kLanes, streams);
     }
   });
+  for (int64_t column = 0; column < synapses.outputs; ++column) {
+    const Streams& own = streams[column];
+    synapses.errors[column] += own.positive.size - own.negative.size;
+  }
   const int64_t per_task = std::min(CeilDivide(vectors, threads), kMaxVectors);
   ParallelFor(pool, CeilDivide(vectors, per_task), [&](int64_t task) {
     const int64_t first = task * per_task;
@@ -254,9 +259,12 @@ void CountRows(ffi::ThreadPool& pool, const Synapses& synapses) {
 
 // Operands with any number of leading axes, the same ones for all:
 //   before [..., I, J], presynaptic [..., R, I], positive, negative [..., R, J].
+// The results are counts [..., I, J] and, as for an always-on input, the error
+// spikes [..., J].
 ffi::Error Count(ffi::ThreadPool pool, S32 before, U32 presynaptic,
                  U32 positive, U32 negative,
-                 ffi::ResultBuffer<ffi::S32> counts) {
+                 ffi::ResultBuffer<ffi::S32> counts,
+                 ffi::ResultBuffer<ffi::S32> errors) {
   if (counts->typed_data() != before.typed_data()) {
     std::memcpy(counts->typed_data(), before.typed_data(), before.size_bytes());
   }
@@ -266,6 +274,7 @@ ffi::Error Count(ffi::ThreadPool pool, S32 before, U32 presynaptic,
   const int64_t outputs = shape[axis + 1];
   int64_t layers = 1;
   for (int64_t leading = 0; leading < axis; ++leading) layers *= shape[leading];
+  std::memset(errors->typed_data(), 0, errors->size_bytes());
   Synapses synapses;
   synapses.inputs = inputs, synapses.outputs = outputs;
   for (int64_t layer = 0; layer < layers; ++layer) {
@@ -273,6 +282,7 @@ ffi::Error Count(ffi::ThreadPool pool, S32 before, U32 presynaptic,
     synapses.positive = positive.typed_data() + layer * rows * outputs;
     synapses.negative = negative.typed_data() + layer * rows * outputs;
     synapses.counts = counts->typed_data() + layer * inputs * outputs;
+    synapses.errors = errors->typed_data() + layer * outputs;
     for (int64_t row = 0; row < rows;) {
       synapses.size = 0;
       for (; row < rows && synapses.size < kMaxRows; ++row) {
@@ -294,6 +304,7 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(ssnn_count, Count,
                                   .Arg<U32>()
                                   .Arg<U32>()
                                   .Arg<U32>()
+                                  .Ret<S32>()
                                   .Ret<S32>());
 
 }  // namespace ssnn

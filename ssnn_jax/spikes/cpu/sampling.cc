@@ -9,6 +9,15 @@ namespace {
 constexpr int kPlanes = 16;  // bits of a threshold
 constexpr Words kLane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
+INLINE Words Majority(Words a, Words b, Words c) {
+#ifdef __AVX512F__
+  return (Words)_mm512_ternarylogic_epi32((__m512i)a, (__m512i)b, (__m512i)c,
+                                          0xE8);
+#else
+  return (a & b) | ((a | b) & c);
+#endif
+}
+
 INLINE bool Any(Words words) {
 #ifdef __AVX512BW__
   return _mm512_test_epi32_mask((__m512i)words, (__m512i)words) != 0;
@@ -170,18 +179,15 @@ struct SobolSampler {
 
   static INLINE Words Fire(const uint32_t* shared, Words shifts, Words rates) {
     const Words points = shared[0] ^ shifts;
-    Words fires = Certain(rates), equal = ~Words{};
-    Words bits = Chance(rates), point = points << (32 - kPlanes);
-    for (int plane = kTopPlanes; plane > 0; --plane) {
-      const Words is_set = (Words)((Signed)bits >> 31);
-      const Words drawn = shared[plane] ^ (Words)((Signed)point >> 31);
-      const Words differ = equal & (drawn ^ is_set);
-      fires |= differ & is_set;
-      equal ^= differ;
-      bits += bits, point += point;
+    auto below = (Words)((points & kLow) < (rates & kLow));
+    for (int plane = 0; plane < kTopPlanes; ++plane) {
+      const int shift = 31 - (kPlanes - kTopPlanes) - plane;
+      const auto is_set = (Words)((Signed)(rates << shift) >> 31);
+      const Words drawn =
+          shared[1 + plane] ^ (Words)((Signed)(points << shift) >> 31);
+      below = Majority(is_set, ~drawn, below);
     }
-    const auto is_below = (Words)((points & kLow) < (rates & kLow));
-    return fires | (equal & is_below);
+    return below | Certain(rates);
   }
 
   static void Sample(const Row* begin, const Row* end, int64_t neurons,
