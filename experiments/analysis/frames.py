@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 import dataclasses
 import math
+import re
 from typing import Any
 
 import pandas as pd
@@ -218,12 +219,18 @@ def _fields(setting):
 
 
 def sortable(value: Any) -> tuple[Any, ...]:
-  """Orders values of a field: None, then numbers, lists and names."""
+  """Orders values of a field: None, then numbers, lists and names.
+
+  Whole numbers within names are ordered as numbers.
+  """
   if value is None:
     return 0, 0
   if isinstance(value, tuple):
     return 2, (len(value), *value)  # shallow networks first
-  return (3 if isinstance(value, str) else 1), value
+  if isinstance(value, str):
+    parts = re.split(r'(\d+)', value)
+    return 3, [int(part) if part.isdigit() else part for part in parts]
+  return 1, value
 
 
 def _hashable(value):

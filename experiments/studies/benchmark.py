@@ -19,7 +19,14 @@ _LEARN = f'{_BENCHMARK} --names=learn --representations=packed'
 _NETWORK = '784-256-10'
 # Fields by which lines are grouped.
 _CASE = ['name', 'network', 'batch_size']
-_LOOK = ['method', 'representation', 'synapses', 'timing']
+_LOOK = [
+  'method',
+  'representation',
+  'synapses',
+  'timing',
+  'trains',
+  'windows',
+]
 _REALTIME_WINDOWS = (1, 4, 16)
 _WINDOWS = {1: '16,64', 8: '64,256', 32: '16,64,256', 64: '256', 256: '64,256'}
 
@@ -33,6 +40,8 @@ def _prepare(lines):
     bp_mib=lines['peak_mib'].where(is_bp).ffill(),
     synapses=lines.get('synapses', synapses.IDEAL),
     timing=_describe_timing(lines),
+    trains=_describe_trains(lines),
+    windows=_describe_windows(lines),
   )[~is_bp]
   return prepared.fillna({'representation': ''}).astype({'num_steps': int})
 
@@ -43,6 +52,20 @@ def _describe_timing(lines):
     return 'buffered'
   windows = lines['window'].map('real time, n = {:g}'.format)
   return windows.where(lines['timing'] == 'realtime', lines['timing'])
+
+
+def _describe_trains(lines):
+  """Returns the kind of trains of each line, where there are several."""
+  is_varied = set(panels.TRAINS) <= set(lines['sampler'])
+  return lines['sampler'].map(panels.TRAINS) if is_varied else ''
+
+
+def _describe_windows(lines):
+  """Returns the window of each line, where lines of equal T have several."""
+  if lines.groupby(['sampler', 'num_steps'])['window'].nunique().max() < 2:
+    return ''
+  windows = lines['window'].map('n = {:g}'.format)
+  return windows.where(lines['window'] != lines['num_steps'], 'n = T')
 
 
 def table(lines: pd.DataFrame) -> list[pd.DataFrame]:
@@ -62,9 +85,10 @@ def table(lines: pd.DataFrame) -> list[pd.DataFrame]:
         for t, ratio in zip(own['num_steps'], own['ratio_to_bp'])
       }
     )
-  made = pd.DataFrame(rows).fillna('')
-  if set(made['timing']) == {'buffered'}:
-    made = made.drop(columns='timing')
+  made = pd.DataFrame(rows).fillna('').drop(columns='trains')
+  for column, default in (('timing', 'buffered'), ('windows', '')):
+    if set(made[column]) == {default}:
+      made = made.drop(columns=column)
   return [made]
 
 
