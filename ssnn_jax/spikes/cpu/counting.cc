@@ -7,15 +7,13 @@
 // which carry-save adders add eight events at once (R. Harley and D. Seal, in
 // H. S. Warren, "Hacker's Delight", chapter 5).
 
+#include "add_columns.h"
 #include "bit_counts.h"
 
 namespace ssnn {
 namespace {
 
 constexpr int64_t kMaxRows = 256;  // words of a neuron at a time
-
-using Shorts = int16_t __attribute__((vector_size(2 * kLanes)));
-using HalfShorts = int16_t __attribute__((vector_size(kLanes)));
 
 // Spikes at the two ends of a layer's synapses, word after word.
 struct Synapses {
@@ -28,14 +26,6 @@ struct Synapses {
   int64_t rows[kMaxRows];  // rows with errors
   int64_t size;            // number of these rows
 };
-
-INLINE Signed Widen(Shorts shorts) {
-#ifdef __AVX512BW__
-  return (Signed)_mm512_cvtepi16_epi32((__m256i)shorts);
-#else
-  return __builtin_convertvector(shorts, Signed);
-#endif
-}
 
 // Error spikes of a neuron in one stream: their ticks, counted over all words.
 struct Events {
@@ -151,47 +141,6 @@ void AddEvents(const Streams& streams, const Line* lines, int64_t vectors,
     }
   }
   counts.MoveTo(constant, vectors, to);
-}
-
-// Interleaves two vectors, from their first or second half.
-template <int kHalf>
-INLINE HalfShorts Interleave(HalfShorts even, HalfShorts odd) {
-  constexpr int k = 4 * kHalf;
-#ifdef __clang__
-  return __builtin_shufflevector(even, odd, k, k + 8, k + 1, k + 9, k + 2,
-                                 k + 10, k + 3, k + 11);
-#else
-  return __builtin_shuffle(
-      even, odd,
-      HalfShorts{k, k + 8, k + 1, k + 9, k + 2, k + 10, k + 3, k + 11});
-#endif
-}
-
-// Adds sums [kLanes, stride] of columns to counts [inputs, outputs].
-void AddColumns(const int16_t* sums, int64_t stride, int32_t* counts,
-                int64_t inputs, int64_t outputs, int64_t columns) {
-  constexpr int64_t kRows = kLanes / 2;
-  for (int64_t first = 0; first < inputs; first += kRows) {
-    HalfShorts block[kLanes], next[kLanes];
-    for (int64_t column = 0; column < kLanes; ++column) {
-      std::memcpy(&block[column], sums + column * stride + first,
-                  sizeof(HalfShorts));
-    }
-    for (int round = 0; round < 4; ++round) {  // transposes the block
-      for (int64_t pair = 0; pair < kLanes / 2; ++pair) {
-        const HalfShorts even = block[pair], odd = block[pair + kLanes / 2];
-        next[2 * pair] = Interleave<0>(even, odd);
-        next[2 * pair + 1] = Interleave<1>(even, odd);
-      }
-      std::memcpy(block, next, sizeof(block));
-    }
-    for (int64_t row = 0; row < std::min(kRows, inputs - first); ++row) {
-      int32_t* to = counts + (first + row) * outputs;
-      Shorts more;
-      std::memcpy(&more, &block[2 * row], sizeof(more));
-      Store(to, Load<Words>(to, columns) + (Words)Widen(more), columns);
-    }
-  }
 }
 
 // Counts for `vectors` * kNeurons inputs from `first` on.
