@@ -68,8 +68,8 @@ class Signal(NamedTuple):
   """Forward signal of one layer of neurons in the windows of one block."""
 
   rates: jax.Array  # [W, N] firing rates, in spikes per tick
-  # [K, N] uint32 spikes of all windows, one bit per tick; of a window of
-  # several words a `spikes.DeferredTrain`, unless the spikes are given
+  # [K, N] uint32 spikes of all windows, one bit per tick; of a buffered window
+  # of more than 32 ticks a `spikes.DeferredTrain`, unless they are given
   train: Any
   # [W, N] int32 spikes of each window, where known without the train
   counts: jax.Array | None = None
@@ -90,8 +90,8 @@ class ErrorSignal(NamedTuple):
   """Error signal of one layer of neurons in the windows of one block."""
 
   errors: jax.Array  # [W, J] signed errors dL/dv, before the gain
-  # [K, J] uint32 spikes of all windows, as `ErrorStreams`; in a window of
-  # several words they may be a `spikes.Deferred`
+  # [K, J] uint32 spikes of all windows, as `ErrorStreams`; in a buffered window
+  # of more than 32 ticks they may be a `spikes.Deferred`
   streams: Any
 
 

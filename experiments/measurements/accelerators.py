@@ -1,11 +1,11 @@
-"""What a learning step asks of a GPU or TPU, as JSON lines.
+"""Operations and memory of a learning step on GPU and TPU, as JSON lines.
 
   python -m experiments.measurements.accelerators --num_steps=64,256
 
 No accelerator is needed. The step is traced for the platform, and its loops,
 matrix products and reductions are counted as often as they run; each product or
 reduction is at least one launch. Temporaries are those that XLA's compiler for
-CPU plans for the same program: coincidences as int8 matrix products, without
+CPU plans for the same network: coincidences as int8 matrix products, without
 compiled kernels.
 """
 
@@ -24,7 +24,10 @@ import ssnn_jax
 from ssnn_jax.runs import provenance
 
 PLATFORMS = ('cuda', 'tpu')
-_REDUCTIONS = ('argmax', 'argmin', 'sort', 'scatter')
+_REDUCTIONS = (
+  *('reduce_sum', 'reduce_max', 'reduce_min', 'reduce_and', 'reduce_or'),
+  *('cumsum', 'cummax', 'argmax', 'argmin', 'sort', 'scatter', 'scatter-add'),
+)
 
 
 class Work(NamedTuple):
@@ -54,31 +57,42 @@ def count(jaxpr: jax.extend.core.Jaxpr, platform: str) -> Work:
   Returns:
     The work.
   """
-  total, choices = Work(), {}
+  total, branches = Work(), {}
   for equation in jaxpr.eqns:
-    name, parameters = equation.primitive.name, equation.params
+    name = equation.primitive.name
     if name == 'platform_index':
-      chosen = [
-        index
-        for index, listed in enumerate(parameters['platforms'])
-        if listed is None or platform in listed
-      ]
-      choices[equation.outvars[0]] = chosen[0]
+      branches[equation.outvars[0]] = _branch(equation, platform)
     elif name == 'cond':
-      index = choices[_origin(jaxpr, equation.invars[0])]
-      total += count(parameters['branches'][index].jaxpr, platform)
-    elif name == 'scan':
-      body, length = parameters['jaxpr'].jaxpr, parameters['length']
-      is_loop = length > parameters['unroll']
-      total += count(body, platform).repeat(length, is_loop)
-    elif name == 'dot_general':
-      total += Work(products=1, operations=_operations(equation))
-    elif name.startswith(('reduce_', 'cum')) or name in _REDUCTIONS:
-      total += Work(reductions=1)
+      index = branches[_origin(jaxpr, equation.invars[0])]
+      total += count(equation.params['branches'][index].jaxpr, platform)
     else:
-      for inner in jax.extend.core.jaxprs_in_params(parameters):
-        total += count(inner, platform)
+      total += _count_equation(equation, platform)
   return total
+
+
+def _count_equation(equation, platform):
+  """Counts the work of an equation that is the same on all platforms."""
+  name, parameters = equation.primitive.name, equation.params
+  if name == 'while':
+    raise ValueError('the length of a while loop is not known.')
+  if name == 'scan':
+    body, length = parameters['jaxpr'].jaxpr, parameters['length']
+    is_loop = length > parameters['unroll']
+    return count(body, platform).repeat(length, is_loop)
+  if name == 'dot_general':
+    return Work(products=1, operations=_operations(equation))
+  if name in _REDUCTIONS:
+    return Work(reductions=1)
+  inner = jax.extend.core.jaxprs_in_params(parameters)
+  return sum((count(own, platform) for own in inner), Work())
+
+
+def _branch(equation, platform):
+  """Returns the index of the branch that is for a platform."""
+  listed = equation.params['platforms']
+  return next(
+    i for i, own in enumerate(listed) if own is None or platform in own
+  )
 
 
 def _origin(jaxpr, variable):

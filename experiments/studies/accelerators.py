@@ -1,4 +1,4 @@
-"""What a learning step asks of a GPU or TPU."""
+"""Operations and memory of a learning step on GPU and TPU."""
 
 from collections.abc import Mapping
 
@@ -37,7 +37,7 @@ def numbers(
 
 
 STUDY = Study(
-  question='What does a learning step ask of a GPU or TPU?',
+  question='How many operations is a learning step on a GPU or TPU?',
   commands={
     'exported': (
       'python -m experiments.measurements.accelerators --num_steps=64,256',
@@ -52,7 +52,7 @@ for 784-256-10 and batches of `1024`. Steps of loops run one after another;
 matrix products and reductions are launches of their own, and elementwise
 operations are fused into few more. Coincidences are int8 products of all ticks:
 at T = 256 a step takes {cuda_bernoulli_t256_n32_gigaoperations:.0f} billion
-multiplications and additions, whatever the window, in
+multiplications and additions, in
 {cuda_bernoulli_t256_n32_loop_steps:.0f} steps of a loop with windows of 32
 ticks. Temporaries are those that XLA plans on CPU for the same program:
 {cuda_bernoulli_t64_n32_temporaries_mib:.0f} MiB at T = 64 and

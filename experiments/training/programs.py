@@ -23,10 +23,9 @@ from ssnn_jax.training import metrics
 from ssnn_jax.training import sharding
 
 _EVAL_BATCH_SIZE = 256
-# Small parts that are compiled in parallel take longer than a few large ones.
-_OFTEN = {'xla_cpu_parallel_codegen_split_count': 2}
-# Programs that run once or on few samples take longer to compile than to run.
-_ONCE = _OFTEN | {'xla_backend_optimization_level': 1}
+# On CPU, programs that run once or on few samples take longer to compile than
+# to run.
+_ONCE = {'xla_backend_optimization_level': 1}
 
 
 class Programs(NamedTuple):
@@ -64,19 +63,17 @@ def make(
   """
   own = _Functions(config, network_config, num_samples)
   run = functools.partial(sharding.run_on, mesh)
+  is_cpu = mesh.devices.flat[0].platform == 'cpu'
+  once = _ONCE if is_cpu else None
   return Programs(
-    start=run(_over_runs(own.start, (0, 0)), compiler_options=_ONCE),
-    train_epoch=run(
-      _over_states(own.train_epoch), donate_argnums=0, compiler_options=_OFTEN
-    ),
-    evaluate=run(_over_states(own.evaluate), compiler_options=_OFTEN),
+    start=run(_over_runs(own.start, (0, 0)), compiler_options=once),
+    train_epoch=run(_over_states(own.train_epoch), donate_argnums=0),
+    evaluate=run(_over_states(own.evaluate)),
     count_pulses=run(_over_states(own.count_pulses)),
-    observe=run(_over_states(own.observe), compiler_options=_ONCE),
-    measure=run(_over_states(own.measure), compiler_options=_ONCE),
-    probe=run(_over_states(own.probe), compiler_options=_OFTEN),
-    train_ann=run(
-      _over_runs(own.train_ann, (0, 0, None)), compiler_options=_ONCE
-    ),
+    observe=run(_over_states(own.observe), compiler_options=once),
+    measure=run(_over_states(own.measure), compiler_options=once),
+    probe=run(_over_states(own.probe)),
+    train_ann=run(_over_runs(own.train_ann, (0, 0, None))),
   )
 
 

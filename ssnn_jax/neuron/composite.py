@@ -75,8 +75,8 @@ class DeferredStreams(spikes.Deferred):
     return _split(self.train.draw(index, size), self.is_positive)
 
   def count(self, is_whole: bool) -> jax.Array:
-    """Counts positive minus negative spikes, `[J]` int32."""
-    counts = spikes.count_deferred(self.train, is_whole)
+    """Counts positive minus negative spikes; see `spikes.Deferred`."""
+    counts = self.train.count(is_whole)
     return jnp.where(self.is_positive, counts, -counts)
 
 

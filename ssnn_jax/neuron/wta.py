@@ -81,7 +81,7 @@ class DeferredErrors(spikes.Deferred):
     return output_errors(winners, self.label, self.window._replace(mask=mask))
 
   def count(self, is_whole: bool) -> jax.Array:
-    """Counts positive minus negative spikes, `[C]` int32."""
+    """Counts positive minus negative spikes; see `spikes.Deferred`."""
     del is_whole
     wins = spikes.count(self.winners)
     is_target = jnp.arange(len(wins)) == self.label

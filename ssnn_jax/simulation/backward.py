@@ -55,14 +55,10 @@ def propagate(
     signals.insert(
       0, jax.vmap(respond)(forward.potentials[layer], incoming, windows)
     )
-  return [signal._replace(streams=_join(signal.streams)) for signal in signals]
-
-
-def _join(streams):
-  """Joins the streams of the windows of a block."""
-  if spikes.is_deferred(streams):
-    return spikes.join(streams)
-  return jax.tree.map(spikes.join, streams)
+  return [
+    signal._replace(streams=spikes.join_windows(signal.streams))
+    for signal in signals
+  ]
 
 
 def output_error(

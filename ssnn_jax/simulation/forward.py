@@ -141,7 +141,7 @@ def respond(winners: jax.Array, potential: jax.Array) -> types.Inference:
 
 def _join(signal):
   """Joins the trains of all windows."""
-  return types.Signal(signal.rates, spikes.join(signal.train))
+  return types.Signal(signal.rates, spikes.join_windows(signal.train))
 
 
 def emit_inputs(
@@ -183,8 +183,8 @@ def _emit(config, source, rates, windows):
   is_whole, counts = config.schedule.has_whole_words, None
   if config.defers_trains:
     train = over_windows(spikes.defer)(source, rates, windows)
-    count = functools.partial(spikes.count_deferred, is_whole=is_whole)
-    return types.Signal(rates, train, jax.vmap(count)(train))
+    counts = jax.vmap(lambda train: train.count(is_whole))(train)
+    return types.Signal(rates, train, counts)
   train = over_windows(spikes.sample)(source, rates, windows)
   if is_whole:
     counts = over_windows(spikes.count_whole_words)(source, rates, windows.mask)

@@ -22,7 +22,7 @@ def scan(
   Returns:
     The last carry, and the outputs of all steps.
   """
-  if len(jax.tree.leaves(inputs)[0]) > 1:
+  if len(jax.tree.leaves(inputs)[0]) != 1:
     return jax.lax.scan(step, carry, inputs)
   carry, outputs = step(carry, jax.tree.map(lambda x: x[0], inputs))
   return carry, jax.tree.map(lambda x: x[None], outputs)

@@ -9,6 +9,7 @@ would affect the whole fan-in of its neuron, and the update would be noisier.
 """
 
 import functools
+from typing import Any
 from typing import NamedTuple
 
 import jax
@@ -21,12 +22,12 @@ from ssnn_jax.neuron import coincidence
 from ssnn_jax.simulation import forward as forward_lib
 from ssnn_jax.spikes import thresholds
 
-# Signals at the two ends of a layer's synapses: trains `[..., K, N]`, or
-# expected spikes in each window, `[..., W, N]`.
-Ends = tuple[jax.Array, types.ErrorStreams]
+# Signals at the two ends of a layer's synapses: trains `[..., K, N]`, drawn or
+# deferred, or expected spikes in each window, `[..., W, N]`.
+Ends = tuple[Any, Any]
 
 # Largest number of pairs of a sample and a word that are counted at once.
-_ROWS_AT_ONCE = 512
+_WORDS_AT_ONCE = 512
 
 
 class PulsePlan(NamedTuple):
@@ -185,7 +186,7 @@ def count(config: NetworkConfig, counts: Counts, ends: list[Ends]) -> Counts:
   # The same sample in another block counts as another sample.
   ends = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), ends)
   num_samples = len(jax.tree.leaves(ends)[0])
-  words_at_once = max(1, _ROWS_AT_ONCE // max(1, num_samples))
+  words_at_once = max(1, _WORDS_AT_ONCE // max(1, num_samples))
   add = functools.partial(_add, config)
   return spikes.fold_words(add, counts, ends, words_at_once)
 

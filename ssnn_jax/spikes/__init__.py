@@ -2,11 +2,11 @@
 
 from ssnn_jax.spikes.deferred import Deferred
 from ssnn_jax.spikes.deferred import DeferredTrain
-from ssnn_jax.spikes.deferred import count_deferred
 from ssnn_jax.spikes.deferred import defer
 from ssnn_jax.spikes.deferred import draw_all
 from ssnn_jax.spikes.deferred import fold_words
 from ssnn_jax.spikes.deferred import is_deferred
+from ssnn_jax.spikes.deferred import join_windows
 from ssnn_jax.spikes.encoding import rate_encode
 from ssnn_jax.spikes.thresholds import SAMPLERS
 from ssnn_jax.spikes.thresholds import Address
@@ -51,7 +51,6 @@ __all__ = (
   'Window',
   'block',
   'count',
-  'count_deferred',
   'count_whole_words',
   'count_words',
   'defer',
@@ -63,6 +62,7 @@ __all__ = (
   'fold_words',
   'is_deferred',
   'join',
+  'join_windows',
   'mask_before',
   'mean_rates',
   'num_valid_ticks',

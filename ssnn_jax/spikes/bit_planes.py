@@ -18,9 +18,13 @@ class BitPlanes:
   The planes of a word are drawn at the comparison, one after another.
   """
 
-  shared: jax.Array  # [S] uint32 state of the word
+  shared: jax.Array  # [S] uint32 address of the word
   own: jax.Array | None  # [O] uint32 state of the sample and its neurons
-  # (shared, own, num_neurons) -> function that draws a plane by its index,
+  # shared -> state of the word
+  _make_state: Callable[[jax.Array], jax.Array] = flax.struct.field(
+    pytree_node=False
+  )
+  # (state, own, num_neurons) -> function that draws a plane by its index,
   # [num_neurons or 1] uint32
   _make_draw: Callable[..., Callable[[jax.Array], jax.Array]] = (
     flax.struct.field(pytree_node=False)
@@ -31,6 +35,11 @@ class BitPlanes:
   def without_kernel(self) -> 'BitPlanes':
     """Returns equal thresholds that no compiled kernel draws."""
     return self.replace(kernel=None)
+
+  @property
+  def state(self) -> jax.Array:
+    """State of the word, which is made anew where it is used."""
+    return self._make_state(self.shared)
 
   def map_words(self, function: Callable[[jax.Array], Any]) -> 'BitPlanes':
     """Applies a function to what differs between words, `[K, ...]`."""
@@ -43,7 +52,7 @@ class BitPlanes:
 
   def draw(self, num_neurons: int) -> jax.Array:
     """Draws the planes, `[NUM_PLANES, num_neurons or 1]` uint32."""
-    draw = self._make_draw(self.shared, self.own, num_neurons)
+    draw = self._make_draw(self.state, self.own, num_neurons)
     return jax.vmap(draw)(jnp.arange(NUM_PLANES))
 
   def fire(self, rates: jax.Array, is_fused: bool = False) -> jax.Array:
@@ -56,7 +65,7 @@ class BitPlanes:
     Returns:
       `[N]` uint32 spikes, one bit per tick.
     """
-    draw = self._make_draw(self.shared, self.own, len(rates))
+    draw = self._make_draw(self.state, self.own, len(rates))
     rounded = round_rates(rates)
 
     def step(index, below):

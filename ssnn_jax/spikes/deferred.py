@@ -21,12 +21,26 @@ _COUNTED_WORDS = 16  # counted at once where no spikes are drawn
 
 
 class Deferred:
-  """Trains that are not drawn yet; a subclass is a `flax.struct.dataclass`."""
+  """Trains of one window that are not drawn yet.
+
+  A subclass is a `flax.struct.dataclass`.
+  """
 
   mask: jax.Array  # [K] uint32 ticks of the window
 
   def draw(self, index: jax.Array | int, size: int) -> Any:
     """Draws words from an index on, `[size, N]` uint32 in any structure."""
+    raise NotImplementedError
+
+  def count(self, is_whole: bool) -> jax.Array:
+    """Counts the spikes, of two streams positive minus negative.
+
+    Args:
+      is_whole: whether the window consists of whole words.
+
+    Returns:
+      `[N]` int32.
+    """
     raise NotImplementedError
 
 
@@ -57,6 +71,22 @@ class DeferredTrain(Deferred):
     ]
     return functools.reduce(jnp.bitwise_and, drawn)
 
+  def count(self, is_whole: bool) -> jax.Array:
+    """Counts the spikes of a train of one source; see `Deferred`."""
+    (source,), (rates,) = self.sources, self.rates
+    is_counted = is_whole and isinstance(source, sobol.SobolWord)
+    size = _divisor(len(self.mask), _COUNTED_WORDS if is_counted else 1)
+
+    def add(index, total):
+      first = index * size
+      if not is_counted:
+        return total + trains.count(self.draw(first, size))
+      own, mask = _take((source, self.mask), first, size)
+      return total + trains.count_whole_words(own, rates, mask)
+
+    zeros = jnp.zeros(rates.shape, jnp.int32)
+    return jax.lax.fori_loop(0, len(self.mask) // size, add, zeros)
+
 
 def defer(
   source: thresholds.Thresholds, rates: jax.Array, window: windows.Window
@@ -68,6 +98,13 @@ def defer(
 def is_deferred(train: Any) -> bool:
   """Returns whether trains are not drawn yet."""
   return isinstance(train, Deferred)
+
+
+def join_windows(train: Any) -> Any:
+  """Joins the windows of a block, as `join`; a deferred train has only one."""
+  if is_deferred(train):
+    return jax.tree.map(lambda x: x[0], train)
+  return jax.tree.map(trains.join, train)
 
 
 def draw_all(trains_of_window: Any) -> Any:
@@ -113,37 +150,12 @@ def fold_words(
         return train.draw(index * size, size)
       return _take(train, index * size, size)
 
-    def draw_all(ends):
+    def draw_words(ends):
       return jax.tree.map(draw, ends, is_leaf=is_deferred)
 
-    return function(total, jax.vmap(draw_all)(ends))
+    return function(total, jax.vmap(draw_words)(ends))
 
   return jax.lax.fori_loop(0, num_words // size, step, initial)
-
-
-def count_deferred(train: DeferredTrain, is_whole: bool) -> jax.Array:
-  """Counts the spikes of a train.
-
-  Args:
-    train: the train of one sample, of one source.
-    is_whole: whether the window consists of whole words.
-
-  Returns:
-    `[N]` int32.
-  """
-  (source,), (rates,) = train.sources, train.rates
-  is_counted = is_whole and isinstance(source, sobol.SobolWord)
-  size = _divisor(len(train.mask), _COUNTED_WORDS if is_counted else 1)
-
-  def add(index, total):
-    first = index * size
-    if not is_counted:
-      return total + trains.count(train.draw(first, size))
-    own, mask = _take((source, train.mask), first, size)
-    return total + trains.count_whole_words(own, rates, mask)
-
-  zeros = jnp.zeros(rates.shape, jnp.int32)
-  return jax.lax.fori_loop(0, len(train.mask) // size, add, zeros)
 
 
 def _take(tree, first, size):
@@ -152,10 +164,11 @@ def _take(tree, first, size):
   def take(words):
     return jax.lax.dynamic_slice_in_dim(words, first, size)
 
+  is_source = lambda x: isinstance(x, thresholds.Thresholds)
   return jax.tree.map(
-    lambda x: x.map_words(take) if hasattr(x, 'map_words') else take(x),
+    lambda x: x.map_words(take) if is_source(x) else take(x),
     tree,
-    is_leaf=lambda x: hasattr(x, 'map_words'),
+    is_leaf=is_source,
   )
 
 

@@ -75,7 +75,7 @@ def _fire(source, rates, mask):
     jax.ShapeDtypeStruct(rates.shape, jnp.uint32),
     vmap_method='expand_dims',
   )
-  return call(source.shared, source.own, rates, mask[None])
+  return call(source.state, source.own, rates, mask[None])
 
 
 def counter(

@@ -85,7 +85,7 @@ class SobolWord:
     return self.replace(first=0, shifts=None)
 
   @property
-  def shared(self) -> jax.Array:
+  def state(self) -> jax.Array:
     """`[6]` uint32 state of the word, for the kernel."""
     planes = jnp.asarray(_top_planes(self.dimension))
     return jnp.concatenate([self.first[None], planes])

@@ -52,7 +52,7 @@ class Address(NamedTuple):
   position: jax.Array | int  # position of the sample in the global batch
 
 
-# Deferred thresholds of one sample in one word.
+# Deferred thresholds of one sample in one word or several.
 Thresholds = BitPlanes | SobolWord
 Sampler = Callable[[jax.Array, Address, int], Thresholds]
 
@@ -128,19 +128,30 @@ def hashed(keys: jax.Array, address: Address, num_neurons: int) -> Thresholds:
     >>> float(counts.mean(dtype=jnp.float32).round(1))
     8.0
   """
-  num_keys = 1 + 2 * NUM_PLANES
-
-  def make_keys_of(word):
-    counters = word * jnp.uint32(num_keys)
-    counters = counters + jnp.arange(num_keys, dtype=jnp.uint32)
-    return hash_train(keys, address, counters)
-
-  over_words = jnp.vectorize(make_keys_of, signature='()->(k)')
-  word_keys = over_words(_as_uint32(address.word))
   first = make_counters(address.position, num_neurons)[0]
   step = jnp.uint32(num_neurons > 1)
-  counter = jnp.stack([first, step])
-  return BitPlanes(word_keys, counter, _make_draw_hashed, 'ssnn_sample_hashed')
+  return BitPlanes(
+    _addresses(keys, address),
+    jnp.stack([first, step]),
+    _make_word_keys,
+    _make_draw_hashed,
+    'ssnn_sample_hashed',
+  )
+
+
+def _addresses(keys, address):
+  """Returns the key of the train and the index of each word, `[..., 4]`."""
+  key, word = keys[address.layer, address.role], _as_uint32(address.word)
+  join = lambda word: jnp.concatenate([key, word[None]])
+  return jnp.vectorize(join, signature='()->(k)')(word)
+
+
+def _make_word_keys(shared):
+  """Hashes the keys of a word, `[33]` uint32."""
+  *key, word = shared
+  num_keys = 1 + 2 * NUM_PLANES
+  counters = word * jnp.uint32(num_keys) + jnp.arange(num_keys, dtype='uint32')
+  return hashing.keyed_hash(counters, *key)
 
 
 def _make_draw_hashed(keys, counter, num_neurons):
@@ -165,18 +176,20 @@ def threefry(keys: jax.Array, address: Address, num_neurons: int) -> Thresholds:
     num_neurons: number of thresholds per tick.
 
   Returns:
-    The thresholds, already drawn.
+    The thresholds.
   """
-  data = keys[address.layer, address.role, :2]
-  key = jax.random.wrap_key_data(data, impl='threefry2x32')
+  position = _as_uint32(address.position)[None]
+  return BitPlanes(
+    _addresses(keys, address), position, lambda shared: shared, _draw_threefry
+  )
 
-  def draw(word):
-    own = jax.random.fold_in(key, word)
-    own = jax.random.fold_in(own, address.position)
-    return jax.random.bits(own, (NUM_PLANES, num_neurons), jnp.uint32)
 
-  planes = jnp.vectorize(draw, signature='()->(q,n)')(address.word)
-  return BitPlanes(planes, None, lambda planes, *_: lambda plane: planes[plane])
+def _draw_threefry(shared, own, num_neurons):
+  """Returns the function that reads a plane of `threefry` by its index."""
+  key = jax.random.wrap_key_data(shared[:2], impl='threefry2x32')
+  key = jax.random.fold_in(jax.random.fold_in(key, shared[3]), own[0])
+  planes = jax.random.bits(key, (NUM_PLANES, num_neurons), jnp.uint32)
+  return lambda plane: planes[plane]
 
 
 def shifted(keys: jax.Array, address: Address, num_neurons: int) -> Thresholds:
@@ -219,9 +232,9 @@ def _dimension(role, layer):
   """Returns the Sobol dimension of a train, whatever the depth.
 
   The variance of coincidences depends on the pair of dimensions at the two ends
-  of a synapse. The pairs are those of smallest variance: (0, 1), and (0, 2) or
-  (3, 2) with the winners; the shifts are independent, so that layers may share
-  them. Neighbouring layers have other dimensions.
+  of a synapse. The pairs (0, 1) and (3, 4), and (0, 2) and (3, 2) with the
+  winners, reduce it at all lengths; others double it. The shifts are
+  independent, so that layers may share a pair.
   """
   if role == Role.ERROR:
     return 4 if layer == 1 else 1

@@ -6,7 +6,6 @@ masks its bits.
 """
 
 import functools
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -52,9 +51,6 @@ def sample(
       source.values.astype(jnp.uint32) < bit_planes.round_rates(rates)[None]
     )
     return ticks.pack_ticks(is_spike, source.bits, window)
-  if isinstance(source, sobol.SobolWord):
-    # The kernel is faster only for several words of each neuron.
-    source = source.without_kernel()
   return fire_words(source, rates, window.mask)
 
 
@@ -71,6 +67,9 @@ def fire_words(
   Returns:
     `[K, N]` uint32 spikes, one bit per tick.
   """
+  if isinstance(source, sobol.SobolWord) and len(mask) == 1:
+    # The kernel is faster for several words of each neuron only.
+    source = source.without_kernel()
   return jax.vmap(fire, in_axes=(source.word_axes, None, 0))(
     source, rates, mask
   )
@@ -135,13 +134,10 @@ def mean_rates(counts: jax.Array, window: windows.Window) -> jax.Array:
   return counts.astype(jnp.float32) / windows.num_valid_ticks(window)
 
 
-def join(train: Any) -> Any:
-  """Joins the windows of a block, `[W, K, N]` words, to one train `[K, N]`.
-
-  Trains of a single window may be deferred.
-  """
-  if not isinstance(train, jax.Array) or train.shape[0] == 1:
-    return jax.tree.map(lambda x: x[0], train)
+def join(train: jax.Array) -> jax.Array:
+  """Joins the windows of a block, `[W, K, N]` words, to one train `[K, N]`."""
+  if train.shape[0] == 1:
+    return train[0]
   # Windows do not overlap, so their sum is their union.
   return jnp.sum(train, axis=0, dtype=train.dtype)
 

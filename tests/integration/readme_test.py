@@ -51,7 +51,8 @@ class ReadmeTest(parameterized.TestCase):
       text = help_of(module)
       for argument in shlex.split(arguments):
         name = argument.partition('=')[0].removeprefix('--')
-        pattern = rf'  --(\[no\])?{name}\b'
+        positive = name.removeprefix('no')  # of flags that are on or off
+        pattern = rf'  --({name}|\[no\]({name}|{positive}))\b'
         self.assertRegex(text, pattern, f'{module}{arguments}')
 
   def test_make_has_the_targets(self):

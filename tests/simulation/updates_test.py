@@ -138,9 +138,11 @@ class ThinningTest(parameterized.TestCase):
     assert_same(inference, thinned_inference)
     self.assertLess(total(thinned.positive), total(plain.positive))
 
-  def test_representations_and_kernels_thin_alike(self):
-    options = dict(representation='dense', kernels=False)
-    assert_same(learn(4 * UNIT, **options), learn(4 * UNIT))
+  @parameterized.parameters((40, 8, 'bernoulli'), (100, 48, 'sobol'))
+  def test_representations_and_kernels_thin_alike(self, *schedule):
+    fields = dict(zip(('num_steps', 'window', 'sampler'), schedule))
+    plain = dict(representation='dense', kernels=False)
+    assert_same(learn(4 * UNIT, **fields, **plain), learn(4 * UNIT, **fields))
 
   def test_updates_on_rates_are_not_thinned(self):
     ours, theirs = (learn(given, update='rates') for given in (None, 4 * UNIT))

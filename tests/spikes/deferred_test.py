@@ -74,7 +74,7 @@ class DeferredTest(parameterized.TestCase):
     def count(source, rates, window):
       train = spikes.defer(source, rates, window)
       drawn = spikes.count(spikes.sample(source, rates, window))
-      return spikes.count_deferred(train, is_whole), drawn
+      return train.count(is_whole), drawn
 
     np.testing.assert_array_equal(*over_samples(count)(source, rates, window))
 

@@ -78,7 +78,7 @@ void TurnWords(const uint32_t* words, int64_t count, Line* lines) {
 
 // Adds three bits to a sum and a carry.
 INLINE void AddThree(Line a, Line b, Line& sum, Line& carry) {
-#ifdef __AVX512F__
+#ifdef __AVX512BW__
   const auto x = (__m512i)a, y = (__m512i)b, z = (__m512i)sum;
   carry = (Line)_mm512_ternarylogic_epi64(x, y, z, 0xE8);
   sum = (Line)_mm512_ternarylogic_epi64(x, y, z, 0x96);

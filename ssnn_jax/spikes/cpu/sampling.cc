@@ -10,7 +10,7 @@ constexpr int kPlanes = 16;  // bits of a threshold
 constexpr Words kLane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
 INLINE Words Majority(Words a, Words b, Words c) {
-#ifdef __AVX512F__
+#ifdef __AVX512BW__
   return (Words)_mm512_ternarylogic_epi32((__m512i)a, (__m512i)b, (__m512i)c,
                                           0xE8);
 #else
