@@ -180,7 +180,7 @@ def threefry(keys: jax.Array, address: Address, num_neurons: int) -> Thresholds:
   """
   position = _as_uint32(address.position)[None]
   return BitPlanes(
-    _addresses(keys, address), position, lambda shared: shared, _draw_threefry
+    _addresses(keys, address), position, jnp.asarray, _draw_threefry
   )
 
 
