@@ -23,9 +23,11 @@ from ssnn_jax.training import metrics
 from ssnn_jax.training import sharding
 
 _EVAL_BATCH_SIZE = 256
-# On CPU, programs that run once or on few samples take longer to compile than
-# to run.
-_ONCE = {'xla_backend_optimization_level': 1}
+# On CPU, many small parts that are compiled in parallel take longer than a few
+# large ones, and programs that run once or on few samples take longer to
+# compile than to run.
+_OFTEN = {'xla_cpu_parallel_codegen_split_count': 2}
+_ONCE = _OFTEN | {'xla_backend_optimization_level': 1}
 
 
 class Programs(NamedTuple):
@@ -64,16 +66,20 @@ def make(
   own = _Functions(config, network_config, num_samples)
   run = functools.partial(sharding.run_on, mesh)
   is_cpu = mesh.devices.flat[0].platform == 'cpu'
-  once = _ONCE if is_cpu else None
+  often, once = (_OFTEN, _ONCE) if is_cpu else (None, None)
   return Programs(
     start=run(_over_runs(own.start, (0, 0)), compiler_options=once),
-    train_epoch=run(_over_states(own.train_epoch), donate_argnums=0),
-    evaluate=run(_over_states(own.evaluate)),
+    train_epoch=run(
+      _over_states(own.train_epoch), donate_argnums=0, compiler_options=often
+    ),
+    evaluate=run(_over_states(own.evaluate), compiler_options=often),
     count_pulses=run(_over_states(own.count_pulses)),
     observe=run(_over_states(own.observe), compiler_options=once),
     measure=run(_over_states(own.measure), compiler_options=once),
-    probe=run(_over_states(own.probe)),
-    train_ann=run(_over_runs(own.train_ann, (0, 0, None))),
+    probe=run(_over_states(own.probe), compiler_options=often),
+    train_ann=run(
+      _over_runs(own.train_ann, (0, 0, None)), compiler_options=once
+    ),
   )
 
 
