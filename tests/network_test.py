@@ -1,7 +1,6 @@
 """Tests for the spiking network as a whole."""
 
 import dataclasses
-import re
 from unittest import mock
 
 from absl.testing import parameterized
@@ -13,7 +12,6 @@ import ssnn_jax
 from ssnn_jax import network as network_lib
 from ssnn_jax.simulation import inputs as input_lib
 from ssnn_jax.simulation import presentation
-from ssnn_jax.spikes import kernels
 from tests.testing import statistics
 from tests.testing.networks import SIZES
 from tests.testing.networks import batch
@@ -243,67 +241,3 @@ class NetworkTest(parameterized.TestCase):
     for seed in range(3):
       run(params, jax.random.key(seed), *batch())
     self.assertEqual(run._cache_size(), 1)
-
-  def export(self, config, name, *arguments, builder='ssnn'):
-    """Exports a function of a network; with CPU kernels for CPU only."""
-    function = getattr(getattr(ssnn_jax, builder)(config), name)
-    params = make_params(config)
-    bits = jax.random.key_data(jax.random.key(0))
-
-    def on_bits(params, bits, *arguments):  # typed keys are not exported
-      return function(params, jax.random.wrap_key_data(bits), *arguments)
-
-    names = ('ssnn_count', 'ssnn_sample_hashed') if config.kernels else ()
-    platforms = ('cpu',) if config.kernels else ('cpu', 'cuda', 'tpu')
-    exported = jax.export.export(
-      jax.jit(on_bits),
-      platforms=platforms,
-      disabled_checks=map(jax.export.DisabledSafetyCheck.custom_call, names),
-    )(params, bits, *arguments)
-    self.assertEqual(exported.platforms, platforms)
-    return exported.mlir_module()
-
-  @parameterized.product(
-    representation=('auto', 'dense', 'packed'), kernels=(True, False)
-  )
-  def test_learn_is_exported(self, representation, kernels):
-    config = ssnn_jax.NetworkConfig(
-      SIZES, num_steps=40, representation=representation, kernels=kernels
-    )
-    self.export(config, 'learn', *batch())
-
-  def test_kernels_are_not_exported_unnoticed(self):
-    config = ssnn_jax.NetworkConfig(SIZES, num_steps=8)
-    run = jax.jit(ssnn_jax.ssnn(config).infer)
-    if kernels.is_available('ssnn_sample_hashed'):
-      with self.assertRaisesRegex(ValueError, 'ssnn_sample_hashed'):
-        jax.export.export(run, platforms=('cuda',))(
-          make_params(config), jax.random.key(0), batch()[0]
-        )
-
-  def test_real_time_and_race_export_for_every_platform(self):
-    config = ssnn_jax.NetworkConfig(
-      SIZES, num_steps=40, timing='realtime', winner='race', kernels=False
-    )
-    self.export(config, 'learn', *batch())
-
-  @parameterized.parameters(True, False)
-  def test_infer_and_given_trains_are_exported(self, kernels):
-    config = ssnn_jax.NetworkConfig(SIZES, num_steps=40, kernels=kernels)
-    images, labels = batch()
-    trains = np.zeros((len(labels), 2, SIZES[0]), np.uint32)
-    self.export(config, 'infer', images)
-    self.export(config, 'learn', trains, labels)
-
-  @parameterized.parameters('ssnn', 'ann')
-  def test_float_matmuls_use_highest_precision(self, builder):
-    # Accelerators would otherwise multiply in TF32 or bfloat16.
-    config = ssnn_jax.NetworkConfig(SIZES, update='rates', kernels=False)
-    for name in ('infer', 'learn'):
-      inputs = batch() if name == 'learn' else batch()[:1]
-      module = self.export(config, name, *inputs, builder=builder)
-      products = re.findall(r'stablehlo.dot_general.*', module)
-      floats = [line for line in products if 'xf32>' in line]
-      self.assertGreaterEqual(len(floats), len(SIZES) - 1)
-      for line in floats:
-        self.assertIn('precision = [HIGHEST, HIGHEST]', line)

@@ -63,7 +63,7 @@ def count(jaxpr: jax.extend.core.Jaxpr, platform: str) -> Work:
     if name == 'platform_index':
       branches[equation.outvars[0]] = _branch(equation, platform)
     elif name == 'cond':
-      index = branches[_origin(jaxpr, equation.invars[0])]
+      index = branches[equation.invars[0]]
       total += count(equation.params['branches'][index].jaxpr, platform)
     else:
       total += _count_equation(equation, platform)
@@ -93,15 +93,6 @@ def _branch(equation, platform):
   return next(
     i for i, own in enumerate(listed) if own is None or platform in own
   )
-
-
-def _origin(jaxpr, variable):
-  """Follows conversions of a platform's index back to the index."""
-  for equation in reversed(jaxpr.eqns):
-    is_own = variable in equation.outvars
-    if is_own and equation.primitive.name in ('convert_element_type', 'clamp'):
-      return _origin(jaxpr, equation.invars[equation.primitive.name == 'clamp'])
-  return variable
 
 
 def _operations(equation):
@@ -141,9 +132,8 @@ def _describe(config, batch_size):
   traced = step.trace(*arguments)
   memory = traced.lower().compile().memory_analysis()
   for platform in PLATFORMS:
-    traced.lower(
-      lowering_platforms=(platform,)
-    )  # raises where it is impossible
+    # An error where the platform lacks an operation.
+    traced.lower(lowering_platforms=(platform,))
     work = count(traced.jaxpr.jaxpr, platform)
     yield {
       'platform': platform,

@@ -180,12 +180,13 @@ def _input_signals(config, draw, encoded, block):
 def _emit(config, source, rates, windows):
   """Samples the spikes of a layer with firing rates `[W, N]`."""
   over_windows = functools.partial(jax.vmap, in_axes=(None, 0, 0))
-  is_whole, counts = config.schedule.has_whole_words, None
+  is_whole = config.schedule.has_whole_words
   if config.defers_trains:
     train = over_windows(spikes.defer)(source, rates, windows)
     counts = jax.vmap(lambda train: train.count(is_whole))(train)
     return types.Signal(rates, train, counts)
   train = over_windows(spikes.sample)(source, rates, windows)
+  counts = None
   if is_whole:
     counts = over_windows(spikes.count_whole_words)(source, rates, windows.mask)
   return types.Signal(rates, train, counts)

@@ -38,7 +38,7 @@ class BitPlanes:
 
   @property
   def state(self) -> jax.Array:
-    """State of the word, which is made anew where it is used."""
+    """State of the word, computed where it is used."""
     return self._make_state(self.shared)
 
   def map_words(self, function: Callable[[jax.Array], Any]) -> 'BitPlanes':

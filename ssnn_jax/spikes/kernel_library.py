@@ -42,7 +42,7 @@ def find() -> pathlib.Path | None:
         compile_library()
   except types.UserError as error:
     print(
-      f'{error} Without compiled kernels, the simulation is several times '
+      f'{error} Without compiled kernels, learning is two to three times '
       'slower.',
       file=sys.stderr,
     )

@@ -266,14 +266,14 @@ ffi::Error Sample(ffi::ThreadPool pool, U32 shared, U32 own, F32 rates,
 
 }  // namespace
 
-#define DEFINE_SAMPLER(name, Sampler)                     \
-  XLA_FFI_DEFINE_HANDLER_SYMBOL(name, (Sample<Sampler>), \
-                                ffi::Ffi::Bind()          \
+#define DEFINE_SAMPLER(name, Sampler)                       \
+  XLA_FFI_DEFINE_HANDLER_SYMBOL(name, (Sample<Sampler>),    \
+                                ffi::Ffi::Bind()            \
                                     .Ctx<ffi::ThreadPool>() \
-                                    .Arg<U32>()           \
-                                    .Arg<U32>()           \
-                                    .Arg<F32>()           \
-                                    .Arg<U32>()           \
+                                    .Arg<U32>()             \
+                                    .Arg<U32>()             \
+                                    .Arg<F32>()             \
+                                    .Arg<U32>()             \
                                     .Ret<U32>())
 
 DEFINE_SAMPLER(ssnn_sample_hashed, HashedSampler);
