@@ -175,7 +175,7 @@ def main() -> None:
 
 
 def _define_flags():
-  numbers = command.NumbersParser(int)
+  numbers = command.TupleParser(int)
   samplers = list(ssnn_jax.spikes.thresholds.SAMPLERS)
   defaults = {'names': NAMES[:2], 'representations': REPRESENTATIONS}
   with command.group('Measurements'):

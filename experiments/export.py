@@ -10,6 +10,7 @@ the file in another library.
 
 import dataclasses
 import importlib
+import math
 import os
 import types
 
@@ -50,21 +51,36 @@ def load(
   Raises:
     UserError: if there is no run, or its checkpoint is missing or damaged.
   """
-  recorded = records.read(folder, strict=False).config
-  config = serialization.from_record(recorded, folder)
+  record = records.read(folder, strict=False)
+  config = serialization.from_record(record.config, folder)
   if not methods.METHODS[config.method].estimates_gradient:
     raise ssnn_jax.UserError(
       f'{folder} holds a run of {config.method}, whose neurons NIR cannot '
       'represent; give a run of another method.'
     )
   params = checkpoints.load_params(folder, best=best)
-  first, *_ = params[0].weights.shape
-  sizes = first, *(layer.biases.size for layer in params)
-  config = dataclasses.replace(config, layer_sizes=sizes)
-  empty = datasets.Split(np.zeros((0, 1, first)), np.zeros(0, np.int32))
-  names = ('',) * sizes[-1]
-  dataset = datasets.Dataset(config.dataset, empty, empty, names)
+  sizes = len(params[0].weights), *(len(layer.biases) for layer in params)
+  shape = 1, sizes[0]
+  if config.layers is None:
+    config = dataclasses.replace(config, layer_sizes=sizes)
+  elif record.final is None:
+    raise ssnn_jax.UserError(
+      f'{folder} holds an unfinished run of --layers, which lacks the shape of '
+      'its inputs; finish it with --resume.'
+    )
+  else:
+    shape = record.final['input_shape']
+  dataset = _without_samples(config.dataset, shape, sizes[-1])
   return experiment.network_config(config, dataset), params
+
+
+def _without_samples(name, input_shape, num_classes):
+  """Returns a data set of a shape without samples."""
+  inputs = np.zeros((0, *input_shape))
+  if len(input_shape) == 3:  # trains of a recording
+    inputs = np.zeros((0, 1, math.prod(input_shape)), np.uint32)
+  empty = datasets.Split(inputs, np.zeros(0, np.int32))
+  return datasets.Dataset(name, empty, empty, ('',) * num_classes)
 
 
 def main() -> None:

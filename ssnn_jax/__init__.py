@@ -26,6 +26,8 @@ The examples of all other pages assume these four imports.
   `read_config`: all choices; `network`: the spiking network, `ssnn`.
 - `neuron`: the rules of one neuron, for one sample and one window: firing
   function, membrane, composite neuron, winner-take-all, coincidences.
+- `layers`: dense and convolutional layers, or your own: which neurons drive
+  which weights.
 - `spikes`: spike trains: encoding, thresholds, sampling, counting, kernels.
 - `simulation`: the rules over windows, layers and the batch: real time, or
   buffered forward and backward passes; updates.
@@ -48,18 +50,21 @@ The examples of all other pages assume these four imports.
    `ssnn_jax.neuron.firing`, `ssnn_jax.neuron.wta` and
    `ssnn_jax.neuron.race`: forward activation and backward error of a neuron.
 4. `ssnn_jax.neuron.coincidence`: the only signal that changes a weight.
-5. `ssnn_jax.simulation.realtime`: these rules in one window of all layers at
+5. `ssnn_jax.layers.wiring`: the weights of a layer, and the neurons that share
+   them.
+6. `ssnn_jax.simulation.realtime`: these rules in one window of all layers at
    once, as on a chip.
-6. `ssnn_jax.simulation.forward`, `ssnn_jax.simulation.backward`: the buffered
+7. `ssnn_jax.simulation.forward`, `ssnn_jax.simulation.backward`: the buffered
    form, layer after layer: the fast simulation.
-7. `ssnn_jax.simulation.updates`, `ssnn_jax.simulation.presentation`,
+8. `ssnn_jax.simulation.updates`, `ssnn_jax.simulation.presentation`,
    `ssnn_jax.network`: counts, blocks and samples together.
-8. `ssnn_jax.baselines.ann`: the network that long spike trains converge to.
+9. `ssnn_jax.baselines.ann`: the network that long spike trains converge to.
 """
 
 from ssnn_jax import baselines
 from ssnn_jax import datasets
 from ssnn_jax import hardware
+from ssnn_jax import layers
 from ssnn_jax import neuron
 from ssnn_jax import runs
 from ssnn_jax import spikes
@@ -99,6 +104,7 @@ __all__ = (
   'baselines',
   'datasets',
   'hardware',
+  'layers',
   'neuron',
   'rate_encode',
   'runs',

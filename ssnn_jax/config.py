@@ -1,13 +1,13 @@
 """Configuration of a network, spiking or not."""
 
-from collections.abc import Sequence
 import dataclasses
 import math
 import numbers
 
-import numpy as np
-
 from ssnn_jax import spikes
+from ssnn_jax.layers import checks as layer_checks
+from ssnn_jax.layers import wiring
+from ssnn_jax.layers.dense import Dense
 from ssnn_jax.neuron import checks
 from ssnn_jax.neuron import firing
 from ssnn_jax.neuron import membrane as membrane_lib
@@ -42,7 +42,12 @@ class NetworkConfig:
   it is compared with (`baselines.ann`), which ignores the fields of spikes.
 
   Attributes:
-    layer_sizes: neurons of each layer, from the inputs to the classes.
+    layer_sizes: neurons of each layer, from the inputs to the classes. Alone it
+      describes a dense network; with `layers` it follows from them.
+    layers: layers of weights, first layer first, such as `layers.Conv`; the
+      last has a neuron for each class.
+    input_shape: shape of the inputs of `layers`, of images height and width,
+      and channels if there are several.
     num_steps: T, ticks of a presentation.
     window: n, ticks between two reads of a membrane, 1 to T; None is 1 in real
       time, otherwise 32, or T if T is shorter.
@@ -94,7 +99,13 @@ class NetworkConfig:
     UserError: if a field is out of range.
   """
 
-  layer_sizes: tuple[int, ...]
+  layer_sizes: tuple[int, ...] | None = None
+  layers: tuple[wiring.Layer, ...] | None = dataclasses.field(
+    default=None, kw_only=True
+  )
+  input_shape: tuple[int, ...] | None = dataclasses.field(
+    default=None, kw_only=True
+  )
   num_steps: int = 64
   window: int | None = None
   timing: str = 'buffered'
@@ -118,7 +129,7 @@ class NetworkConfig:
   reads: ReadConfig = ReadConfig()
 
   def __post_init__(self):
-    self._check_layers()
+    object.__setattr__(self, 'layer_sizes', layer_checks.find_sizes(self))
     self._check_time()
     self._check_gains()
     for field, choices in _CHOICES.items():
@@ -130,17 +141,6 @@ class NetworkConfig:
       checks.check_firing_function(self)
     if not isinstance(self.integration, str):
       checks.check_membrane(self)
-
-  def _check_layers(self):
-    sizes = self.layer_sizes
-    is_sequence = isinstance(sizes, Sequence | np.ndarray)
-    check_field(
-      self,
-      'layer_sizes',
-      is_sequence and len(sizes) >= 2 and all(map(_is_count, sizes)),
-      'at least two whole numbers (inputs and classes), each 1 or more',
-    )
-    object.__setattr__(self, 'layer_sizes', tuple(map(int, sizes)))
 
   def _check_time(self):
     num_steps, window = self.num_steps, self.window
@@ -190,6 +190,14 @@ class NetworkConfig:
     is_valid = 0 < self.input_gain < math.inf
     check_field(self, 'input_gain', is_valid, 'a positive number')
     check_field(self, 'dropout', 0 <= self.dropout < 1, '0 or more and below 1')
+
+  @property
+  def wirings(self) -> tuple[wiring.Wiring, ...]:
+    """Wiring of each layer of weights."""
+    if self.layers is not None:
+      return wiring.connect(self.layers, self.input_shape)
+    dense = tuple(map(Dense, self.layer_sizes[1:]))
+    return wiring.connect(dense, self.layer_sizes[:1])
 
   @property
   def defers_trains(self) -> bool:

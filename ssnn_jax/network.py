@@ -75,6 +75,8 @@ def ssnn(
 def init(config: NetworkConfig, key: jax.Array) -> types.Params:
   """Draws truncated normal weights of variance 1 / fan-in; biases are 0.
 
+  The fan-in of a layer is the number of rows of its crossbar.
+
   Args:
     config: the architecture.
     key: PRNG key; consumed.
@@ -84,15 +86,15 @@ def init(config: NetworkConfig, key: jax.Array) -> types.Params:
   """
   draw = jax.nn.initializers.lecun_normal()
 
-  def layer(index, fan_in, fan_out):
+  def layer(index, shape):
     weights_key = jax.random.fold_in(key, index)
     return types.LayerParams(
-      weights=draw(weights_key, (fan_in, fan_out), jnp.float32),
-      biases=jnp.zeros(fan_out, jnp.float32),
+      weights=draw(weights_key, shape, jnp.float32),
+      biases=jnp.zeros(shape[1], jnp.float32),
     )
 
-  shapes = zip(config.layer_sizes[:-1], config.layer_sizes[1:])
-  return tuple(layer(index, *shape) for index, shape in enumerate(shapes))
+  shapes = [wiring.weights_shape for wiring in config.wirings]
+  return tuple(layer(*item) for item in enumerate(shapes))
 
 
 def _infer(config, options, params, key, inputs):

@@ -6,6 +6,8 @@ Axes, used in every docstring:
   T  ticks of a presentation        J  postsynaptic neurons of a layer
   W  windows of a block             N  neurons, presynaptic or postsynaptic
   K  32-tick words of a block       C  classes
+  P  positions of a layer           M  rows of a layer's crossbar (`layers`)
+  F  features of a layer: its columns
 
 A presentation of one sample lasts T ticks, divided into windows of n ticks; a
 composite neuron reads its membrane once a window. Whole windows are grouped
@@ -43,8 +45,8 @@ def is_integer(value: Any) -> bool:
 class LayerParams(NamedTuple):
   """Weights and biases of one layer, or their counts or gradients."""
 
-  weights: Any  # [I, J]
-  biases: Any  # [J]
+  weights: Any  # [M, F]; of a dense layer [I, J]
+  biases: Any  # [F]
 
 
 Params = tuple[LayerParams, ...]  # first layer first
@@ -151,6 +153,9 @@ class Activity(NamedTuple):
   coincidences: tuple[jax.Array, ...] | None = (
     None  # at the weights, per sample
   )
+  # spikes that reach rows of the crossbars, of all positions, per sample; None
+  # without convolutions, where each spike reaches one row
+  row_spikes: tuple[jax.Array, ...] | None = None
 
 
 class Network(NamedTuple):

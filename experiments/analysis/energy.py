@@ -15,6 +15,7 @@ import pandas as pd
 
 from experiments.analysis import frames
 from experiments.analysis import statistics
+from experiments.config import layers
 from experiments.config import methods
 from experiments.config import synapses
 import ssnn_jax
@@ -88,11 +89,12 @@ def _compute(
     raise _lacking(run, 'layer_sizes and num_train_samples')
   # Samples of an epoch.
   presented = int(num_samples) // run['batch_size'] * run['batch_size']
-  values = _backprop(sizes, presented * run['num_epochs'], energies)
+  network = _network(run, sizes)
+  values = _backprop(network, presented * run['num_epochs'], energies)
   if run['method'] == methods.ANN:
     return values
   _check_energy_exists(run)
-  counts = _count(run, sizes)
+  counts = _count(run, network)
   inference, learned = counts.inference, counts.learning
   per_epoch = energy.chip_energy(learned, energies)
   nanojoules = energy.chip_energy(inference, energies)[-1] / 1e3
@@ -115,8 +117,17 @@ def _compute(
   }
 
 
-def _backprop(sizes, num_presented, energies):
-  bp = cost.count_backprop(sizes)
+def _network(run, sizes):
+  """Makes the configuration of the network of a run."""
+  options = {name: run[name] for name in _NETWORK_FIELDS}
+  if run['layers'] is None:
+    return ssnn_jax.NetworkConfig(sizes, **options)
+  options |= layers.network_fields(run['layers'], run['input_shape'])
+  return ssnn_jax.NetworkConfig(**options)
+
+
+def _backprop(network, num_presented, energies):
+  bp = cost.count_backprop(network)
   priced = energy.backprop_energy
   learning = priced(bp.learning_macs, bp.learning_words, energies)
   return {
@@ -128,16 +139,16 @@ def _backprop(sizes, num_presented, energies):
   }
 
 
-def _count(run, sizes):
+def _count(run, network):
   """Counts the events of a presentation, as arrays over epochs."""
   measured = {}
   for name in activity.Activity._fields:
+    if name == 'row_spikes' and network.layers is None:
+      continue
     values = run['curves'].get(name, [])
     if len(values) != run['num_epochs']:
       raise _lacking(run, f'{name} of each epoch')
     measured[name] = tuple(np.transpose(values))
-  options = {name: run[name] for name in _NETWORK_FIELDS}
-  network = ssnn_jax.NetworkConfig(sizes, **options)
   return cost.count_presentation(network, activity.Activity(**measured))
 
 

@@ -67,14 +67,14 @@ def define_data_dir() -> None:
     )
 
 
-class NumbersParser(flags.ArgumentParser):
-  """Parses numbers separated by commas."""
+class TupleParser(flags.ArgumentParser):
+  """Parses values separated by commas."""
 
-  def __init__(self, kind: type[int] | type[float]):
-    """Makes a parser of integers or of floats."""
+  def __init__(self, kind: type):
+    """Makes a parser of integers, floats or strings."""
     self.kind = kind
-    name = 'whole numbers' if kind is int else 'numbers'
-    self.syntactic_help = f'{name} separated by commas'
+    names = {int: 'whole numbers', float: 'numbers', str: 'names'}
+    self.syntactic_help = f'{names[kind]} separated by commas'
 
   def parse(self, argument):
     """Parses the value of a flag into a tuple."""
@@ -130,7 +130,7 @@ def _define_flag(own, hint, default):
   if metadata['choices'] and metadata['lists_choices']:
     flags.DEFINE_enum(own.name, default, metadata['choices'], help_text)
   elif typing.get_origin(hint) is tuple:
-    parser = NumbersParser(typing.get_args(hint)[0])
+    parser = TupleParser(typing.get_args(hint)[0])
     flags.DEFINE(parser, own.name, default, help_text)
   else:
     define[hint](own.name, default, help_text)

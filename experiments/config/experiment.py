@@ -8,6 +8,7 @@ import pathlib
 import optax
 
 from experiments.config import field
+from experiments.config import layers
 from experiments.config import methods
 from experiments.config import synapses
 import ssnn_jax
@@ -54,6 +55,12 @@ class ExperimentConfig(synapses.SynapseFields):
     None,
     'number of neurons of each layer, as in 784,256,10; default: inputs of the '
     f'data set, {NUM_HIDDEN}, classes of the data set',
+  )
+  layers: tuple[str, ...] | None = _network(
+    None,
+    'layers of weights instead of --layer_sizes, as conv16k5s2,conv32k5s2,10: '
+    'convolutions of 16 and 32 features with kernel 5 and stride 2 (p1 for a '
+    'padding of 1), and a dense layer of 10 neurons',
   )
   num_steps: int = _spikes(
     64, 'number of ticks T of a spike train', unit='ticks'
@@ -198,6 +205,7 @@ class ExperimentConfig(synapses.SynapseFields):
       value = getattr(self, own.name)
       is_valid = self.winner == 'race' or value == own.default
       field.check(own.name, value, is_valid, 'none, without --winner=race')
+    layers.check(self.layers, self.layer_sizes)
     is_valid = self.update_every != 'window' or self.update_rule == 'sgd'
     expected = 'sgd, as Tiki-Taka transfers after presentations'
     field.check('update_rule', self.update_rule, is_valid, expected)
@@ -264,22 +272,18 @@ def network_config(
   config: ExperimentConfig, dataset: ssnn_jax.datasets.Dataset
 ) -> ssnn_jax.NetworkConfig:
   """Makes the network configuration of a run for a data set."""
-  ends = dataset.num_inputs, dataset.num_classes
-  sizes = config.layer_sizes or (ends[0], NUM_HIDDEN, ends[1])
-  if (sizes[0], sizes[-1]) != ends:
-    raise ssnn_jax.UserError(
-      f'--layer_sizes={",".join(map(str, sizes))} does not fit {dataset.name}; '
-      f'it must start with {ends[0]} inputs and end with {ends[1]} classes.'
-    )
   shared = {own.name for own in dataclasses.fields(ssnn_jax.NetworkConfig)}
   values = {name: getattr(config, name) for name in shared & FIELDS.keys()}
   fields = dataclasses.fields(ssnn_jax.RaceConfig)
   race_values = {own.name: getattr(config, own.name) for own in fields}
   values |= {
-    'layer_sizes': sizes,
     'reads': synapses.reads(config),
     'race': field.call(ssnn_jax.RaceConfig, **race_values),
   }
+  sizes = config.layer_sizes
+  if config.layers is None and sizes is None:
+    sizes = dataset.num_inputs, NUM_HIDDEN, dataset.num_classes
+  values |= layers.for_dataset(sizes, config.layers, dataset)
   if len(config.gain) == 1:
     (values['gain'],) = config.gain
   if config.input_gain is None:

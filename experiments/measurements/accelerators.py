@@ -157,7 +157,7 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-  numbers = command.NumbersParser(int)
+  numbers = command.TupleParser(int)
   with command.group('Network'):
     flags.DEFINE(
       numbers, 'layer_sizes', (784, 256, 10), 'neurons of each layer.'

@@ -147,7 +147,7 @@ def main() -> None:
 
 
 def _define_flags():
-  numbers = command.NumbersParser(int)
+  numbers = command.TupleParser(int)
   with command.group('Data'):
     flags.DEFINE_string('dataset', 'digits', '`name` of the set of images.')
   command.define_data_dir()

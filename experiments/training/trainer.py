@@ -190,6 +190,7 @@ def _finish(job, opened, state, accuracy, clock):
     dataset=job.config.dataset,
     num_steps=job.config.num_steps,
     layer_sizes=[job.network_config.layer_sizes] * len(opened),
+    **_input_shape(job, len(opened)),
     num_train_samples=len(job.train_set.labels),
     num_eval_samples=len(job.eval_split.labels),
     window=job.network_config.schedule.window,
@@ -207,6 +208,12 @@ def _finish(job, opened, state, accuracy, clock):
     wall_seconds=clock.seconds()['wall'],
     seeds_at_once=len(opened),
   )
+
+
+def _input_shape(job, num_runs):
+  """Returns the shape of the inputs of --layers, for each run."""
+  shape = job.network_config.input_shape
+  return {} if shape is None else {'input_shape': [shape] * num_runs}
 
 
 def _stored_bits(job):

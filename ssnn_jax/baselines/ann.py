@@ -6,13 +6,13 @@ network for long spike trains, with the 'mean' membrane and an ideal periphery.
 """
 
 from collections.abc import Callable
+import functools
 
 import jax
 
 from ssnn_jax import types
 from ssnn_jax.baselines import update_rules
 from ssnn_jax.config import NetworkConfig
-from ssnn_jax.neuron import composite
 from ssnn_jax.neuron import firing
 
 
@@ -49,12 +49,15 @@ def ann(
 def _infer(config, params, batch):
   """Computes the response of the output layer to a batch."""
   activate = activation(firing.find(config.firing_function))
-  drive = jax.vmap(composite.drive, in_axes=(None, None, 0))
+  layers = zip(config.wirings, params, config.read_gains)
+  *hidden, output = [
+    jax.vmap(functools.partial(wiring.drive, *layer))
+    for wiring, *layer in layers
+  ]
   rates = batch.inputs.rates
-  for layer, mask in enumerate(batch.dropout_masks):
-    potentials = drive(params[layer], config.read_gains[layer], rates)
-    rates = mask * activate(potentials)
-  return read_out(config, drive(params[-1], config.read_gains[-1], rates))
+  for drive, mask in zip(hidden, batch.dropout_masks):
+    rates = mask * activate(drive(rates))
+  return read_out(config, output(rates))
 
 
 def activation(

@@ -29,7 +29,6 @@ from ssnn_jax import types
 from ssnn_jax.baselines import integrate_and_fire
 from ssnn_jax.baselines import update_rules
 from ssnn_jax.config import NetworkConfig
-from ssnn_jax.neuron import composite
 
 SUB_INTERVAL = 4  # ticks
 HIDDEN_THRESHOLD = 0.9
@@ -104,12 +103,14 @@ def _learn(config, params, batch):
   sample_errors = jax.vmap(find_errors, in_axes=(0, None))  # all sub-intervals
   errors = jax.vmap(sample_errors)(postsynaptic, batch.label)
   ticks = _count_spikes(jnp.ones((config.num_steps, 1)))  # a bias always fires
+  layers = zip(config.wirings, config.read_gains, presynaptic, errors)
   changes = tuple(
     types.LayerParams(
-      weights=gain * jnp.einsum('bwi,bwj->ij', counts, error),
-      biases=jnp.einsum('bwj,wk->j', error, ticks),
+      weights=gain
+      * jnp.einsum('...i,...j->ij', wiring.gather(counts), wiring.split(error)),
+      biases=jnp.einsum('bwpj,wk->j', wiring.split(error), ticks),
     )
-    for gain, counts, error in zip(config.read_gains, presynaptic, errors)
+    for wiring, gain, counts, error in layers
   )
   num_ticks = config.num_steps * len(batch.label)
   mean = jax.tree.map(lambda change: change / num_ticks, changes)
@@ -134,7 +135,7 @@ def _errors(config, params, counts, label):
     - (is_target & ~output).astype(jnp.float32)
   ]
   for layer in reversed(range(len(hidden))):
-    propagated = composite.transposed_drive(
+    propagated = config.wirings[layer + 1].transposed_drive(
       params[layer + 1], config.read_gains[layer + 1], errors[0]
     )
     errors.insert(0, jnp.where(hidden[layer], propagated, 0.0))

@@ -15,7 +15,6 @@ import jax.numpy as jnp
 from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
-from ssnn_jax.neuron import composite
 from ssnn_jax.simulation import forward
 from ssnn_jax.simulation import inputs as input_lib
 from ssnn_jax.spikes import thresholds
@@ -85,14 +84,17 @@ def present(
 
 def _present_sample(config, params, hidden, output, sample):
   """Simulates a network during the presentation of one sample."""
-  drive = jax.vmap(composite.drive, in_axes=(None, None, 0))
+  layers = zip(config.wirings, params, config.read_gains)
+  *hidden_drives, output_drive = [
+    jax.vmap(functools.partial(wiring.drive, *layer))
+    for wiring, *layer in layers
+  ]
   train = spikes.unpack(sample.inputs.train)[: config.num_steps]
   trains = [train.astype(jnp.float32)]
-  for layer, mask in enumerate(sample.dropout_masks):
-    drives = drive(params[layer], config.read_gains[layer], trains[layer])
-    fired, _ = simulate_layer(drives, hidden)
+  for drive, mask in zip(hidden_drives, sample.dropout_masks):
+    fired, _ = simulate_layer(drive(trains[-1]), hidden)
     trains.append(mask[None] * fired)
-  drives = drive(params[-1], config.read_gains[-1], trains[-1])
+  drives = output_drive(trains[-1])
   fired, potentials = simulate_layer(drives, output)
   return Response(trains, drives, potentials, fired)
 

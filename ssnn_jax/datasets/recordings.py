@@ -32,6 +32,23 @@ class Recordings(NamedTuple):
   labels: np.ndarray  # [N] int32 classes
 
 
+def sensor_shape(num_trains: int) -> tuple[int, ...]:
+  """Returns the shape of the trains of a recording.
+
+  Args:
+    num_trains: number of trains.
+
+  Returns:
+    `[H, W]`, with both polarities `[2, H, W]`; otherwise `[I]`, for trains that
+    are not those of the sensor.
+  """
+  num_polarities, others = divmod(num_trains, HEIGHT * WIDTH)
+  if others or num_polarities not in (1, NUM_POLARITIES):
+    return (num_trains,)
+  shape = num_polarities, HEIGHT, WIDTH
+  return shape if num_polarities > 1 else shape[1:]
+
+
 def load(
   name: str, folder: pathlib.Path, num_classes: int
 ) -> dict[str, Recordings]:

@@ -1,8 +1,11 @@
 """Containers of the dataset loaders."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
+
+from ssnn_jax.datasets import recordings
 
 
 class Split(NamedTuple):
@@ -35,5 +38,16 @@ class Dataset(NamedTuple):
   @property
   def num_inputs(self) -> int:
     """Number of inputs, I: pixels of an image or trains of a recording."""
+    return math.prod(self.input_shape)
+
+  @property
+  def input_shape(self) -> tuple[int, ...]:
+    """Shape of the inputs: `[H, W]` pixels, or trains of a recording.
+
+    Recordings of an event camera have `[H, W]` trains, or `[2, H, W]` for
+    events off and on; other recordings `[I]`.
+    """
     _, rows, columns = self.train.inputs.shape
-    return columns if self.train.inputs.dtype == np.uint32 else rows * columns
+    if self.train.inputs.dtype != np.uint32:
+      return rows, columns
+    return recordings.sensor_shape(columns)

@@ -6,14 +6,15 @@ per layer: a row for each input, one row for the biases, driven by an always-on
 input, and a column for each neuron. At every tick, each crossbar is read once
 forward and, except for the first crossbar, once backward: a neuron spikes in at
 most one of its two error streams, so that one read of signed pulses carries
-both streams. In real time a layer works from the window on in which the first
+both streams. The crossbar of a convolution has a row for each input of a patch
+and a column for each feature; it is read once for each position. In real
+time a layer works from the window on in which the first
 spikes or errors reach it; before, its crossbar and membranes are not read. One
 winner is counted at each tick, also for a race. NeuroBench metrics keep their
 NeuroBench names.
 """
 
 from collections.abc import Sequence
-import math
 import operator
 from typing import NamedTuple
 
@@ -91,8 +92,8 @@ def count_presentation(config: NetworkConfig, activity: types.Activity) -> Cost:
   Args:
     config: the network, without rates; dropout is ignored.
     activity: mean activity, from `training.activity.make_observe` or from the
-      record of a run; `firing_rates`, `error_rates`, `positive_error_rates` and
-      `coincidences` are used.
+      record of a run; `firing_rates`, `error_rates`, `positive_error_rates`,
+      `coincidences` and, with `layers`, `row_spikes` are used.
 
   Returns:
     The cost, as a mean over samples.
@@ -110,7 +111,9 @@ def count_presentation(config: NetworkConfig, activity: types.Activity) -> Cost:
   errors = _count_spikes(activity.error_rates, sizes[1:], num_steps)
   positive = _count_spikes(activity.positive_error_rates, sizes[1:], num_steps)
   pulses = tuple(map(_as_number, activity.coincidences))
-  inference = _count_forward(config, spikes)
+  # In a dense layer each spike reaches one row.
+  reached = tuple(map(_as_number, activity.row_spikes or spikes))
+  inference = _count_forward(config, spikes, reached)
   backward = _count_backward(config, errors, pulses)
   return Cost(
     forward_spikes=(*spikes, config.active_steps[-1]),
@@ -123,7 +126,7 @@ def count_presentation(config: NetworkConfig, activity: types.Activity) -> Cost:
     inference_latency=num_steps + num_layers * pipeline,
     learning_latency=num_steps + (2 * num_layers - 1) * pipeline,
     delay_bits=count_delay_bits(sizes, window) if is_buffered else 0,
-    metrics=_neurobench_metrics(config, spikes),
+    metrics=_neurobench_metrics(config, spikes, reached),
   )
 
 
@@ -159,16 +162,16 @@ def _count_reads(config, sizes, ticks):
   return sum(size * -(-t // window) for size, t in zip(sizes, ticks))
 
 
-def _count_forward(config, spikes):
+def _count_forward(config, spikes, reached):
   """Counts the events of inference."""
   sizes, ticks = config.layer_sizes, config.active_steps
   # A crossbar is read while its presynaptic neurons fire.
   always_on = sum(map(operator.mul, sizes[1:], ticks))
   return Events(
     spikes=sum(spikes) + ticks[-1],  # one winner per tick
-    synaptic_events=_count_arrivals(sizes, spikes) + always_on,
-    device_reads=_count_devices(sizes, ticks) + always_on,
-    crossbar_reads=sum(ticks[:-1]),
+    synaptic_events=_count_arrivals(config, reached) + always_on,
+    device_reads=_count_devices(config.wirings, ticks) + always_on,
+    crossbar_reads=_count_crossbar_reads(config.wirings, ticks),
     membrane_reads=_count_reads(config, sizes[1:], ticks[1:]),
     update_pulses=0,
   )
@@ -176,44 +179,47 @@ def _count_forward(config, spikes):
 
 def _count_backward(config, errors, pulses):
   """Counts the events of the backward pass and of the update."""
-  sizes, ticks = config.layer_sizes[1:], config.error_steps
-  hidden_sizes = sizes[:-1]  # the first crossbar is not read backward
+  hidden_sizes, ticks = config.layer_sizes[1:-1], config.error_steps
+  wirings = config.wirings[1:]  # the first crossbar is not read backward
+  rows = [wiring.num_rows for wiring in wirings]
   return Events(
     spikes=sum(errors),
-    synaptic_events=sum(map(operator.mul, errors[1:], hidden_sizes)),
-    device_reads=_count_devices(sizes, ticks[1:]),
-    crossbar_reads=sum(ticks[1:]),
+    synaptic_events=sum(map(operator.mul, errors[1:], rows)),
+    device_reads=_count_devices(wirings, ticks[1:]),
+    crossbar_reads=_count_crossbar_reads(wirings, ticks[1:]),
     membrane_reads=_count_reads(config, hidden_sizes, ticks),
     update_pulses=sum(pulses) + sum(errors),  # at weights, at biases
   )
 
 
-def _neurobench_metrics(config, spikes):
+def _neurobench_metrics(config, spikes, reached):
   """Computes the NeuroBench metrics."""
   sizes, ticks = config.layer_sizes, config.active_steps
-  num_weights, num_neurons = _count_weights(sizes), sum(sizes[1:])
-  num_spikes = sum(spikes[1:]) + ticks[-1]
+  num_neurons, num_spikes = sum(sizes[1:]), sum(spikes[1:]) + ticks[-1]
+  parameters = sum((w.num_rows + 1) * w.num_columns for w in config.wirings)
   return Metrics(
     effective_macs=0,
-    effective_acs=_count_arrivals(sizes, spikes),
-    dense=_count_devices(sizes, ticks),
+    effective_acs=_count_arrivals(config, reached),
+    dense=_count_devices(config.wirings, ticks),
     activation_sparsity=1 - num_spikes / (num_neurons * config.num_steps),
-    footprint=_BYTES * (num_weights + 2 * num_neurons),  # biases, membranes
+    footprint=_BYTES * (parameters + num_neurons),  # and membranes
   )
 
 
-def _count_arrivals(sizes, spikes):
-  """Counts the arrivals of spikes at weights."""
-  return sum(map(operator.mul, spikes, sizes[1:]))
+def _count_arrivals(config, reached):
+  """Counts the arrivals at weights of spikes that reach rows of crossbars."""
+  columns = [wiring.num_columns for wiring in config.wirings]
+  return sum(map(operator.mul, reached, columns))
 
 
-def _count_devices(sizes, ticks):
-  """Counts the weights of all crossbars that are read for some ticks."""
-  return sum(map(math.prod, zip(sizes[:-1], sizes[1:], ticks)))
+def _count_crossbar_reads(wirings, ticks):
+  """Counts the reads of all crossbars, at each position for some ticks."""
+  return sum(wiring.num_positions * t for wiring, t in zip(wirings, ticks))
 
 
-def _count_weights(sizes):
-  return sum(map(operator.mul, sizes[:-1], sizes[1:]))
+def _count_devices(wirings, ticks):
+  """Counts the weights that are read, at each position for some ticks."""
+  return sum(wiring.num_products * t for wiring, t in zip(wirings, ticks))
 
 
 def count_delay_bits(layer_sizes: Sequence[int], window: int) -> int:
@@ -242,16 +248,23 @@ def connection_sparsity(params: types.Params) -> float:
   return float(np.mean(weights == 0))
 
 
-def count_backprop(layer_sizes: Sequence[int]) -> BackpropCost:
+def count_backprop(config: NetworkConfig) -> BackpropCost:
   """Counts the multiply-accumulates of backpropagation for one sample.
 
+  Args:
+    config: the network; only its layers are used.
+
+  Returns:
+    The cost.
+
   Example:
-    >>> ssnn_jax.hardware.cost.count_backprop((784, 256, 10))
+    >>> config = ssnn_jax.NetworkConfig((784, 256, 10))
+    >>> ssnn_jax.hardware.cost.count_backprop(config)
     BackpropCost(forward_macs=203264, backward_macs=2560, gradient_macs=203264)
   """
-  num_weights = _count_weights(layer_sizes)
+  products = [wiring.num_products for wiring in config.wirings]
   return BackpropCost(
-    forward_macs=num_weights,
-    backward_macs=_count_weights(layer_sizes[1:]),
-    gradient_macs=num_weights,
+    forward_macs=sum(products),
+    backward_macs=sum(products[1:]),
+    gradient_macs=sum(products),
   )

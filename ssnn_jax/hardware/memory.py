@@ -12,6 +12,7 @@ a capacitor without accesses. An `energy.EnergyTable` prices an access by its
 the two energies must not be added.
 """
 
+import math
 from typing import NamedTuple
 
 import jax
@@ -152,9 +153,9 @@ def count_feedback_alignment(
   Returns:
     The memory, with that of the feedback weights.
   """
-  weights = cost.count_backprop(config.layer_sizes).backward_macs
+  _, *fed_back = [math.prod(wiring.weights_shape) for wiring in config.wirings]
   phased = count_backprop(config, value_bits)
-  return phased._replace(feedback_weights=weights * value_bits)
+  return phased._replace(feedback_weights=sum(fed_back) * value_bits)
 
 
 def count_surrogate_gradient(

@@ -32,7 +32,8 @@ def read(
     gain: the read gain, which is applied after the ADC.
     source: `[K, ...]` random bits of the read noise in the words of a block;
       None without noise.
-    inputs: `[N]` inputs of the array, in spikes per tick or errors.
+    inputs: `[..., N]` inputs of the array at each position, in spikes per tick
+      or errors.
     window: the window.
 
   Returns:
@@ -43,8 +44,8 @@ def read(
   driven = quantize(inputs, config.inp_bits, config.inp_bound)
   current = product(driven) / gain
   if config.out_noise:
-    noise = mean_noise(source, current.shape[0], window)
-    current = current + config.out_noise * noise
+    noise = mean_noise(source, current.size, window)
+    current = current + config.out_noise * noise.reshape(current.shape)
   return gain * quantize(current, config.out_bits, config.out_bound)
 
 

@@ -5,7 +5,8 @@ coincides with an error spike of postsynaptic neuron j, for each error stream:
 
   C+[i, j] = #(s_i and e+_j),   C-[i, j] = #(s_i and e-_j).
 
-The count of a batch is the sum of the counts of its samples.
+The count of a batch is the sum of the counts of its samples, and the count of a
+weight that several positions share (`layers`) the sum over the positions.
 """
 
 import functools
@@ -32,8 +33,9 @@ def count_coincidences(
 
   Args:
     counts: int32 counts so far, with the structure of the layer's parameters.
-    presynaptic: `[B, K, I]` uint32 spikes of the presynaptic neurons.
-    errors: `[B, K, J]` uint32 error streams of the layer's neurons.
+    presynaptic: `[B, K, P, I]` uint32 spikes of the presynaptic neurons at each
+      position; the axis of the positions may be left out.
+    errors: `[B, K, P, J]` uint32 error streams of the layer's neurons.
     representation: 'dense', 'packed' or 'auto', which is packed on CPU and
       dense on other platforms; the counts are equal.
     use_kernels: whether a compiled kernel may count packed words, on CPU.
@@ -115,14 +117,15 @@ def _count_dense(counts, presynaptic, errors):
 
   words = [jnp.moveaxis(x, 1, 0) for x in (presynaptic, *errors)]
   counts, _ = jax.lax.scan(step, counts, words)
-  signed = spikes.count(errors.positive) - spikes.count(errors.negative)
-  return counts, jnp.sum(signed, axis=0)
+  rows = [x.reshape(-1, x.shape[-1]) for x in errors]
+  return counts, spikes.count(rows[0]) - spikes.count(rows[1])
 
 
 def _unpack(words):
-  """Unpacks one word of each sample, `[B, N]`, to int8 spikes `[N, 32 B]`."""
-  trains = jax.vmap(spikes.unpack, in_axes=1)(words[:, :, None])
-  return trains.reshape(words.shape[1], -1)
+  """Unpacks a word of each sample and position, to `[N, ticks]` int8 spikes."""
+  rows = words.reshape(-1, words.shape[-1])
+  trains = jax.vmap(spikes.unpack, in_axes=1)(rows[:, :, None])
+  return trains.reshape(rows.shape[1], -1)
 
 
 def multiply_rates(
@@ -132,19 +135,20 @@ def multiply_rates(
 
   Args:
     counts: float32 counts so far, with the structure of the layer's parameters.
-    presynaptic: `[B, W, I]` spikes per tick of the presynaptic neurons.
-    errors: `[B, W, J]` expected error spikes in each window.
+    presynaptic: `[B, W, P, I]` spikes per tick of the presynaptic neurons at
+      each position; the axis of the positions may be left out.
+    errors: `[B, W, P, J]` expected error spikes in each window.
 
   Returns:
     float32 counts with the structure of the layer's parameters.
   """
   signed = errors.positive - errors.negative
   products = jnp.einsum(
-    'bwi,bwj->ij', presynaptic, signed, precision=composite.PRECISION
+    '...i,...j->ij', presynaptic, signed, precision=composite.PRECISION
   )
   return types.LayerParams(
     weights=counts.weights + products,
-    biases=counts.biases + jnp.sum(signed, axis=(0, 1)),
+    biases=counts.biases + jnp.sum(signed, axis=tuple(range(signed.ndim - 1))),
   )
 
 

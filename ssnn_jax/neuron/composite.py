@@ -24,10 +24,11 @@ def drive(
   Args:
     params: weights `[I, J]` and biases `[J]`; a bias is an always-on input.
     read_gain: factor on the product with the weights.
-    rates: `[I]` presynaptic spikes per tick in the window.
+    rates: `[..., I]` presynaptic spikes per tick in the window, for each
+      position at which a layer uses its weights (`layers`).
 
   Returns:
-    `[J]` mean synaptic current over the window.
+    `[..., J]` mean synaptic current over the window.
 
   Example:
     >>> from ssnn_jax.neuron import composite
@@ -39,7 +40,8 @@ def drive(
     Array([0.5 , 0.25], dtype=float32)
   """
   product = jnp.matmul(rates, params.weights, precision=PRECISION)
-  return read_gain * product + params.biases
+  biases = jnp.broadcast_to(params.biases, product.shape)
+  return read_gain * product + biases
 
 
 def transposed_drive(
@@ -50,10 +52,10 @@ def transposed_drive(
   Args:
     params: weights `[I, J]` and biases `[J]`.
     read_gain: factor on the product with the weights.
-    errors: `[J]` errors of the postsynaptic neurons in the window.
+    errors: `[..., J]` errors of the postsynaptic neurons in the window.
 
   Returns:
-    `[I]` errors of the presynaptic neurons, before their gates.
+    `[..., I]` errors of the presynaptic neurons, before their gates.
   """
   return read_gain * jnp.matmul(errors, params.weights.T, precision=PRECISION)
 

@@ -142,14 +142,16 @@ def transposed_drive(
   window: spikes.Window,
 ) -> jax.Array:
   """Computes the `[I]` errors that reach the layer below in one window."""
-  gain = config.read_gains[layer]
+  wiring, gain = config.wirings[layer], config.read_gains[layer]
   product = functools.partial(composite.transposed_drive, params, gain)
   source = None
   if config.reads.out_noise:
-    num_rows = params.weights.shape[0]
+    num_rows = wiring.num_positions * wiring.num_rows
     source = draw(thresholds.Role.TRANSPOSED_READ, layer, num_rows)
-  errors = propagated_error(config, layer, error, window)
-  return periphery.read(config.reads, product, gain, source, errors, window)
+  errors = wiring.split(propagated_error(config, layer, error, window))
+  # Each position is a read of its own, before the errors of an input add up.
+  rows = periphery.read(config.reads, product, gain, source, errors, window)
+  return wiring.scatter(rows)
 
 
 def propagated_error(

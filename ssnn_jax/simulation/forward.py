@@ -207,12 +207,14 @@ def drive(
     if counts is None:
       counts = spikes.count(signal.train)
     rates = spikes.mean_rates(counts, window)
-  gain = config.read_gains[layer]
+  wiring, gain = config.wirings[layer], config.read_gains[layer]
   product = functools.partial(composite.drive, params, gain)
   source = None
   if config.reads.out_noise:
-    source = draw(thresholds.Role.READ, layer, params.biases.shape[0])
-  return periphery.read(config.reads, product, gain, source, rates, window)
+    source = draw(thresholds.Role.READ, layer, wiring.num_neurons)
+  rows = wiring.gather(rates)
+  drives = periphery.read(config.reads, product, gain, source, rows, window)
+  return drives.reshape(-1)
 
 
 def _integrate(config, state, drives, windows):

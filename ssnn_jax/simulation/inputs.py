@@ -52,9 +52,12 @@ def prepare(
   batch_size, num_inputs = encoded.rates.shape
   if num_inputs != config.layer_sizes[0]:
     kind = 'pixels' if encoded.train is None else 'trains'
+    field = 'layer_sizes starts with'
+    if config.layers is not None:
+      field = f'input_shape {config.input_shape} has'
     raise types.UserError(
-      f'inputs have {num_inputs} {kind}, but layer_sizes starts with '
-      f'{config.layer_sizes[0]} inputs; make the two agree.'
+      f'inputs have {num_inputs} {kind}, but {field} {config.layer_sizes[0]} '
+      'inputs; make the two agree.'
     )
   if labels is not None:
     _check_labels(labels, batch_size, config.layer_sizes[-1])
@@ -66,13 +69,13 @@ def prepare(
 
 def check_params(config: NetworkConfig, params: types.Params) -> None:
   """Refuses parameters of another network."""
-  sizes = config.layer_sizes
   shapes = [layer.weights.shape for layer in params]
-  expected = list(zip(sizes[:-1], sizes[1:]))
+  expected = [wiring.weights_shape for wiring in config.wirings]
   if shapes != expected:
+    field = 'layer_sizes asks' if config.layers is None else 'layers ask'
     raise types.UserError(
-      f'params have weights of shapes {shapes}, but layer_sizes asks for '
-      f'{expected}; pass the params of this network.'
+      f'params have weights of shapes {shapes}, but {field} for {expected}; '
+      'pass the params of this network.'
     )
 
 

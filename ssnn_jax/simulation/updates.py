@@ -210,14 +210,15 @@ def _as_positive(stream):
 
 def _count_layers(config, counts, ends):
   """Adds the signed coincidences of a batch to the counts of all layers."""
+  add = functools.partial(
+    coincidence.count_coincidences,
+    representation=config.representation,
+    use_kernels=config.kernels,
+  )
   if config.update == 'rates':
-    return tuple(
-      coincidence.multiply_rates(layer, presynaptic, errors)
-      for layer, (presynaptic, errors) in zip(counts, ends)
-    )
+    add = coincidence.multiply_rates
+  layers = zip(config.wirings, counts, ends)
   return tuple(
-    coincidence.count_coincidences(
-      layer, presynaptic, errors, config.representation, config.kernels
-    )
-    for layer, (presynaptic, errors) in zip(counts, ends)
+    add(layer, wiring.gather(presynaptic), jax.tree.map(wiring.split, errors))
+    for wiring, layer, (presynaptic, errors) in layers
   )

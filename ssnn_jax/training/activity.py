@@ -27,6 +27,8 @@ class _Counts(NamedTuple):
   positive_error_spikes: tuple[jax.Array, ...]  # [J] int32
   clipped_windows: tuple[jax.Array, ...]  # [J] int32, of hidden layers
   coincidences: tuple[jax.Array, ...]  # float32
+  # spikes that reach rows of crossbars, float32; of layers with positions
+  row_spikes: tuple[jax.Array, ...] | None = None
 
 
 def make_observe(
@@ -67,12 +69,14 @@ def _init_counts(config, batch_size):
     dtype = jnp.float32 if signal == 'rates' else jnp.int32
     return tuple(jnp.zeros((batch_size, size), dtype) for size in sizes)
 
+  silent = (jnp.zeros(batch_size),) * (len(sizes) - 1)
   return _Counts(
     spikes=zeros(sizes[:-1], config.forward),
     error_spikes=zeros(sizes[1:], config.backward),
     positive_error_spikes=zeros(sizes[1:], config.backward),
     clipped_windows=zeros(sizes[1:-1], 'spikes'),
-    coincidences=(jnp.zeros(batch_size),) * (len(sizes) - 1),
+    coincidences=silent,
+    row_spikes=silent if config.layers else None,
   )
 
 
@@ -89,18 +93,19 @@ def _count_block(config, draw, block, forward, errors):
   """Counts the spikes of one sample in one block."""
   del draw
   lengths = block.windows.length.astype(jnp.float32)[:, None]
-  layers = zip(config.gains, forward.signals, errors)
+  layers = zip(config.wirings, config.gains, forward.signals, errors)
   by_layer = [_count_layer(config, lengths, *layer) for layer in layers]
   counts = _Counts(*map(tuple, zip(*by_layer)))
   hidden = counts.clipped_windows[:-1]
-  return counts._replace(clipped_windows=hidden)
+  row_spikes = counts.row_spikes if config.layers else None
+  return counts._replace(clipped_windows=hidden, row_spikes=row_spikes)
 
 
-def _count_layer(config, lengths, gain, signal, error):
+def _count_layer(config, lengths, wiring, gain, signal, error):
   """Counts the spikes at the two ends of one layer's synapses."""
   requested = gain * jnp.abs(error.errors)  # error spikes per tick
   is_clipped = (requested > 1.0) & (lengths > 0.0)
-  counts = _count_spikes(signal, error)._replace(
+  counts = _count_spikes(wiring, signal, error)._replace(
     clipped_windows=jnp.sum(is_clipped, axis=0, dtype=jnp.int32)
   )
   if config.forward == 'rates':
@@ -112,14 +117,16 @@ def _count_layer(config, lengths, gain, signal, error):
       positive_error_spikes=jnp.sum(positive_rates * lengths, axis=0),
     )
   if config.update == 'rates':
-    inputs = jnp.sum(signal.rates, axis=1)
-    outputs = jnp.sum(requested * lengths, axis=1)
-    return counts._replace(coincidences=jnp.sum(inputs * outputs))
-  return counts
+    inputs = jnp.sum(wiring.gather(signal.rates), axis=-1)
+    outputs = jnp.sum(wiring.split(requested * lengths), axis=-1)
+    counts = counts._replace(coincidences=jnp.sum(inputs * outputs))
+  row_spikes = wiring.gather(counts.spikes).astype(jnp.float32)
+  return counts._replace(row_spikes=jnp.sum(row_spikes))
 
 
-def _count_spikes(signal, error):
+def _count_spikes(wiring, signal, error):
   """Counts the spikes and coincidences of one layer, a few words at a time."""
+  count_coincidences = functools.partial(_count_coincidences, wiring)
 
   def add(total, trains):
     train, streams = trains
@@ -130,7 +137,7 @@ def _count_spikes(signal, error):
       error_spikes=spikes.count(error_train),
       positive_error_spikes=spikes.count(streams.positive),
       clipped_windows=None,
-      coincidences=jax.vmap(_count_coincidences)(train, error_train),
+      coincidences=jax.vmap(count_coincidences)(train, error_train),
     )
     return jax.tree.map(jnp.add, total, counts)
 
@@ -142,20 +149,21 @@ def _count_spikes(signal, error):
   return jax.tree.map(lambda x: x[0], total)
 
 
-def _count_coincidences(train, error_train):
+def _count_coincidences(wiring, train, error_train):
   """Counts coincidences of spikes `[K, I]` and error spikes `[K, J]`.
 
-  The coincidences of a tick are the product of its numbers of spikes and error
-  spikes, so no `[I, J]` array is needed.
+  The coincidences of a tick and position are the product of its numbers of
+  spikes and error spikes, so no array of all weights is needed.
   """
-  return jnp.sum(_spikes_per_tick(train) * _spikes_per_tick(error_train))
+  rows, columns = wiring.gather(train), wiring.split(error_train)
+  return jnp.sum(_spikes_per_tick(rows) * _spikes_per_tick(columns))
 
 
 def _spikes_per_tick(train):
-  """Counts the spikes of all neurons at each tick: `[32, K]` float32."""
+  """Counts spikes at each tick, `[K, P, N]` words to `[32, K, P]` float32."""
 
   def count_bit(bit):
-    return jnp.sum((train >> bit) & jnp.uint32(1), axis=1).astype(jnp.float32)
+    return jnp.sum((train >> bit) & jnp.uint32(1), axis=-1).astype(jnp.float32)
 
   # Bit by bit: one spike per tick would take the memory of 32 words.
   bits = jnp.arange(spikes.TICKS_PER_WORD, dtype=jnp.uint32)
@@ -183,4 +191,5 @@ def _average(config, counts):
       counts.clipped_windows, config.schedule.num_windows
     ),
     coincidences=means(counts.coincidences),
+    row_spikes=counts.row_spikes and means(counts.row_spikes),
   )

@@ -268,7 +268,7 @@ class CostTest(parameterized.TestCase):
     label = jax.ShapeDtypeStruct((1,), jnp.int32)
     learn = jax.make_jaxpr(ann.learn)(params, jax.random.key(0), image, label)
     infer = jax.make_jaxpr(ann.infer)(params, jax.random.key(0), image)
-    counted = cost.count_backprop(SIZES)
+    counted = cost.count_backprop(make_config())
     self.assertEqual(counted.forward_macs, count_macs(infer.jaxpr))
     self.assertEqual(counted.learning_macs, count_macs(learn.jaxpr))
     self.assertEqual(counted, (168, 40, 168))

@@ -102,7 +102,7 @@ class UsageTest(parameterized.TestCase):
     self.assertEqual(
       described(flags.DEFINE_string, 'text', None, 'any.').value, 'TEXT'
     )
-    numbers = command.NumbersParser(int)
+    numbers = command.TupleParser(int)
     self.assertEqual(
       described(
         flags.DEFINE_multi,

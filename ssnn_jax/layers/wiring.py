@@ -1,0 +1,250 @@
+"""Wiring of a layer: how a crossbar of weights is connected to neurons.
+
+The weights of a layer are those of one crossbar, `[M, F]`: M rows, which
+presynaptic neurons drive, and a column for each of F features. A layer uses it
+at P positions: at each of them, M presynaptic neurons are connected to the rows
+and the columns are neurons of their own. A dense layer has one position; in a
+convolution each position sees another patch of its inputs, and all positions
+share the weights.
+
+What defines a layer is therefore which input drives which row at which
+position. Its three functions follow:
+
+  drive             gather the rates, one read of all positions
+  transposed drive  one transposed read of all positions, scatter the errors
+  coincidences      gather the spikes: at a weight meet, at each position, the
+                    spikes of its row and the error spikes of its column
+
+so that a shared weight is one device, which the spikes of all positions pulse.
+Spikes are gathered as words, 32 ticks at a time.
+"""
+
+import dataclasses
+import functools
+import math
+from typing import Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ssnn_jax import types
+from ssnn_jax.neuron import composite
+
+SILENT = -1  # index of a row without an input
+
+
+class Layer(Protocol):
+  """A layer whose inputs are not known yet: `Dense`, `Conv`, or your own."""
+
+  def connect(self, input_shape: tuple[int, ...]) -> 'Wiring':
+    """Connects the layer to inputs of a shape."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Wiring:
+  """Connections of one layer; I and J are its numbers of neurons.
+
+  Attributes:
+    input_shape: shape of the presynaptic neurons; I is its product.
+    output_shape: shape of the layer's neurons: its positions and, last, its F
+      features; J is its product.
+    inputs: `[P, M]` index from 0 to I - 1 of the input of each row at each
+      position, or `SILENT`; None connects all inputs, at a single position.
+
+  Raises:
+    UserError: if `inputs` has another shape or other indices.
+
+  Example:
+    A ring of neurons, each of which sees itself and its right neighbor:
+
+    >>> neurons = np.arange(4)
+    >>> wiring = ssnn_jax.layers.Wiring(
+    ...   input_shape=(4,), output_shape=(4, 1),
+    ...   inputs=np.stack([neurons, (neurons + 1) % 4], axis=1))
+    >>> wiring.weights_shape
+    (2, 1)
+    >>> wiring.gather(jnp.array([5, 6, 7, 8])).tolist()
+    [[5, 6], [6, 7], [7, 8], [8, 5]]
+    >>> wiring.scatter(jnp.ones((4, 2))).tolist()  # each is seen twice
+    [2.0, 2.0, 2.0, 2.0]
+  """
+
+  input_shape: tuple[int, ...]
+  output_shape: tuple[int, ...]
+  inputs: np.ndarray | None = None
+
+  def __post_init__(self):
+    if self.inputs is None:
+      return
+    shape, inputs = self.input_shape, np.asarray(self.inputs)
+    is_valid = inputs.ndim == 2 and len(inputs) == self.num_positions
+    is_valid = is_valid and np.issubdtype(inputs.dtype, np.integer)
+    is_valid = is_valid and SILENT <= inputs.min()
+    if not is_valid or inputs.max() >= self.num_inputs:
+      raise types.UserError(
+        f'inputs of a wiring are {inputs.dtype} of shape {inputs.shape}; '
+        f'expected a row of indices for each of {self.num_positions} '
+        f'positions, from 0 to {math.prod(shape) - 1}, or {SILENT} for none.'
+      )
+
+  @property
+  def num_inputs(self) -> int:
+    """I, number of presynaptic neurons."""
+    return math.prod(self.input_shape)
+
+  @property
+  def num_neurons(self) -> int:
+    """J, number of neurons of the layer."""
+    return math.prod(self.output_shape)
+
+  @property
+  def num_positions(self) -> int:
+    """P, number of positions at which the crossbar is used."""
+    return math.prod(self.output_shape[:-1])
+
+  @property
+  def num_rows(self) -> int:
+    """M, number of rows of the crossbar."""
+    return self.num_inputs if self.inputs is None else self.inputs.shape[1]
+
+  @property
+  def num_columns(self) -> int:
+    """F, number of columns of the crossbar: features of each position."""
+    return self.output_shape[-1]
+
+  @property
+  def weights_shape(self) -> tuple[int, int]:
+    """Shape of the weights, `[M, F]`."""
+    return self.num_rows, self.num_columns
+
+  @property
+  def num_products(self) -> int:
+    """Products of a value and a weight in one read of all positions."""
+    return self.num_positions * self.num_rows * self.num_columns
+
+  def gather(self, values: jax.Array) -> jax.Array:
+    """Gathers the inputs of all rows, `[..., I]` to `[..., P, M]`.
+
+    Args:
+      values: rates, counts or words of spikes.
+
+    Returns:
+      The inputs of the rows, 0 for silent rows.
+    """
+    if self.inputs is None:
+      return values[..., None, :]
+    return _gather(self, values)
+
+  def scatter(self, rows: jax.Array) -> jax.Array:
+    """Adds up what reaches each input from its rows, the transpose of `gather`.
+
+    Args:
+      rows: `[..., P, M]` errors of the rows.
+
+    Returns:
+      `[..., I]` sums.
+    """
+    rows = rows.reshape(*rows.shape[:-2], -1)
+    if self.inputs is None:
+      return rows
+
+    rows = jnp.concatenate([rows, jnp.zeros_like(rows[..., :1])], axis=-1)
+
+    def add(index, total):
+      chosen = jnp.asarray(self._rows_of_inputs)[index]
+      return total + rows.at[..., chosen].get(mode='promise_in_bounds')
+
+    # A loop, as the compiler would repeat a sum wherever it is used.
+    zeros = jnp.zeros((*rows.shape[:-1], self.num_inputs), rows.dtype)
+    return jax.lax.fori_loop(0, len(self._rows_of_inputs), add, zeros)
+
+  @functools.cached_property
+  def _rows_of_inputs(self):
+    """Indices `[I]` of the first row that each input drives, the second, ..."""
+    flat = self.inputs.reshape(-1)
+    order = np.argsort(flat, kind='stable')
+    counts = np.bincount(flat[flat != SILENT], minlength=self.num_inputs)
+    first = np.searchsorted(flat[order], np.arange(self.num_inputs))
+    order = np.append(order, SILENT)
+    return [
+      np.where(
+        place < counts, order[np.minimum(first + place, flat.size)], SILENT
+      )
+      for place in range(counts.max())
+    ]
+
+  def split(self, neurons: jax.Array) -> jax.Array:
+    """Splits the layer's neurons by position, `[..., J]` to `[..., P, F]`."""
+    shape = *neurons.shape[:-1], self.num_positions, self.num_columns
+    return neurons.reshape(shape)
+
+  def drive(
+    self, params: types.LayerParams, read_gain: float, rates: jax.Array
+  ) -> jax.Array:
+    """Computes the drive of the layer by an ideal read; see `composite.drive`.
+
+    Args:
+      params: weights `[M, F]` and biases `[F]`.
+      read_gain: factor on the products with the weights.
+      rates: `[..., I]` presynaptic spikes per tick.
+
+    Returns:
+      `[..., J]` mean synaptic current.
+    """
+    # One product for all samples and positions.
+    rows = self.gather(rates).reshape(-1, self.num_rows)
+    drives = composite.drive(params, read_gain, rows)
+    return drives.reshape(*rates.shape[:-1], self.num_neurons)
+
+  def transposed_drive(
+    self, params: types.LayerParams, read_gain: float, errors: jax.Array
+  ) -> jax.Array:
+    """Computes `[I]` errors of the inputs from `[J]`; see `composite`."""
+    rows = composite.transposed_drive(params, read_gain, self.split(errors))
+    return self.scatter(rows)
+
+
+def _take(values, index):
+  """Takes values by their index along the last axis, 0 where it is `SILENT`."""
+  if (index == SILENT).any():
+    index = np.where(index == SILENT, values.shape[-1], index)
+    silent = jnp.zeros_like(values[..., :1])
+    values = jnp.concatenate([values, silent], axis=-1)
+  return values.at[..., index].get(mode='promise_in_bounds')
+
+
+# The derivative of an index would add up one value after another. With this one
+# each input takes what it adds up, which is several times faster.
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _gather(wiring, values):
+  return _take(values, wiring.inputs)
+
+
+_gather.defvjp(
+  lambda wiring, values: (_take(values, wiring.inputs), None),
+  lambda wiring, _, rows: (wiring.scatter(rows),),
+)
+
+
+@functools.lru_cache
+def connect(
+  layers: tuple[Layer, ...], input_shape: tuple[int, ...]
+) -> tuple[Wiring, ...]:
+  """Connects layers to each other.
+
+  Args:
+    layers: the layers, first layer first.
+    input_shape: shape of the inputs of the first layer.
+
+  Returns:
+    The wiring of each layer.
+
+  Raises:
+    UserError: if a layer does not fit its inputs.
+  """
+  wirings = []
+  for layer in layers:
+    wirings.append(layer.connect(input_shape))
+    input_shape = wirings[-1].output_shape
+  return tuple(wirings)
