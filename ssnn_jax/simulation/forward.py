@@ -20,6 +20,7 @@ from ssnn_jax.neuron import wta
 from ssnn_jax.simulation import inputs
 from ssnn_jax.simulation import loops
 from ssnn_jax.spikes import thresholds
+from ssnn_jax.spikes.sobol import SobolWord
 
 # (role, layer, num_neurons) -> thresholds of a sample in the words of a block
 Draw = Callable[[thresholds.Role, int, int], thresholds.Thresholds]
@@ -69,7 +70,12 @@ def _draw(config, keys, words, position, role, layer, num_neurons):
   if role == thresholds.Role.WINNER and config.winner == 'race':
     return spikes.draw_uniforms(keys, address, num_neurons)
   sampler = thresholds.make_sampler(config.sampler, config.kernels)
-  return sampler(keys, address, num_neurons)
+  source = sampler(keys, address, num_neurons)
+  if isinstance(source, SobolWord) and len(words) == 1 and not config.layers:
+    # Without the kernel one word is fused with what uses it. Patches would draw
+    # it again and again.
+    return source.without_kernel()
+  return source
 
 
 def init_state(config: NetworkConfig) -> State:

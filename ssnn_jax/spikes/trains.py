@@ -67,9 +67,6 @@ def fire_words(
   Returns:
     `[K, N]` uint32 spikes, one bit per tick.
   """
-  if isinstance(source, sobol.SobolWord) and len(mask) == 1:
-    # The kernel is faster for several words of each neuron only.
-    source = source.without_kernel()
   return jax.vmap(fire, in_axes=(source.word_axes, None, 0))(
     source, rates, mask
   )

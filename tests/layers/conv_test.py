@@ -1,0 +1,161 @@
+"""Tests for convolutions."""
+
+from absl.testing import parameterized
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import ssnn_jax
+from ssnn_jax import network
+from ssnn_jax import types
+from ssnn_jax.layers import Conv
+from ssnn_jax.layers import Dense
+from ssnn_jax.simulation import inputs
+from tests.testing import networks
+
+KEY = jax.random.key(2)
+RATES = dict(forward='rates', backward='rates', update='rates')
+CONVOLUTIONS = (
+  Conv(4, kernel=3),
+  Conv(4, kernel=3, stride=2),
+  Conv(2, kernel=5, stride=3, padding=2),
+  Conv(3, kernel=(2, 4), stride=(1, 3), padding=(0, 1)),
+  Conv(3, kernel=1),
+  Conv(3, kernel=2, stride=3),  # leaves pixels out
+  Conv(3, kernel=3, channel_axis=0),
+  Conv(3, kernel=(9, 8), channel_axis=0),  # the whole image
+)
+
+
+def convolve(conv, weights, images):
+  """Convolves images `[B, H, W, C]` by the library of JAX."""
+  channels = images.shape[-1]
+  kernel = weights.reshape(*conv.kernel, channels, conv.features)
+  return jax.lax.conv_general_dilated(
+    images,
+    kernel,
+    conv.stride,
+    [(padding, padding) for padding in conv.padding],
+    dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+    precision='highest',
+  )
+
+
+class ConvTest(parameterized.TestCase):
+  @parameterized.parameters(*CONVOLUTIONS)
+  def test_reads_equal_a_convolution_and_its_transpose(self, conv):
+    shape = (2, 9, 8) if conv.channel_axis == 0 else (9, 8, 2)
+    wiring = conv.connect(shape)
+    rng = np.random.default_rng(0)
+    params = types.LayerParams(
+      jnp.float32(rng.normal(size=wiring.weights_shape)),
+      jnp.float32(rng.normal(size=wiring.num_columns)),
+    )
+    values = jnp.float32(rng.normal(size=(5, wiring.num_inputs)))
+
+    def drive(values):
+      images = values.reshape(-1, *shape)
+      if conv.channel_axis == 0:
+        images = jnp.moveaxis(images, 1, -1)
+      outputs = convolve(conv, params.weights, images)
+      self.assertEqual(outputs.shape[1:], wiring.output_shape)
+      return 0.5 * outputs.reshape(len(values), -1)
+
+    expected, pull = jax.vjp(drive, values)
+    biases = jnp.tile(params.biases, wiring.num_positions)
+    found = wiring.drive(params, 0.5, values)
+    networks.assert_close(found, expected + biases[None])
+    errors = jnp.float32(rng.normal(size=expected.shape))
+    transposed = jax.vmap(lambda own: wiring.transposed_drive(params, 0.5, own))
+    networks.assert_close(transposed(errors), pull(errors)[0])
+    # The derivative of the ANN is the transposed read.
+    _, derivative = jax.vjp(lambda x: wiring.drive(params, 0.5, x), values)
+    networks.assert_close(derivative(errors)[0], pull(errors)[0])
+
+  @parameterized.parameters((dict(),), (dict(dropout=0.2, gain=0.5),))
+  def test_learning_by_rates_equals_backpropagation(self, options):
+    first, second = Conv(4, 3, stride=2, padding=1), Conv(5, 3)
+    config = ssnn_jax.NetworkConfig(
+      layers=(first, second, Dense(3)), input_shape=(8, 7), **RATES, **options
+    )
+    params = network.init(config, jax.random.key(0))
+    images, labels = networks.batch(12, config.layer_sizes)
+    masks = inputs.draw_dropout_masks(config, KEY, jnp.arange(12))
+    scale = 1.0 / (1.0 - config.dropout)
+
+    def loss(params):
+      hidden = images.reshape(-1, 8, 7, 1)
+      for conv, mask, (weights, biases) in zip((first, second), masks, params):
+        outputs = convolve(conv, weights, hidden) + biases[None, None, None]
+        outputs = jnp.clip(outputs, 0.0, 1.0)
+        hidden = scale * mask.reshape(outputs.shape) * outputs
+      logits = hidden.reshape(12, -1) @ params[-1].weights
+      logits = jax.nn.log_softmax(logits + params[-1].biases[None])
+      return -jnp.mean(logits[jnp.arange(12), labels])
+
+    exact = jax.jit(jax.grad(loss))(params)
+    for built in ssnn_jax.ssnn(config), ssnn_jax.ann(config):
+      update, _ = jax.jit(built.learn)(params, KEY, images, labels)
+      networks.assert_close(ssnn_jax.as_gradient(update), exact)
+
+  @parameterized.product(
+    # One pixel, and one patch.
+    shape=((1, 1, 6), (3, 4, 2)),
+    options=(
+      dict(),
+      dict(sampler='sobol', num_steps=16),
+      dict(window=64),
+      dict(timing='realtime', num_steps=40),
+      RATES,
+    ),
+  )
+  def test_single_position_equals_a_dense_layer_bit_for_bit(
+    self, shape, options
+  ):
+    conv = ssnn_jax.NetworkConfig(
+      layers=(Conv(5, kernel=shape[:2]), Conv(4, kernel=1), Dense(3)),
+      input_shape=shape,
+      **options,
+    )
+    sizes = (np.prod(shape), 5, 4, 3)
+    dense = ssnn_jax.NetworkConfig(sizes, **options)
+    self.assertEqual(conv.layer_sizes, sizes)
+    for build in ssnn_jax.ssnn, ssnn_jax.ann:
+      found, expected = (
+        (params, jax.jit(build(config).learn)(params, KEY, *batch))
+        for config in (conv, dense)
+        for params in (network.init(config, jax.random.key(0)),)
+        for batch in (networks.batch(7, sizes),)
+      )
+      jax.tree.map(np.testing.assert_array_equal, found, expected)
+
+  def test_gathering_sees_only_its_patch(self):
+    wiring = Conv(1, kernel=2, stride=2, padding=1).connect((3, 3))
+    image = jnp.arange(1, 10, dtype=jnp.uint32)
+    self.assertEqual(
+      wiring.gather(image).tolist(),
+      [[0, 0, 0, 1], [0, 0, 2, 3], [0, 4, 0, 7], [5, 6, 8, 9]],
+    )
+
+  @parameterized.parameters(
+    (dict(features=0), 'features is 0; expected a whole number, 1 or more.'),
+    (dict(kernel=0), 'kernel is 0; expected a whole number, or two of them, '),
+    (dict(kernel=(1, 2, 3)), r'kernel is \(1, 2, 3\); expected a whole number'),
+    (dict(kernel=2.0), 'kernel is 2.0; expected a whole number, or two'),
+    (dict(stride=0), 'stride is 0; expected a whole number, or two of them, 1'),
+    (dict(padding=-1), 'padding is -1; expected .* of them, 0 or more'),
+    (dict(channel_axis=1), 'channel_axis is 1; expected -1 or 0.'),
+  )
+  def test_invalid_fields_are_refused(self, options, message):
+    with self.assertRaisesRegex(ssnn_jax.UserError, message):
+      Conv(**dict(features=2, kernel=3) | options)
+
+  @parameterized.parameters(
+    ((784,), r'inputs of a convolution have shape \(784,\); expected an image'),
+    ((2, 5), r'kernel is \(3, 3\), larger than its input of 2 x 5 pixels; cho'),
+  )
+  def test_inputs_that_do_not_fit_are_refused(self, shape, message):
+    with self.assertRaisesRegex(ssnn_jax.UserError, message):
+      ssnn_jax.NetworkConfig(
+        layers=(Conv(2, 3), Dense(3)), input_shape=shape, num_steps=4
+      )

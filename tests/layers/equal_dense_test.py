@@ -1,0 +1,102 @@
+"""Tests that a convolution equals the dense layer with equal weights.
+
+All integers are equal: winners, and coincidences added up over positions.
+"""
+
+import dataclasses
+
+from absl.testing import parameterized
+import jax
+import numpy as np
+
+import ssnn_jax
+from tests.testing import convolutions
+from tests.testing import networks
+
+KEY = jax.random.key(3)
+REALTIME = dict(timing='realtime', num_steps=40)
+OPTIONS = (
+  dict(),
+  dict(num_steps=16),
+  dict(window=8, integration='leaky'),
+  dict(window=64, sampler='sobol'),
+  dict(window=64),
+  dict(sampler='sobol'),
+  dict(sampler='threefry', num_steps=8, window=4),
+  dict(kernels=False, sampler='sobol', num_steps=16),
+  dict(representation='dense'),
+  dict(representation='packed', kernels=False),
+  dict(integration='memoryless', window=4),
+  dict(firing_function='hard_sigmoid', num_steps=16),
+  dict(dropout=0.5),
+  dict(gain=(0.5, 2.0), input_gain=0.5),
+  dict(forward='rates', num_steps=16),
+  dict(backward='rates', num_steps=16),
+  dict(output_errors='softmax'),
+  dict(output_errors='argmax'),
+  dict(winner='race', num_steps=16),
+  dict(delay=1, window=16),
+  dict(reads=ssnn_jax.ReadConfig(inp_bits=5, inp_bound=1.0, out_noise=0.0)),
+  REALTIME,
+  REALTIME | dict(window=2, sampler='sobol', dropout=0.5),
+)
+
+
+def dense(config):
+  """Returns the configuration of the dense network with equal weights."""
+  return dataclasses.replace(
+    config, layers=None, input_shape=None, layer_sizes=config.layer_sizes
+  )
+
+
+def learn(config, params, **options):
+  images, labels = convolutions.batch()
+  built = ssnn_jax.ssnn(config, separate_signs=True)
+  learned = jax.jit(lambda: built.learn(params, KEY, images, labels, **options))
+  return jax.tree.map(np.asarray, learned())
+
+
+class EqualDenseTest(parameterized.TestCase):
+  def assert_equal(self, config, **options):
+    params = convolutions.make_params(config)
+    update, inference = learn(config, params, **options)
+    expanded = convolutions.expand(config, params)
+    expected, wanted = learn(dense(config), expanded, **options)
+    for ours, theirs in zip(update[:2], expected[:2]):
+      theirs = convolutions.fold(config, theirs)
+      jax.tree.map(np.testing.assert_array_equal, ours, theirs)
+      for layer in ours:
+        self.assertGreater(np.sum(np.abs(layer.weights)), 0)
+    jax.tree.map(np.testing.assert_array_equal, inference, wanted)
+    jax.tree.map(np.testing.assert_array_equal, update[2:], expected[2:])
+
+  @parameterized.parameters(*OPTIONS)
+  def test_spikes_and_coincidences_are_equal(self, **options):
+    self.assert_equal(convolutions.make_config(**options))
+
+  @parameterized.parameters(32, 64)  # drawn, and deferred
+  def test_thinned_pulses_are_equal(self, window):
+    config = convolutions.make_config(window=window)
+    self.assert_equal(config, pulse_gradient=np.float32(0.003))
+
+  def test_given_trains_are_equal(self):
+    config = convolutions.make_config(num_steps=40)
+    params = convolutions.make_params(config)
+    shape = 6, 2, config.layer_sizes[0]
+    trains = jax.random.bits(KEY, shape, np.uint32)
+    found, expected = (
+      jax.jit(ssnn_jax.ssnn(own).infer)(weights, KEY, trains)
+      for own, weights in (
+        (config, params),
+        (dense(config), convolutions.expand(config, params)),
+      )
+    )
+    jax.tree.map(np.testing.assert_array_equal, found, expected)
+
+  def test_products_of_rates_are_equal(self):
+    config = convolutions.make_config(update='rates')
+    params = convolutions.make_params(config)
+    expected = learn(dense(config), convolutions.expand(config, params))[0]
+    found = learn(config, params)[0]
+    for ours, theirs in zip(found[:2], expected[:2]):
+      networks.assert_close(ours, convolutions.fold(config, theirs))
