@@ -6,25 +6,22 @@ makes the figure of the documentation. Traced spikes equal the spikes of
 `Network.learn` for a batch of one sample, with the same key, without dropout.
 """
 
-import dataclasses
 import functools
 import pathlib
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 from matplotlib import figure
 import numpy as np
 
 from experiments.analysis import style
 from experiments.config import command
 import ssnn_jax
-from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.neuron import composite
 from ssnn_jax.neuron import firing
 from ssnn_jax.simulation import backward
-from ssnn_jax.simulation import presentation
+from ssnn_jax.training import raster
 
 STEM = pathlib.Path('docs', 'composite_neuron')
 # The leaky membrane is read at every tick, so that its potential varies.
@@ -70,7 +67,7 @@ def trace(
   neuron: int,
 ) -> Trace:
   """Traces a neuron of the first hidden layer while a sample is presented."""
-  blocks, signals, errors = _present(config, params, key, image, label)
+  blocks, signals, errors = raster.present(config, params, key, image, label)
 
   def transposed_drive(error, window):
     own = lambda train: train & window.mask[:, None]
@@ -84,7 +81,7 @@ def trace(
   potential = signals.potentials[0][..., neuron]
   gate = firing.find(config.firing_function).derivative(potential)
   length = np.ravel(blocks.windows.length)
-  by_tick = functools.partial(_by_tick, config, blocks.words)
+  by_tick = functools.partial(raster.by_tick, config, blocks.words)
 
   def over_ticks(window_values):
     return np.repeat(np.ravel(window_values), length)
@@ -101,29 +98,6 @@ def trace(
     gate=over_ticks(gate),
     errors=signed(errors[0].streams)[:, neuron],
   )
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _present(config, params, key, image, label):
-  """Presents one sample; returns the signals of all blocks."""
-  observer = presentation.Observer(
-    observe=lambda draw, *signals: spikes.draw_all(signals)
-  )
-  inputs, labels = jnp.asarray(image)[None], jnp.asarray(label)[None]
-  config = dataclasses.replace(config, dropout=0.0)
-  _, observations = presentation.simulate(
-    config, params, key, inputs, labels, observer=observer
-  )
-  return jax.tree.map(lambda x: x[:, 0], observations)
-
-
-def _by_tick(config, words, trains):
-  """Joins the trains of blocks, `[blocks, K, N]`, to `[T, N]` spikes."""
-  num_words = spikes.count_words(config.num_steps)
-  # Blocks can share a word, but no tick.
-  empty = jnp.zeros((num_words, trains.shape[-1]), jnp.uint32)
-  train = spikes.unpack(empty.at[words].add(trains, mode='drop'))
-  return np.asarray(train)[: config.num_steps]
 
 
 def draw_trace(traced: Trace) -> figure.Figure:

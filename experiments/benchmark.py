@@ -26,6 +26,7 @@ import tqdm
 
 from experiments.config import command
 from experiments.config import field
+from experiments.config import layers
 from experiments.config import methods
 from experiments.config import synapses
 from experiments.measurements import json_lines
@@ -39,6 +40,7 @@ from ssnn_jax.spikes import kernels
 NAMES = ('learn', 'infer', 'epoch')
 BASELINES = tuple(n for n in methods.METHODS if n not in (methods.ANN, 'ssnn'))
 REPRESENTATIONS = ('packed', 'dense', 'naive')
+_DEFAULT_NETWORKS = ((784, 256, 10),)
 _MIN_SECONDS = 0.05  # of one timing
 _CHOICES = {
   'names': NAMES,
@@ -48,12 +50,26 @@ _CHOICES = {
 }
 
 
-def _settings(name, layer_sizes, batch_size, values):
+def _networks(values):
+  """Lists the text of each network's layers, and the fields that it sets."""
+  sizes, texts = values['layer_sizes'], values['layers'] or ()
+  if not sizes and not texts:
+    sizes = _DEFAULT_NETWORKS
+  for own in texts:
+    layers.check(own, None)
+  return [(None, {'layer_sizes': own}) for own in sizes or ()] + [
+    (own, layers.network_fields(own, values['input_shape'])) for own in texts
+  ]
+
+
+def _settings(name, network, batch_size, values):
   """Yields the settings to time; backpropagation is the first."""
+  layer_texts, fields = network
 
   def make(num_steps, *options):
-    config = _network_config(values, layer_sizes, num_steps)
-    return steps.Setting(name, config, batch_size, *options)
+    config = _network_config(values, fields, num_steps)
+    setting = steps.Setting(name, config, batch_size, *options)
+    return setting._replace(layers=layer_texts)
 
   all_steps, representations = values['num_steps'], values['representations']
   yield make(all_steps[0], methods.ANN, None)
@@ -69,15 +85,15 @@ def _settings(name, layer_sizes, batch_size, values):
         yield make(num_steps, method, form)
 
 
-def _network_config(values, layer_sizes, num_steps):
+def _network_config(values, fields, num_steps):
   window = values['window']
   names = 'timing', 'integration', 'sampler', 'kernels'
   options = {name: values[name] for name in names}
   try:
     return ssnn_jax.NetworkConfig(
-      layer_sizes,
       num_steps=num_steps,
       window=window and min(window, num_steps),
+      **fields,
       **options,
     )
   except ssnn_jax.UserError as error:  # starts with the name of the field
@@ -102,6 +118,7 @@ def _labels(setting):
     'method': setting.method,
     'representation': setting.representation,
     'layer_sizes': config.layer_sizes,
+    'layers': setting.layers,
     'batch_size': setting.batch_size,
     **spiking,
     'synapses': setting.device,
@@ -158,7 +175,7 @@ def _compare(settings, values):
 
 def _measure(values):
   """Yields the lines of all settings of the flags."""
-  axes = (values[name] for name in ('names', 'layer_sizes', 'batch_size'))
+  axes = values['names'], _networks(values), values['batch_size']
   for comparison in tqdm.tqdm(list(itertools.product(*axes)), disable=None):
     yield from _compare(list(_settings(*comparison, values)), values)
 
@@ -189,8 +206,20 @@ def _define_flags():
       numbers,
       flags.ArgumentSerializer(),
       'layer_sizes',
-      [(784, 256, 10)],
-      'neurons of each layer; may be repeated, for several networks.',
+      None,
+      'neurons of each layer; may be repeated, for several networks; default: '
+      '784,256,10.',
+    )
+    flags.DEFINE_multi(
+      command.TupleParser(str),
+      flags.ArgumentSerializer(),
+      'layers',
+      None,
+      'layers of weights of a network, as conv16k5s2,conv32k5s2,10; may be '
+      'repeated.',
+    )
+    flags.DEFINE(
+      numbers, 'input_shape', (28, 28), 'shape of the inputs of --layers.'
     )
     flags.DEFINE_integer(
       'window',

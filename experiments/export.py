@@ -77,7 +77,7 @@ def load(
 def _without_samples(name, input_shape, num_classes):
   """Returns a data set of a shape without samples."""
   inputs = np.zeros((0, *input_shape))
-  if len(input_shape) == 3:  # trains of a recording
+  if len(input_shape) != 2:  # trains of a recording
     inputs = np.zeros((0, 1, math.prod(input_shape)), np.uint32)
   empty = datasets.Split(inputs, np.zeros(0, np.int32))
   return datasets.Dataset(name, empty, empty, ('',) * num_classes)

@@ -59,16 +59,18 @@ def last(values: np.ndarray) -> float:
 
 
 def over_epochs(
-  quantity: str, choose: Callable[[np.ndarray], float] = last
+  quantity: str,
+  choose: Callable[[np.ndarray], float] = last,
+  layer: int = 0,
 ) -> Metric:
-  """Returns a quantity chosen over epochs, of the first layer if per layer."""
+  """Returns a quantity chosen over epochs, of one layer if per layer."""
 
   def compute(runs, base):
     del base
     values = [
       choose(
         np.array(
-          [np.ravel(value)[0] for value in curves.get(quantity, [np.nan])]
+          [np.ravel(value)[layer] for value in curves.get(quantity, [np.nan])]
         )
       )
       for curves in runs['curves']

@@ -27,7 +27,6 @@ _HELP |= field.read_help(ssnn_jax.NetworkConfig)
 _HELP |= field.read_help(ssnn_jax.RaceConfig)
 _RACE = ssnn_jax.RaceConfig()
 SCHEDULES = ('constant', 'cosine', 'linear')
-NUM_HIDDEN = 256
 # Ticks with an event that drive a neuron like a pixel of rate 1 by default.
 EVENTS_AT_FULL_RATE = 8
 
@@ -54,7 +53,7 @@ class ExperimentConfig(synapses.SynapseFields):
   layer_sizes: tuple[int, ...] | None = _network(
     None,
     'number of neurons of each layer, as in 784,256,10; default: inputs of the '
-    f'data set, {NUM_HIDDEN}, classes of the data set',
+    f'data set, {layers.NUM_HIDDEN}, classes of the data set',
   )
   layers: tuple[str, ...] | None = _network(
     None,
@@ -280,10 +279,7 @@ def network_config(
     'reads': synapses.reads(config),
     'race': field.call(ssnn_jax.RaceConfig, **race_values),
   }
-  sizes = config.layer_sizes
-  if config.layers is None and sizes is None:
-    sizes = dataset.num_inputs, NUM_HIDDEN, dataset.num_classes
-  values |= layers.for_dataset(sizes, config.layers, dataset)
+  values |= layers.for_dataset(config.layer_sizes, config.layers, dataset)
   if len(config.gain) == 1:
     (values['gain'],) = config.gain
   if config.input_gain is None:

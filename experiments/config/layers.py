@@ -14,6 +14,7 @@ from typing import Any
 from experiments.config import field
 import ssnn_jax
 
+NUM_HIDDEN = 256  # neurons of the hidden layer, by default
 _SIZE = r'(\d+(?:x\d+)?)'
 _CONV = re.compile(rf'conv(\d+)k{_SIZE}(?:s{_SIZE})?(?:p{_SIZE})?')
 
@@ -84,7 +85,8 @@ def for_dataset(
   """Returns the fields that describe the layers of a network for a data set.
 
   Args:
-    layer_sizes: neurons of each layer of a dense network; None with texts.
+    layer_sizes: neurons of each layer of a dense network; None for one hidden
+      layer, or with texts.
     texts: the text of each layer.
     dataset: the data set.
 
@@ -96,6 +98,8 @@ def for_dataset(
   """
   classes = dataset.num_classes
   if texts is None:
+    default = dataset.num_inputs, NUM_HIDDEN, classes
+    layer_sizes = layer_sizes or default
     if (layer_sizes[0], layer_sizes[-1]) != (dataset.num_inputs, classes):
       raise ssnn_jax.UserError(
         f'--layer_sizes={",".join(map(str, layer_sizes))} does not fit '

@@ -139,18 +139,28 @@ def make_device(
 
 
 def count_pulses(state: Any) -> dict[str, jax.Array]:
-  """Returns `mean_pulses` and `max_pulses` over devices, if counted."""
-  is_array = lambda part: isinstance(part, devices.ResistiveState)
-  arrays = [
-    jnp.ravel(pulses)
-    for part in jax.tree.leaves(state, is_leaf=is_array)
-    if is_array(part)
-    for pulses in jax.tree.leaves(part.pulse_counts)
-  ]
+  """Returns statistics of the pulses of all devices, if counted.
+
+  Args:
+    state: state of the devices, or of an optimizer.
+
+  Returns:
+    `mean_pulses` and `max_pulses` over devices, and `layer_pulses`, the means
+    over the weights of each layer; nothing if pulses are not counted.
+  """
+  is_part = lambda part: isinstance(part, devices.ResistiveState)
+  parts = filter(is_part, jax.tree.leaves(state, is_leaf=is_part))
+  counts = [part.pulse_counts for part in parts]
+  arrays = jax.tree.leaves(counts)
   if not arrays:
     return {}
-  pulses = jnp.concatenate(arrays)
+  layers = zip(*counts)  # of several arrays, with Tiki-Taka
+  pulses = jnp.concatenate(list(map(jnp.ravel, arrays)))
+  mean = lambda pulses: jnp.mean(pulses.astype(jnp.float32))
   return {
-    'mean_pulses': jnp.mean(pulses.astype(jnp.float32)),
+    'mean_pulses': mean(pulses),
     'max_pulses': jnp.max(pulses),
+    'layer_pulses': tuple(
+      mean(jnp.stack([array.weights for array in layer])) for layer in layers
+    ),
   }

@@ -16,11 +16,14 @@ ANN. Libraries are installed separately:
                   threshold after a spike may miss the next spike.
   norse 1.1.0     Resets to zero: potential above the threshold is lost.
 
-sinabs and norse read graphs of nir up to 1.0.4, a dependency of sinabs.
+sinabs and norse read graphs of nir up to 1.0.4, a dependency of sinabs. A
+network of convolutions reads images `[B, 1, H, W]`. `start_dim` is set for
+snntorch and norse, which count the batch among the axes to flatten.
 """
 
 from collections.abc import Callable
 import contextlib
+import dataclasses
 import importlib
 from importlib import metadata
 import io
@@ -41,7 +44,7 @@ _BATCH_SIZE = 500
 _NUM_DRAWS = 8
 INPUTS = ('current', 'spikes')
 
-# `[B, I]` inputs of a tick -> `[B, C]` outputs of the tick
+# `[B, I]` or `[B, 1, H, W]` inputs of a tick -> `[B, C]` outputs of the tick
 Step = Callable[[np.ndarray], np.ndarray]
 # `(file, B)` -> network of the file with initial membranes, for B samples
 Read = Callable[[str, int], Step]
@@ -50,7 +53,7 @@ Read = Callable[[str, int], Step]
 class Task(NamedTuple):
   """Test samples and their presentation."""
 
-  rates: np.ndarray  # [N, I] float32 grey values in [0, 1]
+  rates: np.ndarray  # [N, I] or [N, 1, H, W] float32 grey values in [0, 1]
   labels: np.ndarray  # [N] classes
   num_steps: int  # T
   inputs: str  # one of INPUTS
@@ -74,13 +77,24 @@ def _read_snntorch(file, batch_size):
   for layer in model.modules():
     if isinstance(layer, snntorch.Leaky):
       layer.beta, layer.init_hidden = torch.tensor(1.0), True
+  _keep_batch(model)
   return _make_step(lambda frame, state: (model(frame)[0], state))
 
 
 def _read_norse(file, batch_size):
   del batch_size
   nir, norse = _import('nir', 'norse.torch')
-  return _make_step(norse.from_nir(nir.read(file)))
+  model = norse.from_nir(nir.read(file))
+  _keep_batch(model)
+  return _make_step(model)
+
+
+def _keep_batch(model):
+  """Sets layers that flatten, so that they keep the axis of the batch."""
+  (torch,) = _import('torch')
+  for layer in model.modules():
+    if isinstance(layer, torch.nn.Flatten):
+      layer.start_dim = 1
 
 
 CONSUMERS = {
@@ -141,12 +155,11 @@ def run(read: Read, file: str, task: Task, key: jax.Array) -> np.ndarray:
   return np.concatenate(outputs)
 
 
-def _compare(read, file, params, task, key):
+def _compare(read, file, config, params, task, key):
   """Returns accuracies and output error of the library and `ssnn_jax`."""
   consumer_key, spikes_key = jax.random.split(key)
   output = run(read, file, task, consumer_key)
-  sizes = params[0].weights.shape[0], *(layer.biases.size for layer in params)
-  config = ssnn_jax.NetworkConfig(sizes, num_steps=task.num_steps)
+  config = dataclasses.replace(config, num_steps=task.num_steps)
   network, reference = ssnn_jax.ssnn(config), ssnn_jax.ann(config)
   evaluate = jax.jit(training.make_evaluate(network, reference, _BATCH_SIZE))
   ann_key, *keys = jax.random.split(spikes_key, 1 + _NUM_DRAWS)
@@ -166,6 +179,19 @@ def _compare(read, file, params, task, key):
   return {name: round(float(value), 4) for name, value in numbers.items()}
 
 
+def _check_inputs(dataset, config):
+  """Refuses a data set whose images do not fit the network."""
+  given, expected = dataset.input_shape, config.input_shape
+  if expected is None:  # pixels in any arrangement
+    given, expected = (dataset.num_inputs,), config.layer_sizes[:1]
+  if given != expected:
+    given, expected = (' x '.join(map(str, n)) for n in (given, expected))
+    raise ssnn_jax.UserError(
+      f'--dataset={dataset.name} has {given} inputs, but the network of --file '
+      f'has {expected}; choose its training data set.'
+    )
+
+
 def _measure(values):
   """Yields the line of the comparison."""
   if not values['file']:
@@ -174,26 +200,26 @@ def _measure(values):
   from ssnn_jax.hardware import nir
 
   file, consumer = str(command.folder(values['file'])), values['consumer']
-  sizes, params = nir.from_graph(nir.read(file))
+  config, params = nir.from_graph(nir.read(file))
   version = require(consumer, f"{consumer} 'nir<=1.0.4'")
   dataset = data.load_images(values)
-  if dataset.num_inputs != sizes[0]:
-    raise ssnn_jax.UserError(
-      f'--dataset={dataset.name} has {dataset.num_inputs} inputs, but the '
-      f'network of --file has {sizes[0]}; choose its training data set.'
-    )
+  _check_inputs(dataset, config)
   images, labels = dataset.test
   rates = np.array(ssnn_jax.rate_encode(images))  # torch needs a copy
+  if config.layers is not None:
+    rates = rates.reshape(-1, 1, *config.input_shape)
   task = Task(rates, labels, values['num_steps'], values['inputs'])
   yield {
     'consumer': consumer,
     'version': version,
     'dataset': values['dataset'],
     'num_images': len(labels),
-    'layer_sizes': sizes,
+    'layer_sizes': config.layer_sizes,
     'num_steps': task.num_steps,
     'inputs': task.inputs,
-    **_compare(CONSUMERS[consumer], file, params, task, jax.random.key(0)),
+    **_compare(
+      CONSUMERS[consumer], file, config, params, task, jax.random.key(0)
+    ),
   }
 
 

@@ -40,6 +40,7 @@ class Setting(NamedTuple):
   method: str
   representation: str | None  # None for methods without coincidence counts
   device: str = synapses.IDEAL
+  layers: tuple[str, ...] | None = None  # text of layers that are not dense
 
 
 class Compiled(NamedTuple):
@@ -51,7 +52,7 @@ class Compiled(NamedTuple):
 
 def compile_setting(setting: Setting, num_images: int) -> Compiled:
   """Compiles a setting, with epochs of `num_images` images."""
-  name, config, batch_size, method, representation, device = setting
+  name, config, batch_size, method, representation, device, _ = setting
   params = ssnn_jax.ssnn(config).init(jax.random.key(0))
   if representation == 'naive':
     network = naive_ssnn(config)
@@ -175,6 +176,10 @@ def _compile(function, *arguments):
 
 def naive_ssnn(config: ssnn_jax.NetworkConfig) -> ssnn_jax.Network:
   """Builds the naive simulation of a network whose window divides T."""
+  if config.layers is not None:
+    raise ssnn_jax.UserError(
+      'layers are not dense; the naive representation needs --layer_sizes.'
+    )
   if config.num_steps % config.schedule.window:
     raise ssnn_jax.UserError(
       f'window is {config.schedule.window}; the naive representation needs a '

@@ -35,7 +35,7 @@ def _prepare(lines):
   """Returns the lines of spiking networks, each with the preceding BP times."""
   is_bp = lines['method'] == methods.ANN
   prepared = lines.assign(
-    network=['-'.join(map(str, sizes)) for sizes in lines['layer_sizes']],
+    network=list(map(_name_network, lines.to_dict('records'))),
     bp_ms=lines['median_ms'].where(is_bp).ffill(),
     bp_mib=lines['peak_mib'].where(is_bp).ffill(),
     synapses=lines.get('synapses', synapses.IDEAL),
@@ -44,6 +44,11 @@ def _prepare(lines):
     windows=_describe_windows(lines),
   )[~is_bp]
   return prepared.fillna({'representation': ''}).astype({'num_steps': int})
+
+
+def _name_network(line):
+  """Names a network by its layers, or by the sizes of dense layers."""
+  return '-'.join(map(str, line.get('layers') or line['layer_sizes']))
 
 
 def _describe_timing(lines):
@@ -162,6 +167,9 @@ def numbers(
     for line in _prepare(records[record]).to_dict('records'):
       name = '{name}_{sampler}_n{window:g}_t{num_steps}'.format(**line)
       found[name + suffix] = line['ratio_to_bp']
+  for line in _prepare(records['convolution']).to_dict('records'):
+    name = '{name}_{sampler}_conv_t{num_steps}'.format(**line)
+    found[name] = line['ratio_to_bp']
   for line in _prepare(records['realtime']).to_dict('records'):
     name = f'{line["name"]}_realtime_n{line["window"]:g}_t{line["num_steps"]}'
     found[name] = line['ratio_to_bp']
@@ -196,6 +204,11 @@ STUDY = Study(
       f'--num_steps={lengths} --representations=packed'
       for sampler in ('bernoulli', 'sobol')
       for window, lengths in _WINDOWS.items()
+    ),
+    'convolution': tuple(
+      f'{_BENCHMARK} --layers=conv16k5s2,conv32k5s2,10 --sampler={sampler} '
+      '--num_steps=4,16,64,256 --representations=packed'
+      for sampler in ('bernoulli', 'sobol')
     ),
     'without_kernels': tuple(
       f'{_BENCHMARK} --nokernels --sampler={sampler} --num_steps=16,64,256 '

@@ -4,8 +4,18 @@ A trained network becomes the chain
 
   input -> (affine -> integrate-and-fire) ... -> affine -> output.
 
+Convolutions come first, and a node flattens the output of the last one:
+
+  input -> (convolution -> integrate-and-fire) ... -> flatten
+        -> (affine -> integrate-and-fire) ... -> affine -> output.
+
 The predicted class is the largest output, summed over the presentation. An
 input is a constant current, the grey value of a pixel in each tick, or spikes.
+
+Images. NIR has the axis of the channels first: the input of a convolution is
+`[C, H, W]`, also if our network has inputs `[H, W]` or `[H, W, C]`, and the
+weights after flatten have rows in this order. The input of a network without
+convolutions is flat, in the order of our network.
 
 Time. A tick is one second and r = 1, so that a membrane gains in one tick the
 input of this tick, also in libraries that simulate in steps of any duration.
@@ -28,33 +38,49 @@ approach the ANN of the same weights.
 
 Only `firing_function='clip'` and `integration='mean'` are exported, and other
 neurons raise a UserError: 'hard_sigmoid' fires at potential 0 and 'leaky'
-leaks, and integrate-and-fire neurons do neither.
+leaks, and integrate-and-fire neurons do neither. So do kernels that are not
+square, where nir, as of 1.0.8, computes a wrong shape of their output.
 """
 
-import contextlib
 import dataclasses
-import io
 import itertools
-import os
-import pathlib
 
-import h5py
 import nir
 import numpy as np
 
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
+from ssnn_jax.hardware import nir_layers
+from ssnn_jax.hardware.nir_files import read
+from ssnn_jax.hardware.nir_files import write
+from ssnn_jax.layers.conv import Conv
+from ssnn_jax.layers.dense import Dense
 from ssnn_jax.simulation import inputs
+
+__all__ = ('from_graph', 'read', 'to_graph', 'write')
 
 _REQUIRED = {'firing_function': 'clip', 'integration': 'mean'}
 _NEURON = {'r': 1.0, 'v_threshold': 1.0, 'v_reset': 0.0}
+_FLATTEN = {'start_dim': 0, 'end_dim': -1}  # without an axis of the batch
+_KINDS = {nir.Affine: 'affine', nir.Conv2d: 'conv'}
 _METADATA = {'reset': 'subtract', 'dt': 1.0}
 
 
 def to_graph(config: NetworkConfig, params: types.Params) -> nir.NIRGraph:
-  """Builds the graph of a trained network, with float32 weights `[J, I]`.
+  """Builds the graph of a trained network.
 
-  The read gains of inference are multiplied into the weights.
+  The read gains of inference are multiplied into the float32 weights.
+
+  Args:
+    config: a dense network, or one of `layers.Conv` and `layers.Dense`.
+    params: its parameters.
+
+  Returns:
+    The graph.
+
+  Raises:
+    UserError: if NIR cannot represent the network, or the parameters are those
+      of another network.
   """
   for field, value in _REQUIRED.items():
     if getattr(config, field) != value:
@@ -63,94 +89,52 @@ def to_graph(config: NetworkConfig, params: types.Params) -> nir.NIRGraph:
         f'neurons of NIR do not have; export a network with {field}={value!r}.'
       )
   inputs.check_params(config, params)
+  layers = config.layers or tuple(map(Dense, config.layer_sizes[1:]))
+  nir_layers.check(layers)
+  num_convolutions = sum(isinstance(layer, Conv) for layer in layers)
+  if not num_convolutions:  # the inputs are flat, of whatever shape they were
+    config = dataclasses.replace(config, layers=None, input_shape=None)
   # Inference has no dropout, so that its reads have no gain for dropped units.
   gains = dataclasses.replace(config, dropout=0.0).read_gains
-  nodes = {'input': nir.Input(input_type=np.array(config.layer_sizes[:1]))}
+  shape = nir_layers.input_shape(layers[0], config.wirings[0])
+  nodes = {'input': nir.Input(input_type=np.array(shape))}
   width = len(str(len(params)))
-  for index, (layer, gain) in enumerate(zip(params, gains), start=1):
+  rows = zip(layers, config.wirings, params, gains)
+  for index, row in enumerate(rows, start=1):
     # Files sort nodes by name, which is their order in the chain.
     name = f'layer_{index:0{width}}'
-    nodes[f'{name}_affine'] = nir.Affine(
-      weight=np.float32(gain) * np.asarray(layer.weights, np.float32).T.copy(),
-      bias=np.array(layer.biases, np.float32),
-    )
+    node = nir_layers.to_node(*row)
+    nodes[f'{name}_{_KINDS[type(node)]}'] = node
     if index < len(params):
-      ones = np.ones(layer.biases.shape, np.float32)
+      ones = np.ones(node.output_type['output'], np.float32)
       nodes[f'{name}_if'] = nir.IF(r=ones, v_threshold=ones.copy())
+    if index == num_convolutions:
+      flat = nir.Flatten(input_type=node.output_type['output'], **_FLATTEN)
+      nodes[f'{name}_vector'] = flat
   nodes['output'] = nir.Output(output_type=np.array(config.layer_sizes[-1:]))
   edges = list(itertools.pairwise(nodes))
   return nir.NIRGraph(nodes=nodes, edges=edges, metadata=dict(_METADATA))
 
 
-def from_graph(graph: nir.NIRGraph) -> tuple[tuple[int, ...], types.Params]:
-  """Extracts layer sizes and float32 parameters (for reads of gain 1).
+def from_graph(graph: nir.NIRGraph) -> tuple[NetworkConfig, types.Params]:
+  """Extracts the network of a graph and its float32 parameters.
 
-  Raises a UserError if the graph is not a chain as `to_graph` builds it.
+  Args:
+    graph: a graph as `to_graph` builds it.
+
+  Returns:
+    The configuration and the parameters, for reads of gain 1. The inputs of a
+    convolution have the shape `[H, W]`, or of several channels `[C, H, W]`.
+
+  Raises:
+    UserError: if the graph has other nodes or edges.
   """
   chain = _follow(graph)
   _check_chain(graph, chain)
-  params = tuple(
-    types.LayerParams(
-      weights=np.array(node.weight, np.float32).T.copy(),
-      biases=np.array(node.bias, np.float32),
-    )
-    for node in chain
-    if isinstance(node, nir.Affine)
-  )
-  num_inputs = params[0].weights.shape[0]
-  return (num_inputs, *(layer.biases.size for layer in params)), params
-
-
-def write(path: str | os.PathLike, graph: nir.NIRGraph) -> None:
-  """Writes a graph to a new file, readable by old versions of nir.
-
-  Raises a UserError if the file exists or cannot be written.
-  """
-  path, content = pathlib.Path(path), io.BytesIO()
-  nir.write(content, graph)
-  with h5py.File(content, 'r+') as file:
-    # Versions of nir before 1.0.6, which sinabs 3.1.3 requires, cannot read
-    # v_reset; later versions default to 0.
-    for node in file['node/nodes'].values():
-      if 'v_reset' in node and not np.any(node['v_reset'][()]):
-        del node['v_reset']
-  try:
-    _write_new(path, content.getvalue())
-  except FileExistsError:
-    raise types.UserError(
-      f'{path} exists already and is not overwritten; choose another file.'
-    ) from None
-  except OSError as error:
-    raise types.UserError(
-      f'{path} cannot be written ({error.strerror}); choose another file, or '
-      'check its folder, the permissions and the free space.'
-    ) from None
-
-
-def _write_new(path, content):
-  """Writes a new file, or none at all."""
-  with open(path, 'xb') as file:
-    try:
-      file.write(content)
-    except OSError:
-      with contextlib.suppress(OSError):
-        path.unlink()
-      raise
-
-
-def read(path: str | os.PathLike) -> nir.NIRGraph:
-  """Reads a graph from a file; raises a UserError if there is none."""
-  if not os.path.isfile(path):
-    raise types.UserError(
-      f'{path} is not a file; pass the file of an exported network.'
-    )
-  try:
-    return nir.read(path)
-  except Exception as error:  # of any type, from nir or h5py
-    raise types.UserError(
-      f'{path} contains no NIR graph ({type(error).__name__}); pass the file '
-      'of an exported network.'
-    ) from None
+  nodes = [node for node in chain if isinstance(node, nir_layers.Node)]
+  config = nir_layers.to_config(chain[0].input_type['input'], nodes)
+  params = map(nir_layers.to_params, nodes, config.wirings)
+  return config, tuple(params)
 
 
 def _follow(graph):
@@ -166,21 +150,34 @@ def _follow(graph):
 
 def _check_chain(graph, chain):
   """Checks that a chain is the whole graph, and as `to_graph` builds it."""
-  num_hidden = sum(isinstance(node, nir.IF) for node in chain)
-  hidden = [nir.Affine, nir.IF] * num_hidden
-  expected = [nir.Input, *hidden, nir.Affine, nir.Output]
+  kinds = [type(node) for node in chain]
+  num_convolutions = kinds.count(nir.Conv2d)
+  expected = [nir.Conv2d, nir.IF] * num_convolutions
+  expected += [nir.Affine, nir.IF] * kinds.count(nir.Affine)
+  expected = expected[:-1] or [nir.Affine]  # one layer at least
+  if num_convolutions:
+    expected.insert(2 * num_convolutions, nir.Flatten)
   is_all = len(graph.nodes) == len(chain) == len(graph.edges) + 1
-  if not is_all or [type(node) for node in chain] != expected:
-    kinds = ', '.join(type(node).__name__ for node in graph.nodes.values())
+  if not is_all or kinds != [nir.Input, *expected, nir.Output]:
+    names = ', '.join(type(node).__name__ for node in graph.nodes.values())
     raise types.UserError(
-      f'the graph of {kinds} is not a chain of Input, Affine and IF for each '
-      'hidden layer, Affine, Output; pass a graph from to_graph.'
+      f'the graph of {names} is not a chain of Input, Conv2d and IF for each '
+      'convolution, Flatten after them, Affine and IF for each dense layer, '
+      'and Output after a layer without IF; pass a graph from to_graph.'
     )
-  neurons = [node for node in chain if isinstance(node, nir.IF)]
-  for node, (field, value) in itertools.product(neurons, _NEURON.items()):
+  for node in chain:
+    if isinstance(node, nir.IF):
+      remedy = 'neurons of resistance 1, threshold 1 and reset 0'
+      _check_fields('neurons', node, _NEURON, remedy)
+    if isinstance(node, nir.Flatten):
+      remedy = 'a Flatten from axis 0 to axis -1'
+      _check_fields('a Flatten', node, _FLATTEN, remedy)
+
+
+def _check_fields(kind, node, fields, remedy):
+  for field, value in fields.items():
     # Versions of nir before 1.0.6 have no v_reset, which is 0.
     if np.any(np.asarray(getattr(node, field, value)) != value):
       raise types.UserError(
-        f'the graph has neurons whose {field} is not {value:g}; use '
-        'neurons of resistance 1, threshold 1 and reset 0.'
+        f'the graph has {kind} whose {field} is not {value:g}; use {remedy}.'
       )

@@ -132,6 +132,7 @@ class Wiring:
     Returns:
       The inputs of the rows, 0 for silent rows.
     """
+    values = jnp.asarray(values)
     if self.inputs is None:
       return values[..., None, :]
     return _gather(self, values)

@@ -1,5 +1,6 @@
-"""Training, evaluation, metrics, neuron activity and data parallelism."""
+"""Training, evaluation, metrics, activity, rasters and data parallelism."""
 
+from ssnn_jax.training import raster
 from ssnn_jax.training.epochs import make_train_epoch
 from ssnn_jax.training.evaluation import make_evaluate
 from ssnn_jax.training.fit import FitResult
@@ -21,5 +22,6 @@ __all__ = (
   'make_evaluate',
   'make_optimizer',
   'make_train_epoch',
+  'raster',
   'stream_key',
 )

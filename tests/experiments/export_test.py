@@ -1,5 +1,6 @@
 """Tests of commands that export a run and evaluate it in other libraries."""
 
+import dataclasses
 import importlib
 import importlib.util
 import json
@@ -36,6 +37,14 @@ CONSUMED = {
   'data_dir': None,
   'download': False,
 }
+DENSE = ssnn_jax.NetworkConfig((64, 30, 10))
+IMAGE = ssnn_jax.NetworkConfig(
+  layers=(
+    ssnn_jax.layers.Conv(6, kernel=3, stride=2, padding=1),
+    ssnn_jax.layers.Dense(10),
+  ),
+  input_shape=(8, 8),
+)
 
 
 def call(module, **values):
@@ -56,13 +65,16 @@ class ExportTest(parameterized.TestCase):
     self.folder = pathlib.Path(self.create_tempdir().full_path)
     self.file = self.folder / 'network.nir'
 
-  def make_run(self, *accuracies, **changes):
-    """Returns a run that was stopped within a line of its record."""
+  def make_run(self, *accuracies, final=None, **changes):
+    """Returns a run with a final line, or stopped within a line."""
     run = self.folder / 'run'
     config = experiment.ExperimentConfig(**changes)
     records.create(run, serialization.as_record(config))
-    with open(run / 'metrics.jsonl', 'a') as file:
-      file.write('{"event": "ep')
+    if final:
+      records.append(run, 'final', **final)
+    else:
+      with open(run / 'metrics.jsonl', 'a') as file:
+        file.write('{"event": "ep')
     with checkpoints.open_in(run) as manager:
       for epoch, accuracy in enumerate(accuracies, start=1):
         state = make_state(epoch)
@@ -79,12 +91,39 @@ class ExportTest(parameterized.TestCase):
     run = self.make_run(0.9, 0.5, dropout=0.2, input_gain=None, num_steps=4)
     output = call(export, workdir=str(run), file=str(self.file), best=best)
     self.assertStartsWith(output, f'{self.file}: 4-5-3, ')
-    sizes, params = nir.from_graph(nir.read(self.file))
-    self.assertEqual(sizes, (4, 5, 3))
+    config, params = nir.from_graph(nir.read(self.file))
+    self.assertEqual(config, ssnn_jax.NetworkConfig((4, 5, 3)))
     first, second = make_state(epoch).params
     gain = 4 / experiment.EVENTS_AT_FULL_RATE  # a power of two, and exact
     np.testing.assert_array_equal(params[0].weights, gain * first.weights)
     np.testing.assert_array_equal(params[1].weights, second.weights)
+
+  @parameterized.parameters(
+    (('conv5k2', '3'), (2, 2)),
+    (('conv5k2', '3'), (2, 34, 34)),  # a recording of two polarities
+    (('5', '3'), (4,)),
+  )
+  def test_loads_the_layers_of_a_finished_run(self, layers, shape):
+    final = {'input_shape': shape}
+    run = self.make_run(0.9, final=final, layers=layers, dropout=0.2)
+    config, params = export.load(run)
+    self.assertEqual((config.input_shape, config.dropout), (shape, 0.2))
+    axis = 0 if len(shape) == 3 else -1
+    conv = ssnn_jax.layers.Conv(5, kernel=2, channel_axis=axis)
+    first = conv if layers[0] == 'conv5k2' else ssnn_jax.layers.Dense(5)
+    self.assertEqual(config.layers, (first, ssnn_jax.layers.Dense(3)))
+    expected = make_state(1).params
+    nir_neurons.assert_same(params, expected)
+
+  def test_exports_convolutions(self):
+    final = {'input_shape': (2, 2)}
+    run = self.make_run(0.9, final=final, layers=('conv5k2', '3'))
+    output = call(export, workdir=str(run), file=str(self.file))
+    self.assertStartsWith(output, f'{self.file}: 4-5-3, ')
+    config, params = nir.from_graph(nir.read(self.file))
+    layers = ssnn_jax.layers.Conv(5, kernel=2), ssnn_jax.layers.Dense(3)
+    self.assertEqual(config.layers, layers)
+    nir_neurons.assert_same(params, make_state(1).params)
 
   def test_command_prints_one_line_and_overwrites_nothing(self):
     run = self.make_run(0.9)
@@ -114,6 +153,11 @@ class ExportTest(parameterized.TestCase):
     self.assert_refused(
       '^firing_function is hard_sigmoid, ', export, workdir=str(run), file=file
     )
+    (self.folder / 'run').rename(self.folder / 'old')
+    run = self.make_run(0.9, layers=('conv5k2', '3'))
+    self.assert_refused(
+      'holds an unfinished run of --layers', export, workdir=str(run), file=file
+    )
     with mock.patch.dict(sys.modules, {'nir': None}):
       del sys.modules['ssnn_jax.hardware.nir']
       self.assert_refused(
@@ -124,8 +168,7 @@ class ExportTest(parameterized.TestCase):
       )
     self.assertFalse(self.file.exists())
 
-  def write_network(self, *sizes):
-    config = ssnn_jax.NetworkConfig(sizes)
+  def write_network(self, config):
     params = ssnn_jax.ssnn(config).init(jax.random.key(4))
     nir.write(self.file, nir.to_graph(config, params))
     return params
@@ -144,17 +187,19 @@ class ExportTest(parameterized.TestCase):
     self.assertEqual(header['event'], 'header')
     return line
 
-  def test_compares_a_library_with_the_spiking_network(self):
-    params = self.write_network(64, 30, 10)
+  @parameterized.parameters((DENSE, (64,)), (IMAGE, (1, 8, 8)))
+  def test_compares_a_library_with_the_spiking_network(self, config, shape):
+    params = self.write_network(config)
     line = self.consume(read_in_numpy)
     self.assertEqual(line['num_images'], 40)
-    ann = ssnn_jax.ann(ssnn_jax.NetworkConfig((64, 30, 10)))
-    exact = ann.infer(
-      params, jax.random.key(0), small_digits().test.inputs
-    ).potential
+    exact = (
+      ssnn_jax.ann(config)
+      .infer(params, jax.random.key(0), small_digits().test.inputs)
+      .potential
+    )
     right = np.mean(np.argmax(exact, axis=1) == small_digits().test.labels)
     self.assertAlmostEqual(line['accuracy_rate'], right, delta=5e-5)
-    rates = small_digits().test.inputs.reshape(40, -1) / 255
+    rates = small_digits().test.inputs.reshape(40, *shape) / 255
     frames = [rates] * CONSUMED['num_steps']
     graph = nir.read(self.file)
     output = np.mean(nir_neurons.present(graph, frames), axis=0)
@@ -176,14 +221,18 @@ class ExportTest(parameterized.TestCase):
     np.testing.assert_array_equal(echo('spikes', 1) % 1, 0)
     statistics.assert_mean_within(echo('spikes', 4), rates[0])
 
-  @parameterized.parameters('sinabs', 'snntorch', 'norse')
-  def test_library_implements_the_neurons_of_the_graph(self, name):
+  @parameterized.product(
+    name=('sinabs', 'snntorch', 'norse'), is_image=(False, True)
+  )
+  def test_library_implements_the_nodes_of_the_graph(self, name, is_image):
     if not importlib.util.find_spec(name):
       self.skipTest(f'{name} is not installed')
     # A neuron of snntorch may miss a spike where its drive is not constant.
-    hidden = (30,) if name == 'snntorch' else (30, 20)
-    self.write_network(64, *hidden, 10)
-    rates = small_digits().test.inputs.reshape(40, -1).astype(np.float32) / 255
+    config, shape = (IMAGE, (1, 8, 8)) if is_image else (DENSE, (64,))
+    if name != 'snntorch' and not is_image:
+      config = ssnn_jax.NetworkConfig((64, 30, 20, 10))
+    self.write_network(config)
+    rates = np.float32(small_digits().test.inputs.reshape(40, *shape)) / 255
     task = nir_consumer.Task(rates, small_digits().test.labels, 25, 'current')
 
     def run(read):
@@ -204,8 +253,11 @@ class ExportTest(parameterized.TestCase):
     file = str(self.file)
     refuse('^--file is missing', file=None)
     refuse('network.nir is not a file', file=file)
-    self.write_network(5, 10)
+    self.write_network(ssnn_jax.NetworkConfig((5, 10)))
     with mock.patch.dict(sys.modules, {'sinabs': None}):
       refuse('^the package sinabs is not installed', file=file)
     with mock.patch.object(nir_consumer, 'require'):
       refuse('^--dataset=digits has 64 inputs, but .* 5;', file=file)
+      self.file.unlink()
+      self.write_network(dataclasses.replace(IMAGE, input_shape=(4, 16)))
+      refuse('^--dataset=digits has 8 x 8 inputs, but .* 4 x 16;', file=file)

@@ -1,7 +1,6 @@
 """Tests of the export to NIR."""
 
 import dataclasses
-import itertools
 import pathlib
 
 from absl.testing import parameterized
@@ -15,18 +14,17 @@ from ssnn_jax.hardware import nir as nir_lib
 from tests.testing import nir_neurons
 
 SIZES = (6, 5, 4, 3)
+IMAGE = ssnn_jax.NetworkConfig(
+  layers=(
+    ssnn_jax.layers.Conv(3, kernel=3, padding=1),
+    ssnn_jax.layers.Dense(3),
+  ),
+  input_shape=(6, 5),
+)
 
 
 def make_params(*sizes):
-  """Returns random parameters, none of which is 0."""
-  rng = np.random.default_rng(len(sizes))
-  return tuple(
-    ssnn_jax.LayerParams(
-      rng.normal(size=shape).astype(np.float32),
-      rng.normal(size=shape[1]).astype(np.float32),
-    )
-    for shape in itertools.pairwise(sizes)
-  )
+  return nir_neurons.draw_params(ssnn_jax.NetworkConfig(sizes))
 
 
 def make_graph(*sizes):
@@ -65,17 +63,16 @@ def scale_threshold(graph):
   graph.nodes['layer_2_if'].v_threshold[1] = 2.0
 
 
+def remove_input(graph):
+  weight = graph.nodes['layer_2_affine'].weight
+  graph.nodes['layer_2_affine'].weight = weight[:, 1:]
+
+
 class NirTest(parameterized.TestCase):
   def setUp(self):
     super().setUp()
     self.folder = pathlib.Path(self.create_tempdir().full_path)
     self.path = self.folder / 'network.nir'
-
-  def assert_same(self, params, expected):
-    self.assertEqual(jax.tree.structure(params), jax.tree.structure(expected))
-    for leaf, exact in zip(jax.tree.leaves(params), jax.tree.leaves(expected)):
-      self.assertEqual(leaf.dtype, np.float32)
-      np.testing.assert_array_equal(leaf, exact, strict=True)
 
   def test_neurons_fire_at_the_clipped_rate(self):
     drives = np.arange(-96, 160) / 64  # exact in floats, and so is the bound
@@ -90,10 +87,14 @@ class NirTest(parameterized.TestCase):
     outputs = nir_neurons.present(graph, frames, subtracts=False)
     self.assertEqual(np.mean(outputs), 0.5)
 
-  def test_one_hidden_layer_approaches_the_ann(self):
-    sizes, ticks = (6, 40, 3), 50
-    config, params = ssnn_jax.NetworkConfig(sizes), make_params(*sizes)
-    rates = np.random.default_rng(0).uniform(size=(20, 6)).astype(np.float32)
+  @parameterized.parameters(
+    (ssnn_jax.NetworkConfig((6, 40, 3)), (6,)),
+    (IMAGE, (1, 6, 5)),
+  )
+  def test_one_hidden_layer_approaches_the_ann(self, config, shape):
+    ticks, params = 50, nir_neurons.draw_params(config)
+    rates = np.random.default_rng(0).uniform(size=(20, *shape))
+    rates = rates.astype(np.float32)
     graph = nir_lib.to_graph(config, params)
     output = np.mean(nir_neurons.present(graph, [rates] * ticks), axis=0)
     ann = ssnn_jax.ann(config).infer(params, jax.random.key(0), rates)
@@ -112,14 +113,14 @@ class NirTest(parameterized.TestCase):
     nir.write(str(self.path), graph)
     for read in (graph, nir.read(str(self.path))):
       self.assertEqual(list(read.nodes), sorted(read.nodes))
-      read_sizes, read_params = nir_lib.from_graph(read)
-      self.assertEqual(read_sizes, sizes)
-      self.assert_same(read_params, make_params(*sizes))
+      config, read_params = nir_lib.from_graph(read)
+      self.assertEqual(config, ssnn_jax.NetworkConfig(sizes))
+      nir_neurons.assert_same(read_params, make_params(*sizes))
 
   def test_file_is_readable_by_old_versions(self):
     nir_lib.write(self.path, make_graph(*SIZES))
     read = nir_lib.read(self.path)
-    self.assert_same(nir_lib.from_graph(read)[1], make_params(*SIZES))
+    nir_neurons.assert_same(nir_lib.from_graph(read)[1], make_params(*SIZES))
     self.assertEqual(read.metadata, {'reset': 'subtract', 'dt': 1.0})
     names = []
     with h5py.File(self.path) as file:
@@ -130,13 +131,13 @@ class NirTest(parameterized.TestCase):
   def test_weights_include_the_read_gains_of_inference(self):
     config = ssnn_jax.NetworkConfig(SIZES, input_gain=0.3, dropout=0.5)
     params = make_params(*SIZES)
-    sizes, read = nir_lib.from_graph(nir_lib.to_graph(config, params))
+    exported, read = nir_lib.from_graph(nir_lib.to_graph(config, params))
     first = params[0]._replace(weights=np.float32(0.3) * params[0].weights)
-    self.assert_same(read, (first, *params[1:]))
+    nir_neurons.assert_same(read, (first, *params[1:]))
     rates = np.linspace(0, 1, 4 * SIZES[0], dtype=np.float32).reshape(4, -1)
     expected, potential = (
       ssnn_jax.ann(c).infer(p, jax.random.key(0), rates).potential
-      for c, p in ((config, params), (ssnn_jax.NetworkConfig(sizes), read))
+      for c, p in ((config, params), (exported, read))
     )
     np.testing.assert_allclose(potential, expected, rtol=1e-5, atol=1e-5)
 
@@ -156,27 +157,28 @@ class NirTest(parameterized.TestCase):
       nir_lib.to_graph(ssnn_jax.NetworkConfig((6, 3)), make_params(*SIZES))
 
   @parameterized.parameters(
-    (leak, 'is not a chain of Input, Affine and IF'),
-    (skip_neurons, 'is not a chain of Input, Affine and IF'),
-    (add_branch, 'is not a chain of Input, Affine and IF'),
-    (add_cycle, 'is not a chain of Input, Affine and IF'),
+    (leak, 'is not a chain of Input, Conv2d and IF'),
+    (skip_neurons, 'is not a chain of Input, Conv2d and IF'),
+    (add_branch, 'is not a chain of Input, Conv2d and IF'),
+    (add_cycle, 'is not a chain of Input, Conv2d and IF'),
     (scale_threshold, 'neurons whose v_threshold is not 1;'),
+    (remove_input, r'weights of shape \(4, 4\), which do not fit'),
   )
   def test_rejects_other_graphs(self, change, message):
     graph = make_graph(*SIZES)
     change(graph)
-    with self.assertRaisesRegex(ssnn_jax.UserError, message):
-      nir_lib.from_graph(graph)
+    self.assert_rejected(message, nir_lib.from_graph, graph)
 
   def test_accepts_nodes_and_edges_in_any_order(self):
     graph = make_graph(*SIZES)
     graph.nodes = dict(reversed(graph.nodes.items()))
     graph.edges.reverse()
-    self.assert_same(nir_lib.from_graph(graph)[1], make_params(*SIZES))
+    nir_neurons.assert_same(nir_lib.from_graph(graph)[1], make_params(*SIZES))
 
   def assert_rejected(self, message, function, *arguments):
-    with self.assertRaisesRegex(ssnn_jax.UserError, message):
+    with self.assertRaisesRegex(ssnn_jax.UserError, message) as caught:
       function(*arguments)
+    self.assertRegex(str(caught.exception), r'\A[^\n]+\.\Z')
 
   def test_write_rejects_existing_and_unwritable_files(self):
     graph = make_graph(6, 3)

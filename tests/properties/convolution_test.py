@@ -40,7 +40,8 @@ class UnbiasedTest(absltest.TestCase):
       dense, convolutions.expand(config, params), image, label
     )
     exact = convolutions.fold(config, exact)
-    images, labels = jnp.tile(image, (GROUP_SIZE, 1)), jnp.full(GROUP_SIZE, label)
+    images = jnp.tile(image, (GROUP_SIZE, 1))
+    labels = jnp.full(GROUP_SIZE, label)
     learn = jax.jit(ssnn_jax.ssnn(config).learn)
     groups = [
       learn(params, jax.random.key(group), images, labels)[0].positive

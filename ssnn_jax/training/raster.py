@@ -1,0 +1,132 @@
+"""Raster: all spikes of one presentation, tick by tick.
+
+They are the spikes of `Network.learn` for a batch of one sample with the same
+key, without dropout.
+"""
+
+import dataclasses
+import functools
+from typing import Any
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ssnn_jax import spikes
+from ssnn_jax import types
+from ssnn_jax.config import NetworkConfig
+from ssnn_jax.simulation import forward
+from ssnn_jax.simulation import presentation
+
+
+class Raster(NamedTuple):
+  """Spikes of the layers of a network, each in the shape of its neurons."""
+
+  # [T, ...] int8 of the inputs and of each hidden layer
+  spikes: tuple[np.ndarray, ...]
+  # [T, ...] int8 error spikes of each layer: 1 to fire less, or -1
+  errors: tuple[np.ndarray, ...]
+
+
+class Signals(NamedTuple):
+  """Signals of one sample in all blocks, with a leading axis of blocks."""
+
+  blocks: spikes.Block
+  forward: forward.Forward
+  errors: list[types.ErrorSignal]  # of each layer
+
+
+def record(
+  config: NetworkConfig,
+  params: types.Params,
+  key: jax.Array,
+  image: jax.Array | np.ndarray,
+  label: int,
+) -> Raster:
+  """Records all spikes while a sample is presented.
+
+  Args:
+    config: the network; dropout is ignored.
+    params: its parameters.
+    key: PRNG key of the presentation; consumed.
+    image: inputs of one sample, without an axis B.
+    label: its class.
+
+  Returns:
+    The spikes. Neurons of a convolution have the shape `[H, W, F]`.
+
+  Example:
+    >>> config = ssnn_jax.NetworkConfig(
+    ...   layers=(ssnn_jax.layers.Conv(3, kernel=2), ssnn_jax.layers.Dense(4)),
+    ...   input_shape=(5, 5), num_steps=40)
+    >>> params = ssnn_jax.ssnn(config).init(jax.random.key(0))
+    >>> raster = ssnn_jax.training.raster.record(
+    ...   config, params, jax.random.key(1), jnp.full((5, 5), 0.5), label=2)
+    >>> [train.shape for train in raster.spikes]
+    [(40, 5, 5), (40, 4, 4, 3)]
+    >>> [train.shape for train in raster.errors]
+    [(40, 4, 4, 3), (40, 4)]
+  """
+  signals = present(config, params, key, image, label)
+  unpack = functools.partial(by_tick, config, signals.blocks.words)
+  inputs = [
+    unpack(signal.train).reshape(-1, *wiring.input_shape)
+    for signal, wiring in zip(signals.forward.signals, config.wirings)
+  ]
+  streams = [error.streams for error in signals.errors]
+  errors = [
+    (unpack(own.positive) - unpack(own.negative)).reshape(
+      -1, *wiring.output_shape
+    )
+    for own, wiring in zip(streams, config.wirings)
+  ]
+  return Raster(tuple(inputs), tuple(errors))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def present(
+  config: NetworkConfig,
+  params: types.Params,
+  key: jax.Array,
+  image: jax.Array | np.ndarray,
+  label: jax.Array | int,
+) -> Signals:
+  """Presents one sample; the arguments are those of `record`."""
+  config = dataclasses.replace(config, dropout=0.0)
+  observer = presentation.Observer(observe=_observe)
+  _, observed = presentation.simulate(
+    config,
+    params,
+    key,
+    jnp.asarray(image)[None],
+    jnp.asarray(label)[None],
+    observer=observer,
+  )
+  return jax.tree.map(lambda x: x[:, 0], observed)
+
+
+def _observe(draw, block, forward_signals, errors) -> Any:
+  """Keeps all signals of a block, with their trains drawn."""
+  del draw
+  return spikes.draw_all(Signals(block, forward_signals, errors))
+
+
+def by_tick(
+  config: NetworkConfig, words: jax.Array, trains: jax.Array
+) -> np.ndarray:
+  """Joins the trains of blocks to one spike per tick.
+
+  Args:
+    config: the network.
+    words: `[blocks, K]` indices of the words of each block.
+    trains: `[blocks, K, N]` uint32 spikes.
+
+  Returns:
+    `[T, N]` int8.
+  """
+  num_words = spikes.count_words(config.num_steps)
+  # Blocks can share a word, but no tick.
+  empty = jnp.zeros((num_words, trains.shape[-1]), jnp.uint32)
+  train = spikes.unpack(empty.at[words].add(trains, mode='drop'))
+  return np.asarray(train)[: config.num_steps]
