@@ -77,16 +77,16 @@ class Wiring:
   def __post_init__(self):
     if self.inputs is None:
       return
-    shape, inputs = self.input_shape, np.asarray(self.inputs)
+    inputs, last = np.asarray(self.inputs), self.num_inputs - 1
     is_valid = inputs.ndim == 2 and len(inputs) == self.num_positions
-    is_valid = is_valid and np.issubdtype(inputs.dtype, np.integer)
-    is_valid = is_valid and SILENT <= inputs.min()
-    if not is_valid or inputs.max() >= self.num_inputs:
+    is_valid = is_valid and inputs.size and inputs.dtype.kind in 'iu'
+    if not is_valid or inputs.min() < SILENT or inputs.max() > last:
       raise types.UserError(
         f'inputs of a wiring are {inputs.dtype} of shape {inputs.shape}; '
         f'expected a row of indices for each of {self.num_positions} '
-        f'positions, from 0 to {math.prod(shape) - 1}, or {SILENT} for none.'
+        f'positions, from 0 to {last}, or {SILENT} for none.'
       )
+    object.__setattr__(self, 'inputs', inputs)
 
   @property
   def num_inputs(self) -> int:
@@ -149,31 +149,32 @@ class Wiring:
     rows = rows.reshape(*rows.shape[:-2], -1)
     if self.inputs is None:
       return rows
+    rows, listed = _append_silent(rows), self._rows_of_inputs
 
-    rows = jnp.concatenate([rows, jnp.zeros_like(rows[..., :1])], axis=-1)
-
-    def add(index, total):
-      chosen = jnp.asarray(self._rows_of_inputs)[index]
-      return total + rows.at[..., chosen].get(mode='promise_in_bounds')
+    def add(place, total):
+      index = jnp.asarray(listed)[place]
+      return total + rows.at[..., index].get(mode='promise_in_bounds')
 
     # A loop, as the compiler would repeat a sum wherever it is used.
     zeros = jnp.zeros((*rows.shape[:-1], self.num_inputs), rows.dtype)
-    return jax.lax.fori_loop(0, len(self._rows_of_inputs), add, zeros)
+    return jax.lax.fori_loop(0, len(listed), add, zeros)
 
   @functools.cached_property
   def _rows_of_inputs(self):
-    """Indices `[I]` of the first row that each input drives, the second, ..."""
+    """Lists the rows of each input, of all positions.
+
+    Returns indices `[n, I]` of `[P, M]` rows in their order, and the number of
+    all rows for inputs that drive fewer than n.
+    """
     flat = self.inputs.reshape(-1)
     order = np.argsort(flat, kind='stable')
-    counts = np.bincount(flat[flat != SILENT], minlength=self.num_inputs)
-    first = np.searchsorted(flat[order], np.arange(self.num_inputs))
-    order = np.append(order, SILENT)
-    return [
-      np.where(
-        place < counts, order[np.minimum(first + place, flat.size)], SILENT
-      )
-      for place in range(counts.max())
-    ]
+    first, last = (
+      np.searchsorted(flat[order], np.arange(self.num_inputs), side)
+      for side in ('left', 'right')
+    )
+    places = first + np.arange(max(last - first))[:, None]
+    index = order[np.minimum(places, flat.size - 1)]
+    return np.where(places < last, index, flat.size)
 
   def split(self, neurons: jax.Array) -> jax.Array:
     """Splits the layer's neurons by position, `[..., J]` to `[..., P, F]`."""
@@ -210,9 +211,14 @@ def _take(values, index):
   """Takes values by their index along the last axis, 0 where it is `SILENT`."""
   if (index == SILENT).any():
     index = np.where(index == SILENT, values.shape[-1], index)
-    silent = jnp.zeros_like(values[..., :1])
-    values = jnp.concatenate([values, silent], axis=-1)
+    values = _append_silent(values)
   return values.at[..., index].get(mode='promise_in_bounds')
+
+
+def _append_silent(values):
+  """Appends a 0 along the last axis."""
+  zero = jnp.zeros_like(values[..., :1])
+  return jnp.concatenate([values, zero], axis=-1)
 
 
 # The derivative of an index would add up one value after another. With this one

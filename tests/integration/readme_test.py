@@ -38,7 +38,8 @@ class ReadmeTest(parameterized.TestCase):
     scope = {}
     folder = self.create_tempdir().full_path
     with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()):
-      for text in (README, (ROOT / 'docs' / 'hardware.md').read_text()):
+      pages = [ROOT / 'docs' / name for name in ('hardware.md', 'layers.md')]
+      for text in (README, *(page.read_text() for page in pages)):
         for example in re.findall(r'```python\n(.*?)```', text, re.DOTALL):
           exec(compile(example, 'a page', 'exec'), scope)
       own = ssnn_jax.datasets.load('own.npz')
