@@ -1,7 +1,9 @@
 """Dataclass fields with the metadata of their command-line flags."""
 
 from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Sequence
+import contextlib
 import dataclasses
 import inspect
 import os
@@ -77,6 +79,15 @@ def check(name: str, value: Any, is_valid: bool, expected: str) -> None:
     if isinstance(value, tuple):
       value = ','.join(map(str, value))
     raise ssnn_jax.UserError(f'--{name} is {value}; expected {expected}.')
+
+
+@contextlib.contextmanager
+def named(flag: str) -> Iterator[None]:
+  """Adds the name of a flag to user errors of the context."""
+  try:
+    yield
+  except ssnn_jax.UserError as error:
+    raise ssnn_jax.UserError(f'--{flag}: {error}') from None
 
 
 def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

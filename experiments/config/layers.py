@@ -27,7 +27,8 @@ def check(
     return
   expected = 'none, as --layer_sizes describes the layers'
   field.check('layers', texts, layer_sizes is None, expected)
-  field.call(parse, texts)
+  with field.named('layers'):
+    parse(texts)
 
 
 def parse(texts: Sequence[str]) -> tuple[ssnn_jax.layers.Layer, ...]:
@@ -45,8 +46,8 @@ def _parse(text):
   found = _CONV.fullmatch(text)
   if not found:
     raise ssnn_jax.UserError(
-      f"layers has '{text}', which is no layer; expected a number of neurons, "
-      'or a convolution as conv16k5s2: 16 features, kernel 5, stride 2.'
+      f"'{text}' is not a layer; expected a number of neurons, or a "
+      'convolution as conv16k5s2: 16 features, kernel 5, stride 2.'
     )
   features, kernel, stride, padding = found.groups()
   return ssnn_jax.layers.Conv(
@@ -112,4 +113,7 @@ def for_dataset(
       f'--layers={",".join(texts)} does not fit {dataset.name}; it must end '
       f'with {classes} classes.'
     )
-  return network_fields(texts, dataset.input_shape)
+  fields = network_fields(texts, dataset.input_shape)
+  with field.named('layers'):
+    ssnn_jax.layers.connect(**fields)
+  return fields

@@ -247,6 +247,13 @@ inference costs {infer_t16:.1f}, {infer_t64:.1f} and {infer_t256:.1f}. Up to 32
 ticks, one word, the cost hardly depends on T. Naive simulation takes
 {naive_over_packed_t64:.0f} times as long at T = 64.
 
+Two convolutions and a dense layer (`conv16k5s2,conv32k5s2,10` on images of 28 x
+28 pixels, `267,520` products in a forward pass) cost
+{learn_sobol_conv_t16:.1f} steps of BP of the same network at T = 16 and
+{learn_sobol_conv_t64:.1f} at T = 64 with low-discrepancy trains,
+{learn_bernoulli_conv_t16:.1f} and {learn_bernoulli_conv_t64:.1f} with random
+trains. Patches are gathered as words of 32 ticks.
+
 An epoch of surrogate gradients costs {epoch_surrogate_gradient_t16:.0f} epochs
 of BP at T = 16 and {epoch_surrogate_gradient_t64:.0f} at T = 64, one of `rpu`
 {epoch_rpu_t16:.1f} and {epoch_rpu_t64:.1f}. Accuracies are in

@@ -1,7 +1,6 @@
 """Data of a run: the training split and the evaluation split."""
 
 from collections.abc import Mapping
-import contextlib
 import dataclasses
 import functools
 from typing import Any
@@ -41,12 +40,12 @@ def load(
     other = _load(config, config.test_dataset, data_dir, download)
     dataset = _test_on(dataset, other)
   if config.folds is not None:
-    with _named('folds'):
+    with field.named('folds'):
       dataset = ssnn_jax.datasets.fold(
         dataset, config.folds, experiment.fold(config)
       )
   if config.hold_out:
-    with _named('hold_out'):
+    with field.named('hold_out'):
       dataset = ssnn_jax.datasets.hold_out(dataset, config.hold_out)
   size = len(dataset.train.labels)
   for name in ('batch_size', 'probe_size'):
@@ -57,15 +56,6 @@ def load(
         f'{dataset.name}; give a smaller number.'
       )
   return dataset
-
-
-@contextlib.contextmanager
-def _named(flag):
-  """Adds the name of the flag to user errors."""
-  try:
-    yield
-  except ssnn_jax.UserError as error:
-    raise ssnn_jax.UserError(f'--{flag}: {error}') from None
 
 
 def _check_flags(config):

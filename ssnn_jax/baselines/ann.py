@@ -51,8 +51,7 @@ def _infer(config, params, batch):
   activate = activation(firing.find(config.firing_function))
   layers = zip(config.wirings, params, config.read_gains)
   *hidden, output = [
-    jax.vmap(functools.partial(wiring.drive, *layer))
-    for wiring, *layer in layers
+    functools.partial(wiring.drive, *layer) for wiring, *layer in layers
   ]
   rates = batch.inputs.rates
   for drive, mask in zip(hidden, batch.dropout_masks):

@@ -86,8 +86,7 @@ def _present_sample(config, params, hidden, output, sample):
   """Simulates a network during the presentation of one sample."""
   layers = zip(config.wirings, params, config.read_gains)
   *hidden_drives, output_drive = [
-    jax.vmap(functools.partial(wiring.drive, *layer))
-    for wiring, *layer in layers
+    functools.partial(wiring.drive, *layer) for wiring, *layer in layers
   ]
   train = spikes.unpack(sample.inputs.train)[: config.num_steps]
   trains = [train.astype(jnp.float32)]

@@ -30,10 +30,10 @@ class LayersTest(parameterized.TestCase):
     self.assertEqual(layers.parse([text]), (expected,))
 
   @parameterized.parameters(
-    (('conv16', '10'), "--layers has 'conv16', which is no layer; expected"),
-    (('conv16s2k5', '10'), "--layers has 'conv16s2k5', which is no layer"),
-    (('', '10'), "--layers has '', which is no layer"),
-    (('conv0k5', '10'), '--features is 0; expected a whole number'),
+    (('conv16', '10'), "--layers: 'conv16' is not a layer; expected"),
+    (('conv16s2k5', '10'), "--layers: 'conv16s2k5' is not a layer"),
+    (('', '10'), "--layers: '' is not a layer"),
+    (('conv0k5', '10'), '--layers: features is 0; expected a whole number'),
   )
   def test_other_texts_are_refused(self, texts, message):
     with self.assertRaisesRegex(ssnn_jax.UserError, message):
@@ -59,8 +59,11 @@ class LayersTest(parameterized.TestCase):
 
   @parameterized.parameters(
     (('conv4k3', '9'), '^--layers=conv4k3,9 does not fit blank; it must end'),
-    (('conv4k9', '10'), r'^--kernel is \(9, 9\), larger than its input of 8 x'),
-    (('20', 'conv4k3', '10'), 'inputs of a convolution have shape'),
+    (
+      ('conv4k9', '10'),
+      r'^--layers: kernel is \(9, 9\), larger than its input of 8 x',
+    ),
+    (('20', 'conv4k3', '10'), '^--layers: inputs of a convolution have shape'),
   )
   def test_layers_that_do_not_fit_are_refused(self, texts, message):
     config = experiment.ExperimentConfig(layers=texts)
