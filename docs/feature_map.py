@@ -10,8 +10,12 @@ import numpy as np
 from experiments.analysis import style
 from ssnn_jax.training import raster
 
-_SIGNS = colors.ListedColormap([style.PURPLE, 'white', style.VERMILION])
 _SIZE = 1.15  # inches of a panel
+# Of spikes, and of error spikes to fire more, 0, and to fire less.
+_GRAY = 'gray_r'
+_SIGNED = colors.LinearSegmentedColormap.from_list(
+  'signed', [style.PURPLE, 'white', style.VERMILION]
+)
 
 
 def draw(
@@ -20,7 +24,7 @@ def draw(
   """Draws the spikes of a feature map in the first ticks and in all of them.
 
   Args:
-    recorded: the spikes of a presentation.
+    recorded: the spikes of a presentation of an image of one channel.
     layer: hidden layer, a convolution, from 0.
     feature: the feature.
     num_ticks: number of ticks that are drawn.
@@ -34,28 +38,18 @@ def draw(
     'forward': recorded.spikes[layer + 1][..., feature],
     'backward': recorded.errors[layer][..., feature],
   }
-  fig = figure.Figure(
-    figsize=(_SIZE * (num_ticks + 1), _SIZE * len(rows) + 0.5),
-    layout='constrained',
-  )
+  size = _SIZE * (num_ticks + 1), _SIZE * len(rows) + 0.5
+  fig = figure.Figure(figsize=size, layout='constrained')
   panels = fig.subplots(len(rows), num_ticks + 1)
   for line, (name, trains) in zip(panels, rows.items()):
-    is_signed = name == 'backward'
-    maps = [*trains[:num_ticks], trains.sum(axis=0, dtype=int)]
-    for tick, (axes, shown) in enumerate(zip(line, maps)):
-      is_sum = tick == num_ticks
-      limit = max(1, np.abs(shown).max()) if is_sum else 1
-      axes.imshow(
-        shown,
-        _colors(is_signed, is_sum),
-        vmin=-limit if is_signed else 0,
-        vmax=limit,
-      )
-      axes.set(xticks=[], yticks=[])
-      if name == 'input':
-        title = f'{len(trains)} ticks' if is_sum else f'tick {tick}'
-        axes.set_title(title, fontsize=style.LETTERS)
+    _draw_row(line, trains[:num_ticks], is_signed=name == 'backward')
+    total = trains.sum(axis=0, dtype=int)
+    _draw_row(line[num_ticks:], [total], is_signed=name == 'backward')
     line[0].set_ylabel(name, fontsize=style.LETTERS)
+  for tick, axes in enumerate(panels[0]):
+    is_sum = tick == num_ticks
+    title = f'{len(rows["input"])} ticks' if is_sum else f'tick {tick}'
+    axes.set_title(title, fontsize=style.LETTERS)
   style.set_title(
     fig,
     f'feature {feature} of layer {layer}: spikes, and error spikes to fire '
@@ -64,11 +58,11 @@ def draw(
   return fig
 
 
-def _colors(is_signed, is_sum):
-  """Returns the colours of spikes, or of sums of spikes."""
-  if not is_signed:
-    return 'gray_r'
-  if not is_sum:
-    return _SIGNS
-  ends = [style.PURPLE, 'white', style.VERMILION]
-  return colors.LinearSegmentedColormap.from_list('signs', ends)
+def _draw_row(line, maps, is_signed):
+  """Draws maps with a common scale of colours."""
+  largest = max(1, *(np.abs(shown).max() for shown in maps))
+  smallest = -largest if is_signed else 0
+  look = {'vmin': smallest, 'vmax': largest}
+  for axes, shown in zip(line, maps):
+    axes.imshow(shown, cmap=_SIGNED if is_signed else _GRAY, **look)
+    axes.set(xticks=[], yticks=[])

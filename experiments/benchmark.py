@@ -13,7 +13,7 @@ the worst case for spikes.
   epoch  an epoch of `training.make_train_epoch`, with shuffling and metrics
 
 Steps run in a compiled loop with donated parameters. The representation `naive`
-is a dense simulation that draws and multiplies every tick.
+is a dense simulation of dense layers that draws and multiplies every tick.
 """
 
 import itertools
@@ -55,10 +55,8 @@ def _networks(values):
   sizes, texts = values['layer_sizes'], values['layers'] or ()
   if not sizes and not texts:
     sizes = _DEFAULT_NETWORKS
-  for own in texts:
-    layers.check(own, None)
   return [(None, {'layer_sizes': own}) for own in sizes or ()] + [
-    (own, layers.network_fields(own, values['input_shape'])) for own in texts
+    (own, layers.connect(own, values['input_shape'])) for own in texts
   ]
 
 
@@ -72,6 +70,8 @@ def _settings(name, network, batch_size, values):
     return setting._replace(layers=layer_texts)
 
   all_steps, representations = values['num_steps'], values['representations']
+  if layer_texts is not None:
+    representations = [form for form in representations if form != 'naive']
   yield make(all_steps[0], methods.ANN, None)
   for num_steps, form in itertools.product(all_steps, representations):
     has_devices = name == 'learn' and form != 'naive'

@@ -154,7 +154,7 @@ class Activity(NamedTuple):
     None  # at the weights, per sample
   )
   # spikes that reach rows of the crossbars, of all positions, per sample; None
-  # without convolutions, where each spike reaches one row
+  # for networks of `layer_sizes`, where each spike reaches one row
   row_spikes: tuple[jax.Array, ...] | None = None
 
 

@@ -68,11 +68,9 @@ def over_epochs(
   def compute(runs, base):
     del base
     values = [
-      choose(
-        np.array(
-          [np.ravel(value)[layer] for value in curves.get(quantity, [np.nan])]
-        )
-      )
+      choose(np.array([np.ravel(value)[layer] for value in curves[quantity]]))
+      if quantity in curves
+      else np.nan
       for curves in runs['curves']
     ]
     return statistics.over_seeds(pd.DataFrame({quantity: values}), quantity)

@@ -122,7 +122,7 @@ def _network(run, sizes):
   options = {name: run[name] for name in _NETWORK_FIELDS}
   if run['layers'] is None:
     return ssnn_jax.NetworkConfig(sizes, **options)
-  options |= layers.network_fields(run['layers'], run['input_shape'])
+  options |= layers.connect(run['layers'], run['input_shape'])
   return ssnn_jax.NetworkConfig(**options)
 
 

@@ -57,9 +57,9 @@ class ExperimentConfig(synapses.SynapseFields):
   )
   layers: tuple[str, ...] | None = _network(
     None,
-    'layers of weights instead of --layer_sizes, as conv16k5s2,conv32k5s2,10: '
-    'convolutions of 16 and 32 features with kernel 5 and stride 2 (p1 for a '
-    'padding of 1), and a dense layer of 10 neurons',
+    '`layers` of weights instead of --layer_sizes, as '
+    'conv16k5s2,conv32k5s2,10: convolutions of 16 and 32 features with kernel '
+    '5 and stride 2 (p1: padding of 1), and a dense layer of 10 neurons',
   )
   num_steps: int = _spikes(
     64, 'number of ticks T of a spike train', unit='ticks'

@@ -8,6 +8,7 @@ and width are joined by `x`, as in `conv8k5x3`.
 
 from collections.abc import Sequence
 import dataclasses
+import math
 import re
 from typing import Any
 
@@ -22,7 +23,7 @@ _CONV = re.compile(rf'conv(\d+)k{_SIZE}(?:s{_SIZE})?(?:p{_SIZE})?')
 def check(
   texts: Sequence[str] | None, layer_sizes: Sequence[int] | None
 ) -> None:
-  """Refuses invalid texts of layers, and layers beside layer sizes."""
+  """Refuses invalid texts of layers, and layers in addition to sizes."""
   if texts is None:
     return
   expected = 'none, as --layer_sizes describes the layers'
@@ -41,6 +42,7 @@ def parse(texts: Sequence[str]) -> tuple[ssnn_jax.layers.Layer, ...]:
 
 
 def _parse(text):
+  text = text.strip()
   if text.isdecimal():
     return ssnn_jax.layers.Dense(int(text))
   found = _CONV.fullmatch(text)
@@ -60,9 +62,7 @@ def _size(text):
   return sizes if len(sizes) == 2 else sizes[0]
 
 
-def network_fields(
-  texts: Sequence[str], input_shape: Sequence[int]
-) -> dict[str, Any]:
+def connect(texts: Sequence[str], input_shape: Sequence[int]) -> dict[str, Any]:
   """Returns the fields of a network's configuration that describe its layers.
 
   Args:
@@ -71,11 +71,17 @@ def network_fields(
 
   Returns:
     The fields `layers` and `input_shape`.
+
+  Raises:
+    UserError: if a layer does not fit its inputs.
   """
-  first, *others = parse(texts)
-  if len(input_shape) == 3 and isinstance(first, ssnn_jax.layers.Conv):
-    first = dataclasses.replace(first, channel_axis=0)
-  return {'layers': (first, *others), 'input_shape': tuple(input_shape)}
+  with field.named('layers'):
+    first, *others = parse(texts)
+    if len(input_shape) == 3 and isinstance(first, ssnn_jax.layers.Conv):
+      first = dataclasses.replace(first, channel_axis=0)
+    fields = {'layers': (first, *others), 'input_shape': tuple(input_shape)}
+    ssnn_jax.layers.connect(**fields)
+  return fields
 
 
 def for_dataset(
@@ -108,12 +114,11 @@ def for_dataset(
         f'end with {classes} classes.'
       )
     return {'layer_sizes': layer_sizes}
-  if texts[-1] != str(classes):
+  fields = connect(texts, dataset.input_shape)
+  output_shape = ssnn_jax.layers.connect(**fields)[-1].output_shape
+  if math.prod(output_shape) != classes or output_shape[-1] != classes:
     raise ssnn_jax.UserError(
       f'--layers={",".join(texts)} does not fit {dataset.name}; it must end '
       f'with {classes} classes.'
     )
-  fields = network_fields(texts, dataset.input_shape)
-  with field.named('layers'):
-    ssnn_jax.layers.connect(**fields)
   return fields

@@ -24,7 +24,6 @@ _KINDS = {
   'ints': 'INTEGER,...',
   'float': 'NUMBER',
   'floats': 'NUMBER,...',
-  'strs': 'LAYER,...',
   'comma separated list of strings': 'NAME,...',
 }
 # Texts that absl adds to help: choices, and whether a flag may be repeated.

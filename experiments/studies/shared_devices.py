@@ -12,13 +12,11 @@ from experiments.analysis.study import Study
 from experiments.config.grids import Sweep
 
 _CONV = 'conv16k5s2', 'conv32k5s2', '10'
-_LAYERS = {  # and their numbers of positions
-  'conv': (
-    '5x5, 16 features:\n144 positions',
-    '5x5, 32 features:\n16 positions',
-  )
-  + ('dense, 10',),
-  'dense': ('dense, 256', 'dense, 10'),
+_NETWORKS = {'conv': 'two convolutions, dense', 'dense': '784-256-10'}
+# Layers of each network, and the positions that share a weight.
+_LAYERS = {
+  'conv': ('5 x 5\n(144)', '5 x 5\n(16)', 'dense\n(1)'),
+  'dense': ('dense\n(1)', 'dense\n(1)'),
 }
 _BASE = {
   'num_steps': 16,
@@ -27,6 +25,7 @@ _BASE = {
   'num_epochs': 5,
   'learning_rate': 0.5,
 }
+_DEVICE = 'gokmen_vlasov'
 
 
 def _describe(runs):
@@ -35,41 +34,37 @@ def _describe(runs):
   return runs.assign(network=kinds)
 
 
-def _mean_pulses(layer):
-  """Returns the metric of the mean pulses of a weight of a layer."""
-
-  def compute(runs, base):
-    del base
-    pulses = [means[layer] for means in runs['layer_pulses']]
-    return statistics.over_seeds(pd.DataFrame({'pulses': pulses}), 'pulses')
-
-  return compute
-
-
 def _count_pulses(runs):
   """Returns the mean pulses of the weights of each layer, by network."""
-  counted = _describe(frames.select(runs, device='gokmen_vlasov'))
-  return {
-    network: [
-      _mean_pulses(layer)(frames.select(counted, network=network), None)
-      for layer in range(len(names))
+  counted = {}
+  for network, names in _LAYERS.items():
+    own = frames.select(runs, device=_DEVICE, network=network)
+    means = pd.DataFrame(list(own['layer_pulses']), columns=range(len(names)))
+    counted[network] = [
+      statistics.over_seeds(means, layer) for layer in range(len(names))
     ]
-    for network, names in _LAYERS.items()
-  }
+  return counted
 
 
 def _draw(runs: pd.DataFrame) -> Figure:
   """Draws the mean pulses of a weight in each layer."""
-  fig, (axes,) = style.make(1, 1)
-  names, place = [], 0
-  for index, (network, numbers) in enumerate(_count_pulses(runs).items()):
-    places = range(place, place + len(numbers))
-    look = {'color': style.COLORS[index], 'marker': style.MARKERS[index]}
-    label = {'conv': 'convolutional', 'dense': 'dense, 784-256-10'}[network]
-    panels.plot_numbers(axes, places, numbers, label=label, **look)
-    names += _LAYERS[network]
-    place += len(numbers)
-  axes.set_xticks(range(place), names)
+  fig, (axes,) = style.make(1)
+  names = sum(_LAYERS.values(), ())
+  first = 0
+  for index, (network, own) in enumerate(
+    _count_pulses(_describe(runs)).items()
+  ):
+    panels.plot_numbers(
+      axes,
+      range(first, first + len(own)),
+      own,
+      label=_NETWORKS[network],
+      color=style.COLORS[index],
+      marker=style.MARKERS[index],
+    )
+    first += len(own)
+  axes.set_xticks(range(len(names)), names)
+  axes.set_xlabel('layer (positions that share a weight)')
   axes.set_yscale('log')
   style.set_log(axes.yaxis)
   axes.set_ylabel('pulses of a device')
@@ -78,35 +73,33 @@ def _draw(runs: pd.DataFrame) -> Figure:
   style.set_title(
     fig,
     f'{style.dataset_name(frames.field(runs, "dataset"))}, T = '
-    f'{_BASE["num_steps"]}, {_BASE["num_epochs"]} epochs: mean over the '
-    'weights of a layer',
-    panels.describe_bars(frames.select(runs, device='gokmen_vlasov')),
+    f'{_BASE["num_steps"]}: pulses in {_BASE["num_epochs"]} epochs, mean over '
+    'the weights of a layer',
+    panels.describe_bars(frames.select(runs, device=_DEVICE)),
   )
   return fig
 
 
 def _numbers(records):
   runs = _describe(comparisons.join(records))
-  pulses = {
-    f'{network}_pulses{layer}': number
-    for network, numbers in _count_pulses(comparisons.join(records)).items()
-    for layer, number in enumerate(numbers, start=1)
-  }
   ann, spiking = frames.split_baseline(runs)
+  numbers, name = comparisons.numbers, '{network}_{device}_minus_'
   return (
-    pulses
-    | comparisons.numbers(ann, '{network}_ann', {'': comparisons.ACCURACY})
-    | comparisons.numbers(runs, '{network}_{device}_minus_ann')
-    | comparisons.numbers(
-      spiking, '{network}_{device}_minus_ideal', device='ideal'
-    )
+    {
+      f'{network}_pulses{layer}': number
+      for network, own in _count_pulses(runs).items()
+      for layer, number in enumerate(own, start=1)
+    }
+    | numbers(ann, '{network}_ann', {'': comparisons.ACCURACY})
+    | numbers(runs, f'{name}ann')
+    | numbers(spiking, f'{name}ideal', device='ideal')
   )
 
 
-_NETWORKS = {'layers': (_CONV, None)}
+_GRID = {'layers': (_CONV, None)}
 _DEVICES = {
   'method': ('ssnn',),
-  'device': ('gokmen_vlasov',),
+  'device': (_DEVICE,),
   'endurance': (2.0**30,),  # so that pulses are counted
 }
 
@@ -114,8 +107,8 @@ STUDY = Study(
   question='What does weight sharing do to the pulses of each device?',
   sweeps={
     'fashion_mnist': (
-      Sweep(_NETWORKS, 3, _BASE),
-      Sweep(_NETWORKS | _DEVICES, 3, _BASE),
+      Sweep(_GRID, 3, _BASE),
+      Sweep(_GRID | _DEVICES, 3, _BASE),
     ),
   },
   figure=_draw,

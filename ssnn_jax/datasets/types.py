@@ -42,12 +42,12 @@ class Dataset(NamedTuple):
 
   @property
   def input_shape(self) -> tuple[int, ...]:
-    """Shape of the inputs: `[H, W]` pixels, or trains of a recording.
+    """Shape of the inputs: that of an image, or of the trains of a recording.
 
     Recordings of an event camera have `[H, W]` trains, or `[2, H, W]` for
     events off and on; other recordings `[I]`.
     """
-    _, rows, columns = self.train.inputs.shape
+    _, *shape = self.train.inputs.shape
     if self.train.inputs.dtype != np.uint32:
-      return rows, columns
-    return recordings.sensor_shape(columns)
+      return tuple(shape)
+    return recordings.sensor_shape(shape[-1])

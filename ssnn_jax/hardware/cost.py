@@ -7,11 +7,11 @@ input, and a column for each neuron. At every tick, each crossbar is read once
 forward and, except for the first crossbar, once backward: a neuron spikes in at
 most one of its two error streams, so that one read of signed pulses carries
 both streams. The crossbar of a convolution has a row for each input of a patch
-and a column for each feature; it is read once for each position. In real
-time a layer works from the window on in which the first
-spikes or errors reach it; before, its crossbar and membranes are not read. One
-winner is counted at each tick, also for a race. NeuroBench metrics keep their
-NeuroBench names.
+and a column for each feature; it is read once for each position, and a tick is
+long enough for all of them. In real time a layer works from the window on in
+which the first spikes or errors reach it; before, its crossbar and membranes
+are not read. One winner is counted at each tick, also for a race. NeuroBench
+metrics keep their NeuroBench names.
 """
 
 from collections.abc import Sequence
@@ -74,16 +74,20 @@ class BackpropCost(NamedTuple):
   forward_macs: int
   backward_macs: int  # without the errors of the inputs
   gradient_macs: int  # of the weights
+  num_weights: int  # each of which all positions of a convolution share
 
   @property
   def learning_macs(self) -> int:
     """Multiply-accumulates of all three passes."""
-    return sum(self)
+    return self.forward_macs + self.backward_macs + self.gradient_macs
 
   @property
   def learning_words(self) -> int:
-    """Memory accesses: one word read per operation, and gradients written."""
-    return self.learning_macs + self.gradient_macs
+    """Memory accesses: one word read per operation, and gradients written.
+
+    A weight is read again at each position.
+    """
+    return self.learning_macs + self.num_weights
 
 
 def count_presentation(config: NetworkConfig, activity: types.Activity) -> Cost:
@@ -111,8 +115,9 @@ def count_presentation(config: NetworkConfig, activity: types.Activity) -> Cost:
   errors = _count_spikes(activity.error_rates, sizes[1:], num_steps)
   positive = _count_spikes(activity.positive_error_rates, sizes[1:], num_steps)
   pulses = tuple(map(_as_number, activity.coincidences))
-  # In a dense layer each spike reaches one row.
-  reached = tuple(map(_as_number, activity.row_spikes or spikes))
+  reached = spikes  # in a dense layer each spike reaches one row
+  if config.layers is not None:
+    reached = tuple(map(_as_number, _row_spikes(activity)))
   inference = _count_forward(config, spikes, reached)
   backward = _count_backward(config, errors, pulses)
   return Cost(
@@ -143,6 +148,16 @@ def check_spiking(config: NetworkConfig) -> None:
       'costs are defined for errors of the winners without delay; pass a '
       "network with delay=0 and output_errors='winner'."
     )
+
+
+def _row_spikes(activity):
+  """Returns the spikes that reach rows, which depend on where neurons fire."""
+  if activity.row_spikes is None:
+    raise types.UserError(
+      'the activity lacks row_spikes; measure it by training.activity with the '
+      'layers of the network.'
+    )
+  return activity.row_spikes
 
 
 def _as_number(value):
@@ -260,11 +275,14 @@ def count_backprop(config: NetworkConfig) -> BackpropCost:
   Example:
     >>> config = ssnn_jax.NetworkConfig((784, 256, 10))
     >>> ssnn_jax.hardware.cost.count_backprop(config)
-    BackpropCost(forward_macs=203264, backward_macs=2560, gradient_macs=203264)
+    BackpropCost(forward_macs=203264, backward_macs=2560, gradient_macs=203264,
+                 num_weights=203264)
   """
   products = [wiring.num_products for wiring in config.wirings]
+  weights = [wiring.num_rows * wiring.num_columns for wiring in config.wirings]
   return BackpropCost(
     forward_macs=sum(products),
     backward_macs=sum(products[1:]),
     gradient_macs=sum(products),
+    num_weights=sum(weights),
   )

@@ -153,7 +153,7 @@ def count_feedback_alignment(
   Returns:
     The memory, with that of the feedback weights.
   """
-  _, *fed_back = [math.prod(wiring.weights_shape) for wiring in config.wirings]
+  fed_back = [math.prod(own.weights_shape) for own in config.wirings[1:]]
   phased = count_backprop(config, value_bits)
   return phased._replace(feedback_weights=sum(fed_back) * value_bits)
 

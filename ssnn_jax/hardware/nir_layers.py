@@ -24,17 +24,11 @@ Node = nir.Affine | nir.Conv2d
 
 def check(layers: Sequence[Layer]) -> None:
   """Refuses layers that no node of NIR represents."""
-  for index, layer in enumerate(layers):
+  for layer in layers:
     if type(layer) not in (Conv, Dense):
       raise types.UserError(
         f'layers has {type(layer).__name__}, which no node of NIR represents; '
         'export a network of layers.Conv and layers.Dense.'
-      )
-    if index > 0 and isinstance(layer, Conv) and layer.channel_axis == 0:
-      raise types.UserError(
-        'layers has channel_axis=0 in a convolution after another, whose '
-        'channels are last, and NIR cannot exchange axes; export a network '
-        'with channel_axis=0 in the first layer only.'
       )
 
 

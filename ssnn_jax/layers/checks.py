@@ -34,23 +34,52 @@ def find_sizes(config: Any) -> tuple[int, ...]:
 
 def _connect(config):
   """Connects the layers of a network and returns their sizes."""
-  layers, shape = config.layers, config.input_shape
-  is_valid = isinstance(layers, tuple) and len(layers) > 0
-  is_valid = is_valid and all(hasattr(layer, 'connect') for layer in layers)
-  expected = 'a tuple of layers, as (layers.Dense(10),)'
-  check_field(config, 'layers', is_valid, expected)
-  is_valid = isinstance(shape, tuple) and _are_counts(shape)
-  expected = 'a tuple of whole numbers, each 1 or more, as (28, 28)'
-  check_field(config, 'input_shape', is_valid, expected)
+  _set_tuple(config, 'layers', _are_layers, 'hashable layers, as Dense(10)')
+  expected = 'whole numbers, each 1 or more, as (28, 28)'
+  _set_tuple(config, 'input_shape', _are_counts, expected)
+  for layer in config.layers[1:]:
+    is_valid = getattr(layer, 'channel_axis', -1) == -1
+    expected = 'layers of which only the first has channel_axis=0'
+    check_field(config, 'layers', is_valid, expected)
   wirings = config.wirings
   is_valid = wirings[-1].num_positions == 1
-  expected = 'layers of which the last has one position, as layers.Dense'
+  expected = 'layers of which the last has one position, as Dense(10)'
   check_field(config, 'layers', is_valid, expected)
   sizes = wirings[0].num_inputs, *(wiring.num_neurons for wiring in wirings)
-  is_valid = config.layer_sizes in (None, sizes)
-  expected = f'none, or the sizes of the layers, {sizes}'
+  given = config.layer_sizes
+  is_valid = given is None or (_are_counts(given) and tuple(given) == sizes)
+  expected = f'None, as the layers have the sizes {sizes}'
   check_field(config, 'layer_sizes', is_valid, expected)
   return sizes
+
+
+def _set_tuple(config, name, is_valid, expected):
+  """Checks a sequence of a configuration and makes it a tuple."""
+  values = getattr(config, name)
+  check_field(config, name, is_valid(values), f'a tuple of {expected}')
+  values = [int(v) if is_integer(v) else v for v in values]
+  object.__setattr__(config, name, tuple(values))
+
+
+def _are_layers(layers):
+  """Returns whether layers can be connected, and compared by their values."""
+  if not isinstance(layers, Sequence) or not layers:
+    return False
+  return all(
+    hasattr(layer, 'connect')
+    and not isinstance(layer, type)
+    and _is_hashable(layer)
+    for layer in layers
+  )
+
+
+def _is_hashable(layer):
+  """Returns whether a layer has a hash: a field may lack one."""
+  try:
+    hash(layer)
+  except TypeError:
+    return False
+  return True
 
 
 def _are_counts(sizes):

@@ -99,9 +99,9 @@ class Conv:
       return *input_shape, 1
     if len(input_shape) != 3:
       raise UserError(
-        f'inputs of a convolution have shape {input_shape}; expected an image: '
-        'set input_shape to its height, width and channels, and place '
-        'convolutions before dense layers.'
+        f'inputs of a convolution have shape {input_shape}; expected an image, '
+        'of the data or of another convolution: place convolutions before '
+        'dense layers.'
       )
     if self.channel_axis == 0:
       return *input_shape[1:], input_shape[0]

@@ -8,15 +8,16 @@ convolution each position sees another patch of its inputs, and all positions
 share the weights.
 
 What defines a layer is therefore which input drives which row at which
-position. Its three functions follow:
+position. The weights are used in three ways:
 
-  drive             gather the rates, one read of all positions
-  transposed drive  one transposed read of all positions, scatter the errors
-  coincidences      gather the spikes: at a weight meet, at each position, the
-                    spikes of its row and the error spikes of its column
+  drive             `gather` the rates of the inputs; one read of all positions
+  transposed drive  `split` the errors by position; one transposed read of all
+                    positions; `scatter` what the rows receive
+  coincidences      `gather` the spikes, as words of 32 ticks, and `split` the
+                    error spikes: those of a row and of a column meet at each
+                    position
 
-so that a shared weight is one device, which the spikes of all positions pulse.
-Spikes are gathered as words, 32 ticks at a time.
+A shared weight is thus one device, which the spikes of all positions pulse.
 """
 
 import dataclasses
@@ -35,7 +36,10 @@ SILENT = -1  # index of a row without an input
 
 
 class Layer(Protocol):
-  """A layer whose inputs are not known yet: `Dense`, `Conv`, or your own."""
+  """A layer whose inputs are not known yet: `Dense`, `Conv`, or your own.
+
+  It is hashable, as a frozen dataclass is.
+  """
 
   def connect(self, input_shape: tuple[int, ...]) -> 'Wiring':
     """Connects the layer to inputs of a shape."""
@@ -53,7 +57,7 @@ class Wiring:
       position, or `SILENT`; None connects all inputs, at a single position.
 
   Raises:
-    UserError: if `inputs` has another shape or other indices.
+    UserError: if `inputs` has another shape, other indices or none at all.
 
   Example:
     A ring of neurons, each of which sees itself and its right neighbor:
@@ -75,17 +79,25 @@ class Wiring:
   inputs: np.ndarray | None = None
 
   def __post_init__(self):
+    num_positions, last = self.num_positions, self.num_inputs - 1
     if self.inputs is None:
+      if num_positions != 1:
+        raise types.UserError(
+          f'a wiring without inputs has {num_positions} positions; expected '
+          'one, or a row of inputs for each position.'
+        )
       return
-    inputs, last = np.asarray(self.inputs), self.num_inputs - 1
-    is_valid = inputs.ndim == 2 and len(inputs) == self.num_positions
+    inputs = np.array(self.inputs)
+    is_valid = inputs.ndim == 2 and len(inputs) == num_positions
     is_valid = is_valid and inputs.size and inputs.dtype.kind in 'iu'
-    if not is_valid or inputs.min() < SILENT or inputs.max() > last:
+    is_valid = is_valid and SILENT <= inputs.min()
+    if not is_valid or not 0 <= inputs.max() <= last:
       raise types.UserError(
         f'inputs of a wiring are {inputs.dtype} of shape {inputs.shape}; '
-        f'expected a row of indices for each of {self.num_positions} '
-        f'positions, from 0 to {last}, or {SILENT} for none.'
+        f'expected a row of indices for each of {num_positions} positions, '
+        f'from 0 to {last}, or {SILENT} for none.'
       )
+    inputs.flags.writeable = False  # wirings are shared
     object.__setattr__(self, 'inputs', inputs)
 
   @property
@@ -125,6 +137,8 @@ class Wiring:
 
   def gather(self, values: jax.Array) -> jax.Array:
     """Gathers the inputs of all rows, `[..., I]` to `[..., P, M]`.
+
+    Of patches, reverse mode differentiates it.
 
     Args:
       values: rates, counts or words of spikes.
@@ -184,7 +198,9 @@ class Wiring:
   def drive(
     self, params: types.LayerParams, read_gain: float, rates: jax.Array
   ) -> jax.Array:
-    """Computes the drive of the layer by an ideal read; see `composite.drive`.
+    """Computes the drive of the layer by ideal reads; see `composite.drive`.
+
+    Baselines use it; the spiking network reads through a periphery.
 
     Args:
       params: weights `[M, F]` and biases `[F]`.
@@ -202,7 +218,7 @@ class Wiring:
   def transposed_drive(
     self, params: types.LayerParams, read_gain: float, errors: jax.Array
   ) -> jax.Array:
-    """Computes `[I]` errors of the inputs from `[J]`; see `composite`."""
+    """Computes `[I]` errors of the inputs from `[J]`, by ideal reads."""
     rows = composite.transposed_drive(params, read_gain, self.split(errors))
     return self.scatter(rows)
 
@@ -252,6 +268,13 @@ def connect(
   """
   wirings = []
   for layer in layers:
-    wirings.append(layer.connect(input_shape))
-    input_shape = wirings[-1].output_shape
+    wiring = layer.connect(input_shape)
+    is_valid = isinstance(wiring, Wiring)
+    if not is_valid or wiring.num_inputs != math.prod(input_shape):
+      raise types.UserError(
+        f'{layer} is not connected to its inputs of shape {input_shape}; its '
+        'connect must return a layers.Wiring with this input_shape.'
+      )
+    wirings.append(wiring)
+    input_shape = wiring.output_shape
   return tuple(wirings)

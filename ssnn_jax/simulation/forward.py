@@ -71,9 +71,11 @@ def _draw(config, keys, words, position, role, layer, num_neurons):
     return spikes.draw_uniforms(keys, address, num_neurons)
   sampler = thresholds.make_sampler(config.sampler, config.kernels)
   source = sampler(keys, address, num_neurons)
-  if isinstance(source, SobolWord) and len(words) == 1 and not config.layers:
-    # Without the kernel one word is fused with what uses it. Patches would draw
-    # it again and again.
+  is_sending = role in (thresholds.Role.INPUT, thresholds.Role.FORWARD)
+  has_patches = is_sending and config.wirings[layer].inputs is not None
+  if isinstance(source, SobolWord) and len(words) == 1 and not has_patches:
+    # Without the kernel one word is fused with what uses it, but drawn again
+    # for each patch.
     return source.without_kernel()
   return source
 

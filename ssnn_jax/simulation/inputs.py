@@ -48,6 +48,7 @@ def prepare(
     UserError: if a shape, a dtype or, outside `jax.jit`, a value is wrong.
   """
   check_params(config, params)
+  _check_image_shape(config, inputs)
   encoded = encoding.encode(inputs, config.num_steps)
   batch_size, num_inputs = encoded.rates.shape
   if num_inputs != config.layer_sizes[0]:
@@ -65,6 +66,18 @@ def prepare(
   positions = first + jnp.arange(batch_size)
   masks = draw_dropout_masks(config, key, positions)
   return Sample(positions, encoded, labels, masks)
+
+
+def _check_image_shape(config, inputs):
+  """Refuses images of another shape than the layers are connected to."""
+  shape, expected = tuple(inputs.shape[1:]), config.input_shape
+  if expected is None or inputs.dtype == jnp.uint32 or len(shape) < 2:
+    return
+  if shape not in (expected, (*expected, 1)) and (*shape, 1) != expected:
+    raise types.UserError(
+      f'images have shape {shape}, but input_shape is {expected}; make the two '
+      'agree, with the same order of axes.'
+    )
 
 
 def check_params(config: NetworkConfig, params: types.Params) -> None:

@@ -27,7 +27,7 @@ class _Counts(NamedTuple):
   positive_error_spikes: tuple[jax.Array, ...]  # [J] int32
   clipped_windows: tuple[jax.Array, ...]  # [J] int32, of hidden layers
   coincidences: tuple[jax.Array, ...]  # float32
-  # spikes that reach rows of crossbars, float32; of layers with positions
+  # spikes that reach rows of crossbars, float32; None without `layers`
   row_spikes: tuple[jax.Array, ...] | None = None
 
 

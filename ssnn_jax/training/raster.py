@@ -17,6 +17,7 @@ from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.simulation import forward
+from ssnn_jax.simulation import inputs
 from ssnn_jax.simulation import presentation
 
 
@@ -56,6 +57,9 @@ def record(
   Returns:
     The spikes. Neurons of a convolution have the shape `[H, W, F]`.
 
+  Raises:
+    UserError: if the image, the label or the parameters do not fit the network.
+
   Example:
     >>> config = ssnn_jax.NetworkConfig(
     ...   layers=(ssnn_jax.layers.Conv(3, kernel=2), ssnn_jax.layers.Dense(4)),
@@ -68,9 +72,12 @@ def record(
     >>> [train.shape for train in raster.errors]
     [(40, 4, 4, 3), (40, 4)]
   """
+  config = dataclasses.replace(config, dropout=0.0)
+  sample = jnp.asarray(image)[None], jnp.asarray(label)[None]
+  inputs.prepare(config, params, key, *sample)  # refuses wrong values
   signals = present(config, params, key, image, label)
   unpack = functools.partial(by_tick, config, signals.blocks.words)
-  inputs = [
+  trains = [
     unpack(signal.train).reshape(-1, *wiring.input_shape)
     for signal, wiring in zip(signals.forward.signals, config.wirings)
   ]
@@ -81,7 +88,7 @@ def record(
     )
     for own, wiring in zip(streams, config.wirings)
   ]
-  return Raster(tuple(inputs), tuple(errors))
+  return Raster(tuple(trains), tuple(errors))
 
 
 @functools.partial(jax.jit, static_argnums=0)

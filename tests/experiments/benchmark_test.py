@@ -72,6 +72,21 @@ class BenchmarkTest(parameterized.TestCase):
       if is_bp:
         self.assertEqual(line['ratio_to_bp'], 1)
 
+  def test_times_convolutions_without_a_naive_simulation(self):
+    done = commands.run(
+      'benchmark',
+      *('--layers=conv2k3,3', '--input_shape=5,4', '--names=infer'),
+      *('--rounds=1', '--num_steps=4', '--batch_size=4'),
+    )
+    self.assertEqual(done.returncode, 0, done.stderr)
+    _, *lines = map(json.loads, done.stdout.splitlines())
+    self.assertEqual(
+      [line['representation'] for line in lines], [None, 'packed', 'dense']
+    )
+    for line in lines:
+      self.assertEqual(line['layers'], ['conv2k3', '3'])
+      self.assertEqual(line['layer_sizes'], [20, 12, 3])
+
   @parameterized.parameters(
     (('--names=learn,sleep',), '--names=learn,sleep is not a list of learn'),
     (('--representations=',), '--representations= is not a list of packed'),
@@ -79,6 +94,11 @@ class BenchmarkTest(parameterized.TestCase):
     (('--num_steps=0',), '--num_steps is 0; expected 1 tick or more'),
     (('--batch_size=0',), '--batch_size is 0; expected 1 or more'),
     (('--layer_sizes=3',), '--layer_sizes is .* at least two'),
+    (('--layers=conv4k3',), '--layers is .* the last has one position'),
+    (
+      ('--layers=conv4k9,3', '--input_shape=8,8'),
+      r'--layers: kernel is \(9, 9\), larger than its input of 8 x 8',
+    ),
     # The naive simulation has windows of one length.
     (
       (*SMALL, '--representations=naive', '--num_steps=3', '--window=2'),

@@ -271,7 +271,7 @@ class CostTest(parameterized.TestCase):
     counted = cost.count_backprop(make_config())
     self.assertEqual(counted.forward_macs, count_macs(infer.jaxpr))
     self.assertEqual(counted.learning_macs, count_macs(learn.jaxpr))
-    self.assertEqual(counted, (168, 40, 168))
+    self.assertEqual(counted, (168, 40, 168, 168))
     self.assertEqual(counted.learning_words, 168 + 40 + 2 * 168)
 
   def test_activities_of_seeds_are_counted_elementwise(self):

@@ -112,10 +112,6 @@ class NirLayersTest(parameterized.TestCase):
 
   @parameterized.parameters(
     ((Other(3),), '^layers has Other, .* of layers.Conv and'),
-    (
-      (Conv(3, 2), Conv(4, 2, channel_axis=0), Dense(3)),
-      '^layers has channel_axis=0 in a convolution after another',
-    ),
     ((Conv(2, (3, 2)), Dense(3)), r'^kernel is \(3, 2\), for which nir'),
   )
   def test_rejects_other_layers(self, layers, message):

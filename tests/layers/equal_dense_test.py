@@ -7,9 +7,15 @@ import dataclasses
 
 from absl.testing import parameterized
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
+from ssnn_jax import training
+from ssnn_jax.baselines import bp_stdp
+from ssnn_jax.baselines import feedback_alignment
+from ssnn_jax.baselines import rpu
+from ssnn_jax.baselines import surrogate_gradient
 from tests.testing import convolutions
 from tests.testing import networks
 
@@ -100,3 +106,61 @@ class EqualDenseTest(parameterized.TestCase):
     found = learn(config, params)[0]
     for ours, theirs in zip(found[:2], expected[:2]):
       networks.assert_close(ours, convolutions.fold(config, theirs))
+
+
+class SeedsTest(parameterized.TestCase):
+  @parameterized.parameters(dict(), dict(timing='realtime', num_steps=24))
+  def test_vmapped_seeds_equal_single_seeds(self, **options):
+    config = convolutions.make_config(**options)
+    network, optimizer = ssnn_jax.ssnn(config), training.make_optimizer(0.25)
+    images, labels = convolutions.batch(12)
+    train = training.make_train_epoch(network, optimizer, 6)
+
+    def run(seed):
+      state = training.init_state(network, optimizer, seed)
+      return train(state, images, labels)[0].params
+
+    together = jax.jit(jax.vmap(run))(jnp.arange(2))
+    for seed in (0, 1):
+      alone = jax.jit(run)(seed)
+      own = jax.tree.map(lambda x, seed=seed: x[seed], together)
+      networks.assert_close(own, alone)
+
+
+class BaselinesTest(parameterized.TestCase):
+  @parameterized.parameters(
+    bp_stdp, surrogate_gradient, rpu, feedback_alignment
+  )
+  def test_baselines_equal_those_of_equal_dense_layers(self, baseline):
+    config = convolutions.make_config(num_steps=8, update='rates')
+    params = convolutions.make_params(config)
+    images, labels = convolutions.batch()
+
+    def learn(config, params):
+      options = {}
+      if baseline is feedback_alignment:
+        options = {'feedback': jax.tree.map(lambda x: 0.5 * x, params)}
+      built = baseline.make_network(config, **options)
+      update, _ = jax.jit(built.learn)(params, KEY, images, labels)
+      return ssnn_jax.as_gradient(update)
+
+    found = learn(config, params)
+    dense = dataclasses.replace(config, layers=None, input_shape=None)
+    expected = learn(dense, convolutions.expand(config, params))
+    networks.assert_close(found, convolutions.fold(config, expected))
+    for layer in found:
+      self.assertGreater(np.abs(layer.weights).max(), 0)
+
+
+class ReadNoiseTest(parameterized.TestCase):
+  def test_read_noise_of_each_position_is_its_own(self):
+    reads = ssnn_jax.ReadConfig(out_noise=0.5)
+    config = convolutions.make_config(num_steps=32, reads=reads)
+    params = jax.tree.map(jnp.zeros_like, convolutions.make_params(config))
+    images, labels = convolutions.batch(1)
+    signals = training.raster.present(config, params, KEY, images[0], labels[0])
+    first = signals.forward.potentials[0][0, 0].reshape(12, 3)
+    self.assertGreater(np.ptp(first, axis=0).min(), 0)
+    # What comes back to the first layer is noise of three positions.
+    errors = signals.errors[0].errors[0, 0]
+    self.assertGreater(np.abs(errors).max(), 0)

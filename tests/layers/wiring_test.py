@@ -4,12 +4,10 @@ import dataclasses
 
 from absl.testing import parameterized
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
 from ssnn_jax import layers
-from tests.testing import convolutions
 from tests.testing import networks
 
 KEY = jax.random.key(3)
@@ -52,38 +50,24 @@ class OwnLayerTest(parameterized.TestCase):
     (np.zeros((4, 2)), r'float64 of shape \(4, 2\)'),
     (np.full((4, 2), 4), r'for each of 4 positions, from 0 to 3, or -1'),
     (np.full((4, 2), -2), 'from 0 to 3, or -1 for none'),
+    (np.full((4, 2), -1), 'from 0 to 3, or -1 for none'),
+    (None, 'a wiring without inputs has 4 positions; expected one'),
   )
   def test_wrong_inputs_are_refused(self, inputs, message):
     with self.assertRaisesRegex(ssnn_jax.UserError, message):
       layers.Wiring((4,), (4, 1), inputs)
 
-
-class ConfigTest(parameterized.TestCase):
   @parameterized.parameters(
-    (dict(layers=()), r'layers is \(\); expected a tuple of layers'),
-    (dict(layers=(10,)), r'layers is \(10,\); expected a tuple of layers'),
-    (dict(input_shape=None), 'input_shape is None; expected a tuple of whole'),
-    (dict(input_shape=(0, 3)), r'input_shape is \(0, 3\); expected a tuple'),
-    (dict(layers=(layers.Conv(2, 2),)), 'the last has one position'),
-    (dict(layer_sizes=(6, 3)), r'layer_sizes is \(6, 3\); expected none, or'),
+    (lambda shape: None, 'connect must return a layers.Wiring'),
+    (lambda shape: layers.Wiring((3,), (4,)), r'inputs of shape \(10,\)'),
   )
-  def test_wrong_layers_are_refused(self, options, message):
-    good = dict(layers=(layers.Conv(2, 2), layers.Dense(3)), input_shape=(3, 3))
-    with self.assertRaisesRegex(ssnn_jax.UserError, message):
-      ssnn_jax.NetworkConfig(**good | options)
+  def test_wrong_connections_are_refused(self, connect, message):
+    @dataclasses.dataclass(frozen=True)
+    class Wrong:
+      def connect(self, input_shape):
+        return connect(input_shape)
 
-  def test_input_shape_needs_layers(self):
-    message = 'input_shape is .*; expected none, without layers'
     with self.assertRaisesRegex(ssnn_jax.UserError, message):
-      ssnn_jax.NetworkConfig((4, 3), input_shape=(2, 2))
-
-  def test_params_and_inputs_of_another_network_are_refused(self):
-    config = convolutions.make_config()
-    network = ssnn_jax.ssnn(config)
-    params = network.init(jax.random.key(0))
-    with self.assertRaisesRegex(
-      ssnn_jax.UserError, r'inputs have 9 pixels, but input_shape \(7, 6, 2\)'
-    ):
-      network.infer(params, KEY, jnp.zeros((1, 9)))
-    with self.assertRaisesRegex(ssnn_jax.UserError, 'but layers ask for'):
-      network.infer(params[:2], KEY, jnp.zeros((1, 84)))
+      ssnn_jax.NetworkConfig(
+        layers=(Wrong(), layers.Dense(4)), input_shape=(10,)
+      )

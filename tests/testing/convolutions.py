@@ -57,13 +57,13 @@ def synapses(conv, input_shape):
     )
   ]
   places = itertools.product(*map(range, (*sizes, *conv.kernel, channels)))
-  for y, x, row, column, channel in places:
-    own = y * conv.stride[0] + row - conv.padding[0]
-    beside = x * conv.stride[1] + column - conv.padding[1]
-    if 0 <= own < height and 0 <= beside < width:
+  for across, along, row, column, channel in places:
+    y = across * conv.stride[0] + row - conv.padding[0]
+    x = along * conv.stride[1] + column - conv.padding[1]
+    if 0 <= y < height and 0 <= x < width:
       yield (
-        (own * width + beside) * channels + channel,
-        y * sizes[1] + x,
+        (y * width + x) * channels + channel,
+        across * sizes[1] + along,
         (row * conv.kernel[1] + column) * channels + channel,
       )
 

@@ -52,7 +52,7 @@ class FourDevicesTest(parameterized.TestCase):
     with mock.patch.object(programs, 'make', make_without_measures):
       for number in (1, 4):  # `multihost_test` runs two devices
         # With resistive devices, signs are separate and presynaptic spikes are
-        # dropped at the synapses.
+        # dropped at the synapses; those of a convolution are shared.
         (run,) = make_runs(
           workdir / str(number),
           0,
@@ -60,6 +60,8 @@ class FourDevicesTest(parameterized.TestCase):
           eval_every=2,
           weight_decay=0.0,
           device='ecram',
+          layer_sizes=None,
+          layers=('conv4k3s2', '10'),
         )
         self.assertGreater(run.config.dropout, 0)
         options = trainer.Options(num_devices=number)

@@ -247,6 +247,8 @@ class TrainerTest(parameterized.TestCase):
     self.assert_same_lines([run], [whole])
     # The pulse counts matter, as some devices are worn out.
     self.assertGreaterEqual(recorded.final['max_pulses'], 50)
+    (pulses,) = recorded.final['layer_pulses']
+    self.assertBetween(pulses, 1, recorded.final['max_pulses'])
 
   def test_resumes_runs_from_different_epochs(self):
     runs = self.make_anns(0, 1)

@@ -1,0 +1,86 @@
+"""Tests of the checks of a network's layers."""
+
+import dataclasses
+
+from absl.testing import parameterized
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import ssnn_jax
+from ssnn_jax import layers
+from tests.testing import convolutions
+
+KEY = jax.random.key(3)
+
+
+@dataclasses.dataclass
+class Changing:
+  """A layer without a hash."""
+
+  def connect(self, input_shape):
+    return layers.Wiring(input_shape, (3,))
+
+
+class ConfigTest(parameterized.TestCase):
+  @parameterized.parameters(
+    (dict(layers=()), r'layers is \(\); expected a tuple of hashable layers'),
+    (dict(layers=(10,)), r'layers is \(10,\); expected a tuple of hashable'),
+    (dict(layers=(layers.Dense,)), 'expected a tuple of hashable layers'),
+    (dict(layers=(Changing(), layers.Dense(3))), 'a tuple of hashable layers'),
+    (
+      dict(
+        layers=(
+          layers.Conv(2, 2),
+          layers.Conv(2, 1, channel_axis=0),
+          layers.Dense(3),
+        )
+      ),
+      'only the first has channel_axis=0',
+    ),
+    (dict(input_shape=None), 'input_shape is None; expected a tuple of whole'),
+    (dict(input_shape=(0, 3)), r'input_shape is \(0, 3\); expected a tuple'),
+    (dict(layers=(layers.Conv(2, 2),)), 'the last has one position'),
+    (dict(layer_sizes=(6, 3)), r'layer_sizes is \(6, 3\); expected None, as'),
+  )
+  def test_wrong_layers_are_refused(self, options, message):
+    good = dict(layers=(layers.Conv(2, 2), layers.Dense(3)), input_shape=(3, 3))
+    with self.assertRaisesRegex(ssnn_jax.UserError, message):
+      ssnn_jax.NetworkConfig(**good | options)
+
+  def test_input_shape_needs_layers(self):
+    message = 'input_shape is .*; expected none, without layers'
+    with self.assertRaisesRegex(ssnn_jax.UserError, message):
+      ssnn_jax.NetworkConfig((4, 3), input_shape=(2, 2))
+
+  def test_lists_and_numpy_integers_are_accepted(self):
+    own = [layers.Conv(2, 2), layers.Dense(3)]
+    shape = list(np.array([3, 3]))
+    config = ssnn_jax.NetworkConfig(layers=own, input_shape=shape)
+    expected = ssnn_jax.NetworkConfig(layers=tuple(own), input_shape=(3, 3))
+    self.assertEqual(config, expected)
+    self.assertEqual(hash(config), hash(expected))
+    self.assertEqual(
+      dataclasses.replace(config, num_steps=5).layer_sizes, (9, 8, 3)
+    )
+
+  def test_images_with_another_order_of_axes_are_refused(self):
+    config = convolutions.make_config()
+    network = ssnn_jax.ssnn(config)
+    params = network.init(jax.random.key(0))
+    for shape in ((1, 84), (1, 7, 6, 2)):
+      jax.eval_shape(network.infer, params, KEY, jnp.zeros(shape))
+    message = r'images have shape \(2, 7, 6\), but input_shape is \(7, 6, 2\)'
+    with self.assertRaisesRegex(ssnn_jax.UserError, message):
+      network.infer(params, KEY, jnp.zeros((1, 2, 7, 6)))
+
+  def test_params_and_inputs_of_another_network_are_refused(self):
+    config = convolutions.make_config()
+    network = ssnn_jax.ssnn(config)
+    params = network.init(jax.random.key(0))
+    with self.assertRaisesRegex(
+      ssnn_jax.UserError, r'inputs have 9 pixels, but input_shape \(7, 6, 2\)'
+    ):
+      network.infer(params, KEY, jnp.zeros((1, 9)))
+    with self.assertRaisesRegex(ssnn_jax.UserError, 'but layers ask for'):
+      network.infer(params[:2], KEY, jnp.zeros((1, 84)))

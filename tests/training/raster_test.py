@@ -1,0 +1,52 @@
+"""Tests of rasters, with convolutions."""
+
+from absl.testing import parameterized
+import jax
+import numpy as np
+
+import ssnn_jax
+from ssnn_jax import training
+from tests.testing import convolutions
+
+KEY = jax.random.key(3)
+
+
+class RasterTest(parameterized.TestCase):
+  @parameterized.parameters(
+    dict(num_steps=70, window=48),
+    dict(num_steps=64, window=64, sampler='sobol'),
+    dict(num_steps=24, timing='realtime'),
+  )
+  def test_coincidences_of_a_raster_are_those_of_learn(self, **options):
+    config = convolutions.make_config(**options)
+    params, (images, labels) = (
+      convolutions.make_params(config),
+      convolutions.batch(1),
+    )
+    raster = training.raster.record(config, params, KEY, images[0], labels[0])
+    shapes = [train.shape[1:] for train in raster.spikes]
+    self.assertEqual(shapes, [(7, 6, 2), (4, 3, 3)] + [(3, 1, 4)])
+    learn = jax.jit(ssnn_jax.ssnn(config).learn)
+    update, _ = learn(params, KEY, images, labels)
+    first, shape = config.layers[0], (7, 6, 2)
+    train = raster.spikes[0].reshape(-1, 84).astype(int)
+    errors = raster.errors[0].reshape(-1, 12, 3).astype(int)
+    counts = np.zeros((18, 3), int)
+    for source, position, row in convolutions.synapses(first, shape):
+      counts[row] += train[:, source] @ errors[:, position]
+    np.testing.assert_array_equal(update.positive[0].weights, counts)
+    np.testing.assert_array_equal(
+      update.positive[0].biases, errors.sum(axis=(0, 1))
+    )
+
+  def test_values_that_do_not_fit_are_refused(self):
+    config = convolutions.make_config(num_steps=8)
+    params = convolutions.make_params(config)
+    (image, *_), _ = convolutions.batch(1)
+    for wrong, label, message in (
+      (image, 3, 'labels lie within'),
+      (image + 1, 0, 'images lie within'),
+      (image[:5], 0, r'images have shape \(5, 6, 2\)'),
+    ):
+      with self.assertRaisesRegex(ssnn_jax.UserError, message):
+        training.raster.record(config, params, KEY, wrong, label)
