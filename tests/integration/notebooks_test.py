@@ -75,6 +75,13 @@ class ExecutionTest(absltest.TestCase):
     accuracies = re.findall(r'(\S+)%', printed(done))
     self.assertLen(accuracies, 5)
 
+  def test_convolution(self):
+    done = execute('convolution', num_steps=8, num_epochs=1)
+    self.assertLen(figures(done), 1)
+    counted = re.findall(r'(?:sum|learn): (-?\d+)', printed(done))
+    self.assertLen(counted, 2)
+    self.assertLen(set(counted), 1)
+
 
 class NotebookTest(parameterized.TestCase):
   @parameterized.parameters(*NAMES)
@@ -144,10 +151,15 @@ class NotebookTest(parameterized.TestCase):
       self.assertIn(other, notebooks.fill_owner(text))
 
   def test_own_objects_take_at_most_twenty_lines(self):
-    sources = [cell.source for cell in code(read('your_own_network'))]
-    for name in ('FiringFunction(', 'neuron.Membrane(', 'hardware.Device('):
+    names = 'your_own_network', 'convolution'
+    sources = [cell.source for name in names for cell in code(read(name))]
+    for name in (
+      *('FiringFunction(', 'neuron.Membrane(', 'hardware.Device('),
+      'layers.Wiring(',
+    ):
       (source,) = [source for source in sources if name in source]
       definition, _, _ = source.partition('\n\n\nsizes')
+      definition, _, _ = definition.partition('\n\n\ncrosses')
       lines = [line for line in definition.splitlines() if line.strip()]
       self.assertLessEqual(len(lines), 20, name)
 
