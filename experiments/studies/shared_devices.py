@@ -134,8 +134,9 @@ A weight of the first convolution, which `144` positions share, receives
 {conv_pulses2:,.0f}, and one of the output layer {conv_pulses3:,.0f}. In the
 dense network a weight of the hidden layer receives {dense_pulses1:,.0f} and one
 of the output layer {dense_pulses2:,.0f}. Few shared devices take the pulses of
-many: their endurance limits how long a convolution can learn, and the
-variability of all their pulses adds up in the weight.
+many: their endurance limits how long a convolution can learn. The variability
+of all their pulses adds up as well, which may be why convolutions lose more
+accuracy here.
 
 Accuracy minus that of the ANN is {conv_gokmen_vlasov_minus_ann} points with
 convolutions and {dense_gokmen_vlasov_minus_ann} with dense layers, minus that
