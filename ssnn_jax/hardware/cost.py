@@ -274,9 +274,8 @@ def count_backprop(config: NetworkConfig) -> BackpropCost:
 
   Example:
     >>> config = ssnn_jax.NetworkConfig((784, 256, 10))
-    >>> ssnn_jax.hardware.cost.count_backprop(config)
-    BackpropCost(forward_macs=203264, backward_macs=2560, gradient_macs=203264,
-                 num_weights=203264)
+    >>> ssnn_jax.hardware.cost.count_backprop(config).learning_macs
+    409088
   """
   products = [wiring.num_products for wiring in config.wirings]
   weights = [wiring.num_rows * wiring.num_columns for wiring in config.wirings]

@@ -73,7 +73,9 @@ def _check_image_shape(config, inputs):
   shape, expected = tuple(inputs.shape[1:]), config.input_shape
   if expected is None or inputs.dtype == jnp.uint32 or len(shape) < 2:
     return
-  if shape not in (expected, (*expected, 1)) and (*shape, 1) != expected:
+  # A single channel may have an axis or none.
+  given, wanted = ([n for n in own if n > 1] for own in (shape, expected))
+  if given != wanted:
     raise types.UserError(
       f'images have shape {shape}, but input_shape is {expected}; make the two '
       'agree, with the same order of axes.'
