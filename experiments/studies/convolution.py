@@ -36,7 +36,6 @@ def _describe(runs):
   runs = runs.assign(
     network=[_NETWORKS[layers] for layers in runs['layers']],
     trains=runs['sampler'].replace('bernoulli', 'random'),
-    gain_of_errors=runs['gain'],
   )
   kinds = runs['trains'].replace('sobol', 'low-discrepancy')
   return runs.assign(curve=runs['network'] + ', ' + kinds)

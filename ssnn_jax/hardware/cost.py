@@ -278,10 +278,9 @@ def count_backprop(config: NetworkConfig) -> BackpropCost:
     409088
   """
   products = [wiring.num_products for wiring in config.wirings]
-  weights = [wiring.num_rows * wiring.num_columns for wiring in config.wirings]
   return BackpropCost(
     forward_macs=sum(products),
     backward_macs=sum(products[1:]),
     gradient_macs=sum(products),
-    num_weights=sum(weights),
+    num_weights=sum(wiring.num_weights for wiring in config.wirings),
   )

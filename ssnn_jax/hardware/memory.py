@@ -12,7 +12,6 @@ a capacitor without accesses. An `energy.EnergyTable` prices an access by its
 the two energies must not be added.
 """
 
-import math
 from typing import NamedTuple
 
 import jax
@@ -153,7 +152,7 @@ def count_feedback_alignment(
   Returns:
     The memory, with that of the feedback weights.
   """
-  fed_back = [math.prod(own.weights_shape) for own in config.wirings[1:]]
+  fed_back = [own.num_weights for own in config.wirings[1:]]
   phased = count_backprop(config, value_bits)
   return phased._replace(feedback_weights=sum(fed_back) * value_bits)
 

@@ -131,9 +131,14 @@ class Wiring:
     return self.num_rows, self.num_columns
 
   @property
+  def num_weights(self) -> int:
+    """Number of weights, which all positions share."""
+    return math.prod(self.weights_shape)
+
+  @property
   def num_products(self) -> int:
     """Products of a value and a weight in one read of all positions."""
-    return self.num_positions * self.num_rows * self.num_columns
+    return self.num_positions * self.num_weights
 
   def gather(self, values: jax.Array) -> jax.Array:
     """Gathers the inputs of all rows, `[..., I]` to `[..., P, M]`.
