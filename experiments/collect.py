@@ -8,7 +8,6 @@ which `experiments.pages` generates the page of the study.
 """
 
 from collections.abc import Mapping
-import json
 import pathlib
 import re
 from typing import Any
@@ -20,9 +19,9 @@ from experiments import studies
 from experiments.analysis import records
 from experiments.config import command
 from experiments.config import experiment
+from experiments.config import lines as lines_lib
 from experiments.config import titles
 import ssnn_jax
-from ssnn_jax.runs import records as runs_lib
 
 # The path of a file of own arrays in a command; records keep its name.
 _OWN_FILE = re.compile(r'(?<=[=,])[^=,]*?([^/=,]+\.npz)')
@@ -44,7 +43,7 @@ def collect_sweep(
   Raises:
     UserError: if the folder holds no sweep, or an unfinished run.
   """
-  runs = list(runs_lib.find(workdir))
+  runs = list(lines_lib.find(workdir))
   unfinished = [run.folder for run in runs if run.final is None]
   if not runs or unfinished:
     what = f'{len(unfinished)} unfinished runs' if runs else 'no run'
@@ -52,8 +51,7 @@ def collect_sweep(
       f'--workdir={workdir} holds {what}; repeat the command of the sweep '
       'to finish it.'
     )
-  path = workdir / 'sweep.json'
-  sweep = json.loads(path.read_text()) if path.exists() else {}
+  sweep = lines_lib.read_sweep(workdir)
   study = study or sweep.get('study')
   dataset = experiment.slug(runs[0].config['dataset'])
   header = {'study': study, 'record': record or dataset}
@@ -86,12 +84,9 @@ def collect_lines(
       lines += pd.read_csv(path).to_dict('records')
       continue
     try:
-      found = [json.loads(line) for line in path.read_text().splitlines()]
-    except (OSError, ValueError) as error:
-      raise ssnn_jax.UserError(
-        f'--lines={path} cannot be read ({error}); give a file of JSON lines '
-        'that a measurement has printed.'
-      ) from None
+      found = records.read_lines(path)
+    except ssnn_jax.UserError as error:
+      raise ssnn_jax.UserError(f'--lines: {error}') from None
     for line in found:
       if line.get('event') == 'header':
         if 'command' in line:

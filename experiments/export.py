@@ -19,12 +19,12 @@ import numpy as np
 
 from experiments.config import command
 from experiments.config import experiment
+from experiments.config import lines
 from experiments.config import methods
 from experiments.config import serialization
 import ssnn_jax
 from ssnn_jax import datasets
 from ssnn_jax.runs import checkpoints
-from ssnn_jax.runs import records
 
 
 def import_nir() -> types.ModuleType:
@@ -51,7 +51,7 @@ def load(
   Raises:
     UserError: if there is no run, or its checkpoint is missing or damaged.
   """
-  record = records.read(folder, strict=False)
+  record = lines.read(folder, strict=False)
   config = serialization.from_record(record.config, folder)
   if not methods.METHODS[config.method].estimates_gradient:
     raise ssnn_jax.UserError(

@@ -8,7 +8,6 @@ has the table and figure of the study; others have generic ones.
 """
 
 from collections.abc import Mapping
-import json
 import pathlib
 from typing import Any
 from typing import NamedTuple
@@ -29,6 +28,7 @@ from experiments.analysis import run_plot
 from experiments.analysis import statistics
 from experiments.analysis import style
 from experiments.config import command
+from experiments.config import lines
 import ssnn_jax
 from ssnn_jax.runs import files
 from ssnn_jax.runs import records
@@ -52,7 +52,7 @@ class View(NamedTuple):
 
 def view_run(folder: pathlib.Path) -> View:
   """Returns the view of one run over its epochs."""
-  run = records.read(folder)
+  run = lines.read(folder)
   epochs = run_plot.read_epochs(run)
   text = grid_table.lay_out(run_plot.table(epochs))
   return View(text, run_plot.draw(run, epochs), 'run')
@@ -86,9 +86,12 @@ def view_runs(
   try:
     tables = grid_table.of_study(study, runs)
     drawn = grid_plot.of_study(study, runs)
-  except (ssnn_jax.UserError, KeyError, ValueError) as error:
+  except (ssnn_jax.UserError, KeyError, TypeError, ValueError) as error:
     if 'curves' not in runs:
-      raise
+      raise ssnn_jax.UserError(
+        f'the lines do not fit the study {study_name} ({error!r}); give lines '
+        'of its measurement, or another --study.'
+      ) from None
     view = _view_grid(runs)
     note = f'generic view, as the study {study_name} lacks runs: {error}'
     return view._replace(text=f'{view.text}\n\n{note}')
@@ -111,12 +114,6 @@ def _add_sentences(text, runs):
         f'Fewer than {statistics.MIN_SEEDS} seeds: intervals are wide.'
       )
   return '\n'.join([text, '', *sentences]).rstrip()
-
-
-def study_of(folder: pathlib.Path) -> str | None:
-  """Returns the study of a sweep's folder, if any."""
-  path = folder / 'sweep.json'
-  return json.loads(path.read_text()).get('study') if path.exists() else None
 
 
 def write_csv(runs: pd.DataFrame, folder: pathlib.Path) -> pathlib.Path:
@@ -144,13 +141,13 @@ def _read(values: Mapping[str, Any]) -> tuple[View, pathlib.Path, str]:
     )
   if records.is_run(workdir) and not values['energies']:
     return view_run(workdir), workdir, ''
-  runs = frames.from_runs(records.find(workdir))
+  runs = frames.from_runs(lines.find(workdir))
   if runs.empty:
     raise ssnn_jax.UserError(
       f'--workdir={workdir} holds no finished run; give the folder of a sweep '
       'with a finished run, or of one run.'
     )
-  study = values['study'] or study_of(workdir)
+  study = values['study'] or lines.read_sweep(workdir).get('study')
   view = view_runs(runs, study, values['energies'])
   return view, workdir, f', table: {write_csv(runs, workdir)}'
 

@@ -18,15 +18,16 @@ from absl import flags
 
 from experiments.config import command
 from experiments.config import experiment
-from experiments.config import methods
+from experiments.config import lines
 from experiments.config import serialization
+from experiments.config import unused
 from experiments.training import data
+from experiments.training import estimate
 from experiments.training import multihost
 from experiments.training import recorder
 from experiments.training import trainer
 import ssnn_jax
 from ssnn_jax.runs import files
-from ssnn_jax.runs import records
 
 
 def make_run(values: Mapping[str, Any]) -> recorder.Run:
@@ -49,26 +50,14 @@ def make_run(values: Mapping[str, Any]) -> recorder.Run:
   folder = command.folder(values['workdir'])
   base = None
   if values['resume'] and files.is_nonempty(folder):
-    recorded = records.read(folder, strict=False).config
+    recorded = lines.read(folder, strict=False).config
     base = serialization.from_record(recorded, folder)
   return recorder.Run(command.config(values, base), folder)
 
 
-def _print_unused(run, values):
-  """Prints given flags that do not affect the method."""
-  method = run.config.method
-  unused = [
-    f'--{name}'
-    for name in sorted(methods.SPIKING_FIELDS)
-    if values[name] is not None and not methods.concerns(method, name)
-  ]
-  if unused:
-    print(f'--method={method} does not use {", ".join(unused)}', flush=True)
-
-
 def _describe(run):
   """Describes the result of a finished run."""
-  config, final = run.config, records.read(run.folder).final
+  config, final = run.config, lines.read(run.folder).final
   pulses = ''
   if 'max_pulses' in final:
     pulses = (
@@ -94,8 +83,11 @@ def main() -> None:
   if not is_finished:
     dataset = data.load(run.config, values['data_dir'], values['download'])
     if multihost.is_primary():
-      _print_unused(run, values)
-      print(data.describe(dataset), end='', flush=True)
+      given = [name for name in experiment.FIELDS if values[name] is not None]
+      for line in unused.describe(run.config, given):
+        print(line)
+      print(data.describe(dataset), end='')
+      print(estimate.describe([run.config], dataset), end='', flush=True)
     options = command.make(trainer.Options, values)
     trainer.train([run], dataset, options, resume=resume)
   if multihost.is_primary():

@@ -23,18 +23,19 @@ from experiments.config import command
 from experiments.config import experiment
 from experiments.config import field
 from experiments.config import grids
+from experiments.config import lines
 from experiments.launch import launcher
 from experiments.launch import local
 from experiments.launch import plans
 from experiments.launch import ray_cluster
 from experiments.studies import tuning
 from experiments.training import data
+from experiments.training import estimate
 from experiments.training import trainer
 import ssnn_jax
 from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import loading
 from ssnn_jax.runs import files
-from ssnn_jax.runs import records
 
 _STUDY = 'spike_train_length'  # without --study and --grid
 _machine = functools.partial(field.field, 'Machine')
@@ -179,7 +180,7 @@ def _write_description(workdir, study, dataset, values):
   described = {'study': study, 'dataset': dataset}
   described['command'] = _command_line(given)
   text = json.dumps(described, indent=2) + '\n'
-  files.write_atomically(workdir / 'sweep.json', text)
+  files.write_atomically(workdir / lines.SWEEP, text)
 
 
 def _print_best_rates(planned):
@@ -187,7 +188,7 @@ def _print_best_rates(planned):
   groups = planned.values()  # of runs that differ in seed and learning rate
   rates = [{run.config.learning_rate for run in group} for group in groups]
   folders = [run.folder for group in groups for run in group]
-  runs = frames.from_runs(records.read(folder) for folder in folders)
+  runs = frames.from_runs(map(lines.read, folders))
   if (runs['hold_out'] > 0).all() and max(map(len, rates)) > 1:
     for method, rate in tuning.best_rates(runs).items():
       print(f'{method}: best on held-out samples with --learning_rate={rate:g}')
@@ -209,7 +210,10 @@ def main() -> None:
     data_dir=loading.find_data_dir(values['data_dir']),
     download=values['download'],
   )
-  print(data.describe(load(base)), end='', flush=True)
+  loaded = load(base)
+  configs = [run.config for group in planned.values() for run in group]
+  print(data.describe(loaded), end='')
+  print(estimate.describe(configs, loaded), end='', flush=True)
   with files.exclusive_lock(workdir / '.lock'):
     training = command.make(trainer.Options, values)
     tasks = plans.make_tasks(planned, load, training)

@@ -39,7 +39,8 @@ The examples of all other pages assume these four imports.
   shared by several devices.
 - `runs`: the folder of a run: records, checkpoints, provenance.
 - `datasets`: images, recordings of event cameras, and arrays.
-- `user_cache`: the folder of decoded data, compiled kernels and programs.
+- `user_cache`: the folder of decoded data, compiled kernels and programs;
+  `device_memory` and `schema`: checks of sizes and of files that are read.
 
 ## The method, in reading order
 

@@ -1,8 +1,7 @@
 """Configuration of a network, spiking or not."""
 
+from collections.abc import Sequence
 import dataclasses
-import math
-import numbers
 
 from ssnn_jax import spikes
 from ssnn_jax.layers import checks as layer_checks
@@ -14,8 +13,11 @@ from ssnn_jax.neuron import membrane as membrane_lib
 from ssnn_jax.neuron.race import RaceConfig
 from ssnn_jax.read_config import ReadConfig
 from ssnn_jax.spikes import thresholds
+from ssnn_jax.types import MAX_COUNT
 from ssnn_jax.types import check_field
-from ssnn_jax.types import is_integer
+from ssnn_jax.types import is_count
+from ssnn_jax.types import is_positive
+from ssnn_jax.types import is_real
 
 SIGNALS = ('spikes', 'rates')
 REPRESENTATIONS = ('auto', 'dense', 'packed')
@@ -24,14 +26,6 @@ TIMINGS = ('buffered', 'realtime')
 WINNERS = ('softmax', 'race')
 UPDATE_EVERY = ('presentation', 'window')
 DEFAULT_WINDOW = 32  # of buffered timing
-
-
-def _is_count(value):
-  return is_integer(value) and value >= 1
-
-
-def _is_real(value):
-  return isinstance(value, numbers.Real)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,12 +138,13 @@ class NetworkConfig:
 
   def _check_time(self):
     num_steps, window = self.num_steps, self.window
-    check_field(self, 'num_steps', _is_count(num_steps), '1 tick or more')
-    is_valid = window is None or (_is_count(window) and window <= num_steps)
+    expected = f'1 to {MAX_COUNT} ticks'
+    check_field(self, 'num_steps', is_count(num_steps), expected)
+    is_valid = window is None or (is_count(window) and window <= num_steps)
     check_field(
       self, 'window', is_valid, f'1 tick up to num_steps = {num_steps}'
     )
-    check_field(self, 'tau', 0 < self.tau < math.inf, 'a positive number')
+    check_field(self, 'tau', is_positive(self.tau), 'a positive number')
     self._check_delay()
     if self.timing != 'realtime':
       expected = "'presentation', as timing is not 'realtime'"
@@ -182,14 +177,16 @@ class NetworkConfig:
 
   def _check_gains(self):
     num_hidden = len(self.layer_sizes) - 2
-    is_valid = _is_real(self.gain) or len(self.gain) == num_hidden
+    is_list = isinstance(self.gain, Sequence) and not isinstance(self.gain, str)
+    is_valid = is_real(self.gain) or (is_list and len(self.gain) == num_hidden)
     expected = f'one number, or one for each of the {num_hidden} hidden layers'
     check_field(self, 'gain', is_valid, expected)
-    is_valid = all(0 < gain < math.inf for gain in self.gains)
+    is_valid = all(map(is_positive, self.gains))
     check_field(self, 'gain', is_valid, 'positive numbers')
-    is_valid = 0 < self.input_gain < math.inf
+    is_valid = is_positive(self.input_gain)
     check_field(self, 'input_gain', is_valid, 'a positive number')
-    check_field(self, 'dropout', 0 <= self.dropout < 1, '0 or more and below 1')
+    is_valid = is_real(self.dropout) and 0 <= self.dropout < 1
+    check_field(self, 'dropout', is_valid, '0 or more and below 1')
 
   @property
   def wirings(self) -> tuple[wiring.Wiring, ...]:
@@ -247,7 +244,7 @@ class NetworkConfig:
   def gains(self) -> tuple[float, ...]:
     """Error gain of each layer; the output layer has gain 1."""
     num_hidden = len(self.layer_sizes) - 2
-    is_shared = _is_real(self.gain)
+    is_shared = is_real(self.gain)
     gains = (self.gain,) * num_hidden if is_shared else tuple(self.gain)
     return (*gains, 1.0)
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from ssnn_jax import device_memory
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.simulation import presentation
@@ -83,6 +84,9 @@ def init(config: NetworkConfig, key: jax.Array) -> types.Params:
 
   Returns:
     float32 parameters, first layer first.
+
+  Raises:
+    UserError: if they are larger than the memory of the device.
   """
   draw = jax.nn.initializers.lecun_normal()
 
@@ -94,6 +98,7 @@ def init(config: NetworkConfig, key: jax.Array) -> types.Params:
     )
 
   shapes = [wiring.weights_shape for wiring in config.wirings]
+  device_memory.check_weights(shapes)
   return tuple(layer(*item) for item in enumerate(shapes))
 
 

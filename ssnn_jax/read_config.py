@@ -4,7 +4,9 @@ import dataclasses
 import math
 
 from ssnn_jax.types import check_field
+from ssnn_jax.types import is_finite
 from ssnn_jax.types import is_integer
+from ssnn_jax.types import is_positive
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,12 +39,13 @@ class ReadConfig:
   def __post_init__(self):
     for kind in ('inp', 'out'):
       self._check_converter(f'{kind}_bits', f'{kind}_bound')
-    is_valid = 0 <= self.out_noise < math.inf
+    is_valid = is_finite(self.out_noise) and self.out_noise >= 0
     check_field(self, 'out_noise', is_valid, 'a number, 0 or more')
 
   def _check_converter(self, bits_field, bound_field):
     bits, bound = getattr(self, bits_field), getattr(self, bound_field)
-    check_field(self, bound_field, bound > 0, 'a number above 0')
+    is_valid = is_positive(bound) or bound == math.inf
+    check_field(self, bound_field, is_valid, 'a number above 0')
     is_valid = bits is None or (is_integer(bits) and 2 <= bits <= 24)
     check_field(
       self, bits_field, is_valid, 'a whole number from 2 to 24, or None'

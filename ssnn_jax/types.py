@@ -25,6 +25,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+MAX_COUNT = 2**31 - 1  # counts and indices are int32
+COUNT = f'a whole number from 1 to {MAX_COUNT}'
+_SMALLEST, _LARGEST = 2.0**-126, (2 - 2**-23) * 2.0**127  # float32, above 0
+
 
 class UserError(ValueError):
   """Wrong argument or file; the message is one sentence with the remedy."""
@@ -40,6 +44,26 @@ def check_field(config: Any, name: str, is_valid: bool, expected: str) -> None:
 def is_integer(value: Any) -> bool:
   """Returns whether a value is a whole number, of Python or NumPy."""
   return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def is_count(value: Any, smallest: int = 1) -> bool:
+  """Returns whether a value is a whole number, `smallest` to `MAX_COUNT`."""
+  return is_integer(value) and smallest <= value <= MAX_COUNT
+
+
+def is_real(value: Any) -> bool:
+  """Returns whether a value is a number, of Python or NumPy."""
+  return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def is_finite(value: Any) -> bool:
+  """Returns whether a value is a number that is finite as a float32."""
+  return is_real(value) and abs(value) <= _LARGEST
+
+
+def is_positive(value: Any) -> bool:
+  """Returns whether a value is a number above 0, also as a float32."""
+  return is_finite(value) and value >= _SMALLEST
 
 
 class LayerParams(NamedTuple):

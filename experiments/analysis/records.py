@@ -8,6 +8,7 @@ of its configuration, final numbers and curves), or a measured case.
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
+import itertools
 import json
 import os
 import pathlib
@@ -17,8 +18,11 @@ from typing import NamedTuple
 import pandas as pd
 
 from experiments.analysis import frames
+from experiments.config import experiment
+from experiments.config import lines as run_lines
 from experiments.config import serialization
 import ssnn_jax
+from ssnn_jax import schema
 from ssnn_jax.datasets import arrays
 from ssnn_jax.runs import files
 from ssnn_jax.runs import records
@@ -78,13 +82,13 @@ def add(
   Raises:
     UserError: if the file is missing, damaged or no record of a sweep.
   """
-  header, lines = _read_lines(file)
+  header, *lines = read_lines(file)
   if 'shared' not in header:
     raise ssnn_jax.UserError(
       f'{file} is not the record of a sweep, to which runs can be added; give '
       'another --record.'
     )
-  runs = _expand(header, lines) + _expand(made[0], made[1:])
+  runs = _expand(file, header, lines) + _expand(file, made[0], made[1:])
   by_config = {_key(run['config']): run for run in runs}
   return _compact(header, list(by_config.values()))
 
@@ -108,12 +112,24 @@ def _compact(header, lines):
   return [{**header, 'num_runs': len(lines), 'shared': shared}, *own]
 
 
-def _expand(header, lines):
-  """Adds the shared fields of the header to each line."""
-  return [
-    {part: header['shared'][part] | line.get(part, {}) for part in _PARTS}
-    for line in lines
-  ]
+def _expand(file, header, lines):
+  """Adds the shared fields of the header to each line, and checks the lines."""
+  expanded = []
+  for line in lines:
+    try:
+      parts = {
+        part: header['shared'][part] | line.get(part, {}) for part in _PARTS
+      }
+    except (KeyError, TypeError) as error:
+      raise _damaged(file, repr(error)) from None
+    for problem in itertools.chain(
+      schema.problems(parts['config'], experiment.ExperimentConfig),
+      schema.problems(parts['final'], run_lines.Final),
+      run_lines.curve_problems(parts['curves']),
+    ):
+      raise _damaged(file, problem)
+    expanded.append(parts)
+  return expanded
 
 
 def _line(run, names):
@@ -165,28 +181,38 @@ def read(file: str | os.PathLike) -> Record:
   Raises:
     UserError: if the file is missing or damaged.
   """
-  header, lines = _read_lines(file)
+  header, *lines = read_lines(file)
   if 'shared' not in header:
     return Record(header, pd.DataFrame(lines))
   rows = [
     frames.row(line['config'], line['final'], line['curves'])
-    for line in _expand(header, lines)
+    for line in _expand(file, header, lines)
   ]
   return Record(header, frames.from_rows(rows))
 
 
-def _read_lines(file):
-  """Reads the header and the lines of a file of JSON lines."""
+def read_lines(file: str | os.PathLike) -> list[dict[str, Any]]:
+  """Reads a file of JSON objects, one or more, of a line each.
+
+  Raises:
+    UserError: if the file is missing or damaged.
+  """
   try:
-    header, *lines = map(
-      json.loads, pathlib.Path(file).read_text().splitlines()
-    )
-    return header, lines
+    texts = pathlib.Path(file).read_text().splitlines() or ['']
+    found = list(map(schema.parse, texts))
   except (OSError, ValueError) as error:
-    raise ssnn_jax.UserError(
-      f'{file} is not a record ({error}); give a file of JSON lines that '
-      'experiments.collect or a measurement wrote.'
-    ) from None
+    raise _damaged(file, error) from None
+  for line in found:
+    if not isinstance(line, dict):
+      raise _damaged(file, f'{line} is not an object')
+  return found
+
+
+def _damaged(file, reason):
+  return ssnn_jax.UserError(
+    f'{file} is not a record ({reason}); give a file of JSON lines that '
+    'experiments.collect or a measurement wrote.'
+  )
 
 
 def read_study(study: str) -> dict[str, Record]:

@@ -5,17 +5,18 @@ import functools
 import math
 import pathlib
 
-import optax
-
 from experiments.config import field
 from experiments.config import layers
 from experiments.config import methods
 from experiments.config import synapses
 import ssnn_jax
 from ssnn_jax import config as choices
+from ssnn_jax import schema
+from ssnn_jax import types
 from ssnn_jax.datasets import arrays
 from ssnn_jax.neuron import race
 from ssnn_jax.neuron.firing import FIRING_FUNCTIONS
+from ssnn_jax.simulation import updates
 from ssnn_jax.spikes.thresholds import SAMPLERS
 
 _data, _network, _spikes, _training, _evaluation = (
@@ -182,17 +183,28 @@ class ExperimentConfig(synapses.SynapseFields):
   )
 
   def __post_init__(self):
+    for problem in schema.problems(vars(self), ExperimentConfig):
+      raise ssnn_jax.UserError(f'--{problem}.')
     for name, own in FIELDS.items():
       choices, value = own.metadata['choices'], getattr(self, name)
       is_valid = not choices or value in choices or value == own.default
       field.check(name, value, is_valid, f'one of {", ".join(choices or ())}')
     for names, is_in_range, expected in _RANGES:
-      for name in names:
+      for name in names.split():
         value = getattr(self, name)
         field.check(name, value, is_in_range(value), expected)
     for name in ('probe_size', 'probe_draws') if self.probe_every else ():
       value = getattr(self, name)
       field.check(name, value, value >= 2, 'at least 2 with --probe_every')
+    for own in dataclasses.fields(_RACE):
+      value = getattr(self, own.name)
+      is_valid = self.winner == 'race' or value == own.default
+      field.check(own.name, value, is_valid, 'none, without --winner=race')
+    layers.check(self.layers, self.layer_sizes)
+    self._check_synapses()
+    super().__post_init__()
+
+  def _check_synapses(self):
     is_ideal = self.device == synapses.IDEAL
     is_valid = is_ideal or methods.METHODS[self.method].has_pulses
     expected = f'ideal, as --method={self.method} makes no pulses'
@@ -200,34 +212,27 @@ class ExperimentConfig(synapses.SynapseFields):
     decay = self.weight_decay
     expected = '0, as resistive devices decay by --lifetime'
     field.check('weight_decay', decay, is_ideal or decay == 0, expected)
-    for own in dataclasses.fields(_RACE):
-      value = getattr(self, own.name)
-      is_valid = self.winner == 'race' or value == own.default
-      field.check(own.name, value, is_valid, 'none, without --winner=race')
-    layers.check(self.layers, self.layer_sizes)
     is_valid = self.update_every != 'window' or self.update_rule == 'sgd'
     expected = 'sgd, as Tiki-Taka transfers after presentations'
     field.check('update_rule', self.update_rule, is_valid, expected)
-    super().__post_init__()
 
 
 _RANGES = (
   (
-    ('batch_size', 'num_epochs', 'probe_size', 'probe_draws'),
-    lambda value: value >= 1,
-    'a whole number from 1 up',
+    'batch_size num_epochs probe_size probe_draws',
+    types.is_count,
+    types.COUNT,
   ),
   (
-    ('weight_decay', 'eval_every', 'probe_every'),
+    'weight_decay eval_every probe_every seed',
     lambda value: 0 <= value < math.inf,
-    'a number from 0 up',
+    'a finite number, 0 or more',
   ),
-  (('learning_rate',), lambda rate: 0 < rate < math.inf, 'a number above 0'),
-  (('hold_out',), lambda share: 0 <= share < 1, '0 or more and below 1'),
-  (('folds',), lambda folds: folds is None or folds >= 2, '2 or more'),
-  (('seed',), lambda seed: 0 <= seed < 2**31, '0 or more and below 2**31'),
+  ('learning_rate', types.is_positive, 'a number above 0'),
+  ('hold_out', lambda share: 0 <= share < 1, '0 or more and below 1'),
+  ('folds', lambda folds: folds is None or folds >= 2, '2 or more'),
   (
-    ('pixel_range',),
+    'pixel_range',
     lambda ends: len(ends) == 2 and 0 <= ends[0] < ends[1] <= 1,
     'two increasing numbers from 0 to 1',
   ),
@@ -284,17 +289,6 @@ def network_config(
     (values['gain'],) = config.gain
   if config.input_gain is None:
     values['input_gain'] = config.num_steps / EVENTS_AT_FULL_RATE
-  return field.call(ssnn_jax.NetworkConfig, **values)
-
-
-def schedule(
-  config: ExperimentConfig, num_samples: int, updates_per_batch: int = 1
-) -> optax.Schedule:
-  """Makes the learning-rate schedule of a run, relative to the initial rate."""
-  num_batches = config.num_epochs * (num_samples // config.batch_size)
-  total = num_batches * updates_per_batch
-  if config.schedule == 'cosine':
-    return optax.cosine_decay_schedule(1.0, total)
-  if config.schedule == 'linear':
-    return optax.linear_schedule(1.0, 0.0, total)
-  return optax.constant_schedule(1.0)
+  network = field.call(ssnn_jax.NetworkConfig, **values)
+  field.call(updates.check_counts, network, config.batch_size)
+  return network

@@ -36,10 +36,11 @@ def from_record(
   }
   try:
     return experiment.ExperimentConfig(**values)
-  except TypeError as error:
+  except ssnn_jax.UserError as error:
+    reason = str(error).removesuffix('.')
     raise ssnn_jax.UserError(
-      f'{folder} holds a run with a value of the wrong type ({error}); restore '
-      'its config.json.'
+      f'{folder} holds a run with an invalid value ({reason}); restore its '
+      'config.json.'
     ) from None
 
 

@@ -12,12 +12,12 @@ import time
 
 from experiments.config import experiment
 from experiments.config import grids
+from experiments.config import lines
 from experiments.launch import launcher
 from experiments.training import data
 from experiments.training import recorder
 from experiments.training import trainer
 import ssnn_jax
-from ssnn_jax.runs import records
 
 Load = Callable[[experiment.ExperimentConfig], ssnn_jax.datasets.Dataset]
 # Runs that are trained in one program, by the names of their settings.
@@ -133,7 +133,7 @@ def _describe_accuracies(runs):
     return 'done'  # `check_records` reports the missing record
   settings = {}
   for run in runs:
-    accuracy = 100 * records.read(run.folder).final['test_accuracy']
+    accuracy = 100 * lines.read(run.folder).final['test_accuracy']
     settings.setdefault(run.folder.parent, []).append(accuracy)
   texts = []
   for values in settings.values():

@@ -7,11 +7,11 @@ these functions keys are raw key data, which checkpoints can save.
 from collections.abc import Callable
 import dataclasses
 import functools
-import os
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from experiments.config import experiment
 from experiments.config import methods
@@ -93,7 +93,7 @@ class _Functions:
     self.exact = dataclasses.replace(network_config, dropout=0.0)
     is_online = methods.concerns(config.method, 'update_every')
     self.updates = network_config.updates_per_presentation if is_online else 1
-    self.schedule = experiment.schedule(config, num_samples, self.updates)
+    self.schedule = make_schedule(config, num_samples, self.updates)
     self.separate_signs = self.device(0.0).separate_signs
 
   def optimizer(self, learning_rate):
@@ -200,18 +200,30 @@ class _Functions:
     }
 
 
-def fit_in_memory(compiled: jax.stages.Compiled) -> bool:
-  """Returns whether a device has enough memory for a compiled function."""
+def make_schedule(
+  config: experiment.ExperimentConfig,
+  num_samples: int,
+  updates_per_batch: int = 1,
+) -> optax.Schedule:
+  """Makes the learning-rate schedule of a run, relative to the initial rate."""
+  num_batches = config.num_epochs * (num_samples // config.batch_size)
+  total = num_batches * updates_per_batch
+  if config.schedule == 'cosine':
+    return optax.cosine_decay_schedule(1.0, total)
+  if config.schedule == 'linear':
+    return optax.linear_schedule(1.0, 0.0, total)
+  return optax.constant_schedule(1.0)
+
+
+def count_bytes(compiled: jax.stages.Compiled) -> int:
+  """Counts the bytes of memory that a compiled function needs."""
   needed = compiled.memory_analysis()
-  stats = jax.local_devices()[0].memory_stats() or {}
-  pages = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
-  total = (
+  return (
     needed.argument_size_in_bytes
     + needed.output_size_in_bytes
     - needed.alias_size_in_bytes
     + needed.temp_size_in_bytes
   )
-  return total <= stats.get('bytes_limit', pages)
 
 
 def _over_states(function):

@@ -18,6 +18,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from experiments.config import experiment
+from experiments.config import lines
 from experiments.config import serialization
 from experiments.training import multihost
 import ssnn_jax
@@ -61,7 +62,7 @@ def status(run: Run) -> Status:
   """
   if not files.is_nonempty(run.folder):
     return Status.NEW
-  record = records.read(run.folder, strict=False)
+  record = lines.read(run.folder, strict=False)
   recorded = serialization.complete(record.config)
   differences = [
     f'{name} is {recorded[name]}, not {value}'

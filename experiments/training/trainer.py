@@ -19,6 +19,7 @@ from experiments.training import multihost
 from experiments.training import programs
 from experiments.training import recorder
 import ssnn_jax
+from ssnn_jax import device_memory
 from ssnn_jax.runs import provenance
 from ssnn_jax.training import sharding
 
@@ -122,12 +123,15 @@ def _train_group(job, opened):
   began = time.monotonic()
   state = _start_state(job, opened)
   train_epoch = job.functions.train_epoch.lower(state, job.train_set).compile()
-  if len(opened) > 1 and not programs.fit_in_memory(train_epoch):
+  needed = programs.count_bytes(train_epoch)
+  if len(opened) > 1 and needed > device_memory.size():
     del state
     half = len(opened) // 2
     for part in (opened[:half], opened[half:]):
       _train_group(job, part)
     return
+  remedy = 'choose fewer neurons or a smaller --batch_size'
+  device_memory.check(needed, 'the arrays of a training step', remedy)
   clock = _Clock(opened[0].start, began)
   state, accuracy = _train_epochs(job, opened, train_epoch, state, clock)
   _finish(job, opened, state, accuracy, clock)

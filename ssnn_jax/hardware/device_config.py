@@ -10,11 +10,12 @@ device-to-device variability, `dw_min_std` is cycle-to-cycle variability.
 
 import dataclasses
 import math
-import numbers
 
 import numpy as np
 
 from ssnn_jax.types import check_field
+from ssnn_jax.types import is_finite
+from ssnn_jax.types import is_real
 
 PULSE_SCHEMES = ('scaled', 'single')
 MAX_PULSES = 2**30  # largest endurance; larger counts would overflow
@@ -133,11 +134,10 @@ def _check_type(config, field):
     is_bool = isinstance(value, bool | np.bool_)
     check_field(config, name, is_bool, 'True or False')
   elif isinstance(field.default, float):
-    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    is_number = is_number and not math.isnan(value)
+    is_number = is_real(value) and not math.isnan(value)
     check_field(config, name, is_number, 'a number')
-    is_finite = math.isfinite(value) or name in _MAY_BE_INFINITE
-    check_field(config, name, is_finite, 'a finite number')
+    is_valid = math.isinf(value) and name in _MAY_BE_INFINITE
+    check_field(config, name, is_valid or is_finite(value), 'a finite number')
     is_valid = value >= 0 or name in _SIGNED
     check_field(config, name, is_valid, 'a number, 0 or more')
 

@@ -1,11 +1,10 @@
 """Energy of a presentation: tables of energies per event, and their totals."""
 
 import dataclasses
-import json
-import math
 import os
 import pathlib
 
+from ssnn_jax import schema
 from ssnn_jax import types
 from ssnn_jax.hardware import cost
 
@@ -55,7 +54,7 @@ def load_table(table: str | os.PathLike) -> EnergyTable:
   if table in TABLES:
     path = pathlib.Path(__file__).with_name('energies') / f'{table}.json'
   try:
-    entries = json.loads(path.read_text())
+    entries = schema.parse(path.read_text())
   except (OSError, ValueError) as error:
     reason = getattr(error, 'strerror', None) or error
     raise types.UserError(
@@ -78,8 +77,7 @@ def _read_entry(path, name, entry):
   """Returns the picojoules of an entry, and checks it."""
   entry = entry if isinstance(entry, dict) else {'picojoules': entry}
   value, source = entry.get('picojoules'), entry.get('source')
-  is_number = isinstance(value, int | float) and not isinstance(value, bool)
-  if not is_number or not 0 <= value < math.inf:
+  if not types.is_finite(value) or value < 0:
     raise types.UserError(
       f'{path}: {name} is {value}; expected picojoules, 0 or more.'
     )

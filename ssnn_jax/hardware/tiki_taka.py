@@ -10,7 +10,6 @@ uses. The symmetry point should be weight 0 (`zero_shifting`).
 
 import dataclasses
 import functools
-import math
 from typing import NamedTuple
 
 import jax
@@ -21,8 +20,10 @@ from ssnn_jax import types
 from ssnn_jax.hardware import devices
 from ssnn_jax.hardware import resistive
 from ssnn_jax.hardware.device_config import DeviceConfig
+from ssnn_jax.types import COUNT
 from ssnn_jax.types import check_field
-from ssnn_jax.types import is_integer
+from ssnn_jax.types import is_count
+from ssnn_jax.types import is_positive
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,10 +44,9 @@ class TransferConfig:
   transfer_rate: float = 1.0
 
   def __post_init__(self):
-    lines, rate = self.transfer_lines, self.transfer_rate
-    is_valid = is_integer(lines) and lines >= 1
-    check_field(self, 'transfer_lines', is_valid, 'a whole number, 1 or more')
-    is_valid = 0 < rate < math.inf
+    is_valid = is_count(self.transfer_lines)
+    check_field(self, 'transfer_lines', is_valid, COUNT)
+    is_valid = is_positive(self.transfer_rate)
     check_field(self, 'transfer_rate', is_valid, 'a number above 0')
 
 

@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from ssnn_jax.types import COUNT
 from ssnn_jax.types import check_field
+from ssnn_jax.types import is_count
 from ssnn_jax.types import is_integer
 
 
@@ -27,7 +29,7 @@ def find_sizes(config: Any) -> tuple[int, ...]:
   check_field(config, 'input_shape', is_valid, 'none, without layers')
   sizes = config.layer_sizes
   is_valid = _are_counts(sizes) and len(sizes) >= 2
-  expected = 'at least two whole numbers (inputs and classes), each 1 or more'
+  expected = 'at least two sizes (inputs and classes), each ' + COUNT
   check_field(config, 'layer_sizes', is_valid, expected)
   return tuple(map(int, sizes))
 
@@ -35,7 +37,7 @@ def find_sizes(config: Any) -> tuple[int, ...]:
 def _connect(config):
   """Connects the layers of a network and returns their sizes."""
   _set_tuple(config, 'layers', _are_layers, 'hashable layers, as Dense(10)')
-  expected = 'whole numbers, each 1 or more, as (28, 28)'
+  expected = f'sizes, each {COUNT}, as (28, 28)'
   _set_tuple(config, 'input_shape', _are_counts, expected)
   for layer in config.layers[1:]:
     is_valid = getattr(layer, 'channel_axis', -1) == -1
@@ -83,7 +85,7 @@ def _is_hashable(layer):
 
 
 def _are_counts(sizes):
-  """Returns whether sizes are whole numbers, 1 or more."""
+  """Returns whether sizes are counts of neurons or pixels."""
   if not isinstance(sizes, Sequence | np.ndarray) or not len(sizes):
     return False
-  return all(is_integer(size) and size >= 1 for size in sizes)
+  return all(map(is_count, sizes))

@@ -6,11 +6,14 @@ import math
 
 import numpy as np
 
+from ssnn_jax import device_memory
 from ssnn_jax.layers.wiring import SILENT
 from ssnn_jax.layers.wiring import Wiring
+from ssnn_jax.types import COUNT
+from ssnn_jax.types import MAX_COUNT
 from ssnn_jax.types import UserError
 from ssnn_jax.types import check_field
-from ssnn_jax.types import is_integer
+from ssnn_jax.types import is_count
 
 _Pair = int | tuple[int, int]
 
@@ -47,15 +50,14 @@ class Conv:
   channel_axis: int = -1
 
   def __post_init__(self):
-    is_valid = is_integer(self.features) and self.features >= 1
-    check_field(self, 'features', is_valid, 'a whole number, 1 or more')
+    check_field(self, 'features', is_count(self.features), COUNT)
     for name, smallest in (('kernel', 1), ('stride', 1), ('padding', 0)):
       pair = getattr(self, name)
       pair = tuple(pair) if isinstance(pair, Sequence) else (pair, pair)
       is_valid = len(pair) == 2 and all(
-        is_integer(size) and size >= smallest for size in pair
+        is_count(size, smallest) for size in pair
       )
-      expected = f'a whole number, or two of them, {smallest} or more'
+      expected = f'one or two whole numbers from {smallest} to {MAX_COUNT}'
       check_field(self, name, is_valid, expected)
       object.__setattr__(self, name, tuple(map(int, pair)))
     is_valid = self.channel_axis in (-1, 0)
@@ -72,7 +74,8 @@ class Conv:
       The wiring, whose output has the shape `[H', W', F]`.
 
     Raises:
-      UserError: if the inputs are not an image, or are smaller than a patch.
+      UserError: if the inputs are not an image, are smaller than a patch, or
+        have more patches than the memory of the device can index.
     """
     shape = self._image_shape(input_shape)
     sizes = [
@@ -87,6 +90,7 @@ class Conv:
         f'{shape[1]} pixels; choose a smaller kernel, or fewer or smaller '
         'strides in the layers before.'
       )
+    self._check_memory(shape, sizes)
     return Wiring(
       input_shape=input_shape,
       output_shape=(*sizes, self.features),
@@ -106,6 +110,17 @@ class Conv:
     if self.channel_axis == 0:
       return *input_shape[1:], input_shape[0]
     return input_shape
+
+  def _check_memory(self, shape, sizes):
+    """Refuses patches whose indices, or padded image, exceed the memory."""
+    *image, channels = shape
+    padded = [size + 2 * margin for size, margin in zip(image, self.padding)]
+    num_indices = max(
+      math.prod(sizes) * math.prod(self.kernel), math.prod(padded)
+    )
+    num_bytes = np.dtype(int).itemsize * channels * num_indices
+    remedy = 'choose smaller images, kernels or paddings, or larger strides'
+    device_memory.check(num_bytes, f'the patches of {self}', remedy)
 
   def _patches(self, shape, sizes):
     """Returns the indices of the inputs of each patch, `[P, M]`."""

@@ -3,8 +3,9 @@
 import dataclasses
 
 from ssnn_jax.layers.wiring import Wiring
+from ssnn_jax.types import COUNT
 from ssnn_jax.types import check_field
-from ssnn_jax.types import is_integer
+from ssnn_jax.types import is_count
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,14 +16,13 @@ class Dense:
     units: number of neurons.
 
   Raises:
-    UserError: if it is not a whole number, 1 or more.
+    UserError: if it is not a whole number, 1 or more, below 2**31.
   """
 
   units: int
 
   def __post_init__(self):
-    is_valid = is_integer(self.units) and self.units >= 1
-    check_field(self, 'units', is_valid, 'a whole number, 1 or more')
+    check_field(self, 'units', is_count(self.units), COUNT)
     object.__setattr__(self, 'units', int(self.units))
 
   def connect(self, input_shape: tuple[int, ...]) -> Wiring:

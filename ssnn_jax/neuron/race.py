@@ -27,6 +27,8 @@ import jax.numpy as jnp
 
 from ssnn_jax import spikes
 from ssnn_jax.types import check_field
+from ssnn_jax.types import is_finite
+from ssnn_jax.types import is_positive
 
 INHIBITIONS = ('ideal', 'adaptive')
 
@@ -59,16 +61,17 @@ class RaceConfig:
   inhibition_start: float = 0.0
 
   def __post_init__(self):
+    latency, step = self.inhibition_latency, self.inhibition_step
     is_valid = self.inhibition in INHIBITIONS
     expected = 'one of ' + ', '.join(INHIBITIONS)
     check_field(self, 'inhibition', is_valid, expected)
-    is_valid = 0 < self.race_rate < math.inf
+    is_valid = is_positive(self.race_rate)
     check_field(self, 'race_rate', is_valid, 'a number of spikes above 0')
-    is_valid = 0 <= self.inhibition_latency <= 1
+    is_valid = is_finite(latency) and 0 <= latency <= 1
     check_field(self, 'inhibition_latency', is_valid, 'ticks, from 0 to 1')
-    is_valid = 0 <= self.inhibition_step < math.inf
+    is_valid = is_finite(step) and step >= 0
     check_field(self, 'inhibition_step', is_valid, 'nats, 0 or more')
-    is_valid = math.isfinite(self.inhibition_start)
+    is_valid = is_finite(self.inhibition_start)
     check_field(self, 'inhibition_start', is_valid, 'a finite number of nats')
 
 

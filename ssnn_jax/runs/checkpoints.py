@@ -15,10 +15,12 @@ import pathlib
 import re
 import shutil
 from typing import NamedTuple
+from typing import TypedDict
 
 import jax
 import orbax.checkpoint as ocp
 
+from ssnn_jax import schema
 from ssnn_jax import training
 from ssnn_jax import types
 from ssnn_jax.runs import errors
@@ -37,6 +39,17 @@ class Checkpoint(NamedTuple):
   epoch: int  # epochs completed
   state: training.TrainState  # NumPy arrays; the key as its data
   seconds: dict[str, float]  # time spent so far, `train` and `wall`
+
+
+class _Seconds(TypedDict):
+  train: float
+  wall: float
+
+
+class _Progress(TypedDict):
+  seconds: dict
+  sha256: str
+  params_sha256: str
 
 
 def initial_checkpoint(like: training.TrainState) -> Checkpoint:
@@ -167,7 +180,11 @@ def _read(manager, epoch, like):
   state = ocp.args.StandardRestore(like)
   args = ocp.args.Composite(state=state, progress=ocp.args.JsonRestore())
   restored = manager.restore(epoch, args=args)
-  return restored.state, restored.progress
+  progress = restored.progress
+  for part, kind in ((progress, _Progress), (progress['seconds'], _Seconds)):
+    for problem in schema.problems(part, kind):
+      raise ValueError(problem)
+  return restored.state, progress
 
 
 def _delete_discarded(path):

@@ -19,11 +19,12 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from ssnn_jax import schema
 from ssnn_jax.runs import errors
 from ssnn_jax.runs import files
 from ssnn_jax.runs import provenance
 
-_CONFIG, _METRICS = 'config.json', 'metrics.jsonl'
+CONFIG, METRICS = 'config.json', 'metrics.jsonl'
 _RESUMED = 'resumed.jsonl'
 
 
@@ -51,21 +52,21 @@ def create(folder: str | os.PathLike, config: Mapping[str, Any]) -> None:
     if files.is_nonempty(folder):
       raise _nonempty_error(folder)
     folder.mkdir(parents=True, exist_ok=True)
-  files.write_atomically(folder / _CONFIG, json.dumps(config, indent=2) + '\n')
+  files.write_atomically(folder / CONFIG, json.dumps(config, indent=2) + '\n')
   with run_lock(folder):
     # Another process may have resumed the run before the lock was taken.
-    if not (folder / _METRICS).exists():
+    if not (folder / METRICS).exists():
       _append_header(folder, config)
 
 
 def is_run(folder: str | os.PathLike) -> bool:
   """Returns whether a folder holds the record of a run, finished or not."""
-  return pathlib.Path(folder, _CONFIG).exists()
+  return pathlib.Path(folder, CONFIG).exists()
 
 
 def run_lock(folder: str | os.PathLike) -> contextlib.AbstractContextManager:
   """Locks the folder of a run against other processes; see `exclusive_lock`."""
-  return files.exclusive_lock(pathlib.Path(folder, _CONFIG))
+  return files.exclusive_lock(pathlib.Path(folder, CONFIG))
 
 
 def append(folder: str | os.PathLike, event: str, **fields: Any) -> None:
@@ -75,7 +76,7 @@ def append(folder: str | os.PathLike, event: str, **fields: Any) -> None:
   """
   values = {name: _to_json(value) for name, value in fields.items()}
   line = {'event': event, **values}
-  files.append_line(pathlib.Path(folder, _METRICS), line)
+  files.append_line(pathlib.Path(folder, METRICS), line)
 
 
 def _append_header(folder, config):
@@ -102,14 +103,14 @@ def truncate_to_epoch(folder: str | os.PathLike, epoch: int) -> None:
   """
   folder = pathlib.Path(folder)
   _, config, events = read(folder, strict=False)
-  _check_epochs(folder / _METRICS, events, epoch)
+  _check_epochs(folder / METRICS, events, epoch)
   remaining = [
     event
     for event in events
     if event.get('event') == 'header' or event.get('epoch', epoch + 1) <= epoch
   ]
   text = ''.join(json.dumps(event) + '\n' for event in remaining)
-  files.write_atomically(folder / _METRICS, text)
+  files.write_atomically(folder / METRICS, text)
   if not remaining:
     _append_header(folder, config)
   resumption = {'epoch': epoch, **provenance.environment()}
@@ -136,7 +137,7 @@ def read(folder: str | os.PathLike, *, strict: bool = True) -> Run:
   If not `strict`, ignores an incomplete last line, as a killed process leaves.
   """
   folder = pathlib.Path(folder)
-  config_path, path = folder / _CONFIG, folder / _METRICS
+  config_path, path = folder / CONFIG, folder / METRICS
   if not config_path.exists():
     raise errors.RecordError(
       f'{config_path} does not exist; give the folder of a run.',
@@ -154,14 +155,14 @@ def read(folder: str | os.PathLike, *, strict: bool = True) -> Run:
   if events and events[0].get('config', config) != config:
     raise errors.RecordError(
       f'{config_path} differs from the configuration in the header of {path}; '
-      f'restore {_CONFIG}.'
+      f'restore {CONFIG}.'
     )
   return Run(folder, config, events)
 
 
 def find(folder: str | os.PathLike) -> Iterator[Run]:
   """Reads all runs in a folder and its subfolders, in order of their paths."""
-  for path in sorted(pathlib.Path(folder).rglob(_CONFIG)):
+  for path in sorted(pathlib.Path(folder).rglob(CONFIG)):
     yield read(path.parent)
 
 
@@ -174,7 +175,7 @@ def _read(path):
 def _parse_objects(path, texts):
   """Parses JSON objects that were read from a file."""
   try:
-    values = [json.loads(text.decode()) for text in texts]
+    values = [schema.parse(text.decode()) for text in texts]
   except ValueError:
     values = [None]
   if not all(isinstance(value, dict) for value in values):

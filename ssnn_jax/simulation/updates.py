@@ -68,6 +68,7 @@ def plan_pulses(
     ceil(q) pulses. At the biases no spike is dropped, and each coincidence
     requests q pulses, which may be fractional.
   """
+  check_counts(config, batch_size)
   unit = _unit_gradient(config, batch_size)
   if pulse_gradient is None or config.update == 'rates':
     return PulsePlan(unit, None, (None,) * len(unit))
@@ -84,6 +85,26 @@ def plan_pulses(
     pulses.append(requested._replace(weights=burst.astype(jnp.int32)))
     keep_probabilities.append(keep)
   return PulsePlan(tuple(units), tuple(pulses), tuple(keep_probabilities))
+
+
+def check_counts(config: NetworkConfig, batch_size: int) -> None:
+  """Refuses presentations whose coincidences could exceed an int32.
+
+  A weight counts at most one coincidence in a tick of a sample and position.
+
+  Args:
+    config: the network.
+    batch_size: samples of a batch, on all devices.
+
+  Raises:
+    UserError: if the presentation is too long.
+  """
+  positions = max(wiring.num_positions for wiring in config.wirings)
+  longest = types.MAX_COUNT // max(1, batch_size * positions)
+  is_valid = config.update != 'spikes' or config.num_steps <= longest
+  expected = f'at most {longest} ticks with batches of {batch_size} samples, '
+  expected += 'as coincidences are counted in 32 bits'
+  types.check_field(config, 'num_steps', is_valid, expected)
 
 
 def _unit_gradient(config, batch_size):

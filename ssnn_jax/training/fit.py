@@ -100,10 +100,8 @@ def fit(
 
 
 def _check_count(name, value):
-  if not types.is_integer(value) or value < 1:
-    raise types.UserError(
-      f'{name} is {value!r}; expected a whole number, 1 or more.'
-    )
+  if not types.is_count(value):
+    raise types.UserError(f'{name} is {value!r}; expected {types.COUNT}.')
   return int(value)
 
 
@@ -142,14 +140,23 @@ def _check_split(name, network, params, split):
     array if isinstance(array, jax.Array) else np.asarray(array)
     for array in split
   )
-  # With the arrays as constants the checks of `learn` see all values, and
-  # nothing is computed.
-  learn = lambda params, key: network.learn(params, key, inputs, labels)
+  constants = inputs, labels
+  if labels.shape == inputs.shape[:1]:  # otherwise `learn` refuses them
+    constants = tuple(map(_extremes, constants))
+  # The checks of `learn` see the values of constants, and nothing is computed.
+  learn = lambda params, key: network.learn(params, key, *constants)
   try:
     jax.eval_shape(learn, params, jax.random.key(0))
   except types.UserError as error:
     raise types.UserError(f'{name}: {error}') from None
   return jax.device_put((inputs, labels.astype(np.int32)))
+
+
+def _extremes(array):
+  """Returns the smallest and largest values over the samples, `[2, ...]`."""
+  if not array.size or array.dtype.kind not in 'biuf':
+    return array
+  return np.stack([np.min(array, axis=0), np.max(array, axis=0)])
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))

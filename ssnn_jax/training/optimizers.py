@@ -25,7 +25,17 @@ def make_optimizer(
 
   Returns:
     The optimizer.
+
+  Raises:
+    UserError: if a number is negative, or infinite as a float32.
   """
+  given = {'learning_rate': learning_rate, 'weight_decay': weight_decay}
+  for name, value in given.items():
+    is_number = types.is_real(value)  # not an array under `jit` or `vmap`
+    if is_number and not (types.is_finite(value) and value >= 0):
+      raise types.UserError(
+        f'{name} is {value}; expected a finite number, 0 or more.'
+      )
 
   def make_descent(learning_rate):
     factor = schedule or optax.constant_schedule(1.0)

@@ -47,7 +47,21 @@ def stream_key(key: jax.Array, stream: Stream) -> jax.Array:
 def init_state(
   network: types.Network, optimizer: Optimizer, seed: jax.Array | int
 ) -> TrainState:
-  """Returns the state before the first epoch of one seed."""
+  """Returns the state before the first epoch of one seed.
+
+  Args:
+    network: the network.
+    optimizer: an optax transformation, or the devices that store the weights.
+    seed: seed of all random streams; below 2**31.
+
+  Returns:
+    The state.
+
+  Raises:
+    UserError: if the seed is out of range, or the weights exceed the memory.
+  """
+  if types.is_integer(seed) and not types.is_count(seed, smallest=0):
+    raise types.UserError(f'seed is {seed}; expected 0 to {types.MAX_COUNT}.')
   key = jax.random.key(seed)
   params = network.init(stream_key(key, Stream.INIT))
   device_key = stream_key(key, Stream.DEVICE)

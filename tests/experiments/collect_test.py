@@ -107,5 +107,5 @@ class CollectTest(absltest.TestCase):
     self.assertEqual(
       collected, [header, {'x': 1}, {'x': 2}, {'x': 3, 'y': 4.5}]
     )
-    with self.assertRaisesRegex(ssnn_jax.UserError, '--lines='):
+    with self.assertRaisesRegex(ssnn_jax.UserError, '--lines: '):
       collect.collect_lines([self.folder / 'none.jsonl'], 'benchmark', 'cpu')

@@ -25,6 +25,7 @@ from tests.testing import nir_neurons
 from tests.testing import statistics
 from tests.testing.checkpoints import SECONDS
 from tests.testing.checkpoints import make_state
+from tests.testing.experiments import FINAL
 from tests.testing.experiments import call_main
 from tests.testing.experiments import small_digits
 
@@ -71,7 +72,7 @@ class ExportTest(parameterized.TestCase):
     config = experiment.ExperimentConfig(**changes)
     records.create(run, serialization.as_record(config))
     if final:
-      records.append(run, 'final', **final)
+      records.append(run, 'final', **FINAL, **final)
     else:
       with open(run / 'metrics.jsonl', 'a') as file:
         file.write('{"event": "ep')

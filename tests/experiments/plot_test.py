@@ -10,6 +10,7 @@ from experiments import plot
 from experiments.analysis import frames
 from experiments.analysis import grid_table
 from experiments.analysis import run_plot
+from experiments.config import lines
 import ssnn_jax
 from ssnn_jax.runs import records
 from tests.testing.experiments import record_epochs
@@ -106,6 +107,6 @@ class SweepTest(absltest.TestCase):
 
   def test_folder_names_its_study(self):
     folder = pathlib.Path(self.create_tempdir().full_path)
-    self.assertIsNone(plot.study_of(folder))
+    self.assertEqual(lines.read_sweep(folder), {})
     (folder / 'sweep.json').write_text(json.dumps({'study': 'noise'}))
-    self.assertEqual(plot.study_of(folder), 'noise')
+    self.assertEqual(lines.read_sweep(folder), {'study': 'noise'})

@@ -19,6 +19,7 @@ from experiments.training import trainer
 import ssnn_jax
 from ssnn_jax.runs import files
 from ssnn_jax.runs import records
+from tests.testing.experiments import FINAL
 from tests.testing.experiments import blank_dataset
 from tests.testing.experiments import call_main
 from tests.testing.experiments import record_run
@@ -71,7 +72,9 @@ class SweepTest(parameterized.TestCase):
         config = run.config
         accuracy = accuracies[config.method][config.learning_rate]
         record_run(run)
-        records.append(run.folder, 'final', test_accuracy=accuracy)
+        records.append(
+          run.folder, 'final', **FINAL | {'test_accuracy': accuracy}
+        )
 
     with mock.patch.object(sweep, 'launch', finish):
       output = self.call(

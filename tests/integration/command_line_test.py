@@ -30,7 +30,7 @@ class CommandLineTest(parameterized.TestCase):
     self.assertFalse(workdir.exists())
 
   @parameterized.parameters(
-    ('--num_steps=0', '--num_steps is 0; expected 1 tick or more.'),
+    ('--num_steps=0', '--num_steps is 0; expected 1 to 2147483647 ticks.'),
     ('--dataset=nope', '--dataset=nope does not exist; choose one of digits, '),
     ('--layer_sizes=784,abc', '--layer_sizes=784,abc: expected whole numbers'),
     ('--layer_sizes=784,10', '--layer_sizes=784,10 does not fit digits'),

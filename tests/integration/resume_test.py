@@ -1,8 +1,6 @@
 """Tests of `--resume`: a killed run ends like an uninterrupted one."""
 
-import contextlib
 import dataclasses
-import io
 import json
 import os
 import pathlib
@@ -176,17 +174,3 @@ class MakeRunTest(parameterized.TestCase):
       'the run with the version that started the run.$',
     ):
       run.make_run(self.values())
-
-  @parameterized.parameters(
-    ({'method': 'ssnn', 'window': 8, 'probe_every': 1}, ''),
-    ({'method': 'rpu', 'gain': (2.0,), 'delay': 1}, 'rpu does not use --delay'),
-    (
-      {'method': 'bp_stdp', 'update': 'rates', 'tau': 3.0, 'dropout': 0.1},
-      'bp_stdp does not use --tau, --update',
-    ),
-  )
-  def test_reports_flags_that_the_method_does_not_use(self, given, expected):
-    values = self.values(**given)
-    with contextlib.redirect_stdout(io.StringIO()) as output:
-      run._print_unused(run.make_run(values), values)
-    self.assertEqual(output.getvalue(), expected and f'--method={expected}\n')

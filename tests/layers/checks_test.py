@@ -38,7 +38,7 @@ class ConfigTest(parameterized.TestCase):
       ),
       'only the first has channel_axis=0',
     ),
-    (dict(input_shape=None), 'input_shape is None; expected a tuple of whole'),
+    (dict(input_shape=None), 'input_shape is None; expected a tuple of sizes'),
     (dict(input_shape=(0, 3)), r'input_shape is \(0, 3\); expected a tuple'),
     (dict(layers=(layers.Conv(2, 2),)), 'the last has one position'),
     (dict(layer_sizes=(6, 3)), r'layer_sizes is \(6, 3\); expected None, as'),

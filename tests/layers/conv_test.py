@@ -138,12 +138,18 @@ class ConvTest(parameterized.TestCase):
     )
 
   @parameterized.parameters(
-    (dict(features=0), 'features is 0; expected a whole number, 1 or more.'),
-    (dict(kernel=0), 'kernel is 0; expected a whole number, or two of them, '),
-    (dict(kernel=(1, 2, 3)), r'kernel is \(1, 2, 3\); expected a whole number'),
-    (dict(kernel=2.0), 'kernel is 2.0; expected a whole number, or two'),
-    (dict(stride=0), 'stride is 0; expected a whole number, or two of them, 1'),
-    (dict(padding=-1), 'padding is -1; expected .* of them, 0 or more'),
+    (
+      dict(features=0),
+      'features is 0; expected a whole number from 1 to 2147483647.',
+    ),
+    (dict(kernel=0), 'kernel is 0; expected one or two whole numbers from 1 '),
+    (
+      dict(kernel=(1, 2, 3)),
+      r'kernel is \(1, 2, 3\); expected one or two whole numbers',
+    ),
+    (dict(kernel=2.0), 'kernel is 2.0; expected one or two whole numbers'),
+    (dict(stride=0), 'stride is 0; expected one or two whole numbers from 1 '),
+    (dict(padding=-1), 'padding is -1; expected .* from 0 to 2147483647'),
     (dict(channel_axis=1), 'channel_axis is 1; expected -1 or 0.'),
   )
   def test_invalid_fields_are_refused(self, options, message):

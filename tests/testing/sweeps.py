@@ -9,6 +9,7 @@ from experiments.config import experiment
 from experiments.config import grids
 from experiments.config import serialization
 from ssnn_jax.runs import records
+from tests.testing.experiments import FINAL
 
 BASE = experiment.CONFIGS['digits']
 # Test accuracies of the seeds of the ANN, and of spiking networks over T.
@@ -49,7 +50,7 @@ def make_runs(
   runs = []
   for (name, config), seed in itertools.product(settings, range(num_seeds)):
     config = dataclasses.replace(config, seed=seed)
-    last = {'event': 'final', 'method': config.method, 'seed': seed}
+    last = {'event': 'final', 'method': config.method, 'seed': seed} | FINAL
     events = [*(epochs(config) if epochs else ()), last | final(config)]
     folder = pathlib.Path(workdir, name, f'seed={seed}')
     runs.append(records.Run(folder, serialization.as_record(config), events))

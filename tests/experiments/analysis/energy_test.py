@@ -83,10 +83,11 @@ class EnergyTest(parameterized.TestCase):
     for factor in (2, 1):
       counts = [factor * n * config.num_steps for n in (1.0, 2.0)]
       rates = {'firing_rates': (factor / 2, 1.0), 'coincidences': counts}
-      events.append({'event': 'epoch', **ACTIVITY, **rates})
+      events.append({'event': 'epoch', 'epoch': 1, **ACTIVITY, **rates})
     events.append(
       {
         'event': 'final',
+        'train_seconds': 1.0,
         'seed': config.seed,
         **sweeps.accuracies(90 + 2 * config.seed),
         'layer_sizes': list(sizes),

@@ -11,6 +11,7 @@ from experiments.config import experiment
 from experiments.config import methods
 from experiments.config import serialization
 from experiments.config import synapses
+from experiments.training import programs
 import ssnn_jax
 from ssnn_jax import datasets
 from tests.testing.experiments import blank_dataset
@@ -160,7 +161,6 @@ class ConfigsTest(parameterized.TestCase):
     '--tau=inf',
     '--input_gain=0',
     '--dropout=1',
-    '--dropout=nan',
     '--layer_sizes=64,0,10',
     '--delay=2',
     '--delay=-1',
@@ -211,7 +211,7 @@ class ConfigsTest(parameterized.TestCase):
     config = experiment.ExperimentConfig(
       schedule=name, num_epochs=3, batch_size=10
     )
-    factor = experiment.schedule(config, num_samples=45)  # 12 steps
+    factor = programs.make_schedule(config, num_samples=45)  # 12 steps
     self.assertAlmostEqual(float(factor(0)), 1.0, places=6)
     self.assertAlmostEqual(float(factor(6)), halfway, places=6)
     self.assertAlmostEqual(float(factor(11)), last, places=6)
@@ -230,7 +230,7 @@ class ConfigsTest(parameterized.TestCase):
     network = experiment.network_config(config, blank_dataset('digits'))
     self.assertEqual(network.updates_per_presentation, 8)
     config = dataclasses.replace(config, num_epochs=3, batch_size=10)
-    factor = experiment.schedule(config, 45, updates_per_batch=8)
+    factor = programs.make_schedule(config, 45, updates_per_batch=8)
     self.assertAlmostEqual(float(factor(48)), 0.5, places=6)  # of 96 updates
     self.assertEqual(float(factor(96)), 0.0)
 
@@ -277,7 +277,7 @@ class ConfigsTest(parameterized.TestCase):
     self.assertEqual(serialization.from_record(recorded, 'here'), config)
     for change, sentence in (
       ({'shape': 3}, '^here holds a run with the unknown field shape; resume'),
-      ({'num_epochs': 'x'}, '^here holds a run with a value of the wrong type'),
+      ({'num_epochs': 'x'}, '^here holds a run with an invalid value'),
     ):
       with self.assertRaisesRegex(ssnn_jax.UserError, sentence):
         serialization.from_record(recorded | change, 'here')

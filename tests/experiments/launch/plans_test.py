@@ -17,6 +17,7 @@ from experiments.training import trainer
 import ssnn_jax
 from ssnn_jax.runs import records
 from tests.testing.experiments import CONFIG
+from tests.testing.experiments import FINAL
 from tests.testing.experiments import record_run
 from tests.testing.experiments import share_programs
 from tests.testing.experiments import small_digits
@@ -135,7 +136,7 @@ class PlansTest(parameterized.TestCase):
     first, second = planned
     for run, accuracy in zip(planned[first], (0.9, 0.92, 0.8, 0.8)):
       record_run(run)
-      records.append(run.folder, 'final', test_accuracy=accuracy)
+      records.append(run.folder, 'final', **FINAL | {'test_accuracy': accuracy})
     done, output = launcher.Status.DONE, io.StringIO()
     with contextlib.redirect_stdout(output):
       report(launcher.Event(first, launcher.Status.STARTED, 0, 2, ''))

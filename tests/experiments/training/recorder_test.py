@@ -16,6 +16,7 @@ from experiments.training import trainer
 import ssnn_jax
 from ssnn_jax.runs import checkpoints
 from ssnn_jax.runs import records
+from tests.testing.experiments import FINAL
 from tests.testing.experiments import lines
 from tests.testing.experiments import make_runs
 from tests.testing.experiments import share_programs
@@ -48,7 +49,7 @@ class RecorderTest(parameterized.TestCase):
       file.write('{"event": "fin')
     self.assertIs(recorder.status(self.run_), Status.UNFINISHED)
     records.truncate_to_epoch(self.folder, 1)
-    records.append(self.folder, 'final')
+    records.append(self.folder, 'final', **FINAL)
     self.assertIs(recorder.status(self.run_), Status.FINISHED)
     metrics.unlink()
     self.assertIs(recorder.status(self.run_), Status.UNFINISHED)

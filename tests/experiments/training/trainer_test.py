@@ -6,6 +6,8 @@ import tempfile
 from unittest import mock
 
 from absl.testing import parameterized
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from experiments.analysis import frames
@@ -198,22 +200,26 @@ class TrainerTest(parameterized.TestCase):
 
   def test_runs_that_exceed_memory_are_trained_one_by_one(self):
     runs = self.make_anns(0, 1)
-    with mock.patch.object(programs, 'fit_in_memory', lambda compiled: False):
+    needed = mock.Mock(side_effect=[2**60, 2**20, 2**20])  # of two, of one
+    with mock.patch.object(programs, 'count_bytes', needed):
       recorded = train(runs)
     self.assertEqual([run.final['seeds_at_once'] for run in recorded], [1, 1])
     self.assert_same_lines(runs, self.anns)
 
-  def test_compares_needed_and_available_memory(self):
-    compiled = mock.Mock()
-    compiled.memory_analysis.return_value = mock.Mock(
-      argument_size_in_bytes=2**60,
-      output_size_in_bytes=2**60,
-      alias_size_in_bytes=2**60,
-      temp_size_in_bytes=0,
-    )
-    self.assertFalse(programs.fit_in_memory(compiled))
-    compiled.memory_analysis.return_value.argument_size_in_bytes = 2**20
-    self.assertTrue(programs.fit_in_memory(compiled))
+  def test_run_that_exceeds_memory_is_refused(self):
+    with (
+      mock.patch.object(programs, 'count_bytes', lambda compiled: 2**60),
+      self.assertRaisesRegex(
+        ssnn_jax.UserError, 'step need 1,073,741,824.0 GiB of memory, and there'
+      ),
+    ):
+      train(self.make_anns(0))
+
+  def test_counts_the_bytes_of_a_program(self):
+    add = jax.jit(lambda x, y: x + y, donate_argnums=0)
+    compiled = add.lower(*[jnp.zeros(250, jnp.float32)] * 2).compile()
+    # Two arguments; the result takes the place of the first.
+    self.assertEqual(programs.count_bytes(compiled), 2000)
 
   @parameterized.parameters(
     (1, records, 'append'),  # before the header

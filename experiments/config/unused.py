@@ -1,0 +1,72 @@
+"""Fields of a configuration that do not affect its run."""
+
+from collections.abc import Iterable
+
+from experiments.config import experiment
+from experiments.config import methods
+import ssnn_jax
+
+
+def _is_recording(config):
+  return config.dataset in ssnn_jax.datasets.RECORDINGS
+
+
+_LEAKY = (
+  'without --integration=leaky',
+  lambda config: (
+    config.integration == 'leaky' or config.method == 'surrogate_gradient'
+  ),
+)
+_TIKI_TAKA = (
+  'without --update_rule=tiki_taka',
+  lambda config: config.update_rule == 'tiki_taka',
+)
+_RECORDINGS = 'with images', _is_recording
+_IMAGES = 'with recordings', lambda config: not _is_recording(config)
+_IDEAL = (
+  'with --inhibition=adaptive',
+  lambda config: config.inhibition == 'ideal',
+)
+_ADAPTIVE = (
+  'without --inhibition=adaptive',
+  lambda config: config.inhibition == 'adaptive',
+)
+# When each field is not used, and whether a configuration uses it.
+_CONDITIONS = {
+  'tau': _LEAKY,
+  'transfer_lines': _TIKI_TAKA,
+  'transfer_rate': _TIKI_TAKA,
+  'event_window': _RECORDINGS,
+  'polarity': _RECORDINGS,
+  'shuffle_ticks': _RECORDINGS,
+  'pixel_range': _IMAGES,
+  'race_rate': _IDEAL,
+  'inhibition_step': _ADAPTIVE,
+  'inhibition_start': _ADAPTIVE,
+}
+
+
+def describe(
+  config: experiment.ExperimentConfig, given: Iterable[str]
+) -> list[str]:
+  """Describes the given flags that do not affect a run.
+
+  Args:
+    config: the configuration of the run.
+    given: names of fields whose flags are given.
+
+  Returns:
+    A sentence for each reason, in order of the names.
+  """
+  reasons = {}
+  for name in sorted(given):
+    reason, is_used = _CONDITIONS.get(name, ('', lambda config: True))
+    if not methods.concerns(config.method, name):
+      reason = f'with --method={config.method}'
+    elif is_used(config):
+      continue
+    reasons.setdefault(reason, []).append(f'--{name}')
+  return [
+    f'{", ".join(names)}: not used {reason}'
+    for reason, names in reasons.items()
+  ]

@@ -1,0 +1,46 @@
+"""Tests of fields that do not affect a run."""
+
+from absl.testing import parameterized
+
+from experiments.config import experiment
+from experiments.config import unused
+
+
+class UnusedTest(parameterized.TestCase):
+  @parameterized.parameters(
+    ({'method': 'ssnn', 'window': 8, 'probe_every': 1}, []),
+    (
+      {'method': 'rpu', 'gain': (2.0,), 'delay': 1},
+      ['--delay: not used with --method=rpu'],
+    ),
+    (
+      {'method': 'bp_stdp', 'update': 'rates', 'tau': 3.0, 'dropout': 0.1},
+      ['--tau, --update: not used with --method=bp_stdp'],
+    ),
+    ({'tau': 3.0}, ['--tau: not used without --integration=leaky']),
+    ({'tau': 3.0, 'integration': 'leaky'}, []),
+    ({'tau': 3.0, 'method': 'surrogate_gradient'}, []),
+    (
+      {'transfer_lines': 2, 'transfer_rate': 0.1, 'event_window': 9.0},
+      [
+        '--event_window: not used with images',
+        '--transfer_lines, --transfer_rate: not used without '
+        '--update_rule=tiki_taka',
+      ],
+    ),
+    (
+      {'dataset': 'n_mnist', 'polarity': 'on', 'pixel_range': (0.0, 0.5)},
+      ['--pixel_range: not used with recordings'],
+    ),
+    (
+      {'winner': 'race', 'race_rate': 2.0, 'inhibition': 'adaptive'},
+      ['--race_rate: not used with --inhibition=adaptive'],
+    ),
+    (
+      {'winner': 'race', 'inhibition_step': 0.1},
+      ['--inhibition_step: not used without --inhibition=adaptive'],
+    ),
+  )
+  def test_describes_flags_that_do_not_affect_the_run(self, given, expected):
+    config = experiment.ExperimentConfig(**given)
+    self.assertEqual(unused.describe(config, given), expected)

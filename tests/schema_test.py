@@ -1,0 +1,72 @@
+"""Tests of schemas of JSON objects."""
+
+import math
+from typing import Any
+from typing import NotRequired
+from typing import TypedDict
+
+from absl.testing import parameterized
+import numpy as np
+
+from ssnn_jax import schema
+
+
+class Line(TypedDict):
+  epoch: int
+  loss: NotRequired[float | None]
+  rates: NotRequired[list[float]]
+
+
+class SchemaTest(parameterized.TestCase):
+  @parameterized.parameters(
+    ({'epoch': 1}, []),
+    ({'epoch': 1, 'loss': None, 'rates': (0.5, 1), 'other': object()}, []),
+    ({}, ['epoch is missing']),
+    ({'epoch': 'a'}, ['epoch is "a"; expected a 32-bit whole number']),
+    ({'epoch': 1, 'loss': []}, ['loss is []; expected a number or null']),
+    (
+      {'epoch': True, 'rates': [0.5, None]},
+      [
+        'epoch is true; expected a 32-bit whole number',
+        'rates is [0.5,null]; expected a list, each item a number',
+      ],
+    ),
+    ([1], ['[1] is not an object']),
+    (None, ['null is not an object']),
+  )
+  def test_names_the_fields_of_another_type(self, values, expected):
+    self.assertEqual(list(schema.problems(values, Line)), expected)
+
+  @parameterized.parameters(
+    (2**31 - 1, int, True),
+    (-(2**31 - 1), int, True),
+    (2**31, int, False),
+    (10**400, int, False),
+    (1.0, int, False),
+    (np.int64(3), int, True),
+    (3, float, True),
+    (1e38, float, True),
+    (1e39, float, False),  # infinite as a float32
+    (10**400, float, False),
+    (math.inf, float, True),
+    (math.nan, float, False),
+    (True, float, False),
+    (1, bool, False),
+    ('1', str, True),
+    (None, str | None, True),
+    ((1, 2), tuple[int, ...], True),
+    ([], list[int], True),
+    ('12', list[str], False),
+    ({}, Any, True),
+  )
+  def test_matches_hints(self, value, hint, expected):
+    self.assertEqual(schema.matches(value, hint), expected)
+
+  def test_values_in_messages_are_short(self):
+    (problem,) = schema.problems({'epoch': 'a' * 1000}, Line)
+    self.assertLess(len(problem), 120)
+
+  def test_deeply_nested_text_is_refused(self):
+    self.assertEqual(schema.parse('{"a": [1]}'), {'a': [1]})
+    with self.assertRaisesRegex(ValueError, 'nested too deep'):
+      schema.parse('[' * 100_000 + ']' * 100_000)
