@@ -80,6 +80,11 @@ def view_runs(
     priced = energy.add_energies(runs, energies)
     text = grid_table.lay_out(energy.table(priced))
     return View(text, comparison_plot.draw_energies(priced, energies), name)
+  if study_name is None and 'curves' not in runs:
+    raise ssnn_jax.UserError(
+      '--study is missing: the lines of a measurement need the study that '
+      'draws them.'
+    )
   if study_name is None:
     return _view_grid(runs)
   study = studies.load(study_name)

@@ -67,7 +67,8 @@ def row(
     for name, value in final.items()
     if name != 'event' and (name not in config or name in _RESOLVED)
   }
-  seconds = final.get('train_seconds', math.nan) / final.get('seeds_at_once', 1)
+  num_seeds = max(1, final.get('seeds_at_once', 1))
+  seconds = final.get('train_seconds', math.nan) / num_seeds
   values = config | numbers | {'run_seconds': seconds}
   values = {name: _hashable(value) for name, value in values.items()}
   return values | {'curves': dict(epochs)}

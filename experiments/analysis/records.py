@@ -18,7 +18,6 @@ from typing import NamedTuple
 import pandas as pd
 
 from experiments.analysis import frames
-from experiments.config import experiment
 from experiments.config import lines as run_lines
 from experiments.config import serialization
 import ssnn_jax
@@ -123,7 +122,7 @@ def _expand(file, header, lines):
     except (KeyError, TypeError) as error:
       raise _damaged(file, repr(error)) from None
     for problem in itertools.chain(
-      schema.problems(parts['config'], experiment.ExperimentConfig),
+      run_lines.config_problems(parts['config']),
       schema.problems(parts['final'], run_lines.Final),
       run_lines.curve_problems(parts['curves']),
     ):

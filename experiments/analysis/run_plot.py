@@ -154,7 +154,7 @@ def table(epochs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _write(value: Any) -> str:
-  values = [] if value is None else np.atleast_1d(value)
+  values = [] if value is None else np.atleast_1d(np.array(value, float))
   return ' '.join(f'{number:.4g}' for number in values)
 
 
@@ -181,7 +181,8 @@ def _draw_panel(axes: Axes, panel: _Panel, epochs: pd.DataFrame) -> None:
     if metric not in epochs:
       continue
     own = epochs[[value is not None for value in epochs[metric]]]
-    values = panel.scale * np.array([np.atleast_1d(x) for x in own[metric]])
+    values = [np.atleast_1d(np.array(x, float)) for x in own[metric]]
+    values = panel.scale * np.array(values)
     number = values.shape[1]
     names = panel.layers(number) if panel.layers else [''] * number
     for name, column in zip(names, values.T):

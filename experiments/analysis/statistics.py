@@ -86,7 +86,9 @@ def paired_difference(
 
 def _by_seed(setting, metric):
   if not setting['seed'].is_unique:
-    raise ValueError('A setting has runs of equal seed.')
+    raise ssnn_jax.UserError(
+      'two runs have equal settings and equal seeds; remove one of them.'
+    )
   return dict(zip(setting['seed'], setting[metric].astype(float)))
 
 

@@ -10,6 +10,7 @@ from typing import NotRequired
 from typing import TypedDict
 
 from experiments.config import experiment
+from experiments.config import methods
 import ssnn_jax
 from ssnn_jax import schema
 from ssnn_jax.runs import errors
@@ -117,6 +118,17 @@ def read_sweep(folder: pathlib.Path) -> Sweep:
   return described
 
 
+def config_problems(config: Mapping[str, Any]) -> Iterator[str]:
+  """Yields what is wrong with the record of a configuration.
+
+  The configuration may be of another version, with other fields.
+  """
+  yield from schema.problems(config, experiment.ExperimentConfig)
+  method = config.get('method', methods.ANN)
+  if method not in methods.METHODS:
+    yield f'method is {method}; expected one of {", ".join(methods.METHODS)}'
+
+
 def curve_problems(curves: Mapping[str, Any]) -> Iterator[str]:
   """Yields what is wrong with quantities that are lists over epochs."""
   hints = {'eval_epochs': int, **typing.get_type_hints(Epoch)}
@@ -127,7 +139,7 @@ def curve_problems(curves: Mapping[str, Any]) -> Iterator[str]:
 
 def _check(run):
   """Returns a run whose configuration and lines have the declared types."""
-  for problem in schema.problems(run.config, experiment.ExperimentConfig):
+  for problem in config_problems(run.config):
     _refuse(run, records.CONFIG, problem)
   lengths = {}
   for number, event in enumerate(run.events, 1):

@@ -161,7 +161,8 @@ def load_params(
       arguments=('folder',),
     )
   with _make_manager(path, cleanup=False) as manager:
-    epoch = manager.best_step() if best else manager.latest_step()
+    with _convert_errors(_damaged_error, path):  # parses all metrics
+      epoch = manager.best_step() if best else manager.latest_step()
     if epoch is None:
       raise errors.CheckpointError(
         f'{path} holds no checkpoint yet; wait until the run has written one.'
@@ -212,7 +213,7 @@ def _make_manager(path, cleanup):
     ),
   )
   # Orbax parses the metrics of all checkpoints.
-  with _convert_errors(_damaged_error, path, ValueError):
+  with _convert_errors(_damaged_error, path):
     return ocp.CheckpointManager(path, options=options)
 
 

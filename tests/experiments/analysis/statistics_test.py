@@ -66,7 +66,7 @@ class StatisticsTest(parameterized.TestCase):
     self.assertEqual(number.num, 2)
     with self.assertRaisesRegex(ssnn_jax.UserError, 'common seed'):
       statistics.paired_difference(ours, make_setting([0.9], [7]))
-    with self.assertRaisesRegex(ValueError, 'equal seed'):
+    with self.assertRaisesRegex(ssnn_jax.UserError, 'equal seeds'):
       statistics.paired_difference(ours, make_setting([0.9, 0.8], [0, 0]))
 
   def test_holm_multiplies_by_the_number_of_remaining_claims(self):
