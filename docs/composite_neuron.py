@@ -22,6 +22,7 @@ from ssnn_jax.neuron import composite
 from ssnn_jax.neuron import firing
 from ssnn_jax.simulation import backward
 from ssnn_jax.training import raster
+from ssnn_jax.training import raster_plot
 
 STEM = pathlib.Path('docs', 'composite_neuron')
 # The leaky membrane is read at every tick, so that its potential varies.
@@ -116,31 +117,16 @@ def draw_trace(traced: Trace) -> figure.Figure:
   )
   for axes, title in zip(panels, titles):
     axes.set_title(title, loc='left', fontsize=11)
-  _raster(panels[0], traced.presynaptic)
+  raster_plot.plot_spikes(panels[0], traced.presynaptic, style.BLACK)
   _plot_potential(panels[1], traced)
-  _raster(panels[2], traced.spikes[:, None], _FORWARD)
-  _raster_signed(panels[3], traced.next_errors)
-  _raster_signed(panels[4], traced.errors[:, None])
-  _raster_signed(panels[5], traced.coincidences)
+  raster_plot.plot_spikes(panels[2], traced.spikes[:, None], _FORWARD)
+  raster_plot.plot_errors(panels[3], traced.next_errors)
+  raster_plot.plot_errors(panels[4], traced.errors[:, None])
+  raster_plot.plot_errors(panels[5], traced.coincidences)
   for axes in (panels[2], panels[4]):
     axes.set_yticks([])
   panels[-1].set_xlabel('tick')
   return fig
-
-
-def _raster(axes, train, color=style.BLACK, shift=0.0, length=0.8):
-  """Plots spikes `[T, N]`, with the first neuron on top."""
-  num_neurons = train.shape[1]
-  ticks = [np.flatnonzero(row) for row in train.T]
-  offsets = np.arange(num_neurons) + shift
-  axes.eventplot(ticks, lineoffsets=offsets, linelengths=length, colors=color)
-  axes.set_ylim(num_neurons - 0.4, -0.6)
-
-
-def _raster_signed(axes, train):
-  """Plots signed spikes `[T, N]`, positive spikes above negative spikes."""
-  _raster(axes, train > 0, _STREAMS[0], -0.23, 0.45)
-  _raster(axes, train < 0, _STREAMS[1], 0.23, 0.45)
 
 
 def _plot_potential(axes, traced):
@@ -170,10 +156,10 @@ def draw() -> figure.Figure:
   _draw_array(_axes(fig, _ARRAY, _TOP, 'weights'), params[0].weights[:, NEURON])
   _draw_neuron(fig, traced)
   output = _axes(fig, _AXON, _TOP, 'output spikes')
-  _raster(output, traced.spikes[:, None], _FORWARD)
+  raster_plot.plot_spikes(output, traced.spikes[:, None], _FORWARD)
   output.set_ylim(1.2, -1.2)
   errors = _axes(fig, _AXON, _BOTTOM, 'error spikes, next layer')
-  _raster_signed(errors, traced.next_errors)
+  raster_plot.plot_errors(errors, traced.next_errors)
   transposed = _axes(fig, _FIRING, _BOTTOM, 'transposed read')
   _draw_array(transposed, params[1].weights[NEURON])
   _draw_flow(fig)
@@ -196,9 +182,9 @@ def _draw_synapses(fig, traced):
   errors = _axes(fig, _SYNAPSES, _BOTTOM, 'error spikes')
   coincide = traced.coincidences != 0
   for mask, color in ((~coincide, '0.6'), (coincide, style.BLACK)):
-    _raster(presynaptic, traced.presynaptic * mask, color)
+    raster_plot.plot_spikes(presynaptic, traced.presynaptic * mask, color)
   streams = np.stack([traced.errors > 0, traced.errors < 0], axis=1)
-  _raster(errors, streams, _STREAMS)
+  raster_plot.plot_spikes(errors, streams, _STREAMS)
   for sign, color, marker in zip((1, -1), _STREAMS, 'v^'):
     ticks, rows = np.nonzero(traced.coincidences == sign)
     coincidences.plot(ticks, rows, marker, color=color, markersize=6)

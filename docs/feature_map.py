@@ -25,7 +25,7 @@ def draw(
 
   Args:
     recorded: the spikes of a presentation of an image of one channel.
-    layer: hidden layer, a convolution, from 0.
+    layer: layer of neurons, a convolution; 0 has the inputs.
     feature: the feature.
     num_ticks: number of ticks that are drawn.
 
@@ -35,8 +35,8 @@ def draw(
   """
   rows = {
     'input': recorded.spikes[0],
-    'forward': recorded.spikes[layer + 1][..., feature],
-    'backward': recorded.errors[layer][..., feature],
+    'forward': recorded.spikes[layer][..., feature],
+    'backward': recorded.errors[layer - 1][..., feature],
   }
   size = _SIZE * (num_ticks + 1), _SIZE * len(rows) + 0.5
   fig = figure.Figure(figsize=size, layout='constrained')

@@ -19,13 +19,14 @@ from matplotlib import transforms
 from matplotlib.axes import Axes
 
 from experiments.config import titles
+from ssnn_jax.training import raster_plot
 
 # Points; legends are small where panels are in one column.
 SMALL, LETTERS, TITLE = 9, 10, 11
 # The palette of Okabe and Ito for colour-blind readers, without yellow, which
 # is faint on white. Black is the ANN.
-BLUE, ORANGE, GREEN, BLACK = '#0072B2', '#E69F00', '#009E73', '#000000'
-VERMILION, PURPLE, SKY = '#D55E00', '#CC79A7', '#56B4E9'
+BLUE, VERMILION, PURPLE = raster_plot.COLORS  # of rasters
+ORANGE, GREEN, SKY, BLACK = '#E69F00', '#009E73', '#56B4E9', '#000000'
 COLORS = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY)
 MARKERS = ('o', 's', '^', 'D', 'v', 'P')
 _DPI = 120

@@ -1,7 +1,7 @@
 """Raster: all spikes of one presentation, tick by tick.
 
 They are the spikes of `Network.learn` for a batch of one sample with the same
-key, without dropout.
+key, without dropout. `training.raster_plot` draws them.
 """
 
 import dataclasses
@@ -28,6 +28,7 @@ class Raster(NamedTuple):
   spikes: tuple[np.ndarray, ...]
   # [T, ...] int8 error spikes of each layer: 1 to fire less, or -1
   errors: tuple[np.ndarray, ...]
+  window: int  # n, ticks between two reads of a membrane
 
 
 class Signals(NamedTuple):
@@ -88,7 +89,7 @@ def record(
     )
     for own, wiring in zip(streams, config.wirings)
   ]
-  return Raster(tuple(trains), tuple(errors))
+  return Raster(tuple(trains), tuple(errors), config.schedule.window)
 
 
 @functools.partial(jax.jit, static_argnums=0)

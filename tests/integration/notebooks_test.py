@@ -71,7 +71,7 @@ class ExecutionTest(absltest.TestCase):
 
   def test_your_own_network(self):
     done = execute('your_own_network', num_samples=200, num_epochs=1)
-    self.assertLen(figures(done), 1)
+    self.assertLen(figures(done), 2)
     accuracies = re.findall(r'(\S+)%', printed(done))
     self.assertLen(accuracies, 5)
 

@@ -24,6 +24,7 @@ class RasterTest(parameterized.TestCase):
       convolutions.batch(1),
     )
     raster = training.raster.record(config, params, KEY, images[0], labels[0])
+    self.assertEqual(raster.window, config.schedule.window)
     shapes = [train.shape[1:] for train in raster.spikes]
     self.assertEqual(shapes, [(7, 6, 2), (4, 3, 3)] + [(3, 1, 4)])
     learn = jax.jit(ssnn_jax.ssnn(config).learn)

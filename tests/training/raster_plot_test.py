@@ -1,0 +1,99 @@
+"""Tests that figures of rasters show the recorded spikes."""
+
+from absl.testing import parameterized
+from matplotlib import collections
+from matplotlib import colors
+import numpy as np
+
+import ssnn_jax
+from ssnn_jax.training import raster
+from ssnn_jax.training import raster_plot
+from tests.testing import figures
+
+NUM_STEPS, WINDOW = 40, 16
+ACTIVE = range(0, 7 * 32, 7)
+SHAPES = (6, 5), (4, 3, 20), (7,)  # inputs, features at positions, classes
+
+
+def make_raster():
+  """Draws spikes: of 32 neurons in each layer many, of others few."""
+  rng = np.random.default_rng(0)
+
+  def draw(shape):
+    numbers = np.arange(np.prod(shape))
+    rates = np.where(np.isin(numbers, ACTIVE), 0.5, 0.05)
+    spikes = rng.uniform(size=(NUM_STEPS, rates.size)) < rates
+    return spikes.reshape(NUM_STEPS, *shape).astype(np.int8)
+
+  spikes = [draw(shape) for shape in SHAPES]
+  signs = [rng.choice(np.int8([-1, 1]), train.shape) for train in spikes]
+  errors = [draw(shape) * sign for shape, sign in zip(SHAPES, signs)]
+  return raster.Raster(tuple(spikes[:-1]), tuple(errors[1:]), WINDOW)
+
+
+def drawn(axes, color):
+  """Returns the ticks of the spikes of a colour, of each neuron in a panel."""
+  return [
+    list(lines.get_positions())
+    for lines in axes.findobj(collections.EventCollection)
+    if colors.same_color(lines.get_color(), color)
+  ]
+
+
+class DrawTest(parameterized.TestCase):
+  @parameterized.parameters(
+    (0, None, range(30)),
+    (0, 4, range(20, 25)),
+    (1, None, ACTIVE),
+    (1, np.s_[..., 3], range(3, 240, 20)),
+    (1, np.s_[1, 2, [0, 5]], (100, 105)),
+    (2, None, range(7)),
+    (2, [5, 1], (5, 1)),
+  )
+  def test_lines_are_the_recorded_spikes(self, layer, neurons, expected):
+    recorded = make_raster()
+    panels = raster_plot.draw(recorded, layer, neurons).axes
+    shown = []
+    if layer < 2:
+      shown.append((panels[0], recorded.spikes[layer], 1, raster_plot.SPIKE))
+    if layer > 0:
+      errors = recorded.errors[layer - 1]
+      shown.append((panels[-1], errors, 1, raster_plot.FIRE_LESS))
+      shown.append((panels[-1], errors, -1, raster_plot.FIRE_MORE))
+    self.assertLen(panels, 2 if layer == 1 else 1)
+    for axes, train, sign, color in shown:
+      flat = train.reshape(NUM_STEPS, -1)[:, list(expected)]
+      ticks = [list(np.flatnonzero(each == sign)) for each in flat.T]
+      self.assertEqual(drawn(axes, color), ticks)
+
+  def test_labels_are_indices_and_lines_the_borders_of_windows(self):
+    fig = raster_plot.draw(make_raster(), 1, np.s_[..., 3])
+    self.assertEqual(fig.get_suptitle(), 'layer 1: 12 of 240 neurons')
+    spikes, errors = fig.axes
+    labels = [label.get_text() for label in spikes.get_yticklabels()]
+    self.assertEqual(labels[:2], ['0, 0, 3', '0, 2, 3'])
+    self.assertIn('windows of 16 ticks', errors.get_xlabel())
+    borders = [line.get_xdata()[0] for line in spikes.lines]
+    self.assertEqual(borders, [15.5, 31.5])
+
+  def test_windows_of_a_tick_have_no_borders(self):
+    recorded = make_raster()._replace(window=1)
+    (axes,) = raster_plot.draw(recorded, layer=0).axes
+    self.assertEmpty(axes.lines)
+    self.assertEqual(axes.get_xlabel(), 'tick')
+
+  @parameterized.parameters(0, 1, 2)
+  def test_figure_is_readable(self, layer):
+    figures.assert_readable(raster_plot.draw(make_raster(), layer))
+
+  @parameterized.parameters(
+    (3, None, r'layer is 3; expected 0 \(inputs\) to 2 \(output layer\)\.'),
+    (-1, None, 'layer is -1; expected 0'),
+    (1.0, None, 'layer is 1.0; expected 0'),
+    (2, 7, r'neurons is 7; expected .* array of shape \(7,\)\.'),
+    (2, slice(9, 12), r'neurons is slice\(9, 12, None\); expected'),
+    (2, np.s_[0, 0], r'neurons is \(0, 0\); expected'),
+  )
+  def test_wrong_layers_and_neurons_are_refused(self, layer, neurons, message):
+    with self.assertRaisesRegex(ssnn_jax.UserError, message):
+      raster_plot.draw(make_raster(), layer, neurons)
