@@ -4,8 +4,8 @@ python docs/build.py FOLDER
 
 Docstrings are written for readers of the code. This module adds to pdoc:
 formulas that are indented by two spaces are blocks, names such as
-`spikes.Schedule` are links, stars are literal, and the comments of fields are
-their documentation. Warnings of pdoc are errors.
+`spikes.Schedule` are links, stars are literal, the comments of fields are their
+documentation, and lists are in reading order. Warnings of pdoc are errors.
 """
 
 import ast
@@ -43,7 +43,7 @@ def build(folder: pathlib.Path) -> dict[str, pathlib.Path]:
     folder: folder of the pages; existing pages are replaced.
 
   Returns:
-    The page of each module, the package first.
+    The page of each module, in reading order.
 
   Raises:
     Warning: if pdoc warns.
@@ -52,6 +52,7 @@ def build(folder: pathlib.Path) -> dict[str, pathlib.Path]:
   with warnings.catch_warnings(), _named('Array', jax.Array):
     warnings.simplefilter('error')
     modules = {module.__name__: doc.Module(module) for module in imported}
+    _sort(modules)
     render.configure(
       docformat='google', footer_text=f'ssnn_jax {ssnn_jax.__version__}'
     )
@@ -78,8 +79,34 @@ def _named(name: str, cls: type) -> Iterator[None]:
 
 
 def _module_names() -> list[str]:
+  """Returns the names of all modules in reading order."""
   found = pkgutil.walk_packages(ssnn_jax.__path__, 'ssnn_jax.')
-  return ['ssnn_jax', *(module.name for module in found)]
+  names = sorted((module.name for module in found), key=_position)
+  return ['ssnn_jax', *names]
+
+
+def _position(name: str) -> int:
+  """Returns the place of a module in the reading order.
+
+  It is the order in which the docstring of the package names modules; other
+  modules follow.
+  """
+  named = _NAME.findall(ssnn_jax.__doc__)
+  names = [each.removeprefix('ssnn_jax.') for each in (*named, name)]
+  return names.index(names[-1])
+
+
+def _sort(modules: dict[str, doc.Module]) -> None:
+  """Sorts submodules, and the names of the package by their modules."""
+  for name, module in modules.items():
+    module.submodules = [
+      each
+      for each in modules.values()
+      if each.modulename.rpartition('.')[0] == name
+    ]
+  package = modules['ssnn_jax']
+  place = lambda item: _position(item[1].taken_from[0])
+  package.members = dict(sorted(package.members.items(), key=place))
 
 
 @jinja2.pass_context

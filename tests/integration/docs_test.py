@@ -5,9 +5,9 @@ import io
 import pathlib
 import re
 import runpy
+import tempfile
 from urllib import parse
 
-from absl.testing import absltest
 from absl.testing import parameterized
 
 import ssnn_jax
@@ -44,25 +44,45 @@ class ExamplesTest(parameterized.TestCase):
     self.assertGreaterEqual(len(EXAMPLES), 28)
 
 
-class PagesTest(absltest.TestCase):
-  def test_pages_have_all_modules_and_no_broken_links(self):
-    folder = pathlib.Path(self.create_tempdir().full_path)
-    pages = runpy.run_path(str(BUILD))['build'](folder)  # raises warnings
-    names = [module.__name__ for module in MODULES]
-    self.assertEqual(list(pages), ['ssnn_jax', *names])
-    text = {
-      page: page.read_text().partition('</main>')[0] for page in pages.values()
+class PagesTest(parameterized.TestCase):
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    folder = cls.enterClassContext(tempfile.TemporaryDirectory())
+    build = runpy.run_path(str(BUILD))['build']
+    cls.pages = build(pathlib.Path(folder).resolve())  # raises warnings
+    cls.text = {
+      page: page.read_text().partition('</main>')[0]
+      for page in cls.pages.values()
     }
-    guide = text[pages['ssnn_jax']].partition('<main')[2]
+
+  def test_pages_have_all_modules(self):
+    names = [module.__name__ for module in MODULES]
+    self.assertCountEqual(self.pages, ['ssnn_jax', *names])
+    guide = self.text[self.pages['ssnn_jax']].partition('<main')[2]
     for name in names:
       if name.count('.') == 1:  # packages list their own modules
         link = f'href="ssnn_jax/{name.removeprefix("ssnn_jax.")}.html"'
         self.assertIn(link, guide.replace('href="./', 'href="'))
+
+  @parameterized.parameters(
+    ('ssnn_jax', 'types config read_config network neuron layers spikes'),
+    ('ssnn_jax.neuron', 'composite membrane firing wta race coincidence'),
+    ('ssnn_jax.simulation', 'realtime forward backward updates presentation'),
+    ('ssnn_jax.training', 'fit raster raster_plot activity epochs evaluation'),
+  )
+  def test_submodules_are_in_reading_order(self, name, first):
+    navigation, _, _ = self.text[self.pages[name]].partition('<main')
+    _, _, navigation = navigation.partition('<h2>Submodules</h2>')
+    names = ' '.join(re.findall(r'>(\w+)</a>', navigation))
+    self.assertStartsWith(names, first)
+
+  def test_links_are_not_broken(self):
     anchors = {
       page: set(re.findall(r'\sid="([^"]+)"', page_text))
-      for page, page_text in text.items()
+      for page, page_text in self.text.items()
     }
-    for page, page_text in text.items():
+    for page, page_text in self.text.items():
       for link in re.findall(r'href="([^"]+)"', page_text):
         place, _, anchor = link.partition('#')
         if not parse.urlparse(link).scheme:
