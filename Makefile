@@ -2,7 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
-STAMP := $(VENV)/made-with-$(notdir $(PYTHON))
+STAMP := made-with-$(notdir $(PYTHON))
+# Pages need fewer packages than tests, whose environment has them too.
+DOCS_VENV := $(if $(wildcard $(VENV)/$(STAMP)),$(VENV),.venv-docs)
 
 .PHONY: help venv demo docs test notebooks lint format clean
 
@@ -13,23 +15,25 @@ help:
 	@echo 'make notebooks  run the notebooks in colab/ again, at full size'
 	@echo 'make docs       build the reference, build/docs/index.html'
 	@echo 'make format     format the code'
-	@echo 'make clean      remove $(VENV) and build products'
+	@echo 'make clean      remove environments and build products'
 
-venv: $(STAMP)
+venv: $(VENV)/$(STAMP)
 
-$(STAMP): setup.cfg pyproject.toml
-	@echo 'installing into $(VENV) ...'
-	@$(PYTHON) -m venv --clear $(VENV)
-	@$(RUN) -m pip install --quiet --disable-pip-version-check \
-	  --config-settings editable_mode=compat -e '.[test]'
+$(VENV)/$(STAMP): EXTRA := test
+.venv-docs/$(STAMP): EXTRA := docs
+%/$(STAMP): setup.cfg pyproject.toml
+	@echo 'installing into $* ...'
+	@$(PYTHON) -m venv --clear $*
+	@$*/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --config-settings editable_mode=compat -e '.[$(EXTRA)]'
 	@touch $@
 
 demo: venv
 	@$(RUN) -m experiments.sweep --study=spike_train_length --workdir=runs/demo
 	@$(RUN) -m experiments.plot --workdir=runs/demo
 
-docs: venv
-	@$(RUN) docs/build.py build/docs
+docs: $(DOCS_VENV)/$(STAMP)
+	@$(DOCS_VENV)/bin/python docs/build.py build/docs
 
 lint: venv
 	@$(RUN) -m ruff check .
@@ -46,4 +50,4 @@ format: venv
 	@$(RUN) -m ruff format .
 
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) .venv-docs build *.egg-info

@@ -3,9 +3,8 @@
   python -m experiments.export --workdir=runs/name --file=network.nir
 
 The HDF5 file holds a NIR graph; `ssnn_jax.hardware.nir` documents its nodes and
-the reset of its neurons. The package nir is required:
-pip install 'ssnn_jax[nir]'. `experiments.measurements.nir_consumer` evaluates
-the file in another library.
+the reset of its neurons. The package nir is required: pip install '.[nir]'.
+`experiments.measurements.nir_consumer` evaluates the file in another library.
 """
 
 import dataclasses
@@ -34,7 +33,7 @@ def import_nir() -> types.ModuleType:
   except ImportError:
     raise ssnn_jax.UserError(
       'a NIR graph needs the package nir, which is not installed; '
-      "pip install 'ssnn_jax[nir]'."
+      "pip install '.[nir]'."
     ) from None
 
 

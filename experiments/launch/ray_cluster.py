@@ -68,8 +68,7 @@ def _import_ray():
     import ray
   except ImportError:
     raise launcher.user_error(
-      '--launcher=ray needs Ray, which is not installed; pip install '
-      "'ssnn_jax[ray]'."
+      "--launcher=ray needs Ray, which is not installed; pip install '.[ray]'."
     ) from None
   return ray
 

@@ -196,7 +196,7 @@ def _measure(values):
   """Yields the line of the comparison."""
   if not values['file']:
     raise ssnn_jax.UserError('--file is missing; give an exported network.')
-  require('nir', "'ssnn_jax[nir]'")
+  require('nir', "'.[nir]'")
   from ssnn_jax.hardware import nir
 
   file, consumer = str(command.folder(values['file'])), values['consumer']

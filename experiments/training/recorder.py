@@ -142,7 +142,7 @@ def _import_tensorboard():
   except ImportError:
     raise ssnn_jax.UserError(
       '--tensorboard needs the package tensorboardX, which is not installed; '
-      "pip install 'ssnn_jax[tensorboard]'."
+      "pip install '.[tensorboard]'."
     ) from None
 
 

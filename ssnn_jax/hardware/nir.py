@@ -40,6 +40,9 @@ Only `firing_function='clip'` and `integration='mean'` are exported, and other
 neurons raise a UserError: 'hard_sigmoid' fires at potential 0 and 'leaky'
 leaks, and integrate-and-fire neurons do neither. So do kernels that are not
 square, where nir, as of 1.0.8, computes a wrong shape of their output.
+
+The packages nir and h5py are optional: `pip install 'ssnn_jax[nir]'` adds them
+to an installation.
 """
 
 import dataclasses

@@ -216,7 +216,7 @@ class TensorBoardTest(parameterized.TestCase):
     self.assertEqual(
       str(caught.exception),
       '--tensorboard needs the package tensorboardX, which is not installed; '
-      "pip install 'ssnn_jax[tensorboard]'.",
+      "pip install '.[tensorboard]'.",
     )
     self.assertEqual(sorted(self.run_.folder.rglob('*')), before)
 
