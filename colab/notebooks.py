@@ -4,15 +4,13 @@
 
 Without names, all notebooks are run. Outputs that depend on the run or machine
 are removed, and outputs of cells that show committed records, whose figures are
-in experiments/results. The owner of the repository is filled into the notebooks
-and README.
+in experiments/results.
 """
 
 import base64
 import io
 import os
 import pathlib
-import re
 import sys
 from typing import Any
 
@@ -20,16 +18,14 @@ import nbclient
 import nbformat
 from PIL import Image
 
-# Owner of the repository on GitHub, defined here only.
-OWNER = 'OWNER'
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from colab import owner
+
+ROOT = owner.ROOT
 FOLDER = ROOT / 'colab'
-README = ROOT / 'README.md'
 PARAMETERS = 'parameters'  # tag of the cell of parameters
 RECORDS = 'records'  # tag of cells that show committed records
 _SECONDS = 1800  # time limit of a cell
 _COLORS = 128  # colours of a compressed image
-_REPOSITORY = re.compile(r'(github(?:\.com)?/)[^/\s]+(/ssnn_jax\b)')
 _METADATA = {
   'kernelspec': {
     'display_name': 'Python 3',
@@ -45,16 +41,11 @@ def find() -> list[pathlib.Path]:
   return sorted(FOLDER.glob('*.ipynb'))
 
 
-def fill_owner(text: str) -> str:
-  """Replaces the owner in all GitHub URLs of the repository."""
-  return _REPOSITORY.sub(rf'\g<1>{OWNER}\g<2>', text)
-
-
 def badge(name: str) -> str:
   """Returns the Markdown of the badge that opens a notebook on Colab."""
   site = 'https://colab.research.google.com'
   image = f'![Open In Colab]({site}/assets/colab-badge.svg)'
-  path = f'{OWNER}/ssnn_jax/blob/main/colab/{name}.ipynb'
+  path = f'{owner.OWNER}/ssnn_jax/blob/main/colab/{name}.ipynb'
   return f'[{image}]({site}/github/{path})'
 
 
@@ -139,11 +130,7 @@ def _shrink(png: str) -> str:
 
 
 def main(names: list[str]) -> None:
-  """Fills in the owner, runs notebooks and stores their outputs."""
-  for path in (*find(), README):
-    text = path.read_text()
-    if fill_owner(text) != text:
-      path.write_text(fill_owner(text))
+  """Runs notebooks and stores their outputs."""
   for path in [FOLDER / f'{name}.ipynb' for name in names] or find():
     print(path.relative_to(ROOT), flush=True)
     notebook = execute(path)

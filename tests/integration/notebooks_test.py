@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from colab import notebooks
+from colab import owner
 
 NAMES = [(path.stem,) for path in notebooks.find()]
 # Notebooks that train something, and store its outputs.
@@ -135,20 +136,10 @@ class NotebookTest(parameterized.TestCase):
     (empty / 'ssnn_jax').mkdir()
     commands, where = run(empty, 'google.colab')
     self.assertEqual(where, empty / 'ssnn_jax')
-    repository = f'https://github.com/{notebooks.OWNER}/ssnn_jax'
+    repository = f'https://github.com/{owner.OWNER}/ssnn_jax'
     self.assertTrue(commands[0].endswith(repository))
     self.assertTrue(commands[0].startswith('git clone '))
     self.assertNotIn('pip', ' '.join(commands))
-
-  def test_owner_is_the_same_everywhere(self):
-    for path in (*notebooks.find(), notebooks.README):
-      text = path.read_text()
-      self.assertEqual(notebooks.fill_owner(text), text, path.name)
-    other = 'https://github.com/someone/ssnn_jax'
-    with mock.patch.object(notebooks, 'OWNER', 'someone'):
-      text = (notebooks.FOLDER / 'quickstart.ipynb').read_text()
-      self.assertEqual(notebooks.fill_owner(text).count('someone/ssnn_jax'), 2)
-      self.assertIn(other, notebooks.fill_owner(text))
 
   def test_own_objects_take_at_most_twenty_lines(self):
     names = 'your_own_network', 'convolution'
