@@ -10,8 +10,10 @@ import shutil
 from unittest import mock
 
 from absl.testing import absltest
+import yaml
 
 from colab import owner
+import ssnn_jax
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 # Extras in installation hints, and in the Makefile.
@@ -22,6 +24,10 @@ def setup():
   parser = configparser.ConfigParser()
   parser.read(ROOT / 'setup.cfg')
   return parser
+
+
+def read_yaml(name):
+  return yaml.safe_load((ROOT / name).read_text())
 
 
 class ExtrasTest(absltest.TestCase):
@@ -62,3 +68,43 @@ class OwnerTest(absltest.TestCase):
       self.assertEqual(changed.count('/someone/ssnn_jax'), number)
       before = changed.replace('/someone/', f'/{owner.OWNER}/')
       self.assertEqual(before, (ROOT / file).read_text())
+
+
+class CitationTest(absltest.TestCase):
+  def test_versions_and_years_agree(self):
+    citation = read_yaml('CITATION.cff')
+    bibtex = (ROOT / 'README.md').read_text().partition('@software')[2]
+    fields = dict(re.findall(r'(\w+) = {(.*?)}', bibtex))
+    self.assertEqual(citation['version'], ssnn_jax.__version__)
+    self.assertEqual(fields['version'], ssnn_jax.__version__)
+    self.assertEqual(fields['year'], str(citation['date-released'].year))
+
+  def test_authors_and_licenses_agree(self):
+    citation, metadata = read_yaml('CITATION.cff'), setup()['metadata']
+    self.assertEqual(citation['license'], metadata['license'])
+    self.assertEqual(citation['authors'], [{'name': metadata['author']}])
+
+
+class ToolsTest(absltest.TestCase):
+  def test_workflow_runs_targets_of_make(self):
+    jobs = read_yaml('.github/workflows/tests.yml')['jobs']
+    steps = itertools.chain(*(job['steps'] for job in jobs.values()))
+    commands = [step['run'] for step in steps if 'run' in step]
+    self.assertContainsSubset(['make lint', 'make test', 'make docs'], commands)
+    makefile = (ROOT / 'Makefile').read_text()
+    for command in commands:
+      self.assertRegex(makefile, f'(?m)^{command.removeprefix("make ")}:')
+
+  def test_hooks_have_the_version_of_ruff_of_the_package(self):
+    (repository,) = read_yaml('.pre-commit-config.yaml')['repos']
+    versions = [hook['additional_dependencies'] for hook in repository['hooks']]
+    tools = setup()['options.extras_require']['test'].splitlines()
+    ruff = [tool for tool in tools if tool.startswith('ruff')]
+    self.assertEqual(versions, [ruff, ruff])
+
+  def test_forms_of_issues_are_complete(self):
+    for path in (ROOT / '.github' / 'ISSUE_TEMPLATE').iterdir():
+      form = read_yaml(path)
+      self.assertContainsSubset(('name', 'description', 'body'), form)
+      for field in form['body']:
+        self.assertIn('label', field['attributes'])
