@@ -81,7 +81,7 @@ class CitationTest(absltest.TestCase):
 
   def test_authors_and_licenses_agree(self):
     citation, metadata = read_yaml('CITATION.cff'), setup()['metadata']
-    self.assertEqual(citation['license'], metadata['license'])
+    self.assertEqual(citation['license'], metadata['license_expression'])
     self.assertEqual(citation['authors'], [{'name': metadata['author']}])
 
 
@@ -94,6 +94,13 @@ class ToolsTest(absltest.TestCase):
     makefile = (ROOT / 'Makefile').read_text()
     for command in commands:
       self.assertRegex(makefile, f'(?m)^{command.removeprefix("make ")}:')
+
+  def test_workflow_has_versions_of_python_of_the_package(self):
+    job = read_yaml('.github/workflows/tests.yml')['jobs']['tests']
+    language = 'Programming Language :: Python :: '
+    described = setup()['metadata']['classifiers'].splitlines()
+    versions = {language + each for each in job['strategy']['matrix']['python']}
+    self.assertContainsSubset(versions, described)
 
   def test_hooks_have_the_version_of_ruff_of_the_package(self):
     (repository,) = read_yaml('.pre-commit-config.yaml')['repos']
