@@ -103,8 +103,10 @@ class GridTableTest(absltest.TestCase):
     self.assertEqual(list(table['by potential'])[0], '')
 
   def test_missing_numbers_are_blank(self):
+    missing = dict.fromkeys(frames.ACCURACIES)
     runs = make_frame(
-      'window=8', lambda config: accuracies(90) if config.method == 'bp' else {}
+      'window=8',
+      lambda config: accuracies(90) if config.method == 'bp' else missing,
     )
     row = grid_table.make(runs).to_dict('records')[1]
     self.assertEqual((row['accuracy'], row['update error']), ('', ''))
