@@ -2,7 +2,6 @@
 
 from concurrent import futures
 import dataclasses
-import math
 import os
 
 import numpy as np
@@ -14,6 +13,7 @@ from ssnn_jax.datasets import recordings as recordings_lib
 
 POLARITIES = ('both', 'merged', 'on', 'off')
 _CHUNK_SIZE = 128  # recordings that a thread bins at a time
+_MAX_WINDOW = 4e6  # milliseconds; times are below 2**32 microseconds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +23,8 @@ class Binning:
   Attributes:
     num_steps: T, number of ticks of a spike train.
     event_window: duration that the ticks cover, from the start of the
-      recording, in milliseconds; later events are dropped.
+      recording, in milliseconds, from 0.001 to 4,000,000; later events are
+      dropped.
     polarity: events to use: 'both' polarities with separate trains, both
       'merged' into one train per pixel, or only 'on' (bit 1) or 'off' (bit 0)
       events.
@@ -41,9 +42,10 @@ class Binning:
 
   def __post_init__(self):
     steps, window, polarity = self.num_steps, self.event_window, self.polarity
+    is_window = 1e-3 <= window <= _MAX_WINDOW
     for field, is_valid, expected in (
       ('num_steps', types.is_integer(steps) and steps >= 1, '1 tick or more'),
-      ('event_window', 1e-3 <= window < math.inf, '0.001 milliseconds or more'),
+      ('event_window', is_window, '0.001 to 4,000,000 milliseconds'),
       ('polarity', polarity in POLARITIES, 'one of both, merged, on, off'),
     ):
       if not is_valid:

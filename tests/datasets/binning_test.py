@@ -31,7 +31,7 @@ class BinEventsTest(data_util.RecordingsTestCase):
 
   @parameterized.product(
     num_steps=(1, 32, 50, 70),
-    event_window=(300.0, 77.7, 1000.0),
+    event_window=(300.0, 77.7, 1e-3, 4e6),
     polarity=('both', 'merged', 'on', 'off'),
   )
   def test_tick_spikes_if_it_has_an_event(
@@ -115,7 +115,12 @@ class BinningTest(parameterized.TestCase):
     ('num_steps', 0, 'num_steps is 0; expected 1 tick or more.'),
     ('num_steps', 32.0, 'num_steps is 32.0; expected 1 tick or more.'),
     ('num_steps', True, 'num_steps is True; expected 1 tick or more.'),
-    ('event_window', 0.0, 'event_window is 0.0; expected 0.001 milliseconds'),
+    ('event_window', 0.0, 'event_window is 0.0; expected 0.001 to 4,000,000'),
+    ('event_window', -1.0, 'event_window is -1.0; expected 0.001 to'),
+    ('event_window', 1e-9, 'event_window is 1e-09; expected 0.001 to'),
+    ('event_window', 4.1e6, 'event_window is 4100000.0; expected 0.001 to'),
+    ('event_window', 1e300, r'event_window is 1e\+300; expected 0.001 to'),
+    ('event_window', float('inf'), 'event_window is inf'),
     ('event_window', float('nan'), 'event_window is nan'),
     ('polarity', 'none', 'polarity is none; expected one of both, merged,'),
   )
