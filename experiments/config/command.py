@@ -10,9 +10,7 @@ import logging as standard_logging
 import os
 import pathlib
 import shutil
-import signal
 import sys
-import threading
 import types
 import typing
 from typing import Any
@@ -26,6 +24,7 @@ import jax
 from experiments.config import errors
 from experiments.config import experiment
 from experiments.config import field
+from experiments.config import interrupts
 from experiments.config import usage
 import ssnn_jax
 from ssnn_jax import user_cache
@@ -36,7 +35,6 @@ _HEADINGS = (
   'Machine'
 )
 _GROUPS: dict[str, list[str]] = {heading: [] for heading in _HEADINGS.split()}
-_SECONDS_TO_END = 10  # before an interrupted command is killed
 _T = TypeVar('_T')
 _HELP = ('h', '?', 'help', 'helpshort')
 
@@ -244,26 +242,12 @@ def _be_quiet():
   show = sys.unraisablehook
 
   def show_others(unraisable):
-    if str(unraisable.exc_value) != 'Event loop is closed':
+    error = unraisable.exc_value
+    is_interrupt = isinstance(error, KeyboardInterrupt)
+    if not is_interrupt and str(error) != 'Event loop is closed':
       show(unraisable)
 
   sys.unraisablehook = show_others
-
-
-def _interrupt(signum, frame):
-  """Interrupts the command, even if a library swallows the exception."""
-  del signum, frame
-  timer = threading.Timer(_SECONDS_TO_END, _end_interrupted)
-  timer.daemon = True
-  timer.start()
-  raise KeyboardInterrupt
-
-
-def _end_interrupted():
-  sys.stdout.flush()
-  print('interrupted', file=sys.stderr, flush=True)
-  # Computations still run in other threads and crash an orderly exit.
-  os._exit(130)  # the exit status of an interrupt
 
 
 def launch(main: Callable[[], None]) -> None:
@@ -281,20 +265,17 @@ def launch(main: Callable[[], None]) -> None:
       _be_quiet()
       if flags.FLAGS.compilation_cache:
         _cache_programs()
-      if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _interrupt)  # unless SIGINT is ignored
       if len(argv) > 1:
         raise ssnn_jax.UserError(
           f'{argv[1]} is not a flag; write --name=value, and see --help.'
         )
-      main()
-      sys.stdout.flush()
+      with interrupts.raised():
+        main()
+        sys.stdout.flush()
     except ssnn_jax.UserError as error:
       sys.exit(f'error: {errors.message(error)}')
     except BrokenPipeError:  # the reader of the output has ended
       os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
       sys.exit(1)
-    except KeyboardInterrupt:
-      _end_interrupted()
 
   app.run(guarded, flags_parser=_parse)

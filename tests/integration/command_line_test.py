@@ -166,30 +166,6 @@ class CommandLineTest(parameterized.TestCase):
     for event in records.read(workdir).events[1:]:
       self.assertEqual(event['event'], 'epoch')
 
-  def test_interrupt_swallowed_by_a_library_ends_the_command(self):
-    code = (
-      'import os, signal, time\n'
-      'from experiments.config import command\n'
-      'command._SECONDS_TO_END = 0.2\n'
-      'def main():\n'
-      '  try:\n'
-      '    os.kill(os.getpid(), signal.SIGINT)\n'
-      '    time.sleep(60)\n'
-      '  except KeyboardInterrupt:\n'
-      '    time.sleep(60)\n'
-      'command.launch(main)\n'
-    )
-    done = subprocess.run(
-      [sys.executable, '-c', code],
-      cwd=ROOT,
-      capture_output=True,
-      text=True,
-      timeout=50,
-    )
-    self.assertEqual(
-      (done.returncode, done.stdout, done.stderr), (130, '', 'interrupted\n')
-    )
-
   @parameterized.parameters(
     (('--num_steps=3',), '--num_steps is varied by the sweep; leave it out.'),
     (
