@@ -214,7 +214,7 @@ def main() -> None:
   configs = [run.config for group in planned.values() for run in group]
   print(data.describe(loaded), end='')
   print(estimate.describe(configs, loaded), end='', flush=True)
-  with files.exclusive_lock(workdir / '.lock'):
+  with files.exclusive_lock(workdir):
     training = command.make(trainer.Options, values)
     tasks = plans.make_tasks(planned, load, training)
     _write_description(workdir, study, dataset, values)

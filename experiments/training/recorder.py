@@ -81,6 +81,7 @@ def status(run: Run) -> Status:
 def open_all(
   runs: Sequence[Run],
   like: training.TrainState,
+  data_sha256: str,
   *,
   resume: bool,
   tensorboard: bool,
@@ -90,6 +91,7 @@ def open_all(
   Args:
     runs: the runs.
     like: initial state of one run, as NumPy arrays.
+    data_sha256: digest of the training and evaluation data.
     resume: whether unfinished runs are resumed; otherwise all must be new.
     tensorboard: whether metrics are also written as TensorBoard events.
 
@@ -97,14 +99,17 @@ def open_all(
     The records; all files are complete and closed when the context ends.
 
   Raises:
-    UserError: if a folder is invalid, or locked by another process.
+    UserError: if a folder is invalid, or locked by another process, or if its
+      run was trained on other data.
   """
   opened = []
   with contextlib.ExitStack() as stack:
 
     def open_here():
       library = _import_tensorboard() if tensorboard else None
-      opened.extend(_open(run, like, resume, library, stack) for run in runs)
+      opened.extend(
+        _open(run, like, data_sha256, resume, library, stack) for run in runs
+      )
       return [record.start for record in opened]
 
     blank = [checkpoints.initial_checkpoint(like)] * len(runs)
@@ -112,16 +117,18 @@ def open_all(
     yield opened or [Record(*pair, None, None) for pair in zip(runs, starts)]
 
 
-def _open(run, like, resume, library, stack):
+def _open(run, like, data_sha256, resume, library, stack):
   """Opens the record of one run; the exit stack closes it."""
   is_new = not resume or status(run) is Status.NEW
   if is_new:
-    records.create(run.folder, serialization.as_record(run.config))
-  stack.enter_context(records.run_lock(run.folder))
+    recorded = serialization.as_record(run.config)
+    records.create(run.folder, recorded, data_sha256=data_sha256)
+  stack.enter_context(files.exclusive_lock(run.folder))
+  _check_data(run, data_sha256)
   manager = stack.enter_context(checkpoints.open_in(run.folder))
   start = checkpoints.restore(manager, like)
   if not is_new:
-    records.truncate_to_epoch(run.folder, start.epoch)
+    records.truncate_to_epoch(run.folder, start.epoch, data_sha256=data_sha256)
   board = None
   if library is not None:
     board = library.SummaryWriter(
@@ -133,6 +140,17 @@ def _open(run, like, resume, library, stack):
     )
     stack.callback(board.close)
   return Record(run, start, manager, board)
+
+
+def _check_data(run, data_sha256):
+  """Rejects other data than those of the header, if it has their digest."""
+  events = records.read(run.folder, strict=False).events
+  if events and events[0].get('data_sha256', data_sha256) != data_sha256:
+    raise ssnn_jax.UserError(
+      f'--dataset={run.config.dataset} holds other samples than those on which '
+      f'the run in {run.folder} was trained; restore the data, or start a new '
+      'run in another --workdir.'
+    )
 
 
 def _import_tensorboard():

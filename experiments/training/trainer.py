@@ -79,10 +79,12 @@ def train(
   )
   like = jax.eval_shape(functions.start, *_members(runs[:1]))
   like = jax.tree.map(lambda leaf: np.zeros(leaf.shape[1:], leaf.dtype), like)
+  splits = dataset.train, data.eval_split(dataset)
+  digest = provenance.sha256(splits)
   with recorder.open_all(
-    runs, like, resume=resume, tensorboard=options.tensorboard
+    runs, like, digest, resume=resume, tensorboard=options.tensorboard
   ) as opened:
-    splits = sharding.replicate(mesh, (dataset.train, data.eval_split(dataset)))
+    splits = sharding.replicate(mesh, splits)
     job = _Job(config, network_config, functions, mesh, *splits, options)
     for _, group in itertools.groupby(sorted(opened, key=_epoch), _epoch):
       _train_group(job, list(group))

@@ -61,7 +61,7 @@ def initial_checkpoint(like: training.TrainState) -> Checkpoint:
 def open_in(folder: str | os.PathLike) -> Iterator[ocp.CheckpointManager]:
   """Opens the checkpoints of a run; all are written when the context ends.
 
-  Only one process may have the checkpoints open; see `records.run_lock`.
+  Only one process may have the checkpoints open; see `files.exclusive_lock`.
   """
   path = pathlib.Path(folder, _FOLDER).absolute()
   with _convert_errors(_unwritable_error, path, OSError):

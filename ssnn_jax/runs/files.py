@@ -11,6 +11,7 @@ from typing import Any
 from ssnn_jax.runs import errors
 
 _TEMPORARY = '.unfinished'  # suffix of a file during an atomic write
+_LOCK = '.lock'
 
 
 @contextlib.contextmanager
@@ -27,31 +28,34 @@ def convert_os_errors(path: str | os.PathLike) -> Iterator[None]:
 
 
 def is_nonempty(folder: str | os.PathLike) -> bool:
-  """Returns whether a path exists and is not an empty folder."""
+  """Returns whether a path exists and is not an empty folder.
+
+  What a process killed before its first file leaves does not count.
+  """
   folder = pathlib.Path(folder)
   if not folder.is_dir():
     return folder.exists()
-  # A process killed during its first write leaves only a temporary file.
-  return any(not path.name.endswith(_TEMPORARY) for path in folder.iterdir())
+  return any(not p.name.endswith((_TEMPORARY, _LOCK)) for p in folder.iterdir())
 
 
 @contextlib.contextmanager
-def exclusive_lock(path: str | os.PathLike) -> Iterator[None]:
-  """Locks a file against other processes, or raises `RecordError`.
+def exclusive_lock(folder: str | os.PathLike) -> Iterator[None]:
+  """Locks a folder against other processes, or raises `RecordError`.
 
-  Creates the file. The lock is released on exit, also of a killed process.
+  Creates the folder, and the file `.lock` in it. The lock is released on exit,
+  also of a killed process.
   """
-  path = pathlib.Path(path)
+  folder = pathlib.Path(folder)
   with contextlib.ExitStack() as stack:
-    with convert_os_errors(path.parent):
-      path.parent.mkdir(parents=True, exist_ok=True)
-      lock = stack.enter_context(open(path, 'a'))
+    with convert_os_errors(folder):
+      folder.mkdir(parents=True, exist_ok=True)
+      lock = stack.enter_context(open(folder / _LOCK, 'a'))
       try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
       except BlockingIOError:
         raise errors.RecordError(
-          f'{path.parent} is in use by another process; wait for the process '
-          'to end, or choose another folder.',
+          f'{folder} is in use by another process; wait for the process to '
+          'end, or choose another folder.',
           arguments=('folder',),
         ) from None
     yield

@@ -40,7 +40,7 @@ def sha256(tree: Any) -> str:
   """Computes the SHA-256 digest of the bits of all leaves of a tree."""
   digest = hashlib.sha256()
   for leaf in jax.tree.leaves(tree):
-    digest.update(np.ascontiguousarray(leaf).tobytes())
+    digest.update(np.ascontiguousarray(leaf).view(np.uint8))
   return digest.hexdigest()
 
 

@@ -9,7 +9,6 @@ the epoch and the environment of each resumption.
 
 from collections.abc import Iterator
 from collections.abc import Mapping
-import contextlib
 import json
 import os
 import pathlib
@@ -42,31 +41,37 @@ class Run(NamedTuple):
     return last if last.get('event') == 'final' else None
 
 
-def create(folder: str | os.PathLike, config: Mapping[str, Any]) -> None:
-  """Creates the record of a run in a new or empty folder.
+def create(
+  folder: str | os.PathLike, config: Mapping[str, Any], **fields: Any
+) -> None:
+  """Creates the record of a run in a new or empty folder, or no record.
 
-  Raises `RecordError` if the folder is not empty, in use, or not writable.
+  Args:
+    folder: folder of the run.
+    config: configuration of the run, as JSON values.
+    **fields: further fields of the header.
+
+  Raises:
+    RecordError: if the folder is not empty, in use, or not writable.
   """
   folder = pathlib.Path(folder)
-  with files.convert_os_errors(folder):
-    if files.is_nonempty(folder):
-      raise _nonempty_error(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-  files.write_atomically(folder / CONFIG, json.dumps(config, indent=2) + '\n')
-  with run_lock(folder):
-    # Another process may have resumed the run before the lock was taken.
-    if not (folder / METRICS).exists():
-      _append_header(folder, config)
+  _check_empty(folder)
+  header = _make_header(config, fields)
+  with files.exclusive_lock(folder):
+    _check_empty(folder)  # another process may have been faster
+    text = json.dumps(config, indent=2) + '\n'
+    try:
+      files.write_atomically(folder / CONFIG, text)
+      files.append_line(folder / METRICS, header)
+    except BaseException:  # also if the process is interrupted
+      for name in (CONFIG, METRICS):
+        (folder / name).unlink(missing_ok=True)
+      raise
 
 
 def is_run(folder: str | os.PathLike) -> bool:
   """Returns whether a folder holds the record of a run, finished or not."""
   return pathlib.Path(folder, CONFIG).exists()
-
-
-def run_lock(folder: str | os.PathLike) -> contextlib.AbstractContextManager:
-  """Locks the folder of a run against other processes; see `exclusive_lock`."""
-  return files.exclusive_lock(pathlib.Path(folder, CONFIG))
 
 
 def append(folder: str | os.PathLike, event: str, **fields: Any) -> None:
@@ -79,8 +84,9 @@ def append(folder: str | os.PathLike, event: str, **fields: Any) -> None:
   files.append_line(pathlib.Path(folder, METRICS), line)
 
 
-def _append_header(folder, config):
-  append(folder, 'header', config=dict(config), **provenance.environment())
+def _make_header(config, fields):
+  event = {'event': 'header', 'config': dict(config)}
+  return event | fields | provenance.environment()
 
 
 def _to_json(value):
@@ -96,10 +102,13 @@ def _to_json(value):
   return value.item()
 
 
-def truncate_to_epoch(folder: str | os.PathLike, epoch: int) -> None:
+def truncate_to_epoch(
+  folder: str | os.PathLike, epoch: int, **fields: Any
+) -> None:
   """Removes all lines after an epoch, and appends a line to `resumed.jsonl`.
 
-  Epoch 0 keeps the header. Raises `RecordError` if earlier lines are missing.
+  Epoch 0 keeps the header, or restores a missing one with the fields of
+  `create`. Raises `RecordError` if earlier lines are missing.
   """
   folder = pathlib.Path(folder)
   _, config, events = read(folder, strict=False)
@@ -108,11 +117,9 @@ def truncate_to_epoch(folder: str | os.PathLike, epoch: int) -> None:
     event
     for event in events
     if event.get('event') == 'header' or event.get('epoch', epoch + 1) <= epoch
-  ]
+  ] or [_make_header(config, fields)]
   text = ''.join(json.dumps(event) + '\n' for event in remaining)
   files.write_atomically(folder / METRICS, text)
-  if not remaining:
-    _append_header(folder, config)
   resumption = {'epoch': epoch, **provenance.environment()}
   files.append_line(folder / _RESUMED, resumption)
 
@@ -186,7 +193,10 @@ def _parse_objects(path, texts):
   return values
 
 
-def _nonempty_error(folder):
+def _check_empty(folder):
+  with files.convert_os_errors(folder):
+    if not files.is_nonempty(folder):
+      return
   content, remedy = 'files that are not a run', 'choose another folder.'
   arguments = ('folder',)
   if is_run(folder):
@@ -195,4 +205,4 @@ def _nonempty_error(folder):
       content, remedy = 'an unfinished run', f'resume the run, or {remedy}'
       arguments = ('resume', 'folder')
   message = f'{folder} already holds {content}; {remedy}'
-  return errors.RecordError(message, arguments)
+  raise errors.RecordError(message, arguments)

@@ -170,7 +170,7 @@ class SweepTest(parameterized.TestCase):
 
   def test_two_sweeps_cannot_use_the_same_folder(self):
     with (
-      files.exclusive_lock(self.workdir / '.lock'),
+      files.exclusive_lock(self.workdir),
       self.assertRaisesRegex(
         ssnn_jax.UserError, f'^{self.workdir} is in use by another process; '
       ),

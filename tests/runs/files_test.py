@@ -66,7 +66,7 @@ class FilesTest(parameterized.TestCase):
 
   def assert_locked(self):
     with self.assertRaises(runs.RecordError) as caught:
-      with files.exclusive_lock(self.path):
+      with files.exclusive_lock(self.folder):
         self.fail('two processes hold the lock')
     self.assertEqual(
       str(caught.exception),
@@ -76,15 +76,15 @@ class FilesTest(parameterized.TestCase):
 
   def test_lock_is_exclusive_and_released_after_an_error(self):
     with self.assertRaisesRegex(ValueError, 'stopped'):
-      with files.exclusive_lock(self.path):
+      with files.exclusive_lock(self.folder):
         self.assert_locked()
         raise ValueError('stopped')
-    with files.exclusive_lock(self.path):
+    with files.exclusive_lock(self.folder):
       self.assert_locked()
 
   def test_lock_is_released_when_process_is_killed(self):
     holder = subprocess.Popen(
-      [sys.executable, '-c', HOLD_LOCK, self.path],
+      [sys.executable, '-c', HOLD_LOCK, self.folder / '.lock'],
       stdout=subprocess.PIPE,
       text=True,
     )
@@ -94,20 +94,21 @@ class FilesTest(parameterized.TestCase):
     self.assert_locked()
     holder.kill()
     holder.wait(timeout=60)
-    with files.exclusive_lock(self.path):
+    with files.exclusive_lock(self.folder):
       pass
 
   def test_lock_creates_its_folder(self):
     for _ in range(2):
-      with files.exclusive_lock(self.folder / 'a' / 'b' / '.lock'):
+      with files.exclusive_lock(self.folder / 'a' / 'b'):
         self.assertTrue((self.folder / 'a' / 'b').is_dir())
+      self.assertFalse(files.is_nonempty(self.folder / 'a' / 'b'))
 
   def test_lock_rejects_file_as_folder(self):
     self.path.touch()
     with self.assertRaisesRegex(
       runs.RecordError, f'^{self.path} cannot be used .*choose another folder'
     ):
-      with files.exclusive_lock(self.path / '.lock'):
+      with files.exclusive_lock(self.path):
         self.fail('a file is no folder')
 
   def test_lock_rejects_file_system_without_locks(self):
@@ -116,5 +117,5 @@ class FilesTest(parameterized.TestCase):
       with self.assertRaisesRegex(
         runs.RecordError, f'^{self.folder} cannot be used .No locks available'
       ):
-        with files.exclusive_lock(self.path):
+        with files.exclusive_lock(self.folder):
           self.fail('there is no lock')

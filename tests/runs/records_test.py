@@ -1,8 +1,8 @@
 """Tests of the records of runs."""
 
-import contextlib
 import errno
 import json
+import multiprocessing
 import os
 import pathlib
 import resource
@@ -18,6 +18,21 @@ from ssnn_jax.runs import provenance
 from ssnn_jax.runs import records
 
 CONFIG = {'method': 'ssnn', 'layer_sizes': [2, 3]}
+NUM_RACES = 100
+
+
+def create_all(folders, config, barrier, queue):
+  """Creates runs at the same time as another process; sends those created."""
+  created = []
+  with mock.patch.object(provenance, 'environment', dict):
+    for folder in folders:
+      barrier.wait()
+      try:
+        records.create(folder, config)
+        created.append(str(folder))
+      except runs.RecordError:
+        pass
+  queue.put(created)
 
 
 class RecordsTestCase(parameterized.TestCase):
@@ -170,31 +185,56 @@ class RecordsTest(RecordsTestCase):
     found = [run.config['name'] for run in records.find(self.folder)]
     self.assertEqual(found, sorted(names))
 
-  def create_after(self, action):
-    """Creates a run while another process acts on its folder."""
-    write_atomically = files.write_atomically
+  def test_create_rejects_folder_locked_by_another_process(self):
+    with files.exclusive_lock(self.folder):
+      self.assert_rejected(
+        f'{self.folder} is in use by another process; wait for the process to '
+        'end, or choose another folder.',
+        records.create,
+        self.folder,
+        CONFIG,
+      )
+    records.create(self.folder, CONFIG)
+    self.assertEqual(records.read(self.folder).config, CONFIG)
 
-    def write_and_act(path, text):
-      write_atomically(path, text)
-      action()
+  @parameterized.product(
+    function=('write_atomically', 'append_line'),
+    error=(runs.RecordError('full disk'), KeyboardInterrupt()),
+    is_late=(False, True),
+  )
+  def test_create_writes_all_or_nothing(self, function, error, is_late):
+    write = getattr(files, function)
 
-    with mock.patch.object(files, 'write_atomically', write_and_act):
-      records.create(self.folder, CONFIG)
+    def fail(*args):
+      if is_late:
+        write(*args)
+      raise error
 
-  def test_create_rejects_run_locked_by_another_process(self):
-    with contextlib.ExitStack() as stack:
-      with self.assertRaisesRegex(
-        runs.RecordError, f'^{self.folder} is in use by another process'
-      ):
-        self.create_after(
-          lambda: stack.enter_context(records.run_lock(self.folder))
-        )
-    self.assertEmpty(records.read(self.folder).events)
+    with mock.patch.object(files, function, fail):
+      with self.assertRaises(type(error)):
+        records.create(self.folder, CONFIG)
+    self.assertFalse(files.is_nonempty(self.folder))
+    records.create(self.folder, CONFIG)
+    self.assertLen(records.read(self.folder).events, 1)
 
-  def test_create_keeps_header_of_another_process(self):
-    self.create_after(lambda: records.append(self.folder, 'header', theirs=1))
-    events = records.read(self.folder).events
-    self.assertEqual(events, [{'event': 'header', 'theirs': 1}])
+  def test_one_of_two_processes_creates_a_run(self):
+    context = multiprocessing.get_context('spawn')
+    barrier, queue = context.Barrier(2, timeout=60), context.Queue()
+    folders = [self.folder / str(index) for index in range(NUM_RACES)]
+    processes = [
+      context.Process(
+        target=create_all, args=(folders, {'process': i}, barrier, queue)
+      )
+      for i in range(2)
+    ]
+    for process in processes:
+      process.start()
+    created = [queue.get(timeout=60) for _ in processes]
+    for process in processes:
+      process.join()
+    self.assertCountEqual(sum(created, []), map(str, folders))
+    for folder in folders:  # also reads whether both files agree
+      self.assertLen(records.read(folder).events, 1)
 
 
 class TruncateTest(RecordsTestCase):
@@ -219,7 +259,8 @@ class TruncateTest(RecordsTestCase):
       self.metrics.read_bytes(), b''.join(self.lines[:num_lines])
     )
     names = {path.name for path in self.folder.iterdir()}
-    self.assertEqual(names, {'config.json', 'metrics.jsonl', 'resumed.jsonl'})
+    files_of_run = {'config.json', 'metrics.jsonl', 'resumed.jsonl'}
+    self.assertEqual(names, {'.lock', *files_of_run})
 
   @parameterized.parameters(1, 20, 50)
   def test_truncate_removes_incomplete_line(self, num_bytes):

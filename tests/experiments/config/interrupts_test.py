@@ -16,7 +16,7 @@ INTERRUPT = (
 INTERRUPTED = 130, '', 'interrupted\n'
 
 
-def run(code, **options):
+def run(code):
   """Runs code; returns its exit status, output and errors."""
   done = subprocess.run(
     [sys.executable, '-c', INTERRUPT + code],
@@ -24,7 +24,6 @@ def run(code, **options):
     capture_output=True,
     text=True,
     timeout=50,
-    **options,
   )
   return done.returncode, done.stdout, done.stderr
 
@@ -87,17 +86,15 @@ class InterruptsTest(parameterized.TestCase):
     self.assertEqual(run(code), INTERRUPTED)
 
   def test_ignored_interrupts_stay_ignored(self):
-    def ignore():
-      signal.signal(signal.SIGINT, signal.SIG_IGN)
-
     code = (
+      'signal.signal(signal.SIGINT, signal.SIG_IGN)\n'
       'interrupts.install()\n'
       'interrupt()\n'
       'with interrupts.raised():\n'
       '  interrupt()\n'
       'interrupt(); print("done")'
     )
-    self.assertEqual(run(code, preexec_fn=ignore), (0, 'done\n', ''))
+    self.assertEqual(run(code), (0, 'done\n', ''))
 
   def test_import_leaves_interrupts_as_they_are(self):
     code = (

@@ -86,10 +86,7 @@ class DataTest(parameterized.TestCase):
       binning=datasets.Binning(9, 12.5, 'on', True),
     )
     for flag, message in (
-      (
-        '--event_window=0',
-        '--event_window is 0.0; expected 0.001 milliseconds',
-      ),
+      ('--event_window=0', '--event_window is 0.0; expected 0.001 to'),
       ('--num_steps=0', '--num_steps is 0; expected 1 tick or more'),
     ):
       config, _ = parse_flags('--dataset=n_mnist', flag)

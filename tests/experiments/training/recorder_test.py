@@ -225,8 +225,9 @@ class TensorBoardTest(parameterized.TestCase):
     with mock.patch.object(checkpoints, 'restore') as restore:
       restore.return_value = checkpoints.Checkpoint(0, like, {})
       with recorder.open_all(
-        [self.run_], like, resume=True, tensorboard=False
+        [self.run_], like, 'digest', resume=True, tensorboard=False
       ) as opened:
         self.assertIsNone(opened[0].board)
     names = {path.name for path in self.run_.folder.iterdir()}
-    self.assertEqual(names, {'config.json', 'metrics.jsonl', 'checkpoints'})
+    files_of_run = {'config.json', 'metrics.jsonl', 'checkpoints'}
+    self.assertEqual(names, {'.lock', *files_of_run})

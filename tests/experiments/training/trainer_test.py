@@ -1,6 +1,7 @@
 """Tests of training: records of runs, resumption, and runs side by side."""
 
 import dataclasses
+import json
 import pathlib
 import tempfile
 from unittest import mock
@@ -222,10 +223,10 @@ class TrainerTest(parameterized.TestCase):
     self.assertEqual(programs.count_bytes(compiled), 2000)
 
   @parameterized.parameters(
-    (1, records, 'append'),  # before the header
-    (3, records, 'append'),  # before the line of a trained epoch
+    (1, records, 'append'),  # before the line of the first epoch
+    (2, records, 'append'),  # before the line of a trained epoch
     (2, checkpoints, 'save'),  # before the checkpoint of a recorded epoch
-    (5, records, 'append'),  # before the line of an evaluation
+    (3, records, 'append'),  # before the line of an evaluation
     (4, checkpoints, 'wait'),  # before the final line
   )
   def test_stopped_run_ends_like_an_uninterrupted_run(self, *call):
@@ -262,6 +263,31 @@ class TrainerTest(parameterized.TestCase):
     recorded = train(runs, OFTEN)
     self.assertEqual(recorded[0].final['seeds_at_once'], 1)
     self.assert_same_lines(runs, self.anns)
+
+  def test_resumes_with_the_same_data_alone(self):
+    (run,) = self.make_anns(0)
+    self.stop([run], 2, records, 'append')
+    metrics = run.folder / 'metrics.jsonl'
+    before, digits = metrics.read_text(), small_digits()
+    for part in ('train', 'test'):
+      inputs, labels = getattr(digits, part)
+      flipped = ssnn_jax.datasets.Split(inputs, labels[::-1])
+      other = digits._replace(**{part: flipped})
+      with self.assertRaisesRegex(
+        ssnn_jax.UserError,
+        f'^--dataset=digits holds other samples than those on which the run in '
+        f'{run.folder} was trained; restore the data, or start a new run in',
+      ):
+        trainer.train([run], other)
+      self.assertEqual(metrics.read_text(), before)
+    header, *others = before.splitlines(keepends=True)
+    digest = json.loads(header)['data_sha256']
+    # Runs of other versions lack the digest.
+    unknown = header.replace(f'"data_sha256": "{digest}", ', '')
+    self.assertNotEqual(unknown, header)
+    metrics.write_text(unknown + ''.join(others))
+    trainer.train([run], other)
+    self.assertIsNotNone(records.read(run.folder).final)
 
   def test_overwrites_no_run(self):
     (run, _) = self.anns
