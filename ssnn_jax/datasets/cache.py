@@ -1,11 +1,13 @@
 """Memory-mapped cache of arrays that are expensive to read or decode.
 
-A cache entry is a folder. Its `cache.json` records the provenance, dtype and
-shape of the arrays, and each array has a file with its items in C order. A
+A cache entry is a folder. Its `cache.json` records the provenance of the arrays
+and the dtype, shape and digest of each array, which has a file with its items
+in C order. Changed entries are recognized by the digests, and rebuilt. A
 complete entry is renamed from a temporary folder, so readers never see a part
 of an entry, and if two processes build the same entry, the first one is kept.
 """
 
+import collections
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -27,7 +29,7 @@ from ssnn_jax import user_cache
 from ssnn_jax.datasets import errors
 from ssnn_jax.datasets import folders
 
-VERSION = 1  # of the file format and of the cached arrays
+VERSION = 2  # of the file format and of the cached arrays
 _DESCRIPTION = 'cache.json'
 
 
@@ -112,43 +114,57 @@ def _open(folder, provenance):
     raise FileNotFoundError(folder)
   try:
     description = json.loads((folder / _DESCRIPTION).read_text())
-    found, layouts = description['made_from'], description['arrays']
-    if found == provenance:
-      return {
-        name: _map(folder / name, **layout) for name, layout in layouts.items()
-      }
+    found = description['made_from']
     if found['version'] != VERSION:
       raise _StaleError('was written by another version of ssnn_jax')
-  except (OSError, ValueError, KeyError, TypeError):
+    if found != provenance:
+      raise _StaleError('was built from other files')
+    layouts = description['arrays']
+    _check(_digest_layouts(layouts), description['sha256'])
+    return {
+      name: _map(folder / name, **layout) for name, layout in layouts.items()
+    }
+  except (OSError, ValueError, KeyError, TypeError, RecursionError):
     raise _StaleError('is damaged') from None
-  raise _StaleError('was built from other files')
 
 
-def _map(path, dtype, shape):
-  """Memory-maps the file of one array."""
-  dtype = np.dtype(dtype)
-  expected, found = math.prod(shape) * dtype.itemsize, path.stat().st_size
-  if found != expected:
-    raise ValueError(f'{path} has {found} bytes, not {expected}')
-  if not expected:
+def _map(path, dtype, shape, sha256):
+  """Memory-maps the file of one array, and checks its digest."""
+  with open(path, 'rb') as file:
+    _check(hashlib.file_digest(file, 'sha256'), sha256)
+  if not math.prod(shape):
     return np.empty(shape, dtype)  # an empty file cannot be mapped
   return np.memmap(path, dtype, mode='r', shape=tuple(shape)).view(np.ndarray)
+
+
+def _digest_layouts(layouts):
+  return hashlib.sha256(json.dumps(layouts).encode())
+
+
+def _check(digest, expected):
+  if digest.hexdigest() != expected:
+    raise ValueError('the digest differs')
 
 
 def _write(folder, provenance, chunks):
   """Writes arrays chunk by chunk."""
   folder.mkdir()
-  layouts = {}
+  layouts, digests = {}, collections.defaultdict(hashlib.sha256)
   for chunk in chunks:
     for name, array in chunk.items():
       layout = layouts.setdefault(
         name, {'dtype': array.dtype.str, 'shape': [0, *array.shape[1:]]}
       )
       layout['shape'][0] += len(array)
+      content = np.ascontiguousarray(array).data
+      digests[name].update(content)
       # Writes report a full disk; stores to a memory map would crash.
       with open(folder / name, 'ab') as file:
-        file.write(np.ascontiguousarray(array).data)
-  description = {'made_from': provenance, 'arrays': layouts}
+        file.write(content)
+  for name, digest in digests.items():
+    layouts[name]['sha256'] = digest.hexdigest()
+  sha256 = _digest_layouts(layouts).hexdigest()
+  description = {'made_from': provenance, 'arrays': layouts, 'sha256': sha256}
   (folder / _DESCRIPTION).write_text(json.dumps(description, indent=2) + '\n')
 
 

@@ -90,7 +90,12 @@ class CacheTest(data_util.DatasetTestCase):
     ('b', None),  # deleted
     ('cache.json', lambda content: content[:20]),
     ('cache.json', lambda content: b'[]'),
-    ('cache.json', lambda content: content.replace(b'"<u2"', b'"what"')),
+    # Of equal sizes:
+    ('a', lambda content: data_util.flipped(content, 7)),
+    ('b', lambda content: b'\1' + content[1:]),
+    ('cache.json', lambda content: content.replace(b'"<u2"', b'"<i2"')),
+    ('cache.json', lambda content: content.replace(b'"a"', b'"c"')),
+    ('cache.json', lambda content: b'[' * 10**6),
   )
   def test_rebuilds_damaged_entry(self, file, damage):
     load()
