@@ -9,6 +9,9 @@ The layout of an IDX file, which may be gzipped, is
   the rest       items, with the last axis varying fastest.
 """
 
+import contextlib
+import gzip
+import io
 import math
 import os
 import pathlib
@@ -18,8 +21,10 @@ import zlib
 
 import numpy as np
 
+from ssnn_jax.datasets import capacity
 from ssnn_jax.datasets import errors
 
+_GZIP = b'\x1f\x8b'
 _TYPES = {9: 'int8', 11: 'int16', 12: 'int32', 13: 'float32', 14: 'float64'}
 
 
@@ -41,55 +46,74 @@ def read_idx(
   """
   if not isinstance(path, zipfile.Path):
     path = pathlib.Path(path)
-  content, is_whole = _read_content(path)
-  shape = _parse_header(path, content, num_axes)
-  header_size = 4 + 4 * len(shape)
-  # Nothing is allocated from the announced shape, which may be arbitrary.
-  expected, found = header_size + math.prod(shape), len(content)
-  sizes = f'its header announces {expected} bytes, and {found} were found'
+  with _open(path) as (file, most):
+    shape = _read_header(path, file, num_axes)
+    size, header_size = math.prod(shape), 4 + 4 * len(shape)
+    announced = f'its header announces {header_size + size} bytes, and'
+    problem = f'is truncated: {announced} at most {most} were found'
+    _require(size <= most, path, problem)
+    with errors.explain_memory(path):
+      # One more byte tells whether there are trailing bytes.
+      items, is_whole = _read(file, size + 1)
+  found = len(items)
   end = '' if is_whole else ' before the end of its gzip stream'
-  _require(found >= expected and is_whole, path, f'is truncated: {sizes}{end}')
-  _require(found <= expected, path, f'has trailing bytes: {sizes}')
-  return np.frombuffer(content, np.uint8, offset=header_size).reshape(shape)
+  problem = f'is truncated: {announced} {header_size + found} were found{end}'
+  _require(found >= size and is_whole, path, problem)
+  _require(found == size, path, f'has trailing bytes: {announced} has more')
+  return np.frombuffer(items.toreadonly(), np.uint8).reshape(shape)
 
 
-def _read_content(path):
-  """Returns the decompressed bytes of a file, and whether it is complete."""
+@contextlib.contextmanager
+def _open(path):
+  """Opens and decompresses a file, of some bytes at most; converts errors."""
   try:
-    content = path.read_bytes()
+    most = capacity.of_file(path)
+    with path.open('rb') as file:
+      if path.suffix != '.gz':
+        yield file, most
+        return
+      start = file.read(2)
+      # A prefix of the magic bytes is a truncated gzip file.
+      if not _GZIP.startswith(start):
+        raise errors.DatasetError(
+          f'{path} is named .gz but is not gzipped; remove .gz from its name '
+          'if it was unpacked, or replace it with the original file.'
+        )
+      file.seek(0)
+      content = file if start == _GZIP else io.BytesIO()
+      yield gzip.GzipFile(fileobj=content), most
+  except errors.DatasetError:
+    raise
+  except (gzip.BadGzipFile, zlib.error) as error:
+    raise errors.damaged(path, f'is a damaged gzip file ({error})') from error
   except OSError as error:
     raise errors.unreadable(path, error) from error
-  except (zipfile.BadZipFile, zlib.error) as error:
-    problem = f'is damaged in its archive ({error})'
+  except Exception as error:  # zipfile raises various types
+    problem = f'is damaged in its archive ({errors.root_cause(error)})'
     raise errors.damaged(path, problem) from error
-  if path.suffix != '.gz':
-    return content, True
-  # A prefix of the magic bytes is a truncated gzip file.
-  if not b'\x1f\x8b'.startswith(content[:2]):
-    raise errors.DatasetError(
-      f'{path} is named .gz but is not gzipped; remove .gz from its name if it '
-      'was unpacked, or replace it with the original file.'
-    )
-  members = []
-  while content:
-    # Unlike the gzip module, zlib returns the bytes before a truncation.
-    inflater = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-    try:
-      members.append(inflater.decompress(content))
-    except zlib.error as error:
-      raise errors.damaged(path, f'is a damaged gzip file ({error})') from error
-    if not inflater.eof:
-      return b''.join(members), False
-    content = inflater.unused_data.lstrip(b'\0')  # gzip allows padding
-  return b''.join(members), True
 
 
-def _parse_header(path, content, num_axes):
+def _read(file, size):
+  """Reads at most some bytes; returns them, and whether the file is complete.
+
+  Returns also the bytes before a truncation.
+  """
+  content, found = memoryview(bytearray(size)), 0
+  try:
+    while found < size and (count := file.readinto1(content[found:])):
+      found += count
+  except EOFError:
+    return content[:found], False
+  return content[:found], True
+
+
+def _read_header(path, file, num_axes):
   """Returns the shape in the header of an IDX file."""
-  found = len(content)
   too_short = 'is truncated: its header has {} bytes, and {} were found'
-  _require(found >= 4, path, too_short.format('at least 4', found))
-  start, type_code, axes = content[:2], content[2], content[3]
+  header, _ = _read(file, 4)
+  found = len(header)
+  _require(found == 4, path, too_short.format('at least 4', found))
+  start, type_code, axes = bytes(header[:2]), header[2], header[3]
   problem = f'is not an IDX file: it starts with {start.hex(" ")}, not 00 00'
   _require(start == b'\0\0', path, problem)
   type_name = f'{_TYPES.get(type_code, "unknown")} (0x{type_code:02x})'
@@ -97,9 +121,10 @@ def _parse_header(path, content, num_axes):
   _require(type_code == 0x08, path, problem)
   problem = f'is {axes}-dimensional, not {num_axes or "1 to 3"}-dimensional'
   _require(axes in ((num_axes,) if num_axes else (1, 2, 3)), path, problem)
-  header_size = 4 + 4 * axes
-  _require(found >= header_size, path, too_short.format(header_size, found))
-  shape = struct.unpack(f'>{axes}I', content[4:header_size])
+  lengths, _ = _read(file, 4 * axes)
+  found, header_size = 4 + len(lengths), 4 + 4 * axes
+  _require(found == header_size, path, too_short.format(header_size, found))
+  shape = struct.unpack(f'>{axes}I', lengths)
   _require(0 not in shape, path, f'is empty: its header announces {shape}')
   return shape
 

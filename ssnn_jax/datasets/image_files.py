@@ -78,8 +78,9 @@ def _folders(family_folder, folder):
       candidates.append(zipfile.Path(archive, 'gzip/'))
   except OSError as error:
     raise errors.unreadable(archive, error) from error
-  except zipfile.BadZipFile as error:
-    raise errors.damaged(archive, f'is a damaged archive ({error})') from error
+  except Exception as error:  # zipfile raises various types
+    problem = f'is a damaged archive ({errors.root_cause(error)})'
+    raise errors.damaged(archive, problem) from error
   return candidates
 
 

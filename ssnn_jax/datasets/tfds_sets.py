@@ -20,6 +20,7 @@ from ssnn_jax.datasets import folders
 from ssnn_jax.datasets import types
 
 _FORMAT = 'array_record'
+_IMAGE_SIZE = 28, 28
 _CHUNK_SIZE = 1024  # items that are read at a time
 
 
@@ -118,7 +119,7 @@ def _read_format(path):
     return None
   except OSError as error:
     raise errors.unreadable(path, error) from error
-  except (ValueError, AttributeError) as error:
+  except (ValueError, AttributeError, RecursionError) as error:
     raise errors.DatasetError(
       f'{path} does not describe a TFDS dataset ({errors.root_cause(error)}); '
       f'remove {path.parent} and prepare the dataset again.'
@@ -137,10 +138,18 @@ def _read_split(name, source):
       indices = range(len(source))[start : start + _CHUNK_SIZE]
       items = source.__getitems__(indices)
       files = [io.BytesIO(item['image']) for item in items]
-      images.append(np.stack([PIL.Image.open(file) for file in files]))
+      images.append(_decode([PIL.Image.open(file) for file in files]))
       labels.append(np.array([item['label'] for item in items], np.int32))
       progress.update(len(items))
   return types.Split(np.concatenate(images), np.concatenate(labels))
+
+
+def _decode(images):
+  """Decodes images, unless one is larger than it should be."""
+  for image in images:
+    if image.size != _IMAGE_SIZE:
+      raise ValueError(f'an image has the size {image.size}')
+  return np.stack(images)
 
 
 def _examples(split):

@@ -1,5 +1,6 @@
 """Tests for the IDX reader and its errors."""
 
+import contextlib
 import gzip
 import pathlib
 import tracemalloc
@@ -10,6 +11,7 @@ from absl.testing import parameterized
 import numpy as np
 
 from ssnn_jax import datasets
+from ssnn_jax.datasets import capacity
 from tests.testing import datasets as data_util
 from tests.testing.datasets import CUBE
 from tests.testing.datasets import flipped
@@ -26,18 +28,18 @@ TRAILING_GZIP = gzip.compress(IDX + b'\0\0')
 # The file, its content, and two parts of the message.
 DAMAGED = (
   ('a.gz', IDX, 'is named .gz but is not gzipped; remove .gz', ''),
-  ('a.gz', flipped(GZIP, -8), 'is a damaged gzip file', 'data check'),
+  ('a.gz', flipped(GZIP, -8), 'is a damaged gzip file', 'CRC check'),
   ('a.gz', flipped(GZIP, -4), 'is a damaged gzip file', 'length'),
   ('a.gz', flipped(GZIP, 10), 'is a damaged gzip file', 'block'),
-  ('a.gz', GZIP + b'more', 'is a damaged gzip file', 'header check'),
+  ('a.gz', GZIP + b'more', 'is a damaged gzip file', 'Not a gzipped'),
   ('a.gz', GZIP[:54], 'is truncated', '40 bytes, and 39 were found before'),
   ('a.gz', GZIP[:-1], 'is truncated', 'and 40 were found before'),
-  ('a.gz', TRAILING_GZIP, 'has trailing bytes', '40 bytes, and 42 were'),
+  ('a.gz', TRAILING_GZIP, 'has trailing bytes', '40 bytes, and has more'),
   ('a', b'', 'is truncated', 'at least 4 bytes, and 0 were'),
   ('a', IDX[:3], 'is truncated', 'at least 4 bytes, and 3'),
   ('a', IDX[:15], 'is truncated', '16 bytes, and 15 were'),
   ('a', IDX[:-1], 'is truncated', '40 bytes, and 39 were'),
-  ('a', IDX + b'\0', 'has trailing bytes', '40 bytes, and 41'),
+  ('a', IDX + b'\0', 'has trailing bytes', '40 bytes, and has more'),
   ('a', b'\x89P' + IDX[2:], 'is not an IDX file', 'with 89 50, not 00 00'),
   ('a', idx_bytes(CUBE[0]), 'is 2-dimensional, not 3-dimensional', ''),
   ('a', idx_bytes(CUBE[None]), 'is 4-dimensional, not 3-dimensional', ''),
@@ -97,12 +99,27 @@ class ReadIdxTest(data_util.DatasetTestCase):
     if name == 'a.gz':
       content = gzip.compress(content)
     path = self.write(name, content)
-    sizes = f'announces {16 + length**3} bytes, and 40 were found'
+    sizes = f'announces {16 + length**3} bytes, and at most '
+    with self.assert_little_memory():
+      self.assert_path_refused(path, 'is truncated', sizes)
+
+  @contextlib.contextmanager
+  def assert_little_memory(self):
     tracemalloc.start()
     self.addCleanup(tracemalloc.stop)
-    self.assert_path_refused(path, 'is truncated', sizes)
+    yield
     _, peak = tracemalloc.get_traced_memory()
     self.assertLess(peak, 2**20)
+
+  def test_decompresses_no_more_than_announced(self):
+    path = self.write('a.gz', gzip.compress(IDX + bytes(2**25), 1))
+    with self.assert_little_memory():
+      self.assert_path_refused(path, 'has trailing bytes', 'and has more')
+
+  def test_content_larger_than_memory_is_refused(self):
+    path = self.write('a', idx_bytes(CUBE, shape=(2**20, 2**20, 2**20)))
+    with mock.patch.object(capacity, 'of_file', return_value=2**60):
+      self.assert_path_refused(path, 'does not fit into memory; use fewer')
 
   def test_rejects_folder_and_unreadable_file(self):
     self.assert_path_refused(
@@ -111,7 +128,7 @@ class ReadIdxTest(data_util.DatasetTestCase):
     path = self.write('a', IDX)
     # Mocked, because file modes do not restrict the superuser.
     error = PermissionError(13, 'Permission denied', str(path))
-    with mock.patch.object(pathlib.Path, 'read_bytes', side_effect=error):
+    with mock.patch.object(pathlib.Path, 'open', side_effect=error):
       self.assert_path_refused(
         path, 'cannot be read (Permission denied)', 'permissions'
       )
@@ -122,6 +139,15 @@ class ReadIdxTest(data_util.DatasetTestCase):
       file.writestr('folder/a.gz', GZIP)
     path = zipfile.Path(archive, 'folder/a.gz')
     np.testing.assert_array_equal(datasets.read_idx(path), CUBE, strict=True)
+
+  def test_rejects_unknown_compression_in_archive(self):
+    archive = self.data_dir / 'a.zip'
+    with zipfile.ZipFile(archive, 'w', zipfile.ZIP_BZIP2) as file:
+      file.writestr('a', IDX)
+    self.assert_path_refused(
+      zipfile.Path(archive, 'a'),
+      'is damaged in its archive (it is neither stored nor deflated)',
+    )
 
   def test_rejects_damaged_file_in_archive(self):
     archive = self.data_dir / 'a.zip'

@@ -67,7 +67,7 @@ class FindTest(TfdsSetsTestCase):
     shutil.rmtree(folder)
     self.assertIsNone(self.find())
 
-  @parameterized.parameters(b'', b'{', b'[]', b'\xff')
+  @parameterized.parameters(b'', b'{', b'[]', b'\xff', b'[' * 10**6)
   def test_rejects_invalid_description(self, content):
     folder = self.write_description('mnist/1.0.0', content)
     self.assert_refused(
@@ -218,6 +218,17 @@ class ReadTest(TfdsSetsTestCase):
       path.write_bytes(damage(path.read_bytes()))
     start = f'{folder} cannot be read as a prepared TFDS dataset ('
     self.assert_refused(start, 'remove it', tfds_sets.read, folder)
+
+  def test_decodes_no_image_of_another_size(self):
+    folder = self.prepare()
+    with mock.patch.object(tfds_sets, '_IMAGE_SIZE', (28, 27)):
+      self.assert_refused(
+        f'{folder} cannot be read as a prepared TFDS dataset (an image has the '
+        'size (28, 28)); remove it',
+        '',
+        tfds_sets.read,
+        folder,
+      )
 
   @parameterized.parameters(
     'tensorflow_datasets', 'array_record', 'PIL', 'importlib_resources'

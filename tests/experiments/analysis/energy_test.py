@@ -282,6 +282,7 @@ class EnergiesTest(parameterized.TestCase):
     ({'mac': {'picojoules': -1, 'source': 'x'}}, 'mac is -1; expected'),
     ({'mac': {'picojoules': float('nan'), 'source': 'x'}}, 'mac is nan;'),
     ({'mac': {'picojoules': True, 'source': 'x'}}, 'mac is True;'),
+    ({'mac': {'picojoules': 10**400, 'source': 'x'}}, 'mac is 10+; expected'),
     ({'mac': {'source': 'x'}}, 'mac is None;'),
     ({'mac': 4.6}, 'mac has no source'),
     ({'mac': {'picojoules': 4.6, 'source': ' '}}, 'mac has no source'),
@@ -294,9 +295,12 @@ class EnergiesTest(parameterized.TestCase):
   def test_rejects_files_without_a_table(self):
     with self.assertRaisesRegex(ssnn_jax.UserError, 'mine.json cannot be read'):
       energy_lib.load_table(self.path)
-    self.path.write_text('half {')
-    with self.assertRaisesRegex(ssnn_jax.UserError, 'mine.json cannot be read'):
-      energy_lib.load_table(self.path)
+    for text in ('half {', '[' * 10**6):
+      self.path.write_text(text)
+      with self.assertRaisesRegex(
+        ssnn_jax.UserError, 'mine.json cannot be read'
+      ):
+        energy_lib.load_table(self.path)
     self.path.write_text('[]')
     with self.assertRaisesRegex(ssnn_jax.UserError, 'spike is missing'):
       energy_lib.load_table(self.path)
