@@ -40,10 +40,9 @@ def is_nonempty(folder: str | os.PathLike) -> bool:
 
 @contextlib.contextmanager
 def exclusive_lock(folder: str | os.PathLike) -> Iterator[None]:
-  """Locks a folder against other processes, or raises `RecordError`.
+  """Locks a folder, with its file `.lock`, against other processes.
 
-  Creates the folder, and the file `.lock` in it. The lock is released on exit,
-  also of a killed process.
+  Creates both, or raises `RecordError`. Also a killed process releases a lock.
   """
   folder = pathlib.Path(folder)
   with contextlib.ExitStack() as stack:

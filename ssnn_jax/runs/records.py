@@ -107,8 +107,13 @@ def truncate_to_epoch(
 ) -> None:
   """Removes all lines after an epoch, and appends a line to `resumed.jsonl`.
 
-  Epoch 0 keeps the header, or restores a missing one with the fields of
-  `create`. Raises `RecordError` if earlier lines are missing.
+  Args:
+    folder: folder of the run.
+    epoch: the last epoch to keep; 0 keeps the header.
+    **fields: further fields of the header, which is restored if it is missing.
+
+  Raises:
+    RecordError: if earlier lines are missing.
   """
   folder = pathlib.Path(folder)
   _, config, events = read(folder, strict=False)
