@@ -65,7 +65,7 @@ class RecordsTestCase(parameterized.TestCase):
 class RecordsTest(RecordsTestCase):
   def test_read_returns_what_was_written(self):
     self.folder.mkdir(parents=True)  # empty
-    records.create(self.folder, CONFIG)
+    records.create(self.folder, CONFIG, data_sha256='ab')
     records.append(self.folder, 'epoch', epoch=1, loss=jnp.float32(0.1))
     self.assertIsNone(records.read(self.folder).final)
     records.append(self.folder, 'final', seed=np.int32(3), done=True)
@@ -74,7 +74,7 @@ class RecordsTest(RecordsTestCase):
     text = (self.folder / 'config.json').read_text()
     self.assertEqual(json.loads(text), CONFIG)
     header, epoch, final = run.events
-    expected = {'event': 'header', 'config': CONFIG}
+    expected = {'event': 'header', 'config': CONFIG, 'data_sha256': 'ab'}
     self.assertEqual(header, provenance.environment() | header | expected)
     self.assertEqual(epoch, {'event': 'epoch', 'epoch': 1, 'loss': 0.1})
     self.assertEqual(final, {'event': 'final', 'seed': 3, 'done': True})
@@ -308,9 +308,9 @@ class TruncateTest(RecordsTestCase):
     self.metrics.unlink()
     if content is not None:
       self.metrics.write_bytes(content)
-    records.truncate_to_epoch(self.folder, 0)
+    records.truncate_to_epoch(self.folder, 0, data_sha256='ab')
     (header,) = records.read(self.folder).events
-    expected = {'event': 'header', 'config': CONFIG}
+    expected = {'event': 'header', 'config': CONFIG, 'data_sha256': 'ab'}
     self.assertEqual(header, provenance.environment() | header | expected)
 
   def test_every_resumption_is_recorded(self):
