@@ -4,7 +4,8 @@ The folder of a run holds `config.json` and `metrics.jsonl`. Each line of
 `metrics.jsonl` has an `event`: one `header` first, one `epoch` per epoch, one
 `eval` per evaluation, and one `final` last, which an unfinished run lacks. The
 lines of a resumed run equal those of an uninterrupted run; `resumed.jsonl` has
-the epoch and the environment of each resumption.
+the epoch and the environment of each resumption. A process that writes to the
+folder locks its file `.lock`.
 """
 
 from collections.abc import Iterator
