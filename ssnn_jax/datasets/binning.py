@@ -2,10 +2,12 @@
 
 from concurrent import futures
 import dataclasses
+import math
 import os
 
 import numpy as np
 
+from ssnn_jax import device_memory
 from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.datasets import cache
@@ -44,7 +46,7 @@ class Binning:
     steps, window, polarity = self.num_steps, self.event_window, self.polarity
     is_window = 1e-3 <= window <= _MAX_WINDOW
     for field, is_valid, expected in (
-      ('num_steps', types.is_integer(steps) and steps >= 1, '1 tick or more'),
+      ('num_steps', types.is_count(steps), f'1 to {types.MAX_COUNT} ticks'),
       ('event_window', is_window, '0.001 to 4,000,000 milliseconds'),
       ('polarity', polarity in POLARITIES, 'one of both, merged, on, off'),
     ):
@@ -72,9 +74,13 @@ def bin_events(
   """Bins events into `[N, K, I]` uint32 spike trains, one bit per tick.
 
   An event at time t makes its input spike in tick floor(t T / event_window).
+  Raises a UserError if the trains exceed the memory.
   """
   num_recordings = len(recordings.labels)
   shape = num_recordings, binning.num_words, binning.num_inputs
+  num_bytes = math.prod(shape) * np.dtype(np.uint32).itemsize
+  remedy = 'choose fewer ticks (num_steps)'
+  device_memory.check(num_bytes, 'the trains of all recordings', remedy)
   trains = np.zeros(shape, np.uint32)
 
   def bin_chunk(start):

@@ -112,9 +112,9 @@ class BinEventsTest(data_util.RecordingsTestCase):
 
 class BinningTest(parameterized.TestCase):
   @parameterized.parameters(
-    ('num_steps', 0, 'num_steps is 0; expected 1 tick or more.'),
-    ('num_steps', 32.0, 'num_steps is 32.0; expected 1 tick or more.'),
-    ('num_steps', True, 'num_steps is True; expected 1 tick or more.'),
+    ('num_steps', 0, 'num_steps is 0; expected 1 to 2147483647 ticks.'),
+    ('num_steps', 32.0, 'num_steps is 32.0; expected 1 to 2147483647 ticks.'),
+    ('num_steps', True, 'num_steps is True; expected 1 to 2147483647 ticks.'),
     ('event_window', 0.0, 'event_window is 0.0; expected 0.001 to 4,000,000'),
     ('event_window', -1.0, 'event_window is -1.0; expected 0.001 to'),
     ('event_window', 1e-9, 'event_window is 1e-09; expected 0.001 to'),

@@ -94,7 +94,7 @@ class SeedsTest(parameterized.TestCase):
     first = self.train(self.init(1))
     saved = to_host(first)
     with checkpoints.open_in(self.create_tempdir().full_path) as manager:
-      checkpoints.save(manager, saved, {'train': 1.0}, None)
+      checkpoints.save(manager, saved, {'train': 1.0, 'wall': 2.0}, None)
       restored = checkpoints.restore(manager, like=saved).state
     self.assertEqual(jax.tree.structure(saved), jax.tree.structure(restored))
     assert_same(saved, restored)

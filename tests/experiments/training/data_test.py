@@ -87,7 +87,7 @@ class DataTest(parameterized.TestCase):
     )
     for flag, message in (
       ('--event_window=0', '--event_window is 0.0; expected 0.001 to'),
-      ('--num_steps=0', '--num_steps is 0; expected 1 tick or more'),
+      ('--num_steps=0', '--num_steps is 0; expected 1 to 2147483647 ticks'),
     ):
       config, _ = parse_flags('--dataset=n_mnist', flag)
       with self.assertRaisesRegex(ssnn_jax.UserError, f'^{message}'):
