@@ -178,7 +178,20 @@ def dataset_table() -> str:
   return markdown.table(tuple(made), made.itertuples(index=False))
 
 
-BLOCKS = {'studies': index, 'claims': claim_summary, 'datasets': dataset_table}
+def summary_table() -> str:
+  """Makes the table of accuracies with low-discrepancy trains."""
+  made = dataset_comparison.table(_compared_datasets(), datasets.MARGINS)
+  made = made[made['trains'] == 'low-discrepancy']
+  made = made.drop(columns=['trains', 'T = 256'])
+  return markdown.table(tuple(made), made.itertuples(index=False))
+
+
+BLOCKS = {
+  'studies': index,
+  'claims': claim_summary,
+  'datasets': dataset_table,
+  'summary': summary_table,
+}
 
 
 def remake() -> Iterator[tuple[pathlib.Path, str, list[markdown.Problem]]]:
