@@ -1,19 +1,25 @@
 """Hardware: synaptic devices, crossbar periphery, costs, energies and export.
 
 `devices` defines the interface of synaptic devices, with ideal and resistive
-devices, and `tiki_taka` pairs of resistive devices; `cost`, `energy` and
-`memory` estimate the events, the energy and the stored bits of a presentation.
-`nir`, the export to NIR, requires the package nir and is imported by its users.
+devices, and `tiki_taka` pairs of resistive devices; `device_fit` fits resistive
+devices to measurements; `cost`, `energy` and `memory` estimate the events, the
+energy and the stored bits of a presentation. `nir`, the export to NIR, requires
+the package nir and is imported by its users.
 """
 
 from ssnn_jax.hardware import cost
 from ssnn_jax.hardware import energy
 from ssnn_jax.hardware import memory
 from ssnn_jax.hardware.device_config import DeviceConfig
+from ssnn_jax.hardware.device_files import read_device
+from ssnn_jax.hardware.device_fit import PulseFit
+from ssnn_jax.hardware.device_fit import fit_pulse_response
 from ssnn_jax.hardware.devices import Device
 from ssnn_jax.hardware.devices import as_device
 from ssnn_jax.hardware.devices import make_resistive
 from ssnn_jax.hardware.presets import PRESETS
+from ssnn_jax.hardware.pulse_curves import PulseCurve
+from ssnn_jax.hardware.pulse_curves import read_pulse_csv
 from ssnn_jax.hardware.tiki_taka import TransferConfig
 from ssnn_jax.hardware.tiki_taka import make_tiki_taka
 
@@ -21,11 +27,16 @@ __all__ = (
   'PRESETS',
   'Device',
   'DeviceConfig',
+  'PulseCurve',
+  'PulseFit',
   'TransferConfig',
   'as_device',
   'cost',
   'energy',
+  'fit_pulse_response',
   'make_resistive',
   'make_tiki_taka',
   'memory',
+  'read_device',
+  'read_pulse_csv',
 )

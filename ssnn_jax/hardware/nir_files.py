@@ -1,15 +1,14 @@
 """Files of NIR graphs."""
 
-import contextlib
 import io
 import os
-import pathlib
 
 import h5py
 import nir
 import numpy as np
 
 from ssnn_jax import types
+from ssnn_jax.runs import files
 
 
 def write(path: str | os.PathLike, graph: nir.NIRGraph) -> None:
@@ -17,7 +16,7 @@ def write(path: str | os.PathLike, graph: nir.NIRGraph) -> None:
 
   Raises a UserError if the file exists or cannot be written.
   """
-  path, content = pathlib.Path(path), io.BytesIO()
+  content = io.BytesIO()
   nir.write(content, graph)
   with h5py.File(content, 'r+') as file:
     # Versions of nir before 1.0.6, which sinabs 3.1.3 requires, cannot read
@@ -25,28 +24,7 @@ def write(path: str | os.PathLike, graph: nir.NIRGraph) -> None:
     for node in file['node/nodes'].values():
       if 'v_reset' in node and not np.any(node['v_reset'][()]):
         del node['v_reset']
-  try:
-    _write_new(path, content.getvalue())
-  except FileExistsError:
-    raise types.UserError(
-      f'{path} exists already and is not overwritten; choose another file.'
-    ) from None
-  except OSError as error:
-    raise types.UserError(
-      f'{path} cannot be written ({error.strerror}); choose another file, or '
-      'check its folder, the permissions and the free space.'
-    ) from None
-
-
-def _write_new(path, content):
-  """Writes a new file, or none at all."""
-  with open(path, 'xb') as file:
-    try:
-      file.write(content)
-    except OSError:
-      with contextlib.suppress(OSError):
-        path.unlink()
-      raise
+  files.write_new(path, content.getvalue())
 
 
 def read(path: str | os.PathLike) -> nir.NIRGraph:

@@ -1,4 +1,4 @@
-"""Atomic writes, and locks between processes."""
+"""Atomic writes, new files, and locks between processes."""
 
 from collections.abc import Iterator
 import contextlib
@@ -8,6 +8,7 @@ import os
 import pathlib
 from typing import Any
 
+from ssnn_jax import types
 from ssnn_jax.runs import errors
 
 _TEMPORARY = '.unfinished'  # suffix of a file during an atomic write
@@ -88,3 +89,28 @@ def write_atomically(path: str | os.PathLike, text: str) -> None:
     except OSError:
       temporary.unlink(missing_ok=True)
       raise
+
+
+def write_new(path: str | os.PathLike, content: bytes) -> None:
+  """Writes a new file, or none at all.
+
+  Raises a UserError if the file exists or cannot be written.
+  """
+  path = pathlib.Path(path)
+  try:
+    with open(path, 'xb') as file:
+      try:
+        file.write(content)
+      except OSError:
+        with contextlib.suppress(OSError):
+          path.unlink()
+        raise
+  except FileExistsError:
+    raise types.UserError(
+      f'{path} exists already and is not overwritten; choose another file.'
+    ) from None
+  except OSError as error:
+    raise types.UserError(
+      f'{path} cannot be written ({error.strerror}); choose another file, or '
+      'check its folder, the permissions and the free space.'
+    ) from None
