@@ -23,8 +23,8 @@ from experiments.config import lines as lines_lib
 from experiments.config import titles
 import ssnn_jax
 
-# The path of a file of own arrays in a command; records keep its name.
-_OWN_FILE = re.compile(r'(?<=[=,])[^=,]*?([^/=,]+\.npz)')
+# The path of an own file in a command; records keep its name.
+_OWN_FILE = re.compile(r'(?<=[=,])[^=,]*?([^/=,]+\.(?:npz|json))')
 
 
 def collect_sweep(

@@ -135,7 +135,7 @@ def numbers(
 def _write(value):
   if isinstance(value, tuple) and len(value) == 1:
     (value,) = value
-  return f'{value:g}' if isinstance(value, float) else grids.write(value)
+  return f'{value:g}' if isinstance(value, float) else grids.label(value)
 
 
 def table(runs: pd.DataFrame, metrics: Metrics) -> list[pd.DataFrame]:

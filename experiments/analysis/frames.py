@@ -19,7 +19,9 @@ from experiments.config import experiment
 from experiments.config import grids
 from experiments.config import methods
 from experiments.config import serialization
+from experiments.config import synapses
 import ssnn_jax
+from ssnn_jax.hardware import device_files
 from ssnn_jax.runs import records
 
 ACCURACIES = {
@@ -117,8 +119,19 @@ def curves(events: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
 
 
 def varied(runs: pd.DataFrame) -> list[str]:
-  """Lists the configuration fields in which runs differ."""
-  return [name for name in FIELDS if len(set(map(repr, runs[name]))) > 1]
+  """Lists the configuration fields in which runs differ.
+
+  Parameters that differ only with the file of a device are left out.
+  """
+  is_own = runs['device'].map(device_files.is_device_path).astype(bool)
+  parts = [runs[~is_own]]
+  parts += [part for _, part in runs[is_own].groupby('device')]
+
+  def differs(name):
+    compared = parts if name in synapses.DEVICE_FIELDS else [runs]
+    return any(len(set(map(repr, part[name]))) > 1 for part in compared)
+
+  return [name for name in FIELDS if differs(name)]
 
 
 def select(runs: pd.DataFrame, **values: Any) -> pd.DataFrame:
@@ -187,7 +200,7 @@ def describe_value(setting: pd.DataFrame, name: str) -> str:
   """Writes the value of a field, or nothing if the method ignores the field."""
   if not methods.concerns(field(setting, 'method'), name):
     return ''
-  return grids.write(field(setting, name))
+  return grids.label(field(setting, name))
 
 
 def find_baseline(

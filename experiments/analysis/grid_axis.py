@@ -142,7 +142,7 @@ def _tick_label(field, value, is_numeric):
     if len(hidden) > 1 and len(set(hidden)) == 1:
       return f'{len(hidden)} × {hidden[0]}'
     return grids.write(hidden) or '0'
-  return f'{_number(field, value):g}' if is_numeric else grids.write(value)
+  return f'{_number(field, value):g}' if is_numeric else grids.label(value)
 
 
 def label(axes: Axes, axis: GridAxis) -> None:

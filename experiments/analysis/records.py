@@ -18,11 +18,11 @@ from typing import NamedTuple
 import pandas as pd
 
 from experiments.analysis import frames
+from experiments.config import field
 from experiments.config import lines as run_lines
 from experiments.config import serialization
 import ssnn_jax
 from ssnn_jax import schema
-from ssnn_jax.datasets import arrays
 from ssnn_jax.runs import files
 from ssnn_jax.runs import records
 
@@ -134,7 +134,7 @@ def _expand(file, header, lines):
 def _line(run, names):
   environment, final = dict(run.events[0]), dict(run.final)
   config = {
-    name: pathlib.Path(value).name if arrays.is_npz_path(value) else value
+    name: pathlib.Path(value).name if field.is_own_file(value) else value
     for name, value in environment.pop('config').items()
   }
   for name in ('event', 'method', 'dataset', 'num_steps', 'sampler', 'seed'):

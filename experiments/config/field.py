@@ -12,6 +12,7 @@ from typing import Any
 
 import ssnn_jax
 from ssnn_jax.datasets import arrays
+from ssnn_jax.hardware import device_files
 
 OWN_FILE = 'path/to/own.npz'
 # Data sets in --help.
@@ -66,9 +67,14 @@ def read_help(kind: type) -> dict[str, str]:
   return {name: ' '.join(text.split()) for name, text in entries}
 
 
+def is_own_file(value: Any) -> bool:
+  """Returns whether a value is the path of own arrays, or of an own device."""
+  return arrays.is_npz_path(value) or device_files.is_device_path(value)
+
+
 def absolute_path(value: Any) -> Any:
-  """Makes the path of an .npz file absolute; returns other values unchanged."""
-  if not arrays.is_npz_path(value):
+  """Makes the path of an own file absolute; returns other values unchanged."""
+  if not is_own_file(value):
     return value
   return os.path.abspath(os.path.expanduser(value))
 

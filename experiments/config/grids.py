@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import dataclasses
 import difflib
 import itertools
+import pathlib
 import re
 import types
 import typing
@@ -53,10 +54,17 @@ class Setting(NamedTuple):
 
 
 def write(value: Any) -> str:
-  """Formats the value of a field for folder names and tables."""
+  """Formats the value of a field for the names of folders."""
   if isinstance(value, tuple | list):
     return '-'.join(map(str, value))
   return 'none' if value is None else str(value)
+
+
+def label(value: Any) -> str:
+  """Formats the value of a field for tables and figures; files by name."""
+  if field.is_own_file(value):
+    return pathlib.Path(value).name
+  return write(value)
 
 
 def parse(text: str) -> dict[str, tuple[Any, ...]]:

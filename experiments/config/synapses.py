@@ -11,14 +11,25 @@ import optax
 from experiments.config import field
 import ssnn_jax
 from ssnn_jax.hardware import device_config
+from ssnn_jax.hardware import device_files
 from ssnn_jax.hardware import devices
 from ssnn_jax.hardware import tiki_taka
 from ssnn_jax.hardware.presets import PRESETS
 
 IDEAL, CUSTOM = 'ideal', 'custom'
-DEVICES = (IDEAL, CUSTOM, *PRESETS)
+OWN_FILE = 'path/to/own.json'
 UPDATE_RULES = ('sgd', 'tiki_taka')
 _field = functools.partial(field.field, 'Synapses')
+
+
+class _DeviceNames(tuple):
+  """Names of devices, including the path of any .json file."""
+
+  def __contains__(self, name):
+    return super().__contains__(name) or device_files.is_device_path(name)
+
+
+DEVICES = _DeviceNames((IDEAL, CUSTOM, *PRESETS, OWN_FILE))
 
 
 def _fields_of(kind, **defaults):
@@ -38,9 +49,11 @@ def _fields_of(kind, **defaults):
 
 _DEVICE = _field(
   IDEAL,
-  'synaptic device: a floating-point weight (ideal), a published resistive '
-  'device (ssnn_jax/hardware/presets.py), or a resistive device without '
-  'non-idealities (custom); the following flags override device parameters',
+  f'`name` of the synaptic device: a floating-point weight ({IDEAL}), a '
+  f'published resistive device ({", ".join(PRESETS)}), a resistive device '
+  f'without non-idealities ({CUSTOM}), or the file of a measured device '
+  f'({OWN_FILE}, from experiments.fit_device); the following flags override '
+  'device parameters',
   choices=DEVICES,
 )
 _UPDATE_RULE = _field(
@@ -48,6 +61,9 @@ _UPDATE_RULE = _field(
   'update rule: coincidences update the weights (sgd), or a second, fast array '
   'that is transferred to the weights (tiki_taka)',
   choices=UPDATE_RULES,
+)
+DEVICE_FIELDS = tuple(
+  own.name for own in dataclasses.fields(device_config.DeviceConfig)
 )
 _FIELDS = [
   ('device', str, _DEVICE),
@@ -61,12 +77,27 @@ _FIELDS = [
 class SynapseFields(
   dataclasses.make_dataclass('_SynapseFields', _FIELDS, frozen=True)
 ):
-  """Fields of synapses; None selects the value of the chosen device."""
+  """Fields of synapses; None selects the value of the chosen device.
+
+  The file of a device is read once: its values replace None, so that the record
+  of a run does not depend on the file.
+  """
 
   def __post_init__(self):
+    if device_files.is_device_path(self.device):
+      self._read_device()
     resistive(self)
     reads(self)
     transfer(self)
+
+  def _read_device(self):
+    """Replaces None by the values of the file of a device."""
+    missing = [name for name in DEVICE_FIELDS if getattr(self, name) is None]
+    if missing:
+      with field.named('device'):
+        device = device_files.read_device(self.device)
+      for name in missing:
+        object.__setattr__(self, name, getattr(device, name))
 
 
 # Values of a network without pulses.
@@ -83,11 +114,11 @@ def _given(config, kind):
 def resistive(config: SynapseFields) -> device_config.DeviceConfig | None:
   """Makes the configuration of resistive devices; None if they are ideal."""
   given = _given(config, device_config.DeviceConfig)
-  if config.device in (CUSTOM, *PRESETS):
+  if config.device != IDEAL:
     base = PRESETS.get(config.device, device_config.DeviceConfig())
     return field.call(dataclasses.replace, base, **given)
   for name, value in given.items():
-    expected = 'none, as --device is ideal: give a published device, or custom'
+    expected = 'none, as --device is ideal: give another device, as custom'
     field.check(name, value, False, expected)
   rule = config.update_rule
   field.check('update_rule', rule, rule == 'sgd', 'sgd, as --device is ideal')

@@ -71,9 +71,11 @@ class CollectTest(absltest.TestCase):
     for path in workdir.glob('*/*/*.json*'):
       text = path.read_text().replace('"digits"', '"/home/me/own.npz"')
       other = '"test_dataset": "/home/me/other.npz"'
+      text = text.replace('"device": "ideal"', '"device": "/home/me/own.json"')
       path.write_text(text.replace('"test_dataset": null', other))
-    command = 'python -m experiments.sweep --grid=x=1 --dataset='
-    sweep = {'study': None, 'command': f'{command}/home/me/own.npz --seed=1'}
+    command = 'python -m experiments.sweep --grid=device=own.json,x --dataset='
+    given = command.replace('own.json', '/home/me/own.json')
+    sweep = {'study': None, 'command': f'{given}/home/me/own.npz --seed=1'}
     (workdir / 'sweep.json').write_text(json.dumps(sweep))
     header, lines = collect.collect_sweep(workdir, None, None)
     self.assertEqual((header['record'], header['title']), ('own', 'own'))
@@ -81,6 +83,7 @@ class CollectTest(absltest.TestCase):
     self.assertNotIn('/home', json.dumps(lines))
     config = lines[0]['shared']['config']
     self.assertEqual(config['dataset'], 'own.npz')
+    self.assertEqual(config['device'], 'own.json')
     self.assertEqual(config['test_dataset'], 'other.npz')
 
   def test_unfinished_sweep_is_refused(self):

@@ -1,6 +1,8 @@
 """Tests of data frames of runs."""
 
+import json
 import math
+import pathlib
 
 from absl.testing import absltest
 
@@ -58,6 +60,24 @@ class FramesTest(absltest.TestCase):
     self.assertLen(found, 2)
     with self.assertRaisesRegex(ssnn_jax.UserError, 'window=9'):
       frames.select(runs, window=9)
+
+  def test_parameters_in_the_file_of_a_device_do_not_vary(self):
+    folder = pathlib.Path(self.create_tempdir().full_path)
+    paths = [folder / name for name in ('a.json', 'b.json')]
+    for number, path in enumerate(paths):
+      parameters = {'dw_min': 0.01 + number, 'w_max': 4, 'w_min': -4}
+      path.write_text(json.dumps({'parameters': parameters}))
+    listed = ','.join(map(str, paths))
+    runs = make_frame(f'method=ssnn;device={listed},reram')
+    self.assertEqual(frames.varied(runs), ['device'])
+    found = [
+      frames.describe_value(setting, 'device')
+      for setting in frames.settings(runs)
+    ]
+    self.assertEqual(found, ['a.json', 'b.json', 'reram'])
+    runs = make_frame(f'method=ssnn;device={listed};dw_min=none,0.02')
+    self.assertEqual(frames.varied(runs), ['device', 'dw_min'])
+    self.assertLen(frames.settings(runs), 4)
 
   def test_baseline_shares_all_fields_that_matter_to_the_ann(self):
     runs = make_frame(
