@@ -1,0 +1,83 @@
+"""Table and figure of a device that is fitted to measured pulse responses."""
+
+from collections.abc import Sequence
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from matplotlib import figure
+import numpy as np
+import pandas as pd
+
+from experiments.analysis import style
+from ssnn_jax import hardware
+from ssnn_jax.hardware import device_files
+from ssnn_jax.hardware import resistive
+from ssnn_jax.hardware import variability
+
+
+def table(fit: hardware.PulseFit) -> pd.DataFrame:
+  """Makes the table of the fitted parameters: cells of text."""
+  rows = []
+  for name, value in device_files.parameters(fit.config).items():
+    ends = ''
+    if name in fit.intervals:
+      low, high = fit.intervals[name]
+      ends = f'{low:.4g} to {high:.4g}'
+    rows.append((name, f'{value:.4g}', ends))
+  rows.append(('read noise', f'{fit.read_noise:.4g}', ''))
+  rows.append(('number of states', f'{fit.config.num_states:.4g}', ''))
+  rows.append(('conductance of weight 0', f'{fit.zero:.4g}', ''))
+  rows.append(('conductance of weight 1', f'{fit.zero + fit.scale:.4g}', ''))
+  return pd.DataFrame(rows, columns=['parameter', 'value', '95% interval'])
+
+
+def draw(
+  curves: Sequence[hardware.PulseCurve], fit: hardware.PulseFit
+) -> figure.Figure:
+  """Draws measured curves, and the response of the fitted mean device."""
+  fig, panels = style.make(2, 2, height=3.2, sharey=True)
+  for axes, is_up in zip(panels, (True, False)):
+    same = [curve for curve in curves if curve.is_up == is_up]
+    number = max(curve.pulses[-1] - curve.pulses[0] for curve in same)
+    pulses = np.linspace(0, number, min(number + 1, 1000), dtype=int)
+    start = np.mean([curve.conductances[0] for curve in same])
+    for curve in same:
+      look = {'color': style.BLUE, 'alpha': 0.5, 'label': 'measured'}
+      passed = curve.pulses - curve.pulses[0]
+      axes.plot(passed, curve.conductances, '.', markersize=4, **look)
+    weights = _respond(
+      fit.config, (start - fit.zero) / fit.scale, pulses, is_up
+    )
+    fitted = fit.zero + fit.scale * np.asarray(weights)
+    axes.plot(pulses, fitted, color=style.VERMILION, lw=2, label='fit')
+    for bound in (fit.config.w_min, fit.config.w_max):
+      level = fit.zero + fit.scale * bound
+      axes.axhline(
+        level, color='0.5', lw=1, linestyle=':', label='fitted bounds'
+      )
+    axes.set_title(f'{"up" if is_up else "down"} pulses', fontsize=style.TITLE)
+    axes.set_xlabel('pulses since the first reading')
+    axes.grid(alpha=0.3)
+  panels[0].set_ylabel('conductance')
+  style.legend_below(fig, panels)
+  return fig
+
+
+def _respond(config, start, pulses, is_up):
+  """Returns the mean weights of equal devices after numbers of pulses."""
+  varying = [
+    field.name
+    for field in dataclasses.fields(config)
+    if field.name.endswith(('_dtod', '_std'))
+  ]
+  config = dataclasses.replace(config, **dict.fromkeys(varying, 0.0))
+  constants = variability.sample(jax.random.key(0), config, ())
+  numbers, none = jnp.asarray(pulses), jnp.zeros_like(pulses)
+  applied = resistive.Pulses(numbers, none)
+  if not is_up:
+    applied = resistive.Pulses(none, numbers)
+  weights = jnp.full(numbers.shape, start, jnp.float32)
+  return resistive.move_weights(
+    config, constants, weights, applied, config.dw_min, None
+  )

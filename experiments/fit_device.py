@@ -1,0 +1,78 @@
+"""Fits the model of resistive devices to measured pulse responses.
+
+  python -m experiments.fit_device --csv=measured.csv --file=own.json
+  python -m experiments.run --device=own.json
+
+The columns of the CSV file are `pulse`, `conductance` in any unit, and
+optionally `direction` (up or down), `cycle` and `device`. Without directions,
+the curves of a device begin where the pulse number restarts, and alternate, up
+first. The parameters are written to the file, and curves and fit are drawn next
+to the file.
+"""
+
+from absl import flags
+
+from experiments.analysis import device_plot
+from experiments.analysis import grid_table
+from experiments.analysis import style
+from experiments.config import command
+import ssnn_jax
+from ssnn_jax import hardware
+from ssnn_jax.hardware import device_files
+from ssnn_jax.hardware import device_fit
+from ssnn_jax.runs import files
+
+
+def _new_files(text):
+  """Returns the paths of the file of the device and of its figure."""
+  if not device_files.is_device_path(text):
+    raise ssnn_jax.UserError(
+      f'--file={text} does not end in .json; give a name as own.json.'
+    )
+  path = command.folder(text)
+  for new in (path, path.with_suffix('.png')):
+    if new.exists():
+      raise ssnn_jax.UserError(
+        f'{new} exists already and is not overwritten; choose another --file.'
+      )
+  return path, path.with_suffix('.png')
+
+
+def main() -> None:
+  """Fits the device that the flags describe."""
+  values = flags.FLAGS.flag_values_dict()
+  for name in ('csv', 'file'):
+    if not values[name]:
+      raise ssnn_jax.UserError(f'--{name} is missing; it is required.')
+  path, figure = _new_files(values['file'])
+  source = command.folder(values['csv'])
+  curves = hardware.read_pulse_csv(source)
+  options = {name: values[name] for name in ('zero', 'w_max')}
+  fit = hardware.fit_pulse_response(curves, **options)
+  files.write_new(path, device_files.describe(fit, source.name).encode())
+  with files.convert_os_errors(figure):
+    style.save(device_plot.draw(curves, fit), figure.with_suffix(''))
+  print(grid_table.lay_out(device_plot.table(fit)))
+  print('', *fit.notes, sep='\n')
+  print(
+    f'figure: {figure}\nnow train: python -m experiments.run --device={path}'
+  )
+
+
+if __name__ == '__main__':
+  with command.group('Measurements'):
+    flags.DEFINE_string('csv', None, 'CSV `file` of the curves; required.')
+    flags.DEFINE_string(
+      'file', None, 'new `file` for the device, as own.json; required.'
+    )
+    flags.DEFINE_enum(
+      'zero',
+      'middle',
+      device_fit.ZEROS,
+      'conductance of weight 0: the middle of the bounds, or the symmetry '
+      'point, where up and down steps are equal.',
+    )
+    flags.DEFINE_float(
+      'w_max', 1.0, 'weight of the bound that is farther from weight 0.'
+    )
+  command.launch(main)

@@ -1,0 +1,56 @@
+"""Tests of the command that fits a device."""
+
+import pathlib
+
+from absl.testing import absltest
+
+from experiments import fit_device
+from experiments.config import synapses
+import ssnn_jax
+from ssnn_jax import hardware
+from tests.testing import pulse_curves
+from tests.testing.experiments import call_main
+from tests.testing.experiments import parse_flags
+
+DEVICE = ssnn_jax.DeviceConfig(
+  dw_min=0.0625, w_max=1.0, w_min=-1.0, gamma_up=0.75, gamma_down=0.5
+)
+
+
+class FitTest(absltest.TestCase):
+  def setUp(self):
+    super().setUp()
+    self.folder = pathlib.Path(self.create_tempdir().full_path)
+    self.csv, self.file = self.folder / 'm.csv', self.folder / 'own.json'
+    self.curves, _ = pulse_curves.measure(DEVICE, read_noise=0.02)
+
+  def call(self, **values):
+    values = {'csv': str(self.csv), 'file': str(self.file), **values}
+    return call_main(fit_device, **{'zero': 'middle', 'w_max': 1.0} | values)
+
+  def test_fitted_device_trains(self):
+    pulse_curves.write_csv(self.csv, self.curves, direction=False)
+    output = self.call()
+    self.assertRegex(output, r'dw_min +0\.06\d+ +0\.0\d+ to 0\.0\d+\n')
+    self.assertRegex(output, r'number of states +3\d')
+    self.assertIn('One device has no device-to-device variability', output)
+    self.assertIn(f'experiments.run --device={self.file}', output)
+    self.assertTrue(self.file.with_suffix('.png').exists())
+    device = hardware.read_device(self.file)
+    self.assertAlmostEqual(device.dw_min, DEVICE.dw_min, delta=0.005)
+    config, _ = parse_flags(f'--device={self.file}')
+    self.assertEqual(synapses.resistive(config), device)
+
+  def test_rejects_flags_and_keeps_files(self):
+    def refuse(message, **values):
+      with self.assertRaisesRegex(ssnn_jax.UserError, message):
+        self.call(**values)
+
+    refuse('^--csv is missing; it is required', csv=None)
+    refuse('^--file=own.txt does not end in .json', file='own.txt')
+    refuse('m.csv cannot be read as CSV .No such file')
+    for path in (self.file, self.file.with_suffix('.png')):
+      path.write_text('kept')
+      refuse(f'^{path} exists already and is not overwritten; choose another')
+      self.assertEqual(path.read_text(), 'kept')
+      path.unlink()
