@@ -106,10 +106,11 @@ def fit_pulse_response(
   number = sum(device.estimate.number for device in devices)
   means, covariances = map(np.array, zip(*responses))
   values, intervals = device_statistics.summarize(means, covariances, number)
-  reached = np.any([device.estimate.is_bound for device in devices], axis=0)
-  for name, is_reached in zip(('w_min', 'w_max'), reached):
-    if not is_reached:
+  is_bound = np.array([device.estimate.is_bound for device in devices])
+  for name, reached in zip(('w_min', 'w_max'), is_bound.T):
+    if not reached.any():
       values.pop(f'{name}_dtod', None)
+    if not reached.all():  # extreme weights are biased
       for field in (name, f'{name}_dtod'):
         intervals.pop(field, None)
   notes = _notes(devices, means, 'dw_min_std' in intervals)
