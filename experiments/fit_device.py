@@ -16,10 +16,12 @@ from experiments.analysis import device_plot
 from experiments.analysis import grid_table
 from experiments.analysis import style
 from experiments.config import command
+from experiments.config import field
 import ssnn_jax
 from ssnn_jax import hardware
+from ssnn_jax import types
 from ssnn_jax.hardware import device_files
-from ssnn_jax.hardware import device_fit
+from ssnn_jax.hardware.fit import pulse_response
 from ssnn_jax.runs import files
 
 
@@ -44,6 +46,8 @@ def main() -> None:
   for name in ('csv', 'file'):
     if not values[name]:
       raise ssnn_jax.UserError(f'--{name} is missing; it is required.')
+  w_max = values['w_max']
+  field.check('w_max', w_max, types.is_positive(w_max), 'a number above 0')
   path, figure = _new_files(values['file'])
   source = command.folder(values['csv'])
   curves = hardware.read_pulse_csv(source)
@@ -68,7 +72,7 @@ if __name__ == '__main__':
     flags.DEFINE_enum(
       'zero',
       'middle',
-      device_fit.ZEROS,
+      pulse_response.ZEROS,
       'conductance of weight 0: the middle of the bounds, or the symmetry '
       'point, where up and down steps are equal.',
     )

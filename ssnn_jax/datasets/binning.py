@@ -74,7 +74,6 @@ def bin_events(
   """Bins events into `[N, K, I]` uint32 spike trains, one bit per tick.
 
   An event at time t makes its input spike in tick floor(t T / event_window).
-  Raises a UserError if the trains exceed the memory.
   """
   num_recordings = len(recordings.labels)
   shape = num_recordings, binning.num_words, binning.num_inputs

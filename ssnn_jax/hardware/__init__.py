@@ -1,7 +1,7 @@
 """Hardware: synaptic devices, crossbar periphery, costs, energies and export.
 
 `devices` defines the interface of synaptic devices, with ideal and resistive
-devices, and `tiki_taka` pairs of resistive devices; `device_fit` fits resistive
+devices, and `tiki_taka` pairs of resistive devices; `fit` fits resistive
 devices to measurements; `cost`, `energy` and `memory` estimate the events, the
 energy and the stored bits of a presentation. `nir`, the export to NIR, requires
 the package nir and is imported by its users.
@@ -12,14 +12,14 @@ from ssnn_jax.hardware import energy
 from ssnn_jax.hardware import memory
 from ssnn_jax.hardware.device_config import DeviceConfig
 from ssnn_jax.hardware.device_files import read_device
-from ssnn_jax.hardware.device_fit import PulseFit
-from ssnn_jax.hardware.device_fit import fit_pulse_response
 from ssnn_jax.hardware.devices import Device
 from ssnn_jax.hardware.devices import as_device
 from ssnn_jax.hardware.devices import make_resistive
+from ssnn_jax.hardware.fit import PulseCurve
+from ssnn_jax.hardware.fit import PulseFit
+from ssnn_jax.hardware.fit import fit_pulse_response
+from ssnn_jax.hardware.fit import read_pulse_csv
 from ssnn_jax.hardware.presets import PRESETS
-from ssnn_jax.hardware.pulse_curves import PulseCurve
-from ssnn_jax.hardware.pulse_curves import read_pulse_csv
 from ssnn_jax.hardware.tiki_taka import TransferConfig
 from ssnn_jax.hardware.tiki_taka import make_tiki_taka
 

@@ -10,8 +10,9 @@ import json
 import os
 import pathlib
 
+from ssnn_jax import schema
 from ssnn_jax.hardware.device_config import DeviceConfig
-from ssnn_jax.hardware.device_fit import PulseFit
+from ssnn_jax.hardware.fit.pulse_response import PulseFit
 from ssnn_jax.types import UserError
 
 _SUFFIX = '.json'
@@ -65,9 +66,8 @@ def _read_json(path):
   try:
     if path.stat().st_size > _MAX_BYTES:
       raise ValueError(f'larger than {_MAX_BYTES >> 20} MiB')
-    # Floats, as whole numbers may be too large for them.
-    return json.loads(path.read_text(), parse_int=float)
-  except (OSError, ValueError, RecursionError) as error:
+    return schema.parse(path.read_bytes())
+  except (OSError, ValueError) as error:
     reason = getattr(error, 'strerror', None) or error
     raise UserError(
       f'{path} cannot be read as JSON ({reason}); give a file that '

@@ -6,19 +6,19 @@ import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
-from ssnn_jax.hardware import pulse_filter
+from ssnn_jax.hardware.fit import kalman
 from tests.testing import pulse_curves
 from tests.testing import statistics
 
-RESPONSE = pulse_filter.Response(
+RESPONSE = kalman.Response(
   np.log(0.05), 0.8, np.log(0.04), 0.5, 1.5, -1.5, 0.5, np.log(0.03)
 )
 
 
 def predict(response, readings):
   with jax.enable_x64(True):
-    parts = pulse_filter.predict(response, readings, response)
-    return pulse_filter.Prediction(*map(np.array, parts))
+    parts = kalman.predict(response, readings, response)
+    return kalman.Prediction(*map(np.array, parts))
 
 
 class PredictTest(absltest.TestCase):
@@ -39,7 +39,7 @@ class PredictTest(absltest.TestCase):
     weights = np.array([(curve.conductances - 5) / 2 for curve in curves])
     is_up = np.array([curve.is_up for curve in curves])
     is_read = np.ones(weights.shape, bool)
-    readings = pulse_filter.Readings(weights, is_read, is_up)
+    readings = kalman.Readings(weights, is_read, is_up)
     found = predict(RESPONSE._replace(upper=9.0, lower=-9.0), readings)
     errors = found.innovations * np.exp(-found.log_variances / 2)
     samples = errors[1:].T  # [1000 curves, pulses]
@@ -51,7 +51,7 @@ class PredictTest(absltest.TestCase):
   def test_skipped_readings_are_predicted_over_all_pulses(self):
     weights = np.linspace(-0.9, 0.9, 7)[None]
     is_read = np.array([[True, False, False, True, False, False, True]])
-    readings = pulse_filter.Readings(weights, is_read, np.array([True]))
+    readings = kalman.Readings(weights, is_read, np.array([True]))
     found = predict(RESPONSE, readings)
     np.testing.assert_array_equal(found.innovations[[0, 1, 3, 4]], 0.0)
     # The distance to weight 1 / 0.8 shrinks by 1 - 0.05 0.8 with each pulse.
@@ -63,7 +63,7 @@ class PredictTest(absltest.TestCase):
     samples = mean + deviation * np.random.default_rng(0).normal(size=100_000)
     samples = np.clip(samples, low, high)
     with jax.enable_x64(True):
-      moments = pulse_filter._clip(jnp.float64(mean), deviation**2, low, high)
+      moments = kalman._clip(jnp.float64(mean), deviation**2, low, high)
     center, variance = map(float, moments)
     statistics.assert_mean_within(samples, center)
     statistics.assert_mean_within((samples - center) ** 2, variance)

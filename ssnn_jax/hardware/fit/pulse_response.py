@@ -1,6 +1,6 @@
 """Fit of the model of resistive devices to measured pulse responses.
 
-Each device is estimated from all its curves (`pulse_estimate`). The parameters
+Each device is estimated from all its curves (`estimation`). The parameters
 of the model are means over the devices, and its device-to-device variability is
 their standard deviation, less the variance of the estimates.
 """
@@ -12,12 +12,12 @@ import jax
 from jax import numpy as jnp
 import numpy as np
 
-from ssnn_jax.hardware import device_statistics
-from ssnn_jax.hardware import pulse_curves
-from ssnn_jax.hardware import pulse_estimate
-from ssnn_jax.hardware import pulse_filter
 from ssnn_jax.hardware.device_config import DeviceConfig
-from ssnn_jax.hardware.pulse_curves import PulseCurve
+from ssnn_jax.hardware.fit import curves as curves_lib
+from ssnn_jax.hardware.fit import estimation
+from ssnn_jax.hardware.fit import kalman
+from ssnn_jax.hardware.fit import population
+from ssnn_jax.hardware.fit.curves import PulseCurve
 from ssnn_jax.types import UserError
 
 ZEROS = ('middle', 'symmetry')
@@ -47,7 +47,7 @@ class PulseFit(NamedTuple):
 class _Device(NamedTuple):
   """Estimate of a device, and the conductances of its extreme readings."""
 
-  estimate: pulse_estimate.Estimate
+  estimate: estimation.Estimate
   middle: float
   half: float  # of the difference of the extremes
 
@@ -59,7 +59,7 @@ class _Device(NamedTuple):
   def steps(self, conductance):
     """Returns the up and the down step at a conductance."""
     weight = (conductance - self.middle) / self.half
-    steps = pulse_filter.steps(self.estimate.response, weight)
+    steps = kalman.steps(self.estimate.response, weight)
     return self.half * np.array(steps)
 
 
@@ -99,13 +99,13 @@ def fit_pulse_response(
     raise UserError(f'zero is {zero}; expected one of {", ".join(ZEROS)}.')
   if not 0 < w_max < np.inf:
     raise UserError(f'w_max is {w_max}; expected a finite number above 0.')
-  devices = _estimate(pulse_curves.check(curves))
+  devices = _estimate(curves_lib.check(curves))
   with jax.enable_x64(True):
     point, scale = _map_weights(devices, zero, w_max)
     responses = [_response(device, point, scale) for device in devices]
   number = sum(device.estimate.number for device in devices)
   means, covariances = map(np.array, zip(*responses))
-  values, intervals = device_statistics.summarize(means, covariances, number)
+  values, intervals = population.summarize(means, covariances, number)
   is_bound = np.array([device.estimate.is_bound for device in devices])
   for name, reached in zip(('w_min', 'w_max'), is_bound.T):
     if not reached.any():
@@ -114,9 +114,7 @@ def fit_pulse_response(
       for field in (name, f'{name}_dtod'):
         intervals.pop(field, None)
   notes = _notes(devices, means, 'dw_min_std' in intervals)
-  noise = [
-    d.half * pulse_filter.read_noise(d.estimate.response) for d in devices
-  ]
+  noise = [d.half * kalman.read_noise(d.estimate.response) for d in devices]
   return PulseFit(
     config=_configure(values, devices[0].estimate.mult_noise),
     intervals=intervals,
@@ -130,9 +128,9 @@ def fit_pulse_response(
 
 def _estimate(curves):
   """Estimates each device; write noise is of the same kind in all of them."""
-  scaled = _scale(pulse_curves.by_device(curves).values())
+  scaled = _scale(curves_lib.by_device(curves).values())
   kinds = [
-    [pulse_estimate.estimate(part, kind) for part, _, _ in scaled]
+    [estimation.estimate(part, kind) for part, _, _ in scaled]
     for kind in (True, False)
   ]
   best = min(kinds, key=lambda found: sum(each.deviance for each in found))
@@ -161,7 +159,7 @@ def _scale(devices):
       columns = curve.pulses - curve.pulses[0]
       weights[row, columns] = (curve.conductances - middle) / half
       is_read[row, columns], is_up[row] = True, curve.is_up
-    readings = pulse_filter.Readings(weights, is_read, is_up)
+    readings = kalman.Readings(weights, is_read, is_up)
     scaled.append((readings, float(middle), float(half)))
   return scaled
 
@@ -201,15 +199,15 @@ def _response(device, zero, scale):
   point = (zero - device.middle) / device.half
 
   def convert(parameters, shifts):
-    response = pulse_filter.Response(*parameters)
-    bounds = jnp.array(pulse_filter.bounds(response))
+    response = kalman.Response(*parameters)
+    bounds = jnp.array(kalman.bounds(response))
     low, high = jnp.where(found.is_bound, bounds, found.extremes) + shifts
-    up, down = pulse_filter.steps(response, point)
-    last_up, _ = pulse_filter.steps(response, high)
-    _, last_down = pulse_filter.steps(response, low)
-    noise = pulse_filter.write_noise(response)
+    up, down = kalman.steps(response, point)
+    last_up, _ = kalman.steps(response, high)
+    _, last_down = kalman.steps(response, low)
+    noise = kalman.write_noise(response)
     if not found.mult_noise:  # relative to the steps at weight 0
-      noise *= sum(pulse_filter.steps(response, 0.0)) / (up + down)
+      noise *= sum(kalman.steps(response, 0.0)) / (up + down)
     weights = unit * jnp.array([up, down, high - point, low - point])
     others = jnp.array([1 - last_up / up, 1 - last_down / down, noise])
     return jnp.concatenate([weights, others])

@@ -3,7 +3,7 @@
 from absl.testing import absltest
 import numpy as np
 
-from ssnn_jax.hardware import device_statistics
+from ssnn_jax.hardware.fit import population
 
 MEAN = np.array([0.02, 0.016, 1.0, -0.8, 0.5, 0.6, 0.3])
 
@@ -11,7 +11,7 @@ MEAN = np.array([0.02, 0.016, 1.0, -0.8, 0.5, 0.6, 0.3])
 class SummaryTest(absltest.TestCase):
   def test_one_device_has_its_values_without_variability(self):
     covariance = np.diag([1e-3, 1e-3, 0.0, 0.1, 0.1, 0.1, 0.01]) ** 2
-    values, intervals = device_statistics.summarize(
+    values, intervals = population.summarize(
       MEAN[None], covariance[None], 10**6
     )
     expected = [0.02, 0.2, 1.0, -0.8, 0.5, 0.6, 0.3]
@@ -34,7 +34,7 @@ class SummaryTest(absltest.TestCase):
     devices[:, 4] += 0.05 * rng.normal(size=number)
     errors = np.array([0.0, 0.0, 0.15, 0.0, 0.05, 0.0, 0.0])
     covariances = np.tile(np.diag(errors) ** 2, (number, 1, 1))
-    values, intervals = device_statistics.summarize(devices, covariances, 9)
+    values, intervals = population.summarize(devices, covariances, 9)
     relative = 5 / np.sqrt(2 * number)  # 5 standard errors
     for name, expected, total in (
       ('dw_min_dtod', 0.1, 0.1),

@@ -1,7 +1,7 @@
 """Maximum-likelihood estimate of the pulse response of one device.
 
 The likelihood is that of the innovations e and their variances S
-(`pulse_filter`). If a common factor of all S is eliminated, its maximum is the
+(`kalman`). If a common factor of all S is eliminated, its maximum is the
 minimum of the sum of e^2 / S exp(mean(log S)), a problem of least squares that
 also has a solution for readings without noise. The write noise of each pulse is
 that of the previous iteration.
@@ -13,9 +13,9 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from ssnn_jax.hardware import pulse_filter
-from ssnn_jax.hardware.pulse_filter import Readings
-from ssnn_jax.hardware.pulse_filter import Response
+from ssnn_jax.hardware.fit import kalman
+from ssnn_jax.hardware.fit.kalman import Readings
+from ssnn_jax.hardware.fit.kalman import Response
 
 # Limits of the parameters except `log_noise`. A bound at _FAR clips no weight,
 # both kinds of noise are at least 2% of their sum, and steps that increase
@@ -143,7 +143,7 @@ def _differentiate(parameters, readings, profile):
 
   def predict(parameters):
     given = Response(*parameters), readings, Response(*profile)
-    predicted = pulse_filter.predict(*given)
+    predicted = kalman.predict(*given)
     return predicted[:2], predicted
 
   slopes, predicted = jax.jacfwd(predict, has_aux=True)(parameters)
@@ -227,8 +227,8 @@ def _summarize(readings, mult_noise, predicted):
   """Makes the estimate from the prediction at the optimum."""
   response, covariance = Response(*predicted.parameters), _covariance(predicted)
   with jax.enable_x64(True):
-    bounds = np.array(pulse_filter.bounds(response))
-    slopes = np.array(jax.jacfwd(pulse_filter.bounds)(response)).T
+    bounds = np.array(kalman.bounds(response))
+    slopes = np.array(jax.jacfwd(kalman.bounds)(response)).T
   variances = np.einsum('pb,pq,qb->b', slopes, covariance, slopes)
   weights = np.append(readings.weights[:, 0], predicted.weights)
   reached = np.clip([weights.min(), weights.max()], *bounds)

@@ -7,7 +7,7 @@ import numpy as np
 
 import ssnn_jax
 from ssnn_jax import hardware
-from ssnn_jax.hardware import pulse_curves as curves_lib
+from ssnn_jax.hardware.fit import curves as curves_lib
 from tests.testing import pulse_curves
 
 UP = '\n'.join(f'{pulse},{pulse}e-6' for pulse in range(1, 9))

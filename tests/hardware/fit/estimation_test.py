@@ -6,8 +6,8 @@ from absl.testing import absltest
 import numpy as np
 
 import ssnn_jax
-from ssnn_jax.hardware import pulse_estimate
-from ssnn_jax.hardware import pulse_filter
+from ssnn_jax.hardware.fit import estimation
+from ssnn_jax.hardware.fit import kalman
 from tests.testing import pulse_curves
 
 DEVICE = ssnn_jax.DeviceConfig(dw_min=0.05, w_max=1.0, w_min=-1.0)
@@ -21,8 +21,8 @@ def estimate(config, mult_noise=True, **options):
   weights = (values - (values.max() + values.min()) / 2) / half
   is_up = np.array([curve.is_up for curve in curves])
   is_read = np.ones(weights.shape, bool)
-  readings = pulse_filter.Readings(weights, is_read, is_up)
-  return pulse_estimate.estimate(readings, mult_noise), half / 2
+  readings = kalman.Readings(weights, is_read, is_up)
+  return estimation.estimate(readings, mult_noise), half / 2
 
 
 class EstimateTest(absltest.TestCase):
@@ -37,10 +37,10 @@ class EstimateTest(absltest.TestCase):
       ('log_down', np.log(0.05 / half)),
       ('decrease_down', 0.0),
     ):
-      index = pulse_filter.Response._fields.index(name)
+      index = kalman.Response._fields.index(name)
       distance = abs(found.response[index] - expected)
       self.assertLess(distance, 5 * errors[index], name)
-    read_noise = half * pulse_filter.read_noise(found.response)
+    read_noise = half * kalman.read_noise(found.response)
     self.assertAlmostEqual(float(read_noise), 0.01, delta=0.002)
 
   def test_write_noise_and_its_kind_are_found(self):
@@ -55,7 +55,7 @@ class EstimateTest(absltest.TestCase):
       }
       best = min(found.values(), key=lambda each: each.deviance)
       self.assertEqual(best.mult_noise, is_relative)
-      noise = float(pulse_filter.write_noise(best.response))
+      noise = float(kalman.write_noise(best.response))
       # 196 readings: a standard error of at least 5%.
       self.assertAlmostEqual(noise, 0.5, delta=5 * 0.5 / np.sqrt(2 * 196))
       self.assertLess(abs(best.correlation), 5 / np.sqrt(196))
