@@ -134,9 +134,9 @@ def _check_type(config, field):
     is_bool = isinstance(value, bool | np.bool_)
     check_field(config, name, is_bool, 'True or False')
   elif isinstance(field.default, float):
-    is_number = is_real(value) and not math.isnan(value)
+    is_number = is_real(value) and value == value  # not NaN
     check_field(config, name, is_number, 'a number')
-    is_valid = math.isinf(value) and name in _MAY_BE_INFINITE
+    is_valid = abs(value) == math.inf and name in _MAY_BE_INFINITE
     check_field(config, name, is_valid or is_finite(value), 'a finite number')
     is_valid = value >= 0 or name in _SIGNED
     check_field(config, name, is_valid, 'a number, 0 or more')
