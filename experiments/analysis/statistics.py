@@ -70,8 +70,7 @@ def paired_difference(
     The mean of the differences over common seeds, and their standard deviation.
 
   Raises:
-    UserError: if the settings have no seed in common.
-    ValueError: if a setting has a seed twice.
+    UserError: if the settings have no seed in common, or one has a seed twice.
   """
   ours, theirs = (_by_seed(own, metric) for own in (runs, baseline))
   common = [seed for seed in ours if seed in theirs]

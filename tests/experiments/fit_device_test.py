@@ -6,6 +6,7 @@ from absl.testing import absltest
 
 from experiments import fit_device
 from experiments.config import synapses
+from experiments.measurements import pulse_fit
 import ssnn_jax
 from ssnn_jax import hardware
 from tests.testing import pulse_curves
@@ -22,7 +23,7 @@ class FitTest(absltest.TestCase):
     super().setUp()
     self.folder = pathlib.Path(self.create_tempdir().full_path)
     self.csv, self.file = self.folder / 'm.csv', self.folder / 'own.json'
-    self.curves, _ = pulse_curves.measure(DEVICE, read_noise=0.02)
+    self.curves, _ = pulse_fit.simulate(DEVICE, read_noise=0.02)
 
   def call(self, **values):
     values = {'csv': str(self.csv), 'file': str(self.file), **values}

@@ -4,9 +4,9 @@ from absl.testing import absltest
 import numpy as np
 
 from experiments.analysis import device_plot
+from experiments.measurements import pulse_fit
 import ssnn_jax
 from ssnn_jax import hardware
-from tests.testing import pulse_curves
 from tests.testing.figures import assert_readable
 
 DEVICE = ssnn_jax.DeviceConfig(
@@ -25,7 +25,7 @@ class PlotTest(absltest.TestCase):
     self.assertNotIn('dw_min_dtod', cells)
 
   def test_figure_has_all_curves_and_the_fitted_response(self):
-    curves, _ = pulse_curves.measure(DEVICE, read_noise=0.02)
+    curves, _ = pulse_fit.simulate(DEVICE, read_noise=0.02)
     fig = device_plot.draw(curves, FIT)
     assert_readable(fig)
     for axes, curve in zip(fig.axes, curves):

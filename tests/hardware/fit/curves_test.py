@@ -5,6 +5,7 @@ import pathlib
 from absl.testing import parameterized
 import numpy as np
 
+from experiments.measurements import pulse_fit
 import ssnn_jax
 from ssnn_jax import hardware
 from ssnn_jax.hardware.fit import curves as curves_lib
@@ -48,7 +49,7 @@ class FileTest(parameterized.TestCase):
 
   def test_devices_and_cycles_are_separate(self):
     config = ssnn_jax.DeviceConfig(dw_min=0.1, w_max=1.0, w_min=-1.0)
-    written, _ = pulse_curves.measure(config, 3, 15, num_cycles=2)
+    written, _ = pulse_fit.simulate(config, 3, 15, num_cycles=2)
     for direction in (True, False):
       pulse_curves.write_csv(self.path, written, direction)
       found = curves_lib.by_device(hardware.read_pulse_csv(self.path))

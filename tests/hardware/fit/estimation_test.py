@@ -5,17 +5,17 @@ import dataclasses
 from absl.testing import absltest
 import numpy as np
 
+from experiments.measurements import pulse_fit
 import ssnn_jax
 from ssnn_jax.hardware.fit import estimation
 from ssnn_jax.hardware.fit import kalman
-from tests.testing import pulse_curves
 
 DEVICE = ssnn_jax.DeviceConfig(dw_min=0.05, w_max=1.0, w_min=-1.0)
 
 
 def estimate(config, mult_noise=True, **options):
   """Estimates a simulated device; returns the estimate and half its range."""
-  curves, _ = pulse_curves.measure(config, num_cycles=2, **options)
+  curves, _ = pulse_fit.simulate(config, num_cycles=2, **options)
   values = np.array([curve.conductances for curve in curves])
   half = np.ptp(values) / 2
   weights = (values - (values.max() + values.min()) / 2) / half

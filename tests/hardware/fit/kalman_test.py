@@ -5,9 +5,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments.measurements import pulse_fit
 import ssnn_jax
 from ssnn_jax.hardware.fit import kalman
-from tests.testing import pulse_curves
 from tests.testing import statistics
 
 RESPONSE = kalman.Response(
@@ -32,7 +32,7 @@ class PredictTest(absltest.TestCase):
       gamma_up=1.0,
       gamma_down=1.0,
     )
-    curves, _ = pulse_curves.measure(
+    curves, _ = pulse_fit.simulate(
       device, 500, num_pulses=20, read_noise=0.03 * np.cos(0.5)
     )
     # Step 0.05 (1 - 0.8 w) up, and 0.04 (1 + 0.5 w) down.

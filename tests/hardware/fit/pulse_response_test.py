@@ -5,9 +5,9 @@ import dataclasses
 from absl.testing import parameterized
 import numpy as np
 
+from experiments.measurements import pulse_fit
 import ssnn_jax
 from ssnn_jax import hardware
-from tests.testing import pulse_curves
 
 EXACT = ssnn_jax.DeviceConfig(
   dw_min=0.0625,
@@ -17,16 +17,7 @@ EXACT = ssnn_jax.DeviceConfig(
   gamma_up=0.75,
   gamma_down=0.5,
 )
-VARYING = dataclasses.replace(
-  EXACT,
-  dw_min_std=0.3,
-  dw_min_dtod=0.2,
-  up_down_dtod=0.05,
-  w_max_dtod=0.1,
-  w_min_dtod=0.1,
-  gamma_up_dtod=0.05,
-  gamma_down_dtod=0.05,
-)
+VARYING = pulse_fit.COARSE
 NUM_SETS = 8
 
 
@@ -53,7 +44,7 @@ def at(point, config):
 class FitTest(parameterized.TestCase):
   @parameterized.parameters(1.0, 1e-6, 1e12)
   def test_device_without_noise_is_found_in_any_unit(self, unit):
-    curves, _ = pulse_curves.measure(EXACT)
+    curves, _ = pulse_fit.simulate(EXACT)
     curves = [c._replace(conductances=unit * c.conductances) for c in curves]
     fit = hardware.fit_pulse_response(curves)
     for name, expected in at(0.0, EXACT).items():
@@ -64,7 +55,7 @@ class FitTest(parameterized.TestCase):
     self.assertLen(fit.notes, 2)  # on noise and on variability
 
   def test_steps_are_equal_at_the_symmetry_point(self):
-    curves, _ = pulse_curves.measure(EXACT)
+    curves, _ = pulse_fit.simulate(EXACT)
     fit = hardware.fit_pulse_response(curves, zero='symmetry', w_max=0.5)
     # Up steps 1 - 0.75 w and down steps 0.875 (1 + 0.5 w) are equal.
     point = (1 - 0.875) / (0.75 + 0.5 * 0.875)
@@ -78,7 +69,7 @@ class FitTest(parameterized.TestCase):
 
   def test_bounds_that_are_not_reached_are_extreme_weights(self):
     config = dataclasses.replace(EXACT, dw_min=0.02)
-    curves, _ = pulse_curves.measure(config)
+    curves, _ = pulse_fit.simulate(config)
     fit = hardware.fit_pulse_response(curves)
     values = np.concatenate([curve.conductances for curve in curves])
     self.assertAlmostEqual(fit.zero, (values.max() + values.min()) / 2, 3)
@@ -89,30 +80,14 @@ class FitTest(parameterized.TestCase):
     self.assertLen([note for note in fit.notes if 'saturate' in note], 2)
 
   def test_intervals_contain_the_devices(self):
-    curves, constants = pulse_curves.measure(
+    curves, constants = pulse_fit.simulate(
       VARYING, NUM_SETS, num_cycles=2, read_noise=0.02
     )
     hits = {}
     for index in range(NUM_SETS):
       own = [curve for curve in curves if curve.device == str(index)]
       fit = hardware.fit_pulse_response(own)
-      up, rate_up, down, rate_down = (
-        np.float64(getattr(constants, name)[index])
-        for name in ('up', 'rate_up', 'down', 'rate_down')
-      )
-      step = VARYING.dw_min
-      up *= -np.expm1(-step * rate_up) / rate_up
-      down *= -np.expm1(-step * rate_down) / rate_down
-      point, unit = (fit.zero - 5) / 2, fit.scale / 2
-      up += np.expm1(-step * rate_up) * point
-      down -= np.expm1(-step * rate_down) * point
-      truth = {
-        'dw_min': max(up, down) / unit,
-        'up_down': (up - down) / max(up, down),
-        'w_max': (np.float64(constants.w_max[index]) - point) / unit,
-        'w_min': (np.float64(constants.w_min[index]) - point) / unit,
-        'dw_min_std': VARYING.dw_min_std,
-      }
+      truth = pulse_fit.truth(VARYING, constants, index, fit)
       for name, value in truth.items():
         if name in fit.intervals:
           low, high = fit.intervals[name]
@@ -124,7 +99,7 @@ class FitTest(parameterized.TestCase):
     self.assertLen(hits['dw_min'], NUM_SETS)
 
   def test_devices_give_mean_and_variability(self):
-    curves, _ = pulse_curves.measure(
+    curves, _ = pulse_fit.simulate(
       VARYING, 6, num_cycles=2, seed=1, read_noise=0.02
     )
     fit = hardware.fit_pulse_response(curves)
@@ -145,9 +120,9 @@ class FitTest(parameterized.TestCase):
     self.assertTrue(fit.config.mult_noise)
 
   def test_rejects_what_cannot_be_fitted(self):
-    curves, _ = pulse_curves.measure(EXACT)
+    curves, _ = pulse_fit.simulate(EXACT)
     linear = dataclasses.replace(EXACT, gamma_up=0.0, gamma_down=0.0)
-    linear, _ = pulse_curves.measure(linear)
+    linear, _ = pulse_fit.simulate(linear)
     starts, pulses = np.linspace(-1, 1, 9), np.arange(2)
     up = np.minimum(starts + 0.4, 1)
     down = np.maximum(starts - 0.9 * (1 + 0.8 * starts), -1)
