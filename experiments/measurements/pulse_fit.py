@@ -17,6 +17,7 @@ from absl import flags
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import tqdm
 
 from experiments.config import command
@@ -49,7 +50,11 @@ CASES = {'coarse': COARSE, **hardware.PRESETS}
 _NUM_CYCLES, _NUM_READINGS = 2, 50
 _READ_NOISE = 0.02  # as a weight
 _ZERO, _SCALE = 5.0, 2.0  # conductances of weight 0 and of a unit weight
-_NUM_FITTED = 10  # devices, of which networks are made
+# Devices with 200 states, of which networks are made, and devices and pulses of
+# the curves that are fitted.
+_FINE = dataclasses.replace(COARSE, dw_min=0.01)
+_NUM_FITTED, _NUM_PULSES = 10, 300
+_BATCH_SIZE = 32
 _NETWORK = ssnn_jax.NetworkConfig((64, 256, 10), num_steps=16)
 
 
@@ -214,13 +219,17 @@ def train(
   config: DeviceConfig, num_epochs: int, seed: int
 ) -> Mapping[str, Any]:
   """Trains a network on digits with resistive devices; returns its line."""
-  device = hardware.make_resistive(config, learning_rate=1.0)
+  digits = ssnn_jax.datasets.load('digits')
+  num_updates = num_epochs * (len(digits.train.labels) // _BATCH_SIZE)
+  schedule = optax.linear_schedule(1.0, 0.0, num_updates)
+  device = hardware.make_resistive(config, 1.0, schedule)
   network = ssnn_jax.ssnn(_NETWORK, separate_signs=device.separate_signs)
   result = training.fit(
     network,
     device,
-    ssnn_jax.datasets.load('digits'),
+    digits,
     num_epochs=num_epochs,
+    batch_size=_BATCH_SIZE,
     seed=seed,
     progress=False,
   )
@@ -233,10 +242,12 @@ def measure(values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
   for name in command.choices(values, 'cases', tuple(CASES)):
     yield from measure_coverage(name, values['num_devices'], values['seed'])
   curves, _ = simulate(
-    COARSE,
+    _FINE,
     _NUM_FITTED,
-    seed=values['seed'],
+    _NUM_PULSES,
+    values['seed'],
     num_cycles=_NUM_CYCLES,
+    every=_NUM_PULSES // _NUM_READINGS,
     read_noise=_READ_NOISE,
   )
   fit = hardware.fit_pulse_response(curves)
@@ -244,7 +255,7 @@ def measure(values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
   fitted = dataclasses.replace(
     fit.config, **{k: v * getattr(fit.config, k) for k, v in unit.items()}
   )
-  for name, config in {'simulated': COARSE, 'fitted': fitted}.items():
+  for name, config in {'simulated': _FINE, 'fitted': fitted}.items():
     for seed in range(values['num_seeds']):
       yield {'case': name, **train(config, values['num_epochs'], seed)}
 

@@ -88,8 +88,9 @@ noise without one is hidden by the read noise. Of all intervals
 several times its step, {reram_covered:.0%}: intervals are approximate.
 
 The second table has the accuracy of networks, 64-256-10 on digits with 16
-ticks, with simulated devices `coarse`, and with devices of the parameters that
-were fitted to ten of them, with their variability. They differ by
+ticks, with simulated devices of the steps of `coarse` but `200` states, and
+with devices of the parameters that were fitted to ten of them, with their
+variability. They differ by
 {fitted_minus_simulated} points.
 """,
 )
