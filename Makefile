@@ -1,8 +1,13 @@
-# PYTHON=python3.13 picks another interpreter.
-PYTHON ?= python3
+# PYTHON=python3.13 chooses the interpreter of new environments, and replaces
+# those of another interpreter.
 VENV := .venv
 RUN := $(VENV)/bin/python
-STAMP := made-with-$(notdir $(PYTHON))
+ifdef PYTHON
+  STAMP := made-with-$(subst /,-,$(PYTHON))
+else
+  PYTHON := python3
+  STAMP := $(or $(notdir $(firstword $(wildcard $(VENV)/made-with-*))),made-with-python3)
+endif
 # Pages need fewer packages than tests, whose environment has them too.
 DOCS_VENV := $(if $(wildcard $(VENV)/$(STAMP)),$(VENV),.venv-docs)
 
@@ -23,7 +28,7 @@ $(VENV)/$(STAMP): EXTRA := test
 .venv-docs/$(STAMP): EXTRA := docs
 %/$(STAMP): setup.cfg pyproject.toml
 	@echo 'installing into $* ...'
-	@$(PYTHON) -m venv --clear $*
+	@test -e $@ || $(PYTHON) -m venv --clear $*
 	@$*/bin/python -m pip install --quiet --disable-pip-version-check \
 	  --config-settings editable_mode=compat -e '.[$(EXTRA)]'
 	@touch $@

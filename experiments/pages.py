@@ -32,6 +32,7 @@ import ssnn_jax
 
 _ROOT = pathlib.Path(__file__).parent.parent
 RESULTS = _ROOT / 'experiments' / 'results'
+_EVENTS = 'N-MNIST, 1,100 of 70,000 recordings'  # in the table of README
 # Hand-written pages, with marks for numbers.
 PAGES = (
   _ROOT / 'README.md',
@@ -183,6 +184,7 @@ def summary_table() -> str:
   made = dataset_comparison.table(_compared_datasets(), datasets.MARGINS)
   made = made[made['trains'] == 'low-discrepancy']
   made = made.drop(columns=['trains', 'T = 256'])
+  made['data set'] = made['data set'].replace(titles.title('n_mnist'), _EVENTS)
   return markdown.table(tuple(made), made.itertuples(index=False))
 
 

@@ -52,13 +52,18 @@ def make_run(values: Mapping[str, Any]) -> recorder.Run:
   if values['resume'] and files.is_nonempty(folder):
     recorded = lines.read(folder, strict=False).config
     base = serialization.from_record(recorded, folder)
+  elif values['resume']:
+    print(f'{folder} holds no run to resume; a new one is started.')
   return recorder.Run(command.config(values, base), folder)
 
 
 def _describe(run):
   """Describes the result of a finished run."""
-  config, final = run.config, lines.read(run.folder).final
-  pulses = ''
+  config, recorded = run.config, lines.read(run.folder)
+  final = recorded.final
+  diverged = pulses = ''
+  if any(line.get('loss', 0) is None for line in recorded.events):
+    diverged = 'the loss was not finite: try a smaller --learning_rate.\n'
   if 'max_pulses' in final:
     pulses = (
       f'\npulses per device: {final["mean_pulses"]:,.0f} on average, '
@@ -70,7 +75,7 @@ def _describe(run):
     f'{final["test_accuracy_potential"]:.2%} by final potential, '
     f'{final["test_accuracy_rate"]:.2%} read as an ANN; '
     f'trained in {final["train_seconds"]:.3g} s (without compiling).{pulses}\n'
-    f'record: {run.folder}'
+    f'{diverged}record: {run.folder}'
   )
 
 

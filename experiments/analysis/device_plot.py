@@ -53,9 +53,7 @@ def draw(
     axes.plot(pulses, fitted, color=style.VERMILION, lw=2, label='fit')
     for bound in (fit.config.w_min, fit.config.w_max):
       level = fit.zero + fit.scale * bound
-      axes.axhline(
-        level, color='0.5', lw=1, linestyle=':', label='fitted bounds'
-      )
+      axes.axhline(level, color='0.5', lw=1, linestyle=':', label='bounds')
     axes.set_title(f'{"up" if is_up else "down"} pulses', fontsize=style.TITLE)
     axes.set_xlabel('pulses since the first reading')
     axes.grid(alpha=0.3)

@@ -89,6 +89,11 @@ def as_device(device: Device | optax.GradientTransformation) -> Device:
   """Returns an optimizer as the ideal device, and a device unchanged."""
   if isinstance(device, Device):
     return device
+  if not isinstance(device, optax.GradientTransformation):
+    raise types.UserError(
+      f'the optimizer is a {type(device).__name__}; expected an optimizer of '
+      'optax, or devices as hardware.make_resistive makes of a DeviceConfig.'
+    )
 
   def update(key, update, state, params):
     del key

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 import functools
 from typing import NamedTuple
+import warnings
 
 import jax
 import numpy as np
@@ -68,6 +69,9 @@ def fit(
   Raises:
     UserError: if an argument is invalid, or the data do not fit the network.
 
+  Warns:
+    UserWarning: if the loss is not finite.
+
   Example:
     >>> digits = ssnn_jax.datasets.load('digits')
     >>> network = ssnn_jax.ssnn(ssnn_jax.NetworkConfig((64, 10), num_steps=32))
@@ -93,6 +97,12 @@ def fit(
       accuracy = _evaluate(network, state, held_out)
       row = jax.device_get(History(means.loss, means.accuracy, accuracy))
       rows.append(row)
+      if not np.isfinite(row.loss):
+        warnings.warn(
+          f'the loss of epoch {len(rows)} is {row.loss}; try a smaller '
+          'learning rate, and look for NaN in functions of your own.',
+          stacklevel=2,
+        )
       bar.set_postfix(
         {k: float(v) for k, v in row._asdict().items() if v is not None}
       )

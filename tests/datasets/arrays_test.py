@@ -95,6 +95,15 @@ class FromArraysTest(data_util.DatasetTestCase):
     )
     self.assertRegex(message, rf'[;:] .*{re.escape(remedy)}')
 
+  def test_rejects_labels_that_are_counted_from_1(self):
+    labels = {'y_train': LABELS + 1, 'y_test': TEST_LABELS + 1}
+    self.assert_refused(
+      'y_train and y_test have no class 0, but classes from 1 on',
+      'count classes from 0',
+      datasets.from_arrays,
+      **ARRAYS | labels,
+    )
+
   @parameterized.parameters(
     (['a', 'b'], 'y_train has the label 2, but class_names has 2 names'),
     ([1, 2, 3], 'class_names has the shape (3,) and the dtype int64'),

@@ -6,6 +6,7 @@ import io
 from absl.testing import parameterized
 import jax
 import numpy as np
+import optax
 
 import ssnn_jax
 from ssnn_jax import datasets
@@ -38,6 +39,10 @@ INVALID_OPTIONS = {
   'bool': ({'num_epochs': True}, 'num_epochs is True'),
   'float': ({'batch_size': 8.0}, 'batch_size is 8.0'),
   'large_batch': ({'batch_size': 33}, 'batch_size=33 is larger.*32 samples'),
+  'configuration': (
+    {'optimizer': ssnn_jax.DeviceConfig()},
+    'the optimizer is a DeviceConfig; expected',
+  ),
   'signs': ({'optimizer': DEVICE}, r'ssnn\(config, separate_signs=True\)'),
   'evaluation': ({'evaluate': (INPUTS, LABELS - 1)}, 'evaluation data: labels'),
   'other_optimizer': (
@@ -133,6 +138,10 @@ class FitTest(parameterized.TestCase):
     self.assertEqual(num_traces, 2)  # check of the data, epoch
     fit(network=network, evaluate=False, seed=1)
     self.assertEqual(num_traces, 3)  # check of the data
+
+  def test_warns_of_a_loss_that_is_not_finite(self):
+    with self.assertWarnsRegex(UserWarning, 'the loss of epoch 1 is nan; try'):
+      fit(optimizer=optax.sgd(np.inf), num_epochs=1)
 
   def test_shows_progress(self):
     for progress in (True, False):

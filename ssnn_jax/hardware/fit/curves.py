@@ -1,14 +1,16 @@
 """Measured pulse responses: curves of conductance over pulses, and their files.
 
 A file has the columns `pulse` and `conductance`, and optionally `direction` (up
-or down), `cycle` and `device`, with one row a reading, in the order of the
-pulses. Without `direction`, the curves of a device alternate, up first.
+or down, or potentiation or depression), `cycle` and `device`, with one row a
+reading, in the order of the pulses. Without `direction`, the curves of a device
+alternate, up first.
 """
 
 from collections.abc import Iterable
 from collections.abc import Sequence
 import os
 import pathlib
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +21,7 @@ MIN_READINGS = 5  # of each direction of a device
 _MAX_BYTES, _MAX_PULSES = 2**26, 2**15  # of a file, and of a curve
 _COLUMNS = ('pulse', 'conductance')
 _OPTIONAL = ('direction', 'cycle', 'device')
-_IS_UP = {'up': True, 'down': False}
+_IS_UP = {'up': True, 'potentiation': True, 'down': False, 'depression': False}
 _DIRECTIONS = {True: 'up', False: 'down'}
 
 
@@ -57,7 +59,11 @@ def read_pulse_csv(path: str | os.PathLike) -> tuple[PulseCurve, ...]:
       f'{path} cannot be read as CSV ({reason}); give a file with the columns '
       f'{" and ".join(_COLUMNS)}.'
     ) from None
-  table.columns = [str(name).strip().lower() for name in table.columns]
+  # A name may be followed by a unit, as in `conductance (uS)`.
+  table.columns = [
+    re.match('[a-z]*', str(name).strip().lower())[0] or name
+    for name in table.columns
+  ]
   names = list(table.columns)
   missing = [name for name in _COLUMNS if name not in names]
   unknown = [name for name in names if name not in _COLUMNS + _OPTIONAL]
@@ -87,7 +93,10 @@ def _split(table, pd):
   pulses, directions = numbers['pulse'], labels['direction']
   for word in directions if 'direction' in table else ():
     if word.lower() not in _IS_UP:
-      raise UserError(f'direction is {word}; expected up or down.')
+      raise UserError(
+        f'direction is {word}; expected up or down, or potentiation or '
+        'depression.'
+      )
   begins = np.ones(len(table), bool)
   begins[1:] = pulses[1:] < pulses[:-1]
   for values in labels.values():

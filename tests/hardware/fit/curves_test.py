@@ -41,8 +41,8 @@ class FileTest(parameterized.TestCase):
   def test_direction_begins_the_next_curve(self):
     later = '\n'.join(f'{pulse},{17 - pulse}' for pulse in range(9, 17))
     curves = self.read(
-      'Pulse, Conductance, Direction\n'
-      f'{directed(UP, "Up")}\n{directed(later, " down")}\n'
+      'Pulse number, Conductance (uS), Direction\n'
+      f'{directed(UP, "Up")}\n{directed(later, " depression")}\n'
     )
     self.assertEqual([c.is_up for c in curves], [True, False])
     self.assertEqual(curves[1].pulses[0], 9)
