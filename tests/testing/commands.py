@@ -39,7 +39,7 @@ class Command:
     self._folder = tempfile.TemporaryDirectory()
     self._files = [pathlib.Path(self._folder.name, n) for n in ('out', 'err')]
     paths = [str(path) for path in self._files]
-    self.pid = _request(module, arguments, paths, dict(os.environ))
+    self.pid = _request(module, arguments, paths, os.getcwd(), dict(os.environ))
 
   def wait(self):
     """Waits for its end; returns what `subprocess.run` would."""
@@ -110,18 +110,27 @@ def _serve():
     print(child, flush=True)
 
 
-def _run_command(module, arguments, paths, environment):
-  """Runs a module like `python -m`, with output to files."""
+def _run_command(module, arguments, paths, folder, environment):
+  """Runs a module like `python -m`, in a folder, with output to files."""
   for descriptor, path in enumerate((os.devnull, *paths)):
     flags = os.O_RDWR | os.O_CREAT
     os.dup2(os.open(path, flags), descriptor)
   signal.alarm(TIMEOUT)
+  os.chdir(folder)
   os.environ.clear()
   os.environ.update(environment)
   sys.argv[1:] = arguments
   name = f'experiments.{module}'
   sys.modules.pop(name, None)
-  runpy.run_module(name, run_name='__main__', alter_sys=True)
+  try:
+    runpy.run_module(name, run_name='__main__', alter_sys=True)
+  except SystemExit as end:
+    if not isinstance(end.code, str):
+      raise
+    print(end.code, file=sys.stderr)
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    os._exit(1)  # at once: freeing all memory takes longer than a refusal
 
 
 if __name__ == '__main__':
