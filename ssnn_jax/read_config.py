@@ -3,6 +3,7 @@
 import dataclasses
 import math
 
+from ssnn_jax.types import POSITIVE
 from ssnn_jax.types import check_field
 from ssnn_jax.types import is_finite
 from ssnn_jax.types import is_integer
@@ -45,7 +46,7 @@ class ReadConfig:
   def _check_converter(self, bits_field, bound_field):
     bits, bound = getattr(self, bits_field), getattr(self, bound_field)
     is_valid = is_positive(bound) or bound == math.inf
-    check_field(self, bound_field, is_valid, 'a number above 0')
+    check_field(self, bound_field, is_valid, POSITIVE)
     is_valid = bits is None or (is_integer(bits) and 2 <= bits <= 24)
     check_field(
       self, bits_field, is_valid, 'a whole number from 2 to 24, or None'

@@ -16,7 +16,7 @@ from ssnn_jax import types
 
 _NAMES = {
   int: 'a 32-bit whole number',
-  float: 'a number',
+  float: 'a 32-bit number',
   bool: 'true or false',
   str: 'text',
   dict: 'an object',

@@ -27,6 +27,7 @@ import jax.numpy as jnp
 
 MAX_COUNT = 2**31 - 1  # counts and indices are int32
 COUNT = f'a whole number from 1 to {MAX_COUNT}'
+POSITIVE = 'a positive 32-bit number'
 _SMALLEST, _LARGEST = 2.0**-126, (2 - 2**-23) * 2.0**127  # float32, above 0
 
 

@@ -23,12 +23,15 @@ class SchemaTest(parameterized.TestCase):
     ({'epoch': 1, 'loss': None, 'rates': (0.5, 1), 'other': object()}, []),
     ({}, ['epoch is missing']),
     ({'epoch': 'a'}, ['epoch is "a"; expected a 32-bit whole number']),
-    ({'epoch': 1, 'loss': []}, ['loss is []; expected a number or null']),
+    (
+      {'epoch': 1, 'loss': []},
+      ['loss is []; expected a 32-bit number or null'],
+    ),
     (
       {'epoch': True, 'rates': [0.5, None]},
       [
         'epoch is true; expected a 32-bit whole number',
-        'rates is [0.5,null]; expected a list, each item a number',
+        'rates is [0.5,null]; expected a list, each item a 32-bit number',
       ],
     ),
     ([1], ['[1] is not an object']),

@@ -228,7 +228,7 @@ _RANGES = (
     lambda value: 0 <= value < math.inf,
     'a finite number, 0 or more',
   ),
-  ('learning_rate', types.is_positive, 'a number above 0'),
+  ('learning_rate', types.is_positive, types.POSITIVE),
   ('hold_out', lambda share: 0 <= share < 1, '0 or more and below 1'),
   ('folds', lambda folds: folds is None or folds >= 2, '2 or more'),
   (

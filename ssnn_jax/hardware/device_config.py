@@ -14,7 +14,7 @@ import math
 import numpy as np
 
 from ssnn_jax.types import check_field
-from ssnn_jax.types import is_finite
+from ssnn_jax.types import is_positive
 from ssnn_jax.types import is_real
 
 PULSE_SCHEMES = ('scaled', 'single')
@@ -137,7 +137,8 @@ def _check_type(config, field):
     is_number = is_real(value) and value == value  # not NaN
     check_field(config, name, is_number, 'a number')
     is_valid = abs(value) == math.inf and name in _MAY_BE_INFINITE
-    check_field(config, name, is_valid or is_finite(value), 'a finite number')
+    is_valid |= value == 0 or is_positive(abs(value))
+    check_field(config, name, is_valid, 'a finite 32-bit number')
     is_valid = value >= 0 or name in _SIGNED
     check_field(config, name, is_valid, 'a number, 0 or more')
 

@@ -149,7 +149,7 @@ class SettingsTest(parameterized.TestCase):
 
   def test_rejects_values_out_of_range(self):
     with self.assertRaisesRegex(
-      ssnn_jax.UserError, r'^--grid: --learning_rate is -1.0; expected a number'
+      ssnn_jax.UserError, r'^--grid: --learning_rate is -1.0; expected a posi'
     ):
       names('learning_rate=-1')
 
