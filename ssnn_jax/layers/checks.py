@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ssnn_jax.types import COUNT
+from ssnn_jax.types import MAX_COUNT
 from ssnn_jax.types import check_field
 from ssnn_jax.types import is_count
 from ssnn_jax.types import is_integer
@@ -28,7 +29,7 @@ def find_sizes(config: Any) -> tuple[int, ...]:
   is_valid = config.input_shape is None
   check_field(config, 'input_shape', is_valid, 'none, without layers')
   sizes = config.layer_sizes
-  is_valid = _are_counts(sizes) and len(sizes) >= 2
+  is_valid = are_counts(sizes) and len(sizes) >= 2
   expected = 'at least two sizes (inputs and classes), each ' + COUNT
   check_field(config, 'layer_sizes', is_valid, expected)
   return tuple(map(int, sizes))
@@ -38,7 +39,7 @@ def _connect(config):
   """Connects the layers of a network and returns their sizes."""
   _set_tuple(config, 'layers', _are_layers, 'hashable layers, as Dense(10)')
   expected = f'sizes, each {COUNT}, as (28, 28)'
-  _set_tuple(config, 'input_shape', _are_counts, expected)
+  _set_tuple(config, 'input_shape', are_counts, expected)
   for layer in config.layers[1:]:
     is_valid = getattr(layer, 'channel_axis', -1) == -1
     expected = 'layers of which only the first has channel_axis=0'
@@ -48,8 +49,10 @@ def _connect(config):
   expected = 'layers of which the last has one position, as Dense(10)'
   check_field(config, 'layers', is_valid, expected)
   sizes = wirings[0].num_inputs, *(wiring.num_neurons for wiring in wirings)
+  expected = f'layers of at most {MAX_COUNT} neurons, not {sizes}'
+  check_field(config, 'layers', are_counts(sizes), expected)
   given = config.layer_sizes
-  is_valid = given is None or (_are_counts(given) and tuple(given) == sizes)
+  is_valid = given is None or (are_counts(given) and tuple(given) == sizes)
   expected = f'None, as the layers have the sizes {sizes}'
   check_field(config, 'layer_sizes', is_valid, expected)
   return sizes
@@ -84,7 +87,7 @@ def _is_hashable(layer):
   return True
 
 
-def _are_counts(sizes):
+def are_counts(sizes: Any) -> bool:
   """Returns whether sizes are counts of neurons or pixels."""
   if not isinstance(sizes, Sequence | np.ndarray) or not len(sizes):
     return False

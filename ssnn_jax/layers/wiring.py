@@ -30,6 +30,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ssnn_jax import types
+from ssnn_jax.layers import checks
 from ssnn_jax.neuron import composite
 
 SILENT = -1  # index of a row without an input
@@ -79,6 +80,9 @@ class Wiring:
   inputs: np.ndarray | None = None
 
   def __post_init__(self):
+    for field in ('input_shape', 'output_shape'):
+      is_valid = checks.are_counts(getattr(self, field))
+      types.check_field(self, field, is_valid, f'sizes, each {types.COUNT}')
     num_positions, last = self.num_positions, self.num_inputs - 1
     if self.inputs is None:
       if num_positions != 1:
