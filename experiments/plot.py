@@ -98,7 +98,9 @@ def view_runs(
         'of its measurement, or another --study.'
       ) from None
     view = _view_grid(runs)
-    note = f'generic view, as the study {study_name} lacks runs: {error}'
+    note = f'generic view, as the study {study_name} lacks runs'
+    if isinstance(error, ssnn_jax.UserError):
+      note += f': {error}'
     return view._replace(text=f'{view.text}\n\n{note}')
   text = '\n\n'.join(map(grid_table.lay_out, tables))
   return View(_add_sentences(text, runs), drawn, study_name)

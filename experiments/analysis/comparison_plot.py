@@ -164,7 +164,6 @@ def _set_ordinate(axes: Axes, found, margin):
   means = [number.mean for number in found]
   lowest = min(x.mean - np.nan_to_num(x.deviation) for x in found)
   if not found[0].is_difference and 0 < 5 * lowest < max(means):
-    axes.set_yscale('log')
     style.set_log(axes.yaxis)
 
 

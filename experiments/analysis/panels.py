@@ -112,7 +112,6 @@ def set_steps(axes: Axes, steps: Iterable[int]) -> None:
 
 def set_errors(axes: Axes) -> None:
   """Makes errors of an update the ordinate, on a logarithmic scale."""
-  axes.set_yscale('log')
   style.set_log(axes.yaxis)
   axes.set_ylabel(ERROR_LABEL)
 

@@ -181,6 +181,8 @@ def _draw_panel(axes: Axes, panel: _Panel, epochs: pd.DataFrame) -> None:
     if metric not in epochs:
       continue
     own = epochs[[value is not None for value in epochs[metric]]]
+    if own.empty:
+      continue
     values = [np.atleast_1d(np.array(x, float)) for x in own[metric]]
     values = panel.scale * np.array(values)
     number = values.shape[1]
@@ -193,8 +195,7 @@ def _draw_panel(axes: Axes, panel: _Panel, epochs: pd.DataFrame) -> None:
         label=', '.join(filter(None, (name, label))),
         **(_layer_look(name) if name else _look(index)),
       )
-    if panel.is_log and np.any(values > 0):
-      axes.set_yscale('log')
+    if panel.is_log:
       style.set_log(axes.yaxis)
   if panel.title == 'saturated errors':
     axes.set_ylim(0, max(1, axes.get_ylim()[1]))  # often all are 0

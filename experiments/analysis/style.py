@@ -19,6 +19,7 @@ from matplotlib import transforms
 from matplotlib.axes import Axes
 
 from experiments.config import titles
+from ssnn_jax.runs import files
 from ssnn_jax.training import raster_plot
 
 # Points; legends are small where panels are in one column.
@@ -116,11 +117,14 @@ def legend_below(fig: figure.Figure, panels: Sequence[Axes]) -> None:
 
 
 def set_log(axis_: axis.Axis) -> None:
-  """Labels a logarithmic axis by plain numbers.
+  """Makes an axis with positive data logarithmic, labelled by plain numbers.
 
   Args:
-    axis_: the axis, on a logarithmic scale and with its final limits.
+    axis_: the axis, with its final data.
   """
+  if not math.isfinite(axis_.get_minpos()):
+    return
+  getattr(axis_.axes, f'set_{axis_.axis_name}scale')('log')
   low, high = getattr(axis_.axes, f'get_{axis_.axis_name}lim')()
   decades = math.log10(high / low)
   subs = next(subs for most, subs in _SUBS.items() if decades <= most)
@@ -182,7 +186,11 @@ def save(fig: figure.Figure, stem: str | os.PathLike) -> pathlib.Path:
 
   Returns:
     The file.
+
+  Raises:
+    RecordError: if the file cannot be written.
   """
   path = pathlib.Path(f'{stem}.png')
-  fig.savefig(path, dpi=_DPI)
+  with files.convert_os_errors(path):
+    fig.savefig(path, dpi=_DPI)
   return path

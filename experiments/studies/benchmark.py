@@ -135,7 +135,6 @@ def _draw_curves(axes, lines, abscissa, varied):
   panels.set_steps(axes, lines[abscissa])
   if abscissa == 'batch_size':
     axes.set_xlabel('batch size')
-  axes.set_yscale('log')
   style.set_log(axes.yaxis)
   axes.set_ylabel('time (steps of BP)')
 

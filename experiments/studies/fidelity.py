@@ -159,7 +159,6 @@ def draw(lines: pd.DataFrame) -> figure.Figure:
     if abscissa == 'num_steps':
       panels.set_steps(panel, curve.index[::2])
     else:
-      panel.set_xscale('log')
       panel.set_xlabel('time (steps of BP)')
       style.set_log(panel.xaxis)
   style.legend_below(fig, axes)

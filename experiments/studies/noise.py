@@ -63,7 +63,6 @@ def _draw(runs: pd.DataFrame) -> figure.Figure:
     axes.set_ylabel(label)
     axes.grid(alpha=0.3)
     if name != 'update_cosine':
-      axes.set_yscale('log')
       style.set_log(axes.yaxis)
   grid[0].axhline(1, color=style.BLACK, linewidth=1, label='equal noise')
   style.legend_below(fig, [grid[0]])

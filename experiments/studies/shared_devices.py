@@ -66,7 +66,6 @@ def _draw(runs: pd.DataFrame) -> Figure:
     first += len(own)
   axes.set_xticks(range(len(names)), names)
   axes.set_xlabel('layer (positions that share a weight)')
-  axes.set_yscale('log')
   style.set_log(axes.yaxis)
   axes.set_ylabel('pulses of a device')
   axes.grid(alpha=0.3)
