@@ -13,12 +13,12 @@ import re
 from typing import Any
 
 from absl import flags
-import pandas as pd
 
 from experiments import studies
 from experiments.analysis import records
 from experiments.config import command
 from experiments.config import experiment
+from experiments.config import field
 from experiments.config import lines as lines_lib
 from experiments.config import titles
 import ssnn_jax
@@ -80,16 +80,13 @@ def collect_lines(
   """
   header, lines = {'study': study, 'record': record}, []
   for path in paths:
-    if path.suffix == '.csv':
-      lines += pd.read_csv(path).to_dict('records')
-      continue
-    try:
-      found = records.read_lines(path)
-    except ssnn_jax.UserError as error:
-      raise ssnn_jax.UserError(f'--lines: {error}') from None
+    is_table = path.suffix == '.csv'
+    with field.named('lines'):
+      read = records.read_csv if is_table else records.read_lines
+      found = read(path)
     for line in found:
       if line.get('event') == 'header':
-        if 'command' in line:
+        if isinstance(line.get('command'), str):
           line['command'] = _OWN_FILE.sub(r'\1', line['command'])
         header.setdefault('environments', []).append(line)
       else:
@@ -137,7 +134,8 @@ def main() -> None:
       f'{path} exists; give --overwrite to replace the record, --add to add '
       'runs to it, or --output.'
     )
-  records.write(path, lines)
+  with field.named('output'):
+    records.write(path, lines)
   print(f'record: {path}, {len(lines) - 1} lines')
 
 

@@ -162,9 +162,10 @@ def _shared(parts):
 
 
 def write(file: str | os.PathLike, lines: Iterable[Mapping[str, Any]]) -> None:
-  """Writes the lines of a record, atomically."""
+  """Writes the lines of a record, atomically, or raises `RecordError`."""
   encode = json.JSONEncoder(separators=(',', ':')).encode
-  pathlib.Path(file).parent.mkdir(parents=True, exist_ok=True)
+  with files.convert_os_errors(file):
+    pathlib.Path(file).parent.mkdir(parents=True, exist_ok=True)
   files.write_atomically(file, ''.join(f'{encode(line)}\n' for line in lines))
 
 
@@ -207,7 +208,16 @@ def read_lines(file: str | os.PathLike) -> list[dict[str, Any]]:
   return found
 
 
+def read_csv(file: str | os.PathLike) -> list[dict[str, Any]]:
+  """Reads the rows of a CSV file; raises a UserError if it is damaged."""
+  try:
+    return pd.read_csv(file).to_dict('records')
+  except (OSError, ValueError) as error:
+    raise _damaged(file, error) from None
+
+
 def _damaged(file, reason):
+  reason = getattr(reason, 'strerror', None) or reason
   return ssnn_jax.UserError(
     f'{file} is not a record ({reason}); give a file of JSON lines that '
     'experiments.collect or a measurement wrote.'
