@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import dataclasses
 import difflib
 import itertools
+import math
 import pathlib
 import re
 import types
@@ -20,6 +21,7 @@ import ssnn_jax
 
 Grid = Mapping[str, Sequence[Any]]
 
+_MOST_RUNS = 100_000
 _FORM = "--grid='num_steps=16,64;learning_rate=0.1,0.3'"
 _FIELDS = {k: v for k, v in experiment.FIELDS.items() if k != 'seed'}
 _HINTS = typing.get_type_hints(experiment.ExperimentConfig)
@@ -113,6 +115,7 @@ def merge(
   Raises:
     UserError: if a value is out of range.
   """
+  _check_size(sweeps)
   first, *others = (sweep.base for sweep in sweeps)
   shared = {
     name: value
@@ -129,6 +132,19 @@ def merge(
       num_seeds[setting] = max(known, sweep.num_seeds)
   is_spiking = lambda setting: setting.config.method != methods.ANN
   return {key: num_seeds[key] for key in sorted(num_seeds, key=is_spiking)}
+
+
+def _check_size(sweeps):
+  """Refuses sweeps that would take years, before they are listed."""
+  num_runs = sum(
+    sweep.num_seeds * math.prod(map(len, sweep.grid.values()))
+    for sweep in sweeps
+  )
+  if num_runs > _MOST_RUNS:
+    raise ssnn_jax.UserError(
+      f'the sweep has {num_runs:,} runs, more than {_MOST_RUNS:,}; give fewer '
+      'values in --grid, or a smaller --num_seeds.'
+    )
 
 
 def _settings(base, grid):
