@@ -32,6 +32,7 @@ from experiments.config import synapses
 from experiments.measurements import json_lines
 from experiments.measurements import steps
 import ssnn_jax
+from ssnn_jax import types
 from ssnn_jax.config import TIMINGS
 from ssnn_jax.hardware.presets import PRESETS
 from ssnn_jax.runs import provenance
@@ -186,8 +187,9 @@ def main() -> None:
   for name, allowed in _CHOICES.items():
     if values[name] or name in ('names', 'representations'):
       command.choices(values, name, allowed)
-  smallest = min(values['batch_size'])
-  field.check('batch_size', smallest, smallest >= 1, '1 or more')
+  sizes = values['batch_size']
+  expected = f'sizes, each {types.COUNT}'
+  field.check('batch_size', sizes, all(map(types.is_count, sizes)), expected)
   json_lines.write(__spec__.name, provenance.environment(), _measure(values))
 
 
@@ -200,7 +202,13 @@ def _define_flags():
       listed = list(defaults.get(name, ()))
       flags.DEFINE_list(name, listed, f'timed {name}, of {", ".join(allowed)}.')
     flags.DEFINE_integer('rounds', 15, 'number of timings per median.', 1)
-    flags.DEFINE_integer('num_images', 12800, 'number of images per epoch.', 1)
+    flags.DEFINE_integer(
+      'num_images',
+      12800,
+      'number of images per epoch.',
+      1,
+      types.MAX_COUNT,
+    )
   with command.group('Network'):
     flags.DEFINE_multi(
       numbers,

@@ -123,7 +123,5 @@ if __name__ == '__main__':
       None,
       'number of synthetic recordings; default: one for each image.',
     )
-    flags.DEFINE_integer(
-      'seed', None, 'seed of synthetic recordings; default: 0.'
-    )
+    command.define_seed(None, 'seed of synthetic recordings; default: 0.')
   command.launch(main)

@@ -9,9 +9,10 @@ import dataclasses
 import logging as standard_logging
 import os
 import pathlib
+import re
 import shutil
 import sys
-import types
+import types as python_types
 import typing
 from typing import Any
 from typing import TypeVar
@@ -27,6 +28,7 @@ from experiments.config import field
 from experiments.config import interrupts
 from experiments.config import usage
 import ssnn_jax
+from ssnn_jax import types
 from ssnn_jax import user_cache
 
 # Flags by heading of --help, in this order; other headings follow.
@@ -37,6 +39,12 @@ _HEADINGS = (
 _GROUPS: dict[str, list[str]] = {heading: [] for heading in _HEADINGS.split()}
 _T = TypeVar('_T')
 _HELP = ('h', '?', 'help', 'helpshort')
+# What absl and Python say about the text of a flag, and what was expected.
+_EXPECTED = {
+  'invalid literal for int.*': 'expected a whole number',
+  'could not convert string to float.*': 'expected a number',
+  ".'Non-boolean argument.*": 'expected true or false',
+}
 
 
 @contextlib.contextmanager
@@ -63,6 +71,11 @@ def define_data_dir() -> None:
     flags.DEFINE_boolean(
       'download', False, 'download missing original files of the data set.'
     )
+
+
+def define_seed(default: int | None, help_text: str) -> None:
+  """Defines the flag of a seed."""
+  flags.DEFINE_integer('seed', default, help_text, 0, types.MAX_COUNT)
 
 
 class TupleParser(flags.ArgumentParser):
@@ -117,7 +130,7 @@ def define_config() -> None:
 
 def _define_flag(own, hint, default):
   metadata, help_text = own.metadata, f'{own.metadata["help"]}.'
-  if isinstance(hint, types.UnionType):
+  if isinstance(hint, python_types.UnionType):
     hint, *_ = typing.get_args(hint)
   define = {
     int: flags.DEFINE_integer,
@@ -215,6 +228,8 @@ def _parse(argv):
     return flags.FLAGS(argv)
   except flags.Error as error:
     problem = ' '.join(str(error).split()).removeprefix('flag ').rstrip(' .?')
+    for reason, expected in _EXPECTED.items():
+      problem = re.sub(reason, expected, problem)
     sys.exit(f'error: {problem}; see --help.')
 
 
@@ -274,6 +289,13 @@ def launch(main: Callable[[], None]) -> None:
         sys.stdout.flush()
     except ssnn_jax.UserError as error:
       sys.exit(f'error: {errors.message(error)}')
+    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+      if 'Out of memory' in str(error) or isinstance(error, MemoryError):
+        sys.exit(
+          'error: the arrays of this command do not fit into memory; give '
+          'smaller sizes in its flags.'
+        )
+      raise
     except BrokenPipeError:  # the reader of the output has ended
       os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
       sys.exit(1)

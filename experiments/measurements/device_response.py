@@ -27,6 +27,7 @@ from ssnn_jax.hardware.presets import PRESETS
 from ssnn_jax.runs import provenance
 
 _CASES = aihwkit_response.CASES
+_MOST_DEVICES = 10_000_000
 _CONFIGS = {
   'GokmenVlasovPresetDevice': PRESETS['gokmen_vlasov'],
   'ReRamSBPresetDevice': PRESETS['reram'],
@@ -147,6 +148,8 @@ def main() -> None:
 
 if __name__ == '__main__':
   with command.group('Measurements'):
-    flags.DEFINE_integer('num_devices', 20_000, 'devices per case.', 2)
-    flags.DEFINE_integer('seed', 0, 'seed of the devices and their noise.')
+    flags.DEFINE_integer(
+      'num_devices', 20_000, 'devices per case.', 2, _MOST_DEVICES
+    )
+    command.define_seed(0, 'seed of the devices and their noise.')
   command.launch(main)

@@ -50,5 +50,5 @@ def main() -> None:
 
 if __name__ == '__main__':
   with command.group('Words'):
-    flags.DEFINE_integer('seed', 0, 'seed of the keys of presentations.', 0)
+    command.define_seed(0, 'seed of the keys of presentations.')
   command.launch(main)

@@ -92,7 +92,7 @@ class BenchmarkTest(parameterized.TestCase):
     (('--representations=',), '--representations= is not a list of packed'),
     (('--methods=ssnn',), '--methods=ssnn is not a list of surrogate_gradient'),
     (('--num_steps=0',), '--num_steps is 0; expected 1 to 2147483647 ticks'),
-    (('--batch_size=0',), '--batch_size is 0; expected 1 or more'),
+    (('--batch_size=0',), '--batch_size is 0; expected sizes, each'),
     (('--layer_sizes=3',), '--layer_sizes is .* at least two'),
     (('--layers=conv4k3',), '--layers is .* the last has one position'),
     (
