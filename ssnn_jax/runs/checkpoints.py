@@ -9,7 +9,6 @@ uninterrupted one bit for bit.
 
 from collections.abc import Iterator
 import contextlib
-import operator
 import os
 import pathlib
 import re
@@ -44,6 +43,10 @@ class Checkpoint(NamedTuple):
 class _Seconds(TypedDict):
   train: float
   wall: float
+
+
+class _Metrics(TypedDict):
+  accuracy: float
 
 
 class _Progress(TypedDict):
@@ -161,8 +164,7 @@ def load_params(
       arguments=('folder',),
     )
   with _make_manager(path, cleanup=False) as manager:
-    with _convert_errors(_damaged_error, path):  # parses all metrics
-      epoch = manager.best_step() if best else manager.latest_step()
+    epoch = manager.best_step() if best else manager.latest_step()
     if epoch is None:
       raise errors.CheckpointError(
         f'{path} holds no checkpoint yet; wait until the run has written one.'
@@ -182,10 +184,21 @@ def _read(manager, epoch, like):
   args = ocp.args.Composite(state=state, progress=ocp.args.JsonRestore())
   restored = manager.restore(epoch, args=args)
   progress = restored.progress
-  for part, kind in ((progress, _Progress), (progress['seconds'], _Seconds)):
-    for problem in schema.problems(part, kind):
-      raise ValueError(problem)
+  _check(progress, _Progress)
+  _check(progress['seconds'], _Seconds)
   return restored.state, progress
+
+
+def _check(values, kind):
+  """Raises a ValueError if a JSON object lacks what its schema declares."""
+  for problem in schema.problems(values, kind):
+    raise ValueError(problem)
+
+
+def _accuracy(metrics):
+  """Returns the accuracy in the metrics of a checkpoint."""
+  _check(metrics, _Metrics)
+  return metrics[_METRIC]
 
 
 def _delete_discarded(path):
@@ -195,10 +208,10 @@ def _delete_discarded(path):
 
 def _make_manager(path, cleanup):
   policies = ocp.checkpoint_managers
-  metric = operator.itemgetter(_METRIC)
-  last, best = policies.LatestN(1), policies.BestN(get_metric_fn=metric, n=1)
+  last = policies.LatestN(1)
+  best = policies.BestN(get_metric_fn=_accuracy, n=1)
   options = ocp.CheckpointManagerOptions(
-    best_fn=metric,
+    best_fn=_accuracy,
     preservation_policy=policies.AnyPreservationPolicy([last, best]),
     # A folder holds whole checkpoints whenever a process is killed: discarded
     # checkpoints are moved out of it instead of deleted in place.
@@ -212,9 +225,10 @@ def _make_manager(path, cleanup):
       barrier_sync_key_prefix=f'process_{jax.process_index()}',
     ),
   )
-  # Orbax parses the metrics of all checkpoints.
   with _convert_errors(_damaged_error, path):
-    return ocp.CheckpointManager(path, options=options)
+    manager = ocp.CheckpointManager(path, options=options)
+    manager.best_step()  # parses and checks the metrics of all checkpoints
+  return manager
 
 
 @contextlib.contextmanager
