@@ -41,7 +41,8 @@ The examples of all other pages assume these four imports.
 - `runs`: the folder of a run: records, checkpoints, provenance.
 - `datasets`: images, recordings of event cameras, and arrays.
 - `user_cache`: the folder of decoded data, compiled kernels and programs;
-  `device_memory` and `schema`: checks of sizes and of files that are read.
+  `checks`, `device_memory` and `schema`: checks of arguments, of sizes and of
+  files that are read.
 
 ## The method, in reading order
 

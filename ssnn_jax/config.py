@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 import dataclasses
 
+import numpy as np
+
 from ssnn_jax import spikes
 from ssnn_jax.layers import checks as layer_checks
 from ssnn_jax.layers import wiring
@@ -14,6 +16,7 @@ from ssnn_jax.neuron.race import RaceConfig
 from ssnn_jax.read_config import ReadConfig
 from ssnn_jax.spikes import thresholds
 from ssnn_jax.types import MAX_COUNT
+from ssnn_jax.types import POSITIVE
 from ssnn_jax.types import check_field
 from ssnn_jax.types import is_count
 from ssnn_jax.types import is_positive
@@ -131,6 +134,11 @@ class NetworkConfig:
       if field not in _OWN or isinstance(value, str):
         expected = 'one of ' + ', '.join(choices) + _OWN.get(field, '')
         check_field(self, field, value in choices, expected)
+    for field, kind in (('race', RaceConfig), ('reads', ReadConfig)):
+      is_valid = isinstance(getattr(self, field), kind)
+      check_field(self, field, is_valid, f'a {kind.__name__}')
+    is_valid = isinstance(self.kernels, bool | np.bool_)
+    check_field(self, 'kernels', is_valid, 'True or False')
     if not isinstance(self.firing_function, str):
       checks.check_firing_function(self)
     if not isinstance(self.integration, str):
@@ -144,7 +152,7 @@ class NetworkConfig:
     check_field(
       self, 'window', is_valid, f'1 tick up to num_steps = {num_steps}'
     )
-    check_field(self, 'tau', is_positive(self.tau), 'a positive number')
+    check_field(self, 'tau', is_positive(self.tau), POSITIVE)
     self._check_delay()
     if self.timing != 'realtime':
       expected = "'presentation', as timing is not 'realtime'"
@@ -152,8 +160,8 @@ class NetworkConfig:
       check_field(self, 'update_every', is_valid, expected)
 
   def _check_delay(self):
-    num_steps, start = self.num_steps, max(self.error_starts)
     check_field(self, 'delay', self.delay in (0, 1), '0 or 1 window')
+    num_steps, start = self.num_steps, max(self.error_starts)
     is_valid = self.delay == 0 or self.winner == 'softmax'
     check_field(self, 'delay', is_valid, "0, as winner is not 'softmax'")
     has_errors = start * self.schedule.window < num_steps
@@ -182,9 +190,9 @@ class NetworkConfig:
     expected = f'one number, or one for each of the {num_hidden} hidden layers'
     check_field(self, 'gain', is_valid, expected)
     is_valid = all(map(is_positive, self.gains))
-    check_field(self, 'gain', is_valid, 'positive numbers')
+    check_field(self, 'gain', is_valid, 'positive 32-bit numbers')
     is_valid = is_positive(self.input_gain)
-    check_field(self, 'input_gain', is_valid, 'a positive number')
+    check_field(self, 'input_gain', is_valid, POSITIVE)
     is_valid = is_real(self.dropout) and 0 <= self.dropout < 1
     check_field(self, 'dropout', is_valid, '0 or more and below 1')
 

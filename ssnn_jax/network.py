@@ -11,9 +11,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from ssnn_jax import checks
 from ssnn_jax import device_memory
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
+from ssnn_jax.simulation import inputs as inputs_lib
 from ssnn_jax.simulation import presentation
 from ssnn_jax.simulation import updates
 
@@ -61,6 +63,9 @@ def ssnn(
     >>> inference.winner_counts.sum()  # one winner per tick
     Array(32, dtype=int32)
   """
+  checks.check_type('config', config, NetworkConfig, 'a NetworkConfig')
+  if feedback is not None:
+    inputs_lib.check_params(config, feedback)
   options = Options(separate_signs, axis_name, feedback)
   learn_online = None
   if config.update_every == 'window':
@@ -88,6 +93,7 @@ def init(config: NetworkConfig, key: jax.Array) -> types.Params:
   Raises:
     UserError: if they are larger than the memory of the device.
   """
+  checks.check_key(key)
   draw = jax.nn.initializers.lecun_normal()
 
   def layer(index, shape):
@@ -177,6 +183,7 @@ def _simulate(config, options, params, key, inputs, labels, observer):
 
 def _plan(config, options, labels, pulse_gradient):
   """Plans the pulses of the full batch, on all devices."""
+  checks.check_array('labels', labels)
   batch_size = labels.size
   if options.axis_name:
     batch_size *= jax.lax.axis_size(options.axis_name)

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from ssnn_jax import checks
 from ssnn_jax import network
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
@@ -43,6 +44,7 @@ def make_network(
     The network's pure functions. For the same keys, initial weights and dropout
     masks equal those of the spiking network.
   """
+  checks.check_type('config', config, NetworkConfig, 'a NetworkConfig')
   if update_rule is None:
     update_rule = functools.partial(_backpropagate, forward_pass)
 
@@ -53,6 +55,7 @@ def make_network(
 
   def learn(params, key, inputs, labels, *, pulse_gradient=None):
     del pulse_gradient  # no coincidences, so no device pulses
+    checks.check_array('labels', labels)
     batch = prepare(config, params, key, inputs, labels, axis_name)
     gradient, inference = update_rule(config, params, batch)
     if axis_name:

@@ -44,10 +44,12 @@ class Binning:
 
   def __post_init__(self):
     steps, window, polarity = self.num_steps, self.event_window, self.polarity
-    is_window = 1e-3 <= window <= _MAX_WINDOW
+    is_window = types.is_real(window) and 1e-3 <= window <= _MAX_WINDOW
+    is_bool = isinstance(self.shuffle_ticks, bool | np.bool_)
     for field, is_valid, expected in (
       ('num_steps', types.is_count(steps), f'1 to {types.MAX_COUNT} ticks'),
       ('event_window', is_window, '0.001 to 4,000,000 milliseconds'),
+      ('shuffle_ticks', is_bool, 'True or False'),
       ('polarity', polarity in POLARITIES, 'one of both, merged, on, off'),
     ):
       if not is_valid:

@@ -28,6 +28,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from ssnn_jax import checks
 from ssnn_jax import types
 from ssnn_jax.hardware import resistive
 from ssnn_jax.hardware import variability
@@ -89,11 +90,9 @@ def as_device(device: Device | optax.GradientTransformation) -> Device:
   """Returns an optimizer as the ideal device, and a device unchanged."""
   if isinstance(device, Device):
     return device
-  if not isinstance(device, optax.GradientTransformation):
-    raise types.UserError(
-      f'the optimizer is a {type(device).__name__}; expected an optimizer of '
-      'optax, or devices as hardware.make_resistive makes of a DeviceConfig.'
-    )
+  expected = 'an optax.GradientTransformation, or a hardware.Device, as '
+  expected += 'make_resistive makes of a DeviceConfig'
+  checks.check_type('optimizer', device, optax.GradientTransformation, expected)
 
   def update(key, update, state, params):
     del key
@@ -127,6 +126,9 @@ def make_resistive(
   Returns:
     The device.
 
+  Raises:
+    UserError: if the learning rate is negative, or infinite as a float32.
+
   Example:
     >>> config = ssnn_jax.DeviceConfig(dw_min=0.125, pulse_scheme='single')
     >>> device = ssnn_jax.hardware.make_resistive(config, learning_rate=0.5)
@@ -142,6 +144,8 @@ def make_resistive(
     >>> params[0].weights  # 3 pulses down and 1 pulse up
     Array([[-0.25]], dtype=float32)
   """
+  checks.check_type('config', config, DeviceConfig, 'a DeviceConfig')
+  checks.check_rate('learning_rate', learning_rate)
   factor = schedule or optax.constant_schedule(1.0)
   return Device(
     init=functools.partial(_init_resistive, config, learning_rate),

@@ -16,11 +16,13 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from ssnn_jax import checks
 from ssnn_jax import types
 from ssnn_jax.hardware import devices
 from ssnn_jax.hardware import resistive
 from ssnn_jax.hardware.device_config import DeviceConfig
 from ssnn_jax.types import COUNT
+from ssnn_jax.types import POSITIVE
 from ssnn_jax.types import check_field
 from ssnn_jax.types import is_count
 from ssnn_jax.types import is_positive
@@ -47,7 +49,7 @@ class TransferConfig:
     is_valid = is_count(self.transfer_lines)
     check_field(self, 'transfer_lines', is_valid, COUNT)
     is_valid = is_positive(self.transfer_rate)
-    check_field(self, 'transfer_rate', is_valid, 'a number above 0')
+    check_field(self, 'transfer_rate', is_valid, POSITIVE)
 
 
 class TikiTakaState(NamedTuple):
@@ -68,6 +70,7 @@ def make_tiki_taka(
 
   The other arguments are those of `make_resistive`, for the fast array.
   """
+  checks.check_type('transfer', transfer, TransferConfig, 'a TransferConfig')
   expected = 'a step above 0, as Tiki-Taka transfers weights by pulses'
   check_field(config, 'dw_min', config.dw_min > 0, expected)
   arrays = devices.make_resistive(config, learning_rate, schedule)

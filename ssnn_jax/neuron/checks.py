@@ -1,5 +1,6 @@
 """Checks of a firing function or a membrane of the user's own."""
 
+import contextlib
 from typing import Any
 
 import jax
@@ -18,10 +19,22 @@ def check_firing_function(config: Any) -> None:
   expected = 'one of ' + ', '.join(firing.FIRING_FUNCTIONS)
   expected += ', or a neuron.FiringFunction'
   check_field(config, 'firing_function', is_valid, expected)
+  potential = jnp.linspace(-8.0, 8.0, 1025)
   with jax.ensure_compile_time_eval():  # also while jax traces
-    rates = function.probability(jnp.linspace(-8.0, 8.0, 1025))
+    with _explained(config, 'firing_function', 'an array of potentials'):
+      rates = jnp.asarray(function.probability(potential))
+      gates = jnp.asarray(function.derivative(potential))
     is_valid = bool(jnp.all((rates >= 0.0) & (rates <= 1.0)))
+    is_finite = bool(jnp.all(jnp.isfinite(gates)))
   expected = 'a probability in [0, 1] everywhere'
+  check_field(config, 'firing_function', is_valid, expected)
+  expected = 'a derivative that is finite everywhere'
+  check_field(config, 'firing_function', is_finite, expected)
+  is_valid = rates.shape == gates.shape == potential.shape
+  expected = (
+    'a probability and a derivative of the shape of the potential, '
+    f'{potential.shape}, not {rates.shape} and {gates.shape}'
+  )
   check_field(config, 'firing_function', is_valid, expected)
 
 
@@ -37,14 +50,10 @@ def check_membrane(config: Any) -> None:
   ticks = jax.ShapeDtypeStruct((), jnp.int32)
   mask = jax.ShapeDtypeStruct((1,), jnp.uint32)
   window = spikes.Window(mask=mask, length=ticks, elapsed=ticks)
-  try:
+  with _explained(config, 'integration', 'one window'):
     state = jax.eval_shape(lambda: membrane.init(num_neurons))
     after = jax.eval_shape(membrane.integrate, state, drive, window)
     potential = jax.eval_shape(membrane.read, state, window)
-  except (TypeError, ValueError) as error:
-    reason = str(error).partition('\n')[0].rstrip('.')
-    expected = f'functions of one window that jax can trace ({reason})'
-    check_field(config, 'integration', False, expected)
   expected = (
     'an integrate function that returns a state of the shapes and dtypes of '
     f'init, {_shapes(state)} for {num_neurons} neurons, not {_shapes(after)}'
@@ -57,6 +66,17 @@ def check_membrane(config: Any) -> None:
   check_field(
     config, 'integration', _shapes(potential) == _shapes(drive), expected
   )
+
+
+@contextlib.contextmanager
+def _explained(config, name, argument):
+  """Converts the errors of a user's functions, which are of any type."""
+  try:
+    yield
+  except Exception as error:
+    reason = str(error).partition('\n')[0].rstrip('.') or type(error).__name__
+    expected = f'functions of {argument} that jax can trace ({reason})'
+    check_field(config, name, False, expected)
 
 
 def _shapes(tree):

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ssnn_jax import checks
 from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
@@ -48,6 +49,7 @@ def prepare(
     UserError: if a shape, a dtype or, outside `jax.jit`, a value is wrong.
   """
   check_params(config, params)
+  checks.check_array('images', inputs)
   _check_image_shape(config, inputs)
   encoded = encoding.encode(inputs, config.num_steps)
   batch_size, num_inputs = encoded.rates.shape
@@ -61,6 +63,7 @@ def prepare(
       'inputs; make the two agree.'
     )
   if labels is not None:
+    checks.check_array('labels', labels)
     _check_labels(labels, batch_size, config.layer_sizes[-1])
   first = jax.lax.axis_index(axis_name) * batch_size if axis_name else 0
   positions = first + jnp.arange(batch_size)
@@ -84,14 +87,28 @@ def _check_image_shape(config, inputs):
 
 def check_params(config: NetworkConfig, params: types.Params) -> None:
   """Refuses parameters of another network."""
-  shapes = [layer.weights.shape for layer in params]
-  expected = [wiring.weights_shape for wiring in config.wirings]
-  if shapes != expected:
-    field = 'layer_sizes asks' if config.layers is None else 'layers ask'
+  leaves = jax.tree.leaves(params)
+  dtypes = [getattr(leaf, 'dtype', jnp.int32) for leaf in leaves]
+  is_float = [jnp.issubdtype(dtype, jnp.floating) for dtype in dtypes]
+  kinds = {type(layer) for layer in jax.tree.leaves(params, is_leaf=_is_layer)}
+  if kinds != {types.LayerParams} or not all(is_float):
     raise types.UserError(
-      f'params have weights of shapes {shapes}, but {field} for {expected}; '
-      'pass the params of this network.'
+      'params are not a tuple of LayerParams of floats; pass what init returns.'
     )
+  field = 'layer_sizes asks' if config.layers is None else 'layers ask'
+  expected = [wiring.weights_shape for wiring in config.wirings]
+  for part in types.LayerParams._fields:
+    shapes = [np.shape(getattr(layer, part)) for layer in params]
+    if shapes != expected:
+      raise types.UserError(
+        f'params have {part} of shapes {shapes}, but {field} for {expected}; '
+        'pass the params of this network.'
+      )
+    expected = [shape[-1:] for shape in expected]
+
+
+def _is_layer(value):
+  return isinstance(value, types.LayerParams)
 
 
 def _check_labels(labels, batch_size, num_classes):
@@ -102,7 +119,7 @@ def _check_labels(labels, batch_size, num_classes):
       f'labels are {labels.dtype} of shape {labels.shape}; expected one '
       f'integer class for each of the {batch_size} inputs.'
     )
-  if isinstance(labels, jax.core.Tracer) or not batch_size:
+  if isinstance(labels, jax.core.Tracer):
     return
   values = np.asarray(labels)
   if values.min() < 0 or values.max() >= num_classes:

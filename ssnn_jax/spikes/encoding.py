@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ssnn_jax import checks
 from ssnn_jax import types
 from ssnn_jax.spikes import trains as trains_lib
 from ssnn_jax.spikes import windows
@@ -57,6 +58,7 @@ def rate_encode(images: jax.Array | np.ndarray) -> jax.Array:
     >>> ssnn_jax.rate_encode(images).round(3)
     Array([[0. , 0.2, 0.4, 1. ]], dtype=float32)
   """
+  checks.check_array('images', images)
   if images.ndim < 2:
     raise types.UserError(
       f'images have shape {images.shape}; expected a batch, [B, H, W] or '

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from ssnn_jax import checks
 from ssnn_jax.spikes import hashing
 from ssnn_jax.spikes.bit_planes import NUM_PLANES
 from ssnn_jax.spikes.bit_planes import BitPlanes
@@ -66,7 +67,11 @@ def make_keys(key: jax.Array, num_layers: int) -> jax.Array:
 
   Returns:
     `[num_layers, roles, 3]` uint32 keys.
+
+  Raises:
+    UserError: if the key is no PRNG key, or several.
   """
+  checks.check_key(key)
   # Cloned, as several functions derive the same keys.
   keys = jax.random.bits(jax.random.clone(key), (3,), jnp.uint32)
   # The keys of trains do not depend on the number of independent roles.

@@ -10,6 +10,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
+from ssnn_jax import checks
 from ssnn_jax import types
 from ssnn_jax.hardware import devices
 from ssnn_jax.training import metrics
@@ -60,6 +61,8 @@ def make_train_epoch(
     >>> int(state.epoch), float(metrics.accuracy)
     (4, 1.0)
   """
+  checks.check_network(network)
+  batch_size = checks.check_count('batch_size', batch_size)
   device = devices.as_device(optimizer)
   train_batch = functools.partial(_train_batch, network, device)
   return functools.partial(_train_epoch, train_batch, batch_size, axis_name)
@@ -67,6 +70,7 @@ def make_train_epoch(
 
 def _train_epoch(train_batch, batch_size, axis_name, state, inputs, labels):
   """Trains one epoch; implements `make_train_epoch`."""
+  inputs, labels = map(jnp.asarray, (inputs, labels))
   batches = _draw_batches(batch_size, state, inputs.shape[0])
   shards = sharding.local_shard(batches, axis_name)
   (params, opt_state), samples = jax.lax.scan(

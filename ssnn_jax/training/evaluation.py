@@ -6,6 +6,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
+from ssnn_jax import checks
 from ssnn_jax import types
 from ssnn_jax.training import metrics
 from ssnn_jax.training import sharding
@@ -29,12 +30,16 @@ def make_evaluate(
   Returns:
     The pure function `(params, key, inputs, labels) -> Accuracy` for one seed.
   """
+  checks.check_network(network)
+  batch_size = checks.check_count('batch_size', batch_size)
   predict = functools.partial(_predict, network, ann)
   return functools.partial(_evaluate, predict, batch_size, axis_name)
 
 
 def _evaluate(predict, batch_size, axis_name, params, key, inputs, labels):
   """Evaluates parameters; implements `make_evaluate`."""
+  checks.check_array('inputs', inputs)
+  inputs, labels = map(jnp.asarray, (inputs, labels))
   size = inputs.shape[0]
   num_batches = -(-size // batch_size)
   batches = jnp.arange(num_batches * batch_size)

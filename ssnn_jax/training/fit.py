@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import tqdm
 
+from ssnn_jax import checks
 from ssnn_jax import types
 from ssnn_jax.datasets import types as dataset_types
 from ssnn_jax.training import epochs
@@ -81,8 +82,8 @@ def fit(
     >>> bool(result.history.eval_accuracy[-1] > 0.9)
     True
   """
-  num_epochs = _check_count('num_epochs', num_epochs)
-  batch_size = _check_count('batch_size', batch_size)
+  num_epochs = checks.check_count('num_epochs', num_epochs)
+  batch_size = checks.check_count('batch_size', batch_size)
   train, held_out = _select_splits(dataset, evaluate)
   state = _check_state(network, optimizer, seed, state)
   train = _check_split('training data', network, state.params, train)
@@ -107,12 +108,6 @@ def fit(
         {k: float(v) for k, v in row._asdict().items() if v is not None}
       )
   return FitResult(state, jax.tree.map(lambda *values: np.stack(values), *rows))
-
-
-def _check_count(name, value):
-  if not types.is_count(value):
-    raise types.UserError(f'{name} is {value!r}; expected {types.COUNT}.')
-  return int(value)
 
 
 def _select_splits(dataset, evaluate):
@@ -146,10 +141,15 @@ def _check_split(name, network, params, split):
       f'{name} is of type {type(split).__name__}; expected an '
       'ssnn_jax.datasets.Dataset, or a pair of arrays (inputs, labels).'
     )
-  inputs, labels = (
-    array if isinstance(array, jax.Array) else np.asarray(array)
-    for array in split
-  )
+  try:
+    inputs, labels = (
+      array if isinstance(array, jax.Array) else np.asarray(array)
+      for array in split
+    )
+  except ValueError:
+    raise types.UserError(
+      f'{name} are not arrays; give all samples the same shape.'
+    ) from None
   constants = inputs, labels
   if labels.shape == inputs.shape[:1]:  # otherwise `learn` refuses them
     constants = tuple(map(_extremes, constants))

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from ssnn_jax import checks
 from ssnn_jax import types
 
 
@@ -29,13 +30,8 @@ def make_optimizer(
   Raises:
     UserError: if a number is negative, or infinite as a float32.
   """
-  given = {'learning_rate': learning_rate, 'weight_decay': weight_decay}
-  for name, value in given.items():
-    is_number = types.is_real(value)  # not an array under `jit` or `vmap`
-    if is_number and not (types.is_finite(value) and value >= 0):
-      raise types.UserError(
-        f'{name} is {value}; expected a finite number, 0 or more.'
-      )
+  checks.check_rate('learning_rate', learning_rate)
+  checks.check_rate('weight_decay', weight_decay)
 
   def make_descent(learning_rate):
     factor = schedule or optax.constant_schedule(1.0)

@@ -74,7 +74,7 @@ def record(
     [(40, 4, 4, 3), (40, 4)]
   """
   config = dataclasses.replace(config, dropout=0.0)
-  sample = jnp.asarray(image)[None], jnp.asarray(label)[None]
+  sample = np.asarray(image)[None], np.asarray(label)[None]
   inputs.prepare(config, params, key, *sample)  # refuses wrong values
   signals = present(config, params, key, image, label)
   unpack = functools.partial(by_tick, config, signals.blocks.words)

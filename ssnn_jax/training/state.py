@@ -6,8 +6,10 @@ from typing import Any
 import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
+from ssnn_jax import checks
 from ssnn_jax import types
 from ssnn_jax.hardware import devices
 
@@ -60,7 +62,9 @@ def init_state(
   Raises:
     UserError: if the seed is out of range, or the weights exceed the memory.
   """
-  if types.is_integer(seed) and not types.is_count(seed, smallest=0):
+  checks.check_network(network)
+  is_array = isinstance(seed, jax.Array | np.ndarray)  # `jax.vmap` traces seeds
+  if not is_array and not types.is_count(seed, smallest=0):
     raise types.UserError(f'seed is {seed}; expected 0 to {types.MAX_COUNT}.')
   key = jax.random.key(seed)
   params = network.init(stream_key(key, Stream.INIT))
