@@ -15,6 +15,16 @@ def batch(size=5, sizes=SIZES):
   return images, jnp.arange(size) % sizes[-1]
 
 
+def zeros(sizes):
+  """Returns parameters of a network of dense layers that are all 0."""
+  return tuple(
+    ssnn_jax.LayerParams(
+      np.zeros(shape, np.float32), np.zeros(shape[1:], np.float32)
+    )
+    for shape in zip(sizes, sizes[1:])
+  )
+
+
 def learn(config, params, key=None, size=5, **options):
   """Presents a batch to the spiking network of a configuration."""
   network = ssnn_jax.ssnn(config, **options)
