@@ -226,7 +226,7 @@ def _parse(argv):
     sys.exit()
   try:
     return flags.FLAGS(argv)
-  except flags.Error as error:
+  except (flags.Error, ValueError) as error:
     problem = ' '.join(str(error).split()).removeprefix('flag ').rstrip(' .?')
     for reason, expected in _EXPECTED.items():
       problem = re.sub(reason, expected, problem)

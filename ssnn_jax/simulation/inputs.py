@@ -1,5 +1,6 @@
 """Samples of a batch: checked and encoded, with their dropout masks."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -87,11 +88,8 @@ def _check_image_shape(config, inputs):
 
 def check_params(config: NetworkConfig, params: types.Params) -> None:
   """Refuses parameters of another network."""
-  leaves = jax.tree.leaves(params)
-  dtypes = [getattr(leaf, 'dtype', jnp.int32) for leaf in leaves]
-  is_float = [jnp.issubdtype(dtype, jnp.floating) for dtype in dtypes]
-  kinds = {type(layer) for layer in jax.tree.leaves(params, is_leaf=_is_layer)}
-  if kinds != {types.LayerParams} or not all(is_float):
+  is_valid = isinstance(params, Sequence) and all(map(_is_layer, params))
+  if not is_valid or not all(map(_is_float, jax.tree.leaves(params))):
     raise types.UserError(
       'params are not a tuple of LayerParams of floats; pass what init returns.'
     )
@@ -109,6 +107,10 @@ def check_params(config: NetworkConfig, params: types.Params) -> None:
 
 def _is_layer(value):
   return isinstance(value, types.LayerParams)
+
+
+def _is_float(leaf):
+  return hasattr(leaf, 'dtype') and jnp.issubdtype(leaf.dtype, jnp.floating)
 
 
 def _check_labels(labels, batch_size, num_classes):

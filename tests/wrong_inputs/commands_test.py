@@ -47,6 +47,7 @@ RUN = {
   '--num_steps=': '--num_steps=: expected a whole number; see --help.',
   '--tau=long': '--tau=long: expected a number; see --help.',
   '--resume=maybe': '--resume=maybe: expected true or false; see --help.',
+  '--noresume=1': '--noresume=1 does not take an argument; see --help.',
   '--gain=1,2,3': '--gain is (1.0, 2.0, 3.0); expected one number, or one for '
   'each of the 1 hidden layers.',
   '--pixel_range=nan,1': '--pixel_range is [NaN,1.0]; expected a list, each '
