@@ -14,11 +14,7 @@ GOOD = np.linspace(0, 1, 12, dtype=np.float32).reshape(2, 2, 3)
 LABELS = np.array([0, 2])
 
 BAD_IMAGES = {
-  'nan': (np.where(GOOD > 0.5, np.nan, GOOD), 'NaN'),
-  'below': (GOOD - 0.1, r'lie within \[-0.1, 0.9\]'),
-  'above': (GOOD * 255, r'lie within \[0, 255\].*divide'),
   'integers': (GOOD.astype(np.int32), 'dtype int32'),
-  'booleans': (GOOD > 0.5, 'dtype bool'),
   'single': (GOOD.ravel(), 'add a leading axis'),
   'pixels': (GOOD[:, :, :2], '4 pixels, but layer_sizes starts with 6'),
 }
@@ -26,8 +22,6 @@ BAD_LABELS = {
   'floats': (np.float32([0, 2]), 'float32'),
   'one_hot': (np.eye(3, dtype=np.int32)[:2], r'shape \(2, 3\)'),
   'too_few': (np.array([1]), 'each of the 2 inputs'),
-  'too_large': (np.array([0, 3]), r'\[0, 3\]; expected classes from 0 to 2'),
-  'negative': (np.array([-1, 0]), r'lie within \[-1, 0\]'),
 }
 
 
@@ -56,34 +50,13 @@ class EncodingTest(parameterized.TestCase):
     np.testing.assert_array_equal(rates, GOOD.reshape(2, 6))
 
   @parameterized.parameters(*BAD_IMAGES)
-  def test_invalid_images_are_refused(self, name):
-    images, message = BAD_IMAGES[name]
-    for network, params in networks():
-      key = jax.random.key(0)
-      self.assert_refused(message, network.infer, params, key, images)
-      self.assert_refused(message, network.learn, params, key, images, LABELS)
-
-  @parameterized.parameters(*BAD_LABELS)
-  def test_invalid_labels_are_refused(self, name):
-    labels, message = BAD_LABELS[name]
-    for network, params in networks():
-      key = jax.random.key(0)
-      self.assert_refused(message, network.learn, params, key, GOOD, labels)
-
-  def test_params_of_another_network_are_refused(self):
-    for network, params in networks():
-      key, message = jax.random.key(0), 'layer_sizes asks for'
-      for others in (params[:1], params[::-1], ()):
-        self.assert_refused(message, network.infer, others, key, GOOD)
-
-  @parameterized.parameters('integers', 'single', 'pixels')
   def test_shapes_and_dtypes_are_refused_under_jit(self, name):
     images, message = BAD_IMAGES[name]
     for network, params in networks():
-      with self.assertRaisesRegex(ssnn_jax.UserError, message):
-        jax.jit(network.infer)(params, jax.random.key(0), images)
+      key, infer = jax.random.key(0), jax.jit(network.infer)
+      self.assert_refused(message, infer, params, key, images)
 
-  @parameterized.parameters('floats', 'one_hot', 'too_few')
+  @parameterized.parameters(*BAD_LABELS)
   def test_labels_are_refused_under_jit(self, name):
     labels, message = BAD_LABELS[name]
     for network, params in networks():
@@ -98,8 +71,8 @@ class EncodingTest(parameterized.TestCase):
       key = jax.random.key(0)
       return input_lib.prepare(CONFIG, params, key, images, labels).inputs
 
-    for name in ('nan', 'below', 'above'):
-      images, _ = BAD_IMAGES[name]
+    unknown = np.where(GOOD > 0.5, np.nan, GOOD)
+    for images in (unknown, GOOD - 0.1, GOOD * 255):
       rates = encode(params, images, LABELS + 100).rates
       expected = np.clip(images.reshape(2, 6).astype(np.float32), 0, 1)
       np.testing.assert_array_equal(rates, expected)

@@ -38,6 +38,8 @@ BATCHES = (
   ),
   ({'images': IMAGES[0]}, 'images have shape (4,); expected a batch, ...'),
   ({'images': IMAGES * np.nan}, 'images contain NaN; expected rates ...'),
+  ({'images': -IMAGES}, 'images lie within [-0.5, -0.5]; expected ...'),
+  ({'images': IMAGES > 0.5}, 'images have dtype bool; expected uint8 ...'),
   ({'images': 9 * IMAGES}, 'images lie within [4.5, 4.5]; expected rates ...'),
   (
     {'images': IMAGES.astype(int)},
@@ -76,6 +78,11 @@ BATCHES = (
     {'params': tuple(p._replace(biases=p.biases[:1]) for p in PARAMS)},
     'params have biases of shapes [(1,), (1,)], but layer_sizes asks for '
     '[(3,), (2,)]; pass the params of this network.',
+  ),
+  (
+    {'params': PARAMS[:1]},
+    'params have weights of shapes [(4, 3)], but layer_sizes asks for ...; '
+    'pass the params of this network.',
   ),
   (
     {'params': None},
