@@ -103,7 +103,12 @@ def _output(values: Mapping[str, Any], header: Mapping[str, Any]):
       '--output is missing, and required for a sweep without a study; '
       'give a file.'
     )
-  return records.path(header['study'], header['record'])
+  name = header['record']
+  if pathlib.Path(name).name != name:
+    raise ssnn_jax.UserError(
+      f'--record={name} is a path; give a name, or a file by --output.'
+    )
+  return records.path(header['study'], name)
 
 
 def main() -> None:

@@ -124,6 +124,8 @@ COLLECT = {
   '': 'give either --workdir or --lines.',
   '--workdir=swept': '--output is missing, and required for a sweep without a '
   'study; give a file.',
+  '--workdir=swept --study=winners --record=../x': '--record=../x is a path; '
+  'give a name, or a file by --output.',
   '--workdir=swept --output=a_file': 'a_file exists; give --overwrite to '
   'replace the record, --add to add runs to it, or --output.',
   '--workdir=swept --output=a_file/x.jsonl': '--output: a_file/x.jsonl cannot '
