@@ -19,8 +19,8 @@ def check_firing_function(config: Any) -> None:
   expected = 'one of ' + ', '.join(firing.FIRING_FUNCTIONS)
   expected += ', or a neuron.FiringFunction'
   check_field(config, 'firing_function', is_valid, expected)
-  potential = jnp.linspace(-8.0, 8.0, 1025)
   with jax.ensure_compile_time_eval():  # also while jax traces
+    potential = jnp.linspace(-8.0, 8.0, 1025)
     with _explained(config, 'firing_function', 'an array of potentials'):
       rates = jnp.asarray(function.probability(potential))
       gates = jnp.asarray(function.derivative(potential))

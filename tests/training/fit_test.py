@@ -39,10 +39,6 @@ INVALID_OPTIONS = {
   'bool': ({'num_epochs': True}, 'num_epochs is True'),
   'float': ({'batch_size': 8.0}, 'batch_size is 8.0'),
   'large_batch': ({'batch_size': 33}, 'batch_size=33 is larger.*32 samples'),
-  'configuration': (
-    {'optimizer': ssnn_jax.DeviceConfig()},
-    'the optimizer is a DeviceConfig; expected',
-  ),
   'signs': ({'optimizer': DEVICE}, r'ssnn\(config, separate_signs=True\)'),
   'evaluation': ({'evaluate': (INPUTS, LABELS - 1)}, 'evaluation data: labels'),
   'other_optimizer': (

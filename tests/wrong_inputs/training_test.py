@@ -116,7 +116,7 @@ FIT = (
   (
     {'optimizer': 0.1},
     'optimizer is of type float; expected an optax.'
-    'GradientTransformation, or a hardware.Device.',
+    'GradientTransformation, or a hardware.Device, as make_resistive makes ...',
   ),
   (
     {'optimizer': hardware.make_resistive(RERAM, 0.1)},

@@ -56,7 +56,7 @@ class DeviceFileTest(absltest.TestCase):
   def test_rejects_damaged_files(self):
     self.file.write_text(TEXT.replace('0.01', '2'))
     with self.assertRaisesRegex(
-      ssnn_jax.UserError, f'^--device: {self.file}: dw_min is 2.0; expected a s'
+      ssnn_jax.UserError, f'^--device: {self.file}: dw_min is 2; expected a s'
     ):
       parse_flags(f'--device={self.file}')
     with self.assertRaisesRegex(
