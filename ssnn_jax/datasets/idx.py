@@ -53,7 +53,7 @@ def read_idx(
     problem = f'is truncated: {announced} at most {most} were found'
     _require(size <= most, path, problem)
     with errors.explain_memory(path):
-      # One more byte tells whether there are trailing bytes.
+      # One more byte shows whether there are trailing bytes.
       items, is_whole = _read(file, size + 1)
   found = len(items)
   end = '' if is_whole else ' before the end of its gzip stream'

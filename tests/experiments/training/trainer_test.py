@@ -219,7 +219,7 @@ class TrainerTest(parameterized.TestCase):
   def test_counts_the_bytes_of_a_program(self):
     add = jax.jit(lambda x, y: x + y, donate_argnums=0)
     compiled = add.lower(*[jnp.zeros(250, jnp.float32)] * 2).compile()
-    # Two arguments; the result takes the place of the first.
+    # Two arguments; the result reuses the first.
     self.assertEqual(programs.count_bytes(compiled), 2000)
 
   @parameterized.parameters(
