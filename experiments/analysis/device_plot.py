@@ -15,6 +15,8 @@ from ssnn_jax.hardware import device_files
 from ssnn_jax.hardware import resistive
 from ssnn_jax.hardware import variability
 
+_WEIGHTS = 'dw_min', 'w_max', 'w_min'
+
 
 def table(fit: hardware.PulseFit) -> pd.DataFrame:
   """Makes the table of the fitted parameters: cells of text."""
@@ -24,12 +26,19 @@ def table(fit: hardware.PulseFit) -> pd.DataFrame:
     if name in fit.intervals:
       low, high = fit.intervals[name]
       ends = f'{low:.4g} to {high:.4g}'
-    rows.append((name, f'{value:.4g}', ends))
-  rows.append(('read noise', f'{fit.read_noise:.4g}', ''))
-  rows.append(('number of states', f'{fit.config.num_states:.4g}', ''))
-  rows.append(('conductance of weight 0', f'{fit.zero:.4g}', ''))
-  rows.append(('conductance of weight 1', f'{fit.zero + fit.scale:.4g}', ''))
-  return pd.DataFrame(rows, columns=['parameter', 'value', '95% interval'])
+    unit = 'weight' if name in _WEIGHTS else 'relative'
+    unit = '' if isinstance(value, bool) else unit
+    rows.append((name, f'{value:.4g}', ends, unit))
+  unit = fit.zero + fit.scale
+  rows += [
+    ('read noise', f'{fit.read_noise:.4g}', '', 'weight'),
+    ('read noise', f'{fit.read_noise * fit.scale:.4g}', '', 'conductance'),
+    ('number of states', f'{fit.config.num_states:.4g}', '', ''),
+    ('weight 0', f'{fit.zero:.4g}', '', 'conductance'),
+    ('weight 1', f'{unit:.4g}', '', 'conductance'),
+  ]
+  columns = ['parameter', 'value', '95% interval', 'unit']
+  return pd.DataFrame(rows, columns=columns)
 
 
 def draw(

@@ -1,6 +1,7 @@
 """Checks of a firing function or a membrane of the user's own."""
 
 import contextlib
+import functools
 from typing import Any
 
 import jax
@@ -21,7 +22,7 @@ def check_firing_function(config: Any) -> None:
   check_field(config, 'firing_function', is_valid, expected)
   with jax.ensure_compile_time_eval():  # also while jax traces
     potential = jnp.linspace(-8.0, 8.0, 1025)
-    with _explained(config, 'firing_function', 'an array of potentials'):
+    with _explained(config, 'firing_function', 'functions of potentials'):
       rates = jnp.asarray(function.probability(potential))
       gates = jnp.asarray(function.derivative(potential))
     is_valid = bool(jnp.all((rates >= 0.0) & (rates <= 1.0)))
@@ -50,9 +51,12 @@ def check_membrane(config: Any) -> None:
   ticks = jax.ShapeDtypeStruct((), jnp.int32)
   mask = jax.ShapeDtypeStruct((1,), jnp.uint32)
   window = spikes.Window(mask=mask, length=ticks, elapsed=ticks)
-  with _explained(config, 'integration', 'one window'):
+  explained = functools.partial(_explained, config, 'integration')
+  with explained('init(num_neurons)'):
     state = jax.eval_shape(lambda: membrane.init(num_neurons))
+  with explained('integrate(state, drive, window)'):
     after = jax.eval_shape(membrane.integrate, state, drive, window)
+  with explained('read(state, window)'):
     potential = jax.eval_shape(membrane.read, state, window)
   expected = (
     'an integrate function that returns a state of the shapes and dtypes of '
@@ -69,13 +73,13 @@ def check_membrane(config: Any) -> None:
 
 
 @contextlib.contextmanager
-def _explained(config, name, argument):
+def _explained(config, name, functions):
   """Converts the errors of a user's functions, which are of any type."""
   try:
     yield
   except Exception as error:
     reason = str(error).partition('\n')[0].rstrip('.') or type(error).__name__
-    expected = f'functions of {argument} that jax can trace ({reason})'
+    expected = f'{functions} that jax can trace ({reason})'
     check_field(config, name, False, expected)
 
 

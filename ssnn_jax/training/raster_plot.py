@@ -71,6 +71,9 @@ def draw(
     plot_spikes(panels[0], trains[0], SPIKE, label='spikes')
   if errors:
     plot_errors(panels[-1], trains[-1])
+    if not trains[-1].any():
+      place = {'transform': panels[-1].transAxes, 'ha': 'center'}
+      panels[-1].text(0.5, 0.5, 'no error spikes', **place)
   for axes in panels:
     _label_neurons(axes, shape, numbers)
   fig.suptitle(f'layer {layer}: {described}')

@@ -32,7 +32,7 @@ class FitTest(absltest.TestCase):
   def test_fitted_device_trains(self):
     pulse_curves.write_csv(self.csv, self.curves, direction=False)
     output = self.call()
-    self.assertRegex(output, r'dw_min +0\.06\d+ +0\.0\d+ to 0\.0\d+\n')
+    self.assertRegex(output, r'dw_min +0\.06\d+ +0\.0\d+ to 0\.0\d+ +weight\n')
     self.assertRegex(output, r'number of states +3\d')
     self.assertIn('One device has no device-to-device variability', output)
     self.assertIn(f'experiments.run --device={self.file}', output)

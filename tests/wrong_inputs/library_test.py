@@ -44,9 +44,8 @@ CONFIGS = (
   ({'kernels': 'yes'}, 'kernels is yes; expected True or False.'),
   (
     {'firing_function': CLIP._replace(probability=None)},
-    'firing_function is '
-    "...; expected functions of an array of potentials that jax can trace ('"
-    "NoneType' object is not callable).",
+    'firing_function is a FiringFunction; expected functions of potentials '
+    "that jax can trace ('NoneType' object is not callable).",
   ),
   (
     {'firing_function': CLIP._replace(derivative=lambda v: v / 0)},
@@ -59,13 +58,13 @@ CONFIGS = (
   ),
   (
     {'integration': MEAN._replace(read=lambda v, w: v.nothing)},
-    'integration '
-    'is ...; expected functions of one window that jax can trace (...).',
+    'integration is a Membrane; expected read(state, window) that jax can '
+    'trace (...).',
   ),
   (
     {'integration': MEAN._replace(init=lambda n: {}[n])},
-    'integration is ...; '
-    'expected functions of one window that jax can trace (3).',
+    'integration is a Membrane; expected init(num_neurons) that jax can trace '
+    '(3).',
   ),
 )
 CALLS = (

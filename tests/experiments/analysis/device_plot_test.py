@@ -18,10 +18,11 @@ FIT = hardware.PulseFit(DEVICE, {'dw_min': (0.05, 0.07)}, 5.0, 2.0, 0.02, 1, ())
 class PlotTest(absltest.TestCase):
   def test_table_has_parameters_and_intervals(self):
     table = device_plot.table(FIT)
-    self.assertEqual(list(table.iloc[0]), ['dw_min', '0.0625', '0.05 to 0.07'])
+    first = ['dw_min', '0.0625', '0.05 to 0.07', 'weight']
+    self.assertEqual(list(table.iloc[0]), first)
     cells = dict(zip(table['parameter'], table['value']))
     self.assertEqual(cells['number of states'], '32')
-    self.assertEqual(cells['conductance of weight 1'], '7')
+    self.assertEqual(cells['weight 1'], '7')
     self.assertNotIn('dw_min_dtod', cells)
 
   def test_figure_has_all_curves_and_the_fitted_response(self):
