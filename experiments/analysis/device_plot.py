@@ -15,6 +15,7 @@ from ssnn_jax.hardware import device_files
 from ssnn_jax.hardware import resistive
 from ssnn_jax.hardware import variability
 
+_NUM_DEVICES = 400  # that are simulated
 _WEIGHTS = 'dw_min', 'w_max', 'w_min'
 
 
@@ -55,11 +56,13 @@ def draw(
       look = {'color': style.BLUE, 'alpha': 0.5, 'label': 'measured'}
       passed = curve.pulses - curve.pulses[0]
       axes.plot(passed, curve.conductances, '.', markersize=4, **look)
-    weights = _respond(
-      fit.config, (start - fit.zero) / fit.scale, pulses, is_up
-    )
+    start = (start - fit.zero) / fit.scale
+    weights = _respond(fit.config, start, pulses, is_up)
     fitted = fit.zero + fit.scale * np.asarray(weights)
-    axes.plot(pulses, fitted, color=style.VERMILION, lw=2, label='fit')
+    axes.plot(pulses, fitted, color=style.VERMILION, lw=2, label='fit, mean')
+    low, high = fit.zero + fit.scale * _simulate(fit, start, pulses, is_up)
+    band = {'color': style.VERMILION, 'alpha': 0.15, 'lw': 0}
+    axes.fill_between(pulses, low, high, label='95 % of fitted devices', **band)
     for bound in (fit.config.w_min, fit.config.w_max):
       level = fit.zero + fit.scale * bound
       axes.axhline(level, color='0.5', lw=1, linestyle=':', label='bounds')
@@ -80,11 +83,39 @@ def _respond(config, start, pulses, is_up):
   ]
   config = dataclasses.replace(config, **dict.fromkeys(varying, 0.0))
   constants = variability.sample(jax.random.key(0), config, ())
-  numbers, none = jnp.asarray(pulses), jnp.zeros_like(pulses)
-  applied = resistive.Pulses(numbers, none)
-  if not is_up:
-    applied = resistive.Pulses(none, numbers)
+  numbers = jnp.asarray(pulses)
+  applied = _make_pulses(numbers, is_up)
   weights = jnp.full(numbers.shape, start, jnp.float32)
   return resistive.move_weights(
     config, constants, weights, applied, config.dw_min, None
   )
+
+
+def _make_pulses(numbers, is_up):
+  none = jnp.zeros_like(numbers)
+  return resistive.Pulses(*((numbers, none) if is_up else (none, numbers)))
+
+
+def _simulate(fit, start, pulses, is_up):
+  """Simulates readings of fitted devices; returns the ends of 95 % of them."""
+  device_key, noise_key, read_key = jax.random.split(jax.random.key(0), 3)
+  constants = variability.sample(device_key, fit.config, (_NUM_DEVICES,))
+  words = jax.random.bits(
+    noise_key, (len(pulses), resistive.NUM_KEYS), 'uint32'
+  )
+
+  def advance(weights, inputs):
+    number, keys = inputs
+    applied = _make_pulses(number, is_up)
+    normals = resistive.sample_noise(keys, weights.shape).normals()
+    weights = resistive.move_weights(
+      fit.config, constants, weights, applied, fit.config.dw_min, normals
+    )
+    return weights, weights
+
+  numbers = jnp.diff(jnp.asarray(pulses, jnp.float32), prepend=0.0)
+  first = jnp.full(_NUM_DEVICES, start, jnp.float32)
+  _, weights = jax.lax.scan(advance, first, (numbers, words))
+  noise = jax.random.normal(read_key, weights.shape)
+  readings = weights + fit.read_noise * noise
+  return np.percentile(readings, [2.5, 97.5], axis=1)

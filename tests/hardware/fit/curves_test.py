@@ -11,6 +11,7 @@ from ssnn_jax import hardware
 from ssnn_jax.hardware.fit import curves as curves_lib
 from tests.testing import pulse_curves
 
+ROOT = pathlib.Path(__file__).parents[3]
 UP = '\n'.join(f'{pulse},{pulse}e-6' for pulse in range(1, 9))
 DOWN = '\n'.join(f'{pulse},{9 - pulse}e-6' for pulse in range(1, 9))
 HEADER = 'pulse,conductance\n'
@@ -46,6 +47,12 @@ class FileTest(parameterized.TestCase):
     )
     self.assertEqual([c.is_up for c in curves], [True, False])
     self.assertEqual(curves[1].pulses[0], 9)
+
+  def test_reads_the_example_of_the_documentation(self):
+    curves = hardware.read_pulse_csv(ROOT / 'docs' / 'reram.csv')
+    self.assertEqual([len(c.pulses) for c in curves], [1000, 1000])
+    self.assertEqual([c.is_up for c in curves], [True, False])
+    self.assertEqual(curves[1].conductances[-1], -1.3556)
 
   def test_devices_and_cycles_are_separate(self):
     config = ssnn_jax.DeviceConfig(dw_min=0.1, w_max=1.0, w_min=-1.0)
