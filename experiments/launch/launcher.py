@@ -33,7 +33,7 @@ class Status(enum.Enum):
   """Status of a task."""
 
   STARTED = 'started'
-  DIED = 'died'  # with its worker; the task is tried again
+  DIED = 'died with its worker, and is tried again'
   DONE = 'done'
   REFUSED = 'refused'  # by ssnn_jax.UserError
   FAILED = 'failed'
