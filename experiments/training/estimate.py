@@ -22,7 +22,7 @@ def describe(
 
   Args:
     configs: the configurations of all runs.
-    dataset: their data set.
+    dataset: the data set of most runs.
 
   Returns:
     A line, or nothing.
@@ -38,8 +38,11 @@ def describe(
 
 
 def _estimate(config, dataset):
-  """Estimates the seconds of a run."""
-  network = experiment.network_config(config, dataset)
+  """Estimates the seconds of a run; 0 if it is of another data set."""
+  try:
+    network = experiment.network_config(config, dataset)
+  except ssnn_jax.UserError:  # the run itself reports what is wrong
+    return 0.0
   products = sum(wiring.num_products for wiring in network.wirings)
   samples = config.num_epochs * len(dataset.train.labels)
   return products * samples * _reads(config, network) / _PRODUCTS_PER_SECOND

@@ -35,3 +35,9 @@ class EstimateTest(parameterized.TestCase):
   def test_short_runs_have_no_estimate(self):
     config = experiment.ExperimentConfig()
     self.assertEqual(estimate.describe([config], blank_dataset('digits')), '')
+
+  def test_runs_of_another_data_set_are_left_out(self):
+    config = experiment.ExperimentConfig(
+      layer_sizes=(784, 10), num_epochs=2**30
+    )
+    self.assertEqual(estimate.describe([config], blank_dataset('digits')), '')
