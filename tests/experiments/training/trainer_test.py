@@ -72,6 +72,11 @@ def train(runs, options=DEFAULT, **arguments):
   return [records.read(run.folder) for run in runs]
 
 
+# Quantities that are sums of floats, by the ends of their names.
+SUMS = '_error', '_rates', '_fractions', '_ratio', '_bias', '_deviation'
+SUMS += ('_cosine',)
+
+
 class TrainerTest(parameterized.TestCase):
   @classmethod
   def setUpClass(cls):
@@ -175,7 +180,7 @@ class TrainerTest(parameterized.TestCase):
     for expected, found in zip(alone, last, strict=True):
       self.assertEqual(set(found), set(expected))
       for name, value in expected.items():
-        if name.endswith(('_error', '_rates', '_fractions')) or name == 'loss':
+        if name.endswith(SUMS) or name == 'loss':
           np.testing.assert_allclose(found[name], value, rtol=1e-5)
         else:
           self.assertEqual(found[name], value, name)
