@@ -96,7 +96,11 @@ def draw_side_by_side(
     axes.set_title(title, fontsize=style.LETTERS)
   style.legend_below(fig, grid)
   seeds = panels.describe_seeds(comparisons.join(records))
-  style.set_title(fig, f'mean over {seeds}, paired with the ANN; 95 % interval')
+  style.set_title(
+    fig,
+    f'mean over {seeds}, paired with the ANN; 95 % interval; ordinates are '
+    'linear up to 1 point, and logarithmic beyond',
+  )
   return fig
 
 
