@@ -85,9 +85,7 @@ def _without_samples(name, input_shape, num_classes):
 def main() -> None:
   """Exports the run that the flags describe."""
   values = flags.FLAGS.flag_values_dict()
-  for name in ('workdir', 'file'):
-    if not values[name]:
-      raise ssnn_jax.UserError(f'--{name} is missing; it is required.')
+  command.require(values, 'workdir', 'file')
   nir = import_nir()
   path = command.folder(values['file'])
   config, params = load(command.folder(values['workdir']), best=values['best'])

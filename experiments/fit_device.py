@@ -43,9 +43,7 @@ def _new_files(text):
 def main() -> None:
   """Fits the device that the flags describe."""
   values = flags.FLAGS.flag_values_dict()
-  for name in ('csv', 'file'):
-    if not values[name]:
-      raise ssnn_jax.UserError(f'--{name} is missing; it is required.')
+  command.require(values, 'csv', 'file')
   w_max = values['w_max']
   field.check('w_max', w_max, types.is_positive(w_max), 'a number above 0')
   path, figure = _new_files(values['file'])

@@ -29,10 +29,10 @@ from experiments.config import command
 from experiments.config import titles
 from experiments.studies import datasets
 import ssnn_jax
+from ssnn_jax.datasets import catalog
 
 _ROOT = pathlib.Path(__file__).parent.parent
 RESULTS = _ROOT / 'experiments' / 'results'
-_EVENTS = 'N-MNIST, 1,100 of 70,000 recordings'  # in the table of README
 # Hand-written pages, with marks for numbers.
 PAGES = (
   _ROOT / 'README.md',
@@ -181,10 +181,14 @@ def dataset_table() -> str:
 
 def summary_table() -> str:
   """Makes the table of accuracies with low-discrepancy trains."""
+  run = _compared_datasets()['n_mnist'].iloc[0]
+  number = run['num_train_samples'] + run['num_eval_samples']
+  title, full = titles.title('n_mnist'), catalog.FULL_SIZES['n_mnist']
+  events = f'{title}, {number:,} of {full:,} recordings'
   made = dataset_comparison.table(_compared_datasets(), datasets.MARGINS)
   made = made[made['trains'] == 'low-discrepancy']
   made = made.drop(columns=['trains', 'T = 256'])
-  made['data set'] = made['data set'].replace(titles.title('n_mnist'), _EVENTS)
+  made['data set'] = made['data set'].replace(title, events)
   return markdown.table(tuple(made), made.itertuples(index=False))
 
 

@@ -52,7 +52,7 @@ def make_run(values: Mapping[str, Any]) -> recorder.Run:
   if values['resume'] and files.is_nonempty(folder):
     recorded = lines.read(folder, strict=False).config
     base = serialization.from_record(recorded, folder)
-  elif values['resume']:
+  elif values['resume'] and multihost.is_primary():
     print(f'{folder} holds no run to resume; a new one is started.')
   return recorder.Run(command.config(values, base), folder)
 

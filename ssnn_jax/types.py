@@ -39,13 +39,10 @@ def check_field(config: Any, name: str, is_valid: bool, expected: str) -> None:
   """Raises an error that names a field, its value and the expected value."""
   if not is_valid:
     value = getattr(config, name)
-    if callable(value) or any(map(callable, _items(value))):
+    parts = value if isinstance(value, tuple) else (value,)
+    if any(map(callable, parts)):
       value = f'a {type(value).__name__}'  # functions have long names
     raise UserError(f'{name} is {value}; expected {expected}.')
-
-
-def _items(value):
-  return value if isinstance(value, tuple) else ()
 
 
 def is_integer(value: Any) -> bool:

@@ -1,7 +1,6 @@
 """Table and figure of a device that is fitted to measured pulse responses."""
 
 from collections.abc import Sequence
-import dataclasses
 
 import jax
 import jax.numpy as jnp
@@ -27,16 +26,16 @@ def table(fit: hardware.PulseFit) -> pd.DataFrame:
     if name in fit.intervals:
       low, high = fit.intervals[name]
       ends = f'{low:.4g} to {high:.4g}'
-    unit = 'weight' if name in _WEIGHTS else 'relative'
-    unit = '' if isinstance(value, bool) else unit
+    unit = '' if isinstance(value, bool) else 'relative'
+    unit = 'weight' if name in _WEIGHTS else unit
     rows.append((name, f'{value:.4g}', ends, unit))
-  unit = fit.zero + fit.scale
+  one = fit.zero + fit.scale
   rows += [
     ('read noise', f'{fit.read_noise:.4g}', '', 'weight'),
     ('read noise', f'{fit.read_noise * fit.scale:.4g}', '', 'conductance'),
     ('number of states', f'{fit.config.num_states:.4g}', '', ''),
     ('weight 0', f'{fit.zero:.4g}', '', 'conductance'),
-    ('weight 1', f'{unit:.4g}', '', 'conductance'),
+    ('weight 1', f'{one:.4g}', '', 'conductance'),
   ]
   columns = ['parameter', 'value', '95% interval', 'unit']
   return pd.DataFrame(rows, columns=columns)
@@ -75,13 +74,8 @@ def draw(
 
 
 def _respond(config, start, pulses, is_up):
-  """Returns the mean weights of equal devices after numbers of pulses."""
-  varying = [
-    field.name
-    for field in dataclasses.fields(config)
-    if field.name.endswith(('_dtod', '_std'))
-  ]
-  config = dataclasses.replace(config, **dict.fromkeys(varying, 0.0))
+  """Returns the weights of the mean device after numbers of pulses."""
+  config = variability.remove(config)
   constants = variability.sample(jax.random.key(0), config, ())
   numbers = jnp.asarray(pulses)
   applied = _make_pulses(numbers, is_up)
@@ -101,7 +95,7 @@ def _simulate(fit, start, pulses, is_up):
   device_key, noise_key, read_key = jax.random.split(jax.random.key(0), 3)
   constants = variability.sample(device_key, fit.config, (_NUM_DEVICES,))
   words = jax.random.bits(
-    noise_key, (len(pulses), resistive.NUM_KEYS), 'uint32'
+    noise_key, (len(pulses), resistive.NUM_KEYS), jnp.uint32
   )
 
   def advance(weights, inputs):

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 import contextlib
 import dataclasses
-import logging as standard_logging
 import os
 import pathlib
 import re
@@ -19,17 +18,16 @@ from typing import TypeVar
 
 from absl import app
 from absl import flags
-from absl import logging
 import jax
 
 from experiments.config import errors
 from experiments.config import experiment
 from experiments.config import field
 from experiments.config import interrupts
+from experiments.config import libraries
 from experiments.config import usage
 import ssnn_jax
 from ssnn_jax import types
-from ssnn_jax import user_cache
 
 # Flags by heading of --help, in this order; other headings follow.
 _HEADINGS = (
@@ -188,6 +186,13 @@ def folder(path: str | os.PathLike) -> pathlib.Path:
   return pathlib.Path(path).expanduser()
 
 
+def require(values: Mapping[str, Any], *names: str) -> None:
+  """Raises a UserError if one of the flags is not given, or empty."""
+  for name in names:
+    if not values[name]:
+      raise ssnn_jax.UserError(f'--{name} is missing; it is required.')
+
+
 def choices(
   values: Mapping[str, Any], name: str, allowed: Sequence[str]
 ) -> list[str]:
@@ -233,38 +238,6 @@ def _parse(argv):
     sys.exit(f'error: {problem}; see --help.')
 
 
-def _cache_programs():
-  """Keeps compiled programs in the user's cache, also those of workers."""
-  folder = str(user_cache.folder() / 'programs')
-  for name, value in {
-    'jax_compilation_cache_dir': folder,
-    'jax_persistent_cache_min_compile_time_secs': 0,
-  }.items():
-    if name.upper() not in os.environ:
-      os.environ[name.upper()] = str(value)
-      jax.config.update(name, value)
-
-
-def _be_quiet():
-  """Silences library messages about errors that the command reports."""
-  logging.set_verbosity(logging.WARNING)  # jax reports missing backends
-  # Orbax logs the tracebacks of its threads, and tensorstore the tracebacks of
-  # operations that are abandoned after a failure.
-  logging.get_absl_logger().addFilter(
-    lambda record: 'orbax' not in record.pathname
-  )
-  standard_logging.getLogger('asyncio').setLevel(standard_logging.CRITICAL)
-  show = sys.unraisablehook
-
-  def show_others(unraisable):
-    error = unraisable.exc_value
-    is_interrupt = isinstance(error, KeyboardInterrupt)
-    if not is_interrupt and str(error) != 'Event loop is closed':
-      show(unraisable)
-
-  sys.unraisablehook = show_others
-
-
 def launch(main: Callable[[], None]) -> None:
   """Parses flags and runs `main`; user errors are printed as one sentence."""
   with group('Machine'):
@@ -277,9 +250,9 @@ def launch(main: Callable[[], None]) -> None:
 
   def guarded(argv):
     try:
-      _be_quiet()
+      libraries.be_quiet()
       if flags.FLAGS.compilation_cache:
-        _cache_programs()
+        libraries.cache_programs()
       if len(argv) > 1:
         raise ssnn_jax.UserError(
           f'{argv[1]} is not a flag; write --name=value, and see --help.'

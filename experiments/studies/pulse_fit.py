@@ -52,8 +52,6 @@ def numbers(
     counts = own[['num_covered', 'num_intervals']].sum()
     share = counts['num_covered'] / counts['num_intervals']
     found[f'{case}_covered'] = statistics.Number(float(share))
-    fits = own.groupby('parameter')['num_fits'].sum().max()
-    found[f'{case}_fits'] = statistics.Number(float(fits))
   by_case = dict(iter(networks.groupby('case')))
   difference = statistics.paired_difference(
     by_case['fitted'], by_case['simulated']

@@ -63,10 +63,11 @@ def from_arrays(
   """
   train = _make_split('train', x_train, y_train)
   test = _make_split('test', x_test, y_test)
-  if min(train.labels.min(), test.labels.min()) > 0:
+  first = min(train.labels.min(), test.labels.min())
+  if first > 0:
     raise errors.DatasetError(
-      f'y_train and y_test have no class 0, but classes from '
-      f'{min(train.labels.min(), test.labels.min())} on; count classes from 0.'
+      f'y_train and y_test have no class 0, but classes from {first} on; count '
+      'classes from 0.'
     )
   names = _name_classes(class_names, train.labels)
   _check_consistent(train, test, len(names))

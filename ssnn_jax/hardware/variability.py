@@ -1,5 +1,6 @@
 """Device-to-device variability: sampled constants of individual devices."""
 
+import dataclasses
 import functools
 from typing import NamedTuple
 
@@ -53,6 +54,13 @@ def sample(
   if config.corrupt_devices_prob:
     constants = _corrupt(config, keys, constants, shape)
   return constants
+
+
+def remove(config: DeviceConfig) -> DeviceConfig:
+  """Returns the mean device: without variability between devices or cycles."""
+  names = [field.name for field in dataclasses.fields(config)]
+  varying = [name for name in names if name.endswith(('_dtod', '_std'))]
+  return dataclasses.replace(config, **dict.fromkeys(varying, 0.0))
 
 
 def _vary(keys, config, shape, name, mean=1.0):

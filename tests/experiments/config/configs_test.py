@@ -11,7 +11,6 @@ from experiments.config import experiment
 from experiments.config import methods
 from experiments.config import serialization
 from experiments.config import synapses
-from experiments.training import programs
 import ssnn_jax
 from ssnn_jax import datasets
 from tests.testing.experiments import blank_dataset
@@ -202,37 +201,10 @@ class ConfigsTest(parameterized.TestCase):
       network = experiment.network_config(config, blank_dataset('n_mnist'))
       self.assertEqual(network.input_gain, expected)
 
-  @parameterized.parameters(
-    ('cosine', 0.5, (1 + math.cos(math.pi * 11 / 12)) / 2),
-    ('linear', 0.5, 1 / 12),
-    ('constant', 1.0, 1.0),
-  )
-  def test_schedules_have_the_expected_factors(self, name, halfway, last):
-    config = experiment.ExperimentConfig(
-      schedule=name, num_epochs=3, batch_size=10
-    )
-    factor = programs.make_schedule(config, num_samples=45)  # 12 steps
-    self.assertAlmostEqual(float(factor(0)), 1.0, places=6)
-    self.assertAlmostEqual(float(factor(6)), halfway, places=6)
-    self.assertAlmostEqual(float(factor(11)), last, places=6)
-    end = 1.0 if name == 'constant' else 0.0
-    self.assertAlmostEqual(float(factor(12)), end, places=6)
-
   def test_delay_leaves_ticks_with_errors(self):
     config, _ = parse_flags('--delay=1', '--num_steps=48')  # of 32 and 16 ticks
     network = experiment.network_config(config, blank_dataset('digits'))
     self.assertEqual((network.delay, network.error_steps), (1, (16, 16)))
-
-  def test_real_time_updates_are_scheduled_window_by_window(self):
-    config, _ = parse_flags(
-      '--timing=realtime', '--update_every=window', '--num_steps=8'
-    )
-    network = experiment.network_config(config, blank_dataset('digits'))
-    self.assertEqual(network.updates_per_presentation, 8)
-    config = dataclasses.replace(config, num_epochs=3, batch_size=10)
-    factor = programs.make_schedule(config, 45, updates_per_batch=8)
-    self.assertAlmostEqual(float(factor(48)), 0.5, places=6)  # of 96 updates
-    self.assertEqual(float(factor(96)), 0.0)
 
   def test_race_flags_reach_the_network(self):
     config, _ = parse_flags(

@@ -7,8 +7,6 @@ import tempfile
 from unittest import mock
 
 from absl.testing import parameterized
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from experiments.analysis import frames
@@ -220,12 +218,6 @@ class TrainerTest(parameterized.TestCase):
       ),
     ):
       train(self.make_anns(0))
-
-  def test_counts_the_bytes_of_a_program(self):
-    add = jax.jit(lambda x, y: x + y, donate_argnums=0)
-    compiled = add.lower(*[jnp.zeros(250, jnp.float32)] * 2).compile()
-    # Two arguments; the result reuses the first.
-    self.assertEqual(programs.count_bytes(compiled), 2000)
 
   @parameterized.parameters(
     (1, records, 'append'),  # before the line of the first epoch

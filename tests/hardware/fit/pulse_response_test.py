@@ -8,16 +8,10 @@ import numpy as np
 from experiments.measurements import pulse_fit
 import ssnn_jax
 from ssnn_jax import hardware
+from ssnn_jax.hardware import variability
 
-EXACT = ssnn_jax.DeviceConfig(
-  dw_min=0.0625,
-  up_down=0.125,
-  w_max=1.0,
-  w_min=-1.0,
-  gamma_up=0.75,
-  gamma_down=0.5,
-)
 VARYING = pulse_fit.COARSE
+EXACT = variability.remove(VARYING)
 NUM_SETS = 8
 
 

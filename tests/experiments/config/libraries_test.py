@@ -1,4 +1,4 @@
-"""Tests of what all commands share."""
+"""Tests of the settings of libraries in commands."""
 
 import os
 from unittest import mock
@@ -6,17 +6,17 @@ from unittest import mock
 from absl.testing import absltest
 import jax
 
-from experiments.config import command
+from experiments.config import libraries
 
 
-class CommandTest(absltest.TestCase):
+class LibrariesTest(absltest.TestCase):
   def cache_programs(self, **environment):
     """Returns the environment and the updates of jax's configuration."""
     with (
       mock.patch.dict(os.environ, environment, clear=True),
       mock.patch.object(jax.config, 'update') as update,
     ):
-      command._cache_programs()
+      libraries.cache_programs()
       return dict(os.environ), dict(call.args for call in update.mock_calls)
 
   def test_programs_are_kept_in_the_cache_of_the_user(self):
