@@ -64,9 +64,7 @@ class StyleTest(parameterized.TestCase):
   @parameterized.named_parameters(
     (module.__name__, module) for module in (ssnn_jax, *MODULES)
   )
-  def test_calls_unpack_no_literals(
-    self, module
-  ):
+  def test_calls_unpack_no_literals(self, module):
     tree = ast.parse(pathlib.Path(module.__file__).read_text())
     problems = [
       f'line {node.lineno}: a call unpacks a literal'
