@@ -43,10 +43,11 @@ def pytest_configure(config):
     return folder.name
 
   # The user's cache stays unchanged, but for the kernels.
-  library = kernel_library.find()
-  os.environ['SSNN_JAX_CACHE_DIR'] = folder = make_folder()
-  if library:
-    shutil.copy(library, folder)
+  is_compiled, library = kernel_library.load(), kernel_library.path()
+  os.environ['SSNN_JAX_CACHE_DIR'] = make_folder()
+  if is_compiled:
+    kernel_library.path().parent.mkdir(mode=0o755)
+    shutil.copy(library, kernel_library.path())
   compiled = os.environ.get(SHARED_CACHE) or make_folder()
   os.environ[SHARED_CACHE] = os.environ['JAX_COMPILATION_CACHE_DIR'] = compiled
   os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0'

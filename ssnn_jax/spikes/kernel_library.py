@@ -2,9 +2,14 @@
 
 The library is compiled when it is first needed, for this processor, jaxlib and
 version of the sources, by the system's C++ compiler ($CXX, or c++).
+
+Loading a library runs code. A library is loaded only if no other user can have
+written it, and if it ends with the digest of the rest, which is appended to it
+when it is compiled.
 """
 
 import contextlib
+import ctypes
 import fcntl
 import functools
 import hashlib
@@ -12,6 +17,7 @@ import importlib.metadata
 import os
 import pathlib
 import platform
+import stat
 import subprocess
 import sys
 import tempfile
@@ -23,23 +29,29 @@ from ssnn_jax import user_cache
 
 _SOURCES = pathlib.Path(__file__).with_name('cpu')
 _FLAGS = '-std=c++17 -O3 -march=native -fPIC -shared -Wall -Wno-psabi'.split()
+_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 @functools.cache
-def find() -> pathlib.Path | None:
-  """Finds the library, and compiles it first if it is missing.
+def load() -> ctypes.CDLL | None:
+  """Loads the library, and compiles it first if it is missing or unusable.
 
   Returns:
-    The path of the library; None if it cannot be compiled, which is printed.
+    The library; None if it cannot be compiled or loaded, which is printed.
   """
-  library = path()
-  if library.exists():
-    return library
   try:
-    with _lock(library):
-      if not library.exists():  # not compiled by another process meanwhile
-        print('compiling kernels for this processor, once', file=sys.stderr)
-        compile_library()
+    with contextlib.suppress(FileNotFoundError, types.UserError):
+      return _load()
+    with _lock():
+      try:
+        return _load()  # compiled by another process meanwhile
+      except FileNotFoundError:
+        reason = 'once'
+      except types.UserError as error:
+        reason = f'again: {error}'
+      print(f'compiling kernels for this processor, {reason}', file=sys.stderr)
+      compile_library()
+      return _load()
   except types.UserError as error:
     print(
       f'{error} Without compiled kernels, learning is two to three times '
@@ -47,7 +59,6 @@ def find() -> pathlib.Path | None:
       file=sys.stderr,
     )
     return None
-  return library
 
 
 def compile_library() -> pathlib.Path:
@@ -58,14 +69,14 @@ def compile_library() -> pathlib.Path:
 
   Raises:
     UserError: if there is no compiler, the compiler fails, or the cache cannot
-      be written to.
+      be written to, or can be by other users.
   """
   library = path()
   command = [*_compiler().split(), *_FLAGS, '-isystem', jax.ffi.include_dir()]
   # One unit parses the headers of jaxlib once.
   unit = ''.join(f'#include "{source}"\n' for source in _sources('*.cc'))
+  _make_folder()
   try:
-    library.parent.mkdir(parents=True, exist_ok=True)
     # Renamed when complete: other processes may load the library meanwhile.
     with tempfile.TemporaryDirectory(dir=library.parent) as folder:
       compiled = pathlib.Path(folder) / library.name
@@ -73,7 +84,17 @@ def compile_library() -> pathlib.Path:
       subprocess.run(
         command, input=unit, check=True, capture_output=True, text=True
       )
+      compiled.chmod(0o755)  # whatever the umask allows
+      with open(compiled, 'r+b') as file:
+        file.write(hashlib.sha256(file.read()).digest())
+        file.flush()
+        os.fsync(file.fileno())
       compiled.replace(library)
+    entries = os.open(library.parent, os.O_RDONLY)
+    try:
+      os.fsync(entries)
+    finally:
+      os.close(entries)
   except FileNotFoundError:
     raise types.UserError(
       f'{_compiler()} was not found; install a C++ compiler, or name one in '
@@ -85,7 +106,7 @@ def compile_library() -> pathlib.Path:
       f'$CXX. Its output: {_first_error(error.stderr)}.'
     ) from None
   except OSError as error:
-    raise _unwritable(library, error) from None
+    raise _unwritable(library.parent, error) from None
   return library
 
 
@@ -99,7 +120,7 @@ def path() -> pathlib.Path:
   parts = [file.read_text() for file in _sources('*.h') + _sources('*.cc')]
   parts += [_compiler(), importlib.metadata.version('jaxlib'), processor()]
   digest = hashlib.sha256('\n'.join(parts).encode()).hexdigest()[:16]
-  return user_cache.folder() / f'kernels-{digest}.so'
+  return user_cache.folder() / 'kernels' / f'{digest}.so'
 
 
 def processor() -> str:
@@ -109,6 +130,57 @@ def processor() -> str:
     lines = pathlib.Path('/proc/cpuinfo').read_text().splitlines()
     features = [s for s in lines if s.startswith(('flags', 'Features'))][:1]
   return ' '.join([platform.system(), platform.machine(), *features])
+
+
+def _load():
+  """Loads the library, or raises FileNotFoundError, or a UserError if unsafe.
+
+  The file is opened once, so what is checked is what is loaded.
+  """
+  library = path()
+  _make_folder()
+  try:
+    with open(library, 'rb', opener=_open_no_link) as file:
+      _check_owner(library, os.fstat(file.fileno()))
+      content = file.read()
+      size = hashlib.sha256().digest_size
+      if hashlib.sha256(content[:-size]).digest() != content[-size:]:
+        raise types.UserError(f'{library} is damaged.')
+      # Never closed: another library of this number would be taken for it.
+      opened = f'/proc/self/fd/{os.dup(file.fileno())}'
+      return ctypes.CDLL(opened if os.path.exists(opened) else str(library))
+  except FileNotFoundError:
+    raise
+  except OSError as error:
+    raise types.UserError(
+      f'{library} cannot be loaded ({error.strerror or error}); name another '
+      'folder in $SSNN_JAX_CACHE_DIR.'
+    ) from None
+
+
+def _open_no_link(path, flags):
+  return os.open(path, flags | os.O_NOFOLLOW)
+
+
+def _make_folder():
+  """Creates the folder of the library; raises UserError if others can write."""
+  folder = path().parent
+  try:
+    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    status = os.stat(folder)
+  except OSError as error:
+    raise _unwritable(folder, error) from None
+  _check_owner(folder, status)
+
+
+def _check_owner(path, status):
+  """Raises a UserError if other users can write to a file or folder."""
+  is_own = status.st_uid in (0, os.geteuid())
+  if not is_own or status.st_mode & _WRITABLE_BY_OTHERS:
+    raise types.UserError(
+      f'Other users can write to {path}, so kernels from it are not loaded; '
+      'make it yours alone, or name another folder in $SSNN_JAX_CACHE_DIR.'
+    )
 
 
 def _sources(pattern):
@@ -126,20 +198,21 @@ def _first_error(output):
 
 
 @contextlib.contextmanager
-def _lock(library):
+def _lock():
   """Waits until no other process compiles the library."""
+  _make_folder()
+  library = path()
   try:
-    library.parent.mkdir(parents=True, exist_ok=True)
     lock = open(library.with_suffix('.lock'), 'a')
   except OSError as error:
-    raise _unwritable(library, error) from None
+    raise _unwritable(library.parent, error) from None
   with lock:
     fcntl.flock(lock, fcntl.LOCK_EX)
     yield
 
 
-def _unwritable(library, error):
+def _unwritable(folder, error):
   return types.UserError(
-    f'The kernels cannot be written to {library.parent} ({error.strerror}); '
-    'name another folder in $SSNN_JAX_CACHE_DIR.'
+    f'The kernels cannot be written to {folder} ({error.strerror}); name '
+    'another folder in $SSNN_JAX_CACHE_DIR.'
   )

@@ -6,7 +6,6 @@ spikes and counts.
 """
 
 from collections.abc import Callable
-import ctypes
 import functools
 
 import jax
@@ -113,10 +112,9 @@ def _count(counts, presynaptic, positive, negative):
 def _register() -> frozenset[str]:
   """Registers the kernels of the compiled library and returns their names."""
   # Elsewhere they would be compiled for nothing.
-  library = kernel_library.find() if jax.default_backend() == 'cpu' else None
-  if library is None:
+  compiled = kernel_library.load() if jax.default_backend() == 'cpu' else None
+  if compiled is None:
     return frozenset()
-  compiled = ctypes.CDLL(str(library))
   names = 'ssnn_sample_hashed', 'ssnn_sample_sobol', 'ssnn_count'
   # Some kernels are compiled only for processors on which they are faster.
   names = frozenset(name for name in names if hasattr(compiled, name))
