@@ -8,8 +8,6 @@ import jax
 
 from ssnn_jax import types
 
-_GIB = 2**30
-
 
 def size() -> int:
   """Returns the memory of the first device, in bytes; on CPU of the machine."""
@@ -18,24 +16,16 @@ def size() -> int:
   return stats.get('bytes_limit', pages)
 
 
-def check(num_bytes: int, what: str, remedy: str) -> None:
-  """Raises a `UserError` if arrays cannot fit, before they are allocated.
+def check_weights(shapes: Iterable[tuple[int, ...]]) -> None:
+  """Raises a UserError if float32 weights and their counts cannot fit.
 
   Args:
-    num_bytes: memory that the arrays need.
-    what: the arrays, a plural noun.
-    remedy: how to need less memory.
+    shapes: shape of the weights of each layer.
   """
-  available = size()
-  if num_bytes > available:
+  needed, available = 2 * 4 * sum(map(math.prod, shapes)), size()
+  if needed > available:
     raise types.UserError(
-      f'{what} need {num_bytes / _GIB:,.1f} GiB of memory, and there are '
-      f'{available / _GIB:,.1f} GiB; {remedy}.'
+      'the weights of all layers, with their counts of coincidences, need '
+      f'{needed / 2**30:,.1f} GiB of memory, and there are '
+      f'{available / 2**30:,.1f} GiB; choose fewer neurons.'
     )
-
-
-def check_weights(shapes: Iterable[tuple[int, ...]]) -> None:
-  """Refuses layers whose weights, float32, and their counts cannot fit."""
-  num_bytes = 2 * 4 * sum(map(math.prod, shapes))
-  what = 'the weights of all layers, with their counts of coincidences,'
-  check(num_bytes, what, 'choose fewer neurons')

@@ -132,8 +132,6 @@ def _train_group(job, opened):
     for part in (opened[:half], opened[half:]):
       _train_group(job, part)
     return
-  remedy = 'choose fewer neurons or a smaller --batch_size'
-  device_memory.check(needed, 'the arrays of a training step', remedy)
   clock = _Clock(opened[0].start, began)
   state, accuracy = _train_epochs(job, opened, train_epoch, state, clock)
   _finish(job, opened, state, accuracy, clock)

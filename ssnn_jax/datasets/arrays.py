@@ -1,6 +1,5 @@
 """Datasets of user-provided NumPy arrays, in memory or in an `.npz` file."""
 
-import math
 import os
 import pathlib
 import zipfile
@@ -8,11 +7,10 @@ import zipfile
 import numpy as np
 import numpy.typing as npt
 
-from ssnn_jax.datasets import capacity
 from ssnn_jax.datasets import errors
 from ssnn_jax.datasets import types
 
-_REQUIRED = ('x_train', 'y_train', 'x_test', 'y_test')
+_ARRAYS = ('x_train', 'y_train', 'x_test', 'y_test', 'class_names')
 _RECIPE = 'np.savez(path, x_train=..., y_train=..., x_test=..., y_test=...)'
 
 
@@ -26,12 +24,11 @@ def load_npz(path: str | os.PathLike) -> types.Dataset:
 
   Other arrays are ignored; a leading `~` in the path is the home folder.
   """
-  with errors.explain_memory(path):
-    arrays = _read_arrays(pathlib.Path(path).expanduser())
-    try:
-      return from_arrays(**arrays, name=os.fspath(path))
-    except errors.DatasetError as error:
-      raise errors.DatasetError(f'{path}: {error}') from None
+  arrays = _read_arrays(pathlib.Path(path).expanduser())
+  try:
+    return from_arrays(**arrays, name=os.fspath(path))
+  except errors.DatasetError as error:
+    raise errors.DatasetError(f'{path}: {error}') from None
 
 
 def from_arrays(
@@ -77,54 +74,27 @@ def from_arrays(
 
 def _read_arrays(path):
   """Reads the arrays of a file by name, without unpickling of objects."""
-  arrays, name = {}, None
   try:
-    with zipfile.ZipFile(path) as archive:
-      for name in _REQUIRED + ('class_names',):
-        if f'{name}.npy' in archive.namelist():
-          arrays[name] = _read_array(archive, f'{name}.npy')
+    with np.load(path) as file:
+      names = set(file).intersection(_ARRAYS)
+      arrays = {name: file[name] for name in names}
   except FileNotFoundError:
     raise errors.DatasetError(
       f'There is no file {path}; create it with {_RECIPE}.'
     ) from None
   except OSError as error:
     raise errors.unreadable(path, error) from error
-  except MemoryError:
-    raise
-  except Exception as error:  # of many types, from archives and headers
-    location = f'{path}: {name}' if name else path
+  except (ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
     raise errors.DatasetError(
-      f'{location} cannot be read ({errors.root_cause(error)}); save arrays of '
+      f'{path} cannot be read ({errors.root_cause(error)}); save arrays of '
       f'numbers, and class_names of strings, with {_RECIPE}.'
     ) from None
-  missing = [name for name in _REQUIRED if name not in arrays]
+  missing = [name for name in _ARRAYS[:4] if name not in arrays]
   if missing:
     raise errors.DatasetError(
       f'{path} lacks {", ".join(missing)}; create it with {_RECIPE}.'
     )
   return arrays
-
-
-def _read_array(archive, name):
-  """Reads one array, whose size is checked before it is allocated."""
-  with archive.open(name) as file:
-    size = _announced_size(file)
-  found = archive.getinfo(name).file_size
-  if size != found or found > capacity.of_member(archive, name):
-    raise ValueError(f'it has another size than its header announces, {size}')
-  with archive.open(name) as file:
-    return np.lib.format.read_array(file, allow_pickle=False)
-
-
-def _announced_size(file):
-  """Returns the size of the file of an array, according to its header."""
-  # Arrays of numbers and of strings have this version.
-  if np.lib.format.read_magic(file) != (1, 0):
-    raise ValueError('it is no array of version 1.0')
-  shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-  if dtype.hasobject or not dtype.itemsize:
-    raise ValueError(f'it has items of type {dtype}')
-  return file.tell() + math.prod(shape) * dtype.itemsize
 
 
 def _make_split(part, inputs, labels):

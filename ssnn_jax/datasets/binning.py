@@ -2,12 +2,10 @@
 
 from concurrent import futures
 import dataclasses
-import math
 import os
 
 import numpy as np
 
-from ssnn_jax import device_memory
 from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.datasets import cache
@@ -79,9 +77,6 @@ def bin_events(
   """
   num_recordings = len(recordings.labels)
   shape = num_recordings, binning.num_words, binning.num_inputs
-  num_bytes = math.prod(shape) * np.dtype(np.uint32).itemsize
-  remedy = 'choose fewer ticks (num_steps)'
-  device_memory.check(num_bytes, 'the trains of all recordings', remedy)
   trains = np.zeros(shape, np.uint32)
 
   def bin_chunk(start):

@@ -40,18 +40,6 @@ def unwritable(
 
 
 @contextlib.contextmanager
-def explain_memory(path: str | os.PathLike) -> Iterator[None]:
-  """Converts memory errors from the content of a file to a `DatasetError`."""
-  try:
-    yield
-  except MemoryError:
-    raise DatasetError(
-      f'{path} does not fit into memory; use fewer samples, or a machine with '
-      'more memory.'
-    ) from None
-
-
-@contextlib.contextmanager
 def explain_import(purpose: str, packages: str) -> Iterator[None]:
   """Converts import errors of optional packages to a `DatasetError`."""
   try:

@@ -72,8 +72,7 @@ def decode(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
     if size % _BYTES_PER_EVENT:
       problem = f'is truncated: an event has 5 bytes, and {size} were found'
       raise errors.damaged(path, problem)
-    with errors.explain_memory(path):
-      events = tonic_io.read_mnist_file(str(path), tonic_datasets.NMNIST.dtype)
+    events = tonic_io.read_mnist_file(str(path), tonic_datasets.NMNIST.dtype)
   except OSError as error:
     raise errors.unreadable(path, error) from error
   if not len(events):

@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 
-from ssnn_jax import device_memory
 from ssnn_jax.layers.wiring import SILENT
 from ssnn_jax.layers.wiring import Wiring
 from ssnn_jax.types import COUNT
@@ -74,8 +73,7 @@ class Conv:
       The wiring, whose output has the shape `[H', W', F]`.
 
     Raises:
-      UserError: if the inputs are not an image, are smaller than a patch, or
-        have more patches than the memory of the device can index.
+      UserError: if the inputs are not an image, or are smaller than a patch.
     """
     shape = self._image_shape(input_shape)
     sizes = [
@@ -90,7 +88,6 @@ class Conv:
         f'{shape[1]} pixels; choose a smaller kernel, or fewer or smaller '
         'strides in the layers before.'
       )
-    self._check_memory(shape, sizes)
     return Wiring(
       input_shape=input_shape,
       output_shape=(*sizes, self.features),
@@ -110,17 +107,6 @@ class Conv:
     if self.channel_axis == 0:
       return *input_shape[1:], input_shape[0]
     return input_shape
-
-  def _check_memory(self, shape, sizes):
-    """Refuses patches whose indices, or padded image, exceed the memory."""
-    *image, channels = shape
-    padded = [size + 2 * margin for size, margin in zip(image, self.padding)]
-    num_indices = max(
-      math.prod(sizes) * math.prod(self.kernel), math.prod(padded)
-    )
-    num_bytes = np.dtype(int).itemsize * channels * num_indices
-    remedy = 'choose smaller images, kernels or paddings, or larger strides'
-    device_memory.check(num_bytes, f'the patches of {self}', remedy)
 
   def _patches(self, shape, sizes):
     """Returns the indices of the inputs of each patch, `[P, M]`."""

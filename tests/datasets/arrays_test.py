@@ -1,10 +1,8 @@
 """Tests for datasets of user-provided arrays."""
 
-import io
 import os
 import pathlib
 import re
-import struct
 from unittest import mock
 import zipfile
 
@@ -151,9 +149,7 @@ class LoadNpzTest(data_util.DatasetTestCase):
   def test_never_unpickles_objects(self, name):
     np.savez(self.path, **ARRAYS | {name: np.array(['a', None], object)})
     with mock.patch('pickle.load', side_effect=AssertionError):
-      self.assert_file_refused(
-        f': {name} cannot be read (it has items of type object'
-      )
+      self.assert_file_refused(' cannot be read (Object arrays cannot be')
 
   def test_error_of_invalid_array_names_the_file(self):
     np.savez(self.path, **ARRAYS | {'y_test': LABELS[:3]})
@@ -167,59 +163,20 @@ class LoadNpzTest(data_util.DatasetTestCase):
       np.save(file, IMAGES)
     for content in (self.path.read_bytes(), b'', b'text', b'PK\3\4'):
       self.path.write_bytes(content)
-      self.assert_file_refused(' cannot be read (File is not a zip file')
+      self.assert_file_refused(' cannot be read (')
     with zipfile.ZipFile(self.path, 'w') as archive:
       for name in ARRAYS:
         archive.writestr(f'{name}.npy', b'no array')
-    self.assert_file_refused(': x_train cannot be read (the magic string ')
+    self.assert_file_refused(': x_train has ')
     self.path.unlink()
     self.path.mkdir()
     self.assert_file_refused(' cannot be read (Is a directory); check ')
-
-  def write_announcing(self, descr, shape):
-    """Writes x_train with a header that announces another array."""
-    np.savez(self.path, **{k: v for k, v in ARRAYS.items() if k != 'x_train'})
-    content = io.BytesIO()
-    header = {'descr': descr, 'fortran_order': False, 'shape': shape}
-    np.lib.format.write_array_header_1_0(content, header)
-    with zipfile.ZipFile(self.path, 'a') as archive:
-      archive.writestr('x_train.npy', content.getvalue() + IMAGES.tobytes())
-    return len(content.getvalue())
-
-  @parameterized.parameters(
-    ('|u1', (10**12,), 'it has another size than its header announces, 1000'),
-    ('|u1', (35,), 'it has another size than its header announces'),
-    ('<f8', (36,), 'it has another size than its header announces'),
-    ('|u1', (-6, -6), ''),
-    ('|S0', (10**12,), 'it has items of type |S0'),
-    ('nope', (36,), "data type 'nope' not understood"),
-  )
-  def test_rejects_wrong_header(self, descr, shape, problem):
-    self.write_announcing(descr, shape)
-    self.assert_file_refused(f': x_train cannot be read ({problem}')
-
-  def test_rejects_size_that_the_archive_cannot_hold(self):
-    size = 2**31
-    announced = size + self.write_announcing('|u1', (size,))
-    content = bytearray(self.path.read_bytes())
-    last = content.rindex(b'PK\1\2')  # the directory's entry of x_train
-    content[last + 24 : last + 28] = struct.pack('<I', announced)
-    self.path.write_bytes(content)
-    self.assert_file_refused(
-      ': x_train cannot be read (it has another size than its header '
-      f'announces, {announced}); save '
-    )
-
-  def test_rejects_arrays_larger_than_memory(self):
-    np.savez(self.path, **ARRAYS)
-    with mock.patch.object(np, 'asarray', side_effect=MemoryError):
-      self.assert_file_refused(' does not fit into memory; use fewer samples')
 
   def test_rejects_damaged_file(self):
     np.savez(self.path, **ARRAYS)
     content = self.path.read_bytes()
     damaged = data_util.flipped(content, content.index(IMAGES.tobytes()))
     self.path.write_bytes(damaged)
-    self.assert_file_refused(': x_train cannot be read (Bad CRC-32 for file ')
+    self.assert_file_refused(' cannot be read (Bad CRC-32 for file ')
     self.path.write_bytes(content[:-30])
     self.assert_file_refused(' cannot be read (File is not a zip file')

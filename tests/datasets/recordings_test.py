@@ -8,7 +8,6 @@ from absl.testing import parameterized
 from joblib.externals import loky
 import numpy as np
 from tonic import datasets as tonic_datasets
-from tonic import io as tonic_io
 
 from ssnn_jax.datasets import recordings
 from tests.testing import datasets as data_util
@@ -56,15 +55,6 @@ class DecodeTest(data_util.RecordingsTestCase):
     times, addresses = recordings.decode(self.write('a', event_bytes(events)))
     np.testing.assert_array_equal(times, [8000, 100 + 2**13])
     np.testing.assert_array_equal(addresses, [(34 + 2) * 34 + 1, 4 * 34 + 3])
-
-  def test_rejects_recording_larger_than_memory(self):
-    path = self.write('a', event_bytes([(1, 2, 1, 0)]))
-    with mock.patch.object(
-      tonic_io, 'read_mnist_file', side_effect=MemoryError
-    ):
-      self.assert_refused(
-        f'{path} does not fit into memory; use', '', recordings.decode, path
-      )
 
 
 class LoadTest(data_util.RecordingsTestCase):

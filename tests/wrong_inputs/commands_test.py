@@ -31,8 +31,6 @@ RUN = {
   'expected a whole number from 1 to 2147483647.',
   '--layers=conv2000000000k5,10': '--layers is (Conv(features=2000000000, '
   '...); expected layers of at most 2147483647 neurons, not (64, ..., 10).',
-  '--layers=conv16k5p1000000,10': '--layers: the patches of Conv(...) need ... '
-  'GiB of memory, ...; choose smaller images, kernels or paddings, or ...',
   '--layers=,10': "--layers: '' is not a layer; expected a number of neurons, "
   'or a convolution as conv16k5s2: ...',
   '--learning_rate=1e39': '--learning_rate is 1e+39; expected a 32-bit number.',

@@ -210,15 +210,6 @@ class TrainerTest(parameterized.TestCase):
     self.assertEqual([run.final['seeds_at_once'] for run in recorded], [1, 1])
     self.assert_same_lines(runs, self.anns)
 
-  def test_run_that_exceeds_memory_is_refused(self):
-    with (
-      mock.patch.object(programs, 'count_bytes', lambda compiled: 2**60),
-      self.assertRaisesRegex(
-        ssnn_jax.UserError, 'step need 1,073,741,824.0 GiB of memory, and there'
-      ),
-    ):
-      train(self.make_anns(0))
-
   @parameterized.parameters(
     (1, records, 'append'),  # before the line of the first epoch
     (2, records, 'append'),  # before the line of a trained epoch
