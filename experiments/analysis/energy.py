@@ -31,7 +31,6 @@ _NETWORK_FIELDS = (
   'forward',
   'backward',
   'update',
-  'delay',
   'output_errors',
 )
 # Columns of quantities; many also have a column `learning_...`.

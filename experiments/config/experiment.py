@@ -115,7 +115,6 @@ class ExperimentConfig(synapses.SynapseFields):
   update_every: str = _network(
     'presentation', _HELP['update_every'], choices=choices.UPDATE_EVERY
   )
-  delay: int = _spikes(0, _HELP['delay'])
   sampler: str = _spikes('bernoulli', _HELP['sampler'], choices=tuple(SAMPLERS))
   representation: str = field.field(
     'Machine', 'auto', _HELP['representation'], choices=choices.REPRESENTATIONS

@@ -11,6 +11,7 @@ from typing import TypedDict
 
 from experiments.config import experiment
 from experiments.config import methods
+from experiments.config import serialization
 import ssnn_jax
 from ssnn_jax import schema
 from ssnn_jax.runs import errors
@@ -127,6 +128,9 @@ def config_problems(config: Mapping[str, Any]) -> Iterator[str]:
   method = config.get('method', methods.ANN)
   if method not in methods.METHODS:
     yield f'method is {method}; expected one of {", ".join(methods.METHODS)}'
+  for name, value in serialization.RETIRED.items():
+    if config.get(name, value) != value:
+      yield f'{name} is {config[name]}; expected {value}'
 
 
 def curve_problems(curves: Mapping[str, Any]) -> Iterator[str]:

@@ -9,6 +9,9 @@ from typing import Any
 from experiments.config import experiment
 import ssnn_jax
 
+# Fields of earlier versions, with the only value that runs still have.
+RETIRED = {'delay': 0}
+
 
 def as_record(config: experiment.ExperimentConfig) -> dict[str, Any]:
   """Returns the JSON object of a configuration."""
@@ -20,10 +23,13 @@ def from_record(
 ) -> experiment.ExperimentConfig:
   """Makes a configuration from its JSON object; missing fields have defaults.
 
+  Retired fields are left out.
+
   Raises:
     UserError: if the record of the folder has an unknown field, or a value of
       the wrong type.
   """
+  recorded = _drop_retired(recorded)
   for name in recorded:
     if name not in experiment.FIELDS:
       raise ssnn_jax.UserError(
@@ -45,5 +51,17 @@ def from_record(
 
 
 def complete(recorded: Mapping[str, Any]) -> dict[str, Any]:
-  """Adds the defaults of missing fields to the record of a configuration."""
-  return as_record(experiment.ExperimentConfig()) | dict(recorded)
+  """Adds the defaults of missing fields to the record of a configuration.
+
+  Retired fields are left out.
+  """
+  defaults = as_record(experiment.ExperimentConfig())
+  return defaults | _drop_retired(recorded)
+
+
+def _drop_retired(recorded):
+  return {
+    name: value
+    for name, value in recorded.items()
+    if name not in RETIRED or value != RETIRED[name]
+  }

@@ -30,7 +30,6 @@ _CURVE = ['network', 'sampler', 'window']
 # rate, once T resolves the rates.
 POWERS = {
   'bernoulli': (-1 / 2, -1 / 4),
-  'threefry': (-1 / 2, -1 / 4),
   'sobol': (-1.0, -1 / 2),
 }
 # Abscissa, ordinate and title of the panels in each row.

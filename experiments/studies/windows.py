@@ -1,4 +1,4 @@
-"""Windows, membranes between windows, delays and the gain of error streams."""
+"""Windows, membranes between windows, and the gain of error streams."""
 
 from experiments.analysis import comparison_plot
 from experiments.analysis import comparisons
@@ -37,7 +37,7 @@ def _vary_window(runs):
 
 def _vary_lengths(runs):
   """Selects running means whose T, window and sampler are given."""
-  chosen = frames.select(runs, integration='mean', gain=_GAIN, delay=0)
+  chosen = frames.select(runs, integration='mean', gain=_GAIN)
   return chosen[chosen['window'].notna() | (chosen['method'] == methods.ANN)]
 
 
@@ -54,29 +54,22 @@ def _draw(runs):
 
 
 def _numbers(records):
-  """Compares membranes, delays and gains."""
+  """Compares membranes, windows and gains."""
   _, spiking = frames.split_baseline(comparisons.join(records))
   given = _vary_window(spiking)
-  default = frames.select(given, delay=0)
   fashion = frames.select(spiking, dataset='fashion_mnist')
   numbers = comparisons.numbers
   return (
     numbers(
-      default,
+      given,
       '{dataset}_{integration}_minus_mean_n{window}{metric}',
       _READOUTS,
       integration='mean',
     )
     | numbers(
-      default,
+      given,
       '{dataset}_{integration}_error_n{window}',
       {'': comparisons.mean('update_error')},
-    )
-    | numbers(
-      frames.select(given, dataset='fashion_mnist', integration='mean'),
-      'delay{delay}{metric}_n{window}',
-      _CHANGES,
-      delay=0,
     )
     | numbers(
       frames.select(fashion, window=None, num_steps=64, sampler='bernoulli'),
@@ -107,14 +100,11 @@ _SINGLE = tuple(
   f'{sampler}_t{t}_n8_minus_single' for sampler in _SAMPLERS for t in (64, 256)
 )
 STUDY = Study(
-  question=(
-    'Which window, and do the membrane, a delay or the gain affect accuracy?'
-  ),
+  question='Which window, and do the membrane or the gain affect accuracy?',
   sweeps={
     'digits': (Sweep({'integration': _MEMBRANES, 'window': (1, 8, 32, 64)}),),
     'fashion_mnist': (
       Sweep({'integration': _MEMBRANES, 'window': (8, 32, 64)}),
-      Sweep({'window': (8, 32), 'delay': (1,)}),
       Sweep({'gain': ((0.5,), (1.0,), (2.0,))}),
       *(
         Sweep({'num_steps': (t,), 'window': windows, 'sampler': _SAMPLERS})
@@ -190,12 +180,9 @@ the final potential of memoryless membranes loses
 are not worse ({digits_memoryless_minus_mean_n1} points). With grey inputs,
 memoryless membranes fail ([grey_pixels](grey_pixels.md)).
 
-A delay of one window pairs no error with the spikes that caused it. It changes
-accuracy by {delay1_n8} points with windows of 8 ticks and by {delay1_n32} with
-32, and the update error, as the first window has no errors, by a factor of
-{delay1_error_n8:.2f} and {delay1_error_n32:.2f}. Half and double the gain
-change the update error by factors of {gain0_5_error:.2f} and {gain2_error:.2f},
-and accuracy by {gain0_5} and {gain2} points. The window can thus be chosen for
-the hardware; [saturation](saturation.md) studies the gain.
+Half and double the gain change the update error by factors of
+{gain0_5_error:.2f} and {gain2_error:.2f}, and accuracy by {gain0_5} and {gain2}
+points. The window can thus be chosen for the hardware;
+[saturation](saturation.md) studies the gain.
 """,
 )

@@ -161,10 +161,6 @@ class ConfigsTest(parameterized.TestCase):
     '--input_gain=0',
     '--dropout=1',
     '--layer_sizes=64,0,10',
-    '--delay=2',
-    '--delay=-1',
-    ('--delay=1', '--num_steps=32'),
-    ('--delay=1', '--num_steps=48', '--window=48'),
   )
   def test_rejects_networks_out_of_range(self, *arguments):
     config, _ = parse_flags(*arguments)
@@ -189,6 +185,7 @@ class ConfigsTest(parameterized.TestCase):
     config = experiment.CONFIGS['mnist']
     recorded = serialization.as_record(config)
     del recorded['shuffle_ticks'], recorded['test_dataset']
+    recorded['delay'] = 0  # which is left out
     self.assertEqual(
       serialization.complete(recorded), serialization.as_record(config)
     )
@@ -200,11 +197,6 @@ class ConfigsTest(parameterized.TestCase):
       )
       network = experiment.network_config(config, blank_dataset('n_mnist'))
       self.assertEqual(network.input_gain, expected)
-
-  def test_delay_leaves_ticks_with_errors(self):
-    config, _ = parse_flags('--delay=1', '--num_steps=48')  # of 32 and 16 ticks
-    network = experiment.network_config(config, blank_dataset('digits'))
-    self.assertEqual((network.delay, network.error_steps), (1, (16, 16)))
 
   def test_race_flags_reach_the_network(self):
     config, _ = parse_flags(
@@ -223,7 +215,6 @@ class ConfigsTest(parameterized.TestCase):
     ),
     (('--update_every=window',), '^--update_every is window; expected '),
     (('--timing=realtime', '--window=32'), '^--window is 32; expected a short'),
-    (('--timing=realtime', '--delay=1'), '^--delay is 1; expected 0, as'),
     (('--inhibition_latency=0.1',), '^--inhibition_latency is 0.1; .*=race'),
     (
       ('--inhibition_latency=2', '--winner=race'),
@@ -247,8 +238,11 @@ class ConfigsTest(parameterized.TestCase):
     self.assertEqual(serialization.from_record(recorded, 'here'), config)
     del recorded['probe_every']  # older records lack it
     self.assertEqual(serialization.from_record(recorded, 'here'), config)
+    with_delay = recorded | {'delay': 0}  # as in older records
+    self.assertEqual(serialization.from_record(with_delay, 'here'), config)
     for change, sentence in (
       ({'shape': 3}, '^here holds a run with the unknown field shape; resume'),
+      ({'delay': 1}, '^here holds a run with the unknown field delay; resume'),
       ({'num_epochs': 'x'}, '^here holds a run with an invalid value'),
     ):
       with self.assertRaisesRegex(ssnn_jax.UserError, sentence):

@@ -59,6 +59,7 @@ class LinesTest(parameterized.TestCase):
     ({'gain': 3}, 'gain is 3; expected a list, each item a 32-bit number'),
     ({'num_epochs': 3.5}, 'num_epochs is 3.5; expected a 32-bit whole number'),
     ({'dataset': None}, 'dataset is null; expected text'),
+    ({'delay': 1}, 'delay is 1; expected 0'),
   )
   def test_names_the_field_of_a_configuration(self, changes, message):
     config = serialization.as_record(experiment.ExperimentConfig()) | changes

@@ -10,8 +10,8 @@ class UnusedTest(parameterized.TestCase):
   @parameterized.parameters(
     ({'method': 'ssnn', 'window': 8, 'probe_every': 1}, []),
     (
-      {'method': 'rpu', 'gain': (2.0,), 'delay': 1},
-      ['--delay: not used with --method=rpu'],
+      {'method': 'rpu', 'gain': (2.0,), 'window': 8},
+      ['--window: not used with --method=rpu'],
     ),
     (
       {'method': 'bp_stdp', 'update': 'rates', 'tau': 3.0, 'dropout': 0.1},
