@@ -42,7 +42,7 @@ The examples of all other pages assume these four imports.
 - `datasets`: images, recordings of event cameras, and arrays.
 - `user_cache`: the folder of decoded data, compiled kernels and programs;
   `checks`, `device_memory` and `schema`: checks of arguments, of sizes and of
-  files that are read.
+  files that are read; `version`: the version of the library.
 
 ## The method, in reading order
 
@@ -87,8 +87,7 @@ from ssnn_jax.types import Network
 from ssnn_jax.types import Params
 from ssnn_jax.types import Update
 from ssnn_jax.types import UserError
-
-__version__ = '0.2.0'
+from ssnn_jax.version import __version__
 
 __all__ = (
   'DeviceConfig',
@@ -102,6 +101,7 @@ __all__ = (
   'ReadConfig',
   'Update',
   'UserError',
+  '__version__',
   'ann',
   'as_gradient',
   'baselines',

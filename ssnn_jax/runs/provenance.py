@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
-import ssnn_jax
+from ssnn_jax import version
 from ssnn_jax.spikes import kernels
 
 _PACKAGES = ('jax', 'jaxlib', 'numpy', 'optax', 'flax')
@@ -22,7 +22,7 @@ def environment() -> dict[str, Any]:
   changes = _git('status', '--porcelain', '--untracked-files=no')
   return {
     'versions': {
-      'ssnn_jax': ssnn_jax.__version__,
+      'ssnn_jax': version.__version__,
       **{name: metadata.version(name) for name in _PACKAGES},
     },
     'python': platform.python_version(),
