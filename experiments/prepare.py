@@ -22,10 +22,9 @@ import ssnn_jax
 from ssnn_jax import datasets
 from ssnn_jax.datasets import catalog
 from ssnn_jax.datasets import event_camera
-from ssnn_jax.datasets import folders
-from ssnn_jax.datasets import image_files
+from ssnn_jax.datasets import files
+from ssnn_jax.datasets import images
 from ssnn_jax.datasets import loading
-from ssnn_jax.datasets import synthetic_events
 from ssnn_jax.datasets import tfds_sets
 
 
@@ -45,7 +44,7 @@ def synthesize(
     UserError: if `size` is out of range, or no recordings can be written.
   """
   folder = loading.recordings_folder(name, data_dir)
-  if folders.list_names(folder):
+  if files.list_names(folder):
     if size is not None or seed is not None:
       raise ssnn_jax.UserError(
         f'{folder} exists already, so --num_recordings and --seed have no '
@@ -70,7 +69,7 @@ def synthesize(
     for split, share in zip(splits, shares)
   ]
   camera = event_camera.Camera()
-  synthetic_events.write(folder, source, *first, camera, seed or 0)
+  event_camera.write(folder, source, *first, camera, seed or 0)
 
 
 def main() -> None:
@@ -98,8 +97,8 @@ def main() -> None:
     size, seed = values['num_recordings'], values['seed']
     synthesize(name, data_dir, download, size, seed)
   if values['tfds']:
-    paths = image_files.find(name, data_dir, download)
-    originals = image_files.read(name, paths)
+    paths = images.find_originals(name, data_dir, download)
+    originals = images.read_originals(name, paths)
     print(f'TFDS set: {tfds_sets.prepare(name, data_dir, **originals)}')
   dataset = datasets.load(name, data_dir, download=download)
   seconds = time.perf_counter() - began

@@ -1,14 +1,14 @@
 """Datasets: images, event-camera recordings and user-provided arrays."""
 
 from ssnn_jax.datasets.arrays import from_arrays
-from ssnn_jax.datasets.binning import POLARITIES
-from ssnn_jax.datasets.binning import Binning
 from ssnn_jax.datasets.catalog import IMAGES
 from ssnn_jax.datasets.catalog import NAMES
 from ssnn_jax.datasets.catalog import RECORDINGS
-from ssnn_jax.datasets.errors import DatasetError
-from ssnn_jax.datasets.idx import read_idx
+from ssnn_jax.datasets.files import DatasetError
+from ssnn_jax.datasets.images import read_idx
 from ssnn_jax.datasets.loading import load
+from ssnn_jax.datasets.recordings import POLARITIES
+from ssnn_jax.datasets.recordings import Binning
 from ssnn_jax.datasets.splits import fold
 from ssnn_jax.datasets.splits import hold_out
 from ssnn_jax.datasets.types import Dataset

@@ -4,7 +4,7 @@ A cache entry is a folder. Its `cache.json` records the provenance of the arrays
 and the dtype, shape and digest of each array, which has a file with its items
 in C order. Changed entries are recognized by the digests, and rebuilt. A
 complete entry is renamed from a temporary folder, so readers never see a part
-of an entry, and if two processes build the same entry, the first one is kept.
+of an entry.
 """
 
 import collections
@@ -12,22 +12,20 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
-import contextlib
+import fcntl
 import hashlib
 import json
 import math
 import mmap
 import os
 import pathlib
-import shutil
 import sys
 from typing import Any
 
 import numpy as np
 
 from ssnn_jax import user_cache
-from ssnn_jax.datasets import errors
-from ssnn_jax.datasets import folders
+from ssnn_jax.datasets import files
 
 VERSION = 2  # of the file format and of the cached arrays
 _DESCRIPTION = 'cache.json'
@@ -40,10 +38,7 @@ def fingerprint_files(paths: Sequence[pathlib.Path]) -> dict[str, Any]:
   """
   digest = hashlib.sha256()
   for path in paths:
-    try:
-      status = os.stat(path)
-    except OSError as error:
-      raise errors.unreadable(path, error) from error
+    status = os.stat(path)
     line = f'{path.parent.name}/{path.name} {status.st_size}'
     digest.update(f'{line} {status.st_mtime_ns}\n'.encode())
   return {'files': len(paths), 'sha256': digest.hexdigest()}
@@ -62,6 +57,8 @@ def load_or_build(
 ) -> dict[str, np.ndarray]:
   """Loads a cache entry, and builds it first if it is missing or stale.
 
+  Of processes that need the same entry, one builds it while the others wait.
+
   Args:
     name: name of the entry, from `entry_name`.
     provenance: JSON values that determine the arrays; if they differ from those
@@ -77,21 +74,29 @@ def load_or_build(
   folder = user_cache.folder() / name
   # As JSON returns it, with lists instead of tuples.
   provenance = json.loads(json.dumps({'version': VERSION, **provenance}))
+  arrays, _ = _open(folder, provenance)
+  if arrays is not None:
+    return arrays
   try:
-    return _open(folder, provenance)
-  except (FileNotFoundError, _StaleError) as error:
-    problem = error
-  try:
-    with folders.scratch(folder.parent) as scratch:
-      new = scratch / 'new'
-      _write(new, provenance, build())
-      arrays = _open(new, provenance)  # remains valid after a rename
-      folder.parent.mkdir(parents=True, exist_ok=True)
-      _publish(new, folder, provenance)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = open(folder.with_name(f'{name}.lock'), 'a')
   except OSError as error:
-    entry = f'The cache {folder}'
-    raise errors.unwritable(entry, error, 'SSNN_JAX_CACHE_DIR') from error
-  if isinstance(problem, _StaleError):
+    raise files.DatasetError(
+      f'The cache {folder.parent} cannot be written ({error.strerror}); choose '
+      'another folder with SSNN_JAX_CACHE_DIR.'
+    ) from error
+  with lock:
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    arrays, problem = _open(folder, provenance)
+    if arrays is not None:  # built by another process meanwhile
+      return arrays
+    with files.scratch(folder.parent) as scratch:
+      _write(scratch / 'new', provenance, build())
+      if folder.exists():  # its mapped arrays remain valid
+        os.rename(folder, scratch / 'stale')
+      os.rename(scratch / 'new', folder)
+    arrays, _ = _open(folder, provenance)
+  if problem:
     print(f'the cache {folder} {problem}; it was rebuilt', file=sys.stderr)
   return arrays
 
@@ -104,28 +109,21 @@ def release_pages(array: np.ndarray) -> None:
     array.madvise(mmap.MADV_DONTNEED)
 
 
-class _StaleError(Exception):
-  """A cache entry must be rebuilt; the message says why."""
-
-
 def _open(folder, provenance):
-  """Opens an entry; raises if it is missing, damaged or of other provenance."""
+  """Returns the arrays of an entry, or None and the problem, if it exists."""
   if not folder.exists():
-    raise FileNotFoundError(folder)
+    return None, ''
   try:
     description = json.loads((folder / _DESCRIPTION).read_text())
-    found = description['made_from']
-    if found['version'] != VERSION:
-      raise _StaleError('was written by another version of ssnn_jax')
-    if found != provenance:
-      raise _StaleError('was built from other files')
+    if description['made_from'] != provenance:
+      return None, 'was built from other files or by another version'
     layouts = description['arrays']
     _check(_digest_layouts(layouts), description['sha256'])
     return {
       name: _map(folder / name, **layout) for name, layout in layouts.items()
-    }
+    }, ''
   except (OSError, ValueError, KeyError, TypeError, RecursionError):
-    raise _StaleError('is damaged') from None
+    return None, 'is damaged'
 
 
 def _map(path, dtype, shape, sha256):
@@ -168,22 +166,3 @@ def _write(folder, provenance, chunks):
   sha256 = _digest_layouts(layouts).hexdigest()
   description = {'made_from': provenance, 'arrays': layouts, 'sha256': sha256}
   (folder / _DESCRIPTION).write_text(json.dumps(description, indent=2) + '\n')
-
-
-def _publish(new, folder, provenance):
-  """Renames a new entry; an entry of equal provenance is kept."""
-  for _ in range(10):  # other processes may publish at the same time
-    try:
-      os.rename(new, folder)
-      return
-    except OSError:
-      if not folder.exists():
-        raise
-    with contextlib.suppress(FileNotFoundError, _StaleError):
-      _open(folder, provenance)
-      return
-    # A rename cannot replace a non-empty folder.
-    stale = new.with_name('stale')
-    with contextlib.suppress(FileNotFoundError):
-      os.rename(folder, stale)
-    shutil.rmtree(stale, ignore_errors=True)

@@ -6,16 +6,11 @@ checked first, with a short timeout.
 """
 
 import contextlib
-import http.client
 import os
 import pathlib
-import ssl
 import sys
-import urllib.error
-import zipfile
 
-from ssnn_jax.datasets import errors
-from ssnn_jax.datasets import folders
+from ssnn_jax.datasets import files
 from ssnn_jax.datasets import tfds_sets
 
 _TIMEOUT = 5.0  # seconds
@@ -32,16 +27,13 @@ def download(name: str, data_dir: pathlib.Path) -> None:
   if family == 'n_mnist':
     folder, fetch = data_dir / 'NMNIST', _fetch_recordings
   sources = _sources(family)
-  try:
-    with folders.scratch(folder) as scratch:
-      with contextlib.redirect_stdout(sys.stderr):
-        new = fetch(sources, folder, scratch)
-      folder.mkdir(parents=True, exist_ok=True)
-      for path in new:
-        if not (folder / path.name).exists():
-          os.rename(path, folder / path.name)
-  except OSError as error:
-    raise errors.unwritable(folder, error) from error
+  with files.scratch(folder) as scratch:
+    with contextlib.redirect_stdout(sys.stderr):
+      new = fetch(sources, folder, scratch)
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in new:
+      if not (folder / path.name).exists():
+        os.rename(path, folder / path.name)
 
 
 def _sources(family):
@@ -50,7 +42,8 @@ def _sources(family):
   The checksum is a `UrlInfo` of TFDS, or an MD5 digest of tonic.
   """
   if family == 'n_mnist':
-    n_mnist = _import_tonic().datasets.NMNIST
+    from tonic.datasets import NMNIST as n_mnist  # noqa: N811
+
     return {
       n_mnist.train_filename: (n_mnist.train_url, n_mnist.train_md5),
       n_mnist.test_filename: (n_mnist.test_url, n_mnist.test_md5),
@@ -82,7 +75,8 @@ def _fetch_images(sources, folder, scratch):
 
 def _fetch_recordings(sources, folder, scratch):
   """Downloads and unpacks missing archives with tonic; returns new paths."""
-  tools = _import_tonic().download_utils
+  from tonic import download_utils as tools
+
   needed = {
     file: source
     for file, source in sources.items()
@@ -99,18 +93,10 @@ def _fetch_recordings(sources, folder, scratch):
         tools.download_url(url, str(scratch), file, md5)
         new.append(archive)
       elif not tools.check_integrity(str(archive), md5):
-        raise errors.damaged(archive, 'has a wrong checksum')
+        raise ValueError(f'{archive} has a wrong checksum')
       tools.extract_archive(str(archive), str(scratch))
     new.append(scratch / _N_MNIST_FOLDERS[file])
   return new
-
-
-def _import_tonic():
-  """Imports tonic with the modules for downloads."""
-  with errors.explain_import('The download of N-MNIST', 'tonic'):
-    import tonic.datasets
-    import tonic.download_utils
-  return tonic
 
 
 def _check_available(missing, folder):
@@ -125,32 +111,11 @@ def _check_available(missing, folder):
 
 @contextlib.contextmanager
 def _explain_errors(url, path):
-  """Converts the errors of a download to a `DatasetError`."""
-  import requests
-  from tensorflow_datasets.core import download as tfds_download
-  from tensorflow_datasets.core.download import download_manager
-
+  """Converts the errors of a download, of many types, to a `DatasetError`."""
   try:
     yield
-    return
-  except (requests.ConnectionError, requests.Timeout) as error:
-    cause, problem = error, f'cannot be reached ({errors.root_cause(error)})'
-  except (
-    requests.RequestException,
-    tfds_download.DownloadError,
-    urllib.error.URLError,
-    http.client.HTTPException,
-    ConnectionError,
-    TimeoutError,
-    ssl.SSLError,
-  ) as error:
-    cause, problem = error, f'cannot be downloaded ({errors.root_cause(error)})'
-  except (download_manager.NonMatchingChecksumError, RuntimeError) as error:
-    # tonic raises RuntimeError.
-    cause, problem = error, 'has a wrong checksum'
-  except zipfile.BadZipFile as error:
-    cause, problem = error, f'is a damaged archive ({errors.root_cause(error)})'
-  raise errors.DatasetError(
-    f'{url} {problem}; try again later, or download the file manually to '
-    f'{path}.'
-  ) from cause
+  except Exception as error:
+    raise files.DatasetError(
+      f'{url} cannot be downloaded ({files.root_cause(error)}); try again '
+      f'later, or download the file manually to {path}.'
+    ) from error

@@ -1,21 +1,40 @@
-"""Image datasets, from prepared TFDS datasets or original files."""
+"""Image datasets, from prepared TFDS datasets or original files.
+
+The original files of MNIST, Fashion-MNIST and EMNIST are IDX files, which may
+be gzipped:
+
+  bytes 0, 1     zero
+  byte 2         item type; only 0x08, unsigned byte, is supported
+  byte 3         number of axes A
+  4 A bytes      length of each axis, big-endian
+  the rest       items, with the last axis varying fastest.
+"""
 
 import functools
-import importlib.util
+import gzip
+import importlib.metadata
+import math
+import os
 import pathlib
+import struct
 import zipfile
+import zlib
 
 import numpy as np
 
 from ssnn_jax.datasets import cache
 from ssnn_jax.datasets import catalog
-from ssnn_jax.datasets import errors
-from ssnn_jax.datasets import image_files
+from ssnn_jax.datasets import downloads
+from ssnn_jax.datasets import files
 from ssnn_jax.datasets import splits
 from ssnn_jax.datasets import tfds_sets
 from ssnn_jax.datasets import types
 
+Paths = list[pathlib.Path | zipfile.Path]
+
+_IMAGE_SIZE = 28, 28
 _CHUNK_SIZE = 8192  # images that are transposed at a time
+_DAMAGED = gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, EOFError
 
 
 def load(
@@ -31,22 +50,137 @@ def load(
   if name != 'emnist/letters':  # TFDS omits some images of the letters
     prepared = tfds_sets.find(name, data_dir)
   if prepared is not None:
-    files = list(prepared.iterdir())
+    sources = list(prepared.iterdir())
     read = functools.partial(tfds_sets.read, prepared)
   else:
-    files = paths = image_files.find(name, data_dir, download)
+    sources = paths = find_originals(name, data_dir, download)
     if isinstance(paths[0], zipfile.Path):  # all files are in one archive
-      files = [pathlib.Path(paths[0].root.filename)]
-    read = functools.partial(image_files.read, name, paths)
+      sources = [pathlib.Path(paths[0].root.filename)]
+    read = functools.partial(read_originals, name, paths)
   arrays = cache.load_or_build(
-    cache.entry_name(name, files[0].parent),
-    {'dataset': name, **cache.fingerprint_files(sorted(files))},
+    cache.entry_name(name, sources[0].parent),
+    {'dataset': name, **cache.fingerprint_files(sorted(sources))},
     lambda: _chunks(name, read()),
   )
   return (
     types.Split(arrays['train_inputs'], arrays['train_labels']),
     types.Split(arrays['test_inputs'], arrays['test_labels']),
   )
+
+
+def find_originals(
+  name: str, data_dir: pathlib.Path, download: bool = False
+) -> Paths:
+  """Finds, or downloads if requested, the original files of an image dataset.
+
+  The files are training images, training labels, test images and test labels.
+  """
+  family, _, split = name.partition('/')
+  prefix = f'{family}-{split}-' if split else ''
+  names = [
+    f'{prefix}{part}-{kind}-ubyte'
+    for part in ('train', 'test' if split else 't10k')
+    for kind in ('images-idx3', 'labels-idx1')
+  ]
+  folder = data_dir / family
+  archive = folder / 'gzip.zip'
+  folders = [folder, data_dir / name, folder / 'gzip']
+  if archive.exists():
+    try:
+      folders.append(zipfile.Path(archive, 'gzip/'))
+    except zipfile.BadZipFile as error:
+      raise files.damaged(archive, f'is a damaged archive ({error})') from error
+  candidates = []  # the most complete one is used
+  for folder in folders:
+    found = files.list_names(folder)
+    missing = [n for n in names if found.isdisjoint((n, f'{n}.gz'))]
+    paths = [folder / (f'{n}.gz' if f'{n}.gz' in found else n) for n in names]
+    candidates.append((paths, [str(folder / n) for n in missing]))
+  paths, missing = min(candidates, key=lambda candidate: len(candidate[1]))
+  if missing and download:
+    downloads.download(name, data_dir)
+    return find_originals(name, data_dir)
+  if missing:
+    wanted = f'the original files of {name}'
+    if split:
+      wanted = f'the official archive gzip.zip, or {wanted},'
+    raise files.DatasetError(
+      f'Cannot find {", ".join(missing)} (with or without .gz); put {wanted} '
+      f'into <data_dir>/{family}/ and set <data_dir> with --data_dir or '
+      'TFDS_DATA_DIR, download them with --download, or choose digits, which '
+      'needs no file.'
+    )
+  return paths
+
+
+def read_originals(name: str, paths: Paths) -> dict[str, types.Split]:
+  """Reads and checks original files, to the splits 'train' and 'test'.
+
+  The orientation of the images and the numbers of the labels are unchanged.
+  """
+  return {
+    'train': _read_split(name, *paths[:2]),
+    'test': _read_split(name, *paths[2:]),
+  }
+
+
+def read_idx(
+  path: str | os.PathLike | zipfile.Path, num_axes: int | None = None
+) -> np.ndarray:
+  """Reads an IDX file of unsigned bytes.
+
+  Args:
+    path: the file, which may lie within a zip archive; it must be gzipped if
+      and only if its name ends in `.gz`.
+    num_axes: required number of axes; by default, 1 to 3.
+
+  Returns:
+    The array, uint8 and read-only.
+
+  Raises:
+    DatasetError: if the file has invalid content.
+  """
+  if not isinstance(path, zipfile.Path):
+    path = pathlib.Path(path)
+  try:
+    content = path.read_bytes()
+    if path.suffix == '.gz':
+      content = gzip.decompress(content)
+  except _DAMAGED as error:
+    problem = f'cannot be decompressed ({files.root_cause(error)})'
+    raise files.damaged(path, problem) from error
+  if not content.startswith(b'\0\0\x08') or len(content) < 4:
+    raise files.damaged(path, 'is not an IDX file of unsigned bytes')
+  axes = content[3]
+  if axes not in ((num_axes,) if num_axes else (1, 2, 3)):
+    problem = f'is {axes}-dimensional, not {num_axes or "1 to 3"}-dimensional'
+    raise files.damaged(path, problem)
+  start = 4 + 4 * axes
+  # A length that is cut off is read as 0, which is refused, too.
+  lengths = content[4:start].ljust(4 * axes, b'\0')
+  shape = struct.unpack(f'>{axes}I', lengths)
+  if 0 in shape or len(content) != start + math.prod(shape):
+    problem = f'has {len(content)} bytes, which do not have the shape {shape}'
+    raise files.damaged(path, problem)
+  return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+
+
+def _read_split(name, images_path, labels_path):
+  """Reads and checks the images and labels of one split."""
+  images, labels = read_idx(images_path, 3), read_idx(labels_path, 1)
+  first = catalog.first_label(name)
+  last = first + len(catalog.CLASS_NAMES[name]) - 1
+  if images.shape[1:] != _IMAGE_SIZE:
+    problem = f'has images of size {images.shape[1:]}, not {_IMAGE_SIZE}'
+    raise files.damaged(images_path, problem)
+  for label in (labels.min(), labels.max()):
+    if not first <= label <= last:
+      problem = f'has the label {label}, out of range {first} to {last}'
+      raise files.damaged(labels_path, problem)
+  if len(images) != len(labels):
+    problem = f'has {len(labels)} labels for {len(images)} images'
+    raise files.damaged(labels_path, problem)
+  return types.Split(images, labels.astype(np.int32))
 
 
 def _chunks(name, splits_by_part):
@@ -63,21 +197,10 @@ def _chunks(name, splits_by_part):
 
 def _load_digits():
   """Loads the digits of scikit-learn, which have no official test split."""
-  table = _read_digits()
+  # Importing scikit-learn takes a second.
+  library = importlib.metadata.distribution('scikit-learn')
+  path = library.locate_file('sklearn/datasets/data/digits.csv.gz')
+  table = np.loadtxt(path, delimiter=',')  # 64 pixels, 0 to 16, and the class
   images = np.rint(table[:, :-1] * (255.0 / 16.0)).astype(np.uint8)
   whole = types.Split(images.reshape(-1, 8, 8), table[:, -1].astype(np.int32))
   return splits.split_stratified(whole, num_drawn=360, seed=0)
-
-
-def _read_digits():
-  """Reads the digits, `[1797, 65]`: 64 pixels from 0 to 16, and the class."""
-  package = importlib.util.find_spec('sklearn')
-  if package is not None:
-    (folder,) = package.submodule_search_locations
-    path = pathlib.Path(folder, 'datasets', 'data', 'digits.csv.gz')
-    if path.exists():  # importing scikit-learn takes a second
-      return np.loadtxt(path, delimiter=',')
-  with errors.explain_import('The dataset digits', 'scikit-learn'):
-    from sklearn import datasets as sklearn_datasets
-  digits = sklearn_datasets.load_digits()
-  return np.column_stack([digits.data, digits.target])

@@ -4,11 +4,9 @@ import os
 import pathlib
 
 from ssnn_jax.datasets import arrays
-from ssnn_jax.datasets import binning as binning_lib
 from ssnn_jax.datasets import catalog
 from ssnn_jax.datasets import downloads
-from ssnn_jax.datasets import errors
-from ssnn_jax.datasets import folders
+from ssnn_jax.datasets import files
 from ssnn_jax.datasets import images
 from ssnn_jax.datasets import recordings
 from ssnn_jax.datasets import types
@@ -19,7 +17,7 @@ def load(
   data_dir: str | os.PathLike | None = None,
   *,
   download: bool = False,
-  binning: binning_lib.Binning | None = None,
+  binning: recordings.Binning | None = None,
 ) -> types.Dataset:
   """Loads a dataset by name.
 
@@ -59,7 +57,7 @@ def load(
   if arrays.is_npz_path(name):
     return arrays.load_npz(name)
   if name not in catalog.NAMES:
-    raise errors.DatasetError(
+    raise files.DatasetError(
       f'There is no dataset named {name!r}; choose one of '
       f'{", ".join(catalog.NAMES)}, or path/to/own.npz.'
     )
@@ -67,9 +65,9 @@ def load(
   if name in catalog.IMAGES:
     train, test = images.load(name, data_dir, download)
   else:
-    binning = binning or binning_lib.Binning()
+    binning = binning or recordings.Binning()
     train, test = (
-      types.Split(binning_lib.bin_events(part, binning), part.labels)
+      types.Split(recordings.bin_events(part, binning), part.labels)
       for part in load_recordings(name, data_dir, download).values()
     )
   class_names, size = catalog.CLASS_NAMES[name], catalog.FULL_SIZES.get(name)
@@ -96,7 +94,7 @@ def load_recordings(
   is_original = name == 'n_mnist'
   if is_original and download:
     downloads.download(name, data_dir)
-  found = folders.list_names(folder)
+  found = files.list_names(folder)
   if not found:
     remedy = (
       f'create it with: python -m experiments.prepare --dataset={name} '
@@ -107,9 +105,9 @@ def load_recordings(
         'put the folders Train and Test of N-MNIST there, set <data_dir> with '
         '--data_dir or TFDS_DATA_DIR, or download them with --download'
       )
-    raise errors.DatasetError(f'Cannot find the folder {folder}; {remedy}.')
+    raise files.DatasetError(f'Cannot find the folder {folder}; {remedy}.')
   if is_original and recordings.SYNTHETIC in found:
-    raise errors.DatasetError(
+    raise files.DatasetError(
       f'{folder} contains synthetic recordings instead of N-MNIST; choose '
       'another folder, or load synthetic_events/<images>.'
     )

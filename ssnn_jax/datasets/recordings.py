@@ -1,26 +1,36 @@
-"""Event-camera recordings in the file format of N-MNIST.
+"""Event-camera recordings in the file format of N-MNIST, and their binning.
 
 A recording is a file `{Train,Test}/<label>/<number>.bin`, with 5 bytes per
-event. The events are decoded once, by tonic, and then memory-mapped from a
-cache.
+event: column, row, and 24 bits, of which the first is the polarity and the
+others are the time in microseconds. A row of 240 is no event, but an overflow
+of the timer after 2**13 us.
+
+The events are decoded once, and then memory-mapped from a cache. Binning makes
+spike trains of T ticks of them.
 """
 
 from collections.abc import Iterator
+from concurrent import futures
+import dataclasses
+import os
 import pathlib
 from typing import NamedTuple
 
 import numpy as np
 import tqdm
 
+from ssnn_jax import spikes
+from ssnn_jax import types
 from ssnn_jax.datasets import cache
-from ssnn_jax.datasets import errors
+from ssnn_jax.datasets import files
 
 WIDTH, HEIGHT, NUM_POLARITIES = 34, 34, 2
 SYNTHETIC = 'SYNTHETIC.json'  # this file marks a folder of synthetic recordings
+POLARITIES = ('both', 'merged', 'on', 'off')
 
-_BYTES_PER_EVENT = 5
-_CHUNK_SIZE = 250  # files that are decoded at a time
-_PARALLEL_FROM = 4000  # files; decoding fewer is faster than starting workers
+_OVERFLOW_ROW, _OVERFLOW = 240, 2**13
+_CHUNK_SIZE = 128  # recordings that are decoded, or binned by a thread, at once
+_MAX_WINDOW = 4e6  # milliseconds; times are below 2**32 microseconds
 
 
 class Recordings(NamedTuple):
@@ -64,26 +74,21 @@ def load(
 
 def decode(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
   """Decodes the times `[E]` and addresses `[E]` of one recording."""
-  from tonic import datasets as tonic_datasets
-  from tonic import io as tonic_io
-
-  try:
-    size = path.stat().st_size
-    if size % _BYTES_PER_EVENT:
-      problem = f'is truncated: an event has 5 bytes, and {size} were found'
-      raise errors.damaged(path, problem)
-    events = tonic_io.read_mnist_file(str(path), tonic_datasets.NMNIST.dtype)
-  except OSError as error:
-    raise errors.unreadable(path, error) from error
-  if not len(events):
-    raise errors.damaged(path, 'is empty: it has no event')
-  outside = (events['x'] >= WIDTH) | (events['y'] >= HEIGHT)
-  if outside.any():
-    x, y = events[['x', 'y']][outside][0]
-    problem = f'has an event at ({x}, {y}), outside {WIDTH} x {HEIGHT} pixels'
-    raise errors.damaged(path, problem)
-  addresses = (events['p'] * HEIGHT + events['y']) * WIDTH + events['x']
-  return events['t'].astype(np.uint32), addresses.astype(np.uint16)
+  content = np.fromfile(path, np.uint8)
+  if not content.size or content.size % 5:
+    problem = f'has {content.size} bytes; expected 5 bytes for each event'
+    raise files.damaged(path, problem)
+  x, y, first, second, third = content.reshape(-1, 5).astype(np.uint32).T
+  is_overflow = y == _OVERFLOW_ROW
+  times = (first & 127) << 16 | second << 8 | third
+  times += np.cumsum(is_overflow, dtype=np.uint32) * np.uint32(_OVERFLOW)
+  addresses = ((first >> 7) * HEIGHT + y) * WIDTH + x
+  is_outside = ~is_overflow & ((x >= WIDTH) | (y >= HEIGHT))
+  if is_outside.any():
+    event = np.argmax(is_outside)
+    problem = f'has an event at ({x[event]}, {y[event]}), outside the sensor'
+    raise files.damaged(path, problem)
+  return times[~is_overflow], addresses[~is_overflow].astype(np.uint16)
 
 
 def _load_split(name, folder, num_classes):
@@ -102,24 +107,18 @@ def _load_split(name, folder, num_classes):
 def _find(folder, num_classes):
   """Finds the recordings of a split; returns their paths and labels."""
   paths, labels = [], []
-  try:
-    classes = [path for path in folder.iterdir() if path.name.isdecimal()]
-    for subfolder in sorted(classes, key=lambda path: int(path.name)):
-      label = int(subfolder.name)
-      files = sorted(p for p in subfolder.iterdir() if p.suffix == '.bin')
-      if files and label >= num_classes:
-        raise errors.DatasetError(
-          f'{subfolder} has the label {label}, out of range 0 to '
-          f'{num_classes - 1}; remove the folder.'
-        )
-      paths += files
-      labels += [label] * len(files)
-  except FileNotFoundError:
-    pass
-  except OSError as error:
-    raise errors.unreadable(error.filename, error) from error
+  classes = filter(str.isdecimal, files.list_names(folder))
+  for name in sorted(classes, key=int):
+    found = sorted((folder / name).glob('*.bin'))
+    if found and int(name) >= num_classes:
+      raise files.DatasetError(
+        f'{folder / name} has the label {name}, out of range 0 to '
+        f'{num_classes - 1}; remove the folder.'
+      )
+    paths += found
+    labels += [int(name)] * len(found)
   if not paths:
-    raise errors.DatasetError(
+    raise files.DatasetError(
       f'Cannot find a recording {folder}/<label>/<number>.bin; put the folder '
       f'{folder.name} of the dataset into {folder.parent}.'
     )
@@ -127,30 +126,115 @@ def _find(folder, num_classes):
 
 
 def _decode_all(name, paths) -> Iterator[dict[str, np.ndarray]]:
-  """Yields decoded chunks in order; many files are decoded on all cores."""
-  import joblib
-  from joblib.externals import loky
-
-  num_workers = joblib.cpu_count() if len(paths) > _PARALLEL_FROM else 1
-  decoded = joblib.Parallel(num_workers, return_as='generator')(
-    joblib.delayed(_decode_chunk)(paths[start : start + _CHUNK_SIZE])
-    for start in range(0, len(paths), _CHUNK_SIZE)
-  )
+  """Yields decoded chunks in order."""
   with tqdm.tqdm(
     total=len(paths), desc=f'decoding {name}', disable=None, unit='recordings'
   ) as progress:
-    for chunk in decoded:
-      yield chunk
-      progress.update(len(chunk['sizes']))
-  if num_workers > 1:  # joblib would keep the workers and their memory
-    loky.get_reusable_executor().shutdown()
+    for start in range(0, len(paths), _CHUNK_SIZE):
+      chunk = paths[start : start + _CHUNK_SIZE]
+      times, addresses = zip(*map(decode, chunk))
+      yield {
+        'times': np.concatenate(times),
+        'addresses': np.concatenate(addresses),
+        'sizes': np.array(list(map(len, times)), np.int32),
+      }
+      progress.update(len(chunk))
 
 
-def _decode_chunk(paths):
-  """Decodes and concatenates some recordings."""
-  times, addresses = zip(*map(decode, paths))
-  return {
-    'times': np.concatenate(times),
-    'addresses': np.concatenate(addresses),
-    'sizes': np.array(list(map(len, times)), np.int32),
-  }
+@dataclasses.dataclass(frozen=True)
+class Binning:
+  """Conversion of recorded events to spike trains.
+
+  Attributes:
+    num_steps: T, number of ticks of a spike train.
+    event_window: duration that the ticks cover, from the start of the
+      recording, in milliseconds, from 0.001 to 4,000,000; later events are
+      dropped.
+    polarity: events to use: 'both' polarities with separate trains, both
+      'merged' into one train per pixel, or only 'on' (bit 1) or 'off' (bit 0)
+      events.
+    shuffle_ticks: whether to permute the ticks of each recording in its own
+      fixed order, which preserves rates and coincidences, not temporal order.
+
+  Raises:
+    UserError: if a field is out of range.
+  """
+
+  num_steps: int = 64
+  event_window: float = 300.0
+  polarity: str = 'both'
+  shuffle_ticks: bool = False
+
+  def __post_init__(self):
+    window, polarities = self.event_window, ', '.join(POLARITIES)
+    ticks = f'1 to {types.MAX_COUNT} ticks'
+    is_window = types.is_real(window) and 1e-3 <= window <= _MAX_WINDOW
+    is_bool = isinstance(self.shuffle_ticks, bool | np.bool_)
+    for field, is_valid, expected in (
+      ('num_steps', types.is_count(self.num_steps), ticks),
+      ('event_window', is_window, '0.001 to 4,000,000 milliseconds'),
+      ('polarity', self.polarity in POLARITIES, f'one of {polarities}'),
+      ('shuffle_ticks', is_bool, 'True or False'),
+    ):
+      types.check_field(self, field, is_valid, expected)
+    # A NumPy integer could overflow or promote the times of events to floats.
+    object.__setattr__(self, 'num_steps', int(self.num_steps))
+
+  @property
+  def num_inputs(self) -> int:
+    """I, number of trains of a recording."""
+    per_pixel = NUM_POLARITIES if self.polarity == 'both' else 1
+    return per_pixel * WIDTH * HEIGHT
+
+  @property
+  def num_words(self) -> int:
+    """K, number of 32-tick words of a train."""
+    return spikes.count_words(self.num_steps)
+
+
+def bin_events(recordings: Recordings, binning: Binning) -> np.ndarray:
+  """Bins events into `[N, K, I]` uint32 spike trains, one bit per tick.
+
+  An event at time t makes its input spike in tick floor(t T / event_window).
+  """
+  num_recordings = len(recordings.labels)
+  shape = num_recordings, binning.num_words, binning.num_inputs
+  trains = np.zeros(shape, np.uint32)
+
+  def bin_chunk(start):
+    chunk = slice(start, min(start + _CHUNK_SIZE, num_recordings))
+    _bin_chunk(trains[chunk], recordings, binning, chunk)
+    cache.release_pages(recordings.times)
+    cache.release_pages(recordings.addresses)
+
+  # NumPy releases the GIL, and each thread writes to its own trains.
+  with futures.ThreadPoolExecutor(os.cpu_count()) as executor:
+    list(executor.map(bin_chunk, range(0, num_recordings, _CHUNK_SIZE)))
+  return trains
+
+
+def _bin_chunk(trains, recordings, binning, chunk):
+  """Sets the spikes of a slice of the recordings in its trains `[n, K, I]`."""
+  offsets = recordings.offsets[chunk.start : chunk.stop + 1]
+  events = slice(offsets[0], offsets[-1])
+  owners = np.repeat(np.arange(len(trains)), np.diff(offsets))
+  ticks = recordings.times[events].astype(np.int64) * binning.num_steps
+  ticks //= round(binning.event_window * 1000)  # microseconds
+  inputs = recordings.addresses[events]
+  is_used = ticks < binning.num_steps
+  if binning.polarity != 'both':
+    polarity, inputs = np.divmod(inputs, np.uint16(binning.num_inputs))
+    if binning.polarity != 'merged':
+      is_used &= polarity == (binning.polarity == 'on')
+  if not is_used.all():
+    owners, ticks, inputs = owners[is_used], ticks[is_used], inputs[is_used]
+  if binning.shuffle_ticks:
+    orders = [
+      np.random.RandomState(index).permutation(binning.num_steps)
+      for index in range(chunk.start, chunk.stop)
+    ]
+    ticks = np.array(orders)[owners, ticks]
+  words, bits = np.divmod(ticks, spikes.TICKS_PER_WORD)
+  positions = (owners * binning.num_words + words) * binning.num_inputs + inputs
+  masks = np.uint32(1) << bits.astype(np.uint32)
+  np.bitwise_or.at(trains.reshape(-1), positions, masks)

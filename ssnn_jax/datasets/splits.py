@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ssnn_jax.datasets import errors
+from ssnn_jax.datasets import files
 from ssnn_jax.datasets import types
 
 
@@ -34,7 +34,7 @@ def hold_out(
   # The range is checked first, because NaN cannot be rounded.
   num_held_out = round(fraction * num_items) if 0.0 < fraction < 1.0 else 0
   if not 0 < num_held_out < num_items:
-    raise errors.DatasetError(
+    raise files.DatasetError(
       f'A fraction of {fraction} cannot be held out of {num_items} items; '
       'choose a fraction between 0 and 1 for which neither split is empty.'
     )
@@ -68,12 +68,12 @@ def fold(
   joined = types.Split(*map(np.concatenate, zip(dataset.train, dataset.test)))
   num_items = len(joined.labels)
   if not 2 <= num_folds <= num_items:
-    raise errors.DatasetError(
+    raise files.DatasetError(
       f'{num_items} items cannot be split into {num_folds} folds; choose a '
       f'number of folds from 2 to {num_items}.'
     )
   if not 0 <= index < num_folds:
-    raise errors.DatasetError(
+    raise files.DatasetError(
       f'There is no fold {index} of {num_folds} folds; choose an index from 0 '
       f'to {num_folds - 1}.'
     )
@@ -108,8 +108,7 @@ def _split(split, drawn):
   """Returns the remaining and the drawn items, both in their original order."""
   is_drawn = np.zeros(len(split.labels), bool)
   is_drawn[drawn] = True
-  remaining, chosen = (
+  return tuple(
     types.Split(split.inputs[mask], split.labels[mask])
     for mask in (~is_drawn, is_drawn)
   )
-  return remaining, chosen

@@ -15,12 +15,10 @@ import types as builtin_types
 import numpy as np
 import tqdm
 
-from ssnn_jax.datasets import errors
-from ssnn_jax.datasets import folders
+from ssnn_jax.datasets import files
 from ssnn_jax.datasets import types
 
 _FORMAT = 'array_record'
-_IMAGE_SIZE = 28, 28
 _CHUNK_SIZE = 1024  # items that are read at a time
 
 
@@ -29,7 +27,7 @@ def find(name: str, data_dir: pathlib.Path) -> pathlib.Path | None:
   parent = data_dir / name
   versions = [
     tuple(map(int, version.split('.')))
-    for version in folders.list_names(parent)
+    for version in files.list_names(parent)
     if re.fullmatch(r'\d+\.\d+\.\d+', version)
   ]
   for version in sorted(versions, reverse=True):
@@ -55,11 +53,7 @@ def read(folder: pathlib.Path) -> dict[str, types.Split]:
       for part in ('train', 'test')
     }
   except Exception as error:  # TFDS raises various types
-    reason = errors.root_cause(error)
-    raise errors.DatasetError(
-      f'{folder} cannot be read as a prepared TFDS dataset ({reason}); remove '
-      'it and prepare the dataset again.'
-    ) from error
+    raise _damaged(folder, error) from error
 
 
 def prepare(
@@ -70,7 +64,7 @@ def prepare(
   Returns its folder; keeps the order of the items, and a prepared dataset.
   """
   if name == 'emnist/letters':
-    raise errors.DatasetError(
+    raise files.DatasetError(
       'emnist/letters cannot be prepared, because TFDS declares 37 classes and '
       'too few images; load it from its original files.'
     )
@@ -82,31 +76,31 @@ def prepare(
   stock = tfds.builder_cls(family)
   folder = data_dir / name / str(stock.VERSION)
   if folder.exists():
-    raise errors.DatasetError(
+    raise files.DatasetError(
       f'{folder} is not a TFDS dataset in the format {_FORMAT}; move it away, '
       'or choose another folder with --data_dir or TFDS_DATA_DIR.'
     )
   examples = {'train': _examples(train), 'test': _examples(test)}
-  builder_class = _subclass(stock, examples)
-  try:
-    with folders.scratch(folder.parent) as scratch:
-      builder = builder_class(data_dir=scratch, config=config or None)
-      _build(tfds, builder)
-      folders.publish(pathlib.Path(builder.data_dir), folder)
-  except (OSError, RuntimeError) as error:  # array_record raises RuntimeError
-    raise errors.unwritable(folder, error) from error
+  with files.scratch(folder.parent) as scratch:
+    make = _subclass(stock, examples)
+    builder = make(data_dir=scratch, config=config or None)
+    settings = tfds.download.DownloadConfig(try_download_gcs=False)
+    with contextlib.redirect_stdout(io.StringIO()):
+      builder.download_and_prepare(
+        file_format=_FORMAT, download_config=settings
+      )
+    files.publish(pathlib.Path(builder.data_dir), folder)
   return folder
 
 
 def import_tfds() -> builtin_types.ModuleType:
   """Imports TFDS and the packages it needs to read and write images."""
-  packages = 'tensorflow-datasets array-record pillow importlib_resources'
-  with errors.explain_import('TFDS', packages):
-    # TFDS imports these packages lazily, and does not declare all of them.
-    import array_record.python  # noqa: F401
-    import importlib_resources  # noqa: F401
-    import PIL.Image  # noqa: F401
-    import tensorflow_datasets as tfds
+  # TFDS imports these packages lazily, and does not declare all of them.
+  import array_record.python  # noqa: F401
+  import importlib_resources  # noqa: F401
+  import PIL.Image  # noqa: F401
+  import tensorflow_datasets as tfds
+
   tfds.display_progress_bar(sys.stderr.isatty())
   return tfds
 
@@ -117,13 +111,16 @@ def _read_format(path):
     return json.loads(path.read_bytes()).get('fileFormat')
   except (FileNotFoundError, NotADirectoryError):
     return None
-  except OSError as error:
-    raise errors.unreadable(path, error) from error
-  except (ValueError, AttributeError, RecursionError) as error:
-    raise errors.DatasetError(
-      f'{path} does not describe a TFDS dataset ({errors.root_cause(error)}); '
-      f'remove {path.parent} and prepare the dataset again.'
-    ) from error
+  except (OSError, ValueError, AttributeError, RecursionError) as error:
+    raise _damaged(path.parent, error) from error
+
+
+def _damaged(folder, error):
+  """Returns the error for a folder that does not hold a prepared dataset."""
+  return files.DatasetError(
+    f'{folder} cannot be read as a prepared TFDS dataset '
+    f'({files.root_cause(error)}); remove it and prepare the dataset again.'
+  )
 
 
 def _read_split(name, source):
@@ -137,19 +134,11 @@ def _read_split(name, source):
     for start in range(0, len(source), _CHUNK_SIZE):
       indices = range(len(source))[start : start + _CHUNK_SIZE]
       items = source.__getitems__(indices)
-      files = [io.BytesIO(item['image']) for item in items]
-      images.append(_decode([PIL.Image.open(file) for file in files]))
+      encoded = [io.BytesIO(item['image']) for item in items]
+      images.append(np.stack([PIL.Image.open(file) for file in encoded]))
       labels.append(np.array([item['label'] for item in items], np.int32))
       progress.update(len(items))
   return types.Split(np.concatenate(images), np.concatenate(labels))
-
-
-def _decode(images):
-  """Decodes images, unless one is larger than it should be."""
-  for image in images:
-    if image.size != _IMAGE_SIZE:
-      raise ValueError(f'an image has the size {image.size}')
-  return np.stack(images)
 
 
 def _examples(split):
@@ -178,10 +167,3 @@ def _subclass(stock, examples):
       return examples
 
   return Builder
-
-
-def _build(tfds, builder):
-  """Runs a TFDS builder and discards its output."""
-  config = tfds.download.DownloadConfig(try_download_gcs=False)
-  with contextlib.redirect_stdout(io.StringIO()):
-    builder.download_and_prepare(file_format=_FORMAT, download_config=config)

@@ -2,7 +2,6 @@
 
 import os
 import pathlib
-import re
 from unittest import mock
 import zipfile
 
@@ -24,28 +23,22 @@ ARRAYS = {
 }
 # The argument, its value, and two parts of the message.
 INVALID_ARRAYS = (
-  ('x_train', IMAGES[0, 0], 'the shape (2,)', 'reshape'),
-  ('x_train', np.zeros((6, 3, 2, 3), np.uint8), 'the shape', 'color'),
-  ('x_train', IMAGES[:0], 'is empty, with the shape (0, 3, 2)', 'one sample'),
-  ('x_train', [[1, 2], [3]], 'is not an array of numbers', 'same length'),
-  ('x_train', np.full((6, 3, 2), np.nan), 'contains NaN', 'in [0, 1]'),
-  ('x_train', np.full((6, 2), -0.5), 'values in [-0.5, -0.5]', 'rescale'),
-  ('x_train', np.full((6, 2), np.inf), 'values in [inf, inf]', 'rescale'),
-  ('x_train', IMAGES / 2.0, 'values in [0, 17.5]', 'as uint8'),
-  ('x_test', TEST_IMAGES.astype(np.int64), 'the dtype int64', 'astype'),
-  ('x_test', TEST_IMAGES.astype(np.uint32), 'the dtype uint32', 'astype'),
-  ('x_test', TEST_IMAGES.astype(object), 'the dtype object', 'astype'),
-  ('x_test', TEST_IMAGES.transpose(0, 2, 1), 'of shape (2, 3) and', 'equal'),
-  ('x_test', TEST_IMAGES / 255.0, 'of dtype float32 and', 'equal'),
-  ('y_train', LABELS[:0], 'is empty', 'at least one label'),
-  ('y_train', LABELS[:5], '5 labels and x_train has 6 samples', 'one label'),
-  ('y_test', LABELS, '6 labels and x_test has 4 samples', 'one label'),
-  ('y_train', LABELS / 1, 'the dtype float64', 'astype'),
-  ('y_train', LABELS > 0, 'the dtype bool', 'astype'),
-  ('y_train', np.eye(6, dtype=int), 'the shape (6, 6)', 'argmax'),
-  ('y_train', LABELS - 1, 'the label -1', 'from 0'),
-  ('y_train', LABELS + 4, 'the label 6, but only 6 samples', 'class_names'),
-  ('y_test', TEST_LABELS + 1, 'the label 3, out of range 0 to 2', 'class_n'),
+  ('x_train', IMAGES[0, 0], 'the shape (2,)'),
+  ('x_train', np.zeros((6, 3, 2, 3), np.uint8), 'the shape'),
+  ('x_train', np.full((6, 3, 2), np.nan), 'values in [nan, nan]'),
+  ('x_train', np.full((6, 2), -0.5), 'values in [-0.5, -0.5]'),
+  ('x_train', np.full((6, 2), np.inf), 'values in [inf, inf]'),
+  ('x_train', IMAGES / 2.0, 'values in [0, 17.5]'),
+  ('x_test', TEST_IMAGES.astype(np.int64), 'the dtype int64'),
+  ('x_test', TEST_IMAGES.transpose(0, 2, 1), 'shape (2, 3)'),
+  ('x_test', TEST_IMAGES / 255.0, 'dtype float32'),
+  ('y_train', LABELS[:5], '5 labels and x_train has 6 samples'),
+  ('y_test', LABELS, '6 labels and x_test has 4 samples'),
+  ('y_train', LABELS / 1, 'the dtype float64'),
+  ('y_train', LABELS > 0, 'the dtype bool'),
+  ('y_train', np.eye(6, dtype=int), 'the shape (6, 6)'),
+  ('y_train', LABELS - 1, 'integers from 0'),
+  ('y_test', TEST_LABELS + 1, 'the label 3, out of range 0 to 2'),
 )
 
 
@@ -87,30 +80,18 @@ class FromArraysTest(data_util.DatasetTestCase):
     self.assertEqual(list(dataset.test.labels), [0, 3, 1, 2])
 
   @parameterized.parameters(*INVALID_ARRAYS)
-  def test_rejects_invalid_array(self, name, array, problem, remedy):
-    message = self.assert_refused(
+  def test_rejects_invalid_array(self, name, array, problem):
+    self.assert_refused(
       f'{name} ', problem, datasets.from_arrays, **ARRAYS | {name: array}
     )
-    self.assertRegex(message, rf'[;:] .*{re.escape(remedy)}')
 
-  def test_rejects_labels_that_are_counted_from_1(self):
-    labels = {'y_train': LABELS + 1, 'y_test': TEST_LABELS + 1}
+  def test_rejects_labels_without_a_class_name(self):
     self.assert_refused(
-      'y_train and y_test have no class 0, but classes from 1 on',
-      'count classes from 0',
+      'y_train has the label 2',
+      'class_names',
       datasets.from_arrays,
-      **ARRAYS | labels,
-    )
-
-  @parameterized.parameters(
-    (['a', 'b'], 'y_train has the label 2, but class_names has 2 names'),
-    ([1, 2, 3], 'class_names has the shape (3,) and the dtype int64'),
-    ('abc', 'class_names has the shape () and'),
-    ([], 'class_names has the shape (0,) and the dtype float64'),
-  )
-  def test_rejects_invalid_class_names(self, class_names, start):
-    self.assert_refused(
-      start, ';', datasets.from_arrays, **ARRAYS, class_names=class_names
+      **ARRAYS,
+      class_names=['a', 'b'],
     )
 
 
@@ -168,9 +149,6 @@ class LoadNpzTest(data_util.DatasetTestCase):
       for name in ARRAYS:
         archive.writestr(f'{name}.npy', b'no array')
     self.assert_file_refused(': x_train has ')
-    self.path.unlink()
-    self.path.mkdir()
-    self.assert_file_refused(' cannot be read (Is a directory); check ')
 
   def test_rejects_damaged_file(self):
     np.savez(self.path, **ARRAYS)

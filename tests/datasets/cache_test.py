@@ -1,9 +1,7 @@
 """Tests for the cache: building, rebuilding, concurrency and errors."""
 
 import contextlib
-import functools
 import io
-import json
 import multiprocessing
 import os
 from unittest import mock
@@ -37,16 +35,13 @@ def load(provenance=None, chunks=CHUNKS):
 
 def build_concurrently(barrier, values, queue):
   """Builds entries at the same time as another process."""
-
-  def chunks(value):
-    barrier.wait()
-    yield {'a': np.full((1000, 1000), value)}
-    barrier.wait()
-
   for name, value in values.items():
-    build = functools.partial(chunks, value)
+    chunks = ({'a': np.full((1000, 1000), value)},)
+    build = mock.Mock(return_value=chunks)
+    barrier.wait()
     arrays = cache.load_or_build(name, {'value': value}, build)
-    queue.put((name, value, int(arrays['a'].min()), int(arrays['a'].max())))
+    least, most = int(arrays['a'].min()), int(arrays['a'].max())
+    queue.put((name, value, least, most, build.called))
 
 
 class CacheTest(data_util.DatasetTestCase):
@@ -54,10 +49,11 @@ class CacheTest(data_util.DatasetTestCase):
     arrays, was_built, warning = load()
     self.assertTrue(was_built)
     path = self.cache_dir / NAME
-    self.assertEqual(warning, f'the cache {path} {reason}; it was rebuilt\n')
+    self.assertStartsWith(warning, f'the cache {path} {reason}')
+    self.assertEndsWith(warning, '; it was rebuilt\n')
     data_util.assert_arrays_equal(arrays, WHOLE)
     self.assertFalse(load()[1])
-    self.assertEqual(os.listdir(self.cache_dir), [NAME])
+    self.assertEqual(self.list_cached(), [NAME])
 
   def test_concatenates_chunks_and_maps_them(self):
     for is_first in (True, False):
@@ -67,7 +63,7 @@ class CacheTest(data_util.DatasetTestCase):
       for array in arrays.values():
         self.assertTrue(data_util.is_mapped(array))
         self.assertFalse(array.flags.writeable)
-    self.assertEqual(os.listdir(self.cache_dir), [NAME])
+    self.assertEqual(self.list_cached(), [NAME])
 
   def test_arrays_may_be_empty(self):
     arrays, _, _ = load(chunks=({'a': np.zeros((0, 3), np.int8)},))
@@ -75,14 +71,14 @@ class CacheTest(data_util.DatasetTestCase):
 
   def test_rebuilds_entry_of_other_files(self):
     other, _, _ = load({'files': 3}, chunks=CHUNKS[:1])
-    self.assert_rebuilt_whole('was built from other files')
+    self.assert_rebuilt_whole('was built from other files or')
     self.assertLen(other['a'], 3)  # the mapped arrays remain valid
     np.testing.assert_array_equal(other['a'], WHOLE['a'][:3])
 
   def test_rebuilds_entry_of_another_version(self):
     with mock.patch.object(cache, 'VERSION', cache.VERSION + 1):
       load()
-    self.assert_rebuilt_whole('was written by another version of ssnn_jax')
+    self.assert_rebuilt_whole('was built from other files or')
 
   @parameterized.parameters(
     ('a', lambda content: content[:-1]),
@@ -106,16 +102,11 @@ class CacheTest(data_util.DatasetTestCase):
       path.write_bytes(damage(path.read_bytes()))
     self.assert_rebuilt_whole('is damaged')
 
-  def test_full_disk_is_reported_and_leaves_no_files(self):
+  def test_full_disk_leaves_no_files(self):
     self.limit_file_size(2**16)
-    self.assert_refused(
-      f'The cache {self.cache_dir}/{NAME} cannot be written (File too large); ',
-      'free disk space or change its permissions, or choose another folder '
-      'with SSNN_JAX_CACHE_DIR.',
-      load,
-      chunks=({'a': np.zeros(9)}, {'b': np.zeros(10**6)}),
-    )
-    self.assert_empty(self.cache_dir)
+    with self.assertRaises(OSError):
+      load(chunks=({'a': np.zeros(9)}, {'b': np.zeros(10**6)}))
+    self.assertEmpty(self.list_cached())
 
   def test_failed_rebuild_keeps_old_entry(self):
     load()
@@ -126,7 +117,7 @@ class CacheTest(data_util.DatasetTestCase):
 
     with self.assertRaises(KeyboardInterrupt):
       load({'files': 3}, chunks=chunks())
-    self.assertEqual(os.listdir(self.cache_dir), [NAME])
+    self.assertEqual(self.list_cached(), [NAME])
     arrays, was_built, _ = load()
     self.assertFalse(was_built)
     data_util.assert_arrays_equal(arrays, WHOLE)
@@ -134,9 +125,7 @@ class CacheTest(data_util.DatasetTestCase):
   def test_rejects_cache_folder_that_is_a_file(self):
     path = self.write('file', b'')
     with mock.patch.dict(os.environ, SSNN_JAX_CACHE_DIR=str(path)):
-      self.assert_refused(
-        f'The cache {path}/{NAME} cannot be written (', '', load
-      )
+      self.assert_refused(f'The cache {path} ', 'SSNN_JAX_CACHE_DIR', load)
 
   def test_concurrent_builds_return_own_arrays(self):
     values = {'same': (1, 1), 'different': (1, 2)}  # of the two processes
@@ -154,13 +143,11 @@ class CacheTest(data_util.DatasetTestCase):
     found = [queue.get(timeout=60) for _ in range(4)]
     for process in processes:
       process.join()
-    self.assertCountEqual(
-      found, [(name, v, v, v) for name, pair in values.items() for v in pair]
-    )
-    self.assertCountEqual(os.listdir(self.cache_dir), values)
-    for name, pair in values.items():
-      description = (self.cache_dir / name / 'cache.json').read_text()
-      self.assertIn(json.loads(description)['made_from']['value'], pair)
+    for name, value, least, most, _ in found:
+      self.assertEqual((least, most), (value, value), name)
+    is_built = [case[-1] for case in sorted(found)]  # of different, then same
+    self.assertEqual(is_built[:2], [True, True])
+    self.assertCountEqual(is_built[2:], [True, False])
 
   def test_default_folder_follows_environment(self):
     home = {'HOME': '/home/someone'}
@@ -184,9 +171,3 @@ class CacheTest(data_util.DatasetTestCase):
     twice = cache.fingerprint_files([path, path])
     digests = {each['sha256'] for each in (first, later, larger, twice)}
     self.assertLen(digests, 4)
-    self.assert_refused(
-      f'{path}x cannot be read (No such file',
-      '',
-      cache.fingerprint_files,
-      [path.with_name('ax')],
-    )

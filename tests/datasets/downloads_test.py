@@ -5,8 +5,6 @@ import hashlib
 import http.server
 import io
 import os
-import pathlib
-import sys
 import threading
 from unittest import mock
 import zipfile
@@ -15,7 +13,6 @@ from absl.testing import parameterized
 from tensorflow_datasets.core.download import checksums
 
 from ssnn_jax.datasets import downloads
-from ssnn_jax.datasets import errors
 from tests.testing import datasets as data_util
 
 NAMES = ('mnist', 'fashion_mnist', 'emnist/balanced', 'n_mnist')
@@ -140,30 +137,24 @@ class DownloadsTest(data_util.DatasetTestCase):
   @parameterized.product(
     name=NAMES,
     failure=(
-      (404, 9, b'not there', 'cannot be downloaded (404 Client Error: '),
-      (503, 4, b'busy', 'cannot be downloaded (503 Server Error: '),
-      (200, 9, b'something', 'has a wrong checksum; '),
+      (404, 9, b'not there', '404 Client Error'),
+      (200, 9, b'something', ''),  # of another checksum
     ),
   )
   def test_wrong_response_leaves_no_files(self, name, failure):
     *response, problem = failure
     folder, last = self.serve(name)
     self.server.responses[f'/{last}'] = response
-    start = f'{self.url(last)} {problem}'
+    start = f'{self.url(last)} cannot be downloaded ({problem}'
     self.assert_download_refused(name, start, f'{folder}/{last}')
     self.assert_no_files_left()
 
-  @parameterized.parameters(
-    ('mnist', 'cannot be downloaded (IncompleteRead('),
-    ('emnist/digits', 'cannot be downloaded (IncompleteRead('),
-    ('n_mnist', 'has a wrong checksum; '),
-  )
-  def test_broken_connection_leaves_no_files(self, name, problem):
+  @parameterized.parameters('mnist', 'emnist/digits', 'n_mnist')
+  def test_broken_connection_leaves_no_files(self, name):
     _, last = self.serve(name)
     content = self.contents[last]
     self.server.responses[f'/{last}'] = 200, len(content), content[:-1]
-    start = f'{self.url(last)} {problem}'
-    self.assert_download_refused(name, start, 'try again')
+    self.assert_download_refused(name, self.url(last), 'try again')
     self.assert_no_files_left()
 
   @parameterized.parameters(*NAMES)
@@ -180,7 +171,7 @@ class DownloadsTest(data_util.DatasetTestCase):
     ):
       self.assert_download_refused(
         name,
-        f'{self.url(first)} cannot be reached (Connection refused); ',
+        f'{self.url(first)} cannot be downloaded (Connection refused); ',
         f'download the file manually to {folder}/{first}.',
       )
     tfds_download.assert_not_called()
@@ -200,25 +191,16 @@ class DownloadsTest(data_util.DatasetTestCase):
   @parameterized.parameters('train.zip', 'test.zip')
   def test_invalid_archive_leaves_no_files(self, file):
     self.serve('n_mnist', {file: b'no archive'})
-    start = f'{self.url(file)} is a damaged archive (File is not a zip file); '
-    self.assert_download_refused('n_mnist', start, 'try again')
+    self.assert_download_refused('n_mnist', self.url(file), 'not a zip file')
     self.assert_no_files_left()
 
   @parameterized.parameters(*NAMES)
   def test_full_disk_leaves_no_files(self, name):
     last = FILES[name.partition('/')[0]][-1]
-    folder, _ = self.serve(name, {last: b'x' * 2**17})
+    self.serve(name, {last: b'x' * 2**17})
     self.limit_file_size(2**16)
-    start = f'{folder} cannot be written (File too large); '
-    self.assert_download_refused(name, start, 'free disk space')
+    self.assert_download_refused(name, self.url(last), 'File too large')
     self.assert_no_files_left()
-
-  @parameterized.parameters(*NAMES)
-  def test_rejects_data_dir_that_is_a_file(self, name):
-    folder, _ = self.serve(name)
-    self.data_dir.write_bytes(b'')
-    start = f'{folder} cannot be written (Not a directory); '
-    self.assert_download_refused(name, start, '--data_dir')
 
   @parameterized.parameters('', '.gz')
   def test_keeps_existing_images(self, suffix):
@@ -269,8 +251,8 @@ class DownloadsTest(data_util.DatasetTestCase):
   def test_keeps_and_rejects_archive_of_other_content(self):
     folder, _ = self.serve('n_mnist')
     self.write('NMNIST/train.zip', b'my own')
-    start = f'{folder}/train.zip has a wrong checksum; '
-    self.assert_download_refused('n_mnist', start, 'replace it')
+    detail = f'{folder}/train.zip has a wrong checksum'
+    self.assert_download_refused('n_mnist', self.url('train.zip'), detail)
     self.assert_files({'NMNIST/train.zip': b'my own'})
 
 
@@ -284,12 +266,3 @@ class SourcesTest(parameterized.TestCase):
       digest = getattr(checksum, 'checksum', checksum)  # of TFDS, of tonic
       self.assertLen(digest, 32 if family == 'n_mnist' else 64)
       bytes.fromhex(digest)
-
-  @parameterized.parameters(*FILES)
-  def test_missing_library_is_reported(self, family):
-    library = 'tonic' if family == 'n_mnist' else 'tensorflow_datasets'
-    with (
-      mock.patch.dict(sys.modules, {library: None}),
-      self.assertRaisesRegex(errors.DatasetError, 'pip install .*'),
-    ):
-      downloads.download(family, pathlib.Path('/nowhere'))

@@ -1,14 +1,14 @@
-"""Tests for decoding and caching recordings of events."""
+"""Tests for decoding, caching and binning recordings of events."""
 
-import os
-import pathlib
 from unittest import mock
 
 from absl.testing import parameterized
-from joblib.externals import loky
 import numpy as np
 from tonic import datasets as tonic_datasets
+from tonic import transforms
 
+from ssnn_jax import datasets
+from ssnn_jax import types
 from ssnn_jax.datasets import recordings
 from tests.testing import datasets as data_util
 from tests.testing.datasets import event_bytes
@@ -65,18 +65,16 @@ class LoadTest(data_util.RecordingsTestCase):
     self.assert_refused(start, detail, self.load)
 
   @parameterized.parameters(
-    (event_bytes([(1, 2, 1, 3)]) + b'\0', 'is truncated: an event has 5 byt'),
-    (b'\0\0\0\0', 'is truncated: an event has 5 bytes, and 4 were found'),
-    (b'', 'is empty: it has no event'),
-    (event_bytes([(0, 240, 0, 0)]), 'is empty: it has no event'),
-    (event_bytes([(1, 2, 1, 3), (34, 5, 0, 4)]), 'has an event at (34, 5), o'),
-    (event_bytes([(0, 34, 1, 3)]), 'has an event at (0, 34), outside 34 x 34'),
+    (event_bytes([(1, 2, 1, 3)]) + b'\0', '6 bytes'),
+    (b'', '0 bytes'),
+    (event_bytes([(1, 2, 1, 3), (34, 5, 0, 4)]), 'an event at (34, 5)'),
+    (event_bytes([(0, 240, 0, 0), (0, 34, 1, 3)]), 'an event at (0, 34)'),
   )
   def test_damaged_split_is_not_cached(self, content, problem):
     self.write_recordings()
     path = self.write('NMNIST/Test/5/00009.bin', content)
-    self.refuse(f'{path} {problem}', 'replace it with the original file')
-    self.assertLen(os.listdir(self.cache_dir), 1)  # the training split
+    self.refuse(f'{path} ', problem)
+    self.assertLen(self.list_cached(), 1)  # the training split
 
   def test_decodes_again_only_if_files_change(self):
     self.write_recordings()
@@ -94,22 +92,6 @@ class LoadTest(data_util.RecordingsTestCase):
     self.assertEqual(changed['train'].labels[-1], 9)
     self.assertLen(changed['test'].labels, 3)
 
-  def test_workers_decode_as_one_process_and_report_damage(self):
-    self.write_recordings((20, 3))
-    expected = self.load()
-    with (
-      mock.patch.multiple(recordings, _PARALLEL_FROM=10, _CHUNK_SIZE=3),
-      mock.patch('joblib.cpu_count', return_value=2),
-      # Keeps the workers for the second load; joblib ends them after an error.
-      mock.patch.object(loky, 'get_reusable_executor') as executor,
-    ):
-      data_util.assert_arrays_equal(self.load('other'), expected)
-      executor.return_value.shutdown.assert_called_once()
-      entries = os.listdir(self.cache_dir)
-      damaged = self.write('NMNIST/Train/5/00099.bin', b'\0')
-      self.refuse(f'{damaged} is truncated')
-      self.assertEqual(os.listdir(self.cache_dir), entries)
-
   def test_rejects_folders_without_valid_recordings(self):
     start = f'Cannot find a recording {self.folder}/Train/<label>/<number>.bin'
     self.refuse(start, 'put the folder Train of the dataset')
@@ -119,9 +101,112 @@ class LoadTest(data_util.RecordingsTestCase):
     self.write('NMNIST/Train/10/00001.bin', event_bytes([(0, 0, 0, 0)]))
     self.refuse(f'{self.folder}/Train/10 has the label 10, out of range 0 to 9')
 
-  def test_unreadable_folder_is_reported(self):
-    # Mocked, because file modes do not restrict the superuser.
-    error = PermissionError(13, 'Permission denied', str(self.folder / 'Train'))
-    with mock.patch.object(pathlib.Path, 'iterdir', side_effect=error):
-      start = f'{self.folder}/Train cannot be read (Permission denied)'
-      self.refuse(start, 'permissions')
+
+def unpack(trains):
+  """Unpacks trains `[N, K, I]` to spikes `[N, 32 K, I]`."""
+  bits = trains[:, :, None] >> np.arange(32, dtype=np.uint32)[:, None] & 1
+  return bits.reshape(len(trains), -1, trains.shape[2]).astype(bool)
+
+
+class BinEventsTest(data_util.RecordingsTestCase):
+  def setUp(self):
+    super().setUp()
+    self.events, _ = self.write_recordings()
+    self.recordings = recordings.load('n_mnist', self.folder, 10)['train']
+
+  def bin(self, *args, **kwargs):
+    settings = datasets.Binning(*args, **kwargs)
+    return recordings.bin_events(self.recordings, settings)
+
+  @parameterized.product(
+    num_steps=(1, 32, 50, 70),
+    event_window=(300.0, 77.7, 1e-3, 4e6),
+    polarity=('both', 'merged', 'on', 'off'),
+  )
+  def test_tick_spikes_if_it_has_an_event(
+    self, num_steps, event_window, polarity
+  ):
+    settings = datasets.Binning(num_steps, event_window, polarity)
+    trains = recordings.bin_events(self.recordings, settings)
+    shape = len(self.events), settings.num_words, settings.num_inputs
+    self.assertEqual((trains.shape, trains.dtype), (shape, np.uint32))
+    expected = np.zeros((shape[0], 32 * shape[1], 2, 34, 34), bool)
+    for index, (_, events) in enumerate(self.events):
+      for x, y, p, t in events:
+        tick = t * num_steps // round(1000 * event_window)
+        if tick < num_steps:
+          expected[index, tick, p, y, x] = True
+    planes = {
+      'both': expected,
+      'merged': expected.any(axis=2),
+      'on': expected[:, :, 1],
+      'off': expected[:, :, 0],
+    }
+    np.testing.assert_array_equal(
+      unpack(trains), planes[polarity].reshape(shape[0], 32 * shape[1], -1)
+    )
+
+  def test_ticks_equal_frames_of_tonic(self):
+    trains = self.bin(num_steps=30)
+    frames = transforms.ToFrame(
+      sensor_size=(34, 34, 2),
+      time_window=10_000,
+      start_time=0,
+      end_time=300_000,
+    )
+    dtype = np.dtype([(name, int) for name in 'xypt'])
+    for (_, events), spikes in zip(self.events, unpack(trains)):
+      expected = frames(np.array(events, dtype)) > 0
+      found = spikes[:30].reshape(30, 2, 34, 34)
+      np.testing.assert_array_equal(found, expected)
+
+  def test_trains_do_not_depend_on_chunk_size(self):
+    whole = self.bin(num_steps=40, shuffle_ticks=True)
+    with mock.patch.object(recordings, '_CHUNK_SIZE', 2):
+      chunks = self.bin(num_steps=40, shuffle_ticks=True)
+    np.testing.assert_array_equal(whole, chunks)
+
+  @parameterized.parameters(np.int8, np.int64, np.uint64)
+  def test_accepts_numpy_integers(self, dtype):
+    trains = self.bin(num_steps=dtype(40))
+    np.testing.assert_array_equal(trains, self.bin(num_steps=40), strict=True)
+
+  def test_shuffling_differs_between_recordings(self):
+    events = slice(*self.recordings.offsets[-2:])
+    times, addresses = (
+      np.tile(array[events], 2)
+      for array in (self.recordings.times, self.recordings.addresses)
+    )
+    offsets = len(times) // 2 * np.arange(3)
+    self.recordings = recordings.Recordings(
+      times, addresses, offsets, labels=np.zeros(2, np.int32)
+    )
+    for shuffle in (False, True):
+      first, second = self.bin(shuffle_ticks=shuffle)
+      self.assertEqual((first == second).all(), not shuffle)
+
+  @parameterized.parameters(33, 64)
+  def test_shuffling_permutes_ticks(self, num_steps):
+    ordered, shuffled = (
+      unpack(self.bin(num_steps, shuffle_ticks=shuffle))
+      for shuffle in (False, True)
+    )
+    np.testing.assert_array_equal(ordered.sum(axis=1), shuffled.sum(axis=1))
+    self.assertFalse(shuffled[:, num_steps:].any())
+    for before, after in zip(ordered[:, :num_steps], shuffled[:, :num_steps]):
+      # The spikes of a tick stay together.
+      self.assertCountEqual(map(bytes, before), map(bytes, after))
+    self.assertFalse((ordered == shuffled).all())
+
+
+class BinningTest(parameterized.TestCase):
+  @parameterized.parameters(
+    *(('num_steps', value) for value in (0, 32.0, True)),
+    *(('event_window', value) for value in (0.0, -1.0, 1e-9, 4.1e6, 1e300)),
+    *(('event_window', float(value)) for value in ('inf', 'nan')),
+    ('polarity', 'none'),
+    ('shuffle_ticks', 'no'),
+  )
+  def test_rejects_invalid_field(self, field, value):
+    with self.assertRaisesRegex(types.UserError, f'^{field} is '):
+      datasets.Binning(**{field: value})

@@ -51,7 +51,7 @@ class CommandLineTest(parameterized.TestCase):
     broken = folder / 't10k-images-idx3-ubyte.gz'
     broken.write_bytes(broken.read_bytes()[:-200])
     self.assert_refused(
-      f'{broken} is truncated: its header announces ',
+      f'{broken} cannot be decompressed (',
       '--dataset=fashion_mnist',
       f'--data_dir={data_dir}',
     )

@@ -65,8 +65,7 @@ RUN = {
   '..., path/to/own.npz.',
   '--dataset=mnist --data_dir=new': 'Cannot find {}/new/mnist/train-...; put '
   'the original files of mnist into <data_dir>/mnist/ and ...',
-  '--dataset=mnist --data_dir=a_file': '{}/a_file/mnist cannot be read (Not a '
-  'directory); check the path and its permissions.',
+  '--dataset=mnist --data_dir=a_file': 'Cannot find {}/a_file/mnist/train-...',
   '--test_dataset=own.npz': '--test_dataset={}/own.npz has 16 inputs and 3 '
   'classes, but digits has 64 and 10; choose a data set with equal numbers.',
   '--resume --workdir=done --num_epochs=2': 'done holds another run '

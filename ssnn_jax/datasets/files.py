@@ -1,4 +1,4 @@
-"""Folders: listing, temporary folders and atomic publication."""
+"""Files and folders of datasets, and their errors."""
 
 from collections.abc import Iterator
 import contextlib
@@ -7,17 +7,37 @@ import pathlib
 import tempfile
 import zipfile
 
-from ssnn_jax.datasets import errors
+from ssnn_jax import types
+
+
+class DatasetError(types.UserError):
+  """Unusable data; the message is one sentence that names the remedy."""
+
+
+def damaged(path: str | os.PathLike, problem: str) -> DatasetError:
+  """Returns the error for a file with invalid content."""
+  return DatasetError(f'{path} {problem}; replace it with the original file.')
+
+
+def root_cause(error: BaseException) -> str:
+  """Describes the root cause of an error in one line."""
+  while causes := [
+    cause
+    for cause in (error.__cause__, *error.args)
+    if isinstance(cause, BaseException)
+  ]:
+    error = causes[0]
+  text = getattr(error, 'strerror', None) or str(error) or type(error).__name__
+  return text.splitlines()[0].partition(';')[0].rstrip('.')
 
 
 def list_names(folder: pathlib.Path | zipfile.Path) -> set[str]:
   """Lists the names of the entries of a folder; none if it does not exist."""
   try:
     return {path.name for path in folder.iterdir()}
-  except (FileNotFoundError, ValueError):  # ValueError: not in the archive
+  # ValueError: not in the archive.
+  except (FileNotFoundError, NotADirectoryError, ValueError):
     return set()
-  except OSError as error:
-    raise errors.unreadable(folder, error) from error
 
 
 @contextlib.contextmanager
