@@ -1,4 +1,4 @@
-"""Energy of inference and learning on a chip, computed from recorded activity.
+"""Energy of inference and learning on a chip, and memory of learning.
 
 Runs record the activity of a probe batch after each epoch. Activity gives
 counts of events (`ssnn_jax.hardware.cost`), and a table of picojoules
@@ -7,6 +7,7 @@ per coincidence: ideal synapses, or `--pulse_scheme=single`.
 """
 
 from collections.abc import Mapping
+from collections.abc import Sequence
 import os
 from typing import Any
 
@@ -20,7 +21,6 @@ from experiments.config import methods
 from experiments.config import synapses
 import ssnn_jax
 from ssnn_jax.hardware import cost
-from ssnn_jax.hardware import energy
 from ssnn_jax.training import activity
 
 _SPIKING = ('ssnn', 'feedback_alignment')  # forward and backward pass
@@ -47,6 +47,9 @@ _COLUMNS = {
   'BP, nJ': 'bp_nj',
   'BP training, mJ': 'bp_training_mj',
 }
+_WINDOW = 32  # ticks, of buffered timing
+TOTAL = 'total, kbit'
+FEEDBACK = 'feedback weights, kbit'
 
 
 def add_energies(runs: pd.DataFrame, table: str | os.PathLike) -> pd.DataFrame:
@@ -54,7 +57,7 @@ def add_energies(runs: pd.DataFrame, table: str | os.PathLike) -> pd.DataFrame:
 
   Args:
     runs: finished runs, with the activity of each epoch in `curves`.
-    table: energies, as for `ssnn_jax.hardware.energy.load_table`.
+    table: energies, as for `ssnn_jax.hardware.cost.load_table`.
 
   Returns:
     The runs with further columns: counts and energies (`nj`, and `training_mj`
@@ -67,7 +70,7 @@ def add_energies(runs: pd.DataFrame, table: str | os.PathLike) -> pd.DataFrame:
     UserError: if there is no spiking network, a run lacks its activity, a
       method or device has no energy, or the table is invalid.
   """
-  energies = energy.load_table(table)
+  energies = cost.load_table(table)
   if frames.split_baseline(runs)[1].empty:
     raise ssnn_jax.UserError(
       '--energies needs finished spiking networks, and there are only ANNs; '
@@ -78,25 +81,48 @@ def add_energies(runs: pd.DataFrame, table: str | os.PathLike) -> pd.DataFrame:
 
 
 def _compute(
-  run: Mapping[str, Any], energies: energy.EnergyTable
+  run: Mapping[str, Any], energies: cost.EnergyTable
 ) -> dict[str, float]:
   """Counts events of a run and of backpropagation, and adds their energies."""
-  sizes, num_samples = (
-    run.get(name) for name in ('resolved_layer_sizes', 'num_train_samples')
-  )
-  if sizes is None or num_samples is None or np.isnan(num_samples):
-    raise _lacking(run, 'layer_sizes and num_train_samples')
   # Samples of an epoch.
-  presented = int(num_samples) // run['batch_size'] * run['batch_size']
-  network = _network(run, sizes)
-  values = _backprop(network, presented * run['num_epochs'], energies)
+  presented = int(run['num_train_samples'])
+  presented = presented // run['batch_size'] * run['batch_size']
+  options = {name: run[name] for name in _NETWORK_FIELDS}
+  if run['layers'] is None:
+    options['layer_sizes'] = run['resolved_layer_sizes']
+  else:
+    options |= layers.connect(run['layers'], run['input_shape'])
+  network = ssnn_jax.NetworkConfig(**options)
+
+  bp = cost.count_backprop(network)
+  mac, access = energies.mac, energies.memory_access
+  learning_bp = bp.learning_macs * mac + bp.learning_words * access
+  values = {
+    'bp_macs': bp.forward_macs,
+    'learning_bp_macs': bp.learning_macs,
+    'bp_nj': (bp.forward_macs * mac + bp.forward_macs * access) / 1e3,
+    'learning_bp_nj': learning_bp / 1e3,
+    'bp_training_mj': learning_bp * (presented * run['num_epochs']) / 1e9,
+  }
   if run['method'] == methods.ANN:
     return values
   _check_energy_exists(run)
-  counts = _count(run, network)
-  inference, learned = counts.inference, counts.learning
-  per_epoch = energy.chip_energy(learned, energies)
-  nanojoules = energy.chip_energy(inference, energies)[-1] / 1e3
+  measured = {}
+  for name in activity.Activity._fields:
+    if name == 'row_spikes' and network.layers is None:
+      continue
+    epochs = run['curves'].get(name, [])
+    if len(epochs) != run['num_epochs']:
+      raise ssnn_jax.UserError(
+        f'the record of a run of {run["method"]} (T = {run["num_steps"]}, seed '
+        f'{run["seed"]}) lacks {name} of each epoch; give the folder of the '
+        'sweep, or train again with this version of ssnn_jax.'
+      )
+    measured[name] = tuple(np.transpose(epochs))
+  counts = cost.count_presentation(network, activity.Activity(**measured))
+  inference, learned = counts.inference, counts.learning  # arrays over epochs
+  per_epoch = cost.chip_energy(learned, energies)
+  nanojoules = cost.chip_energy(inference, energies)[-1] / 1e3
   learning_nanojoules = np.mean(per_epoch) / 1e3
   return values | {
     'spikes': inference.spikes[-1],
@@ -114,41 +140,6 @@ def _compute(
     'learning_over_bp': learning_nanojoules / values['learning_bp_nj'],
     'training_mj': np.sum(per_epoch) * presented / 1e9,
   }
-
-
-def _network(run, sizes):
-  """Makes the configuration of the network of a run."""
-  options = {name: run[name] for name in _NETWORK_FIELDS}
-  if run['layers'] is None:
-    return ssnn_jax.NetworkConfig(sizes, **options)
-  options |= layers.connect(run['layers'], run['input_shape'])
-  return ssnn_jax.NetworkConfig(**options)
-
-
-def _backprop(network, num_presented, energies):
-  bp = cost.count_backprop(network)
-  priced = energy.backprop_energy
-  learning = priced(bp.learning_macs, bp.learning_words, energies)
-  return {
-    'bp_macs': bp.forward_macs,
-    'learning_bp_macs': bp.learning_macs,
-    'bp_nj': priced(bp.forward_macs, bp.forward_macs, energies) / 1e3,
-    'learning_bp_nj': learning / 1e3,
-    'bp_training_mj': learning * num_presented / 1e9,
-  }
-
-
-def _count(run, network):
-  """Counts the events of a presentation, as arrays over epochs."""
-  measured = {}
-  for name in activity.Activity._fields:
-    if name == 'row_spikes' and network.layers is None:
-      continue
-    values = run['curves'].get(name, [])
-    if len(values) != run['num_epochs']:
-      raise _lacking(run, f'{name} of each epoch')
-    measured[name] = tuple(np.transpose(values))
-  return cost.count_presentation(network, activity.Activity(**measured))
 
 
 def _check_energy_exists(run):
@@ -169,14 +160,6 @@ def _check_energy_exists(run):
     )
 
 
-def _lacking(run, quantity):
-  return ssnn_jax.UserError(
-    f'the record of a run of {run["method"]} (T = {run["num_steps"]}, seed '
-    f'{run["seed"]}) lacks {quantity}; give the folder of the sweep, or train '
-    'again with this version of ssnn_jax.'
-  )
-
-
 def table(runs: pd.DataFrame) -> pd.DataFrame:
   """Makes the table of counts and energies, of inference / learning.
 
@@ -187,20 +170,82 @@ def table(runs: pd.DataFrame) -> pd.DataFrame:
     Cells of text: means over seeds, one row a setting.
   """
   fields = frames.varied(runs[list(frames.FIELDS)]) or ['method']
+
+  def cell(setting, name):
+    value = statistics.over_seeds(setting, name).mean
+    if np.isnan(value):
+      return ''
+    is_energy = name.endswith(('nj', 'mj'))
+    return f'{value:.4g}' if is_energy and value < 1000 else f'{value:,.0f}'
+
   rows = []
   for setting in frames.settings(runs):
     row = {name: frames.describe_value(setting, name) for name in fields}
     row['accuracy'] = statistics.write(statistics.percent(setting))
     for heading, name in _COLUMNS.items():
-      pair = [_cell(setting, key) for key in (name, f'learning_{name}')]
+      pair = [cell(setting, key) for key in (name, f'learning_{name}')]
       row[heading] = ' / '.join(filter(None, pair))
     rows.append(row | {'seeds': str(len(setting))})
   return pd.DataFrame(rows)
 
 
-def _cell(setting, name):
-  value = statistics.over_seeds(setting, name).mean
-  if np.isnan(value):
-    return ''
-  is_energy = name.endswith(('nj', 'mj'))
-  return f'{value:.4g}' if is_energy and value < 1000 else f'{value:,.0f}'
+def compare_memory(layer_sizes: Sequence[int], num_steps: int) -> pd.DataFrame:
+  """Compares the memory of ways of learning in one network.
+
+  Args:
+    layer_sizes: neurons of each layer, from the inputs to the classes.
+    num_steps: T, ticks of a presentation.
+
+  Returns:
+    One row for each way of learning, its name in the column `learning`; kbit
+    (1000 bits) of each kind, their total, and the kbit of fixed feedback
+    weights, which are not in the total; nJ of the accesses in one presentation
+    of one sample, with each table of energies.
+
+  Raises:
+    UserError: if T is too short for errors to return in real time.
+  """
+  window = min(_WINDOW, num_steps)
+  buffered = ssnn_jax.NetworkConfig(layer_sizes, num_steps, window)
+  realtime = ssnn_jax.NetworkConfig(
+    layer_sizes, num_steps, window=1, timing='realtime'
+  )
+  # Feedback alignment adds weights of its own to the memory of backpropagation:
+  # one for each weight after the first layer, shared by all samples.
+  num_feedback = sum(wiring.num_weights for wiring in buffered.wirings[1:])
+  ways = {
+    'real time, n = 1': cost.spiking_memory(realtime),
+    f'buffered, n = {window}': cost.spiking_memory(buffered),
+    'backpropagation': cost.backprop_memory(buffered),
+    'feedback alignment': cost.backprop_memory(buffered),
+    f'surrogate gradient, T = {num_steps}': cost.surrogate_gradient_memory(
+      buffered
+    ),
+  }
+  tables = {name: cost.load_table(name) for name in cost.TABLES}
+  rows = []
+  for name, memory in ways.items():
+    row = {'learning': name}
+    for kind, bits in memory.stored._asdict().items():
+      row[f'{kind.replace("_", " ")}, kbit'] = bits / 1e3
+    row[TOTAL] = memory.stored.total / 1e3
+    is_fixed = name == 'feedback alignment'
+    row[FEEDBACK] = is_fixed * num_feedback * cost.WORD / 1e3
+    for source, energies in tables.items():
+      row[f'{source}, nJ'] = memory.accesses * energies.memory_access / 1e3
+    rows.append(row)
+  return pd.DataFrame(rows)
+
+
+def write_memory(compared: pd.DataFrame) -> pd.DataFrame:
+  """Writes the frame of `compare_memory` as text, without kinds all 0."""
+
+  def cell(value):
+    if not value:
+      return ''
+    return f'{value:.4g}' if value < 1000 else f'{value:,.0f}'
+
+  names, numbers = compared['learning'], compared.drop(columns='learning')
+  cells = numbers.loc[:, (numbers != 0).any()].map(cell)
+  cells.insert(0, 'learning', names)
+  return cells

@@ -12,7 +12,7 @@ from ssnn_jax.baselines import bp_stdp
 from ssnn_jax.baselines import feedback_alignment
 from ssnn_jax.baselines import rpu
 from ssnn_jax.baselines import surrogate_gradient
-from ssnn_jax.hardware import memory
+from ssnn_jax.hardware import cost
 from ssnn_jax.hardware.device_config import DeviceConfig
 from ssnn_jax.training import activity
 
@@ -49,8 +49,8 @@ class Method(NamedTuple):
     make: `(config, key, *, separate_signs, axis_name) -> Network`, with the key
       of the seed.
     make_observe: `(config, key) -> observe`, as `activity.make_observe`.
-    count_memory: `(config) -> memory.Memory`; raises a UserError if the memory
-      of the network is not defined.
+    count_memory: `(config) -> cost.Memory`; raises a UserError if the memory of
+      the network is not defined.
     fields: the fields in `SPIKING_FIELDS` that affect the method.
     has_pulses: whether the update counts spike coincidences, which resistive
       devices require.
@@ -61,7 +61,7 @@ class Method(NamedTuple):
   help: str
   make: Callable[..., ssnn_jax.Network]
   make_observe: Callable[..., Callable[..., activity.Activity]]
-  count_memory: Callable[[ssnn_jax.NetworkConfig], memory.Memory]
+  count_memory: Callable[[ssnn_jax.NetworkConfig], cost.Memory]
   fields: frozenset[str] = SPIKING_FIELDS
   has_pulses: bool = True
   estimates_gradient: bool = True
@@ -99,24 +99,18 @@ def _align_feedback(config, key, **options):
   return feedback_alignment.make_network(config, feedback, **options)
 
 
-def _count_memory_of_feedback(config):
-  """Adds the feedback weights to the memory of the spiking network."""
-  weights = memory.count_feedback_alignment(config).feedback_weights
-  return memory.count_spiking(config)._replace(feedback_weights=weights)
-
-
 METHODS = {
   'ssnn': Method(
     'the spiking network',
     _without_key(ssnn_jax.ssnn),
     _without_key(activity.make_observe),
-    memory.count_spiking,
+    cost.spiking_memory,
   ),
   ANN: Method(
     'the ANN, by backpropagation',
     _without_pulses(ssnn_jax.ann),
     _observe_ann,
-    memory.count_backprop,
+    cost.backprop_memory,
     frozenset(),
     has_pulses=False,
   ),
@@ -124,7 +118,7 @@ METHODS = {
     'leaky integrate-and-fire neurons, by backpropagation through time',
     _without_pulses(surrogate_gradient.make_network),
     _without_key(surrogate_gradient.make_observe),
-    memory.count_surrogate_gradient,
+    cost.surrogate_gradient_memory,
     frozenset(('num_steps', 'tau', 'sampler', 'shuffle_ticks')),
     has_pulses=False,
     estimates_gradient=False,
@@ -133,7 +127,7 @@ METHODS = {
     'integrate-and-fire neurons, by BP-STDP',
     _without_pulses(bp_stdp.make_network),
     _without_key(bp_stdp.make_observe),
-    functools.partial(memory.count_bp_stdp, sub_interval=bp_stdp.SUB_INTERVAL),
+    functools.partial(cost.bp_stdp_memory, sub_interval=bp_stdp.SUB_INTERVAL),
     frozenset(('num_steps', 'sampler', 'shuffle_ticks')),
     has_pulses=False,
     estimates_gradient=False,
@@ -142,14 +136,14 @@ METHODS = {
     'the ANN with pulses in the update only',
     _without_key(rpu.make_network),
     _without_key(lambda config: activity.make_observe(rpu.rpu_config(config))),
-    memory.count_backprop,  # values wait, and pulses are made for the update
+    cost.backprop_memory,  # values wait, and pulses are made for the update
     _PULSES,
   ),
   'feedback_alignment': Method(
     'the spiking network with fixed random feedback',
     _align_feedback,
     lambda config, key: activity.make_observe(config, _feedback(config, key)),
-    _count_memory_of_feedback,
+    cost.spiking_memory,
   ),
 }
 
@@ -169,7 +163,7 @@ def count_stored_bits(
     config: the network.
 
   Returns:
-    All bits of `ssnn_jax.hardware.memory`; None if they are not defined, as for
+    All bits of `ssnn_jax.hardware.cost`; None if they are not defined, as for
     spiking networks with rates.
   """
   try:

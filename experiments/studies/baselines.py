@@ -20,7 +20,7 @@ def add_costs(runs: pd.DataFrame) -> pd.DataFrame:
 
   Seconds are the time of the program that trains all seeds, divided by the
   number of seeds. Spikes are of the last epoch, NaN for methods without spikes.
-  Bits are those of `ssnn_jax.hardware.memory`.
+  Bits are those of `ssnn_jax.hardware.cost`.
   """
   costs = pd.DataFrame(map(_costs, runs.to_dict('records')), index=runs.index)
   # Records of older versions have no stored bits.
@@ -121,7 +121,7 @@ was tuned at T = 16. With 64 ticks they store
 {fashion_mnist_surrogate_gradient_bits_over_bp_t64:.0f} times the bits of BP,
 the spikes and potentials of all ticks. The spiking network stores the state of
 its neurons, and spikes and gates that wait for the errors of their window
-(`ssnn_jax.hardware.memory`). `bp_stdp` stores least, and is
+(`ssnn_jax.hardware.cost`). `bp_stdp` stores least, and is
 {fashion_mnist_bp_stdp_minus_ann_t64:abs .1f} points below the ANN: its output
 errors have signs but no magnitudes.
 

@@ -5,8 +5,8 @@ import pandas as pd
 
 from experiments.analysis import comparison_plot
 from experiments.analysis import comparisons
+from experiments.analysis import energy
 from experiments.analysis import frames
-from experiments.analysis import memory
 from experiments.analysis import statistics
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
@@ -50,8 +50,9 @@ def _table(runs: pd.DataFrame) -> list[pd.DataFrame]:
     'minus ANN, final potential': _METRICS['_by_potential'],
     'cosine, last epoch': _METRICS['_cosine'],
   }
-  stored = memory.compare(_SIZES[frames.field(runs, 'dataset')], num_steps=64)
-  return [*comparisons.table(runs, metrics), memory.write(stored)]
+  sizes = _SIZES[frames.field(runs, 'dataset')]
+  stored = energy.compare_memory(sizes, num_steps=64)
+  return [*comparisons.table(runs, metrics), energy.write_memory(stored)]
 
 
 def _draw(runs: pd.DataFrame) -> figure.Figure:
@@ -96,9 +97,10 @@ def _numbers(records):
 
 def _count_memory():
   """Counts the kbit that ways of learning store of an image."""
-  stored = memory.compare(_SIZES['fashion_mnist'], num_steps=64)[memory.TOTAL]
+  stored = energy.compare_memory(_SIZES['fashion_mnist'], num_steps=64)
   return {
-    f'kbit_{name}': statistics.Number(kbit) for name, kbit in zip(_WAYS, stored)
+    f'kbit_{name}': statistics.Number(kbit)
+    for name, kbit in zip(_WAYS, stored[energy.TOTAL])
   }
 
 
@@ -207,7 +209,7 @@ short compared with the changes of the inputs.
 
 **Memory.** Per image of 784-256-10, real time stores {kbit_realtime:.1f} kbit,
 the buffered form {kbit_buffered:.1f}, backpropagation {kbit_bp:.1f}, and
-surrogate gradients {kbit_surrogate:.0f} (`ssnn_jax.hardware.memory`; values
+surrogate gradients {kbit_surrogate:.0f} (`ssnn_jax.hardware.cost`; values
 have 32 bits). The state changes in every window: in a digital memory its
 accesses would cost more energy than those of backpropagation, while the
 membrane of an analog neuron is a capacitor.

@@ -2,14 +2,12 @@
 
 `devices` defines the interface of synaptic devices, with ideal and resistive
 devices, and `tiki_taka` pairs of resistive devices; `fit` fits resistive
-devices to measurements; `cost`, `energy` and `memory` estimate the events, the
-energy and the stored bits of a presentation. `nir`, the export to NIR, requires
-the package nir and is imported by its users.
+devices to measurements; `cost` estimates the events, the energy and the stored
+bits of a presentation. `nir`, the export to NIR, requires the package nir and
+is imported by its users.
 """
 
 from ssnn_jax.hardware import cost
-from ssnn_jax.hardware import energy
-from ssnn_jax.hardware import memory
 from ssnn_jax.hardware.device_config import DeviceConfig
 from ssnn_jax.hardware.device_files import read_device
 from ssnn_jax.hardware.devices import Device
@@ -32,11 +30,9 @@ __all__ = (
   'TransferConfig',
   'as_device',
   'cost',
-  'energy',
   'fit_pulse_response',
   'make_resistive',
   'make_tiki_taka',
-  'memory',
   'read_device',
   'read_pulse_csv',
 )

@@ -1,4 +1,7 @@
-"""Tests of the cost of a presentation."""
+"""Tests of the events, the memory and the energy of a presentation."""
+
+import json
+import pathlib
 
 from absl.testing import parameterized
 import jax
@@ -7,31 +10,28 @@ import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
-from ssnn_jax import spikes
+from ssnn_jax import layers
 from ssnn_jax import types
 from ssnn_jax.hardware import cost
-from ssnn_jax.simulation import presentation
+from ssnn_jax.neuron import membrane
+from ssnn_jax.simulation import realtime
 from ssnn_jax.training import activity as activity_lib
+from ssnn_jax.training import raster as raster_lib
+from tests.testing import convolutions
+from tests.testing import networks
 
+KEY = jax.random.key(3)
 # Powers of two, for which means in float32 are exact.
-SIZES, NUM_STEPS, WINDOW, BATCH_SIZE = (16, 8, 4, 2), 32, 8, 4
+SIZES, NUM_STEPS, WINDOW = (16, 8, 4, 2), 32, 8
 ALMOST_ONE = 1 - 2.0**-20  # opens a gate, and fires at every tick
 ACTIVITY = types.Activity(
   firing_rates=(0.25, 0.5, 0.125),
   silent_fractions=(),
   saturated_fractions=(),
   error_rates=(0.25, 0.0625, 0.5),
-  positive_error_rates=(0.125, 0.0625, 0.25),
-  clipped_error_fractions=(),
   coincidences=(40.0, 20.0, 10.0),
 )
-
 TWO_NEURONS = cost.Cost(  # of `test_two_neurons_counted_by_hand`
-  forward_spikes=(8, 8, 8),
-  positive_error_spikes=(8, 8),
-  negative_error_spikes=(0, 8),
-  weight_pulses=(8, 16),
-  bias_pulses=(8, 16),
   inference=cost.Events(
     spikes=8 + 8 + 8,
     synaptic_events=8 * 1 + 8 * 2 + (1 + 2) * 8,  # of biases the last
@@ -50,15 +50,16 @@ TWO_NEURONS = cost.Cost(  # of `test_two_neurons_counted_by_hand`
   ),
   inference_latency=8 + 2 * 2,
   learning_latency=8 + 3 * 2,
-  # Three windows of both inputs, one of the hidden spikes, and two gates.
-  delay_bits=2 * 3 * 2 + 1 * 1 * 2 + 2,
-  metrics=cost.Metrics(
-    effective_macs=0,
-    effective_acs=8 * 1 + 8 * 2,
-    dense=(2 * 1 + 1 * 2) * 8,
-    activation_sparsity=1 - 16 / 24,
-    footprint=4 * (4 + 3 + 3),
-  ),
+)
+PICOJOULES = dict(
+  spike=1,
+  synaptic_event=10,
+  device_read=0.5,
+  crossbar_read=100,
+  membrane_read=1000,
+  update_pulse=10_000,
+  mac=4,
+  memory_access=5,
 )
 
 
@@ -67,57 +68,15 @@ def make_config(**options):
   return ssnn_jax.NetworkConfig(SIZES, **options)
 
 
-def simulate(config, params, images, labels):
-  """Returns the activity of one block and its trains, `[B, T, N]` each.
-
-  The trains are those of the inputs, hidden layers and winners, and those of
-  the two error streams of the hidden layers and the output.
-  """
-
-  def observe(draw, block, forward, errors):
-    del draw, block
-    trains = [signal.train for signal in forward.signals]
-    positive = [error.streams.positive for error in errors]
-    negative = [error.streams.negative for error in errors]
-    winners = spikes.join(forward.winners)
-    return [*trains, winners], positive, negative
-
-  def present(params, key, images, labels):
-    observer = presentation.Observer(observe)
-    trains = presentation.simulate(
-      config, params, key, images, labels, observer=observer
-    )[1]
-    measure = activity_lib.make_observe(config)
-    return measure(params, jax.random.clone(key), images, labels), trains
-
-  def unpack(words):  # [1, B, 1, N]
-    words = np.asarray(words)[0, :, 0]
-    bits = np.arange(spikes.TICKS_PER_WORD, dtype=np.uint32)
-    return (words[:, None] >> bits[:, None]) & 1
-
-  activity, trains = jax.jit(present)(params, jax.random.key(0), images, labels)
-  return activity, jax.tree.map(unpack, trains)
-
-
-def add_always_on_inputs(trains, later):
-  """Adds an always-on input; each layer starts later than the layer before."""
-  always_on = np.ones((BATCH_SIZE, NUM_STEPS, 1), int)
-  starts = later * np.arange(len(trains))
-  ticks = np.arange(NUM_STEPS)[:, None]
-  return [
-    np.concatenate([train, always_on * (ticks >= start)], axis=2)
-    for train, start in zip(trains, starts)
-  ]
+def observe(config, params, images, labels):
+  return jax.jit(activity_lib.make_observe(config))(params, KEY, images, labels)
 
 
 def make_silent(num_layers):
   """Returns the activity of a network without spikes, but for its winners."""
   silent = (0.0,) * num_layers
   return ACTIVITY._replace(
-    firing_rates=silent,
-    error_rates=silent,
-    positive_error_rates=silent,
-    coincidences=silent,
+    firing_rates=silent, error_rates=silent, coincidences=silent
   )
 
 
@@ -162,7 +121,7 @@ def count_macs(jaxpr):
   return macs
 
 
-class CostTest(parameterized.TestCase):
+class EventsTest(parameterized.TestCase):
   def test_two_neurons_counted_by_hand(self):
     # Of the inputs, one is always on and one is off. The hidden neuron fires
     # and has an error at every tick. Class 0 always wins, the target is 1.
@@ -171,47 +130,36 @@ class CostTest(parameterized.TestCase):
       types.LayerParams(jnp.array([[ALMOST_ONE], [0.0]]), jnp.zeros(1)),
       types.LayerParams(jnp.array([[2.0, 0.0]]), jnp.array([80.0, 0.0])),
     )
-    activity = jax.jit(activity_lib.make_observe(config))(
-      params, jax.random.key(0), jnp.array([[1.0, 0.0]]), jnp.array([1])
-    )
-    counted = cost.count_presentation(config, activity)
-    self.assertEqual(counted, TWO_NEURONS)
+    seen = observe(config, params, jnp.array([[1.0, 0.0]]), jnp.array([1]))
+    self.assertEqual(cost.count_presentation(config, seen), TWO_NEURONS)
 
   @parameterized.parameters(('buffered', WINDOW), ('realtime', 4))
-  def test_counts_equal_those_of_simulated_trains(self, timing, window):
+  def test_counts_equal_those_of_recorded_trains(self, timing, window):
     config = make_config(gain=2.0, timing=timing, window=window)
     params = ssnn_jax.ssnn(config).init(jax.random.key(1))
-    images = np.random.RandomState(0).rand(BATCH_SIZE, SIZES[0])
-    activity, trains = simulate(
-      config, params, images.astype(np.float32), jnp.arange(BATCH_SIZE) % 2
-    )
-    counted = cost.count_presentation(config, activity)
-    forward, positive, negative = trains
-
-    def mean(trains):
-      return tuple(train.sum() / BATCH_SIZE for train in trains)
-
-    self.assertEqual(counted.forward_spikes, mean(forward))
-    self.assertEqual(counted.positive_error_spikes, mean(positive))
-    self.assertEqual(counted.negative_error_spikes, mean(negative))
-    self.assertGreater(min(map(np.sum, positive + negative)), 0)
-    errors = list(map(np.add, positive, negative))
-    rows = add_always_on_inputs(forward, window if timing == 'realtime' else 0)
-    pulses = [
-      np.einsum('bti,btj->ij', *ends).sum(axis=1) / BATCH_SIZE
-      for ends in zip(rows[:-1], errors)
-    ]
-    self.assertEqual(counted.weight_pulses, tuple(p[:-1].sum() for p in pulses))
-    self.assertEqual(counted.bias_pulses, tuple(p[-1] for p in pulses))
-    self.assertEqual(counted.learning.update_pulses, sum(map(np.sum, pulses)))
-    arrivals = np.dot(mean(rows[:-1]), SIZES[1:])
-    backward_arrivals = np.dot(mean(errors[1:]), SIZES[1:-1])
+    image, label = np.float32(np.random.RandomState(0).rand(SIZES[0])), 1
+    seen = observe(config, params, image[None], jnp.array([label]))
+    counted = cost.count_presentation(config, seen)
+    raster = raster_lib.record(config, params, KEY, image, label)
+    # Each layer starts, with its always-on input, after the layer before.
+    later = window if timing == 'realtime' else 0
+    ticks = NUM_STEPS - later * np.arange(len(SIZES))
+    spikes = [train.astype(int) for train in raster.spikes]
+    errors = [np.abs(train.astype(int)) for train in raster.errors]
+    self.assertGreater(min(train.sum() for train in spikes + errors), 0)
+    sent = np.array([train.sum() for train in spikes])
+    sent_back = np.array([train.sum() for train in errors])
+    arrivals = np.dot(sent + ticks[:-1], SIZES[1:])
+    back = np.dot(sent_back[1:], SIZES[1:-1])
+    self.assertEqual(counted.inference.spikes, sent.sum() + ticks[-1])
     self.assertEqual(counted.inference.synaptic_events, arrivals)
-    self.assertEqual(
-      counted.learning.synaptic_events, arrivals + backward_arrivals
+    backward = cost.Events(
+      *np.subtract(counted.learning, counted.inference).tolist()
     )
-    silent = np.concatenate([1 - train for train in forward[1:]], axis=2)
-    self.assertAlmostEqual(counted.metrics.activation_sparsity, silent.mean())
+    self.assertEqual(backward.spikes, sent_back.sum())
+    self.assertEqual(backward.synaptic_events, back)
+    pulses = sum(np.sum(s.T @ e) for s, e in zip(spikes, errors))
+    self.assertEqual(backward.update_pulses, pulses + sent_back.sum())
 
   def test_real_time_reads_are_those_after_the_start_of_each_layer(self):
     # Seven windows, the last one shorter. The hidden layer fires from the
@@ -227,16 +175,12 @@ class CostTest(parameterized.TestCase):
       membrane_reads=4 * 6 + 2 * 5,
       update_pulses=0,
     )
-    self.assertEqual(counted.inference, events)
     learning = events._replace(
       device_reads=events.device_reads + 4 * 2 * 9,
       crossbar_reads=events.crossbar_reads + 9,
       membrane_reads=events.membrane_reads + 4 * 4,
     )
-    self.assertEqual(counted.learning, learning)
-    latencies = counted.inference_latency, counted.learning_latency
-    self.assertEqual((*latencies, counted.delay_bits), (13, 13, 0))
-    self.assertEqual(counted.metrics.dense, 3 * 4 * 13 + 4 * 2 * 11)
+    self.assertEqual(counted, (events, learning, 13, 13))
 
   @parameterized.parameters(
     ((16, 8, 4, 2), 32, 8),
@@ -244,7 +188,7 @@ class CostTest(parameterized.TestCase):
     ((16, 8, 4, 4, 2), 7, 1),
     ((16, 2), 9, 9),
   )
-  def test_latency_equals_that_of_a_simulated_pipeline(
+  def test_latency_and_buffers_equal_those_of_a_simulated_pipeline(
     self, sizes, num_steps, window
   ):
     config = ssnn_jax.NetworkConfig(sizes, num_steps, window)
@@ -254,14 +198,47 @@ class CostTest(parameterized.TestCase):
     self.assertEqual(
       [counted.inference_latency, counted.learning_latency], ends
     )
-    bits = 0
+    spikes, gates = 0, 0
     for layer, size in enumerate(sizes[:-1]):
-      bits += size * (backward[layer + 1][0] - forward[layer][0])
+      spikes += size * (backward[layer + 1][0] - forward[layer][0])
       if layer:
-        bits += size * (backward[layer][0] - forward[layer][0]) // window
-    self.assertEqual(counted.delay_bits, bits)
+        gates += size * (backward[layer][0] - forward[layer][0]) // window
+    stored = cost.spiking_memory(config).stored
+    self.assertEqual((stored.spikes, stored.gates), (spikes, gates))
 
-  def test_backprop_cost_equals_matrix_products_of_the_ann(self):
+  def test_every_position_of_a_convolution_counts(self):
+    config = convolutions.make_config(num_steps=8)
+    params, batch = convolutions.make_params(config), convolutions.batch()
+    seen = observe(config, params, *batch)
+    inference = cost.count_presentation(config, seen).inference
+    # 4 x 3 positions of 18 x 3 weights, 3 x 1 of 18 x 4, and 12 x 3.
+    products = 12 * 18 * 3, 3 * 18 * 4, 12 * 3
+    weights = 18 * 3 + 18 * 4 + 12 * 3
+    neurons = 36 + 12 + 3  # each with an always-on input
+    self.assertEqual(inference.crossbar_reads, 8 * (12 + 3 + 1))
+    self.assertEqual(inference.device_reads, 8 * (sum(products) + neurons))
+    arrivals = np.dot(seen.row_spikes, [3, 4, 3]) + 8 * neurons
+    self.assertAlmostEqual(inference.synaptic_events, arrivals, places=3)
+    macs = 2 * sum(products) + sum(products[1:])
+    self.assertEqual(
+      cost.count_backprop(config), (sum(products), macs, macs + weights)
+    )
+
+  def test_dense_layers_cost_the_same_in_both_forms(self):
+    sizes = 8, 5, 3
+    dense = ssnn_jax.NetworkConfig(sizes, num_steps=8)
+    config = ssnn_jax.NetworkConfig(
+      layers=tuple(map(layers.Dense, sizes[1:])), input_shape=(8,), num_steps=8
+    )
+    params, batch = ssnn_jax.ssnn(dense).init(KEY), networks.batch(4, sizes)
+    found, expected = (
+      cost.count_presentation(own, observe(own, params, *batch))
+      for own in (config, dense)
+    )
+    leaves = map(jax.tree.leaves, (found, expected))
+    np.testing.assert_allclose(*leaves, rtol=1e-6)
+
+  def test_backprop_operations_equal_matrix_products_of_the_ann(self):
     ann = ssnn_jax.ann(make_config())
     params = jax.eval_shape(ann.init, jax.random.key(0))
     image = jax.ShapeDtypeStruct((1, SIZES[0]), jnp.float32)
@@ -271,8 +248,7 @@ class CostTest(parameterized.TestCase):
     counted = cost.count_backprop(make_config())
     self.assertEqual(counted.forward_macs, count_macs(infer.jaxpr))
     self.assertEqual(counted.learning_macs, count_macs(learn.jaxpr))
-    self.assertEqual(counted, (168, 40, 168, 168))
-    self.assertEqual(counted.learning_words, 168 + 40 + 2 * 168)
+    self.assertEqual(counted.learning_words, (168 + 40 + 168) + 168)
 
   def test_activities_of_seeds_are_counted_elementwise(self):
     config = make_config()
@@ -285,16 +261,156 @@ class CostTest(parameterized.TestCase):
         self.assertEqual(np.broadcast_to(count, 2)[index], single)
 
   @parameterized.parameters(
-    ({'forward': 'rates'}, '^forward is rates'),
-    ({'backward': 'rates'}, '^backward is rates'),
-    ({'update': 'rates'}, '^update is rates'),
-    ({'delay': 1}, '^costs are defined for errors of the winners without'),
-    ({'output_errors': 'softmax'}, '^costs are defined for errors of the win'),
+    ('forward', 'rates'),
+    ('backward', 'rates'),
+    ('update', 'rates'),
+    ('output_errors', 'softmax'),
   )
-  def test_rejects_networks_without_a_defined_cost(self, options, message):
-    with self.assertRaisesRegex(ssnn_jax.UserError, message):
-      cost.count_presentation(make_config(**options), ACTIVITY)
+  def test_rejects_networks_without_a_defined_cost(self, field, value):
+    config = make_config(**{field: value})
+    with self.assertRaisesRegex(ssnn_jax.UserError, field):
+      cost.count_presentation(config, ACTIVITY)
+    with self.assertRaisesRegex(ssnn_jax.UserError, field):
+      cost.spiking_memory(config)
 
-  def test_connection_sparsity_excludes_biases(self):
-    params = (types.LayerParams(np.array([[0.0, 1.0, 2.0, 3.0]]), np.zeros(4)),)
-    self.assertEqual(cost.connection_sparsity(params), 0.25)
+
+# Of the networks of `MemoryTest`.
+SENDING, HIDDEN, NEURONS = 5 + 3 + 2, 3 + 2, 3 + 2 + 4
+# Spikes of inputs wait for five windows of two ticks, those of hidden layers
+# for three and one; their gates, one per window, for four and two.
+BUFFERED = {'spikes': 2 * (5 * 5 + 3 * 3 + 1 * 2), 'gates': 4 * 3 + 2 * 2}
+STATE = {'potentials': NEURONS * 32, 'errors': HIDDEN * 32}
+STATE_BITS = (NEURONS + HIDDEN) * 32
+
+
+def make_learner(num_steps=8, **options):
+  return ssnn_jax.NetworkConfig((5, 3, 2, 4), num_steps, **options)
+
+
+def make_two_currents():
+  """Builds a membrane whose state has two values for each neuron."""
+  mean = membrane.mean()
+
+  def integrate(state, drive, window):
+    return mean.integrate(state[0], drive, window), drive
+
+  return membrane.Membrane(
+    init=lambda size: (jnp.zeros(size), jnp.zeros(size)),
+    integrate=integrate,
+    read=lambda state, window: mean.read(state[0], window),
+  )
+
+
+class MemoryTest(parameterized.TestCase):
+  def test_buffered_timing_matches_hand_count(self):
+    counted = cost.spiking_memory(make_learner(window=2))
+    self.assertEqual(counted.stored, cost.StoredBits(**STATE, **BUFFERED))
+    # Four windows; 10 neurons send in 8 ticks, and 5 have a gate a window.
+    bits = 2 * 4 * STATE_BITS + 2 * (10 * 8 + 5 * 4)
+    self.assertEqual(counted.accesses, bits / 32)
+
+  def test_real_time_matches_hand_count(self):
+    counted = cost.spiking_memory(make_learner(timing='realtime', window=1))
+    self.assertEqual(counted.stored, cost.StoredBits(**STATE))
+    self.assertEqual(counted.stored.total, STATE_BITS)
+    self.assertEqual(counted.accesses, 2 * 8 * STATE_BITS / 32)
+
+  @parameterized.parameters(
+    *({'integration': name} for name in ('mean', 'leaky', 'memoryless')),
+    {'integration': make_two_currents()},
+    {'winner': 'race'},
+    {'winner': 'race', 'race': ssnn_jax.RaceConfig(inhibition='adaptive')},
+  )
+  def test_real_time_bits_are_those_of_the_simulated_state(self, **options):
+    config = make_learner(timing='realtime', **options)
+    state = realtime.init_state(config)
+    values = sum(leaf.size for leaf in jax.tree.leaves(state))
+    if config.race.inhibition == 'ideal':  # follows from the potentials
+      values -= state.inhibition.size
+    counted = cost.spiking_memory(config)
+    self.assertEqual(counted.stored.total, 32 * values)
+
+  def test_backprop_stores_inputs_of_all_weights(self):
+    counted = cost.backprop_memory(make_learner())
+    expected = cost.StoredBits(activations=SENDING * 32)
+    self.assertEqual(counted, (expected, 2 * SENDING))
+
+  def test_surrogate_gradient_stores_all_ticks(self):
+    potentials, spikes = (8 * HIDDEN + 4) * 32, 8 * SENDING
+    expected = cost.StoredBits(potentials=potentials, spikes=spikes)
+    self.assertEqual(
+      cost.surrogate_gradient_memory(make_learner()),
+      (expected, 2 * (potentials + spikes) / 32),
+    )
+
+  @parameterized.parameters((3, 3), (8, 4))
+  def test_bp_stdp_stores_one_sub_interval(self, num_steps, ticks):
+    counted = cost.bp_stdp_memory(make_learner(num_steps), sub_interval=4)
+    expected = cost.StoredBits(potentials=NEURONS * 32, spikes=ticks * SENDING)
+    bits = 2 * num_steps * (NEURONS * 32 + SENDING)
+    self.assertEqual(counted, (expected, bits / 32))
+
+  @parameterized.parameters((0.0, 0), (0.5, HIDDEN))
+  def test_dropout_adds_one_bit_for_each_hidden_neuron(self, dropout, bits):
+    config = make_learner(dropout=dropout)
+    for memory in (
+      cost.spiking_memory(config),
+      cost.spiking_memory(make_learner(dropout=dropout, timing='realtime')),
+      cost.surrogate_gradient_memory(config),
+      cost.bp_stdp_memory(config, sub_interval=4),
+    ):
+      self.assertEqual(memory.stored.dropout_masks, bits)
+    # Of backpropagation, activations of 0 have no gradient.
+    self.assertEqual(cost.backprop_memory(config).stored.dropout_masks, 0)
+
+
+class EnergyTest(parameterized.TestCase):
+  def setUp(self):
+    super().setUp()
+    self.path = pathlib.Path(self.create_tempdir().full_path, 'mine.json')
+
+  def write(self, **changes):
+    """Writes a table with changed entries, without those that are None."""
+    entries = {
+      name: {'picojoules': value, 'source': 'a test'}
+      for name, value in PICOJOULES.items()
+    } | changes
+    entries = {name: x for name, x in entries.items() if x is not None}
+    self.path.write_text(json.dumps(entries))
+
+  def test_each_event_costs_its_own_entry(self):
+    self.write()
+    energies = cost.load_table(self.path)
+    self.assertEqual(energies, cost.EnergyTable(**PICOJOULES))
+    events = cost.Events(1, 2, 3, 4, 5, 6)
+    picojoules = 1 + 2 * 10 + 3 * 0.5 + 4 * 100 + 5 * 1000 + 6 * 10_000
+    self.assertEqual(cost.chip_energy(events, energies), picojoules)
+
+  @parameterized.parameters(*cost.TABLES)
+  def test_tables_of_the_library_name_sources(self, name):
+    self.assertAlmostEqual(cost.load_table(name).mac, 3.7 + 0.9)
+    folder = pathlib.Path(cost.__file__).with_name('energies')
+    for entry in json.loads((folder / f'{name}.json').read_text()).values():
+      year = r'\b20[0-2]\d\b' if entry['picojoules'] else '^None'
+      self.assertRegex(entry['source'], year)
+
+  @parameterized.parameters(
+    ('spikes', {'picojoules': 1, 'source': 'x'}),
+    ('spike', None),
+    ('mac', {'picojoules': -1, 'source': 'x'}),
+    ('mac', {'picojoules': float('nan'), 'source': 'x'}),
+    ('mac', {'picojoules': '4.6', 'source': 'x'}),
+    ('mac', {'picojoules': 4.6, 'source': ''}),
+    ('mac', {'picojoules': 4.6}),
+  )
+  def test_rejects_wrong_entries_by_name(self, name, entry):
+    self.write(**{name: entry})
+    with self.assertRaisesRegex(ssnn_jax.UserError, f'mine.json.*{name}'):
+      cost.load_table(self.path)
+
+  @parameterized.parameters(None, 'half {', '[]', '{"mac": 4.6}')
+  def test_rejects_files_without_a_table(self, text):
+    if text:
+      self.path.write_text(text)
+    with self.assertRaisesRegex(ssnn_jax.UserError, 'mine.json cannot be read'):
+      cost.load_table(self.path)

@@ -109,8 +109,8 @@ PLOT = {
   '--workdir=a_file': '--workdir=a_file is not a folder; give the folder of '
   'experiments.sweep or experiments.run, or --record.',
   '--workdir=others': '--workdir=others holds no finished run; give ...',
-  '--workdir=swept --energies=nope.json': 'nope.json cannot be read as JSON '
-  '(No such file or directory); pass one of loihi, crossbar, or a file ...',
+  '--workdir=swept --energies=nope.json': 'nope.json cannot be read as a '
+  'table of energies (...); pass one of loihi, crossbar, or a file ...',
   '--workdir=swept --study=nope': '--study=nope does not exist; choose one ...',
   '--record=others': 'others is not a record (Is a directory); give a file of '
   'JSON lines that experiments.collect or a measurement wrote.',

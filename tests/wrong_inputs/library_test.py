@@ -132,8 +132,8 @@ CALLS = (
   ),
   (lambda: nir.to_graph(CONFIG, OTHERS), 'params have weights of shapes ...'),
   (
-    lambda: hardware.energy.load_table('nope'),
-    'nope cannot be read as JSON ...',
+    lambda: hardware.cost.load_table('nope'),
+    'nope cannot be read as a table of energies ...',
   ),
   (lambda: training.make_optimizer('a'), 'learning_rate is a; expected a ...'),
   (

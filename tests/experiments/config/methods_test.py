@@ -109,13 +109,6 @@ class StoredBitsTest(parameterized.TestCase):
     config = ssnn_jax.NetworkConfig(SIZES, **{field: 'rates'})
     self.assertIsNone(methods.count_stored_bits('ssnn', config))
 
-  def test_fixed_feedback_is_counted_separately(self):
-    config = ssnn_jax.NetworkConfig(SIZES, **BASE)
-    counted = methods.METHODS['feedback_alignment'].count_memory(config)
-    self.assertEqual(counted.feedback_weights, 32 * 5 * 3)
-    spiking = methods.METHODS['ssnn'].count_memory(config)
-    self.assertEqual(counted, spiking._replace(feedback_weights=32 * 5 * 3))
-
 
 class ExportTest(parameterized.TestCase):
   @parameterized.parameters(*BASELINES)
