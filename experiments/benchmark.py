@@ -34,7 +34,7 @@ from experiments.measurements import steps
 import ssnn_jax
 from ssnn_jax import types
 from ssnn_jax.config import TIMINGS
-from ssnn_jax.hardware.presets import PRESETS
+from ssnn_jax.hardware.device_config import PRESETS
 from ssnn_jax.runs import provenance
 from ssnn_jax.spikes import kernels
 

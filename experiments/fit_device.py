@@ -10,6 +10,8 @@ first. The parameters are written to the file, and curves and fit are drawn next
 to the file.
 """
 
+import json
+
 from absl import flags
 
 from experiments.analysis import device_plot
@@ -20,14 +22,14 @@ from experiments.config import field
 import ssnn_jax
 from ssnn_jax import hardware
 from ssnn_jax import types
-from ssnn_jax.hardware import device_files
+from ssnn_jax.hardware import device_config
 from ssnn_jax.hardware.fit import pulse_response
 from ssnn_jax.runs import files
 
 
 def _new_files(text):
   """Returns the paths of the file of the device and of its figure."""
-  if not device_files.is_device_path(text):
+  if not device_config.is_device_path(text):
     raise ssnn_jax.UserError(
       f'--file={text} does not end in .json; give a name as own.json.'
     )
@@ -38,6 +40,35 @@ def _new_files(text):
         f'{new} exists already and is not overwritten; choose another --file.'
       )
   return path, path.with_suffix('.png')
+
+
+def describe(fit: hardware.PulseFit, source: str) -> str:
+  """Returns the text of the file of a fitted device.
+
+  Args:
+    fit: the fit.
+    source: name of the file with the measurement.
+
+  Returns:
+    JSON: the parameters, and notes on the measurement with 6 digits.
+  """
+  contents = {
+    'parameters': device_config.changed_fields(fit.config),
+    'fit': {
+      'source': source,
+      'units': 'parameters are in units of weights',
+      'conductance_of_weight_0': float(f'{fit.zero:.6g}'),
+      'conductance_of_unit_weight': float(f'{fit.scale:.6g}'),
+      'read_noise': float(f'{fit.read_noise:.6g}'),
+      'num_devices': fit.num_devices,
+      'intervals_95_percent': {
+        name: '{:.6g} to {:.6g}'.format(*ends)
+        for name, ends in fit.intervals.items()
+      },
+      'notes': fit.notes,
+    },
+  }
+  return json.dumps(contents, indent=2) + '\n'
 
 
 def main() -> None:
@@ -51,7 +82,7 @@ def main() -> None:
   curves = hardware.read_pulse_csv(source)
   options = {name: values[name] for name in ('zero', 'w_max')}
   fit = hardware.fit_pulse_response(curves, **options)
-  files.write_new(path, device_files.describe(fit, source.name).encode())
+  files.write_new(path, describe(fit, source.name).encode())
   with files.convert_os_errors(figure):
     style.save(device_plot.draw(curves, fit), figure.with_suffix(''))
   print(grid_table.lay_out(device_plot.table(fit)))

@@ -10,9 +10,8 @@ import pandas as pd
 
 from experiments.analysis import style
 from ssnn_jax import hardware
-from ssnn_jax.hardware import device_files
+from ssnn_jax.hardware import device_config
 from ssnn_jax.hardware import resistive
-from ssnn_jax.hardware import variability
 
 _NUM_DEVICES = 400  # that are simulated
 _WEIGHTS = 'dw_min', 'w_max', 'w_min'
@@ -21,7 +20,7 @@ _WEIGHTS = 'dw_min', 'w_max', 'w_min'
 def table(fit: hardware.PulseFit) -> pd.DataFrame:
   """Makes the table of the fitted parameters: cells of text."""
   rows = []
-  for name, value in device_files.parameters(fit.config).items():
+  for name, value in device_config.changed_fields(fit.config).items():
     ends = ''
     if name in fit.intervals:
       low, high = fit.intervals[name]
@@ -75,8 +74,8 @@ def draw(
 
 def _respond(config, start, pulses, is_up):
   """Returns the weights of the mean device after numbers of pulses."""
-  config = variability.remove(config)
-  constants = variability.sample(jax.random.key(0), config, ())
+  config = device_config.remove_variability(config)
+  constants = resistive.sample_constants(jax.random.key(0), config, ())
   numbers = jnp.asarray(pulses)
   applied = _make_pulses(numbers, is_up)
   weights = jnp.full(numbers.shape, start, jnp.float32)
@@ -93,7 +92,9 @@ def _make_pulses(numbers, is_up):
 def _simulate(fit, start, pulses, is_up):
   """Simulates readings of fitted devices; returns the ends of 95 % of them."""
   device_key, noise_key, read_key = jax.random.split(jax.random.key(0), 3)
-  constants = variability.sample(device_key, fit.config, (_NUM_DEVICES,))
+  constants = resistive.sample_constants(
+    device_key, fit.config, (_NUM_DEVICES,)
+  )
   words = jax.random.bits(
     noise_key, (len(pulses), resistive.NUM_KEYS), jnp.uint32
   )
@@ -101,7 +102,7 @@ def _simulate(fit, start, pulses, is_up):
   def advance(weights, inputs):
     number, keys = inputs
     applied = _make_pulses(number, is_up)
-    normals = resistive.sample_noise(keys, weights.shape).normals()
+    normals = resistive.sample_noise(keys, weights.shape).normals
     weights = resistive.move_weights(
       fit.config, constants, weights, applied, fit.config.dw_min, normals
     )

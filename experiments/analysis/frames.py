@@ -21,7 +21,7 @@ from experiments.config import methods
 from experiments.config import serialization
 from experiments.config import synapses
 import ssnn_jax
-from ssnn_jax.hardware import device_files
+from ssnn_jax.hardware import device_config
 from ssnn_jax.runs import records
 
 ACCURACIES = {
@@ -123,7 +123,7 @@ def varied(runs: pd.DataFrame) -> list[str]:
 
   Parameters that differ only with the file of a device are left out.
   """
-  is_own = runs['device'].map(device_files.is_device_path).astype(bool)
+  is_own = runs['device'].map(device_config.is_device_path).astype(bool)
   parts = [runs[~is_own]]
   parts += [part for _, part in runs[is_own].groupby('device')]
 

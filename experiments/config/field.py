@@ -12,7 +12,7 @@ from typing import Any
 
 import ssnn_jax
 from ssnn_jax.datasets import arrays
-from ssnn_jax.hardware import device_files
+from ssnn_jax.hardware import device_config
 
 OWN_FILE = 'path/to/own.npz'
 # Data sets in --help.
@@ -69,7 +69,7 @@ def read_help(kind: type) -> dict[str, str]:
 
 def is_own_file(value: Any) -> bool:
   """Returns whether a value is the path of own arrays, or of an own device."""
-  return arrays.is_npz_path(value) or device_files.is_device_path(value)
+  return arrays.is_npz_path(value) or device_config.is_device_path(value)
 
 
 def absolute_path(value: Any) -> Any:

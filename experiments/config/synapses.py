@@ -11,10 +11,9 @@ import optax
 from experiments.config import field
 import ssnn_jax
 from ssnn_jax.hardware import device_config
-from ssnn_jax.hardware import device_files
 from ssnn_jax.hardware import devices
 from ssnn_jax.hardware import tiki_taka
-from ssnn_jax.hardware.presets import PRESETS
+from ssnn_jax.hardware.device_config import PRESETS
 
 IDEAL, CUSTOM = 'ideal', 'custom'
 OWN_FILE = 'path/to/own.json'
@@ -26,7 +25,7 @@ class _DeviceNames(tuple):
   """Names of devices, including the path of any .json file."""
 
   def __contains__(self, name):
-    return super().__contains__(name) or device_files.is_device_path(name)
+    return super().__contains__(name) or device_config.is_device_path(name)
 
 
 DEVICES = _DeviceNames((IDEAL, CUSTOM, *PRESETS, OWN_FILE))
@@ -84,7 +83,7 @@ class SynapseFields(
   """
 
   def __post_init__(self):
-    if device_files.is_device_path(self.device):
+    if device_config.is_device_path(self.device):
       self._read_device()
     resistive(self)
     reads(self)
@@ -95,7 +94,7 @@ class SynapseFields(
     missing = [name for name in DEVICE_FIELDS if getattr(self, name) is None]
     if missing:
       with field.named('device'):
-        device = device_files.read_device(self.device)
+        device = device_config.read_device(self.device)
       for name in missing:
         object.__setattr__(self, name, getattr(device, name))
 

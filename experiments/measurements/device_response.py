@@ -21,9 +21,8 @@ from experiments.measurements import aihwkit_response
 from experiments.measurements import json_lines
 import ssnn_jax
 from ssnn_jax.hardware import resistive
-from ssnn_jax.hardware import variability
+from ssnn_jax.hardware.device_config import PRESETS
 from ssnn_jax.hardware.device_config import DeviceConfig
-from ssnn_jax.hardware.presets import PRESETS
 from ssnn_jax.runs import provenance
 
 _CASES = aihwkit_response.CASES
@@ -97,7 +96,7 @@ def respond(key: jax.Array, name: str, num_devices: int) -> jax.Array:
   case = _CASES[name]
   config = make_config(case)
   device_key, noise_key = jax.random.split(key)
-  constants = variability.sample(device_key, config, (num_devices,))
+  constants = resistive.sample_constants(device_key, config, (num_devices,))
 
   def one_pulse(index, carry):
     weights, key, pulses = carry
@@ -105,7 +104,7 @@ def respond(key: jax.Array, name: str, num_devices: int) -> jax.Array:
     keys = jax.random.bits(
       jax.random.fold_in(key, index), (resistive.NUM_KEYS,), jnp.uint32
     )
-    normals = resistive.sample_noise(keys, weights.shape).normals()
+    normals = resistive.sample_noise(keys, weights.shape).normals
     weights = resistive.move_weights(
       config, constants, weights, pulses, config.dw_min, normals
     )

@@ -26,7 +26,6 @@ import ssnn_jax
 from ssnn_jax import hardware
 from ssnn_jax import training
 from ssnn_jax.hardware import resistive
-from ssnn_jax.hardware import variability
 from ssnn_jax.hardware.device_config import DeviceConfig
 from ssnn_jax.runs import provenance
 
@@ -67,7 +66,7 @@ def simulate(
   num_cycles: int = 1,
   every: int = 1,
   read_noise: float = 0.0,
-) -> tuple[list[hardware.PulseCurve], variability.Constants]:
+) -> tuple[list[hardware.PulseCurve], resistive.Constants]:
   """Simulates measurements of up and down curves, in microsiemens.
 
   Args:
@@ -84,14 +83,14 @@ def simulate(
     devices.
   """
   device_key, noise_key = jax.random.split(jax.random.key(seed))
-  constants = variability.sample(device_key, config, (num_devices,))
+  constants = resistive.sample_constants(device_key, config, (num_devices,))
 
   def pulse(weights, inputs):
     is_up, words = inputs
     up = jnp.full(weights.shape, is_up, jnp.float32)
     normals = None
     if config.dw_min_std:
-      normals = resistive.sample_noise(words, weights.shape).normals()
+      normals = resistive.sample_noise(words, weights.shape).normals
     weights = resistive.move_weights(
       config,
       constants,
@@ -126,7 +125,7 @@ def simulate(
 
 def truth(
   config: DeviceConfig,
-  constants: variability.Constants,
+  constants: resistive.Constants,
   index: int,
   fit: hardware.PulseFit,
 ) -> dict[str, float]:

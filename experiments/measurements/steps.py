@@ -22,7 +22,7 @@ import ssnn_jax
 from ssnn_jax import network as network_lib
 from ssnn_jax import training
 from ssnn_jax.hardware import devices
-from ssnn_jax.hardware.presets import PRESETS
+from ssnn_jax.hardware.device_config import PRESETS
 from ssnn_jax.neuron import firing
 from ssnn_jax.spikes import encoding
 

@@ -11,7 +11,7 @@ from experiments.analysis import style
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
 from experiments.config.grids import Sweep
-from ssnn_jax.hardware.presets import PRESETS
+from ssnn_jax.hardware.device_config import PRESETS
 
 MARGIN = 1.0  # points
 _BOUNDED = {'device': ('custom',), 'w_max': (1.0,), 'w_min': (-1.0,)}

@@ -1,15 +1,18 @@
-"""Hardware: synaptic devices, crossbar periphery, costs, energies and export.
+"""Hardware: synaptic devices, crossbar periphery, costs and export.
 
-`devices` defines the interface of synaptic devices, with ideal and resistive
-devices, and `tiki_taka` pairs of resistive devices; `fit` fits resistive
-devices to measurements; `cost` estimates the events, the energy and the stored
-bits of a presentation. `nir`, the export to NIR, requires the package nir and
-is imported by its users.
+`devices` defines the interface of synaptic devices, with ideal devices and
+arrays of resistive devices, and `tiki_taka` pairs of resistive arrays;
+`device_config` has the parameters of a resistive device, `resistive` its
+variability and its response to pulses; `fit` fits resistive devices to
+measurements; `periphery` has the reads of a crossbar. `cost` estimates the
+events, the stored bits and the energy of a presentation. `nir`, the export to
+NIR, requires the package nir and is imported by its users.
 """
 
 from ssnn_jax.hardware import cost
+from ssnn_jax.hardware.device_config import PRESETS
 from ssnn_jax.hardware.device_config import DeviceConfig
-from ssnn_jax.hardware.device_files import read_device
+from ssnn_jax.hardware.device_config import read_device
 from ssnn_jax.hardware.devices import Device
 from ssnn_jax.hardware.devices import as_device
 from ssnn_jax.hardware.devices import make_resistive
@@ -17,7 +20,6 @@ from ssnn_jax.hardware.fit import PulseCurve
 from ssnn_jax.hardware.fit import PulseFit
 from ssnn_jax.hardware.fit import fit_pulse_response
 from ssnn_jax.hardware.fit import read_pulse_csv
-from ssnn_jax.hardware.presets import PRESETS
 from ssnn_jax.hardware.tiki_taka import TransferConfig
 from ssnn_jax.hardware.tiki_taka import make_tiki_taka
 

@@ -1,4 +1,4 @@
-"""Configuration of a resistive device.
+"""Parameters of a resistive device: fields, presets and files.
 
 Most names and units follow aihwkit and its standard device model, after T.
 Gokmen and Y. Vlasov, "Acceleration of deep neural network training with
@@ -9,10 +9,14 @@ device-to-device variability, `dw_min_std` is cycle-to-cycle variability.
 """
 
 import dataclasses
+import json
 import math
+import os
+import pathlib
 
 import numpy as np
 
+from ssnn_jax.types import UserError
 from ssnn_jax.types import check_field
 from ssnn_jax.types import is_positive
 from ssnn_jax.types import is_real
@@ -112,9 +116,44 @@ class DeviceConfig:
 
   def __post_init__(self):
     for field in dataclasses.fields(self):
-      _check_type(self, field)
-    for name, is_valid, expected in _range_checks(self):
+      name, value = field.name, getattr(self, field.name)
+      if isinstance(field.default, bool):
+        is_bool = isinstance(value, bool | np.bool_)
+        check_field(self, name, is_bool, 'True or False')
+      elif isinstance(field.default, float):
+        size = abs(value) if is_real(value) else math.nan
+        is_valid = size == math.inf and name in _MAY_BE_INFINITE
+        is_valid |= size == 0 or is_positive(size)
+        check_field(self, name, is_valid, 'a finite 32-bit number')
+        is_valid = value >= 0 or name in _SIGNED
+        check_field(self, name, is_valid, 'a number, 0 or more')
+
+    def check(name, is_valid, expected):
       check_field(self, name, is_valid, expected)
+
+    check('up_down', abs(self.up_down) < 1, 'a number between -1 and 1')
+    is_scheme = self.pulse_scheme in PULSE_SCHEMES
+    check('pulse_scheme', is_scheme, 'one of ' + ', '.join(PULSE_SCHEMES))
+    has_steps = self.pulse_scheme == 'scaled' or self.dw_min > 0
+    check('dw_min', has_steps, 'a step above 0, as pulse_scheme is single')
+    check('w_max', self.w_max > 0, 'a number above 0')
+    check('w_min', self.w_min < 0, 'a number below 0')
+    is_small = self.dw_min < min(self.w_max, -self.w_min)
+    check('dw_min', is_small, 'a step smaller than w_max and -w_min')
+    for name in ('gamma_up', 'gamma_down', 'corrupt_devices_prob'):
+      check(name, getattr(self, name) <= 1, 'a number from 0 to 1')
+    for name, bound in _GAMMAS.items():
+      limit = getattr(self, bound)
+      is_defined = math.isfinite(limit) or not getattr(self, name)
+      check(name, is_defined, f'0, as {bound} is {limit}')
+    has_point = min(self.gamma_up, self.gamma_down) > 0
+    expected = 'False, unless gamma_up and gamma_down are above 0: constant '
+    expected += 'steps have no symmetry point'
+    check('zero_shifting', has_point or not self.zero_shifting, expected)
+    is_valid = self.lifetime == 0 or self.lifetime > 1
+    check('lifetime', is_valid, 'more than 1 batch, or 0 for no decay')
+    is_valid = self.endurance <= MAX_PULSES or self.endurance == math.inf
+    check('endurance', is_valid, f'at most {MAX_PULSES} pulses, or infinity')
 
   @property
   def has_weight_dependent_steps(self) -> bool:
@@ -127,46 +166,113 @@ class DeviceConfig:
     return (self.w_max - self.w_min) / self.dw_min if self.dw_min else math.inf
 
 
-def _check_type(config, field):
-  """Checks the type and the sign of one field."""
-  name, value = field.name, getattr(config, field.name)
-  if isinstance(field.default, bool):
-    is_bool = isinstance(value, bool | np.bool_)
-    check_field(config, name, is_bool, 'True or False')
-  elif isinstance(field.default, float):
-    is_number = is_real(value) and value == value  # not NaN
-    check_field(config, name, is_number, 'a number')
-    is_valid = abs(value) == math.inf and name in _MAY_BE_INFINITE
-    is_valid |= value == 0 or is_positive(abs(value))
-    check_field(config, name, is_valid, 'a finite 32-bit number')
-    is_valid = value >= 0 or name in _SIGNED
-    check_field(config, name, is_valid, 'a number, 0 or more')
+# Devices from the literature.
+PRESETS = {
+  # Specification of Gokmen and Vlasov (2016), with bounds scaled to 1 and 1250
+  # states. Source: aihwkit, GokmenVlasovPresetDevice.
+  'gokmen_vlasov': DeviceConfig(
+    dw_min=0.0016,
+    dw_min_dtod=0.3,
+    dw_min_std=0.3,
+    up_down_dtod=0.01,
+    w_max=1.0,
+    w_max_dtod=0.3,
+    w_min=-1.0,
+    w_min_dtod=0.3,
+  ),
+  # ReRAM with soft bounds, shifted to its symmetry point; a loose fit to Gong
+  # et al., Nature Communications 9:2102 (2018). Source: aihwkit,
+  # ReRamSBPresetDevice, without its write noise (`write_noise_std`).
+  'reram': DeviceConfig(
+    dw_min=0.002,
+    dw_min_dtod=0.3,
+    dw_min_std=3.75,
+    mult_noise=False,
+    up_down_dtod=0.01,
+    w_max=1.25,
+    w_max_dtod=0.3 / 1.25,
+    w_min=-0.75,
+    w_min_dtod=0.3 / 0.75,
+    gamma_up=1.0,
+    gamma_down=1.0,
+  ),
+  # Lithium-based ECRAM, shifted to its symmetry point; a fit to Tang et al.,
+  # IEDM (2018). Source: aihwkit, EcRamPresetDevice.
+  'ecram': DeviceConfig(
+    dw_min=0.002,
+    dw_min_dtod=0.1,
+    dw_min_std=0.3,
+    up_down_dtod=0.01,
+    w_max=1.1724,
+    w_max_dtod=0.05,
+    w_min=-0.8276,
+    w_min_dtod=0.05,
+    gamma_up=0.1153,
+    gamma_up_dtod=0.05,
+    gamma_down=0.5085,
+    gamma_down_dtod=0.05,
+    mean_bound_reference=True,
+  ),
+  # Metal-oxide ECRAM, shifted to its symmetry point; after Kim et al., IEDM
+  # (2019). Source: aihwkit, EcRamMOPresetDevice.
+  'ecram_mo': DeviceConfig(
+    dw_min=2.8214e-4,
+    dw_min_dtod=0.1,
+    dw_min_std=2.0,
+    up_down_dtod=0.01,
+    w_max=1.1714,
+    w_max_dtod=0.05,
+    w_min=-0.8286,
+    w_min_dtod=0.05,
+    gamma_up=0.4152,
+    gamma_up_dtod=0.05,
+    gamma_down=0.7342,
+    gamma_down_dtod=0.05,
+    mean_bound_reference=True,
+  ),
+}
 
 
-def _range_checks(config):
-  """Lists (name of a field, whether its value is valid, expected value)."""
-  yield 'up_down', -1 < config.up_down < 1, 'a number between -1 and 1'
-  is_valid = config.pulse_scheme in PULSE_SCHEMES
-  yield 'pulse_scheme', is_valid, 'one of ' + ', '.join(PULSE_SCHEMES)
-  is_valid = config.pulse_scheme == 'scaled' or config.dw_min > 0
-  yield 'dw_min', is_valid, 'a step above 0, as pulse_scheme is single'
-  yield 'w_max', config.w_max > 0, 'a number above 0'
-  yield 'w_min', config.w_min < 0, 'a number below 0'
-  is_valid = config.dw_min < min(config.w_max, -config.w_min)
-  yield 'dw_min', is_valid, 'a step smaller than w_max and -w_min'
-  for name in ('gamma_up', 'gamma_down', 'corrupt_devices_prob'):
-    yield name, getattr(config, name) <= 1, 'a number from 0 to 1'
-  for gamma, bound in _GAMMAS.items():
-    limit = getattr(config, bound)
-    is_valid = math.isfinite(limit) or not getattr(config, gamma)
-    yield gamma, is_valid, f'0, as {bound} is {limit}'
-  has_point = min(config.gamma_up, config.gamma_down) > 0
-  expected = (
-    'False, unless gamma_up and gamma_down are above 0: constant steps '
-  )
-  expected += 'have no symmetry point'
-  yield 'zero_shifting', has_point or not config.zero_shifting, expected
-  is_valid = config.lifetime == 0 or config.lifetime > 1
-  yield 'lifetime', is_valid, 'more than 1 batch, or 0 for no decay'
-  is_valid = config.endurance <= MAX_PULSES or config.endurance == math.inf
-  yield 'endurance', is_valid, f'at most {MAX_PULSES} pulses, or infinity'
+def changed_fields(config: DeviceConfig) -> dict[str, float | bool | str]:
+  """Returns the fields of a device that differ from their defaults."""
+  fields = {own.name: own.default for own in dataclasses.fields(config)}
+  values = {name: getattr(config, name) for name in fields}
+  return {name: x for name, x in values.items() if x != fields[name]}
+
+
+def remove_variability(config: DeviceConfig) -> DeviceConfig:
+  """Returns the mean device: without variability between devices or cycles."""
+  names = [field.name for field in dataclasses.fields(config)]
+  varying = [name for name in names if name.endswith(('_dtod', '_std'))]
+  return dataclasses.replace(config, **dict.fromkeys(varying, 0.0))
+
+
+def is_device_path(name: object) -> bool:
+  """Returns whether the name of a device is the path of a file."""
+  return isinstance(name, str) and name.endswith('.json')
+
+
+def read_device(path: str | os.PathLike) -> DeviceConfig:
+  """Reads a device from a file, as `experiments.fit_device` writes it.
+
+  Args:
+    path: a JSON object whose `parameters` are fields of `DeviceConfig`; missing
+      fields have their defaults, and other entries are notes.
+
+  Returns:
+    The parameters.
+
+  Raises:
+    UserError: if the file is missing or damaged, or a parameter does not exist
+      or is out of range.
+  """
+  path = pathlib.Path(path).expanduser()
+  try:
+    return DeviceConfig(**json.loads(path.read_text())['parameters'])
+  except UserError as error:
+    raise UserError(f'{path}: {error}') from None
+  except (OSError, ValueError, LookupError, TypeError) as error:
+    raise UserError(
+      f'{path} is not the file of a device ({error}); give a file that '
+      'experiments.fit_device wrote.'
+    ) from None

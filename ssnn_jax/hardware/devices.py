@@ -20,7 +20,6 @@ learning corresponds to a batch size of 1.
 """
 
 from collections.abc import Callable
-import functools
 from typing import Any
 from typing import NamedTuple
 
@@ -31,7 +30,6 @@ import optax
 from ssnn_jax import checks
 from ssnn_jax import types
 from ssnn_jax.hardware import resistive
-from ssnn_jax.hardware import variability
 from ssnn_jax.hardware.device_config import DeviceConfig
 from ssnn_jax.neuron import coincidence
 
@@ -76,16 +74,6 @@ class Device(NamedTuple):
   separate_signs: bool
 
 
-class ResistiveState(NamedTuple):
-  """State of all arrays of resistive devices, except their weights."""
-
-  num_updates: jax.Array  # int32 updates so far
-  learning_rate: jax.Array  # before the schedule
-  constants: types.Params  # `variability.Constants` of each array
-  # [I, J] and [J] int32 pulses of each device so far; None: not counted
-  pulse_counts: types.Params
-
-
 def as_device(device: Device | optax.GradientTransformation) -> Device:
   """Returns an optimizer as the ideal device, and a device unchanged."""
   if isinstance(device, Device):
@@ -106,6 +94,16 @@ def as_device(device: Device | optax.GradientTransformation) -> Device:
     update=update,
     separate_signs=False,
   )
+
+
+class ResistiveState(NamedTuple):
+  """State of all arrays of resistive devices, except their weights."""
+
+  num_updates: jax.Array  # int32 updates so far
+  learning_rate: jax.Array  # before the schedule
+  constants: types.Params  # `resistive.Constants` of each array
+  # [I, J] and [J] int32 pulses of each device so far; None: not counted
+  pulse_counts: types.Params
 
 
 def make_resistive(
@@ -144,84 +142,62 @@ def make_resistive(
     >>> params[0].weights  # 3 pulses down and 1 pulse up
     Array([[-0.25]], dtype=float32)
   """
-  checks.check_type('config', config, DeviceConfig, 'a DeviceConfig')
   checks.check_rate('learning_rate', learning_rate)
   factor = schedule or optax.constant_schedule(1.0)
-  return Device(
-    init=functools.partial(_init_resistive, config, learning_rate),
-    pulse_gradient=functools.partial(_pulse_gradient, config, factor),
-    update=functools.partial(_update_resistive, config, factor),
-    separate_signs=True,
-  )
 
+  def current_rate(state):
+    return state.learning_rate * factor(state.num_updates)
 
-def _init_resistive(config, learning_rate, key, params):
-  """Samples the devices of all arrays and programs their weights."""
-  structure = jax.tree.structure(params)
-  keys = structure.unflatten(jax.random.split(key, structure.num_leaves))
-  init_array = functools.partial(_init_array, config)
-  arrays = jax.tree.map(init_array, keys, params)
-  params, constants, counts = split_arrays(arrays)
-  rate = jnp.float32(learning_rate)
-  return params, ResistiveState(jnp.int32(0), rate, constants, counts)
+  def init_array(weights, key):
+    constants = resistive.sample_constants(key, config, weights.shape)
+    weights = jnp.clip(weights, constants.w_min, constants.w_max)
+    counts = jnp.zeros(weights.shape, jnp.int32) if config.endurance else None
+    return resistive.DeviceArray(weights, constants, counts)
 
+  def init(key, params):
+    structure = jax.tree.structure(params)
+    keys = structure.unflatten(jax.random.split(key, structure.num_leaves))
+    arrays = jax.tree.map(init_array, params, keys)
+    params, constants, counts = split_arrays(params, arrays)
+    rate = jnp.float32(learning_rate)
+    return params, ResistiveState(jnp.int32(0), rate, constants, counts)
 
-def _init_array(config, key, weights):
-  constants = variability.sample(key, config, weights.shape)
-  weights = jnp.clip(weights, constants.w_min, constants.w_max)
-  counts = jnp.zeros(weights.shape, jnp.int32) if config.endurance else None
-  return resistive.DeviceArray(weights, constants, counts)
+  def pulse_gradient(state):
+    if config.pulse_scheme == 'single' or not config.dw_min:
+      return None
+    return config.dw_min / current_rate(state)
 
+  def update_array(weights, constants, count, keys, up, down, scale):
+    weights = resistive.decay(constants, weights)
+    array = resistive.DeviceArray(weights, constants, count)
+    pulses = resistive.Pulses(up, down)
+    return resistive.apply_pulses(config, keys, array, pulses, scale)
 
-def _pulse_gradient(config, factor, state):
-  """Returns the gradient for which a step of gradient descent is one pulse."""
-  if config.pulse_scheme == 'single' or not config.dw_min:
-    return None
-  return config.dw_min / _learning_rate(factor, state)
-
-
-def _learning_rate(factor, state):
-  return state.learning_rate * factor(state.num_updates)
-
-
-def _update_resistive(config, factor, key, update, state, params):
-  """Applies the pulses of one batch to all arrays."""
-  if update.negative is None:
-    raise types.UserError(
-      'update has no separate counts of negative errors, which resistive '
-      'devices require; build the network by ssnn(config, separate_signs=True).'
+  def update(key, update, state, params):
+    rate, step = current_rate(state), config.dw_min
+    if not step:  # the learning rate sets the step
+      scales = jax.tree.map(lambda unit: rate * unit, update.unit)
+    elif config.pulse_scheme == 'single':
+      scales = jax.tree.map(lambda _: 1, update.unit)
+    elif update.pulses is not None:
+      scales = update.pulses
+    else:
+      scales = jax.tree.map(lambda unit: rate * unit / step, update.unit)
+    arrays = jax.tree.map(
+      update_array,
+      params,
+      state.constants,
+      state.pulse_counts,
+      noise_keys(key, params),
+      update.negative,
+      update.positive,
+      scales,
     )
-  arrays = jax.tree.map(
-    functools.partial(_update_array, config),
-    noise_keys(key, params),
-    join_arrays(params, state),
-    update.negative,
-    update.positive,
-    _pulse_scales(config, _learning_rate(factor, state), update),
-  )
-  params, _, counts = split_arrays(arrays)
-  num_updates = state.num_updates + 1
-  return params, state._replace(num_updates=num_updates, pulse_counts=counts)
+    params, _, counts = split_arrays(params, arrays)
+    num_updates = state.num_updates + 1
+    return params, state._replace(num_updates=num_updates, pulse_counts=counts)
 
-
-def _update_array(config, key, array, up, down, scale):
-  """Decays the weights of one array and applies the pulses of one batch."""
-  weights = resistive.decay(array.constants, array.weights)
-  array = array._replace(weights=weights)
-  requested = resistive.Pulses(up=up, down=down)
-  return resistive.apply_pulses(config, key, array, requested, scale)
-
-
-def _pulse_scales(config, rate, update):
-  """Returns the number of pulses per coincidence, and their size."""
-  step, scale = config.dw_min, resistive.PulseScale
-  if not step:  # the learning rate sets the step
-    return jax.tree.map(lambda unit: scale(1, rate * unit), update.unit)
-  if config.pulse_scheme == 'single':
-    return jax.tree.map(lambda _: scale(1, step), update.unit)
-  if update.pulses is not None:
-    return jax.tree.map(lambda pulses: scale(pulses, step), update.pulses)
-  return jax.tree.map(lambda unit: scale(rate * unit / step, step), update.unit)
+  return Device(init, pulse_gradient, update, separate_signs=True)
 
 
 def noise_keys(key: jax.Array, params: types.Params) -> types.Params:
@@ -231,16 +207,12 @@ def noise_keys(key: jax.Array, params: types.Params) -> types.Params:
   return structure.unflatten(jax.random.bits(key, shape, jnp.uint32))
 
 
-def join_arrays(params: types.Params, state: ResistiveState) -> types.Params:
-  """Joins the weights and the state of each array to a `DeviceArray`."""
-  return jax.tree.map(
-    resistive.DeviceArray, params, state.constants, state.pulse_counts
-  )
+def split_arrays(
+  params: types.Params, arrays: types.Params
+) -> resistive.DeviceArray:
+  """Splits a `DeviceArray` for each of the parameters into trees of fields."""
 
+  def pick(field):
+    return jax.tree.map(lambda _, array: getattr(array, field), params, arrays)
 
-def split_arrays(arrays: types.Params) -> resistive.DeviceArray:
-  """Splits the `DeviceArray` of each array into trees of its fields."""
-  is_array = lambda node: isinstance(node, resistive.DeviceArray)
-  fields = zip(*jax.tree.leaves(arrays, is_leaf=is_array))
-  structure = jax.tree.structure(arrays, is_leaf=is_array)
-  return resistive.DeviceArray(*map(structure.unflatten, fields))
+  return resistive.DeviceArray(*map(pick, resistive.DeviceArray._fields))

@@ -1,4 +1,4 @@
-"""Response of an array of resistive devices to pulses.
+"""Resistive devices: their variability and their response to pulses.
 
 Devices respond independently, so arrays may have any shape. The pulses of a
 batch are applied in closed form: the numbers of up and down pulses of a device
@@ -8,7 +8,6 @@ pulses in both directions, mean and variance are those of finely interleaved
 pulses. Weights are clipped to the bounds once, after all pulses.
 """
 
-import functools
 import math
 from typing import NamedTuple
 
@@ -17,11 +16,132 @@ import jax.numpy as jnp
 
 from ssnn_jax.hardware.device_config import MAX_PULSES
 from ssnn_jax.hardware.device_config import DeviceConfig
-from ssnn_jax.hardware.variability import Constants
 from ssnn_jax.spikes import hashing
 
+# Sampled quantities, in the order of their keys.
+_QUANTITIES = ('dw_min', 'up_down', 'w_max', 'w_min', 'gamma_up', 'gamma_down')
+_QUANTITIES += ('lifetime', 'endurance', 'is_stuck', 'stuck_weight')
+_NUM_CONSTANT_KEYS = 12
 NUM_KEYS = 5  # uint32 keys of the noise of one array
 _TINY = 1e-6
+_MAX_FRACTION = 0.999  # of the distance to a soft bound, in one pulse
+
+
+class Constants(NamedTuple):
+  """Constants of individual devices; scalars where all devices are equal.
+
+  The mean response to a pulse is modelled in continuous time, from s = 0 to
+  s = `dw_min`, the mean step at weight 0:
+
+    up pulse    dw/ds =  up - rate_up w
+    down pulse  dw/ds = -(down + rate_down w)
+  """
+
+  up: jax.Array
+  down: jax.Array
+  rate_up: jax.Array | None  # None: the step does not depend on the weight
+  rate_down: jax.Array | None
+  w_max: jax.Array
+  w_min: jax.Array
+  retention: jax.Array | None  # factor on a weight in each batch; None: 1
+  endurance: jax.Array | None  # in pulses; None: pulses are not counted
+
+
+def sample_constants(
+  key: jax.Array, config: DeviceConfig, shape: tuple[int, ...]
+) -> Constants:
+  """Samples the constants of an array of devices; consumes the key.
+
+  The constants are float32, of the shape of the array, or scalars.
+  """
+  keys = dict(zip(_QUANTITIES, jax.random.split(key, _NUM_CONSTANT_KEYS)))
+
+  def vary(name, mean=1.0):
+    deviation = getattr(config, f'{name}_dtod')
+    if not deviation:
+      return jnp.float32(mean)
+    return mean + deviation * jax.random.normal(keys[name], shape)
+
+  step, asymmetry = vary('dw_min'), vary('up_down', 0.0)
+  retention, endurance = None, None
+  if config.lifetime:
+    lifetime = config.lifetime * vary('lifetime')
+    retention = jnp.where(lifetime > 1.0, 1.0 - 1.0 / lifetime, 0.0)
+  if config.endurance:
+    endurance = jnp.abs(config.endurance * vary('endurance'))
+  constants = Constants(
+    up=jnp.abs(step + min(config.up_down, 0.0) + asymmetry),
+    down=jnp.abs(step - max(config.up_down, 0.0) - asymmetry),
+    rate_up=None,
+    rate_down=None,
+    w_max=jnp.abs(config.w_max * vary('w_max')),
+    w_min=-jnp.abs(config.w_min * vary('w_min')),
+    retention=retention,
+    endurance=endurance,
+  )
+  if config.has_weight_dependent_steps:
+    gamma_up = jnp.abs(vary('gamma_up', config.gamma_up))
+    gamma_down = jnp.abs(vary('gamma_down', config.gamma_down))
+    bounds = config if config.mean_bound_reference else constants
+    up, rate_up = _continuous_step(
+      config, constants.up, gamma_up / bounds.w_max
+    )
+    down, rate_down = _continuous_step(
+      config, constants.down, -gamma_down / bounds.w_min
+    )
+    constants = constants._replace(
+      up=up, down=down, rate_up=rate_up, rate_down=rate_down
+    )
+  if config.zero_shifting:  # weights are measured from reference devices
+    zero = symmetry_point(constants)
+    constants = constants._replace(
+      up=constants.up - constants.rate_up * zero,
+      down=constants.down + constants.rate_down * zero,
+      w_max=constants.w_max - zero,
+      w_min=constants.w_min - zero,
+    )
+  if config.corrupt_devices_prob:  # stuck at random weights within the bounds
+    is_stuck = jax.random.bernoulli(
+      keys['is_stuck'], config.corrupt_devices_prob, shape
+    )
+    low = jnp.maximum(constants.w_min, -config.corrupt_devices_range)
+    high = jnp.minimum(constants.w_max, config.corrupt_devices_range)
+    uniform = jax.random.uniform(keys['stuck_weight'], shape)
+    weight = low + (high - low) * uniform
+    stuck = dict(up=0.0, down=0.0, w_max=weight, w_min=weight)
+    if config.has_weight_dependent_steps:
+      stuck |= dict(rate_up=0.0, rate_down=0.0)
+    constants = constants._replace(
+      **{
+        name: jnp.where(is_stuck, value, getattr(constants, name))
+        for name, value in stuck.items()
+      }
+    )
+  return constants
+
+
+def _continuous_step(config, step, decrease):
+  """Returns the initial speed and the decay rate in continuous time.
+
+  One pulse changes the weight by dw_min step (1 - decrease w), so that the
+  distance to w = 1 / decrease, where the step is 0, is multiplied by 1 - c with
+  c = dw_min step decrease. An exponential decay from s = 0 to s = dw_min
+  multiplies the distance by the same factor if its rate is
+
+    -log(1 - c) / dw_min = ratio step decrease.
+
+  Its speed at weight 0 is then ratio step.
+  """
+  c = jnp.minimum(config.dw_min * step * decrease, _MAX_FRACTION)
+  ratio = jnp.where(c > _TINY, -jnp.log1p(-c) / jnp.maximum(c, _TINY), 1.0)
+  return ratio * step, ratio * step * decrease
+
+
+def symmetry_point(constants: Constants) -> jax.Array:
+  """Returns the weight of equal up and down steps, clipped to the bounds."""
+  slopes = constants.rate_up + constants.rate_down
+  point = (constants.up - constants.down) / slopes
+  return jnp.clip(point, constants.w_min, constants.w_max)
 
 
 class Pulses(NamedTuple):
@@ -29,6 +149,33 @@ class Pulses(NamedTuple):
 
   up: jax.Array
   down: jax.Array
+
+
+class Noise(NamedTuple):
+  """Random numbers of an array of devices; under `jax.jit`, only those used."""
+
+  normals: jax.Array  # approximately standard normal: centered binomials
+  uniforms: jax.Array  # in [0, 1), nearly independent of `normals`
+
+
+def sample_noise(keys: jax.Array, shape: tuple[int, ...]) -> Noise:
+  """Samples the noise of an array from `[NUM_KEYS]` uint32 keys; consumes them.
+
+  A hash is faster than `jax.random`, which would dominate the time of updates.
+  """
+
+  def as_float(words):  # below 2**31; CPUs convert signed words faster
+    return words.astype(jnp.int32).astype(jnp.float32)
+
+  counters = jax.lax.iota(jnp.uint32, math.prod(shape)).reshape(shape)
+  first = hashing.keyed_hash(counters, keys[0], keys[1], keys[2])
+  second = hashing.keyed_hash(counters, keys[0], keys[3], keys[4])
+  # Ones among 64 fair bits: mean 32, standard deviation 4.
+  ones = sum(map(jax.lax.population_count, (first, second)))
+  # The sum is uniform for any first word; the factor decorrelates it from the
+  # number of ones.
+  mixed = first * jnp.uint32(0x9E3779B1) + second
+  return Noise((as_float(ones) - 32.0) / 4.0, as_float(mixed >> 8) * 2.0**-24)
 
 
 class DeviceArray(NamedTuple):
@@ -39,86 +186,49 @@ class DeviceArray(NamedTuple):
   pulse_count: jax.Array | None  # int32 pulses so far; None: not counted
 
 
-class PulseScale(NamedTuple):
-  """Pulses of one request, for example of one coincidence."""
-
-  pulses_per_request: jax.Array | float  # floats if fractional, else integers
-  step: jax.Array | float  # mean step of one pulse at weight 0
-
-
-class Noise(NamedTuple):
-  """Random numbers of an array of devices; under `jax.jit`, only those used."""
-
-  words: tuple[jax.Array, jax.Array]  # uint32
-
-  def normals(self) -> jax.Array:
-    """Returns approximately standard normal numbers: centered binomials."""
-    # Ones among 64 fair bits: mean 32, standard deviation 4.
-    ones = sum(map(jax.lax.population_count, self.words))
-    return (_as_float(ones) - 32.0) / 4.0
-
-  def uniforms(self) -> jax.Array:
-    """Returns uniform numbers in [0, 1), nearly independent of `normals`."""
-    first, second = self.words
-    # The sum is uniform for any first word; the factor decorrelates it from the
-    # number of ones.
-    mixed = first * jnp.uint32(0x9E3779B1) + second
-    return _as_float(mixed >> 8) * 2.0**-24
-
-
-def _as_float(words):
-  """Converts words below 2**31; CPUs convert signed words faster."""
-  return words.astype(jnp.int32).astype(jnp.float32)
-
-
-def sample_noise(keys: jax.Array, shape: tuple[int, ...]) -> Noise:
-  """Samples the noise of an array from `[NUM_KEYS]` uint32 keys; consumes them.
-
-  A hash is faster than `jax.random`, which would dominate the time of updates.
-  """
-  counters = jax.lax.iota(jnp.uint32, math.prod(shape)).reshape(shape)
-  words = (
-    hashing.keyed_hash(counters, keys[0], keys[1], keys[2]),
-    hashing.keyed_hash(counters, keys[0], keys[3], keys[4]),
-  )
-  return Noise(words)
-
-
 def apply_pulses(
   config: DeviceConfig,
   keys: jax.Array,
   array: DeviceArray,
   requested: Pulses,
-  scale: PulseScale,
+  scale: jax.Array | float,
 ) -> DeviceArray:
-  """Applies pulses to the devices that still work; consumes `[NUM_KEYS]` keys.
+  """Applies the requested pulses to the devices that still work.
 
-  If `dw_min` is above 0, fractional pulses are rounded stochastically.
+  Args:
+    config: the devices.
+    keys: `[NUM_KEYS]` uint32 keys of the noise; consumed.
+    array: the devices.
+    requested: requests of pulses, for example coincidences.
+    scale: pulses of one request, of which fractions are rounded stochastically;
+      if `dw_min` is 0, each request is one pulse, and `scale` its step.
+
+  Returns:
+    The devices after all pulses.
   """
   noise = sample_noise(keys, array.weights.shape)
-  pulses, pulse_count = requested, array.pulse_count
+  pulses, pulse_count, step = requested, array.pulse_count, scale
   if config.dw_min:
-    whole = functools.partial(_whole_pulses, scale.pulses_per_request, noise)
-    pulses = jax.tree.map(whole, requested)
+    step, scale = config.dw_min, jnp.asarray(scale)
+
+    def round_pulses(requested):
+      pulses = scale.astype(jnp.float32) * requested.astype(jnp.float32)
+      dtypes = scale.dtype, requested.dtype
+      if all(jnp.issubdtype(dtype, jnp.integer) for dtype in dtypes):
+        return pulses
+      return jnp.floor(pulses + noise.uniforms)
+
+    pulses = jax.tree.map(round_pulses, requested)
   if array.constants.endurance is not None:
     works = pulse_count.astype(jnp.float32) < array.constants.endurance
     pulses = jax.tree.map(lambda number: jnp.where(works, number, 0), pulses)
     pulse_count = jnp.minimum(pulse_count, MAX_PULSES)  # saturates
     pulse_count += (pulses.up + pulses.down).astype(jnp.int32)
-  normals = noise.normals() if config.dw_min_std else None
+  normals = noise.normals if config.dw_min_std else None
   weights = move_weights(
-    config, array.constants, array.weights, pulses, scale.step, normals
+    config, array.constants, array.weights, pulses, step, normals
   )
   return array._replace(weights=weights, pulse_count=pulse_count)
-
-
-def _whole_pulses(pulses_per_request, noise, requested):
-  """Returns whole numbers of pulses, by stochastic rounding of fractions."""
-  factors = jnp.asarray(pulses_per_request), requested
-  pulses = factors[0].astype(jnp.float32) * requested.astype(jnp.float32)
-  if all(jnp.issubdtype(factor.dtype, jnp.integer) for factor in factors):
-    return pulses
-  return jnp.floor(pulses + noise.uniforms())
 
 
 def move_weights(
@@ -154,49 +264,38 @@ def move_weights(
 
   Example:
     >>> from ssnn_jax.hardware import resistive
-    >>> from ssnn_jax.hardware import variability
     >>> config = ssnn_jax.DeviceConfig(dw_min=0.125, w_max=1.0, w_min=-1.0)
-    >>> constants = variability.sample(jax.random.key(0), config, shape=(3,))
+    >>> constants = resistive.sample_constants(
+    ...   jax.random.key(0), config, shape=(3,))
     >>> pulses = resistive.Pulses(
     ...   up=jnp.array([3, 0, 50]), down=jnp.array([1, 2, 0]))
     >>> resistive.move_weights(
     ...   config, constants, jnp.zeros(3), pulses, step=0.125, normals=None)
     Array([ 0.25, -0.25,  1.  ], dtype=float32)
   """
-  pulses = jax.tree.map(lambda number: number.astype(jnp.float32), pulses)
-  move = _constant_change
-  if config.has_weight_dependent_steps:
-    move = _weight_dependent_change
-  change, variance = move(config, constants, weights, pulses, step)
+  n, m = (number.astype(jnp.float32) for number in pulses)
+  up, down = constants.up, constants.down
+  # Mean change and its variance, in units of the step.
+  if not config.has_weight_dependent_steps:
+    change, variance = n * up - m * down, n * up**2 + m * down**2
+  else:
+    rate_up, rate_down = constants.rate_up, constants.rate_down
+    speed_up, speed_down = up - rate_up * weights, down + rate_down * weights
+    exponent = step * (n * rate_up + m * rate_down)
+    decayed = -jnp.expm1(-exponent)  # fraction of the initial distance
+    remaining = decayed / (exponent + _TINY**2)
+    remaining = jnp.where(exponent > _TINY, remaining, 1.0)  # in the mean
+    change = remaining * (n * speed_up - m * speed_down)
+    if config.mult_noise:  # later pulses shrink the noise of earlier pulses
+      variance = (1.0 - decayed) ** 2 * (
+        n * speed_up**2 * _exp(step * rate_up)
+        + m * speed_down**2 * _exp(step * rate_down)
+      )
+    else:
+      variance = remaining * (1.0 - 0.5 * decayed) * (n * up**2 + m * down**2)
   if normals is not None:
     change += config.dw_min_std * jnp.sqrt(variance) * normals
   return jnp.clip(weights + step * change, constants.w_min, constants.w_max)
-
-
-def _constant_change(config, constants, weights, pulses, step):
-  """Returns the mean change and its variance, in units of the step."""
-  del config, weights, step
-  up, down, (n, m) = constants.up, constants.down, pulses
-  return n * up - m * down, n * up**2 + m * down**2
-
-
-def _weight_dependent_change(config, constants, weights, pulses, step):
-  """Returns the mean change and its variance, in units of the step."""
-  up, down, (n, m) = constants.up, constants.down, pulses
-  rate_up, rate_down = constants.rate_up, constants.rate_down
-  speed_up, speed_down = up - rate_up * weights, down + rate_down * weights
-  exponent = step * (n * rate_up + m * rate_down)
-  decayed = -jnp.expm1(-exponent)  # fraction of the initial distance
-  remaining = decayed / (exponent + _TINY**2)
-  remaining = jnp.where(exponent > _TINY, remaining, 1.0)  # in the mean
-  if config.mult_noise:  # later pulses shrink the noise of earlier pulses
-    variance = (1.0 - decayed) ** 2 * (
-      n * speed_up**2 * _exp(step * rate_up)
-      + m * speed_down**2 * _exp(step * rate_down)
-    )
-  else:
-    variance = remaining * (1.0 - 0.5 * decayed) * (n * up**2 + m * down**2)
-  return remaining * (n * speed_up - m * speed_down), variance
 
 
 def _exp(x):

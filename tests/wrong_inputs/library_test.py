@@ -9,9 +9,8 @@ import numpy as np
 import ssnn_jax
 from ssnn_jax import hardware
 from ssnn_jax import training
+from ssnn_jax.hardware import device_config
 from ssnn_jax.hardware import nir
-from ssnn_jax.hardware import presets
-from ssnn_jax.hardware import tiki_taka
 from ssnn_jax.neuron import firing
 from ssnn_jax.neuron import membrane
 from ssnn_jax.training import raster
@@ -22,7 +21,7 @@ from tests.testing.wrong_inputs import WrongInputsTestCase
 CONFIG = ssnn_jax.NetworkConfig((4, 3, 2), num_steps=8, dropout=0.1)
 PARAMS, OTHERS = map(networks.zeros, ((4, 3, 2), (4, 5, 2)))
 IMAGES, LABELS = np.full((5, 4), 0.5, np.float32), np.arange(5) % 2
-KEY, RERAM = jax.random.key(1), presets.PRESETS['reram']
+KEY, RERAM = jax.random.key(1), device_config.PRESETS['reram']
 NETWORK, OPTIMIZER = ssnn_jax.ssnn(CONFIG), training.make_optimizer(0.5)
 RASTER = raster.Raster(
   (np.zeros((8, 4), np.int8), np.zeros((8, 3), np.int8)),
@@ -119,16 +118,8 @@ CALLS = (
     'dw_min is 1e-60; expected a finite 32-bit number.',
   ),
   (
-    lambda: hardware.make_resistive('reram', 0.1),
-    'config is of type str; expected a DeviceConfig.',
-  ),
-  (
     lambda: hardware.make_resistive(RERAM, math.nan),
     'learning_rate is nan; expected a finite number, 0 or more.',
-  ),
-  (
-    lambda: tiki_taka.make_tiki_taka(RERAM, None, 0.1),
-    'transfer is of type NoneType; expected a TransferConfig.',
   ),
   (lambda: nir.to_graph(CONFIG, OTHERS), 'params have weights of shapes ...'),
   (

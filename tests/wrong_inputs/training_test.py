@@ -9,14 +9,14 @@ import ssnn_jax
 from ssnn_jax import baselines
 from ssnn_jax import hardware
 from ssnn_jax import training
-from ssnn_jax.hardware import presets
+from ssnn_jax.hardware import device_config
 from tests.testing import networks
 from tests.testing.wrong_inputs import WrongInputsTestCase
 
 CONFIG = ssnn_jax.NetworkConfig((4, 3, 2), num_steps=8, dropout=0.1)
 PARAMS, OTHERS = map(networks.zeros, ((4, 3, 2), (4, 5, 2)))
 IMAGES, LABELS = np.full((5, 4), 0.5, np.float32), np.arange(5) % 2
-KEY, RERAM = jax.random.key(1), presets.PRESETS['reram']
+KEY, RERAM = jax.random.key(1), device_config.PRESETS['reram']
 NETWORKS = {
   'ssnn': ssnn_jax.ssnn(CONFIG),
   'ann': ssnn_jax.ann(CONFIG),

@@ -14,7 +14,6 @@ import numpy as np
 from experiments.measurements import aihwkit_response
 from experiments.measurements import device_response
 from ssnn_jax.hardware import resistive
-from ssnn_jax.hardware import variability
 from tests.testing import statistics
 
 CASES = aihwkit_response.CASES
@@ -50,7 +49,7 @@ class ClosedFormTest(parameterized.TestCase):
   @parameterized.parameters('constant', 'linear', 'soft')
   def test_many_pulses_at_once_equal_single_pulses(self, name):
     config = device_response.make_config(CASES[name])
-    constants = variability.sample(jax.random.key(0), config, ())
+    constants = resistive.sample_constants(jax.random.key(0), config, ())
     expected = device_response.closed_form(CASES[name])
     weight = jnp.float32(0.0)
     for up, down, total in ((60, 0, 60), (140, 0, 200), (0, 150, 350)):

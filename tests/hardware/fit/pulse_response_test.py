@@ -8,10 +8,10 @@ import numpy as np
 from experiments.measurements import pulse_fit
 import ssnn_jax
 from ssnn_jax import hardware
-from ssnn_jax.hardware import variability
+from ssnn_jax.hardware import device_config
 
 VARYING = pulse_fit.COARSE
-EXACT = variability.remove(VARYING)
+EXACT = device_config.remove_variability(VARYING)
 NUM_SETS = 8
 
 
