@@ -4,7 +4,7 @@
 
 The HDF5 file holds a NIR graph; `ssnn_jax.hardware.nir` documents its nodes and
 the reset of its neurons. The package nir is required: pip install '.[nir]'.
-`experiments.measurements.nir_consumer` evaluates the file in another library.
+`experiments.measurements.nir_consumer` evaluates networks in other libraries.
 """
 
 import dataclasses

@@ -1,11 +1,12 @@
 """Accuracy of an exported network in another library.
 
-  python -m experiments.measurements.nir_consumer --file=network.nir
+  python -m experiments.measurements.nir_consumer --workdir=runs/name
 
-prints one JSON line with the test accuracy of the library, which loads the NIR
-file, and of `ssnn_jax` with the same weights. `output_error` is the relative
-root mean square distance of the library's mean output from the output of the
-ANN. Libraries are installed separately:
+exports the network of a run on images, and prints two JSON lines: with images
+as constant currents, and as spikes. Each has the test accuracy of the library,
+which loads the NIR graph, and of `ssnn_jax` with the same weights and T.
+`output_error` is the relative root mean square distance of the library's mean
+output from the output of the ANN. Libraries are installed separately:
 
   sinabs 3.1.3    Resets by subtraction. `spike_fn` and `min_v_mem` are set,
                   since neurons otherwise fire many times a tick, and clip the
@@ -16,24 +17,29 @@ ANN. Libraries are installed separately:
                   threshold after a spike may miss the next spike.
   norse 1.1.0     Resets to zero: potential above the threshold is lost.
 
-sinabs and norse read graphs of nir up to 1.0.4, a dependency of sinabs. A
-network of convolutions reads images `[B, 1, H, W]`. `start_dim` is set for
-snntorch and norse, which count the batch among the axes to flatten.
+sinabs and norse read graphs of nir up to 1.0.4, a dependency of sinabs.
+`start_dim` is set for snntorch and norse, which count the batch among the axes
+to flatten.
 """
 
 from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Mapping
 import contextlib
-import dataclasses
 import importlib
 from importlib import metadata
 import io
-from typing import NamedTuple
+import pathlib
+import tempfile
+from typing import Any
 
 from absl import flags
 import jax
 import numpy as np
 
+from experiments import export
 from experiments.config import command
+from experiments.config import lines
 from experiments.measurements import json_lines
 from experiments.training import data
 import ssnn_jax
@@ -44,36 +50,27 @@ _BATCH_SIZE = 500
 _NUM_DRAWS = 8
 INPUTS = ('current', 'spikes')
 
-# `[B, I]` or `[B, 1, H, W]` inputs of a tick -> `[B, C]` outputs of the tick
+# `[B, I]` or `[B, C, H, W]` inputs of a tick -> `[B, C]` outputs of the tick
 Step = Callable[[np.ndarray], np.ndarray]
-# `(file, B)` -> network of the file with initial membranes, for B samples
-Read = Callable[[str, int], Step]
+# `(graph, B)` -> network of the graph with initial membranes, for B samples
+Read = Callable[[Any, int], Step]
 
 
-class Task(NamedTuple):
-  """Test samples and their presentation."""
-
-  rates: np.ndarray  # [N, I] or [N, 1, H, W] float32 grey values in [0, 1]
-  labels: np.ndarray  # [N] classes
-  num_steps: int  # T
-  inputs: str  # one of INPUTS
-
-
-def _read_sinabs(file, batch_size):
-  names = 'nir', 'sinabs.nir', 'sinabs.layers', 'sinabs.activation'
-  nir, sinabs_nir, layers, activation = _import(*names)
-  model = sinabs_nir.from_nir(nir.read(file), batch_size=batch_size)
+def _read_sinabs(graph, batch_size):
+  names = 'sinabs.nir', 'sinabs.layers', 'sinabs.activation'
+  sinabs_nir, layers, activation = map(importlib.import_module, names)
+  model = sinabs_nir.from_nir(graph, batch_size=batch_size)
   for layer in model.modules():
     if isinstance(layer, layers.IAF):
       layer.spike_fn, layer.min_v_mem = activation.SingleSpike, None
   return _make_step(lambda frame, state: (model(frame)[0], state))
 
 
-def _read_snntorch(file, batch_size):
+def _read_snntorch(graph, batch_size):
   del batch_size
-  names = 'nir', 'torch', 'snntorch', 'snntorch.import_nir'
-  nir, torch, snntorch, import_nir = _import(*names)
-  model = import_nir.import_from_nir(nir.read(file))
+  names = 'torch', 'snntorch', 'snntorch.import_nir'
+  torch, snntorch, import_nir = map(importlib.import_module, names)
+  model = import_nir.import_from_nir(graph)
   for layer in model.modules():
     if isinstance(layer, snntorch.Leaky):
       layer.beta, layer.init_hidden = torch.tensor(1.0), True
@@ -81,36 +78,25 @@ def _read_snntorch(file, batch_size):
   return _make_step(lambda frame, state: (model(frame)[0], state))
 
 
-def _read_norse(file, batch_size):
+def _read_norse(graph, batch_size):
   del batch_size
-  nir, norse = _import('nir', 'norse.torch')
-  model = norse.from_nir(nir.read(file))
+  norse = importlib.import_module('norse.torch')
+  model = norse.from_nir(graph)
   _keep_batch(model)
   return _make_step(model)
 
 
 def _keep_batch(model):
   """Sets layers that flatten, so that they keep the axis of the batch."""
-  (torch,) = _import('torch')
+  torch = importlib.import_module('torch')
   for layer in model.modules():
     if isinstance(layer, torch.nn.Flatten):
       layer.start_dim = 1
 
 
-CONSUMERS = {
-  'sinabs': _read_sinabs,
-  'snntorch': _read_snntorch,
-  'norse': _read_norse,
-}
-
-
-def _import(*names):
-  return [importlib.import_module(name) for name in names]
-
-
 def _make_step(model):
   """Makes a step of `(frame, state) -> (output, state)`, of torch tensors."""
-  (torch,), state = _import('torch'), None
+  torch, state = importlib.import_module('torch'), None
 
   def step(frame):
     nonlocal state
@@ -120,129 +106,117 @@ def _make_step(model):
   return torch.inference_mode()(step)
 
 
-def require(package: str, requirement: str) -> str:
-  """Returns the version of a package; raises UserError if it is missing."""
-  try:
-    _import(package)
-    return metadata.version(package)
-  except ImportError:
-    raise ssnn_jax.UserError(
-      f'the package {package} is not installed; pip install {requirement}.'
-    ) from None
+CONSUMERS = {
+  'sinabs': _read_sinabs,
+  'snntorch': _read_snntorch,
+  'norse': _read_norse,
+}
 
 
-def run(read: Read, file: str, task: Task, key: jax.Array) -> np.ndarray:
-  """Returns the `[N, C]` outputs for a task, averaged over ticks."""
+def present(
+  read: Read, graph: Any, rates: np.ndarray, num_steps: int, inputs: str
+) -> np.ndarray:
+  """Returns the `[N, C]` outputs of a library, averaged over ticks.
+
+  The rates are `[N, I]` or `[N, C, H, W]`, and inputs one of `INPUTS`.
+  """
   outputs = []
-  for start in range(0, len(task.rates), _BATCH_SIZE):
-    rates = task.rates[start : start + _BATCH_SIZE]
-    try:
-      with contextlib.redirect_stdout(io.StringIO()):  # snntorch prints
-        step = read(file, len(rates))
-    except Exception as error:  # libraries raise various errors
-      raise ssnn_jax.UserError(
-        f'the library cannot read {file} ({error}); try another version of '
-        "nir: pip install 'nir<=1.0.4'."
-      ) from None
-    total, own_key = 0, jax.random.fold_in(key, start)
-    for tick in range(task.num_steps):
-      frame = rates
-      if task.inputs == 'spikes':
-        train = jax.random.bernoulli(jax.random.fold_in(own_key, tick), rates)
-        frame = np.array(train, np.float32)
+  for start in range(0, len(rates), _BATCH_SIZE):
+    batch = rates[start : start + _BATCH_SIZE]
+    with contextlib.redirect_stdout(io.StringIO()):  # snntorch prints
+      step = read(graph, len(batch))
+    total, rng = 0, np.random.default_rng(start)
+    for _ in range(num_steps):
+      frame = batch
+      if inputs == 'spikes':
+        frame = (rng.random(batch.shape) < batch).astype(np.float32)
       total += step(frame)
-    outputs.append(total / task.num_steps)
+    outputs.append(total / num_steps)
   return np.concatenate(outputs)
 
 
-def _compare(read, file, config, params, task, key):
-  """Returns accuracies and output error of the library and `ssnn_jax`."""
-  consumer_key, spikes_key = jax.random.split(key)
-  output = run(read, file, task, consumer_key)
-  config = dataclasses.replace(config, num_steps=task.num_steps)
+def compare(
+  read: Read,
+  graph: Any,
+  config: ssnn_jax.NetworkConfig,
+  params: ssnn_jax.Params,
+  test: ssnn_jax.datasets.Split,
+) -> Iterator[dict[str, Any]]:
+  """Yields the accuracies of a library and of `ssnn_jax`, for each of `INPUTS`.
+
+  The other arguments are the network, its parameters, and the test images.
+  """
+  images, labels = test
+  rates = np.array(ssnn_jax.rate_encode(images))  # torch needs a copy
   network, reference = ssnn_jax.ssnn(config), ssnn_jax.ann(config)
   evaluate = jax.jit(training.make_evaluate(network, reference, _BATCH_SIZE))
-  ann_key, *keys = jax.random.split(spikes_key, 1 + _NUM_DRAWS)
-  exact = jax.jit(reference.infer)(params, ann_key, task.rates).potential
-  exact = np.asarray(exact)
-  draws = [evaluate(params, key, task.rates, task.labels) for key in keys]
+  ann_key, *keys = jax.random.split(jax.random.key(0), 1 + _NUM_DRAWS)
+  draws = [evaluate(params, key, rates, labels) for key in keys]
   winner, potential, rate = (np.array(values) for values in zip(*draws))
-  numbers = {
-    'consumer_accuracy': np.mean(output.argmax(axis=1) == task.labels),
-    'output_error': np.linalg.norm(output - exact) / np.linalg.norm(exact),
-    'accuracy': np.mean(winner),
-    'accuracy_sd': np.std(winner, ddof=1),
-    'accuracy_potential': np.mean(potential),
-    'accuracy_potential_sd': np.std(potential, ddof=1),
-    'accuracy_rate': np.mean(rate),
-  }
-  return {name: round(float(value), 4) for name, value in numbers.items()}
+  exact = jax.jit(reference.infer)(params, ann_key, rates).potential
+  exact = np.asarray(exact)
+  shape = tuple(map(int, graph.nodes['input'].input_type['input']))
+  if len(shape) == 3 and config.layers[0].channel_axis == -1:
+    rates = rates.reshape(-1, *shape[1:], shape[0])
+    rates = np.moveaxis(rates, -1, 1)  # NIR has the channels first
+  rates = rates.reshape(-1, *shape)
+  for inputs in INPUTS:
+    output = present(read, graph, rates, config.num_steps, inputs)
+    numbers = {
+      'consumer_accuracy': np.mean(output.argmax(axis=1) == labels),
+      'output_error': np.linalg.norm(output - exact) / np.linalg.norm(exact),
+      'accuracy': np.mean(winner),
+      'accuracy_sd': np.std(winner, ddof=1),
+      'accuracy_potential': np.mean(potential),
+      'accuracy_potential_sd': np.std(potential, ddof=1),
+      'accuracy_rate': np.mean(rate),
+    }
+    rounded = {name: round(float(value), 4) for name, value in numbers.items()}
+    yield {'inputs': inputs, **rounded}
 
 
-def _check_inputs(dataset, config):
-  """Refuses a data set whose images do not fit the network."""
-  given, expected = dataset.input_shape, config.input_shape
-  if expected is None:  # pixels in any arrangement
-    given, expected = (dataset.num_inputs,), config.layer_sizes[:1]
-  if given != expected:
-    given, expected = (' x '.join(map(str, n)) for n in (given, expected))
+def measure(values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+  """Yields the lines of a run, from the values of the flags."""
+  command.require(values, 'workdir')
+  consumer, folder = values['consumer'], command.folder(values['workdir'])
+  nir_lib = export.import_nir()
+  try:
+    importlib.import_module(consumer)
+  except ImportError:
     raise ssnn_jax.UserError(
-      f'--dataset={dataset.name} has {given} inputs, but the network of --file '
-      f'has {expected}; choose its training data set.'
-    )
-
-
-def _measure(values):
-  """Yields the line of the comparison."""
-  if not values['file']:
-    raise ssnn_jax.UserError('--file is missing; give an exported network.')
-  require('nir', "'.[nir]'")
-  from ssnn_jax.hardware import nir
-
-  file, consumer = str(command.folder(values['file'])), values['consumer']
-  config, params = nir.from_graph(nir.read(file))
-  version = require(consumer, f"{consumer} 'nir<=1.0.4'")
-  dataset = data.load_images(values)
-  _check_inputs(dataset, config)
-  images, labels = dataset.test
-  rates = np.array(ssnn_jax.rate_encode(images))  # torch needs a copy
-  if config.layers is not None:
-    rates = rates.reshape(-1, 1, *config.input_shape)
-  task = Task(rates, labels, values['num_steps'], values['inputs'])
-  yield {
-    'consumer': consumer,
-    'version': version,
-    'dataset': values['dataset'],
-    'num_images': len(labels),
-    'layer_sizes': config.layer_sizes,
-    'num_steps': task.num_steps,
-    'inputs': task.inputs,
-    **_compare(
-      CONSUMERS[consumer], file, config, params, task, jax.random.key(0)
-    ),
-  }
+      f'the package {consumer} is not installed; '
+      f"pip install {consumer} 'nir<=1.0.4'."
+    ) from None
+  config, params = export.load(folder)
+  name = lines.read(folder, strict=False).config['dataset']
+  test = data.load_images({**values, 'dataset': name}).test
+  with tempfile.TemporaryDirectory() as temporary:
+    file = pathlib.Path(temporary, 'network.nir')
+    nir_lib.write(file, nir_lib.to_graph(config, params))
+    graph = importlib.import_module('nir').read(str(file))
+  for line in compare(CONSUMERS[consumer], graph, config, params, test):
+    yield {
+      'consumer': consumer,
+      'version': metadata.version(consumer),
+      'dataset': name,
+      'num_images': len(test.labels),
+      'layer_sizes': config.layer_sizes,
+      'num_steps': config.num_steps,
+      **line,
+    }
 
 
 def main() -> None:
   """Prints the comparison."""
-  values = flags.FLAGS.flag_values_dict()
-  json_lines.write(__spec__.name, provenance.environment(), _measure(values))
-
-
-def _define_flags():
-  with command.group('Records'):
-    flags.DEFINE_string('file', None, '`file` of an exported network.')
-  with command.group('Data'):
-    flags.DEFINE_string('dataset', 'digits', '`name` of the set of images.')
-  command.define_data_dir()
-  with command.group('Spikes'):
-    flags.DEFINE_integer('num_steps', 64, 'number of ticks T.', 1)
-    flags.DEFINE_enum('inputs', 'current', INPUTS, 'inputs of each tick.')
-  with command.group('Evaluation'):
-    libraries = list(CONSUMERS)
-    flags.DEFINE_enum('consumer', 'sinabs', libraries, 'library to evaluate.')
+  measured = measure(flags.FLAGS.flag_values_dict())
+  json_lines.write(__spec__.name, provenance.environment(), measured)
 
 
 if __name__ == '__main__':
-  _define_flags()
+  with command.group('Records'):
+    flags.DEFINE_string('workdir', None, '`folder` of the run; required.')
+  command.define_data_dir()
+  with command.group('Evaluation'):
+    libraries = list(CONSUMERS)
+    flags.DEFINE_enum('consumer', 'sinabs', libraries, 'library to evaluate.')
   command.launch(main)

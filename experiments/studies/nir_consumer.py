@@ -46,9 +46,9 @@ STUDY = Study(
   ),
   commands={
     'consumers': (
-      'python -m experiments.export --workdir=runs/digits --file=digits.nir',
-      'python -m experiments.measurements.nir_consumer --file=digits.nir '
-      '--dataset=digits --num_steps=64 --consumer=sinabs --inputs=current',
+      'python -m experiments.run --num_steps=64 --workdir=runs/digits',
+      'python -m experiments.measurements.nir_consumer --workdir=runs/digits '
+      '--consumer=sinabs',
     )
   },
   table=table,

@@ -46,33 +46,31 @@ to an installation.
 """
 
 import dataclasses
+import io
 import itertools
+import os
 
+import h5py
 import nir
 import numpy as np
 
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
-from ssnn_jax.hardware import nir_layers
-from ssnn_jax.hardware.nir_files import read
-from ssnn_jax.hardware.nir_files import write
 from ssnn_jax.layers.conv import Conv
 from ssnn_jax.layers.dense import Dense
-from ssnn_jax.simulation import inputs
+from ssnn_jax.runs import files
 
-__all__ = ('from_graph', 'read', 'to_graph', 'write')
+__all__ = ('to_graph', 'write')
 
 _REQUIRED = {'firing_function': 'clip', 'integration': 'mean'}
-_NEURON = {'r': 1.0, 'v_threshold': 1.0, 'v_reset': 0.0}
-_FLATTEN = {'start_dim': 0, 'end_dim': -1}  # without an axis of the batch
-_KINDS = {nir.Affine: 'affine', nir.Conv2d: 'conv'}
-_METADATA = {'reset': 'subtract', 'dt': 1.0}
 
 
 def to_graph(config: NetworkConfig, params: types.Params) -> nir.NIRGraph:
   """Builds the graph of a trained network.
 
-  The read gains of inference are multiplied into the float32 weights.
+  The read gains of inference are multiplied into the float32 weights, which are
+  `[M, F]` in our layers; in NIR they are `[J, I]` in a dense layer and
+  `[F, C, height, width]` in a convolution.
 
   Args:
     config: a dense network, or one of `layers.Conv` and `layers.Dense`.
@@ -91,96 +89,87 @@ def to_graph(config: NetworkConfig, params: types.Params) -> nir.NIRGraph:
         f'{field} is {getattr(config, field)}, which integrate-and-fire '
         f'neurons of NIR do not have; export a network with {field}={value!r}.'
       )
-  inputs.check_params(config, params)
   layers = config.layers or tuple(map(Dense, config.layer_sizes[1:]))
-  nir_layers.check(layers)
+  for layer in layers:
+    if type(layer) not in (Conv, Dense):
+      raise types.UserError(
+        f'layers has {type(layer).__name__}, which no node of NIR represents; '
+        'export a network of layers.Conv and layers.Dense.'
+      )
   num_convolutions = sum(isinstance(layer, Conv) for layer in layers)
   if not num_convolutions:  # the inputs are flat, of whatever shape they were
     config = dataclasses.replace(config, layers=None, input_shape=None)
-  # Inference has no dropout, so that its reads have no gain for dropped units.
-  gains = dataclasses.replace(config, dropout=0.0).read_gains
-  shape = nir_layers.input_shape(layers[0], config.wirings[0])
+  shape = config.wirings[0].input_shape
+  if num_convolutions and layers[0].channel_axis != 0:
+    shape = _channels_first(shape)
   nodes = {'input': nir.Input(input_type=np.array(shape))}
+  gain = np.float32(config.input_gain)
   width = len(str(len(params)))
-  rows = zip(layers, config.wirings, params, gains)
-  for index, row in enumerate(rows, start=1):
+  rows = zip(layers, config.wirings, params, strict=True)
+  for index, (layer, wiring, own) in enumerate(rows, start=1):
     # Files sort nodes by name, which is their order in the chain.
     name = f'layer_{index:0{width}}'
-    node = nir_layers.to_node(*row)
-    nodes[f'{name}_{_KINDS[type(node)]}'] = node
+    if np.shape(own.weights) != wiring.weights_shape:
+      raise types.UserError(
+        f'params have weights of shape {np.shape(own.weights)} in layer '
+        f'{index}, but the config asks for {wiring.weights_shape}; pass the '
+        'params of this network.'
+      )
+    inputs, shape = shape, _channels_first(wiring.output_shape)
+    weights = gain * np.asarray(own.weights, np.float32)
+    biases, gain = np.array(own.biases, np.float32), np.float32(1)
+    if isinstance(layer, Conv):
+      kernels = weights.reshape(*layer.kernel, -1, layer.features)
+      node = nir.Conv2d(
+        input_shape=inputs[1:],
+        weight=kernels.transpose(3, 2, 0, 1).copy(),
+        stride=layer.stride,
+        padding=layer.padding,
+        dilation=(1, 1),
+        groups=1,
+        bias=biases,
+      )
+      if tuple(node.output_type['output']) != shape:
+        raise types.UserError(
+          f'kernel is {layer.kernel}, for which nir {nir.version} computes a '
+          'wrong shape of the output; export a network with square kernels.'
+        )
+      nodes[f'{name}_conv'] = node
+    else:
+      if len(wiring.input_shape) == 3:  # neurons of a convolution, flattened
+        order = np.arange(wiring.num_inputs).reshape(wiring.input_shape)
+        weights = weights[np.moveaxis(order, -1, 0).reshape(-1)]
+      nodes[f'{name}_affine'] = nir.Affine(weights.T.copy(), biases)
     if index < len(params):
-      ones = np.ones(node.output_type['output'], np.float32)
+      ones = np.ones(shape, np.float32)
       nodes[f'{name}_if'] = nir.IF(r=ones, v_threshold=ones.copy())
     if index == num_convolutions:
-      flat = nir.Flatten(input_type=node.output_type['output'], **_FLATTEN)
+      flat = nir.Flatten(input_type=np.array(shape), start_dim=0, end_dim=-1)
       nodes[f'{name}_vector'] = flat
   nodes['output'] = nir.Output(output_type=np.array(config.layer_sizes[-1:]))
   edges = list(itertools.pairwise(nodes))
-  return nir.NIRGraph(nodes=nodes, edges=edges, metadata=dict(_METADATA))
+  metadata = {'reset': 'subtract', 'dt': 1.0}
+  return nir.NIRGraph(nodes=nodes, edges=edges, metadata=metadata)
 
 
-def from_graph(graph: nir.NIRGraph) -> tuple[NetworkConfig, types.Params]:
-  """Extracts the network of a graph and its float32 parameters.
+def _channels_first(shape):
+  """Returns the shape in NIR of neurons `[H, W, F]`, `[H, W]` or `[J]`."""
+  if len(shape) == 2:
+    return 1, *shape
+  return shape[-1], *shape[:-1]
 
-  Args:
-    graph: a graph as `to_graph` builds it.
 
-  Returns:
-    The configuration and the parameters, for reads of gain 1. The inputs of a
-    convolution have the shape `[H, W]`, or of several channels `[C, H, W]`.
+def write(path: str | os.PathLike, graph: nir.NIRGraph) -> None:
+  """Writes a graph to a new file, readable by old versions of nir.
 
-  Raises:
-    UserError: if the graph has other nodes or edges.
+  Raises a UserError if the file exists or cannot be written.
   """
-  chain = _follow(graph)
-  _check_chain(graph, chain)
-  nodes = [node for node in chain if isinstance(node, nir_layers.Node)]
-  config = nir_layers.to_config(chain[0].input_type['input'], nodes)
-  params = map(nir_layers.to_params, nodes, config.wirings)
-  return config, tuple(params)
-
-
-def _follow(graph):
-  """Lists the nodes from the input on, up to a fork or an end."""
-  names = [n for n, node in graph.nodes.items() if isinstance(node, nir.Input)]
-  while len(names) <= len(graph.nodes):  # a cycle repeats nodes
-    following = [end for start, end in graph.edges if start == names[-1]]
-    if len(following) != 1:
-      break
-    names += following
-  return [graph.nodes[name] for name in names]
-
-
-def _check_chain(graph, chain):
-  """Checks that a chain is the whole graph, and as `to_graph` builds it."""
-  kinds = [type(node) for node in chain]
-  num_convolutions = kinds.count(nir.Conv2d)
-  expected = [nir.Conv2d, nir.IF] * num_convolutions
-  expected += [nir.Affine, nir.IF] * kinds.count(nir.Affine)
-  expected = expected[:-1] or [nir.Affine]  # one layer at least
-  if num_convolutions:
-    expected.insert(2 * num_convolutions, nir.Flatten)
-  is_all = len(graph.nodes) == len(chain) == len(graph.edges) + 1
-  if not is_all or kinds != [nir.Input, *expected, nir.Output]:
-    names = ', '.join(type(node).__name__ for node in graph.nodes.values())
-    raise types.UserError(
-      f'the graph of {names} is not a chain of Input, Conv2d and IF for each '
-      'convolution, Flatten after them, Affine and IF for each dense layer, '
-      'and Output after a layer without IF; pass a graph from to_graph.'
-    )
-  for node in chain:
-    if isinstance(node, nir.IF):
-      remedy = 'neurons of resistance 1, threshold 1 and reset 0'
-      _check_fields('neurons', node, _NEURON, remedy)
-    if isinstance(node, nir.Flatten):
-      remedy = 'a Flatten from axis 0 to axis -1'
-      _check_fields('a Flatten', node, _FLATTEN, remedy)
-
-
-def _check_fields(kind, node, fields, remedy):
-  for field, value in fields.items():
-    # Versions of nir before 1.0.6 have no v_reset, which is 0.
-    if np.any(np.asarray(getattr(node, field, value)) != value):
-      raise types.UserError(
-        f'the graph has {kind} whose {field} is not {value:g}; use {remedy}.'
-      )
+  content = io.BytesIO()
+  nir.write(content, graph)
+  with h5py.File(content, 'r+') as file:
+    # Versions of nir before 1.0.6, which sinabs 3.1.3 requires, cannot read
+    # v_reset; later versions default to 0.
+    for node in file['node/nodes'].values():
+      if 'v_reset' in node and not np.any(node['v_reset'][()]):
+        del node['v_reset']
+  files.write_new(path, content.getvalue())

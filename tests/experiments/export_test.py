@@ -1,6 +1,5 @@
 """Tests of commands that export a run and evaluate it in other libraries."""
 
-import dataclasses
 import importlib
 import importlib.util
 import json
@@ -10,6 +9,7 @@ from unittest import mock
 
 from absl.testing import parameterized
 import jax
+import nir
 import numpy as np
 
 from experiments import export
@@ -17,7 +17,7 @@ from experiments.config import experiment
 from experiments.config import serialization
 from experiments.measurements import nir_consumer
 import ssnn_jax
-from ssnn_jax.hardware import nir
+from ssnn_jax.hardware import nir as nir_lib
 from ssnn_jax.runs import checkpoints
 from ssnn_jax.runs import records
 from tests.testing import commands
@@ -30,21 +30,15 @@ from tests.testing.experiments import call_main
 from tests.testing.experiments import small_digits
 
 EXPORTED = {'best': False}
-CONSUMED = {
-  'dataset': 'digits',
-  'num_steps': 30,
-  'inputs': 'current',
-  'consumer': 'sinabs',
-  'data_dir': None,
-  'download': False,
-}
-DENSE = ssnn_jax.NetworkConfig((64, 30, 10))
+CONSUMED = {'consumer': 'sinabs', 'data_dir': None, 'download': False}
+DENSE = ssnn_jax.NetworkConfig((64, 30, 10), num_steps=30)
 IMAGE = ssnn_jax.NetworkConfig(
   layers=(
     ssnn_jax.layers.Conv(6, kernel=3, stride=2, padding=1),
     ssnn_jax.layers.Dense(10),
   ),
   input_shape=(8, 8),
+  num_steps=30,
 )
 
 
@@ -54,10 +48,16 @@ def call(module, **values):
   return call_main(module, **defaults | values)
 
 
-def read_in_numpy(file, batch_size, subtracts=True):
+def read_in_numpy(graph, batch_size, subtracts=True):
   """Reads a network like a library that implements NIR exactly."""
   del batch_size
-  return nir_neurons.make_step(nir.read(file), subtracts)
+  return nir_neurons.make_step(graph, subtracts)
+
+
+def make_graph(config):
+  """Returns parameters of a network, and its exported graph."""
+  params = ssnn_jax.ssnn(config).init(jax.random.key(4))
+  return params, nir_lib.to_graph(config, params)
 
 
 class ExportTest(parameterized.TestCase):
@@ -92,7 +92,7 @@ class ExportTest(parameterized.TestCase):
     run = self.make_run(0.9, 0.5, dropout=0.2, input_gain=None, num_steps=4)
     output = call(export, workdir=str(run), file=str(self.file), best=best)
     self.assertStartsWith(output, f'{self.file}: 4-5-3, ')
-    config, params = nir.from_graph(nir.read(self.file))
+    config, params = nir_neurons.to_network(nir.read(str(self.file)))
     self.assertEqual(config, ssnn_jax.NetworkConfig((4, 5, 3)))
     first, second = make_state(epoch).params
     gain = 4 / experiment.EVENTS_AT_FULL_RATE  # a power of two, and exact
@@ -121,7 +121,7 @@ class ExportTest(parameterized.TestCase):
     run = self.make_run(0.9, final=final, layers=('conv5k2', '3'))
     output = call(export, workdir=str(run), file=str(self.file))
     self.assertStartsWith(output, f'{self.file}: 4-5-3, ')
-    config, params = nir.from_graph(nir.read(self.file))
+    config, params = nir_neurons.to_network(nir.read(str(self.file)))
     layers = ssnn_jax.layers.Conv(5, kernel=2), ssnn_jax.layers.Dense(3)
     self.assertEqual(config.layers, layers)
     nir_neurons.assert_same(params, make_state(1).params)
@@ -169,58 +169,60 @@ class ExportTest(parameterized.TestCase):
       )
     self.assertFalse(self.file.exists())
 
-  def write_network(self, config):
-    params = ssnn_jax.ssnn(config).init(jax.random.key(4))
-    nir.write(self.file, nir.to_graph(config, params))
-    return params
-
-  def consume(self, read, **values):
-    digits = small_digits()
-    with (
-      mock.patch.dict(nir_consumer.CONSUMERS, sinabs=read),
-      mock.patch.object(nir_consumer, 'require', lambda *_: '0'),
-      mock.patch.object(ssnn_jax.datasets, 'load', lambda *_, **__: digits),
-      # 40 images are no multiple of this size.
-      mock.patch.object(nir_consumer, '_BATCH_SIZE', 16),
-    ):
-      output = call(nir_consumer, file=str(self.file), **values)
-    header, line = map(json.loads, output.splitlines())
-    self.assertEqual(header['event'], 'header')
-    return line
-
   @parameterized.parameters((DENSE, (64,)), (IMAGE, (1, 8, 8)))
   def test_compares_a_library_with_the_spiking_network(self, config, shape):
-    params = self.write_network(config)
-    line = self.consume(read_in_numpy)
-    self.assertEqual(line['num_images'], 40)
-    exact = (
-      ssnn_jax.ann(config)
-      .infer(params, jax.random.key(0), small_digits().test.inputs)
-      .potential
-    )
-    right = np.mean(np.argmax(exact, axis=1) == small_digits().test.labels)
-    self.assertAlmostEqual(line['accuracy_rate'], right, delta=5e-5)
-    rates = small_digits().test.inputs.reshape(40, *shape) / 255
-    frames = [rates] * CONSUMED['num_steps']
-    graph = nir.read(self.file)
+    params, graph = make_graph(config)
+    test = small_digits().test
+    # 40 images are no multiple of this size.
+    with mock.patch.object(nir_consumer, '_BATCH_SIZE', 16):
+      current, spikes = nir_consumer.compare(
+        read_in_numpy, graph, config, params, test
+      )
+    self.assertEqual((current['inputs'], spikes['inputs']), nir_consumer.INPUTS)
+    exact = ssnn_jax.ann(config).infer(params, jax.random.key(0), test.inputs)
+    exact = exact.potential
+    right = np.mean(np.argmax(exact, axis=1) == test.labels)
+    self.assertAlmostEqual(current['accuracy_rate'], right, delta=5e-5)
+    frames = [test.inputs.reshape(40, *shape) / 255] * config.num_steps
     output = np.mean(nir_neurons.present(graph, frames), axis=0)
     error = np.linalg.norm(output - exact) / np.linalg.norm(exact)
-    self.assertAlmostEqual(line['output_error'], error, delta=1e-4)
-    right = np.mean(np.argmax(output, axis=1) == small_digits().test.labels)
-    self.assertAlmostEqual(line['consumer_accuracy'], right, delta=5e-5)
-    self.assertGreater(line['accuracy_sd'] + line['accuracy_potential_sd'], 0)
+    self.assertAlmostEqual(current['output_error'], error, delta=1e-4)
+    right = np.mean(np.argmax(output, axis=1) == test.labels)
+    self.assertAlmostEqual(current['consumer_accuracy'], right, delta=5e-5)
+    self.assertGreater(
+      current['accuracy_sd'] + current['accuracy_potential_sd'], 0
+    )
 
   def test_inputs_are_currents_or_spikes_with_the_same_rates(self):
     rates = np.array([[0.0, 0.25, 0.7, 1.0]] * 1200, np.float32)
 
     def echo(inputs, num_steps):
-      task = nir_consumer.Task(rates, np.zeros(1200), num_steps, inputs)
-      read = lambda file, batch_size: lambda frame: frame
-      return nir_consumer.run(read, '', task, jax.random.key(3))
+      read = lambda graph, batch_size: lambda frame: frame
+      return nir_consumer.present(read, None, rates, num_steps, inputs)
 
     np.testing.assert_allclose(echo('current', 3), rates, rtol=1e-6)
     np.testing.assert_array_equal(echo('spikes', 1) % 1, 0)
     statistics.assert_mean_within(echo('spikes', 4), rates[0])
+
+  def test_command_evaluates_a_run(self):
+    run = self.make_run(0.9, dataset='digits', num_steps=4)
+    small = small_digits()
+    images = small.test.inputs[:, :2, :2], small.test.labels % 3
+    small = small._replace(test=ssnn_jax.datasets.Split(*images))
+    with (
+      mock.patch.dict(nir_consumer.CONSUMERS, sinabs=read_in_numpy),
+      mock.patch.dict(sys.modules, sinabs=mock.Mock()),
+      mock.patch.object(nir_consumer.metadata, 'version', lambda _: '0'),
+      mock.patch.object(ssnn_jax.datasets, 'load', lambda *_, **__: small),
+    ):
+      output = call(nir_consumer, workdir=str(run))
+    header, *lines = map(json.loads, output.splitlines())
+    self.assertEqual(header['event'], 'header')
+    self.assertEqual([line['inputs'] for line in lines], ['current', 'spikes'])
+    for line in lines:
+      self.assertEqual((line['dataset'], line['num_images']), ('digits', 40))
+      self.assertEqual((line['num_steps'], line['consumer']), (4, 'sinabs'))
+      self.assertEqual(line['layer_sizes'], [4, 5, 3])
 
   @parameterized.product(
     name=('sinabs', 'snntorch', 'norse'), is_image=(False, True)
@@ -232,33 +234,26 @@ class ExportTest(parameterized.TestCase):
     config, shape = (IMAGE, (1, 8, 8)) if is_image else (DENSE, (64,))
     if name != 'snntorch' and not is_image:
       config = ssnn_jax.NetworkConfig((64, 30, 20, 10))
-    self.write_network(config)
+    nir_lib.write(self.file, make_graph(config)[1])
+    graph = nir.read(str(self.file))
     rates = np.float32(small_digits().test.inputs.reshape(40, *shape)) / 255
-    task = nir_consumer.Task(rates, small_digits().test.labels, 25, 'current')
 
-    def run(read):
-      return nir_consumer.run(read, str(self.file), task, jax.random.key(0))
+    def present(read):
+      return nir_consumer.present(read, graph, rates, 25, 'current')
 
     subtracts = name != 'norse'
-    ours = run(lambda *args: read_in_numpy(*args, subtracts=subtracts))
-    others = run(lambda *args: read_in_numpy(*args, subtracts=not subtracts))
-    theirs = run(nir_consumer.CONSUMERS[name])
+    ours = present(lambda *args: read_in_numpy(*args, subtracts=subtracts))
+    others = present(
+      lambda *args: read_in_numpy(*args, subtracts=not subtracts)
+    )
+    theirs = present(nir_consumer.CONSUMERS[name])
     size = np.linalg.norm(ours)
     self.assertLess(np.linalg.norm(theirs - ours) / size, 1e-3)
     self.assertGreater(np.linalg.norm(theirs - others) / size, 1e-2)
 
-  def test_rejects_networks_that_cannot_be_evaluated(self):
-    def refuse(message, **values):
-      self.assert_refused(message, nir_consumer, **values)
-
-    file = str(self.file)
-    refuse('^--file is missing', file=None)
-    refuse('network.nir is not a file', file=file)
-    self.write_network(ssnn_jax.NetworkConfig((5, 10)))
+  def test_rejects_missing_runs_and_libraries(self):
+    self.assert_refused('^--workdir is missing', nir_consumer, workdir=None)
     with mock.patch.dict(sys.modules, {'sinabs': None}):
-      refuse('^the package sinabs is not installed', file=file)
-    with mock.patch.object(nir_consumer, 'require'):
-      refuse('^--dataset=digits has 64 inputs, but .* 5;', file=file)
-      self.file.unlink()
-      self.write_network(dataclasses.replace(IMAGE, input_shape=(4, 16)))
-      refuse('^--dataset=digits has 8 x 8 inputs, but .* 4 x 16;', file=file)
+      self.assert_refused(
+        '^the package sinabs is not installed', nir_consumer, workdir='a'
+      )

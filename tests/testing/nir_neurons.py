@@ -1,5 +1,7 @@
 """NIR graphs in NumPy, by the definitions of their nodes, for tests."""
 
+import dataclasses
+
 import jax
 import nir
 import numpy as np
@@ -25,6 +27,52 @@ def assert_same(params, expected):
   for leaf, exact in zip(jax.tree.leaves(params), jax.tree.leaves(expected)):
     assert leaf.dtype == np.float32, leaf.dtype
     np.testing.assert_array_equal(leaf, exact, strict=True)
+
+
+def to_network(graph):
+  """Returns the configuration and the parameters of an exported network.
+
+  Inverts `to_graph`, up to read gains, and inputs `[H, W, C]`, whose channels
+  come first in NIR.
+  """
+  following, name, chain = dict(graph.edges), 'input', []
+  assert len(following) == len(graph.edges) == len(graph.nodes) - 1
+  while name in following:
+    name = following[name]
+    chain.append(graph.nodes[name])
+  assert isinstance(chain[-1], nir.Output)
+  layers, params, image = [], [], None
+  for node in chain:
+    if isinstance(node, nir.Conv2d):
+      features, _, *kernel = node.weight.shape
+      stride, padding = (
+        tuple(map(int, x)) for x in (node.stride, node.padding)
+      )
+      layers.append(ssnn_jax.layers.Conv(features, kernel, stride, padding))
+      weights = node.weight.transpose(2, 3, 1, 0).reshape(-1, features)
+    elif isinstance(node, nir.Affine):
+      weights, units = node.weight.T, len(node.weight)
+      layers.append(ssnn_jax.layers.Dense(units))
+      if image is not None:  # from `[F, H, W]` to `[H, W, F]`
+        weights = np.moveaxis(weights.reshape(*image, units), 0, 2)
+        weights, image = weights.reshape(-1, units), None
+    elif isinstance(node, nir.Flatten):
+      image = tuple(map(int, node.input_type['input']))
+      continue
+    else:
+      assert isinstance(node, nir.IF | nir.Output), node
+      continue
+    params.append(ssnn_jax.LayerParams(weights, node.bias))
+  shape = tuple(map(int, graph.nodes['input'].input_type['input']))
+  if len(shape) == 1:
+    sizes = *shape, *(layer.units for layer in layers)
+    return ssnn_jax.NetworkConfig(sizes), tuple(params)
+  if shape[0] == 1:
+    shape = shape[1:]
+  else:
+    layers[0] = dataclasses.replace(layers[0], channel_axis=0)
+  config = ssnn_jax.NetworkConfig(layers=tuple(layers), input_shape=shape)
+  return config, tuple(params)
 
 
 def apply(node, signal):

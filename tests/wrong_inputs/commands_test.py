@@ -162,8 +162,6 @@ OTHERS = {
   '{}/new/NMNIST; put the folders Train and Test of N-MNIST there, ...',
   'measurements.device_response --num_devices=99999999999': '--num_devices='
   '99999999999: 99999999999 is not an integer in the range [2, 10000000]; ...',
-  'measurements.nir_consumer --file=a_file': 'a_file contains no NIR graph '
-  '(OSError); pass the file of an exported network.',
 }
 
 

@@ -10,7 +10,6 @@ import ssnn_jax
 from ssnn_jax import hardware
 from ssnn_jax import training
 from ssnn_jax.hardware import device_config
-from ssnn_jax.hardware import nir
 from ssnn_jax.neuron import firing
 from ssnn_jax.neuron import membrane
 from ssnn_jax.training import raster
@@ -121,7 +120,6 @@ CALLS = (
     lambda: hardware.make_resistive(RERAM, math.nan),
     'learning_rate is nan; expected a finite number, 0 or more.',
   ),
-  (lambda: nir.to_graph(CONFIG, OTHERS), 'params have weights of shapes ...'),
   (
     lambda: hardware.cost.load_table('nope'),
     'nope cannot be read as a table of energies ...',
