@@ -35,9 +35,9 @@ The examples of all other pages assume these four imports.
   BP-STDP, surrogate gradients, feedback alignment.
 - `hardware`: resistive devices as synapses, crossbar periphery, costs and
   energies of a presentation, export to NIR.
-- `training`: `training.fit`, epochs, evaluation, metrics, neuron activity, all
-  spikes of a presentation (`training.raster`, drawn by `training.raster_plot`),
-  and batches shared by several devices.
+- `training`: `training.fit`, the loop over epochs and seeds, evaluation,
+  metrics, neuron activity, all spikes of a presentation (`training.raster`,
+  drawn by `training.raster_plot`), and batches shared by several devices.
 - `runs`: the folder of a run: records, checkpoints, provenance.
 - `datasets`: images, recordings of event cameras, and arrays.
 - `user_cache`: the folder of decoded data, compiled kernels and programs;

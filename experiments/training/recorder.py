@@ -217,12 +217,23 @@ def save_each(
     seconds: time spent so far, `train` and `wall`.
     accuracy: accuracies `[S]` of an evaluation after the epoch, if any.
   """
+  state = unwrap_keys(state)  # in all processes
   writing = [record for record in opened if record.manager]
   host = jax.device_get(state) if writing else None
   for index, record in enumerate(writing):
     own = jax.tree.map(lambda leaf: np.array(leaf[index]), host)  # noqa: B023
     own_accuracy = None if accuracy is None else float(accuracy.winner[index])
     checkpoints.save(record.manager, own, seconds, own_accuracy)
+
+
+def unwrap_keys(state: training.TrainState) -> training.TrainState:
+  """Replaces the key of each seed by its data, as checkpoints save it."""
+  return state.replace(key=jax.random.key_data(state.key))
+
+
+def wrap_keys(state: training.TrainState) -> training.TrainState:
+  """Reverses `unwrap_keys`."""
+  return state.replace(key=jax.random.wrap_key_data(state.key))
 
 
 def is_writing(opened: Sequence[Record]) -> bool:

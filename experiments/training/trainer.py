@@ -1,7 +1,6 @@
 """Training loop of several runs, with metrics and checkpoints."""
 
 from collections.abc import Sequence
-import contextlib
 import dataclasses
 import itertools
 import time
@@ -21,6 +20,7 @@ from experiments.training import recorder
 import ssnn_jax
 from ssnn_jax import device_memory
 from ssnn_jax.runs import provenance
+from ssnn_jax.training import loop
 from ssnn_jax.training import sharding
 
 
@@ -74,10 +74,9 @@ def train(
   config = runs[0].config
   network_config = experiment.network_config(config, dataset)
   mesh = _make_mesh(config, options)
-  functions = programs.make(
-    config, network_config, mesh, len(dataset.train.labels)
-  )
-  like = jax.eval_shape(functions.start, *_members(runs[:1]))
+  made = programs.make(config, network_config, mesh, len(dataset.train.labels))
+  start = jax.eval_shape(made.start, *_members(runs[:1]))
+  like = jax.eval_shape(recorder.unwrap_keys, start)
   like = jax.tree.map(lambda leaf: np.zeros(leaf.shape[1:], leaf.dtype), like)
   splits = dataset.train, data.eval_split(dataset)
   digest = provenance.sha256(splits)
@@ -85,7 +84,7 @@ def train(
     runs, like, digest, resume=resume, tensorboard=options.tensorboard
   ) as opened:
     splits = sharding.replicate(mesh, splits)
-    job = _Job(config, network_config, functions, mesh, *splits, options)
+    job = _Job(config, network_config, made, mesh, *splits, options)
     for _, group in itertools.groupby(sorted(opened, key=_epoch), _epoch):
       _train_group(job, list(group))
 
@@ -93,7 +92,7 @@ def train(
 class _Job(NamedTuple):
   config: experiment.ExperimentConfig
   network_config: ssnn_jax.NetworkConfig
-  functions: programs.Programs
+  programs: programs.Programs
   mesh: jax.sharding.Mesh
   train_set: ssnn_jax.datasets.Split
   eval_split: ssnn_jax.datasets.Split
@@ -121,10 +120,12 @@ def _make_mesh(config, options):
 
 
 def _train_group(job, opened):
-  """Trains runs that start from the same epoch."""
-  began = time.monotonic()
+  """Trains and records runs that start from the same epoch."""
+  config = job.config
+  clock = _Clock(opened[0].start)
   state = _start_state(job, opened)
-  train_epoch = job.functions.train_epoch.lower(state, job.train_set).compile()
+  train_epoch, evaluate = job.programs.training
+  train_epoch = train_epoch.lower(state, job.train_set).compile()
   needed = programs.count_bytes(train_epoch)
   if len(opened) > 1 and needed > device_memory.size():
     del state
@@ -132,80 +133,76 @@ def _train_group(job, opened):
     for part in (opened[:half], opened[half:]):
       _train_group(job, part)
     return
-  clock = _Clock(opened[0].start, began)
-  state, accuracy = _train_epochs(job, opened, train_epoch, state, clock)
-  _finish(job, opened, state, accuracy, clock)
-
-
-def _train_epochs(job, opened, train_epoch, state, clock):
-  """Trains all remaining epochs; returns the state and the last accuracy."""
-  config, accuracy, saved = job.config, None, time.monotonic()
-  first = _epoch(opened[0])
-  for epoch in tqdm.tqdm(
-    range(first + 1, config.num_epochs + 1),
+  epochs = loop.run(
+    loop.Programs(clock.time(train_epoch), evaluate),
+    state,
+    job.train_set,
+    job.eval_split,
+    config.num_epochs,
+    config.eval_every,
+  )
+  accuracy, saved = None, time.monotonic()
+  for number, state, means, accuracy in tqdm.tqdm(
+    epochs,
     total=config.num_epochs,
-    initial=first,
+    initial=_epoch(opened[0]),
     disable=None if multihost.is_primary() else True,
     unit='epoch',
   ):
-    with clock.training():
-      state, means = jax.block_until_ready(train_epoch(state, job.train_set))
     values = {'loss': means.loss, 'train_accuracy': means.accuracy}
-    activity = job.functions.observe(state, job.train_set)._asdict()
+    activity = job.programs.observe(state, job.train_set)._asdict()
     values |= {name: x for name, x in activity.items() if x is not None}
-    if _is_due(config.probe_every, epoch):
-      values |= job.functions.probe(state, job.train_set)
-    recorder.append_each(opened, 'epoch', epoch=epoch, **values)
-    is_last, accuracy = epoch == config.num_epochs, None
-    if is_last or _is_due(config.eval_every, epoch):
-      accuracy = job.functions.evaluate(state, job.eval_split)
+    if config.probe_every and number % config.probe_every == 0:
+      values |= job.programs.probe(state, job.train_set)
+    recorder.append_each(opened, 'epoch', epoch=number, **values)
+    if accuracy is not None:
       recorder.append_each(
-        opened, 'eval', epoch=epoch, test_accuracy=accuracy.winner
+        opened, 'eval', epoch=number, test_accuracy=accuracy.winner
       )
     is_late = time.monotonic() >= saved + job.options.checkpoint_every
     # Training does not wait for a checkpoint that is still being written.
     if accuracy is not None or (is_late and not recorder.is_writing(opened)):
       recorder.save_each(opened, state, clock.seconds(), accuracy)
       saved = time.monotonic()
-  return state, accuracy
-
-
-def _finish(job, opened, state, accuracy, clock):
-  """Records the final line of runs after their last epoch."""
   if accuracy is None:  # the runs were resumed after their last epoch
-    accuracy = job.functions.evaluate(state, job.eval_split)
+    accuracy = evaluate(state, job.eval_split)
+  _record_results(job, opened, state, accuracy, clock)
+
+
+def _record_results(job, opened, state, accuracy, clock):
+  """Records the final line of runs after their last epoch."""
+  config, network_config = job.config, job.network_config
   params = jax.device_get(state.params)
   digests = [
     provenance.sha256(jax.tree.map(lambda leaf: leaf[index], params))  # noqa: B023
     for index in range(len(opened))
   ]
-  pulses = job.functions.count_pulses(state, job.train_set)
   seeds, rates = _members([record.run for record in opened])
-  method = job.config.method
-  if method != methods.ANN and methods.METHODS[method].estimates_gradient:
-    # Errors of all T are compared at the same weights.
-    state = job.functions.train_ann(seeds, rates, job.train_set)
-  errors = job.functions.measure(state, job.train_set)
+  pulses = job.programs.count_pulses(state, job.train_set)
+  errors = job.programs.measure(seeds, rates, job.train_set)
+  sizes = {'layer_sizes': network_config.layer_sizes}
+  if network_config.input_shape is not None:
+    sizes['input_shape'] = network_config.input_shape
+  bits = methods.count_stored_bits(config.method, network_config)
   recorder.wait_for_each(opened)
   recorder.append_each(
     opened,
     'final',
-    method=method,
-    dataset=job.config.dataset,
-    num_steps=job.config.num_steps,
-    layer_sizes=[job.network_config.layer_sizes] * len(opened),
-    **_input_shape(job, len(opened)),
+    method=config.method,
+    dataset=config.dataset,
+    num_steps=config.num_steps,
+    **{name: [size] * len(opened) for name, size in sizes.items()},
     num_train_samples=len(job.train_set.labels),
     num_eval_samples=len(job.eval_split.labels),
-    window=job.network_config.schedule.window,
-    sampler=job.config.sampler,
+    window=network_config.schedule.window,
+    sampler=config.sampler,
     seed=seeds,
     test_accuracy=accuracy.winner,
     test_accuracy_potential=accuracy.potential,
     test_accuracy_rate=accuracy.rate,
     **errors,
     **pulses,
-    **_stored_bits(job),
+    **({} if bits is None else {'stored_bits': bits}),
     params_sha256=digests,
     num_devices=job.mesh.size,
     train_seconds=clock.seconds()['train'],
@@ -214,31 +211,23 @@ def _finish(job, opened, state, accuracy, clock):
   )
 
 
-def _input_shape(job, num_runs):
-  """Returns the shape of the inputs of --layers, for each run."""
-  shape = job.network_config.input_shape
-  return {} if shape is None else {'input_shape': [shape] * num_runs}
-
-
-def _stored_bits(job):
-  """Counts the bits that the method stores, where they are defined."""
-  bits = methods.count_stored_bits(job.config.method, job.network_config)
-  return {} if bits is None else {'stored_bits': bits}
-
-
 class _Clock:
   """Training and wall time of runs, including the time before a resumption."""
 
-  def __init__(self, start, began):
+  def __init__(self, start):
     self._train = float(start.seconds['train'])
-    self._began = began - float(start.seconds['wall'])
+    self._began = time.monotonic() - float(start.seconds['wall'])
 
-  @contextlib.contextmanager
-  def training(self):
-    """Adds the time of the enclosed code to the training time."""
-    began = time.monotonic()
-    yield
-    self._train += time.monotonic() - began
+  def time(self, train_epoch):
+    """Adds the time of each call of a function to the training time."""
+
+    def timed(*args):
+      began = time.monotonic()
+      result = jax.block_until_ready(train_epoch(*args))
+      self._train += time.monotonic() - began
+      return result
+
+    return timed
 
   def seconds(self):
     """Returns the times so far, in seconds."""
@@ -247,10 +236,6 @@ class _Clock:
 
 def _epoch(record):
   return int(record.start.epoch)
-
-
-def _is_due(every, epoch):
-  return every > 0 and epoch % every == 0
 
 
 def _members(runs):
@@ -263,7 +248,7 @@ def _members(runs):
 def _start_state(job, opened):
   """Returns the initial state, or the state of the last checkpoint."""
   if not _epoch(opened[0]):
-    return job.functions.start(*_members([record.run for record in opened]))
+    return job.programs.start(*_members([record.run for record in opened]))
   states = [record.start.state for record in opened]
   together = jax.tree.map(lambda *leaves: np.stack(leaves), *states)
-  return sharding.replicate(job.mesh, together)
+  return recorder.wrap_keys(sharding.replicate(job.mesh, together))

@@ -47,22 +47,40 @@ def make_network(
   checks.check_type('config', config, NetworkConfig, 'a NetworkConfig')
   if update_rule is None:
     update_rule = functools.partial(_backpropagate, forward_pass)
+  return types.Network(
+    init=functools.partial(network.init, config),
+    infer=functools.partial(_infer, config, forward_pass, prepare, axis_name),
+    learn=functools.partial(_learn, config, update_rule, prepare, axis_name),
+  )
 
-  def infer(params, key, inputs):
-    no_dropout = dataclasses.replace(config, dropout=0.0)
-    batch = prepare(no_dropout, params, key, inputs, axis_name=axis_name)
-    return forward_pass(no_dropout, params, batch)
 
-  def learn(params, key, inputs, labels, *, pulse_gradient=None):
-    del pulse_gradient  # no coincidences, so no device pulses
-    checks.check_array('labels', labels)
-    batch = prepare(config, params, key, inputs, labels, axis_name)
-    gradient, inference = update_rule(config, params, batch)
-    if axis_name:
-      gradient = jax.lax.pmean(gradient, axis_name)
-    return types.exact_update(gradient), inference
+def _infer(config, forward_pass, prepare, axis_name, params, key, inputs):
+  """Implements `Network.infer`."""
+  config = dataclasses.replace(config, dropout=0.0)
+  batch = prepare(config, params, key, inputs, axis_name=axis_name)
+  return forward_pass(config, params, batch)
 
-  return types.Network(functools.partial(network.init, config), infer, learn)
+
+def _learn(
+  config,
+  update_rule,
+  prepare,
+  axis_name,
+  params,
+  key,
+  inputs,
+  labels,
+  *,
+  pulse_gradient=None,
+):
+  """Implements `Network.learn`."""
+  del pulse_gradient  # no coincidences, so no device pulses
+  checks.check_array('labels', labels)
+  batch = prepare(config, params, key, inputs, labels, axis_name)
+  gradient, inference = update_rule(config, params, batch)
+  if axis_name:
+    gradient = jax.lax.pmean(gradient, axis_name)
+  return types.exact_update(gradient), inference
 
 
 def _backpropagate(forward_pass, config, params, batch):

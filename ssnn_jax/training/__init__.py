@@ -1,8 +1,9 @@
-"""Training, evaluation, metrics, activity, rasters and data parallelism."""
+"""The training loop, metrics, activity, rasters and data parallelism."""
 
+from ssnn_jax.training import loop
 from ssnn_jax.training import raster
+from ssnn_jax.training.epochs import make_evaluate
 from ssnn_jax.training.epochs import make_train_epoch
-from ssnn_jax.training.evaluation import make_evaluate
 from ssnn_jax.training.fit import FitResult
 from ssnn_jax.training.fit import History
 from ssnn_jax.training.fit import fit
@@ -19,6 +20,7 @@ __all__ = (
   'TrainState',
   'fit',
   'init_state',
+  'loop',
   'make_evaluate',
   'make_optimizer',
   'make_train_epoch',

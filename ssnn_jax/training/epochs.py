@@ -1,10 +1,9 @@
-"""Training epochs as pure functions of the state.
+"""Epochs of training, and evaluations, as pure functions of one seed.
 
-All functions train one seed; `jax.vmap` over the state trains several seeds.
+`jax.vmap` lifts them over several seeds.
 """
 
 from collections.abc import Callable
-import functools
 
 import flax.struct
 import jax
@@ -64,28 +63,52 @@ def make_train_epoch(
   checks.check_network(network)
   batch_size = checks.check_count('batch_size', batch_size)
   device = devices.as_device(optimizer)
-  train_batch = functools.partial(_train_batch, network, device)
-  return functools.partial(_train_epoch, train_batch, batch_size, axis_name)
+
+  def train_epoch(state, inputs, labels):
+    inputs, labels = map(jnp.asarray, (inputs, labels))
+    order_key, present_key, pulse_key = (
+      jax.random.fold_in(state_lib.stream_key(state.key, stream), state.epoch)
+      for stream in _TRAINING_STREAMS
+    )
+    batches = _draw_batches(order_key, batch_size, len(inputs))
+
+    def train_batch(carry, index_and_batch):
+      index, batch = index_and_batch
+      keys = [
+        jax.random.fold_in(key, index) for key in (present_key, pulse_key)
+      ]
+      carry, inference = _present(
+        network, device, carry, keys, inputs[batch], labels[batch]
+      )
+      correct = metrics.predict(inference) == labels[batch]
+      return carry, EpochMetrics(
+        loss=metrics.cross_entropy(inference, labels[batch]),
+        accuracy=correct.astype(jnp.float32),
+      )
+
+    shards = sharding.local_shard(batches, axis_name)
+    (params, opt_state), samples = jax.lax.scan(
+      train_batch,
+      (state.params, state.opt_state),
+      (jnp.arange(len(batches)), shards),
+    )
+    state = state.replace(
+      params=params, opt_state=opt_state, epoch=state.epoch + 1
+    )
+    samples = sharding.gather_shards(samples, axis_name)
+    return state, jax.tree.map(jnp.mean, samples)
+
+  return train_epoch
 
 
-def _train_epoch(train_batch, batch_size, axis_name, state, inputs, labels):
-  """Trains one epoch; implements `make_train_epoch`."""
-  inputs, labels = map(jnp.asarray, (inputs, labels))
-  batches = _draw_batches(batch_size, state, inputs.shape[0])
-  shards = sharding.local_shard(batches, axis_name)
-  (params, opt_state), samples = jax.lax.scan(
-    functools.partial(train_batch, state, inputs, labels),
-    (state.params, state.opt_state),
-    (jnp.arange(batches.shape[0]), shards),
-  )
-  state = state.replace(
-    params=params, opt_state=opt_state, epoch=state.epoch + 1
-  )
-  samples = sharding.gather_shards(samples, axis_name)
-  return state, jax.tree.map(jnp.mean, samples)
+_TRAINING_STREAMS = (
+  state_lib.Stream.ORDER,
+  state_lib.Stream.PRESENT,
+  state_lib.Stream.PULSE,
+)
 
 
-def _draw_batches(batch_size, state, num_samples):
+def _draw_batches(key, batch_size, num_samples):
   """Draws the batches of an epoch, `[batches, B]` indices of samples."""
   num_batches = num_samples // batch_size
   if not num_batches:
@@ -93,29 +116,8 @@ def _draw_batches(batch_size, state, num_samples):
       f'batch_size={batch_size} is larger than the training data of '
       f'{num_samples} samples; use a smaller batch_size.'
     )
-  key = _epoch_key(state, state_lib.Stream.ORDER)
   order = jax.random.permutation(key, num_samples)
   return order[: num_batches * batch_size].reshape(num_batches, batch_size)
-
-
-def _train_batch(
-  network, device, state, inputs, labels, carry, index_and_batch
-):
-  """Trains on one batch; `state` is the state at the start of the epoch."""
-  index, batch = index_and_batch
-  labels = labels[batch]
-  present_key, pulse_key = (
-    jax.random.fold_in(_epoch_key(state, stream), index)
-    for stream in (state_lib.Stream.PRESENT, state_lib.Stream.PULSE)
-  )
-  result, inference = _present(
-    network, device, carry, (present_key, pulse_key), inputs[batch], labels
-  )
-  correct = metrics.predict(inference) == labels
-  return result, EpochMetrics(
-    loss=metrics.cross_entropy(inference, labels),
-    accuracy=correct.astype(jnp.float32),
-  )
 
 
 def _present(network, device, carry, keys, inputs, labels):
@@ -150,7 +152,64 @@ def _present(network, device, carry, keys, inputs, labels):
   )
 
 
-def _epoch_key(state, stream):
-  """Derives the key of a stream in the current epoch."""
-  key = state_lib.stream_key(state.key, stream)
-  return jax.random.fold_in(key, state.epoch)
+def make_evaluate(
+  network: types.Network,
+  ann: types.Network | None,
+  batch_size: int,
+  axis_name: str | None = None,
+) -> Callable[..., metrics.Accuracy]:
+  """Builds the function that evaluates parameters on a dataset.
+
+  Args:
+    network: the network to evaluate.
+    ann: the ANN with the same parameters, for `Accuracy.rate`; or None.
+    batch_size: number of samples in a batch; the last batch is padded.
+    axis_name: mesh axis of the devices that share each batch; both networks
+      must be built with the same axis. Every device receives the full dataset.
+
+  Returns:
+    The pure function `(params, key, inputs, labels) -> Accuracy` for one seed.
+  """
+  checks.check_network(network)
+  batch_size = checks.check_count('batch_size', batch_size)
+
+  def evaluate(params, key, inputs, labels):
+    checks.check_array('inputs', inputs)
+    inputs, labels = map(jnp.asarray, (inputs, labels))
+    size = len(inputs)
+    num_batches = -(-size // batch_size)
+    batches = jnp.arange(num_batches * batch_size)
+    batches = batches.reshape(num_batches, batch_size)
+
+    def count_correct(index_and_batch):
+      """Counts the correct predictions in one batch, without its padding."""
+      index, batch = index_and_batch
+      batch_key = jax.random.fold_in(key, index)
+      samples = jnp.minimum(batch, size - 1)
+      predicted = _predict(network, ann, params, batch_key, inputs[samples])
+      return jax.tree.map(
+        lambda classes: jnp.sum((classes == labels[samples]) & (batch < size)),
+        predicted,
+      )
+
+    shards = sharding.local_shard(batches, axis_name, padding=size)
+    counts = jax.lax.map(count_correct, (jnp.arange(num_batches), shards))
+    correct = jax.tree.map(jnp.sum, counts)
+    if axis_name:
+      correct = jax.lax.psum(correct, axis_name)
+    return jax.tree.map(lambda count: count / size, correct)
+
+  return evaluate
+
+
+def _predict(network, ann, params, key, inputs):
+  """Predicts the classes of one batch, `[B]` in each field of `Accuracy`."""
+  inference = network.infer(params, key, inputs)
+  rate = None
+  if ann is not None:
+    rate = jnp.argmax(ann.infer(params, key, inputs).potential, axis=-1)
+  return metrics.Accuracy(
+    winner=metrics.predict(inference),
+    potential=jnp.argmax(inference.potential, axis=-1),
+    rate=rate,
+  )

@@ -1,11 +1,15 @@
 """Training of a network on a dataset, with checks and progress bar."""
 
+from collections.abc import Callable
 from collections.abc import Sequence
+import dataclasses
 import functools
+from typing import Any
 from typing import NamedTuple
 import warnings
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 import tqdm
@@ -13,16 +17,14 @@ import tqdm
 from ssnn_jax import checks
 from ssnn_jax import types
 from ssnn_jax.datasets import types as dataset_types
-from ssnn_jax.training import epochs
-from ssnn_jax.training import evaluation
+from ssnn_jax.training import loop
 from ssnn_jax.training import state as state_lib
 
-_EVAL_BATCH_SIZE = 256
 _Arrays = Sequence[npt.ArrayLike]  # inputs and labels
 
 
 class History(NamedTuple):
-  """Metrics after each of E epochs."""
+  """Metrics after each of E epochs, with the spike-count readout."""
 
   loss: np.ndarray  # [E] mean cross-entropy during training, in nats
   train_accuracy: np.ndarray  # [E] mean accuracy during training
@@ -49,6 +51,9 @@ def fit(
   progress: bool = True,
 ) -> FitResult:
   """Trains a network and returns its final state and its history.
+
+  Networks of equal configurations, with equal results of `make_optimizer`,
+  share compiled programs.
 
   Args:
     network: the network to train.
@@ -89,14 +94,23 @@ def fit(
   train = _check_split('training data', network, state.params, train)
   if held_out is not None:
     held_out = _check_split('evaluation data', network, state.params, held_out)
+  programs = _make_programs(
+    _by_value(network), _by_value(optimizer), batch_size
+  )
+  total = int(state.epoch) + num_epochs
+  state = _add_axis(state)  # a copy, which the loop may delete
   # Raises errors of the batch size and of the devices before the bar is shown.
-  _train_epoch.eval_shape(network, optimizer, batch_size, state, train)
+  programs.train_epoch.eval_shape(state, train)
+  results = loop.run(programs, state, train, held_out, total)
   rows = []
-  with tqdm.trange(num_epochs, unit='epoch', disable=not progress) as bar:
-    for _ in bar:
-      state, means = _train_epoch(network, optimizer, batch_size, state, train)
-      accuracy = _evaluate(network, state, held_out)
-      row = jax.device_get(History(means.loss, means.accuracy, accuracy))
+  with tqdm.tqdm(
+    results, total=num_epochs, unit='epoch', disable=not progress
+  ) as bar:
+    for epoch in bar:
+      means, accuracy = jax.device_get((epoch.metrics, epoch.accuracy))
+      row = History(means.loss[0], means.accuracy[0], None)
+      if accuracy is not None:
+        row = row._replace(eval_accuracy=accuracy.winner[0])
       rows.append(row)
       if not np.isfinite(row.loss):
         warnings.warn(
@@ -107,7 +121,19 @@ def fit(
       bar.set_postfix(
         {k: float(v) for k, v in row._asdict().items() if v is not None}
       )
+  state = _remove_axis(epoch.state)
   return FitResult(state, jax.tree.map(lambda *values: np.stack(values), *rows))
+
+
+@jax.jit
+def _add_axis(tree):
+  """Adds the leading axis of one seed to all leaves."""
+  return jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], tree)
+
+
+@jax.jit
+def _remove_axis(tree):
+  return jax.tree.map(lambda leaf: leaf[0], tree)
 
 
 def _select_splits(dataset, evaluate):
@@ -169,18 +195,37 @@ def _extremes(array):
   return np.stack([np.min(array, axis=0), np.max(array, axis=0)])
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _train_epoch(network, optimizer, batch_size, state, split):
-  """Trains one epoch; compiled once for all calls with the same network."""
-  train_epoch = epochs.make_train_epoch(network, optimizer, batch_size)
-  return train_epoch(state, *split)
+@functools.lru_cache(maxsize=8)
+def _make_programs(network, optimizer, batch_size):
+  """Returns the programs of the loop, the same for equal arguments."""
+  return loop.make_programs(lambda key: network, optimizer, batch_size)
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _evaluate(network, state, split):
-  """Returns the fraction of samples whose winner is the label."""
-  if split is None:
-    return None
-  evaluate = evaluation.make_evaluate(network, None, _EVAL_BATCH_SIZE)
-  key = state_lib.stream_key(state.key, state_lib.Stream.EVALUATE)
-  return evaluate(state.params, key, *split).winner
+@dataclasses.dataclass(frozen=True)
+class _Partial:
+  """A partial function, equal to those of equal functions and arguments."""
+
+  function: Callable[..., Any]
+  args: tuple[Any, ...]
+  keywords: tuple[tuple[str, Any], ...]
+
+  def __call__(self, *args, **keywords):
+    return self.function(*self.args, *args, **dict(self.keywords, **keywords))
+
+
+def _by_value(value):
+  """Makes the partial functions of a network or an optimizer comparable."""
+  if isinstance(value, tuple) and hasattr(value, '_fields'):
+    return type(value)(*map(_by_value, value))
+  if not isinstance(value, functools.partial):
+    return value
+  partial = _Partial(
+    function=value.func,
+    args=tuple(map(_by_value, value.args)),
+    keywords=tuple(sorted(value.keywords.items())),
+  )
+  try:
+    hash(partial)
+  except TypeError:  # of arrays, such as feedback weights
+    return value
+  return partial

@@ -1,5 +1,7 @@
 """Stochastic gradient descent with decoupled weight decay."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import optax
@@ -33,14 +35,33 @@ def make_optimizer(
   checks.check_rate('learning_rate', learning_rate)
   checks.check_rate('weight_decay', weight_decay)
 
+  return optax.GradientTransformation(
+    init=functools.partial(_init, learning_rate, schedule, weight_decay),
+    update=functools.partial(_update, schedule, weight_decay),
+  )
+
+
+def _init(learning_rate, schedule, weight_decay, params):
+  descend = _inject_rate(schedule, weight_decay)
+  return descend(jnp.float32(learning_rate)).init(params)
+
+
+def _update(schedule, weight_decay, gradient, state, params=None):
+  descend = _inject_rate(schedule, weight_decay)
+  return descend(jnp.float32(0.0)).update(gradient, state, params)
+
+
+def _inject_rate(schedule, weight_decay):
+  """Returns `(learning_rate) -> optimizer`, with the rate in its state."""
+  factor = schedule or optax.constant_schedule(1.0)
+
   def make_descent(learning_rate):
-    factor = schedule or optax.constant_schedule(1.0)
     return optax.chain(
       optax.add_decayed_weights(weight_decay, mask=_mask_weights),
       optax.scale_by_learning_rate(lambda count: learning_rate * factor(count)),
     )
 
-  return optax.inject_hyperparams(make_descent)(jnp.float32(learning_rate))
+  return optax.inject_hyperparams(make_descent)
 
 
 def _mask_weights(params):

@@ -39,12 +39,20 @@ def make_mesh(
 
 
 def run_on(
-  mesh: jax.sharding.Mesh, function: Callable[..., Any], **options: Any
+  mesh: jax.sharding.Mesh | None, function: Callable[..., Any], **options: Any
 ) -> Callable[..., Any]:
   """Compiles a pure function, which may use `AXIS`, for all devices of a mesh.
 
-  Arguments and results must be equal on all devices; options are of `jax.jit`.
+  Args:
+    mesh: the mesh; None is one device, without `AXIS`.
+    function: the function; arguments and results are equal on all devices.
+    **options: options of `jax.jit`.
+
+  Returns:
+    The compiled function.
   """
+  if mesh is None:
+    return jax.jit(function, **options)
   replicated = jax.sharding.PartitionSpec()
   mapped = jax.shard_map(
     function,

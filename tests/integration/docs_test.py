@@ -69,7 +69,7 @@ class PagesTest(parameterized.TestCase):
     ('ssnn_jax', 'types config read_config network neuron layers spikes'),
     ('ssnn_jax.neuron', 'composite membrane firing wta race coincidence'),
     ('ssnn_jax.simulation', 'realtime forward backward updates presentation'),
-    ('ssnn_jax.training', 'fit raster raster_plot activity epochs evaluation'),
+    ('ssnn_jax.training', 'fit raster raster_plot activity epochs loop'),
   )
   def test_submodules_are_in_reading_order(self, name, first):
     navigation, _, _ = self.text[self.pages[name]].partition('<main')

@@ -138,12 +138,12 @@ class MethodRunsTest(parameterized.TestCase):
     config, dataset = runs[0].config, load(CONFIG)
     mesh = sharding.make_mesh(config.batch_size, jax.devices()[:1])
     network = experiment.network_config(config, dataset)
-    functions = programs.make(config, network, mesh, len(dataset.train.labels))
+    made = programs.make(config, network, mesh, len(dataset.train.labels))
     seeds = np.array(SEEDS[::-1], np.int32)
     rates = np.full(len(SEEDS), config.learning_rate, np.float32)
-    state = functions.start(seeds, rates)
+    state = made.start(seeds, rates)
     for _ in range(config.num_epochs):
-      state, _ = functions.train_epoch(state, dataset.train)
+      state, _ = made.training.train_epoch(state, dataset.train)
     first, second = (checkpoints.load_params(run.folder) for run in runs)
     for index, (same, other) in enumerate(((second, first), (first, second))):
       params = jax.tree.map(operator.itemgetter(index), state.params)

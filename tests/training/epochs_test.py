@@ -1,4 +1,4 @@
-"""Tests for training epochs."""
+"""Tests of training epochs and evaluations."""
 
 from absl.testing import parameterized
 import jax
@@ -18,7 +18,7 @@ def start(network, optimizer=None, batch_size=32):
   optimizer = optimizer or training.make_optimizer(0.5)
   state = training.init_state(network, optimizer, 0)
   train_epoch = training.make_train_epoch(network, optimizer, batch_size)
-  return state, jax.jit(train_epoch, donate_argnums=0)
+  return state, jax.jit(train_epoch)
 
 
 class TrainEpochTest(parameterized.TestCase):
@@ -49,12 +49,6 @@ class TrainEpochTest(parameterized.TestCase):
       state, train_epoch = start(ssnn_jax.ssnn(CONFIG))
       params.append(train_epoch(state, *self.train)[0].params)
     jax.tree.map(np.testing.assert_array_equal, *params)
-
-  def test_donates_state(self):
-    state, train_epoch = start(ssnn_jax.ann(CONFIG))
-    weights = state.params[0].weights
-    train_epoch(state, *self.train)
-    self.assertTrue(weights.is_deleted())
 
   def test_network_on_rates_follows_ann(self):
     # With rates the spiking network is the ANN, so both have the same weights
@@ -109,3 +103,24 @@ class TrainEpochTest(parameterized.TestCase):
     with self.assertRaisesRegex(ssnn_jax.UserError, message) as caught:
       train_epoch.eval_shape(state, *(array[:10] for array in self.train))
     self.assertRegex(str(caught.exception), r'\A[^\n]+\.\Z')
+
+
+class EvaluationTest(parameterized.TestCase):
+  def test_counts_each_sample_once(self):
+    # The network classifies the first 7 of 10 images, in batches of 4.
+    images = jnp.arange(10, dtype=jnp.uint8)[:, None, None]
+
+    def infer(params, key, images):
+      del params, key
+      classes = (images[:, 0, 0] >= 7).astype(jnp.int32)
+      potential = jax.nn.one_hot(classes, 2)
+      return types.Inference(potential, potential)
+
+    network = types.Network(None, infer, None)
+    for ann in (network, None):
+      evaluate = training.make_evaluate(network, ann, batch_size=4)
+      labels = jnp.zeros(10, jnp.int32)
+      accuracy = evaluate((), jax.random.key(0), images, labels)
+      self.assertEqual(accuracy.rate is None, ann is None)
+      for fraction in jax.tree.leaves(accuracy):
+        self.assertAlmostEqual(float(fraction), 0.7, places=6)

@@ -1,7 +1,9 @@
 """Tests for `training.fit`."""
 
 import contextlib
+import dataclasses
 import io
+from unittest import mock
 
 from absl.testing import parameterized
 import jax
@@ -11,6 +13,7 @@ import optax
 import ssnn_jax
 from ssnn_jax import datasets
 from ssnn_jax import training
+from ssnn_jax.training import loop
 
 NETWORK = ssnn_jax.ssnn(ssnn_jax.NetworkConfig((6, 5, 3), num_steps=8))
 OPTIMIZER = training.make_optimizer(0.5)
@@ -87,6 +90,7 @@ class FitTest(parameterized.TestCase):
   def test_continued_training_equals_one_call(self):
     first = fit()
     second = fit(state=first.state)
+    assert_same(first.state.params, fit().state.params)  # was not deleted
     whole = fit(num_epochs=np.int64(4))
     assert_same(second.state.params, whole.state.params)
     assert_same(second.state.opt_state, whole.state.opt_state)
@@ -134,6 +138,21 @@ class FitTest(parameterized.TestCase):
     self.assertEqual(num_traces, 2)  # check of the data, epoch
     fit(network=network, evaluate=False, seed=1)
     self.assertEqual(num_traces, 3)  # check of the data
+
+  @parameterized.parameters(ssnn_jax.ssnn, ssnn_jax.ann)
+  def test_equal_networks_and_optimizers_share_programs(self, build):
+    config = ssnn_jax.NetworkConfig((6, 3), num_steps=9)
+    with mock.patch.object(
+      loop, 'make_programs', wraps=loop.make_programs
+    ) as make:
+      results = [
+        fit(network=build(config), optimizer=training.make_optimizer(0.5))
+        for config in (config, dataclasses.replace(config))
+      ]
+      self.assertEqual(make.call_count, 1)
+      fit(network=build(dataclasses.replace(config, input_gain=2.0)))
+      self.assertEqual(make.call_count, 2)
+    assert_same(*(tuple(result.history) for result in results))
 
   def test_warns_of_a_loss_that_is_not_finite(self):
     with self.assertWarnsRegex(UserWarning, 'the loss of epoch 1 is nan; try'):

@@ -45,9 +45,7 @@ class FourDevicesTest(parameterized.TestCase):
     def make_without_measures(*args):
       # Measured errors are computed on the full probe batch by every device.
       errors = dict.fromkeys(('update_error', 'quantisation_error'), [0.0])
-      return make(*args)._replace(
-        measure=lambda *_: errors, train_ann=lambda *_: None
-      )
+      return make(*args)._replace(measure=lambda *_: errors)
 
     with mock.patch.object(programs, 'make', make_without_measures):
       for number in (1, 4):  # `multihost_test` runs two devices

@@ -16,9 +16,9 @@ from experiments.training import programs
 from experiments.training import recorder
 from experiments.training import trainer
 import ssnn_jax
-from ssnn_jax import training
 from ssnn_jax.runs import checkpoints
 from ssnn_jax.runs import records
+from ssnn_jax.training import epochs
 from tests.testing.experiments import lines
 from tests.testing.experiments import make_runs
 from tests.testing.experiments import share_programs
@@ -110,8 +110,8 @@ class TrainerTest(parameterized.TestCase):
     self.assertEqual(
       kinds, ['header', 'epoch', 'epoch', 'eval', 'epoch', 'eval', 'final']
     )
-    epochs = [e['epoch'] for e in recorded.events if 'epoch' in e]
-    self.assertEqual(epochs, [1, 2, 2, 3, 3])
+    numbers = [e['epoch'] for e in recorded.events if 'epoch' in e]
+    self.assertEqual(numbers, [1, 2, 2, 3, 3])
     self.assertEqual(set(recorded.final), FINAL)
     num_steps = run.config.num_steps
     expected = {
@@ -137,12 +137,12 @@ class TrainerTest(parameterized.TestCase):
     config = serialization.as_record(run.config)
     self.assertEqual(recorded.config, config)
     self.assertEqual(recorded.events[0]['config'], config)
-    epochs = [e for e in recorded.events if e['event'] == 'epoch']
-    self.assertLess(epochs[-1]['loss'], epochs[0]['loss'])
+    trained = [e for e in recorded.events if e['event'] == 'epoch']
+    self.assertLess(trained[-1]['loss'], trained[0]['loss'])
     self.assertEqual(
-      ['update_error' in line for line in epochs], [False, False, True]
+      ['update_error' in line for line in trained], [False, False, True]
     )
-    for line in epochs:
+    for line in trained:
       # Two layers send spikes, two have errors, and one splits them by sign.
       for name in ('firing_rates', 'error_rates', 'coincidences'):
         self.assertLen(line[name], 2)
@@ -184,7 +184,7 @@ class TrainerTest(parameterized.TestCase):
           self.assertEqual(found[name], value, name)
 
   def test_traces_an_epoch_once(self):
-    traces, make = [], training.make_train_epoch
+    traces, make = [], epochs.make_train_epoch
 
     def make_counted(*args):
       train_epoch = make(*args)
@@ -196,7 +196,7 @@ class TrainerTest(parameterized.TestCase):
       return counted
 
     with (
-      mock.patch.object(training, 'make_train_epoch', make_counted),
+      mock.patch.object(epochs, 'make_train_epoch', make_counted),
       mock.patch.object(programs, 'make', programs.make.__wrapped__),
     ):
       train(self.make_anns(0, 1))
