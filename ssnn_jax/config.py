@@ -52,6 +52,8 @@ class NetworkConfig:
       window, and pairs the trains of the same window: the fast simulation.
       'realtime' advances all layers at once from the state of their neurons
       (`simulation.realtime`), as a chip does.
+    settle: ticks of a presentation before the output layer votes, in real time;
+      None is a default chosen by measurement.
     firing_function: 'clip', 'hard_sigmoid', or a `FiringFunction`.
     integration: 'mean' averages the drive over all ticks so far, 'leaky'
       forgets with time constant `tau`, 'memoryless' holds the drive of one
@@ -106,6 +108,7 @@ class NetworkConfig:
   num_steps: int = 64
   window: int | None = None
   timing: str = 'buffered'
+  settle: int | None = dataclasses.field(default=None, kw_only=True)
   firing_function: str | firing.FiringFunction = 'clip'
   integration: str | membrane_lib.Membrane = 'mean'
   tau: float = 16.0
@@ -152,6 +155,10 @@ class NetworkConfig:
     check_field(
       self, 'window', is_valid, f'1 tick up to num_steps = {num_steps}'
     )
+    settle = self.settle
+    is_valid = settle is None or (is_count(settle, 0) and settle < num_steps)
+    expected = f'0 ticks up to one less than num_steps = {num_steps}'
+    check_field(self, 'settle', is_valid, expected)
     check_field(self, 'tau', is_positive(self.tau), POSITIVE)
     self._check_delay()
     if self.timing != 'realtime':

@@ -15,6 +15,7 @@ from experiments.config import methods
 _UNITS = {
   'num_steps': 'spike-train length T (ticks)',
   'window': 'window n (ticks)',
+  'settle': 'ticks before votes',
   'tau': 'time constant of a membrane (ticks)',
   'gain': 'gain (error spikes per tick, for one unit of error)',
   'input_gain': 'input gain (factor)',

@@ -66,6 +66,7 @@ class ExperimentConfig(synapses.SynapseFields):
     64, 'number of ticks T of a spike train', unit='ticks'
   )
   timing: str = _network('buffered', _HELP['timing'], choices=choices.TIMINGS)
+  settle: int | None = _network(None, _HELP['settle'], unit='ticks')
   window: int | None = _network(None, _HELP['window'], unit='ticks')
   firing_function: str = _network(
     'clip',

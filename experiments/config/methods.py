@@ -35,7 +35,7 @@ _PULSES = frozenset(
 SPIKING_FIELDS = (
   _PULSES
   | {'window', 'integration', 'tau', 'output_errors'}
-  | {'timing', 'update_every', 'winner'}
+  | {'timing', 'settle', 'update_every', 'winner'}
   | {field.name for field in dataclasses.fields(ssnn_jax.RaceConfig)}
   | {'forward', 'backward', 'update', 'shuffle_ticks'}
 )

@@ -17,6 +17,10 @@ _LEAKY = (
     config.integration == 'leaky' or config.method == 'surrogate_gradient'
   ),
 )
+_REAL_TIME = (
+  'without --timing=realtime',
+  lambda config: config.timing == 'realtime',
+)
 _TIKI_TAKA = (
   'without --update_rule=tiki_taka',
   lambda config: config.update_rule == 'tiki_taka',
@@ -33,6 +37,7 @@ _ADAPTIVE = (
 )
 # When each field is not used, and whether a configuration uses it.
 _CONDITIONS = {
+  'settle': _REAL_TIME,
   'tau': _LEAKY,
   'transfer_lines': _TIKI_TAKA,
   'transfer_rate': _TIKI_TAKA,

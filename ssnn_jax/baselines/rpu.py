@@ -51,6 +51,7 @@ def rpu_config(config: NetworkConfig) -> NetworkConfig:
     update='spikes',
     output_errors='softmax',
     timing='buffered',
+    settle=None,
     winner='softmax',
     update_every='presentation',
     window=config.num_steps,  # a value is read once

@@ -36,9 +36,10 @@ CHANGED = {
   'winner': 'race',
 }
 # Fields that do not change the update of `learn` here: of data and probes, of
-# updates within a presentation, and of the race, without which they do nothing.
+# updates within a presentation, and of real time and the race, without which
+# they do nothing.
 OTHER_FIELDS = {'shuffle_ticks', 'probe_size', 'probe_draws', 'probe_every'}
-OTHER_FIELDS |= {'update_every'}
+OTHER_FIELDS |= {'update_every', 'settle'}
 OTHER_FIELDS |= {own.name for own in dataclasses.fields(ssnn_jax.RaceConfig)}
 USE_ALL = ('ssnn', 'feedback_alignment')  # methods that use all these fields
 BASELINES = ('surrogate_gradient', 'bp_stdp', 'rpu', 'feedback_alignment')

@@ -17,6 +17,8 @@ class UnusedTest(parameterized.TestCase):
       {'method': 'bp_stdp', 'update': 'rates', 'tau': 3.0, 'dropout': 0.1},
       ['--tau, --update: not used with --method=bp_stdp'],
     ),
+    ({'settle': 4}, ['--settle: not used without --timing=realtime']),
+    ({'settle': 4, 'timing': 'realtime'}, []),
     ({'tau': 3.0}, ['--tau: not used without --integration=leaky']),
     ({'tau': 3.0, 'integration': 'leaky'}, []),
     ({'tau': 3.0, 'method': 'surrogate_gradient'}, []),
