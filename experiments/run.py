@@ -20,6 +20,7 @@ from experiments.config import command
 from experiments.config import experiment
 from experiments.config import lines
 from experiments.config import serialization
+from experiments.config import titles
 from experiments.config import unused
 from experiments.training import data
 from experiments.training import estimate
@@ -61,6 +62,11 @@ def _describe(run):
   """Describes the result of a finished run."""
   config, recorded = run.config, lines.read(run.folder)
   final = recorded.final
+  accuracies = [
+    f'{final[name]:.2%} by {readout}'
+    for name, readout in titles.READOUTS.items()
+    if name in final
+  ]
   diverged = pulses = ''
   if any(line.get('loss', 0) is None for line in recorded.events):
     diverged = 'the loss was not finite: try a smaller --learning_rate.\n'
@@ -71,9 +77,7 @@ def _describe(run):
     )
   return (
     f'{config.dataset}, {config.method}: {data.split_name(config)} accuracy '
-    f'{final["test_accuracy"]:.2%} by winner counts, '
-    f'{final["test_accuracy_potential"]:.2%} by final potential, '
-    f'{final["test_accuracy_rate"]:.2%} read as an ANN; '
+    f'{", ".join(accuracies)}; '
     f'trained in {final["train_seconds"]:.3g} s (without compiling).{pulses}\n'
     f'{diverged}record: {run.folder}'
   )

@@ -146,10 +146,16 @@ def exact_update(gradient: Params) -> Update:
 
 
 class Inference(NamedTuple):
-  """Two readouts of the output layer after a presentation."""
+  """Response of the output layer to a presentation, for three readouts.
+
+  A winner-take-all without noise, as lateral inhibition with a high gain gives
+  it, spikes `largest_counts` times.
+  """
 
   winner_counts: jax.Array  # [B, C] ticks won by each class
   potential: jax.Array  # [B, C] membrane potential at the end
+  # [B, C] ticks in which each class had the largest potential
+  largest_counts: jax.Array
 
 
 class Activity(NamedTuple):

@@ -24,11 +24,6 @@ import ssnn_jax
 from ssnn_jax.hardware import device_config
 from ssnn_jax.runs import records
 
-ACCURACIES = {
-  'test_accuracy': 'winner counts',
-  'test_accuracy_potential': 'final potential',
-  'test_accuracy_rate': 'weights read as an ANN',
-}
 ERRORS = ('update_error', 'quantisation_error')
 FIELDS = tuple(
   field.name

@@ -10,6 +10,7 @@ from experiments.analysis import grid_axis
 from experiments.analysis import panels
 from experiments.analysis import study as study_lib
 from experiments.config import methods
+from experiments.config import titles
 
 
 def draw(runs: pd.DataFrame, metric: str = 'test_accuracy') -> figure.Figure:
@@ -17,7 +18,7 @@ def draw(runs: pd.DataFrame, metric: str = 'test_accuracy') -> figure.Figure:
 
   Args:
     runs: the runs of the sweep.
-    metric: the accuracy, one of `frames.ACCURACIES`.
+    metric: the accuracy, one of `titles.READOUTS`.
 
   Returns:
     The figure: a curve for each combination of the other varied fields, and
@@ -34,9 +35,8 @@ def draw(runs: pd.DataFrame, metric: str = 'test_accuracy') -> figure.Figure:
     own = own.assign(curve=labels.str.removesuffix(', SSNN'))
     named = pd.concat([own, named])
   label = panels.label_accuracy(runs)
-  metrics = {
-    f'{label},\n{frames.ACCURACIES[metric]}': comparisons.mean(metric, 100)
-  }
+  readout = titles.READOUTS[metric].replace(' (', '\n(')
+  metrics = {f'{label},\n{readout}': comparisons.mean(metric, 100)}
   if not spiking.empty and 'update_error' in runs:
     metrics[panels.ERROR_LABEL] = comparisons.mean('update_error')
   kind = 'curve' if is_along or spiking.empty else 'across'

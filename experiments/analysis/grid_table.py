@@ -6,10 +6,12 @@ from experiments.analysis import frames
 from experiments.analysis import statistics
 from experiments.analysis import study as study_lib
 
+# Columns of the readouts; the first is the spike-count readout.
 _READOUTS = {
   'accuracy': 'test_accuracy',
-  'by potential': 'test_accuracy_potential',
-  'read as ANN': 'test_accuracy_rate',
+  'largest potential': 'test_accuracy_largest',
+  'final potential': 'test_accuracy_potential',
+  'ANN readout': 'test_accuracy_rate',
 }
 
 
@@ -41,6 +43,7 @@ def results(setting: pd.DataFrame, runs: pd.DataFrame) -> dict[str, str]:
   cells = {
     heading: statistics.write(statistics.percent(setting, metric))
     for heading, metric in _READOUTS.items()
+    if metric in runs and runs[metric].notna().any()  # not in older records
   }
   cells['minus ANN (95 %)'] = ''
   for name in frames.ERRORS:

@@ -50,6 +50,7 @@ class Final(TypedDict):
   """Numbers of a finished run; without some in records of earlier versions."""
 
   test_accuracy: float
+  test_accuracy_largest: NotRequired[float]
   test_accuracy_potential: float
   test_accuracy_rate: float
   train_seconds: float

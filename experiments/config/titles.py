@@ -1,8 +1,15 @@
-"""Titles of data sets in figures, pages and records."""
+"""Titles of data sets and readouts in figures, pages and records."""
 
 from experiments.config import experiment
 from ssnn_jax.datasets import arrays
 
+# Readouts, by the fields of their accuracies in the final line of a run.
+READOUTS = {
+  'test_accuracy': 'spike-count readout',
+  'test_accuracy_largest': 'counts of the largest potential',
+  'test_accuracy_potential': 'final potential',
+  'test_accuracy_rate': 'ANN readout (exact rates, same weights)',
+}
 _TITLES = {
   'mnist': 'MNIST',
   'fashion_mnist': 'Fashion-MNIST',

@@ -194,7 +194,7 @@ def naive_ssnn(config: ssnn_jax.NetworkConfig) -> ssnn_jax.Network:
 
 def _infer(config, params, key, images):
   _, potentials, winners = _forward(config, params, key, images)
-  return _read_out(winners, potentials[-1])
+  return _read_out(config, winners, potentials[-1])
 
 
 def _learn(config, params, key, images, labels):
@@ -217,7 +217,7 @@ def _learn(config, params, key, images, labels):
   units = [jnp.float32(1.0 / (samples * gain)) for gain in config.gains]
   unit = tuple(ssnn_jax.LayerParams(each, each) for each in units)
   update = ssnn_jax.Update(tuple(counts), None, unit)
-  return update, _read_out(winners, potentials[-1])
+  return update, _read_out(config, winners, potentials[-1])
 
 
 def _forward(config, params, key, images):
@@ -254,6 +254,13 @@ def _window_means(config, train):
   return jnp.mean(train.reshape(shape), axis=1)
 
 
-def _read_out(winners, potential):
-  counts = jnp.sum(winners, axis=0).astype(jnp.int32)
-  return ssnn_jax.Inference(counts, potential[-1])
+def _read_out(config, winners, potential):
+  """Returns the response of winners `[T, B, C]` and potentials `[W, B, C]`."""
+  largest = jax.nn.one_hot(
+    jnp.argmax(potential, axis=-1), potential.shape[-1], dtype=jnp.int32
+  )
+  return ssnn_jax.Inference(
+    winner_counts=jnp.sum(winners, axis=0).astype(jnp.int32),
+    potential=potential[-1],
+    largest_counts=config.schedule.window * jnp.sum(largest, axis=0),
+  )

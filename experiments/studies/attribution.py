@@ -5,13 +5,17 @@ from experiments.analysis import comparisons
 from experiments.analysis import frames
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
+from experiments.config import titles
 from experiments.config.grids import Sweep
 
 _USES = ('forward', 'backward', 'update')
+_READOUTS = {
+  'counts': 'test_accuracy',
+  'potential': 'test_accuracy_potential',
+  'ann': 'test_accuracy_rate',
+}
 _METRICS = {
-  'counts': comparisons.minus(),
-  'potential': comparisons.minus('test_accuracy_potential'),
-  'ann': comparisons.minus('test_accuracy_rate'),
+  name: comparisons.minus(column) for name, column in _READOUTS.items()
 }
 
 
@@ -27,7 +31,8 @@ def _name_uses(runs):
 
 def _draw(runs):
   metrics = {
-    f'minus ANN (points),\nby {name}': x for name, x in _METRICS.items()
+    f'minus ANN (points),\n{titles.READOUTS[_READOUTS[name]]}': metric
+    for name, metric in _METRICS.items()
   }
   return comparison_plot.draw(_name_uses(runs), 'uses', 'num_steps', metrics)
 
@@ -58,26 +63,25 @@ STUDY = Study(
     Claim(
       'At T = 4 on Fashion-MNIST, weights trained with spikes in the update '
       'only are less accurate than weights trained with spikes in the forward '
-      'pass only, both read as an ANN.',
+      'pass only, both with the ANN readout.',
       ('update_minus_forward_t4_by_ann',),
       below=0,
     ),
   ),
   text="""
 Exact rates replace spikes in the forward pass, the backward pass or the update,
-in all combinations. Accuracy is read from winner counts over T ticks, from the
-final potential, and from an ANN with the same weights, which isolates the
-accuracy lost in learning.
+in all combinations. Of the readouts, the ANN readout (exact rates, same
+weights) isolates the accuracy lost in learning.
 
-With 4 ticks, winner counts lose {none_t4_by_counts:abs .1f} points even if all
-other spikes are replaced by rates. Read by potential, spikes in the forward
-pass cost {forward_t4_by_potential:abs .1f} points, in the update
+With 4 ticks, the spike-count readout loses {none_t4_by_counts:abs .1f} points
+even if all other spikes are replaced by rates. By final potential, spikes in
+the forward pass cost {forward_t4_by_potential:abs .1f} points, in the update
 {update_t4_by_potential:abs .1f} and in the backward pass
 {backward_t4_by_potential:abs .1f}, which nearly add up to the
-{forward_backward_update_t4_by_potential:abs .1f} points of all three. Read as
-an ANN, all three cost {forward_backward_update_t4_by_ann:abs .1f} points, most
-of which is due to the discrete update ({update_t4_by_ann:abs .1f}); the forward
-pass costs {forward_t4_by_ann:abs .1f}.
+{forward_backward_update_t4_by_potential:abs .1f} points of all three. With the
+ANN readout, all three cost {forward_backward_update_t4_by_ann:abs .1f} points,
+most of which is due to the discrete update ({update_t4_by_ann:abs .1f}); the
+forward pass costs {forward_t4_by_ann:abs .1f}.
 
 With 64 ticks no single use has a significant effect; all three together cost
 {forward_backward_update_t64_by_potential:abs .1f} points. With few ticks,

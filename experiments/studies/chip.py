@@ -12,6 +12,7 @@ from experiments.analysis import grid_axis
 from experiments.analysis import statistics
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
+from experiments.config import titles
 from experiments.config.grids import Sweep
 
 _LATENCY = 0.01  # ticks
@@ -58,7 +59,7 @@ def _table(runs: pd.DataFrame) -> list[pd.DataFrame]:
     ann = frames.find_baseline(setting, runs)
     row = {'with': name, 'accuracy (%)': statistics.percent(setting)}
     row |= {
-      f'minus ANN, {frames.ACCURACIES[column]}': _METRICS[metric](setting, ann)
+      f'minus ANN, {titles.READOUTS[column]}': _METRICS[metric](setting, ann)
       for metric, column in _READOUTS.items()
     }
     if before is not None:
@@ -80,7 +81,7 @@ def _draw(runs: pd.DataFrame) -> figure.Figure:
   """Draws accuracy minus the ANN as parts of a chip are added."""
   metrics = {
     'accuracy minus\nANN (points)': _METRICS[''],
-    'read as an ANN,\nminus ANN (points)': _METRICS['_by_ann'],
+    'ANN readout,\nminus ANN (points)': _METRICS['_by_ann'],
   }
   named = _name_steps(runs)
   steps = [name for name in _ORDER if name in set(named['step'])]
@@ -155,15 +156,15 @@ one sample at a time; weights that move in every tick; and resistive devices
 with the variability that Gokmen and Vlasov specify, `1,250` states in a range
 of -1 to 1. All is T = 64, random trains. Parts are added one after another.
 
-**Digits**, 10 epochs, learning rate 1 for a batch of 32. By winner counts the
-parts change accuracy by {digits_real_time_added} points (real time),
-{digits_race_added} (race), {digits_single_samples_added} (single samples),
-{digits_online_updates_added} (online updates) and {digits_devices_added}
-(devices). The whole is {digits_devices} points from an ANN that learns from
-single samples, by final potential {digits_devices_by_potential}, and read as an
-ANN {digits_devices_by_ann}. Real time changes the readout more than the
-weights: read as an ANN it changes accuracy by {digits_real_time_added_by_ann}
-([realtime](realtime.md)).
+**Digits**, 10 epochs, learning rate 1 for a batch of 32. With the spike-count
+readout the parts change accuracy by {digits_real_time_added} points (real
+time), {digits_race_added} (race), {digits_single_samples_added} (single
+samples), {digits_online_updates_added} (online updates) and
+{digits_devices_added} (devices). The whole is {digits_devices} points from an
+ANN that learns from single samples, by final potential
+{digits_devices_by_potential}, and with the ANN readout {digits_devices_by_ann}.
+Real time changes the spike-count readout more than the weights: it changes the
+ANN readout by {digits_real_time_added_by_ann} ([realtime](realtime.md)).
 
 **A part of Fashion-MNIST**, `3,000` training images, 3 epochs, learning rate
 0.5 for a batch of 32, evaluated on the `57,000` other training images. The
@@ -172,6 +173,6 @@ parts change accuracy by {fashion_mnist_real_time_added},
 {fashion_mnist_online_updates_added} and {fashion_mnist_devices_added} points;
 the ANN gains from single samples as well. The whole is {fashion_mnist_devices}
 points from the ANN, by final potential {fashion_mnist_devices_by_potential},
-and read as an ANN {fashion_mnist_devices_by_ann}.
+and with the ANN readout {fashion_mnist_devices_by_ann}.
 """,
 )

@@ -107,7 +107,7 @@ def _draw(runs):
   curve = 'T = ' + kinds['num_steps'].map(str) + ', ' + kind
   metrics = {
     'accuracy minus\nANN (points)': comparisons.minus(),
-    'read as an ANN,\nminus ANN (points)': _READOUTS['ann'],
+    'ANN readout,\nminus ANN (points)': _READOUTS['ann'],
   }
   return comparison_plot.draw(
     kinds.assign(curve=curve),
@@ -224,8 +224,8 @@ number of epochs. Networks have 256 hidden neurons unless layer sizes are given.
 and {fashion_mnist_sobol_minus_ann_t64_by_counts}. With random trains of 64
 ticks it is {mnist_random_minus_ann_t64_by_counts},
 {emnist47_random_minus_ann_t64_by_counts} and
-{fashion_mnist_random_minus_ann_t64_by_counts}; the same weights read as an ANN
-are at {mnist_random_minus_ann_t64_by_ann},
+{fashion_mnist_random_minus_ann_t64_by_counts}; with the ANN readout it
+is {mnist_random_minus_ann_t64_by_ann},
 {emnist47_random_minus_ann_t64_by_ann} and
 {fashion_mnist_random_minus_ann_t64_by_ann}.
 

@@ -54,7 +54,7 @@ each recording are ordered, or shuffled independently, in training and test.
 On synthetic digits ordered ticks gain
 {synthetic_events_digits_ordered_gain_n1_by_counts} points with windows of 1
 tick and {synthetic_events_digits_ordered_gain_n8_by_counts} with windows of 8,
-read by winner counts. On real recordings the gain is
+with the spike-count readout. On real recordings the gain is
 {n_mnist_ordered_gain_n1_by_counts} and {n_mnist_ordered_gain_n8_by_counts}
 points, which `50` test recordings hardly resolve. The final potential of a
 leaky membrane has forgotten the first two saccades of a recording:

@@ -60,12 +60,13 @@ is the best of the ANN on these images ([tuning](tuning.md)).
 
 The update error of memoryless membranes stays at {memoryless_error_t256:.1f},
 with 256 ticks {memoryless_error_t256_over_t64:.2f} of the error with 64, and
-their weights, read as an ANN, stay {memoryless_minus_ann_by_ann_t256:abs .0f}
-points below the ANN. Only winner counts, which average over ticks, improve with
-T. With running means the update error halves with every four times the ticks
-({mean_error_t256_over_t64:.2f} from 64 to 256), and with 256 ticks winner
-counts come within {mean_minus_ann_t256:abs .1f} points of the ANN. A chip with
-short windows thus needs membranes that average over windows; with windows of 8
-or more ticks memory hardly matters ([windows](windows.md)).
+their weights, with the ANN readout, stay
+{memoryless_minus_ann_by_ann_t256:abs .0f} points below the ANN. Only the
+spike-count readout, which averages over ticks, improves with T. With running
+means the update error halves with every four times the ticks
+({mean_error_t256_over_t64:.2f} from 64 to 256), and with 256 ticks the
+spike-count readout comes within {mean_minus_ann_t256:abs .1f} points of the
+ANN. A chip with short windows thus needs membranes that average over windows;
+with windows of 8 or more ticks memory hardly matters ([windows](windows.md)).
 """,
 )

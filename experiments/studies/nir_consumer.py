@@ -8,7 +8,7 @@ from experiments.analysis.claims import Claim
 from experiments.analysis.statistics import Number
 from experiments.analysis.study import Study
 
-_OURS = {'ours': 'accuracy', 'ours by potential': 'accuracy_potential'}
+_OURS = {'ours': 'accuracy', 'ours, final potential': 'accuracy_potential'}
 
 
 def table(lines: pd.DataFrame) -> list[pd.DataFrame]:
@@ -24,13 +24,13 @@ def table(lines: pd.DataFrame) -> list[pd.DataFrame]:
     for heading, name in _OURS.items():
       mean, deviation = 100 * line[name], 100 * line[f'{name}_sd']
       row[heading] = f'{mean:.2f} ± {deviation:.2f}'
-    row['read as ANN'] = f'{100 * line["accuracy_rate"]:.2f}'
+    row['ANN readout'] = f'{100 * line["accuracy_rate"]:.2f}'
     rows.append(row)
   return [pd.DataFrame(rows)]
 
 
 def numbers(records: Mapping[str, pd.DataFrame]) -> dict[str, Number]:
-  """Compares each library with the weights read as an ANN, in points."""
+  """Compares each library with the ANN readout of the weights, in points."""
   found = {}
   for line in records['consumers'].to_dict('records'):
     key = '{dataset}_{consumer}_{inputs}'.format(**line)
@@ -57,7 +57,7 @@ STUDY = Study(
     Claim(
       'At T = 64, the accuracy of networks exported to sinabs and snnTorch, '
       'which reset neurons by subtraction, is within 0.5 points of that of '
-      'their weights read as an ANN, on digits and Fashion-MNIST.',
+      'the ANN readout of their weights, on digits and Fashion-MNIST.',
       (
         'digits_sinabs_spikes_minus_ann',
         'digits_snntorch_spikes_minus_ann',

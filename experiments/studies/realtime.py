@@ -168,12 +168,12 @@ fast simulation of all other studies, pairs the trains of one window, which a
 chip would have to store. Both use the same random numbers, and are paired.
 
 **Accuracy.** On digits with windows of one tick, real time is
-{digits_realtime_t64_n1} points from the ANN at T = 64 by winner counts,
-{digits_realtime_t64_n1_by_potential} by final potential, and
-{digits_realtime_t64_n1_by_ann} if the weights are read as an ANN; at T = 256
+{digits_realtime_t64_n1} points from the ANN at T = 64 with the spike-count
+readout, {digits_realtime_t64_n1_by_potential} by final potential, and
+{digits_realtime_t64_n1_by_ann} with the ANN readout; at T = 256
 {digits_realtime_t256_n1}, {digits_realtime_t256_n1_by_potential} and
-{digits_realtime_t256_n1_by_ann}. So the weights are as good, and the readout by
-winner counts is worse: in the first ticks potentials are noisy. The fast
+{digits_realtime_t256_n1_by_ann}. So the weights are as good, and the
+spike-count readout is worse: in the first ticks potentials are noisy. The fast
 simulation with windows of 32 ticks has no such reads. Real time differs from it
 by {digits_realtime_minus_fast_t64} points at T = 64 and
 {digits_realtime_minus_fast_t256} at 256.
@@ -184,8 +184,8 @@ from the ANN at T = 16, {fashion_mnist_realtime_t64_n1} at 64 and
 {fashion_mnist_realtime_minus_fast_t16},
 {fashion_mnist_realtime_minus_fast_t64} and
 {fashion_mnist_realtime_minus_fast_t256} points from the fast simulation: at
-T = 256 within half a point, at 64 too close to decide with 3 seeds. Read as an
-ANN, the differences to the simulation are
+T = 256 within half a point, at 64 too close to decide with 3 seeds. With
+the ANN readout, the differences to the simulation are
 {fashion_mnist_realtime_minus_fast_t16_by_ann},
 {fashion_mnist_realtime_minus_fast_t64_by_ann} and
 {fashion_mnist_realtime_minus_fast_t256_by_ann}.

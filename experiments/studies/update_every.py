@@ -52,8 +52,9 @@ summed in each tick. The learning rate is proportional to the batch size.
 
 Compared with updates after the presentation, updates in each tick change
 accuracy by {digits_b1_window_minus_presentation} points with single samples and
-{digits_b32_window_minus_presentation} with batches of 32, by winner counts; by
-final potential {digits_b1_window_minus_presentation_by_potential} and
+{digits_b32_window_minus_presentation} with batches of 32 with the spike-count
+readout; by final potential
+{digits_b1_window_minus_presentation_by_potential} and
 {digits_b32_window_minus_presentation_by_potential}. A presentation moves each
 weight little.
 """,

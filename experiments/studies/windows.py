@@ -176,9 +176,9 @@ chance. With windows of 8 ticks leaky membranes differ from running means by
 {fashion_mnist_leaky_minus_mean_n8} points, memoryless ones by
 {fashion_mnist_memoryless_minus_mean_n8}. With windows of one tick on digits,
 the final potential of memoryless membranes loses
-{digits_memoryless_minus_mean_n1_by_potential:abs .0f} points, and winner counts
-are not worse ({digits_memoryless_minus_mean_n1} points). With grey inputs,
-memoryless membranes fail ([grey_pixels](grey_pixels.md)).
+{digits_memoryless_minus_mean_n1_by_potential:abs .0f} points, and the
+spike-count readout is not worse ({digits_memoryless_minus_mean_n1} points).
+With grey inputs, memoryless membranes fail ([grey_pixels](grey_pixels.md)).
 
 Half and double the gain change the update error by factors of
 {gain0_5_error:.2f} and {gain2_error:.2f}, and accuracy by {gain0_5} and {gain2}

@@ -16,7 +16,7 @@ _METRICS = {
 
 
 def _draw(runs):
-  """Draws accuracy read as an ANN, as argmax has no useful winner counts."""
+  """Draws the ANN readout, as argmax has no useful spike counts."""
   return grid_plot.draw(runs, 'test_accuracy_rate')
 
 
@@ -53,7 +53,7 @@ STUDY = Study(
     Claim(
       'With 4, 16 and 64 ticks, errors of a hard argmax cost more than 3 '
       'points of Fashion-MNIST accuracy compared with winner-take-all errors, '
-      'read as an ANN.',
+      'with the ANN readout.',
       tuple(f'fashion_mnist_argmax_minus_winner_t{t}_by_ann' for t in _STEPS),
       below=-3,
     ),
@@ -62,7 +62,7 @@ STUDY = Study(
 `winner` compares the winner of each tick with the target. `softmax` samples the
 exact errors, softmax(v) minus target. With `argmax` the class of highest
 potential wins all ticks of a window, without noise, as in the perceptron rule;
-its potentials are not log-probabilities, so compare accuracy `read as ANN`.
+its potentials are not log-probabilities, so compare the ANN readout.
 
 On Fashion-MNIST the winner is as accurate as the exact softmax, without its
 arithmetic: the differences are {fashion_mnist_winner_minus_softmax_t4},
@@ -71,7 +71,7 @@ arithmetic: the differences are {fashion_mnist_winner_minus_softmax_t4},
 digits they are {digits_winner_minus_softmax_t4},
 {digits_winner_minus_softmax_t16} and {digits_winner_minus_softmax_t64}. The
 noise of the race makes the winner a sample of the softmax: without noise the
-accuracy on Fashion-MNIST, read as an ANN, changes by
+accuracy on Fashion-MNIST with the ANN readout changes by
 {fashion_mnist_argmax_minus_winner_t4_by_ann} points with 4 ticks and
 {fashion_mnist_argmax_minus_winner_t64_by_ann} with 64.
 """,

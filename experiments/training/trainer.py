@@ -198,6 +198,7 @@ def _record_results(job, opened, state, accuracy, clock):
     sampler=config.sampler,
     seed=seeds,
     test_accuracy=accuracy.winner,
+    test_accuracy_largest=accuracy.largest,
     test_accuracy_potential=accuracy.potential,
     test_accuracy_rate=accuracy.rate,
     **errors,

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import functools
 
 import jax
+import jax.numpy as jnp
 
 from ssnn_jax import types
 from ssnn_jax.baselines import update_rules
@@ -28,8 +29,9 @@ def ann(
     axis_name: axis of a mesh whose devices share each batch; None without one.
 
   Returns:
-    The network's pure functions; the update of `learn` is the gradient, and
-    `winner_counts` are expected values, T times softmax.
+    The network's pure functions; the update of `learn` is the gradient,
+    `winner_counts` are expected values, T times softmax, and the class of the
+    largest potential has T `largest_counts`.
 
   Example:
     >>> rates = dict(forward='rates', backward='rates', update='rates')
@@ -78,5 +80,9 @@ def activation(
 
 def read_out(config: NetworkConfig, potential: jax.Array) -> types.Inference:
   """Builds the `Inference` for `[B, C]` potentials, with expected counts."""
-  expected = config.num_steps * jax.nn.softmax(potential)
-  return types.Inference(winner_counts=expected, potential=potential)
+  largest = jax.nn.one_hot(jnp.argmax(potential, axis=-1), potential.shape[-1])
+  return types.Inference(
+    winner_counts=config.num_steps * jax.nn.softmax(potential),
+    potential=potential,
+    largest_counts=config.num_steps * largest,
+  )

@@ -87,9 +87,11 @@ def _infer(config, params, batch):
 
 def _read_out(response):
   """Computes winner counts and mean output currents from responses."""
+  counts = jnp.sum(response.spikes, axis=1).astype(jnp.int32)
   return types.Inference(
-    winner_counts=jnp.sum(response.spikes, axis=1).astype(jnp.int32),
+    winner_counts=counts,
     potential=jnp.mean(response.drives, axis=1),
+    largest_counts=counts,
   )
 
 

@@ -85,9 +85,11 @@ def _infer(fire, config, params, batch):
   winners = jax.nn.one_hot(
     jnp.argmax(outputs, axis=-1), outputs.shape[-1], dtype=jnp.int32
   )
+  counts = jnp.sum(winners, axis=1)
   return types.Inference(
-    winner_counts=jnp.sum(winners, axis=1),
+    winner_counts=counts,
     potential=jnp.mean(outputs, axis=1) / _mean_unit_response(config),
+    largest_counts=counts,
   )
 
 

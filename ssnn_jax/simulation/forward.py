@@ -131,7 +131,7 @@ def propagate(
     config, draw, state.inhibition, potentials[-1], block
   )
   last = jnp.sum(windows.length > 0) - 1
-  response = respond(winners, potentials[-1][last])
+  response = respond(winners, potentials[-1], windows, potentials[-1][last])
   if config.delay:
     potentials = _delay_potentials(config, state, potentials, windows)
     later = spikes.start_later(windows, config.schedule.window)
@@ -142,9 +142,32 @@ def propagate(
   return Forward(signals, potentials, winners, state, response)
 
 
-def respond(winners: jax.Array, potential: jax.Array) -> types.Inference:
-  """Returns the response of a block from its winners `[W, K, C]`."""
-  return types.Inference(jnp.sum(spikes.count(winners), axis=0), potential)
+def respond(
+  winners: jax.Array,
+  potentials: jax.Array,
+  windows: spikes.Window,
+  potential: jax.Array,
+) -> types.Inference:
+  """Returns the response of a block.
+
+  Args:
+    winners: `[W, K, C]` winners in the windows.
+    potentials: `[W, C]` potentials from which the winners are drawn.
+    windows: the windows of the output layer.
+    potential: `[C]` potentials after the block.
+
+  Returns:
+    The response, without an axis B.
+  """
+  classes = jnp.arange(len(potential))[None]
+  largest = jnp.argmax(potentials, axis=1)[:, None] == classes
+  return types.Inference(
+    winner_counts=jnp.sum(spikes.count(winners), axis=0),
+    potential=potential,
+    largest_counts=jnp.sum(
+      jnp.where(largest, windows.length[:, None], 0), axis=0
+    ),
+  )
 
 
 def _join(signal):

@@ -111,6 +111,7 @@ def _init(config, batch_size):
   response = types.Inference(
     winner_counts=jnp.zeros(num_classes, jnp.int32),
     potential=jnp.zeros(num_classes),
+    largest_counts=jnp.zeros(num_classes, jnp.int32),
   )
   return jax.tree.map(
     lambda x: jnp.broadcast_to(x, (batch_size, *x.shape)),
@@ -156,8 +157,12 @@ def _run_block(config, weights, keys, observer, batch, carry, index):
   state, latest, observations = _run_sample(
     config, weights, keys, observer, block, batch, state
   )
-  counts = response.winner_counts + latest.winner_counts
-  return (state, latest._replace(winner_counts=counts)), observations
+  response = types.Inference(
+    winner_counts=response.winner_counts + latest.winner_counts,
+    potential=latest.potential,
+    largest_counts=response.largest_counts + latest.largest_counts,
+  )
+  return (state, response), observations
 
 
 @functools.partial(jax.vmap, in_axes=(None,) * 5 + (0, 0))

@@ -73,7 +73,10 @@ def propagate(
     (ticks, drives, block.windows),
   )
   response = forward.respond(
-    emission.winners, _last_potential(config, state, block)
+    emission.winners,
+    emission.potentials[-1],
+    realtime.start_later(config, len(state.membranes), block.windows),
+    _last_potential(config, state, block),
   )
   emission = _with_trains(emission, trains, sample.inputs.rates, train)
   signals, potentials, winners, errors = emission

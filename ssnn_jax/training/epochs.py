@@ -207,9 +207,10 @@ def _predict(network, ann, params, key, inputs):
   inference = network.infer(params, key, inputs)
   rate = None
   if ann is not None:
-    rate = jnp.argmax(ann.infer(params, key, inputs).potential, axis=-1)
+    rate = metrics.predict(ann.infer(params, key, inputs), 'potential')
   return metrics.Accuracy(
-    winner=metrics.predict(inference),
-    potential=jnp.argmax(inference.potential, axis=-1),
+    winner=metrics.predict(inference, 'winner'),
+    largest=metrics.predict(inference, 'largest'),
+    potential=metrics.predict(inference, 'potential'),
     rate=rate,
   )

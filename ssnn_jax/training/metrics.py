@@ -11,11 +11,15 @@ from ssnn_jax.neuron import coincidence
 
 
 class Accuracy(NamedTuple):
-  """Fractions of samples classified correctly, with three readouts."""
+  """Fractions of samples classified correctly, with four readouts."""
 
-  winner: jax.Array  # class with most winning ticks, ties broken by potential
-  potential: jax.Array  # class with the highest final potential
-  rate: jax.Array | None  # class predicted by the ANN with the same weights
+  # spike-count readout: class with most winning ticks
+  winner: jax.Array
+  # counts of the largest potential: class with most ticks of the largest one
+  largest: jax.Array
+  potential: jax.Array  # final potential: class with the highest one
+  # ANN readout (exact rates, same weights): class predicted by the ANN
+  rate: jax.Array | None
 
 
 class UpdateStatistics(NamedTuple):
@@ -32,17 +36,32 @@ class UpdateStatistics(NamedTuple):
   noise_ratio: jax.Array
 
 
-def predict(inference: types.Inference) -> jax.Array:
-  """Returns the classes with most winning ticks; the potential breaks ties.
+def predict(inference: types.Inference, readout: str = 'winner') -> jax.Array:
+  """Predicts the classes `[B]`; the final potential breaks ties of counts.
+
+  Args:
+    inference: the response to a batch.
+    readout: `winner`, `largest` or `potential`, as in `Accuracy`.
+
+  Returns:
+    The classes.
 
   Example:
     >>> inference = ssnn_jax.Inference(
     ...   winner_counts=jnp.array([[3, 5], [4, 4]]),
-    ...   potential=jnp.array([[0.9, 0.8], [0.7, 0.6]]))
+    ...   potential=jnp.array([[0.9, 0.8], [0.7, 0.6]]),
+    ...   largest_counts=jnp.array([[5, 3], [0, 8]]))
     >>> ssnn_jax.training.metrics.predict(inference)
     Array([1, 0], dtype=int32)
+    >>> ssnn_jax.training.metrics.predict(inference, 'largest')
+    Array([0, 1], dtype=int32)
   """
-  counts, potential = inference
+  potential = inference.potential
+  counts = {
+    'winner': inference.winner_counts,
+    'largest': inference.largest_counts,
+    'potential': potential,
+  }[readout]
   most = jnp.max(counts, axis=-1, keepdims=True)
   return jnp.argmax(jnp.where(counts == most, potential, -jnp.inf), axis=-1)
 

@@ -34,3 +34,6 @@ class AnnTest(parameterized.TestCase):
     np.testing.assert_allclose(
       inference.winner_counts, 10 * jax.nn.softmax(inference.potential), 1e-6
     )
+    largest = np.argmax(np.asarray(inference.potential), axis=1)
+    expected = 10 * (np.arange(3)[None] == largest[:, None])
+    np.testing.assert_array_equal(inference.largest_counts, expected)

@@ -13,6 +13,7 @@ from absl.testing import parameterized
 from experiments import run
 from experiments.config import experiment
 from experiments.config import serialization
+from experiments.config import titles
 from experiments.training import recorder
 import ssnn_jax
 from ssnn_jax import runs
@@ -124,6 +125,8 @@ class KillTest(parameterized.TestCase):
     self.assertStartsWith(
       output, 'this run is already finished.\ndigits, bp: test accuracy '
     )
+    for readout in titles.READOUTS.values():
+      self.assertIn(f'% by {readout}', output)
     self.assertEqual(contents(self.folder), before)
 
 

@@ -73,7 +73,8 @@ class IdentityTest(parameterized.TestCase):
     self.assertTrue(np.all(found.positive[0].weights))
     # The first window has no winners, as the output has integrated nothing.
     ticks = 70 - config.schedule.window
-    np.testing.assert_array_equal(response.winner_counts.sum(axis=1), ticks)
+    for counts in (response.winner_counts, response.largest_counts):
+      np.testing.assert_array_equal(counts.sum(axis=1), ticks)
 
   @parameterized.parameters(
     ((9, 4), dict(integration='memoryless', window=3)),

@@ -8,6 +8,7 @@ from experiments.analysis import frames
 from experiments.config import experiment
 from experiments.config import grids
 from experiments.config import serialization
+from experiments.config import titles
 from ssnn_jax.runs import records
 from tests.testing.experiments import FINAL
 
@@ -27,8 +28,8 @@ def accuracies(*percent):
     *percent: accuracies in percent; the last one is repeated as needed.
   """
   shares = [value / 100 for value in percent]
-  missing = len(frames.ACCURACIES) - len(shares)
-  return dict(zip(frames.ACCURACIES, shares + shares[-1:] * missing))
+  missing = len(titles.READOUTS) - len(shares)
+  return dict(zip(titles.READOUTS, shares + shares[-1:] * missing))
 
 
 def make_runs(
@@ -101,7 +102,7 @@ def make_length_sweep(accuracies_of=None, **changes):
 
   def runs_of(num_steps, values):
     grid = {'method': ('ssnn',), 'num_steps': (num_steps,)}
-    names = (*frames.ACCURACIES, *frames.ERRORS)
+    names = (*titles.READOUTS, *frames.ERRORS)
     return make_runs(
       [{'method': ('bp',)} if num_steps == 'bp' else grid],
       lambda config: dict.fromkeys(names, values[config.seed]),

@@ -74,7 +74,7 @@ class TrainEpochTest(parameterized.TestCase):
       jax.debug.callback(lambda x: visited.append(np.asarray(x)), images)
       update = types.exact_update(jax.tree.map(jnp.zeros_like, params))
       zeros = jnp.zeros((len(labels), 1))
-      return update, types.Inference(zeros, zeros)
+      return update, types.Inference(zeros, zeros, zeros)
 
     layer = types.LayerParams(jnp.zeros((1, 1)), jnp.zeros(1))
     network = types.Network(lambda key: (layer,), None, learn)
@@ -107,20 +107,23 @@ class TrainEpochTest(parameterized.TestCase):
 
 class EvaluationTest(parameterized.TestCase):
   def test_counts_each_sample_once(self):
-    # The network classifies the first 7 of 10 images, in batches of 4.
+    # Of 10 images, in batches of 4, each readout classifies another number.
     images = jnp.arange(10, dtype=jnp.uint8)[:, None, None]
 
     def infer(params, key, images):
       del params, key
-      classes = (images[:, 0, 0] >= 7).astype(jnp.int32)
-      potential = jax.nn.one_hot(classes, 2)
-      return types.Inference(potential, potential)
+      classes = [images[:, 0, 0] >= number for number in (7, 5, 3)]
+      ones = [jax.nn.one_hot(jnp.int32(found), 2) for found in classes]
+      return types.Inference(
+        winner_counts=ones[0], largest_counts=ones[1], potential=ones[2]
+      )
 
     network = types.Network(None, infer, None)
+    labels = jnp.zeros(10, jnp.int32)
     for ann in (network, None):
       evaluate = training.make_evaluate(network, ann, batch_size=4)
-      labels = jnp.zeros(10, jnp.int32)
       accuracy = evaluate((), jax.random.key(0), images, labels)
+      rate = [] if ann is None else [0.3]
       self.assertEqual(accuracy.rate is None, ann is None)
-      for fraction in jax.tree.leaves(accuracy):
-        self.assertAlmostEqual(float(fraction), 0.7, places=6)
+      found = np.array(jax.tree.leaves(accuracy))
+      np.testing.assert_allclose(found, [0.7, 0.5, 0.3, *rate], rtol=1e-6)

@@ -151,12 +151,12 @@ class FourDevicesTest(parameterized.TestCase):
       positions = first + jnp.arange(len(inputs))
       is_correct = positions == inputs % batch_size
       potential = jax.nn.one_hot(is_correct.astype(jnp.int32), 2)
-      return types.Inference(potential, potential)
+      return types.Inference(potential, potential, potential)
 
     def infer_one(params, key, inputs):
       del params, key
       potential = jax.nn.one_hot(jnp.ones_like(inputs), 2)
-      return types.Inference(potential, potential)
+      return types.Inference(potential, potential, potential)
 
     evaluate = training.make_evaluate(
       types.Network(init=None, infer=infer, learn=None),
@@ -169,7 +169,7 @@ class FourDevicesTest(parameterized.TestCase):
     )
     accuracy = run(jax.random.key(0), jnp.arange(num_samples), jnp.int32(hits))
     expected = np.float32(hits.sum() / num_samples)
-    self.assertEqual(tuple(jax.device_get(accuracy)), (expected,) * 3)
+    self.assertEqual(tuple(jax.device_get(accuracy)), (expected,) * 4)
 
   @parameterized.parameters((1, 8), (2, 8), (4, 8), (3, 8), (4, 6), (4, 5))
   def test_shards_are_in_order_of_devices(self, num_devices, batch_size):

@@ -34,19 +34,28 @@ def alternate(key, first, second):
 
 
 class MetricsTest(absltest.TestCase):
-  def test_predicts_most_wins_and_breaks_ties_by_potential(self):
+  def test_readouts_predict_most_counts_and_break_ties_by_potential(self):
     counts = jnp.array([[3, 1, 0], [2, 2, 0], [0, 2, 2], [1, 1, 1]])
     potential = jnp.array(
       [[0.0, 9.0, 0.0], [0.1, 0.2, 9.0], [9.0, 0.5, 0.4], [0.0, 0.0, 0.1]]
     )
     for dtype in (jnp.int32, jnp.float32):
-      inference = types.Inference(counts.astype(dtype), potential)
-      predicted = metrics.predict(inference)
-      np.testing.assert_array_equal(predicted, [0, 1, 1, 2])
+      inference = types.Inference(
+        winner_counts=counts.astype(dtype),
+        potential=potential,
+        largest_counts=counts[::-1].astype(dtype),
+      )
+      for readout, expected in (
+        ('winner', [0, 1, 1, 2]),
+        ('largest', [1, 2, 0, 0]),
+        ('potential', [1, 2, 0, 2]),
+      ):
+        predicted = metrics.predict(inference, readout)
+        np.testing.assert_array_equal(predicted, expected)
 
   def test_cross_entropy(self):
     potential = jnp.log(jnp.array([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]]))
-    inference = types.Inference(potential, potential)
+    inference = types.Inference(potential, potential, potential)
     losses = metrics.cross_entropy(inference, jnp.array([1, 2]))
     np.testing.assert_allclose(losses, -np.log([0.25, 0.8]), rtol=1e-6)
 

@@ -7,12 +7,13 @@ from absl.testing import parameterized
 import numpy as np
 
 from experiments.analysis import frames
+from experiments.config import titles
 from ssnn_jax.runs import records
 from tests.testing import commands
 from tests.testing import sweeps
 from tests.testing.wrong_inputs import WrongInputsTestCase
 
-PERFECT = dict.fromkeys(frames.ACCURACIES, 1.0)
+PERFECT = dict.fromkeys(titles.READOUTS, 1.0)
 PERFECT |= dict.fromkeys(frames.ERRORS, 0.0)
 # `...` is any part of a sentence.
 RUN = {

@@ -14,6 +14,7 @@ from experiments.analysis import frames
 from experiments.analysis import grid_table
 from experiments.config import experiment
 from experiments.config import serialization
+from experiments.config import titles
 import ssnn_jax
 from ssnn_jax.hardware import cost
 from ssnn_jax.runs import records
@@ -222,7 +223,7 @@ class EnergyTest(parameterized.TestCase):
     self.record()
     runs = self.add_energies()
     self.assertGreater(runs['learning_nj'][0], runs['nj'][0])
-    own = runs.drop(columns=['method', *frames.ACCURACIES, 'curves'])
+    own = runs.drop(columns=['method', *titles.READOUTS, 'curves'])
     first, second = own.to_dict('records')
     self.assertEqual(repr(first), repr(second))
 

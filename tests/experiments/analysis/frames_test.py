@@ -8,6 +8,7 @@ from absl.testing import absltest
 
 from experiments.analysis import frames
 from experiments.analysis import grid_table
+from experiments.config import titles
 import ssnn_jax
 from ssnn_jax.runs import records
 from tests.testing.sweeps import accuracies
@@ -120,10 +121,18 @@ class GridTableTest(absltest.TestCase):
       list(table['accuracy'])[1:], ['72.00 ± 2.65', '91.00 ± 1.00']
     )
     self.assertEqual(list(table['update error'])[1], '0.720 ± 0.026')
-    self.assertEqual(list(table['by potential'])[0], '')
+    self.assertEqual(list(table['final potential'])[0], '')
+
+  def test_table_has_the_readouts_of_the_records(self):
+    runs = frames.from_runs(make_length_sweep())
+    whole = list(grid_table.make(runs))
+    older = runs.drop(columns='test_accuracy_largest')
+    self.assertIn('largest potential', whole)
+    whole.remove('largest potential')
+    self.assertEqual(list(grid_table.make(older)), whole)
 
   def test_missing_numbers_are_blank(self):
-    missing = dict.fromkeys(frames.ACCURACIES)
+    missing = dict.fromkeys(titles.READOUTS)
     runs = make_frame(
       'window=8',
       lambda config: accuracies(90) if config.method == 'bp' else missing,

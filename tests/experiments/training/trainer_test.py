@@ -12,6 +12,7 @@ import numpy as np
 from experiments.analysis import frames
 from experiments.config import experiment
 from experiments.config import serialization
+from experiments.config import titles
 from experiments.training import programs
 from experiments.training import recorder
 from experiments.training import trainer
@@ -36,7 +37,7 @@ FINAL = {
   'layer_sizes',
   'num_train_samples',
   'num_eval_samples',
-  *frames.ACCURACIES,
+  *titles.READOUTS,
   *frames.ERRORS,
   'stored_bits',
   'params_sha256',
@@ -150,7 +151,7 @@ class TrainerTest(parameterized.TestCase):
     self.assertEqual(
       recorded.final['test_accuracy'], recorded.events[-2]['test_accuracy']
     )
-    for name in frames.ACCURACIES:
+    for name in titles.READOUTS:
       hits = 40 * recorded.final[name]
       self.assertAlmostEqual(hits, round(hits), places=4)
     for name in frames.ERRORS:
