@@ -11,16 +11,17 @@ import pathlib
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 from matplotlib import figure
 import numpy as np
 
 from experiments.analysis import style
 from experiments.config import command
 import ssnn_jax
-from ssnn_jax import types
+from ssnn_jax import spikes
 from ssnn_jax.neuron import composite
 from ssnn_jax.neuron import firing
-from ssnn_jax.simulation import backward
+from ssnn_jax.simulation import rules
 from ssnn_jax.training import raster
 from ssnn_jax.training import raster_plot
 
@@ -68,21 +69,27 @@ def trace(
   neuron: int,
 ) -> Trace:
   """Traces a neuron of the first hidden layer while a sample is presented."""
-  blocks, signals, errors = raster.present(config, params, key, image, label)
+  words, signals = raster.present(config, params, key, image, label)
+  schedule, errors = config.schedule, signals.errors
+  blocks = jax.vmap(functools.partial(spikes.block, schedule))(
+    jnp.arange(schedule.num_blocks)
+  )
 
-  def transposed_drive(error, window):
-    own = lambda train: train & window.mask[:, None]
-    error = error._replace(streams=jax.tree.map(own, error.streams))
-    rates = backward.propagated_error(config, 1, error, window)
-    return composite.transposed_drive(params[1], config.read_gains[1], rates)
+  def transposed_drive(error, streams, window):
+    positive, negative = (
+      spikes.count(words & window.mask[:, None]) for words in streams
+    )
+    error = rules.mean_errors(config, 1, error, positive - negative, window)
+    return composite.transposed_drive(params[1], config.read_gains[1], error)
 
-  by_window = types.ErrorSignal(errors=0, streams=None)
-  over_windows = jax.vmap(transposed_drive, in_axes=(by_window, 0))
-  drive = jax.vmap(over_windows)(errors[1], blocks.windows)
+  over_windows = jax.vmap(transposed_drive, in_axes=(0, None, 0))
+  drive = jax.vmap(over_windows)(
+    errors[1].errors, errors[1].streams, blocks.windows
+  )
   potential = signals.potentials[0][..., neuron]
   gate = firing.find(config.firing_function).derivative(potential)
   length = np.ravel(blocks.windows.length)
-  by_tick = functools.partial(raster.by_tick, config, blocks.words)
+  by_tick = functools.partial(raster.by_tick, config, words)
 
   def over_ticks(window_values):
     return np.repeat(np.ravel(window_values), length)
@@ -91,9 +98,9 @@ def trace(
     return by_tick(streams.positive) - by_tick(streams.negative)
 
   return Trace(
-    presynaptic=by_tick(signals.signals[0].train),
+    presynaptic=by_tick(signals.forward[0].train),
     potential=over_ticks(potential),
-    spikes=by_tick(signals.signals[1].train)[:, neuron],
+    spikes=by_tick(signals.forward[1].train)[:, neuron],
     next_errors=signed(errors[1].streams),
     drive=over_ticks(drive[..., neuron]),
     gate=over_ticks(gate),

@@ -13,7 +13,7 @@ the worst case for spikes.
   epoch  an epoch of `training.make_train_epoch`, with shuffling and metrics
 
 Steps run in a compiled loop with donated parameters. The representation `naive`
-is a dense simulation of dense layers that draws and multiplies every tick.
+is `ssnn_jax.reference`, for dense layers.
 """
 
 import itertools
@@ -32,7 +32,7 @@ from experiments.config import synapses
 from experiments.measurements import json_lines
 from experiments.measurements import steps
 import ssnn_jax
-from ssnn_jax import types
+from ssnn_jax import checks
 from ssnn_jax.config import TIMINGS
 from ssnn_jax.hardware.device_config import PRESETS
 from ssnn_jax.runs import provenance
@@ -105,7 +105,7 @@ def _labels(setting):
   """Returns the fields of a line that identify the setting."""
   config, is_naive = setting.config, setting.representation == 'naive'
   spiking = {
-    'sampler': 'uniform' if is_naive else config.sampler,
+    'sampler': config.sampler,
     'timing': config.timing,
     'window': config.schedule.window,
     'num_steps': config.num_steps,
@@ -188,14 +188,14 @@ def main() -> None:
     if values[name] or name in ('names', 'representations'):
       command.choices(values, name, allowed)
   sizes = values['batch_size']
-  expected = f'sizes, each {types.COUNT}'
-  field.check('batch_size', sizes, all(map(types.is_count, sizes)), expected)
+  expected = f'sizes, each {checks.COUNT}'
+  field.check('batch_size', sizes, all(map(checks.is_count, sizes)), expected)
   json_lines.write(__spec__.name, provenance.environment(), _measure(values))
 
 
 def _define_flags():
   numbers = command.TupleParser(int)
-  samplers = list(ssnn_jax.spikes.thresholds.SAMPLERS)
+  samplers = list(ssnn_jax.spikes.samplers.SAMPLERS)
   defaults = {'names': NAMES[:2], 'representations': REPRESENTATIONS}
   with command.group('Measurements'):
     for name, allowed in _CHOICES.items():
@@ -207,7 +207,7 @@ def _define_flags():
       12800,
       'number of images per epoch.',
       1,
-      types.MAX_COUNT,
+      checks.MAX_COUNT,
     )
   with command.group('Network'):
     flags.DEFINE_multi(

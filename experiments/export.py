@@ -24,6 +24,7 @@ from experiments.config import serialization
 import ssnn_jax
 from ssnn_jax import datasets
 from ssnn_jax.runs import checkpoints
+from ssnn_jax.runs import files
 
 
 def import_nir() -> types.ModuleType:
@@ -89,7 +90,7 @@ def main() -> None:
   nir = import_nir()
   path = command.folder(values['file'])
   config, params = load(command.folder(values['workdir']), best=values['best'])
-  nir.write(path, nir.to_graph(config, params))
+  files.write_new(path, nir.to_bytes(nir.to_graph(config, params)))
   sizes = '-'.join(map(str, config.layer_sizes))
   print(f'{path}: {sizes}, to be reset by subtraction, with one tick a second')
 

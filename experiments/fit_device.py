@@ -20,8 +20,8 @@ from experiments.analysis import style
 from experiments.config import command
 from experiments.config import field
 import ssnn_jax
+from ssnn_jax import checks
 from ssnn_jax import hardware
-from ssnn_jax import types
 from ssnn_jax.hardware import device_config
 from ssnn_jax.hardware.fit import pulse_response
 from ssnn_jax.runs import files
@@ -76,7 +76,7 @@ def main() -> None:
   values = flags.FLAGS.flag_values_dict()
   command.require(values, 'csv', 'file')
   w_max = values['w_max']
-  field.check('w_max', w_max, types.is_positive(w_max), 'a number above 0')
+  field.check('w_max', w_max, checks.is_positive(w_max), 'a number above 0')
   path, figure = _new_files(values['file'])
   source = command.folder(values['csv'])
   curves = hardware.read_pulse_csv(source)

@@ -23,7 +23,6 @@ from experiments.config import serialization
 from experiments.config import titles
 from experiments.config import unused
 from experiments.training import data
-from experiments.training import estimate
 from experiments.training import multihost
 from experiments.training import recorder
 from experiments.training import trainer
@@ -95,8 +94,7 @@ def main() -> None:
       given = [name for name in experiment.FIELDS if values[name] is not None]
       for line in unused.describe(run.config, given):
         print(line)
-      print(data.describe(dataset), end='')
-      print(estimate.describe([run.config], dataset), end='', flush=True)
+      print(data.describe(dataset), end='', flush=True)
     options = command.make(trainer.Options, values)
     trainer.train([run], dataset, options, resume=resume)
   if multihost.is_primary():

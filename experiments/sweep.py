@@ -30,7 +30,6 @@ from experiments.launch import plans
 from experiments.launch import ray_cluster
 from experiments.studies import tuning
 from experiments.training import data
-from experiments.training import estimate
 from experiments.training import trainer
 import ssnn_jax
 from ssnn_jax.datasets import arrays
@@ -210,10 +209,7 @@ def main() -> None:
     data_dir=loading.find_data_dir(values['data_dir']),
     download=values['download'],
   )
-  loaded = load(base)
-  configs = [run.config for group in planned.values() for run in group]
-  print(data.describe(loaded), end='')
-  print(estimate.describe(configs, loaded), end='', flush=True)
+  print(data.describe(load(base)), end='', flush=True)
   with files.exclusive_lock(workdir):
     training = command.make(trainer.Options, values)
     tasks = plans.make_tasks(planned, load, training)

@@ -22,46 +22,42 @@ The examples of all other pages assume these four imports.
 
 ## Packages
 
-- `types`: containers and the axes that all docstrings name; `config` and
-  `read_config`: all choices; `network`: the spiking network, `ssnn`.
-- `neuron`: the rules of one neuron, for one sample and one window: firing
-  function, membrane, composite neuron, winner-take-all, coincidences.
+- `reference`: the method in one file, tick by tick.
+- `types`: containers and the axes that all docstrings name; `config`: all
+  choices; `network`: the spiking network, `ssnn`.
+- `neuron`: the rules of one neuron, for one sample and one window: composite
+  neuron, membrane, firing function, winner-take-all, coincidences, periphery.
 - `layers`: dense and convolutional layers, or your own: which neurons drive
   which weights.
-- `spikes`: spike trains: encoding, thresholds, sampling, counting, kernels.
-- `simulation`: the rules over windows, layers and the batch: real time, or
-  buffered forward and backward passes; updates.
+- `spikes`: spike trains: encoding, thresholds, samplers, counting, kernels.
+- `simulation`: the rules over layers, windows and the batch: in real time, or
+  buffered; updates.
 - `baselines`: the ANN trained by backpropagation (`ann`), RPU crossbars,
   BP-STDP, surrogate gradients, feedback alignment.
-- `hardware`: resistive devices as synapses, crossbar periphery, costs and
-  energies of a presentation, export to NIR.
-- `training`: `training.fit`, the loop over epochs and seeds, evaluation,
-  metrics, neuron activity, all spikes of a presentation (`training.raster`,
-  drawn by `training.raster_plot`), and batches shared by several devices.
+- `hardware`: resistive devices as synapses, costs and energies of a
+  presentation, export to NIR.
+- `training`: `training.fit` and its loop, metrics, neuron activity, all spikes
+  of a presentation (`training.raster`, drawn by `training.raster_plot`), and
+  batches shared by several devices.
 - `runs`: the folder of a run: records, checkpoints, provenance.
 - `datasets`: images, recordings of event cameras, and arrays.
 - `user_cache`: the folder of decoded data, compiled kernels and programs;
-  `checks`, `device_memory` and `schema`: checks of arguments, of sizes and of
-  files that are read; `version`: the version of the library.
+  `checks`: the one place of what is refused; `version`: that of the library.
 
 ## The method, in reading order
 
-1. `ssnn_jax.types`, then `ssnn_jax.spikes.trains`: spike trains as words of 32
-   ticks.
-2. `ssnn_jax.spikes.encoding`: rates and trains of the inputs.
+1. `ssnn_jax.reference`: all of it, as plain zeros and ones.
+2. `ssnn_jax.types`, `ssnn_jax.spikes.thresholds` and `ssnn_jax.spikes.trains`:
+   spikes as words of 32 ticks.
 3. `ssnn_jax.neuron.composite`, with `ssnn_jax.neuron.membrane`,
    `ssnn_jax.neuron.firing`, `ssnn_jax.neuron.wta` and
-   `ssnn_jax.neuron.race`: forward activation and backward error of a neuron.
-4. `ssnn_jax.neuron.coincidence`: the only signal that changes a weight.
-5. `ssnn_jax.layers.wiring`: the weights of a layer, and the neurons that share
-   them.
-6. `ssnn_jax.simulation.realtime`: these rules in one window of all layers at
-   once, as on a chip.
-7. `ssnn_jax.simulation.forward`, `ssnn_jax.simulation.backward`: the buffered
-   form, layer after layer: the fast simulation.
-8. `ssnn_jax.simulation.updates`, `ssnn_jax.simulation.presentation`,
-   `ssnn_jax.network`: counts, blocks and samples together.
-9. `ssnn_jax.baselines.ann`: the network that long spike trains converge to.
+   `ssnn_jax.neuron.coincidence`: the rules of one neuron.
+4. `ssnn_jax.simulation.rules`: the rules of one layer, with `ssnn_jax.layers`.
+5. `ssnn_jax.simulation.realtime`: all layers at once, as on a chip;
+   `ssnn_jax.simulation.buffered`: layer after layer, the fast simulation.
+6. `ssnn_jax.simulation.presentation`, `ssnn_jax.simulation.updates`,
+   `ssnn_jax.network`: blocks, samples and counts together.
+7. `ssnn_jax.baselines.ann`: the network that long spike trains converge to.
 """
 
 from ssnn_jax import baselines
@@ -69,6 +65,7 @@ from ssnn_jax import datasets
 from ssnn_jax import hardware
 from ssnn_jax import layers
 from ssnn_jax import neuron
+from ssnn_jax import reference
 from ssnn_jax import runs
 from ssnn_jax import spikes
 from ssnn_jax import training
@@ -77,8 +74,8 @@ from ssnn_jax.config import NetworkConfig
 from ssnn_jax.hardware.device_config import DeviceConfig
 from ssnn_jax.network import ssnn
 from ssnn_jax.neuron.coincidence import as_gradient
-from ssnn_jax.neuron.race import RaceConfig
-from ssnn_jax.read_config import ReadConfig
+from ssnn_jax.neuron.periphery import ReadConfig
+from ssnn_jax.neuron.wta import RaceConfig
 from ssnn_jax.spikes.encoding import rate_encode
 from ssnn_jax.types import ErrorStreams
 from ssnn_jax.types import Inference
@@ -110,6 +107,7 @@ __all__ = (
   'layers',
   'neuron',
   'rate_encode',
+  'reference',
   'runs',
   'spikes',
   'ssnn',

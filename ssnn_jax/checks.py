@@ -1,5 +1,20 @@
-"""Checks of the arguments of functions, whose names the errors give."""
+"""Checks: the one place of what is refused, in a sentence with the remedy.
 
+Configurations check their fields when they are made, functions their arguments
+when they are called, and commands the JSON objects that they read. Refused is
+what would be wrong in silence, or lose data; anything else may raise as Python
+and JAX do.
+"""
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+import json
+import math
+import numbers
+import os
+import types as python_types
+import typing
 from typing import Any
 
 import jax
@@ -7,6 +22,55 @@ import jax.numpy as jnp
 import numpy as np
 
 from ssnn_jax import types
+
+MAX_COUNT = 2**31 - 1  # counts and indices are int32
+COUNT = f'a whole number from 1 to {MAX_COUNT}'
+POSITIVE = 'a positive 32-bit number'
+_SMALLEST, _LARGEST = 2.0**-126, (2 - 2**-23) * 2.0**127  # float32, above 0
+_NAMES = {
+  int: 'a 32-bit whole number',
+  float: 'a 32-bit number',
+  bool: 'true or false',
+  str: 'text',
+  dict: 'an object',
+  python_types.NoneType: 'null',
+}
+_MAX_LENGTH = 60  # of a value in a message, in characters
+
+
+def check_field(config: Any, name: str, is_valid: bool, expected: str) -> None:
+  """Raises an error that names a field, its value and the expected value."""
+  if not is_valid:
+    value = getattr(config, name)
+    parts = value if isinstance(value, tuple) else (value,)
+    if any(map(callable, parts)):
+      value = f'a {type(value).__name__}'  # functions have long names
+    raise types.UserError(f'{name} is {value}; expected {expected}.')
+
+
+def is_integer(value: Any) -> bool:
+  """Returns whether a value is a whole number, of Python or NumPy."""
+  return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def is_count(value: Any, smallest: int = 1) -> bool:
+  """Returns whether a value is a whole number, `smallest` to `MAX_COUNT`."""
+  return is_integer(value) and smallest <= value <= MAX_COUNT
+
+
+def is_real(value: Any) -> bool:
+  """Returns whether a value is a number, of Python or NumPy."""
+  return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def is_finite(value: Any) -> bool:
+  """Returns whether a value is a number that is finite as a float32."""
+  return is_real(value) and abs(value) <= _LARGEST
+
+
+def is_positive(value: Any) -> bool:
+  """Returns whether a value is a number above 0, also as a float32."""
+  return is_finite(value) and value >= _SMALLEST
 
 
 def check_type(name: str, value: Any, kind: type, example: str) -> None:
@@ -24,8 +88,8 @@ def check_network(network: Any) -> None:
 
 def check_count(name: str, value: Any) -> int:
   """Returns a count as an int; refuses other values."""
-  if not types.is_count(value):
-    raise types.UserError(f'{name} is {value!r}; expected {types.COUNT}.')
+  if not is_count(value):
+    raise types.UserError(f'{name} is {value!r}; expected {COUNT}.')
   return int(value)
 
 
@@ -34,7 +98,7 @@ def check_rate(name: str, value: Any) -> None:
 
   Arrays are not checked, which `jax.jit` and `jax.vmap` may trace.
   """
-  is_valid = types.is_finite(value) and value >= 0
+  is_valid = is_finite(value) and value >= 0
   if not is_valid and not isinstance(value, jax.Array | np.ndarray):
     raise types.UserError(
       f'{name} is {value}; expected a finite number, 0 or more.'
@@ -65,4 +129,88 @@ def check_key(key: Any) -> None:
       found = f'of shape {key.shape}'
     raise types.UserError(
       f'key is {found}; expected one key, as jax.random.key(0).'
+    )
+
+
+def parse(text: str | bytes) -> Any:
+  """Parses a JSON value; raises `ValueError`, also if it is nested too deep."""
+  try:
+    return json.loads(text)
+  except RecursionError:
+    raise ValueError('it is nested too deep') from None
+
+
+def problems(values: Any, kind: type) -> Iterator[str]:
+  """Yields what is wrong with a JSON object.
+
+  Args:
+    values: the JSON object; fields that the schema lacks may have any value.
+    kind: the schema.
+
+  Yields:
+    Clauses such as 'epoch is "a"; expected a 32-bit whole number'.
+  """
+  if not isinstance(values, Mapping):
+    yield f'{_write(values)} is not an object'
+    return
+  for name in sorted(getattr(kind, '__required_keys__', ())):
+    if name not in values:
+      yield f'{name} is missing'
+  for name, hint in typing.get_type_hints(kind).items():
+    if name in values and not matches(values[name], hint):
+      yield f'{name} is {_write(values[name])}; expected {describe(hint)}'
+
+
+def matches(value: Any, hint: Any) -> bool:
+  """Returns whether a JSON value has the type of a hint; lists are tuples."""
+  origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+  if origin in (typing.Union, python_types.UnionType):
+    return any(matches(value, argument) for argument in arguments)
+  if origin in (list, tuple):
+    is_list = isinstance(value, list | tuple)
+    return is_list and all(matches(item, arguments[0]) for item in value)
+  if hint is int:
+    return is_count(value, smallest=-MAX_COUNT)
+  if hint is float:
+    is_infinite = is_real(value) and abs(value) == math.inf
+    return is_infinite or is_finite(value)
+  return hint is Any or isinstance(value, hint)
+
+
+def describe(hint: Any) -> str:
+  """Describes a hint, as in 'a number or null'."""
+  arguments = typing.get_args(hint)
+  if typing.get_origin(hint) in (list, tuple):
+    return f'a list, each item {describe(arguments[0])}'
+  return ' or '.join(map(describe, arguments)) or _NAMES[hint]
+
+
+def _write(value):
+  """Writes a value, shortened."""
+  try:
+    text = json.dumps(value, separators=(',', ':'))
+  except (TypeError, ValueError, RecursionError):
+    text = repr(type(value).__name__)
+  return text if len(text) <= _MAX_LENGTH else f'{text[:_MAX_LENGTH]}...'
+
+
+def memory_size() -> int:
+  """Returns the memory of the first device, in bytes; on CPU of the machine."""
+  stats = jax.local_devices()[0].memory_stats() or {}
+  pages = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
+  return stats.get('bytes_limit', pages)
+
+
+def check_weights(shapes: Iterable[tuple[int, ...]]) -> None:
+  """Raises a UserError if float32 weights and their counts cannot fit.
+
+  Args:
+    shapes: shape of the weights of each layer.
+  """
+  needed, available = 2 * 4 * sum(map(math.prod, shapes)), memory_size()
+  if needed > available:
+    raise types.UserError(
+      'the weights of all layers, with their counts of coincidences, need '
+      f'{needed / 2**30:,.1f} GiB of memory, and there are '
+      f'{available / 2**30:,.1f} GiB; choose fewer neurons.'
     )

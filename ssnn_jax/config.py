@@ -1,26 +1,26 @@
 """Configuration of a network, spiking or not."""
 
 from collections.abc import Sequence
+import contextlib
 import dataclasses
+import functools
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
+from ssnn_jax import layers as layers_lib
 from ssnn_jax import spikes
-from ssnn_jax.layers import checks as layer_checks
-from ssnn_jax.layers import wiring
-from ssnn_jax.layers.dense import Dense
-from ssnn_jax.neuron import checks
+from ssnn_jax.checks import MAX_COUNT
+from ssnn_jax.checks import POSITIVE
+from ssnn_jax.checks import check_field
+from ssnn_jax.checks import is_count
+from ssnn_jax.checks import is_positive
+from ssnn_jax.checks import is_real
 from ssnn_jax.neuron import firing
 from ssnn_jax.neuron import membrane as membrane_lib
-from ssnn_jax.neuron.race import RaceConfig
-from ssnn_jax.read_config import ReadConfig
-from ssnn_jax.spikes import thresholds
-from ssnn_jax.types import MAX_COUNT
-from ssnn_jax.types import POSITIVE
-from ssnn_jax.types import check_field
-from ssnn_jax.types import is_count
-from ssnn_jax.types import is_positive
-from ssnn_jax.types import is_real
+from ssnn_jax.neuron.periphery import ReadConfig
+from ssnn_jax.neuron.wta import RaceConfig
 
 SIGNALS = ('spikes', 'rates')
 REPRESENTATIONS = ('auto', 'dense', 'packed')
@@ -52,12 +52,10 @@ class NetworkConfig:
       window, and pairs the trains of the same window: the fast simulation.
       'realtime' advances all layers at once from the state of their neurons
       (`simulation.realtime`), as a chip does.
-    settle: ticks of a presentation before the output layer votes, in real time;
-      None is a default chosen by measurement.
     firing_function: 'clip', 'hard_sigmoid', or a `FiringFunction`.
-    integration: 'mean' averages the drive over all ticks so far, 'leaky'
-      forgets with time constant `tau`, 'memoryless' holds the drive of one
-      window; or a `Membrane`.
+    integration: 'mean' averages the drive over all ticks so far, 'ramp' weighs
+      later ticks more, for real time, 'leaky' forgets with time constant `tau`,
+      'memoryless' holds the drive of one window; or a `Membrane`.
     tau: time constant of 'leaky', in ticks.
     gain: error spikes per tick for one unit of error, in the hidden layers; one
       number for all hidden layers, or one for each.
@@ -78,14 +76,13 @@ class NetworkConfig:
     race: parameters of the race.
     update_every: when coincidences change the weights: after the
       'presentation', or after each 'window' of it (real time only).
-    delay: windows by which errors lag the potentials that they are computed
-      from, 0 or 1. With 1, an error spike never depends on a presynaptic spike
-      that it coincides with; the first window has no errors, and counts are
-      divided by the remaining ticks. For buffered timing only: in real time
-      errors lag by the depth of the network.
-    sampler: source of the thresholds: 'bernoulli' (a keyed hash), 'sobol' (a
-      low-discrepancy sequence) or 'threefry' (`jax.random`, the slow
-      reference).
+    settle: ticks before the output layer votes, in real time only: its winners
+      are counted from this tick on, as the potentials of the first ticks know
+      little of the inputs. Errors do not wait. None: T / 2. The output has no
+      winners, and no votes, before a spike passed all layers.
+    sampler: generator of the thresholds: 'bernoulli' (independent, a keyed
+      hash), 'sobol' (a low-discrepancy sequence), 'lfsr' (a shift register for
+      each neuron), 'lfsr_shared' (one for each layer), or a `spikes.Sampler`.
     representation: how coincidences are counted: 'dense' is a matrix product
       over ticks, 'packed' counts bits of words, 'auto' is packed on CPU and
       dense on other platforms. The counts are equal.
@@ -99,7 +96,7 @@ class NetworkConfig:
   """
 
   layer_sizes: tuple[int, ...] | None = None
-  layers: tuple[wiring.Layer, ...] | None = dataclasses.field(
+  layers: tuple[layers_lib.Layer, ...] | None = dataclasses.field(
     default=None, kw_only=True
   )
   input_shape: tuple[int, ...] | None = dataclasses.field(
@@ -108,7 +105,6 @@ class NetworkConfig:
   num_steps: int = 64
   window: int | None = None
   timing: str = 'buffered'
-  settle: int | None = dataclasses.field(default=None, kw_only=True)
   firing_function: str | firing.FiringFunction = 'clip'
   integration: str | membrane_lib.Membrane = 'mean'
   tau: float = 16.0
@@ -122,14 +118,14 @@ class NetworkConfig:
   winner: str = 'softmax'
   race: RaceConfig = RaceConfig()
   update_every: str = 'presentation'
-  delay: int = 0
-  sampler: str = 'bernoulli'
+  settle: int | None = None
+  sampler: str | spikes.Sampler = 'bernoulli'
   representation: str = 'auto'
   kernels: bool = True
   reads: ReadConfig = ReadConfig()
 
   def __post_init__(self):
-    object.__setattr__(self, 'layer_sizes', layer_checks.find_sizes(self))
+    object.__setattr__(self, 'layer_sizes', layers_lib.find_sizes(self))
     self._check_time()
     self._check_gains()
     for field, choices in _CHOICES.items():
@@ -143,52 +139,47 @@ class NetworkConfig:
     is_valid = isinstance(self.kernels, bool | np.bool_)
     check_field(self, 'kernels', is_valid, 'True or False')
     if not isinstance(self.firing_function, str):
-      checks.check_firing_function(self)
+      _check_firing_function(self)
     if not isinstance(self.integration, str):
-      checks.check_membrane(self)
+      _check_membrane(self)
+    if not isinstance(self.sampler, str):
+      _check_sampler(self)
 
   def _check_time(self):
     num_steps, window = self.num_steps, self.window
+    is_realtime = self.timing == 'realtime'
     expected = f'1 to {MAX_COUNT} ticks'
     check_field(self, 'num_steps', is_count(num_steps), expected)
     is_valid = window is None or (is_count(window) and window <= num_steps)
-    check_field(
-      self, 'window', is_valid, f'1 tick up to num_steps = {num_steps}'
+    is_valid = is_valid and (
+      window in (None, num_steps)
+      or spikes.TICKS_PER_WORD % window == 0
+      or window % spikes.TICKS_PER_WORD == 0
     )
-    settle = self.settle
-    is_valid = settle is None or (is_count(settle, 0) and settle < num_steps)
-    expected = f'0 ticks up to one less than num_steps = {num_steps}'
-    check_field(self, 'settle', is_valid, expected)
+    expected = (
+      f'a divisor or a multiple of {spikes.TICKS_PER_WORD} ticks up to '
+      f'num_steps = {num_steps}, or {num_steps}'
+    )
+    check_field(self, 'window', is_valid, expected)
     check_field(self, 'tau', is_positive(self.tau), POSITIVE)
-    self._check_delay()
-    if self.timing != 'realtime':
+    if not is_realtime:
       expected = "'presentation', as timing is not 'realtime'"
       is_valid = self.update_every == 'presentation'
       check_field(self, 'update_every', is_valid, expected)
-
-  def _check_delay(self):
-    check_field(self, 'delay', self.delay in (0, 1), '0 or 1 window')
-    num_steps, start = self.num_steps, max(self.error_starts)
-    is_valid = self.delay == 0 or self.winner == 'softmax'
-    check_field(self, 'delay', is_valid, "0, as winner is not 'softmax'")
-    has_errors = start * self.schedule.window < num_steps
-    if self.timing != 'realtime':
-      expected = (
-        f'0 for a presentation of one window ({num_steps} ticks), or a '
-      )
-      check_field(self, 'delay', has_errors, expected + 'shorter window')
+      expected = "None, as timing is not 'realtime'"
+      check_field(self, 'settle', self.settle is None, expected)
       return
-    check_field(self, 'delay', self.delay == 0, "0, as timing is 'realtime'")
+    start = max(self.error_starts)
     latency = f'the {start} windows after which errors reach the first layer'
-    expected = f'more ticks than {latency}'
-    check_field(self, 'num_steps', num_steps > start, expected)
-    check_field(
-      self,
-      'window',
-      has_errors,
-      f'a shorter window: num_steps = {num_steps} ticks must be longer than '
-      f'{latency}',
+    is_valid = start * self.schedule.window < num_steps
+    expected = f'less than {num_steps} ticks for {latency}'
+    name = 'window' if start < num_steps else 'num_steps'
+    check_field(self, name, is_valid, expected)
+    is_valid = self.settle is None or (
+      is_count(self.settle, smallest=0) and self.settle < num_steps
     )
+    expected = f'None, or 0 to {num_steps - 1} ticks'
+    check_field(self, 'settle', is_valid, expected)
 
   def _check_gains(self):
     num_hidden = len(self.layer_sizes) - 2
@@ -204,18 +195,12 @@ class NetworkConfig:
     check_field(self, 'dropout', is_valid, '0 or more and below 1')
 
   @property
-  def wirings(self) -> tuple[wiring.Wiring, ...]:
+  def wirings(self) -> tuple[layers_lib.Wiring, ...]:
     """Wiring of each layer of weights."""
     if self.layers is not None:
-      return wiring.connect(self.layers, self.input_shape)
-    dense = tuple(map(Dense, self.layer_sizes[1:]))
-    return wiring.connect(dense, self.layer_sizes[:1])
-
-  @property
-  def defers_trains(self) -> bool:
-    """Whether the trains of a window are drawn a few words at a time."""
-    is_long = self.schedule.window > spikes.TICKS_PER_WORD
-    return is_long and self.timing == 'buffered'
+      return layers_lib.connect(self.layers, self.input_shape)
+    dense = tuple(map(layers_lib.Dense, self.layer_sizes[1:]))
+    return layers_lib.connect(dense, self.layer_sizes[:1])
 
   @property
   def schedule(self) -> spikes.Schedule:
@@ -247,7 +232,16 @@ class NetworkConfig:
     if self.timing == 'realtime':
       # A spike passes one layer in a window, forward and back.
       return tuple(range(2 * num_layers - 1, num_layers - 1, -1))
-    return (self.delay,) * num_layers
+    return (0,) * num_layers
+
+  @property
+  def settle_ticks(self) -> int:
+    """Ticks at the start of a presentation without votes."""
+    if self.timing != 'realtime':
+      return 0
+    latency = (len(self.layer_sizes) - 1) * self.schedule.window
+    settle = self.num_steps // 2 if self.settle is None else self.settle
+    return max(latency, settle)
 
   @property
   def error_steps(self) -> tuple[int, ...]:
@@ -280,11 +274,108 @@ _CHOICES = {
   'output_errors': OUTPUT_ERRORS,
   'winner': WINNERS,
   'update_every': UPDATE_EVERY,
-  'sampler': tuple(thresholds.SAMPLERS),
+  'sampler': tuple(spikes.SAMPLERS),
   'representation': REPRESENTATIONS,
 }
 # Fields that also accept an object of the user's own.
 _OWN = {
   'firing_function': ', or a neuron.FiringFunction',
   'integration': ', or a neuron.Membrane',
+  'sampler': ', or a spikes.Sampler',
 }
+
+
+def _check_firing_function(config):
+  """Evaluates a user's firing function on a grid of potentials."""
+  function = config.firing_function
+  is_valid = isinstance(function, firing.FiringFunction)
+  expected = 'one of ' + ', '.join(firing.FIRING_FUNCTIONS)
+  expected += ', or a neuron.FiringFunction'
+  check_field(config, 'firing_function', is_valid, expected)
+  with jax.ensure_compile_time_eval():  # also while jax traces
+    potential = jnp.linspace(-8.0, 8.0, 1025)
+    with _explained(config, 'firing_function', 'functions of potentials'):
+      rates = jnp.asarray(function.probability(potential))
+      gates = jnp.asarray(function.derivative(potential))
+    is_valid = bool(jnp.all((rates >= 0.0) & (rates <= 1.0)))
+    is_finite = bool(jnp.all(jnp.isfinite(gates)))
+  expected = 'a probability in [0, 1] everywhere'
+  check_field(config, 'firing_function', is_valid, expected)
+  expected = 'a derivative that is finite everywhere'
+  check_field(config, 'firing_function', is_finite, expected)
+  is_valid = rates.shape == gates.shape == potential.shape
+  expected = (
+    'a probability and a derivative of the shape of the potential, '
+    f'{potential.shape}, not {rates.shape} and {gates.shape}'
+  )
+  check_field(config, 'firing_function', is_valid, expected)
+
+
+def _check_membrane(config):
+  """Traces one window of a user's membrane and checks the shapes."""
+  membrane, num_neurons = config.integration, 3
+  is_valid = isinstance(membrane, membrane_lib.Membrane)
+  expected = 'one of ' + ', '.join(membrane_lib.MEMBRANES)
+  check_field(
+    config, 'integration', is_valid, expected + ', or a neuron.Membrane'
+  )
+  drive = jax.ShapeDtypeStruct((num_neurons,), jnp.float32)
+  ticks = jax.ShapeDtypeStruct((), jnp.int32)
+  mask = jax.ShapeDtypeStruct((1,), jnp.uint32)
+  window = spikes.Window(mask=mask, length=ticks, elapsed=ticks)
+  explained = functools.partial(_explained, config, 'integration')
+  with explained('init(num_neurons)'):
+    state = jax.eval_shape(lambda: membrane.init(num_neurons))
+  with explained('integrate(state, drive, window)'):
+    after = jax.eval_shape(membrane.integrate, state, drive, window)
+  with explained('read(state, window)'):
+    potential = jax.eval_shape(membrane.read, state, window)
+  expected = (
+    'an integrate function that returns a state of the shapes and dtypes of '
+    f'init, {_shapes(state)} for {num_neurons} neurons, not {_shapes(after)}'
+  )
+  check_field(config, 'integration', _shapes(after) == _shapes(state), expected)
+  expected = (
+    'a read function that returns one float32 potential for each neuron, '
+    f'{_shapes(drive)}, not {_shapes(potential)}'
+  )
+  check_field(
+    config, 'integration', _shapes(potential) == _shapes(drive), expected
+  )
+
+
+def _check_sampler(config):
+  """Traces one word of a user's sampler and checks the shape."""
+  sampler, size = config.sampler, 3
+  is_valid = isinstance(sampler, spikes.Sampler)
+  expected = 'one of ' + ', '.join(spikes.SAMPLERS) + ', or a spikes.Sampler'
+  check_field(config, 'sampler', is_valid, expected)
+
+  def draw(key):
+    word = jnp.zeros(1, jnp.int32)
+    own = key, word[0], word, spikes.Role.INPUT, 0, size, sampler
+    return sampler.thresholds(spikes.Source(*own), word[0])
+
+  with _explained(config, 'sampler', 'thresholds(source, word)'):
+    drawn = jax.eval_shape(draw, jax.ShapeDtypeStruct((3,), jnp.uint32))
+  ticks = jax.ShapeDtypeStruct((spikes.TICKS_PER_WORD, size), jnp.uint16)
+  expected = (
+    f'thresholds of the ticks of a word, {_shapes(ticks)} for {size} neurons, '
+    f'not {_shapes(drawn)}'
+  )
+  check_field(config, 'sampler', _shapes(drawn) == _shapes(ticks), expected)
+
+
+@contextlib.contextmanager
+def _explained(config, name, functions):
+  """Converts the errors of a user's functions, which are of any type."""
+  try:
+    yield
+  except Exception as error:
+    reason = str(error).partition('\n')[0].rstrip('.') or type(error).__name__
+    expected = f'{functions} that jax can trace ({reason})'
+    check_field(config, name, False, expected)
+
+
+def _shapes(tree):
+  return jax.tree.map(lambda leaf: f'{leaf.dtype}{list(leaf.shape)}', tree)

@@ -12,11 +12,10 @@ import jax
 import jax.numpy as jnp
 
 from ssnn_jax import checks
-from ssnn_jax import device_memory
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
-from ssnn_jax.simulation import inputs as inputs_lib
 from ssnn_jax.simulation import presentation
+from ssnn_jax.simulation import samples
 from ssnn_jax.simulation import updates
 
 
@@ -65,7 +64,7 @@ def ssnn(
   """
   checks.check_type('config', config, NetworkConfig, 'a NetworkConfig')
   if feedback is not None:
-    inputs_lib.check_params(config, feedback)
+    samples.check_params(config, feedback)
   options = Options(separate_signs, axis_name, feedback)
   learn_online = None
   if config.update_every == 'window':
@@ -104,7 +103,7 @@ def init(config: NetworkConfig, key: jax.Array) -> types.Params:
     )
 
   shapes = [wiring.weights_shape for wiring in config.wirings]
-  device_memory.check_weights(shapes)
+  checks.check_weights(shapes)
   return tuple(layer(*item) for item in enumerate(shapes))
 
 
@@ -122,7 +121,7 @@ def _learn(
   """Implements `Network.learn`."""
   plan = _plan(config, options, labels, pulse_gradient)
   observer = presentation.Observer(
-    observe=functools.partial(updates.synapse_ends, config, plan),
+    observe=functools.partial(updates.pre_post, config, plan),
     accumulate=functools.partial(updates.count, config),
     initial=updates.init_counts(config, params, options.separate_signs),
   )
@@ -156,7 +155,7 @@ def _learn_online(
     return index + 1, update_state, params
 
   observer = presentation.Observer(
-    observe=functools.partial(updates.synapse_ends, config, plan),
+    observe=functools.partial(updates.pre_post, config, plan),
     accumulate=apply,
     initial=(jnp.int32(0), update_state, params),
     params=lambda total: total[2],

@@ -18,56 +18,15 @@ fire less, and the coincidence estimate *is* a gradient.
 """
 
 from collections.abc import Callable
-import numbers
 from typing import Any
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-MAX_COUNT = 2**31 - 1  # counts and indices are int32
-COUNT = f'a whole number from 1 to {MAX_COUNT}'
-POSITIVE = 'a positive 32-bit number'
-_SMALLEST, _LARGEST = 2.0**-126, (2 - 2**-23) * 2.0**127  # float32, above 0
-
 
 class UserError(ValueError):
   """Wrong argument or file; the message is one sentence with the remedy."""
-
-
-def check_field(config: Any, name: str, is_valid: bool, expected: str) -> None:
-  """Raises an error that names a field, its value and the expected value."""
-  if not is_valid:
-    value = getattr(config, name)
-    parts = value if isinstance(value, tuple) else (value,)
-    if any(map(callable, parts)):
-      value = f'a {type(value).__name__}'  # functions have long names
-    raise UserError(f'{name} is {value}; expected {expected}.')
-
-
-def is_integer(value: Any) -> bool:
-  """Returns whether a value is a whole number, of Python or NumPy."""
-  return isinstance(value, numbers.Integral) and not isinstance(value, bool)
-
-
-def is_count(value: Any, smallest: int = 1) -> bool:
-  """Returns whether a value is a whole number, `smallest` to `MAX_COUNT`."""
-  return is_integer(value) and smallest <= value <= MAX_COUNT
-
-
-def is_real(value: Any) -> bool:
-  """Returns whether a value is a number, of Python or NumPy."""
-  return isinstance(value, numbers.Real) and not isinstance(value, bool)
-
-
-def is_finite(value: Any) -> bool:
-  """Returns whether a value is a number that is finite as a float32."""
-  return is_real(value) and abs(value) <= _LARGEST
-
-
-def is_positive(value: Any) -> bool:
-  """Returns whether a value is a number above 0, also as a float32."""
-  return is_finite(value) and value >= _SMALLEST
 
 
 class LayerParams(NamedTuple):
@@ -98,11 +57,7 @@ class Signal(NamedTuple):
   """Forward signal of one layer of neurons in the windows of one block."""
 
   rates: jax.Array  # [W, N] firing rates, in spikes per tick
-  # [K, N] uint32 spikes of all windows, one bit per tick; of a buffered window
-  # of more than 32 ticks a `spikes.DeferredTrain`, unless they are given
-  train: Any
-  # [W, N] int32 spikes of each window, where known without the train
-  counts: jax.Array | None = None
+  train: Any  # `spikes.Train` of [K, N] uint32 words
 
 
 class ErrorStreams(NamedTuple):
@@ -120,9 +75,7 @@ class ErrorSignal(NamedTuple):
   """Error signal of one layer of neurons in the windows of one block."""
 
   errors: jax.Array  # [W, J] signed errors dL/dv, before the gain
-  # [K, J] uint32 spikes of all windows, as `ErrorStreams`; in a buffered window
-  # of more than 32 ticks they may be a `spikes.Deferred`
-  streams: Any
+  streams: Any  # `spikes.Train` of `ErrorStreams` of [K, J] uint32 words
 
 
 class Update(NamedTuple):
@@ -146,16 +99,23 @@ def exact_update(gradient: Params) -> Update:
 
 
 class Inference(NamedTuple):
-  """Response of the output layer to a presentation, for three readouts.
-
-  A winner-take-all without noise, as lateral inhibition with a high gain gives
-  it, spikes `largest_counts` times.
-  """
+  """Readouts of the output layer after a presentation."""
 
   winner_counts: jax.Array  # [B, C] ticks won by each class
   potential: jax.Array  # [B, C] membrane potential at the end
-  # [B, C] ticks in which each class had the largest potential
+  # [B, C] ticks in which each class had the largest potential: the spikes of a
+  # winner-take-all without noise
   largest_counts: jax.Array
+
+
+class Signals(NamedTuple):
+  """Signals of one sample in the windows of one block."""
+
+  forward: list[Signal]  # presynaptic signal of each layer of weights
+  errors: list[ErrorSignal]  # of each layer of weights; none without a label
+  # [W, J] of each layer of weights, from which the spikes of a window follow
+  potentials: list[jax.Array]
+  response: Inference  # counts of the block, and potential after it
 
 
 class Activity(NamedTuple):

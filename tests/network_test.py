@@ -10,8 +10,9 @@ import numpy as np
 
 import ssnn_jax
 from ssnn_jax import network as network_lib
-from ssnn_jax.simulation import inputs as input_lib
 from ssnn_jax.simulation import presentation
+from ssnn_jax.simulation import samples
+from tests.testing import sources
 from tests.testing import statistics
 from tests.testing.networks import SIZES
 from tests.testing.networks import batch
@@ -43,7 +44,7 @@ class NetworkTest(parameterized.TestCase):
     config = ssnn_jax.NetworkConfig(
       SIZES,
       num_steps=num_steps,
-      window=min(5, num_steps),
+      window=min(4, num_steps),
       integration=integration,
     )
     params = make_params(config)
@@ -63,14 +64,14 @@ class NetworkTest(parameterized.TestCase):
   @parameterized.parameters(
     # Each schedule once; samplers, membranes and kernels in turn.
     (1, 1, 'mean', 'sobol', False),
-    (7, 5, 'leaky', 'bernoulli', True),
-    (33, 5, 'memoryless', 'threefry', False),
+    (7, 4, 'leaky', 'lfsr', True),
+    (33, 4, 'memoryless', sources.THREEFRY, False),
     (33, 33, 'mean', 'bernoulli', True),
     (100, 1, 'leaky', 'sobol', True),
     (100, 32, 'memoryless', 'sobol', False),
     (100, 100, 'leaky', 'bernoulli', True),
     (64, 64, 'mean', 'sobol', True),
-    (100, 48, 'mean', 'sobol', True),
+    (100, 64, 'mean', 'lfsr_shared', True),
   )
   def test_representations_and_kernels_agree(
     self, num_steps, window, integration, sampler, packed_by_kernels
@@ -129,8 +130,8 @@ class NetworkTest(parameterized.TestCase):
 
   @parameterized.parameters(
     (1, 'mean', 0.5),
-    (5, 'memoryless', 0.5),
-    (5, 'mean', 2.0),
+    (4, 'memoryless', 0.5),
+    (4, 'mean', 2.0),
     (32, 'memoryless', 2.0),
   )
   def test_batch_counts_are_sums_over_samples(self, window, integration, gain):
@@ -197,7 +198,7 @@ class NetworkTest(parameterized.TestCase):
     config = ssnn_jax.NetworkConfig(SIZES, num_steps=40, dropout=0.5)
     params, key = make_params(config), jax.random.key(4)
     update, _ = learn(config, params, key, size=1)
-    masks = input_lib.draw_dropout_masks(config, key, jnp.arange(1))
+    masks = samples.draw_dropout_masks(config, key, jnp.arange(1))
     for layer, mask in enumerate(masks):
       dropped = np.asarray(mask[0]) == 0
       self.assertBetween(dropped.sum(), 1, dropped.size - 1)
@@ -208,7 +209,7 @@ class NetworkTest(parameterized.TestCase):
 
   def test_dropout_rate(self):
     config = ssnn_jax.NetworkConfig((4, 500, 2), dropout=0.3)
-    (mask,) = input_lib.draw_dropout_masks(
+    (mask,) = samples.draw_dropout_masks(
       config, jax.random.key(0), jnp.arange(200)
     )
     bound = 5 * np.sqrt(0.3 * 0.7 / mask.size)
@@ -234,7 +235,7 @@ class NetworkTest(parameterized.TestCase):
       spiking.potential, ann.potential, rtol=0, atol=5 * deviation
     )
 
-  @parameterized.parameters('bernoulli', 'threefry')
+  @parameterized.parameters('bernoulli', 'lfsr')
   def test_learn_compiles_once(self, sampler):
     config = ssnn_jax.NetworkConfig(SIZES, num_steps=8, sampler=sampler)
     run = jax.jit(ssnn_jax.ssnn(config).learn)

@@ -36,9 +36,9 @@ def adaptive(tau, tau_threshold, strength):
 
 
 class OwnMembraneTest(parameterized.TestCase):
-  @parameterized.parameters(0, 1)
-  def test_membrane_object_equals_its_name(self, delay):
-    options = dict(num_steps=40, window=8, delay=delay)
+  @parameterized.parameters('buffered', 'realtime')
+  def test_membrane_object_equals_its_name(self, timing):
+    options = dict(num_steps=40, window=4, timing=timing)
     config = ssnn_jax.NetworkConfig(
       SIZES, integration='leaky', tau=9.0, **options
     )

@@ -22,7 +22,7 @@ from experiments.config import field
 from experiments.config import lines as run_lines
 from experiments.config import serialization
 import ssnn_jax
-from ssnn_jax import schema
+from ssnn_jax import checks
 from ssnn_jax.runs import files
 from ssnn_jax.runs import records
 
@@ -123,7 +123,7 @@ def _expand(file, header, lines):
       raise _damaged(file, repr(error)) from None
     for problem in itertools.chain(
       run_lines.config_problems(parts['config']),
-      schema.problems(parts['final'], run_lines.Final),
+      checks.problems(parts['final'], run_lines.Final),
       run_lines.curve_problems(parts['curves']),
     ):
       raise _damaged(file, problem)
@@ -199,7 +199,7 @@ def read_lines(file: str | os.PathLike) -> list[dict[str, Any]]:
   """
   try:
     texts = pathlib.Path(file).read_text().splitlines() or ['']
-    found = list(map(schema.parse, texts))
+    found = list(map(checks.parse, texts))
   except (OSError, ValueError) as error:
     raise _damaged(file, error) from None
   for line in found:

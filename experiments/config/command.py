@@ -27,7 +27,7 @@ from experiments.config import interrupts
 from experiments.config import libraries
 from experiments.config import usage
 import ssnn_jax
-from ssnn_jax import types
+from ssnn_jax import checks
 
 # Flags by heading of --help, in this order; other headings follow.
 _HEADINGS = (
@@ -73,7 +73,7 @@ def define_data_dir() -> None:
 
 def define_seed(default: int | None, help_text: str) -> None:
   """Defines the flag of a seed."""
-  flags.DEFINE_integer('seed', default, help_text, 0, types.MAX_COUNT)
+  flags.DEFINE_integer('seed', default, help_text, 0, checks.MAX_COUNT)
 
 
 class TupleParser(flags.ArgumentParser):

@@ -10,14 +10,13 @@ from experiments.config import layers
 from experiments.config import methods
 from experiments.config import synapses
 import ssnn_jax
+from ssnn_jax import checks
 from ssnn_jax import config as choices
-from ssnn_jax import schema
-from ssnn_jax import types
 from ssnn_jax.datasets import arrays
-from ssnn_jax.neuron import race
+from ssnn_jax.neuron import wta
 from ssnn_jax.neuron.firing import FIRING_FUNCTIONS
 from ssnn_jax.simulation import updates
-from ssnn_jax.spikes.thresholds import SAMPLERS
+from ssnn_jax.spikes.samplers import SAMPLERS
 
 _data, _network, _spikes, _training, _evaluation = (
   functools.partial(field.field, group)
@@ -75,8 +74,9 @@ class ExperimentConfig(synapses.SynapseFields):
   )
   integration: str = _network(
     'mean',
-    'average of a membrane over windows: running mean (mean), exponential '
-    'average (leaky) or the current window only (memoryless)',
+    'average of a membrane over windows: running mean (mean), with weights '
+    'that rise with time (ramp), exponential average (leaky) or the current '
+    'window only (memoryless)',
     choices=ssnn_jax.neuron.MEMBRANES,
   )
   tau: float = _network(16.0, 'time constant of a leaky membrane', unit='ticks')
@@ -99,7 +99,7 @@ class ExperimentConfig(synapses.SynapseFields):
   )
   winner: str = _spikes('softmax', _HELP['winner'], choices=choices.WINNERS)
   inhibition: str = _spikes(
-    _RACE.inhibition, _HELP['inhibition'], choices=race.INHIBITIONS
+    _RACE.inhibition, _HELP['inhibition'], choices=wta.INHIBITIONS
   )
   race_rate: float = _spikes(
     _RACE.race_rate, _HELP['race_rate'], unit='spikes per tick'
@@ -183,7 +183,7 @@ class ExperimentConfig(synapses.SynapseFields):
   )
 
   def __post_init__(self):
-    for problem in schema.problems(vars(self), ExperimentConfig):
+    for problem in checks.problems(vars(self), ExperimentConfig):
       raise ssnn_jax.UserError(f'--{problem}.')
     for name, own in FIELDS.items():
       choices, value = own.metadata['choices'], getattr(self, name)
@@ -220,15 +220,15 @@ class ExperimentConfig(synapses.SynapseFields):
 _RANGES = (
   (
     'batch_size num_epochs probe_size probe_draws',
-    types.is_count,
-    types.COUNT,
+    checks.is_count,
+    checks.COUNT,
   ),
   (
     'weight_decay eval_every probe_every seed',
     lambda value: 0 <= value < math.inf,
     'a finite number, 0 or more',
   ),
-  ('learning_rate', types.is_positive, types.POSITIVE),
+  ('learning_rate', checks.is_positive, checks.POSITIVE),
   ('hold_out', lambda share: 0 <= share < 1, '0 or more and below 1'),
   ('folds', lambda folds: folds is None or folds >= 2, '2 or more'),
   (

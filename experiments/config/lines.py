@@ -13,7 +13,7 @@ from experiments.config import experiment
 from experiments.config import methods
 from experiments.config import serialization
 import ssnn_jax
-from ssnn_jax import schema
+from ssnn_jax import checks
 from ssnn_jax.runs import errors
 from ssnn_jax.runs import records
 
@@ -108,8 +108,8 @@ def read_sweep(folder: pathlib.Path) -> Sweep:
   if not path.exists():
     return {}
   try:
-    described = schema.parse(path.read_bytes())
-    wrong = next(schema.problems(described, Sweep), None)
+    described = checks.parse(path.read_bytes())
+    wrong = next(checks.problems(described, Sweep), None)
   except (OSError, ValueError) as error:
     wrong = error
   if wrong:
@@ -125,7 +125,7 @@ def config_problems(config: Mapping[str, Any]) -> Iterator[str]:
 
   The configuration may be of another version, with other fields.
   """
-  yield from schema.problems(config, experiment.ExperimentConfig)
+  yield from checks.problems(config, experiment.ExperimentConfig)
   method = config.get('method', methods.ANN)
   if method not in methods.METHODS:
     yield f'method is {method}; expected one of {", ".join(methods.METHODS)}'
@@ -138,8 +138,8 @@ def curve_problems(curves: Mapping[str, Any]) -> Iterator[str]:
   """Yields what is wrong with quantities that are lists over epochs."""
   hints = {'eval_epochs': int, **typing.get_type_hints(Epoch)}
   for name, values in curves.items():
-    if not schema.matches(values, list[hints.get(name, Any)]):
-      yield f'curve {name} is not a list of {schema.describe(hints[name])}'
+    if not checks.matches(values, list[hints.get(name, Any)]):
+      yield f'curve {name} is not a list of {checks.describe(hints[name])}'
 
 
 def _check(run):
@@ -151,7 +151,7 @@ def _check(run):
     where, kind = f'line {number} of {records.METRICS}', event.get('event')
     if kind not in [*_SCHEMAS] or (number == 1) != (kind == 'header'):
       _refuse(run, where, f'event is {kind!r}')
-    for problem in schema.problems(event, _SCHEMAS[kind]):
+    for problem in checks.problems(event, _SCHEMAS[kind]):
       _refuse(run, where, problem)
     for name, value in event.items() if kind == 'epoch' else ():
       length = len(value) if isinstance(value, list) else None

@@ -34,8 +34,8 @@ _PULSES = frozenset(
 # does not depend on the sampler. The probe compares spikes with the ANN.
 SPIKING_FIELDS = (
   _PULSES
-  | {'window', 'integration', 'tau', 'output_errors'}
-  | {'timing', 'settle', 'update_every', 'winner'}
+  | {'window', 'integration', 'tau', 'settle', 'output_errors'}
+  | {'timing', 'update_every', 'winner'}
   | {field.name for field in dataclasses.fields(ssnn_jax.RaceConfig)}
   | {'forward', 'backward', 'update', 'shuffle_ticks'}
 )

@@ -23,13 +23,11 @@ def from_record(
 ) -> experiment.ExperimentConfig:
   """Makes a configuration from its JSON object; missing fields have defaults.
 
-  Retired fields are left out.
-
   Raises:
     UserError: if the record of the folder has an unknown field, or a value of
       the wrong type.
   """
-  recorded = _drop_retired(recorded)
+  recorded = _update(recorded)
   for name in recorded:
     if name not in experiment.FIELDS:
       raise ssnn_jax.UserError(
@@ -51,17 +49,18 @@ def from_record(
 
 
 def complete(recorded: Mapping[str, Any]) -> dict[str, Any]:
-  """Adds the defaults of missing fields to the record of a configuration.
-
-  Retired fields are left out.
-  """
+  """Adds the defaults of missing fields to the record of a configuration."""
   defaults = as_record(experiment.ExperimentConfig())
-  return defaults | _drop_retired(recorded)
+  return defaults | _update(recorded)
 
 
-def _drop_retired(recorded):
-  return {
+def _update(recorded):
+  """Returns the record of an earlier version with the fields of this one."""
+  values = {
     name: value
     for name, value in recorded.items()
     if name not in RETIRED or value != RETIRED[name]
   }
+  if values.get('timing') == 'realtime':  # votes once started with the winners
+    values.setdefault('settle', 0)
+  return values

@@ -4,12 +4,6 @@ from collections.abc import Iterable
 
 from experiments.config import experiment
 from experiments.config import methods
-import ssnn_jax
-
-
-def _is_recording(config):
-  return config.dataset in ssnn_jax.datasets.RECORDINGS
-
 
 _LEAKY = (
   'without --integration=leaky',
@@ -25,8 +19,6 @@ _TIKI_TAKA = (
   'without --update_rule=tiki_taka',
   lambda config: config.update_rule == 'tiki_taka',
 )
-_RECORDINGS = 'with images', _is_recording
-_IMAGES = 'with recordings', lambda config: not _is_recording(config)
 _IDEAL = (
   'with --inhibition=adaptive',
   lambda config: config.inhibition == 'ideal',
@@ -41,10 +33,6 @@ _CONDITIONS = {
   'tau': _LEAKY,
   'transfer_lines': _TIKI_TAKA,
   'transfer_rate': _TIKI_TAKA,
-  'event_window': _RECORDINGS,
-  'polarity': _RECORDINGS,
-  'shuffle_ticks': _RECORDINGS,
-  'pixel_range': _IMAGES,
   'race_rate': _IDEAL,
   'inhibition_step': _ADAPTIVE,
   'inhibition_start': _ADAPTIVE,

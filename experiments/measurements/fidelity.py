@@ -23,9 +23,10 @@ from experiments.config import command
 from experiments.measurements import json_lines
 from experiments.training import data
 import ssnn_jax
+from ssnn_jax import config as choices
 from ssnn_jax import training
 from ssnn_jax.runs import provenance
-from ssnn_jax.spikes import thresholds
+from ssnn_jax.spikes import samplers
 
 _LEARNING_RATE = 0.5
 
@@ -70,7 +71,11 @@ def measure(
   """Returns the line of a spiking network; see `relative_errors`."""
   # Windows do not change exact rates, and one window is fastest.
   quantised = dataclasses.replace(
-    config, forward='rates', backward='rates', window=config.num_steps
+    config,
+    forward='rates',
+    backward='rates',
+    timing='buffered',
+    window=config.num_steps,
   )
   errors = {}
   for prefix, network in {'': config, 'quantisation_': quantised}.items():
@@ -79,6 +84,9 @@ def measure(
   return {
     'layer_sizes': config.layer_sizes,
     'sampler': config.sampler,
+    'timing': config.timing,
+    'integration': config.integration,
+    'gain': config.gain,
     'window': config.schedule.window,
     'num_steps': config.num_steps,
     'batch_size': len(labels),
@@ -112,14 +120,25 @@ def _train_ann(config, dataset, batch_size, num_steps):
 
 def _networks(values, dataset):
   """Yields the configurations to measure, by layer sizes, sampler and T."""
-  names = 'hidden_sizes', 'samplers', 'num_steps'
-  for hidden, sampler, num_steps in itertools.product(*map(values.get, names)):
+  names = 'hidden_sizes samplers num_steps timings integrations gains'.split()
+  for hidden, sampler, num_steps, *own in itertools.product(
+    *map(values.get, names)
+  ):
+    timing, integration, gain = own
     sizes = dataset.num_inputs, *hidden, dataset.num_classes
     windows = {window or num_steps for window in values['windows']}
+    if timing == 'realtime':
+      windows = {1}
     for window in sorted(n for n in windows if n <= num_steps):
       try:
         yield ssnn_jax.NetworkConfig(
-          sizes, num_steps=num_steps, window=window, sampler=sampler
+          sizes,
+          num_steps=num_steps,
+          window=window,
+          sampler=sampler,
+          timing=timing,
+          integration=integration,
+          gain=gain,
         )
       except ssnn_jax.UserError as error:  # starts with the name of the field
         raise ssnn_jax.UserError(f'--{error}') from None
@@ -142,7 +161,9 @@ def _measure(values):
 def main() -> None:
   """Prints the errors of all networks of the flags."""
   values = flags.FLAGS.flag_values_dict()
-  command.choices(values, 'samplers', tuple(thresholds.SAMPLERS))
+  command.choices(values, 'samplers', tuple(samplers.SAMPLERS))
+  command.choices(values, 'timings', choices.TIMINGS)
+  command.choices(values, 'integrations', ssnn_jax.neuron.MEMBRANES)
   json_lines.write(__spec__.name, provenance.environment(), _measure(values))
 
 
@@ -161,11 +182,17 @@ def _define_flags():
     )
     windows = 'windows n in ticks, where at most T; 0 is T.'
     flags.DEFINE(numbers, 'windows', (1, 4, 32, 0), windows)
+    membranes = f'membranes, from {", ".join(ssnn_jax.neuron.MEMBRANES)}.'
+    flags.DEFINE_list('integrations', 'mean', membranes)
+    timings = 'timings, from buffered and realtime, whose windows have 1 tick.'
+    flags.DEFINE_list('timings', 'buffered', timings)
   with command.group('Spikes'):
+    gains = 'gains of the error spikes.'
+    flags.DEFINE(command.TupleParser(float), 'gains', (1.0,), gains)
     steps = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
     flags.DEFINE(numbers, 'num_steps', steps, 'numbers of ticks T.')
-    samplers = f'spike samplers, from {", ".join(thresholds.SAMPLERS)}.'
-    flags.DEFINE_list('samplers', 'bernoulli,sobol', samplers)
+    names = f'spike samplers, from {", ".join(samplers.SAMPLERS)}.'
+    flags.DEFINE_list('samplers', 'bernoulli,sobol', names)
     flags.DEFINE_integer('draws', 8, 'number of draws of the spikes.', 1)
   with command.group('Training'):
     flags.DEFINE_integer('train_steps', 400, 'SGD steps before measuring.', 0)

@@ -152,7 +152,7 @@ def compare(
   evaluate = jax.jit(training.make_evaluate(network, reference, _BATCH_SIZE))
   ann_key, *keys = jax.random.split(jax.random.key(0), 1 + _NUM_DRAWS)
   draws = [evaluate(params, key, rates, labels) for key in keys]
-  winner, potential, rate = (np.array(values) for values in zip(*draws))
+  winner, _, potential, rate = (np.array(values) for values in zip(*draws))
   exact = jax.jit(reference.infer)(params, ann_key, rates).potential
   exact = np.asarray(exact)
   shape = tuple(map(int, graph.nodes['input'].input_type['input']))

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.config import command
+from ssnn_jax.spikes import bernoulli
 from ssnn_jax.spikes import thresholds
 
 _KEYS, _NEURONS, _SAMPLES = 8, 64, 16
@@ -27,9 +28,8 @@ def draw(seed: int, word: jax.Array) -> jax.Array:
 
   def draw_one(key, role, position):
     keys = thresholds.make_keys(key, 1)
-    address = thresholds.Address(role, 0, word, position)
-    source = thresholds.hashed(keys, address, _NEURONS)
-    return source.draw(_NEURONS)
+    own = keys[0, role], position, word[None], role, 0, _NEURONS
+    return bernoulli.planes(thresholds.Source(*own, bernoulli.SAMPLER), word)
 
   keys = jax.random.split(jax.random.key(seed), _KEYS)
   over_keys = jax.vmap(draw_one, in_axes=(0, None, None))

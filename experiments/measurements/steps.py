@@ -1,9 +1,7 @@
-"""Compiled training and readout steps to be timed, and a naive baseline.
+"""Compiled training and readout steps to be timed.
 
-In the naive dense simulation each spike is an independent uniform sample, a
-spike train an array of floats `[T, B, N]`, and coincidences are float products
-over time. The simulation equals `ssnn_jax.ssnn` in distribution for 'mean'
-membranes without dropout.
+The representation `naive` is `ssnn_jax.reference`: spikes that are plain
+floats, one presentation of a sample at a time.
 """
 
 from collections.abc import Callable
@@ -19,12 +17,10 @@ import optax
 from experiments.config import methods
 from experiments.config import synapses
 import ssnn_jax
-from ssnn_jax import network as network_lib
+from ssnn_jax import reference
 from ssnn_jax import training
 from ssnn_jax.hardware import devices
 from ssnn_jax.hardware.device_config import PRESETS
-from ssnn_jax.neuron import firing
-from ssnn_jax.spikes import encoding
 
 _LEARNING_RATE = 0.1
 _NUM_BATCHES = 8  # minibatches that steps alternate between
@@ -55,7 +51,7 @@ def compile_setting(setting: Setting, num_images: int) -> Compiled:
   name, config, batch_size, method, representation, device, _ = setting
   params = ssnn_jax.ssnn(config).init(jax.random.key(0))
   if representation == 'naive':
-    network = naive_ssnn(config)
+    network = reference.ssnn(config)
   else:
     form = representation or 'auto'
     config = dataclasses.replace(config, representation=form)
@@ -172,95 +168,3 @@ def _compile(function, *arguments):
   memory = compiled.memory_analysis()
   size = memory.temp_size_in_bytes + memory.output_size_in_bytes
   return compiled, round(size / 2**20, 4)
-
-
-def naive_ssnn(config: ssnn_jax.NetworkConfig) -> ssnn_jax.Network:
-  """Builds the naive simulation of a network whose window divides T."""
-  if config.layers is not None:
-    raise ssnn_jax.UserError(
-      'layers are not dense; the naive representation needs --layer_sizes.'
-    )
-  if config.num_steps % config.schedule.window:
-    raise ssnn_jax.UserError(
-      f'window is {config.schedule.window}; the naive representation needs a '
-      f'window that divides num_steps = {config.num_steps}.'
-    )
-  return ssnn_jax.Network(
-    init=functools.partial(network_lib.init, config),
-    infer=functools.partial(_infer, config),
-    learn=functools.partial(_learn, config),
-  )
-
-
-def _infer(config, params, key, images):
-  _, potentials, winners = _forward(config, params, key, images)
-  return _read_out(config, winners, potentials[-1])
-
-
-def _learn(config, params, key, images, labels):
-  trains, potentials, winners = _forward(config, params, key, images)
-  error = winners - jax.nn.one_hot(labels, config.layer_sizes[-1])[None]
-  gate = firing.find(config.firing_function).derivative
-  counts = []
-  for layer in reversed(range(len(params))):
-    weights = jnp.einsum('tbi,tbj->ij', trains[layer], error)
-    biases = jnp.sum(error, axis=(0, 1))
-    counts.insert(0, ssnn_jax.LayerParams(weights, biases))
-    if layer > 0:
-      propagated = _window_means(config, error) / config.gains[layer]
-      propagated = propagated @ params[layer].weights.T
-      rates = config.gains[layer - 1] * gate(potentials[layer - 1]) * propagated
-      magnitudes = _sample(config, key, (1, layer), jnp.abs(rates))
-      signs = jnp.repeat(jnp.sign(rates), config.schedule.window, axis=0)
-      error = signs * magnitudes
-  samples = config.num_steps * images.shape[0]
-  units = [jnp.float32(1.0 / (samples * gain)) for gain in config.gains]
-  unit = tuple(ssnn_jax.LayerParams(each, each) for each in units)
-  update = ssnn_jax.Update(tuple(counts), None, unit)
-  return update, _read_out(config, winners, potentials[-1])
-
-
-def _forward(config, params, key, images):
-  """Returns trains `[T, B, I]`, potentials `[W, B, J]` and one-hot winners."""
-  fire = firing.find(config.firing_function).probability
-  num_windows = config.num_steps // config.schedule.window
-  rates = encoding.rate_encode(images)
-  rates = jnp.broadcast_to(rates, (num_windows, *rates.shape))
-  trains, potentials = [], []
-  for layer, (weights, biases) in enumerate(params):
-    train = _sample(config, key, (0, layer), rates)
-    drive = _window_means(config, train) @ weights + biases[None, None]
-    windows = jnp.arange(1.0, num_windows + 1.0)[:, None, None]
-    potential = jnp.cumsum(drive, axis=0) / windows
-    trains.append(train)
-    potentials.append(potential)
-    rates = fire(potential)
-  logits = jnp.repeat(potential, config.schedule.window, axis=0)
-  winners = jax.random.categorical(jax.random.fold_in(key, 2), logits)
-  return trains, potentials, jax.nn.one_hot(winners, logits.shape[-1])
-
-
-def _sample(config, key, path, rates):
-  """Samples spike trains `[T, B, N]` of rates `[W, B, N]`."""
-  for index in path:
-    key = jax.random.fold_in(key, index)
-  rates = jnp.repeat(rates, config.schedule.window, axis=0)
-  return (jax.random.uniform(key, rates.shape) < rates).astype(jnp.float32)
-
-
-def _window_means(config, train):
-  """Averages a train `[T, B, N]` over each window, `[W, B, N]`."""
-  shape = -1, config.schedule.window, *train.shape[1:]
-  return jnp.mean(train.reshape(shape), axis=1)
-
-
-def _read_out(config, winners, potential):
-  """Returns the response of winners `[T, B, C]` and potentials `[W, B, C]`."""
-  largest = jax.nn.one_hot(
-    jnp.argmax(potential, axis=-1), potential.shape[-1], dtype=jnp.int32
-  )
-  return ssnn_jax.Inference(
-    winner_counts=jnp.sum(winners, axis=0).astype(jnp.int32),
-    potential=potential[-1],
-    largest_counts=config.schedule.window * jnp.sum(largest, axis=0),
-  )

@@ -235,10 +235,10 @@ STUDY = Study(
 Times are medians of `15` rounds (naive and methods: `5`) in which settings
 alternate with backpropagation, on two cores of a server processor with AVX-512.
 Images are random, the worst case for spikes. `packed` holds 32 ticks of a train
-in a word, `dense` counts coincidences by int8 matrix products, and `naive`
-draws and multiplies every tick. `MiB` are buffers of the compiled program; the
-counting kernel keeps up to 33 KiB for each output neuron and 0.5 MiB for each
-thread besides.
+in a word, `dense` counts coincidences by int8 matrix products, and `naive` is
+the reference, tick by tick and sample by sample. `MiB` are buffers of the
+compiled program; the counting kernel keeps up to 33 KiB for each output neuron
+and 0.5 MiB for each thread besides.
 
 A learning step of 784-256-10 with batches of 128 costs {learn_t16:.1f} steps of
 BP at T = 16, {learn_t64:.1f} at T = 64 and {learn_t256:.1f} at T = 256;

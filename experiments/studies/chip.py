@@ -20,7 +20,7 @@ _BATCH_SIZE = 32  # without single samples
 _FIRST = 'buffered'
 # Each step is added to those before it.
 _STEPS = {
-  'real time': {'timing': 'realtime'},
+  'real time': {'timing': 'realtime', 'settle': 0},
   'race': {
     'winner': 'race',
     'inhibition': 'adaptive',

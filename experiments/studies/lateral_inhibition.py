@@ -115,7 +115,7 @@ STUDY = Study(
   text="""
 Output neurons race: each fires at a rate of exp(v - theta), and the first spike
 inhibits the others after a latency of d ticks, in which others may win, too
-([race](../../ssnn_jax/neuron/race.py)). An ideal theta is computed from the
+([race](../../ssnn_jax/neuron/wta.py)). An ideal theta is computed from the
 potentials, for a total rate of `8` spikes per tick. An adaptive theta starts at
 0 and follows the winners: it rises by `0.5` for each winner after the first,
 and falls as much after a silent tick. A fixed theta is 0. Networks are buffered

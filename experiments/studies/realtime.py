@@ -34,9 +34,14 @@ _PANELS = {
 }
 
 
-def _make_sweep(t, windows, num_seeds=5, timings=_TIMINGS, **base):
-  grid = {'timing': timings, 'window': windows}
-  return Sweep(grid, num_seeds, {'num_steps': t} | base)
+def _make_sweeps(lengths, windows, num_seeds=5, timings=_TIMINGS, **base):
+  """Makes a sweep of each timing; in real time votes start with the winners."""
+  grid = {'num_steps': lengths, 'window': windows}
+  settle = {'buffered': {}, 'realtime': {'settle': 0}}
+  return tuple(
+    Sweep(grid, num_seeds, base | {'timing': timing} | settle[timing])
+    for timing in timings
+  )
 
 
 def _select_wide(runs):
@@ -109,15 +114,12 @@ STUDY = Study(
   sweeps={
     'digits': (
       Sweep({'num_steps': (16, 64, 256)}, base={'probe_every': 20}),
-      _make_sweep(16, (1, 2, 4), probe_every=20),
-      _make_sweep(64, (1, 2, 4, 8, 16), probe_every=20),
-      _make_sweep(256, (1, 4, 16), timings=('realtime',), probe_every=20),
-      *(
-        _make_sweep(t, (1,), 20, ('realtime',), probe_every=20)
-        for t in (64, 256)
-      ),
-      _make_sweep(
-        64,
+      *_make_sweeps((16,), (1, 2, 4), probe_every=20),
+      *_make_sweeps((64,), (1, 2, 4, 8, 16), probe_every=20),
+      *_make_sweeps((256,), (1, 4, 16), timings=('realtime',), probe_every=20),
+      *_make_sweeps((64, 256), (1,), 20, ('realtime',), probe_every=20),
+      *_make_sweeps(
+        (64,),
         (1, 8, 16),
         layer_sizes=(64, 32, 10),
         num_epochs=1,
@@ -127,13 +129,10 @@ STUDY = Study(
     ),
     'fashion_mnist': (
       Sweep({'num_steps': (16, 64, 256)}, base={'probe_every': 10}),
-      _make_sweep(16, (1,), 5, ('realtime',), probe_every=10),
-      *(
-        _make_sweep(t, (1,), 3, ('realtime',), probe_every=10)
-        for t in (64, 256)
-      ),
+      *_make_sweeps((16,), (1,), 5, ('realtime',), probe_every=10),
+      *_make_sweeps((64, 256), (1,), 3, ('realtime',), probe_every=10),
     ),
-    'n_mnist': (_make_sweep(64, (1, 8)),),
+    'n_mnist': (*_make_sweeps((64,), (1, 8)),),
   },
   curves=('update_cosine',),
   table=_table,

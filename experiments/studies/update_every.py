@@ -24,7 +24,7 @@ def _numbers(records):
 
 def _make_sweep(size: int) -> Sweep:
   """Makes the sweep of a batch size, with the same rate for each sample."""
-  base = {'timing': 'realtime', 'num_epochs': 10}
+  base = {'timing': 'realtime', 'settle': 0, 'num_epochs': 10}
   base |= {'batch_size': size, 'learning_rate': size / 32}
   grid = {'update_every': ('presentation', 'window'), 'num_steps': (64,)}
   return Sweep(grid, base=base)

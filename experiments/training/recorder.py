@@ -5,6 +5,7 @@ of runs, and broadcasts checkpoints to the other processes.
 """
 
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 import contextlib
 import enum
@@ -124,7 +125,14 @@ def _open(run, like, data_sha256, resume, library, stack):
     recorded = serialization.as_record(run.config)
     records.create(run.folder, recorded, data_sha256=data_sha256)
   stack.enter_context(files.exclusive_lock(run.folder))
-  _check_data(run, data_sha256)
+  events = records.read(run.folder, strict=False).events
+  # Records of earlier versions have no digest.
+  if events and events[0].get('data_sha256', data_sha256) != data_sha256:
+    raise ssnn_jax.UserError(
+      f'--dataset={run.config.dataset} holds other samples than those on which '
+      f'the run in {run.folder} was trained; restore the data, or start a new '
+      'run in another --workdir.'
+    )
   manager = stack.enter_context(checkpoints.open_in(run.folder))
   start = checkpoints.restore(manager, like)
   if not is_new:
@@ -142,17 +150,6 @@ def _open(run, like, data_sha256, resume, library, stack):
   return Record(run, start, manager, board)
 
 
-def _check_data(run, data_sha256):
-  """Rejects other data than those of the header, if it has their digest."""
-  events = records.read(run.folder, strict=False).events
-  if events and events[0].get('data_sha256', data_sha256) != data_sha256:
-    raise ssnn_jax.UserError(
-      f'--dataset={run.config.dataset} holds other samples than those on which '
-      f'the run in {run.folder} was trained; restore the data, or start a new '
-      'run in another --workdir.'
-    )
-
-
 def _import_tensorboard():
   """Imports the optional package that writes TensorBoard events."""
   try:
@@ -164,42 +161,39 @@ def _import_tensorboard():
     ) from None
 
 
-def append_each(opened: Sequence[Record], event: str, **fields: Any) -> None:
+def append_each(
+  opened: Sequence[Record], event: str, own: Mapping[str, Any], **shared: Any
+) -> None:
   """Appends a line to the metrics of each run.
 
   Args:
     opened: records of S runs.
     event: kind of the line.
-    **fields: values of the line. Arrays `[S]` and lists of length S hold one
-      value per run; tuples hold several such values and are recorded as lists;
-      all other values are the same for all runs.
+    own: values by their names, trees of arrays `[S]`, of which each run records
+      its own.
+    **shared: values that are the same for all runs.
   """
+  own = {name: jax.tree.map(np.asarray, value) for name, value in own.items()}
   for index, record in enumerate(opened):
     if record.manager is None:
       continue
-    own = {name: _select(value, index) for name, value in fields.items()}
-    records.append(record.run.folder, event, **own)
-    if record.board and 'epoch' in own:
-      _add_scalars(record.board, own)
+    values = {
+      name: jax.tree.map(lambda leaf: leaf[index], value)  # noqa: B023
+      for name, value in own.items()
+    }
+    records.append(record.run.folder, event, **shared, **values)
+    if record.board and 'epoch' in shared:
+      _add_scalars(record.board, values, shared['epoch'])
 
 
-def _select(value, index):
-  """Selects the value of one run."""
-  if isinstance(value, tuple):
-    return tuple(_select(item, index) for item in value)
-  if isinstance(value, jax.Array):
-    value = np.asarray(value)
-  return value[index] if isinstance(value, np.ndarray | list) else value
-
-
-def _add_scalars(board, values):
+def _add_scalars(board, values, epoch):
   """Writes the numbers of a line as TensorBoard events."""
   for name, value in values.items():
-    scalars = value if isinstance(value, tuple) else (value,)
-    for layer, scalar in enumerate(scalars):
-      tag = f'{name}/{layer}' if isinstance(value, tuple) else name
-      if name != 'epoch':
-        board.add_scalar(tag, float(scalar), values['epoch'])
+    scalars = {name: value}
+    if isinstance(value, tuple):
+      scalars = {f'{name}/{layer}': own for layer, own in enumerate(value)}
+    for tag, scalar in scalars.items():
+      board.add_scalar(tag, float(scalar), epoch)
   board.flush()
 
 
@@ -234,16 +228,3 @@ def unwrap_keys(state: training.TrainState) -> training.TrainState:
 def wrap_keys(state: training.TrainState) -> training.TrainState:
   """Reverses `unwrap_keys`."""
   return state.replace(key=jax.random.wrap_key_data(state.key))
-
-
-def is_writing(opened: Sequence[Record]) -> bool:
-  """Returns whether a checkpoint is still being written."""
-  managers = [record.manager for record in opened if record.manager]
-  return any(manager.is_saving_in_progress() for manager in managers)
-
-
-def wait_for_each(opened: Sequence[Record]) -> None:
-  """Waits until all checkpoints are written."""
-  for record in opened:
-    if record.manager:
-      checkpoints.wait(record.manager)

@@ -18,7 +18,8 @@ from experiments.training import multihost
 from experiments.training import programs
 from experiments.training import recorder
 import ssnn_jax
-from ssnn_jax import device_memory
+from ssnn_jax import checks
+from ssnn_jax.runs import checkpoints
 from ssnn_jax.runs import provenance
 from ssnn_jax.training import loop
 from ssnn_jax.training import sharding
@@ -127,7 +128,7 @@ def _train_group(job, opened):
   train_epoch, evaluate = job.programs.training
   train_epoch = train_epoch.lower(state, job.train_set).compile()
   needed = programs.count_bytes(train_epoch)
-  if len(opened) > 1 and needed > device_memory.size():
+  if len(opened) > 1 and needed > checks.memory_size():
     del state
     half = len(opened) // 2
     for part in (opened[:half], opened[half:]):
@@ -154,14 +155,14 @@ def _train_group(job, opened):
     values |= {name: x for name, x in activity.items() if x is not None}
     if config.probe_every and number % config.probe_every == 0:
       values |= job.programs.probe(state, job.train_set)
-    recorder.append_each(opened, 'epoch', epoch=number, **values)
+    recorder.append_each(opened, 'epoch', values, epoch=number)
     if accuracy is not None:
-      recorder.append_each(
-        opened, 'eval', epoch=number, test_accuracy=accuracy.winner
-      )
+      evaluated = {'test_accuracy': accuracy.winner}
+      recorder.append_each(opened, 'eval', evaluated, epoch=number)
     is_late = time.monotonic() >= saved + job.options.checkpoint_every
     # Training does not wait for a checkpoint that is still being written.
-    if accuracy is not None or (is_late and not recorder.is_writing(opened)):
+    is_writing = any(m.is_saving_in_progress() for m in _managers(opened))
+    if accuracy is not None or (is_late and not is_writing):
       recorder.save_each(opened, state, clock.seconds(), accuracy)
       saved = time.monotonic()
   if accuracy is None:  # the runs were resumed after their last epoch
@@ -173,43 +174,48 @@ def _record_results(job, opened, state, accuracy, clock):
   """Records the final line of runs after their last epoch."""
   config, network_config = job.config, job.network_config
   params = jax.device_get(state.params)
-  digests = [
-    provenance.sha256(jax.tree.map(lambda leaf: leaf[index], params))  # noqa: B023
-    for index in range(len(opened))
-  ]
-  seeds, rates = _members([record.run for record in opened])
-  pulses = job.programs.count_pulses(state, job.train_set)
-  errors = job.programs.measure(seeds, rates, job.train_set)
-  sizes = {'layer_sizes': network_config.layer_sizes}
-  if network_config.input_shape is not None:
-    sizes['input_shape'] = network_config.input_shape
-  bits = methods.count_stored_bits(config.method, network_config)
-  recorder.wait_for_each(opened)
-  recorder.append_each(
-    opened,
-    'final',
-    method=config.method,
-    dataset=config.dataset,
-    num_steps=config.num_steps,
-    **{name: [size] * len(opened) for name, size in sizes.items()},
-    num_train_samples=len(job.train_set.labels),
-    num_eval_samples=len(job.eval_split.labels),
-    window=network_config.schedule.window,
-    sampler=config.sampler,
-    seed=seeds,
-    test_accuracy=accuracy.winner,
-    test_accuracy_largest=accuracy.largest,
-    test_accuracy_potential=accuracy.potential,
-    test_accuracy_rate=accuracy.rate,
-    **errors,
-    **pulses,
-    **({} if bits is None else {'stored_bits': bits}),
-    params_sha256=digests,
-    num_devices=job.mesh.size,
-    train_seconds=clock.seconds()['train'],
-    wall_seconds=clock.seconds()['wall'],
-    seeds_at_once=len(opened),
+  digests = np.array(
+    [
+      provenance.sha256(jax.tree.map(lambda leaf: leaf[index], params))  # noqa: B023
+      for index in range(len(opened))
+    ]
   )
+  seeds, rates = _members([record.run for record in opened])
+  own = {
+    'seed': seeds,
+    'test_accuracy': accuracy.winner,
+    'test_accuracy_largest': accuracy.largest,
+    'test_accuracy_potential': accuracy.potential,
+    'test_accuracy_rate': accuracy.rate,
+    **job.programs.measure(seeds, rates, job.train_set),
+    **job.programs.count_pulses(state, job.train_set),
+    'params_sha256': digests,
+  }
+  for manager in _managers(opened):
+    checkpoints.wait(manager)
+  shared = {
+    'method': config.method,
+    'dataset': config.dataset,
+    'num_steps': config.num_steps,
+    'layer_sizes': network_config.layer_sizes,
+    'input_shape': network_config.input_shape,
+    'num_train_samples': len(job.train_set.labels),
+    'num_eval_samples': len(job.eval_split.labels),
+    'window': network_config.schedule.window,
+    'sampler': config.sampler,
+    'stored_bits': methods.count_stored_bits(config.method, network_config),
+    'num_devices': job.mesh.size,
+    'train_seconds': clock.seconds()['train'],
+    'wall_seconds': clock.seconds()['wall'],
+    'seeds_at_once': len(opened),
+  }
+  defined = {k: v for k, v in shared.items() if v is not None}
+  recorder.append_each(opened, 'final', own, **defined)
+
+
+def _managers(opened):
+  """Returns the managers of checkpoints, which only the primary process has."""
+  return [record.manager for record in opened if record.manager]
 
 
 class _Clock:

@@ -80,9 +80,10 @@ def activation(
 
 def read_out(config: NetworkConfig, potential: jax.Array) -> types.Inference:
   """Builds the `Inference` for `[B, C]` potentials, with expected counts."""
-  largest = jax.nn.one_hot(jnp.argmax(potential, axis=-1), potential.shape[-1])
+  largest = jnp.argmax(potential, axis=-1)
+  votes = jax.nn.one_hot(largest, potential.shape[-1])
   return types.Inference(
     winner_counts=config.num_steps * jax.nn.softmax(potential),
     potential=potential,
-    largest_counts=config.num_steps * largest,
+    largest_counts=config.num_steps * votes,
   )

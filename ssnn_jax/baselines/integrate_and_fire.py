@@ -15,8 +15,8 @@ import jax.numpy as jnp
 from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
-from ssnn_jax.simulation import forward
-from ssnn_jax.simulation import inputs as input_lib
+from ssnn_jax.simulation import rules
+from ssnn_jax.simulation import samples
 from ssnn_jax.spikes import thresholds
 
 
@@ -48,9 +48,9 @@ def prepare(
   inputs: jax.Array,
   labels: jax.Array | None = None,
   axis_name: str | None = None,
-) -> input_lib.Sample:
-  """Prepares a batch by `inputs.prepare`, and samples trains of its images."""
-  batch = input_lib.prepare(config, params, key, inputs, labels, axis_name)
+) -> samples.Sample:
+  """Prepares a batch by `samples.prepare`, and samples trains of its images."""
+  batch = samples.prepare(config, params, key, inputs, labels, axis_name)
   if batch.inputs.train is not None:
     return batch
   keys = thresholds.make_keys(key, len(config.layer_sizes))
@@ -62,16 +62,16 @@ def prepare(
 def _sample_train(config, keys, position, rates):
   """Samples the spikes of the inputs in all T ticks: `[K, I]` words."""
   words = jnp.arange(spikes.count_words(config.num_steps))
-  draw = forward.make_draw(config, keys, words, position)
-  source = draw(thresholds.Role.INPUT, 0, len(rates))
+  sources = rules.make_sources(config, keys, words, position)
+  source = sources(spikes.Role.INPUT, 0, len(rates))
   mask = spikes.mask_before(config.num_steps, words)
-  return spikes.sample(source, rates, spikes.Window(mask, 0, 0))
+  return thresholds.sample_words(source, rates, mask)
 
 
 def present(
   config: NetworkConfig,
   params: types.Params,
-  batch: input_lib.Sample,
+  batch: samples.Sample,
   hidden: Neuron,
   output: Neuron,
 ) -> Response:

@@ -55,5 +55,4 @@ def rpu_config(config: NetworkConfig) -> NetworkConfig:
     winner='softmax',
     update_every='presentation',
     window=config.num_steps,  # a value is read once
-    delay=0,
   )

@@ -16,7 +16,7 @@ from ssnn_jax import checks
 from ssnn_jax import network
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
-from ssnn_jax.simulation import inputs as input_lib
+from ssnn_jax.simulation import samples
 
 
 def make_network(
@@ -25,7 +25,7 @@ def make_network(
   update_rule: Callable[..., tuple[types.Params, types.Inference]]
   | None = None,
   *,
-  prepare: Callable[..., input_lib.Sample] = input_lib.prepare,
+  prepare: Callable[..., samples.Sample] = samples.prepare,
   axis_name: str | None = None,
 ) -> types.Network:
   """Builds a network that learns by a gradient instead of coincidences.

@@ -19,8 +19,8 @@ from typing import NamedTuple
 import numpy as np
 import tqdm
 
+from ssnn_jax import checks
 from ssnn_jax import spikes
-from ssnn_jax import types
 from ssnn_jax.datasets import cache
 from ssnn_jax.datasets import files
 
@@ -167,16 +167,16 @@ class Binning:
 
   def __post_init__(self):
     window, polarities = self.event_window, ', '.join(POLARITIES)
-    ticks = f'1 to {types.MAX_COUNT} ticks'
-    is_window = types.is_real(window) and 1e-3 <= window <= _MAX_WINDOW
+    ticks = f'1 to {checks.MAX_COUNT} ticks'
+    is_window = checks.is_real(window) and 1e-3 <= window <= _MAX_WINDOW
     is_bool = isinstance(self.shuffle_ticks, bool | np.bool_)
     for field, is_valid, expected in (
-      ('num_steps', types.is_count(self.num_steps), ticks),
+      ('num_steps', checks.is_count(self.num_steps), ticks),
       ('event_window', is_window, '0.001 to 4,000,000 milliseconds'),
       ('polarity', self.polarity in POLARITIES, f'one of {polarities}'),
       ('shuffle_ticks', is_bool, 'True or False'),
     ):
-      types.check_field(self, field, is_valid, expected)
+      checks.check_field(self, field, is_valid, expected)
     # A NumPy integer could overflow or promote the times of events to floats.
     object.__setattr__(self, 'num_steps', int(self.num_steps))
 

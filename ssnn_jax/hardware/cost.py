@@ -32,6 +32,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from ssnn_jax import checks
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.neuron import membrane as membrane_lib
@@ -396,7 +397,7 @@ def load_table(table: str | os.PathLike) -> EnergyTable:
       f'{", ".join(TABLES)}, or a file of the same format.'
     ) from None
   for (name, value), source in zip(values.items(), sources):
-    if not types.is_finite(value) or value < 0 or not source:
+    if not checks.is_finite(value) or value < 0 or not source:
       raise types.UserError(
         f'{path}: {name} is {value}, from source {source!r}; expected '
         'picojoules, 0 or more, and their source.'

@@ -16,10 +16,10 @@ import pathlib
 
 import numpy as np
 
+from ssnn_jax.checks import check_field
+from ssnn_jax.checks import is_positive
+from ssnn_jax.checks import is_real
 from ssnn_jax.types import UserError
-from ssnn_jax.types import check_field
-from ssnn_jax.types import is_positive
-from ssnn_jax.types import is_real
 
 PULSE_SCHEMES = ('scaled', 'single')
 MAX_PULSES = 2**30  # largest endurance; larger counts would overflow

@@ -56,9 +56,8 @@ import numpy as np
 
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
-from ssnn_jax.layers.conv import Conv
-from ssnn_jax.layers.dense import Dense
-from ssnn_jax.runs import files
+from ssnn_jax.layers import Conv
+from ssnn_jax.layers import Dense
 
 __all__ = ('to_graph', 'write')
 
@@ -159,11 +158,8 @@ def _channels_first(shape):
   return shape[-1], *shape[:-1]
 
 
-def write(path: str | os.PathLike, graph: nir.NIRGraph) -> None:
-  """Writes a graph to a new file, readable by old versions of nir.
-
-  Raises a UserError if the file exists or cannot be written.
-  """
+def to_bytes(graph: nir.NIRGraph) -> bytes:
+  """Returns the file of a graph, which old versions of nir can read, too."""
   content = io.BytesIO()
   nir.write(content, graph)
   with h5py.File(content, 'r+') as file:
@@ -172,4 +168,10 @@ def write(path: str | os.PathLike, graph: nir.NIRGraph) -> None:
     for node in file['node/nodes'].values():
       if 'v_reset' in node and not np.any(node['v_reset'][()]):
         del node['v_reset']
-  files.write_new(path, content.getvalue())
+  return content.getvalue()
+
+
+def write(path: str | os.PathLike, graph: nir.NIRGraph) -> None:
+  """Writes a graph to a new file; raises `FileExistsError` if there is one."""
+  with open(path, 'xb') as file:
+    file.write(to_bytes(graph))

@@ -17,14 +17,14 @@ import jax.numpy as jnp
 import optax
 
 from ssnn_jax import types
+from ssnn_jax.checks import COUNT
+from ssnn_jax.checks import POSITIVE
+from ssnn_jax.checks import check_field
+from ssnn_jax.checks import is_count
+from ssnn_jax.checks import is_positive
 from ssnn_jax.hardware import devices
 from ssnn_jax.hardware import resistive
 from ssnn_jax.hardware.device_config import DeviceConfig
-from ssnn_jax.types import COUNT
-from ssnn_jax.types import POSITIVE
-from ssnn_jax.types import check_field
-from ssnn_jax.types import is_count
-from ssnn_jax.types import is_positive
 
 
 @dataclasses.dataclass(frozen=True)

@@ -51,6 +51,29 @@ def mean() -> Membrane:
   return Membrane(jnp.zeros, integrate, _read_state)
 
 
+def ramp() -> Membrane:
+  """Builds a membrane whose average weighs later ticks more.
+
+    v = sum_k k d_k / sum_k k,  with the drive d_k of tick k = 1, 2, ...
+
+  In real time the first spikes of a layer come from potentials that know little
+  of the inputs; a plain mean keeps them for the whole presentation.
+
+  Returns:
+    The membrane.
+  """
+
+  def integrate(potential, drive, window):
+    length, elapsed = (
+      ticks.astype(drive.dtype) for ticks in (window.length, window.elapsed)
+    )
+    weight = length * (2.0 * elapsed - length + 1.0)
+    weight = weight / (elapsed * (elapsed + 1.0))
+    return potential + weight * (drive - potential)
+
+  return Membrane(jnp.zeros, integrate, _read_state)
+
+
 def leaky(tau: float) -> Membrane:
   """Builds a leaky membrane with bias correction, as the moments of Adam.
 
@@ -89,7 +112,7 @@ def _read_state(potential, window):
   return potential
 
 
-MEMBRANES = ('mean', 'leaky', 'memoryless')
+MEMBRANES = ('mean', 'ramp', 'leaky', 'memoryless')
 
 
 def find(integration: str | Membrane, tau: float) -> Membrane:
@@ -106,4 +129,4 @@ def find(integration: str | Membrane, tau: float) -> Membrane:
     return integration
   if integration == 'leaky':
     return leaky(tau)
-  return {'mean': mean, 'memoryless': memoryless}[integration]()
+  return {'mean': mean, 'ramp': ramp, 'memoryless': memoryless}[integration]()

@@ -1,4 +1,4 @@
-"""Winner-take-all output layer and its error streams.
+"""Winner-take-all output layer: its race, its winners and its error streams.
 
 At each tick one output neuron fires, neuron k with probability softmax(v)_k:
 the race of exponential clocks in which the first spike inhibits the other
@@ -7,113 +7,198 @@ each stream, of mean
 
   E[positive - negative] = softmax(v) - target,
 
-exactly the gradient of the cross-entropy with respect to v. `neuron.race`
-simulates the limits of such a race. The rules are for one sample and one
-window.
+exactly the gradient of the cross-entropy with respect to v. Winners are drawn
+from the softmax, or from a simulated race with its limits:
+
+A clock starts a race in every tick. The time until output neuron k fires is
+exponential, with rate exp(v_k - theta) in spikes per tick, where theta is the
+inhibition that all output neurons share. The first spike inhibits the others
+until the next tick, after a latency in which they may fire, too: all of them
+win. A tick in which no neuron fires is silent.
+
+Let r = exp(logsumexp(v) - theta) be the total rate. Without latency, the winner
+of a tick is exactly a sample of softmax(v), and a tick is silent with
+probability exp(-r). With a latency of d ticks, about r d (1 - p) neurons more
+win, where p is the probability of the first. So r must neither be too low nor
+too high, although logsumexp(v) differs between samples and grows in training.
+
+The output errors of a tick sum to the number of winners minus 1
+(`wta.output_errors`): silent ticks ask the target to fire more, further winners
+ask neurons to fire less. With a fixed theta, learning itself thus drives the
+potentials to one winner a tick on average; an adaptive theta does so in each
+presentation. An ideal theta prevents both, as the total rate is given.
+
+The rules are for one sample and one window. Spikes are words of 32 ticks, or
+one for each tick.
 """
 
-import flax.struct
+import dataclasses
+import math
+
 import jax
 import jax.numpy as jnp
 
-from ssnn_jax import spikes
 from ssnn_jax import types
-from ssnn_jax.spikes import thresholds
+from ssnn_jax.checks import check_field
+from ssnn_jax.checks import is_finite
+from ssnn_jax.checks import is_positive
+
+INHIBITIONS = ('ideal', 'adaptive')
 
 
-def winner_take_all(
-  source: thresholds.Thresholds, potential: jax.Array, window: spikes.Window
-) -> jax.Array:
-  """Samples the winner of each tick.
+@dataclasses.dataclass(frozen=True)
+class RaceConfig:
+  """Lateral inhibition of the output layer; ideal by default.
 
-  One threshold a tick, shared by the classes, is compared with the cumulative
-  probabilities; the winner is the first class whose cumulative probability
-  exceeds it. Probabilities are rounded to multiples of 2**-16.
+  Attributes:
+    inhibition: how the shared inhibition theta is set: 'ideal' computes it from
+      the potentials, for a total rate of `race_rate`; 'adaptive' is an
+      inhibitory neuron that counts winners: after each tick theta changes by
+      `inhibition_step` times the winners minus 1.
+    race_rate: total rate of the race with an ideal inhibition, in output spikes
+      per tick.
+    inhibition_latency: ticks from the first spike until the other neurons are
+      inhibited.
+    inhibition_step: change of an adaptive theta for one winner, in nats; 0
+      fixes theta.
+    inhibition_start: an adaptive theta at the start of a presentation, in nats.
+
+  Raises:
+    UserError: if a field is out of range.
+  """
+
+  inhibition: str = 'ideal'
+  race_rate: float = 8.0
+  inhibition_latency: float = 0.0
+  inhibition_step: float = 0.5
+  inhibition_start: float = 0.0
+
+  def __post_init__(self):
+    latency, step = self.inhibition_latency, self.inhibition_step
+    is_valid = self.inhibition in INHIBITIONS
+    expected = 'one of ' + ', '.join(INHIBITIONS)
+    check_field(self, 'inhibition', is_valid, expected)
+    is_valid = is_positive(self.race_rate)
+    check_field(self, 'race_rate', is_valid, 'a number of spikes above 0')
+    is_valid = is_finite(latency) and 0 <= latency <= 1
+    check_field(self, 'inhibition_latency', is_valid, 'ticks, from 0 to 1')
+    is_valid = is_finite(step) and step >= 0
+    check_field(self, 'inhibition_step', is_valid, 'nats, 0 or more')
+    is_valid = is_finite(self.inhibition_start)
+    check_field(self, 'inhibition_start', is_valid, 'a finite number of nats')
+
+
+def cumulative_rates(potential: jax.Array) -> jax.Array:
+  """Computes the cumulative probabilities of the classes.
+
+  One threshold a tick, shared by the classes, is compared with them; the winner
+  is the first class whose cumulative probability exceeds it (`first`). Rates
+  are rounded to multiples of 2**-16.
 
   Args:
-    source: thresholds of one sample in the `[K]` words of a block, one per
-      tick.
     potential: `[C]` membrane potentials.
-    window: the window.
 
   Returns:
-    `[K, C]` uint32 trains; at each tick of the window one class spikes.
-
-  Example:
-    >>> from ssnn_jax.neuron import wta
-    >>> from ssnn_jax.spikes import thresholds
-    >>> keys = thresholds.make_keys(jax.random.key(0), num_layers=2)
-    >>> words = jnp.arange(1)
-    >>> address = thresholds.Address(thresholds.Role.WINNER, 0, words, 0)
-    >>> source = thresholds.shifted(keys, address, 1)
-    >>> window = ssnn_jax.spikes.Window(~jnp.zeros(1, jnp.uint32), 32, 32)
-    >>> potential = jnp.log(jnp.array([0.5, 0.25, 0.25]))
-    >>> winners = wta.winner_take_all(source, potential, window)
-    >>> ssnn_jax.spikes.count(winners)  # 32 ticks, one winner each
-    Array([16,  8,  8], dtype=int32)
+    `[C]` spikes per tick.
   """
   cumulative = jnp.cumsum(jax.nn.softmax(potential))
   # Rounding must not leave a tick without a winner.
-  cumulative = jnp.minimum(cumulative, 1.0).at[-1].set(1.0)
-  reached = spikes.sample(source, cumulative, window)
-  return reached ^ jnp.pad(reached[:, :-1], ((0, 0), (1, 0)))
+  return jnp.minimum(cumulative, 1.0).at[-1].set(1.0)
 
 
-@flax.struct.dataclass
-class DeferredErrors(spikes.Deferred):
-  """Error streams of `output_errors` that are not compared yet."""
+def first(reached: jax.Array) -> jax.Array:
+  """Returns the winners: the first class reached at each tick.
 
-  winners: jax.Array  # [K, C] uint32 trains of the output layer
-  label: jax.Array
-  window: spikes.Window
+  Args:
+    reached: `[..., C]` spikes at `cumulative_rates`, with one threshold for
+      all classes.
 
-  @property
-  def mask(self) -> jax.Array:
-    """`[K]` uint32 ticks of the window."""
-    return self.window.mask
+  Returns:
+    `[..., C]` spikes; at each tick one class.
 
-  def draw(self, index: jax.Array | int, size: int) -> types.ErrorStreams:
-    """Compares words from an index on, `[size, C]` uint32."""
-    winners, mask = (
-      jax.lax.dynamic_slice_in_dim(words, index, size)
-      for words in (self.winners, self.mask)
-    )
-    return output_errors(winners, self.label, self.window._replace(mask=mask))
+  Example:
+    >>> from ssnn_jax.neuron import wta
+    >>> potential = jnp.log(jnp.array([0.5, 0.25, 0.25]))
+    >>> thresholds = jnp.array([[0.1], [0.6], [0.9]])  # of three ticks
+    >>> reached = thresholds < wta.cumulative_rates(potential)[None]
+    >>> wta.first(reached).astype(jnp.int32).tolist()
+    [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+  """
+  padding = [(0, 0)] * (reached.ndim - 1) + [(1, 0)]
+  return reached ^ jnp.pad(reached[..., :-1], padding)
 
-  def count(self, is_whole: bool) -> jax.Array:
-    """Counts positive minus negative spikes; see `spikes.Deferred`."""
-    del is_whole
-    wins = spikes.count(self.winners)
-    is_target = jnp.arange(len(wins)) == self.label
-    return wins - jnp.where(is_target, self.window.length, 0)
+
+def race(
+  config: RaceConfig,
+  noise: jax.Array,
+  theta: jax.Array,
+  potential: jax.Array,
+  is_valid: jax.Array,
+) -> tuple[jax.Array, jax.Array]:
+  """Runs the races of one window.
+
+  Args:
+    config: the inhibition.
+    noise: `[n, C]` uniform numbers in (0, 1) for the ticks of the window.
+    theta: shared inhibition before the window, in nats.
+    potential: `[C]` membrane potentials.
+    is_valid: `[n]` whether there is a race at each tick.
+
+  Returns:
+    The inhibition after the window, and `[n, C]` winners: at each tick none,
+    one or several.
+
+  Example:
+    >>> from ssnn_jax.neuron import wta
+    >>> config = wta.RaceConfig(inhibition_latency=0.5)
+    >>> noise = jnp.array([[0.5, 0.9], [0.9, 0.01], [0.01, 0.01]])
+    >>> theta, winners = wta.race(
+    ...   config, noise, 0.0, jnp.zeros(2), jnp.ones(3, bool))
+    >>> winners.tolist()  # both in tick 0, neuron 0 in tick 1, none in tick 2
+    [[True, True], [True, False], [False, False]]
+  """
+  step = config.inhibition_step
+  if config.inhibition == 'ideal':
+    theta = jax.nn.logsumexp(potential) - math.log(config.race_rate)
+    step = 0.0
+
+  def run_tick(theta, tick):
+    uniforms, is_valid = tick
+    times = -jnp.log(uniforms) * jnp.exp(theta - potential)
+    inhibited = jnp.min(times) + config.inhibition_latency
+    is_winner = (times <= inhibited) & (times < 1.0)
+    excess = jnp.sum(is_winner, dtype=jnp.float32) - 1.0
+    theta = theta + jnp.where(is_valid, step * excess, 0.0)
+    return theta, is_winner & is_valid
+
+  return jax.lax.scan(run_tick, theta, (noise, is_valid))
 
 
 def output_errors(
-  winners: jax.Array, label: jax.Array, window: spikes.Window
+  winners: jax.Array, label: jax.Array, ticks: jax.Array
 ) -> types.ErrorStreams:
   """Compares the winners with the target.
 
   Args:
-    winners: `[K, C]` uint32 trains of the output layer.
+    winners: `[..., C]` spikes of the output layer.
     label: target class.
-    window: the window.
+    ticks: `[...]` ticks of the window, in the form of the spikes: the mask of
+      each word, or whether a tick is valid.
 
   Returns:
-    `[K, C]` streams: a positive spike where another class than the target won,
-    a negative spike of the target where it did not win.
+    `[..., C]` streams: a positive spike where another class than the target
+    won, a negative spike of the target where it did not win.
 
   Example:
     >>> from ssnn_jax.neuron import wta
-    >>> winners = jax.nn.one_hot(jnp.array([0, 2, 2, 1]), 3)  # in 4 ticks
-    >>> winners = ssnn_jax.spikes.pack(winners)
-    >>> window = ssnn_jax.spikes.Window(jnp.full(1, 0b1111, jnp.uint32), 4, 4)
-    >>> streams = wta.output_errors(winners, label=2, window=window)
-    >>> [ssnn_jax.spikes.count(stream).tolist() for stream in streams]
+    >>> winners = jax.nn.one_hot(jnp.array([0, 2, 2, 1]), 3, dtype=bool)
+    >>> streams = wta.output_errors(winners, label=2, ticks=jnp.ones(4, bool))
+    >>> [stream.sum(axis=0).tolist() for stream in streams]
     [[1, 1, 0], [0, 0, 2]]
   """
-  is_target = (jnp.arange(winners.shape[1]) == label)[None, :]
+  is_target = (jnp.arange(winners.shape[-1]) == label)[None]
   silent = jnp.zeros_like(winners)
   return types.ErrorStreams(
     positive=jnp.where(is_target, silent, winners),
-    negative=jnp.where(is_target, window.mask[:, None] & ~winners, silent),
+    negative=jnp.where(is_target, ticks[:, None] & ~winners, silent),
   )

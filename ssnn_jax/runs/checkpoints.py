@@ -19,7 +19,7 @@ from typing import TypedDict
 import jax
 import orbax.checkpoint as ocp
 
-from ssnn_jax import schema
+from ssnn_jax import checks
 from ssnn_jax import training
 from ssnn_jax import types
 from ssnn_jax.runs import errors
@@ -191,7 +191,7 @@ def _read(manager, epoch, like):
 
 def _check(values, kind):
   """Raises a ValueError if a JSON object lacks what its schema declares."""
-  for problem in schema.problems(values, kind):
+  for problem in checks.problems(values, kind):
     raise ValueError(problem)
 
 

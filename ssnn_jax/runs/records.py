@@ -19,7 +19,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from ssnn_jax import schema
+from ssnn_jax import checks
 from ssnn_jax.runs import errors
 from ssnn_jax.runs import files
 from ssnn_jax.runs import provenance
@@ -188,7 +188,7 @@ def _read(path):
 def _parse_objects(path, texts):
   """Parses JSON objects that were read from a file."""
   try:
-    values = [schema.parse(text.decode()) for text in texts]
+    values = [checks.parse(text.decode()) for text in texts]
   except ValueError:
     values = [None]
   if not all(isinstance(value, dict) for value in values):

@@ -1,5 +1,5 @@
 """Simulation: the rules of the neuron over windows, layers and samples.
 
-Functions are for one sample and one block of windows; `ssnn_jax.network` lifts
-them over the batch and scans them over the blocks of a presentation.
+Rules are for one sample; `ssnn_jax.simulation.presentation` lifts them over the
+batch, and loops over the time of a presentation.
 """

@@ -16,25 +16,23 @@ import jax.numpy as jnp
 from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
-from ssnn_jax.simulation import backward as backward_lib
-from ssnn_jax.simulation import forward as forward_lib
-from ssnn_jax.simulation import inputs as input_lib
+from ssnn_jax.simulation import buffered
 from ssnn_jax.simulation import loops
 from ssnn_jax.simulation import realtime
-from ssnn_jax.simulation import realtime_blocks
+from ssnn_jax.simulation import rules
+from ssnn_jax.simulation import samples
 from ssnn_jax.spikes import thresholds
 
 _SAMPLES_PER_COUNT = 128
+_TIMINGS = {'buffered': buffered, 'realtime': realtime}
 
 
 class Observer(NamedTuple):
   """Observation of a simulation, block by block.
 
   Attributes:
-    observe: `(draw, block, forward, errors) -> observation`; called for one
-      sample and block with its `forward.Draw`, `spikes.Block`,
-      `forward.Forward` and one `types.ErrorSignal` for each layer; trains of
-      a long window are deferred (`spikes.draw_all`).
+    observe: `(sources, block, signals) -> observation`; called for one sample
+      and block with its `rules.Sources`, `spikes.Block` and `types.Signals`.
     accumulate: `(total, observations) -> total`; adds the observations of
       several blocks, `[blocks, B, ...]`. With None, `simulate` returns the
       observations of all blocks.
@@ -87,7 +85,7 @@ def simulate(
     raise types.UserError(
       'labels are None; an observer receives error signals, so pass labels.'
     )
-  batch = input_lib.prepare(config, params, key, inputs, labels, axis_name)
+  batch = samples.prepare(config, params, key, inputs, labels, axis_name)
   keys = thresholds.make_keys(key, len(config.layer_sizes))
   batch_size, num_blocks = len(batch.position), config.schedule.num_blocks
   run_group = functools.partial(
@@ -106,16 +104,15 @@ def simulate(
 
 def _init(config, batch_size):
   """Returns the state and the response of a batch before a presentation."""
-  timing = realtime if config.timing == 'realtime' else forward_lib
-  num_classes = config.layer_sizes[-1]
+  no_votes = jnp.zeros(config.layer_sizes[-1], jnp.int32)
   response = types.Inference(
-    winner_counts=jnp.zeros(num_classes, jnp.int32),
-    potential=jnp.zeros(num_classes),
-    largest_counts=jnp.zeros(num_classes, jnp.int32),
+    winner_counts=no_votes,
+    potential=jnp.zeros(config.layer_sizes[-1]),
+    largest_counts=no_votes,
   )
   return jax.tree.map(
     lambda x: jnp.broadcast_to(x, (batch_size, *x.shape)),
-    (timing.init_state(config), response),
+    (_TIMINGS[config.timing].init_state(config), response),
   )
 
 
@@ -158,30 +155,23 @@ def _run_block(config, weights, keys, observer, batch, carry, index):
     config, weights, keys, observer, block, batch, state
   )
   response = types.Inference(
-    winner_counts=response.winner_counts + latest.winner_counts,
-    potential=latest.potential,
-    largest_counts=response.largest_counts + latest.largest_counts,
+    response.winner_counts + latest.winner_counts,
+    latest.potential,
+    response.largest_counts + latest.largest_counts,
   )
   return (state, response), observations
 
 
 @functools.partial(jax.vmap, in_axes=(None,) * 5 + (0, 0))
 def _run_sample(config, weights, keys, observer, block, sample, state):
-  """Runs one block of one sample, forward and backward."""
-  draw = forward_lib.make_draw(config, keys, block.words, sample.position)
-  if config.timing == 'realtime':
-    forward, errors = realtime_blocks.propagate(
-      config, weights, draw, sample, state, block
-    )
-  else:
-    forward = forward_lib.propagate(
-      config, weights.forward, draw, sample, state, block
-    )
+  """Runs one block of one sample."""
+  sources = rules.make_sources(config, keys, block.words, sample.position)
   if observer.observe is None:
-    return forward.state, forward.response, None
-  if config.timing != 'realtime':
-    errors = backward_lib.propagate(
-      config, weights.transposed, draw, sample, forward, block.windows
-    )
-  observations = observer.observe(draw, block, forward, errors)
-  return forward.state, forward.response, observations
+    sample = sample._replace(label=None)  # no errors are needed
+  state, signals = _TIMINGS[config.timing].run_block(
+    config, weights, sources, sample, state, block
+  )
+  observation = None
+  if observer.observe is not None:
+    observation = observer.observe(sources, block, signals)
+  return state, signals.response, observation

@@ -15,16 +15,19 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from ssnn_jax import checks
 from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.neuron import coincidence
-from ssnn_jax.simulation import forward as forward_lib
-from ssnn_jax.spikes import thresholds
+from ssnn_jax.simulation import rules
+from ssnn_jax.spikes import trains
+from ssnn_jax.spikes.thresholds import NUM_BITS
+from ssnn_jax.spikes.thresholds import Role
 
-# Signals at the two ends of a layer's synapses: trains `[..., K, N]`, drawn or
-# deferred, or expected spikes in each window, `[..., W, N]`.
-Ends = tuple[Any, Any]
+# Signals at the synapses of a layer: trains, or with updates of rates
+# the expected spikes in each window, `[..., W, N]`.
+PrePost = tuple[Any, Any]
 
 # Largest number of pairs of a sample and a word that are counted at once.
 _WORDS_AT_ONCE = 512
@@ -72,7 +75,7 @@ def plan_pulses(
   unit = _unit_gradient(config, batch_size)
   if pulse_gradient is None or config.update == 'rates':
     return PulsePlan(unit, None, (None,) * len(unit))
-  resolution = 2.0**-thresholds.NUM_PLANES  # of rates
+  resolution = 2.0**-NUM_BITS  # of rates
   units, pulses, keep_probabilities = [], [], []
   for layer in unit:
     requested = jax.tree.map(lambda gradient: gradient / pulse_gradient, layer)
@@ -100,11 +103,11 @@ def check_counts(config: NetworkConfig, batch_size: int) -> None:
     UserError: if the presentation is too long.
   """
   positions = max(wiring.num_positions for wiring in config.wirings)
-  longest = types.MAX_COUNT // max(1, batch_size * positions)
+  longest = checks.MAX_COUNT // max(1, batch_size * positions)
   is_valid = config.update != 'spikes' or config.num_steps <= longest
   expected = f'at most {longest} ticks with batches of {batch_size} samples, '
   expected += 'as coincidences are counted in 32 bits'
-  types.check_field(config, 'num_steps', is_valid, expected)
+  checks.check_field(config, 'num_steps', is_valid, expected)
 
 
 def _unit_gradient(config, batch_size):
@@ -119,58 +122,45 @@ def _unit_gradient(config, batch_size):
   )
 
 
-def synapse_ends(
+def pre_post(
   config: NetworkConfig,
   plan: PulsePlan,
-  draw: forward_lib.Draw,
+  sources: rules.Sources,
   block: spikes.Block,
-  forward: forward_lib.Forward,
-  errors: list[types.ErrorSignal],
-) -> list[Ends]:
+  signals: types.Signals,
+) -> list[PrePost]:
   """Returns the signals at the synapses of one sample in one block.
 
   Args:
     config: the network.
     plan: thinning of the presynaptic spikes.
-    draw: thresholds of the sample in the block.
+    sources: thresholds of the sample in the block.
     block: words and windows of the block.
-    forward: forward signals of the block.
-    errors: error signal of each layer's postsynaptic neurons.
+    signals: signals of the block.
 
   Returns:
-    Both ends of each layer's synapses.
+    Presynaptic and postsynaptic signals of each layer's synapses.
   """
-  layers = zip(config.gains, plan.keep_probabilities, forward.signals, errors)
+  layers = zip(config.gains, plan.keep_probabilities, *signals[:2])
   ends = []
   for layer, (gain, keep, signal, error) in enumerate(layers):
     if config.update == 'rates':
-      ends.append(_expected_ends(gain, signal, error, block.windows))
+      lengths = block.windows.length.astype(jnp.float32)[:, None]
+      expected = gain * error.errors * lengths
+      streams = types.ErrorStreams(
+        jax.nn.relu(expected), jax.nn.relu(-expected)
+      )
+      ends.append((signal.rates, streams))
       continue
     train = signal.train
     if keep is not None:
       num_inputs = config.layer_sizes[layer]
-      source = draw(thresholds.Role.THINNING, layer, num_inputs)
-      train = _thin(train, source, jnp.broadcast_to(keep, num_inputs))
+      source = sources(Role.THINNING, layer, num_inputs)
+      all_ticks = jnp.full(len(block.words), ~jnp.uint32(0))
+      rates = jnp.broadcast_to(keep, num_inputs)
+      train = trains.thinned(train, trains.sampled(source, rates, all_ticks))
     ends.append((train, error.streams))
   return ends
-
-
-def _expected_ends(gain, signal, error, windows):
-  """Returns the expected spikes in each window."""
-  lengths = windows.length.astype(jnp.float32)[:, None]
-  expected = gain * error.errors * lengths
-  streams = types.ErrorStreams(
-    positive=jax.nn.relu(expected), negative=jax.nn.relu(-expected)
-  )
-  return signal.rates, streams
-
-
-def _thin(train, source, rates):
-  """Keeps spikes of a presynaptic train at random."""
-  if spikes.is_deferred(train):
-    return train.thin(source, rates)
-  all_ticks = jnp.full(len(train), ~jnp.uint32(0))
-  return train & spikes.fire_words(source, rates, all_ticks)
 
 
 def init_counts(
@@ -192,28 +182,33 @@ def init_counts(
   return Counts(zeros, zeros if separate_signs else None)
 
 
-def count(config: NetworkConfig, counts: Counts, ends: list[Ends]) -> Counts:
+def count(config: NetworkConfig, counts: Counts, ends: list[PrePost]) -> Counts:
   """Adds the coincidences of several blocks of a batch.
 
   Args:
     config: the network.
     counts: counts so far.
-    ends: both ends of each layer's synapses, with two leading axes, blocks and
-      B.
+    ends: signals at each layer's synapses, with two leading axes, blocks and B.
 
   Returns:
     The counts.
   """
   # The same sample in another block counts as another sample.
   ends = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), ends)
+  if config.update == 'rates':
+    return _add(config, counts, ends)
   num_samples = len(jax.tree.leaves(ends)[0])
-  words_at_once = max(1, _WORDS_AT_ONCE // max(1, num_samples))
-  add = functools.partial(_add, config)
-  return spikes.fold_words(add, counts, ends, words_at_once)
+  return trains.fold(
+    functools.partial(_add, config),
+    counts,
+    lambda *words: jax.vmap(lambda own: trains.words(own, *words))(ends),
+    config.schedule.words_per_block,
+    at_once=max(1, _WORDS_AT_ONCE // max(1, num_samples)),
+  )
 
 
 def _add(config, counts, ends):
-  """Adds the coincidences of drawn trains."""
+  """Adds the coincidences of spikes `[B, K, N]`."""
   if counts.negative is None:
     return Counts(_count_layers(config, counts.positive, ends), None)
   positive = [(pre, _as_positive(errors.positive)) for pre, errors in ends]

@@ -13,19 +13,11 @@ import jax.extend
 import jax.numpy as jnp
 
 from ssnn_jax.spikes import kernel_library
-from ssnn_jax.spikes import thresholds
 
 
-def is_available(kernel: str | None) -> bool:
-  """Returns whether a kernel is compiled for this process.
-
-  Args:
-    kernel: name of the kernel; None is never available.
-
-  Returns:
-    Whether it can be called.
-  """
-  return kernel is not None and kernel in _register()
+def is_available(kernel: str) -> bool:
+  """Returns whether a kernel is compiled for this process."""
+  return kernel in _register()
 
 
 @functools.cache
@@ -37,44 +29,42 @@ def is_only_platform() -> bool:
   return set(jax.extend.backend.backends()) == {'cpu'}
 
 
-def fire(
-  source: thresholds.Thresholds,
-  rates: jax.Array,
-  mask: jax.Array,
-  *,
+def sample(
+  kernel: str,
   reference: Callable[..., jax.Array],
+  use_kernel: bool,
+  operands: tuple[jax.Array, ...],
 ) -> jax.Array:
-  """Draws the thresholds of one sample in one word and fires below the rates.
+  """Samples the spikes of one sample in one word.
 
   Args:
-    source: thresholds of one sample in the word; it names the kernel.
-    rates: `[N]` spikes per tick, in [0, 1].
-    mask: uint32, ticks of the word that may hold spikes.
-    reference: `(source, rates, mask, is_fused) -> spikes`, used where the
-      kernel is not compiled and on other platforms; fused it is a single loop
-      over neurons, as accelerators need it.
+    kernel: name of the compiled kernel.
+    reference: `(*operands, is_fused) -> spikes`, where the kernel is not used;
+      fused it is a single loop over neurons, as accelerators need it.
+    use_kernel: whether the kernel may be used, on CPU.
+    operands: `[S]` uint32 state of the word, `[O]` uint32 state of the sample
+      and its neurons, `[N]` spikes per tick in [0, 1], and the uint32 mask of
+      the ticks that may hold spikes.
 
   Returns:
     `[N]` uint32 spikes, one bit per tick.
   """
   on_cpu = functools.partial(reference, is_fused=False)
-  if is_available(source.kernel):
-    on_cpu = _fire
-  if source.kernel and is_only_platform():
-    return on_cpu(source, rates, mask)
+  if use_kernel and is_available(kernel):
+    on_cpu = functools.partial(_sample, kernel)
+  if use_kernel and is_only_platform():
+    return on_cpu(*operands)
   elsewhere = functools.partial(reference, is_fused=True)
-  return jax.lax.platform_dependent(
-    source, rates, mask, cpu=on_cpu, default=elsewhere
-  )
+  return jax.lax.platform_dependent(*operands, cpu=on_cpu, default=elsewhere)
 
 
-def _fire(source, rates, mask):
+def _sample(kernel, state, own, rates, mask):
   call = jax.ffi.ffi_call(
-    source.kernel,
+    kernel,
     jax.ShapeDtypeStruct(rates.shape, jnp.uint32),
     vmap_method='expand_dims',
   )
-  return call(source.state, source.own, rates, mask[None])
+  return call(state, own, rates, mask[None])
 
 
 def counter(

@@ -1,4 +1,10 @@
-"""Words of a digitally shifted Sobol sequence: 32 ticks by five bit planes.
+"""Sobol trains: thresholds of a digitally shifted Sobol sequence.
+
+The trains of a role and layer follow one dimension of the sequence; each neuron
+flips its bits by a random shift of its own, fixed for the presentation. A
+threshold is uniform and independent of the thresholds of other neurons, but the
+ticks of a train are stratified: over 2**k ticks from a multiple of 2**k, the
+number of spikes is within one of its mean. A train repeats after 2**16 ticks.
 
 A dimension of the sequence is a matrix over GF(2): each bit of the point at
 tick t is the parity of a subset of the bits of t. The matrix is upper
@@ -17,115 +23,97 @@ ticks. As the top five bits take each value once, the word has
 spikes, which are counted without drawing them.
 """
 
-from collections.abc import Callable
 import functools
-from typing import Any
 
-import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ssnn_jax.spikes import bit_planes
+from ssnn_jax.spikes import kernels
+from ssnn_jax.spikes import thresholds
+from ssnn_jax.spikes.thresholds import NUM_BITS
+from ssnn_jax.spikes.thresholds import Role
 
-NUM_BITS = bit_planes.NUM_PLANES
 _TICK_BITS = 5  # bits of the index of a tick within its word
 _LOW_BITS = NUM_BITS - _TICK_BITS
+_LOW = (1 << _LOW_BITS) - 1
 _TICKS = 1 << _TICK_BITS
 
 
-@flax.struct.dataclass
-class SobolWord:
-  """Deferred thresholds of one sample in one word, or in `[K]` words."""
+def dimension(role: Role, layer: int) -> int:
+  """Returns the Sobol dimension of a train, whatever the depth.
 
-  first: jax.Array  # point at the first tick of the word, without shift
-  shifts: jax.Array  # [N] or, shared by all neurons, [1] 16-bit shifts
-  dimension: int = flax.struct.field(pytree_node=False)
-  # name of the compiled kernel that draws and compares
-  kernel: str | None = flax.struct.field(
-    pytree_node=False, default='ssnn_sample_sobol'
+  The variance of coincidences depends on the pair of dimensions at the two ends
+  of a synapse. The pairs (0, 1) and (3, 4), and (0, 2) and (3, 2) with the
+  winners, reduce it at all lengths; others double it. The shifts are
+  independent, so that layers may share a pair.
+
+  Args:
+    role: role of the train.
+    layer: its layer.
+
+  Returns:
+    The dimension, from 0.
+  """
+  if role == Role.ERROR:
+    return 4 if layer == 1 else 1
+  if role == Role.FORWARD:  # of layer 1 and above
+    return 3 if layer == 1 else 0
+  return {Role.INPUT: 0, Role.WINNER: 2, Role.DROPOUT: 0}[role]
+
+
+def _thresholds(source, word):
+  own = dimension(source.role, source.layer)
+  points = _first_point(own, word) ^ _shifts(source)
+  top = jnp.asarray(_top_bits(own) << _LOW_BITS, jnp.uint32)
+  return (top[:, None] ^ points[None]).astype(jnp.uint16)
+
+
+def _sample(source, word, rates, mask):
+  own = dimension(source.role, source.layer)
+  planes = jnp.asarray(_top_planes(own))
+  state = jnp.concatenate([_first_point(own, word)[None], planes])
+  return kernels.sample(
+    'ssnn_sample_sobol',
+    _reference,
+    source.use_kernel,
+    (state, _shifts(source), rates, mask),
   )
 
-  @classmethod
-  def of(
-    cls, dimension: int, word: jax.Array, shifts: jax.Array
-  ) -> 'SobolWord':
-    """Returns the thresholds of a word.
 
-    Args:
-      dimension: dimension of the sequence, from 0; static.
-      word: index of a 32-tick word, or `[K]` indices. The sequence repeats
-        after 2**16 ticks.
-      shifts: `[N]` or `[1]` uint32, whose lower 16 bits flip those of points.
+# Jitted so that it is traced once.
+@functools.partial(jax.jit, static_argnames='is_fused')
+def _reference(state, shifts, rates, mask, is_fused):
+  """Samples as the compiled kernel does."""
+  del is_fused  # Few planes are always one expression.
+  first, planes = state[0], state[1:]
+  rounded, points = thresholds.round_rates(rates), first ^ shifts
+  below = thresholds.fill(_is_below(points, rounded))
+  for plane in range(_TICK_BITS):
+    index = _LOW_BITS + plane
+    bits = planes[plane] ^ thresholds.fill((points >> index) & 1)
+    below = thresholds.compare_bit(bits, rounded, index, below)
+  return (below | thresholds.is_certain(rounded)) & mask
 
-    Returns:
-      The thresholds.
 
-    Example:
-      >>> from ssnn_jax.spikes import sobol
-      >>> shifts = jnp.zeros(1, jnp.uint32)
-      >>> word = sobol.SobolWord.of(0, jnp.int32(0), shifts)
-      >>> (word.draw_ticks(1)[:4, 0] / 2**16).tolist()
-      [0.0, 0.5, 0.25, 0.75]
-    """
-    low = (1 << NUM_BITS) - 1
-    return cls(_first_point(dimension, word), shifts & low, dimension)
+def _count(source, word, rates):
+  own = dimension(source.role, source.layer)
+  points = _first_point(own, word) ^ _shifts(source)
+  rounded = thresholds.round_rates(rates)
+  return (rounded >> _LOW_BITS) + _is_below(points, rounded)
 
-  def without_kernel(self) -> 'SobolWord':
-    """Returns equal thresholds that no compiled kernel draws."""
-    return self.replace(kernel=None)
 
-  def map_words(self, function: Callable[[jax.Array], Any]) -> 'SobolWord':
-    """Applies a function to what differs between words, `[K, ...]`."""
-    return self.replace(first=function(self.first))
+def _is_below(points, rounded):
+  """Compares the lower bits: 1 where those of the threshold are smaller."""
+  return ((points & _LOW) < (rounded & _LOW)).astype(jnp.uint32)
 
-  @property
-  def word_axes(self) -> 'SobolWord':
-    """Axes of the words, for `jax.vmap`."""
-    return self.replace(first=0, shifts=None)
 
-  @property
-  def state(self) -> jax.Array:
-    """`[6]` uint32 state of the word, for the kernel."""
-    planes = jnp.asarray(_top_planes(self.dimension))
-    return jnp.concatenate([self.first[None], planes])
+def _shifts(source):
+  """Returns the `[N]` uint32 shifts of the neurons, of 16 bits."""
+  return source.random_bits() & ((1 << NUM_BITS) - 1)
 
-  @property
-  def own(self) -> jax.Array:
-    """Uint32 state of the sample and its neurons, for the kernel."""
-    return self.shifts
 
-  @property
-  def points(self) -> jax.Array:
-    """Shifted points of the neurons at the first tick, `[N]` or `[1]`."""
-    return self.first ^ self.shifts
-
-  def fire(self, rates: jax.Array, is_fused: bool = True) -> jax.Array:
-    """Fires where threshold < rate; `[N]` uint32 spikes, one bit per tick."""
-    del is_fused  # Few planes are always one expression.
-    rounded = bit_planes.round_rates(rates)
-    below = bit_planes.fill(self._is_below(rounded))
-    for index, plane in enumerate(_top_planes(self.dimension), _LOW_BITS):
-      plane ^= bit_planes.fill((self.points >> index) & 1)
-      below = bit_planes.compare(plane, rounded, index, below)
-    return below | bit_planes.is_certain(rounded)
-
-  def count(self, rates: jax.Array) -> jax.Array:
-    """Counts the spikes of the word, `[N]` uint32, without drawing them."""
-    rounded = bit_planes.round_rates(rates)
-    return (rounded >> _LOW_BITS) + self._is_below(rounded)
-
-  def _is_below(self, rounded):
-    """Compares the lower bits: 1 where those of the threshold are smaller."""
-    low = (1 << _LOW_BITS) - 1
-    is_below = (self.points & low) < (rounded & low)
-    return is_below.astype(jnp.uint32)
-
-  def draw_ticks(self, num_neurons: int) -> jax.Array:
-    """Draws the thresholds of each tick, `[32, N or 1]` uint16."""
-    del num_neurons
-    top = jnp.asarray(_top_bits(self.dimension) << _LOW_BITS, jnp.uint32)
-    return (top[:, None] ^ self.points[None]).astype(jnp.uint16)
+SAMPLER = thresholds.Sampler(_thresholds, _sample, _count)
 
 
 def _first_point(dimension, word):

@@ -1,29 +1,28 @@
-"""Random thresholds that rates are compared with.
+"""Thresholds that rates are compared with, and the samplers that make them.
 
-A spike is threshold < rate. The threshold of a tick has 16 bits. For a given
-network it depends only on the key of the presentation, the role and layer of
-the train, the position of the sample in the batch, the neuron and the tick,
-never on the length of the train, the window or the representation of
-coincidences. A short train is therefore the prefix of a longer one, and
-experiments over train lengths are paired.
-
-Thresholds are deferred: they are drawn where rates are compared with them, 32
-ticks at a time, as bit planes.
+A neuron of rate p fires at a tick where threshold < round(2**16 p). A threshold
+depends on the key of the presentation, the role and layer of the train, the
+position of the sample in the global batch, the neuron and the tick alone: never
+on the length of the train, the window or the number of devices. A short train
+is therefore the prefix of a longer one, and experiments over lengths are
+paired.
 """
 
 from collections.abc import Callable
 import enum
 import math
+from typing import Any
 from typing import NamedTuple
 
+import flax.struct
 import jax
 import jax.numpy as jnp
 
 from ssnn_jax import checks
 from ssnn_jax.spikes import hashing
-from ssnn_jax.spikes.bit_planes import NUM_PLANES
-from ssnn_jax.spikes.bit_planes import BitPlanes
-from ssnn_jax.spikes.sobol import SobolWord
+from ssnn_jax.spikes.windows import TICKS_PER_WORD
+
+NUM_BITS = 16  # of a threshold
 
 
 class Role(enum.IntEnum):
@@ -34,7 +33,7 @@ class Role(enum.IntEnum):
   WINNER = 2
   ERROR = 3
   DROPOUT = 4
-  # Always independent (`hashed`), whatever the sampler of the trains.
+  # Always independent (`bernoulli`), whatever the sampler of the trains.
   THINNING = 5
   READ = 6
   TRANSPOSED_READ = 7
@@ -43,19 +42,110 @@ class Role(enum.IntEnum):
 INDEPENDENT_ROLES = (Role.THINNING, Role.READ, Role.TRANSPOSED_READ)
 
 
-class Address(NamedTuple):
-  """Address of words of the trains of one sample and layer."""
+class Sampler(NamedTuple):
+  """Generator of thresholds as pure functions, for one sample and one word.
 
-  role: Role
-  layer: int  # layer of the train
-  # index of a 32-tick word within the presentation, or [K] indices
-  word: jax.Array | int
-  position: jax.Array | int  # position of the sample in the global batch
+  A word has 32 ticks; its index within the presentation is `word`. Functions
+  are compared by identity when programs are cached: make a sampler once.
+
+  Attributes:
+    thresholds: `(source, word) -> thresholds`, `[32, N]` uint16 of the ticks
+      32 word to 32 word + 31, for the `source.num_neurons` neurons.
+    sample: `(source, word, rates, mask) -> spikes`, `[N]` uint32 words of
+      `[N]` rates: the spikes that the thresholds give, where they can be found
+      faster; None compares the thresholds.
+    count: `(source, word, rates) -> counts`, `[N]` numbers of the spikes of a
+      whole word, where they are known without sampling; None samples.
+  """
+
+  thresholds: Callable[..., jax.Array]
+  sample: Callable[..., jax.Array] | None = None
+  count: Callable[..., jax.Array] | None = None
 
 
-# Deferred thresholds of one sample in one word or several.
-Thresholds = BitPlanes | SobolWord
-Sampler = Callable[[jax.Array, Address, int], Thresholds]
+@flax.struct.dataclass
+class Source:
+  """Thresholds of the neurons of a layer, for one sample in K words.
+
+  If `num_neurons` is 1, all rates are compared with the same thresholds.
+  """
+
+  key: jax.Array  # [3] uint32 of the presentation, role and layer
+  position: jax.Array  # position of the sample in the global batch
+  words: jax.Array  # [K] indices of words within the presentation
+  role: Role = flax.struct.field(pytree_node=False)
+  layer: int = flax.struct.field(pytree_node=False)
+  num_neurons: int = flax.struct.field(pytree_node=False)
+  sampler: Sampler = flax.struct.field(pytree_node=False)
+  # whether a compiled kernel may sample
+  use_kernel: bool = flax.struct.field(pytree_node=False, default=True)
+
+  def thresholds(self) -> jax.Array:
+    """Returns the thresholds of all ticks, `[32 K, N]` uint16."""
+    of_words = jax.vmap(lambda word: self.sampler.thresholds(self, word))
+    return of_words(self.words).reshape(-1, self.num_neurons)
+
+  def random_bits(self) -> jax.Array:
+    """Returns `[N]` uint32 random bits, fixed for the presentation."""
+    return hashing.keyed_hash(self.counters(), *self.key)
+
+  def counters(self) -> jax.Array:
+    """Returns `[N]` uint32 numbers of the sample's neurons in the batch."""
+    size = self.num_neurons
+    first = jnp.asarray(self.position).astype(jnp.uint32) * jnp.uint32(size)
+    return first + jnp.arange(size, dtype=jnp.uint32)
+
+
+def sample_words(
+  source: Source,
+  rates: jax.Array,
+  mask: jax.Array,
+  first: jax.Array | int = 0,
+  size: int | None = None,
+) -> jax.Array:
+  """Samples spikes in some of the words of a source.
+
+  Args:
+    source: thresholds of one sample in K words.
+    rates: `[N]` spikes per tick, in [0, 1].
+    mask: `[K]` uint32 ticks of the words that may hold spikes.
+    first: place of the first word among the K.
+    size: number of words; static, None for all.
+
+  Returns:
+    `[size, N]` uint32 spikes, one bit per tick.
+  """
+  size = len(mask) if size is None else size
+  words, mask = (
+    jax.lax.dynamic_slice_in_dim(each, first, size)
+    for each in (source.words, mask)
+  )
+  sample = source.sampler.sample or _compare
+  return jax.vmap(sample, (None, 0, None, 0))(source, words, rates, mask)
+
+
+def _compare(source, word, rates, mask):
+  """Compares the thresholds of a word with rates."""
+  thresholds = source.sampler.thresholds(source, word)
+  return pack_word(is_below(thresholds, rates)) & mask
+
+
+def is_below(thresholds: jax.Array, rates: jax.Array) -> jax.Array:
+  """Returns where thresholds `[n, N or 1]` uint16 are below `[N]` rates."""
+  # A rate of 1 rounds to 2**16, which 16 bits cannot hold.
+  return thresholds.astype(jnp.uint32) < round_rates(rates)[None]
+
+
+def round_rates(rates: jax.Array) -> jax.Array:
+  """Rounds rates to multiples of 2**-16, the resolution of thresholds."""
+  return jnp.round(rates * (1 << NUM_BITS)).astype(jnp.uint32)
+
+
+def pack_word(is_spike: jax.Array) -> jax.Array:
+  """Packs the spikes of up to 32 ticks, `[n, N]`, to `[N]` uint32 words."""
+  places = jnp.arange(len(is_spike), dtype=jnp.uint32)[:, None]
+  bits = is_spike.astype(jnp.uint32) << places
+  return jnp.sum(bits, axis=0, dtype=jnp.uint32)
 
 
 def make_keys(key: jax.Array, num_layers: int) -> jax.Array:
@@ -84,186 +174,61 @@ def make_keys(key: jax.Array, num_layers: int) -> jax.Array:
   return jnp.concatenate([trains, noise], axis=1)
 
 
-def make_sampler(name: str, use_kernels: bool = True) -> Sampler:
-  """Returns the sampler of a network.
+def uniforms(source: Source) -> jax.Array:
+  """Returns independent uniform numbers of all ticks, whatever the sampler.
 
   Args:
-    name: sampler of the trains, a key of `SAMPLERS`; `INDEPENDENT_ROLES` are
-      always `hashed`.
-    use_kernels: whether the sampler's compiled kernel may be used.
+    source: names the neurons, the sample and the K words.
 
   Returns:
-    The sampler.
+    `[32 K, N]` float32 within (0, 1).
   """
+  counters = source.counters()
 
-  def sampler(keys, address, num_neurons):
-    draw = hashed if address.role in INDEPENDENT_ROLES else SAMPLERS[name]
-    source = draw(keys, address, num_neurons)
-    return source if use_kernels else source.without_kernel()
+  def draw(tick):
+    parts = 3 * tick.astype(jnp.uint32) + jnp.arange(3, dtype=jnp.uint32)
+    words = hashing.keyed_hash(
+      counters, *hashing.keyed_hash(parts, *source.key)
+    )
+    values = ((words >> 8).astype(jnp.float32) + 0.5) * 2.0**-24
+    return jnp.minimum(values, 1.0 - 2.0**-24)  # rounding may reach 1
 
-  return sampler
-
-
-def hashed(keys: jax.Array, address: Address, num_neurons: int) -> Thresholds:
-  """Returns independent thresholds from a counter-based hash.
-
-  The keys of a word are hashes of its index under the key of the train. The
-  bit planes share the first round of mixing; each plane adds 64 bits of its own
-  before the second round.
-
-  Limits: independent for fewer than 2**32 pairs of position and neuron.
-
-  Args:
-    keys: `[layers, roles, 3]` uint32 keys of the presentation's trains.
-    address: address of the word.
-    num_neurons: number of thresholds per tick; 1 threshold is shared by all
-      rates that are compared with it.
-
-  Returns:
-    The thresholds.
-
-  Example:
-    >>> from ssnn_jax.spikes import thresholds
-    >>> keys = thresholds.make_keys(jax.random.key(0), num_layers=2)
-    >>> address = thresholds.Address(thresholds.Role.INPUT, 0, 0, 0)
-    >>> source = thresholds.hashed(keys, address, 100_000)
-    >>> rates, all_ticks = jnp.full(100_000, 0.25), ~jnp.uint32(0)
-    >>> train = ssnn_jax.spikes.fire(source, rates, all_ticks)
-    >>> counts = ssnn_jax.spikes.count(train[None])  # about 32 times the rate
-    >>> float(counts.mean(dtype=jnp.float32).round(1))
-    8.0
-  """
-  first = make_counters(address.position, num_neurons)[0]
-  step = jnp.uint32(num_neurons > 1)
-  return BitPlanes(
-    _addresses(keys, address),
-    jnp.stack([first, step]),
-    _make_word_keys,
-    _make_draw_hashed,
-    'ssnn_sample_hashed',
-  )
+  places = jnp.arange(TICKS_PER_WORD)[None]
+  ticks = source.words[:, None] * TICKS_PER_WORD + places
+  return jax.vmap(draw)(ticks.reshape(-1))
 
 
-def _addresses(keys, address):
-  """Returns the key of the train and the index of each word, `[..., 4]`."""
-  key, word = keys[address.layer, address.role], _as_uint32(address.word)
-  join = lambda word: jnp.concatenate([key, word[None]])
-  return jnp.vectorize(join, signature='()->(k)')(word)
-
-
-def _make_word_keys(shared):
-  """Hashes the keys of a word, `[33]` uint32."""
-  *key, word = shared
-  num_keys = 1 + 2 * NUM_PLANES
-  counters = word * jnp.uint32(num_keys) + jnp.arange(num_keys, dtype='uint32')
-  return hashing.keyed_hash(counters, *key)
-
-
-def _make_draw_hashed(keys, counter, num_neurons):
-  """Returns the function that draws a plane of `hashed` by its index.
-
-  `keys` are `[33]` uint32: one for the first round, two for each plane;
-  `counter` is the counter of the first neuron and the step to the next one.
-  """
-  first, step = counter
-  counters = first + step * jnp.arange(num_neurons, dtype=jnp.uint32)
-  mixed = hashing.lowbias32(counters ^ keys[0])
-  second, third = keys[1:].reshape(2, NUM_PLANES)
-  return lambda plane: hashing.finish(mixed, second[plane], third[plane])
-
-
-def threefry(keys: jax.Array, address: Address, num_neurons: int) -> Thresholds:
-  """Returns independent thresholds from `jax.random`: the slow reference.
-
-  Args:
-    keys: `[layers, roles, 3]` uint32 keys of the presentation's trains.
-    address: address of the word.
-    num_neurons: number of thresholds per tick.
-
-  Returns:
-    The thresholds.
-  """
-  position = _as_uint32(address.position)[None]
-  return BitPlanes(
-    _addresses(keys, address), position, jnp.asarray, _draw_threefry
-  )
-
-
-def _draw_threefry(shared, own, num_neurons):
-  """Returns the function that reads a plane of `threefry` by its index."""
-  key = jax.random.wrap_key_data(shared[:2], impl='threefry2x32')
-  key = jax.random.fold_in(jax.random.fold_in(key, shared[3]), own[0])
-  planes = jax.random.bits(key, (NUM_PLANES, num_neurons), jnp.uint32)
-  return lambda plane: planes[plane]
-
-
-def shifted(keys: jax.Array, address: Address, num_neurons: int) -> Thresholds:
-  """Returns low-discrepancy thresholds: a Sobol sequence with digital shifts.
-
-  The trains of a role and layer follow one dimension of the sequence; each
-  neuron flips its bits by a random shift of its own, fixed for the
-  presentation. A threshold is uniform and independent of the thresholds of
-  other trains, but the ticks of a train are stratified: over 2**k ticks from a
-  multiple of 2**k on, the number of spikes is within one of its mean.
-
-  Limits: a train repeats after 2**16 ticks.
-
-  Args:
-    keys: `[layers, roles, 3]` uint32 keys of the presentation's trains.
-    address: address of the word.
-    num_neurons: number of thresholds per tick; 1 threshold is shared by all
-      rates that are compared with it.
-
-  Returns:
-    The thresholds.
-
-  Example:
-    >>> from ssnn_jax.spikes import thresholds
-    >>> keys = thresholds.make_keys(jax.random.key(0), num_layers=2)
-    >>> address = thresholds.Address(thresholds.Role.INPUT, 0, 0, 0)
-    >>> source = thresholds.shifted(keys, address, 2)
-    >>> rates, all_ticks = jnp.array([0.25, 0.5]), ~jnp.uint32(0)
-    >>> train = ssnn_jax.spikes.fire(source, rates, all_ticks)
-    >>> ssnn_jax.spikes.count(train[None])  # 32 times the rates
-    Array([ 8, 16], dtype=int32)
-  """
-  counters = make_counters(address.position, num_neurons)
-  shifts = hash_train(keys, address, counters)
-  dimension = _dimension(address.role, address.layer)
-  return SobolWord.of(dimension, _as_uint32(address.word), shifts)
-
-
-def _dimension(role, layer):
-  """Returns the Sobol dimension of a train, whatever the depth.
-
-  The variance of coincidences depends on the pair of dimensions at the two ends
-  of a synapse. The pairs (0, 1) and (3, 4), and (0, 2) and (3, 2) with the
-  winners, reduce it at all lengths; others double it. The shifts are
-  independent, so that layers may share a pair.
-  """
-  if role == Role.ERROR:
-    return 4 if layer == 1 else 1
-  if role == Role.FORWARD:  # of layer 1 and above
-    return 3 if layer == 1 else 0
-  return {Role.INPUT: 0, Role.WINNER: 2, Role.DROPOUT: 0}[role]
-
-
-SAMPLERS = {'bernoulli': hashed, 'threefry': threefry, 'sobol': shifted}
-
-
-def hash_train(
-  keys: jax.Array, address: Address, counters: jax.Array
+def compare_bit(
+  plane: jax.Array, rates: jax.Array, index: Any, below: jax.Array
 ) -> jax.Array:
-  """Hashes uint32 counters under the key of a train."""
-  first, second, third = keys[address.layer, address.role]
-  return hashing.keyed_hash(counters, first, second, third)
+  """Compares one bit of thresholds and rates, for the 32 ticks of a word.
+
+  A comparison proceeds from the least significant bit. Where a bit of the rate
+  is set, a threshold bit of 0 makes the threshold smaller; where a bit of the
+  rate is not set, a threshold bit of 1 makes the threshold larger; otherwise
+  the lower bits decide.
+
+  Args:
+    plane: `[M]` uint32 bits of the thresholds at the ticks of a word; M is N,
+      or 1 where the neurons share one threshold per tick.
+    rates: `[N]` uint32 rounded rates.
+    index: index of the bit in rates and thresholds.
+    below: `[N]` uint32, ticks in which the lower bits of the threshold are
+      smaller.
+
+  Returns:
+    `[N]` uint32, the same with this bit.
+  """
+  is_set = fill((rates >> jnp.asarray(index).astype(jnp.uint32)) & 1)
+  is_zero = ~plane
+  return (is_set & is_zero) | ((is_set | is_zero) & below)
 
 
-def make_counters(position: jax.Array | int, num_neurons: int) -> jax.Array:
-  """Returns `[num_neurons]` counters of a sample's neurons in the batch."""
-  first = _as_uint32(position) * jnp.uint32(num_neurons)
-  return first + jnp.arange(num_neurons, dtype=jnp.uint32)
+def is_certain(rates: jax.Array) -> jax.Array:
+  """Returns words of spikes in all ticks where a rounded rate is 1."""
+  return fill(rates >> NUM_BITS)
 
 
-def _as_uint32(index):
-  return jnp.asarray(index).astype(jnp.uint32)
+def fill(bits: jax.Array) -> jax.Array:
+  """Returns words of ones where a uint32 bit is 1, otherwise of zeros."""
+  return -bits

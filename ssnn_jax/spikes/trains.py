@@ -1,98 +1,97 @@
-"""Spike trains as words of 32 ticks: sampling, counting and packing.
+"""Spike trains: values that are called for their words of 32 ticks.
 
-A train is stored as words with one bit per tick, `[K, N]` uint32. Words are
-aligned to the presentation whatever the window; a window shorter than a word
-masks its bits.
+A train is a pure function from words to bits, `(first, size) -> spikes`: the
+spikes of its N neurons in `size` words from the word `first` of a block on,
+`[size, N]` uint32, one bit per tick. It is a `jax.tree_util.Partial`, so that
+`vmap` and `scan` pass it on like an array. A sampled train is drawn where it is
+called, so that a few words of a long window are in memory at a time; a stored
+train has its words. Some trains have several words for each call, as
+`types.ErrorStreams`.
 """
 
-import functools
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.tree_util import Partial
 
-from ssnn_jax.spikes import bit_planes
-from ssnn_jax.spikes import kernels
-from ssnn_jax.spikes import sobol
 from ssnn_jax.spikes import thresholds
-from ssnn_jax.spikes import ticks
-from ssnn_jax.spikes import windows
+from ssnn_jax.spikes.windows import TICKS_PER_WORD
+
+# (first, size) -> [size, N] uint32, in any structure
+Train = Partial
 
 
-def sample(
-  source: thresholds.Thresholds | ticks.Ticks,
-  rates: jax.Array,
-  window: windows.Window,
-) -> jax.Array:
-  """Samples the spikes of one sample in one window.
-
-  Args:
-    source: thresholds of one sample in the `[K]` words of a block, or of the
-      ticks of the window.
-    rates: `[N]` spikes per tick, in [0, 1].
-    window: the window.
-
-  Returns:
-    `[K, N]` uint32 spikes, one bit per tick.
-
-  Example:
-    >>> from ssnn_jax.spikes import thresholds
-    >>> keys = thresholds.make_keys(jax.random.key(0), num_layers=2)
-    >>> words = jnp.arange(1)
-    >>> address = thresholds.Address(thresholds.Role.INPUT, 0, words, 0)
-    >>> source = thresholds.shifted(keys, address, 2)
-    >>> window = ssnn_jax.spikes.Window(jnp.full(1, 0xFFFF, jnp.uint32), 16, 16)
-    >>> train = ssnn_jax.spikes.sample(source, jnp.array([0.25, 0.5]), window)
-    >>> ssnn_jax.spikes.count(train)  # of 16 ticks
-    Array([4, 8], dtype=int32)
-  """
-  if isinstance(source, ticks.Ticks):
-    # A rate of 1 rounds to 2**16, which 16 bits cannot hold.
-    is_spike = (
-      source.values.astype(jnp.uint32) < bit_planes.round_rates(rates)[None]
-    )
-    return ticks.pack_ticks(is_spike, source.bits, window)
-  return fire_words(source, rates, window.mask)
-
-
-def fire_words(
-  source: thresholds.Thresholds, rates: jax.Array, mask: jax.Array
-) -> jax.Array:
-  """Fires in several words; see `fire`.
+def sampled(
+  source: thresholds.Source, rates: jax.Array, mask: jax.Array
+) -> Train:
+  """Returns the train of one sample in one window.
 
   Args:
-    source: thresholds of one sample in `[K]` words.
+    source: thresholds of the sample in the K words of a block.
     rates: `[N]` spikes per tick, in [0, 1].
-    mask: `[K]` uint32, ticks of the words that may hold spikes.
+    mask: `[K]` uint32 ticks of the window.
 
   Returns:
-    `[K, N]` uint32 spikes, one bit per tick.
+    The train; each call samples its words.
   """
-  return jax.vmap(fire, in_axes=(source.word_axes, None, 0))(
-    source, rates, mask
+  return Partial(thresholds.sample_words, source, rates, mask)
+
+
+def stored(words: Any) -> Train:
+  """Returns the train of given words, `[K, N]` uint32 in any structure."""
+  return Partial(take, words)
+
+
+def thinned(train: Train, kept: Train) -> Train:
+  """Returns the spikes of a train at which another one has spikes, too."""
+  return Partial(_intersect, train, kept)
+
+
+def take(words: Any, first: jax.Array | int, size: int) -> Any:
+  """Returns some of `[K, N]` words, in any structure."""
+  return jax.tree.map(
+    lambda x: jax.lax.dynamic_slice_in_dim(x, first, size), words
   )
 
 
-def fire(
-  source: thresholds.Thresholds, rates: jax.Array, mask: jax.Array
-) -> jax.Array:
-  """Draws the thresholds of one word and fires where they are below the rates.
+def _intersect(train, kept, first, size):
+  return train(first, size) & kept(first, size)
+
+
+def words(trains: Any, first: jax.Array | int, size: int) -> Any:
+  """Returns words of trains in any structure; other values are unchanged."""
+  is_train = lambda x: isinstance(x, Partial)
+  return jax.tree.map(
+    lambda x: x(first, size) if is_train(x) else x, trains, is_leaf=is_train
+  )
+
+
+def fold(
+  function: Callable[[Any, Any], Any],
+  initial: Any,
+  train: Callable[[jax.Array | int, int], Any],
+  num_words: int,
+  at_once: int = 1,
+) -> Any:
+  """Folds a function over the words of a train.
 
   Args:
-    source: thresholds of one sample in the word.
-    rates: `[N]` spikes per tick, in [0, 1].
-    mask: uint32, ticks of the word that may hold spikes.
+    function: `(total, words) -> total`.
+    initial: the total before the first words.
+    train: `(first, size) -> words`.
+    num_words: K, number of words.
+    at_once: largest number of words in a call.
 
   Returns:
-    `[N]` uint32 spikes, one bit per tick.
+    The total.
   """
-  return kernels.fire(source, rates, mask, reference=_fire_reference)
-
-
-# Jitted so that it is traced once, also where a kernel replaces it.
-@functools.partial(jax.jit, static_argnames='is_fused')
-def _fire_reference(source, rates, mask, is_fused):
-  """Fires as the compiled kernel of the sampler does."""
-  return source.fire(rates, is_fused) & mask
+  size = max(n for n in range(1, at_once + 1) if num_words % n == 0)
+  if size == num_words:
+    return function(initial, train(0, size))
+  step = lambda index, total: function(total, train(index * size, size))
+  return jax.lax.fori_loop(0, num_words // size, step, initial)
 
 
 def count(train: jax.Array) -> jax.Array:
@@ -106,42 +105,9 @@ def count(train: jax.Array) -> jax.Array:
   return jnp.sum(jax.lax.population_count(train), axis=-2).astype(jnp.int32)
 
 
-def count_whole_words(
-  source: thresholds.Thresholds, rates: jax.Array, mask: jax.Array
-) -> jax.Array | None:
-  """Counts the spikes of a window of whole words without drawing them.
-
-  Args:
-    source: thresholds of one sample in the `[K]` words of a block.
-    rates: `[N]` spikes per tick, in [0, 1].
-    mask: `[K]` uint32 ticks of the window: all or none of each word.
-
-  Returns:
-    `[N]` int32; None if only drawn spikes can be counted.
-  """
-  if not isinstance(source, sobol.SobolWord):
-    return None
-  count_word = jax.vmap(lambda word: word.count(rates), (source.word_axes,))
-  counts = count_word(source).astype(jnp.int32)
-  return jnp.sum(jnp.where((mask > 0)[:, None], counts, 0), axis=0)
-
-
-def mean_rates(counts: jax.Array, window: windows.Window) -> jax.Array:
-  """Returns the spikes per tick of `[N]` spikes counted in one window."""
-  return counts.astype(jnp.float32) / windows.num_valid_ticks(window)
-
-
-def join(train: jax.Array) -> jax.Array:
-  """Joins the windows of a block, `[W, K, N]` words, to one train `[K, N]`."""
-  if train.shape[0] == 1:
-    return train[0]
-  # Windows do not overlap, so their sum is their union.
-  return jnp.sum(train, axis=0, dtype=train.dtype)
-
-
 def unpack(words: jax.Array) -> jax.Array:
   """Unpacks words to one spike per tick: `[K, N]` to `[32 K, N]` int8."""
-  shifts = jnp.arange(windows.TICKS_PER_WORD, dtype=jnp.uint32)[None, :, None]
+  shifts = jnp.arange(TICKS_PER_WORD, dtype=jnp.uint32)[None, :, None]
   bits = (words[:, None, :] >> shifts) & jnp.uint32(1)
   return bits.astype(jnp.int8).reshape(-1, words.shape[-1])
 
@@ -165,8 +131,7 @@ def pack(train: jax.Array) -> jax.Array:
     [[1, 0], [1, 1], [0, 1]]
   """
   num_steps, num_neurons = train.shape
-  padding = ((0, -num_steps % windows.TICKS_PER_WORD), (0, 0))
-  bits = jnp.pad(train.astype(jnp.uint32), padding)
-  bits = bits.reshape(-1, windows.TICKS_PER_WORD, num_neurons)
-  shifts = jnp.arange(windows.TICKS_PER_WORD, dtype=jnp.uint32)[None, :, None]
-  return jnp.sum(bits << shifts, axis=1, dtype=jnp.uint32)
+  bits = jnp.pad(train, ((0, -num_steps % TICKS_PER_WORD), (0, 0)))
+  return jax.vmap(thresholds.pack_word)(
+    bits.reshape(-1, TICKS_PER_WORD, num_neurons)
+  )

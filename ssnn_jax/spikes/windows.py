@@ -1,6 +1,5 @@
-"""Windows: the division of a presentation into windows, words and blocks."""
+"""Windows: the division of a presentation into windows, blocks and words."""
 
-import math
 from typing import NamedTuple
 
 import jax
@@ -10,17 +9,16 @@ TICKS_PER_WORD = 32
 
 
 class Schedule(NamedTuple):
-  """Division of a presentation into windows, and of windows into blocks.
+  """Division of a presentation of T ticks into windows and blocks.
 
-  A block holds the smallest number of whole windows that fill whole words, so
-  that coincidences are counted on full words. A window longer than a word is a
-  block of its own. Memory is
-  proportional to the length of a block, whatever T.
+  A membrane is read once a window of n ticks. A block holds whole words: the
+  windows of one word if n divides 32, or a single window of several words. What
+  is stored of a presentation is proportional to a block, whatever T.
 
   Attributes:
     num_steps: T, ticks of a presentation.
-    window: n, ticks between two reads of a membrane; the last window of a
-      presentation may be shorter.
+    window: n, ticks of a window, which divides 32, is a multiple of it or is T;
+      the last window of a presentation may be shorter.
     is_split: whether each window is a block of its own.
   """
 
@@ -30,46 +28,30 @@ class Schedule(NamedTuple):
 
   @property
   def num_windows(self) -> int:
-    """Windows of a presentation; the last window may be shorter."""
+    """Windows of a presentation."""
     return -(-self.num_steps // self.window)
 
   @property
   def windows_per_block(self) -> int:
     """W, windows of a block."""
-    if self.is_split or self.window > TICKS_PER_WORD:
+    if self.is_split:
       return 1
-    return min(
-      self.num_windows, math.lcm(self.window, TICKS_PER_WORD) // self.window
-    )
+    return min(self.num_windows, max(1, TICKS_PER_WORD // self.window))
 
   @property
-  def ticks_per_block(self) -> int:
-    """Ticks from the start of one block to the start of the next."""
-    return self.windows_per_block * self.window
+  def words_per_block(self) -> int:
+    """K, words of a block."""
+    return count_words(min(self.window, self.num_steps))
 
   @property
   def num_blocks(self) -> int:
     """Blocks of a presentation; the last block may be shorter."""
-    return -(-self.num_steps // self.ticks_per_block)
-
-  @property
-  def has_empty_windows(self) -> bool:
-    """Whether the last block has windows past the end of the presentation."""
-    return self.num_windows % self.windows_per_block > 0
+    return -(-self.num_windows // self.windows_per_block)
 
   @property
   def has_whole_words(self) -> bool:
-    """Whether a word belongs to a single window, as a whole."""
+    """Whether all ticks of a word belong to the same window."""
     return not (self.num_steps % TICKS_PER_WORD or self.window % TICKS_PER_WORD)
-
-  @property
-  def words_per_block(self) -> int:
-    """K, the largest number of words that a block overlaps."""
-    ticks = min(self.ticks_per_block, self.num_steps)
-    if ticks % TICKS_PER_WORD == 0 or self.num_blocks == 1:
-      return -(-ticks // TICKS_PER_WORD)
-    # A block that starts inside a word overlaps one more word.
-    return (ticks + TICKS_PER_WORD - 2) // TICKS_PER_WORD + 1
 
 
 class Window(NamedTuple):
@@ -104,36 +86,37 @@ def block(schedule: Schedule, index: jax.Array | int) -> Block:
     >>> ssnn_jax.spikes.block(schedule, 1).windows.length  # ticks 32 to 39
     Array([8, 0], dtype=int32)
   """
-  first = index * schedule.ticks_per_block
-  starts = first + schedule.window * jnp.arange(schedule.windows_per_block)
+  num_windows, window = schedule.windows_per_block, schedule.window
+  first = index * num_windows * window
   words = first // TICKS_PER_WORD + jnp.arange(schedule.words_per_block)
+  starts = first + window * jnp.arange(num_windows)
 
-  def window(start):
-    end = jnp.minimum(start + schedule.window, schedule.num_steps)
+  def make_window(start):
+    end = jnp.minimum(start + window, schedule.num_steps)
     mask = mask_before(end, words) & ~mask_before(start, words)
     return Window(mask, jnp.maximum(end - start, 0), end)
 
-  return Block(words, jax.vmap(window)(starts))
+  return Block(words, jax.vmap(make_window)(starts))
 
 
-def start_later(windows: Window, start: int) -> Window:
-  """Returns the windows of a layer that starts after the inputs.
+def start_later(window: Window, start: int) -> Window:
+  """Returns a window as a layer sees it that starts after the inputs.
 
   Args:
-    windows: windows of the presentation, `[W, ...]` or a single one.
-    start: ticks of the presentation before the layer starts.
+    window: a window of the presentation.
+    start: ticks of the presentation before the layer starts, whole windows.
 
   Returns:
-    The windows; those before the start have no ticks, and elapsed ticks, at
-    least 1, are counted from the start.
+    The window; before the start it has no ticks, and elapsed ticks, at least 1,
+    are counted from the start.
   """
   if not start:
-    return windows
-  has_started = windows.elapsed - windows.length >= start
+    return window
+  has_started = window.elapsed - window.length >= start
   return Window(
-    mask=jnp.where(has_started[..., None], windows.mask, jnp.uint32(0)),
-    length=jnp.where(has_started, windows.length, 0),
-    elapsed=jnp.maximum(windows.elapsed - start, 1),
+    mask=jnp.where(has_started, window.mask, jnp.uint32(0)),
+    length=jnp.where(has_started, window.length, 0),
+    elapsed=jnp.maximum(window.elapsed - start, 1),
   )
 
 

@@ -16,6 +16,7 @@ from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.simulation import loops
 from ssnn_jax.simulation import presentation
+from ssnn_jax.spikes import trains
 from ssnn_jax.types import Activity
 
 
@@ -89,11 +90,11 @@ def _add_counts(total, counts):
   return loops.scan(add, total, counts)[0]
 
 
-def _count_block(config, draw, block, forward, errors):
+def _count_block(config, sources, block, signals):
   """Counts the spikes of one sample in one block."""
-  del draw
+  del sources
   lengths = block.windows.length.astype(jnp.float32)[:, None]
-  layers = zip(config.wirings, config.gains, forward.signals, errors)
+  layers = zip(config.wirings, config.gains, *signals[:2])
   by_layer = [_count_layer(config, lengths, *layer) for layer in layers]
   counts = _Counts(*map(tuple, zip(*by_layer)))
   hidden = counts.clipped_windows[:-1]
@@ -105,7 +106,8 @@ def _count_layer(config, lengths, wiring, gain, signal, error):
   """Counts the spikes at the two ends of one layer's synapses."""
   requested = gain * jnp.abs(error.errors)  # error spikes per tick
   is_clipped = (requested > 1.0) & (lengths > 0.0)
-  counts = _count_spikes(wiring, signal, error)._replace(
+  num_words = config.schedule.words_per_block
+  counts = _count_spikes(wiring, num_words, signal, error)._replace(
     clipped_windows=jnp.sum(is_clipped, axis=0, dtype=jnp.int32)
   )
   if config.forward == 'rates':
@@ -124,12 +126,11 @@ def _count_layer(config, lengths, wiring, gain, signal, error):
   return counts._replace(row_spikes=jnp.sum(row_spikes))
 
 
-def _count_spikes(wiring, signal, error):
+def _count_spikes(wiring, num_words, signal, error):
   """Counts the spikes and coincidences of one layer, a few words at a time."""
-  count_coincidences = functools.partial(_count_coincidences, wiring)
 
-  def add(total, trains):
-    train, streams = trains
+  def add(total, words):
+    train, streams = words
     # A neuron spikes in at most one of its two streams.
     error_train = streams.positive | streams.negative
     counts = _Counts(
@@ -137,16 +138,15 @@ def _count_spikes(wiring, signal, error):
       error_spikes=spikes.count(error_train),
       positive_error_spikes=spikes.count(streams.positive),
       clipped_windows=None,
-      coincidences=jax.vmap(count_coincidences)(train, error_train),
+      coincidences=_count_coincidences(wiring, train, error_train),
     )
     return jax.tree.map(jnp.add, total, counts)
 
-  trains = jax.tree.map(lambda x: x[None], (signal.train, error.streams))
-  inputs = jnp.zeros(signal.rates[:1].shape, jnp.int32)
-  outputs = jnp.zeros(error.errors[:1].shape, jnp.int32)
-  silent = _Counts(inputs, outputs, outputs, None, jnp.zeros(1))
-  total = spikes.fold_words(add, silent, trains, words_at_once=1)
-  return jax.tree.map(lambda x: x[0], total)
+  inputs = jnp.zeros(signal.rates.shape[1], jnp.int32)
+  outputs = jnp.zeros(error.errors.shape[1], jnp.int32)
+  silent = _Counts(inputs, outputs, outputs, None, jnp.float32(0.0))
+  ends = functools.partial(trains.words, (signal.train, error.streams))
+  return trains.fold(add, silent, ends, num_words)
 
 
 def _count_coincidences(wiring, train, error_train):

@@ -6,7 +6,6 @@ key, without dropout. `training.raster_plot` draws them.
 
 import dataclasses
 import functools
-from typing import Any
 from typing import NamedTuple
 
 import jax
@@ -16,9 +15,9 @@ import numpy as np
 from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
-from ssnn_jax.simulation import forward
-from ssnn_jax.simulation import inputs
 from ssnn_jax.simulation import presentation
+from ssnn_jax.simulation import samples
+from ssnn_jax.spikes import trains
 
 
 class Raster(NamedTuple):
@@ -29,14 +28,6 @@ class Raster(NamedTuple):
   # [T, ...] int8 error spikes of each layer: 1 to fire less, or -1
   errors: tuple[np.ndarray, ...]
   window: int  # n, ticks between two reads of a membrane
-
-
-class Signals(NamedTuple):
-  """Signals of one sample in all blocks, with a leading axis of blocks."""
-
-  blocks: spikes.Block
-  forward: forward.Forward
-  errors: list[types.ErrorSignal]  # of each layer
 
 
 def record(
@@ -75,12 +66,12 @@ def record(
   """
   config = dataclasses.replace(config, dropout=0.0)
   sample = np.asarray(image)[None], np.asarray(label)[None]
-  inputs.prepare(config, params, key, *sample)  # refuses wrong values
-  signals = present(config, params, key, image, label)
-  unpack = functools.partial(by_tick, config, signals.blocks.words)
-  trains = [
+  samples.prepare(config, params, key, *sample)  # refuses wrong values
+  words, signals = present(config, params, key, image, label)
+  unpack = functools.partial(by_tick, config, words)
+  emitted = [
     unpack(signal.train).reshape(-1, *wiring.input_shape)
-    for signal, wiring in zip(signals.forward.signals, config.wirings)
+    for signal, wiring in zip(signals.forward, config.wirings)
   ]
   streams = [error.streams for error in signals.errors]
   errors = [
@@ -89,7 +80,7 @@ def record(
     )
     for own, wiring in zip(streams, config.wirings)
   ]
-  return Raster(tuple(trains), tuple(errors), config.schedule.window)
+  return Raster(tuple(emitted), tuple(errors), config.schedule.window)
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -99,8 +90,12 @@ def present(
   key: jax.Array,
   image: jax.Array | np.ndarray,
   label: jax.Array | int,
-) -> Signals:
-  """Presents one sample; the arguments are those of `record`."""
+) -> tuple[jax.Array, types.Signals]:
+  """Presents one sample; the arguments are those of `record`.
+
+  Returns the indices of the words of each block, `[blocks, K]`, and its signals
+  with a leading axis of blocks, whose trains are `[blocks, K, N]` words.
+  """
   config = dataclasses.replace(config, dropout=0.0)
   observer = presentation.Observer(observe=_observe)
   _, observed = presentation.simulate(
@@ -114,10 +109,10 @@ def present(
   return jax.tree.map(lambda x: x[:, 0], observed)
 
 
-def _observe(draw, block, forward_signals, errors) -> Any:
-  """Keeps all signals of a block, with their trains drawn."""
-  del draw
-  return spikes.draw_all(Signals(block, forward_signals, errors))
+def _observe(sources, block, signals):
+  """Keeps all signals of a block, with the words of their trains."""
+  del sources
+  return block.words, trains.words(signals, 0, len(block.words))
 
 
 def by_tick(

@@ -8,6 +8,7 @@ from matplotlib import figure
 from matplotlib.axes import Axes
 import numpy as np
 
+from ssnn_jax import checks
 from ssnn_jax import types
 from ssnn_jax.training.raster import Raster
 
@@ -55,7 +56,7 @@ def draw(
     >>> figure.savefig('layer-1.png')  # doctest: +SKIP
   """
   last = len(recorded.errors)
-  if not (types.is_integer(layer) and 0 <= layer <= last):
+  if not (checks.is_integer(layer) and 0 <= layer <= last):
     raise types.UserError(
       f'layer is {layer}; expected 0 (inputs) to {last} (output layer).'
     )

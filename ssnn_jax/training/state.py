@@ -64,8 +64,8 @@ def init_state(
   """
   checks.check_network(network)
   is_array = isinstance(seed, jax.Array | np.ndarray)  # `jax.vmap` traces seeds
-  if not is_array and not types.is_count(seed, smallest=0):
-    raise types.UserError(f'seed is {seed}; expected 0 to {types.MAX_COUNT}.')
+  if not is_array and not checks.is_count(seed, smallest=0):
+    raise types.UserError(f'seed is {seed}; expected 0 to {checks.MAX_COUNT}.')
   key = jax.random.key(seed)
   params = network.init(stream_key(key, Stream.INIT))
   device_key = stream_key(key, Stream.DEVICE)

@@ -17,7 +17,7 @@ from ssnn_jax.training import activity
 from tests.testing.networks import batch
 
 SIZES = (8, 7, 6, 3)
-CONFIG = ssnn_jax.NetworkConfig(SIZES, num_steps=40, window=5, gain=2.0)
+CONFIG = ssnn_jax.NetworkConfig(SIZES, num_steps=40, window=4, gain=2.0)
 KEY = jax.random.key(2)
 BATCH = batch(sizes=SIZES)
 PARAMS = network.init(CONFIG, jax.random.key(0))

@@ -1,20 +1,16 @@
-"""Tests of the benchmark and of the naive dense simulation."""
+"""Tests of the benchmark."""
 
 import itertools
 import json
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from experiments.measurements import steps
 import ssnn_jax
 from tests.testing import commands
 from tests.testing import networks
-from tests.testing import oracle
-from tests.testing import statistics
 
 SIZES = (6, 5, 3)
 SMALL = ('--layer_sizes=6,5,3', '--rounds=1', '--num_images=8')
@@ -99,11 +95,6 @@ class BenchmarkTest(parameterized.TestCase):
       ('--layers=conv4k9,3', '--input_shape=8,8'),
       r'--layers: kernel is \(9, 9\), larger than its input of 8 x 8',
     ),
-    # The naive simulation has windows of one length.
-    (
-      (*SMALL, '--representations=naive', '--num_steps=3', '--window=2'),
-      '.*window is 2.*divides num_steps',
-    ),
   )
   def test_rejects_invalid_flags(self, flags, message):
     done = commands.run('benchmark', *flags)
@@ -122,34 +113,3 @@ class BenchmarkTest(parameterized.TestCase):
     leaves = map(jax.tree.leaves, (stepped, params, gradient))
     for new, old, slope in zip(*leaves):
       np.testing.assert_allclose(new, old - 0.1 * slope, rtol=1e-5, atol=1e-7)
-
-
-class NaiveTest(absltest.TestCase):
-  def test_mean_counts_match_enumeration(self):
-    config = ssnn_jax.NetworkConfig((2, 2, 2), num_steps=2, window=1, gain=0.5)
-    keys = jax.random.split(jax.random.key(0), (2, 2))
-    params = tuple(
-      layer._replace(
-        weights=0.5 * jax.random.normal(weights_key, (2, 2)),
-        biases=jax.random.uniform(bias_key, (2,)),
-      )
-      for layer, (weights_key, bias_key) in zip(
-        ssnn_jax.ssnn(config).init(jax.random.key(0)), keys
-      )
-    )
-    image, label = np.array([0.3, 0.8]), 1
-    learn = steps.naive_ssnn(config).learn
-    batch = jnp.float32(image)[None], jnp.array([label])
-    sample = jax.vmap(lambda key: learn(params, key, *batch)[0].positive)
-    samples = jax.jit(sample)(jax.random.split(jax.random.key(1), 50_000))
-    expected = oracle.expected_counts(config, params, image, label)
-    jax.tree.map(statistics.assert_mean_within, samples, expected)
-
-  def test_learn_and_infer_sample_the_same_spikes(self):
-    config = ssnn_jax.NetworkConfig(SIZES, num_steps=8, window=4)
-    network = steps.naive_ssnn(config)
-    params, key = network.init(jax.random.key(0)), jax.random.key(2)
-    images, labels = networks.batch(4, SIZES)
-    _, expected = jax.jit(network.learn)(params, key, images, labels)
-    inference = jax.jit(network.infer)(params, jax.random.key(2), images)
-    jax.tree.map(np.testing.assert_array_equal, inference, expected)

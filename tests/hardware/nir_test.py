@@ -188,6 +188,6 @@ class NirTest(parameterized.TestCase):
     nir_lib.write(self.path, graph)
     before = self.path.read_bytes()
     for path in (self.path, self.folder / 'no' / 'such'):
-      with self.assertRaisesRegex(ssnn_jax.UserError, str(path)):
+      with self.assertRaisesRegex(OSError, str(path)):
         nir_lib.write(path, graph)
     self.assertEqual(self.path.read_bytes(), before)

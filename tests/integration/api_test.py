@@ -39,6 +39,8 @@ class FunctionsTest(parameterized.TestCase):
     doc, signature = inspect.getdoc(function), inspect.signature(function)
     doc, _, _ = doc.partition('\n\nExample:\n')
     self.assertRegex(doc, r'\A[A-Z].*[.:]\n?')
+    if function.__module__ == 'ssnn_jax.reference':  # reads as a text
+      return
     if not re.search('^(Args|Returns):', doc, re.M):  # short docstrings
       self.assertLessEqual(len(doc.splitlines()), 3)
       return

@@ -139,7 +139,7 @@ class CommandLineTest(parameterized.TestCase):
     final = records.read(workdir).final
     self.assertStartsWith(
       done.stdout,
-      f'digits, bp: validation accuracy {final["test_accuracy"]:.2%} by winner',
+      f'digits, bp: validation accuracy {final["test_accuracy"]:.2%} by spike',
     )
     self.assertEndsWith(
       done.stdout, f' s (without compiling).\nrecord: {workdir}\n[]\n'

@@ -66,9 +66,9 @@ class PagesTest(parameterized.TestCase):
         self.assertIn(link, guide.replace('href="./', 'href="'))
 
   @parameterized.parameters(
-    ('ssnn_jax', 'types config read_config network neuron layers spikes'),
-    ('ssnn_jax.neuron', 'composite membrane firing wta race coincidence'),
-    ('ssnn_jax.simulation', 'realtime forward backward updates presentation'),
+    ('ssnn_jax', 'reference types config network neuron layers spikes'),
+    ('ssnn_jax.neuron', 'composite membrane firing wta coincidence'),
+    ('ssnn_jax.simulation', 'rules realtime buffered presentation updates'),
     ('ssnn_jax.training', 'fit raster raster_plot activity epochs loop'),
   )
   def test_submodules_are_in_reading_order(self, name, first):

@@ -10,7 +10,7 @@ from ssnn_jax import network
 from ssnn_jax import types
 from ssnn_jax.layers import Conv
 from ssnn_jax.layers import Dense
-from ssnn_jax.simulation import inputs
+from ssnn_jax.simulation import samples
 from tests.testing import networks
 
 KEY = jax.random.key(2)
@@ -80,7 +80,7 @@ class ConvTest(parameterized.TestCase):
     )
     params = network.init(config, jax.random.key(0))
     images, labels = networks.batch(12, config.layer_sizes)
-    masks = inputs.draw_dropout_masks(config, KEY, jnp.arange(12))
+    masks = samples.draw_dropout_masks(config, KEY, jnp.arange(12))
     scale = 1.0 / (1.0 - config.dropout)
 
     def loss(params):

@@ -18,6 +18,7 @@ from ssnn_jax.baselines import rpu
 from ssnn_jax.baselines import surrogate_gradient
 from tests.testing import convolutions
 from tests.testing import networks
+from tests.testing import sources
 
 KEY = jax.random.key(3)
 REALTIME = dict(timing='realtime', num_steps=40)
@@ -28,7 +29,7 @@ OPTIONS = (
   dict(window=64, sampler='sobol'),
   dict(window=64),
   dict(sampler='sobol'),
-  dict(sampler='threefry', num_steps=8, window=4),
+  dict(sampler=sources.THREEFRY, num_steps=8, window=4),
   dict(kernels=False, sampler='sobol', num_steps=16),
   dict(representation='dense'),
   dict(representation='packed', kernels=False),
@@ -41,7 +42,7 @@ OPTIONS = (
   dict(output_errors='softmax'),
   dict(output_errors='argmax'),
   dict(winner='race', num_steps=16),
-  dict(delay=1, window=16),
+  dict(sampler='lfsr_shared'),
   dict(reads=ssnn_jax.ReadConfig(inp_bits=5, inp_bound=1.0, out_noise=0.0)),
   REALTIME,
   REALTIME | dict(window=2, sampler='sobol', dropout=0.5),
@@ -158,8 +159,10 @@ class ReadNoiseTest(parameterized.TestCase):
     config = convolutions.make_config(num_steps=32, reads=reads)
     params = jax.tree.map(jnp.zeros_like, convolutions.make_params(config))
     images, labels = convolutions.batch(1)
-    signals = training.raster.present(config, params, KEY, images[0], labels[0])
-    first = signals.forward.potentials[0][0, 0].reshape(12, 3)
+    _, signals = training.raster.present(
+      config, params, KEY, images[0], labels[0]
+    )
+    first = signals.potentials[0][0, 0].reshape(12, 3)
     self.assertGreater(np.ptp(first, axis=0).min(), 0)
     # What comes back to the first layer is noise of three positions.
     errors = signals.errors[0].errors[0, 0]

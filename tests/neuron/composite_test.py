@@ -5,10 +5,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.neuron import composite
 from ssnn_jax.spikes import thresholds
+from tests.testing import sources
 from tests.testing import statistics
 
 
@@ -27,16 +27,27 @@ class CompositeTest(parameterized.TestCase):
     atol = 4 * np.finfo(np.float32).eps * largest
     np.testing.assert_allclose(found, pull(errors)[0], rtol=0, atol=atol)
 
-  @parameterized.parameters(-1.5, -1.0, -0.3, 0.0, 0.7, 1.0, 2.0)
-  def test_streams_have_the_clipped_error_as_mean(self, error):
-    num_neurons = 20_000
-    keys = thresholds.make_keys(jax.random.key(0), 1)
-    address = thresholds.Address(thresholds.Role.ERROR, 0, jnp.arange(1), 0)
-    source = thresholds.hashed(keys, address, num_neurons)
-    window = spikes.Window(~jnp.zeros(1, jnp.uint32), 32, 32)
-    positive, negative = composite.split_streams(
-      source, jnp.full(num_neurons, error), window
+  @parameterized.product(
+    error=(-1.5, -1.0, -0.3, 0.0, 0.7, 1.0, 2.0), gain=(1.0, 0.5)
+  )
+  def test_streams_have_the_clipped_error_as_mean(self, error, gain):
+    size = 20_000
+    errors = jnp.full(size, error)
+    source = sources.make(jnp.arange(1), size, thresholds.Role.ERROR)
+    spikes = thresholds.is_below(
+      source.thresholds(), composite.error_rates(gain, errors)
     )
-    np.testing.assert_array_equal(positive & negative, 0)
-    counts = spikes.count(positive) - spikes.count(negative)
-    statistics.assert_mean_within(counts / 32, np.clip(error, -1, 1))
+    positive, negative = composite.split_streams(spikes, errors)
+    self.assertFalse((positive & negative).any())
+    np.testing.assert_array_equal(positive | negative, spikes)
+    signed = np.asarray(positive, int) - np.asarray(negative, int)
+    statistics.assert_mean_within(
+      signed.mean(axis=0), np.clip(gain * error, -1, 1)
+    )
+
+  def test_words_are_split_as_ticks_are(self):
+    errors = jnp.array([0.3, -0.2, 0.0])
+    words = jnp.arange(1, 7, dtype=jnp.uint32).reshape(2, 3)
+    positive, negative = composite.split_streams(words, errors)
+    np.testing.assert_array_equal(positive, words * jnp.uint32([[1, 0, 0]]))
+    np.testing.assert_array_equal(positive + negative, words)

@@ -45,6 +45,17 @@ class MembraneTest(parameterized.TestCase):
     np.testing.assert_allclose(potentials, expected, rtol=1e-5, atol=1e-6)
 
   @parameterized.parameters((12, 1), (12, 5), (12, 12))
+  def test_ramp_weighs_ticks_by_their_number(self, num_steps, window):
+    windows = make_windows(num_steps, window)
+    drives = random_drives(windows)
+    by_tick = np.repeat(np.asarray(drives), windows.length, axis=0)
+    ticks = np.arange(1, num_steps + 1)[:, None]
+    expected = np.cumsum(ticks * by_tick, axis=0) / np.cumsum(ticks, axis=0)
+    potentials = integrate(drives, windows, 'ramp')
+    ends = np.asarray(windows.elapsed) - 1
+    np.testing.assert_allclose(potentials, expected[ends], rtol=1e-5, atol=1e-6)
+
+  @parameterized.parameters((12, 1), (12, 5), (12, 12))
   def test_leaky_is_a_normalized_low_pass_filter(self, num_steps, window):
     tau, windows = 5.0, make_windows(num_steps, window)
     drives = random_drives(windows)

@@ -41,16 +41,15 @@ PRESENTATIONS = (
   dict(integration='mean', window=1, num_steps=33),
   dict(integration='mean', window=33, num_steps=33),
   dict(integration='leaky', window=1, num_steps=33),
-  dict(integration='leaky', window=7, num_steps=33),
-  dict(integration='memoryless', window=7, num_steps=33),
+  dict(integration='ramp', window=8, num_steps=33),
+  dict(integration='leaky', window=8, num_steps=33),
+  dict(integration='memoryless', window=8, num_steps=33),
   dict(integration='memoryless', window=33, num_steps=33),
-  dict(integration='mean', window=33, num_steps=80, gain=0.5, delay=1),
   dict(
     integration='leaky',
-    window=7,
+    window=8,
     num_steps=80,
     gain=0.5,
-    delay=1,
     output_errors='softmax',
     kernels=False,
   ),
@@ -87,7 +86,7 @@ class IdentityTest(parameterized.TestCase):
 
   def test_rpu_with_an_exact_update_equals_bp(self):
     # Fields of forward and backward spikes have no effect.
-    forward = dict(window=7, num_steps=40, integration='leaky', delay=1)
+    forward = dict(window=8, num_steps=40, integration='leaky')
     config = make_config(**forward, gain=0.5, dropout=0.2, kernels=False)
     exact = dataclasses.replace(rpu.rpu_config(config), update='rates')
     self.assert_learns_by_bp(config, ssnn_jax.ssnn(exact))

@@ -9,7 +9,7 @@ import numpy as np
 
 import ssnn_jax
 from ssnn_jax import spikes
-from ssnn_jax.simulation import forward
+from ssnn_jax.simulation import rules
 from ssnn_jax.spikes import thresholds
 from tests.testing import statistics
 
@@ -45,9 +45,9 @@ def sampled_inputs(config, key, images):
   mask = spikes.mask_before(config.num_steps, words)
 
   def sample(position, rates):
-    draw = forward.make_draw(config, keys, words, position)
-    source = draw(thresholds.Role.INPUT, 0, SIZES[0])
-    return spikes.fire_words(source, rates, mask)
+    sources = rules.make_sources(config, keys, words, position)
+    source = sources(spikes.Role.INPUT, 0, SIZES[0])
+    return thresholds.sample_words(source, rates, mask)
 
   return jax.vmap(sample)(jnp.arange(len(images)), ssnn_jax.rate_encode(images))
 
@@ -59,8 +59,8 @@ def assert_same(tree, other):
 class EventsNetworkTest(parameterized.TestCase):
   @parameterized.parameters(
     (1, 1, 'memoryless'),
-    (40, 7, 'leaky'),
-    (70, 40, 'mean'),
+    (40, 8, 'leaky'),
+    (70, 64, 'mean'),
   )
   def test_given_trains_equal_the_same_sampled_trains(
     self, num_steps, window, integration

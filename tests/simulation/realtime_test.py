@@ -1,8 +1,5 @@
 """Tests of the simulation in real time."""
 
-import dataclasses
-
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
@@ -13,13 +10,9 @@ from ssnn_jax import network
 from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.neuron import membrane
-from ssnn_jax.neuron import race
-from ssnn_jax.simulation import forward
-from ssnn_jax.simulation import inputs
 from ssnn_jax.simulation import presentation
 from ssnn_jax.simulation import realtime
-from ssnn_jax.simulation import realtime_blocks
-from ssnn_jax.spikes import thresholds
+from ssnn_jax.simulation import samples
 from tests.testing import networks
 from tests.testing import realtime as windows
 
@@ -53,31 +46,7 @@ def assert_same(found, expected):
 
 class IdentityTest(parameterized.TestCase):
   @parameterized.parameters(
-    dict(window=1, representation='dense'),
-    dict(
-      window=33,
-      representation='packed',
-      sampler='sobol',
-      integration='leaky',
-      output_errors='softmax',
-    ),
-  )
-  def test_one_layer_equals_buffered_with_delay(self, **options):
-    config = make_config((5, 3), num_steps=70, **options)
-    buffered = dataclasses.replace(config, timing='buffered', delay=1)
-    params = make_params(config)
-    found, response = learn(config, params)
-    expected, expected_response = learn(buffered, params)
-    assert_same(found, expected)
-    assert_same(response.potential, expected_response.potential)
-    self.assertTrue(np.all(found.positive[0].weights))
-    # The first window has no winners, as the output has integrated nothing.
-    ticks = 70 - config.schedule.window
-    for counts in (response.winner_counts, response.largest_counts):
-      np.testing.assert_array_equal(counts.sum(axis=1), ticks)
-
-  @parameterized.parameters(
-    ((9, 4), dict(integration='memoryless', window=3)),
+    ((9, 4), dict(integration='memoryless', window=4)),
     ((9, 8, 7, 4), dict(integration='mean', dropout=0.2, gain=2.0)),
   )
   def test_rates_equal_backpropagation(self, sizes, options):
@@ -149,32 +118,32 @@ class StateTest(parameterized.TestCase):
     # Blocks of 96 ticks; the last window is shorter.
     dict(
       num_steps=106,
-      window=3,
+      window=4,
       # Neurons would fire at a potential of 0.
       firing_function='hard_sigmoid',
       winner='race',
-      race=race.RaceConfig(inhibition='adaptive', inhibition_latency=0.1),
+      race=ssnn_jax.RaceConfig(inhibition='adaptive', inhibition_latency=0.1),
     ),
   )
   def test_is_all_that_windows_pass_on(self, **options):
-    config = make_config(**options)
+    config = make_config(settle=0, **options)
     params, batch = make_params(config), networks.batch(4, SIZES)
     update, inference = learn(config, params, separate_signs=True)
     state, wins = windows.init_state(config, 4), 0
     zeros = jax.tree.map(lambda x: np.zeros(x.shape, int), params)
     totals, masks = (
       (zeros, zeros),
-      inputs.draw_dropout_masks(config, KEY, jnp.arange(4)),
+      samples.draw_dropout_masks(config, KEY, jnp.arange(4)),
     )
     for index in range(config.schedule.num_windows):
-      state, emission = windows.run_window(
+      state, signals = windows.run_window(
         config, params, KEY, batch, state, index
       )
-      counts = windows.count_coincidences(emission)
+      counts = windows.count_coincidences(signals)
       totals = jax.tree.map(np.add, totals, counts)
-      wins += windows.unpack(emission.winners).sum(axis=1)
-      self.assert_dropped_units_are_silent(emission, masks[0])
-      self.assert_starts_after_the_inputs(emission, index)
+      wins += np.asarray(signals.response.winner_counts)
+      self.assert_dropped_units_are_silent(signals, masks[0])
+      self.assert_starts_after_the_inputs(signals, index)
     shapes = ((4, 7), (4, 3)), ((4, 7),), (4,)
     self.assertEqual(jax.tree.map(jnp.shape, state), shapes)
     assert_same(update[:2], totals)
@@ -189,50 +158,45 @@ class StateTest(parameterized.TestCase):
     np.testing.assert_allclose(inference.potential, potential, rtol=1e-6)
     self.assertEqual(config.winner == 'race', bool(np.any(state.inhibition)))
 
-  def assert_starts_after_the_inputs(self, emission, window):
+  def assert_starts_after_the_inputs(self, signals, window):
     # A neuron spikes once it may have integrated spikes of the inputs.
-    _, hidden = (signal.train for signal in emission.signals)
-    first, last = (error.streams for error in emission.errors)
-    starts = (hidden, 1), (emission.winners, 2), (last, 2), (first, 3)
+    _, hidden = (signal.train for signal in signals.forward)
+    first, last = (error.streams for error in signals.errors)
+    winners = signals.response.winner_counts
+    starts = (hidden, 1), (winners, 2), (last, 2), (first, 3)
     for trains, start in starts:
       if window < start:
         self.assertFalse(any(map(np.any, jax.tree.leaves(trains))))
 
-  def assert_dropped_units_are_silent(self, emission, mask):
-    streams = emission.errors[0].streams
-    for train in (emission.signals[1].train, *streams):
+  def assert_dropped_units_are_silent(self, signals, mask):
+    streams = signals.errors[0].streams
+    for train in (signals.forward[1].train, *streams):
       is_active = np.any(np.asarray(train), axis=1)
       self.assertFalse(np.any(is_active & (np.asarray(mask) == 0)))
 
 
-class CausalityTest(absltest.TestCase):
+class CausalityTest(parameterized.TestCase):
   def test_window_depends_on_the_state_and_its_own_input_spikes_only(self):
-    config = make_config(num_steps=60, window=5, update_every='window')
+    config = make_config(num_steps=60, window=4)
     params, rng = make_params(config), np.random.default_rng(0)
-    weights = types.Weights(params, params)
-    keys = thresholds.make_keys(KEY, len(SIZES))
 
-    @jax.jit
     def run(ticks, state, index):
-      block = spikes.block(config.schedule, index)
-      draw = forward.make_draw(config, keys, block.words, jnp.int32(0))
-      encoded = types.Inputs(jnp.zeros(SIZES[0]), spikes.pack(ticks))
-      masks = tuple(map(jnp.ones, SIZES[1:-1]))
-      sample = inputs.Sample(jnp.int32(0), encoded, jnp.int32(1), masks)
-      return realtime_blocks.propagate(
-        config, weights, draw, sample, state, block
-      )
+      batch = jnp.asarray(spikes.pack(ticks))[None], jnp.ones(1, jnp.int32)
+      return windows.run_window(config, params, KEY, batch, state, index)
 
     ticks = rng.integers(0, 2, (60, SIZES[0]))
-    state = start = realtime.init_state(config)
+    # The rate of a train is no signal of a window.
+    keep = lambda signals: (signals.forward[0].train, signals.forward[1:])
+    state = start = windows.init_state(config, 1)
     for index in range(8):
-      result, same = run(ticks, state, index), np.arange(60) // 5 == index
-      others = np.where(same[:, None], ticks, 1 - ticks)
-      assert_same(run(others, state, index), result)
-      before, state = state, result[0].state
+      result, same = run(ticks, state, index), np.arange(60) // 4 == index
+      others = run(np.where(same[:, None], ticks, 1 - ticks), state, index)
+      assert_same((others[0], keep(others[1])), (result[0], keep(result[1])))
+      assert_same(others[1][1:], result[1][1:])
+      before, state = state, result[0]
     # The state, and the spikes of the window, do matter.
     for other in (run(1 - ticks, before, 7), run(ticks, start, 7)):
-      membranes = other[0].state.membranes[0], state.membranes[0]
+      membranes = other[0].membranes[0], state.membranes[0]
       self.assertFalse(np.array_equal(*membranes))
 
   def test_spike_passes_one_layer_in_a_window(self):
@@ -250,9 +214,9 @@ class CausalityTest(absltest.TestCase):
     params = make_params(config)
     rng = np.random.default_rng(1)
     observer = presentation.Observer(
-      lambda draw, block, forward, errors: (
-        forward.potentials[-1],
-        errors[0].errors,
+      lambda sources, block, signals: (
+        signals.potentials[-1],
+        signals.errors[0].errors,
       )
     )
 

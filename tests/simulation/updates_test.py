@@ -138,7 +138,7 @@ class ThinningTest(parameterized.TestCase):
     assert_same(inference, thinned_inference)
     self.assertLess(total(thinned.positive), total(plain.positive))
 
-  @parameterized.parameters((40, 8, 'bernoulli'), (100, 48, 'sobol'))
+  @parameterized.parameters((40, 8, 'bernoulli'), (100, 64, 'sobol'))
   def test_representations_and_kernels_thin_alike(self, *schedule):
     fields = dict(zip(('num_steps', 'window', 'sampler'), schedule))
     plain = dict(representation='dense', kernels=False)

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
-from ssnn_jax.simulation import inputs as input_lib
+from ssnn_jax.simulation import samples
 
 SIZES = (6, 4, 3)
 CONFIG = ssnn_jax.NetworkConfig(SIZES, num_steps=4)
@@ -69,7 +69,7 @@ class EncodingTest(parameterized.TestCase):
     @jax.jit
     def encode(params, images, labels):
       key = jax.random.key(0)
-      return input_lib.prepare(CONFIG, params, key, images, labels).inputs
+      return samples.prepare(CONFIG, params, key, images, labels).inputs
 
     unknown = np.where(GOOD > 0.5, np.nan, GOOD)
     for images in (unknown, GOOD - 0.1, GOOD * 255):
@@ -84,7 +84,7 @@ class EncodingTest(parameterized.TestCase):
 
     def encode(params):
       key = jax.random.key(0)
-      batch = input_lib.prepare(CONFIG, params, key, images, labels)
+      batch = samples.prepare(CONFIG, params, key, images, labels)
       return batch.inputs.rates
 
     rates = jax.jit(encode)(params)

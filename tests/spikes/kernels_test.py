@@ -14,6 +14,7 @@ from ssnn_jax.neuron import coincidence
 from ssnn_jax.spikes import kernels
 from ssnn_jax.spikes import thresholds
 from tests.testing import coincidences
+from tests.testing import sources
 
 
 def needs(kernel):
@@ -27,19 +28,13 @@ class SampleTest(parameterized.TestCase):
       ('bernoulli', 'ssnn_sample_hashed'),
       ('sobol', 'ssnn_sample_sobol'),
     ),
-    schedule_and_thresholds=(
-      ((40, 5), 1),
-      ((40, 5), 37),
-      ((70, 32), 37),
-      ((100, 100), 1),
-      ((100, 100), 37),
-    ),
+    schedule=((40, 4), (70, 32), (100, 100)),
+    thresholds_a_tick=(1, 37),
   )
   def test_spikes_equal_the_reference(
-    self, sampler, schedule_and_thresholds, num_neurons=37
+    self, sampler, schedule, thresholds_a_tick, num_neurons=37
   ):
     sampler, kernel = sampler
-    schedule, thresholds_a_tick = schedule_and_thresholds
     needs(kernel)
     block = spikes.block(spikes.Schedule(*schedule), 0)
     num_windows = len(block.windows.length)
@@ -48,12 +43,17 @@ class SampleTest(parameterized.TestCase):
     )
     rates = rates.at[0, 0].set(0.0).at[0, 1].set(1.0)
 
-    def sample(use_kernels, seed, position, rates):
-      keys = thresholds.make_keys(jax.random.key(seed), 1)
-      role, make = thresholds.Role.INPUT, thresholds.make_sampler
-      address = thresholds.Address(role, 0, block.words, position)
-      source = make(sampler, use_kernels)(keys, address, thresholds_a_tick)
-      over_windows = jax.vmap(spikes.fire_words, in_axes=(None, 0, 0))
+    def sample(use_kernel, layer, position, rates):
+      source = sources.make(
+        block.words,
+        thresholds_a_tick,
+        position=position,
+        sampler=sampler,
+        use_kernel=use_kernel,
+      )
+      keys = thresholds.make_keys(jax.random.key(0), 2)
+      source = source.replace(key=keys[layer, spikes.Role.INPUT])
+      over_windows = jax.vmap(thresholds.sample_words, in_axes=(None, 0, 0))
       return over_windows(source, rates, block.windows.mask)
 
     @jax.jit

@@ -1,6 +1,7 @@
 """Tests for low-discrepancy trains."""
 
 import itertools
+from unittest import mock
 
 from absl.testing import parameterized
 import jax
@@ -11,65 +12,71 @@ from scipy.stats import qmc
 from ssnn_jax import spikes
 from ssnn_jax.spikes import sobol
 from ssnn_jax.spikes import thresholds
+from tests.testing import sources
 
-DIMENSIONS = (0, 1, 2, 5)
+Role = spikes.Role
+# A train of each dimension, in the order of the dimensions.
+TRAINS = {
+  0: (Role.INPUT, 0),
+  1: (Role.ERROR, 0),
+  2: (Role.WINNER, 0),
+  3: (Role.FORWARD, 1),
+  4: (Role.ERROR, 1),
+}
 FOUR_BITS = 12  # rates and shifts of four bits are multiples of 2**12 / 2**16
 
 
-def words(dimension, indices, shifts):
-  """Returns the thresholds of words at digital shifts `[N]`."""
-  return sobol.SobolWord.of(dimension, indices, jnp.asarray(shifts, jnp.uint32))
+def numbers(train, words, shifts=0):
+  """Returns the thresholds of a train at digital shifts `[N]`."""
+  shifts = jnp.atleast_1d(jnp.asarray(shifts, jnp.uint32))
+  source = sources.make(words, len(shifts), *train, sampler='sobol')
+  with mock.patch.object(sobol, '_shifts', lambda source: shifts):
+    return np.asarray(source.thresholds(), int)
 
 
-def numbers(dimension, num_words):
-  """Draws a dimension without shifts: `[32 * num_words]` numbers."""
-  drawn = words(dimension, jnp.arange(num_words), [0])
-  return np.asarray(spikes.draw_thresholds(drawn, 1), int).ravel()
-
-
-def train(dimension, rates, shifts, num_steps):
-  """Fires `[T, N]` at rates and digital shifts `[N]`."""
-  schedule = spikes.Schedule(num_steps, num_steps)
-  block = spikes.block(schedule, 0)
-  source = words(dimension, block.words, shifts)
-  window = jax.tree.map(lambda leaf: leaf[0], block.windows)
-  fired = spikes.sample(source, jnp.asarray(rates, jnp.float32), window)
-  return np.asarray(spikes.unpack(fired))[:num_steps]
+def sample(train, rates, shifts, num_steps):
+  """Samples `[T, N]` spikes at rates and digital shifts `[N]`."""
+  drawn = numbers(train, jnp.arange(spikes.count_words(num_steps)), shifts)
+  return drawn[:num_steps] < np.round(np.asarray(rates) * 2**16)
 
 
 class SobolTest(parameterized.TestCase):
-  @parameterized.parameters(*DIMENSIONS)
+  @parameterized.parameters(*TRAINS)
   def test_numbers_match_scipy(self, dimension):
+    self.assertEqual(sobol.dimension(*TRAINS[dimension]), dimension)
     # SciPy enumerates points in Gray code order.
     published = qmc.Sobol(dimension + 1, scramble=False, bits=16)
     points = published.random_base2(10)[:, dimension] * 2**16
     ticks = np.arange(2**10)
-    ours = numbers(dimension, 2**5)
+    ours = numbers(TRAINS[dimension], jnp.arange(2**5)).ravel()
     np.testing.assert_array_equal(ours[ticks ^ (ticks >> 1)], points)
 
-  @parameterized.parameters(*range(12))
+  @parameterized.parameters(*TRAINS)
   def test_words_hold_the_spikes_and_their_number(self, dimension):
-    rng = np.random.default_rng(dimension)
-    shifts, rates = rng.integers(0, 2**16, 999), rng.random(999, np.float32)
+    rates = np.random.default_rng(dimension).random(999, np.float32)
     rates[:5] = 0, 1, 2**-16, 1 - 2**-16, 0.5
-    for index in (0, 1, 77, 2**11 - 1):
-      word = words(dimension, jnp.int32(index), shifts)
-      is_below = np.asarray(word.draw_ticks(999)) < np.round(rates * 2**16)
-      fired = word.fire(jnp.asarray(rates))
-      np.testing.assert_array_equal(spikes.unpack(fired[None]), is_below)
-      counts = word.count(jnp.asarray(rates))
-      np.testing.assert_array_equal(counts, is_below.sum(axis=0))
+    words = jnp.array([0, 1, 77, 2**11 - 1])
+    source = sources.make(words, 999, *TRAINS[dimension], sampler='sobol')
+    is_below = np.asarray(source.thresholds()) < np.round(rates * 2**16)
+    every = jnp.full(len(words), ~jnp.uint32(0))
+    sampled = thresholds.sample_words(source, jnp.asarray(rates), every)
+    np.testing.assert_array_equal(spikes.unpack(sampled), is_below)
+    count = jax.vmap(source.sampler.count, (None, 0, None))
+    np.testing.assert_array_equal(
+      count(source, words, jnp.asarray(rates)),
+      is_below.reshape(4, 32, -1).sum(axis=1),
+    )
 
-  @parameterized.parameters(*DIMENSIONS)
+  @parameterized.parameters(*TRAINS)
   def test_aligned_powers_of_two_are_stratified(self, dimension):
-    ours = numbers(dimension, 2**11)  # the whole period
+    ours = numbers(TRAINS[dimension], jnp.arange(2**11))  # the whole period
     for log_size in (0, 1, 4, 5, 8, 16):
       strata = ours.reshape(-1, 2**log_size) >> (16 - log_size)
       expected = np.broadcast_to(np.arange(2**log_size), strata.shape)
       np.testing.assert_array_equal(np.sort(strata, axis=1), expected)
 
   def test_first_two_dimensions_are_jointly_stratified(self):
-    pairs = np.stack([numbers(0, 8), numbers(1, 8)])
+    pairs = [numbers(TRAINS[i], jnp.arange(8)).ravel() for i in (0, 1)]
     for log_size in (4, 6, 8):
       for split in range(log_size + 1):
         boxes = (pairs[0] >> (16 - split)) << (log_size - split)
@@ -80,24 +87,18 @@ class SobolTest(parameterized.TestCase):
 
   @parameterized.product(layer=(0, 1, 2, 5), is_last=(False, True))
   def test_pairs_reduce_the_variance_of_coincidences(self, layer, is_last):
-    keys = thresholds.make_keys(jax.random.key(0), 7)
-    roles = thresholds.Role
-    presynaptic = (roles.FORWARD if layer else roles.INPUT, layer)
-    errors = (roles.WINNER, 0) if is_last else (roles.ERROR, layer)
-    dimensions = [
-      thresholds.shifted(keys, thresholds.Address(*train, 3, 0), 2).dimension
-      for train in (presynaptic, errors)
-    ]
+    presynaptic = (Role.FORWARD if layer else Role.INPUT, layer)
+    errors = (Role.WINNER, 0) if is_last else (Role.ERROR, layer)
     rates, num_shifts = np.array([1, 3, 6, 10, 16, 24, 40, 56]) / 64, 1000
     rng = np.random.default_rng(0)
     trains = [
-      train(
-        dimension,
+      sample(
+        train,
         np.repeat(rates, num_shifts),
         np.tile(rng.integers(0, 2**16, num_shifts), len(rates)),
         256,
       ).reshape(256, len(rates), num_shifts)
-      for dimension in dimensions
+      for train in (presynaptic, errors)
     ]
     products = rates[:, None] * rates[None]
     for num_steps in (16, 32, 64, 256):
@@ -122,37 +123,39 @@ class SobolTest(parameterized.TestCase):
     levels = np.arange(17)
     shifts = np.tile(np.arange(16) << FOUR_BITS, 17)
     rates = np.repeat(levels / 16, 16)
-    for ours, theirs in itertools.combinations(DIMENSIONS, 2):
-      pre, post = (
-        train(dimension, rates, shifts, num_steps)
-        for dimension in (ours, theirs)
-      )
-      sums = (x.reshape(num_steps, 17, 16).sum(axis=2) for x in (pre, post))
-      pairs = np.einsum('ti,tj->ij', *sums, dtype=np.int64)
+    sums = [
+      sample(train, rates, shifts, num_steps)
+      .reshape(num_steps, 17, 16)
+      .sum(axis=2)
+      for train in TRAINS.values()
+    ]
+    for ours, theirs in itertools.combinations(sums, 2):
       expected = num_steps * levels[:, None] * levels
-      np.testing.assert_array_equal(pairs, expected)
+      np.testing.assert_array_equal(ours.T @ theirs, expected)
 
   def test_spike_counts_are_within_one_of_their_mean(self):
     rng = np.random.default_rng(0)
     rates, shifts = rng.random(500), rng.integers(0, 2**16, 500)
-    spikes_fired = train(1, rates, shifts, 256).astype(np.int64)
+    train = sample(TRAINS[1], rates, shifts, 256).astype(np.int64)
     for size in (1, 8, 32, 256):
-      runs = spikes_fired.reshape(-1, size, 500).sum(axis=1)
+      runs = train.reshape(-1, size, 500).sum(axis=1)
       self.assertLessEqual(np.abs(runs - size * rates).max(), 1 + 2**-8)
 
   def test_shifts_are_uniform_and_uncorrelated(self):
-    keys = thresholds.make_keys(jax.random.key(1), 2)
-
-    def shifts(role, position):
-      address = thresholds.Address(role, 0, word=0, position=position)
+    def first_tick(train, position):
       # The first point of the sequence is 0.
-      return thresholds.shifted(keys, address, 256).points
+      source = sources.make(
+        jnp.arange(1), 256, *train, position, sampler='sobol', seed=1
+      )
+      return source.thresholds()[0]
 
-    roles = (thresholds.Role.INPUT, thresholds.Role.ERROR)
     drawn = np.stack(
-      [jax.vmap(lambda p, r=r: shifts(r, p))(jnp.arange(64)) for r in roles]
+      [
+        jax.vmap(lambda p, train=train: first_tick(train, p))(jnp.arange(64))
+        for train in (TRAINS[0], TRAINS[1])
+      ]
     )
-    bits = (drawn[..., None] >> np.arange(16, dtype=np.uint32)) & 1
+    bits = (drawn[..., None] >> np.arange(16, dtype=np.uint16)) & 1
     signs = 2.0 * bits - 1.0  # [role, position, neuron, bit]
     self.assertLess(abs(signs.mean()), 5 / np.sqrt(signs.size))
     for axis in range(4):

@@ -1,4 +1,4 @@
-"""Tests for the random thresholds: addresses, independence, uniformity."""
+"""Tests for the random thresholds: independence, uniformity, reproduction."""
 
 import functools
 import itertools
@@ -8,64 +8,74 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ssnn_jax import spikes
+from ssnn_jax.spikes import bernoulli
 from ssnn_jax.spikes import thresholds
+from tests.testing import sources
+from tests.testing import statistics
 
-INDEPENDENT = ('bernoulli', 'threefry')
 TRAINS = tuple(itertools.product(thresholds.Role, range(3)))
 
 
 @functools.partial(jax.jit, static_argnames=('sampler', 'num_neurons'))
-def draw_independent(sampler, keys, train, words, positions, num_neurons):
-  """Draws `[words, positions, 16, neurons]` bit planes of a train, or ticks."""
+def draw(sampler, words, positions, num_neurons):
+  """Draws thresholds `[positions, 32 words, neurons]` of a train."""
+
+  def one(position):
+    source = sources.make(
+      words, num_neurons, position=position, sampler=sampler
+    )
+    return source.thresholds()
+
+  return jax.vmap(one)(positions)
+
+
+@functools.partial(jax.jit, static_argnames='num_neurons')
+def draw_planes(key, words, positions, num_neurons):
+  """Draws `[words, positions, 16, neurons]` bit planes with a train's key."""
+  source = sources.make(words, num_neurons)
 
   def one(word, position):
-    address = thresholds.Address(*train, word, position)
-    source = thresholds.SAMPLERS[sampler](keys, address, num_neurons)
-    is_sobol = sampler == 'sobol'
-    return (source.draw_ticks if is_sobol else source.draw)(num_neurons)
+    return bernoulli.planes(source.replace(key=key, position=position), word)
 
-  over_positions = jax.vmap(one, in_axes=(None, 0))
-  return jax.vmap(over_positions, in_axes=(0, None))(words, positions)
+  over_positions = jax.vmap(one, (None, 0))
+  return jax.vmap(over_positions, (0, None))(words, positions)
 
 
-def draw(sampler, key, words, positions, num_neurons, train=(0, 0)):
-  """Draws the thresholds of a train, all trains by one program."""
-  keys = thresholds.make_keys(key, 3)
-  words, positions = jnp.asarray(words), jnp.asarray(positions)
-  function = draw_independent
-  if sampler == 'sobol':  # whose sequence depends on the train
-    function = draw_independent.__wrapped__
-  return np.asarray(
-    function(sampler, keys, train, words, positions, num_neurons)
-  )
+def planes(seed, num_words, num_positions, num_neurons, train=(0, 0)):
+  """Draws the planes of a train, those of all trains by one program."""
+  role, layer = train
+  key = thresholds.make_keys(jax.random.key(seed), 3)[layer, role]
+  words, positions = jnp.arange(num_words), jnp.arange(num_positions)
+  return np.asarray(draw_planes(key, words, positions, num_neurons))
 
 
 class ThresholdsTest(parameterized.TestCase):
-  @parameterized.parameters(*thresholds.SAMPLERS)
-  def test_thresholds_depend_on_their_address_only(self, sampler):
-    key = jax.random.key(0)
-    many = draw(sampler, key, np.arange(5), np.arange(7), 11)
+  @parameterized.product(sampler=sources.SAMPLERS)
+  def test_depend_on_their_word_and_sample_only(self, sampler):
+    many = draw(sampler, jnp.arange(5), jnp.arange(7), 11)
     for word, position in ((0, 0), (3, 2), (4, 6)):
-      alone = draw(sampler, key, [word], [position], 11)[0, 0]
-      np.testing.assert_array_equal(alone, many[word, position])
+      alone = draw(sampler, jnp.array([word]), jnp.array([position]), 11)
+      own = many[position, 32 * word : 32 * word + 32]
+      np.testing.assert_array_equal(alone[0], own)
 
-  @parameterized.parameters(*INDEPENDENT)
-  def test_thresholds_differ_between_addresses(self, sampler):
-    key = jax.random.key(0)
-    streams = [
-      draw(sampler, key, np.arange(4), np.arange(8), 16, train)
-      for train in TRAINS
-    ]
-    values = np.ravel(streams)
+  def test_ticks_are_the_bits_of_planes(self):
+    source = sources.make(jnp.arange(3), 50)
+    own = np.asarray(bernoulli.planes(source, 1))
+    bits = (own[:, None] >> np.arange(32, dtype=np.uint32)[:, None]) & 1
+    expected = np.einsum('qtn,q->tn', bits, 1 << np.arange(len(own)))
+    np.testing.assert_array_equal(source.thresholds()[32:64], expected)
+
+  def test_words_differ_between_trains_samples_and_neurons(self):
+    values = np.ravel([planes(0, 4, 8, 16, train) for train in TRAINS])
     # A pair of words agrees by chance with probability 2**-32: of n values
     # n**2 / 2**33 pairs do, a Poisson number.
     expected = len(values) ** 2 / 2**33
     repeated = len(values) - len(np.unique(values))
     self.assertLess(repeated, expected + 5 * np.sqrt(expected) + 1)
 
-  @parameterized.parameters(*INDEPENDENT)
-  def test_bits_are_fair_and_uncorrelated(self, sampler):
-    bits = draw(sampler, jax.random.key(1), np.arange(4), np.arange(64), 64)
+  def test_bits_are_fair_and_uncorrelated(self):
+    bits = planes(1, 4, 64, 64)
     bits = np.unpackbits(bits.view(np.uint8), bitorder='little')
     # [word, position, plane, neuron, tick], in {-1, 1}
     bits = 2.0 * bits.reshape(4, 64, 16, 64, 32) - 1.0
@@ -80,13 +90,11 @@ class ThresholdsTest(parameterized.TestCase):
         correlation = np.mean(first * second)
         self.assertLess(abs(correlation), 5 / np.sqrt(first.size))
 
-  @parameterized.parameters(*INDEPENDENT)
-  def test_streams_are_uncorrelated(self, sampler):
-    streams = []
-    for seed, train in itertools.product(range(2), TRAINS[:6]):
-      key = jax.random.key(seed)
-      bits = draw(sampler, key, np.arange(4), np.arange(32), 32, train)
-      streams.append(np.unpackbits(bits.view(np.uint8)))
+  def test_streams_are_uncorrelated(self):
+    streams = [
+      np.unpackbits(planes(seed, 4, 32, 32, train).view(np.uint8))
+      for seed, train in itertools.product(range(2), TRAINS[:6])
+    ]
     signs = 2.0 * np.stack(streams) - 1.0
     correlations = np.corrcoef(signs)[np.triu_indices(len(streams), 1)]
     self.assertLess(np.abs(correlations).max(), 5 / np.sqrt(signs.shape[1]))
@@ -94,12 +102,9 @@ class ThresholdsTest(parameterized.TestCase):
   def test_streams_are_not_shifts_of_each_other(self):
     # A stream that is a shift of another shares all words but those at its
     # ends; streams that are independent share next to none.
-    streams = [
-      draw('bernoulli', jax.random.key(seed), [word], np.arange(256), 16)
-      for seed, word in itertools.product(range(8), range(2))
-    ]
-    planes = np.concatenate([np.moveaxis(s[0], 1, 0) for s in streams])
-    sets = [np.unique(plane) for plane in planes]
+    drawn = np.concatenate([planes(seed, 2, 256, 16) for seed in range(8)])
+    streams = np.moveaxis(drawn, 2, 1).reshape(16 * 16, -1)
+    sets = [np.unique(stream) for stream in streams]
     values = np.concatenate(sets)
     owners = np.repeat(np.arange(len(sets)), [len(values) for values in sets])
     order = np.argsort(values, kind='stable')
@@ -110,15 +115,68 @@ class ThresholdsTest(parameterized.TestCase):
     # Expected 4096**2 / 2**32 = 0.004 a pair, so 3 has odds of 1e-8.
     self.assertLess(shared.max(initial=0), 3)
 
-  def test_thresholds_are_uniform(self):
-    planes = draw(
-      'bernoulli', jax.random.key(2), np.arange(8), np.arange(64), 32
-    )
-    bits = (planes[..., None] >> np.arange(32, dtype=np.uint32)) & 1
-    weights = 2.0 ** np.arange(thresholds.NUM_PLANES)
-    values = np.einsum('wpqnt,q->wpnt', bits.astype(np.float64), weights)
+  @parameterized.parameters('bernoulli', 'sobol', 'lfsr', 'lfsr_shared')
+  def test_are_uniform_over_samples(self, sampler):
+    # Each sample once, as the ticks of a train may depend on each other.
+    values = draw(sampler, jnp.arange(1), jnp.arange(2**15), 3)[:, 7, 2]
     counts = np.histogram(values, bins=256, range=(0, 2**16))[0]
     expected = values.size / 256
     chi_square = np.sum((counts - expected) ** 2) / expected
     # 255 degrees of freedom: mean 255, variance 510.
     self.assertLess(abs(chi_square - 255), 5 * np.sqrt(510))
+
+
+@functools.partial(jax.jit, static_argnames='num_neurons')
+def draw_uniforms(words, positions, num_neurons):
+  """Draws `[B, 32 K, N]` uniform numbers of the winners."""
+
+  def draw(position):
+    role = spikes.Role.WINNER
+    source = sources.make(words, num_neurons, role, position=position)
+    return thresholds.uniforms(source)
+
+  return jax.vmap(draw)(positions)
+
+
+class UniformsTest(parameterized.TestCase):
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    numbers = draw_uniforms(jnp.arange(4), jnp.arange(64), 16)
+    cls.numbers = np.asarray(numbers)
+
+  def test_are_uniform_between_0_and_1(self):
+    values = np.float64(self.numbers)
+    self.assertGreater(values.min(), 0.0)
+    self.assertLess(values.max(), 1.0)
+    for power in (1, 2, 3, 4):
+      powers = np.ravel(values**power)
+      statistics.assert_mean_within(powers, 1 / (power + 1))
+    counts = np.histogram(values, bins=256, range=(0, 1))[0]
+    expected = values.size / 256
+    chi_square = np.sum((counts - expected) ** 2) / expected
+    # 255 degrees of freedom: mean 255, variance 510.
+    self.assertLess(abs(chi_square - 255), 5 * np.sqrt(510))
+    # Below 1/2 there are 2**23 values, above, where the midpoint is rounded,
+    # 2**22: of n values about 3 n**2 / 2**26 pairs are equal.
+    pairs = 3 * values.size**2 / 2**26
+    repeated = values.size - len(np.unique(values))
+    self.assertLess(abs(repeated - pairs), 5 * np.sqrt(pairs) + 10)
+
+  def test_are_uncorrelated(self):
+    # Samples, ticks and neurons, with unit variance.
+    values = np.sqrt(12) * (np.float64(self.numbers) - 0.5)
+    for axis in range(3):
+      others = tuple(other for other in range(3) if other != axis)
+      means = values.mean(axis=others)
+      bound = 5 / np.sqrt(values.size / len(means))
+      self.assertLess(np.abs(means).max(), bound)
+      for lag in (1, 2, 3, 15):
+        first = np.take(values, range(values.shape[axis] - lag), axis)
+        second = np.take(values, range(lag, values.shape[axis]), axis)
+        self.assertLess(abs(np.mean(first * second)), 5 / np.sqrt(first.size))
+
+  def test_depend_on_their_tick_and_sample_only(self):
+    numbers = draw_uniforms(jnp.array([3, 1]), jnp.array([40, 7]), 16)
+    expected = self.numbers.reshape(64, 4, 32, 16)[[40, 7]][:, [3, 1]]
+    np.testing.assert_array_equal(numbers, expected.reshape(2, 64, 16))

@@ -1,5 +1,7 @@
 """Tests for sampling, counting and packing of spike trains."""
 
+import functools
+
 from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
@@ -7,110 +9,127 @@ import numpy as np
 
 from ssnn_jax import spikes
 from ssnn_jax.spikes import thresholds
+from ssnn_jax.spikes import trains
+from tests.testing import sources
+from tests.testing import statistics
 
-SCHEDULES = ((1, 1), (7, 5), (33, 1), (33, 31), (64, 32), (100, 5), (100, 33))
+NUM_NEURONS = 50
 
 
-sample = jax.jit(spikes.sample)
-sample_windows = jax.jit(jax.vmap(spikes.sample, in_axes=(None, None, 0)))
+def draw_rates(seed):
+  """Draws rates, with silent, saturated, and nearly such neurons."""
+  rates = jax.random.uniform(jax.random.key(seed), (NUM_NEURONS,))
+  return rates.at[:4].set(jnp.array([0.0, 1.0, 2.0**-16, 1 - 2.0**-16]))
+
+
+@functools.partial(jax.jit, static_argnames=('num_steps', 'sampler', 'size'))
+def sample(rates, num_steps, sampler='bernoulli', size=NUM_NEURONS):
+  """Samples a window of all ticks; returns `[K, N]` words and thresholds."""
+  words = jnp.arange(spikes.count_words(num_steps))
+  source = sources.make(words, size, sampler=sampler)
+  mask = spikes.mask_before(num_steps, words)
+  return thresholds.sample_words(source, rates, mask), source.thresholds()
 
 
 class SampleTest(parameterized.TestCase):
-  def source(self, num_words=3, num_neurons=50, sampler='bernoulli'):
-    keys = thresholds.make_keys(jax.random.key(0), 1)
-    address = spikes.Address(spikes.Role.INPUT, 0, jnp.arange(num_words), 0)
-    sampler = thresholds.make_sampler(sampler)
-    return sampler(keys, address, num_neurons)
-
-  def window(self, num_steps):
-    block = spikes.block(spikes.Schedule(num_steps, num_steps), 0)
-    return jax.tree.map(lambda leaf: leaf[0], block.windows)
-
-  @parameterized.parameters(*thresholds.SAMPLERS)
-  def test_spikes_where_threshold_is_below_rate(self, sampler):
-    source = self.source(sampler=sampler)
-    rates = jax.random.uniform(jax.random.key(1), (50,))
-    rates = rates.at[:4].set(jnp.array([0.0, 1.0, 2.0**-16, 1 - 2.0**-16]))
-    train = sample(source, rates, self.window(96))
-    drawn = np.asarray(spikes.draw_thresholds(source, 50)).reshape(-1, 50)
-    expected = drawn < np.round(np.asarray(rates) * 2**16)
+  @parameterized.product(sampler=sources.SAMPLERS)
+  def test_a_spike_is_a_threshold_below_the_rate(self, sampler):
+    rates = draw_rates(1)
+    train, drawn = sample(rates, 90, sampler)
+    expected = np.asarray(drawn) < np.round(np.asarray(rates) * 2**16)
+    expected[90:] = False
     np.testing.assert_array_equal(spikes.unpack(train), expected)
 
-  @parameterized.parameters((96, 64), (128, 128), (64, 32))
-  def test_whole_words_are_counted_without_drawing(self, num_steps, window):
-    schedule = spikes.Schedule(num_steps, window)
-    self.assertTrue(schedule.has_whole_words)
-    rates = jnp.linspace(0.0, 1.0, 50)
-    for index in range(schedule.num_blocks):
-      block = spikes.block(schedule, index)
-      windows = jax.tree.map(lambda leaf: leaf[0], block.windows)
-      for sampler in ('sobol', 'bernoulli'):
-        source = self.source(len(block.words), sampler=sampler)
-        counts = spikes.count_whole_words(source, rates, windows.mask)
-        if sampler == 'bernoulli':
-          self.assertIsNone(counts)
-          continue
-        drawn = spikes.count(sample(source, rates, windows))
-        np.testing.assert_array_equal(counts, drawn)
-
-  @parameterized.parameters((100, 64), (96, 48), (16, 16))
-  def test_parts_of_words_are_not_whole(self, num_steps, window):
-    self.assertFalse(spikes.Schedule(num_steps, window).has_whole_words)
-
-  def test_ticks_are_the_bits_of_planes(self):
-    word = self.source().map_words(lambda words: words[0])
-    planes = np.asarray(word.draw(50))
-    bits = (planes[:, None] >> np.arange(32, dtype=np.uint32)[:, None]) & 1
-    expected = np.einsum('qtn,q->tn', bits, 1 << np.arange(len(planes)))
-    np.testing.assert_array_equal(word.draw_ticks(50), expected)
-
-  @parameterized.parameters(*thresholds.SAMPLERS)
+  @parameterized.parameters(*spikes.SAMPLERS)
   def test_rates_of_0_and_1_are_exact(self, sampler):
-    source = self.source(40, num_neurons=100, sampler=sampler)
-    window = self.window(1280)
     for rate, count in ((0.0, 0), (1.0, 1280)):
-      train = sample(source, jnp.full(100, rate), window)
-      np.testing.assert_array_equal(spikes.count(train), np.full(100, count))
+      train, _ = sample(jnp.full(NUM_NEURONS, rate), 1280, sampler)
+      np.testing.assert_array_equal(spikes.count(train), count)
 
   def test_higher_rates_add_spikes(self):
-    source = self.source()
-    low = sample(source, jnp.full(50, 0.3), self.window(96))
-    high = sample(source, jnp.full(50, 0.4), self.window(96))
+    low, _ = sample(jnp.full(NUM_NEURONS, 0.3), 96)
+    high, _ = sample(jnp.full(NUM_NEURONS, 0.4), 96)
     np.testing.assert_array_equal(low & high, low)
 
   def test_counts_are_binomial(self):
-    rate, num_steps, num_neurons = 0.3, 96, 20_000
-    source = self.source(3, num_neurons)
-    train = sample(source, jnp.full(num_neurons, rate), self.window(num_steps))
+    rate, num_steps, size = 0.3, 96, 20_000
+    train, _ = sample(jnp.full(size, rate), num_steps, size=size)
     counts = np.asarray(spikes.count(train), np.float64)
     variance = num_steps * rate * (1 - rate)
-    self.assertLess(
-      abs(counts.mean() - num_steps * rate),
-      5 * np.sqrt(variance / num_neurons),
-    )
+    statistics.assert_mean_within(counts, num_steps * rate)
     # The variance of a sample variance of near-normal counts is 2 var**2 / n.
-    self.assertLess(
-      abs(counts.var() - variance), 5 * variance * np.sqrt(2 / num_neurons)
-    )
+    bound = 5 * variance * np.sqrt(2 / size)
+    self.assertLess(abs(counts.var() - variance), bound)
 
-  @parameterized.parameters(*SCHEDULES)
+  @parameterized.parameters(
+    (1, 1), (7, 2), (33, 1), (33, 33), (64, 32), (100, 4), (100, 64)
+  )
   def test_short_trains_are_prefixes_for_any_window(self, num_steps, window):
-    source = self.source(num_words=8, num_neurons=5)
     rates = jnp.linspace(0.1, 0.9, 5)
-    whole = spikes.unpack(sample(source, rates, self.window(256)))
+    whole = spikes.unpack(sample(rates, 256, size=5)[0])
     schedule = spikes.Schedule(num_steps, window)
-    total = np.zeros((300, 5), np.int8)
+    total = np.zeros((256, 5), np.int8)
     for index in range(schedule.num_blocks):
       block = spikes.block(schedule, index)
-      # Words past the end repeat the last one.
-      own = source.map_words(lambda x, words=block.words: x[words])
-      train = sample_windows(own, rates, block.windows)
-      joined = spikes.unpack(spikes.join(train))
-      ticks = (block.words[:, None] * 32 + jnp.arange(32)[None]).ravel()
-      inside = np.asarray(ticks) < 300
-      total[np.asarray(ticks)[inside]] += np.asarray(joined)[inside]
+      source = sources.make(block.words, 5)
+      words = jax.vmap(thresholds.sample_words, (None, None, 0))(
+        source, rates, block.windows.mask
+      )
+      ticks = np.ravel(block.words[:, None] * 32 + jnp.arange(32)[None])
+      for own in words:  # windows do not overlap
+        total[ticks] += np.asarray(spikes.unpack(own))
     np.testing.assert_array_equal(total[:num_steps], whole[:num_steps])
     np.testing.assert_array_equal(total[num_steps:], 0)
+
+
+class TrainTest(parameterized.TestCase):
+  @parameterized.product(
+    sampler=('bernoulli', 'sobol'), at_once=(1, 2, 4, 6, 100)
+  )
+  def test_pieces_of_a_train_are_those_of_the_whole(self, sampler, at_once):
+    words, rates = jnp.arange(6), draw_rates(1)
+    source = sources.make(words, NUM_NEURONS, sampler=sampler)
+    mask = spikes.mask_before(187, words)
+    train = trains.sampled(source, rates, mask)
+    whole = train(0, 6)
+    np.testing.assert_array_equal(
+      whole, thresholds.sample_words(source, rates, mask)
+    )
+    given, sizes = trains.stored(jnp.flip(whole, axis=1)), []
+
+    def add(total, both):
+      sizes.append(len(both[0]))
+      return total + spikes.count(both[0] & both[1])
+
+    ends = functools.partial(trains.words, (train, given))
+    silent = jnp.zeros(NUM_NEURONS, jnp.int32)
+    total = trains.fold(add, silent, ends, 6, at_once)
+    expected = np.bitwise_count(np.asarray(whole & whole[:, ::-1])).sum(axis=0)
+    np.testing.assert_array_equal(total, expected)
+    self.assertGreater(expected.sum(), 0)
+    # Whole steps: of at most `at_once` words.
+    self.assertEqual(set(sizes), {{4: 3}.get(at_once, min(at_once, 6))})
+
+  def test_other_values_than_trains_are_passed_on(self):
+    train = trains.stored(jnp.arange(12, dtype=jnp.uint32).reshape(4, 3))
+    words, number = trains.words((train, 7), 1, 2)
+    np.testing.assert_array_equal(words, [[3, 4, 5], [6, 7, 8]])
+    self.assertEqual(number, 7)
+
+  def test_thinned_spikes_are_those_of_both_trains(self):
+    words, mask = jnp.arange(3), spikes.mask_before(80, jnp.arange(3))
+    first, second = (
+      trains.sampled(sources.make(words, NUM_NEURONS, role), rates, mask)
+      for role, rates in (
+        (spikes.Role.FORWARD, draw_rates(1)),
+        (spikes.Role.THINNING, draw_rates(2)),
+      )
+    )
+    thinned = trains.thinned(first, second)
+    expected = first(0, 3) & second(0, 3)
+    np.testing.assert_array_equal(thinned(0, 3), expected)
+    np.testing.assert_array_equal(thinned(1, 2), expected[1:])
+    self.assertGreater(spikes.count(expected).sum(), 0)
 
   @parameterized.parameters(1, 31, 32, 33, 100)
   def test_unpack_inverts_pack(self, num_steps):

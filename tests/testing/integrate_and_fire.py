@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ssnn_jax import types
-from ssnn_jax.simulation import inputs
+from ssnn_jax.simulation import samples
 from tests.testing.coincidences import pack
 
 KEY = jax.random.key(2)
@@ -73,7 +73,7 @@ def as_arguments(params, trains):
 
 def draw_masks(config, batch_size):
   """Returns the dropout masks of each sample."""
-  masks = inputs.draw_dropout_masks(config, KEY, jnp.arange(batch_size))
+  masks = samples.draw_dropout_masks(config, KEY, jnp.arange(batch_size))
   masks = jax.tree.map(np.asarray, masks)
   assert any(np.any(mask == 0) for mask in masks) == (config.dropout > 0)
   return list(zip(*masks))

@@ -1,5 +1,6 @@
-"""Real time window by window, for tests: every window calls `realtime.step`."""
+"""Real time window by window, for tests: each window is a block of its own."""
 
+import dataclasses
 import functools
 
 import jax
@@ -8,10 +9,11 @@ import numpy as np
 
 from ssnn_jax import spikes
 from ssnn_jax import types
-from ssnn_jax.simulation import forward
-from ssnn_jax.simulation import inputs
 from ssnn_jax.simulation import realtime
+from ssnn_jax.simulation import rules
+from ssnn_jax.simulation import samples
 from ssnn_jax.spikes import thresholds
+from ssnn_jax.spikes import trains
 
 
 def init_state(config, batch_size):
@@ -24,7 +26,7 @@ def init_state(config, batch_size):
 
 @functools.partial(jax.jit, static_argnums=0)
 def run_window(config, params, key, batch, state, index):
-  """Runs one window of a batch, which is a block of its own.
+  """Runs one window of a batch.
 
   Args:
     config: the network.
@@ -35,41 +37,24 @@ def run_window(config, params, key, batch, state, index):
     index: index of the window.
 
   Returns:
-    The state after the window and its emission.
+    The state after the window, and its signals with the words of their trains.
   """
-  schedule = spikes.Schedule(config.num_steps, config.schedule.window, True)
-  block = spikes.block(schedule, index)
-  window = jax.tree.map(lambda x: x[0], block.windows)
+  config = dataclasses.replace(config, update_every='window')
+  block = spikes.block(config.schedule, index)
   keys = thresholds.make_keys(key, len(config.layer_sizes))
-  samples = inputs.prepare(config, params, key, *batch)
 
   def run(sample, state):
-    draw = forward.make_draw(config, keys, block.words, sample.position)
-
-    def draw_window(role, layer, num_neurons):
-      if role != thresholds.Role.WINNER or config.winner == 'softmax':
-        return draw(role, layer, num_neurons)
-      noise = draw(role, layer, config.layer_sizes[-1])
-      noise = spikes.split_ticks(noise, schedule, block)
-      return jax.tree.map(lambda x: x[0], noise)
-
-    train = forward.emit_inputs(draw, sample.inputs, block)
-    signal = forward.input_signal(sample.inputs, train, window)
-    drive = forward.drive(config, 0, params[0], draw, signal, window)
-    return realtime.step(
-      config,
-      types.Weights(params, params),
-      draw_window,
-      sample,
-      state,
-      realtime.Arriving(signal, drive),
-      window,
+    sources = rules.make_sources(config, keys, block.words, sample.position)
+    weights = types.Weights(params, params)
+    state, signals = realtime.run_block(
+      config, weights, sources, sample, state, block
     )
+    return state, trains.words(signals, 0, len(block.words))
 
-  return jax.vmap(run)(samples, state)
+  return jax.vmap(run)(samples.prepare(config, params, key, *batch), state)
 
 
-def count_coincidences(emission):
+def count_coincidences(signals):
   """Counts the coincidences of the spikes of one window.
 
   Returns the counts with positive and with negative error spikes.
@@ -77,7 +62,7 @@ def count_coincidences(emission):
   return tuple(
     tuple(
       _count(signal.train, error.streams[sign])
-      for signal, error in zip(emission.signals, emission.errors)
+      for signal, error in zip(signals.forward, signals.errors)
     )
     for sign in range(2)
   )

@@ -40,8 +40,8 @@ def observe(config, params, inputs, labels, key=None):
 
 class ActivityTest(parameterized.TestCase):
   @parameterized.parameters(
-    (SIZES, 70, 15, False),
-    (SIZES[::3], 101, 40, True),
+    (SIZES, 70, 16, False),
+    (SIZES[::3], 101, 64, True),
   )
   def test_activity_agrees_with_the_counts_of_learn(
     self, sizes, num_steps, window, events

@@ -15,7 +15,8 @@ from ssnn_jax import datasets
 from ssnn_jax import training
 from ssnn_jax.training import loop
 
-NETWORK = ssnn_jax.ssnn(ssnn_jax.NetworkConfig((6, 5, 3), num_steps=8))
+CONFIG = ssnn_jax.NetworkConfig((6, 5, 3), num_steps=8)
+NETWORK = ssnn_jax.ssnn(CONFIG)
 OPTIMIZER = training.make_optimizer(0.5)
 DEVICE = ssnn_jax.hardware.make_resistive(
   ssnn_jax.DeviceConfig(dw_min=0.01), learning_rate=0.5
@@ -26,22 +27,30 @@ TRAIN = datasets.Split(INPUTS[:32], LABELS[:32])
 TEST = datasets.Split(INPUTS[32:], LABELS[32:])
 DATASET = datasets.Dataset('random', TRAIN, TEST, ('a', 'b', 'c'))
 
+# Refused data, and the words of the sentence that name what is wrong. The
+# checks are those of `learn`, which see the values of all samples.
 INVALID_DATA = {
   'grey_values_as_floats': ((255 * INPUTS, LABELS), 'divide grey values'),
   'nan': ((np.where(INPUTS > 0.5, np.nan, INPUTS), LABELS), 'NaN'),
-  'integer_images': ((np.int64(INPUTS), LABELS), 'dtype int64'),
   'pixels': ((INPUTS[:, :4], LABELS), 'have 4 pixels'),
   'trains': ((np.zeros((40, 2, 6), np.uint32), LABELS), r'\[B, 1, I\]'),
   'labels_from_1': ((INPUTS, LABELS + 1), 'classes from 0 to 2'),
   'one_hot_labels': ((INPUTS, np.eye(3)[LABELS]), 'one integer class'),
   'too_few_labels': ((INPUTS, LABELS[1:]), 'each of the 40 inputs'),
   'no_labels': (INPUTS, 'pair of arrays'),
+  'name': ('digits', 'of type str'),
+  'ragged': (([[1], [1, 2]], [0, 1]), 'not arrays'),
+  'empty': ((INPUTS[:0], LABELS[:0]), 'one sample or more'),
 }
 INVALID_OPTIONS = {
   'num_epochs': ({'num_epochs': 0}, 'num_epochs is 0'),
   'bool': ({'num_epochs': True}, 'num_epochs is True'),
+  'many_epochs': ({'num_epochs': 10**10}, 'num_epochs is 10000000000'),
   'float': ({'batch_size': 8.0}, 'batch_size is 8.0'),
   'large_batch': ({'batch_size': 33}, 'batch_size=33 is larger.*32 samples'),
+  'seed': ({'seed': -1}, 'seed is -1'),
+  'network': ({'network': CONFIG}, 'network is of type NetworkConfig'),
+  'optimizer': ({'optimizer': 0.1}, 'optimizer is of type float'),
   'signs': ({'optimizer': DEVICE}, r'ssnn\(config, separate_signs=True\)'),
   'evaluation': ({'evaluate': (INPUTS, LABELS - 1)}, 'evaluation data: labels'),
   'other_optimizer': (
@@ -117,8 +126,7 @@ class FitTest(parameterized.TestCase):
     assert_same(history.loss, fit().history.loss)
 
   def test_trains_devices(self):
-    config = ssnn_jax.NetworkConfig((6, 5, 3), num_steps=8)
-    network = ssnn_jax.ssnn(config, separate_signs=DEVICE.separate_signs)
+    network = ssnn_jax.ssnn(CONFIG, separate_signs=DEVICE.separate_signs)
     params = fit(network=network, optimizer=DEVICE).state.params
     init = training.init_state(network, DEVICE, 0).params
     steps = (params[0].weights - init[0].weights) / 0.01
@@ -141,7 +149,7 @@ class FitTest(parameterized.TestCase):
 
   @parameterized.parameters(ssnn_jax.ssnn, ssnn_jax.ann)
   def test_equal_networks_and_optimizers_share_programs(self, build):
-    config = ssnn_jax.NetworkConfig((6, 3), num_steps=9)
+    config = dataclasses.replace(CONFIG, num_steps=9)
     with mock.patch.object(
       loop, 'make_programs', wraps=loop.make_programs
     ) as make:

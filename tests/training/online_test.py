@@ -20,7 +20,12 @@ from tests.testing import realtime as windows
 
 KEY, SIZES, RATE = jax.random.key(2), (8, 7, 3), 0.5
 CONFIG = ssnn_jax.NetworkConfig(
-  SIZES, num_steps=40, window=3, timing='realtime', update_every='window'
+  SIZES,
+  num_steps=39,
+  window=4,
+  settle=0,
+  timing='realtime',
+  update_every='window',
 )
 PARAMS = tuple(
   layer._replace(biases=layer.biases + 0.3)
@@ -97,10 +102,10 @@ class OnlineTest(parameterized.TestCase):
     unit = updates.plan_pulses(CONFIG, 4, None).unit
     state, wins, expected = windows.init_state(CONFIG, 4), 0, PARAMS
     for index in range(CONFIG.schedule.num_windows):
-      state, emission = windows.run_window(
+      state, signals = windows.run_window(
         CONFIG, expected, KEY, BATCH, state, index
       )
-      positive, negative = windows.count_coincidences(emission)
+      positive, negative = windows.count_coincidences(signals)
       counts = jax.tree.map(np.subtract, positive, negative)
       now = jax.tree.map(lambda x, index=index: x[index], counted)
       assert_same(now, counts)
@@ -110,7 +115,7 @@ class OnlineTest(parameterized.TestCase):
         expected,
         ssnn_jax.as_gradient(update),
       )
-      wins += windows.unpack(emission.winners).sum(axis=1)
+      wins += np.asarray(signals.response.winner_counts)
     networks.assert_close(params, expected)
     np.testing.assert_array_equal(inference.winner_counts, wins)
     # The changed weights have changed later counts.
@@ -120,7 +125,7 @@ class OnlineTest(parameterized.TestCase):
   @parameterized.parameters('optax', 'device')
   def test_reduces_the_loss_of_digits(self, kind):
     config = ssnn_jax.NetworkConfig(
-      (64, 10), num_steps=8, timing='realtime', update_every='window'
+      (64, 10), num_steps=8, settle=0, timing='realtime', update_every='window'
     )
     optimizer = optax.sgd(0.5)
     if kind == 'device':

@@ -36,7 +36,6 @@ CONFIGS = (
   ),
   ({'gain': math.inf}, 'gain is inf; expected positive 32-bit numbers.'),
   ({'tau': 1e-50}, 'tau is 1e-50; expected a positive 32-bit number.'),
-  ({'delay': None}, 'delay is None; expected 0 or 1 window.'),
   ({'race': 'race'}, 'race is race; expected a RaceConfig.'),
   ({'reads': None}, 'reads is None; expected a ReadConfig.'),
   ({'kernels': 'yes'}, 'kernels is yes; expected True or False.'),

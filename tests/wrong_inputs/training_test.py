@@ -1,4 +1,4 @@
-"""Wrong samples, parameters and options of training: one sentence."""
+"""Wrong samples and parameters of training: one sentence."""
 
 from absl.testing import parameterized
 import jax
@@ -7,16 +7,14 @@ import numpy as np
 
 import ssnn_jax
 from ssnn_jax import baselines
-from ssnn_jax import hardware
 from ssnn_jax import training
-from ssnn_jax.hardware import device_config
 from tests.testing import networks
 from tests.testing.wrong_inputs import WrongInputsTestCase
 
 CONFIG = ssnn_jax.NetworkConfig((4, 3, 2), num_steps=8, dropout=0.1)
 PARAMS, OTHERS = map(networks.zeros, ((4, 3, 2), (4, 5, 2)))
 IMAGES, LABELS = np.full((5, 4), 0.5, np.float32), np.arange(5) % 2
-KEY, RERAM = jax.random.key(1), device_config.PRESETS['reram']
+KEY = jax.random.key(1)
 NETWORKS = {
   'ssnn': ssnn_jax.ssnn(CONFIG),
   'ann': ssnn_jax.ann(CONFIG),
@@ -27,7 +25,7 @@ NETWORKS = {
     CONFIG, PARAMS
   ),
 }
-NETWORK, OPTIMIZER = NETWORKS['ssnn'], training.make_optimizer(0.5)
+NETWORK = NETWORKS['ssnn']
 SAMPLES = 'expected one integer class for each of the 5 inputs.'
 # Of `learn` of all networks: the changed arguments, and the sentence.
 BATCHES = (
@@ -98,55 +96,6 @@ BATCHES = (
     'key is of shape (3,); expected one key, as jax.random.key(0).',
   ),
 )
-FIT = (
-  (
-    {'num_epochs': 1.5},
-    'num_epochs is 1.5; expected a whole number from 1 ...',
-  ),
-  ({'num_epochs': 10**10}, 'num_epochs is 10000000000; expected a whole ...'),
-  ({'batch_size': 0}, 'batch_size is 0; expected a whole number from 1 to ...'),
-  (
-    {'batch_size': 100},
-    'batch_size=100 is larger than the training data of 5 '
-    'samples; use a smaller batch_size.',
-  ),
-  ({'seed': -1}, 'seed is -1; expected 0 to 2147483647.'),
-  ({'seed': 0.5}, 'seed is 0.5; expected 0 to 2147483647.'),
-  ({'network': CONFIG}, 'network is of type NetworkConfig; expected ...'),
-  (
-    {'optimizer': 0.1},
-    'optimizer is of type float; expected an optax.'
-    'GradientTransformation, or a hardware.Device, as make_resistive makes ...',
-  ),
-  (
-    {'optimizer': hardware.make_resistive(RERAM, 0.1)},
-    'the devices need separate counts of positive and negative errors, ...; '
-    'build the network with ssnn(config, separate_signs=True).',
-  ),
-  (
-    {'state': PARAMS},
-    'state has another structure than ...; continue with ...',
-  ),
-  ({'dataset': 'digits'}, 'training data is of type str; expected ...'),
-  (
-    {'dataset': ([[1], [1, 2]], [0, 1])},
-    'training data are not arrays; give all samples the same shape.',
-  ),
-  (
-    {'dataset': (IMAGES * np.nan, LABELS)},
-    'training data: images contain NaN; expected rates within [0, 1].',
-  ),
-  (
-    {'dataset': (IMAGES[:0], LABELS[:0])},
-    'training data: labels are an array '
-    'of shape (0,); expected an array of one sample or more.',
-  ),
-  (
-    {'evaluate': (IMAGES[:, :2], LABELS)},
-    'evaluation data: inputs have 2 '
-    'pixels, but layer_sizes starts with 4 inputs; make the two agree.',
-  ),
-)
 
 
 class TrainingTest(WrongInputsTestCase):
@@ -156,14 +105,6 @@ class TrainingTest(WrongInputsTestCase):
     arguments |= {'labels': LABELS} | changes
     for network in NETWORKS.values():
       self.assert_refused(lambda: network.learn(*arguments.values()), sentence)  # noqa: B023
-
-  @parameterized.parameters(*FIT)
-  def test_fit_refuses(self, changes, sentence):
-    arguments = {'network': NETWORK, 'optimizer': OPTIMIZER, 'num_epochs': 1}
-    arguments |= {'dataset': (IMAGES, LABELS), 'batch_size': 5} | changes
-    self.assert_refused(
-      lambda: training.fit(**arguments, progress=False), sentence
-    )
 
   @parameterized.parameters(np.float16, np.float64)
   def test_other_floats_and_raw_keys_have_a_right_result(self, dtype):

@@ -214,7 +214,7 @@ class ConfigsTest(parameterized.TestCase):
       '^--update_rule is tiki_taka; expected sgd',
     ),
     (('--update_every=window',), '^--update_every is window; expected '),
-    (('--timing=realtime', '--window=32'), '^--window is 32; expected a short'),
+    (('--timing=realtime', '--window=32'), '^--window is 32; expected less '),
     (('--inhibition_latency=0.1',), '^--inhibition_latency is 0.1; .*=race'),
     (
       ('--inhibition_latency=2', '--winner=race'),

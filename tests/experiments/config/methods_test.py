@@ -22,7 +22,7 @@ LABELS = jnp.arange(4) % SIZES[-1]
 BASE = {'num_steps': 12, 'window': 4, 'integration': 'leaky'}
 CHANGED = {
   'num_steps': 14,
-  'window': 3,
+  'window': 2,
   'integration': 'mean',
   'tau': 3.0,
   'gain': 2.0,

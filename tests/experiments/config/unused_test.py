@@ -23,16 +23,11 @@ class UnusedTest(parameterized.TestCase):
     ({'tau': 3.0, 'integration': 'leaky'}, []),
     ({'tau': 3.0, 'method': 'surrogate_gradient'}, []),
     (
-      {'transfer_lines': 2, 'transfer_rate': 0.1, 'event_window': 9.0},
+      {'transfer_lines': 2, 'transfer_rate': 0.1},
       [
-        '--event_window: not used with images',
         '--transfer_lines, --transfer_rate: not used without '
         '--update_rule=tiki_taka',
       ],
-    ),
-    (
-      {'dataset': 'n_mnist', 'polarity': 'on', 'pixel_range': (0.0, 0.5)},
-      ['--pixel_range: not used with recordings'],
     ),
     (
       {'winner': 'race', 'race_rate': 2.0, 'inhibition': 'adaptive'},

@@ -6,7 +6,6 @@ from absl.testing import absltest
 import pandas as pd
 
 from experiments.studies import fidelity
-import ssnn_jax
 
 
 def make_lines(errors, window, **fields):
@@ -70,10 +69,6 @@ class FidelityStudyTest(absltest.TestCase):
       self.assertTrue(math.isnan(time))
     never = curve.assign(error=1.0)
     self.assertTrue(math.isnan(fidelity.find_target(never)[0]))
-
-  def test_each_sampler_has_powers(self):
-    samplers = set(ssnn_jax.spikes.thresholds.SAMPLERS)
-    self.assertEqual(set(fidelity.POWERS), samplers)
 
   def test_window_that_is_longer_than_t_is_t(self):
     errors = {t: 1.5 / math.sqrt(t) for t in (16, 32, 64)}

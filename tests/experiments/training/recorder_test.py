@@ -57,14 +57,11 @@ class RecorderTest(parameterized.TestCase):
   def test_names_all_fields_that_differ_from_another_run(self):
     self.create()
     (other,) = make_runs(self.workdir, 3, dropout=0.2, layer_sizes=(64, 10))
-    with self.assertRaises(ssnn_jax.UserError) as caught:
+    with self.assertRaisesRegex(
+      ssnn_jax.UserError,
+      r'layer_sizes is \[64, 12, 10\], not \[64, 10\]; dropout is 0.1, not 0.2',
+    ):
       recorder.status(other)
-    self.assertEqual(
-      str(caught.exception),
-      f'{self.folder} holds another run (layer_sizes is [64, 12, 10], not [64, '
-      '10]; dropout is 0.1, not 0.2); use the recorded values, or choose '
-      'another --workdir.',
-    )
 
   def test_fields_missing_in_a_record_have_their_defaults(self):
     record = serialization.as_record(self.run_.config)
@@ -93,30 +90,18 @@ class RecorderTest(parameterized.TestCase):
     elsewhere = recorder.Record(self.run_, None, None, None)
     for run in runs:
       run.folder.mkdir()
+    own = {
+      'array': jnp.array([0.5, 0.25], jnp.float32),
+      'layers': (np.array([1, 2]), jnp.array([3, 4])),
+      'text': np.array(['a', 'b']),
+      'none': None,
+    }
     recorder.append_each(
-      [*opened, elsewhere],
-      'epoch',
-      epoch=3,
-      name='same',
-      array=jnp.array([0.5, 0.25], jnp.float32),
-      numpy=np.array([7, 8]),
-      listed=['a', 'b'],
-      layers=(np.array([1, 2]), (jnp.array([3, 4]), 'same')),
-      none=None,
+      [*opened, elsewhere], 'epoch', own, epoch=3, sizes=(64, 10)
     )
-    shared = {'event': 'epoch', 'epoch': 3, 'name': 'same', 'none': None}
-    first = {
-      'array': 0.5,
-      'numpy': 7,
-      'listed': 'a',
-      'layers': [1, [3, 'same']],
-    }
-    second = {
-      'array': 0.25,
-      'numpy': 8,
-      'listed': 'b',
-      'layers': [2, [4, 'same']],
-    }
+    shared = {'event': 'epoch', 'epoch': 3, 'sizes': [64, 10], 'none': None}
+    first = {'array': 0.5, 'layers': [1, 3], 'text': 'a'}
+    second = {'array': 0.25, 'layers': [2, 4], 'text': 'b'}
     self.assertEqual(
       [lines(run.folder) for run in runs],
       [[shared | first], [shared | second]],
@@ -210,14 +195,11 @@ class TensorBoardTest(parameterized.TestCase):
         raise ModuleNotFoundError(name)
       return import_module(name, *args)
 
-    with mock.patch.object(importlib, 'import_module', import_others):
-      with self.assertRaises(ssnn_jax.UserError) as caught:
-        self.train()
-    self.assertEqual(
-      str(caught.exception),
-      '--tensorboard needs the package tensorboardX, which is not installed; '
-      "pip install '.[tensorboard]'.",
-    )
+    with (
+      mock.patch.object(importlib, 'import_module', import_others),
+      self.assertRaisesRegex(ssnn_jax.UserError, '^--tensorboard needs .* pip'),
+    ):
+      self.train()
     self.assertEqual(sorted(self.run_.folder.rglob('*')), before)
 
   def test_writes_no_events_without_the_flag(self):

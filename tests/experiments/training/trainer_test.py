@@ -264,8 +264,7 @@ class TrainerTest(parameterized.TestCase):
       other = digits._replace(**{part: flipped})
       with self.assertRaisesRegex(
         ssnn_jax.UserError,
-        f'^--dataset=digits holds other samples than those on which the run in '
-        f'{run.folder} was trained; restore the data, or start a new run in',
+        f'^--dataset=digits holds other samples .*{run.folder}',
       ):
         trainer.train([run], other)
       self.assertEqual(metrics.read_text(), before)
@@ -295,7 +294,7 @@ class TrainerTest(parameterized.TestCase):
     runs = self.make_anns(0)
     for number in (0, 2):
       with self.assertRaisesRegex(
-        ssnn_jax.UserError, f'--num_devices={number} is out of range; choose'
+        ssnn_jax.UserError, f'--num_devices={number} is out of range'
       ):
         train(runs, trainer.Options(num_devices=number))
     self.assertFalse(runs[0].folder.exists())

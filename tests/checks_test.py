@@ -1,4 +1,4 @@
-"""Tests of schemas of JSON objects."""
+"""Tests of checks: JSON objects, and weights that do not fit the memory."""
 
 import math
 from typing import Any
@@ -6,9 +6,11 @@ from typing import NotRequired
 from typing import TypedDict
 
 from absl.testing import parameterized
+import jax
 import numpy as np
 
-from ssnn_jax import schema
+import ssnn_jax
+from ssnn_jax import checks
 
 
 class Line(TypedDict):
@@ -38,7 +40,7 @@ class SchemaTest(parameterized.TestCase):
     (None, ['null is not an object']),
   )
   def test_names_the_fields_of_another_type(self, values, expected):
-    self.assertEqual(list(schema.problems(values, Line)), expected)
+    self.assertEqual(list(checks.problems(values, Line)), expected)
 
   @parameterized.parameters(
     (2**31 - 1, int, True),
@@ -63,13 +65,30 @@ class SchemaTest(parameterized.TestCase):
     ({}, Any, True),
   )
   def test_matches_hints(self, value, hint, expected):
-    self.assertEqual(schema.matches(value, hint), expected)
+    self.assertEqual(checks.matches(value, hint), expected)
 
   def test_values_in_messages_are_short(self):
-    (problem,) = schema.problems({'epoch': 'a' * 1000}, Line)
+    (problem,) = checks.problems({'epoch': 'a' * 1000}, Line)
     self.assertLess(len(problem), 120)
 
   def test_deeply_nested_text_is_refused(self):
-    self.assertEqual(schema.parse('{"a": [1]}'), {'a': [1]})
+    self.assertEqual(checks.parse('{"a": [1]}'), {'a': [1]})
     with self.assertRaisesRegex(ValueError, 'nested too deep'):
-      schema.parse('[' * 100_000 + ']' * 100_000)
+      checks.parse('[' * 100_000 + ']' * 100_000)
+
+
+class MemoryTest(parameterized.TestCase):
+  def test_size_is_that_of_a_computer(self):
+    self.assertBetween(checks.memory_size(), 2**30, 2**50)
+
+  def test_weights_and_counts_of_the_size_of_the_memory_fit(self):
+    most = checks.memory_size() // 8
+    checks.check_weights([(most - 1, 1), (1, 1)])
+    with self.assertRaisesRegex(ssnn_jax.UserError, 'fewer neurons'):
+      checks.check_weights([(most, 1), (1, 1)])
+
+  def test_weights_are_refused_before_they_are_drawn(self):
+    config = ssnn_jax.NetworkConfig((64, 2**31 - 1, 10))
+    for make in (ssnn_jax.ssnn, ssnn_jax.ann):
+      with self.assertRaisesRegex(ssnn_jax.UserError, 'the weights'):
+        jax.eval_shape(make(config).init, jax.random.key(0))

@@ -11,8 +11,10 @@ from ssnn_jax import checks
 from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
+from ssnn_jax.simulation import rules
 from ssnn_jax.spikes import encoding
 from ssnn_jax.spikes import thresholds
+from ssnn_jax.spikes.thresholds import Role
 
 
 class Sample(NamedTuple):
@@ -149,19 +151,23 @@ def draw_dropout_masks(
   if not config.dropout:
     shapes = [(len(positions), size) for size in sizes]
     return tuple(jnp.ones(shape, jnp.float32) for shape in shapes)
-  sampler = thresholds.make_sampler(config.sampler, config.kernels)
   keys = thresholds.make_keys(key, len(config.layer_sizes))
-  first_tick = jnp.uint32(1)
+  rate, first_tick = 1.0 - config.dropout, jnp.ones(1, jnp.uint32)
 
   def mask(layer, size, position):
-    address = thresholds.Address(
-      thresholds.Role.DROPOUT, layer, word=0, position=position
-    )
-    source = sampler(keys, address, size)
-    rates = jnp.full(size, 1.0 - config.dropout)
-    return spikes.fire(source, rates, first_tick).astype(jnp.float32)
+    words = jnp.zeros(1, jnp.int32)
+    sources = rules.make_sources(config, keys, words, position)
+    source = sources(Role.DROPOUT, layer, size)
+    kept = thresholds.sample_words(source, jnp.full(size, rate), first_tick)
+    return kept[0].astype(jnp.float32)
 
   lifted = jax.vmap(mask, in_axes=(None, None, 0))
   return tuple(
     lifted(layer, size, positions) for layer, size in enumerate(sizes)
   )
+
+
+def given_words(train: jax.Array, block: spikes.Block) -> jax.Array:
+  """Returns the `[K, I]` words of a block of a given train of all words."""
+  mask = jnp.sum(block.windows.mask, axis=0, dtype=jnp.uint32)
+  return train.at[block.words].get(mode='clip') & mask[:, None]

@@ -1,4 +1,4 @@
-"""Wiring of a layer: how a crossbar of weights is connected to neurons.
+"""Layers: crossbars of weights, and how they are connected to neurons.
 
 The weights of a layer are those of one crossbar, `[M, F]`: M rows, which
 presynaptic neurons drive, and a column for each of F features. A layer uses it
@@ -20,9 +20,11 @@ position. The weights are used in three ways:
 A shared weight is thus one device, which the spikes of all positions pulse.
 """
 
+from collections.abc import Sequence
 import dataclasses
 import functools
 import math
+from typing import Any
 from typing import Protocol
 
 import jax
@@ -30,10 +32,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from ssnn_jax import types
-from ssnn_jax.layers import checks
+from ssnn_jax.checks import COUNT
+from ssnn_jax.checks import MAX_COUNT
+from ssnn_jax.checks import check_field
+from ssnn_jax.checks import is_count
+from ssnn_jax.checks import is_integer
 from ssnn_jax.neuron import composite
+from ssnn_jax.types import UserError
 
 SILENT = -1  # index of a row without an input
+_Pair = int | tuple[int, int]
 
 
 class Layer(Protocol):
@@ -81,12 +89,12 @@ class Wiring:
 
   def __post_init__(self):
     for field in ('input_shape', 'output_shape'):
-      is_valid = checks.are_counts(getattr(self, field))
-      types.check_field(self, field, is_valid, f'sizes, each {types.COUNT}')
+      is_valid = are_counts(getattr(self, field))
+      check_field(self, field, is_valid, f'sizes, each {COUNT}')
     num_positions, last = self.num_positions, self.num_inputs - 1
     if self.inputs is None:
       if num_positions != 1:
-        raise types.UserError(
+        raise UserError(
           f'a wiring without inputs has {num_positions} positions; expected '
           'one, or a row of inputs for each position.'
         )
@@ -96,7 +104,7 @@ class Wiring:
     is_valid = is_valid and inputs.size and inputs.dtype.kind in 'iu'
     is_valid = is_valid and SILENT <= inputs.min()
     if not is_valid or not 0 <= inputs.max() <= last:
-      raise types.UserError(
+      raise UserError(
         f'inputs of a wiring are {inputs.dtype} of shape {inputs.shape}; '
         f'expected a row of indices for each of {num_positions} positions, '
         f'from 0 to {last}, or {SILENT} for none.'
@@ -259,6 +267,137 @@ _gather.defvjp(
 )
 
 
+@dataclasses.dataclass(frozen=True)
+class Dense:
+  """A layer whose neurons are connected to all inputs.
+
+  Attributes:
+    units: number of neurons.
+
+  Raises:
+    UserError: if it is not a whole number, 1 or more, below 2**31.
+  """
+
+  units: int
+
+  def __post_init__(self):
+    check_field(self, 'units', is_count(self.units), COUNT)
+    object.__setattr__(self, 'units', int(self.units))
+
+  def connect(self, input_shape: tuple[int, ...]) -> Wiring:
+    """Connects the layer to inputs of any shape."""
+    return Wiring(input_shape, output_shape=(self.units,))
+
+
+@dataclasses.dataclass(frozen=True)
+class Conv:
+  """A convolution over an image, with strides instead of pooling.
+
+  A row of the crossbar is a pixel and a channel of the patch, in the order
+  `[height, width, channels]`; a column is a feature. Sizes are one number, or
+  those of height and width.
+
+  Attributes:
+    features: F, number of output channels.
+    kernel: size of a patch.
+    stride: distance between neighboring patches.
+    padding: rows and columns of silent inputs around the image, on each side.
+    channel_axis: axis of the channels in the input, last (-1) or first (0); in
+      the output it is the last.
+
+  Raises:
+    UserError: if a field is out of range.
+
+  Example:
+    >>> wiring = ssnn_jax.layers.Conv(16, kernel=5, stride=2).connect((28, 28))
+    >>> wiring.output_shape, wiring.weights_shape
+    ((12, 12, 16), (25, 16))
+  """
+
+  features: int
+  kernel: _Pair
+  stride: _Pair = 1
+  padding: _Pair = 0
+  channel_axis: int = -1
+
+  def __post_init__(self):
+    check_field(self, 'features', is_count(self.features), COUNT)
+    for name, smallest in (('kernel', 1), ('stride', 1), ('padding', 0)):
+      pair = getattr(self, name)
+      pair = tuple(pair) if isinstance(pair, Sequence) else (pair, pair)
+      is_valid = len(pair) == 2 and all(
+        is_count(size, smallest) for size in pair
+      )
+      expected = f'one or two whole numbers from {smallest} to {MAX_COUNT}'
+      check_field(self, name, is_valid, expected)
+      object.__setattr__(self, name, tuple(map(int, pair)))
+    is_valid = self.channel_axis in (-1, 0)
+    check_field(self, 'channel_axis', is_valid, '-1 or 0')
+    object.__setattr__(self, 'features', int(self.features))
+
+  def connect(self, input_shape: tuple[int, ...]) -> Wiring:
+    """Connects the layer to an image, `[H, W]` or with channels.
+
+    Args:
+      input_shape: shape of the inputs; without channels there is one.
+
+    Returns:
+      The wiring, whose output has the shape `[H', W', F]`.
+
+    Raises:
+      UserError: if the inputs are not an image, or are smaller than a patch.
+    """
+    shape = self._image_shape(input_shape)
+    sizes = [
+      (size + 2 * padding - kernel) // stride + 1
+      for size, kernel, stride, padding in zip(
+        shape, self.kernel, self.stride, self.padding
+      )
+    ]
+    if min(sizes) < 1:
+      raise UserError(
+        f'kernel is {self.kernel}, larger than its input of {shape[0]} x '
+        f'{shape[1]} pixels; choose a smaller kernel, or fewer or smaller '
+        'strides in the layers before.'
+      )
+    return Wiring(
+      input_shape=input_shape,
+      output_shape=(*sizes, self.features),
+      inputs=self._patches(shape, sizes),
+    )
+
+  def _image_shape(self, input_shape):
+    """Returns height, width and channels of the inputs."""
+    if len(input_shape) == 2:
+      return *input_shape, 1
+    if len(input_shape) != 3:
+      raise UserError(
+        f'inputs of a convolution have shape {input_shape}; expected an image, '
+        'of the data or of another convolution: place convolutions before '
+        'dense layers.'
+      )
+    if self.channel_axis == 0:
+      return *input_shape[1:], input_shape[0]
+    return input_shape
+
+  def _patches(self, shape, sizes):
+    """Returns the indices of the inputs of each patch, `[P, M]`."""
+    height, width, channels = shape
+    index = np.arange(math.prod(shape))
+    if self.channel_axis == 0:
+      image = np.moveaxis(index.reshape(channels, height, width), 0, -1)
+    else:
+      image = index.reshape(shape)
+    margins = [(size, size) for size in (*self.padding, 0)]
+    image = np.pad(image, margins, constant_values=SILENT)
+    patches = np.lib.stride_tricks.sliding_window_view(
+      image, self.kernel, axis=(0, 1)
+    )[:: self.stride[0], :: self.stride[1]]
+    # From [H', W', channels, kernel height, kernel width].
+    patches = np.moveaxis(patches, 2, -1)
+    return patches.reshape(math.prod(sizes), -1)
+
+
 @functools.lru_cache
 def connect(
   layers: tuple[Layer, ...], input_shape: tuple[int, ...]
@@ -280,10 +419,92 @@ def connect(
     wiring = layer.connect(input_shape)
     is_valid = isinstance(wiring, Wiring)
     if not is_valid or wiring.num_inputs != math.prod(input_shape):
-      raise types.UserError(
+      raise UserError(
         f'{layer} is not connected to its inputs of shape {input_shape}; its '
         'connect must return a layers.Wiring with this input_shape.'
       )
     wirings.append(wiring)
     input_shape = wiring.output_shape
   return tuple(wirings)
+
+
+def find_sizes(config: Any) -> tuple[int, ...]:
+  """Returns the neurons of each layer, from the inputs to the classes.
+
+  Args:
+    config: the network, with its layers or its layer sizes.
+
+  Returns:
+    Whole numbers.
+
+  Raises:
+    UserError: if the description of the layers is wrong.
+  """
+  if config.layers is not None:
+    return _connect(config)
+  is_valid = config.input_shape is None
+  check_field(config, 'input_shape', is_valid, 'none, without layers')
+  sizes = config.layer_sizes
+  is_valid = are_counts(sizes) and len(sizes) >= 2
+  expected = 'at least two sizes (inputs and classes), each ' + COUNT
+  check_field(config, 'layer_sizes', is_valid, expected)
+  return tuple(map(int, sizes))
+
+
+def _connect(config):
+  """Connects the layers of a network and returns their sizes."""
+  _set_tuple(config, 'layers', _are_layers, 'hashable layers, as Dense(10)')
+  expected = f'sizes, each {COUNT}, as (28, 28)'
+  _set_tuple(config, 'input_shape', are_counts, expected)
+  for layer in config.layers[1:]:
+    is_valid = getattr(layer, 'channel_axis', -1) == -1
+    expected = 'layers of which only the first has channel_axis=0'
+    check_field(config, 'layers', is_valid, expected)
+  wirings = config.wirings
+  is_valid = wirings[-1].num_positions == 1
+  expected = 'layers of which the last has one position, as Dense(10)'
+  check_field(config, 'layers', is_valid, expected)
+  sizes = wirings[0].num_inputs, *(wiring.num_neurons for wiring in wirings)
+  expected = f'layers of at most {MAX_COUNT} neurons, not {sizes}'
+  check_field(config, 'layers', are_counts(sizes), expected)
+  given = config.layer_sizes
+  is_valid = given is None or (are_counts(given) and tuple(given) == sizes)
+  expected = f'None, as the layers have the sizes {sizes}'
+  check_field(config, 'layer_sizes', is_valid, expected)
+  return sizes
+
+
+def _set_tuple(config, name, is_valid, expected):
+  """Checks a sequence of a configuration and makes it a tuple."""
+  values = getattr(config, name)
+  check_field(config, name, is_valid(values), f'a tuple of {expected}')
+  values = [int(v) if is_integer(v) else v for v in values]
+  object.__setattr__(config, name, tuple(values))
+
+
+def _are_layers(layers):
+  """Returns whether layers can be connected, and compared by their values."""
+  if not isinstance(layers, Sequence) or not layers:
+    return False
+  return all(
+    hasattr(layer, 'connect')
+    and not isinstance(layer, type)
+    and _is_hashable(layer)
+    for layer in layers
+  )
+
+
+def _is_hashable(layer):
+  """Returns whether a layer has a hash: a field may lack one."""
+  try:
+    hash(layer)
+  except TypeError:
+    return False
+  return True
+
+
+def are_counts(sizes: Any) -> bool:
+  """Returns whether sizes are counts of neurons or pixels."""
+  if not isinstance(sizes, Sequence | np.ndarray) or not len(sizes):
+    return False
+  return all(map(is_count, sizes))
