@@ -243,7 +243,7 @@ and 0.5 MiB for each thread besides.
 A learning step of 784-256-10 with batches of 128 costs {learn_t16:.1f} steps of
 BP at T = 16, {learn_t64:.1f} at T = 64 and {learn_t256:.1f} at T = 256;
 inference costs {infer_t16:.1f}, {infer_t64:.1f} and {infer_t256:.1f}. Up to 32
-ticks, one word, the cost hardly depends on T. Naive simulation takes
+ticks, one word, the cost hardly depends on T. The reference takes
 {naive_over_packed_t64:.0f} times as long at T = 64.
 
 Two convolutions and a dense layer (`conv16k5s2,conv32k5s2,10` on images of 28 x
