@@ -14,7 +14,6 @@ synapse are those of one sample, and given the state its spikes are independent,
 so that the counts are unbiased for given rates.
 """
 
-import functools
 from typing import Any
 from typing import NamedTuple
 
@@ -249,18 +248,29 @@ def run_block(
     thresholds=_thresholds(config, sources, sample.label is not None, block),
     window=windows,
   )
-  advance = functools.partial(step, config, weights, sources, sample)
-  state, emission = jax.lax.scan(advance, state, arriving)
+  places = _places(config, block)
 
-  pack = functools.partial(_pack, config, block)
+  def advance(carry, own):
+    (state, packed), (arriving, places) = carry, own
+    state, emission = step(config, weights, sources, sample, state, arriving)
+    # Packed at once, as it is slow to store a spike as a number.
+    pack = lambda words, spikes: words | _pack(spikes, places)
+    emitted = emission.spikes, emission.streams
+    packed = jax.tree.map(pack, packed, emitted)
+    return (state, packed), emission._replace(spikes=None, streams=None)
+
+  silent = _silent(config, sample.label is not None, len(block.words))
+  (state, packed), emission = jax.lax.scan(
+    advance, (state, silent), (arriving, places)
+  )
   num_windows = len(windows.length)
   rates = jnp.broadcast_to(encoded.rates, (num_windows, *encoded.rates.shape))
   forward = [types.Signal(rates, trains.stored(words))]
-  for rates, emitted in zip(emission.rates, emission.spikes):
-    forward.append(types.Signal(rates, trains.stored(pack(emitted))))
+  for rates, emitted in zip(emission.rates, packed[0]):
+    forward.append(types.Signal(rates, trains.stored(emitted)))
   errors = [
-    types.ErrorSignal(error, trains.stored(jax.tree.map(pack, streams)))
-    for error, streams in zip(emission.errors, emission.streams)
+    types.ErrorSignal(error, trains.stored(streams))
+    for error, streams in zip(emission.errors, packed[1])
   ]
   response = _respond(config, state, emission, windows)
   return state, types.Signals(forward, errors, emission.potentials, response)
@@ -297,13 +307,32 @@ def _thresholds(config, sources, has_errors, block):
   }
 
 
-def _pack(config, block, is_spike):
-  """Packs the spikes of a block, `[W, n, N]`, to `[K, N]` uint32 words."""
-  words = spikes.pack(is_spike.reshape(-1, is_spike.shape[-1]))
-  if config.schedule.is_split:  # the block may start within a word
-    start = block.windows.elapsed[0] - block.windows.length[0]
-    words = words << (start % spikes.TICKS_PER_WORD).astype(jnp.uint32)
-  return words
+def _places(config, block):
+  """Returns the bit of each tick in the words of a block, `[W, n, K]`."""
+  num_windows, length = len(block.windows.length), config.schedule.window
+  start = block.windows.elapsed[0] - block.windows.length[0]
+  first = start - block.words[0] * spikes.TICKS_PER_WORD
+  ticks = first + jnp.arange(num_windows * length)
+  word, bit = jnp.divmod(ticks, spikes.TICKS_PER_WORD)
+  is_own = word[:, None] == jnp.arange(len(block.words))[None]
+  bits = jnp.uint32(1) << bit.astype(jnp.uint32)
+  places = jnp.where(is_own, bits[:, None], jnp.uint32(0))
+  return places.reshape(num_windows, length, -1)
+
+
+def _pack(is_spike, places):
+  """Packs the spikes of a window, `[n, N]`, to `[K, N]` words, by `_places`."""
+  words = jnp.where(is_spike[:, None], places[:, :, None], jnp.uint32(0))
+  # The ticks have different bits, so their sum is their union.
+  return jnp.sum(words, axis=0, dtype=jnp.uint32)
+
+
+def _silent(config, has_errors, num_words):
+  """Returns the words of all emitted trains before a block."""
+  silent = lambda size: jnp.zeros((num_words, size), jnp.uint32)
+  sizes = config.layer_sizes[1:] if has_errors else ()
+  streams = [types.ErrorStreams(silent(n), silent(n)) for n in sizes]
+  return list(map(silent, config.layer_sizes[1:-1])), streams
 
 
 def _respond(config, state, emission, windows):
