@@ -23,7 +23,7 @@ import ssnn_jax
 from ssnn_jax import checks
 from ssnn_jax import hardware
 from ssnn_jax.hardware import device_config
-from ssnn_jax.hardware.fit import pulse_response
+from ssnn_jax.hardware.fit import ZEROS
 from ssnn_jax.runs import files
 
 
@@ -101,7 +101,7 @@ if __name__ == '__main__':
     flags.DEFINE_enum(
       'zero',
       'middle',
-      pulse_response.ZEROS,
+      ZEROS,
       'conductance of weight 0: the middle of the bounds, or the symmetry '
       'point, where up and down steps are equal.',
     )

@@ -47,7 +47,7 @@ def draw(
   fig, panels = style.make(2, 2, height=3.2, sharey=True)
   for axes, is_up in zip(panels, (True, False)):
     same = [curve for curve in curves if curve.is_up == is_up]
-    number = max(curve.pulses[-1] - curve.pulses[0] for curve in same)
+    number = int(max(np.ptp(curve.pulses) for curve in same))
     pulses = np.linspace(0, number, min(number + 1, 1000), dtype=int)
     start = np.mean([curve.conductances[0] for curve in same])
     for curve in same:

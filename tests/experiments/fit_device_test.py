@@ -49,7 +49,7 @@ class FitTest(absltest.TestCase):
 
     refuse('^--csv is missing; it is required', csv=None)
     refuse('^--file=own.txt does not end in .json', file='own.txt')
-    refuse('m.csv cannot be read as CSV .No such file')
+    refuse('m.csv: .*No such file')
     for path in (self.file, self.file.with_suffix('.png')):
       path.write_text('kept')
       refuse(f'^{path} exists already and is not overwritten; choose another')

@@ -8,10 +8,10 @@ import numpy as np
 from experiments.measurements import pulse_fit
 import ssnn_jax
 from ssnn_jax import hardware
-from ssnn_jax.hardware.fit import curves as curves_lib
+from ssnn_jax.hardware import pulse_curves as curves_lib
 from tests.testing import pulse_curves
 
-ROOT = pathlib.Path(__file__).parents[3]
+ROOT = pathlib.Path(__file__).parents[2]
 UP = '\n'.join(f'{pulse},{pulse}e-6' for pulse in range(1, 9))
 DOWN = '\n'.join(f'{pulse},{9 - pulse}e-6' for pulse in range(1, 9))
 HEADER = 'pulse,conductance\n'
@@ -61,58 +61,44 @@ class FileTest(parameterized.TestCase):
       pulse_curves.write_csv(self.path, written, direction)
       found = curves_lib.by_device(hardware.read_pulse_csv(self.path))
       for device, expected in curves_lib.by_device(written).items():
-        for curve, other in zip(found[device], expected):
+        for curve, other in zip(found[device], expected, strict=True):
           self.assertEqual(curve.is_up, other.is_up)
           np.testing.assert_array_equal(curve.conductances, other.conductances)
 
   @parameterized.parameters(
-    ('', 'cannot be read as CSV .No columns.*; give a file with the columns'),
-    ('pulse,g\n1,2\n', 'has the columns pulse, g; expected pulse and cond'),
-    (f'{HEADER}{UP}\n9,x\n', ': conductance is x in row 9; expected a number'),
-    (f'{HEADER}{UP}\n9,\n', ': conductance is nan in row 9; expected a number'),
-    (f'{HEADER}{UP}\n9,inf\n', ': conductance is inf in row 9; expected'),
-    (HEADER, ': there is no curve; give readings of up and down pulses'),
-    (f'{HEADER}{UP}\n', 'do not alternate between up and .* column direction'),
-    (f'{HEADER}{DOWN}\n{UP}\n', 'do not alternate .* add a column direction'),
-    (f'{DIRECTED}{directed(UP, "left")}\n', ': direction is left; expected up'),
-    (
-      f'{DIRECTED}{directed(UP, "up")}\n',
-      ': device 1 has 0 readings of down pulses; expected curves of 5 or more',
-    ),
+    ('', 'No columns'),
+    ('pulse,g\n1,2\n', 'columns are pulse, g;'),
+    ('pulse,conductance,polarity\n1,2,3\n', 'polarity'),
+    (f'{HEADER}{UP}\n9,x\n', 'x. at position 8'),
+    (f'{HEADER}{UP}\n9,\n{DOWN}\n', 'finite conductances'),
+    (f'{HEADER}{UP}\n8,9\n{DOWN}\n', 'pulse numbers'),
+    (f'{HEADER}{UP}\n8.5,9\n{DOWN}\n', 'pulse numbers'),
+    (f'{HEADER}{UP}\n1e6,9\n{DOWN}\n', 'pulse numbers'),
+    (HEADER, 'no curve'),
+    (f'{HEADER}{UP}\n', '0 readings of down pulses'),
+    (f'{HEADER}{DOWN}\n{UP}\n', 'does not move up'),
+    (f'{HEADER}{UP}\n{DOWN}\n{UP}\n{DOWN}\n{UP}\n{UP}\n', 'column direction'),
+    (f'{DIRECTED}{directed(UP, "left")}\n', 'direction is left'),
     (
       f'{DIRECTED}{directed(UP, "down")}\n{directed(DOWN, "up")}\n',
-      ': device 1 has a conductance that moves against its up pulses; exch',
+      'does not move up during up pulses; check the directions',
     ),
-    (f'{HEADER}{UP}\n8,9\n{DOWN}\n', 'pulse 8 after pulse 8; pulse numbers mu'),
-    (f'{HEADER}{UP}\n8.5,9\n{DOWN}\n', 'numbers 1 to 8.5; expected whole'),
-    (f'{HEADER}{UP}\n1e6,9\n{DOWN}\n', 'numbers 1 to 1e.06; expected whole'),
     (
       f'{DIRECTED}{directed(UP, "up")}\n'
       + '\n'.join(f'{pulse},3,down' for pulse in range(9)),
-      ': device 1 has a constant conductance during down pulses; expected',
+      'does not move down',
     ),
   )
   def test_rejects_what_is_no_pulse_response(self, text, message):
     with self.assertRaisesRegex(ssnn_jax.UserError, message) as caught:
       self.read(text)
-    self.assertStartsWith(str(caught.exception), str(self.path))
+    self.assertStartsWith(str(caught.exception), f'{self.path}: ')
     self.assertNotIn('\n', str(caught.exception))
 
-  def test_rejects_missing_and_large_files(self):
-    with self.assertRaisesRegex(ssnn_jax.UserError, 'No such file'):
-      hardware.read_pulse_csv(self.path)
-    with open(self.path, 'wb') as file:
-      file.truncate(2**26 + 1)
-    with self.assertRaisesRegex(ssnn_jax.UserError, 'larger than 64 MiB'):
-      hardware.read_pulse_csv(self.path)
-
-
-class CheckTest(parameterized.TestCase):
-  @parameterized.parameters(
-    (np.arange(4), np.arange(5), r'shape \(4,\) and conductances of shape'),
-    (np.arange(5), [1, 2, np.nan, 4, 5], 'infinite values or NaN; leave them'),
-    (np.arange(4), np.arange(4.0), '4 readings of up pulses; expected curves'),
-  )
-  def test_rejects_arrays(self, pulses, conductances, message):
-    with self.assertRaisesRegex(ssnn_jax.UserError, message):
-      curves_lib.check([hardware.PulseCurve(pulses, conductances, True)])
+  def test_rejects_exchanged_rows_but_no_outlier(self):
+    rows = f'{UP}\n{DOWN}'.splitlines()
+    exchanged = rows[4:8] + rows[:4] + rows[12:] + rows[8:12]
+    with self.assertRaisesRegex(ssnn_jax.UserError, 'order of the r'):
+      self.read(HEADER + '\n'.join(exchanged))
+    rows[7] = '8,-9e-6'  # after 7 up pulses to 7e-6
+    self.assertLen(self.read(HEADER + '\n'.join(rows)), 2)

@@ -1,0 +1,131 @@
+"""Measured pulse responses: curves of conductance over pulses, and their files.
+
+A file has the columns `pulse` and `conductance`, and optionally `direction` (up
+or down, or potentiation or depression), `cycle` and `device`, with one row a
+reading, in the order of the pulses. Without `direction`, the curves of a device
+alternate, up first.
+"""
+
+from collections.abc import Iterable
+import os
+import pathlib
+import re
+from typing import NamedTuple
+
+import numpy as np
+
+from ssnn_jax.types import UserError
+
+_COLUMNS, _OPTIONAL = ('pulse', 'conductance'), ('direction', 'cycle', 'device')
+_IS_UP = {'up': True, 'potentiation': True, 'down': False, 'depression': False}
+_MIN_CHANGES = 4  # between readings of each direction of a device
+_MAX_PULSES = 2**15  # of a curve
+
+
+class PulseCurve(NamedTuple):
+  """Readings of the conductance of a device between pulses of one direction."""
+
+  pulses: np.ndarray  # [N] number of pulses before each reading; increasing
+  conductances: np.ndarray  # [N], in any unit
+  is_up: bool  # whether the pulses increase the conductance
+  device: str = '1'  # name of the device
+
+
+def read_pulse_csv(path: str | os.PathLike) -> tuple[PulseCurve, ...]:
+  """Reads the curves of a CSV file.
+
+  Args:
+    path: the file, with the columns of this module.
+
+  Returns:
+    The curves, in the order of the file.
+
+  Raises:
+    UserError: if the file is missing, or its contents are no pulse response.
+  """
+  import pandas as pd  # imported late: half a second
+
+  path = pathlib.Path(path).expanduser()
+  curves, counts = [], {}
+  try:
+    table = pd.read_csv(path, skipinitialspace=True, dtype=str)
+    # A name may be followed by a unit, as in `conductance (uS)`.
+    found = [re.match('[a-z]*|$', name.strip().lower())[0] for name in table]
+    is_known = set(_COLUMNS) <= set(found) <= {*_COLUMNS, *_OPTIONAL}
+    if not is_known or len(set(found)) < len(found):
+      raise UserError(
+        f'the columns are {", ".join(table)}; expected '
+        f'{" and ".join(_COLUMNS)}, and optionally {", ".join(_OPTIONAL)}.'
+      )
+    table.columns = found
+    table['pulse'] = pd.to_numeric(table['pulse'])
+    table['conductance'] = pd.to_numeric(table['conductance'])
+    labels = table.reindex(columns=_OPTIONAL, fill_value='1').fillna('')
+    labels = labels.apply(lambda column: column.str.strip())
+    begins = (labels != labels.shift()).any(axis=1)
+    begins |= table['pulse'].diff() < 0
+    for _, rows in table.groupby(begins.cumsum()):
+      word, _, device = labels.loc[rows.index[0]]
+      counts[device] = counts.get(device, 0) + 1
+      is_up = _IS_UP.get(word.lower(), counts[device] % 2 == 1)
+      if 'direction' in table and word.lower() not in _IS_UP:
+        raise UserError(
+          f'direction is {word}; expected one of {", ".join(_IS_UP)}.'
+        )
+      numbers = (rows[name].to_numpy(np.float64) for name in _COLUMNS)
+      curves.append(PulseCurve(*numbers, is_up, device))
+    by_device(curves)
+    if 'direction' not in table and not all(map(_moves, curves)):
+      raise UserError(
+        'curves, which begin where the pulse number restarts, do not alternate '
+        'between up and down; check the order of the rows, or add a column '
+        'direction.'
+      )
+    return tuple(curves)
+  except (OSError, ValueError) as error:
+    raise UserError(f'{path}: {" ".join(str(error).split())}') from None
+
+
+def by_device(curves: Iterable[PulseCurve]) -> dict[str, list[PulseCurve]]:
+  """Checks curves, and returns those of each device by its name.
+
+  Raises:
+    UserError: if there are too few readings, or readings are no pulse response.
+  """
+  devices = {}
+  for curve in curves:
+    pulses, conductances = np.array(curve[:2], np.float64)
+    gaps = np.diff(pulses)
+    is_valid = np.isfinite(conductances).all() and not (pulses % 1).any()
+    if not is_valid or not (gaps > 0).all() or gaps.sum() > _MAX_PULSES:
+      raise UserError(
+        f'device {curve.device} has a curve of the pulses {pulses[0]:g} to '
+        f'{pulses[-1]:g} that is no pulse response; expected finite '
+        'conductances, and pulse numbers that are whole and increase, by at '
+        f'most {_MAX_PULSES}.'
+      )
+    curve = curve._replace(pulses=pulses, conductances=conductances)
+    devices.setdefault(curve.device, []).append(curve)
+  if not devices:
+    raise UserError('there is no curve; expected up and down pulses.')
+  for name, device in devices.items():
+    for is_up, word in ((True, 'up'), (False, 'down')):
+      same = [curve for curve in device if curve.is_up == is_up]
+      number = sum(len(curve.pulses) - 1 for curve in same)
+      if number < _MIN_CHANGES:
+        raise UserError(
+          f'device {name} has curves of {number + len(same)} readings of '
+          f'{word} pulses; expected {_MIN_CHANGES + 1} or more.'
+        )
+      if 2 * sum(map(_moves, same)) <= len(same):
+        raise UserError(
+          f'the conductance of device {name} does not move {word} during '
+          f'{word} pulses; check the directions and the order of the readings.'
+        )
+  return devices
+
+
+def _moves(curve):
+  """Returns whether the conductance moves in the direction of the pulses."""
+  change = np.median(curve.conductances) - curve.conductances[0]
+  return change > 0 if curve.is_up else change < 0
