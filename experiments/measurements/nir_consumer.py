@@ -152,7 +152,7 @@ def compare(
   evaluate = jax.jit(training.make_evaluate(network, reference, _BATCH_SIZE))
   ann_key, *keys = jax.random.split(jax.random.key(0), 1 + _NUM_DRAWS)
   draws = [evaluate(params, key, rates, labels) for key in keys]
-  winner, _, potential, rate = (np.array(values) for values in zip(*draws))
+  ours = jax.tree.map(lambda *values: np.array(values), *draws)
   exact = jax.jit(reference.infer)(params, ann_key, rates).potential
   exact = np.asarray(exact)
   shape = tuple(map(int, graph.nodes['input'].input_type['input']))
@@ -165,11 +165,13 @@ def compare(
     numbers = {
       'consumer_accuracy': np.mean(output.argmax(axis=1) == labels),
       'output_error': np.linalg.norm(output - exact) / np.linalg.norm(exact),
-      'accuracy': np.mean(winner),
-      'accuracy_sd': np.std(winner, ddof=1),
-      'accuracy_potential': np.mean(potential),
-      'accuracy_potential_sd': np.std(potential, ddof=1),
-      'accuracy_rate': np.mean(rate),
+      'accuracy': np.mean(ours.winner),
+      'accuracy_sd': np.std(ours.winner, ddof=1),
+      'accuracy_largest': np.mean(ours.largest),
+      'accuracy_largest_sd': np.std(ours.largest, ddof=1),
+      'accuracy_potential': np.mean(ours.potential),
+      'accuracy_potential_sd': np.std(ours.potential, ddof=1),
+      'accuracy_rate': np.mean(ours.rate),
     }
     rounded = {name: round(float(value), 4) for name, value in numbers.items()}
     yield {'inputs': inputs, **rounded}
