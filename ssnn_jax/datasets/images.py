@@ -33,7 +33,6 @@ from ssnn_jax.datasets import types
 Paths = list[pathlib.Path | zipfile.Path]
 
 _IMAGE_SIZE = 28, 28
-_CHUNK_SIZE = 8192  # images that are transposed at a time
 _DAMAGED = gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, EOFError
 
 
@@ -57,11 +56,7 @@ def load(
     if isinstance(paths[0], zipfile.Path):  # all files are in one archive
       sources = [pathlib.Path(paths[0].root.filename)]
     read = functools.partial(read_originals, name, paths)
-  arrays = cache.load_or_build(
-    cache.entry_name(name, sources[0].parent),
-    {'dataset': name, **cache.fingerprint_files(sorted(sources))},
-    lambda: _chunks(name, read()),
-  )
+  arrays = cache.load_or_build(name, sources, lambda: _decode(name, read()))
   return (
     types.Split(arrays['train_inputs'], arrays['train_labels']),
     types.Split(arrays['test_inputs'], arrays['test_labels']),
@@ -183,16 +178,16 @@ def _read_split(name, images_path, labels_path):
   return types.Split(images, labels.astype(np.int32))
 
 
-def _chunks(name, splits_by_part):
-  """Yields chunks of the splits, with upright images and labels from 0."""
-  first_label = np.int32(catalog.first_label(name))
+def _decode(name, splits_by_part):
+  """Returns the arrays of both splits, upright images and labels from 0."""
+  first_label, arrays = np.int32(catalog.first_label(name)), {}
   for part, split in splits_by_part.items():
-    yield {f'{part}_labels': split.labels - first_label}
-    for start in range(0, len(split.inputs), _CHUNK_SIZE):
-      images = split.inputs[start : start + _CHUNK_SIZE]
-      if name.startswith('emnist/'):  # stored transposed
-        images = images.transpose(0, 2, 1)
-      yield {f'{part}_inputs': images}
+    images = split.inputs
+    if name.startswith('emnist/'):  # stored transposed
+      images = images.transpose(0, 2, 1).copy()
+    arrays[f'{part}_inputs'] = images
+    arrays[f'{part}_labels'] = split.labels - first_label
+  return arrays
 
 
 def _load_digits():

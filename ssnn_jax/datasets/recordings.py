@@ -9,7 +9,6 @@ The events are decoded once, and then memory-mapped from a cache. Binning makes
 spike trains of T ticks of them.
 """
 
-from collections.abc import Iterator
 from concurrent import futures
 import dataclasses
 import os
@@ -29,7 +28,7 @@ SYNTHETIC = 'SYNTHETIC.json'  # this file marks a folder of synthetic recordings
 POLARITIES = ('both', 'merged', 'on', 'off')
 
 _OVERFLOW_ROW, _OVERFLOW = 240, 2**13
-_CHUNK_SIZE = 128  # recordings that are decoded, or binned by a thread, at once
+_CHUNK_SIZE = 128  # recordings that a thread bins at once
 _MAX_WINDOW = 4e6  # milliseconds; times are below 2**32 microseconds
 
 
@@ -94,12 +93,7 @@ def decode(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
 def _load_split(name, folder, num_classes):
   """Loads the recordings of one split through the cache."""
   paths, labels = _find(folder, num_classes)
-  pixels = [WIDTH, HEIGHT, NUM_POLARITIES]
-  provenance = {'dataset': name, 'pixels': pixels}
-  provenance |= cache.fingerprint_files(paths)
-  arrays = cache.load_or_build(
-    cache.entry_name(name, folder), provenance, lambda: _decode_all(name, paths)
-  )
+  arrays = cache.load_or_build(name, paths, lambda: _decode_all(name, paths))
   offsets = np.concatenate([[0], np.cumsum(arrays['sizes'], dtype=np.int64)])
   return Recordings(arrays['times'], arrays['addresses'], offsets, labels)
 
@@ -125,20 +119,15 @@ def _find(folder, num_classes):
   return paths, np.array(labels, np.int32)
 
 
-def _decode_all(name, paths) -> Iterator[dict[str, np.ndarray]]:
-  """Yields decoded chunks in order."""
-  with tqdm.tqdm(
-    total=len(paths), desc=f'decoding {name}', disable=None, unit='recordings'
-  ) as progress:
-    for start in range(0, len(paths), _CHUNK_SIZE):
-      chunk = paths[start : start + _CHUNK_SIZE]
-      times, addresses = zip(*map(decode, chunk))
-      yield {
-        'times': np.concatenate(times),
-        'addresses': np.concatenate(addresses),
-        'sizes': np.array(list(map(len, times)), np.int32),
-      }
-      progress.update(len(chunk))
+def _decode_all(name, paths):
+  """Decodes the recordings of a split in order."""
+  progress = tqdm.tqdm(paths, f'decoding {name}', disable=None, unit='files')
+  times, addresses = zip(*map(decode, progress))
+  return {
+    'times': np.concatenate(times),
+    'addresses': np.concatenate(addresses),
+    'sizes': np.array(list(map(len, times)), np.int32),
+  }
 
 
 @dataclasses.dataclass(frozen=True)
@@ -204,8 +193,6 @@ def bin_events(recordings: Recordings, binning: Binning) -> np.ndarray:
   def bin_chunk(start):
     chunk = slice(start, min(start + _CHUNK_SIZE, num_recordings))
     _bin_chunk(trains[chunk], recordings, binning, chunk)
-    cache.release_pages(recordings.times)
-    cache.release_pages(recordings.addresses)
 
   # NumPy releases the GIL, and each thread writes to its own trains.
   with futures.ThreadPoolExecutor(os.cpu_count()) as executor:

@@ -187,8 +187,7 @@ class EmnistFilesTest(data_util.DatasetTestCase):
   def test_loads_upright_images_with_labels_from_0(self, split):
     num_classes, *full_sizes = EMNIST[split]
     self.write_archive(self.files(split, SIZES))
-    with mock.patch.object(images, '_CHUNK_SIZE', 64):
-      emnist = datasets.load(f'emnist/{split}', self.data_dir)
+    emnist = datasets.load(f'emnist/{split}', self.data_dir)
     self.assertEqual(emnist.num_classes, num_classes)
     self.assertLen(set(emnist.class_names), num_classes)
     self.assertEqual(emnist.full_size, sum(full_sizes))

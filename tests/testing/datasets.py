@@ -138,9 +138,8 @@ class DatasetTestCase(parameterized.TestCase):
     self.assertEmpty(os.listdir(folder))
 
   def list_cached(self):
-    """Lists the entries of the cache, without their locks."""
-    names = os.listdir(self.cache_dir)
-    return [name for name in names if not name.endswith('.lock')]
+    """Lists the entries of the cache, and what is left of unfinished ones."""
+    return [path.name for path in self.cache_dir.glob('datasets/*')]
 
   def assert_refused(self, start, detail, function, *args, **kwargs):
     """Asserts that an error is one sentence with this start and this detail."""
