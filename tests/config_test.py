@@ -9,97 +9,80 @@ from ssnn_jax.neuron import firing
 from ssnn_jax.neuron import membrane
 
 SIZES = (12, 9, 8, 3)
-MEAN = membrane.mean()
+CLIP, MEAN = firing.clip(), membrane.mean()
+INVALID = {
+  'layer_sizes': ((5,), (5, 0, 3), (5, 2.5, 3), (5, True, 3), (5, 10**10, 3)),
+  'num_steps': (0, 64.0),
+  'window': (0, 65, 5, 24, 31, 33, 48, 63),
+  'tau': (0.0, 1e-50, float('nan')),
+  'gain': (0.0, float('inf'), (1.0, 1.0, 1.0)),
+  'input_gain': (-1.0,),
+  'dropout': (1.0, -0.1),
+  'firing_function': (
+    'relu',
+    jnp.tanh,
+    CLIP._replace(probability=jnp.tanh),
+    CLIP._replace(derivative=lambda v: v / 0),
+    CLIP._replace(derivative=lambda v: v[:1]),
+  ),
+  'integration': (
+    'sum',
+    jnp.tanh,
+    MEAN._replace(init=lambda n: jnp.zeros((n, 2))),
+    MEAN._replace(integrate=lambda v, d, w: (v, d)),
+    MEAN._replace(read=lambda v, w: v[:1]),
+  ),
+  'settle': (8,),  # buffered
+  'race': (None,),
+  'reads': (8,),
+  'kernels': ('no',),
+  'sampler': ('threefry', 'sobol '),
+  'output_errors': ('loser',),
+  'update': ('pulses',),
+  'timing': ('phased',),
+}
 
 
 class ConfigTest(parameterized.TestCase):
-  @parameterized.parameters(
-    dict(layer_sizes=(5,)),
-    dict(layer_sizes=(5, 0, 3)),
-    dict(num_steps=0),
-    dict(num_steps=64.0),
-    dict(layer_sizes=(5, 2.5, 3)),
-    dict(window=0),
-    dict(window=65),
-    dict(window=5),
-    dict(window=24),
-    dict(window=31),
-    dict(window=33),
-    dict(window=48),
-    dict(window=63),
-    dict(tau=0.0),
-    dict(tau=float('nan')),
-    dict(gain=0.0),
-    dict(gain=(1.0, 1.0, 1.0)),
-    dict(input_gain=-1.0),
-    dict(dropout=1.0),
-    dict(dropout=-0.1),
-    dict(firing_function='relu'),
-    dict(firing_function=firing.clip()._replace(probability=jnp.tanh)),
-    dict(layer_sizes=64),
-    dict(layer_sizes=(5, True, 3)),
-    dict(firing_function=jnp.tanh),
-    dict(integration='sum'),
-    dict(integration=jnp.tanh),
-    dict(integration=MEAN._replace(init=lambda n: jnp.zeros((n, 2)))),
-    dict(integration=MEAN._replace(integrate=lambda v, d, w: (v, d))),
-    dict(integration=MEAN._replace(read=lambda v, w: v[:1])),
-    dict(settle=8),  # buffered
-    dict(race=None),
-    dict(reads=8),
-    dict(kernels='no'),
-    dict(sampler='threefry'),
-    dict(output_errors='loser'),
-    dict(forward='spike'),
-    dict(backward=''),
-    dict(update='pulses'),
-    dict(sampler='sobol '),
-    dict(representation='sparse'),
-    dict(timing='phased'),
-    dict(winner='first'),
-    dict(update_every='tick'),
-  )
-  def test_invalid_fields_are_refused_by_name(self, **options):
-    (field,) = options
-    with self.assertRaisesRegex(ssnn_jax.UserError, f'^{field} is .*expected'):
-      ssnn_jax.NetworkConfig(**{'layer_sizes': SIZES} | options)
+  @parameterized.parameters(*INVALID)
+  def test_invalid_fields_are_refused_by_name(self, field):
+    for value in INVALID[field]:
+      with self.assertRaisesRegex(
+        ssnn_jax.UserError, f'^{field} is .*expected'
+      ):
+        ssnn_jax.NetworkConfig(**{'layer_sizes': SIZES} | {field: value})
+
+  def test_numpy_integers_are_integers(self):
+    for dtype in (np.int64, np.uint8):
+      sizes = np.array(SIZES, dtype)
+      for layer_sizes in (sizes, tuple(sizes), list(sizes)):
+        config = ssnn_jax.NetworkConfig(
+          layer_sizes, num_steps=dtype(40), window=dtype(8)
+        )
+        expected = ssnn_jax.NetworkConfig(SIZES, num_steps=40, window=8)
+        self.assertEqual(config, expected)
+        self.assertEqual(hash(config), hash(expected))
+
+  def test_windows_divide_words_or_hold_them(self):
+    for num_steps, window in (
+      *((100, window) for window in (1, 2, 4, 8, 16, 32, 64, 96, 100)),
+      *((7, 7), (33, 33), (1, 1)),
+    ):
+      config = ssnn_jax.NetworkConfig(SIZES, num_steps, window)
+      self.assertEqual(config.schedule, (num_steps, window, False))
+      self.assertEqual(config.error_steps, (num_steps,) * 3)
+      self.assertEqual(config.active_steps, (num_steps,) * 4)
 
   def test_default_window_is_a_word_or_the_presentation(self):
     for num_steps, window in ((7, 7), (32, 32), (100, 32)):
       config = ssnn_jax.NetworkConfig(SIZES, num_steps=num_steps)
       self.assertEqual(config.schedule, (num_steps, window, False))
 
-  @parameterized.parameters(np.int64, np.int32, np.uint8)
-  def test_numpy_integers_are_integers(self, dtype):
-    sizes = np.array(SIZES, dtype)
-    for layer_sizes in (sizes, tuple(sizes), list(sizes)):
-      config = ssnn_jax.NetworkConfig(
-        layer_sizes, num_steps=dtype(40), window=dtype(8)
-      )
-      expected = ssnn_jax.NetworkConfig(SIZES, num_steps=40, window=8)
-      self.assertEqual(config, expected)
-      self.assertEqual(hash(config), hash(expected))
-
-  @parameterized.parameters(
-    *((100, window) for window in (1, 2, 4, 8, 16, 32, 64, 96, 100)),
-    (7, 7),
-    (33, 33),
-    (1, 1),
-  )
-  def test_windows_divide_words_or_hold_them(self, num_steps, window):
-    config = ssnn_jax.NetworkConfig(SIZES, num_steps=num_steps, window=window)
-    self.assertEqual(config.schedule, (num_steps, window, False))
-    self.assertEqual(config.error_steps, (num_steps,) * 3)
-    self.assertEqual(config.active_steps, (num_steps,) * 4)
-
   @parameterized.parameters(
     (dict(window=32), 'window'),
     (dict(num_steps=3), 'num_steps'),
     (dict(settle=60), 'settle'),
-    (dict(settle=-1), 'settle'),
-    (dict(settle=1.5), 'settle'),
     (dict(timing='buffered', update_every='window'), 'update_every'),
-    (dict(timing='buffered', settle=0), 'settle'),
   )
   def test_real_time_is_refused_by_name(self, options, field):
     options = dict(timing='realtime', num_steps=60) | options

@@ -13,6 +13,7 @@ import math
 import re
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from experiments.config import experiment
@@ -118,15 +119,29 @@ def varied(runs: pd.DataFrame) -> list[str]:
 
   Parameters that differ only with the file of a device are left out.
   """
-  is_own = runs['device'].map(device_config.is_device_path).astype(bool)
-  parts = [runs[~is_own]]
-  parts += [part for _, part in runs[is_own].groupby('device')]
+  columns = dict(zip(FIELDS, runs[list(FIELDS)].to_numpy(object).T))
+  differing = [name for name in FIELDS if _differ(columns[name])]
+  devices = columns['device']
+  own_files = set(filter(device_config.is_device_path, devices))
+  if not own_files:
+    return differing
+  # All devices without a file form one group.
+  files = np.array([d if d in own_files else None for d in devices], object)
+  groups = [files == file for file in (None, *own_files)]
+  return [
+    name
+    for name in differing
+    if name not in synapses.DEVICE_FIELDS
+    or any(_differ(columns[name][group]) for group in groups)
+  ]
 
-  def differs(name):
-    compared = parts if name in synapses.DEVICE_FIELDS else [runs]
-    return any(len(set(map(repr, part[name]))) > 1 for part in compared)
 
-  return [name for name in FIELDS if differs(name)]
+def _differ(values):
+  """Returns whether some values differ, as numbers or by their type."""
+  return any(
+    value is not values[0] and repr(value) != repr(values[0])
+    for value in values
+  )
 
 
 def select(runs: pd.DataFrame, **values: Any) -> pd.DataFrame:

@@ -83,26 +83,6 @@ class BenchmarkTest(parameterized.TestCase):
       self.assertEqual(line['layers'], ['conv2k3', '3'])
       self.assertEqual(line['layer_sizes'], [20, 12, 3])
 
-  @parameterized.parameters(
-    (('--names=learn,sleep',), '--names=learn,sleep is not a list of learn'),
-    (('--representations=',), '--representations= is not a list of packed'),
-    (('--methods=ssnn',), '--methods=ssnn is not a list of surrogate_gradient'),
-    (('--num_steps=0',), '--num_steps is 0; expected 1 to 2147483647 ticks'),
-    (('--batch_size=0',), '--batch_size is 0; expected sizes, each'),
-    (('--layer_sizes=3',), '--layer_sizes is .* at least two'),
-    (('--layers=conv4k3',), '--layers is .* the last has one position'),
-    (
-      ('--layers=conv4k9,3', '--input_shape=8,8'),
-      r'--layers: kernel is \(9, 9\), larger than its input of 8 x 8',
-    ),
-  )
-  def test_rejects_invalid_flags(self, flags, message):
-    done = commands.run('benchmark', *flags)
-    self.assertEqual(done.returncode, 1)
-    self.assertRegex(done.stderr, f'^error: {message}')
-    self.assertEmpty(done.stdout)
-    self.assertNotIn('Traceback', done.stderr)
-
   def test_step_of_the_ann_is_gradient_descent(self):
     network = ssnn_jax.ann(ssnn_jax.NetworkConfig(SIZES))
     params = network.init(jax.random.key(0))

@@ -1,6 +1,5 @@
 """Tests of commands: output, errors and interrupts."""
 
-import gzip
 import os
 import pathlib
 import re
@@ -13,64 +12,12 @@ from absl.testing import parameterized
 
 from ssnn_jax.runs import records
 from tests.testing import commands
-from tests.testing import datasets as data_util
 from tests.testing.experiments import record_epochs
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 
 
 class CommandLineTest(parameterized.TestCase):
-  def assert_refused(self, message, *arguments):
-    workdir = pathlib.Path(self.create_tempdir().full_path) / 'new'
-    done = commands.run('run', f'--workdir={workdir}', *arguments)
-    self.assertNotEqual(done.returncode, 0)
-    self.assertEqual(done.stdout, '')
-    self.assertRegex(done.stderr, r'\Aerror: [^\n]+\.\n\Z')
-    self.assertIn(message, done.stderr)
-    self.assertFalse(workdir.exists())
-
-  @parameterized.parameters(
-    ('--num_steps=0', '--num_steps is 0; expected 1 to 2147483647 ticks.'),
-    ('--dataset=nope', '--dataset=nope does not exist; choose one of digits, '),
-    ('--layer_sizes=784,abc', '--layer_sizes=784,abc: expected whole numbers'),
-    ('--layer_sizes=784,10', '--layer_sizes=784,10 does not fit digits'),
-    ('--config=nope', '--config=nope does not exist; choose one of digits, '),
-    ('--num_step=3', "flag 'num_step'. Did you mean: num_steps; see --help."),
-    ('num_steps=3', 'num_steps=3 is not a flag'),
-  )
-  def test_rejects_invalid_flags(self, argument, message):
-    self.assert_refused(message, argument)
-
-  def test_rejects_truncated_files(self):
-    data_dir = pathlib.Path(self.create_tempdir().full_path)
-    folder = data_dir / 'fashion_mnist'
-    folder.mkdir()
-    for name, array in data_util.fake_originals().items():
-      content = gzip.compress(data_util.idx_bytes(array))
-      (folder / f'{name}.gz').write_bytes(content)
-    broken = folder / 't10k-images-idx3-ubyte.gz'
-    broken.write_bytes(broken.read_bytes()[:-200])
-    self.assert_refused(
-      f'{broken} cannot be decompressed (',
-      '--dataset=fashion_mnist',
-      f'--data_dir={data_dir}',
-    )
-
-  def test_keeps_an_existing_workdir(self):
-    workdir = pathlib.Path(self.create_tempdir().full_path)
-    records.create(workdir / 'run', {})
-    before = (workdir / 'run' / 'metrics.jsonl').read_text()
-    done = commands.run('run', f'--workdir={workdir / "run"}')
-    self.assertNotEqual(done.returncode, 0)
-    # Without compiled kernels there is a line before.
-    self.assertEqual(
-      done.stderr.splitlines()[-1],
-      f'error: {workdir}/run already holds an unfinished run; resume the run, '
-      'or choose another folder (--resume, --workdir).',
-    )
-    after = (workdir / 'run' / 'metrics.jsonl').read_text()
-    self.assertEqual(after, before)
-
   def test_sweep_and_plot_print_progress_and_table(self):
     workdir = pathlib.Path(self.create_tempdir().full_path)
     flags = (
@@ -166,36 +113,6 @@ class CommandLineTest(parameterized.TestCase):
     for event in records.read(workdir).events[1:]:
       self.assertEqual(event['event'], 'epoch')
 
-  @parameterized.parameters(
-    (('--num_steps=3',), '--num_steps is varied by the sweep; leave it out.'),
-    (
-      ('--grid=num_steps=3', '--method=ssnn'),
-      '--method is varied by the sweep; write '
-      "--grid='method=ssnn;...' instead.",
-    ),
-    (
-      ('--grid=num_steps=3', '--study=datasets'),
-      '--grid and --study exclude each other, since both choose the varied '
-      'fields; leave one of them out.',
-    ),
-    (
-      ('--ray_address=localhost:1',),
-      '--ray_address requires --launcher=ray; give both, or neither.',
-    ),
-    (
-      ('--grid=num_step=3',),
-      "--grid: field 'num_step' does not exist; the closest field is "
-      'num_steps; use the form '
-      "--grid='num_steps=16,64;learning_rate=0.1,0.3'.",
-    ),
-  )
-  def test_sweep_rejects_inconsistent_flags(self, arguments, sentence):
-    done = commands.run('sweep', *arguments)
-    self.assertEqual(
-      (done.returncode, done.stdout, done.stderr),
-      (1, '', f'error: {sentence}\n'),
-    )
-
   def test_closed_output_is_no_error(self):
     workdir = pathlib.Path(self.create_tempdir().full_path)
     record_epochs(workdir, num_epochs=2)
@@ -210,9 +127,3 @@ class CommandLineTest(parameterized.TestCase):
         text=True,
       )
     self.assertEqual((done.returncode, done.stderr), (1, ''))
-
-  def test_plot_rejects_folders_without_records(self):
-    for workdir in (self.create_tempdir().full_path, 'nowhere', ''):
-      done = commands.run('plot', f'--workdir={workdir}')
-      self.assertEqual(done.returncode, 1)
-      self.assertRegex(done.stderr, f'^error: --workdir={workdir}.*\n$')
