@@ -33,9 +33,7 @@ class NetworkExportTest(parameterized.TestCase):
     self.assertEqual(exported.platforms, platforms)
     return exported.mlir_module()
 
-  @parameterized.product(
-    representation=('auto', 'dense', 'packed'), kernels=(True, False)
-  )
+  @parameterized.parameters(('auto', True), ('dense', False), ('packed', False))
   def test_learn_is_exported(self, representation, kernels):
     config = ssnn_jax.NetworkConfig(
       SIZES, num_steps=40, representation=representation, kernels=kernels

@@ -36,7 +36,6 @@ class NetworkTest(parameterized.TestCase):
 
   @parameterized.parameters(
     (1, 'mean'),
-    (33, 'memoryless'),
     (33, 'leaky'),
     (100, 'mean'),
   )
@@ -62,16 +61,12 @@ class NetworkTest(parameterized.TestCase):
     self.assertEqual(biases.sum(), 0)
 
   @parameterized.parameters(
-    # Each schedule once; samplers, membranes and kernels in turn.
+    # Windows within a word, of a word and of several words.
     (1, 1, 'mean', 'sobol', False),
-    (7, 4, 'leaky', 'lfsr', True),
     (33, 4, 'memoryless', sources.THREEFRY, False),
-    (33, 33, 'mean', 'bernoulli', True),
-    (100, 1, 'leaky', 'sobol', True),
-    (100, 32, 'memoryless', 'sobol', False),
-    (100, 100, 'leaky', 'bernoulli', True),
-    (64, 64, 'mean', 'sobol', True),
-    (100, 64, 'mean', 'lfsr_shared', True),
+    (100, 32, 'leaky', 'sobol', True),
+    (64, 64, 'mean', 'bernoulli', True),
+    (100, 100, 'leaky', 'lfsr_shared', False),
   )
   def test_representations_and_kernels_agree(
     self, num_steps, window, integration, sampler, packed_by_kernels
@@ -105,7 +100,7 @@ class NetworkTest(parameterized.TestCase):
       apart, _ = learn(config, params)
     jax.tree.map(np.testing.assert_array_equal, together, apart)
 
-  @parameterized.product(sampler=('bernoulli', 'sobol'), window=(32, 1024))
+  @parameterized.parameters(('bernoulli', 32), ('sobol', 1024))
   def test_memory_does_not_grow_with_the_number_of_steps(self, sampler, window):
     def peak(num_steps):
       config = ssnn_jax.NetworkConfig(
@@ -129,9 +124,7 @@ class NetworkTest(parameterized.TestCase):
     self.assertLess(peak(1024), 1.1 * peak(shortest))
 
   @parameterized.parameters(
-    (1, 'mean', 0.5),
-    (4, 'memoryless', 0.5),
-    (4, 'mean', 2.0),
+    (4, 'mean', 0.5),
     (32, 'memoryless', 2.0),
   )
   def test_batch_counts_are_sums_over_samples(self, window, integration, gain):
@@ -235,9 +228,8 @@ class NetworkTest(parameterized.TestCase):
       spiking.potential, ann.potential, rtol=0, atol=5 * deviation
     )
 
-  @parameterized.parameters('bernoulli', 'lfsr')
-  def test_learn_compiles_once(self, sampler):
-    config = ssnn_jax.NetworkConfig(SIZES, num_steps=8, sampler=sampler)
+  def test_learn_compiles_once(self):
+    config = ssnn_jax.NetworkConfig(SIZES, num_steps=8, sampler='lfsr')
     run = jax.jit(ssnn_jax.ssnn(config).learn)
     params = make_params(config)
     for seed in range(3):

@@ -20,7 +20,7 @@ class BenchmarkTest(parameterized.TestCase):
   @parameterized.parameters(
     # Names and representations are independent of each other.
     (('learn', 'epoch'), (4,), (4,), ('packed', 'naive'), ()),
-    (('infer',), (1, 4), (2, 4), ('dense', 'naive'), ('rpu', 'bp_stdp')),
+    (('infer',), (1, 4), (2,), ('dense',), ('rpu', 'bp_stdp')),
   )
   def test_prints_a_line_for_each_setting(
     self, names, batch_sizes, all_steps, representations, baselines

@@ -2,7 +2,6 @@
 
 import ast
 import inspect
-import pathlib
 import re
 import subprocess
 import sys
@@ -24,35 +23,36 @@ LITERALS = ast.Tuple | ast.List | ast.Set | ast.Dict
 
 
 class FunctionsTest(parameterized.TestCase):
-  @parameterized.named_parameters(*FUNCTIONS)
-  def test_arguments_are_annotated_and_keys_precede_data(self, function):
-    parameters = inspect.signature(function).parameters
-    for parameter in parameters.values():
-      self.assertIsNot(parameter.annotation, parameter.empty, parameter.name)
-    names = list(parameters)
-    if 'key' in names:
-      self.assertContainsSubset(names[: names.index('key')], STATIC)
-    self.assertNoCommonElements(names, ['rng', 'prng', 'seed_key'])
+  def test_arguments_are_annotated_and_keys_precede_data(self):
+    for path, function in FUNCTIONS:
+      parameters = inspect.signature(function).parameters
+      for parameter in parameters.values():
+        self.assertIsNot(parameter.annotation, parameter.empty, path)
+      names = list(parameters)
+      if 'key' in names:
+        before = names[: names.index('key')]
+        self.assertContainsSubset(before, STATIC, path)
+      self.assertNoCommonElements(names, ['rng', 'prng', 'seed_key'])
 
-  @parameterized.named_parameters(*FUNCTIONS)
-  def test_docstring_describes_arguments_and_result(self, function):
-    doc, signature = inspect.getdoc(function), inspect.signature(function)
-    doc, _, _ = doc.partition('\n\nExample:\n')
-    self.assertRegex(doc, r'\A[A-Z].*[.:]\n?')
-    if function.__module__ == 'ssnn_jax.reference':  # reads as a text
-      return
-    if not re.search('^(Args|Returns):', doc, re.M):  # short docstrings
-      self.assertLessEqual(len(doc.splitlines()), 3)
-      return
-    arguments = doc.partition('Args:\n')[2].partition('\n\n')[0]
-    self.assertEqual(
-      re.findall(r'^  \**(\w+): ', arguments, re.MULTILINE),
-      list(signature.parameters),
-    )
-    has_result = signature.return_annotation is not None
-    self.assertEqual(
-      bool(re.search('^(Returns|Yields):', doc, re.M)), has_result
-    )
+  def test_docstrings_describe_arguments_and_results(self):
+    for path, function in FUNCTIONS:
+      doc, signature = inspect.getdoc(function), inspect.signature(function)
+      doc, _, _ = doc.partition('\n\nExample:\n')
+      self.assertRegex(doc, r'\A[A-Z].*[.:]\n?', path)
+      if function.__module__ == 'ssnn_jax.reference':  # reads as a text
+        continue
+      if not re.search('^(Args|Returns):', doc, re.M):  # short docstrings
+        self.assertLessEqual(len(doc.splitlines()), 3, path)
+        continue
+      arguments = doc.partition('Args:\n')[2].partition('\n\n')[0]
+      self.assertEqual(
+        re.findall(r'^  \**(\w+): ', arguments, re.MULTILINE),
+        list(signature.parameters),
+        path,
+      )
+      has_result = signature.return_annotation is not None
+      describes = bool(re.search('^(Returns|Yields):', doc, re.M))
+      self.assertEqual(describes, has_result, path)
 
 
 def starred_literals(call):
@@ -63,14 +63,11 @@ def starred_literals(call):
 
 
 class StyleTest(parameterized.TestCase):
-  @parameterized.named_parameters(
-    (module.__name__, module) for module in (ssnn_jax, *MODULES)
-  )
-  def test_calls_unpack_no_literals(self, module):
-    tree = ast.parse(pathlib.Path(module.__file__).read_text())
+  def test_calls_unpack_no_literals(self):
     problems = [
-      f'line {node.lineno}: a call unpacks a literal'
-      for node in ast.walk(tree)
+      f'{module.__name__}, line {node.lineno}: a call unpacks a literal'
+      for module in (ssnn_jax, *MODULES)
+      for node in ast.walk(ast.parse(inspect.getsource(module)))
       if isinstance(node, ast.Call) and starred_literals(node)
     ]
     self.assertEmpty(problems)

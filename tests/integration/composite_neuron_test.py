@@ -35,7 +35,6 @@ class TraceTest(parameterized.TestCase):
 
   @parameterized.parameters(
     LEAKY,
-    {'num_steps': 70, 'window': 64},
     {'num_steps': 40, 'window': 8, 'sampler': 'sobol', 'backward': 'rates'},
   )
   def test_coincidences_equal_those_of_learn(self, **options):

@@ -13,6 +13,7 @@ from unittest import mock
 from absl.testing import absltest
 from absl.testing import parameterized
 from IPython.core import inputtransformer2
+import nbformat
 import numpy as np
 from PIL import Image
 
@@ -28,8 +29,14 @@ def read(name):
   return notebooks.read(notebooks.FOLDER / f'{name}.ipynb')
 
 
-def execute(name, **parameters):
-  return notebooks.execute(notebooks.FOLDER / f'{name}.ipynb', **parameters)
+def execute_all(**parameters):
+  """Runs all notebooks in one kernel; returns them with their outputs."""
+  executed = {name: read(name) for (name,) in NAMES}
+  together = nbformat.v4.new_notebook()
+  together.cells = sum((one.cells for one in executed.values()), [])
+  with mock.patch.object(notebooks, 'read', lambda path: together):
+    notebooks.execute(notebooks.FOLDER / 'all.ipynb', **parameters)
+  return executed
 
 
 def code(notebook):
@@ -58,28 +65,33 @@ def figures(notebook):
 class ExecutionTest(absltest.TestCase):
   """Tests of the notebooks at a small size."""
 
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    cls.executed = execute_all(
+      num_steps=4, num_epochs=1, lengths=[4], num_samples=200, names=['noise']
+    )
+
+  def assert_has_figures(self, name, number):
+    self.assertLen(figures(self.executed[name]), number)
+    return printed(self.executed[name])
+
   def test_quickstart(self):
-    done = execute('quickstart', num_steps=4, num_epochs=1, lengths=[1])
-    self.assertLen(figures(done), 3)
-    text = printed(done)
+    text = self.assert_has_figures('quickstart', 3)
     self.assertIn('as counted by learn: True', text)
     self.assertRegex(text, r'ANN: +\d+\.\d+%')
 
   def test_reproduce_figures(self):
-    done = execute('reproduce_figures', names=['noise'])
-    self.assertLen(figures(done), 2)
-    self.assertIn('supported: With low-discrepancy trains', printed(done))
+    text = self.assert_has_figures('reproduce_figures', 2)
+    self.assertIn('supported: With low-discrepancy trains', text)
 
   def test_your_own_network(self):
-    done = execute('your_own_network', num_samples=200, num_epochs=1)
-    self.assertLen(figures(done), 2)
-    accuracies = re.findall(r'(\S+)%', printed(done))
-    self.assertLen(accuracies, 5)
+    text = self.assert_has_figures('your_own_network', 2)
+    self.assertLen(re.findall(r'(\S+)%', text), 5)
 
   def test_convolution(self):
-    done = execute('convolution', num_steps=8, num_epochs=1)
-    self.assertLen(figures(done), 1)
-    counted = re.findall(r'(?:sum|learn): (-?\d+)', printed(done))
+    text = self.assert_has_figures('convolution', 1)
+    counted = re.findall(r'(?:sum|learn): (-?\d+)', text)
     self.assertLen(counted, 2)
     self.assertLen(set(counted), 1)
 

@@ -24,7 +24,7 @@ from tests.testing.experiments import CONFIG
 from tests.testing.experiments import lines
 
 TIMEOUT = 240  # seconds
-NUM_KILLS = 3
+NUM_KILLS = 2
 FLAGS = (
   '--method=bp',
   '--layer_sizes=64,6,10',

@@ -16,8 +16,6 @@ from tests.testing import networks
 KEY = jax.random.key(2)
 RATES = dict(forward='rates', backward='rates', update='rates')
 CONVOLUTIONS = (
-  Conv(4, kernel=3),
-  Conv(4, kernel=3, stride=2),
   Conv(2, kernel=5, stride=3, padding=2),
   Conv(3, kernel=(2, 4), stride=(1, 3), padding=(0, 1)),
   Conv(3, kernel=1),
@@ -61,22 +59,30 @@ class ConvTest(parameterized.TestCase):
       self.assertEqual(outputs.shape[1:], wiring.output_shape)
       return 0.5 * outputs.reshape(len(values), -1)
 
-    expected, pull = jax.vjp(drive, values)
-    biases = jnp.tile(params.biases, wiring.num_positions)
-    found = wiring.drive(params, 0.5, values)
-    networks.assert_close(found, expected + biases[None])
-    errors = jnp.float32(rng.normal(size=expected.shape))
-    transposed = jax.vmap(lambda own: wiring.transposed_drive(params, 0.5, own))
-    networks.assert_close(transposed(errors), pull(errors)[0])
-    # The derivative of the ANN is the transposed read.
-    _, derivative = jax.vjp(lambda x: wiring.drive(params, 0.5, x), values)
-    networks.assert_close(derivative(errors)[0], pull(errors)[0])
+    errors = jnp.float32(
+      rng.normal(size=(5, wiring.num_positions * conv.features))
+    )
 
-  @parameterized.parameters((dict(),), (dict(dropout=0.2, gain=0.5),))
-  def test_learning_by_rates_equals_backpropagation(self, options):
+    @jax.jit
+    def compare(params, values, errors):
+      expected, pull = jax.vjp(drive, values)
+      expected += jnp.tile(params.biases, wiring.num_positions)[None]
+      read, derivative = jax.vjp(lambda x: wiring.drive(params, 0.5, x), values)
+      transposed = jax.vmap(lambda x: wiring.transposed_drive(params, 0.5, x))
+      # The derivative of the ANN is the transposed read.
+      found = read, transposed(errors), *derivative(errors)
+      return found, (expected, *pull(errors), *pull(errors))
+
+    networks.assert_close(*compare(params, values, errors))
+
+  def test_learning_by_rates_equals_backpropagation(self):
     first, second = Conv(4, 3, stride=2, padding=1), Conv(5, 3)
     config = ssnn_jax.NetworkConfig(
-      layers=(first, second, Dense(3)), input_shape=(8, 7), **RATES, **options
+      layers=(first, second, Dense(3)),
+      input_shape=(8, 7),
+      dropout=0.2,
+      gain=0.5,
+      **RATES,
     )
     params = network.init(config, jax.random.key(0))
     images, labels = networks.batch(12, config.layer_sizes)
@@ -98,16 +104,12 @@ class ConvTest(parameterized.TestCase):
       update, _ = jax.jit(built.learn)(params, KEY, images, labels)
       networks.assert_close(ssnn_jax.as_gradient(update), exact)
 
-  @parameterized.product(
+  @parameterized.parameters(
     # One pixel, and one patch.
-    shape=((1, 1, 6), (3, 4, 2)),
-    options=(
-      dict(),
-      dict(sampler='sobol', num_steps=16),
-      dict(window=64),
-      dict(timing='realtime', num_steps=40),
-      RATES,
-    ),
+    ((1, 1, 6), dict(sampler='sobol', num_steps=16)),
+    ((3, 4, 2), dict(window=64)),
+    ((3, 4, 2), dict(timing='realtime', num_steps=40)),
+    ((1, 1, 6), RATES),
   )
   def test_single_position_equals_a_dense_layer_bit_for_bit(
     self, shape, options
@@ -120,14 +122,14 @@ class ConvTest(parameterized.TestCase):
     sizes = (np.prod(shape), 5, 4, 3)
     dense = ssnn_jax.NetworkConfig(sizes, **options)
     self.assertEqual(conv.layer_sizes, sizes)
-    for build in ssnn_jax.ssnn, ssnn_jax.ann:
-      found, expected = (
-        (params, jax.jit(build(config).learn)(params, KEY, *batch))
-        for config in (conv, dense)
-        for params in (network.init(config, jax.random.key(0)),)
-        for batch in (networks.batch(7, sizes),)
-      )
-      jax.tree.map(np.testing.assert_array_equal, found, expected)
+    build = ssnn_jax.ann if options is RATES else ssnn_jax.ssnn
+    found, expected = (
+      (params, jax.jit(build(config).learn)(params, KEY, *batch))
+      for config in (conv, dense)
+      for params in (network.init(config, jax.random.key(0)),)
+      for batch in (networks.batch(7, sizes),)
+    )
+    jax.tree.map(np.testing.assert_array_equal, found, expected)
 
   def test_gathering_sees_only_its_patch(self):
     wiring = Conv(1, kernel=2, stride=2, padding=1).connect((3, 3))
@@ -138,30 +140,21 @@ class ConvTest(parameterized.TestCase):
     )
 
   @parameterized.parameters(
-    (
-      dict(features=0),
-      'features is 0; expected a whole number from 1 to 2147483647.',
-    ),
-    (dict(kernel=0), 'kernel is 0; expected one or two whole numbers from 1 '),
-    (
-      dict(kernel=(1, 2, 3)),
-      r'kernel is \(1, 2, 3\); expected one or two whole numbers',
-    ),
-    (dict(kernel=2.0), 'kernel is 2.0; expected one or two whole numbers'),
-    (dict(stride=0), 'stride is 0; expected one or two whole numbers from 1 '),
-    (dict(padding=-1), 'padding is -1; expected .* from 0 to 2147483647'),
-    (dict(channel_axis=1), 'channel_axis is 1; expected -1 or 0.'),
+    ('features', 0),
+    ('kernel', 0),
+    ('kernel', (1, 2, 3)),
+    ('stride', 0),
+    ('padding', -1),
+    ('channel_axis', 1),
   )
-  def test_invalid_fields_are_refused(self, options, message):
-    with self.assertRaisesRegex(ssnn_jax.UserError, message):
-      Conv(**dict(features=2, kernel=3) | options)
+  def test_invalid_fields_are_refused(self, name, value):
+    with self.assertRaisesRegex(ssnn_jax.UserError, f'^{name} is .*expected'):
+      Conv(**dict(features=2, kernel=3) | {name: value})
 
-  @parameterized.parameters(
-    ((784,), r'inputs of a convolution have shape \(784,\); expected an image'),
-    ((2, 5), r'kernel is \(3, 3\), larger than its input of 2 x 5 pixels; cho'),
-  )
-  def test_inputs_that_do_not_fit_are_refused(self, shape, message):
-    with self.assertRaisesRegex(ssnn_jax.UserError, message):
-      ssnn_jax.NetworkConfig(
-        layers=(Conv(2, 3), Dense(3)), input_shape=shape, num_steps=4
-      )
+  def test_inputs_that_do_not_fit_are_refused(self):
+    for shape, message in (
+      ((784,), 'expected an image'),
+      ((2, 5), 'larger than its input of 2 x 5 pixels'),
+    ):
+      with self.assertRaisesRegex(ssnn_jax.UserError, message):
+        Conv(2, 3).connect(shape)

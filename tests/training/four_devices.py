@@ -51,7 +51,7 @@ class FourDevicesTest(parameterized.TestCase):
     with mock.patch.object(programs, 'make', make_without_measures):
       for number in (1, 4):  # `multihost_test` runs two devices
         # With resistive devices, signs are separate and presynaptic spikes are
-        # dropped at the synapses; those of a convolution are shared.
+        # dropped at the synapses.
         (run,) = make_runs(
           workdir / str(number),
           0,
@@ -59,8 +59,7 @@ class FourDevicesTest(parameterized.TestCase):
           eval_every=2,
           weight_decay=0.0,
           device='ecram',
-          layer_sizes=None,
-          layers=('conv4k3s2', '10'),
+          num_epochs=2,
         )
         self.assertGreater(run.config.dropout, 0)
         options = trainer.Options(num_devices=number)
@@ -137,7 +136,7 @@ class FourDevicesTest(parameterized.TestCase):
       bound = 1e-5 * np.max(np.abs(theirs))
       np.testing.assert_allclose(ours, theirs, rtol=0, atol=bound)
 
-  @parameterized.product(num_devices=(3, 4), batch_size=(24, 25, 41))
+  @parameterized.parameters((3, 25), (4, 24), (4, 41))
   def test_evaluates_each_sample_once_at_its_position(
     self, num_devices, batch_size
   ):
@@ -172,7 +171,7 @@ class FourDevicesTest(parameterized.TestCase):
     expected = np.float32(hits.sum() / num_samples)
     self.assertEqual(tuple(jax.device_get(accuracy)), (expected,) * 4)
 
-  @parameterized.parameters((1, 8), (2, 8), (4, 8), (3, 8), (4, 6), (4, 5))
+  @parameterized.parameters((1, 8), (3, 8), (4, 5))
   def test_shards_are_in_order_of_devices(self, num_devices, batch_size):
     batches = jnp.arange(3 * batch_size).reshape(3, batch_size)
     mesh = make_mesh(num_devices, num_devices)

@@ -13,7 +13,6 @@ import ssnn_jax
 from tests.testing import commands
 
 RATES = {'forward': 'rates', 'backward': 'rates', 'update': 'rates'}
-SAMPLERS = ('bernoulli', 'sobol')
 
 
 def make_batch(config, batch_size):
@@ -49,25 +48,11 @@ class FidelityTest(parameterized.TestCase):
     )
     self.assertEqual(measured['window'], 2)
 
-  def test_sobol_has_smaller_errors(self):
-    means, errors, num_draws = {}, {}, 20
-    for sampler in SAMPLERS:
-      config = ssnn_jax.NetworkConfig(
-        (20, 15, 4), num_steps=128, sampler=sampler
-      )
-      squares = fidelity.relative_errors(
-        config, *make_batch(config, 16), num_draws=num_draws
-      )[:, -1]
-      means[sampler] = squares.mean()
-      errors[sampler] = squares.std() / np.sqrt(num_draws)
-    difference = means['bernoulli'] - means['sobol']
-    self.assertGreater(difference, 5 * (errors['bernoulli'] + errors['sobol']))
-
   def test_command_prints_a_line_for_each_setting(self):
     arguments = (
       '--draws=2',
       '--hidden_sizes=5',
-      '--num_steps=4,40',
+      '--num_steps=40',
       '--windows=32,0',
       '--samplers=sobol',
       '--train_steps=3',
@@ -84,6 +69,6 @@ class FidelityTest(parameterized.TestCase):
       {'versions', 'python', 'commit', 'dirty', 'device'}, header
     )
     settings = [(x['num_steps'], x['window']) for x in lines]
-    self.assertEqual(settings, [(4, 4), (40, 32), (40, 40)])
+    self.assertEqual(settings, [(40, 32), (40, 40)])
     self.assertLen(lines[0]['layer_errors'], 2)
     self.assertLen(lines[0]['quantisation_layer_errors'], 2)
