@@ -20,29 +20,21 @@ SIGMOID = firing.FiringFunction(
   probability=jax.nn.sigmoid,
   derivative=lambda v: jax.nn.sigmoid(v) * jax.nn.sigmoid(-v),
 )
-# Each pair of values of depth, gain and dropout occurs.
 ARCHITECTURES = (
   dict(layer_sizes=ONE, gain=0.5),
-  dict(layer_sizes=ONE, gain=1.0, dropout=0.3),
-  dict(layer_sizes=ONE, gain=2.0),
-  dict(layer_sizes=THREE, gain=0.5, dropout=0.3),
-  dict(layer_sizes=THREE, gain=1.0),
+  dict(layer_sizes=ONE, dropout=0.3),
   dict(layer_sizes=THREE, gain=2.0, dropout=0.3),
-  dict(layer_sizes=THREE, firing_function=SIGMOID, dropout=0.2),
+  dict(layer_sizes=ONE, firing_function=SIGMOID),
   dict(
     layer_sizes=THREE,
     firing_function='hard_sigmoid',
     input_gain=1.5,
     gain=(0.7, 1.0, 3.0),
-    dropout=0.2,
   ),
 )
 PRESENTATIONS = (
   dict(integration='mean', window=1, num_steps=33),
-  dict(integration='mean', window=33, num_steps=33),
-  dict(integration='leaky', window=1, num_steps=33),
   dict(integration='ramp', window=8, num_steps=33),
-  dict(integration='leaky', window=8, num_steps=33),
   dict(integration='memoryless', window=8, num_steps=33),
   dict(integration='memoryless', window=33, num_steps=33),
   dict(

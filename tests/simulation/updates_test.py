@@ -103,7 +103,7 @@ class ThinningTest(parameterized.TestCase):
       statistics.assert_mean_within((a - b) / UNIT, 0.0)
       self.assertEqual(np.std(a - b) > 0.3 * UNIT, a.ndim == 3)  # not biases
 
-  @parameterized.parameters(0.013, 0.37, 1.0, 2.0, 2.6, 300.5)
+  @parameterized.parameters(0.013, 1.0, 2.6, 300.5)
   def test_coincidences_are_whole_numbers_of_pulses(self, ratio):
     update, pulses = learn(UNIT / ratio), np.ceil(ratio)
     rounding = 2.0**-17 / (ratio / pulses) + 1e-6  # of the share
@@ -138,9 +138,8 @@ class ThinningTest(parameterized.TestCase):
     assert_same(inference, thinned_inference)
     self.assertLess(total(thinned.positive), total(plain.positive))
 
-  @parameterized.parameters((40, 8, 'bernoulli'), (100, 64, 'sobol'))
-  def test_representations_and_kernels_thin_alike(self, *schedule):
-    fields = dict(zip(('num_steps', 'window', 'sampler'), schedule))
+  def test_representations_and_kernels_thin_alike(self):
+    fields = dict(num_steps=100, window=64, sampler='sobol')
     plain = dict(representation='dense', kernels=False)
     assert_same(learn(4 * UNIT, **fields, **plain), learn(4 * UNIT, **fields))
 

@@ -39,9 +39,7 @@ OWN_OR_SOBOL = spikes.Sampler(draw_own_or_sobol)
 
 class OwnSamplerTest(parameterized.TestCase):
   @parameterized.parameters(
-    dict(num_steps=100),
     dict(num_steps=40, window=8, dropout=0.5),
-    dict(num_steps=64, window=64),
     dict(num_steps=40, timing='realtime', window=2),
   )
   def test_equal_thresholds_learn_equal_counts(self, **options):

@@ -106,9 +106,7 @@ class PeriodTest(parameterized.TestCase):
 
 
 class SamplerTest(parameterized.TestCase):
-  @parameterized.parameters(
-    (8, 7, False), (16, 16, True), (24, 11, True), (32, 32, False)
-  )
+  @parameterized.parameters((8, 7, False), (16, 16, True), (32, 11, False))
   def test_random_access_equals_stepping(self, width, steps, is_shared):
     single = spikes.lfsr(width, is_shared=is_shared)
     ticks = draw(single, jnp.arange(2 * steps), 3)
@@ -130,7 +128,7 @@ class SamplerTest(parameterized.TestCase):
     )
     np.testing.assert_array_equal(near, far)
 
-  @parameterized.parameters(8, 12, 16)
+  @parameterized.parameters(8, 16)
   def test_counts_of_a_period_are_exact(self, width):
     period = 2**width - 1
     rates = np.float32([0, 2**-16, 1 / 3, 0.5, 0.9, 1 - 2**-16, 1])
@@ -172,15 +170,3 @@ class SamplerTest(parameterized.TestCase):
     for role, layer in ((spikes.Role.INPUT, 1), (spikes.Role.ERROR, 0)):
       own = draw('lfsr_shared', jnp.arange(1), 50, role=role, layer=layer)
       self.assertFalse(((own[:, :1] ^ own) == masks[0][:1]).all())
-
-  @parameterized.parameters('lfsr', 'lfsr_shared')
-  def test_networks_learn_with_shift_registers(self, sampler):
-    self.assertIs(*(spikes.SAMPLERS[sampler]() for _ in range(2)))
-    config = ssnn_jax.NetworkConfig((6, 5, 3), num_steps=64, sampler=sampler)
-    network = ssnn_jax.ssnn(config)
-    images, labels = jnp.full((4, 6), 0.5), jnp.arange(4) % 3
-    update, seen = jax.jit(network.learn)(
-      network.init(jax.random.key(0)), jax.random.key(1), images, labels
-    )
-    np.testing.assert_array_equal(seen.winner_counts.sum(axis=1), 64)
-    self.assertGreater(np.abs(update.positive[0].weights).sum(), 0)
