@@ -14,7 +14,9 @@ KEY = jax.random.key(3)
 
 
 class ActivityTest(parameterized.TestCase):
-  @parameterized.parameters(dict(), dict(window=64), dict(update='rates'))
+  @parameterized.parameters(
+    dict(num_steps=40), dict(num_steps=16, update='rates')
+  )
   def test_activity_agrees_with_learn_and_with_equal_dense_layers(
     self, **options
   ):

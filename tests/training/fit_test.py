@@ -27,30 +27,19 @@ TRAIN = datasets.Split(INPUTS[:32], LABELS[:32])
 TEST = datasets.Split(INPUTS[32:], LABELS[32:])
 DATASET = datasets.Dataset('random', TRAIN, TEST, ('a', 'b', 'c'))
 
-# Refused data, and the words of the sentence that name what is wrong. The
-# checks are those of `learn`, which see the values of all samples.
+# Wrong data and options, and what the sentence names. The checks of data are
+# those of `learn`, which see the values of all samples.
 INVALID_DATA = {
-  'grey_values_as_floats': ((255 * INPUTS, LABELS), 'divide grey values'),
   'nan': ((np.where(INPUTS > 0.5, np.nan, INPUTS), LABELS), 'NaN'),
-  'pixels': ((INPUTS[:, :4], LABELS), 'have 4 pixels'),
   'trains': ((np.zeros((40, 2, 6), np.uint32), LABELS), r'\[B, 1, I\]'),
   'labels_from_1': ((INPUTS, LABELS + 1), 'classes from 0 to 2'),
-  'one_hot_labels': ((INPUTS, np.eye(3)[LABELS]), 'one integer class'),
   'too_few_labels': ((INPUTS, LABELS[1:]), 'each of the 40 inputs'),
-  'no_labels': (INPUTS, 'pair of arrays'),
   'name': ('digits', 'of type str'),
-  'ragged': (([[1], [1, 2]], [0, 1]), 'not arrays'),
-  'empty': ((INPUTS[:0], LABELS[:0]), 'one sample or more'),
 }
 INVALID_OPTIONS = {
   'num_epochs': ({'num_epochs': 0}, 'num_epochs is 0'),
-  'bool': ({'num_epochs': True}, 'num_epochs is True'),
-  'many_epochs': ({'num_epochs': 10**10}, 'num_epochs is 10000000000'),
-  'float': ({'batch_size': 8.0}, 'batch_size is 8.0'),
   'large_batch': ({'batch_size': 33}, 'batch_size=33 is larger.*32 samples'),
-  'seed': ({'seed': -1}, 'seed is -1'),
-  'network': ({'network': CONFIG}, 'network is of type NetworkConfig'),
-  'optimizer': ({'optimizer': 0.1}, 'optimizer is of type float'),
+  'seed': ({'seed': 2**40}, 'seed is 1099511627776'),
   'signs': ({'optimizer': DEVICE}, r'ssnn\(config, separate_signs=True\)'),
   'evaluation': ({'evaluate': (INPUTS, LABELS - 1)}, 'evaluation data: labels'),
   'other_optimizer': (
@@ -147,18 +136,19 @@ class FitTest(parameterized.TestCase):
     fit(network=network, evaluate=False, seed=1)
     self.assertEqual(num_traces, 3)  # check of the data
 
-  @parameterized.parameters(ssnn_jax.ssnn, ssnn_jax.ann)
-  def test_equal_networks_and_optimizers_share_programs(self, build):
+  def test_equal_networks_and_optimizers_share_programs(self):
     config = dataclasses.replace(CONFIG, num_steps=9)
     with mock.patch.object(
       loop, 'make_programs', wraps=loop.make_programs
     ) as make:
       results = [
-        fit(network=build(config), optimizer=training.make_optimizer(0.5))
+        fit(
+          network=ssnn_jax.ann(config), optimizer=training.make_optimizer(0.5)
+        )
         for config in (config, dataclasses.replace(config))
       ]
       self.assertEqual(make.call_count, 1)
-      fit(network=build(dataclasses.replace(config, input_gain=2.0)))
+      fit(network=ssnn_jax.ann(dataclasses.replace(config, input_gain=2.0)))
       self.assertEqual(make.call_count, 2)
     assert_same(*(tuple(result.history) for result in results))
 

@@ -87,12 +87,9 @@ class DrawTest(parameterized.TestCase):
     figures.assert_readable(raster_plot.draw(make_raster(), layer))
 
   @parameterized.parameters(
-    (3, None, r'layer is 3; expected 0 \(inputs\) to 2 \(output layer\)\.'),
-    (-1, None, 'layer is -1; expected 0'),
-    (1.0, None, 'layer is 1.0; expected 0'),
-    (2, 7, r'neurons is 7; expected .* array of shape \(7,\)\.'),
+    (3, None, 'layer is 3; expected'),
+    (-1, None, 'layer is -1; expected'),
     (2, slice(9, 12), r'neurons is slice\(9, 12, None\); expected'),
-    (2, np.s_[0, 0], r'neurons is \(0, 0\); expected'),
   )
   def test_wrong_layers_and_neurons_are_refused(self, layer, neurons, message):
     with self.assertRaisesRegex(ssnn_jax.UserError, message):

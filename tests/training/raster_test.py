@@ -14,7 +14,6 @@ KEY = jax.random.key(3)
 class RasterTest(parameterized.TestCase):
   @parameterized.parameters(
     dict(num_steps=70, window=8),
-    dict(num_steps=64, window=64, sampler='sobol'),
     dict(num_steps=24, timing='realtime'),
   )
   def test_coincidences_of_a_raster_are_those_of_learn(self, **options):

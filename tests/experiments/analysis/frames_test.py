@@ -1,17 +1,13 @@
 """Tests of data frames of runs."""
 
 import json
-import math
 import pathlib
 
 from absl.testing import absltest
 
 from experiments.analysis import frames
-from experiments.analysis import grid_table
-from experiments.config import titles
 import ssnn_jax
 from ssnn_jax.runs import records
-from tests.testing.sweeps import accuracies
 from tests.testing.sweeps import make_frame
 from tests.testing.sweeps import make_length_sweep
 from tests.testing.sweeps import make_runs
@@ -37,18 +33,6 @@ class FramesTest(absltest.TestCase):
     self.assertEqual(set(runs['resolved_layer_sizes']), {(64, 256, 10)})
     self.assertEqual(set(runs['resolved_window']), {32})
     self.assertEqual(set(runs['run_seconds']), {2.0})
-
-  def test_settings_are_ordered_with_the_ann_first(self):
-    settings = frames.settings(frames.from_runs(make_length_sweep()))
-    self.assertEqual(
-      [
-        (frames.field(s, 'method'), frames.field(s, 'num_steps'))
-        for s in settings
-      ],
-      [('bp', 16), ('ssnn', 1), ('ssnn', 64)],
-    )
-    for setting in settings:
-      self.assertEqual(list(setting['seed']), [0, 1, 2])
 
   def test_settings_with_an_own_value_or_the_default_differ(self):
     runs = make_frame('layer_sizes=none,64-32-10;gain=1.0,0.5')
@@ -106,45 +90,3 @@ class FramesTest(absltest.TestCase):
     (curves,) = set(map(str, frames.from_runs([run])['curves']))
     expected = {'loss': [1.0, 0.5], 'eval_epochs': [2], 'test_accuracy': [0.9]}
     self.assertEqual(curves, str(expected))
-
-
-class GridTableTest(absltest.TestCase):
-  def test_has_a_row_for_each_setting(self):
-    table = grid_table.make(frames.from_runs(make_length_sweep()))
-    self.assertEqual(list(table['method']), ['bp', 'ssnn', 'ssnn'])
-    self.assertEqual(list(table['num_steps']), ['', '1', '64'])
-    # The differences are -0.20, -0.17 and -0.20; Student's t is 4.303.
-    self.assertEqual(
-      list(table['minus ANN (95 %)']), ['', '-19.00 ± 4.30', '+0.00 ± 2.48']
-    )
-    self.assertEqual(
-      list(table['accuracy'])[1:], ['72.00 ± 2.65', '91.00 ± 1.00']
-    )
-    self.assertEqual(list(table['update error'])[1], '0.720 ± 0.026')
-    self.assertEqual(list(table['final potential'])[0], '')
-
-  def test_table_has_the_readouts_of_the_records(self):
-    runs = frames.from_runs(make_length_sweep())
-    whole = list(grid_table.make(runs))
-    older = runs.drop(columns='test_accuracy_largest')
-    self.assertIn('largest potential', whole)
-    whole.remove('largest potential')
-    self.assertEqual(list(grid_table.make(older)), whole)
-
-  def test_missing_numbers_are_blank(self):
-    missing = dict.fromkeys(titles.READOUTS)
-    runs = make_frame(
-      'window=8',
-      lambda config: accuracies(90) if config.method == 'bp' else missing,
-    )
-    row = grid_table.make(runs).to_dict('records')[1]
-    self.assertEqual((row['accuracy'], row['update error']), ('', ''))
-
-  def test_layout_aligns_columns(self):
-    table = grid_table.make(frames.from_runs(make_length_sweep()))
-    lines = grid_table.lay_out(table).splitlines()
-    self.assertLen(lines, 5)
-    for name in ('accuracy', 'seeds'):
-      place = lines[0].index(name)
-      self.assertEqual({line[place - 2 : place] for line in lines[2:]}, {'  '})
-    self.assertTrue(math.isclose(len(lines[0]), len(lines[1])))

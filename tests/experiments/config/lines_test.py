@@ -41,15 +41,11 @@ class LinesTest(parameterized.TestCase):
     self.assertEqual(list(lines.find(self.folder.parent)), [run])
 
   @parameterized.parameters(
-    (2, {'loss': 'a'}, 'loss is "a"; expected a 32-bit number or null'),
-    (2, {'epoch': 1.5}, 'epoch is 1.5; expected a 32-bit whole number'),
-    (2, {'event': 'lunch'}, "event is 'lunch'"),
+    (2, {'loss': 'a'}, 'loss is "a"'),
     (2, {'event': []}, r'event is \[\]'),
     (2, {'event': 'header', 'config': {}}, "event is 'header'"),
     (3, {'error_rates': [0.1]}, 'error_rates has another length than before'),
-    (3, {'firing_rates': 0.1}, 'firing_rates is 0.1; expected a list, each'),
-    (5, {'test_accuracy': None}, 'test_accuracy is null; expected a 32'),
-    (5, {'train_seconds': True}, 'train_seconds is true; expected a 32'),
+    (5, {'test_accuracy': None}, 'test_accuracy is null'),
   )
   def test_names_the_line_and_the_field(self, number, changes, message):
     self.edit(number, **changes)

@@ -67,12 +67,3 @@ class TuningTest(absltest.TestCase):
     np.testing.assert_allclose(
       bars.lines[0].get_xydata(), [[0.1, 91], [0.5, 96]]
     )
-
-  def test_figure_has_a_curve_for_each_method(self):
-    (axes,) = tuning.draw(make_frame()).axes
-    drawn = {bars.get_label(): bars.lines[0] for bars in axes.containers}
-    self.assertEqual(list(drawn), ['method = bp', 'method = bp_stdp'])
-    np.testing.assert_allclose(
-      drawn['method = bp'].get_xydata(),
-      [[0.1, 91], [0.5, 96], [1, 95.5], [2, 96]],
-    )
