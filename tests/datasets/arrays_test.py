@@ -24,18 +24,14 @@ ARRAYS = {
 # The argument, its value, and two parts of the message.
 INVALID_ARRAYS = (
   ('x_train', IMAGES[0, 0], 'the shape (2,)'),
-  ('x_train', np.zeros((6, 3, 2, 3), np.uint8), 'the shape'),
   ('x_train', np.full((6, 3, 2), np.nan), 'values in [nan, nan]'),
   ('x_train', np.full((6, 2), -0.5), 'values in [-0.5, -0.5]'),
-  ('x_train', np.full((6, 2), np.inf), 'values in [inf, inf]'),
   ('x_train', IMAGES / 2.0, 'values in [0, 17.5]'),
   ('x_test', TEST_IMAGES.astype(np.int64), 'the dtype int64'),
   ('x_test', TEST_IMAGES.transpose(0, 2, 1), 'shape (2, 3)'),
   ('x_test', TEST_IMAGES / 255.0, 'dtype float32'),
   ('y_train', LABELS[:5], '5 labels and x_train has 6 samples'),
-  ('y_test', LABELS, '6 labels and x_test has 4 samples'),
   ('y_train', LABELS / 1, 'the dtype float64'),
-  ('y_train', LABELS > 0, 'the dtype bool'),
   ('y_train', np.eye(6, dtype=int), 'the shape (6, 6)'),
   ('y_train', LABELS - 1, 'integers from 0'),
   ('y_test', TEST_LABELS + 1, 'the label 3, out of range 0 to 2'),

@@ -166,11 +166,6 @@ class BinEventsTest(data_util.RecordingsTestCase):
       chunks = self.bin(num_steps=40, shuffle_ticks=True)
     np.testing.assert_array_equal(whole, chunks)
 
-  @parameterized.parameters(np.int8, np.int64, np.uint64)
-  def test_accepts_numpy_integers(self, dtype):
-    trains = self.bin(num_steps=dtype(40))
-    np.testing.assert_array_equal(trains, self.bin(num_steps=40), strict=True)
-
   def test_shuffling_differs_between_recordings(self):
     events = slice(*self.recordings.offsets[-2:])
     times, addresses = (

@@ -141,15 +141,6 @@ class ExportTest(parameterized.TestCase):
 
   def test_rejects_runs_that_cannot_be_exported(self):
     file = str(self.file)
-    for left_out in ('workdir', 'file'):
-      values = {'workdir': 'a', 'file': 'b', left_out: None}
-      self.assert_refused(f'^--{left_out} is missing', export, **values)
-    self.assert_refused(
-      'config.json does not exist; give the folder of a run',
-      *(export,),
-      workdir=str(self.folder / 'none'),
-      file=file,
-    )
     run = self.make_run(0.9, firing_function='hard_sigmoid')
     self.assert_refused(
       '^firing_function is hard_sigmoid, ', export, workdir=str(run), file=file

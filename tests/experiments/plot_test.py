@@ -88,10 +88,6 @@ class SweepTest(absltest.TestCase):
     view = plot.view_runs(spiking, 'spike_train_length')
     self.assertIn('generic view, as the study spike_train', view.text)
 
-  def test_unknown_study_is_refused(self):
-    with self.assertRaisesRegex(ssnn_jax.UserError, '--study=none'):
-      plot.view_runs(make_frame(GRID, final), 'none')
-
   def test_csv_has_a_row_for_each_run_unrounded(self):
     folder = pathlib.Path(self.create_tempdir().full_path)
     runs = make_runs(GRID, final, num_seeds=2, workdir=folder)

@@ -167,16 +167,6 @@ class NirTest(parameterized.TestCase):
     with self.assertRaisesRegex(ssnn_jax.UserError, f'^{field} '):
       nir_lib.to_graph(config, nir_neurons.draw_params(config))
 
-  @parameterized.parameters(
-    ((6, 4, 3), (6, 5, 3)),
-    ((6, 5, 3), (6, 5, 4, 3)),
-    ((6, 5, 3), (5, 5, 3)),
-  )
-  def test_rejects_parameters_of_another_network(self, sizes, others):
-    config, other = map(ssnn_jax.NetworkConfig, (sizes, others))
-    with self.assertRaisesRegex(ValueError, 'params|zip'):
-      nir_lib.to_graph(config, nir_neurons.draw_params(other))
-
   def test_rejects_kernels_whose_output_nir_computes_wrong(self):
     config = make_config((6, 5), Conv(2, (3, 2)), Dense(3))
     with self.assertRaisesRegex(ssnn_jax.UserError, '^kernel'):

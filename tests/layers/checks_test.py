@@ -12,6 +12,7 @@ from ssnn_jax import layers
 from tests.testing import convolutions
 
 KEY = jax.random.key(3)
+CHANNELS_FIRST = layers.Conv(2, 1, channel_axis=0)
 
 
 @dataclasses.dataclass
@@ -25,21 +26,12 @@ class Changing:
 class ConfigTest(parameterized.TestCase):
   @parameterized.parameters(
     (dict(layers=()), r'layers is \(\); expected a tuple of hashable layers'),
-    (dict(layers=(10,)), r'layers is \(10,\); expected a tuple of hashable'),
-    (dict(layers=(layers.Dense,)), 'expected a tuple of hashable layers'),
     (dict(layers=(Changing(), layers.Dense(3))), 'a tuple of hashable layers'),
     (
-      dict(
-        layers=(
-          layers.Conv(2, 2),
-          layers.Conv(2, 1, channel_axis=0),
-          layers.Dense(3),
-        )
-      ),
+      dict(layers=(layers.Conv(2, 2), CHANNELS_FIRST, layers.Dense(3))),
       'only the first has channel_axis=0',
     ),
     (dict(input_shape=None), 'input_shape is None; expected a tuple of sizes'),
-    (dict(input_shape=(0, 3)), r'input_shape is \(0, 3\); expected a tuple'),
     (dict(layers=(layers.Conv(2, 2),)), 'the last has one position'),
     (dict(layer_sizes=(6, 3)), r'layer_sizes is \(6, 3\); expected None, as'),
   )
@@ -47,11 +39,6 @@ class ConfigTest(parameterized.TestCase):
     good = dict(layers=(layers.Conv(2, 2), layers.Dense(3)), input_shape=(3, 3))
     with self.assertRaisesRegex(ssnn_jax.UserError, message):
       ssnn_jax.NetworkConfig(**good | options)
-
-  def test_input_shape_needs_layers(self):
-    message = 'input_shape is .*; expected none, without layers'
-    with self.assertRaisesRegex(ssnn_jax.UserError, message):
-      ssnn_jax.NetworkConfig((4, 3), input_shape=(2, 2))
 
   def test_lists_and_numpy_integers_are_accepted(self):
     own = [layers.Conv(2, 2), layers.Dense(3)]
@@ -73,14 +60,3 @@ class ConfigTest(parameterized.TestCase):
     message = r'images have shape \(2, 7, 6\), but input_shape is \(7, 6, 2\)'
     with self.assertRaisesRegex(ssnn_jax.UserError, message):
       network.infer(params, KEY, jnp.zeros((1, 2, 7, 6)))
-
-  def test_params_and_inputs_of_another_network_are_refused(self):
-    config = convolutions.make_config()
-    network = ssnn_jax.ssnn(config)
-    params = network.init(jax.random.key(0))
-    with self.assertRaisesRegex(
-      ssnn_jax.UserError, r'inputs have 9 pixels, but input_shape \(7, 6, 2\)'
-    ):
-      network.infer(params, KEY, jnp.zeros((1, 9)))
-    with self.assertRaisesRegex(ssnn_jax.UserError, 'but layers ask for'):
-      network.infer(params[:2], KEY, jnp.zeros((1, 84)))

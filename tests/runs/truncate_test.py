@@ -44,8 +44,7 @@ class TruncateTest(RecordsTestCase):
     *complete, last = self.lines
     self.metrics.write_bytes(b''.join(complete) + last[:num_bytes])
     self.assert_rejected(
-      f'{self.metrics} ends in an incomplete line; resume the run, which '
-      'writes the line again.',
+      f'{self.metrics} ends in an incomplete line; resume the run',
       records.read,
       self.folder,
     )
@@ -68,8 +67,7 @@ class TruncateTest(RecordsTestCase):
     del self.lines[index]
     self.metrics.write_bytes(b''.join(self.lines))
     self.assert_rejected(
-      f'{self.metrics} {problem}; restore the file, or remove the folder and '
-      'start the run again.',
+      f'{self.metrics} {problem}',
       records.truncate_to_epoch,
       self.folder,
       epoch=3,

@@ -24,16 +24,15 @@ def needs(kernel):
 
 class SampleTest(parameterized.TestCase):
   @parameterized.product(
-    sampler=('bernoulli', 'sobol'),
+    sampler=(
+      ('bernoulli', 'ssnn_sample_hashed'),
+      ('sobol', 'ssnn_sample_sobol'),
+    ),
     case=(((40, 4), 37), ((70, 32), 1), ((100, 100), 37)),
   )
   def test_spikes_equal_the_reference(self, sampler, case, num_neurons=37):
-    (schedule, thresholds_a_tick) = case
-    kernels_of = {
-      'bernoulli': 'ssnn_sample_hashed',
-      'sobol': 'ssnn_sample_sobol',
-    }
-    needs(kernels_of[sampler])
+    (sampler, kernel), (schedule, thresholds_a_tick) = sampler, case
+    needs(kernel)
     block = spikes.block(spikes.Schedule(*schedule), 0)
     num_windows = len(block.windows.length)
     rates = jax.random.uniform(

@@ -111,17 +111,6 @@ class PlansTest(parameterized.TestCase):
       self.make_tasks(planned)
     self.assertEmpty(list(self.workdir.iterdir()))
 
-  @parameterized.parameters('', 'notes.txt')
-  def test_rejects_folders_with_other_files(self, name):
-    planned = self.plan({'num_steps': (4,)})
-    folder = planned['bp'][0].folder
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text('mine')
-    with self.assertRaisesRegex(ssnn_jax.UserError, f'^{folder}'):
-      plans.pending(planned['bp'])
-    self.assertEqual(path.read_text(), 'mine')
-
   def test_rejects_run_of_another_configuration(self):
     (run,) = self.plan({'num_steps': (4,)})['num_steps=4']
     record_run(run)
