@@ -10,6 +10,7 @@ import numpy as np
 
 import ssnn_jax
 from ssnn_jax import network as network_lib
+from ssnn_jax.neuron import membrane
 from ssnn_jax.simulation import presentation
 from ssnn_jax.simulation import samples
 from tests.testing import sources
@@ -90,6 +91,21 @@ class NetworkTest(parameterized.TestCase):
       )
     ]
     jax.tree.map(np.testing.assert_array_equal, *made)
+
+  @parameterized.parameters('buffered', 'realtime')
+  def test_membrane_object_equals_its_name(self, timing):
+    named = ssnn_jax.NetworkConfig(
+      SIZES,
+      num_steps=40,
+      window=4,
+      timing=timing,
+      integration='leaky',
+      tau=9.0,
+    )
+    own = dataclasses.replace(named, integration=membrane.leaky(9.0), tau=1.0)
+    params = make_params(named)
+    found, expected = learn(own, params), learn(named, params)
+    jax.tree.map(np.testing.assert_array_equal, found, expected)
 
   def test_grouping_of_blocks_does_not_change_counts(self):
     # A small batch accumulates several blocks at once.

@@ -51,7 +51,6 @@ class SimulateLayerTest(parameterized.TestCase):
 
 class InputsTest(parameterized.TestCase):
   @parameterized.parameters(
-    ('bernoulli', 16, 'leaky'),
     ('sobol', 16, 'leaky'),
     ('bernoulli', 70, 'mean'),
   )

@@ -19,8 +19,8 @@ SMALL = ('--layer_sizes=6,5,3', '--rounds=1', '--num_images=8')
 class BenchmarkTest(parameterized.TestCase):
   @parameterized.parameters(
     # Names and representations are independent of each other.
-    (('learn', 'epoch'), (4,), (4,), ('packed', 'naive'), ()),
-    (('infer',), (1, 4), (2,), ('dense',), ('rpu', 'bp_stdp')),
+    (('learn', 'epoch'), (4,), (4,), ('packed',), ()),
+    (('infer',), (1, 4), (2,), ('dense', 'naive'), ('rpu', 'bp_stdp')),
   )
   def test_prints_a_line_for_each_setting(
     self, names, batch_sizes, all_steps, representations, baselines

@@ -41,10 +41,10 @@ OTHERS = tuple(name for name in METHODS if name != methods.ANN)
 CONFIG = dataclasses.replace(
   BASE,
   num_steps=16,
-  num_epochs=3,
+  num_epochs=2,
   dropout=0.1,
   probe_draws=2,
-  eval_every=2,  # each evaluation has a checkpoint
+  eval_every=1,  # each evaluation has a checkpoint
 )
 NUM_LAYERS = 2  # of weights
 
@@ -104,7 +104,7 @@ class MethodRunsTest(parameterized.TestCase):
     for run in self.runs[method]:
       final = records.read(run.folder).final
       self.assertEqual(final['layer_sizes'], [64, 256, 10])
-      self.assertGreater(final['test_accuracy'], 0.9)
+      self.assertGreater(final['test_accuracy'], 0.85)
 
   def test_plots_a_sweep_over_methods(self):
     found = frames.from_runs(records.find(self.workdir))
@@ -123,7 +123,7 @@ class MethodRunsTest(parameterized.TestCase):
       for run in self.runs[method]
     ]
     dataset = load(CONFIG)
-    # At the checkpoint after that of epoch 2.
+    # At the checkpoint after that of epoch 1.
     with stop_at_call(self, len(SEEDS) + 1, checkpoints, 'save'):
       trainer.train(runs, dataset)
     trainer.train(runs, dataset)

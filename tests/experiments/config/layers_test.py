@@ -29,15 +29,10 @@ class LayersTest(parameterized.TestCase):
   def test_texts_describe_layers(self, text, expected):
     self.assertEqual(layers.parse([text]), (expected,))
 
-  @parameterized.parameters(
-    (('conv16', '10'), "--layers: 'conv16' is not a layer; expected"),
-    (('conv16s2k5', '10'), "--layers: 'conv16s2k5' is not a layer"),
-    (('', '10'), "--layers: '' is not a layer"),
-    (('conv0k5', '10'), '--layers: features is 0; expected a whole number'),
-  )
-  def test_other_texts_are_refused(self, texts, message):
-    with self.assertRaisesRegex(ssnn_jax.UserError, message):
-      experiment.ExperimentConfig(layers=texts)
+  @parameterized.parameters('conv16', 'conv16s2k5', '', 'conv0k5')
+  def test_other_texts_are_refused(self, text):
+    with self.assertRaisesRegex(ssnn_jax.UserError, '^--layers: '):
+      experiment.ExperimentConfig(layers=(text, '10'))
 
   def test_layers_exclude_layer_sizes(self):
     message = '^--layers is 10; expected none, as --layer_sizes describes'
@@ -62,15 +57,12 @@ class LayersTest(parameterized.TestCase):
     network = experiment.network_config(config, blank())
     self.assertEqual(network.layer_sizes, (64, 144, 10))
 
-  @parameterized.parameters(
-    (('conv4k3', '9'), '^--layers=conv4k3,9 does not fit blank; it must end'),
-    (
-      ('conv4k9', '10'),
-      r'^--layers: kernel is \(9, 9\), larger than its input of 8 x',
-    ),
-    (('20', 'conv4k3', '10'), '^--layers: inputs of a convolution have shape'),
-  )
-  def test_layers_that_do_not_fit_are_refused(self, texts, message):
-    config = experiment.ExperimentConfig(layers=texts)
-    with self.assertRaisesRegex(ssnn_jax.UserError, message):
-      experiment.network_config(config, blank())
+  def test_layers_that_do_not_fit_are_refused(self):
+    for texts, message in (
+      (('conv4k3', '9'), '^--layers=conv4k3,9 does not fit blank'),
+      (('conv4k9', '10'), r'^--layers: kernel is \(9, 9\), larger than'),
+      (('20', 'conv4k3', '10'), '^--layers: inputs of a convolution'),
+    ):
+      config = experiment.ExperimentConfig(layers=texts)
+      with self.assertRaisesRegex(ssnn_jax.UserError, message):
+        experiment.network_config(config, blank())

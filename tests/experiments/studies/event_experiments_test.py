@@ -109,19 +109,3 @@ class PrepareTest(data_util.RecordingsTestCase):
       ):
         self.prepare(size, seed)
     self.assertLen(os.listdir(self.data_dir), 1)
-
-  def test_rejects_more_recordings_than_images(self):
-    for size in (1798, 1, -1):
-      with self.assertRaisesRegex(
-        ssnn_jax.UserError, f'^--num_recordings={size} is .* the 1797 images'
-      ):
-        self.prepare(size, 0)
-
-  def test_missing_recordings_are_an_error_with_the_command(self):
-    self.assert_refused(
-      f'Cannot find the folder {self.data_dir}/synthetic_events/digits/NMN',
-      f'--dataset=synthetic_events/digits --data_dir={self.data_dir}.',
-      datasets.load,
-      'synthetic_events/digits',
-      self.data_dir,
-    )

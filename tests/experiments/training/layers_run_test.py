@@ -29,6 +29,11 @@ def train(run):
 
 
 class LayersRunTest(absltest.TestCase):
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    experiments.share_programs(cls)
+
   def test_stopped_run_ends_the_same_and_has_energies(self):
     folder = pathlib.Path(self.create_tempdir().full_path)
     (whole,), (stopped,) = (

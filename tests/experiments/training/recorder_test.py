@@ -73,16 +73,6 @@ class RecorderTest(parameterized.TestCase):
     with self.assertRaisesRegex(ssnn_jax.UserError, 'probe_every is 0, not 2'):
       recorder.status(other)
 
-  @parameterized.parameters('notes.txt', 'metrics.jsonl')
-  def test_rejects_folders_with_other_files(self, name):
-    self.folder.mkdir()
-    self.folder.joinpath(name).write_text('mine')
-    with self.assertRaisesRegex(
-      ssnn_jax.UserError, f'{self.folder}.*; give the folder of a run'
-    ):
-      recorder.status(self.run_)
-    self.assertEqual(self.folder.joinpath(name).read_text(), 'mine')
-
   def test_appends_its_own_values_to_each_run(self):
     runs = make_runs(self.workdir, 0, 1)
     manager = mock.Mock()
