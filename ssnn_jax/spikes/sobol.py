@@ -118,7 +118,7 @@ SAMPLER = thresholds.Sampler(_thresholds, _sample, _count)
 
 def _first_point(dimension, word):
   """Returns the point at the first tick of a word, without shift."""
-  rows = jnp.asarray(_generator_matrix(dimension) >> _TICK_BITS, jnp.uint32)
+  rows = jnp.asarray(generator_matrix(dimension) >> _TICK_BITS, jnp.uint32)
   places = jnp.arange(NUM_BITS, dtype=jnp.uint32)
 
   def point(word):
@@ -138,13 +138,13 @@ def _top_planes(dimension):
 
 def _top_bits(dimension):
   """Returns the top five bits of the points of the first word, `[32]` int64."""
-  rows = _generator_matrix(dimension)[_LOW_BITS:]
+  rows = generator_matrix(dimension)[_LOW_BITS:]
   bits = np.bitwise_count(rows[:, None] & np.arange(_TICKS)) & 1
   return np.sum(bits.astype(np.int64) << np.arange(_TICK_BITS)[:, None], axis=0)
 
 
 @functools.cache
-def _generator_matrix(dimension: int) -> np.ndarray:
+def generator_matrix(dimension: int) -> np.ndarray:
   """Returns the generator matrix of a dimension, `[16]` int64.
 
   Row q is the mask of the bits of the tick whose parity is bit q of the point.

@@ -1,0 +1,26 @@
+"""The chip: learning by spikes in integers, one sample after another.
+
+The golden reference of hardware: `rules` says what each register of the chip
+does in one tick, in integers only, and the Verilog does the same bit by bit.
+
+- `config`: sizes and numbers of bits, `ChipConfig`.
+- `rules`: one sample and one tick.
+- `generators`: random words, and which neurons share them.
+- `network`: the chip as a `Network`, for training and evaluation.
+"""
+
+from ssnn_jax.chip.config import ChipConfig
+from ssnn_jax.chip.generators import init as init_generators
+from ssnn_jax.chip.network import dequantize
+from ssnn_jax.chip.network import encode
+from ssnn_jax.chip.network import init_weights
+from ssnn_jax.chip.rules import present
+
+__all__ = (
+  'ChipConfig',
+  'dequantize',
+  'encode',
+  'init_generators',
+  'init_weights',
+  'present',
+)

@@ -1,0 +1,166 @@
+"""Configuration of the chip, and the constants that follow from it."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from ssnn_jax import checks
+from ssnn_jax import types
+
+GENERATORS = ('xorshift', 'lfsr', 'sobol')
+SHARINGS = ('layer', 'mask', 'neuron')
+MEMBRANES = ('shift', 'mean')
+ENABLES = ('row', 'synapse', 'all')
+RATE_BITS = 16  # of the rate of enable bits
+ADDRESS_BITS = 8  # of the table of Gumbel quantiles
+
+
+@dataclasses.dataclass(frozen=True)
+class ChipConfig:
+  """Sizes, numbers of bits and random words of a chip.
+
+  A signed weight of layer l, and a potential of the neurons that it feeds,
+  count units of 2^-F_l. The chip adds, compares and shifts integers only.
+
+  Attributes:
+    layer_sizes: neurons of each layer, from the inputs to the classes.
+    num_steps: T, ticks of a presentation.
+    weight_bits: bits of a weight, with its sign; weights saturate.
+    fraction_bits: F, bits after the binary point of weights and potentials,
+      which are bits of thresholds, too; one number for all layers of weights,
+      or one for each.
+    generator: random words of 32 bits from 'xorshift' registers, from an 'lfsr'
+      (shift register with feedback, 16 steps a tick), or from a 'sobol'
+      sequence of the tick, whose winners use xorshift registers.
+    sharing: whether a word serves all neurons of a layer and role ('layer'),
+      serves all but each neuron inverts a fixed choice of its bits ('mask', by
+      wires and inverters alone), or each 'neuron' has a generator of its own.
+    membrane: average of the drive: running mean by shifts, which weighs later
+      ticks more ('shift'), or the exact mean, rounded ('mean').
+    max_shift: largest shift of the running mean, for a leaky membrane; None has
+      no limit.
+    enable: whether one random bit enables the updates of a 'row' of synapses,
+      of a 'synapse', or of 'all' rows of a layer in a tick.
+    settle: ticks before the output layer votes; None is T / 2. There are no
+      votes before a spike has passed all layers.
+
+  Raises:
+    UserError: if a field is out of range.
+  """
+
+  layer_sizes: tuple[int, ...]
+  num_steps: int = 64
+  weight_bits: int = 12
+  fraction_bits: int | tuple[int, ...] = 10
+  generator: str = 'xorshift'
+  sharing: str = 'mask'
+  membrane: str = 'shift'
+  max_shift: int | None = None
+  enable: str = 'row'
+  settle: int | None = None
+
+  def __post_init__(self):
+    for name, (is_valid, expected) in _RANGES.items():
+      checks.check_field(self, name, is_valid(getattr(self, name)), expected)
+    bits = self.fraction_bits
+    is_valid = checks.is_integer(bits) or len(bits) == self.num_layers
+    expected = f'one number, or one for each of {self.num_layers} layers'
+    checks.check_field(self, 'fraction_bits', is_valid, expected)
+    is_valid = self.num_layers <= self.num_steps
+    expected = f'at least {self.num_layers}, the layers that a spike passes'
+    checks.check_field(self, 'num_steps', is_valid, expected)
+    is_valid = self.settle is None or self.settle < self.num_steps
+    expected = f'None, or 0 to {self.num_steps - 1} ticks'
+    checks.check_field(self, 'settle', is_valid, expected)
+    is_valid = (self.generator, self.sharing) != ('sobol', 'neuron')
+    expected = "layer or mask, as generators of a 'sobol' sequence are equal"
+    checks.check_field(self, 'sharing', is_valid, expected)
+
+  @property
+  def num_layers(self) -> int:
+    """L, number of layers of weights."""
+    return len(self.layer_sizes) - 1
+
+  @property
+  def fractions(self) -> tuple[int, ...]:
+    """F_l of each layer of weights."""
+    bits = self.fraction_bits
+    return (bits,) * self.num_layers if checks.is_integer(bits) else bits
+
+  @property
+  def settle_ticks(self) -> int:
+    """Ticks at the start of a presentation without votes."""
+    settle = self.num_steps // 2 if self.settle is None else self.settle
+    return max(settle, self.num_layers)
+
+  @property
+  def gumbel_table(self) -> np.ndarray:
+    """Noise of the winner, `[256]` int32, in units of the last potential.
+
+    Entry a is the quantile (a + 1/2) / 256 of the Gumbel distribution. All are
+    moved up by the same constant, so that none is negative: the winner does not
+    change.
+    """
+    size, unit = 1 << ADDRESS_BITS, 1 << self.fractions[-1]
+    quantiles = [-math.log(-math.log((a + 0.5) / size)) for a in range(size)]
+    noise = [round(unit * (q - quantiles[0])) for q in quantiles]
+    return np.array(noise, np.int32)
+
+  def enable_rates(self, rate: float) -> tuple[int, ...]:
+    """Returns the rates of the enable bits of each layer, in units of 2^-16.
+
+    An update of one unit in a tick is a step of 2^-F_l of T in a presentation:
+    the rate of enable bits makes it the learning rate.
+
+    Args:
+      rate: the learning rate of one sample.
+
+    Raises:
+      UserError: if a layer needs more than one unit in a tick.
+    """
+    rates = [rate * 2**bits / self.num_steps for bits in self.fractions]
+    if max(rates) > 1:
+      raise types.UserError(
+        f'a learning rate of {rate:g} a sample takes updates of '
+        f'{max(rates):g} units in a tick, and there is one at most; choose a '
+        'lower rate, fewer fraction_bits or a larger num_steps.'
+      )
+    return tuple(round(rate * (1 << RATE_BITS)) for rate in rates)
+
+
+def _is_each(value, smallest, largest):
+  """Returns whether all numbers are whole, and within a range."""
+  values = value if isinstance(value, tuple) else (value,)
+  return all(checks.is_integer(v) and smallest <= v <= largest for v in values)
+
+
+def _one_of(choices):
+  return choices.__contains__, 'one of ' + ', '.join(choices)
+
+
+_RANGES = {
+  'layer_sizes': (
+    lambda sizes: (
+      isinstance(sizes, tuple)
+      and len(sizes) >= 2
+      and _is_each(sizes, 1, 1 << 16)
+    ),
+    'two numbers of neurons or more, as (64, 32, 10)',
+  ),
+  'num_steps': (lambda value: _is_each(value, 1, 1 << 16), '1 to 65536 ticks'),
+  'weight_bits': (lambda value: _is_each(value, 2, 16), '2 to 16 bits'),
+  'fraction_bits': (lambda value: _is_each(value, 1, 14), '1 to 14 bits'),
+  'generator': _one_of(GENERATORS),
+  'sharing': _one_of(SHARINGS),
+  'membrane': _one_of(MEMBRANES),
+  'max_shift': (
+    lambda value: value is None or _is_each(value, 0, 16),
+    'None, or 0 to 16 bits',
+  ),
+  'enable': _one_of(ENABLES),
+  'settle': (
+    lambda value: value is None or _is_each(value, 0, 1 << 16),
+    'None',
+  ),
+}

@@ -1,0 +1,170 @@
+"""Random words of the chip: a register for each role, layer and, maybe, neuron.
+
+The word of a tick is read from a register, which steps at the end of the tick.
+Registers are state of the chip, and run on from sample to sample.
+"""
+
+from typing import Any
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ssnn_jax.chip.config import ADDRESS_BITS
+from ssnn_jax.chip.config import ChipConfig
+from ssnn_jax.spikes import shift_registers
+from ssnn_jax.spikes import sobol
+
+WORD_BITS = 32
+LFSR_TAPS = shift_registers.TAPS[WORD_BITS]
+LFSR_STEPS = 16  # of a tick
+_BYTES = WORD_BITS // ADDRESS_BITS
+_GOLDEN = 0x9E3779B9  # 2^32 times the golden ratio, its fraction
+
+
+class Generators(NamedTuple):
+  """A uint32 value for each generator: its register, or its word of a tick."""
+
+  input: Any  # [n], with n = 1 or one for each neuron
+  forward: tuple[Any, ...]  # [n] of layers of neurons 1 to L - 1
+  error: tuple[Any, ...]  # [n] of hidden layers, those of v_0 to v_{L-2}
+  winner: Any  # [ceil(C / 4)]: four classes share a word
+  enable: tuple[Any, ...]  # [n] of each layer of weights, with its bias row
+
+
+def init(config: ChipConfig, key: jax.Array) -> Generators:
+  """Returns the registers of a new chip.
+
+  Args:
+    config: the chip.
+    key: PRNG key; consumed. Registers start at random, but a counter of ticks
+      of 'sobol' at 0.
+  """
+  shapes = _shapes(config)
+  leaves = jax.tree.leaves(shapes)
+  bits = jax.random.bits(key, (sum(leaves),), jnp.uint32)
+  random = jnp.split(jnp.maximum(bits, 1), np.cumsum(leaves)[:-1])  # never 0
+  registers = jax.tree.unflatten(jax.tree.structure(shapes), random)
+  if config.generator == 'sobol':
+    zeros = jax.tree.map(jnp.zeros_like, registers)
+    registers = zeros._replace(winner=registers.winner)
+  return registers
+
+
+def words(config: ChipConfig, registers: Generators) -> Generators:
+  """Returns the words of a tick."""
+  if config.generator != 'sobol':
+    return registers
+  counters = registers._replace(winner=None)
+  points = jax.tree.map(_point, matrices(config), counters)
+  return points._replace(winner=registers.winner)
+
+
+def step(config: ChipConfig, registers: Generators) -> Generators:
+  """Returns the registers after a tick."""
+  stepped = jax.tree.map(_STEPS[config.generator], registers)
+  if config.generator == 'sobol':
+    stepped = stepped._replace(winner=_xorshift(registers.winner))
+  return stepped
+
+
+def spread(config: ChipConfig, word: jax.Array, num_neurons: int) -> jax.Array:
+  """Returns the `[N]` words of the neurons of a layer and role."""
+  word = jnp.broadcast_to(word, num_neurons)
+  return word ^ masks(num_neurons) if config.sharing == 'mask' else word
+
+
+def spread_enable(
+  config: ChipConfig, word: jax.Array, num_rows: int, num_columns: int
+) -> jax.Array:
+  """Returns words of enable bits: `[I + 1, J]`, `[I + 1, 1]` or `[1, 1]`."""
+  if config.enable == 'synapse':
+    size = num_rows * num_columns
+    return word[:, None] ^ masks(size).reshape(num_rows, num_columns)
+  if config.enable == 'row' and config.sharing != 'neuron':
+    word = word ^ masks(num_rows)
+  return word[:, None]
+
+
+def threshold(word: jax.Array, num_bits: int) -> jax.Array:
+  """Returns the upper bits of words as int32."""
+  return (word >> (WORD_BITS - num_bits)).astype(jnp.int32)
+
+
+def addresses(word: jax.Array, num_classes: int) -> jax.Array:
+  """Returns `[C]` int32 addresses of the Gumbel table: a byte of a class."""
+  classes = np.arange(num_classes)
+  shifts = jnp.asarray(ADDRESS_BITS * (classes % _BYTES), jnp.uint32)
+  address = word[classes // _BYTES] >> shifts & ((1 << ADDRESS_BITS) - 1)
+  return address.astype(jnp.int32)
+
+
+def masks(size: int) -> np.ndarray:
+  """Returns the bits that each neuron inverts, `[N]` uint32.
+
+  Multiples of the golden ratio are evenly distributed: so are the thresholds of
+  a layer in each tick.
+  """
+  return (np.arange(1, size + 1) * _GOLDEN).astype(np.uint32)
+
+
+def matrices(config: ChipConfig) -> Generators:
+  """Returns the `[16]` int64 matrices of the Sobol sequence of each generator.
+
+  Bit q of the point of a tick is the parity of row q and the tick.
+  """
+  num_hidden = config.num_layers - 1
+  make = sobol.generator_matrix
+  dimension, role = sobol.dimension, sobol.Role
+  return Generators(
+    input=make(dimension(role.INPUT, 0)),
+    forward=tuple(
+      make(dimension(role.FORWARD, layer)) for layer in range(1, num_hidden + 1)
+    ),
+    error=tuple(
+      make(dimension(role.ERROR, layer)) for layer in range(num_hidden)
+    ),
+    winner=None,
+    enable=tuple(make(5 + layer) for layer in range(num_hidden + 1)),
+  )
+
+
+def _shapes(config):
+  """Returns the number of generators of each role and layer."""
+  inputs, *hidden, classes = config.layer_sizes
+  is_own = config.sharing == 'neuron'
+  count = lambda size: size if is_own else 1
+  rows = lambda size: count(size + 1) if config.enable != 'all' else 1
+  return Generators(
+    input=count(inputs),
+    forward=tuple(map(count, hidden)),
+    error=tuple(map(count, hidden)),
+    winner=-(-classes // _BYTES),
+    enable=tuple(map(rows, config.layer_sizes[:-1])),
+  )
+
+
+def _xorshift(x):
+  """Steps a register of G. Marsaglia, "Xorshift RNGs" (2003)."""
+  x = x ^ (x << 13)
+  x = x ^ (x >> 17)
+  return x ^ (x << 5)
+
+
+def _lfsr(x):
+  """Steps a Galois shift register."""
+  for _ in range(LFSR_STEPS):
+    x = (x >> 1) ^ (x & 1) * jnp.uint32(LFSR_TAPS)
+  return x
+
+
+_STEPS = {'xorshift': _xorshift, 'lfsr': _lfsr, 'sobol': lambda tick: tick + 1}
+
+
+def _point(matrix, tick):
+  """Returns the `[1]` points of a Sobol dimension at a tick, upper 16 bits."""
+  rows = jnp.asarray(matrix, jnp.uint32)
+  bits = jax.lax.population_count(rows & tick) & 1
+  places = jnp.arange(WORD_BITS - len(rows), WORD_BITS, dtype=jnp.uint32)
+  return jnp.sum(bits << places, dtype=jnp.uint32)[None]
