@@ -105,7 +105,7 @@ def _register() -> frozenset[str]:
   compiled = kernel_library.load() if jax.default_backend() == 'cpu' else None
   if compiled is None:
     return frozenset()
-  names = 'ssnn_sample_hashed', 'ssnn_sample_sobol', 'ssnn_count'
+  names = 'ssnn_sample_hashed', 'ssnn_sample_sobol', 'ssnn_count', 'ssnn_chip'
   # Some kernels are compiled only for processors on which they are faster.
   names = frozenset(name for name in names if hasattr(compiled, name))
   for name in names:

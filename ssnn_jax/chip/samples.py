@@ -1,0 +1,132 @@
+"""Samples presented one after another, by the rules or by a compiled kernel."""
+
+from typing import Any
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ssnn_jax.chip import config as config_lib
+from ssnn_jax.chip import generators as generators_lib
+from ssnn_jax.chip import rules
+from ssnn_jax.chip.config import ChipConfig
+from ssnn_jax.chip.generators import Generators
+from ssnn_jax.spikes import kernels
+
+_KERNEL = 'ssnn_chip'
+
+
+class Presented(NamedTuple):
+  """State of the chip after several samples, and what each of them gave."""
+
+  weights: rules.Weights
+  generators: Generators
+  response: rules.Response  # of each sample, [B, C]
+  spikes: tuple[jax.Array, ...]  # [B, N_l] int32, of inputs and hidden layers
+  errors: tuple[jax.Array, ...]  # [B, N_{l+1}] int32, of both signs
+
+
+def present(
+  config: ChipConfig,
+  weights: rules.Weights,
+  generators: Generators,
+  rates: jax.Array,
+  labels: jax.Array,
+  enable: jax.Array,
+  *,
+  use_kernel: bool = True,
+) -> Presented:
+  """Presents samples one after another; the weights change all the time.
+
+  Args:
+    config: the chip.
+    weights: `[N_l + 1, N_{l+1}]` int16 of each layer.
+    generators: registers of the random words, which run on.
+    rates: `[B, N_0]` int32 rates of the inputs, 0 to 2^F_0.
+    labels: `[B]` int32 classes; -1 recognizes a sample without learning.
+    enable: `[B, L]` int32 rates of the enable bits, 0 to 2^16.
+    use_kernel: whether the compiled kernel may be used on CPU, which is equal,
+      bit for bit, and many times faster.
+
+  Returns:
+    The chip after all samples, and the response to each.
+  """
+  operands = weights, generators, rates, labels, enable
+  on_cpu = _by_rules
+  if use_kernel and kernels.is_available(_KERNEL):
+    on_cpu = _by_kernel
+  if on_cpu is _by_rules or kernels.is_only_platform():
+    return on_cpu(config, *operands)
+  choose = lambda function: lambda *operands: function(config, *operands)
+  return jax.lax.platform_dependent(
+    *operands, cpu=choose(on_cpu), default=choose(_by_rules)
+  )
+
+
+def _by_rules(config, weights, generators, rates, labels, enable):
+  def advance(state, sample):
+    after = rules.present(config, *state, *sample)
+    count = lambda x: jnp.sum(x != 0, axis=0, dtype=jnp.int32)
+    spikes, errors = (
+      tuple(map(count, own)) for own in after.trace.spikes[:2]
+    )
+    state = after.weights, after.generators
+    return state, (after.response, spikes, errors)
+
+  state, each = jax.lax.scan(
+    advance, (weights, generators), (rates, labels, enable)
+  )
+  return Presented(*state, *each)
+
+
+def _by_kernel(config, weights, generators, rates, labels, enable):
+  registers, structure = jax.tree.flatten(generators)
+  state = [*weights, *registers]
+  num_samples, classes = len(labels), config.layer_sizes[-1]
+  sizes = [*config.layer_sizes[:-1], *config.layer_sizes[1:]]
+  counts = jax.ShapeDtypeStruct((num_samples, sum(sizes)), jnp.int32)
+  votes = jax.ShapeDtypeStruct((num_samples, 2, classes), jnp.int32)
+  potential = jax.ShapeDtypeStruct((num_samples, classes), jnp.int32)
+  call = jax.ffi.ffi_call(
+    _KERNEL,
+    [votes, potential, counts]
+    + [jax.ShapeDtypeStruct(x.shape, x.dtype) for x in state],
+    vmap_method='broadcast_all',
+    input_output_aliases={3 + index: 3 + index for index in range(len(state))},
+  )
+  votes, potential, counts, *state = call(
+    rates, labels, enable, *state, **_attributes(config)
+  )
+  counts = jnp.split(counts, np.cumsum(sizes)[:-1], axis=1)
+  return Presented(
+    weights=tuple(state[: config.num_layers]),
+    generators=jax.tree.unflatten(structure, state[config.num_layers :]),
+    response=rules.Response(votes[:, 0], votes[:, 1], potential),
+    spikes=tuple(counts[: config.num_layers]),
+    errors=tuple(counts[config.num_layers :]),
+  )
+
+
+def _attributes(config: ChipConfig) -> dict[str, Any]:
+  """Returns the configuration in numbers, as the kernel reads it."""
+  matrices = jax.tree.leaves(generators_lib.matrices(config))
+  is_sobol = config.generator == 'sobol'
+  numbers = (
+    config.num_steps,
+    config.weight_bits,
+    config.settle_ticks,
+    -1 if config.max_shift is None else config.max_shift,
+    config_lib.GENERATORS.index(config.generator),
+    config_lib.SHARINGS.index(config.sharing),
+    config_lib.MEMBRANES.index(config.membrane),
+    config_lib.ENABLES.index(config.enable),
+  )
+  arrays = {
+    'sizes': config.layer_sizes,
+    'fractions': config.fractions,
+    'gumbel': config.gumbel_table,
+    'matrices': np.concatenate(matrices) if is_sobol else (),
+    'numbers': numbers,
+  }
+  return {name: np.array(own, np.int32) for name, own in arrays.items()}
