@@ -167,7 +167,8 @@ class Network(NamedTuple):
       response of the output layer. `pulse_gradient` is the gradient of one
       device pulse, or None for synapses without discrete pulses. If given,
       presynaptic spikes are thinned at random before they are counted, so that
-      each coincidence is a whole number of pulses.
+      each coincidence is a whole number of pulses. None for networks that
+      learn during the presentation only.
     learn_online: `(params, key, inputs, labels, update, update_state, *,
       pulse_gradient=None) -> ((params, update_state), Inference)`; presents a
       batch and changes the parameters after each window, by `(index, Update,
@@ -177,7 +178,7 @@ class Network(NamedTuple):
 
   init: Callable[..., Params]
   infer: Callable[..., Inference]
-  learn: Callable[..., tuple[Update, Inference]]
+  learn: Callable[..., tuple[Update, Inference]] | None
   learn_online: Callable[..., tuple[tuple[Params, Any], Inference]] | None = (
     None
   )

@@ -6,6 +6,7 @@ does in one tick, in integers only, and the Verilog does the same bit by bit.
 - `config`: sizes and numbers of bits, `ChipConfig`.
 - `rules`: one sample and one tick.
 - `generators`: random words, and which neurons share them.
+- `samples`: samples one after another, by the rules or a compiled kernel.
 - `network`: the chip as a `Network`, for training and evaluation.
 """
 
@@ -14,6 +15,9 @@ from ssnn_jax.chip.generators import init as init_generators
 from ssnn_jax.chip.network import dequantize
 from ssnn_jax.chip.network import encode
 from ssnn_jax.chip.network import init_weights
+from ssnn_jax.chip.network import make_device
+from ssnn_jax.chip.network import make_network
+from ssnn_jax.chip.network import make_observe
 from ssnn_jax.chip.rules import present
 
 __all__ = (
@@ -22,5 +26,8 @@ __all__ = (
   'encode',
   'init_generators',
   'init_weights',
+  'make_device',
+  'make_network',
+  'make_observe',
   'present',
 )

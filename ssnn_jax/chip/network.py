@@ -1,14 +1,170 @@
-"""The chip as a network: its software, which may use floats."""
+"""The chip as a network that the training loop trains: its software.
+
+Software quantizes the initial weights and the inputs, lowers the rates of the
+enable bits by the learning-rate schedule, and counts the votes; here, and only
+here, there are floats.
+"""
+
+from collections.abc import Callable
+import functools
+from typing import Any
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import optax
 
+from ssnn_jax import checks
 from ssnn_jax import network as network_lib
 from ssnn_jax import types
+from ssnn_jax.chip import config as config_lib
+from ssnn_jax.chip import generators as generators_lib
 from ssnn_jax.chip import rules
+from ssnn_jax.chip import samples
 from ssnn_jax.chip.config import ChipConfig
 from ssnn_jax.config import NetworkConfig
+from ssnn_jax.hardware import devices
+from ssnn_jax.simulation import samples as samples_lib
 from ssnn_jax.spikes import encoding
+
+
+class ChipState(NamedTuple):
+  """State of a chip besides its weights, and of its software."""
+
+  generators: generators_lib.Generators  # registers of the random words
+  enable: jax.Array  # [L] int32 rates of the enable bits in the next minibatch
+  num_batches: jax.Array  # int32 minibatches so far
+  learning_rate: jax.Array  # of a sample, before the schedule
+
+
+def make_network(config: ChipConfig, *, use_kernel: bool = True) -> types.Network:
+  """Builds the chip as a network; its parameters are its integer weights.
+
+  The chip learns while it presents the samples of a minibatch one after
+  another, so that there is no `learn`, and `make_device` has its other state.
+
+  Args:
+    config: the chip.
+    use_kernel: whether the compiled kernel may be used, on CPU.
+
+  Returns:
+    The pure functions. `infer` recognizes samples with the same rules; the
+    registers of its generators start from its key.
+
+  Example:
+    >>> from ssnn_jax import chip
+    >>> config = chip.ChipConfig((64, 32, 10), weight_bits=10, fraction_bits=8)
+    >>> digits = ssnn_jax.datasets.load('digits')
+    >>> result = ssnn_jax.training.fit(
+    ...   chip.make_network(config), chip.make_device(config, 1 / 32), digits,
+    ...   num_epochs=3, batch_size=1, progress=False)
+    >>> bool(result.history.eval_accuracy[-1] > 0.9)
+    True
+  """
+  checks.check_type('config', config, ChipConfig, 'a ChipConfig')
+  present = functools.partial(samples.present, config, use_kernel=use_kernel)
+
+  def respond(presented):
+    votes, largest, potential = presented.response
+    potential = potential * jnp.float32(2.0 ** -config.fractions[-1])
+    return types.Inference(votes, potential, largest)
+
+  def infer(params, key, inputs):
+    rates, labels = encode(config, inputs), jnp.full(len(inputs), -1)
+    generators = generators_lib.init(config, key)
+    enable = jnp.zeros((len(inputs), config.num_layers), jnp.int32)
+    return respond(present(params, generators, rates, labels, enable))
+
+  def learn_online(params, key, inputs, labels, update, state):
+    del key  # the registers of the generators run on
+    rates = encode(config, inputs)
+    checks.check_array('labels', labels)
+    samples_lib.check_labels(labels, len(rates), config.layer_sizes[-1])
+    labels = jnp.asarray(labels, jnp.int32)
+    enable = jnp.broadcast_to(state.enable, (len(rates), config.num_layers))
+    presented = present(params, state.generators, rates, labels, enable)
+    state = state._replace(generators=presented.generators)
+    return update(0, None, state, presented.weights), respond(presented)
+
+  def init(key):
+    return network_lib.init(NetworkConfig(config.layer_sizes), key)
+
+  return types.Network(init, infer, None, learn_online)
+
+
+def make_device(
+  config: ChipConfig,
+  learning_rate: jax.Array | float,
+  schedule: optax.Schedule | None = None,
+) -> devices.Device:
+  """Builds the state of a chip, and the software that sets its learning rate.
+
+  Args:
+    config: the chip.
+    learning_rate: step size for the gradient of one sample. It is part of the
+      state, so that runs with different rates can share a compiled program.
+    schedule: factor on the learning rate, as a function of the number of
+      minibatches so far; None is constant.
+
+  Returns:
+    The device; `init` quantizes the initial weights, and `update` leaves the
+    weights unchanged.
+
+  Raises:
+    UserError: if a synapse needs more than one unit in a tick.
+  """
+  if not isinstance(learning_rate, jax.Array):
+    config.enable_rates(learning_rate)
+  factor = schedule or optax.constant_schedule(1.0)
+  units = [2.0**bits / config.num_steps for bits in config.fractions]
+
+  def set_rates(state):
+    rate = state.learning_rate * factor(state.num_batches)
+    rates = jnp.minimum(rate * jnp.array(units), 1.0)
+    rates = jnp.round(rates * (1 << config_lib.RATE_BITS)).astype(jnp.int32)
+    return state._replace(enable=rates)
+
+  def init(key, params):
+    generators = generators_lib.init(config, key)
+    rates = jnp.zeros(config.num_layers, jnp.int32)
+    rate = jnp.float32(learning_rate)
+    state = ChipState(generators, rates, jnp.int32(0), rate)
+    return quantize(config, params), set_rates(state)
+
+  def update(key, update, state, params):
+    del key, update
+    return params, set_rates(state._replace(num_batches=state.num_batches + 1))
+
+  return devices.Device(init, lambda state: None, update, separate_signs=False)
+
+
+def make_observe(config: ChipConfig) -> Callable[..., types.Activity]:
+  """Builds `(params, key, inputs, labels) -> Activity`; weights do not change.
+
+  The errors are those of `learn_online`.
+  """
+
+  def observe(params, key, inputs, labels):
+    presented = samples.present(
+      config,
+      params,
+      generators_lib.init(config, key),
+      encode(config, inputs),
+      labels.astype(jnp.int32),
+      jnp.zeros((len(inputs), config.num_layers), jnp.int32),
+    )
+    ticks = config.num_steps
+    average = lambda counts, f: tuple(jnp.mean(f(x)) for x in counts)
+    return types.Activity(
+      firing_rates=average(presented.spikes, lambda x: x / ticks),
+      silent_fractions=average(presented.spikes, lambda x: x == 0),
+      saturated_fractions=average(
+        presented.spikes, lambda x: x == ticks
+      ),
+      error_rates=average(presented.errors, lambda x: x / ticks),
+    )
+
+  return observe
 
 
 def init_weights(config: ChipConfig, key: jax.Array) -> rules.Weights:
@@ -18,9 +174,8 @@ def init_weights(config: ChipConfig, key: jax.Array) -> rules.Weights:
     config: the chip.
     key: PRNG key; consumed.
   """
-  return quantize(
-    config, network_lib.init(NetworkConfig(config.layer_sizes), key)
-  )
+  params = network_lib.init(NetworkConfig(config.layer_sizes), key)
+  return quantize(config, params)
 
 
 def quantize(config: ChipConfig, params: types.Params) -> rules.Weights:
@@ -45,7 +200,16 @@ def dequantize(config: ChipConfig, weights: rules.Weights) -> types.Params:
   return tuple(map(layer, weights, config.fractions))
 
 
-def encode(config: ChipConfig, images: jax.Array) -> jax.Array:
-  """Encodes images `[B, ...]` as `[B, N_0]` int32 rates of 0 to 2^F_0."""
-  rates = encoding.rate_encode(images) * 2.0 ** config.fractions[0]
-  return jnp.round(rates).astype(jnp.int32)
+def encode(config: ChipConfig, images: Any) -> jax.Array:
+  """Encodes images `[B, ...]` as `[B, N_0]` int32 rates of 0 to 2^F_0.
+
+  Raises:
+    UserError: if they are no images of N_0 pixels.
+  """
+  rates = encoding.rate_encode(images)
+  if rates.shape[1] != config.layer_sizes[0]:
+    raise types.UserError(
+      f'inputs have {rates.shape[1]} pixels, but layer_sizes starts with '
+      f'{config.layer_sizes[0]} inputs; make the two agree.'
+    )
+  return jnp.round(rates * 2.0 ** config.fractions[0]).astype(jnp.int32)

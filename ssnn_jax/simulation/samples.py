@@ -67,7 +67,7 @@ def prepare(
     )
   if labels is not None:
     checks.check_array('labels', labels)
-    _check_labels(labels, batch_size, config.layer_sizes[-1])
+    check_labels(labels, batch_size, config.layer_sizes[-1])
   first = jax.lax.axis_index(axis_name) * batch_size if axis_name else 0
   positions = first + jnp.arange(batch_size)
   masks = draw_dropout_masks(config, key, positions)
@@ -115,8 +115,10 @@ def _is_float(leaf):
   return hasattr(leaf, 'dtype') and jnp.issubdtype(leaf.dtype, jnp.floating)
 
 
-def _check_labels(labels, batch_size, num_classes):
-  """Refuses labels that are not one class for each input."""
+def check_labels(
+  labels: jax.Array | np.ndarray, batch_size: int, num_classes: int
+) -> None:
+  """Raises a UserError if labels are not one class for each input."""
   is_integer = jnp.issubdtype(labels.dtype, jnp.integer)
   if labels.shape != (batch_size,) or not is_integer:
     raise types.UserError(

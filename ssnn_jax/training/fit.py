@@ -91,9 +91,9 @@ def fit(
   batch_size = checks.check_count('batch_size', batch_size)
   train, held_out = _select_splits(dataset, evaluate)
   state = _check_state(network, optimizer, seed, state)
-  train = _check_split('training data', network, state.params, train)
+  train = _check_split('training data', network, state, train)
   if held_out is not None:
-    held_out = _check_split('evaluation data', network, state.params, held_out)
+    held_out = _check_split('evaluation data', network, state, held_out)
   programs = _make_programs(
     _by_value(network), _by_value(optimizer), batch_size
   )
@@ -160,7 +160,7 @@ def _check_state(network, optimizer, seed, state):
   return state
 
 
-def _check_split(name, network, params, split):
+def _check_split(name, network, state, split):
   """Checks inputs and labels against a network, and puts them on the device."""
   if not isinstance(split, tuple | list) or len(split) != 2:
     raise types.UserError(
@@ -179,10 +179,16 @@ def _check_split(name, network, params, split):
   constants = inputs, labels
   if labels.shape == inputs.shape[:1]:  # otherwise `learn` refuses them
     constants = tuple(map(_extremes, constants))
+
+  def learn(params, key, opt_state):
+    if network.learn is not None:
+      return network.learn(params, key, *constants)
+    keep = lambda index, update, opt_state, params: (params, opt_state)
+    return network.learn_online(params, key, *constants, keep, opt_state)
+
   # The checks of `learn` see the values of constants, and nothing is computed.
-  learn = lambda params, key: network.learn(params, key, *constants)
   try:
-    jax.eval_shape(learn, params, jax.random.key(0))
+    jax.eval_shape(learn, state.params, jax.random.key(0), state.opt_state)
   except types.UserError as error:
     raise types.UserError(f'{name}: {error}') from None
   return jax.device_put((inputs, labels.astype(np.int32)))
