@@ -39,7 +39,9 @@ from ssnn_jax.runs import provenance
 from ssnn_jax.spikes import kernels
 
 NAMES = ('learn', 'infer', 'epoch')
-BASELINES = tuple(n for n in methods.METHODS if n not in (methods.ANN, 'ssnn'))
+BASELINES = tuple(
+  name for name in methods.MINIBATCH if name not in (methods.ANN, 'ssnn')
+)
 REPRESENTATIONS = ('packed', 'dense', 'naive')
 _DEFAULT_NETWORKS = ((784, 256, 10),)
 _MIN_SECONDS = 0.05  # of one timing

@@ -31,8 +31,8 @@ from ssnn_jax import checks
 
 # Flags by heading of --help, in this order; other headings follow.
 _HEADINGS = (
-  'Sweep Measurements Data Network Spikes Synapses Training Evaluation Records '
-  'Machine'
+  'Sweep Measurements Data Network Spikes Chip Synapses Training Evaluation '
+  'Records Machine'
 )
 _GROUPS: dict[str, list[str]] = {heading: [] for heading in _HEADINGS.split()}
 _T = TypeVar('_T')

@@ -11,20 +11,30 @@ from experiments.config import methods
 from experiments.config import synapses
 import ssnn_jax
 from ssnn_jax import checks
+from ssnn_jax import chip
 from ssnn_jax import config as choices
+from ssnn_jax.chip import config as chip_choices
 from ssnn_jax.datasets import arrays
 from ssnn_jax.neuron import wta
 from ssnn_jax.neuron.firing import FIRING_FUNCTIONS
 from ssnn_jax.simulation import updates
 from ssnn_jax.spikes.samplers import SAMPLERS
 
-_data, _network, _spikes, _training, _evaluation = (
+_data, _network, _spikes, _chip, _training, _evaluation = (
   functools.partial(field.field, group)
-  for group in ('Data', 'Network', 'Spikes', 'Training', 'Evaluation')
+  for group in (
+    'Data',
+    'Network',
+    'Spikes',
+    'Chip',
+    'Training',
+    'Evaluation',
+  )
 )
 _HELP = field.read_help(ssnn_jax.datasets.Binning)
 _HELP |= field.read_help(ssnn_jax.NetworkConfig)
 _HELP |= field.read_help(ssnn_jax.RaceConfig)
+_CHIP_HELP = field.read_help(chip.ChipConfig)
 _RACE = ssnn_jax.RaceConfig()
 SCHEDULES = ('constant', 'cosine', 'linear')
 # Ticks with an event that drive a neuron like a pixel of rate 1 by default.
@@ -120,7 +130,27 @@ class ExperimentConfig(synapses.SynapseFields):
   representation: str = field.field(
     'Machine', 'auto', _HELP['representation'], choices=choices.REPRESENTATIONS
   )
-  batch_size: int = _training(32, 'size of a minibatch', unit='samples')
+  weight_bits: int = _chip(12, _CHIP_HELP['weight_bits'], unit='bits')
+  fraction_bits: tuple[int, ...] = _chip(
+    (10,), _CHIP_HELP['fraction_bits'], unit='bits'
+  )
+  generator: str = _chip(
+    'xorshift', _CHIP_HELP['generator'], choices=chip_choices.GENERATORS
+  )
+  sharing: str = _chip(
+    'mask', _CHIP_HELP['sharing'], choices=chip_choices.SHARINGS
+  )
+  membrane: str = _chip(
+    'shift', _CHIP_HELP['membrane'], choices=chip_choices.MEMBRANES
+  )
+  max_shift: int | None = _chip(None, _CHIP_HELP['max_shift'], unit='bits')
+  enable: str = _chip('row', _CHIP_HELP['enable'], choices=chip_choices.ENABLES)
+  batch_size: int = _training(
+    32,
+    'size of a minibatch; --method=chip learns from one sample after another, '
+    'each with the learning rate divided by this size',
+    unit='samples',
+  )
   num_epochs: int = _training(20, 'number of training epochs', unit='epochs')
   learning_rate: float = _training(1.0, 'initial learning rate')
   schedule: str = _training(
@@ -201,8 +231,25 @@ class ExperimentConfig(synapses.SynapseFields):
       is_valid = self.winner == 'race' or value == own.default
       field.check(own.name, value, is_valid, 'none, without --winner=race')
     layers.check(self.layers, self.layer_sizes)
+    if self.method == methods.CHIP:
+      self._check_chip()
     self._check_synapses()
     super().__post_init__()
+
+  def _check_chip(self):
+    for (
+      name
+    ) in 'layers firing_function dropout weight_decay input_gain'.split():
+      value, default = getattr(self, name), FIELDS[name].default
+      field.check(name, value, value == default, f'{default}, as of the chip')
+    largest = self.num_steps * 2.0 ** -max(self.fraction_bits)
+    expected = (
+      f'at most {largest * self.batch_size:g} for updates of at most one unit '
+      'of 2^-fraction_bits in a tick'
+    )
+    rate = self.learning_rate
+    is_valid = rate <= largest * self.batch_size
+    field.check('learning_rate', rate, is_valid, expected)
 
   def _check_synapses(self):
     is_ideal = self.device == synapses.IDEAL
@@ -287,8 +334,11 @@ def network_config(
   values |= layers.for_dataset(config.layer_sizes, config.layers, dataset)
   if len(config.gain) == 1:
     (values['gain'],) = config.gain
+  if config.method == methods.CHIP:
+    values |= {'timing': 'realtime', 'window': 1}
   if config.input_gain is None:
     values['input_gain'] = config.num_steps / EVENTS_AT_FULL_RATE
   network = field.call(ssnn_jax.NetworkConfig, **values)
   field.call(updates.check_counts, network, config.batch_size)
+  field.call(methods.METHODS[config.method].configure, config, network)
   return network

@@ -7,16 +7,18 @@ from typing import Any
 from typing import NamedTuple
 
 import ssnn_jax
+from ssnn_jax import chip
 from ssnn_jax import training
 from ssnn_jax.baselines import bp_stdp
 from ssnn_jax.baselines import feedback_alignment
 from ssnn_jax.baselines import rpu
 from ssnn_jax.baselines import surrogate_gradient
 from ssnn_jax.hardware import cost
+from ssnn_jax.hardware import devices
 from ssnn_jax.hardware.device_config import DeviceConfig
 from ssnn_jax.training import activity
 
-ANN = 'bp'
+ANN, CHIP = 'bp', 'chip'
 SYNAPSE_FIELDS = {
   field.name
   for config in (DeviceConfig, ssnn_jax.ReadConfig)
@@ -32,13 +34,18 @@ _PULSES = frozenset(
 # recording are means over ticks and hardly depend on T, so one ANN is the
 # baseline for every T. The sampler also draws dropout masks, whose distribution
 # does not depend on the sampler. The probe compares spikes with the ANN.
-SPIKING_FIELDS = (
+_SPIKES = (
   _PULSES
   | {'window', 'integration', 'tau', 'settle', 'output_errors'}
   | {'timing', 'update_every', 'winner'}
   | {field.name for field in dataclasses.fields(ssnn_jax.RaceConfig)}
   | {'forward', 'backward', 'update', 'shuffle_ticks'}
 )
+# Fields of the chip only.
+CHIP_FIELDS = frozenset(
+  field.name for field in dataclasses.fields(chip.ChipConfig)
+) - {'layer_sizes', 'num_steps', 'settle'}
+SPIKING_FIELDS = _SPIKES | CHIP_FIELDS
 
 
 class Method(NamedTuple):
@@ -47,7 +54,7 @@ class Method(NamedTuple):
   Attributes:
     help: a short description.
     make: `(config, key, *, separate_signs, axis_name) -> Network`, with the key
-      of the seed.
+      of the seed and the configuration of `configure`.
     make_observe: `(config, key) -> observe`, as `activity.make_observe`.
     count_memory: `(config) -> cost.Memory`; raises a UserError if the memory of
       the network is not defined.
@@ -56,15 +63,23 @@ class Method(NamedTuple):
       devices require.
     estimates_gradient: whether the update estimates the gradient, and so has a
       defined error.
+    configure: `(experiment, network_config) -> config` of the network.
+    make_device: `(config, learning_rate, schedule) -> Device`, with the
+      learning rate of one sample, for methods whose weights are not floats;
+      None for others.
+    read_params: `(config, params) -> Params` of the ANN with the same weights.
   """
 
   help: str
   make: Callable[..., ssnn_jax.Network]
   make_observe: Callable[..., Callable[..., activity.Activity]]
   count_memory: Callable[[ssnn_jax.NetworkConfig], cost.Memory]
-  fields: frozenset[str] = SPIKING_FIELDS
+  fields: frozenset[str] = _SPIKES
   has_pulses: bool = True
   estimates_gradient: bool = True
+  configure: Callable[..., Any] = lambda experiment, config: config
+  make_device: Callable[..., devices.Device] | None = None
+  read_params: Callable[..., ssnn_jax.Params] = lambda config, params: params
 
 
 def _without_key(make: Callable[..., Any]) -> Callable[..., Any]:
@@ -97,6 +112,24 @@ def _feedback(config, key):
 def _align_feedback(config, key, **options):
   feedback = _feedback(config, key)
   return feedback_alignment.make_network(config, feedback, **options)
+
+
+def _configure_chip(experiment, config):
+  own = {name: getattr(experiment, name) for name in CHIP_FIELDS}
+  if len(own['fraction_bits']) == 1:
+    (own['fraction_bits'],) = own['fraction_bits']
+  shared = config.layer_sizes, config.num_steps
+  return chip.ChipConfig(*shared, settle=config.settle, **own)
+
+
+def _make_chip(config, key, *, separate_signs=False, axis_name=None):
+  """Makes the chip, which presents samples one after another."""
+  del key, separate_signs, axis_name
+  return chip.make_network(config)
+
+
+def _count_chip_memory(config):
+  raise ssnn_jax.UserError('the chip stores nothing of a sample to learn from.')
 
 
 METHODS = {
@@ -145,7 +178,22 @@ METHODS = {
     lambda config, key: activity.make_observe(config, _feedback(config, key)),
     cost.spiking_memory,
   ),
+  CHIP: Method(
+    'the chip: the spiking network in real time, in integers, which learns '
+    'from one sample after another',
+    _make_chip,
+    _without_key(chip.make_observe),
+    _count_chip_memory,
+    CHIP_FIELDS | {'num_steps', 'settle'},
+    has_pulses=False,
+    estimates_gradient=False,
+    configure=_configure_chip,
+    make_device=chip.make_device,
+    read_params=chip.dequantize,
+  ),
 }
+# Methods whose update is computed from a whole minibatch.
+MINIBATCH = tuple(name for name in METHODS if name != CHIP)
 
 
 def concerns(method: str, field: str) -> bool:

@@ -12,7 +12,7 @@ from experiments.config import methods
 from experiments.config.grids import Sweep
 import ssnn_jax
 
-_SWEEPS = (Sweep({'method': tuple(methods.METHODS), 'num_steps': (16, 64)}),)
+_SWEEPS = (Sweep({'method': methods.MINIBATCH, 'num_steps': (16, 64)}),)
 
 
 def add_costs(runs: pd.DataFrame) -> pd.DataFrame:

@@ -63,16 +63,25 @@ def make(
   is_online = methods.concerns(config.method, 'update_every')
   num_updates = network_config.updates_per_presentation if is_online else 1
   schedule = make_schedule(config, num_samples, num_updates)
+  method_config = method.configure(config, network_config)
   shared_ann = ssnn_jax.ann(network_config, axis_name=sharding.AXIS)
   # Errors of an update are measured by every device, on all samples.
   exact = dataclasses.replace(network_config, dropout=0.0)
   whole_ann, exact_ann = ssnn_jax.ann(network_config), ssnn_jax.ann(exact)
+
+  def infer(params, *args):
+    return shared_ann.infer(method.read_params(method_config, params), *args)
+
+  read_ann = shared_ann._replace(infer=infer)
 
   def make_sgd(learning_rate):
     decay = config.weight_decay / num_updates
     return training.make_optimizer(learning_rate, schedule, decay)
 
   def make_device(learning_rate):
+    if method.make_device is not None:
+      rate = learning_rate / config.batch_size
+      return method.make_device(method_config, rate, schedule)
     resistive = synapses.make_device(
       config, learning_rate, schedule, num_updates
     )
@@ -83,7 +92,7 @@ def make(
 
   def make_network(key):
     return method.make(
-      network_config,
+      method_config,
       key,
       separate_signs=device.separate_signs,
       axis_name=sharding.AXIS,
@@ -97,7 +106,7 @@ def make(
 
   def observe(state, split):
     key = training.stream_key(state.key, training.Stream.OBSERVE)
-    observe_batch = method.make_observe(network_config, state.key)
+    observe_batch = method.make_observe(method_config, state.key)
     return observe_batch(state.params, key, *select_probe_batch(split))
 
   def compare(function, network, state, split):
@@ -159,7 +168,7 @@ def make(
       make_network,
       device,
       config.batch_size,
-      ann=shared_ann,
+      ann=read_ann,
       mesh=mesh,
       compiler_options=often,
     ),

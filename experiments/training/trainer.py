@@ -113,6 +113,9 @@ def _make_mesh(config, options):
       f'--num_devices={wanted} is out of range; choose a number from 1 to '
       f'{len(devices)}, the number of devices.'
     )
+  if config.method == methods.CHIP:
+    field.check('num_devices', wanted, wanted in (None, 1), '1 with the chip')
+    wanted = 1  # its samples follow one another
   try:
     return sharding.make_mesh(config.batch_size, devices[:wanted])
   except ssnn_jax.UserError as error:

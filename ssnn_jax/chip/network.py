@@ -37,7 +37,9 @@ class ChipState(NamedTuple):
   learning_rate: jax.Array  # of a sample, before the schedule
 
 
-def make_network(config: ChipConfig, *, use_kernel: bool = True) -> types.Network:
+def make_network(
+  config: ChipConfig, *, use_kernel: bool = True
+) -> types.Network:
   """Builds the chip as a network; its parameters are its integer weights.
 
   The chip learns while it presents the samples of a minibatch one after
@@ -158,9 +160,7 @@ def make_observe(config: ChipConfig) -> Callable[..., types.Activity]:
     return types.Activity(
       firing_rates=average(presented.spikes, lambda x: x / ticks),
       silent_fractions=average(presented.spikes, lambda x: x == 0),
-      saturated_fractions=average(
-        presented.spikes, lambda x: x == ticks
-      ),
+      saturated_fractions=average(presented.spikes, lambda x: x == ticks),
       error_rates=average(presented.errors, lambda x: x / ticks),
     )
 

@@ -110,26 +110,24 @@ def tick(
   errors.append(jnp.where(is_learning, error, 0))
 
   # Count: a coincidence moves its weight at once, if its bit enables it.
-  after, bias = [], jnp.ones(1, bool)
+  after, limit = [], 1 << (config.weight_bits - 1)
   for layer, (w, x, e) in enumerate(zip(weights, forward, errors)):
     word = generators_lib.spread_enable(config, words.enable[layer], *w.shape)
     threshold = generators_lib.threshold(word, config_lib.RATE_BITS)
-    row = jnp.concatenate([x, bias])[:, None]
-    step = (row & (threshold < enable[layer])) * e
-    largest_weight = (1 << (config.weight_bits - 1)) - 1
-    moved = jnp.clip(w - step, -largest_weight - 1, largest_weight)
-    after.append(moved.astype(w.dtype))
+    is_enabled = jnp.append(x, True)[:, None] & (threshold < enable[layer])
+    moved = jnp.int32(w) - jnp.where(is_enabled, e[None], 0)
+    after.append(jnp.int16(jnp.clip(moved, -limit, limit - 1)))
 
   # Integrate: every neuron receives the spikes of the layers next to it.
   integrated = []
   for layer, (w, x, v) in enumerate(zip(weights, forward, potentials)):
-    row = jnp.concatenate([x, bias])[:, None]
-    drive = jnp.sum(jnp.where(row, w, 0), axis=0, dtype=jnp.int32)
+    row = jnp.append(x, True)[:, None]
+    drive = jnp.sum(jnp.where(row, jnp.int32(w), 0), axis=0)
     moved = v + _move(config, drive - v, jnp.maximum(t - layer + 1, 1))
     integrated.append(jnp.where(t >= layer, moved, v))
   arriving = []
   for w, e in zip(weights[1:], errors[1:]):
-    arriving.append(jnp.sum(w[:-1] * e, axis=1, dtype=jnp.int32))
+    arriving.append(jnp.sum(jnp.int32(w[:-1]) * e[None], axis=1))
   neurons = Neurons(tuple(integrated), tuple(arriving))
   spikes = Spikes(tuple(forward), tuple(errors), winner, largest)
   return tuple(after), neurons, spikes
@@ -202,11 +200,13 @@ def present(
     )
     registers = generators_lib.step(config, registers)
     own = jnp.stack([spikes.winner, spikes.largest])
-    votes += (t >= config.settle_ticks) * (own[:, None] == jnp.arange(classes))
+    is_vote = (own[:, None] == jnp.arange(classes)[None]) & (t >= settle)
+    votes += jnp.int32(is_vote)
     carry = weights, neurons, registers, votes
     return carry, Trace(spikes, words, neurons)
 
   sizes, classes = config.layer_sizes, config.layer_sizes[-1]
+  settle = config.settle_ticks
   zeros = tuple(jnp.zeros(size, jnp.int32) for size in sizes[1:])
   votes = jnp.zeros((2, classes), jnp.int32)
   carry = tuple(weights), Neurons(zeros, zeros[:-1]), generators, votes

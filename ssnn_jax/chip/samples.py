@@ -67,10 +67,8 @@ def present(
 def _by_rules(config, weights, generators, rates, labels, enable):
   def advance(state, sample):
     after = rules.present(config, *state, *sample)
-    count = lambda x: jnp.sum(x != 0, axis=0, dtype=jnp.int32)
-    spikes, errors = (
-      tuple(map(count, own)) for own in after.trace.spikes[:2]
-    )
+    count = lambda x: jnp.count_nonzero(x, axis=0)
+    spikes, errors = (tuple(map(count, own)) for own in after.trace.spikes[:2])
     state = after.weights, after.generators
     return state, (after.response, spikes, errors)
 
