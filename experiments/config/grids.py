@@ -172,7 +172,8 @@ def together(settings: Sequence[Setting]) -> list[list[Setting]]:
   """Groups settings that differ only in their learning rate."""
   groups = {}
   for setting in settings:
-    shared = dataclasses.replace(setting.config, learning_rate=1.0)
+    fields = vars(setting.config).items()
+    shared = tuple(item for item in fields if item[0] != 'learning_rate')
     groups.setdefault(shared, []).append(setting)
   return list(groups.values())
 

@@ -42,8 +42,8 @@ class ChipConfig:
       no limit.
     enable: whether one random bit enables the updates of a 'row' of synapses,
       of a 'synapse', or of 'all' rows of a layer in a tick.
-    settle: ticks before the output layer votes; None is T / 2. There are no
-      votes before a spike has passed all layers.
+    settle: ticks before the output layer votes; None is T / 8, as noisy votes
+      must be many. There are no votes before a spike has passed all layers.
 
   Raises:
     UserError: if a field is out of range.
@@ -91,7 +91,7 @@ class ChipConfig:
   @property
   def settle_ticks(self) -> int:
     """Ticks at the start of a presentation without votes."""
-    settle = self.num_steps // 2 if self.settle is None else self.settle
+    settle = self.num_steps // 8 if self.settle is None else self.settle
     return max(settle, self.num_layers)
 
   @property

@@ -183,8 +183,8 @@ def present(
     >>> generators = chip.init_generators(config, jax.random.key(1))
     >>> rates, enable = jnp.full(64, 512), jnp.array([4096, 4096])
     >>> after = chip.present(config, weights, generators, rates, 3, enable)
-    >>> int(after.response.votes.sum())  # of the second half of 64 ticks
-    32
+    >>> int(after.response.votes.sum())  # of 64 ticks, 8 of which settle
+    56
     >>> after.trace.spikes.forward[0].shape  # of the inputs
     (64, 64)
   """

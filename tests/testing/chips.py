@@ -60,7 +60,7 @@ def present(config, weights, generators, rates, label, enable):
       e[-1][label] -= 1
     if t >= max(
       num_layers,
-      config.num_steps // 2 if config.settle is None else config.settle,
+      config.num_steps // 8 if config.settle is None else config.settle,
     ):
       votes[winner] += 1
       largest_votes[largest] += 1
