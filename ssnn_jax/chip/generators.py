@@ -48,7 +48,7 @@ def init(config: ChipConfig, key: jax.Array) -> Generators:
   registers = jax.tree.unflatten(jax.tree.structure(shapes), random)
   if config.generator == 'sobol':
     zeros = jax.tree.map(jnp.zeros_like, registers)
-    registers = zeros._replace(winner=registers.winner)
+    registers = _keep_random(zeros, registers)
   return registers
 
 
@@ -56,17 +56,22 @@ def words(config: ChipConfig, registers: Generators) -> Generators:
   """Returns the words of a tick."""
   if config.generator != 'sobol':
     return registers
-  counters = registers._replace(winner=None)
+  counters = registers._replace(winner=None, enable=None)
   points = jax.tree.map(_point, matrices(config), counters)
-  return points._replace(winner=registers.winner)
+  return _keep_random(points, registers)
 
 
 def step(config: ChipConfig, registers: Generators) -> Generators:
   """Returns the registers after a tick."""
   stepped = jax.tree.map(_STEPS[config.generator], registers)
   if config.generator == 'sobol':
-    stepped = stepped._replace(winner=_xorshift(registers.winner))
+    stepped = _keep_random(stepped, jax.tree.map(_xorshift, registers))
   return stepped
+
+
+def _keep_random(sequences, registers):
+  """Returns generators whose winners and enable bits are no sequences."""
+  return sequences._replace(winner=registers.winner, enable=registers.enable)
 
 
 def spread(config: ChipConfig, word: jax.Array, num_neurons: int) -> jax.Array:
@@ -126,7 +131,7 @@ def matrices(config: ChipConfig) -> Generators:
       make(dimension(role.ERROR, layer)) for layer in range(num_hidden)
     ),
     winner=None,
-    enable=tuple(make(5 + layer) for layer in range(num_hidden + 1)),
+    enable=None,
   )
 
 

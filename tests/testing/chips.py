@@ -166,7 +166,7 @@ def _words(config, registers):
     forward=each(matrices.forward, registers.forward),
     error=each(matrices.error, registers.error),
     winner=registers.winner,
-    enable=each(matrices.enable, registers.enable),
+    enable=registers.enable,
   )
 
 
@@ -183,6 +183,7 @@ def _step(config, registers):
     )
   if config.generator == 'sobol':
     stepped['winner'] = list(map(_xorshift, registers.winner))
+    stepped['enable'] = [list(map(_xorshift, own)) for own in registers.enable]
   return generators_lib.Generators(**stepped)
 
 

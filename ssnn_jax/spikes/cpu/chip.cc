@@ -295,11 +295,11 @@ class Chip {
   void ReadWords() {
     const int32_t* matrix = config_.matrices.begin();
     for (Words& own : words_) {
-      const bool is_winner = &own == &Winner();
-      const bool is_sobol = config_.generator == kSobol && !is_winner;
-      const int64_t kind =
-          config_.generator == kSobol && is_winner ? kXorshift
-                                                   : config_.generator;
+      // Winners and enable bits follow no sequence.
+      const bool is_sobol = config_.generator == kSobol && &own < &Winner();
+      const int64_t kind = config_.generator != kSobol ? config_.generator
+                           : is_sobol                  ? kSobol
+                                                       : kXorshift;
       for (int64_t i = 0; i < own.size; ++i) {
         const uint32_t state = own.registers[i];
         own.now[i] = is_sobol ? Point(matrix, state) : state;
