@@ -135,10 +135,10 @@ class ExperimentConfig(synapses.SynapseFields):
     (10,), _CHIP_HELP['fraction_bits'], unit='bits'
   )
   generator: str = _chip(
-    'xorshift', _CHIP_HELP['generator'], choices=chip_choices.GENERATORS
+    'sobol', _CHIP_HELP['generator'], choices=chip_choices.GENERATORS
   )
   sharing: str = _chip(
-    'mask', _CHIP_HELP['sharing'], choices=chip_choices.SHARINGS
+    'layer', _CHIP_HELP['sharing'], choices=chip_choices.SHARINGS
   )
   membrane: str = _chip(
     'shift', _CHIP_HELP['membrane'], choices=chip_choices.MEMBRANES
@@ -242,14 +242,6 @@ class ExperimentConfig(synapses.SynapseFields):
     ) in 'layers firing_function dropout weight_decay input_gain'.split():
       value, default = getattr(self, name), FIELDS[name].default
       field.check(name, value, value == default, f'{default}, as of the chip')
-    largest = self.num_steps * 2.0 ** -max(self.fraction_bits)
-    expected = (
-      f'at most {largest * self.batch_size:g} for updates of at most one unit '
-      'of 2^-fraction_bits in a tick'
-    )
-    rate = self.learning_rate
-    is_valid = rate <= largest * self.batch_size
-    field.check('learning_rate', rate, is_valid, expected)
 
   def _check_synapses(self):
     is_ideal = self.device == synapses.IDEAL
@@ -340,5 +332,7 @@ def network_config(
     values['input_gain'] = config.num_steps / EVENTS_AT_FULL_RATE
   network = field.call(ssnn_jax.NetworkConfig, **values)
   field.call(updates.check_counts, network, config.batch_size)
-  field.call(methods.METHODS[config.method].configure, config, network)
+  if config.method == methods.CHIP:
+    made = field.call(methods.METHODS[config.method].configure, config, network)
+    field.call(made.enable_rates, config.learning_rate / config.batch_size)
   return network

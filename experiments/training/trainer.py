@@ -73,7 +73,9 @@ def train(
     UserError: if the data, the devices or a folder do not match a run.
   """
   config = runs[0].config
-  network_config = experiment.network_config(config, dataset)
+  network_config, *_ = [
+    experiment.network_config(run.config, dataset) for run in runs
+  ]
   mesh = _make_mesh(config, options)
   made = programs.make(config, network_config, mesh, len(dataset.train.labels))
   start = jax.eval_shape(made.start, *_members(runs[:1]))

@@ -32,7 +32,8 @@ class ChipConfig:
       or one for each.
     generator: random words of 32 bits from 'xorshift' registers, from an 'lfsr'
       (shift register with feedback, 16 steps a tick), or from a 'sobol'
-      sequence of the tick, whose winners use xorshift registers.
+      sequence of the tick, flipped by an xorshift register that steps once a
+      presentation; winners and enable bits then have xorshift registers.
     sharing: whether a word serves all neurons of a layer and role ('layer'),
       serves all but each neuron inverts a fixed choice of its bits ('mask', by
       wires and inverters alone), or each 'neuron' has a generator of its own.
@@ -53,8 +54,8 @@ class ChipConfig:
   num_steps: int = 64
   weight_bits: int = 12
   fraction_bits: int | tuple[int, ...] = 10
-  generator: str = 'xorshift'
-  sharing: str = 'mask'
+  generator: str = 'sobol'
+  sharing: str = 'layer'
   membrane: str = 'shift'
   max_shift: int | None = None
   enable: str = 'row'
@@ -73,9 +74,6 @@ class ChipConfig:
     is_valid = self.settle is None or self.settle < self.num_steps
     expected = f'None, or 0 to {self.num_steps - 1} ticks'
     checks.check_field(self, 'settle', is_valid, expected)
-    is_valid = (self.generator, self.sharing) != ('sobol', 'neuron')
-    expected = "layer or mask, as generators of a 'sobol' sequence are equal"
-    checks.check_field(self, 'sharing', is_valid, expected)
 
   @property
   def num_layers(self) -> int:
@@ -107,11 +105,17 @@ class ChipConfig:
     noise = [round(unit * (q - quantiles[0])) for q in quantiles]
     return np.array(noise, np.int32)
 
+  @property
+  def updates(self) -> tuple[float, ...]:
+    """Updates of each layer in a tick for a learning rate of 1 of a sample.
+
+    An error of 1 makes an error spike in each of T ticks, and each moves a
+    weight by 2^-F_l, if the enable bit lets it.
+    """
+    return tuple(2.0**bits / self.num_steps for bits in self.fractions)
+
   def enable_rates(self, rate: float) -> tuple[int, ...]:
     """Returns the rates of the enable bits of each layer, in units of 2^-16.
-
-    An update of one unit in a tick is a step of 2^-F_l of T in a presentation:
-    the rate of enable bits makes it the learning rate.
 
     Args:
       rate: the learning rate of one sample.
@@ -119,12 +123,12 @@ class ChipConfig:
     Raises:
       UserError: if a layer needs more than one unit in a tick.
     """
-    rates = [rate * 2**bits / self.num_steps for bits in self.fractions]
+    rates = [rate * updates for updates in self.updates]
     if max(rates) > 1:
       raise types.UserError(
-        f'a learning rate of {rate:g} a sample takes updates of '
-        f'{max(rates):g} units in a tick, and there is one at most; choose a '
-        'lower rate, fewer fraction_bits or a larger num_steps.'
+        f'learning_rate is {rate:g} for a sample, which takes {max(rates):g} '
+        'updates of 2^-fraction_bits in a tick; expected at most '
+        f'{rate / max(rates):g} for one update.'
       )
     return tuple(round(rate * (1 << RATE_BITS)) for rate in rates)
 

@@ -2,6 +2,10 @@
 
 The word of a tick is read from a register, which steps at the end of the tick.
 Registers are state of the chip, and run on from sample to sample.
+
+Thresholds of 'sobol' follow a sequence of the tick, each role its own, which is
+flipped by a register that steps once a presentation, after its last tick.
+Winners and enable bits are random from tick to tick.
 """
 
 from typing import Any
@@ -34,44 +38,44 @@ class Generators(NamedTuple):
 
 
 def init(config: ChipConfig, key: jax.Array) -> Generators:
-  """Returns the registers of a new chip.
+  """Samples the registers of a new chip.
 
   Args:
     config: the chip.
-    key: PRNG key; consumed. Registers start at random, but a counter of ticks
-      of 'sobol' at 0.
+    key: PRNG key; consumed.
+
+  Returns:
+    The registers; none is 0.
   """
   shapes = _shapes(config)
   leaves = jax.tree.leaves(shapes)
   bits = jax.random.bits(key, (sum(leaves),), jnp.uint32)
-  random = jnp.split(jnp.maximum(bits, 1), np.cumsum(leaves)[:-1])  # never 0
-  registers = jax.tree.unflatten(jax.tree.structure(shapes), random)
-  if config.generator == 'sobol':
-    zeros = jax.tree.map(jnp.zeros_like, registers)
-    registers = _keep_random(zeros, registers)
-  return registers
+  random = jnp.split(jnp.maximum(bits, 1), np.cumsum(leaves)[:-1])
+  return jax.tree.unflatten(jax.tree.structure(shapes), random)
 
 
-def words(config: ChipConfig, registers: Generators) -> Generators:
-  """Returns the words of a tick."""
+def words(
+  config: ChipConfig, registers: Generators, t: jax.Array
+) -> Generators:
+  """Returns the words of tick t."""
   if config.generator != 'sobol':
     return registers
-  counters = registers._replace(winner=None, enable=None)
-  points = jax.tree.map(_point, matrices(config), counters)
-  return _keep_random(points, registers)
+  shift = lambda matrix, own: own ^ _point(matrix, t)
+  role = registers._replace(winner=None, enable=None)
+  words = jax.tree.map(shift, matrices(config), role)
+  return words._replace(winner=registers.winner, enable=registers.enable)
 
 
-def step(config: ChipConfig, registers: Generators) -> Generators:
-  """Returns the registers after a tick."""
-  stepped = jax.tree.map(_STEPS[config.generator], registers)
-  if config.generator == 'sobol':
-    stepped = _keep_random(stepped, jax.tree.map(_xorshift, registers))
-  return stepped
-
-
-def _keep_random(sequences, registers):
-  """Returns generators whose winners and enable bits are no sequences."""
-  return sequences._replace(winner=registers.winner, enable=registers.enable)
+def step(config: ChipConfig, registers: Generators, t: jax.Array) -> Generators:
+  """Returns the registers after tick t."""
+  advance = _lfsr if config.generator == 'lfsr' else _xorshift
+  stepped = jax.tree.map(advance, registers)
+  if config.generator != 'sobol':
+    return stepped
+  is_last = t == config.num_steps - 1
+  choose = lambda own, after: jnp.where(is_last, after, own)
+  held = jax.tree.map(choose, registers, stepped)
+  return held._replace(winner=stepped.winner, enable=stepped.enable)
 
 
 def spread(config: ChipConfig, word: jax.Array, num_neurons: int) -> jax.Array:
@@ -108,8 +112,7 @@ def addresses(word: jax.Array, num_classes: int) -> jax.Array:
 def masks(size: int) -> np.ndarray:
   """Returns the bits that each neuron inverts, `[N]` uint32.
 
-  Multiples of the golden ratio are evenly distributed: so are the thresholds of
-  a layer in each tick.
+  They are multiples of the golden ratio, which are evenly distributed.
   """
   return (np.arange(1, size + 1) * _GOLDEN).astype(np.uint32)
 
@@ -164,12 +167,9 @@ def _lfsr(x):
   return x
 
 
-_STEPS = {'xorshift': _xorshift, 'lfsr': _lfsr, 'sobol': lambda tick: tick + 1}
-
-
-def _point(matrix, tick):
-  """Returns the `[1]` points of a Sobol dimension at a tick, upper 16 bits."""
+def _point(matrix, t):
+  """Returns the `[1]` point of a Sobol dimension at tick t, upper 16 bits."""
   rows = jnp.asarray(matrix, jnp.uint32)
-  bits = jax.lax.population_count(rows & tick) & 1
+  bits = jax.lax.population_count(rows & jnp.uint32(t)) & 1
   places = jnp.arange(WORD_BITS - len(rows), WORD_BITS, dtype=jnp.uint32)
   return jnp.sum(bits << places, dtype=jnp.uint32)[None]

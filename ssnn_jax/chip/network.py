@@ -118,11 +118,10 @@ def make_device(
   if not isinstance(learning_rate, jax.Array):
     config.enable_rates(learning_rate)
   factor = schedule or optax.constant_schedule(1.0)
-  units = [2.0**bits / config.num_steps for bits in config.fractions]
 
   def set_rates(state):
     rate = state.learning_rate * factor(state.num_batches)
-    rates = jnp.minimum(rate * jnp.array(units), 1.0)
+    rates = jnp.minimum(rate * jnp.array(config.updates), 1.0)
     rates = jnp.round(rates * (1 << config_lib.RATE_BITS)).astype(jnp.int32)
     return state._replace(enable=rates)
 
@@ -173,6 +172,9 @@ def init_weights(config: ChipConfig, key: jax.Array) -> rules.Weights:
   Args:
     config: the chip.
     key: PRNG key; consumed.
+
+  Returns:
+    int16 weights `[N_l + 1, N_{l+1}]` of each layer.
   """
   params = network_lib.init(NetworkConfig(config.layer_sizes), key)
   return quantize(config, params)
@@ -203,8 +205,7 @@ def dequantize(config: ChipConfig, weights: rules.Weights) -> types.Params:
 def encode(config: ChipConfig, images: Any) -> jax.Array:
   """Encodes images `[B, ...]` as `[B, N_0]` int32 rates of 0 to 2^F_0.
 
-  Raises:
-    UserError: if they are no images of N_0 pixels.
+  It raises a `UserError` if they are no images of N_0 pixels.
   """
   rates = encoding.rate_encode(images)
   if rates.shape[1] != config.layer_sizes[0]:

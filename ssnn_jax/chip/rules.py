@@ -194,11 +194,11 @@ def present(
 
   def advance(carry, t):
     weights, neurons, registers, votes = carry
-    words = generators_lib.words(config, registers)
+    words = generators_lib.words(config, registers, t)
     weights, neurons, spikes = tick(
       config, weights, neurons, words, t, rates, label, enable
     )
-    registers = generators_lib.step(config, registers)
+    registers = generators_lib.step(config, registers, t)
     own = jnp.stack([spikes.winner, spikes.largest])
     is_vote = (own[:, None] == jnp.arange(classes)[None]) & (t >= settle)
     votes += jnp.int32(is_vote)

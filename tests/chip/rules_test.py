@@ -23,7 +23,7 @@ CONFIGS = {
     (5, 34, 6, 3), 13, 9, (9, 6, 7), 'lfsr', 'neuron', settle=2
   ),
   'sobol': chip.ChipConfig(
-    (5, 6, 4), 40, 16, 6, 'sobol', membrane='mean', enable='synapse'
+    (5, 9, 4), 48, 16, 6, 'sobol', membrane='mean', enable='synapse'
   ),
   'saturated': chip.ChipConfig((4, 6, 5, 3), 48, 4, 4, sharing='layer'),
   'saturated_all': chip.ChipConfig(
@@ -41,14 +41,13 @@ def make(name):
   config = CONFIGS[name]
   sizes, rng = config.layer_sizes, np.random.default_rng(4)
   lowest = -(2 ** (config.weight_bits - 1))
-  scale = max(abs(lowest) // 4, 1)
-  weights = tuple(
-    jnp.asarray(
-      np.clip(rng.normal(scale / 2, scale, (i + 1, j)), lowest, -lowest - 1),
-      jnp.int16,
-    )
-    for i, j in zip(sizes, sizes[1:])
-  )
+
+  def draw(i, j, bits):
+    scale = max(min(-lowest, 2**bits) // 4, 1)
+    own = rng.normal(scale / 2, scale, (i + 1, j))
+    return jnp.asarray(np.clip(own, lowest, -lowest - 1), jnp.int16)
+
+  weights = tuple(map(draw, sizes, sizes[1:], config.fractions))
   registers = chip.init_generators(config, jax.random.key(1))
   one = 2 ** config.fractions[0]
   rates = jnp.asarray(rng.integers(0, one + 1, (NUM_SAMPLES, sizes[0])))

@@ -19,6 +19,7 @@ HEADINGS = (
   'Data',
   'Network',
   'Spikes',
+  'Chip',
   'Synapses',
   'Training',
   'Evaluation',

@@ -32,7 +32,7 @@ def present(config, weights, generators, rates, label, enable):
   votes, largest_votes = [0] * num_classes, [0] * num_classes
   ticks, winners = [], []
   for t in range(config.num_steps):
-    words = _words(config, registers)
+    words = _words(config, registers, t)
     # Emit.
     x = [_below(config, words.input, fractions[0], rates)]
     for layer in range(1, num_layers):
@@ -96,7 +96,7 @@ def present(config, weights, generators, rates, label, enable):
         for j, d in enumerate(drives[layer]):
           v[layer][j] += _move(config, d - v[layer][j], t - layer + 1)
     g = arriving
-    registers = _step(config, registers)
+    registers = _step(config, registers, t)
     ticks.append((x, e, [list(own) for own in v]))
     winners.append((winner, largest))
   return {
@@ -150,7 +150,7 @@ def _move(config, difference, elapsed):
   return (difference + 2**shift // 2) >> shift
 
 
-def _words(config, registers):
+def _words(config, registers, t):
   if config.generator != 'sobol':
     return registers
 
@@ -158,7 +158,7 @@ def _words(config, registers):
     bits = [bin(int(row) & tick).count('1') % 2 for row in matrix]
     return sum(bit << place for place, bit in enumerate(bits)) << 16
 
-  one = lambda matrix, own: [point(matrix, own[0])]
+  one = lambda matrix, own: [x ^ point(matrix, t) for x in own]
   each = lambda made, own: list(map(one, made, own))
   matrices = generators_lib.matrices(config)
   return generators_lib.Generators(
@@ -170,20 +170,17 @@ def _words(config, registers):
   )
 
 
-def _step(config, registers):
-  kinds = {'xorshift': _xorshift, 'lfsr': _lfsr, 'sobol': lambda x: x + 1}
-  step = kinds[config.generator]
+def _step(config, registers, t):
+  step = _lfsr if config.generator == 'lfsr' else _xorshift
   stepped = {}
   for name, own in registers._asdict().items():
-    nested = bool(own) and isinstance(own[0], list)
-    stepped[name] = (
-      [list(map(step, each)) for each in own]
-      if nested
-      else list(map(step, own))
-    )
-  if config.generator == 'sobol':
-    stepped['winner'] = list(map(_xorshift, registers.winner))
-    stepped['enable'] = [list(map(_xorshift, own)) for own in registers.enable]
+    is_held = config.generator == 'sobol' and t < config.num_steps - 1
+    if is_held and name in ('input', 'forward', 'error'):
+      stepped[name] = own
+    elif not own or isinstance(own[0], list):
+      stepped[name] = [list(map(step, each)) for each in own]
+    else:
+      stepped[name] = list(map(step, own))
   return generators_lib.Generators(**stepped)
 
 

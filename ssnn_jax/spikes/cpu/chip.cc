@@ -57,8 +57,7 @@ uint32_t Mask(const Config& config, int64_t index) {
 }
 
 uint32_t Step(int64_t generator, uint32_t x) {
-  if (generator == kSobol) return x + 1;
-  if (generator == kXorshift) {
+  if (generator != kLfsr) {
     x ^= x << 13;
     x ^= x >> 17;
     return x ^ (x << 5);
@@ -234,7 +233,7 @@ class Chip {
 
   void Tick(int64_t t, const int32_t* rates, int32_t label,
             const int32_t* enable, int32_t* votes, int32_t* spikes) {
-    ReadWords();
+    ReadWords(t);
 
     // Emit.
     for (int64_t index = 0; index <= hidden_; ++index) {
@@ -292,18 +291,17 @@ class Chip {
   }
 
   // Reads the words of the tick, and steps the registers.
-  void ReadWords() {
+  void ReadWords(int64_t t) {
     const int32_t* matrix = config_.matrices.begin();
     for (Words& own : words_) {
       // Winners and enable bits follow no sequence.
       const bool is_sobol = config_.generator == kSobol && &own < &Winner();
-      const int64_t kind = config_.generator != kSobol ? config_.generator
-                           : is_sobol                  ? kSobol
-                                                       : kXorshift;
+      const uint32_t point = is_sobol ? Point(matrix, t) : 0;
+      const bool is_held = is_sobol && t < config_.num_steps - 1;
       for (int64_t i = 0; i < own.size; ++i) {
-        const uint32_t state = own.registers[i];
-        own.now[i] = is_sobol ? Point(matrix, state) : state;
-        own.registers[i] = Step(kind, state);
+        uint32_t& state = own.registers[i];
+        own.now[i] = state ^ point;
+        if (!is_held) state = Step(config_.generator, state);
       }
       if (is_sobol) matrix += kSobolBits;
     }

@@ -57,7 +57,7 @@ def update_of(method, *changed):
 
 
 class FieldsTest(parameterized.TestCase):
-  @parameterized.parameters(*methods.METHODS)
+  @parameterized.parameters(*methods.MINIBATCH)
   def test_unused_fields_do_not_change_the_update(self, method):
     used = {field: methods.concerns(method, field) for field in CHANGED}
     self.assertEqual(all(used.values()), method in USE_ALL)
@@ -69,7 +69,7 @@ class FieldsTest(parameterized.TestCase):
 
   @parameterized.parameters(
     (method, field)
-    for method in methods.METHODS
+    for method in methods.MINIBATCH
     if method not in USE_ALL
     for field in CHANGED
     # Representations have the same counts.
@@ -82,7 +82,10 @@ class FieldsTest(parameterized.TestCase):
   def test_only_fields_of_spikes_may_be_unused(self, method):
     self.assertEqual(
       methods.SPIKING_FIELDS,
-      CHANGED.keys() | OTHER_FIELDS | synapses.DEFAULTS.keys(),
+      CHANGED.keys()
+      | OTHER_FIELDS
+      | synapses.DEFAULTS.keys()
+      | methods.CHIP_FIELDS,
     )
     self.assertContainsSubset(
       methods.METHODS[method].fields, methods.SPIKING_FIELDS
@@ -92,7 +95,7 @@ class FieldsTest(parameterized.TestCase):
 
 
 class StoredBitsTest(parameterized.TestCase):
-  @parameterized.parameters(*methods.METHODS)
+  @parameterized.parameters(*methods.MINIBATCH)
   def test_unused_fields_do_not_change_the_stored_bits(self, method):
     config = ssnn_jax.NetworkConfig(SIZES, **BASE)
     bits = methods.count_stored_bits(method, config)
