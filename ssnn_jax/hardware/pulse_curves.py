@@ -87,10 +87,9 @@ def read_pulse_csv(path: str | os.PathLike) -> tuple[PulseCurve, ...]:
 
 
 def by_device(curves: Iterable[PulseCurve]) -> dict[str, list[PulseCurve]]:
-  """Checks curves, and returns those of each device by its name.
+  """Returns the curves of each device by its name.
 
-  Raises:
-    UserError: if there are too few readings, or readings are no pulse response.
+  Raises a UserError if they are too short, or no pulse response.
   """
   devices = {}
   for curve in curves:
