@@ -34,6 +34,8 @@ The examples of all other pages assume these four imports.
   buffered; updates.
 - `baselines`: the ANN trained by backpropagation (`ann`), RPU crossbars,
   BP-STDP, surrogate gradients, feedback alignment.
+- `chip`: the rules in integers, one sample and one tick, as the golden
+  reference of hardware that learns.
 - `hardware`: resistive devices as synapses, costs and energies of a
   presentation, export to NIR.
 - `training`: `training.fit` and its loop, metrics, neuron activity, all spikes
@@ -61,6 +63,7 @@ The examples of all other pages assume these four imports.
 """
 
 from ssnn_jax import baselines
+from ssnn_jax import chip
 from ssnn_jax import datasets
 from ssnn_jax import hardware
 from ssnn_jax import layers
@@ -102,6 +105,7 @@ __all__ = (
   'ann',
   'as_gradient',
   'baselines',
+  'chip',
   'datasets',
   'hardware',
   'layers',

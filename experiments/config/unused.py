@@ -13,7 +13,11 @@ _LEAKY = (
 )
 _REAL_TIME = (
   'without --timing=realtime',
-  lambda config: config.timing == 'realtime',
+  lambda config: config.timing == 'realtime' or config.method == methods.CHIP,
+)
+_SHIFTS = (
+  'with --membrane=mean',
+  lambda config: config.membrane == 'shift',
 )
 _TIKI_TAKA = (
   'without --update_rule=tiki_taka',
@@ -30,6 +34,7 @@ _ADAPTIVE = (
 # When each field is not used, and whether a configuration uses it.
 _CONDITIONS = {
   'settle': _REAL_TIME,
+  'max_shift': _SHIFTS,
   'tau': _LEAKY,
   'transfer_lines': _TIKI_TAKA,
   'transfer_rate': _TIKI_TAKA,

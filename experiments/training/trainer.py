@@ -110,14 +110,16 @@ def _make_mesh(config, options):
       '--num_devices and --multihost exclude each other, as --multihost uses '
       'all devices of all processes; leave one of them out.'
     )
+  if config.method == methods.CHIP:  # its samples follow one another
+    is_alone = wanted in (None, 1) and jax.process_count() == 1
+    expected = '1, and one process, as the chip presents sample after sample'
+    field.check('num_devices', wanted, is_alone, expected)
+    wanted = 1
   if wanted is not None and not 1 <= wanted <= len(devices):
     raise ssnn_jax.UserError(
       f'--num_devices={wanted} is out of range; choose a number from 1 to '
       f'{len(devices)}, the number of devices.'
     )
-  if config.method == methods.CHIP:
-    field.check('num_devices', wanted, wanted in (None, 1), '1 with the chip')
-    wanted = 1  # its samples follow one another
   try:
     return sharding.make_mesh(config.batch_size, devices[:wanted])
   except ssnn_jax.UserError as error:

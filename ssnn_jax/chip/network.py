@@ -68,7 +68,7 @@ def make_network(
 
   def respond(presented):
     votes, largest, potential = presented.response
-    potential = potential * jnp.float32(2.0 ** -config.fractions[-1])
+    potential = potential.astype(jnp.float32) * 2.0 ** -config.fractions[-1]
     return types.Inference(votes, potential, largest)
 
   def infer(params, key, inputs):
@@ -121,7 +121,7 @@ def make_device(
 
   def set_rates(state):
     rate = state.learning_rate * factor(state.num_batches)
-    rates = jnp.minimum(rate * jnp.array(config.updates), 1.0)
+    rates = jnp.minimum(rate[None] * jnp.array(config.updates), 1.0)
     rates = jnp.round(rates * (1 << config_lib.RATE_BITS)).astype(jnp.int32)
     return state._replace(enable=rates)
 

@@ -171,7 +171,10 @@ def load_params(
       )
     with _convert_errors(_damaged_error, path / str(epoch)):
       state, progress = _read(manager, epoch, like=None)
-      params = tuple(types.LayerParams(**layer) for layer in state['params'])
+      params = tuple(
+        types.LayerParams(**layer) if isinstance(layer, dict) else layer
+        for layer in state['params']  # arrays are weights of a chip
+      )
       is_unchanged = progress['params_sha256'] == provenance.sha256(params)
   if not is_unchanged:
     raise _damaged_error(path / str(epoch), _CHANGED)

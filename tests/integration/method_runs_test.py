@@ -36,7 +36,7 @@ from tests.testing.experiments import stop_at_call
 from tests.testing.sweeps import BASE
 
 SEEDS = 0, 1
-METHODS = tuple(name for name in methods.METHODS if name != 'ssnn')
+METHODS = tuple(name for name in methods.MINIBATCH if name != 'ssnn')
 OTHERS = tuple(name for name in METHODS if name != methods.ANN)
 CONFIG = dataclasses.replace(
   BASE,
