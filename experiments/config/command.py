@@ -1,6 +1,7 @@
 """Flags, error messages and launch of the commands."""
 
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -99,16 +100,24 @@ class TupleParser(flags.ArgumentParser):
     return f'{self.kind.__name__}s'
 
 
-def define_fields(kind: type, *, with_defaults: bool = True) -> None:
+def define_fields(
+  kind: type,
+  *,
+  with_defaults: bool = True,
+  names: Collection[str] | None = None,
+) -> None:
   """Defines a flag for each `field.field` of a dataclass.
 
   Args:
     kind: the dataclass.
     with_defaults: whether flags default to the values of the fields instead of
       None.
+    names: the fields; None is all of them.
   """
   hints = typing.get_type_hints(kind)
   for own in dataclasses.fields(kind):
+    if names is not None and own.name not in names:
+      continue
     default = own.default if with_defaults else None
     with group(own.metadata['group']):
       _define_flag(own, hints[own.name], default)

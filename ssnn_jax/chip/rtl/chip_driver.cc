@@ -63,8 +63,8 @@ void chip_shift(Chip* chip, int layer, int rows, int columns,
   top.weight_shift = 1;
   for (int column = 0; column < columns; ++column) {
     top.weight_column = column;
+    top.eval();
     for (int row = rows - 1; row >= 0; --row) {
-      top.eval();
       // The sign bit is moved to the top and back.
       const uint16_t bits = top.weight_out << unused;
       out[column * rows + row] = static_cast<int16_t>(bits) >> unused;

