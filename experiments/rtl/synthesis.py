@@ -123,13 +123,7 @@ def synthesize(
   return counts
 
 
-def synapses(
-  kind: str,
-  weight_bits: int,
-  rows: int,
-  columns: int,
-  enables: int | None = None,
-) -> Part:
+def synapses(kind: str, weight_bits: int, rows: int, columns: int) -> Part:
   """Returns the array of synapses of a layer, with its bias row.
 
   Args:
@@ -137,13 +131,12 @@ def synapses(
     weight_bits: bits of a weight.
     rows: inputs and bias.
     columns: neurons.
-    enables: enable bits; None is one for each row.
   """
   parameters = {
     'ROWS': rows,
     'COLUMNS': columns,
     'WEIGHT_BITS': weight_bits,
-    'ENABLES': enables or rows,
+    'ENABLES': rows,
     'BACKWARD_ROWS': 0 if kind == 'first' else rows - 1,
     'ONE_HOT': int(kind == 'output'),
   }

@@ -12,12 +12,13 @@ which takes a minute.
 
 The record of the study chip_gates is collected by
 
-  python -m experiments.collect --study=chip_gates --record=yosys \\
+  python -m experiments.collect --study=chip_gates --record=yosys
     --lines=gates.jsonl
 """
 
 from collections.abc import Iterator
 import json
+import pathlib
 import shlex
 import sys
 from typing import Any
@@ -95,7 +96,9 @@ def fpga_parts(weight_bits: int) -> list[tuple[synthesis.Part, dict[str, int]]]:
   ]
 
 
-def measure(all_bits: list[int], liberty: Any) -> Iterator[dict[str, Any]]:
+def measure(
+  all_bits: tuple[int, ...], liberty: pathlib.Path | None
+) -> Iterator[dict[str, Any]]:
   """Yields a line of each synthesis.
 
   Args:

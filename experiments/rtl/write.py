@@ -39,12 +39,12 @@ with the first lowest.
 2. Load the weights: for each layer and column, set `weight_layer` and
    `weight_column`, and for each line of `weights_<layer>.hex` (column after
    column, {rows} of layer 0 each) set `weight_in` and raise `weight_shift` for
-   one clock. To read a column, feed `weight_out` back to `weight_in` for as many
-   clocks.
+   one clock. To read a column, feed `weight_out` back to `weight_in` for as
+   many clocks.
 3. Present a sample: set `sample`, `label` and `learn`, raise `start` for one
-   clock, then keep `tick` high while `busy` is. {steps} ticks later, `votes` has
-   the answer, and the weights have learned. `enable_rates` are
-   {enable}, layer 0 first, for the learning rate of this folder, and 0 for none.
+   clock, then keep `tick` high while `busy` is. {steps} ticks later, `votes`
+   has the answer, and the weights have learned. `enable_rates` are {enable},
+   layer 0 first, for the learning rate of this folder.
 
 `expected.json` has the first samples (rates of inputs, label, votes of each
 class) and `weights_after_<layer>.hex` the weights after them, in the order of

@@ -8,6 +8,8 @@ does in one tick, in integers only, and the Verilog does the same bit by bit.
 - `generators`: random words, and which neurons share them.
 - `samples`: samples one after another, by the rules or a compiled kernel.
 - `network`: the chip as a `Network`, for training and evaluation.
+- `verilog`: the chip in SystemVerilog, the modules in `rtl`.
+- `cosimulation`: simulation of the Verilog by verilator.
 """
 
 from ssnn_jax.chip.config import ChipConfig

