@@ -1,6 +1,7 @@
 """Compares the chip in Verilog with its twin in JAX, bit by bit.
 
   python -m experiments.rtl compare --dataset=digits --num_samples=100
+  python -m experiments.rtl compare --sources=verilog
 
 Presents the first training samples to both, one after another, and compares all
 weights and votes after each sample, and in the first samples all spikes,
@@ -12,6 +13,7 @@ compiler.
 """
 
 import functools
+import pathlib
 import sys
 import time
 from typing import NamedTuple
@@ -23,10 +25,12 @@ import numpy as np
 
 from experiments.config import command
 from experiments.rtl import settings
+import ssnn_jax
 from ssnn_jax import chip
 from ssnn_jax.chip import cosimulation
 from ssnn_jax.chip import rules
 from ssnn_jax.chip import samples as samples_lib
+from ssnn_jax.chip import verilog
 
 
 class Difference(NamedTuple):
@@ -178,6 +182,26 @@ def _time_jax(case, samples):
   return size * config.num_steps / (time.perf_counter() - start)
 
 
+def find_sources(text: str) -> list[pathlib.Path]:
+  """Returns the modules in a folder of `experiments.rtl write`.
+
+  Args:
+    text: the folder.
+
+  Raises:
+    UserError: if there are none.
+  """
+  folder = command.folder(text)
+  top = f'{verilog.TOP}.sv'
+  found = sorted(path for path in folder.glob('*.sv') if path.name != top)
+  if not found:
+    raise ssnn_jax.UserError(
+      f'--sources={text} has no modules (*.sv); give a folder that '
+      '`python -m experiments.rtl write` made.'
+    )
+  return found
+
+
 def main() -> None:
   """Compares both chips; exits with status 1 if they differ."""
   values = flags.FLAGS.flag_values_dict()
@@ -189,8 +213,9 @@ def main() -> None:
     chip.encode(case.config, np.concatenate([learned, recognized])),
     np.concatenate([labels, np.full(len(recognized), -1)]).astype(np.int32),
   )
+  sources = values['sources'] and find_sources(values['sources'])
   print(f'compiling the Verilog of {case.config}', file=sys.stderr)
-  with cosimulation.simulate(case.config, case.registers) as simulator:
+  with cosimulation.simulate(case.config, case.registers, sources) as simulator:
     found, weights, speed = compare(
       simulator,
       case.weights,
@@ -220,6 +245,12 @@ def main() -> None:
 if __name__ == '__main__':
   settings.define()
   with command.group('Evaluation'):
+    flags.DEFINE_string(
+      'sources',
+      None,
+      '`folder` of modules that you have changed, made by `write`; default: the '
+      'modules of the library. Parameters are those of the flags.',
+    )
     flags.DEFINE_integer(
       'num_samples', 100, 'number of training samples to learn from.', 1
     )

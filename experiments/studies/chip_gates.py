@@ -126,18 +126,13 @@ def _chip_table(factors):
 
 
 def numbers(records: Mapping[str, pd.DataFrame]) -> dict[str, Number]:
-  """Returns transistors of parts, of whole chips, and the composition's error."""
+  """Returns transistors of parts and chips, and the error of a composition."""
   (lines,) = records.values()
   factors, found = transistors.fit(lines), {}
-  for part in transistors.TERMS:
+  for part in _PARTS.values():
     for bits in _BITS:
-      value = (
-        part_transistors(factors, part, bits)
-        if part in _PARTS.values()
-        else None
-      )
-      if value is not None:
-        found[f'{part}_{bits}'] = Number(value)
+      value = part_transistors(factors, part, bits)
+      found[f'{part}_{bits}'] = Number(value)
   for sizes in _SIZES:
     for bits in _BITS:
       config = make_config(sizes, bits)

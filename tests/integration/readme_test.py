@@ -27,7 +27,10 @@ RESULTS = {
   'neuron.md': {'result.history.eval_accuracy[-1]': 0.9},
 }
 COMMAND = re.compile(r'^python -m experiments\.([\w.]+)([^|\n]*)', re.MULTILINE)
-TEXTS = [page.read_text().replace('\\\n', '') for page in PAGES]
+TEXTS = [
+  page.read_text().replace('\\\n', '').replace('.rtl ', '.rtl.')
+  for page in PAGES
+]
 COMMANDS = sorted(
   {match.groups() for text in TEXTS for match in COMMAND.finditer(text)}
 )
