@@ -161,7 +161,7 @@ def count(
   registers = chip.init_generators(config, jax.random.key(0))
   for role, own in registers._asdict().items():
     number = sum(len(leaf) for leaf in jax.tree.leaves(own))
-    is_register = config.generator != 'sobol' or role == 'winner'
+    is_register = config.generator != 'sobol' or role in ('winner', 'enable')
     kind = 'xorshift' if config.generator == 'sobol' else config.generator
     kind = kind if is_register else 'sobol'
     parts['generators'] += number * get(f'generator_{kind}')

@@ -248,8 +248,8 @@ if __name__ == '__main__':
     flags.DEFINE_string(
       'sources',
       None,
-      '`folder` of modules that you have changed, made by `write`; default: the '
-      'modules of the library. Parameters are those of the flags.',
+      '`folder` of modules that you have changed, made by `write`; default: '
+      'the modules of the library. Parameters are those of the flags.',
     )
     flags.DEFINE_integer(
       'num_samples', 100, 'number of training samples to learn from.', 1

@@ -98,7 +98,7 @@ def synthesize(
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if done.returncode:
       lines = (done.stdout + done.stderr).strip().splitlines()
-      problem = next((x for x in lines if 'ERROR' in x), lines[-1])
+      problem = next((x for x in lines if 'ERROR' in x), ' '.join(lines[-1:]))
       raise ssnn_jax.UserError(
         f'yosys cannot synthesize {part.name}: {problem}'
       )

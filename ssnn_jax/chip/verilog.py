@@ -120,7 +120,7 @@ def parameters(
   noise_bits = int(table.max()).bit_length()
   shift = config.num_steps if config.max_shift is None else config.max_shift
   seeds = np.concatenate([np.ravel(x) for x in jax.tree.leaves(registers)])
-  matrices = np.zeros((3 * num_layers - 1, 16), int)
+  matrices = np.zeros((2 * num_layers - 1, 16), int)
   if config.generator == 'sobol':
     leaves = jax.tree.leaves(generators_lib.matrices(config))
     matrices = np.stack(leaves)

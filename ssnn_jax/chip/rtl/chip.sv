@@ -30,10 +30,11 @@ module chip #(
   parameter logic [256*NOISE_BITS-1:0] GUMBEL = '0,
   // Registers of the generators after reset, in this order: inputs, forward
   // spikes of each hidden layer, error spikes of each hidden layer, winner,
-  // enable bits of each layer. Matrices of sobol: the same without the winner.
+  // enable bits of each layer. Matrices of sobol: of inputs, forward
+  // and error spikes.
   parameter int GENERATORS = 8,
   parameter logic [32*GENERATORS-1:0] SEEDS = '0,
-  parameter logic [256*(3*LAYERS-1)-1:0] MATRICES = '0,
+  parameter logic [256*(2*LAYERS-1)-1:0] MATRICES = '0,
   // Derived; leave them.
   parameter int INPUTS = SIZES[31:0],
   parameter int CLASSES = SIZES[32*LAYERS +: 32],
@@ -168,8 +169,7 @@ module chip #(
         .ERROR_SEEDS(SEEDS[32 * first(2, l) +: 32 * SHARED]),
         .ENABLE_SEEDS(SEEDS[32 * first(4, l) +: 32 * ENABLE_GENERATORS]),
         .FORWARD_MATRIX(MATRICES[256 * (1 + l) +: 256]),
-        .ERROR_MATRIX(MATRICES[256 * (LAYERS + l) +: 256]),
-        .ENABLE_MATRIX(MATRICES[256 * (2 * LAYERS - 1 + l) +: 256])
+        .ERROR_MATRIX(MATRICES[256 * (LAYERS + l) +: 256])
       ) own (
         .clock, .reset, .clear(start), .tick(advance), .count,
         .integrate(integrate[l]),
@@ -200,10 +200,9 @@ module chip #(
         .ENABLE_GENERATORS(ENABLE_GENERATORS), .ENABLE_MASKED(ENABLE_MASKED),
         .WINNER_SEEDS(SEEDS[32 * first(3, 0) +: 32 * ((CLASSES + 3) / 4)]),
         .ENABLE_SEEDS(SEEDS[32 * first(4, l) +: 32 * ENABLE_GENERATORS]),
-        .ENABLE_MATRIX(MATRICES[256 * (2 * LAYERS - 1 + l) +: 256]),
         .NOISE_BITS(NOISE_BITS), .GUMBEL(GUMBEL)
       ) own (
-        .clock, .reset, .clear(start), .tick(advance), .count,
+        .clock, .reset, .clear(start), .tick(advance),
         .integrate(integrate[l]),
         .shift(shifts[SHIFT_BITS * l +: SHIFT_BITS]),
         .elapsed(elapsed[TICK_BITS * l +: TICK_BITS]),

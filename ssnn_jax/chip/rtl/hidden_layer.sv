@@ -24,7 +24,6 @@ module hidden_layer #(
   parameter logic [32*ENABLE_GENERATORS-1:0] ENABLE_SEEDS = '0,
   parameter logic [255:0] FORWARD_MATRIX = '0,
   parameter logic [255:0] ERROR_MATRIX = '0,
-  parameter logic [255:0] ENABLE_MATRIX = '0,
   // Derived; leave them.
   parameter int DRIVE_BITS = WEIGHT_BITS + $clog2(INPUTS + 1),
   parameter int BACKWARD_BITS = WEIGHT_BITS + 1 + $clog2(NEURONS),
@@ -57,9 +56,8 @@ module hidden_layer #(
   logic [ENABLES-1:0] enable_bits;
   enables #(
     .ENABLES(ENABLES), .GENERATORS(ENABLE_GENERATORS), .MASKED(ENABLE_MASKED),
-    .KIND(KIND), .SEEDS(ENABLE_SEEDS), .MATRIX(ENABLE_MATRIX)
-  ) learning (
-    .clock, .reset, .tick, .count, .rate(enable_rate), .bits(enable_bits));
+    .KIND(KIND), .SEEDS(ENABLE_SEEDS)
+  ) learning (.clock, .reset, .tick, .rate(enable_rate), .bits(enable_bits));
 
   logic [NEURONS*DRIVE_BITS-1:0] drives;
   synapses #(

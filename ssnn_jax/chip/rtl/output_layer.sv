@@ -16,7 +16,6 @@ module output_layer #(
   parameter bit ENABLE_MASKED = 1,
   parameter logic [32*((CLASSES+3)/4)-1:0] WINNER_SEEDS = '0,
   parameter logic [32*ENABLE_GENERATORS-1:0] ENABLE_SEEDS = '0,
-  parameter logic [255:0] ENABLE_MATRIX = '0,
   parameter int NOISE_BITS = 14,
   parameter logic [256*NOISE_BITS-1:0] GUMBEL = '0,
   // Derived; leave them.
@@ -29,7 +28,6 @@ module output_layer #(
   input  logic                                   reset,
   input  logic                                   clear,
   input  logic                                   tick,
-  input  logic [15:0]                            count,
   input  logic                                   integrate,
   input  logic [SHIFT_BITS-1:0]                  shift,
   input  logic [TICK_BITS-1:0]                   elapsed,
@@ -52,9 +50,8 @@ module output_layer #(
   logic [ENABLES-1:0] enable_bits;
   enables #(
     .ENABLES(ENABLES), .GENERATORS(ENABLE_GENERATORS), .MASKED(ENABLE_MASKED),
-    .KIND(KIND), .SEEDS(ENABLE_SEEDS), .MATRIX(ENABLE_MATRIX)
-  ) learning (
-    .clock, .reset, .tick, .count, .rate(enable_rate), .bits(enable_bits));
+    .KIND(KIND), .SEEDS(ENABLE_SEEDS)
+  ) learning (.clock, .reset, .tick, .rate(enable_rate), .bits(enable_bits));
 
   logic [CLASSES*DRIVE_BITS-1:0] drives;
   synapses #(
@@ -75,14 +72,13 @@ module output_layer #(
       .potential(potentials[DRIVE_BITS * k +: DRIVE_BITS]));
   end
 
-  // Four classes share the four bytes of a word. With sobol sequences elsewhere,
-  // winners have registers, since a winner needs chance and not evenness.
+  // Four classes share the four bytes of a word, of a register as enable bits.
   localparam int WORDS = (CLASSES + 3) / 4;
   logic [32*WORDS-1:0] bytes;
   random_words #(
     .WORDS(WORDS), .GENERATORS(WORDS), .BITS(32), .KIND(KIND == 2 ? 0 : KIND),
     .SEEDS(WINNER_SEEDS)
-  ) winner_random (.clock, .reset, .tick, .count, .words(bytes));
+  ) winner_random (.clock, .reset, .tick, .count(16'd0), .words(bytes));
 
   winner #(
     .CLASSES(CLASSES), .BITS(DRIVE_BITS), .NOISE_BITS(NOISE_BITS),
