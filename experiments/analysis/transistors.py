@@ -7,6 +7,7 @@ the modules of a chip.
 """
 
 from collections.abc import Mapping
+import functools
 import math
 from typing import Any
 
@@ -14,38 +15,40 @@ import jax
 import numpy as np
 import pandas as pd
 
+from experiments.analysis import records
 from ssnn_jax import chip
 
-_BITS = ('1', 'weight_bits')
-_SYNAPSES = {
-  'weight_bits': 'weight_bits',
-  'synapses': 'rows * columns',
-  'rows': 'rows',
-  'columns': 'columns',
-}
-# Terms of the number of transistors of each part, as expressions of columns.
-_ARRAY = [
-  f'{bits} * {size}' for bits in _BITS for size in ('rows * columns', 'columns')
-] + ['rows']
+# Terms of the number of transistors of each part, as products of its sizes.
+_ARRAY = (
+  'rows * columns',
+  'weight_bits * rows * columns',
+  'columns',
+  'weight_bits * columns',
+  'rows',
+)
+_MEMBRANE = '1', 'drive_bits', 'tick_bits', 'drive_bits * tick_bits'
 TERMS = {
   'synapses_first': _ARRAY,
   'synapses_hidden': _ARRAY,
   'synapses_output': _ARRAY,
-  'membrane_shift': ['1', 'drive_bits', 'tick_bits', 'drive_bits * tick_bits'],
-  'membrane_mean': ['1', 'drive_bits', 'tick_bits', 'drive_bits * tick_bits'],
-  'neuron': [
-    *('1', 'drive_bits', 'tick_bits', 'drive_bits * tick_bits'),
-    *('current_bits', 'fraction_bits'),
-  ],
-  'winner': ['classes', 'classes * drive_bits', 'classes * fraction_bits'],
-  'enables': ['1', 'enables'],
-  'inputs': ['1', 'inputs', 'inputs * fraction_bits'],
-  'votes': ['1', 'classes', 'classes * tick_bits'],
-  'schedule': ['1', 'tick_bits', 'layers * tick_bits'],
-  'generator_xorshift': ['1'],
-  'generator_lfsr': ['1'],
-  'generator_sobol': ['1'],
+  'membrane_shift': _MEMBRANE,
+  'membrane_mean': _MEMBRANE,
+  'neuron': (*_MEMBRANE, 'current_bits', 'fraction_bits'),
+  'winner': ('classes', 'classes * drive_bits', 'classes * fraction_bits'),
+  'enables': ('1', 'enables'),
+  'inputs': ('1', 'inputs', 'inputs * fraction_bits'),
+  'votes': ('1', 'classes', 'classes * tick_bits'),
+  'schedule': ('1', 'tick_bits', 'layers * tick_bits'),
+  'generator_xorshift': ('1',),
+  'generator_lfsr': ('1',),
+  'generator_sobol': ('1',),
 }
+
+
+@functools.cache
+def recorded() -> dict[str, np.ndarray]:
+  """Returns the factors of the committed syntheses."""
+  return fit(records.read_study('chip_gates')['yosys'].runs)
 
 
 def fit(lines: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -95,7 +98,7 @@ def predict(
 
 
 def count(
-  config: chip.ChipConfig, factors: Mapping[str, np.ndarray]
+  config: chip.ChipConfig, factors: Mapping[str, np.ndarray] | None = None
 ) -> dict[str, float]:
   """Returns the transistors of a chip, by part.
 
@@ -103,13 +106,18 @@ def count(
 
   Args:
     config: the chip.
-    factors: of `fit`.
+    factors: of `fit`; None are the recorded ones.
 
   Returns:
     Transistors of `synapses`, `neurons` (with the membranes of classes),
-    `winner`, `generators` (random words), `inputs`, `enable bits` and
-    `control` (schedule and votes).
+    `winner`, `generators` (random words), `inputs`, `enables` (comparators of
+    enable bits) and `control` (schedule and votes); their sum is the chip.
+
+  Example:
+    >>> config = chip.ChipConfig((784, 256, 10), weight_bits=12)
+    >>> total = sum(transistors.count(config).values())
   """
+  factors = recorded() if factors is None else factors
   sizes, bits = config.layer_sizes, config.weight_bits
   num_layers, classes = config.num_layers, sizes[-1]
   ticks = {'tick_bits': config.num_steps.bit_length()}
@@ -123,9 +131,9 @@ def count(
   for layer, (rows, columns) in enumerate(zip(sizes, sizes[1:])):
     rows, is_output = rows + 1, layer == num_layers - 1
     drive = {'drive_bits': bits + math.ceil(math.log2(rows))}
-    kind = 'output' if is_output else 'hidden' if layer else 'first'
+    kind = 'output' if is_output else 'hidden'
     parts['synapses'] += get(
-      f'synapses_{kind if layer else "first"}',
+      f'synapses_{kind if layer else "first"}',  # no layer below the first
       weight_bits=bits,
       rows=rows,
       columns=columns,

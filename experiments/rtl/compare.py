@@ -85,7 +85,7 @@ def compare(
 
   Returns:
     The first difference or None, the weights in Verilog after the last sample,
-    and ticks per second of the samples without comparison of ticks.
+    and ticks per second, without the comparison.
   """
   config, num_samples = simulator.config, len(samples.labels)
   rates, labels = (np.asarray(x) for x in samples)
@@ -93,7 +93,7 @@ def compare(
   present = _compile_sample(config)
   trace = _compile_trace(config)
   cosimulation.shift_weights(simulator, weights)
-  seconds = clocks = 0
+  speeds = {True: [0, 0.0], False: [0, 0.0]}  # ticks and seconds, if traced
   found = None
   for n in range(num_samples):
     own = rates[n], labels[n], enable[n]
@@ -101,9 +101,8 @@ def compare(
     expected = (trace if is_traced else present)(weights, registers, *own)
     start = time.perf_counter()
     actual = cosimulation.present(simulator, *own, trace=is_traced)
-    if not is_traced:
-      seconds += time.perf_counter() - start
-      clocks += actual.num_clocks
+    speeds[is_traced][0] += config.num_steps
+    speeds[is_traced][1] += time.perf_counter() - start
     is_read = (n + 1) % weights_every == 0 or n + 1 == num_samples
     read = cosimulation.shift_weights(simulator) if is_read else ()
     weights, registers = expected.weights, expected.generators
@@ -111,7 +110,8 @@ def compare(
     found = _first_difference(n, pairs)
     if found is not None:
       break
-  return found, read, clocks / seconds if seconds else 0.0
+  ticks, seconds = speeds[False] if speeds[False][0] else speeds[True]
+  return found, read, ticks / seconds
 
 
 @functools.cache
