@@ -35,7 +35,7 @@ from ssnn_jax.runs import provenance
 
 STEPS = 64
 # Rows and columns of arrays of synapses.
-ARRAYS = ((16, 4), (32, 4), (16, 8), (32, 8))
+ARRAYS = ((16, 4), (32, 4), (16, 8))
 KINDS = ('first', 'hidden', 'output')
 SMALL = chip.ChipConfig((8, 4, 3), weight_bits=8, fraction_bits=6)
 _MARGIN = 2  # bits of weights above the binary point, with the sign

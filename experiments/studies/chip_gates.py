@@ -164,33 +164,35 @@ STUDY = Study(
   table=table,
   numbers=numbers,
   text="""
-[The chip](../../docs/chip.md) is synthesized module by module, by yosys, to gates of
-static CMOS, whose transistors yosys estimates (`stat -tech cmos`), and to look-up
-tables of iCE40 and ECP5 FPGAs. Thresholds have two bits less than weights; T = 64.
-Weights are registers, read and written in each tick.
+[The chip](../../docs/chip.md) is synthesized module by module, by yosys, to
+gates of static CMOS, whose transistors yosys estimates (`stat -tech cmos`), and
+to look-up tables of iCE40 and ECP5 FPGAs. Thresholds have two bits less than
+weights; T = 64. Weights are registers, read and written in each tick.
 
 A synapse has {synapses_first_8:.0f} transistors with weights of 8 bits and
-{synapses_first_16:.0f} with 16, including its share of the adders. In a deeper layer it
-has {synapses_hidden_8:.0f} and {synapses_hidden_16:.0f}, since rows are summed, too, and
-in the output layer {synapses_output_8:.0f} and {synapses_output_16:.0f}, since the sum
-is a difference of two selected weights.
+{synapses_first_16:.0f} with 16, including its share of the adders. In a deeper
+layer it has {synapses_hidden_8:.0f} and {synapses_hidden_16:.0f}, since rows
+are summed, too, and in the output layer {synapses_output_8:.0f} and
+{synapses_output_16:.0f}, since the sum is a difference of two selected weights.
 
-**Whole chips** are composed. Numbers of transistors are linear in numbers of synapses,
-neurons and bits, and the factors are fitted to arrays of up to 32 rows and 8 columns
-(`experiments/analysis/transistors.py`):
+**Whole chips** are composed. Numbers of transistors are linear in numbers of
+synapses, neurons and bits, and the factors are fitted to arrays of up to 32
+rows and 8 columns (`experiments/analysis/transistors.py`):
 
   chip = sum over layers of (I + 1) J synapses + J neurons + enable bits
          + inputs + winner + generators + schedule and votes
 
-For a chip of 8-4-3 neurons and 8 bits this is {composed:.0f} transistors; synthesized
-as a whole it has {flat:.0f}, so that the composition is off by {error:.2f} %. A
-784-256-10 chip with 12 bits would have {million_784_256_10_12:.1f} million transistors,
-{synapses_784_256_10_12:.1f} % of them in its synapses.
+For a chip of 8-4-3 neurons and 8 bits this is {composed:.0f} transistors;
+synthesized as a whole it has {flat:.0f}, so that the composition is off by
+{error:.2f} %. A 784-256-10 chip with 12 bits would have
+{million_784_256_10_12:.1f} million transistors, {synapses_784_256_10_12:.1f} %
+of them in its synapses.
 
-**Sharing random words.** `own words` has a generator for each neuron, input and row.
-One word for a layer and role saves {saved_64_64_10_10:.1f} % of a 64-64-10 chip with
-10 bits, {saved_outside_64_64_10_10:.0f} % of what is not synapses, and
-{saved_784_256_10_12:.1f} % and {saved_outside_784_256_10_12:.0f} % of 784-256-10 with
-12 bits. Clock tree, wires, pads and memory macros are not counted.
+**Sharing random words.** `own words` has a generator for each neuron, input and
+row. One word for a layer and role saves {saved_64_64_10_10:.1f} % of a 64-64-10
+chip with 10 bits, {saved_outside_64_64_10_10:.0f} % of what is not synapses,
+and {saved_784_256_10_12:.1f} % and {saved_outside_784_256_10_12:.0f} % of
+784-256-10 with 12 bits. Clock tree, wires, pads and memory macros are not
+counted.
 """,
 )

@@ -1,12 +1,13 @@
 // Chip that learns: layers of synapses that move their own weights.
 //
-// `start` reads the sample, its label and whether to learn. Then each clock with
-// `tick` is one tick of the presentation, STEPS in all, in which every neuron
-// spikes at random at the rate that its potential stands for, and every synapse
-// whose two wires carry a spike moves its weight. All registers are read at the
-// start of a tick and written at its end: a spike, forward or backward, passes
-// one layer in a tick. `busy` falls after the last tick, and then the class with
-// most votes is the answer. Without `learn` no error spikes, and no weight moves.
+// `start` reads the sample, its label and whether to learn. Then each clock
+// with `tick` is one tick of the presentation, STEPS in all, in which every
+// neuron spikes at random at the rate that its potential stands for, and every
+// synapse whose two wires carry a spike moves its weight. All registers are
+// read at the start of a tick and written at its end: a spike, forward or
+// backward, passes one layer in a tick. `busy` falls after the last tick, and
+// then the class with most votes is the answer. Without `learn` there are no
+// error spikes, and no weight moves.
 //
 // Sizes and bits are packed in vectors, 32 bits for each layer, the first layer
 // lowest. `python -m experiments.rtl write` writes an instance with all
@@ -30,8 +31,8 @@ module chip #(
   parameter logic [256*NOISE_BITS-1:0] GUMBEL = '0,
   // Registers of the generators after reset, in this order: inputs, forward
   // spikes of each hidden layer, error spikes of each hidden layer, winner,
-  // enable bits of each layer. Matrices of sobol: of inputs, forward
-  // and error spikes.
+  // enable bits of each layer. Matrices of sobol: of inputs, forward spikes and
+  // error spikes.
   parameter int GENERATORS = 8,
   parameter logic [32*GENERATORS-1:0] SEEDS = '0,
   parameter logic [256*(2*LAYERS-1)-1:0] MATRICES = '0,
@@ -52,9 +53,9 @@ module chip #(
   input  logic                         learn,
   input  logic [INPUTS*RATE_BITS-1:0]  sample,    // rates, 0 to 2^F
   input  logic [CLASS_BITS-1:0]        label,
-  input  logic [17*LAYERS-1:0]         enable_rates,   // learning rates, of 2^16
+  input  logic [17*LAYERS-1:0]         enable_rates,  // learning rates, of 2^16
   output logic                         busy,
-  output logic [CLASSES*TICK_BITS-1:0] votes,          // ticks won by each class
+  output logic [CLASSES*TICK_BITS-1:0] votes,         // ticks won by each class
   output logic [CLASSES*TICK_BITS-1:0] largest_votes,  // the same without noise
   // Weights of a column of a layer, shifted in and out: see `synapses`.
   input  logic                         weight_shift,
@@ -96,8 +97,10 @@ module chip #(
     if (role > 2) first = first + spread;
     if (role > 3) first = first + (CLASSES + 3) / 4;
     for (int l = 0; l < layer; l++)
-      if (role == 1 || role == 2) first = first + (OWN ? size(l + 1) : 1);
-      else if (role == 4) first = first + (OWN && ENABLE != 2 ? size(l) + 1 : 1);
+      if (role == 1 || role == 2)
+        first = first + (OWN ? size(l + 1) : 1);
+      else if (role == 4)
+        first = first + (OWN && ENABLE != 2 ? size(l) + 1 : 1);
   endfunction
 
   localparam int SHIFT_BITS = $clog2(TICK_BITS + 1);

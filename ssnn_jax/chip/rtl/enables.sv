@@ -1,6 +1,6 @@
 // Enable bits of the synapses of one layer: each is 1 with a probability of
-// `rate` / 2^16, the learning rate. They need chance and not evenness: with sobol
-// sequences elsewhere, they have registers.
+// `rate` / 2^16, the learning rate. They need chance and not evenness: with
+// sobol sequences elsewhere, they have registers.
 module enables #(
   parameter int ENABLES = 65,           // one for each row, synapse, or for all
   parameter int GENERATORS = 1,         // see `random_words`

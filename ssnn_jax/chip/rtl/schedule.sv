@@ -1,9 +1,9 @@
 // Schedule of a presentation: STEPS ticks, and what each layer does in them.
 //
-// Spikes reach layer l in its tick number l, and the first errors start one tick
-// after the output layer has a potential. In its tick number n, a membrane
-// divides by n, or shifts by floor(log2 n): each layer has the numbers of the
-// layer before it, one tick later.
+// Spikes reach layer l in tick l, and the errors of the output start one tick
+// after it has a potential. In its tick number n, from 1, a membrane divides by
+// n, or shifts by floor(log2 n): each layer has the numbers of the layer before
+// it, one tick later.
 module schedule #(
   parameter int LAYERS = 2,
   parameter int STEPS = 64,

@@ -28,23 +28,24 @@ module synapses #(
   parameter int BACKWARD_ROWS = 0,      // rows with a backward sum, or 0
   parameter bit ONE_HOT = 0,            // at most one error of each sign
   parameter int FORWARD_BITS = WEIGHT_BITS + $clog2(ROWS),
-  parameter int BACKWARD_BITS = WEIGHT_BITS + 1 + (ONE_HOT ? 0 : $clog2(COLUMNS)),
+  parameter int BACKWARD_BITS =
+    WEIGHT_BITS + 1 + (ONE_HOT ? 0 : $clog2(COLUMNS)),
   parameter int COLUMN_BITS = COLUMNS > 1 ? $clog2(COLUMNS) : 1,
   parameter int BACKWARD_PORTS = BACKWARD_ROWS > 0 ? BACKWARD_ROWS : 1
 ) (
-  input  logic                                   clock,
-  input  logic                                   tick,
-  input  logic [ROWS-1:0]                        spikes,
-  input  logic [ENABLES-1:0]                     enables,
-  input  logic [COLUMNS-1:0]                     errors,    // an error spike,
-  input  logic [COLUMNS-1:0]                     negative,  // and its sign
-  output logic [COLUMNS*FORWARD_BITS-1:0]        forward,
+  input  logic                                    clock,
+  input  logic                                    tick,
+  input  logic [ROWS-1:0]                         spikes,
+  input  logic [ENABLES-1:0]                      enables,
+  input  logic [COLUMNS-1:0]                      errors,    // an error spike,
+  input  logic [COLUMNS-1:0]                      negative,  // and its sign
+  output logic [COLUMNS*FORWARD_BITS-1:0]         forward,
   output logic [BACKWARD_PORTS*BACKWARD_BITS-1:0] backward,
 
-  input  logic                                   shift,
-  input  logic [COLUMN_BITS-1:0]                        shift_column,
-  input  logic [WEIGHT_BITS-1:0]                 shift_in,
-  output logic [WEIGHT_BITS-1:0]                 shift_out
+  input  logic                                    shift,
+  input  logic [COLUMN_BITS-1:0]                  shift_column,
+  input  logic [WEIGHT_BITS-1:0]                  shift_in,
+  output logic [WEIGHT_BITS-1:0]                  shift_out
 );
 
   // Registers, not a memory: all weights are read and written in each tick.
@@ -68,7 +69,8 @@ module synapses #(
 
   // Index of the enable bit of a synapse.
   function automatic int enable_of(input int row, input int column);
-    enable_of = ENABLES == 1 ? 0 : ENABLES == ROWS ? row : row * COLUMNS + column;
+    enable_of = ENABLES == 1 ? 0 : ENABLES == ROWS ? row
+      : row * COLUMNS + column;
   endfunction
 
   always_ff @(posedge clock)
@@ -103,8 +105,8 @@ module synapses #(
     end
 
   // Backward: the sum of the weights of the columns with an error, with its
-  // sign. Of the output layer, that is the weight to the winner minus the weight
-  // to the target: two selections and one subtraction for each row.
+  // sign. Of the output layer, that is the weight to the winner minus the
+  // weight to the target: two selections and one subtraction for each row.
   if (BACKWARD_ROWS == 0) begin : g_first_layer
     assign backward = '0;
   end else if (ONE_HOT) begin : g_one_hot
