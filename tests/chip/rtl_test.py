@@ -56,10 +56,12 @@ CONFIGS = {
   'sobol': chip.ChipConfig(
     (6, 5, 3), 40, 12, 6, 'sobol', 'layer', 'mean', enable='synapse'
   ),
-  'one_layer': chip.ChipConfig((6, 3), 9, 8, 6, max_shift=1, enable='all'),
+  'one_layer': chip.ChipConfig(
+    (6, 3), 9, 8, 6, 'sobol', 'neuron', max_shift=1, enable='all'
+  ),
 }
 # Weights that saturate, and numbers so small that rare cases occur.
-SATURATED = chip.ChipConfig((6, 5, 4, 3), 24, 3, 3)
+SATURATED = chip.ChipConfig((6, 5, 4, 3), 24, 3, 3, 'xorshift', 'mask')
 # A bit changed in each rule: module, text, and wrong text.
 MUTATIONS = {
   'saturation': ('synapses', ' && !(next', ' && 1 || 0 && !(next'),

@@ -105,17 +105,16 @@ module chip #(
 
   localparam int SHIFT_BITS = $clog2(TICK_BITS + 1);
 
-  logic advance, errs, vote, learns;
-  logic [15:0] count;
+  logic advance, last, errs, vote, learns;
+  logic [15:0] t;
   logic [LAYERS-1:0] integrate;
   logic [SHIFT_BITS*LAYERS-1:0] shifts;
   logic [TICK_BITS*LAYERS-1:0] elapsed;
   logic [CLASS_BITS-1:0] target;
   schedule #(
-    .LAYERS(LAYERS), .STEPS(STEPS), .SETTLE(SETTLE), .MAX_SHIFT(MAX_SHIFT),
-    .FIRST(SEEDS[15:0])
+    .LAYERS(LAYERS), .STEPS(STEPS), .SETTLE(SETTLE), .MAX_SHIFT(MAX_SHIFT)
   ) control (
-    .clock, .reset, .start, .tick, .busy, .advance, .count, .integrate,
+    .clock, .reset, .start, .tick, .busy, .advance, .last, .t, .integrate,
     .shifts, .elapsed, .errs, .vote);
 
   always_ff @(posedge clock)
@@ -129,7 +128,7 @@ module chip #(
     .GENERATORS(OWN ? INPUTS : 1), .SEEDS(SEEDS[0 +: 32 * (OWN ? INPUTS : 1)]),
     .MATRIX(MATRICES[255:0])
   ) pixels (
-    .clock, .reset, .start, .tick(advance), .count, .sample,
+    .clock, .reset, .start, .tick(advance), .last, .t, .sample,
     .spikes(spikes[INPUTS-1:0]));
 
   // Layers. Currents between layers have 32 bits, most of which are copies of
@@ -174,7 +173,7 @@ module chip #(
         .FORWARD_MATRIX(MATRICES[256 * (1 + l) +: 256]),
         .ERROR_MATRIX(MATRICES[256 * (LAYERS + l) +: 256])
       ) own (
-        .clock, .reset, .clear(start), .tick(advance), .count,
+        .clock, .reset, .clear(start), .tick(advance), .last, .t,
         .integrate(integrate[l]),
         .shift(shifts[SHIFT_BITS * l +: SHIFT_BITS]),
         .elapsed(elapsed[TICK_BITS * l +: TICK_BITS]),

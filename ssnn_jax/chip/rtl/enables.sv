@@ -19,7 +19,7 @@ module enables #(
   random_words #(
     .WORDS(ENABLES), .GENERATORS(GENERATORS), .BITS(16), .MASKED(MASKED),
     .KIND(KIND == 2 ? 0 : KIND), .SEEDS(SEEDS)
-  ) random (.clock, .reset, .tick, .count(16'd0), .words);
+  ) random (.clock, .reset, .tick, .last(1'b0), .t(16'd0), .words);
 
   always_comb
     for (int n = 0; n < ENABLES; n++)

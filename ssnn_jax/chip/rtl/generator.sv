@@ -2,11 +2,12 @@
 //
 //   0  xorshift: the register of G. Marsaglia, "Xorshift RNGs" (2003)
 //   1  lfsr: a Galois shift register with feedback, 16 steps in a tick
-//   2  sobol: point number `count` of a Sobol sequence. It has no register of
-//      its own: each bit is the parity of a fixed choice of the bits of the
-//      count, and the points of 2^k ticks are evenly distributed.
+//   2  sobol: point t of a Sobol sequence, in tick t of a presentation, so that
+//      the words of 2^k ticks are evenly distributed. Each bit of the point is
+//      the parity of a fixed choice of the bits of t. The register, xorshift,
+//      flips the bits of the points, and steps after the last tick only.
 //
-// The word is the register itself, and the register steps at the end of a tick.
+// Otherwise the word is the register itself, which steps at the end of a tick.
 module generator #(
   parameter int KIND = 0,
   parameter logic [31:0] SEED = 1,      // register after reset, never 0
@@ -14,8 +15,9 @@ module generator #(
 ) (
   input  logic        clock,
   input  logic        reset,
-  input  logic        tick,             // step at this clock edge
-  input  logic [15:0] count,            // ticks since reset, for sobol
+  input  logic        tick,
+  input  logic        last,             // this is the last tick of a sample
+  input  logic [15:0] t,                // the tick of the sample, from 0
   output logic [31:0] word
 );
 
@@ -32,16 +34,20 @@ module generator #(
       lfsr = (lfsr >> 1) ^ (32'h80200003 & {32{lfsr[0]}});
   endfunction
 
-  if (KIND == 2) begin : g_sobol
-    always_comb begin
-      word = '0;
+  logic [31:0] register;
+  always_ff @(posedge clock)
+    if (reset) register <= SEED;
+    else if (KIND == 2 ? last : tick)
+      register <= KIND == 1 ? lfsr(register) : xorshift(register);
+
+  logic [31:0] point;
+  always_comb begin
+    point = '0;
+    if (KIND == 2)
       for (int q = 0; q < 16; q++)
-        word[16 + q] = ^(MATRIX[16 * q +: 16] & count);
-    end
-  end else begin : g_register
-    always_ff @(posedge clock)
-      if (reset) word <= SEED;
-      else if (tick) word <= KIND == 1 ? lfsr(word) : xorshift(word);
+        point[16 + q] = ^(MATRIX[16 * q +: 16] & t);
   end
+
+  assign word = register ^ point;
 
 endmodule

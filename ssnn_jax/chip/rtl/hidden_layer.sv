@@ -34,7 +34,8 @@ module hidden_layer #(
   input  logic                                   reset,
   input  logic                                   clear,
   input  logic                                   tick,
-  input  logic [15:0]                            count,
+  input  logic                                   last,
+  input  logic [15:0]                            t,
   input  logic                                   integrate,
   input  logic [SHIFT_BITS-1:0]                  shift,
   input  logic [TICK_BITS-1:0]                   elapsed,
@@ -72,13 +73,13 @@ module hidden_layer #(
   random_words #(
     .WORDS(NEURONS), .GENERATORS(SHARED), .BITS(FRACTION_BITS), .MASKED(MASKED),
     .KIND(KIND), .SEEDS(FORWARD_SEEDS), .MATRIX(FORWARD_MATRIX)
-  ) forward_random (.clock, .reset, .tick, .count, .words(thresholds));
+  ) forward_random (.clock, .reset, .tick, .last, .t, .words(thresholds));
 
   logic [NEURONS*ERROR_BITS-1:0] error_thresholds;
   random_words #(
     .WORDS(NEURONS), .GENERATORS(SHARED), .BITS(ERROR_BITS), .MASKED(MASKED),
     .KIND(KIND), .SEEDS(ERROR_SEEDS), .MATRIX(ERROR_MATRIX)
-  ) error_random (.clock, .reset, .tick, .count, .words(error_thresholds));
+  ) error_random (.clock, .reset, .tick, .last, .t, .words(error_thresholds));
 
   for (genvar j = 0; j < NEURONS; j++) begin : g_neuron
     neuron #(

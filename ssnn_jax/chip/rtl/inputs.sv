@@ -13,7 +13,8 @@ module inputs #(
   input  logic                         reset,
   input  logic                         start,     // reads the sample
   input  logic                         tick,
-  input  logic [15:0]                  count,
+  input  logic                         last,
+  input  logic [15:0]                  t,
   input  logic [INPUTS*(BITS+1)-1:0]   sample,
   output logic [INPUTS-1:0]            spikes
 );
@@ -26,7 +27,7 @@ module inputs #(
   random_words #(
     .WORDS(INPUTS), .GENERATORS(GENERATORS), .BITS(BITS), .MASKED(MASKED),
     .KIND(KIND), .SEEDS(SEEDS), .MATRIX(MATRIX)
-  ) random (.clock, .reset, .tick, .count, .words(thresholds));
+  ) random (.clock, .reset, .tick, .last, .t, .words(thresholds));
 
   always_comb
     for (int i = 0; i < INPUTS; i++)

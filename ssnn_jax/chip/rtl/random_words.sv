@@ -16,7 +16,8 @@ module random_words #(
   input  logic                  clock,
   input  logic                  reset,
   input  logic                  tick,
-  input  logic [15:0]           count,
+  input  logic                  last,
+  input  logic [15:0]           t,
   output logic [WORDS*BITS-1:0] words
 );
 
@@ -24,7 +25,7 @@ module random_words #(
 
   for (genvar g = 0; g < GENERATORS; g++) begin : g_generator
     generator #(.KIND(KIND), .SEED(SEEDS[32 * g +: 32]), .MATRIX(MATRIX)) own (
-      .clock, .reset, .tick, .count, .word(registers[32 * g +: 32]));
+      .clock, .reset, .tick, .last, .t, .word(registers[32 * g +: 32]));
   end
 
   logic [31:0] word;

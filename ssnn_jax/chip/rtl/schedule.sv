@@ -9,7 +9,6 @@ module schedule #(
   parameter int STEPS = 64,
   parameter int SETTLE = 32,            // ticks before votes
   parameter int MAX_SHIFT = 31,
-  parameter logic [15:0] FIRST = 0,     // count after reset
   // Derived; leave them.
   parameter int TICK_BITS = $clog2(STEPS + 1),
   parameter int SHIFT_BITS = $clog2(TICK_BITS + 1)
@@ -20,7 +19,8 @@ module schedule #(
   input  logic                         tick,
   output logic                         busy,
   output logic                         advance,   // this clock is a tick
-  output logic [15:0]                  count,     // ticks since reset
+  output logic                         last,      // this is the last tick
+  output logic [15:0]                  t,         // the tick, from 0
   output logic [LAYERS-1:0]            integrate, // of each layer
   output logic [SHIFT_BITS*LAYERS-1:0] shifts,
   output logic [TICK_BITS*LAYERS-1:0]  elapsed,   // n of each layer
@@ -35,18 +35,18 @@ module schedule #(
   assign integrate = reached[LAYERS-1:0] & {LAYERS{advance}};
   assign errs = reached[LAYERS];
   assign vote = advance && n > SETTLE;
+  assign last = advance && n == STEPS;
+  assign t = n - 1'b1;
 
   always_ff @(posedge clock)
     if (reset) begin
       busy <= 1'b0;
-      count <= FIRST;
     end else if (start) begin
       busy <= 1'b1;
       reached <= 1;
       elapsed[TICK_BITS-1:0] <= 1;
     end else if (advance) begin
-      busy <= n != STEPS;
-      count <= count + 1'b1;
+      busy <= !last;
       reached <= {reached[LAYERS-1:0], 1'b1};
       elapsed[TICK_BITS-1:0] <= n + 1'b1;
       for (int l = 1; l < LAYERS; l++) begin
