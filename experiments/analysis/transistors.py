@@ -26,6 +26,8 @@ _ARRAY = (
   'weight_bits * columns',
   'rows',
 )
+# Roles that follow a Sobol sequence, if there is one.
+_SEQUENCES = 'input', 'forward', 'error'
 _MEMBRANE = '1', 'drive_bits', 'tick_bits', 'drive_bits * tick_bits'
 TERMS = {
   'synapses_first': _ARRAY,
@@ -169,8 +171,8 @@ def count(
   registers = chip.init_generators(config, jax.random.key(0))
   for role, own in registers._asdict().items():
     number = sum(len(leaf) for leaf in jax.tree.leaves(own))
-    is_register = config.generator != 'sobol' or role in ('winner', 'enable')
+    is_sequence = config.generator == 'sobol' and role in _SEQUENCES
     kind = 'xorshift' if config.generator == 'sobol' else config.generator
-    kind = kind if is_register else 'sobol'
+    kind = 'sobol' if is_sequence else kind
     parts['generators'] += number * get(f'generator_{kind}')
   return parts

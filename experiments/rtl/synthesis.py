@@ -146,12 +146,11 @@ def synapses(kind: str, weight_bits: int, rows: int, columns: int) -> Part:
 def generator(kind: str) -> Part:
   """Returns a generator of random words."""
   config = chip.ChipConfig((4, 4, 4), generator=kind)
-  parameters = {'KIND': chip.config.GENERATORS.index(kind)}
+  number = chip.config.GENERATORS.index(kind)
+  parameters = {'KIND': number, 'SEED': "32'h9E3779B9"}
   if kind == 'sobol':
     matrix = chip.generators.matrices(config).forward[0]
     parameters['MATRIX'] = _constant(matrix, 16)
-  else:
-    parameters['SEED'] = "32'h9E3779B9"
   return Part(f'generator_{kind}', 'generator', parameters)
 
 

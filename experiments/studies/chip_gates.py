@@ -13,6 +13,7 @@ from ssnn_jax import chip
 _BITS = (8, 10, 12, 16)
 _MARGIN = 2  # bits of weights above the binary point
 _STEPS = 64
+_OWN = {'generator': 'xorshift', 'sharing': 'neuron'}  # own random words
 _SIZES = ((64, 16, 10), (64, 64, 10), (784, 256, 10))
 # Parts of a chip with 64 inputs and 64 hidden neurons, by heading.
 _SYNAPSE = {'rows': 32, 'columns': 8}
@@ -113,9 +114,7 @@ def _chip_table(factors):
     for bits in _BITS:
       parts = transistors.count(make_config(sizes, bits), factors)
       total = sum(parts.values())
-      own = transistors.count(
-        make_config(sizes, bits, sharing='neuron'), factors
-      )
+      own = transistors.count(make_config(sizes, bits, **_OWN), factors)
       row = {'chip': '-'.join(map(str, sizes)), 'bits': str(bits)}
       row['million transistors'] = f'{total / 1e6:.2f}'
       for name, value in parts.items():
@@ -137,7 +136,7 @@ def numbers(records: Mapping[str, pd.DataFrame]) -> dict[str, Number]:
     for bits in _BITS:
       config = make_config(sizes, bits)
       parts = transistors.count(config, factors)
-      own = dataclasses.replace(config, sharing='neuron')
+      own = dataclasses.replace(config, **_OWN)
       own_parts = transistors.count(own, factors)
       total, own_total = sum(parts.values()), sum(own_parts.values())
       name = f'{"_".join(map(str, sizes))}_{bits}'
@@ -188,11 +187,11 @@ synthesized as a whole it has {flat:.0f}, so that the composition is off by
 {million_784_256_10_12:.1f} million transistors, {synapses_784_256_10_12:.1f} %
 of them in its synapses.
 
-**Sharing random words.** `own words` has a generator for each neuron, input and
-row. One word for a layer and role saves {saved_64_64_10_10:.1f} % of a 64-64-10
-chip with 10 bits, {saved_outside_64_64_10_10:.0f} % of what is not synapses,
-and {saved_784_256_10_12:.1f} % and {saved_outside_784_256_10_12:.0f} % of
-784-256-10 with 12 bits. Clock tree, wires, pads and memory macros are not
+**Sharing random words.** `own words` has an xorshift generator for each neuron,
+input and row. One word for a layer and role saves {saved_64_64_10_10:.1f} % of
+a 64-64-10 chip with 10 bits, {saved_outside_64_64_10_10:.0f} % of what is not
+synapses, and {saved_784_256_10_12:.1f} % and {saved_outside_784_256_10_12:.0f}
+% of 784-256-10 with 12 bits. Clock tree, wires, pads and memory macros are not
 counted.
 """,
 )

@@ -78,7 +78,8 @@ module output_layer #(
   random_words #(
     .WORDS(WORDS), .GENERATORS(WORDS), .BITS(32), .KIND(KIND == 2 ? 0 : KIND),
     .SEEDS(WINNER_SEEDS)
-  ) winner_random (.clock, .reset, .tick, .last(1'b0), .t(16'd0), .words(bytes));
+  ) winner_random (
+    .clock, .reset, .tick, .last(1'b0), .t(16'd0), .words(bytes));
 
   winner #(
     .CLASSES(CLASSES), .BITS(DRIVE_BITS), .NOISE_BITS(NOISE_BITS),
