@@ -62,7 +62,7 @@ class OwnerTest(absltest.TestCase):
       contextlib.redirect_stdout(io.StringIO()) as printed,
     ):
       owner.main()
-    self.assertLen(printed.getvalue().splitlines(), 5)
+    self.assertLen(printed.getvalue().splitlines(), 6)
     for file, number in (('README.md', 1), ('colab/quickstart.ipynb', 2)):
       changed = (root / file).read_text()
       self.assertEqual(changed.count('/someone/ssnn_jax'), number)
