@@ -54,6 +54,14 @@ def read(path: pathlib.Path) -> nbformat.NotebookNode:
   return nbformat.read(path, as_version=4)
 
 
+def set_parameters(notebook: nbformat.NotebookNode, values: dict) -> None:
+  """Overrides values of the cell tagged `parameters`."""
+  lines = [f'{name} = {value!r}' for name, value in values.items()]
+  for cell in notebook.cells:
+    if PARAMETERS in cell.metadata.get('tags', ()):
+      cell.source = '\n'.join([cell.source, *lines])
+
+
 def execute(path: pathlib.Path, **parameters: Any) -> nbformat.NotebookNode:
   """Runs a notebook in a new kernel.
 
@@ -68,10 +76,7 @@ def execute(path: pathlib.Path, **parameters: Any) -> nbformat.NotebookNode:
     CellExecutionError: if a cell fails.
   """
   notebook = read(path)
-  lines = [f'{name} = {value!r}' for name, value in parameters.items()]
-  for cell in notebook.cells:
-    if PARAMETERS in cell.metadata.get('tags', ()):
-      cell.source = '\n'.join([cell.source, *lines])
+  set_parameters(notebook, parameters)
   client = nbclient.NotebookClient(
     notebook,
     kernel_name=_METADATA['kernelspec']['name'],
