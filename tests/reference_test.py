@@ -1,6 +1,7 @@
 """Tests that the fast simulation equals the reference, integer by integer."""
 
 import contextlib
+import functools
 from unittest import mock
 
 from absl.testing import parameterized
@@ -61,20 +62,38 @@ def make_config(sampler, timing, num_steps, window, sizes, **options):
   )
 
 
-def learn(build, config, batch_size):
-  """Presents a batch; some gates are shut, some error streams saturate."""
-  network = build(config)
+@functools.cache
+def make_batch(sizes, batch_size):
+  """Makes parameters, images and labels as NumPy arrays.
+
+  Some gates are shut, some error streams saturate.
+  """
+  network = ssnn_jax.ssnn(ssnn_jax.NetworkConfig(sizes))
   params = tuple(
     layer._replace(weights=2.0 * layer.weights, biases=layer.biases + 0.2)
     for layer in network.init(jax.random.key(0))
   )
-  shape = batch_size, config.layer_sizes[0]
-  images = jax.random.uniform(jax.random.key(1), shape)
-  images = images.at[:, :2].set(jnp.array([0.0, 1.0]))
-  labels = jnp.arange(batch_size) % config.layer_sizes[-1]
-  update, inference = jax.jit(network.learn)(params, KEY, images, labels)
-  counts = inference.winner_counts, inference.largest_counts
-  return jax.tree.map(np.asarray, (update.positive, counts, update.unit))
+  images = np.random.default_rng(1).random((batch_size, sizes[0]), np.float32)
+  images[:, :2] = 0.0, 1.0
+  labels = np.arange(batch_size, dtype=np.int32) % sizes[-1]
+  return jax.tree.map(np.asarray, (params, images, labels))
+
+
+def learn(config, batch_size, *builds):
+  """Presents a batch to networks, which are compiled as one program."""
+  params, *batch = make_batch(config.layer_sizes, batch_size)
+  networks = [build(config) for build in builds]
+
+  @jax.jit
+  def learn(params, key, images, labels):
+    learned = []
+    for network in networks:
+      update, inference = network.learn(params, key, images, labels)
+      counts = inference.winner_counts, inference.largest_counts
+      learned.append((update.positive, counts, update.unit))
+    return learned
+
+  return jax.tree.map(np.asarray, learn(params, KEY, *batch))
 
 
 def is_equal(found, expected):
@@ -96,8 +115,7 @@ class ReferenceTest(parameterized.TestCase):
   def test_fast_simulation_counts_the_same(self, *setting):
     *described, batch_size = setting
     config = make_config(*described)
-    found = learn(ssnn_jax.ssnn, config, batch_size)
-    expected = learn(reference.ssnn, config, batch_size)
+    found, expected = learn(config, batch_size, ssnn_jax.ssnn, reference.ssnn)
     jax.tree.map(np.testing.assert_array_equal, found, expected)
     _, (votes, largest), _ = found
     self.assertTrue(np.any(found[0][-1].biases))
@@ -108,8 +126,7 @@ class ReferenceTest(parameterized.TestCase):
   @parameterized.parameters(0, 5, 11)
   def test_votes_wait_until_they_settle(self, settle):
     config = make_config('sobol', 'realtime', 16, 1, TWO, settle=settle)
-    found = learn(ssnn_jax.ssnn, config, 3)
-    expected = learn(reference.ssnn, config, 3)
+    found, expected = learn(config, 3, ssnn_jax.ssnn, reference.ssnn)
     jax.tree.map(np.testing.assert_array_equal, found, expected)
     _, (votes, _), _ = found
     # The output layer starts after its two layers of weights.
@@ -199,12 +216,12 @@ class MutationTest(parameterized.TestCase):
   def setUpClass(cls):
     super().setUpClass()
     cls.config = make_config('bernoulli', 'realtime', 32, 1, TWO)
-    cls.expected = learn(reference.ssnn, cls.config, 3)
+    (cls.expected,) = learn(cls.config, 3, reference.ssnn)
 
   @parameterized.parameters(None, *MUTATIONS)
   def test_wrong_rule_is_seen(self, name):
     jax.clear_caches()
     with MUTATIONS[name]() if name else contextlib.nullcontext():
-      found = learn(ssnn_jax.ssnn, self.config, 3)
+      (found,) = learn(self.config, 3, ssnn_jax.ssnn)
     jax.clear_caches()
     self.assertEqual(is_equal(found, self.expected), name is None)
