@@ -17,7 +17,7 @@ from tests.testing import statistics
 
 VARYING = pulse_fit.COARSE
 EXACT = device_config.remove_variability(VARYING)
-NUM_SETS = 20
+NUM_SETS = 10
 # Steps of 0.05 (1 - 0.8 w) up and 0.04 (1 + 0.5 w) down, without bounds.
 X = np.array([np.log(0.05), 0.8, 9.0, np.log(0.04), 0.5, 9.0])
 NOISE = np.array([0.0144, 0.0263])  # write noise of a pulse, and read noise

@@ -21,10 +21,8 @@ from tests.testing import networks
 from tests.testing import sources
 
 KEY = jax.random.key(3)
-REALTIME = dict(timing='realtime', num_steps=40)
 # Each value of a field once, several fields at a time.
 OPTIONS = (
-  dict(),
   dict(num_steps=16, sampler='sobol', kernels=False, gain=(0.5, 2.0)),
   dict(num_steps=16, window=8, integration='leaky', representation='dense'),
   dict(window=64, sampler='sobol', dropout=0.5, input_gain=0.5),
@@ -42,13 +40,7 @@ OPTIONS = (
     output_errors='softmax',
     sampler='lfsr_shared',
   ),
-  dict(
-    num_steps=16,
-    winner='race',
-    reads=ssnn_jax.ReadConfig(inp_bits=5, inp_bound=1.0),
-  ),
-  REALTIME,
-  REALTIME | dict(window=2, sampler='sobol', dropout=0.5),
+  dict(timing='realtime', num_steps=40, dropout=0.5),
 )
 
 
@@ -85,7 +77,8 @@ class EqualDenseTest(parameterized.TestCase):
     self.assert_equal(convolutions.make_config(**options))
 
   def test_thinned_pulses_are_equal(self):
-    config = convolutions.make_config(num_steps=16)
+    reads = ssnn_jax.ReadConfig(inp_bits=5, inp_bound=1.0)
+    config = convolutions.make_config(num_steps=16, winner='race', reads=reads)
     self.assert_equal(config, pulse_gradient=np.float32(0.003))
 
   def test_given_trains_are_equal(self):
@@ -113,7 +106,9 @@ class EqualDenseTest(parameterized.TestCase):
 
 class SeedsTest(parameterized.TestCase):
   def test_vmapped_seeds_equal_single_seeds(self):
-    config = convolutions.make_config(timing='realtime', num_steps=24)
+    config = convolutions.make_config(
+      layers=convolutions.LAYERS[::2], timing='realtime', num_steps=24
+    )
     network, optimizer = ssnn_jax.ssnn(config), training.make_optimizer(0.25)
     images, labels = convolutions.batch(12)
     train = training.make_train_epoch(network, optimizer, 6)
