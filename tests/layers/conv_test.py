@@ -107,7 +107,6 @@ class ConvTest(parameterized.TestCase):
   @parameterized.parameters(
     # One pixel, and one patch.
     ((1, 1, 6), dict(sampler='sobol', num_steps=16)),
-    ((3, 4, 2), dict(window=64)),
     ((3, 4, 2), dict(timing='realtime', num_steps=40)),
     ((1, 1, 6), RATES),
   )

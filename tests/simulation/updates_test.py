@@ -22,9 +22,10 @@ STEP = 2.0**-8
 UNIT = 1 / (40 * BATCH_SIZE)
 
 
+@functools.cache
 def batch(size=BATCH_SIZE):
-  # The last two inputs spike at every tick.
   images = jax.random.uniform(jax.random.key(1), (size, SIZES[0]))
+  # The last two inputs spike at every tick.
   return images.at[:, -2:].set(1.0), jnp.arange(size) % SIZES[-1]
 
 

@@ -214,8 +214,7 @@ class KernelLibraryTest(parameterized.TestCase):
   def test_own_library_runs(self):
     self.compile('theirs')
     self.write_compiler('ours')
-    process = self.load_in_process()
-    self.assertEqual(process.communicate(), ('True\n', ''))
+    self.assertEqual(self.load(), (True, ''))
     self.assertEqual(self.lines('loaded'), ['theirs'])
 
   def test_processes_compile_once(self):

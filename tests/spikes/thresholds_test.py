@@ -61,10 +61,11 @@ class ThresholdsTest(parameterized.TestCase):
 
   def test_ticks_are_the_bits_of_planes(self):
     source = sources.make(jnp.arange(3), 50)
-    own = np.asarray(bernoulli.planes(source, 1))
+    own = np.asarray(jax.jit(bernoulli.planes)(source, 1))
     bits = (own[:, None] >> np.arange(32, dtype=np.uint32)[:, None]) & 1
     expected = np.einsum('qtn,q->tn', bits, 1 << np.arange(len(own)))
-    np.testing.assert_array_equal(source.thresholds()[32:64], expected)
+    drawn = jax.jit(lambda source: source.thresholds())(source)
+    np.testing.assert_array_equal(drawn[32:64], expected)
 
   def test_words_differ_between_trains_samples_and_neurons(self):
     values = np.ravel([planes(0, 4, 8, 16, train) for train in TRAINS])

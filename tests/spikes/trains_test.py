@@ -31,6 +31,13 @@ def sample(rates, num_steps, sampler='bernoulli', size=NUM_NEURONS):
   return thresholds.sample_words(source, rates, mask), source.thresholds()
 
 
+@jax.jit
+def sample_windows(source, rates, masks):
+  """Samples `[W, K, N]` words of windows, which have masks of their own."""
+  sample_one = functools.partial(thresholds.sample_words, source, rates)
+  return jax.vmap(sample_one)(masks)
+
+
 class SampleTest(parameterized.TestCase):
   @parameterized.product(sampler=sources.SAMPLERS)
   def test_a_spike_is_a_threshold_below_the_rate(self, sampler):
@@ -72,12 +79,10 @@ class SampleTest(parameterized.TestCase):
     for index in range(schedule.num_blocks):
       block = spikes.block(schedule, index)
       source = sources.make(block.words, 5)
-      words = jax.vmap(thresholds.sample_words, (None, None, 0))(
-        source, rates, block.windows.mask
-      )
+      words = sample_windows(source, rates, block.windows.mask)
       ticks = np.ravel(block.words[:, None] * 32 + jnp.arange(32)[None])
-      for own in words:  # windows do not overlap
-        total[ticks] += np.asarray(spikes.unpack(own))
+      # Windows do not overlap.
+      total[ticks] += np.asarray(jax.vmap(spikes.unpack)(words)).sum(axis=0)
     np.testing.assert_array_equal(total[:num_steps], whole[:num_steps])
     np.testing.assert_array_equal(total[num_steps:], 0)
 

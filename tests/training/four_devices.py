@@ -58,7 +58,8 @@ class FourDevicesTest(parameterized.TestCase):
           batch_size=BATCH_SIZE,
           eval_every=2,
           weight_decay=0.0,
-          device='ecram',
+          device='custom',
+          dw_min=0.01,
           num_epochs=2,
         )
         self.assertGreater(run.config.dropout, 0)

@@ -55,7 +55,9 @@ ANN = {'method': 'bp', 'eval_every': 2}
 # The devices of a network without hidden layers, which is compiled sooner.
 DEVICES = {
   'layer_sizes': (64, 10),
-  'device': 'ecram',
+  'device': 'custom',
+  'dw_min': 0.01,
+  'dw_min_dtod': 0.3,
   'update_rule': 'tiki_taka',
   'endurance': 50.0,
   'lifetime': 100.0,
