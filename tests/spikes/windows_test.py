@@ -8,7 +8,7 @@ from ssnn_jax import spikes
 
 SCHEDULES = [
   (num_steps, window)
-  for num_steps in (1, 7, 33, 64, 100, 250)
+  for num_steps in (1, 7, 33, 64, 100)
   for window in (1, 4, 16, 32, 64, num_steps)
   if window <= num_steps
 ]
