@@ -123,7 +123,7 @@ class ReferenceTest(parameterized.TestCase):
       ticks = np.full(batch_size, config.num_steps - config.settle_ticks)
       np.testing.assert_array_equal(counts.sum(axis=1), ticks)
 
-  @parameterized.parameters(0, 5, 11)
+  @parameterized.parameters(0, 11)
   def test_votes_wait_until_they_settle(self, settle):
     config = make_config('sobol', 'realtime', 16, 1, TWO, settle=settle)
     found, expected = learn(config, 3, ssnn_jax.ssnn, reference.ssnn)
