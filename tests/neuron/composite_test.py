@@ -32,9 +32,13 @@ class CompositeTest(parameterized.TestCase):
     means, number = np.array([-1.5, -1.0, -0.3, 0.0, 0.7, 1.0, 2.0]), 20_000
     errors = jnp.float32(np.repeat(means, number))
     source = sources.make(jnp.arange(1), errors.size, thresholds.Role.ERROR)
-    spikes = thresholds.is_below(
-      source.thresholds(), composite.error_rates(gain, errors)
-    )
+
+    @jax.jit
+    def sample(source, gain, errors):
+      rates = composite.error_rates(gain, errors)
+      return thresholds.is_below(source.thresholds(), rates)
+
+    spikes = sample(source, gain, errors)
     positive, negative = composite.split_streams(spikes, errors)
     self.assertFalse((positive & negative).any())
     np.testing.assert_array_equal(positive | negative, spikes)

@@ -96,9 +96,9 @@ class TrainTest(parameterized.TestCase):
     source = sources.make(words, NUM_NEURONS, sampler=sampler)
     mask = spikes.mask_before(187, words)
     train = trains.sampled(source, rates, mask)
-    whole = train(0, 6)
+    whole = jax.jit(lambda: train(0, 6))()
     np.testing.assert_array_equal(
-      whole, thresholds.sample_words(source, rates, mask)
+      whole, jax.jit(thresholds.sample_words)(source, rates, mask)
     )
     given, sizes = trains.stored(jnp.flip(whole, axis=1)), []
 

@@ -1,5 +1,7 @@
 """Tests for predictions, loss and the error of the update."""
 
+import functools
+
 from absl.testing import absltest
 import jax
 import jax.numpy as jnp
@@ -31,6 +33,14 @@ def alternate(key, first, second):
     return jnp.where(is_second, jnp.array(second), jnp.array(first))[None]
 
   return offset
+
+
+def update_statistics(network, reference, *batch, num_draws):
+  """Computes the statistics of updates in one program."""
+  compute = functools.partial(
+    metrics.update_statistics, network, reference, num_draws=num_draws
+  )
+  return jax.jit(compute)(*batch)
 
 
 class MetricsTest(absltest.TestCase):
@@ -113,7 +123,7 @@ class MetricsTest(absltest.TestCase):
       gradient = jax.tree.map(lambda leaf: 2 * leaf, update.positive)
       return types.exact_update(gradient), inference
 
-    statistics = metrics.update_statistics(
+    statistics = update_statistics(
       ann._replace(learn=learn_twice),
       *(ann, params, key, inputs, labels),
       num_draws=3,
@@ -134,7 +144,7 @@ class MetricsTest(absltest.TestCase):
       chosen = jax.random.randint(key, labels.shape, 0, len(labels))
       return ann.learn(params, key, inputs[chosen], labels[chosen])
 
-    statistics = metrics.update_statistics(
+    statistics = update_statistics(
       ann._replace(learn=learn_resampled),
       *(ann, params, jax.random.key(2), inputs, labels),
       num_draws=num_draws,
