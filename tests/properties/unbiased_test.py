@@ -52,16 +52,13 @@ def sample_gradients(built, params, num_groups, group_size):
   images = jnp.tile(IMAGE[:num_inputs], (group_size, 1))
   labels = jnp.full(group_size, LABEL)
 
-  @jax.jit
-  def sample(key):
+  def sample(group):
+    key = jax.random.fold_in(jax.random.key(0), group)
     update, _ = built.learn(params, key, images, labels)
     return jax.tree.leaves(ssnn_jax.as_gradient(update))
 
-  groups = [
-    sample(jax.random.fold_in(jax.random.key(0), group))
-    for group in range(num_groups)
-  ]
-  return [np.stack(leaves) for leaves in zip(*groups)]
+  sample_all = jax.jit(lambda groups: jax.lax.map(sample, groups))
+  return list(map(np.asarray, sample_all(jnp.arange(num_groups))))
 
 
 def assert_means_within(samples, exact):
