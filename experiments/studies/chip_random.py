@@ -55,6 +55,25 @@ STUDY = Study(
     ),
   ),
   text="""
-Random words of the chip, in training and evaluation.
+A chip needs a random word for each neuron, role and tick. Here one word serves
+all neurons of a layer (`layer`), serves them with a choice of its bits inverted
+in each neuron (`mask`), or each neuron has a generator (`neuron`). Words come
+from xorshift or linear-feedback shift registers, or from a Sobol sequence of
+the tick, which is flipped once a presentation. An enable bit makes the learning
+rate; there is one for each `row` of synapses, for each `synapse`, or for `all`
+rows of a layer.
+
+**Digits**, 64-64-10, weights of 10 bits: all are alike. With one word for a
+layer the chip is {digits_xorshift_layer_row} (xorshift),
+{digits_lfsr_layer_row} (LFSR) and {digits_sobol_layer_row} points (Sobol) from
+the ANN; with a xorshift generator for each neuron {digits_xorshift_neuron_row}.
+
+**A part of Fashion-MNIST**, 10,000 images, 5 epochs, weights of 12 bits. With
+one word for a layer the differences are {fashion_mnist_xorshift_layer_row}
+(xorshift), {fashion_mnist_lfsr_layer_row} (LFSR) and
+{fashion_mnist_sobol_layer_row} (Sobol), with a xorshift generator for each
+neuron {fashion_mnist_xorshift_neuron_row}. With an enable bit for each synapse
+the difference is {fashion_mnist_sobol_layer_synapse}, with one for all rows
+{fashion_mnist_sobol_layer_all}: the noise of all synapses is then common.
 """,
 )
