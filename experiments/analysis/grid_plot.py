@@ -22,7 +22,7 @@ def draw(runs: pd.DataFrame, metric: str = 'test_accuracy') -> figure.Figure:
 
   Returns:
     The figure: a curve for each combination of the other varied fields, and
-    the ANN; without update errors if there is no spiking network.
+    the ANN; differences to the ANN instead of update errors, if there are none.
   """
   axis = grid_axis.choose(frames.settings(runs))
   ann, spiking = frames.split_baseline(runs)
@@ -37,8 +37,11 @@ def draw(runs: pd.DataFrame, metric: str = 'test_accuracy') -> figure.Figure:
   label = panels.label_accuracy(runs)
   readout = titles.READOUTS[metric].replace(' (', '\n(')
   metrics = {f'{label},\n{readout}': comparisons.mean(metric, 100)}
-  if not spiking.empty and 'update_error' in runs:
+  has_errors = 'update_error' in runs and spiking['update_error'].notna().any()
+  if has_errors:
     metrics[panels.ERROR_LABEL] = comparisons.mean('update_error')
+  elif not spiking.empty and not ann.empty:  # of a method without gradients
+    metrics['minus ANN (points)'] = comparisons.minus(metric)
   kind = 'curve' if is_along or spiking.empty else 'across'
   fig = comparison_plot.draw(named, axis, 'curve', metrics, ann=kind)
   fig.axes[0].set_yscale('linear')
