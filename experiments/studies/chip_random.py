@@ -10,12 +10,13 @@ from experiments.studies import chip_bits
 PART = chip_bits.FASHION_MNIST | {'hold_out': 5 / 6}
 _DIGITS = {'weight_bits': 10, 'fraction_bits': (10, 9)}
 _FASHION_MNIST = {'weight_bits': 12, 'fraction_bits': (12, 11)}
-_GRIDS = (
-  {
-    'generator': ('xorshift', 'lfsr'),
-    'sharing': ('layer', 'mask', 'neuron'),
-  },
-  {'generator': ('sobol',), 'sharing': ('layer', 'mask')},
+_LAYERS = ('layer', 'mask')
+_XORSHIFT = {
+  'generator': ('xorshift',),
+  'sharing': (*_LAYERS, 'neuron'),
+}
+_SOBOL = (
+  {'generator': ('sobol',), 'sharing': _LAYERS},
   {
     'generator': ('sobol',),
     'sharing': ('layer',),
@@ -42,8 +43,20 @@ STUDY = Study(
     'Which random words does the chip need, and how many neurons may share one?'
   ),
   sweeps={
-    'digits': make_sweeps(10, chip_bits.DIGITS | _DIGITS, *_GRIDS),
-    'fashion_mnist': make_sweeps(3, PART | _FASHION_MNIST, *_GRIDS),
+    'digits': make_sweeps(
+      10,
+      chip_bits.DIGITS | _DIGITS,
+      _XORSHIFT,
+      {'generator': ('lfsr',), 'sharing': (*_LAYERS, 'neuron')},
+      *_SOBOL,
+    ),
+    'fashion_mnist': make_sweeps(
+      3,
+      PART | _FASHION_MNIST,
+      _XORSHIFT,
+      {'generator': ('lfsr',), 'sharing': _LAYERS},
+      *_SOBOL,
+    ),
   },
   numbers=_numbers,
   claims=(
