@@ -237,9 +237,8 @@ class ExperimentConfig(synapses.SynapseFields):
     super().__post_init__()
 
   def _check_chip(self):
-    for (
-      name
-    ) in 'layers firing_function dropout weight_decay input_gain'.split():
+    fixed = 'layers firing_function dropout weight_decay input_gain'
+    for name in fixed.split():
       value, default = getattr(self, name), FIELDS[name].default
       field.check(name, value, value == default, f'{default}, as of the chip')
 

@@ -1,7 +1,6 @@
 """Synthesis of the modules of the chip by yosys, from its pip package."""
 
 from collections.abc import Mapping
-from collections.abc import Sequence
 import importlib.util
 import json
 import pathlib
@@ -11,8 +10,6 @@ import sys
 import tempfile
 from typing import Any
 from typing import NamedTuple
-
-import numpy as np
 
 import ssnn_jax
 from ssnn_jax import chip
@@ -150,7 +147,7 @@ def generator(kind: str) -> Part:
   parameters = {'KIND': number, 'SEED': "32'h9E3779B9"}
   if kind == 'sobol':
     matrix = chip.generators.matrices(config).forward[0]
-    parameters['MATRIX'] = _constant(matrix, 16)
+    parameters['MATRIX'] = verilog.constant(matrix, 16)
   return Part(f'generator_{kind}', 'generator', parameters)
 
 
@@ -188,7 +185,7 @@ def winner(classes: int, bits: int, fraction_bits: int) -> Part:
     'CLASSES': classes,
     'BITS': bits,
     'NOISE_BITS': noise_bits,
-    'GUMBEL': _constant(table, noise_bits),
+    'GUMBEL': verilog.constant(table, noise_bits),
   }
   return Part('winner', 'winner', parameters)
 
@@ -223,10 +220,3 @@ def schedule(num_layers: int, num_steps: int) -> Part:
 def _ticks(num_steps):
   bits = num_steps.bit_length()
   return {'TICK_BITS': bits, 'SHIFT_BITS': bits.bit_length()}
-
-
-def _constant(values: Sequence[int], num_bits: int) -> str:
-  """Returns numbers as a constant of Verilog, the first lowest."""
-  values = np.asarray(values).ravel()
-  total = sum(int(v) << (num_bits * n) for n, v in enumerate(values))
-  return f"{num_bits * len(values)}'h{total:x}"

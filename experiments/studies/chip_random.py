@@ -6,10 +6,13 @@ from experiments.analysis.study import Study
 from experiments.config.grids import Sweep
 from experiments.studies import chip_bits
 
+DIGITS = chip_bits.DIGITS | {'weight_bits': 10, 'fraction_bits': (10, 9)}
 # A part of Fashion-MNIST: all other training images are for evaluation.
-PART = chip_bits.FASHION_MNIST | {'hold_out': 5 / 6}
-_DIGITS = {'weight_bits': 10, 'fraction_bits': (10, 9)}
-_FASHION_MNIST = {'weight_bits': 12, 'fraction_bits': (12, 11)}
+PART = chip_bits.FASHION_MNIST | {
+  'hold_out': 5 / 6,
+  'weight_bits': 12,
+  'fraction_bits': (12, 11),
+}
 _LAYERS = ('layer', 'mask')
 _XORSHIFT = {
   'generator': ('xorshift',),
@@ -45,14 +48,14 @@ STUDY = Study(
   sweeps={
     'digits': make_sweeps(
       10,
-      chip_bits.DIGITS | _DIGITS,
+      DIGITS,
       _XORSHIFT,
       {'generator': ('lfsr',), 'sharing': (*_LAYERS, 'neuron')},
       *_SOBOL,
     ),
     'fashion_mnist': make_sweeps(
       3,
-      PART | _FASHION_MNIST,
+      PART,
       _XORSHIFT,
       {'generator': ('lfsr',), 'sharing': _LAYERS},
       *_SOBOL,

@@ -71,8 +71,9 @@ class ChipConfig:
     is_valid = self.num_layers <= self.num_steps
     expected = f'at least {self.num_layers}, the layers that a spike passes'
     checks.check_field(self, 'num_steps', is_valid, expected)
-    is_valid = self.settle is None or self.settle < self.num_steps
-    expected = f'None, or 0 to {self.num_steps - 1} ticks'
+    last = self.num_steps - 1
+    is_valid = self.settle is None or _is_each(self.settle, 0, last)
+    expected = f'None, or 0 to {last} ticks'
     checks.check_field(self, 'settle', is_valid, expected)
 
   @property
@@ -163,8 +164,4 @@ _RANGES = {
     'None, or 0 to 16 bits',
   ),
   'enable': _one_of(ENABLES),
-  'settle': (
-    lambda value: value is None or _is_each(value, 0, 1 << 16),
-    'None',
-  ),
 }

@@ -51,7 +51,7 @@ class Simulator(NamedTuple):
   """A compiled chip in Verilog, whose state changes with each call."""
 
   config: ChipConfig
-  library: Any
+  model: Any  # its compiled functions
   chip: Any  # pointer to its state
 
 
@@ -89,12 +89,12 @@ def simulate(
   """
   with tempfile.TemporaryDirectory() as name:
     folder = pathlib.Path(name)
-    library = _build(config, registers, sources, optimize, folder)
-    chip = library.chip_new()
+    model = _build(config, registers, sources, optimize, folder)
+    chip = model.chip_new()
     try:
-      yield Simulator(config, library, chip)
+      yield Simulator(config, model, chip)
     finally:
-      library.chip_delete(chip)
+      model.chip_delete(chip)
 
 
 def _build(config, registers, sources, optimize, folder):
@@ -168,7 +168,7 @@ def shift_weights(
   Returns:
     The weights before, int16.
   """
-  library, chip = simulator.library, simulator.chip
+  model, chip = simulator.model, simulator.chip
   config, read = simulator.config, []
   for layer, sizes in enumerate(
     zip(config.layer_sizes, config.layer_sizes[1:])
@@ -178,7 +178,7 @@ def shift_weights(
     new = None
     if weights is not None:
       new = np.ascontiguousarray(np.asarray(weights[layer]).T, np.int16)
-    library.chip_shift(
+    model.chip_shift(
       ctypes.c_void_p(chip),
       layer,
       rows,
@@ -210,12 +210,12 @@ def present(
   Returns:
     The answer of the chip.
   """
-  config, library = simulator.config, simulator.library
+  config, model = simulator.config, simulator.model
   num_bits = {port.name: port.num_bits for port in verilog.ports(config)}
   names = 'sample enable_rates votes spikes errors'.split()
   bits = np.array([num_bits[name] for name in names], np.int32)
   sample = _pack_bits(rates, config.fractions[0] + 1)
-  enables = _pack_bits(enable, 17)
+  enables = _pack_bits(enable, verilog.RATE_WIDTH)
   votes, largest = (
     np.zeros(-(-num_bits[name] // 8), np.uint8)
     for name in ('votes', 'largest_votes')
@@ -230,7 +230,7 @@ def present(
     traced = (ctypes.c_void_p * len(arrays))(
       *(array.ctypes.data for array in arrays.values())
     )
-  num_clocks = library.chip_present(
+  num_clocks = model.chip_present(
     ctypes.c_void_p(simulator.chip),
     int(label >= 0),
     _pointer(sample),

@@ -14,11 +14,13 @@ import numpy as np
 from ssnn_jax.chip import generators as generators_lib
 from ssnn_jax.chip.config import ENABLES
 from ssnn_jax.chip.config import GENERATORS
+from ssnn_jax.chip.config import RATE_BITS
 from ssnn_jax.chip.config import ChipConfig
 from ssnn_jax.chip.generators import Generators
 
 FOLDER = pathlib.Path(__file__).with_name('rtl')
 TOP = 'chip_top'
+RATE_WIDTH = RATE_BITS + 1  # bits of a rate of enable bits, 0 to 2^RATE_BITS
 
 
 class Port(NamedTuple):
@@ -59,9 +61,10 @@ def ports(config: ChipConfig) -> list[Port]:
     (
       'input',
       'enable_rates',
-      17 * num_layers,
-      'learning rates: rates of the enable bits of each layer, 17 bits each, '
-      '0 to 65536; layer 0 lowest; read in each tick',
+      RATE_WIDTH * num_layers,
+      'learning rates: rates of the enable bits of each layer, '
+      f'{RATE_WIDTH} bits each, 0 to {1 << RATE_BITS}; layer 0 lowest; read in '
+      'each tick',
     ),
     (
       'output',
@@ -105,7 +108,7 @@ def ports(config: ChipConfig) -> list[Port]:
 
 def parameters(
   config: ChipConfig, registers: Generators
-) -> dict[str, int | tuple[int, int]]:
+) -> dict[str, int | str]:
   """Returns the parameters of the module `chip`.
 
   Args:
@@ -113,7 +116,7 @@ def parameters(
     registers: registers of the generators after reset.
 
   Returns:
-    Numbers, and vectors as (bits, value), by name.
+    Numbers, and constants of packed numbers, by name.
   """
   sizes, num_layers = config.layer_sizes, config.num_layers
   table = config.gumbel_table
@@ -126,12 +129,12 @@ def parameters(
     matrices = np.stack(leaves)
   return {
     'LAYERS': num_layers,
-    'SIZES': _pack(sizes, 32),
+    'SIZES': constant(sizes, 32),
     'HIDDEN': sum(sizes[1:-1]),
     'STEPS': config.num_steps,
     'SETTLE': config.settle_ticks,
     'WEIGHT_BITS': config.weight_bits,
-    'FRACTIONS': _pack(config.fractions, 32),
+    'FRACTIONS': constant(config.fractions, 32),
     'KIND': GENERATORS.index(config.generator),
     'MASKED': int(config.sharing == 'mask'),
     'OWN': int(config.sharing == 'neuron'),
@@ -139,10 +142,10 @@ def parameters(
     'MEAN': int(config.membrane == 'mean'),
     'MAX_SHIFT': shift,
     'NOISE_BITS': noise_bits,
-    'GUMBEL': _pack(table, noise_bits),
+    'GUMBEL': constant(table, noise_bits),
     'GENERATORS': len(seeds),
-    'SEEDS': _pack(seeds, 32),
-    'MATRICES': _pack(matrices.ravel(), 16),
+    'SEEDS': constant(seeds, 32),
+    'MATRICES': constant(matrices.ravel(), 16),
   }
 
 
@@ -162,11 +165,10 @@ def top(config: ChipConfig, registers: Generators) -> str:
     bits = f'[{port.num_bits - 1}:0] ' if port.num_bits > 1 else ''
     declared.append(f'  {port.direction:6} logic {bits}{port.name}')
     connected.append(f'.{port.name}({port.name})')
-  values = []
-  for name, value in parameters(config, registers).items():
-    if isinstance(value, tuple):
-      value = "{}'h{:x}".format(*value)
-    values.append(f'    .{name}({value})')
+  values = [
+    f'    .{name}({value})'
+    for name, value in parameters(config, registers).items()
+  ]
   return '\n'.join(
     (
       f'// {config}',
@@ -183,10 +185,10 @@ def top(config: ChipConfig, registers: Generators) -> str:
   )
 
 
-def _pack(values: Sequence[int], num_bits: int) -> tuple[int, int]:
-  """Packs numbers into one vector, the first lowest: its bits and value."""
+def constant(values: Sequence[int], num_bits: int) -> str:
+  """Returns numbers as one constant of Verilog, the first lowest."""
   value = sum(int(v) << (num_bits * n) for n, v in enumerate(values))
-  return num_bits * len(values), value
+  return f"{num_bits * len(values)}'h{value:x}"
 
 
 def _index_bits(size):

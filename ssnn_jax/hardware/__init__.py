@@ -4,10 +4,9 @@
 arrays of resistive devices, and `tiki_taka` pairs of resistive arrays;
 `device_config` has the parameters of a resistive device, `resistive` its
 variability and its response to pulses; `pulse_curves` reads measured responses,
-and `fit` fits resistive devices to them; `periphery` has the reads of a
-crossbar. `cost` estimates the events, the stored bits and the energy of a
-presentation. `nir`, the export to NIR, requires the package nir and is imported
-by its users.
+and `fit` fits resistive devices to them. `cost` estimates the events, the
+stored bits and the energy of a presentation. `nir`, the export to NIR, requires
+the package nir and is imported by its users.
 """
 
 from ssnn_jax.hardware import cost
