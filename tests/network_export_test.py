@@ -7,17 +7,17 @@ import jax
 import numpy as np
 
 import ssnn_jax
-from ssnn_jax import network as network_lib
 from ssnn_jax.spikes import kernels
 from tests.testing.networks import SIZES
 from tests.testing.networks import batch
+from tests.testing.networks import make_params
 
 
 class NetworkExportTest(parameterized.TestCase):
   def export(self, config, name, *arguments, builder='ssnn'):
     """Exports a function of a network; with CPU kernels for CPU only."""
     function = getattr(getattr(ssnn_jax, builder)(config), name)
-    params = network_lib.init(config, jax.random.key(0))
+    params = make_params(config)
     bits = jax.random.key_data(jax.random.key(0))
 
     def on_bits(params, bits, *arguments):  # typed keys are not exported
@@ -44,7 +44,7 @@ class NetworkExportTest(parameterized.TestCase):
     if not kernels.is_available('ssnn_sample_hashed'):
       self.skipTest('ssnn_sample_hashed is not compiled')
     config, key = ssnn_jax.NetworkConfig(SIZES, num_steps=8), jax.random.key(0)
-    params = network_lib.init(config, key)
+    params = make_params(config)
     run = jax.jit(ssnn_jax.ssnn(config).infer)
     with self.assertRaisesRegex(ValueError, 'ssnn_sample_hashed'):
       jax.export.export(run, platforms=('cuda',))(params, key, batch()[0])

@@ -1,6 +1,7 @@
 """Tests for the spiking network as a whole."""
 
 import dataclasses
+import functools
 from unittest import mock
 
 from absl.testing import parameterized
@@ -13,15 +14,16 @@ from ssnn_jax import network as network_lib
 from ssnn_jax.neuron import membrane
 from ssnn_jax.simulation import presentation
 from ssnn_jax.simulation import samples
-from tests.testing import sources
 from tests.testing import statistics
 from tests.testing.networks import SIZES
 from tests.testing.networks import batch
 from tests.testing.networks import learn
+from tests.testing.networks import make_params
 
 
-def make_params(config):
-  return network_lib.init(config, jax.random.key(0))
+@functools.partial(jax.jit, static_argnums=(0, 2))
+def draw_masks(config, key, size):
+  return samples.draw_dropout_masks(config, key, jnp.arange(size))
 
 
 class NetworkTest(parameterized.TestCase):
@@ -64,10 +66,9 @@ class NetworkTest(parameterized.TestCase):
   @parameterized.parameters(
     # Windows within a word, of a word and of several words.
     (1, 1, 'mean', 'sobol', False),
-    (33, 4, 'memoryless', sources.THREEFRY, False),
+    (33, 4, 'memoryless', 'bernoulli', False),
     (100, 32, 'leaky', 'sobol', True),
-    (64, 64, 'mean', 'bernoulli', True),
-    (100, 100, 'leaky', 'lfsr_shared', False),
+    (100, 100, 'mean', 'bernoulli', True),
   )
   def test_representations_and_kernels_agree(
     self, num_steps, window, integration, sampler, packed_by_kernels
@@ -103,9 +104,12 @@ class NetworkTest(parameterized.TestCase):
       tau=9.0,
     )
     own = dataclasses.replace(named, integration=membrane.leaky(9.0), tau=1.0)
-    params = make_params(named)
-    found, expected = learn(own, params), learn(named, params)
-    jax.tree.map(np.testing.assert_array_equal, found, expected)
+    batches = make_params(named), jax.random.key(2), *batch()
+    found, expected = (
+      str(jax.make_jaxpr(ssnn_jax.ssnn(config).learn)(*batches))
+      for config in (own, named)
+    )
+    self.assertEqual(found, expected)
 
   def test_grouping_of_blocks_does_not_change_counts(self):
     # A small batch accumulates several blocks at once.
@@ -155,13 +159,15 @@ class NetworkTest(parameterized.TestCase):
     key = jax.random.key(2)
 
     def counts(images):
-      return run(params, key, images, labels)[0].positive
+      update, _ = run(params, key, images, labels)
+      return jax.tree.map(np.asarray, update.positive)
 
-    blank = jnp.zeros_like(images)
-    nothing = counts(blank)
+    nothing, alone = counts(np.zeros_like(images)), np.eye(len(images))
     parts = [
-      jax.tree.map(jnp.subtract, counts(blank.at[i].set(images[i])), nothing)
-      for i in range(len(images))
+      jax.tree.map(
+        np.subtract, counts(np.float32(row[:, None]) * images), nothing
+      )
+      for row in alone
     ]
     total = jax.tree.map(lambda *counts: sum(counts), nothing, *parts)
     jax.tree.map(np.testing.assert_array_equal, counts(images), total)
@@ -174,7 +180,7 @@ class NetworkTest(parameterized.TestCase):
     separate, _ = learn(config, params, separate_signs=True)
     self.assertIsNone(signed.negative)
     for counts in jax.tree.leaves(separate.negative):
-      self.assertGreaterEqual(jnp.min(counts), 0)
+      self.assertGreaterEqual(np.min(counts), 0)
     np.testing.assert_allclose(
       statistics.flat(ssnn_jax.as_gradient(separate)),
       statistics.flat(ssnn_jax.as_gradient(signed)),
@@ -201,13 +207,13 @@ class NetworkTest(parameterized.TestCase):
       params = make_params(config)
       infer = jax.jit(ssnn_jax.ssnn(config).infer)
       counts.append(infer(params, jax.random.key(3), batch()[0]).winner_counts)
-    self.assertGreaterEqual(int(jnp.min(counts[1] - counts[0])), 0)
+    self.assertGreaterEqual(np.min(np.subtract(*counts[::-1])), 0)
 
   def test_dropped_units_have_no_spikes_and_no_errors(self):
     config = ssnn_jax.NetworkConfig(SIZES, num_steps=40, dropout=0.5)
     params, key = make_params(config), jax.random.key(4)
     update, _ = learn(config, params, key, size=1)
-    masks = samples.draw_dropout_masks(config, key, jnp.arange(1))
+    masks = draw_masks(config, key, 1)
     for layer, mask in enumerate(masks):
       dropped = np.asarray(mask[0]) == 0
       self.assertBetween(dropped.sum(), 1, dropped.size - 1)
@@ -218,11 +224,9 @@ class NetworkTest(parameterized.TestCase):
 
   def test_dropout_rate(self):
     config = ssnn_jax.NetworkConfig((4, 500, 2), dropout=0.3)
-    (mask,) = samples.draw_dropout_masks(
-      config, jax.random.key(0), jnp.arange(200)
-    )
+    (mask,) = draw_masks(config, jax.random.key(0), 200)
     bound = 5 * np.sqrt(0.3 * 0.7 / mask.size)
-    self.assertLess(abs(float(jnp.mean(mask)) - 0.7), bound)
+    self.assertLess(abs(np.mean(mask) - 0.7), bound)
 
   def test_long_trains_converge_to_the_ann(self):
     config = ssnn_jax.NetworkConfig(SIZES, num_steps=20_000, window=20_000)
@@ -230,24 +234,22 @@ class NetworkTest(parameterized.TestCase):
     spiking = jax.jit(ssnn_jax.ssnn(config).infer)(
       params, jax.random.key(0), images
     )
-    ann = ssnn_jax.ann(config).infer(params, jax.random.key(0), images)
+    ann = jax.jit(ssnn_jax.ann(config).infer)(params, jax.random.key(0), images)
     # Each potential is a sum over neurons of counts of variance at most T / 4,
     # plus the propagated deviation of the layer below.
-    norms = [
-      float(jnp.max(jnp.linalg.norm(layer.weights, axis=0))) for layer in params
-    ]
     deviation = 0.0
-    for layer, norm in zip(params, norms):
-      gain = float(jnp.max(jnp.sum(jnp.abs(layer.weights), axis=0)))
+    for weights, _ in params:
+      norm = np.max(np.linalg.norm(weights, axis=0))
+      gain = np.max(np.sum(np.abs(weights), axis=0))
       deviation = gain * deviation + norm * np.sqrt(0.25 / config.num_steps)
     np.testing.assert_allclose(
       spiking.potential, ann.potential, rtol=0, atol=5 * deviation
     )
 
   def test_learn_compiles_once(self):
-    config = ssnn_jax.NetworkConfig(SIZES, num_steps=8, sampler='lfsr')
+    config = ssnn_jax.NetworkConfig((12, 3), num_steps=8, sampler='lfsr')
     run = jax.jit(ssnn_jax.ssnn(config).learn)
     params = make_params(config)
     for seed in range(3):
-      run(params, jax.random.key(seed), *batch())
+      run(params, jax.random.key(seed), *batch(5, (12, 3)))
     self.assertEqual(run._cache_size(), 1)

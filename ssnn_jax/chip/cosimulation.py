@@ -124,7 +124,7 @@ def _compile_runtime():
   atexit.register(folder.cleanup)
   path = pathlib.Path(folder.name) / 'runtime.o'
   units = [verilator_root() / 'include' / name for name in _RUNTIME]
-  _compile(['-O1', '-c', '-x', 'c++', '-'], units, ['-o', str(path)])
+  _compile(['-O0', '-c', '-x', 'c++', '-'], units, ['-o', str(path)])
   return path
 
 

@@ -234,7 +234,7 @@ def _search(readings, x, limits):
   residuals, log_unit, estimates = _predict(x, noise, profile, readings)
   errors = np.array(residuals).reshape(is_read.shape).T[is_read.T]
   weights = np.array(estimates) * (1 - 2 * readings.is_down)
-  bounds, bound_slopes = np.array(_bounds(x)), jax.jacfwd(_bounds)(x)
+  bounds, bound_slopes = map(np.array, _linearize_bounds(x))
   ends = np.minimum([weights.max(), -weights.min()], bounds)
   # A hard bound may be nearer than the weight where the steps are 0.
   margins = np.where(bounds < x[[2, 5]], bounds - ends, 0.0) ** 2
@@ -374,42 +374,24 @@ def _summarize(devices, zero, scale):
   """Returns fields of the mean device, its variability, and intervals."""
   from scipy import special  # imported late: a third of a second
 
-  def respond(y, middle, half, ends, is_bound):
-    """Returns fields, but the steps and the logarithm of write noise."""
-    x, unit, point = y[:6], half / scale, (zero - middle) / half
-    high, low = jnp.where(is_bound, _bounds(x), ends) + y[7:]
-    steps = _steps(x, point)
-    last = jnp.stack([_steps(x, high)[0], _steps(x, -low)[1]])
-    # Constant noise is relative to the steps at weight 0.
-    mean = jnp.mean(_steps(x, 0.0) if devices[0].mult_noise else steps)
-    bounds = jnp.stack([high - point, -low - point])
-    noise = y[6:7] - jnp.log(mean)
-    weights = unit * steps, unit * bounds
-    return jnp.concatenate([*weights, 1 - last / steps, noise])
-
   given = [
     ([*d.x, np.log(d.noise[0]), 0, 0], d.middle, d.half, d.ends, d.is_bound)
     for d in devices
   ]
   given, count = tuple(map(np.array, zip(*given))), len(devices)
-  responses = np.array(jax.vmap(respond)(*given))
-  slopes = np.array(jax.vmap(jax.jacfwd(respond))(*given))
+  is_relative = devices[0].mult_noise
+  responses, slopes = jax.tree.map(
+    np.array, _linearize_devices(*given, zero, scale, is_relative)
+  )
   errors = np.mean([s @ d.covariance @ s.T for s, d in zip(slopes, devices)], 0)
   mean = responses.mean(axis=0)
-
-  def convert(response):
-    up, down, *others = response
-    larger = jnp.maximum(up, down)
-    return jnp.stack([larger, (up - down) / larger, *others])
-
-  slopes = np.array(jax.jacfwd(convert)(mean))
+  fields, slopes = map(np.array, _linearize_fields(mean))
   variances = np.diag(slopes @ errors @ slopes.T)
   degrees = max(len(devices[0].errors) - 8, 1)
   if count > 1:
     degrees, spread = count - 1, np.var(responses @ slopes.T, axis=0, ddof=1)
     variances = np.maximum(variances, spread)
   widths = special.stdtrit(degrees, 0.975) * np.sqrt(variances / count)
-  fields = np.array(convert(mean))
   fields = np.column_stack([fields, fields - widths, fields + widths])
   fields[-1] = np.exp(fields[-1])
   fields = dict(zip(_FIELDS, fields))
@@ -441,6 +423,40 @@ def _summarize(devices, zero, scale):
   # Fields that are fixed by their limits have no interval.
   intervals = {k: ends for k, ends in intervals.items() if np.ptp(ends) > _TINY}
   return {name: float(field[0]) for name, field in fields.items()}, intervals
+
+
+def _respond(y, middle, half, ends, is_bound, zero, scale, is_relative):
+  """Returns fields of a device, but the steps and log write noise."""
+  x, unit, point = y[:6], half / scale, (zero - middle) / half
+  high, low = jnp.where(is_bound, _bounds(x), ends) + y[7:]
+  steps = _steps(x, point)
+  last = jnp.stack([_steps(x, high)[0], _steps(x, -low)[1]])
+  # Constant noise is relative to the steps at weight 0.
+  mean = jnp.mean(jnp.where(is_relative, _steps(x, 0.0), steps))
+  bounds = jnp.stack([high - point, -low - point])
+  noise = y[6:7] - jnp.log(mean)
+  weights = unit * steps, unit * bounds
+  return jnp.concatenate([*weights, 1 - last / steps, noise])
+
+
+def _fields(response):
+  """Returns the first fields of `_FIELDS` of a mean response."""
+  up, down, *others = response
+  larger = jnp.maximum(up, down)
+  return jnp.stack([larger, (up - down) / larger, *others])
+
+
+def _with_slopes(function):
+  """Returns the function that gives values `[K]` and their slopes `[K, P]`."""
+  slopes = jax.jacfwd(function)
+  return lambda x, *given: (function(x, *given), slopes(x, *given))
+
+
+_linearize_bounds = jax.jit(_with_slopes(_bounds))
+_linearize_fields = jax.jit(_with_slopes(_fields))
+_linearize_devices = jax.jit(
+  jax.vmap(_with_slopes(_respond), (0,) * 5 + (None,) * 3)
+)
 
 
 def _notes(devices, values, intervals):

@@ -14,14 +14,15 @@ from ssnn_jax import training
 from ssnn_jax import types
 from ssnn_jax.baselines import feedback_alignment
 from ssnn_jax.training import activity
+from tests.testing import networks
 from tests.testing.networks import batch
 
 SIZES = (8, 7, 6, 3)
 CONFIG = ssnn_jax.NetworkConfig(SIZES, num_steps=40, window=4, gain=2.0)
 KEY = jax.random.key(2)
 BATCH = batch(sizes=SIZES)
-PARAMS = network.init(CONFIG, jax.random.key(0))
-FEEDBACK = network.init(CONFIG, jax.random.key(3))
+PARAMS = networks.make_params(CONFIG)
+FEEDBACK = networks.make_params(CONFIG, 3)
 
 
 @jax.jit

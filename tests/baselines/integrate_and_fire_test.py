@@ -6,7 +6,6 @@ import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
-from ssnn_jax import network
 from ssnn_jax import types
 from ssnn_jax.baselines import integrate_and_fire
 from tests.testing import integrate_and_fire as reference
@@ -18,7 +17,7 @@ KEY = jax.random.key(2)
 
 def input_spikes(config, inputs):
   """Returns the spikes that enter the first layer of weights: `[B, T, I]`."""
-  params = network.init(config, jax.random.key(0))
+  params = networks.make_params(config)
   neuron = integrate_and_fire.Neuron(1.0, jnp.zeros_like, jnp.subtract)
 
   def sample(inputs):

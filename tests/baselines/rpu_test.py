@@ -11,13 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
-from ssnn_jax import network
 from ssnn_jax import types
 from ssnn_jax.baselines import rpu
 from tests.testing import networks
 
 CONFIG = ssnn_jax.NetworkConfig((8, 6, 3), num_steps=40, dropout=0.2)
-PARAMS = network.init(CONFIG, jax.random.key(0))
+PARAMS = networks.make_params(CONFIG)
 KEY = jax.random.key(2)
 BATCH = networks.batch(size=12, sizes=CONFIG.layer_sizes)
 

@@ -1,10 +1,13 @@
 """Tests of the chip in Verilog against its twin in JAX, bit by bit."""
 
+import contextlib
 import functools
 import importlib.util
 import json
+import os
 import pathlib
 import re
+import tempfile
 from unittest import mock
 
 from absl.testing import absltest
@@ -62,22 +65,39 @@ CONFIGS = {
 }
 # Weights that saturate, and numbers so small that rare cases occur.
 SATURATED = chip.ChipConfig((6, 5, 4, 3), 24, 3, 3, 'xorshift', 'mask')
-# A bit changed in each rule: module, text, and wrong text.
+# A bit changed in each rule: module, expression, and wrong expression.
 MUTATIONS = {
-  'saturation': ('synapses', ' && !(next', ' && 1 || 0 && !(next'),
-  'update_without_presynaptic_spike': ('synapses', 'spikes[i] && ', ''),
-  'negated_weight': ('synapses', 'errors[j] && negative[j]})', "1'b0})"),
-  'rounding': ('membrane', '<< shift) >> 1', '<< shift) >> 2'),
+  'saturation': (
+    'synapses', '!(next[WEIGHT_BITS-1] && !counter[WEIGHT_BITS-1])', '1'
+  ),
+  'update_without_presynaptic_spike': (
+    'synapses', 'spikes[i] && enables[enable_of(i, j)]',
+    'enables[enable_of(i, j)]',
+  ),
+  'negated_weight': ('synapses', "{1'b0, errors[j] && negative[j]}", "2'b0"),
+  'rounding': (
+    'membrane', "({{(WIDE-1){1'b0}}, 1'b1} << shift) >> 1",
+    "({{(WIDE-1){1'b0}}, 1'b1} << shift) >> 2",
+  ),
   'gate_below': ('neuron', 'v > 0', 'v >= 0'),
-  'gate_above': ('neuron', '&& v < $signed', '&& v <= $signed'),
-  'error_magnitude': ('neuron', '-g : g', '~g : g'),
+  'gate_above': (
+    'neuron', "v < $signed({2'b01, {FRACTION_BITS{1'b0}}})",
+    "v <= $signed({2'b01, {FRACTION_BITS{1'b0}}})",
+  ),
+  'error_magnitude': ('neuron', 'negative ? -g : g', 'negative ? ~g : g'),
   'tie_of_winners': ('winner', 'score > best', 'score >= best'),
-  'start_of_errors': ('schedule', 'reached[LAYERS];', 'reached[LAYERS-1];'),
-  'shift_of_membrane': ('schedule', 'b = 1; b', 'b = 2; b'),
-  'input_threshold': ('inputs', '        < rates', '        <= rates'),
-  'enable_rate': ('enables', '< rate;', '< rate[15:0];'),
+  'start_of_errors': ('schedule', 'reached[LAYERS]', 'reached[LAYERS-1]'),
+  'shift_of_membrane': ('schedule', 'n[b]', 'b > 1 && n[b]'),
+  'input_threshold': (
+    'inputs', 'rates[(BITS + 1) * i +: BITS + 1]',
+    "rates[(BITS + 1) * i +: BITS + 1] + 1'b1",
+  ),
+  'enable_rate': (
+    'enables', "{1'b0, words[16 * n +: 16]} < rate",
+    'words[16 * n +: 16] < rate[15:0]',
+  ),
   'xorshift': ('generator', 'x << 13', 'x << 12'),
-}
+}  # fmt: skip
 
 
 @functools.cache
@@ -103,34 +123,57 @@ def make(config, num_samples=8):
   return case, compare.Samples(np.int32(rates), np.int32(labels))
 
 
-def find(case, samples, num_traced, weights_every=1, **options):
-  """Returns the first difference, and the weights afterwards."""
+@functools.cache
+def compiled(config, folder=None):
+  """Returns the simulator of a chip, of the modules in a folder, if given."""
+  sources = folder and sorted(folder.glob('*.sv'))
+  registers = make(config)[0].registers
   with cosimulation.simulate(
-    case.config, case.registers, **options
+    config, registers, sources, optimize=False
   ) as simulator:
-    found, weights, _ = compare.compare(
-      simulator,
-      case.weights,
-      case.registers,
-      samples,
-      case.enable,
-      num_traced,
-      weights_every,
-    )
+    return simulator  # whose chip is deleted, and model remains
+
+
+@contextlib.contextmanager
+def simulate(config, folder=None):
+  """Yields the simulator of a chip after reset."""
+  simulator = compiled(config, folder)
+  reset = simulator._replace(chip=simulator.model.chip_new())
+  try:
+    yield reset
+  finally:
+    simulator.model.chip_delete(reset.chip)
+
+
+def find(simulator, case, samples, num_traced, weights_every=1):
+  """Returns the first difference, and the weights afterwards."""
+  found, weights, _ = compare.compare(
+    simulator,
+    case.weights,
+    case.registers,
+    samples,
+    case.enable,
+    num_traced,
+    weights_every,
+  )
   return found, weights
+
+
+def find_in_every_tick(config, folder=None):
+  case, samples = make(config)
+  with simulate(config, folder) as simulator:
+    return find(simulator, case, samples, len(samples.labels))
 
 
 @needs_verilator
 class EqualTest(parameterized.TestCase):
   @parameterized.named_parameters(CONFIGS.items())
   def test_every_signal_of_every_tick_is_equal(self, config):
-    case, samples = make(config)
-    found, _ = find(case, samples, len(samples.labels), optimize=False)
+    found, _ = find_in_every_tick(config)
     self.assertIsNone(found)
 
   def test_weights_that_saturate_are_equal(self):
-    case, samples = make(SATURATED)
-    found, weights = find(case, samples, len(samples.labels), optimize=False)
+    found, weights = find_in_every_tick(SATURATED)
     self.assertIsNone(found)
     flat = np.concatenate([*map(np.ravel, weights)])
     for limit in (-4, 3):
@@ -146,31 +189,36 @@ class EqualTest(parameterized.TestCase):
       chip.encode(config, digits.inputs), np.int32(digits.labels)
     )
     case = settings.Case(config, weights, registers, enable)
-    found, after = find(case, samples, 1, weights_every=479)
+    with cosimulation.simulate(config, registers) as simulator:
+      found, after = find(simulator, case, samples, 1, weights_every=479)
     self.assertIsNone(found)
     self.assertGreater(np.mean(after[0] != weights[0]), 0.5)
 
 
 @needs_verilator
 class MutationTest(parameterized.TestCase):
-  @parameterized.named_parameters(
-    (name, *mutation) for name, mutation in MUTATIONS.items()
-  )
-  def test_changed_rule_is_found(self, module, text, wrong):
-    case, samples = make(SATURATED)
-    sources = []
-    folder = pathlib.Path(self.create_tempdir().full_path)
+  """One model has all wrong rules; a variable of the environment selects."""
+
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    folder = tempfile.TemporaryDirectory()
+    cls.addClassCleanup(folder.cleanup)
+    cls.folder = pathlib.Path(folder.name)
     for path in verilog.sources():
       code = path.read_text()
-      if path.stem == module:
-        self.assertEqual(code.count(text), 1)
-        code = code.replace(text, wrong)
-      sources.append(folder / path.name)
-      sources[-1].write_text(code)
-    num_samples = len(samples.labels)
-    options = {'sources': sources, 'optimize': False}
-    found, _ = find(case, samples, num_samples, **options)
-    self.assertIsNotNone(found)
+      for name, (module, right, wrong) in MUTATIONS.items():
+        if path.stem == module:
+          assert code.count(right) == 1, name
+          is_wrong = f'$c32("getenv(\\"WRONG_{name}\\") != nullptr")'
+          code = code.replace(right, f'({is_wrong} ? ({wrong}) : ({right}))')
+      (cls.folder / path.name).write_text(code)
+
+  @parameterized.parameters(None, *MUTATIONS)
+  def test_changed_rule_is_found(self, name):
+    with mock.patch.dict(os.environ, {f'WRONG_{name}': ''}):
+      found, _ = find_in_every_tick(SATURATED, self.folder)
+    self.assertEqual(found is None, name is None)
 
 
 @needs_verilator
@@ -199,9 +247,7 @@ class CommandsTest(absltest.TestCase):
       texts['chip_top.sv'], verilog.top(case.config, case.registers)
     )
     expected = json.loads(texts['expected.json'])
-    with cosimulation.simulate(
-      case.config, case.registers, optimize=False
-    ) as simulator:
+    with simulate(case.config) as simulator:
       cosimulation.shift_weights(simulator, read_hex(texts, 'weights_{}.hex'))
       for rates, label, votes in zip(
         expected['rates'], expected['labels'], expected['votes']

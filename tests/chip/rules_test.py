@@ -5,7 +5,6 @@ import functools
 from absl.testing import parameterized
 import jax
 import jax.extend
-import jax.numpy as jnp
 import numpy as np
 
 from ssnn_jax import chip
@@ -45,16 +44,16 @@ def make(name):
   def draw(i, j, bits):
     scale = max(min(-lowest, 2**bits) // 4, 1)
     own = rng.normal(scale / 2, scale, (i + 1, j))
-    return jnp.asarray(np.clip(own, lowest, -lowest - 1), jnp.int16)
+    return np.int16(np.clip(own, lowest, -lowest - 1))
 
   weights = tuple(map(draw, sizes, sizes[1:], config.fractions))
   registers = chip.init_generators(config, jax.random.key(1))
   one = 2 ** config.fractions[0]
-  rates = jnp.asarray(rng.integers(0, one + 1, (NUM_SAMPLES, sizes[0])))
-  labels = jnp.array([0, 1, -1, 2], jnp.int32)
+  rates = np.int32(rng.integers(0, one + 1, (NUM_SAMPLES, sizes[0])))
+  labels = np.int32([0, 1, -1, 2])
   shape = NUM_SAMPLES, config.num_layers
-  enable = jnp.asarray(rng.integers(30_000, 2**16 + 1, shape), jnp.int32)
-  return weights, registers, jnp.int32(rates), labels, enable
+  enable = np.int32(rng.integers(30_000, 2**16 + 1, shape))
+  return weights, jax.device_get(registers), rates, labels, enable
 
 
 @functools.cache
@@ -64,7 +63,7 @@ def run(name):
   present = jax.jit(functools.partial(chip.present, CONFIGS[name]))
   found = []
   for sample in zip(*data):
-    found.append(present(weights, registers, *sample))
+    found.append(jax.device_get(present(weights, registers, *sample)))
     weights, registers = found[-1].weights, found[-1].generators
   return found
 
@@ -135,7 +134,7 @@ class RulesTest(parameterized.TestCase):
     assert_equal(jax.jit(present)(*make(name)), expected)
     weights, registers, rates, labels, enable = make(name)
     others = weights, registers, rates[::-1], labels, enable
-    two = jax.tree.map(lambda *own: jnp.stack(own), others, make(name))
+    two = jax.tree.map(lambda *own: np.stack(own), others, make(name))
     found = jax.jit(jax.vmap(present))(*two)
     assert_equal(jax.tree.map(lambda leaf: leaf[1], found), expected)
 
@@ -150,8 +149,9 @@ class RulesTest(parameterized.TestCase):
       config = chip.ChipConfig((2, 2), 4096, generator=generator)
       registers = chip.init_generators(config, jax.random.key(2))
       weights = chip.init_weights(config, jax.random.key(0))
-      after = chip.present(
-        config, weights, registers, jnp.array([512, 512]), 0, jnp.array([0])
+      present = jax.jit(functools.partial(chip.present, config))
+      after = present(
+        weights, registers, np.int32([512, 512]), np.int32(0), np.int32([0])
       )
       words = np.asarray(after.trace.words.input)[:, 0]
       self.assertLen(np.unique(words), 4096)

@@ -136,7 +136,7 @@ class EventsTest(parameterized.TestCase):
   @parameterized.parameters(('buffered', WINDOW), ('realtime', 4))
   def test_counts_equal_those_of_recorded_trains(self, timing, window):
     config = make_config(gain=2.0, timing=timing, window=window)
-    params = ssnn_jax.ssnn(config).init(jax.random.key(1))
+    params = networks.make_params(config, 1)
     image, label = np.float32(np.random.RandomState(0).rand(SIZES[0])), 1
     seen = observe(config, params, image[None], jnp.array([label]))
     counted = cost.count_presentation(config, seen)
@@ -230,7 +230,7 @@ class EventsTest(parameterized.TestCase):
     config = ssnn_jax.NetworkConfig(
       layers=tuple(map(layers.Dense, sizes[1:])), input_shape=(8,), num_steps=8
     )
-    params, batch = ssnn_jax.ssnn(dense).init(KEY), networks.batch(4, sizes)
+    params, batch = networks.make_params(dense), networks.batch(4, sizes)
     found, expected = (
       cost.count_presentation(own, observe(own, params, *batch))
       for own in (config, dense)

@@ -6,7 +6,6 @@ import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
-from ssnn_jax import network
 from ssnn_jax import types
 from ssnn_jax.layers import Conv
 from ssnn_jax.layers import Dense
@@ -84,12 +83,12 @@ class ConvTest(parameterized.TestCase):
       gain=0.5,
       **RATES,
     )
-    params = network.init(config, jax.random.key(0))
+    params = networks.make_params(config)
     images, labels = networks.batch(12, config.layer_sizes)
-    masks = samples.draw_dropout_masks(config, KEY, jnp.arange(12))
     scale = 1.0 / (1.0 - config.dropout)
 
     def loss(params):
+      masks = samples.draw_dropout_masks(config, KEY, jnp.arange(12))
       hidden = images.reshape(-1, 8, 7, 1)
       for conv, mask, (weights, biases) in zip((first, second), masks, params):
         outputs = convolve(conv, weights, hidden) + biases[None, None, None]
@@ -125,7 +124,7 @@ class ConvTest(parameterized.TestCase):
     found, expected = (
       (params, jax.jit(build(config).learn)(params, KEY, *batch))
       for config in (conv, dense)
-      for params in (network.init(config, jax.random.key(0)),)
+      for params in (networks.make_params(config),)
       for batch in (networks.batch(7, sizes),)
     )
     jax.tree.map(np.testing.assert_array_equal, found, expected)

@@ -22,18 +22,21 @@ from tests.testing import sources
 
 KEY = jax.random.key(3)
 # Each value of a field once, several fields at a time.
+SHORT = dict(layers=convolutions.LAYERS[::2])
 OPTIONS = (
   dict(num_steps=16, sampler='sobol', kernels=False, gain=(0.5, 2.0)),
   dict(num_steps=16, window=8, integration='leaky', representation='dense'),
   dict(window=64, sampler='sobol', dropout=0.5, input_gain=0.5),
-  dict(
+  SHORT
+  | dict(
     num_steps=8,
     window=4,
     integration='memoryless',
     firing_function='hard_sigmoid',
     sampler=sources.THREEFRY,
   ),
-  dict(
+  SHORT
+  | dict(
     num_steps=16,
     forward='rates',
     backward='rates',
@@ -96,7 +99,7 @@ class EqualDenseTest(parameterized.TestCase):
     jax.tree.map(np.testing.assert_array_equal, found, expected)
 
   def test_products_of_rates_are_equal(self):
-    config = convolutions.make_config(num_steps=16, update='rates')
+    config = convolutions.make_config(num_steps=16, update='rates', **SHORT)
     params = convolutions.make_params(config)
     expected = learn(dense(config), convolutions.expand(config, params))[0]
     found = learn(config, params)[0]
@@ -106,9 +109,7 @@ class EqualDenseTest(parameterized.TestCase):
 
 class SeedsTest(parameterized.TestCase):
   def test_vmapped_seeds_equal_single_seeds(self):
-    config = convolutions.make_config(
-      layers=convolutions.LAYERS[::2], timing='realtime', num_steps=24
-    )
+    config = convolutions.make_config(timing='realtime', num_steps=24, **SHORT)
     network, optimizer = ssnn_jax.ssnn(config), training.make_optimizer(0.25)
     images, labels = convolutions.batch(12)
     train = training.make_train_epoch(network, optimizer, 6)
@@ -129,7 +130,7 @@ class BaselinesTest(parameterized.TestCase):
     bp_stdp, surrogate_gradient, rpu, feedback_alignment
   )
   def test_baselines_equal_those_of_equal_dense_layers(self, baseline):
-    config = convolutions.make_config(num_steps=8, update='rates')
+    config = convolutions.make_config(num_steps=8, update='rates', **SHORT)
     params = convolutions.make_params(config)
     images, labels = convolutions.batch()
 

@@ -34,7 +34,7 @@ class OwnLayerTest(parameterized.TestCase):
     self.assertEqual(config.layer_sizes, (10, 30, 4))
     rates = {'forward': 'rates', 'backward': 'rates', 'update': 'rates'}
     exact = dataclasses.replace(config, **rates)
-    params = ssnn_jax.ssnn(config).init(jax.random.key(0))
+    params = networks.make_params(config)
     batch = networks.batch(7, config.layer_sizes)
     found, expected = (
       ssnn_jax.as_gradient(jax.jit(built.learn)(params, KEY, *batch)[0])

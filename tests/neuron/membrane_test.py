@@ -1,5 +1,7 @@
 """Tests for the membranes."""
 
+import functools
+
 from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
@@ -13,9 +15,11 @@ def make_windows(num_steps, window):
   """Returns the windows of a presentation of one block, `[W]`."""
   schedule = spikes.Schedule(num_steps, window)
   assert schedule.num_blocks == 1
-  return spikes.block(schedule, 0).windows
+  windows = jax.jit(lambda: spikes.block(schedule, 0).windows)()
+  return jax.device_get(windows)
 
 
+@functools.partial(jax.jit, static_argnames=('integration', 'tau'))
 def integrate(drives, windows, integration, tau=5.0):
   """Integrates drives `[W, J]`; returns the potentials `[W, J]`."""
   membrane = membrane_lib.find(integration, tau)
@@ -30,7 +34,8 @@ def integrate(drives, windows, integration, tau=5.0):
 
 
 def random_drives(windows):
-  return jax.random.normal(jax.random.key(0), (len(windows.length), 4))
+  rng = np.random.default_rng(0)
+  return rng.normal(size=(len(windows.length), 4)).astype(np.float32)
 
 
 class MembraneTest(parameterized.TestCase):
@@ -75,7 +80,7 @@ class MembraneTest(parameterized.TestCase):
   @parameterized.product(integration=membrane_lib.MEMBRANES, window=(1, 5, 12))
   def test_constant_drive_reads_as_itself(self, integration, window):
     windows = make_windows(12, window)
-    drives = jnp.full((len(windows.length), 2), 0.37)
+    drives = np.full((len(windows.length), 2), 0.37, np.float32)
     potentials = integrate(drives, windows, integration)
     np.testing.assert_allclose(potentials, drives, rtol=1e-6)
 

@@ -15,6 +15,7 @@ from ssnn_jax import types
 from ssnn_jax.neuron import periphery
 from ssnn_jax.simulation import rules
 from ssnn_jax.spikes import thresholds
+from tests.testing import networks
 from tests.testing import sources
 from tests.testing import statistics
 
@@ -150,7 +151,7 @@ class NoiseTest(parameterized.TestCase):
 
 
 def make_params():
-  params = ssnn_jax.ssnn(ssnn_jax.NetworkConfig(SIZES)).init(jax.random.key(0))
+  params = networks.make_params(ssnn_jax.NetworkConfig(SIZES))
   biases = (jnp.array([0.5, 0.4, 0.3]), jnp.array([0.2, -0.1]))
   return tuple(layer._replace(biases=own) for layer, own in zip(params, biases))
 

@@ -7,7 +7,6 @@ from absl.testing import parameterized
 import jax
 
 import ssnn_jax
-from ssnn_jax import network
 from ssnn_jax.baselines import rpu
 from ssnn_jax.neuron import firing
 from tests.testing import networks
@@ -55,7 +54,7 @@ def make_config(layer_sizes=ONE, **options):
 
 class IdentityTest(parameterized.TestCase):
   def assert_learns_by_bp(self, config, *builds):
-    params = network.init(config, jax.random.key(0))
+    params = networks.make_params(config)
     batch = networks.batch(size=12, sizes=config.layer_sizes)
     exact = jax.jit(functools.partial(oracle.bp_gradient, config))(
       params, KEY, *batch

@@ -16,7 +16,7 @@ from tests.testing import statistics
 
 NUM_GROUPS, GROUP_SIZE = 128, 4096
 IMAGE, LABEL = np.float32([0.3, 0.8]), 1
-ONE, THREE = (2, 2, 2), (1, 1, 2, 1, 2)
+ONE, TWO = (2, 2, 2), (1, 2, 1, 2)
 
 
 def make_params(sizes):
@@ -80,8 +80,8 @@ class UnbiasedTest(parameterized.TestCase):
     (ONE, dict(gain=4.0, window=1)),  # error streams saturate
     # Sobol thresholds depend on each other between ticks, not within a tick.
     (ONE, dict(sampler='sobol', num_steps=1)),
-    (THREE, dict(window=1, gain=0.5)),
-    (THREE, dict(window=2, gain=2.0)),
+    (TWO, dict(window=1, gain=0.5)),
+    (TWO, dict(window=2, gain=2.0)),
   )
   def test_mean_update_matches_enumeration(self, sizes, options):
     config = ssnn_jax.NetworkConfig(sizes, **{'num_steps': 2} | options)

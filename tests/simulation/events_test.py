@@ -11,6 +11,7 @@ import ssnn_jax
 from ssnn_jax import spikes
 from ssnn_jax.simulation import rules
 from ssnn_jax.spikes import thresholds
+from tests.testing import networks
 from tests.testing import statistics
 
 SIZES = (9, 7, 4)
@@ -22,7 +23,7 @@ def make(num_steps, **fields):
   """Builds a network; returns its configuration, functions and parameters."""
   config = ssnn_jax.NetworkConfig(SIZES, num_steps=num_steps, **fields)
   network = ssnn_jax.ssnn(config)
-  return config, network, network.init(jax.random.key(7))
+  return config, network, networks.make_params(config)
 
 
 def random_spikes(num_steps, rate=0.3):
@@ -93,10 +94,10 @@ class EventsNetworkTest(parameterized.TestCase):
 
   def test_ann_reads_mean_rates_with_the_input_gain(self):
     config, _, params = make(48, input_gain=3.0)
-    ann, trains = ssnn_jax.ann(config), random_spikes(48)
+    infer, trains = jax.jit(ssnn_jax.ann(config).infer), random_spikes(48)
     rates = trains.mean(axis=1, dtype=np.float32)
-    found = ann.infer(params, jax.random.key(0), pack(trains)).potential
-    expected = ann.infer(params, jax.random.key(0), rates).potential
+    found = infer(params, jax.random.key(0), pack(trains)).potential
+    expected = infer(params, jax.random.key(0), rates).potential
     np.testing.assert_allclose(found, expected, rtol=1e-6)
     first, second = jax.tree.map(np.asarray, params)
     hidden = np.clip(3.0 * rates @ first.weights + first.biases, 0, 1)

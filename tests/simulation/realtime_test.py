@@ -6,7 +6,6 @@ import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
-from ssnn_jax import network
 from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.neuron import membrane
@@ -29,8 +28,8 @@ def make_config(layer_sizes=SIZES, **options):
 def make_params(config):
   """Draws weights with which gates open and shut, and winners change."""
   return tuple(
-    layer._replace(biases=layer.biases + 0.3)
-    for layer in network.init(config, jax.random.key(0))
+    layer._replace(biases=layer.biases + np.float32(0.3))
+    for layer in networks.make_params(config)
   )
 
 
@@ -79,7 +78,7 @@ class IdentityTest(parameterized.TestCase):
       return built.learn(params, KEY, *batch)[0]
 
     # With the parameters as feedback this is backpropagation.
-    for feedback in (params, network.init(config, jax.random.key(5))):
+    for feedback in (params, networks.make_params(config, 5)):
       gradient = ssnn_jax.as_gradient(learn_with(feedback))
       arrays = map(np.asarray, batch)
       expected = propagate_back(params, feedback[1].weights, *arrays)
@@ -133,7 +132,7 @@ class StateTest(parameterized.TestCase):
     zeros = jax.tree.map(lambda x: np.zeros(x.shape, int), params)
     totals, masks = (
       (zeros, zeros),
-      samples.draw_dropout_masks(config, KEY, jnp.arange(4)),
+      jax.jit(lambda: samples.draw_dropout_masks(config, KEY, jnp.arange(4)))(),
     )
     for index in range(config.schedule.num_windows):
       state, signals = windows.run_window(

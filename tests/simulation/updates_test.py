@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
-from ssnn_jax import network as network_lib
 from ssnn_jax.hardware import devices
 from ssnn_jax.hardware.device_config import DeviceConfig
+from tests.testing import networks
 from tests.testing import statistics
 from tests.testing.devices import assert_same
 from tests.testing.devices import make_update
@@ -24,9 +24,9 @@ UNIT = 1 / (40 * BATCH_SIZE)
 
 @functools.cache
 def batch(size=BATCH_SIZE):
-  images = jax.random.uniform(jax.random.key(1), (size, SIZES[0]))
-  # The last two inputs spike at every tick.
-  return images.at[:, -2:].set(1.0), jnp.arange(size) % SIZES[-1]
+  images, labels = networks.batch(size, SIZES)
+  images[:, -2:] = 1.0  # spike at every tick
+  return images, labels
 
 
 @functools.cache
@@ -34,9 +34,10 @@ def make(separate_signs=True, num_steps=40, window=8, **options):
   """Builds a network; returns its parameters and its jitted learn."""
   config = ssnn_jax.NetworkConfig(SIZES, num_steps, window, **options)
   network = ssnn_jax.ssnn(config, separate_signs=separate_signs)
-  params = network_lib.init(config, jax.random.key(0))
-  params = jax.tree.map(lambda w: jnp.round(w / STEP) * STEP, params)
-  hidden = params[0]._replace(biases=params[0].biases + 0.5)  # gates are open
+  params = networks.make_params(config, seed=1)
+  params = jax.tree.map(lambda w: np.round(w / STEP) * np.float32(STEP), params)
+  biases = params[0].biases + np.float32(0.5)  # gates are open
+  hidden = params[0]._replace(biases=biases)
   params = hidden, *params[1:]
   return params, jax.jit(network.learn)
 

@@ -7,14 +7,14 @@ import numpy as np
 
 import ssnn_jax
 from ssnn_jax import baselines
-from ssnn_jax import network as network_lib
 from ssnn_jax.simulation import samples
+from tests.testing import networks
 from tests.testing import networks as networks_lib
 
 SIZES = (6, 4, 3)
 CONFIG = ssnn_jax.NetworkConfig(SIZES, num_steps=4, dropout=0.1)
 KEY = jax.random.key(0)
-PARAMS = network_lib.init(CONFIG, jax.random.key(0))
+PARAMS = networks.make_params(CONFIG)
 GOOD = np.linspace(0, 1, 12, dtype=np.float32).reshape(2, 2, 3)
 LABELS = np.array([0, 2])
 NETWORKS = {

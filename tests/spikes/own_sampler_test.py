@@ -47,7 +47,7 @@ class OwnSamplerTest(absltest.TestCase):
       sampler='sobol',
       dropout=0.5,
     )
-    params = ssnn_jax.ssnn(config).init(jax.random.key(0))
+    params = networks.make_params(config)
     own = dataclasses.replace(config, sampler=OWN_OR_SOBOL)
     expected, found = (networks.learn(each, params) for each in (config, own))
     jax.tree.map(np.testing.assert_array_equal, found, expected)

@@ -1,5 +1,6 @@
 """Tests for low-discrepancy trains."""
 
+import functools
 import itertools
 from unittest import mock
 
@@ -26,12 +27,16 @@ TRAINS = {
 FOUR_BITS = 12  # rates and shifts of four bits are multiples of 2**12 / 2**16
 
 
-def numbers(train, words, shifts=0):
-  """Returns the thresholds of a train at digital shifts `[N]`."""
-  shifts = jnp.atleast_1d(jnp.asarray(shifts, jnp.uint32))
+@functools.partial(jax.jit, static_argnums=0)
+def draw(train, words, shifts):
   source = sources.make(words, len(shifts), *train, sampler='sobol')
   with mock.patch.object(sobol, '_shifts', lambda source: shifts):
-    return np.asarray(source.thresholds(), int)
+    return source.thresholds()
+
+
+def numbers(train, words, shifts=0):
+  """Returns the thresholds of a train at digital shifts `[N]`."""
+  return np.asarray(draw(train, words, np.uint32(np.atleast_1d(shifts))), int)
 
 
 def sample(train, rates, shifts, num_steps):
@@ -55,16 +60,22 @@ class SobolTest(parameterized.TestCase):
   def test_words_hold_the_spikes_and_their_number(self, dimension):
     rates = np.random.default_rng(dimension).random(999, np.float32)
     rates[:5] = 0, 1, 2**-16, 1 - 2**-16, 0.5
-    words = jnp.array([0, 1, 77, 2**11 - 1])
-    source = sources.make(words, 999, *TRAINS[dimension], sampler='sobol')
-    is_below = np.asarray(source.thresholds()) < np.round(rates * 2**16)
-    every = jnp.full(len(words), ~jnp.uint32(0))
-    sampled = thresholds.sample_words(source, jnp.asarray(rates), every)
-    np.testing.assert_array_equal(spikes.unpack(sampled), is_below)
-    count = jax.vmap(source.sampler.count, (None, 0, None))
+    words = np.array([0, 1, 77, 2**11 - 1], np.int32)
+
+    @jax.jit
+    def sample(rates):
+      source = sources.make(words, 999, *TRAINS[dimension], sampler='sobol')
+      every = jnp.full(len(words), ~jnp.uint32(0))
+      sampled = thresholds.sample_words(source, rates, every)
+      count = jax.vmap(source.sampler.count, (None, 0, None))
+      counts = count(source, jnp.asarray(words), rates)
+      return source.thresholds(), spikes.unpack(sampled), counts
+
+    drawn, sampled, counts = map(np.asarray, sample(rates))
+    is_below = drawn < np.round(rates * 2**16)
+    np.testing.assert_array_equal(sampled, is_below)
     np.testing.assert_array_equal(
-      count(source, words, jnp.asarray(rates)),
-      is_below.reshape(4, 32, -1).sum(axis=1),
+      counts, is_below.reshape(4, 32, -1).sum(axis=1)
     )
 
   @parameterized.parameters(*TRAINS)
@@ -149,12 +160,9 @@ class SobolTest(parameterized.TestCase):
       )
       return source.thresholds()[0]
 
-    drawn = np.stack(
-      [
-        jax.vmap(lambda p, train=train: first_tick(train, p))(jnp.arange(64))
-        for train in (TRAINS[0], TRAINS[1])
-      ]
-    )
+    draw = jax.jit(jax.vmap(first_tick, (None, 0)), static_argnums=0)
+    drawn = [draw(TRAINS[i], np.arange(64, dtype=np.int32)) for i in (0, 1)]
+    drawn = np.array(drawn)
     bits = (drawn[..., None] >> np.arange(16, dtype=np.uint16)) & 1
     signs = 2.0 * bits - 1.0  # [role, position, neuron, bit]
     self.assertLess(abs(signs.mean()), 5 / np.sqrt(signs.size))

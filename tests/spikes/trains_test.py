@@ -18,8 +18,14 @@ NUM_NEURONS = 50
 
 def draw_rates(seed):
   """Draws rates, with silent, saturated, and nearly such neurons."""
-  rates = jax.random.uniform(jax.random.key(seed), (NUM_NEURONS,))
-  return rates.at[:4].set(jnp.array([0.0, 1.0, 2.0**-16, 1 - 2.0**-16]))
+  rates = np.random.default_rng(seed).random(NUM_NEURONS, np.float32)
+  rates[:4] = 0.0, 1.0, 2.0**-16, 1 - 2.0**-16
+  return jnp.asarray(rates)
+
+
+find_block = jax.jit(spikes.block, static_argnums=0)
+unpack = jax.jit(spikes.unpack)
+unpack_windows = jax.jit(jax.vmap(spikes.unpack))
 
 
 @functools.partial(jax.jit, static_argnames=('num_steps', 'sampler', 'size'))
@@ -45,7 +51,7 @@ class SampleTest(parameterized.TestCase):
     train, drawn = sample(rates, 90, sampler)
     expected = np.asarray(drawn) < np.round(np.asarray(rates) * 2**16)
     expected[90:] = False
-    np.testing.assert_array_equal(spikes.unpack(train), expected)
+    np.testing.assert_array_equal(unpack(train), expected)
 
   @parameterized.parameters(*spikes.SAMPLERS)
   def test_rates_of_0_and_1_are_exact(self, sampler):
@@ -72,17 +78,17 @@ class SampleTest(parameterized.TestCase):
     (1, 1), (7, 2), (33, 1), (33, 33), (64, 32), (100, 4), (100, 64)
   )
   def test_short_trains_are_prefixes_for_any_window(self, num_steps, window):
-    rates = jnp.linspace(0.1, 0.9, 5)
-    whole = spikes.unpack(sample(rates, 256, size=5)[0])
+    rates = np.linspace(0.1, 0.9, 5, dtype=np.float32)
+    whole = unpack(sample(rates, 256, size=5)[0])
     schedule = spikes.Schedule(num_steps, window)
     total = np.zeros((256, 5), np.int8)
     for index in range(schedule.num_blocks):
-      block = spikes.block(schedule, index)
+      block = find_block(schedule, index)
       source = sources.make(block.words, 5)
       words = sample_windows(source, rates, block.windows.mask)
-      ticks = np.ravel(block.words[:, None] * 32 + jnp.arange(32)[None])
+      ticks = np.add.outer(32 * np.asarray(block.words), np.arange(32)).ravel()
       # Windows do not overlap.
-      total[ticks] += np.asarray(jax.vmap(spikes.unpack)(words)).sum(axis=0)
+      total[ticks] += np.asarray(unpack_windows(words)).sum(axis=0)
     np.testing.assert_array_equal(total[:num_steps], whole[:num_steps])
     np.testing.assert_array_equal(total[num_steps:], 0)
 
@@ -118,25 +124,37 @@ class TrainTest(parameterized.TestCase):
     self.assertEqual(number, 7)
 
   def test_thinned_spikes_are_those_of_both_trains(self):
-    words, mask = jnp.arange(3), spikes.mask_before(80, jnp.arange(3))
-    first, second = (
-      trains.sampled(sources.make(words, NUM_NEURONS, role), rates, mask)
-      for role, rates in (
-        (spikes.Role.FORWARD, draw_rates(1)),
-        (spikes.Role.THINNING, draw_rates(2)),
+    words = jnp.arange(3)
+
+    @jax.jit
+    def draw(first, second):
+      mask = spikes.mask_before(80, words)
+      first, second = (
+        trains.sampled(sources.make(words, NUM_NEURONS, role), rates, mask)
+        for role, rates in (
+          (spikes.Role.FORWARD, first),
+          (spikes.Role.THINNING, second),
+        )
       )
-    )
-    thinned = trains.thinned(first, second)
-    expected = first(0, 3) & second(0, 3)
-    np.testing.assert_array_equal(thinned(0, 3), expected)
-    np.testing.assert_array_equal(thinned(1, 2), expected[1:])
-    self.assertGreater(spikes.count(expected).sum(), 0)
+      thinned = trains.thinned(first, second)
+      return first(0, 3) & second(0, 3), thinned(0, 3), thinned(1, 2)
+
+    expected, whole, end = draw(draw_rates(1), draw_rates(2))
+    np.testing.assert_array_equal(whole, expected)
+    np.testing.assert_array_equal(end, expected[1:])
+    self.assertGreater(np.bitwise_count(np.asarray(expected)).sum(), 0)
 
   @parameterized.parameters(1, 31, 32, 33, 100)
   def test_unpack_inverts_pack(self, num_steps):
-    train = jax.random.bernoulli(jax.random.key(0), 0.5, (num_steps, 7))
-    words = spikes.pack(train.astype(jnp.int8))
+    train = np.random.default_rng(0).integers(0, 2, (num_steps, 7), np.int8)
+
+    @jax.jit
+    def convert(train):
+      words = spikes.pack(train)
+      return words, spikes.unpack(words), spikes.count(words)
+
+    words, unpacked, counts = map(np.asarray, convert(train))
     self.assertEqual(words.shape, (-(-num_steps // 32), 7))
-    np.testing.assert_array_equal(spikes.unpack(words)[:num_steps], train)
-    np.testing.assert_array_equal(spikes.unpack(words)[num_steps:], 0)
-    np.testing.assert_array_equal(spikes.count(words), train.sum(axis=0))
+    np.testing.assert_array_equal(unpacked[:num_steps], train)
+    np.testing.assert_array_equal(unpacked[num_steps:], 0)
+    np.testing.assert_array_equal(counts, train.sum(axis=0))

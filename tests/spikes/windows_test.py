@@ -14,10 +14,13 @@ SCHEDULES = [
 ]
 
 
+find_block = jax.jit(spikes.block, static_argnums=0)
+
+
 def list_windows(schedule):
   """Lists `(ticks, length, elapsed)` of every window of a presentation."""
   for index in range(schedule.num_blocks):
-    block = spikes.block(schedule, index)
+    block = find_block(schedule, index)
     for row, mask in enumerate(np.asarray(block.windows.mask)):
       bits = (mask[:, None] >> np.arange(32, dtype=np.uint32)) & 1
       ticks = np.asarray(block.words)[:, None] * 32 + np.arange(32)
@@ -45,7 +48,7 @@ class ScheduleTest(parameterized.TestCase):
   @parameterized.parameters(*SCHEDULES)
   def test_blocks_hold_whole_words(self, num_steps, window):
     schedule = spikes.Schedule(num_steps, window)
-    blocks = [spikes.block(schedule, i) for i in range(schedule.num_blocks)]
+    blocks = [find_block(schedule, i) for i in range(schedule.num_blocks)]
     words = np.concatenate([block.words for block in blocks])
     np.testing.assert_array_equal(words, np.arange(len(words)))
     self.assertGreaterEqual(len(words), spikes.count_words(num_steps))

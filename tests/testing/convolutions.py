@@ -8,7 +8,7 @@ exact, so that the networks emit the same spikes.
 
 import itertools
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 
 import ssnn_jax
@@ -34,7 +34,7 @@ def make_params(config, seed=0):
   rng = np.random.default_rng(seed)
 
   def draw(*shape):
-    return jnp.float32(rng.integers(-20, 24, shape) / 32)
+    return np.float32(rng.integers(-20, 24, shape) / 32)
 
   shapes = [wiring.weights_shape for wiring in config.wirings]
   return tuple(types.LayerParams(draw(*s), draw(s[1])) for s in shapes)
@@ -44,7 +44,7 @@ def batch(size=6):
   """Returns images whose rates are multiples of 1 / 8, and labels."""
   rng = np.random.default_rng(1)
   images = np.float32(rng.integers(0, 9, (size, *INPUT_SHAPE)) / 8)
-  return jnp.asarray(images), jnp.arange(size) % NUM_CLASSES
+  return images, np.arange(size, dtype=np.int32) % NUM_CLASSES
 
 
 def synapses(conv, input_shape):
@@ -70,7 +70,7 @@ def synapses(conv, input_shape):
 
 def expand(config, params):
   """Returns the parameters of the dense network with the same weights."""
-  expanded = []
+  expanded, params = [], jax.tree.map(np.asarray, params)
   for layer, wiring, own in zip(config.layers, config.wirings, params):
     if isinstance(layer, ssnn_jax.layers.Conv):
       features, positions = layer.features, wiring.num_positions
@@ -78,8 +78,7 @@ def expand(config, params):
       for source, position, row in synapses(layer, wiring.input_shape):
         weights[source, position] = own.weights[row]
       own = types.LayerParams(
-        jnp.asarray(weights.reshape(wiring.num_inputs, -1)),
-        jnp.tile(own.biases, positions),
+        weights.reshape(wiring.num_inputs, -1), np.tile(own.biases, positions)
       )
     expanded.append(own)
   return tuple(expanded)

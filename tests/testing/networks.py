@@ -1,18 +1,29 @@
 """A small network and its batch, for tests."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
 
-SIZES = (12, 9, 8, 3)
+SIZES = (12, 9, 3)
 
 
 def batch(size=5, sizes=SIZES):
   """Returns random images and labels for a network of the given layers."""
-  images = jax.random.uniform(jax.random.key(1), (size, sizes[0]))
-  return images, jnp.arange(size) % sizes[-1]
+  images = np.random.default_rng(1).random((size, sizes[0]), np.float32)
+  return images, np.arange(size, dtype=np.int32) % sizes[-1]
+
+
+def make_params(config, seed=0):
+  """Draws weights of variance 1 / fan-in; biases are 0."""
+  rng = np.random.default_rng(seed)
+  return tuple(
+    ssnn_jax.LayerParams(
+      np.float32(rng.normal(size=shape) / np.sqrt(shape[0])),
+      np.zeros(shape[1], np.float32),
+    )
+    for shape in (wiring.weights_shape for wiring in config.wirings)
+  )
 
 
 def zeros(sizes):
@@ -39,5 +50,5 @@ def assert_close(found, expected):
   the windows of a long presentation.
   """
   for ours, theirs in zip(jax.tree.leaves(found), jax.tree.leaves(expected)):
-    bound = 1e-5 * float(jnp.max(jnp.abs(theirs)))
+    bound = 1e-5 * np.max(np.abs(theirs))
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=bound)

@@ -4,7 +4,6 @@ import dataclasses
 import functools
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ssnn_jax import spikes
@@ -19,8 +18,8 @@ from ssnn_jax.spikes import trains
 def init_state(config, batch_size):
   """Returns the state of a batch at the start of a presentation."""
   return jax.tree.map(
-    lambda x: jnp.broadcast_to(x, (batch_size, *x.shape)),
-    realtime.init_state(config),
+    lambda x: np.broadcast_to(x, (batch_size, *x.shape)),
+    jax.device_get(realtime.init_state(config)),
   )
 
 

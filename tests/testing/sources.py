@@ -1,7 +1,10 @@
 """Thresholds for tests, and a sampler that shares no code with the library."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ssnn_jax import spikes
 from ssnn_jax.spikes import samplers
@@ -20,6 +23,13 @@ THREEFRY = spikes.Sampler(_draw_threefry)
 SAMPLERS = (*spikes.SAMPLERS, THREEFRY)
 
 
+@functools.cache
+def _keys(seed):
+  with jax.ensure_compile_time_eval():  # not again in each program
+    make_keys = jax.jit(lambda key: thresholds.make_keys(key, 7))
+    return np.asarray(make_keys(jax.random.key(seed)))
+
+
 def make(
   words,
   num_neurons,
@@ -32,9 +42,8 @@ def make(
   use_kernel=True,
 ):
   """Returns the thresholds of one sample in some words."""
-  keys = thresholds.make_keys(jax.random.key(seed), 7)
   return spikes.Source(
-    keys[layer, role],
+    jnp.asarray(_keys(seed)[layer, role]),
     jnp.asarray(position),
     jnp.asarray(words),
     role=role,

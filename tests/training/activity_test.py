@@ -11,9 +11,10 @@ import ssnn_jax
 from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.training import activity
+from tests.testing import networks
 from tests.testing import statistics
 
-SIZES = (12, 9, 8, 3)
+SIZES = (12, 9, 3)
 BATCH_SIZE = 5
 LABELS = np.arange(BATCH_SIZE) % 3
 RATES = dict.fromkeys(('forward', 'backward', 'update'), 'rates')
@@ -21,10 +22,6 @@ RATES = dict.fromkeys(('forward', 'backward', 'update'), 'rates')
 
 def make_images():
   return np.random.RandomState(0).rand(BATCH_SIZE, SIZES[0]).astype(np.float32)
-
-
-def make_params(config, seed=0):
-  return ssnn_jax.ssnn(config).init(jax.random.key(seed))
 
 
 def pack(trains):
@@ -41,7 +38,7 @@ def observe(config, params, inputs, labels, key=None):
 class ActivityTest(parameterized.TestCase):
   @parameterized.parameters(
     (SIZES, 70, 16, False),
-    (SIZES[::3], 101, 64, True),
+    (SIZES[::2], 101, 64, True),
   )
   def test_activity_agrees_with_the_counts_of_learn(
     self, sizes, num_steps, window, events
@@ -49,7 +46,7 @@ class ActivityTest(parameterized.TestCase):
     config = ssnn_jax.NetworkConfig(
       sizes, num_steps=num_steps, window=window, gain=2.0
     )
-    params, inputs = make_params(config), make_images()
+    params, inputs = networks.make_params(config), make_images()
     if events:
       draws = np.random.RandomState(1).rand(BATCH_SIZE, num_steps, sizes[0])
       inputs = pack(draws < inputs[:, None])
@@ -193,7 +190,7 @@ class ActivityTest(parameterized.TestCase):
     config = ssnn_jax.NetworkConfig(
       (12, 9, 3), num_steps=40, window=16, gain=0.5, **RATES
     )
-    params, images = make_params(config), make_images()
+    params, images = networks.make_params(config), make_images()
     expected = observe(config, params, images, LABELS)
     np.testing.assert_array_equal(expected.clipped_error_fractions, 0)
     self.assertAlmostEqual(expected.firing_rates[0], images.mean(), places=6)

@@ -15,8 +15,8 @@ from ssnn_jax import datasets
 from ssnn_jax import training
 from ssnn_jax.training import loop
 
-CONFIG = ssnn_jax.NetworkConfig((6, 5, 3), num_steps=8)
-NETWORK = ssnn_jax.ssnn(CONFIG)
+CONFIG = ssnn_jax.NetworkConfig((6, 5, 3), num_steps=8, dropout=0.1)
+NETWORK = ssnn_jax.ann(CONFIG)  # traced in less time than spikes
 OPTIMIZER = training.make_optimizer(0.5)
 DEVICE = ssnn_jax.hardware.make_resistive(
   ssnn_jax.DeviceConfig(dw_min=0.01), learning_rate=0.5
@@ -40,7 +40,10 @@ INVALID_OPTIONS = {
   'num_epochs': ({'num_epochs': 0}, 'num_epochs is 0'),
   'large_batch': ({'batch_size': 33}, 'batch_size=33 is larger.*32 samples'),
   'seed': ({'seed': 2**40}, 'seed is 1099511627776'),
-  'signs': ({'optimizer': DEVICE}, r'ssnn\(config, separate_signs=True\)'),
+  'signs': (
+    {'network': ssnn_jax.ssnn(CONFIG), 'optimizer': DEVICE},
+    r'ssnn\(config, separate_signs=True\)',
+  ),
   'evaluation': ({'evaluate': (INPUTS, LABELS - 1)}, 'evaluation data: labels'),
   'other_optimizer': (
     {'state': training.init_state(NETWORK, DEVICE, 0)},

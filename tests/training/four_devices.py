@@ -4,26 +4,21 @@ JAX simulates devices only if asked to at the start of the process.
 """
 
 import functools
-import pathlib
-from unittest import mock
 
 from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.analysis import frames
 from experiments.config import methods
-from experiments.training import programs
 from experiments.training import trainer
 import ssnn_jax
-from ssnn_jax import network
+from ssnn_jax import hardware
 from ssnn_jax import training
 from ssnn_jax import types
-from ssnn_jax.runs import records
 from ssnn_jax.training import sharding
+from tests.testing import networks
 from tests.testing import statistics
-from tests.testing.experiments import lines
 from tests.testing.experiments import make_runs
 from tests.testing.experiments import small_digits
 
@@ -39,54 +34,29 @@ class FourDevicesTest(parameterized.TestCase):
     super().setUp()
     self.assertEqual(jax.device_count(), 4)
 
-  def test_record_does_not_depend_on_number_of_devices(self):
-    workdir = pathlib.Path(self.create_tempdir().full_path)
-    make, recorded = programs.make, []
-
-    def make_without_measures(*args):
-      # Measured errors are computed on the full probe batch by every device.
-      errors = dict.fromkeys(frames.ERRORS, np.zeros(1))
-      return make(*args)._replace(measure=lambda *_: errors)
-
-    with mock.patch.object(programs, 'make', make_without_measures):
-      for number in (1, 4):  # `multihost_test` runs two devices
-        # With resistive devices, signs are separate and presynaptic spikes are
-        # dropped at the synapses.
-        (run,) = make_runs(
-          workdir / str(number),
-          0,
-          batch_size=BATCH_SIZE,
-          eval_every=2,
-          weight_decay=0.0,
-          device='custom',
-          dw_min=0.01,
-          num_epochs=2,
-        )
-        self.assertGreater(run.config.dropout, 0)
-        options = trainer.Options(num_devices=number)
-        trainer.train([run], small_digits(), options)
-        final = records.read(run.folder).final
-        self.assertEqual(final['num_devices'], number)
-        recorded.append(
-          [line | {'num_devices': None} for line in lines(run.folder)]
-        )
-    self.assertEqual(*recorded)
-
   @parameterized.parameters(
-    (ssnn_jax.ann, {}), (ssnn_jax.ssnn, {'update': 'rates'})
+    (ssnn_jax.ann, 'spikes', None),
+    (ssnn_jax.ssnn, 'rates', None),
+    # Signs are separate, and presynaptic spikes are dropped at the synapses.
+    (ssnn_jax.ssnn, 'spikes', ssnn_jax.DeviceConfig(dw_min=0.01)),
   )
-  def test_sums_of_floats_agree_to_rounding(self, build, options):
+  def test_learned_weights_do_not_depend_on_number_of_devices(
+    self, build, update, device
+  ):
     config = ssnn_jax.NetworkConfig(
-      (64, 12, 10), num_steps=10, dropout=0.1, **options
+      (64, 12, 10), num_steps=10, dropout=0.1, update=update
     )
-    optimizer, learned = training.make_optimizer(1.0), []
-    for number in (1, 4):
-      built = build(config, axis_name=sharding.AXIS)
+    optimizer, options, learned = training.make_optimizer(1.0), {}, []
+    if device:
+      optimizer = hardware.make_resistive(device, 1.0)
+      options = {'separate_signs': True}
+    for number in (1, 4):  # `multihost_test` runs two devices
+      built = build(config, axis_name=sharding.AXIS, **options)
       sizes = set()
 
-      def learn(params, key, inputs, labels, built=built, sizes=sizes):
-        sizes.update((len(inputs), len(labels)))
-        return built.learn(params, key, inputs, labels)
+      def learn(params, key, *batch, built=built, sizes=sizes, **pulses):
+        sizes.update(map(len, batch))
+        return built.learn(params, key, *batch, **pulses)
 
       mesh = make_mesh(number)
       epoch = sharding.run_on(
@@ -101,7 +71,8 @@ class FourDevicesTest(parameterized.TestCase):
       self.assertEqual(sizes, {BATCH_SIZE // number})
       learned.append(statistics.flat(state.params))
     one, four = learned
-    bound = 1e-5 * np.max(np.abs(one))
+    # Sums of floats agree up to rounding, those of coincidences exactly.
+    bound = 0 if device else 1e-5 * np.max(np.abs(one))
     np.testing.assert_allclose(four, one, rtol=0, atol=bound)
 
   @parameterized.parameters(
@@ -125,7 +96,7 @@ class FourDevicesTest(parameterized.TestCase):
         return built.learn(params, present_key, inputs[shard], labels[shard])[0]
 
       mesh = make_mesh(number)
-      arguments = network.init(config, jax.random.key(2)), inputs, labels
+      arguments = networks.make_params(config), inputs, labels
       run = sharding.run_on(mesh, learn)
       update = run(*sharding.replicate(mesh, arguments))
       learned.append(jax.tree.map(np.asarray, update))

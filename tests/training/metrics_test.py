@@ -10,6 +10,9 @@ import numpy as np
 import ssnn_jax
 from ssnn_jax import types
 from ssnn_jax.training import metrics
+from tests.testing import networks
+
+CONFIG = ssnn_jax.NetworkConfig((5, 4, 3))
 
 
 def make_network(offset):
@@ -70,13 +73,10 @@ class MetricsTest(absltest.TestCase):
     np.testing.assert_allclose(losses, -np.log([0.25, 0.8]), rtol=1e-6)
 
   def test_update_error_of_reference_is_zero(self):
-    ann = ssnn_jax.ann(ssnn_jax.NetworkConfig((5, 4, 3)))
-    params = ann.init(jax.random.key(0))
-    images = jax.random.uniform(jax.random.key(1), (6, 5))
-    key, labels = jax.random.key(2), jnp.arange(6) % 3
-    error = metrics.update_error(
-      ann, ann, params, key, images, labels, num_draws=3
-    )
+    ann, params = ssnn_jax.ann(CONFIG), networks.make_params(CONFIG)
+    key, (images, labels) = jax.random.key(2), networks.batch(6, (5, 4, 3))
+    compute = functools.partial(metrics.update_error, ann, ann, num_draws=3)
+    error = jax.jit(compute)(params, key, images, labels)
     self.assertEqual(float(error), 0.0)
 
   def test_update_error_of_known_offsets(self):
@@ -113,10 +113,8 @@ class MetricsTest(absltest.TestCase):
     np.testing.assert_allclose(statistics.cosine, [np.mean(cosines)], rtol=1e-6)
 
   def test_statistics_of_equal_draws_are_all_bias(self):
-    ann = ssnn_jax.ann(ssnn_jax.NetworkConfig((5, 4, 3)))
-    params = ann.init(jax.random.key(0))
-    inputs = jax.random.uniform(jax.random.key(1), (6, 5))
-    key, labels = jax.random.key(2), jnp.arange(6) % 3
+    ann, params = ssnn_jax.ann(CONFIG), networks.make_params(CONFIG)
+    key, batch = jax.random.key(2), networks.batch(6, (5, 4, 3))
 
     def learn_twice(*args):
       update, inference = ann.learn(*args)
@@ -125,7 +123,7 @@ class MetricsTest(absltest.TestCase):
 
     statistics = update_statistics(
       ann._replace(learn=learn_twice),
-      *(ann, params, key, inputs, labels),
+      *(ann, params, key, *batch),
       num_draws=3,
     )
     np.testing.assert_allclose(statistics.bias, [1, 1], rtol=1e-5)
@@ -135,10 +133,8 @@ class MetricsTest(absltest.TestCase):
   def test_noise_ratio_of_drawn_minibatches_is_one(self):
     # A "network" whose update is the gradient of a minibatch drawn from
     # the samples, with replacement, has just the noise of minibatches.
-    ann = ssnn_jax.ann(ssnn_jax.NetworkConfig((5, 4, 3)))
-    params = ann.init(jax.random.key(0))
-    inputs = jax.random.uniform(jax.random.key(1), (16, 5))
-    labels, num_draws = jnp.arange(16) % 3, 2000
+    ann, params = ssnn_jax.ann(CONFIG), networks.make_params(CONFIG)
+    batch, num_draws = networks.batch(16, (5, 4, 3)), 2000
 
     def learn_resampled(params, key, inputs, labels):
       chosen = jax.random.randint(key, labels.shape, 0, len(labels))
@@ -146,7 +142,7 @@ class MetricsTest(absltest.TestCase):
 
     statistics = update_statistics(
       ann._replace(learn=learn_resampled),
-      *(ann, params, jax.random.key(2), inputs, labels),
+      *(ann, params, jax.random.key(2), *batch),
       num_draws=num_draws,
     )
     # Resampling has (B - 1) / B of the variance that is estimated; the relative

@@ -11,9 +11,7 @@ import optax
 
 import ssnn_jax
 from ssnn_jax import datasets
-from ssnn_jax import network
 from ssnn_jax import training
-from ssnn_jax import types
 from ssnn_jax.simulation import updates
 from tests.testing import networks
 from tests.testing import realtime as windows
@@ -29,7 +27,7 @@ CONFIG = ssnn_jax.NetworkConfig(
 )
 PARAMS = tuple(
   layer._replace(biases=layer.biases + 0.3)
-  for layer in network.init(CONFIG, jax.random.key(0))
+  for layer in networks.make_params(CONFIG)
 )
 BATCH = networks.batch(4, SIZES)
 
@@ -72,6 +70,7 @@ def learn_online(rate):
   """Trains on two shards of the batch; all shards have the same result."""
   shards = jax.tree.map(lambda x: x.reshape(2, 2, *x.shape[1:]), BATCH)
   params, counted, inference = learn_shards(rate, shards)
+  params, counted, inference = jax.device_get((params, counted, inference))
   first, second = (
     jax.tree.map(lambda x, shard=shard: x[shard], (params, counted))
     for shard in range(2)
@@ -99,7 +98,7 @@ class OnlineTest(parameterized.TestCase):
 
   def test_equals_a_loop_over_windows(self):
     params, counted, inference = learn_online(RATE)
-    unit = updates.plan_pulses(CONFIG, 4, None).unit
+    unit = jax.device_get(updates.plan_pulses(CONFIG, 4, None).unit)
     state, wins, expected = windows.init_state(CONFIG, 4), 0, PARAMS
     for index in range(CONFIG.schedule.num_windows):
       state, signals = windows.run_window(
@@ -109,11 +108,11 @@ class OnlineTest(parameterized.TestCase):
       counts = jax.tree.map(np.subtract, positive, negative)
       now = jax.tree.map(lambda x, index=index: x[index], counted)
       assert_same(now, counts)
-      update = types.Update(jax.tree.map(jnp.asarray, counts), None, unit)
       expected = jax.tree.map(
-        lambda x, gradient: x - RATE * gradient,
+        lambda x, count, gradient: x - RATE * np.float32(gradient * count),
         expected,
-        ssnn_jax.as_gradient(update),
+        counts,
+        unit,
       )
       wins += np.asarray(signals.response.winner_counts)
     networks.assert_close(params, expected)
