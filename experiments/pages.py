@@ -9,8 +9,8 @@ Figures are drawn for new studies, and for all studies with --figures.
 
 from collections.abc import Iterator
 import functools
+import itertools
 import pathlib
-import re
 
 from absl import flags
 from matplotlib import figure
@@ -43,7 +43,7 @@ PAGES = (
 
 @functools.cache
 def read(name: str) -> tuple[study_lib.Study, dict[str, records.Record]]:
-  """Loads a study and its committed records."""
+  """Loads a study, or a part of a study, and its committed records."""
   return studies.load(name), records.read_study(name)
 
 
@@ -53,37 +53,52 @@ def recorded() -> tuple[str, ...]:
   return tuple(name for name in studies.NAMES if read(name)[1])
 
 
+def sections(name: str) -> tuple[str, ...]:
+  """Lists a study and its parts."""
+  return (name, *(f'{name}/{part}' for part in studies.load(name).parts))
+
+
 @functools.cache
 def numbers(name: str) -> study_lib.Numbers:
-  """Computes the numbers of a study from its committed records."""
-  study, found = read(name)
-  try:
-    return study.numbers({key: record.runs for key, record in found.items()})
-  except KeyError as error:
-    raise ssnn_jax.UserError(
-      f'the study {name} lacks {error} in its records; run the sweeps of the '
-      'study, and collect them by experiments.collect.'
-    ) from None
+  """Computes the numbers of a study and its parts from committed records."""
+  computed = {}
+  for section in sections(name):
+    study, found = read(section)
+    try:
+      runs = {key: record.runs for key, record in found.items()}
+      computed |= study.numbers(runs)
+    except KeyError as error:
+      raise ssnn_jax.UserError(
+        f'the study {section} lacks {error} in its records; run the sweeps of '
+        'the study, and collect them by experiments.collect.'
+      ) from None
+  return computed
 
 
-def write_number(reference: str) -> str:
-  """Formats a number of a study.
+def write_number(name: str, form: str = '') -> str:
+  """Writes a number of a study, or a generated block.
 
   Args:
-    reference: `STUDY.NUMBER`, and a format of `statistics.write` after a space.
+    name: `STUDY.NUMBER`, or the name of a block.
+    form: a format of `statistics.write`.
 
   Returns:
     The text.
 
   Raises:
-    UserError: if there is no such study or number.
+    UserError: if there is no such study, number or block.
   """
-  place, _, form = reference.partition(' ')
-  name, _, key = place.partition('.')
-  known = numbers(name)
+  study, dot, key = name.partition('.')
+  if not dot:
+    if name not in BLOCKS:
+      raise ssnn_jax.UserError(
+        f'{{{name}}} is not a block; name one of {", ".join(BLOCKS)}.'
+      )
+    return f'\n\n{BLOCKS[name]()}\n\n'
+  known = numbers(study)
   if key not in known:
     raise ssnn_jax.UserError(
-      f'the study {name} has no number {key}; it has {", ".join(known)}.'
+      f'the study {study} has no number {key}; it has {", ".join(known)}.'
     )
   return statistics.write(known[key], form)
 
@@ -103,37 +118,43 @@ def verdicts() -> dict[str, list[tuple[claims.Claim, claims.Verdict]]]:
   return found
 
 
-def figure_path(study: str, record: str) -> pathlib.Path:
-  """Returns the file of the figure of a record."""
-  return RESULTS / f'{study}-{record}.png'
-
-
 def study_page(name: str) -> str:
-  """Makes the page of a study, in Markdown."""
-  study, found = read(name)
-  title = name.replace('_', ' ').capitalize()
-  figures = [
-    f'![{title}, {titles.title(record)}]({figure_path(name, record).name})'
-    for record in found
-    if study.figure or study.sweeps
-  ]
-  parts = [f'# {title}', study.question, *figures, _fill_text(name)]
-  judged = verdicts().get(name)
-  if judged:
-    parts += ['## Claims', _claim_table(judged)]
-  for record in found:
-    parts += record_section.make(study, record, found[record])
-  return '\n\n'.join(filter(None, parts)) + '\n'
+  """Makes the page of a study, in Markdown: its text, claims and records."""
+  study = studies.load(name)
+  paragraphs = [f'# {_title(name)}', study.question]
+  for section in sections(name):
+    study, found = read(section)
+    level = 2
+    if section != name:
+      paragraphs.append(f'## {_title(section)}')
+      level = 3
+    paragraphs += [
+      f'![{_title(section)}, {titles.title(record)}]({path.name})'
+      for record in found
+      if (path := figure_path(section, record))
+    ]
+    paragraphs.append(_fill_text(study.text, name).strip())
+    if section in verdicts():
+      paragraphs += ['## Claims', _claim_table(verdicts()[section])]
+    paragraphs += [
+      record_section.make(study, record, found[record], level)
+      for record in found
+    ]
+  return '\n\n'.join(filter(None, paragraphs)) + '\n'
 
 
-def _fill_text(name):
+def _title(section):
+  return section.rpartition('/')[2].replace('_', ' ').capitalize()
+
+
+def _fill_text(text, name):
   """Fills in the numbers of the text of a study, also of other studies."""
-
-  def write(match):
-    reference = match[1] if '.' in match[1] else f'{name}.{match[1]}'
-    return write_number(f'{reference} {match[2] or ""}'.rstrip())
-
-  return re.sub(r'\{([\w.]+)(?::([^}]+))?\}', write, read(name)[0].text).strip()
+  return markdown.render(
+    text,
+    lambda key, form: write_number(
+      key if '.' in key else f'{name}.{key}', form
+    ),
+  )
 
 
 def _claim_table(judged):
@@ -146,14 +167,22 @@ def _claim_table(judged):
   return markdown.table(('claim', 'verdict after correction', reason), rows)
 
 
+def figure_path(section: str, record: str) -> pathlib.Path | None:
+  """Returns the file of the figure of a record; None if it has no figure."""
+  study = studies.load(section)
+  if not (study.figure or study.sweeps):
+    return None
+  return RESULTS / f'{section.replace("/", "-")}-{record}.png'
+
+
 def index() -> str:
   """Makes the table of all studies."""
   rows = []
   for name in recorded():
-    study, found = read(name)
-    runs = [r.runs for r in found.values() if 'run_seconds' in r.runs]
+    found = [r for section in sections(name) for r in read(section)[1].values()]
+    runs = [r.runs for r in found if 'run_seconds' in r.runs]
     spent = f'{sum(map(records.minutes, runs)):.0f}' if runs else ''
-    rows.append((f'[{name}]({name}.md)', study.question, spent))
+    rows.append((f'[{name}]({name}.md)', studies.load(name).question, spent))
   return markdown.table(('study', 'question', 'minutes'), rows)
 
 
@@ -209,10 +238,8 @@ def remake() -> Iterator[tuple[pathlib.Path, str, list[markdown.Problem]]]:
   for name in recorded():
     yield RESULTS / f'{name}.md', study_page(name), []
   for path in PAGES:
-    text = path.read_text()
-    filled, _ = markdown.fill(text, write_number, BLOCKS)
-    problems = markdown.fill(filled, write_number, BLOCKS)[1]
-    yield path, filled, [*problems, *markdown.lint(filled)]
+    text, problems = markdown.fill(path.read_text(), write_number)
+    yield path, text, [*problems, *markdown.lint(text)]
 
 
 def draw_answer() -> figure.Figure:
@@ -224,14 +251,12 @@ def draw(everything: bool) -> None:
   """Draws the figures of pages: missing ones, or all."""
   if everything or not (RESULTS / 'answer.png').exists():
     print(f'drawn: {style.save(draw_answer(), RESULTS / "answer")}')
-  for name in recorded():
-    study, found = read(name)
+  for section in itertools.chain.from_iterable(map(sections, recorded())):
+    study, found = read(section)
     for record, (_, runs) in found.items():
-      path = figure_path(name, record)
-      if path.exists() and not everything:
-        continue
-      drawn = grid_plot.of_study(study, runs)
-      if drawn is not None:
+      path = figure_path(section, record)
+      if path and (everything or not path.exists()):
+        drawn = grid_plot.of_study(study, runs)
         print(f'drawn: {style.save(drawn, path.with_suffix(""))}')
 
 

@@ -117,14 +117,14 @@ def numbers(
     The numbers by their names, in which non-alphanumeric characters are `_`.
   """
   fields = [field for _, field, *_ in string.Formatter().parse(name) if field]
-  _, chosen = frames.split_baseline(runs)
+  ann, chosen = frames.split_baseline(runs)
   found = {}
   for setting in frames.settings(runs if chosen.empty else chosen):
     values = {x: frames.field(setting, x) for x in fields if x != 'metric'}
     if baseline:
       base = frames.select(runs, **values | baseline)
     else:
-      base = frames.find_baseline(setting, runs)
+      base = frames.find_baseline(setting, ann)
     texts = {field: _write(value) for field, value in values.items()}
     for metric, compute in metrics.items():
       key = re.sub(r'\W+', '_', name.format(**texts, metric=metric))
@@ -140,18 +140,19 @@ def _write(value):
 
 def table(runs: pd.DataFrame, metrics: Metrics) -> list[pd.DataFrame]:
   """Makes the generic table with a column for each further metric."""
-  made = grid_table.make(runs)
+  made, (ann, _) = grid_table.make(runs), frames.split_baseline(runs)
   settings = frames.settings(runs)
   for title, compute in metrics.items():
     made[title.replace('\n', ' ')] = [
-      _cell(compute(setting, frames.find_baseline(setting, runs)))
+      _cell(setting, compute(setting, frames.find_baseline(setting, ann)))
       for setting in settings
     ]
   made['seeds'] = made.pop('seeds')
   return [made]
 
 
-def _cell(number):
+def _cell(setting, number):
   if number.is_difference:
-    return statistics.write(number)
+    is_ann = frames.field(setting, 'method') == methods.ANN
+    return '' if is_ann else statistics.write(number)
   return statistics.write(number, ',.0f' if number.mean >= 1000 else 'both .3g')

@@ -1,11 +1,16 @@
 """Tables of text: the generic table of a sweep, and the layout of any table."""
 
+from collections.abc import Mapping
+import textwrap
+
 import pandas as pd
 
 from experiments.analysis import frames
 from experiments.analysis import statistics
 from experiments.analysis import study as study_lib
+from experiments.config import methods
 
+WIDTH = 100  # characters of a page
 # Columns of the readouts; the first is the spike-count readout.
 _READOUTS = {
   'accuracy': 'test_accuracy',
@@ -13,6 +18,9 @@ _READOUTS = {
   'final potential': 'test_accuracy_potential',
   'ANN readout': 'test_accuracy_rate',
 }
+_ERRORS = dict(zip(('update error', 'quantization error'), frames.ERRORS))
+_HEADINGS = {'num_steps': 'T'}
+_EQUALS = 3 * '\N{NO-BREAK SPACE}'  # instead of ' = ' while lines are broken
 
 
 def make(runs: pd.DataFrame) -> pd.DataFrame:
@@ -23,13 +31,36 @@ def make(runs: pd.DataFrame) -> pd.DataFrame:
 
   Returns:
     Cells of text: varied fields, then means and standard deviations over seeds;
-    accuracies in percent, differences in points, paired by seed.
+    accuracies in percent, differences in points, paired by seed, with their
+    95 % interval.
   """
-  fields = frames.varied(runs) or ['method']
+  fields = ['method', *(x for x in frames.varied(runs) if x != 'method')]
+  ann, _ = frames.split_baseline(runs)
+  readouts = {
+    heading: metric
+    for heading, metric in _READOUTS.items()
+    if metric in runs and runs[metric].notna().any()  # not in older records
+  }
   rows = []
   for setting in frames.settings(runs):
-    labels = {name: frames.describe_value(setting, name) for name in fields}
-    rows.append(labels | results(setting, runs))
+    row = {name: frames.describe_value(setting, name) for name in fields}
+    row |= {
+      heading: statistics.write(statistics.percent(setting, metric))
+      for heading, metric in readouts.items()
+    }
+    if frames.field(setting, 'method') == methods.ANN:  # has one readout
+      row |= dict.fromkeys([*list(readouts)[1:], 'minus ANN', *_ERRORS], '')
+    else:
+      base = frames.find_baseline(setting, ann)
+      row['minus ANN'] = (
+        ''
+        if base is None
+        else statistics.write(statistics.paired_difference(setting, base))
+      )
+      for heading, name in _ERRORS.items():
+        number = statistics.over_seeds(setting, name)
+        row[heading] = statistics.write(number, 'both .3f')
+    rows.append(row | {'seeds': str(len(setting))})
   return pd.DataFrame(rows)
 
 
@@ -38,36 +69,117 @@ def of_study(study: study_lib.Study, runs: pd.DataFrame) -> list[pd.DataFrame]:
   return study.table(runs) if study.table else [make(runs)]
 
 
-def results(setting: pd.DataFrame, runs: pd.DataFrame) -> dict[str, str]:
-  """Writes the results of a setting; the ANN has one readout and no errors."""
-  cells = {
-    heading: statistics.write(statistics.percent(setting, metric))
-    for heading, metric in _READOUTS.items()
-    if metric in runs and runs[metric].notna().any()  # not in older records
-  }
-  cells['minus ANN (95 %)'] = ''
-  for name in frames.ERRORS:
-    number = statistics.over_seeds(setting, name)
-    cells[name.replace('_', ' ')] = statistics.write(number, 'both .3f')
-  is_ann = frames.split_baseline(setting)[1].empty
-  if is_ann:
-    cells = dict.fromkeys(cells, '') | {'accuracy': cells['accuracy']}
-  else:
-    ann = frames.find_baseline(setting, runs)
-    if ann is not None:
-      difference = statistics.paired_difference(setting, ann)
-      cells['minus ANN (95 %)'] = statistics.write(difference)
-  return cells | {'seeds': str(len(setting))}
+def set_titles(tables: Mapping[str, pd.DataFrame]) -> list[pd.DataFrame]:
+  """Gives tables their headings."""
+  for title, table in tables.items():
+    table.attrs['title'] = title
+  return list(tables.values())
 
 
 def lay_out(table: pd.DataFrame) -> str:
-  """Lays out a table of text in columns below their headings."""
-  columns = [[name, *table[name]] for name in table]
-  widths = [max(map(len, column)) for column in columns]
-  header, *rows = [
-    '  '.join(
-      cell.ljust(width) for cell, width in zip(row, widths, strict=True)
-    ).rstrip()
-    for row in zip(*columns, strict=True)
-  ]
-  return '\n'.join([header, '-' * len(header), *rows])
+  """Lays out a table of text in columns below their headings.
+
+  Lines above the table have the columns that are the same in all rows, and the
+  fields that follow from another column. Columns that exceed the width of a
+  page follow below, next to the columns that identify a row.
+
+  Args:
+    table: cells of text; its heading is `attrs['title']`, if any.
+
+  Returns:
+    The lines.
+  """
+  kept = {name: list(table[name]) for name in table if any(table[name])}
+  above = _move_constants(kept)
+  keys = _find_keys(kept)
+  for name in [n for n in kept if n in frames.FIELDS and n not in keys]:
+    line = _follow(name, keys, kept)
+    if line:
+      above.append(line)
+      del kept[name]
+  columns = {name: _column(name, cells) for name, cells in kept.items()}
+  first = [columns.pop(name) for name in keys]
+  blocks = [list(first)]
+  for column in columns.values():
+    if len(blocks[-1]) > len(first) and _width([*blocks[-1], column]) > WIDTH:
+      blocks.append(list(first))
+    blocks[-1].append(column)
+  title = [table.attrs['title']] if 'title' in table.attrs else []
+  above = [part for line in above for part in textwrap.wrap(line, WIDTH)]
+  lines = [*title, *above, ''] if title or above else []
+  written = [_write_block(block, len(first)) for block in blocks]
+  return '\n'.join([*lines, '\n\n'.join(written)])
+
+
+def _move_constants(columns: dict[str, list[str]]) -> list[str]:
+  """Removes columns with one value; returns lines that have the values."""
+  number = len(next(iter(columns.values())))
+  is_ann = [name == methods.ANN for name in columns.get('method', [])]
+  shared, spiking = [], []
+  for name, cells in list(columns.items()):
+    values = set(cells)
+    of_ann = {cell for cell, ann in zip(cells, is_ann) if ann}
+    if number < 3 or len(values - {''}) != 1:
+      continue
+    if '' not in values:
+      found = shared
+    elif of_ann == {''} and cells.count('') == sum(is_ann) < number - 1:
+      found = spiking
+    else:
+      continue
+    found.append(f'{_HEADINGS.get(name, name)} {max(values)}')
+    del columns[name]
+  rows = {'all rows': shared, f'all rows but {methods.ANN}': spiking}
+  return [f'{key}: {", ".join(found)}' for key, found in rows.items() if found]
+
+
+def _find_keys(columns: Mapping[str, list[str]]) -> list[str]:
+  """Returns the first columns that identify a row, without redundant ones."""
+  keys, rows = [], [()] * len(next(iter(columns.values())))
+  for name, cells in columns.items():
+    longer = [(*row, cell) for row, cell in zip(rows, cells)]
+    if len(set(longer)) > len(set(rows)):
+      keys, rows = [*keys, name], longer
+  return keys
+
+
+def _follow(name, keys, columns):
+  """Writes the values of a column that follow from a key, if there is one."""
+  for key in keys:
+    pairs = {
+      pair for pair in zip(columns[key], columns[name]) if pair[0] and pair[1]
+    }
+    if len(pairs) == len({own for own, _ in pairs}):
+      grouped = {}
+      for own, value in sorted(pairs, key=lambda x: columns[key].index(x[0])):
+        grouped.setdefault(value, []).append(own)
+      listed = [f'{value} ({", ".join(own)})' for value, own in grouped.items()]
+      return f'{name} by {_HEADINGS.get(key, key)}: {", ".join(listed)}'
+  return ''
+
+
+def _column(name, cells):
+  """Returns the lines of the heading of a column, and its cells."""
+  name = _HEADINGS.get(name, name).replace(' = ', _EQUALS)
+  width = max(map(len, [*cells, *name.split(' ')]))
+  heading = textwrap.wrap(name, width, break_long_words=False)
+  return [line.replace(_EQUALS, ' = ') for line in heading], cells
+
+
+def _width(columns):
+  widths = [max(map(len, [*head, *cells])) for head, cells in columns]
+  return sum(widths) + 2 * (len(widths) - 1)
+
+
+def _write_block(columns, num_keys):
+  """Writes columns below their headings, without rows that have only keys."""
+  height = max(len(heading) for heading, _ in columns)
+  heads = zip(*([''] * (height - len(head)) + head for head, _ in columns))
+  rows = zip(*(cells for _, cells in columns), strict=True)
+  rows = [row for row in rows if any(row[num_keys:]) or num_keys == len(row)]
+  widths = [_width([column]) for column in columns]
+  heads, rows = (
+    ['  '.join(map(str.ljust, row, widths)).rstrip() for row in lines]
+    for lines in (heads, rows)
+  )
+  return '\n'.join([*heads, '-' * _width(columns), *rows])

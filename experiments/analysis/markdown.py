@@ -1,26 +1,31 @@
-"""Marks for measured numbers in pages of Markdown.
+"""Measured numbers in pages of Markdown, filled in from records.
 
-<!-- STUDY.NUMBER FORMAT -->1.5<!-- --> is a number of a study, in an optional
-format of `statistics.write`;
-<!-- given: WHY -->300 ms<!-- --> is a number without a record;
-<!-- NAME -->...<!-- end --> is a generated block.
+`{STUDY.NUMBER}`, or `{STUDY.NUMBER:FORMAT}` in a format of `statistics.write`,
+refers to a number of a study. Texts of studies are templates that have
+references where the numbers are to stand. Hand-written pages are read as they
+are, and are filled in place: a mark is a reference in a comment, followed by
+its text and an empty comment, as in
+
+  It costs <!-- {noise.loss:.1f} -->1.5<!-- --> points.
+
+`<!-- {NAME} -->` refers to a generated block; `<!-- given: WHY -->` marks a
+number without a record.
 """
 
 from collections.abc import Callable
 from collections.abc import Iterable
-from collections.abc import Mapping
 from collections.abc import Sequence
 import re
 from typing import NamedTuple
 
 import ssnn_jax
 
+_REFERENCE = re.compile(r'\{(?P<name>[\w.]+)(?::(?P<form>[^{}<>]+))?\}')
 # The first matching alternative wins: marks inside code are ignored.
 _MARK = re.compile(
   r"""
-  <!--\s+(?P<name>[a-z]+)\s+-->(?P<block>.*?)<!--\s+end\s+-->
-  | <!--\s+(?P<reference>\w+(?:\.|:\s)[^<>]+?)\s+-->(?P<text>(?:(?!<!--).)*?)
-    <!--\s+-->
+  (?P<start><!--\s+(?:given:\s[^<>]+?|(?P<template>\{[\w.]+(?::[^{}<>]+)?\}))\s+-->)
+    (?P<text>(?:(?!<!--).)*?)(?P<end><!--\s+-->)
   | ^[ ]*```.*?^[ ]*```
   | (?P<ticks>`+)(?!`)(?:(?!\n\n).)+?(?<!`)(?P=ticks)(?!`)
   """,
@@ -42,6 +47,8 @@ _MEASURED = re.compile(
 )
 _ALLOWED = ('95 %',)  # the level of all intervals
 
+Write = Callable[[str, str], str]
+
 
 class Problem(NamedTuple):
   """A place of a page that needs a correction.
@@ -55,63 +62,37 @@ class Problem(NamedTuple):
   message: str
 
 
-def fill(
-  page: str,
-  number: Callable[[str], str],
-  blocks: Mapping[str, Callable[[], str]],
-) -> tuple[str, list[Problem]]:
+def render(template: str, write: Write) -> str:
+  """Replaces the references of a template by `write(name, format)`."""
+  return _REFERENCE.sub(
+    lambda match: write(match['name'], match['form'] or ''), template
+  )
+
+
+def fill(page: str, write: Write) -> tuple[str, list[Problem]]:
   """Fills in the marks of a page.
 
   Args:
     page: the page.
-    number: writes the number of a reference.
-    blocks: makes each generated block, by its name.
+    write: `(name, format) -> text` of a reference.
 
   Returns:
-    The page with the numbers of the records, and the marks that were out of
-    date or are invalid; invalid marks are left unchanged.
+    The page with the texts of all references, and its invalid marks, which are
+    left unchanged.
   """
   problems = []
 
   def replace(match):
-    line = page.count('\n', 0, match.start()) + 1
+    if not match['template']:
+      return match[0]
     try:
-      group, new = _contents(match, number, blocks)
+      text = render(' '.join(match['template'].split()), write)
     except ssnn_jax.UserError as error:
-      problems.append(Problem(line, str(error)))
+      problems.append(_problem(page, match, str(error)))
       return match[0]
-    if group is None or match[group] == new:
-      return match[0]
-    problems.append(Problem(line, f'{_shorten(match[0])} is out of date'))
-    start, end = (place - match.start() for place in match.span(group))
-    return match[0][:start] + new + match[0][end:]
+    return match['start'] + text + match['end']
 
   return _MARK.sub(replace, page), problems
-
-
-def _contents(match, number, blocks):
-  """Returns the group of a mark that holds its text, and the current text."""
-  if match['name']:
-    if match['name'] not in blocks:
-      raise ssnn_jax.UserError(
-        f'<!-- {match["name"]} --> is not a block; name one of '
-        f'{", ".join(blocks)}.'
-      )
-    return 'block', f'\n\n{blocks[match["name"]]()}\n\n'
-  reference = match['reference']
-  if not reference or reference.startswith('given: '):
-    return None, ''
-  return 'text', number(' '.join(reference.split()))
-
-
-def _shorten(text):
-  return ' '.join(text.split())[:60]
-
-
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-  """Makes a table of text."""
-  lines = [f'| {" | ".join(cells)} |' for cells in (headings, *rows)]
-  return '\n'.join([lines[0], '|' + len(headings) * '---|', *lines[1:]])
 
 
 def lint(page: str) -> list[Problem]:
@@ -122,26 +103,34 @@ def lint(page: str) -> list[Problem]:
 
   Returns:
     Numbers with a unit of measurement outside of marks and code, marks that
-    are not closed, and marks at the start of a line, where Markdown reads them
-    as HTML.
+    are not closed, and marks of numbers at the start of a line, where Markdown
+    reads them as HTML.
   """
   prose = _MARK.sub(lambda match: re.sub(r'\S', ' ', match[0]), page)
   found = [
-    (match.start(), f'{match[0]!r} has no mark')
+    (match, f'{match[0]!r} has no mark')
     for match in _MEASURED.finditer(prose)
     if match[0] not in _ALLOWED
   ]
   found += [
-    (match.start(), f'{match[0]} is not a mark, or is not closed')
+    (match, f'{match[0]} is not a mark, or is not closed')
     for match in re.finditer('<!--.*', prose)
   ]
   found += [
-    (match.start(), 'a mark at the start of a line is read as HTML')
+    (match, 'a mark at the start of a line is read as HTML')
     for match in _MARK.finditer(page)
-    if match['reference']
-    and not page[: match.start()].rpartition('\n')[2].strip(' >*+-')
+    if match['start'] and '\n\n' not in match['text']  # no block
+    if not page[: match.start()].rpartition('\n')[2].strip(' >*+-')
   ]
-  return [
-    Problem(page.count('\n', 0, place) + 1, message)
-    for place, message in sorted(found)
-  ]
+  found.sort(key=lambda pair: pair[0].start())
+  return [_problem(page, *pair) for pair in found]
+
+
+def _problem(page, match, message):
+  return Problem(page.count('\n', 0, match.start()) + 1, message)
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+  """Makes a table in Markdown."""
+  lines = [f'| {" | ".join(cells)} |' for cells in (headings, *rows)]
+  return '\n'.join([lines[0], '|' + len(headings) * '---|', *lines[1:]])

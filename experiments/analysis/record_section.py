@@ -2,32 +2,93 @@
 
 from collections.abc import Iterator
 
+import pandas as pd
+
 from experiments.analysis import frames
 from experiments.analysis import grid_table
 from experiments.analysis import lengths
-from experiments.analysis import panels
 from experiments.analysis import records
 from experiments.analysis import statistics
 from experiments.analysis import study as study_lib
+from experiments.config import methods
 from experiments.config import titles
+
+_MODES = {'realtime': 'real time', 'buffered': 'fast simulation'}
+_TRAINS = {
+  'bernoulli': 'random (Bernoulli)',
+  'sobol': 'low-discrepancy (Sobol)',
+}
 
 
 def make(
-  study: study_lib.Study, name: str, record: records.Record
-) -> Iterator[str]:
-  """Makes the paragraphs of the section of a record."""
+  study: study_lib.Study, name: str, record: records.Record, level: int = 2
+) -> str:
+  """Makes the section of a record, in Markdown.
+
+  Args:
+    study: the study, or the part of a study, that has the record.
+    name: the name of the record.
+    record: the record.
+    level: of the heading.
+  """
   header, runs = record
+  is_sweep = 'curves' in runs
   tables = grid_table.of_study(study, runs)
   text = '\n\n'.join(map(grid_table.lay_out, tables))
   commands = [header['command']] if 'command' in header else []
-  commands = list(study.commands.get(name, commands))
-  yield f'## {titles.title(name)}'
-  yield f'```text\n{text}\n```'
-  yield '```bash\n' + '\n'.join(commands) + '\n```'
-  yield ' '.join(_provenance(header, runs))
-  if 'curves' in runs:
-    yield ' '.join(_cautions(runs))
-    yield '\n'.join(f'- {line}' for line in lengths.describe(runs))
+  commands = study.commands.get(name, commands)
+  paragraphs = [
+    f'{level * "#"} {titles.title(name)}',
+    describe_conditions(runs) if is_sweep else '',
+    f'```text\n{text}\n```',
+    '```bash\n' + '\n'.join(commands) + '\n```',
+    ' '.join(_provenance(header, runs)),
+  ]
+  if is_sweep:
+    paragraphs.append(' '.join(_cautions(runs)))
+    paragraphs.append('\n'.join(f'- {line}' for line in lengths.describe(runs)))
+  return '\n\n'.join(filter(None, paragraphs))
+
+
+def describe_conditions(runs: pd.DataFrame) -> str:
+  """Describes simulation, trains, T, evaluation and readout of a sweep."""
+  _, spiking = frames.split_baseline(runs)
+  fields = ['method', 'timing', 'sampler', 'num_steps']
+  kinds = spiking[fields].drop_duplicates().to_dict('records')
+
+  def join(field, names, ending=''):
+    """Names the values of a field in methods that the field affects."""
+    known = {
+      str(names.get(kind[field], kind[field]))
+      for kind in kinds
+      if methods.concerns(kind['method'], field)
+    }
+    return ' or '.join(sorted(known)) + ending if known else ''
+
+  is_chip = any(kind['method'] == methods.CHIP for kind in kinds)
+  steps = join('num_steps', {})
+  conditions = [
+    'integer arithmetic of the chip' if is_chip else join('timing', _MODES),
+    join('sampler', _TRAINS, ' trains'),
+    f'T = {steps}' if steps.isdigit() else '',
+  ]
+  text = ', '.join(filter(None, conditions)) or 'ANN'
+  split = 'held-out' if any(runs['hold_out']) else 'test'
+  readout = '' if spiking.empty else 'by the spike-count readout if not named, '
+  level = f'{100 * statistics.LEVEL:.0f} %'
+  rest = f'; differences are in points, ± {level} interval'
+  return (
+    f'{text[0].upper()}{text[1:]}. Accuracies are in % of {split} samples, '
+    f'{readout}± standard deviation over seeds{rest if readout else ""}.'
+  )
+
+
+def describe_seeds(runs: pd.DataFrame) -> str:
+  """Describes the number of seeds of settings: 'one seed', '3 to 5 seeds'."""
+  sizes = {len(setting) for setting in frames.settings(runs)}
+  if sizes == {1}:
+    return 'one seed'
+  return f'{" to ".join(map(str, sorted({min(sizes), max(sizes)})))} seeds'
 
 
 def _provenance(header, runs) -> Iterator[str]:
@@ -38,7 +99,7 @@ def _provenance(header, runs) -> Iterator[str]:
   environment = header['shared']['environment']
   versions = environment.get('versions', {})
   yield (
-    f'{len(runs)} runs, {panels.describe_seeds(runs)} of each setting, '
+    f'{len(runs)} runs, {describe_seeds(runs)} of each setting, '
     f'{records.minutes(runs):.1f} minutes of training in total '
     f'({environment.get("device", "several devices")}'
     f'{", jax " + versions["jax"] if versions else ""}).'

@@ -18,7 +18,9 @@ Numbers = Mapping[str, statistics.Number]
 class Study:
   """A study, named after its module in `experiments.studies`.
 
-  A record holds the runs of one data set, or the lines of one measurement.
+  A record holds the runs of one data set, or the lines of one measurement. A
+  part of a study has no question and no claims: those are the study's, whose
+  numbers are all numbers of its parts.
 
   Attributes:
     question: the question of the study, in one sentence.
@@ -27,17 +29,19 @@ class Study:
       record, by its name.
     curves: quantities of each epoch that records keep in addition to loss and
       accuracy.
-    table: `(runs of one record) -> tables`, of text; None for the generic one.
+    table: `(runs of one record) -> tables`, of text, with their headings in
+      `attrs['title']` if there are several; None for the generic table.
     figure: `(runs of one record) -> figure`; None for the generic one.
     numbers: `(runs of each record, by its name) -> numbers`, by names that
       claims and pages use.
     claims: statements that numbers decide.
-    text: Markdown of the study's page; `{name}` is a number, `{name:.1f}` the
-      number in a format of `statistics.write`, and `{study.name}` a number of
-      another study.
+    text: Markdown of the study's page, with references `{name}` to numbers,
+      see `markdown.fill`.
+    parts: further sweeps or measurements of the study, with their own tables
+      and figures, by their names.
   """
 
-  question: str
+  question: str = ''
   sweeps: Mapping[str, tuple[grids.Sweep, ...]] = dataclasses.field(
     default_factory=dict
   )
@@ -50,3 +54,4 @@ class Study:
   numbers: Callable[[Mapping[str, pd.DataFrame]], Numbers] = lambda runs: {}
   claims: tuple[claims_lib.Claim, ...] = ()
   text: str = ''
+  parts: Mapping[str, 'Study'] = dataclasses.field(default_factory=dict)

@@ -1,4 +1,7 @@
-"""Studies: each module has the question, sweeps, table, figure and claims."""
+"""Studies: each module has the question, sweeps, table, figure and claims.
+
+A study with several parts has a module, too; the name of a part is STUDY/PART.
+"""
 
 import ast
 import importlib
@@ -25,7 +28,8 @@ def load(name: str):
   """Loads a study.
 
   Args:
-    name: module name in `experiments.studies`.
+    name: module name in `experiments.studies`, for a part of a study followed
+      by a slash and the name of the part.
 
   Returns:
     The study, an `experiments.analysis.study.Study`.
@@ -33,8 +37,18 @@ def load(name: str):
   Raises:
     UserError: if there is no such study.
   """
+  name, _, part = name.partition('/')
   if name not in NAMES:
     raise ssnn_jax.UserError(
       f'--study={name} does not exist; choose one of {", ".join(NAMES)}.'
     )
-  return importlib.import_module(f'experiments.studies.{name}').STUDY
+  study = importlib.import_module(f'experiments.studies.{name}').STUDY
+  if not part:
+    return study
+  if part not in study.parts:
+    listed = ', '.join(f'{name}/{own}' for own in study.parts)
+    raise ssnn_jax.UserError(
+      f'--study={name}/{part} does not exist; choose '
+      f'{f"one of {name}, {listed}" if listed else name}.'
+    )
+  return study.parts[part]

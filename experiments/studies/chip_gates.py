@@ -5,6 +5,7 @@ import dataclasses
 
 import pandas as pd
 
+from experiments.analysis import grid_table
 from experiments.analysis import transistors
 from experiments.analysis.statistics import Number
 from experiments.analysis.study import Study
@@ -88,7 +89,13 @@ def table(lines: pd.DataFrame) -> list[pd.DataFrame]:
     }
     for name, part in _PARTS.items()
   ]
-  return [pd.DataFrame(rows), _fpga_table(lines), _chip_table(factors)]
+  return grid_table.set_titles(
+    {
+      'Parts': pd.DataFrame(rows),
+      'Parts on FPGAs': _fpga_table(lines),
+      'Whole chips': _chip_table(factors),
+    }
+  )
 
 
 def _fpga_table(lines):

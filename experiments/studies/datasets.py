@@ -230,9 +230,10 @@ is {mnist_random_minus_ann_t64_by_ann},
 {fashion_mnist_random_minus_ann_t64_by_ann}.
 
 **Which images need long trains.** Spikes of grey pixels are noisy. The ratio of
-their noise to the signal is {pixel_noise.mnist:.2f} on MNIST,
-{pixel_noise.emnist47:.2f} on EMNIST and {pixel_noise.fashion_mnist:.2f} on
-Fashion-MNIST ([pixel_noise](pixel_noise.md)). With random trains of 16 ticks
+their noise to the signal is {grey_pixels.noise_mnist:.2f} on MNIST,
+{grey_pixels.noise_emnist47:.2f} on EMNIST and
+{grey_pixels.noise_fashion_mnist:.2f} on Fashion-MNIST
+([grey_pixels](grey_pixels.md)). With random trains of 16 ticks
 the differences to the ANN have the same order,
 {mnist_random_minus_ann_t16_by_counts},
 {emnist47_random_minus_ann_t16_by_counts} and

@@ -165,7 +165,7 @@ with 1000 states and {fashion_mnist_100_states_minus_ideal} with 100, because
 steps larger than one coincidence requires are written at only a fraction of the
 coincidences. Device-to-device variability of the asymmetry is not tolerated
 either: {fashion_mnist_up_down_dtod_0_05_minus_ideal} points with `5 %`
-([remedies](tiki_taka.md)).
+([remedies](update_rules.md)).
 
 On Fashion-MNIST, the RPU baseline of Gokmen and Vlasov loses
 {fashion_mnist_gokmen_vlasov_minus_ideal:abs .2f} points, lithium ECRAM

@@ -4,6 +4,7 @@ from experiments.analysis import comparison_plot
 from experiments.analysis import comparisons
 from experiments.analysis import energy
 from experiments.analysis import frames
+from experiments.analysis import grid_table
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
 from experiments.config.grids import Sweep
@@ -15,7 +16,16 @@ _TABLES = ('crossbar', 'loihi')
 
 
 def _table(runs):
-  return [energy.table(energy.add_energies(runs, name)) for name in _TABLES]
+  """Lists counts of events, then their energies with each table."""
+  tables = {n: energy.table(energy.add_energies(runs, n)) for n in _TABLES}
+  priced = [name for name in tables['crossbar'] if name.endswith(('nJ', 'mJ'))]
+  counts = tables['crossbar'].drop(columns=['accuracy', *priced])
+  fields = [name for name in counts if name in frames.FIELDS]
+  titled = {'Counts of a sample, inference / learning': counts}
+  for name, table in tables.items():
+    title = f'Energies of {name}, inference / learning'
+    titled[title] = table[[*fields, 'accuracy', *priced]]
+  return grid_table.set_titles(titled)
 
 
 def _draw(runs):
@@ -87,8 +97,7 @@ Backpropagation (BP) uses 32-bit digital arithmetic, and reads one word from a
 small memory for each multiplication.
 
 Numbers are for one presentation of one sample, a / b for inference / learning:
-inference with the trained network, learning as a mean over epochs. The first
-table has the energies `crossbar`, the second `loihi`.
+inference with the trained network, learning as a mean over epochs.
 
 On crossbars, learning Fashion-MNIST takes
 {fashion_mnist_crossbar_learning_t16:.0f} nJ a sample with 16 ticks, which is

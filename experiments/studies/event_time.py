@@ -63,6 +63,6 @@ points higher at n = 1.
 
 The records are of `500` training and `50` test recordings of N-MNIST;
 [datasets](datasets.md) has `1,100`, by cross-validation. Synthetic recordings
-are described in [event statistics](event_statistics.md).
+are those of [transfer](transfer.md).
 """,
 )

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from experiments.analysis import grid_table
 from experiments.analysis import panels
 from experiments.analysis import statistics
 from experiments.analysis import style
@@ -122,13 +123,19 @@ def table(lines: pd.DataFrame) -> list[pd.DataFrame]:
       del labels['window']
       errors = curve['quantisation_error']
       discrete.append(labels | _write_errors(errors, f'{sampling:g}'))
-  return [pd.DataFrame(rows), pd.DataFrame(discrete)]
+  return grid_table.set_titles(
+    {
+      'Spikes throughout': pd.DataFrame(rows),
+      'Spikes in the update only': pd.DataFrame(discrete),
+    }
+  )
 
 
 def _write_errors(errors, predicted):
   power, deviation = fit(errors)
+  heading = errors.name.replace('_', ' ').replace('isation', 'ization')
   return {
-    f'{errors.name.replace("_", " ")}, T = 64': _write(errors.get(64), '.3f'),
+    f'{heading}, T = 64': _write(errors.get(64), '.3f'),
     'T = 256': _write(errors.get(256), '.3f'),
     'power of T': _write(power, '.3f') and f'{power:.3f} ± {deviation:.3f}',
     'predicted': predicted,

@@ -1,9 +1,13 @@
-"""Membranes with windows of one tick on low-contrast images."""
+"""Noise of the spikes of grey pixels, and membranes that average it."""
+
+import pandas as pd
 
 from experiments.analysis import comparisons
 from experiments.analysis import frames
+from experiments.analysis import statistics
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
+from experiments.config import titles
 from experiments.config.grids import Sweep
 
 _MEMBRANES = ('mean', 'memoryless')
@@ -27,8 +31,53 @@ def _numbers(records):
   )
 
 
+def _ratios(lines):
+  """Divides the variance of a spike, x (1 - x), by the squared rate."""
+  return lines['mean'] / lines['mean_square'] - 1
+
+
+def _table_of_images(lines):
+  cells = {
+    'images': lines['dataset'].map(titles.title),
+    'mean rate E[x]': lines['mean'].map('{:.3f}'.format),
+    'signal E[x^2]': lines['mean_square'].map('{:.3f}'.format),
+    'noise / signal': _ratios(lines).map('{:.2f}'.format),
+  }
+  return [pd.DataFrame(cells)]
+
+
+def _numbers_of_images(records):
+  (lines,) = records.values()
+  return {
+    f'noise_{name}': statistics.Number(ratio)
+    for name, ratio in zip(lines['dataset'], _ratios(lines))
+  }
+
+
+_IMAGES = Study(
+  commands={
+    'images': (
+      'python -m experiments.measurements.pixel_noise '
+      '--datasets=digits,mnist,fashion_mnist,emnist47.npz',
+    )
+  },
+  table=_table_of_images,
+  numbers=_numbers_of_images,
+  text="""
+A pixel of grey value x spikes with the rate x, so that the number of its spikes
+in T random ticks has the variance T x (1 - x): black and white pixels are
+exact, grey ones are not. The ratio of noise to signal, E[x (1 - x)] / E[x^2]
+over all pixels of the training images, divided by T, is the squared relative
+error of the input with random trains. [datasets](datasets.md) compares it with
+the trains that each data set needs.
+""",
+)
 STUDY = Study(
-  question='Do neurons need memory between windows if inputs are noisy?',
+  question=(
+    'How noisy are the spikes of grey pixels, and do neurons then need memory '
+    'between windows?'
+  ),
+  parts={'images': _IMAGES},
   sweeps={
     'digits': (
       Sweep(

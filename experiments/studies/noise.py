@@ -6,6 +6,7 @@ import pandas as pd
 
 from experiments.analysis import comparisons
 from experiments.analysis import frames
+from experiments.analysis import grid_table
 from experiments.analysis import panels
 from experiments.analysis import style
 from experiments.analysis.claims import Claim
@@ -31,14 +32,18 @@ _LINES = {4: ':', 16: '--', 64: '-'}
 
 def _table(runs):
   metrics = {
-    f'{label}, {when} epoch': comparisons.over_epochs(name, choose)
-    for name, label in _QUANTITIES.items()
+    f'{name.rpartition("_")[2]}, {when}': comparisons.over_epochs(name, choose)
+    for name in _QUANTITIES
     for when, choose in (
       ('first', lambda values: values[0]),
       ('last', comparisons.last),
     )
   }
-  return comparisons.table(runs, metrics | {'minus ANN': _METRICS['minus_ann']})
+  title = (
+    'ratio: spike noise² / minibatch noise²; of the first layer: cosine with\n'
+    'the gradient, bias and deviation / |gradient|; at the first and last epoch'
+  )
+  return grid_table.set_titles({title: comparisons.table(runs, metrics)[0]})
 
 
 def _draw(runs: pd.DataFrame) -> figure.Figure:

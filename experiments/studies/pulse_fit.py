@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from experiments.analysis import grid_table
 from experiments.analysis import statistics
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
@@ -38,7 +39,12 @@ def table(lines: pd.DataFrame) -> list[pd.DataFrame]:
     {'devices': case, 'accuracy, %': statistics.write(statistics.percent(own))}
     for case, own in networks.groupby('case', sort=False)
   ]
-  return [pd.DataFrame(rows), pd.DataFrame(accuracies)]
+  return grid_table.set_titles(
+    {
+      'Intervals that contain the parameter': pd.DataFrame(rows),
+      'Networks trained on the devices': pd.DataFrame(accuracies),
+    }
+  )
 
 
 def numbers(

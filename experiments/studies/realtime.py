@@ -7,6 +7,7 @@ from experiments.analysis import comparison_plot
 from experiments.analysis import comparisons
 from experiments.analysis import energy
 from experiments.analysis import frames
+from experiments.analysis import grid_table
 from experiments.analysis import statistics
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
@@ -57,7 +58,8 @@ def _table(runs: pd.DataFrame) -> list[pd.DataFrame]:
   }
   sizes = _SIZES[frames.field(runs, 'dataset')]
   stored = energy.compare_memory(sizes, num_steps=64)
-  return [*comparisons.table(runs, metrics), energy.write_memory(stored)]
+  titled = {'Memory of a sample, T = 64': energy.write_memory(stored)}
+  return comparisons.table(runs, metrics) + grid_table.set_titles(titled)
 
 
 def _draw(runs: pd.DataFrame) -> figure.Figure:

@@ -61,7 +61,9 @@ recordings of the `8 x 8` digits, the ANN classifies {digits_ann:.1f} %, the
 spiking network with 64 ticks {digits_ssnn_t64:.1f} %, with fewer recordings,
 other settings and windows of at most 32 ticks.
 
-[event_statistics](event_statistics.md) compares the recordings; networks
-trained on real ones are in [datasets](datasets.md).
+The simulated camera was fitted to `550` real recordings: its thresholds and the
+light of the screen to the mean number of events, its path to the motion of the
+maps. The simulation has no hot pixels and no slow tails between the bursts.
+Networks trained on real recordings are in [datasets](datasets.md).
 """,
 )

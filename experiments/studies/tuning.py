@@ -83,6 +83,13 @@ def table(runs: pd.DataFrame) -> list[pd.DataFrame]:
   made = grid_table.make(runs)
   fields = [name for name in made if name in frames.FIELDS]
   made = made[[*fields, 'accuracy', 'seeds']]
+  networks = [name for name in ('layer_sizes', 'layers') if name in fields]
+  if networks:
+    cells = made[networks].replace('none', '').agg(''.join, axis='columns')
+    made = made.drop(columns=networks)
+    made.insert(1, 'network', cells)
+  short = {name: heading for heading, name in _TUNED.items()}
+  made = made.rename(columns=short | {'num_epochs': 'epochs'})
   marks = [
     'best' if setting.index[0] in best else ''
     for setting in frames.settings(runs)

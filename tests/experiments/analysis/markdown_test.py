@@ -5,33 +5,39 @@ from absl.testing import parameterized
 from experiments.analysis import markdown
 import ssnn_jax
 
-MARK = '<!-- study.number .1f -->%s<!-- -->'
+MARK = '<!-- {study.number:.1f} -->%s<!-- -->'
 GIVEN = '<!-- given: a test -->%s<!-- -->'
-BLOCK = '<!-- rows -->%s<!-- end -->'
+BLOCK = '<!-- {rows} -->%s<!-- -->'
 
 
-def write(reference):
-  if reference != 'study.number .1f':
-    raise ssnn_jax.UserError(f'{reference} is no number.')
-  return '1.5'
+def write(name, form):
+  known = {
+    ('study.number', '.1f'): '1.5',
+    ('own', ''): '2',
+    ('rows', ''): '\n\n| 1 |\n\n',
+  }
+  if (name, form) not in known:
+    raise ssnn_jax.UserError(f'{name} is no number.')
+  return known[name, form]
 
 
 def fill(page):
-  return markdown.fill(page, write, {'rows': lambda: '| 1 |'})
+  return markdown.fill(page, write)
 
 
 class MarkdownTest(parameterized.TestCase):
-  def test_replaces_and_reports_outdated_numbers(self):
+  def test_texts_and_marks_have_the_same_references(self):
+    template = 'It is {study.number:.1f}, or {own}.'
+    self.assertEqual(markdown.render(template, write), 'It is 1.5, or 2.')
+
+  def test_fills_in_numbers_and_blocks_in_place(self):
     page = f'# Page\n\nIt is {MARK}, {BLOCK}.\n'
     right = page % ('1.5', '\n\n| 1 |\n\n')
-    filled, problems = fill(page % ('9.9', '\n\nnothing\n\n'))
-    self.assertEqual(filled, right)
-    self.assertEqual([problem.line for problem in problems], [3, 3])
+    self.assertEqual(fill(page % ('9.9', '\n\nnothing\n\n')), (right, []))
     self.assertEqual(fill(right), (right, []))
-
-  def test_mark_may_span_lines(self):
-    filled, _ = fill('It is ' + MARK.replace('r .', 'r\n.') % 'x')
-    self.assertEndsWith(filled, '-->1.5<!-- -->')
+    self.assertEmpty(markdown.lint(right))
+    broken = right.replace('<!-- {', '<!--\n{')
+    self.assertEqual(fill(broken.replace('1.5', '9.9')), (broken, []))
 
   @parameterized.parameters('', ' ', '- ', 'one\n')
   def test_rejects_mark_at_the_start_of_a_line(self, before):
@@ -45,10 +51,11 @@ class MarkdownTest(parameterized.TestCase):
     self.assertEqual(markdown.lint(page), [(1, "'5 ms' has no mark")])
 
   @parameterized.parameters(
-    'a <!-- nothing.number -->1<!-- -->',
-    '<!-- claim -->\n\n<!-- end -->\n',
-    'a <!-- study.number .1f -->1 and so on',
+    'a <!-- {nothing.number} -->1<!-- -->',
+    '<!-- {claim} -->\n\n<!-- -->\n',
+    'a <!-- {study.number:.1f} -->1 and so on',
     'a <!-- given: -->5 ms<!-- -->',
+    'a <!-- study.number -->5<!-- -->',
   )
   def test_reports_the_line_of_an_invalid_mark(self, mark):
     page = f'one\n\n{mark}'

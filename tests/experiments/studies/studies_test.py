@@ -9,17 +9,13 @@ from experiments import pages
 from experiments import studies
 from experiments.analysis import frames
 from experiments.analysis import grid_plot
+from experiments.analysis import grid_table
 from experiments.analysis import records
 from experiments.config import experiment
 from experiments.config import grids
 from experiments.config import methods
 import ssnn_jax
 from tests.testing.figures import assert_readable
-
-RECORDS = [
-  (path.parent.name, path.stem)
-  for path in sorted(records.FOLDER.glob('*/*.jsonl'))
-]
 
 
 @functools.cache
@@ -45,13 +41,26 @@ def expected_runs(study, dataset):
   }
 
 
+def find_drawn():
+  """Lists studies and parts with own figures, and one with the generic one."""
+  every = [part for name in studies.NAMES for part in pages.sections(name)]
+  return ['depth', *(name for name in every if studies.load(name).figure)]
+
+
 class StudiesTest(parameterized.TestCase):
-  @parameterized.parameters(*studies.NAMES)
-  def test_study_is_complete(self, name):
-    study, found = pages.read(name)
+  # One test for all records: each process of a test session reads them anew.
+  def test_records_pages_and_claims_agree(self):
+    for name in studies.NAMES:
+      with self.subTest(name):
+        self.check_claims(name)
+        for part in pages.sections(name):
+          self.check_records(part)
+    self.check_pages()
+
+  def check_claims(self, name):
+    study = studies.load(name)
     self.assertEndsWith(study.question, '?')
-    self.assertEqual(bool(study.sweeps), not study.commands)
-    self.assertNotEmpty(found)
+    self.assertEqual(studies.question(name), study.question)
     known = pages.numbers(name)
     for claim in study.claims:
       self.assertContainsSubset(claim.numbers, known)
@@ -59,32 +68,49 @@ class StudiesTest(parameterized.TestCase):
       low, high = claim.bounds()
       self.assertLess(low, high)
 
-  @parameterized.parameters(
-    'depth', *(name for name in studies.NAMES if studies.load(name).figure)
-  )
-  def test_figure_of_the_largest_record_is_readable(self, name):
+  def check_records(self, name):
+    """Checks that records have exactly the runs of the sweeps."""
     study, found = pages.read(name)
-    runs = max((record.runs for record in found.values()), key=len)
-    drawn = grid_plot.of_study(study, runs)
-    self.assertEqual(drawn is None, not (study.figure or study.sweeps))
-    if drawn is not None:
-      assert_readable(drawn)
-
-  @parameterized.parameters(*RECORDS)
-  def test_record_has_the_runs_of_its_sweeps(self, name, record):
-    study, found = pages.read(name)
-    if not study.sweeps:
-      self.assertIn(record, study.commands)
-      return
+    self.assertEqual(bool(study.sweeps), not study.commands)
+    self.assertNotEmpty(found)
     names = {dataset.replace('/', '-'): dataset for dataset in study.sweeps}
-    expected = expected_runs(study, names[record])
-    runs = list(found[record].runs.itertuples())
-    self.assertLen(runs, len(expected))
-    self.assertEqual({(describe(run), run.seed) for run in runs}, expected)
+    for record, (header, runs) in found.items():
+      self.assertEqual((header['study'], header['record']), (name, record))
+      if not study.sweeps:
+        self.assertIn(record, study.commands)
+        continue
+      expected = expected_runs(study, names[record])
+      self.assertLen(runs, len(expected))
+      described = {(describe(run), run.seed) for run in runs.itertuples()}
+      self.assertEqual(described, expected)
 
-  def test_unknown_study_is_refused_by_name(self):
-    with self.assertRaisesRegex(ssnn_jax.UserError, '--study=none does not'):
-      studies.load('none')
+  def check_pages(self):
+    """Checks that pages agree with records, and have all figures."""
+    linked = set()
+    for path, text, problems in pages.remake():
+      self.assertEqual(path.read_text(), text, path.name)
+      self.assertNotRegex(text, r'\| nan\b', path.name)
+      self.assertEmpty(problems, path.name)
+      found = re.findall(r'\]\(([^)]+\.png)\)', text)
+      linked |= {path.parent / name for name in found}
+      for table in re.findall(r'(?ms)^```text\n(.*?)^```', text):
+        widest = max(table.splitlines(), key=len)
+        self.assertLessEqual(len(widest), grid_table.WIDTH, path.name)
+    for path in linked:
+      self.assertTrue(path.exists(), path.name)
+    self.assertContainsSubset(set(pages.RESULTS.glob('*.png')), linked)
+
+  @parameterized.parameters(*find_drawn())
+  def test_figure_of_the_largest_record_is_readable(self, name):
+    paths = (records.FOLDER / name).glob('*.jsonl')
+    largest = max(paths, key=lambda path: path.stat().st_size)
+    runs = records.read(largest).runs
+    assert_readable(grid_plot.of_study(studies.load(name), runs))
+
+  @parameterized.parameters('none', 'online/none', 'depth/none')
+  def test_unknown_study_is_refused_by_name(self, name):
+    with self.assertRaisesRegex(ssnn_jax.UserError, f'--study={name} does not'):
+      studies.load(name)
 
   def test_claims_are_distinct(self):
     statements = [
@@ -94,22 +120,7 @@ class StudiesTest(parameterized.TestCase):
     ]
     self.assertLen(set(statements), len(statements))
 
-
-class PagesTest(parameterized.TestCase):
-  def test_pages_agree_with_records_and_figures(self):
-    linked = set()
-    for path, text, problems in pages.remake():
-      self.assertEqual(path.read_text(), text, path.name)
-      self.assertNotRegex(text, r'\| nan\b', path.name)
-      self.assertEmpty(problems, path.name)
-      found = re.findall(r'\]\(([^)]+\.png)\)', text)
-      linked |= {path.parent / name for name in found}
-    for path in linked:
-      self.assertTrue(path.exists(), path.name)
-    committed = set(pages.RESULTS.glob('*.png'))
-    self.assertContainsSubset(committed, linked)
-
-  def test_numbers_are_named_by_study(self):
-    for reference in ('datasets.nothing', 'nothing.ann', 'datasets'):
-      with self.assertRaises(ssnn_jax.UserError):
-        pages.write_number(reference)
+  @parameterized.parameters('datasets.nothing', 'nothing.ann', 'nothing')
+  def test_numbers_are_named_by_study(self, name):
+    with self.assertRaises(ssnn_jax.UserError):
+      pages.write_number(name)

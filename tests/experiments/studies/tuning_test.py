@@ -22,14 +22,16 @@ ACCURACIES = {
   ('bp_stdp', 1.0): 80.0,
 }
 TABLE = """\
-method   learning_rate  accuracy      seeds  best
--------------------------------------------------
-bp       0.1            91.00 ± 1.41  2
-bp       0.5            96.00 ± 1.41  2      best
-bp       1.0            95.50 ± 1.41  2
-bp       2.0            96.00 ± 1.41  2
-bp_stdp  0.1            71.00 ± 1.41  2
-bp_stdp  1.0            81.00 ± 1.41  2      best"""
+all rows: seeds 2
+
+method   rate  accuracy      best
+---------------------------------
+bp       0.1   91.00 ± 1.41
+bp       0.5   96.00 ± 1.41  best
+bp       1.0   95.50 ± 1.41
+bp       2.0   96.00 ± 1.41
+bp_stdp  0.1   71.00 ± 1.41
+bp_stdp  1.0   81.00 ± 1.41  best"""
 
 
 def make_frame(sweep=SWEEP, **options):
