@@ -99,16 +99,25 @@ def lay_out(table: pd.DataFrame) -> str:
       del kept[name]
   columns = {name: _column(name, cells) for name, cells in kept.items()}
   first = [columns.pop(name) for name in keys]
-  blocks = [list(first)]
-  for column in columns.values():
-    if len(blocks[-1]) > len(first) and _width([*blocks[-1], column]) > WIDTH:
-      blocks.append(list(first))
-    blocks[-1].append(column)
+  fewest = len(_split(first, columns.values(), WIDTH))
+  # Blocks of about the same width: the narrowest ones that are no more.
+  widths = (_split(first, columns.values(), x) for x in range(1, WIDTH + 1))
+  blocks = next(blocks for blocks in widths if len(blocks) == fewest)
   title = [table.attrs['title']] if 'title' in table.attrs else []
   above = [part for line in above for part in textwrap.wrap(line, WIDTH)]
   lines = [*title, *above, ''] if title or above else []
   written = [_write_block(block, len(first)) for block in blocks]
   return '\n'.join([*lines, '\n\n'.join(written)])
+
+
+def _split(first, others, width):
+  """Splits columns into blocks that fit a width, each with the first ones."""
+  blocks = [list(first)]
+  for column in others:
+    if len(blocks[-1]) > len(first) and _width([*blocks[-1], column]) > width:
+      blocks.append(list(first))
+    blocks[-1].append(column)
+  return blocks
 
 
 def _move_constants(columns: dict[str, list[str]]) -> list[str]:

@@ -1,6 +1,7 @@
 """Sentences on the spike-train length that reaches the accuracy of the ANN."""
 
 from collections.abc import Mapping
+import itertools
 
 import pandas as pd
 
@@ -19,17 +20,22 @@ def describe(runs: pd.DataFrame, margin: float = 1.0) -> list[str]:
     A sentence for each combination of the other varied fields that has more
     than one T; none if the sweep does not vary T or has no ANN.
   """
-  _, spiking = frames.split_baseline(runs)
+  anns, spiking = frames.split_baseline(runs)
   if spiking.empty or len(set(spiking['num_steps'])) < 2:
     return []
+  fields = [
+    x for x in frames.varied(spiking) if x not in ('method', 'num_steps')
+  ]
   curves = {}
   for setting in frames.settings(spiking):
-    ann = frames.find_baseline(setting, runs)
+    values = {name: frames.describe_value(setting, name) for name in fields}
+    words = [f'{name}={value}' for name, value in values.items() if value]
+    label = ', '.join([frames.field(setting, 'method'), *words])
+    ann = frames.find_baseline(setting, anns)
     if ann is not None:
       number = statistics.paired_difference(setting, ann)
-      curves.setdefault(_label(setting, spiking), {})[
-        frames.field(setting, 'num_steps')
-      ] = number
+      num_steps = frames.field(setting, 'num_steps')
+      curves.setdefault(label, {})[num_steps] = number
   return [
     f'{label}: {compare(numbers, margin)}.'
     for label, numbers in curves.items()
@@ -37,51 +43,32 @@ def describe(runs: pd.DataFrame, margin: float = 1.0) -> list[str]:
   ]
 
 
-def _label(setting, spiking):
-  """Writes the varied fields of a setting other than T."""
-  words = [
-    f'{name}={value}'
-    for name in frames.varied(spiking)
-    if name not in ('method', 'num_steps')
-    and (value := frames.describe_value(setting, name))
-  ]
-  return ', '.join([frames.field(setting, 'method'), *words])
-
-
 def compare(differences: Mapping[int, statistics.Number], margin: float) -> str:
-  """Describes from which T on accuracy is within a margin of the ANN.
+  """Describes for which T accuracy is within a margin of the ANN.
 
   Args:
     differences: accuracy minus that of the ANN in points, by T.
     margin: the equivalence margin in points.
 
   Returns:
-    A clause such as 'within 1 point of the ANN from T = 16 on'.
+    A clause such as 'within 1 point of the ANN for T >= 16'.
   """
   unit = 'point' if margin == 1 else 'points'
   near = f'within {margin:g} {unit} of the ANN'
-  inside = {
-    steps: statistics.p_between(number, -margin, margin) < statistics.ERROR_RATE
-    for steps, number in differences.items()
-  }
-  outside = {
-    steps: statistics.p_above(number, margin) < statistics.ERROR_RATE
-    or statistics.p_below(number, -margin) < statistics.ERROR_RATE
-    for steps, number in differences.items()
-  }
-  first = None
-  for steps in sorted(differences, reverse=True):
-    if not inside[steps]:
-      break
-    first = steps
-  if first is not None:
-    longest = max(differences)
-    end = f'at T = {first}' if first == longest else f'from T = {first} on'
-    undecided = [t for t in differences if not inside[t] and not outside[t]]
-    if undecided:
-      listed = ', '.join(map(str, sorted(undecided)))
-      end += f' (inconclusive at T = {listed})'
-    return f'{near} {end}'
-  if all(outside.values()):
-    return f'not {near} up to T = {max(differences)}'
-  return f'inconclusive whether {near}'
+  rate, steps = statistics.ERROR_RATE, sorted(differences)
+  inside, outside = set(), set()
+  for t, number in differences.items():
+    if statistics.p_between(number, -margin, margin) < rate:
+      inside.add(t)
+    above = statistics.p_above(number, margin)
+    if min(above, statistics.p_below(number, -margin)) < rate:
+      outside.add(t)
+  enough = list(itertools.takewhile(inside.__contains__, reversed(steps)))
+  if enough:
+    sign = '=' if len(enough) == 1 else '>='
+    open_ = ', '.join(str(t) for t in steps if t not in inside | outside)
+    ending = f' (inconclusive at T = {open_})' if open_ else ''
+    return f'{near} for T {sign} {enough[-1]}{ending}'
+  if outside.issuperset(steps):
+    return f'not {near} up to T = {steps[-1]}'
+  return f'inconclusive (margin: {margin:g} {unit})'

@@ -75,17 +75,17 @@ class ClaimsTest(parameterized.TestCase):
 
 class LengthsTest(parameterized.TestCase):
   @parameterized.parameters(
-    ((-5, -0.2, 0.0), 'within 1 point of the ANN from T = 16 on'),
-    ((0.1, -0.2, 0.0), 'within 1 point of the ANN from T = 4 on'),
-    ((-5, -3, 0.0), 'within 1 point of the ANN at T = 64'),
+    ((-5, -0.2, 0.0), 'within 1 point of the ANN for T >= 16'),
+    ((0.1, -0.2, 0.0), 'within 1 point of the ANN for T >= 4'),
+    ((-5, -3, 0.0), 'within 1 point of the ANN for T = 64'),
     (
       (-5, -1, 0.0),
-      'within 1 point of the ANN at T = 64 (inconclusive at T = 16)',
+      'within 1 point of the ANN for T = 64 (inconclusive at T = 16)',
     ),
     ((-5, -4, -3), 'not within 1 point of the ANN up to T = 64'),
     (
       (-5, -3, -1),
-      'inconclusive whether within 1 point of the ANN',
+      'inconclusive (margin: 1 point)',
     ),
   )
   def test_shortest_sufficient_length(self, means, expected):
@@ -104,7 +104,7 @@ class LengthsTest(parameterized.TestCase):
       lengths.describe(runs),
       [
         'ssnn, sampler=bernoulli: not within 1 point of the ANN up to T = 64.',
-        'ssnn, sampler=sobol: within 1 point of the ANN from T = 16 on.',
+        'ssnn, sampler=sobol: within 1 point of the ANN for T >= 16.',
       ],
     )
     self.assertEmpty(lengths.describe(make_frame('window=8,32', final)))
