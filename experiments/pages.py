@@ -120,41 +120,26 @@ def verdicts() -> dict[str, list[tuple[claims.Claim, claims.Verdict]]]:
 
 def study_page(name: str) -> str:
   """Makes the page of a study, in Markdown: its text, claims and records."""
-  study = studies.load(name)
-  paragraphs = [f'# {_title(name)}', study.question]
+
+  def write(key, form):
+    return write_number(key if '.' in key else f'{name}.{key}', form)
+
+  paragraphs = []
   for section in sections(name):
     study, found = read(section)
-    level = 2
-    if section != name:
-      paragraphs.append(f'## {_title(section)}')
-      level = 3
-    paragraphs += [
-      f'![{_title(section)}, {titles.title(record)}]({path.name})'
-      for record in found
-      if (path := figure_path(section, record))
-    ]
-    paragraphs.append(_fill_text(study.text, name).strip())
+    title = section.rpartition('/')[2].replace('_', ' ').capitalize()
+    heading = '#' if section == name else '##'
+    paragraphs += [f'{heading} {title}', study.question]
+    for record in found:
+      path = figure_path(section, record)
+      if path:
+        paragraphs.append(f'![{title}, {titles.title(record)}]({path.name})')
+    paragraphs.append(markdown.render(study.text, write).strip())
     if section in verdicts():
       paragraphs += ['## Claims', _claim_table(verdicts()[section])]
-    paragraphs += [
-      record_section.make(study, record, found[record], level)
-      for record in found
-    ]
+    for record in found.items():
+      paragraphs.append(record_section.make(study, *record, f'{heading}#'))
   return '\n\n'.join(filter(None, paragraphs)) + '\n'
-
-
-def _title(section):
-  return section.rpartition('/')[2].replace('_', ' ').capitalize()
-
-
-def _fill_text(text, name):
-  """Fills in the numbers of the text of a study, also of other studies."""
-  return markdown.render(
-    text,
-    lambda key, form: write_number(
-      key if '.' in key else f'{name}.{key}', form
-    ),
-  )
 
 
 def _claim_table(judged):
@@ -202,22 +187,24 @@ def _compared_datasets():
   return {name: found[name].runs for name in datasets.MARGINS}
 
 
-def dataset_table() -> str:
-  """Makes the table of accuracies on all data sets."""
-  made = dataset_comparison.table(_compared_datasets(), datasets.MARGINS)
-  return markdown.table(tuple(made), made.itertuples(index=False))
+def dataset_table(is_summary: bool = False) -> str:
+  """Makes the table of accuracies on all data sets.
 
+  Args:
+    is_summary: whether the table has low-discrepancy trains only.
 
-def summary_table() -> str:
-  """Makes the table of accuracies with low-discrepancy trains."""
-  run = _compared_datasets()['n_mnist'].iloc[0]
-  number = run['num_train_samples'] + run['num_eval_samples']
-  title, full = titles.title('n_mnist'), catalog.FULL_SIZES['n_mnist']
-  events = f'{title}, {number:,} of {full:,} recordings'
-  made = dataset_comparison.table(_compared_datasets(), datasets.MARGINS)
-  made = made[made['trains'] == 'low-discrepancy']
-  made = made.drop(columns=['trains', 'T = 256'])
-  made['data set'] = made['data set'].replace(title, events)
+  Returns:
+    The table, in Markdown.
+  """
+  compared = _compared_datasets()
+  made = dataset_comparison.table(compared, datasets.MARGINS)
+  if is_summary:
+    run = compared['n_mnist'].iloc[0]
+    number = run['num_train_samples'] + run['num_eval_samples']
+    title, full = titles.title('n_mnist'), catalog.FULL_SIZES['n_mnist']
+    events = f'{title}, {number:,} of {full:,} recordings'
+    made = made[made['trains'] == 'low-discrepancy'].replace(title, events)
+    made = made.drop(columns=['trains', 'T = 256'])
   return markdown.table(tuple(made), made.itertuples(index=False))
 
 
@@ -225,7 +212,7 @@ BLOCKS = {
   'studies': index,
   'claims': claim_summary,
   'datasets': dataset_table,
-  'summary': summary_table,
+  'summary': functools.partial(dataset_table, is_summary=True),
 }
 
 

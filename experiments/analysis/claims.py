@@ -85,13 +85,15 @@ def judge(
     _weigh(claim, [known[name] for name in claim.numbers])
     for claim, known in zip(claims, numbers, strict=True)
   ]
-  corrected = list(found)
-  tested = [index for index, own in enumerate(found) if own.number.num > 0]
-  for field in ('support', 'contrary'):
-    p_values = [getattr(found[index], field) for index in tested]
-    for index, p_value in zip(tested, statistics.holm(p_values)):
-      corrected[index] = corrected[index]._replace(**{field: p_value})
-  return [_verdict(*each) for each in zip(claims, found, corrected)]
+  tested = [own for own in found if own.number.num]  # others are exact
+  support = iter(statistics.holm([own.support for own in tested]))
+  contrary = iter(statistics.holm([own.contrary for own in tested]))
+  return [
+    _verdict(claim, own, next(support), next(contrary))
+    if own.number.num
+    else _verdict(claim, own, own.support, own.contrary)
+    for claim, own in zip(claims, found)
+  ]
 
 
 def _weigh(claim, numbers):
@@ -118,19 +120,19 @@ def _weigh(claim, numbers):
   return _Evidence(max(support), refuted, numbers[weakest])
 
 
-def _verdict(claim, evidence, corrected):
+def _verdict(claim, evidence, support, contrary):
+  """Decides by corrected p-values; the reason has the p-value alone."""
   number, (low, high) = evidence.number, claim.bounds()
   is_exact = number.num == 0
-  half_width = 0.0 if is_exact else statistics.half_width(number)
-  ends = number.mean - half_width, number.mean + half_width
   is_low = number.mean - low < high - number.mean
-  if corrected.support < statistics.ERROR_RATE:
-    word, p_value, end = SUPPORTED, evidence.support, ends[not is_low]
-  elif is_exact or corrected.contrary < statistics.ERROR_RATE:
-    word, p_value, end = REFUTED, evidence.contrary, ends[is_low]
-  else:
-    word, p_value, end = INCONCLUSIVE, evidence.support, ends[not is_low]
-  bound = low if is_low else high
+  bound, sign = (low, -1) if is_low else (high, 1)
+  word, p_value = INCONCLUSIVE, evidence.support
+  if support < statistics.ERROR_RATE:
+    word = SUPPORTED
+  elif is_exact or contrary < statistics.ERROR_RATE:
+    word, p_value, sign = REFUTED, evidence.contrary, -sign
+  # The end of the interval that decides on the near bound.
+  end = number.mean + sign * statistics.half_width(number)
   sign = '>' if end > bound else '<' if end < bound else '='
   reason = f'{end:.3g} {sign} {bound:g}'
   if not is_exact:

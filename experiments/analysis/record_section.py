@@ -7,6 +7,7 @@ import pandas as pd
 from experiments.analysis import frames
 from experiments.analysis import grid_table
 from experiments.analysis import lengths
+from experiments.analysis import panels
 from experiments.analysis import records
 from experiments.analysis import statistics
 from experiments.analysis import study as study_lib
@@ -21,7 +22,7 @@ _TRAINS = {
 
 
 def make(
-  study: study_lib.Study, name: str, record: records.Record, level: int = 2
+  study: study_lib.Study, name: str, record: records.Record, mark: str = '##'
 ) -> str:
   """Makes the section of a record, in Markdown.
 
@@ -29,7 +30,7 @@ def make(
     study: the study, or the part of a study, that has the record.
     name: the name of the record.
     record: the record.
-    level: of the heading.
+    mark: of the heading.
   """
   header, runs = record
   is_sweep = 'curves' in runs
@@ -38,7 +39,7 @@ def make(
   commands = [header['command']] if 'command' in header else []
   commands = study.commands.get(name, commands)
   paragraphs = [
-    f'{level * "#"} {titles.title(name)}',
+    f'{mark} {titles.title(name)}',
     describe_conditions(runs) if is_sweep else '',
     f'```text\n{text}\n```',
     '```bash\n' + '\n'.join(commands) + '\n```',
@@ -74,21 +75,13 @@ def describe_conditions(runs: pd.DataFrame) -> str:
   ]
   text = ', '.join(filter(None, conditions)) or 'ANN'
   split = 'held-out' if any(runs['hold_out']) else 'test'
-  readout = '' if spiking.empty else 'by the spike-count readout if not named, '
+  readout = '' if spiking.empty else 'by the spike-count readout unless named, '
   level = f'{100 * statistics.LEVEL:.0f} %'
   rest = f'; differences are in points, ± {level} interval'
   return (
     f'{text[0].upper()}{text[1:]}. Accuracies are in % of {split} samples, '
     f'{readout}± standard deviation over seeds{rest if readout else ""}.'
   )
-
-
-def describe_seeds(runs: pd.DataFrame) -> str:
-  """Describes the number of seeds of settings: 'one seed', '3 to 5 seeds'."""
-  sizes = {len(setting) for setting in frames.settings(runs)}
-  if sizes == {1}:
-    return 'one seed'
-  return f'{" to ".join(map(str, sorted({min(sizes), max(sizes)})))} seeds'
 
 
 def _provenance(header, runs) -> Iterator[str]:
@@ -99,7 +92,7 @@ def _provenance(header, runs) -> Iterator[str]:
   environment = header['shared']['environment']
   versions = environment.get('versions', {})
   yield (
-    f'{len(runs)} runs, {describe_seeds(runs)} of each setting, '
+    f'{len(runs)} runs, {panels.describe_seeds(runs)} of each setting, '
     f'{records.minutes(runs):.1f} minutes of training in total '
     f'({environment.get("device", "several devices")}'
     f'{", jax " + versions["jax"] if versions else ""}).'
