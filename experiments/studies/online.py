@@ -137,7 +137,9 @@ def _table(runs: pd.DataFrame) -> list[pd.DataFrame]:
     ann = frames.find_baseline(setting, runs)
     row = {'with': name, 'accuracy (%)': statistics.percent(setting)}
     row |= {
-      f'minus ANN, {titles.READOUTS[column]}': _METRICS[metric](setting, ann)
+      f'minus ANN, {titles.READOUTS[column].partition(" (")[0]}': (
+        _METRICS[metric](setting, ann)
+      )
       for metric, column in _READOUTS.items()
     }
     if before is not None:
