@@ -106,7 +106,7 @@ def lay_out(table: pd.DataFrame) -> str:
   title = [table.attrs['title']] if 'title' in table.attrs else []
   above = [part for line in above for part in textwrap.wrap(line, WIDTH)]
   lines = [*title, *above, ''] if title or above else []
-  written = [_write_block(block, len(first)) for block in blocks]
+  written = [_write_block(block, len(first), columns) for block in blocks]
   return '\n'.join([*lines, '\n\n'.join(written)])
 
 
@@ -180,12 +180,21 @@ def _width(columns):
   return sum(widths) + 2 * (len(widths) - 1)
 
 
-def _write_block(columns, num_keys):
-  """Writes columns below their headings, without rows that have only keys."""
+def _write_block(columns, num_keys, others):
+  """Writes columns below their headings, without rows that have only keys.
+
+  A row that has only keys in all columns is kept.
+  """
   height = max(len(heading) for heading, _ in columns)
   heads = zip(*([''] * (height - len(head)) + head for head, _ in columns))
-  rows = zip(*(cells for _, cells in columns), strict=True)
-  rows = [row for row in rows if any(row[num_keys:]) or num_keys == len(row)]
+  rows = list(zip(*(cells for _, cells in columns), strict=True))
+  values = zip(*(cells for _, cells in others.values()), strict=True)
+  has_values = [any(row) for row in values] or [False] * len(rows)
+  rows = [
+    row
+    for row, is_elsewhere in zip(rows, has_values)
+    if any(row[num_keys:]) or not is_elsewhere
+  ]
   widths = [_width([column]) for column in columns]
   heads, rows = (
     ['  '.join(map(str.ljust, row, widths)).rstrip() for row in lines]

@@ -7,6 +7,7 @@ from experiments.analysis import frames
 from experiments.analysis import grid_table
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
+from experiments.config import methods
 from experiments.config.grids import Sweep
 from ssnn_jax.training.activity import Activity
 
@@ -19,7 +20,8 @@ def _table(runs):
   """Lists counts of events, then their energies with each table."""
   tables = {n: energy.table(energy.add_energies(runs, n)) for n in _TABLES}
   priced = [name for name in tables['crossbar'] if name.endswith(('nJ', 'mJ'))]
-  counts = tables['crossbar'].drop(columns=['accuracy', *priced])
+  spiking = tables['crossbar']['method'] != methods.ANN
+  counts = tables['crossbar'][spiking].drop(columns=['accuracy', *priced])
   fields = [name for name in counts if name in frames.FIELDS]
   titled = {'Counts of a sample, inference / learning': counts}
   for name, table in tables.items():
