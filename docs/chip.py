@@ -10,11 +10,11 @@ import pathlib
 from matplotlib import figure
 from matplotlib import patches
 
-from experiments.analysis import style
+from experiments.analysis import figures
 from experiments.config import command
 
 STEM = pathlib.Path('docs', 'chip')
-_FORWARD, _BACKWARD, _RANDOM = style.BLUE, '#8A3800', style.GREEN
+_FORWARD, _BACKWARD, _RANDOM = figures.BLUE, '#8A3800', figures.GREEN
 _SMALL, _LARGE = 10, 12.5  # points
 # Left edge, width and text of the boxes of the main row: spikes pass from left
 # to right in one tick each, errors from right to left.
@@ -99,7 +99,7 @@ def _box(axes, left, bottom, width, height, name, text):
       height,
       boxstyle='round,pad=0,rounding_size=0.12',
       facecolor='#F3F6FA',
-      edgecolor=style.BLACK,
+      edgecolor=figures.BLACK,
     )
   )
   center, top = left + width / 2, bottom + height
@@ -132,7 +132,7 @@ def _vertical(axes, center, start, end, color):
 
 def main() -> None:
   """Saves the figure."""
-  print(f'figure: {style.save(draw(), STEM)}')
+  print(f'figure: {figures.save(draw(), STEM)}')
 
 
 if __name__ == '__main__':

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from matplotlib import figure
 import numpy as np
 
-from experiments.analysis import style
+from experiments.analysis import figures
 from experiments.config import command
 import ssnn_jax
 from ssnn_jax import spikes
@@ -33,8 +33,8 @@ CONFIG = ssnn_jax.NetworkConfig(
 IMAGE, LABEL, NEURON = np.float32([0.5, 0.2, 0.6, 0.3, 0.4]), 2, 3
 # Chosen so that few ticks contain every case.
 _WEIGHTS_SEED, _SPIKES_SEED, _SCALE = 23, 123, 1.6
-_STREAMS = style.VERMILION, style.PURPLE  # positive, negative
-_FORWARD, _BACKWARD, _FAINT = style.BLUE, '#8A3800', '0.75'
+_STREAMS = figures.VERMILION, figures.PURPLE  # positive, negative
+_FORWARD, _BACKWARD, _FAINT = figures.BLUE, '#8A3800', '0.75'
 # Left edges and widths of columns, bottom edges and heights of rows, as
 # fractions of the figure.
 _SYNAPSES, _ARRAY, _NEURON = (0.025, 0.225), (0.29, 0.065), (0.425, 0.205)
@@ -124,7 +124,7 @@ def draw_trace(traced: Trace) -> figure.Figure:
   )
   for axes, title in zip(panels, titles):
     axes.set_title(title, loc='left', fontsize=11)
-  raster_plot.plot_spikes(panels[0], traced.presynaptic, style.BLACK)
+  raster_plot.plot_spikes(panels[0], traced.presynaptic, figures.BLACK)
   _plot_potential(panels[1], traced)
   raster_plot.plot_spikes(panels[2], traced.spikes[:, None], _FORWARD)
   raster_plot.plot_errors(panels[3], traced.next_errors)
@@ -138,7 +138,7 @@ def draw_trace(traced: Trace) -> figure.Figure:
 
 def _plot_potential(axes, traced):
   _shade_gate(axes, traced)
-  axes.plot(traced.potential, color=style.BLUE, drawstyle='steps-mid')
+  axes.plot(traced.potential, color=figures.BLUE, drawstyle='steps-mid')
 
 
 def _shade_gate(axes, traced):
@@ -188,7 +188,7 @@ def _draw_synapses(fig, traced):
   coincidences = _axes(fig, _SYNAPSES, _MIDDLE)
   errors = _axes(fig, _SYNAPSES, _BOTTOM, 'error spikes')
   coincide = traced.coincidences != 0
-  for mask, color in ((~coincide, '0.6'), (coincide, style.BLACK)):
+  for mask, color in ((~coincide, '0.6'), (coincide, figures.BLACK)):
     raster_plot.plot_spikes(presynaptic, traced.presynaptic * mask, color)
   streams = np.stack([traced.errors > 0, traced.errors < 0], axis=1)
   raster_plot.plot_spikes(errors, streams, _STREAMS)
@@ -207,13 +207,13 @@ def _draw_array(axes, weights):
   weights = np.asarray(weights)
   rows = np.arange(len(weights))
   axes.hlines(rows, -1.6, 1.6, color=_FAINT, linewidth=1)
-  axes.axvline(0, color=style.BLACK, linewidth=1.6)
+  axes.axvline(0, color=figures.BLACK, linewidth=1.6)
   axes.scatter(
     np.zeros(len(rows)),
     rows,
     130 * np.abs(weights) / np.abs(weights).max() + 12,
-    facecolor=np.where(weights > 0, style.BLACK, 'white'),
-    edgecolor=style.BLACK,
+    facecolor=np.where(weights > 0, figures.BLACK, 'white'),
+    edgecolor=figures.BLACK,
     zorder=2,
   )
   axes.set(xlim=(-1.6, 1.6), ylim=(len(rows) - 0.4, -0.6))
@@ -266,7 +266,7 @@ def _arrow(canvas, start, end, height, color):
 
 def main() -> None:
   """Saves the figure."""
-  print(f'figure: {style.save(draw(), STEM)}')
+  print(f'figure: {figures.save(draw(), STEM)}')
 
 
 if __name__ == '__main__':

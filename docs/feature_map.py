@@ -7,14 +7,14 @@ from matplotlib import colors
 from matplotlib import figure
 import numpy as np
 
-from experiments.analysis import style
+from experiments.analysis import figures
 from ssnn_jax.training import raster
 
 _SIZE = 1.15  # inches of a panel
 # Of spikes, and of error spikes to fire more, 0, and to fire less.
 _GRAY = 'gray_r'
 _SIGNED = colors.LinearSegmentedColormap.from_list(
-  'signed', [style.PURPLE, 'white', style.VERMILION]
+  'signed', [figures.PURPLE, 'white', figures.VERMILION]
 )
 
 
@@ -45,12 +45,12 @@ def draw(
     _draw_row(line, trains[:num_ticks], is_signed=name == 'backward')
     total = trains.sum(axis=0, dtype=int)
     _draw_row(line[num_ticks:], [total], is_signed=name == 'backward')
-    line[0].set_ylabel(name, fontsize=style.LETTERS)
+    line[0].set_ylabel(name, fontsize=figures.LETTERS)
   for tick, axes in enumerate(panels[0]):
     is_sum = tick == num_ticks
     title = f'{len(rows["input"])} ticks' if is_sum else f'tick {tick}'
-    axes.set_title(title, fontsize=style.LETTERS)
-  style.set_title(
+    axes.set_title(title, fontsize=figures.LETTERS)
+  figures.set_title(
     fig,
     f'feature {feature} of layer {layer}: spikes, and error spikes to fire '
     'less (red) or more (purple)',

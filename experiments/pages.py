@@ -17,14 +17,12 @@ from matplotlib import figure
 
 from experiments import studies
 from experiments.analysis import claims
-from experiments.analysis import dataset_comparison
-from experiments.analysis import grid_plot
+from experiments.analysis import figures
 from experiments.analysis import markdown
 from experiments.analysis import record_section
 from experiments.analysis import records
 from experiments.analysis import statistics
 from experiments.analysis import study as study_lib
-from experiments.analysis import style
 from experiments.config import command
 from experiments.config import titles
 from experiments.studies import datasets
@@ -197,14 +195,14 @@ def dataset_table(is_summary: bool = False) -> str:
     The table, in Markdown.
   """
   compared = _compared_datasets()
-  made = dataset_comparison.table(compared, datasets.MARGINS)
+  made = datasets.table(compared, datasets.MARGINS)
   if is_summary:
     run = compared['n_mnist'].iloc[0]
     number = run['num_train_samples'] + run['num_eval_samples']
     title, full = titles.title('n_mnist'), catalog.FULL_SIZES['n_mnist']
     events = f'{title}, {number:,} of {full:,} recordings'
     made = made[made['trains'] == 'low-discrepancy'].replace(title, events)
-    made = made.drop(columns=['trains', 'T = 256'])
+    made = made.drop(columns=['trains', 'T = 1', 'T = 256'])
   return markdown.table(tuple(made), made.itertuples(index=False))
 
 
@@ -231,20 +229,20 @@ def remake() -> Iterator[tuple[pathlib.Path, str, list[markdown.Problem]]]:
 
 def draw_answer() -> figure.Figure:
   """Draws accuracy against T for all data sets."""
-  return dataset_comparison.draw(_compared_datasets(), datasets.MARGINS)
+  return datasets.draw(_compared_datasets(), datasets.MARGINS)
 
 
 def draw(everything: bool) -> None:
   """Draws the figures of pages: missing ones, or all."""
   if everything or not (RESULTS / 'answer.png').exists():
-    print(f'drawn: {style.save(draw_answer(), RESULTS / "answer")}')
+    print(f'drawn: {figures.save(draw_answer(), RESULTS / "answer")}')
   for section in itertools.chain.from_iterable(map(sections, recorded())):
     study, found = read(section)
     for record, (_, runs) in found.items():
       path = figure_path(section, record)
       if path and (everything or not path.exists()):
-        drawn = grid_plot.of_study(study, runs)
-        print(f'drawn: {style.save(drawn, path.with_suffix(""))}')
+        drawn = figures.of_study(study, runs)
+        print(f'drawn: {figures.save(drawn, path.with_suffix(""))}')
 
 
 def main() -> None:

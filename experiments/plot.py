@@ -17,16 +17,14 @@ from matplotlib import figure
 import pandas as pd
 
 from experiments import studies
-from experiments.analysis import comparison_plot
 from experiments.analysis import energy
+from experiments.analysis import figures
 from experiments.analysis import frames
-from experiments.analysis import grid_plot
 from experiments.analysis import grid_table
 from experiments.analysis import lengths
 from experiments.analysis import records as compact
 from experiments.analysis import run_plot
 from experiments.analysis import statistics
-from experiments.analysis import style
 from experiments.config import command
 from experiments.config import lines
 import ssnn_jax
@@ -79,7 +77,7 @@ def view_runs(
     name = f'energy-{pathlib.Path(energies).stem}'
     priced = energy.add_energies(runs, energies)
     text = grid_table.lay_out(energy.table(priced))
-    return View(text, comparison_plot.draw_energies(priced, energies), name)
+    return View(text, energy.draw(priced, energies), name)
   if study_name is None and 'curves' not in runs:
     raise ssnn_jax.UserError(
       '--study is missing: the lines of a measurement need the study that '
@@ -90,7 +88,7 @@ def view_runs(
   study = studies.load(study_name)
   try:
     tables = grid_table.of_study(study, runs)
-    drawn = grid_plot.of_study(study, runs)
+    drawn = figures.of_study(study, runs)
   except (ssnn_jax.UserError, KeyError, TypeError, ValueError) as error:
     if 'curves' not in runs:
       raise ssnn_jax.UserError(
@@ -108,7 +106,7 @@ def view_runs(
 
 def _view_grid(runs):
   text = grid_table.lay_out(grid_table.make(runs))
-  return View(_add_sentences(text, runs), grid_plot.draw(runs), 'grid')
+  return View(_add_sentences(text, runs), figures.draw_grid(runs), 'grid')
 
 
 def _add_sentences(text, runs):
@@ -164,7 +162,9 @@ def main() -> None:
   view, folder, written = _read(flags.FLAGS.flag_values_dict())
   print(view.text)
   if view.figure is not None:
-    written = f'figure: {style.save(view.figure, folder / view.name)}{written}'
+    written = (
+      f'figure: {figures.save(view.figure, folder / view.name)}{written}'
+    )
   print(written, end='\n' if written else '')
 
 

@@ -1,4 +1,4 @@
-"""Numbers, tables and figures of settings compared with a baseline.
+"""Numbers and tables of settings compared with a baseline.
 
 A metric is a function `(setting, baseline) -> number`. The baseline is the ANN,
 or the setting that has other values of given fields. Frames may have
@@ -17,7 +17,6 @@ import pandas as pd
 from experiments.analysis import frames
 from experiments.analysis import grid_table
 from experiments.analysis import statistics
-from experiments.analysis import style
 from experiments.config import grids
 from experiments.config import methods
 import ssnn_jax
@@ -81,24 +80,6 @@ def over_epochs(
 def join(records: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
   """Joins the runs of all records of a study."""
   return pd.concat(list(records.values()), ignore_index=True)
-
-
-def name_curves(runs: pd.DataFrame, *others: str) -> pd.DataFrame:
-  """Adds a column `curve` with all varied fields except the others, as text."""
-  fields = [name for name in frames.varied(runs) if name not in others]
-  labels = []
-  for index in runs.index:
-    run = runs.loc[[index]]
-    values = {name: frames.describe_value(run, name) for name in fields}
-    words = [
-      f'{name} = {value}'
-      for name, value in values.items()
-      if value not in ('', 'none')
-    ]
-    is_ann = frames.field(run, 'method') == methods.ANN
-    text = ', '.join(words) or ('ANN' if is_ann else 'SSNN')
-    labels.append(style.escape_mathtext(text))
-  return runs.assign(curve=labels)
 
 
 def numbers(

@@ -9,11 +9,15 @@ per coincidence: ideal synapses, or `--pulse_scheme=single`.
 from collections.abc import Mapping
 from collections.abc import Sequence
 import os
+import pathlib
 from typing import Any
 
+from matplotlib import figure
 import numpy as np
 import pandas as pd
 
+from experiments.analysis import comparisons
+from experiments.analysis import figures
 from experiments.analysis import frames
 from experiments.analysis import statistics
 from experiments.config import layers
@@ -187,6 +191,53 @@ def table(runs: pd.DataFrame) -> pd.DataFrame:
       row[heading] = ' / '.join(filter(None, pair))
     rows.append(row | {'seeds': str(len(setting))})
   return pd.DataFrame(rows)
+
+
+def draw(
+  priced: pd.DataFrame, table_name: str, **others: pd.DataFrame
+) -> figure.Figure:
+  """Draws accuracy minus the ANN, and energies of a sample, against T.
+
+  Args:
+    priced: a frame of `add_energies`.
+    table_name: the table of energies, or its file.
+    **others: the same runs with the energies of other tables, by their names.
+
+  Returns:
+    The figure, with a curve for each combination of varied fields other than T.
+  """
+  tables = {pathlib.Path(table_name).stem: priced} | others
+  fig, grid = figures.make(3, sharex=True)
+  anns, spiking = frames.split_baseline(priced)
+  named = figures.name_curves(spiking, 'num_steps')
+  compute, label = comparisons.minus(), figures.difference_label()
+  if anns.empty:
+    compute, label = comparisons.ACCURACY, figures.accuracy_label(spiking)
+  figures.plot_metric(
+    grid[0], named, 'num_steps', 'curve', compute, label, priced
+  )
+  for axes, kind in zip(grid[1:], ('learning', 'inference')):
+    for line, (name, runs) in zip(figures.LINES, tables.items()):
+      curves = runs.loc[named.index].groupby(named['curve'])
+      for index, (_, own) in enumerate(curves):
+        settings = frames.settings(own)
+        drawn = figures.plot_numbers(
+          axes,
+          [frames.field(setting, 'num_steps') for setting in settings],
+          [statistics.over_seeds(x, f'{kind}_over_bp') for x in settings],
+          color=figures.COLORS[index % len(figures.COLORS)],
+          marker=figures.MARKERS[index % len(figures.MARKERS)],
+          linestyle=line,
+        )
+        figures.shift_curve(drawn, index, curves.ngroups)
+      axes.plot([], [], line, color='0.4', label=f'energies of {name}')
+    axes.axhline(1, color=figures.BLACK, linewidth=1, label='ANN')
+    figures.set_log(axes.yaxis)
+    axes.set_ylabel(f'energy of {kind}\n(of digital BP)')
+    figures.set_panel_title(axes, 'mean ± standard deviation over seeds')
+  figures.set_steps(grid[-1], spiking['num_steps'])
+  figures.finish(fig, grid, figures.describe(priced))
+  return fig
 
 
 def compare_memory(layer_sizes: Sequence[int], num_steps: int) -> pd.DataFrame:

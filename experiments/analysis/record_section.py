@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from experiments.analysis import figures
 from experiments.analysis import frames
 from experiments.analysis import grid_table
 from experiments.analysis import lengths
-from experiments.analysis import panels
 from experiments.analysis import records
 from experiments.analysis import statistics
 from experiments.analysis import study as study_lib
@@ -86,13 +86,14 @@ def describe_conditions(runs: pd.DataFrame) -> str:
 
 def _provenance(header, runs) -> Iterator[str]:
   """Describes the hardware and duration of a record."""
-  yield f'[Record](../records/{header["study"]}/{header["record"]}.jsonl).'
+  if header['study']:
+    yield f'[Record](../records/{header["study"]}/{header["record"]}.jsonl).'
   if 'curves' not in runs:
     return
   environment = header['shared']['environment']
   versions = environment.get('versions', {})
   yield (
-    f'{len(runs)} runs, {panels.describe_seeds(runs)} of each setting, '
+    f'{len(runs)} runs, {figures.describe_seeds(runs)} of each setting, '
     f'{records.minutes(runs):.1f} minutes of training in total '
     f'({environment.get("device", "several devices")}'
     f'{", jax " + versions["jax"] if versions else ""}).'

@@ -1,6 +1,5 @@
 """Table and figure of one run over its epochs."""
 
-from collections.abc import Callable
 from typing import Any
 from typing import NamedTuple
 
@@ -11,9 +10,9 @@ from matplotlib.lines import Line2D
 import numpy as np
 import pandas as pd
 
-from experiments.analysis import panels
-from experiments.analysis import style
+from experiments.analysis import figures
 from experiments.config import serialization
+from experiments.config import titles
 import ssnn_jax
 from ssnn_jax.runs import records
 
@@ -21,95 +20,52 @@ _LINES = ('-', '--')
 
 
 class _Panel(NamedTuple):
-  """A panel of the figure.
+  """A panel of the figure: its labels, and labels of metrics by their names.
 
-  Attributes:
-    title: its title.
-    label: label of the ordinate, with the unit.
-    metrics: label of each metric, by its name; one line style each.
-    scale: factor on the values.
-    layers: names the layers of a metric by their number, if it has layers.
-    is_log: whether the ordinate is logarithmic.
+  `layers` says which layers a metric has a number of: all that spike forward,
+  the hidden ones, or all that send errors; a metric of the network has none.
   """
 
   title: str
   label: str
   metrics: dict[str, str]
-  scale: float = 1
-  layers: Callable[[int], list[str]] | None = None
+  layers: str = ''
   is_log: bool = False
+  scale: float = 1
 
 
-def _forward_layers(number):
-  return ['inputs', *_hidden_layers(number - 1)]
-
-
-def _hidden_layers(number):
-  return [f'hidden layer {index}' for index in range(1, number + 1)]
-
-
-def _error_layers(number):
-  return [*_hidden_layers(number - 1), 'output']
-
-
+_FORWARD, _HIDDEN, _ERRORS = 'forward', 'hidden', 'errors'
+_TRAINING = {'train_accuracy': 'during training', 'test_accuracy': 'evaluation'}
+_SILENT = {'silent_fractions': 'silent', 'saturated_fractions': 'saturated'}
+_ERROR = {'update_error': 'all passes', 'quantisation_error': 'update only'}
+_UPDATE = {'update_bias': 'bias', 'update_deviation': 'deviation'}
+_PER_TICK = 'per neuron and tick'
 _PANELS = (
   _Panel('loss', 'cross-entropy (nats)', {'loss': ''}, is_log=True),
+  _Panel('accuracy', 'accuracy (%)', _TRAINING, scale=100),
+  _Panel('spikes', f'spikes\n{_PER_TICK}', {'firing_rates': ''}, _FORWARD),
   _Panel(
-    'accuracy',
-    'accuracy (%)',
-    {'train_accuracy': 'during training', 'test_accuracy': 'evaluation'},
-    100,
+    'silent or saturated neurons', 'neurons (%)', _SILENT, _FORWARD, scale=100
   ),
   _Panel(
-    'firing',
-    'spikes per neuron and tick',
-    {'firing_rates': ''},
-    layers=_forward_layers,
-  ),
-  _Panel(
-    'silent or saturated neurons',
-    'neurons (%)',
-    {'silent_fractions': 'silent', 'saturated_fractions': 'saturated'},
-    100,
-    _forward_layers,
-  ),
-  _Panel(
-    'errors',
-    'error spikes\nper neuron and tick',
-    {'error_rates': ''},
-    layers=_error_layers,
-    is_log=True,
+    'errors', f'error spikes\n{_PER_TICK}', {'error_rates': ''}, _ERRORS, True
   ),
   _Panel(
     'saturated errors',
-    'reads of errors (%)',
+    'errors (%)',
     {'clipped_error_fractions': ''},
-    100,
-    _hidden_layers,
+    _HIDDEN,
+    scale=100,
   ),
   _Panel(
     'coincidences',
     'per sample, at all\nweights of the layer',
     {'coincidences': ''},
-    layers=_error_layers,
-    is_log=True,
+    _ERRORS,
+    True,
   ),
-  _Panel(
-    'update error',
-    panels.ERROR_LABEL,
-    {
-      'update_error': 'spikes throughout',
-      'quantisation_error': 'spikes in the update only',
-    },
-    is_log=True,
-  ),
-  _Panel(
-    'bias and deviation of the update',
-    'relative to the gradient',
-    {'update_bias': 'bias', 'update_deviation': 'deviation'},
-    layers=_error_layers,
-    is_log=True,
-  ),
+  _Panel('update error', figures.ERROR_LABEL, _ERROR, is_log=True),
+  _Panel('update', 'relative to the gradient', _UPDATE, _ERRORS, True),
   _Panel(
     'spike noise over minibatch noise',
     'ratio of squared errors',
@@ -117,6 +73,13 @@ _PANELS = (
     is_log=True,
   ),
 )
+
+
+def _name_layers(kind, number):
+  """Names the layers of a metric by their number."""
+  hidden = [f'hidden layer {index}' for index in range(1, number + 1)]
+  names = {_FORWARD: ['inputs', *hidden[:-1]], _HIDDEN: hidden}
+  return (names | {_ERRORS: [*hidden[:-1], 'output']}).get(kind, [''])
 
 
 def read_epochs(run: records.Run) -> pd.DataFrame:
@@ -161,87 +124,64 @@ def _write(value: Any) -> str:
 def draw(run: records.Run, epochs: pd.DataFrame) -> figure.Figure:
   """Draws the metrics of a run over its epochs, one panel per kind."""
   drawn = [panel for panel in _PANELS if {*panel.metrics} & {*epochs.columns}]
-  height = min(2.5, 9.6 / -(-len(drawn) // 2))
-  fig, grid = style.make(len(drawn), 2, height)
+  height = min(2.5, 9.4 / -(-len(drawn) // 2))
+  fig, grid = figures.make(len(drawn), 2, height)
+  layers = {}
   for axes, panel in zip(grid, drawn):
-    _draw_panel(axes, panel, epochs)
-  _add_layer_legend(fig, grid)
+    layers |= _draw_panel(axes, panel, epochs)
+  handles = [Line2D([], [], label=x, **look) for x, look in layers.items()]
+  handles.sort(key=lambda handle: handle.get_label() == 'output')
+  fig.legend(handles=handles, loc='outside lower center', ncols=3)
   config = serialization.complete(run.config)
   steps = f', T = {config["num_steps"]}' if config['method'] != 'bp' else ''
-  dataset = style.dataset_name(config['dataset'])
-  style.set_title(
-    fig, f'{dataset}, {config["method"]}{steps}, seed {config["seed"]}'
+  figures.set_title(
+    fig,
+    f'{titles.title(config["dataset"])}, {config["method"]}{steps}, '
+    f'seed {config["seed"]}',
   )
   return fig
 
 
-def _draw_panel(axes: Axes, panel: _Panel, epochs: pd.DataFrame) -> None:
-  """Draws a panel with a colour for each layer and a line for each metric."""
+def _draw_panel(axes: Axes, panel: _Panel, epochs: pd.DataFrame):
+  """Draws a panel, a colour for each layer; returns the looks of layers."""
+  layers, metrics = {}, []
   for index, (metric, label) in enumerate(panel.metrics.items()):
-    if metric not in epochs:
+    if metric not in epochs or epochs[metric].isna().all():
       continue
-    own = epochs[[value is not None for value in epochs[metric]]]
-    if own.empty:
-      continue
+    own = epochs[epochs[metric].notna()]
     values = [np.atleast_1d(np.array(x, float)) for x in own[metric]]
-    values = panel.scale * np.array(values)
-    number = values.shape[1]
-    names = panel.layers(number) if panel.layers else [''] * number
-    for name, column in zip(names, values.T):
-      axes.plot(
-        own['epoch'],
-        column,
-        linestyle=_LINES[index],
-        label=', '.join(filter(None, (name, label))),
-        **(_layer_look(name) if name else _look(index)),
-      )
-    if panel.is_log:
-      style.set_log(axes.yaxis)
+    values = panel.scale * np.array(values).T
+    names = _name_layers(panel.layers, len(values))
+    looks = [_look(name, index) for name in names]
+    layers |= dict(zip(names, looks)) if panel.layers else {}
+    for name, look, column in zip(names, looks, values):
+      words = ', '.join(filter(None, (name, label)))
+      look = look | {'linestyle': _LINES[index], 'label': words}
+      axes.plot(own['epoch'], column, **look)
+    look = {'color': '0.4'} if panel.layers else looks[0]
+    look = look | {'linestyle': _LINES[index], 'label': label}
+    metrics.append(Line2D([], [], **look))
+  if panel.is_log:
+    figures.set_log(axes.yaxis)
   if panel.title == 'saturated errors':
     axes.set_ylim(0, max(1, axes.get_ylim()[1]))  # often all are 0
-  axes.set_title(panel.title, fontsize=style.TITLE)
+  axes.set_title(panel.title, fontsize=figures.TITLE)
   axes.set_xlabel('epoch')
   axes.set_ylabel(panel.label)
   axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
-  axes.grid(alpha=0.3)
   if len(panel.metrics) > 1:
-    axes.legend(handles=_metric_handles(panel))
+    axes.legend(handles=metrics)
+  return layers
 
 
-def _layer_look(name):
+def _look(layer, metric):
   """Returns colour and marker of a layer, the same in all panels."""
-  if name == 'output':
-    return {'color': style.BLACK, 'marker': '*', 'markersize': 5}
-  return _look(0 if name == 'inputs' else int(name.split()[-1]))
-
-
-def _look(index):
+  if layer == 'output':
+    return {'color': figures.BLACK, 'marker': '*', 'markersize': 5}
+  numbers = [int(x) for x in layer.split() if x.isdigit()]
+  index = sum(numbers) if layer else metric
   return {
-    'color': style.COLORS[index % len(style.COLORS)],
-    'marker': style.MARKERS[index % len(style.MARKERS)],
+    'color': figures.COLORS[index % len(figures.COLORS)],
+    'marker': figures.MARKERS[index % len(figures.MARKERS)],
     'markersize': 4,
   }
-
-
-def _metric_handles(panel):
-  """Makes the legend of a panel with several metrics."""
-  return [
-    Line2D(
-      [],
-      [],
-      linestyle=_LINES[index],
-      label=label,
-      **({'color': '0.4'} if panel.layers else _look(index)),
-    )
-    for index, label in enumerate(panel.metrics.values())
-  ]
-
-
-def _add_layer_legend(fig, grid):
-  """Adds a legend of the layers below the panels."""
-  drawn = [line.get_label() for axes in grid for line in axes.lines]
-  names = dict.fromkeys(label.split(', ')[0] for label in drawn)
-  layers = [x for x in names if x.startswith(('inputs', 'hidden', 'output'))]
-  layers.sort(key='output'.__eq__)
-  handles = [Line2D([], [], label=name, **_layer_look(name)) for name in layers]
-  fig.legend(handles=handles, loc='outside lower center', ncols=3)

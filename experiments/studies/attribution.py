@@ -1,11 +1,10 @@
 """Accuracy lost to spikes in the forward pass, backward pass and update."""
 
-from experiments.analysis import comparison_plot
 from experiments.analysis import comparisons
+from experiments.analysis import figures
 from experiments.analysis import frames
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
-from experiments.config import titles
 from experiments.config.grids import Sweep
 
 _USES = ('forward', 'backward', 'update')
@@ -19,6 +18,9 @@ _METRICS = {
 }
 
 
+_SHORT = {'forward': 'F', 'backward': 'B', 'update': 'U'}
+
+
 def _name_uses(runs):
   """Adds a column with the uses of spikes instead of exact rates."""
   return runs.assign(
@@ -30,11 +32,19 @@ def _name_uses(runs):
 
 
 def _draw(runs):
+  """Draws each readout against the uses of spikes, fewest uses first."""
+  named = _name_uses(runs)
+  uses = sorted(set(named['uses']) - {'none'}, key=len)
+  names = {use: '+'.join(_SHORT[x] for x in use.split(', ')) for use in uses}
+  names = {'none': 'none'} | names
+  column = 'spikes in the forward pass (F), backward pass (B) and update (U)'
+  named = named.assign(**{column: named['uses'].map(names)})
+  axis = figures.GridAxis(column, list(names.values()), is_numeric=False)
   metrics = {
-    f'minus ANN (points),\n{titles.READOUTS[_READOUTS[name]]}': metric
+    figures.difference_label(_READOUTS[name]): metric
     for name, metric in _METRICS.items()
   }
-  return comparison_plot.draw(_name_uses(runs), 'uses', 'num_steps', metrics)
+  return figures.draw(named, axis, 'num_steps', metrics)
 
 
 def _numbers(records):

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from experiments.analysis import comparison_plot
 from experiments.analysis import comparisons
+from experiments.analysis import figures
 from experiments.analysis import frames
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
@@ -54,13 +54,13 @@ def _table(runs):
 
 def _draw(runs):
   metrics = {
-    'accuracy minus\nANN (points)': comparisons.minus(),
+    figures.difference_label(): comparisons.minus(),
     'time of an epoch,\nrelative to the ANN': comparisons.ratio(
       'epoch_seconds'
     ),
     'stored bits,\nrelative to the ANN': comparisons.ratio('stored_bits'),
   }
-  return comparison_plot.draw(add_costs(runs), 'method', 'num_steps', metrics)
+  return figures.draw(add_costs(runs), 'method', 'num_steps', metrics)
 
 
 def _numbers(records):

@@ -1,14 +1,14 @@
 """Time of training and inference steps relative to backpropagation."""
 
 from collections.abc import Mapping
+import itertools
 
 from matplotlib import figure
 import pandas as pd
 
+from experiments.analysis import figures
 from experiments.analysis import frames
-from experiments.analysis import panels
 from experiments.analysis import statistics
-from experiments.analysis import style
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
 from experiments.config import methods
@@ -27,6 +27,11 @@ _LOOK = [
   'trains',
   'windows',
 ]
+_TITLES = {
+  'learn': 'training step',
+  'infer': 'inference',
+  'epoch': 'training epoch',
+}
 _REALTIME_WINDOWS = (1, 4, 16)
 _WINDOWS = {1: '16,64', 8: '64,256', 32: '16,64,256', 64: '256', 256: '64,256'}
 
@@ -61,8 +66,8 @@ def _describe_timing(lines):
 
 def _describe_trains(lines):
   """Returns the kind of trains of each line, where there are several."""
-  is_varied = set(panels.TRAINS) <= set(lines['sampler'])
-  return lines['sampler'].map(panels.TRAINS) if is_varied else ''
+  is_varied = set(figures.TRAINS) <= set(lines['sampler'])
+  return lines['sampler'].map(figures.TRAINS) if is_varied else ''
 
 
 def _describe_windows(lines):
@@ -108,35 +113,55 @@ def draw(lines: pd.DataFrame) -> figure.Figure:
   spiking = frames.select(spiking, **first)
   abscissa = 'num_steps' if over_steps else 'batch_size'
   varied = [name for name in _LOOK if spiking[name].nunique() > 1]
-  named = spiking.groupby('name', sort=False)
-  fig, axes = style.make(named.ngroups)
-  for panel, (name, own) in zip(axes, named):
-    _draw_curves(panel, own, abscissa, varied)
-    panel.set_title(name)
-  style.legend_below(fig, axes)
-  title = ', '.join(f'{name} = {value}' for name, value in first.items())
-  style.set_title(fig, f'{title}: time of a step in steps of BP')
+  columns = ['']
+  if {'windows', 'trains'} <= {*varied}:
+    varied.remove('trains')
+    columns = list(figures.TRAINS.values())
+  names = list(dict.fromkeys(spiking['name']))
+  cells = list(itertools.product(names, columns))
+  fig, grid = figures.make(len(cells), len(columns), sharey='row')
+  for axes, (name, trains) in zip(grid, cells):
+    own = spiking[spiking['name'] == name]
+    if trains:
+      own = own[own['trains'] == trains]
+    _draw_curves(axes, own, abscissa, varied)
+    figures.set_panel_title(axes, _TITLES[name] + (trains and f', {trains}'))
+    if axes.get_subplotspec().is_first_col():
+      axes.set_ylabel('time (steps of BP)')
+  name = 'batch size' if over_steps else 'T ='
+  samplers = spiking['sampler'].unique()
+  trains = [figures.word(samplers[0])] if len(samplers) == 1 else []
+  figures.finish(
+    fig,
+    grid,
+    ', '.join([first['network'], f'{name} {first[fixed[1]]}', *trains]),
+    'median times, relative to the same step of BP',
+  )
   return fig
 
 
 def _draw_curves(axes, lines, abscissa, varied):
-  groups = lines.groupby(varied or ['method'], sort=False)
+  """Draws a curve for each combination of varied columns."""
+  groups = list(lines.groupby(varied or ['method'], sort=False))
+  if varied == ['windows']:
+    groups.sort(key=lambda group: frames.sortable(group[0][0]))
   for index, (values, own) in enumerate(groups):
+    own = own.sort_values(abscissa)
+    label = ', '.join(figures.word(value) for value in values if value)
     axes.plot(
       own[abscissa],
       own['ratio_to_bp'],
-      color=style.COLORS[index % len(style.COLORS)],
-      marker=style.MARKERS[index % len(style.MARKERS)],
+      color=figures.COLORS[index % len(figures.COLORS)],
+      marker=figures.MARKERS[index % len(figures.MARKERS)],
       markersize=4 + 4 * (index % 2),  # equal times are both visible
       fillstyle='none',
-      label=', '.join(filter(None, values)),
+      label=label,
     )
-  axes.axhline(1, color=style.BLACK, linewidth=1, label='BP')
-  panels.set_steps(axes, lines[abscissa])
+  axes.axhline(1, color=figures.BLACK, linewidth=1, label='BP')
+  figures.set_steps(axes, lines[abscissa])
   if abscissa == 'batch_size':
-    axes.set_xlabel('batch size')
-  style.set_log(axes.yaxis)
-  axes.set_ylabel('time (steps of BP)')
+    axes.set_xlabel('batch size (samples)')
+  figures.set_log(axes.yaxis)
 
 
 def numbers(

@@ -3,10 +3,9 @@
 from matplotlib import figure
 import pandas as pd
 
+from experiments.analysis import figures
 from experiments.analysis import frames
-from experiments.analysis import panels
 from experiments.analysis import statistics
-from experiments.analysis import style
 from experiments.analysis import transistors
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
@@ -85,13 +84,18 @@ def _table(runs: pd.DataFrame) -> list[pd.DataFrame]:
 
 def _draw(runs: pd.DataFrame) -> figure.Figure:
   """Draws accuracy, and its difference to the ANN, against transistors."""
-  fig, grid = style.make(2, height=2.6, sharex=True)
+  fig, grid = figures.make(2, sharex=True)
   chips = _list_chips(runs)
-  labels = {'accuracy': 'accuracy (%)', 'difference': 'minus ANN (points)'}
+  labels = {
+    'accuracy': figures.accuracy_label(runs),
+    'difference': figures.difference_label(),
+  }
   for axes, (metric, label) in zip(grid, labels.items()):
-    for (bits, *_), color, marker in zip(_BITS, style.COLORS, style.MARKERS):
+    for (bits, *_), color, marker in zip(
+      _BITS, figures.COLORS, figures.MARKERS
+    ):
       own = [row for row in chips if row['bits'] == bits]
-      panels.plot_numbers(
+      figures.plot_numbers(
         axes,
         [row['million'] for row in own],
         [row[metric] for row in own],
@@ -99,16 +103,16 @@ def _draw(runs: pd.DataFrame) -> figure.Figure:
         marker=marker,
         label=f'weights of {bits} bits',
       )
-    style.set_log(axes.xaxis)
+    figures.set_log(axes.xaxis)
     axes.set_ylabel(label)
-    axes.grid(alpha=0.3)
-  grid[1].axhline(0, color=style.BLACK, lw=1)
+    figures.set_panel_title(axes, figures.explain(chips[0][metric]))
+  grid[1].axhline(0, color=figures.BLACK, lw=1, label='ANN of the same size')
   grid[1].set_xlabel('million transistors')
-  style.legend_below(fig, grid[:1])
-  style.set_title(
+  figures.finish(
     fig,
-    'chips of 8, 16, 32 and 64 hidden neurons on digits',
-    'standard deviation over seeds; differences: 95 % interval',
+    grid,
+    figures.describe(runs),
+    'chips of 8, 16, 32 and 64 hidden neurons, from left to right',
   )
   return fig
 

@@ -1,7 +1,7 @@
 """Convolutional networks compared with the ANN of the same layers."""
 
-from experiments.analysis import comparison_plot
 from experiments.analysis import comparisons
+from experiments.analysis import figures
 from experiments.analysis import frames
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
@@ -37,8 +37,8 @@ def _describe(runs):
     network=[_NETWORKS[layers] for layers in runs['layers']],
     trains=runs['sampler'].replace('bernoulli', 'random'),
   )
-  kinds = runs['trains'].replace('sobol', 'low-discrepancy')
-  return runs.assign(curve=runs['network'] + ', ' + kinds)
+  trains = runs['sampler'].map(figures.TRAINS)
+  return runs.assign(curve=runs['network'] + ' network, ' + trains)
 
 
 def _draw(runs):
@@ -46,12 +46,10 @@ def _draw(runs):
   runs = _describe(runs)
   chosen = frames.select(runs[runs['network'] != 'deep'], gain=(1.0,))
   metrics = {
-    'accuracy minus\nANN (points)': comparisons.minus(),
-    'update error': comparisons.mean('update_error'),
+    figures.difference_label(): comparisons.minus(),
+    figures.ERROR_LABEL: comparisons.mean('update_error'),
   }
-  return comparison_plot.draw(
-    chosen, 'num_steps', 'curve', metrics, margin=_MARGIN
-  )
+  return figures.draw(chosen, 'num_steps', 'curve', metrics, margin=_MARGIN)
 
 
 def _numbers(records):

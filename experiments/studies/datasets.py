@@ -1,11 +1,20 @@
 """The tuned ANN compared with spiking networks on four data sets."""
 
-from experiments.analysis import comparison_plot
+from collections.abc import Mapping
+import itertools
+
+from matplotlib import figure
+import pandas as pd
+
 from experiments.analysis import comparisons
-from experiments.analysis import dataset_comparison
+from experiments.analysis import figures
 from experiments.analysis import frames
+from experiments.analysis import lengths
+from experiments.analysis import statistics
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
+from experiments.config import experiment
+from experiments.config import methods
 from experiments.config import titles
 from experiments.config.grids import Sweep
 
@@ -13,6 +22,8 @@ _MARGIN = 0.3  # points
 _EVENT_MARGIN = 1.0  # points; too few recordings for a smaller margin
 _NUM_FOLDS = 10  # of recordings
 _SAMPLERS = ('bernoulli', 'sobol')
+_SHOWN = (1, 4, 16, 64, 256)  # ticks, in the table of all data sets
+_DRAWN = 4  # ticks, the shortest trains in figures
 _LENGTHS = {'num_steps': (4, 16, 64), 'sampler': _SAMPLERS}
 _ONE_TICK = _LENGTHS | {'num_steps': (1,)}
 _SHARED = {'batch_size': 128, 'eval_every': 5}
@@ -62,8 +73,43 @@ _EMNIST = (
 )
 
 
+def _describe(runs: pd.DataFrame) -> pd.DataFrame:
+  """Adds columns that name the data set, the trains and the form of networks.
+
+  Args:
+    runs: a frame of runs.
+
+  Returns:
+    The frame with `dataset`, the name of a record; `trains`, random or sobol;
+    `order` of the ticks of a recording, ordered or shuffled; and `form`, a
+    prefix of names, which is empty for default layers and membranes with the
+    default window or one window of all ticks.
+  """
+  order = runs['shuffle_ticks'].map({True: 'shuffled', False: 'ordered'})
+  described = runs.assign(
+    dataset=runs['dataset'].map(experiment.slug),
+    trains=runs['sampler'].replace('bernoulli', 'random'),
+    order=order,
+  )
+  return described.assign(form=described.apply(_form, axis='columns'))
+
+
+def _form(run):
+  if run['layer_sizes'] is not None:
+    return 'wide_'
+  if run['integration'] == 'leaky':
+    return f'leaky_n{run["window"]}_{run["order"]}_'
+  is_short = run['window'] not in (None, run['num_steps'])
+  return f'n{run["window"]}_' if is_short else ''
+
+
+def _select_plain(runs: pd.DataFrame) -> pd.DataFrame:
+  """Selects the networks whose form is empty; see `_describe`."""
+  return frames.select(_describe(runs), form='')
+
+
 def _numbers(records):
-  runs = dataset_comparison.describe(comparisons.join(records))
+  runs = _describe(comparisons.join(records))
   ann, spiking = frames.split_baseline(runs)
   numbers = comparisons.numbers
   accuracy, name = {'': comparisons.ACCURACY}, '{dataset}_{form}'
@@ -95,27 +141,133 @@ def _numbers_of_time(events):
 
 
 def _draw(runs):
-  """Draws a set of images against T, and recordings against the window."""
-  if runs['folds'].isna().all():
-    return comparison_plot.draw_lengths(
-      dataset_comparison.select_plain(runs), _MARGIN
-    )
-  kinds = dataset_comparison.describe(runs)
-  is_leaky = kinds['integration'] == 'leaky'
-  trains = kinds['trains'].replace('sobol', 'low-discrepancy')
-  kind = ('leaky, ' + kinds['order']).where(is_leaky, trains)
-  curve = 'T = ' + kinds['num_steps'].map(str) + ', ' + kind
-  metrics = {
-    'accuracy minus\nANN (points)': comparisons.minus(),
-    'ANN readout,\nminus ANN (points)': _READOUTS['ann'],
+  """Draws a set of images against T, and recordings against T and window."""
+  if runs['folds'].notna().all():
+    return _draw_recordings(_describe(runs))
+  return figures.draw_lengths(_select_plain(runs), _MARGIN)
+
+
+def _draw_recordings(runs):
+  """Draws one window of all ticks against T, and T = 64 against the window."""
+  _, spiking = frames.split_baseline(runs)
+  is_leaky = spiking['integration'] == 'leaky'
+  is_whole = spiking['window'] == spiking['num_steps']
+  trains = spiking['sampler'].map(figures.TRAINS)
+  names = 'leaky membranes, ' + spiking['order'] + ' ticks'
+  named = spiking.assign(curve=names.where(is_leaky, trains))
+  columns = {
+    'one window of all ticks': ('num_steps', named[is_whole & ~is_leaky]),
+    'T = 64, Bernoulli trains': (
+      'window',
+      frames.select(named, num_steps=64, sampler='bernoulli'),
+    ),
   }
-  return comparison_plot.draw(
-    kinds.assign(curve=curve),
-    'window',
-    'curve',
-    metrics,
-    margin=_EVENT_MARGIN,
+  fig, grid = figures.make(4, 2, height=3.2, sharex='col', sharey=True)
+  cells = itertools.product(
+    ('test_accuracy', 'test_accuracy_rate'), columns.items()
   )
+  for axes, (metric, (title, (x, own))) in zip(grid, cells):
+    figures.plot_metric(
+      axes,
+      own,
+      x,
+      'curve',
+      comparisons.minus(metric),
+      figures.difference_label(metric),
+      runs,
+      keys=sorted(set(named['curve'])),
+      margin=_EVENT_MARGIN,
+      title=title,
+    )
+  for axes in (grid[1], grid[3]):
+    axes.set_ylabel('')
+  for axes in grid[:2]:
+    axes.set_xlabel('')
+  figures.finish(
+    fig,
+    grid,
+    figures.describe(runs),
+    'mean and 95 % confidence interval of paired differences',
+  )
+  return fig
+
+
+def draw(
+  records: Mapping[str, pd.DataFrame], margins: Mapping[str, float]
+) -> figure.Figure:
+  """Draws accuracy minus the ANN against T, with a panel for each data set.
+
+  Args:
+    records: the runs of each record, by its name.
+    margins: equivalence margin of each record in points.
+
+  Returns:
+    The figure, without trains of one tick.
+  """
+  fig, grid = figures.make(len(records), 2, height=3.3)
+  for axes, (name, runs) in zip(grid, records.items()):
+    own = _select_plain(runs)
+    own = own[(own['method'] == methods.ANN) | (own['num_steps'] >= _DRAWN)]
+    figures.plot_metric(
+      axes,
+      frames.split_baseline(own)[1],
+      'num_steps',
+      'sampler',
+      comparisons.minus(),
+      'accuracy minus\nANN (points)',
+      own,
+      margin=margins[name],
+      title=figures.describe(own),
+    )
+  figures.finish(
+    fig,
+    grid,
+    'accuracy (spike-count readout) minus that of the ANN, percentage points: '
+    'mean and 95 % confidence interval; T = 1 is in the table',
+  )
+  return fig
+
+
+def table(
+  records: Mapping[str, pd.DataFrame], margins: Mapping[str, float]
+) -> pd.DataFrame:
+  """Makes the table of all data sets, with a row for each kind of trains.
+
+  Args:
+    records: the runs of each record, by its name.
+    margins: equivalence margin of each record in points.
+
+  Returns:
+    Cells of text, by their headings.
+  """
+  rows = [
+    _row(name, _select_plain(runs), trains, margins[name])
+    for name, runs in records.items()
+    for trains in ('random', 'sobol')
+  ]
+  return pd.DataFrame(rows)
+
+
+def _row(name, runs, trains, margin):
+  """Makes the row of a data set and a kind of trains."""
+  (ann,), spiking = map(frames.settings, frames.split_baseline(runs))
+  differences = {
+    frames.field(own, 'num_steps'): statistics.paired_difference(own, ann)
+    for own in spiking
+    if frames.field(own, 'trains') == trains
+  }
+  cells = {t: statistics.write(x) for t, x in differences.items()}
+  single = differences.pop(1, None)  # of fewer seeds
+  if single:
+    cells[1] += f' ({single.num} seeds)'
+  return {
+    'data set': titles.title(name),
+    'ANN, %': statistics.write(statistics.percent(ann)),
+    'trains': 'low-discrepancy' if trains == 'sobol' else trains,
+    **{f'T = {t}': cells.get(t, '') for t in _SHOWN},
+    'verdict': lengths.compare(differences, margin),
+    'seeds': str(min(x.num for x in differences.values())),
+  }
 
 
 def _claim_parity(name):

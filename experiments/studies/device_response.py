@@ -7,7 +7,7 @@ from matplotlib import figure
 import numpy as np
 import pandas as pd
 
-from experiments.analysis import style
+from experiments.analysis import figures
 from experiments.analysis.statistics import Number
 from experiments.analysis.study import Study
 import ssnn_jax
@@ -80,10 +80,14 @@ def draw(lines: pd.DataFrame) -> figure.Figure:
   """Draws mean and standard deviation of weights over pulses."""
   drawn = lines[lines['case'].isin(_DRAWN)]
   cases = drawn.groupby('case', sort=False)
-  fig, grid = style.make(cases.ngroups, 2, 2.7, sharey=True)
+  fig, grid = figures.make(cases.ngroups, 2, 2.7, sharey=True)
   looks = {
-    OURS: {'color': style.BLUE, 'errorevery': 20},
-    THEIRS: {'color': style.ORANGE, 'errorevery': (10, 20), 'linestyle': '--'},
+    OURS: {'color': figures.BLUE, 'errorevery': 20},
+    THEIRS: {
+      'color': figures.ORANGE,
+      'errorevery': (10, 20),
+      'linestyle': '--',
+    },
   }
   for axes, (name, own) in zip(grid, cases):
     for line in own.to_dict('records'):
@@ -94,13 +98,14 @@ def draw(lines: pd.DataFrame) -> figure.Figure:
         label=line['source'],
         **looks[line['source']],
       )
-    axes.set_title(name)
+    figures.set_panel_title(axes, name)
     axes.set_xlabel('pulses, first up, then down')
     axes.set_ylabel('weight')
-    axes.grid(alpha=0.3)
-  style.legend_below(fig, grid)
-  style.set_title(
-    fig, 'weights under pulses: mean and standard deviation over devices'
+  figures.legend_below(fig, grid)
+  figures.set_title(
+    fig,
+    'weights of simulated devices under pulses: mean ± standard deviation '
+    'over devices',
   )
   return fig
 

@@ -3,11 +3,9 @@
 import pandas as pd
 
 from experiments.analysis import comparisons
+from experiments.analysis import figures
 from experiments.analysis import frames
-from experiments.analysis import grid_axis
-from experiments.analysis import panels
 from experiments.analysis import statistics
-from experiments.analysis import style
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
 from experiments.config.grids import Sweep
@@ -64,29 +62,32 @@ def _select(runs, name):
 def _draw(runs):
   """Draws accuracy minus ideal devices, with one panel per non-ideality."""
   ideal = frames.select(runs, method='ssnn', device='ideal')
-  fig, grid = style.make(len(_LABELS), 2, 2.4, sharey=True)
-  for axes, (name, label) in zip(grid, _LABELS.items()):
+  fig, grid = figures.make(len(_LABELS), 2, 2.4, sharey=True)
+  for axes, name in zip(grid, _LABELS):
     values = _VALUES[name]
     places, line = values, '-'
     if name == 'device':
       places, line = range(len(values)), 'none'
       values = [value.replace('_', '\n') for value in values]
-    look = {'color': style.BLUE, 'marker': 'o', 'linestyle': line}
-    panels.plot_differences(axes, places, _select(runs, name), ideal, **look)
-    axes.axhline(0, color=style.BLACK, linewidth=1)
-    axes.axhline(-MARGIN, color=style.BLACK, linewidth=1, linestyle=':')
+    differences = [
+      statistics.paired_difference(own, ideal) for own in _select(runs, name)
+    ]
+    look = {'color': figures.BLUE, 'marker': 'o', 'linestyle': line}
+    figures.plot_numbers(axes, places, differences, **look)
+    axes.axhline(0, color=figures.BLACK, linewidth=1, label='ideal devices')
+    label = f'{MARGIN:g} point below'
+    look = {'color': figures.BLACK, 'linewidth': 1, 'linestyle': ':'}
+    axes.axhline(-MARGIN, label=label, **look)
     is_numeric = name != 'device'
-    grid_axis.label(axes, grid_axis.GridAxis(name, values, is_numeric, []))
-    axes.set_xlabel(label)
+    figures.label_axis(axes, figures.GridAxis(name, values, is_numeric, []))
+    axes.set_xlabel(_LABELS[name])
   for axes in grid[::2]:
-    axes.set_ylabel('minus ideal (points)')
-  style.set_title(
+    axes.set_ylabel('accuracy minus\nideal (points)')
+  figures.finish(
     fig,
-    f'{style.dataset_name(frames.field(runs, "dataset"))}, T = '
-    f'{frames.field(ideal, "num_steps")}: one non-ideality at a time',
-    'accuracy minus that of ideal devices, 95 % interval, paired by seed; '
-    f'dotted: -{MARGIN:g} point',
-    panels.describe_seeds(runs),
+    grid,
+    figures.describe(runs),
+    f'one non-ideality at a time: {figures.explain(differences[0])}',
   )
   return fig
 

@@ -1,6 +1,5 @@
 """Energy of inference and learning on a chip, compared with digital BP."""
 
-from experiments.analysis import comparison_plot
 from experiments.analysis import comparisons
 from experiments.analysis import energy
 from experiments.analysis import frames
@@ -31,8 +30,11 @@ def _table(runs):
 
 
 def _draw(runs):
-  return comparison_plot.draw_energies(
-    energy.add_energies(runs, 'crossbar'), 'crossbar'
+  first, *others = _TABLES
+  return energy.draw(
+    energy.add_energies(runs, first),
+    first,
+    **{name: energy.add_energies(runs, name) for name in others},
   )
 
 

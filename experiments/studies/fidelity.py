@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from experiments.analysis import figures
 from experiments.analysis import grid_table
-from experiments.analysis import panels
 from experiments.analysis import statistics
-from experiments.analysis import style
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
 
@@ -35,9 +34,9 @@ POWERS = {
 }
 # Abscissa, ordinate and title of the panels in each row.
 _ROWS = (
-  ('num_steps', 'error', 'spikes throughout'),
-  ('num_steps', 'quantisation_error', 'spikes in the update only'),
-  ('ratio_to_bp', 'error', f'against time, n = {_TIMED_WINDOW}'),
+  ('num_steps', 'error', 'all passes'),
+  ('num_steps', 'quantisation_error', 'update only'),
+  ('ratio_to_bp', 'error', f'n = {_TIMED_WINDOW}'),
 )
 _LINES = {1: ':', _TIMED_WINDOW: '-', 'T': '--'}
 _TIMED = (
@@ -152,26 +151,26 @@ def draw(lines: pd.DataFrame) -> figure.Figure:
   curves = collect_curves(lines)
   networks = list(dict.fromkeys(network for network, *_ in curves))
   cells = list(itertools.product(_ROWS, networks))
-  fig, axes = style.make(len(cells), len(networks), 2.6, sharey=True)
+  fig, axes = figures.make(len(cells), len(networks), 2.6, sharey=True)
   for panel, ((abscissa, name, title), network) in zip(axes, cells):
     for key, curve in curves.items():
       if key[0] == network and key[2] in _LINES:
         _plot(panel, key, curve, abscissa, name)
-    panel.axhline(TARGET_ERROR, color=style.BLACK, linewidth=0.8, alpha=0.4)
-    panels.set_errors(panel)
-    panel.set_ylabel(panels.ERROR_LABEL if network == networks[0] else '')
-    panel.set_title(f'{network}:\n{title}', fontsize=style.LETTERS)
-    panel.grid(alpha=0.3)
+    panel.axhline(TARGET_ERROR, color=figures.BLACK, linewidth=0.8, alpha=0.4)
+    figures.set_log(panel.yaxis)
+    panel.set_ylabel(figures.ERROR_LABEL if network == networks[0] else '')
+    figures.set_panel_title(panel, f'{network}: {title}')
     if abscissa == 'num_steps':
-      panels.set_steps(panel, curve.index[::2])
+      figures.set_steps(panel, curve.index[::2])
     else:
       panel.set_xlabel('time (steps of BP)')
-      style.set_log(panel.xaxis)
-  style.legend_below(fig, axes)
-  style.set_title(
+      figures.set_log(panel.xaxis)
+  figures.legend_below(fig, axes)
+  figures.set_title(
     fig,
-    'bars: standard deviation over draws of the spikes; horizontal line: an '
-    f'error of {TARGET_ERROR:g}',
+    'error of one update, with spikes in all passes or in the update only: '
+    'mean ± standard deviation over samples of the spikes; horizontal line: '
+    f'an error of {TARGET_ERROR:g}',
   )
   return fig
 
@@ -183,12 +182,12 @@ def _plot(axes, key, curve, abscissa, name):
     curve[abscissa],
     curve[name],
     curve[f'{name}_sd'],
-    color=style.COLORS[index],
-    marker=style.MARKERS[index],
+    color=figures.COLORS[index],
+    marker=figures.MARKERS[index],
     markersize=3.5,
     linewidth=1.2,
     linestyle=_LINES[window],
-    label=f'{sampler}, n = {window}',
+    label=f'{figures.TRAINS[sampler]}, n = {window}',
   )
 
 

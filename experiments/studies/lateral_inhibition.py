@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from experiments.analysis import comparison_plot
 from experiments.analysis import comparisons
+from experiments.analysis import figures
 from experiments.analysis import frames
 from experiments.analysis import statistics
 from experiments.analysis.claims import Claim
@@ -28,8 +28,9 @@ _METRICS = {
   '_by_ann': comparisons.minus('test_accuracy_rate'),
   '_bias': _bias,
 }
+_MOST_LOST = 10  # points, in the figure
 _PANELS = {
-  'accuracy minus\nANN (points)': _METRICS[''],
+  figures.difference_label(): _METRICS[''],
   'bias of the update,\noutput layer': _bias,
 }
 
@@ -47,12 +48,37 @@ def _table(runs):
 
 
 def _draw(runs):
-  """Draws accuracy and bias against the latency."""
+  """Draws accuracy and bias against the latency; large losses are outside."""
   named = _name_inhibition(runs)
-  drawn = named[(named['winner'] == 'race') | (named['method'] == methods.ANN)]
-  names = drawn['latency'].map('{:g}'.format)
-  x = 'latency (ticks)'
-  return comparison_plot.draw(drawn.assign(**{x: names}), x, 'kind', _PANELS)
+  is_race = (named['winner'] == 'race') | (named['method'] == methods.ANN)
+  names = named['latency'].map('{:g}'.format).where(is_race, 'no race')
+  x = 'latency of the inhibition (ticks)'
+  fig = figures.draw(named.assign(**{x: names}), x, 'kind', _PANELS)
+  _, spiking = frames.split_baseline(named)
+  found = {
+    (frames.field(own, 'kind'), frames.field(own, 'latency')): _METRICS[''](
+      own, frames.find_baseline(own, runs)
+    )
+    for own in frames.settings(spiking)
+  }
+  ends = [
+    number.mean + sign * statistics.half_width(number)
+    for number in found.values()
+    if number.mean > -_MOST_LOST
+    for sign in (-1, 1)
+  ]
+  outside = [
+    f'{kind}, {latency:g} ticks: {statistics.write(number)} points'
+    for (kind, latency), number in found.items()
+    if number.mean <= -_MOST_LOST
+  ]
+  space = 0.15 * (max(ends) - min(ends))
+  axes = fig.axes[0]
+  axes.set_ylim(min(ends) - 2 * space, max(ends) + space)
+  text = '\n'.join(f'outside ({own})' for own in outside)
+  look = {'fontsize': figures.SMALL, 'ha': 'right'}
+  axes.text(0.98, 0.03, text, transform=axes.transAxes, **look)
+  return fig
 
 
 def _numbers(records):

@@ -5,10 +5,9 @@ import numpy as np
 import pandas as pd
 
 from experiments.analysis import comparisons
+from experiments.analysis import figures
 from experiments.analysis import frames
 from experiments.analysis import grid_table
-from experiments.analysis import panels
-from experiments.analysis import style
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
 from experiments.config.grids import Sweep
@@ -49,7 +48,7 @@ def _table(runs):
 def _draw(runs: pd.DataFrame) -> figure.Figure:
   """Draws errors of the update over the epochs, means over seeds."""
   _, spiking = frames.split_baseline(runs)
-  fig, grid = style.make(len(_QUANTITIES), 2, height=3.0)
+  fig, grid = figures.make(len(_QUANTITIES), 2, height=3.0)
   for axes, (name, label) in zip(grid, _QUANTITIES.items()):
     for setting in frames.settings(spiking):
       t, sampler = (frames.field(setting, key) for key in _GRID)
@@ -60,19 +59,18 @@ def _draw(runs: pd.DataFrame) -> figure.Figure:
       axes.plot(
         range(1, len(epochs[0]) + 1),
         np.mean(epochs, 0),
-        color=style.COLORS[_GRID['sampler'].index(sampler)],
+        color=figures.COLORS[_GRID['sampler'].index(sampler)],
         linestyle=_LINES[t],
-        label=f'{panels.TRAINS[sampler]}, T = {t}',
+        label=f'{figures.TRAINS[sampler]}, T = {t}',
       )
     axes.set_xlabel('epoch')
     axes.set_ylabel(label)
-    axes.grid(alpha=0.3)
     if name != 'update_cosine':
-      style.set_log(axes.yaxis)
-  grid[0].axhline(1, color=style.BLACK, linewidth=1, label='equal noise')
-  style.legend_below(fig, [grid[0]])
-  name = style.dataset_name(frames.field(runs, 'dataset'))
-  style.set_title(fig, name, f'mean over {panels.describe_seeds(runs)}')
+      figures.set_log(axes.yaxis)
+  grid[0].axhline(1, color=figures.BLACK, linewidth=1, label='equal noise')
+  figures.finish(
+    fig, grid, f'{figures.describe(runs)}: errors of updates, means over seeds'
+  )
   return fig
 
 

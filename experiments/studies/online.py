@@ -5,10 +5,9 @@ import itertools
 from matplotlib import figure
 import pandas as pd
 
-from experiments.analysis import comparison_plot
 from experiments.analysis import comparisons
+from experiments.analysis import figures
 from experiments.analysis import frames
-from experiments.analysis import grid_axis
 from experiments.analysis import statistics
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
@@ -165,8 +164,8 @@ def _draw(runs: pd.DataFrame) -> figure.Figure:
   }
   named = _name_steps(runs)
   steps = [name for name in _ORDER if name in set(named['step'])]
-  axis = grid_axis.GridAxis('step', steps, is_numeric=False, followers=[])
-  return comparison_plot.draw(named, axis, 'method', metrics)
+  axis = figures.GridAxis('step', steps, is_numeric=False, followers=[])
+  return figures.draw(named, axis, 'method', metrics)
 
 
 def _numbers_of_devices(records):

@@ -3,9 +3,9 @@
 from matplotlib import figure
 import pandas as pd
 
-from experiments.analysis import comparison_plot
 from experiments.analysis import comparisons
 from experiments.analysis import energy
+from experiments.analysis import figures
 from experiments.analysis import frames
 from experiments.analysis import grid_table
 from experiments.analysis import statistics
@@ -30,8 +30,10 @@ _METRICS = {
 }
 _READOUTS = ('', '_by_potential', '_by_ann')
 _PANELS = {
-  'accuracy minus ANN,\nfinal potential (points)': _METRICS['_by_potential'],
-  'update error': _METRICS['_error'],
+  figures.difference_label('test_accuracy_potential'): _METRICS[
+    '_by_potential'
+  ],
+  figures.ERROR_LABEL: _METRICS['_error'],
 }
 
 
@@ -67,11 +69,13 @@ def _draw(runs: pd.DataFrame) -> figure.Figure:
   runs = _select_wide(runs)
   windows, is_ann = runs['window'], runs['method'] == methods.ANN
   if windows.nunique() == 1:
-    return comparison_plot.draw(runs, 'num_steps', 'timing', _PANELS)
+    named = runs.assign(curve=runs['timing'].replace('realtime', 'real time'))
+    return figures.draw(named, 'num_steps', 'curve', _PANELS)
   runs = runs[windows.notna() | is_ann]
-  labels = runs['timing'] + ', T = ' + runs['num_steps'].map(str)
+  timing = runs['timing'].replace('realtime', 'real time')
+  labels = timing + ', T = ' + runs['num_steps'].map(str)
   named = runs.assign(curve=labels)
-  return comparison_plot.draw(named, 'window', 'curve', _PANELS)
+  return figures.draw(named, 'window', 'curve', _PANELS)
 
 
 def _numbers(records):

@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from matplotlib import figure
 import pandas as pd
 
-from experiments.analysis import panels
+from experiments.analysis import figures
 from experiments.analysis import statistics
-from experiments.analysis import style
 from experiments.analysis.study import Study
 
 # Timing, membrane and gain of what is compared, by the name of a column.
@@ -49,11 +48,11 @@ def draw(lines: pd.DataFrame) -> figure.Figure:
   """Draws the error of each network against T, one panel a sampler."""
   wide = _pivot(lines)
   samplers = list(dict.fromkeys(sampler for _, sampler, _ in wide.index))
-  fig, axes = style.make(len(samplers), len(samplers), 3.0, sharey=True)
+  fig, axes = figures.make(len(samplers), len(samplers), 3.0, sharey=True)
   for panel, sampler in zip(axes, samplers):
     own = wide.xs(sampler, level='sampler')
     networks = dict.fromkeys(network for network, _ in own.index)
-    for color, network in zip(style.COLORS, networks):
+    for color, network in zip(figures.COLORS, networks):
       for line, name in zip(('--', '-', ':'), _WAYS):
         curve = own.loc[network, name]
         panel.plot(
@@ -64,13 +63,15 @@ def draw(lines: pd.DataFrame) -> figure.Figure:
           marker='.',
           label=f'{network}, {name}',
         )
-    panels.set_errors(panel)
-    panels.set_steps(panel, own.index.levels[1])
-    panel.set_title(f'{sampler} trains', fontsize=style.LETTERS)
-    panel.grid(alpha=0.3)
+    figures.set_log(panel.yaxis)
+    panel.set_ylabel(figures.ERROR_LABEL)
+    figures.set_steps(panel, own.index.levels[1])
+    figures.set_panel_title(panel, figures.TRAINS[sampler])
   axes[-1].set_ylabel('')
-  style.legend_below(fig, axes)
-  style.set_title(fig, 'error of one update, relative to the gradient of BP')
+  figures.legend_below(fig, axes)
+  figures.set_title(
+    fig, "error of one update: root-mean-square distance from BP's gradient"
+  )
   return fig
 
 

@@ -1,7 +1,10 @@
 """Saturation of error spikes against gain, width and depth."""
 
-from experiments.analysis import comparison_plot
+import itertools
+
 from experiments.analysis import comparisons
+from experiments.analysis import figures
+from experiments.analysis import frames
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
 from experiments.config.grids import Sweep
@@ -35,9 +38,43 @@ def _table(runs):
 
 
 def _draw(runs):
-  metrics = {label: _METRICS[name] for name, label in _LABELS.items()}
-  named = _name_networks(runs)
-  return comparison_plot.draw(named, 'gain_of_errors', 'hidden', metrics, 2)
+  """Draws metrics against the gain, one column for widths, one for depths."""
+  _, spiking = frames.split_baseline(_name_networks(runs))
+  names = spiking['hidden']
+  groups = {'': names != ''}
+  if names[names.str.startswith('1x')].nunique() > 1:
+    groups = {
+      'one hidden layer': names.str.startswith('1x'),
+      'layers of 64 neurons': names.str.endswith('x64'),
+    }
+  cells = list(itertools.product(_LABELS, groups))
+  fig, grid = figures.make(len(cells), len(groups), sharex=True, sharey='row')
+  for axes, (name, group) in zip(grid, cells):
+    figures.plot_metric(
+      axes,
+      spiking[groups[group]],
+      'gain_of_errors',
+      'hidden',
+      _METRICS[name],
+      _LABELS[name] if axes.get_subplotspec().is_first_col() else '',
+      runs,
+      keys=sorted(set(names), key=frames.sortable),
+      title=group,
+    )
+  for axes in grid[: -len(groups)]:
+    axes.set_xlabel('')
+  figures.finish(
+    fig,
+    grid,
+    figures.describe(runs),
+    'networks: hidden layers x neurons; bias and deviation: relative to the '
+    'gradient, after the last epoch',
+    'mean ± standard deviation over seeds; differences: mean and 95 % '
+    'confidence interval'
+    if len(groups) > 1
+    else '',
+  )
+  return fig
 
 
 def _numbers(records):

@@ -4,10 +4,9 @@ from matplotlib.figure import Figure
 import pandas as pd
 
 from experiments.analysis import comparisons
+from experiments.analysis import figures
 from experiments.analysis import frames
-from experiments.analysis import panels
 from experiments.analysis import statistics
-from experiments.analysis import style
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
 from experiments.config.grids import Sweep
@@ -49,33 +48,31 @@ def _count_pulses(runs):
 
 def _draw(runs: pd.DataFrame) -> Figure:
   """Draws the mean pulses of a weight in each layer."""
-  fig, (axes,) = style.make(1)
+  fig, (axes,) = figures.make(1)
   names = sum(_LAYERS.values(), ())
   first = 0
   for index, (network, own) in enumerate(
     _count_pulses(_describe(runs)).items()
   ):
-    panels.plot_numbers(
+    figures.plot_numbers(
       axes,
       range(first, first + len(own)),
       own,
       label=_NETWORKS[network],
-      color=style.COLORS[index],
-      marker=style.MARKERS[index],
+      color=figures.COLORS[index],
+      marker=figures.MARKERS[index],
     )
     first += len(own)
   axes.set_xticks(range(len(names)), names)
   axes.set_xlabel('layer (positions that share a weight)')
-  style.set_log(axes.yaxis)
+  figures.set_log(axes.yaxis)
   axes.set_ylabel('pulses of a device')
-  axes.grid(alpha=0.3)
-  style.legend_below(fig, [axes])
-  style.set_title(
+  figures.legend_below(fig, [axes])
+  figures.set_title(
     fig,
-    f'{style.dataset_name(frames.field(runs, "dataset"))}, T = '
-    f'{_BASE["num_steps"]}: pulses in {_BASE["num_epochs"]} epochs, mean over '
-    'the weights of a layer',
-    panels.describe_bars(frames.select(runs, device=_DEVICE)),
+    figures.describe(frames.select(runs, device=_DEVICE)),
+    f'pulses per device in {_BASE["num_epochs"]} epochs, averaged over the '
+    'weights of a layer: mean ± standard deviation over seeds',
   )
   return fig
 

@@ -1,7 +1,7 @@
 """Accuracy and update errors with random trains of 1 to 256 ticks."""
 
-from experiments.analysis import comparison_plot
 from experiments.analysis import comparisons
+from experiments.analysis import figures
 from experiments.analysis import frames
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
@@ -28,7 +28,7 @@ def _numbers(records):
 STUDY = Study(
   question='How do accuracy and update error depend on spike-train length?',
   sweeps=dict.fromkeys(_DATASETS, _SWEEPS),
-  figure=lambda runs: comparison_plot.draw_lengths(runs, MARGIN),
+  figure=lambda runs: figures.draw_lengths(runs, MARGIN),
   numbers=_numbers,
   claims=(
     Claim(

@@ -1,7 +1,7 @@
 """Networks trained on synthetic recordings and tested on real ones."""
 
-from experiments.analysis import comparison_plot
 from experiments.analysis import comparisons
+from experiments.analysis import figures
 from experiments.analysis import frames
 from experiments.analysis.study import Study
 from experiments.config.grids import Sweep
@@ -40,7 +40,7 @@ STUDY = Study(
       for t in (64, 256)
     ),
   },
-  figure=lambda runs: comparison_plot.draw_lengths(runs, margin=2),
+  figure=lambda runs: figures.draw_lengths(runs, margin=2),
   numbers=_numbers,
   text="""
 Networks were trained on recordings of a simulated event camera and tested on

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from matplotlib import figure
 import pandas as pd
 
-from experiments.analysis import comparison_plot
 from experiments.analysis import comparisons
+from experiments.analysis import figures
 from experiments.analysis import frames
 from experiments.analysis import grid_table
-from experiments.analysis import panels
 from experiments.analysis import statistics
 from experiments.analysis.study import Study
+from experiments.config import methods
 from experiments.config.grids import Sweep
 
 # Tuned fields, by short names.
@@ -23,6 +23,7 @@ _TUNED = {
 _FIELDS = tuple(_TUNED.values())
 _NOT_OF_CURVES = (*_FIELDS, 'eval_every')
 _SHOWN = 0.06  # drawn accuracies are at most this far below the best
+_MOST_CURVES = 5  # of the ANN in a panel
 _HELD_OUT = {'hold_out': 0.2}
 _METHODS = ('bp', 'bp_stdp', 'surrogate_gradient')
 _RATES = (0.1, 0.2, 0.5, 1.0, 2.0)
@@ -78,7 +79,7 @@ def _rate(setting):
 
 def table(runs: pd.DataFrame) -> list[pd.DataFrame]:
   """Makes the table of held-out accuracies, with the best settings marked."""
-  groups = comparisons.name_curves(runs, *_NOT_OF_CURVES).groupby('curve')
+  groups = figures.name_curves(runs, *_NOT_OF_CURVES).groupby('curve')
   best = {choose(frames.settings(own)).index[0] for _, own in groups}
   made = grid_table.make(runs)
   fields = [name for name in made if name in frames.FIELDS]
@@ -99,19 +100,58 @@ def table(runs: pd.DataFrame) -> list[pd.DataFrame]:
 
 def draw(runs: pd.DataFrame) -> figure.Figure:
   """Draws held-out accuracy, by the best regularizers at each learning rate."""
+  named = figures.name_curves(runs, *_NOT_OF_CURVES)
+  is_ann = named['method'] == methods.ANN
+  group = pd.Series('other methods', named.index).where(~is_ann, 'ANN')
+  if named[is_ann]['curve'].nunique() > _MOST_CURVES:
+    epochs = ', ' + named['num_epochs'].map(str) + ' epochs'
+    group = group.where(~is_ann, group + epochs)
+  groups = named.groupby(group)
+  rates = sorted(set(named['learning_rate']))
+  axis = figures.GridAxis('learning_rate', rates)
+  keys = sorted(set(named['curve']), key=frames.sortable)
+  fig, grid = figures.make(groups.ngroups, sharex=True)
+  for axes, (name, own) in zip(grid, groups):
+    title = f'{name}: mean ± standard deviation over seeds'
+    _draw_curves(axes, axis, own, keys, title)
+  figures.finish(
+    fig,
+    grid,
+    figures.describe(runs),
+    'best dropout and weight decay at each rate; rings: chosen rates; '
+    f'more than {100 * _SHOWN:.0f} points below the best: not shown',
+  )
+  return fig
+
+
+def _draw_curves(axes, axis, named, keys, title):
+  """Draws curves, and a ring around the chosen setting of each."""
+  curves = list(named.groupby('curve'))
   best = []
-  named = comparisons.name_curves(runs, *_NOT_OF_CURVES)
-  for _, curve in named.groupby('curve'):
+  for _, curve in curves:
     own = [
       choose(frames.settings(rate))
       for _, rate in curve.groupby('learning_rate')
     ]
     lowest = max(x['test_accuracy'].mean() for x in own) - _SHOWN
     best += [x for x in own if x['test_accuracy'].mean() > lowest]
-  metrics = {panels.label_accuracy(runs): comparisons.ACCURACY}
-  return comparison_plot.draw(
-    pd.concat(best), 'learning_rate', 'curve', metrics, ann='curve'
+  figures.plot_metric(
+    axes,
+    pd.concat(best),
+    axis,
+    'curve',
+    comparisons.ACCURACY,
+    'held-out accuracy (%)',
+    named,
+    keys=keys,
+    title=title,
   )
+  for index, (_, curve) in enumerate(curves):
+    chosen = choose(frames.settings(curve))
+    accuracy = statistics.percent(chosen).mean
+    look = {'color': '0.3', 'fillstyle': 'none', 'markersize': 11}
+    (ring,) = axes.plot(_rate(chosen), accuracy, 'o', **look)
+    figures.shift_curve(ring, index, len(curves))
 
 
 def _numbers(records):

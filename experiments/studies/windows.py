@@ -1,10 +1,8 @@
 """Windows, membranes between windows, and the gain of error streams."""
 
-from experiments.analysis import comparison_plot
 from experiments.analysis import comparisons
+from experiments.analysis import figures
 from experiments.analysis import frames
-from experiments.analysis import grid_plot
-from experiments.analysis import panels
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
 from experiments.config import methods
@@ -19,8 +17,8 @@ _READOUTS = {
   '_by_potential': comparisons.minus('test_accuracy_potential'),
 }
 _PANELS = {
-  'accuracy minus\nANN (points)': _READOUTS[''],
-  'update error': comparisons.mean('update_error'),
+  figures.difference_label(): _READOUTS[''],
+  figures.ERROR_LABEL: comparisons.mean('update_error'),
 }
 _CHANGES = {
   '': comparisons.minus(),
@@ -44,13 +42,11 @@ def _vary_lengths(runs):
 def _draw(runs):
   """Draws the networks with the default gain against the window."""
   if runs['num_steps'].nunique() == 1:
-    return grid_plot.draw(_vary_window(runs))
+    return figures.draw_grid(_vary_window(runs))
   chosen = _vary_lengths(runs)
-  names = chosen['sampler'].map(panels.TRAINS)
+  names = chosen['sampler'].map(figures.TRAINS)
   labels = names + ', T = ' + chosen['num_steps'].map(str)
-  return comparison_plot.draw(
-    chosen.assign(curve=labels), 'window', 'curve', _PANELS
-  )
+  return figures.draw(chosen.assign(curve=labels), 'window', 'curve', _PANELS)
 
 
 def _numbers(records):

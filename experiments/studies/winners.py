@@ -1,8 +1,8 @@
 """Error spikes of the output layer: winner, exact softmax or hard argmax."""
 
 from experiments.analysis import comparisons
+from experiments.analysis import figures
 from experiments.analysis import frames
-from experiments.analysis import grid_plot
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
 from experiments.config.grids import Sweep
@@ -17,7 +17,7 @@ _METRICS = {
 
 def _draw(runs):
   """Draws the ANN readout, as argmax has no useful spike counts."""
-  return grid_plot.draw(runs, 'test_accuracy_rate')
+  return figures.draw_grid(runs, 'test_accuracy_rate')
 
 
 def _numbers(records):

@@ -58,7 +58,7 @@ class RunTest(absltest.TestCase):
       drawn['accuracy'], {'during training': [1, 2, 3, 4], 'evaluation': [2, 4]}
     )
     layers = ['inputs', 'hidden layer 1', 'hidden layer 2']
-    self.assertEqual(list(drawn['firing']), layers)
+    self.assertEqual(list(drawn['spikes']), layers)
     self.assertEqual(list(drawn['errors']), [*layers[1:], 'output'])
 
   def test_rejects_run_without_an_epoch(self):

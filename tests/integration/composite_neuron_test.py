@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from docs import composite_neuron
-from experiments.analysis import style
+from experiments.analysis import figures
 import ssnn_jax
 from tests.testing import commands
 
@@ -84,7 +84,7 @@ class FigureTest(absltest.TestCase):
 
   def test_figure_is_saved(self):
     stem = pathlib.Path(self.create_tempdir().full_path) / 'figure'
-    png = style.save(composite_neuron.draw(), stem)
+    png = figures.save(composite_neuron.draw(), stem)
     self.assertEqual(png.read_bytes()[:4], b'\x89PNG')
 
   def test_figure_is_committed(self):

@@ -7,8 +7,8 @@ from absl.testing import parameterized
 
 from experiments import pages
 from experiments import studies
+from experiments.analysis import figures
 from experiments.analysis import frames
-from experiments.analysis import grid_plot
 from experiments.analysis import grid_table
 from experiments.analysis import records
 from experiments.config import experiment
@@ -105,7 +105,7 @@ class StudiesTest(parameterized.TestCase):
     paths = (records.FOLDER / name).glob('*.jsonl')
     largest = max(paths, key=lambda path: path.stat().st_size)
     runs = records.read(largest).runs
-    assert_readable(grid_plot.of_study(studies.load(name), runs))
+    assert_readable(figures.of_study(studies.load(name), runs))
 
   @parameterized.parameters('none', 'online/none', 'depth/none')
   def test_unknown_study_is_refused_by_name(self, name):
