@@ -34,8 +34,7 @@ $(VENV)/$(STAMP): EXTRA := test
 	@touch $@
 
 demo: venv
-	@$(RUN) -m experiments.sweep --study=spike_train_length --workdir=runs/demo
-	@$(RUN) -m experiments.plot --workdir=runs/demo
+	@$(RUN) -m experiments.run --study=spike_train_length --workdir=runs/demo
 
 docs: $(DOCS_VENV)/$(STAMP)
 	@$(DOCS_VENV)/bin/python docs/build.py build/docs

@@ -186,9 +186,6 @@ def _measure(values):
 def main() -> None:
   """Prints the times of all settings of the flags."""
   values = flags.FLAGS.flag_values_dict()
-  for name, allowed in _CHOICES.items():
-    if values[name] or name in ('names', 'representations'):
-      command.choices(values, name, allowed)
   sizes = values['batch_size']
   expected = f'sizes, each {checks.COUNT}'
   field.check('batch_size', sizes, all(map(checks.is_count, sizes)), expected)
@@ -196,57 +193,52 @@ def main() -> None:
 
 
 def _define_flags():
-  numbers = command.TupleParser(int)
+  numbers = field.TupleParser(int)
   samplers = list(ssnn_jax.spikes.samplers.SAMPLERS)
   defaults = {'names': NAMES[:2], 'representations': REPRESENTATIONS}
-  with command.group('Measurements'):
-    for name, allowed in _CHOICES.items():
-      listed = list(defaults.get(name, ()))
-      flags.DEFINE_list(name, listed, f'timed {name}, of {", ".join(allowed)}.')
-    flags.DEFINE_integer('rounds', 15, 'number of timings per median.', 1)
-    flags.DEFINE_integer(
-      'num_images',
-      12800,
-      'number of images per epoch.',
-      1,
-      checks.MAX_COUNT,
-    )
-  with command.group('Network'):
-    flags.DEFINE_multi(
-      numbers,
-      flags.ArgumentSerializer(),
-      'layer_sizes',
-      None,
-      'neurons of each layer; may be repeated, for several networks; default: '
-      '784,256,10.',
-    )
-    flags.DEFINE_multi(
-      command.TupleParser(str),
-      flags.ArgumentSerializer(),
-      'layers',
-      None,
-      'layers of weights of a network, as conv16k5s2,conv32k5s2,10; may be '
-      'repeated.',
-    )
-    flags.DEFINE(
-      numbers, 'input_shape', (28, 28), 'shape of the inputs of --layers.'
-    )
-    flags.DEFINE_integer(
-      'window',
-      None,
-      'window n in ticks; default: 1 in real time, otherwise 32, or T if '
-      'smaller.',
-    )
-    flags.DEFINE_enum('timing', 'buffered', TIMINGS, 'timing of the layers.')
-    membranes = list(ssnn_jax.neuron.MEMBRANES)
-    flags.DEFINE_enum('integration', 'mean', membranes, 'kind of membrane.')
-  with command.group('Spikes'):
-    flags.DEFINE(numbers, 'num_steps', (64,), 'number of ticks T.')
-    flags.DEFINE_enum('sampler', 'bernoulli', samplers, 'spike sampler.')
-  with command.group('Training'):
-    flags.DEFINE(numbers, 'batch_size', (128,), 'size of a minibatch.')
-  with command.group('Machine'):
-    flags.DEFINE_boolean('kernels', True, 'use compiled kernels if available.')
+  for name, allowed in _CHOICES.items():
+    parser, listed = field.TupleParser(str, allowed), defaults.get(name, ())
+    flags.DEFINE(parser, name, listed, f'timed {name}: {", ".join(allowed)}.')
+  flags.DEFINE_integer('rounds', 15, 'number of timings per median.', 1)
+  flags.DEFINE_integer(
+    'num_images',
+    12800,
+    'number of images per epoch.',
+    1,
+    checks.MAX_COUNT,
+  )
+  flags.DEFINE_multi(
+    numbers,
+    flags.ArgumentSerializer(),
+    'layer_sizes',
+    None,
+    'neurons of each layer; may be repeated, for several networks; default: '
+    '784,256,10.',
+  )
+  flags.DEFINE_multi(
+    field.TupleParser(str),
+    flags.ArgumentSerializer(),
+    'layers',
+    None,
+    'layers of weights of a network, as conv16k5s2,conv32k5s2,10; may be '
+    'repeated.',
+  )
+  flags.DEFINE(
+    numbers, 'input_shape', (28, 28), 'shape of the inputs of --layers.'
+  )
+  flags.DEFINE_integer(
+    'window',
+    None,
+    'window n in ticks; default: 1 in real time, otherwise 32, or T if '
+    'smaller.',
+  )
+  flags.DEFINE_enum('timing', 'buffered', TIMINGS, 'timing of the layers.')
+  membranes = list(ssnn_jax.neuron.MEMBRANES)
+  flags.DEFINE_enum('integration', 'mean', membranes, 'kind of membrane.')
+  flags.DEFINE(numbers, 'num_steps', (64,), 'number of ticks T.')
+  flags.DEFINE_enum('sampler', 'bernoulli', samplers, 'spike sampler.')
+  flags.DEFINE(numbers, 'batch_size', (128,), 'size of a minibatch.')
+  flags.DEFINE_boolean('kernels', True, 'use compiled kernels if available.')
 
 
 if __name__ == '__main__':

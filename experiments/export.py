@@ -10,17 +10,17 @@ the reset of its neurons. The package nir is required: pip install '.[nir]'.
 import dataclasses
 import importlib
 import math
-import os
+import pathlib
 import types
 
 from absl import flags
 import numpy as np
 
+from experiments import record
 from experiments.config import command
 from experiments.config import experiment
-from experiments.config import lines
 from experiments.config import methods
-from experiments.config import serialization
+from experiments.training import trainer
 import ssnn_jax
 from ssnn_jax import datasets
 from ssnn_jax.runs import checkpoints
@@ -39,37 +39,37 @@ def import_nir() -> types.ModuleType:
 
 
 def load(
-  folder: str | os.PathLike, *, best: bool = False
+  folder: pathlib.Path, *, seed: int | None = None, best: bool = False
 ) -> tuple[ssnn_jax.NetworkConfig, ssnn_jax.Params]:
   """Loads the network of a run, finished or not.
 
   Args:
     folder: folder of the run.
+    seed: one of its seeds; None for the first.
     best: whether to load the parameters of the best evaluation instead of the
       last ones.
 
   Raises:
     UserError: if there is no run, or its checkpoint is missing or damaged.
   """
-  record = lines.read(folder, strict=False)
-  config = serialization.from_record(record.config, folder)
+  config = trainer.read_task(folder).config
   if not methods.METHODS[config.method].estimates_gradient:
     raise ssnn_jax.UserError(
       f'{folder} holds a run of {config.method}, whose neurons NIR cannot '
       'represent; give a run of another method.'
     )
-  params = checkpoints.load_params(folder, best=best)
+  params = checkpoints.load_params(folder, seed=seed, best=best)
   sizes = len(params[0].weights), *(len(layer.biases) for layer in params)
   shape = 1, sizes[0]
   if config.layers is None:
     config = dataclasses.replace(config, layer_sizes=sizes)
-  elif record.final is None:
+  elif not record.is_finished(folder):
     raise ssnn_jax.UserError(
       f'{folder} holds an unfinished run of --layers, which lacks the shape of '
       'its inputs; finish it with --resume.'
     )
   else:
-    shape = record.final['input_shape']
+    shape = record.read(folder / record.METRICS).lines[0]['input_shape']
   dataset = _without_samples(config.dataset, shape, sizes[-1])
   return experiment.network_config(config, dataset), params
 
@@ -86,24 +86,24 @@ def _without_samples(name, input_shape, num_classes):
 def main() -> None:
   """Exports the run that the flags describe."""
   values = flags.FLAGS.flag_values_dict()
-  command.require(values, 'workdir', 'file')
   nir = import_nir()
   path = command.folder(values['file'])
-  config, params = load(command.folder(values['workdir']), best=values['best'])
+  folder = command.folder(values['workdir'])
+  config, params = load(folder, seed=values['seed'], best=values['best'])
   files.write_new(path, nir.to_bytes(nir.to_graph(config, params)))
   sizes = '-'.join(map(str, config.layer_sizes))
   print(f'{path}: {sizes}, to be reset by subtraction, with one tick a second')
 
 
 if __name__ == '__main__':
-  with command.group('Records'):
-    flags.DEFINE_string('workdir', None, '`folder` of the run; required.')
-    flags.DEFINE_string(
-      'file', None, 'new `file` for the graph, as network.nir; required.'
-    )
-    flags.DEFINE_boolean(
-      'best',
-      False,
-      'export the parameters of the best evaluation instead of the last ones.',
-    )
+  flags.DEFINE_string('workdir', None, 'folder of the run.', required=True)
+  flags.DEFINE_string(
+    'file', None, 'new file for the graph, as network.nir.', required=True
+  )
+  flags.DEFINE_integer('seed', None, 'seed of the run; default: the first.')
+  flags.DEFINE_boolean(
+    'best',
+    False,
+    'export the parameters of the best evaluation instead of the last ones.',
+  )
   command.launch(main)

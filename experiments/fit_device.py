@@ -181,7 +181,6 @@ def _simulate(fit, start, pulses, is_up):
 def main() -> None:
   """Fits the device that the flags describe."""
   values = flags.FLAGS.flag_values_dict()
-  command.require(values, 'csv', 'file')
   w_max = values['w_max']
   field.check('w_max', w_max, checks.is_positive(w_max), 'a number above 0')
   path, drawing = _new_files(values['file'])
@@ -200,19 +199,18 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-  with command.group('Measurements'):
-    flags.DEFINE_string('csv', None, 'CSV `file` of the curves; required.')
-    flags.DEFINE_string(
-      'file', None, 'new `file` for the device, as own.json; required.'
-    )
-    flags.DEFINE_enum(
-      'zero',
-      'middle',
-      ZEROS,
-      'conductance of weight 0: the middle of the bounds, or the symmetry '
-      'point, where up and down steps are equal.',
-    )
-    flags.DEFINE_float(
-      'w_max', 1.0, 'weight of the bound that is farther from weight 0.'
-    )
+  flags.DEFINE_string('csv', None, 'CSV file of the curves.', required=True)
+  flags.DEFINE_string(
+    'file', None, 'new file for the device, as own.json.', required=True
+  )
+  flags.DEFINE_enum(
+    'zero',
+    'middle',
+    ZEROS,
+    'conductance of weight 0: the middle of the bounds, or the symmetry '
+    'point, where up and down steps are equal.',
+  )
+  flags.DEFINE_float(
+    'w_max', 1.0, 'weight of the bound that is farther from weight 0.'
+  )
   command.launch(main)

@@ -2,19 +2,26 @@
 
   python -m experiments.pages
   python -m experiments.pages --check
+  python -m experiments.pages --workdir=runs/noise-digits
+  python -m experiments.pages --study=benchmark --record=cpu --lines=cpu.jsonl
 
 The second command writes nothing, and fails if a page differs from the records.
-Figures are drawn for new studies, and for all studies with --figures.
+The others first commit the record of a sweep, or of measurements, to
+experiments/records. Figures are drawn for new records, and for all records with
+--figures.
 """
 
 from collections.abc import Iterator
+from collections.abc import Mapping
 import functools
 import itertools
 import pathlib
+from typing import Any
 
 from absl import flags
 from matplotlib import figure
 
+from experiments import record as record_lib
 from experiments import studies
 from experiments.analysis import claims
 from experiments.analysis import figures
@@ -68,7 +75,7 @@ def numbers(name: str) -> study_lib.Numbers:
     except KeyError as error:
       raise ssnn_jax.UserError(
         f'the study {section} lacks {error} in its records; run the sweeps of '
-        'the study, and collect them by experiments.collect.'
+        'the study, and commit them by --workdir.'
       ) from None
   return computed
 
@@ -245,9 +252,42 @@ def draw(everything: bool) -> None:
         print(f'drawn: {figures.save(drawn, path.with_suffix(""))}')
 
 
+def collect(values: Mapping[str, Any]) -> None:
+  """Commits the record of a sweep, or of measurements, to its study."""
+  if values['lines']:
+    for name in ('study', 'record'):
+      if not values[name]:
+        raise ssnn_jax.UserError(f'--lines also needs --{name}; give it.')
+    paths = map(command.folder, values['lines'])
+    records.collect_lines(paths, values['study'], values['record'])
+    return
+  file = records.collect(command.folder(values['workdir']))
+  header = record_lib.read(file).header
+  if not header['study']:
+    raise ssnn_jax.UserError(
+      f'the sweep in {file.parent} has no study, and so no page; its record is '
+      f'{file}, and its section of a page is beside it.'
+    )
+  target = records.path(header['study'], values['record'] or header['record'])
+  if values['add']:
+    records.add(target, file)
+  elif target.exists() and not values['overwrite']:
+    raise ssnn_jax.UserError(
+      f'{target} exists; give --overwrite to replace the record, --add to add '
+      'runs to it, or another --record.'
+    )
+  else:
+    found = record_lib.read(file)
+    header = {**found.header, 'record': target.stem}
+    record_lib.write(target, header, found.lines)
+  print(f'record: {target}')
+
+
 def main() -> None:
   """Writes the pages, or reports how they differ from the records."""
   values = flags.FLAGS.flag_values_dict()
+  if values['workdir'] or values['lines']:
+    collect(values)
   messages = []
   RESULTS.mkdir(exist_ok=True)
   for path, text, problems in remake():
@@ -267,9 +307,25 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-  with command.group('Records'):
-    flags.DEFINE_boolean(
-      'check', False, 'write nothing, and fail if a page is out of date.'
-    )
-    flags.DEFINE_boolean('figures', False, 'draw all figures again.')
+  flags.DEFINE_boolean(
+    'check', False, 'write nothing, and fail if a page is out of date.'
+  )
+  flags.DEFINE_boolean('figures', False, 'draw all figures again.')
+  flags.DEFINE_string(
+    'workdir', None, 'folder of a finished sweep, whose record is committed.'
+  )
+  flags.DEFINE_list(
+    'lines', None, 'files that measurements have printed, which are committed.'
+  )
+  flags.DEFINE_string('study', None, 'name of the study of --lines.')
+  flags.DEFINE_string(
+    'record', None, 'name of the record; default: the data set of the sweep.'
+  )
+  flags.DEFINE_boolean('overwrite', False, 'replace an existing record.')
+  flags.DEFINE_boolean(
+    'add',
+    False,
+    'add runs to an existing record; those of equal configuration and seed are '
+    'replaced.',
+  )
   command.launch(main)

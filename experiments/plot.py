@@ -16,22 +16,24 @@ from absl import flags
 from matplotlib import figure
 import pandas as pd
 
+from experiments import record
 from experiments import studies
 from experiments.analysis import energy
 from experiments.analysis import figures
 from experiments.analysis import frames
 from experiments.analysis import grid_table
 from experiments.analysis import lengths
-from experiments.analysis import records as compact
+from experiments.analysis import record_section
+from experiments.analysis import records
 from experiments.analysis import run_plot
 from experiments.analysis import statistics
+from experiments.analysis import study as study_lib
 from experiments.config import command
-from experiments.config import lines
+from experiments.studies import tuning
 import ssnn_jax
 from ssnn_jax.runs import files
-from ssnn_jax.runs import records
 
-_CSV = 'summary.csv'
+_CSV, _SECTION = 'summary.csv', 'section.md'
 
 
 class View(NamedTuple):
@@ -48,12 +50,11 @@ class View(NamedTuple):
   name: str
 
 
-def view_run(folder: pathlib.Path) -> View:
-  """Returns the view of one run over its epochs."""
-  run = lines.read(folder)
-  epochs = run_plot.read_epochs(run)
+def view_run(line: Mapping[str, Any]) -> View:
+  """Returns the view of one run over its epochs, finished or not."""
+  epochs = run_plot.read_epochs(line)
   text = grid_table.lay_out(run_plot.table(epochs))
-  return View(text, run_plot.draw(run, epochs), 'run')
+  return View(text, run_plot.draw(line, epochs), 'run')
 
 
 def view_runs(
@@ -113,12 +114,23 @@ def _add_sentences(text, runs):
   """Adds sentences on lengths and seeds below the tables of a sweep."""
   sentences = []
   if 'curves' in runs:
-    sentences = lengths.describe(runs)
+    sentences = [*lengths.describe(runs), *_describe_best_rates(runs)]
     if min(map(len, frames.settings(runs))) < statistics.MIN_SEEDS:
       sentences.append(
         f'Fewer than {statistics.MIN_SEEDS} seeds: intervals are wide.'
       )
   return '\n'.join([text, '', *sentences]).rstrip()
+
+
+def _describe_best_rates(runs):
+  """Names the best learning rates of a sweep that tunes learning rates."""
+  is_tuned = (
+    len(set(runs['learning_rate'])) > 1 and (runs['hold_out'] > 0).all()
+  )
+  return [
+    f'{method}: best on held-out samples with --learning_rate={rate:g}'
+    for method, rate in (tuning.best_rates(runs) if is_tuned else {}).items()
+  ]
 
 
 def write_csv(runs: pd.DataFrame, folder: pathlib.Path) -> pathlib.Path:
@@ -130,65 +142,90 @@ def write_csv(runs: pd.DataFrame, folder: pathlib.Path) -> pathlib.Path:
   return folder / _CSV
 
 
-def _read(values: Mapping[str, Any]) -> tuple[View, pathlib.Path, str]:
-  """Returns the view of the flags, its folder, and a note on other files."""
-  if values['record']:
-    path = command.folder(values['record'])
-    record = compact.read(path)
-    name = values['study'] or record.header.get('study')
-    view = view_runs(record.runs, name, values['energies'])
-    return view._replace(name=path.stem), path.parent, ''
-  workdir = command.folder(values['workdir'] or '')
-  if not values['workdir'] or not workdir.is_dir():
-    raise ssnn_jax.UserError(
-      f'--workdir={values["workdir"] or ""} is not a folder; give the folder '
-      'of experiments.sweep or experiments.run, or --record.'
-    )
-  if records.is_run(workdir) and not values['energies']:
-    return view_run(workdir), workdir, ''
-  runs = frames.from_runs(lines.find(workdir))
-  if runs.empty:
-    raise ssnn_jax.UserError(
-      f'--workdir={workdir} holds no finished run; give the folder of a sweep '
-      'with a finished run, or of one run.'
-    )
-  study = values['study'] or lines.read_sweep(workdir).get('study')
-  view = view_runs(runs, study, values['energies'])
-  return view, workdir, f', table: {write_csv(runs, workdir)}'
+def view_folder(
+  workdir: pathlib.Path, study: str | None = None, energies: str | None = None
+) -> View:
+  """Returns the view of a run or sweep; see `view_runs`.
+
+  Raises:
+    UserError: if it has neither a finished run nor an epoch of one seed.
+  """
+  lines = record.find(workdir)
+  if len(lines) == 1 and (workdir / record.CONFIG).exists() and not energies:
+    return view_run(lines[0])
+  study = study or record.read_sweep(workdir).get('study')
+  return view_runs(records.read_folder(workdir), study, energies)
+
+
+def show(
+  workdir: pathlib.Path, study: str | None = None, energies: str | None = None
+) -> None:
+  """Prints the view of a run or sweep, and saves its figure and tables.
+
+  A finished sweep also has its record, and the section that its study would
+  have in the pages of results.
+  """
+  view = view_folder(workdir, study, energies)
+  print(view.text)
+  written = [f'records: {workdir}']
+  if (workdir / record.SWEEP).exists() and not record.unfinished(workdir):
+    file = records.collect(workdir)
+    found = records.read(file)
+    name = study or found.header['study']
+    own = studies.load(name) if name else study_lib.Study()
+    section = record_section.make(own, found.header['record'], found)
+    section += f'\n\n![figure]({view.name}.png)\n' if view.figure else '\n'
+    files.write_atomically(workdir / _SECTION, section)
+    written = [f'record: {file}', f'section of a page: {workdir / _SECTION}']
+  if view.figure is not None:
+    written.append(f'figure: {figures.save(view.figure, workdir / view.name)}')
+  if view.name != 'run':
+    file = write_csv(records.read_folder(workdir), workdir)
+    written.append(f'table: {file}')
+  print(', '.join(written))
 
 
 def main() -> None:
   """Prints tables and draws the figure."""
-  view, folder, written = _read(flags.FLAGS.flag_values_dict())
+  values = flags.FLAGS.flag_values_dict()
+  if not values['record']:
+    workdir = command.folder(values['workdir'] or '')
+    if not values['workdir'] or not workdir.is_dir():
+      raise ssnn_jax.UserError(
+        f'--workdir={values["workdir"] or ""} is not a folder; give the folder '
+        'of a run or sweep, or --record.'
+      )
+    show(workdir, values['study'], values['energies'])
+    return
+  path = command.folder(values['record'])
+  found = records.read(path)
+  name = values['study'] or found.header.get('study')
+  view = view_runs(found.runs, name, values['energies'])
   print(view.text)
   if view.figure is not None:
-    written = (
-      f'figure: {figures.save(view.figure, folder / view.name)}{written}'
-    )
-  print(written, end='\n' if written else '')
+    print(f'figure: {figures.save(view.figure, path.with_suffix(""))}')
 
 
 if __name__ == '__main__':
-  with command.group('Records'):
-    flags.DEFINE_string(
-      'workdir', None, '`folder` of a sweep or run; the figure is saved there.'
-    )
-    flags.DEFINE_string(
-      'record',
-      None,
-      '`file` of a compact record, or of lines that a measurement has printed; '
-      'the figure is saved next to the file.',
-    )
-    flags.DEFINE_string(
-      'study',
-      None,
-      '`name` of the study whose table and figure are used; default: the '
-      'study of the sweep or record.',
-    )
-    flags.DEFINE_string(
-      'energies',
-      None,
-      '`table` of energies: crossbar, loihi or a file; reports energy instead '
-      'of accuracy.',
-    )
+  flags.DEFINE_string(
+    'workdir', None, 'folder of a sweep or run; the figure is saved there.'
+  )
+  flags.DEFINE_string(
+    'record',
+    None,
+    'file of a record, or of lines that a measurement has printed; '
+    'the figure is saved next to the file.',
+  )
+  flags.DEFINE_string(
+    'study',
+    None,
+    'name of the study whose table and figure are used; default: the '
+    'study of the sweep or record.',
+  )
+  flags.DEFINE_string(
+    'energies',
+    None,
+    'table of energies: crossbar, loihi or a file; reports energy instead '
+    'of accuracy.',
+  )
   command.launch(main)

@@ -16,7 +16,7 @@ import time
 from absl import flags
 
 from experiments.config import command
-from experiments.config import field
+from experiments.config import experiment
 from experiments.training import data
 import ssnn_jax
 from ssnn_jax import datasets
@@ -76,10 +76,6 @@ def main() -> None:
   """Prepares the data set that the flags describe."""
   values, began = flags.FLAGS.flag_values_dict(), time.perf_counter()
   name, download = values['dataset'], values['download']
-  if name not in field.DATASETS:
-    raise ssnn_jax.UserError(
-      f'--dataset={name or ""} is not a data set; choose one of {field.SETS}.'
-    )
   data_dir = loading.find_data_dir(values['data_dir'])
   if values['tfds'] and (name not in datasets.IMAGES or name == 'digits'):
     raise ssnn_jax.UserError(
@@ -108,19 +104,15 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-  with command.group('Data'):
-    flags.DEFINE_string(
-      'dataset', None, f'`name` of the data set: {field.SETS}; required.'
-    )
-    flags.DEFINE_boolean(
-      'tfds', False, 'also prepare a TFDS data set from the original files.'
-    )
+  command.define_fields(experiment.ExperimentConfig, names=('dataset',))
+  flags.DEFINE_boolean(
+    'tfds', False, 'also prepare a TFDS data set from the original files.'
+  )
   command.define_data_dir()
-  with command.group('Synthetic recordings'):
-    flags.DEFINE_integer(
-      'num_recordings',
-      None,
-      'number of synthetic recordings; default: one for each image.',
-    )
-    command.define_seed(None, 'seed of synthetic recordings; default: 0.')
+  flags.DEFINE_integer(
+    'num_recordings',
+    None,
+    'number of synthetic recordings; default: one for each image.',
+  )
+  command.define_seed(None, 'seed of synthetic recordings; default: 0.')
   command.launch(main)

@@ -19,11 +19,9 @@ import pandas as pd
 from experiments.config import experiment
 from experiments.config import grids
 from experiments.config import methods
-from experiments.config import serialization
 from experiments.config import synapses
 import ssnn_jax
 from ssnn_jax.hardware import device_config
-from ssnn_jax.runs import records
 
 ERRORS = ('update_error', 'quantisation_error')
 FIELDS = tuple(
@@ -31,45 +29,38 @@ FIELDS = tuple(
   for field in dataclasses.fields(experiment.ExperimentConfig)
   if field.name != 'seed'
 )
-# The final line has the layer sizes and window of configurations without them.
+_NOT_NUMBERS = {'event', 'config', 'environment', 'curves'}
+# The line of a run has its layer sizes and window even if the configuration
+# leaves them to the data set.
 _RESOLVED = {'layer_sizes': 'resolved_layer_sizes', 'window': 'resolved_window'}
 
 
-def from_runs(runs: Iterable[records.Run]) -> pd.DataFrame:
-  """Makes the frame of recorded runs; unfinished runs are left out."""
-  finished = [run for run in runs if run.final is not None]
-  return from_rows(
-    row(run.config, run.final, curves(run.events)) for run in finished
-  )
+def from_lines(lines: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+  """Makes the frame of the lines of a record; unfinished runs are left out."""
+  return from_rows(row(line) for line in lines if line['event'] == 'final')
 
 
-def row(
-  config: Mapping[str, Any],
-  final: Mapping[str, Any],
-  epochs: Mapping[str, list[Any]],
-) -> dict[str, Any]:
+def row(line: Mapping[str, Any]) -> dict[str, Any]:
   """Makes the row of a run.
 
   Args:
-    config: its recorded configuration, in whole or in part.
-    final: its final line.
-    epochs: the values of each quantity over its epochs.
+    line: its line in a record, with the fields that lines share.
 
   Returns:
     The row. `run_seconds` is the training time of the program that trained
     several runs, divided by their number.
   """
-  config = serialization.complete(config)
+  config = experiment.complete(line['config'])
   numbers = {
     _RESOLVED.get(name, name): value
-    for name, value in final.items()
-    if name != 'event' and (name not in config or name in _RESOLVED)
+    for name, value in line.items()
+    if name not in _NOT_NUMBERS and (name not in config or name in _RESOLVED)
   }
-  num_seeds = max(1, final.get('seeds_at_once', 1))
-  seconds = final.get('train_seconds', math.nan) / num_seeds
+  num_seeds = max(1, line.get('seeds_at_once', 1))
+  seconds = line.get('train_seconds', math.nan) / num_seeds
   values = config | numbers | {'run_seconds': seconds}
   values = {name: _hashable(value) for name, value in values.items()}
-  return values | {'curves': dict(epochs)}
+  return values | {'curves': dict(line['curves'])}
 
 
 def from_rows(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -91,27 +82,6 @@ def from_rows(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 def _is_number(value):
   return value is None or isinstance(value, int | float)
-
-
-def curves(events: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
-  """Collects the values of each quantity over the epochs of a run.
-
-  Args:
-    events: lines of the metrics of a run.
-
-  Returns:
-    The values by the name of the quantity, in order of epochs, and
-    `eval_epochs`, the epochs after which the network was evaluated.
-  """
-  collected = {}
-  for event in events:
-    if event.get('event') == 'eval':
-      collected.setdefault('eval_epochs', []).append(event['epoch'])
-    if event.get('event') in ('epoch', 'eval'):
-      for name, value in event.items():
-        if name not in ('event', 'epoch'):
-          collected.setdefault(name, []).append(value)
-  return collected
 
 
 def varied(runs: pd.DataFrame) -> list[str]:
@@ -226,20 +196,21 @@ def find_baseline(
     The ANN with common seeds and equal values of all fields that affect the
     ANN; of several, the ANN with most equal fields. None if there is none.
   """
-  own = _fields(setting)
+  own, seeds = setting.iloc[:1][list(FIELDS)], set(setting['seed'])
+  (own,) = own.to_numpy(object).tolist()
+  anns = runs[runs['method'] == methods.ANN]
+  by_fields = {}
+  rows = anns[list(FIELDS)].to_numpy(object).tolist()
+  for index, values in zip(anns.index, rows):
+    by_fields.setdefault(tuple(values), []).append(index)
   found = []
-  for ann in settings(split_baseline(runs)[0]):
-    differing = {k for k, v in _fields(ann).items() if v != own[k]}
+  for values, index in by_fields.items():
+    differing = {k for k, v, o in zip(FIELDS, values, own) if v != o}
     is_equal = methods.SPIKING_FIELDS.issuperset(differing - {'method'})
-    if is_equal and set(ann['seed']) & set(setting['seed']):
+    ann = anns.loc[index].sort_values('seed', kind='stable') if is_equal else ()
+    if is_equal and seeds & set(ann['seed']):
       found.append((len(differing), ann))
   return min(found, key=lambda item: item[0], default=(None, None))[1]
-
-
-def _fields(setting):
-  """Returns the configuration of a setting."""
-  first = setting.iloc[0]
-  return {name: first[name] for name in FIELDS}
 
 
 def sortable(value: Any) -> tuple[Any, ...]:

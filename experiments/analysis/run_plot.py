@@ -1,5 +1,6 @@
 """Table and figure of one run over its epochs."""
 
+from collections.abc import Mapping
 from typing import Any
 from typing import NamedTuple
 
@@ -11,10 +12,8 @@ import numpy as np
 import pandas as pd
 
 from experiments.analysis import figures
-from experiments.config import serialization
+from experiments.config import experiment
 from experiments.config import titles
-import ssnn_jax
-from ssnn_jax.runs import records
 
 _LINES = ('-', '--')
 
@@ -82,28 +81,29 @@ def _name_layers(kind, number):
   return (names | {_ERRORS: [*hidden[:-1], 'output']}).get(kind, [''])
 
 
-def read_epochs(run: records.Run) -> pd.DataFrame:
-  """Reads the metrics of a run, one row an epoch.
+def read_epochs(line: Mapping[str, Any]) -> pd.DataFrame:
+  """Reads the curves of a run, one row an epoch.
 
   Args:
-    run: the run, finished or not.
+    line: the line of the run in its record, finished or not.
 
   Returns:
-    The metrics; evaluation metrics are None after other epochs.
-
-  Raises:
-    UserError: if no epoch is complete yet.
+    The metrics; those of evaluations and probes are None after other epochs.
   """
-  rows = {}
-  for event in run.events:
-    if event.get('event') in ('epoch', 'eval'):
-      rows.setdefault(event['epoch'], {}).update(event)
-  if not rows:
-    raise ssnn_jax.UserError(
-      f'{run.folder} has no complete epoch yet; wait for the first one.'
-    )
-  frame = pd.DataFrame(list(rows.values()), dtype=object)
-  return frame.where(frame.notna(), None)
+  curves = dict(line['curves'])
+  evaluated = curves.pop('eval_epochs', [])
+  epochs = range(1, len(curves['loss']) + 1)
+  frame = pd.DataFrame({'epoch': epochs}, dtype=object)
+  every = experiment.complete(line['config'])['probe_every'] or 1
+  for name, values in curves.items():
+    places = epochs
+    if name == 'test_accuracy':
+      places = evaluated
+    elif len(values) < len(epochs):
+      places = epochs[every - 1 :: every]
+    by_epoch = dict(zip(places, values))
+    frame[name] = pd.Series([by_epoch.get(x) for x in epochs], dtype=object)
+  return frame
 
 
 def table(epochs: pd.DataFrame) -> pd.DataFrame:
@@ -121,7 +121,7 @@ def _write(value: Any) -> str:
   return ' '.join(f'{number:.4g}' for number in values)
 
 
-def draw(run: records.Run, epochs: pd.DataFrame) -> figure.Figure:
+def draw(line: Mapping[str, Any], epochs: pd.DataFrame) -> figure.Figure:
   """Draws the metrics of a run over its epochs, one panel per kind."""
   drawn = [panel for panel in _PANELS if {*panel.metrics} & {*epochs.columns}]
   height = min(2.5, 9.4 / -(-len(drawn) // 2))
@@ -132,7 +132,7 @@ def draw(run: records.Run, epochs: pd.DataFrame) -> figure.Figure:
   handles = [Line2D([], [], label=x, **look) for x, look in layers.items()]
   handles.sort(key=lambda handle: handle.get_label() == 'output')
   fig.legend(handles=handles, loc='outside lower center', ncols=3)
-  config = serialization.complete(run.config)
+  config = experiment.complete(line['config'])
   steps = f', T = {config["num_steps"]}' if config['method'] != 'bp' else ''
   figures.set_title(
     fig,
@@ -168,7 +168,7 @@ def _draw_panel(axes: Axes, panel: _Panel, epochs: pd.DataFrame):
   axes.set_title(panel.title, fontsize=figures.TITLE)
   axes.set_xlabel('epoch')
   axes.set_ylabel(panel.label)
-  axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+  axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True, min_n_ticks=1))
   if len(panel.metrics) > 1:
     axes.legend(handles=metrics)
   return layers

@@ -1,193 +1,123 @@
-"""Flags, error messages and launch of the commands."""
+"""Commands: flags of dataclass fields, --help, and errors in one sentence."""
 
 from collections.abc import Callable
 from collections.abc import Collection
-from collections.abc import Iterator
 from collections.abc import Mapping
-from collections.abc import Sequence
-import contextlib
 import dataclasses
+import logging as standard_logging
 import os
 import pathlib
-import re
-import shutil
 import sys
-import types as python_types
 import typing
 from typing import Any
 from typing import TypeVar
 
 from absl import app
 from absl import flags
+from absl import logging
 import jax
 
-from experiments.config import errors
 from experiments.config import experiment
 from experiments.config import field
 from experiments.config import interrupts
-from experiments.config import libraries
-from experiments.config import usage
 import ssnn_jax
 from ssnn_jax import checks
+from ssnn_jax import user_cache
 
-# Flags by heading of --help, in this order; other headings follow.
+# Headings of --help, after the flags of the command itself.
 _HEADINGS = (
-  'Sweep Measurements Data Network Spikes Chip Synapses Training Evaluation '
-  'Records Machine'
+  'Most used',
+  'Data',
+  'Network',
+  'Spikes',
+  'Chip',
+  'Synapses',
+  'Training',
+  'Evaluation',
+  'Records',
+  'Machine',
 )
-_GROUPS: dict[str, list[str]] = {heading: [] for heading in _HEADINGS.split()}
+_WRITE = flags.ArgumentSerializer()
 _T = TypeVar('_T')
-_HELP = ('h', '?', 'help', 'helpshort')
-# What absl and Python say about the text of a flag, and what was expected.
-_EXPECTED = {
-  'invalid literal for int.*': 'expected a whole number',
-  'could not convert string to float.*': 'expected a number',
-  ".'Non-boolean argument.*": 'expected true or false',
-}
-
-
-@contextlib.contextmanager
-def group(heading: str) -> Iterator[None]:
-  """Groups the flags that are defined inside the context below a heading.
-
-  A backquoted word in the help of a flag names the value of the flag.
-  """
-  before = set(flags.FLAGS)
-  yield
-  defined = [name for name in flags.FLAGS if name not in before]
-  _GROUPS.setdefault(heading, []).extend(defined)
-
-
-def define_data_dir() -> None:
-  """Defines the flags of the data folder and of downloads."""
-  with group('Data'):
-    flags.DEFINE_string(
-      'data_dir',
-      None,
-      '`folder` of data sets; default: $TFDS_DATA_DIR, or '
-      '~/tensorflow_datasets.',
-    )
-    flags.DEFINE_boolean(
-      'download', False, 'download missing original files of the data set.'
-    )
-
-
-def define_seed(default: int | None, help_text: str) -> None:
-  """Defines the flag of a seed."""
-  flags.DEFINE_integer('seed', default, help_text, 0, checks.MAX_COUNT)
-
-
-class TupleParser(flags.ArgumentParser):
-  """Parses values separated by commas."""
-
-  def __init__(self, kind: type):
-    """Makes a parser of integers, floats or strings."""
-    self.kind = kind
-    names = {int: 'whole numbers', float: 'numbers', str: 'names'}
-    self.syntactic_help = f'{names[kind]} separated by commas'
-
-  def parse(self, argument):
-    """Parses the value of a flag into a tuple."""
-    if not isinstance(argument, str):
-      return tuple(argument)
-    try:
-      return tuple(self.kind(part) for part in argument.split(','))
-    except ValueError:
-      raise ValueError(f'expected {self.syntactic_help}') from None
-
-  def flag_type(self):
-    """Returns the type that `--help` shows."""
-    return f'{self.kind.__name__}s'
 
 
 def define_fields(
   kind: type,
   *,
-  with_defaults: bool = True,
+  defaults: Any = None,
   names: Collection[str] | None = None,
 ) -> None:
   """Defines a flag for each `field.field` of a dataclass.
 
   Args:
     kind: the dataclass.
-    with_defaults: whether flags default to the values of the fields instead of
-      None.
+    defaults: an instance with other defaults than those of the dataclass.
     names: the fields; None is all of them.
   """
   hints = typing.get_type_hints(kind)
   for own in dataclasses.fields(kind):
     if names is not None and own.name not in names:
       continue
-    default = own.default if with_defaults else None
-    with group(own.metadata['group']):
-      _define_flag(own, hints[own.name], default)
+    heading, text = own.metadata['group'], f'{own.metadata["help"]}.'
+    default = getattr(defaults, own.name, own.default)
+    parser = field.parser(own, hints[own.name])
+    if isinstance(parser, flags.BooleanParser):
+      flag = flags.BooleanFlag(own.name, default, text)
+    else:
+      is_tuple = isinstance(parser, field.TupleParser)
+      write = flags.ListSerializer(',') if is_tuple else _WRITE
+      flag = flags.Flag(parser, write, own.name, default, text)
+    flags.DEFINE_flag(flag, module_name=heading)
 
 
 def define_config() -> None:
   """Defines the flags of a configuration and of its data."""
-  define_fields(experiment.ExperimentConfig, with_defaults=False)
-  with group('Data'):
-    flags.DEFINE_string(
-      'config',
-      None,
-      '`name` of the data set whose default configuration is used; default: '
-      'the same as --dataset.',
-    )
+  define_fields(experiment.ExperimentConfig)
+  define_data_dir()
 
 
-def _define_flag(own, hint, default):
-  metadata, help_text = own.metadata, f'{own.metadata["help"]}.'
-  if isinstance(hint, python_types.UnionType):
-    hint, *_ = typing.get_args(hint)
-  define = {
-    int: flags.DEFINE_integer,
-    float: flags.DEFINE_float,
-    bool: flags.DEFINE_boolean,
-    str: flags.DEFINE_string,
-  }
-  if metadata['choices'] and metadata['lists_choices']:
-    flags.DEFINE_enum(own.name, default, metadata['choices'], help_text)
-  elif typing.get_origin(hint) is tuple:
-    parser = TupleParser(typing.get_args(hint)[0])
-    flags.DEFINE(parser, own.name, default, help_text)
-  else:
-    define[hint](own.name, default, help_text)
+def define_data_dir() -> None:
+  """Defines the flags of the data folder and of downloads."""
+  define_fields(experiment.DataOptions)
 
 
-def make(kind: type[_T], values: Mapping[str, Any]) -> _T:
-  """Makes a dataclass from the values of the flags of its fields."""
+def define_seed(default: int | None, help_text: str) -> None:
+  """Defines the flag of a seed, as a flag of the command itself."""
+  bounds, own = (0, checks.MAX_COUNT), sys.argv[0]
+  flags.DEFINE_integer('seed', default, help_text, *bounds, module_name=own)
+
+
+def make(kind: type[_T]) -> _T:
+  """Makes a dataclass from the flags of its fields."""
   names = [own.name for own in dataclasses.fields(kind)]
-  return kind(**{name: values[name] for name in names})
+  return kind(**{name: flags.FLAGS[name].value for name in names})
+
+
+def given() -> dict[str, Any]:
+  """Returns the fields of a configuration whose flags are given."""
+  return {
+    name: field.absolute_path(flags.FLAGS[name].value)
+    for name in experiment.FIELDS
+    if name in flags.FLAGS and flags.FLAGS[name].present
+  }
 
 
 def config(
   values: Mapping[str, Any], base: experiment.ExperimentConfig | None = None
 ) -> experiment.ExperimentConfig:
-  """Makes the configuration that flags describe.
+  """Makes the configuration of given fields.
 
   Args:
-    values: the value of each flag; None if the flag is not given.
-    base: the configuration that provides the other fields; by default the
-      configuration of --config, or else of the data set.
+    values: the fields, as of `given`.
+    base: the configuration that provides the other fields; by default that of
+      the data set.
 
   Raises:
-    UserError: if the configuration does not exist, or a value is out of range.
+    UserError: if a value is out of range.
   """
-  given = {
-    name: field.absolute_path(values[name])
-    for name in experiment.FIELDS
-    if values[name] is not None
-  }
-  if base is not None:
-    return dataclasses.replace(base, **given)
-  name = values['config'] or given.get('dataset', 'digits')
-  if name not in field.DATASETS:
-    flag = 'config' if values['config'] else 'dataset'
-    raise ssnn_jax.UserError(
-      f'--{flag}={name} does not exist; choose one of '
-      f'{", ".join(field.DATASETS)}.'
-    )
-  return dataclasses.replace(experiment.default(name), **given)
+  if base is None:
+    base = experiment.default(values.get('dataset', 'digits'))
+  return dataclasses.replace(base, **values)
 
 
 def folder(path: str | os.PathLike) -> pathlib.Path:
@@ -195,73 +125,63 @@ def folder(path: str | os.PathLike) -> pathlib.Path:
   return pathlib.Path(path).expanduser()
 
 
-def require(values: Mapping[str, Any], *names: str) -> None:
-  """Raises a UserError if one of the flags is not given, or empty."""
-  for name in names:
-    if not values[name]:
-      raise ssnn_jax.UserError(f'--{name} is missing; it is required.')
-
-
-def choices(
-  values: Mapping[str, Any], name: str, allowed: Sequence[str]
-) -> list[str]:
-  """Returns the value of a flag that lists choices.
-
-  Raises:
-    UserError: if the list is empty, or has a choice that is not allowed.
-  """
-  listed = values[name]
-  if not listed or not set(listed) <= set(allowed):
-    raise ssnn_jax.UserError(
-      f'--{name}={",".join(listed)} is not a list of {", ".join(allowed)}.'
-    )
-  return listed
-
-
 def _print_help():
-  is_run = 'config' in flags.FLAGS
-  groups = {
-    heading: [usage.describe(flags.FLAGS[name], is_run) for name in names]
-    for heading, names in _GROUPS.items()
-  }
-  text = usage.render(
-    sys.modules['__main__'].__doc__,
-    groups,
-    '--helpfull also lists the flags of absl.',
-    min(shutil.get_terminal_size().columns, 100),
-  )
-  print(text, end='')
+  """Prints the introduction of the command, and its flags by heading."""
+  known = flags.FLAGS
+  print(sys.modules['__main__'].__doc__.strip())
+  for heading in (sys.argv[0], *_HEADINGS):
+    text = known.module_help(heading).strip('\n')
+    if text:
+      print('\n' + text.replace(f'{sys.argv[0]}:', 'Flags:', 1))
+  if 'num_epochs' in known:
+    print(experiment.describe_defaults())
+  print('\n--helpfull also lists the flags of absl.')
 
 
 def _parse(argv):
   """Parses flags; exits with one sentence if a flag is invalid."""
-  if any(word[:1] == '-' and word.lstrip('-') in _HELP for word in argv[1:]):
+  if {'--help', '-help', '-h', '--helpshort', '-?'} & {*argv[1:]}:
     _print_help()
+    sys.stdout.flush()
     sys.exit()
   try:
     return flags.FLAGS(argv)
-  except (flags.Error, ValueError) as error:
-    problem = ' '.join(str(error).split()).removeprefix('flag ').rstrip(' .?')
-    for reason, expected in _EXPECTED.items():
-      problem = re.sub(reason, expected, problem)
-    sys.exit(f'error: {problem}; see --help.')
+  except flags.Error as error:
+    sys.exit(f'error: {" ".join(str(error).split()).rstrip(".")}; see --help.')
+
+
+def _prepare_libraries(is_cached):
+  """Sets the caches and messages of libraries."""
+  if is_cached:  # also in workers, which inherit the variables
+    programs = str(user_cache.folder() / 'programs')
+    for name, value in {
+      'jax_compilation_cache_dir': programs,
+      'jax_persistent_cache_min_compile_time_secs': 0,
+    }.items():
+      if name.upper() not in os.environ:
+        os.environ[name.upper()] = str(value)
+        jax.config.update(name, value)
+  logging.set_verbosity(logging.WARNING)  # jax reports missing backends
+  # Orbax logs the tracebacks of its threads, also of errors that are reported.
+  logging.get_absl_logger().addFilter(
+    lambda record: 'orbax' not in record.pathname
+  )
+  standard_logging.getLogger('asyncio').setLevel(standard_logging.CRITICAL)
 
 
 def launch(main: Callable[[], None]) -> None:
   """Parses flags and runs `main`; user errors are printed as one sentence."""
-  with group('Machine'):
-    flags.DEFINE_boolean(
-      'compilation_cache',
-      True,
-      'keep compiled programs in the cache of the user, $SSNN_JAX_CACHE_DIR, '
-      'unless $JAX_COMPILATION_CACHE_DIR names another folder.',
-    )
+  flag = flags.BooleanFlag(
+    'compilation_cache',
+    True,
+    'keep compiled programs in the cache of the user, $SSNN_JAX_CACHE_DIR, '
+    'unless $JAX_COMPILATION_CACHE_DIR names another folder.',
+  )
+  flags.DEFINE_flag(flag, module_name='Machine')
 
   def guarded(argv):
     try:
-      libraries.be_quiet()
-      if flags.FLAGS.compilation_cache:
-        libraries.cache_programs()
+      _prepare_libraries(flags.FLAGS.compilation_cache)
       if len(argv) > 1:
         raise ssnn_jax.UserError(
           f'{argv[1]} is not a flag; write --name=value, and see --help.'
@@ -270,16 +190,17 @@ def launch(main: Callable[[], None]) -> None:
         main()
         sys.stdout.flush()
     except ssnn_jax.UserError as error:
-      sys.exit(f'error: {errors.message(error)}')
-    except (MemoryError, jax.errors.JaxRuntimeError) as error:
-      if 'Out of memory' in str(error) or isinstance(error, MemoryError):
+      sys.exit(f'error: {error}')
+    except jax.errors.JaxRuntimeError as error:
+      if 'Out of memory' in str(error):
         sys.exit(
           'error: the arrays of this command do not fit into memory; give '
-          'smaller sizes in its flags.'
+          'smaller sizes, or fewer --seeds_at_once.'
         )
       raise
-    except BrokenPipeError:  # the reader of the output has ended
-      os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-      sys.exit(1)
 
-  app.run(guarded, flags_parser=_parse)
+  try:
+    app.run(guarded, flags_parser=_parse)
+  except BrokenPipeError:  # the reader of the output has ended
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(1)

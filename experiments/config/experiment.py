@@ -1,9 +1,13 @@
 """Configurations of experiments, and their defaults for each data set."""
 
+from collections.abc import Mapping
 import dataclasses
 import functools
+import json
 import math
 import pathlib
+import textwrap
+from typing import Any
 
 from experiments.config import field
 from experiments.config import layers
@@ -20,9 +24,10 @@ from ssnn_jax.neuron.firing import FIRING_FUNCTIONS
 from ssnn_jax.simulation import updates
 from ssnn_jax.spikes.samplers import SAMPLERS
 
-_data, _network, _spikes, _chip, _training, _evaluation = (
+_used, _data, _network, _spikes, _chip, _training, _evaluation = (
   functools.partial(field.field, group)
   for group in (
+    'Most used',
     'Data',
     'Network',
     'Spikes',
@@ -42,25 +47,38 @@ EVENTS_AT_FULL_RATE = 8
 
 
 @dataclasses.dataclass(frozen=True)
+class DataOptions:
+  """Options of loading data; each field is a flag."""
+
+  data_dir: str | None = _data(
+    None,
+    'folder of data sets; default: $TFDS_DATA_DIR, or ~/tensorflow_datasets',
+  )
+  download: bool = _data(
+    False, 'download missing original files of the data set'
+  )
+
+
+@dataclasses.dataclass(frozen=True)
 class ExperimentConfig(synapses.SynapseFields):
   """Configuration of a run; each field is a flag of the same name.
 
   The defaults are those of `digits`, tuned for the ANN on a validation split.
   """
 
-  dataset: str = _data(
+  dataset: str = _used(
     'digits',
     f'`name` of the data set: {field.SETS} of your own arrays, with the '
     'defaults of digits',
     choices=field.DATASETS,
   )
-  method: str = _network(
+  method: str = _used(
     'ssnn',
     '`method` that trains the network: '
     + ', '.join(f'{name} ({m.help})' for name, m in methods.METHODS.items()),
     choices=tuple(methods.METHODS),
   )
-  layer_sizes: tuple[int, ...] | None = _network(
+  layer_sizes: tuple[int, ...] | None = _used(
     None,
     'number of neurons of each layer, as in 784,256,10; default: inputs of the '
     f'data set, {layers.NUM_HIDDEN}, classes of the data set',
@@ -71,10 +89,8 @@ class ExperimentConfig(synapses.SynapseFields):
     'conv16k5s2,conv32k5s2,10: convolutions of 16 and 32 features with kernel '
     '5 and stride 2 (p1: padding of 1), and a dense layer of 10 neurons',
   )
-  num_steps: int = _spikes(
-    64, 'number of ticks T of a spike train', unit='ticks'
-  )
-  timing: str = _network('buffered', _HELP['timing'], choices=choices.TIMINGS)
+  num_steps: int = _used(64, 'number of ticks T of a spike train', unit='ticks')
+  timing: str = _used('buffered', _HELP['timing'], choices=choices.TIMINGS)
   settle: int | None = _network(None, _HELP['settle'], unit='ticks')
   window: int | None = _network(None, _HELP['window'], unit='ticks')
   firing_function: str = _network(
@@ -126,7 +142,7 @@ class ExperimentConfig(synapses.SynapseFields):
   update_every: str = _network(
     'presentation', _HELP['update_every'], choices=choices.UPDATE_EVERY
   )
-  sampler: str = _spikes('bernoulli', _HELP['sampler'], choices=tuple(SAMPLERS))
+  sampler: str = _used('bernoulli', _HELP['sampler'], choices=tuple(SAMPLERS))
   representation: str = field.field(
     'Machine', 'auto', _HELP['representation'], choices=choices.REPRESENTATIONS
   )
@@ -296,6 +312,76 @@ def default(dataset: str) -> ExperimentConfig:
   if arrays.is_npz_path(dataset):
     return dataclasses.replace(CONFIGS['digits'], dataset=dataset)
   return CONFIGS[dataset]
+
+
+def describe_defaults() -> str:
+  """Describes the defaults of data sets that differ from those of digits."""
+  lines = ['\nOther defaults:']
+  for name in ('mnist', 'n_mnist'):
+    own, base = vars(CONFIGS[name]), vars(CONFIGS['digits'])
+    values = ', '.join(
+      f'--{key}={"T / 8" if own[key] is None else own[key]}'
+      for key in own
+      if own[key] != base[key] and key != 'dataset'
+    )
+    family = {'mnist': 'other images', 'n_mnist': 'recordings'}[name]
+    line = f'  {family}: {values}'
+    lines.append(textwrap.fill(line, 80, subsequent_indent='    '))
+  return '\n'.join(lines)
+
+
+def to_json(config: ExperimentConfig) -> dict[str, Any]:
+  """Returns the JSON object of a configuration."""
+  return json.loads(json.dumps(dataclasses.asdict(config)))
+
+
+def to_record(config: ExperimentConfig) -> dict[str, Any]:
+  """Returns the JSON object of a configuration, with own files by name."""
+  return {
+    name: pathlib.Path(value).name if field.is_own_file(value) else value
+    for name, value in to_json(config).items()
+  }
+
+
+@functools.cache
+def _defaults():
+  return to_json(ExperimentConfig())
+
+
+def complete(recorded: Mapping[str, Any]) -> dict[str, Any]:
+  """Returns a recorded configuration with the fields of this version.
+
+  Missing fields have defaults, except that votes in real time once started with
+  the winners.
+  """
+  values = _defaults() | dict(recorded)
+  if values.pop('delay', 0):
+    raise ssnn_jax.UserError(
+      'the record has the field delay of an earlier version; read it with that '
+      'version.'
+    )
+  if values['timing'] == 'realtime' and 'settle' not in recorded:
+    values['settle'] = 0
+  return values
+
+
+def from_json(recorded: Mapping[str, Any]) -> ExperimentConfig:
+  """Makes a configuration from its JSON object.
+
+  Raises:
+    UserError: if a field is unknown, or a value is out of range.
+  """
+  values = {
+    name: tuple(value) if isinstance(value, list) else value
+    for name, value in complete(recorded).items()
+  }
+  unknown = [name for name in values if name not in FIELDS]
+  if unknown:
+    raise ssnn_jax.UserError(
+      f'the configuration has the unknown field {unknown[0]}; use the version '
+      'that wrote it.'
+    )
+  return ExperimentConfig(**values)
 
 
 def slug(dataset: str) -> str:

@@ -8,7 +8,11 @@ import dataclasses
 import inspect
 import os
 import re
+import types
+import typing
 from typing import Any
+
+from absl import flags
 
 import ssnn_jax
 from ssnn_jax.datasets import arrays
@@ -44,19 +48,73 @@ def field(
   Args:
     group: the heading of the flag in --help.
     default: the default value.
-    help_text: help of the flag; a backquoted word names the value and replaces
-      the list of choices.
+    help_text: help of the flag, which names the choices if it has backquotes.
     unit: unit of the value.
     choices: the allowed values; None allows any value.
   """
+  if choices and '`' not in help_text:
+    help_text += f': {", ".join(choices)}'
+  if unit:
+    help_text += f' ({unit})'
   metadata = {
     'group': group,
-    'help': help_text,
-    'unit': unit,
+    'help': help_text.replace('`', ''),
     'choices': choices,
-    'lists_choices': '`' not in help_text,
   }
   return dataclasses.field(default=default, metadata=metadata)
+
+
+class TupleParser(flags.ArgumentParser):
+  """Parses values separated by commas, or by dashes in a grid."""
+
+  def __init__(self, kind: type, choices: Sequence[Any] | None = None):
+    """Makes a parser of integers, floats or strings.
+
+    Args:
+      kind: type of the values.
+      choices: the allowed values; None allows any value.
+    """
+    self.kind, self.choices = kind, choices
+    names = {int: 'whole numbers', float: 'numbers', str: 'names'}
+    self.syntactic_help = f'{names[kind]} separated by commas'
+
+  def parse(self, argument: Any) -> tuple[Any, ...]:
+    """Parses the value of a flag into a tuple."""
+    if not isinstance(argument, str):
+      return tuple(argument)
+    try:
+      values = tuple(self.kind(part) for part in argument.split(','))
+    except ValueError:
+      raise ValueError(f'expected {self.syntactic_help}') from None
+    if self.choices and not set(values) <= set(self.choices):
+      raise ValueError(f'expected a list of {", ".join(self.choices)}')
+    return values
+
+
+_PARSERS = {
+  int: flags.IntegerParser,
+  float: flags.FloatParser,
+  bool: flags.BooleanParser,
+  str: flags.ArgumentParser,
+}
+
+
+def parser(own: dataclasses.Field, hint: Any) -> flags.ArgumentParser:
+  """Returns the parser of a field, for its flag and for grids.
+
+  Args:
+    own: the field.
+    hint: its type; of unions with None the other type.
+  """
+  if isinstance(hint, types.UnionType):
+    hint, *_ = typing.get_args(hint)
+  if typing.get_origin(hint) is tuple:
+    return TupleParser(typing.get_args(hint)[0], own.metadata['choices'])
+  if own.metadata['choices']:
+    enum = flags.EnumParser(own.metadata['choices'])
+    enum.enum_values = own.metadata['choices']  # also contain own files
+    return enum
+  return _PARSERS[hint]()
 
 
 def read_help(kind: type) -> dict[str, str]:

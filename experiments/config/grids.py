@@ -25,12 +25,6 @@ _MOST_RUNS = 100_000
 _FORM = "--grid='num_steps=16,64;learning_rate=0.1,0.3'"
 _FIELDS = {k: v for k, v in experiment.FIELDS.items() if k != 'seed'}
 _HINTS = typing.get_type_hints(experiment.ExperimentConfig)
-_KINDS = {
-  int: 'a whole number',
-  float: 'a number',
-  bool: 'true or false',
-  str: 'a name',
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,17 +78,13 @@ def parse(text: str) -> dict[str, tuple[Any, ...]]:
     if name in grid:
       raise _user_error(f'{name} is repeated')
     _check_name(name)
-    values = [_parse_value(name, value.strip()) for value in listed.split(',')]
-    for value in values:
-      if values.count(value) > 1:
-        raise _user_error(f'{name} has the value {write(value)} twice')
-    grid[name] = tuple(values)
+    grid[name] = ()
+    for value in listed.split(','):
+      parsed = _parse_value(name, value.strip())
+      if parsed in grid[name]:
+        raise _user_error(f'{name} has the value {write(parsed)} twice')
+      grid[name] += (parsed,)
   return grid
-
-
-def settings(base: experiment.ExperimentConfig, *grids: Grid) -> list[Setting]:
-  """Lists the settings of grids; see `merge`."""
-  return list(merge(base, [Sweep(grid) for grid in grids]))
 
 
 def merge(
@@ -168,16 +158,6 @@ def _settings(base, grid):
   return listed
 
 
-def together(settings: Sequence[Setting]) -> list[list[Setting]]:
-  """Groups settings that differ only in their learning rate."""
-  groups = {}
-  for setting in settings:
-    fields = vars(setting.config).items()
-    shared = tuple(item for item in fields if item[0] != 'learning_rate')
-    groups.setdefault(shared, []).append(setting)
-  return list(groups.values())
-
-
 def _name(method, varied, is_named):
   parts = [f'{field}={write(value)}' for field, value in varied.items()]
   if method == methods.ANN:
@@ -197,46 +177,20 @@ def _check_name(name):
 
 
 def _parse_value(name, text):
-  """Parses a value with the type of its field."""
-  hint, choices = _HINTS[name], _FIELDS[name].metadata['choices']
-  is_union = isinstance(hint, types.UnionType)
-  kinds = typing.get_args(hint) if is_union else (hint,)
-  if not text:
-    raise _user_error(f'{name} lacks a value')
-  if type(None) in kinds and text.lower() == 'none':
+  """Parses a value with the parser of the flag of its field."""
+  hint = _HINTS[name]
+  if text.lower() == 'none' and isinstance(hint, types.UnionType):
     return None
+  parser = field.parser(_FIELDS[name], hint)
+  listed = text
+  if isinstance(parser, field.TupleParser):
+    # The minus of an exponent, as in 1e-3, does not separate numbers.
+    listed = re.sub('(?<!e)-', ',', text.lower())
   try:
-    if choices and text not in choices:
-      raise ValueError(text)
-    return _convert(name, kinds[0], text)
-  except ValueError:
-    expected = _expected(name, kinds, choices)
-    raise _user_error(f"{name} is '{text}'; expected {expected}") from None
-
-
-def _convert(name, kind, text):
-  """Converts a text to a type; raises ValueError for other texts."""
-  if kind is bool:
-    return bool(('false', 'true').index(text.lower()))
-  if typing.get_origin(kind) is not tuple:
-    return kind(text)
-  # The minus of an exponent, as in 1e-3, does not separate numbers.
-  numbers = re.split('(?<!e)-', text.lower())
-  if name == 'layer_sizes' and len(numbers) < 2:
-    raise ValueError(text)
-  return tuple(map(typing.get_args(kind)[0], numbers))
-
-
-def _expected(name, kinds, choices):
-  suffix = ', or none' if type(None) in kinds else ''
-  if choices:
-    return f'one of {", ".join(choices)}{suffix}'
-  if name == 'layer_sizes':
-    return f"numbers separated by '-', as in 64-32-10{suffix}"
-  if typing.get_origin(kinds[0]) is tuple:
-    (kind, *_) = typing.get_args(kinds[0])
-    return f"{_KINDS[kind]}, or several separated by '-'{suffix}"
-  return _KINDS[kinds[0]] + suffix
+    return parser.parse(listed)
+  except ValueError as error:
+    reason = ' '.join(str(error).split())
+    raise _user_error(f"{name} is '{text}' ({reason})") from None
 
 
 def _user_error(problem):

@@ -13,12 +13,19 @@ import threading
 
 _SECONDS_TO_END = 10  # before an interrupted command is killed
 _STATUS = 130  # exit status of an interrupted command
+_remedy = ''
 
 
 def install() -> None:
   """Makes Ctrl-C end the process with one word, unless Ctrl-C is ignored."""
   if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, _end)
+
+
+def continue_by(command: str) -> None:
+  """Sets the command that continues this one after an interrupt."""
+  global _remedy
+  _remedy = f'; continue by: {command}'
 
 
 @contextlib.contextmanager
@@ -56,6 +63,6 @@ def _end(signum=None, frame=None):
   with contextlib.suppress(OSError, RuntimeError):  # closed, or in a write
     sys.stdout.flush()
   with contextlib.suppress(OSError):
-    os.write(2, b'interrupted\n')
+    os.write(2, f'interrupted{_remedy}\n'.encode())
   # Computations still run in other threads and crash an orderly exit.
   os._exit(_STATUS)

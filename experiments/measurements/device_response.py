@@ -146,9 +146,8 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-  with command.group('Measurements'):
-    flags.DEFINE_integer(
-      'num_devices', 20_000, 'devices per case.', 2, _MOST_DEVICES
-    )
-    command.define_seed(0, 'seed of the devices and their noise.')
+  flags.DEFINE_integer(
+    'num_devices', 20_000, 'devices per case.', 2, _MOST_DEVICES
+  )
+  command.define_seed(0, 'seed of the devices and their noise.')
   command.launch(main)

@@ -20,6 +20,8 @@ import numpy as np
 import tqdm
 
 from experiments.config import command
+from experiments.config import experiment
+from experiments.config import field
 from experiments.measurements import json_lines
 from experiments.training import data
 import ssnn_jax
@@ -146,7 +148,9 @@ def _networks(values, dataset):
 
 def _measure(values):
   """Yields the lines of all networks of the flags."""
-  dataset = data.load_images(values)
+  dataset = data.load_images(
+    values['dataset'], command.make(experiment.DataOptions)
+  )
   size, num_steps, sizes = values['batch_size'], values['train_steps'], None
   batch = [array[-size:] for array in dataset.train]
   networks = list(_networks(values, dataset))
@@ -161,42 +165,39 @@ def _measure(values):
 def main() -> None:
   """Prints the errors of all networks of the flags."""
   values = flags.FLAGS.flag_values_dict()
-  command.choices(values, 'samplers', tuple(samplers.SAMPLERS))
-  command.choices(values, 'timings', choices.TIMINGS)
-  command.choices(values, 'integrations', ssnn_jax.neuron.MEMBRANES)
   json_lines.write(__spec__.name, provenance.environment(), _measure(values))
 
 
 def _define_flags():
-  numbers = command.TupleParser(int)
-  with command.group('Data'):
-    flags.DEFINE_string('dataset', 'digits', '`name` of the set of images.')
+  def define_names(name, default, known, text):
+    parser = field.TupleParser(str, tuple(known))
+    flags.DEFINE(parser, name, default, f'{text}: {", ".join(known)}.')
+
+  numbers = field.TupleParser(int)
+  flags.DEFINE_string('dataset', 'digits', 'name of the set of images.')
   command.define_data_dir()
-  with command.group('Network'):
-    flags.DEFINE_multi(
-      numbers,
-      flags.ArgumentSerializer(),
-      'hidden_sizes',
-      [(256,), (256, 256)],
-      'neurons of the hidden layers; may be repeated, for several networks.',
-    )
-    windows = 'windows n in ticks, where at most T; 0 is T.'
-    flags.DEFINE(numbers, 'windows', (1, 4, 32, 0), windows)
-    membranes = f'membranes, from {", ".join(ssnn_jax.neuron.MEMBRANES)}.'
-    flags.DEFINE_list('integrations', 'mean', membranes)
-    timings = 'timings, from buffered and realtime, whose windows have 1 tick.'
-    flags.DEFINE_list('timings', 'buffered', timings)
-  with command.group('Spikes'):
-    gains = 'gains of the error spikes.'
-    flags.DEFINE(command.TupleParser(float), 'gains', (1.0,), gains)
-    steps = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
-    flags.DEFINE(numbers, 'num_steps', steps, 'numbers of ticks T.')
-    names = f'spike samplers, from {", ".join(samplers.SAMPLERS)}.'
-    flags.DEFINE_list('samplers', 'bernoulli,sobol', names)
-    flags.DEFINE_integer('draws', 8, 'number of draws of the spikes.', 1)
-  with command.group('Training'):
-    flags.DEFINE_integer('train_steps', 400, 'SGD steps before measuring.', 0)
-    flags.DEFINE_integer('batch_size', 128, 'size of a minibatch.', 1)
+  flags.DEFINE_multi(
+    numbers,
+    flags.ArgumentSerializer(),
+    'hidden_sizes',
+    [(256,), (256, 256)],
+    'neurons of the hidden layers; may be repeated, for several networks.',
+  )
+  windows = 'windows n in ticks, where at most T; 0 is T.'
+  flags.DEFINE(numbers, 'windows', (1, 4, 32, 0), windows)
+  membranes = ssnn_jax.neuron.MEMBRANES
+  define_names('integrations', ('mean',), membranes, 'membranes')
+  timings = 'timings; windows have 1 tick in real time'
+  define_names('timings', ('buffered',), choices.TIMINGS, timings)
+  gains = 'gains of the error spikes.'
+  flags.DEFINE(field.TupleParser(float), 'gains', (1.0,), gains)
+  steps = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
+  flags.DEFINE(numbers, 'num_steps', steps, 'numbers of ticks T.')
+  known = samplers.SAMPLERS
+  define_names('samplers', ('bernoulli', 'sobol'), known, 'spike samplers')
+  flags.DEFINE_integer('draws', 8, 'number of draws of the spikes.', 1)
+  flags.DEFINE_integer('train_steps', 400, 'SGD steps before measuring.', 0)
+  flags.DEFINE_integer('batch_size', 128, 'size of a minibatch.', 1)
 
 
 if __name__ == '__main__':

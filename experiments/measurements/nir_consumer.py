@@ -39,9 +39,10 @@ import numpy as np
 
 from experiments import export
 from experiments.config import command
-from experiments.config import lines
+from experiments.config import experiment
 from experiments.measurements import json_lines
 from experiments.training import data
+from experiments.training import trainer
 import ssnn_jax
 from ssnn_jax import training
 from ssnn_jax.runs import provenance
@@ -179,7 +180,6 @@ def compare(
 
 def measure(values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
   """Yields the lines of a run, from the values of the flags."""
-  command.require(values, 'workdir')
   consumer, folder = values['consumer'], command.folder(values['workdir'])
   nir_lib = export.import_nir()
   try:
@@ -190,8 +190,8 @@ def measure(values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
       f"pip install {consumer} 'nir<=1.0.4'."
     ) from None
   config, params = export.load(folder)
-  name = lines.read(folder, strict=False).config['dataset']
-  test = data.load_images({**values, 'dataset': name}).test
+  name = trainer.read_task(folder).config.dataset
+  test = data.load_images(name, command.make(experiment.DataOptions)).test
   with tempfile.TemporaryDirectory() as temporary:
     file = pathlib.Path(temporary, 'network.nir')
     nir_lib.write(file, nir_lib.to_graph(config, params))
@@ -215,10 +215,8 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-  with command.group('Records'):
-    flags.DEFINE_string('workdir', None, '`folder` of the run; required.')
+  flags.DEFINE_string('workdir', None, 'folder of the run.', required=True)
   command.define_data_dir()
-  with command.group('Evaluation'):
-    libraries = list(CONSUMERS)
-    flags.DEFINE_enum('consumer', 'sinabs', libraries, 'library to evaluate.')
+  libraries = list(CONSUMERS)
+  flags.DEFINE_enum('consumer', 'sinabs', libraries, 'library to evaluate.')
   command.launch(main)

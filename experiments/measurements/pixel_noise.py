@@ -45,11 +45,10 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-  with command.group('Data'):
-    flags.DEFINE_list(
-      'datasets',
-      'digits,mnist,fashion_mnist',
-      'sets of images, or .npz files.',
-    )
+  flags.DEFINE_list(
+    'datasets',
+    'digits,mnist,fashion_mnist',
+    'sets of images, or .npz files.',
+  )
   command.define_data_dir()
   command.launch(main)

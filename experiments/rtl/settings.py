@@ -1,7 +1,5 @@
 """Flags of a chip, its initial state and its samples."""
 
-from collections.abc import Mapping
-import dataclasses
 from typing import Any
 from typing import NamedTuple
 
@@ -37,29 +35,20 @@ class Case(NamedTuple):
 
 def define() -> None:
   """Defines the flags."""
-  command.define_fields(
-    experiment.ExperimentConfig, with_defaults=False, names=FIELDS
-  )
+  command.define_fields(experiment.ExperimentConfig, names=FIELDS)
   command.define_data_dir()
 
 
-def load(
-  values: Mapping[str, Any],
-) -> tuple[Case, ssnn_jax.datasets.Dataset]:
-  """Returns a chip as `experiments.run` starts it, and its data.
-
-  Args:
-    values: the values of the flags.
+def load() -> tuple[Case, ssnn_jax.datasets.Dataset]:
+  """Returns the chip of the flags as `experiments.run` starts it, and its data.
 
   Raises:
     UserError: if a value is out of range, or the data is missing.
   """
-  name = values['dataset'] or 'digits'
-  given = {key: values[key] for key in FIELDS if values[key] is not None}
-  config = dataclasses.replace(
-    experiment.default(name), method=methods.CHIP, **given
+  config = command.config(command.given() | {'method': methods.CHIP})
+  dataset = data.load_images(
+    config.dataset, command.make(experiment.DataOptions)
   )
-  dataset = data.load_images({**values, 'dataset': name})
   network_config = experiment.network_config(config, dataset)
   chip_config = methods.METHODS[methods.CHIP].configure(config, network_config)
   device = chip.make_device(

@@ -12,7 +12,7 @@ which takes a minute.
 
 The record of the study chip_gates is collected by
 
-  python -m experiments.collect --study=chip_gates --record=yosys
+  python -m experiments.pages --study=chip_gates --record=yosys
     --lines=gates.jsonl
 """
 
@@ -27,6 +27,7 @@ from absl import flags
 import jax
 
 from experiments.config import command
+from experiments.config import field
 from experiments.rtl import synthesis
 from ssnn_jax import chip
 from ssnn_jax.chip import verilog
@@ -148,19 +149,19 @@ def main() -> None:
     lines.append(line)
     print(json.dumps(line), flush=True)
     if written:
-      files.append_line(written, line)
+      with written.open('a') as file:
+        file.write(json.dumps(line) + '\n')
 
 
 if __name__ == '__main__':
-  with command.group('Measurements'):
-    flags.DEFINE(
-      command.TupleParser(int),
-      'weight_bits',
-      (8, 10, 12, 16),
-      'bits of weights; thresholds have two less.',
-    )
-    flags.DEFINE_string(
-      'liberty', None, '`file` of standard cells, whose areas are summed.'
-    )
-    flags.DEFINE_string('lines', None, 'new `file` for the lines, as JSON.')
+  flags.DEFINE(
+    field.TupleParser(int),
+    'weight_bits',
+    (8, 10, 12, 16),
+    'bits of weights; thresholds have two less.',
+  )
+  flags.DEFINE_string(
+    'liberty', None, 'file of standard cells, whose areas are summed.'
+  )
+  flags.DEFINE_string('lines', None, 'new file for the lines, as JSON.')
   command.launch(main)

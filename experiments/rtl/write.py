@@ -109,14 +109,13 @@ def _hex(config: chip.ChipConfig, weights: rules.Weights) -> str:
 def main() -> None:
   """Writes the folder of --folder."""
   values = flags.FLAGS.flag_values_dict()
-  command.require(values, 'folder')
   folder: pathlib.Path = command.folder(values['folder'])
   if files.is_nonempty(folder):
     raise ssnn_jax.UserError(
       f'{folder} exists already and is not overwritten; choose another '
       '--folder.'
     )
-  texts = write(*settings.load(values), values['num_samples'])
+  texts = write(*settings.load(), values['num_samples'])
   with files.convert_os_errors(folder):
     folder.mkdir(parents=True, exist_ok=True)
     for source in verilog.sources():
@@ -128,9 +127,8 @@ def main() -> None:
 
 if __name__ == '__main__':
   settings.define()
-  with command.group('Records'):
-    flags.DEFINE_string('folder', None, 'new `folder` to write to; required.')
-    flags.DEFINE_integer(
-      'num_samples', 3, 'number of samples with expected votes.', 1
-    )
+  flags.DEFINE_string('folder', None, 'new folder to write to.', required=True)
+  flags.DEFINE_integer(
+    'num_samples', 3, 'number of samples with expected votes.', 1
+  )
   command.launch(main)

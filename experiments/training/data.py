@@ -1,9 +1,7 @@
 """Data of a run: the training split and the evaluation split."""
 
-from collections.abc import Mapping
 import dataclasses
 import functools
-from typing import Any
 
 import numpy as np
 
@@ -144,20 +142,22 @@ def _test_on(dataset, other):
   return dataset._replace(test=test, full_size=None)
 
 
-def load_images(values: Mapping[str, Any]) -> ssnn_jax.datasets.Dataset:
-  """Loads the images of --dataset, unchanged.
+def load_images(
+  name: str, options: experiment.DataOptions
+) -> ssnn_jax.datasets.Dataset:
+  """Loads a set of images, unchanged.
 
   Raises:
     UserError: if the data set has no images, or is missing or damaged.
   """
-  name, known = values['dataset'], ssnn_jax.datasets.IMAGES
+  known = ssnn_jax.datasets.IMAGES
   if name not in known and not arrays.is_npz_path(name):
     raise ssnn_jax.UserError(
       f'--dataset={name} is not a set of images; choose one of '
       f'{", ".join(known)}, or {field.OWN_FILE}.'
     )
   return ssnn_jax.datasets.load(
-    name, values['data_dir'], download=values['download']
+    name, options.data_dir, download=options.download
   )
 
 

@@ -1,7 +1,7 @@
-"""Multi-process training of one network.
+"""Training of one network by several processes, on as many hosts.
 
 All processes run the same command and the same programs. Only the primary
-process reads and writes records, and broadcasts checkpoints to the others.
+process writes records; checkpoints are written and read by Orbax in all.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ class Processes:
     'jax discovers the processes under Slurm, MPI or on a TPU pod',
   )
   coordinator_address: str | None = field.field(
-    'Machine', None, f'`host:port` of the first process {_UNLESS_FOUND}'
+    'Machine', None, f'host:port of the first process {_UNLESS_FOUND}'
   )
   num_processes: int | None = field.field(
     'Machine', None, f'number of processes {_UNLESS_FOUND}'
@@ -71,28 +71,26 @@ def join(processes: Processes) -> None:
 
 
 def is_primary() -> bool:
-  """Returns whether this process reads and writes records."""
+  """Returns whether this process writes records."""
   return jax.process_index() == 0
 
 
-def broadcast_from_primary(look: Callable[[], Any], blank: Any) -> Any:
-  """Calls a function in the primary process and broadcasts its result.
+def in_primary(function: Callable[[], Any]) -> Any:
+  """Calls a function in the primary process; returns its result there.
 
-  Args:
-    look: the function; its user errors are raised in all processes.
-    blank: a tree of arrays with the shapes of the result.
+  Its user error is raised in all processes, so that none waits for another.
   """
   if jax.process_count() == 1:
-    return look()
-  found, problem = blank, None
+    return function()
+  result = problem = None
   if is_primary():
     try:
-      found = look()
+      result = function()
     except ssnn_jax.UserError as error:
       problem = error
-  share = multihost_utils.broadcast_one_to_all
-  if share(np.array(problem is not None)):
+  has_failed = np.array(problem is not None)
+  if multihost_utils.broadcast_one_to_all(has_failed):
     raise problem or ssnn_jax.UserError(
       'the first process has failed; see its error message.'
     )
-  return jax.tree.map(np.asarray, share(found))
+  return result

@@ -53,12 +53,22 @@ def make(
 ) -> Programs:
   """Makes the functions of a configuration; each is compiled when first called.
 
+  Configurations that differ in seed, learning rate, or the times of evaluations
+  and comparisons share them.
+
   Args:
-    config: the configuration; its seed and learning rate are not used.
+    config: the configuration.
     network_config: the configuration of the network.
     mesh: the devices that share each batch.
     num_samples: size of the training split.
   """
+  shared = {'seed': 0, 'learning_rate': 1.0, 'eval_every': 0, 'probe_every': 0}
+  config = dataclasses.replace(config, **shared)
+  return _make(config, network_config, mesh, num_samples)
+
+
+@functools.lru_cache(maxsize=4)
+def _make(config, network_config, mesh, num_samples):
   method = methods.METHODS[config.method]
   is_online = methods.concerns(config.method, 'update_every')
   num_updates = network_config.updates_per_presentation if is_online else 1
@@ -192,14 +202,3 @@ def make_schedule(
   if config.schedule == 'linear':
     return optax.linear_schedule(1.0, 0.0, total)
   return optax.constant_schedule(1.0)
-
-
-def count_bytes(compiled: jax.stages.Compiled) -> int:
-  """Counts the bytes of memory that a compiled function needs."""
-  needed = compiled.memory_analysis()
-  return (
-    needed.argument_size_in_bytes
-    + needed.output_size_in_bytes
-    - needed.alias_size_in_bytes
-    + needed.temp_size_in_bytes
-  )

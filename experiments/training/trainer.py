@@ -1,28 +1,50 @@
-"""Training loop of several runs, with metrics and checkpoints."""
+"""Trains and records one setting with a range of seeds, or continues it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+import contextlib
 import dataclasses
-import itertools
+import json
+import pathlib
 import time
+from typing import Any
 from typing import NamedTuple
 
 import jax
 import numpy as np
 import tqdm
 
+from experiments import record
 from experiments.config import experiment
 from experiments.config import field
 from experiments.config import methods
 from experiments.training import data
 from experiments.training import multihost
 from experiments.training import programs
-from experiments.training import recorder
 import ssnn_jax
-from ssnn_jax import checks
 from ssnn_jax.runs import checkpoints
+from ssnn_jax.runs import files
 from ssnn_jax.runs import provenance
 from ssnn_jax.training import loop
 from ssnn_jax.training import sharding
+
+
+class Task(NamedTuple):
+  """A setting with a range of seeds, which are trained together.
+
+  Attributes:
+    config: its configuration, with the first seed.
+    num_seeds: number of seeds, counted from the first.
+    folder: folder of its record.
+  """
+
+  config: experiment.ExperimentConfig
+  num_seeds: int
+  folder: pathlib.Path
+
+  @property
+  def seeds(self) -> range:
+    """Its seeds."""
+    return range(self.config.seed, self.config.seed + self.num_seeds)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,55 +73,143 @@ class Options:
     field.check('checkpoint_every', every, every >= 0, '0 or more')
 
 
+def read_task(folder: pathlib.Path) -> Task:
+  """Reads the configuration of the folder of a task.
+
+  Raises:
+    UserError: if the folder holds no configuration of this version.
+  """
+  path = folder / record.CONFIG
+  try:
+    recorded = json.loads(path.read_text())
+    num_seeds = recorded.pop('num_seeds')
+    config = experiment.from_json(recorded)
+  except (OSError, ValueError, TypeError, KeyError) as error:
+    reason = getattr(error, 'strerror', None) or str(error).rstrip('.')
+    raise ssnn_jax.UserError(
+      f'{folder} holds no run that this version can continue ({reason}); give '
+      'the folder of a run, or a new folder.'
+    ) from None
+  return Task(config, num_seeds, folder)
+
+
+def _config(task):
+  return experiment.to_json(task.config) | {'num_seeds': task.num_seeds}
+
+
+def _refuse_other(task, found, what):
+  """Raises a user error if a configuration is not that of a task."""
+  differences = [
+    f'{name} is {found.get(name)}, not {value}'
+    for name, value in _config(task).items()
+    if found.get(name) != value
+  ]
+  if differences:
+    raise ssnn_jax.UserError(
+      f'{task.folder} holds {what} ({"; ".join(differences)}); use the '
+      'recorded values, or another folder.'
+    )
+
+
+def is_finished(task: Task) -> bool:
+  """Returns whether a task is finished, according to its folder.
+
+  Raises:
+    UserError: if the folder holds a run with another configuration, or other
+      files.
+  """
+  if not files.is_nonempty(task.folder):
+    return False
+  _refuse_other(task, _config(read_task(task.folder)), 'another run')
+  return record.is_finished(task.folder)
+
+
 def train(
-  runs: Sequence[recorder.Run],
+  task: Task,
   dataset: ssnn_jax.datasets.Dataset,
   options: Options = Options(),
   *,
-  resume: bool = True,
+  seconds_between_lines: float = 0,
 ) -> None:
-  """Trains and records new and unfinished runs.
-
-  Runs that start from the same epoch are trained in one program if a device
-  has enough memory.
+  """Trains and records a task, unless it is finished, from its last checkpoint.
 
   Args:
-    runs: the runs, which differ only in seed and learning rate.
+    task: the task.
     dataset: data for training and evaluation.
     options: options of training.
-    resume: whether unfinished runs are resumed; otherwise all must be new.
+    seconds_between_lines: minimum time between lines of progress, where the
+      output is no terminal.
 
   Raises:
-    UserError: if the data, the devices or a folder do not match a run.
+    UserError: if the data, the devices or the folder do not match the task.
   """
-  config = runs[0].config
-  network_config, *_ = [
-    experiment.network_config(run.config, dataset) for run in runs
-  ]
+  config = task.config
+  network_config = experiment.network_config(config, dataset)
   mesh = _make_mesh(config, options)
-  made = programs.make(config, network_config, mesh, len(dataset.train.labels))
-  start = jax.eval_shape(made.start, *_members(runs[:1]))
-  like = jax.eval_shape(recorder.unwrap_keys, start)
-  like = jax.tree.map(lambda leaf: np.zeros(leaf.shape[1:], leaf.dtype), like)
-  splits = dataset.train, data.eval_split(dataset)
-  digest = provenance.sha256(splits)
-  with recorder.open_all(
-    runs, like, digest, resume=resume, tensorboard=options.tensorboard
-  ) as opened:
-    splits = sharding.replicate(mesh, splits)
-    job = _Job(config, network_config, made, mesh, *splits, options)
-    for _, group in itertools.groupby(sorted(opened, key=_epoch), _epoch):
-      _train_group(job, list(group))
-
-
-class _Job(NamedTuple):
-  config: experiment.ExperimentConfig
-  network_config: ssnn_jax.NetworkConfig
-  programs: programs.Programs
-  mesh: jax.sharding.Mesh
-  train_set: ssnn_jax.datasets.Split
-  eval_split: ssnn_jax.datasets.Split
-  options: Options
+  train_set, eval_set = dataset.train, data.eval_split(dataset)
+  made = programs.make(config, network_config, mesh, len(train_set.labels))
+  like = _blank_state(task, made)  # refuses large networks before any file
+  with contextlib.ExitStack() as stack:
+    manager = stack.enter_context(_opened(task))
+    if manager is None:
+      return
+    digest = provenance.sha256((train_set, eval_set))
+    state, run = _start(task, made, manager, like, mesh, digest)
+    train_set, eval_set = sharding.replicate(mesh, (train_set, eval_set))
+    clock = _Clock(run['seconds'])
+    first = int(jax.device_get(state.epoch)[0])
+    board = None
+    if options.tensorboard:
+      board = multihost.in_primary(
+        lambda: _open_tensorboard(task.folder, first)
+      )
+      stack.callback(lambda: board and board.close())
+    epochs = loop.run(
+      loop.Programs(
+        clock.time(made.training.train_epoch), made.training.evaluate
+      ),
+      state,
+      train_set,
+      eval_set,
+      config.num_epochs,
+      config.eval_every,
+    )
+    accuracy, saved = None, time.monotonic()
+    show = _Progress(config.num_epochs, first, seconds_between_lines)
+    for number, state, means, accuracy in epochs:
+      values = {'loss': means.loss, 'train_accuracy': means.accuracy}
+      activity = made.observe(state, train_set)._asdict()
+      values |= {name: x for name, x in activity.items() if x is not None}
+      if config.probe_every and number % config.probe_every == 0:
+        values |= made.probe(state, train_set)
+      if accuracy is not None:
+        every = np.full(task.num_seeds, number)
+        values |= {'test_accuracy': accuracy.winner, 'eval_epochs': every}
+      values = jax.device_get(values)
+      _append(run['curves'], values)
+      show(number, values)
+      if board:
+        _add_scalars(board, task.seeds, values, number)
+      is_late = time.monotonic() >= saved + options.checkpoint_every
+      # Training does not wait for a checkpoint that is still being written.
+      if accuracy is None and (not is_late or manager.is_saving_in_progress()):
+        continue
+      run['seconds'] = clock.seconds()
+      evaluated = None if accuracy is None else float(np.mean(accuracy.winner))
+      own = jax.device_get(_unwrap_keys(state))
+      checkpoints.save(manager, own, task.seeds, run, evaluated)
+      _write(
+        task, run, [{'event': 'unfinished', 'seed': s} for s in task.seeds]
+      )
+      saved = time.monotonic()
+    show.close()
+    if accuracy is None:  # the task was resumed after its last epoch
+      accuracy = made.training.evaluate(state, eval_set)
+    splits = train_set, eval_set
+    final = _results(task, network_config, made, mesh, state, accuracy, splits)
+    manager.wait_until_finished()
+    times = {f'{name}_seconds': x for name, x in clock.seconds().items()}
+    _write(task, run, [{**line, **times} for line in final])
 
 
 def _make_mesh(config, options):
@@ -120,117 +230,145 @@ def _make_mesh(config, options):
       f'--num_devices={wanted} is out of range; choose a number from 1 to '
       f'{len(devices)}, the number of devices.'
     )
-  try:
+  with field.named('num_devices'):
     return sharding.make_mesh(config.batch_size, devices[:wanted])
-  except ssnn_jax.UserError as error:
-    remedy = str(error).removesuffix('.')
-    raise ssnn_jax.UserError(f'--{remedy} (--num_devices).') from None
 
 
-def _train_group(job, opened):
-  """Trains and records runs that start from the same epoch."""
-  config = job.config
-  clock = _Clock(opened[0].start)
-  state = _start_state(job, opened)
-  train_epoch, evaluate = job.programs.training
-  train_epoch = train_epoch.lower(state, job.train_set).compile()
-  needed = programs.count_bytes(train_epoch)
-  if len(opened) > 1 and needed > checks.memory_size():
-    del state
-    half = len(opened) // 2
-    for part in (opened[:half], opened[half:]):
-      _train_group(job, part)
+@contextlib.contextmanager
+def _opened(task: Task) -> Iterator[Any]:
+  """Locks the folder of a task; yields its checkpoints, or None if finished."""
+  with contextlib.ExitStack() as stack:
+
+    def prepare():
+      stack.enter_context(files.exclusive_lock(task.folder))
+      if not is_finished(task):
+        text = json.dumps(_config(task), indent=2) + '\n'
+        files.write_atomically(task.folder / record.CONFIG, text)
+
+    multihost.in_primary(prepare)
+    if is_finished(task):
+      yield None
+    else:
+      yield stack.enter_context(checkpoints.open_in(task.folder))
+
+
+def _seeds_and_rates(task):
+  """Returns the seeds of a task, and their learning rates."""
+  rate = task.config.learning_rate
+  seeds = np.array(task.seeds, np.int32)
+  return seeds, np.full(task.num_seeds, rate, np.float32)
+
+
+def _blank_state(task, made):
+  """Returns a state of NumPy zeros in the shapes of a checkpoint."""
+  shapes = jax.eval_shape(made.start, *_seeds_and_rates(task))
+  shapes = jax.eval_shape(_unwrap_keys, shapes)
+  return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+
+
+def _start(task, made, manager, like, mesh, digest):
+  """Returns the state and the record where training starts."""
+  found = checkpoints.restore(manager, like)
+  if found is None:
+    environment = {'data_sha256': digest, **provenance.environment()}
+    run = {
+      'config': _config(task),
+      'environment': environment,
+      'seconds': {'train': 0.0, 'wall': 0.0},
+      'curves': [{} for _ in task.seeds],
+    }
+    return made.start(*_seeds_and_rates(task)), run
+  run = found.record
+  _refuse_other(task, run['config'], 'a checkpoint of another run')
+  if run['environment']['data_sha256'] != digest:
+    raise ssnn_jax.UserError(
+      f'--dataset={task.config.dataset} holds other samples than those on '
+      f'which the run in {task.folder} was trained; restore the data, or start '
+      'a new run in another folder.'
+    )
+  restored = {'epoch': found.epoch, 'sha256': found.sha256}
+  run['environment'].setdefault('restored', []).append(
+    restored | {'time': provenance.environment()['time']}
+  )
+  state = sharding.replicate(mesh, found.state)
+  return state.replace(key=jax.random.wrap_key_data(state.key)), run
+
+
+def _unwrap_keys(state):
+  """Replaces the key of each seed by its data, as checkpoints save it."""
+  return state.replace(key=jax.random.key_data(state.key))
+
+
+def _append(curves, values):
+  """Appends values of an epoch, trees of arrays `[S]`, to curves of S seeds."""
+  for index, own in enumerate(curves):
+    for name, value in values.items():
+      of_seed = jax.tree.map(lambda leaf: leaf[index], value)  # noqa: B023
+      own.setdefault(name, []).append(record.to_json(of_seed))
+
+
+def _write(task, run, numbers):
+  """Writes the record of a task, with the numbers of each of its seeds."""
+  if not multihost.is_primary():
     return
-  epochs = loop.run(
-    loop.Programs(clock.time(train_epoch), evaluate),
-    state,
-    job.train_set,
-    job.eval_split,
-    config.num_epochs,
-    config.eval_every,
-  )
-  accuracy, saved = None, time.monotonic()
-  for number, state, means, accuracy in tqdm.tqdm(
-    epochs,
-    total=config.num_epochs,
-    initial=_epoch(opened[0]),
-    disable=None if multihost.is_primary() else True,
-    unit='epoch',
-  ):
-    values = {'loss': means.loss, 'train_accuracy': means.accuracy}
-    activity = job.programs.observe(state, job.train_set)._asdict()
-    values |= {name: x for name, x in activity.items() if x is not None}
-    if config.probe_every and number % config.probe_every == 0:
-      values |= job.programs.probe(state, job.train_set)
-    recorder.append_each(opened, 'epoch', values, epoch=number)
-    if accuracy is not None:
-      evaluated = {'test_accuracy': accuracy.winner}
-      recorder.append_each(opened, 'eval', evaluated, epoch=number)
-    is_late = time.monotonic() >= saved + job.options.checkpoint_every
-    # Training does not wait for a checkpoint that is still being written.
-    is_writing = any(m.is_saving_in_progress() for m in _managers(opened))
-    if accuracy is not None or (is_late and not is_writing):
-      recorder.save_each(opened, state, clock.seconds(), accuracy)
-      saved = time.monotonic()
-  if accuracy is None:  # the runs were resumed after their last epoch
-    accuracy = evaluate(state, job.eval_split)
-  _record_results(job, opened, state, accuracy, clock)
+  config = experiment.to_record(task.config)
+  lines = [
+    {
+      **own,
+      'config': config | {'seed': seed},
+      'environment': run['environment'],
+      'curves': curves,
+    }
+    for own, seed, curves in zip(numbers, task.seeds, run['curves'])
+  ]
+  record.write(task.folder / record.METRICS, {}, lines)
 
 
-def _record_results(job, opened, state, accuracy, clock):
-  """Records the final line of runs after their last epoch."""
-  config, network_config = job.config, job.network_config
+def _results(task, network_config, made, mesh, state, accuracy, splits):
+  """Returns the numbers of each seed after the last epoch."""
+  config, (train_set, eval_set) = task.config, splits
   params = jax.device_get(state.params)
-  digests = np.array(
-    [
-      provenance.sha256(jax.tree.map(lambda leaf: leaf[index], params))  # noqa: B023
-      for index in range(len(opened))
-    ]
-  )
-  seeds, rates = _members([record.run for record in opened])
   own = {
-    'seed': seeds,
     'test_accuracy': accuracy.winner,
     'test_accuracy_largest': accuracy.largest,
     'test_accuracy_potential': accuracy.potential,
     'test_accuracy_rate': accuracy.rate,
-    **job.programs.measure(seeds, rates, job.train_set),
-    **job.programs.count_pulses(state, job.train_set),
-    'params_sha256': digests,
+    **made.measure(*_seeds_and_rates(task), train_set),
+    **made.count_pulses(state, train_set),
   }
-  for manager in _managers(opened):
-    checkpoints.wait(manager)
+  own = {k: v for k, v in jax.device_get(own).items() if v is not None}
+  bits = methods.count_stored_bits(config.method, network_config)
   shared = {
     'method': config.method,
-    'dataset': config.dataset,
+    'dataset': experiment.to_record(config)['dataset'],
     'num_steps': config.num_steps,
     'layer_sizes': network_config.layer_sizes,
     'input_shape': network_config.input_shape,
-    'num_train_samples': len(job.train_set.labels),
-    'num_eval_samples': len(job.eval_split.labels),
+    'num_train_samples': len(train_set.labels),
+    'num_eval_samples': len(eval_set.labels),
     'window': network_config.schedule.window,
     'sampler': config.sampler,
-    'stored_bits': methods.count_stored_bits(config.method, network_config),
-    'num_devices': job.mesh.size,
-    'train_seconds': clock.seconds()['train'],
-    'wall_seconds': clock.seconds()['wall'],
-    'seeds_at_once': len(opened),
+    'stored_bits': bits,
+    'num_devices': mesh.size,
+    'seeds_at_once': task.num_seeds,
   }
-  defined = {k: v for k, v in shared.items() if v is not None}
-  recorder.append_each(opened, 'final', own, **defined)
-
-
-def _managers(opened):
-  """Returns the managers of checkpoints, which only the primary process has."""
-  return [record.manager for record in opened if record.manager]
+  shared = {k: record.to_json(v) for k, v in shared.items() if v is not None}
+  lines = []
+  for index, seed in enumerate(task.seeds):
+    of_seed = lambda leaf: leaf[index]  # noqa: B023
+    digest = provenance.sha256(jax.tree.map(of_seed, params))
+    numbers = record.to_json(list(jax.tree.map(of_seed, own).values()))
+    numbers = dict(zip(own, numbers)) | {'params_sha256': digest}
+    lines.append({'event': 'final', **shared, 'seed': seed, **numbers})
+  return lines
 
 
 class _Clock:
-  """Training and wall time of runs, including the time before a resumption."""
+  """Training and wall time of a task, including the time before a kill."""
 
-  def __init__(self, start):
-    self._train = float(start.seconds['train'])
-    self._began = time.monotonic() - float(start.seconds['wall'])
+  def __init__(self, seconds):
+    self._train = seconds['train']
+    self._began = time.monotonic() - seconds['wall']
 
   def time(self, train_epoch):
     """Adds the time of each call of a function to the training time."""
@@ -248,21 +386,60 @@ class _Clock:
     return {'train': self._train, 'wall': time.monotonic() - self._began}
 
 
-def _epoch(record):
-  return int(record.start.epoch)
+class _Progress:
+  """A bar on terminals, and lines in logs, with loss and accuracies."""
+
+  def __init__(self, total, first, seconds_between_lines):
+    is_hidden = None if multihost.is_primary() else True  # None: on terminals
+    self._bar = tqdm.tqdm(
+      total=total, initial=first, disable=is_hidden, unit='epoch'
+    )
+    self._apart, self._last = seconds_between_lines, time.monotonic()
+
+  def __call__(self, epoch, values):
+    names = {'loss': '.4f', 'train_accuracy': '.2%', 'test_accuracy': '.2%'}
+    text = ', '.join(
+      f'{name.replace("_", " ")} {np.mean(values[name]):{form}}'
+      for name, form in names.items()
+      if name in values
+    )
+    self._bar.set_postfix_str(text, refresh=False)
+    self._bar.update()
+    now = time.monotonic()
+    is_due = now >= self._last + self._apart
+    if self._bar.disable and multihost.is_primary() and is_due:
+      print(f'epoch {epoch}/{self._bar.total}: {text}', flush=True)
+      self._last = now
+
+  def close(self):
+    self._bar.close()
 
 
-def _members(runs):
-  """Lists the seeds and learning rates of runs."""
-  seeds = [run.config.seed for run in runs]
-  rates = [run.config.learning_rate for run in runs]
-  return np.array(seeds, np.int32), np.array(rates, np.float32)
+def _open_tensorboard(folder, first):
+  """Opens a writer of TensorBoard events; needs an optional package."""
+  try:
+    import tensorboardX
+  except ImportError:
+    raise ssnn_jax.UserError(
+      '--tensorboard needs the package tensorboardX, which is not installed; '
+      "pip install '.[tensorboard]'."
+    ) from None
+  return tensorboardX.SummaryWriter(
+    str(folder / 'tensorboard'),
+    purge_step=first + 1,  # hides later epochs, which are trained again
+    # Distinguishes files that are created in the same second.
+    filename_suffix=f'.{first}',
+  )
 
 
-def _start_state(job, opened):
-  """Returns the initial state, or the state of the last checkpoint."""
-  if not _epoch(opened[0]):
-    return job.programs.start(*_members([record.run for record in opened]))
-  states = [record.start.state for record in opened]
-  together = jax.tree.map(lambda *leaves: np.stack(leaves), *states)
-  return recorder.wrap_keys(sharding.replicate(job.mesh, together))
+def _add_scalars(board, seeds, values, epoch):
+  """Writes the numbers of an epoch as TensorBoard events."""
+  for name, value in values.items():
+    parts = {name: value}
+    if isinstance(value, tuple):
+      parts = {f'{name}/{layer}': own for layer, own in enumerate(value)}
+    for tag, own in parts.items():
+      for seed, scalar in zip(seeds, own):
+        of_seed = f'{tag}/seed_{seed}' if len(seeds) > 1 else tag
+        board.add_scalar(of_seed, float(scalar), epoch)
+  board.flush()

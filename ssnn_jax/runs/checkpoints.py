@@ -1,184 +1,167 @@
-"""Checkpoints: the state of a run, from which training can resume.
+"""Checkpoints: the state of a run with its record, from which training resumes.
 
-Checkpoints are written by Orbax, asynchronously to training, to
-`checkpoints/<epoch>` in the folder of the run. Only the last checkpoint and the
-one with the best evaluation are kept. All random numbers of a run are functions
-of its key, the epoch and the batch, so that a resumed run equals an
-uninterrupted one bit for bit.
+Orbax writes them asynchronously to training, to `checkpoints/<epoch>` in the
+folder of a run. Each holds the state of all seeds and, as JSON, the record so
+far, so that state and record cannot disagree. The last checkpoint and the one
+with the best evaluation are kept. All random numbers of a run are functions of
+its key, the epoch and the batch: a resumed run equals an uninterrupted one bit
+for bit.
 """
 
 from collections.abc import Iterator
+from collections.abc import Sequence
 import contextlib
+import copy
 import os
 import pathlib
-import re
 import shutil
+from typing import Any
 from typing import NamedTuple
-from typing import TypedDict
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 
-from ssnn_jax import checks
 from ssnn_jax import training
 from ssnn_jax import types
-from ssnn_jax.runs import errors
 from ssnn_jax.runs import provenance
 
 _FOLDER, _DISCARDED = 'checkpoints', 'discarded'
 _METRIC = 'accuracy'
 _NOT_EVALUATED = -1.0  # ranks below all accuracies
-_MAX_REASON_LENGTH = 100  # characters
-_CHANGED = 'its arrays have changed since they were written'
 
 
 class Checkpoint(NamedTuple):
-  """State of a run after an epoch."""
+  """State and record of a run after an epoch."""
 
   epoch: int  # epochs completed
-  state: training.TrainState  # NumPy arrays; the key as its data
-  seconds: dict[str, float]  # time spent so far, `train` and `wall`
-
-
-class _Seconds(TypedDict):
-  train: float
-  wall: float
-
-
-class _Metrics(TypedDict):
-  accuracy: float
-
-
-class _Progress(TypedDict):
-  seconds: dict
-  sha256: str
-  params_sha256: str
-
-
-def initial_checkpoint(like: training.TrainState) -> Checkpoint:
-  """Returns the checkpoint before the first epoch; see `restore`."""
-  return Checkpoint(0, like, {'train': 0.0, 'wall': 0.0})
+  state: training.TrainState  # NumPy arrays, leading axis S; keys as their data
+  record: dict[str, Any]
+  sha256: str  # digest of the state
 
 
 @contextlib.contextmanager
 def open_in(folder: str | os.PathLike) -> Iterator[ocp.CheckpointManager]:
   """Opens the checkpoints of a run; all are written when the context ends.
 
-  Only one process may have the checkpoints open; see `files.exclusive_lock`.
+  The folder is locked by `files.exclusive_lock` meanwhile.
   """
   path = pathlib.Path(folder, _FOLDER).absolute()
-  with _convert_errors(_unwritable_error, path, OSError):
-    path.mkdir(exist_ok=True)
-    _delete_discarded(path)
-    manager = _make_manager(path, cleanup=True)
+  path.mkdir(exist_ok=True)
+  shutil.rmtree(path / _DISCARDED, ignore_errors=True)
+  manager = _make_manager(path, cleanup=True)
   try:
     yield manager
-    wait(manager)
+    manager.wait_until_finished()
   finally:
-    with contextlib.suppress(Exception):  # `wait` has raised the same error
+    with contextlib.suppress(Exception):  # the wait has raised the same error
       manager.close()
-    _delete_discarded(path)
+    shutil.rmtree(path / _DISCARDED, ignore_errors=True)
 
 
 def save(
   manager: ocp.CheckpointManager,
   state: training.TrainState,
-  seconds: dict[str, float],
-  accuracy: float | None,  # None: not evaluated after this epoch
+  seeds: Sequence[int],
+  record: dict[str, Any],
+  accuracy: float | None,
 ) -> None:
-  """Copies a state of NumPy arrays, and starts to write its checkpoint.
+  """Copies a state and its record, and starts to write their checkpoint.
 
-  Raises `CheckpointError` if this checkpoint or the one before is not writable.
+  Args:
+    manager: the checkpoints, from `open_in`.
+    state: state of S seeds, as NumPy arrays.
+    seeds: the seeds.
+    record: the record so far, a JSON object.
+    accuracy: mean accuracy of an evaluation after this epoch; None without.
   """
-  wait(manager)
-  _delete_discarded(manager.directory)
+  manager.wait_until_finished()
+  shutil.rmtree(manager.directory / _DISCARDED, ignore_errors=True)
   progress = {
-    'seconds': seconds,
+    'seeds': list(seeds),
+    'record': copy.deepcopy(record),  # written while training goes on
     'sha256': provenance.sha256(state),
     'params_sha256': provenance.sha256(state.params),
   }
-  with _convert_errors(_unwritable_error, manager.directory):
-    manager.save(
-      int(state.epoch),
-      args=ocp.args.Composite(
-        state=ocp.args.StandardSave(state),
-        progress=ocp.args.JsonSave(progress),
-      ),
-      metrics={_METRIC: _NOT_EVALUATED if accuracy is None else accuracy},
-    )
-
-
-def wait(manager: ocp.CheckpointManager) -> None:
-  """Waits until all checkpoints are written, or raises `CheckpointError`."""
-  with _convert_errors(_unwritable_error, manager.directory):
-    manager.wait_until_finished()
+  manager.save(
+    int(state.epoch[0]),
+    args=ocp.args.Composite(
+      state=ocp.args.StandardSave(state),
+      progress=ocp.args.JsonSave(progress),
+    ),
+    metrics={_METRIC: _NOT_EVALUATED if accuracy is None else accuracy},
+  )
 
 
 def restore(
   manager: ocp.CheckpointManager, like: training.TrainState
-) -> Checkpoint:
-  """Restores the last checkpoint, or returns `initial_checkpoint(like)`.
+) -> Checkpoint | None:
+  """Restores the last checkpoint.
 
-  Raises `CheckpointError` if it is damaged, or has other shapes than `like`.
+  Args:
+    manager: the checkpoints, from `open_in`.
+    like: a state of the same shapes, as NumPy arrays.
+
+  Returns:
+    The checkpoint; None if there is none.
+
+  Raises:
+    UserError: if it is damaged.
   """
   epoch = manager.latest_step()
   if epoch is None:
-    return initial_checkpoint(like)
-  path = pathlib.Path(manager.directory, str(epoch))
-  with _convert_errors(_damaged_error, path):
+    return None
+  with _explained(manager.directory / str(epoch)):
     state, progress = _read(manager, epoch, like)
-    is_unchanged = progress['sha256'] == provenance.sha256(state)
-  shapes, expected = (
-    [leaf.shape for leaf in jax.tree.leaves(tree)] for tree in (state, like)
-  )
-  if shapes != expected:
-    raise errors.CheckpointError(
-      f'{path} holds another network, with arrays of shapes {shapes} instead '
-      f'of {expected}; choose the folder of this run, or a new folder.',
-      arguments=('folder',),
-    )
-  if not is_unchanged:
-    raise _damaged_error(path, _CHANGED)
-  return Checkpoint(epoch, state, progress['seconds'])
+    digest = provenance.sha256(state)
+    _check(progress['sha256'], digest)
+  return Checkpoint(epoch, state, progress['record'], digest)
 
 
 def load_params(
-  folder: str | os.PathLike, *, best: bool = False
+  folder: str | os.PathLike, *, seed: int | None = None, best: bool = False
 ) -> types.Params:
   """Loads the trained parameters of a run, also while the run is training.
 
   Args:
     folder: folder of the run.
-    best: whether to load the parameters of the best evaluation, not the last.
+    seed: one of its seeds; None for the first.
+    best: whether to load the parameters of the best evaluation (of the mean
+      over seeds), not the last.
 
   Returns:
     The parameters, for `Network.infer`.
 
   Raises:
-    CheckpointError: if there is no checkpoint, or the checkpoint is damaged.
+    UserError: if there is no checkpoint or no such seed, or the checkpoint is
+      damaged.
   """
   path = pathlib.Path(folder, _FOLDER).absolute()
-  if not path.is_dir():
-    raise errors.CheckpointError(
-      f'{path} does not exist; give the folder of a run that has checkpoints.',
-      arguments=('folder',),
+  epoch = None
+  if path.is_dir():
+    with _make_manager(path, cleanup=False) as manager:
+      epoch = manager.best_step() if best else manager.latest_step()
+      if epoch is not None:
+        with _explained(path / str(epoch)):
+          state, progress = _read(manager, epoch, like=None)
+          params = tuple(
+            types.LayerParams(**layer) if isinstance(layer, dict) else layer
+            for layer in state['params']  # arrays are weights of a chip
+          )
+          _check(progress['params_sha256'], provenance.sha256(params))
+  if epoch is None:
+    raise types.UserError(
+      f'{path} holds no checkpoint; give the folder of a run that has written '
+      'one.'
     )
-  with _make_manager(path, cleanup=False) as manager:
-    epoch = manager.best_step() if best else manager.latest_step()
-    if epoch is None:
-      raise errors.CheckpointError(
-        f'{path} holds no checkpoint yet; wait until the run has written one.'
-      )
-    with _convert_errors(_damaged_error, path / str(epoch)):
-      state, progress = _read(manager, epoch, like=None)
-      params = tuple(
-        types.LayerParams(**layer) if isinstance(layer, dict) else layer
-        for layer in state['params']  # arrays are weights of a chip
-      )
-      is_unchanged = progress['params_sha256'] == provenance.sha256(params)
-  if not is_unchanged:
-    raise _damaged_error(path / str(epoch), _CHANGED)
-  return params
+  seeds = progress['seeds']
+  if seed not in (None, *seeds):
+    raise types.UserError(
+      f'{folder} holds no seed {seed}; choose one of '
+      f'{", ".join(map(str, seeds))}.'
+    )
+  index = 0 if seed is None else seeds.index(seed)
+  return jax.tree.map(lambda leaf: np.asarray(leaf[index]), params)
 
 
 def _read(manager, epoch, like):
@@ -186,85 +169,39 @@ def _read(manager, epoch, like):
   state = ocp.args.StandardRestore(like)
   args = ocp.args.Composite(state=state, progress=ocp.args.JsonRestore())
   restored = manager.restore(epoch, args=args)
-  progress = restored.progress
-  _check(progress, _Progress)
-  _check(progress['seconds'], _Seconds)
-  return restored.state, progress
+  return restored.state, restored.progress
 
 
-def _check(values, kind):
-  """Raises a ValueError if a JSON object lacks what its schema declares."""
-  for problem in checks.problems(values, kind):
-    raise ValueError(problem)
+def _check(recorded, digest):
+  if recorded != digest:
+    raise ValueError('its arrays have changed since they were written')
 
 
-def _accuracy(metrics):
-  """Returns the accuracy in the metrics of a checkpoint."""
-  _check(metrics, _Metrics)
-  return metrics[_METRIC]
-
-
-def _delete_discarded(path):
-  """Deletes the checkpoints that Orbax has discarded."""
-  shutil.rmtree(pathlib.Path(path, _DISCARDED), ignore_errors=True)
+@contextlib.contextmanager
+def _explained(path):
+  """Explains errors of Orbax, which are of many types and lengths."""
+  try:
+    yield
+  except Exception as error:
+    reason = str(error).partition('\n')[0][:100].rstrip('. ')
+    raise types.UserError(
+      f'{path} is damaged ({reason or type(error).__name__}); remove this '
+      'folder to resume the run from an older checkpoint or from the start.'
+    ) from error
 
 
 def _make_manager(path, cleanup):
   policies = ocp.checkpoint_managers
-  last = policies.LatestN(1)
-  best = policies.BestN(get_metric_fn=_accuracy, n=1)
+  accuracy = lambda metrics: metrics[_METRIC]
   options = ocp.CheckpointManagerOptions(
-    best_fn=_accuracy,
-    preservation_policy=policies.AnyPreservationPolicy([last, best]),
+    best_fn=accuracy,
+    preservation_policy=policies.AnyPreservationPolicy(
+      [policies.LatestN(1), policies.BestN(get_metric_fn=accuracy, n=1)]
+    ),
     # A folder holds whole checkpoints whenever a process is killed: discarded
     # checkpoints are moved out of it instead of deleted in place.
     todelete_subdir=_DISCARDED,
     create=False,
     cleanup_tmp_directories=cleanup,
-    # Every process has the whole state; this process alone writes it.
-    multiprocessing_options=ocp.options.MultiprocessingOptions(
-      primary_host=jax.process_index(),
-      active_processes={jax.process_index()},
-      barrier_sync_key_prefix=f'process_{jax.process_index()}',
-    ),
   )
-  with _convert_errors(_damaged_error, path):
-    manager = ocp.CheckpointManager(path, options=options)
-    manager.best_step()  # parses and checks the metrics of all checkpoints
-  return manager
-
-
-@contextlib.contextmanager
-def _convert_errors(make_error, path, kind=Exception):
-  """Replaces errors of Orbax, which are of many types."""
-  try:
-    yield
-  except kind as error:
-    raise make_error(path, _reason(error)) from None
-
-
-def _reason(error):
-  """Returns a short reason from the long messages of TensorStore."""
-  number = re.search(r"os_error_code='(\d+)'", str(error))
-  if number:
-    return os.strerror(int(number[1]))
-  if 'byte range' in str(error):
-    return 'a file in it is truncated'
-  message = str(error).partition('\n')[0].partition('; ')[0]
-  message = message[:_MAX_REASON_LENGTH].rstrip('. ')
-  return getattr(error, 'strerror', None) or message or type(error).__name__
-
-
-def _damaged_error(path, reason):
-  return errors.CheckpointError(
-    f'{path} is damaged ({reason}); remove this folder to resume the run from '
-    'an older checkpoint or from the start.'
-  )
-
-
-def _unwritable_error(path, reason):
-  return errors.CheckpointError(
-    f'{path} cannot be written ({reason}); free disk space or change the '
-    'permissions, then resume the run.',
-    arguments=('resume',),
-  )
+  return ocp.CheckpointManager(path, options=options)

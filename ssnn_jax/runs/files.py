@@ -3,13 +3,10 @@
 from collections.abc import Iterator
 import contextlib
 import fcntl
-import json
 import os
 import pathlib
-from typing import Any
 
 from ssnn_jax import types
-from ssnn_jax.runs import errors
 
 _TEMPORARY = '.unfinished'  # suffix of a file during an atomic write
 _LOCK = '.lock'
@@ -17,14 +14,13 @@ _LOCK = '.lock'
 
 @contextlib.contextmanager
 def convert_os_errors(path: str | os.PathLike) -> Iterator[None]:
-  """Raises `RecordError`, which names the path, in place of `OSError`."""
+  """Raises `UserError`, which names the path, in place of `OSError`."""
   try:
     yield
   except OSError as error:
-    raise errors.RecordError(
+    raise types.UserError(
       f'{path} cannot be used ({error.strerror or error}); free disk space, '
-      'change its permissions, or choose another folder.',
-      arguments=('folder',),
+      'change its permissions, or choose another folder.'
     ) from None
 
 
@@ -43,7 +39,7 @@ def is_nonempty(folder: str | os.PathLike) -> bool:
 def exclusive_lock(folder: str | os.PathLike) -> Iterator[None]:
   """Locks a folder, with its file `.lock`, against other processes.
 
-  Creates both, or raises `RecordError`. Also a killed process releases a lock.
+  Creates both, or raises `UserError`. Also a killed process releases a lock.
   """
   folder = pathlib.Path(folder)
   with contextlib.ExitStack() as stack:
@@ -53,32 +49,17 @@ def exclusive_lock(folder: str | os.PathLike) -> Iterator[None]:
       try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
       except BlockingIOError:
-        raise errors.RecordError(
+        raise types.UserError(
           f'{folder} is in use by another process; wait for the process to '
-          'end, or choose another folder.',
-          arguments=('folder',),
+          'end, or choose another folder.'
         ) from None
     yield
-
-
-def append_line(path: str | os.PathLike, values: dict[str, Any]) -> None:
-  """Appends a JSON object to a file, as a whole line, or raises `RecordError`.
-
-  A line that does not fit on the disk leaves the file unchanged.
-  """
-  line = (json.dumps(values) + '\n').encode()
-  with convert_os_errors(path), open(path, 'ab', buffering=0) as file:
-    start = file.tell()
-    written = file.write(line)
-    if written != len(line):
-      file.truncate(start)
-      raise OSError(f'only {written} of {len(line)} bytes fit')
 
 
 def write_atomically(path: str | os.PathLike, text: str) -> None:
   """Replaces a file completely or not at all, even if the process is killed.
 
-  Raises `RecordError` if the file cannot be written.
+  Raises `UserError` if the file cannot be written.
   """
   path = pathlib.Path(path)
   temporary = path.with_name(path.name + _TEMPORARY)

@@ -10,15 +10,12 @@ import numpy as np
 
 from experiments.config import experiment
 from experiments.training import data
-from experiments.training import recorder
 from experiments.training import trainer
 import ssnn_jax
 from ssnn_jax import chip
 from ssnn_jax.runs import checkpoints
-from ssnn_jax.runs import records
 from tests.testing.experiments import blank_dataset
 from tests.testing.experiments import lines
-from tests.testing.experiments import share_programs
 from tests.testing.experiments import stop_at_call
 
 CONFIG = experiment.ExperimentConfig(
@@ -30,17 +27,6 @@ CONFIG = experiment.ExperimentConfig(
   num_epochs=3,
   eval_every=2,  # each evaluation has a checkpoint
 )
-SEEDS = 0, 1
-
-
-def make_runs(folder, **changes):
-  config = dataclasses.replace(CONFIG, **changes)
-  return [
-    recorder.Run(
-      dataclasses.replace(config, seed=seed), folder / f'seed_{seed}'
-    )
-    for seed in SEEDS
-  ]
 
 
 class ChipRunsTest(parameterized.TestCase):
@@ -48,30 +34,29 @@ class ChipRunsTest(parameterized.TestCase):
     super().setUp()
     self.folder = pathlib.Path(self.create_tempdir().full_path)
 
-  def test_stopped_runs_end_like_uninterrupted_runs(self):
-    share_programs(type(self))
+  def make_task(self, name):
+    return trainer.Task(CONFIG, 2, self.folder / name)
+
+  def test_stopped_task_ends_like_an_uninterrupted_one(self):
     dataset = data.load(CONFIG, None)
-    whole, stopped = (
-      make_runs(self.folder / name) for name in ('whole', 'stopped')
-    )
+    whole, stopped = map(self.make_task, ('whole', 'stopped'))
     trainer.train(whole, dataset)
     # At the checkpoint after that of epoch 2.
-    with stop_at_call(self, len(SEEDS) + 1, checkpoints, 'save'):
+    with stop_at_call(self, 2, checkpoints, 'save'):
       trainer.train(stopped, dataset)
     trainer.train(stopped, dataset)
-    for run, other in zip(whole, stopped):
-      self.assertEqual(lines(other.folder)[1:], lines(run.folder)[1:])
-      recorded = records.read(run.folder)
-      epochs = [e for e in recorded.events if e['event'] == 'epoch']
-      self.assertLess(epochs[-1]['loss'], epochs[0]['loss'])
-      for line in epochs:
-        self.assertLen(line['firing_rates'], 2)
-        self.assertLen(line['error_rates'], 2)
-      self.assertNotRegex(json.dumps(recorded.final), 'null|NaN')
-      self.assertGreater(recorded.final['test_accuracy'], 0.85)
+    self.assertEqual(lines(stopped.folder), lines(whole.folder))
+    for line in lines(whole.folder):
+      curves = line['curves']
+      self.assertLess(curves['loss'][-1], curves['loss'][0])
+      for name in ('firing_rates', 'error_rates'):
+        self.assertEqual([len(own) for own in curves[name]], [2, 2, 2])
+      self.assertNotRegex(json.dumps(curves), 'null|NaN')
+      self.assertGreater(line['test_accuracy'], 0.85)
       # The ANN readout dequantizes the weights.
-      self.assertGreater(recorded.final['test_accuracy_rate'], 0.85)
-      params = checkpoints.load_params(run.folder)
+      self.assertGreater(line['test_accuracy_rate'], 0.85)
+    for seed in whole.seeds:
+      params = checkpoints.load_params(whole.folder, seed=seed)
       self.assertEqual({own.dtype for own in params}, {np.dtype(np.int16)})
       self.assertLessEqual(max(np.abs(own).max() for own in params), 512)
 
@@ -90,9 +75,9 @@ class ChipRunsTest(parameterized.TestCase):
       experiment.network_config(config, blank_dataset('digits'))
 
   def test_chip_uses_one_device(self):
-    runs, options = make_runs(self.folder), trainer.Options(num_devices=2)
+    task, options = self.make_task('run'), trainer.Options(num_devices=2)
     with self.assertRaisesRegex(ssnn_jax.UserError, '^--num_devices is 2'):
-      trainer.train(runs, data.load(CONFIG, None), options)
+      trainer.train(task, data.load(CONFIG, None), options)
 
 
 class ChipNetworkTest(parameterized.TestCase):

@@ -14,23 +14,19 @@ import numpy as np
 
 from experiments import export
 from experiments.config import experiment
-from experiments.config import serialization
 from experiments.measurements import nir_consumer
+from experiments.training import trainer
 import ssnn_jax
 from ssnn_jax.hardware import nir as nir_lib
 from ssnn_jax.runs import checkpoints
-from ssnn_jax.runs import records
 from tests.testing import commands
 from tests.testing import nir_neurons
 from tests.testing import statistics
-from tests.testing.checkpoints import SECONDS
 from tests.testing.checkpoints import make_state
-from tests.testing.experiments import FINAL
 from tests.testing.experiments import call_main
+from tests.testing.experiments import record_run
 from tests.testing.experiments import small_digits
 
-EXPORTED = {'best': False}
-CONSUMED = {'consumer': 'sinabs', 'data_dir': None, 'download': False}
 DENSE = ssnn_jax.NetworkConfig((64, 30, 10), num_steps=30)
 IMAGE = ssnn_jax.NetworkConfig(
   layers=(
@@ -40,12 +36,6 @@ IMAGE = ssnn_jax.NetworkConfig(
   input_shape=(8, 8),
   num_steps=30,
 )
-
-
-def call(module, **values):
-  """Calls a command with values of its flags; returns its output."""
-  defaults = EXPORTED if module is export else CONSUMED
-  return call_main(module, **defaults | values)
 
 
 def read_in_numpy(graph, batch_size, subtracts=True):
@@ -60,41 +50,45 @@ def make_graph(config):
   return params, nir_lib.to_graph(config, params)
 
 
+def params_of(epoch):
+  """Returns the parameters of the only seed of a state."""
+  return jax.tree.map(lambda leaf: leaf[0], make_state(epoch).params)
+
+
 class ExportTest(parameterized.TestCase):
   def setUp(self):
     super().setUp()
     self.folder = pathlib.Path(self.create_tempdir().full_path)
     self.file = self.folder / 'network.nir'
 
-  def make_run(self, *accuracies, final=None, **changes):
-    """Returns a run with a final line, or stopped within a line."""
-    run = self.folder / 'run'
+  def make_run(self, *accuracies, input_shape=None, **changes):
+    """Returns a run that is finished if it knows the shape of its inputs."""
     config = experiment.ExperimentConfig(**changes)
-    records.create(run, serialization.as_record(config))
-    if final:
-      records.append(run, 'final', **FINAL, **final)
-    else:
-      with open(run / 'metrics.jsonl', 'a') as file:
-        file.write('{"event": "ep')
-    with checkpoints.open_in(run) as manager:
+    task = trainer.Task(config, 1, self.folder / 'run')
+    numbers = lambda config: {'input_shape': input_shape}
+    record_run(task, 'final' if input_shape else 'unfinished', numbers)
+    with checkpoints.open_in(task.folder) as manager:
       for epoch, accuracy in enumerate(accuracies, start=1):
         state = make_state(epoch)
-        checkpoints.save(manager, state, SECONDS, accuracy)
-    return run
+        checkpoints.save(manager, state, [config.seed], {}, accuracy)
+    return task.folder
 
-  def assert_refused(self, message, module, **values):
-    with self.assertRaisesRegex(ssnn_jax.UserError, message) as caught:
-      call(module, **values)
-    self.assertRegex(str(caught.exception), r'\A[^\n]+[a-z\'/]\.\Z')
+  def export(self, run, *flags):
+    """Calls the command; returns its output."""
+    return call_main(export, f'--workdir={run}', f'--file={self.file}', *flags)
+
+  def assert_refused(self, message, function, *args):
+    with self.assertRaisesRegex(ssnn_jax.UserError, message):
+      function(*args)
 
   @parameterized.parameters((False, 2), (True, 1))
   def test_exports_the_last_or_the_best_parameters(self, best, epoch):
     run = self.make_run(0.9, 0.5, dropout=0.2, input_gain=None, num_steps=4)
-    output = call(export, workdir=str(run), file=str(self.file), best=best)
+    output = self.export(run, f'--best={best}')
     self.assertStartsWith(output, f'{self.file}: 4-5-3, ')
     config, params = nir_neurons.to_network(nir.read(str(self.file)))
     self.assertEqual(config, ssnn_jax.NetworkConfig((4, 5, 3)))
-    first, second = make_state(epoch).params
+    first, second = params_of(epoch)
     gain = 4 / experiment.EVENTS_AT_FULL_RATE  # a power of two, and exact
     np.testing.assert_array_equal(params[0].weights, gain * first.weights)
     np.testing.assert_array_equal(params[1].weights, second.weights)
@@ -105,60 +99,41 @@ class ExportTest(parameterized.TestCase):
     (('5', '3'), (4,)),
   )
   def test_loads_the_layers_of_a_finished_run(self, layers, shape):
-    final = {'input_shape': shape}
-    run = self.make_run(0.9, final=final, layers=layers, dropout=0.2)
+    run = self.make_run(0.9, input_shape=shape, layers=layers, dropout=0.2)
     config, params = export.load(run)
     self.assertEqual((config.input_shape, config.dropout), (shape, 0.2))
     axis = 0 if len(shape) == 3 else -1
     conv = ssnn_jax.layers.Conv(5, kernel=2, channel_axis=axis)
     first = conv if layers[0] == 'conv5k2' else ssnn_jax.layers.Dense(5)
     self.assertEqual(config.layers, (first, ssnn_jax.layers.Dense(3)))
-    expected = make_state(1).params
-    nir_neurons.assert_same(params, expected)
-
-  def test_exports_convolutions(self):
-    final = {'input_shape': (2, 2)}
-    run = self.make_run(0.9, final=final, layers=('conv5k2', '3'))
-    output = call(export, workdir=str(run), file=str(self.file))
-    self.assertStartsWith(output, f'{self.file}: 4-5-3, ')
-    config, params = nir_neurons.to_network(nir.read(str(self.file)))
-    layers = ssnn_jax.layers.Conv(5, kernel=2), ssnn_jax.layers.Dense(3)
-    self.assertEqual(config.layers, layers)
-    nir_neurons.assert_same(params, make_state(1).params)
+    nir_neurons.assert_same(params, params_of(1))
 
   def test_command_prints_one_line_and_overwrites_nothing(self):
     run = self.make_run(0.9)
-    done = commands.run(
-      'export', f'--workdir={run}', f'--file={self.file}', '--best'
-    )
+    done = commands.run('export', f'--workdir={run}', f'--file={self.file}')
     self.assertEqual((done.returncode, done.stderr), (0, ''))
     self.assertEqual(done.stdout.count('\n'), 1)
     before = self.file.read_bytes()
-    self.assert_refused(
-      'exists already', export, workdir=str(run), file=str(self.file)
-    )
+    self.assert_refused('exists already', self.export, run)
     self.assertEqual(self.file.read_bytes(), before)
 
-  def test_rejects_runs_that_cannot_be_exported(self):
-    file = str(self.file)
-    run = self.make_run(0.9, firing_function='hard_sigmoid')
-    self.assert_refused(
-      '^firing_function is hard_sigmoid, ', export, workdir=str(run), file=file
-    )
-    (self.folder / 'run').rename(self.folder / 'old')
-    run = self.make_run(0.9, layers=('conv5k2', '3'))
-    self.assert_refused(
-      'holds an unfinished run of --layers', export, workdir=str(run), file=file
-    )
+  @parameterized.parameters(
+    ({'firing_function': 'hard_sigmoid'}, '^firing_function is hard_sigmoid, '),
+    ({'layers': ('conv5k2', '3')}, 'holds an unfinished run of --layers'),
+    ({'method': 'bp_stdp'}, 'holds a run of bp_stdp'),
+  )
+  def test_rejects_runs_that_cannot_be_exported(self, changes, message):
+    self.assert_refused(message, self.export, self.make_run(0.9, **changes))
+    self.assertFalse(self.file.exists())
+
+  def test_missing_packages_are_named(self):
     with mock.patch.dict(sys.modules, {'nir': None}):
       del sys.modules['ssnn_jax.hardware.nir']
+      self.assert_refused('needs the package nir', self.export, 'run')
+    with mock.patch.dict(sys.modules, {'sinabs': None}):
       self.assert_refused(
-        'needs the package nir, which is not installed',
-        *(export,),
-        workdir=str(run),
-        file=file,
+        'sinabs is not installed', call_main, nir_consumer, '--workdir=run'
       )
-    self.assertFalse(self.file.exists())
 
   @parameterized.parameters((DENSE, (64,)), (IMAGE, (1, 8, 8)))
   def test_compares_a_library_with_the_spiking_network(self, config, shape):
@@ -206,7 +181,7 @@ class ExportTest(parameterized.TestCase):
       mock.patch.object(nir_consumer.metadata, 'version', lambda _: '0'),
       mock.patch.object(ssnn_jax.datasets, 'load', lambda *_, **__: small),
     ):
-      output = call(nir_consumer, workdir=str(run))
+      output = call_main(nir_consumer, f'--workdir={run}')
     header, *lines = map(json.loads, output.splitlines())
     self.assertEqual(header['event'], 'header')
     self.assertEqual([line['inputs'] for line in lines], ['current', 'spikes'])
@@ -241,10 +216,3 @@ class ExportTest(parameterized.TestCase):
     size = np.linalg.norm(ours)
     self.assertLess(np.linalg.norm(theirs - ours) / size, 1e-3)
     self.assertGreater(np.linalg.norm(theirs - others) / size, 1e-2)
-
-  def test_rejects_missing_runs_and_libraries(self):
-    self.assert_refused('^--workdir is missing', nir_consumer, workdir=None)
-    with mock.patch.dict(sys.modules, {'sinabs': None}):
-      self.assert_refused(
-        '^the package sinabs is not installed', nir_consumer, workdir='a'
-      )

@@ -28,9 +28,9 @@ class FitTest(absltest.TestCase):
     self.csv, self.file = self.folder / 'm.csv', self.folder / 'own.json'
     self.curves, _ = pulse_fit.simulate(DEVICE, read_noise=0.02)
 
-  def call(self, **values):
-    values = {'csv': str(self.csv), 'file': str(self.file), **values}
-    return call_main(fit_device, **{'zero': 'middle', 'w_max': 1.0} | values)
+  def call(self, *flags):
+    given = f'--csv={self.csv}', f'--file={self.file}', *flags
+    return call_main(fit_device, *given)
 
   def test_fitted_device_trains(self):
     pulse_curves.write_csv(self.csv, self.curves, direction=False)
@@ -46,12 +46,12 @@ class FitTest(absltest.TestCase):
     self.assertEqual(synapses.resistive(config), device)
 
   def test_rejects_flags_and_keeps_files(self):
-    def refuse(message, **values):
+    def refuse(message, *flags):
       with self.assertRaisesRegex(ssnn_jax.UserError, message):
-        self.call(**values)
+        self.call(*flags)
 
-    refuse('^--csv is missing; it is required', csv=None)
-    refuse('^--file=own.txt does not end in .json', file='own.txt')
+    refuse('^--file=own.txt does not end in .json', '--file=own.txt')
+    refuse('^--w_max is 0.0; expected a number above 0', '--w_max=0')
     refuse('m.csv: .*No such file')
     for path in (self.file, self.file.with_suffix('.png')):
       path.write_text('kept')

@@ -1,29 +1,30 @@
 """Tests of the views of runs, sweeps and records."""
 
 import csv
-import json
 import pathlib
 
 from absl.testing import absltest
 
 from experiments import plot
+from experiments import record
 from experiments.analysis import frames
 from experiments.analysis import grid_table
+from experiments.analysis import records
 from experiments.analysis import run_plot
-from experiments.config import lines
 import ssnn_jax
-from ssnn_jax.runs import records
-from tests.testing.experiments import record_epochs
+from tests.testing.experiments import call_main
+from tests.testing.experiments import make_curves
+from tests.testing.experiments import make_task
+from tests.testing.experiments import record_run
 from tests.testing.figures import assert_readable
 from tests.testing.sweeps import accuracies
 from tests.testing.sweeps import make_frame
-from tests.testing.sweeps import make_runs
-from tests.testing.sweeps import write_runs
+from tests.testing.sweeps import write_sweep
 
 GRID = 'num_steps=4,16;sampler=bernoulli,sobol'
 
 
-def final(config):
+def numbers(config):
   errors = {'update_error': 0.5, 'quantisation_error': 0.25}
   return accuracies(90 + config.seed + config.num_steps / 10) | errors
 
@@ -33,18 +34,27 @@ class RunTest(absltest.TestCase):
     super().setUp()
     self.folder = pathlib.Path(self.create_tempdir().full_path)
 
+  def record(self, num_epochs, **changes):
+    """Records a run that is compared with the gradient every second epoch."""
+    task = make_task(self.folder, probe_every=2, **changes)
+    errors = {'update_error': [0.5] * (num_epochs // 2)}
+    curves = make_curves(num_epochs) | errors
+    record_run(task, 'unfinished', curves=curves)
+
   def test_table_has_a_row_for_each_epoch(self):
-    record_epochs(self.folder, num_epochs=3, num_hidden=1)
-    table = run_plot.table(run_plot.read_epochs(records.read(self.folder)))
+    self.record(3)
+    (line,) = record.find(self.folder)
+    table = run_plot.table(run_plot.read_epochs(line))
     self.assertEqual(list(table['loss']), ['1', '0.5', '0.3333'])
     self.assertEqual(list(table['test accuracy']), ['', '0.25', ''])
-    self.assertEqual(list(table['firing rates'])[0], '0.1 0.2')
-    self.assertEqual(list(table['coincidences'])[2], '300 400')
-    self.assertLen(table.columns, 10)
+    self.assertEqual(list(table['firing rates'])[0], '0.1 0.2 0.3')
+    self.assertEqual(list(table['update error']), ['', '0.5', ''])
+    self.assertLen(table.columns, 11)
 
   def test_figure_has_a_curve_for_each_layer(self):
-    record_epochs(self.folder, num_epochs=4)
-    view = plot.view_run(self.folder)
+    self.record(4)
+    view = plot.view_folder(self.folder)
+    self.assertEqual(view.name, 'run')
     assert_readable(view.figure)
     drawn = {
       axes.get_title(): {
@@ -53,7 +63,7 @@ class RunTest(absltest.TestCase):
       for axes in view.figure.axes
       if axes.lines
     }
-    self.assertLen(drawn, 7)  # update errors are not recorded
+    self.assertLen(drawn, 8)
     self.assertEqual(
       drawn['accuracy'], {'during training': [1, 2, 3, 4], 'evaluation': [2, 4]}
     )
@@ -61,15 +71,17 @@ class RunTest(absltest.TestCase):
     self.assertEqual(list(drawn['spikes']), layers)
     self.assertEqual(list(drawn['errors']), [*layers[1:], 'output'])
 
-  def test_rejects_run_without_an_epoch(self):
-    record_epochs(self.folder, num_epochs=0)
-    with self.assertRaisesRegex(ssnn_jax.UserError, 'no complete epoch yet'):
-      plot.view_run(self.folder)
+  def test_folders_without_a_result_are_refused(self):
+    for num_seeds, message in ((0, 'holds no run'), (2, 'no finished run')):
+      if num_seeds:
+        self.record(1, num_seeds=num_seeds)
+      with self.assertRaisesRegex(ssnn_jax.UserError, message):
+        plot.view_folder(self.folder)
 
 
 class SweepTest(absltest.TestCase):
   def test_sweep_of_no_study_has_the_generic_view(self):
-    runs = make_frame(GRID, final, num_seeds=2)
+    runs = make_frame(GRID, numbers, num_seeds=2)
     view = plot.view_runs(runs, None)
     self.assertEqual(view.name, 'grid')
     self.assertStartsWith(view.text, grid_table.lay_out(grid_table.make(runs)))
@@ -77,32 +89,25 @@ class SweepTest(absltest.TestCase):
     assert_readable(view.figure)
 
   def test_sweep_of_a_study_has_the_view_of_the_study(self):
-    runs = make_frame('num_steps=1,4,16,64,256', final, num_seeds=2)
+    runs = make_frame('num_steps=1,4,16,64,256', numbers, num_seeds=2)
     view = plot.view_runs(runs, 'spike_train_length')
     self.assertEqual(view.name, 'spike_train_length')
     assert_readable(view.figure)
-
-  def test_unfinished_sweep_of_a_study_has_a_view(self):
-    runs = make_frame('num_steps=4,16', final, num_seeds=1)
     spiking = frames.split_baseline(runs)[1]
     view = plot.view_runs(spiking, 'spike_train_length')
     self.assertIn('generic view, as the study spike_train', view.text)
 
-  def test_csv_has_a_row_for_each_run_unrounded(self):
+  def test_command_saves_figure_and_unrounded_runs(self):
     folder = pathlib.Path(self.create_tempdir().full_path)
-    runs = make_runs(GRID, final, num_seeds=2, workdir=folder)
-    write_runs(runs)
-    frame = frames.from_runs(records.find(folder))
-    with plot.write_csv(frame, folder).open() as stream:
+    write_sweep(folder, GRID, numbers, num_seeds=2)
+    output = call_main(plot, f'--workdir={folder}')
+    self.assertIn(f'figure: {folder}/grid.png', output)
+    self.assertTrue((folder / 'grid.png').exists())
+    with (folder / 'summary.csv').open() as stream:
       rows = list(csv.DictReader(stream))
-    self.assertLen(rows, len(runs))
+    runs = records.read_folder(folder)
+    self.assertLen(rows, 10)
     found = sorted(float(row['test_accuracy']) for row in rows)
-    self.assertEqual(found, sorted(run.final['test_accuracy'] for run in runs))
+    self.assertEqual(found, sorted(runs['test_accuracy']))
     self.assertIn('num_steps', rows[0])
     self.assertNotIn('learning_rate', rows[0])
-
-  def test_folder_names_its_study(self):
-    folder = pathlib.Path(self.create_tempdir().full_path)
-    self.assertEqual(lines.read_sweep(folder), {})
-    (folder / 'sweep.json').write_text(json.dumps({'study': 'noise'}))
-    self.assertEqual(lines.read_sweep(folder), {'study': 'noise'})

@@ -325,8 +325,10 @@ class SeedsTest(parameterized.TestCase):
     first = self.train(self.init(1))
     saved = to_host(first)
     with checkpoints.open_in(self.create_tempdir().full_path) as manager:
-      checkpoints.save(manager, saved, {'train': 1.0, 'wall': 2.0}, None)
-      restored = checkpoints.restore(manager, like=saved).state
+      seeds = jax.tree.map(lambda leaf: leaf[None], saved)
+      checkpoints.save(manager, seeds, [0], {}, None)
+      restored = checkpoints.restore(manager, like=seeds).state
+      restored = jax.tree.map(lambda leaf: leaf[0], restored)
     self.assertEqual(jax.tree.structure(saved), jax.tree.structure(restored))
     assert_same(saved, restored)
     restored = restored.replace(key=jax.random.wrap_key_data(restored.key))

@@ -19,7 +19,6 @@ FUNCTIONS = [
 ]
 # Arguments that may precede a key, as they are known before the data.
 STATIC = {'config', 'network', 'reference', 'params', 'optimizer'}
-LITERALS = ast.Tuple | ast.List | ast.Set | ast.Dict
 
 
 class FunctionsTest(parameterized.TestCase):
@@ -53,24 +52,6 @@ class FunctionsTest(parameterized.TestCase):
       has_result = signature.return_annotation is not None
       describes = bool(re.search('^(Returns|Yields):', doc, re.M))
       self.assertEqual(describes, has_result, path)
-
-
-def starred_literals(call):
-  """Returns the literals that a call unpacks, as in `f(*(a, b), **{})`."""
-  values = [a.value for a in call.args if isinstance(a, ast.Starred)]
-  values += [k.value for k in call.keywords if k.arg is None]
-  return [value for value in values if isinstance(value, LITERALS)]
-
-
-class StyleTest(parameterized.TestCase):
-  def test_calls_unpack_no_literals(self):
-    problems = [
-      f'{module.__name__}, line {node.lineno}: a call unpacks a literal'
-      for module in (ssnn_jax, *MODULES)
-      for node in ast.walk(ast.parse(inspect.getsource(module)))
-      if isinstance(node, ast.Call) and starred_literals(node)
-    ]
-    self.assertEmpty(problems)
 
 
 class ImportTest(parameterized.TestCase):

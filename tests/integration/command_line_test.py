@@ -3,127 +3,108 @@
 import os
 import pathlib
 import re
+import shlex
 import signal
 import subprocess
 import sys
 import time
 
-from absl.testing import parameterized
+from absl.testing import absltest
 
-from ssnn_jax.runs import records
+from experiments import record
 from tests.testing import commands
-from tests.testing.experiments import record_epochs
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
+TINY = '--method=bp', '--layer_sizes=64,4,10'
 
 
-class CommandLineTest(parameterized.TestCase):
-  def test_sweep_and_plot_print_progress_and_table(self):
-    workdir = pathlib.Path(self.create_tempdir().full_path)
-    flags = (
-      f'--workdir={workdir}',
-      '--grid=method=bp;learning_rate=0.5,1.0;weight_decay=0,0.1',
-      '--num_seeds=2',
-      '--num_epochs=1',
-      '--layer_sizes=64,8,10',
-    )
-    first, second = (
-      ' + '.join(
-        f'bp,learning_rate={rate},weight_decay={decay}' for rate in (0.5, 1.0)
-      )
-      for decay in (0.0, 0.1)
-    )
+class CommandLineTest(absltest.TestCase):
+  def setUp(self):
+    super().setUp()
+    self.workdir = pathlib.Path(self.create_tempdir().full_path, 'new')
+
+  def test_sweep_prints_progress_and_table(self):
+    flags = '--grid=method=bp;learning_rate=0.5,1.0', '--num_seeds=2'
+    flags = f'--workdir={self.workdir}', *flags, '--num_epochs=1', TINY[1]
     made = commands.run('sweep', *flags)
     self.assertEqual((made.returncode, made.stderr), (0, ''))
-    last = f'records: {workdir}'
-    started, done, *others, end = made.stdout.splitlines()
-    self.assertEqual(started, f'[0/2] {first}: started')
-    accuracy = r'\d+\.\d ± \d+\.\d % \(2 seeds\)'
-    accuracies = f': test accuracy {accuracy}, {accuracy}'
-    self.assertRegex(
-      done, rf'^\[1/2\] {re.escape(first)}{accuracies}, \d+ s left$'
+    names = [f'bp,learning_rate={rate}, seed=0-1' for rate in (0.5, 1.0)]
+    accuracy = r'test accuracy \d+\.\d ± \d+\.\d % \(2 seeds\)'
+    progress = ''.join(
+      rf'(epoch .*\n)*\[{number}/2\] {re.escape(name)}: {accuracy}.*\n'
+      for number, name in enumerate(names, 1)
     )
-    self.assertEqual(others[0], f'[1/2] {second}: started')
-    self.assertRegex(others[1], rf'^\[2/2\] {re.escape(second)}{accuracies}$')
-    self.assertEqual(end, last)
+    files = rf'record: {self.workdir}/record.jsonl, .*, table: .*csv\n$'
+    results = rf'(.*\n)*0\.5 .*\n1\.0 .*\n(.*\n)*{files}'
+    self.assertRegex(made.stdout, f'^{progress}{results}')
     again = commands.run('sweep', *flags)
-    self.assertEqual((again.returncode, again.stderr), (0, ''))
-    self.assertEqual(
-      again.stdout.splitlines(),
-      [f'{first}: recorded', f'{second}: recorded', last],
-    )
-    drawn = commands.run('plot', f'--workdir={workdir}')
-    self.assertEqual((drawn.returncode, drawn.stderr), (0, ''))
-    self.assertRegex(
-      drawn.stdout,
-      r'(?s)learning_rate  weight_decay .*\n1.0            0.1 .*\n'
-      r'figure: .*grid.png, table: .*summary.csv\n$',
-    )
+    recorded = ''.join(f'{name}: recorded\n' for name in names)
+    self.assertRegex(again.stdout, f'^{recorded}{results}')
 
   def test_run_prints_its_result_and_imports_no_unused_loader(self):
-    workdir = pathlib.Path(self.create_tempdir().full_path) / 'new'
     unused = {'tensorflow', 'tensorflow_datasets', 'tonic', 'torch'}
     code = (
       'import atexit, runpy, sys; '
       f'atexit.register(lambda: print(sorted({unused} & sys.modules.keys()))); '
       'runpy.run_module("experiments.run", run_name="__main__", alter_sys=True)'
     )
-    flags = (
-      f'--workdir={workdir}',
-      '--method=bp',
-      '--num_epochs=1',
-      '--layer_sizes=64,4,10',
-      '--hold_out=0.5',
-    )
+    flags = f'--workdir={self.workdir}', '--num_epochs=2', '--hold_out=0.5'
     done = subprocess.run(
-      [sys.executable, '-c', code, *flags],
+      [sys.executable, '-c', code, *TINY, *flags],
       cwd=ROOT,
       capture_output=True,
       text=True,
     )
-    # Without a terminal there is no progress bar.
+    # Without a terminal there are lines instead of a progress bar.
     self.assertEqual((done.returncode, done.stderr), (0, ''))
-    final = records.read(workdir).final
+    (line,) = record.find(self.workdir)
+    first, last, result, *_ = done.stdout.splitlines()
+    shown = r': loss \d\.\d{4}, train accuracy \d+\.\d\d%'
+    accuracy = f'{line["test_accuracy"]:.2%}'
+    self.assertRegex(first, f'^epoch 1/2{shown}$')
+    self.assertRegex(last, f'^epoch 2/2{shown}, test accuracy {accuracy}$')
     self.assertStartsWith(
-      done.stdout,
-      f'digits, bp: validation accuracy {final["test_accuracy"]:.2%} by spike',
+      result, f'digits, bp: validation accuracy {accuracy} by spike'
     )
-    self.assertEndsWith(
-      done.stdout, f' s (without compiling).\nrecord: {workdir}\n[]\n'
-    )
+    self.assertEndsWith(done.stdout, f'record: {self.workdir}\n[]\n')
 
-  def test_interrupted_run_prints_one_word(self):
-    workdir = pathlib.Path(self.create_tempdir().full_path) / 'new'
-    metrics = workdir / 'metrics.jsonl'
+  def test_interrupted_run_prints_one_word_and_how_to_continue(self):
+    workdir = self.workdir.with_name('a folder')
 
-    def interrupt(pid):
-      end = time.monotonic() + commands.TIMEOUT
-      while time.monotonic() < end:
-        if metrics.exists() and '"epoch"' in metrics.read_text():
-          break
+    def interrupt(pid):  # after the next checkpoint
+      before, end = read(), time.monotonic() + commands.TIMEOUT
+      while time.monotonic() < end and read() == before:
         time.sleep(0.01)
       os.kill(pid, signal.SIGINT)
 
-    flags = '--method=bp', '--num_epochs=1000000', '--layer_sizes=64,4,10'
+    def read():
+      path = workdir / record.METRICS
+      return path.read_text() if path.exists() else ''
+
+    flags = '--num_epochs=3000', '--eval_every=1'
     done = commands.run(
-      'run', f'--workdir={workdir}', *flags, while_running=interrupt
+      'run', f'--workdir={workdir}', *TINY, *flags, while_running=interrupt
     )
-    self.assertEqual((done.returncode, done.stdout), (130, ''))
-    self.assertEqual(done.stderr.splitlines()[-1], 'interrupted')
-    for event in records.read(workdir).events[1:]:
-      self.assertEqual(event['event'], 'epoch')
+    self.assertEqual(done.returncode, 130)
+    word, _, remedy = done.stderr.splitlines()[-1].partition('; continue by: ')
+    self.assertEqual(word, 'interrupted')
+    python, m, module, *flags = shlex.split(remedy)
+    self.assertEqual((python, m, module), ('python', '-m', 'experiments.run'))
+    (line,) = record.find(workdir)
+    self.assertEqual(line['event'], 'unfinished')
+    again = commands.run('run', *flags, while_running=interrupt)
+    self.assertRegex(again.stdout, r'^epoch ([2-9]|\d\d+)/3000: ')
 
   def test_closed_output_is_no_error(self):
-    workdir = pathlib.Path(self.create_tempdir().full_path)
-    record_epochs(workdir, num_epochs=2)
     reader, writer = os.pipe()
     os.close(reader)
     with open(writer, 'w') as stdout:
-      done = subprocess.run(
-        [sys.executable, '-m', 'experiments.plot', f'--workdir={workdir}'],
-        cwd=ROOT,
-        stdout=stdout,
-        stderr=subprocess.PIPE,
-        text=True,
-      )
-    self.assertEqual((done.returncode, done.stderr), (1, ''))
+      for flag in ('--help', '--list_studies'):
+        done = subprocess.run(
+          [sys.executable, '-m', 'experiments.run', flag],
+          cwd=ROOT,
+          stdout=stdout,
+          stderr=subprocess.PIPE,
+          text=True,
+        )
+        self.assertEqual((done.returncode, done.stderr), (1, ''))

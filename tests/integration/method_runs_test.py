@@ -17,25 +17,22 @@ import jax
 import numpy as np
 
 from experiments import plot
+from experiments import run
 from experiments.analysis import frames
+from experiments.analysis import records
 from experiments.config import experiment
 from experiments.config import grids
 from experiments.config import methods
-from experiments.launch import launcher
-from experiments.launch import plans
 from experiments.training import data
 from experiments.training import programs
-from experiments.training import recorder
 from experiments.training import trainer
 from ssnn_jax.runs import checkpoints
-from ssnn_jax.runs import records
 from ssnn_jax.training import sharding
 from tests.testing.experiments import lines
-from tests.testing.experiments import share_programs
 from tests.testing.experiments import stop_at_call
 from tests.testing.sweeps import BASE
 
-SEEDS = 0, 1
+NUM_SEEDS = 2
 METHODS = tuple(name for name in methods.MINIBATCH if name != 'ssnn')
 OTHERS = tuple(name for name in METHODS if name != methods.ANN)
 CONFIG = dataclasses.replace(
@@ -62,34 +59,29 @@ class MethodRunsTest(parameterized.TestCase):
   @classmethod
   def setUpClass(cls):
     super().setUpClass()
-    share_programs(cls)
     cls.workdir = pathlib.Path(
       cls.enterClassContext(tempfile.TemporaryDirectory())
     )
-    sweep = grids.Sweep({'method': METHODS}, num_seeds=len(SEEDS))
-    planned = plans.make(CONFIG, [sweep], cls.workdir)
-    cls.runs = {runs[0].config.method: runs for runs in planned.values()}
+    sweep = grids.Sweep({'method': METHODS}, num_seeds=NUM_SEEDS)
+    planned = run.plan(CONFIG, [sweep], cls.workdir)
+    cls.tasks = {task.config.method: task for task in planned.values()}
     with contextlib.redirect_stdout(io.StringIO()):
-      tasks = plans.make_tasks(planned, load, trainer.Options())
-    launcher.launch(tasks, launcher.this_process(), lambda event: None)
+      for task in cls.tasks.values():
+        trainer.train(task, load(CONFIG))
 
   @parameterized.parameters(*METHODS)
   def test_records_the_metrics_of_the_method(self, method):
     estimates_gradient = methods.METHODS[method].estimates_gradient
-    for run in self.runs[method]:
-      recorded = records.read(run.folder)
-      for line in lines(run.folder)[1:]:
-        self.assertNotRegex(json.dumps(line), 'null|NaN|Infinity')
-      epochs = [e for e in recorded.events if e['event'] == 'epoch']
-      self.assertLen(epochs, CONFIG.num_epochs)
-      self.assertLess(epochs[-1]['loss'], epochs[0]['loss'])
-      for line in epochs:
-        self.assertLen(line['firing_rates'], NUM_LAYERS)
-        for name in ('error_rates', 'coincidences'):
-          self.assertEqual(name in line, estimates_gradient)
-      final = recorded.final
-      self.assertEqual(final['method'], method)
-      errors = [final.get(name) for name in frames.ERRORS]
+    for line in lines(self.tasks[method].folder):
+      curves = line['curves']
+      self.assertNotRegex(json.dumps(curves), 'null|NaN|Infinity')
+      self.assertLen(curves['loss'], CONFIG.num_epochs)
+      self.assertLess(curves['loss'][-1], curves['loss'][0])
+      self.assertLen(curves['firing_rates'][0], NUM_LAYERS)
+      for name in ('error_rates', 'coincidences'):
+        self.assertEqual(name in curves, estimates_gradient)
+      self.assertEqual(line['method'], method)
+      errors = [line.get(name) for name in frames.ERRORS]
       if not estimates_gradient:
         self.assertEqual(errors, [None, None])
       elif method == methods.ANN:
@@ -101,13 +93,12 @@ class MethodRunsTest(parameterized.TestCase):
 
   @parameterized.parameters(*METHODS)
   def test_default_learning_rates_learn_the_digits(self, method):
-    for run in self.runs[method]:
-      final = records.read(run.folder).final
-      self.assertEqual(final['layer_sizes'], [64, 256, 10])
-      self.assertGreater(final['test_accuracy'], 0.85)
+    for line in lines(self.tasks[method].folder):
+      self.assertEqual(line['layer_sizes'], [64, 256, 10])
+      self.assertGreater(line['test_accuracy'], 0.85)
 
   def test_plots_a_sweep_over_methods(self):
-    found = frames.from_runs(records.find(self.workdir))
+    found = records.read_folder(self.workdir)
     view = plot.view_runs(found, 'baselines')
     self.assertEqual(view.name, 'baselines')
     for method in OTHERS:
@@ -115,36 +106,29 @@ class MethodRunsTest(parameterized.TestCase):
     folders = {path.name for path in self.workdir.iterdir()}
     self.assertEqual(folders, {'bp', *(f'method={name}' for name in OTHERS)})
 
-  @parameterized.parameters(*METHODS)
-  def test_stopped_run_ends_like_an_uninterrupted_run(self, method):
-    folder = pathlib.Path(self.create_tempdir().full_path)
-    runs = [
-      recorder.Run(run.config, folder / run.folder.name)
-      for run in self.runs[method]
-    ]
-    dataset = load(CONFIG)
-    # At the checkpoint after that of epoch 1.
-    with stop_at_call(self, len(SEEDS) + 1, checkpoints, 'save'):
-      trainer.train(runs, dataset)
-    trainer.train(runs, dataset)
-    for run, whole in zip(runs, self.runs[method]):
-      resumed = (run.folder / 'resumed.jsonl').read_text()
-      self.assertEqual(json.loads(resumed)['epoch'], CONFIG.eval_every)
-      # Headers have the version of the code, which may change in between.
-      self.assertEqual(lines(run.folder)[1:], lines(whole.folder)[1:])
+  # Its feedback depends on the key of the seed, which the state holds.
+  def test_stopped_task_ends_like_an_uninterrupted_one(self):
+    whole = self.tasks['feedback_alignment']
+    task = whole._replace(folder=pathlib.Path(self.create_tempdir().full_path))
+    with stop_at_call(self, 2, checkpoints, 'save'):
+      trainer.train(task, load(CONFIG))
+    trainer.train(task, load(CONFIG))
+    self.assertEqual(lines(task.folder), lines(whole.folder))
 
   def test_feedback_depends_on_the_seed_of_the_run_alone(self):
-    runs = self.runs['feedback_alignment']
-    config, dataset = runs[0].config, load(CONFIG)
+    task = self.tasks['feedback_alignment']
+    config, dataset = task.config, load(CONFIG)
     mesh = sharding.make_mesh(config.batch_size, jax.devices()[:1])
     network = experiment.network_config(config, dataset)
     made = programs.make(config, network, mesh, len(dataset.train.labels))
-    seeds = np.array(SEEDS[::-1], np.int32)
-    rates = np.full(len(SEEDS), config.learning_rate, np.float32)
+    seeds = np.array(task.seeds[::-1], np.int32)
+    rates = np.full(NUM_SEEDS, config.learning_rate, np.float32)
     state = made.start(seeds, rates)
     for _ in range(config.num_epochs):
       state, _ = made.training.train_epoch(state, dataset.train)
-    first, second = (checkpoints.load_params(run.folder) for run in runs)
+    first, second = (
+      checkpoints.load_params(task.folder, seed=seed) for seed in task.seeds
+    )
     for index, (same, other) in enumerate(((second, first), (first, second))):
       params = jax.tree.map(operator.itemgetter(index), state.params)
       self.assertGreater(max_difference(params, other), 0.1)

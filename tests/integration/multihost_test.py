@@ -7,13 +7,15 @@ from unittest import mock
 from absl.testing import parameterized
 import jax
 
+from experiments import record
 from experiments.training import multihost
 from experiments.training import trainer
 import ssnn_jax
 from ssnn_jax import datasets
+from ssnn_jax.runs import files
 from tests.testing import commands
 from tests.testing.experiments import lines
-from tests.testing.experiments import make_runs
+from tests.testing.experiments import make_task
 from tests.testing.experiments import small_digits
 
 FIELDS = {
@@ -25,6 +27,9 @@ FIELDS = {
   'probe_draws': 1,
   'probe_size': 16,
 }
+
+
+DEFAULTS = {'batch_size': 32, 'weight_decay': 0.0}
 
 
 def free_port():
@@ -68,46 +73,40 @@ class MultihostTest(parameterized.TestCase):
     together = self.workdir / 'together'
     first, second = launch(together)
     self.assertEqual((first.returncode, second.returncode), (0, 0), first)
-    result, place = output_of(first)
+    *_, result, place = output_of(first)
     self.assertStartsWith(result, 'digits, ssnn: test accuracy ')
     self.assertEqual(place, f'record: {together}')
     self.assertEqual(output_of(second), [])
-    defaults = {'batch_size': 32, 'weight_decay': 0.0}
-    (alone,) = make_runs(self.workdir / 'alone', 3, **defaults, **FIELDS)
-    trainer.train([alone], datasets.load('digits'))
-    recorded = {}
-    for number, folder in ((1, alone.folder), (2, together)):
-      header, *others = lines(folder)
-      self.assertEqual(header['num_processes'], number)
-      self.assertEqual(others[-1]['num_devices'], number)
-      recorded[number] = [
-        line | {'num_devices': None, 'num_processes': None}
-        for line in (header, *others)
-      ]
-    self.assertEqual(recorded[1], recorded[2])
+    alone = make_task(self.workdir / 'alone', 3, **DEFAULTS, **FIELDS)
+    trainer.train(alone, datasets.load('digits'))
+    recorded = [lines(folder) for folder in (alone.folder, together)]
+    for number, found in enumerate(recorded, 1):
+      self.assertEqual(found[0].pop('num_devices'), number)
+    self.assertEqual(*recorded)
     self.assertEqual(
-      (together / 'config.json').read_text(),
-      (alone.folder / 'config.json').read_text(),
+      (together / record.CONFIG).read_text(),
+      (alone.folder / record.CONFIG).read_text(),
     )
     self.assert_both_processes_stop(together)
 
   def assert_both_processes_stop(self, folder):
     """Asserts that no process waits for another one that ended early."""
-    before = (folder / 'metrics.jsonl').read_bytes()
-    first, second = launch(folder)
+    before = (folder / record.METRICS).read_bytes()
+    with files.exclusive_lock(folder):
+      (folder / record.METRICS).unlink()  # as of an unfinished run
+      first, second = launch(folder)
     for process in (first, second):
       self.assertEqual(process.returncode, 1)
       self.assertEqual(output_of(process), [])
-    self.assertIn(
-      f'error: {folder} already holds a finished run; choose another folder '
-      '(--workdir).\n',
-      first.stderr,
-    )
+    self.assertIn(f'error: {folder} is in use by another', first.stderr)
     self.assertIn(
       'error: the first process has failed; see its error message.\n',
       second.stderr,
     )
-    self.assertEqual((folder / 'metrics.jsonl').read_bytes(), before)
+    first, second = launch(folder)  # continues after the last epoch
+    self.assertEqual((first.returncode, second.returncode), (0, 0), first)
+    ends = [line['params_sha256'] for line in lines(folder)]
+    self.assertIn(ends[0], before.decode())
 
   def test_rejects_flags_without_each_other(self):
     for given, name in (
@@ -121,23 +120,13 @@ class MultihostTest(parameterized.TestCase):
   def test_single_process_joins_no_cluster(self):
     multihost.join(multihost.Processes())
     self.assertTrue(multihost.is_primary())
-    value = {'a': 'of any type'}
-    self.assertEqual(
-      multihost.broadcast_from_primary(lambda: value, None), value
-    )
-    with self.assertRaisesRegex(ssnn_jax.UserError, '^a mistake.$'):
-      multihost.broadcast_from_primary(self.fail_by_user_error, None)
-
-  def fail_by_user_error(self):
-    raise ssnn_jax.UserError('a mistake.')
+    self.assertEqual(multihost.in_primary(lambda: 'a'), 'a')
 
   def test_rejects_number_of_devices_in_a_cluster(self):
-    runs = make_runs(self.workdir, 0)
+    task = make_task(self.workdir / 'run')
     with mock.patch.object(jax, 'process_count', lambda: 2):
       with self.assertRaisesRegex(
         ssnn_jax.UserError, '^--num_devices and --multihost exclude .* out.$'
       ):
-        trainer.train(
-          runs, small_digits(), trainer.Options(num_devices=1), resume=False
-        )
-    self.assertFalse(runs[0].folder.exists())
+        trainer.train(task, small_digits(), trainer.Options(num_devices=1))
+    self.assertFalse(task.folder.exists())

@@ -3,85 +3,40 @@
 import dataclasses
 import re
 
-from absl import flags
 from absl.testing import parameterized
 
 from experiments.config import experiment
-from experiments.config import usage
 from ssnn_jax import datasets
 from tests.testing import commands
-from tests.testing.experiments import parse_flags
 
-NAMES = [
-  field.name for field in dataclasses.fields(experiment.ExperimentConfig)
-]
-HEADINGS = (
-  'Data',
-  'Network',
-  'Spikes',
-  'Chip',
-  'Synapses',
-  'Training',
-  'Evaluation',
-  'Records',
-  'Machine',
-)
+USED = 'dataset grid layer_sizes method num_seeds num_steps sampler study'
+USED += ' timing workdir'
+HEADINGS = 'Data Network Spikes Chip Synapses Training Evaluation Records'
+HEADINGS += ' Machine'
 
 
 class UsageTest(parameterized.TestCase):
-  @parameterized.parameters(60, 80, 100)
-  def test_lines_fit_the_width(self, width):
-    _, values = parse_flags()
-    descriptions = [usage.describe(values[name], True) for name in NAMES]
-    text = usage.render('Introduction.', {'All': descriptions}, 'End.', width)
-    self.assertLessEqual(max(map(len, text.splitlines())), width)
-
-  @parameterized.parameters(
-    ('dataset', 'digits'),
-    ('num_steps', '64 ticks'),
-    ('gain', '1.0 error spikes per tick for one unit of error'),
-    ('shuffle_ticks', 'off'),
-    ('layer_sizes', ''),
-    ('input_gain', '1.0 for digits and other images'),
-    (
-      'batch_size',
-      '32 samples for digits, 128 for other images, 16 for recordings',
-    ),
-  )
-  def test_describes_defaults_of_datasets(self, name, expected):
-    _, values = parse_flags()
-    self.assertEqual(usage.describe(values[name], True).default, expected)
-
-  def test_data_sets_of_a_family_have_the_same_defaults(self):
-    families = {'mnist': datasets.IMAGES, 'n_mnist': datasets.RECORDINGS}
-    for example, names in families.items():
-      for name in set(names) - {'digits'}:
-        self.assertEqual(
-          dataclasses.replace(experiment.CONFIGS[name], dataset=example),
-          experiment.CONFIGS[example],
-        )
-
-  def test_help_of_a_run_lists_each_flag_once(self):
+  def test_help_starts_with_the_flags_that_people_use(self):
     done = commands.run('run', '--help')
     self.assertEqual((done.returncode, done.stderr), (0, ''))
-    headings = re.findall(r'(?m)^(\w+):$', done.stdout)
-    self.assertEqual(tuple(headings), HEADINGS)
-    listed = re.findall(r'(?m)^  --(?:\[no\])?(\w+)', done.stdout)
+    used, *others = re.split(r'(?m)^(?:[A-Z]\w+):$', done.stdout)
+    self.assertLen(others, len(HEADINGS.split()))
+    _, _, used = used.partition('\nMost used:\n')
+    flag = re.compile(r'(?m)^  --(?:\[no\])?(\w+)')
+    self.assertEqual(flag.findall(used), USED.split())
+    self.assertLessEqual(max(map(len, done.stdout.splitlines())), 80)
+    listed = flag.findall(done.stdout)
     self.assertLen(set(listed), len(listed))
-    others = {'config', 'data_dir', 'download', 'workdir'}
-    self.assertContainsSubset({*NAMES, *others}, listed)
-    own = {
-      flag.name
-      for module, defined in flags.FLAGS.flags_by_module_dict().items()
-      if module.startswith('absl.')
-      for flag in defined
-    }
-    self.assertContainsSubset({'verbosity', 'pdb_post_mortem'}, own)
-    self.assertEmpty(own & set(listed))
-    self.assertEndsWith(
-      done.stdout, '\n\n--helpfull also lists the flags of absl.\n'
-    )
+    wanted = {*experiment.FIELDS, 'data_dir', 'download', 'list_studies'}
+    self.assertContainsSubset(wanted, listed)
+    self.assertNotIn('verbosity', listed)  # of absl
 
-  def test_each_field_is_in_a_group(self):
-    for field in dataclasses.fields(experiment.ExperimentConfig):
-      self.assertIn(field.metadata['group'], HEADINGS)
+  def test_help_has_the_defaults_of_each_family_of_data_sets(self):
+    families = {'mnist': datasets.IMAGES, 'n_mnist': datasets.RECORDINGS}
+    for example, names in families.items():
+      config = experiment.CONFIGS[example]
+      for name in set(names) - {'digits'}:
+        own = dataclasses.replace(experiment.CONFIGS[name], dataset=example)
+        self.assertEqual(own, config)
+      batch = f'--batch_size={config.batch_size}'
+      self.assertIn(batch, experiment.describe_defaults())

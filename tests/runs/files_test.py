@@ -10,7 +10,7 @@ from unittest import mock
 
 from absl.testing import parameterized
 
-from ssnn_jax import runs
+import ssnn_jax
 from ssnn_jax.runs import files
 
 # Takes the lock of `exclusive_lock` without the cost of importing jax.
@@ -32,7 +32,7 @@ class FilesTest(parameterized.TestCase):
     error = OSError(errno.ENOSPC, 'No space left on device')
     with mock.patch.object(owner, name, side_effect=error):
       with self.assertRaisesRegex(
-        runs.RecordError,
+        ssnn_jax.UserError,
         f'^{self.path} cannot be used .No space left on device.; free disk',
       ):
         files.write_atomically(self.path, 'after')
@@ -65,7 +65,7 @@ class FilesTest(parameterized.TestCase):
 
   def assert_locked(self):
     with self.assertRaisesRegex(
-      runs.RecordError, f'^{self.folder} is in use by another process'
+      ssnn_jax.UserError, f'^{self.folder} is in use by another process'
     ):
       with files.exclusive_lock(self.folder):
         self.fail('two processes hold the lock')
@@ -103,7 +103,7 @@ class FilesTest(parameterized.TestCase):
     error = OSError(errno.ENOLCK, 'No locks available')
     with mock.patch.object(fcntl, 'flock', side_effect=error):
       with self.assertRaisesRegex(
-        runs.RecordError, f'^{self.folder} cannot be used .No locks available'
+        ssnn_jax.UserError, f'^{self.folder} cannot be used .No locks available'
       ):
         with files.exclusive_lock(self.folder):
           self.fail('there is no lock')

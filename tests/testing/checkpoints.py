@@ -6,11 +6,9 @@ import numpy as np
 import ssnn_jax
 from ssnn_jax import training
 
-SECONDS = {'train': 1.25, 'wall': 0.1}
 
-
-def make_state(epoch=0, num_hidden=5):
-  """Returns a state of NumPy arrays whose values depend on the epoch."""
+def make_state(epoch=0, num_hidden=5, num_seeds=1):
+  """Returns a state of NumPy arrays `[S, ...]` that depend on the epoch."""
   network = ssnn_jax.ann(ssnn_jax.NetworkConfig((4, num_hidden, 3)))
 
   def init():
@@ -19,7 +17,9 @@ def make_state(epoch=0, num_hidden=5):
 
   random = np.random.default_rng(epoch)
   state = jax.tree.map(
-    lambda leaf: np.asarray(100 * random.random(leaf.shape), leaf.dtype),
+    lambda leaf: np.asarray(
+      100 * random.random((num_seeds, *leaf.shape)), leaf.dtype
+    ),
     jax.eval_shape(init),
   )
-  return state.replace(epoch=np.array(epoch, np.int32))
+  return state.replace(epoch=np.full(num_seeds, epoch, np.int32))

@@ -1,4 +1,4 @@
-"""A small experiment for tests: configuration, data, runs and records."""
+"""A small experiment for tests: configuration, data, tasks and records."""
 
 import contextlib
 import dataclasses
@@ -6,19 +6,17 @@ import functools
 import io
 import json
 import pathlib
-import re
+import runpy
 from unittest import mock
 
 from absl import flags
 import numpy as np
 
+from experiments import record
 from experiments.config import command
 from experiments.config import experiment
-from experiments.config import serialization
-from experiments.training import programs
-from experiments.training import recorder
+from experiments.training import trainer
 from ssnn_jax import datasets
-from ssnn_jax.runs import records
 
 CONFIG = experiment.ExperimentConfig(
   layer_sizes=(64, 12, 10),
@@ -30,8 +28,8 @@ CONFIG = experiment.ExperimentConfig(
   weight_decay=1e-4,
 )
 # Fields that differ between two runs of one configuration.
-TIMES = {'train_seconds', 'wall_seconds', 'time', 'seeds_at_once'}
-# The final line of a run has at least these numbers.
+TIMES = {'train_seconds', 'wall_seconds', 'seeds_at_once', 'environment'}
+# The line of a finished run has at least these numbers.
 FINAL = {
   'test_accuracy': 0.5,
   'test_accuracy_potential': 0.5,
@@ -66,25 +64,6 @@ def stop_at_call(test_case, number, module, name):
       yield
 
 
-def share_programs(test_case):
-  """Compiles each program of a test class only once.
-
-  Programs are pure functions of seed, learning rate and state, and know nothing
-  of evaluations, so that runs which differ in these fields share them.
-
-  Args:
-    test_case: class of tests, in its `setUpClass`.
-  """
-  make = functools.cache(programs.make)
-
-  @functools.wraps(programs.make)
-  def make_once(config, *args):
-    unused = {'seed': 0, 'learning_rate': 1.0, 'eval_every': 0}
-    return make(dataclasses.replace(config, probe_every=0, **unused), *args)
-
-  test_case.enterClassContext(mock.patch.object(programs, 'make', make_once))
-
-
 @functools.cache
 def small_digits():
   """Returns 100 digits for training and 40 for testing."""
@@ -107,78 +86,79 @@ def blank_dataset(name):
   return datasets.Dataset(name, split, split, ('name',) * num_classes)
 
 
-def make_runs(folder, *seeds, **changes):
-  """Returns runs of `CONFIG` with changed fields, one for each seed."""
-  config = dataclasses.replace(CONFIG, **changes)
-  return [
-    recorder.Run(
-      dataclasses.replace(config, seed=seed), pathlib.Path(folder, str(seed))
-    )
-    for seed in seeds
+def make_task(folder, seed=0, num_seeds=1, **changes):
+  """Returns a task of `CONFIG` with changed fields."""
+  config = dataclasses.replace(CONFIG, seed=seed, **changes)
+  return trainer.Task(config, num_seeds, pathlib.Path(folder))
+
+
+def make_line(config, event='final', curves=None, **numbers):
+  """Returns the line of a run, by default finished with as few numbers."""
+  return {
+    'event': event,
+    'method': config.method,
+    'seed': config.seed,
+    **(FINAL if event == 'final' else {}),
+    **numbers,
+    'config': experiment.to_record(config),
+    'environment': {},
+    'curves': curves or {},
+  }
+
+
+def record_run(task, event='final', numbers=lambda config: {}, curves=None):
+  """Writes the folder of a task with a made-up result.
+
+  Args:
+    task: the task.
+    event: `final`, or `unfinished`.
+    numbers: function from the configuration of a seed to further numbers.
+    curves: quantities of the epochs of each seed.
+  """
+  task.folder.mkdir(parents=True, exist_ok=True)
+  config = experiment.to_json(task.config) | {'num_seeds': task.num_seeds}
+  (task.folder / record.CONFIG).write_text(json.dumps(config))
+  configs = [dataclasses.replace(task.config, seed=seed) for seed in task.seeds]
+  lines = [make_line(own, event, curves, **numbers(own)) for own in configs]
+  record.write(task.folder / record.METRICS, {}, lines)
+
+
+def make_curves(num_epochs, num_hidden=2):
+  """Returns the curves of a run that is evaluated after each second epoch."""
+  epochs = range(1, num_epochs + 1)
+  rates = [
+    [0.1 * (epoch + layer) for layer in range(num_hidden + 1)]
+    for epoch in epochs
   ]
-
-
-def record_run(run, *events):
-  """Records a run with lines of the given events, with as few values."""
-  records.create(run.folder, serialization.as_record(run.config))
-  for event in events:
-    values = FINAL if event == 'final' else {'epoch': 1}
-    records.append(run.folder, event, **values)
-
-
-def record_epochs(folder, num_epochs, num_hidden=2):
-  """Records an unfinished run, evaluated after each second epoch."""
-  config = {'method': 'ssnn', 'num_steps': 16, 'dataset': 'digits', 'seed': 3}
-  records.create(folder, config)
-  for epoch in range(1, num_epochs + 1):
-    rates = tuple(0.1 * (epoch + layer) for layer in range(num_hidden + 1))
-    records.append(
-      folder,
-      'epoch',
-      epoch=epoch,
-      loss=1 / epoch,
-      train_accuracy=1 - 0.5 / epoch,
-      firing_rates=rates,
-      silent_fractions=rates,
-      saturated_fractions=(0.0,) * len(rates),
-      error_rates=rates,
-      clipped_error_fractions=rates[:num_hidden],
-      coincidences=tuple(1000 * rate for rate in rates),
-    )
-    if epoch % 2 == 0:
-      records.append(folder, 'eval', epoch=epoch, test_accuracy=0.25)
+  return {
+    'loss': [1 / epoch for epoch in epochs],
+    'train_accuracy': [1 - 0.5 / epoch for epoch in epochs],
+    'firing_rates': rates,
+    'silent_fractions': rates,
+    'saturated_fractions': [[0.0] * len(own) for own in rates],
+    'error_rates': rates,
+    'clipped_error_fractions': [own[:num_hidden] for own in rates],
+    'coincidences': [[1000 * rate for rate in own] for own in rates],
+    'test_accuracy': [0.25 for epoch in epochs if epoch % 2 == 0],
+    'eval_epochs': [epoch for epoch in epochs if epoch % 2 == 0],
+  }
 
 
 def lines(folder):
-  """Returns the lines of a record, without times."""
-  text = pathlib.Path(folder, 'metrics.jsonl').read_text()
-  assert text.endswith('\n'), text
+  """Returns the lines of the runs in a folder, without times and machine."""
   return [
-    {k: v for k, v in json.loads(line).items() if k not in TIMES}
-    for line in text.splitlines()
+    {name: value for name, value in line.items() if name not in TIMES}
+    for line in record.read(pathlib.Path(folder, record.METRICS)).lines
   ]
 
 
-def rows(table):
-  """Returns the rows of a table, each a dict from headings to cells."""
-  heading, _, *texts = table.partition('\n\n')[0].splitlines()
-  starts = [m.start() for m in re.finditer(r'(?:^|(?<=  ))\S', heading)]
-  ends = [*starts[1:], None]
-  names = [heading[start:end].strip() for start, end in zip(starts, ends)]
-  return [
-    {
-      name: text[start:end].strip()
-      for name, start, end in zip(names, starts, ends)
-    }
-    for text in texts
-  ]
+@contextlib.contextmanager
+def parsed_flags(define, *arguments):
+  """Replaces all flags of absl by new ones, parsed from arguments.
 
-
-def parse_flags(*arguments):
-  """Parses arguments with new flags of a configuration.
-
-  Returns:
-    The configuration and the flags.
+  Args:
+    define: function that defines the flags.
+    *arguments: the arguments, as `--name=value`.
   """
   values = flags.FlagValues()
   defined = {
@@ -186,19 +166,28 @@ def parse_flags(*arguments):
     for name in dir(flags)
     if name.startswith('DEFINE')
   }
-  with mock.patch.multiple(flags, **defined):
-    command.define_config()
-  values(['program', *arguments])
-  return command.config(values.flag_values_dict()), values
+  with mock.patch.multiple(flags, FLAGS=values, **defined):
+    define()
+    values(['program', *arguments])
+    yield values
 
 
-def call_main(module, **values):
-  """Calls `main` of a command with values of its flags; returns its output."""
-  output = io.StringIO()
+def parse_flags(*arguments):
+  """Returns the configuration of arguments, and their flags."""
+  with parsed_flags(command.define_config, *arguments) as values:
+    return command.config(command.given()), values
+
+
+def call_main(module, *arguments):
+  """Calls `main` of a command with arguments; returns its output."""
+
+  def define():  # as the module does when it is run
+    with mock.patch.object(command, 'launch'):
+      runpy.run_path(module.__file__, run_name='__main__')
+
   with (
-    mock.patch.object(module, 'flags') as module_flags,
-    contextlib.redirect_stdout(output),
+    parsed_flags(define, *arguments),
+    contextlib.redirect_stdout(io.StringIO()) as output,
   ):
-    module_flags.FLAGS.flag_values_dict.return_value = values
     module.main()
   return output.getvalue()

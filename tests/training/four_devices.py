@@ -19,7 +19,7 @@ from ssnn_jax import types
 from ssnn_jax.training import sharding
 from tests.testing import networks
 from tests.testing import statistics
-from tests.testing.experiments import make_runs
+from tests.testing.experiments import make_task
 from tests.testing.experiments import small_digits
 
 BATCH_SIZE = 32
@@ -172,14 +172,13 @@ class FourDevicesTest(parameterized.TestCase):
     np.testing.assert_array_equal(gathered, padded)
 
   def test_rejects_batch_that_devices_cannot_share(self):
-    (run,) = make_runs(
-      self.create_tempdir().full_path, 0, batch_size=BATCH_SIZE
-    )
+    folder = self.create_tempdir().full_path
+    task = make_task(f'{folder}/run', batch_size=BATCH_SIZE)
     with self.assertRaisesRegex(
-      ssnn_jax.UserError, '^--batch_size=32 .* 3 devices.*--num_devices'
+      ssnn_jax.UserError, '^--num_devices: batch_size=32 .* 3 devices'
     ):
-      trainer.train([run], small_digits(), trainer.Options(num_devices=3))
-    self.assertFalse(run.folder.exists())
+      trainer.train(task, small_digits(), trainer.Options(num_devices=3))
+    self.assertFalse(task.folder.exists())
 
   def test_replicates_arrays_on_all_devices(self):
     arrays = {'a': np.arange(6.0).reshape(2, 3), 'b': np.int32(7)}

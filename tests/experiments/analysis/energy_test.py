@@ -8,17 +8,17 @@ from absl.testing import parameterized
 import numpy as np
 
 from experiments import plot
+from experiments import record
 from experiments.analysis import energy
 from experiments.analysis import frames
 from experiments.analysis import grid_table
 from experiments.config import experiment
-from experiments.config import serialization
 from experiments.config import titles
 import ssnn_jax
 from ssnn_jax.hardware import cost
-from ssnn_jax.runs import records
 from tests.testing import sweeps
 from tests.testing.experiments import call_main
+from tests.testing.experiments import make_line
 
 # Two inputs, the second one on only in the first epoch; a hidden neuron with a
 # spike and an error at every tick; class 0 always wins, and the label is 1.
@@ -64,7 +64,7 @@ class EnergyTest(parameterized.TestCase):
       for name, value in PICOJOULES.items()
     }
     self.table.write_text(json.dumps(entries))
-    self.runs = []
+    self.lines = []
 
   def record(self, without=None, sizes=(2, 1, 2), **options):
     """Records a run of two epochs, with twice as many errors in the first.
@@ -76,26 +76,17 @@ class EnergyTest(parameterized.TestCase):
     """
     options = {'layer_sizes': sizes, 'batch_size': 4, 'num_epochs': 2} | options
     config = experiment.ExperimentConfig(**options)
-    events = []
-    for factor in (2, 1):
-      counts = [factor * n * config.num_steps for n in (1.0, 2.0)]
-      rates = {'firing_rates': (factor / 2, 1.0), 'coincidences': counts}
-      events.append({'event': 'epoch', 'epoch': 1, **ACTIVITY, **rates})
-    events.append(
-      {
-        'event': 'final',
-        'train_seconds': 1.0,
-        'seed': config.seed,
-        **sweeps.accuracies(90 + 2 * config.seed),
-        'layer_sizes': list(sizes),
-        'num_train_samples': 11,
-      }
-    )
-    for event in events:
-      event.pop(without, None)
-    folder = self.workdir / f'run{len(self.runs)}'
-    recorded = serialization.as_record(config)
-    self.runs.append(records.Run(folder, recorded, events))
+    counts = [n * config.num_steps for n in (1.0, 2.0)]
+    curves = {name: [own, own] for name, own in ACTIVITY.items()}
+    curves['firing_rates'] = [(1.0, 1.0), (0.5, 1.0)]
+    curves['coincidences'] = [[2 * n for n in counts], counts]
+    curves.pop(without, None)
+    numbers = sweeps.accuracies(90 + 2 * config.seed) | {
+      'train_seconds': 1.0,
+      'layer_sizes': list(sizes),
+      'num_train_samples': 11,
+    }
+    self.lines.append(make_line(config, curves=curves, **numbers))
 
   def record_sweep(self):
     for seed in (0, 1):
@@ -104,7 +95,7 @@ class EnergyTest(parameterized.TestCase):
         self.record(num_steps=steps, sampler=sampler, seed=seed)
 
   def add_energies(self):
-    return energy.add_energies(frames.from_runs(self.runs), self.table)
+    return energy.add_energies(frames.from_lines(self.lines), self.table)
 
   def test_table_matches_hand_count(self):
     self.record_sweep()
@@ -166,17 +157,12 @@ class EnergyTest(parameterized.TestCase):
 
   def test_command_prints_table_and_writes_figure(self):
     self.record_sweep()
-    sweeps.write_runs(self.runs)
-    output = call_main(
-      plot,
-      workdir=str(self.workdir),
-      record=None,
-      study=None,
-      energies=str(self.table),
-    )
+    path = self.workdir / 'r.jsonl'
+    record.write(path, {}, self.lines)
+    output = call_main(plot, f'--record={path}', f'--energies={self.table}')
     table = energy.table(self.add_energies())
     self.assertIn(grid_table.lay_out(table), output)
-    self.assertTrue((self.workdir / 'energy-mine.png').exists())
+    self.assertTrue(path.with_suffix('.png').exists())
 
   def test_real_time_has_no_pipeline(self):
     self.record(num_steps=8, timing='realtime')

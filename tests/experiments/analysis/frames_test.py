@@ -7,23 +7,26 @@ from absl.testing import absltest
 
 from experiments.analysis import frames
 import ssnn_jax
-from ssnn_jax.runs import records
 from tests.testing.sweeps import make_frame
-from tests.testing.sweeps import make_length_sweep
-from tests.testing.sweeps import make_runs
+from tests.testing.sweeps import make_lines
 
 
 class FramesTest(absltest.TestCase):
   def test_each_finished_run_is_a_row(self):
-    runs = make_length_sweep()
-    unfinished = records.Run('nowhere', {'method': 'ssnn'}, [])
-    frame = frames.from_runs([*runs, unfinished])
-    self.assertLen(frame, len(runs))
-    for row, run in zip(frame.to_dict('records'), runs):
-      self.assertEqual(row['num_steps'], run.config['num_steps'])
-      self.assertEqual(row['seed'], run.config['seed'])
-      self.assertEqual(row['test_accuracy'], run.final['test_accuracy'])
-      self.assertEqual(row['gain'], tuple(run.config['gain']))
+    lines = make_lines(
+      'num_steps=4,16;gain=1.0,0.5',
+      lambda config: {'test_accuracy': config.num_steps / 100},
+      num_seeds=2,
+      curves={'loss': [1.0, 0.5]},
+    )
+    frame = frames.from_lines([*lines, lines[0] | {'event': 'unfinished'}])
+    self.assertLen(frame, len(lines))
+    for row, line in zip(frame.to_dict('records'), lines):
+      for name in ('num_steps', 'seed'):
+        self.assertEqual(row[name], line['config'][name])
+      self.assertEqual(row['test_accuracy'], line['test_accuracy'])
+      self.assertEqual(row['gain'], tuple(line['config']['gain']))
+      self.assertEqual(row['curves'], {'loss': [1.0, 0.5]})
     self.assertEqual(frame['test_accuracy'].dtype, float)
 
   def test_final_layers_and_window_do_not_replace_the_configuration(self):
@@ -79,14 +82,3 @@ class FramesTest(absltest.TestCase):
     self.assertIsNotNone(frames.find_baseline(spiking, runs))
     apart = ann.assign(seed=ann['seed'] + 2)
     self.assertIsNone(frames.find_baseline(spiking, apart))
-
-  def test_curves_have_the_values_of_epochs(self):
-    lines = [
-      {'event': 'epoch', 'epoch': 1, 'loss': 1.0},
-      {'event': 'epoch', 'epoch': 2, 'loss': 0.5},
-      {'event': 'eval', 'epoch': 2, 'test_accuracy': 0.9},
-    ]
-    (run, *_) = make_runs('window=8', lambda config: {}, epochs=lambda c: lines)
-    (curves,) = set(map(str, frames.from_runs([run])['curves']))
-    expected = {'loss': [1.0, 0.5], 'eval_epochs': [2], 'test_accuracy': [0.9]}
-    self.assertEqual(curves, str(expected))

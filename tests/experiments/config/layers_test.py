@@ -52,11 +52,6 @@ class LayersTest(parameterized.TestCase):
     merged = experiment.network_config(config, blank((1, 34 * 34), np.uint32))
     self.assertEqual(merged.wirings[0].weights_shape, (9, 4))
 
-  def test_last_layer_may_be_a_convolution_of_one_position(self):
-    config = experiment.ExperimentConfig(layers=('conv4k3', ' conv10k6'))
-    network = experiment.network_config(config, blank())
-    self.assertEqual(network.layer_sizes, (64, 144, 10))
-
   def test_layers_that_do_not_fit_are_refused(self):
     for texts, message in (
       (('conv4k3', '9'), '^--layers=conv4k3,9 does not fit blank'),

@@ -108,11 +108,6 @@ class StoredBitsTest(parameterized.TestCase):
     changed = dataclasses.replace(config, **changes)
     self.assertEqual(methods.count_stored_bits(method, changed), bits)
 
-  @parameterized.parameters('forward', 'backward', 'update')
-  def test_networks_with_rates_have_no_stored_bits(self, field):
-    config = ssnn_jax.NetworkConfig(SIZES, **{field: 'rates'})
-    self.assertIsNone(methods.count_stored_bits('ssnn', config))
-
 
 class ExportTest(parameterized.TestCase):
   @parameterized.parameters(*BASELINES)

@@ -33,9 +33,9 @@ def make_runs(*names, recorded_bits=None, **config):
     'error_rates': [[0, 0, 0], [0.5, 1.0, 0.25]],
   }
   config = {'num_steps': 8, 'num_epochs': 3, 'seed': 0} | config
-  return frames.from_rows(
-    frames.row({'method': name} | config, final | {'seeds_at_once': 2}, epochs)
-    for name in names
+  line = {'event': 'final', 'seeds_at_once': 2, **final, 'curves': epochs}
+  return frames.from_lines(
+    line | {'config': {'method': name} | config} for name in names
   )
 
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import functools
 import io
 import os
 from unittest import mock
@@ -10,19 +9,18 @@ from unittest import mock
 import numpy as np
 
 from experiments import prepare
+from experiments import record
+from experiments import run
 from experiments.config import experiment
 from experiments.config import grids
-from experiments.launch import plans
 from experiments.training import data
-from experiments.training import recorder
 from experiments.training import trainer
 import ssnn_jax
 from ssnn_jax import datasets
 from ssnn_jax.datasets import loading
 from ssnn_jax.datasets import recordings
-from ssnn_jax.runs import records
 from tests.testing import datasets as data_util
-from tests.testing.experiments import share_programs
+from tests.testing.experiments import lines
 
 CONFIG = dataclasses.replace(
   experiment.CONFIGS['n_mnist'],
@@ -36,11 +34,6 @@ CONFIG = dataclasses.replace(
 
 
 class EventRunsTest(data_util.RecordingsTestCase):
-  @classmethod
-  def setUpClass(cls):
-    super().setUpClass()
-    share_programs(cls)
-
   def test_trains_on_recordings(self):
     self.write_recordings()
     config = dataclasses.replace(
@@ -50,36 +43,33 @@ class EventRunsTest(data_util.RecordingsTestCase):
     self.assertStartsWith(
       data.describe(dataset), 'n_mnist: 10 of 70,000 samples found, 7 for'
     )
-    run = recorder.Run(config, self.data_dir / 'run')
-    trainer.train([run], dataset)
-    recorded = records.read(run.folder)
-    self.assertEqual(recorded.final['dataset'], 'n_mnist')
-    self.assertIn(recorded.final['test_accuracy'], np.float32([0, 1, 2, 3]) / 3)
-    self.assertEqual(recorded.config['shuffle_ticks'], False)
+    task = trainer.Task(config, 1, self.data_dir / 'run')
+    trainer.train(task, dataset)
+    (line,) = lines(task.folder)
+    self.assertEqual(line['dataset'], 'n_mnist')
+    self.assertIn(line['test_accuracy'], np.float32([0, 1, 2, 3]) / 3)
+    self.assertEqual(line['config']['shuffle_ticks'], False)
 
   def test_each_setting_of_a_sweep_has_its_own_trains(self):
     self.write_recordings()
-    trained = []
-
-    def train(runs, dataset, options):
-      del options
-      config = runs[0].config
-      setting = config.num_steps, config.shuffle_ticks
-      trained.append((*setting, dataset.train.inputs))
-
     grid = {'num_steps': (10, 64), 'shuffle_ticks': (False, True)}
-    planned = plans.make(CONFIG, [grids.Sweep(grid, 1)], self.data_dir)
-    load = functools.partial(data.load, data_dir=str(self.data_dir))
-    for task in plans.make_tasks(planned, load, trainer.Options()):
-      with mock.patch.object(trainer, 'train', train):
-        task.run()
-    settings = [(num_steps, shuffle) for num_steps, shuffle, _ in trained]
+    planned = run.plan(CONFIG, [grids.Sweep(grid, 1)], self.data_dir)
+    (self.data_dir / record.SWEEP).write_text('{}')
+    options = experiment.DataOptions(str(self.data_dir))
+    settings = []
+    for task in planned.values():
+      with mock.patch.object(trainer, 'train') as train:
+        run.run_task(task, options, trainer.Options(), self.data_dir)
+      ((_, dataset, _), _) = train.call_args
+      config = task.config
+      settings.append((config.num_steps, config.shuffle_ticks))
+      binning = datasets.Binning(
+        config.num_steps, shuffle_ticks=config.shuffle_ticks
+      )
+      expected = datasets.load('n_mnist', self.data_dir, binning=binning)
+      np.testing.assert_array_equal(dataset.train.inputs, expected.train.inputs)
     product = [(10, False), (10, True), (64, False), (64, True)]
     self.assertEqual(settings, [(33, False), *product])
-    for num_steps, shuffle, inputs in trained:
-      binning = datasets.Binning(num_steps, shuffle_ticks=shuffle)
-      expected = datasets.load('n_mnist', self.data_dir, binning=binning)
-      np.testing.assert_array_equal(inputs, expected.train.inputs)
 
 
 class PrepareTest(data_util.RecordingsTestCase):

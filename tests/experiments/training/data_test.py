@@ -199,18 +199,18 @@ class DataTest(parameterized.TestCase):
     config, _ = parse_flags('--dataset=~/some/own.npz')
     self.assertEqual(experiment.slug(config.dataset), 'own')
     grid = grids.parse('dataset=digits,~/some/own.npz')
-    names = [setting.name for setting in grids.settings(config, grid)]
+    names = [s.name for s in grids.merge(config, [grids.Sweep(grid)])]
     self.assertIn('dataset=~-some-own.npz', names)
 
   def test_loads_images_for_commands_without_configuration(self):
-    flags = {'data_dir': None, 'download': False}
+    options = experiment.DataOptions()
     path = self.save_digits()
     for name in (path, 'digits'):
-      loaded = data.load_images({'dataset': name, **flags})
+      loaded = data.load_images(name, options)
       self.assertEqual(loaded.name, name)
     for name in ('n_mnist', 'nope'):
       with self.assertRaisesRegex(
         ssnn_jax.UserError,
         f'^--dataset={name} is not a set of images; .*, or path/to/own.npz.$',
       ):
-        data.load_images({'dataset': name, **flags})
+        data.load_images(name, options)

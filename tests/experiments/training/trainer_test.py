@@ -1,32 +1,34 @@
-"""Tests of training: records of runs, resumption, and runs side by side."""
+"""Tests of training: records of tasks, resumption, and seeds side by side."""
 
+import contextlib
 import dataclasses
+import io
 import json
 import pathlib
+import shutil
+import struct
 import tempfile
 from unittest import mock
 
 from absl.testing import parameterized
 import numpy as np
 
+from experiments import export
+from experiments import record
+from experiments.analysis import energy
 from experiments.analysis import frames
 from experiments.config import experiment
-from experiments.config import serialization
 from experiments.config import titles
-from experiments.training import programs
-from experiments.training import recorder
 from experiments.training import trainer
 import ssnn_jax
 from ssnn_jax.runs import checkpoints
-from ssnn_jax.runs import records
-from ssnn_jax.training import epochs
+from ssnn_jax.training import loop
 from tests.testing.experiments import lines
-from tests.testing.experiments import make_runs
-from tests.testing.experiments import share_programs
+from tests.testing.experiments import make_task
 from tests.testing.experiments import small_digits
 from tests.testing.experiments import stop_at_call
 
-FINAL = {
+NUMBERS = {
   'event',
   'method',
   'dataset',
@@ -46,13 +48,21 @@ FINAL = {
   'wall_seconds',
   'seeds_at_once',
 }
-DEFAULT = trainer.Options()
 OFTEN = trainer.Options(checkpoint_every=0.0)
-# Runs whose results the tests share: one SSNN, with a short last block, and the
-# ANN with two seeds.
-SSNN = {'num_steps': 40, 'learning_rate': 0.3, 'eval_every': 2}
-ANN = {'method': 'bp', 'eval_every': 2}
-# The devices of a network without hidden layers, which is compiled sooner.
+# With a short last block of ticks.
+SSNN = {
+  'num_steps': 40,
+  'learning_rate': 0.3,
+  'eval_every': 2,
+  'probe_every': 3,
+}
+ANN = {'method': 'bp', 'eval_every': 2, 'probe_every': 3}
+CONVOLUTION = {
+  'layers': ('conv4k3s2', '10'),
+  'layer_sizes': None,
+  'eval_every': 2,
+}
+# A network without hidden layers is compiled sooner.
 DEVICES = {
   'layer_sizes': (64, 10),
   'device': 'custom',
@@ -68,244 +78,268 @@ DEVICES = {
 }
 
 
-def train(runs, options=DEFAULT, **arguments):
-  trainer.train(runs, small_digits(), options, **arguments)
-  return [records.read(run.folder) for run in runs]
+def train(task, options=OFTEN):
+  """Trains a task; returns its lines, and what it has printed."""
+  with contextlib.redirect_stdout(io.StringIO()) as output:
+    trainer.train(task, small_digits(), options)
+  return lines(task.folder), output.getvalue()
 
 
 class TrainerTest(parameterized.TestCase):
   @classmethod
   def setUpClass(cls):
     super().setUpClass()
-    share_programs(cls)
     folder = cls.enterClassContext(tempfile.TemporaryDirectory())
-    (cls.ssnn,) = make_runs(f'{folder}/ssnn', 1, probe_every=3, **SSNN)
-    cls.anns = make_runs(f'{folder}/bp', 0, 1, probe_every=3, **ANN)
-    for run in (cls.ssnn, *cls.anns):
-      train([run], resume=False)
+    cls.anns = make_task(f'{folder}/bp', num_seeds=2, **ANN)
+    cls.ann_lines, cls.output = train(cls.anns)
+    cls.ssnns = make_task(f'{folder}/ssnn', num_seeds=2, **SSNN)
+    train(cls.ssnns)
 
   def setUp(self):
     super().setUp()
     self.workdir = pathlib.Path(self.create_tempdir().full_path)
 
-  def make_anns(self, *seeds, **changes):
-    """Returns new runs with the configuration of `anns`."""
-    return make_runs(self.workdir, *seeds, probe_every=3, **ANN | changes)
+  def make_anns(self, name='run', **changes):
+    """Returns a new task with the configuration of `anns`."""
+    return make_task(self.workdir / name, num_seeds=2, **ANN | changes)
 
-  def assert_same_lines(self, runs, expected):
-    for run, whole in zip(runs, expected, strict=True):
-      self.assertEqual(lines(run.folder), lines(whole.folder))
-
-  def stop(self, runs, *call):
-    with stop_at_call(self, *call):
-      train(runs, OFTEN)
-
-  @parameterized.parameters('ssnn', 'bp')
-  def test_records_a_run(self, method):
-    run = self.ssnn if method == 'ssnn' else self.anns[1]
-    recorded = records.read(run.folder)
-    kinds = [event['event'] for event in recorded.events]
-    self.assertEqual(
-      kinds, ['header', 'epoch', 'epoch', 'eval', 'epoch', 'eval', 'final']
-    )
-    numbers = [e['epoch'] for e in recorded.events if 'epoch' in e]
-    self.assertEqual(numbers, [1, 2, 2, 3, 3])
-    self.assertEqual(set(recorded.final), FINAL)
-    num_steps = run.config.num_steps
+  def test_records_a_task(self):
+    task = self.ssnns
+    _, line = lines(task.folder)
+    _, whole = record.read(task.folder / record.METRICS).lines
+    parts = {'config', 'curves', 'environment'}
+    self.assertEqual(set(whole), NUMBERS | parts)
     expected = {
-      'method': method,
+      'event': 'final',
+      'method': 'ssnn',
       'dataset': 'digits',
-      'num_steps': num_steps,
-      'window': min(num_steps, 32),
+      'num_steps': 40,
+      'window': 32,
       'sampler': 'bernoulli',
       'seed': 1,
       'num_devices': 1,
       'num_train_samples': len(small_digits().train.labels),
       'num_eval_samples': len(small_digits().test.labels),
       # Layers of 64, 12 and 10 neurons: membranes and error currents, trains
-      # and gates that wait for errors, and a mask; or the activations.
-      'stored_bits': (
-        32 * (12 + 10 + 12) + 32 * (3 * 64 + 12) + 2 * 12 + 12
-        if method == 'ssnn'
-        else 32 * (64 + 12)
-      ),
-      'seeds_at_once': 1,
+      # and gates that wait for errors, and a mask.
+      'stored_bits': 32 * (12 + 10 + 12) + 32 * (3 * 64 + 12) + 2 * 12 + 12,
     }
-    self.assertEqual(recorded.final, recorded.final | expected)
-    config = serialization.as_record(run.config)
-    self.assertEqual(recorded.config, config)
-    self.assertEqual(recorded.events[0]['config'], config)
-    trained = [e for e in recorded.events if e['event'] == 'epoch']
-    self.assertLess(trained[-1]['loss'], trained[0]['loss'])
-    self.assertEqual(
-      ['update_error' in line for line in trained], [False, False, True]
-    )
-    for line in trained:
-      # Two layers send spikes, two have errors, and one splits them by sign.
-      for name in ('firing_rates', 'error_rates', 'coincidences'):
-        self.assertLen(line[name], 2)
-      self.assertLen(line['clipped_error_fractions'], 1)
-    self.assertEqual(
-      recorded.final['test_accuracy'], recorded.events[-2]['test_accuracy']
-    )
+    self.assertEqual(line, line | expected)
+    self.assertEqual(whole['seeds_at_once'], 2)
+    config = dataclasses.replace(task.config, seed=1)
+    self.assertEqual(experiment.from_json(line['config']), config)
+    curves = line['curves']
+    self.assertLen(curves['loss'], 3)
+    self.assertLess(curves['loss'][-1], curves['loss'][0])
+    self.assertLen(curves['update_error'], 1)
+    self.assertEqual(curves['eval_epochs'], [2, 3])
+    # Two layers send spikes, two have errors, and one splits them by sign.
+    for name in ('firing_rates', 'error_rates', 'coincidences'):
+      self.assertEqual([len(own) for own in curves[name]], [2, 2, 2])
+    self.assertLen(curves['clipped_error_fractions'][0], 1)
+    self.assertEqual(line['test_accuracy'], curves['test_accuracy'][-1])
     for name in titles.READOUTS:
-      hits = 40 * recorded.final[name]
+      hits = 40 * line[name]
       self.assertAlmostEqual(hits, round(hits), places=4)
     for name in frames.ERRORS:
-      self.assertEqual(recorded.final[name] == 0, method == 'bp')
+      self.assertGreater(line[name], 0)
 
-  def test_runs_side_by_side_learn_the_same_as_alone_in_one_trace(self):
-    runs = [
-      recorder.Run(
-        dataclasses.replace(config, learning_rate=rate * config.learning_rate),
-        self.workdir / name,
+  def test_seeds_side_by_side_learn_the_same_as_alone(self):
+    self.assertEqual([line['seed'] for line in self.ann_lines], [0, 1])
+    digests = {line['params_sha256'] for line in self.ann_lines}
+    self.assertLen(digests, 2)
+    alone, _ = train(make_task(self.workdir, 1, **ANN))
+    self.assertEqual(alone[0]['update_error'], 0)
+    # Sums of floats, whose order depends on the compiler.
+    for name in ('loss', 'firing_rates'):
+      np.testing.assert_allclose(
+        self.ann_lines[1]['curves'][name], alone[0]['curves'][name], rtol=1e-4
       )
-      for name, config, rate in (
-        ('a', self.anns[1].config, 0.3),
-        ('b', self.anns[0].config, 1.0),
-        ('c', self.anns[1].config, 1.0),
-      )
-    ]
-    traces, make = [], epochs.make_train_epoch
+    np.testing.assert_allclose(
+      self.ann_lines[1]['test_accuracy'], alone[0]['test_accuracy'], atol=0.03
+    )
 
-    def make_counted(*args):
-      train_epoch = make(*args)
-
-      def counted(*args):
-        traces.append(args)
-        return train_epoch(*args)
-
-      return counted
-
-    with (
-      mock.patch.object(epochs, 'make_train_epoch', make_counted),
-      mock.patch.object(programs, 'make', programs.make.__wrapped__),
-    ):
-      recorded = train(runs)
-    self.assertLen(traces, 1)
-    digests = [run.final['params_sha256'] for run in recorded]
-    self.assertLen(set(digests), 3)
-    for run, alone in zip(runs[1:], self.anns):
-      # Sums of floats, whose order depends on the compiler.
-      for found, expected in zip(
-        lines(run.folder), lines(alone.folder), strict=True
-      ):
-        self.assertEqual(set(found), set(expected))
-        for name, value in expected.items():
-          if name == 'loss' or name.endswith('_rates'):
-            np.testing.assert_allclose(found[name], value, rtol=1e-4)
-          elif name.endswith('accuracy'):
-            self.assertAlmostEqual(found[name], value, delta=0.03)
-
-  def test_runs_that_exceed_memory_are_trained_one_by_one(self):
-    runs = self.make_anns(0, 1)
-    needed = mock.Mock(side_effect=[2**60, 2**20, 2**20])  # of two, of one
-    with mock.patch.object(programs, 'count_bytes', needed):
-      recorded = train(runs)
-    self.assertEqual([run.final['seeds_at_once'] for run in recorded], [1, 1])
-    self.assert_same_lines(runs, self.anns)
+  def test_logs_have_a_line_an_epoch(self):
+    *_, last = epochs = self.output.splitlines()
+    self.assertLen(epochs, 3)
+    self.assertRegex(
+      last,
+      r'^epoch 3/3: loss \d\.\d{4}, train accuracy .*%, test accuracy .*%$',
+    )
 
   @parameterized.parameters(
-    (1, records, 'append'),  # before the line of the first epoch
-    (2, records, 'append'),  # before the line of a trained epoch
-    (2, checkpoints, 'save'),  # before the checkpoint of a recorded epoch
-    (3, records, 'append'),  # before the line of an evaluation
-    (4, checkpoints, 'wait'),  # before the final line
+    (1, checkpoints, 'save'),  # before the first checkpoint
+    (1, record, 'write'),  # after it
+    (2, checkpoints, 'save'),
+    (3, record, 'write'),
+    (1, trainer, '_results'),  # after the last epoch
+    (4, record, 'write'),  # before the final record
   )
-  def test_stopped_run_ends_like_an_uninterrupted_run(self, *call):
-    (run,) = self.make_anns(0)
-    self.stop([run], *call)
-    self.assertIs(recorder.status(run), recorder.Status.UNFINISHED)
-    train([run], OFTEN)
-    self.assertIs(recorder.status(run), recorder.Status.FINISHED)
-    self.assert_same_lines([run], self.anns[:1])
+  def test_stopped_task_ends_like_an_uninterrupted_one(self, *call):
+    task = self.make_anns()
+    with stop_at_call(self, *call):
+      train(task)
+    self.assertFalse(trainer.is_finished(task))
+    found, _ = train(task)
+    self.assertTrue(trainer.is_finished(task))
+    self.assertEqual(found, self.ann_lines)
+    is_resumed = call != (1, checkpoints, 'save')
+    (shared, _) = record.read(task.folder / record.METRICS).lines
+    restored = shared['environment'].get('restored', [])
+    self.assertLen(restored, int(is_resumed))
+    if is_resumed:
+      self.assertRegex(restored[0]['sha256'], '^[0-9a-f]{64}$')
 
-  def test_resumes_spikes_and_dropout_masks(self):
-    (run,) = make_runs(self.workdir, 1, probe_every=3, **SSNN)
-    self.stop([run], 3, checkpoints, 'save')
-    train([run], OFTEN)
-    self.assert_same_lines([run], [self.ssnn])
+  def assert_resumes(self, whole):
+    """Asserts that a stopped task ends like a whole one."""
+    stopped = whole._replace(folder=self.workdir / 'stopped')
+    with stop_at_call(self, 2, checkpoints, 'save'):
+      train(stopped)
+    self.assertEqual(train(stopped)[0], lines(whole.folder))
+
+  def test_resumes_spikes_and_masks(self):
+    self.assert_resumes(self.ssnns)
 
   def test_resumes_devices(self):
-    (whole,), (run,) = (
-      make_runs(self.workdir / name, 0, **DEVICES)
-      for name in ('whole', 'stopped')
-    )
-    (recorded,) = train([whole])
-    self.stop([run], 3, checkpoints, 'save')
-    train([run], OFTEN)
-    self.assert_same_lines([run], [whole])
-    # The pulse counts matter, as some devices are worn out.
-    self.assertGreaterEqual(recorded.final['max_pulses'], 50)
-    (pulses,) = recorded.final['layer_pulses']
-    self.assertBetween(pulses, 1, recorded.final['max_pulses'])
+    whole = make_task(self.workdir / 'whole', num_seeds=2, **DEVICES)
+    found, _ = train(whole)
+    self.assert_resumes(whole)
+    # Some devices are worn out.
+    self.assertGreaterEqual(found[0]['max_pulses'], 50)
+    self.assertBetween(*found[0]['layer_pulses'], 1, found[0]['max_pulses'])
 
-  def test_resumes_runs_from_different_epochs(self):
-    runs = self.make_anns(0, 1)
-    self.stop(runs[1:], 3, checkpoints, 'save')
-    recorded = train(runs, OFTEN)
-    self.assertEqual(recorded[0].final['seeds_at_once'], 1)
-    self.assert_same_lines(runs, self.anns)
+  def test_convolution_is_exported_and_has_energies(self):
+    task = make_task(self.workdir, **CONVOLUTION)
+    with stop_at_call(self, 1, trainer, '_results'):
+      train(task)
+    with self.assertRaisesRegex(Exception, 'finish it with --resume'):
+      export.load(task.folder)
+    (line,), _ = train(task)
+    self.assertEqual(line['layer_sizes'], [64, 36, 10])
+    self.assertEqual(line['input_shape'], [8, 8])
+    config, params = export.load(task.folder)
+    self.assertEqual(config.layer_sizes, (64, 36, 10))
+    self.assertEqual(params[0].weights.shape, (9, 4))
+    row = energy.add_energies(frames.from_lines([line]), 'crossbar').iloc[0]
+    self.assertEqual(row['bp_macs'], 9 * 9 * 4 + 36 * 10)
+    # Spikes that reach rows, of 4 and 10 columns, and always-on inputs.
+    rows = line['curves']['row_spikes'][-1]
+    arrivals = np.dot(rows, [4, 10]) + (36 + 10) * task.config.num_steps
+    self.assertAlmostEqual(row['synaptic_events'] / arrivals, 1, places=5)
 
-  def test_resumes_with_the_same_data_alone(self):
-    (run,) = self.make_anns(0)
-    self.stop([run], 2, records, 'append')
-    metrics = run.folder / 'metrics.jsonl'
-    before, digits = metrics.read_text(), small_digits()
-    for part in ('train', 'test'):
-      inputs, labels = getattr(digits, part)
-      flipped = ssnn_jax.datasets.Split(inputs, labels[::-1])
-      other = digits._replace(**{part: flipped})
-      with self.assertRaisesRegex(
-        ssnn_jax.UserError,
-        f'^--dataset=digits holds other samples .*{run.folder}',
-      ):
-        trainer.train([run], other)
-      self.assertEqual(metrics.read_text(), before)
-    header, *others = before.splitlines(keepends=True)
-    digest = json.loads(header)['data_sha256']
-    # Runs of other versions lack the digest.
-    unknown = header.replace(f'"data_sha256": "{digest}", ', '')
-    self.assertNotEqual(unknown, header)
-    metrics.write_text(unknown + ''.join(others))
-    trainer.train([run], other)
-    self.assertIsNotNone(records.read(run.folder).final)
+  def test_finished_task_is_skipped(self):
+    metrics = self.anns.folder / record.METRICS
+    before = metrics.read_bytes()
+    with mock.patch.object(loop, 'run') as run:
+      train(self.anns)
+    run.assert_not_called()
+    self.assertEqual(metrics.read_bytes(), before)
 
-  def test_overwrites_no_run(self):
-    (run, _) = self.anns
-    before = run.folder.joinpath('metrics.jsonl').read_bytes()
-    with self.assertRaisesRegex(ssnn_jax.UserError, 'holds a finished run'):
-      train([run], resume=False)
-    config = dataclasses.replace(run.config, num_epochs=4)
-    with self.assertRaisesRegex(
-      ssnn_jax.UserError, 'another run .num_epochs is 3, not 4'
+  def test_refuses_the_folder_of_another_task(self):
+    before = (self.anns.folder / record.METRICS).read_bytes()
+    config = dataclasses.replace(self.anns.config, num_epochs=4, dropout=0.2)
+    for other, message in (
+      (self.anns._replace(config=config), 'num_epochs is 3, not 4; dropout is'),
+      (self.anns._replace(num_seeds=3), 'num_seeds is 2, not 3'),
     ):
-      train([recorder.Run(config, run.folder)])
-    after = run.folder.joinpath('metrics.jsonl').read_bytes()
-    self.assertEqual(before, after)
-
-  def test_rejects_impossible_numbers_of_devices(self):
-    runs = self.make_anns(0)
-    for number in (0, 2):
       with self.assertRaisesRegex(
-        ssnn_jax.UserError, f'--num_devices={number} is out of range'
+        ssnn_jax.UserError, f'{self.anns.folder} holds another run .{message}'
       ):
-        train(runs, trainer.Options(num_devices=number))
-    self.assertFalse(runs[0].folder.exists())
+        train(other)
+    self.assertEqual((self.anns.folder / record.METRICS).read_bytes(), before)
+    (self.workdir / 'mine').write_text('')
+    with self.assertRaisesRegex(ssnn_jax.UserError, 'holds no run that this'):
+      train(make_task(self.workdir))
+
+  def stop_after_first_checkpoint(self, **changes):
+    task = self.make_anns(**changes)
+    with stop_at_call(self, 2, checkpoints, 'save'):
+      train(task)
+    return task
+
+  def test_refuses_a_checkpoint_of_another_configuration(self):
+    task = self.stop_after_first_checkpoint()
+    other = self.stop_after_first_checkpoint(name='other', dropout=0.2)
+    shutil.rmtree(task.folder / 'checkpoints')
+    shutil.copytree(other.folder / 'checkpoints', task.folder / 'checkpoints')
+    with self.assertRaisesRegex(
+      ssnn_jax.UserError, 'checkpoint of another run .dropout is 0.2, not 0.1'
+    ):
+      train(task)
+
+  @parameterized.parameters('train', 'test')
+  def test_refuses_other_data(self, part):
+    task, digits = self.stop_after_first_checkpoint(), small_digits()
+    inputs, labels = getattr(digits, part)
+    flipped = ssnn_jax.datasets.Split(inputs, labels[::-1])
+    with self.assertRaisesRegex(
+      ssnn_jax.UserError,
+      f'^--dataset=digits holds other samples .*{task.folder}',
+    ):
+      trainer.train(task, digits._replace(**{part: flipped}))
+
+  def test_refuses_a_configuration_of_another_version(self):
+    task = self.stop_after_first_checkpoint()
+    path = task.folder / record.CONFIG
+    config = json.loads(path.read_text())
+    for changed in (config | {'speed': 3}, config | {'num_steps': -3}, {}):
+      path.write_text(json.dumps(changed))
+      with self.assertRaisesRegex(ssnn_jax.UserError, f'^{task.folder} holds'):
+        train(task)
+
+  @parameterized.parameters(0, 2)
+  def test_refuses_impossible_numbers_of_devices(self, number):
+    task = self.make_anns()
+    with self.assertRaisesRegex(
+      ssnn_jax.UserError, f'--num_devices={number} is out of range'
+    ):
+      train(task, trainer.Options(num_devices=number))
+    self.assertFalse(task.folder.exists())
 
   def test_loads_the_last_and_the_best_parameters(self):
-    run = self.anns[0]
-    accuracies = [
-      event['test_accuracy']
-      for event in records.read(run.folder).events
-      if event['event'] == 'eval'
-    ]
     network = ssnn_jax.ann(
-      experiment.network_config(run.config, small_digits())
+      experiment.network_config(self.anns.config, small_digits())
     )
     images, labels = small_digits().test
-    for best, expected in ((False, accuracies[-1]), (True, max(accuracies))):
-      params = checkpoints.load_params(run.folder, best=best)
+    curves = [line['curves']['test_accuracy'] for line in self.ann_lines]
+    best = int(np.argmax(np.mean(curves, 0)))  # of the mean over seeds
+    for is_best, index in ((False, -1), (True, best)):
+      params = checkpoints.load_params(self.anns.folder, seed=1, best=is_best)
       inference = network.infer(params, None, images)
       found = np.mean(ssnn_jax.training.metrics.predict(inference) == labels)
-      self.assertAlmostEqual(found, expected, places=6)
+      self.assertAlmostEqual(found, curves[1][index], places=6)
+
+  def shown(self, folder):
+    """Returns the numbers that TensorBoard shows, by tag and epoch."""
+    from tensorboardX.proto import event_pb2
+
+    numbers = {}
+    for path in sorted(folder.joinpath('tensorboard').iterdir()):
+      content = path.read_bytes()
+      while content:  # each event follows its length and a digest
+        (size,) = struct.unpack('<Q', content[:8])
+        event = event_pb2.Event.FromString(content[12 : 12 + size])
+        content = content[16 + size :]
+        if event.session_log.status == event.session_log.START:
+          numbers = {k: v for k, v in numbers.items() if k[1] < event.step}
+        for value in event.summary.value:
+          self.assertNotIn((value.tag, event.step), numbers)
+          numbers[value.tag, event.step] = value.simple_value
+    return numbers
+
+  # With a checkpoint of epoch 1, and without any checkpoint.
+  @parameterized.parameters(0.0, 1e9)
+  def test_tensorboard_shows_each_epoch_of_a_resumed_run_once(self, every):
+    task, options = self.make_anns(), trainer.Options(every, tensorboard=True)
+    with stop_at_call(self, 1 if every else 2, checkpoints, 'save'):
+      train(task, options)
+    first, second = train(task, options)[0]
+    shown = self.shown(task.folder)
+    expected = first['curves']['loss'] + second['curves']['loss']
+    tags = [(f'loss/seed_{seed}', e) for seed in (0, 1) for e in (1, 2, 3)]
+    self.assertEqual(
+      [np.float32(shown[tag]) for tag in tags], np.float32(expected).tolist()
+    )
+    self.assertIn(('firing_rates/1/seed_0', 3), shown)
+    epochs = [e for tag, e in shown if tag == 'test_accuracy/seed_0']
+    self.assertEqual(sorted(epochs), [2, 3])

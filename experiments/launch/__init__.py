@@ -1,1 +1,0 @@
-"""Launchers: this process, local workers, and the nodes of a Ray cluster."""

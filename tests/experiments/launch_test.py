@@ -1,0 +1,208 @@
+"""Tests of launchers: this process, local workers, Ray and Slurm."""
+
+import functools
+import importlib.util
+import multiprocessing
+import os
+import pathlib
+import secrets
+import signal
+import sys
+import tempfile
+import time
+from unittest import mock
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import jax
+
+from experiments import launch
+import ssnn_jax
+
+# Only who has the token may run code; Ray reads this when it is imported.
+os.environ['RAY_AUTH_MODE'] = 'token'
+os.environ['RAY_AUTH_TOKEN'] = secrets.token_hex(16)
+
+
+# Tasks.
+
+
+def write(folder, name):
+  """Writes one file per call."""
+  path = pathlib.Path(folder, name)
+  path.mkdir(exist_ok=True)
+  path.joinpath(str(time.monotonic_ns())).touch()
+
+
+def meet(folder, own, other):
+  """Writes the visible devices, and waits until another task has."""
+  gpu = jax.config.read('jax_cuda_visible_devices')
+  chip = os.environ['TPU_VISIBLE_CHIPS']
+  pathlib.Path(folder, own).write_text(f'{gpu!r} {chip!r}')
+  while not pathlib.Path(folder, other).exists():
+    time.sleep(0.01)
+
+
+def die_once(folder, name):
+  try:
+    pathlib.Path(folder, 'died').touch(exist_ok=False)
+  except FileExistsError:
+    write(folder, name)
+  else:
+    die()
+
+
+def die():
+  os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fail():
+  raise RuntimeError('a bug')
+
+
+def refuse():
+  raise ssnn_jax.UserError('--flag=1 is wrong; leave it out.')
+
+
+def wait():
+  time.sleep(600)
+
+
+class LaunchTest(parameterized.TestCase):
+  def setUp(self):
+    super().setUp()
+    self.folder = self.create_tempdir().full_path
+    self.reports = []
+
+  def launch(self, num_tasks, options, **special):
+    """Launches tasks that write, except for the special ones."""
+    names = [f'task{index}' for index in range(num_tasks)]
+    runs = {name: functools.partial(write, self.folder, name) for name in names}
+    tasks = [launch.Task(*item) for item in (runs | special).items()]
+    report = lambda *event: self.reports.append(event)
+    launch.launch(tasks, pathlib.Path(self.folder), report, options)
+
+  def assert_each_ran_once(self, names):
+    calls = {
+      path.name: len(list(path.iterdir()))
+      for path in pathlib.Path(self.folder).glob('task*')
+    }
+    self.assertEqual(calls, dict.fromkeys(names, 1))
+
+  def ends(self):
+    return {name: end for name, end, _ in self.reports}
+
+
+class HereTest(LaunchTest):
+  def test_runs_other_tasks_after_a_failure(self):
+    with self.assertRaisesRegex(ValueError, r'^1 of 3 tasks failed \(task1\)'):
+      self.launch(3, launch.Options(), task1=fail)
+    self.assert_each_ran_once(['task0', 'task2'])
+    self.assertEqual(
+      self.reports,
+      [('task0', 'done', 1), ('task1', 'failed', 2), ('task2', 'done', 3)],
+    )
+
+  def test_stops_after_a_user_error(self):
+    with self.assertRaisesRegex(ValueError, '^--flag=1 is wrong; leave it out'):
+      self.launch(3, launch.Options(), task1=refuse)
+    self.assert_each_ran_once(['task0'])
+
+  @parameterized.parameters(
+    {'launcher': 'ray', 'num_workers': 2},
+    {'ray_address': 'auto'},
+    {'slurm': ('timeout_min=3',)},
+    {'num_workers': 0},
+    {'num_retries': -1},
+  )
+  def test_refuses_options_without_effect(self, **options):
+    with self.assertRaisesRegex(ssnn_jax.UserError, f'--{[*options][-1]} is'):
+      launch.Options(**options)
+
+
+class LocalTest(LaunchTest):
+  def launch_local(self, num_tasks, **special):
+    options = launch.Options(num_workers=2, num_retries=1)
+    self.launch(num_tasks, options, **special)
+
+  def test_runs_a_task_again_after_its_worker_died(self):
+    dying = functools.partial(die_once, self.folder, 'task1')
+    before = dict(os.environ)
+    with self.assertRaisesRegex(ValueError, r'^1 of 4 tasks failed \(task3\)'):
+      self.launch_local(4, task1=dying, task3=die)
+    self.assert_each_ran_once(['task0', 'task1', 'task2'])
+    self.assertEqual(dict(os.environ), before)
+    done = dict.fromkeys(['task0', 'task1', 'task2'], 'done')
+    self.assertEqual(self.ends(), {**done, 'task3': 'failed'})
+    self.assertEmpty(multiprocessing.active_children())
+
+  def test_user_error_ends_the_other_tasks(self):
+    with self.assertRaisesRegex(ValueError, '^--flag=1 is wrong; leave it out'):
+      self.launch_local(3, task0=refuse, task1=wait, task2=wait)
+    self.assertEmpty(multiprocessing.active_children())
+
+  def test_each_worker_has_its_own_device(self):
+    self.launch_local(2, task0=self.meet('a', 'b'), task1=self.meet('b', 'a'))
+    devices = [
+      pathlib.Path(self.folder, name).read_text() for name in ('a', 'b')
+    ]
+    self.assertCountEqual(devices, ["'0' '0'", "'1' '1'"])
+
+  def meet(self, *names):
+    return functools.partial(meet, self.folder, *names)
+
+
+class ClusterTest(LaunchTest):
+  @parameterized.parameters(('ray', 'ray'), ('slurm', 'submitit'))
+  def test_names_a_missing_package(self, launcher, package):
+    with (
+      mock.patch.dict(sys.modules, {package: None}),
+      self.assertRaisesRegex(
+        ValueError, f'^--launcher={launcher} needs .* pip'
+      ),
+    ):
+      self.launch(1, launch.Options(launcher=launcher))
+
+  def test_refuses_an_address_without_a_cluster(self):
+    options = launch.Options(launcher='ray', ray_address='localhost:1')
+    with self.assertRaisesRegex(ValueError, '^no Ray cluster answers at loc'):
+      self.launch(1, options)
+
+  @absltest.skipIf(
+    importlib.util.find_spec('ray') is None, 'Ray is not installed'
+  )
+  def test_ray_runs_a_task_again_after_its_worker_died(self):
+    import ray
+    from ray import cluster_utils
+
+    folder = tempfile.TemporaryDirectory(
+      prefix='ray-', ignore_cleanup_errors=True
+    )
+    variables = {'RAY_TMPDIR': self.enterContext(folder)}
+    self.enterContext(mock.patch.dict(os.environ, variables))
+    # The nodes cannot import this module.
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    node = {'num_cpus': 1, 'object_store_memory': 100 * 2**20}
+    cluster = cluster_utils.Cluster(
+      initialize_head=True, head_node_args=node | {'include_dashboard': False}
+    )
+    self.addCleanup(cluster.shutdown)
+    cluster.add_node(**node)
+    options = {'launcher': 'ray', 'ray_address': cluster.address}
+    dying = functools.partial(die_once, self.folder, 'task1')
+    with self.assertRaisesRegex(ValueError, r'^1 of 4 tasks failed \(task2\)'):
+      self.launch(4, launch.Options(**options), task1=dying, task2=fail)
+    self.assert_each_ran_once(['task0', 'task1', 'task3'])
+    with self.assertRaisesRegex(ValueError, '^no node .* 1 CPUs and 2.0 GPUs'):
+      self.launch(1, launch.Options(gpus_per_task=2.0, **options))
+
+  @absltest.skipIf(
+    importlib.util.find_spec('submitit') is None, 'submitit is not installed'
+  )
+  def test_slurm_jobs_are_those_of_submitit(self):
+    options = launch.Options(
+      launcher='slurm', slurm=('cluster=local', 'timeout_min=5')
+    )
+    with self.assertRaisesRegex(ValueError, r'^1 of 2 tasks failed'):
+      self.launch(2, options, task1=fail)
+    self.assert_each_ran_once(['task0'])
