@@ -68,13 +68,13 @@ class ExperimentConfig(synapses.SynapseFields):
 
   dataset: str = _used(
     'digits',
-    f'`name` of the data set: {field.SETS} of your own arrays, with the '
+    f'name of the data set: {field.SETS} of your own arrays, with the '
     'defaults of digits',
     choices=field.DATASETS,
   )
   method: str = _used(
     'ssnn',
-    '`method` that trains the network: '
+    'method that trains the network: '
     + ', '.join(f'{name} ({m.help})' for name, m in methods.METHODS.items()),
     choices=tuple(methods.METHODS),
   )
@@ -85,7 +85,7 @@ class ExperimentConfig(synapses.SynapseFields):
   )
   layers: tuple[str, ...] | None = _network(
     None,
-    '`layers` of weights instead of --layer_sizes, as '
+    'layers of weights instead of --layer_sizes, as '
     'conv16k5s2,conv32k5s2,10: convolutions of 16 and 32 features with kernel '
     '5 and stride 2 (p1: padding of 1), and a dense layer of 10 neurons',
   )
@@ -191,7 +191,7 @@ class ExperimentConfig(synapses.SynapseFields):
   shuffle_ticks: bool = _data(False, _HELP['shuffle_ticks'])
   test_dataset: str | None = _evaluation(
     None,
-    '`name` of another data set, used as a whole for evaluation; default: the '
+    'name of another data set, used as a whole for evaluation; default: the '
     'test split of --dataset',
     choices=field.DATASETS,
   )

@@ -48,19 +48,17 @@ def field(
   Args:
     group: the heading of the flag in --help.
     default: the default value.
-    help_text: help of the flag, which names the choices if it has backquotes.
-    unit: unit of the value.
+    help_text: help of the flag; choices that it does not name are added.
+    unit: unit of the value, which is added as well.
     choices: the allowed values; None allows any value.
   """
-  if choices and '`' not in help_text:
+  # The names of own files are endless.
+  is_listed = type(choices) is tuple
+  if is_listed and not all(choice in help_text for choice in choices):
     help_text += f': {", ".join(choices)}'
-  if unit:
+  if unit and unit not in help_text:
     help_text += f' ({unit})'
-  metadata = {
-    'group': group,
-    'help': help_text.replace('`', ''),
-    'choices': choices,
-  }
+  metadata = {'group': group, 'help': help_text, 'choices': choices}
   return dataclasses.field(default=default, metadata=metadata)
 
 

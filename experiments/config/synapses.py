@@ -48,7 +48,7 @@ def _fields_of(kind, **defaults):
 
 _DEVICE = _field(
   IDEAL,
-  f'`name` of the synaptic device: a floating-point weight ({IDEAL}), a '
+  f'name of the synaptic device: a floating-point weight ({IDEAL}), a '
   f'published resistive device ({", ".join(PRESETS)}), a resistive device '
   f'without non-idealities ({CUSTOM}), or the file of a measured device '
   f'({OWN_FILE}, from experiments.fit_device); the following flags override '
