@@ -230,7 +230,9 @@ def draw(
           linestyle=line,
         )
         figures.shift_curve(drawn, index, curves.ngroups)
-      axes.plot([], [], line, color='0.4', label=f'energies of {name}')
+      axes.plot(
+        [], [], line, color='0.4', label=f'energies of {figures.word(name)}'
+      )
     axes.axhline(1, color=figures.BLACK, linewidth=1, label='ANN')
     figures.set_log(axes.yaxis)
     axes.set_ylabel(f'energy of {kind}\n(of digital BP)')

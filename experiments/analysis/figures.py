@@ -9,6 +9,7 @@ are stacked.
 
 from collections.abc import Iterable
 from collections.abc import Sequence
+import functools
 import math
 import os
 import pathlib
@@ -116,9 +117,12 @@ def _small(fig):
 
 
 def _wrap(text, letters):
-  """Wraps a text, in which a dollar sign is no start of mathematics."""
+  """Wraps a text into lines of similar length, without mathematics."""
   text = text.replace('$', r'\$')
-  return textwrap.fill(text, letters, break_on_hyphens=False)
+  wrap = functools.partial(textwrap.wrap, text, break_on_hyphens=False)
+  number = len(wrap(letters))
+  tried = map(wrap, range(1, letters + 1))
+  return '\n'.join(next(lines for lines in tried if len(lines) == number))
 
 
 def legend_below(fig: figure.Figure, grid: Sequence[Axes]) -> None:
@@ -199,16 +203,23 @@ def save(fig: figure.Figure, stem: str | os.PathLike) -> pathlib.Path:
 
 TRAINS = {'bernoulli': 'Bernoulli trains', 'sobol': 'Sobol trains'}
 ERROR_LABEL = "distance from\nBP's gradient (relative)"
-_METHODS = {
+_NAMES = TRAINS | {
   methods.ANN: 'ANN',
   'ssnn': 'SSNN',
   'bp_stdp': 'BP-STDP',
   'rpu': 'RPU',
+  'gokmen_vlasov': 'Gokmen-Vlasov',
+  'reram': 'ReRAM',
+  'ecram': 'ECRAM',
+  'ecram_mo': 'metal-oxide ECRAM',
+  'loihi': 'Loihi',
 }
 # Words of values, by field; `{}` is the value.
 _VALUES = {
-  'method': _METHODS,
+  'method': _NAMES,
   'sampler': TRAINS,
+  'generator': {'lfsr': 'LFSR', 'sobol': 'Sobol', 'xorshift': 'xorshift'},
+  'membrane': {'mean': 'exact mean', 'shift': 'mean by shifts'},
   'timing': {'realtime': 'real time'},
   'integration': {'mean': 'running mean', 'leaky': 'leaky membrane'},
   'update_rule': {'sgd': 'SGD', 'tiki_taka': 'Tiki-Taka'},
@@ -217,6 +228,17 @@ _VALUES = {
   'num_steps': 'T = {}',
   'window': 'n = {}',
   'num_epochs': '{} epochs',
+  'sharing': {
+    'layer': 'a word per layer',
+    'mask': 'a masked word per layer',
+    'neuron': 'a word per neuron',
+  },
+  'enable': {
+    'row': 'enable bits of rows',
+    'synapse': 'enable bits of synapses',
+    'all': 'one enable bit',
+  },
+  'update_every': 'updates after each {}',
   'layer_sizes': '{}',
   'layers': '{}',
 }
@@ -224,18 +246,22 @@ _VALUES = {
 
 def word(value: str) -> str:
   """Returns the words for a value of a configuration."""
-  return _METHODS.get(value) or TRAINS.get(value) or value.replace('_', ' ')
+  return _NAMES.get(value, value.replace('_', ' '))
 
 
 def accuracy_label(runs: pd.DataFrame, metric: str = 'test_accuracy') -> str:
   """Labels an axis of accuracies by their split and readout."""
-  splits = {'held-out' if share else 'test' for share in runs['hold_out']}
-  return f'{" or ".join(sorted(splits))} accuracy (%),\n{_readout(metric)}'
+  return f'{_name_split(runs)} accuracy (%),\n{_readout(metric)}'
 
 
 def difference_label(metric: str = 'test_accuracy') -> str:
   """Labels an axis of differences of accuracies to the ANN, by readout."""
-  return f'accuracy minus\nANN (points),\n{_readout(metric)}'
+  return f'accuracy minus ANN\n(percentage points),\n{_readout(metric)}'
+
+
+def _name_split(runs):
+  splits = {'held-out' if share else 'test' for share in runs['hold_out']}
+  return ' or '.join(sorted(splits))
 
 
 def _readout(metric):
@@ -257,7 +283,7 @@ def describe(runs: pd.DataFrame) -> str:
   is so large that accuracies are certain.
   """
   _, spiking = frames.split_baseline(runs)
-  parts = [titles.title(frames.field(runs, 'dataset'))]
+  parts = [word(titles.title(frames.field(runs, 'dataset')))]
   if other := frames.field(runs, 'test_dataset'):
     parts[0] += f' (tested on {titles.title(other)})'
   for name in ('num_steps', 'sampler'):
@@ -270,7 +296,8 @@ def describe(runs: pd.DataFrame) -> str:
   else:
     parts.append(describe_seeds(runs))
     if size < _FEW_SAMPLES:
-      parts.append(f'{size:.0f} test samples')
+      split = _name_split(runs)
+      parts.append(f'{size:.0f} {split} samples')
   return ', '.join(filter(None, parts))
 
 
@@ -350,6 +377,7 @@ _UNITS = {
   'dropout': 'dropout (probability)',
   'weight_decay': 'weight decay (per step, times learning rate)',
   'event_window': 'time cut into ticks (ms)',
+  'max_shift': 'largest shift (bits)',
   'hold_out': 'share of the training split held out',
   'layer_sizes': 'hidden layers (number × neurons)',
   'up_down': 'asymmetry: up minus down step (of a step)',
@@ -446,7 +474,7 @@ def _number(field, value):
 def _tick_label(field, value, is_numeric):
   if field == 'layer_sizes' and value is not None:
     hidden = value[1:-1]
-    if len(hidden) > 1 and len(set(hidden)) == 1:
+    if len(set(hidden)) == 1:
       return f'{len(hidden)} × {hidden[0]}'
     return grids.write(hidden) or '0'
   if is_numeric:
@@ -521,10 +549,11 @@ def draw(
 
 
 def finish(fig: figure.Figure, grid: Sequence[Axes], *title: str) -> None:
-  """Adds the legend and the title; labels a shared abscissa once."""
-  for axes in grid[:-1]:
-    if axes in grid[-1].get_shared_x_axes().get_siblings(grid[-1]):
-      axes.set_xlabel('')
+  """Adds legend and title; shared axes keep the label next to their ticks."""
+  for axes in grid:
+    for axis, side in ((axes.xaxis, 'labelbottom'), (axes.yaxis, 'labelleft')):
+      if not axis.get_tick_params().get(side, True):
+        axis.set_label_text('')
   legend_below(fig, grid)
   set_title(fig, *title)
 
@@ -632,7 +661,7 @@ def draw_lengths(runs: pd.DataFrame, margin: float) -> figure.Figure:
   """
   metrics = {
     difference_label(): comparisons.minus(),
-    'update error\n(relative)': comparisons.mean('update_error'),
+    ERROR_LABEL: comparisons.mean('update_error'),
     'quantization error\n(relative)': comparisons.mean('quantisation_error'),
   }
   fig, grid = make(len(metrics), sharex=True)
@@ -642,12 +671,12 @@ def draw_lengths(runs: pd.DataFrame, margin: float) -> figure.Figure:
     single = single[:0]
   x, curve, drawn = 'num_steps', 'sampler', spiking.drop(single.index)
   losses = [
-    f'{statistics.paired_difference(own, ann).mean:.1f} '
-    f'({describe_field(own, "sampler")})'
+    f'{describe_field(own, "sampler")} '
+    f'{statistics.paired_difference(own, ann).mean:.1f}'
     for own in (frames.settings(single) if len(single) else ())
     if (ann := frames.find_baseline(own, runs)) is not None
   ]
-  title = f'{_INTERVAL}; not shown: T = 1, {", ".join(losses)}'
+  title = f'{_INTERVAL}; not shown: T = 1 ({", ".join(losses)})'
   title = title if losses else ''
   for axes, (label, compute) in zip(grid, metrics.items()):
     options = {'margin': margin, 'title': title}

@@ -126,8 +126,7 @@ def draw(lines: pd.DataFrame) -> figure.Figure:
       own = own[own['trains'] == trains]
     _draw_curves(axes, own, abscissa, varied)
     figures.set_panel_title(axes, _TITLES[name] + (trains and f', {trains}'))
-    if axes.get_subplotspec().is_first_col():
-      axes.set_ylabel('time (steps of BP)')
+    axes.set_ylabel('time, relative to BP')
   name = 'batch size' if over_steps else 'T ='
   samplers = spiking['sampler'].unique()
   trains = [figures.word(samplers[0])] if len(samplers) == 1 else []

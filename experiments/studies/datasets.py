@@ -179,10 +179,6 @@ def _draw_recordings(runs):
       margin=_EVENT_MARGIN,
       title=title,
     )
-  for axes in (grid[1], grid[3]):
-    axes.set_ylabel('')
-  for axes in grid[:2]:
-    axes.set_xlabel('')
   figures.finish(
     fig,
     grid,
@@ -205,6 +201,7 @@ def draw(
     The figure, without trains of one tick.
   """
   fig, grid = figures.make(len(records), 2, height=3.3)
+  label = figures.difference_label()
   for axes, (name, runs) in zip(grid, records.items()):
     own = _select_plain(runs)
     own = own[(own['method'] == methods.ANN) | (own['num_steps'] >= _DRAWN)]
@@ -214,7 +211,7 @@ def draw(
       'num_steps',
       'sampler',
       comparisons.minus(),
-      'accuracy minus\nANN (points)',
+      label if axes.get_subplotspec().is_first_col() else '',
       own,
       margin=margins[name],
       title=figures.describe(own),
@@ -222,8 +219,8 @@ def draw(
   figures.finish(
     fig,
     grid,
-    'accuracy (spike-count readout) minus that of the ANN, percentage points: '
-    'mean and 95 % confidence interval; T = 1 is in the table',
+    'mean and 95 % confidence interval of paired differences; '
+    'T = 1 is in the table',
   )
   return fig
 

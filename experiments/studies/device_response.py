@@ -101,9 +101,9 @@ def draw(lines: pd.DataFrame) -> figure.Figure:
     figures.set_panel_title(axes, name)
     axes.set_xlabel('pulses, first up, then down')
     axes.set_ylabel('weight')
-  figures.legend_below(fig, grid)
-  figures.set_title(
+  figures.finish(
     fig,
+    grid,
     'weights of simulated devices under pulses: mean ± standard deviation '
     'over devices',
   )

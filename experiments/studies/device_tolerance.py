@@ -68,7 +68,7 @@ def _draw(runs):
     places, line = values, '-'
     if name == 'device':
       places, line = range(len(values)), 'none'
-      values = [value.replace('_', '\n') for value in values]
+      values = [figures.word(value) for value in values]
     differences = [
       statistics.paired_difference(own, ideal) for own in _select(runs, name)
     ]
@@ -79,10 +79,9 @@ def _draw(runs):
     look = {'color': figures.BLACK, 'linewidth': 1, 'linestyle': ':'}
     axes.axhline(-MARGIN, label=label, **look)
     is_numeric = name != 'device'
-    figures.label_axis(axes, figures.GridAxis(name, values, is_numeric, []))
+    figures.label_axis(axes, figures.GridAxis(name, values, is_numeric))
     axes.set_xlabel(_LABELS[name])
-  for axes in grid[::2]:
-    axes.set_ylabel('accuracy minus\nideal (points)')
+    axes.set_ylabel('accuracy minus\nideal devices\n(percentage points)')
   figures.finish(
     fig,
     grid,

@@ -14,6 +14,7 @@ from experiments.analysis import grid_table
 from experiments.analysis import statistics
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
+from experiments.config import titles
 
 FROM_STEPS = 16  # powers are fitted from this T up; shorter trains are coarse
 TARGET_ERROR = 0.25
@@ -158,16 +159,17 @@ def draw(lines: pd.DataFrame) -> figure.Figure:
         _plot(panel, key, curve, abscissa, name)
     panel.axhline(TARGET_ERROR, color=figures.BLACK, linewidth=0.8, alpha=0.4)
     figures.set_log(panel.yaxis)
-    panel.set_ylabel(figures.ERROR_LABEL if network == networks[0] else '')
+    panel.set_ylabel(figures.ERROR_LABEL)
     figures.set_panel_title(panel, f'{network}: {title}')
     if abscissa == 'num_steps':
       figures.set_steps(panel, curve.index[::2])
     else:
-      panel.set_xlabel('time (steps of BP)')
+      panel.set_xlabel('time, relative to a step of BP')
       figures.set_log(panel.xaxis)
-  figures.legend_below(fig, axes)
-  figures.set_title(
+  figures.finish(
     fig,
+    axes,
+    titles.title(lines['dataset'].iloc[0]),
     'error of one update, with spikes in all passes or in the update only: '
     'mean ± standard deviation over samples of the spikes; horizontal line: '
     f'an error of {TARGET_ERROR:g}',

@@ -108,6 +108,7 @@ _STEPS = {
   'devices': {'device': 'gokmen_vlasov'},
 }
 _ORDER = (_FIRST, *_STEPS)
+_ADDED = 'part of a chip, added to all parts to its left'
 _READOUTS = {
   '': 'test_accuracy',
   '_by_potential': 'test_accuracy_potential',
@@ -159,12 +160,12 @@ def _write(value):
 def _draw(runs: pd.DataFrame) -> figure.Figure:
   """Draws accuracy minus the ANN as parts of a chip are added."""
   metrics = {
-    'accuracy minus\nANN (points)': _METRICS[''],
-    'ANN readout,\nminus ANN (points)': _METRICS['_by_ann'],
+    figures.difference_label(_READOUTS[name]): _METRICS[name]
+    for name in ('', '_by_ann')
   }
-  named = _name_steps(runs)
-  steps = [name for name in _ORDER if name in set(named['step'])]
-  axis = figures.GridAxis('step', steps, is_numeric=False, followers=[])
+  named = _name_steps(runs).rename(columns={'step': _ADDED})
+  steps = [name for name in _ORDER if name in set(named[_ADDED])]
+  axis = figures.GridAxis(_ADDED, steps, is_numeric=False)
   return figures.draw(named, axis, 'method', metrics)
 
 

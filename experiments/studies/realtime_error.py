@@ -8,6 +8,7 @@ import pandas as pd
 from experiments.analysis import figures
 from experiments.analysis import statistics
 from experiments.analysis.study import Study
+from experiments.config import titles
 
 # Timing, membrane and gain of what is compared, by the name of a column.
 _WAYS = {
@@ -67,10 +68,11 @@ def draw(lines: pd.DataFrame) -> figure.Figure:
     panel.set_ylabel(figures.ERROR_LABEL)
     figures.set_steps(panel, own.index.levels[1])
     figures.set_panel_title(panel, figures.TRAINS[sampler])
-  axes[-1].set_ylabel('')
-  figures.legend_below(fig, axes)
-  figures.set_title(
-    fig, "error of one update: root-mean-square distance from BP's gradient"
+  figures.finish(
+    fig,
+    axes,
+    titles.title(lines['dataset'].iloc[0]),
+    "error of one update: root-mean-square distance from BP's gradient",
   )
   return fig
 

@@ -21,7 +21,7 @@ _LABELS = {
   'bias': 'bias by saturation,\nfirst layer',
   'deviation': 'deviation,\nfirst layer',
   'ratio': 'spike noise² /\nminibatch noise²',
-  'minus_ann': 'accuracy minus\nANN (points)',
+  'minus_ann': figures.difference_label(),
 }
 
 
@@ -56,13 +56,11 @@ def _draw(runs):
       'gain_of_errors',
       'hidden',
       _METRICS[name],
-      _LABELS[name] if axes.get_subplotspec().is_first_col() else '',
+      _LABELS[name],
       runs,
       keys=sorted(set(names), key=frames.sortable),
       title=group,
     )
-  for axes in grid[: -len(groups)]:
-    axes.set_xlabel('')
   figures.finish(
     fig,
     grid,

@@ -67,9 +67,9 @@ def _draw(runs: pd.DataFrame) -> Figure:
   axes.set_xlabel('layer (positions that share a weight)')
   figures.set_log(axes.yaxis)
   axes.set_ylabel('pulses of a device')
-  figures.legend_below(fig, [axes])
-  figures.set_title(
+  figures.finish(
     fig,
+    [axes],
     figures.describe(frames.select(runs, device=_DEVICE)),
     f'pulses per device in {_BASE["num_epochs"]} epochs, averaged over the '
     'weights of a layer: mean ± standard deviation over seeds',

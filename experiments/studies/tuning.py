@@ -110,9 +110,10 @@ def draw(runs: pd.DataFrame) -> figure.Figure:
   rates = sorted(set(named['learning_rate']))
   axis = figures.GridAxis('learning_rate', rates)
   keys = sorted(set(named['curve']), key=frames.sortable)
+  over = 'folds' if runs['folds'].notna().all() else 'seeds'
   fig, grid = figures.make(groups.ngroups, sharex=True)
   for axes, (name, own) in zip(grid, groups):
-    title = f'{name}: mean ± standard deviation over seeds'
+    title = f'{name}: mean ± standard deviation over {over}'
     _draw_curves(axes, axis, own, keys, title)
   figures.finish(
     fig,

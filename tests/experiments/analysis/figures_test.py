@@ -39,7 +39,7 @@ class ComparisonTest(absltest.TestCase):
       difference, error, _ = figures.draw_lengths(runs, margin=1).axes
       found = curves(difference)['Bernoulli trains']
       np.testing.assert_allclose(found, [[t, -10] for t in drawn], atol=1e-9)
-      self.assertEqual('T = 1, -10.0' in difference.get_title(), drawn == [4])
+      self.assertEqual('trains -10.0)' in difference.get_title(), drawn == [4])
       self.assertEqual(curves(error)['Bernoulli trains'][0, 0], 1)
 
   def test_title_describes_what_networks_share(self):
