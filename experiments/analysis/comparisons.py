@@ -99,13 +99,17 @@ def numbers(
   """
   fields = [field for _, field, *_ in string.Formatter().parse(name) if field]
   ann, chosen = frames.split_baseline(runs)
+  settings = frames.settings(runs if chosen.empty else chosen)
+  named = [
+    {x: frames.field(setting, x) for x in fields if x != 'metric'}
+    for setting in settings
+  ]
+  if baseline:
+    bases = [frames.select(runs, **values | baseline) for values in named]
+  else:
+    bases = frames.find_baselines(settings, ann)
   found = {}
-  for setting in frames.settings(runs if chosen.empty else chosen):
-    values = {x: frames.field(setting, x) for x in fields if x != 'metric'}
-    if baseline:
-      base = frames.select(runs, **values | baseline)
-    else:
-      base = frames.find_baseline(setting, ann)
+  for setting, values, base in zip(settings, named, bases):
     texts = {field: _write(value) for field, value in values.items()}
     for metric, compute in metrics.items():
       key = re.sub(r'\W+', '_', name.format(**texts, metric=metric))
@@ -123,10 +127,11 @@ def table(runs: pd.DataFrame, metrics: Metrics) -> list[pd.DataFrame]:
   """Makes the generic table with a column for each further metric."""
   made, (ann, _) = grid_table.make(runs), frames.split_baseline(runs)
   settings = frames.settings(runs)
+  bases = frames.find_baselines(settings, ann)
   for title, compute in metrics.items():
     made[title.replace('\n', ' ')] = [
-      _cell(setting, compute(setting, frames.find_baseline(setting, ann)))
-      for setting in settings
+      _cell(setting, compute(setting, base))
+      for setting, base in zip(settings, bases)
     ]
   made['seeds'] = made.pop('seeds')
   return [made]

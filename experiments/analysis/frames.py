@@ -66,18 +66,17 @@ def row(line: Mapping[str, Any]) -> dict[str, Any]:
 def from_rows(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
   """Makes a frame of rows; values keep their Python types where they differ."""
   rows = list(rows)
-  columns = {name: None for row in rows for name in row}
-  frame = pd.DataFrame(
-    {
-      name: pd.Series([row.get(name) for row in rows], dtype=object)
-      for name in columns
-    }
+  names = {name: None for row in rows for name in row}
+  columns = {name: [row.get(name) for row in rows] for name in names}
+  return pd.DataFrame(
+    {name: _series(name, values) for name, values in columns.items()}
   )
-  numeric = [name for name in columns if name not in FIELDS + ('curves',)]
-  for name in numeric:
-    if all(_is_number(value) for value in frame[name]):
-      frame[name] = pd.to_numeric(frame[name])
-  return frame
+
+
+def _series(name, values):
+  series = pd.Series(values, dtype=object)
+  is_numeric = name not in FIELDS + ('curves',) and all(map(_is_number, values))
+  return pd.to_numeric(series) if is_numeric else series
 
 
 def _is_number(value):
@@ -108,10 +107,8 @@ def varied(runs: pd.DataFrame) -> list[str]:
 
 def _differ(values):
   """Returns whether some values differ, as numbers or by their type."""
-  return any(
-    value is not values[0] and repr(value) != repr(values[0])
-    for value in values
-  )
+  distinct = dict(zip(map(id, values), values)).values()
+  return len(set(map(repr, distinct))) > 1
 
 
 def select(runs: pd.DataFrame, **values: Any) -> pd.DataFrame:
@@ -128,8 +125,10 @@ def select(runs: pd.DataFrame, **values: Any) -> pd.DataFrame:
     UserError: if no row has these values.
   """
   chosen = runs
-  for name, value in values.items():
-    chosen = chosen[[value == other for other in chosen[name]]]
+  if values:
+    rows = zip(*(runs[name] for name in values))
+    own = tuple(values.values())
+    chosen = runs[[row == own for row in rows]]
   if chosen.empty:
     listed = ', '.join(f'{name}={value}' for name, value in values.items())
     raise ssnn_jax.UserError(
@@ -155,20 +154,21 @@ def settings(runs: pd.DataFrame) -> list[pd.DataFrame]:
     order of the varied fields.
   """
   fields = varied(runs)
-  runs = runs.sort_values('seed', kind='stable')
-  grouped = {}
-  for index, values in zip(
-    runs.index, runs[fields].itertuples(index=False, name=None)
-  ):
-    grouped.setdefault(values, []).append(index)
+  rows = zip(*(runs[name] for name in fields)) if fields else [()] * len(runs)
+  positions = {}
+  for position, values in enumerate(rows):
+    positions.setdefault(values, []).append(position)
+  seeds, chosen = runs['seed'].tolist(), runs['method'].tolist()
 
   def order(item):
-    values, index = item
-    is_ann = runs.loc[index[0], 'method'] == methods.ANN
+    values, own = item
+    is_ann = chosen[own[0]] == methods.ANN
     return not is_ann, [sortable(value) for value in values]
 
-  ordered = sorted(grouped.items(), key=order)
-  return [runs.loc[index] for _, index in ordered]
+  return [
+    runs.iloc[sorted(own, key=seeds.__getitem__)]
+    for _, own in sorted(positions.items(), key=order)
+  ]
 
 
 def field(setting: pd.DataFrame, name: str) -> Any:
@@ -183,34 +183,48 @@ def describe_value(setting: pd.DataFrame, name: str) -> str:
   return grids.label(field(setting, name))
 
 
-def find_baseline(
-  setting: pd.DataFrame, runs: pd.DataFrame
-) -> pd.DataFrame | None:
-  """Finds the ANN that a setting is compared with.
+def find_baselines(
+  compared: Iterable[pd.DataFrame], runs: pd.DataFrame
+) -> list[pd.DataFrame | None]:
+  """Finds the ANN that each of several settings is compared with.
 
   Args:
-    setting: the runs of a setting.
+    compared: the runs of each setting.
     runs: all runs of the sweep.
 
   Returns:
-    The ANN with common seeds and equal values of all fields that affect the
-    ANN; of several, the ANN with most equal fields. None if there is none.
+    For each setting, the ANN with common seeds and equal values of all fields
+    that affect the ANN; of several, the ANN with most equal fields. None if
+    there is none.
   """
-  own, seeds = setting.iloc[:1][list(FIELDS)], set(setting['seed'])
-  (own,) = own.to_numpy(object).tolist()
   anns = runs[runs['method'] == methods.ANN]
-  by_fields = {}
   rows = anns[list(FIELDS)].to_numpy(object).tolist()
-  for index, values in zip(anns.index, rows):
-    by_fields.setdefault(tuple(values), []).append(index)
+  seeds, positions = anns['seed'].tolist(), {}
+  for position, values in enumerate(map(tuple, rows)):
+    positions.setdefault(values, []).append(position)
   found = []
-  for values, index in by_fields.items():
-    differing = {k for k, v, o in zip(FIELDS, values, own) if v != o}
-    is_equal = methods.SPIKING_FIELDS.issuperset(differing - {'method'})
-    ann = anns.loc[index].sort_values('seed', kind='stable') if is_equal else ()
-    if is_equal and seeds & set(ann['seed']):
-      found.append((len(differing), ann))
-  return min(found, key=lambda item: item[0], default=(None, None))[1]
+  for setting in compared:
+    row, own_seeds = setting.iloc[0].to_dict(), set(setting['seed'])
+    own, nearest = [row[name] for name in FIELDS], (len(FIELDS) + 1, None)
+    for values, chosen in positions.items():
+      differing = {k for k, v, o in zip(FIELDS, values, own) if v != o}
+      if (
+        len(differing) < nearest[0]
+        and methods.SPIKING_FIELDS.issuperset(differing - {'method'})
+        and not own_seeds.isdisjoint(seeds[position] for position in chosen)
+      ):
+        nearest = len(differing), chosen
+    chosen = nearest[1] and sorted(nearest[1], key=seeds.__getitem__)
+    found.append(anns.iloc[chosen] if chosen else None)
+  return found
+
+
+def find_baseline(
+  setting: pd.DataFrame, runs: pd.DataFrame
+) -> pd.DataFrame | None:
+  """Finds the ANN that a setting is compared with, as `find_baselines`."""
+  (found,) = find_baselines([setting], runs)
+  return found
 
 
 def sortable(value: Any) -> tuple[Any, ...]:

@@ -42,7 +42,9 @@ def make(runs: pd.DataFrame) -> pd.DataFrame:
     if metric in runs and runs[metric].notna().any()  # not in older records
   }
   rows = []
-  for setting in frames.settings(runs):
+  settings = frames.settings(runs)
+  bases = frames.find_baselines(settings, ann)
+  for setting, base in zip(settings, bases):
     row = {name: frames.describe_value(setting, name) for name in fields}
     row |= {
       heading: statistics.write(statistics.percent(setting, metric))
@@ -51,7 +53,6 @@ def make(runs: pd.DataFrame) -> pd.DataFrame:
     if frames.field(setting, 'method') == methods.ANN:  # has one readout
       row |= dict.fromkeys([*list(readouts)[1:], 'minus ANN', *_ERRORS], '')
     else:
-      base = frames.find_baseline(setting, ann)
       row['minus ANN'] = (
         ''
         if base is None

@@ -27,11 +27,11 @@ def describe(runs: pd.DataFrame, margin: float = 1.0) -> list[str]:
     x for x in frames.varied(spiking) if x not in ('method', 'num_steps')
   ]
   curves = {}
-  for setting in frames.settings(spiking):
+  settings = frames.settings(spiking)
+  for setting, ann in zip(settings, frames.find_baselines(settings, anns)):
     values = {name: frames.describe_value(setting, name) for name in fields}
     words = [f'{name}={value}' for name, value in values.items() if value]
     label = ', '.join([frames.field(setting, 'method'), *words])
-    ann = frames.find_baseline(setting, anns)
     if ann is not None:
       number = statistics.paired_difference(setting, ann)
       num_steps = frames.field(setting, 'num_steps')

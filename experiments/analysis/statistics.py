@@ -84,11 +84,12 @@ def paired_difference(
 
 
 def _by_seed(setting, metric):
-  if not setting['seed'].is_unique:
+  seeds = setting['seed'].tolist()
+  if len(set(seeds)) < len(seeds):
     raise ssnn_jax.UserError(
       'two runs have equal settings and equal seeds; remove one of them.'
     )
-  return dict(zip(setting['seed'], setting[metric].astype(float)))
+  return dict(zip(seeds, setting[metric].to_numpy(float)))
 
 
 def _summarize(values):
