@@ -27,10 +27,29 @@ from PIL import Image
 from colab import notebooks
 from colab import owner
 from experiments import pages
+import ssnn_jax
+from tests.testing.experiments import small_digits
 
 NAMES = [(path.stem,) for path in notebooks.find()]
 # Notebooks that train something, and store its outputs.
 TRAINING = [name for name in NAMES if name != ('reproduce_figures',)]
+# Sizes in the cells of notebooks, and those that tests execute.
+SMALLER = {
+  'quickstart': {
+    '(64, 256, 10)': '(64, 4, 10)',
+    'range(256)': 'range(4)',  # traced neurons
+    'num_steps=64': 'num_steps=16',
+  },
+  'your_own_network': {
+    'sizes, num_steps = (100, 64, 4), 64': 'sizes, num_steps = (100, 8, 4), 16'
+  },
+  'convolution': {
+    'Conv(16,': 'Conv(2,',
+    'Conv(32,': 'Conv(3,',
+    'Cross(16)': 'Cross(2)',
+  },
+  'chip': {'(64, 16, 10)': '(64, 4, 10)'},
+}
 
 
 def read(name):
@@ -43,9 +62,15 @@ def execute(name, **parameters):
   Returns all that it prints, and the figures that it shows.
   """
   notebook = read(name)
+  cells = code(notebook)
+  for size, smaller in SMALLER.get(name, {}).items():
+    assert any(size in cell.source for cell in cells), size
+    for cell in cells:
+      cell.source = cell.source.replace(size, smaller)
   notebooks.set_parameters(notebook, parameters)
   transform = inputtransformer2.TransformerManager().transform_cell
   scope = {'__name__': '__main__', 'get_ipython': mock.Mock}
+  digits = small_digits()
   text, shown = io.StringIO(), []
 
   def show(value, raw=False):
@@ -56,12 +81,12 @@ def execute(name, **parameters):
     contextlib.chdir(notebooks.FOLDER),
     contextlib.redirect_stdout(text),
     mock.patch.object(display, 'display', show),
+    mock.patch.object(ssnn_jax.datasets, 'load', lambda name: digits),
     jax.numpy_dtype_promotion('standard'),  # the defaults of users
     jax.numpy_rank_promotion('allow'),
   ):
-    for cell in code(notebook):
-      source = cell.source.replace('range(256)', 'range(16)')  # traced neurons
-      body = ast.parse(transform(source)).body
+    for cell in cells:
+      body = ast.parse(transform(cell.source)).body
       value = body.pop().value if isinstance(body[-1], ast.Expr) else None
       exec(compile(ast.Module(body, []), name, 'exec'), scope)
       if value is not None:

@@ -259,11 +259,11 @@ class TrainerTest(parameterized.TestCase):
 
   def test_refuses_a_checkpoint_of_another_configuration(self):
     task = self.stop_after_first_checkpoint()
-    other = self.stop_after_first_checkpoint(name='other', dropout=0.2)
+    other = self.stop_after_first_checkpoint(name='other', learning_rate=0.2)
     shutil.rmtree(task.folder / 'checkpoints')
     shutil.copytree(other.folder / 'checkpoints', task.folder / 'checkpoints')
     with self.assertRaisesRegex(
-      ssnn_jax.UserError, 'checkpoint of another run .dropout is 0.2, not 0.1'
+      ssnn_jax.UserError, 'checkpoint of another run .learning_rate is 0.2, not'
     ):
       train(task)
 
