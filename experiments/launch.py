@@ -206,9 +206,13 @@ def _local(tasks, workdir, options) -> _Ends:
         except (EOFError, OSError):
           process.join()
           start(index)
-      code = process.exitcode or 0
-      how = signal.Signals(-code).name if code < 0 else f'exit status {code}'
-      return Outcome(failure=f'{task.name}: its worker died ({how}); see {log}')
+          code = process.exitcode
+          how = f'exit status {code}'
+          if code < 0:
+            how = signal.Signals(-code).name
+          if not stopped.is_set():
+            print(f'{task.name}: its worker died ({how})', flush=True)
+      return Outcome(failure=f'{task.name}: its worker died; see {log}')
     finally:
       free.put(index)
 

@@ -281,6 +281,9 @@ def collect(values: Mapping[str, Any]) -> None:
     header = {**found.header, 'record': target.stem}
     record_lib.write(target, header, found.lines)
   print(f'record: {target}')
+  drawn = figure_path(header['study'], target.stem)
+  if drawn:  # the figure of the former record
+    drawn.unlink(missing_ok=True)
 
 
 def main() -> None:
@@ -302,6 +305,8 @@ def main() -> None:
       print(f'written: {name}')
   if not values['check']:
     draw(values['figures'])
+  elif not messages:
+    print('all pages agree with the records')
   if messages:
     raise ssnn_jax.UserError('\n'.join(['pages need corrections:', *messages]))
 

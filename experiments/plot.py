@@ -151,10 +151,14 @@ def view_folder(
     UserError: if it has neither a finished run nor an epoch of one seed.
   """
   lines = record.find(workdir)
-  if len(lines) == 1 and (workdir / record.CONFIG).exists() and not energies:
+  is_run = (workdir / record.CONFIG).exists() and not energies
+  if is_run and lines and (len(lines) == 1 or record.unfinished(workdir)):
     return view_run(lines[0])
   study = study or record.read_sweep(workdir).get('study')
-  return view_runs(records.read_folder(workdir), study, energies)
+  view = view_runs(records.read_folder(workdir), study, energies)
+  if is_run:  # of several seeds, whose curves are alike
+    view = view._replace(figure=view_run(lines[0]).figure)
+  return view
 
 
 def show(

@@ -232,6 +232,10 @@ def _run_sweep(values, given):
   base, study = command.config(given), values['study']
   name = f'{study or "grid"}-{experiment.slug(base.dataset)}'
   workdir = command.folder(values['workdir'] or f'runs/{name}').absolute()
+  if (workdir / record.CONFIG).exists():
+    raise ssnn_jax.UserError(
+      f'{workdir} is the folder of a run; choose another --workdir for a sweep.'
+    )
   sweeps = _sweeps(values, given)
   tasks = plan(base, sweeps, workdir, values['seeds_at_once'])
   print(data.describe(_load(base, data_options)), end='', flush=True)
@@ -361,6 +365,10 @@ def _describe(task):
 
 def _run_one(values, given):
   """Trains one setting, and describes its result."""
+  for name in ('launcher', 'num_workers'):
+    flag = flags.FLAGS[name]
+    expected = f'{flag.default} without --grid or --study'
+    field.check(name, flag.value, flag.value == flag.default, expected)
   task = make_task(values, given)
   is_finished = trainer.is_finished(task)
   if not is_finished:

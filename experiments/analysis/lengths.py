@@ -58,7 +58,10 @@ def compare(differences: Mapping[int, statistics.Number], margin: float) -> str:
   rate, steps = statistics.ERROR_RATE, sorted(differences)
   inside, outside = set(), set()
   for t, number in differences.items():
-    if statistics.p_between(number, -margin, margin) < rate:
+    # Few seeds may agree by chance, and then have no deviation.
+    is_known = number.deviation > 0 or number.num >= statistics.MIN_SEEDS
+    is_inside = statistics.p_between(number, -margin, margin) < rate
+    if is_inside and is_known:
       inside.add(t)
     above = statistics.p_above(number, margin)
     if min(above, statistics.p_below(number, -margin)) < rate:

@@ -140,6 +140,8 @@ def _check_size(sweeps):
 def _settings(base, grid):
   """Returns the settings of a grid; settings of the ANN may be repeated."""
   grid = {'method': (methods.ANN, 'ssnn'), **grid}
+  for name in grid:
+    _check_name(name)
   spiking = set(grid['method']) - {methods.ANN}
   listed = []
   for values in itertools.product(*grid.values()):

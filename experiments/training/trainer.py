@@ -80,6 +80,11 @@ def read_task(folder: pathlib.Path) -> Task:
     UserError: if the folder holds no configuration of this version.
   """
   path = folder / record.CONFIG
+  if (folder / record.SWEEP).exists():
+    raise ssnn_jax.UserError(
+      f'{folder} is the folder of a sweep; repeat the command of the sweep to '
+      'continue it, or choose another folder for a run.'
+    )
   try:
     recorded = json.loads(path.read_text())
     num_seeds = recorded.pop('num_seeds')
@@ -175,7 +180,7 @@ def train(
       config.eval_every,
     )
     accuracy, saved = None, time.monotonic()
-    show = _Progress(config.num_epochs, first, seconds_between_lines)
+    show = _Progress(config, first, seconds_between_lines)
     for number, state, means, accuracy in epochs:
       values = {'loss': means.loss, 'train_accuracy': means.accuracy}
       activity = made.observe(state, train_set)._asdict()
@@ -389,18 +394,22 @@ class _Clock:
 class _Progress:
   """A bar on terminals, and lines in logs, with loss and accuracies."""
 
-  def __init__(self, total, first, seconds_between_lines):
+  def __init__(self, config, first, seconds_between_lines):
     is_hidden = None if multihost.is_primary() else True  # None: on terminals
     self._bar = tqdm.tqdm(
-      total=total, initial=first, disable=is_hidden, unit='epoch'
+      total=config.num_epochs, initial=first, disable=is_hidden, unit='epoch'
     )
+    self._names = {
+      'loss': ('loss', '.4f'),
+      'train_accuracy': ('train accuracy', '.2%'),
+      'test_accuracy': (f'{data.split_name(config)} accuracy', '.2%'),
+    }
     self._apart, self._last = seconds_between_lines, time.monotonic()
 
   def __call__(self, epoch, values):
-    names = {'loss': '.4f', 'train_accuracy': '.2%', 'test_accuracy': '.2%'}
     text = ', '.join(
-      f'{name.replace("_", " ")} {np.mean(values[name]):{form}}'
-      for name, form in names.items()
+      f'{label} {np.mean(values[name]):{form}}'
+      for name, (label, form) in self._names.items()
       if name in values
     )
     self._bar.set_postfix_str(text, refresh=False)

@@ -62,7 +62,9 @@ class CommandLineTest(absltest.TestCase):
     shown = r': loss \d\.\d{4}, train accuracy \d+\.\d\d%'
     accuracy = f'{line["test_accuracy"]:.2%}'
     self.assertRegex(first, f'^epoch 1/2{shown}$')
-    self.assertRegex(last, f'^epoch 2/2{shown}, test accuracy {accuracy}$')
+    self.assertRegex(
+      last, f'^epoch 2/2{shown}, validation accuracy {accuracy}$'
+    )
     self.assertStartsWith(
       result, f'digits, bp: validation accuracy {accuracy} by spike'
     )

@@ -98,7 +98,7 @@ class LengthsTest(parameterized.TestCase):
       return accuracies(90 + 0.1 * config.seed - loss)
 
     runs = make_frame(
-      'num_steps=16,64;sampler=bernoulli,sobol', final, num_seeds=3
+      'num_steps=16,64;sampler=bernoulli,sobol', final, num_seeds=5
     )
     self.assertEqual(
       lengths.describe(runs),
@@ -108,3 +108,7 @@ class LengthsTest(parameterized.TestCase):
       ],
     )
     self.assertEmpty(lengths.describe(make_frame('window=8,32', final)))
+    few = make_frame('num_steps=16,64;sampler=sobol', final, num_seeds=3)
+    self.assertEqual(
+      lengths.describe(few), ['ssnn: inconclusive (margin: 1 point).']
+    )
