@@ -254,34 +254,30 @@ def draw(everything: bool) -> None:
 
 def collect(values: Mapping[str, Any]) -> None:
   """Commits the record of a sweep, or of measurements, to its study."""
+  if values['check']:
+    raise ssnn_jax.UserError(
+      '--check writes nothing; leave it out, or --workdir and --lines.'
+    )
   if values['lines']:
     for name in ('study', 'record'):
       if not values[name]:
         raise ssnn_jax.UserError(f'--lines also needs --{name}; give it.')
     paths = map(command.folder, values['lines'])
-    records.collect_lines(paths, values['study'], values['record'])
-    return
-  file = records.collect(command.folder(values['workdir']))
-  header = record_lib.read(file).header
-  if not header['study']:
-    raise ssnn_jax.UserError(
-      f'the sweep in {file.parent} has no study, and so no page; its record is '
-      f'{file}, and its section of a page is beside it.'
-    )
-  target = records.path(header['study'], values['record'] or header['record'])
-  if values['add']:
-    records.add(target, file)
-  elif target.exists() and not values['overwrite']:
-    raise ssnn_jax.UserError(
-      f'{target} exists; give --overwrite to replace the record, --add to add '
-      'runs to it, or another --record.'
-    )
+    made = records.collect_lines(paths, values['study'], values['record'])
   else:
-    found = record_lib.read(file)
-    header = {**found.header, 'record': target.stem}
-    record_lib.write(target, header, found.lines)
+    file = records.collect(command.folder(values['workdir']))
+    made = record_lib.read(file)
+    if not made.header['study']:
+      raise ssnn_jax.UserError(
+        f'the sweep in {file.parent} has no study, and so no page; its record '
+        f'is {file}.'
+      )
+    made.header['record'] = values['record'] or made.header['record']
+  target = records.commit(
+    made, overwrite=values['overwrite'], add=values['add']
+  )
   print(f'record: {target}')
-  drawn = figure_path(header['study'], target.stem)
+  drawn = figure_path(made.header['study'], target.stem)
   if drawn:  # the figure of the former record
     drawn.unlink(missing_ok=True)
 

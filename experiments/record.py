@@ -52,7 +52,9 @@ def write(
   shared = _common(lines, () if len(lines) > 1 else _ALWAYS_SHARED)
   own = [
     {
-      name: _without(value, shared.get(name, {})) if name in _PARTS else value
+      name: {k: v for k, v in value.items() if k not in shared.get(name, {})}
+      if name in _PARTS
+      else value
       for name, value in line.items()
       if name in _PARTS or name not in shared
     }
@@ -88,10 +90,6 @@ def _common(lines, names):
     ):
       shared[name] = first[name]
   return shared
-
-
-def _without(part, shared):
-  return {name: value for name, value in part.items() if name not in shared}
 
 
 def read(file: str | os.PathLike) -> Record:

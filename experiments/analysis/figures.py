@@ -604,9 +604,8 @@ def plot_metric(
   colored = [key for key in keys if key != 'ANN']
   found = []
   for index, key in enumerate(key for key in keys if key in curves):
-    numbers = [
-      compute(own, frames.find_baseline(own, among)) for own in curves[key]
-    ]
+    bases = frames.find_baselines(curves[key], among)
+    numbers = [compute(*pair) for pair in zip(curves[key], bases)]
     found += numbers
     name = f'{"T" if curve == "num_steps" else curve} = {key}'
     drawn = plot_numbers(

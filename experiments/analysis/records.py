@@ -94,25 +94,18 @@ def collect(workdir: pathlib.Path) -> pathlib.Path:
   return file
 
 
-def add(file: pathlib.Path, others: pathlib.Path) -> None:
-  """Adds runs to a record; those of equal configuration and seed are replaced.
-
-  Args:
-    file: the record.
-    others: the record of the other runs.
-  """
-  known, other = record.read(file), record.read(others)
-  lines = {record.key(line): line for line in (*known.lines, *other.lines)}
-  record.write(file, known.header, list(lines.values()))
-
-
-def collect_lines(paths: Iterable[pathlib.Path], study: str, name: str) -> None:
-  """Collects the lines that measurements have printed into a committed record.
+def collect_lines(
+  paths: Iterable[pathlib.Path], study: str, name: str
+) -> record.Record:
+  """Collects the lines that measurements have printed.
 
   Args:
     paths: files of JSON lines, or of CSV.
     study: the study.
     name: name of the record.
+
+  Returns:
+    The header and the other lines of their record.
 
   Raises:
     UserError: if there is no such study, or a file is missing or damaged.
@@ -127,7 +120,50 @@ def collect_lines(paths: Iterable[pathlib.Path], study: str, name: str) -> None:
     environment['command'] = _OWN_FILE.sub(r'\1', environment['command'])
     header.setdefault('environments', []).append(environment)
     lines += own
-  record.write_lines(path(study, name), [header, *lines])
+  return record.Record(header, lines)
+
+
+def commit(
+  made: record.Record, *, overwrite: bool = False, add: bool = False
+) -> pathlib.Path:
+  """Writes a record to its study.
+
+  Args:
+    made: the record, whose header has its study and name.
+    overwrite: whether it replaces a record of this name.
+    add: whether its runs are added to a record of this name, in which they
+      replace those of equal configuration and seed.
+
+  Returns:
+    The file of the record.
+
+  Raises:
+    UserError: if the record exists, and is neither replaced nor a sweep's.
+  """
+  header, lines = made
+  if pathlib.Path(header['record']).name != header['record']:
+    raise ssnn_jax.UserError(
+      f'--record={header["record"]} is a path; give a name.'
+    )
+  target, is_sweep = path(header['study'], header['record']), 'shared' in header
+  if add and (overwrite or not is_sweep):
+    raise ssnn_jax.UserError(
+      '--add is for the runs of a sweep, and excludes --lines and --overwrite; '
+      'leave them out.'
+    )
+  if add:
+    header, known = record.read(target)
+    lines = list({record.key(line): line for line in (*known, *lines)}.values())
+  elif target.exists() and not overwrite:
+    raise ssnn_jax.UserError(
+      f'{target} exists; give --overwrite to replace the record, --add to add '
+      'runs to it, or another --record.'
+    )
+  if is_sweep:
+    record.write(target, header, lines)
+  else:
+    record.write_lines(target, [header, *lines])
+  return target
 
 
 def path(study: str, name: str) -> pathlib.Path:

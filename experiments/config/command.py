@@ -41,17 +41,11 @@ _WRITE = flags.ArgumentSerializer()
 _T = TypeVar('_T')
 
 
-def define_fields(
-  kind: type,
-  *,
-  defaults: Any = None,
-  names: Collection[str] | None = None,
-) -> None:
+def define_fields(kind: type, *, names: Collection[str] | None = None) -> None:
   """Defines a flag for each `field.field` of a dataclass.
 
   Args:
     kind: the dataclass.
-    defaults: an instance with other defaults than those of the dataclass.
     names: the fields; None is all of them.
   """
   hints = typing.get_type_hints(kind)
@@ -59,14 +53,13 @@ def define_fields(
     if names is not None and own.name not in names:
       continue
     heading, text = own.metadata['group'], f'{own.metadata["help"]}.'
-    default = getattr(defaults, own.name, own.default)
     parser = field.parser(own, hints[own.name])
     if isinstance(parser, flags.BooleanParser):
-      flag = flags.BooleanFlag(own.name, default, text)
+      flag = flags.BooleanFlag(own.name, own.default, text)
     else:
       is_tuple = isinstance(parser, field.TupleParser)
       write = flags.ListSerializer(',') if is_tuple else _WRITE
-      flag = flags.Flag(parser, write, own.name, default, text)
+      flag = flags.Flag(parser, write, own.name, own.default, text)
     flags.DEFINE_flag(flag, module_name=heading)
 
 

@@ -317,14 +317,13 @@ def default(dataset: str) -> ExperimentConfig:
 def describe_defaults() -> str:
   """Describes the defaults of data sets that differ from those of digits."""
   lines = ['\nOther defaults:']
-  for name in ('mnist', 'n_mnist'):
+  for family, name in (('other images', 'mnist'), ('recordings', 'n_mnist')):
     own, base = vars(CONFIGS[name]), vars(CONFIGS['digits'])
     values = ', '.join(
       f'--{key}={"T / 8" if own[key] is None else own[key]}'
       for key in own
       if own[key] != base[key] and key != 'dataset'
     )
-    family = {'mnist': 'other images', 'n_mnist': 'recordings'}[name]
     line = f'  {family}: {values}'
     lines.append(textwrap.fill(line, 80, subsequent_indent='    '))
   return '\n'.join(lines)

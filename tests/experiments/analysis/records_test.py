@@ -109,10 +109,24 @@ class CollectTest(absltest.TestCase):
     for name in ('num_steps', 'seed', 'test_accuracy', 'method'):
       self.assertEqual(list(found[name]), list(expected[name]))
 
-  def test_adds_runs_and_replaces_equal_configurations(self):
-    file = records.collect(self.write_sweep('old'))
+  def commit(self, workdir, **options):
+    found = record.read(records.collect(workdir))
+    found.header['study'] = 'winners'
+    with mock.patch.object(records, 'FOLDER', self.folder):
+      return records.commit(found, **options)
+
+  def test_committed_runs_are_added_or_replaced_but_not_lost(self):
+    file = self.commit(self.write_sweep('old'))
+    before = file.read_bytes()
     new = self.write_sweep('new', 'num_steps=16,64', 80)
-    records.add(file, records.collect(new))
+    for options, message in (
+      ({}, 'exists; give --overwrite'),
+      ({'add': True, 'overwrite': True}, '--add is for'),
+    ):
+      with self.assertRaisesRegex(ssnn_jax.UserError, message):
+        self.commit(new, **options)
+      self.assertEqual(file.read_bytes(), before)
+    self.assertEqual(self.commit(new, add=True), file)
     header, found = records.read(file)
     self.assertEqual(header['num_runs'], len(found))
     spiking = found[(found['method'] == 'ssnn') & (found['seed'] == 0)]
@@ -120,6 +134,8 @@ class CollectTest(absltest.TestCase):
     by_steps = dict(zip(spiking['num_steps'], tens))
     self.assertEqual(by_steps, {4: 9, 16: 8, 64: 8})
     self.assertLen(found, 2 * 4)  # with the ANN
+    self.commit(new, overwrite=True)
+    self.assertLen(records.read(file).runs, 2 * 3)
 
   def test_keeps_the_name_of_a_file_without_its_folder(self):
     workdir = self.write_sweep()
@@ -153,8 +169,15 @@ class CollectTest(absltest.TestCase):
     record.write_lines(path, [{'event': 'header', 'command': given}, {'x': 1}])
     table.write_text('x,y\n3,4.5\n')
     with mock.patch.object(records, 'FOLDER', self.folder):
-      records.collect_lines([path, table], 'benchmark', 'cpu')
-    header, lines = record.read(self.folder / 'benchmark' / 'cpu.jsonl')
+      made = records.collect_lines([path, table], 'benchmark', 'cpu')
+      file = records.commit(made)
+      for options in ({}, {'add': True}):  # no measurement is overwritten
+        with self.assertRaises(ssnn_jax.UserError):
+          records.commit(made, **options)
+      with self.assertRaisesRegex(ssnn_jax.UserError, 'is a path'):
+        made.header['record'] = '../cpu'
+        records.commit(made)
+    header, lines = record.read(file)
     kept = given.replace('/home/me/', '')
     self.assertEqual(
       header['environments'], [{'event': 'header', 'command': kept}]

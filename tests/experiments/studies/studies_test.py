@@ -48,7 +48,7 @@ def find_drawn():
 
 
 class StudiesTest(parameterized.TestCase):
-  # One test for all records: each process of a test session reads them anew.
+  # One test for all records: each process of a test session reads them again.
   def test_records_pages_and_claims_agree(self):
     for name in studies.NAMES:
       with self.subTest(name):
