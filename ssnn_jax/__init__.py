@@ -55,8 +55,8 @@ The examples of all other pages assume these four imports.
    `ssnn_jax.neuron.firing`, `ssnn_jax.neuron.wta` and
    `ssnn_jax.neuron.coincidence`: the rules of one neuron.
 4. `ssnn_jax.simulation.rules`: the rules of one layer, with `ssnn_jax.layers`.
-5. `ssnn_jax.simulation.realtime`: all layers at once, as on a chip;
-   `ssnn_jax.simulation.buffered`: layer after layer, the fast simulation.
+5. `ssnn_jax.simulation.blocks`: the windows of one sample, in real time as on a
+   chip and buffered, the fast simulation.
 6. `ssnn_jax.simulation.presentation`, `ssnn_jax.simulation.updates`,
    `ssnn_jax.network`: blocks, samples and counts together.
 7. `ssnn_jax.baselines.ann`: the network that long spike trains converge to.

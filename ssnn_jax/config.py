@@ -50,8 +50,8 @@ class NetworkConfig:
       time, otherwise 32, or T if T is shorter.
     timing: 'buffered' works through the layers one after another in each
       window, and pairs the trains of the same window: the fast simulation.
-      'realtime' advances all layers at once from the state of their neurons
-      (`simulation.realtime`), as a chip does.
+      'realtime' advances all layers at once from the state of their neurons,
+      as a chip does.
     firing_function: 'clip', 'hard_sigmoid', or a `FiringFunction`.
     integration: 'mean' averages the drive over all ticks so far, 'ramp' weighs
       later ticks more, for real time, 'leaky' forgets with time constant `tau`,
@@ -218,19 +218,23 @@ class NetworkConfig:
     return self.schedule.num_windows if is_online else 1
 
   @property
+  def starts(self) -> tuple[int, ...]:
+    """First window with spikes, for each layer of neurons, inputs first."""
+    layers = range(len(self.layer_sizes))
+    # A spike passes one layer in a window, forward and back.
+    return tuple(layer * (self.timing == 'realtime') for layer in layers)
+
+  @property
   def active_steps(self) -> tuple[int, ...]:
     """Ticks in which each layer of neurons fires, inputs first."""
-    lag = self.schedule.window if self.timing == 'realtime' else 0
-    return tuple(
-      self.num_steps - layer * lag for layer in range(len(self.layer_sizes))
-    )
+    window = self.schedule.window
+    return tuple(self.num_steps - window * start for start in self.starts)
 
   @property
   def error_starts(self) -> tuple[int, ...]:
     """First window with errors, for each layer of weights."""
     num_layers = len(self.layer_sizes) - 1
     if self.timing == 'realtime':
-      # A spike passes one layer in a window, forward and back.
       return tuple(range(2 * num_layers - 1, num_layers - 1, -1))
     return (0,) * num_layers
 

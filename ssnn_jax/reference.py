@@ -151,7 +151,7 @@ def _present(config, keys, params, position, rates, label):
     (index, ticks, drawn), (neurons, total) = own, carry
 
     def sample(role, layer, own):
-      own = rates if role == Role.INPUT else own
+      own = (rates if role == Role.INPUT else own)[None]
       return ticks * jnp.float32(thresholds.is_below(drawn[role, layer], own))
 
     step = {'realtime': realtime, 'buffered': buffered}[config.timing]

@@ -65,7 +65,7 @@ def _sample_train(config, keys, position, rates):
   sources = rules.make_sources(config, keys, words, position)
   source = sources(spikes.Role.INPUT, 0, len(rates))
   mask = spikes.mask_before(config.num_steps, words)
-  return thresholds.sample_words(source, rates, mask)
+  return thresholds.sample_words(source, rates[None], mask[None])
 
 
 def present(

@@ -57,47 +57,30 @@ def transposed_drive(
   return read_gain * jnp.matmul(errors, params.weights.T, precision=PRECISION)
 
 
-def error_rates(gain: float, errors: jax.Array) -> jax.Array:
-  """Returns the rates of error spikes, of both streams together.
+def error_rates(gain: float, errors: jax.Array) -> types.ErrorStreams:
+  """Returns the rates of the two streams of error spikes.
 
-  The two streams of an error are unbiased while it is at most one spike per
-  tick,
+  A stream is silent while the error has the sign of the other one. The two are
+  unbiased while the error is at most one spike per tick,
 
     E[positive - negative] = gain * error,  for -1 <= gain * error <= 1,
 
-  and saturate at one spike per tick beyond. Within a window the error of a
-  neuron has one sign, so one train of its magnitude serves both streams.
+  and saturate at one spike per tick beyond. Both have the same thresholds.
 
   Args:
     gain: error spikes per tick for one unit of error.
-    errors: `[J]` signed errors.
+    errors: `[..., J]` signed errors.
 
   Returns:
-    `[J]` spikes per tick, in [0, 1].
-  """
-  return jnp.minimum(jnp.abs(gain * errors), 1.0)
-
-
-def split_streams(spikes: jax.Array, errors: jax.Array) -> types.ErrorStreams:
-  """Splits the error spikes of neurons by the sign of their errors.
-
-  Args:
-    spikes: `[..., J]` error spikes, as words or one for each tick.
-    errors: `[J]` signed errors.
-
-  Returns:
-    `[..., J]` streams; at most one of the two has a spike of a neuron at a
-    tick.
+    `[..., J]` spikes per tick, in [0, 1]; at most one of the two is not 0.
 
   Example:
     >>> from ssnn_jax.neuron import composite
-    >>> spikes = jnp.array([[True, True], [False, True]])  # in two ticks
-    >>> streams = composite.split_streams(spikes, jnp.array([0.3, -0.5]))
-    >>> [stream.sum(axis=0).tolist() for stream in streams]
-    [[1, 0], [0, 2]]
+    >>> rates = composite.error_rates(2.0, jnp.array([0.25, -0.75]))
+    >>> [stream.tolist() for stream in rates]
+    [[0.5, 0.0], [0.0, 1.0]]
   """
-  is_positive, silent = (errors > 0)[None], jnp.zeros_like(spikes)
+  scaled = gain * errors
   return types.ErrorStreams(
-    positive=jnp.where(is_positive, spikes, silent),
-    negative=jnp.where(is_positive, silent, spikes),
+    positive=jnp.clip(scaled, 0.0, 1.0), negative=jnp.clip(-scaled, 0.0, 1.0)
   )

@@ -16,15 +16,13 @@ import jax.numpy as jnp
 from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
-from ssnn_jax.simulation import buffered
+from ssnn_jax.simulation import blocks
 from ssnn_jax.simulation import loops
-from ssnn_jax.simulation import realtime
 from ssnn_jax.simulation import rules
 from ssnn_jax.simulation import samples
 from ssnn_jax.spikes import thresholds
 
 _SAMPLES_PER_COUNT = 128
-_TIMINGS = {'buffered': buffered, 'realtime': realtime}
 
 
 class Observer(NamedTuple):
@@ -112,7 +110,7 @@ def _init(config, batch_size):
   )
   return jax.tree.map(
     lambda x: jnp.broadcast_to(x, (batch_size, *x.shape)),
-    (_TIMINGS[config.timing].init_state(config), response),
+    (blocks.init_state(config), response),
   )
 
 
@@ -168,7 +166,7 @@ def _run_sample(config, weights, keys, observer, block, sample, state):
   sources = rules.make_sources(config, keys, block.words, sample.position)
   if observer.observe is None:
     sample = sample._replace(label=None)  # no errors are needed
-  state, signals = _TIMINGS[config.timing].run_block(
+  state, signals = blocks.run_block(
     config, weights, sources, sample, state, block
   )
   observation = None

@@ -16,6 +16,7 @@ from ssnn_jax.config import NetworkConfig
 from ssnn_jax.neuron import composite
 from ssnn_jax.neuron import firing
 from ssnn_jax.neuron import periphery
+from ssnn_jax.neuron import reads
 from ssnn_jax.spikes import samplers
 from ssnn_jax.spikes.thresholds import Role
 from ssnn_jax.spikes.thresholds import Source
@@ -45,7 +46,8 @@ def make_sources(
     # its use; but not where each patch would sample it again.
     is_sending = role in (Role.INPUT, Role.FORWARD)
     has_patches = is_sending and config.wirings[layer].inputs is not None
-    is_fused = sampler.count and len(words) == 1 and not has_patches
+    is_single = len(words) == config.schedule.windows_per_block == 1
+    is_fused = sampler.count and is_single and not has_patches
     return Source(
       keys[layer, role],
       jnp.asarray(position),
@@ -89,6 +91,40 @@ def drive(
   rows = wiring.gather(rates)
   drives = periphery.read(config.reads, product, gain, source, rows, window)
   return drives.reshape(-1)
+
+
+def reads_spikes(config: NetworkConfig) -> bool:
+  """Whether rows are read by their spikes, in all windows of a block at once."""
+  # To round all weights for a block of a single tick takes longer than its read.
+  schedule = config.schedule
+  is_each_tick = config.timing == 'realtime' and schedule.window == 1
+  return is_each_tick and not schedule.is_split and config.reads.is_ideal
+
+
+def drive_by_spikes(
+  config: NetworkConfig,
+  layer: int,
+  params: types.LayerParams,
+  words: jax.Array,
+  ticks: jax.Array,
+) -> jax.Array:
+  """Computes the drive of a layer in windows of one tick each.
+
+  Args:
+    config: the network.
+    layer: the layer of weights.
+    params: its parameters.
+    words: `[I]` uint32 presynaptic spikes in the word of the windows.
+    ticks: `[W]` uint32 tick of each window.
+
+  Returns:
+    `[W, J]` synaptic currents.
+  """
+  rows = config.wirings[layer].gather(words)
+  sums = reads.sum_rows(params.weights, rows, ticks, config.kernels)
+  biases = jnp.broadcast_to(params.biases, sums.shape)
+  drives = config.read_gains[layer] * sums + biases
+  return jnp.moveaxis(drives, -2, 0).reshape(len(ticks), -1)
 
 
 def transposed_drive(

@@ -154,13 +154,14 @@ def draw_dropout_masks(
     shapes = [(len(positions), size) for size in sizes]
     return tuple(jnp.ones(shape, jnp.float32) for shape in shapes)
   keys = thresholds.make_keys(key, len(config.layer_sizes))
-  rate, first_tick = 1.0 - config.dropout, jnp.ones(1, jnp.uint32)
+  first_tick = jnp.ones((1, 1), jnp.uint32)
 
   def mask(layer, size, position):
     words = jnp.zeros(1, jnp.int32)
     sources = rules.make_sources(config, keys, words, position)
     source = sources(Role.DROPOUT, layer, size)
-    kept = thresholds.sample_words(source, jnp.full(size, rate), first_tick)
+    rates = jnp.full((1, size), 1.0 - config.dropout)
+    kept = thresholds.sample_words(source, rates, first_tick)
     return kept[0].astype(jnp.float32)
 
   lifted = jax.vmap(mask, in_axes=(None, None, 0))

@@ -156,8 +156,8 @@ def pre_post(
     if keep is not None:
       num_inputs = config.layer_sizes[layer]
       source = sources(Role.THINNING, layer, num_inputs)
-      all_ticks = jnp.full(len(block.words), ~jnp.uint32(0))
-      rates = jnp.broadcast_to(keep, num_inputs)
+      all_ticks = jnp.full((1, len(block.words)), ~jnp.uint32(0))
+      rates = jnp.broadcast_to(keep, (1, num_inputs))
       train = trains.thinned(train, trains.sampled(source, rates, all_ticks))
     ends.append((train, error.streams))
   return ends

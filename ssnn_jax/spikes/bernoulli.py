@@ -35,13 +35,13 @@ def _thresholds(source, word):
   return values.astype(jnp.uint16)
 
 
-def _sample(source, word, rates, mask):
+def _sample(source, word, rates, masks):
   keys, counter = _state(source, word)
   return kernels.sample(
     'ssnn_sample_hashed',
     _reference,
     source.use_kernel,
-    (keys, counter, rates, mask),
+    (keys, counter, rates, masks),
   )
 
 

@@ -35,36 +35,75 @@ def sample(
   use_kernel: bool,
   operands: tuple[jax.Array, ...],
 ) -> jax.Array:
-  """Samples the spikes of one sample in one word.
+  """Samples the spikes of one sample in the windows of one word.
 
   Args:
     kernel: name of the compiled kernel.
-    reference: `(*operands, is_fused) -> spikes`, where the kernel is not used;
-      fused it is a single loop over neurons, as accelerators need it.
+    reference: `(*operands, is_fused) -> spikes`, where the kernel is not used,
+      of one window, with a scalar mask; fused it is a single loop over neurons,
+      as accelerators need it.
     use_kernel: whether the kernel may be used, on CPU.
     operands: `[S]` uint32 state of the word, `[O]` uint32 state of the sample
-      and its neurons, `[N]` spikes per tick in [0, 1], and the uint32 mask of
-      the ticks that may hold spikes.
+      and its neurons, `[W, N]` spikes per tick in [0, 1], and the `[W]` uint32
+      masks of the ticks of the windows.
 
   Returns:
-    `[N]` uint32 spikes, one bit per tick.
+    `[N]` uint32 spikes of all windows, one bit per tick.
   """
-  on_cpu = functools.partial(reference, is_fused=False)
+
+  def each_window(state, own, rates, masks, is_fused):
+    fire = functools.partial(reference, state, own, is_fused=is_fused)
+    # Windows do not overlap, so their sum is their union.
+    return jnp.sum(jax.vmap(fire)(rates, masks), axis=0, dtype=jnp.uint32)
+
+  on_cpu = functools.partial(each_window, is_fused=False)
   if use_kernel and is_available(kernel):
     on_cpu = functools.partial(_sample, kernel)
   if use_kernel and is_only_platform():
     return on_cpu(*operands)
-  elsewhere = functools.partial(reference, is_fused=True)
+  elsewhere = functools.partial(each_window, is_fused=True)
   return jax.lax.platform_dependent(*operands, cpu=on_cpu, default=elsewhere)
 
 
-def _sample(kernel, state, own, rates, mask):
+def _sample(kernel, state, own, rates, masks):
   call = jax.ffi.ffi_call(
     kernel,
-    jax.ShapeDtypeStruct(rates.shape, jnp.uint32),
+    jax.ShapeDtypeStruct(rates.shape[1:], jnp.uint32),
     vmap_method='expand_dims',
   )
-  return call(state, own, rates, mask[None])
+  return call(state, own, rates, masks)
+
+
+def sum_rows(
+  reference: Callable[..., jax.Array],
+  use_kernels: bool,
+  weights: jax.Array,
+  words: jax.Array,
+  ticks: jax.Array,
+) -> jax.Array:
+  """Sums the weights of the rows that spike, tick by tick, for one sample.
+
+  Args:
+    reference: `(weights, words, ticks) -> sums`, where the kernel is not used.
+    use_kernels: whether the kernel may be used, on CPU.
+    weights: `[I, J]` int32.
+    words: `[I]` uint32 spikes of the rows.
+    ticks: `[W]` uint32; each has the bit of one tick, or of none.
+
+  Returns:
+    `[W, J]` int32 sums.
+  """
+  operands = weights, words, ticks
+  if not (use_kernels and is_available('ssnn_sum_rows')):
+    return reference(*operands)
+  on_cpu = jax.ffi.ffi_call(
+    'ssnn_sum_rows',
+    jax.ShapeDtypeStruct((len(ticks), weights.shape[1]), jnp.int32),
+    vmap_method='expand_dims',
+  )
+  if is_only_platform():
+    return on_cpu(*operands)
+  return jax.lax.platform_dependent(*operands, cpu=on_cpu, default=reference)
 
 
 def counter(
@@ -105,7 +144,8 @@ def _register() -> frozenset[str]:
   compiled = kernel_library.load() if jax.default_backend() == 'cpu' else None
   if compiled is None:
     return frozenset()
-  names = 'ssnn_sample_hashed', 'ssnn_sample_sobol', 'ssnn_count', 'ssnn_chip'
+  names = 'sample_hashed', 'sample_sobol', 'sum_rows', 'count', 'chip'
+  names = [f'ssnn_{name}' for name in names]
   # Some kernels are compiled only for processors on which they are faster.
   names = frozenset(name for name in names if hasattr(compiled, name))
   for name in names:

@@ -69,7 +69,7 @@ def _thresholds(source, word):
   return (top[:, None] ^ points[None]).astype(jnp.uint16)
 
 
-def _sample(source, word, rates, mask):
+def _sample(source, word, rates, masks):
   own = dimension(source.role, source.layer)
   planes = jnp.asarray(_top_planes(own))
   state = jnp.concatenate([_first_point(own, word)[None], planes])
@@ -77,7 +77,7 @@ def _sample(source, word, rates, mask):
     'ssnn_sample_sobol',
     _reference,
     source.use_kernel,
-    (state, _shifts(source), rates, mask),
+    (state, _shifts(source), rates, masks),
   )
 
 

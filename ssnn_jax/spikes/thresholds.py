@@ -51,9 +51,10 @@ class Sampler(NamedTuple):
   Attributes:
     thresholds: `(source, word) -> thresholds`, `[32, N]` uint16 of the ticks
       32 word to 32 word + 31, for the `source.num_neurons` neurons.
-    sample: `(source, word, rates, mask) -> spikes`, `[N]` uint32 words of
-      `[N]` rates: the spikes that the thresholds give, where they can be found
-      faster; None compares the thresholds.
+    sample: `(source, word, rates, masks) -> spikes`, the `[N]` uint32 word of
+      several windows with rates `[W, N]` and ticks `[W]`: the spikes that the
+      thresholds give, where they can be found faster; None compares the
+      thresholds.
     count: `(source, word, rates) -> counts`, `[N]` numbers of the spikes of a
       whole word, where they are known without sampling; None samples.
   """
@@ -107,33 +108,38 @@ def sample_words(
 
   Args:
     source: thresholds of one sample in K words.
-    rates: `[N]` spikes per tick, in [0, 1].
-    mask: `[K]` uint32 ticks of the words that may hold spikes.
+    rates: `[W, N]` spikes per tick in each window, in [0, 1].
+    mask: `[W, K]` uint32 ticks of each window, which do not overlap.
     first: place of the first word among the K.
     size: number of words; static, None for all.
 
   Returns:
     `[size, N]` uint32 spikes, one bit per tick.
   """
-  size = len(mask) if size is None else size
-  words, mask = (
-    jax.lax.dynamic_slice_in_dim(each, first, size)
-    for each in (source.words, mask)
-  )
+  if size is None:
+    words = source.words
+  else:
+    words, mask = (
+      jax.lax.dynamic_slice_in_dim(each, first, size, axis=-1)
+      for each in (source.words, mask)
+    )
   sample = source.sampler.sample or _compare
-  return jax.vmap(sample, (None, 0, None, 0))(source, words, rates, mask)
+  return jax.vmap(sample, (None, 0, None, 1))(source, words, rates, mask)
 
 
-def _compare(source, word, rates, mask):
-  """Compares the thresholds of a word with rates."""
+def _compare(source, word, rates, masks):
+  """Compares the thresholds of a word with the rates of its windows."""
   thresholds = source.sampler.thresholds(source, word)
-  return pack_word(is_below(thresholds, rates)) & mask
+  places = jnp.arange(TICKS_PER_WORD, dtype=jnp.uint32)
+  window_of_tick = jnp.argmax(masks[:, None] >> places[None] & 1, axis=0)
+  spikes = pack_word(is_below(thresholds, rates[window_of_tick]))
+  return spikes & jnp.sum(masks, dtype=jnp.uint32)
 
 
 def is_below(thresholds: jax.Array, rates: jax.Array) -> jax.Array:
-  """Returns where thresholds `[n, N or 1]` uint16 are below `[N]` rates."""
+  """Returns where thresholds `[n, N or 1]` uint16 are below rates `[n, N]`."""
   # A rate of 1 rounds to 2**16, which 16 bits cannot hold.
-  return thresholds.astype(jnp.uint32) < round_rates(rates)[None]
+  return thresholds.astype(jnp.uint32) < round_rates(rates)
 
 
 def round_rates(rates: jax.Array) -> jax.Array:

@@ -5,8 +5,7 @@ spikes of its N neurons in `size` words from the word `first` of a block on,
 `[size, N]` uint32, one bit per tick. It is a `jax.tree_util.Partial`, so that
 `vmap` and `scan` pass it on like an array. A sampled train is drawn where it is
 called, so that a few words of a long window are in memory at a time; a stored
-train has its words. Some trains have several words for each call, as
-`types.ErrorStreams`.
+train has its words.
 """
 
 from collections.abc import Callable
@@ -26,12 +25,12 @@ Train = Partial
 def sampled(
   source: thresholds.Source, rates: jax.Array, mask: jax.Array
 ) -> Train:
-  """Returns the train of one sample in one window.
+  """Returns the train of one sample in the windows of a block.
 
   Args:
-    source: thresholds of the sample in the K words of a block.
-    rates: `[N]` spikes per tick, in [0, 1].
-    mask: `[K]` uint32 ticks of the window.
+    source: thresholds of the sample in the K words of the block.
+    rates: `[W, N]` spikes per tick in each window, in [0, 1].
+    mask: `[W, K]` uint32 ticks of each window.
 
   Returns:
     The train; each call samples its words.

@@ -14,7 +14,7 @@ from ssnn_jax import layers
 from ssnn_jax import types
 from ssnn_jax.hardware import cost
 from ssnn_jax.neuron import membrane
-from ssnn_jax.simulation import realtime
+from ssnn_jax.simulation import blocks
 from ssnn_jax.training import activity as activity_lib
 from ssnn_jax.training import raster as raster_lib
 from tests.testing import convolutions
@@ -323,7 +323,7 @@ class MemoryTest(parameterized.TestCase):
   )
   def test_real_time_bits_are_those_of_the_simulated_state(self, **options):
     config = make_learner(timing='realtime', **options)
-    state = realtime.init_state(config)
+    state = blocks.init_state(config)
     values = sum(leaf.size for leaf in jax.tree.leaves(state))
     if config.race.inhibition == 'ideal':  # follows from the potentials
       values -= state.inhibition.size

@@ -26,7 +26,8 @@ POTENTIALS = {
 @functools.partial(jax.jit, static_argnums=(1, 2))
 def draw_winners(potential, num_samples, sampler):
   """Draws winners `[S, 64, C]` tick by tick, and the same as `[S, 2, C]`."""
-  rates, every = wta.cumulative_rates(potential), jnp.full(2, ~jnp.uint32(0))
+  rates = wta.cumulative_rates(potential)[None]
+  every = jnp.full((1, 2), ~jnp.uint32(0))
 
   def draw(position):
     source = sources.make(

@@ -48,7 +48,7 @@ def sampled_inputs(config, key, images):
   def sample(position, rates):
     sources = rules.make_sources(config, keys, words, position)
     source = sources(spikes.Role.INPUT, 0, SIZES[0])
-    return thresholds.sample_words(source, rates, mask)
+    return thresholds.sample_words(source, rates[None], mask[None])
 
   return jax.vmap(sample)(jnp.arange(len(images)), ssnn_jax.rate_encode(images))
 

@@ -9,8 +9,8 @@ import ssnn_jax
 from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.neuron import membrane
+from ssnn_jax.simulation import blocks
 from ssnn_jax.simulation import presentation
-from ssnn_jax.simulation import realtime
 from ssnn_jax.simulation import samples
 from tests.testing import networks
 from tests.testing import realtime as windows
@@ -104,10 +104,10 @@ def propagate_back(params, feedback, images, labels):
 class StateTest(parameterized.TestCase):
   def test_is_that_of_the_neurons(self):
     self.assertEqual(
-      realtime.State._fields, ('membranes', 'errors', 'inhibition')
+      blocks.State._fields, ('membranes', 'errors', 'inhibition')
     )
     config = make_config((8, 7, 6, 3))
-    shapes = jax.tree.map(jnp.shape, realtime.init_state(config))
+    shapes = jax.tree.map(jnp.shape, blocks.init_state(config))
     expected = (((7,), (6,), (3,)), ((7,), (6,)), ())
     self.assertEqual(shapes, expected)
 

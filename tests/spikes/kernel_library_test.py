@@ -5,6 +5,7 @@ import hashlib
 import io
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -251,7 +252,8 @@ class KernelLibraryTest(parameterized.TestCase):
       text=True,
     )
     self.assertEqual(done.returncode, 0, done.stdout)
-    self.assertNotIn('skipped', done.stdout)
+    # Sums of rows are compiled only with AVX-512.
+    self.assertEqual(re.findall(r'\d+ skipped', done.stdout), ['4 skipped'])
 
 
 if __name__ == '__main__':

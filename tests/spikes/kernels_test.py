@@ -11,6 +11,7 @@ import numpy as np
 import ssnn_jax
 from ssnn_jax import spikes
 from ssnn_jax.neuron import coincidence
+from ssnn_jax.neuron import reads
 from ssnn_jax.spikes import kernels
 from ssnn_jax.spikes import thresholds
 from tests.testing import coincidences
@@ -28,7 +29,7 @@ class SampleTest(parameterized.TestCase):
       ('bernoulli', 'ssnn_sample_hashed'),
       ('sobol', 'ssnn_sample_sobol'),
     ),
-    case=(((40, 4), 37), ((100, 100), 1)),
+    case=(((40, 4), 37), ((40, 1), 37), ((40, 1), 1), ((100, 100), 1)),
   )
   def test_spikes_equal_the_reference(self, sampler, case, num_neurons=37):
     (sampler, kernel), (schedule, thresholds_a_tick) = sampler, case
@@ -50,8 +51,7 @@ class SampleTest(parameterized.TestCase):
       )
       keys = thresholds.make_keys(jax.random.key(0), 2)
       source = source.replace(key=keys[layer, spikes.Role.INPUT])
-      over_windows = jax.vmap(thresholds.sample_words, in_axes=(None, 0, 0))
-      return over_windows(source, rates, block.windows.mask)
+      return thresholds.sample_words(source, rates, block.windows.mask)
 
     @jax.jit
     def both(*args):
@@ -65,6 +65,27 @@ class SampleTest(parameterized.TestCase):
     np.testing.assert_array_equal(
       *both(jnp.arange(2), jnp.tile(jnp.arange(6), (2, 1)), rates)
     )
+
+
+class SumRowsTest(parameterized.TestCase):
+  @parameterized.parameters((1, 1, 1), (3, 70, 33), (130, 9, 40), (2, 600, 8))
+  def test_sums_equal_the_reference(self, batch_size, num_rows, num_columns):
+    needs('ssnn_sum_rows')
+    rng, shape = np.random.default_rng(0), (batch_size, num_rows)
+    weights = rng.normal(size=(2, num_rows, num_columns)).astype(np.float32)
+    words = rng.integers(0, 2**32, (2, *shape), np.uint32)
+    words[:, :, num_rows // 2 : num_rows // 2 + 40] = 0  # black pixels
+    ticks = np.uint32([1, 1 << 31, 0, 1 << 7])
+
+    @jax.jit
+    def both(weights, words):
+      sum_rows = functools.partial(reads.sum_rows, ticks=jnp.asarray(ticks))
+      return [
+        jax.vmap(functools.partial(sum_rows, use_kernels=use))(weights, words)
+        for use in (True, False)
+      ]
+
+    np.testing.assert_array_equal(*both(weights, words))
 
 
 class CountTest(parameterized.TestCase):

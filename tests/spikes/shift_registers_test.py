@@ -136,8 +136,8 @@ class SamplerTest(parameterized.TestCase):
     source = sources.make(
       jnp.arange(num_words), len(rates), sampler=spikes.lfsr(width)
     )
-    mask = spikes.mask_before(period, source.words)
-    train = jax.jit(thresholds.sample_words)(source, jnp.asarray(rates), mask)
+    mask = spikes.mask_before(period, source.words)[None]
+    train = jax.jit(thresholds.sample_words)(source, rates[None], mask)
     # Each state but 0 occurs once: that of the lowest threshold is missing.
     levels = as_threshold(np.arange(1, 2**width), width)
     expected = (levels[:, None] < np.round(rates * 2**16)).sum(axis=0)

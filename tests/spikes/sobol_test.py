@@ -65,8 +65,8 @@ class SobolTest(parameterized.TestCase):
     @jax.jit
     def sample(rates):
       source = sources.make(words, 999, *TRAINS[dimension], sampler='sobol')
-      every = jnp.full(len(words), ~jnp.uint32(0))
-      sampled = thresholds.sample_words(source, rates, every)
+      every = jnp.full((1, len(words)), ~jnp.uint32(0))
+      sampled = thresholds.sample_words(source, rates[None], every)
       count = jax.vmap(source.sampler.count, (None, 0, None))
       counts = count(source, jnp.asarray(words), rates)
       return source.thresholds(), spikes.unpack(sampled), counts

@@ -25,7 +25,6 @@ def draw_rates(seed):
 
 find_block = jax.jit(spikes.block, static_argnums=0)
 unpack = jax.jit(spikes.unpack)
-unpack_windows = jax.jit(jax.vmap(spikes.unpack))
 
 
 @functools.partial(jax.jit, static_argnames=('num_steps', 'sampler', 'size'))
@@ -34,14 +33,11 @@ def sample(rates, num_steps, sampler='bernoulli', size=NUM_NEURONS):
   words = jnp.arange(spikes.count_words(num_steps))
   source = sources.make(words, size, sampler=sampler)
   mask = spikes.mask_before(num_steps, words)
-  return thresholds.sample_words(source, rates, mask), source.thresholds()
+  train = thresholds.sample_words(source, rates[None], mask[None])
+  return train, source.thresholds()
 
 
-@jax.jit
-def sample_windows(source, rates, masks):
-  """Samples `[W, K, N]` words of windows, which have masks of their own."""
-  sample_one = functools.partial(thresholds.sample_words, source, rates)
-  return jax.vmap(sample_one)(masks)
+sample_words = jax.jit(thresholds.sample_words)
 
 
 class SampleTest(parameterized.TestCase):
@@ -85,10 +81,11 @@ class SampleTest(parameterized.TestCase):
     for index in range(schedule.num_blocks):
       block = find_block(schedule, index)
       source = sources.make(block.words, 5)
-      words = sample_windows(source, rates, block.windows.mask)
+      masks = block.windows.mask
+      each = np.broadcast_to(rates, (len(masks), 5))
+      words = sample_words(source, each, masks)
       ticks = np.add.outer(32 * np.asarray(block.words), np.arange(32)).ravel()
-      # Windows do not overlap.
-      total[ticks] += np.asarray(unpack_windows(words)).sum(axis=0)
+      total[ticks] += np.asarray(unpack(words))
     np.testing.assert_array_equal(total[:num_steps], whole[:num_steps])
     np.testing.assert_array_equal(total[num_steps:], 0)
 
@@ -100,7 +97,8 @@ class TrainTest(parameterized.TestCase):
   def test_pieces_of_a_train_are_those_of_the_whole(self, sampler, at_once):
     words, rates = jnp.arange(6), draw_rates(1)
     source = sources.make(words, NUM_NEURONS, sampler=sampler)
-    train = trains.sampled(source, rates, spikes.mask_before(187, words))
+    mask = spikes.mask_before(187, words)[None]
+    train = trains.sampled(source, rates[None], mask)
     whole, _ = sample(rates, 187, sampler)
     given, sizes = trains.stored(jnp.flip(whole, axis=1)), []
 
@@ -128,9 +126,10 @@ class TrainTest(parameterized.TestCase):
 
     @jax.jit
     def draw(first, second):
-      mask = spikes.mask_before(80, words)
+      mask = spikes.mask_before(80, words)[None]
+      make = lambda role: sources.make(words, NUM_NEURONS, role)
       first, second = (
-        trains.sampled(sources.make(words, NUM_NEURONS, role), rates, mask)
+        trains.sampled(make(role), rates[None], mask)
         for role, rates in (
           (spikes.Role.FORWARD, first),
           (spikes.Role.THINNING, second),

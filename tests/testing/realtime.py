@@ -8,7 +8,7 @@ import numpy as np
 
 from ssnn_jax import spikes
 from ssnn_jax import types
-from ssnn_jax.simulation import realtime
+from ssnn_jax.simulation import blocks
 from ssnn_jax.simulation import rules
 from ssnn_jax.simulation import samples
 from ssnn_jax.spikes import thresholds
@@ -19,7 +19,7 @@ def init_state(config, batch_size):
   """Returns the state of a batch at the start of a presentation."""
   return jax.tree.map(
     lambda x: np.broadcast_to(x, (batch_size, *x.shape)),
-    jax.device_get(realtime.init_state(config)),
+    jax.device_get(blocks.init_state(config)),
   )
 
 
@@ -45,7 +45,7 @@ def run_window(config, params, key, batch, state, index):
   def run(sample, state):
     sources = rules.make_sources(config, keys, block.words, sample.position)
     weights = types.Weights(params, params)
-    state, signals = realtime.run_block(
+    state, signals = blocks.run_block(
       config, weights, sources, sample, state, block
     )
     return state, trains.words(signals, 0, len(block.words))

@@ -89,7 +89,11 @@ class OnlineTest(parameterized.TestCase):
     update, expected = jax.jit(built.learn)(PARAMS, KEY, *BATCH)
     total = jax.tree.map(lambda counts: counts.sum(axis=0), counted)
     assert_same(total, update.positive)
-    assert_same(inference, expected)
+    # Reads of one window, or of several at once, sum in another order.
+    np.testing.assert_allclose(
+      inference.potential, expected.potential, rtol=4e-7, atol=4e-7
+    )
+    assert_same(inference._replace(potential=0), expected._replace(potential=0))
     assert_same(params, PARAMS)
     # Errors start with the output layer.
     for layer, start in zip(counted, CONFIG.error_starts):

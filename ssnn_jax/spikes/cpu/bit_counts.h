@@ -8,7 +8,6 @@
 
 namespace ssnn {
 
-constexpr int kTicks = 32;          // of a word
 constexpr int64_t kNeurons = 64;    // bits of a mask, or bytes of a vector
 constexpr int64_t kMaxVectors = 8;  // masks of a line
 

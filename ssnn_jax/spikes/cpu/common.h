@@ -33,11 +33,14 @@ using F32 = ffi::Buffer<ffi::F32>;
 using S32 = ffi::Buffer<ffi::S32>;
 using U32 = ffi::Buffer<ffi::U32>;
 
+constexpr int kTicks = 32;  // of a word
 constexpr int kLanes = 16;  // neurons side by side in a vector
 
 using Words = uint32_t __attribute__((vector_size(4 * kLanes)));
 using Signed = int32_t __attribute__((vector_size(4 * kLanes)));
 using Floats = float __attribute__((vector_size(4 * kLanes)));
+
+constexpr Words kLane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
 // Loads up to kLanes values; lanes beyond are 0.
 template <typename Vector>
@@ -84,6 +87,34 @@ void ParallelFor(ffi::ThreadPool& pool, int64_t size, const Run& run) {
   }
   work();
   while (progress->done < size) std::this_thread::yield();
+}
+
+// Number of rows of a result with leading axes, those of `vmap`.
+inline int64_t NumRows(ffi::Span<const int64_t> shape, int64_t num_axes) {
+  int64_t size = 1;
+  for (int64_t axis = 0; axis < num_axes; ++axis) size *= shape[axis];
+  return size;
+}
+
+// The row of an operand that belongs to a row of the result. The leading axes of
+// the operand are those of the result, or of size 1, and broadcast.
+template <typename Operand>
+INLINE auto* RowOf(const Operand& operand, ffi::Span<const int64_t> shape,
+                   int64_t num_axes, uint32_t row) {
+  const auto axes = operand.dimensions();
+  int64_t at = 0, stride = 1;
+  for (int64_t axis = axes.size() - 1; axis >= num_axes; --axis) {
+    stride *= axes[axis];
+  }
+  for (int64_t axis = num_axes - 1; axis >= 0; --axis) {
+    const auto size = static_cast<uint32_t>(shape[axis]);
+    if (axes[axis] > 1) {
+      at += row % size * stride;
+      stride *= size;
+    }
+    row /= size;
+  }
+  return operand.typed_data() + at;
 }
 
 // Memory of a thread, reused between calls, since new pages are slow.

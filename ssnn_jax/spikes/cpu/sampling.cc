@@ -7,7 +7,6 @@ namespace ssnn {
 namespace {
 
 constexpr int kPlanes = 16;  // bits of a threshold
-constexpr Words kLane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
 INLINE Words Majority(Words a, Words b, Words c) {
 #ifdef __AVX512BW__
@@ -35,13 +34,13 @@ INLINE Words Mix(Words x) {
   return x ^ (x >> 16);
 }
 
-// One sample, word and window.
+// The windows of one sample in one word, which do not overlap.
 struct Row {
   const uint32_t* shared;  // state of the word
   const uint32_t* own;     // state of the sample and its neurons
-  const float* rates;
-  uint32_t mask;
-  uint32_t* spikes;
+  const float* rates;      // [windows, neurons]
+  const uint32_t* masks;   // [windows] ticks
+  uint32_t* spikes;        // [neurons], in all windows
 };
 
 // Thresholds of thresholds.hashed. `Draw` prepares neurons; the functor that it
@@ -112,14 +111,15 @@ INLINE int64_t Append(Words wanted, Words neurons, Words rates,
 
 // Draws only for neurons whose spikes are random: many pixels are black, and many
 // neurons are saturated or have a gate of 0.
-void SampleRow(const Row& row, int64_t neurons) {
+void SampleWindow(const Row& row, int64_t neurons) {
+  const uint32_t mask = row.masks[0];
   uint32_t* chosen = Scratch<uint32_t>(2 * (neurons + kLanes));
   uint32_t* rates = chosen + neurons + kLanes;
   int64_t size = 0;
   for (int64_t first = 0; first < neurons; first += kLanes) {
     const int64_t count = neurons - first;
     const Words rounded = Round(Load<Floats>(row.rates + first, count));
-    Store(row.spikes + first, Certain(rounded) & row.mask, count);
+    Store(row.spikes + first, Certain(rounded) & mask, count);
     size += Append(Chance(rounded), static_cast<uint32_t>(first) + kLane,
                    rounded, chosen + size, rates + size);
   }
@@ -127,7 +127,7 @@ void SampleRow(const Row& row, int64_t neurons) {
   for (int64_t first = 0; first < size; first += kLanes) {
     const auto planes = Hashed(row).Draw(Load<Words>(chosen + first, kLanes));
     const Words fires =
-        Compare(planes, Load<Words>(rates + first, kLanes)) & row.mask;
+        Compare(planes, Load<Words>(rates + first, kLanes)) & mask;
     uint32_t fired[kLanes];
     std::memcpy(fired, &fires, sizeof(fired));
     const int64_t last = std::min<int64_t>(kLanes, size - first);
@@ -137,33 +137,60 @@ void SampleRow(const Row& row, int64_t neurons) {
   }
 }
 
-// Samples windows of the same word, which share their thresholds.
-void SampleWindows(const Row* begin, const Row* end, int64_t neurons) {
+// Samples several windows, tick by tick. `thresholds_of(first)` returns a function
+// from ticks to the thresholds of the neurons from the first one on.
+template <typename ThresholdsOf>
+void SampleWindows(const Row& row, int64_t windows, int64_t neurons,
+                   const ThresholdsOf& thresholds_of) {
   for (int64_t first = 0; first < neurons; first += kLanes) {
     const int64_t count = neurons - first;
-    const auto draw = Hashed(*begin).Draw(static_cast<uint32_t>(first) + kLane);
-    Words drawn[kPlanes];
-    for (int plane = 0; plane < kPlanes; ++plane) drawn[plane] = draw(plane);
-    const auto planes = [&drawn](int plane) { return drawn[plane]; };
-    for (const Row* row = begin; row != end; ++row) {
-      const Words rates = Round(Load<Floats>(row->rates + first, count));
-      Store(row->spikes + first, Compare(planes, rates) & row->mask, count);
+    const auto thresholds = thresholds_of(first);
+    Words spikes = {};
+    for (int64_t window = 0; window < windows; ++window) {
+      const float* own = row.rates + window * neurons + first;
+      const Words rates = Round(Load<Floats>(own, count));
+      for (uint32_t ticks = row.masks[window]; ticks; ticks &= ticks - 1) {
+        const int tick = __builtin_ctz(ticks);
+        spikes |= (Words)(thresholds(tick) < rates) & (1u << tick);
+      }
+    }
+    Store(row.spikes + first, spikes, count);
+  }
+}
+
+// Turns bit planes into thresholds: afterwards word t has the threshold of tick t in
+// its lower half, and that of tick t + 16 in its upper half. Source: H. S. Warren,
+// "Hacker's Delight", section 7-3, for 16 rows.
+INLINE void TurnPlanes(Words (&words)[kPlanes]) {
+  uint32_t mask = 0x00FF00FFu;
+  for (int size = 8; size; size /= 2, mask ^= mask << size) {
+    for (int row = 0; row < kPlanes; row = (row + size + 1) & ~size) {
+      const Words swapped =
+          ((words[row] >> size) ^ words[row + size]) & mask;
+      words[row] ^= swapped << size;
+      words[row + size] ^= swapped;
     }
   }
 }
 
-// Samples consecutive rows of one sample.
 struct HashedSampler {
-  static bool IsTogether(const Row& first, const Row& row) {
-    return first.own == row.own && first.shared == row.shared;
-  }
-  static void Sample(const Row* begin, const Row* end, int64_t neurons,
-                     int64_t num_own) {
-    if (end - begin == 1) {
-      SampleRow(*begin, neurons);
-    } else {
-      SampleWindows(begin, end, neurons);
-    }
+  static void Sample(const Row& row, int64_t windows, int64_t neurons, int64_t) {
+    if (windows == 1) return SampleWindow(row, neurons);
+    SampleWindows(row, windows, neurons, [&](int64_t first) {
+      struct {
+        Words words[kPlanes];
+        INLINE Words operator()(int tick) const {
+          const Words both = words[tick % kPlanes];
+          return tick < kPlanes ? both & 0xFFFFu : both >> 16;
+        }
+      } thresholds;
+      const auto draw = Hashed(row).Draw(static_cast<uint32_t>(first) + kLane);
+      for (int plane = 0; plane < kPlanes; ++plane) {
+        thresholds.words[plane] = draw(plane);
+      }
+      TurnPlanes(thresholds.words);
+      return thresholds;
+    });
   }
 };
 
@@ -171,17 +198,13 @@ struct HashedSampler {
 // bits are those of the word, the shifts those of the neurons.
 struct SobolSampler {
   static constexpr int kTopPlanes = 5;
-  static constexpr uint32_t kLow = (1 << (kPlanes - kTopPlanes)) - 1;
+  static constexpr int kLowPlanes = kPlanes - kTopPlanes;
+  static constexpr uint32_t kLow = (1 << kLowPlanes) - 1;
 
-  static bool IsTogether(const Row& first, const Row& row) {
-    return first.own == row.own;
-  }
-
-  static INLINE Words Fire(const uint32_t* shared, Words shifts, Words rates) {
-    const Words points = shared[0] ^ shifts;
+  static INLINE Words Fire(const uint32_t* shared, Words points, Words rates) {
     auto below = (Words)((points & kLow) < (rates & kLow));
     for (int plane = 0; plane < kTopPlanes; ++plane) {
-      const int shift = 31 - (kPlanes - kTopPlanes) - plane;
+      const int shift = 31 - kLowPlanes - plane;
       const auto is_set = (Words)((Signed)(rates << shift) >> 31);
       const Words drawn =
           shared[1 + plane] ^ (Words)((Signed)(points << shift) >> 31);
@@ -190,75 +213,64 @@ struct SobolSampler {
     return below | Certain(rates);
   }
 
-  static void Sample(const Row* begin, const Row* end, int64_t neurons,
+  static void Sample(const Row& row, int64_t windows, int64_t neurons,
                      int64_t num_own) {
+    const auto points = [&](int64_t first) {
+      const Words shifts = num_own == 1
+                               ? Words{} + row.own[0]
+                               : Load<Words>(row.own + first, neurons - first);
+      return row.shared[0] ^ shifts;
+    };
+    if (windows > 1) {
+      uint32_t top[kTicks] = {};
+      for (int plane = 0; plane < kTopPlanes; ++plane) {
+        for (int tick = 0; tick < kTicks; ++tick) {
+          top[tick] |= (row.shared[1 + plane] >> tick & 1)
+                       << (kLowPlanes + plane);
+        }
+      }
+      return SampleWindows(row, windows, neurons, [&](int64_t first) {
+        return [own = points(first), &top](int tick)
+                   INLINE_LAMBDA { return own ^ top[tick]; };
+      });
+    }
     for (int64_t first = 0; first < neurons; first += kLanes) {
       const int64_t count = neurons - first;
-      const Words shifts = num_own == 1
-                               ? Words{} + begin->own[0]
-                               : Load<Words>(begin->own + first, count);
-      for (const Row* row = begin; row != end; ++row) {
-        const Words rates = Round(Load<Floats>(row->rates + first, count));
-        Words fires = Certain(rates);
-        if (Any(Chance(rates))) fires = Fire(row->shared, shifts, rates);
-        Store(row->spikes + first, fires & row->mask, count);
-      }
+      const Words rates = Round(Load<Floats>(row.rates + first, count));
+      Words fires = Certain(rates);
+      if (Any(Chance(rates))) fires = Fire(row.shared, points(first), rates);
+      Store(row.spikes + first, fires & row.masks[0], count);
     }
   }
 };
 
-// Index of a row of an operand, whose axes of size 1 are broadcast.
-INLINE int64_t RowOf(ffi::Span<const int64_t> axes,
-                     ffi::Span<const int64_t> shape, int64_t num_axes,
-                     uint32_t row) {
-  int64_t place = 0, stride = 1;
-  for (int64_t axis = num_axes - 1; axis >= 0 && row > 0; --axis) {
-    const auto size = static_cast<uint32_t>(shape[axis]);
-    if (axes[axis] > 1) {
-      place += row % size * stride;
-      stride *= size;
-    }
-    row /= size;
-  }
-  return place;
-}
-
 // Operands, each with the leading axes of `vmap`:
-//   shared [..., S], own [..., O], rates [..., N], mask [..., 1].
+//   shared [..., S], own [..., O], rates [..., W, N], masks [..., W].
 template <typename Sampler>
 ffi::Error Sample(ffi::ThreadPool pool, U32 shared, U32 own, F32 rates,
-                  U32 mask, ffi::ResultBuffer<ffi::U32> spikes) {
+                  U32 masks, ffi::ResultBuffer<ffi::U32> spikes) {
   const auto shape = spikes->dimensions();
   const int64_t num_axes = shape.size() - 1, neurons = shape[num_axes];
-  int64_t num_rows = 1;
-  for (int64_t axis = 0; axis < num_axes; ++axis) num_rows *= shape[axis];
-  auto place = [&](const auto& operand, int64_t row) {
-    const int64_t size = operand.dimensions()[num_axes];
-    const int64_t at = RowOf(operand.dimensions(), shape, num_axes, row);
-    return operand.typed_data() + at * size;
-  };
-
+  const int64_t windows = masks.dimensions()[num_axes];
+  const int64_t num_own = own.dimensions()[num_axes];
+  const int64_t num_rows = NumRows(shape, num_axes);
   constexpr int64_t kWordsPerTask = 1 << 13;
-  const int64_t grain = CeilDivide(kWordsPerTask, std::max(neurons, kLanes + 0L));
+  const int64_t words = windows * std::max(neurons, kLanes + 0L);
+  const int64_t grain = CeilDivide(kWordsPerTask, words);
   ParallelFor(pool, CeilDivide(num_rows, grain), [&](int64_t task) {
-    const int64_t begin = task * grain, end = std::min(begin + grain, num_rows);
-    std::vector<Row> rows;
-    rows.reserve(end - begin);
-    for (int64_t row = begin; row < end; ++row) {
-      uint32_t* to = spikes->typed_data() + row * neurons;
-      const uint32_t ticks = *place(mask, row);
-      if (ticks == 0) {  // the window has no ticks in this word
-        std::memset(to, 0, 4 * neurons);
-        continue;
+    const int64_t end = std::min((task + 1) * grain, num_rows);
+    for (int64_t at = task * grain; at < end; ++at) {
+      const auto find = [&](const auto& operand) {
+        return RowOf(operand, shape, num_axes, at);
+      };
+      const Row row = {find(shared), find(own), find(rates), find(masks),
+                       spikes->typed_data() + at * neurons};
+      const auto has_ticks = [](uint32_t mask) { return mask != 0; };
+      if (std::any_of(row.masks, row.masks + windows, has_ticks)) {
+        Sampler::Sample(row, windows, neurons, num_own);
+      } else {
+        std::memset(row.spikes, 0, 4 * neurons);
       }
-      rows.push_back({place(shared, row), place(own, row), place(rates, row),
-                      ticks, to});
-    }
-    for (auto row = rows.data(), last = row + rows.size(); row != last;) {
-      auto next = row + 1;
-      while (next != last && Sampler::IsTogether(*row, *next)) ++next;
-      Sampler::Sample(row, next, neurons, own.dimensions()[num_axes]);
-      row = next;
     }
   });
   return ffi::Error::Success();
