@@ -12,8 +12,9 @@ the worst case for spikes.
   infer  readout of a batch
   epoch  an epoch of `training.make_train_epoch`, with shuffling and metrics
 
-Steps run in a compiled loop with donated parameters. The representation `naive`
-is `ssnn_jax.reference`, for dense layers.
+Steps run in a compiled loop with donated parameters. Seeds that run together
+(`--num_seeds`) are compared with as many seeds of backpropagation. The
+representation `naive` is `ssnn_jax.reference`, for dense layers.
 """
 
 import itertools
@@ -63,14 +64,14 @@ def _networks(values):
   ]
 
 
-def _settings(name, network, batch_size, values):
+def _settings(name, network, batch_size, num_seeds, values):
   """Yields the settings to time; backpropagation is the first."""
   layer_texts, fields = network
 
   def make(num_steps, *options):
     config = _network_config(values, fields, num_steps)
     setting = steps.Setting(name, config, batch_size, *options)
-    return setting._replace(layers=layer_texts)
+    return setting._replace(layers=layer_texts, num_seeds=num_seeds)
 
   all_steps, representations = values['num_steps'], values['representations']
   if layer_texts is not None:
@@ -123,6 +124,7 @@ def _labels(setting):
     'layer_sizes': config.layer_sizes,
     'layers': setting.layers,
     'batch_size': setting.batch_size,
+    'num_seeds': setting.num_seeds,
     **spiking,
     'synapses': setting.device,
   }
@@ -178,7 +180,8 @@ def _compare(settings, values):
 
 def _measure(values):
   """Yields the lines of all settings of the flags."""
-  axes = values['names'], _networks(values), values['batch_size']
+  sizes = values['batch_size'], values['num_seeds']
+  axes = values['names'], _networks(values), *sizes
   for comparison in tqdm.tqdm(list(itertools.product(*axes)), disable=None):
     yield from _compare(list(_settings(*comparison, values)), values)
 
@@ -186,9 +189,9 @@ def _measure(values):
 def main() -> None:
   """Prints the times of all settings of the flags."""
   values = flags.FLAGS.flag_values_dict()
-  sizes = values['batch_size']
-  expected = f'sizes, each {checks.COUNT}'
-  field.check('batch_size', sizes, all(map(checks.is_count, sizes)), expected)
+  for name in ('batch_size', 'num_seeds'):
+    sizes, expected = values[name], f'numbers, each {checks.COUNT}'
+    field.check(name, sizes, all(map(checks.is_count, sizes)), expected)
   json_lines.write(__spec__.name, provenance.environment(), _measure(values))
 
 
@@ -238,6 +241,7 @@ def _define_flags():
   flags.DEFINE(numbers, 'num_steps', (64,), 'number of ticks T.')
   flags.DEFINE_enum('sampler', 'bernoulli', samplers, 'spike sampler.')
   flags.DEFINE(numbers, 'batch_size', (128,), 'size of a minibatch.')
+  flags.DEFINE(numbers, 'num_seeds', (1,), 'number of seeds that run together.')
   flags.DEFINE_boolean('kernels', True, 'use compiled kernels if available.')
 
 

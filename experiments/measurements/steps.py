@@ -1,7 +1,8 @@
 """Compiled training and readout steps to be timed.
 
 The representation `naive` is `ssnn_jax.reference`: spikes that are plain
-floats, one presentation of a sample at a time.
+floats, one presentation of a sample at a time. Several seeds run together, as
+the training loop runs them.
 """
 
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from ssnn_jax import reference
 from ssnn_jax import training
 from ssnn_jax.hardware import devices
 from ssnn_jax.hardware.device_config import PRESETS
+from ssnn_jax.training import loop
 
 _LEARNING_RATE = 0.1
 _NUM_BATCHES = 8  # minibatches that steps alternate between
@@ -37,10 +39,11 @@ class Setting(NamedTuple):
   representation: str | None  # None for methods without coincidence counts
   device: str = synapses.IDEAL
   layers: tuple[str, ...] | None = None  # text of layers that are not dense
+  num_seeds: int = 1  # seeds that run together
 
 
 class Compiled(NamedTuple):
-  """A compiled loop over steps or epochs."""
+  """A compiled loop over steps or epochs of all seeds."""
 
   run: Callable[[int], None]  # runs a number of steps
   peak_mib: float  # temporaries and outputs, MiB
@@ -48,27 +51,39 @@ class Compiled(NamedTuple):
 
 def compile_setting(setting: Setting, num_images: int) -> Compiled:
   """Compiles a setting, with epochs of `num_images` images."""
-  name, config, batch_size, method, representation, device, _ = setting
-  params = ssnn_jax.ssnn(config).init(jax.random.key(0))
-  if representation == 'naive':
-    network = reference.ssnn(config)
-  else:
-    form = representation or 'auto'
+  config, is_naive = setting.config, setting.representation == 'naive'
+  if not is_naive:
+    form = setting.representation or 'auto'
     config = dataclasses.replace(config, representation=form)
-    network = methods.METHODS[method].make(config, jax.random.key(2))
-  if name == 'epoch':
-    return _compile_epoch(network, config, batch_size, num_images)
-  if name == 'infer':
-    step, state = functools.partial(_infer_step, network), params
-  elif device == synapses.IDEAL:
-    step = learn_step(network, is_spiking=method != methods.ANN)
-    state = params
-  else:
-    resistive = devices.make_resistive(PRESETS[device], _LEARNING_RATE)
-    network = ssnn_jax.ssnn(config, separate_signs=resistive.separate_signs)
-    step = functools.partial(_device_step, network, resistive)
-    state = resistive.init(jax.random.key(1), params)
-  return _compile_steps(step, state, config, batch_size)
+  resistive = None
+  if setting.device != synapses.IDEAL:
+    resistive = devices.make_resistive(PRESETS[setting.device], _LEARNING_RATE)
+
+  def make_network(key):
+    if is_naive:
+      return reference.ssnn(config)
+    options = {'separate_signs': resistive.separate_signs} if resistive else {}
+    return methods.METHODS[setting.method].make(config, key, **options)
+
+  def make_step(key):
+    network = make_network(key)
+    if setting.name == 'infer':  # of ideal synapses
+      return functools.partial(_infer_step, network)
+    if resistive:
+      return functools.partial(_device_step, network, resistive)
+    return learn_step(network, is_spiking=setting.method != methods.ANN)
+
+  def start(seed):
+    key = jax.random.key(seed)
+    params = ssnn_jax.ssnn(config).init(key)
+    if not resistive:
+      return params
+    device_key = training.stream_key(key, training.Stream.DEVICE)
+    return resistive.init(device_key, params)
+
+  if setting.name == 'epoch':
+    return _compile_epoch(make_network, config, setting, num_images)
+  return _compile_steps(make_step, start, config, setting)
 
 
 def learn_step(network: ssnn_jax.Network, is_spiking: bool) -> Step:
@@ -112,43 +127,55 @@ def _infer_step(network, params, key, images, labels):
   return *params[:-1], last._replace(biases=last.biases + trace)
 
 
-def _compile_steps(step, state, config, batch_size):
+def _compile_steps(make_step, start, config, setting):
   """Compiles a loop over steps of minibatches of random images."""
+  batch_size = setting.batch_size
   images, labels = _random_images(config, _NUM_BATCHES * batch_size)
   images = images.reshape(_NUM_BATCHES, batch_size, -1)
   labels = labels.reshape(_NUM_BATCHES, batch_size)
 
-  def loop(state, key, num_steps, images, labels):
+  def run_steps(state, seed, num_steps, images, labels):
+    key = jax.random.key(seed)
+    step = make_step(key)
+    present_key = training.stream_key(key, training.Stream.PRESENT)
+
     def body(index, state):
-      batch = index % _NUM_BATCHES
-      step_key = jax.random.fold_in(key, index)
+      batch = (index + seed) % _NUM_BATCHES  # Seeds differ in their minibatch.
+      step_key = jax.random.fold_in(present_key, index)
       return step(state, step_key, images[batch], labels[batch])
 
     return jax.lax.fori_loop(0, num_steps, body, state)
 
-  key = jax.random.key(0)
-  compiled, peak_mib = _compile(loop, state, key, jnp.int32(1), images, labels)
+  in_axes = 0, 0, None, None, None
+  run_seeds = loop.over_seeds(run_steps, in_axes, donate_argnums=0)
+  seeds = jnp.arange(setting.num_seeds)
+  state = jax.jit(jax.vmap(start))(seeds)
+  compiled, peak_mib = _compile(
+    run_seeds, state, seeds, jnp.int32(1), images, labels
+  )
 
   def run(num_steps):
     nonlocal state
-    state = compiled(state, key, jnp.int32(num_steps), images, labels)
+    state = compiled(state, seeds, jnp.int32(num_steps), images, labels)
     jax.block_until_ready(state)
 
   return Compiled(run, peak_mib)
 
 
-def _compile_epoch(network, config, batch_size, num_images):
+def _compile_epoch(make_network, config, setting, num_images):
   """Compiles an epoch over random images."""
-  images, labels = _random_images(config, num_images)
+  split = _random_images(config, num_images)
   optimizer = training.make_optimizer(_LEARNING_RATE)
-  train_epoch = training.make_train_epoch(network, optimizer, batch_size)
-  state = training.init_state(network, optimizer, seed=0)
-  compiled, peak_mib = _compile(train_epoch, state, images, labels)
+  programs = loop.make_programs(make_network, optimizer, setting.batch_size)
+  network = ssnn_jax.ssnn(config)
+  start = functools.partial(training.init_state, network, optimizer)
+  state = jax.jit(jax.vmap(start))(jnp.arange(setting.num_seeds))
+  compiled, peak_mib = _compile(programs.train_epoch, state, split)
 
   def run(num_epochs):
     nonlocal state
     for _ in range(num_epochs):
-      state, _ = compiled(state, images, labels)
+      state, _ = compiled(state, split)
     jax.block_until_ready(state.params)
 
   return Compiled(run, peak_mib)
@@ -163,8 +190,8 @@ def _random_images(config, size):
 
 
 def _compile(function, *arguments):
-  """Returns the compiled function and its memory in MiB."""
-  compiled = jax.jit(function, donate_argnums=0).lower(*arguments).compile()
+  """Compiles a jitted function; returns it and its memory in MiB."""
+  compiled = function.lower(*arguments).compile()
   memory = compiled.memory_analysis()
   size = memory.temp_size_in_bytes + memory.output_size_in_bytes
   return compiled, round(size / 2**20, 4)

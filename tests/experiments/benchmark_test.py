@@ -19,15 +19,16 @@ SMALL = ('--layer_sizes=6,5,3', '--rounds=1', '--num_images=8')
 class BenchmarkTest(parameterized.TestCase):
   @parameterized.parameters(
     # Names and representations are independent of each other.
-    (('learn', 'epoch'), (4,), (4,), ('packed',), ()),
-    (('infer',), (1, 4), (2,), ('dense', 'naive'), ('rpu', 'bp_stdp')),
+    (('learn', 'epoch'), (4,), (1, 2), (4,), ('packed',), ()),
+    (('infer',), (1, 4), (2,), (2,), ('dense', 'naive'), ('rpu', 'bp_stdp')),
   )
   def test_prints_a_line_for_each_setting(
-    self, names, batch_sizes, all_steps, representations, baselines
+    self, names, batch_sizes, seeds, all_steps, representations, baselines
   ):
     values = {
       'names': names,
       'batch_size': batch_sizes,
+      'num_seeds': seeds,
       'num_steps': all_steps,
       'representations': representations,
       'methods': baselines,
@@ -55,10 +56,13 @@ class BenchmarkTest(parameterized.TestCase):
     fields = 'method', 'num_steps', 'representation'
     self.assertEqual(
       [
-        (x['name'], x['batch_size'], tuple(x[field] for field in fields))
+        (
+          *(x[name] for name in ('name', 'batch_size', 'num_seeds')),
+          tuple(x[field] for field in fields),
+        )
         for x in lines
       ],
-      list(itertools.product(names, batch_sizes, timed)),
+      list(itertools.product(names, batch_sizes, seeds, timed)),
     )
     for line in lines:
       is_bp = line['method'] == 'bp'
