@@ -94,8 +94,8 @@ def drive(
 
 
 def reads_spikes(config: NetworkConfig) -> bool:
-  """Whether rows are read by their spikes, in all windows of a block at once."""
-  # To round all weights for a block of a single tick takes longer than its read.
+  """Whether rows are read by their spikes, for all windows of a block."""
+  # To round all weights for a block of one tick takes longer than its read.
   schedule = config.schedule
   is_each_tick = config.timing == 'realtime' and schedule.window == 1
   return is_each_tick and not schedule.is_split and config.reads.is_ideal

@@ -7,7 +7,6 @@
 
 namespace ssnn {
 
-using Shorts = int16_t __attribute__((vector_size(2 * kLanes)));
 using HalfShorts = int16_t __attribute__((vector_size(kLanes)));
 
 INLINE Signed Widen(Shorts shorts) {

@@ -38,6 +38,7 @@ constexpr int kLanes = 16;  // neurons side by side in a vector
 
 using Words = uint32_t __attribute__((vector_size(4 * kLanes)));
 using Signed = int32_t __attribute__((vector_size(4 * kLanes)));
+using Shorts = int16_t __attribute__((vector_size(2 * kLanes)));
 using Floats = float __attribute__((vector_size(4 * kLanes)));
 
 constexpr Words kLane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
@@ -61,6 +62,22 @@ INLINE void Store(void* to, Words vector, int64_t count) {
   } else {
     std::memcpy(to, &vector, 4 * count);
   }
+}
+
+// Transposes squares of kSize x kSize bits in each lane: bit r of word c becomes bit
+// c of word r (H. S. Warren, "Hacker's Delight", chapter 7).
+template <int kSize, int kHalf = kSize / 2>
+INLINE void Transpose(Words* words) {
+  constexpr uint32_t kLow = ~0u / ((1u << kHalf) + 1);
+#pragma GCC unroll 16
+  for (int pair = 0; pair < kSize / 2; ++pair) {
+    Words& first = words[pair + pair / kHalf * kHalf];
+    Words& second = *(&first + kHalf);
+    const Words swapped = (first >> kHalf ^ second) & kLow;
+    first ^= swapped << kHalf;
+    second ^= swapped;
+  }
+  if constexpr (kHalf > 1) Transpose<kSize, kHalf / 2>(words);
 }
 
 inline int64_t CeilDivide(int64_t size, int64_t by) {

@@ -85,16 +85,20 @@ INLINE void ListWord(uint32_t spikes, uint16_t first, Events& events) {
 // with the tick after all words.
 void ListEvents(const Synapses& synapses, int64_t first, Streams* streams) {
   const int64_t last = std::min<int64_t>(first + kLanes, synapses.outputs);
-  for (int64_t index = 0; index < synapses.size; ++index) {
-    const int64_t row = synapses.rows[index];
-    uint32_t lanes = WithErrors(synapses, row, first);
+  auto list = [&](const uint32_t* words, uint16_t tick, Events Streams::*own) {
+    uint32_t lanes = NonZero(Load<Words>(words, synapses.outputs - first));
     for (; lanes; lanes &= lanes - 1) {
-      const int64_t column = first + __builtin_ctz(lanes);
-      const int64_t at = row * synapses.outputs + column;
-      Streams& own = streams[column];
-      ListWord(synapses.positive[at], index * kTicks, own.positive);
-      ListWord(synapses.negative[at], index * kTicks, own.negative);
+      const int lane = __builtin_ctz(lanes);
+      ListWord(words[lane], tick, streams[first + lane].*own);
     }
+  };
+  for (int64_t index = 0; index < synapses.size; ++index) {
+    const int64_t at = synapses.rows[index] * synapses.outputs + first;
+    // Rows are far apart, and what to do is known only when they are read.
+    __builtin_prefetch(synapses.positive + at + 8 * synapses.outputs);
+    __builtin_prefetch(synapses.negative + at + 8 * synapses.outputs);
+    list(synapses.positive + at, index * kTicks, &Streams::positive);
+    list(synapses.negative + at, index * kTicks, &Streams::negative);
   }
   for (int64_t column = first; column < last; ++column) {
     for (Events* own : {&streams[column].positive, &streams[column].negative}) {
@@ -116,12 +120,12 @@ Streams* MakeStreams(const Synapses& synapses) {
   return streams;
 }
 
-// Adds up the lines [ticks] at the ticks of both streams. Of a negative event,
-// the complement of the line is added, minus 1.
-void AddEvents(const Streams& streams, const Line* lines, int64_t vectors,
+// Adds up the lines [ticks] at the ticks of both streams, for `count` neurons. Of
+// a negative event, the complement of the line is added, minus 1.
+void AddEvents(const Streams& streams, const Line* lines, int64_t count,
                int16_t* to) {
   constexpr int64_t kAtOnce = BitCounts::kAtOnce;
-  std::memset(to, 0, vectors * kNeurons * sizeof(*to));
+  std::memset(to, 0, count * sizeof(*to));
   BitCounts counts;
   int16_t constant = 0;
   for (int is_negative = 0; is_negative < 2; ++is_negative) {
@@ -135,39 +139,43 @@ void AddEvents(const Streams& streams, const Line* lines, int64_t vectors,
       counts.Add(bits);
       constant -= is_negative * kAtOnce;
       if (counts.batches == BitCounts::kMaxBatches) {
-        counts.MoveTo(constant, vectors, to);
+        counts.MoveTo(constant, count, to);
         constant = 0;
       }
     }
   }
-  counts.MoveTo(constant, vectors, to);
+  counts.MoveTo(constant, count, to);
 }
 
-// Counts for `vectors` * kNeurons inputs from `first` on.
+// Counts for up to kNeurons inputs from `first` to `last`.
 void CountInputs(const Synapses& synapses, const Streams* streams,
-                 int64_t first, int64_t vectors) {
-  const int64_t left = synapses.inputs - first, outputs = synapses.outputs;
+                 int64_t first, int64_t last) {
+  const int64_t inputs = last - first, outputs = synapses.outputs;
   const int64_t num_ticks = synapses.size * kTicks;
   Line* lines = Scratch<Line>(num_ticks + 1);
   lines[num_ticks] = Line{};
+  auto words = [&](int64_t row) {
+    return synapses.presynaptic + synapses.rows[row] * synapses.inputs + first;
+  };
   for (int64_t row = 0; row < synapses.size; ++row) {
-    const uint32_t* words =
-        synapses.presynaptic + synapses.rows[row] * synapses.inputs + first;
-    TurnWords(words, std::min(left, vectors * kNeurons), lines + row * kTicks);
+    const uint32_t* next = words(std::min(row + 1, synapses.size - 1));
+    for (int64_t input = 0; input < inputs; input += kLanes) {
+      __builtin_prefetch(next + input);
+    }
+    TransposeWords(words(row), inputs, lines + row * kTicks);
   }
-  const int64_t stride = vectors * kNeurons;
-  int16_t* sums = Scratch<int16_t>(kLanes * stride);
+  int16_t* sums = Scratch<int16_t>(kLanes * kNeurons);
   for (int64_t group = 0; group < outputs; group += kLanes) {
     const int64_t columns = std::min<int64_t>(kLanes, outputs - group);
     int64_t num_events = 0;
     for (int64_t column = 0; column < columns; ++column) {
       const Streams& own = streams[group + column];
-      AddEvents(own, lines, vectors, sums + column * stride);
+      AddEvents(own, lines, inputs, sums + column * kNeurons);
       num_events += own.positive.size + own.negative.size;
     }
     if (num_events) {
-      AddColumns(sums, stride, synapses.counts + first * outputs + group,
-                 std::min(left, stride), outputs, columns);
+      AddColumns(sums, kNeurons, synapses.counts + first * outputs + group,
+                 inputs, outputs, columns);
     }
   }
 }
@@ -175,7 +183,6 @@ void CountInputs(const Synapses& synapses, const Streams* streams,
 // Counts rows with errors. Each thread has inputs of its own, since reading
 // memory that another core has written is slow.
 void CountRows(ffi::ThreadPool& pool, const Synapses& synapses) {
-  const int64_t vectors = CeilDivide(synapses.inputs, kNeurons);
   // Adding a sum to a count takes as long as counting a few words at its
   // synapse, and waking a thread as long as counting many.
   constexpr int64_t kWordsPerSum = 16, kWordsPerThread = 1 << 20;
@@ -198,11 +205,13 @@ void CountRows(ffi::ThreadPool& pool, const Synapses& synapses) {
     const Streams& own = streams[column];
     synapses.errors[column] += own.positive.size - own.negative.size;
   }
-  const int64_t per_task = std::min(CeilDivide(vectors, threads), kMaxVectors);
-  ParallelFor(pool, CeilDivide(vectors, per_task), [&](int64_t task) {
+  const int64_t blocks = CeilDivide(synapses.inputs, kLanes);
+  const int64_t per_task =
+      std::min(CeilDivide(blocks, threads) * kLanes, kNeurons);
+  ParallelFor(pool, CeilDivide(synapses.inputs, per_task), [&](int64_t task) {
     const int64_t first = task * per_task;
-    CountInputs(synapses, streams, first * kNeurons,
-                std::min(per_task, vectors - first));
+    CountInputs(synapses, streams, first,
+                std::min(first + per_task, synapses.inputs));
   });
 }
 

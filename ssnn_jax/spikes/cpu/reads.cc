@@ -5,7 +5,7 @@
 // a vector: a permutation looks them up for 16 ticks at once. Groups of rows without
 // a spike are skipped, since many pixels are black.
 
-#include "bit_counts.h"
+#include "common.h"
 
 #ifdef __AVX512F__
 
@@ -13,9 +13,10 @@ namespace ssnn {
 namespace {
 
 constexpr int64_t kGroupRows = 4;
-constexpr int64_t kTileRows = 32;  // bits of a mask
-constexpr int64_t kVectors = kTicks / kLanes;  // of ticks
-constexpr int64_t kColumns = 8;                // at once
+constexpr int64_t kTileGroups = 8;
+constexpr int64_t kTileRows = kTileGroups * kGroupRows;  // bits of a mask
+constexpr int64_t kVectors = kTicks / kLanes;            // of ticks
+constexpr int64_t kColumns = 8;                          // at once
 constexpr int64_t kListedAtOnce = 8, kSamplesAtOnce = 64;  // samples of a task
 
 // Sums of a group of rows in some columns, for all combinations of their spikes.
@@ -26,12 +27,6 @@ struct Table {
 // Spikes of 32 rows at each tick.
 struct Spikes {
   Words rows[kVectors];
-};
-
-// A group of rows with spikes.
-struct Group {
-  uint16_t index;
-  uint8_t tile, shift;
 };
 
 // Tabulates a group of [rows, columns] weights.
@@ -50,41 +45,42 @@ void Tabulate(const int32_t* weights, int64_t rows, int64_t columns,
 
 // Lists the spikes of one sample, and the groups in which there are any.
 int64_t ListSpikes(const uint32_t* words, int64_t rows, Spikes* tiles,
-                   Group* groups) {
-  constexpr int64_t kRowsOfLine = kMaxVectors * kNeurons;
-  Line lines[kTicks];
+                   int32_t* groups) {
   int64_t size = 0;
-  for (int64_t first = 0; first < rows; first += kTileRows) {
-    if (first % kRowsOfLine == 0) TurnWords(words + first, rows - first, lines);
-    const auto* masks = reinterpret_cast<const uint32_t*>(lines);
-    const int64_t tile = first / kTileRows;
-    uint32_t of_ticks[kTicks], any = 0;
-    for (int tick = 0; tick < kTicks; ++tick) {
-      constexpr int64_t kTilesOfLine = kRowsOfLine / kTileRows;
-      of_ticks[tick] = masks[tick * kTilesOfLine + tile % kTilesOfLine];
-      any |= of_ticks[tick];
+  for (int64_t first = 0; first < rows; first += kLanes * kTileRows) {
+    Words lines[kTicks] = {};  // of rows, then of ticks; a lane is a tile
+    const int64_t count = std::min(rows - first, kLanes * kTileRows);
+    for (int64_t row = 0; row < count; ++row) {
+      lines[row % kTileRows][row / kTileRows] = words[first + row];
     }
-    std::memcpy(tiles[tile].rows, of_ticks, sizeof(of_ticks));
-    for (int64_t shift = 0; shift < kTileRows; shift += kGroupRows) {
-      if (!(any >> shift & 15)) continue;
-      groups[size++] = {static_cast<uint16_t>((first + shift) / kGroupRows),
-                        static_cast<uint8_t>(tile),
-                        static_cast<uint8_t>(shift)};
+    Transpose<kTicks>(lines);
+    for (int64_t lane = 0; lane * kTileRows < count; ++lane) {
+      const int64_t tile = first / kTileRows + lane;
+      uint32_t any = 0;
+      for (int tick = 0; tick < kTicks; ++tick) {
+        any |= lines[tick][lane];
+        tiles[tile].rows[tick / kLanes][tick % kLanes] = lines[tick][lane];
+      }
+      for (int64_t group = 0; group < kTileGroups; ++group) {
+        groups[size] = tile * kTileGroups + group;
+        size += (any >> group * kGroupRows & 15) != 0;
+      }
     }
   }
   return size;
 }
 
 // Sums the groups of one sample in some columns, at all ticks of the word.
-void AddGroups(const Table* tables, const Spikes* tiles, const Group* groups,
+void AddGroups(const Table* tables, const Spikes* tiles, const int32_t* groups,
                int64_t size, Words (&sums)[kColumns][kVectors]) {
   for (int64_t at = 0; at < size; ++at) {
-    const Group group = groups[at];
-    const Table& table = tables[group.index];
+    const int64_t group = groups[at];
+    const Table& table = tables[group];
+    const Spikes& tile = tiles[group / kTileGroups];
+    const int shift = group % kTileGroups * kGroupRows;
     for (int64_t vector = 0; vector < kVectors; ++vector) {
       // A permutation takes the lowest four bits of each lane.
-      const auto places =
-          (__m512i)(tiles[group.tile].rows[vector] >> group.shift);
+      const auto places = (__m512i)(tile.rows[vector] >> shift);
       for (int64_t column = 0; column < kColumns; ++column) {
         sums[column][vector] += (Words)_mm512_permutexvar_epi32(
             places, (__m512i)table.sums[column]);
@@ -103,13 +99,13 @@ ffi::Error SumRows(ffi::ThreadPool pool, S32 weights, U32 words, U32 ticks,
   const int64_t rows = words.dimensions()[num_axes];
   const int64_t num_samples = NumRows(shape, num_axes);
   const int64_t num_tiles = CeilDivide(rows, kTileRows);
-  const int64_t num_groups = CeilDivide(rows, kGroupRows);
+  const int64_t num_groups = num_tiles * kTileGroups;
   const auto find = [&](const auto& operand, int64_t sample) {
     return RowOf(operand, shape, num_axes, sample);
   };
 
   Spikes* tiles = Scratch<Spikes>(num_samples * num_tiles);
-  Group* groups = Scratch<Group>(num_samples * num_groups);
+  int32_t* groups = Scratch<int32_t>(num_samples * num_groups);
   int64_t* num_active = Scratch<int64_t>(num_samples);
   ParallelFor(pool, CeilDivide(num_samples, kListedAtOnce), [&](int64_t task) {
     const int64_t begin = task * kListedAtOnce;

@@ -158,25 +158,12 @@ void SampleWindows(const Row& row, int64_t windows, int64_t neurons,
   }
 }
 
-// Turns bit planes into thresholds: afterwards word t has the threshold of tick t in
-// its lower half, and that of tick t + 16 in its upper half. Source: H. S. Warren,
-// "Hacker's Delight", section 7-3, for 16 rows.
-INLINE void TurnPlanes(Words (&words)[kPlanes]) {
-  uint32_t mask = 0x00FF00FFu;
-  for (int size = 8; size; size /= 2, mask ^= mask << size) {
-    for (int row = 0; row < kPlanes; row = (row + size + 1) & ~size) {
-      const Words swapped =
-          ((words[row] >> size) ^ words[row + size]) & mask;
-      words[row] ^= swapped << size;
-      words[row + size] ^= swapped;
-    }
-  }
-}
-
 struct HashedSampler {
   static void Sample(const Row& row, int64_t windows, int64_t neurons, int64_t) {
     if (windows == 1) return SampleWindow(row, neurons);
     SampleWindows(row, windows, neurons, [&](int64_t first) {
+      // Bit planes, then the thresholds of ticks: that of tick t in the lower half
+      // of word t, that of tick t + 16 in its upper half.
       struct {
         Words words[kPlanes];
         INLINE Words operator()(int tick) const {
@@ -188,7 +175,7 @@ struct HashedSampler {
       for (int plane = 0; plane < kPlanes; ++plane) {
         thresholds.words[plane] = draw(plane);
       }
-      TurnPlanes(thresholds.words);
+      Transpose<kPlanes>(thresholds.words);
       return thresholds;
     });
   }
