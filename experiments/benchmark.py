@@ -5,7 +5,7 @@
 All settings of a network and batch size are timed alternately in one process,
 so that fluctuations of the machine affect all settings; `ratio_to_bp` is the
 median over rounds of the ratio within a round. Images and labels are random,
-the worst case for spikes.
+the worst case for spikes, or those of a `--dataset`.
 
   learn  a training step: spikes, coincidence counts and SGD; for
          backpropagation `value_and_grad` and SGD
@@ -71,7 +71,9 @@ def _settings(name, network, batch_size, num_seeds, values):
   def make(num_steps, *options):
     config = _network_config(values, fields, num_steps)
     setting = steps.Setting(name, config, batch_size, *options)
-    return setting._replace(layers=layer_texts, num_seeds=num_seeds)
+    return setting._replace(
+      layers=layer_texts, num_seeds=num_seeds, dataset=values['dataset']
+    )
 
   all_steps, representations = values['num_steps'], values['representations']
   if layer_texts is not None:
@@ -125,6 +127,7 @@ def _labels(setting):
     'layers': setting.layers,
     'batch_size': setting.batch_size,
     'num_seeds': setting.num_seeds,
+    'images': setting.dataset or 'random',
     **spiking,
     'synapses': setting.device,
   }
@@ -203,6 +206,9 @@ def _define_flags():
     parser, listed = field.TupleParser(str, allowed), defaults.get(name, ())
     flags.DEFINE(parser, name, listed, f'timed {name}: {", ".join(allowed)}.')
   flags.DEFINE_integer('rounds', 15, 'number of timings per median.', 1)
+  flags.DEFINE_string(
+    'dataset', None, 'data set of the images, as mnist; default: random ones.'
+  )
   flags.DEFINE_integer(
     'num_images',
     12800,

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from experiments.config import methods
@@ -40,6 +41,7 @@ class Setting(NamedTuple):
   device: str = synapses.IDEAL
   layers: tuple[str, ...] | None = None  # text of layers that are not dense
   num_seeds: int = 1  # seeds that run together
+  dataset: str | None = None  # of the images; None: random ones
 
 
 class Compiled(NamedTuple):
@@ -128,9 +130,9 @@ def _infer_step(network, params, key, images, labels):
 
 
 def _compile_steps(make_step, start, config, setting):
-  """Compiles a loop over steps of minibatches of random images."""
+  """Compiles a loop over steps of minibatches."""
   batch_size = setting.batch_size
-  images, labels = _random_images(config, _NUM_BATCHES * batch_size)
+  images, labels = _load_images(setting, _NUM_BATCHES * batch_size)
   images = images.reshape(_NUM_BATCHES, batch_size, -1)
   labels = labels.reshape(_NUM_BATCHES, batch_size)
 
@@ -163,8 +165,8 @@ def _compile_steps(make_step, start, config, setting):
 
 
 def _compile_epoch(make_network, config, setting, num_images):
-  """Compiles an epoch over random images."""
-  split = _random_images(config, num_images)
+  """Compiles an epoch."""
+  split = _load_images(setting, num_images)
   optimizer = training.make_optimizer(_LEARNING_RATE)
   programs = loop.make_programs(make_network, optimizer, setting.batch_size)
   network = ssnn_jax.ssnn(config)
@@ -181,12 +183,17 @@ def _compile_epoch(make_network, config, setting, num_images):
   return Compiled(run, peak_mib)
 
 
-def _random_images(config, size):
+def _load_images(setting, size):
+  """Returns the first training images, or random ones, and their labels."""
+  if setting.dataset:
+    train = ssnn_jax.datasets.load(setting.dataset).train
+    chosen = np.arange(size) % len(train.labels)
+    images, labels = train.inputs[chosen], train.labels[chosen]
+    return jnp.asarray(images).reshape(size, -1), jnp.asarray(labels)
+  sizes = setting.config.layer_sizes
   image_key, label_key = jax.random.split(jax.random.key(1))
-  shape = size, config.layer_sizes[0]
-  images = jax.random.bits(image_key, shape, jnp.uint8)
-  labels = jax.random.randint(label_key, (size,), 0, config.layer_sizes[-1])
-  return images, labels
+  images = jax.random.bits(image_key, (size, sizes[0]), jnp.uint8)
+  return images, jax.random.randint(label_key, (size,), 0, sizes[-1])
 
 
 def _compile(function, *arguments):

@@ -15,7 +15,6 @@ from experiments.config import methods
 from experiments.config import synapses
 
 _BENCHMARK = 'python -m experiments.benchmark'
-_LEARN = f'{_BENCHMARK} --names=learn --representations=packed'
 _NETWORK = '784-256-10'
 # Fields by which lines are grouped.
 _CASE = ['name', 'network', 'batch_size']
@@ -23,7 +22,8 @@ _LOOK = [
   'method',
   'representation',
   'synapses',
-  'timing',
+  'images',
+  'seeds',
   'trains',
   'windows',
 ]
@@ -32,8 +32,14 @@ _TITLES = {
   'infer': 'inference',
   'epoch': 'training epoch',
 }
-_REALTIME_WINDOWS = (1, 4, 16)
-_WINDOWS = {1: '16,64', 8: '64,256', 32: '16,64,256', 64: '256', 256: '64,256'}
+_SAMPLERS = ('sobol', 'bernoulli')
+# Timing, window and numbers of ticks of the prices.
+_PRICED = (
+  '--window=256 --num_steps=4,16,64,256',
+  '--window=32 --num_steps=64,256',
+  '--timing=realtime --num_steps=16,64,256',
+)
+_PACKED = f'{_BENCHMARK} --representations=packed'
 
 
 def _prepare(lines):
@@ -44,7 +50,8 @@ def _prepare(lines):
     bp_ms=lines['median_ms'].where(is_bp).ffill(),
     bp_mib=lines['peak_mib'].where(is_bp).ffill(),
     synapses=lines.get('synapses', synapses.IDEAL),
-    timing=_describe_timing(lines),
+    images=lines.get('images', 'random'),
+    seeds=lines.get('num_seeds', 1),
     trains=_describe_trains(lines),
     windows=_describe_windows(lines),
   )[~is_bp]
@@ -56,14 +63,6 @@ def _name_network(line):
   return '-'.join(map(str, line.get('layers') or line['layer_sizes']))
 
 
-def _describe_timing(lines):
-  """Returns the timing of each line, in real time with the window."""
-  if 'timing' not in lines:
-    return 'buffered'
-  windows = lines['window'].map('real time, n = {:g}'.format)
-  return windows.where(lines['timing'] == 'realtime', lines['timing'])
-
-
 def _describe_trains(lines):
   """Returns the kind of trains of each line, where there are several."""
   is_varied = set(figures.TRAINS) <= set(lines['sampler'])
@@ -72,12 +71,13 @@ def _describe_trains(lines):
 
 def _describe_windows(lines):
   """Returns the window of each line, where lines of equal T have several."""
-  is_realtime = 'timing' in lines and 'realtime' in set(lines['timing'])
   by_length = lines.groupby(['sampler', 'num_steps'])['window']
-  if is_realtime or by_length.nunique().max() < 2:
+  if by_length.nunique().max() < 2:
     return ''
   windows = lines['window'].map('n = {:g}'.format)
-  return windows.where(lines['window'] != lines['num_steps'], 'n = T')
+  windows = windows.where(lines['window'] != lines['num_steps'], 'n = T')
+  is_realtime = lines['timing'] == 'realtime'
+  return windows.where(~is_realtime, 'real time, ' + windows)
 
 
 def table(lines: pd.DataFrame) -> list[pd.DataFrame]:
@@ -98,15 +98,16 @@ def table(lines: pd.DataFrame) -> list[pd.DataFrame]:
       }
     )
   made = pd.DataFrame(rows).fillna('').drop(columns='trains')
-  for column, default in (('timing', 'buffered'), ('windows', '')):
-    if set(made[column]) == {default}:
-      made = made.drop(columns=column)
-  return [made]
+  plain = {'windows': '', 'images': 'random', 'seeds': '1'}
+  return [
+    made.drop(columns=[x for x, own in plain.items() if set(made[x]) == {own}])
+  ]
 
 
 def draw(lines: pd.DataFrame) -> figure.Figure:
   """Draws times of the first network over T, or batch size for one T."""
   spiking = _prepare(lines)
+  spiking = frames.select(spiking, images='random', seeds=1)
   over_steps = spiking['num_steps'].nunique() > 1
   fixed = ['network', 'batch_size' if over_steps else 'num_steps']
   first = spiking[fixed].iloc[0].to_dict()
@@ -186,15 +187,16 @@ def numbers(
   for line in devices.to_dict('records'):
     name = f'{line["synapses"]}_over_ideal_batch{line["batch_size"]}'
     found[name] = line['ratio_to_ideal']
-  for record, suffix in (('windows', ''), ('without_kernels', '_reference')):
+  for record, suffix in (('prices', ''), ('without_kernels', '_reference')):
     for line in _prepare(records[record]).to_dict('records'):
       name = '{name}_{sampler}_n{window:g}_t{num_steps}'.format(**line)
+      if line['timing'] == 'realtime':
+        name = '{name}_realtime_{sampler}_t{num_steps}'.format(**line)
+      name += f'_{line["images"]}' * (line['images'] != 'random')
+      name += f'_seeds{line["seeds"]}' * (line['seeds'] > 1)
       found[name + suffix] = line['ratio_to_bp']
   for line in _prepare(records['convolution']).to_dict('records'):
     name = '{name}_{sampler}_conv_t{num_steps}'.format(**line)
-    found[name] = line['ratio_to_bp']
-  for line in _prepare(records['realtime']).to_dict('records'):
-    name = f'{line["name"]}_realtime_n{line["window"]:g}_t{line["num_steps"]}'
     found[name] = line['ratio_to_bp']
   return {name: statistics.Number(value) for name, value in found.items()}
 
@@ -202,6 +204,24 @@ def numbers(
 STUDY = Study(
   question='How many steps of backpropagation does one step with spikes cost?',
   commands={
+    'prices': (
+      *(
+        f'{_PACKED} --sampler={sampler} {options}'
+        for sampler in _SAMPLERS
+        for options in _PRICED
+      ),
+      *(
+        f'{_PACKED} --names=epoch --num_seeds=1,5 --sampler={sampler} '
+        f'--num_steps=64 {options}'
+        for sampler in _SAMPLERS
+        for options in ('--window=64', '--window=32', '--timing=realtime')
+      ),
+      *(
+        f'{_PACKED} --dataset=mnist --sampler={sampler} --num_steps=64 '
+        f'--timing=realtime'
+        for sampler in _SAMPLERS
+      ),
+    ),
     'cpu': (
       f'{_BENCHMARK} --num_steps=4,16,64,256,1024 '
       '--representations=packed,dense',
@@ -214,19 +234,8 @@ STUDY = Study(
       f'{_BENCHMARK} --names=epoch --num_steps=64,256 --representations=packed',
     ),
     'devices': (
-      f'{_LEARN} --num_steps=32 --batch_size=1,128 '
+      f'{_PACKED} --names=learn --num_steps=32 --batch_size=1,128 '
       '--devices=gokmen_vlasov,reram,ecram,ecram_mo',
-    ),
-    'realtime': tuple(
-      f'{_BENCHMARK} --timing=realtime --window={window} --num_steps=64,256 '
-      '--representations=packed'
-      for window in _REALTIME_WINDOWS
-    ),
-    'windows': tuple(
-      f'{_BENCHMARK} --sampler={sampler} --window={window} '
-      f'--num_steps={lengths} --representations=packed'
-      for sampler in ('bernoulli', 'sobol')
-      for window, lengths in _WINDOWS.items()
     ),
     'convolution': tuple(
       f'{_BENCHMARK} --layers=conv16k5s2,conv32k5s2,10 --sampler={sampler} '
@@ -250,7 +259,7 @@ STUDY = Study(
     Claim(
       'On a CPU, a learning step with 64 ticks takes less than 4 steps of BP '
       '(784-256-10, batch 128).',
-      ('learn_t64',),
+      ('learn_bernoulli_n32_t64',),
       below=4,
       unit='steps of BP',
     ),
@@ -264,11 +273,25 @@ the reference, tick by tick and sample by sample. `MiB` are buffers of the
 compiled program; the counting kernel keeps up to 33 KiB for each output neuron
 and 0.5 MiB for each thread besides.
 
-A learning step of 784-256-10 with batches of 128 costs {learn_t16:.1f} steps of
-BP at T = 16, {learn_t64:.1f} at T = 64 and {learn_t256:.1f} at T = 256;
-inference costs {infer_t16:.1f}, {infer_t64:.1f} and {infer_t256:.1f}. Up to 32
-ticks, one word, the cost hardly depends on T. The reference takes
-{naive_over_packed_t64:.0f} times as long at T = 64.
+A learning step of 784-256-10 with batches of 128 costs, with low-discrepancy
+trains in one window, {learn_sobol_n16_t16:.1f} steps of BP at T = 16,
+{learn_sobol_n64_t64:.1f} at T = 64 and {learn_sobol_n256_t256:.1f} at T = 256,
+with random trains in windows of 32 ticks {learn_bernoulli_n16_t16:.1f},
+{learn_bernoulli_n32_t64:.1f} and {learn_bernoulli_n32_t256:.1f}. Up to 32
+ticks, one word, the cost hardly depends on T. Five seeds that train together
+take {epoch_sobol_n64_t64_seeds5:.1f} (low-discrepancy) and
+{epoch_bernoulli_n32_t64_seeds5:.1f} (random) times as long as BP with five
+seeds. The reference takes {naive_over_packed_t64:.0f} times as long at T = 64.
+
+In real time every tick is a step of all layers: T = 64 costs
+{learn_realtime_sobol_t64:.0f} (low-discrepancy) and
+{learn_realtime_bernoulli_t64:.0f} (random) steps of BP, and inference
+{infer_realtime_sobol_t64:.0f} and {infer_realtime_bernoulli_t64:.0f} of the
+ANN. Half of it is the read of the first layer. On images of MNIST, most of
+whose pixels are black, learning costs {learn_realtime_sobol_t64_mnist:.0f} and
+{learn_realtime_bernoulli_t64_mnist:.0f} steps.
+[Prices](../../docs/getting_started.md#which-t-window-and-trains) has all in one
+table.
 
 Two convolutions and a dense layer (`conv16k5s2,conv32k5s2,10` on images of 28 x
 28 pixels, `267,520` products in a forward pass) cost
@@ -281,11 +304,6 @@ An epoch of surrogate gradients costs {epoch_surrogate_gradient_t16:.0f} epochs
 of BP at T = 16 and {epoch_surrogate_gradient_t64:.0f} at T = 64, one of `rpu`
 {epoch_rpu_t16:.1f} and {epoch_rpu_t64:.1f}. Accuracies are in
 [baselines](baselines.md).
-
-In real time every window is a step of all layers. With windows of 1, 4 and 16
-ticks, learning costs {learn_realtime_n1_t64:.0f}, {learn_realtime_n4_t64:.0f}
-and {learn_realtime_n16_t64:.0f} steps of BP at T = 64, most of it the float
-product of the first layer's read.
 
 Resistive devices cost more at small batches: a step with `gokmen_vlasov` takes
 {gokmen_vlasov_over_ideal_batch1:.1f} times as long as with ideal synapses at a

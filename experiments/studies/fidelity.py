@@ -215,8 +215,6 @@ def numbers(
       f'{name}_power': fit(curve['error'])[0],
       f'{name}_discrete_power': fit(curve['quantisation_error'])[0],
     }
-    for t, ratio in curve['ratio_to_bp'].dropna().items():
-      found[f'{name}_bp_steps_t{t}'] = ratio
   for prefix in ('', 'two_hidden_'):
     random = found[f'{prefix}random_target_bp_steps']
     sobol = found[f'{prefix}sobol_target_bp_steps']

@@ -87,6 +87,16 @@ class BenchmarkTest(parameterized.TestCase):
       self.assertEqual(line['layers'], ['conv2k3', '3'])
       self.assertEqual(line['layer_sizes'], [20, 12, 3])
 
+  def test_times_images_of_a_dataset(self):
+    done = commands.run(
+      'benchmark',
+      *('--dataset=digits', '--layer_sizes=64,3,10', '--names=learn'),
+      *('--rounds=1', '--num_steps=4', '--representations=packed'),
+    )
+    self.assertEqual(done.returncode, 0, done.stderr)
+    _, *lines = map(json.loads, done.stdout.splitlines())
+    self.assertEqual([line['images'] for line in lines], 2 * ['digits'])
+
   def test_step_of_the_ann_is_gradient_descent(self):
     network = ssnn_jax.ann(ssnn_jax.NetworkConfig(SIZES))
     params = network.init(jax.random.key(0))
