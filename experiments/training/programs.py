@@ -1,12 +1,16 @@
 """Compiled functions of runs that differ only in seed and learning rate."""
 
 from collections.abc import Callable
+from collections.abc import Iterator
+import concurrent.futures
+import contextlib
 import dataclasses
 import functools
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from experiments.config import experiment
@@ -21,9 +25,11 @@ from ssnn_jax.training import sharding
 
 # On CPU, many small parts that are compiled in parallel take longer than a few
 # large ones, and programs that run once or on few samples take longer to
-# compile than to run.
+# compile than to run. The older emitters compile in half the time, but add
+# floats in another order, which changes last bits; counts are exact.
 _OFTEN = {'xla_cpu_parallel_codegen_split_count': 2}
 _ONCE = _OFTEN | {'xla_backend_optimization_level': 1}
+_COUNTS = _ONCE | {'xla_cpu_use_fusion_emitters': False}
 _ERRORS = 'update_error', 'quantisation_error'
 
 
@@ -36,12 +42,14 @@ class Programs(NamedTuple):
 
   start: Callable  # (seeds, learning_rates) -> state before the first epoch
   training: loop.Programs  # of the training loop
-  count_pulses: Callable  # (state, split) -> pulses of devices, if counted
   observe: Callable  # (state, split) -> Activity on the probe batch
   # (state, split) -> errors of the update, with separate bias and variance
   probe: Callable
-  # (seeds, learning_rates, split) -> errors of the update at the weights of the
-  # ANN after its first epoch, if the method estimates the gradient
+  # (seeds, learning_rates, split) -> parameters of the ANN after its first
+  # epoch, at which errors of the update are measured; None: they are not
+  train_ann: Callable | None
+  # (state, parameters of the ANN, split) -> errors of the update, and pulses of
+  # the devices, if they are counted
   measure: Callable
 
 
@@ -77,16 +85,12 @@ def _make(config, network_config, mesh, num_samples):
   shared_ann = ssnn_jax.ann(network_config, axis_name=sharding.AXIS)
   # Errors of an update are measured by every device, on all samples.
   exact = dataclasses.replace(network_config, dropout=0.0)
-  whole_ann, exact_ann = ssnn_jax.ann(network_config), ssnn_jax.ann(exact)
+  exact_ann = ssnn_jax.ann(exact)
 
   def infer(params, *args):
     return shared_ann.infer(method.read_params(method_config, params), *args)
 
   read_ann = shared_ann._replace(infer=infer)
-
-  def make_sgd(learning_rate):
-    decay = config.weight_decay / num_updates
-    return training.make_optimizer(learning_rate, schedule, decay)
 
   def make_device(learning_rate):
     if method.make_device is not None:
@@ -95,10 +99,10 @@ def _make(config, network_config, mesh, num_samples):
     resistive = synapses.make_device(
       config, learning_rate, schedule, num_updates
     )
-    return devices.as_device(resistive or make_sgd(learning_rate))
+    sgd = _make_sgd(config, learning_rate, schedule, num_updates)
+    return devices.as_device(resistive or sgd)
 
-  # The learning rates of the runs are in their states.
-  device, sgd = make_device(0.0), make_sgd(0.0)
+  device = make_device(0.0)  # learning rates of the runs are in their states
 
   def make_network(key):
     return method.make(
@@ -119,39 +123,43 @@ def _make(config, network_config, mesh, num_samples):
     observe_batch = method.make_observe(method_config, state.key)
     return observe_batch(state.params, key, *select_probe_batch(split))
 
-  def compare(function, network, state, split):
+  def compare(function, network, key, params, split):
     """Applies a comparison of network updates with the gradient."""
     return function(
-      method.make(network, state.key),
+      method.make(network, key),
       exact_ann,
-      state.params,
-      training.stream_key(state.key, training.Stream.PROBE),
+      params,
+      training.stream_key(key, training.Stream.PROBE),
       *select_probe_batch(split),
       num_draws=config.probe_draws,
     )
 
-  def find_errors(state, split):
-    """Measures the errors of an update that estimates the gradient.
+  def find_errors(*args):
+    """Measures the errors of an update, unless it estimates no gradient.
 
     `update_error` uses the spikes of the network, `quantisation_error` exact
     rates in the forward and backward pass.
     """
-    quantised = dataclasses.replace(exact, forward='rates', backward='rates')
-    return {
-      name: compare(metrics.update_error, network, state, split)
-      for name, network in zip(_ERRORS, (exact, quantised))
-    }
-
-  def probe(state, split):
     if not method.estimates_gradient:
       return {}
     if config.method == methods.ANN:
       return dict.fromkeys(_ERRORS, jnp.float32(0.0))
-    spiking = compare(metrics.update_statistics, exact, state, split)
+    quantised = dataclasses.replace(exact, forward='rates', backward='rates')
+    return {
+      name: compare(metrics.update_error, network, *args)
+      for name, network in zip(_ERRORS, (exact, quantised))
+    }
+
+  def probe(state, split):
+    args = state.key, state.params, split
+    errors = find_errors(*args)
+    if not errors or config.method == methods.ANN:
+      return errors
+    spiking = compare(metrics.update_statistics, exact, *args)
     # Without forward noise, only saturated errors bias an update.
     noiseless = dataclasses.replace(exact, forward='rates')
-    saturated = compare(metrics.update_statistics, noiseless, state, split)
-    return find_errors(state, split) | {
+    saturated = compare(metrics.update_statistics, noiseless, *args)
+    return errors | {
       'update_bias': spiking.bias,
       'update_deviation': spiking.deviation,
       'update_cosine': spiking.cosine,
@@ -159,34 +167,134 @@ def _make(config, network_config, mesh, num_samples):
       'noise_ratio': spiking.noise_ratio,
     }
 
-  def measure(seed, learning_rate, split):
-    if not method.estimates_gradient:
-      return {}
-    if config.method == methods.ANN:
-      return dict.fromkeys(_ERRORS, jnp.float32(0.0))
-    # Errors of all T are compared at the same weights.
-    state = training.init_state(whole_ann, make_sgd(learning_rate), seed)
-    epoch = training.make_train_epoch(whole_ann, sgd, config.batch_size)
-    return find_errors(epoch(state, *split)[0], split)
+  def measure(state, params, split):
+    pulses = synapses.count_pulses(state.opt_state)
+    return pulses | find_errors(state.key, params, split)
 
-  is_cpu = mesh.devices.flat[0].platform == 'cpu'
-  often, once = (_OFTEN, _ONCE) if is_cpu else (None, None)
+  train_ann = None
+  if method.estimates_gradient and config.method != methods.ANN:
+    train_ann = _make_train_ann(
+      *_select_ann_fields(config, network_config),
+      num_updates,
+      mesh,
+      num_samples,
+    )
+  often, once, counts = _select_options(mesh)
   lift = functools.partial(loop.over_seeds, mesh=mesh)
-  return Programs(
-    start=lift(start, (0, 0), compiler_options=once),
-    training=loop.make_programs(
+
+  def make_training(options):
+    return loop.make_programs(
       make_network,
       device,
       config.batch_size,
       ann=read_ann,
       mesh=mesh,
-      compiler_options=often,
+      compiler_options=options,
+    )
+
+  return Programs(
+    start=lift(start, (0, 0), compiler_options=once),
+    training=loop.Programs(
+      make_training(often).train_epoch, make_training(counts).evaluate
     ),
-    count_pulses=lift(lambda state, _: synapses.count_pulses(state.opt_state)),
-    observe=lift(observe, compiler_options=once),
+    observe=lift(observe, compiler_options=counts),
     probe=lift(probe, compiler_options=often),
+    train_ann=train_ann,
     measure=lift(measure, (0, 0, None), compiler_options=once),
   )
+
+
+def _make_sgd(config, learning_rate, schedule, num_updates):
+  decay = config.weight_decay / num_updates
+  return training.make_optimizer(learning_rate, schedule, decay)
+
+
+def _select_options(mesh):
+  """Returns compiler options: of programs that run often, once, or count."""
+  is_cpu = mesh.devices.flat[0].platform == 'cpu'
+  return (_OFTEN, _ONCE, _COUNTS) if is_cpu else (None,) * 3
+
+
+def _select_ann_fields(config, network_config):
+  """Replaces fields that do not affect the ANN, so that settings share it."""
+  ignored = methods.SPIKING_FIELDS | {'race', 'reads'}
+  if config.dropout or config.dataset in ssnn_jax.datasets.RECORDINGS:
+    ignored -= {'num_steps', 'sampler'}  # of dropout masks, and of the inputs
+
+  def select(config, **values):
+    for own in dataclasses.fields(config):
+      if own.name in ignored:
+        values[own.name] = own.default
+    return dataclasses.replace(config, **values)
+
+  return select(config, method=methods.ANN), select(network_config)
+
+
+@functools.lru_cache(maxsize=4)
+def _make_train_ann(config, network_config, num_updates, mesh, num_samples):
+  """Makes `Programs.train_ann`, which runs on every device on all samples."""
+  ann = ssnn_jax.ann(network_config)
+  schedule = make_schedule(config, num_samples, num_updates)
+
+  def train_ann(seed, learning_rate, split):
+    # Errors of all T are compared at the same weights.
+    sgd = _make_sgd(config, learning_rate, schedule, num_updates)
+    state = training.init_state(ann, sgd, seed)
+    epoch = training.make_train_epoch(ann, sgd, config.batch_size)
+    return epoch(state, *split)[0].params
+
+  _, once, _ = _select_options(mesh)
+  return loop.over_seeds(
+    train_ann, (0, 0, None), mesh=mesh, compiler_options=once
+  )
+
+
+@contextlib.contextmanager
+def compiled(
+  made: Programs,
+  seeds_and_rates: tuple[np.ndarray, np.ndarray],
+  state: training.TrainState,
+  train_set: tuple[jax.Array, jax.Array],
+  eval_set: tuple[jax.Array, jax.Array],
+) -> Iterator[Programs]:
+  """Compiles the programs of a run for its arguments, while it is trained.
+
+  One thread traces the programs in the order of their first calls, and others
+  compile them. The program of an epoch is compiled when the context starts; a
+  call of another program waits for it.
+  """
+  state, train_set, eval_set = jax.tree.map(
+    lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding),
+    (state, train_set, eval_set),
+  )
+  with (
+    concurrent.futures.ThreadPoolExecutor() as compilers,
+    concurrent.futures.ThreadPoolExecutor(max_workers=1) as tracer,
+  ):
+
+    def start(function, *args):
+      """Starts to compile a function; the result waits for its program."""
+      lower = lambda: compilers.submit(function.lower(*args).compile)
+      lowered = tracer.submit(lower)
+      return lambda: lowered.result().result()
+
+    def call(program):
+      return lambda *args: program()(*args)
+
+    train_epoch = start(made.training.train_epoch, state, train_set)
+    observe = start(made.observe, state, train_set)
+    evaluate = start(made.training.evaluate, state, eval_set)
+    train_ann, ann_params = None, None
+    if made.train_ann:
+      train_ann = call(start(made.train_ann, *seeds_and_rates, train_set))
+      ann_params = state.params
+    measure = start(made.measure, state, ann_params, train_set)
+    yield made._replace(
+      training=loop.Programs(train_epoch(), call(evaluate)),
+      observe=call(observe),
+      train_ann=train_ann,
+      measure=call(measure),
+    )
 
 
 def make_schedule(

@@ -162,6 +162,11 @@ def train(
     state, run = _start(task, made, manager, like, mesh, digest)
     train_set, eval_set = sharding.replicate(mesh, (train_set, eval_set))
     clock = _Clock(run['seconds'])
+    made = stack.enter_context(
+      programs.compiled(
+        made, _seeds_and_rates(task), state, train_set, eval_set
+      )
+    )
     first = int(jax.device_get(state.epoch)[0])
     board = None
     if options.tensorboard:
@@ -333,13 +338,15 @@ def _results(task, network_config, made, mesh, state, accuracy, splits):
   """Returns the numbers of each seed after the last epoch."""
   config, (train_set, eval_set) = task.config, splits
   params = jax.device_get(state.params)
+  ann_params = None
+  if made.train_ann:
+    ann_params = made.train_ann(*_seeds_and_rates(task), train_set)
   own = {
     'test_accuracy': accuracy.winner,
     'test_accuracy_largest': accuracy.largest,
     'test_accuracy_potential': accuracy.potential,
     'test_accuracy_rate': accuracy.rate,
-    **made.measure(*_seeds_and_rates(task), train_set),
-    **made.count_pulses(state, train_set),
+    **made.measure(state, ann_params, train_set),
   }
   own = {k: v for k, v in jax.device_get(own).items() if v is not None}
   bits = methods.count_stored_bits(config.method, network_config)
