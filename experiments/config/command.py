@@ -4,6 +4,7 @@ from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Mapping
 import dataclasses
+import gc
 import logging as standard_logging
 import os
 import pathlib
@@ -154,6 +155,9 @@ def _prepare_libraries(is_cached):
       if name.upper() not in os.environ:
         os.environ[name.upper()] = str(value)
         jax.config.update(name, value)
+  # Tracing allocates so many objects that a tenth of its time is collection.
+  gc.freeze()
+  gc.set_threshold(50_000, 50, 50)
   logging.set_verbosity(logging.WARNING)  # jax reports missing backends
   # Orbax logs the tracebacks of its threads, also of errors that are reported.
   logging.get_absl_logger().addFilter(
