@@ -109,6 +109,9 @@ def draw(lines: pd.DataFrame) -> figure.Figure:
   spiking = _prepare(lines)
   spiking = frames.select(spiking, images='random', seeds=1)
   over_steps = spiking['num_steps'].nunique() > 1
+  if over_steps:
+    lengths = spiking.groupby('name')['num_steps']
+    spiking = spiking[lengths.transform('nunique') > 1]
   fixed = ['network', 'batch_size' if over_steps else 'num_steps']
   first = spiking[fixed].iloc[0].to_dict()
   spiking = frames.select(spiking, **first)

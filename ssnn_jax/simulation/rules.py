@@ -14,9 +14,9 @@ from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.neuron import composite
+from ssnn_jax.neuron import crossbar
 from ssnn_jax.neuron import firing
 from ssnn_jax.neuron import periphery
-from ssnn_jax.neuron import reads
 from ssnn_jax.spikes import samplers
 from ssnn_jax.spikes.thresholds import Role
 from ssnn_jax.spikes.thresholds import Source
@@ -121,7 +121,7 @@ def drive_by_spikes(
     `[W, J]` synaptic currents.
   """
   rows = config.wirings[layer].gather(words)
-  sums = reads.sum_rows(params.weights, rows, ticks, config.kernels)
+  sums = crossbar.sum_rows(params.weights, rows, ticks, config.kernels)
   biases = jnp.broadcast_to(params.biases, sums.shape)
   drives = config.read_gains[layer] * sums + biases
   return jnp.moveaxis(drives, -2, 0).reshape(len(ticks), -1)

@@ -11,7 +11,7 @@ import numpy as np
 import ssnn_jax
 from ssnn_jax import spikes
 from ssnn_jax.neuron import coincidence
-from ssnn_jax.neuron import reads
+from ssnn_jax.neuron import crossbar
 from ssnn_jax.spikes import kernels
 from ssnn_jax.spikes import thresholds
 from tests.testing import coincidences
@@ -79,7 +79,7 @@ class SumRowsTest(parameterized.TestCase):
 
     @jax.jit
     def both(weights, words):
-      sum_rows = functools.partial(reads.sum_rows, ticks=jnp.asarray(ticks))
+      sum_rows = functools.partial(crossbar.sum_rows, ticks=jnp.asarray(ticks))
       return [
         jax.vmap(functools.partial(sum_rows, use_kernels=use))(weights, words)
         for use in (True, False)

@@ -37,10 +37,10 @@ def sum_rows(
     `[..., W, J]` float32 currents; 0 without a tick.
 
   Example:
-    >>> from ssnn_jax.neuron import reads
+    >>> from ssnn_jax.neuron import crossbar
     >>> weights = jnp.array([[1.0, -1.0], [0.5, 2.0]])
     >>> words = jnp.array([0b01, 0b11], jnp.uint32)
-    >>> reads.sum_rows(weights, words, jnp.array([0b01, 0b10], jnp.uint32))
+    >>> crossbar.sum_rows(weights, words, jnp.array([0b01, 0b10], jnp.uint32))
     Array([[1.5, 1. ],
            [0.5, 2. ]], dtype=float32)
   """

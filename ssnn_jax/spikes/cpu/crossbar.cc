@@ -1,5 +1,5 @@
 // Sums the weights of the rows that spike, tick by tick. The pure-JAX reference is
-// `reads._sum_rows`; the sums are equal.
+// `crossbar._sum_rows`; the sums are equal.
 //
 // Four rows have 16 combinations of spikes, whose sums in one column are the lanes of
 // a vector: a permutation looks them up for 16 ticks at once. Groups of rows without
