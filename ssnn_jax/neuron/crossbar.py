@@ -1,10 +1,12 @@
 """Reads of a crossbar by spikes: sums of the weights of the rows that spike.
 
 A spike adds the weights of its row to the currents of the columns. The weights
-are rounded to multiples of a unit so small that their sum keeps the precision
-of float32, and so large that it fits into 32 bits: the sum of integers is
-exact, in any order. The currents of a tick are therefore equal bit for bit with
-and without the compiled kernel, on every platform and for every batch size.
+are rounded to multiples of a unit in which every sum of a column has at most 24
+bits, so that float32 and int32 hold it: it is exact, in any order. The currents
+of a tick are therefore equal bit for bit with and without the compiled kernel,
+on every platform and for every batch size. The unit is at most 2**-22 of the
+largest current that spikes can cause: with a thousand inputs, and currents up
+to 16, potentials are rounded to about the resolution of thresholds, 2**-16.
 """
 
 import functools
@@ -15,8 +17,7 @@ import jax.numpy as jnp
 from ssnn_jax.neuron import composite
 from ssnn_jax.spikes import kernels
 
-_SUM_BITS = 30  # of the largest sum, in units; one bit is left for rounding
-_LOW_BITS = 8  # of a weight, which the reference sums apart
+_SUM_BITS = 23  # of the largest sum, in units; one bit is left for rounding
 
 
 def sum_rows(
@@ -44,10 +45,12 @@ def sum_rows(
     Array([[1.5, 1. ],
            [0.5, 2. ]], dtype=float32)
   """
-  largest = jnp.max(jnp.sum(jnp.abs(weights), axis=0))
+  # A sum of some rows lies between those of all negative and positive weights.
+  signs = jnp.stack([weights, -weights])
+  largest = jnp.max(jnp.sum(jnp.maximum(signs, 0.0), axis=1))
   # Weights that are not finite have a unit, and a sum, that is not.
-  unit = jnp.where(largest > 0, largest, 1.0)
-  unit = jnp.ldexp(unit / jnp.frexp(unit)[0], -_SUM_BITS)
+  largest = jnp.where(largest == 0.0, 1.0, largest)
+  unit = jnp.ldexp(largest / jnp.frexp(largest)[0], -_SUM_BITS)
   integers = jnp.round(weights / unit).astype(jnp.int32)
   add = functools.partial(kernels.sum_rows, _sum_rows, use_kernels, integers)
   for _ in words.shape[:-1]:
@@ -56,17 +59,11 @@ def sum_rows(
 
 
 def _sum_rows(integers, words, ticks):
-  """Sums as the compiled kernel does, by a product of exact floats.
-
-  The sums of the high bits, and of the low bits of up to 2**16 rows, are below
-  2**24, so that float32 holds them.
-  """
-  high = integers >> _LOW_BITS
-  low = integers - (high << _LOW_BITS)
-  parts = jnp.concatenate([high, low], axis=1).astype(jnp.float32)
+  """Sums as the compiled kernel does, by a product of exact floats."""
   is_spike = (words[None] & ticks[:, None]) != 0
   sums = jnp.matmul(
-    is_spike.astype(jnp.float32), parts, precision=composite.PRECISION
+    is_spike.astype(jnp.float32),
+    integers.astype(jnp.float32),
+    precision=composite.PRECISION,
   )
-  high, low = jnp.split(sums.astype(jnp.int32), 2, axis=1)
-  return (high << _LOW_BITS) + low
+  return sums.astype(jnp.int32)

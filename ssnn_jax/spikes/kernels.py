@@ -39,9 +39,8 @@ def sample(
 
   Args:
     kernel: name of the compiled kernel.
-    reference: `(*operands, is_fused) -> spikes`, where the kernel is not used,
-      of one window, with a scalar mask; fused it is a single loop over neurons,
-      as accelerators need it.
+    reference: `(*operands, is_fused) -> spikes`, where the kernel is not used;
+      fused it is a single loop over neurons, as accelerators need it.
     use_kernel: whether the kernel may be used, on CPU.
     operands: `[S]` uint32 state of the word, `[O]` uint32 state of the sample
       and its neurons, `[W, N]` spikes per tick in [0, 1], and the `[W]` uint32
@@ -50,18 +49,12 @@ def sample(
   Returns:
     `[N]` uint32 spikes of all windows, one bit per tick.
   """
-
-  def each_window(state, own, rates, masks, is_fused):
-    fire = functools.partial(reference, state, own, is_fused=is_fused)
-    # Windows do not overlap, so their sum is their union.
-    return jnp.sum(jax.vmap(fire)(rates, masks), axis=0, dtype=jnp.uint32)
-
-  on_cpu = functools.partial(each_window, is_fused=False)
+  on_cpu = functools.partial(reference, is_fused=False)
   if use_kernel and is_available(kernel):
     on_cpu = functools.partial(_sample, kernel)
   if use_kernel and is_only_platform():
     return on_cpu(*operands)
-  elsewhere = functools.partial(each_window, is_fused=True)
+  elsewhere = functools.partial(reference, is_fused=True)
   return jax.lax.platform_dependent(*operands, cpu=on_cpu, default=elsewhere)
 
 

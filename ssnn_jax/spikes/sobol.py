@@ -83,17 +83,23 @@ def _sample(source, word, rates, masks):
 
 # Jitted so that it is traced once.
 @functools.partial(jax.jit, static_argnames='is_fused')
-def _reference(state, shifts, rates, mask, is_fused):
+def _reference(state, shifts, rates, masks, is_fused):
   """Samples as the compiled kernel does."""
   del is_fused  # Few planes are always one expression.
-  first, planes = state[0], state[1:]
-  rounded, points = thresholds.round_rates(rates), first ^ shifts
+  planes, points = state[1:], state[0] ^ shifts
+  if len(masks) > 1:
+    ticks = jnp.arange(_TICKS, dtype=jnp.uint32)[:, None]
+    places = _LOW_BITS + jnp.arange(_TICK_BITS, dtype=jnp.uint32)[None]
+    bits = (planes[None] >> ticks & 1) << places
+    top = jnp.sum(bits, axis=1, keepdims=True, dtype=jnp.uint32)
+    return thresholds.compare(top ^ points[None], rates, masks)
+  rounded = thresholds.round_rates(rates[0])
   below = thresholds.fill(_is_below(points, rounded))
   for plane in range(_TICK_BITS):
     index = _LOW_BITS + plane
     bits = planes[plane] ^ thresholds.fill((points >> index) & 1)
     below = thresholds.compare_bit(bits, rounded, index, below)
-  return (below | thresholds.is_certain(rounded)) & mask
+  return (below | thresholds.is_certain(rounded)) & masks[0]
 
 
 def _count(source, word, rates):

@@ -123,16 +123,39 @@ def sample_words(
       jax.lax.dynamic_slice_in_dim(each, first, size, axis=-1)
       for each in (source.words, mask)
     )
-  sample = source.sampler.sample or _compare
+  sample = source.sampler.sample or _compare_drawn
   return jax.vmap(sample, (None, 0, None, 1))(source, words, rates, mask)
 
 
-def _compare(source, word, rates, masks):
-  """Compares the thresholds of a word with the rates of its windows."""
-  thresholds = source.sampler.thresholds(source, word)
+def _compare_drawn(source, word, rates, masks):
+  return compare(source.sampler.thresholds(source, word), rates, masks)
+
+
+def compare(
+  thresholds: jax.Array, rates: jax.Array, masks: jax.Array
+) -> jax.Array:
+  """Compares the thresholds of a word with the rates of its windows.
+
+  Args:
+    thresholds: `[32, N or 1]` thresholds of the ticks of the word.
+    rates: `[W, N]` spikes per tick in each window.
+    masks: `[W]` uint32 ticks of each window.
+
+  Returns:
+    `[N]` uint32 spikes of all windows.
+  """
   places = jnp.arange(TICKS_PER_WORD, dtype=jnp.uint32)
   window_of_tick = jnp.argmax(masks[:, None] >> places[None] & 1, axis=0)
-  spikes = pack_word(is_below(thresholds, rates[window_of_tick]))
+  rates = round_rates(rates)
+
+  def add_tick(tick, spikes):
+    own = rates[window_of_tick[tick]]
+    is_spike = thresholds[tick].astype(jnp.uint32) < own
+    return spikes | is_spike.astype(jnp.uint32) << places[tick]
+
+  silent = jnp.zeros(rates.shape[1], jnp.uint32)
+  # A loop over ticks, as a sum over them is not vectorized over neurons.
+  spikes = jax.lax.fori_loop(0, TICKS_PER_WORD, add_tick, silent)
   return spikes & jnp.sum(masks, dtype=jnp.uint32)
 
 
