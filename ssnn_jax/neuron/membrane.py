@@ -14,8 +14,8 @@ class Membrane(NamedTuple):
   """Membrane of a composite neuron as three pure functions of its state.
 
   The functions are for one sample and one window; `NetworkConfig` checks their
-  shapes. A window without ticks must leave the state unchanged. With `delay=1`,
-  `read` is also called on the state before a block.
+  shapes. A window without ticks must leave the state unchanged. In real time,
+  `read` is called on the state before the window.
 
   Attributes:
     init: `(num_neurons) -> state`; state at the start of a presentation, any
