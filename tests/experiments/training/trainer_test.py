@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import io
 import json
 import pathlib
@@ -19,6 +20,7 @@ from experiments.analysis import energy
 from experiments.analysis import frames
 from experiments.config import experiment
 from experiments.config import titles
+from experiments.training import programs
 from experiments.training import trainer
 import ssnn_jax
 from ssnn_jax.runs import checkpoints
@@ -89,6 +91,9 @@ class TrainerTest(parameterized.TestCase):
   @classmethod
   def setUpClass(cls):
     super().setUpClass()
+    # Each configuration is traced once, in whichever order the tests run.
+    make = functools.cache(programs._make.__wrapped__)
+    cls.enterClassContext(mock.patch.object(programs, '_make', make))
     folder = cls.enterClassContext(tempfile.TemporaryDirectory())
     cls.anns = make_task(f'{folder}/bp', num_seeds=2, **ANN)
     cls.ann_lines, cls.output = train(cls.anns)
