@@ -25,7 +25,8 @@ KEY = jax.random.key(3)
 SHORT = dict(layers=convolutions.LAYERS[::2])
 OPTIONS = (
   dict(num_steps=16, sampler='sobol', kernels=False, gain=(0.5, 2.0)),
-  dict(num_steps=16, window=8, integration='leaky', representation='dense'),
+  SHORT
+  | dict(num_steps=16, window=8, integration='leaky', representation='dense'),
   dict(window=64, sampler='sobol', dropout=0.5, input_gain=0.5),
   SHORT
   | dict(
@@ -81,11 +82,13 @@ class EqualDenseTest(parameterized.TestCase):
 
   def test_thinned_pulses_are_equal(self):
     reads = ssnn_jax.ReadConfig(inp_bits=5, inp_bound=1.0)
-    config = convolutions.make_config(num_steps=16, winner='race', reads=reads)
+    config = convolutions.make_config(
+      num_steps=16, winner='race', reads=reads, **SHORT
+    )
     self.assert_equal(config, pulse_gradient=np.float32(0.003))
 
   def test_given_trains_are_equal(self):
-    config = convolutions.make_config(num_steps=40)
+    config = convolutions.make_config(num_steps=40, **SHORT)
     params = convolutions.make_params(config)
     shape = 6, 2, config.layer_sizes[0]
     trains = jax.random.bits(KEY, shape, np.uint32)
