@@ -75,7 +75,7 @@ class ErrorSignal(NamedTuple):
   """Error signal of one layer of neurons in the windows of one block."""
 
   errors: jax.Array  # [W, J] signed errors dL/dv, before the gain
-  streams: ErrorStreams  # each a `spikes.Train` of [K, J] uint32 words
+  streams: Any  # `spikes.Train` of `ErrorStreams` of [K, J] uint32 words
 
 
 class Update(NamedTuple):

@@ -258,8 +258,7 @@ def _propagate_back(
   if config.output_errors == 'winner':
     ticks = jnp.sum(own.mask, axis=0, dtype=jnp.uint32)
     words = wta.output_errors(winners, sample.label, ticks)
-    streams = types.ErrorStreams(*map(trains.stored, words))
-    counts = [_count_words(each, own.mask) for each in words]
+    streams, counts = trains.stored(words), _count_signed(words, own.mask)
   else:
     streams, counts = _send_errors(config, last, sources, errors, own)
   signals, after = [types.ErrorSignal(errors, streams)], []
@@ -267,7 +266,7 @@ def _propagate_back(
     read = functools.partial(
       _read_back, config, layer + 1, weights[layer + 1], sources
     )
-    arriving = jax.vmap(read)(errors, counts[0] - counts[1], own)
+    arriving = jax.vmap(read)(errors, counts, own)
     if config.timing == 'realtime':  # a window later
       after.insert(0, arriving[-1])
       arriving = jnp.concatenate([currents[layer][None], arriving[:-1]])
@@ -281,12 +280,35 @@ def _propagate_back(
 
 
 def _send_errors(config, layer, sources, errors, windows):
-  """Samples the two error streams of a layer, and counts them."""
+  """Samples the error streams of a layer.
+
+  Returns their train, and their signed counts in the windows, `[W, J]`.
+  """
   rates = composite.error_rates(config.gains[layer], errors)
   source = sources(Role.ERROR, layer, errors.shape[1])
-  sent = [_send(config, source, each, windows) for each in rates]
-  streams = types.ErrorStreams(*(each.train for each in sent))
-  return streams, [each.counts for each in sent]
+  if len(errors) == 1:  # An error has one sign in a window: sampled once.
+    sent = _send(config, source, rates.positive + rates.negative, windows)
+    streams = spikes.Train(_split, sent.train, errors[0])
+    return streams, jnp.where(errors > 0, sent.counts, -sent.counts)
+  words = types.ErrorStreams(
+    *(thresholds.sample_words(source, each, windows.mask) for each in rates)
+  )
+  return trains.stored(words), _count_signed(words, windows.mask)
+
+
+def _split(train, errors, first, size):
+  """Splits words of a train by the sign of the errors of one window."""
+  words, is_positive = train(first, size), (errors > 0)[None]
+  return types.ErrorStreams(
+    positive=jnp.where(is_positive, words, jnp.uint32(0)),
+    negative=jnp.where(is_positive, jnp.uint32(0), words),
+  )
+
+
+def _count_signed(words, masks):
+  """Counts the spikes of streams in each window, positive minus negative."""
+  positive, negative = (_count_words(each, masks) for each in words)
+  return positive - negative
 
 
 def _read_back(config, layer, params, sources, errors, counts, window):

@@ -5,7 +5,8 @@ spikes of its N neurons in `size` words from the word `first` of a block on,
 `[size, N]` uint32, one bit per tick. It is a `jax.tree_util.Partial`, so that
 `vmap` and `scan` pass it on like an array. A sampled train is drawn where it is
 called, so that a few words of a long window are in memory at a time; a stored
-train has its words.
+train has its words. Some trains have several words for each call, as
+`types.ErrorStreams`.
 """
 
 from collections.abc import Callable

@@ -202,7 +202,7 @@ struct SobolSampler {
 
   static void Sample(const Row& row, int64_t windows, int64_t neurons,
                      int64_t num_own) {
-    const auto points = [&](int64_t first) {
+    const auto points = [&](int64_t first) INLINE_LAMBDA {
       const Words shifts = num_own == 1
                                ? Words{} + row.own[0]
                                : Load<Words>(row.own + first, neurons - first);
