@@ -13,13 +13,6 @@ constexpr int64_t kNeurons = kLanes * kTicks;  // bits of a line
 // A bit of each neuron; bit b of lane i is that of neuron kLanes * b + i.
 using Line = Words;
 
-// Transposes the words of up to kNeurons neurons to one line for each tick.
-inline void TransposeWords(const uint32_t* words, int64_t count, Line* lines) {
-  std::memset(lines, 0, kTicks * sizeof(Line));
-  std::memcpy(lines, words, count * sizeof(*words));
-  Transpose<kTicks>(lines);
-}
-
 // Adds three bits to a sum and a carry.
 INLINE void AddThree(Line a, Line b, Line& sum, Line& carry) {
 #ifdef __AVX512BW__

@@ -157,12 +157,31 @@ void CountInputs(const Synapses& synapses, const Streams* streams,
   auto words = [&](int64_t row) {
     return synapses.presynaptic + synapses.rows[row] * synapses.inputs + first;
   };
-  for (int64_t row = 0; row < synapses.size; ++row) {
-    const uint32_t* next = words(std::min(row + 1, synapses.size - 1));
-    for (int64_t input = 0; input < inputs; input += kLanes) {
-      __builtin_prefetch(next + input);
+  // A row has some bits of each lane, so that rows of few inputs are transposed
+  // together.
+  const int64_t bits = CeilDivide(inputs, kLanes), at_once = kTicks / bits;
+  for (int64_t first_row = 0; first_row < synapses.size; first_row += at_once) {
+    const int64_t rows = std::min(at_once, synapses.size - first_row);
+    Line turned[kTicks] = {};
+    for (int64_t row = 0; row < rows; ++row) {
+      std::memcpy(turned + row * bits, words(first_row + row), 4 * inputs);
+      const int64_t next = first_row + rows + row;
+      if (next >= synapses.size) continue;
+      for (int64_t input = 0; input < inputs; input += kLanes) {
+        __builtin_prefetch(words(next) + input);
+      }
     }
-    TransposeWords(words(row), inputs, lines + row * kTicks);
+    Transpose<kTicks>(turned);
+    Line* to = lines + first_row * kTicks;
+    if (rows == 1) {
+      std::memcpy(to, turned, sizeof(turned));
+      continue;
+    }
+    for (int64_t row = 0; row < rows; ++row) {
+      for (int tick = 0; tick < kTicks; ++tick) {
+        *to++ = turned[tick] >> row * bits & ((1u << bits) - 1);
+      }
+    }
   }
   int16_t* sums = Scratch<int16_t>(kLanes * kNeurons);
   for (int64_t group = 0; group < outputs; group += kLanes) {
