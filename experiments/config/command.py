@@ -155,7 +155,7 @@ def _prepare_libraries(is_cached):
       if name.upper() not in os.environ:
         os.environ[name.upper()] = str(value)
         jax.config.update(name, value)
-  # Tracing allocates so many objects that a tenth of its time is collection.
+  # Tracing allocates many objects that stay, which collection visits again.
   gc.freeze()
   gc.set_threshold(50_000, 50, 50)
   logging.set_verbosity(logging.WARNING)  # jax reports missing backends

@@ -274,7 +274,8 @@ Images are random, the worst case for spikes. `packed` holds 32 ticks of a train
 in a word, `dense` counts coincidences by int8 matrix products, and `naive` is
 the reference, tick by tick and sample by sample. `MiB` are buffers of the
 compiled program; the counting kernel keeps up to 33 KiB for each output neuron
-and 0.5 MiB for each thread besides.
+and 0.5 MiB for each thread besides, the one that reads spikes 4 KiB for each
+sample.
 
 A learning step of 784-256-10 with batches of 128 costs, with low-discrepancy
 trains in one window, {learn_sobol_n16_t16:.1f} steps of BP at T = 16,
@@ -290,8 +291,9 @@ In real time every tick is a step of all layers: T = 64 costs
 {learn_realtime_sobol_t64:.0f} (low-discrepancy) and
 {learn_realtime_bernoulli_t64:.0f} (random) steps of BP, and inference
 {infer_realtime_sobol_t64:.0f} and {infer_realtime_bernoulli_t64:.0f} of the
-ANN. Half of it is the read of the first layer. On images of MNIST, most of
-whose pixels are black, learning costs {learn_realtime_sobol_t64_mnist:.0f} and
+ANN. The largest part is the read of the first layer. On images of MNIST, most
+of whose pixels are black, learning costs
+{learn_realtime_sobol_t64_mnist:.0f} and
 {learn_realtime_bernoulli_t64_mnist:.0f} steps.
 [Prices](../../docs/getting_started.md#which-t-window-and-trains) has all in one
 table.

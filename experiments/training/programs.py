@@ -25,8 +25,8 @@ from ssnn_jax.training import sharding
 
 # On CPU, many small parts that are compiled in parallel take longer than a few
 # large ones, and programs that run once or on few samples take longer to
-# compile than to run. The older emitters compile in half the time, but add
-# floats in another order, which changes last bits; counts are exact.
+# compile than to run. The older emitters compile faster, but add floats in
+# another order, which changes last bits; counts are exact.
 _OFTEN = {'xla_cpu_parallel_codegen_split_count': 2}
 _ONCE = _OFTEN | {'xla_backend_optimization_level': 1}
 _COUNTS = _ONCE | {'xla_cpu_use_fusion_emitters': False}
@@ -181,21 +181,15 @@ def _make(config, network_config, mesh, num_samples):
     )
   often, once, counts = _select_options(mesh)
   lift = functools.partial(loop.over_seeds, mesh=mesh)
-
-  def make_training(options):
-    return loop.make_programs(
+  return Programs(
+    start=lift(start, (0, 0), compiler_options=once),
+    training=loop.make_programs(
       make_network,
       device,
       config.batch_size,
       ann=read_ann,
       mesh=mesh,
-      compiler_options=options,
-    )
-
-  return Programs(
-    start=lift(start, (0, 0), compiler_options=once),
-    training=loop.Programs(
-      make_training(often).train_epoch, make_training(counts).evaluate
+      compiler_options=loop.Programs(train_epoch=often, evaluate=counts),
     ),
     observe=lift(observe, compiler_options=counts),
     probe=lift(probe, compiler_options=often),

@@ -1,5 +1,6 @@
 """Samples presented one after another, by the rules or by a compiled kernel."""
 
+import functools
 from typing import Any
 from typing import NamedTuple
 
@@ -52,16 +53,11 @@ def present(
   Returns:
     The chip after all samples, and the response to each.
   """
-  operands = weights, generators, rates, labels, enable
-  on_cpu = _by_rules
+  present = by_rules = functools.partial(_by_rules, config)
   if use_kernel and kernels.is_available(_KERNEL):
-    on_cpu = _by_kernel
-  if on_cpu is _by_rules or kernels.is_only_platform():
-    return on_cpu(config, *operands)
-  choose = lambda function: lambda *operands: function(config, *operands)
-  return jax.lax.platform_dependent(
-    *operands, cpu=choose(on_cpu), default=choose(_by_rules)
-  )
+    by_kernel = functools.partial(_by_kernel, config)
+    present = kernels.by_platform(by_kernel, by_rules, use_kernel)
+  return present(weights, generators, rates, labels, enable)
 
 
 def _by_rules(config, weights, generators, rates, labels, enable):

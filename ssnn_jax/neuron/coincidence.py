@@ -64,11 +64,7 @@ def count_coincidences(
     'packed': (compiled, reference),
     'auto': (compiled, _count_dense),
   }[representation]
-  count = functools.partial(
-    jax.lax.platform_dependent, cpu=on_cpu, default=elsewhere
-  )
-  if use_kernels and kernels.is_only_platform():
-    count = on_cpu
+  count = kernels.by_platform(on_cpu, elsewhere, use_kernels)
   weights, error_spikes = count(counts.weights, presynaptic, errors)
   return types.LayerParams(weights, counts.biases + error_spikes)
 

@@ -7,6 +7,7 @@ spikes and counts.
 
 from collections.abc import Callable
 import functools
+from typing import Any
 
 import jax
 import jax.extend
@@ -27,6 +28,27 @@ def is_only_platform() -> bool:
   Programs need not be traced for others, which takes as long again.
   """
   return set(jax.extend.backend.backends()) == {'cpu'}
+
+
+def by_platform(
+  on_cpu: Callable[..., Any], elsewhere: Callable[..., Any], use_kernels: bool
+) -> Callable[..., Any]:
+  """Returns the function of the platform on which a program runs.
+
+  Args:
+    on_cpu: the function on CPU, which may call a kernel.
+    elsewhere: the function on other platforms.
+    use_kernels: whether kernels may be used; without, a program can be exported
+      to platforms that this process does not have.
+
+  Returns:
+    The function.
+  """
+  if use_kernels and is_only_platform():
+    return on_cpu
+  return functools.partial(
+    jax.lax.platform_dependent, cpu=on_cpu, default=elsewhere
+  )
 
 
 def sample(
@@ -52,10 +74,8 @@ def sample(
   on_cpu = functools.partial(reference, is_fused=False)
   if use_kernel and is_available(kernel):
     on_cpu = functools.partial(_sample, kernel)
-  if use_kernel and is_only_platform():
-    return on_cpu(*operands)
   elsewhere = functools.partial(reference, is_fused=True)
-  return jax.lax.platform_dependent(*operands, cpu=on_cpu, default=elsewhere)
+  return by_platform(on_cpu, elsewhere, use_kernel)(*operands)
 
 
 def _sample(kernel, state, own, rates, masks):
@@ -94,9 +114,7 @@ def sum_rows(
     jax.ShapeDtypeStruct((len(ticks), weights.shape[1]), jnp.int32),
     vmap_method='expand_dims',
   )
-  if is_only_platform():
-    return on_cpu(*operands)
-  return jax.lax.platform_dependent(*operands, cpu=on_cpu, default=reference)
+  return by_platform(on_cpu, reference, use_kernels)(*operands)
 
 
 def counter(

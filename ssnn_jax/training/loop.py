@@ -42,6 +42,9 @@ class Epoch(NamedTuple):
   accuracy: metrics_lib.Accuracy | None  # None: not evaluated after the epoch
 
 
+_DEFAULTS = Programs(None, None)  # options of the compiler
+
+
 def make_programs(
   make_network: Callable[[jax.Array], types.Network],
   optimizer: state_lib.Optimizer,
@@ -49,7 +52,7 @@ def make_programs(
   *,
   ann: types.Network | None = None,
   mesh: jax.sharding.Mesh | None = None,
-  compiler_options: dict[str, Any] | None = None,
+  compiler_options: Programs = _DEFAULTS,
 ) -> Programs:
   """Makes the functions of the loop; each is compiled when first called.
 
@@ -60,7 +63,7 @@ def make_programs(
     ann: the ANN with the same parameters, for `Accuracy.rate`; or None.
     mesh: the devices that share each batch, from `sharding.make_mesh`; the
       networks must be built with its axis. None is one device without an axis.
-    compiler_options: options of `jax.jit`.
+    compiler_options: options of the compiler for each function, or None.
 
   Returns:
     The functions.
@@ -83,9 +86,9 @@ def make_programs(
       train_epoch,
       mesh=mesh,
       donate_argnums=0,
-      compiler_options=compiler_options,
+      compiler_options=compiler_options.train_epoch,
     ),
-    over_seeds(evaluate, mesh=mesh, compiler_options=compiler_options),
+    over_seeds(evaluate, mesh=mesh, compiler_options=compiler_options.evaluate),
   )
 
 
