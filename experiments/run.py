@@ -230,6 +230,8 @@ def _run_sweep(values, given):
     data_options, data_dir=str(loading.find_data_dir(data_options.data_dir))
   )
   base, study = command.config(given), values['study']
+  if study and 'diagnostics' not in given:  # its pages show them
+    base = dataclasses.replace(base, diagnostics=True)
   name = f'{study or "grid"}-{experiment.slug(base.dataset)}'
   workdir = command.folder(values['workdir'] or f'runs/{name}').absolute()
   if (workdir / record.CONFIG).exists():

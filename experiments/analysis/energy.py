@@ -120,7 +120,7 @@ def _compute(
       raise ssnn_jax.UserError(
         f'the record of a run of {run["method"]} (T = {run["num_steps"]}, seed '
         f'{run["seed"]}) lacks {name} of each epoch; give the folder of the '
-        'sweep, or train again with this version of ssnn_jax.'
+        'sweep, or train with --diagnostics.'
       )
     measured[name] = tuple(np.transpose(epochs))
   counts = cost.count_presentation(network, activity.Activity(**measured))

@@ -27,7 +27,7 @@ ERRORS = ('update_error', 'quantisation_error')
 FIELDS = tuple(
   field.name
   for field in dataclasses.fields(experiment.ExperimentConfig)
-  if field.name != 'seed'
+  if field.name not in ('seed', 'diagnostics')  # which change no weight
 )
 _NOT_NUMBERS = {'event', 'config', 'environment', 'curves'}
 # The line of a run has its layer sizes and window even if the configuration

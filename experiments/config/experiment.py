@@ -211,9 +211,14 @@ class ExperimentConfig(synapses.SynapseFields):
     unit='epochs',
   )
   seed: int = _training(0, 'seed of weights, data order, dropout and spikes')
+  diagnostics: bool = _evaluation(
+    False,
+    'also measure rates of spikes and errors after each epoch and, at the end, '
+    'the distance of a weight update from the gradient; --study always does',
+  )
   probe_size: int = _evaluation(
     128,
-    'size of the batch on which weight updates are compared with the gradient',
+    'size of the batch of diagnostics and comparisons with the gradient',
     unit='samples',
   )
   probe_draws: int = _evaluation(
@@ -223,8 +228,9 @@ class ExperimentConfig(synapses.SynapseFields):
   probe_every: int = _evaluation(
     0,
     'number of epochs between comparisons of weight updates with the gradient '
-    'during training, which also report bias and variance; 0 compares only '
-    'once, at weights of an ANN that do not depend on T',
+    'during training, which report bias and variance; 0 compares none. The '
+    'comparison of --diagnostics is at weights of an ANN that do not depend on '
+    'T',
     unit='epochs',
   )
 
@@ -350,10 +356,10 @@ def _defaults():
 def complete(recorded: Mapping[str, Any]) -> dict[str, Any]:
   """Returns a recorded configuration with the fields of this version.
 
-  Missing fields have defaults, except that votes in real time once started with
-  the winners.
+  Missing fields have defaults, except that runs once had diagnostics, and that
+  votes in real time once started with the winners.
   """
-  values = _defaults() | dict(recorded)
+  values = _defaults() | {'diagnostics': True} | dict(recorded)
   if values.pop('delay', 0):
     raise ssnn_jax.UserError(
       'the record has the field delay of an earlier version; read it with that '

@@ -31,6 +31,10 @@ _ADAPTIVE = (
   'without --inhibition=adaptive',
   lambda config: config.inhibition == 'adaptive',
 )
+_COMPARED = (
+  'without --diagnostics or --probe_every',
+  lambda config: config.diagnostics or config.probe_every,
+)
 # When each field is not used, and whether a configuration uses it.
 _CONDITIONS = {
   'settle': _REAL_TIME,
@@ -41,6 +45,8 @@ _CONDITIONS = {
   'race_rate': _IDEAL,
   'inhibition_step': _ADAPTIVE,
   'inhibition_start': _ADAPTIVE,
+  'probe_size': _COMPARED,
+  'probe_draws': _COMPARED,
 }
 
 

@@ -42,7 +42,8 @@ class Programs(NamedTuple):
 
   start: Callable  # (seeds, learning_rates) -> state before the first epoch
   training: loop.Programs  # of the training loop
-  observe: Callable  # (state, split) -> Activity on the probe batch
+  # (state, split) -> Activity on the probe batch; None without diagnostics
+  observe: Callable | None
   # (state, split) -> errors of the update, with separate bias and variance
   probe: Callable
   # (seeds, learning_rates, split) -> parameters of the ANN after its first
@@ -168,11 +169,14 @@ def _make(config, network_config, mesh, num_samples):
     }
 
   def measure(state, params, split):
-    pulses = synapses.count_pulses(state.opt_state)
-    return pulses | find_errors(state.key, params, split)
+    measured = synapses.count_pulses(state.opt_state)
+    if config.diagnostics:
+      measured |= find_errors(state.key, params, split)
+    return measured
 
   train_ann = None
-  if method.estimates_gradient and config.method != methods.ANN:
+  is_compared = method.estimates_gradient and config.method != methods.ANN
+  if config.diagnostics and is_compared:
     train_ann = _make_train_ann(
       *_select_ann_fields(config, network_config),
       num_updates,
@@ -191,7 +195,9 @@ def _make(config, network_config, mesh, num_samples):
       mesh=mesh,
       compiler_options=loop.Programs(train_epoch=often, evaluate=counts),
     ),
-    observe=lift(observe, compiler_options=counts),
+    observe=lift(observe, compiler_options=counts)
+    if config.diagnostics
+    else None,
     probe=lift(probe, compiler_options=often),
     train_ann=train_ann,
     measure=lift(measure, (0, 0, None), compiler_options=once),
@@ -281,7 +287,9 @@ def compiled(
       return lambda *args: program()(*args)
 
     train_epoch = start(made.training.train_epoch, state, train_set)
-    observe = start(made.observe, state, train_set)
+    observe = None
+    if made.observe:
+      observe = call(start(made.observe, state, train_set))
     evaluate = start(made.training.evaluate, state, eval_set)
     train_ann, ann_params = None, None
     if made.train_ann:
@@ -290,7 +298,7 @@ def compiled(
     measure = start(made.measure, state, ann_params, train_set)
     yield made._replace(
       training=loop.Programs(train_epoch(), call(evaluate)),
-      observe=call(observe),
+      observe=observe,
       train_ann=train_ann,
       measure=call(measure),
     )

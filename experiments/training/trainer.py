@@ -188,8 +188,9 @@ def train(
     show = _Progress(config, first, seconds_between_lines)
     for number, state, means, accuracy in epochs:
       values = {'loss': means.loss, 'train_accuracy': means.accuracy}
-      activity = made.observe(state, train_set)._asdict()
-      values |= {name: x for name, x in activity.items() if x is not None}
+      if made.observe:
+        activity = made.observe(state, train_set)._asdict()
+        values |= {name: x for name, x in activity.items() if x is not None}
       if config.probe_every and number % config.probe_every == 0:
         values |= made.probe(state, train_set)
       if accuracy is not None:

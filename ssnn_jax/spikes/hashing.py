@@ -21,6 +21,7 @@ def lowbias32(x: jax.Array) -> jax.Array:
   return x ^ (x >> 16)
 
 
+@jax.jit  # so that it is traced once
 def keyed_hash(
   counter: jax.Array, first: jax.Array, second: jax.Array, third: jax.Array
 ) -> jax.Array:

@@ -134,6 +134,7 @@ def count_words(num_steps: int) -> int:
   return -(-num_steps // TICKS_PER_WORD)
 
 
+@jax.jit  # so that it is traced once
 def mask_before(tick: jax.Array | int, words: jax.Array) -> jax.Array:
   """Returns `[K]` masks of the ticks before `tick`, for `[K]` word indices."""
   bits = jnp.clip(tick - words * TICKS_PER_WORD, 0, TICKS_PER_WORD)

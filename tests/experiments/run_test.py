@@ -127,6 +127,7 @@ class SweepTest(parameterized.TestCase):
       },
     )
     self.assertEqual({task.config.num_epochs for task in self.tasks}, {2})
+    self.assertTrue(all(task.config.diagnostics for task in self.tasks))
     self.assertEqual(
       record.read_sweep(self.workdir),
       {
@@ -137,12 +138,13 @@ class SweepTest(parameterized.TestCase):
     )
 
   def test_flags_override_the_sweeps_of_a_study(self):
-    flags = '--dataset=mnist --num_seeds=1 --num_epochs=7 --layer_sizes=784,10'
+    flags = '--dataset=mnist --num_seeds=1 --num_epochs=7 --nodiagnostics'
     self.call('--study=noise', *flags.split())
     for task in self.tasks:
       self.assertEqual(task.num_seeds, 1)
       self.assertEqual(task.config.dataset, 'mnist')
       self.assertEqual(task.config.num_epochs, 7)
+      self.assertFalse(task.config.diagnostics)
     words = record.read_sweep(self.workdir)['command'].split()
     self.assertContainsSubset(flags.split(), words)
 

@@ -41,6 +41,7 @@ CONFIG = dataclasses.replace(
   num_steps=16,
   num_epochs=2,
   dropout=0.1,
+  diagnostics=True,
   probe_draws=2,
   eval_every=1,  # each evaluation has a checkpoint
 )

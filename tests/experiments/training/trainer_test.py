@@ -57,12 +57,14 @@ SSNN = {
   'learning_rate': 0.3,
   'eval_every': 2,
   'probe_every': 3,
+  'diagnostics': True,
 }
-ANN = {'method': 'bp', 'eval_every': 2, 'probe_every': 3}
+ANN = {'method': 'bp', 'eval_every': 2, 'probe_every': 3, 'diagnostics': True}
 CONVOLUTION = {
   'layers': ('conv4k3s2', '10'),
   'layer_sizes': None,
   'eval_every': 2,
+  'diagnostics': True,
 }
 # A network without hidden layers is compiled sooner.
 DEVICES = {
@@ -209,6 +211,8 @@ class TrainerTest(parameterized.TestCase):
     whole = make_task(self.workdir / 'whole', num_seeds=2, **DEVICES)
     found, _ = train(whole)
     self.assert_resumes(whole)
+    self.assertNotIn('firing_rates', found[0]['curves'])
+    self.assertNotIn('update_error', found[0])
     # Some devices are worn out.
     self.assertGreaterEqual(found[0]['max_pulses'], 50)
     self.assertBetween(*found[0]['layer_pulses'], 1, found[0]['max_pulses'])
