@@ -25,6 +25,7 @@ CONFIG = experiment.ExperimentConfig(
   fraction_bits=(9, 8),
   weight_bits=10,
   num_epochs=3,
+  diagnostics=True,
   eval_every=2,  # each evaluation has a checkpoint
 )
 

@@ -24,6 +24,7 @@ FIELDS = {
   'num_epochs': 1,
   'dropout': 0.0,
   'eval_every': 1,
+  'diagnostics': True,
   'probe_draws': 1,
   'probe_size': 16,
 }
