@@ -23,6 +23,7 @@ from ssnn_jax.neuron import wta
 from ssnn_jax.neuron.firing import FIRING_FUNCTIONS
 from ssnn_jax.simulation import updates
 from ssnn_jax.spikes.samplers import SAMPLERS
+from ssnn_jax.training import optimizers
 
 _used, _data, _network, _spikes, _chip, _training, _evaluation = (
   functools.partial(field.field, group)
@@ -169,6 +170,11 @@ class ExperimentConfig(synapses.SynapseFields):
   )
   num_epochs: int = _training(20, 'number of training epochs', unit='epochs')
   learning_rate: float = _training(1.0, 'initial learning rate')
+  optimizer: str = _training(
+    'sgd',
+    'optimizer of weights that are floats',
+    choices=tuple(optimizers.OPTIMIZERS),
+  )
   schedule: str = _training(
     'linear',
     'learning-rate schedule; all but constant end at 0',
@@ -272,6 +278,12 @@ class ExperimentConfig(synapses.SynapseFields):
     decay = self.weight_decay
     expected = '0, as resistive devices decay by --lifetime'
     field.check('weight_decay', decay, is_ideal or decay == 0, expected)
+    name, own = 'optimizer', methods.METHODS[self.method].make_device
+    is_valid = (
+      is_ideal and own is None or self.optimizer == FIELDS[name].default
+    )
+    expected = 'sgd, as pulses and integers move weights by fixed steps'
+    field.check(name, self.optimizer, is_valid, expected)
     is_valid = self.update_every != 'window' or self.update_rule == 'sgd'
     expected = 'sgd, as Tiki-Taka transfers after presentations'
     field.check('update_rule', self.update_rule, is_valid, expected)

@@ -6,6 +6,8 @@ import functools
 from typing import Any
 from typing import NamedTuple
 
+import jax
+
 import ssnn_jax
 from ssnn_jax import chip
 from ssnn_jax import training
@@ -48,6 +50,11 @@ CHIP_FIELDS = frozenset(
 SPIKING_FIELDS = _SPIKES | CHIP_FIELDS
 
 
+def _same_params(config: Any, params: ssnn_jax.Params) -> ssnn_jax.Params:
+  del config
+  return params
+
+
 class Method(NamedTuple):
   """A training method.
 
@@ -55,7 +62,8 @@ class Method(NamedTuple):
     help: a short description.
     make: `(config, key, *, separate_signs, axis_name) -> Network`, with the key
       of the seed and the configuration of `configure`.
-    make_observe: `(config, key) -> observe`, as `activity.make_observe`.
+    make_observe: `(config, key) -> observe`, as `activity.make_observe`; None
+      without spikes.
     count_memory: `(config) -> cost.Memory`; raises a UserError if the memory of
       the network is not defined.
     fields: the fields in `SPIKING_FIELDS` that affect the method.
@@ -67,19 +75,20 @@ class Method(NamedTuple):
     make_device: `(config, learning_rate, schedule) -> Device`, with the
       learning rate of one sample, for methods whose weights are not floats;
       None for others.
-    read_params: `(config, params) -> Params` of the ANN with the same weights.
+    read_params: `(config, params) -> Params` of the ANN with the same weights;
+      None if they are not those of the ANN.
   """
 
   help: str
   make: Callable[..., ssnn_jax.Network]
-  make_observe: Callable[..., Callable[..., activity.Activity]]
+  make_observe: Callable[..., Callable[..., activity.Activity]] | None
   count_memory: Callable[[ssnn_jax.NetworkConfig], cost.Memory]
   fields: frozenset[str] = _SPIKES
   has_pulses: bool = True
   estimates_gradient: bool = True
   configure: Callable[..., Any] = lambda experiment, config: config
   make_device: Callable[..., devices.Device] | None = None
-  read_params: Callable[..., ssnn_jax.Params] = lambda config, params: params
+  read_params: Callable[..., ssnn_jax.Params] | None = _same_params
 
 
 def _without_key(make: Callable[..., Any]) -> Callable[..., Any]:
@@ -146,6 +155,16 @@ METHODS = {
     cost.backprop_memory,
     frozenset(),
     has_pulses=False,
+  ),
+  'relu': Method(
+    'an ANN with rectified linear units, by backpropagation',
+    _without_pulses(functools.partial(ssnn_jax.ann, activation=jax.nn.relu)),
+    None,
+    cost.backprop_memory,
+    frozenset(),
+    has_pulses=False,
+    estimates_gradient=False,
+    read_params=None,
   ),
   'surrogate_gradient': Method(
     'leaky integrate-and-fire neurons, by backpropagation through time',

@@ -91,7 +91,7 @@ def _make(config, network_config, mesh, num_samples):
   def infer(params, *args):
     return shared_ann.infer(method.read_params(method_config, params), *args)
 
-  read_ann = shared_ann._replace(infer=infer)
+  read_ann = method.read_params and shared_ann._replace(infer=infer)
 
   def make_device(learning_rate):
     if method.make_device is not None:
@@ -100,8 +100,8 @@ def _make(config, network_config, mesh, num_samples):
     resistive = synapses.make_device(
       config, learning_rate, schedule, num_updates
     )
-    sgd = _make_sgd(config, learning_rate, schedule, num_updates)
-    return devices.as_device(resistive or sgd)
+    optimizer = _make_optimizer(config, learning_rate, schedule, num_updates)
+    return devices.as_device(resistive or optimizer)
 
   device = make_device(0.0)  # learning rates of the runs are in their states
 
@@ -196,7 +196,7 @@ def _make(config, network_config, mesh, num_samples):
       compiler_options=loop.Programs(train_epoch=often, evaluate=counts),
     ),
     observe=lift(observe, compiler_options=counts)
-    if config.diagnostics
+    if config.diagnostics and method.make_observe
     else None,
     probe=lift(probe, compiler_options=often),
     train_ann=train_ann,
@@ -204,9 +204,10 @@ def _make(config, network_config, mesh, num_samples):
   )
 
 
-def _make_sgd(config, learning_rate, schedule, num_updates):
+def _make_optimizer(config, learning_rate, schedule, num_updates):
   decay = config.weight_decay / num_updates
-  return training.make_optimizer(learning_rate, schedule, decay)
+  rule = config.optimizer
+  return training.make_optimizer(learning_rate, schedule, decay, rule)
 
 
 def _select_options(mesh):
@@ -243,9 +244,9 @@ def _make_train_ann(config, network_config, num_updates, mesh, num_samples):
 
   def train_ann(seed, learning_rate, split):
     # Errors of all T are compared at the same weights.
-    sgd = _make_sgd(config, learning_rate, schedule, num_updates)
-    state = training.init_state(ann, sgd, seed)
-    epoch = training.make_train_epoch(ann, sgd, config.batch_size)
+    optimizer = _make_optimizer(config, learning_rate, schedule, num_updates)
+    state = training.init_state(ann, optimizer, seed)
+    epoch = training.make_train_epoch(ann, optimizer, config.batch_size)
     return epoch(state, *split)[0].params
 
   _, once, _ = _select_options(mesh)

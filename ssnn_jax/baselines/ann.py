@@ -18,7 +18,10 @@ from ssnn_jax.neuron import firing
 
 
 def ann(
-  config: NetworkConfig, *, axis_name: str | None = None
+  config: NetworkConfig,
+  *,
+  activation: Callable[[jax.Array], jax.Array] | None = None,
+  axis_name: str | None = None,
 ) -> types.Network:
   """Builds the ANN of a configuration, trained by backpropagation.
 
@@ -26,6 +29,8 @@ def ann(
     config: the architecture, with `firing_function`, `input_gain`, `dropout`
       and the `sampler` of the dropout masks, and `num_steps` for the expected
       winner counts and for input trains; other fields have no effect.
+    activation: activation of hidden neurons, as `jax.nn.relu`, for an ANN that
+      is no limit of spikes. None: the probability of the firing function.
     axis_name: axis of a mesh whose devices share each batch; None without one.
 
   Returns:
@@ -45,12 +50,13 @@ def ann(
     >>> bool(jnp.allclose(*map(gradient, networks), atol=1e-6))
     True
   """
-  return update_rules.make_network(config, _infer, axis_name=axis_name)
+  infer = functools.partial(_infer, activation)
+  return update_rules.make_network(config, infer, axis_name=axis_name)
 
 
-def _infer(config, params, batch):
+def _infer(activation, config, params, batch):
   """Computes the response of the output layer to a batch."""
-  activate = activation(firing.find(config.firing_function))
+  activate = activation or gated(firing.find(config.firing_function))
   layers = zip(config.wirings, params, config.read_gains)
   *hidden, output = [
     functools.partial(wiring.drive, *layer) for wiring, *layer in layers
@@ -61,7 +67,7 @@ def _infer(config, params, batch):
   return read_out(config, output(rates))
 
 
-def activation(
+def gated(
   function: firing.FiringFunction,
 ) -> Callable[[jax.Array], jax.Array]:
   """Returns `(potential) -> probability`, with the gate as its derivative.

@@ -4,6 +4,7 @@ from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 import ssnn_jax
 from ssnn_jax.baselines import ann
@@ -18,7 +19,7 @@ class AnnTest(parameterized.TestCase):
   ):
     function = firing.find(name)
     points = jnp.array([low, high, -9.0, 0.4, 9.0])
-    activation = ann.activation(function)
+    activation = ann.gated(function)
     slopes = jax.vmap(jax.grad(activation))(points)
     np.testing.assert_array_equal(slopes, function.derivative(points))
     np.testing.assert_array_equal(slopes[:2], 0.0)
@@ -37,3 +38,23 @@ class AnnTest(parameterized.TestCase):
     largest = np.argmax(np.asarray(inference.potential), axis=1)
     expected = 10 * (np.arange(3)[None] == largest[:, None])
     np.testing.assert_array_equal(inference.largest_counts, expected)
+
+  def test_activation_replaces_the_firing_function(self):
+    config = ssnn_jax.NetworkConfig((5, 4, 3))
+    built = ssnn_jax.ann(config, activation=jax.nn.relu)
+    images, labels = networks.batch(sizes=(5, 4, 3))
+    key = jax.random.key(2)
+    scale = lambda x: 4 * x  # potentials above 1, where clip has no gradient
+    params = jax.tree.map(scale, built.init(jax.random.key(0)))
+
+    def loss(params):
+      first, second = params
+      hidden = jax.nn.relu(images @ first.weights + first.biases[None])
+      logits = hidden @ second.weights + second.biases[None]
+      loss = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+      return jnp.mean(loss), logits
+
+    expected, logits = jax.grad(loss, has_aux=True)(params)
+    update, inference = jax.jit(built.learn)(params, key, images, labels)
+    networks.assert_close(ssnn_jax.as_gradient(update), expected)
+    np.testing.assert_allclose(inference.potential, logits, rtol=1e-5)

@@ -21,7 +21,7 @@ def bp_gradient(config, params, key, images, labels):
   The loss is cross-entropy, or the perceptron loss for `argmax` errors.
   """
   masks = samples.draw_dropout_masks(config, key, jnp.arange(len(labels)))
-  activate = ann.activation(firing.find(config.firing_function))
+  activate = ann.gated(firing.find(config.firing_function))
   scale = 1.0 / (1.0 - config.dropout)
 
   def loss(params):

@@ -22,3 +22,22 @@ class OptimizerTest(absltest.TestCase):
     np.testing.assert_allclose(steps[0].biases, -0.5)
     steps, _ = optimizer.update(gradient, opt_state, params)
     np.testing.assert_allclose(steps[0].weights, -0.25 * (1 + 0.1 * 3.0))
+
+  # Adam of optax raises floats to the number of updates.
+  @jax.numpy_dtype_promotion('standard')
+  def test_adam_is_that_of_optax(self):
+    key = jax.random.key(0)
+    params = (types.LayerParams(jnp.ones((2, 2)), jnp.ones(2)),)
+    ours = training.make_optimizer(0.5, weight_decay=0.1, rule='adam')
+    mask = (types.LayerParams(weights=True, biases=False),)
+    theirs = optax.adamw(0.5, weight_decay=0.1, mask=mask)
+    states = ours.init(params), theirs.init(params)
+    for step in range(3):
+      drawn = jax.random.normal(jax.random.fold_in(key, step), (2, 2))
+      gradient = (types.LayerParams(drawn, drawn[0]),)
+      (found, ours_state), (expected, theirs_state) = (
+        optimizer.update(gradient, state, params)
+        for optimizer, state in zip((ours, theirs), states)
+      )
+      states = ours_state, theirs_state
+      jax.tree.map(np.testing.assert_allclose, found, expected)
