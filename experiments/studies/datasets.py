@@ -22,7 +22,7 @@ _MARGIN = 0.3  # points
 _EVENT_MARGIN = 1.0  # points; too few recordings for a smaller margin
 _NUM_FOLDS = 10  # of recordings
 _SAMPLERS = ('bernoulli', 'sobol')
-_SHOWN = (1, 4, 16, 64, 256)  # ticks, in the table of all data sets
+_SHOWN = (1, 4, 16, 32, 64, 256)  # ticks, in the table of all data sets
 _DRAWN = 4  # ticks, the shortest trains in figures
 _LENGTHS = {'num_steps': (4, 16, 64), 'sampler': _SAMPLERS}
 _ONE_TICK = _LENGTHS | {'num_steps': (1,)}
@@ -225,10 +225,10 @@ def draw(
   return fig
 
 
-def table(
+def rows(
   records: Mapping[str, pd.DataFrame], margins: Mapping[str, float]
-) -> pd.DataFrame:
-  """Makes the table of all data sets, with a row for each kind of trains.
+) -> list[dict[str, str]]:
+  """Makes the rows of a table, one for each data set and kind of trains.
 
   Args:
     records: the runs of each record, by its name.
@@ -237,12 +237,11 @@ def table(
   Returns:
     Cells of text, by their headings.
   """
-  rows = [
+  return [
     _row(name, _select_plain(runs), trains, margins[name])
     for name, runs in records.items()
     for trains in ('random', 'sobol')
   ]
-  return pd.DataFrame(rows)
 
 
 def _row(name, runs, trains, margin):

@@ -1,14 +1,18 @@
 """Real time compared with the tuned ANN and with the fast simulation."""
 
+from collections.abc import Mapping
+
 from matplotlib import figure
 import pandas as pd
 
 from experiments.analysis import comparisons
 from experiments.analysis import figures
 from experiments.analysis import frames
+from experiments.analysis import records as records_lib
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
 from experiments.config import experiment
+from experiments.config import methods
 from experiments.config import titles
 from experiments.config.grids import Sweep
 from experiments.studies import datasets
@@ -36,6 +40,17 @@ def _make_sweeps(dataset):
     for sampler in ('sobol', 'bernoulli')
   ]
   return tuple(Sweep(grid, _NUM_SEEDS, tuned) for grid in grids)
+
+
+def select_realtime(
+  records: Mapping[str, records_lib.Record],
+) -> dict[str, pd.DataFrame]:
+  """Selects the runs in real time, and the ANN, of each record."""
+  selected = {}
+  for name, (_, runs) in records.items():
+    is_ann = runs['method'] == methods.ANN
+    selected[name] = runs[is_ann | (runs['timing'] == 'realtime')]
+  return selected
 
 
 def _name(runs):
