@@ -72,7 +72,7 @@ def over_epochs(
       else np.nan
       for curves in runs['curves']
     ]
-    return statistics.over_seeds(pd.DataFrame({quantity: values}), quantity)
+    return statistics.over_seeds(runs.assign(**{quantity: values}), quantity)
 
   return compute
 

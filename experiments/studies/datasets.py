@@ -394,20 +394,21 @@ does not determine the trains that a data set needs. Accuracies of the ANNs
 differ as well.
 
 **Recordings.** Of N-MNIST `1,100` recordings are available. Each of ten seeds
-tests its own tenth of them, so that each recording is tested once; intervals
-over seeds are approximate, as the folds share training samples, and the
-tuning has seen all recordings, though none in the run that tests it. The ANN
-classifies {n_mnist_ann} % correctly. With one window of all ticks and
-low-discrepancy trains the difference is {n_mnist_sobol_minus_ann_t64_by_counts}
-points at T = 64 and {n_mnist_sobol_minus_ann_t256_by_counts} at 256, with
-random trains {n_mnist_random_minus_ann_t64_by_counts} and
+tests its own tenth of them, so that each recording is tested once. The folds
+share training recordings, for which intervals are corrected
+([terms](README.md#terms)); the tuning has seen all recordings, though none in
+the run that tests it. The ANN classifies {n_mnist_ann} % correctly. With one
+window of all ticks and low-discrepancy trains the difference is
+{n_mnist_sobol_minus_ann_t64_by_counts} points at T = 64 and
+{n_mnist_sobol_minus_ann_t256_by_counts} at 256, with random trains
+{n_mnist_random_minus_ann_t64_by_counts} and
 {n_mnist_random_minus_ann_t256_by_counts}: too few recordings to decide whether
 it is within `1` point. Input spikes are those of the recording, whatever the
 trains of the neurons.
 
-Short windows gain from time if membranes are leaky: with windows of 8 of 64
-ticks, `37.5` ms, accuracy is {n_mnist_leaky_ordered_n8_minus_whole} points
-from that with one window of all ticks, and
+Short windows seem to gain from time if membranes are leaky: with windows of 8
+of 64 ticks, `37.5` ms, accuracy is {n_mnist_leaky_ordered_n8_minus_whole}
+points from that with one window of all ticks, and
 {n_mnist_leaky_ordered_n8_minus_shuffled} points from that with shuffled ticks;
 it is {n_mnist_leaky_n8_ordered_random_minus_ann_t64_by_counts} points from the
 ANN, which sees rates only. With shuffled ticks, short windows are
