@@ -117,6 +117,25 @@ def numbers(
   return found
 
 
+def added_numbers(
+  runs: pd.DataFrame, first_seed: int, name: str
+) -> dict[str, statistics.Number]:
+  """Compares accuracy with the ANN by added seeds alone.
+
+  Seeds that were added for a claim, after a look at the first ones, test the
+  claim without them.
+
+  Args:
+    runs: a frame of runs, as for `numbers`.
+    first_seed: the first added seed; settings without such seeds are left out.
+    name: the name of a number, as for `numbers`; it gets the ending `_added`.
+
+  Returns:
+    The numbers by their names.
+  """
+  return numbers(runs[runs['seed'] >= first_seed], f'{name}_added')
+
+
 def _write(value):
   if isinstance(value, tuple) and len(value) == 1:
     (value,) = value

@@ -4,7 +4,6 @@ from experiments.analysis import comparisons
 from experiments.analysis import energy
 from experiments.analysis import frames
 from experiments.analysis import grid_table
-from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
 from experiments.config import methods
 from experiments.config.grids import Sweep
@@ -71,26 +70,6 @@ STUDY = Study(
   table=_table,
   figure=_draw,
   numbers=_numbers,
-  claims=(
-    Claim(
-      'On analog crossbar arrays, learning Fashion-MNIST by low-discrepancy '
-      'trains of up to 64 ticks needs less than a tenth of the energy of '
-      'digital backpropagation for each presented sample.',
-      tuple(
-        f'fashion_mnist_crossbar_learning_t{t}_over_bp' for t in (4, 16, 64)
-      ),
-      below=0.1,
-      unit='of BP',
-    ),
-    Claim(
-      'On a digital neuromorphic chip with the energies of Loihi, learning '
-      'Fashion-MNIST by trains of 4 or more ticks needs less energy than '
-      'digital backpropagation for each presented sample.',
-      tuple(f'fashion_mnist_loihi_learning_t{t}_over_bp' for t in _STEPS),
-      below=1,
-      unit='of BP',
-    ),
-  ),
   text="""
 Nothing here is measured on hardware. Counts of spikes, synaptic events, reads
 and pulses are computed from the activity of 128 training samples after each

@@ -146,12 +146,6 @@ STUDY = Study(
   numbers=_numbers,
   claims=(
     Claim(
-      'In real time, with random trains of 64 ticks and windows of one tick, '
-      'digits accuracy by final potential is within 1 point of the ANN.',
-      ('digits_realtime_t64_n1_by_potential',),
-      within=1,
-    ),
-    Claim(
       'In real time, with random trains of 256 ticks and windows of one tick, '
       'digits accuracy by final potential is within half a point of the ANN.',
       ('digits_realtime_t256_n1_by_potential',),
