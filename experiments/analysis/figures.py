@@ -201,7 +201,12 @@ def save(fig: figure.Figure, stem: str | os.PathLike) -> pathlib.Path:
 
 # Words
 
-TRAINS = {'bernoulli': 'Bernoulli trains', 'sobol': 'Sobol trains'}
+TRAINS = {
+  'bernoulli': 'Bernoulli trains',
+  'sobol': 'Sobol trains',
+  'lfsr': 'LFSR trains',
+  'lfsr_shared': 'shared LFSR trains',
+}
 ERROR_LABEL = "distance from\nBP's gradient (relative)"
 _NAMES = TRAINS | {
   methods.ANN: 'ANN',
