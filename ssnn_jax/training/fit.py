@@ -52,7 +52,8 @@ def fit(
 ) -> FitResult:
   """Trains a network and returns its final state and its history.
 
-  Networks of equal configurations, with equal results of `make_optimizer`,
+  Networks and devices of equal configurations, and equal calls of
+  `make_optimizer`,
   share compiled programs.
 
   Args:

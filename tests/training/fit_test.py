@@ -11,16 +11,18 @@ import numpy as np
 import optax
 
 import ssnn_jax
+from ssnn_jax import chip
 from ssnn_jax import datasets
+from ssnn_jax import hardware
 from ssnn_jax import training
+from ssnn_jax.baselines import rpu
 from ssnn_jax.training import loop
 
 CONFIG = ssnn_jax.NetworkConfig((6, 5, 3), num_steps=8, dropout=0.1)
 NETWORK = ssnn_jax.ann(CONFIG)  # traced in less time than spikes
 OPTIMIZER = training.make_optimizer(0.5)
-DEVICE = ssnn_jax.hardware.make_resistive(
-  ssnn_jax.DeviceConfig(dw_min=0.01), learning_rate=0.5
-)
+DEVICE_CONFIG = ssnn_jax.DeviceConfig(dw_min=0.01)
+DEVICE = hardware.make_resistive(DEVICE_CONFIG, learning_rate=0.5)
 INPUTS = np.random.default_rng(0).random((40, 6), np.float32)
 LABELS = np.arange(40) % 3
 TRAIN = datasets.Split(INPUTS[:32], LABELS[:32])
@@ -154,6 +156,40 @@ class FitTest(parameterized.TestCase):
       fit(network=ssnn_jax.ann(dataclasses.replace(config, input_gain=2.0)))
       self.assertEqual(make.call_count, 2)
     assert_same(*(tuple(result.history) for result in results))
+
+  @parameterized.named_parameters(
+    (
+      'resistive',
+      lambda: (
+        rpu.make_network(CONFIG, separate_signs=True),
+        hardware.make_resistive(DEVICE_CONFIG, 0.25),
+      ),
+    ),
+    (
+      'tiki_taka',
+      lambda: (
+        rpu.make_network(CONFIG, separate_signs=True),
+        hardware.make_tiki_taka(
+          DEVICE_CONFIG, hardware.TransferConfig(transfer_lines=2), 0.5
+        ),
+      ),
+    ),
+    (
+      'chip',
+      lambda: (
+        chip.make_network(chip.ChipConfig((6, 5, 3), num_steps=8)),
+        chip.make_device(chip.ChipConfig((6, 5, 3), num_steps=8), 0.005),
+      ),
+    ),
+  )
+  def test_equal_devices_share_programs(self, make):
+    with mock.patch.object(
+      loop, 'make_programs', wraps=loop.make_programs
+    ) as make_programs:
+      for _ in range(2):
+        network, device = make()
+        fit(network=network, optimizer=device, num_epochs=1, evaluate=False)
+    self.assertEqual(make_programs.call_count, 1)
 
   def test_warns_of_a_loss_that_is_not_finite(self):
     with self.assertWarnsRegex(UserWarning, 'the loss of epoch 1 is nan; try'):
