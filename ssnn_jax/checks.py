@@ -141,6 +141,14 @@ def check_key(key: Any) -> None:
     )
 
 
+def check_file(path: str | os.PathLike) -> None:
+  """Refuses pipes and devices, which may have no end."""
+  if os.path.exists(path) and not os.path.isfile(path):
+    raise types.UserError(
+      f'{path} is not a regular file; copy its contents to a file.'
+    )
+
+
 def parse(text: str | bytes) -> Any:
   """Parses a JSON value; raises `ValueError`, also if it is nested too deep."""
   try:
