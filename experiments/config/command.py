@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Mapping
+import contextlib
 import dataclasses
 import gc
 import logging as standard_logging
@@ -147,11 +148,13 @@ def _parse(argv):
 def _prepare_libraries(is_cached):
   """Sets the caches and messages of libraries."""
   if is_cached:  # also in workers, which inherit the variables
-    programs = str(user_cache.folder() / 'programs')
-    for name, value in {
-      'jax_compilation_cache_dir': programs,
-      'jax_persistent_cache_min_compile_time_secs': 0,
-    }.items():
+    programs = user_cache.folder() / 'programs'
+    values = {'jax_persistent_cache_min_compile_time_secs': 0}
+    with contextlib.suppress(OSError):
+      programs.mkdir(mode=0o755, parents=True, exist_ok=True)
+    if os.access(programs, os.W_OK):  # or JAX would warn of each program
+      values['jax_compilation_cache_dir'] = str(programs)
+    for name, value in values.items():
       if name.upper() not in os.environ:
         os.environ[name.upper()] = str(value)
         jax.config.update(name, value)

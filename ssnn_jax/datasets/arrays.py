@@ -8,6 +8,7 @@ import zipfile
 import numpy as np
 import numpy.typing as npt
 
+from ssnn_jax import checks
 from ssnn_jax.datasets import files
 from ssnn_jax.datasets import types
 from ssnn_jax.spikes import encoding
@@ -27,6 +28,7 @@ def load_npz(path: str | os.PathLike) -> types.Dataset:
   Other arrays are ignored, and objects are not unpickled.
   """
   try:
+    checks.check_file(pathlib.Path(path).expanduser())
     with np.load(pathlib.Path(path).expanduser()) as file:
       arrays = {name: file[name] for name in _ARRAYS if name in file}
   except FileNotFoundError:
