@@ -21,6 +21,7 @@ _COLUMNS, _OPTIONAL = ('pulse', 'conductance'), ('direction', 'cycle', 'device')
 _IS_UP = {'up': True, 'potentiation': True, 'down': False, 'depression': False}
 _MIN_CHANGES = 4  # between readings of each direction of a device
 _MAX_PULSES = 2**15  # of a curve
+_MIN_READINGS = 20  # of a device, among which write noise makes no outlier
 _CHECK_ROWS = (
   'check that the rows are in the order of the measurement, without wrong '
   'pulse numbers,'
@@ -119,7 +120,8 @@ def by_device(curves: Iterable[PulseCurve]) -> dict[str, list[PulseCurve]]:
     outlier, low, high = values[-1], values[0], values[-2]
     if values[1] - values[0] > values[-1] - values[-2]:
       outlier, low, high = values[0], values[1], values[-1]
-    if max(low - outlier, outlier - high) > high - low:
+    is_far = max(low - outlier, outlier - high) > high - low
+    if is_far and len(values) >= _MIN_READINGS:
       raise UserError(
         f'device {name} has a reading of {outlier:g}, and all other readings '
         f'lie within [{low:g}, {high:g}]; correct or remove this row.'

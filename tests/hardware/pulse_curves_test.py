@@ -79,8 +79,14 @@ class FileTest(parameterized.TestCase):
     (HEADER, 'no curve'),
     (f'{HEADER}{UP}\n', '0 readings of down pulses'),
     (f'{HEADER}{DOWN}\n{UP}\n', 'does not move up.* order of the measurement'),
-    (f'{HEADER}{UP}\n9,1\n{DOWN}\n', 'reading of 1, and all.*1e-06, 8e-06'),
-    (f'{HEADER}0,-1\n{UP}\n{DOWN}\n', 'reading of -1, .*remove this row'),
+    (
+      f'{HEADER}{UP}\n{DOWN}\n{UP}\n9,1\n{DOWN}\n',
+      'reading of 1, and all other readings lie within .1e-06, 8e-06',
+    ),
+    (
+      f'{HEADER}0,-1\n{UP}\n{DOWN}\n{UP}\n{DOWN}\n',
+      'reading of -1, .*remove this row',
+    ),
     (f'{HEADER}{UP}\n{DOWN}\n{UP}\n{DOWN}\n{UP}\n{UP}\n', 'column direction'),
     (f'{DIRECTED}{directed(UP, "left")}\n', 'direction is left'),
     (
@@ -104,7 +110,7 @@ class FileTest(parameterized.TestCase):
     exchanged = rows[4:8] + rows[:4] + rows[12:] + rows[8:12]
     with self.assertRaisesRegex(ssnn_jax.UserError, 'order of the m'):
       self.read(HEADER + '\n'.join(exchanged))
-    rows[7] = '8,-5e-6'  # after 7 up pulses to 7e-6
+    rows[7] = '8,-9e-6'  # after 7 up pulses to 7e-6
     self.assertLen(self.read(HEADER + '\n'.join(rows)), 2)
 
   def test_rejects_pipes_at_once(self):
