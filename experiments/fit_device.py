@@ -187,7 +187,8 @@ def main() -> None:
   source = command.folder(values['csv'])
   curves = hardware.read_pulse_csv(source)
   options = {name: values[name] for name in ('zero', 'w_max')}
-  fit = hardware.fit_pulse_response(curves, **options)
+  print(f'{sum(len(curve.pulses) for curve in curves)} readings', flush=True)
+  fit = hardware.fit_pulse_response(curves, progress=True, **options)
   files.write_new(path, describe(fit, source.name).encode())
   with files.convert_os_errors(drawing):
     figures.save(draw(curves, fit), drawing.with_suffix(''))

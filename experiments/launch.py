@@ -307,9 +307,11 @@ def _ray(tasks, workdir, options) -> _Ends:
       runtime_env={'py_modules': packages, 'excludes': ['__pycache__']},
     )
   except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+    # Of a wrong token, the error says only that there is no connection.
     raise ssnn_jax.UserError(
       f'Ray cannot be used ({" ".join(str(error).split()).rstrip(".")}); check '
-      '--ray_address, $RAY_ADDRESS and the token of the cluster.'
+      '--ray_address or $RAY_ADDRESS and that $RAY_AUTH_TOKEN, or the file '
+      '~/.ray/auth_token, is the token of the cluster.'
     ) from None
   size = {'CPU': options.cpus_per_task, 'GPU': options.gpus_per_task}
   futures = {}

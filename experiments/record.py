@@ -23,6 +23,7 @@ import numpy as np
 
 from experiments.config import experiment
 import ssnn_jax
+from ssnn_jax import checks
 from ssnn_jax.runs import files
 
 CONFIG, METRICS, SWEEP = 'config.json', 'metrics.jsonl', 'sweep.json'
@@ -99,6 +100,7 @@ def read(file: str | os.PathLike) -> Record:
     UserError: if the file is missing, or is no record.
   """
   try:
+    checks.check_file(file)
     header, *lines = map(
       json.loads, pathlib.Path(file).read_text().splitlines()
     )

@@ -105,8 +105,16 @@ def check_rate(name: str, value: Any) -> None:
     )
 
 
+def check_unmasked(name: str, value: Any) -> None:
+  """Refuses masked values, which arrays of JAX would show."""
+  if np.ma.is_masked(value):
+    raise types.UserError(
+      f'{name} have masked values; fill them, or leave these samples out.'
+    )
+
+
 def check_array(name: str, value: Any) -> None:
-  """Refuses values that are no arrays, and arrays without elements."""
+  """Refuses values that are no arrays, and masked or missing elements."""
   is_array = isinstance(value, jax.Array | np.ndarray)
   if not is_array or not value.size:
     found = f'of type {type(value).__name__}'
@@ -115,6 +123,7 @@ def check_array(name: str, value: Any) -> None:
     raise types.UserError(
       f'{name} are {found}; expected an array of one sample or more.'
     )
+  check_unmasked(name, value)
 
 
 def check_key(key: Any) -> None:
@@ -129,6 +138,14 @@ def check_key(key: Any) -> None:
       found = f'of shape {key.shape}'
     raise types.UserError(
       f'key is {found}; expected one key, as jax.random.key(0).'
+    )
+
+
+def check_file(path: str | os.PathLike) -> None:
+  """Refuses pipes and devices, which may have no end."""
+  if os.path.exists(path) and not os.path.isfile(path):
+    raise types.UserError(
+      f'{path} is not a regular file; copy its contents to a file.'
     )
 
 

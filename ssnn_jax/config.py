@@ -125,6 +125,9 @@ class NetworkConfig:
   reads: ReadConfig = ReadConfig()
 
   def __post_init__(self):
+    for name, value in list(vars(self).items()):
+      if isinstance(value, jax.Array | np.ndarray):
+        object.__setattr__(self, name, np.asarray(value).tolist())
     object.__setattr__(self, 'layer_sizes', layers_lib.find_sizes(self))
     self._check_time()
     self._check_gains()
@@ -187,6 +190,8 @@ class NetworkConfig:
     is_valid = is_real(self.gain) or (is_list and len(self.gain) == num_hidden)
     expected = f'one number, or one for each of the {num_hidden} hidden layers'
     check_field(self, 'gain', is_valid, expected)
+    if is_list:
+      object.__setattr__(self, 'gain', tuple(self.gain))  # hashable
     is_valid = all(map(is_positive, self.gains))
     check_field(self, 'gain', is_valid, 'positive 32-bit numbers')
     is_valid = is_positive(self.input_gain)

@@ -104,10 +104,12 @@ class Wiring:
     is_valid = is_valid and inputs.size and inputs.dtype.kind in 'iu'
     is_valid = is_valid and SILENT <= inputs.min()
     if not is_valid or not 0 <= inputs.max() <= last:
+      values = f' within [{inputs.min()}, {inputs.max()}]' * bool(inputs.size)
       raise UserError(
-        f'inputs of a wiring are {inputs.dtype} of shape {inputs.shape}; '
-        f'expected a row of indices for each of {num_positions} positions, '
-        f'from 0 to {last}, or {SILENT} for none.'
+        f'inputs of a wiring are {inputs.dtype}{values} of shape '
+        f'{inputs.shape}; expected a row of indices for each of '
+        f'{num_positions} positions, from 0 to {last} or, but not for all, '
+        f'{SILENT} for none.'
       )
     inputs.flags.writeable = False  # wirings are shared
     object.__setattr__(self, 'inputs', inputs)

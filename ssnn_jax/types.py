@@ -155,9 +155,9 @@ class Activity(NamedTuple):
 class Network(NamedTuple):
   """A network as pure functions.
 
-  Inputs are images, `[B, ...]` uint8 grey values or float rates within [0, 1],
-  or spike trains, `[B, K, I]` uint32 words of 32 ticks: bit t of word k is tick
-  32 k + t, and ticks from T on are ignored.
+  Inputs are images as for `rate_encode`, or spike trains, `[B, K, I]` uint32
+  words of 32 ticks: bit t of word k is tick 32 k + t, and ticks from T on are
+  ignored.
 
   Attributes:
     init: `(key) -> Params`.

@@ -52,6 +52,19 @@ class ConfigTest(parameterized.TestCase):
       ):
         ssnn_jax.NetworkConfig(**{'layer_sizes': SIZES} | {field: value})
 
+  def test_arrays_of_gains_are_gains(self):
+    expected = ssnn_jax.NetworkConfig(SIZES, gain=2.0, input_gain=0.5)
+    for array in (np.array, jnp.asarray):
+      config = ssnn_jax.NetworkConfig(
+        SIZES, gain=array(2.0), input_gain=array(0.5)
+      )
+      self.assertEqual(config, expected)
+      self.assertEqual(hash(config), hash(expected))
+    for gain in ([1.0, 2.0], np.array([1.0, 2.0])):
+      config = ssnn_jax.NetworkConfig(SIZES, gain=gain)
+      self.assertEqual(config, ssnn_jax.NetworkConfig(SIZES, gain=(1.0, 2.0)))
+      hash(config)
+
   def test_numpy_integers_are_integers(self):
     for dtype in (np.int64, np.uint8):
       sizes = np.array(SIZES, dtype)

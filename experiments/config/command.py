@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Mapping
+import contextlib
 import dataclasses
 import gc
 import logging as standard_logging
@@ -144,17 +145,24 @@ def _parse(argv):
     sys.exit(f'error: {" ".join(str(error).split()).rstrip(".")}; see --help.')
 
 
+def _keep_programs():
+  """Keeps compiled programs, also of workers, which inherit the variables."""
+  programs = user_cache.folder() / 'programs'
+  values = {'jax_persistent_cache_min_compile_time_secs': 0}
+  with contextlib.suppress(OSError):
+    programs.mkdir(mode=0o755, parents=True, exist_ok=True)
+  if os.access(programs, os.W_OK):  # or JAX would warn of each program
+    values['jax_compilation_cache_dir'] = str(programs)
+  for name, value in values.items():
+    if name.upper() not in os.environ:
+      os.environ[name.upper()] = str(value)
+      jax.config.update(name, value)
+
+
 def _prepare_libraries(is_cached):
   """Sets the caches and messages of libraries."""
-  if is_cached:  # also in workers, which inherit the variables
-    programs = str(user_cache.folder() / 'programs')
-    for name, value in {
-      'jax_compilation_cache_dir': programs,
-      'jax_persistent_cache_min_compile_time_secs': 0,
-    }.items():
-      if name.upper() not in os.environ:
-        os.environ[name.upper()] = str(value)
-        jax.config.update(name, value)
+  if is_cached:
+    _keep_programs()
   # Tracing allocates many objects that stay, which collection visits again.
   gc.freeze()
   gc.set_threshold(50_000, 50, 50)

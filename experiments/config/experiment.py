@@ -224,7 +224,8 @@ class ExperimentConfig(synapses.SynapseFields):
   )
   probe_size: int = _evaluation(
     128,
-    'size of the batch of diagnostics and comparisons with the gradient',
+    'size of the batch of diagnostics and comparisons with the gradient, at '
+    'most all training samples',
     unit='samples',
   )
   probe_draws: int = _evaluation(
@@ -254,10 +255,6 @@ class ExperimentConfig(synapses.SynapseFields):
     for name in ('probe_size', 'probe_draws') if self.probe_every else ():
       value = getattr(self, name)
       field.check(name, value, value >= 2, 'at least 2 with --probe_every')
-    for own in dataclasses.fields(_RACE):
-      value = getattr(self, own.name)
-      is_valid = self.winner == 'race' or value == own.default
-      field.check(own.name, value, is_valid, 'none, without --winner=race')
     layers.check(self.layers, self.layer_sizes)
     if self.method == methods.CHIP:
       self._check_chip()

@@ -49,7 +49,8 @@ def _parse(text):
   if not found:
     raise ssnn_jax.UserError(
       f"'{text}' is not a layer; expected a number of neurons, or a "
-      'convolution as conv16k5s2: 16 features, kernel 5, stride 2.'
+      'convolution as conv16k5s2p1: 16 features, kernel 5, stride 2, padding 1 '
+      '(0 or more).'
     )
   features, kernel, stride, padding = found.groups()
   return ssnn_jax.layers.Conv(

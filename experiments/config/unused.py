@@ -23,13 +23,17 @@ _TIKI_TAKA = (
   'without --update_rule=tiki_taka',
   lambda config: config.update_rule == 'tiki_taka',
 )
+_RACE = (
+  'without --winner=race',
+  lambda config: config.winner == 'race',
+)
 _IDEAL = (
-  'with --inhibition=adaptive',
-  lambda config: config.inhibition == 'ideal',
+  'without --winner=race and --inhibition=ideal',
+  lambda config: (config.winner, config.inhibition) == ('race', 'ideal'),
 )
 _ADAPTIVE = (
-  'without --inhibition=adaptive',
-  lambda config: config.inhibition == 'adaptive',
+  'without --winner=race and --inhibition=adaptive',
+  lambda config: (config.winner, config.inhibition) == ('race', 'adaptive'),
 )
 _COMPARED = (
   'without --diagnostics or --probe_every',
@@ -42,6 +46,8 @@ _CONDITIONS = {
   'tau': _LEAKY,
   'transfer_lines': _TIKI_TAKA,
   'transfer_rate': _TIKI_TAKA,
+  'inhibition': _RACE,
+  'inhibition_latency': _RACE,
   'race_rate': _IDEAL,
   'inhibition_step': _ADAPTIVE,
   'inhibition_start': _ADAPTIVE,

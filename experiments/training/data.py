@@ -46,13 +46,11 @@ def load(
     with field.named('hold_out'):
       dataset = ssnn_jax.datasets.hold_out(dataset, config.hold_out)
   size = len(dataset.train.labels)
-  for name in ('batch_size', 'probe_size'):
-    value = getattr(config, name)
-    if value > size:
-      raise ssnn_jax.UserError(
-        f'--{name}={value} is more than the {size} training samples of '
-        f'{dataset.name}; give a smaller number.'
-      )
+  if config.batch_size > size:
+    raise ssnn_jax.UserError(
+      f'--batch_size={config.batch_size} is more than the {size} training '
+      f'samples of {dataset.name}; give a smaller number.'
+    )
   return dataset
 
 

@@ -21,6 +21,7 @@ from experiments.training import data
 from experiments.training import multihost
 from experiments.training import programs
 import ssnn_jax
+from ssnn_jax import checks
 from ssnn_jax.runs import checkpoints
 from ssnn_jax.runs import files
 from ssnn_jax.runs import provenance
@@ -86,6 +87,7 @@ def read_task(folder: pathlib.Path) -> Task:
       'continue it, or choose another folder for a run.'
     )
   try:
+    checks.check_file(path)
     recorded = json.loads(path.read_text())
     num_seeds = recorded.pop('num_seeds')
     config = experiment.from_json(recorded)
@@ -351,6 +353,7 @@ def _results(task, network_config, made, mesh, state, accuracy, splits):
   }
   own = {k: v for k, v in jax.device_get(own).items() if v is not None}
   bits = methods.count_stored_bits(config.method, network_config)
+  is_chip = config.method == methods.CHIP
   shared = {
     'method': config.method,
     'dataset': experiment.to_record(config)['dataset'],
@@ -360,7 +363,8 @@ def _results(task, network_config, made, mesh, state, accuracy, splits):
     'num_train_samples': len(train_set.labels),
     'num_eval_samples': len(eval_set.labels),
     'window': network_config.schedule.window,
-    'sampler': config.sampler,
+    'sampler': None if is_chip else config.sampler,
+    'generator': config.generator if is_chip else None,
     'stored_bits': bits,
     'num_devices': mesh.size,
     'seeds_at_once': task.num_seeds,

@@ -64,34 +64,55 @@ def make_network(
     True
   """
   checks.check_type('config', config, ChipConfig, 'a ChipConfig')
-  present = functools.partial(samples.present, config, use_kernel=use_kernel)
+  return types.Network(
+    init=functools.partial(_init, config),
+    infer=functools.partial(_infer, config, use_kernel),
+    learn=None,
+    learn_online=functools.partial(_learn_online, config, use_kernel),
+  )
 
-  def respond(presented):
-    votes, largest, potential = presented.response
-    potential = potential.astype(jnp.float32) * 2.0 ** -config.fractions[-1]
-    return types.Inference(votes, potential, largest)
 
-  def infer(params, key, inputs):
-    rates, labels = encode(config, inputs), jnp.full(len(inputs), -1)
-    generators = generators_lib.init(config, key)
-    enable = jnp.zeros((len(inputs), config.num_layers), jnp.int32)
-    return respond(present(params, generators, rates, labels, enable))
+def _init(config, key):
+  return network_lib.init(NetworkConfig(config.layer_sizes), key)
 
-  def learn_online(params, key, inputs, labels, update, state):
-    del key  # the registers of the generators run on
-    rates = encode(config, inputs)
-    checks.check_array('labels', labels)
-    samples_lib.check_labels(labels, len(rates), config.layer_sizes[-1])
-    labels = jnp.asarray(labels, jnp.int32)
-    enable = jnp.broadcast_to(state.enable, (len(rates), config.num_layers))
-    presented = present(params, state.generators, rates, labels, enable)
-    state = state._replace(generators=presented.generators)
-    return update(0, None, state, presented.weights), respond(presented)
 
-  def init(key):
-    return network_lib.init(NetworkConfig(config.layer_sizes), key)
+def _infer(config, use_kernel, params, key, inputs):
+  rates, labels = encode(config, inputs), jnp.full(len(inputs), -1)
+  generators = generators_lib.init(config, key)
+  enable = jnp.zeros((len(inputs), config.num_layers), jnp.int32)
+  presented = samples.present(
+    config, params, generators, rates, labels, enable, use_kernel=use_kernel
+  )
+  return _respond(config, presented)
 
-  return types.Network(init, infer, None, learn_online)
+
+def _learn_online(
+  config, use_kernel, params, key, inputs, labels, update, state
+):
+  del key  # the registers of the generators run on
+  rates = encode(config, inputs)
+  checks.check_array('labels', labels)
+  samples_lib.check_labels(labels, len(rates), config.layer_sizes[-1])
+  labels = jnp.asarray(labels, jnp.int32)
+  enable = jnp.broadcast_to(state.enable, (len(rates), config.num_layers))
+  presented = samples.present(
+    config,
+    params,
+    state.generators,
+    rates,
+    labels,
+    enable,
+    use_kernel=use_kernel,
+  )
+  state = state._replace(generators=presented.generators)
+  params, state = update(0, None, state, presented.weights)
+  return (params, state), _respond(config, presented)
+
+
+def _respond(config, presented):
+  votes, largest, potential = presented.response
+  potential = potential.astype(jnp.float32) * 2.0 ** -config.fractions[-1]
+  return types.Inference(votes, potential, largest)
 
 
 def make_device(
@@ -117,26 +138,39 @@ def make_device(
   """
   if not isinstance(learning_rate, jax.Array):
     config.enable_rates(learning_rate)
+  return devices.Device(
+    init=functools.partial(_init_state, config, learning_rate, schedule),
+    pulse_gradient=_no_pulse_gradient,
+    update=functools.partial(_update, config, schedule),
+    separate_signs=False,
+  )
+
+
+def _init_state(config, learning_rate, schedule, key, params):
+  generators = generators_lib.init(config, key)
+  rates = jnp.zeros(config.num_layers, jnp.int32)
+  rate = jnp.float32(learning_rate)
+  state = ChipState(generators, rates, jnp.int32(0), rate)
+  return quantize(config, params), _set_rates(config, schedule, state)
+
+
+def _no_pulse_gradient(state):
+  del state
+
+
+def _update(config, schedule, key, update, state, params):
+  del key, update
+  state = state._replace(num_batches=state.num_batches + 1)
+  return params, _set_rates(config, schedule, state)
+
+
+def _set_rates(config, schedule, state):
+  """Sets the rates of the enable bits in the next minibatch."""
   factor = schedule or optax.constant_schedule(1.0)
-
-  def set_rates(state):
-    rate = state.learning_rate * factor(state.num_batches)
-    rates = jnp.minimum(rate[None] * jnp.array(config.updates), 1.0)
-    rates = jnp.round(rates * (1 << config_lib.RATE_BITS)).astype(jnp.int32)
-    return state._replace(enable=rates)
-
-  def init(key, params):
-    generators = generators_lib.init(config, key)
-    rates = jnp.zeros(config.num_layers, jnp.int32)
-    rate = jnp.float32(learning_rate)
-    state = ChipState(generators, rates, jnp.int32(0), rate)
-    return quantize(config, params), set_rates(state)
-
-  def update(key, update, state, params):
-    del key, update
-    return params, set_rates(state._replace(num_batches=state.num_batches + 1))
-
-  return devices.Device(init, lambda state: None, update, separate_signs=False)
+  rate = state.learning_rate * factor(state.num_batches)
+  rates = jnp.minimum(rate[None] * jnp.array(config.updates), 1.0)
+  rates = jnp.round(rates * (1 << config_lib.RATE_BITS)).astype(jnp.int32)
+  return state._replace(enable=rates)
 
 
 def make_observe(config: ChipConfig) -> Callable[..., types.Activity]:

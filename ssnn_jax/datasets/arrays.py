@@ -2,13 +2,16 @@
 
 import os
 import pathlib
+from typing import Any
 import zipfile
 
 import numpy as np
 import numpy.typing as npt
 
+from ssnn_jax import checks
 from ssnn_jax.datasets import files
 from ssnn_jax.datasets import types
+from ssnn_jax.spikes import encoding
 
 _ARRAYS = ('x_train', 'y_train', 'x_test', 'y_test', 'class_names')
 _RECIPE = 'np.savez(path, x_train=..., y_train=..., x_test=..., y_test=...)'
@@ -25,6 +28,7 @@ def load_npz(path: str | os.PathLike) -> types.Dataset:
   Other arrays are ignored, and objects are not unpickled.
   """
   try:
+    checks.check_file(pathlib.Path(path).expanduser())
     with np.load(pathlib.Path(path).expanduser()) as file:
       arrays = {name: file[name] for name in _ARRAYS if name in file}
   except FileNotFoundError:
@@ -60,8 +64,8 @@ def from_arrays(
 
   Args:
     x_train: `[N, H, W]`, `[N, H, W, 1]` or `[N, I]` training inputs, either
-      uint8 grey values or float rates in [0, 1].
-    y_train: `[N]` training labels, integers from 0.
+      integer grey values from 0 to 255, float rates in [0, 1], or bool.
+    y_train: `[N]` or `[N, 1]` training labels, integers from 0, or bool.
     x_test: test inputs, with the shape and dtype of the training inputs.
     y_test: test labels.
     name: name of the dataset in messages and titles.
@@ -69,7 +73,8 @@ def from_arrays(
       largest training label, and their names are these numbers.
 
   Returns:
-    The dataset, with rates as float32, and inputs `[N, I]` as `[N, 1, I]`.
+    The dataset, with grey values as uint8, rates as float32, and inputs
+    `[N, I]` as `[N, 1, I]`.
 
   Raises:
     DatasetError: if an array has an invalid shape, dtype or value.
@@ -98,9 +103,21 @@ def from_arrays(
   return types.Dataset(name, train, test, names)
 
 
+def as_classes(labels: Any) -> Any:
+  """Returns labels `[N, 1]` as `[N]`, and bool as integers."""
+  if labels.ndim == 2 and labels.shape[1] == 1:
+    labels = labels[:, 0]
+  return labels.astype(np.int32) if labels.dtype == bool else labels
+
+
 def _make_split(part, inputs, labels):
   """Returns a checked split."""
-  inputs, labels = np.asarray(inputs), np.asarray(labels)
+  for name, array in ((f'x_{part}', inputs), (f'y_{part}', labels)):
+    if np.ma.is_masked(array):
+      raise files.DatasetError(
+        f'{name} has masked values; fill them, or leave these samples out.'
+      )
+  inputs, labels = np.asarray(inputs), as_classes(np.asarray(labels))
   shape, dtype = inputs.shape, inputs.dtype
   if len(shape) == 4 and shape[-1] == 1:
     inputs = inputs[..., 0]
@@ -111,19 +128,24 @@ def _make_split(part, inputs, labels):
       f'x_{part} has the shape {shape}; expected [N, H, W], [N, H, W, 1] or '
       '[N, I]: reshape it, and convert color images to grayscale.'
     )
-  if dtype != np.uint8:
-    if not np.issubdtype(dtype, np.floating):
+  if np.issubdtype(dtype, np.bool_):
+    inputs = inputs.astype(np.float32)
+  elif dtype != np.uint8:
+    is_grey = np.issubdtype(dtype, np.integer)
+    if not is_grey and not np.issubdtype(dtype, np.floating):
       raise files.DatasetError(
-        f'x_{part} has the dtype {dtype}; expected uint8 grey values or float '
-        'rates in [0, 1]: convert it with astype.'
+        f'x_{part} has the dtype {dtype}; expected integer grey values from 0 '
+        'to 255, or float rates in [0, 1]: convert it with astype.'
       )
-    low, high = inputs.min(), inputs.max()
-    if not (low >= 0.0 and high <= 1.0):  # NaN is neither
+    if not encoding.is_within(inputs, 255 if is_grey else 1):
       raise files.DatasetError(
-        f'x_{part} has values in [{low:g}, {high:g}], and rates must be in '
-        '[0, 1]; rescale it, or give grey values as uint8.'
+        f'x_{part} has values in [{inputs.min():.7g}, {inputs.max():.7g}]; '
+        'expected float rates in [0, 1], integer grey values from 0 to 255, or '
+        'bool instead of 0 and 1.'
       )
-    inputs = inputs.astype(np.float32, copy=False)
+    inputs = inputs.astype(np.uint8 if is_grey else np.float32, copy=False)
+    if not is_grey:
+      inputs = np.clip(inputs, 0, 1)  # errors of rounding
   is_class = labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer)
   if not is_class or labels.min() < 0:
     raise files.DatasetError(

@@ -16,6 +16,7 @@ import pathlib
 
 import numpy as np
 
+from ssnn_jax import checks
 from ssnn_jax.checks import check_field
 from ssnn_jax.checks import is_positive
 from ssnn_jax.checks import is_real
@@ -124,7 +125,10 @@ class DeviceConfig:
         size = abs(value) if is_real(value) else math.nan
         is_valid = size == math.inf and name in _MAY_BE_INFINITE
         is_valid |= size == 0 or is_positive(size)
-        check_field(self, name, is_valid, 'a finite 32-bit number')
+        expected = 'a finite 32-bit number'
+        if isinstance(value, str):
+          expected += ' without quotes'
+        check_field(self, name, is_valid, expected)
         is_valid = value >= 0 or name in _SIGNED
         check_field(self, name, is_valid, 'a number, 0 or more')
 
@@ -267,6 +271,7 @@ def read_device(path: str | os.PathLike) -> DeviceConfig:
       or is out of range.
   """
   path = pathlib.Path(path).expanduser()
+  checks.check_file(path)
   try:
     return DeviceConfig(**json.loads(path.read_text())['parameters'])
   except UserError as error:

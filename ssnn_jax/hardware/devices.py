@@ -20,6 +20,7 @@ learning corresponds to a batch size of 1.
 """
 
 from collections.abc import Callable
+import functools
 from typing import Any
 from typing import NamedTuple
 
@@ -143,61 +144,70 @@ def make_resistive(
     Array([[-0.25]], dtype=float32)
   """
   checks.check_rate('learning_rate', learning_rate)
-  factor = schedule or optax.constant_schedule(1.0)
+  # Partial functions of equal arguments share compiled programs in `fit`.
+  return Device(
+    init=functools.partial(_init, config, learning_rate),
+    pulse_gradient=functools.partial(_pulse_gradient, config, schedule),
+    update=functools.partial(_update, config, schedule),
+    separate_signs=True,
+  )
 
-  def current_rate(state):
-    return state.learning_rate * factor(state.num_updates)
 
+def _init(config, learning_rate, key, params):
   def init_array(weights, key):
     constants = resistive.sample_constants(key, config, weights.shape)
     weights = jnp.clip(weights, constants.w_min, constants.w_max)
     counts = jnp.zeros(weights.shape, jnp.int32) if config.endurance else None
     return resistive.DeviceArray(weights, constants, counts)
 
-  def init(key, params):
-    structure = jax.tree.structure(params)
-    keys = structure.unflatten(jax.random.split(key, structure.num_leaves))
-    arrays = jax.tree.map(init_array, params, keys)
-    params, constants, counts = split_arrays(params, arrays)
-    rate = jnp.float32(learning_rate)
-    return params, ResistiveState(jnp.int32(0), rate, constants, counts)
+  structure = jax.tree.structure(params)
+  keys = structure.unflatten(jax.random.split(key, structure.num_leaves))
+  arrays = jax.tree.map(init_array, params, keys)
+  params, constants, counts = split_arrays(params, arrays)
+  rate = jnp.float32(learning_rate)
+  return params, ResistiveState(jnp.int32(0), rate, constants, counts)
 
-  def pulse_gradient(state):
-    if config.pulse_scheme == 'single' or not config.dw_min:
-      return None
-    return config.dw_min / current_rate(state)
 
+def _current_rate(schedule, state):
+  factor = schedule or optax.constant_schedule(1.0)
+  return state.learning_rate * factor(state.num_updates)
+
+
+def _pulse_gradient(config, schedule, state):
+  if config.pulse_scheme == 'single' or not config.dw_min:
+    return None
+  return config.dw_min / _current_rate(schedule, state)
+
+
+def _update(config, schedule, key, update, state, params):
   def update_array(weights, constants, count, keys, up, down, scale):
     weights = resistive.decay(constants, weights)
     array = resistive.DeviceArray(weights, constants, count)
     pulses = resistive.Pulses(up, down)
     return resistive.apply_pulses(config, keys, array, pulses, scale)
 
-  def update(key, update, state, params):
-    rate, step = current_rate(state), config.dw_min
-    if not step:  # the learning rate sets the step
-      scales = jax.tree.map(lambda unit: rate * unit, update.unit)
-    elif config.pulse_scheme == 'single':
-      scales = jax.tree.map(lambda _: 1, update.unit)
-    elif update.pulses is not None:
-      scales = update.pulses
-    else:
-      scales = jax.tree.map(lambda unit: rate * unit / step, update.unit)
-    arrays = jax.tree.map(
-      update_array,
-      params,
-      state.constants,
-      state.pulse_counts,
-      noise_keys(key, params),
-      update.negative,
-      update.positive,
-      scales,
-    )
-    params, _, counts = split_arrays(params, arrays)
-    num_updates = state.num_updates + 1
-    return params, state._replace(num_updates=num_updates, pulse_counts=counts)
-
-  return Device(init, pulse_gradient, update, separate_signs=True)
+  rate, step = _current_rate(schedule, state), config.dw_min
+  if not step:  # the learning rate sets the step
+    scales = jax.tree.map(lambda unit: rate * unit, update.unit)
+  elif config.pulse_scheme == 'single':
+    scales = jax.tree.map(lambda _: 1, update.unit)
+  elif update.pulses is not None:
+    scales = update.pulses
+  else:
+    scales = jax.tree.map(lambda unit: rate * unit / step, update.unit)
+  arrays = jax.tree.map(
+    update_array,
+    params,
+    state.constants,
+    state.pulse_counts,
+    noise_keys(key, params),
+    update.negative,
+    update.positive,
+    scales,
+  )
+  params, _, counts = split_arrays(params, arrays)
+  num_updates = state.num_updates + 1
+  return params, state._replace(num_updates=num_updates, pulse_counts=counts)
 
 
 def noise_keys(key: jax.Array, params: types.Params) -> types.Params:

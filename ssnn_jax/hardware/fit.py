@@ -22,6 +22,7 @@ from jax import lax
 from jax import numpy as jnp
 from jax.scipy.stats import norm
 import numpy as np
+import tqdm
 
 from ssnn_jax.hardware import pulse_curves
 from ssnn_jax.hardware.device_config import DeviceConfig
@@ -97,6 +98,7 @@ def fit_pulse_response(
   *,
   zero: str = 'middle',
   w_max: float = 1.0,
+  progress: bool = False,
 ) -> PulseFit:
   """Fits the model of a resistive device to measured pulse responses.
 
@@ -106,6 +108,7 @@ def fit_pulse_response(
     zero: conductance of weight 0: the 'middle' of the bounds, or the
       'symmetry' point, where up and down steps are equal.
     w_max: weight of the bound that is farther from weight 0.
+    progress: whether to show a progress bar over the devices.
 
   Returns:
     The fit. A bound that the curves do not reach is the extreme weight.
@@ -120,11 +123,15 @@ def fit_pulse_response(
   # The readings of all devices have one shape, for which they compile once.
   num_readings = max(len(curve.pulses) for own in found for curve in own)
   shape = num_readings, max(map(len, found))
-  with jax.enable_x64(True):
-    kinds = [
-      [_estimate(own, shape, mult_noise) for own in found]
-      for mult_noise in (True, False)
-    ]
+  with (
+    jax.enable_x64(True),
+    tqdm.tqdm(total=len(found), unit='device', disable=not progress) as bar,
+  ):
+    kinds = [], []
+    for own in found:
+      for kind, mult_noise in zip(kinds, (True, False)):
+        kind.append(_estimate(own, shape, mult_noise))
+      bar.update()
     devices = min(kinds, key=lambda kind: sum(d.deviance for d in kind))
     point, scale = _map_weights(devices, zero, w_max)
     values, intervals = _summarize(devices, point, scale)
@@ -132,13 +139,13 @@ def fit_pulse_response(
   for name, ends in _RANGES.items():
     values[name] = np.clip(values[name], *ends)
   values = {name: float(f'{value:.6g}') for name, value in values.items()}
-  noise = np.mean([(d.half * d.noise[1]) ** 2 for d in devices])
+  noise = np.mean([(d.half / scale * d.noise[1]) ** 2 for d in devices])
   return PulseFit(
     config=DeviceConfig(mult_noise=devices[0].mult_noise, **values),
     intervals=intervals,
     zero=point,
     scale=scale,
-    read_noise=float(np.sqrt(noise)) / scale,
+    read_noise=float(np.sqrt(noise)),
     num_devices=len(devices),
     notes=notes,
   )

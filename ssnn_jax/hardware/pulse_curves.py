@@ -1,9 +1,9 @@
 """Measured pulse responses: curves of conductance over pulses, and their files.
 
 A file has the columns `pulse` and `conductance`, and optionally `direction` (up
-or down, or potentiation or depression), `cycle` and `device`, with one row a
-reading, in the order of the pulses. Without `direction`, the curves of a device
-alternate, up first.
+or down, or potentiation or depression), `cycle` and `device`, separated by
+commas, with one row a reading, in the order of the pulses. Without `direction`,
+the curves of a device alternate, up first.
 """
 
 from collections.abc import Iterable
@@ -14,12 +14,18 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ssnn_jax import checks
 from ssnn_jax.types import UserError
 
 _COLUMNS, _OPTIONAL = ('pulse', 'conductance'), ('direction', 'cycle', 'device')
 _IS_UP = {'up': True, 'potentiation': True, 'down': False, 'depression': False}
 _MIN_CHANGES = 4  # between readings of each direction of a device
 _MAX_PULSES = 2**15  # of a curve
+_MIN_READINGS = 20  # of a device, among which write noise makes no outlier
+_CHECK_ROWS = (
+  'check that the rows are in the order of the measurement, without wrong '
+  'pulse numbers,'
+)
 
 
 class PulseCurve(NamedTuple):
@@ -46,6 +52,7 @@ def read_pulse_csv(path: str | os.PathLike) -> tuple[PulseCurve, ...]:
   import pandas as pd  # imported late: half a second
 
   path = pathlib.Path(path).expanduser()
+  checks.check_file(path)
   curves, counts = [], {}
   try:
     table = pd.read_csv(path, skipinitialspace=True, dtype=str)
@@ -55,7 +62,8 @@ def read_pulse_csv(path: str | os.PathLike) -> tuple[PulseCurve, ...]:
     if not is_known or len(set(found)) < len(found):
       raise UserError(
         f'the columns are {", ".join(table)}; expected '
-        f'{" and ".join(_COLUMNS)}, and optionally {", ".join(_OPTIONAL)}.'
+        f'{" and ".join(_COLUMNS)}, and optionally {", ".join(_OPTIONAL)}, '
+        'separated by commas, and numbers with decimal points.'
       )
     table.columns = found
     table['pulse'] = pd.to_numeric(table['pulse'])
@@ -78,8 +86,8 @@ def read_pulse_csv(path: str | os.PathLike) -> tuple[PulseCurve, ...]:
     if 'direction' not in table and not all(map(_moves, curves)):
       raise UserError(
         'curves, which begin where the pulse number restarts, do not alternate '
-        'between up and down; check the order of the rows, or add a column '
-        'direction.'
+        f'between up and down; {_CHECK_ROWS} or, if both are right, add a '
+        'column direction.'
       )
     return tuple(curves)
   except (OSError, ValueError) as error:
@@ -100,14 +108,24 @@ def by_device(curves: Iterable[PulseCurve]) -> dict[str, list[PulseCurve]]:
       raise UserError(
         f'device {curve.device} has a curve of the pulses {pulses[0]:g} to '
         f'{pulses[-1]:g} that is no pulse response; expected finite '
-        'conductances, and pulse numbers that are whole and increase, by at '
-        f'most {_MAX_PULSES}.'
+        'conductances in the order of the measurement, and pulse numbers that '
+        f'are whole and increase, by at most {_MAX_PULSES}.'
       )
     curve = curve._replace(pulses=pulses, conductances=conductances)
     devices.setdefault(curve.device, []).append(curve)
   if not devices:
     raise UserError('there is no curve; expected up and down pulses.')
   for name, device in devices.items():
+    values = np.sort(np.concatenate([curve.conductances for curve in device]))
+    outlier, low, high = values[-1], values[0], values[-2]
+    if values[1] - values[0] > values[-1] - values[-2]:
+      outlier, low, high = values[0], values[1], values[-1]
+    is_far = max(low - outlier, outlier - high) > high - low
+    if is_far and len(values) >= _MIN_READINGS:
+      raise UserError(
+        f'device {name} has a reading of {outlier:g}, and all other readings '
+        f'lie within [{low:g}, {high:g}]; correct or remove this row.'
+      )
     for is_up, word in ((True, 'up'), (False, 'down')):
       same = [curve for curve in device if curve.is_up == is_up]
       number = sum(len(curve.pulses) - 1 for curve in same)
@@ -119,7 +137,8 @@ def by_device(curves: Iterable[PulseCurve]) -> dict[str, list[PulseCurve]]:
       if 2 * sum(map(_moves, same)) <= len(same):
         raise UserError(
           f'the conductance of device {name} does not move {word} during '
-          f'{word} pulses; check the directions and the order of the readings.'
+          f'{word} pulses; {_CHECK_ROWS} and, only if both are right, whether '
+          'up and down are exchanged.'
         )
   return devices
 

@@ -73,57 +73,68 @@ def make_tiki_taka(
   check_field(config, 'dw_min', config.dw_min > 0, expected)
   arrays = devices.make_resistive(config, learning_rate, schedule)
 
-  def init(key, params):
-    fast_key, slow_key = jax.random.split(key)
-    params, slow_state = arrays.init(slow_key, params)
-    zeros = jax.tree.map(jnp.zeros_like, params)
-    fast, fast_state = arrays.init(fast_key, zeros)
-    return params, TikiTakaState(fast, fast_state, slow_state)
-
-  def transfer_lines(turn, weights, constants, pulse_count, keys, fast, total):
-    """Decays a slow array and transfers some of `total` lines to it."""
-    weights = resistive.decay(constants, weights)
-    slow = resistive.DeviceArray(weights, constants, pulse_count)
-    num_read = min(transfer.transfer_lines, total)
-    lines, rate = slice(None), transfer.transfer_rate
-    if fast.ndim == 1:  # all biases, at a lower rate
-      rate = rate * num_read / total
-    else:
-      lines = (turn * num_read + jnp.arange(num_read)) % total
-    read = fast[lines]
-    written = resistive.apply_pulses(
-      config,
-      keys,
-      jax.tree.map(lambda x: x[lines] if x.ndim else x, slow),
-      resistive.Pulses(up=jnp.maximum(read, 0.0), down=jnp.maximum(-read, 0.0)),
-      rate / config.dw_min,
-    )
-    if pulse_count is not None:
-      pulse_count = pulse_count.at[lines].set(written.pulse_count)
-    weights = weights.at[lines].set(written.weights)
-    return slow._replace(weights=weights, pulse_count=pulse_count)
-
-  def update(key, update, state, params):
-    fast_key, slow_key = jax.random.split(key)
-    fast, fast_state = arrays.update(
-      fast_key, update, state.fast_state, state.fast
-    )
-    slow = jax.tree.map(
-      functools.partial(transfer_lines, state.fast_state.num_updates),
-      params,
-      state.slow_state.constants,
-      state.slow_state.pulse_counts,
-      devices.noise_keys(slow_key, params),
-      fast,
-      tuple(types.LayerParams(*(len(own.weights),) * 2) for own in params),
-    )
-    params, _, pulse_counts = devices.split_arrays(params, slow)
-    slow_state = state.slow_state._replace(pulse_counts=pulse_counts)
-    return params, TikiTakaState(fast, fast_state, slow_state)
-
   return devices.Device(
-    init=init,
-    pulse_gradient=lambda state: arrays.pulse_gradient(state.fast_state),
-    update=update,
+    init=functools.partial(_init, arrays),
+    pulse_gradient=functools.partial(_pulse_gradient, arrays),
+    update=functools.partial(_update, arrays, config, transfer),
     separate_signs=True,
   )
+
+
+def _init(arrays, key, params):
+  fast_key, slow_key = jax.random.split(key)
+  params, slow_state = arrays.init(slow_key, params)
+  zeros = jax.tree.map(jnp.zeros_like, params)
+  fast, fast_state = arrays.init(fast_key, zeros)
+  return params, TikiTakaState(fast, fast_state, slow_state)
+
+
+def _pulse_gradient(arrays, state):
+  return arrays.pulse_gradient(state.fast_state)
+
+
+def _update(arrays, config, transfer, key, update, state, params):
+  fast_key, slow_key = jax.random.split(key)
+  fast, fast_state = arrays.update(
+    fast_key, update, state.fast_state, state.fast
+  )
+  slow = jax.tree.map(
+    functools.partial(
+      _transfer_lines, config, transfer, state.fast_state.num_updates
+    ),
+    params,
+    state.slow_state.constants,
+    state.slow_state.pulse_counts,
+    devices.noise_keys(slow_key, params),
+    fast,
+    tuple(types.LayerParams(*(len(own.weights),) * 2) for own in params),
+  )
+  params, _, pulse_counts = devices.split_arrays(params, slow)
+  slow_state = state.slow_state._replace(pulse_counts=pulse_counts)
+  return params, TikiTakaState(fast, fast_state, slow_state)
+
+
+def _transfer_lines(
+  config, transfer, turn, weights, constants, pulse_count, keys, fast, total
+):
+  """Decays a slow array and transfers some of `total` lines to it."""
+  weights = resistive.decay(constants, weights)
+  slow = resistive.DeviceArray(weights, constants, pulse_count)
+  num_read = min(transfer.transfer_lines, total)
+  lines, rate = slice(None), transfer.transfer_rate
+  if fast.ndim == 1:  # all biases, at a lower rate
+    rate = rate * num_read / total
+  else:
+    lines = (turn * num_read + jnp.arange(num_read)) % total
+  read = fast[lines]
+  written = resistive.apply_pulses(
+    config,
+    keys,
+    jax.tree.map(lambda x: x[lines] if x.ndim else x, slow),
+    resistive.Pulses(up=jnp.maximum(read, 0.0), down=jnp.maximum(-read, 0.0)),
+    rate / config.dw_min,
+  )
+  if pulse_count is not None:
+    pulse_count = pulse_count.at[lines].set(written.pulse_count)
+  weights = weights.at[lines].set(written.weights)
+  return slow._replace(weights=weights, pulse_count=pulse_count)

@@ -18,8 +18,12 @@ def convert_os_errors(path: str | os.PathLike) -> Iterator[None]:
   try:
     yield
   except OSError as error:
+    reason, path = error.strerror or error, pathlib.Path(path)
+    for link in (path, *path.parents):
+      if link.is_symlink() and not link.exists():
+        reason = f'{link} is a link to {link.readlink()}, which does not exist'
     raise types.UserError(
-      f'{path} cannot be used ({error.strerror or error}); free disk space, '
+      f'{path} cannot be used ({reason}); free disk space, '
       'change its permissions, or choose another folder.'
     ) from None
 

@@ -77,11 +77,11 @@ def prepare(
 def _check_image_shape(config, inputs):
   """Refuses images of another shape than the layers are connected to."""
   shape, expected = tuple(inputs.shape[1:]), config.input_shape
-  if expected is None or inputs.dtype == jnp.uint32 or len(shape) < 2:
+  if expected is None or inputs.dtype == jnp.uint32:
     return
-  # A single channel may have an axis or none.
+  # A single channel may have an axis or none, and pixels may be flat.
   given, wanted = ([n for n in own if n > 1] for own in (shape, expected))
-  if given != wanted:
+  if given != wanted and len(given) > 1:
     raise types.UserError(
       f'images have shape {shape}, but input_shape is {expected}; make the two '
       'agree, with the same order of axes.'

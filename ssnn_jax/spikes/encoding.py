@@ -9,6 +9,8 @@ from ssnn_jax import types
 from ssnn_jax.spikes import trains as trains_lib
 from ssnn_jax.spikes import windows
 
+_ROUNDING = 1e-6  # of rates that a scaler of data computed
+
 
 def encode(inputs: jax.Array | np.ndarray, num_steps: int) -> types.Inputs:
   """Encodes images as rates, and spike trains as trains with their rates.
@@ -45,7 +47,8 @@ def rate_encode(images: jax.Array | np.ndarray) -> jax.Array:
   clipped.
 
   Args:
-    images: `[B, ...]` uint8 grey values, or float rates within [0, 1].
+    images: `[B, ...]` integer grey values from 0 to 255, float rates within
+      [0, 1], or bool.
 
   Returns:
     `[B, I]` float32 spikes per tick, in [0, 1].
@@ -67,24 +70,41 @@ def rate_encode(images: jax.Array | np.ndarray) -> jax.Array:
   images = images.reshape(images.shape[0], -1)
   if images.dtype == jnp.uint8:
     return jnp.asarray(images, jnp.float32) / 255.0
-  if not jnp.issubdtype(images.dtype, jnp.floating):
+  if images.dtype == bool:
+    return jnp.asarray(images, jnp.float32)
+  is_grey = jnp.issubdtype(images.dtype, jnp.integer)
+  if not is_grey and not jnp.issubdtype(images.dtype, jnp.floating):
     raise types.UserError(
-      f'images have dtype {images.dtype}; expected uint8 grey values, or '
-      'float rates within [0, 1].'
+      f'images have dtype {images.dtype}; expected grey values from 0 to 255 '
+      'of an integer dtype, or float rates within [0, 1].'
     )
-  _check_rates(images)
-  return jnp.clip(jnp.asarray(images, jnp.float32), 0.0, 1.0)
+  white = 255.0 if is_grey else 1.0
+  _check_range(images, white)
+  return jnp.clip(jnp.asarray(images, jnp.float32) / white, 0.0, 1.0)
 
 
-def _check_rates(rates):
-  """Refuses NaN and rates outside of [0, 1], outside `jax.jit`."""
-  if isinstance(rates, jax.core.Tracer):
+def _check_range(images, white):
+  """Refuses NaN and values outside of [0, white], outside `jax.jit`."""
+  if isinstance(images, jax.core.Tracer):
     return
-  values = np.asarray(rates)
+  values = np.asarray(images)
   if np.isnan(values).any():
     raise types.UserError('images contain NaN; expected rates within [0, 1].')
-  if values.size and (values.min() < 0.0 or values.max() > 1.0):
+  if not is_within(values, white):
+    expected = 'grey values from 0 to 255, or bool instead of 0 and 1'
+    if white == 1.0:
+      expected = 'rates within [0, 1]: divide grey values by 255'
     raise types.UserError(
-      f'images lie within [{values.min():g}, {values.max():g}]; expected rates '
-      'within [0, 1]: divide grey values by 255 or pass them as uint8.'
+      f'images lie within [{values.min():.7g}, {values.max():.7g}]; expected '
+      f'{expected}.'
     )
+
+
+def is_within(values: np.ndarray, largest: float) -> bool:
+  """Returns whether values are 0 to `largest`, up to errors of rounding.
+
+  Integers 0 and 1 are no grey values up to 255, which would be almost black.
+  """
+  low, high = values.min(), values.max()
+  is_binary = largest == 255 and high == 1
+  return low >= -_ROUNDING and high <= largest + _ROUNDING and not is_binary

@@ -16,6 +16,7 @@ import tqdm
 
 from ssnn_jax import checks
 from ssnn_jax import types
+from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import types as dataset_types
 from ssnn_jax.training import loop
 from ssnn_jax.training import state as state_lib
@@ -52,14 +53,14 @@ def fit(
 ) -> FitResult:
   """Trains a network and returns its final state and its history.
 
-  Networks of equal configurations, with equal results of `make_optimizer`,
-  share compiled programs.
+  Networks and devices of equal configurations, and results of equal calls of
+  `make_optimizer`, share compiled programs.
 
   Args:
     network: the network to train.
     optimizer: an optax transformation, or the devices that store the weights.
     dataset: a dataset, whose training split is used, or a pair of arrays:
-      inputs as for `Network` and `[N]` integer labels.
+      inputs as for `Network`, and `[N]` or `[N, 1]` labels, integers or bool.
     num_epochs: number of epochs to train.
     batch_size: number of samples in a batch.
     seed: seed of all random streams; not used if `state` is given.
@@ -157,6 +158,13 @@ def _check_state(network, optimizer, seed, state):
       'state has another structure than the state of this network and '
       'optimizer; continue with the network and optimizer of the earlier call.'
     )
+  if not all(
+    jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state.params)
+  ):
+    raise types.UserError(
+      'state has parameters that are NaN or infinite; continue from an earlier '
+      'state, with a smaller learning rate.'
+    )
   return state
 
 
@@ -167,6 +175,8 @@ def _check_split(name, network, state, split):
       f'{name} is of type {type(split).__name__}; expected an '
       'ssnn_jax.datasets.Dataset, or a pair of arrays (inputs, labels).'
     )
+  for part, array in zip(('inputs', 'labels'), split):
+    checks.check_unmasked(f'{part} of the {name}', array)
   try:
     inputs, labels = (
       array if isinstance(array, jax.Array) else np.asarray(array)
@@ -176,8 +186,10 @@ def _check_split(name, network, state, split):
     raise types.UserError(
       f'{name} are not arrays; give all samples the same shape.'
     ) from None
+  labels = arrays.as_classes(labels)
   constants = inputs, labels
-  if labels.shape == inputs.shape[:1]:  # otherwise `learn` refuses them
+  is_class = jnp.issubdtype(labels.dtype, jnp.integer)
+  if is_class and labels.shape == inputs.shape[:1]:  # or `learn` refuses them
     constants = tuple(map(_extremes, constants))
 
   def learn(params, key, opt_state):
@@ -196,7 +208,8 @@ def _check_split(name, network, state, split):
 
 def _extremes(array):
   """Returns the smallest and largest values over the samples, `[2, ...]`."""
-  if not array.size or array.dtype.kind not in 'biuf':
+  is_number = array.dtype == bool or jnp.issubdtype(array.dtype, jnp.number)
+  if not array.size or not is_number:
     return array
   return np.stack([np.min(array, axis=0), np.max(array, axis=0)])
 

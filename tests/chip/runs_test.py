@@ -54,6 +54,7 @@ class ChipRunsTest(parameterized.TestCase):
         self.assertEqual([len(own) for own in curves[name]], [2, 2, 2])
       self.assertNotRegex(json.dumps(curves), 'null|NaN')
       self.assertGreater(line['test_accuracy'], 0.85)
+      self.assertEqual((line['generator'], 'sampler' in line), ('sobol', False))
       # The ANN readout dequantizes the weights.
       self.assertGreater(line['test_accuracy_rate'], 0.85)
     for seed in whole.seeds:

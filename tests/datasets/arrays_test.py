@@ -27,7 +27,11 @@ INVALID_ARRAYS = (
   ('x_train', np.full((6, 3, 2), np.nan), 'values in [nan, nan]'),
   ('x_train', np.full((6, 2), -0.5), 'values in [-0.5, -0.5]'),
   ('x_train', IMAGES / 2.0, 'values in [0, 17.5]'),
-  ('x_test', TEST_IMAGES.astype(np.int64), 'the dtype int64'),
+  ('x_test', TEST_IMAGES.astype(np.int64) - 1, 'values in [-1, 22]'),
+  ('x_train', (IMAGES > 5).astype(int), 'bool instead of 0 and 1'),
+  ('x_test', TEST_IMAGES.astype(str), 'the dtype <U'),
+  ('x_test', np.ma.masked_less(TEST_IMAGES, 2), 'masked'),
+  ('y_train', np.ma.masked_equal(LABELS, 2), 'masked'),
   ('x_test', TEST_IMAGES.transpose(0, 2, 1), 'shape (2, 3)'),
   ('x_test', TEST_IMAGES / 255.0, 'dtype float32'),
   ('y_train', LABELS[:5], '5 labels and x_train has 6 samples'),
@@ -67,6 +71,23 @@ class FromArraysTest(data_util.DatasetTestCase):
     expected = np.array([[[0.0, 0.25]], [[0.5, 1.0]]], np.float32)
     for split in (dataset.train, dataset.test):
       np.testing.assert_array_equal(split.inputs, expected, strict=True)
+
+  def test_converts_integers_and_bool(self):
+    grey = datasets.from_arrays(
+      **ARRAYS | {name: ARRAYS[name].astype(int) for name in ARRAYS}
+    )
+    data_util.assert_arrays_equal(grey.train, (IMAGES, LABELS.astype(np.int32)))
+    self.assertEqual(grey.train.inputs.dtype, np.uint8)
+    images, labels = IMAGES > 5, LABELS[:, None] > 1
+    binary = datasets.from_arrays(images, labels, images, labels)
+    expected = images.astype(np.float32), (LABELS > 1).astype(np.int32)
+    data_util.assert_arrays_equal(binary.train, expected)
+
+  def test_errors_of_rounding_are_clipped(self):
+    rates = np.array([[0.25, 1.0000000000000002], [-1e-9, 0.5]])
+    dataset = datasets.from_arrays(rates, [0, 1], rates, [1, 0])
+    expected = np.float32([[[0.25, 1.0]], [[0.0, 0.5]]])
+    np.testing.assert_array_equal(dataset.train.inputs, expected, strict=True)
 
   def test_named_classes_may_lack_training_samples(self):
     dataset = datasets.from_arrays(

@@ -1,5 +1,7 @@
 """Tests of the command that fits a device."""
 
+import contextlib
+import io
 import pathlib
 
 from absl.testing import absltest
@@ -34,7 +36,11 @@ class FitTest(absltest.TestCase):
 
   def test_fitted_device_trains(self):
     pulse_curves.write_csv(self.csv, self.curves, direction=False)
-    output = self.call()
+    errors = io.StringIO()
+    with contextlib.redirect_stderr(errors):
+      output = self.call()
+    self.assertIn('1/1', errors.getvalue())
+    self.assertIn(f'{sum(len(c.pulses) for c in self.curves)} readings', output)
     self.assertRegex(output, r'dw_min +0\.06\d+ +0\.0\d+ to 0\.0\d+ +weight\n')
     self.assertRegex(output, r'number of states +3\d')
     self.assertIn('One device has no device-to-device variability', output)

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import os
 import pathlib
 
 from absl.testing import parameterized
@@ -132,7 +133,7 @@ class FilesTest(parameterized.TestCase):
     ('[1]', 'is not the file of a device'),
     ('{"dw_min": 0.1}', "'parameters'"),
     ('{"parameters": {"step": 1}}', "'step'"),
-    ('{"parameters": {"w_max": "1"}}', 'w_max'),
+    ('{"parameters": {"w_max": "1"}}', 'w_max is 1; .*without quotes'),
     ('{"parameters": {"w_max": -1}}', 'w_max'),
     ('{"parameters": {"pulse_scheme": []}}', 'pulse_scheme'),
     (f'{{"parameters": {{"dw_min": 1{"0" * 400}}}}}', 'dw_min'),
@@ -143,3 +144,8 @@ class FilesTest(parameterized.TestCase):
     with self.assertRaisesRegex(ssnn_jax.UserError, message) as caught:
       hardware.read_device(self.path)
     self.assertStartsWith(str(caught.exception), str(self.path))
+
+  def test_rejects_pipes_at_once(self):
+    os.mkfifo(self.path)
+    with self.assertRaisesRegex(ssnn_jax.UserError, 'not a regular file'):
+      hardware.read_device(self.path)

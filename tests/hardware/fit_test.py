@@ -99,7 +99,7 @@ class PredictTest(absltest.TestCase):
 
 
 class FitTest(parameterized.TestCase):
-  @parameterized.parameters(1e-6, 1e12)
+  @parameterized.parameters(1e-6, 1e200)
   def test_device_without_noise_is_found_in_any_unit(self, unit):
     curves, _ = pulse_fit.simulate(EXACT)
     curves = [c._replace(conductances=unit * c.conductances) for c in curves]
@@ -110,6 +110,7 @@ class FitTest(parameterized.TestCase):
     self.assertAlmostEqual(fit.scale / unit, 2.0, places=4)
     self.assertEqual((fit.config.dw_min_dtod, fit.num_devices), (0.0, 1))
     self.assertLen(fit.notes, 2)  # on noise and on variability
+    self.assertLess(fit.read_noise, 1e-3)
 
   def test_steps_are_equal_at_the_symmetry_point(self):
     curves, _ = pulse_fit.simulate(EXACT)

@@ -1,5 +1,6 @@
 """Tests of pulse curves and of their files."""
 
+import os
 import pathlib
 
 from absl.testing import parameterized
@@ -67,6 +68,7 @@ class FileTest(parameterized.TestCase):
 
   @parameterized.parameters(
     ('', 'No columns'),
+    ('pulse;conductance\n1;2,5\n', 'separated by commas'),
     ('pulse,g\n1,2\n', 'columns are pulse, g;'),
     ('pulse,conductance,polarity\n1,2,3\n', 'polarity'),
     (f'{HEADER}{UP}\n9,x\n', 'x. at position 8'),
@@ -76,12 +78,20 @@ class FileTest(parameterized.TestCase):
     (f'{HEADER}{UP}\n1e6,9\n{DOWN}\n', 'pulse numbers'),
     (HEADER, 'no curve'),
     (f'{HEADER}{UP}\n', '0 readings of down pulses'),
-    (f'{HEADER}{DOWN}\n{UP}\n', 'does not move up'),
+    (f'{HEADER}{DOWN}\n{UP}\n', 'does not move up.* order of the measurement'),
+    (
+      f'{HEADER}{UP}\n{DOWN}\n{UP}\n9,1\n{DOWN}\n',
+      'reading of 1, and all other readings lie within .1e-06, 8e-06',
+    ),
+    (
+      f'{HEADER}0,-1\n{UP}\n{DOWN}\n{UP}\n{DOWN}\n',
+      'reading of -1, .*remove this row',
+    ),
     (f'{HEADER}{UP}\n{DOWN}\n{UP}\n{DOWN}\n{UP}\n{UP}\n', 'column direction'),
     (f'{DIRECTED}{directed(UP, "left")}\n', 'direction is left'),
     (
       f'{DIRECTED}{directed(UP, "down")}\n{directed(DOWN, "up")}\n',
-      'does not move up during up pulses; check the directions',
+      'does not move up during up pulses; check .* up and down are exchanged',
     ),
     (
       f'{DIRECTED}{directed(UP, "up")}\n'
@@ -98,7 +108,12 @@ class FileTest(parameterized.TestCase):
   def test_rejects_exchanged_rows_but_no_outlier(self):
     rows = f'{UP}\n{DOWN}'.splitlines()
     exchanged = rows[4:8] + rows[:4] + rows[12:] + rows[8:12]
-    with self.assertRaisesRegex(ssnn_jax.UserError, 'order of the r'):
+    with self.assertRaisesRegex(ssnn_jax.UserError, 'order of the m'):
       self.read(HEADER + '\n'.join(exchanged))
     rows[7] = '8,-9e-6'  # after 7 up pulses to 7e-6
     self.assertLen(self.read(HEADER + '\n'.join(rows)), 2)
+
+  def test_rejects_pipes_at_once(self):
+    os.mkfifo(self.path)
+    with self.assertRaisesRegex(ssnn_jax.UserError, 'not a regular file'):
+      hardware.read_pulse_csv(self.path)

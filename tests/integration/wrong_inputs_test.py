@@ -1,6 +1,7 @@
 """Wrong flags and damaged files: one sentence, and no file changes."""
 
 import contextlib
+import os
 import pathlib
 import shlex
 import shutil
@@ -42,6 +43,10 @@ REFUSED = {
   # Files that are no runs, or would be lost.
   'run --resume --workdir=finished --num_epochs=2': 'num_epochs is 1, not 2',
   'run --workdir=finished': 'finished holds another run .*method is bp, not',
+  'run --workdir=pipe': 'pipe holds no run .*config.json is not a regular file',
+  'plot --record=pipe/config.json': 'config.json is not a regular file',
+  'run --dataset=pipe/own.npz': 'own.npz is not a regular file',
+  'run --workdir=dangling': 'dangling is a link to nowhere, which does not ex',
   'run --workdir=others': 'others holds no run that this version can continue',
   'run --workdir=a_file/x': 'a_file/x cannot be used .Not a directory',
   'sweep --workdir=swept --grid=num_steps=4 --num_epochs=3': 'is 20, not 3',
@@ -97,6 +102,10 @@ class WrongInputsTest(parameterized.TestCase):
     pathlib.Path('unfinished', record.METRICS).unlink()
     pathlib.Path('blocked/run.png').mkdir()
     pathlib.Path('others').mkdir()
+    pathlib.Path('pipe').mkdir()
+    for name in ('pipe/config.json', 'pipe/own.npz'):
+      os.mkfifo(name)
+    pathlib.Path('dangling').symlink_to('nowhere')
     for name in ('others/notes.txt', 'a_file'):
       pathlib.Path(name).write_bytes(b'\xff')
     images, labels = np.zeros((9, 4, 4)), np.arange(9) % 3

@@ -60,3 +60,15 @@ class ConfigTest(parameterized.TestCase):
     message = r'images have shape \(2, 7, 6\), but input_shape is \(7, 6, 2\)'
     with self.assertRaisesRegex(ssnn_jax.UserError, message):
       network.infer(params, KEY, jnp.zeros((1, 2, 7, 6)))
+
+  def test_flat_images_are_accepted(self):
+    config = ssnn_jax.NetworkConfig(
+      layers=(layers.Conv(2, 3), layers.Dense(4)), input_shape=(7, 6)
+    )
+    network = ssnn_jax.ann(config)
+    images = np.random.default_rng(0).random((3, 7, 6), np.float32)
+    params = network.init(KEY)
+    expected = network.infer(params, KEY, images).potential
+    for shape in ((3, 42), (3, 1, 42)):
+      found = network.infer(params, KEY, images.reshape(shape)).potential
+      np.testing.assert_array_equal(found, expected)

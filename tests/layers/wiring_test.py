@@ -52,6 +52,10 @@ class OwnLayerTest(parameterized.TestCase):
     ):
       with self.assertRaisesRegex(ssnn_jax.UserError, '4 positions'):
         layers.Wiring((4,), (4, 1), inputs)
+    with self.assertRaisesRegex(
+      ssnn_jax.UserError, r'within \[-2, 3\] of shape'
+    ):
+      layers.Wiring((4,), (2, 1), [[0, -2], [3, 1]])
 
   @parameterized.parameters(
     (lambda shape: None, 'connect must return a layers.Wiring'),

@@ -107,3 +107,12 @@ class FilesTest(parameterized.TestCase):
       ):
         with files.exclusive_lock(self.folder):
           self.fail('there is no lock')
+
+  def test_names_a_link_to_a_missing_folder(self):
+    self.path.symlink_to('nowhere')
+    for folder in (self.path, self.path / 'x'):
+      with self.assertRaisesRegex(
+        ssnn_jax.UserError, f'{self.path} is a link to nowhere, which does not'
+      ):
+        with files.exclusive_lock(folder):
+          self.fail()

@@ -30,8 +30,7 @@ NETWORKS = {
 # Wrong arguments of `learn`, and what the sentence names. Values are seen where
 # the arrays are concrete, shapes and types also under jit.
 SHAPES = (
-  ({'images': GOOD.astype(np.int32)}, 'dtype int32'),
-  ({'images': GOOD > 0.5}, 'dtype bool'),
+  ({'images': GOOD.astype(np.complex64)}, 'dtype complex64'),
   ({'images': GOOD.ravel()}, 'add a leading axis'),
   ({'images': GOOD[:, :, :2]}, '4 pixels, but layer_sizes starts with 6'),
   ({'labels': np.float32([0, 2])}, 'float32'),
@@ -49,6 +48,9 @@ VALUES = (
   ({'images': GOOD * np.nan}, 'NaN'),
   ({'images': GOOD - 0.1}, r'within \[-0.1, 0.9\]'),
   ({'images': 255 * GOOD}, 'divide grey values'),
+  ({'images': np.int32(300 * GOOD)}, r'\[0, 300\]; expected grey values'),
+  ({'images': np.int32(GOOD > 0.5)}, 'bool instead of 0 and 1'),
+  ({'images': np.ma.masked_greater(GOOD, 0.5)}, 'masked'),
   ({'images': GOOD[:0], 'labels': LABELS[:0]}, 'one sample or more'),
   ({'labels': LABELS + 1}, 'classes from 0 to 2'),
   ({'labels': None}, 'NoneType'),
@@ -67,6 +69,21 @@ class EncodingTest(parameterized.TestCase):
   def test_float_rates_are_unchanged(self):
     rates = ssnn_jax.rate_encode(GOOD)
     np.testing.assert_array_equal(rates, GOOD.reshape(2, 6))
+
+  def test_integers_are_grey_values_and_bool_are_rates(self):
+    images = np.arange(0, 256, 5).reshape(4, 13)
+    expected = ssnn_jax.rate_encode(images.astype(np.uint8))
+    for encode in (ssnn_jax.rate_encode, jax.jit(ssnn_jax.rate_encode)):
+      for dtype in (np.int64, np.int16):
+        rates = encode(images.astype(dtype))
+        np.testing.assert_array_max_ulp(rates, expected, maxulp=1)
+    rates = ssnn_jax.rate_encode(images > 99)
+    np.testing.assert_array_equal(rates, images > 99)
+
+  def test_errors_of_rounding_are_clipped(self):
+    images = np.array([[0.25, 1.0000000000000002, -1e-9]])
+    rates = ssnn_jax.rate_encode(images)
+    np.testing.assert_array_equal(rates, np.float32([[0.25, 1.0, 0.0]]))
 
   @parameterized.parameters(*NETWORKS)
   def test_wrong_arguments_are_refused(self, name):

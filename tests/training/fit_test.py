@@ -11,16 +11,19 @@ import numpy as np
 import optax
 
 import ssnn_jax
+from ssnn_jax import chip
 from ssnn_jax import datasets
+from ssnn_jax import hardware
 from ssnn_jax import training
+from ssnn_jax.baselines import rpu
 from ssnn_jax.training import loop
 
 CONFIG = ssnn_jax.NetworkConfig((6, 5, 3), num_steps=8, dropout=0.1)
 NETWORK = ssnn_jax.ann(CONFIG)  # traced in less time than spikes
 OPTIMIZER = training.make_optimizer(0.5)
-DEVICE = ssnn_jax.hardware.make_resistive(
-  ssnn_jax.DeviceConfig(dw_min=0.01), learning_rate=0.5
-)
+DEVICE_CONFIG = ssnn_jax.DeviceConfig(dw_min=0.01)
+DEVICE = hardware.make_resistive(DEVICE_CONFIG, learning_rate=0.5)
+STATE = training.init_state(NETWORK, OPTIMIZER, 0)
 INPUTS = np.random.default_rng(0).random((40, 6), np.float32)
 LABELS = np.arange(40) % 3
 TRAIN = datasets.Split(INPUTS[:32], LABELS[:32])
@@ -35,6 +38,10 @@ INVALID_DATA = {
   'labels_from_1': ((INPUTS, LABELS + 1), 'classes from 0 to 2'),
   'too_few_labels': ((INPUTS, LABELS[1:]), 'each of the 40 inputs'),
   'name': ('digits', 'of type str'),
+  'float_labels': ((INPUTS, LABELS + 0.5), 'float64 of shape .40,.*40 inputs'),
+  'text_labels': ((INPUTS, LABELS.astype(str)), '40 inputs'),
+  'masked': ((np.ma.masked_greater(INPUTS, 0.5), LABELS), 'masked'),
+  'masked_labels': ((INPUTS, np.ma.masked_equal(LABELS, 2)), 'masked'),
 }
 INVALID_OPTIONS = {
   'num_epochs': ({'num_epochs': 0}, 'num_epochs is 0'),
@@ -48,6 +55,14 @@ INVALID_OPTIONS = {
   'other_optimizer': (
     {'state': training.init_state(NETWORK, DEVICE, 0)},
     'state has another structure',
+  ),
+  'nan_weights': (
+    {
+      'state': STATE.replace(
+        params=jax.tree.map(lambda leaf: leaf.at[0].set(np.nan), STATE.params)
+      )
+    },
+    'state has parameters that are NaN',
   ),
 }
 
@@ -104,6 +119,20 @@ class FitTest(parameterized.TestCase):
     assert_same(tuple(result.history), tuple(fit().history))
     assert_same(result.state.params, fit().state.params)
 
+  def test_accepts_other_types_of_arrays(self):
+    images = np.round(INPUTS[:32] * 255).astype(int)
+    labels = LABELS[:32] > 1
+    expected = fit((images.astype(np.uint8), labels.astype(int)), num_epochs=1)
+    found = fit((images, labels[:, None]), num_epochs=1)
+    np.testing.assert_allclose(
+      found.history.loss, expected.history.loss, rtol=1e-6
+    )
+    binary = INPUTS[:32] > 0.5
+    expected = fit((binary.astype(np.float32), labels), num_epochs=1)
+    for images in (binary, jax.numpy.asarray(binary, jax.numpy.bfloat16)):
+      found = fit((images, labels), num_epochs=1)
+      assert_same(found.history.loss, expected.history.loss)
+
   def test_evaluates_on_validation_split(self):
     held_out = datasets.Split(INPUTS[32:], np.zeros(8, int))
     expected = fit(evaluate=held_out).history.eval_accuracy
@@ -154,6 +183,40 @@ class FitTest(parameterized.TestCase):
       fit(network=ssnn_jax.ann(dataclasses.replace(config, input_gain=2.0)))
       self.assertEqual(make.call_count, 2)
     assert_same(*(tuple(result.history) for result in results))
+
+  @parameterized.named_parameters(
+    (
+      'resistive',
+      lambda: (
+        rpu.make_network(CONFIG, separate_signs=True),
+        hardware.make_resistive(DEVICE_CONFIG, 0.25),
+      ),
+    ),
+    (
+      'tiki_taka',
+      lambda: (
+        rpu.make_network(CONFIG, separate_signs=True),
+        hardware.make_tiki_taka(
+          DEVICE_CONFIG, hardware.TransferConfig(transfer_lines=2), 0.5
+        ),
+      ),
+    ),
+    (
+      'chip',
+      lambda: (
+        chip.make_network(chip.ChipConfig((6, 5, 3), num_steps=8)),
+        chip.make_device(chip.ChipConfig((6, 5, 3), num_steps=8), 0.005),
+      ),
+    ),
+  )
+  def test_equal_devices_share_programs(self, make):
+    with mock.patch.object(
+      loop, 'make_programs', wraps=loop.make_programs
+    ) as make_programs:
+      for _ in range(2):
+        network, device = make()
+        fit(network=network, optimizer=device, num_epochs=1, evaluate=False)
+    self.assertEqual(make_programs.call_count, 1)
 
   def test_warns_of_a_loss_that_is_not_finite(self):
     with self.assertWarnsRegex(UserWarning, 'the loss of epoch 1 is nan; try'):

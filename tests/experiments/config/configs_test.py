@@ -56,7 +56,6 @@ REFUSED = (
     '--update_rule is tiki_taka; expected sgd',
   ),
   ('--timing=realtime --window=32', '--window is 32; expected less'),
-  ('--inhibition_latency=0.1', '--inhibition_latency is 0.1; .*=race'),
   ('--layer_sizes=784,10', '--layer_sizes=784,10 does not fit digits; it must'),
 )
 

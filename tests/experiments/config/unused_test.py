@@ -29,7 +29,15 @@ class UnusedTest(parameterized.TestCase):
     ),
     (
       {'winner': 'race', 'race_rate': 2.0, 'inhibition': 'adaptive'},
-      ['--race_rate: not used with --inhibition=adaptive'],
+      ['--race_rate: not used without --winner=race and --inhibition=ideal'],
+    ),
+    (
+      {'inhibition': 'adaptive', 'inhibition_step': 0.5},
+      [
+        '--inhibition: not used without --winner=race',
+        '--inhibition_step: not used without --winner=race and '
+        '--inhibition=adaptive',
+      ],
     ),
   )
   def test_describes_flags_that_do_not_affect_the_run(self, given, expected):

@@ -190,7 +190,7 @@ class DataTest(parameterized.TestCase):
     ):
       path = f'{folder}/{stem}.npz'
       np.savez(path, **arrays, **stored)
-      config = experiment.ExperimentConfig(dataset=path, probe_size=47)
+      config = experiment.ExperimentConfig(dataset=path)  # probe_size 128
       data._load_once.cache_clear()
       found = data.load(config, None)
       self.assertEqual((found.name, found.class_names), (path, names))
