@@ -99,7 +99,7 @@ STUDY = Study(
   ),
   sweeps={
     'mnist': _make_sweeps('mnist'),
-    'fashion_mnist': _make_sweeps('fashion_mnist', ('sobol',), (16, 32)),
+    'fashion_mnist': _make_sweeps('fashion_mnist', ('sobol',), (16,)),
   },
   figure=_draw,
   numbers=_numbers,
