@@ -241,11 +241,16 @@ def rows(
   Returns:
     Cells of text, by their headings.
   """
-  return [
-    _row(name, _select_plain(runs), trains, margins[name])
-    for name, runs in records.items()
-    for trains in ('random', 'sobol')
-  ]
+  made = []
+  for name, runs in records.items():
+    own = _select_plain(runs)
+    found = set(frames.split_baseline(own)[1]['trains'])
+    made += [
+      _row(name, own, trains, margins[name])
+      for trains in ('random', 'sobol')
+      if trains in found
+    ]
+  return made
 
 
 def _row(name, runs, trains, margin):
