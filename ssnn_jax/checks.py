@@ -114,7 +114,7 @@ def check_unmasked(name: str, value: Any) -> None:
 
 
 def check_array(name: str, value: Any) -> None:
-  """Refuses values that are no arrays, and masked or missing elements."""
+  """Refuses values that are no arrays, are empty, or have masked elements."""
   is_array = isinstance(value, jax.Array | np.ndarray)
   if not is_array or not value.size:
     found = f'of type {type(value).__name__}'

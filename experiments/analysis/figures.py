@@ -207,6 +207,7 @@ TRAINS = {
   'lfsr': 'LFSR trains',
   'lfsr_shared': 'shared LFSR trains',
 }
+TIMINGS = {'realtime': 'real time', 'buffered': 'fast simulation'}
 ERROR_LABEL = "distance from\nBP's gradient (relative)"
 _NAMES = TRAINS | {
   methods.ANN: 'ANN',

@@ -275,12 +275,10 @@ class ExperimentConfig(synapses.SynapseFields):
     decay = self.weight_decay
     expected = '0, as resistive devices decay by --lifetime'
     field.check('weight_decay', decay, is_ideal or decay == 0, expected)
-    name, own = 'optimizer', methods.METHODS[self.method].make_device
-    is_valid = (
-      is_ideal and own is None or self.optimizer == FIELDS[name].default
-    )
+    has_floats = is_ideal and not methods.METHODS[self.method].make_device
+    is_valid = has_floats or self.optimizer == 'sgd'
     expected = 'sgd, as pulses and integers move weights by fixed steps'
-    field.check(name, self.optimizer, is_valid, expected)
+    field.check('optimizer', self.optimizer, is_valid, expected)
     is_valid = self.update_every != 'window' or self.update_rule == 'sgd'
     expected = 'sgd, as Tiki-Taka transfers after presentations'
     field.check('update_rule', self.update_rule, is_valid, expected)

@@ -14,6 +14,7 @@ from experiments.config import methods
 from experiments.config.grids import Sweep
 import ssnn_jax
 
+# relu differs in its neurons, not in the way it learns.
 METHODS = tuple(name for name in methods.MINIBATCH if name != 'relu')
 _SWEEPS = (Sweep({'method': METHODS, 'num_steps': (16, 64)}),)
 

@@ -18,7 +18,7 @@ from experiments.config import methods
 from experiments.config import titles
 from experiments.config.grids import Sweep
 
-_MARGIN = 0.3  # points
+MARGIN = 0.3  # points
 _EVENT_MARGIN = 1.0  # points; too few recordings for a smaller margin
 _NUM_FOLDS = 10  # of recordings
 _ADDED = 20  # the first seed that was added for the closest equivalence
@@ -148,7 +148,7 @@ def _draw(runs):
   """Draws a set of images against T, and recordings against T and window."""
   if runs['folds'].notna().all():
     return _draw_recordings(_describe(runs))
-  return figures.draw_lengths(_select_plain(runs), _MARGIN)
+  return figures.draw_lengths(_select_plain(runs), MARGIN)
 
 
 def _draw_recordings(runs):
@@ -283,7 +283,7 @@ def _claim_parity(name, t16='by_counts'):
       f'{name}_sobol_minus_ann_t16_{t16}',
       f'{name}_sobol_minus_ann_t64_by_counts',
     ),
-    within=_MARGIN,
+    within=MARGIN,
   )
 
 
@@ -292,11 +292,11 @@ def _claim_wide_parity(name):
     'With low-discrepancy trains of 64 ticks and 800 hidden neurons, '
     f'accuracy on {titles.title(name)} is within 0.3 points of the ANN.',
     (f'{name}_wide_sobol_minus_ann_t64_by_counts',),
-    within=_MARGIN,
+    within=MARGIN,
   )
 
 
-MARGINS = dict.fromkeys(_IMAGES, _MARGIN) | {'n_mnist': _EVENT_MARGIN}
+MARGINS = dict.fromkeys(_IMAGES, MARGIN) | {'n_mnist': _EVENT_MARGIN}
 STUDY = Study(
   question=(
     'How long must spike trains be to match the tuned ANN on each data set?'

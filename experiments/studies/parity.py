@@ -17,7 +17,6 @@ from experiments.config import titles
 from experiments.config.grids import Sweep
 from experiments.studies import datasets
 
-MARGIN = 0.3  # points
 _NUM_SEEDS = 10
 _READOUTS = {
   'counts': comparisons.minus(),
@@ -56,11 +55,11 @@ def select_realtime(
 
 def _name(runs):
   """Adds the name of the data set, and one of timing and trains."""
-  timings = {'realtime': 'real time', 'buffered': 'fast simulation'}
-  curves = (
-    runs['timing'].map(timings) + ', ' + runs['sampler'].map(figures.TRAINS)
+  timing, trains = figures.TIMINGS, figures.TRAINS
+  return runs.assign(
+    dataset=runs['dataset'].map(experiment.slug),
+    curve=runs['timing'].map(timing) + ', ' + runs['sampler'].map(trains),
   )
-  return runs.assign(dataset=runs['dataset'].map(experiment.slug), curve=curves)
 
 
 def _numbers(records):
@@ -80,16 +79,17 @@ def _numbers(records):
 
 def _draw(runs: pd.DataFrame) -> figure.Figure:
   """Draws accuracy minus that of the ANN against T, by three readouts."""
-  return figures.draw(_name(runs), 'num_steps', 'curve', _PANELS, MARGIN)
+  named = _name(runs)
+  return figures.draw(named, 'num_steps', 'curve', _PANELS, datasets.MARGIN)
 
 
 def _claim(dataset, lengths):
   return Claim(
     f'In real time with Sobol trains of {" and ".join(map(str, lengths))} '
-    f'ticks, accuracy on {titles.title(dataset)} is within 0.3 points of the '
-    'tuned ANN.',
+    f'ticks, accuracy on {titles.title(dataset)} is within {datasets.MARGIN} '
+    'points of the tuned ANN.',
     tuple(f'{dataset}_realtime_sobol_t{t}_by_counts' for t in lengths),
-    within=MARGIN,
+    within=datasets.MARGIN,
   )
 
 

@@ -37,7 +37,7 @@ def count_hardware(sizes: tuple[int, ...], num_steps: int) -> pd.DataFrame:
     Cells of text, a row for each sampler.
   """
   trains = sum(sizes[:-1]) + sum(sizes[1:-1])
-  streams = len(sizes) - 1 + len(sizes) - 2  # of a layer and role
+  streams = 2 * len(sizes) - 3  # layers and roles that trains belong to
   rows = {
     'bernoulli': (0, trains * num_steps, 0),
     # Points of each dimension, and a shift for each neuron and role.
@@ -72,10 +72,8 @@ def _table(runs):
 
 
 def _draw(runs):
-  timings = {'realtime': 'real time', 'buffered': 'fast simulation'}
-  named = runs.assign(
-    curve=runs['timing'].map(timings) + ', T = ' + runs['num_steps'].map(str)
-  )
+  timing = runs['timing'].map(figures.TIMINGS)
+  named = runs.assign(curve=timing + ', T = ' + runs['num_steps'].map(str))
   return figures.draw(named, 'sampler', 'curve', _PANELS)
 
 

@@ -105,8 +105,8 @@ def _learn_online(
     use_kernel=use_kernel,
   )
   state = state._replace(generators=presented.generators)
-  params, state = update(0, None, state, presented.weights)
-  return (params, state), _respond(config, presented)
+  updated = update(0, None, state, presented.weights)
+  return updated, _respond(config, presented)
 
 
 def _respond(config, presented):
