@@ -45,9 +45,10 @@ def _make_sweeps(
 def select_realtime(
   records: Mapping[str, records_lib.Record],
 ) -> dict[str, pd.DataFrame]:
-  """Selects the runs in real time, and the ANN, of each record."""
+  """Selects real time and the ANN in each record, in the order of margins."""
   selected = {}
-  for name, (_, runs) in records.items():
+  for name in filter(records.__contains__, datasets.MARGINS):
+    runs = records[name].runs
     is_ann = runs['method'] == methods.ANN
     selected[name] = runs[is_ann | (runs['timing'] == 'realtime')]
   return selected
