@@ -245,7 +245,9 @@ def _run_sweep(values, given):
   training = command.make(trainer.Options)
   for name, task in tasks.items():
     # Invalid settings are refused before any run starts.
-    experiment.network_config(task.config, _load(task.config, data_options))
+    dataset = _load(task.config, data_options)
+    network_config = experiment.network_config(task.config, dataset)
+    trainer.read_initial(task, network_config)
     if trainer.is_finished(task):
       print(f'{name}: recorded', flush=True)
       continue

@@ -91,7 +91,7 @@ def make(kind: type[_T]) -> _T:
 def given() -> dict[str, Any]:
   """Returns the fields of a configuration whose flags are given."""
   return {
-    name: field.absolute_path(flags.FLAGS[name].value)
+    name: field.absolute_path(name, flags.FLAGS[name].value)
     for name in experiment.FIELDS
     if name in flags.FLAGS and flags.FLAGS[name].present
   }

@@ -180,6 +180,12 @@ class ExperimentConfig(synapses.SynapseFields):
     'learning-rate schedule; all but constant end at 0',
     choices=SCHEDULES,
   )
+  init_from: str | None = _training(
+    None,
+    'folder of a run, or of ssnn_jax.save, whose parameters are trained for '
+    '--num_epochs more; of a run with several seeds, each seed goes on with '
+    'its own',
+  )
   dropout: float = _training(0.0, _HELP['dropout'])
   weight_decay: float = _training(
     0.0,
@@ -348,9 +354,9 @@ def to_json(config: ExperimentConfig) -> dict[str, Any]:
 
 
 def to_record(config: ExperimentConfig) -> dict[str, Any]:
-  """Returns the JSON object of a configuration, with own files by name."""
+  """Returns the JSON object of a configuration, with paths by name."""
   return {
-    name: pathlib.Path(value).name if field.is_own_file(value) else value
+    name: pathlib.Path(value).name if field.is_path(value) else value
     for name, value in to_json(config).items()
   }
 

@@ -19,6 +19,7 @@ from ssnn_jax.datasets import arrays
 from ssnn_jax.hardware import device_config
 
 OWN_FILE = 'path/to/own.npz'
+FOLDERS = {'init_from'}  # fields that are folders, and absolute in records
 # Data sets in --help.
 SETS = (
   'digits, mnist, fashion_mnist, emnist/<split>, n_mnist, '
@@ -123,14 +124,15 @@ def read_help(kind: type) -> dict[str, str]:
   return {name: ' '.join(text.split()) for name, text in entries}
 
 
-def is_own_file(value: Any) -> bool:
-  """Returns whether a value is the path of own arrays, or of an own device."""
-  return arrays.is_npz_path(value) or device_config.is_device_path(value)
+def is_path(value: Any) -> bool:
+  """Returns whether a value is the path of own arrays, a device or a folder."""
+  is_file = arrays.is_npz_path(value) or device_config.is_device_path(value)
+  return is_file or (isinstance(value, str) and os.path.isabs(value))
 
 
-def absolute_path(value: Any) -> Any:
-  """Makes the path of an own file absolute; returns other values unchanged."""
-  if not is_own_file(value):
+def absolute_path(name: str, value: Any) -> Any:
+  """Makes the path of a field absolute; returns other values unchanged."""
+  if value is None or not (name in FOLDERS or is_path(value)):
     return value
   return os.path.abspath(os.path.expanduser(value))
 

@@ -57,8 +57,8 @@ def write(value: Any) -> str:
 
 
 def label(value: Any) -> str:
-  """Formats the value of a field for tables and figures; files by name."""
-  if field.is_own_file(value):
+  """Formats the value of a field for tables and figures; paths by name."""
+  if field.is_path(value):
     return pathlib.Path(value).name
   return write(value)
 
@@ -149,7 +149,7 @@ def _settings(base, grid):
     method = varied.pop('method')
     varied = {k: v for k, v in varied.items() if methods.concerns(method, k)}
     name = _name(method, varied, is_named=spiking != {'ssnn'})
-    varied = {k: field.absolute_path(v) for k, v in varied.items()}
+    varied = {k: field.absolute_path(k, v) for k, v in varied.items()}
     if not methods.METHODS[method].has_pulses:
       varied |= synapses.DEFAULTS
     try:

@@ -65,7 +65,11 @@ def fit(
     batch_size: number of samples in a batch.
     seed: seed of all random streams; not used if `state` is given.
     state: state of an earlier call with the same network and optimizer, to
-      continue training; with `make_optimizer` it includes the learning rate.
+      train `num_epochs` more; with `make_optimizer` it includes the learning
+      rate. Two calls equal a longer one bit for bit: the numbers of epochs, of
+      which orders of samples and spikes are functions, go on, and so does a
+      schedule, which stays at its last value after its end. `init_state` with
+      `params` starts the schedule again.
     evaluate: whether to evaluate after each epoch on the validation split, or
       on the test split if there is none; or a pair of arrays to evaluate on.
     progress: whether to show a progress bar.
