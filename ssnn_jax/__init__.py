@@ -45,7 +45,9 @@ The examples of all other pages assume these four imports.
   provenance.
 - `datasets`: images, recordings of event cameras, and arrays.
 - `user_cache`: the folder of decoded data, compiled kernels and programs;
-  `checks`: the one place of what is refused; `version`: that of the library.
+  `checks`: the one place of what is refused; `summaries`: what `print` shows;
+  `lazy`: modules that are imported when they are used; `version`: that of the
+  library.
 
 ## The method, in reading order
 

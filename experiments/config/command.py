@@ -141,6 +141,10 @@ def _parse(argv):
     sys.exit()
   try:
     return flags.FLAGS(argv)
+  except flags.UnrecognizedFlagError as error:
+    near = field.closest(error.flagname, list(flags.FLAGS))
+    hint = f'did you mean --{near}? See --help.' if near else 'see --help.'
+    sys.exit(f'error: --{error.flagname} is not a flag of this command; {hint}')
   except flags.Error as error:
     sys.exit(f'error: {" ".join(str(error).split()).rstrip(".")}; see --help.')
 

@@ -1,10 +1,12 @@
 """Dataclass fields with the metadata of their command-line flags."""
 
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Iterator
 from collections.abc import Sequence
 import contextlib
 import dataclasses
+import difflib
 import inspect
 import os
 import re
@@ -135,6 +137,46 @@ def absolute_path(name: str, value: Any) -> Any:
   if value is None or not (name in FOLDERS or is_path(value)):
     return value
   return os.path.abspath(os.path.expanduser(value))
+
+
+# Names of other libraries, and of papers, for fields and flags.
+_USUAL_NAMES = {
+  'T': 'num_steps',
+  'batch': 'batch_size',
+  'bs': 'batch_size',
+  'data': 'dataset',
+  'data_path': 'data_dir',
+  'epochs': 'num_epochs',
+  'hidden': 'layer_sizes',
+  'hidden_size': 'layer_sizes',
+  'hidden_sizes': 'layer_sizes',
+  'layer': 'layer_sizes',
+  'log_dir': 'workdir',
+  'logdir': 'workdir',
+  'lr': 'learning_rate',
+  'model': 'method',
+  'n': 'window',
+  'name': 'workdir',
+  'optim': 'optimizer',
+  'out': 'workdir',
+  'output': 'workdir',
+  'output_dir': 'workdir',
+  'scheduler': 'schedule',
+  'seeds': 'num_seeds',
+  'steps': 'num_steps',
+  'time_steps': 'num_steps',
+  'timesteps': 'num_steps',
+  'wd': 'weight_decay',
+}
+
+
+def closest(name: str, known: Collection[str]) -> str | None:
+  """Returns the known name that a wrong name stands for, if it is clear."""
+  usual = _USUAL_NAMES.get(name)
+  if usual in known:
+    return usual
+  near = difflib.get_close_matches(name, list(known), n=1)
+  return near[0] if near else None
 
 
 def check(name: str, value: Any, is_valid: bool, expected: str) -> None:

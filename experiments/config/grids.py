@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
-import difflib
 import itertools
 import math
 import pathlib
@@ -173,8 +172,8 @@ def _check_name(name):
   if name == 'seed':
     raise _user_error('seed is set by --seed and --num_seeds')
   if name not in _FIELDS:
-    near = difflib.get_close_matches(name, _FIELDS, n=1)
-    hint = f'; the closest field is {near[0]}' if near else ''
+    near = field.closest(name, _FIELDS)
+    hint = f'; the closest field is {near}' if near else ''
     raise _user_error(f"field '{name}' does not exist{hint}")
 
 

@@ -5,7 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ssnn_jax import summaries
 from ssnn_jax.datasets import recordings
+
+_MAX_NAMES = 10  # of classes in a summary
 
 
 class Split(NamedTuple):
@@ -19,6 +22,8 @@ class Split(NamedTuple):
   inputs: np.ndarray
   labels: np.ndarray  # [N] int32 classes
 
+  __repr__ = summaries.show_fields
+
 
 class Dataset(NamedTuple):
   """A dataset with disjoint splits."""
@@ -29,6 +34,32 @@ class Dataset(NamedTuple):
   class_names: tuple[str, ...]  # [C] name of each label
   validation: Split | None = None  # held out of the training split, if at all
   full_size: int | None = None  # samples of the complete dataset, if known
+
+  def __repr__(self):
+    """Summarizes the inputs, the classes and the splits."""
+    inputs = self.train.inputs
+    kind, ends = 'images', ''
+    if inputs.dtype == np.uint32:
+      kind, ends = 'spike trains', f' of {inputs.shape[1]} words of 32 ticks'
+    names = ', '.join(self.class_names[:_MAX_NAMES])
+    if self.num_classes > _MAX_NAMES:
+      names += ', ...'
+    splits = {
+      'training': self.train,
+      'validation': self.validation,
+      'test': self.test,
+    }
+    sizes = [
+      f'{len(split.labels):,} {name}' for name, split in splits.items() if split
+    ]
+    total = f' of {self.full_size:,}' if self.full_size else ''
+    return summaries.lay_out(
+      f'{self.name}: {kind} {list(self.input_shape)}{ends}, {inputs.dtype}',
+      [
+        f'{self.num_classes} classes: {names}',
+        f'samples{total}: {", ".join(sizes)}',
+      ],
+    )
 
   @property
   def num_classes(self) -> int:

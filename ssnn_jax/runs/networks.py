@@ -22,6 +22,7 @@ import numpy as np
 
 from ssnn_jax import checks
 from ssnn_jax import layers
+from ssnn_jax import summaries
 from ssnn_jax import types
 from ssnn_jax import version
 from ssnn_jax.chip.config import ChipConfig
@@ -58,6 +59,9 @@ class SavedNetwork(NamedTuple):
 
   config: NetworkConfig | ChipConfig
   params: Any  # `Params` of NumPy arrays; of a chip, integer weights
+
+  def __repr__(self):
+    return f'{self.config}\nparams: {summaries.show(self.params)}'
 
 
 def save(

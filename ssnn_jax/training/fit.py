@@ -15,6 +15,7 @@ import numpy.typing as npt
 import tqdm
 
 from ssnn_jax import checks
+from ssnn_jax import summaries
 from ssnn_jax import types
 from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import types as dataset_types
@@ -30,6 +31,8 @@ class History(NamedTuple):
   loss: np.ndarray  # [E] mean cross-entropy during training, in nats
   train_accuracy: np.ndarray  # [E] mean accuracy during training
   eval_accuracy: np.ndarray | None  # [E] after the epoch; None: not evaluated
+
+  __repr__ = summaries.show_fields
 
 
 class FitResult(NamedTuple):

@@ -10,6 +10,7 @@ import numpy as np
 import optax
 
 from ssnn_jax import checks
+from ssnn_jax import summaries
 from ssnn_jax import types
 from ssnn_jax.hardware import devices
 
@@ -25,6 +26,8 @@ class TrainState:
   opt_state: Any  # of the optimizer, or of the devices that store the weights
   key: jax.Array  # typed PRNG key of the seed; constant
   epoch: jax.Array  # int32 number of epochs trained
+
+  __repr__ = summaries.show_fields
 
 
 class Stream(enum.IntEnum):
