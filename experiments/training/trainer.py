@@ -160,11 +160,14 @@ def train(
   like = _blank_state(task, made)  # refuses large networks before any file
   initial = read_initial(task, network_config)
   with contextlib.ExitStack() as stack:
-    manager = stack.enter_context(_opened(task, network_config))
+    manager = stack.enter_context(_opened(task))
     if manager is None:
       return
     digest = provenance.sha256((train_set, eval_set))
     state, run = _start(task, made, manager, like, mesh, digest, initial)
+    method = methods.METHODS[config.method]
+    trained = method.configure(config, network_config)
+    multihost.in_primary(lambda: networks.write_config(task.folder, trained))
     train_set, eval_set = sharding.replicate(mesh, (train_set, eval_set))
     clock = _Clock(run['seconds'])
     made = stack.enter_context(
@@ -315,9 +318,7 @@ def _describe_layers(config):
 
 
 @contextlib.contextmanager
-def _opened(
-  task: Task, network_config: ssnn_jax.NetworkConfig
-) -> Iterator[Any]:
+def _opened(task: Task) -> Iterator[Any]:
   """Locks the folder of a task; yields its checkpoints, or None if finished."""
   with contextlib.ExitStack() as stack:
 
@@ -326,9 +327,6 @@ def _opened(
       if not is_finished(task):
         text = json.dumps(_config(task), indent=2) + '\n'
         files.write_atomically(task.folder / record.CONFIG, text)
-        method = methods.METHODS[task.config.method]
-        trained = method.configure(task.config, network_config)
-        networks.write_config(task.folder, trained)
 
     multihost.in_primary(prepare)
     if is_finished(task):
