@@ -26,9 +26,9 @@ _SHOWN = (1, 4, 16, 64, 256)  # ticks, in the table of all data sets
 _DRAWN = 4  # ticks, the shortest trains in figures
 _LENGTHS = {'num_steps': (4, 16, 64), 'sampler': _SAMPLERS}
 _ONE_TICK = _LENGTHS | {'num_steps': (1,)}
-_SHARED = {'batch_size': 128, 'eval_every': 5}
+SHARED = {'batch_size': 128, 'eval_every': 5}
 # Tuned for each ANN on held-out samples, in the study `tuning`.
-_TUNED = {
+TUNED = {
   'mnist': {'num_epochs': 10, 'learning_rate': 1.0, 'dropout': 0.1},
   'fashion_mnist': {
     'num_epochs': 20,
@@ -52,7 +52,7 @@ _READOUTS = {
 
 def _make_sweep(dataset, num_seeds, grid):
   """Makes a sweep on a set of images."""
-  return Sweep(grid, num_seeds, _SHARED | _TUNED[dataset])
+  return Sweep(grid, num_seeds, SHARED | TUNED[dataset])
 
 
 def _make_wide(dataset, num_classes, num_seeds, samplers=('sobol',)):
