@@ -102,7 +102,8 @@ def view_runs(
       note += f': {error}'
     return view._replace(text=f'{view.text}\n\n{note}')
   text = '\n\n'.join(map(grid_table.lay_out, tables))
-  return View(_add_sentences(text, runs), drawn, study_name)
+  name = study_name.replace('/', '-')  # of a part of a study
+  return View(_add_sentences(text, runs), drawn, name)
 
 
 def _view_grid(runs):

@@ -12,7 +12,8 @@ from experiments.config import methods
 from experiments.config.grids import Sweep
 import ssnn_jax
 
-_SWEEPS = (Sweep({'method': methods.MINIBATCH, 'num_steps': (16, 64)}),)
+METHODS = tuple(name for name in methods.MINIBATCH if name != 'relu')
+_SWEEPS = (Sweep({'method': METHODS, 'num_steps': (16, 64)}),)
 
 
 def add_costs(runs: pd.DataFrame) -> pd.DataFrame:

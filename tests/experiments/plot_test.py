@@ -98,6 +98,12 @@ class SweepTest(absltest.TestCase):
     view = plot.view_runs(spiking, 'spike_train_length')
     self.assertIn('generic view, as the study spike_train', view.text)
 
+  def test_figure_of_a_part_of_a_study_is_in_the_folder_of_its_sweep(self):
+    runs = make_frame('num_steps=16,64', numbers, num_seeds=2)
+    self.assertEqual(
+      plot.view_runs(runs, 'online/each_tick').name, 'online-each_tick'
+    )
+
   def test_command_saves_figure_and_unrounded_runs(self):
     folder = pathlib.Path(self.create_tempdir().full_path)
     write_sweep(folder, GRID, numbers, num_seeds=2)

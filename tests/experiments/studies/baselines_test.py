@@ -4,7 +4,6 @@ from absl.testing import parameterized
 import numpy as np
 
 from experiments.analysis import frames
-from experiments.config import methods
 from experiments.studies import baselines
 
 SIZES = 5, 3, 2, 4
@@ -40,7 +39,7 @@ def make_runs(*names, recorded_bits=None, **config):
 
 
 class BaselinesTest(parameterized.TestCase):
-  @parameterized.product(method=methods.MINIBATCH, recorded=(None, 1))
+  @parameterized.product(method=baselines.METHODS, recorded=(None, 1))
   def test_stored_bits_match_hand_count(self, method, recorded):
     runs = baselines.add_costs(make_runs(method, recorded_bits=recorded))
     self.assertEqual(list(runs['stored_bits']), [BITS[method]])
