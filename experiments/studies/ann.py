@@ -21,7 +21,7 @@ def _make_tuning(name):
   grid = {
     'method': _METHODS,
     'optimizer': ('adam',),
-    'learning_rate': (3e-4, 1e-3, 3e-3),
+    'learning_rate': (3e-4, 1e-3, 3e-3, 1e-2),
     'dropout': (0.0, 0.1, 0.2),
   }
   return (Sweep(grid, 2, _base(name) | _HELD_OUT),)
