@@ -2,8 +2,9 @@
 
 A claim states that all its numbers lie between bounds. A claim of no difference
 has the bounds -m and m of an equivalence margin, and is tested by two one-sided
-tests. The p-values of all claims are corrected for their number (Holm): the
-probability that any claim is wrongly supported is at most 5 %.
+tests. The p-values of all claims are corrected for their number (Holm). This
+bounds the errors of claims that were worded before their data, not of claims
+that were worded after a look at them.
 """
 
 from collections.abc import Mapping

@@ -72,7 +72,7 @@ def over_epochs(
       else np.nan
       for curves in runs['curves']
     ]
-    return statistics.over_seeds(pd.DataFrame({quantity: values}), quantity)
+    return statistics.over_seeds(runs.assign(**{quantity: values}), quantity)
 
   return compute
 
@@ -115,6 +115,25 @@ def numbers(
       key = re.sub(r'\W+', '_', name.format(**texts, metric=metric))
       found[key] = compute(setting, base)
   return found
+
+
+def added_numbers(
+  runs: pd.DataFrame, first_seed: int, name: str
+) -> dict[str, statistics.Number]:
+  """Compares accuracy with the ANN by added seeds alone.
+
+  Seeds that were added for a claim, after a look at the first ones, test the
+  claim without them.
+
+  Args:
+    runs: a frame of runs, as for `numbers`.
+    first_seed: the first added seed; settings without such seeds are left out.
+    name: the name of a number, as for `numbers`; it gets the ending `_added`.
+
+  Returns:
+    The numbers by their names.
+  """
+  return numbers(runs[runs['seed'] >= first_seed], f'{name}_added')
 
 
 def _write(value):

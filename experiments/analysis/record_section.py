@@ -77,10 +77,11 @@ def describe_conditions(runs: pd.DataFrame) -> str:
   split = 'held-out' if any(runs['hold_out']) else 'test'
   readout = '' if spiking.empty else 'by the spike-count readout unless named, '
   level = f'{100 * statistics.LEVEL:.0f} %'
+  seeds = 'seeds' if runs['folds'].isna().all() else 'folds'
   rest = f'; differences are in points, ± {level} interval'
   return (
     f'{text[0].upper()}{text[1:]}. Accuracies are in % of {split} samples, '
-    f'{readout}± standard deviation over seeds{rest if readout else ""}.'
+    f'{readout}± standard deviation over {seeds}{rest if readout else ""}.'
   )
 
 

@@ -23,12 +23,15 @@ class Number(NamedTuple):
     num: the number of seeds; 0 for a number without uncertainty.
     is_difference: whether pages show the interval of the mean instead of the
       standard deviation over seeds.
+    overlap: test samples for each training sample, where seeds are folds of
+      cross-validation, which share training samples; 0 for other seeds.
   """
 
   mean: float
   deviation: float = math.nan
   num: int = 0
   is_difference: bool = False
+  overlap: float = 0.0
 
 
 def over_seeds(runs: pd.DataFrame, metric: str, scale: float = 1.0) -> Number:
@@ -44,7 +47,7 @@ def over_seeds(runs: pd.DataFrame, metric: str, scale: float = 1.0) -> Number:
   """
   if metric not in runs:
     return Number(math.nan, math.nan, len(runs))
-  return _summarize(scale * runs[metric].to_numpy(float))
+  return _summarize(scale * runs[metric].to_numpy(float), _overlap(runs))
 
 
 def percent(runs: pd.DataFrame, metric: str = 'test_accuracy') -> Number:
@@ -80,7 +83,8 @@ def paired_difference(
       'the same seeds.'
     )
   differences = np.array([ours[seed] - theirs[seed] for seed in common])
-  return _summarize(scale * differences)._replace(is_difference=True)
+  number = _summarize(scale * differences, _overlap(runs))
+  return number._replace(is_difference=True)
 
 
 def _by_seed(setting, metric):
@@ -92,10 +96,17 @@ def _by_seed(setting, metric):
   return dict(zip(seeds, setting[metric].to_numpy(float)))
 
 
-def _summarize(values):
+def _summarize(values, overlap):
   num = len(values)
   deviation = float(np.std(values, ddof=1)) if num > 1 else math.nan
-  return Number(float(np.mean(values)), deviation, num)
+  return Number(float(np.mean(values)), deviation, num, overlap=overlap)
+
+
+def _overlap(runs):
+  """Returns the test samples for each training sample of folds, or 0."""
+  if 'folds' not in runs or runs['folds'].isna().all():
+    return 0.0
+  return float((runs['num_eval_samples'] / runs['num_train_samples']).mean())
 
 
 def ratio(runs: pd.DataFrame, baseline: pd.DataFrame, metric: str) -> Number:
@@ -104,6 +115,18 @@ def ratio(runs: pd.DataFrame, baseline: pd.DataFrame, metric: str) -> Number:
     float(runs[metric].to_numpy(float).mean())
     / float(baseline[metric].to_numpy(float).mean())
   )
+
+
+def standard_error(number: Number) -> float:
+  """Returns the standard error of the mean of two or more seeds.
+
+  The training sets of folds overlap, so that their results are correlated. With
+  J folds of n_test test samples, trained on n_train samples, the variance of
+  the mean is (1 / J + n_test / n_train) times that over folds instead of 1 / J
+  times (C. Nadeau and Y. Bengio, "Inference for the generalization error",
+  Machine Learning 52, 2003).
+  """
+  return number.deviation * math.sqrt(1 / number.num + number.overlap)
 
 
 def half_width(number: Number) -> float:
@@ -116,7 +139,7 @@ def half_width(number: Number) -> float:
   if number.num == 1:
     return math.nan
   quantile = stats.t.ppf((1 + LEVEL) / 2, number.num - 1)
-  return float(quantile * number.deviation / math.sqrt(number.num))
+  return float(quantile * standard_error(number))
 
 
 def p_above(number: Number, bound: float) -> float:
@@ -135,8 +158,7 @@ def p_above(number: Number, bound: float) -> float:
     return 1.0
   if number.num == 0 or number.deviation == 0:
     return float(not distance > 0)
-  error = number.deviation / math.sqrt(number.num)
-  return float(stats.t.sf(distance / error, number.num - 1))
+  return float(stats.t.sf(distance / standard_error(number), number.num - 1))
 
 
 def p_below(number: Number, bound: float) -> float:

@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 
 from experiments.analysis import comparisons
+from experiments.analysis import energy
 from experiments.analysis import figures
 from experiments.analysis import frames
+from experiments.analysis import grid_table
 from experiments.analysis.claims import Claim
 from experiments.analysis.study import Study
 from experiments.config import methods
@@ -47,10 +49,20 @@ def _costs(run):
   return {'epoch_seconds': seconds, **spikes, 'stored_bits': bits}
 
 
+def _select_priced(runs):
+  """Adds the energies of the last epoch to methods that have them."""
+  priced = runs[runs['method'].isin((methods.ANN, *energy.METHODS))]
+  return energy.add_energies(priced, 'crossbar', last_epoch=True)
+
+
 def _table(runs):
   columns = ('epoch_seconds', 'forward_spikes', 'error_spikes', 'stored_bits')
   metrics = {name.replace('_', ' '): comparisons.mean(name) for name in columns}
-  return comparisons.table(add_costs(runs), metrics)
+  priced = energy.table(_select_priced(runs)).drop(columns='accuracy')
+  titled = {'On one crossbar, in the last epoch, inference / learning': priced}
+  return comparisons.table(add_costs(runs), metrics) + grid_table.set_titles(
+    titled
+  )
 
 
 def _draw(runs):
@@ -65,17 +77,22 @@ def _draw(runs):
 
 
 def _numbers(records):
-  runs = add_costs(comparisons.join(records))
+  joined = comparisons.join(records)
+  runs, numbers = add_costs(joined), comparisons.numbers
   name = '{dataset}_{method}_{metric}_t{num_steps}'
   metrics = {
     'minus_ann': comparisons.minus(),
     'bits_over_bp': comparisons.ratio('stored_bits'),
   }
-  return comparisons.numbers(runs, name, metrics) | comparisons.numbers(
-    frames.split_baseline(runs)[1],
-    name,
-    {'minus_ssnn': comparisons.minus()},
-    method='ssnn',
+  others = frames.split_baseline(runs)[1]
+  minus_ssnn = {'minus_ssnn': comparisons.minus()}
+  priced = frames.split_baseline(_select_priced(joined))[1]
+  over_rpu = {'over_rpu': comparisons.ratio('learning_nj')}
+  return (
+    numbers(runs, name, metrics)
+    | numbers(others, name, minus_ssnn, method='ssnn')
+    | numbers(priced, name, energy.METRICS)
+    | numbers(priced, name, over_rpu, method='rpu')
   )
 
 
@@ -120,11 +137,32 @@ from the spiking network with 16 ticks and
 {fashion_mnist_surrogate_gradient_minus_ssnn_t64} with 64; their learning rate
 was tuned at T = 16. With 64 ticks they store
 {fashion_mnist_surrogate_gradient_bits_over_bp_t64:.0f} times the bits of BP,
-the spikes and potentials of all ticks. The spiking network stores the state of
-its neurons, and spikes and gates that wait for the errors of their window
-(`ssnn_jax.hardware.cost`). `bp_stdp` stores least, and is
+the spikes and potentials of all ticks. In the fast simulation the spiking
+network stores more: a counter of coincidences at each weight, besides spikes
+and gates that wait for their errors; in real time with updates at once it needs
+none of these ([realtime](realtime.md)). Inputs are counted for no method
+(`ssnn_jax.hardware.cost`). `bp_stdp` has a sum at each weight as well, and is
 {fashion_mnist_bp_stdp_minus_ann_t64:abs .1f} points below the ANN: its output
 errors have signs but no magnitudes.
+
+**On one crossbar**, priced alike ([energy](energy.md)), `rpu` is the nearest
+comparison: exact values in both reads, and pulses as in `ssnn`. To learn a
+sample of Fashion-MNIST in the last epoch with T = 16, `rpu` reads crossbars
+{fashion_mnist_rpu_learning_crossbar_reads_t16:.0f} times and `ssnn`
+{fashion_mnist_ssnn_learning_crossbar_reads_t16:.0f} times; they write
+{fashion_mnist_rpu_update_pulses_t16:,.0f} and
+{fashion_mnist_ssnn_update_pulses_t16:,.0f} pulses from
+{fashion_mnist_rpu_learning_random_bits_t16:,.0f} and
+{fashion_mnist_ssnn_learning_random_bits_t16:,.0f} random bits
+({fashion_mnist_rpu_learning_shared_random_bits_t16:,.0f} and
+{fashion_mnist_ssnn_learning_shared_random_bits_t16:,.0f} if neurons share
+words), and take {fashion_mnist_rpu_learning_nj_t16:.0f} and
+{fashion_mnist_ssnn_learning_nj_t16:.0f} nJ; with T = 64
+{fashion_mnist_rpu_learning_nj_t64:.0f} and
+{fashion_mnist_ssnn_learning_nj_t64:.0f} nJ. Inference by `rpu` takes two reads
+and no random bits. So spikes in both reads cost energy as well as accuracy;
+what they save are converters between values and the array, which the price of a
+read includes for both.
 
 Spikes are per training sample in the last epoch; in `rpu` only the update has
 spikes. Seconds are the time of a program that trains all seeds, divided by the

@@ -9,6 +9,7 @@ from experiments.config import titles
 from experiments.config.grids import Sweep
 
 _MARGIN = 0.3  # points
+_ADDED = 5  # the first seed that was added for a claim of equivalence
 _SMALL = 'conv16k5s2', 'conv32k5s2', '10'
 _LARGE = 'conv32k5s2p2', 'conv64k5s2p2', '256', '10'
 _DEEP = 'conv16k3s2p1', 'conv32k3s2p1', 'conv32k3s2p1', '10'
@@ -61,10 +62,12 @@ def _numbers(records):
   plain = frames.select(runs, gain=(1.0,))
   _, plain_spiking = frames.split_baseline(plain)
   deep = frames.select(runs, network='deep')
+  minus_ann = f'{name}_{{trains}}_minus_ann_t{{num_steps}}'
   found = (
     numbers(ann, f'{name}_ann', accuracy)
     | numbers(plain_spiking, trains, accuracy)
-    | numbers(plain, f'{name}_{{trains}}_minus_ann_t{{num_steps}}')
+    | numbers(plain, minus_ann)
+    | comparisons.added_numbers(plain, _ADDED, minus_ann)
     | numbers(deep, f'{name}_{{trains}}_gain{{gain}}_minus_ann')
   )
   return found | _numbers_per_layer(spiking[spiking['probe_every'] > 0])
@@ -115,11 +118,11 @@ def _make_sweeps(dataset, num_seeds):
   )
 
 
-def _claim_parity(dataset):
+def _claim_parity(dataset, seeds=''):
   return Claim(
     'With two convolutions and low-discrepancy trains of 64 ticks, accuracy on '
     f'{titles.title(dataset)} is within 0.3 points of the tuned ANN.',
-    (f'{dataset}_small_sobol_minus_ann_t64',),
+    (f'{dataset}_small_sobol_minus_ann_t64{seeds}',),
     within=_MARGIN,
   )
 
@@ -154,7 +157,10 @@ STUDY = Study(
   curves=tuple(_PER_LAYER.values()),
   figure=_draw,
   numbers=_numbers,
-  claims=tuple(map(_claim_parity, ('mnist', 'fashion_mnist'))),
+  claims=(
+    _claim_parity('mnist'),
+    _claim_parity('fashion_mnist', seeds='_added'),
+  ),
   text="""
 All positions of a convolution share one crossbar: its coincidences add up over
 positions, and no other function differs from those of a dense layer
@@ -178,6 +184,8 @@ comparison have the same settings.
 ticks the difference is {mnist_small_sobol_minus_ann_t64} and
 {fashion_mnist_small_sobol_minus_ann_t64} points, with 16 ticks
 {mnist_small_sobol_minus_ann_t16} and {fashion_mnist_small_sobol_minus_ann_t16}.
+The claim on Fashion-MNIST is tested by three seeds that were added for it,
+{fashion_mnist_small_sobol_minus_ann_t64_added} points.
 With 4 ticks it is {mnist_small_sobol_minus_ann_t4} and
 {fashion_mnist_small_sobol_minus_ann_t4}. With random trains of 4, 16 and 64
 ticks it is {fashion_mnist_small_random_minus_ann_t4},

@@ -21,6 +21,7 @@ from experiments.config.grids import Sweep
 _MARGIN = 0.3  # points
 _EVENT_MARGIN = 1.0  # points; too few recordings for a smaller margin
 _NUM_FOLDS = 10  # of recordings
+_ADDED = 20  # the first seed that was added for the closest equivalence
 _SAMPLERS = ('bernoulli', 'sobol')
 _SHOWN = (1, 4, 16, 64, 256)  # ticks, in the table of all data sets
 _DRAWN = 4  # ticks, the shortest trains in figures
@@ -120,6 +121,9 @@ def _numbers(records):
       runs,
       f'{name}{{trains}}_minus_ann_t{{num_steps}}_by_{{metric}}',
       _READOUTS,
+    )
+    | comparisons.added_numbers(
+      runs, _ADDED, f'{name}{{trains}}_minus_ann_t{{num_steps}}'
     )
     | numbers(
       frames.select(spiking, form=''),
@@ -267,11 +271,14 @@ def _row(name, runs, trains, margin):
   }
 
 
-def _claim_parity(name):
+def _claim_parity(name, t16='by_counts'):
   return Claim(
     'With low-discrepancy trains of 16 or more ticks, accuracy on '
     f'{titles.title(name)} is within 0.3 points of the tuned ANN.',
-    tuple(f'{name}_sobol_minus_ann_t{t}_by_counts' for t in (16, 64)),
+    (
+      f'{name}_sobol_minus_ann_t16_{t16}',
+      f'{name}_sobol_minus_ann_t64_by_counts',
+    ),
     within=_MARGIN,
   )
 
@@ -325,7 +332,9 @@ STUDY = Study(
   figure=_draw,
   numbers=_numbers,
   claims=(
-    *map(_claim_parity, _IMAGES),
+    _claim_parity('mnist'),
+    _claim_parity('fashion_mnist', t16='added'),
+    _claim_parity('emnist47'),
     *map(_claim_wide_parity, ('mnist', 'fashion_mnist')),
     Claim(
       'With random trains of 64 ticks, Fashion-MNIST accuracy is lower than '
@@ -370,8 +379,11 @@ number of epochs. Networks have 256 hidden neurons unless layer sizes are given.
 {emnist47_sobol_minus_ann_t16_by_counts} on EMNIST and
 {fashion_mnist_sobol_minus_ann_t16_by_counts} on Fashion-MNIST, with 64 ticks
 {mnist_sobol_minus_ann_t64_by_counts}, {emnist47_sobol_minus_ann_t64_by_counts}
-and {fashion_mnist_sobol_minus_ann_t64_by_counts}. With random trains of 64
-ticks it is {mnist_random_minus_ann_t64_by_counts},
+and {fashion_mnist_sobol_minus_ann_t64_by_counts}. Fashion-MNIST at T = 16 has
+20 more seeds, added as its interval was the closest to the margin; these seeds
+alone, with {fashion_mnist_sobol_minus_ann_t16_added} points, test the claim.
+With random trains of 64 ticks the difference is
+{mnist_random_minus_ann_t64_by_counts},
 {emnist47_random_minus_ann_t64_by_counts} and
 {fashion_mnist_random_minus_ann_t64_by_counts}; with the ANN readout it
 is {mnist_random_minus_ann_t64_by_ann},
@@ -394,20 +406,21 @@ does not determine the trains that a data set needs. Accuracies of the ANNs
 differ as well.
 
 **Recordings.** Of N-MNIST `1,100` recordings are available. Each of ten seeds
-tests its own tenth of them, so that each recording is tested once; intervals
-over seeds are approximate, as the folds share training samples, and the
-tuning has seen all recordings, though none in the run that tests it. The ANN
-classifies {n_mnist_ann} % correctly. With one window of all ticks and
-low-discrepancy trains the difference is {n_mnist_sobol_minus_ann_t64_by_counts}
-points at T = 64 and {n_mnist_sobol_minus_ann_t256_by_counts} at 256, with
-random trains {n_mnist_random_minus_ann_t64_by_counts} and
+tests its own tenth of them, so that each recording is tested once. The folds
+share training recordings, for which intervals are corrected
+([terms](README.md#terms)); the tuning has seen all recordings, though none in
+the run that tests it. The ANN classifies {n_mnist_ann} % correctly. With one
+window of all ticks and low-discrepancy trains the difference is
+{n_mnist_sobol_minus_ann_t64_by_counts} points at T = 64 and
+{n_mnist_sobol_minus_ann_t256_by_counts} at 256, with random trains
+{n_mnist_random_minus_ann_t64_by_counts} and
 {n_mnist_random_minus_ann_t256_by_counts}: too few recordings to decide whether
 it is within `1` point. Input spikes are those of the recording, whatever the
 trains of the neurons.
 
-Short windows gain from time if membranes are leaky: with windows of 8 of 64
-ticks, `37.5` ms, accuracy is {n_mnist_leaky_ordered_n8_minus_whole} points
-from that with one window of all ticks, and
+Short windows seem to gain from time if membranes are leaky: with windows of 8
+of 64 ticks, `37.5` ms, accuracy is {n_mnist_leaky_ordered_n8_minus_whole}
+points from that with one window of all ticks, and
 {n_mnist_leaky_ordered_n8_minus_shuffled} points from that with shuffled ticks;
 it is {n_mnist_leaky_n8_ordered_random_minus_ann_t64_by_counts} points from the
 ANN, which sees rates only. With shuffled ticks, short windows are

@@ -20,7 +20,7 @@ def _bias(runs, base):
   values = [
     curves.get('saturation_bias', unknown)[-1][-1] for curves in runs['curves']
   ]
-  return statistics.over_seeds(pd.DataFrame({'bias': values}), 'bias')
+  return statistics.over_seeds(runs.assign(bias=values), 'bias')
 
 
 _METRICS = {

@@ -265,13 +265,6 @@ STUDY = Study(
       ('digits_b1_window_minus_presentation_by_potential',),
       within=1,
     ),
-    Claim(
-      'With real time, race, single samples, online updates and resistive '
-      'devices together, digits accuracy by final potential is within 2 points '
-      'of the ANN at T = 64.',
-      ('digits_devices_by_potential',),
-      within=2,
-    ),
   ),
   text="""
 A chip learns sample by sample. Here the learning rate is proportional to the

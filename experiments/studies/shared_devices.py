@@ -37,11 +37,11 @@ def _describe(runs):
 def _count_pulses(runs):
   """Returns the mean pulses of the weights of each layer, by network."""
   counted = {}
-  for network, names in _LAYERS.items():
+  for network in _LAYERS:
     own = frames.select(runs, device=_DEVICE, network=network)
-    means = pd.DataFrame(list(own['layer_pulses']), columns=range(len(names)))
     counted[network] = [
-      statistics.over_seeds(means, layer) for layer in range(len(names))
+      statistics.over_seeds(own.assign(pulses=pulses), 'pulses')
+      for pulses in zip(*own['layer_pulses'])
     ]
   return counted
 

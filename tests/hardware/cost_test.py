@@ -39,6 +39,7 @@ TWO_NEURONS = cost.Cost(  # of `test_two_neurons_counted_by_hand`
     crossbar_reads=2 * 8,
     membrane_reads=3 * 4,
     update_pulses=0,
+    random_bits=16 * 8 * (2 + 1 + 1),  # of inputs, the neuron and the winner
   ),
   learning=cost.Events(
     spikes=24 + 8 + 16,
@@ -47,6 +48,7 @@ TWO_NEURONS = cost.Cost(  # of `test_two_neurons_counted_by_hand`
     crossbar_reads=16 + 8,
     membrane_reads=12 + 4,
     update_pulses=8 + 16 + 8 + 16,
+    random_bits=16 * 8 * (2 + 1 + 1 + 1),  # and of the hidden errors
   ),
   inference_latency=8 + 2 * 2,
   learning_latency=8 + 3 * 2,
@@ -58,8 +60,12 @@ PICOJOULES = dict(
   crossbar_read=100,
   membrane_read=1000,
   update_pulse=10_000,
-  mac=4,
-  memory_access=5,
+  random_bit=0.25,
+  true_random_bit=3,
+  mac_fp32=4,
+  mac_fp16=2,
+  mac_int8=1,
+  memory_bit=0.125,
 )
 
 
@@ -174,13 +180,78 @@ class EventsTest(parameterized.TestCase):
       crossbar_reads=13 + 11,
       membrane_reads=4 * 6 + 2 * 5,
       update_pulses=0,
+      random_bits=16 * (3 * 13 + 4 * 11 + 9),
     )
     learning = events._replace(
       device_reads=events.device_reads + 4 * 2 * 9,
       crossbar_reads=events.crossbar_reads + 9,
       membrane_reads=events.membrane_reads + 4 * 4,
+      random_bits=events.random_bits + 16 * 4 * 7,
     )
     self.assertEqual(counted, (events, learning, 13, 13))
+
+  @parameterized.parameters(
+    # Trains of 16, 8 and 4 neurons and of the winner, and errors of 8 and 4.
+    ({}, 32 * (16 + 8 + 4 + 1), 32 * (8 + 4)),
+    ({'sampler': 'lfsr'}, 32 * (16 + 8 + 4 + 1), 32 * (8 + 4)),
+    # Both neurons of the output layer race.
+    ({'winner': 'race'}, 32 * (16 + 8 + 4 + 2), 32 * (8 + 4)),
+    # A point of each tick and train, and a shift of each neuron.
+    ({'sampler': 'sobol'}, 4 * 32 + (16 + 8 + 4 + 1), 2 * 32 + (8 + 4)),
+    ({'sampler': 'lfsr_shared'}, 4 * 32, 2 * 32),
+    # In real time trains start after 0, 8, 16 and 24 ticks, and hidden errors
+    # after 40 and 32.
+    (
+      {'timing': 'realtime', 'num_steps': 48},
+      48 * 16 + 40 * 8 + 32 * 4 + 24,
+      8 * 8 + 16 * 4,
+    ),
+  )
+  def test_random_words_match_hand_count(self, options, forward, backward):
+    config = make_config(**options)
+
+    def count(**options):
+      counted = cost.count_presentation(config, ACTIVITY, **options)
+      found = counted.inference.random_bits, counted.learning.random_bits
+      return [bits / 16 for bits in found]
+
+    self.assertEqual(count(), [forward, forward + backward])
+    ticks, errors = config.active_steps, config.error_steps[:2]
+    winners = 2 * 32 if config.winner == 'race' else ticks[-1]
+    shared = sum(ticks[:-1]) + winners
+    shared = [shared, shared + sum(errors)]
+    self.assertEqual(count(shares_thresholds=True), shared)
+    # Spikes of recordings are not sampled.
+    shared = [words - config.num_steps for words in shared]
+    recorded = count(shares_thresholds=True, samples_inputs=False)
+    self.assertEqual(recorded, shared)
+
+  def test_rpu_matches_hand_count(self):
+    # Rates times neurons times 32 ticks: pulses of rows and of columns.
+    pulses = 32 * (0.25 * 16 + 0.5 * 8 + 0.125 * 4)
+    errors = 32 * (0.25 * 8 + 0.0625 * 4 + 0.5 * 2)
+    inference = cost.Events(
+      spikes=0,
+      synaptic_events=0,
+      device_reads=(16 * 8 + 8 * 4 + 4 * 2) + (8 + 4 + 2),
+      crossbar_reads=3,
+      membrane_reads=8 + 4 + 2,
+      update_pulses=0,
+      random_bits=0,
+    )
+    learning = cost.Events(
+      spikes=pulses + errors,
+      synaptic_events=0,
+      device_reads=inference.device_reads + 8 * 4 + 4 * 2,
+      crossbar_reads=3 + 2,
+      membrane_reads=inference.membrane_reads + 8 + 4,
+      update_pulses=(40 + 20 + 10) + errors,
+      random_bits=16 * 32 * (16 + 8 + 4 + 8 + 4 + 2),
+    )
+    expected = cost.Cost(inference, learning, 3, 5 + 32)
+    self.assertEqual(cost.count_rpu(make_config(), ACTIVITY), expected)
+    counted = cost.count_rpu(make_config(), ACTIVITY, shares_thresholds=True)
+    self.assertEqual(counted.learning.random_bits, 16 * 32 * 6)
 
   @parameterized.parameters(
     ((16, 8, 4, 2), 32, 8),
@@ -198,13 +269,14 @@ class EventsTest(parameterized.TestCase):
     self.assertEqual(
       [counted.inference_latency, counted.learning_latency], ends
     )
+    waiting_inputs = sizes[0] * (backward[1][0] - forward[0][0])
     spikes, gates = 0, 0
-    for layer, size in enumerate(sizes[:-1]):
+    for layer, size in list(enumerate(sizes))[1:-1]:
       spikes += size * (backward[layer + 1][0] - forward[layer][0])
-      if layer:
-        gates += size * (backward[layer][0] - forward[layer][0]) // window
-    stored = cost.spiking_memory(config).stored
-    self.assertEqual((stored.spikes, stored.gates), (spikes, gates))
+      gates += size * (backward[layer][0] - forward[layer][0]) // window
+    stored, _, inputs = cost.spiking_memory(config)
+    self.assertEqual((stored.spikes, inputs), (spikes, waiting_inputs))
+    self.assertEqual(stored.gates, gates)
 
   def test_every_position_of_a_convolution_counts(self):
     config = convolutions.make_config(num_steps=8)
@@ -275,10 +347,16 @@ class EventsTest(parameterized.TestCase):
 
 
 # Of the networks of `MemoryTest`.
-SENDING, HIDDEN, NEURONS = 5 + 3 + 2, 3 + 2, 3 + 2 + 4
-# Spikes of inputs wait for five windows of two ticks, those of hidden layers
-# for three and one; their gates, one per window, for four and two.
-BUFFERED = {'spikes': 2 * (5 * 5 + 3 * 3 + 1 * 2), 'gates': 4 * 3 + 2 * 2}
+HIDDEN, NEURONS = 3 + 2, 3 + 2 + 4
+SYNAPSES = (5 + 1) * 3 + (3 + 1) * 2 + (2 + 1) * 4
+# Spikes of hidden layers wait for three windows of two ticks and for one, those
+# of inputs for five; their gates, one per window, for four and two. Counters
+# hold -8 to 8: 17 values, 5 bits.
+BUFFERED = {
+  'spikes': 2 * (3 * 3 + 1 * 2),
+  'gates': 4 * 3 + 2 * 2,
+  'counters': 5 * SYNAPSES,
+}
 STATE = {'potentials': NEURONS * 32, 'errors': HIDDEN * 32}
 STATE_BITS = (NEURONS + HIDDEN) * 32
 
@@ -305,15 +383,33 @@ class MemoryTest(parameterized.TestCase):
   def test_buffered_timing_matches_hand_count(self):
     counted = cost.spiking_memory(make_learner(window=2))
     self.assertEqual(counted.stored, cost.StoredBits(**STATE, **BUFFERED))
-    # Four windows; 10 neurons send in 8 ticks, and 5 have a gate a window.
-    bits = 2 * 4 * STATE_BITS + 2 * (10 * 8 + 5 * 4)
+    # Four windows; 5 hidden neurons send in 8 ticks, and have a gate a window.
+    bits = 2 * 4 * STATE_BITS + 2 * (5 * 8 + 5 * 4)
     self.assertEqual(counted.accesses, bits / 32)
+    self.assertEqual(counted.inputs, 2 * 5 * 5)
 
   def test_real_time_matches_hand_count(self):
-    counted = cost.spiking_memory(make_learner(timing='realtime', window=1))
+    options = {'timing': 'realtime', 'window': 1}
+    counted = cost.spiking_memory(
+      make_learner(update_every='window', **options)
+    )
     self.assertEqual(counted.stored, cost.StoredBits(**STATE))
     self.assertEqual(counted.stored.total, STATE_BITS)
     self.assertEqual(counted.accesses, 2 * 8 * STATE_BITS / 32)
+    self.assertEqual(counted.inputs, 0)
+    # Errors in the last 3, 4 and 5 ticks: 7, 9 and 11 values, 3, 4 and 4 bits.
+    counters = 3 * 18 + 4 * 8 + 4 * 12
+    counting = cost.spiking_memory(make_learner(**options))
+    stored = counted.stored._replace(counters=counters)
+    self.assertEqual(counting, counted._replace(stored=stored))
+
+  def test_counters_of_a_convolution_count_all_positions(self):
+    config = convolutions.make_config(num_steps=8)
+    # 12 and 3 positions and one, in 8 ticks: at most 96, 24 and 8 coincidences
+    # of either sign.
+    synapses = (18 + 1) * 3, (18 + 1) * 4, (12 + 1) * 3
+    bits = np.dot(synapses, [8, 6, 5])
+    self.assertEqual(cost.spiking_memory(config).stored.counters, bits)
 
   @parameterized.parameters(
     *({'integration': name} for name in ('mean', 'leaky', 'memoryless')),
@@ -322,7 +418,7 @@ class MemoryTest(parameterized.TestCase):
     {'winner': 'race', 'race': ssnn_jax.RaceConfig(inhibition='adaptive')},
   )
   def test_real_time_bits_are_those_of_the_simulated_state(self, **options):
-    config = make_learner(timing='realtime', **options)
+    config = make_learner(timing='realtime', update_every='window', **options)
     state = blocks.init_state(config)
     values = sum(leaf.size for leaf in jax.tree.leaves(state))
     if config.race.inhibition == 'ideal':  # follows from the potentials
@@ -330,25 +426,27 @@ class MemoryTest(parameterized.TestCase):
     counted = cost.spiking_memory(config)
     self.assertEqual(counted.stored.total, 32 * values)
 
-  def test_backprop_stores_inputs_of_all_weights(self):
+  def test_backprop_stores_hidden_activations(self):
     counted = cost.backprop_memory(make_learner())
-    expected = cost.StoredBits(activations=SENDING * 32)
-    self.assertEqual(counted, (expected, 2 * SENDING))
+    expected = cost.StoredBits(activations=HIDDEN * 32)
+    self.assertEqual(counted, (expected, 2 * HIDDEN, 5 * 32))
 
   def test_surrogate_gradient_stores_all_ticks(self):
-    potentials, spikes = (8 * HIDDEN + 4) * 32, 8 * SENDING
+    potentials, spikes = (8 * HIDDEN + 4) * 32, 8 * HIDDEN
     expected = cost.StoredBits(potentials=potentials, spikes=spikes)
     self.assertEqual(
       cost.surrogate_gradient_memory(make_learner()),
-      (expected, 2 * (potentials + spikes) / 32),
+      (expected, 2 * (potentials + spikes) / 32, 8 * 5),
     )
 
   @parameterized.parameters((3, 3), (8, 4))
   def test_bp_stdp_stores_one_sub_interval(self, num_steps, ticks):
     counted = cost.bp_stdp_memory(make_learner(num_steps), sub_interval=4)
-    expected = cost.StoredBits(potentials=NEURONS * 32, spikes=ticks * SENDING)
-    bits = 2 * num_steps * (NEURONS * 32 + SENDING)
-    self.assertEqual(counted, (expected, bits / 32))
+    expected = cost.StoredBits(
+      potentials=NEURONS * 32, spikes=ticks * HIDDEN, counters=32 * SYNAPSES
+    )
+    bits = 2 * num_steps * (NEURONS * 32 + HIDDEN)
+    self.assertEqual(counted, (expected, bits / 32, ticks * 5))
 
   @parameterized.parameters((0.0, 0), (0.5, HIDDEN))
   def test_dropout_adds_one_bit_for_each_hidden_neuron(self, dropout, bits):
@@ -382,13 +480,49 @@ class EnergyTest(parameterized.TestCase):
     self.write()
     energies = cost.load_table(self.path)
     self.assertEqual(energies, cost.EnergyTable(**PICOJOULES))
-    events = cost.Events(1, 2, 3, 4, 5, 6)
-    picojoules = 1 + 2 * 10 + 3 * 0.5 + 4 * 100 + 5 * 1000 + 6 * 10_000
-    self.assertEqual(cost.chip_energy(events, energies), picojoules)
+    events = cost.Events(1, 2, 3, 4, 5, 6, 8)
+    each = cost.Events(1, 2 * 10, 3 * 0.5, 4 * 100, 5 * 1000, 60_000, 2)
+    self.assertEqual(cost.event_energies(events, energies), each)
+    self.assertEqual(cost.chip_energy(events, energies), 65_424.5)
 
-  @parameterized.parameters(*cost.TABLES)
+  @parameterized.parameters(
+    ('fp32', 7 * 4 + 3 * 32 * 0.125),
+    ('fp16', 7 * 2 + 3 * 16 * 0.125),
+    ('int8', 7 * 1 + 3 * 8 * 0.125),
+  )
+  def test_digital_energy_matches_hand_count(self, number_format, picojoules):
+    self.write()
+    energies = cost.load_table(self.path)
+    found = cost.digital_energy(7, 3, number_format, energies)
+    self.assertEqual(found, picojoules)
+
+  def test_missing_entries_are_those_of_digital_circuits(self):
+    missing = ('random_bit', 'true_random_bit', 'memory_bit')
+    self.write(**dict.fromkeys(missing))
+    energies, digital = cost.load_table(self.path), cost.load_table('loihi')
+    self.assertEqual(energies.mac_fp32, 4)
+    for name in missing:
+      self.assertEqual(getattr(energies, name), getattr(digital, name))
+
+  def test_digital_energies_are_scaled_to_14_nm(self):
+    # Stillmaker and Baas (2017): energies at 14 nm and 0.75 V relative to those
+    # at 45 nm and 0.9 V, and at 7 nm and 0.7 V.
+    energy = 0.2363 * 0.75**2 - 0.09675 * 0.75 + 0.02239
+    scale = energy / (1.018 * 0.9**2 - 0.3107 * 0.9 + 0.1539)
+    of_7_nm = energy / (0.1776 * 0.7**2 - 0.09097 * 0.7 + 0.02447)
+    expected = {
+      'mac_fp32': (3.7 + 0.9) * scale,
+      'mac_fp16': (1.1 + 0.4) * scale,
+      'mac_int8': (0.2 + 0.03) * scale,
+      'memory_bit': 10 / 64 * scale,
+      'random_bit': 0.2 / 16 * of_7_nm,
+    }
+    for table in map(cost.load_table, cost.TABLES):
+      for name, value in expected.items():
+        self.assertLess(abs(getattr(table, name) / value - 1), 0.005, name)
+
+  @parameterized.parameters(*cost.TABLES, 'digital')
   def test_tables_of_the_library_name_sources(self, name):
-    self.assertAlmostEqual(cost.load_table(name).mac, 3.7 + 0.9)
     folder = pathlib.Path(cost.__file__).with_name('energies')
     for entry in json.loads((folder / f'{name}.json').read_text()).values():
       year = r'\b20[0-2]\d\b' if entry['picojoules'] else '^None'
@@ -397,8 +531,9 @@ class EnergyTest(parameterized.TestCase):
   @parameterized.parameters(
     ('spikes', {'picojoules': 1, 'source': 'x'}),
     ('spike', None),
-    ('mac', {'picojoules': float('nan'), 'source': 'x'}),
-    ('mac', {'picojoules': 4.6}),
+    ('mac', {'picojoules': 4.6, 'source': 'x'}),
+    ('mac_fp32', {'picojoules': float('nan'), 'source': 'x'}),
+    ('mac_int8', {'picojoules': 4.6}),
   )
   def test_rejects_wrong_entries_by_name(self, name, entry):
     self.write(**{name: entry})

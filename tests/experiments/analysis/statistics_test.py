@@ -17,8 +17,14 @@ def make_setting(accuracies, seeds=None):
   return pd.DataFrame({'seed': list(seeds), 'test_accuracy': accuracies})
 
 
-def difference(ours=OURS, theirs=THEIRS):
-  return statistics.paired_difference(make_setting(ours), make_setting(theirs))
+def make_folds(accuracies):
+  """Returns four folds of 25 test samples."""
+  samples = {'num_train_samples': 75, 'num_eval_samples': 25}
+  return make_setting(accuracies).assign(folds=4, **samples)
+
+
+def difference(ours=OURS, theirs=THEIRS, make=make_setting):
+  return statistics.paired_difference(make(ours), make(theirs))
 
 
 class StatisticsTest(parameterized.TestCase):
@@ -39,6 +45,23 @@ class StatisticsTest(parameterized.TestCase):
       ).pvalue
       found = getattr(statistics, name)(difference(), bound)
       self.assertAlmostEqual(found, expected)
+
+  def test_folds_have_the_variance_of_nadeau_and_bengio(self):
+    # Differences of -1, 1, 3 and 5 points: mean 2, variance 20 / 3. That of the
+    # mean is (1 / 4 + 25 / 75) 20 / 3 = 35 / 9, instead of 5 / 3.
+    ours, theirs = [0.79, 0.81, 0.83, 0.85], 4 * [0.8]
+    number = difference(ours, theirs, make_folds)
+    self.assertAlmostEqual(number.mean, 2)
+    self.assertAlmostEqual(number.deviation, math.sqrt(20 / 3))
+    # Quantiles of Student's t with 3 degrees of freedom: 3.182 and 2.353.
+    half = 3.182446 * math.sqrt(35) / 3
+    self.assertAlmostEqual(statistics.half_width(number), half, places=5)
+    bound = 2 - 2.353363 * math.sqrt(35) / 3
+    self.assertAlmostEqual(statistics.p_above(number, bound), 0.05, places=6)
+    seeds = difference(ours, theirs)
+    self.assertEqual(seeds._replace(overlap=1 / 3), number)
+    half = 3.182446 * math.sqrt(5 / 3)
+    self.assertAlmostEqual(statistics.half_width(seeds), half, places=5)
 
   def test_equivalence_is_the_worse_of_two_one_sided_tests(self):
     number = statistics.Number(0.1, 0.2, 5, True)

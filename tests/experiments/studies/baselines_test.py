@@ -7,16 +7,17 @@ from experiments.analysis import frames
 from experiments.studies import baselines
 
 SIZES = 5, 3, 2, 4
-# Membranes and error currents. Spikes of inputs wait for five windows of two
-# ticks, those of hidden layers for three and one; their gates, one per window,
-# for four and two.
+# Membranes and error currents. Spikes of hidden layers wait for three windows
+# of two ticks and for one; their gates, one per window, for four and two.
+# Counters of at most 8 coincidences of either sign have 5 bits.
 STATE = 32 * (3 + 2 + 4) + 32 * (3 + 2)
-BUFFERED = STATE + 2 * (5 * 5 + 3 * 3 + 1 * 2) + 4 * 3 + 2 * 2
+SYNAPSES = 6 * 3 + 4 * 2 + 3 * 4
+BUFFERED = STATE + 2 * (3 * 3 + 1 * 2) + 4 * 3 + 2 * 2 + 5 * SYNAPSES
 BITS = {
-  'bp': 32 * (5 + 3 + 2),
-  'rpu': 32 * (5 + 3 + 2),
-  'surrogate_gradient': 8 * ((5 + 3 + 2) + 32 * (3 + 2)) + 32 * 4,
-  'bp_stdp': 4 * (5 + 3 + 2) + 32 * (3 + 2 + 4),
+  'bp': 32 * (3 + 2),
+  'rpu': 32 * (3 + 2),
+  'surrogate_gradient': 8 * ((3 + 2) + 32 * (3 + 2)) + 32 * 4,
+  'bp_stdp': 4 * (3 + 2) + 32 * (3 + 2 + 4) + 32 * SYNAPSES,
   'ssnn': BUFFERED,
   'feedback_alignment': BUFFERED,
 }
@@ -46,7 +47,8 @@ class BaselinesTest(parameterized.TestCase):
 
   def test_short_presentation_is_one_sub_interval(self):
     runs = baselines.add_costs(make_runs('bp_stdp', num_steps=3))
-    self.assertEqual(list(runs['stored_bits']), [3 * 10 + 32 * 9])
+    expected = 3 * 5 + 32 * 9 + 32 * SYNAPSES
+    self.assertEqual(list(runs['stored_bits']), [expected])
 
   def test_spikes_are_rates_times_neurons_and_ticks(self):
     runs = make_runs('ssnn', 'bp')

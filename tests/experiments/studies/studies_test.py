@@ -120,6 +120,16 @@ class StudiesTest(parameterized.TestCase):
     ]
     self.assertLen(set(statements), len(statements))
 
+  @parameterized.parameters(
+    ('datasets', 'fashion_mnist_sobol_minus_ann_t16_added', 20),
+    ('convolution', 'fashion_mnist_small_sobol_minus_ann_t64_added', 3),
+    ('chip_bits', 'digits_w10_f10_9_added', 10),
+  )
+  def test_added_seeds_alone_test_a_claim(self, name, key, num_seeds):
+    self.assertEqual(pages.numbers(name)[key].num, num_seeds)
+    claims = studies.load(name).claims
+    self.assertTrue(any(key in claim.numbers for claim in claims))
+
   @parameterized.parameters('datasets.nothing', 'nothing.ann', 'nothing')
   def test_numbers_are_named_by_study(self, name):
     with self.assertRaises(ssnn_jax.UserError):

@@ -128,8 +128,10 @@ class TrainerTest(parameterized.TestCase):
       'num_train_samples': len(small_digits().train.labels),
       'num_eval_samples': len(small_digits().test.labels),
       # Layers of 64, 12 and 10 neurons: membranes and error currents, trains
-      # and gates that wait for errors, and a mask.
-      'stored_bits': 32 * (12 + 10 + 12) + 32 * (3 * 64 + 12) + 2 * 12 + 12,
+      # and gates that wait for errors, a mask, and counters of -40 to 40.
+      'stored_bits': (
+        32 * (12 + 10 + 12) + 32 * 12 + 2 * 12 + 12 + 7 * (65 * 12 + 13 * 10)
+      ),
     }
     self.assertEqual(line, line | expected)
     self.assertEqual(whole['seeds_at_once'], 2)
