@@ -23,6 +23,7 @@ from experiments.config import methods
 from experiments.training import trainer
 import ssnn_jax
 from ssnn_jax import datasets
+from ssnn_jax.datasets import catalog
 from ssnn_jax.runs import checkpoints
 from ssnn_jax.runs import files
 
@@ -70,17 +71,20 @@ def load(
     )
   else:
     shape = record.read(folder / record.METRICS).lines[0]['input_shape']
-  dataset = _without_samples(config.dataset, shape, sizes[-1])
+  dataset = _without_samples(config.dataset, tuple(shape), sizes[-1])
   return experiment.network_config(config, dataset), params
 
 
 def _without_samples(name, input_shape, num_classes):
   """Returns a data set of a shape without samples."""
-  inputs = np.zeros((0, *input_shape))
-  if len(input_shape) != 2:  # trains of a recording
-    inputs = np.zeros((0, 1, math.prod(input_shape)), np.uint32)
+  sensor_shape, inputs = None, np.zeros((0, *input_shape))
+  if catalog.is_recorded(name):
+    sensor_shape, num_inputs = input_shape, math.prod(input_shape)
+    inputs = np.zeros((0, 1, num_inputs), np.uint32)
   empty = datasets.Split(inputs, np.zeros(0, np.int32))
-  return datasets.Dataset(name, empty, empty, ('',) * num_classes)
+  return datasets.Dataset(
+    name, empty, empty, ('',) * num_classes, sensor_shape=sensor_shape
+  )
 
 
 def main() -> None:

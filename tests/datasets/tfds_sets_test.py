@@ -78,7 +78,7 @@ class PrepareTest(TfdsSetsTestCase):
     folder = self.prepare(name)
     self.assertEqual(tfds_sets.find(name, self.data_dir), folder)
     found = tfds_sets.read(folder)
-    data_util.assert_arrays_equal(found, {'train': TRAIN, 'test': TEST})
+    data_util.assert_arrays_equal((found.train, found.test), (TRAIN, TEST))
     stock = tfds.builder(name, data_dir=self.make_folder()).info
     prepared = tfds.builder_from_directory(folder).info
     self.assertEqual(prepared.full_name, stock.full_name)
@@ -105,7 +105,7 @@ class PrepareTest(TfdsSetsTestCase):
     folder = self.prepare()
     again = self.prepare(train=TEST, test=TRAIN)
     self.assertEqual(again, folder)
-    found = tfds_sets.read(folder)['train']
+    found = tfds_sets.read(folder).train
     np.testing.assert_array_equal(found.inputs, TRAIN.inputs)
 
   def test_keeps_dataset_of_concurrent_process(self):
@@ -122,7 +122,7 @@ class PrepareTest(TfdsSetsTestCase):
       second = self.prepare(train=TEST, test=TRAIN)
     self.assertEqual(second, folder)
     self.assertEqual(list(folder.parent.iterdir()), [folder])
-    found = tfds_sets.read(folder)['train']
+    found = tfds_sets.read(folder).train
     np.testing.assert_array_equal(found.inputs, TRAIN.inputs)
 
   def test_rejects_letters(self):
@@ -190,4 +190,5 @@ class ReadTest(TfdsSetsTestCase):
       for part, split in originals.items()
     }
     found = tfds_sets.read(self.prepare('fashion_mnist', **splits))
-    data_util.assert_arrays_equal(found, splits)
+    for part, split in splits.items():
+      data_util.assert_arrays_equal(getattr(found, part), split)

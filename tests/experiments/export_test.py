@@ -94,15 +94,18 @@ class ExportTest(parameterized.TestCase):
     np.testing.assert_array_equal(params[1].weights, second.weights)
 
   @parameterized.parameters(
-    (('conv5k2', '3'), (2, 2)),
-    (('conv5k2', '3'), (2, 34, 34)),  # a recording of two polarities
-    (('5', '3'), (4,)),
+    ('digits', ('conv5k2', '3'), (2, 2)),
+    ('n_mnist', ('conv5k2', '3'), (2, 34, 34)),  # two polarities
+    ('cifar10', ('conv5k2', '3'), (32, 32, 3)),  # three colors
+    ('tonic:SHD', ('5', '3'), (4,)),
   )
-  def test_loads_the_layers_of_a_finished_run(self, layers, shape):
-    run = self.make_run(0.9, input_shape=shape, layers=layers, dropout=0.2)
+  def test_loads_the_layers_of_a_finished_run(self, dataset, layers, shape):
+    run = self.make_run(
+      0.9, input_shape=shape, dataset=dataset, layers=layers, dropout=0.2
+    )
     config, params = export.load(run)
     self.assertEqual((config.input_shape, config.dropout), (shape, 0.2))
-    axis = 0 if len(shape) == 3 else -1
+    axis = 0 if dataset == 'n_mnist' else -1
     conv = ssnn_jax.layers.Conv(5, kernel=2, channel_axis=axis)
     first = conv if layers[0] == 'conv5k2' else ssnn_jax.layers.Dense(5)
     self.assertEqual(config.layers, (first, ssnn_jax.layers.Dense(3)))

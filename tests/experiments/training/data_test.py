@@ -208,7 +208,7 @@ class DataTest(parameterized.TestCase):
     for name in (path, 'digits'):
       loaded = data.load_images(name, options)
       self.assertEqual(loaded.name, name)
-    for name in ('n_mnist', 'nope'):
+    for name in ('n_mnist', 'tonic:SHD'):
       with self.assertRaisesRegex(
         ssnn_jax.UserError,
         f'^--dataset={name} is not a set of images; .*, or path/to/own.npz.$',
