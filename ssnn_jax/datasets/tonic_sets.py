@@ -11,7 +11,6 @@ The name `tonic:<name>` stands for one of
   between training and test recordings.
 """
 
-from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 import contextlib
@@ -200,68 +199,82 @@ def _decode(name: str, sources: Mapping[str, Source]) -> dict[str, np.ndarray]:
   size = sources['train'].sensor_size or _find_size(sources)
   width, height, polarities = map(int, size)
   sensor_shape = polarities, height, width
-  made, all_labels = {'sensor_shape': np.array(sensor_shape)}, []
-  for part, source in sources.items():
-    labels = []
-    decoded = _decode_split(source, sensor_shape, labels)
-    packed = recordings.pack(f'{name}/{part}', decoded, len(source))
-    try:
-      packed['labels'] = arrays.check_labels(part, labels, len(source))
-    except files.DatasetError as error:
-      raise files.DatasetError(f'{name}: {error}') from None
-    made |= {f'{part}_{key}': values for key, values in packed.items()}
-    all_labels.append(packed['labels'])
-  names = _class_names(sources['train'])
-  made['class_names'] = np.array(arrays.name_classes(names, *all_labels))
-  return made
+  splits = {
+    part: _decode_split(f'{name}/{part}', source, sensor_shape)
+    for part, source in sources.items()
+  }
+  try:
+    for part, own in splits.items():
+      num_recordings = len(own['sizes'])
+      own['labels'] = arrays.check_labels(part, own['labels'], num_recordings)
+    labels = [own['labels'] for own in splits.values()]
+    names = arrays.name_classes(_class_names(sources['train']), *labels)
+  except files.DatasetError as error:
+    raise files.DatasetError(f'{name}: {error}') from None
+  decoded = {
+    f'{part}_{key}': values
+    for part, own in splits.items()
+    for key, values in own.items()
+  }
+  shared = {'sensor_shape': sensor_shape, 'class_names': names}
+  return decoded | {key: np.array(values) for key, values in shared.items()}
 
 
-def _decode_split(source, sensor_shape, labels) -> Iterator[Any]:
-  """Yields times and addresses of each recording, and appends its label."""
+def _decode_split(name, source, sensor_shape):
+  """Returns packed recordings and their labels, in the order of their paths.
+
+  The order in which tonic lists the files of a folder may differ between
+  machines.
+  """
+  indices, paths, labels = range(len(source)), getattr(source, 'data', ()), []
+  if len(paths) == len(source) and all(isinstance(p, str) for p in paths):
+    indices = sorted(indices, key=paths.__getitem__)
+
+  def decode_all():
+    for index in indices:
+      events, label = source[index]
+      labels.append(label)
+      try:
+        yield _decode_events(events, sensor_shape)
+      except ValueError as error:
+        raise ValueError(f'recording {index} has {error}') from None
+
+  packed = recordings.pack(name, decode_all(), len(source))
+  return packed | {'labels': labels}
+
+
+def _decode_events(events, sensor_shape):
+  """Returns the times `[E]` and addresses `[E]` of one recording."""
+  times, p, y, x = (_integers(events, name) for name in 'tpyx')
+  if times.size and not 0 <= times.min() <= times.max() < 2**32:
+    raise ValueError(
+      f'times from {times.min()} to {times.max()} microseconds, out of range 0 '
+      'to 2**32'
+    )
+  if sensor_shape[0] == 1:  # some sets have a polarity of 1
+    p = np.zeros_like(p)
+  try:
+    addresses = np.ravel_multi_index((p, y, x), sensor_shape)
+  except ValueError:
+    polarities, height, width = sensor_shape
+    raise ValueError(
+      f'an event outside of the sensor of {width} x {height} pixels and '
+      f'{polarities} polarities'
+    ) from None
   # The number of pixels must be representable, too.
   dtype = np.min_scalar_type(math.prod(sensor_shape))
-  for index in _order(source):
-    events, label = source[index]
-    times, p, y, x = (_integers(events, name) for name in 'tpyx')
-    if sensor_shape[0] == 1:  # some sets have a polarity of 1
-      p = np.zeros_like(p)
-    if times.size and not 0 <= times.min() <= times.max() < 2**32:
-      raise ValueError(
-        f'recording {index} has times from {times.min()} to {times.max()}, out '
-        'of range 0 to 2**32 microseconds'
-      )
-    try:
-      addresses = np.ravel_multi_index((p, y, x), sensor_shape)
-    except ValueError:
-      polarities, height, width = sensor_shape
-      raise ValueError(
-        f'recording {index} has an event outside of the sensor of {width} x '
-        f'{height} pixels and {polarities} polarities'
-      ) from None
-    labels.append(label)
-    yield times.astype(np.uint32), addresses.astype(dtype)
-
-
-def _order(source):
-  """Returns the recordings in the order of their paths, if tonic lists them.
-
-  The order of files in a folder differs between machines.
-  """
-  indices, paths = range(len(source)), getattr(source, 'data', None)
-  if not isinstance(paths, list) or not all(isinstance(p, str) for p in paths):
-    return indices
-  return sorted(indices, key=paths.__getitem__)
+  return times.astype(np.uint32), addresses.astype(dtype)
 
 
 def _integers(events, name):
   """Returns a field of events as int64; 0 without this field."""
   if name not in (events.dtype.names or ()):
     if name in 'tx':
-      raise ValueError(f'events of dtype {events.dtype} lack the field {name}')
+      raise ValueError(f'events of {events.dtype} without the field {name}')
     return np.zeros(len(events), np.int64)
   values = events[name]
   if values.dtype.kind not in 'iub':
-    raise ValueError(f'events have {name} of {values.dtype}, not integers')
+    raise ValueError(f'events with {name} of {values.dtype}, not integers')
   return values.astype(np.int64)
 
 
