@@ -105,10 +105,18 @@ def as_classes(labels: Any) -> Any:
 def check_labels(
   part: str, labels: npt.ArrayLike, num_samples: int
 ) -> np.ndarray:
-  """Returns the labels of 'train' or 'test' as `[N]` int32.
+  """Checks the labels of a split.
+
+  Args:
+    part: name of the split, 'train' or 'test'.
+    labels: `[N]` or `[N, 1]` integers from 0, or bool.
+    num_samples: N, number of samples of the split.
+
+  Returns:
+    The labels, `[N]` int32.
 
   Raises:
-    DatasetError: if they are not one class, an integer from 0, for each sample.
+    DatasetError: if they are not one class for each sample.
   """
   _check_unmasked(f'y_{part}', labels)
   labels = as_classes(np.asarray(labels))
@@ -132,7 +140,16 @@ def name_classes(
   train_labels: np.ndarray,
   test_labels: np.ndarray,
 ) -> tuple[str, ...]:
-  """Returns the name of each class, by default those of the training labels.
+  """Returns the name of each class.
+
+  Args:
+    class_names: `[C]` names; None names the classes 0 to the largest training
+      label by these numbers.
+    train_labels: `[N]` training labels.
+    test_labels: test labels.
+
+  Returns:
+    The names as text.
 
   Raises:
     DatasetError: if a label has no name.

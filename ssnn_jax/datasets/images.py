@@ -40,8 +40,19 @@ def load(
 ) -> types.Dataset:
   """Loads an image dataset.
 
-  A prepared TFDS dataset takes precedence over the original files, which only
-  the datasets in `catalog.IMAGES` have.
+  A prepared TFDS dataset takes precedence over the original files.
+
+  Args:
+    name: one of `catalog.IMAGES`, which may have original files, or the name of
+      a prepared dataset.
+    data_dir: folder of all datasets.
+    download: whether to download missing original files.
+
+  Returns:
+    The dataset, with upright images and labels from 0.
+
+  Raises:
+    DatasetError: if the name is unknown, or a file is missing or invalid.
   """
   if name == 'digits':
     return types.Dataset(name, *_load_digits(), catalog.CLASS_NAMES[name])

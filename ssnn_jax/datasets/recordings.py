@@ -213,6 +213,13 @@ def bin_events(recordings: Recordings, binning: Binning) -> np.ndarray:
 
   An event at time t makes its input spike in tick floor(t T / event_window).
 
+  Args:
+    recordings: the events of N recordings.
+    binning: number of ticks, event window and polarities.
+
+  Returns:
+    The trains; `Binning.trains_shape` is the shape of its last axis.
+
   Raises:
     UserError: if the sensor has no such polarity, or the trains cannot fit into
       memory.

@@ -49,6 +49,12 @@ def read(folder: pathlib.Path) -> types.Dataset:
 
   The orientation of the images and the numbers of the labels are unchanged.
 
+  Args:
+    folder: folder of a version.
+
+  Returns:
+    The dataset.
+
   Raises:
     DatasetError: if the images have several sizes or the labels are no classes,
       or if a file is damaged.
