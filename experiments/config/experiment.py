@@ -19,6 +19,7 @@ from ssnn_jax import chip
 from ssnn_jax import config as choices
 from ssnn_jax.chip import config as chip_choices
 from ssnn_jax.datasets import arrays
+from ssnn_jax.datasets import catalog
 from ssnn_jax.neuron import wta
 from ssnn_jax.neuron.firing import FIRING_FUNCTIONS
 from ssnn_jax.simulation import updates
@@ -56,7 +57,9 @@ class DataOptions:
     'folder of data sets; default: $TFDS_DATA_DIR, or ~/tensorflow_datasets',
   )
   download: bool = _data(
-    False, 'download missing original files of the data set'
+    False,
+    'download missing original files of the data set; sets of images by other '
+    'names must have been prepared',
   )
 
 
@@ -71,7 +74,6 @@ class ExperimentConfig(synapses.SynapseFields):
     'digits',
     f'name of the data set: {field.SETS} of your own arrays, with the '
     'defaults of digits',
-    choices=field.DATASETS,
   )
   method: str = _used(
     'ssnn',
@@ -205,7 +207,6 @@ class ExperimentConfig(synapses.SynapseFields):
     None,
     'name of another data set, used as a whole for evaluation; default: the '
     'test split of --dataset',
-    choices=field.DATASETS,
   )
   hold_out: float = _evaluation(
     0.0,
@@ -327,10 +328,17 @@ CONFIGS |= {  # the input gain of recordings is proportional to T
 
 
 def default(dataset: str) -> ExperimentConfig:
-  """Returns the default configuration of a data set (own arrays: of digits)."""
+  """Returns the default configuration of a data set.
+
+  Own arrays have that of digits, other images that of MNIST, and other
+  recordings that of N-MNIST.
+  """
+  if dataset in CONFIGS:
+    return CONFIGS[dataset]
+  similar = 'n_mnist' if catalog.is_recorded(dataset) else 'mnist'
   if arrays.is_npz_path(dataset):
-    return dataclasses.replace(CONFIGS['digits'], dataset=dataset)
-  return CONFIGS[dataset]
+    similar = 'digits'
+  return dataclasses.replace(CONFIGS[similar], dataset=dataset)
 
 
 def describe_defaults() -> str:
@@ -406,7 +414,7 @@ def slug(dataset: str) -> str:
   """Returns the name of a data set in names of files and folders."""
   if arrays.is_npz_path(dataset):
     return pathlib.Path(dataset).stem
-  return dataset.replace('/', '-')
+  return dataset.replace('/', '-').replace(':', '-')
 
 
 def fold(config: ExperimentConfig) -> int | None:

@@ -25,18 +25,9 @@ FOLDERS = {'init_from'}  # fields that are folders, and absolute in records
 # Data sets in --help.
 SETS = (
   'digits, mnist, fashion_mnist, emnist/<split>, n_mnist, '
-  f'synthetic_events/<set of images>, or {OWN_FILE}'
+  'synthetic_events/<set of images>, tonic:<event set>, any set of images that '
+  f'TFDS has prepared, or {OWN_FILE}'
 )
-
-
-class _DatasetNames(tuple):
-  """Names of data sets, including the path of any .npz file."""
-
-  def __contains__(self, name):
-    return super().__contains__(name) or arrays.is_npz_path(name)
-
-
-DATASETS = _DatasetNames((*ssnn_jax.datasets.NAMES, OWN_FILE))
 
 
 def field(

@@ -181,8 +181,9 @@ comparison have the same settings.
 
 **Small.** The ANN classifies {mnist_small_ann} % of MNIST and
 {fashion_mnist_small_ann} % of Fashion-MNIST, there with half the epochs of its
-tuning, and less than the dense ANN with 20 epochs ([ann](ann.md)). With low-discrepancy trains of 64
-ticks the difference is {mnist_small_sobol_minus_ann_t64} and
+tuning, and less than the dense ANN with 20 epochs ([ann](ann.md)). With
+low-discrepancy trains of 64 ticks the difference is
+{mnist_small_sobol_minus_ann_t64} and
 {fashion_mnist_small_sobol_minus_ann_t64} points, with 16 ticks
 {mnist_small_sobol_minus_ann_t16} and {fashion_mnist_small_sobol_minus_ann_t16}.
 The claim on Fashion-MNIST is tested by three seeds that were added for it,

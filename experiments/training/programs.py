@@ -18,6 +18,7 @@ from experiments.config import methods
 from experiments.config import synapses
 import ssnn_jax
 from ssnn_jax import training
+from ssnn_jax.datasets import catalog
 from ssnn_jax.hardware import devices
 from ssnn_jax.training import loop
 from ssnn_jax.training import metrics
@@ -229,7 +230,7 @@ def _select_options(mesh):
 def _select_ann_fields(config, network_config):
   """Replaces fields that do not affect the ANN, so that settings share it."""
   ignored = methods.SPIKING_FIELDS | {'race', 'reads'}
-  if config.dropout or config.dataset in ssnn_jax.datasets.RECORDINGS:
+  if config.dropout or catalog.is_recorded(config.dataset):
     ignored -= {'num_steps', 'sampler'}  # of dropout masks, and of the inputs
 
   def select(config, **values):

@@ -42,7 +42,7 @@ REFUSED = {
   'plot --workdir=nowhere': '--workdir=nowhere is not a folder',
   'pages --lines=a.jsonl': '--lines also needs --study',
   'pages --workdir=swept': 'has no study',
-  'prepare --dataset=a_file': '--dataset=a_file',
+  'prepare --dataset=a_file': "no dataset named 'a_file'",
   # Files that are no runs, or would be lost.
   'run --resume --workdir=finished --num_epochs=2': 'num_epochs is 1, not 2',
   'run --workdir=finished': 'finished holds another run .*method is bp, not',
