@@ -100,11 +100,14 @@ STUDY = Study(
   ),
   sweeps={
     'mnist': _make_sweeps('mnist'),
-    'fashion_mnist': _make_sweeps('fashion_mnist', ('sobol',), (16,)),
+    'fashion_mnist': _make_sweeps('fashion_mnist', ('sobol',)),
+    'emnist47': _make_sweeps('emnist47', ('sobol',)),
   },
   figure=_draw,
   numbers=_numbers,
-  claims=(_claim('mnist', (32, 64)),),
+  claims=tuple(
+    _claim(name, (32, 64)) for name in ('mnist', 'fashion_mnist', 'emnist47')
+  ),
   text="""
 Real time is what a chip does: in each tick all layers emit spikes, integrate
 and count coincidences, with nothing stored of a sample but the state of its
