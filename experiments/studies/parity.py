@@ -18,7 +18,7 @@ from experiments.config.grids import Sweep
 from experiments.studies import datasets
 
 _NUM_SEEDS = 10
-_READOUTS = {
+READOUTS = {
   'counts': comparisons.minus(),
   'largest': comparisons.minus('test_accuracy_largest'),
   'ann': comparisons.minus('test_accuracy_rate'),
@@ -70,7 +70,7 @@ def _numbers(records):
   return (
     comparisons.numbers(ann, '{dataset}_ann', {'': comparisons.ACCURACY})
     | comparisons.numbers(
-      runs, f'{name}_t{{num_steps}}_by_{{metric}}', _READOUTS
+      runs, f'{name}_t{{num_steps}}_by_{{metric}}', READOUTS
     )
     | comparisons.numbers(
       spiking, f'{name}_minus_fast_t{{num_steps}}', timing='buffered'
