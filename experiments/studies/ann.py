@@ -56,40 +56,24 @@ def _make_sweeps(name):
   )
 
 
-def _kinds(runs):
-  """Returns the runs of each activation and optimizer; the first is BP's."""
-  kinds = dict(list(runs.groupby(['method', 'optimizer'])))
-  return {kind: kinds[kind] for kind in _KINDS}
-
-
 def _compare(runs):
-  """Yields the kind, accuracy and difference to the ANN of spikes of each."""
-  kinds = _kinds(runs)
-  base = kinds[_KINDS[0]]
-  for kind, own in kinds.items():
-    yield kind, statistics.percent(own), statistics.paired_difference(own, base)
+  """Yields each kind, its runs, and their difference to those of SGD."""
+  groups = dict(list(runs.groupby(['method', 'optimizer'])))
+  for kind in _KINDS:
+    own = groups[kind]
+    yield kind, own, statistics.paired_difference(own, groups[_KINDS[0]])
 
 
 def _table(runs: pd.DataFrame) -> list[pd.DataFrame]:
   rows = []
-  for kind, accuracy, difference in _compare(runs):
-    activation, optimizer = kind
-    own = _kinds(runs)[kind]
-    rows.append(
-      {
-        'activation': _ACTIVATIONS[activation],
-        'optimizer': optimizer,
-        'accuracy': statistics.write(accuracy),
-        'minus clip with sgd': ''
-        if kind == _KINDS[0]
-        else statistics.write(difference),
-      }
-      | {
-        name.replace('_', ' '): f'{own[name].iloc[0]:g}'
-        for name in _REGULARIZED
-      }
-      | {'seeds': str(len(own))}
-    )
+  for kind, own, difference in _compare(runs):
+    row = {'activation': _ACTIVATIONS[kind[0]], 'optimizer': kind[1]}
+    for name in _REGULARIZED:
+      row[name.replace('_', ' ')] = f'{own[name].iloc[0]:g}'
+    row['accuracy (%)'] = statistics.write(statistics.percent(own))
+    is_first = kind == _KINDS[0]
+    row['minus first row'] = '' if is_first else statistics.write(difference)
+    rows.append(row | {'seeds': str(len(own))})
   return [pd.DataFrame(rows)]
 
 
@@ -108,9 +92,9 @@ def _draw(runs: pd.DataFrame) -> figure.Figure:
 def _numbers(records):
   found = {}
   for name, runs in records.items():
-    for (method, optimizer), accuracy, difference in _compare(runs):
+    for (method, optimizer), own, difference in _compare(runs):
       key = f'{name}_{method}_{optimizer}'
-      found |= {key: accuracy, f'{key}_minus_sgd': difference}
+      found |= {key: statistics.percent(own), f'{key}_minus_sgd': difference}
   return found
 
 

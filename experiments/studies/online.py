@@ -267,6 +267,18 @@ def _numbers_of_all_images(records):
 _ALL_IMAGES = Study(
   sweeps={'fashion_mnist': (Sweep({}, 3, _CHIP),)},
   numbers=_numbers_of_all_images,
+  text="""
+All `60,000` training images of Fashion-MNIST, 784-256-10, 5 epochs, three
+seeds: real time with windows of one tick, Sobol trains of `64` ticks, the race
+with adaptive inhibition and a latency of 1 % of a tick, one sample at a time
+with a learning rate of 1/256, no weight decay. Weights move after each sample;
+that they may move in each tick instead is shown above on digits, and
+[the chip](chip_bits.md) moves them by units in each tick on all of these
+images. Winner counts are {fashion_mnist_machine_by_counts} points from the ANN
+that learns from single samples at the same rate, counts of the largest
+potential, a winner without noise, {fashion_mnist_machine_by_largest}, and the
+learned weights, read as an ANN, {fashion_mnist_machine_by_ann}.
+""",
 )
 STUDY = Study(
   question=(
