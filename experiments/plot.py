@@ -101,21 +101,27 @@ def view_runs(
     if isinstance(error, ssnn_jax.UserError):
       note += f': {error}'
     return view._replace(text=f'{view.text}\n\n{note}')
-  text = '\n\n'.join(map(grid_table.lay_out, tables))
   name = study_name.replace('/', '-')  # of a part of a study
-  return View(_add_sentences(text, runs), drawn, name)
+  return View(_write(tables, runs), drawn, name)
 
 
 def _view_grid(runs):
-  text = grid_table.lay_out(grid_table.make(runs))
-  return View(_add_sentences(text, runs), figures.draw_grid(runs), 'grid')
+  text = _write([grid_table.make(runs)], runs)
+  return View(text, figures.draw_grid(runs), 'grid')
 
 
-def _add_sentences(text, runs):
-  """Adds sentences on lengths and seeds below the tables of a sweep."""
-  sentences = []
+def _write(tables, runs):
+  """Lays out tables, and explains those of a sweep in the lines below."""
+  text, sentences = '\n\n'.join(map(grid_table.lay_out, tables)), []
   if 'curves' in runs:
-    sentences = [*lengths.describe(runs), *_describe_best_rates(runs)]
+    headings = {name for table in tables for name in table}
+    sentences = [record_section.describe_conditions(runs)]
+    sentences += [
+      f'{name}: {explanation}.'
+      for name, explanation in grid_table.EXPLANATIONS.items()
+      if name in headings
+    ]
+    sentences += ['', *lengths.describe(runs), *_describe_best_rates(runs)]
     if min(map(len, frames.settings(runs))) < statistics.MIN_SEEDS:
       sentences.append(
         f'Fewer than {statistics.MIN_SEEDS} seeds: intervals are wide.'

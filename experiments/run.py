@@ -34,6 +34,7 @@ from experiments.config import experiment
 from experiments.config import field
 from experiments.config import grids
 from experiments.config import interrupts
+from experiments.config import methods
 from experiments.config import titles
 from experiments.config import unused
 from experiments.training import data
@@ -346,6 +347,8 @@ def _describe(task):
     for name, readout in titles.READOUTS.items()
     if name in lines[0]
   ]
+  if task.config.method in methods.ANNS:
+    accuracies = [f'{mean("test_accuracy"):.2%}']
   diverged = pulses = ''
   if any(None in line['curves']['loss'] for line in lines):
     diverged = 'the loss was not finite: try a smaller --learning_rate.\n'

@@ -87,6 +87,11 @@ class SweepTest(absltest.TestCase):
     self.assertEqual(view.name, 'grid')
     self.assertStartsWith(view.text, grid_table.lay_out(grid_table.make(runs)))
     self.assertIn('\nssnn, sampler=sobol: ', view.text)
+    table, below = view.text.split('\nFast simulation, ')
+    for heading in grid_table.EXPLANATIONS:
+      self.assertEqual(
+        heading.split()[0] in table, f'\n{heading}: ' in below, heading
+      )
     assert_readable(view.figure)
 
   def test_sweep_of_a_study_has_the_view_of_the_study(self):
