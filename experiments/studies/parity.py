@@ -133,13 +133,33 @@ With Bernoulli trains the differences to the ANN are
 {mnist_realtime_bernoulli_t32_by_counts} and
 {mnist_realtime_bernoulli_t64_by_counts}.
 
-On Fashion-MNIST, Sobol trains of `16` ticks are
-{fashion_mnist_realtime_sobol_t16_by_counts} points from the ANN by winner
-counts, {fashion_mnist_realtime_sobol_t16_by_largest} by counts of the largest
-potential and {fashion_mnist_realtime_sobol_t16_by_ann} with the ANN readout, so
-that the learned weights themselves are worse; the fast simulation is at
-{fashion_mnist_buffered_sobol_t16_by_counts}. Sixteen ticks are too few in real
-time for grey images.
+On Fashion-MNIST, Sobol trains of `16`, `32` and `64` ticks are
+{fashion_mnist_realtime_sobol_t16_by_counts},
+{fashion_mnist_realtime_sobol_t32_by_counts} and
+{fashion_mnist_realtime_sobol_t64_by_counts} points from the ANN by winner
+counts, {fashion_mnist_realtime_sobol_t16_by_largest},
+{fashion_mnist_realtime_sobol_t32_by_largest} and
+{fashion_mnist_realtime_sobol_t64_by_largest} by counts of the largest potential,
+and {fashion_mnist_realtime_sobol_t16_by_ann},
+{fashion_mnist_realtime_sobol_t32_by_ann} and
+{fashion_mnist_realtime_sobol_t64_by_ann} with the ANN readout; the fast
+simulation is at {fashion_mnist_buffered_sobol_t16_by_counts},
+{fashion_mnist_buffered_sobol_t32_by_counts} and
+{fashion_mnist_buffered_sobol_t64_by_counts}.
+
+On EMNIST (47 classes), Sobol trains of `16`, `32` and `64` ticks are
+{emnist47_realtime_sobol_t16_by_counts},
+{emnist47_realtime_sobol_t32_by_counts} and
+{emnist47_realtime_sobol_t64_by_counts} points from the ANN by winner
+counts, {emnist47_realtime_sobol_t16_by_largest},
+{emnist47_realtime_sobol_t32_by_largest} and
+{emnist47_realtime_sobol_t64_by_largest} by counts of the largest potential,
+and {emnist47_realtime_sobol_t16_by_ann},
+{emnist47_realtime_sobol_t32_by_ann} and
+{emnist47_realtime_sobol_t64_by_ann} with the ANN readout; the fast
+simulation is at {emnist47_buffered_sobol_t16_by_counts},
+{emnist47_buffered_sobol_t32_by_counts} and
+{emnist47_buffered_sobol_t64_by_counts}.
 
 Real time is causal: the first spikes of a presentation know little of the
 inputs, and errors meet the spikes of a later tick. In the fast simulation a
