@@ -42,7 +42,8 @@ _REALTIME = Study(
   sweeps={
     'fashion_mnist': tuple(
       Sweep(
-        {'layer_sizes': layer_sizes, 'num_steps': (16, 32, 64)},
+        {'layer_sizes': layer_sizes, 'num_steps': (16, 64)},
+        num_seeds=3,
         base={
           'timing': 'realtime',
           'sampler': 'sobol',
@@ -63,17 +64,12 @@ Sobol trains, with the learning rates above. With one to four hidden layers and
 {realtime_minus_ann_t16_depth1_by_counts},
 {realtime_minus_ann_t16_depth2_by_counts},
 {realtime_minus_ann_t16_depth3_by_counts} and
-{realtime_minus_ann_t16_depth4_by_counts} points; with `32` ticks
-{realtime_minus_ann_t32_depth1_by_counts},
-{realtime_minus_ann_t32_depth2_by_counts},
-{realtime_minus_ann_t32_depth3_by_counts} and
-{realtime_minus_ann_t32_depth4_by_counts}; with `64` ticks
+{realtime_minus_ann_t16_depth4_by_counts} points; with `64` ticks
 {realtime_minus_ann_t64_depth1_by_counts},
 {realtime_minus_ann_t64_depth2_by_counts},
 {realtime_minus_ann_t64_depth3_by_counts} and
 {realtime_minus_ann_t64_depth4_by_counts}. With the ANN readout of the learned
-weights, four hidden layers are {realtime_minus_ann_t16_depth4_by_ann},
-{realtime_minus_ann_t32_depth4_by_ann} and
+weights, four hidden layers are {realtime_minus_ann_t16_depth4_by_ann} and
 {realtime_minus_ann_t64_depth4_by_ann} points from their ANN.
 """,
 )
