@@ -157,8 +157,8 @@ On Fashion-MNIST, Sobol trains of `16`, `32` and `64` ticks are
 {fashion_mnist_realtime_sobol_t64_by_counts} points from the ANN by winner
 counts, {fashion_mnist_realtime_sobol_t16_by_largest},
 {fashion_mnist_realtime_sobol_t32_by_largest} and
-{fashion_mnist_realtime_sobol_t64_by_largest} by counts of the largest potential,
-and {fashion_mnist_realtime_sobol_t16_by_ann},
+{fashion_mnist_realtime_sobol_t64_by_largest} by counts of the largest
+potential, and {fashion_mnist_realtime_sobol_t16_by_ann},
 {fashion_mnist_realtime_sobol_t32_by_ann} and
 {fashion_mnist_realtime_sobol_t64_by_ann} with the ANN readout; the fast
 simulation is at {fashion_mnist_buffered_sobol_t16_by_counts},
