@@ -2,28 +2,24 @@
 
   python -m experiments.export --workdir=runs/name --file=network.nir
 
+--workdir is the folder of a run, or of `ssnn_jax.save`.
+
 The HDF5 file holds a NIR graph; `ssnn_jax.hardware.nir` documents its nodes and
 the reset of its neurons. The package nir is required: pip install '.[nir]'.
 `experiments.measurements.nir_consumer` evaluates networks in other libraries.
 """
 
-import dataclasses
 import importlib
-import math
 import pathlib
 import types
 
 from absl import flags
-import numpy as np
 
 from experiments import record
 from experiments.config import command
-from experiments.config import experiment
 from experiments.config import methods
 from experiments.training import trainer
 import ssnn_jax
-from ssnn_jax import datasets
-from ssnn_jax.runs import checkpoints
 from ssnn_jax.runs import files
 
 
@@ -41,46 +37,31 @@ def import_nir() -> types.ModuleType:
 def load(
   folder: pathlib.Path, *, seed: int | None = None, best: bool = False
 ) -> tuple[ssnn_jax.NetworkConfig, ssnn_jax.Params]:
-  """Loads the network of a run, finished or not.
+  """Loads the network of a run, finished or not, or of `ssnn_jax.save`.
 
   Args:
-    folder: folder of the run.
+    folder: the folder.
     seed: one of its seeds; None for the first.
     best: whether to load the parameters of the best evaluation instead of the
       last ones.
 
   Raises:
-    UserError: if there is no run, or its checkpoint is missing or damaged.
+    UserError: if there is no network, or NIR cannot represent its neurons.
   """
-  config = trainer.read_task(folder).config
-  if not methods.METHODS[config.method].estimates_gradient:
+  if (folder / record.CONFIG).exists():
+    method = trainer.read_task(folder).config.method
+    if not methods.METHODS[method].estimates_gradient:
+      raise ssnn_jax.UserError(
+        f'{folder} holds a run of {method}, whose neurons NIR cannot '
+        'represent; give a run of another method.'
+      )
+  config, params = ssnn_jax.load(folder, seed=seed, best=best)
+  if not isinstance(config, ssnn_jax.NetworkConfig):
     raise ssnn_jax.UserError(
-      f'{folder} holds a run of {config.method}, whose neurons NIR cannot '
-      'represent; give a run of another method.'
+      f'{folder} holds a chip, whose neurons NIR cannot represent; give '
+      'another network.'
     )
-  params = checkpoints.load_params(folder, seed=seed, best=best)
-  sizes = len(params[0].weights), *(len(layer.biases) for layer in params)
-  shape = 1, sizes[0]
-  if config.layers is None:
-    config = dataclasses.replace(config, layer_sizes=sizes)
-  elif not record.is_finished(folder):
-    raise ssnn_jax.UserError(
-      f'{folder} holds an unfinished run of --layers, which lacks the shape of '
-      'its inputs; finish it with --resume.'
-    )
-  else:
-    shape = record.read(folder / record.METRICS).lines[0]['input_shape']
-  dataset = _without_samples(config.dataset, shape, sizes[-1])
-  return experiment.network_config(config, dataset), params
-
-
-def _without_samples(name, input_shape, num_classes):
-  """Returns a data set of a shape without samples."""
-  inputs = np.zeros((0, *input_shape))
-  if len(input_shape) != 2:  # trains of a recording
-    inputs = np.zeros((0, 1, math.prod(input_shape)), np.uint32)
-  empty = datasets.Split(inputs, np.zeros(0, np.int32))
-  return datasets.Dataset(name, empty, empty, ('',) * num_classes)
+  return config, params
 
 
 def main() -> None:
@@ -96,7 +77,9 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-  flags.DEFINE_string('workdir', None, 'folder of the run.', required=True)
+  flags.DEFINE_string(
+    'workdir', None, 'folder of the run or network.', required=True
+  )
   flags.DEFINE_string(
     'file', None, 'new file for the graph, as network.nir.', required=True
   )

@@ -134,7 +134,7 @@ def study_page(name: str) -> str:
   paragraphs = []
   for section in sections(name):
     study, found = read(section)
-    title = section.rpartition('/')[2].replace('_', ' ').capitalize()
+    title = titles.of_study(section.rpartition('/')[2])
     heading = '#' if section == name else '##'
     paragraphs += [f'{heading} {title}', study.question]
     for record in found:

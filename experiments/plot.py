@@ -1,10 +1,12 @@
 """Tables and figures of runs, sweeps and records.
 
   python -m experiments.plot --workdir=runs/spike_train_length-digits
+  python -m experiments.plot --workdir=runs/name --raster
   python -m experiments.plot --record=experiments/records/winners/digits.jsonl
 
 --workdir is the folder of a sweep or run, finished or not. The sweep of a study
-has the table and figure of the study; others have generic ones.
+has the table and figure of the study; others have generic ones. --raster draws
+all spikes of one sample, and the winners, of a run of the spiking network.
 """
 
 from collections.abc import Mapping
@@ -13,7 +15,9 @@ from typing import Any
 from typing import NamedTuple
 
 from absl import flags
+import jax
 from matplotlib import figure
+import numpy as np
 import pandas as pd
 
 from experiments import record
@@ -29,8 +33,13 @@ from experiments.analysis import run_plot
 from experiments.analysis import statistics
 from experiments.analysis import study as study_lib
 from experiments.config import command
+from experiments.config import experiment
+from experiments.config import field
 from experiments.studies import tuning
+from experiments.training import data
+from experiments.training import trainer
 import ssnn_jax
+from ssnn_jax import training
 from ssnn_jax.runs import files
 
 _CSV, _SECTION = 'summary.csv', 'section.md'
@@ -101,21 +110,27 @@ def view_runs(
     if isinstance(error, ssnn_jax.UserError):
       note += f': {error}'
     return view._replace(text=f'{view.text}\n\n{note}')
-  text = '\n\n'.join(map(grid_table.lay_out, tables))
   name = study_name.replace('/', '-')  # of a part of a study
-  return View(_add_sentences(text, runs), drawn, name)
+  return View(_write(tables, runs), drawn, name)
 
 
 def _view_grid(runs):
-  text = grid_table.lay_out(grid_table.make(runs))
-  return View(_add_sentences(text, runs), figures.draw_grid(runs), 'grid')
+  text = _write([grid_table.make(runs)], runs)
+  return View(text, figures.draw_grid(runs), 'grid')
 
 
-def _add_sentences(text, runs):
-  """Adds sentences on lengths and seeds below the tables of a sweep."""
-  sentences = []
+def _write(tables, runs):
+  """Lays out tables, and explains those of a sweep in the lines below."""
+  text, sentences = '\n\n'.join(map(grid_table.lay_out, tables)), []
   if 'curves' in runs:
-    sentences = [*lengths.describe(runs), *_describe_best_rates(runs)]
+    headings = {name for table in tables for name in table}
+    sentences = [record_section.describe_conditions(runs)]
+    sentences += [
+      f'{name}: {explanation}.'
+      for name, explanation in grid_table.EXPLANATIONS.items()
+      if name in headings
+    ]
+    sentences += ['', *lengths.describe(runs), *_describe_best_rates(runs)]
     if min(map(len, frames.settings(runs))) < statistics.MIN_SEEDS:
       sentences.append(
         f'Fewer than {statistics.MIN_SEEDS} seeds: intervals are wide.'
@@ -190,6 +205,56 @@ def show(
   print(', '.join(written))
 
 
+def show_raster(
+  workdir: pathlib.Path,
+  sample: int,
+  seed: int | None,
+  options: experiment.DataOptions,
+) -> None:
+  """Draws the spikes of each layer while a run is presented a sample.
+
+  Args:
+    workdir: the folder of the run, in which the figures are saved.
+    sample: index of the sample in the evaluation split.
+    seed: seed of the run; None is the first.
+    options: options of loading data.
+
+  Raises:
+    UserError: if there is no run of the spiking network, or no such sample.
+  """
+  config = trainer.read_task(workdir).config
+  if config.method != 'ssnn':
+    raise ssnn_jax.UserError(
+      f'{workdir} holds a run of {config.method}; give a run of the spiking '
+      'network, --method=ssnn.'
+    )
+  network_config, params = ssnn_jax.load(workdir, seed=seed)
+  dataset = data.load(config, options.data_dir, options.download)
+  split, name = data.eval_split(dataset), data.split_name(config)
+  size = len(split.labels)
+  field.check('sample', sample, sample < size, f'0 to {size - 1}')
+  label = split.labels[sample]
+  key = jax.random.key(config.seed if seed is None else seed)
+  recorded = training.raster.record(
+    network_config,
+    params,
+    training.stream_key(key, training.Stream.OBSERVE),
+    split.inputs[sample],
+    label,
+  )
+  votes = recorded.winners[network_config.settle_ticks :].sum(axis=0)
+  winner = dataset.class_names[np.argmax(votes)]
+  print(
+    f'sample {sample} of the {name} split, class {dataset.class_names[label]}: '
+    f'class {winner} won {votes.max()} of {votes.sum()} ticks'
+  )
+  written = []
+  for layer in range(len(network_config.layer_sizes)):
+    drawn = training.raster_plot.draw(recorded, layer)
+    written.append(figures.save(drawn, workdir / f'raster-{layer}'))
+  print(f'figures: {", ".join(map(str, written))}')
+
+
 def main() -> None:
   """Prints tables and draws the figure."""
   values = flags.FLAGS.flag_values_dict()
@@ -200,7 +265,11 @@ def main() -> None:
         f'--workdir={values["workdir"] or ""} is not a folder; give the folder '
         'of a run or sweep, or --record.'
       )
-    show(workdir, values['study'], values['energies'])
+    if values['raster']:
+      options = command.make(experiment.DataOptions)
+      show_raster(workdir, values['sample'], values['seed'], options)
+    else:
+      show(workdir, values['study'], values['energies'])
     return
   path = command.folder(values['record'])
   found = records.read(path)
@@ -233,4 +302,19 @@ if __name__ == '__main__':
     'table of energies: crossbar, loihi or a file; reports energy instead '
     'of accuracy.',
   )
+  flags.DEFINE_boolean(
+    'raster',
+    False,
+    'draw the spikes of each layer of the run in --workdir, tick by tick, '
+    'during the presentation of a sample; spikes of the output layer are '
+    'winners.',
+  )
+  flags.DEFINE_integer(
+    'sample',
+    0,
+    'index of the sample of --raster in the evaluation split.',
+    lower_bound=0,
+  )
+  command.define_seed(None, 'seed of the run of --raster; default: the first.')
+  command.define_data_dir()
   command.launch(main)

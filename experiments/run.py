@@ -34,6 +34,7 @@ from experiments.config import experiment
 from experiments.config import field
 from experiments.config import grids
 from experiments.config import interrupts
+from experiments.config import methods
 from experiments.config import titles
 from experiments.config import unused
 from experiments.training import data
@@ -245,7 +246,9 @@ def _run_sweep(values, given):
   training = command.make(trainer.Options)
   for name, task in tasks.items():
     # Invalid settings are refused before any run starts.
-    experiment.network_config(task.config, _load(task.config, data_options))
+    dataset = _load(task.config, data_options)
+    network_config = experiment.network_config(task.config, dataset)
+    trainer.read_initial(task, network_config)
     if trainer.is_finished(task):
       print(f'{name}: recorded', flush=True)
       continue
@@ -346,6 +349,8 @@ def _describe(task):
     for name, readout in titles.READOUTS.items()
     if name in lines[0]
   ]
+  if task.config.method in methods.ANNS:
+    accuracies = [f'{mean("test_accuracy"):.2%}']
   diverged = pulses = ''
   if any(None in line['curves']['loss'] for line in lines):
     diverged = 'the loss was not finite: try a smaller --learning_rate.\n'

@@ -41,10 +41,13 @@ The examples of all other pages assume these four imports.
 - `training`: `training.fit` and its loop, metrics, neuron activity, all spikes
   of a presentation (`training.raster`, drawn by `training.raster_plot`), and
   batches shared by several devices.
-- `runs`: the folder of a run: records, checkpoints, provenance.
+- `runs`: folders of networks and runs: `save` and `load`, checkpoints,
+  provenance.
 - `datasets`: images, recordings of event cameras, and arrays.
 - `user_cache`: the folder of decoded data, compiled kernels and programs;
-  `checks`: the one place of what is refused; `version`: that of the library.
+  `checks`: the one place of what is refused; `summaries`: what `print` shows;
+  `lazy`: modules that are imported when they are used; `version`: that of the
+  library.
 
 ## The method, in reading order
 
@@ -79,6 +82,8 @@ from ssnn_jax.network import ssnn
 from ssnn_jax.neuron.coincidence import as_gradient
 from ssnn_jax.neuron.periphery import ReadConfig
 from ssnn_jax.neuron.wta import RaceConfig
+from ssnn_jax.runs.networks import load
+from ssnn_jax.runs.networks import save
 from ssnn_jax.spikes.encoding import rate_encode
 from ssnn_jax.types import ErrorStreams
 from ssnn_jax.types import Inference
@@ -109,10 +114,12 @@ __all__ = (
   'datasets',
   'hardware',
   'layers',
+  'load',
   'neuron',
   'rate_encode',
   'reference',
   'runs',
+  'save',
   'spikes',
   'ssnn',
   'training',

@@ -218,6 +218,17 @@ def memory_size() -> int:
   return stats.get('bytes_limit', pages)
 
 
+def check_trains(shape: tuple[int, int, int]) -> None:
+  """Raises a UserError if spike trains, `[N, K, I]` words, cannot fit."""
+  needed, available = 4 * math.prod(shape), memory_size()
+  if needed > available:
+    raise types.UserError(
+      f'the spike trains of {shape[0]:,} recordings need '
+      f'{needed / 2**30:,.1f} GiB of memory, and there are '
+      f'{available / 2**30:,.1f} GiB; choose fewer ticks, or merge polarities.'
+    )
+
+
 def check_weights(shapes: Iterable[tuple[int, ...]]) -> None:
   """Raises a UserError if float32 weights and their counts cannot fit.
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from ssnn_jax import layers as layers_lib
 from ssnn_jax import spikes
+from ssnn_jax import summaries
 from ssnn_jax.checks import MAX_COUNT
 from ssnn_jax.checks import POSITIVE
 from ssnn_jax.checks import check_field
@@ -147,6 +148,32 @@ class NetworkConfig:
       _check_membrane(self)
     if not isinstance(self.sampler, str):
       _check_sampler(self)
+
+  def __str__(self):
+    """Summarizes layers, weights, time and what differs from the defaults."""
+    wirings, own = self.wirings, self.layers or ()
+    weights = sum(wiring.num_weights + wiring.num_columns for wiring in wirings)
+    sizes = '-'.join(map(str, self.layer_sizes))
+    lines = []
+    for index, wiring in enumerate(wirings):
+      kind = type(own[index]).__name__ if own else 'Dense'
+      inputs, outputs = wiring.input_shape, wiring.output_shape
+      lines.append(
+        f'layer {index + 1}: {kind}, {list(inputs)} -> {list(outputs)} neurons,'
+        f' weights {list(wiring.weights_shape)}'
+      )
+    schedule, sampler = self.schedule, self.sampler
+    trains = sampler if isinstance(sampler, str) else 'own'
+    lines.append(
+      f'T = {self.num_steps} ticks, windows of n = {schedule.window}, '
+      f'{self.timing}, {trains} trains'
+    )
+    shown = 'layer_sizes', 'layers', 'input_shape', 'num_steps', 'window'
+    changes = summaries.describe_changes(self, (*shown, 'timing', 'sampler'))
+    if changes:
+      lines.append(', '.join(changes))
+    title = f'{sizes} neurons, {weights:,} weights and biases'
+    return summaries.lay_out(title, lines)
 
   def _check_time(self):
     num_steps, window = self.num_steps, self.window

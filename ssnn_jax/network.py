@@ -74,6 +74,8 @@ def ssnn(
     infer=functools.partial(_infer, config, options),
     learn=functools.partial(_learn, config, options),
     learn_online=learn_online,
+    name='ssnn' if feedback is None else 'ssnn with feedback weights',
+    config=config,
   )
 
 

@@ -192,7 +192,8 @@ def ssnn(config: NetworkConfig) -> types.Network:
   def infer(params, key, inputs):  # errors change no potential
     return learn(params, key, inputs, jnp.zeros(len(inputs), jnp.int32))[1]
 
-  return types.Network(network.ssnn(config).init, infer, learn)
+  fast = network.ssnn(config)
+  return fast._replace(infer=infer, learn=learn, name='reference')
 
 
 _FIXED = """layers firing_function integration dropout forward backward update

@@ -24,6 +24,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from ssnn_jax import summaries
+
 
 class UserError(ValueError):
   """Wrong argument or file; the message is one sentence with the remedy."""
@@ -34,6 +36,8 @@ class LayerParams(NamedTuple):
 
   weights: Any  # [M, F]; of a dense layer [I, J]
   biases: Any  # [F]
+
+  __repr__ = summaries.show_fields
 
 
 Params = tuple[LayerParams, ...]  # first layer first
@@ -91,6 +95,8 @@ class Update(NamedTuple):
   # scalars: device pulses of one coincidence; int32 for the weights
   pulses: Params | None = None
 
+  __repr__ = summaries.show_fields
+
 
 def exact_update(gradient: Params) -> Update:
   """Wraps a gradient as an `Update`."""
@@ -107,6 +113,8 @@ class Inference(NamedTuple):
   # winner-take-all without noise
   largest_counts: jax.Array
 
+  __repr__ = summaries.show_fields
+
 
 class Signals(NamedTuple):
   """Signals of one sample in the windows of one block."""
@@ -116,6 +124,7 @@ class Signals(NamedTuple):
   # [W, J] of each layer of weights, from which the spikes of a window follow
   potentials: list[jax.Array]
   response: Inference  # counts of the block, and potential after it
+  winners: jax.Array  # [K, C] uint32 words of the winners of the ticks
 
 
 class Activity(NamedTuple):
@@ -174,6 +183,8 @@ class Network(NamedTuple):
       batch and changes the parameters after each window, by `(index, Update,
       update_state, params) -> (params, update_state)` with the index of the
       window. None for networks whose parameters change after the presentation.
+    name: name of the function that has built the network, which `print` shows.
+    config: configuration of the network; None if there is none.
   """
 
   init: Callable[..., Params]
@@ -182,3 +193,16 @@ class Network(NamedTuple):
   learn_online: Callable[..., tuple[tuple[Params, Any], Inference]] | None = (
     None
   )
+  name: str = 'network'
+  config: Any = None
+
+  def __repr__(self):
+    functions = [
+      name
+      for name in ('init', 'infer', 'learn', 'learn_online')
+      if getattr(self, name) is not None
+    ]
+    title = f'{self.name}: {", ".join(functions)}'
+    if self.config is None:
+      return title
+    return summaries.lay_out(title, str(self.config).splitlines())

@@ -128,7 +128,9 @@ def _compute(
   if run['layers'] is None:
     options['layer_sizes'] = run['resolved_layer_sizes']
   else:
-    options |= layers.connect(run['layers'], run['input_shape'])
+    options |= layers.connect(
+      run['layers'], run['input_shape'], catalog.is_recorded(run['dataset'])
+    )
   network = ssnn_jax.NetworkConfig(**options)
   values = _count_backprop(network, energies)
   if run['method'] == methods.ANN:
@@ -139,7 +141,7 @@ def _compute(
   if run['method'] == 'rpu':
     count = functools.partial(cost.count_rpu, network, measured)
   else:
-    is_image = run['dataset'] not in catalog.RECORDINGS
+    is_image = not catalog.is_recorded(run['dataset'])
     count = functools.partial(
       cost.count_presentation, network, measured, samples_inputs=is_image
     )

@@ -19,6 +19,16 @@ _READOUTS = {
   'ANN readout': 'test_accuracy_rate',
 }
 _ERRORS = dict(zip(('update error', 'quantization error'), frames.ERRORS))
+EXPLANATIONS = {
+  'largest potential': 'by the class whose potential leads in most ticks',
+  'final potential': 'by the class of the highest potential at the end',
+  'ANN readout': 'of the ANN with the learned weights',
+  'minus ANN': 'from the ANN with equal settings, paired by seed',
+  'update error': (
+    'distance of the update of a batch from the gradient of BP, relative to it'
+  ),
+  'quantization error': 'the same with spikes in the update only',
+}
 _HEADINGS = {'num_steps': 'T'}
 _EQUALS = 3 * '\N{NO-BREAK SPACE}'  # instead of ' = ' while lines are broken
 
@@ -50,17 +60,17 @@ def make(runs: pd.DataFrame) -> pd.DataFrame:
       heading: statistics.write(statistics.percent(setting, metric))
       for heading, metric in readouts.items()
     }
-    if frames.field(setting, 'method') == methods.ANN:  # has one readout
-      row |= dict.fromkeys([*list(readouts)[1:], 'minus ANN', *_ERRORS], '')
-    else:
-      row['minus ANN'] = (
-        ''
-        if base is None
-        else statistics.write(statistics.paired_difference(setting, base))
-      )
-      for heading, name in _ERRORS.items():
-        number = statistics.over_seeds(setting, name)
-        row[heading] = statistics.write(number, 'both .3f')
+    method = frames.field(setting, 'method')
+    row['minus ANN'] = (
+      ''
+      if base is None or method == methods.ANN
+      else statistics.write(statistics.paired_difference(setting, base))
+    )
+    for heading, name in _ERRORS.items():
+      number = statistics.over_seeds(setting, name)
+      row[heading] = statistics.write(number, 'both .3f')
+    if method in methods.ANNS:
+      row |= dict.fromkeys([*list(readouts)[1:], *_ERRORS], '')
     rows.append(row | {'seeds': str(len(setting))})
   return pd.DataFrame(rows)
 

@@ -55,17 +55,10 @@ def compare(differences: Mapping[int, statistics.Number], margin: float) -> str:
   """
   unit = 'point' if margin == 1 else 'points'
   near = f'within {margin:g} {unit} of the ANN'
-  rate, steps = statistics.ERROR_RATE, sorted(differences)
-  inside, outside = set(), set()
-  for t, number in differences.items():
-    # Few seeds may agree by chance, and then have no deviation.
-    is_known = number.deviation > 0 or number.num >= statistics.MIN_SEEDS
-    is_inside = statistics.p_between(number, -margin, margin) < rate
-    if is_inside and is_known:
-      inside.add(t)
-    above = statistics.p_above(number, margin)
-    if min(above, statistics.p_below(number, -margin)) < rate:
-      outside.add(t)
+  steps = sorted(differences)
+  verdicts = {t: statistics.is_within(differences[t], margin) for t in steps}
+  inside = {t for t, verdict in verdicts.items() if verdict}
+  outside = {t for t, verdict in verdicts.items() if verdict is False}
   enough = list(itertools.takewhile(inside.__contains__, reversed(steps)))
   if enough:
     sign = '=' if len(enough) == 1 else '>='

@@ -75,13 +75,15 @@ def describe_conditions(runs: pd.DataFrame) -> str:
   ]
   text = ', '.join(filter(None, conditions)) or 'ANN'
   split = 'held-out' if any(runs['hold_out']) else 'test'
-  readout = '' if spiking.empty else 'by the spike-count readout unless named, '
+  has_spikes = not spiking['method'].isin(methods.ANNS).all()
+  readout = 'by the spike-count readout unless named, ' if has_spikes else ''
   level = f'{100 * statistics.LEVEL:.0f} %'
   seeds = 'seeds' if runs['folds'].isna().all() else 'folds'
   rest = f'; differences are in points, ± {level} interval'
+  rest = '' if spiking.empty else rest
   return (
     f'{text[0].upper()}{text[1:]}. Accuracies are in % of {split} samples, '
-    f'{readout}± standard deviation over {seeds}{rest if readout else ""}.'
+    f'{readout}± standard deviation over {seeds}{rest}.'
   )
 
 

@@ -1,37 +1,43 @@
-"""Statistics over seeds: means, paired differences and their tests."""
+"""Statistics over the seeds of frames of runs, with those of the library."""
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 import ssnn_jax
+from ssnn_jax.training import statistics
+from ssnn_jax.training.statistics import ERROR_RATE
+from ssnn_jax.training.statistics import LEVEL
+from ssnn_jax.training.statistics import MIN_SEEDS
+from ssnn_jax.training.statistics import Number
+from ssnn_jax.training.statistics import half_width
+from ssnn_jax.training.statistics import is_within
+from ssnn_jax.training.statistics import p_above
+from ssnn_jax.training.statistics import p_below
+from ssnn_jax.training.statistics import p_between
+from ssnn_jax.training.statistics import standard_error
+from ssnn_jax.training.statistics import summarize
 
-LEVEL = 0.95  # of two-sided intervals
-ERROR_RATE = 1 - LEVEL  # of one-sided tests
-MIN_SEEDS = 5
-
-
-class Number(NamedTuple):
-  """A measured number.
-
-  Attributes:
-    mean: the mean over seeds, or the number itself.
-    deviation: the standard deviation over seeds; NaN for one seed.
-    num: the number of seeds; 0 for a number without uncertainty.
-    is_difference: whether pages show the interval of the mean instead of the
-      standard deviation over seeds.
-    overlap: test samples for each training sample, where seeds are folds of
-      cross-validation, which share training samples; 0 for other seeds.
-  """
-
-  mean: float
-  deviation: float = math.nan
-  num: int = 0
-  is_difference: bool = False
-  overlap: float = 0.0
+__all__ = (
+  'ERROR_RATE',
+  'LEVEL',
+  'MIN_SEEDS',
+  'Number',
+  'half_width',
+  'holm',
+  'is_within',
+  'over_seeds',
+  'p_above',
+  'p_below',
+  'p_between',
+  'paired_difference',
+  'percent',
+  'ratio',
+  'standard_error',
+  'test_set_error',
+  'write',
+)
 
 
 def over_seeds(runs: pd.DataFrame, metric: str, scale: float = 1.0) -> Number:
@@ -47,7 +53,7 @@ def over_seeds(runs: pd.DataFrame, metric: str, scale: float = 1.0) -> Number:
   """
   if metric not in runs:
     return Number(math.nan, math.nan, len(runs))
-  return _summarize(scale * runs[metric].to_numpy(float), _overlap(runs))
+  return summarize(scale * runs[metric].to_numpy(float), _overlap(runs))
 
 
 def percent(runs: pd.DataFrame, metric: str = 'test_accuracy') -> Number:
@@ -82,9 +88,10 @@ def paired_difference(
       'two settings without a common seed cannot be compared; train them with '
       'the same seeds.'
     )
-  differences = np.array([ours[seed] - theirs[seed] for seed in common])
-  number = _summarize(scale * differences, _overlap(runs))
-  return number._replace(is_difference=True)
+  own, base = ([x[seed] for seed in common] for x in (ours, theirs))
+  return statistics.paired_difference(
+    scale * np.array(own), scale * np.array(base), _overlap(runs)
+  )
 
 
 def _by_seed(setting, metric):
@@ -94,12 +101,6 @@ def _by_seed(setting, metric):
       'two runs have equal settings and equal seeds; remove one of them.'
     )
   return dict(zip(seeds, setting[metric].to_numpy(float)))
-
-
-def _summarize(values, overlap):
-  num = len(values)
-  deviation = float(np.std(values, ddof=1)) if num > 1 else math.nan
-  return Number(float(np.mean(values)), deviation, num, overlap=overlap)
 
 
 def _overlap(runs):
@@ -115,64 +116,6 @@ def ratio(runs: pd.DataFrame, baseline: pd.DataFrame, metric: str) -> Number:
     float(runs[metric].to_numpy(float).mean())
     / float(baseline[metric].to_numpy(float).mean())
   )
-
-
-def standard_error(number: Number) -> float:
-  """Returns the standard error of the mean of two or more seeds.
-
-  The training sets of folds overlap, so that their results are correlated. With
-  J folds of n_test test samples, trained on n_train samples, the variance of
-  the mean is (1 / J + n_test / n_train) times that over folds instead of 1 / J
-  times (C. Nadeau and Y. Bengio, "Inference for the generalization error",
-  Machine Learning 52, 2003).
-  """
-  return number.deviation * math.sqrt(1 / number.num + number.overlap)
-
-
-def half_width(number: Number) -> float:
-  """Returns half the width of the interval of the mean (Student's t).
-
-  Returns 0 for a number without uncertainty, and NaN for one seed.
-  """
-  if number.num == 0:
-    return 0.0
-  if number.num == 1:
-    return math.nan
-  quantile = stats.t.ppf((1 + LEVEL) / 2, number.num - 1)
-  return float(quantile * standard_error(number))
-
-
-def p_above(number: Number, bound: float) -> float:
-  """Tests whether the mean is above a bound (one-sided, Student's t).
-
-  Args:
-    number: the measured number.
-    bound: the bound.
-
-  Returns:
-    The p-value of the hypothesis that the mean is not above the bound; 0 or 1
-    for a number without uncertainty, or whose seeds agree; 1 for one seed.
-  """
-  distance = number.mean - bound
-  if number.num == 1:
-    return 1.0
-  if number.num == 0 or number.deviation == 0:
-    return float(not distance > 0)
-  return float(stats.t.sf(distance / standard_error(number), number.num - 1))
-
-
-def p_below(number: Number, bound: float) -> float:
-  """Tests whether the mean is below a bound; see `p_above`."""
-  return p_above(number._replace(mean=-number.mean), -bound)
-
-
-def p_between(number: Number, low: float, high: float) -> float:
-  """Tests whether the mean is between two bounds.
-
-  Two one-sided tests (Schuirmann 1987); bounds -m and m test the equivalence
-  of two settings within the margin m.
-  """
-  return max(p_above(number, low), p_below(number, high))
 
 
 def holm(p_values: list[float]) -> list[float]:

@@ -91,7 +91,7 @@ def make(kind: type[_T]) -> _T:
 def given() -> dict[str, Any]:
   """Returns the fields of a configuration whose flags are given."""
   return {
-    name: field.absolute_path(flags.FLAGS[name].value)
+    name: field.absolute_path(name, flags.FLAGS[name].value)
     for name in experiment.FIELDS
     if name in flags.FLAGS and flags.FLAGS[name].present
   }
@@ -141,6 +141,10 @@ def _parse(argv):
     sys.exit()
   try:
     return flags.FLAGS(argv)
+  except flags.UnrecognizedFlagError as error:
+    near = field.closest(error.flagname, list(flags.FLAGS))
+    hint = f'did you mean --{near}? See --help.' if near else 'see --help.'
+    sys.exit(f'error: --{error.flagname} is not a flag of this command; {hint}')
   except flags.Error as error:
     sys.exit(f'error: {" ".join(str(error).split()).rstrip(".")}; see --help.')
 

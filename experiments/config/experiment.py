@@ -19,6 +19,7 @@ from ssnn_jax import chip
 from ssnn_jax import config as choices
 from ssnn_jax.chip import config as chip_choices
 from ssnn_jax.datasets import arrays
+from ssnn_jax.datasets import catalog
 from ssnn_jax.neuron import wta
 from ssnn_jax.neuron.firing import FIRING_FUNCTIONS
 from ssnn_jax.simulation import updates
@@ -56,7 +57,9 @@ class DataOptions:
     'folder of data sets; default: $TFDS_DATA_DIR, or ~/tensorflow_datasets',
   )
   download: bool = _data(
-    False, 'download missing original files of the data set'
+    False,
+    'download missing original files of the data set; sets of images by other '
+    'names must have been prepared',
   )
 
 
@@ -71,7 +74,6 @@ class ExperimentConfig(synapses.SynapseFields):
     'digits',
     f'name of the data set: {field.SETS} of your own arrays, with the '
     'defaults of digits',
-    choices=field.DATASETS,
   )
   method: str = _used(
     'ssnn',
@@ -180,6 +182,12 @@ class ExperimentConfig(synapses.SynapseFields):
     'learning-rate schedule; all but constant end at 0',
     choices=SCHEDULES,
   )
+  init_from: str | None = _training(
+    None,
+    'folder of a run, or of ssnn_jax.save, whose parameters are trained for '
+    '--num_epochs more; of a run with several seeds, each seed goes on with '
+    'its own',
+  )
   dropout: float = _training(0.0, _HELP['dropout'])
   weight_decay: float = _training(
     0.0,
@@ -199,7 +207,6 @@ class ExperimentConfig(synapses.SynapseFields):
     None,
     'name of another data set, used as a whole for evaluation; default: the '
     'test split of --dataset',
-    choices=field.DATASETS,
   )
   hold_out: float = _evaluation(
     0.0,
@@ -321,10 +328,17 @@ CONFIGS |= {  # the input gain of recordings is proportional to T
 
 
 def default(dataset: str) -> ExperimentConfig:
-  """Returns the default configuration of a data set (own arrays: of digits)."""
+  """Returns the default configuration of a data set.
+
+  Own arrays have that of digits, other images that of MNIST, and other
+  recordings that of N-MNIST.
+  """
+  if dataset in CONFIGS:
+    return CONFIGS[dataset]
+  similar = 'n_mnist' if catalog.is_recorded(dataset) else 'mnist'
   if arrays.is_npz_path(dataset):
-    return dataclasses.replace(CONFIGS['digits'], dataset=dataset)
-  return CONFIGS[dataset]
+    similar = 'digits'
+  return dataclasses.replace(CONFIGS[similar], dataset=dataset)
 
 
 def describe_defaults() -> str:
@@ -348,9 +362,9 @@ def to_json(config: ExperimentConfig) -> dict[str, Any]:
 
 
 def to_record(config: ExperimentConfig) -> dict[str, Any]:
-  """Returns the JSON object of a configuration, with own files by name."""
+  """Returns the JSON object of a configuration, with paths by name."""
   return {
-    name: pathlib.Path(value).name if field.is_own_file(value) else value
+    name: pathlib.Path(value).name if field.is_path(value) else value
     for name, value in to_json(config).items()
   }
 
@@ -400,7 +414,7 @@ def slug(dataset: str) -> str:
   """Returns the name of a data set in names of files and folders."""
   if arrays.is_npz_path(dataset):
     return pathlib.Path(dataset).stem
-  return dataset.replace('/', '-')
+  return dataset.replace('/', '-').replace(':', '-')
 
 
 def fold(config: ExperimentConfig) -> int | None:

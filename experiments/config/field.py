@@ -1,10 +1,12 @@
 """Dataclass fields with the metadata of their command-line flags."""
 
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Iterator
 from collections.abc import Sequence
 import contextlib
 import dataclasses
+import difflib
 import inspect
 import os
 import re
@@ -19,21 +21,13 @@ from ssnn_jax.datasets import arrays
 from ssnn_jax.hardware import device_config
 
 OWN_FILE = 'path/to/own.npz'
+FOLDERS = {'init_from'}  # fields that are folders, and absolute in records
 # Data sets in --help.
 SETS = (
   'digits, mnist, fashion_mnist, emnist/<split>, n_mnist, '
-  f'synthetic_events/<set of images>, or {OWN_FILE}'
+  'synthetic_events/<set of images>, tonic:<event set>, any set of images that '
+  f'TFDS has prepared, or {OWN_FILE}'
 )
-
-
-class _DatasetNames(tuple):
-  """Names of data sets, including the path of any .npz file."""
-
-  def __contains__(self, name):
-    return super().__contains__(name) or arrays.is_npz_path(name)
-
-
-DATASETS = _DatasetNames((*ssnn_jax.datasets.NAMES, OWN_FILE))
 
 
 def field(
@@ -123,16 +117,57 @@ def read_help(kind: type) -> dict[str, str]:
   return {name: ' '.join(text.split()) for name, text in entries}
 
 
-def is_own_file(value: Any) -> bool:
-  """Returns whether a value is the path of own arrays, or of an own device."""
-  return arrays.is_npz_path(value) or device_config.is_device_path(value)
+def is_path(value: Any) -> bool:
+  """Returns whether a value is the path of own arrays, a device or a folder."""
+  is_file = arrays.is_npz_path(value) or device_config.is_device_path(value)
+  return is_file or (isinstance(value, str) and os.path.isabs(value))
 
 
-def absolute_path(value: Any) -> Any:
-  """Makes the path of an own file absolute; returns other values unchanged."""
-  if not is_own_file(value):
+def absolute_path(name: str, value: Any) -> Any:
+  """Makes the path of a field absolute; returns other values unchanged."""
+  if value is None or not (name in FOLDERS or is_path(value)):
     return value
   return os.path.abspath(os.path.expanduser(value))
+
+
+# Names of other libraries, and of papers, for fields and flags.
+_USUAL_NAMES = {
+  'T': 'num_steps',
+  'batch': 'batch_size',
+  'bs': 'batch_size',
+  'data': 'dataset',
+  'data_path': 'data_dir',
+  'epochs': 'num_epochs',
+  'hidden': 'layer_sizes',
+  'hidden_size': 'layer_sizes',
+  'hidden_sizes': 'layer_sizes',
+  'layer': 'layer_sizes',
+  'log_dir': 'workdir',
+  'logdir': 'workdir',
+  'lr': 'learning_rate',
+  'model': 'method',
+  'n': 'window',
+  'name': 'workdir',
+  'optim': 'optimizer',
+  'out': 'workdir',
+  'output': 'workdir',
+  'output_dir': 'workdir',
+  'scheduler': 'schedule',
+  'seeds': 'num_seeds',
+  'steps': 'num_steps',
+  'time_steps': 'num_steps',
+  'timesteps': 'num_steps',
+  'wd': 'weight_decay',
+}
+
+
+def closest(name: str, known: Collection[str]) -> str | None:
+  """Returns the known name that a wrong name stands for, if it is clear."""
+  usual = _USUAL_NAMES.get(name)
+  if usual in known:
+    return usual
+  near = difflib.get_close_matches(name, list(known), n=1)
+  return near[0] if near else None
 
 
 def check(name: str, value: Any, is_valid: bool, expected: str) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
-import difflib
 import itertools
 import math
 import pathlib
@@ -57,8 +56,8 @@ def write(value: Any) -> str:
 
 
 def label(value: Any) -> str:
-  """Formats the value of a field for tables and figures; files by name."""
-  if field.is_own_file(value):
+  """Formats the value of a field for tables and figures; paths by name."""
+  if field.is_path(value):
     return pathlib.Path(value).name
   return write(value)
 
@@ -149,7 +148,7 @@ def _settings(base, grid):
     method = varied.pop('method')
     varied = {k: v for k, v in varied.items() if methods.concerns(method, k)}
     name = _name(method, varied, is_named=spiking != {'ssnn'})
-    varied = {k: field.absolute_path(v) for k, v in varied.items()}
+    varied = {k: field.absolute_path(k, v) for k, v in varied.items()}
     if not methods.METHODS[method].has_pulses:
       varied |= synapses.DEFAULTS
     try:
@@ -173,8 +172,8 @@ def _check_name(name):
   if name == 'seed':
     raise _user_error('seed is set by --seed and --num_seeds')
   if name not in _FIELDS:
-    near = difflib.get_close_matches(name, _FIELDS, n=1)
-    hint = f'; the closest field is {near[0]}' if near else ''
+    near = field.closest(name, _FIELDS)
+    hint = f'; the closest field is {near}' if near else ''
     raise _user_error(f"field '{name}' does not exist{hint}")
 
 

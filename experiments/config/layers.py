@@ -63,12 +63,16 @@ def _size(text):
   return sizes if len(sizes) == 2 else sizes[0]
 
 
-def connect(texts: Sequence[str], input_shape: Sequence[int]) -> dict[str, Any]:
+def connect(
+  texts: Sequence[str], input_shape: Sequence[int], is_recorded: bool = False
+) -> dict[str, Any]:
   """Returns the fields of a network's configuration that describe its layers.
 
   Args:
     texts: the text of each layer.
-    input_shape: shape of the inputs, `[H, W]`, or of recordings `[C, H, W]`.
+    input_shape: shape of the inputs, `[H, W]`, or with channels `[H, W, C]` of
+      images and `[C, H, W]` of recordings.
+    is_recorded: whether the inputs are recordings of events.
 
   Returns:
     The fields `layers` and `input_shape`.
@@ -78,7 +82,7 @@ def connect(texts: Sequence[str], input_shape: Sequence[int]) -> dict[str, Any]:
   """
   with field.named('layers'):
     first, *others = parse(texts)
-    if len(input_shape) == 3 and isinstance(first, ssnn_jax.layers.Conv):
+    if is_recorded and isinstance(first, ssnn_jax.layers.Conv):
       first = dataclasses.replace(first, channel_axis=0)
     fields = {'layers': (first, *others), 'input_shape': tuple(input_shape)}
     ssnn_jax.layers.connect(**fields)
@@ -115,7 +119,7 @@ def for_dataset(
         f'end with {classes} classes.'
       )
     return {'layer_sizes': layer_sizes}
-  fields = connect(texts, dataset.input_shape)
+  fields = connect(texts, dataset.input_shape, dataset.is_recorded)
   output_shape = ssnn_jax.layers.connect(**fields)[-1].output_shape
   if math.prod(output_shape) != classes or output_shape[-1] != classes:
     raise ssnn_jax.UserError(

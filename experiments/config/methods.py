@@ -21,6 +21,7 @@ from ssnn_jax.hardware.device_config import DeviceConfig
 from ssnn_jax.training import activity
 
 ANN, CHIP = 'bp', 'chip'
+ANNS = ANN, 'relu'  # whose readouts are one
 SYNAPSE_FIELDS = {
   field.name
   for config in (DeviceConfig, ssnn_jax.ReadConfig)

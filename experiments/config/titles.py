@@ -16,6 +16,7 @@ _TITLES = {
   'emnist-balanced': 'EMNIST Balanced',
   'n_mnist': 'N-MNIST',
 }
+_ACRONYMS = {'ann': 'ANN', 'nir': 'NIR'}
 # Of files of own arrays that studies use, by their names.
 _FILES = {'emnist47': 'EMNIST, 47 classes (own split of official images)'}
 
@@ -26,3 +27,9 @@ def title(dataset: str) -> str:
   if arrays.is_npz_path(dataset):
     return _FILES.get(slug, slug)
   return (_TITLES | _FILES).get(slug, dataset)
+
+
+def of_study(name: str) -> str:
+  """Returns the title of the page of a study, or of a part of one."""
+  words = ' '.join(_ACRONYMS.get(word, word) for word in name.split('_'))
+  return words[0].upper() + words[1:]

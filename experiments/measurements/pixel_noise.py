@@ -15,8 +15,6 @@ from experiments.config import experiment
 from experiments.measurements import json_lines
 from experiments.training import data
 import ssnn_jax
-from ssnn_jax.datasets import arrays
-from ssnn_jax.datasets import catalog
 from ssnn_jax.runs import provenance
 
 
@@ -27,20 +25,18 @@ def statistics(rates: np.ndarray) -> dict[str, Any]:
   return {'mean': float(mean), 'mean_square': float(square)}
 
 
-def _measure(values):
+def _measure(names, options):
   """Yields the line of each data set."""
-  listed = values['datasets']
-  own = [name for name in listed if arrays.is_npz_path(name)]
-  command.choices(values, 'datasets', (*catalog.IMAGES, *own))
-  for name in listed:
-    dataset = data.load_images({**values, 'dataset': name})
+  for name in names:
+    dataset = data.load_images(name, options)
     rates = ssnn_jax.rate_encode(dataset.train.inputs)
     yield {'dataset': experiment.slug(name), **statistics(rates)}
 
 
 def main() -> None:
   """Prints the statistics of all data sets."""
-  measured = _measure(flags.FLAGS.flag_values_dict())
+  options = command.make(experiment.DataOptions)
+  measured = _measure(flags.FLAGS['datasets'].value, options)
   json_lines.write(__spec__.name, provenance.environment(), measured)
 
 

@@ -82,7 +82,7 @@ def write(
   }
   readme = _README.format(
     sizes='-'.join(map(str, config.layer_sizes)),
-    config=f'`{config}`',
+    config=f'`{config!r}`',
     ports='\n'.join(table),
     rows=config.layer_sizes[0] + 1,
     steps=config.num_steps,

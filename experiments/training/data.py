@@ -12,6 +12,7 @@ from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import catalog
 
 _FULL_RANGE = 0.0, 1.0  # of pixels
+_FEW = 0.1  # fraction of events after the window that is not worth a line
 _BINNING_FIELDS = dataclasses.fields(ssnn_jax.datasets.Binning)
 # Classes of files that may lack their names, by the names of the files.
 _CLASS_NAMES = {'emnist47': catalog.CLASS_NAMES['emnist/balanced']}
@@ -63,7 +64,7 @@ def _check_flags(config):
         f'--{name} and --test_dataset exclude each other, since both choose '
         'the evaluation split; leave one of them out.'
       )
-  is_recorded = config.dataset in ssnn_jax.datasets.RECORDINGS
+  is_recorded = catalog.is_recorded(config.dataset)
   if is_recorded and config.pixel_range != _FULL_RANGE:
     raise ssnn_jax.UserError(
       f'--pixel_range is for images, and {config.dataset} holds recordings; '
@@ -89,7 +90,7 @@ def _check_flags(config):
 def _load(config, name, data_dir, download):
   """Loads a data set, with recordings binned into ticks."""
   binning = None
-  if name in ssnn_jax.datasets.RECORDINGS:
+  if catalog.is_recorded(name):
     values = {f.name: getattr(config, f.name) for f in _BINNING_FIELDS}
     binning = field.call(ssnn_jax.datasets.Binning, **values)
   pixel_range = _FULL_RANGE if binning else config.pixel_range
@@ -148,11 +149,10 @@ def load_images(
   Raises:
     UserError: if the data set has no images, or is missing or damaged.
   """
-  known = ssnn_jax.datasets.IMAGES
-  if name not in known and not arrays.is_npz_path(name):
+  if catalog.is_recorded(name):
     raise ssnn_jax.UserError(
       f'--dataset={name} is not a set of images; choose one of '
-      f'{", ".join(known)}, or {field.OWN_FILE}.'
+      f'{", ".join(ssnn_jax.datasets.IMAGES)}, or {field.OWN_FILE}.'
     )
   return ssnn_jax.datasets.load(
     name, options.data_dir, download=options.download
@@ -172,12 +172,18 @@ def split_name(config: experiment.ExperimentConfig) -> str:
 
 
 def describe(dataset: ssnn_jax.datasets.Dataset) -> str:
-  """Describes the size of an incomplete data set; empty if complete."""
+  """Describes what a data set lacks; empty if it is complete."""
+  text = ''
+  if dataset.late_fraction > _FEW:
+    text = (
+      f'{dataset.name}: {dataset.late_fraction:.0%} of the events come after '
+      '--event_window, and are dropped.\n'
+    )
   splits = dataset.train, dataset.validation, dataset.test
   sizes = [len(split.labels) for split in splits if split is not None]
   if dataset.full_size in (None, sum(sizes)):
-    return ''
-  return (
+    return text
+  return text + (
     f'{dataset.name}: {sum(sizes):,} of {dataset.full_size:,} samples found, '
     f'{sizes[0]:,} for training.\n'
   )

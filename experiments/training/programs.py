@@ -18,6 +18,7 @@ from experiments.config import methods
 from experiments.config import synapses
 import ssnn_jax
 from ssnn_jax import training
+from ssnn_jax.datasets import catalog
 from ssnn_jax.hardware import devices
 from ssnn_jax.training import loop
 from ssnn_jax.training import metrics
@@ -40,7 +41,9 @@ class Programs(NamedTuple):
   device.
   """
 
-  start: Callable  # (seeds, learning_rates) -> state before the first epoch
+  # (seeds, learning_rates, parameters of the ANN or None to draw them, epochs
+  # that they were trained before) -> state before the first epoch of the run
+  start: Callable
   training: loop.Programs  # of the training loop
   # (state, split) -> Activity on the probe batch; None without diagnostics
   observe: Callable | None
@@ -62,8 +65,8 @@ def make(
 ) -> Programs:
   """Makes the functions of a configuration; each is compiled when first called.
 
-  Configurations that differ in seed, learning rate, or the times of evaluations
-  and comparisons share them.
+  Configurations that differ in seed, learning rate, initial parameters, or the
+  times of evaluations and comparisons share them.
 
   Args:
     config: the configuration.
@@ -72,7 +75,7 @@ def make(
     num_samples: size of the training split.
   """
   shared = {'seed': 0, 'learning_rate': 1.0, 'eval_every': 0, 'probe_every': 0}
-  config = dataclasses.replace(config, **shared)
+  config = dataclasses.replace(config, init_from=None, **shared)
   return _make(config, network_config, mesh, num_samples)
 
 
@@ -113,8 +116,11 @@ def _make(config, network_config, mesh, num_samples):
       axis_name=sharding.AXIS,
     )
 
-  def start(seed, learning_rate):
-    return training.init_state(shared_ann, make_device(learning_rate), seed)
+  def start(seed, learning_rate, params, epoch):
+    device = make_device(learning_rate)
+    return training.init_state(
+      shared_ann, device, seed, params=params, epoch=epoch
+    )
 
   def select_probe_batch(split):
     return [array[: config.probe_size] for array in split]
@@ -186,7 +192,7 @@ def _make(config, network_config, mesh, num_samples):
   often, once, counts = _select_options(mesh)
   lift = functools.partial(loop.over_seeds, mesh=mesh)
   return Programs(
-    start=lift(start, (0, 0), compiler_options=once),
+    start=lift(start, (0, 0, 0, None), compiler_options=once),
     training=loop.make_programs(
       make_network,
       device,
@@ -224,7 +230,7 @@ def _select_options(mesh):
 def _select_ann_fields(config, network_config):
   """Replaces fields that do not affect the ANN, so that settings share it."""
   ignored = methods.SPIKING_FIELDS | {'race', 'reads'}
-  if config.dropout or config.dataset in ssnn_jax.datasets.RECORDINGS:
+  if config.dropout or catalog.is_recorded(config.dataset):
     ignored -= {'num_steps', 'sampler'}  # of dropout masks, and of the inputs
 
   def select(config, **values):

@@ -22,8 +22,10 @@ from experiments.training import multihost
 from experiments.training import programs
 import ssnn_jax
 from ssnn_jax import checks
+from ssnn_jax import chip
 from ssnn_jax.runs import checkpoints
 from ssnn_jax.runs import files
+from ssnn_jax.runs import networks
 from ssnn_jax.runs import provenance
 from ssnn_jax.training import loop
 from ssnn_jax.training import sharding
@@ -156,12 +158,16 @@ def train(
   train_set, eval_set = dataset.train, data.eval_split(dataset)
   made = programs.make(config, network_config, mesh, len(train_set.labels))
   like = _blank_state(task, made)  # refuses large networks before any file
+  initial = read_initial(task, network_config)
   with contextlib.ExitStack() as stack:
     manager = stack.enter_context(_opened(task))
     if manager is None:
       return
     digest = provenance.sha256((train_set, eval_set))
-    state, run = _start(task, made, manager, like, mesh, digest)
+    state, run = _start(task, made, manager, like, mesh, digest, initial)
+    method = methods.METHODS[config.method]
+    trained = method.configure(config, network_config)
+    multihost.in_primary(lambda: networks.write_config(task.folder, trained))
     train_set, eval_set = sharding.replicate(mesh, (train_set, eval_set))
     clock = _Clock(run['seconds'])
     made = stack.enter_context(
@@ -169,7 +175,9 @@ def train(
         made, _seeds_and_rates(task), state, train_set, eval_set
       )
     )
-    first = int(jax.device_get(state.epoch)[0])
+    # Epochs of the run, without those before it.
+    before = run['environment'].get('init_from', {}).get('epochs', 0)
+    first = int(jax.device_get(state.epoch)[0]) - before
     board = None
     if options.tensorboard:
       board = multihost.in_primary(
@@ -183,12 +191,13 @@ def train(
       state,
       train_set,
       eval_set,
-      config.num_epochs,
+      before + config.num_epochs,
       config.eval_every,
     )
     accuracy, saved = None, time.monotonic()
     show = _Progress(config, first, seconds_between_lines)
-    for number, state, means, accuracy in epochs:
+    for total, state, means, accuracy in epochs:
+      number = total - before
       values = {'loss': means.loss, 'train_accuracy': means.accuracy}
       if made.observe:
         activity = made.observe(state, train_set)._asdict()
@@ -247,6 +256,67 @@ def _make_mesh(config, options):
     return sharding.make_mesh(config.batch_size, devices[:wanted])
 
 
+class Initial(NamedTuple):
+  """Parameters of --init_from."""
+
+  params: ssnn_jax.Params  # [S, ...] floats, also of a chip
+  epochs: int  # epochs that they were trained before; 0 if not known
+
+
+def read_initial(
+  task: Task, network_config: ssnn_jax.NetworkConfig
+) -> Initial | None:
+  """Reads the parameters of --init_from: of each seed, or the same for all.
+
+  Args:
+    task: the task.
+    network_config: the configuration of its network.
+
+  Returns:
+    The parameters; None without --init_from, and for a task with a checkpoint,
+    which does not need them.
+
+  Raises:
+    UserError: if there are no parameters, or their layers are others.
+  """
+  if not task.config.init_from:
+    return None
+  if checkpoints.last_epoch(task.folder) is not None:
+    return None
+  folder = pathlib.Path(task.config.init_from)
+  with field.named('init_from'):
+    epochs = checkpoints.last_epoch(folder)
+    has_seeds = epochs is not None and read_task(folder).num_seeds > 1
+    found = [
+      ssnn_jax.load(folder, seed=seed if has_seeds else None)
+      for seed in (task.seeds if has_seeds else task.seeds[:1])
+    ]
+    config = found[0].config
+    params = [own.params for own in found]
+    if isinstance(config, chip.ChipConfig):
+      params = [chip.dequantize(config, own) for own in params]
+      config = ssnn_jax.NetworkConfig(config.layer_sizes)
+    ours, theirs = map(_describe_layers, (network_config, config))
+    if ours != theirs:
+      raise ssnn_jax.UserError(
+        f'{folder} holds a network of {theirs}, not {ours}; give its layers '
+        'by --layer_sizes or --layers.'
+      )
+  shape = lambda *own: np.broadcast_to(
+    np.stack(own), (task.num_seeds, *own[0].shape)
+  )
+  return Initial(jax.tree.map(shape, *params), epochs or 0)
+
+
+def _describe_layers(config):
+  """Describes the layers of a network: their neurons, and shared weights."""
+  text = '-'.join(map(str, config.layer_sizes)) + ' neurons'
+  shapes = [wiring.weights_shape for wiring in config.wirings]
+  if shapes == list(zip(config.layer_sizes, config.layer_sizes[1:])):
+    return text
+  return f'{text} and weights of {", ".join(map(str, shapes))}'
+
+
 @contextlib.contextmanager
 def _opened(task: Task) -> Iterator[Any]:
   """Locks the folder of a task; yields its checkpoints, or None if finished."""
@@ -274,12 +344,13 @@ def _seeds_and_rates(task):
 
 def _blank_state(task, made):
   """Returns a state of NumPy zeros in the shapes of a checkpoint."""
-  shapes = jax.eval_shape(made.start, *_seeds_and_rates(task))
+  drawn = None, np.int32(0)
+  shapes = jax.eval_shape(made.start, *_seeds_and_rates(task), *drawn)
   shapes = jax.eval_shape(_unwrap_keys, shapes)
   return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
 
 
-def _start(task, made, manager, like, mesh, digest):
+def _start(task, made, manager, like, mesh, digest, initial):
   """Returns the state and the record where training starts."""
   found = checkpoints.restore(manager, like)
   if found is None:
@@ -290,7 +361,14 @@ def _start(task, made, manager, like, mesh, digest):
       'seconds': {'train': 0.0, 'wall': 0.0},
       'curves': [{} for _ in task.seeds],
     }
-    return made.start(*_seeds_and_rates(task)), run
+    params, epochs = initial or (None, 0)
+    if initial:
+      environment['init_from'] = {
+        'epochs': epochs,
+        'params_sha256': provenance.sha256(params),
+      }
+    own = _seeds_and_rates(task)
+    return made.start(*own, params, np.int32(epochs)), run
   run = found.record
   _refuse_other(task, run['config'], 'a checkpoint of another run')
   if run['environment']['data_sha256'] != digest:

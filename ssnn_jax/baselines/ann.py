@@ -51,7 +51,9 @@ def ann(
     True
   """
   infer = functools.partial(_infer, activation)
-  return update_rules.make_network(config, infer, axis_name=axis_name)
+  return update_rules.make_network(
+    config, infer, axis_name=axis_name, name='ann'
+  )
 
 
 def _infer(activation, config, params, batch):

@@ -56,6 +56,7 @@ def make_network(
     _learn,
     prepare=integrate_and_fire.prepare,
     axis_name=axis_name,
+    name='bp_stdp',
   )
 
 

@@ -30,6 +30,8 @@ def make_network(config: NetworkConfig, **options: Any) -> types.Network:
     init=pulsed.init,
     infer=functools.partial(_infer, config, pulsed),
     learn=functools.partial(_learn, config, pulsed),
+    name='rpu',
+    config=config,
   )
 
 

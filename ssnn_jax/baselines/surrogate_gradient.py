@@ -70,6 +70,7 @@ def make_network(
     functools.partial(_infer, fire),
     prepare=integrate_and_fire.prepare,
     axis_name=axis_name,
+    name='surrogate_gradient',
   )
 
 

@@ -27,6 +27,7 @@ def make_network(
   *,
   prepare: Callable[..., samples.Sample] = samples.prepare,
   axis_name: str | None = None,
+  name: str,
 ) -> types.Network:
   """Builds a network that learns by a gradient instead of coincidences.
 
@@ -39,6 +40,7 @@ def make_network(
     prepare: `(config, params, key, inputs, labels, axis_name) -> batch`; checks
       and encodes the arguments of the network.
     axis_name: axis of a mesh whose devices share each batch; None without one.
+    name: name of the network.
 
   Returns:
     The network's pure functions. For the same keys, initial weights and dropout
@@ -51,6 +53,8 @@ def make_network(
     init=functools.partial(network.init, config),
     infer=functools.partial(_infer, config, forward_pass, prepare, axis_name),
     learn=functools.partial(_learn, config, update_rule, prepare, axis_name),
+    name=name,
+    config=config,
   )
 
 

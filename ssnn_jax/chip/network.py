@@ -69,6 +69,8 @@ def make_network(
     infer=functools.partial(_infer, config, use_kernel),
     learn=None,
     learn_online=functools.partial(_learn_online, config, use_kernel),
+    name='chip',
+    config=config,
   )
 
 

@@ -171,7 +171,7 @@ def top(config: ChipConfig, registers: Generators) -> str:
   ]
   return '\n'.join(
     (
-      f'// {config}',
+      f'// {config!r}',
       f'module {TOP} (',
       ',\n'.join(declared),
       ');',

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import hashlib
 import os
 import pathlib
+import re
 
 import numpy as np
 
@@ -42,7 +43,8 @@ def load_or_build(
     status = os.stat(path)
     line = f'{os.path.realpath(path)} {status.st_size} {status.st_mtime_ns}\n'
     digest.update(os.fsencode(line))
-  name = f'{name.replace("/", "-")}-{digest.hexdigest()[:16]}'
+  name = re.sub('[/:]', '-', name)
+  name = f'{name}-{digest.hexdigest()[:16]}'
   folder = user_cache.folder() / 'datasets' / name
   arrays = None if folder.exists() else build()
   try:

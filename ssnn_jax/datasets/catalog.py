@@ -1,4 +1,4 @@
-"""Names, classes and sizes of the built-in datasets."""
+"""Names, classes and sizes of datasets."""
 
 _DIGITS = tuple('0123456789')
 _UPPER = tuple('ABCDEFGHIJKLMNOPQRSTUVWXYZ')
@@ -29,11 +29,17 @@ def image_source(name: str) -> str:
   return name.removeprefix('synthetic_events/')
 
 
+def is_recorded(name: str) -> bool:
+  """Returns whether a dataset holds recordings of events, and not images."""
+  return name in RECORDINGS or name.startswith(TONIC)
+
+
 def first_label(name: str) -> int:
   """Returns the lowest label in the original files of an image dataset."""
   return 1 if name == 'emnist/letters' else 0
 
 
+TONIC = 'tonic:'  # starts the names of event sets that tonic reads
 IMAGES = tuple(_IMAGES)
 RECORDINGS = ('n_mnist',) + tuple(f'synthetic_events/{name}' for name in IMAGES)
 NAMES = IMAGES + RECORDINGS

@@ -60,7 +60,7 @@ def _fetch_images(sources, folder, scratch):
     if not (folder / file).exists()
     and not (folder / file.removesuffix('.gz')).exists()
   }
-  _check_available(missing, folder)
+  _check_all_available(missing, folder)
   manager = tfds_sets.import_tfds().download.DownloadManager(
     download_dir=scratch,
     url_infos=dict(missing.values()),
@@ -83,7 +83,7 @@ def _fetch_recordings(sources, folder, scratch):
     if not (folder / _N_MNIST_FOLDERS[file]).exists()
   }
   missing = {f: s for f, s in needed.items() if not (folder / f).exists()}
-  _check_available(missing, folder)
+  _check_all_available(missing, folder)
   new = []
   for file, (url, md5) in needed.items():
     archive = folder / file
@@ -99,14 +99,19 @@ def _fetch_recordings(sources, folder, scratch):
   return new
 
 
-def _check_available(missing, folder):
+def _check_all_available(missing, folder):
   """Checks that the servers provide all missing files."""
+  for file, (url, _) in missing.items():
+    check_available(url, folder / file)
+
+
+def check_available(url: str, path: pathlib.Path) -> None:
+  """Refuses a file that its server does not provide, to be saved as a path."""
   import requests
 
-  for file, (url, _) in missing.items():
-    with _explain_errors(url, folder / file):
-      with requests.get(url, stream=True, timeout=_TIMEOUT) as response:
-        response.raise_for_status()
+  with _explain_errors(url, path):
+    with requests.get(url, stream=True, timeout=_TIMEOUT) as response:
+      response.raise_for_status()
 
 
 @contextlib.contextmanager

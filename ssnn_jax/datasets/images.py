@@ -1,4 +1,4 @@
-"""Image datasets, from prepared TFDS datasets or original files.
+"""Image datasets, from datasets that TFDS prepared or from original files.
 
 The original files of MNIST, Fashion-MNIST and EMNIST are IDX files, which may
 be gzipped:
@@ -10,7 +10,6 @@ be gzipped:
   the rest       items, with the last axis varying fastest.
 """
 
-import functools
 import gzip
 import importlib.metadata
 import math
@@ -38,28 +37,49 @@ _DAMAGED = gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, EOFError
 
 def load(
   name: str, data_dir: pathlib.Path, download: bool = False
-) -> tuple[types.Split, types.Split]:
-  """Loads the training and the test split of an image dataset.
+) -> types.Dataset:
+  """Loads an image dataset.
 
   A prepared TFDS dataset takes precedence over the original files.
+
+  Args:
+    name: one of `catalog.IMAGES`, which may have original files, or the name of
+      a prepared dataset.
+    data_dir: folder of all datasets.
+    download: whether to download missing original files.
+
+  Returns:
+    The dataset, with upright images and labels from 0.
+
+  Raises:
+    DatasetError: if the name is unknown, or a file is missing or invalid.
   """
   if name == 'digits':
-    return _load_digits()
+    return types.Dataset(name, *_load_digits(), catalog.CLASS_NAMES[name])
   prepared = None
   if name != 'emnist/letters':  # TFDS omits some images of the letters
     prepared = tfds_sets.find(name, data_dir)
   if prepared is not None:
     sources = list(prepared.iterdir())
-    read = functools.partial(tfds_sets.read, prepared)
-  else:
+    build = lambda: _decode_prepared(name, prepared)
+  elif name in catalog.IMAGES:
     sources = paths = find_originals(name, data_dir, download)
     if isinstance(paths[0], zipfile.Path):  # all files are in one archive
       sources = [pathlib.Path(paths[0].root.filename)]
-    read = functools.partial(read_originals, name, paths)
-  arrays = cache.load_or_build(name, sources, lambda: _decode(name, read()))
-  return (
+    build = lambda: _decode(name, **read_originals(name, paths))
+  else:
+    raise files.DatasetError(
+      f'There is no dataset named {name!r}; choose one of '
+      f'{", ".join(catalog.IMAGES)}, n_mnist, synthetic_events/<images>, '
+      f'{catalog.TONIC}<name>, path/to/own.npz, or the name of a dataset that '
+      f'TFDS has prepared in {data_dir} as {tfds_sets.FORMAT}.'
+    )
+  arrays = cache.load_or_build(name, sources, build)
+  return types.Dataset(
+    name,
     types.Split(arrays['train_inputs'], arrays['train_labels']),
     types.Split(arrays['test_inputs'], arrays['test_labels']),
+    catalog.CLASS_NAMES.get(name) or tuple(map(str, arrays['class_names'])),
   )
 
 
@@ -178,7 +198,14 @@ def _read_split(name, images_path, labels_path):
   return types.Split(images, labels.astype(np.int32))
 
 
-def _decode(name, splits_by_part):
+def _decode_prepared(name, folder):
+  """Returns the arrays of a dataset that TFDS prepared."""
+  dataset = tfds_sets.read(folder)
+  arrays = _decode(name, train=dataset.train, test=dataset.test)
+  return arrays | {'class_names': np.array(dataset.class_names)}
+
+
+def _decode(name, **splits_by_part):
   """Returns the arrays of both splits, upright images and labels from 0."""
   first_label, arrays = np.int32(catalog.first_label(name)), {}
   for part, split in splits_by_part.items():

@@ -9,6 +9,7 @@ from ssnn_jax.datasets import downloads
 from ssnn_jax.datasets import files
 from ssnn_jax.datasets import images
 from ssnn_jax.datasets import recordings
+from ssnn_jax.datasets import tonic_sets
 from ssnn_jax.datasets import types
 
 
@@ -28,16 +29,20 @@ def load(
     archive `gzip.zip`, may also lie in `<data_dir>/emnist/`.
   - N-MNIST: `<data_dir>/NMNIST/{Train,Test}/<label>/*.bin`.
   - synthetic recordings: `<data_dir>/synthetic_events/<images>/NMNIST/`.
+  - `tonic:<name>`: the folder `<data_dir>/<name>/` of an event set of tonic, or
+    of recordings `{train,test}/<class>/*`, in files `.npy` or `.bin`.
 
   `digits` needs no file. All other images and recordings are read once, and
   then memory-mapped from a cache.
 
   Args:
-    name: one of `NAMES`, or the path of an `.npz` file with the arrays of
-      `from_arrays`.
+    name: one of `NAMES`, the name of any image dataset that TFDS has prepared
+      as `array_record`, `tonic:<name>`, or the path of an `.npz` file with the
+      arrays of `from_arrays`.
     data_dir: folder of all datasets; by default, `$TFDS_DATA_DIR` or
       `~/tensorflow_datasets`.
-    download: whether to download missing original files.
+    download: whether to download missing original files, of names in `NAMES`
+      and event sets of tonic.
     binning: conversion of recordings to spike trains, by default 300 ms in 64
       ticks; unused for images.
 
@@ -45,7 +50,8 @@ def load(
     The dataset.
 
   Raises:
-    DatasetError: if the name is unknown, or a file is missing or invalid.
+    UserError: if the name is unknown, a file is missing or invalid, or the
+      recordings have no polarity to choose.
 
   Example:
     >>> digits = ssnn_jax.datasets.load('digits')
@@ -56,22 +62,29 @@ def load(
   """
   if arrays.is_npz_path(name):
     return arrays.load_npz(name)
-  if name not in catalog.NAMES:
-    raise files.DatasetError(
-      f'There is no dataset named {name!r}; choose one of '
-      f'{", ".join(catalog.NAMES)}, or path/to/own.npz.'
-    )
-  data_dir = find_data_dir(data_dir)
-  if name in catalog.IMAGES:
-    train, test = images.load(name, data_dir, download)
+  data_dir, full_size = find_data_dir(data_dir), catalog.FULL_SIZES.get(name)
+  if not catalog.is_recorded(name):
+    dataset = images.load(name, data_dir, download)
+    return dataset._replace(full_size=full_size)
+  if name.startswith(catalog.TONIC):
+    parts, class_names = tonic_sets.load(name, data_dir, download)
   else:
-    binning = binning or recordings.Binning()
-    train, test = (
-      types.Split(recordings.bin_events(part, binning), part.labels)
-      for part in load_recordings(name, data_dir, download).values()
-    )
-  class_names, size = catalog.CLASS_NAMES[name], catalog.FULL_SIZES.get(name)
-  return types.Dataset(name, train, test, class_names, full_size=size)
+    parts = load_recordings(name, data_dir, download)
+    class_names = catalog.CLASS_NAMES[name]
+  binning = binning or recordings.Binning()
+  train, test = (
+    types.Split(recordings.bin_events(part, binning), part.labels)
+    for part in parts.values()
+  )
+  return types.Dataset(
+    name,
+    train,
+    test,
+    class_names,
+    full_size=full_size,
+    sensor_shape=binning.trains_shape(parts['train'].sensor_shape),
+    late_fraction=recordings.late_fraction(parts['train'], binning),
+  )
 
 
 def find_data_dir(data_dir: str | os.PathLike | None) -> pathlib.Path:

@@ -1,16 +1,21 @@
-"""Event-camera recordings in the file format of N-MNIST, and their binning.
+"""Recordings of events: their binning, and the file format of N-MNIST.
 
-A recording is a file `{Train,Test}/<label>/<number>.bin`, with 5 bytes per
-event: column, row, and 24 bits, of which the first is the polarity and the
-others are the time in microseconds. A row of 240 is no event, but an overflow
-of the timer after 2**13 us.
+The events of any sensor are decoded once, and then memory-mapped from a cache.
+Binning makes spike trains of T ticks of them.
 
-The events are decoded once, and then memory-mapped from a cache. Binning makes
-spike trains of T ticks of them.
+A recording of N-MNIST is a file `{Train,Test}/<label>/<number>.bin`, with 5
+bytes per event: column, row, and 24 bits, of which the first is the polarity
+and the others are the time in microseconds. A row of 240 is no event, but an
+overflow of the timer after 2**13 us.
 """
 
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
 from concurrent import futures
 import dataclasses
+import itertools
+import math
 import os
 import pathlib
 from typing import NamedTuple
@@ -23,12 +28,14 @@ from ssnn_jax import spikes
 from ssnn_jax.datasets import cache
 from ssnn_jax.datasets import files
 
-WIDTH, HEIGHT, NUM_POLARITIES = 34, 34, 2
+WIDTH, HEIGHT = 34, 34  # of the sensor of N-MNIST, in pixels
 SYNTHETIC = 'SYNTHETIC.json'  # this file marks a folder of synthetic recordings
+SENSOR_SHAPE = 2, HEIGHT, WIDTH  # polarities, rows and columns of N-MNIST
+PACKED = 'times', 'addresses', 'sizes'  # arrays of `pack`
 POLARITIES = ('both', 'merged', 'on', 'off')
 
 _OVERFLOW_ROW, _OVERFLOW = 240, 2**13
-_CHUNK_SIZE = 128  # recordings that a thread bins at once
+_CHUNK_SIZE = 2**19  # events that a thread bins at once
 _MAX_WINDOW = 4e6  # milliseconds; times are below 2**32 microseconds
 
 
@@ -36,32 +43,50 @@ class Recordings(NamedTuple):
   """Events of N recordings, concatenated."""
 
   times: np.ndarray  # [E] uint32 microseconds since the recording's start
-  addresses: np.ndarray  # [E] uint16 (polarity HEIGHT + y) WIDTH + x
+  addresses: np.ndarray  # [E] unsigned integers, (polarity H + y) W + x
   offsets: np.ndarray  # [N + 1] int64 first event of each recording, and E
   labels: np.ndarray  # [N] int32 classes
+  sensor_shape: tuple[int, int, int] = SENSOR_SHAPE  # polarities, H and W
 
 
-def sensor_shape(num_trains: int) -> tuple[int, ...]:
-  """Returns the shape of the trains of a recording.
+def pack(
+  name: str, decoded: Iterable[tuple[np.ndarray, np.ndarray]], total: int
+) -> dict[str, np.ndarray]:
+  """Concatenates decoded recordings for the cache, with a progress bar.
 
   Args:
-    num_trains: number of trains.
+    name: name of the split.
+    decoded: times `[E]` and addresses `[E]` of each recording.
+    total: number of recordings.
 
   Returns:
-    `[H, W]`, with both polarities `[2, H, W]`; otherwise `[I]`, for trains that
-    are not those of the sensor.
+    Arrays for `unpack`.
   """
-  num_polarities, others = divmod(num_trains, HEIGHT * WIDTH)
-  if others or num_polarities not in (1, NUM_POLARITIES):
-    return (num_trains,)
-  shape = num_polarities, HEIGHT, WIDTH
-  return shape if num_polarities > 1 else shape[1:]
+  progress = tqdm.tqdm(
+    decoded, f'decoding {name}', total, disable=None, unit='files'
+  )
+  times, addresses = zip(*progress)
+  sizes = np.array(list(map(len, times)), np.int32)
+  packed = np.concatenate(times), np.concatenate(addresses), sizes
+  return dict(zip(PACKED, packed))
+
+
+def unpack(
+  arrays: Mapping[str, np.ndarray],
+  labels: np.ndarray,
+  sensor_shape: tuple[int, int, int] = SENSOR_SHAPE,
+) -> Recordings:
+  """Returns the recordings of packed arrays, with their labels and sensor."""
+  offsets = np.concatenate([[0], np.cumsum(arrays['sizes'], dtype=np.int64)])
+  return Recordings(
+    arrays['times'], arrays['addresses'], offsets, labels, sensor_shape
+  )
 
 
 def load(
   name: str, folder: pathlib.Path, num_classes: int
 ) -> dict[str, Recordings]:
-  """Loads the memory-mapped splits 'train' and 'test' of recordings.
+  """Loads the memory-mapped splits 'train' and 'test' of N-MNIST's format.
 
   The folder contains `Train` and `Test`; labels must be below `num_classes`.
   """
@@ -72,7 +97,7 @@ def load(
 
 
 def decode(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
-  """Decodes the times `[E]` and addresses `[E]` of one recording."""
+  """Decodes the times `[E]` and addresses `[E]` of a recording of N-MNIST."""
   content = np.fromfile(path, np.uint8)
   if not content.size or content.size % 5:
     problem = f'has {content.size} bytes; expected 5 bytes for each event'
@@ -93,9 +118,8 @@ def decode(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
 def _load_split(name, folder, num_classes):
   """Loads the recordings of one split through the cache."""
   paths, labels = _find(folder, num_classes)
-  arrays = cache.load_or_build(name, paths, lambda: _decode_all(name, paths))
-  offsets = np.concatenate([[0], np.cumsum(arrays['sizes'], dtype=np.int64)])
-  return Recordings(arrays['times'], arrays['addresses'], offsets, labels)
+  build = lambda: pack(name, map(decode, paths), len(paths))
+  return unpack(cache.load_or_build(name, paths, build), labels)
 
 
 def _find(folder, num_classes):
@@ -117,17 +141,6 @@ def _find(folder, num_classes):
       f'{folder.name} of the dataset into {folder.parent}.'
     )
   return paths, np.array(labels, np.int32)
-
-
-def _decode_all(name, paths):
-  """Decodes the recordings of a split in order."""
-  progress = tqdm.tqdm(paths, f'decoding {name}', disable=None, unit='files')
-  times, addresses = zip(*map(decode, progress))
-  return {
-    'times': np.concatenate(times),
-    'addresses': np.concatenate(addresses),
-    'sizes': np.array(list(map(len, times)), np.int32),
-  }
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,34 +183,79 @@ class Binning:
     object.__setattr__(self, 'num_steps', int(self.num_steps))
 
   @property
-  def num_inputs(self) -> int:
-    """I, number of trains of a recording."""
-    per_pixel = NUM_POLARITIES if self.polarity == 'both' else 1
-    return per_pixel * WIDTH * HEIGHT
-
-  @property
   def num_words(self) -> int:
     """K, number of 32-tick words of a train."""
     return spikes.count_words(self.num_steps)
+
+  @property
+  def window_microseconds(self) -> int:
+    """The event window in microseconds, the unit of times."""
+    return round(self.event_window * 1000)
+
+  def trains_shape(self, sensor_shape: tuple[int, int, int]) -> tuple[int, ...]:
+    """Returns the shape of the trains of a recording; I is its product.
+
+    Args:
+      sensor_shape: polarities, height and width of the sensor.
+
+    Returns:
+      `[2, H, W]` with both polarities; with one train per pixel `[H, W]`, or
+      `[W]` of a sensor of one row.
+    """
+    num_polarities, height, width = sensor_shape
+    if num_polarities > 1 and self.polarity == 'both':
+      return sensor_shape
+    return (height, width) if height > 1 else (width,)
 
 
 def bin_events(recordings: Recordings, binning: Binning) -> np.ndarray:
   """Bins events into `[N, K, I]` uint32 spike trains, one bit per tick.
 
   An event at time t makes its input spike in tick floor(t T / event_window).
+
+  Args:
+    recordings: the events of N recordings.
+    binning: number of ticks, event window and polarities.
+
+  Returns:
+    The trains; `Binning.trains_shape` is the shape of its last axis.
+
+  Raises:
+    UserError: if the sensor has no such polarity, or the trains cannot fit into
+      memory.
   """
-  num_recordings = len(recordings.labels)
-  shape = num_recordings, binning.num_words, binning.num_inputs
+  is_valid = recordings.sensor_shape[0] == 2
+  is_valid |= binning.polarity in ('both', 'merged')
+  expected = 'both or merged, as events of this sensor have no polarity'
+  checks.check_field(binning, 'polarity', is_valid, expected)
+  num_inputs = math.prod(binning.trains_shape(recordings.sensor_shape))
+  shape = len(recordings.labels), binning.num_words, num_inputs
+  checks.check_trains(shape)
   trains = np.zeros(shape, np.uint32)
 
-  def bin_chunk(start):
-    chunk = slice(start, min(start + _CHUNK_SIZE, num_recordings))
+  def bin_chunk(chunk):
     _bin_chunk(trains[chunk], recordings, binning, chunk)
 
   # NumPy releases the GIL, and each thread writes to its own trains.
   with futures.ThreadPoolExecutor(os.cpu_count()) as executor:
-    list(executor.map(bin_chunk, range(0, num_recordings, _CHUNK_SIZE)))
+    list(executor.map(bin_chunk, _chunks(recordings.offsets)))
   return trains
+
+
+def late_fraction(recordings: Recordings, binning: Binning) -> float:
+  """Returns the fraction of events that binning drops, after the window."""
+  is_late = recordings.times >= binning.window_microseconds
+  return float(np.mean(is_late)) if len(is_late) else 0.0
+
+
+def _chunks(offsets: np.ndarray) -> Iterator[slice]:
+  """Yields slices of recordings, each of few events or of one recording."""
+  starts = np.arange(0, offsets[-1], _CHUNK_SIZE)
+  bounds = np.searchsorted(offsets, starts)
+  for bound, following in itertools.pairwise(
+    np.unique([*bounds, len(offsets) - 1])
+  ):
+    yield slice(bound, following)
 
 
 def _bin_chunk(trains, recordings, binning, chunk):
@@ -206,11 +264,12 @@ def _bin_chunk(trains, recordings, binning, chunk):
   events = slice(offsets[0], offsets[-1])
   owners = np.repeat(np.arange(len(trains)), np.diff(offsets))
   ticks = recordings.times[events].astype(np.int64) * binning.num_steps
-  ticks //= round(binning.event_window * 1000)  # microseconds
+  ticks //= binning.window_microseconds
   inputs = recordings.addresses[events]
   is_used = ticks < binning.num_steps
   if binning.polarity != 'both':
-    polarity, inputs = np.divmod(inputs, np.uint16(binning.num_inputs))
+    num_pixels = math.prod(recordings.sensor_shape[1:])
+    polarity, inputs = np.divmod(inputs, inputs.dtype.type(num_pixels))
     if binning.polarity != 'merged':
       is_used &= polarity == (binning.polarity == 'on')
   if not is_used.all():
@@ -222,6 +281,7 @@ def _bin_chunk(trains, recordings, binning, chunk):
     ]
     ticks = np.array(orders)[owners, ticks]
   words, bits = np.divmod(ticks, spikes.TICKS_PER_WORD)
-  positions = (owners * binning.num_words + words) * binning.num_inputs + inputs
+  num_words, num_inputs = trains.shape[1:]
+  positions = (owners * num_words + words) * num_inputs + inputs
   masks = np.uint32(1) << bits.astype(np.uint32)
   np.bitwise_or.at(trains.reshape(-1), positions, masks)

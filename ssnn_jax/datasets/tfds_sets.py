@@ -4,6 +4,7 @@ A prepared dataset is a folder `<data_dir>/<name>/<version>/`. Only the format
 `array_record` can be read and written without TensorFlow.
 """
 
+from collections.abc import Sequence
 import contextlib
 import io
 import json
@@ -15,15 +16,21 @@ import types as builtin_types
 import numpy as np
 import tqdm
 
+from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import files
 from ssnn_jax.datasets import types
 
-_FORMAT = 'array_record'
+FORMAT = 'array_record'
 _CHUNK_SIZE = 1024  # items that are read at a time
+_NAME = re.compile(r'\w+(/[\w.+-]*\w[\w.+-]*)?')  # <name> or <name>/<config>
+_MODES = {1: 'L', 3: 'RGB', 4: 'RGBA'}  # of Pillow, by the number of channels
+_TEST_SPLITS = 'test', 'validation'  # the first that a dataset has
 
 
 def find(name: str, data_dir: pathlib.Path) -> pathlib.Path | None:
   """Finds the newest version in `array_record`, if any, without using TFDS."""
+  if not _NAME.fullmatch(name):
+    return None
   parent = data_dir / name
   versions = [
     tuple(map(int, version.split('.')))
@@ -32,28 +39,75 @@ def find(name: str, data_dir: pathlib.Path) -> pathlib.Path | None:
   ]
   for version in sorted(versions, reverse=True):
     folder = parent / '.'.join(map(str, version))
-    if _read_format(folder / 'dataset_info.json') == _FORMAT:
+    if _read_format(folder / 'dataset_info.json') == FORMAT:
       return folder
   return None
 
 
-def read(folder: pathlib.Path) -> dict[str, types.Split]:
-  """Reads the splits 'train' and 'test' of a prepared image dataset.
+def read(folder: pathlib.Path) -> types.Dataset:
+  """Reads a prepared image dataset, with 'validation' if it has no test split.
 
   The orientation of the images and the numbers of the labels are unchanged.
+
+  Args:
+    folder: folder of a version.
+
+  Returns:
+    The dataset.
+
+  Raises:
+    DatasetError: if the images have several sizes or the labels are no classes,
+      or if a file is damaged.
   """
   tfds = import_tfds()
   try:
     builder = tfds.builder_from_directory(folder)
+    name, features = builder.info.full_name, builder.info.features
+    parts = _find_splits(builder.info.splits)
+    mode, class_names = _read_features(tfds, features)
     # Decoding the images here takes half the time of decoding by TFDS.
     decoders = {'image': tfds.decode.SkipDecoding()}
     sources = builder.as_data_source(decoders=decoders)
-    return {
-      part: _read_split(f'{builder.info.name}/{part}', sources[part])
-      for part in ('train', 'test')
-    }
+    train, test = (
+      _read_split(f'{name}/{part}', sources[part], mode) for part in parts
+    )
+    return arrays.from_arrays(*train, *test, name=name, class_names=class_names)
+  except files.DatasetError as error:
+    raise files.DatasetError(f'{folder}: {error}') from None
   except Exception as error:  # TFDS raises various types
     raise _damaged(folder, error) from error
+
+
+def _find_splits(names: Sequence[str]) -> tuple[str, str]:
+  """Returns the names of the training split and of the test split."""
+  test = next((name for name in _TEST_SPLITS if name in names), None)
+  if 'train' not in names or test is None:
+    raise files.DatasetError(
+      f'the splits are {", ".join(names)}; expected train, and test or '
+      'validation: save splits of your own in an .npz file.'
+    )
+  return 'train', test
+
+
+def _read_features(tfds, features):
+  """Returns the mode of the images in Pillow, and the names of the classes."""
+  image, label = (
+    features[name] if name in features else None for name in ('image', 'label')
+  )
+  is_image = isinstance(image, tfds.features.Image)
+  if not is_image or not isinstance(label, tfds.features.ClassLabel):
+    raise files.DatasetError(
+      f'the features are {", ".join(features)}; expected image, and label with '
+      'its class: save images and classes in an .npz file.'
+    )
+  channels, dtype = image.shape[-1], np.dtype(image.np_dtype)
+  if dtype != np.uint8 or channels not in _MODES:
+    raise files.DatasetError(
+      f'the images have {channels} channels of {dtype}; '
+      'expected 1, 3 or 4 channels of uint8: save rates in [0, 1] in an .npz '
+      'file.'
+    )
+  return _MODES[channels], label.names
 
 
 def prepare(
@@ -77,7 +131,7 @@ def prepare(
   folder = data_dir / name / str(stock.VERSION)
   if folder.exists():
     raise files.DatasetError(
-      f'{folder} is not a TFDS dataset in the format {_FORMAT}; move it away, '
+      f'{folder} is not a TFDS dataset in the format {FORMAT}; move it away, '
       'or choose another folder with --data_dir or TFDS_DATA_DIR.'
     )
   examples = {'train': _examples(train), 'test': _examples(test)}
@@ -86,9 +140,7 @@ def prepare(
     builder = make(data_dir=scratch, config=config or None)
     settings = tfds.download.DownloadConfig(try_download_gcs=False)
     with contextlib.redirect_stdout(io.StringIO()):
-      builder.download_and_prepare(
-        file_format=_FORMAT, download_config=settings
-      )
+      builder.download_and_prepare(file_format=FORMAT, download_config=settings)
     files.publish(pathlib.Path(builder.data_dir), folder)
   return folder
 
@@ -123,22 +175,35 @@ def _damaged(folder, error):
   )
 
 
-def _read_split(name, source):
+def _read_split(name, source, mode):
   """Reads and decodes all items of one split."""
-  import PIL.Image
-
-  images, labels = [], []
+  images, labels = None, np.empty(len(source), np.int32)
   with tqdm.tqdm(
     total=len(source), desc=f'reading {name}', disable=None, unit='images'
   ) as progress:
     for start in range(0, len(source), _CHUNK_SIZE):
       indices = range(len(source))[start : start + _CHUNK_SIZE]
-      items = source.__getitems__(indices)
-      encoded = [io.BytesIO(item['image']) for item in items]
-      images.append(np.stack([PIL.Image.open(file) for file in encoded]))
-      labels.append(np.array([item['label'] for item in items], np.int32))
-      progress.update(len(items))
-  return types.Split(np.concatenate(images), np.concatenate(labels))
+      for index, item in zip(indices, source.__getitems__(indices)):
+        image = _decode(item['image'], mode)
+        if images is None:
+          images = np.empty((len(source), *image.shape), np.uint8)
+        if image.shape != images.shape[1:]:
+          raise files.DatasetError(
+            f'the images have several sizes, as {images.shape[1:3]} and '
+            f'{image.shape[:2]}; resize them, and save them in an .npz file.'
+          )
+        images[index], labels[index] = image, item['label']
+      progress.update(len(indices))
+  return types.Split(images, labels)
+
+
+def _decode(encoded, mode):
+  """Decodes an image to `[H, W]`, or `[H, W, C]` with several channels."""
+  import PIL.Image
+
+  image = PIL.Image.open(io.BytesIO(encoded))
+  # A file may have fewer channels, or a palette.
+  return np.asarray(image if image.mode == mode else image.convert(mode))
 
 
 def _examples(split):

@@ -50,11 +50,11 @@ def count_coincidences(
     >>> errors = ssnn_jax.ErrorStreams(
     ...   positive=jnp.array([[[0b011]]], jnp.uint32),
     ...   negative=jnp.array([[[0b100]]], jnp.uint32))
-    >>> counts = ssnn_jax.LayerParams(
+    >>> zeros = ssnn_jax.LayerParams(
     ...   weights=jnp.zeros((2, 1), jnp.int32), biases=jnp.zeros(1, jnp.int32))
-    >>> ssnn_jax.neuron.count_coincidences(counts, presynaptic, errors)
-    LayerParams(weights=Array([[2],
-           [0]], dtype=int32), biases=Array([1], dtype=int32))
+    >>> counts = ssnn_jax.neuron.count_coincidences(zeros, presynaptic, errors)
+    >>> counts.weights.tolist(), counts.biases.tolist()
+    ([[2], [0]], [1])
   """
   reference = functools.partial(_count_rows, _count_packed)
   fastest = kernels.counter(_count_packed, use_kernels)

@@ -1,5 +1,12 @@
-"""Folders of runs: checkpoints, files that survive a kill, and provenance."""
+"""Folders of networks and runs.
+
+`networks` saves and loads a network, `checkpoints` the states of a run;
+`files` has writes that survive a kill, and `provenance` digests and versions.
+"""
 
 from ssnn_jax.runs.checkpoints import load_params
+from ssnn_jax.runs.networks import SavedNetwork
+from ssnn_jax.runs.networks import load
+from ssnn_jax.runs.networks import save
 
-__all__ = ('load_params',)
+__all__ = ('SavedNetwork', 'load', 'load_params', 'save')

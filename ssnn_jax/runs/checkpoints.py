@@ -118,6 +118,15 @@ def restore(
   return Checkpoint(epoch, state, progress['record'], digest)
 
 
+def last_epoch(folder: str | os.PathLike) -> int | None:
+  """Returns the epoch of the last checkpoint of a run; None without any."""
+  path = pathlib.Path(folder, _FOLDER).absolute()
+  if not path.is_dir():
+    return None
+  with _make_manager(path, cleanup=False) as manager:
+    return manager.latest_step()
+
+
 def load_params(
   folder: str | os.PathLike, *, seed: int | None = None, best: bool = False
 ) -> types.Params:

@@ -60,7 +60,7 @@ def exclusive_lock(folder: str | os.PathLike) -> Iterator[None]:
     yield
 
 
-def write_atomically(path: str | os.PathLike, text: str) -> None:
+def write_atomically(path: str | os.PathLike, content: str | bytes) -> None:
   """Replaces a file completely or not at all, even if the process is killed.
 
   Raises `UserError` if the file cannot be written.
@@ -69,7 +69,9 @@ def write_atomically(path: str | os.PathLike, text: str) -> None:
   temporary = path.with_name(path.name + _TEMPORARY)
   with convert_os_errors(path):
     try:
-      temporary.write_text(text)
+      if isinstance(content, str):
+        content = content.encode()
+      temporary.write_bytes(content)
       os.replace(temporary, path)
     except OSError:
       temporary.unlink(missing_ok=True)

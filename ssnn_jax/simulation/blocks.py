@@ -116,7 +116,8 @@ def run_block(
   state = State(tuple(membranes), currents, inhibition)
   response = _respond(config, state, potentials[-1], winners, block)
   forward = [types.Signal(sent.rates, sent.train) for sent in forward]
-  return state, types.Signals(forward, errors, potentials, response)
+  signals = types.Signals(forward, errors, potentials, response, winners)
+  return state, signals
 
 
 class _Sent(NamedTuple):

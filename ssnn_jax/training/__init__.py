@@ -1,7 +1,11 @@
-"""The training loop, metrics, activity, rasters and data parallelism."""
+"""The training loop, comparisons, metrics, rasters and data parallelism."""
 
+from ssnn_jax import lazy
 from ssnn_jax.training import loop
 from ssnn_jax.training import raster
+from ssnn_jax.training import statistics
+from ssnn_jax.training.comparison import Comparison
+from ssnn_jax.training.comparison import compare
 from ssnn_jax.training.epochs import make_evaluate
 from ssnn_jax.training.epochs import make_train_epoch
 from ssnn_jax.training.fit import FitResult
@@ -13,11 +17,14 @@ from ssnn_jax.training.state import TrainState
 from ssnn_jax.training.state import init_state
 from ssnn_jax.training.state import stream_key
 
+__getattr__ = lazy.modules(__name__, 'activity', 'raster_plot')
 __all__ = (
+  'Comparison',
   'FitResult',
   'History',
   'Stream',
   'TrainState',
+  'compare',
   'fit',
   'init_state',
   'loop',
@@ -25,5 +32,6 @@ __all__ = (
   'make_optimizer',
   'make_train_epoch',
   'raster',
+  'statistics',
   'stream_key',
 )

@@ -15,13 +15,14 @@ import numpy.typing as npt
 import tqdm
 
 from ssnn_jax import checks
+from ssnn_jax import summaries
 from ssnn_jax import types
 from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import types as dataset_types
 from ssnn_jax.training import loop
 from ssnn_jax.training import state as state_lib
 
-_Arrays = Sequence[npt.ArrayLike]  # inputs and labels
+Arrays = Sequence[npt.ArrayLike]  # inputs and labels
 
 
 class History(NamedTuple):
@@ -30,6 +31,8 @@ class History(NamedTuple):
   loss: np.ndarray  # [E] mean cross-entropy during training, in nats
   train_accuracy: np.ndarray  # [E] mean accuracy during training
   eval_accuracy: np.ndarray | None  # [E] after the epoch; None: not evaluated
+
+  __repr__ = summaries.show_fields
 
 
 class FitResult(NamedTuple):
@@ -42,13 +45,13 @@ class FitResult(NamedTuple):
 def fit(
   network: types.Network,
   optimizer: state_lib.Optimizer,
-  dataset: dataset_types.Dataset | _Arrays,
+  dataset: dataset_types.Dataset | Arrays,
   *,
   num_epochs: int,
   batch_size: int = 32,
   seed: int = 0,
   state: state_lib.TrainState | None = None,
-  evaluate: bool | _Arrays = True,
+  evaluate: bool | Arrays = True,
   progress: bool = True,
 ) -> FitResult:
   """Trains a network and returns its final state and its history.
@@ -65,7 +68,11 @@ def fit(
     batch_size: number of samples in a batch.
     seed: seed of all random streams; not used if `state` is given.
     state: state of an earlier call with the same network and optimizer, to
-      continue training; with `make_optimizer` it includes the learning rate.
+      train `num_epochs` more; with `make_optimizer` it includes the learning
+      rate. Two calls equal a longer one bit for bit: the numbers of epochs, of
+      which orders of samples and spikes are functions, go on, and so does a
+      schedule, which stays at its last value after its end. `init_state` with
+      `params` starts the schedule again.
     evaluate: whether to evaluate after each epoch on the validation split, or
       on the test split if there is none; or a pair of arrays to evaluate on.
     progress: whether to show a progress bar.
@@ -90,14 +97,12 @@ def fit(
   """
   num_epochs = checks.check_count('num_epochs', num_epochs)
   batch_size = checks.check_count('batch_size', batch_size)
-  train, held_out = _select_splits(dataset, evaluate)
+  train, held_out = select_splits(dataset, evaluate)
   state = _check_state(network, optimizer, seed, state)
-  train = _check_split('training data', network, state, train)
+  train = check_split('training data', network, state, train)
   if held_out is not None:
-    held_out = _check_split('evaluation data', network, state, held_out)
-  programs = _make_programs(
-    _by_value(network), _by_value(optimizer), batch_size
-  )
+    held_out = check_split('evaluation data', network, state, held_out)
+  programs = make_programs(network, optimizer, batch_size)
   total = int(state.epoch) + num_epochs
   state = _add_axis(state)  # a copy, which the loop may delete
   # Raises errors of the batch size and of the devices before the bar is shown.
@@ -137,7 +142,9 @@ def _remove_axis(tree):
   return jax.tree.map(lambda leaf: leaf[0], tree)
 
 
-def _select_splits(dataset, evaluate):
+def select_splits(
+  dataset: dataset_types.Dataset | Arrays, evaluate: bool | Arrays
+) -> tuple[Arrays, Arrays | None]:
   """Returns the training split, and the split to evaluate on or None."""
   held_out = None if isinstance(evaluate, bool) else evaluate
   if not isinstance(dataset, dataset_types.Dataset):
@@ -168,8 +175,26 @@ def _check_state(network, optimizer, seed, state):
   return state
 
 
-def _check_split(name, network, state, split):
-  """Checks inputs and labels against a network, and puts them on the device."""
+def check_split(
+  name: str,
+  network: types.Network,
+  state: state_lib.TrainState,
+  split: Arrays,
+) -> tuple[jax.Array, jax.Array]:
+  """Checks inputs and labels against a network, and puts them on the device.
+
+  Args:
+    name: name of the split in errors.
+    network: the network.
+    state: a state of the network.
+    split: inputs and labels.
+
+  Returns:
+    The inputs, and int32 labels.
+
+  Raises:
+    UserError: if they do not fit the network.
+  """
   if not isinstance(split, tuple | list) or len(split) != 2:
     raise types.UserError(
       f'{name} is of type {type(split).__name__}; expected an '
@@ -214,9 +239,15 @@ def _extremes(array):
   return np.stack([np.min(array, axis=0), np.max(array, axis=0)])
 
 
+def make_programs(
+  network: types.Network, optimizer: state_lib.Optimizer, batch_size: int
+) -> loop.Programs:
+  """Returns the programs of the loop, the same for equal arguments."""
+  return _make_programs(_by_value(network), _by_value(optimizer), batch_size)
+
+
 @functools.lru_cache(maxsize=8)
 def _make_programs(network, optimizer, batch_size):
-  """Returns the programs of the loop, the same for equal arguments."""
   return loop.make_programs(lambda key: network, optimizer, batch_size)
 
 

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ssnn_jax import spikes
+from ssnn_jax import summaries
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.simulation import presentation
@@ -27,7 +28,12 @@ class Raster(NamedTuple):
   spikes: tuple[np.ndarray, ...]
   # [T, ...] int8 error spikes of each layer: 1 to fire less, or -1
   errors: tuple[np.ndarray, ...]
+  # [T, C] int8 spikes of the output layer: the winner of each tick; none before
+  # a spike has passed all layers
+  winners: np.ndarray
   window: int  # n, ticks between two reads of a membrane
+
+  __repr__ = summaries.show_fields
 
 
 def record(
@@ -63,6 +69,8 @@ def record(
     [(40, 5, 5), (40, 4, 4, 3)]
     >>> [train.shape for train in raster.errors]
     [(40, 4, 4, 3), (40, 4)]
+    >>> raster.winners.sum()  # one in each tick
+    np.int64(40)
   """
   config = dataclasses.replace(config, dropout=0.0)
   sample = np.asarray(image)[None], np.asarray(label)[None]
@@ -80,7 +88,8 @@ def record(
     )
     for own, wiring in zip(streams, config.wirings)
   ]
-  return Raster(tuple(emitted), tuple(errors), config.schedule.window)
+  winners, window = unpack(signals.winners), config.schedule.window
+  return Raster(tuple(emitted), tuple(errors), winners, window)
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -31,8 +31,8 @@ def draw(
   Args:
     recorded: the spikes of a presentation.
     layer: layer of neurons, as in `layer_sizes`: 0 has the inputs, which have
-      no error spikes; of the last, the output layer, only error spikes are
-      recorded.
+      no error spikes; a spike of the last, the output layer, is the winner of
+      the tick.
     neurons: index of an array in the shape of the layer, such as `slice(20)`
       or, for feature 3 of a convolution, `np.s_[..., 3]`. With None, the most
       active of a layer of more than 32 neurons.
@@ -60,16 +60,16 @@ def draw(
     raise types.UserError(
       f'layer is {layer}; expected 0 (inputs) to {last} (output layer).'
     )
-  spikes = recorded.spikes[layer : layer + 1]  # none of the output layer
+  spikes = (*recorded.spikes, recorded.winners)[layer]
   errors = recorded.errors[layer - 1 : layer]  # none of the inputs
-  trains = [*spikes, *errors]
+  trains = [spikes, *errors]
   shape = trains[0].shape[1:]
   trains = [train.reshape(len(train), -1) for train in trains]
   numbers, described = _choose(trains, shape, neurons)
   trains = [train[:, numbers] for train in trains]
   fig, panels = _make_panels(trains, recorded.window)
-  if spikes:
-    plot_spikes(panels[0], trains[0], SPIKE, label='spikes')
+  label = 'winners' if layer == last else 'spikes'
+  plot_spikes(panels[0], trains[0], SPIKE, label=label)
   if errors:
     plot_errors(panels[-1], trains[-1])
     if not trains[-1].any():

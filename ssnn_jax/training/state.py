@@ -10,6 +10,7 @@ import numpy as np
 import optax
 
 from ssnn_jax import checks
+from ssnn_jax import summaries
 from ssnn_jax import types
 from ssnn_jax.hardware import devices
 
@@ -25,6 +26,8 @@ class TrainState:
   opt_state: Any  # of the optimizer, or of the devices that store the weights
   key: jax.Array  # typed PRNG key of the seed; constant
   epoch: jax.Array  # int32 number of epochs trained
+
+  __repr__ = summaries.show_fields
 
 
 class Stream(enum.IntEnum):
@@ -47,27 +50,67 @@ def stream_key(key: jax.Array, stream: Stream) -> jax.Array:
 
 
 def init_state(
-  network: types.Network, optimizer: Optimizer, seed: jax.Array | int
+  network: types.Network,
+  optimizer: Optimizer,
+  seed: jax.Array | int,
+  *,
+  params: types.Params | None = None,
+  epoch: jax.Array | int = 0,
 ) -> TrainState:
-  """Returns the state before the first epoch of one seed.
+  """Returns the state before the first epoch of one seed, or a later one.
+
+  Parameters that were trained before start with a new state of the optimizer,
+  and so with the first learning rate of a schedule. The order of the samples
+  and their spikes are functions of the seed and the number of the epoch: give
+  the number of epochs so far to go on with new ones, or another seed.
 
   Args:
     network: the network.
     optimizer: an optax transformation, or the devices that store the weights.
     seed: seed of all random streams; below 2**31.
+    params: parameters to start from; None draws them.
+    epoch: number of epochs that the parameters were trained before.
 
   Returns:
     The state.
 
   Raises:
-    UserError: if the seed is out of range, or the weights exceed the memory.
+    UserError: if the seed is out of range, the parameters are not those of the
+      network, or the weights exceed the memory.
+
+  Example:
+    >>> network = ssnn_jax.ssnn(ssnn_jax.NetworkConfig((64, 10), num_steps=32))
+    >>> optimizer = ssnn_jax.training.make_optimizer(0.5)
+    >>> digits = ssnn_jax.datasets.load('digits')
+    >>> fit = lambda **options: ssnn_jax.training.fit(
+    ...   network, optimizer, digits, progress=False, **options).state
+    >>> half = fit(num_epochs=1)
+    >>> state = ssnn_jax.training.init_state(
+    ...   network, optimizer, seed=0, params=half.params, epoch=1)
+    >>> more, whole = fit(num_epochs=1, state=state), fit(num_epochs=2)
+    >>> bool(jnp.all(more.params[0].weights == whole.params[0].weights))
+    True
   """
   checks.check_network(network)
   is_array = isinstance(seed, jax.Array | np.ndarray)  # `jax.vmap` traces seeds
   if not is_array and not checks.is_count(seed, smallest=0):
     raise types.UserError(f'seed is {seed}; expected 0 to {checks.MAX_COUNT}.')
   key = jax.random.key(seed)
-  params = network.init(stream_key(key, Stream.INIT))
+  init_key = stream_key(key, Stream.INIT)
+  if params is None:
+    params = network.init(init_key)
+  else:
+    params = jax.tree.map(jnp.asarray, params)
+    expected, found = (
+      jax.tree.map(jnp.shape, tree)
+      for tree in (jax.eval_shape(network.init, init_key), params)
+    )
+    if found != expected:
+      raise types.UserError(
+        f'params have the shapes {found}, but init of the network returns '
+        f'{expected}; pass the params of this network, of a chip those of '
+        'chip.dequantize.'
+      )
   device_key = stream_key(key, Stream.DEVICE)
   params, opt_state = devices.as_device(optimizer).init(device_key, params)
-  return TrainState(params, opt_state, key, jnp.int32(0))
+  return TrainState(params, opt_state, key, jnp.int32(epoch))

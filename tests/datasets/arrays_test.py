@@ -24,6 +24,10 @@ ARRAYS = {
 # The argument, its value, and two parts of the message.
 INVALID_ARRAYS = (
   ('x_train', IMAGES[0, 0], 'the shape (2,)'),
+  ('x_train', IMAGES[None, None], 'the shape (1, 1, 6, 3, 2)'),
+  ('x_train', np.zeros((6, 1, 8, 8)), 'x_train.transpose(0, 2, 3, 1)'),
+  ('x_test', np.zeros((4, 3, 8, 8)), 'x_test.transpose(0, 2, 3, 1)'),
+  ('x_train', IMAGES.astype(np.uint16) * 100, 'values in [0, 3500]'),
   ('x_train', np.full((6, 3, 2), np.nan), 'values in [nan, nan]'),
   ('x_train', np.full((6, 2), -0.5), 'values in [-0.5, -0.5]'),
   ('x_train', IMAGES / 2.0, 'values in [0, 17.5]'),
@@ -62,6 +66,21 @@ class FromArraysTest(data_util.DatasetTestCase):
       self.assertEqual(split.inputs.ndim, 3)
       np.testing.assert_array_equal(
         ssnn_jax.rate_encode(split.inputs), ssnn_jax.rate_encode(IMAGES)
+      )
+
+  @parameterized.parameters(2, 3, 4)
+  def test_keeps_channels_as_the_last_axis(self, num_channels):
+    shape = 6, 5, 5, num_channels
+    images = np.random.default_rng(0).integers(256, size=shape, dtype=np.uint8)
+    rates = images.astype(np.float32) / np.float32(255)
+    for own in (images, rates):
+      dataset = datasets.from_arrays(own, LABELS, own, LABELS)
+      np.testing.assert_array_equal(dataset.test.inputs, own, strict=True)
+      self.assertEqual(dataset.input_shape, shape[1:])
+      self.assertEqual(dataset.num_inputs, 25 * num_channels)
+      np.testing.assert_array_equal(
+        ssnn_jax.rate_encode(dataset.train.inputs),
+        ssnn_jax.rate_encode(own.reshape(6, -1)),
       )
 
   @parameterized.parameters('>f4', 'float16', 'float64')
@@ -109,6 +128,16 @@ class FromArraysTest(data_util.DatasetTestCase):
       datasets.from_arrays,
       **ARRAYS,
       class_names=['a', 'b'],
+    )
+
+  def test_rejects_another_number_of_channels_in_the_test_split(self):
+    images = np.zeros((6, 3, 2, 3), np.uint8)
+    arrays = ARRAYS | {'x_train': images}
+    self.assert_refused(
+      'x_test has inputs of shape (3, 2)',
+      'x_train of shape (3, 2, 3)',
+      datasets.from_arrays,
+      **arrays,
     )
 
 

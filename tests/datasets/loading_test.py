@@ -11,14 +11,18 @@ from tests.testing import datasets as data_util
 
 
 class LoadTest(data_util.RecordingsTestCase):
-  @parameterized.parameters('cifar10', 'MNIST', 'own.npy', '')
+  @parameterized.parameters('cifar10', 'MNIST', 'own.npy', '', '../mnist', '/')
   def test_error_of_unknown_name_lists_known_ones(self, name):
     message = self.assert_load_refused(
       name,
       f'There is no dataset named {name!r};',
       'choose one of digits, mnist, fashion_mnist, emnist/balanced, ',
     )
-    self.assertEndsWith(message, ', or path/to/own.npz.')
+    self.assertEndsWith(
+      message,
+      ', tonic:<name>, path/to/own.npz, or the name of a dataset that TFDS has '
+      f'prepared in {self.data_dir} as array_record.',
+    )
 
   def test_data_dir_is_argument_then_variable_then_default(self):
     home, variable = self.data_dir / 'home', self.data_dir / 'variable'

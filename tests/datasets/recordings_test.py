@@ -128,7 +128,8 @@ class BinEventsTest(data_util.RecordingsTestCase):
   ):
     settings = datasets.Binning(num_steps, event_window, polarity)
     trains = recordings.bin_events(self.recordings, settings)
-    shape = len(self.events), settings.num_words, settings.num_inputs
+    num_inputs = np.prod(settings.trains_shape(self.recordings.sensor_shape))
+    shape = len(self.events), settings.num_words, num_inputs
     self.assertEqual((trains.shape, trains.dtype), (shape, np.uint32))
     expected = np.zeros((shape[0], 32 * shape[1], 2, 34, 34), bool)
     for index, (_, events) in enumerate(self.events):
@@ -146,6 +147,58 @@ class BinEventsTest(data_util.RecordingsTestCase):
       unpack(trains), planes[polarity].reshape(shape[0], 32 * shape[1], -1)
     )
 
+  @parameterized.parameters(
+    ((1, 1, 7), 'both', (7,)),
+    ((1, 1, 7), 'merged', (7,)),
+    ((1, 4, 3), 'both', (4, 3)),
+    ((2, 4, 3), 'both', (2, 4, 3)),
+    ((2, 4, 3), 'merged', (4, 3)),
+    ((2, 1, 7), 'on', (7,)),
+    ((2, 200, 300), 'off', (200, 300)),  # more addresses than 16 bits have
+  )
+  def test_sensors_of_any_size(self, sensor_shape, polarity, trains_shape):
+    random = np.random.default_rng(0)
+    sizes = [5, 0, 9]
+    axes = [random.integers(n, size=sum(sizes)) for n in sensor_shape]
+    addresses = np.ravel_multi_index(axes, sensor_shape)
+    owners, times = np.repeat(range(3), sizes), random.integers(40, size=14)
+    made = recordings.unpack(
+      {
+        'times': times.astype(np.uint32),
+        'addresses': addresses.astype(np.uint32),
+        'sizes': np.array(sizes),
+      },
+      np.zeros(3, np.int32),
+      sensor_shape,
+    )
+    binning = datasets.Binning(20, event_window=0.03, polarity=polarity)
+    self.assertEqual(binning.trains_shape(sensor_shape), trains_shape)
+    found = unpack(recordings.bin_events(made, binning))
+    expected = np.zeros((3, 32, *sensor_shape), bool)
+    for owner, time, *axis in zip(owners, times, *axes):
+      if time < 30:
+        expected[owner, time * 20 // 30, *axis] = True
+    if polarity in ('on', 'off'):
+      expected = expected[:, :, int(polarity == 'on')]
+    elif polarity == 'merged':
+      expected = expected.any(axis=2)
+    np.testing.assert_array_equal(found, expected.reshape(found.shape))
+    late = np.mean(times >= 30)
+    self.assertBetween(late, 0.1, 0.9)
+    self.assertEqual(recordings.late_fraction(made, binning), late)
+
+  @parameterized.parameters('on', 'off')
+  def test_sensors_without_polarities_have_none_to_choose(self, polarity):
+    self.recordings = self.recordings._replace(sensor_shape=(1, 68, 34))
+    message = f'^polarity is {polarity}; expected both or merged, as events'
+    with self.assertRaisesRegex(types.UserError, message):
+      self.bin(polarity=polarity)
+
+  def test_trains_that_exceed_the_memory_are_refused(self):
+    message = r'^the spike trains of 7 recordings need .* GiB of memory, and'
+    with self.assertRaisesRegex(types.UserError, message):
+      self.bin(num_steps=2**30)
+
   def test_ticks_equal_frames_of_tonic(self):
     trains = self.bin(num_steps=30)
     frames = transforms.ToFrame(
@@ -162,9 +215,10 @@ class BinEventsTest(data_util.RecordingsTestCase):
 
   def test_trains_do_not_depend_on_chunk_size(self):
     whole = self.bin(num_steps=40, shuffle_ticks=True)
-    with mock.patch.object(recordings, '_CHUNK_SIZE', 2):
-      chunks = self.bin(num_steps=40, shuffle_ticks=True)
-    np.testing.assert_array_equal(whole, chunks)
+    for num_events in (1, 100, 500):
+      with mock.patch.object(recordings, '_CHUNK_SIZE', num_events):
+        chunks = self.bin(num_steps=40, shuffle_ticks=True)
+      np.testing.assert_array_equal(whole, chunks)
 
   def test_shuffling_differs_between_recordings(self):
     events = slice(*self.recordings.offsets[-2:])

@@ -13,6 +13,7 @@ import numpy as np
 import PIL.Image
 import tensorflow_datasets as tfds
 
+from ssnn_jax import datasets
 from ssnn_jax.datasets import files
 from ssnn_jax.datasets import images
 from ssnn_jax.datasets import tfds_sets
@@ -78,7 +79,7 @@ class PrepareTest(TfdsSetsTestCase):
     folder = self.prepare(name)
     self.assertEqual(tfds_sets.find(name, self.data_dir), folder)
     found = tfds_sets.read(folder)
-    data_util.assert_arrays_equal(found, {'train': TRAIN, 'test': TEST})
+    data_util.assert_arrays_equal((found.train, found.test), (TRAIN, TEST))
     stock = tfds.builder(name, data_dir=self.make_folder()).info
     prepared = tfds.builder_from_directory(folder).info
     self.assertEqual(prepared.full_name, stock.full_name)
@@ -105,7 +106,7 @@ class PrepareTest(TfdsSetsTestCase):
     folder = self.prepare()
     again = self.prepare(train=TEST, test=TRAIN)
     self.assertEqual(again, folder)
-    found = tfds_sets.read(folder)['train']
+    found = tfds_sets.read(folder).train
     np.testing.assert_array_equal(found.inputs, TRAIN.inputs)
 
   def test_keeps_dataset_of_concurrent_process(self):
@@ -122,7 +123,7 @@ class PrepareTest(TfdsSetsTestCase):
       second = self.prepare(train=TEST, test=TRAIN)
     self.assertEqual(second, folder)
     self.assertEqual(list(folder.parent.iterdir()), [folder])
-    found = tfds_sets.read(folder)['train']
+    found = tfds_sets.read(folder).train
     np.testing.assert_array_equal(found.inputs, TRAIN.inputs)
 
   def test_rejects_letters(self):
@@ -149,6 +150,87 @@ class PrepareTest(TfdsSetsTestCase):
     ):
       self.prepare()
     self.assert_empty(self.data_dir)
+
+
+class LoadTest(TfdsSetsTestCase):
+  """Tests of image datasets that the library does not know by name."""
+
+  def setUp(self):
+    super().setUp()
+    self.train, self.test = (
+      data_util.random_colors(size, num_classes=3) for size in (6, 4)
+    )
+    self.label = tfds.features.ClassLabel(names=('cat', 'dog', 'frog'))
+
+  def prepare_own(self, image=None, **splits):
+    image = image or tfds.features.Image(shape=(None, None, 3))
+    splits = splits or {'train': self.train, 'test': self.test}
+    return data_util.prepare_tfds(
+      'colors', self.data_dir, image, self.label, **splits
+    )
+
+  def assert_own_refused(self, detail):
+    folder = self.data_dir / 'colors' / '1.0.0'
+    self.assert_load_refused('colors', f'{folder}: ', detail)
+
+  @parameterized.parameters('test', 'validation')
+  def test_loads_any_prepared_set_and_caches_it(self, part):
+    self.prepare_own(**{'train': self.train, part: self.test})
+    data_util.prepare_tfds(
+      'flat',
+      self.data_dir,
+      tfds.features.Image(shape=(28, 28, 1)),
+      tfds.features.ClassLabel(num_classes=10),
+      train=TRAIN,
+      test=TEST,
+    )
+    for _ in range(2):
+      own = datasets.load('colors', self.data_dir)
+      self.assertEqual(own.class_names, ('cat', 'dog', 'frog'))
+      self.assertEqual((own.name, own.full_size), ('colors', None))
+      self.assertEqual(own.input_shape, (32, 32, 3))
+      data_util.assert_arrays_equal(
+        (own.train, own.test), (self.train, self.test)
+      )
+      self.assertTrue(data_util.is_mapped(own.train.inputs))
+      flat = datasets.load('flat', self.data_dir)
+      data_util.assert_arrays_equal((flat.train, flat.test), (TRAIN, TEST))
+      self.enterContext(mock.patch.object(tfds_sets, 'read'))  # is cached
+
+  def test_files_with_palettes_and_in_gray_have_the_channels_of_the_set(self):
+    palette = PIL.Image.fromarray(self.train.inputs[0]).quantize(16)
+    gray = PIL.Image.fromarray(self.train.inputs[1, ..., 0])
+    self.prepare_own(train=((palette, gray), (0, 1)), test=self.test)
+    found = datasets.load('colors', self.data_dir).train.inputs
+    for image, expected in zip(found, (palette, gray)):
+      np.testing.assert_array_equal(image, np.asarray(expected.convert('RGB')))
+
+  def test_images_of_several_sizes_are_refused(self):
+    images = [self.train.inputs[0], self.train.inputs[1, :30]]
+    self.prepare_own(train=(images, (0, 1)), test=self.test)
+    self.assert_own_refused('several sizes, as (32, 32) and (30, 32); resize')
+
+  def test_other_features_and_splits_are_refused(self):
+    self.prepare_own(train=self.train)
+    self.assert_own_refused('the splits are train; expected train, and test or')
+    for name, image, detail in (
+      ('deep', tfds.features.Image(shape=(2, 2, 1), dtype=np.uint16), 'uint16'),
+      ('none', None, 'the features are '),
+    ):
+      images = np.zeros((1, 2, 2), np.uint16)
+      folder = data_util.prepare_tfds(
+        name,
+        self.data_dir,
+        image,
+        self.label,
+        train=(images, [0]),
+        test=(images, [0]),
+      )
+      self.assert_load_refused(name, f'{folder}: ', detail)
+
+  def test_unknown_labels_are_refused(self):
+    self.prepare_own(train=self.train, test=(self.test.inputs, [-1] * 4))
+    self.assert_own_refused('y_test has ')
 
 
 def change_image(content):
@@ -190,4 +272,5 @@ class ReadTest(TfdsSetsTestCase):
       for part, split in originals.items()
     }
     found = tfds_sets.read(self.prepare('fashion_mnist', **splits))
-    data_util.assert_arrays_equal(found, splits)
+    for part, split in splits.items():
+      data_util.assert_arrays_equal(getattr(found, part), split)

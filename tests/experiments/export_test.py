@@ -1,5 +1,6 @@
 """Tests of commands that export a run and evaluate it in other libraries."""
 
+import dataclasses
 import importlib
 import importlib.util
 import json
@@ -17,8 +18,10 @@ from experiments.config import experiment
 from experiments.measurements import nir_consumer
 from experiments.training import trainer
 import ssnn_jax
+from ssnn_jax import chip
 from ssnn_jax.hardware import nir as nir_lib
 from ssnn_jax.runs import checkpoints
+from ssnn_jax.runs import networks
 from tests.testing import commands
 from tests.testing import nir_neurons
 from tests.testing import statistics
@@ -27,6 +30,7 @@ from tests.testing.experiments import call_main
 from tests.testing.experiments import record_run
 from tests.testing.experiments import small_digits
 
+SMALL = ssnn_jax.NetworkConfig((4, 5, 3))  # of the states of tests
 DENSE = ssnn_jax.NetworkConfig((64, 30, 10), num_steps=30)
 IMAGE = ssnn_jax.NetworkConfig(
   layers=(
@@ -61,12 +65,12 @@ class ExportTest(parameterized.TestCase):
     self.folder = pathlib.Path(self.create_tempdir().full_path)
     self.file = self.folder / 'network.nir'
 
-  def make_run(self, *accuracies, input_shape=None, **changes):
-    """Returns a run that is finished if it knows the shape of its inputs."""
+  def make_run(self, *accuracies, network=SMALL, **changes):
+    """Returns the folder of a run that is not finished."""
     config = experiment.ExperimentConfig(**changes)
     task = trainer.Task(config, 1, self.folder / 'run')
-    numbers = lambda config: {'input_shape': input_shape}
-    record_run(task, 'final' if input_shape else 'unfinished', numbers)
+    record_run(task, 'unfinished')
+    networks.write_config(task.folder, network)
     with checkpoints.open_in(task.folder) as manager:
       for epoch, accuracy in enumerate(accuracies, start=1):
         state = make_state(epoch)
@@ -83,30 +87,22 @@ class ExportTest(parameterized.TestCase):
 
   @parameterized.parameters((False, 2), (True, 1))
   def test_exports_the_last_or_the_best_parameters(self, best, epoch):
-    run = self.make_run(0.9, 0.5, dropout=0.2, input_gain=None, num_steps=4)
+    network = dataclasses.replace(SMALL, dropout=0.2, input_gain=0.5)
+    run = self.make_run(0.9, 0.5, network=network)
     output = self.export(run, f'--best={best}')
     self.assertStartsWith(output, f'{self.file}: 4-5-3, ')
     config, params = nir_neurons.to_network(nir.read(str(self.file)))
     self.assertEqual(config, ssnn_jax.NetworkConfig((4, 5, 3)))
     first, second = params_of(epoch)
-    gain = 4 / experiment.EVENTS_AT_FULL_RATE  # a power of two, and exact
-    np.testing.assert_array_equal(params[0].weights, gain * first.weights)
+    np.testing.assert_array_equal(params[0].weights, 0.5 * first.weights)
     np.testing.assert_array_equal(params[1].weights, second.weights)
 
-  @parameterized.parameters(
-    (('conv5k2', '3'), (2, 2)),
-    (('conv5k2', '3'), (2, 34, 34)),  # a recording of two polarities
-    (('5', '3'), (4,)),
-  )
-  def test_loads_the_layers_of_a_finished_run(self, layers, shape):
-    run = self.make_run(0.9, input_shape=shape, layers=layers, dropout=0.2)
-    config, params = export.load(run)
-    self.assertEqual((config.input_shape, config.dropout), (shape, 0.2))
-    axis = 0 if len(shape) == 3 else -1
-    conv = ssnn_jax.layers.Conv(5, kernel=2, channel_axis=axis)
-    first = conv if layers[0] == 'conv5k2' else ssnn_jax.layers.Dense(5)
-    self.assertEqual(config.layers, (first, ssnn_jax.layers.Dense(3)))
-    nir_neurons.assert_same(params, params_of(1))
+  def test_exports_a_saved_network(self):
+    ssnn_jax.save(self.folder / 'saved', SMALL, params_of(3))
+    self.export(self.folder / 'saved')
+    config, params = nir_neurons.to_network(nir.read(str(self.file)))
+    self.assertEqual(config.layer_sizes, SMALL.layer_sizes)
+    nir_neurons.assert_same(params, params_of(3))
 
   def test_command_prints_one_line_and_overwrites_nothing(self):
     run = self.make_run(0.9)
@@ -117,13 +113,15 @@ class ExportTest(parameterized.TestCase):
     self.assert_refused('exists already', self.export, run)
     self.assertEqual(self.file.read_bytes(), before)
 
-  @parameterized.parameters(
-    ({'firing_function': 'hard_sigmoid'}, '^firing_function is hard_sigmoid, '),
-    ({'layers': ('conv5k2', '3')}, 'holds an unfinished run of --layers'),
-    ({'method': 'bp_stdp'}, 'holds a run of bp_stdp'),
-  )
-  def test_rejects_runs_that_cannot_be_exported(self, changes, message):
-    self.assert_refused(message, self.export, self.make_run(0.9, **changes))
+  def test_rejects_networks_that_cannot_be_exported(self):
+    other = dataclasses.replace(SMALL, firing_function='hard_sigmoid')
+    run = self.make_run(0.9, network=other)
+    self.assert_refused('^firing_function is hard_', self.export, run)
+    run = self.make_run(method='bp_stdp')
+    self.assert_refused('holds a run of bp_stdp', self.export, run)
+    config, run = chip.ChipConfig((4, 3)), self.folder / 'chip'
+    ssnn_jax.save(run, config, chip.init_weights(config, jax.random.key(0)))
+    self.assert_refused('holds a chip', self.export, run)
     self.assertFalse(self.file.exists())
 
   def test_missing_packages_are_named(self):
@@ -171,7 +169,8 @@ class ExportTest(parameterized.TestCase):
     statistics.assert_mean_within(echo('spikes', 4), rates[0])
 
   def test_command_evaluates_a_run(self):
-    run = self.make_run(0.9, dataset='digits', num_steps=4)
+    network = dataclasses.replace(SMALL, num_steps=4)
+    run = self.make_run(0.9, network=network, dataset='digits')
     small = small_digits()
     images = small.test.inputs[:, :2, :2], small.test.labels % 3
     small = small._replace(test=ssnn_jax.datasets.Split(*images))

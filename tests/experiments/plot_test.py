@@ -1,6 +1,8 @@
 """Tests of the views of runs, sweeps and records."""
 
+import contextlib
 import csv
+import io
 import pathlib
 
 from absl.testing import absltest
@@ -11,11 +13,14 @@ from experiments.analysis import frames
 from experiments.analysis import grid_table
 from experiments.analysis import records
 from experiments.analysis import run_plot
+from experiments.training import trainer
 import ssnn_jax
+from ssnn_jax import datasets
 from tests.testing.experiments import call_main
 from tests.testing.experiments import make_curves
 from tests.testing.experiments import make_task
 from tests.testing.experiments import record_run
+from tests.testing.experiments import small_digits
 from tests.testing.figures import assert_readable
 from tests.testing.sweeps import accuracies
 from tests.testing.sweeps import make_frame
@@ -71,6 +76,23 @@ class RunTest(absltest.TestCase):
     self.assertEqual(list(drawn['spikes']), layers)
     self.assertEqual(list(drawn['errors']), [*layers[1:], 'output'])
 
+  def test_raster_has_a_figure_for_each_layer(self):
+    task = make_task(self.folder, num_epochs=1, layer_sizes=(64, 10))
+    with contextlib.redirect_stdout(io.StringIO()):
+      trainer.train(task, small_digits())
+    output = call_main(
+      plot, f'--workdir={self.folder}', '--raster', '--sample=3'
+    )
+    label = datasets.load('digits').test.labels[3]
+    self.assertRegex(
+      output,
+      rf'^sample 3 of the test split, class {label}: class \d won \d+ of 10',
+    )
+    names = sorted(path.name for path in self.folder.glob('*.png'))
+    self.assertEqual(names, ['raster-0.png', 'raster-1.png'])
+    with self.assertRaisesRegex(ssnn_jax.UserError, '^--sample is 360;'):
+      call_main(plot, f'--workdir={self.folder}', '--raster', '--sample=360')
+
   def test_folders_without_a_result_are_refused(self):
     with self.assertRaisesRegex(ssnn_jax.UserError, 'holds no run'):
       plot.view_folder(self.folder)
@@ -87,6 +109,11 @@ class SweepTest(absltest.TestCase):
     self.assertEqual(view.name, 'grid')
     self.assertStartsWith(view.text, grid_table.lay_out(grid_table.make(runs)))
     self.assertIn('\nssnn, sampler=sobol: ', view.text)
+    table, below = view.text.split('\nFast simulation, ')
+    for heading in grid_table.EXPLANATIONS:
+      self.assertEqual(
+        heading.split()[0] in table, f'\n{heading}: ' in below, heading
+      )
     assert_readable(view.figure)
 
   def test_sweep_of_a_study_has_the_view_of_the_study(self):

@@ -237,6 +237,11 @@ class RunTest(parameterized.TestCase):
     self.assertIn('test accuracy 50.00% by spike-count readout', output)
     self.assertIn('the loss was not finite', output)
 
+  def test_accuracy_of_the_ann_is_one_number(self):
+    record_run(make_task(self.folder, method='bp'), curves={'loss': [1.0]})
+    output = call_main(run, f'--workdir={self.folder}', '--resume')
+    self.assertRegex(output, r'bp: test accuracy 50\.00%; trained')
+
   def test_studies_are_listed_with_their_questions(self):
     lines = call_main(run, '--list_studies').splitlines()
     self.assertLen(lines, len(studies.NAMES))

@@ -72,6 +72,21 @@ class ImportTest(parameterized.TestCase):
     for name in set(vars(ssnn_jax)) - set(names):
       self.assertTrue(name.startswith('_') or f'ssnn_jax.{name}' in modules)
 
+  def test_all_modules_are_attributes_after_the_import(self):
+    names = [module.__name__ for module in MODULES]
+    scripts = {'ssnn_jax.spikes.compile_kernels'}
+    code = (
+      'import sys, ssnn_jax; '
+      f'print([name for name in {names} if name not in {scripts} '
+      'and not eval(name)])'
+    )
+    done = subprocess.run(
+      [sys.executable, '-c', code], capture_output=True, text=True, check=True
+    )
+    self.assertEqual(done.stdout.strip(), '[]')
+    with self.assertRaises(AttributeError):
+      ssnn_jax.hardware.nothing  # noqa: B018
+
   @parameterized.parameters(
     'import ssnn_jax',
     'import ssnn_jax; ssnn_jax.datasets.load("digits")',

@@ -130,7 +130,7 @@ class MethodRunsTest(parameterized.TestCase):
     made = programs.make(config, network, mesh, len(dataset.train.labels))
     seeds = np.array(task.seeds[::-1], np.int32)
     rates = np.full(NUM_SEEDS, config.learning_rate, np.float32)
-    state = made.start(seeds, rates)
+    state = made.start(seeds, rates, None, np.int32(0))
     for _ in range(config.num_epochs):
       state, _ = made.training.train_epoch(state, dataset.train)
     first, second = (

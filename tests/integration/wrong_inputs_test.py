@@ -25,7 +25,8 @@ REFUSED = {
   'run --seed=1099511627776': '--seed is 1099511627776',
   'benchmark --batch_size=2000000000 --names=infer': 'memory; give smaller',
   # Fields without effect, or of something else.
-  'run --num_step=3': "'num_step'. Did you mean: num_steps",
+  'run --num_step=3': '--num_step is not a flag .* did you mean --num_steps?',
+  'run --lr=3': 'did you mean --learning_rate?',
   'run num_steps=3': 'num_steps=3 is not a flag',
   'run --num_steps=': '--num_steps=: ',
   'run --batch_size=100000': '--batch_size=100000 .* 1437 training samples',
@@ -36,10 +37,12 @@ REFUSED = {
   'run --process_id=0': '--process_id requires --multihost',
   'sweep --ray_address=localhost:1': '--ray_address is .*--launcher=ray',
   'plot --workdir=swept --energies=nope.json': 'nope.json',
+  'run --init_from=finished': '--init_from: .* 64-4-10 neurons, not 64-256-10',
+  'plot --workdir=finished --raster': 'holds a run of bp',
   'plot --workdir=nowhere': '--workdir=nowhere is not a folder',
   'pages --lines=a.jsonl': '--lines also needs --study',
   'pages --workdir=swept': 'has no study',
-  'prepare --dataset=a_file': '--dataset=a_file',
+  'prepare --dataset=a_file': "no dataset named 'a_file'",
   # Files that are no runs, or would be lost.
   'run --resume --workdir=finished --num_epochs=2': 'num_epochs is 1, not 2',
   'run --workdir=finished': 'finished holds another run .*method is bp, not',

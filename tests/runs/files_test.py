@@ -26,7 +26,7 @@ class FilesTest(parameterized.TestCase):
     self.folder = pathlib.Path(self.create_tempdir().full_path)
     self.path = self.folder / 'file'
 
-  @parameterized.parameters((os, 'replace'), (pathlib.Path, 'write_text'))
+  @parameterized.parameters((os, 'replace'), (pathlib.Path, 'write_bytes'))
   def test_failed_write_keeps_old_content(self, owner, name):
     files.write_atomically(self.path, 'before')
     error = OSError(errno.ENOSPC, 'No space left on device')

@@ -1,6 +1,8 @@
 """Small files in the formats of the datasets, and test cases that use them."""
 
+import contextlib
 import gzip
+import io
 import os
 import pathlib
 import resource
@@ -11,9 +13,11 @@ from unittest import mock
 from absl.testing import parameterized
 import jax
 import numpy as np
+import PIL.Image
 
 from ssnn_jax import datasets
 from ssnn_jax.datasets import event_camera
+from ssnn_jax.datasets import tfds_sets
 
 REAL_DATA = pathlib.Path(os.environ.get('TFDS_DATA_DIR') or '/nowhere')
 CUBE = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
@@ -59,6 +63,70 @@ def random_split(size, seed=0):
   """Returns 28 x 28 images of uniform noise, with labels 0, 7, 4, 1, ..."""
   labels = np.arange(size, dtype=np.int32) * 7 % 10
   return datasets.Split(random_images(size, seed), labels)
+
+
+def random_colors(size, shape=(32, 32, 3), num_classes=10, seed=0):
+  """Returns noisy colored images, by default of the shape of CIFAR-10.
+
+  Three rows have one of the colors, which depend on the label.
+  """
+  random = np.random.default_rng(seed)
+  images = random.integers(64, size=(size, *shape), dtype=np.uint8)
+  labels = np.arange(size, dtype=np.int32) % num_classes
+  for image, label in zip(images, labels):
+    image[3 * label : 3 * label + 3, :, label % shape[2]] += 191
+  return datasets.Split(images, labels)
+
+
+def prepare_tfds(name, data_dir, image, label, **splits):
+  """Prepares a TFDS dataset in `array_record`, as a script of a user does.
+
+  Args:
+    name: name of the dataset.
+    data_dir: folder of all datasets.
+    image: feature of the images; None leaves it out.
+    label: feature of the labels.
+    **splits: images and labels of each split.
+
+  Returns:
+    The folder of the version.
+  """
+  tfds = tfds_sets.import_tfds()
+  features = {'label': label, 'id': tfds.features.Text()}
+  features |= {'image': image} if image else {}
+
+  def examples(split):
+    for index, (pixels, target) in enumerate(zip(*split, strict=True)):
+      if not isinstance(pixels, PIL.Image.Image):
+        pixels = PIL.Image.fromarray(pixels)
+      values = {'image': pixels, 'label': int(target), 'id': f'item {index}'}
+      yield index, {key: values[key] for key in features}
+
+  class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+    VERSION = tfds.core.Version('1.0.0')
+
+    def _info(self):
+      own = tfds.features.FeaturesDict(features)
+      info = tfds.core.DatasetInfo(builder=self, features=own)
+      info.as_proto.disable_shuffling = True
+      info.initialize_from_bucket = lambda: None  # no network
+      return info
+
+    def _split_generators(self, dl_manager):
+      del dl_manager
+      return {part: examples(split) for part, split in splits.items()}
+
+    def _generate_examples(self):
+      raise NotImplementedError
+
+  Builder.name = name
+  builder = Builder(data_dir=data_dir)
+  settings = tfds.download.DownloadConfig(try_download_gcs=False)
+  with contextlib.redirect_stdout(io.StringIO()):
+    builder.download_and_prepare(
+      file_format='array_record', download_config=settings
+    )
+  return pathlib.Path(builder.data_dir)
 
 
 def event_bytes(events):

@@ -76,14 +76,17 @@ def small_digits():
 
 def blank_dataset(name):
   """Returns 500 blank samples with the shapes of the data set of a name."""
-  shape, dtype = (500, 28, 28), np.uint8
+  shape, dtype, sensor_shape = (500, 28, 28), np.uint8, None
   if name == 'digits':
     shape = 500, 8, 8
   elif name in datasets.RECORDINGS:
-    shape, dtype = (500, 2, 34 * 34 * 2), np.uint32
+    shape, dtype, sensor_shape = (500, 2, 2312), np.uint32, (2, 34, 34)
   split = datasets.Split(np.zeros(shape, dtype), np.zeros(500, np.int32))
   num_classes = NUM_CLASSES.get(name.removeprefix('synthetic_events/'), 10)
-  return datasets.Dataset(name, split, split, ('name',) * num_classes)
+  class_names = ('name',) * num_classes
+  return datasets.Dataset(
+    name, split, split, class_names, sensor_shape=sensor_shape
+  )
 
 
 def make_task(folder, seed=0, num_seeds=1, **changes):

@@ -113,6 +113,21 @@ class FitTest(parameterized.TestCase):
     halves = zip(first.history, second.history)
     assert_same(tuple(map(np.concatenate, halves)), tuple(whole.history))
 
+  def test_parameters_are_trained_with_new_random_numbers(self):
+    # Without dropout and noise, only the orders of samples differ.
+    network = ssnn_jax.ann(dataclasses.replace(CONFIG, dropout=0.0))
+    first = fit(network=network, num_epochs=1).state
+    whole = fit(network=network, num_epochs=2).state.params
+    for epoch, is_same in ((1, True), (0, False)):
+      state = training.init_state(
+        network, OPTIMIZER, 0, params=first.params, epoch=epoch
+      )
+      params = fit(network=network, state=state, num_epochs=1).state.params
+      pairs = zip(jax.tree.leaves(params), jax.tree.leaves(whole))
+      self.assertEqual(all(np.array_equal(*pair) for pair in pairs), is_same)
+    with self.assertRaisesRegex(ssnn_jax.UserError, r'^params have the shapes'):
+      training.init_state(network, OPTIMIZER, 0, params=first.params[1:])
+
   def test_accepts_arrays(self):
     arrays = jax.device_put(INPUTS[:32]), LABELS[:32].tolist()
     result = fit(arrays, evaluate=tuple(TEST))

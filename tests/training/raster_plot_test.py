@@ -28,7 +28,8 @@ def make_raster():
   spikes = [draw(shape) for shape in SHAPES]
   signs = [rng.choice(np.int8([-1, 1]), train.shape) for train in spikes]
   errors = [draw(shape) * sign for shape, sign in zip(SHAPES, signs)]
-  return raster.Raster(tuple(spikes[:-1]), tuple(errors[1:]), WINDOW)
+  *spikes, winners = spikes
+  return raster.Raster(tuple(spikes), tuple(errors[1:]), winners, WINDOW)
 
 
 def drawn(axes, color):
@@ -54,13 +55,13 @@ class DrawTest(parameterized.TestCase):
     recorded = make_raster()
     panels = raster_plot.draw(recorded, layer, neurons).axes
     shown = []
-    if layer < 2:
-      shown.append((panels[0], recorded.spikes[layer], 1, raster_plot.SPIKE))
+    trains = *recorded.spikes, recorded.winners
+    shown.append((panels[0], trains[layer], 1, raster_plot.SPIKE))
     if layer > 0:
       errors = recorded.errors[layer - 1]
       shown.append((panels[-1], errors, 1, raster_plot.FIRE_LESS))
       shown.append((panels[-1], errors, -1, raster_plot.FIRE_MORE))
-    self.assertLen(panels, 2 if layer == 1 else 1)
+    self.assertLen(panels, 1 if layer == 0 else 2)
     for axes, train, sign, color in shown:
       flat = train.reshape(NUM_STEPS, -1)[:, list(expected)]
       ticks = [list(np.flatnonzero(each == sign)) for each in flat.T]

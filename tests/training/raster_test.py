@@ -28,7 +28,16 @@ class RasterTest(parameterized.TestCase):
     expected = (7, 6, 2), (4, 3, 3), (3, 1, 4)
     self.assertEqual(shapes, list(expected[: len(config.layers)]))
     learn = jax.jit(ssnn_jax.ssnn(config).learn)
-    update, _ = learn(params, KEY, images, labels)
+    update, inference = learn(params, KEY, images, labels)
+    votes = raster.winners[config.settle_ticks :].sum(axis=0)
+    np.testing.assert_array_equal(inference.winner_counts[0], votes)
+    latency = len(config.layers) * config.schedule.window
+    is_late = config.timing == 'realtime'
+    first = latency if is_late else 0
+    is_after = np.arange(config.num_steps) >= first
+    np.testing.assert_array_equal(raster.winners.sum(axis=1), is_after)
+    target = np.eye(len(votes))[labels[0]] * is_after[:, None]
+    np.testing.assert_array_equal(raster.errors[-1], raster.winners - target)
     first, shape = config.layers[0], (7, 6, 2)
     train = raster.spikes[0].reshape(-1, 84).astype(int)
     errors = raster.errors[0].reshape(-1, 12, 3).astype(int)

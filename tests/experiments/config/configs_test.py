@@ -69,6 +69,17 @@ class ConfigsTest(parameterized.TestCase):
       is_events = name in datasets.RECORDINGS
       self.assertEqual(network.input_gain, 64 / 8 if is_events else 1.0)
 
+  @parameterized.parameters(
+    ('cifar10', 'mnist'), ('tonic:SHD', 'n_mnist'), ('own.npz', 'digits')
+  )
+  def test_other_data_sets_have_the_defaults_of_similar_ones(self, name, known):
+    config, _ = parse_flags(f'--dataset={name}')
+    expected = dataclasses.replace(
+      experiment.CONFIGS[known], dataset=config.dataset
+    )
+    self.assertEqual(config, expected)
+    self.assertRegex(experiment.slug(config.dataset), r'^[\w-]+$')
+
   @parameterized.parameters(*NUM_PARAMS.items())
   def test_networks_have_the_expected_number_of_parameters(self, name, number):
     config = experiment.CONFIGS[name]

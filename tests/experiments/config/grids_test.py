@@ -38,6 +38,7 @@ class ParseTest(parameterized.TestCase):
         self.assertEqual(repr(grid), repr({name: (own.default,)}))
 
   @parameterized.parameters(
+    ('lr=1', "field 'lr' does not exist; the closest field is learning_rate"),
     ('num_step=1', "field 'num_step' does not exist; the closest field is num"),
     ('seed=1', 'seed is set by --seed and --num_seeds'),
     ('num_steps=1.5', "num_steps is '1.5'"),

@@ -1,5 +1,7 @@
 """Tests of layers as text."""
 
+import math
+
 from absl.testing import parameterized
 import numpy as np
 
@@ -10,12 +12,16 @@ from ssnn_jax.layers import Conv
 from ssnn_jax.layers import Dense
 
 
-def blank(shape=(8, 8), dtype=np.uint8):
-  """Returns a data set of ten classes without samples."""
-  split = ssnn_jax.datasets.Split(
-    np.zeros((0, *shape), dtype), np.zeros(0, int)
+def blank(shape=(8, 8), sensor_shape=None):
+  """Returns images, or recordings of a sensor, without samples."""
+  inputs = np.zeros((0, *shape), np.uint8)
+  if sensor_shape:
+    inputs = np.zeros((0, 1, math.prod(sensor_shape)), np.uint32)
+  split = ssnn_jax.datasets.Split(inputs, np.zeros(0, int))
+  names = tuple('0123456789')
+  return ssnn_jax.datasets.Dataset(
+    'blank', split, split, names, sensor_shape=sensor_shape
   )
-  return ssnn_jax.datasets.Dataset('blank', split, split, tuple('0123456789'))
 
 
 class LayersTest(parameterized.TestCase):
@@ -43,14 +49,16 @@ class LayersTest(parameterized.TestCase):
     config = experiment.ExperimentConfig(layers=('conv4k3s2', '10'))
     network = experiment.network_config(config, blank())
     self.assertEqual(network.layer_sizes, (64, 36, 10))
-    # Recordings have an axis of polarities first.
-    trains = blank((1, 2 * 34 * 34), np.uint32)
-    network = experiment.network_config(config, trains)
-    self.assertEqual(network.input_shape, (2, 34, 34))
-    self.assertEqual(network.layers[0].channel_axis, 0)
-    self.assertEqual(network.wirings[0].weights_shape, (18, 4))
-    merged = experiment.network_config(config, blank((1, 34 * 34), np.uint32))
-    self.assertEqual(merged.wirings[0].weights_shape, (9, 4))
+    # Recordings have an axis of polarities first, images of colors last.
+    for dataset, axis, num_rows in (
+      (blank(sensor_shape=(2, 34, 34)), 0, 18),
+      (blank(sensor_shape=(34, 34)), 0, 9),
+      (blank((32, 24, 3)), -1, 27),
+    ):
+      network = experiment.network_config(config, dataset)
+      self.assertEqual(network.input_shape, dataset.input_shape)
+      self.assertEqual(network.layers[0].channel_axis, axis)
+      self.assertEqual(network.wirings[0].weights_shape, (num_rows, 4))
 
   def test_layers_that_do_not_fit_are_refused(self):
     for texts, message in (

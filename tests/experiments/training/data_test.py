@@ -50,6 +50,9 @@ class DataTest(parameterized.TestCase):
     (('--dataset=digits', '--shuffle_ticks'), '--shuffle_ticks is for record'),
     (('--dataset=digits', '--event_window=9'), '--event_window is for record'),
     (('--pixel_range=0.3,0.7',), '--pixel_range is for images, and n_mnist'),
+    (('--dataset=cifar10', '--polarity=on'), '--polarity is for recordings'),
+    (('--dataset=nope', '--data_dir=no'), "There is no dataset named 'nope'; "),
+    (('--dataset=tonic:nope',), "There is no event set 'tonic:nope'; "),
     (('--dataset=digits', '--batch_size=1438'), '.* 1437 training samples'),
     (('--dataset=digits', '--hold_out=0.9999'), '--hold_out: .*1437 items'),
     (('--dataset=digits', '--folds=1798'), '--folds: 1797 items'),
@@ -59,9 +62,10 @@ class DataTest(parameterized.TestCase):
     with self.assertRaisesRegex(ssnn_jax.UserError, f'^{message}'):
       data.load(config, None)
 
-  def test_flags_set_the_binning_of_recordings(self):
+  @parameterized.parameters('n_mnist', 'tonic:SHD')
+  def test_flags_set_the_binning_of_recordings(self, name):
     config, _ = parse_flags(
-      '--dataset=n_mnist',
+      f'--dataset={name}',
       '--num_steps=9',
       '--event_window=12.5',
       '--polarity=on',
@@ -72,7 +76,7 @@ class DataTest(parameterized.TestCase):
     ) as load:
       data.load(config, 'somewhere')
     load.assert_called_once_with(
-      'n_mnist',
+      name,
       'somewhere',
       download=False,
       binning=datasets.Binning(9, 12.5, 'on', True),
@@ -90,6 +94,12 @@ class DataTest(parameterized.TestCase):
     self.assertEqual(
       data.describe(partial),
       'n_mnist: 1,000 of 70,000 samples found, 500 for training.\n',
+    )
+    late = partial._replace(full_size=None, late_fraction=0.25)
+    self.assertEqual(
+      data.describe(late),
+      'n_mnist: 25% of the events come after --event_window, and are '
+      'dropped.\n',
     )
     for full_size in (None, 1000):
       whole = partial._replace(full_size=full_size)
@@ -208,7 +218,7 @@ class DataTest(parameterized.TestCase):
     for name in (path, 'digits'):
       loaded = data.load_images(name, options)
       self.assertEqual(loaded.name, name)
-    for name in ('n_mnist', 'nope'):
+    for name in ('n_mnist', 'tonic:SHD'):
       with self.assertRaisesRegex(
         ssnn_jax.UserError,
         f'^--dataset={name} is not a set of images; .*, or path/to/own.npz.$',

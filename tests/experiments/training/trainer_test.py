@@ -12,6 +12,7 @@ import tempfile
 from unittest import mock
 
 from absl.testing import parameterized
+import jax
 import numpy as np
 
 from experiments import export
@@ -23,6 +24,7 @@ from experiments.config import titles
 from experiments.training import programs
 from experiments.training import trainer
 import ssnn_jax
+from ssnn_jax import chip
 from ssnn_jax.runs import checkpoints
 from ssnn_jax.training import loop
 from tests.testing.experiments import lines
@@ -223,12 +225,13 @@ class TrainerTest(parameterized.TestCase):
     task = make_task(self.workdir, **CONVOLUTION)
     with stop_at_call(self, 1, trainer, '_results'):
       train(task)
-    with self.assertRaisesRegex(Exception, 'finish it with --resume'):
-      export.load(task.folder)
+    unfinished, _ = ssnn_jax.load(task.folder)
     (line,), _ = train(task)
     self.assertEqual(line['layer_sizes'], [64, 36, 10])
     self.assertEqual(line['input_shape'], [8, 8])
     config, params = export.load(task.folder)
+    self.assertEqual(config, unfinished)
+    self.assertEqual(config.input_shape, (8, 8))
     self.assertEqual(config.layer_sizes, (64, 36, 10))
     self.assertEqual(params[0].weights.shape, (9, 4))
     row = energy.add_energies(frames.from_lines([line]), 'crossbar').iloc[0]
@@ -237,6 +240,56 @@ class TrainerTest(parameterized.TestCase):
     rows = line['curves']['row_spikes'][-1]
     arrivals = np.dot(rows, [4, 10]) + (36 + 10) * task.config.num_steps
     self.assertAlmostEqual(row['synaptic_events'] / arrivals, 1, places=5)
+
+  def test_init_from_trains_the_seeds_of_a_run_longer(self):
+    # With a constant learning rate a run has no memory but its parameters, so
+    # that two runs equal a longer one: orders and spikes are not repeated.
+    def make(name, **changes):
+      base = {'num_seeds': 2, 'schedule': 'constant', 'layer_sizes': (64, 10)}
+      return make_task(self.workdir / name, **base, eval_every=1, **changes)
+
+    whole, half = make('whole', num_epochs=3), make('half', num_epochs=1)
+    train(whole)
+    train(half)
+    longer = make('longer', num_epochs=2, init_from=str(half.folder))
+    with stop_at_call(self, 2, checkpoints, 'save'):
+      train(longer)
+    moved = half._replace(folder=self.workdir / 'moved')
+    half.folder.rename(moved.folder)  # a checkpoint does not need it
+    found, output = train(longer)
+    self.assertIn('epoch 2/2', output)
+    for ours, theirs in zip(found, lines(whole.folder)):
+      self.assertEqual(ours['params_sha256'], theirs['params_sha256'])
+      self.assertEqual(ours['curves']['eval_epochs'], [1, 2])
+      for name in ('loss', 'test_accuracy'):
+        self.assertEqual(ours['curves'][name], theirs['curves'][name][1:])
+      self.assertEqual(ours['config']['init_from'], 'half')
+    source = record.read(longer.folder / record.METRICS).lines[0]
+    self.assertEqual(source['environment']['init_from']['epochs'], 1)
+    third = make('third', seed=1, num_epochs=1, init_from=str(moved.folder))
+    with self.assertRaisesRegex(ssnn_jax.UserError, 'init_from: .* no seed 2'):
+      train(third)
+    self.assertFalse(third.folder.exists())
+
+  def test_init_from_starts_all_seeds_from_one_network(self):
+    saved, other = self.workdir / 'saved', self.workdir / 'other'
+    config = chip.ChipConfig((64, 12, 10))
+    weights = chip.init_weights(config, jax.random.key(3))
+    ssnn_jax.save(saved, config, weights)
+    task = make_task(self.workdir / 'run', num_seeds=2, init_from=str(saved))
+    network = ssnn_jax.NetworkConfig((64, 12, 10))
+    initial = trainer.read_initial(task, network)
+    self.assertEqual(initial.epochs, 0)
+    for seed in range(2):
+      own = jax.tree.map(lambda leaf: leaf[seed], initial.params)  # noqa: B023
+      quantized = chip.network.quantize(config, own)
+      jax.tree.map(np.testing.assert_array_equal, quantized, weights)
+    network = ssnn_jax.NetworkConfig((64, 13, 10))
+    params = ssnn_jax.ssnn(network).init(jax.random.key(0))
+    ssnn_jax.save(other, network, params)
+    message = '^--init_from: .* 64-13-10 neurons, not 64-12-10 neurons; '
+    with self.assertRaisesRegex(ssnn_jax.UserError, message):
+      train(make_task(self.workdir / 'run', init_from=str(other)))
 
   def test_finished_task_is_skipped(self):
     metrics = self.anns.folder / record.METRICS

@@ -1,0 +1,184 @@
+"""Fair comparison of a spiking network with its ANN: the same seeds, in pairs.
+
+Both networks of a seed have the same initial weights, order of samples,
+optimizer and evaluation samples, so that their difference has no variance of
+these.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import tqdm
+
+from ssnn_jax import checks
+from ssnn_jax import types
+from ssnn_jax.baselines.ann import ann
+from ssnn_jax.config import NetworkConfig
+from ssnn_jax.datasets import types as dataset_types
+from ssnn_jax.network import ssnn
+from ssnn_jax.training import fit as fit_lib
+from ssnn_jax.training import loop
+from ssnn_jax.training import optimizers
+from ssnn_jax.training import state as state_lib
+from ssnn_jax.training import statistics
+
+_LEARNING_RATE = 0.5  # of the default optimizer
+
+
+class Comparison(NamedTuple):
+  """Accuracies of a spiking network and its ANN, with their difference.
+
+  Attributes:
+    seeds: the S seeds.
+    ssnn: `[S]` accuracies of the spiking network, with the spike-count readout.
+    ann: `[S]` accuracies of the ANN of the same seeds.
+    margin: equivalence margin in percentage points, or None.
+  """
+
+  seeds: tuple[int, ...]
+  ssnn: np.ndarray
+  ann: np.ndarray
+  margin: float | None = None
+
+  @property
+  def differences(self) -> np.ndarray:
+    """`[S]` differences, spiking network minus ANN, in percentage points."""
+    return 100 * (self.ssnn - self.ann)
+
+  @property
+  def difference(self) -> statistics.Number:
+    """Mean of the differences, and their standard deviation."""
+    return statistics.paired_difference(100 * self.ssnn, 100 * self.ann)
+
+  @property
+  def half_width(self) -> float:
+    """Half the width of the 95 % interval of the mean difference."""
+    return statistics.half_width(self.difference)
+
+  @property
+  def is_equivalent(self) -> bool | None:
+    """Whether the mean difference is within the margin (two one-sided tests).
+
+    None without a margin, and where the test is inconclusive.
+    """
+    if self.margin is None:
+      return None
+    return statistics.is_within(self.difference, self.margin)
+
+  def __repr__(self):
+    means = [f'{100 * np.mean(own):.2f} %' for own in (self.ssnn, self.ann)]
+    number, seeds = self.difference, len(self.seeds)
+    spread = f' ± {self.half_width:.2f}' if seeds > 1 else ''
+    text = (
+      f'spiking network {means[0]}, ANN {means[1]}: difference '
+      f'{number.mean:+.2f}{spread} percentage points '
+      f'({f"95 % interval, {seeds} seeds" if seeds > 1 else "one seed"})'
+    )
+    if self.margin is None:
+      return text
+    unit = 'point' if self.margin == 1 else 'points'
+    near = f'within {self.margin:g} {unit} of the ANN'
+    verdict = {
+      True: near,
+      False: f'not {near}',
+      None: f'inconclusive (margin: {self.margin:g} {unit})',
+    }
+    return f'{text}, {verdict[self.is_equivalent]}'
+
+
+def compare(
+  config: NetworkConfig,
+  dataset: dataset_types.Dataset | fit_lib.Arrays,
+  seeds: Iterable[int] = range(5),
+  *,
+  num_epochs: int = 20,
+  batch_size: int = 32,
+  optimizer: optax.GradientTransformation | None = None,
+  margin: float | None = None,
+  evaluate: bool | fit_lib.Arrays = True,
+  progress: bool = True,
+) -> Comparison:
+  """Trains `ssnn(config)` and `ann(config)` with the same seeds.
+
+  The seeds of a network are trained together, in one program.
+
+  Args:
+    config: the network.
+    dataset: a dataset, whose training split is used, or a pair of arrays, as
+      for `fit`.
+    seeds: different seeds, two or more for an interval.
+    num_epochs: number of epochs to train.
+    batch_size: number of samples in a batch.
+    optimizer: of both networks; None is gradient descent with a learning rate
+      of 0.5 that falls linearly to 0.
+    margin: equivalence margin in percentage points; choose it before you see
+      results.
+    evaluate: True to evaluate on the validation split, or on the test split if
+      there is none; or a pair of arrays to evaluate on.
+    progress: whether to show a progress bar.
+
+  Returns:
+    The accuracies after the last epoch, and their paired differences.
+
+  Raises:
+    UserError: if an argument is invalid, or the data do not fit the network.
+
+  Example:
+    >>> config = ssnn_jax.NetworkConfig((64, 10), num_steps=32, sampler='sobol')
+    >>> digits = ssnn_jax.datasets.load('digits')
+    >>> found = ssnn_jax.training.compare(
+    ...   config, digits, range(3), num_epochs=2, margin=3, progress=False)
+    >>> found.differences.shape, found.is_equivalent
+    ((3,), True)
+  """
+  checks.check_type('config', config, NetworkConfig, 'a NetworkConfig')
+  num_epochs = checks.check_count('num_epochs', num_epochs)
+  batch_size = checks.check_count('batch_size', batch_size)
+  if margin is not None:
+    checks.check_rate('margin', margin)
+  seeds = tuple(seeds)
+  is_valid = all(checks.is_count(seed, smallest=0) for seed in seeds)
+  if not (seeds and is_valid) or len(set(seeds)) < len(seeds):
+    raise types.UserError(
+      f'seeds are {seeds}; expected one or more different whole numbers, as '
+      'range(5).'
+    )
+  train, held_out = fit_lib.select_splits(dataset, evaluate)
+  if held_out is None:
+    raise types.UserError(
+      'there are no samples to evaluate on; pass a Dataset, or arrays as '
+      'evaluate=(inputs, labels).'
+    )
+  networks = ssnn(config), ann(config)
+  if optimizer is None:
+    num_updates = num_epochs * (len(train[1]) // batch_size)
+    schedule = optax.linear_schedule(1.0, 0.0, num_updates)
+    optimizer = optimizers.make_optimizer(_LEARNING_RATE, schedule)
+  expected = 'an optax.GradientTransformation, which the ANN can use, too'
+  checks.check_type(
+    'optimizer', optimizer, optax.GradientTransformation, expected
+  )
+  state = state_lib.init_state(networks[0], optimizer, seeds[0])
+  train = fit_lib.check_split('training data', networks[0], state, train)
+  held_out = fit_lib.check_split(
+    'evaluation data', networks[0], state, held_out
+  )
+  start = jax.jit(
+    jax.vmap(lambda seed: state_lib.init_state(networks[0], optimizer, seed))
+  )
+  accuracies = []
+  with tqdm.tqdm(
+    total=2 * num_epochs, unit='epoch', disable=not progress
+  ) as bar:
+    for network in networks:
+      programs = fit_lib.make_programs(network, optimizer, batch_size)
+      state = start(jnp.array(seeds))
+      for epoch in loop.run(programs, state, train, held_out, num_epochs, 0):
+        accuracy = epoch.accuracy  # evaluated after the last epoch
+        bar.update()
+      accuracies.append(np.asarray(accuracy.winner, np.float64))
+  return Comparison(seeds, *accuracies, margin)
