@@ -154,7 +154,7 @@ class ExecutionTest(absltest.TestCase):
   def test_reproduce_figures(self):
     text, num_figures = execute('reproduce_figures', names=['noise'])
     self.assertEqual(num_figures, 2)
-    self.assertIn('supported: With low-discrepancy trains', text)
+    self.assertIn('supported: With Sobol trains', text)
 
   def test_your_own_network(self):
     text, num_figures = execute(
