@@ -66,7 +66,7 @@ class CommandLineTest(absltest.TestCase):
       last, f'^epoch 2/2{shown}, validation accuracy {accuracy}$'
     )
     self.assertStartsWith(
-      result, f'digits, bp: validation accuracy {accuracy} by spike'
+      result, f'digits, bp: validation accuracy {accuracy}; trained in '
     )
     self.assertEndsWith(done.stdout, f'record: {self.workdir}\n[]\n')
 
