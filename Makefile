@@ -18,7 +18,7 @@ help:
 	@echo 'make demo       reproduce the main result on the digits data'
 	@echo 'make test       lint, then test'
 	@echo 'make notebooks  run the notebooks in colab/ again, at full size'
-	@echo 'make docs       build the reference, build/docs/index.html'
+	@echo 'make docs       build the site, build/docs/index.html'
 	@echo 'make format     format the code'
 	@echo 'make clean      remove environments and build products'
 
@@ -37,7 +37,9 @@ demo: venv
 	@$(RUN) -m experiments.run --study=spike_train_length --workdir=runs/demo
 
 docs: $(DOCS_VENV)/$(STAMP)
-	@$(DOCS_VENV)/bin/python docs/build.py build/docs
+	@rm -rf build/docs
+	@$(DOCS_VENV)/bin/python -m docs.build build/docs
+	@echo build/docs/index.html
 
 lint: venv
 	@$(RUN) -m ruff check .

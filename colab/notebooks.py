@@ -41,14 +41,6 @@ def find() -> list[pathlib.Path]:
   return sorted(FOLDER.glob('*.ipynb'))
 
 
-def badge(name: str) -> str:
-  """Returns the Markdown of the badge that opens a notebook on Colab."""
-  site = 'https://colab.research.google.com'
-  image = f'![Open In Colab]({site}/assets/colab-badge.svg)'
-  path = f'{owner.OWNER}/ssnn_jax/blob/main/colab/{name}.ipynb'
-  return f'[{image}]({site}/github/{path})'
-
-
 def read(path: pathlib.Path) -> nbformat.NotebookNode:
   """Reads a notebook."""
   return nbformat.read(path, as_version=4)

@@ -1,213 +1,136 @@
-"""Builds the pages of the API from the docstrings, with pdoc.
+"""Builds the site: guides, results and the API, with one search.
 
-python docs/build.py FOLDER
+  python -m docs.build FOLDER
 
-Docstrings are written for readers of the code. This module adds to pdoc:
-formulas that are indented by two spaces are blocks, names such as
-`spikes.Schedule` are links, stars are literal, the comments of fields are their
-documentation, and lists are in reading order. Warnings of pdoc are errors.
+Sphinx renders the pages and docstrings (docs/conf.py). This module collects the
+pages, which are written to be read in the repository, with the files that they
+link, adds the pages of the modules (docs/modules.py), and puts all in order.
 """
 
-import ast
-from collections.abc import Iterator
-import contextlib
-import importlib
-import inspect
 import pathlib
-import pkgutil
 import re
+import shutil
 import sys
-import textwrap
-import types
-import warnings
+import tempfile
 
-import jax
-import jinja2
-from pdoc import doc
-from pdoc import render
-from pdoc import render_helpers
+from sphinx.cmd import build as sphinx_build
 
-import ssnn_jax
+from docs import modules
 
-_SECTION = re.compile(r'[A-Z][A-Za-z ]+:\n')
-_SHAPE = re.compile(r'(\[[^]]+\])')
-_CODE = re.compile(r'(`[^`]+`)')
-_STAR = re.compile(r'(\*\w+\*)|\*')  # emphasis, or a literal star
-_NAME = re.compile(r'`([A-Za-z]\w*(?:\.[A-Za-z]\w*)*)`')
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+_LINK = re.compile(r'\[([^][]*)\]\(([^):#]+)(#[^)]*)?\)')
+_NAME = re.compile(r'(?<!\[)`([a-z]\w*(?:\.\w+)+)`(?!\])')
 
 
-def build(folder: pathlib.Path) -> dict[str, pathlib.Path]:
-  """Writes a page for each module.
+def build(folder: pathlib.Path, *options: str) -> None:
+  """Writes the site.
 
   Args:
-    folder: folder of the pages; existing pages are replaced.
+    folder: folder of the site; existing pages are replaced.
+    *options: further options of `sphinx-build`.
+  """
+  with tempfile.TemporaryDirectory() as sources:
+    collect(pathlib.Path(sources).resolve())
+    render(sources, folder, *options)
 
-  Returns:
-    The page of each module, in reading order.
+
+def render(sources: str, folder: pathlib.Path, *options: str) -> None:
+  """Runs Sphinx.
+
+  Args:
+    sources: folder of the sources of all pages.
+    folder: folder of the site.
+    *options: further options of `sphinx-build`.
 
   Raises:
-    Warning: if pdoc warns.
+    RuntimeError: if Sphinx warns, for example of a broken link.
   """
-  imported = list(map(importlib.import_module, _module_names()))
-  with warnings.catch_warnings(), _named('Array', jax.Array):
-    warnings.simplefilter('error')
-    modules = {module.__name__: doc.Module(module) for module in imported}
-    _sort(modules)
-    render.configure(
-      docformat='google', footer_text=f'ssnn_jax {ssnn_jax.__version__}'
-    )
-    render.env.filters['to_markdown'] = _to_markdown
-    pages = {}
-    for name, module in modules.items():
-      _document_fields(module)
-      pages[name] = folder / f'{name.replace(".", "/")}.html'
-      pages[name].parent.mkdir(parents=True, exist_ok=True)
-      pages[name].write_text(render.html_module(module, modules))
-    (folder / 'index.html').write_text(render.html_index(modules))
-    (folder / 'search.js').write_text(render.search_index(modules))
-  return pages
+  conf, trees = f'--conf-dir={ROOT / "docs"}', f'-d={sources}/.doctrees'
+  strict = '--quiet', '--fail-on-warning', '--fresh-env'
+  if sphinx_build.main([*strict, conf, trees, *options, sources, str(folder)]):
+    raise RuntimeError('the site is not complete: see the warnings of Sphinx')
 
 
-@contextlib.contextmanager
-def _named(name: str, cls: type) -> Iterator[None]:
-  """Has pdoc write a class as it is imported, not as it is defined."""
-  before, cls.__qualname__ = cls.__qualname__, name
-  try:
-    yield
-  finally:
-    cls.__qualname__ = before
-
-
-def _module_names() -> list[str]:
-  """Returns the names of all modules in reading order."""
-  found = pkgutil.walk_packages(ssnn_jax.__path__, 'ssnn_jax.')
-  names = sorted((module.name for module in found), key=_position)
-  return ['ssnn_jax', *names]
-
-
-def _position(name: str) -> int:
-  """Returns the place of a module in the reading order.
-
-  It is the order in which the docstring of the package names modules; other
-  modules follow.
-  """
-  named = _NAME.findall(ssnn_jax.__doc__)
-  names = [each.removeprefix('ssnn_jax.') for each in (*named, name)]
-  return names.index(names[-1])
-
-
-def _sort(modules: dict[str, doc.Module]) -> None:
-  """Sorts submodules, and the names of the package by their modules."""
-  for name, module in modules.items():
-    module.submodules = [
-      each
-      for each in modules.values()
-      if each.modulename.rpartition('.')[0] == name
-    ]
-  package = modules['ssnn_jax']
-  place = lambda item: _position(item[1].taken_from[0])
-  package.members = dict(sorted(package.members.items(), key=place))
-
-
-@jinja2.pass_context
-def _to_markdown(context, docstring):
-  """Converts a docstring to Markdown, instead of pdoc's filter."""
-  parts, in_section = [], False
-  for part in docstring.split('\n\n'):
-    if not part.startswith(' '):
-      in_section = bool(_SECTION.match(part))
-    elif not in_section:
-      parts.append(textwrap.indent(part, '  '))
-      continue
-    if '>>>' not in part:
-      part = _link(context, part)
-    parts.append(part)
-  text = '\n\n'.join(parts)
-  return render_helpers.to_markdown_with_context(context, text)
-
-
-def _link(context, text):
-  """Links names and escapes stars."""
-  module, modules = context['module'], context['all_modules']
-
-  def link(match):
-    found = _find(module.obj, match[1])
-    if not found or found[0] not in modules:
-      return match[0]
-    if found[1] and module.get(match[1]):
-      return match[0]  # pdoc links names of the same page
-    page = render_helpers.relative_link(module.modulename, found[0])
-    return f'[{match[0]}]({page}#{found[1]})'.replace('#)', ')')
-
-  parts = [
-    part
-    if part.startswith('`')
-    else _STAR.sub(lambda star: star[1] or r'\*', part)
-    for part in _CODE.split(text)
-  ]
-  return _NAME.sub(link, ''.join(parts))
-
-
-def _find(scope: types.ModuleType, name: str) -> tuple[str, str] | None:
-  """Finds a name as Python would, in a module or else in the package.
+def collect(sources: pathlib.Path) -> None:
+  """Writes the sources of all pages, and the files that they link.
 
   Args:
-    scope: the module.
-    name: the name, with dots for members.
-
-  Returns:
-    The defining module, and the name in it, which may be empty.
+    sources: an empty folder.
   """
-  for start in (scope, ssnn_jax):
-    found, place = start, (start.__name__, '')
-    for part in name.split('.'):
-      found = getattr(found, part, None)
-      if inspect.ismodule(found):
-        place = found.__name__, ''
-      elif inspect.isclass(found) or inspect.isfunction(found):
-        place = found.__module__, found.__qualname__
-      else:
-        place = place[0], f'{place[1]}.{part}'.lstrip('.')
-    if found is not None:
-      return place
-  return None
+  index = (ROOT / 'docs/README.md').read_text()
+  guides = dict.fromkeys(re.findall(r'\]\((\w+)\.md\)', index))
+  guides = ['docs/README', *(f'docs/{name}' for name in guides)]
+  results = sorted((ROOT / 'experiments/results').glob('*.md'))
+  results = [f'experiments/results/{path.stem}' for path in results]
+  overview, *studies = results  # README is first
+  project = ['CHANGELOG', 'CONTRIBUTING']
+  for page in ('README', *guides, *results, *project):
+    _copy(page, sources)
+  (sources / 'README.md').rename(sources / 'index.md')
+  api, internals = modules.pages()
+  for page, names in {**api, **internals}.items():
+    (sources / page).parent.mkdir(exist_ok=True)
+    (sources / f'{page}.rst').write_text(modules.write(page, names))
+  _add_trees(
+    sources / 'index.md',
+    Guides=guides,
+    Results=[overview],
+    API=map(_short, api),
+    Internals=map(_short, internals),
+    Project=project,
+  )
+  studies = [pathlib.PurePath(page).name for page in studies]
+  _add_trees(sources / f'{overview}.md', Studies=studies)
 
 
-def _document_fields(module: doc.Module) -> None:
-  """Documents the fields of classes by their comments."""
-  for cls in module.flattened_own_members:
-    if not isinstance(cls, doc.Class):
-      continue
-    comments = dict(_comments(cls.source))
-    listed = re.findall(r'^  (\w+): ', cls.docstring, re.MULTILINE)
-    for member in cls.own_members:
-      if member.docstring.startswith('Create new instance of '):
-        member.docstring = ''
-      if isinstance(member, doc.Variable) and member.name in comments:
-        text = '' if member.name in listed else comments[member.name]
-        member.docstring = _SHAPE.sub(r'`\1`', text)
+def _copy(page, sources):
+  """Copies a page and the files that it links.
+
+  Links to modules and names in code lead to the API; of a link to a folder the
+  text remains.
+  """
+  path = ROOT / f'{page}.md'
+
+  def link(match):
+    text, place, anchor = match.groups(default='')
+    target = (path.parent / place).resolve()
+    name = target.relative_to(ROOT)
+    module = '.'.join(name.with_suffix('').parts).removesuffix('.__init__')
+    if module in modules.find_all():
+      return f'{{py:obj}}`{text.strip("`")} <{module}>`'
+    if target.is_dir():
+      return text
+    if target == ROOT / 'README.md':
+      return f'[{text}](/index.md{anchor})'
+    if target.is_file() and target.suffix != '.md':
+      (sources / name).parent.mkdir(parents=True, exist_ok=True)
+      shutil.copyfile(target, sources / name)
+    return match[0]
+
+  def link_name(match):
+    found = modules.find(match[1])
+    return f'{{py:obj}}`{match[1]} <{found}>`' if found else match[0]
+
+  text = _NAME.sub(link_name, _LINK.sub(link, path.read_text()))
+  text = text.replace(' ± ', '\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}')
+  (sources / page).parent.mkdir(parents=True, exist_ok=True)
+  (sources / f'{page}.md').write_text(text)
 
 
-def _comments(source: str) -> Iterator[tuple[str, str]]:
-  """Yields the fields of a class with their comments."""
-  if not source:
-    return
-  source = textwrap.dedent(source)
-  fields = {
-    statement.lineno: statement
-    for statement in ast.parse(source).body[0].body
-    if isinstance(statement, ast.AnnAssign)
-  }
-  above = []
-  for number, line in enumerate(source.splitlines(), 1):
-    if line.strip().startswith('# '):
-      above.append(line.strip().removeprefix('# '))
-      continue
-    if number in fields:
-      _, _, comment = line.partition('  # ')
-      yield fields[number].target.id, ' '.join([*above, comment])
-    above = []
+def _add_trees(page, **trees):
+  """Adds lists of further pages to a page, for the navigation alone."""
+  with page.open('a') as file:
+    for caption, pages in trees.items():
+      options = f':hidden:\n:caption: {caption}\n'
+      lines = '\n'.join(['```{toctree}', options, *pages, '```'])
+      file.write(f'\n{lines}\n')
+
+
+def _short(page):
+  """Returns the page of modules with a short title."""
+  _, _, module = page.partition('/')
+  return f'{module.removeprefix("ssnn_jax.")} <{page}>'
 
 
 if __name__ == '__main__':
-  print(build(pathlib.Path(sys.argv[1]))['ssnn_jax'])
+  build(pathlib.Path(sys.argv[1]))

@@ -82,7 +82,7 @@ class NetworkConfig:
       little of the inputs. Errors do not wait. None: T / 2. The output has no
       winners, and no votes, before a spike passed all layers.
     sampler: generator of the thresholds: 'bernoulli' (independent, a keyed
-      hash), 'sobol' (a low-discrepancy sequence), 'lfsr' (a shift register for
+      hash), 'sobol' (a Sobol sequence), 'lfsr' (a shift register for
       each neuron), 'lfsr_shared' (one for each layer), or a `spikes.Sampler`.
     representation: how coincidences are counted: 'dense' is a matrix product
       over ticks, 'packed' counts bits of words, 'auto' is packed on CPU and

@@ -15,10 +15,7 @@ from experiments.config import methods
 from experiments.config import titles
 
 _MODES = {'realtime': 'real time', 'buffered': 'fast simulation'}
-_TRAINS = {
-  'bernoulli': 'random (Bernoulli)',
-  'sobol': 'low-discrepancy (Sobol)',
-}
+_TRAINS = {'bernoulli': 'Bernoulli', 'sobol': 'Sobol'}
 
 
 def make(

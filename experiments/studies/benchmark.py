@@ -277,19 +277,19 @@ compiled program; the counting kernel keeps up to 33 KiB for each output neuron
 and 0.5 MiB for each thread besides, the one that reads spikes 4 KiB for each
 sample.
 
-A learning step of 784-256-10 with batches of 128 costs, with low-discrepancy
+A learning step of 784-256-10 with batches of 128 costs, with Sobol
 trains in one window, {learn_sobol_n16_t16:.1f} steps of BP at T = 16,
 {learn_sobol_n64_t64:.1f} at T = 64 and {learn_sobol_n256_t256:.1f} at T = 256,
-with random trains in windows of 32 ticks {learn_bernoulli_n16_t16:.1f},
+with Bernoulli trains in windows of 32 ticks {learn_bernoulli_n16_t16:.1f},
 {learn_bernoulli_n32_t64:.1f} and {learn_bernoulli_n32_t256:.1f}. Up to 32
 ticks, one word, the cost hardly depends on T. Five seeds that train together
-take {epoch_sobol_n64_t64_seeds5:.1f} (low-discrepancy) and
-{epoch_bernoulli_n32_t64_seeds5:.1f} (random) times as long as BP with five
+take {epoch_sobol_n64_t64_seeds5:.1f} (Sobol) and
+{epoch_bernoulli_n32_t64_seeds5:.1f} (Bernoulli) times as long as BP with five
 seeds. The reference takes {naive_over_packed_t64:.0f} times as long at T = 64.
 
 In real time every tick is a step of all layers: T = 64 costs
-{learn_realtime_sobol_t64:.0f} (low-discrepancy) and
-{learn_realtime_bernoulli_t64:.0f} (random) steps of BP, and inference
+{learn_realtime_sobol_t64:.0f} (Sobol) and
+{learn_realtime_bernoulli_t64:.0f} (Bernoulli) steps of BP, and inference
 {infer_realtime_sobol_t64:.0f} and {infer_realtime_bernoulli_t64:.0f} of the
 ANN. The largest part is the read of the first layer. On images of MNIST, most
 of whose pixels are black, learning costs
@@ -301,8 +301,8 @@ table.
 Two convolutions and a dense layer (`conv16k5s2,conv32k5s2,10` on images of 28 x
 28 pixels, `267,520` products in a forward pass) cost
 {learn_sobol_conv_t16:.1f} steps of BP of the same network at T = 16 and
-{learn_sobol_conv_t64:.1f} at T = 64 with low-discrepancy trains,
-{learn_bernoulli_conv_t16:.1f} and {learn_bernoulli_conv_t64:.1f} with random
+{learn_sobol_conv_t64:.1f} at T = 64 with Sobol trains,
+{learn_bernoulli_conv_t16:.1f} and {learn_bernoulli_conv_t64:.1f} with Bernoulli
 trains. Patches are gathered as words of 32 ticks.
 
 An epoch of surrogate gradients costs {epoch_surrogate_gradient_t16:.0f} epochs

@@ -60,14 +60,14 @@ STUDY = Study(
     Claim(
       'On digits the chip with weights of 10 bits, thresholds of 10 and 9 bits '
       'and one random word for each layer and role is within 1 point of the '
-      'ANN, by winner counts.',
+      'ANN, with the spike-count readout.',
       ('digits_w10_f10_9_added',),
       within=1,
     ),
     Claim(
       'On Fashion-MNIST the chip with weights of 12 bits, thresholds of 12 and '
       '11 bits and one random word for each layer and role is within 1 point '
-      'of the ANN of the same schedule, by winner counts.',
+      'of the ANN of the same schedule, with the spike-count readout.',
       ('fashion_mnist_w12_f12_11',),
       within=1,
     ),
@@ -81,7 +81,7 @@ synapses. The ANN and the chip learn from one sample after another, with the
 same learning rate and schedule, T = 64.
 
 **Digits**, 64-64-10. With weights of 10 bits and thresholds of 10 and 9 the
-chip is {digits_w10_f10_9} points from the ANN by winner counts,
+chip is {digits_w10_f10_9} points from the ANN with the spike-count readout,
 {digits_w10_f10_9_by_largest} by counts of the largest potential and
 {digits_w10_f10_9_by_ann} if its weights are read as an ANN. More bits change
 little: {digits_w16_f11} points with 16 and 11 bits. With 8 bits the difference

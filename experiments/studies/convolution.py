@@ -120,7 +120,7 @@ def _make_sweeps(dataset, num_seeds):
 
 def _claim_parity(dataset, seeds=''):
   return Claim(
-    'With two convolutions and low-discrepancy trains of 64 ticks, accuracy on '
+    'With two convolutions and Sobol trains of 64 ticks, accuracy on '
     f'{titles.title(dataset)} is within 0.3 points of the tuned ANN.',
     (f'{dataset}_small_sobol_minus_ann_t64{seeds}',),
     within=_MARGIN,
@@ -182,14 +182,14 @@ comparison have the same settings.
 **Small.** The ANN classifies {mnist_small_ann} % of MNIST and
 {fashion_mnist_small_ann} % of Fashion-MNIST, there with half the epochs of its
 tuning, and less than the dense ANN with 20 epochs ([ann](ann.md)). With
-low-discrepancy trains of 64 ticks the difference is
+Sobol trains of 64 ticks the difference is
 {mnist_small_sobol_minus_ann_t64} and
 {fashion_mnist_small_sobol_minus_ann_t64} points, with 16 ticks
 {mnist_small_sobol_minus_ann_t16} and {fashion_mnist_small_sobol_minus_ann_t16}.
 The claim on Fashion-MNIST is tested by three seeds that were added for it,
 {fashion_mnist_small_sobol_minus_ann_t64_added} points.
 With 4 ticks it is {mnist_small_sobol_minus_ann_t4} and
-{fashion_mnist_small_sobol_minus_ann_t4}. With random trains of 4, 16 and 64
+{fashion_mnist_small_sobol_minus_ann_t4}. With Bernoulli trains of 4, 16 and 64
 ticks it is {fashion_mnist_small_random_minus_ann_t4},
 {fashion_mnist_small_random_minus_ann_t16} and
 {fashion_mnist_small_random_minus_ann_t64} on Fashion-MNIST. A learning step
@@ -197,7 +197,7 @@ takes {benchmark.learn_sobol_conv_t64:.1f} and
 {benchmark.learn_sobol_conv_t16:.1f} steps of BP of the same network
 ([benchmark](benchmark.md)).
 
-**Large.** With low-discrepancy trains of 32 ticks, one word, the large network
+**Large.** With Sobol trains of 32 ticks, one word, the large network
 classifies {mnist_large_sobol_t32} % of MNIST and
 {fashion_mnist_large_sobol_t32} % of Fashion-MNIST, the ANN {mnist_large_ann}
 and {fashion_mnist_large_ann} %: a difference of
@@ -220,12 +220,12 @@ is {fashion_mnist_small_sobol_t16_deviation1:.2f} in the first layer and
 1, the noise of the update in the three convolutions is
 {fashion_mnist_deep_sobol_t16_gain1_deviation1:.2f},
 {fashion_mnist_deep_sobol_t16_gain1_deviation2:.2f} and
-{fashion_mnist_deep_sobol_t16_gain1_deviation3:.2f} with low-discrepancy trains
+{fashion_mnist_deep_sobol_t16_gain1_deviation3:.2f} with Sobol trains
 and {fashion_mnist_deep_random_t16_gain1_deviation1:.2f},
 {fashion_mnist_deep_random_t16_gain1_deviation2:.2f} and
-{fashion_mnist_deep_random_t16_gain1_deviation3:.2f} with random ones: the pairs
-of dimensions chosen for dense layers serve every convolution as well. A gain of
-0.25 sends a quarter of the error spikes, and the noise with low-discrepancy
+{fashion_mnist_deep_random_t16_gain1_deviation3:.2f} with Bernoulli trains: the
+pairs of dimensions chosen for dense layers serve every convolution as well. A
+gain of 0.25 sends a quarter of the error spikes, and the noise with Sobol
 trains is {fashion_mnist_deep_sobol_t16_gain0_25_deviation1:.2f},
 {fashion_mnist_deep_sobol_t16_gain0_25_deviation2:.2f} and
 {fashion_mnist_deep_sobol_t16_gain0_25_deviation3:.2f}. Accuracy minus the ANN

@@ -90,12 +90,12 @@ To learn a sample of Fashion-MNIST, 784-256-10, in nJ:
 - RPU on crossbars with 16 and 64 pulses, in the last epoch:
   {baselines.fashion_mnist_rpu_learning_nj_t16:.0f} and
   {baselines.fashion_mnist_rpu_learning_nj_t64:.0f};
-- random trains on the same crossbars with T = 16 and 64, in the last epoch:
+- Bernoulli trains on the same crossbars with T = 16 and 64, in the last epoch:
   {baselines.fashion_mnist_ssnn_learning_nj_t16:.0f} and
   {baselines.fashion_mnist_ssnn_learning_nj_t64:.0f}, in real time with n = 1
   {realtime.fashion_mnist_realtime_learning_nj_t16:.0f} and
   {realtime.fashion_mnist_realtime_learning_nj_t64:.0f};
-- low-discrepancy trains with T = 4, 16 and 64, as a mean over epochs:
+- Sobol trains with T = 4, 16 and 64, as a mean over epochs:
   {fashion_mnist_sobol_crossbar_learning_nj_t4:.0f},
   {fashion_mnist_sobol_crossbar_learning_nj_t16:.0f} and
   {fashion_mnist_sobol_crossbar_learning_nj_t64:.0f};
@@ -103,7 +103,7 @@ To learn a sample of Fashion-MNIST, 784-256-10, in nJ:
   {fashion_mnist_sobol_loihi_learning_nj_t16:,.0f} and
   {fashion_mnist_sobol_loihi_learning_nj_t64:,.0f}.
 
-**Crossbars.** With 16 low-discrepancy ticks, learning takes
+**Crossbars.** With 16 ticks of Sobol trains, learning takes
 {fashion_mnist_sobol_crossbar_learning_over_fp32_t16:.0%} of BP in fp32,
 {fashion_mnist_sobol_crossbar_learning_over_fp16_t16:.0%} of BP in fp16 and
 {fashion_mnist_sobol_crossbar_learning_over_int8_t16:.0%} of BP in int8; with 64
@@ -121,20 +121,20 @@ the price of a read includes for both. In real time and in the fast simulation
 alike, each crossbar is read in every tick in which its layer works
 ([realtime](realtime.md)).
 
-**Random bits.** A threshold has 16 bits. With random trains of 16 ticks and a
-word for each neuron and tick, learning takes
+**Random bits.** A threshold has 16 bits. With Bernoulli trains of 16 ticks and
+a word for each neuron and tick, learning takes
 {fashion_mnist_bernoulli_crossbar_learning_random_bits_t16:,.0f} bits a sample,
 {fashion_mnist_bernoulli_crossbar_learning_random_bits_nj_t16:.1f} nJ from
 pseudo-random generators. If all neurons of a layer and role share a word and
 flip its bits by fixed masks, as in [the chip](chip_random.md),
 {fashion_mnist_bernoulli_crossbar_learning_shared_random_bits_t16:,.0f} bits
-suffice. Low-discrepancy trains need
+suffice. Sobol trains need
 {fashion_mnist_sobol_crossbar_learning_random_bits_t16:,.0f}. The bits of a true
 random generator, measured in 14 nm, would take
 {fashion_mnist_bernoulli_crossbar_learning_true_random_nj_t16:,.0f} nJ with
-random trains, more than all else, and
+Bernoulli trains, more than all else, and
 {fashion_mnist_sobol_crossbar_learning_true_random_nj_t16:.0f} with
-low-discrepancy trains.
+Sobol trains.
 
 **The digital chip** takes more than BP in any format: learning with 4 ticks
 {fashion_mnist_sobol_loihi_learning_over_fp32_t4:.0f} times the energy of BP in

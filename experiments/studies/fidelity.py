@@ -26,7 +26,7 @@ _CURVE = ['network', 'sampler', 'window']
 # quadrature. Random counts and potentials have a variance of order 1 / T. The
 # share of neurons so close to a kink of the firing function that noise puts
 # them on its wrong side is proportional to the noise, and the gating error to
-# the root of the share. Counts of low-discrepancy trains, of which the two of
+# the root of the share. Counts of Sobol trains, of which the two of
 # the first layer are a (0, 2)-sequence, are within about log T of T times the
 # rate, once T resolves the rates.
 POWERS = {
@@ -198,8 +198,8 @@ def numbers(
 ) -> dict[str, statistics.Number]:
   """Computes powers of T and the cost of the target error at n = 32.
 
-  `discrete` has spikes in the update only; `cost_ratio` is random over
-  low-discrepancy trains.
+  `discrete` has spikes in the update only; `cost_ratio` is Bernoulli over
+  Sobol trains.
   """
   found = {}
   curves = collect_curves(records['fashion_mnist'])
@@ -239,7 +239,7 @@ STUDY = Study(
   numbers=numbers,
   claims=(
     Claim(
-      'With spikes in the update only, the update error of low-discrepancy '
+      'With spikes in the update only, the update error of Sobol '
       'trains falls as T to a power of -1 ± 0.1 from 16 ticks on.',
       ('sobol_discrete_power', 'two_hidden_sobol_discrete_power'),
       above=-1.1,
@@ -247,8 +247,8 @@ STUDY = Study(
       unit='power of T',
     ),
     Claim(
-      'On a CPU, random trains need at least 4 times as many steps of BP as '
-      'low-discrepancy trains for an update error of 0.25.',
+      'On a CPU, Bernoulli trains need at least 4 times as many steps of BP as '
+      'Sobol trains for an update error of 0.25.',
       ('cost_ratio', 'two_hidden_cost_ratio'),
       above=4,
       unit='times',
@@ -261,16 +261,16 @@ draws of the spikes, at the weights of the ANN after `400` steps on
 Fashion-MNIST. n is the window. Times are those of a learning step at n = `32`
 on two CPU cores.
 
-With low-discrepancy trains an error of a quarter of the gradient takes
+With Sobol trains an error of a quarter of the gradient takes
 {sobol_target_ticks:.0f} ticks and {sobol_target_bp_steps:.1f} steps of BP, with
-random trains {random_target_ticks:.0f} ticks and
+Bernoulli trains {random_target_ticks:.0f} ticks and
 {random_target_bp_steps:.1f} steps. With two hidden layers these are
 {two_hidden_sobol_target_ticks:.0f} and
 {two_hidden_random_target_ticks:.0f} ticks.
 
-With spikes in the update only, the error of random trains is predicted to fall
-as T to the power `-1/2` (measured: {random_discrete_power:.3f}), and the error
-of low-discrepancy trains to `-1` up to logarithms (measured:
+With spikes in the update only, the error of Bernoulli trains is predicted to
+fall as T to the power `-1/2` (measured: {random_discrete_power:.3f}), and the
+error of Sobol trains to `-1` up to logarithms (measured:
 {sobol_discrete_power:.2f} and, with two hidden layers,
 {two_hidden_sobol_discrete_power:.2f}). With spikes throughout, a noisy
 potential near a kink of the firing function opens or shuts a gate wrongly, an

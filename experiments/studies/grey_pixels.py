@@ -65,11 +65,11 @@ _IMAGES = Study(
   numbers=_numbers_of_images,
   text="""
 A pixel of grey value x spikes with the rate x, so that the number of its spikes
-in T random ticks has the variance T x (1 - x): black and white pixels are
-exact, grey ones are not. The ratio of noise to signal, E[x (1 - x)] / E[x^2]
-over all pixels of the training images, divided by T, is the squared relative
-error of the input with random trains. [datasets](datasets.md) compares it with
-the trains that each data set needs.
+in a Bernoulli train of T ticks has the variance T x (1 - x): black and white
+pixels are exact, grey ones are not. The ratio of noise to signal, E[x (1 - x)]
+/ E[x^2] over all pixels of the training images, divided by T, is the squared
+relative error of the input with Bernoulli trains. [datasets](datasets.md)
+compares it with the trains that each data set needs.
 """,
 )
 STUDY = Study(

@@ -145,7 +145,7 @@ inhibits the others after a latency of d ticks, in which others may win, too
 potentials, for a total rate of `8` spikes per tick. An adaptive theta starts at
 0 and follows the winners: it rises by `0.5` for each winner after the first,
 and falls as much after a silent tick. A fixed theta is 0. Networks are buffered
-and have random trains of T = 64.
+and have Bernoulli trains of T = 64.
 
 The bias is that of the update of the output layer without forward noise, at the
 last epoch: the race makes it. With a fixed theta it is

@@ -96,7 +96,7 @@ STUDY = Study(
   numbers=_numbers,
   claims=(
     Claim(
-      'With low-discrepancy trains of 16 ticks, the squared error due to '
+      'With Sobol trains of 16 ticks, the squared error due to '
       'spikes is below half the variance of minibatch gradients at every epoch '
       'on Fashion-MNIST.',
       ('fashion_mnist_sobol_t16_largest',),
@@ -104,7 +104,7 @@ STUDY = Study(
       unit='ratio',
     ),
     Claim(
-      'With random trains of 64 ticks, the squared error due to spikes is '
+      'With Bernoulli trains of 64 ticks, the squared error due to spikes is '
       'below half the variance of minibatch gradients at every epoch on '
       'Fashion-MNIST.',
       ('fashion_mnist_bernoulli_t64_largest',),
@@ -121,15 +121,15 @@ Both are measured on the first 128 training samples after each epoch, with
 deviation are relative to the gradient of the batch.
 
 The ratio falls with T. On Fashion-MNIST it is nearly constant along training,
-although the gradient shrinks: random trains go from
+although the gradient shrinks: Bernoulli trains go from
 {fashion_mnist_bernoulli_t4_first:.2f} to {fashion_mnist_bernoulli_t4_last:.2f}
 at T = 4 and from {fashion_mnist_bernoulli_t64_first:.2f} to
-{fashion_mnist_bernoulli_t64_last:.2f} at T = 64; low-discrepancy trains reach
+{fashion_mnist_bernoulli_t64_last:.2f} at T = 64; Sobol trains reach
 {fashion_mnist_sobol_t16_last:.2f} at T = 16. Accuracy follows: the difference
-to the ANN is {fashion_mnist_bernoulli_t64_minus_ann} points (random trains,
-T = 64) and {fashion_mnist_sobol_t16_minus_ann} points (low-discrepancy trains,
-T = 16). Spikes hardly affect training from about T = 16 on with low-discrepancy
-trains, and from about T = 64 on with random trains, whose difference to the ANN
-is mostly noise of the readout ([datasets](datasets.md)).
+to the ANN is {fashion_mnist_bernoulli_t64_minus_ann} points (Bernoulli trains,
+T = 64) and {fashion_mnist_sobol_t16_minus_ann} points (Sobol trains,
+T = 16). Spikes hardly affect training from about T = 16 on with Sobol
+trains, and from about T = 64 on with Bernoulli trains, whose difference to the
+ANN is mostly noise of the readout ([datasets](datasets.md)).
 """,
 )

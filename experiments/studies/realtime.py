@@ -171,8 +171,9 @@ STUDY = Study(
   numbers=_numbers,
   claims=(
     Claim(
-      'In real time, with random trains of 256 ticks and windows of one tick, '
-      'digits accuracy by final potential is within half a point of the ANN.',
+      'In real time, with Bernoulli trains of 256 ticks and windows of one '
+      'tick, digits accuracy by final potential is within half a point of the '
+      'ANN.',
       ('digits_realtime_t256_n1_by_potential',),
       within=0.5,
     ),
@@ -251,9 +252,9 @@ analog neuron is a capacitor.
 
 **Energy.** In both forms each crossbar is read in every tick in which its layer
 works: forward from the tick after that of the layer before, backward from the
-first errors. On Fashion-MNIST with 16 random ticks, real time reads crossbars
-{fashion_mnist_realtime_learning_crossbar_reads_t16:.0f} times to learn a sample
-and the fast simulation
+first errors. On Fashion-MNIST with 16 ticks of Bernoulli trains, real time
+reads crossbars {fashion_mnist_realtime_learning_crossbar_reads_t16:.0f} times
+to learn a sample and the fast simulation
 {fashion_mnist_buffered_learning_crossbar_reads_t16:.0f} times; priced as
 [analog arrays](energy.md), learning in the last epoch takes
 {fashion_mnist_realtime_learning_nj_t16:.0f} and

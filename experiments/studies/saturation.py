@@ -125,7 +125,7 @@ STUDY = Study(
       unit='of the gradient',
     ),
     Claim(
-      'With a gain of 1, low-discrepancy trains and T = 64, accuracy is within '
+      'With a gain of 1, Sobol trains and T = 64, accuracy is within '
       '0.5 points of the ANN with six layers of 64 neurons on digits and with '
       'four layers of 159 on Fashion-MNIST.',
       (

@@ -122,7 +122,7 @@ STUDY = Study(
 A weight of a convolution is one device, which the spikes of all positions pulse
 ([convolution](convolution.md)). Devices of `gokmen_vlasov` store the weights of
 `conv16k5s2,conv32k5s2,10` and of 784-256-10, networks with about equal numbers
-of products, and count their pulses. Low-discrepancy trains have 16 ticks; both
+of products, and count their pulses. Sobol trains have 16 ticks; both
 networks are trained for `5` epochs.
 
 A weight of the first convolution, which `144` positions share, receives

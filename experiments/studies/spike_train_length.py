@@ -1,4 +1,4 @@
-"""Accuracy and update errors with random trains of 1 to 256 ticks."""
+"""Accuracy and update errors with Bernoulli trains of 1 to 256 ticks."""
 
 from experiments.analysis import comparisons
 from experiments.analysis import figures
@@ -32,13 +32,13 @@ STUDY = Study(
   numbers=_numbers,
   claims=(
     Claim(
-      'With random trains of 256 ticks, accuracy on digits and on '
+      'With Bernoulli trains of 256 ticks, accuracy on digits and on '
       'Fashion-MNIST is within 1 point of the ANN.',
       ('digits_minus_ann_t256', 'fashion_mnist_minus_ann_t256'),
       within=MARGIN,
     ),
     Claim(
-      'From 64 to 256 ticks of random trains, the quantization error of the '
+      'From 64 to 256 ticks of Bernoulli trains, the quantization error of the '
       'update halves on Fashion-MNIST (ratio 0.48 to 0.52).',
       ('fashion_mnist_quantisation_error_t256_over_t64',),
       above=0.48,
@@ -53,11 +53,11 @@ the gradient of BP, relative to the gradient, at the weights of the ANN of the
 same seed after its first epoch, so that only T differs. In the quantization
 error the forward and the backward pass use exact rates.
 
-The difference of random trains to the ANN falls with T: with 16, 64 and 256
+The difference of Bernoulli trains to the ANN falls with T: with 16, 64 and 256
 ticks it is {digits_minus_ann_t16}, {digits_minus_ann_t64} and
 {digits_minus_ann_t256} points on digits, and {fashion_mnist_minus_ann_t16},
 {fashion_mnist_minus_ann_t64} and {fashion_mnist_minus_ann_t256} on
-Fashion-MNIST. Low-discrepancy trains need fewer ticks
+Fashion-MNIST. Sobol trains need fewer ticks
 ([datasets](datasets.md)). From 64 to 256 ticks the quantization error on
 Fashion-MNIST falls to {fashion_mnist_quantisation_error_t256_over_t64:.2f} of
 its value, as T^-1/2 predicts, and the update error to

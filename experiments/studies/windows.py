@@ -27,7 +27,7 @@ _CHANGES = {
 
 
 def _vary_window(runs):
-  """Selects networks of T = 64 and random trains with a given window."""
+  """Selects networks of T = 64 and Bernoulli trains with a given window."""
   chosen = frames.select(runs, num_steps=64, sampler='bernoulli', gain=_GAIN)
   is_given = chosen['window'].notna() | (chosen['method'] == methods.ANN)
   return chosen[is_given]
@@ -130,31 +130,31 @@ STUDY = Study(
   text="""
 A membrane is read once in a window of n ticks. Short windows read noisier
 potentials, whose error passes through the firing function and the gate. With
-low-discrepancy trains of 16 ticks on Fashion-MNIST, the update error is
+Sobol trains of 16 ticks on Fashion-MNIST, the update error is
 {sobol_t16_n1_error:.2f} in windows of one tick, {sobol_t16_n4_error:.2f} in
 windows of 4 and {sobol_t16_n16_error:.2f} in a single window, and accuracy
 minus that of the ANN {sobol_t16_n1}, {sobol_t16_n4} and {sobol_t16_n16} points.
 At T = 64 the error is {sobol_t64_n1_error:.3f} with n = 1,
 {sobol_t64_n8_error:.3f} with n = 8 and {sobol_t64_n64_error:.3f} with n = 64,
 at T = 256 {sobol_t256_n8_error:.3f} with n = 8 and {sobol_t256_n256_error:.3f}
-with n = 256. With random trains the noise of the counts hides most of it:
+with n = 256. With Bernoulli trains the noise of the counts hides most of it:
 {bernoulli_t16_n1_error:.2f} to {bernoulli_t16_n16_error:.2f} at T = 16,
 {bernoulli_t256_n8_error:.3f} to {bernoulli_t256_n256_error:.3f} at T = 256.
-With low-discrepancy trains, accuracy with n = 8 differs from that with a single
+With Sobol trains, accuracy with n = 8 differs from that with a single
 window by {sobol_t64_n8_minus_single} points at T = 64 and by
-{sobol_t256_n8_minus_single} at T = 256, with random trains by
+{sobol_t256_n8_minus_single} at T = 256, with Bernoulli trains by
 {bernoulli_t64_n8_minus_single} and {bernoulli_t256_n8_minus_single}.
 
-Each window costs a float product of the first layer. With low-discrepancy
+Each window costs a float product of the first layer. With Sobol
 trains of 256 ticks a learning step takes {benchmark.learn_sobol_n256_t256:.1f}
 steps of BP with n = T, and {benchmark.learn_sobol_n32_t256:.1f} with n = 32.
-Random trains of long windows are drawn twice, before their errors and with
+Bernoulli trains of long windows are drawn twice, before their errors and with
 them: {benchmark.learn_bernoulli_n256_t256:.1f} and
 {benchmark.learn_bernoulli_n32_t256:.1f} steps at T = 256, but
 {benchmark.learn_bernoulli_n64_t64:.1f} and
 {benchmark.learn_bernoulli_n32_t64:.1f} at T = 64. So
 
-- **to simulate static inputs, choose low-discrepancy trains and n = T**: the
+- **to simulate static inputs, choose Sobol trains and n = T**: the
   smallest error at the lowest cost;
 - **n = 32**, the default, for comparisons over T: a shorter presentation is the
   beginning of a longer one;
@@ -164,9 +164,9 @@ them: {benchmark.learn_bernoulli_n256_t256:.1f} and
 - **n = 8 or so with leaky membranes** for events whose order matters
   ([datasets](datasets.md)).
 
-The following networks have random trains of 64 ticks. With one window the three
-kinds of membranes are the same network but for rounding, which alone changes
-the accuracy of leaky membranes on Fashion-MNIST by
+The following networks have Bernoulli trains of 64 ticks. With one window the
+three kinds of membranes are the same network but for rounding, which alone
+changes the accuracy of leaky membranes on Fashion-MNIST by
 {fashion_mnist_leaky_minus_mean_n64} points: differences of this size are
 chance. With windows of 8 ticks leaky membranes differ from running means by
 {fashion_mnist_leaky_minus_mean_n8} points, memoryless ones by

@@ -44,8 +44,8 @@ STUDY = Study(
   numbers=_numbers,
   claims=(
     Claim(
-      'With random trains of 4, 16 and 64 ticks, Fashion-MNIST accuracy with '
-      'winner-take-all errors is within 1 point of errors of the exact '
+      'With Bernoulli trains of 4, 16 and 64 ticks, Fashion-MNIST accuracy '
+      'with winner-take-all errors is within 1 point of errors of the exact '
       'softmax.',
       tuple(f'fashion_mnist_winner_minus_softmax_t{t}' for t in _STEPS),
       within=1,

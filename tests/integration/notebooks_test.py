@@ -8,8 +8,11 @@ import importlib.util
 import io
 import json
 import multiprocessing
+import os
 import pathlib
 import re
+import shutil
+import subprocess
 import sys
 import types
 from unittest import mock
@@ -143,14 +146,15 @@ class ExecutionTest(absltest.TestCase):
     text, num_figures = execute(
       'quickstart', num_steps=4, num_epochs=1, lengths=[4]
     )
-    self.assertEqual(num_figures, 3)
+    self.assertEqual(num_figures, 5)
     self.assertIn('as counted by learn: True', text)
-    self.assertRegex(text, r'ANN: +\d+\.\d+%')
+    self.assertRegex(text, r'ANN: test accuracy \d+\.\d+%')
+    self.assertRegex(text, r'predicted class: \d, true class: \d')
 
   def test_reproduce_figures(self):
     text, num_figures = execute('reproduce_figures', names=['noise'])
     self.assertEqual(num_figures, 2)
-    self.assertIn('supported: With low-discrepancy trains', text)
+    self.assertIn('supported: With Sobol trains', text)
 
   def test_your_own_network(self):
     text, num_figures = execute(
@@ -212,10 +216,22 @@ class NotebookTest(parameterized.TestCase):
     self.assertEqual(json.dumps(notebook, sort_keys=True), before)
 
   @parameterized.parameters(*NAMES)
-  def test_has_badge_and_parameters(self, name):
+  def test_has_badge_if_there_is_an_owner(self, name):
+    notebook, stored = read(name), read(name)
+    owner.fill(notebook, name)
+    self.assertEqual(notebook, stored)
+    for someone, num_badges in ((owner.PLACEHOLDER, 0), ('someone', 1)):
+      with mock.patch.object(owner, 'OWNER', someone):
+        owner.fill(notebook, name)
+        first, source = notebook.cells[0].source, code(notebook)[0].source
+        self.assertEqual(first.count(owner.badge(name)), num_badges)
+      self.assertLess(first.find('[!['), 1)
+      self.assertStartsWith(first.split('\n\n')[num_badges], '# ')
+      self.assertIn(f'https://github.com/{someone}/ssnn_jax', source)
+
+  @parameterized.parameters(*NAMES)
+  def test_has_parameters(self, name):
     notebook = read(name)
-    first = notebook.cells[0].source
-    self.assertEqual(first.partition('\n')[0], notebooks.badge(name))
     tags = [cell.metadata.get('tags', []) for cell in notebook.cells]
     self.assertLen([t for t in tags if notebooks.PARAMETERS in t], 1)
 
@@ -224,25 +240,27 @@ class NotebookTest(parameterized.TestCase):
     source = code(read(name))[0].source
     transformed = inputtransformer2.TransformerManager().transform_cell(source)
 
-    def run(folder, *modules):
-      shell = mock.Mock()
-      scope = {'get_ipython': lambda: shell}
+    def run(folder, *modules, git='true'):
+      """Runs the cell with another command in the place of `git`."""
       present = {module: types.ModuleType(module) for module in modules}
-      with contextlib.chdir(folder), mock.patch.dict(sys.modules, present):
-        exec(compile(transformed, name, 'exec'), scope)
-        where = pathlib.Path.cwd()
-      return [call.args[0] for call in shell.system.call_args_list], where
+      bin_folder = pathlib.Path(self.create_tempdir().full_path)
+      (bin_folder / 'git').symlink_to(shutil.which(git))
+      with (
+        contextlib.chdir(folder),
+        mock.patch.dict(sys.modules, present),
+        mock.patch.dict(os.environ, PATH=str(bin_folder)),
+      ):
+        exec(compile(transformed, name, 'exec'), {'get_ipython': mock.Mock})
+        return pathlib.Path.cwd()
 
     for folder in (notebooks.ROOT, notebooks.FOLDER):
-      self.assertEqual(run(folder), ([], notebooks.ROOT))
+      self.assertEqual(run(folder, git='false'), notebooks.ROOT)
     empty = pathlib.Path(self.create_tempdir().full_path).resolve()
     (empty / 'ssnn_jax').mkdir()
-    commands, where = run(empty, 'google.colab')
-    self.assertEqual(where, empty / 'ssnn_jax')
-    repository = f'https://github.com/{owner.OWNER}/ssnn_jax'
-    self.assertTrue(commands[0].endswith(repository))
-    self.assertTrue(commands[0].startswith('git clone '))
-    self.assertNotIn('pip', ' '.join(commands))
+    self.assertEqual(run(empty, 'google.colab'), empty / 'ssnn_jax')
+    with self.assertRaises(subprocess.CalledProcessError):
+      run(empty, 'google.colab', git='false')
+    self.assertNotIn('pip', source)
 
   def test_own_objects_take_at_most_twenty_lines(self):
     names = 'your_own_network', 'convolution'

@@ -8,7 +8,6 @@ import re
 from absl.testing import absltest
 import yaml
 
-from colab import owner
 import ssnn_jax
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
@@ -38,14 +37,6 @@ class ExtrasTest(absltest.TestCase):
       for found in EXTRA.findall(file.read_text())
     }
     self.assertEqual(hinted, set(setup()['options.extras_require']))
-
-
-class OwnerTest(absltest.TestCase):
-  def test_owner_is_the_same_everywhere(self):
-    for file in owner.files():
-      text = file.read_text()
-      self.assertIn(f'/{owner.OWNER}/ssnn_jax', text, file.name)
-      self.assertEqual(owner.fill(text), text, file.name)
 
 
 class CitationTest(absltest.TestCase):

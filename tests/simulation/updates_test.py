@@ -81,7 +81,7 @@ class ThinningTest(parameterized.TestCase):
   @parameterized.parameters('bernoulli', 'sobol')
   def test_fraction_of_kept_coincidences(self, sampler):
     # A quarter of each synapse's coincidences of each sign, independently also
-    # with low-discrepancy trains.
+    # with Sobol trains.
     all_counts, thinned = (
       learn_often(ratio, 60, sampler=sampler) for ratio in (1.0, 0.25)
     )

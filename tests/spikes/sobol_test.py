@@ -1,4 +1,4 @@
-"""Tests for low-discrepancy trains."""
+"""Tests for Sobol trains."""
 
 import functools
 import itertools

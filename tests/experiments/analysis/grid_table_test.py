@@ -67,10 +67,10 @@ class ConditionsTest(absltest.TestCase):
 
   def test_names_simulation_trains_and_steps(self):
     ours = self.describe('num_steps=8')
-    self.assertEqual(ours, 'Fast simulation, random (Bernoulli) trains, T = 8')
+    self.assertEqual(ours, 'Fast simulation, Bernoulli trains, T = 8')
     self.assertEqual(
       self.describe('num_steps=8,16;sampler=bernoulli,sobol;timing=realtime'),
-      'Real time, low-discrepancy (Sobol) or random (Bernoulli) trains',
+      'Real time, Bernoulli or Sobol trains',
     )
     self.assertEqual(self.describe('method=bp'), 'ANN')
     chip = self.describe('method=bp,chip;num_steps=8')
