@@ -67,7 +67,8 @@ class ConditionsTest(absltest.TestCase):
 
   def test_names_simulation_trains_and_steps(self):
     ours = self.describe('num_steps=8')
-    self.assertEqual(ours, 'Fast simulation, random (Bernoulli) trains, T = 8')
+    expected = 'Fast simulation, low-discrepancy (Sobol) trains, T = 8'
+    self.assertEqual(ours, expected)
     self.assertEqual(
       self.describe('num_steps=8,16;sampler=bernoulli,sobol;timing=realtime'),
       'Real time, low-discrepancy (Sobol) or random (Bernoulli) trains',
