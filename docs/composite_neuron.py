@@ -28,7 +28,12 @@ from ssnn_jax.training import raster_plot
 STEM = pathlib.Path('docs', 'composite_neuron')
 # The leaky membrane is read at every tick, so that its potential varies.
 CONFIG = ssnn_jax.NetworkConfig(
-  (5, 6, 4), num_steps=30, window=1, integration='leaky', tau=4.0
+  (5, 6, 4),
+  num_steps=30,
+  window=1,
+  integration='leaky',
+  tau=4.0,
+  sampler='bernoulli',
 )
 IMAGE, LABEL, NEURON = np.float32([0.5, 0.2, 0.6, 0.3, 0.4]), 2, 3
 # Chosen so that few ticks contain every case.

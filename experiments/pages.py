@@ -216,7 +216,7 @@ def dataset_table(is_summary: bool = False) -> str:
     number = run['num_train_samples'] + run['num_eval_samples']
     title, full = titles.title('n_mnist'), catalog.FULL_SIZES['n_mnist']
     events = f'{title}, {number:,} of {full:,} recordings'
-    made = made[made['trains'] == 'low-discrepancy'].replace(title, events)
+    made = made[made['trains'] == 'Sobol'].replace(title, events)
     made = made.drop(columns=['trains', 'T = 1', 'T = 256'])
   made = made.loc[:, made.ne('').any()]
   return markdown.table(tuple(made), made.itertuples(index=False))

@@ -231,8 +231,10 @@ def _run_sweep(values, given):
     data_options, data_dir=str(loading.find_data_dir(data_options.data_dir))
   )
   base, study = command.config(given), values['study']
-  if study and 'diagnostics' not in given:  # its pages show them
-    base = dataclasses.replace(base, diagnostics=True)
+  if study:
+    own = {'diagnostics': True, **studies.load(study).base}
+    own = {k: v for k, v in own.items() if k not in given}
+    base = dataclasses.replace(base, **own)
   name = f'{study or "grid"}-{experiment.slug(base.dataset)}'
   workdir = command.folder(values['workdir'] or f'runs/{name}').absolute()
   if (workdir / record.CONFIG).exists():

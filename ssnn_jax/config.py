@@ -29,7 +29,6 @@ OUTPUT_ERRORS = ('winner', 'softmax', 'argmax')
 TIMINGS = ('buffered', 'realtime')
 WINNERS = ('softmax', 'race')
 UPDATE_EVERY = ('presentation', 'window')
-DEFAULT_WINDOW = 32  # of buffered timing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +47,7 @@ class NetworkConfig:
       and channels if there are several.
     num_steps: T, ticks of a presentation.
     window: n, ticks between two reads of a membrane, 1 to T; None is 1 in real
-      time, otherwise 32, or T if T is shorter.
+      time, otherwise T.
     timing: 'buffered' works through the layers one after another in each
       window, and pairs the trains of the same window: the fast simulation.
       'realtime' advances all layers at once from the state of their neurons,
@@ -120,7 +119,7 @@ class NetworkConfig:
   race: RaceConfig = RaceConfig()
   update_every: str = 'presentation'
   settle: int | None = None
-  sampler: str | spikes.Sampler = 'bernoulli'
+  sampler: str | spikes.Sampler = 'sobol'
   representation: str = 'auto'
   kernels: bool = True
   reads: ReadConfig = ReadConfig()
@@ -237,8 +236,8 @@ class NetworkConfig:
   @property
   def schedule(self) -> spikes.Schedule:
     """Division of the presentation into windows."""
-    default = 1 if self.timing == 'realtime' else DEFAULT_WINDOW
-    window = self.window or min(default, self.num_steps)
+    default = 1 if self.timing == 'realtime' else self.num_steps
+    window = self.window or default
     return spikes.Schedule(
       self.num_steps, window, is_split=self.update_every == 'window'
     )

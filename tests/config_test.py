@@ -86,10 +86,10 @@ class ConfigTest(parameterized.TestCase):
       self.assertEqual(config.error_steps, (num_steps,) * 3)
       self.assertEqual(config.active_steps, (num_steps,) * 4)
 
-  def test_default_window_is_a_word_or_the_presentation(self):
-    for num_steps, window in ((7, 7), (32, 32), (100, 32)):
+  def test_default_window_is_the_presentation(self):
+    for num_steps in (7, 32, 100):
       config = ssnn_jax.NetworkConfig(SIZES, num_steps=num_steps)
-      self.assertEqual(config.schedule, (num_steps, window, False))
+      self.assertEqual(config.schedule, (num_steps, num_steps, False))
 
   @parameterized.parameters(
     (dict(window=32), 'window'),

@@ -23,7 +23,11 @@ class NetworkExportTest(parameterized.TestCase):
     def on_bits(params, bits, *arguments):  # typed keys are not exported
       return function(params, jax.random.wrap_key_data(bits), *arguments)
 
-    names = ('ssnn_count', 'ssnn_sample_hashed') if config.kernels else ()
+    names = (
+      ('ssnn_count', 'ssnn_sample_hashed', 'ssnn_sample_sobol')
+      if config.kernels
+      else ()
+    )
     platforms = ('cpu',) if config.kernels else ('cpu', 'cuda', 'tpu')
     exported = jax.export.export(
       jax.jit(on_bits),
@@ -43,7 +47,8 @@ class NetworkExportTest(parameterized.TestCase):
   def test_kernels_are_not_exported_unnoticed(self):
     if not kernels.is_available('ssnn_sample_hashed'):
       self.skipTest('ssnn_sample_hashed is not compiled')
-    config, key = ssnn_jax.NetworkConfig(SIZES, num_steps=8), jax.random.key(0)
+    config = ssnn_jax.NetworkConfig(SIZES, num_steps=8, sampler='bernoulli')
+    key = jax.random.key(0)
     params = make_params(config)
     run = jax.jit(ssnn_jax.ssnn(config).infer)
     with self.assertRaisesRegex(ValueError, 'ssnn_sample_hashed'):

@@ -20,7 +20,7 @@ CONFIG = ssnn_jax.NetworkConfig(
 SUMMARY = """64-108-10 neurons, 1,120 weights and biases
   layer 1: Conv, [8, 8] -> [6, 6, 3] neurons, weights [9, 3]
   layer 2: Dense, [6, 6, 3] -> [10] neurons, weights [108, 10]
-  T = 64 ticks, windows of n = 1, realtime, bernoulli trains
+  T = 64 ticks, windows of n = 1, realtime, sobol trains
   integration=Membrane of your own, dropout=0.1, reads.inp_bits=4, \
 reads.inp_bound=1.0"""
 

@@ -35,7 +35,6 @@ METHODS = ('ssnn', 'feedback_alignment', 'rpu')  # whose events are counted
 _NETWORK_FIELDS = (
   'num_steps',
   'timing',
-  'window',
   'forward',
   'backward',
   'update',
@@ -125,6 +124,7 @@ def _compute(
 ) -> dict[str, float]:
   """Counts events of a run and of backpropagation, and adds their energies."""
   options = {name: run[name] for name in _NETWORK_FIELDS}
+  options['window'] = run['resolved_window']
   if run['layers'] is None:
     options['layer_sizes'] = run['resolved_layer_sizes']
   else:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from collections.abc import Mapping
 import dataclasses
+from typing import Any
 
 from matplotlib.figure import Figure
 import pandas as pd
@@ -25,6 +26,7 @@ class Study:
   Attributes:
     question: the question of the study, in one sentence.
     sweeps: the sweeps of each record, by the name of its data set.
+    base: values of fields that hold for all sweeps which do not set them.
     commands: for measurements, the commands that print the lines of each
       record, by its name.
     curves: quantities of each epoch that records keep in addition to loss and
@@ -44,6 +46,9 @@ class Study:
   question: str = ''
   sweeps: Mapping[str, tuple[grids.Sweep, ...]] = dataclasses.field(
     default_factory=dict
+  )
+  base: Mapping[str, Any] = dataclasses.field(
+    default_factory=lambda: {'sampler': 'bernoulli', 'max_window': 32}
   )
   commands: Mapping[str, tuple[str, ...]] = dataclasses.field(
     default_factory=dict

@@ -96,6 +96,12 @@ class ExperimentConfig(synapses.SynapseFields):
   timing: str = _used('buffered', _HELP['timing'], choices=choices.TIMINGS)
   settle: int | None = _network(None, _HELP['settle'], unit='ticks')
   window: int | None = _network(None, _HELP['window'], unit='ticks')
+  max_window: int | None = _network(
+    None,
+    'longest window of the fast simulation where --window is not given, as in '
+    'sweeps over T; default: T',
+    unit='ticks',
+  )
   firing_function: str = _network(
     'clip',
     'firing function of hidden neurons',
@@ -145,7 +151,7 @@ class ExperimentConfig(synapses.SynapseFields):
   update_every: str = _network(
     'presentation', _HELP['update_every'], choices=choices.UPDATE_EVERY
   )
-  sampler: str = _used('bernoulli', _HELP['sampler'], choices=tuple(SAMPLERS))
+  sampler: str = _used('sobol', _HELP['sampler'], choices=tuple(SAMPLERS))
   representation: str = field.field(
     'Machine', 'auto', _HELP['representation'], choices=choices.REPRESENTATIONS
   )
@@ -377,10 +383,11 @@ def _defaults():
 def complete(recorded: Mapping[str, Any]) -> dict[str, Any]:
   """Returns a recorded configuration with the fields of this version.
 
-  Missing fields have defaults, except that runs once had diagnostics, and that
-  votes in real time once started with the winners.
+  Missing fields have defaults, except that runs once had diagnostics, windows
+  of at most 32 ticks, and votes in real time that started with the winners.
   """
-  values = _defaults() | {'diagnostics': True} | dict(recorded)
+  earlier = {'diagnostics': True, 'max_window': 32}
+  values = _defaults() | earlier | dict(recorded)
   if values.pop('delay', 0):
     raise ssnn_jax.UserError(
       'the record has the field delay of an earlier version; read it with that '
@@ -437,6 +444,9 @@ def network_config(
   values |= layers.for_dataset(config.layer_sizes, config.layers, dataset)
   if len(config.gain) == 1:
     (values['gain'],) = config.gain
+  is_free = config.window is None and config.timing == 'buffered'
+  if is_free and config.max_window:
+    values['window'] = min(config.max_window, config.num_steps)
   if config.method == methods.CHIP:
     values |= {'timing': 'realtime', 'window': 1}
   if config.input_gain is None:

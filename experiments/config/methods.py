@@ -39,7 +39,7 @@ _PULSES = frozenset(
 # does not depend on the sampler. The probe compares spikes with the ANN.
 _SPIKES = (
   _PULSES
-  | {'window', 'integration', 'tau', 'settle', 'output_errors'}
+  | {'window', 'max_window', 'integration', 'tau', 'settle', 'output_errors'}
   | {'timing', 'update_every', 'winner'}
   | {field.name for field in dataclasses.fields(ssnn_jax.RaceConfig)}
   | {'forward', 'backward', 'update', 'shuffle_ticks'}

@@ -15,6 +15,10 @@ _REAL_TIME = (
   'without --timing=realtime',
   lambda config: config.timing == 'realtime' or config.method == methods.CHIP,
 )
+_FREE_WINDOWS = (
+  'with --window or --timing=realtime',
+  lambda config: config.window is None and config.timing == 'buffered',
+)
 _SHIFTS = (
   'with --membrane=mean',
   lambda config: config.membrane == 'shift',
@@ -42,6 +46,7 @@ _COMPARED = (
 # When each field is not used, and whether a configuration uses it.
 _CONDITIONS = {
   'settle': _REAL_TIME,
+  'max_window': _FREE_WINDOWS,
   'max_shift': _SHIFTS,
   'tau': _LEAKY,
   'transfer_lines': _TIKI_TAKA,

@@ -54,7 +54,9 @@ _ZERO, _SCALE = 5.0, 2.0  # conductances of weight 0 and of a unit weight
 _FINE = dataclasses.replace(COARSE, dw_min=0.01)
 _NUM_FITTED, _NUM_PULSES = 10, 300
 _BATCH_SIZE = 32
-_NETWORK = ssnn_jax.NetworkConfig((64, 256, 10), num_steps=16)
+_NETWORK = ssnn_jax.NetworkConfig(
+  (64, 256, 10), num_steps=16, sampler='bernoulli'
+)
 
 
 def simulate(

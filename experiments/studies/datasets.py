@@ -268,7 +268,7 @@ def _row(name, runs, trains, margin):
   return {
     'data set': titles.title(name),
     'ANN, %': statistics.write(statistics.percent(ann)),
-    'trains': 'low-discrepancy' if trains == 'sobol' else trains,
+    'trains': 'Sobol' if trains == 'sobol' else 'Bernoulli',
     **{f'T = {t}': cells.get(t, '') for t in _SHOWN},
     'verdict': lengths.compare(differences, margin),
     'seeds': str(min(x.num for x in differences.values())),
@@ -277,7 +277,7 @@ def _row(name, runs, trains, margin):
 
 def _claim_parity(name, t16='by_counts'):
   return Claim(
-    'With low-discrepancy trains of 16 or more ticks, accuracy on '
+    'With Sobol trains of 16 or more ticks, accuracy on '
     f'{titles.title(name)} is within 0.3 points of the tuned ANN.',
     (
       f'{name}_sobol_minus_ann_t16_{t16}',
@@ -289,7 +289,7 @@ def _claim_parity(name, t16='by_counts'):
 
 def _claim_wide_parity(name):
   return Claim(
-    'With low-discrepancy trains of 64 ticks and 800 hidden neurons, '
+    'With Sobol trains of 64 ticks and 800 hidden neurons, '
     f'accuracy on {titles.title(name)} is within 0.3 points of the ANN.',
     (f'{name}_wide_sobol_minus_ann_t64_by_counts',),
     within=MARGIN,
@@ -341,25 +341,25 @@ STUDY = Study(
     _claim_parity('emnist47'),
     *map(_claim_wide_parity, ('mnist', 'fashion_mnist')),
     Claim(
-      'With random trains of 64 ticks, Fashion-MNIST accuracy is lower than '
+      'With Bernoulli trains of 64 ticks, Fashion-MNIST accuracy is lower than '
       'that of the tuned ANN.',
       ('fashion_mnist_random_minus_ann_t64_by_counts',),
       below=0,
     ),
     Claim(
-      'At T = 4, 16 and 64, low-discrepancy trains are more accurate than '
-      'random trains on Fashion-MNIST.',
+      'At T = 4, 16 and 64, Sobol trains are more accurate than '
+      'Bernoulli trains on Fashion-MNIST.',
       tuple(f'fashion_mnist_sobol_minus_random_t{t}' for t in (4, 16, 64)),
       above=0,
     ),
     Claim(
-      'At T = 4, low-discrepancy trains are more accurate than random trains '
+      'At T = 4, Sobol trains are more accurate than Bernoulli trains '
       'on MNIST and on EMNIST images.',
       ('mnist_sobol_minus_random_t4', 'emnist47_sobol_minus_random_t4'),
       above=0,
     ),
     Claim(
-      'With windows of all ticks and low-discrepancy trains of 64 and 256 '
+      'With windows of all ticks and Sobol trains of 64 and 256 '
       'ticks, accuracy on N-MNIST recordings is within 1 point of the ANN.',
       tuple(f'n_mnist_sobol_minus_ann_t{t}_by_counts' for t in (64, 256)),
       within=_EVENT_MARGIN,
@@ -378,7 +378,7 @@ The ANN of each data set was tuned on held-out samples ([tuning](tuning.md)),
 and the spiking network uses the same learning rate, dropout, weight decay and
 number of epochs. Networks have 256 hidden neurons unless layer sizes are given.
 
-**Images.** With low-discrepancy trains of 16 ticks the difference to the ANN is
+**Images.** With Sobol trains of 16 ticks the difference to the ANN is
 {mnist_sobol_minus_ann_t16_by_counts} points on MNIST,
 {emnist47_sobol_minus_ann_t16_by_counts} on EMNIST and
 {fashion_mnist_sobol_minus_ann_t16_by_counts} on Fashion-MNIST, with 64 ticks
@@ -386,7 +386,7 @@ number of epochs. Networks have 256 hidden neurons unless layer sizes are given.
 and {fashion_mnist_sobol_minus_ann_t64_by_counts}. Fashion-MNIST at T = 16 has
 20 more seeds, added as its interval was the closest to the margin; these seeds
 alone, with {fashion_mnist_sobol_minus_ann_t16_added} points, test the claim.
-With random trains of 64 ticks the difference is
+With Bernoulli trains of 64 ticks the difference is
 {mnist_random_minus_ann_t64_by_counts},
 {emnist47_random_minus_ann_t64_by_counts} and
 {fashion_mnist_random_minus_ann_t64_by_counts}; with the ANN readout it
@@ -398,7 +398,7 @@ is {mnist_random_minus_ann_t64_by_ann},
 their noise to the signal is {grey_pixels.noise_mnist:.2f} on MNIST,
 {grey_pixels.noise_emnist47:.2f} on EMNIST and
 {grey_pixels.noise_fashion_mnist:.2f} on Fashion-MNIST
-([grey_pixels](grey_pixels.md)). With random trains of 16 ticks
+([grey_pixels](grey_pixels.md)). With Bernoulli trains of 16 ticks
 the differences to the ANN have the same order,
 {mnist_random_minus_ann_t16_by_counts},
 {emnist47_random_minus_ann_t16_by_counts} and
@@ -414,9 +414,9 @@ tests its own tenth of them, so that each recording is tested once. The folds
 share training recordings, for which intervals are corrected
 ([terms](README.md#terms)); the tuning has seen all recordings, though none in
 the run that tests it. The ANN classifies {n_mnist_ann} % correctly. With one
-window of all ticks and low-discrepancy trains the difference is
+window of all ticks and Sobol trains the difference is
 {n_mnist_sobol_minus_ann_t64_by_counts} points at T = 64 and
-{n_mnist_sobol_minus_ann_t256_by_counts} at 256, with random trains
+{n_mnist_sobol_minus_ann_t256_by_counts} at 256, with Bernoulli trains
 {n_mnist_random_minus_ann_t64_by_counts} and
 {n_mnist_random_minus_ann_t256_by_counts}: too few recordings to decide whether
 it is within `1` point. Input spikes are those of the recording, whatever the
@@ -443,7 +443,7 @@ python -m experiments.sweep --study=datasets --dataset=emnist/balanced
 ```
 
 **Published accuracies** of fully connected spiking networks, in percent, beside
-those of 784-800-C neurons here, the ANN and low-discrepancy trains of 64 ticks:
+those of 784-800-C neurons here, the ANN and Sobol trains of 64 ticks:
 
 - MNIST: {mnist_wide_ann} and {mnist_wide_sobol_t64} here, with 10 epochs;
   [SMDP](https://github.com/SZU-ADDG/SMDP), 784-800-10, `98.5 ± 0.3` over 20

@@ -39,7 +39,7 @@ STUDY = Study(
   numbers=_numbers,
   claims=(
     Claim(
-      'With one to four hidden layers and low-discrepancy trains of 64 ticks, '
+      'With one to four hidden layers and Sobol trains of 64 ticks, '
       'Fashion-MNIST accuracy is within 1 point of the ANN of the same depth.',
       tuple(f'sobol_minus_ann_t64_depth{depth}' for depth in range(1, 5)),
       within=1,
@@ -51,11 +51,11 @@ as 784-256-10 within half a percent. Each depth has the learning rate that is
 best for its ANN on held-out images: 0.5, and 0.2 with four hidden layers
 ([tuning](tuning.md)).
 
-With low-discrepancy trains depth costs at most a few tenths of a point. With 64
+With Sobol trains depth costs at most a few tenths of a point. With 64
 ticks the difference to the ANN of the same depth is
 {sobol_minus_ann_t64_depth1} points with one hidden layer, and
 {sobol_minus_ann_t64_depth2}, {sobol_minus_ann_t64_depth3} and
-{sobol_minus_ann_t64_depth4} with two to four. With random trains of 16 ticks
+{sobol_minus_ann_t64_depth4} with two to four. With Bernoulli trains of 16 ticks
 the difference is {bernoulli_minus_ann_t16_depth1} with one and
 {bernoulli_minus_ann_t16_depth4} with four. Depth does not improve the ANN
 either: {ann_depth1} % with one and {ann_depth4} % with four hidden layers.

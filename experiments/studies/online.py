@@ -222,7 +222,7 @@ windows of one tick; a race of output neurons that inhibition ends with a
 latency of 1 % of a tick, regulated by an inhibitory neuron that counts winners;
 one sample at a time; weights that move in every tick; and resistive devices
 with the variability that Gokmen and Vlasov specify, `1,250` states in a range
-of -1 to 1. All is T = 64, random trains. Parts are added one after another.
+of -1 to 1. All is T = 64, Bernoulli trains. Parts are added one after another.
 
 Digits: 10 epochs, learning rate 1 for a batch of 32. With the spike-count
 readout the parts change accuracy by {digits_real_time_added} points (real
@@ -294,7 +294,7 @@ STUDY = Study(
   numbers=_numbers,
   claims=(
     Claim(
-      'With random trains of 64 ticks, digits accuracy after learning sample '
+      'With Bernoulli trains of 64 ticks, digits accuracy after learning sample '
       'by sample is within 1 point of learning in minibatches of 32.',
       ('digits_single_minus_batch_t64',),
       within=1,

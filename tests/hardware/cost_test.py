@@ -70,7 +70,11 @@ PICOJOULES = dict(
 
 
 def make_config(**options):
-  options = {'num_steps': NUM_STEPS, 'window': WINDOW} | options
+  options = {
+    'num_steps': NUM_STEPS,
+    'window': WINDOW,
+    'sampler': 'bernoulli',
+  } | options
   return ssnn_jax.NetworkConfig(SIZES, **options)
 
 
@@ -131,7 +135,9 @@ class EventsTest(parameterized.TestCase):
   def test_two_neurons_counted_by_hand(self):
     # Of the inputs, one is always on and one is off. The hidden neuron fires
     # and has an error at every tick. Class 0 always wins, the target is 1.
-    config = ssnn_jax.NetworkConfig((2, 1, 2), num_steps=8, window=2)
+    config = ssnn_jax.NetworkConfig(
+      (2, 1, 2), num_steps=8, window=2, sampler='bernoulli'
+    )
     params = (
       types.LayerParams(jnp.array([[ALMOST_ONE], [0.0]]), jnp.zeros(1)),
       types.LayerParams(jnp.array([[2.0, 0.0]]), jnp.array([80.0, 0.0])),
@@ -171,7 +177,9 @@ class EventsTest(parameterized.TestCase):
     # Seven windows, the last one shorter. The hidden layer fires from the
     # second window on, and the output from the third; errors of the output
     # start with its winners, those of the hidden layer in the fourth.
-    config = ssnn_jax.NetworkConfig((3, 4, 2), 13, 2, timing='realtime')
+    config = ssnn_jax.NetworkConfig(
+      (3, 4, 2), 13, 2, timing='realtime', sampler='bernoulli'
+    )
     counted = cost.count_presentation(config, make_silent(2))
     events = cost.Events(
       spikes=13 - 4,

@@ -29,6 +29,7 @@ class UnbiasedTest(absltest.TestCase):
       input_shape=(1, 3, 1),
       num_steps=2,
       window=1,
+      sampler='bernoulli',
     )
     params = (
       types.LayerParams(jnp.array([[0.5], [0.75]]), jnp.array([0.125])),

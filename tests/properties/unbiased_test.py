@@ -84,7 +84,8 @@ class UnbiasedTest(parameterized.TestCase):
     (TWO, dict(window=2, gain=2.0)),
   )
   def test_mean_update_matches_enumeration(self, sizes, options):
-    config = ssnn_jax.NetworkConfig(sizes, **{'num_steps': 2} | options)
+    options = {'num_steps': 2, 'sampler': 'bernoulli'} | options
+    config = ssnn_jax.NetworkConfig(sizes, **options)
     params = make_params(sizes)
     samples = sample_gradients(
       ssnn_jax.ssnn(config), params, NUM_GROUPS, GROUP_SIZE
@@ -106,7 +107,9 @@ class UnbiasedTest(parameterized.TestCase):
     ((1, 1, 1, 2), dict(num_steps=6)),
   )
   def test_mean_update_in_real_time_matches_enumeration(self, sizes, options):
-    config = ssnn_jax.NetworkConfig(sizes, timing='realtime', **options)
+    config = ssnn_jax.NetworkConfig(
+      sizes, timing='realtime', sampler='bernoulli', **options
+    )
     params = make_params(sizes)
     samples = sample_gradients(
       ssnn_jax.ssnn(config), params, NUM_GROUPS // 2, GROUP_SIZE // 8

@@ -203,7 +203,9 @@ class ActivityTest(parameterized.TestCase):
 
   def test_memory_does_not_grow_with_the_number_of_steps(self):
     def peak(num_steps):
-      config = ssnn_jax.NetworkConfig((100, 40, 10), num_steps=num_steps)
+      config = ssnn_jax.NetworkConfig(
+        (100, 40, 10), num_steps=num_steps, window=32
+      )
       params = jax.eval_shape(ssnn_jax.ssnn(config).init, jax.random.key(0))
       images = jax.ShapeDtypeStruct((64, 100), jnp.uint8)
       labels = jax.ShapeDtypeStruct((64,), jnp.int32)

@@ -99,6 +99,7 @@ class EnergyTest(parameterized.TestCase):
     numbers = sweeps.accuracies(90 + 2 * config.seed) | {
       'train_seconds': 1.0,
       'layer_sizes': list(sizes),
+      'window': 1 if config.timing == 'realtime' else config.num_steps,
       'num_train_samples': 11,
     }
     self.lines.append(make_line(config, curves=curves, **numbers))
@@ -197,7 +198,7 @@ class EnergyTest(parameterized.TestCase):
     self.assertAlmostEqual(run['inference_over_int8'], run['nj'] / 0.008)
 
   def test_rpu_is_priced_on_crossbars(self):
-    self.record(method='rpu', num_steps=4)
+    self.record(method='rpu', num_steps=4, sampler='bernoulli')
     (run,) = self.add_energies().to_dict('records')
     # Reads of three and four devices forward, and of two backward.
     reads = (0.5 * 7 + 100 * 2 + 1000 * 3) / 1000
@@ -215,8 +216,8 @@ class EnergyTest(parameterized.TestCase):
       energy.add_energies(frames.from_lines(self.lines), 'loihi')
 
   def test_spikes_of_recordings_are_not_sampled(self):
-    self.record()
-    self.record(dataset='n_mnist', input_gain=1.0)
+    self.record(sampler='bernoulli')
+    self.record(dataset='n_mnist', input_gain=1.0, sampler='bernoulli')
     images, recordings = self.add_energies()['random_bits']
     self.assertEqual(images - recordings, 16 * 64 * 2)
 

@@ -37,10 +37,10 @@ class ComparisonTest(absltest.TestCase):
     for lengths, drawn in (('1,4', [4]), ('1', [1])):
       runs = sweeps.make_frame(f'num_steps={lengths}', final, num_seeds=2)
       difference, error, _ = figures.draw_lengths(runs, margin=1).axes
-      found = curves(difference)['Bernoulli trains']
+      found = curves(difference)['Sobol trains']
       np.testing.assert_allclose(found, [[t, -10] for t in drawn], atol=1e-9)
       self.assertEqual('trains -10.0)' in difference.get_title(), drawn == [4])
-      self.assertEqual(curves(error)['Bernoulli trains'][0, 0], 1)
+      self.assertEqual(curves(error)['Sobol trains'][0, 0], 1)
 
   def test_title_describes_what_networks_share(self):
     runs = sweeps.make_comparison('num_steps=4;sampler=sobol')

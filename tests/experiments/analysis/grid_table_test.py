@@ -67,7 +67,7 @@ class ConditionsTest(absltest.TestCase):
 
   def test_names_simulation_trains_and_steps(self):
     ours = self.describe('num_steps=8')
-    self.assertEqual(ours, 'Fast simulation, Bernoulli trains, T = 8')
+    self.assertEqual(ours, 'Fast simulation, Sobol trains, T = 8')
     self.assertEqual(
       self.describe('num_steps=8,16;sampler=bernoulli,sobol;timing=realtime'),
       'Real time, Bernoulli or Sobol trains',

@@ -19,7 +19,12 @@ KEY, SEED_KEY = jax.random.key(2), jax.random.key(7)
 IMAGES = jnp.linspace(0, 1, 4 * SIZES[0]).reshape(4, SIZES[0])
 LABELS = jnp.arange(4) % SIZES[-1]
 # Each changed field changes the update of the spiking network.
-BASE = {'num_steps': 12, 'window': 4, 'integration': 'leaky'}
+BASE = {
+  'num_steps': 12,
+  'window': 4,
+  'integration': 'leaky',
+  'sampler': 'bernoulli',
+}
 CHANGED = {
   'num_steps': 14,
   'window': 2,
@@ -39,7 +44,7 @@ CHANGED = {
 # updates within a presentation, and of real time and the race, without which
 # they do nothing.
 OTHER_FIELDS = {'shuffle_ticks', 'probe_size', 'probe_draws', 'probe_every'}
-OTHER_FIELDS |= {'update_every', 'settle'}
+OTHER_FIELDS |= {'update_every', 'settle', 'max_window'}
 OTHER_FIELDS |= {own.name for own in dataclasses.fields(ssnn_jax.RaceConfig)}
 USE_ALL = ('ssnn', 'feedback_alignment')  # methods that use all these fields
 BASELINES = ('surrogate_gradient', 'bp_stdp', 'rpu', 'feedback_alignment')

@@ -1,5 +1,6 @@
 """Tests of all studies with their committed records, and of the pages."""
 
+import dataclasses
 import functools
 import re
 
@@ -33,6 +34,7 @@ def expected_runs(study, dataset):
   """Returns all runs of a study on a data set, with their seeds."""
   is_built_in = dataset in experiment.CONFIGS
   base = experiment.default(dataset if is_built_in else f'{dataset}.npz')
+  base = dataclasses.replace(base, **study.base)
   merged = grids.merge(base, study.sweeps[dataset])
   return {
     (describe(setting.config), seed)

@@ -123,8 +123,8 @@ class TrainerTest(parameterized.TestCase):
       'method': 'ssnn',
       'dataset': 'digits',
       'num_steps': 40,
-      'window': 32,
-      'sampler': 'bernoulli',
+      'window': 40,
+      'sampler': 'sobol',
       'seed': 1,
       'num_devices': 1,
       'num_train_samples': len(small_digits().train.labels),
@@ -132,7 +132,7 @@ class TrainerTest(parameterized.TestCase):
       # Layers of 64, 12 and 10 neurons: membranes and error currents, trains
       # and gates that wait for errors, a mask, and counters of -40 to 40.
       'stored_bits': (
-        32 * (12 + 10 + 12) + 32 * 12 + 2 * 12 + 12 + 7 * (65 * 12 + 13 * 10)
+        32 * (12 + 10 + 12) + 40 * 12 + 2 * 12 + 12 + 7 * (65 * 12 + 13 * 10)
       ),
     }
     self.assertEqual(line, line | expected)
