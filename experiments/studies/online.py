@@ -294,8 +294,8 @@ STUDY = Study(
   numbers=_numbers,
   claims=(
     Claim(
-      'With Bernoulli trains of 64 ticks, digits accuracy after learning sample '
-      'by sample is within 1 point of learning in minibatches of 32.',
+      'With Bernoulli trains of 64 ticks, digits accuracy after learning '
+      'sample by sample is within 1 point of learning in minibatches of 32.',
       ('digits_single_minus_batch_t64',),
       within=1,
     ),
