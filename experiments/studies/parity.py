@@ -36,7 +36,7 @@ def _make_sweeps(
   timings: tuple[str, ...] = ('realtime', 'buffered'),
   **base: Any,
 ) -> tuple[Sweep, ...]:
-  """Makes the sweeps of a data set, with the settings tuned for its ANN.
+  """Makes the sweeps of a data set, with the settings tuned for its ANN if any.
 
   Args:
     dataset: the data set.
@@ -48,12 +48,14 @@ def _make_sweeps(
   Returns:
     The sweeps.
   """
-  tuned = datasets.SHARED | datasets.TUNED[dataset] | base
+  tuned = {}
+  if dataset in datasets.TUNED:
+    tuned = datasets.SHARED | datasets.TUNED[dataset]
   return tuple(
     Sweep(
       {'timing': (timing,), 'sampler': (sampler,), 'num_steps': (num_steps,)},
       number,
-      tuned,
+      tuned | base,
     )
     for timing in timings
     for sampler in samplers
@@ -122,6 +124,9 @@ STUDY = Study(
       'mnist', {16: 10, 32: 10, 64: 10}, samplers=('sobol', 'bernoulli')
     ),
     'fashion_mnist': _make_sweeps('fashion_mnist', {16: 10, 32: 10, 64: 5}),
+    'digits': _make_sweeps(
+      'digits', {16: 5, 64: 5}, samplers=('sobol', 'bernoulli')
+    ),
   },
   figure=_draw,
   numbers=_numbers,
