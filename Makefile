@@ -34,7 +34,7 @@ $(VENV)/$(STAMP): EXTRA := test
 	@touch $@
 
 demo: venv
-	@$(RUN) -m experiments.run --study=spike_train_length --workdir=runs/demo
+	@$(RUN) -m experiments.run --study=parity --dataset=digits --workdir=runs/demo
 
 docs: $(DOCS_VENV)/$(STAMP)
 	@rm -rf build/docs
