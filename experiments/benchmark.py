@@ -93,6 +93,8 @@ def _settings(name, network, batch_size, num_seeds, values):
 
 def _network_config(values, fields, num_steps):
   window = values['window']
+  if window is None and values['timing'] == 'buffered':
+    window = ssnn_jax.spikes.TICKS_PER_WORD
   names = 'timing', 'integration', 'sampler', 'kernels'
   options = {name: values[name] for name in names}
   try:

@@ -83,8 +83,8 @@ def _describe(runs: pd.DataFrame) -> pd.DataFrame:
   Returns:
     The frame with `dataset`, the name of a record; `trains`, random or sobol;
     `order` of the ticks of a recording, ordered or shuffled; and `form`, a
-    prefix of names, which is empty for default layers and membranes with the
-    default window or one window of all ticks.
+    prefix of names, which is empty for default layers and membranes without a
+    window of their own, or with one of all ticks.
   """
   order = runs['shuffle_ticks'].map({True: 'shuffled', False: 'ordered'})
   described = runs.assign(

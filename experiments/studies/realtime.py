@@ -62,7 +62,7 @@ def _select_wide(runs):
 def _select_compared(runs):
   """Selects real time with windows of one tick, and the fast simulation.
 
-  The fast simulation is the buffered form with its default window.
+  The fast simulation is the buffered form without a window of its own.
   """
   wide = _select_wide(runs)
   is_fast = (wide['timing'] == 'buffered') & wide['window'].isna()

@@ -47,7 +47,8 @@ STUDY = Study(
     ),
   ),
   text="""
-All networks have the default settings of their data set. Errors are
+All networks have the default learning rate and epochs of their data set,
+Bernoulli trains, and windows of at most 32 ticks. Errors are
 root-mean-square distances of the update of the first 128 training samples from
 the gradient of BP, relative to the gradient, at the weights of the ANN of the
 same seed after its first epoch, so that only T differs. In the quantization

@@ -156,8 +156,8 @@ them: {benchmark.learn_bernoulli_n256_t256:.1f} and
 
 - **to simulate static inputs, choose Sobol trains and n = T**: the
   smallest error at the lowest cost;
-- **n = 32**, the default, for comparisons over T: a shorter presentation is the
-  beginning of a longer one;
+- **n = 32** (`--max_window=32`) for comparisons over T, as in most studies: a
+  shorter presentation is the beginning of a longer one;
 - **n = 1 in real time** is what a chip does that stores nothing of a sample: an
   error reaches the first layer after 2 L - 1 windows, that is, ticks
   ([realtime](realtime.md));

@@ -91,11 +91,12 @@ class BenchmarkTest(parameterized.TestCase):
     done = commands.run(
       'benchmark',
       *('--dataset=digits', '--layer_sizes=64,3,10', '--names=learn'),
-      *('--rounds=1', '--num_steps=4', '--representations=packed'),
+      *('--rounds=1', '--num_steps=40', '--representations=packed'),
     )
     self.assertEqual(done.returncode, 0, done.stderr)
     _, *lines = map(json.loads, done.stdout.splitlines())
     self.assertEqual([line['images'] for line in lines], 2 * ['digits'])
+    self.assertEqual(lines[1]['window'], 32)  # records rely on this default
 
   def test_step_of_the_ann_is_gradient_descent(self):
     network = ssnn_jax.ann(ssnn_jax.NetworkConfig(SIZES))

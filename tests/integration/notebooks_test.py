@@ -241,7 +241,7 @@ class NotebookTest(parameterized.TestCase):
     transformed = inputtransformer2.TransformerManager().transform_cell(source)
 
     def run(folder, *modules, git='true'):
-      """Runs the cell with another command in the place of `git`."""
+      """Runs the cell with another command instead of `git`."""
       present = {module: types.ModuleType(module) for module in modules}
       bin_folder = pathlib.Path(self.create_tempdir().full_path)
       (bin_folder / 'git').symlink_to(shutil.which(git))
