@@ -31,10 +31,10 @@ _CHECK_ROWS = (
 class PulseCurve(NamedTuple):
   """Readings of the conductance of a device between pulses of one direction."""
 
-  pulses: np.ndarray  # [N] number of pulses before each reading; increasing
-  conductances: np.ndarray  # [N], in any unit
-  is_up: bool  # whether the pulses increase the conductance
-  device: str = '1'  # name of the device
+  pulses: np.ndarray  #: [N] number of pulses before each reading; increasing
+  conductances: np.ndarray  #: [N], in any unit
+  is_up: bool  #: whether the pulses increase the conductance
+  device: str = '1'  #: name of the device
 
 
 def read_pulse_csv(path: str | os.PathLike) -> tuple[PulseCurve, ...]:
