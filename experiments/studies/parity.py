@@ -158,7 +158,7 @@ STUDY = Study(
     'digits': _make_sweeps(
       'digits', {16: 5, 64: 5}, samplers=('sobol', 'bernoulli')
     ),
-    'emnist47': _make_sweeps('emnist47', {32: 5, 64: 10}),
+    'emnist47': _make_sweeps('emnist47', {32: 5}),
   },
   figure=_draw,
   numbers=_numbers,
