@@ -44,7 +44,8 @@ def make(
   ]
   if is_sweep:
     paragraphs.append(' '.join(_cautions(runs)))
-    paragraphs.append('\n'.join(f'- {line}' for line in lengths.describe(runs)))
+    sentences = lengths.describe(runs, study.margin)
+    paragraphs.append('\n'.join(f'- {line}' for line in sentences))
   return '\n\n'.join(filter(None, paragraphs))
 
 

@@ -54,6 +54,7 @@ STUDY = Study(
   },
   figure=_draw,
   numbers=_numbers,
+  margin=datasets.MARGIN,
   claims=(
     Claim(
       f'On simulated recordings of MNIST with {_LENGTHS[0]} and {_LENGTHS[1]} '

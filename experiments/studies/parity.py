@@ -163,6 +163,7 @@ STUDY = Study(
   figure=_draw,
   numbers=_numbers,
   parts={'ramp': _RAMP},
+  margin=datasets.MARGIN,
   claims=(
     _claim('mnist', (32, 64)),
     _claim('fashion_mnist', (32, 64)),

@@ -90,6 +90,12 @@ def read_pulse_csv(path: str | os.PathLike) -> tuple[PulseCurve, ...]:
         'column direction.'
       )
     return tuple(curves)
+  except pd.errors.ParserError as error:
+    raise UserError(
+      f'{path} is no table of comma-separated values ({str(error).strip()}); '
+      f'expected the columns {" and ".join(_COLUMNS)}, and optionally '
+      f'{", ".join(_OPTIONAL)}.'
+    ) from None
   except (OSError, ValueError) as error:
     raise UserError(f'{path}: {" ".join(str(error).split())}') from None
 
