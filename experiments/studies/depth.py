@@ -71,6 +71,10 @@ Sobol trains, with the learning rates above. With one to four hidden layers and
 {realtime_minus_ann_t64_depth4_by_counts}. With the ANN readout of the learned
 weights, four hidden layers are {realtime_minus_ann_t16_depth4_by_ann} and
 {realtime_minus_ann_t64_depth4_by_ann} points from their ANN.
+
+Unlike in the fast simulation, each hidden layer thus costs accuracy, and needs
+more ticks. The errors of updates grow with depth: forward and error spikes of a
+layer are those of currents that are still settling.
 """,
 )
 STUDY = Study(
