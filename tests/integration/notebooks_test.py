@@ -72,7 +72,9 @@ def read(name):
 
 # Forks a process for each notebook, sooner than a kernel starts.
 PROCESSES = multiprocessing.get_context('forkserver')
-PROCESSES.set_forkserver_preload(['colab.notebooks', 'experiments.pages'])
+PROCESSES.set_forkserver_preload(
+  ['colab.notebooks', 'experiments.pages', 'sklearn.datasets']
+)
 
 
 def execute(name, **parameters):
