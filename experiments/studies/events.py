@@ -75,11 +75,10 @@ epochs. Five seeds.
   + """
 The ANN has the rates of the same recording and T: with `64` ticks it classifies
 {ann_t64:.2f} % correctly, with `256` {ann_t256:.2f} %: its inputs differ, as
-events that share a tick count once. (The first plan compared both with the ANN of `64` ticks; that
-of `256` was trained after the results were known.) With one window of a whole
-recording the difference to the ANN is {whole_t64_by_counts} points with `64`
-ticks and {whole_t256_by_counts} with `256`: spikes are then counted once, as
-the ANN counts them.
+events that share a tick count once. (The first plan compared both with the ANN
+of `64` ticks; that of `256` was trained after the results were known.) With one
+window of a whole recording the difference to the ANN is {whole_t64_by_counts}
+points with `64` ticks and {whole_t256_by_counts} with `256`.
 
 With windows of `8` ticks, after which potentials are read and errors sent, the
 network sees the course of a recording, which the rates of the ANN lack:
