@@ -218,8 +218,8 @@ simulation is at {fashion_mnist_buffered_sobol_t16_by_counts},
 
 On Fashion-MNIST real time thus needs about four times the ticks of the fast
 simulation, on MNIST twice. The learned weights themselves are less accurate, as
-their updates are noisier; with less noise `32` ticks are enough
-([ramp](#ramp)).
+their updates are noisier; with less noise `32` ticks are within the margin, by
+the test of this claim alone ([ramp](#ramp)).
 
 On EMNIST (47 classes), Sobol trains of `32` ticks are
 {emnist47_realtime_sobol_t32_by_counts} points from the ANN by winner counts,
