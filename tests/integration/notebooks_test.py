@@ -215,6 +215,13 @@ class NotebookTest(parameterized.TestCase):
     self.assertNotEmpty(printed(read(name)))
     self.assertNotEmpty(figures(read(name)))
 
+  def test_first_look_agrees_with_the_record(self):
+    pair = r'T = \d+: (\S+) here, (\S+) in the record'
+    compared = re.findall(pair, printed(read('quickstart')))
+    self.assertLen(compared, 5)
+    for here, recorded in compared:
+      self.assertEqual(here, recorded)
+
   @parameterized.parameters(*NAMES)
   def test_outputs_do_not_depend_on_the_machine(self, name):
     notebook = read(name)
