@@ -203,12 +203,14 @@ def dataset_table(is_summary: bool = False) -> str:
   Returns:
     The table, in Markdown: real time, then the fast simulation.
   """
-  fast = _compared_datasets()
+  simulated = {name: own.runs for name, own in read('events')[1].items()}
+  fast = _compared_datasets() | simulated
+  margins = datasets.MARGINS | dict.fromkeys(simulated, datasets.MARGIN)
   simulations = {'real time': parity.select_realtime(read('parity')[1])}
   rows = [
     {'simulation': simulation} | row
     for simulation, compared in (simulations | {'fast': fast}).items()
-    for row in datasets.rows(compared, datasets.MARGINS)
+    for row in datasets.rows(compared, margins)
   ]
   made = pd.DataFrame(rows)
   if is_summary:

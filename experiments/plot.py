@@ -111,26 +111,29 @@ def view_runs(
       note += f': {error}'
     return view._replace(text=f'{view.text}\n\n{note}')
   name = study_name.replace('/', '-')  # of a part of a study
-  return View(_write(tables, runs), drawn, name)
+  return View(_write(tables, runs, study.margin), drawn, name)
 
 
 def _view_grid(runs):
-  text = _write([grid_table.make(runs)], runs)
+  text = _write([grid_table.make(runs)], runs, study_lib.Study.margin)
   return View(text, figures.draw_grid(runs), 'grid')
 
 
-def _write(tables, runs):
+def _write(tables, runs, margin):
   """Lays out tables, and explains those of a sweep in the lines below."""
   text, sentences = '\n\n'.join(map(grid_table.lay_out, tables)), []
   if 'curves' in runs:
-    headings = {name for table in tables for name in table}
+    headings = {name for table in tables for name in table if any(table[name])}
     sentences = [record_section.describe_conditions(runs)]
     sentences += [
       f'{name}: {explanation}.'
       for name, explanation in grid_table.EXPLANATIONS.items()
       if name in headings
     ]
-    sentences += ['', *lengths.describe(runs), *_describe_best_rates(runs)]
+    compared = lengths.describe(runs, margin)
+    if compared:
+      compared.append('Within the margin: by two one-sided tests at 5 %.')
+    sentences += ['', *compared, *_describe_best_rates(runs)]
     if min(map(len, frames.settings(runs))) < statistics.MIN_SEEDS:
       sentences.append(
         f'Fewer than {statistics.MIN_SEEDS} seeds: intervals are wide.'

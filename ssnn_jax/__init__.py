@@ -20,7 +20,7 @@ Example:
 
 The examples of all other pages assume these four imports.
 
-## Packages
+Packages:
 
 - `reference`: the method in one file, tick by tick.
 - `types`: containers and the axes that all docstrings name; `config`: all
@@ -49,7 +49,7 @@ The examples of all other pages assume these four imports.
   `lazy`: modules that are imported when they are used; `version`: that of the
   library.
 
-## The method, in reading order
+The method, in reading order:
 
 1. `ssnn_jax.reference`: all of it, as plain zeros and ones.
 2. `ssnn_jax.types`, `ssnn_jax.spikes.thresholds` and `ssnn_jax.spikes.trains`:

@@ -201,9 +201,11 @@ class NetworkConfig:
     start = max(self.error_starts)
     latency = f'the {start} windows after which errors reach the first layer'
     is_valid = start * self.schedule.window < num_steps
-    expected = f'less than {num_steps} ticks for {latency}'
-    name = 'window' if start < num_steps else 'num_steps'
-    check_field(self, name, is_valid, expected)
+    if start < num_steps:
+      name, expected = 'window', f'at most {(num_steps - 1) // start}'
+    else:
+      name, expected = 'num_steps', f'more than {start}'
+    check_field(self, name, is_valid, f'{expected} ticks, for {latency}')
     is_valid = self.settle is None or (
       is_count(self.settle, smallest=0) and self.settle < num_steps
     )

@@ -55,10 +55,11 @@ def ssnn(
     >>> network = ssnn_jax.ssnn(ssnn_jax.NetworkConfig((4, 8, 3), num_steps=32))
     >>> images, labels = jnp.array([[0.0, 0.2, 0.5, 1.0]]), jnp.array([2])
     >>> params = network.init(jax.random.key(0))
-    >>> update, _ = network.learn(params, jax.random.key(1), images, labels)
+    >>> learn, infer = jax.jit(network.learn), jax.jit(network.infer)
+    >>> update, _ = learn(params, jax.random.key(1), images, labels)
     >>> [layer.weights.shape for layer in ssnn_jax.as_gradient(update)]
     [(4, 8), (8, 3)]
-    >>> inference = network.infer(params, jax.random.key(2), images)
+    >>> inference = infer(params, jax.random.key(2), images)
     >>> inference.winner_counts.sum()  # one winner per tick
     Array(32, dtype=int32)
   """

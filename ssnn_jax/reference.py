@@ -6,10 +6,11 @@ same spikes, winners and counts, integer by integer.
 
 A composite neuron has a potential v, the mean of its drive so far, and an error
 current g. At each tick it sends a forward spike at the rate clip(v, 0, 1) and,
-if its gate is open (0 < v < 1), an error spike at the rate |g| with the sign of
-g. One output neuron wins the tick, k with probability softmax(v)_k: its error
-spike asks it to fire less, that of the target to fire more. A synapse counts
-the ticks in which its two ends spike together; the mean count is the gradient.
+if its gate is open (0 < v < 1), an error spike at the rate abs(g) with the sign
+of g. One output neuron wins the tick, k with probability softmax(v)_k: its
+error spike asks it to fire less, that of the target to fire more. A synapse
+counts the ticks in which its two ends spike together; the mean count is the
+gradient.
 
 Layer l of weights, from 0, connects I presynaptic to J postsynaptic neurons. A
 window has n ticks, on a chip 1: `[n, 1]` ones, but zeros after tick T.

@@ -12,6 +12,8 @@ def show(value: Any) -> str:
   if hasattr(value, 'shape') and hasattr(value, 'dtype'):
     is_number = value.shape == () and '\n' not in repr(value)
     return repr(value) if is_number else f'{value.dtype}{list(value.shape)}'
+  if hasattr(value, '_fields'):
+    return show_fields(value)
   if type(value) in (tuple, list):
     items = ', '.join(map(show, value))
     return f'({items},)' if len(value) == 1 else f'({items})'

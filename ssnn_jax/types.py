@@ -34,8 +34,8 @@ class UserError(ValueError):
 class LayerParams(NamedTuple):
   """Weights and biases of one layer, or their counts or gradients."""
 
-  weights: Any  # [M, F]; of a dense layer [I, J]
-  biases: Any  # [F]
+  weights: Any  #: [M, F]; of a dense layer [I, J]
+  biases: Any  #: [F]
 
   __repr__ = summaries.show_fields
 
@@ -53,15 +53,15 @@ class Weights(NamedTuple):
 class Inputs(NamedTuple):
   """Encoded inputs of a network: rates, and spikes where they are given."""
 
-  rates: jax.Array  # [B, I] spikes per tick; means over the ticks of a train
-  train: jax.Array | None  # [B, K, I] uint32 spikes; None: sampled from rates
+  rates: jax.Array  #: [B, I] spikes per tick; means over the ticks of a train
+  train: jax.Array | None  #: [B, K, I] uint32 spikes; None: sampled from rates
 
 
 class Signal(NamedTuple):
   """Forward signal of one layer of neurons in the windows of one block."""
 
-  rates: jax.Array  # [W, N] firing rates, in spikes per tick
-  train: Any  # `spikes.Train` of [K, N] uint32 words
+  rates: jax.Array  #: [W, N] firing rates, in spikes per tick
+  train: Any  #: `spikes.Train` of [K, N] uint32 words
 
 
 class ErrorStreams(NamedTuple):
@@ -71,15 +71,15 @@ class ErrorStreams(NamedTuple):
   rates of its two streams, divided by the gain of the layer.
   """
 
-  positive: jax.Array  # [..., J] spikes that ask the neuron to fire less
-  negative: jax.Array  # [..., J] spikes that ask the neuron to fire more
+  positive: jax.Array  #: [..., J] spikes that ask the neuron to fire less
+  negative: jax.Array  #: [..., J] spikes that ask the neuron to fire more
 
 
 class ErrorSignal(NamedTuple):
   """Error signal of one layer of neurons in the windows of one block."""
 
-  errors: jax.Array  # [W, J] signed errors dL/dv, before the gain
-  streams: Any  # `spikes.Train` of `ErrorStreams` of [K, J] uint32 words
+  errors: jax.Array  #: [W, J] signed errors dL/dv, before the gain
+  streams: Any  #: `spikes.Train` of `ErrorStreams` of [K, J] uint32 words
 
 
 class Update(NamedTuple):
@@ -89,10 +89,10 @@ class Update(NamedTuple):
   for synapses without discrete pulses.
   """
 
-  positive: Params  # [I, J] and [J] coincidences with positive error spikes
-  negative: Params | None  # with negative error spikes
-  unit: Params  # scalars: gradient of one coincidence
-  # scalars: device pulses of one coincidence; int32 for the weights
+  positive: Params  #: [I, J] and [J] coincidences with positive error spikes
+  negative: Params | None  #: with negative error spikes
+  unit: Params  #: scalars: gradient of one coincidence
+  #: scalars: device pulses of one coincidence; int32 for the weights
   pulses: Params | None = None
 
   __repr__ = summaries.show_fields
@@ -107,10 +107,10 @@ def exact_update(gradient: Params) -> Update:
 class Inference(NamedTuple):
   """Readouts of the output layer after a presentation."""
 
-  winner_counts: jax.Array  # [B, C] ticks won by each class
-  potential: jax.Array  # [B, C] membrane potential at the end
-  # [B, C] ticks in which each class had the largest potential: the spikes of a
-  # winner-take-all without noise
+  winner_counts: jax.Array  #: [B, C] ticks won by each class
+  potential: jax.Array  #: [B, C] membrane potential at the end
+  #: [B, C] ticks in which each class had the largest potential: the spikes of a
+  #: winner-take-all without noise
   largest_counts: jax.Array
 
   __repr__ = summaries.show_fields
@@ -119,12 +119,12 @@ class Inference(NamedTuple):
 class Signals(NamedTuple):
   """Signals of one sample in the windows of one block."""
 
-  forward: list[Signal]  # presynaptic signal of each layer of weights
-  errors: list[ErrorSignal]  # of each layer of weights; none without a label
-  # [W, J] of each layer of weights, from which the spikes of a window follow
+  forward: list[Signal]  #: presynaptic signal of each layer of weights
+  errors: list[ErrorSignal]  #: of each layer of weights; none without a label
+  #: [W, J] of each layer of weights, from which the spikes of a window follow
   potentials: list[jax.Array]
-  response: Inference  # counts of the block, and potential after it
-  winners: jax.Array  # [K, C] uint32 words of the winners of the ticks
+  response: Inference  #: counts of the block, and potential after it
+  winners: jax.Array  #: [K, C] uint32 words of the winners of the ticks
 
 
 class Activity(NamedTuple):
@@ -143,21 +143,21 @@ class Activity(NamedTuple):
   carry. With `update='rates'` a coincidence is a product of rates.
   """
 
-  firing_rates: tuple[jax.Array, ...]  # spikes per neuron and tick
-  silent_fractions: tuple[jax.Array, ...]  # neurons that never fire
-  saturated_fractions: tuple[jax.Array, ...]  # neurons that fire at every tick
+  firing_rates: tuple[jax.Array, ...]  #: spikes per neuron and tick
+  silent_fractions: tuple[jax.Array, ...]  #: neurons that never fire
+  saturated_fractions: tuple[jax.Array, ...]  #: neurons that fire at every tick
   # The following fields are None for networks without error spikes.
-  error_rates: tuple[jax.Array, ...] | None = None  # per neuron and tick
-  # of the positive streams; the other error spikes are negative
+  error_rates: tuple[jax.Array, ...] | None = None  #: per neuron and tick
+  #: of the positive streams; the other error spikes are negative
   positive_error_rates: tuple[jax.Array, ...] | None = None
-  # of the hidden layers: neurons and windows whose error exceeds one spike per
-  # tick, the only bias of the split into streams
+  #: of the hidden layers: neurons and windows whose error exceeds one spike per
+  #: tick, the only bias of the split into streams
   clipped_error_fractions: tuple[jax.Array, ...] | None = None
   coincidences: tuple[jax.Array, ...] | None = (
     None  # at the weights, per sample
   )
-  # spikes that reach rows of the crossbars, of all positions, per sample; None
-  # for networks of `layer_sizes`, where each spike reaches one row
+  #: spikes that reach rows of the crossbars, of all positions, per sample; None
+  #: for networks of `layer_sizes`, where each spike reaches one row
   row_spikes: tuple[jax.Array, ...] | None = None
 
 

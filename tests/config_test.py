@@ -92,14 +92,14 @@ class ConfigTest(parameterized.TestCase):
       self.assertEqual(config.schedule, (num_steps, num_steps, False))
 
   @parameterized.parameters(
-    (dict(window=32), 'window'),
-    (dict(num_steps=3), 'num_steps'),
-    (dict(settle=60), 'settle'),
-    (dict(timing='buffered', update_every='window'), 'update_every'),
+    (dict(window=32), 'window is 32; expected at most 19 ticks, for the 3'),
+    (dict(num_steps=3), 'num_steps is 3; expected more than 3 ticks, for the'),
+    (dict(settle=60), 'settle is .*expected'),
+    (dict(timing='buffered', update_every='window'), 'update_every is .*expec'),
   )
-  def test_real_time_is_refused_by_name(self, options, field):
+  def test_real_time_is_refused_by_name(self, options, message):
     options = dict(timing='realtime', num_steps=60) | options
-    with self.assertRaisesRegex(ssnn_jax.UserError, f'^{field} is .*expected'):
+    with self.assertRaisesRegex(ssnn_jax.UserError, f'^{message}'):
       ssnn_jax.NetworkConfig((5, 4, 3), **options)
 
   @parameterized.parameters(

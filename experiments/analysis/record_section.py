@@ -13,6 +13,7 @@ from experiments.analysis import statistics
 from experiments.analysis import study as study_lib
 from experiments.config import methods
 from experiments.config import titles
+from ssnn_jax.datasets import catalog
 
 _MODES = {'realtime': 'real time', 'buffered': 'fast simulation'}
 _TRAINS = {'bernoulli': 'Bernoulli', 'sobol': 'Sobol'}
@@ -44,13 +45,14 @@ def make(
   ]
   if is_sweep:
     paragraphs.append(' '.join(_cautions(runs)))
-    paragraphs.append('\n'.join(f'- {line}' for line in lengths.describe(runs)))
+    sentences = lengths.describe(runs, study.margin)
+    paragraphs.append('\n'.join(f'- {line}' for line in sentences))
   return '\n\n'.join(filter(None, paragraphs))
 
 
 def describe_conditions(runs: pd.DataFrame) -> str:
   """Describes simulation, trains, T, evaluation and readout of a sweep."""
-  _, spiking = frames.split_baseline(runs)
+  anns, spiking = frames.split_baseline(runs)
   fields = ['method', 'timing', 'sampler', 'num_steps']
   kinds = spiking[fields].drop_duplicates().to_dict('records')
 
@@ -78,6 +80,10 @@ def describe_conditions(runs: pd.DataFrame) -> str:
   seeds = 'seeds' if runs['folds'].isna().all() else 'folds'
   rest = f'; differences are in points, ± {level} interval'
   rest = '' if spiking.empty else rest
+  ticks = set(anns['num_steps'])
+  is_shared = len(ticks) == 1 and not ticks.issuperset(spiking['num_steps'])
+  if is_shared and catalog.is_recorded(frames.field(runs, 'dataset')):
+    rest += f'. For every T the ANN has the rates of {ticks.pop()} ticks'
   return (
     f'{text[0].upper()}{text[1:]}. Accuracies are in % of {split} samples, '
     f'{readout}± standard deviation over {seeds}{rest}.'

@@ -152,7 +152,8 @@ def write(number: Number, spec: str = '') -> str:
   if math.isnan(mean):
     return ''
   if not form:
-    form = '+.2f' if number.is_difference and 'abs' not in words else '.2f'
+    # z: no negative zero
+    form = '+z.2f' if number.is_difference and 'abs' not in words else 'z.2f'
   text = format(mean, form)
   spread = half_width(number) if number.is_difference else number.deviation
   if number.is_difference and number.num == 1:

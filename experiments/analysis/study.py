@@ -37,6 +37,7 @@ class Study:
     numbers: `(runs of each record, by its name) -> numbers`, by names that
       claims and pages use.
     claims: statements that numbers decide.
+    margin: equivalence margin, in points, of the sentences below tables.
     text: Markdown of the study's page, with references `{name}` to numbers,
       see `markdown.fill`.
     parts: further sweeps or measurements of the study, with their own tables
@@ -58,5 +59,6 @@ class Study:
   figure: Callable[[pd.DataFrame], Figure] | None = None
   numbers: Callable[[Mapping[str, pd.DataFrame]], Numbers] = lambda runs: {}
   claims: tuple[claims_lib.Claim, ...] = ()
+  margin: float = 1.0
   text: str = ''
   parts: Mapping[str, 'Study'] = dataclasses.field(default_factory=dict)

@@ -168,9 +168,10 @@ def count(
   )
   parts['control'] = get('schedule', layers=num_layers)
   parts['control'] += 2 * get('votes', classes=classes)
-  registers = chip.init_generators(config, jax.random.key(0))
+  init = functools.partial(chip.init_generators, config)
+  registers = jax.eval_shape(init, jax.random.key(0))
   for role, own in registers._asdict().items():
-    number = sum(len(leaf) for leaf in jax.tree.leaves(own))
+    number = sum(leaf.size for leaf in jax.tree.leaves(own))
     is_sequence = config.generator == 'sobol' and role in _SEQUENCES
     kind = 'xorshift' if config.generator == 'sobol' else config.generator
     kind = 'sobol' if is_sequence else kind

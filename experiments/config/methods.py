@@ -34,9 +34,10 @@ _PULSES = frozenset(
   | SYNAPSE_FIELDS
 )
 # Fields that do not affect the ANN, which trains on rates. The rates of a
-# recording are means over ticks and hardly depend on T, so one ANN is the
-# baseline for every T. The sampler also draws dropout masks, whose distribution
-# does not depend on the sampler. The probe compares spikes with the ANN.
+# recording do depend on T; in a sweep over T the ANN has those of one T, that
+# of the configuration, which tables say. The sampler also draws dropout masks,
+# whose distribution does not depend on the sampler. The probe compares spikes
+# with the ANN.
 _SPIKES = (
   _PULSES
   | {'window', 'max_window', 'integration', 'tau', 'settle', 'output_errors'}

@@ -15,6 +15,7 @@ _TITLES = {
   'fashion_mnist': 'Fashion-MNIST',
   'emnist-balanced': 'EMNIST Balanced',
   'n_mnist': 'N-MNIST',
+  'synthetic_events-mnist': 'MNIST, recorded by a simulated event camera',
 }
 _ACRONYMS = {'ann': 'ANN', 'nir': 'NIR'}
 # Of files of own arrays that studies use, by their names.

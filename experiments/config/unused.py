@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from experiments.config import experiment
 from experiments.config import methods
+from ssnn_jax.datasets import catalog
 
 _LEAKY = (
   'without --integration=leaky',
@@ -76,6 +77,8 @@ def describe(
   reasons = {}
   for name in sorted(given):
     reason, is_used = _CONDITIONS.get(name, ('', lambda config: True))
+    if name == 'num_steps' and catalog.is_recorded(config.dataset):
+      continue  # the rates of a recording depend on T
     if not methods.concerns(config.method, name):
       reason = f'with --method={config.method}'
     elif is_used(config):

@@ -234,8 +234,8 @@ def main() -> None:
   after = 'each sample' if each == 1 else f'every {each} samples'
   print(
     f'equal: {sum(own.size for own in weights)} weights after {after}, the '
-    f'votes of {num_samples} samples, {len(recognized)} of them without '
-    f'learning, and all spikes of the first '
+    f'votes of {num_samples - len(recognized)} samples that are learned and '
+    f'{len(recognized)} that are recognized, and all spikes of the first '
     f'{min(values["num_traced"], num_samples)}'
   )
   print(f'Verilog: {speed:,.0f} ticks/s')

@@ -224,7 +224,21 @@ def _select_options(mesh):
   is_cpu = mesh.devices.flat[0].platform == 'cpu'
   if not is_cpu or jax.config.read('jax_disable_most_optimizations'):
     return None, None, None
-  return _OFTEN, _ONCE, _COUNTS
+  return tuple(
+    {name: value for name, value in options.items() if _is_known(name, value)}
+    for options in (_OFTEN, _ONCE, _COUNTS)
+  )
+
+
+@functools.cache
+def _is_known(name, value):
+  """Returns whether XLA has an option; versions of JAX drop some of them."""
+  compile_ = jax.jit(lambda: 0, compiler_options={name: value}).lower().compile
+  try:
+    compile_()
+  except jax.errors.JaxRuntimeError:
+    return False
+  return True
 
 
 def _select_ann_fields(config, network_config):

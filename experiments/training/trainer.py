@@ -96,8 +96,9 @@ def read_task(folder: pathlib.Path) -> Task:
   except (OSError, ValueError, TypeError, KeyError) as error:
     reason = getattr(error, 'strerror', None) or str(error).rstrip('.')
     raise ssnn_jax.UserError(
-      f'{folder} holds no run that this version can continue ({reason}); give '
-      'the folder of a run, or a new folder.'
+      f'{folder} holds no run that can be continued ({reason}); give the '
+      'folder of a run, or a new folder, and --init_from=FOLDER to start from '
+      'a saved network.'
     ) from None
   return Task(config, num_seeds, folder)
 

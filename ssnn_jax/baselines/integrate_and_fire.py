@@ -26,19 +26,19 @@ class Neuron(NamedTuple):
   v = decay v + drive;  spike = fire(v);  v = reset(v, spike)
   """
 
-  decay: float  # of the membrane potential in a tick; 1 without leak
-  fire: Callable[[jax.Array], jax.Array]  # potential -> spike, 0 or 1
-  # (potential, spike) -> potential after the spike
+  decay: float  #: of the membrane potential in a tick; 1 without leak
+  fire: Callable[[jax.Array], jax.Array]  #: potential -> spike, 0 or 1
+  #: (potential, spike) -> potential after the spike
   reset: Callable[[jax.Array, jax.Array], jax.Array]
 
 
 class Response(NamedTuple):
   """Response of a network to a batch."""
 
-  trains: list[jax.Array]  # [B, T, I] spikes that enter each layer of weights
-  drives: jax.Array  # [B, T, C] synaptic currents of the output layer
-  potentials: jax.Array  # [B, T, C] output layer, before reset
-  spikes: jax.Array  # [B, T, C] output layer
+  trains: list[jax.Array]  #: [B, T, I] spikes that enter each layer of weights
+  drives: jax.Array  #: [B, T, C] synaptic currents of the output layer
+  potentials: jax.Array  #: [B, T, C] output layer, before reset
+  spikes: jax.Array  #: [B, T, C] output layer
 
 
 def prepare(

@@ -40,10 +40,10 @@ _FLAGS = '-std=c++17 -fPIC -w'.split()
 class Outcome(NamedTuple):
   """What the chip answers after a sample."""
 
-  votes: np.ndarray  # [C] ticks won by each class
-  largest: np.ndarray  # [C] ticks in which each had the largest potential
+  votes: np.ndarray  #: [C] ticks won by each class
+  largest: np.ndarray  #: [C] ticks in which each had the largest potential
   num_clocks: int
-  spikes: rules.Spikes | None  # [T, ...] of each tick, if traced
+  spikes: rules.Spikes | None  #: [T, ...] of each tick, if traced
   neurons: rules.Neurons | None
 
 
@@ -51,8 +51,8 @@ class Simulator(NamedTuple):
   """A compiled chip in Verilog, whose state changes with each call."""
 
   config: ChipConfig
-  model: Any  # its compiled functions
-  chip: Any  # pointer to its state
+  model: Any  #: its compiled functions
+  chip: Any  #: pointer to its state
 
 
 def verilator_root() -> pathlib.Path:

@@ -30,11 +30,11 @@ _GOLDEN = 0x9E3779B9  # 2^32 times the golden ratio, its fraction
 class Generators(NamedTuple):
   """A uint32 value for each generator: its register, or its word of a tick."""
 
-  input: Any  # [n], with n = 1 or one for each neuron
-  forward: tuple[Any, ...]  # [n] of layers of neurons 1 to L - 1
-  error: tuple[Any, ...]  # [n] of hidden layers, those of v_0 to v_{L-2}
-  winner: Any  # [ceil(C / 4)]: four classes share a word
-  enable: tuple[Any, ...]  # [n] of each layer of weights, with its bias row
+  input: Any  #: [n], with n = 1 or one for each neuron
+  forward: tuple[Any, ...]  #: [n] of layers of neurons 1 to L - 1
+  error: tuple[Any, ...]  #: [n] of hidden layers, those of v_0 to v_{L-2}
+  winner: Any  #: [ceil(C / 4)]: four classes share a word
+  enable: tuple[Any, ...]  #: [n] of each layer of weights, with its bias row
 
 
 def init(config: ChipConfig, key: jax.Array) -> Generators:

@@ -31,10 +31,10 @@ from ssnn_jax.spikes import encoding
 class ChipState(NamedTuple):
   """State of a chip besides its weights, and of its software."""
 
-  generators: generators_lib.Generators  # registers of the random words
-  enable: jax.Array  # [L] int32 rates of the enable bits in the next minibatch
-  num_batches: jax.Array  # int32 minibatches so far
-  learning_rate: jax.Array  # of a sample, before the schedule
+  generators: generators_lib.Generators  #: registers of the random words
+  enable: jax.Array  #: [L] int32 rates of the enable bits in the next minibatch
+  num_batches: jax.Array  #: int32 minibatches so far
+  learning_rate: jax.Array  #: of a sample, before the schedule
 
 
 def make_network(

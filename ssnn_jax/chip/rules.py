@@ -26,25 +26,25 @@ Weights = tuple[jax.Array, ...]  # [N_l + 1, N_{l+1}] int16; last row: biases
 class Neurons(NamedTuple):
   """Registers of all neurons, which start each presentation at 0."""
 
-  potentials: tuple[jax.Array, ...]  # v_l, [N_{l+1}] of each layer of weights
-  currents: tuple[jax.Array, ...]  # g_l, [N_{l+1}] of each hidden layer
+  potentials: tuple[jax.Array, ...]  #: v_l, [N_{l+1}] of each layer of weights
+  currents: tuple[jax.Array, ...]  #: g_l, [N_{l+1}] of each hidden layer
 
 
 class Spikes(NamedTuple):
   """Spikes of one tick."""
 
-  forward: tuple[jax.Array, ...]  # x_l, [N_l] bool of inputs and hidden layers
-  errors: tuple[jax.Array, ...]  # e_l, [N_{l+1}] in {-1, 0, 1}
-  winner: jax.Array  # class that wins the tick
-  largest: jax.Array  # class of the largest potential
+  forward: tuple[jax.Array, ...]  #: x_l, [N_l] bool of inputs and hidden layers
+  errors: tuple[jax.Array, ...]  #: e_l, [N_{l+1}] in {-1, 0, 1}
+  winner: jax.Array  #: class that wins the tick
+  largest: jax.Array  #: class of the largest potential
 
 
 class Response(NamedTuple):
   """Readouts of the output layer."""
 
-  votes: jax.Array  # [C] ticks won by each class
-  largest: jax.Array  # [C] ticks in which each class had the largest potential
-  potential: jax.Array  # [C] at the end
+  votes: jax.Array  #: [C] ticks won by each class
+  largest: jax.Array  #: [C] ticks in which each class had the largest potential
+  potential: jax.Array  #: [C] at the end
 
 
 class Trace(NamedTuple):
@@ -52,7 +52,7 @@ class Trace(NamedTuple):
 
   spikes: Spikes
   words: Generators
-  neurons: Neurons  # after the tick
+  neurons: Neurons  #: after the tick
 
 
 class Presentation(NamedTuple):

@@ -23,9 +23,9 @@ class Presented(NamedTuple):
 
   weights: rules.Weights
   generators: Generators
-  response: rules.Response  # of each sample, [B, C]
-  spikes: tuple[jax.Array, ...]  # [B, N_l] int32, of inputs and hidden layers
-  errors: tuple[jax.Array, ...]  # [B, N_{l+1}] int32, of both signs
+  response: rules.Response  #: of each sample, [B, C]
+  spikes: tuple[jax.Array, ...]  #: [B, N_l] int32, of inputs and hidden layers
+  errors: tuple[jax.Array, ...]  #: [B, N_{l+1}] int32, of both signs
 
 
 def present(

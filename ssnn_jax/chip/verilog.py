@@ -26,7 +26,7 @@ RATE_WIDTH = RATE_BITS + 1  # bits of a rate of enable bits, 0 to 2^RATE_BITS
 class Port(NamedTuple):
   """A port of the chip."""
 
-  direction: str  # input or output
+  direction: str  #: input or output
   name: str
   num_bits: int
   help: str

@@ -120,12 +120,16 @@ def check_labels(
   """
   _check_unmasked(f'y_{part}', labels)
   labels = as_classes(np.asarray(labels))
-  is_class = labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer)
-  if not is_class or labels.min() < 0:
+  if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
     raise files.DatasetError(
       f'y_{part} has the shape {labels.shape} and the dtype {labels.dtype}; '
       'expected [N] classes, integers from 0: convert it with astype, or take '
       'the argmax of one-hot labels.'
+    )
+  if labels.min() < 0:
+    raise files.DatasetError(
+      f'y_{part} has the class {labels.min()}; expected classes from 0: leave '
+      'out samples without a class, and number the others from 0.'
     )
   if len(labels) != num_samples:
     raise files.DatasetError(

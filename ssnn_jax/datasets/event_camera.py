@@ -31,10 +31,10 @@ _BATCH_SIZE = 64
 class Saccade(NamedTuple):
   """A shift of the image over the sensor; its speed is half a sine period."""
 
-  start: float  # milliseconds
-  duration: float  # milliseconds
-  columns: float  # pixels to the right
-  rows: float  # pixels downwards
+  start: float  #: milliseconds
+  duration: float  #: milliseconds
+  columns: float  #: pixels to the right
+  rows: float  #: pixels downwards
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,17 +85,17 @@ class Camera:
 class PixelEvents(NamedTuple):
   """Events of the pixels in each time step of a recording."""
 
-  changes: jax.Array  # [K, 34, 34] int8; 1 brightens, -1 darkens, 0 no event
-  phases: jax.Array  # [34, 34] event time of a pixel within a step, in [0, 1)
+  changes: jax.Array  #: [K, 34, 34] int8; 1 brightens, -1 darkens, 0 no event
+  phases: jax.Array  #: [34, 34] event time of a pixel within a step, in [0, 1)
 
 
 class Events(NamedTuple):
   """Events of one recording, sorted by time."""
 
-  x: np.ndarray  # [E] uint8 column
-  y: np.ndarray  # [E] uint8 row
-  p: np.ndarray  # [E] uint8 polarity; 1 is darkening, as in N-MNIST
-  t: np.ndarray  # [E] uint32 microseconds
+  x: np.ndarray  #: [E] uint8 column
+  y: np.ndarray  #: [E] uint8 row
+  p: np.ndarray  #: [E] uint8 polarity; 1 is darkening, as in N-MNIST
+  t: np.ndarray  #: [E] uint32 microseconds
 
 
 def draw_thresholds(key: jax.Array, camera: Camera) -> jax.Array:

@@ -42,11 +42,11 @@ _MAX_WINDOW = 4e6  # milliseconds; times are below 2**32 microseconds
 class Recordings(NamedTuple):
   """Events of N recordings, concatenated."""
 
-  times: np.ndarray  # [E] uint32 microseconds since the recording's start
-  addresses: np.ndarray  # [E] unsigned integers, (polarity H + y) W + x
-  offsets: np.ndarray  # [N + 1] int64 first event of each recording, and E
-  labels: np.ndarray  # [N] int32 classes
-  sensor_shape: tuple[int, int, int] = SENSOR_SHAPE  # polarities, H and W
+  times: np.ndarray  #: [E] uint32 microseconds since the recording's start
+  addresses: np.ndarray  #: [E] unsigned integers, (polarity H + y) W + x
+  offsets: np.ndarray  #: [N + 1] int64 first event of each recording, and E
+  labels: np.ndarray  #: [N] int32 classes
+  sensor_shape: tuple[int, int, int] = SENSOR_SHAPE  #: polarities, H and W
 
 
 def pack(

@@ -43,9 +43,9 @@ _Size = tuple[int, int, int]  # width, height and polarities of a sensor
 class Source(Protocol):
   """Recordings of one split, as a dataset of tonic."""
 
-  location_on_system: str  # folder of all files
-  sensor_size: _Size | None  # None: unknown
-  classes: Any  # names of the classes; tonic does not always have them
+  location_on_system: str  #: folder of all files
+  sensor_size: _Size | None  #: None: unknown
+  classes: Any  #: names of the classes; tonic does not always have them
 
   def __len__(self) -> int:
     """Number of recordings."""

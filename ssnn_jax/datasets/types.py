@@ -19,7 +19,7 @@ class Split(NamedTuple):
   """
 
   inputs: np.ndarray
-  labels: np.ndarray  # [N] int32 classes
+  labels: np.ndarray  #: [N] int32 classes
 
   __repr__ = summaries.show_fields
 
@@ -27,14 +27,14 @@ class Split(NamedTuple):
 class Dataset(NamedTuple):
   """A dataset with disjoint splits."""
 
-  name: str  # as for `load`, or the name of user-provided arrays
+  name: str  #: as for `load`, or the name of user-provided arrays
   train: Split
   test: Split
-  class_names: tuple[str, ...]  # [C] name of each label
-  validation: Split | None = None  # held out of the training split, if at all
-  full_size: int | None = None  # samples of the complete dataset, if known
-  sensor_shape: tuple[int, ...] | None = None  # of the trains of recordings
-  late_fraction: float = 0.0  # of recorded events, after the event window
+  class_names: tuple[str, ...]  #: [C] name of each label
+  validation: Split | None = None  #: held out of the training split, if at all
+  full_size: int | None = None  #: samples of the complete dataset, if known
+  sensor_shape: tuple[int, ...] | None = None  #: of the trains of recordings
+  late_fraction: float = 0.0  #: of recorded events, after the event window
 
   def __repr__(self):
     """Summarizes the inputs, the classes and the splits."""
@@ -69,7 +69,7 @@ class Dataset(NamedTuple):
 
   @property
   def num_inputs(self) -> int:
-    """Number of inputs, I: pixels of an image or trains of a recording."""
+    """Number of inputs, I, which are pixels of an image or trains of events."""
     return math.prod(self.input_shape)
 
   @property

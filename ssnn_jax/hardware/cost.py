@@ -56,13 +56,13 @@ Count = float | np.ndarray
 class Events(NamedTuple):
   """Events of a chip in one presentation; means over samples."""
 
-  spikes: Count  # of inputs and neurons; the always-on input sends none
-  synaptic_events: Count  # arrivals of spikes or always-on inputs at devices
-  device_reads: Count  # devices of each crossbar read, with or without spikes
-  crossbar_reads: Count  # matrix-vector products with a vector of spikes
-  membrane_reads: Count  # of potentials and of backpropagated errors
-  update_pulses: Count  # coincidences at weights and biases
-  random_bits: Count  # of the thresholds that sample spikes
+  spikes: Count  #: of inputs and neurons; the always-on input sends none
+  synaptic_events: Count  #: arrivals of spikes or always-on inputs at devices
+  device_reads: Count  #: devices of each crossbar read, with or without spikes
+  crossbar_reads: Count  #: matrix-vector products with a vector of spikes
+  membrane_reads: Count  #: of potentials and of backpropagated errors
+  update_pulses: Count  #: coincidences at weights and biases
+  random_bits: Count  #: of the thresholds that sample spikes
 
 
 class Cost(NamedTuple):
@@ -75,7 +75,7 @@ class Cost(NamedTuple):
   """
 
   inference: Events
-  learning: Events  # forward pass, backward pass and update
+  learning: Events  #: forward pass, backward pass and update
   inference_latency: int
   learning_latency: int
 
@@ -279,8 +279,8 @@ class BackpropCost(NamedTuple):
   """
 
   forward_macs: int
-  learning_macs: int  # without the errors of the inputs
-  learning_words: int  # memory accesses
+  learning_macs: int  #: without the errors of the inputs
+  learning_words: int  #: memory accesses
 
 
 def count_backprop(config: NetworkConfig) -> BackpropCost:
@@ -307,14 +307,14 @@ def count_backprop(config: NetworkConfig) -> BackpropCost:
 class StoredBits(NamedTuple):
   """Bits that are stored of one sample, by their kind."""
 
-  potentials: int = 0  # membranes
-  errors: int = 0  # error currents of hidden layers
-  inhibition: int = 0  # shared by the output neurons
-  activations: int = 0  # of hidden layers, for the backward pass
-  spikes: int = 0  # of hidden layers, for their errors
-  gates: int = 0  # of hidden layers, for their errors
-  dropout_masks: int = 0  # of hidden layers
-  counters: int = 0  # at weights and biases, for the update
+  potentials: int = 0  #: membranes
+  errors: int = 0  #: error currents of hidden layers
+  inhibition: int = 0  #: shared by the output neurons
+  activations: int = 0  #: of hidden layers, for the backward pass
+  spikes: int = 0  #: of hidden layers, for their errors
+  gates: int = 0  #: of hidden layers, for their errors
+  dropout_masks: int = 0  #: of hidden layers
+  counters: int = 0  #: at weights and biases, for the update
 
   @property
   def total(self) -> int:
@@ -326,8 +326,8 @@ class Memory(NamedTuple):
   """Memory of a network that learns."""
 
   stored: StoredBits
-  accesses: float  # words written or read in one presentation
-  inputs: int  # bits of inputs that are presented only once; not in `stored`
+  accesses: float  #: words written or read in one presentation
+  inputs: int  #: bits of inputs that are presented only once; not in `stored`
 
 
 def spiking_memory(config: NetworkConfig) -> Memory:
@@ -511,12 +511,12 @@ class EnergyTable:
   crossbar_read: float
   membrane_read: float
   update_pulse: float
-  random_bit: float  # pseudo-random, with its share of the comparison
-  true_random_bit: float  # of a physical source
-  mac_fp32: float  # arithmetic of one multiply-accumulate
+  random_bit: float  #: pseudo-random, with its share of the comparison
+  true_random_bit: float  #: of a physical source
+  mac_fp32: float  #: arithmetic of one multiply-accumulate
   mac_fp16: float
   mac_int8: float
-  memory_bit: float  # read or written
+  memory_bit: float  #: read or written
 
 
 def event_energies(events: Events, table: EnergyTable) -> Events:

@@ -100,10 +100,10 @@ def as_device(device: Device | optax.GradientTransformation) -> Device:
 class ResistiveState(NamedTuple):
   """State of all arrays of resistive devices, except their weights."""
 
-  num_updates: jax.Array  # int32 updates so far
-  learning_rate: jax.Array  # before the schedule
-  constants: types.Params  # `resistive.Constants` of each array
-  # [I, J] and [J] int32 pulses of each device so far; None: not counted
+  num_updates: jax.Array  #: int32 updates so far
+  learning_rate: jax.Array  #: before the schedule
+  constants: types.Params  #: `resistive.Constants` of each array
+  #: [I, J] and [J] int32 pulses of each device so far; None: not counted
   pulse_counts: types.Params
 
 

@@ -59,14 +59,14 @@ class PulseFit(NamedTuple):
   """
 
   config: DeviceConfig
-  # 95% confidence intervals of fields of the config, at the given zero and
-  # scale; a field whose value the curves do not identify has none
+  #: 95% confidence intervals of fields of the config, at the given zero and
+  #: scale; a field whose value the curves do not identify has none
   intervals: dict[str, tuple[float, float]]
-  zero: float  # conductance of weight 0
-  scale: float  # conductance of a weight of 1
-  read_noise: float  # standard deviation of a reading, as a weight
+  zero: float  #: conductance of weight 0
+  scale: float  #: conductance of a weight of 1
+  read_noise: float  #: standard deviation of a reading, as a weight
   num_devices: int
-  notes: tuple[str, ...]  # sentences on what the curves do not identify
+  notes: tuple[str, ...]  #: sentences on what the curves do not identify
 
 
 class _Readings(NamedTuple):

@@ -31,10 +31,10 @@ _CHECK_ROWS = (
 class PulseCurve(NamedTuple):
   """Readings of the conductance of a device between pulses of one direction."""
 
-  pulses: np.ndarray  # [N] number of pulses before each reading; increasing
-  conductances: np.ndarray  # [N], in any unit
-  is_up: bool  # whether the pulses increase the conductance
-  device: str = '1'  # name of the device
+  pulses: np.ndarray  #: [N] number of pulses before each reading; increasing
+  conductances: np.ndarray  #: [N], in any unit
+  is_up: bool  #: whether the pulses increase the conductance
+  device: str = '1'  #: name of the device
 
 
 def read_pulse_csv(path: str | os.PathLike) -> tuple[PulseCurve, ...]:
@@ -90,6 +90,12 @@ def read_pulse_csv(path: str | os.PathLike) -> tuple[PulseCurve, ...]:
         'column direction.'
       )
     return tuple(curves)
+  except pd.errors.ParserError as error:
+    raise UserError(
+      f'{path} is no table of comma-separated values ({str(error).strip()}); '
+      f'expected the columns {" and ".join(_COLUMNS)}, and optionally '
+      f'{", ".join(_OPTIONAL)}.'
+    ) from None
   except (OSError, ValueError) as error:
     raise UserError(f'{path}: {" ".join(str(error).split())}') from None
 

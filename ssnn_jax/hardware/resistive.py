@@ -39,12 +39,12 @@ class Constants(NamedTuple):
 
   up: jax.Array
   down: jax.Array
-  rate_up: jax.Array | None  # None: the step does not depend on the weight
+  rate_up: jax.Array | None  #: None: the step does not depend on the weight
   rate_down: jax.Array | None
   w_max: jax.Array
   w_min: jax.Array
-  retention: jax.Array | None  # factor on a weight in each batch; None: 1
-  endurance: jax.Array | None  # in pulses; None: pulses are not counted
+  retention: jax.Array | None  #: factor on a weight in each batch; None: 1
+  endurance: jax.Array | None  #: in pulses; None: pulses are not counted
 
 
 def sample_constants(
@@ -154,8 +154,8 @@ class Pulses(NamedTuple):
 class Noise(NamedTuple):
   """Random numbers of an array of devices; under `jax.jit`, only those used."""
 
-  normals: jax.Array  # approximately standard normal: centered binomials
-  uniforms: jax.Array  # in [0, 1), nearly independent of `normals`
+  normals: jax.Array  #: approximately standard normal: centered binomials
+  uniforms: jax.Array  #: in [0, 1), nearly independent of `normals`
 
 
 def sample_noise(keys: jax.Array, shape: tuple[int, ...]) -> Noise:
@@ -181,9 +181,9 @@ def sample_noise(keys: jax.Array, shape: tuple[int, ...]) -> Noise:
 class DeviceArray(NamedTuple):
   """State and constants of an array of devices."""
 
-  weights: jax.Array  # float32
+  weights: jax.Array  #: float32
   constants: Constants
-  pulse_count: jax.Array | None  # int32 pulses so far; None: not counted
+  pulse_count: jax.Array | None  #: int32 pulses so far; None: not counted
 
 
 def apply_pulses(

@@ -54,7 +54,7 @@ class TransferConfig:
 class TikiTakaState(NamedTuple):
   """State of the fast and the slow arrays, except the slow weights."""
 
-  fast: types.Params  # weights of the fast arrays
+  fast: types.Params  #: weights of the fast arrays
   fast_state: devices.ResistiveState
   slow_state: devices.ResistiveState
 

@@ -34,10 +34,10 @@ _NOT_EVALUATED = -1.0  # ranks below all accuracies
 class Checkpoint(NamedTuple):
   """State and record of a run after an epoch."""
 
-  epoch: int  # epochs completed
-  state: training.TrainState  # NumPy arrays, leading axis S; keys as their data
+  epoch: int  #: epochs completed
+  state: training.TrainState  #: NumPy arrays, with an axis of seeds
   record: dict[str, Any]
-  sha256: str  # digest of the state
+  sha256: str  #: digest of the state
 
 
 @contextlib.contextmanager

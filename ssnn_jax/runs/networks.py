@@ -58,7 +58,7 @@ class SavedNetwork(NamedTuple):
   """A network from a folder."""
 
   config: NetworkConfig | ChipConfig
-  params: Any  # `Params` of NumPy arrays; of a chip, integer weights
+  params: Any  #: `Params` of NumPy arrays; of a chip, integer weights
 
   def __repr__(self):
     return f'{self.config}\nparams: {summaries.show(self.params)}'

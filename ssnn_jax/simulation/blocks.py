@@ -50,10 +50,10 @@ class State(NamedTuple):
   In real time this is all that they store from window to window.
   """
 
-  membranes: tuple[Any, ...]  # state of each layer's membranes
-  # [J] error current of each hidden layer; none where errors are not late
+  membranes: tuple[Any, ...]  #: state of each layer's membranes
+  #: [J] error current of each hidden layer; none where errors are not late
   errors: tuple[jax.Array, ...]
-  inhibition: jax.Array  # inhibition shared by the output neurons, in nats
+  inhibition: jax.Array  #: inhibition shared by the output neurons, in nats
 
 
 def init_state(config: NetworkConfig) -> State:

@@ -20,10 +20,10 @@ from ssnn_jax.spikes.thresholds import Role
 class Sample(NamedTuple):
   """One sample during a presentation; a batch has a leading axis B."""
 
-  position: jax.Array  # [B] int32 position in the global batch
-  inputs: types.Inputs  # [B, ...] encoded inputs
-  label: jax.Array | None  # [B] integer class
-  # [B, J] float32 of each hidden layer: 0 where a unit is dropped, otherwise 1
+  position: jax.Array  #: [B] int32 position in the global batch
+  inputs: types.Inputs  #: [B, ...] encoded inputs
+  label: jax.Array | None  #: [B] integer class
+  #: [B, J] float32 of each hidden layer: 0 where a unit is dropped, otherwise 1
   dropout_masks: tuple[jax.Array, ...]
 
 

@@ -36,10 +36,10 @@ _WORDS_AT_ONCE = 512
 class PulsePlan(NamedTuple):
   """Gradient and pulses of one coincidence, and thinning of the spikes."""
 
-  unit: types.Params  # scalars: gradient of one coincidence
-  # scalars: pulses of one coincidence; None without discrete pulses
+  unit: types.Params  #: scalars: gradient of one coincidence
+  #: scalars: pulses of one coincidence; None without discrete pulses
   pulses: types.Params | None
-  # probability of each layer's presynaptic spikes to be counted; None: 1
+  #: probability of each layer's presynaptic spikes to be counted; None: 1
   keep_probabilities: tuple[jax.Array | None, ...]
 
 

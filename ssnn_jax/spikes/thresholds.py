@@ -71,14 +71,14 @@ class Source:
   If `num_neurons` is 1, all rates are compared with the same thresholds.
   """
 
-  key: jax.Array  # [3] uint32 of the presentation, role and layer
-  position: jax.Array  # position of the sample in the global batch
-  words: jax.Array  # [K] indices of words within the presentation
+  key: jax.Array  #: [3] uint32 of the presentation, role and layer
+  position: jax.Array  #: position of the sample in the global batch
+  words: jax.Array  #: [K] indices of words within the presentation
   role: Role = flax.struct.field(pytree_node=False)
   layer: int = flax.struct.field(pytree_node=False)
   num_neurons: int = flax.struct.field(pytree_node=False)
   sampler: Sampler = flax.struct.field(pytree_node=False)
-  # whether a compiled kernel may sample
+  #: whether a compiled kernel may sample
   use_kernel: bool = flax.struct.field(pytree_node=False, default=True)
 
   def thresholds(self) -> jax.Array:

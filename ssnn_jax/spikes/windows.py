@@ -57,16 +57,16 @@ class Schedule(NamedTuple):
 class Window(NamedTuple):
   """One window; a window past the end of the presentation has no ticks."""
 
-  mask: jax.Array  # [K] uint32 ticks of the window in the words of its block
-  length: jax.Array  # number of ticks of the window
-  elapsed: jax.Array  # ticks of the presentation up to the end of the window
+  mask: jax.Array  #: [K] uint32 ticks of the window in the words of its block
+  length: jax.Array  #: number of ticks of the window
+  elapsed: jax.Array  #: ticks of the presentation up to the end of the window
 
 
 class Block(NamedTuple):
   """Words and windows of one block."""
 
-  words: jax.Array  # [K] index of each word within the presentation
-  windows: Window  # [W, ...] windows of the block
+  words: jax.Array  #: [K] index of each word within the presentation
+  windows: Window  #: [W, ...] windows of the block
 
 
 def block(schedule: Schedule, index: jax.Array | int) -> Block:

@@ -82,12 +82,13 @@ class Comparison(NamedTuple):
       return text
     unit = 'point' if self.margin == 1 else 'points'
     near = f'within {self.margin:g} {unit} of the ANN'
-    verdict = {
+    verdicts = {
       True: near,
       False: f'not {near}',
       None: f'inconclusive (margin: {self.margin:g} {unit})',
     }
-    return f'{text}, {verdict[self.is_equivalent]}'
+    verdict = verdicts[self.is_equivalent]
+    return f'{text}; by two one-sided tests at 5 %: {verdict}'
 
 
 def compare(

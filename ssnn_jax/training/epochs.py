@@ -21,8 +21,8 @@ from ssnn_jax.training import state as state_lib
 class EpochMetrics:
   """Training metrics of one epoch, averaged over its samples."""
 
-  loss: jax.Array  # cross-entropy of the final potentials, in nats
-  accuracy: jax.Array  # fraction of samples whose winner is the label
+  loss: jax.Array  #: cross-entropy of the final potentials, in nats
+  accuracy: jax.Array  #: fraction of samples whose winner is the label
 
 
 def make_train_epoch(

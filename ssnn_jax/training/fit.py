@@ -28,9 +28,9 @@ Arrays = Sequence[npt.ArrayLike]  # inputs and labels
 class History(NamedTuple):
   """Metrics after each of E epochs, with the spike-count readout."""
 
-  loss: np.ndarray  # [E] mean cross-entropy during training, in nats
-  train_accuracy: np.ndarray  # [E] mean accuracy during training
-  eval_accuracy: np.ndarray | None  # [E] after the epoch; None: not evaluated
+  loss: np.ndarray  #: [E] mean cross-entropy during training, in nats
+  train_accuracy: np.ndarray  #: [E] mean accuracy during training
+  eval_accuracy: np.ndarray | None  #: [E] after the epoch; None: not evaluated
 
   __repr__ = summaries.show_fields
 
@@ -38,7 +38,7 @@ class History(NamedTuple):
 class FitResult(NamedTuple):
   """Result of `fit`."""
 
-  state: state_lib.TrainState  # after the last epoch
+  state: state_lib.TrainState  #: after the last epoch
   history: History
 
 

@@ -29,17 +29,17 @@ class Programs(NamedTuple):
   A split is inputs and labels; all results have a leading axis S.
   """
 
-  train_epoch: Callable  # (state, split) -> (state, EpochMetrics); donates
-  evaluate: Callable  # (state, split) -> Accuracy
+  train_epoch: Callable  #: (state, split) -> (state, EpochMetrics); donates
+  evaluate: Callable  #: (state, split) -> Accuracy
 
 
 class Epoch(NamedTuple):
   """Results of one epoch of S seeds."""
 
-  number: int  # epochs trained so far
-  state: state_lib.TrainState  # after the epoch; the next epoch deletes it
+  number: int  #: epochs trained so far
+  state: state_lib.TrainState  #: after the epoch; the next epoch deletes it
   metrics: epochs.EpochMetrics
-  accuracy: metrics_lib.Accuracy | None  # None: not evaluated after the epoch
+  accuracy: metrics_lib.Accuracy | None  #: None: not evaluated after the epoch
 
 
 _DEFAULTS = Programs(None, None)  # options of the compiler

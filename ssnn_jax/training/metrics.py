@@ -13,12 +13,12 @@ from ssnn_jax.neuron import coincidence
 class Accuracy(NamedTuple):
   """Fractions of samples classified correctly, with four readouts."""
 
-  # spike-count readout: class with most winning ticks
+  #: spike-count readout: class with most winning ticks
   winner: jax.Array
-  # counts of the largest potential: class with most ticks of the largest one
+  #: counts of the largest potential: class with most ticks of the largest one
   largest: jax.Array
-  potential: jax.Array  # final potential: class with the highest one
-  # ANN readout (exact rates, same weights): class predicted by the ANN
+  potential: jax.Array  #: final potential: class with the highest one
+  #: ANN readout (exact rates, same weights): class predicted by the ANN
   rate: jax.Array | None
 
 
@@ -28,11 +28,13 @@ class UpdateStatistics(NamedTuple):
   Tuples have one number for each layer of weights.
   """
 
-  bias: tuple[jax.Array, ...]  # |E[update] - gradient| / |gradient|
-  deviation: tuple[jax.Array, ...]  # sqrt(E|update - E[update]|^2) / |gradient|
-  cosine: tuple[jax.Array, ...]  # mean cosine of update and gradient
-  # E|update - gradient|^2 over the variance of the gradient of a minibatch of
-  # this size, over all weights
+  #: norm(E[update] - gradient) / norm(gradient)
+  bias: tuple[jax.Array, ...]
+  #: sqrt(E[norm(update - E[update])^2]) / norm(gradient)
+  deviation: tuple[jax.Array, ...]
+  cosine: tuple[jax.Array, ...]  #: mean cosine of update and gradient
+  #: E[norm(update - gradient)^2] over the variance of the gradient of a
+  #: minibatch of this size, over all weights
   noise_ratio: jax.Array
 
 
@@ -84,8 +86,8 @@ def update_error(
 ) -> jax.Array:
   """Computes the relative error of a network's update of the weights.
 
-  It is sqrt(mean_draws |update - gradient|^2) / |gradient| over all weights,
-  for independent draws of the spikes.
+  It is sqrt(mean_draws norm(update - gradient)^2) / norm(gradient) over all
+  weights, for independent draws of the spikes.
 
   Args:
     network: the network whose update is measured.

@@ -24,14 +24,14 @@ from ssnn_jax.spikes import trains
 class Raster(NamedTuple):
   """Spikes of the layers of a network, each in the shape of its neurons."""
 
-  # [T, ...] int8 of the inputs and of each hidden layer
+  #: [T, ...] int8 of the inputs and of each hidden layer
   spikes: tuple[np.ndarray, ...]
-  # [T, ...] int8 error spikes of each layer: 1 to fire less, or -1
+  #: [T, ...] int8 error spikes of each layer: 1 to fire less, or -1
   errors: tuple[np.ndarray, ...]
-  # [T, C] int8 spikes of the output layer: the winner of each tick; none before
-  # a spike has passed all layers
+  #: [T, C] int8 spikes of the output layer: the winner of each tick; none
+  #: before a spike has passed all layers
   winners: np.ndarray
-  window: int  # n, ticks between two reads of a membrane
+  window: int  #: n, ticks between two reads of a membrane
 
   __repr__ = summaries.show_fields
 

@@ -23,9 +23,9 @@ class TrainState:
   """Parameters, optimizer state and progress of one seed."""
 
   params: types.Params
-  opt_state: Any  # of the optimizer, or of the devices that store the weights
-  key: jax.Array  # typed PRNG key of the seed; constant
-  epoch: jax.Array  # int32 number of epochs trained
+  opt_state: Any  #: of the optimizer, or of the devices that store the weights
+  key: jax.Array  #: typed PRNG key of the seed; constant
+  epoch: jax.Array  #: int32 number of epochs trained
 
   __repr__ = summaries.show_fields
 

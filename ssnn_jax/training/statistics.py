@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 LEVEL = 0.95  # of two-sided intervals
 ERROR_RATE = 1 - LEVEL  # of one-sided tests
@@ -89,6 +88,8 @@ def half_width(number: Number) -> float:
     return 0.0
   if number.num == 1:
     return math.nan
+  from scipy import special  # imported late: a third of a second
+
   quantile = special.stdtrit(number.num - 1, (1 + LEVEL) / 2)
   return float(quantile * standard_error(number))
 
@@ -110,6 +111,8 @@ def p_above(number: Number, bound: float) -> float:
   if number.num == 0 or number.deviation == 0:
     return float(not distance > 0)
   ratio = distance / standard_error(number)
+  from scipy import special  # imported late: a third of a second
+
   return float(special.stdtr(number.num - 1, -ratio))
 
 

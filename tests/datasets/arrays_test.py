@@ -41,7 +41,7 @@ INVALID_ARRAYS = (
   ('y_train', LABELS[:5], '5 labels and x_train has 6 samples'),
   ('y_train', LABELS / 1, 'the dtype float64'),
   ('y_train', np.eye(6, dtype=int), 'the shape (6, 6)'),
-  ('y_train', LABELS - 1, 'integers from 0'),
+  ('y_train', LABELS - 1, 'the class -1; expected classes from 0'),
   ('y_test', TEST_LABELS + 1, 'the label 3, out of range 0 to 2'),
 )
 

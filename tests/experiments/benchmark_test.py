@@ -13,17 +13,34 @@ from tests.testing import commands
 from tests.testing import networks
 
 SIZES = (6, 5, 3)
-SMALL = ('--layer_sizes=6,5,3', '--rounds=1', '--num_images=8')
+SMALL = '--layer_sizes=6,5,3', '--window=2'
+DIGITS = '--layer_sizes=64,3,10', '--dataset=digits'
 
 
 class BenchmarkTest(parameterized.TestCase):
   @parameterized.parameters(
-    # Names and representations are independent of each other.
-    (('learn', 'epoch'), (4,), (1, 2), (4,), ('packed',), ()),
-    (('infer',), (1, 4), (2,), (2,), ('dense', 'naive'), ('rpu', 'bp_stdp')),
+    # Names and representations are independent of each other. Records rely on
+    # the default window of 32 ticks.
+    (DIGITS, ('learn', 'epoch'), (4,), (1, 2), (40,), ('packed',), ()),
+    (
+      SMALL,
+      ('infer',),
+      (1, 4),
+      (2,),
+      (2,),
+      ('dense', 'naive'),
+      ('rpu', 'bp_stdp'),
+    ),
   )
   def test_prints_a_line_for_each_setting(
-    self, names, batch_sizes, seeds, all_steps, representations, baselines
+    self,
+    network,
+    names,
+    batch_sizes,
+    seeds,
+    all_steps,
+    representations,
+    baselines,
   ):
     values = {
       'names': names,
@@ -38,13 +55,12 @@ class BenchmarkTest(parameterized.TestCase):
       for flag, value in values.items()
       if value
     ]
-    done = commands.run('benchmark', *SMALL, '--window=2', *flags)
+    few = '--rounds=1', '--num_images=8'
+    done = commands.run('benchmark', *network, *few, *flags)
     self.assertEqual(done.returncode, 0, done.stderr)
     header, *lines = map(json.loads, done.stdout.splitlines())
     self.assertEqual(header['event'], 'header')
-    self.assertIn(
-      ' experiments.benchmark --layer_sizes=6,5,3 ', header['command']
-    )
+    self.assertIn(f' experiments.benchmark {network[0]} ', header['command'])
     # Methods that count no coincidences have no representation, and only the
     # spiking network has a naive simulation.
     counted = {'rpu': 'dense', 'bp_stdp': None}
@@ -64,9 +80,13 @@ class BenchmarkTest(parameterized.TestCase):
       ],
       list(itertools.product(names, batch_sizes, seeds, timed)),
     )
+    is_random = network == SMALL
     for line in lines:
       is_bp = line['method'] == 'bp'
       self.assertEqual(line['num_steps'] is None, is_bp)
+      self.assertEqual(line['images'], 'random' if is_random else 'digits')
+      if not is_bp:
+        self.assertEqual(line['window'], 2 if is_random else 32)
       self.assertGreater(line['median_ms'], 0)
       self.assertGreater(line['peak_mib'], 0)
       if is_bp:
@@ -86,17 +106,6 @@ class BenchmarkTest(parameterized.TestCase):
     for line in lines:
       self.assertEqual(line['layers'], ['conv2k3', '3'])
       self.assertEqual(line['layer_sizes'], [20, 12, 3])
-
-  def test_times_images_of_a_dataset(self):
-    done = commands.run(
-      'benchmark',
-      *('--dataset=digits', '--layer_sizes=64,3,10', '--names=learn'),
-      *('--rounds=1', '--num_steps=40', '--representations=packed'),
-    )
-    self.assertEqual(done.returncode, 0, done.stderr)
-    _, *lines = map(json.loads, done.stdout.splitlines())
-    self.assertEqual([line['images'] for line in lines], 2 * ['digits'])
-    self.assertEqual(lines[1]['window'], 32)  # records rely on this default
 
   def test_step_of_the_ann_is_gradient_descent(self):
     network = ssnn_jax.ann(ssnn_jax.NetworkConfig(SIZES))

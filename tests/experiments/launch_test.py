@@ -128,25 +128,27 @@ class LocalTest(LaunchTest):
   def test_runs_a_task_again_after_its_worker_died(self):
     dying = functools.partial(die_once, self.folder, 'task1')
     before = dict(os.environ)
-    with self.assertRaisesRegex(ValueError, r'^1 of 4 tasks failed \(task3\)'):
-      self.launch_local(4, task1=dying, task3=die)
+    with self.assertRaisesRegex(ValueError, r'^1 of 6 tasks failed \(task3\)'):
+      self.launch_local(
+        4,
+        task1=dying,
+        task3=die,
+        a=self.meet('a', 'b'),
+        b=self.meet('b', 'a'),
+      )
     self.assert_each_ran_once(['task0', 'task1', 'task2'])
     self.assertEqual(dict(os.environ), before)
-    done = dict.fromkeys(['task0', 'task1', 'task2'], 'done')
+    done = dict.fromkeys(['task0', 'task1', 'task2', 'a', 'b'], 'done')
     self.assertEqual(self.ends(), {**done, 'task3': 'failed'})
     self.assertEmpty(multiprocessing.active_children())
+    # Each worker has its own device.
+    devices = [pathlib.Path(self.folder, name).read_text() for name in 'ab']
+    self.assertCountEqual(devices, ["'0' '0'", "'1' '1'"])
 
   def test_user_error_ends_the_other_tasks(self):
     with self.assertRaisesRegex(ValueError, '^--flag=1 is wrong; leave it out'):
       self.launch_local(3, task0=refuse, task1=wait, task2=wait)
     self.assertEmpty(multiprocessing.active_children())
-
-  def test_each_worker_has_its_own_device(self):
-    self.launch_local(2, task0=self.meet('a', 'b'), task1=self.meet('b', 'a'))
-    devices = [
-      pathlib.Path(self.folder, name).read_text() for name in ('a', 'b')
-    ]
-    self.assertCountEqual(devices, ["'0' '0'", "'1' '1'"])
 
   def meet(self, *names):
     return functools.partial(meet, self.folder, *names)

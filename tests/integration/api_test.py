@@ -72,27 +72,8 @@ class ImportTest(parameterized.TestCase):
     for name in set(vars(ssnn_jax)) - set(names):
       self.assertTrue(name.startswith('_') or f'ssnn_jax.{name}' in modules)
 
-  def test_all_modules_are_attributes_after_the_import(self):
-    names = [module.__name__ for module in MODULES]
-    scripts = {'ssnn_jax.spikes.compile_kernels'}
-    code = (
-      'import sys, ssnn_jax; '
-      f'print([name for name in {names} if name not in {scripts} '
-      'and not eval(name)])'
-    )
-    done = subprocess.run(
-      [sys.executable, '-c', code], capture_output=True, text=True, check=True
-    )
-    self.assertEqual(done.stdout.strip(), '[]')
-    with self.assertRaises(AttributeError):
-      ssnn_jax.hardware.nothing  # noqa: B018
-
-  @parameterized.parameters(
-    'import ssnn_jax',
-    'import ssnn_jax; ssnn_jax.datasets.load("digits")',
-  )
-  def test_import_loads_no_optional_package(self, statement):
-    optional = [
+  def test_import_loads_no_optional_package_and_has_all_modules(self):
+    optional = {
       'tensorflow',
       'tensorflow_datasets',
       'tonic',
@@ -101,14 +82,21 @@ class ImportTest(parameterized.TestCase):
       'matplotlib',
       'nir',
       'h5py',
-    ]
-    if 'load' not in statement:  # digits come with scikit-learn
-      optional += ['sklearn', 'scipy.stats', 'joblib']
+    }
+    of_digits = {'sklearn', 'scipy.stats', 'joblib'}
+    names = [module.__name__ for module in MODULES]
+    scripts = {'ssnn_jax.spikes.compile_kernels'}
     code = (
-      f'import sys; {statement}; '
-      f'print([name for name in {optional} if name in sys.modules])'
+      'import sys, ssnn_jax; '
+      f'print({optional | of_digits} & sys.modules.keys()); '
+      'ssnn_jax.datasets.load("digits"); '
+      f'print({optional} & sys.modules.keys()); '
+      f'print({{name for name in {names} if name not in {scripts} '
+      'and not eval(name)})'
     )
     done = subprocess.run(
       [sys.executable, '-c', code], capture_output=True, text=True, check=True
     )
-    self.assertEqual(done.stdout.strip(), '[]')
+    self.assertEqual(done.stdout.split('\n'), [*['set()'] * 3, ''])
+    with self.assertRaises(AttributeError):
+      ssnn_jax.hardware.nothing  # noqa: B018

@@ -3,11 +3,8 @@
 import os
 import pathlib
 import re
-import shlex
-import signal
 import subprocess
 import sys
-import time
 
 from absl.testing import absltest
 
@@ -69,33 +66,6 @@ class CommandLineTest(absltest.TestCase):
       result, f'digits, bp: validation accuracy {accuracy}; trained in '
     )
     self.assertEndsWith(done.stdout, f'record: {self.workdir}\n[]\n')
-
-  def test_interrupted_run_prints_one_word_and_how_to_continue(self):
-    workdir = self.workdir.with_name('a folder')
-
-    def interrupt(pid):  # after the next checkpoint
-      before, end = read(), time.monotonic() + commands.TIMEOUT
-      while time.monotonic() < end and read() == before:
-        time.sleep(0.01)
-      os.kill(pid, signal.SIGINT)
-
-    def read():
-      path = workdir / record.METRICS
-      return path.read_text() if path.exists() else ''
-
-    flags = '--num_epochs=3000', '--eval_every=1'
-    done = commands.run(
-      'run', f'--workdir={workdir}', *TINY, *flags, while_running=interrupt
-    )
-    self.assertEqual(done.returncode, 130)
-    word, _, remedy = done.stderr.splitlines()[-1].partition('; continue by: ')
-    self.assertEqual(word, 'interrupted')
-    python, m, module, *flags = shlex.split(remedy)
-    self.assertEqual((python, m, module), ('python', '-m', 'experiments.run'))
-    (line,) = record.find(workdir)
-    self.assertEqual(line['event'], 'unfinished')
-    again = commands.run('run', *flags, while_running=interrupt)
-    self.assertRegex(again.stdout, r'^epoch ([2-9]|\d\d+)/3000: ')
 
   def test_closed_output_is_no_error(self):
     reader, writer = os.pipe()

@@ -21,6 +21,7 @@ from tests.testing.experiments import small_digits
 FIELDS = {
   'layer_sizes': (64, 10),
   'num_steps': 4,
+  'sampler': 'bernoulli',  # compiled sooner
   'num_epochs': 1,
   'dropout': 0.0,
   'eval_every': 1,

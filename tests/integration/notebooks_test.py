@@ -37,24 +37,32 @@ from tests.testing.experiments import small_digits
 NAMES = [(path.stem,) for path in notebooks.find()]
 # Notebooks that train something, and store its outputs.
 TRAINING = [name for name in NAMES if name != ('reproduce_figures',)]
-# Sizes in the cells of notebooks, and those that tests execute.
+# Sizes and options in the cells of notebooks, and those that tests execute,
+# which are compiled sooner.
 SMALLER = {
   'quickstart': {
     '(64, 256, 10)': '(64, 4, 10)',
     'range(256)': 'range(2)',  # traced neurons
     'num_steps=64': 'num_steps=8',
+    'num_steps=num_steps': "num_steps=num_steps, sampler='bernoulli'",
   },
   'your_own_network': {
-    'sizes, num_steps = (100, 64, 4), 64': 'sizes, num_steps = (100, 8, 4), 16'
+    'sizes, num_steps = (100, 64, 4), 64': 'sizes, num_steps = (100, 8, 4), 16',
+    'firing_function=poisson': "firing_function=poisson, sampler='bernoulli'",
   },
   'convolution': {
     'Conv(16,': 'Conv(2,',
     'Cross(16)': 'Cross(2)',
-    # Fewer layers are compiled sooner.
+    "'sobol'": "'bernoulli'",
     '    layers.Conv(32, kernel=3, stride=2),\n': '',
     'layers.Conv(32, kernel=3, stride=2), ': '',
   },
-  'chip': {'(64, 16, 10)': '(64, 4, 10)'},
+  'chip': {
+    '(64, 16, 10)': '(64, 4, 10)',
+    'simulate(config, registers)': (
+      'simulate(config, registers, optimize=False)'
+    ),
+  },
 }
 
 
@@ -64,7 +72,9 @@ def read(name):
 
 # Forks a process for each notebook, sooner than a kernel starts.
 PROCESSES = multiprocessing.get_context('forkserver')
-PROCESSES.set_forkserver_preload(['colab.notebooks', 'experiments.pages'])
+PROCESSES.set_forkserver_preload(
+  ['colab.notebooks', 'experiments.pages', 'sklearn.datasets']
+)
 
 
 def execute(name, **parameters):
@@ -204,6 +214,13 @@ class NotebookTest(parameterized.TestCase):
   def test_outputs_are_complete(self, name):
     self.assertNotEmpty(printed(read(name)))
     self.assertNotEmpty(figures(read(name)))
+
+  def test_first_look_agrees_with_the_record(self):
+    pair = r'T = \d+: (\S+) here, (\S+) in the record'
+    compared = re.findall(pair, printed(read('quickstart')))
+    self.assertLen(compared, 5)
+    for here, recorded in compared:
+      self.assertEqual(here, recorded)
 
   @parameterized.parameters(*NAMES)
   def test_outputs_do_not_depend_on_the_machine(self, name):

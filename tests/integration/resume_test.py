@@ -3,6 +3,7 @@
 import os
 import pathlib
 import random
+import shlex
 import shutil
 import signal
 import subprocess
@@ -63,12 +64,12 @@ class DisturbedTest(parameterized.TestCase):
     super().setUp()
     self.folder = pathlib.Path(self.create_tempdir().full_path)
 
-  def run_to_end(self, folder, *flags):
-    done = commands.run('run', f'--workdir={folder}', *flags)
+  def run_to_end(self, *flags):
+    done = commands.run('run', *flags)
     self.assertEqual((done.stderr, done.returncode), ('', 0))
     return done.stdout
 
-  def signal_run(self, folder, number, seconds):
+  def signal_run(self, folder, number, seconds, *flags):
     """Runs a command, and signals it some seconds after a new checkpoint."""
     epochs = folder / 'checkpoints'
 
@@ -83,22 +84,26 @@ class DisturbedTest(parameterized.TestCase):
       os.kill(pid, number)
 
     return commands.run(
-      'run', f'--workdir={folder}', '--resume', *FLAGS, while_running=send
+      'run', f'--workdir={folder}', '--resume', *flags, while_running=send
     )
 
   def test_killed_and_interrupted_run_ends_like_undisturbed_one(self):
-    whole, killed = self.folder / 'whole', self.folder / 'killed'
-    self.run_to_end(whole, *FLAGS)
+    whole, killed = self.folder / 'whole', self.folder / 'a killed run'
+    self.run_to_end(f'--workdir={whole}', *FLAGS)
     delays = [random.uniform(0, 0.1) for _ in range(2)]
-    done = self.signal_run(killed, signal.SIGKILL, delays[0])
+    done = self.signal_run(killed, signal.SIGKILL, delays[0], *FLAGS)
     self.assertEqual(done.returncode, -signal.SIGKILL, done)
-    done = self.signal_run(killed, signal.SIGINT, delays[1])
-    self.assertEqual(done.returncode, 130)
-    self.assertStartsWith(
-      done.stderr, 'interrupted; continue by: python -m experiments.run '
-    )
     # Flags of the configuration come from the folder.
-    output = self.run_to_end(killed, '--resume', '--checkpoint_every=0')
+    flag = '--checkpoint_every=0'
+    done = self.signal_run(killed, signal.SIGINT, delays[1], flag)
+    self.assertEqual(done.returncode, 130)
+    word, _, remedy = done.stderr.partition('; continue by: ')
+    self.assertEqual(word, 'interrupted')
+    python, m, module, *flags = shlex.split(remedy)
+    self.assertEqual((python, m, module), ('python', '-m', 'experiments.run'))
+    (line,) = record.find(killed)
+    self.assertEqual(line['event'], 'unfinished')
+    output = self.run_to_end(*flags)
     self.assertEqual(output.splitlines()[-1], f'record: {killed}')
     self.assertEqual(lines(killed), lines(whole), delays)
     digest = provenance.sha256(runs.load_params(killed))
@@ -108,7 +113,7 @@ class DisturbedTest(parameterized.TestCase):
     self.assertLen(starts, len(delays), delays)
     self.assertEqual(starts, sorted(starts))
     before = contents(killed)
-    output = self.run_to_end(killed, '--resume')
+    output = self.run_to_end(f'--workdir={killed}', '--resume')
     self.assertStartsWith(
       output, 'this run is already finished.\ndigits, bp: test accuracy '
     )

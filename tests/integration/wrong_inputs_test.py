@@ -50,7 +50,7 @@ REFUSED = {
   'plot --record=pipe/config.json': 'config.json is not a regular file',
   'run --dataset=pipe/own.npz': 'own.npz is not a regular file',
   'run --workdir=dangling': 'dangling is a link to nowhere, which does not ex',
-  'run --workdir=others': 'others holds no run that this version can continue',
+  'run --workdir=others': 'others holds no run that can be continued',
   'run --workdir=a_file/x': 'a_file/x cannot be used .Not a directory',
   'sweep --workdir=swept --grid=num_steps=4 --num_epochs=3': 'is 20, not 3',
   'sweep --workdir=a_file': 'a_file cannot be used',
@@ -70,7 +70,7 @@ PROGRESS = 'unfinished/checkpoints/1/progress/metadata'
 DAMAGED = (
   ((RESUME, EXPORT), CONFIG, '"seed"', '"sead"', 'unknown field sead'),
   ((RESUME, EXPORT), CONFIG, 'epochs": 1', 'epochs": 3.5', 'num_epochs is 3.5'),
-  ((RESUME, EXPORT), CONFIG, '', '[', 'holds no run .* can continue'),
+  ((RESUME, EXPORT), CONFIG, '', '[', 'holds no run that can be continued'),
   # A checkpoint of another configuration, of other samples, or of other bits.
   ((RESUME,), CONFIG, '"tau": 8.0', '"tau": 4.0', 'tau is 8.0, not 4.0'),
   ((RESUME,), PROGRESS, 'data_sha256": "', 'data_sha256": "0', 'other samples'),

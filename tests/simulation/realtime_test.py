@@ -22,7 +22,8 @@ EPS = np.finfo(np.float32).eps
 
 
 def make_config(layer_sizes=SIZES, **options):
-  return ssnn_jax.NetworkConfig(layer_sizes, timing='realtime', **options)
+  options = {'sampler': 'bernoulli', 'timing': 'realtime'} | options
+  return ssnn_jax.NetworkConfig(layer_sizes, **options)
 
 
 def make_params(config):

@@ -21,6 +21,7 @@ from ssnn_jax import datasets
 CONFIG = experiment.ExperimentConfig(
   layer_sizes=(64, 12, 10),
   num_steps=10,
+  sampler='bernoulli',  # compiled sooner
   batch_size=24,
   num_epochs=3,
   probe_draws=2,

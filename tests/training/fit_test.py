@@ -18,7 +18,10 @@ from ssnn_jax import training
 from ssnn_jax.baselines import rpu
 from ssnn_jax.training import loop
 
-CONFIG = ssnn_jax.NetworkConfig((6, 5, 3), num_steps=8, dropout=0.1)
+CONFIG = ssnn_jax.NetworkConfig(
+  (6, 5, 3), num_steps=8, sampler='bernoulli', dropout=0.1
+)
+ONE_LAYER = dataclasses.replace(CONFIG, layer_sizes=(6, 3))
 NETWORK = ssnn_jax.ann(CONFIG)  # traced in less time than spikes
 OPTIMIZER = training.make_optimizer(0.5)
 DEVICE_CONFIG = ssnn_jax.DeviceConfig(dw_min=0.01)
@@ -203,14 +206,14 @@ class FitTest(parameterized.TestCase):
     (
       'resistive',
       lambda: (
-        rpu.make_network(CONFIG, separate_signs=True),
+        rpu.make_network(ONE_LAYER, separate_signs=True),
         hardware.make_resistive(DEVICE_CONFIG, 0.25),
       ),
     ),
     (
       'tiki_taka',
       lambda: (
-        rpu.make_network(CONFIG, separate_signs=True),
+        rpu.make_network(ONE_LAYER, separate_signs=True),
         hardware.make_tiki_taka(
           DEVICE_CONFIG, hardware.TransferConfig(transfer_lines=2), 0.5
         ),
@@ -219,8 +222,8 @@ class FitTest(parameterized.TestCase):
     (
       'chip',
       lambda: (
-        chip.make_network(chip.ChipConfig((6, 5, 3), num_steps=8)),
-        chip.make_device(chip.ChipConfig((6, 5, 3), num_steps=8), 0.005),
+        chip.make_network(chip.ChipConfig((6, 3), num_steps=8)),
+        chip.make_device(chip.ChipConfig((6, 3), num_steps=8), 0.005),
       ),
     ),
   )

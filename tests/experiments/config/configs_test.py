@@ -55,7 +55,7 @@ REFUSED = (
     '--update_rule=tiki_taka',
     '--update_rule is tiki_taka; expected sgd',
   ),
-  ('--timing=realtime --window=32', '--window is 32; expected less'),
+  ('--timing=realtime --window=32', '--window is 32; expected at most 21'),
   ('--layer_sizes=784,10', '--layer_sizes=784,10 does not fit digits; it must'),
 )
 

@@ -2,11 +2,14 @@
 
 import dataclasses
 import math
+from unittest import mock
 
 from absl.testing import parameterized
+import jax
 
 from experiments.config import experiment
 from experiments.training import programs
+from ssnn_jax.training import sharding
 from tests.testing.experiments import blank_dataset
 from tests.testing.experiments import parse_flags
 
@@ -38,3 +41,13 @@ class ProgramsTest(parameterized.TestCase):
     factor = programs.make_schedule(config, 45, updates_per_batch=8)
     self.assertAlmostEqual(float(factor(48)), 0.5, places=6)  # of 96 updates
     self.assertEqual(float(factor(96)), 0.0)
+
+  def test_xla_has_all_options_of_the_compiler(self):
+    mesh = sharding.make_mesh(1, jax.devices('cpu')[:1])
+    optimized = mock.patch.object(jax.config, 'read', lambda name: False)
+    with optimized, mock.patch.dict(programs._COUNTS, {'xla_unknown': True}):
+      selected = programs._select_options(mesh)
+    for options in selected:
+      self.assertNotEmpty(options)
+      twice = jax.jit(lambda x: 2 * x, compiler_options=options)
+      self.assertEqual(twice.lower(1).compile()(2), 4)

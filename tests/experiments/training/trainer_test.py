@@ -41,6 +41,7 @@ NUMBERS = {
   'sampler',
   'seed',
   'layer_sizes',
+  'input_shape',
   'num_train_samples',
   'num_eval_samples',
   *titles.READOUTS,
@@ -53,8 +54,10 @@ NUMBERS = {
   'seeds_at_once',
 }
 OFTEN = trainer.Options(checkpoint_every=0.0)
-# With a short last block of ticks.
+# A convolution and a dense layer, with a short last block of ticks.
 SSNN = {
+  'layers': ('conv4k3s2', '10'),
+  'layer_sizes': None,
   'num_steps': 40,
   'learning_rate': 0.3,
   'eval_every': 2,
@@ -62,12 +65,6 @@ SSNN = {
   'diagnostics': True,
 }
 ANN = {'method': 'bp', 'eval_every': 2, 'probe_every': 3, 'diagnostics': True}
-CONVOLUTION = {
-  'layers': ('conv4k3s2', '10'),
-  'layer_sizes': None,
-  'eval_every': 2,
-  'diagnostics': True,
-}
 # A network without hidden layers is compiled sooner.
 DEVICES = {
   'layer_sizes': (64, 10),
@@ -124,15 +121,18 @@ class TrainerTest(parameterized.TestCase):
       'dataset': 'digits',
       'num_steps': 40,
       'window': 40,
-      'sampler': 'sobol',
+      'sampler': 'bernoulli',
       'seed': 1,
+      'layer_sizes': [64, 36, 10],
+      'input_shape': [8, 8],
       'num_devices': 1,
       'num_train_samples': len(small_digits().train.labels),
       'num_eval_samples': len(small_digits().test.labels),
-      # Layers of 64, 12 and 10 neurons: membranes and error currents, trains
-      # and gates that wait for errors, a mask, and counters of -40 to 40.
+      # Layers of 64, 36 and 10 neurons: membranes and error currents, trains
+      # and gates that wait for errors, a mask, and counters of the coincidences
+      # of 9 positions and of one.
       'stored_bits': (
-        32 * (12 + 10 + 12) + 40 * 12 + 2 * 12 + 12 + 7 * (65 * 12 + 13 * 10)
+        32 * (36 + 10 + 36) + 40 * 36 + 2 * 36 + 36 + 10 * 40 + 7 * 37 * 10
       ),
     }
     self.assertEqual(line, line | expected)
@@ -206,6 +206,8 @@ class TrainerTest(parameterized.TestCase):
     stopped = whole._replace(folder=self.workdir / 'stopped')
     with stop_at_call(self, 2, checkpoints, 'save'):
       train(stopped)
+    unfinished, _ = ssnn_jax.load(stopped.folder)
+    self.assertEqual(unfinished, ssnn_jax.load(whole.folder).config)
     self.assertEqual(train(stopped)[0], lines(whole.folder))
 
   def test_resumes_spikes_and_masks(self):
@@ -222,15 +224,8 @@ class TrainerTest(parameterized.TestCase):
     self.assertBetween(*found[0]['layer_pulses'], 1, found[0]['max_pulses'])
 
   def test_convolution_is_exported_and_has_energies(self):
-    task = make_task(self.workdir, **CONVOLUTION)
-    with stop_at_call(self, 1, trainer, '_results'):
-      train(task)
-    unfinished, _ = ssnn_jax.load(task.folder)
-    (line,), _ = train(task)
-    self.assertEqual(line['layer_sizes'], [64, 36, 10])
-    self.assertEqual(line['input_shape'], [8, 8])
+    task, line = self.ssnns, lines(self.ssnns.folder)[0]
     config, params = export.load(task.folder)
-    self.assertEqual(config, unfinished)
     self.assertEqual(config.input_shape, (8, 8))
     self.assertEqual(config.layer_sizes, (64, 36, 10))
     self.assertEqual(params[0].weights.shape, (9, 4))
