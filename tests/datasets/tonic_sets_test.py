@@ -166,7 +166,7 @@ class ClassTest(TonicTestCase):
 
   @parameterized.parameters(
     ((0, 2, 1), 'y_train has the label 2, out of range 0 to 1'),
-    ((0, -1, 1), 'integers from 0'),
+    ((0, -1, 1), 'y_train has the class -1'),
     (('a', 'b', 'a'), 'y_train has the shape (3,) and the dtype <U1'),
   )
   def test_labels_are_those_of_classes(self, labels, detail):

@@ -307,7 +307,7 @@ class TrainerTest(parameterized.TestCase):
         train(other)
     self.assertEqual((self.anns.folder / record.METRICS).read_bytes(), before)
     (self.workdir / 'mine').write_text('')
-    with self.assertRaisesRegex(ssnn_jax.UserError, 'holds no run that this'):
+    with self.assertRaisesRegex(ssnn_jax.UserError, 'holds no run that can'):
       train(make_task(self.workdir))
 
   def stop_after_first_checkpoint(self, **changes):
