@@ -99,7 +99,6 @@ class NetworkTest(parameterized.TestCase):
       SIZES,
       num_steps=40,
       window=4,
-      sampler='bernoulli',
       timing=timing,
       integration='leaky',
       tau=9.0,
@@ -114,7 +113,7 @@ class NetworkTest(parameterized.TestCase):
 
   def test_grouping_of_blocks_does_not_change_counts(self):
     # A small batch accumulates several blocks at once.
-    config = ssnn_jax.NetworkConfig(SIZES, num_steps=200, sampler='bernoulli')
+    config = ssnn_jax.NetworkConfig(SIZES, num_steps=200)
     params = make_params(config)
     together, _ = learn(config, params)
     with mock.patch.object(presentation, '_SAMPLES_PER_COUNT', 1):
@@ -153,12 +152,7 @@ class NetworkTest(parameterized.TestCase):
     # presented alone at its position, with blank images at the others, whose
     # counts are subtracted.
     config = ssnn_jax.NetworkConfig(
-      SIZES,
-      num_steps=33,
-      window=window,
-      sampler='bernoulli',
-      integration=integration,
-      gain=gain,
+      SIZES, num_steps=33, window=window, integration=integration, gain=gain
     )
     params, (images, labels) = make_params(config), batch()
     run = jax.jit(ssnn_jax.ssnn(config).learn)
@@ -180,9 +174,7 @@ class NetworkTest(parameterized.TestCase):
 
   def test_separate_counts_of_rates_differ_by_the_signed_counts(self):
     # `updates_test` has the counts of spikes.
-    config = ssnn_jax.NetworkConfig(
-      SIZES, num_steps=40, sampler='bernoulli', update='rates'
-    )
+    config = ssnn_jax.NetworkConfig(SIZES, num_steps=40, update='rates')
     params = make_params(config)
     signed, _ = learn(config, params)
     separate, _ = learn(config, params, separate_signs=True)
@@ -218,9 +210,7 @@ class NetworkTest(parameterized.TestCase):
     self.assertGreaterEqual(np.min(np.subtract(*counts[::-1])), 0)
 
   def test_dropped_units_have_no_spikes_and_no_errors(self):
-    config = ssnn_jax.NetworkConfig(
-      SIZES, num_steps=40, sampler='bernoulli', dropout=0.5
-    )
+    config = ssnn_jax.NetworkConfig(SIZES, num_steps=40, dropout=0.5)
     params, key = make_params(config), jax.random.key(4)
     update, _ = learn(config, params, key, size=1)
     masks = draw_masks(config, key, 1)
@@ -257,7 +247,7 @@ class NetworkTest(parameterized.TestCase):
     )
 
   def test_learn_compiles_once(self):
-    config = ssnn_jax.NetworkConfig((12, 3), num_steps=8, sampler='bernoulli')
+    config = ssnn_jax.NetworkConfig((12, 3), num_steps=8)
     run = jax.jit(ssnn_jax.ssnn(config).learn)
     params = make_params(config)
     for seed in range(3):

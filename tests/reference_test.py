@@ -219,7 +219,7 @@ class MutationTest(parameterized.TestCase):
   @classmethod
   def setUpClass(cls):
     super().setUpClass()
-    cls.config = make_config('realtime', 'bernoulli', 32, 1, TWO)
+    cls.config = make_config('realtime', 'sobol', 32, 1, TWO)
     cls.expected = learn(cls.config, 3, reference.ssnn)
 
   @parameterized.parameters(None, *MUTATIONS)

@@ -18,9 +18,7 @@ from tests.testing import networks
 from tests.testing.networks import batch
 
 SIZES = (8, 7, 6, 3)
-CONFIG = ssnn_jax.NetworkConfig(
-  SIZES, num_steps=40, window=4, sampler='bernoulli', gain=2.0
-)
+CONFIG = ssnn_jax.NetworkConfig(SIZES, num_steps=40, window=4, gain=2.0)
 KEY = jax.random.key(2)
 BATCH = batch(sizes=SIZES)
 PARAMS = networks.make_params(CONFIG)

@@ -15,9 +15,7 @@ from ssnn_jax import types
 from ssnn_jax.baselines import rpu
 from tests.testing import networks
 
-CONFIG = ssnn_jax.NetworkConfig(
-  (8, 6, 3), num_steps=40, sampler='bernoulli', dropout=0.2
-)
+CONFIG = ssnn_jax.NetworkConfig((8, 6, 3), num_steps=40, dropout=0.2)
 PARAMS = networks.make_params(CONFIG)
 KEY = jax.random.key(2)
 BATCH = networks.batch(size=12, sizes=CONFIG.layer_sizes)

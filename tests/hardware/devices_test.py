@@ -136,7 +136,7 @@ class DeviceTest(parameterized.TestCase):
   def test_ideal_resistive_device_is_gradient_descent(self):
     images = jax.random.uniform(jax.random.key(1), (16, 6))
     labels = jnp.arange(16) % 3
-    config = ssnn_jax.NetworkConfig((6, 3), num_steps=8, sampler='bernoulli')
+    config = ssnn_jax.NetworkConfig((6, 3), num_steps=8)
     schedule = optax.linear_schedule(1.0, 0.5, 1)
 
     def make_train(make_device):  # one program for all learning rates
@@ -167,7 +167,7 @@ class DeviceTest(parameterized.TestCase):
 
   def test_user_defined_device_is_trained(self):
     device = make_soft_bounds(step=0.01)
-    config = ssnn_jax.NetworkConfig((2, 2), num_steps=32, sampler='bernoulli')
+    config = ssnn_jax.NetworkConfig((2, 2), num_steps=32)
     network = ssnn_jax.ssnn(config, separate_signs=device.separate_signs)
     train = jax.jit(training.make_train_epoch(network, device, batch_size=4))
     state = jax.jit(lambda: training.init_state(network, device, seed=0))()

@@ -20,7 +20,6 @@ LEAKY = {'num_steps': 64, 'window': 1, 'integration': 'leaky', 'tau': 4.0}
 
 def trace(**options):
   """Returns a network, its parameters and the trace of one of its neurons."""
-  options = {'sampler': 'bernoulli'} | options
   config = ssnn_jax.NetworkConfig((6, 5, 4), **options)
   network = ssnn_jax.ssnn(config)
   params = jax.tree.map(lambda x: 2 * x, network.init(jax.random.key(0)))

@@ -37,23 +37,20 @@ from tests.testing.experiments import small_digits
 NAMES = [(path.stem,) for path in notebooks.find()]
 # Notebooks that train something, and store its outputs.
 TRAINING = [name for name in NAMES if name != ('reproduce_figures',)]
-# Sizes and options in the cells of notebooks, and those that tests execute,
-# which are compiled sooner.
+# Sizes and options in the cells of notebooks, and those that tests execute.
 SMALLER = {
   'quickstart': {
     '(64, 256, 10)': '(64, 4, 10)',
     'range(256)': 'range(2)',  # traced neurons
     'num_steps=64': 'num_steps=8',
-    'num_steps=num_steps': "num_steps=num_steps, sampler='bernoulli'",
   },
   'your_own_network': {
     'sizes, num_steps = (100, 64, 4), 64': 'sizes, num_steps = (100, 8, 4), 16',
-    'firing_function=poisson': "firing_function=poisson, sampler='bernoulli'",
   },
   'convolution': {
     'Conv(16,': 'Conv(2,',
     'Cross(16)': 'Cross(2)',
-    "'sobol'": "'bernoulli'",
+    # Fewer layers are compiled sooner.
     '    layers.Conv(32, kernel=3, stride=2),\n': '',
     'layers.Conv(32, kernel=3, stride=2), ': '',
   },

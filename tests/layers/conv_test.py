@@ -106,7 +106,7 @@ class ConvTest(parameterized.TestCase):
   @parameterized.parameters(
     # One pixel, and one patch.
     ((1, 1, 6), dict(sampler='sobol', num_steps=16)),
-    ((3, 4, 2), dict(sampler='bernoulli', timing='realtime', num_steps=40)),
+    ((3, 4, 2), dict(timing='realtime', num_steps=40)),
     ((1, 1, 6), RATES),
   )
   def test_single_position_equals_a_dense_layer_bit_for_bit(

@@ -24,10 +24,10 @@ KEY = jax.random.key(3)
 # Each value of a field once, several fields at a time.
 SHORT = dict(layers=convolutions.LAYERS[::2])
 OPTIONS = (
-  dict(num_steps=16, sampler='sobol', kernels=False, gain=(0.5, 2.0)),
+  SHORT | dict(num_steps=16, sampler='sobol', kernels=False, input_gain=0.5),
   SHORT
   | dict(num_steps=16, window=8, integration='leaky', representation='dense'),
-  dict(window=64, sampler='sobol', dropout=0.5, input_gain=0.5),
+  dict(window=64, sampler='sobol', dropout=0.5, gain=(0.5, 2.0)),
   SHORT
   | dict(
     num_steps=8,

@@ -29,10 +29,7 @@ class Ring:
 class OwnLayerTest(parameterized.TestCase):
   def test_own_layer_learns_by_bp_and_by_spikes(self):
     config = ssnn_jax.NetworkConfig(
-      layers=(Ring(3), layers.Dense(4)),
-      input_shape=(10,),
-      num_steps=32,
-      sampler='bernoulli',
+      layers=(Ring(3), layers.Dense(4)), input_shape=(10,), num_steps=32
     )
     self.assertEqual(config.layer_sizes, (10, 30, 4))
     rates = {'forward': 'rates', 'backward': 'rates', 'update': 'rates'}

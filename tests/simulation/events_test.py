@@ -21,7 +21,6 @@ LABELS = np.arange(BATCH_SIZE) % 4
 
 def make(num_steps, **fields):
   """Builds a network; returns its configuration, functions and parameters."""
-  fields = {'sampler': 'bernoulli'} | fields
   config = ssnn_jax.NetworkConfig(SIZES, num_steps=num_steps, **fields)
   network = ssnn_jax.ssnn(config)
   return config, network, networks.make_params(config)

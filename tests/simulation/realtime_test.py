@@ -22,8 +22,7 @@ EPS = np.finfo(np.float32).eps
 
 
 def make_config(layer_sizes=SIZES, **options):
-  options = {'sampler': 'bernoulli', 'timing': 'realtime'} | options
-  return ssnn_jax.NetworkConfig(layer_sizes, **options)
+  return ssnn_jax.NetworkConfig(layer_sizes, timing='realtime', **options)
 
 
 def make_params(config):

@@ -32,7 +32,6 @@ def batch(size=BATCH_SIZE):
 @functools.cache
 def make(separate_signs=True, num_steps=40, window=8, **options):
   """Builds a network; returns its parameters and its jitted learn."""
-  options = {'sampler': 'bernoulli'} | options
   config = ssnn_jax.NetworkConfig(SIZES, num_steps, window, **options)
   network = ssnn_jax.ssnn(config, separate_signs=separate_signs)
   params = networks.make_params(config, seed=1)

@@ -25,9 +25,8 @@ SIZES = 84, 48, 12, NUM_CLASSES
 
 def make_config(**options):
   """Returns the configuration of the convolutional network."""
-  fields = {'layers': LAYERS, 'input_shape': INPUT_SHAPE}
-  fields['sampler'] = 'bernoulli'  # compiled sooner
-  return ssnn_jax.NetworkConfig(**fields | options)
+  options = {'layers': LAYERS, 'input_shape': INPUT_SHAPE} | options
+  return ssnn_jax.NetworkConfig(**options)
 
 
 def make_params(config, seed=0):

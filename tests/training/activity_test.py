@@ -44,11 +44,7 @@ class ActivityTest(parameterized.TestCase):
     self, sizes, num_steps, window, events
   ):
     config = ssnn_jax.NetworkConfig(
-      sizes,
-      num_steps=num_steps,
-      window=window,
-      sampler='bernoulli',
-      gain=2.0,
+      sizes, num_steps=num_steps, window=window, gain=2.0
     )
     params, inputs = networks.make_params(config), make_images()
     if events:
@@ -89,7 +85,6 @@ class ActivityTest(parameterized.TestCase):
       (num_inputs, num_hidden, 3),
       num_steps=num_steps,
       window=1,
-      sampler='bernoulli',
       integration='memoryless',
     )
     random = np.random.RandomState(3)
@@ -139,7 +134,6 @@ class ActivityTest(parameterized.TestCase):
       (2, 6, 3),
       num_steps=40,
       window=16,
-      sampler='bernoulli',
       gain=gain,
       forward=use,
       backward=use,

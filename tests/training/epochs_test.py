@@ -10,7 +10,7 @@ from ssnn_jax import datasets
 from ssnn_jax import training
 from ssnn_jax import types
 
-CONFIG = ssnn_jax.NetworkConfig((64, 32, 10), num_steps=16, sampler='bernoulli')
+CONFIG = ssnn_jax.NetworkConfig((64, 32, 10), num_steps=16)
 
 
 def start(network, optimizer=None, batch_size=32):

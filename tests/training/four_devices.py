@@ -44,11 +44,7 @@ class FourDevicesTest(parameterized.TestCase):
     self, build, update, device
   ):
     config = ssnn_jax.NetworkConfig(
-      (64, 12, 10),
-      num_steps=10,
-      sampler='bernoulli',
-      dropout=0.1,
-      update=update,
+      (64, 12, 10), num_steps=10, dropout=0.1, update=update
     )
     optimizer, options, learned = training.make_optimizer(1.0), {}, []
     if device:
@@ -85,9 +81,7 @@ class FourDevicesTest(parameterized.TestCase):
   def test_update_of_baseline_does_not_depend_on_number_of_devices(
     self, method
   ):
-    config = ssnn_jax.NetworkConfig(
-      (64, 12, 10), num_steps=10, sampler='bernoulli', dropout=0.1
-    )
+    config = ssnn_jax.NetworkConfig((64, 12, 10), num_steps=10, dropout=0.1)
     chosen, key = methods.METHODS[method], jax.random.key(0)
     inputs, labels = small_digits().train
     inputs, labels = inputs[:BATCH_SIZE], labels[:BATCH_SIZE]

@@ -21,7 +21,6 @@ CONFIG = ssnn_jax.NetworkConfig(
   SIZES,
   num_steps=39,
   window=4,
-  sampler='bernoulli',
   settle=0,
   timing='realtime',
   update_every='window',
@@ -129,12 +128,7 @@ class OnlineTest(parameterized.TestCase):
 
   def test_devices_reduce_the_loss_of_digits(self):
     config = ssnn_jax.NetworkConfig(
-      (64, 10),
-      num_steps=8,
-      sampler='bernoulli',
-      settle=0,
-      timing='realtime',
-      update_every='window',
+      (64, 10), num_steps=8, settle=0, timing='realtime', update_every='window'
     )
     device = ssnn_jax.DeviceConfig(dw_min=1e-3)
     optimizer = ssnn_jax.hardware.make_resistive(device, 0.5)
