@@ -87,12 +87,13 @@ def write(page: str, names: list[str]) -> str:
     parts.append(f'.. automodule:: {module}')
     if tuple(module.rsplit('.', 1)) in described:  # also a function's name
       parts[-1] += '\n   :no-index:'
+    own = find_all()[module]
     for name in [name for place, name in described if place == module]:
-      is_class = inspect.isclass(getattr(find_all()[module], name))
+      is_class = inspect.isclass(getattr(own, name))
       kind, option = ('class', ':members:') if is_class else ('function', '')
       parts.append(f'.. auto{kind}:: {module}.{name}\n   {option}')
-    for name in getattr(find_all()[module], '__all__', ()):
-      table = getattr(find_all()[module], name)
+    for name in getattr(own, '__all__', ()):
+      table = getattr(own, name)
       if isinstance(table, dict):
         keys = f'   Keys: {", ".join(table)}.'
         parts += [f'.. py:data:: {module}.{name}', keys]
