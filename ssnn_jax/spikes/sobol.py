@@ -82,10 +82,9 @@ def _sample(source, word, rates, masks):
 
 
 # Jitted so that it is traced once.
-@functools.partial(jax.jit, static_argnames='is_fused')
-def _reference(state, shifts, rates, masks, is_fused):
+@jax.jit
+def _reference(state, shifts, rates, masks):
   """Samples as the compiled kernel does."""
-  del is_fused  # Few planes are always one expression.
   planes, points = state[1:], state[0] ^ shifts
   if len(masks) > 1:
     ticks = jnp.arange(_TICKS, dtype=jnp.uint32)[:, None]
