@@ -125,12 +125,8 @@ def _first_point(dimension, word):
   """Returns the point at the first tick of a word, without shift."""
   rows = jnp.asarray(generator_matrix(dimension) >> _TICK_BITS, jnp.uint32)
   places = jnp.arange(NUM_BITS, dtype=jnp.uint32)
-
-  def point(word):
-    bits = jax.lax.population_count(rows & word) & 1
-    return jnp.sum(bits << places, dtype=jnp.uint32)
-
-  return jnp.vectorize(point)(word.astype(jnp.uint32))
+  bits = jax.lax.population_count(rows & word.astype(jnp.uint32)) & 1
+  return jnp.sum(bits << places, dtype=jnp.uint32)
 
 
 @functools.cache
