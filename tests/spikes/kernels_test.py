@@ -23,6 +23,20 @@ def needs(kernel):
     raise absltest.SkipTest(f'{kernel} is not compiled')
 
 
+class PlatformTest(absltest.TestCase):
+  def test_a_function_of_all_platforms_is_traced_once(self):
+    num_traces = 0
+
+    def double(x):
+      nonlocal num_traces
+      num_traces += 1
+      return 2 * x
+
+    of_all = kernels.by_platform(double, double, use_kernels=False)
+    self.assertEqual(jax.jit(of_all)(3), 6)
+    self.assertEqual(num_traces, 1)
+
+
 class SampleTest(parameterized.TestCase):
   @parameterized.product(
     sampler=(
