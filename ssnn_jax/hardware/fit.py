@@ -15,6 +15,7 @@ narrow. Therefore the likelihood of the ratio is averaged over the parameters
 """
 
 from collections.abc import Iterable
+import functools
 from typing import NamedTuple
 
 import jax
@@ -197,13 +198,19 @@ def _search(readings, x, limits):
   log_ratios = np.linspace(-_MAX_LOG_RATIO, _MAX_LOG_RATIO, _NUM_RATIOS)
   for _ in range(_NUM_ROUNDS):
     profile = x = np.clip(x, limits[0] + margin, limits[1] - margin)
-    given = _split_noise(readings, mean, log_scale), profile, readings
+    noise = _split_noise(readings, mean, log_scale)
+    predict = _remember(noise, profile, readings)
     x = optimize.least_squares(
-      _residuals, x, _slopes, limits, x_scale='jac', max_nfev=60, args=given
+      lambda x: predict(x)[1][0],
+      x,
+      lambda x: predict(x)[0],
+      limits,
+      x_scale='jac',
+      max_nfev=60,
     ).x
     noises = _split_noise(readings, log_ratios, log_scale)  # [K, 2]
-    (residuals, log_units, _), slopes = jax.tree.map(
-      np.array, _linearize(x, noises, profile, readings)
+    slopes, (residuals, log_units, _) = jax.tree.map(
+      np.array, _linearize_noises(x, noises, profile, readings)
     )
     # Normal equations for each ratio, with a wide prior.
     information = np.einsum('kmp,kmq->kpq', slopes, slopes)
@@ -238,7 +245,7 @@ def _search(readings, x, limits):
   covariance[6, 6] += 1 / _PRIOR if is_hidden else 0.5 / degrees
 
   noise = _split_noise(readings, mean, log_scale)
-  residuals, log_unit, estimates = _predict(x, noise, profile, readings)
+  _, (residuals, log_unit, estimates) = _linearize(x, noise, profile, readings)
   errors = np.array(residuals).reshape(is_read.shape).T[is_read.T]
   weights = np.array(estimates) * (1 - 2 * readings.is_down)
   bounds, bound_slopes = map(np.array, _linearize_bounds(x))
@@ -325,10 +332,28 @@ def _predict(x, noise, profile, readings):
   return residuals.ravel(), log_unit, estimates
 
 
-_residuals = jax.jit(lambda *given: _predict(*given)[0])
-_slopes = jax.jit(jax.jacfwd(_residuals))
-_linearize = lambda *given: (_predict(*given), _slopes(*given))
-_linearize = jax.jit(jax.vmap(_linearize, (None, 0, None, None)))  # K noises
+@jax.jit
+def _linearize(x, noise, profile, readings):
+  """Returns the slopes `[(N - 1) C, 6]` of residuals, and the prediction."""
+
+  def predict(x):
+    predicted = _predict(x, noise, profile, readings)
+    return predicted[0], predicted
+
+  return jax.jacfwd(predict, has_aux=True)(x)
+
+
+_linearize_noises = jax.jit(jax.vmap(_linearize, (None, 0, None, None)))
+
+
+def _remember(*given):
+  """Returns `_linearize` of parameters alone, which keeps its last result."""
+
+  @functools.lru_cache(maxsize=1)
+  def linearize(x):
+    return jax.device_get(_linearize(np.frombuffer(x), *given))
+
+  return lambda x: linearize(x.tobytes())
 
 
 def _clip(mean, variance, low, high):
