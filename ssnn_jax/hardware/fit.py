@@ -16,12 +16,12 @@ narrow. Therefore the likelihood of the ratio is averaged over the parameters
 
 from collections.abc import Iterable
 import functools
+import math
 from typing import NamedTuple
 
 import jax
 from jax import lax
 from jax import numpy as jnp
-from jax.scipy.stats import norm
 import numpy as np
 import tqdm
 
@@ -361,11 +361,11 @@ def _clip(mean, variance, low, high):
   deviation = jnp.sqrt(variance)
   low, high = low - mean, high - mean
   a, b = low / deviation, high / deviation
-  below, above = norm.cdf(a), norm.cdf(-b)
-  shift = low * below + high * above
-  shift += deviation * (norm.pdf(a) - norm.pdf(b))
+  below, above = (lax.erfc(x * math.sqrt(0.5)) / 2 for x in (-a, b))
+  first, last = (jnp.exp(-(x**2) / 2) / math.sqrt(2 * math.pi) for x in (a, b))
+  shift = low * below + high * above + deviation * (first - last)
   square = low**2 * below + high**2 * above
-  square += variance * (1 - below - above + a * norm.pdf(a) - b * norm.pdf(b))
+  square += variance * (1 - below - above + a * first - b * last)
   floor = 1e-12 * variance  # rounding errors
   return mean + shift, jnp.maximum(square - shift**2, floor)
 
