@@ -398,7 +398,7 @@ def _map_weights(devices, zero, w_max):
         'zero is symmetry, but the up and down steps are equal at no single '
         'conductance between the bounds; choose middle.'
       )
-    point = low + (high - low) * first / (first - last)
+    point = low + first / (first - last) * (high - low)
   return float(point), float(max(high - point, point - low) / w_max)
 
 
