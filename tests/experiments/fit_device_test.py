@@ -1,6 +1,7 @@
 """Tests of the command that fits a device."""
 
 import contextlib
+import functools
 import io
 import pathlib
 
@@ -23,24 +24,30 @@ DEVICE = ssnn_jax.DeviceConfig(
 FIT = hardware.PulseFit(DEVICE, {'dw_min': (0.05, 0.07)}, 5.0, 2.0, 0.02, 1, ())
 
 
+@functools.cache
+def simulate():
+  """Returns curves of the device, measured with noise."""
+  return pulse_fit.simulate(DEVICE, read_noise=0.02)[0]
+
+
 class FitTest(absltest.TestCase):
   def setUp(self):
     super().setUp()
     self.folder = pathlib.Path(self.create_tempdir().full_path)
     self.csv, self.file = self.folder / 'm.csv', self.folder / 'own.json'
-    self.curves, _ = pulse_fit.simulate(DEVICE, read_noise=0.02)
 
   def call(self, *flags):
     given = f'--csv={self.csv}', f'--file={self.file}', *flags
     return call_main(fit_device, *given)
 
   def test_fitted_device_trains(self):
-    pulse_curves.write_csv(self.csv, self.curves, direction=False)
+    curves = simulate()
+    pulse_curves.write_csv(self.csv, curves, direction=False)
     errors = io.StringIO()
     with contextlib.redirect_stderr(errors):
       output = self.call()
     self.assertIn('1/1', errors.getvalue())
-    self.assertIn(f'{sum(len(c.pulses) for c in self.curves)} readings', output)
+    self.assertIn(f'{sum(len(c.pulses) for c in curves)} readings', output)
     self.assertRegex(output, r'dw_min +0\.06\d+ +0\.0\d+ to 0\.0\d+ +weight\n')
     self.assertRegex(output, r'number of states +3\d')
     self.assertIn('One device has no device-to-device variability', output)
@@ -77,7 +84,7 @@ class FigureTest(absltest.TestCase):
     self.assertNotIn('dw_min_dtod', cells)
 
   def test_figure_has_all_curves_and_the_fitted_response(self):
-    curves, _ = pulse_fit.simulate(DEVICE, read_noise=0.02)
+    curves = simulate()
     fig = fit_device.draw(curves, FIT)
     assert_readable(fig)
     for axes, curve in zip(fig.axes, curves):
