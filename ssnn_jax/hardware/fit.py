@@ -199,14 +199,9 @@ def _search(readings, x, limits):
   for _ in range(_NUM_ROUNDS):
     profile = x = np.clip(x, limits[0] + margin, limits[1] - margin)
     noise = _split_noise(readings, mean, log_scale)
-    predict = _remember(noise, profile, readings)
+    predict, differentiate = _least_squares(noise, profile, readings)
     x = optimize.least_squares(
-      lambda x: predict(x)[1][0],
-      x,
-      lambda x: predict(x)[0],
-      limits,
-      x_scale='jac',
-      max_nfev=60,
+      predict, x, differentiate, limits, x_scale='jac', max_nfev=60
     ).x
     noises = _split_noise(readings, log_ratios, log_scale)  # [K, 2]
     slopes, (residuals, log_units, _) = jax.tree.map(
@@ -346,14 +341,20 @@ def _linearize(x, noise, profile, readings):
 _linearize_noises = jax.jit(jax.vmap(_linearize, (None, 0, None, None)))
 
 
-def _remember(*given):
-  """Returns `_linearize` of parameters alone, which keeps its last result."""
+def _least_squares(*given):
+  """Returns functions of parameters: residuals, and their slopes.
+
+  SciPy asks for both at the same parameters, one after the other.
+  """
 
   @functools.lru_cache(maxsize=1)
   def linearize(x):
-    return jax.device_get(_linearize(np.frombuffer(x), *given))
+    slopes, (residuals, *_) = _linearize(np.frombuffer(x), *given)
+    return np.asarray(residuals), np.asarray(slopes)
 
-  return lambda x: linearize(x.tobytes())
+  residuals = lambda x: linearize(x.tobytes())[0]
+  slopes = lambda x: linearize(x.tobytes())[1]
+  return residuals, slopes
 
 
 def _clip(mean, variance, low, high):
