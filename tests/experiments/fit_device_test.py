@@ -1,7 +1,6 @@
 """Tests of the command that fits a device."""
 
 import contextlib
-import functools
 import io
 import pathlib
 
@@ -24,12 +23,6 @@ DEVICE = ssnn_jax.DeviceConfig(
 FIT = hardware.PulseFit(DEVICE, {'dw_min': (0.05, 0.07)}, 5.0, 2.0, 0.02, 1, ())
 
 
-@functools.cache
-def simulate():
-  """Returns curves of the device, measured with noise."""
-  return pulse_fit.simulate(DEVICE, read_noise=0.02)[0]
-
-
 class FitTest(absltest.TestCase):
   def setUp(self):
     super().setUp()
@@ -41,7 +34,7 @@ class FitTest(absltest.TestCase):
     return call_main(fit_device, *given)
 
   def test_fitted_device_trains(self):
-    curves = simulate()
+    curves, _ = pulse_fit.simulate(DEVICE, num_cycles=2, read_noise=0.02)
     pulse_curves.write_csv(self.csv, curves, direction=False)
     errors = io.StringIO()
     with contextlib.redirect_stderr(errors):
@@ -84,7 +77,7 @@ class FigureTest(absltest.TestCase):
     self.assertNotIn('dw_min_dtod', cells)
 
   def test_figure_has_all_curves_and_the_fitted_response(self):
-    curves = simulate()
+    curves, _ = pulse_fit.simulate(DEVICE, read_noise=0.02)
     fig = fit_device.draw(curves, FIT)
     assert_readable(fig)
     for axes, curve in zip(fig.axes, curves):
