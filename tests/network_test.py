@@ -20,7 +20,6 @@ from tests.testing.networks import batch
 from tests.testing.networks import learn
 from tests.testing.networks import make_params
 
-
 # A pulse is the gradient of four coincidences, in 100 ticks of 5 samples.
 THINNED = dict(pulse_gradient=np.float32(4 / 500), separate_signs=True)
 
