@@ -27,11 +27,11 @@ SETTINGS = {
   'realtime': (
     ('sobol', 4, 1, TWO, 5),
     ('bernoulli', 16, 1, TWO, 3, 11),
-    ('lfsr', 33, 1, TWO, 2),
+    ('lfsr', 33, 1, ONE, 2),
     ('sobol', 48, 1, FOUR, 2, 0),
     ('bernoulli', 70, 8, TWO, 3),
     ('bernoulli', 256, 32, TWO, 2),
-    ('sobol', 200, 64, ONE, 1),
+    ('sobol', 200, 64, TWO, 1),
   ),
   'buffered': (
     ('sobol', 1, 1, TWO, 5),

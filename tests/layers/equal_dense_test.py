@@ -131,7 +131,7 @@ class SeedsTest(parameterized.TestCase):
       state = training.init_state(network, optimizer, seed)
       return train(state, images, labels)[0].params
 
-    together = jax.jit(jax.vmap(run))(jnp.arange(2))
+    together = jax.device_get(jax.jit(jax.vmap(run))(np.arange(2)))
     for seed in (0, 1):
       alone = jax.jit(run)(seed)
       own = jax.tree.map(lambda x, seed=seed: x[seed], together)
