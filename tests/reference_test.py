@@ -25,9 +25,10 @@ ONE, TWO, THREE, FOUR = (12, 3), (12, 9, 4), (12, 9, 8, 3), (12, 7, 6, 5, 3)
 # of ticks that settle, of each timing.
 SETTINGS = {
   'realtime': (
+    ('bernoulli', 2, 1, ONE, 1),
     ('sobol', 4, 1, TWO, 5),
     ('bernoulli', 16, 1, TWO, 3, 11),
-    ('lfsr', 33, 1, ONE, 2),
+    ('lfsr', 33, 1, TWO, 2),
     ('sobol', 48, 1, FOUR, 2, 0),
     ('bernoulli', 70, 8, TWO, 3),
     ('bernoulli', 256, 32, TWO, 2),
@@ -41,6 +42,7 @@ SETTINGS = {
     ('sobol', 64, 32, THREE, 2),
     ('lfsr_shared', 64, 64, ONE, 2),
     ('bernoulli', 200, 64, TWO, 1),
+    ('bernoulli', 256, 256, TWO, 3),
   ),
 }
 SEEDS = range(3)  # of the samples, parameters and keys of each setting
