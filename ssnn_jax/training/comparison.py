@@ -164,10 +164,7 @@ def compare(
     'optimizer', optimizer, optax.GradientTransformation, expected
   )
   state = state_lib.init_state(networks[0], optimizer, seeds[0])
-  train = fit_lib.check_split('training data', networks[0], state, train)
-  held_out = fit_lib.check_split(
-    'evaluation data', networks[0], state, held_out
-  )
+  train, held_out = fit_lib.check_splits(networks[0], state, train, held_out)
   start = jax.jit(
     jax.vmap(lambda seed: state_lib.init_state(networks[0], optimizer, seed))
   )

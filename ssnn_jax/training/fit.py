@@ -99,9 +99,7 @@ def fit(
   batch_size = checks.check_count('batch_size', batch_size)
   train, held_out = select_splits(dataset, evaluate)
   state = _check_state(network, optimizer, seed, state)
-  train = check_split('training data', network, state, train)
-  if held_out is not None:
-    held_out = check_split('evaluation data', network, state, held_out)
+  train, held_out = check_splits(network, state, train, held_out)
   programs = make_programs(network, optimizer, batch_size)
   total = int(state.epoch) + num_epochs
   state = _add_axis(state)  # a copy, which the loop may delete
@@ -175,26 +173,49 @@ def _check_state(network, optimizer, seed, state):
   return state
 
 
-def check_split(
-  name: str,
+def check_splits(
   network: types.Network,
   state: state_lib.TrainState,
-  split: Arrays,
-) -> tuple[jax.Array, jax.Array]:
+  train: Arrays,
+  held_out: Arrays | None,
+) -> tuple[tuple[jax.Array, jax.Array], tuple[jax.Array, jax.Array] | None]:
   """Checks inputs and labels against a network, and puts them on the device.
 
   Args:
-    name: name of the split in errors.
     network: the network.
     state: a state of the network.
-    split: inputs and labels.
+    train: inputs and labels of the training data.
+    held_out: those of the evaluation data, or None.
 
   Returns:
-    The inputs, and int32 labels.
+    Both splits: the inputs, and int32 labels.
 
   Raises:
     UserError: if they do not fit the network.
   """
+  splits = {'training data': train, 'evaluation data': held_out}
+  splits = {
+    name: _as_arrays(name, split)
+    for name, split in splits.items()
+    if split is not None
+  }
+  samples = {name: _find_extremes(*split) for name, split in splits.items()}
+  # The second trace finds the split that is wrong.
+  if not _accepts_all(network, state, list(samples.values())):
+    for name, own in samples.items():
+      try:
+        _trace_learn(network, state, *own)
+      except types.UserError as error:
+        raise types.UserError(f'{name}: {error}') from None
+  checked = [
+    jax.device_put((inputs, labels.astype(np.int32)))
+    for inputs, labels in splits.values()
+  ]
+  return checked[0], checked[1] if held_out is not None else None
+
+
+def _as_arrays(name, split):
+  """Returns the arrays of inputs and labels of a split with a name."""
   if not isinstance(split, tuple | list) or len(split) != 2:
     raise types.UserError(
       f'{name} is of type {type(split).__name__}; expected an '
@@ -211,24 +232,42 @@ def check_split(
     raise types.UserError(
       f'{name} are not arrays; give all samples the same shape.'
     ) from None
-  labels = arrays.as_classes(labels)
-  constants = inputs, labels
-  is_class = jnp.issubdtype(labels.dtype, jnp.integer)
-  if is_class and labels.shape == inputs.shape[:1]:  # or `learn` refuses them
-    constants = tuple(map(_extremes, constants))
+  return inputs, arrays.as_classes(labels)
+
+
+def _accepts_all(network, state, samples):
+  """Returns whether `learn` accepts the samples of all splits, in one trace."""
+  if len({(own.shape, own.dtype) for own, _ in samples}) > 1:
+    return False
+  if any(
+    not own.size or own.shape[:1] != labels.shape for own, labels in samples
+  ):
+    return False
+  try:
+    _trace_learn(network, state, *map(np.concatenate, zip(*samples)))
+  except types.UserError:
+    return False
+  return True
+
+
+def _trace_learn(network, state, inputs, labels):
+  """Traces `learn`, whose checks see the values of constants."""
 
   def learn(params, key, opt_state):
     if network.learn is not None:
-      return network.learn(params, key, *constants)
+      return network.learn(params, key, inputs, labels)
     keep = lambda index, update, opt_state, params: (params, opt_state)
-    return network.learn_online(params, key, *constants, keep, opt_state)
+    return network.learn_online(params, key, inputs, labels, keep, opt_state)
 
-  # The checks of `learn` see the values of constants, and nothing is computed.
-  try:
-    jax.eval_shape(learn, state.params, jax.random.key(0), state.opt_state)
-  except types.UserError as error:
-    raise types.UserError(f'{name}: {error}') from None
-  return jax.device_put((inputs, labels.astype(np.int32)))
+  jax.eval_shape(learn, state.params, jax.random.key(0), state.opt_state)
+
+
+def _find_extremes(inputs, labels):
+  """Returns the extremes of valid inputs and labels, or else all of them."""
+  is_class = jnp.issubdtype(labels.dtype, jnp.integer)
+  if is_class and labels.shape == inputs.shape[:1]:  # or `learn` refuses them
+    return _extremes(inputs), _extremes(labels)
+  return inputs, labels
 
 
 def _extremes(array):
