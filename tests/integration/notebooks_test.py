@@ -45,7 +45,7 @@ SMALLER = {
     'num_steps=64': 'num_steps=8',
   },
   'your_own_network': {
-    'sizes, num_steps = (100, 64, 4), 64': 'sizes, num_steps = (100, 4), 16',
+    'sizes, num_steps = (100, 64, 4), 64': 'sizes, num_steps = (100, 8, 4), 16',
   },
   'convolution': {
     'Conv(16,': 'Conv(2,',
