@@ -239,9 +239,7 @@ def _accepts_all(network, state, samples):
   """Returns whether `learn` accepts the samples of all splits, in one trace."""
   if len({(own.shape, own.dtype) for own, _ in samples}) > 1:
     return False
-  if any(
-    not own.size or own.shape[:1] != labels.shape for own, labels in samples
-  ):
+  if any(own.shape[:1] != labels.shape for own, labels in samples):
     return False
   try:
     _trace_learn(network, state, *map(np.concatenate, zip(*samples)))
