@@ -55,6 +55,10 @@ INVALID_OPTIONS = {
     r'ssnn\(config, separate_signs=True\)',
   ),
   'evaluation': ({'evaluate': (INPUTS, LABELS - 1)}, 'evaluation data: labels'),
+  'no_evaluation': (
+    {'evaluate': (INPUTS[:0], LABELS[:0])},
+    'evaluation data: .*one sample or more',
+  ),
   'other_optimizer': (
     {'state': training.init_state(NETWORK, DEVICE, 0)},
     'state has another structure',
