@@ -75,25 +75,11 @@ def trace(
 ) -> Trace:
   """Traces a neuron of the first hidden layer while a sample is presented."""
   words, signals = raster.present(config, params, key, image, label)
-  schedule, errors = config.schedule, signals.errors
-  blocks = jax.vmap(functools.partial(spikes.block, schedule))(
-    jnp.arange(schedule.num_blocks)
-  )
-
-  def transposed_drive(error, streams, window):
-    positive, negative = (
-      spikes.count(words & window.mask[:, None]) for words in streams
-    )
-    error = rules.mean_errors(config, 1, error, positive - negative, window)
-    return composite.transposed_drive(params[1], config.read_gains[1], error)
-
-  over_windows = jax.vmap(transposed_drive, in_axes=(0, None, 0))
-  drive = jax.vmap(over_windows)(
-    errors[1].errors, errors[1].streams, blocks.windows
-  )
+  errors = signals.errors
+  length, drive = _find_drive(config, params, errors[1])
   potential = signals.potentials[0][..., neuron]
   gate = firing.find(config.firing_function).derivative(potential)
-  length = np.ravel(blocks.windows.length)
+  length = np.ravel(length)
   by_tick = functools.partial(raster.by_tick, config, words)
 
   def over_ticks(window_values):
@@ -111,6 +97,25 @@ def trace(
     gate=over_ticks(gate),
     errors=signed(errors[0].streams)[:, neuron],
   )
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _find_drive(config, params, errors):
+  """Returns the length and the transposed drive of each window."""
+  blocks = jax.vmap(functools.partial(spikes.block, config.schedule))(
+    jnp.arange(config.schedule.num_blocks)
+  )
+
+  def transposed_drive(error, streams, window):
+    positive, negative = (
+      spikes.count(words & window.mask[:, None]) for words in streams
+    )
+    error = rules.mean_errors(config, 1, error, positive - negative, window)
+    return composite.transposed_drive(params[1], config.read_gains[1], error)
+
+  over_windows = jax.vmap(transposed_drive, in_axes=(0, None, 0))
+  drive = jax.vmap(over_windows)(errors.errors, errors.streams, blocks.windows)
+  return blocks.windows.length, drive
 
 
 def draw_trace(traced: Trace) -> figure.Figure:

@@ -9,6 +9,7 @@ and JAX do.
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
+import functools
 import json
 import math
 import numbers
@@ -157,6 +158,9 @@ def parse(text: str | bytes) -> Any:
     raise ValueError('it is nested too deep') from None
 
 
+_hints = functools.cache(typing.get_type_hints)
+
+
 def problems(values: Any, kind: type) -> Iterator[str]:
   """Yields what is wrong with a JSON object.
 
@@ -173,24 +177,24 @@ def problems(values: Any, kind: type) -> Iterator[str]:
   for name in sorted(getattr(kind, '__required_keys__', ())):
     if name not in values:
       yield f'{name} is missing'
-  for name, hint in typing.get_type_hints(kind).items():
+  for name, hint in _hints(kind).items():
     if name in values and not matches(values[name], hint):
       yield f'{name} is {_write(values[name])}; expected {describe(hint)}'
 
 
 def matches(value: Any, hint: Any) -> bool:
   """Returns whether a JSON value has the type of a hint; lists are tuples."""
+  if hint is int:
+    return is_count(value, smallest=-MAX_COUNT)
+  if hint is float:
+    is_infinite = is_real(value) and abs(value) == math.inf
+    return is_infinite or is_finite(value)
   origin, arguments = typing.get_origin(hint), typing.get_args(hint)
   if origin in (typing.Union, python_types.UnionType):
     return any(matches(value, argument) for argument in arguments)
   if origin in (list, tuple):
     is_list = isinstance(value, list | tuple)
     return is_list and all(matches(item, arguments[0]) for item in value)
-  if hint is int:
-    return is_count(value, smallest=-MAX_COUNT)
-  if hint is float:
-    is_infinite = is_real(value) and abs(value) == math.inf
-    return is_infinite or is_finite(value)
   return hint is Any or isinstance(value, hint)
 
 

@@ -68,8 +68,10 @@ def from_rows(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
   rows = list(rows)
   names = {name: None for row in rows for name in row}
   columns = {name: [row.get(name) for row in rows] for name in names}
+  # Names that are no Arrow strings are found several times as fast.
   return pd.DataFrame(
-    {name: _series(name, values) for name, values in columns.items()}
+    {name: _series(name, values) for name, values in columns.items()},
+    columns=pd.Index(list(names), dtype=object),
   )
 
 

@@ -105,7 +105,7 @@ def _by_seed(setting, metric):
 
 def _overlap(runs):
   """Returns the test samples for each training sample of folds, or 0."""
-  if 'folds' not in runs or runs['folds'].isna().all():
+  if 'folds' not in runs or pd.isna(runs['folds'].to_numpy()).all():
     return 0.0
   return float((runs['num_eval_samples'] / runs['num_train_samples']).mean())
 

@@ -10,12 +10,12 @@ only.
 """
 
 import dataclasses
+import functools
 import itertools
 from typing import Any
 
 from absl import flags
 import jax
-import jax.numpy as jnp
 import numpy as np
 import tqdm
 
@@ -46,21 +46,24 @@ def relative_errors(
   the squared norm of the gradient.
   """
 
-  def gradient(network, key):
-    update, _ = network.learn(params, key, images, labels)
-    return [layer.weights for layer in ssnn_jax.as_gradient(update)]
+  def gradient(make, key):
+    return jax.device_get(_gradient(make, config, params, key, images, labels))
 
-  exact = gradient(ssnn_jax.ann(config), jax.random.key(0))
-  norms = [float(jnp.sum(layer**2)) for layer in exact]
-
-  @jax.jit
-  def squares(key):
-    sampled = gradient(ssnn_jax.ssnn(config), key)
-    return jnp.stack([jnp.sum((a - b) ** 2) for a, b in zip(sampled, exact)])
-
-  drawn = np.array([squares(jax.random.key(seed)) for seed in range(num_draws)])
+  exact = gradient(ssnn_jax.ann, jax.random.key(0))
+  norms = [np.sum(layer**2) for layer in exact]
+  drawn = np.empty((num_draws, len(exact)))
+  for draw in range(num_draws):
+    sampled = gradient(ssnn_jax.ssnn, jax.random.key(draw))
+    drawn[draw] = [np.sum((a - b) ** 2) for a, b in zip(sampled, exact)]
   total = drawn.sum(axis=1, keepdims=True) / sum(norms)
   return np.concatenate([drawn / norms, total], axis=1)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _gradient(make, config, params, key, images, labels):
+  """Returns the gradients of the weights of all layers of a kind of network."""
+  update, _ = make(config).learn(params, key, images, labels)
+  return [layer.weights for layer in ssnn_jax.as_gradient(update)]
 
 
 def measure(

@@ -75,17 +75,25 @@ def compile_setting(setting: Setting, num_images: int) -> Compiled:
       return functools.partial(_device_step, network, resistive)
     return learn_step(network, is_spiking=setting.method != methods.ANN)
 
-  def start(seed):
+  def init_device(seed, params):
     key = jax.random.key(seed)
-    params = ssnn_jax.ssnn(config).init(key)
-    if not resistive:
-      return params
     device_key = training.stream_key(key, training.Stream.DEVICE)
     return resistive.init(device_key, params)
 
   if setting.name == 'epoch':
     return _compile_epoch(make_network, config, setting, num_images)
-  return _compile_steps(make_step, start, config, setting)
+  seeds = jnp.arange(setting.num_seeds)
+  state = _init(setting.config, seeds)
+  if resistive:
+    state = jax.jit(jax.vmap(init_device))(seeds, state)
+  return _compile_steps(make_step, state, seeds, setting)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _init(config, seeds):
+  """Returns the parameters of each seed, which all representations share."""
+  network = ssnn_jax.ssnn(config)
+  return jax.vmap(lambda seed: network.init(jax.random.key(seed)))(seeds)
 
 
 def learn_step(network: ssnn_jax.Network, is_spiking: bool) -> Step:
@@ -129,7 +137,7 @@ def _infer_step(network, params, key, images, labels):
   return *params[:-1], last._replace(biases=last.biases + trace)
 
 
-def _compile_steps(make_step, start, config, setting):
+def _compile_steps(make_step, state, seeds, setting):
   """Compiles a loop over steps of minibatches."""
   batch_size = setting.batch_size
   images, labels = _load_images(setting, _NUM_BATCHES * batch_size)
@@ -150,8 +158,6 @@ def _compile_steps(make_step, start, config, setting):
 
   in_axes = 0, 0, None, None, None
   run_seeds = loop.over_seeds(run_steps, in_axes, donate_argnums=0)
-  seeds = jnp.arange(setting.num_seeds)
-  state = jax.jit(jax.vmap(start))(seeds)
   compiled, peak_mib = _compile(
     run_seeds, state, seeds, jnp.int32(1), images, labels
   )

@@ -15,12 +15,13 @@ narrow. Therefore the likelihood of the ratio is averaged over the parameters
 """
 
 from collections.abc import Iterable
+import functools
+import math
 from typing import NamedTuple
 
 import jax
 from jax import lax
 from jax import numpy as jnp
-from jax.scipy.stats import norm
 import numpy as np
 import tqdm
 
@@ -197,13 +198,14 @@ def _search(readings, x, limits):
   log_ratios = np.linspace(-_MAX_LOG_RATIO, _MAX_LOG_RATIO, _NUM_RATIOS)
   for _ in range(_NUM_ROUNDS):
     profile = x = np.clip(x, limits[0] + margin, limits[1] - margin)
-    given = _split_noise(readings, mean, log_scale), profile, readings
+    noise = _split_noise(readings, mean, log_scale)
+    predict, differentiate = _least_squares(noise, profile, readings)
     x = optimize.least_squares(
-      _residuals, x, _slopes, limits, x_scale='jac', max_nfev=60, args=given
+      predict, x, differentiate, limits, x_scale='jac', max_nfev=60
     ).x
     noises = _split_noise(readings, log_ratios, log_scale)  # [K, 2]
-    (residuals, log_units, _), slopes = jax.tree.map(
-      np.array, _linearize(x, noises, profile, readings)
+    slopes, (residuals, log_units, _) = jax.tree.map(
+      np.array, _linearize_noises(x, noises, profile, readings)
     )
     # Normal equations for each ratio, with a wide prior.
     information = np.einsum('kmp,kmq->kpq', slopes, slopes)
@@ -238,7 +240,7 @@ def _search(readings, x, limits):
   covariance[6, 6] += 1 / _PRIOR if is_hidden else 0.5 / degrees
 
   noise = _split_noise(readings, mean, log_scale)
-  residuals, log_unit, estimates = _predict(x, noise, profile, readings)
+  _, (residuals, log_unit, estimates) = _linearize(x, noise, profile, readings)
   errors = np.array(residuals).reshape(is_read.shape).T[is_read.T]
   weights = np.array(estimates) * (1 - 2 * readings.is_down)
   bounds, bound_slopes = map(np.array, _linearize_bounds(x))
@@ -325,10 +327,34 @@ def _predict(x, noise, profile, readings):
   return residuals.ravel(), log_unit, estimates
 
 
-_residuals = jax.jit(lambda *given: _predict(*given)[0])
-_slopes = jax.jit(jax.jacfwd(_residuals))
-_linearize = lambda *given: (_predict(*given), _slopes(*given))
-_linearize = jax.jit(jax.vmap(_linearize, (None, 0, None, None)))  # K noises
+@jax.jit
+def _linearize(x, noise, profile, readings):
+  """Returns the slopes `[(N - 1) C, 6]` of residuals, and the prediction."""
+
+  def predict(x):
+    predicted = _predict(x, noise, profile, readings)
+    return predicted[0], predicted
+
+  return jax.jacfwd(predict, has_aux=True)(x)
+
+
+_linearize_noises = jax.jit(jax.vmap(_linearize, (None, 0, None, None)))
+
+
+def _least_squares(*given):
+  """Returns functions of parameters: residuals, and their slopes.
+
+  SciPy asks for both at the same parameters, one after the other.
+  """
+
+  @functools.lru_cache(maxsize=1)
+  def linearize(x):
+    slopes, (residuals, *_) = _linearize(np.frombuffer(x), *given)
+    return np.asarray(residuals), np.asarray(slopes)
+
+  residuals = lambda x: linearize(x.tobytes())[0]
+  slopes = lambda x: linearize(x.tobytes())[1]
+  return residuals, slopes
 
 
 def _clip(mean, variance, low, high):
@@ -336,11 +362,11 @@ def _clip(mean, variance, low, high):
   deviation = jnp.sqrt(variance)
   low, high = low - mean, high - mean
   a, b = low / deviation, high / deviation
-  below, above = norm.cdf(a), norm.cdf(-b)
-  shift = low * below + high * above
-  shift += deviation * (norm.pdf(a) - norm.pdf(b))
+  below, above = (lax.erfc(x * math.sqrt(0.5)) / 2 for x in (-a, b))
+  first, last = (jnp.exp(-(x**2) / 2) / math.sqrt(2 * math.pi) for x in (a, b))
+  shift = low * below + high * above + deviation * (first - last)
   square = low**2 * below + high**2 * above
-  square += variance * (1 - below - above + a * norm.pdf(a) - b * norm.pdf(b))
+  square += variance * (1 - below - above + a * first - b * last)
   floor = 1e-12 * variance  # rounding errors
   return mean + shift, jnp.maximum(square - shift**2, floor)
 
@@ -373,7 +399,7 @@ def _map_weights(devices, zero, w_max):
         'zero is symmetry, but the up and down steps are equal at no single '
         'conductance between the bounds; choose middle.'
       )
-    point = low + (high - low) * first / (first - last)
+    point = low + first / (first - last) * (high - low)
   return float(point), float(max(high - point, point - low) / w_max)
 
 

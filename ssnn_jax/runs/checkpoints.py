@@ -15,16 +15,19 @@ import copy
 import os
 import pathlib
 import shutil
+from typing import TYPE_CHECKING
 from typing import Any
 from typing import NamedTuple
 
 import jax
 import numpy as np
-import orbax.checkpoint as ocp
 
 from ssnn_jax import training
 from ssnn_jax import types
 from ssnn_jax.runs import provenance
+
+if TYPE_CHECKING:  # imported late otherwise: an eighth of a second
+  import orbax.checkpoint as ocp
 
 _FOLDER, _DISCARDED = 'checkpoints', 'discarded'
 _METRIC = 'accuracy'
@@ -41,7 +44,7 @@ class Checkpoint(NamedTuple):
 
 
 @contextlib.contextmanager
-def open_in(folder: str | os.PathLike) -> Iterator[ocp.CheckpointManager]:
+def open_in(folder: str | os.PathLike) -> 'Iterator[ocp.CheckpointManager]':
   """Opens the checkpoints of a run; all are written when the context ends.
 
   The folder is locked by `files.exclusive_lock` meanwhile.
@@ -60,7 +63,7 @@ def open_in(folder: str | os.PathLike) -> Iterator[ocp.CheckpointManager]:
 
 
 def save(
-  manager: ocp.CheckpointManager,
+  manager: 'ocp.CheckpointManager',
   state: training.TrainState,
   seeds: Sequence[int],
   record: dict[str, Any],
@@ -75,6 +78,8 @@ def save(
     record: the record so far, a JSON object.
     accuracy: mean accuracy of an evaluation after this epoch; None without.
   """
+  import orbax.checkpoint as ocp
+
   manager.wait_until_finished()
   shutil.rmtree(manager.directory / _DISCARDED, ignore_errors=True)
   progress = {
@@ -94,7 +99,7 @@ def save(
 
 
 def restore(
-  manager: ocp.CheckpointManager, like: training.TrainState
+  manager: 'ocp.CheckpointManager', like: training.TrainState
 ) -> Checkpoint | None:
   """Restores the last checkpoint.
 
@@ -175,6 +180,8 @@ def load_params(
 
 def _read(manager, epoch, like):
   """Reads state and progress; without `like`, the state is a dictionary."""
+  import orbax.checkpoint as ocp
+
   state = ocp.args.StandardRestore(like)
   args = ocp.args.Composite(state=state, progress=ocp.args.JsonRestore())
   restored = manager.restore(epoch, args=args)
@@ -200,6 +207,8 @@ def _explained(path):
 
 
 def _make_manager(path, cleanup):
+  import orbax.checkpoint as ocp
+
   policies = ocp.checkpoint_managers
   accuracy = lambda metrics: metrics[_METRIC]
   options = ocp.CheckpointManagerOptions(

@@ -44,9 +44,10 @@ def _sample(source, word, rates, masks):
   keys, counter = _state(source, word)
   return kernels.sample(
     'ssnn_sample_hashed',
-    _reference,
+    functools.partial(_reference, is_fused=False),
     source.use_kernel,
     (keys, counter, rates, masks),
+    fused=functools.partial(_reference, is_fused=True),
   )
 
 

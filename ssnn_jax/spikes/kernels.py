@@ -44,7 +44,7 @@ def by_platform(
   Returns:
     The function.
   """
-  if use_kernels and is_only_platform():
+  if on_cpu is elsewhere or (use_kernels and is_only_platform()):
     return on_cpu
   return functools.partial(
     jax.lax.platform_dependent, cpu=on_cpu, default=elsewhere
@@ -56,26 +56,27 @@ def sample(
   reference: Callable[..., jax.Array],
   use_kernel: bool,
   operands: tuple[jax.Array, ...],
+  fused: Callable[..., jax.Array] | None = None,
 ) -> jax.Array:
   """Samples the spikes of one sample in the windows of one word.
 
   Args:
     kernel: name of the compiled kernel.
-    reference: `(*operands, is_fused) -> spikes`, where the kernel is not used;
-      fused it is a single loop over neurons, as accelerators need it.
+    reference: `(*operands) -> spikes`, where the kernel is not used.
     use_kernel: whether the kernel may be used, on CPU.
     operands: `[S]` uint32 state of the word, `[O]` uint32 state of the sample
       and its neurons, `[W, N]` spikes per tick in [0, 1], and the `[W]` uint32
       masks of the ticks of the windows.
+    fused: the reference as a single loop over neurons, as accelerators need it;
+      None if it is one anyway.
 
   Returns:
     `[N]` uint32 spikes of all windows, one bit per tick.
   """
-  on_cpu = functools.partial(reference, is_fused=False)
+  on_cpu = reference
   if use_kernel and is_available(kernel):
     on_cpu = functools.partial(_sample, kernel)
-  elsewhere = functools.partial(reference, is_fused=True)
-  return by_platform(on_cpu, elsewhere, use_kernel)(*operands)
+  return by_platform(on_cpu, fused or reference, use_kernel)(*operands)
 
 
 def _sample(kernel, state, own, rates, masks):

@@ -38,6 +38,17 @@ _TICK_BITS = 5  # bits of the index of a tick within its word
 _LOW_BITS = NUM_BITS - _TICK_BITS
 _LOW = (1 << _LOW_BITS) - 1
 _TICKS = 1 << _TICK_BITS
+# Inner coefficients of the primitive polynomial over GF(2) of each dimension,
+# and the first direction numbers; the others follow. Source: S. Joe and
+# F. Y. Kuo, "Constructing Sobol sequences with better two-dimensional
+# projections" (2008), as in SciPy.
+_DIRECTIONS = (
+  ((), (1,) * NUM_BITS),  # no polynomial
+  ((), (1,)),
+  ((1,), (1, 3)),
+  ((0, 1), (1, 3, 1)),
+  ((1, 0), (1, 1, 1)),
+)
 
 
 def dimension(role: Role, layer: int) -> int:
@@ -82,10 +93,9 @@ def _sample(source, word, rates, masks):
 
 
 # Jitted so that it is traced once.
-@functools.partial(jax.jit, static_argnames='is_fused')
-def _reference(state, shifts, rates, masks, is_fused):
+@jax.jit
+def _reference(state, shifts, rates, masks):
   """Samples as the compiled kernel does."""
-  del is_fused  # Few planes are always one expression.
   planes, points = state[1:], state[0] ^ shifts
   if len(masks) > 1:
     ticks = jnp.arange(_TICKS, dtype=jnp.uint32)[:, None]
@@ -126,12 +136,8 @@ def _first_point(dimension, word):
   """Returns the point at the first tick of a word, without shift."""
   rows = jnp.asarray(generator_matrix(dimension) >> _TICK_BITS, jnp.uint32)
   places = jnp.arange(NUM_BITS, dtype=jnp.uint32)
-
-  def point(word):
-    bits = jax.lax.population_count(rows & word) & 1
-    return jnp.sum(bits << places, dtype=jnp.uint32)
-
-  return jnp.vectorize(point)(word.astype(jnp.uint32))
+  bits = jax.lax.population_count(rows & word.astype(jnp.uint32)) & 1
+  return jnp.sum(bits << places, dtype=jnp.uint32)
 
 
 @functools.cache
@@ -154,17 +160,15 @@ def generator_matrix(dimension: int) -> np.ndarray:
   """Returns the generator matrix of a dimension, `[16]` int64.
 
   Row q is the mask of the bits of the tick whose parity is bit q of the point.
-  Source of the direction numbers: S. Joe and F. Y. Kuo, "Constructing Sobol
-  sequences with better two-dimensional projections" (2008), through SciPy.
   """
-  from scipy.stats import qmc  # imported late: half a second and 50 MiB
-
-  # SciPy enumerates points in Gray code order, so the step to point 2**k is
-  # the direction number of bit k.
-  sequence = qmc.Sobol(dimension + 1, scramble=False, bits=NUM_BITS)
-  points = sequence.random_base2(NUM_BITS)[:, dimension]
-  numbers = np.round(points * (1 << NUM_BITS)).astype(np.int64)
+  coefficients, numbers = _DIRECTIONS[dimension]
+  numbers, degree = list(numbers), len(numbers)
+  for _ in range(NUM_BITS - degree):
+    number = numbers[-degree] ^ numbers[-degree] << degree
+    for power, coefficient in enumerate(coefficients, 1):
+      number ^= coefficient * numbers[-power] << power
+    numbers.append(number)
   bits = np.arange(NUM_BITS)
-  directions = numbers[1 << bits] ^ numbers[(1 << bits) - 1]
+  directions = np.array(numbers) << bits[::-1]  # the step to point 2**k
   columns = (directions[None, :] >> bits[:, None]) & 1
   return np.sum(columns << bits, axis=1)

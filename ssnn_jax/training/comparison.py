@@ -163,10 +163,10 @@ def compare(
   checks.check_type(
     'optimizer', optimizer, optax.GradientTransformation, expected
   )
-  state = state_lib.init_state(networks[0], optimizer, seeds[0])
-  train = fit_lib.check_split('training data', networks[0], state, train)
+  params = state_lib.init_state(networks[0], optimizer, seeds[0]).params
+  train = fit_lib.check_split('training data', networks[0], params, train)
   held_out = fit_lib.check_split(
-    'evaluation data', networks[0], state, held_out
+    'evaluation data', networks[0], params, held_out
   )
   start = jax.jit(
     jax.vmap(lambda seed: state_lib.init_state(networks[0], optimizer, seed))

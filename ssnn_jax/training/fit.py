@@ -19,6 +19,7 @@ from ssnn_jax import summaries
 from ssnn_jax import types
 from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import types as dataset_types
+from ssnn_jax.simulation import samples
 from ssnn_jax.training import loop
 from ssnn_jax.training import state as state_lib
 
@@ -99,9 +100,9 @@ def fit(
   batch_size = checks.check_count('batch_size', batch_size)
   train, held_out = select_splits(dataset, evaluate)
   state = _check_state(network, optimizer, seed, state)
-  train = check_split('training data', network, state, train)
+  train = check_split('training data', network, state.params, train)
   if held_out is not None:
-    held_out = check_split('evaluation data', network, state, held_out)
+    held_out = check_split('evaluation data', network, state.params, held_out)
   programs = make_programs(network, optimizer, batch_size)
   total = int(state.epoch) + num_epochs
   state = _add_axis(state)  # a copy, which the loop may delete
@@ -178,7 +179,7 @@ def _check_state(network, optimizer, seed, state):
 def check_split(
   name: str,
   network: types.Network,
-  state: state_lib.TrainState,
+  params: types.Params,
   split: Arrays,
 ) -> tuple[jax.Array, jax.Array]:
   """Checks inputs and labels against a network, and puts them on the device.
@@ -186,7 +187,7 @@ def check_split(
   Args:
     name: name of the split in errors.
     network: the network.
-    state: a state of the network.
+    params: parameters of the network.
     split: inputs and labels.
 
   Returns:
@@ -212,20 +213,13 @@ def check_split(
       f'{name} are not arrays; give all samples the same shape.'
     ) from None
   labels = arrays.as_classes(labels)
-  constants = inputs, labels
-  is_class = jnp.issubdtype(labels.dtype, jnp.integer)
-  if is_class and labels.shape == inputs.shape[:1]:  # or `learn` refuses them
-    constants = tuple(map(_extremes, constants))
-
-  def learn(params, key, opt_state):
-    if network.learn is not None:
-      return network.learn(params, key, *constants)
-    keep = lambda index, update, opt_state, params: (params, opt_state)
-    return network.learn_online(params, key, *constants, keep, opt_state)
-
-  # The checks of `learn` see the values of constants, and nothing is computed.
+  few = _extremes(inputs)
+  # The checks of `infer` see the values of a constant; nothing is computed.
+  infer = lambda params, key: network.infer(params, key, few)
   try:
-    jax.eval_shape(learn, state.params, jax.random.key(0), state.opt_state)
+    inference = jax.eval_shape(infer, params, jax.random.key(0))
+    checks.check_array('labels', labels)
+    samples.check_labels(labels, len(inputs), inference.potential.shape[-1])
   except types.UserError as error:
     raise types.UserError(f'{name}: {error}') from None
   return jax.device_put((inputs, labels.astype(np.int32)))
@@ -234,7 +228,7 @@ def check_split(
 def _extremes(array):
   """Returns the smallest and largest values over the samples, `[2, ...]`."""
   is_number = array.dtype == bool or jnp.issubdtype(array.dtype, jnp.number)
-  if not array.size or not is_number:
+  if not array.size or not array.ndim or not is_number:
     return array
   return np.stack([np.min(array, axis=0), np.max(array, axis=0)])
 

@@ -137,8 +137,10 @@ def by_tick(
   Returns:
     `[T, N]` int8.
   """
+  words, trains = np.asarray(words), np.asarray(trains)
   num_words = spikes.count_words(config.num_steps)
+  is_used = words < num_words
   # Blocks can share a word, but no tick.
-  empty = jnp.zeros((num_words, trains.shape[-1]), jnp.uint32)
-  train = spikes.unpack(empty.at[words].add(trains, mode='drop'))
-  return np.asarray(train)[: config.num_steps]
+  train = np.zeros((num_words, trains.shape[-1]), np.uint32)
+  np.bitwise_or.at(train, words[is_used], trains[is_used])
+  return np.asarray(spikes.unpack(jnp.asarray(train)))[: config.num_steps]

@@ -117,7 +117,7 @@ class RulesTest(parameterized.TestCase):
 
   @parameterized.parameters(*CONFIGS)
   def test_compiled_kernel_equals_the_rules(self, name):
-    """Of one chip, and of the second of two in parallel."""
+    """Of the second of two chips in parallel."""
     self.assertTrue(kernels.is_available('ssnn_chip'))
     rules = run(name)
     each = jax.tree.map(lambda *leaves: np.stack(leaves), *rules)
@@ -131,7 +131,6 @@ class RulesTest(parameterized.TestCase):
       errors=jax.tree.map(count, errors),
     )
     present = functools.partial(samples.present, CONFIGS[name])
-    assert_equal(jax.jit(present)(*make(name)), expected)
     weights, registers, rates, labels, enable = make(name)
     others = weights, registers, rates[::-1], labels, enable
     two = jax.tree.map(lambda *own: np.stack(own), others, make(name))

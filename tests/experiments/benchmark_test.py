@@ -21,7 +21,7 @@ class BenchmarkTest(parameterized.TestCase):
   @parameterized.parameters(
     # Names and representations are independent of each other. Records rely on
     # the default window of 32 ticks.
-    (DIGITS, ('learn', 'epoch'), (4,), (1, 2), (40,), ('packed',), ()),
+    (DIGITS, ('learn', 'epoch'), (4,), (2,), (40,), ('packed',), ()),
     (
       SMALL,
       ('infer',),

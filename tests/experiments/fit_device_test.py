@@ -28,19 +28,19 @@ class FitTest(absltest.TestCase):
     super().setUp()
     self.folder = pathlib.Path(self.create_tempdir().full_path)
     self.csv, self.file = self.folder / 'm.csv', self.folder / 'own.json'
-    self.curves, _ = pulse_fit.simulate(DEVICE, read_noise=0.02)
 
   def call(self, *flags):
     given = f'--csv={self.csv}', f'--file={self.file}', *flags
     return call_main(fit_device, *given)
 
   def test_fitted_device_trains(self):
-    pulse_curves.write_csv(self.csv, self.curves, direction=False)
+    curves, _ = pulse_fit.simulate(DEVICE, num_cycles=2, read_noise=0.02)
+    pulse_curves.write_csv(self.csv, curves, direction=False)
     errors = io.StringIO()
     with contextlib.redirect_stderr(errors):
       output = self.call()
     self.assertIn('1/1', errors.getvalue())
-    self.assertIn(f'{sum(len(c.pulses) for c in self.curves)} readings', output)
+    self.assertIn(f'{sum(len(c.pulses) for c in curves)} readings', output)
     self.assertRegex(output, r'dw_min +0\.06\d+ +0\.0\d+ to 0\.0\d+ +weight\n')
     self.assertRegex(output, r'number of states +3\d')
     self.assertIn('One device has no device-to-device variability', output)

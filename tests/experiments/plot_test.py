@@ -1,11 +1,10 @@
 """Tests of the views of runs, sweeps and records."""
 
-import contextlib
 import csv
-import io
 import pathlib
 
 from absl.testing import absltest
+import jax
 
 from experiments import plot
 from experiments import record
@@ -13,7 +12,7 @@ from experiments.analysis import frames
 from experiments.analysis import grid_table
 from experiments.analysis import records
 from experiments.analysis import run_plot
-from experiments.training import trainer
+from experiments.config import experiment
 import ssnn_jax
 from ssnn_jax import datasets
 from tests.testing.experiments import call_main
@@ -77,9 +76,11 @@ class RunTest(absltest.TestCase):
     self.assertEqual(list(drawn['errors']), [*layers[1:], 'output'])
 
   def test_raster_has_a_figure_for_each_layer(self):
-    task = make_task(self.folder, num_epochs=1, layer_sizes=(64, 10))
-    with contextlib.redirect_stdout(io.StringIO()):
-      trainer.train(task, small_digits())
+    task = make_task(self.folder, layer_sizes=(64, 10))
+    network = experiment.network_config(task.config, small_digits())
+    params = ssnn_jax.ssnn(network).init(jax.random.key(0))
+    ssnn_jax.save(self.folder, network, params)
+    record_run(task)
     output = call_main(
       plot, f'--workdir={self.folder}', '--raster', '--sample=3'
     )

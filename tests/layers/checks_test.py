@@ -10,6 +10,7 @@ import numpy as np
 import ssnn_jax
 from ssnn_jax import layers
 from tests.testing import convolutions
+from tests.testing import networks
 
 KEY = jax.random.key(3)
 CHANNELS_FIRST = layers.Conv(2, 1, channel_axis=0)
@@ -54,7 +55,7 @@ class ConfigTest(parameterized.TestCase):
   def test_images_with_another_order_of_axes_are_refused(self):
     config = convolutions.make_config()
     network = ssnn_jax.ssnn(config)
-    params = network.init(jax.random.key(0))
+    params = convolutions.make_params(config)
     for shape in ((1, 84), (1, 7, 6, 2)):
       jax.eval_shape(network.infer, params, KEY, jnp.zeros(shape))
     message = r'images have shape \(2, 7, 6\), but input_shape is \(7, 6, 2\)'
@@ -67,8 +68,8 @@ class ConfigTest(parameterized.TestCase):
     )
     network = ssnn_jax.ann(config)
     images = np.random.default_rng(0).random((3, 7, 6), np.float32)
-    params = network.init(KEY)
-    expected = network.infer(params, KEY, images).potential
+    params, infer = networks.make_params(config), jax.jit(network.infer)
+    expected = infer(params, KEY, images).potential
     for shape in ((3, 42), (3, 1, 42)):
-      found = network.infer(params, KEY, images.reshape(shape)).potential
+      found = infer(params, KEY, images.reshape(shape)).potential
       np.testing.assert_array_equal(found, expected)

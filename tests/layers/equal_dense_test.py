@@ -25,8 +25,6 @@ KEY = jax.random.key(3)
 SHORT = dict(layers=convolutions.LAYERS[::2])
 OPTIONS = (
   SHORT | dict(num_steps=16, sampler='sobol', kernels=False, input_gain=0.5),
-  SHORT
-  | dict(num_steps=16, window=8, integration='leaky', representation='dense'),
   dict(window=64, sampler='sobol', dropout=0.5, gain=(0.5, 2.0)),
   SHORT
   | dict(
@@ -35,6 +33,7 @@ OPTIONS = (
     integration='memoryless',
     firing_function='hard_sigmoid',
     sampler=sources.THREEFRY,
+    representation='dense',
   ),
   SHORT
   | dict(
@@ -44,7 +43,8 @@ OPTIONS = (
     output_errors='softmax',
     sampler='lfsr_shared',
   ),
-  dict(timing='realtime', num_steps=40, dropout=0.5),
+  SHORT
+  | dict(timing='realtime', num_steps=40, integration='leaky', dropout=0.5),
 )
 
 
@@ -56,18 +56,26 @@ def dense(config):
 
 
 def learn(config, params, **options):
+  """Returns what the convolutional and the equal dense network learn."""
   images, labels = convolutions.batch()
-  built = ssnn_jax.ssnn(config, separate_signs=True)
-  learned = jax.jit(lambda: built.learn(params, KEY, images, labels, **options))
-  return jax.tree.map(np.asarray, learned())
+  expanded = convolutions.expand(config, params)
+
+  @jax.jit
+  def both(params, expanded):
+    return [
+      ssnn_jax.ssnn(own, separate_signs=True).learn(
+        weights, KEY, images, labels, **options
+      )
+      for own, weights in ((config, params), (dense(config), expanded))
+    ]
+
+  return jax.device_get(both(params, expanded))
 
 
 class EqualDenseTest(parameterized.TestCase):
   def assert_equal(self, config, **options):
     params = convolutions.make_params(config)
-    update, inference = learn(config, params, **options)
-    expanded = convolutions.expand(config, params)
-    expected, wanted = learn(dense(config), expanded, **options)
+    (update, inference), (expected, wanted) = learn(config, params, **options)
     for ours, theirs in zip(update[:2], expected[:2]):
       theirs = convolutions.fold(config, theirs)
       jax.tree.map(np.testing.assert_array_equal, ours, theirs)
@@ -92,20 +100,22 @@ class EqualDenseTest(parameterized.TestCase):
     params = convolutions.make_params(config)
     shape = 6, 2, config.layer_sizes[0]
     trains = jax.random.bits(KEY, shape, np.uint32)
-    found, expected = (
-      jax.jit(ssnn_jax.ssnn(own).infer)(weights, KEY, trains)
-      for own, weights in (
-        (config, params),
-        (dense(config), convolutions.expand(config, params)),
-      )
-    )
+    expanded = convolutions.expand(config, params)
+
+    @jax.jit
+    def both(params, expanded):
+      return [
+        ssnn_jax.ssnn(own).infer(weights, KEY, trains)
+        for own, weights in ((config, params), (dense(config), expanded))
+      ]
+
+    found, expected = both(params, expanded)
     jax.tree.map(np.testing.assert_array_equal, found, expected)
 
   def test_products_of_rates_are_equal(self):
     config = convolutions.make_config(num_steps=16, update='rates', **SHORT)
     params = convolutions.make_params(config)
-    expected = learn(dense(config), convolutions.expand(config, params))[0]
-    found = learn(config, params)[0]
+    (found, _), (expected, _) = learn(config, params)
     for ours, theirs in zip(found[:2], expected[:2]):
       networks.assert_close(ours, convolutions.fold(config, theirs))
 
@@ -121,7 +131,7 @@ class SeedsTest(parameterized.TestCase):
       state = training.init_state(network, optimizer, seed)
       return train(state, images, labels)[0].params
 
-    together = jax.jit(jax.vmap(run))(jnp.arange(2))
+    together = jax.device_get(jax.jit(jax.vmap(run))(np.arange(2)))
     for seed in (0, 1):
       alone = jax.jit(run)(seed)
       own = jax.tree.map(lambda x, seed=seed: x[seed], together)
@@ -142,12 +152,15 @@ class BaselinesTest(parameterized.TestCase):
       if baseline is feedback_alignment:
         options = {'feedback': jax.tree.map(lambda x: 0.5 * x, params)}
       built = baseline.make_network(config, **options)
-      update, _ = jax.jit(built.learn)(params, KEY, images, labels)
+      update, _ = built.learn(params, KEY, images, labels)
       return ssnn_jax.as_gradient(update)
 
-    found = learn(config, params)
-    dense = dataclasses.replace(config, layers=None, input_shape=None)
-    expected = learn(dense, convolutions.expand(config, params))
+    @jax.jit
+    def both(params, expanded):
+      return learn(config, params), learn(dense(config), expanded)
+
+    expanded = convolutions.expand(config, params)
+    found, expected = jax.device_get(both(params, expanded))
     networks.assert_close(found, convolutions.fold(config, expected))
     for layer in found:
       self.assertGreater(np.abs(layer.weights).max(), 0)

@@ -36,12 +36,10 @@ class OwnLayerTest(parameterized.TestCase):
     exact = dataclasses.replace(config, **rates)
     params = networks.make_params(config)
     batch = networks.batch(7, config.layer_sizes)
-    found, expected = (
-      ssnn_jax.as_gradient(jax.jit(built.learn)(params, KEY, *batch)[0])
-      for built in (ssnn_jax.ssnn(exact), ssnn_jax.ann(exact))
-    )
-    networks.assert_close(found, expected)
-    counts, _ = jax.jit(ssnn_jax.ssnn(config).learn)(params, KEY, *batch)
+    builds = ssnn_jax.ssnn(exact), ssnn_jax.ann(exact), ssnn_jax.ssnn(config)
+    learn = jax.jit(lambda *own: [built.learn(*own)[0] for built in builds])
+    found, expected, counts = jax.device_get(learn(params, KEY, *batch))
+    networks.assert_close(*map(ssnn_jax.as_gradient, (found, expected)))
     self.assertEqual(counts.positive[0].weights.shape, (2, 3))
     self.assertGreater(np.abs(counts.positive[0].weights).sum(), 0)
 

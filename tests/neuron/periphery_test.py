@@ -107,16 +107,16 @@ class QuantizeTest(parameterized.TestCase):
 
 
 class NoiseTest(parameterized.TestCase):
-  @parameterized.parameters((1, 1), (5, 5), (40, 40))
+  @parameterized.parameters((64, 1), (40, 8), (40, 40))
   def test_mean_and_variance(self, num_steps, window):
-    noise = read_noise(num_steps, window).ravel()
+    noise = read_noise(num_steps, window)[:, : num_steps // window].ravel()
     statistics.assert_mean_within(noise, 0.0)
     statistics.assert_mean_within(noise**2 * window, 1.0)
     if window == 1:
       np.testing.assert_array_equal(noise, np.round(2 * noise) / 2)
       self.assertLessEqual(np.abs(noise).max(), 4.0)  # 17 levels
 
-  @parameterized.parameters((40, 8), (40, 40), (40, 4), (33, 33))
+  @parameterized.parameters((40, 8), (40, 40), (33, 8), (33, 33))
   def test_noise_of_a_window_is_the_mean_over_its_ticks(self, *schedule):
     num_steps, window = schedule
     ticks = read_noise(64, 1)[:, :num_steps]
@@ -134,7 +134,7 @@ class NoiseTest(parameterized.TestCase):
     np.testing.assert_array_equal(noise[:, 5:], 0.0)
 
   def test_reads_are_independent(self):
-    noise = read_noise(2, 1)
+    noise = read_noise(64, 1)[:, :2]
     transposed = read_noise(2, 1, ROLES.TRANSPOSED_READ)
     assert_uncorrelated(noise, transposed)
     assert_uncorrelated(noise, read_noise(2, 1, layer=1))
@@ -146,7 +146,7 @@ class NoiseTest(parameterized.TestCase):
   @parameterized.product(sampler=('sobol', sources.THREEFRY))
   def test_noise_does_not_depend_on_the_sampler(self, sampler):
     np.testing.assert_array_equal(
-      read_noise(8, 8, sampler=sampler), read_noise(8, 8)
+      read_noise(40, 40, sampler=sampler), read_noise(40, 40)
     )
 
 

@@ -140,11 +140,6 @@ class ThinningTest(parameterized.TestCase):
     assert_same(inference, thinned_inference)
     self.assertLess(total(thinned.positive), total(plain.positive))
 
-  def test_representations_and_kernels_thin_alike(self):
-    fields = dict(num_steps=100, window=64, sampler='sobol')
-    plain = dict(representation='dense', kernels=False)
-    assert_same(learn(4 * UNIT, **fields, **plain), learn(4 * UNIT, **fields))
-
   def test_updates_on_rates_are_not_thinned(self):
     ours, theirs = (learn(given, update='rates') for given in (None, 4 * UNIT))
     assert_same(ours, theirs)

@@ -51,9 +51,9 @@ class SobolTest(parameterized.TestCase):
     self.assertEqual(sobol.dimension(*TRAINS[dimension]), dimension)
     # SciPy enumerates points in Gray code order.
     published = qmc.Sobol(dimension + 1, scramble=False, bits=16)
-    points = published.random_base2(10)[:, dimension] * 2**16
-    ticks = np.arange(2**10)
-    ours = numbers(TRAINS[dimension], jnp.arange(2**5)).ravel()
+    points = published.random_base2(16)[:, dimension] * 2**16
+    ticks = np.arange(2**16)
+    ours = numbers(TRAINS[dimension], jnp.arange(2**11)).ravel()
     np.testing.assert_array_equal(ours[ticks ^ (ticks >> 1)], points)
 
   @parameterized.parameters(*TRAINS)

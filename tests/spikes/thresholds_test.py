@@ -78,17 +78,19 @@ class ThresholdsTest(parameterized.TestCase):
   def test_bits_are_fair_and_uncorrelated(self):
     bits = planes(1, 4, 64, 64)
     bits = np.unpackbits(bits.view(np.uint8), bitorder='little')
-    # [word, position, plane, neuron, tick], in {-1, 1}
-    bits = 2.0 * bits.reshape(4, 64, 16, 64, 32) - 1.0
+    # [word, position, plane, neuron, tick]; means and correlations are those of
+    # signs in {-1, 1}.
+    bits = bits.reshape(4, 64, 16, 64, 32)
     for axis in range(5):
       kept = tuple(a for a in range(5) if a != axis)
-      means = bits.mean(axis=kept)
-      bound = 5 / np.sqrt(bits.size / bits.shape[axis])
+      size = bits.size // bits.shape[axis]
+      means = 2 * np.count_nonzero(bits, axis=kept) / size - 1
+      bound = 5 / np.sqrt(size)
       self.assertLess(np.abs(means).max(), bound, f'means along axis {axis}')
       for lag in (1, 2, 3):
         first = np.take(bits, range(bits.shape[axis] - lag), axis)
         second = np.take(bits, range(lag, bits.shape[axis]), axis)
-        correlation = np.mean(first * second)
+        correlation = 1 - 2 * np.count_nonzero(first != second) / first.size
         self.assertLess(abs(correlation), 5 / np.sqrt(first.size))
 
   def test_streams_are_uncorrelated(self):
@@ -96,9 +98,10 @@ class ThresholdsTest(parameterized.TestCase):
       np.unpackbits(planes(seed, 4, 32, 32, train).view(np.uint8))
       for seed, train in itertools.product(range(2), TRAINS[:6])
     ]
-    signs = 2.0 * np.stack(streams) - 1.0
-    correlations = np.corrcoef(signs)[np.triu_indices(len(streams), 1)]
-    self.assertLess(np.abs(correlations).max(), 5 / np.sqrt(signs.shape[1]))
+    bits = np.stack(streams)
+    correlations = np.corrcoef(bits, dtype=np.float32)
+    correlations = correlations[np.triu_indices(len(streams), 1)]
+    self.assertLess(np.abs(correlations).max(), 5 / np.sqrt(bits.shape[1]))
 
   def test_streams_are_not_shifts_of_each_other(self):
     # A stream that is a shift of another shares all words but those at its

@@ -1,6 +1,7 @@
 """Tests for sampling, counting and packing of spike trains."""
 
 import functools
+import itertools
 
 from absl.testing import parameterized
 import jax
@@ -91,8 +92,9 @@ class SampleTest(parameterized.TestCase):
 
 
 class TrainTest(parameterized.TestCase):
-  @parameterized.product(
-    sampler=('bernoulli', 'sobol'), at_once=(1, 2, 4, 6, 100)
+  @parameterized.parameters(
+    *itertools.product(('bernoulli',), (1, 4, 100)),
+    *itertools.product(('sobol',), (2, 6)),
   )
   def test_pieces_of_a_train_are_those_of_the_whole(self, sampler, at_once):
     words, rates = jnp.arange(6), draw_rates(1)

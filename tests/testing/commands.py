@@ -25,6 +25,7 @@ IMPORTED = (
   'experiments.plot',
   'experiments.run',
   'experiments.sweep',
+  'orbax.checkpoint',
   'sklearn.datasets',
 )
 TIMEOUT = 240  # seconds

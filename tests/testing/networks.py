@@ -36,11 +36,15 @@ def zeros(sizes):
   )
 
 
-def learn(config, params, key=None, size=5, **options):
+def learn(config, params, key=None, size=5, pulse_gradient=None, **options):
   """Presents a batch to the spiking network of a configuration."""
   network = ssnn_jax.ssnn(config, **options)
   key = jax.random.key(2) if key is None else key
-  return jax.jit(network.learn)(params, key, *batch(size, config.layer_sizes))
+  own = batch(size, config.layer_sizes)
+  learned = jax.jit(network.learn)(
+    params, key, *own, pulse_gradient=pulse_gradient
+  )
+  return jax.device_get(learned)
 
 
 def assert_close(found, expected):

@@ -55,6 +55,10 @@ INVALID_OPTIONS = {
     r'ssnn\(config, separate_signs=True\)',
   ),
   'evaluation': ({'evaluate': (INPUTS, LABELS - 1)}, 'evaluation data: labels'),
+  'no_evaluation': (
+    {'evaluate': (INPUTS[:0], LABELS[:0])},
+    'evaluation data: .*one sample or more',
+  ),
   'other_optimizer': (
     {'state': training.init_state(NETWORK, DEVICE, 0)},
     'state has another structure',
@@ -181,10 +185,9 @@ class FitTest(parameterized.TestCase):
       return NETWORK.learn(*args)
 
     network = NETWORK._replace(learn=learn)
-    fit(network=network, evaluate=False)
-    self.assertEqual(num_traces, 2)  # check of the data, epoch
-    fit(network=network, evaluate=False, seed=1)
-    self.assertEqual(num_traces, 3)  # check of the data
+    for seed in range(2):
+      fit(network=network, evaluate=False, seed=seed)
+      self.assertEqual(num_traces, 1)
 
   def test_equal_networks_and_optimizers_share_programs(self):
     config = dataclasses.replace(CONFIG, num_steps=9)

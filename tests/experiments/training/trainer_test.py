@@ -243,7 +243,7 @@ class TrainerTest(parameterized.TestCase):
       base = {'num_seeds': 2, 'schedule': 'constant', 'layer_sizes': (64, 10)}
       return make_task(self.workdir / name, **base, eval_every=1, **changes)
 
-    whole, half = make('whole', num_epochs=3), make('half', num_epochs=1)
+    whole, half = make('whole', num_epochs=4), make('half', num_epochs=2)
     train(whole)
     train(half)
     longer = make('longer', num_epochs=2, init_from=str(half.folder))
@@ -257,10 +257,10 @@ class TrainerTest(parameterized.TestCase):
       self.assertEqual(ours['params_sha256'], theirs['params_sha256'])
       self.assertEqual(ours['curves']['eval_epochs'], [1, 2])
       for name in ('loss', 'test_accuracy'):
-        self.assertEqual(ours['curves'][name], theirs['curves'][name][1:])
+        self.assertEqual(ours['curves'][name], theirs['curves'][name][2:])
       self.assertEqual(ours['config']['init_from'], 'half')
     source = record.read(longer.folder / record.METRICS).lines[0]
-    self.assertEqual(source['environment']['init_from']['epochs'], 1)
+    self.assertEqual(source['environment']['init_from']['epochs'], 2)
     third = make('third', seed=1, num_epochs=1, init_from=str(moved.folder))
     with self.assertRaisesRegex(ssnn_jax.UserError, 'init_from: .* no seed 2'):
       train(third)
