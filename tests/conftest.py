@@ -13,6 +13,7 @@ import tempfile
 
 from absl import flags
 import jax
+import pytest
 
 from ssnn_jax.spikes import kernel_library
 
@@ -61,6 +62,12 @@ def pytest_configure(config):
   # Temporary folders of absl need parsed flags.
   if not flags.FLAGS.is_parsed():
     flags.FLAGS.mark_as_parsed()
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_auto_num_workers():
+  # One more than the cores, as some tests wait for processes.
+  return os.cpu_count() + 1
 
 
 def pytest_collection_finish():
