@@ -53,8 +53,6 @@ def compare(differences: Mapping[int, statistics.Number], margin: float) -> str:
   Returns:
     A clause such as 'within 1 point of the ANN for T >= 16'.
   """
-  unit = 'point' if margin == 1 else 'points'
-  near = f'within {margin:g} {unit} of the ANN'
   steps = sorted(differences)
   verdicts = {t: statistics.is_within(differences[t], margin) for t in steps}
   inside = {t for t, verdict in verdicts.items() if verdict}
@@ -64,7 +62,9 @@ def compare(differences: Mapping[int, statistics.Number], margin: float) -> str:
     sign = '=' if len(enough) == 1 else '>='
     open_ = ', '.join(str(t) for t in steps if t not in inside | outside)
     ending = f' (inconclusive at T = {open_})' if open_ else ''
+    near = statistics.write_verdict(True, margin)
     return f'{near} for T {sign} {enough[-1]}{ending}'
   if outside.issuperset(steps):
-    return f'not {near} up to T = {steps[-1]}'
-  return f'inconclusive (margin: {margin:g} {unit})'
+    far = statistics.write_verdict(False, margin)
+    return f'{far} up to T = {steps[-1]}'
+  return statistics.write_verdict(None, margin)

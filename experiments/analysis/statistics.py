@@ -18,6 +18,7 @@ from ssnn_jax.training.statistics import p_below
 from ssnn_jax.training.statistics import p_between
 from ssnn_jax.training.statistics import standard_error
 from ssnn_jax.training.statistics import summarize
+from ssnn_jax.training.statistics import write_verdict
 
 __all__ = (
   'ERROR_RATE',
@@ -37,6 +38,7 @@ __all__ = (
   'standard_error',
   'test_set_error',
   'write',
+  'write_verdict',
 )
 
 

@@ -39,9 +39,9 @@ _LOW_BITS = NUM_BITS - _TICK_BITS
 _LOW = (1 << _LOW_BITS) - 1
 _TICKS = 1 << _TICK_BITS
 # Inner coefficients of the primitive polynomial over GF(2) of each dimension,
-# and the first direction numbers; the others follow. Source: S. Joe and
-# F. Y. Kuo, "Constructing Sobol sequences with better two-dimensional
-# projections" (2008), as in SciPy.
+# and its first direction numbers, from which a recurrence by the polynomial
+# gives the others. Source: S. Joe and F. Y. Kuo, "Constructing Sobol sequences
+# with better two-dimensional projections" (2008), whose numbers SciPy has, too.
 _DIRECTIONS = (
   ((), (1,) * NUM_BITS),  # no polynomial
   ((), (1,)),

@@ -80,14 +80,7 @@ class Comparison(NamedTuple):
     )
     if self.margin is None:
       return text
-    unit = 'point' if self.margin == 1 else 'points'
-    near = f'within {self.margin:g} {unit} of the ANN'
-    verdicts = {
-      True: near,
-      False: f'not {near}',
-      None: f'inconclusive (margin: {self.margin:g} {unit})',
-    }
-    verdict = verdicts[self.is_equivalent]
+    verdict = statistics.write_verdict(self.is_equivalent, self.margin)
     return f'{text}; by two one-sided tests at 5 %: {verdict}'
 
 

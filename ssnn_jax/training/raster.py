@@ -143,4 +143,4 @@ def by_tick(
   # Blocks can share a word, but no tick.
   train = np.zeros((num_words, trains.shape[-1]), np.uint32)
   np.bitwise_or.at(train, words[is_used], trains[is_used])
-  return np.asarray(spikes.unpack(jnp.asarray(train)))[: config.num_steps]
+  return np.asarray(spikes.unpack(train))[: config.num_steps]

@@ -155,3 +155,11 @@ def is_within(number: Number, margin: float) -> bool | None:
     return True
   beyond = min(p_above(number, margin), p_below(number, -margin))
   return False if beyond < ERROR_RATE else None
+
+
+def write_verdict(verdict: bool | None, margin: float) -> str:
+  """Writes a verdict of `is_within` on a difference in points to the ANN."""
+  unit = 'point' if margin == 1 else 'points'
+  if verdict is None:
+    return f'inconclusive (margin: {margin:g} {unit})'
+  return f'{"" if verdict else "not "}within {margin:g} {unit} of the ANN'

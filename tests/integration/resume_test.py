@@ -121,10 +121,9 @@ class DisturbedTest(parameterized.TestCase):
 
   def test_killed_workers_and_launchers_lose_no_run(self):
     killed = self.folder / 'killed'
-    num_workers = 2
 
     def kill_worker_and_launcher(pid):
-      find = lambda: workers_of(pid)[num_workers - 1 :] and workers_of(pid)
+      find = lambda: workers_of(pid)[1:] and workers_of(pid)
       first, _ = when(find)
       when(lambda: list(killed.rglob('checkpoints/[0-9]*')))
       os.kill(first, signal.SIGKILL)
@@ -135,10 +134,7 @@ class DisturbedTest(parameterized.TestCase):
 
     flags = f'--workdir={killed}', *GRID
     done = commands.run(
-      'run',
-      *flags,
-      f'--num_workers={num_workers}',
-      while_running=kill_worker_and_launcher,
+      'run', *flags, '--num_workers=2', while_running=kill_worker_and_launcher
     )
     self.assertEqual(done.returncode, -signal.SIGKILL)
     self.assertIn('its worker died (SIGKILL)', done.stdout)
