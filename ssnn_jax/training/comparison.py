@@ -14,7 +14,6 @@ import numpy as np
 import optax
 import tqdm
 
-from ssnn_jax import checks
 from ssnn_jax import types
 from ssnn_jax.baselines.ann import ann
 from ssnn_jax.config import NetworkConfig
@@ -99,7 +98,7 @@ def compare(
     The accuracies after the last epoch, and their paired differences.
 
   Raises:
-    UserError: if an argument is invalid, or the data do not fit the network.
+    UserError: if seeds are equal, or the data do not fit the network.
 
   Example:
     >>> config = ssnn_jax.NetworkConfig((64, 10), num_steps=32, sampler='sobol')
@@ -109,38 +108,21 @@ def compare(
     >>> found.is_equivalent
     True
   """
-  checks.check_type('config', config, NetworkConfig, 'a NetworkConfig')
-  num_epochs = checks.check_count('num_epochs', num_epochs)
-  batch_size = checks.check_count('batch_size', batch_size)
-  if margin is not None:
-    checks.check_rate('margin', margin)
   seeds = tuple(seeds)
-  is_valid = all(checks.is_count(seed, smallest=0) for seed in seeds)
-  if not (seeds and is_valid) or len(set(seeds)) < len(seeds):
-    raise types.UserError(
-      f'seeds are {seeds}; expected one or more different whole numbers, as '
-      'range(5).'
-    )
-  train, held_out = fit_lib.select_splits(dataset, evaluate)
+  if len(set(seeds)) < len(seeds):
+    raise types.UserError(f'seeds are {seeds}; expected different numbers.')
+  networks = ssnn(config), ann(config)
+  params = jax.eval_shape(networks[0].init, jax.random.key(0))
+  train, held_out = fit_lib.load_splits(networks[0], params, dataset, evaluate)
   if held_out is None:
     raise types.UserError(
       'there are no samples to evaluate on; pass a Dataset, or arrays as '
       'evaluate=(inputs, labels).'
     )
-  networks = ssnn(config), ann(config)
   if optimizer is None:
     num_updates = num_epochs * (len(train[1]) // batch_size)
     schedule = optax.linear_schedule(1.0, 0.0, num_updates)
     optimizer = optimizers.make_optimizer(_LEARNING_RATE, schedule)
-  expected = 'an optax.GradientTransformation, which the ANN can use, too'
-  checks.check_type(
-    'optimizer', optimizer, optax.GradientTransformation, expected
-  )
-  params = state_lib.init_state(networks[0], optimizer, seeds[0]).params
-  train = fit_lib.check_split('training data', networks[0], params, train)
-  held_out = fit_lib.check_split(
-    'evaluation data', networks[0], params, held_out
-  )
   start = jax.jit(
     jax.vmap(lambda seed: state_lib.init_state(networks[0], optimizer, seed))
   )

@@ -51,21 +51,3 @@ class ComparisonTest(parameterized.TestCase):
       'spiking network 95.40 %, ANN 96.20 %: difference -0.80 ± 0.71 '
       'percentage points (5 seeds): within 2 points',
     )
-
-  @parameterized.parameters(
-    ({'seeds': (1, 1)}, 'seeds are'),
-    ({'seeds': ()}, 'seeds are'),
-    ({'margin': -1.0}, 'margin is -1.0'),
-    ({'evaluate': False}, 'no samples to evaluate on'),
-    (
-      {
-        'optimizer': ssnn_jax.hardware.make_resistive(
-          ssnn_jax.DeviceConfig(), 1
-        )
-      },
-      'optimizer is of type Device',
-    ),
-  )
-  def test_refuses_what_cannot_be_compared(self, options, message):
-    with self.assertRaisesRegex(ssnn_jax.UserError, message):
-      compare(**options)
