@@ -60,7 +60,8 @@ def _fetch_images(sources, folder, scratch):
     if not (folder / file).exists()
     and not (folder / file.removesuffix('.gz')).exists()
   }
-  _check_all_available(missing, folder)
+  for file, (url, _) in missing.items():
+    check_available(url, folder / file)
   manager = tfds_sets.import_tfds().download.DownloadManager(
     download_dir=scratch,
     url_infos=dict(missing.values()),
@@ -83,7 +84,8 @@ def _fetch_recordings(sources, folder, scratch):
     if not (folder / _N_MNIST_FOLDERS[file]).exists()
   }
   missing = {f: s for f, s in needed.items() if not (folder / f).exists()}
-  _check_all_available(missing, folder)
+  for file, (url, _) in missing.items():
+    check_available(url, folder / file)
   new = []
   for file, (url, md5) in needed.items():
     archive = folder / file
@@ -97,12 +99,6 @@ def _fetch_recordings(sources, folder, scratch):
       tools.extract_archive(str(archive), str(scratch))
     new.append(scratch / _N_MNIST_FOLDERS[file])
   return new
-
-
-def _check_all_available(missing, folder):
-  """Checks that the servers provide all missing files."""
-  for file, (url, _) in missing.items():
-    check_available(url, folder / file)
 
 
 def check_available(url: str, path: pathlib.Path) -> None:

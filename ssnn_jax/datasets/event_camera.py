@@ -214,7 +214,7 @@ def write(
   source: str,
   train: types.Split,
   test: types.Split,
-  camera: Camera,
+  camera: Camera = Camera(),
   seed: int = 0,
 ) -> None:
   """Records `[N, H, W]` uint8 images and writes them in the layout of N-MNIST.
@@ -240,8 +240,7 @@ def write(
     )
     description = {'note': note, 'source': source, 'seed': seed}
     description |= {'camera': dataclasses.asdict(camera), 'counts': counts}
-    # NumPy scalars are valid seeds and parameters.
-    text = json.dumps(description, indent=2, default=np.generic.item)
+    text = json.dumps(description, indent=2)
     (unfinished / recordings.SYNTHETIC).write_text(f'{text}\n')
     files.publish(unfinished, folder)
 

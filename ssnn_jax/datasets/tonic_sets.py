@@ -12,16 +12,12 @@ The name `tonic:<name>` stands for one of
 """
 
 from collections.abc import Mapping
-from collections.abc import Sequence
 import contextlib
-import functools
 import inspect
 import math
 import pathlib
 import re
 import sys
-from typing import Any
-from typing import Protocol
 
 import numpy as np
 
@@ -37,21 +33,6 @@ from ssnn_jax.datasets import recordings
 
 _PARTS = 'train', 'test'
 _BIN_EVENTS = np.dtype([(name, np.int64) for name in 'xytp'])
-_Size = tuple[int, int, int]  # width, height and polarities of a sensor
-
-
-class Source(Protocol):
-  """Recordings of one split, as a dataset of tonic."""
-
-  location_on_system: str  #: folder of all files
-  sensor_size: _Size | None  #: None: unknown
-  classes: Any  #: names of the classes; tonic does not always have them
-
-  def __len__(self) -> int:
-    """Number of recordings."""
-
-  def __getitem__(self, index: int) -> tuple[np.ndarray, int]:
-    """Events of a recording, with the fields t, x, y and p, and its class."""
 
 
 def load(
@@ -81,14 +62,19 @@ def load(
     cached = cache.load_or_build(name, paths, lambda: _decode(name, sources))
   splits, sensor_shape = {}, tuple(map(int, cached['sensor_shape']))
   for part in _PARTS:
-    own = {key: cached[f'{part}_{key}'] for key in recordings.PACKED}
+    packed = {key: cached[f'{part}_{key}'] for key in recordings.PACKED}
     labels = cached[f'{part}_labels']
-    splits[part] = recordings.unpack(own, labels, sensor_shape)
+    splits[part] = recordings.unpack(packed, labels, sensor_shape)
   return splits, tuple(map(str, cached['class_names']))
 
 
 def _open(name, folder, download):
-  """Returns the source of each split."""
+  """Returns the source of each split.
+
+  As a dataset of tonic, a source has `len(source)`, `source[index]`, which is
+  (events, label), `location_on_system`, `sensor_size` and, not always,
+  `classes`.
+  """
   import tonic.datasets
 
   kind = getattr(tonic.datasets, folder.name, None)
@@ -104,29 +90,14 @@ def _open(name, folder, download):
       f'There is no event set {name!r}; choose a class of tonic.datasets, as '
       f'{catalog.TONIC}SHD, or put recordings into {expected}.'
     )
-  parameters = inspect.signature(kind).parameters
-  if 'train' in parameters:
-    options = {'train': {'train': True}, 'test': {'train': False}}
-  elif 'split' in parameters:
-    options = {part: {'split': part} for part in _PARTS}
-  else:
-    raise files.DatasetError(
-      f'tonic does not divide {kind.__name__} into training and test '
-      f'recordings; put the recordings of each into {expected}.'
-    )
-  make = functools.partial(_subclass(kind, download), str(folder.parent))
-  with contextlib.redirect_stdout(sys.stderr):
-    return {part: make(**options[part]) for part in _PARTS}
-
-
-def _subclass(kind, download):
-  """Returns a subclass of an event set, which downloads on request only.
-
-  On request tonic downloads whatever it regards as incomplete; otherwise it
-  reads the files that are there, which may be a subset without archives.
-  """
 
   class Reader(kind):
+    """Reads the files that are there, and downloads on request only.
+
+    On request tonic downloads whatever it regards as incomplete; the files that
+    are there may be a subset without archives.
+    """
+
     def _check_exists(self):
       return super()._check_exists() if download else True
 
@@ -137,19 +108,26 @@ def _subclass(kind, download):
       super().download()
 
   Reader.__name__ = kind.__name__  # the name of its folder
-  return Reader
+  parameters = inspect.signature(kind).parameters
+  if 'train' in parameters:
+    options = {'train': {'train': True}, 'test': {'train': False}}
+  elif 'split' in parameters:
+    options = {part: {'split': part} for part in _PARTS}
+  else:
+    raise files.DatasetError(
+      f'tonic does not divide {kind.__name__} into training and test '
+      f'recordings; put the recordings of each into {expected}.'
+    )
+  with contextlib.redirect_stdout(sys.stderr):
+    return {
+      part: Reader(str(folder.parent), **options[part]) for part in _PARTS
+    }
 
 
 class _Folder:
   """Recordings `<class>/*` of one split, in a folder."""
 
-  def __init__(
-    self,
-    folder: pathlib.Path,
-    part: str,
-    classes: Sequence[str],
-    sensor_size: _Size | None,
-  ):
+  def __init__(self, folder, part, classes, sensor_size):
     self.location_on_system = str(folder)
     self.classes, self.sensor_size = classes, sensor_size
     self._paths, self._labels = [], []
@@ -162,10 +140,10 @@ class _Folder:
       for path in sorted((folder / part / name).iterdir()):
         if path.name.startswith('.'):
           continue
-        if path.suffix not in _READERS:
+        if path.suffix not in ('.npy', '.bin'):
           raise files.DatasetError(
-            f'{path} is not a recording in a known format; expected files '
-            f'{" or ".join(_READERS)}: save its events with np.save.'
+            f'{path} is not a recording in a known format; expected .npy or '
+            '.bin: save its events with np.save.'
           )
         self._paths.append(path)
         self._labels.append(classes.index(name))
@@ -175,7 +153,12 @@ class _Folder:
 
   def __getitem__(self, index):
     path = self._paths[index]
-    return _READERS[path.suffix](path), self._labels[index]
+    if path.suffix == '.npy':
+      return np.load(path), self._labels[index]
+    import tonic.io
+
+    events = tonic.io.read_mnist_file(path, dtype=_BIN_EVENTS)
+    return events, self._labels[index]
 
 
 def _list_classes(folder):
@@ -185,39 +168,32 @@ def _list_classes(folder):
   return sorted(names, key=int if all(map(str.isdecimal, names)) else None)
 
 
-def _read_bin(path):
-  import tonic.io
-
-  return tonic.io.read_mnist_file(path, dtype=_BIN_EVENTS)
-
-
-_READERS = {'.npy': np.load, '.bin': _read_bin}
-
-
-def _decode(name: str, sources: Mapping[str, Source]) -> dict[str, np.ndarray]:
+def _decode(name, sources):
   """Returns the arrays of both splits for the cache."""
   size = sources['train'].sensor_size or _find_size(sources)
   width, height, polarities = map(int, size)
   sensor_shape = polarities, height, width
-  splits = {
-    part: _decode_split(f'{name}/{part}', source, sensor_shape)
-    for part, source in sources.items()
+  decoded, labels = {}, []
+  for part, source in sources.items():
+    packed = _decode_split(f'{name}/{part}', source, sensor_shape)
+    num_recordings = len(packed['sizes'])
+    packed['labels'] = arrays.check_labels(
+      part, packed['labels'], num_recordings
+    )
+    labels.append(packed['labels'])
+    decoded |= {f'{part}_{key}': values for key, values in packed.items()}
+  class_names = getattr(sources['train'], 'classes', None)
+  if isinstance(class_names, Mapping):  # from names to labels
+    class_names = sorted(class_names, key=class_names.get)
+  if class_names is not None:
+    class_names = [
+      n.decode() if isinstance(n, bytes) else n for n in class_names
+    ]
+  names = arrays.name_classes(class_names, *labels)
+  return decoded | {
+    'sensor_shape': np.array(sensor_shape),
+    'class_names': np.array(names),
   }
-  try:
-    for part, own in splits.items():
-      num_recordings = len(own['sizes'])
-      own['labels'] = arrays.check_labels(part, own['labels'], num_recordings)
-    labels = [own['labels'] for own in splits.values()]
-    names = arrays.name_classes(_class_names(sources['train']), *labels)
-  except files.DatasetError as error:
-    raise files.DatasetError(f'{name}: {error}') from None
-  decoded = {
-    f'{part}_{key}': values
-    for part, own in splits.items()
-    for key, values in own.items()
-  }
-  shared = {'sensor_shape': sensor_shape, 'class_names': names}
-  return decoded | {key: np.array(values) for key, values in shared.items()}
 
 
 def _decode_split(name, source, sensor_shape):
@@ -290,23 +266,13 @@ def _find_size(sources):
   return size
 
 
-def _class_names(source):
-  """Returns the names of the classes, or None."""
-  names = getattr(source, 'classes', None)
-  if isinstance(names, Mapping):  # from names to labels
-    names = sorted(names, key=names.get)
-  if names is None:
-    return None
-  return [n.decode() if isinstance(n, bytes) else n for n in names]
-
-
 @contextlib.contextmanager
 def _explain_errors(name, folder):
   """Converts errors of tonic, of many types, to a `DatasetError`."""
   try:
     yield
-  except files.DatasetError:
-    raise
+  except files.DatasetError as error:
+    raise files.DatasetError(f'{name}: {error}') from None
   except (Exception, SystemExit) as error:  # tonic may exit
     raise files.DatasetError(
       f'{name} cannot be read ({files.root_cause(error)}); put its unpacked '

@@ -135,7 +135,7 @@ class DownloadsTest(data_util.DatasetTestCase):
     self.assertEmpty(self.server.requests)
 
   @parameterized.product(
-    name=NAMES,
+    name=('mnist', 'n_mnist'),
     failure=(
       (404, 9, b'not there', '404 Client Error'),
       (200, 9, b'something', ''),  # of another checksum
@@ -149,15 +149,7 @@ class DownloadsTest(data_util.DatasetTestCase):
     self.assert_download_refused(name, start, f'{folder}/{last}')
     self.assert_no_files_left()
 
-  @parameterized.parameters('mnist', 'emnist/digits', 'n_mnist')
-  def test_broken_connection_leaves_no_files(self, name):
-    _, last = self.serve(name)
-    content = self.contents[last]
-    self.server.responses[f'/{last}'] = 200, len(content), content[:-1]
-    self.assert_download_refused(name, self.url(last), 'try again')
-    self.assert_no_files_left()
-
-  @parameterized.parameters(*NAMES)
+  @parameterized.parameters('mnist', 'n_mnist')
   def test_unreachable_server_is_reported_without_retries(self, name):
     folder, _ = self.serve(name)
     self.server.shutdown()
@@ -188,43 +180,14 @@ class DownloadsTest(data_util.DatasetTestCase):
     start = self.url(FILES['mnist'][0])
     self.assert_download_refused('mnist', start, 'timed out')
 
-  @parameterized.parameters('train.zip', 'test.zip')
-  def test_invalid_archive_leaves_no_files(self, file):
-    self.serve('n_mnist', {file: b'no archive'})
-    self.assert_download_refused('n_mnist', self.url(file), 'not a zip file')
-    self.assert_no_files_left()
-
-  @parameterized.parameters(*NAMES)
-  def test_full_disk_leaves_no_files(self, name):
-    last = FILES[name.partition('/')[0]][-1]
-    self.serve(name, {last: b'x' * 2**17})
-    self.limit_file_size(2**16)
-    self.assert_download_refused(name, self.url(last), 'File too large')
-    self.assert_no_files_left()
-
-  @parameterized.parameters('', '.gz')
-  def test_keeps_existing_images(self, suffix):
+  def test_keeps_existing_images(self):
     _, last = self.serve('mnist')
-    existing = self.write(f'mnist/{last.replace(".gz", suffix)}', b'my own')
+    existing = self.write(f'mnist/{last.removesuffix(".gz")}', b'my own')
     self.download('mnist')
     del self.contents[last]
     expected = {f'mnist/{f}': c for f, c in self.contents.items()}
     self.assert_files(expected | {f'mnist/{existing.name}': b'my own'})
     self.assertNotIn(f'/{last}', self.server.requests)
-
-  def test_keeps_file_of_concurrent_download(self):
-    _, last = self.serve('mnist')
-    fetch = downloads._fetch_images
-
-    def fetch_second(*args):
-      new = fetch(*args)
-      self.write(f'mnist/{last}', b'of another')
-      return new
-
-    with mock.patch.object(downloads, '_fetch_images', fetch_second):
-      self.download('mnist')
-    expected = {f'mnist/{f}': c for f, c in self.contents.items()}
-    self.assert_files(expected | {f'mnist/{last}': b'of another'})
 
   def test_keeps_existing_recordings(self):
     self.serve('n_mnist')
