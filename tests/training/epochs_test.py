@@ -86,21 +86,6 @@ class TrainEpochTest(parameterized.TestCase):
     self.assertLen(set(map(tuple, orders)), 4)
     self.assertLen(set(np.concatenate(orders)), 10)
 
-  @parameterized.named_parameters(
-    ('batch', None, 11, 'batch_size=11 is larger.*10 samples'),
-    (
-      'signs',
-      ssnn_jax.hardware.make_resistive(ssnn_jax.DeviceConfig(), 1.0),
-      10,
-      r'build the network with ssnn\(config, separate_signs=True\)',
-    ),
-  )
-  def test_rejects_when_traced(self, optimizer, batch_size, message):
-    state, train_epoch = start(ssnn_jax.ssnn(CONFIG), optimizer, batch_size)
-    with self.assertRaisesRegex(ssnn_jax.UserError, message) as caught:
-      train_epoch.eval_shape(state, *(array[:10] for array in self.train))
-    self.assertRegex(str(caught.exception), r'\A[^\n]+\.\Z')
-
 
 class EvaluationTest(parameterized.TestCase):
   def test_counts_each_sample_once(self):
