@@ -52,8 +52,8 @@ NAMES = [  # of a data set, words
 FILES = [  # path, content, name of the data set, words
   ('own.npz', b'text', '{0}/own.npz', 'own.npz cannot be read'),
   ('emnist/gzip.zip', b'PK of something', 'emnist/digits', 'damaged archive'),
-  ('NMNIST/Train/0/readme.txt', b'', 'n_mnist', 'Cannot find a recording'),
-  ('NMNIST/Train/10/1.bin', b'12345', 'n_mnist', 'label 10, out of range'),
+  ('NMNIST/Train/0/1.bin', b'', 'n_mnist', 'Test'),
+  ('NMNIST/Train/10/1.bin', b'12345', 'n_mnist', 'has the class 10'),
   ('NMNIST/SYNTHETIC.json', b'', 'n_mnist', 'instead of N-MNIST'),
 ]
 _DIGITS = datasets.load('digits')

@@ -23,7 +23,7 @@ from ssnn_jax.datasets import recordings
 from ssnn_jax.datasets import types
 
 IMAGE_SIZE = 28  # height and width of the images of MNIST, in pixels
-SENSOR_SIZE = recordings.WIDTH  # height and width of the sensor, in pixels
+SENSOR_SIZE = recordings.SENSOR_SIZE[0]  # height and width, in pixels
 _DIGIT_SIZE = 20  # height and width of MNIST's digits, without their margin
 _BATCH_SIZE = 64
 

@@ -7,10 +7,10 @@ from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import catalog
 from ssnn_jax.datasets import downloads
 from ssnn_jax.datasets import event_camera
+from ssnn_jax.datasets import event_sets
 from ssnn_jax.datasets import files
 from ssnn_jax.datasets import images
 from ssnn_jax.datasets import recordings
-from ssnn_jax.datasets import tonic_sets
 from ssnn_jax.datasets import types
 
 
@@ -69,7 +69,7 @@ def load(
     dataset = images.load(name, data_dir, download)
     return dataset._replace(full_size=full_size)
   if name.startswith(catalog.TONIC):
-    parts, class_names = tonic_sets.load(name, data_dir, download)
+    parts, class_names = event_sets.load_tonic(name, data_dir, download)
   else:
     parts = _load_recordings(name, data_dir, download)
     class_names = catalog.CLASS_NAMES[name]
@@ -125,4 +125,4 @@ def _load_recordings(name, data_dir, download):
       f'{folder} contains synthetic recordings instead of N-MNIST; choose '
       'another folder, or load synthetic_events/<images>.'
     )
-  return recordings.load(name, folder, len(catalog.CLASS_NAMES[name]))
+  return event_sets.load_folder(name, folder, len(catalog.CLASS_NAMES[name]))

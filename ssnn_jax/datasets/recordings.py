@@ -1,17 +1,10 @@
-"""Recordings of events: their binning, and the file format of N-MNIST.
+"""Recordings of events: their spike trains, and the file format of N-MNIST.
 
 The events of any sensor are decoded once, and then memory-mapped from a cache.
 Binning makes spike trains of T ticks of them.
-
-A recording of N-MNIST is a file `{Train,Test}/<label>/<number>.bin`, with 5
-bytes per event: column, row, and 24 bits, of which the first is the polarity
-and the others are the time in microseconds. A row of 240 is no event, but an
-overflow of the timer after 2**13 us.
 """
 
-from collections.abc import Iterable
 from collections.abc import Iterator
-from collections.abc import Mapping
 from concurrent import futures
 import dataclasses
 import itertools
@@ -21,18 +14,15 @@ import pathlib
 from typing import NamedTuple
 
 import numpy as np
-import tqdm
 
 from ssnn_jax import spikes
 from ssnn_jax import types
-from ssnn_jax.datasets import cache
 from ssnn_jax.datasets import files
 
-WIDTH, HEIGHT = 34, 34  # of the sensor of N-MNIST, in pixels
+SENSOR_SIZE = 34, 34, 2  # width, height and polarities of N-MNIST
 SYNTHETIC = 'SYNTHETIC.json'  # this file marks a folder of synthetic recordings
-SENSOR_SHAPE = 2, HEIGHT, WIDTH  # polarities, rows and columns of N-MNIST
-PACKED = 'times', 'addresses', 'sizes'  # arrays of `pack`
 
+_EVENTS = np.dtype([('x', int), ('y', int), ('p', int), ('t', np.int64)])
 _OVERFLOW_ROW, _OVERFLOW = 240, 2**13
 _CHUNK_SIZE = 2**19  # events that a thread bins at once
 _WINDOWS = 1e-3, 4e6  # milliseconds; times are below 2**32 microseconds
@@ -45,101 +35,36 @@ class Recordings(NamedTuple):
   addresses: np.ndarray  #: [E] unsigned integers, (polarity H + y) W + x
   offsets: np.ndarray  #: [N + 1] int64 first event of each recording, and E
   labels: np.ndarray  #: [N] int32 classes
-  sensor_shape: tuple[int, int, int] = SENSOR_SHAPE  #: polarities, H and W
+  sensor_shape: tuple[int, int, int]  #: polarities, H and W
 
 
-def pack(
-  name: str, decoded: Iterable[tuple[np.ndarray, np.ndarray]], total: int
-) -> dict[str, np.ndarray]:
-  """Concatenates decoded recordings for the cache, with a progress bar.
+def read_bin(path: pathlib.Path) -> np.ndarray:
+  """Reads a recording in the format of N-MNIST.
+
+  An event has 5 bytes: column, row, and 24 bits, of which the first is the
+  polarity and the others are the time in microseconds. A row of 240 is no
+  event, but an overflow of the timer after 2**13 us.
 
   Args:
-    name: name of the split.
-    decoded: times `[E]` and addresses `[E]` of each recording.
-    total: number of recordings.
+    path: the file.
 
   Returns:
-    Arrays for `unpack`.
+    `[E]` events with the fields x, y, p and t.
+
+  Raises:
+    DatasetError: if the last event is incomplete.
   """
-  progress = tqdm.tqdm(
-    decoded, f'decoding {name}', total, disable=None, unit='files'
-  )
-  times, addresses = zip(*progress)
-  sizes = np.array(list(map(len, times)), np.int32)
-  packed = np.concatenate(times), np.concatenate(addresses), sizes
-  return dict(zip(PACKED, packed))
-
-
-def unpack(
-  arrays: Mapping[str, np.ndarray],
-  labels: np.ndarray,
-  sensor_shape: tuple[int, int, int] = SENSOR_SHAPE,
-) -> Recordings:
-  """Returns the recordings of packed arrays, with their labels and sensor."""
-  offsets = np.concatenate([[0], np.cumsum(arrays['sizes'], dtype=np.int64)])
-  return Recordings(
-    arrays['times'], arrays['addresses'], offsets, labels, sensor_shape
-  )
-
-
-def load(
-  name: str, folder: pathlib.Path, num_classes: int
-) -> dict[str, Recordings]:
-  """Loads the memory-mapped splits 'train' and 'test' of N-MNIST's format.
-
-  The folder contains `Train` and `Test`; labels must be below `num_classes`.
-  """
-  return {
-    split: _load_split(f'{name}/{split}', folder / split.title(), num_classes)
-    for split in ('train', 'test')
-  }
-
-
-def decode(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
-  """Decodes the times `[E]` and addresses `[E]` of a recording of N-MNIST."""
   content = np.fromfile(path, np.uint8)
-  if not content.size or content.size % 5:
+  if content.size % 5:
     problem = f'has {content.size} bytes; expected 5 bytes for each event'
     raise files.damaged(path, problem)
-  x, y, first, second, third = content.reshape(-1, 5).astype(np.uint32).T
+  x, y, first, second, third = content.reshape(-1, 5).astype(np.int64).T
   is_overflow = y == _OVERFLOW_ROW
-  times = (first & 127) << 16 | second << 8 | third
-  times += np.cumsum(is_overflow, dtype=np.uint32) * np.uint32(_OVERFLOW)
-  addresses = ((first >> 7) * HEIGHT + y) * WIDTH + x
-  is_outside = ~is_overflow & ((x >= WIDTH) | (y >= HEIGHT))
-  if is_outside.any():
-    event = np.argmax(is_outside)
-    problem = f'has an event at ({x[event]}, {y[event]}), outside the sensor'
-    raise files.damaged(path, problem)
-  return times[~is_overflow], addresses[~is_overflow].astype(np.uint16)
-
-
-def _load_split(name, folder, num_classes):
-  """Loads the recordings of one split through the cache."""
-  paths, labels = _find(folder, num_classes)
-  build = lambda: pack(name, map(decode, paths), len(paths))
-  return unpack(cache.load_or_build(name, paths, build), labels)
-
-
-def _find(folder, num_classes):
-  """Finds the recordings of a split; returns their paths and labels."""
-  paths, labels = [], []
-  classes = filter(str.isdecimal, files.list_names(folder))
-  for name in sorted(classes, key=int):
-    found = sorted((folder / name).glob('*.bin'))
-    if found and int(name) >= num_classes:
-      raise files.DatasetError(
-        f'{folder / name} has the label {name}, out of range 0 to '
-        f'{num_classes - 1}; remove the folder.'
-      )
-    paths += found
-    labels += [int(name)] * len(found)
-  if not paths:
-    raise files.DatasetError(
-      f'Cannot find a recording {folder}/<label>/<number>.bin; put the folder '
-      f'{folder.name} of the dataset into {folder.parent}.'
-    )
-  return paths, np.array(labels, np.int32)
+  events = np.empty(len(x), _EVENTS)
+  events['x'], events['y'], events['p'] = x, y, first >> 7
+  events['t'] = (first & 127) << 16 | second << 8 | third
+  events['t'] += np.cumsum(is_overflow) * _OVERFLOW
+  return events[~is_overflow]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,6 +8,7 @@ from tonic import datasets as tonic_datasets
 from tonic import transforms
 
 from ssnn_jax import datasets
+from ssnn_jax.datasets import event_sets
 from ssnn_jax.datasets import recordings
 from tests.testing import datasets as data_util
 from tests.testing.datasets import event_bytes
@@ -22,7 +23,7 @@ class NMNIST(tonic_datasets.NMNIST):
 
 class DecodeTest(data_util.RecordingsTestCase):
   def assert_equals_tonic(self, data_dir):
-    loaded = recordings.load('n_mnist', data_dir / 'NMNIST', 10)
+    loaded = event_sets.load_folder('n_mnist', data_dir / 'NMNIST', 10)
     for name, is_train in (('train', True), ('test', False)):
       expected = NMNIST(str(data_dir), train=is_train)
       found = loaded[name]
@@ -51,32 +52,29 @@ class DecodeTest(data_util.RecordingsTestCase):
 
   def test_decodes_timer_overflow(self):
     events = [(1, 2, 1, 8000), (0, 240, 0, 0), (3, 4, 0, 100)]
-    times, addresses = recordings.decode(self.write('a', event_bytes(events)))
-    np.testing.assert_array_equal(times, [8000, 100 + 2**13])
-    np.testing.assert_array_equal(addresses, [(34 + 2) * 34 + 1, 4 * 34 + 3])
+    found = recordings.read_bin(self.write('a', event_bytes(events)))
+    expected = [(1, 2, 1, 8000), (3, 4, 0, 100 + 2**13)]
+    self.assertEqual(found.tolist(), expected)
 
 
 class LoadTest(data_util.RecordingsTestCase):
-  def load(self, name='n_mnist'):
-    return recordings.load(name, self.folder, 10)
-
-  def refuse(self, start, detail=''):
-    self.assert_refused(start, detail, self.load)
+  def load(self):
+    return event_sets.load_folder('n_mnist', self.folder, 10)
 
   @parameterized.parameters(
     (event_bytes([(1, 2, 1, 3)]) + b'\0', '6 bytes'),
-    (event_bytes([(1, 2, 1, 3), (34, 5, 0, 4)]), 'an event at (34, 5)'),
+    (event_bytes([(1, 2, 1, 3), (34, 5, 0, 4)]), 'an event outside of'),
   )
-  def test_damaged_split_is_not_cached(self, content, problem):
+  def test_damaged_recordings_are_not_cached(self, content, problem):
     self.write_recordings()
-    path = self.write('NMNIST/Test/5/00009.bin', content)
-    self.refuse(f'{path} ', problem)
-    self.assertLen(self.list_cached(), 1)  # the training split
+    self.write('NMNIST/Test/5/00009.bin', content)
+    self.assert_refused('n_mnist', problem, self.load)
+    self.assertEmpty(self.list_cached())
 
   def test_decodes_again_only_if_files_change(self):
     self.write_recordings()
     first = self.load()
-    with mock.patch.object(recordings, 'decode') as decode:
+    with mock.patch.object(recordings, 'read_bin') as decode:
       second = self.load()
     decode.assert_not_called()
     data_util.assert_arrays_equal(first, second)
@@ -100,7 +98,9 @@ class BinEventsTest(data_util.RecordingsTestCase):
   def setUp(self):
     super().setUp()
     self.events, _ = self.write_recordings()
-    self.recordings = recordings.load('n_mnist', self.folder, 10)['train']
+    self.recordings = event_sets.load_folder('n_mnist', self.folder, 10)[
+      'train'
+    ]
 
   def bin(self, *args, **kwargs):
     settings = datasets.Binning(*args, **kwargs)
@@ -137,14 +137,12 @@ class BinEventsTest(data_util.RecordingsTestCase):
     axes = [random.integers(n, size=sum(sizes)) for n in sensor_shape]
     addresses = np.ravel_multi_index(axes, sensor_shape)
     owners, times = np.repeat(range(3), sizes), random.integers(40, size=14)
-    made = recordings.unpack(
-      {
-        'times': times.astype(np.uint32),
-        'addresses': addresses.astype(np.uint32),
-        'sizes': np.array(sizes),
-      },
-      np.zeros(3, np.int32),
-      sensor_shape,
+    made = recordings.Recordings(
+      times=times.astype(np.uint32),
+      addresses=addresses.astype(np.uint32),
+      offsets=np.cumsum([0, *sizes]),
+      labels=np.zeros(3, np.int32),
+      sensor_shape=sensor_shape,
     )
     binning = datasets.Binning(20, event_window=0.03)
     self.assertEqual(recordings.trains_shape(sensor_shape), trains_shape)

@@ -9,7 +9,7 @@ import tonic.datasets
 
 from ssnn_jax import datasets
 from ssnn_jax.datasets import downloads
-from ssnn_jax.datasets import tonic_sets
+from ssnn_jax.datasets import event_sets
 from tests.testing import datasets as data_util
 
 BINNING = datasets.Binning(20, event_window=1000.0)
@@ -123,7 +123,7 @@ class ClassTest(TonicTestCase):
   def test_decodes_again_only_if_files_change(self):
     self.write_made()
     first = self.load('tonic:Made')
-    with mock.patch.object(tonic_sets, '_decode') as decode:
+    with mock.patch.object(event_sets, '_decode') as decode:
       second = self.load('tonic:Made')
     decode.assert_not_called()
     data_util.assert_arrays_equal(first.train, second.train)
@@ -259,5 +259,5 @@ class FolderTest(TonicTestCase):
   def test_classes_are_those_of_the_training_recordings(self):
     self.write_folder()
     self.write_events('own/test/left/a.npy', draw_events(0, (6, 3, 2)))
-    start = f'tonic:own: {self.data_dir}/own/test has the class left, which '
+    start = f'tonic:own: {self.data_dir}/own/test has the class left, '
     self.assert_load_refused('tonic:own', start, 'include every class')

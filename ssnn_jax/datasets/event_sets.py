@@ -1,4 +1,4 @@
-"""Event sets of tonic, and folders of recordings.
+"""Event sets: N-MNIST, classes of tonic, and folders of recordings.
 
 The name `tonic:<name>` stands for one of
 
@@ -12,6 +12,7 @@ The name `tonic:<name>` stands for one of
 """
 
 from collections.abc import Mapping
+from collections.abc import Sequence
 import contextlib
 import inspect
 import math
@@ -23,6 +24,7 @@ import numpy as np
 
 # tonic uses this module of NumPy without importing it.
 import numpy.lib.recfunctions  # noqa: F401
+import tqdm
 
 from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import cache
@@ -32,10 +34,9 @@ from ssnn_jax.datasets import files
 from ssnn_jax.datasets import recordings
 
 _PARTS = 'train', 'test'
-_BIN_EVENTS = np.dtype([(name, np.int64) for name in 'xytp'])
 
 
-def load(
+def load_tonic(
   name: str, data_dir: pathlib.Path, download: bool = False
 ) -> tuple[dict[str, recordings.Recordings], tuple[str, ...]]:
   """Loads recordings, memory-mapped from a cache.
@@ -54,27 +55,50 @@ def load(
   """
   folder = data_dir / name.removeprefix(catalog.TONIC)
   with _explain_errors(name, folder):
-    sources = _open(name, folder, download)
-    if not all(map(len, sources.values())):
-      raise FileNotFoundError('a split has no recordings')
-    location = pathlib.Path(sources['train'].location_on_system)
-    paths = [path for path in location.rglob('*') if path.is_file()]
-    cached = cache.load_or_build(name, paths, lambda: _decode(name, sources))
-  splits, sensor_shape = {}, tuple(map(int, cached['sensor_shape']))
-  for part in _PARTS:
-    packed = {key: cached[f'{part}_{key}'] for key in recordings.PACKED}
-    labels = cached[f'{part}_labels']
-    splits[part] = recordings.unpack(packed, labels, sensor_shape)
-  return splits, tuple(map(str, cached['class_names']))
+    return _load(name, _open_tonic(name, folder, download))
 
 
-def _open(name, folder, download):
-  """Returns the source of each split.
+def load_folder(
+  name: str, folder: pathlib.Path, num_classes: int
+) -> dict[str, recordings.Recordings]:
+  """Loads `{Train,Test}/<label>/*.bin` of N-MNIST's format; as `load_tonic`."""
+  classes = list(map(str, range(num_classes)))
+  with _explain_errors(name, folder):
+    sources = {
+      part: _Folder(folder / part.title(), classes, recordings.SENSOR_SIZE)
+      for part in _PARTS
+    }
+    return _load(name, sources)[0]
+
+
+def _load(name, sources):
+  """Loads the recordings of two sources, and the names of their classes.
 
   As a dataset of tonic, a source has `len(source)`, `source[index]`, which is
   (events, label), `location_on_system`, `sensor_size` and, not always,
   `classes`.
   """
+  if not all(map(len, sources.values())):
+    raise FileNotFoundError('a split has no recordings')
+  folders = {source.location_on_system for source in sources.values()}
+  paths = [p for folder in folders for p in pathlib.Path(folder).rglob('*')]
+  paths = [path for path in paths if path.is_file()]
+  cached = cache.load_or_build(name, paths, lambda: _decode(name, sources))
+  splits = {
+    part: recordings.Recordings(
+      **{
+        field: cached[f'{part}_{field}']
+        for field in ('times', 'addresses', 'offsets', 'labels')
+      },
+      sensor_shape=tuple(map(int, cached['sensor_shape'])),
+    )
+    for part in _PARTS
+  }
+  return splits, tuple(map(str, cached['class_names']))
+
+
+def _open_tonic(name, folder, download):
+  """Returns the source of each split."""
   import tonic.datasets
 
   kind = getattr(tonic.datasets, folder.name, None)
@@ -84,7 +108,7 @@ def _open(name, folder, download):
   elif files.list_names(folder).issuperset(_PARTS):
     classes = _list_classes(folder / 'train')
     size = getattr(kind, 'sensor_size', None)
-    return {part: _Folder(folder, part, classes, size) for part in _PARTS}
+    return {part: _Folder(folder / part, classes, size) for part in _PARTS}
   if not isinstance(kind, type):
     raise files.DatasetError(
       f'There is no event set {name!r}; choose a class of tonic.datasets, as '
@@ -124,20 +148,20 @@ def _open(name, folder, download):
     }
 
 
-class _Folder:
+class _Folder(Sequence):
   """Recordings `<class>/*` of one split, in a folder."""
 
-  def __init__(self, folder, part, classes, sensor_size):
+  def __init__(self, folder, classes, sensor_size):
     self.location_on_system = str(folder)
     self.classes, self.sensor_size = classes, sensor_size
     self._paths, self._labels = [], []
-    for name in _list_classes(folder / part):
+    for name in _list_classes(folder):
       if name not in classes:
         raise files.DatasetError(
-          f'{folder / part} has the class {name}, which {folder}/train lacks; '
+          f'{folder} has the class {name}, expected {", ".join(classes)}; '
           'include every class in the training recordings.'
         )
-      for path in sorted((folder / part / name).iterdir()):
+      for path in sorted((folder / name).iterdir()):
         if path.name.startswith('.'):
           continue
         if path.suffix not in ('.npy', '.bin'):
@@ -153,12 +177,8 @@ class _Folder:
 
   def __getitem__(self, index):
     path = self._paths[index]
-    if path.suffix == '.npy':
-      return np.load(path), self._labels[index]
-    import tonic.io
-
-    events = tonic.io.read_mnist_file(path, dtype=_BIN_EVENTS)
-    return events, self._labels[index]
+    read = np.load if path.suffix == '.npy' else recordings.read_bin
+    return read(path), self._labels[index]
 
 
 def _list_classes(folder):
@@ -170,53 +190,45 @@ def _list_classes(folder):
 
 def _decode(name, sources):
   """Returns the arrays of both splits for the cache."""
-  size = sources['train'].sensor_size or _find_size(sources)
-  width, height, polarities = map(int, size)
-  sensor_shape = polarities, height, width
-  decoded, labels = {}, []
+  width, height, polarities = sources['train'].sensor_size or _find_size(
+    sources.values()
+  )
+  sensor_shape = int(polarities), int(height), int(width)
+  decoded = {'sensor_shape': np.array(sensor_shape)}
   for part, source in sources.items():
-    packed = _decode_split(f'{name}/{part}', source, sensor_shape)
-    num_recordings = len(packed['sizes'])
-    packed['labels'] = arrays.check_labels(
-      part, packed['labels'], num_recordings
-    )
-    labels.append(packed['labels'])
-    decoded |= {f'{part}_{key}': values for key, values in packed.items()}
-  class_names = getattr(sources['train'], 'classes', None)
-  if isinstance(class_names, Mapping):  # from names to labels
-    class_names = sorted(class_names, key=class_names.get)
-  if class_names is not None:
-    class_names = [
-      n.decode() if isinstance(n, bytes) else n for n in class_names
-    ]
-  names = arrays.name_classes(class_names, *labels)
-  return decoded | {
-    'sensor_shape': np.array(sensor_shape),
-    'class_names': np.array(names),
-  }
-
-
-def _decode_split(name, source, sensor_shape):
-  """Returns packed recordings and their labels, in the order of their paths.
-
-  The order in which tonic lists the files of a folder may differ between
-  machines.
-  """
-  indices, paths, labels = range(len(source)), getattr(source, 'data', ()), []
-  if len(paths) == len(source) and all(isinstance(p, str) for p in paths):
-    indices = sorted(indices, key=paths.__getitem__)
-
-  def decode_all():
-    for index in indices:
+    indices, paths = range(len(source)), getattr(source, 'data', ())
+    # tonic may list the files of a folder in another order on other machines.
+    if len(paths) == len(source) and all(isinstance(p, str) for p in paths):
+      indices = sorted(indices, key=paths.__getitem__)
+    times, addresses, labels = [], [], []
+    for index in tqdm.tqdm(
+      indices, f'decoding {name}/{part}', disable=None, unit='files'
+    ):
       events, label = source[index]
-      labels.append(label)
       try:
-        yield _decode_events(events, sensor_shape)
+        for kept, values in zip(
+          (times, addresses), _decode_events(events, sensor_shape)
+        ):
+          kept.append(values)
       except ValueError as error:
         raise ValueError(f'recording {index} has {error}') from None
-
-  packed = recordings.pack(name, decode_all(), len(source))
-  return packed | {'labels': labels}
+      labels.append(label)
+    sizes = np.array(list(map(len, times)))
+    decoded |= {
+      f'{part}_times': np.concatenate(times),
+      f'{part}_addresses': np.concatenate(addresses),
+      f'{part}_offsets': np.concatenate([[0], np.cumsum(sizes)]),
+      f'{part}_labels': arrays.check_labels(part, labels, len(sizes)),
+    }
+  names = getattr(sources['train'], 'classes', None)
+  if isinstance(names, Mapping):  # from names to labels
+    names = sorted(names, key=names.get)
+  if names is not None:
+    names = [n.decode() if isinstance(n, bytes) else n for n in names]
+  labels = [decoded[f'{part}_labels'] for part in _PARTS]
+  return decoded | {
+    'class_names': np.array(arrays.name_classes(names, *labels))
+  }
 
 
 def _decode_events(events, sensor_shape):
@@ -257,12 +269,11 @@ def _integers(events, name):
 def _find_size(sources):
   """Returns the size of the smallest sensor that contains all events."""
   size = np.ones(3, np.int64)
-  for source in sources.values():
+  for source in sources:
     for index in range(len(source)):
       events, _ = source[index]
-      for axis, name in enumerate('xyp'):
-        last = _integers(events, name).max(initial=0)
-        size[axis] = max(size[axis], last + 1)
+      last = [_integers(events, name).max(initial=0) for name in 'xyp']
+      size = np.maximum(size, np.add(last, 1))
   return size
 
 
