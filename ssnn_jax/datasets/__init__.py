@@ -1,6 +1,5 @@
 """Datasets: images, event-camera recordings and user-provided arrays."""
 
-from ssnn_jax import lazy
 from ssnn_jax.datasets.arrays import from_arrays
 from ssnn_jax.datasets.catalog import IMAGES
 from ssnn_jax.datasets.catalog import NAMES
@@ -15,7 +14,6 @@ from ssnn_jax.datasets.splits import hold_out
 from ssnn_jax.datasets.types import Dataset
 from ssnn_jax.datasets.types import Split
 
-__getattr__ = lazy.modules(__name__, 'event_camera')
 __all__ = (
   'IMAGES',
   'NAMES',

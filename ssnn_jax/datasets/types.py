@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ssnn_jax import summaries
 
 _MAX_NAMES = 10  # of classes in a summary
 
@@ -21,7 +20,6 @@ class Split(NamedTuple):
   inputs: np.ndarray
   labels: np.ndarray  #: [N] int32 classes
 
-  __repr__ = summaries.show_fields
 
 
 class Dataset(NamedTuple):
@@ -54,12 +52,10 @@ class Dataset(NamedTuple):
       f'{len(split.labels):,} {name}' for name, split in splits.items() if split
     ]
     total = f' of {self.full_size:,}' if self.full_size else ''
-    return summaries.lay_out(
-      f'{self.name}: {kind} {list(self.input_shape)}{ends}, {inputs.dtype}',
-      [
-        f'{self.num_classes} classes: {names}',
-        f'samples{total}: {", ".join(sizes)}',
-      ],
+    return (
+      f'{self.name}: {kind} {list(self.input_shape)}{ends}, {inputs.dtype}\n'
+      f'  {self.num_classes} classes: {names}\n'
+      f'  samples{total}: {", ".join(sizes)}'
     )
 
   @property

@@ -22,13 +22,10 @@ import numpy as np
 
 from ssnn_jax import checks
 from ssnn_jax import layers
-from ssnn_jax import summaries
 from ssnn_jax import types
 from ssnn_jax import version
 from ssnn_jax.chip.config import ChipConfig
 from ssnn_jax.config import NetworkConfig
-from ssnn_jax.neuron.periphery import ReadConfig
-from ssnn_jax.neuron.wta import RaceConfig
 from ssnn_jax.runs import checkpoints
 from ssnn_jax.runs import files
 from ssnn_jax.runs import provenance
@@ -40,8 +37,6 @@ _KINDS = {
   for kind in (
     NetworkConfig,
     ChipConfig,
-    RaceConfig,
-    ReadConfig,
     layers.Dense,
     layers.Conv,
   )
@@ -59,9 +54,6 @@ class SavedNetwork(NamedTuple):
 
   config: NetworkConfig | ChipConfig
   params: Any  #: `Params` of NumPy arrays; of a chip, integer weights
-
-  def __repr__(self):
-    return f'{self.config}\nparams: {summaries.show(self.params)}'
 
 
 def save(

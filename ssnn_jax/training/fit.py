@@ -15,7 +15,6 @@ import numpy.typing as npt
 import tqdm
 
 from ssnn_jax import checks
-from ssnn_jax import summaries
 from ssnn_jax import types
 from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import types as dataset_types
@@ -33,7 +32,6 @@ class History(NamedTuple):
   train_accuracy: np.ndarray  #: [E] mean accuracy during training
   eval_accuracy: np.ndarray | None  #: [E] after the epoch; None: not evaluated
 
-  __repr__ = summaries.show_fields
 
 
 class FitResult(NamedTuple):

@@ -10,7 +10,6 @@ import numpy as np
 import optax
 
 from ssnn_jax import checks
-from ssnn_jax import summaries
 from ssnn_jax import types
 from ssnn_jax.hardware import devices
 
@@ -27,7 +26,6 @@ class TrainState:
   key: jax.Array  #: typed PRNG key of the seed; constant
   epoch: jax.Array  #: int32 number of epochs trained
 
-  __repr__ = summaries.show_fields
 
 
 class Stream(enum.IntEnum):
