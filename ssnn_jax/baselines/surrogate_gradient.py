@@ -30,6 +30,7 @@ from ssnn_jax.baselines import update_rules
 from ssnn_jax.config import NetworkConfig
 
 THRESHOLD = 1.0
+TAU = 16.0  # time constant of all membranes, in ticks
 
 
 @jax.custom_jvp
@@ -56,8 +57,8 @@ def make_network(
   """Builds a network of leaky integrate-and-fire neurons.
 
   Args:
-    config: architecture, `num_steps`, `sampler` of the inputs, dropout, and
-      `tau`, the time constant of all membranes; other fields have no effect.
+    config: architecture, `num_steps`, `sampler` of the inputs and
+      dropout; other fields have no effect.
     axis_name: axis of a mesh whose devices share each batch; None without one.
     fire: `(potential - threshold) -> spike`; its derivative is the surrogate.
 
@@ -96,7 +97,7 @@ def _infer(fire, config, params, batch):
 
 def _present(fire, config, params, batch):
   """Simulates the network during the presentation of a batch."""
-  decay = math.exp(-1.0 / config.tau)
+  decay = math.exp(-1.0 / TAU)
   hidden = integrate_and_fire.Neuron(
     decay,
     fire=lambda v: fire(v - THRESHOLD),
@@ -108,7 +109,7 @@ def _present(fire, config, params, batch):
 
 def _mean_unit_response(config):
   """Returns the output's mean response over ticks to a constant drive of 1."""
-  decay, potential, total = math.exp(-1.0 / config.tau), 0.0, 0.0
+  decay, potential, total = math.exp(-1.0 / TAU), 0.0, 0.0
   for _ in range(config.num_steps):
     potential = decay * potential + 1.0
     total += potential

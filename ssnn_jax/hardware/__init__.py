@@ -6,10 +6,9 @@ arrays of resistive devices, and `tiki_taka` pairs of resistive arrays;
 variability and its response to pulses; `pulse_curves` reads measured responses,
 and `fit` fits resistive devices to them. `cost` estimates the events, the
 stored bits and the energy of a presentation. `nir`, the export to NIR, requires
-the package nir and is imported when it is first used.
+the package nir and is imported by itself.
 """
 
-from ssnn_jax import lazy
 from ssnn_jax.hardware import cost
 from ssnn_jax.hardware.device_config import PRESETS
 from ssnn_jax.hardware.device_config import DeviceConfig
@@ -24,7 +23,6 @@ from ssnn_jax.hardware.pulse_curves import read_pulse_csv
 from ssnn_jax.hardware.tiki_taka import TransferConfig
 from ssnn_jax.hardware.tiki_taka import make_tiki_taka
 
-__getattr__ = lazy.modules(__name__, 'nir')
 __all__ = (
   'PRESETS',
   'Device',

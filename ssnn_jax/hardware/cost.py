@@ -248,7 +248,7 @@ def _count_bits(config, is_shared, sizes, ticks):
     Bits of one presentation.
   """
   trains = list(zip(sizes, ticks))
-  if is_shared or config.sampler == 'lfsr_shared':
+  if is_shared:
     words = sum(t for _, t in trains)
   elif config.sampler == 'sobol':
     words = sum(size + t for size, t in trains)
@@ -258,16 +258,10 @@ def _count_bits(config, is_shared, sizes, ticks):
 
 
 def _check_spiking(config):
-  for field in ('forward', 'backward', 'update'):
-    if getattr(config, field) == 'rates':
-      raise types.UserError(
-        f'{field} is rates, for which costs are not defined; pass a network '
-        f"with {field}='spikes'."
-      )
-  if config.output_errors != 'winner':
+  if config.rates or config.winner == 'exact':
     raise types.UserError(
-      f'output_errors is {config.output_errors}, for which costs are not '
-      "defined; pass a network with output_errors='winner'."
+      f'rates are {config.rates} and winner is {config.winner}; costs are '
+      "defined for spikes in all signals, with winner='softmax' or 'race'."
     )
 
 
@@ -358,21 +352,19 @@ def spiking_memory(config: NetworkConfig) -> Memory:
       the winners.
 
   Example:
-    >>> config = ssnn_jax.NetworkConfig(
-    ...   (784, 256, 10), timing='realtime', update_every='window')
-    >>> ssnn_jax.hardware.cost.spiking_memory(config).stored.total
-    16704
+    >>> config = ssnn_jax.NetworkConfig((784, 256, 10), timing='realtime')
+    >>> ssnn_jax.hardware.cost.spiking_memory(config).stored.potentials
+    8512
   """
   _check_spiking(config)
   sizes, schedule = config.layer_sizes, config.schedule
-  membrane = membrane_lib.find(config.integration, config.tau)
+  membrane = membrane_lib.find(config.integration)
   state = jax.eval_shape(lambda: [membrane.init(size) for size in sizes[1:]])
   num_values = sum(leaf.size for leaf in jax.tree.leaves(state))
-  is_adaptive = config.winner == 'race' and config.race.inhibition == 'adaptive'
   stored = StoredBits(
     potentials=num_values * WORD,
     errors=sum(sizes[1:-1]) * WORD,
-    inhibition=is_adaptive * WORD,
+    inhibition=(config.winner == 'race') * WORD,
     dropout_masks=_dropout_masks(config),
   )
   accessed, inputs = 2 * stored.total * schedule.num_windows, 0
@@ -390,8 +382,7 @@ def spiking_memory(config: NetworkConfig) -> Memory:
       spikes=sum(spikes), gates=sum(size * n for size, n in hidden)
     )
     accessed += 2 * sum(sizes[1:-1]) * (config.num_steps + schedule.num_windows)
-  if config.update_every == 'presentation':
-    stored = stored._replace(counters=_counters(config))
+  stored = stored._replace(counters=_counters(config))
   return Memory(stored, accessed / WORD, inputs)
 
 

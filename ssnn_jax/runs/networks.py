@@ -24,8 +24,6 @@ from ssnn_jax import types
 from ssnn_jax import version
 from ssnn_jax.chip.config import ChipConfig
 from ssnn_jax.config import NetworkConfig
-from ssnn_jax.neuron.periphery import ReadConfig
-from ssnn_jax.neuron.wta import RaceConfig
 from ssnn_jax.runs import checkpoints
 from ssnn_jax.runs import files
 from ssnn_jax.runs import provenance
@@ -34,14 +32,7 @@ from ssnn_jax.simulation import samples
 NETWORK = 'network.json'
 _KINDS = {
   kind.__name__: kind
-  for kind in (
-    NetworkConfig,
-    ChipConfig,
-    RaceConfig,
-    ReadConfig,
-    layers.Dense,
-    layers.Conv,
-  )
+  for kind in (NetworkConfig, ChipConfig, layers.Dense, layers.Conv)
 }
 
 
@@ -175,13 +166,11 @@ def _encode(name, value):
   if type(value) is tuple:
     return [_encode(name, item) for item in value]
   if type(value) in _KINDS.values():
-    encoded = {'type': type(value).__name__}
-    for field in dataclasses.fields(value):
-      item = getattr(value, field.name)
-      # JSON has no infinity, which is the default of all fields that allow it.
-      if not (isinstance(item, float) and np.isinf(item)):
-        encoded[field.name] = _encode(field.name, item)
-    return encoded
+    fields = {
+      field.name: _encode(field.name, getattr(value, field.name))
+      for field in dataclasses.fields(value)
+    }
+    return {'type': type(value).__name__} | fields
   if isinstance(value, np.generic):
     value = value.item()
   if value is None or isinstance(value, bool | int | float | str):

@@ -14,9 +14,7 @@ import jax.numpy as jnp
 from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
-from ssnn_jax.simulation import loops
 from ssnn_jax.simulation import presentation
-from ssnn_jax.spikes import trains
 from ssnn_jax.types import Activity
 
 
@@ -46,48 +44,17 @@ def make_observe(
     are those of `Network.learn`. Memory does not depend on T.
   """
   config = dataclasses.replace(config, dropout=0.0)
-  return functools.partial(_observe, config, feedback)
+  simulate = presentation.make_simulate(config, feedback=feedback)
+  count_block = functools.partial(_count_block, config)
 
+  def observe(params, key, inputs, labels):
+    _, counts = simulate(params, key, inputs, labels, observe=count_block)
+    # In the order of time: sums of rates are rounded.
+    add = lambda total, block: (jax.tree.map(jnp.add, total, block), None)
+    first = jax.tree.map(lambda x: jnp.zeros_like(x[0]), counts)
+    return _average(config, jax.lax.scan(add, first, counts)[0])
 
-def _observe(config, feedback, params, key, inputs, labels):
-  """Simulates a batch and averages its counts."""
-  observer = presentation.Observer(
-    observe=functools.partial(_count_block, config),
-    accumulate=_add_counts,
-    initial=_init_counts(config, len(inputs)),
-  )
-  _, counts = presentation.simulate(
-    config, params, key, inputs, labels, observer=observer, feedback=feedback
-  )
-  return _average(config, counts)
-
-
-def _init_counts(config, batch_size):
-  """Returns the counts of a batch before a presentation."""
-  sizes = config.layer_sizes
-
-  def zeros(sizes, signal):
-    dtype = jnp.float32 if signal == 'rates' else jnp.int32
-    return tuple(jnp.zeros((batch_size, size), dtype) for size in sizes)
-
-  silent = (jnp.zeros(batch_size),) * (len(sizes) - 1)
-  return _Counts(
-    spikes=zeros(sizes[:-1], config.forward),
-    error_spikes=zeros(sizes[1:], config.backward),
-    positive_error_spikes=zeros(sizes[1:], config.backward),
-    clipped_windows=zeros(sizes[1:-1], 'spikes'),
-    coincidences=silent,
-    row_spikes=silent if config.layers else None,
-  )
-
-
-def _add_counts(total, counts):
-  """Adds the counts of several blocks, in order: sums of rates are rounded."""
-
-  def add(total, block):
-    return jax.tree.map(jnp.add, total, block), None
-
-  return loops.scan(add, total, counts)[0]
+  return observe
 
 
 def _count_block(config, sources, block, signals):
@@ -106,19 +73,18 @@ def _count_layer(config, lengths, wiring, gain, signal, error):
   """Counts the spikes at the two ends of one layer's synapses."""
   requested = gain * jnp.abs(error.errors)  # error spikes per tick
   is_clipped = (requested > 1.0) & (lengths > 0.0)
-  num_words = config.schedule.words_per_block
-  counts = _count_spikes(wiring, num_words, signal, error)._replace(
+  counts = _count_spikes(wiring, signal.words, error.streams)._replace(
     clipped_windows=jnp.sum(is_clipped, axis=0, dtype=jnp.int32)
   )
-  if config.forward == 'rates':
+  if 'forward' in config.rates:
     counts = counts._replace(spikes=jnp.sum(signal.rates * lengths, axis=0))
-  if config.backward == 'rates':
+  if 'backward' in config.rates:
     positive_rates = gain * jax.nn.relu(error.errors)
     counts = counts._replace(
       error_spikes=jnp.sum(requested * lengths, axis=0),
       positive_error_spikes=jnp.sum(positive_rates * lengths, axis=0),
     )
-  if config.update == 'rates':
+  if 'update' in config.rates:
     inputs = jnp.sum(wiring.gather(signal.rates), axis=-1)
     outputs = jnp.sum(wiring.split(requested * lengths), axis=-1)
     counts = counts._replace(coincidences=jnp.sum(inputs * outputs))
@@ -126,27 +92,17 @@ def _count_layer(config, lengths, wiring, gain, signal, error):
   return counts._replace(row_spikes=jnp.sum(row_spikes))
 
 
-def _count_spikes(wiring, num_words, signal, error):
-  """Counts the spikes and coincidences of one layer, a few words at a time."""
-
-  def add(total, words):
-    train, streams = words
-    # A neuron spikes in at most one of its two streams.
-    error_train = streams.positive | streams.negative
-    counts = _Counts(
-      spikes=spikes.count(train),
-      error_spikes=spikes.count(error_train),
-      positive_error_spikes=spikes.count(streams.positive),
-      clipped_windows=None,
-      coincidences=_count_coincidences(wiring, train, error_train),
-    )
-    return jax.tree.map(jnp.add, total, counts)
-
-  inputs = jnp.zeros(signal.rates.shape[1], jnp.int32)
-  outputs = jnp.zeros(error.errors.shape[1], jnp.int32)
-  silent = _Counts(inputs, outputs, outputs, None, jnp.float32(0.0))
-  ends = functools.partial(trains.words, (signal.train, error.streams))
-  return trains.fold(add, silent, ends, num_words)
+def _count_spikes(wiring, train, streams):
+  """Counts the spikes and coincidences of one layer."""
+  # A neuron spikes in at most one of its two streams.
+  error_train = streams.positive | streams.negative
+  return _Counts(
+    spikes=spikes.count(train),
+    error_spikes=spikes.count(error_train),
+    positive_error_spikes=spikes.count(streams.positive),
+    clipped_windows=None,
+    coincidences=_count_coincidences(wiring, train, error_train),
+  )
 
 
 def _count_coincidences(wiring, train, error_train):

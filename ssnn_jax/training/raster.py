@@ -13,12 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from ssnn_jax import spikes
-from ssnn_jax import summaries
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.simulation import presentation
 from ssnn_jax.simulation import samples
-from ssnn_jax.spikes import trains
 
 
 class Raster(NamedTuple):
@@ -33,7 +31,6 @@ class Raster(NamedTuple):
   winners: np.ndarray
   window: int  #: n, ticks between two reads of a membrane
 
-  __repr__ = summaries.show_fields
 
 
 def record(
@@ -78,7 +75,7 @@ def record(
   words, signals = present(config, params, key, image, label)
   unpack = functools.partial(by_tick, config, words)
   emitted = [
-    unpack(signal.train).reshape(-1, *wiring.input_shape)
+    unpack(signal.words).reshape(-1, *wiring.input_shape)
     for signal, wiring in zip(signals.forward, config.wirings)
   ]
   streams = [error.streams for error in signals.errors]
@@ -106,22 +103,11 @@ def present(
   with a leading axis of blocks, whose trains are `[blocks, K, N]` words.
   """
   config = dataclasses.replace(config, dropout=0.0)
-  observer = presentation.Observer(observe=_observe)
-  _, observed = presentation.simulate(
-    config,
-    params,
-    key,
-    jnp.asarray(image)[None],
-    jnp.asarray(label)[None],
-    observer=observer,
-  )
+  observe = lambda sources, block, signals: (block.words, signals)
+  batch = jnp.asarray(image)[None], jnp.asarray(label)[None]
+  simulate = presentation.make_simulate(config)
+  _, observed = simulate(params, key, *batch, observe=observe)
   return jax.tree.map(lambda x: x[:, 0], observed)
-
-
-def _observe(sources, block, signals):
-  """Keeps all signals of a block, with the words of their trains."""
-  del sources
-  return block.words, trains.words(signals, 0, len(block.words))
 
 
 def by_tick(
@@ -140,7 +126,6 @@ def by_tick(
   words, trains = np.asarray(words), np.asarray(trains)
   num_words = spikes.count_words(config.num_steps)
   is_used = words < num_words
-  # Blocks can share a word, but no tick.
   train = np.zeros((num_words, trains.shape[-1]), np.uint32)
-  np.bitwise_or.at(train, words[is_used], trains[is_used])
+  train[words[is_used]] = trains[is_used]
   return np.asarray(spikes.unpack(train))[: config.num_steps]
