@@ -5,8 +5,6 @@ The spikes are those of `Network.learn` with the same key and no dropout.
 
 from collections.abc import Callable
 import dataclasses
-import functools
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,18 +14,6 @@ from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.simulation import presentation
 from ssnn_jax.types import Activity
-
-
-class _Counts(NamedTuple):
-  """Counts of one sample, layer by layer; float32 where rates are summed."""
-
-  spikes: tuple[jax.Array, ...]  # [N] int32
-  error_spikes: tuple[jax.Array, ...]  # [J] int32
-  positive_error_spikes: tuple[jax.Array, ...]  # [J] int32
-  clipped_windows: tuple[jax.Array, ...]  # [J] int32, of hidden layers
-  coincidences: tuple[jax.Array, ...]  # float32
-  # spikes that reach rows of crossbars, float32; None without `layers`
-  row_spikes: tuple[jax.Array, ...] | None = None
 
 
 def make_observe(
@@ -41,78 +27,82 @@ def make_observe(
 
   Returns:
     `(params, key, inputs, labels) -> Activity` of one seed, pure; the arguments
-    are those of `Network.learn`. Memory does not depend on T.
+    are those of `Network.learn`.
   """
   config = dataclasses.replace(config, dropout=0.0)
   simulate = presentation.make_simulate(config, feedback=feedback)
-  count_block = functools.partial(_count_block, config)
+  wirings, gains = config.wirings, config.gains
+
+  def count(sources, block, signals):
+    """Counts of one sample in one block, layer by layer."""
+    del sources
+    lengths = block.windows.length.astype(jnp.float32)[:, None]
+    layers = zip(wirings, gains, signals.forward, signals.errors)
+    return [_count_layer(config, lengths, *layer) for layer in layers]
 
   def observe(params, key, inputs, labels):
-    _, counts = simulate(params, key, inputs, labels, observe=count_block)
-    # In the order of time: sums of rates are rounded.
+    _, counts = simulate(params, key, inputs, labels, observe=count)
+    # In the order of time, as sums of rates are rounded: `[B, ...]` counts.
+    silent = jax.tree.map(lambda x: jnp.zeros_like(x[0]), counts)
     add = lambda total, block: (jax.tree.map(jnp.add, total, block), None)
-    first = jax.tree.map(lambda x: jnp.zeros_like(x[0]), counts)
-    return _average(config, jax.lax.scan(add, first, counts)[0])
+    counts, _ = jax.lax.scan(add, silent, counts)
+    ticks = config.num_steps
+
+    def means(name, maximum=1, layers=counts):
+      return tuple(jnp.mean(layer[name]) / maximum for layer in layers)
+
+    def fractions(is_counted):
+      layers = zip(counts, config.active_steps)
+      return tuple(
+        jnp.mean(is_counted(layer['spikes'], active))
+        for layer, active in layers
+      )
+
+    return Activity(
+      firing_rates=means('spikes', ticks),
+      silent_fractions=fractions(lambda spikes, _: spikes == 0),
+      saturated_fractions=fractions(jnp.equal),
+      error_rates=means('error_spikes', ticks),
+      positive_error_rates=means('positive_error_spikes', ticks),
+      clipped_error_fractions=means(
+        'clipped_windows', config.schedule.num_windows, counts[:-1]
+      ),
+      coincidences=means('coincidences'),
+      row_spikes=means('row_spikes') if config.layers else None,
+    )
 
   return observe
 
 
-def _count_block(config, sources, block, signals):
-  """Counts the spikes of one sample in one block."""
-  del sources
-  lengths = block.windows.length.astype(jnp.float32)[:, None]
-  layers = zip(config.wirings, config.gains, *signals[:2])
-  by_layer = [_count_layer(config, lengths, *layer) for layer in layers]
-  counts = _Counts(*map(tuple, zip(*by_layer)))
-  hidden = counts.clipped_windows[:-1]
-  row_spikes = counts.row_spikes if config.layers else None
-  return counts._replace(clipped_windows=hidden, row_spikes=row_spikes)
-
-
 def _count_layer(config, lengths, wiring, gain, signal, error):
-  """Counts the spikes at the two ends of one layer's synapses."""
-  requested = gain * jnp.abs(error.errors)  # error spikes per tick
-  is_clipped = (requested > 1.0) & (lengths > 0.0)
-  counts = _count_spikes(wiring, signal.words, error.streams)._replace(
-    clipped_windows=jnp.sum(is_clipped, axis=0, dtype=jnp.int32)
-  )
+  """Counts the spikes at the two ends of one layer's synapses.
+
+  With exact rates, the expected spikes are counted, rate times ticks.
+  """
+  requested = gain * error.errors * lengths  # [W, J] error spikes
+  # A neuron spikes in at most one of its two streams.
+  error_words = error.streams.positive | error.streams.negative
+  rows, columns = wiring.gather(signal.words), wiring.split(error_words)
+  counts = {
+    'spikes': spikes.count(signal.words),
+    'error_spikes': spikes.count(error_words),
+    'positive_error_spikes': spikes.count(error.streams.positive),
+    'clipped_windows': jnp.sum(jnp.abs(requested) > lengths, axis=0),
+    # The coincidences of a tick and position are the product of its numbers of
+    # spikes and error spikes, so no array of all weights is needed.
+    'coincidences': jnp.sum(_spikes_per_tick(rows) * _spikes_per_tick(columns)),
+  }
   if 'forward' in config.rates:
-    counts = counts._replace(spikes=jnp.sum(signal.rates * lengths, axis=0))
+    counts['spikes'] = jnp.sum(signal.rates * lengths, axis=0)
   if 'backward' in config.rates:
-    positive_rates = gain * jax.nn.relu(error.errors)
-    counts = counts._replace(
-      error_spikes=jnp.sum(requested * lengths, axis=0),
-      positive_error_spikes=jnp.sum(positive_rates * lengths, axis=0),
-    )
+    counts['error_spikes'] = jnp.sum(jnp.abs(requested), axis=0)
+    counts['positive_error_spikes'] = jnp.sum(jax.nn.relu(requested), axis=0)
   if 'update' in config.rates:
     inputs = jnp.sum(wiring.gather(signal.rates), axis=-1)
-    outputs = jnp.sum(wiring.split(requested * lengths), axis=-1)
-    counts = counts._replace(coincidences=jnp.sum(inputs * outputs))
-  row_spikes = wiring.gather(counts.spikes).astype(jnp.float32)
-  return counts._replace(row_spikes=jnp.sum(row_spikes))
-
-
-def _count_spikes(wiring, train, streams):
-  """Counts the spikes and coincidences of one layer."""
-  # A neuron spikes in at most one of its two streams.
-  error_train = streams.positive | streams.negative
-  return _Counts(
-    spikes=spikes.count(train),
-    error_spikes=spikes.count(error_train),
-    positive_error_spikes=spikes.count(streams.positive),
-    clipped_windows=None,
-    coincidences=_count_coincidences(wiring, train, error_train),
-  )
-
-
-def _count_coincidences(wiring, train, error_train):
-  """Counts coincidences of spikes `[K, I]` and error spikes `[K, J]`.
-
-  The coincidences of a tick and position are the product of its numbers of
-  spikes and error spikes, so no array of all weights is needed.
-  """
-  rows, columns = wiring.gather(train), wiring.split(error_train)
-  return jnp.sum(_spikes_per_tick(rows) * _spikes_per_tick(columns))
+    outputs = jnp.sum(wiring.split(jnp.abs(requested)), axis=-1)
+    counts['coincidences'] = jnp.sum(inputs * outputs)
+  reached = wiring.gather(counts['spikes']).astype(jnp.float32)
+  return counts | {'row_spikes': jnp.sum(reached)}
 
 
 def _spikes_per_tick(train):
@@ -124,28 +114,3 @@ def _spikes_per_tick(train):
   # Bit by bit: one spike per tick would take the memory of 32 words.
   bits = jnp.arange(spikes.TICKS_PER_WORD, dtype=jnp.uint32)
   return jax.lax.map(count_bit, bits)
-
-
-def _average(config, counts):
-  """Averages the counts of a batch."""
-  num_steps = config.num_steps
-
-  def means(counts, maximum=1):
-    return tuple(jnp.mean(count) / maximum for count in counts)
-
-  def fractions(condition):
-    layers = zip(counts.spikes, config.active_steps)
-    return means(condition(*layer) for layer in layers)
-
-  return Activity(
-    firing_rates=means(counts.spikes, num_steps),
-    silent_fractions=fractions(lambda spikes, _: spikes == 0),
-    saturated_fractions=fractions(jnp.equal),
-    error_rates=means(counts.error_spikes, num_steps),
-    positive_error_rates=means(counts.positive_error_spikes, num_steps),
-    clipped_error_fractions=means(
-      counts.clipped_windows, config.schedule.num_windows
-    ),
-    coincidences=means(counts.coincidences),
-    row_spikes=counts.row_spikes and means(counts.row_spikes),
-  )

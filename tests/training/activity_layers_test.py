@@ -16,7 +16,7 @@ KEY = jax.random.key(3)
 class ActivityTest(parameterized.TestCase):
   @parameterized.parameters(
     dict(num_steps=40),
-    dict(num_steps=16, update='rates', layers=convolutions.LAYERS[::2]),
+    dict(num_steps=16, rates=('update',), layers=convolutions.LAYERS[::2]),
   )
   def test_activity_agrees_with_learn_and_with_equal_dense_layers(
     self, **options

@@ -50,9 +50,9 @@ class TrainEpochTest(parameterized.TestCase):
   def test_network_on_rates_follows_ann(self):
     # With rates the spiking network is the ANN, so both have the same weights
     # as long as both see the same images and dropout masks.
-    rates = dict(forward='rates', backward='rates', update='rates')
+    rates = 'forward', 'backward', 'update'
     config = ssnn_jax.NetworkConfig(
-      (64, 32, 10), num_steps=1, dropout=0.3, **rates
+      (64, 32, 10), num_steps=1, dropout=0.3, rates=rates
     )
     params = []
     for build in (ssnn_jax.ssnn, ssnn_jax.ann):
