@@ -68,7 +68,7 @@ CALLS = [  # function of a folder, words
   (lambda folder: datasets.Binning(event_window=np.nan), 'event_window is nan'),
   (lambda folder: datasets.hold_out(_DIGITS, 0.0001), 'fraction of 0.0001'),
   (lambda folder: datasets.hold_out(_DIGITS, np.nan), 'fraction of nan'),
-  (lambda folder: datasets.fold(_DIGITS, 1, 0), 'into 1 folds'),
+  (lambda folder: datasets.fold(_DIGITS, 1, 0), 'of 1 folds'),
   (lambda folder: datasets.fold(_DIGITS, 4, 4), 'no fold 4'),
   (
     lambda folder: event_camera.write(folder, 'digits', *_DIGITS[1:3]),

@@ -20,9 +20,9 @@ from ssnn_jax import types
 from ssnn_jax.datasets import files
 
 SENSOR_SIZE = 34, 34, 2  # width, height and polarities of N-MNIST
+EVENTS = np.dtype([(name, np.int64) for name in 'xypt'])  # t: microseconds
 SYNTHETIC = 'SYNTHETIC.json'  # this file marks a folder of synthetic recordings
 
-_EVENTS = np.dtype([('x', int), ('y', int), ('p', int), ('t', np.int64)])
 _OVERFLOW_ROW, _OVERFLOW = 240, 2**13
 _CHUNK_SIZE = 2**19  # events that a thread bins at once
 _WINDOWS = 1e-3, 4e6  # milliseconds; times are below 2**32 microseconds
@@ -60,11 +60,21 @@ def read_bin(path: pathlib.Path) -> np.ndarray:
     raise files.damaged(path, problem)
   x, y, first, second, third = content.reshape(-1, 5).astype(np.int64).T
   is_overflow = y == _OVERFLOW_ROW
-  events = np.empty(len(x), _EVENTS)
+  events = np.empty(len(x), EVENTS)
   events['x'], events['y'], events['p'] = x, y, first >> 7
   events['t'] = (first & 127) << 16 | second << 8 | third
   events['t'] += np.cumsum(is_overflow) * _OVERFLOW
   return events[~is_overflow]
+
+
+def encode_bin(events: np.ndarray) -> bytes:
+  """Encodes events for `read_bin`.
+
+  Rows must be below 240, and times below 2**23 microseconds.
+  """
+  x, y, p, t = (events[name] for name in 'xypt')
+  columns = x, y, p << 7 | t >> 16, t >> 8, t
+  return np.stack(columns, axis=1).astype(np.uint8).tobytes()
 
 
 @dataclasses.dataclass(frozen=True)
