@@ -189,13 +189,8 @@ class DataTest(data_util.DatasetTestCase):
 
   @parameterized.parameters(*RASTERS)
   def test_rasters(self, layer, neurons, words):
-    recorded = training.raster.record(
-      _CONFIG,
-      _NETWORK.init(jax.random.key(0)),
-      jax.random.key(1),
-      _INPUTS[0],
-      0,
-    )
+    hidden = np.zeros((8, 3), np.int8)
+    recorded = training.raster.Raster((hidden,), (hidden,), hidden, 1)
     with self.refuse(words):
       raster_plot.draw(recorded, layer, neurons)
 

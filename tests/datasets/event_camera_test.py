@@ -32,7 +32,6 @@ IDEAL = {
 
 class EventCameraTest(data_util.EventCameraTestCase):
   @parameterized.parameters(
-    (1, 0.0, {'columns': 1.0, 'rows': -1.0}, 1),
     (4, 0.0, {'columns': -1.0, 'rows': 1.0}, 4),
     # Changes during the refractory period are lost.
     (4, 50.0, {'columns': 1.0, 'rows': 1.0}, 1),

@@ -12,7 +12,6 @@ import optax
 import ssnn_jax
 from ssnn_jax import chip
 from ssnn_jax import datasets
-from ssnn_jax import hardware
 from ssnn_jax import training
 
 CONFIG = ssnn_jax.NetworkConfig(
@@ -20,8 +19,6 @@ CONFIG = ssnn_jax.NetworkConfig(
 )
 NETWORK = ssnn_jax.ann(CONFIG)  # traced in less time than spikes
 OPTIMIZER = training.make_optimizer(0.5)
-DEVICE_CONFIG = ssnn_jax.DeviceConfig(dw_min=0.01)
-DEVICE = hardware.make_resistive(DEVICE_CONFIG, learning_rate=0.5)
 INPUTS = np.random.default_rng(0).random((40, 6), np.float32)
 LABELS = np.arange(40) % 3
 TRAIN = datasets.Split(INPUTS[:32], LABELS[:32])
@@ -85,18 +82,10 @@ class FitTest(parameterized.TestCase):
     assert_same(result.state.params, fit().state.params)
 
   def test_accepts_other_types_of_arrays(self):
-    images = np.round(INPUTS[:32] * 255).astype(int)
-    labels = LABELS[:32] > 1
-    expected = fit((images.astype(np.uint8), labels.astype(int)), num_epochs=1)
-    found = fit((images, labels[:, None]), num_epochs=1)
-    np.testing.assert_allclose(
-      found.history.loss, expected.history.loss, rtol=1e-6
-    )
-    binary = INPUTS[:32] > 0.5
-    expected = fit((binary.astype(np.float32), labels), num_epochs=1)
-    for images in (binary, jax.numpy.asarray(binary, jax.numpy.bfloat16)):
-      found = fit((images, labels), num_epochs=1)
-      assert_same(found.history.loss, expected.history.loss)
+    binary, labels = INPUTS[:32] > 0.5, LABELS[:32] > 1
+    expected = fit((binary.astype(np.float32), labels.astype(int)))
+    found = fit((binary, labels[:, None]))
+    assert_same(found.history.loss, expected.history.loss)
 
   def test_evaluates_on_validation_split(self):
     held_out = datasets.Split(INPUTS[32:], np.zeros(8, int))
@@ -110,14 +99,6 @@ class FitTest(parameterized.TestCase):
     history = fit(dataset, evaluate=evaluate).history
     self.assertIsNone(history.eval_accuracy)
     assert_same(history.loss, fit().history.loss)
-
-  def test_trains_devices(self):
-    network = ssnn_jax.ssnn(CONFIG, separate_signs=DEVICE.separate_signs)
-    params = fit(network=network, optimizer=DEVICE).state.params
-    init = training.init_state(network, DEVICE, 0).params
-    steps = (params[0].weights - init[0].weights) / 0.01
-    self.assertGreater(np.abs(steps).max(), 0.9)
-    np.testing.assert_allclose(steps, np.round(steps), rtol=0, atol=1e-3)
 
   def test_calls_compile_once(self):
     num_traces = 0

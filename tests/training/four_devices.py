@@ -15,7 +15,6 @@ from ssnn_jax import datasets
 from ssnn_jax import hardware
 from ssnn_jax import training
 from ssnn_jax import types
-from ssnn_jax.baselines import bp_stdp
 from ssnn_jax.baselines import rpu
 from ssnn_jax.baselines import surrogate_gradient
 from ssnn_jax.training import sharding
@@ -36,7 +35,7 @@ class FourDevicesTest(parameterized.TestCase):
     self.assertEqual(jax.device_count(), 4)
 
   def test_learned_weights_do_not_depend_on_number_of_devices(self):
-    config = ssnn_jax.NetworkConfig((64, 12, 10), num_steps=10, dropout=0.1)
+    config = ssnn_jax.NetworkConfig((64, 12, 10), num_steps=10)
     # Signs are separate, and presynaptic spikes are dropped at the synapses.
     device = ssnn_jax.DeviceConfig(dw_min=0.01)
     optimizer, learned = hardware.make_resistive(device, 1.0), []
@@ -68,7 +67,6 @@ class FourDevicesTest(parameterized.TestCase):
     ssnn_jax.ann,
     rpu.make_network,
     surrogate_gradient.make_network,
-    bp_stdp.make_network,
   )
   def test_update_does_not_depend_on_number_of_devices(self, make):
     config = ssnn_jax.NetworkConfig((64, 12, 10), num_steps=10, dropout=0.1)

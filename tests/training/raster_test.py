@@ -13,7 +13,7 @@ KEY = jax.random.key(3)
 
 class RasterTest(parameterized.TestCase):
   @parameterized.parameters(
-    dict(num_steps=70, window=32),
+    dict(num_steps=70, window=32, layers=convolutions.LAYERS[::2]),
     dict(num_steps=24, timing='realtime', layers=convolutions.LAYERS[::2]),
   )
   def test_coincidences_of_a_raster_are_those_of_learn(self, **options):
