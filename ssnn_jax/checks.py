@@ -43,10 +43,7 @@ def check_field(config: Any, name: str, is_valid: bool, expected: str) -> None:
   """Raises an error that names a field, its value and the expected value."""
   if not is_valid:
     value = getattr(config, name)
-    parts = value if isinstance(value, tuple) else (value,)
-    if any(map(callable, parts)):
-      value = f'a {type(value).__name__}'  # functions have long names
-    raise types.UserError(f'{name} is {value}; expected {expected}.')
+    raise types.UserError(f'{name} is {value!s:.200}; expected {expected}.')
 
 
 def is_integer(value: Any) -> bool:

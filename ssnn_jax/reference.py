@@ -16,7 +16,6 @@ Layer l of weights, from 0, connects I presynaptic to J postsynaptic neurons. A
 window has n ticks, on a chip 1: `[n, 1]` ones, but zeros after tick T.
 """
 
-import functools
 from typing import Any
 
 import jax
@@ -46,36 +45,41 @@ def realtime(
   ticks, `neurons` are v of each layer and g of each hidden layer. Returns the
   neurons afterwards, and counts: coincidences, winners, largest potentials.
   """
-  (potentials, currents), (index, ticks) = neurons, window
-  num_layers, since = len(params), lambda start: jnp.float32(index >= start)
+  potentials, currents = neurons
+  index, ticks = window
+  num_layers = len(params)
+
+  def has_started(start):
+    return jnp.float32(index >= start)
 
   # Emit: every neuron spikes, forward and backward, from its own state alone.
   spikes = [sample(Role.INPUT, 0, None)]
   for layer, v in enumerate(potentials[:-1], start=1):
     rates = jnp.clip(v, 0.0, 1.0)
-    spikes.append(sample(Role.FORWARD, layer, rates) * since(layer))
-  winners, target, largest = _compete(sample, label, ticks, potentials)
+    spikes.append(sample(Role.FORWARD, layer, rates) * has_started(layer))
+  winners, target, largest = _compete(sample, label, ticks, potentials[-1])
   errors = []
   for layer, (v, g) in enumerate(zip(potentials, currents)):
     error = _error_spikes(config, sample, layer, v, g)
-    errors.append(error * since(2 * num_layers - 1 - layer))
-  errors.append((winners - target) * since(num_layers))
+    errors.append(error * has_started(2 * num_layers - 1 - layer))
+  errors.append((winners - target) * has_started(num_layers))
 
   # Count: a synapse sees the spikes of its two ends at the same tick.
-  counts = list(map(_count, spikes, errors))
+  counts = [_count(*ends) for ends in zip(spikes, errors)]
   tick = index * len(ticks) + jnp.arange(len(ticks), dtype=jnp.float32)
   is_vote = jnp.float32(tick >= config.settle_ticks)[:, None]
-  votes = [jnp.sum(own * is_vote, axis=0) for own in (winners, largest)]
+  votes = jnp.sum(winners * is_vote, axis=0)
+  largest_votes = jnp.sum(largest * is_vote, axis=0)
 
   # Integrate: every neuron receives the spikes of the layers beside it.
   after, arriving, length = [], [], jnp.sum(ticks)
   for layer, v in enumerate(potentials):
     d = _drive(config, layer, params, spikes[layer], length)
     elapsed = jnp.maximum((index - layer) * len(ticks) + length, 1)
-    after.append(v + length * since(layer) / elapsed * (d - v))
+    after.append(v + length * has_started(layer) / elapsed * (d - v))
     if layer:
       arriving.append(_current(config, layer, params, errors[layer], length))
-  return (after, arriving), (counts, *votes)
+  return (after, arriving), (counts, votes, largest_votes)
 
 
 def buffered(
@@ -83,31 +87,34 @@ def buffered(
   neurons: Any,
 ) -> Any:  # fmt: skip
   """Runs one sample forward and back; its spikes wait: the fast simulation."""
-  (potentials, currents), (index, ticks), after = neurons, window, []
-  length, spikes = jnp.sum(ticks), [sample(Role.INPUT, 0, None)]
+  potentials, currents = neurons
+  index, ticks = window
+  length, after = jnp.sum(ticks), []
+  spikes = [sample(Role.INPUT, 0, None)]
   for layer, v in enumerate(potentials):
     d = _drive(config, layer, params, spikes[layer], length)
     after.append(v + length / (index * len(ticks) + length) * (d - v))
     if layer < len(params) - 1:
       rates = jnp.clip(after[layer], 0.0, 1.0)
       spikes.append(sample(Role.FORWARD, layer + 1, rates))
-  winners, target, largest = _compete(sample, label, ticks, after)
+  winners, target, largest = _compete(sample, label, ticks, after[-1])
   errors = [winners - target]
   for layer in reversed(range(len(params) - 1)):
     g = _current(config, layer + 1, params, errors[0], length)
     errors.insert(0, _error_spikes(config, sample, layer, after[layer], g))
-  votes = [jnp.sum(own, axis=0) for own in (winners, largest)]
-  return (after, currents), (list(map(_count, spikes, errors)), *votes)
+  counts = [_count(*ends) for ends in zip(spikes, errors)]
+  votes = jnp.sum(winners, axis=0), jnp.sum(largest, axis=0)
+  return (after, currents), (counts, *votes)
 
 
-def _compete(sample, label, ticks, potentials):
+def _compete(sample, label, ticks, v):
   """Returns winners, targets and classes of the largest potential, `[n, C]`."""
-  v = potentials[-1]
   cumulative = jnp.minimum(jnp.cumsum(jax.nn.softmax(v)), 1.0).at[-1].set(1.0)
   reached = sample(Role.WINNER, 0, cumulative)  # one threshold for all classes
   winners = reached - jnp.pad(reached[:, :-1], ((0, 0), (1, 0)))
-  one_hot = lambda k: ticks * jax.nn.one_hot(k, len(v))[None]
-  return winners, one_hot(label), one_hot(jnp.argmax(v))
+  target = ticks * jax.nn.one_hot(label, len(v))[None]
+  largest = ticks * jax.nn.one_hot(jnp.argmax(v), len(v))[None]
+  return winners, target, largest
 
 
 def _error_spikes(config, sample, layer, v, g):
@@ -131,7 +138,8 @@ def _drive(config, layer, params, spikes, length):
 def _current(config, layer, params, errors, length):
   """Returns the `[I]` currents of the layer below by `[n, J]` error spikes."""
   ticks = jnp.maximum(length, 1) * config.gains[layer]
-  rates, gain = jnp.sum(errors, axis=0) / ticks, config.read_gains[layer]
+  rates = jnp.sum(errors, axis=0) / ticks
+  gain = config.read_gains[layer]
   return composite.transposed_drive(params[layer], gain, rates)
 
 
@@ -141,31 +149,41 @@ def _present(config, keys, params, position, rates, label):
   num_ticks = num_windows * size  # of which thresholds come 32 at a time
   words = jnp.arange(-(-num_ticks // 32))
   sources = rules.make_sources(config, keys, words, position)
-  split = lambda ticks: ticks[:num_ticks].reshape(num_windows, size, -1)
-  drawn = {(Role.INPUT, 0): len(rates), (Role.WINNER, 0): 1}
+
+  def draw(role, layer, num_neurons):
+    drawn = sources(role, layer, num_neurons).thresholds()[:num_ticks]
+    return drawn.reshape(num_windows, size, -1)
+
+  drawn = {
+    (Role.INPUT, 0): draw(Role.INPUT, 0, len(rates)),
+    (Role.WINNER, 0): draw(Role.WINNER, 0, 1),
+  }
   for layer, num_neurons in enumerate(config.layer_sizes[1:-1], start=1):
-    drawn[Role.FORWARD, layer] = drawn[Role.ERROR, layer - 1] = num_neurons
-  for own, num_neurons in drawn.items():
-    drawn[own] = split(sources(*own, num_neurons).thresholds())
+    drawn[Role.FORWARD, layer] = draw(Role.FORWARD, layer, num_neurons)
+    drawn[Role.ERROR, layer - 1] = draw(Role.ERROR, layer - 1, num_neurons)
+  advance = {'realtime': realtime, 'buffered': buffered}[config.timing]
 
-  def advance(carry, own):
-    (index, ticks, drawn), (neurons, total) = own, carry
+  def step(carry, window):
+    neurons, total = carry
+    index, ticks, drawn = window
 
-    def sample(role, layer, own):
-      own = (rates if role == Role.INPUT else own)[None]
-      return ticks * jnp.float32(thresholds.is_below(drawn[role, layer], own))
+    def sample(role, layer, probability):
+      p = rates if role == Role.INPUT else probability
+      is_spike = thresholds.is_below(drawn[role, layer], p[None])
+      return ticks * jnp.float32(is_spike)
 
-    step = {'realtime': realtime, 'buffered': buffered}[config.timing]
-    own = config, params, label, sample, (index, ticks), neurons
-    neurons, counted = step(*own)
+    neurons, counted = advance(
+      config, params, label, sample, (index, ticks), neurons
+    )
     return (neurons, jax.tree.map(jnp.add, total, counted)), None
 
   counts = [jax.tree.map(jnp.zeros_like, layer) for layer in params]
   zeros = [layer.biases for layer in counts]
   start = (zeros, zeros[:-1]), (counts, zeros[-1], zeros[-1])
-  ticks = jnp.float32(split(jnp.arange(num_ticks) < config.num_steps))
+  ticks = jnp.float32(jnp.arange(num_ticks) < config.num_steps)
+  ticks = ticks.reshape(num_windows, size, 1)
   windows = jnp.arange(num_windows, dtype=jnp.float32), ticks, drawn
-  ((potentials, _), counted), _ = jax.lax.scan(advance, start, windows)
+  ((potentials, _), counted), _ = jax.lax.scan(step, start, windows)
   counts, votes, largest = jax.tree.map(lambda x: x.astype(jnp.int32), counted)
   return counts, types.Inference(votes, potentials[-1], largest)
 
@@ -176,16 +194,22 @@ def ssnn(config: NetworkConfig) -> types.Network:
   Covers dense layers with the firing function clip, the mean membrane, winners
   of the softmax and spikes in all signals; a `UserError` names other choices.
   """
-  for name in _FIXED:
-    value = getattr(NetworkConfig((1, 1)), name)
+  default = NetworkConfig((1, 1))
+  for name in (
+    'layers', 'firing_function', 'integration', 'dropout', 'rates', 'winner',
+    'read_noise',
+  ):  # fmt: skip
+    value = getattr(default, name)
     is_valid = getattr(config, name) == value
     checks.check_field(config, name, is_valid, f'{value}, as the reference has')
 
   def learn(params, key, inputs, labels):
     keys = thresholds.make_keys(key, len(config.layer_sizes))
-    present = functools.partial(_present, config, keys, params)
-    batch = jnp.arange(len(labels)), encoding.rate_encode(inputs), labels
-    counts, inference = jax.vmap(present)(*batch)
+    present = lambda *sample: _present(config, keys, params, *sample)
+    rates = encoding.rate_encode(inputs)
+    counts, inference = jax.vmap(present)(
+      jnp.arange(len(labels)), rates, labels
+    )
     counts = jax.tree.map(lambda each: jnp.sum(each, axis=0), tuple(counts))
     unit = updates.plan_pulses(config, len(labels), None).unit  # r / (T B gain)
     return types.Update(counts, None, unit), inference
@@ -195,7 +219,3 @@ def ssnn(config: NetworkConfig) -> types.Network:
 
   fast = network.ssnn(config)
   return fast._replace(infer=infer, learn=learn, name='reference')
-
-
-_FIXED = """layers firing_function integration dropout forward backward update
-output_errors winner update_every reads""".split()

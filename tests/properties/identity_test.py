@@ -6,13 +6,13 @@ from absl.testing import parameterized
 import jax
 
 import ssnn_jax
+from ssnn_jax import neuron
 from ssnn_jax.baselines import rpu
 from ssnn_jax.neuron import firing
 from tests.testing import networks
 from tests.testing import oracle
 
 KEY = jax.random.key(2)
-RATES = {'forward': 'rates', 'backward': 'rates', 'update': 'rates'}
 ONE, THREE = (20, 15, 4), (20, 14, 12, 10, 4)
 SIGMOID = firing.FiringFunction(
   probability=jax.nn.sigmoid,
@@ -23,31 +23,25 @@ ARCHITECTURES = (
   dict(layer_sizes=ONE, dropout=0.3),
   dict(layer_sizes=THREE, gain=2.0, dropout=0.3),
   dict(layer_sizes=ONE, firing_function=SIGMOID),
-  dict(
-    layer_sizes=THREE,
-    firing_function='hard_sigmoid',
-    input_gain=1.5,
-    gain=(0.7, 1.0, 3.0),
-  ),
+  dict(layer_sizes=THREE, input_gain=1.5, gain=(0.7, 1.0, 3.0)),
 )
 PRESENTATIONS = (
-  dict(integration='mean', window=1, num_steps=33),
-  dict(integration='ramp', window=8, num_steps=33),
-  dict(integration='memoryless', window=33, num_steps=33),
+  dict(integration='mean', window=32, num_steps=33),
+  dict(integration='ramp', window=32, num_steps=80),
   dict(
-    integration='leaky',
-    window=8,
+    integration=neuron.leaky(16.0),
+    window=32,
     num_steps=80,
     gain=0.5,
-    output_errors='softmax',
+    winner='exact',
     kernels=False,
   ),
-  dict(layer_sizes=THREE, output_errors='argmax'),  # the perceptron loss
 )
 
 
 def make_config(layer_sizes=ONE, **options):
-  return ssnn_jax.NetworkConfig(layer_sizes, **RATES, **options)
+  rates = 'forward', 'backward', 'update'
+  return ssnn_jax.NetworkConfig(layer_sizes, rates=rates, **options)
 
 
 class IdentityTest(parameterized.TestCase):
@@ -79,7 +73,7 @@ class IdentityTest(parameterized.TestCase):
 
   def test_rpu_with_an_exact_update_equals_bp(self):
     # Fields of forward and backward spikes have no effect.
-    forward = dict(window=8, num_steps=40, integration='leaky')
+    forward = dict(window=32, num_steps=40, integration=neuron.leaky(16.0))
     config = make_config(**forward, gain=0.5, dropout=0.2, kernels=False)
-    exact = dataclasses.replace(rpu.rpu_config(config), update='rates')
+    exact = dataclasses.replace(rpu.rpu_config(config), rates=config.rates)
     self.assert_learns_by_bp(config, ssnn_jax.ssnn(exact))

@@ -10,7 +10,7 @@ import numpy as np
 
 from tests.testing import coincidences
 
-REPRESENTATIONS = ('dense', 'packed', 'auto')
+REPRESENTATIONS = tuple(coincidences.COUNTS)
 B, T, I, J = 3, 70, 6, 5  # noqa: E741
 
 

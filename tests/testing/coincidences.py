@@ -31,11 +31,21 @@ def packed(pre, errors):
   return pack(pre), streams
 
 
-@functools.partial(jax.jit, static_argnames='representation')
-def count(pre, streams, representation):
-  """Counts the coincidences of a batch."""
+COUNTS = {
+  'packed': coincidence.count_packed,
+  'dense': coincidence.count_dense,
+  'auto': None,  # the one of this platform
+}
+
+
+@functools.partial(jax.jit, static_argnames='name')
+def count(pre, streams, name):
+  """Counts the coincidences of a batch by one of `COUNTS`."""
   shape = pre.shape[-1], streams.positive.shape[-1]
   zeros = types.LayerParams(
     jnp.zeros(shape, jnp.int32), jnp.zeros(shape[1], jnp.int32)
   )
-  return coincidence.count_coincidences(zeros, pre, streams, representation)
+  if name == 'auto':
+    return coincidence.count_coincidences(zeros, pre, streams)
+  rows = [x.reshape(-1, x.shape[-1]) for x in (pre, *streams)]
+  return types.LayerParams(*COUNTS[name](zeros.weights, *rows))

@@ -16,10 +16,7 @@ _PATTERNS_AT_ONCE = 2**13
 
 
 def bp_gradient(config, params, key, images, labels):
-  """Computes the gradient of the ANN's mean loss over a batch.
-
-  The loss is cross-entropy, or the perceptron loss for `argmax` errors.
-  """
+  """Computes the gradient of the ANN's mean cross-entropy over a batch."""
   masks = samples.draw_dropout_masks(config, key, jnp.arange(len(labels)))
   activate = ann.gated(firing.find(config.firing_function))
   scale = 1.0 / (1.0 - config.dropout)
@@ -31,8 +28,6 @@ def bp_gradient(config, params, key, images, labels):
       hidden = scale * mask * activate(potential)
     logits = jnp.matmul(hidden, params[-1].weights) + params[-1].biases[None]
     chosen = logits[jnp.arange(len(labels)), labels]
-    if config.output_errors == 'argmax':
-      return jnp.mean(jnp.max(logits, axis=1) - chosen)
     return jnp.mean(jax.nn.logsumexp(logits, axis=1) - chosen)
 
   return jax.grad(loss)(params)
