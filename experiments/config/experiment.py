@@ -286,15 +286,12 @@ class ExperimentConfig(synapses.SynapseFields):
     expected = f'ideal, as --method={self.method} makes no pulses'
     field.check('device', self.device, is_valid, expected)
     decay = self.weight_decay
-    expected = '0, as resistive devices decay by --lifetime'
+    expected = '0, as resistive devices do not decay'
     field.check('weight_decay', decay, is_ideal or decay == 0, expected)
     has_floats = is_ideal and not methods.METHODS[self.method].make_device
     is_valid = has_floats or self.optimizer == 'sgd'
     expected = 'sgd, as pulses and integers move weights by fixed steps'
     field.check('optimizer', self.optimizer, is_valid, expected)
-    is_valid = self.update_every != 'window' or self.update_rule == 'sgd'
-    expected = 'sgd, as Tiki-Taka transfers after presentations'
-    field.check('update_rule', self.update_rule, is_valid, expected)
 
 
 _RANGES = (

@@ -15,7 +15,7 @@ from ssnn_jax.baselines import bp_stdp
 from ssnn_jax.baselines import feedback_alignment
 from ssnn_jax.baselines import rpu
 from ssnn_jax.baselines import surrogate_gradient
-from ssnn_jax.hardware import cost
+from ssnn_jax.hardware import counts
 from ssnn_jax.hardware import devices
 from ssnn_jax.hardware.device_config import DeviceConfig
 from ssnn_jax.training import activity
@@ -26,7 +26,7 @@ SYNAPSE_FIELDS = {
   field.name
   for config in (DeviceConfig, ssnn_jax.ReadConfig)
   for field in dataclasses.fields(config)
-} | {'device', 'update_rule', 'transfer_lines', 'transfer_rate'}
+} | {'device'}
 # Fields that affect a network with spikes in the update only.
 _PULSES = frozenset(
   {'num_steps', 'gain', 'sampler', 'representation'}
@@ -66,8 +66,8 @@ class Method(NamedTuple):
       of the seed and the configuration of `configure`.
     make_observe: `(config, key) -> observe`, as `activity.make_observe`; None
       without spikes.
-    count_memory: `(config) -> cost.Memory`; raises a UserError if the memory of
-      the network is not defined.
+    count_memory: `(config) -> counts.StoredBits`; raises a UserError if the
+      memory of the network is not defined.
     fields: the fields in `SPIKING_FIELDS` that affect the method.
     has_pulses: whether the update counts spike coincidences, which resistive
       devices require.
@@ -84,7 +84,7 @@ class Method(NamedTuple):
   help: str
   make: Callable[..., ssnn_jax.Network]
   make_observe: Callable[..., Callable[..., activity.Activity]] | None
-  count_memory: Callable[[ssnn_jax.NetworkConfig], cost.Memory]
+  count_memory: Callable[[ssnn_jax.NetworkConfig], counts.StoredBits]
   fields: frozenset[str] = _SPIKES
   has_pulses: bool = True
   estimates_gradient: bool = True
@@ -148,13 +148,13 @@ METHODS = {
     'the spiking network',
     _without_key(ssnn_jax.ssnn),
     _without_key(activity.make_observe),
-    cost.spiking_memory,
+    counts.spiking_memory,
   ),
   ANN: Method(
     'the ANN, by backpropagation',
     _without_pulses(ssnn_jax.ann),
     _observe_ann,
-    cost.backprop_memory,
+    counts.backprop_memory,
     frozenset(),
     has_pulses=False,
   ),
@@ -162,7 +162,7 @@ METHODS = {
     'an ANN with rectified linear units, by backpropagation',
     _without_pulses(functools.partial(ssnn_jax.ann, activation=jax.nn.relu)),
     None,
-    cost.backprop_memory,
+    counts.backprop_memory,
     frozenset(),
     has_pulses=False,
     estimates_gradient=False,
@@ -172,7 +172,7 @@ METHODS = {
     'leaky integrate-and-fire neurons, by backpropagation through time',
     _without_pulses(surrogate_gradient.make_network),
     _without_key(surrogate_gradient.make_observe),
-    cost.surrogate_gradient_memory,
+    counts.surrogate_gradient_memory,
     frozenset(('num_steps', 'tau', 'sampler', 'shuffle_ticks')),
     has_pulses=False,
     estimates_gradient=False,
@@ -181,7 +181,7 @@ METHODS = {
     'integrate-and-fire neurons, by BP-STDP',
     _without_pulses(bp_stdp.make_network),
     _without_key(bp_stdp.make_observe),
-    functools.partial(cost.bp_stdp_memory, sub_interval=bp_stdp.SUB_INTERVAL),
+    counts.bp_stdp_memory,
     frozenset(('num_steps', 'sampler', 'shuffle_ticks')),
     has_pulses=False,
     estimates_gradient=False,
@@ -190,14 +190,14 @@ METHODS = {
     'the ANN with pulses in the update only',
     _without_key(rpu.make_network),
     _without_key(lambda config: activity.make_observe(rpu.rpu_config(config))),
-    cost.backprop_memory,  # values wait, and pulses are made for the update
+    counts.backprop_memory,  # values wait, and pulses are made for the update
     _PULSES,
   ),
   'feedback_alignment': Method(
     'the spiking network with fixed random feedback',
     _align_feedback,
     lambda config, key: activity.make_observe(config, _feedback(config, key)),
-    cost.spiking_memory,
+    counts.spiking_memory,
   ),
   CHIP: Method(
     'the chip: the spiking network in real time, in integers, which learns '
@@ -232,10 +232,10 @@ def count_stored_bits(
     config: the network.
 
   Returns:
-    All bits of `ssnn_jax.hardware.cost`; None if they are not defined, as for
+    All bits of `ssnn_jax.hardware.counts`; None if they are not defined, as for
     spiking networks with rates.
   """
   try:
-    return METHODS[method].count_memory(config).stored.total
+    return METHODS[method].count_memory(config).total
   except ssnn_jax.UserError:
     return None

@@ -24,10 +24,6 @@ _SHIFTS = (
   'with --membrane=mean',
   lambda config: config.membrane == 'shift',
 )
-_TIKI_TAKA = (
-  'without --update_rule=tiki_taka',
-  lambda config: config.update_rule == 'tiki_taka',
-)
 _RACE = (
   'without --winner=race',
   lambda config: config.winner == 'race',
@@ -50,8 +46,6 @@ _CONDITIONS = {
   'max_window': _FREE_WINDOWS,
   'max_shift': _SHIFTS,
   'tau': _LEAKY,
-  'transfer_lines': _TIKI_TAKA,
-  'transfer_rate': _TIKI_TAKA,
   'inhibition': _RACE,
   'inhibition_latency': _RACE,
   'race_rate': _IDEAL,

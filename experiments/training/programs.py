@@ -100,9 +100,7 @@ def _make(config, network_config, mesh, num_samples):
     if method.make_device is not None:
       rate = learning_rate / config.batch_size
       return method.make_device(method_config, rate, schedule)
-    resistive = synapses.make_device(
-      config, learning_rate, schedule, num_updates
-    )
+    resistive = synapses.make_device(config, learning_rate, schedule)
     optimizer = _make_optimizer(config, learning_rate, schedule, num_updates)
     return devices.as_device(resistive or optimizer)
 
@@ -175,7 +173,7 @@ def _make(config, network_config, mesh, num_samples):
     }
 
   def measure(state, params, split):
-    measured = synapses.count_pulses(state.opt_state)
+    measured = {}
     if config.diagnostics:
       measured |= find_errors(state.key, params, split)
     return measured
