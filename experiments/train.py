@@ -500,7 +500,7 @@ def train(
   mesh = _make_mesh(config, options.num_devices)
   splits = dataset.train, eval_split(dataset)
   programs = make_programs(config, network, mesh, len(dataset.train.labels))
-  like = _blank_state(task, programs)  # refuses large networks before any file
+  like = _blank_state(task, programs, dataset.train)
   initial = read_initial(task, network)
   with _opened(task) as manager:
     if manager is None:
@@ -594,10 +594,12 @@ def _seeds_and_rates(task):
   return np.array(task.seeds, np.int32), rates
 
 
-def _blank_state(task, programs):
+def _blank_state(task, programs, split):
   """Returns a state of NumPy zeros in the shapes of a checkpoint."""
   drawn = None, np.int32(0)
   shapes = jax.eval_shape(programs.start, *_seeds_and_rates(task), *drawn)
+  # Refuses too large networks and too long trains before any file is written.
+  jax.eval_shape(programs.training.train_epoch, shapes, split)
   shapes = jax.eval_shape(_unwrap_keys, shapes)
   return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
 
