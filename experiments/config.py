@@ -521,8 +521,8 @@ def _layers(config, dataset):
     sizes = config.layer_sizes or (dataset.num_inputs, NUM_HIDDEN, classes)
     if (sizes[0], sizes[-1]) != (dataset.num_inputs, classes):
       raise ssnn_jax.UserError(
-        f'--layer_sizes={write(sizes, ",")} does not fit {dataset.name}; it must '
-        f'start with {dataset.num_inputs} inputs and end with {classes} '
+        f'--layer_sizes={write(sizes, ",")} does not fit {dataset.name}; it '
+        f'must start with {dataset.num_inputs} inputs and end with {classes} '
         'classes.'
       )
     return {'layer_sizes': sizes}

@@ -210,7 +210,7 @@ def make_programs(
 
 @functools.lru_cache(maxsize=4)
 def _make_programs(config, network, mesh, num_samples):
-  method, schedule = config_lib.METHODS[config.method], _schedule
+  method = config_lib.METHODS[config.method]
   schedule = _schedule(config, num_samples)
   is_chip = config.method == config_lib.CHIP
   resistive = config_lib.device(config)
@@ -260,8 +260,8 @@ def _make_programs(config, network, mesh, num_samples):
 
   def train_ann(seed, learning_rate, split):
     optimizer = make_optimizer(learning_rate)
-    state = training.init_state(exact_ann, optimizer, seed)
     dropping = ssnn_jax.ann(network)
+    state = training.init_state(dropping, optimizer, seed)
     epoch = training.make_train_epoch(dropping, optimizer, config.batch_size)
     return epoch(state, *split)[0].params
 
@@ -663,7 +663,7 @@ def _measure(task, programs, state, accuracy, splits):
 def _rows(values: Mapping[str, Any], num_seeds: int) -> list[dict[str, Any]]:
   """Turns values, arrays `[S]` or tuples of them, into flat rows of numbers."""
   flat = {}
-  for name, value in jax.device_get(dict(values)).items():
+  for name, value in zip(values, jax.device_get(list(values.values()))):
     if isinstance(value, tuple):
       flat |= {f'{name}_{layer}': own for layer, own in enumerate(value)}
     elif value is not None:
