@@ -1,4 +1,4 @@
-"""Tests of the examples in docstrings, README and guides, and of their commands."""
+"""Tests of the examples in docstrings, README and guides."""
 
 import contextlib
 import doctest
