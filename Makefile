@@ -1,45 +1,29 @@
-# PYTHON=python3.13 chooses the interpreter of new environments, and replaces
-# those of another interpreter.
 VENV := .venv
 RUN := $(VENV)/bin/python
-ifdef PYTHON
-  STAMP := made-with-$(subst /,-,$(PYTHON))
-else
-  PYTHON := python3
-  STAMP := $(or $(notdir $(firstword $(wildcard $(VENV)/made-with-*))),made-with-python3)
-endif
-# Pages need fewer packages than tests, whose environment has them too.
-DOCS_VENV := $(if $(wildcard $(VENV)/$(STAMP)),$(VENV),.venv-docs)
+# PYTHON=python3.13 chooses the interpreter of a new environment.
+PYTHON := python3
 
-.PHONY: help venv demo docs test notebooks lint format clean
+.PHONY: help venv demo test lint docs notebooks format clean
 
 help:
 	@echo 'make venv       create $(VENV) with the project and its tools'
 	@echo 'make demo       reproduce the main result on the digits data'
 	@echo 'make test       lint, then test'
-	@echo 'make notebooks  run the notebooks in colab/ again, at full size'
-	@echo 'make docs       build the site, build/docs/index.html'
+	@echo 'make docs       build the site, build/docs/docs/index.html'
+	@echo 'make notebooks  run the notebooks in colab/ again'
 	@echo 'make format     format the code'
-	@echo 'make clean      remove environments and build products'
+	@echo 'make clean      remove the environment and what was built'
 
-venv: $(VENV)/$(STAMP)
+venv: $(VENV)/installed
 
-$(VENV)/$(STAMP): EXTRA := test
-.venv-docs/$(STAMP): EXTRA := docs
-%/$(STAMP): setup.cfg pyproject.toml
-	@echo 'installing into $* ...'
-	@test -e $@ || $(PYTHON) -m venv --clear $*
-	@$*/bin/python -m pip install --quiet --disable-pip-version-check \
-	  --config-settings editable_mode=compat -e '.[$(EXTRA)]'
+$(VENV)/installed: setup.cfg pyproject.toml
+	@echo 'installing into $(VENV) ...'
+	@test -e $(RUN) || $(PYTHON) -m venv $(VENV)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -e '.[test]'
 	@touch $@
 
 demo: venv
 	@$(RUN) -m experiments.run --study=parity --dataset=digits --workdir=runs/demo
-
-docs: $(DOCS_VENV)/$(STAMP)
-	@rm -rf build/docs
-	@$(DOCS_VENV)/bin/python -m docs.build build/docs
-	@echo build/docs/index.html
 
 lint: venv
 	@$(RUN) -m ruff check .
@@ -47,6 +31,10 @@ lint: venv
 
 test: lint
 	@$(RUN) -m pytest --quiet --numprocesses=auto --dist=worksteal
+
+docs: venv
+	@$(RUN) -m sphinx -b html -c docs -W --keep-going -q . build/docs
+	@echo build/docs/docs/index.html
 
 notebooks: venv
 	@$(RUN) -m colab.notebooks
@@ -56,4 +44,4 @@ format: venv
 	@$(RUN) -m ruff format .
 
 clean:
-	rm -rf $(VENV) .venv-docs build *.egg-info
+	rm -rf $(VENV) build docs/api *.egg-info

@@ -1,4 +1,4 @@
-"""Settings of the site for Sphinx, whose sources docs/build.py collects."""
+"""Sphinx: guides, results and API, by MyST and autosummary."""
 
 import ssnn_jax
 
@@ -9,22 +9,28 @@ version = release = ssnn_jax.__version__
 extensions = [
   'myst_parser',
   'sphinx.ext.autodoc',
+  'sphinx.ext.autosummary',
   'sphinx.ext.napoleon',
   'sphinx.ext.viewcode',
-  'docs.modules',
 ]
+
+# The source folder is the repository, so that links work on GitHub, too.
+root_doc = 'docs/index'
+include_patterns = ['*.md', 'docs/**', 'experiments/results/*.md']
+exclude_patterns = ['build', '.venv', '.github', 'docs/**/*.py']
 
 html_theme = 'furo'
 html_title = f'{project} {version}'
 html_show_sourcelink = False
-html_copy_source = False
-html_static_path = ['site.css']
-html_css_files = ['site.css']
 
 myst_heading_anchors = 4  # as on GitHub
 smartquotes = False
 default_role = 'py:obj'  # names in single backticks
-maximum_signature_line_length = 80
-autodoc_member_order = 'bysource'
+autosummary_generate = True
+autodoc_default_options = {
+  'members': True,
+  'member-order': 'bysource',
+  'ignore-module-all': True,
+}
 autodoc_preserve_defaults = True
 napoleon_custom_sections = [('Attributes', 'params_style')]

@@ -1,1 +1,0 @@
-"""Documentation: the builder of the reference, and the figure of a neuron."""

@@ -1,0 +1,61 @@
+"""Tests of the examples in docstrings, README and guides."""
+
+import contextlib
+import doctest
+import io
+import pathlib
+import re
+
+from absl.testing import parameterized
+import jax
+
+import ssnn_jax
+from tests.testing.modules import MODULES
+
+ROOT = pathlib.Path(__file__).parent.parent.parent
+PAGES = [ROOT / 'README.md', *sorted(ROOT.glob('docs/*.md'))]
+CODE = re.compile(r'```python\n(.*?)```', re.DOTALL)
+# Results of the examples of a page, which exceed a number.
+RESULTS = {
+  'README': {'result.history.eval_accuracy[-1]': 0.9},
+  'data': {'len(own.train.labels)': 1199},
+  'training_loop': {'accuracy': 0.9, 'epoch.accuracy.winner.min()': 0.8},
+  'neuron': {'result.history.eval_accuracy[-1]': 0.9},
+}
+DOCSTRINGS = [
+  example
+  for module in (ssnn_jax, *MODULES)
+  for example in doctest.DocTestFinder().find(module, globs={})
+  if example.examples
+]
+
+
+def imports():
+  """Returns the imports of the first docstring, which all others assume."""
+  scope = {}
+  for line in DOCSTRINGS[0].examples:
+    if line.source.startswith('import '):
+      exec(line.source, scope)
+  return scope
+
+
+class ExamplesTest(parameterized.TestCase):
+  @parameterized.named_parameters((each.name, each) for each in DOCSTRINGS)
+  def test_docstring_prints_its_output(self, example):
+    report = io.StringIO()
+    example.globs.update(imports())
+    result = doctest.DocTestRunner().run(example, out=report.write)
+    self.assertEqual(result.failed, 0, report.getvalue())
+
+  @parameterized.named_parameters(
+    (page.stem, page) for page in PAGES if CODE.search(page.read_text())
+  )
+  def test_page_runs(self, page):
+    scope = {}
+    folder = self.create_tempdir().full_path
+    with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()):
+      for code in CODE.findall(page.read_text()):
+        with jax.numpy_dtype_promotion('standard'):  # the default of users
+          exec(compile(code, page.name, 'exec'), scope)
+    for result, smallest in RESULTS.get(page.stem, {}).items():
+      self.assertGreater(float(eval(result, scope)), smallest)
