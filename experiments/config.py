@@ -90,8 +90,7 @@ def _feedback(config, key):
 def _observe_ann(config, key):
   """Observes the ANN: expected spikes at its exact rates."""
   del key
-  rates = dict.fromkeys(('forward', 'backward', 'update'), 'rates')
-  return activity.make_observe(dataclasses.replace(config, **rates))
+  return activity.make_observe(dataclasses.replace(config, rates=SIGNALS))
 
 
 METHODS = {
@@ -488,14 +487,10 @@ def network_config(
   if input_gain is None:  # rates of recordings are proportional to 1 / T
     is_recorded = dataset.is_recorded
     input_gain = config.num_steps / EVENTS_AT_FULL_RATE if is_recorded else 1.0
-  exact = dict.fromkeys(config.rates, 'rates')
-  if config.winner == 'exact':
-    exact['output_errors'] = 'softmax'
   layers = _layers(config, dataset)
   with named():
     network = ssnn_jax.NetworkConfig(
       **layers,
-      **exact,
       num_steps=config.num_steps,
       timing='realtime' if is_chip else config.timing,
       settle=config.settle,
@@ -503,11 +498,11 @@ def network_config(
       integration=config.integration,
       gain=config.gain,
       input_gain=input_gain,
-      winner='race' if config.winner == 'race' else 'softmax',
-      race=ssnn_jax.RaceConfig('adaptive', inhibition_latency=0.01),
+      rates=config.rates,
+      winner=config.winner,
       sampler=config.sampler,
       dropout=config.dropout,
-      reads=ssnn_jax.ReadConfig(out_noise=config.read_noise),
+      read_noise=config.read_noise,
     )
   if is_chip:
     chip_config(config, network)

@@ -267,7 +267,8 @@ def _make_programs(config, network, mesh, num_samples):
 
   def measure(state, params, split):
     """Measures errors of an update, at weights that do not depend on T."""
-    quantised = dataclasses.replace(exact, forward='rates', backward='rates')
+    rates = tuple({*network.rates, 'forward', 'backward'})
+    quantised = dataclasses.replace(exact, rates=rates)
     return {
       name: metrics.update_error(
         method.make(chosen, state.key),
