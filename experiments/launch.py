@@ -1,4 +1,4 @@
-"""Runs tasks: in this process, by local workers, on Ray, or on Slurm.
+"""Runs tasks: in this process, in local processes, or on Ray.
 
 A task is a function that may be called again: it skips what is recorded, and
 resumes from its last checkpoint. So a task whose worker died is called again.
@@ -8,13 +8,11 @@ After a user error the other tasks are stopped; after other errors they go on.
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
-import concurrent.futures
+from concurrent import futures
+from concurrent.futures import process
 import contextlib
-import dataclasses
-import functools
 import logging
 import multiprocessing
-from multiprocessing import connection
 from multiprocessing import resource_tracker
 import os
 import pathlib
@@ -29,10 +27,7 @@ from typing import NamedTuple
 import jax
 import tqdm
 
-from experiments.config import field
 import ssnn_jax
-
-_machine = functools.partial(field.field, 'Machine')
 
 
 class Task(NamedTuple):
@@ -49,59 +44,15 @@ class Outcome(NamedTuple):
   failure: str = ''  # of any other error, or the death of a worker
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
-  """Options of the launcher; each field is a flag."""
+class Options(NamedTuple):
+  """Where tasks are run; `experiments.run` has a flag for each field."""
 
-  launcher: str = _machine(
-    'local',
-    'where settings are trained: on this machine, on a Ray cluster (needs the '
-    'package ray), or as an array of Slurm jobs (needs submitit); all nodes '
-    'need access to --workdir and --data_dir',
-    choices=('local', 'ray', 'slurm'),
-  )
-  num_workers: int = _machine(
-    1,
-    'number of settings trained at a time by --launcher=local, each in a '
-    'process with its own GPU, of which there must be as many, or its share '
-    'of the CPU cores; 1 trains in this process, on all devices',
-  )
-  ray_address: str | None = _machine(
-    None,
-    'address of the Ray cluster; default: $RAY_ADDRESS, a cluster on this '
-    'machine, or a new one',
-  )
-  slurm: tuple[str, ...] = _machine(
-    (),
-    'parameters of Slurm jobs in the names of submitit, as '
-    'slurm_partition=gpu,timeout_min=600',
-  )
-  cpus_per_task: int = _machine(
-    1, 'number of CPU cores for each setting on Ray or Slurm'
-  )
-  gpus_per_task: float = _machine(
-    0.0, 'number of GPUs for each setting on Ray or Slurm'
-  )
-  num_retries: int = _machine(
-    3, 'number of retries of a setting whose worker process died'
-  )
-
-  def __post_init__(self):
-    for name, least in (
-      ('num_workers', 1),
-      ('num_retries', 0),
-      ('cpus_per_task', 1),
-      ('gpus_per_task', 0),
-    ):
-      value = getattr(self, name)
-      field.check(name, value, value >= least, f'{least} or more')
-    used = {'num_workers': 'local', 'ray_address': 'ray', 'slurm': 'slurm'}
-    for own in dataclasses.fields(self):
-      launcher, value = used.get(own.name), getattr(self, own.name)
-      is_used = launcher in (None, self.launcher) or value == own.default
-      field.check(
-        own.name, value, is_used, f'none, without --launcher={launcher}'
-      )
+  launcher: str = 'local'  # or 'ray'
+  num_workers: int = 1  # local processes; 1 is this process
+  ray_address: str | None = None
+  cpus_per_task: int = 1  # on Ray
+  gpus_per_task: float = 0.0  # on Ray
+  num_retries: int = 3  # of a task whose worker died
 
 
 def launch(
@@ -124,9 +75,9 @@ def launch(
   """
   if not tasks:
     return
-  is_here = options.launcher == 'local' and options.num_workers == 1
-  launchers = {'local': _local, 'ray': _ray, 'slurm': _slurm}
-  run = _here if is_here else launchers[options.launcher]
+  run = _ray if options.launcher == 'ray' else _local
+  if run is _local and options.num_workers == 1:
+    run = _here
   failed = []
   with contextlib.closing(run(tasks, workdir, options)) as ends:
     for number, (task, (refusal, failure)) in enumerate(ends, 1):
@@ -164,97 +115,69 @@ def _here(tasks, workdir, options) -> _Ends:
     yield task, _attempt(task.run)
 
 
-def _ends(futures) -> _Ends:
-  """Yields the end of each task as its future is completed."""
-  for future in concurrent.futures.as_completed(futures):
-    yield futures[future], future.result()
-
-
-# Local workers.
-
-
-class _Worker(NamedTuple):
-  """A process that runs tasks, one after another."""
-
-  process: multiprocessing.Process
-  pipe: connection.Connection
-  log: pathlib.Path
-
-
 def _local(tasks, workdir, options) -> _Ends:
-  """Runs tasks in processes, each with its own device and share of cores."""
+  """Runs tasks in processes, each with its own device and share of cores.
+
+  Each process is a pool of its own, so that its death concerns one task.
+  """
   number = min(options.num_workers, len(tasks))
   has_affinity = hasattr(os, 'sched_getaffinity')
   num_cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count()
-  environment = _limit_threads(num_cores // number)
-  free, workers, stopped = queue.SimpleQueue(), {}, threading.Event()
+  free, pools, stopped = queue.SimpleQueue(), {}, threading.Event()
 
   def start(index):
-    log = workdir / f'worker-{index}.log'
-    workers[index] = _start_worker(index, environment, log)
+    arguments = index, num_cores // number, workdir / f'worker-{index}.log'
+    context = multiprocessing.get_context('spawn')
+    pools[index] = futures.ProcessPoolExecutor(1, context, _prepare, arguments)
 
   def run(task):
+    # Workers inherit the mask, and so ignore Ctrl-C: this process handles it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     index = free.get()
     try:
       for _ in range(options.num_retries + 1):
-        process, pipe, log = workers[index]
         if stopped.is_set():
           break
         try:
-          pipe.send(task.run)
-          return pipe.recv()
-        except (EOFError, OSError):
-          process.join()
+          return pools[index].submit(_attempt, task.run).result()
+        except process.BrokenProcessPool:
           start(index)
-          code = process.exitcode
-          how = f'exit status {code}'
-          if code < 0:
-            how = signal.Signals(-code).name
           if not stopped.is_set():
-            print(f'{task.name}: its worker died ({how})', flush=True)
+            print(f'{task.name}: its worker died', flush=True)
+      log = workdir / f'worker-{index}.log'
       return Outcome(failure=f'{task.name}: its worker died; see {log}')
     finally:
       free.put(index)
 
-  with concurrent.futures.ThreadPoolExecutor(number) as pool:
+  resource_tracker.ensure_running()  # its own start would undo the mask
+  for index in range(number):
+    start(index)
+    free.put(index)
+  with futures.ThreadPoolExecutor(number) as threads:
+    running = {threads.submit(run, task): task for task in tasks}
     try:
-      for index in range(number):
-        start(index)
-        free.put(index)
-      yield from _ends({pool.submit(run, task): task for task in tasks})
+      for future in futures.as_completed(running):
+        yield running[future], future.result()
     finally:
       stopped.set()
-      for worker in list(workers.values()):
-        worker.process.kill()
-      pool.shutdown(cancel_futures=True)
-      for worker in workers.values():
-        worker.process.kill()
-        worker.process.join()
+      threads.shutdown(wait=False, cancel_futures=True)
+      while running:  # a thread may just have started a worker
+        for worker in multiprocessing.active_children():
+          worker.kill()
+        _, running = futures.wait(running, timeout=0.1)
+      for pool in pools.values():
+        pool.shutdown()
 
 
-def _start_worker(index, environment, log):
-  """Starts a worker, which ignores Ctrl-C: this process handles it."""
-  context = multiprocessing.get_context('spawn')
-  ours, theirs = context.Pipe()
-  process = context.Process(
-    target=_work, args=(theirs, index, environment, log)
-  )
-  resource_tracker.ensure_running()  # its own start would undo the mask
-  mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-  process.start()
-  signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-  theirs.close()  # only the worker can now keep the pipe open
-  return _Worker(process, ours, log)
-
-
-def _work(pipe, index, environment, log):
-  """Runs tasks until the launcher ends, even if it is killed."""
+def _prepare(index, num_cores, log):
+  """Prepares a worker, which ends with its launcher, even if that is killed."""
   # Before JAX looks for devices: one GPU or TPU chip of those that it may use.
-  os.environ |= environment | {
+  os.environ |= {
     'TPU_VISIBLE_CHIPS': str(index),
     'TPU_CHIPS_PER_PROCESS_BOUNDS': '1,1,1',
     'TPU_PROCESS_BOUNDS': '1,1,1',
     'ALLOW_MULTIPLE_LIBTPU_LOAD': '1',
+    **_limit_threads(num_cores),
   }
   jax.config.update('jax_cuda_visible_devices', str(index))
   jax.config.update('jax_rocm_visible_devices', str(index))
@@ -263,21 +186,16 @@ def _work(pipe, index, environment, log):
     os.dup2(stream.fileno(), 1)
     os.dup2(stream.fileno(), 2)
 
-  def end_with_parent():
+  def end_with_launcher():
     multiprocessing.parent_process().join()
     os._exit(1)
 
-  threading.Thread(target=end_with_parent, daemon=True).start()
-  while True:
-    pipe.send(_attempt(pipe.recv()))
+  threading.Thread(target=end_with_launcher, daemon=True).start()
 
 
 def _limit_threads(number):
   """Returns the environment variable that limits the threads of XLA."""
   return {'PJRT_NPROC': os.environ.get('PJRT_NPROC', str(max(1, number)))}
-
-
-# Clusters.
 
 
 def _ray(tasks, workdir, options) -> _Ends:
@@ -313,9 +231,8 @@ def _ray(tasks, workdir, options) -> _Ends:
       '--ray_address or $RAY_ADDRESS and that $RAY_AUTH_TOKEN, or the file '
       '~/.ray/auth_token, is the token of the cluster.'
     ) from None
-  size = {'CPU': options.cpus_per_task, 'GPU': options.gpus_per_task}
-  futures = {}
   try:
+    size = {'CPU': options.cpus_per_task, 'GPU': options.gpus_per_task}
     nodes = [node['Resources'] for node in ray.nodes() if node['Alive']]
     if not any(
       all(node.get(kind, 0) >= number for kind, number in size.items())
@@ -333,10 +250,9 @@ def _ray(tasks, workdir, options) -> _Ends:
       scheduling_strategy='SPREAD',
       runtime_env={'env_vars': variables},
     )(_attempt)
-    references = {remote.remote(task.run): task for task in tasks}
-    futures = {ref.future(): task for ref, task in references.items()}
-    for future in concurrent.futures.as_completed(futures):
-      task = futures[future]
+    running = {remote.remote(task.run).future(): task for task in tasks}
+    for future in futures.as_completed(running):
+      task = running[future]
       try:
         yield task, future.result()
       except ray.exceptions.RayError as error:
@@ -358,38 +274,3 @@ def _check_address(address):
       f'no Ray cluster answers at {address} ({error}); start one with `ray '
       'start --head`, or correct --ray_address or $RAY_ADDRESS.'
     ) from None
-
-
-def _slurm(tasks, workdir, options) -> _Ends:
-  """Runs tasks as an array of Slurm jobs."""
-  try:
-    import submitit
-  except ImportError:
-    raise ssnn_jax.UserError(
-      '--launcher=slurm needs submitit, which is not installed; '
-      "pip install '.[slurm]'."
-    ) from None
-  given = dict(text.partition('=')[::2] for text in options.slurm)
-  executor = submitit.AutoExecutor(
-    workdir / 'slurm', cluster=given.pop('cluster', 'slurm')
-  )
-  parameters = {k: int(v) if v.isdecimal() else v for k, v in given.items()}
-  if options.gpus_per_task:
-    parameters['gpus_per_node'] = int(options.gpus_per_task)
-  executor.update_parameters(cpus_per_task=options.cpus_per_task, **parameters)
-  with executor.batch():
-    jobs = [executor.submit(_attempt, task.run) for task in tasks]
-
-  def result(job):
-    try:
-      return job.result()
-    except submitit.core.utils.UncompletedJobError as error:
-      return Outcome(failure=str(error))
-
-  with concurrent.futures.ThreadPoolExecutor(len(jobs)) as pool:
-    try:
-      futures = {pool.submit(result, job): t for job, t in zip(jobs, tasks)}
-      yield from _ends(futures)
-    finally:
-      for job in jobs:
-        job.cancel(check=False)

@@ -12,86 +12,447 @@ folder of a run provides the flags that are not given:
 """
 
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
+import difflib
 import functools
+import itertools
 import json
+import math
 import pathlib
-import platform
 import re
 import shlex
 import sys
 import time
+from typing import Any
 
 from absl import flags
 import numpy as np
 
+from experiments import command
+from experiments import config as config_lib
 from experiments import launch
-from experiments import record
-from experiments import studies
-from experiments.config import command
-from experiments.config import experiment
-from experiments.config import field
-from experiments.config import grids
-from experiments.config import interrupts
-from experiments.config import methods
-from experiments.config import titles
-from experiments.config import unused
-from experiments.training import data
-from experiments.training import multihost
-from experiments.training import trainer
+from experiments import train
+from experiments.config import ANN
+from experiments.config import CHOICES
+from experiments.config import ExperimentConfig
 import ssnn_jax
 from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import loading
 from ssnn_jax.runs import files
 
-_SECONDS_BETWEEN_LINES = 30  # of the progress of a setting of a sweep
-_used = functools.partial(field.field, 'Most used')
+FLAGS = flags.FLAGS
+_MOST_RUNS = 100_000
+_PRINT_EVERY = 30.0  # seconds between lines of progress of a setting of a sweep
+_FORM = "--grid='num_steps=16,64;learning_rate=0.1,0.3'"
+_METHODS = '; '.join(method.help for method in config_lib.METHODS.values())
+_HEADINGS = {
+  'dataset': 'Most used:',
+  'layers': 'Network:',
+  'gain': 'Spikes:',
+  'weight_bits': 'Chip and devices:',
+  'batch_size': 'Training:',
+  'event_window': 'Data and evaluation:',
+  'resume': 'Records:',
+  'launcher': 'Machine:',
+}
+
+# Each field of a configuration has a flag of its name and default; None stands
+# for what depends on the data set. Most used:
+flags.DEFINE_string(
+  'dataset',
+  'digits',
+  'digits, mnist, fashion_mnist, emnist/<split>, n_mnist, '
+  'synthetic_events/<set of images>, tonic:<event set>, any set of images that '
+  'TFDS has prepared, or path/to/own.npz',
+)
+flags.DEFINE_enum('method', 'ssnn', CHOICES['method'], _METHODS)
+flags.DEFINE_string(
+  'layer_sizes',
+  None,
+  'neurons of each layer, as 784,256,10; default: inputs, '
+  f'{config_lib.NUM_HIDDEN}, classes',
+)
+flags.DEFINE_integer(
+  'num_steps', 64, 'T, ticks of a presentation: the network sees one sample'
+)
+flags.DEFINE_enum(
+  'timing',
+  'buffered',
+  CHOICES['timing'],
+  'fast simulation, layer after layer in each window; or all layers at once, '
+  'as on a chip',
+)
+flags.DEFINE_enum(
+  'sampler',
+  'sobol',
+  CHOICES['sampler'],
+  'thresholds of spike trains: spread evenly over the ticks, or independent',
+)
+flags.DEFINE_string(
+  'study', None, 'study whose sweeps are run; see --list_studies'
+)
+flags.DEFINE_multi_string(
+  'grid',
+  None,
+  "fields and their values, as 'num_steps=16,64;layer_sizes=64-32-10,64-9-10'; "
+  'the ANN is also trained unless it lists methods',
+)
+flags.DEFINE_integer(
+  'num_seeds',
+  None,
+  'seeds of each setting, counted from --seed; default: 1, the number of the '
+  'study, or 5 for --grid',
+  lower_bound=1,
+)
+flags.DEFINE_string(
+  'workdir', None, 'folder of the records; default: one below runs/'
+)
+
+# Network.
+flags.DEFINE_string(
+  'layers',
+  None,
+  'layers of weights instead of --layer_sizes, as conv16k5s2,conv32k5s2,10: '
+  'convolutions of 16 and 32 features, kernel 5, stride 2 (p1: padding of 1), '
+  'and 10 neurons',
+)
+flags.DEFINE_integer(
+  'window',
+  None,
+  'n, ticks between two reads of a membrane; default: 1 in real time, or T',
+)
+flags.DEFINE_enum(
+  'integration',
+  'mean',
+  CHOICES['integration'],
+  'potential of a neuron: mean of its drive, or later ticks weigh more',
+)
+flags.DEFINE_integer(
+  'settle',
+  None,
+  'ticks before the output layer votes, in real time; default: T / 2',
+)
+flags.DEFINE_float(
+  'input_gain',
+  None,
+  'factor on the inputs; default: 1, of recordings '
+  f'T / {config_lib.EVENTS_AT_FULL_RATE}',
+)
+flags.DEFINE_float(
+  'dropout', 0.0, 'probability that a hidden neuron is silent in a presentation'
+)
+
+# Spikes.
+flags.DEFINE_string(
+  'gain',
+  '1.0',
+  'error spikes per tick for one unit of error; one number, or one for each '
+  'hidden layer',
+)
+flags.DEFINE_enum(
+  'winner',
+  'softmax',
+  CHOICES['winner'],
+  'winner of a tick: drawn from the softmax, by a race with lateral '
+  'inhibition, or for errors the exact softmax',
+)
+flags.DEFINE_string(
+  'rates',
+  '',
+  'exact rates instead of spikes in some of forward,backward,update',
+)
+
+# Chip and devices.
+flags.DEFINE_integer(
+  'weight_bits', 12, 'bits of a weight of --method=chip, with its sign'
+)
+flags.DEFINE_string(
+  'fraction_bits',
+  '10',
+  'bits after the binary point of weights of the chip; one number, or one for '
+  'each layer',
+)
+flags.DEFINE_string(
+  'device',
+  config_lib.IDEAL,
+  f'device of a synapse: {", ".join(config_lib.DEVICES)}, or path/to/own.json '
+  'of experiments.fit_device',
+)
+flags.DEFINE_string(
+  'device_params',
+  '',
+  'parameters that differ from those of --device, as dw_min=0.01,up_down=0.1',
+)
+flags.DEFINE_float(
+  'read_noise', 0.0, 'standard deviation of the current of a tick in a crossbar'
+)
+
+# Training.
+flags.DEFINE_integer(
+  'batch_size',
+  None,
+  'samples of a batch; default: 32, of other images 128, of recordings 16. The '
+  'chip learns from one sample after another, with 1 / batch_size of the rate',
+)
+flags.DEFINE_integer(
+  'num_epochs',
+  None,
+  'training epochs; default: 20, of other images 10, of recordings 40',
+)
+flags.DEFINE_float(
+  'learning_rate',
+  None,
+  'initial learning rate; default: 1, of other images 0.5, of recordings 0.1',
+)
+flags.DEFINE_enum(
+  'optimizer',
+  'sgd',
+  CHOICES['optimizer'],
+  'optimizer of weights that are floats',
+)
+flags.DEFINE_enum(
+  'schedule', 'linear', CHOICES['schedule'], 'learning rate over time, to 0'
+)
+flags.DEFINE_float(
+  'weight_decay', 0.0, 'weight decay of a step, times the learning rate'
+)
+flags.DEFINE_integer('seed', 0, 'seed of weights, data order and spikes')
+flags.DEFINE_string(
+  'init_from',
+  None,
+  'folder of a run, or of ssnn_jax.save, whose parameters are trained further',
+)
+
+# Data and evaluation.
+flags.DEFINE_float(
+  'event_window', 300.0, 'milliseconds of a recording that the ticks cover'
+)
+flags.DEFINE_float(
+  'hold_out',
+  0.0,
+  'fraction of the training split that replaces the test split, for tuning',
+)
+flags.DEFINE_integer(
+  'folds',
+  None,
+  'folds of all samples; a run is tested on fold seed modulo folds',
+)
+flags.DEFINE_integer(
+  'eval_every', 0, 'epochs between evaluations; 0 evaluates only at the end'
+)
+flags.DEFINE_boolean(
+  'diagnostics',
+  False,
+  'also measure rates of spikes and errors after each epoch and, at the end, '
+  'the update error and quantization error; a study always does',
+)
+flags.DEFINE_integer(
+  'probe_size', 128, 'samples of the batch that --diagnostics measures'
+)
+flags.DEFINE_integer(
+  'probe_draws', 8, 'spike trains of a sample in the update error'
+)
+flags.DEFINE_string(
+  'data_dir',
+  None,
+  'folder of data sets; default: $TFDS_DATA_DIR, or ~/tensorflow_datasets',
+)
+flags.DEFINE_boolean(
+  'download', False, 'download missing original files of the data set'
+)
+
+# Records.
+flags.DEFINE_boolean(
+  'resume', False, 'continue the run in --workdir, which has all other flags'
+)
+flags.DEFINE_float(
+  'checkpoint_every',
+  30.0,
+  'least seconds between checkpoints; each evaluation also writes one',
+  lower_bound=0,
+)
+flags.DEFINE_boolean(
+  'list_studies', False, 'list the studies with their questions, and end'
+)
+
+# Machine.
+flags.DEFINE_enum(
+  'launcher',
+  'local',
+  ('local', 'ray'),
+  'where settings are trained: this machine, or a Ray cluster, whose nodes '
+  'share --workdir and --data_dir',
+)
+flags.DEFINE_integer(
+  'num_workers',
+  1,
+  'settings trained at a time on this machine, each in a process with its own '
+  'GPU, of which there must be as many, or its share of the cores; 1 is this '
+  'process, on all devices',
+  lower_bound=1,
+)
+flags.DEFINE_integer(
+  'seeds_at_once',
+  None,
+  'seeds of a setting trained in one program; default: all',
+  lower_bound=1,
+)
+flags.DEFINE_integer(
+  'num_devices', None, 'devices that share each batch; default: all'
+)
+flags.DEFINE_integer(
+  'num_retries', 3, 'retries of a setting whose worker died', lower_bound=0
+)
+flags.DEFINE_string(
+  'ray_address',
+  None,
+  'default: $RAY_ADDRESS, a cluster on this machine, or a new one',
+)
+flags.DEFINE_integer(
+  'cpus_per_task', 1, 'CPU cores of a setting on Ray', lower_bound=1
+)
+flags.DEFINE_float(
+  'gpus_per_task', 0.0, 'GPUs of a setting on Ray', lower_bound=0
+)
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
-  """What is trained, and where the records go; each field is a flag."""
+# Grids and sweeps.
 
-  study: str | None = _used(
-    None, 'name of the study whose sweeps are run; see --list_studies'
-  )
-  num_seeds: int | None = _used(
-    None,
-    'number of seeds of each setting, counted from --seed; default: 1, the '
-    'number of the study, or 5 for --grid',
-  )
-  workdir: str | None = _used(
-    None, 'folder of the records; default: a folder below runs/'
-  )
-  resume: bool = field.field(
-    'Records',
-    False,
-    'continue the run in --workdir, which provides the flags that are not '
-    'given',
-  )
-  seeds_at_once: int | None = field.field(
-    'Machine',
-    None,
-    'largest number of seeds that are trained in one program; default: all '
-    'seeds of a setting',
-  )
-  list_studies: bool = field.field(
-    'Records', False, 'list the studies with their questions, and end'
-  )
 
-  def __post_init__(self):
-    for name in ('num_seeds', 'seeds_at_once'):
-      value = getattr(self, name)
-      field.check(name, value, value is None or value >= 1, '1 or more')
+def parse_grid(text: str) -> dict[str, tuple[Any, ...]]:
+  """Parses a grid, as in `num_steps=16,64;layer_sizes=64-128-10,64-256-10`.
+
+  Raises:
+    UserError: if a field does not exist or is repeated, or a value has the
+      wrong type.
+  """
+  grid = {}
+  for part in text.split(';'):
+    name, is_assigned, listed = map(str.strip, part.partition('='))
+    if not is_assigned:
+      raise _grid_error(f"'{name}' has no '='")
+    if name in grid:
+      raise _grid_error(f'{name} is repeated')
+    _check_field(name)
+    values = [_parse_value(name, value.strip()) for value in listed.split(',')]
+    grid[name] = tuple(dict.fromkeys(values))
+  return grid
+
+
+def _check_field(name):
+  if name == 'seed':
+    raise _grid_error('seed is set by --seed and --num_seeds')
+  if name not in config_lib.FIELDS:
+    near = difflib.get_close_matches(name, config_lib.FIELDS, n=1)
+    hint = f'; the closest field is {near[0]}' if near else ''
+    raise _grid_error(f"field '{name}' does not exist{hint}")
+
+
+def _parse_value(name, text):
+  """Parses a value with the parser of the flag of its field."""
+  if text == 'none':
+    return None
+  if name in ('layer_sizes', 'layers', 'gain', 'rates', 'fraction_bits') or (
+    name == 'device_params'
+  ):
+    # The minus of a number, as in 1e-3 or =-1, does not separate.
+    text = re.sub('(?<![eE=])-', ',', text)
+  try:
+    return FLAGS[name].parser.parse(text)
+  except ValueError as error:
+    reason = ' '.join(str(error).split())
+    raise _grid_error(f"{name} is '{text}' ({reason})") from None
+
+
+def _grid_error(problem):
+  return ssnn_jax.UserError(f'--grid: {problem}; use the form {_FORM}.')
+
+
+def list_settings(
+  base: ExperimentConfig, sweeps: Sequence[Any]
+) -> dict[str, Any]:
+  """Lists the settings of sweeps, the ANN first.
+
+  A grid without methods has both the ANN and the spiking network. Fields that
+  do not affect a method keep their base values in its settings, without
+  duplicates. Names of settings contain the values of `Sweep.base` unless all
+  sweeps share them. The number of seeds of a setting is the largest of its
+  sweeps.
+
+  Args:
+    base: the configuration with the fields that no sweep sets.
+    sweeps: the sweeps, each an `experiments.studies.Sweep`.
+
+  Returns:
+    The configuration and number of seeds of each setting, by its name.
+
+  Raises:
+    UserError: if a value is out of range.
+  """
+  num_runs = sum(
+    sweep.num_seeds * math.prod(map(len, sweep.grid.values()))
+    for sweep in sweeps
+  )
+  if num_runs > _MOST_RUNS:
+    raise ssnn_jax.UserError(
+      f'the sweep has {num_runs:,} runs, more than {_MOST_RUNS:,}; give fewer '
+      'values in --grid, or a smaller --num_seeds.'
+    )
+  shared = {
+    name: value
+    for name, value in sweeps[0].base.items()
+    if all(name in s.base and s.base[name] == value for s in sweeps)
+  }
+  base = dataclasses.replace(base, **shared)
+  names, found = {}, {}
+  for sweep in sweeps:
+    own = {k: (v,) for k, v in sweep.base.items() if k not in shared}
+    grid = {'method': (ANN, 'ssnn'), **own, **sweep.grid}
+    is_named = set(grid['method']) - {ANN} != {'ssnn'}
+    for values in itertools.product(*grid.values()):
+      name, config = _make_setting(base, dict(zip(grid, values)), is_named)
+      name = names.setdefault(config, name)
+      _, num_seeds = found.get(name, (config, 0))
+      found[name] = config, max(num_seeds, sweep.num_seeds)
+  return dict(sorted(found.items(), key=lambda item: item[1][0].method != ANN))
+
+
+def _make_setting(base, values, is_named):
+  """Returns the name and the configuration of a setting of a grid."""
+  for name in values:
+    _check_field(name)
+  method = values.pop('method')
+  values = {k: v for k, v in values.items() if config_lib.concerns(method, k)}
+  values = {k: config_lib.absolute(k, v) for k, v in values.items()}
+  ideal = {}
+  if not config_lib.METHODS[method].has_pulses:
+    for name in ('device', 'device_params', 'read_noise'):
+      ideal[name] = config_lib.FIELDS[name].default
+  try:
+    config = dataclasses.replace(base, method=method, **values | ideal)
+  except ssnn_jax.UserError as error:
+    raise ssnn_jax.UserError(f'--grid: {error}') from None
+  parts = [f'{name}={_write(name, getattr(config, name))}' for name in values]
+  if method == ANN:
+    parts.insert(0, method)
+  elif is_named:
+    parts.insert(0, f'method={method}')
+  return ','.join(parts).replace('/', '-') or method, config
+
+
+def _write(name, value):
+  value = config_lib.short_name(name, value)
+  return config_lib.write(config_lib.slug(value) if name == 'dataset' else value)
 
 
 def plan(
-  base: experiment.ExperimentConfig,
-  sweeps: Sequence[grids.Sweep],
+  base: ExperimentConfig,
+  sweeps: Sequence[Any],
   workdir: pathlib.Path,
   seeds_at_once: int | None = None,
-) -> dict[str, trainer.Task]:
+) -> dict[str, train.Task]:
   """Plans the tasks of sweeps that share a folder.
 
   Seeds that a folder already holds keep their tasks, so that more seeds are
@@ -99,7 +460,7 @@ def plan(
 
   Args:
     base: the configuration with the fields that no sweep sets.
-    sweeps: the sweeps.
+    sweeps: the sweeps, each an `experiments.studies.Sweep`.
     workdir: the folder of the sweeps.
     seeds_at_once: largest number of seeds of a new task; None is all. With
       folds it is 1, as the seeds have different data.
@@ -108,29 +469,23 @@ def plan(
     The tasks by their names.
   """
   tasks = {}
-  for setting, num_seeds in grids.merge(base, sweeps).items():
-    folder = workdir / setting.name
+  for name, (config, num_seeds) in list_settings(base, sweeps).items():
     wanted = range(base.seed, base.seed + num_seeds)
-    known = [seeds for seeds in _known(folder) if {*seeds} & {*wanted}]
+    known = [s for s in _known_seeds(workdir / name) if {*s} & {*wanted}]
     missing = [seed for seed in wanted if not any(seed in s for s in known)]
-    most = 1 if setting.config.folds else seeds_at_once or len(missing)
+    most = 1 if config.folds else seeds_at_once or len(missing)
     for seeds in (*known, *_ranges(missing, most)):
-      name = _name(seeds)
-      config = dataclasses.replace(setting.config, seed=seeds[0])
-      task = trainer.Task(config, len(seeds), folder / name)
-      tasks[f'{setting.name}, {name}'] = task
+      last = f'-{seeds[-1]}' if len(seeds) > 1 else ''
+      folder = workdir / name / f'seed={seeds[0]}{last}'
+      own = dataclasses.replace(config, seed=seeds[0])
+      task = train.Task(own, len(seeds), folder)
+      tasks[f'{name}, {folder.name}'] = task
   return tasks
 
 
-def _name(seeds):
-  """Names the folder of a range of seeds."""
-  last = f'-{seeds[-1]}' if len(seeds) > 1 else ''
-  return f'seed={seeds[0]}{last}'
-
-
-def _known(folder) -> Iterator[range]:
+def _known_seeds(folder) -> Iterator[range]:
   """Lists the ranges of seeds that a folder holds."""
-  for path in sorted(folder.glob(f'seed=*/{record.CONFIG}')):
+  for path in sorted(folder.glob(f'seed=*/{train.CONFIG}')):
     found = re.fullmatch(r'seed=(\d+)(?:-(\d+))?', path.parent.name)
     if found:
       yield range(int(found[1]), int(found[2] or found[1]) + 1)
@@ -146,286 +501,237 @@ def _ranges(seeds, most) -> Iterator[range]:
       start = end
 
 
-def run_task(
-  task: trainer.Task,
-  data_options: experiment.DataOptions,
-  options: trainer.Options,
-  sweep_folder: pathlib.Path,
-) -> None:
-  """Trains a task of a sweep, on any node of a cluster."""
-  if not (sweep_folder / record.SWEEP).exists():
-    raise ssnn_jax.UserError(
-      f'node {platform.node()} cannot access {sweep_folder}; choose a '
-      '--workdir on a file system that all nodes share.'
-    )
-  if not trainer.is_finished(task):
-    dataset = _load(task.config, data_options)
-    wait = _SECONDS_BETWEEN_LINES
-    trainer.train(task, dataset, options, seconds_between_lines=wait)
+# The command.
 
 
-def _load(config, options):
-  return data.load(config, options.data_dir, options.download)
+def given_fields() -> dict[str, Any]:
+  """Returns the fields of a configuration whose flags are given."""
+  return {
+    name: config_lib.absolute(name, FLAGS[name].value)
+    for name in config_lib.FIELDS
+    if FLAGS[name].present
+  }
 
 
-def sweeps_of_study(name: str, dataset: str) -> tuple[grids.Sweep, ...]:
-  """Returns the sweeps of a study for a data set, or for its first data set.
-
-  The sweeps of a file of own arrays have the name of the file.
-
-  Raises:
-    UserError: if there is no such study, or the study has no sweeps.
-  """
-  study = studies.load(name)
-  if not study.sweeps:
-    commands = [line for lines in study.commands.values() for line in lines]
-    raise ssnn_jax.UserError(
-      f'--study={name} has no sweeps; its records are made by '
-      f'{"; ".join(commands)}.'
-    )
-  if arrays.is_npz_path(dataset):
-    dataset = experiment.slug(dataset)
-  return study.sweeps.get(dataset, next(iter(study.sweeps.values())))
+def _options(print_every=0.0) -> train.Options:
+  # Workers may have another current folder and environment.
+  return train.Options(
+    str(loading.find_data_dir(FLAGS.data_dir)),
+    FLAGS.download,
+    FLAGS.checkpoint_every,
+    FLAGS.num_devices,
+    print_every,
+  )
 
 
-def _sweeps(values, given):
+def _interrupted(workdir):
+  """Returns an interrupt that names the command which continues this one."""
+  words = sys.argv[1:]
+  if not FLAGS.workdir:
+    words = [*words, f'--workdir={workdir}']
+  line = f'python -m experiments.run {shlex.join(words)}'
+  return KeyboardInterrupt(f'continue by: {line}')
+
+
+def _find_sweeps(given: Mapping[str, Any]) -> list[Any]:
   """Returns the sweeps of --study or --grid, overridden by given flags."""
-  dataset = given.get('dataset', 'digits')
-  if values['grid'] is None:
-    sweeps = sweeps_of_study(values['study'], dataset)
-  elif values['study'] is None:
-    sweeps = [grids.Sweep(grids.parse(text)) for text in values['grid']]
-  else:
+  from experiments import studies
+
+  if FLAGS.study and FLAGS.grid:
     raise ssnn_jax.UserError(
       '--grid and --study exclude each other, since both choose the varied '
       'fields; leave one of them out.'
     )
+  if FLAGS.study:
+    name = given.get('dataset', 'digits')
+    is_file = arrays.is_npz_path(name)
+    name = config_lib.slug(name) if is_file else name
+    sweeps = studies.load(FLAGS.study).find_sweeps(name)
+  else:
+    sweeps = [studies.Sweep(parse_grid(text)) for text in FLAGS.grid]
   for name in ('method', *(name for sweep in sweeps for name in sweep.grid)):
     if name in given:
       remedy = 'leave it out'
-      if values['grid'] and name == 'method':
+      if FLAGS.grid and name == 'method':
         remedy = f"write --grid='method={given[name]};...' instead"
       raise ssnn_jax.UserError(f'--{name} is varied by the sweep; {remedy}.')
   return [
     dataclasses.replace(
       sweep,
       base={k: v for k, v in sweep.base.items() if k not in given},
-      num_seeds=values['num_seeds'] or sweep.num_seeds,
+      num_seeds=FLAGS.num_seeds or sweep.num_seeds,
     )
     for sweep in sweeps
   ]
 
 
-def _run_sweep(values, given):
+def _run_sweep(given):
   """Trains all settings of --study or --grid, and shows their results."""
-  if values['multihost'] or values['resume']:
-    flag = 'multihost' if values['multihost'] else 'resume'
+  if FLAGS.resume:
     raise ssnn_jax.UserError(
-      f'--{flag} is for one setting; leave it out, as a repeated sweep '
+      '--resume is for one setting; leave it out, as a repeated sweep '
       'continues where it stopped.'
     )
-  options = command.make(launch.Options)
-  data_options = command.make(experiment.DataOptions)
-  # Workers may have another current folder and environment.
-  data_options = dataclasses.replace(
-    data_options, data_dir=str(loading.find_data_dir(data_options.data_dir))
-  )
-  base, study = command.config(given), values['study']
-  if study:
-    own = {'diagnostics': True, **studies.load(study).base}
-    own = {k: v for k, v in own.items() if k not in given}
-    base = dataclasses.replace(base, **own)
-  name = f'{study or "grid"}-{experiment.slug(base.dataset)}'
-  workdir = command.folder(values['workdir'] or f'runs/{name}').absolute()
-  if (workdir / record.CONFIG).exists():
+  is_ray = FLAGS.launcher == 'ray'
+  for name, is_used in (('num_workers', not is_ray), ('ray_address', is_ray)):
+    if FLAGS[name].value != FLAGS[name].default and not is_used:
+      raise ssnn_jax.UserError(
+        f'--{name} has no effect with --launcher={FLAGS.launcher}; leave it '
+        'out.'
+      )
+  sweeps = _find_sweeps(given)
+  values = dict(given)
+  if FLAGS.study:
+    from experiments import studies
+
+    study = studies.load(FLAGS.study)
+    values = {'diagnostics': True, **study.base, **given}
+  dataset = values.get('dataset', 'digits')
+  base = dataclasses.replace(config_lib.default(dataset), **values)
+  name = f'{FLAGS.study or "grid"}-{config_lib.slug(dataset)}'
+  workdir = command.folder(FLAGS.workdir or f'runs/{name}').absolute()
+  if (workdir / train.CONFIG).exists():
     raise ssnn_jax.UserError(
       f'{workdir} is the folder of a run; choose another --workdir for a sweep.'
     )
-  sweeps = _sweeps(values, given)
-  tasks = plan(base, sweeps, workdir, values['seeds_at_once'])
-  print(data.describe(_load(base, data_options)), end='', flush=True)
-  pending = []
-  training = command.make(trainer.Options)
+  tasks = plan(base, sweeps, workdir, FLAGS.seeds_at_once)
+  options, pending = _options(_PRINT_EVERY), []
+  load = lambda config: train.load(config, options.data_dir, options.download)
+  print(train.describe_missing(load(base)), end='', flush=True)
   for name, task in tasks.items():
     # Invalid settings are refused before any run starts.
-    dataset = _load(task.config, data_options)
-    network_config = experiment.network_config(task.config, dataset)
-    trainer.read_initial(task, network_config)
-    if trainer.is_finished(task):
+    network = config_lib.network_config(task.config, load(task.config))
+    train.read_initial(task, network)
+    if train.is_finished(task):
       print(f'{name}: recorded', flush=True)
       continue
-    run = functools.partial(run_task, task, data_options, training, workdir)
+    run = functools.partial(train.run_task, task, options, workdir)
     pending.append(launch.Task(name, run))
   with files.convert_os_errors(workdir):
     workdir.mkdir(parents=True, exist_ok=True)
-  described = {'study': study, 'dataset': base.dataset, 'command': _command()}
+  line = shlex.join(['python', '-m', 'experiments.run', *sys.argv[1:]])
+  described = {'study': FLAGS.study, 'dataset': dataset, 'command': line}
   text = json.dumps(described, indent=2) + '\n'
-  files.write_atomically(workdir / record.SWEEP, text)
+  files.write_atomically(workdir / train.SWEEP, text)
   began = time.monotonic()
 
   def report(name, end, number):
     if end == 'done':
       end = _describe_accuracies(tasks[name])
       num_left = len(pending) - number
-      seconds = (time.monotonic() - began) / number * num_left
-      end += f', {_describe_duration(seconds)} left' if num_left else ''
+      minutes = (time.monotonic() - began) / number * num_left / 60
+      end += f', {minutes:.1f} min left' if num_left else ''
     print(f'[{number}/{len(pending)}] {name}: {end}', flush=True)
 
-  _continue_in(workdir)
-  launch.launch(pending, workdir, report, options)
-  from experiments import plot  # matplotlib, which workers do not need
+  machine = launch.Options(
+    *(FLAGS[name].value for name in launch.Options._fields)
+  )
+  try:
+    launch.launch(pending, workdir, report, machine)
+  except KeyboardInterrupt:
+    raise _interrupted(workdir) from None
+  from experiments import results  # matplotlib and pandas
 
-  plot.show(workdir)
-
-
-def _continue_in(workdir):
-  """Sets the command that continues this one: the same, in its folder."""
-  words = sys.argv[1:]
-  if not flags.FLAGS['workdir'].present:
-    words.append(f'--workdir={workdir}')
-  interrupts.continue_by(f'python -m experiments.run {shlex.join(words)}')
+  results.show(workdir)
 
 
-def _command():
-  """Returns the command line, as records keep it."""
-  names = ('study', 'grid', 'num_seeds', *experiment.FIELDS)
-  chosen = [flags.FLAGS[name] for name in names]
-  texts = [flag.serialize() for flag in chosen if flag.present]
-  words = [word for text in texts for word in text.splitlines()]
-  return shlex.join(['python', '-m', 'experiments.run', *words])
+def _finals(task):
+  lines = train.read_lines(task.folder)
+  return [line for line in lines if line['event'] == 'final']
 
 
 def _describe_accuracies(task):
   """Describes the accuracy of a finished task, in percent."""
-  lines = record.read(task.folder / record.METRICS).lines
-  values = [100 * line['test_accuracy'] for line in lines]
+  values = [100 * line['test_accuracy'] for line in _finals(task)]
   spread = f' ± {np.std(values, ddof=1):.1f}' if len(values) > 1 else ''
   seeds = 'seed' if len(values) == 1 else 'seeds'
   return (
-    f'{data.split_name(task.config)} accuracy {np.mean(values):.1f}{spread} % '
-    f'({len(values)} {seeds})'
+    f'{config_lib.split_name(task.config)} accuracy {np.mean(values):.1f}'
+    f'{spread} % ({len(values)} {seeds})'
   )
 
 
-def _describe_duration(seconds):
-  if seconds < 90:
-    return f'{seconds:.0f} s'
-  minutes = seconds / 60
-  return f'{minutes:.0f} min' if minutes < 90 else f'{minutes / 60:.1f} h'
-
-
-def make_task(values, given) -> trainer.Task:
+def make_task(given: Mapping[str, Any]) -> train.Task:
   """Makes the task of one setting.
 
   Raises:
     UserError: if a value is out of range, or --resume has no record.
   """
-  num_seeds = values['num_seeds'] or 1
-  if values['resume']:
-    if not values['workdir']:
+  base = config_lib.default(given.get('dataset', 'digits'))
+  num_seeds = FLAGS.num_seeds or 1
+  if FLAGS.resume:
+    if not FLAGS.workdir:
       raise ssnn_jax.UserError(
         '--resume needs the folder of a run; also give --workdir.'
       )
-    folder = command.folder(values['workdir'])
+    folder = command.folder(FLAGS.workdir)
     if files.is_nonempty(folder):
-      found = trainer.read_task(folder)
-      config = command.config(given, found.config)
-      return trainer.Task(
-        config, values['num_seeds'] or found.num_seeds, folder
-      )
-    if multihost.is_primary():
+      found = train.read_task(folder)
+      base, num_seeds = found.config, FLAGS.num_seeds or found.num_seeds
+    else:
       print(f'{folder} holds no run to resume; a new one is started.')
-  config = command.config(given)
+  config = dataclasses.replace(base, **given)
   stamp = time.strftime('%Y%m%d-%H%M%S')
-  name = f'{experiment.slug(config.dataset)}-{config.method}-{stamp}'
-  folder = command.folder(values['workdir'] or f'runs/{name}')
-  return trainer.Task(config, num_seeds, folder)
+  name = f'{config_lib.slug(config.dataset)}-{config.method}-{stamp}'
+  folder = command.folder(FLAGS.workdir or f'runs/{name}')
+  return train.Task(config, num_seeds, folder)
 
 
 def _describe(task):
   """Describes the result of a finished task."""
-  lines = record.read(task.folder / record.METRICS).lines
+  lines, config = _finals(task), task.config
   mean = lambda name: np.mean([line[name] for line in lines])
   accuracies = [
     f'{mean(name):.2%} by {readout}'
-    for name, readout in titles.READOUTS.items()
+    for name, readout in train.READOUTS.items()
     if name in lines[0]
   ]
-  if task.config.method in methods.ANNS:
+  if config.method in config_lib.ANNS:
     accuracies = [f'{mean("test_accuracy"):.2%}']
-  diverged = pulses = ''
-  if any(None in line['curves']['loss'] for line in lines):
+  diverged = ''
+  if any(line.get('loss', 0) is None for line in train.read_lines(task.folder)):
     diverged = 'the loss was not finite: try a smaller --learning_rate.\n'
-  if 'max_pulses' in lines[0]:
-    most = max(line['max_pulses'] for line in lines)
-    pulses = (
-      f'\npulses per device: {mean("mean_pulses"):,.0f} on average, '
-      f'{most:,} at most.'
-    )
-  config = task.config
   seeds = f' (mean of {len(lines)} seeds)' if len(lines) > 1 else ''
   return (
-    f'{config.dataset}, {config.method}: {data.split_name(config)} accuracy '
-    f'{", ".join(accuracies)}{seeds}; '
-    f'trained in {lines[0]["train_seconds"]:.3g} s (without compiling).{pulses}'
-    f'\n{diverged}record: {task.folder}'
+    f'{config.dataset}, {config.method}: {config_lib.split_name(config)} '
+    f'accuracy {", ".join(accuracies)}{seeds}; trained in '
+    f'{lines[0]["train_seconds"]:.3g} s (without compiling).\n'
+    f'{diverged}record: {task.folder}'
   )
 
 
-def _run_one(values, given):
+def _run_one(given):
   """Trains one setting, and describes its result."""
   for name in ('launcher', 'num_workers'):
-    flag = flags.FLAGS[name]
-    expected = f'{flag.default} without --grid or --study'
-    field.check(name, flag.value, flag.value == flag.default, expected)
-  task = make_task(values, given)
-  is_finished = trainer.is_finished(task)
-  if not is_finished:
-    dataset = _load(task.config, command.make(experiment.DataOptions))
-    if multihost.is_primary():
-      for line in unused.describe(task.config, given):
-        print(line)
-      print(data.describe(dataset), end='', flush=True)
-    _continue_in(task.folder)
-    trainer.train(task, dataset, command.make(trainer.Options))
-  if multihost.is_primary():
-    print('this run is already finished.\n' if is_finished else '', end='')
-    print(_describe(task))
+    if FLAGS[name].value != FLAGS[name].default:
+      raise ssnn_jax.UserError(
+        f'--{name} has no effect without --grid or --study; leave it out.'
+      )
+  task, options = make_task(given), _options()
+  if train.is_finished(task):
+    print('this run is already finished.')
+  else:
+    dataset = train.load(task.config, options.data_dir, options.download)
+    print(train.describe_missing(dataset), end='', flush=True)
+    try:
+      train.train(task, dataset, options)
+    except KeyboardInterrupt:
+      raise _interrupted(task.folder) from None
+  print(_describe(task))
 
 
 def main() -> None:
   """Trains what the flags describe."""
-  command.make(Options)  # checks them
-  values, given = flags.FLAGS.flag_values_dict(), command.given()
-  if values['list_studies']:
+  if FLAGS.list_studies:
+    from experiments import studies
+
     for name in studies.NAMES:
-      print(f'{name}: {studies.question(name)}')
-    return
-  multihost.join(command.make(multihost.Processes))
-  if values['study'] or values['grid']:
-    _run_sweep(values, given)
+      print(f'{name}: {studies.load(name).question}')
+  elif FLAGS.study or FLAGS.grid:
+    _run_sweep(given_fields())
   else:
-    _run_one(values, given)
-
-
-def define_flags() -> None:
-  """Defines the flags."""
-  command.define_config()
-  kinds = Options, trainer.Options, launch.Options, multihost.Processes
-  for kind in kinds:
-    command.define_fields(kind)
-  flags.DEFINE_multi(
-    flags.ArgumentParser(),
-    flags.ArgumentSerializer(),
-    'grid',
-    None,
-    "grid of fields and their values, as in 'num_steps=16,64;learning_rate="
-    "0.1,0.3' (or layer_sizes=64-32-10,64-64-10); the ANN is also trained "
-    'unless the grid lists methods',
-    module_name='Most used',
-  )
+    _run_one(given_fields())
 
 
 if __name__ == '__main__':
-  define_flags()
-  command.launch(main)
+  command.launch(main, _HEADINGS)

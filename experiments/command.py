@@ -1,0 +1,116 @@
+"""Starts a command: flags, --help, and errors in one sentence."""
+
+from collections.abc import Callable
+from collections.abc import Mapping
+import contextlib
+import logging as standard_logging
+import os
+import pathlib
+import sys
+import textwrap
+
+from absl import app
+from absl import flags
+from absl import logging
+import jax
+
+import ssnn_jax
+from ssnn_jax import user_cache
+
+_INTERRUPTED = 130  # exit status
+
+
+def folder(path: str | os.PathLike) -> pathlib.Path:
+  """Returns the path of a flag, with ~ expanded."""
+  return pathlib.Path(path).expanduser()
+
+
+def launch(
+  main: Callable[[], None], headings: Mapping[str, str] | None = None
+) -> None:
+  """Parses flags and runs `main`; user errors are printed as one sentence.
+
+  Args:
+    main: the command.
+    headings: headings of --help, by the flags that follow them.
+  """
+
+  def parse(argv):
+    if {'--help', '-help', '--helpshort', '-h', '-?'} & {*argv[1:]}:
+      _print_help(headings or {})
+      sys.exit()
+    try:
+      return flags.FLAGS(argv)
+    except flags.Error as error:
+      sentence = ' '.join(str(error).split()).rstrip('.')
+      sys.exit(f'error: {sentence}; see --help.')
+
+  def guarded(argv):
+    try:
+      if len(argv) > 1:
+        raise ssnn_jax.UserError(
+          f'{argv[1]} is not a flag; write --name=value, and see --help.'
+        )
+      _prepare_libraries()
+      main()
+      sys.stdout.flush()
+    except ssnn_jax.UserError as error:
+      sys.exit(f'error: {error}')
+    except jax.errors.JaxRuntimeError as error:
+      if 'Out of memory' not in str(error):
+        raise
+      sys.exit(
+        'error: the arrays of this command do not fit into memory; give '
+        'smaller sizes, or fewer --seeds_at_once.'
+      )
+    except KeyboardInterrupt as error:
+      sys.stdout.flush()
+      print(
+        '; '.join(['interrupted', *error.args]), file=sys.stderr, flush=True
+      )
+      # Computations still run in other threads and crash an orderly exit.
+      os._exit(_INTERRUPTED)
+
+  try:
+    app.run(guarded, flags_parser=parse)
+  except BrokenPipeError:  # the reader of the output has ended
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(1)
+
+
+def _print_help(headings):
+  """Prints the introduction of the command, and its flags as they are defined.
+
+  absl would sort them by name, and take two or three times the lines.
+  """
+  print(sys.modules['__main__'].__doc__.strip())
+  for flag in flags.FLAGS.get_flags_for_module(sys.argv[0]):
+    if flag.name in headings:
+      print(f'\n{headings[flag.name]}')
+    name = f'--[no]{flag.name}' if flag.boolean else f'--{flag.name}'
+    is_shown = flag.default_as_str and not flag.boolean and flag.default != ''
+    text = f'{name}={flag.default}' if is_shown else name
+    indents = {'initial_indent': '  ', 'subsequent_indent': '      '}
+    text = ' '.join(f'{text}: {flag.help}'.split())
+    print(textwrap.fill(text, 80, **indents))
+  sys.stdout.flush()
+
+
+def _prepare_libraries():
+  """Keeps compiled programs, also of workers, and quiets libraries."""
+  programs = user_cache.folder() / 'programs'
+  values = {'jax_persistent_cache_min_compile_time_secs': 0}
+  with contextlib.suppress(OSError):
+    programs.mkdir(mode=0o755, parents=True, exist_ok=True)
+  if os.access(programs, os.W_OK):  # or JAX would warn of each program
+    values['jax_compilation_cache_dir'] = str(programs)
+  for name, value in values.items():
+    if name.upper() not in os.environ:
+      os.environ[name.upper()] = str(value)
+      jax.config.update(name, value)
+  logging.set_verbosity(logging.WARNING)  # jax reports missing backends
+  # Orbax logs the tracebacks of its threads, also of errors that are reported.
+  logging.get_absl_logger().addFilter(
+    lambda record: 'orbax' not in record.pathname
+  )
+  standard_logging.getLogger('asyncio').setLevel(standard_logging.CRITICAL)

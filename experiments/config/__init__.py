@@ -1,1 +1,0 @@
-"""Configurations of runs, with their flags and grids."""

@@ -1,1 +1,0 @@
-"""Training: data, compiled programs, the training loop and the run writer."""
