@@ -1,18 +1,18 @@
-"""Hardware: synaptic devices, crossbar periphery, costs and export.
+"""Hardware: synaptic devices, counts of events and memory, and export.
 
 `devices` defines the interface of synaptic devices, with ideal devices and
-arrays of resistive devices, and `tiki_taka` pairs of resistive arrays;
-`device_config` has the parameters of a resistive device, `resistive` its
-variability and its response to pulses; `pulse_curves` reads measured responses,
-and `fit` fits resistive devices to them. `cost` estimates the events, the
-stored bits and the energy of a presentation. `nir`, the export to NIR, requires
-the package nir and is imported when it is first used.
+arrays of resistive devices; `device_config` has the parameters of a resistive
+device, `resistive` its variability and its response to pulses; `pulse_curves`
+reads measured responses, and `fit` fits resistive devices to them. `counts` has
+the spikes, synaptic events and stored bits of a presentation. `nir`, the export
+to NIR, requires the package nir and is imported when it is first used.
 """
 
 from ssnn_jax import lazy
-from ssnn_jax.hardware import cost
+from ssnn_jax.hardware import counts
 from ssnn_jax.hardware.device_config import PRESETS
 from ssnn_jax.hardware.device_config import DeviceConfig
+from ssnn_jax.hardware.device_config import parse_params
 from ssnn_jax.hardware.device_config import read_device
 from ssnn_jax.hardware.devices import Device
 from ssnn_jax.hardware.devices import as_device
@@ -21,8 +21,6 @@ from ssnn_jax.hardware.fit import PulseFit
 from ssnn_jax.hardware.fit import fit_pulse_response
 from ssnn_jax.hardware.pulse_curves import PulseCurve
 from ssnn_jax.hardware.pulse_curves import read_pulse_csv
-from ssnn_jax.hardware.tiki_taka import TransferConfig
-from ssnn_jax.hardware.tiki_taka import make_tiki_taka
 
 __getattr__ = lazy.modules(__name__, 'nir')
 __all__ = (
@@ -31,12 +29,11 @@ __all__ = (
   'DeviceConfig',
   'PulseCurve',
   'PulseFit',
-  'TransferConfig',
   'as_device',
-  'cost',
+  'counts',
   'fit_pulse_response',
   'make_resistive',
-  'make_tiki_taka',
+  'parse_params',
   'read_device',
   'read_pulse_csv',
 )

@@ -9,6 +9,7 @@ device-to-device variability, `dw_min_std` is cycle-to-cycle variability.
 """
 
 import dataclasses
+import difflib
 import json
 import math
 import os
@@ -22,10 +23,7 @@ from ssnn_jax.checks import is_positive
 from ssnn_jax.checks import is_real
 from ssnn_jax.types import UserError
 
-PULSE_SCHEMES = ('scaled', 'single')
-MAX_PULSES = 2**30  # largest endurance; larger counts would overflow
 _SIGNED = ('up_down', 'w_min', 'w_max')  # fields with ranges of their own
-_MAY_BE_INFINITE = ('w_max', 'w_min', 'endurance')
 _GAMMAS = {
   'gamma_up': 'w_max',
   'gamma_up_dtod': 'w_max',
@@ -48,6 +46,9 @@ class DeviceConfig:
   device. With gamma 0 the step is constant; with gamma above 0 it decreases
   linearly towards the bound, which is soft if gamma is 1.
 
+  Coincidences are thinned at random, or repeated, so that pulses of size
+  `dw_min` sum to the step of the learning rate.
+
   Attributes:
     dw_min: mean step of one pulse at weight 0. 0 is the limit of fine steps:
       each coincidence is one pulse, whose size is set by the learning rate.
@@ -68,24 +69,8 @@ class DeviceConfig:
     gamma_down_dtod: variability of `gamma_down`, absolute.
     mean_bound_reference: whether the gammas refer to the mean bounds; otherwise
       they refer to the bounds of each device.
-    lifetime: retention: the weight is multiplied by 1 - 1 / `lifetime` in each
-      update, after a batch or a window; 0 disables the decay.
-    lifetime_dtod: variability of the lifetime, relative.
-    corrupt_devices_prob: fraction of devices that are stuck at a weight.
-    corrupt_devices_range: largest absolute weight of stuck devices.
-    endurance: number of pulses after which a device ignores the pulses of later
-      batches. 0 disables the limit and the pulse counts; infinity counts pulses
-      without a limit.
-    endurance_dtod: variability of the endurance, relative.
-    zero_shifting: whether the weight is measured from a reference device that
-      is programmed to the symmetry point, where up and down steps are equal, so
-      that the symmetry point is weight 0 (H. Kim et al., "Zero-shifting
-      technique for deep neural network training on resistive cross-point
-      arrays", arXiv:1907.10228). The symmetry point is known exactly.
-    pulse_scheme: number of pulses per coincidence. With 'scaled', coincidences
-      are thinned at random, or repeated, so that pulses of size `dw_min` sum to
-      the step of the learning rate. With 'single', each coincidence is one
-      pulse, so that the effective learning rate is proportional to T.
+    corrupt_devices_prob: fraction of devices that are stuck at a random weight
+      within the bounds and within [-1, 1].
 
   Raises:
     UserError: if a field is out of range.
@@ -106,40 +91,23 @@ class DeviceConfig:
   gamma_down: float = 0.0
   gamma_down_dtod: float = 0.0
   mean_bound_reference: bool = False
-  lifetime: float = 0.0
-  lifetime_dtod: float = 0.0
   corrupt_devices_prob: float = 0.0
-  corrupt_devices_range: float = 1.0
-  endurance: float = 0.0
-  endurance_dtod: float = 0.0
-  zero_shifting: bool = False
-  pulse_scheme: str = 'scaled'
 
   def __post_init__(self):
-    for field in dataclasses.fields(self):
-      name, value = field.name, getattr(self, field.name)
-      if isinstance(field.default, bool):
-        is_bool = isinstance(value, bool | np.bool_)
-        check_field(self, name, is_bool, 'True or False')
-      elif isinstance(field.default, float):
-        size = abs(value) if is_real(value) else math.nan
-        is_valid = size == math.inf and name in _MAY_BE_INFINITE
-        is_valid |= size == 0 or is_positive(size)
-        expected = 'a finite 32-bit number'
-        if isinstance(value, str):
-          expected += ' without quotes'
-        check_field(self, name, is_valid, expected)
-        is_valid = value >= 0 or name in _SIGNED
-        check_field(self, name, is_valid, 'a number, 0 or more')
-
     def check(name, is_valid, expected):
       check_field(self, name, is_valid, expected)
 
+    for field in dataclasses.fields(self):
+      name, value = field.name, getattr(self, field.name)
+      if isinstance(field.default, bool):
+        check(name, isinstance(value, bool | np.bool_), 'True or False')
+        continue
+      size = abs(value) if is_real(value) else math.nan
+      is_valid = size == math.inf and name in ('w_max', 'w_min')
+      is_valid |= size == 0 or is_positive(size)
+      check(name, is_valid, 'a finite 32-bit number')
+      check(name, value >= 0 or name in _SIGNED, 'a number, 0 or more')
     check('up_down', abs(self.up_down) < 1, 'a number between -1 and 1')
-    is_scheme = self.pulse_scheme in PULSE_SCHEMES
-    check('pulse_scheme', is_scheme, 'one of ' + ', '.join(PULSE_SCHEMES))
-    has_steps = self.pulse_scheme == 'scaled' or self.dw_min > 0
-    check('dw_min', has_steps, 'a step above 0, as pulse_scheme is single')
     check('w_max', self.w_max > 0, 'a number above 0')
     check('w_min', self.w_min < 0, 'a number below 0')
     is_small = self.dw_min < min(self.w_max, -self.w_min)
@@ -150,14 +118,6 @@ class DeviceConfig:
       limit = getattr(self, bound)
       is_defined = math.isfinite(limit) or not getattr(self, name)
       check(name, is_defined, f'0, as {bound} is {limit}')
-    has_point = min(self.gamma_up, self.gamma_down) > 0
-    expected = 'False, unless gamma_up and gamma_down are above 0: constant '
-    expected += 'steps have no symmetry point'
-    check('zero_shifting', has_point or not self.zero_shifting, expected)
-    is_valid = self.lifetime == 0 or self.lifetime > 1
-    check('lifetime', is_valid, 'more than 1 batch, or 0 for no decay')
-    is_valid = self.endurance <= MAX_PULSES or self.endurance == math.inf
-    check('endurance', is_valid, f'at most {MAX_PULSES} pulses, or infinity')
 
   @property
   def has_weight_dependent_steps(self) -> bool:
@@ -237,11 +197,13 @@ PRESETS = {
 }
 
 
-def changed_fields(config: DeviceConfig) -> dict[str, float | bool | str]:
+def changed_fields(config: DeviceConfig) -> dict[str, float | bool]:
   """Returns the fields of a device that differ from their defaults."""
-  fields = {own.name: own.default for own in dataclasses.fields(config)}
-  values = {name: getattr(config, name) for name in fields}
-  return {name: x for name, x in values.items() if x != fields[name]}
+  return {
+    field.name: getattr(config, field.name)
+    for field in dataclasses.fields(config)
+    if getattr(config, field.name) != field.default
+  }
 
 
 def remove_variability(config: DeviceConfig) -> DeviceConfig:
@@ -249,6 +211,45 @@ def remove_variability(config: DeviceConfig) -> DeviceConfig:
   names = [field.name for field in dataclasses.fields(config)]
   varying = [name for name in names if name.endswith(('_dtod', '_std'))]
   return dataclasses.replace(config, **dict.fromkeys(varying, 0.0))
+
+
+def parse_params(text: str) -> dict[str, float | bool]:
+  """Parses parameters of a device.
+
+  Args:
+    text: pairs of name and number, as 'dw_min=0.01,up_down=0.1'; True and False
+      are 1 and 0. May be empty.
+
+  Returns:
+    Fields of `DeviceConfig`.
+
+  Raises:
+    UserError: if a name is no field, is repeated, or has no number.
+
+  Example:
+    >>> ssnn_jax.hardware.parse_params('dw_min=0.01,mult_noise=0')
+    {'dw_min': 0.01, 'mult_noise': False}
+  """
+  defaults = {f.name: f.default for f in dataclasses.fields(DeviceConfig)}
+  params = {}
+  for pair in filter(None, map(str.strip, text.split(','))):
+    name, _, value = map(str.strip, pair.partition('='))
+    if name not in defaults:
+      near = difflib.get_close_matches(name, defaults, n=1, cutoff=0.0)
+      raise UserError(
+        f'{name} is not a parameter of devices; did you mean {near[0]}?'
+      )
+    if name in params:
+      raise UserError(f'{name} is given twice; give it once.')
+    try:
+      params[name] = float(value)
+    except ValueError:
+      raise UserError(
+        f'{name} is {value or "missing"}; expected a number, as in {name}=0.1.'
+      ) from None
+    if isinstance(defaults[name], bool) and params[name] in (0, 1):
+      params[name] = bool(params[name])
+  return params
 
 
 def is_device_path(name: object) -> bool:

@@ -15,8 +15,7 @@ batches, for any device:
     params, state = device.update(pulse_key, update, state, params)
 
 The weights are constant during a batch, after which its pulses are applied
-together; with `update_every='window'`, during a window of the batch. On-chip
-learning corresponds to a batch size of 1.
+together. On-chip learning corresponds to a batch size of 1.
 """
 
 from collections.abc import Callable
@@ -103,8 +102,6 @@ class ResistiveState(NamedTuple):
   num_updates: jax.Array  #: int32 updates so far
   learning_rate: jax.Array  #: before the schedule
   constants: types.Params  #: `resistive.Constants` of each array
-  #: [I, J] and [J] int32 pulses of each device so far; None: not counted
-  pulse_counts: types.Params
 
 
 def make_resistive(
@@ -116,9 +113,9 @@ def make_resistive(
 
   Args:
     config: the devices.
-    learning_rate: step size for the mean gradient of a batch, unless
-      `config.pulse_scheme` is 'single'. It is part of the state, so that runs
-      with different learning rates can share a compiled program.
+    learning_rate: step size for the mean gradient of a batch. It is part of the
+      state, so that runs with different learning rates can share a compiled
+      program.
     schedule: factor on the learning rate, as a function of the number of
       updates so far; None is constant.
 
@@ -129,7 +126,7 @@ def make_resistive(
     UserError: if the learning rate is negative, or infinite as a float32.
 
   Example:
-    >>> config = ssnn_jax.DeviceConfig(dw_min=0.125, pulse_scheme='single')
+    >>> config = ssnn_jax.DeviceConfig(dw_min=0.125)
     >>> device = ssnn_jax.hardware.make_resistive(config, learning_rate=0.5)
     >>> layer = ssnn_jax.LayerParams
     >>> params = (layer(jnp.zeros((1, 1)), jnp.zeros(1)),)
@@ -154,18 +151,20 @@ def make_resistive(
 
 
 def _init(config, learning_rate, key, params):
-  def init_array(weights, key):
-    constants = resistive.sample_constants(key, config, weights.shape)
-    weights = jnp.clip(weights, constants.w_min, constants.w_max)
-    counts = jnp.zeros(weights.shape, jnp.int32) if config.endurance else None
-    return resistive.DeviceArray(weights, constants, counts)
-
   structure = jax.tree.structure(params)
   keys = structure.unflatten(jax.random.split(key, structure.num_leaves))
-  arrays = jax.tree.map(init_array, params, keys)
-  params, constants, counts = split_arrays(params, arrays)
+  constants = jax.tree.map(
+    lambda weights, key: resistive.sample_constants(key, config, weights.shape),
+    params,
+    keys,
+  )
+  params = jax.tree.map(
+    lambda weights, own: jnp.clip(weights, own.w_min, own.w_max),
+    params,
+    constants,
+  )
   rate = jnp.float32(learning_rate)
-  return params, ResistiveState(jnp.int32(0), rate, constants, counts)
+  return params, ResistiveState(jnp.int32(0), rate, constants)
 
 
 def _current_rate(schedule, state):
@@ -174,55 +173,36 @@ def _current_rate(schedule, state):
 
 
 def _pulse_gradient(config, schedule, state):
-  if config.pulse_scheme == 'single' or not config.dw_min:
+  if not config.dw_min:
     return None
   return config.dw_min / _current_rate(schedule, state)
 
 
 def _update(config, schedule, key, update, state, params):
-  def update_array(weights, constants, count, keys, up, down, scale):
-    weights = resistive.decay(constants, weights)
-    array = resistive.DeviceArray(weights, constants, count)
-    pulses = resistive.Pulses(up, down)
-    return resistive.apply_pulses(config, keys, array, pulses, scale)
-
   rate, step = _current_rate(schedule, state), config.dw_min
-  if not step:  # the learning rate sets the step
-    scales = jax.tree.map(lambda unit: rate * unit, update.unit)
-  elif config.pulse_scheme == 'single':
-    scales = jax.tree.map(lambda _: 1, update.unit)
-  elif update.pulses is not None:
+  if step and update.pulses is not None:
     scales = update.pulses
-  else:
+  elif step:
     scales = jax.tree.map(lambda unit: rate * unit / step, update.unit)
-  arrays = jax.tree.map(
+  else:  # the learning rate sets the step
+    scales = jax.tree.map(lambda unit: rate * unit, update.unit)
+
+  def update_array(weights, constants, keys, up, down, scale):
+    pulses = resistive.Pulses(up, down)
+    return resistive.apply_pulses(
+      config, keys, constants, weights, pulses, scale
+    )
+
+  structure = jax.tree.structure(params)
+  shape = structure.num_leaves, resistive.NUM_KEYS
+  keys = structure.unflatten(jax.random.bits(key, shape, jnp.uint32))
+  params = jax.tree.map(
     update_array,
     params,
     state.constants,
-    state.pulse_counts,
-    noise_keys(key, params),
+    keys,
     update.negative,
     update.positive,
     scales,
   )
-  params, _, counts = split_arrays(params, arrays)
-  num_updates = state.num_updates + 1
-  return params, state._replace(num_updates=num_updates, pulse_counts=counts)
-
-
-def noise_keys(key: jax.Array, params: types.Params) -> types.Params:
-  """Derives `[NUM_KEYS]` uint32 keys for the noise of each array."""
-  structure = jax.tree.structure(params)
-  shape = structure.num_leaves, resistive.NUM_KEYS
-  return structure.unflatten(jax.random.bits(key, shape, jnp.uint32))
-
-
-def split_arrays(
-  params: types.Params, arrays: types.Params
-) -> resistive.DeviceArray:
-  """Splits a `DeviceArray` for each of the parameters into trees of fields."""
-
-  def pick(field):
-    return jax.tree.map(lambda _, array: getattr(array, field), params, arrays)
-
-  return resistive.DeviceArray(*map(pick, resistive.DeviceArray._fields))
+  return params, state._replace(num_updates=state.num_updates + 1)

@@ -14,14 +14,13 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ssnn_jax.hardware.device_config import MAX_PULSES
 from ssnn_jax.hardware.device_config import DeviceConfig
 from ssnn_jax.spikes import hashing
 
-# Sampled quantities, in the order of their keys.
+# Sampled quantities, in the order of their keys; keys 6 and 7 are not used.
 _QUANTITIES = ('dw_min', 'up_down', 'w_max', 'w_min', 'gamma_up', 'gamma_down')
-_QUANTITIES += ('lifetime', 'endurance', 'is_stuck', 'stuck_weight')
-_NUM_CONSTANT_KEYS = 12
+_NUM_CONSTANT_KEYS, _STUCK, _STUCK_WEIGHT = 12, 8, 9
+_LARGEST_STUCK = 1.0  # absolute weight of stuck devices
 NUM_KEYS = 5  # uint32 keys of the noise of one array
 _TINY = 1e-6
 _MAX_FRACTION = 0.999  # of the distance to a soft bound, in one pulse
@@ -43,8 +42,6 @@ class Constants(NamedTuple):
   rate_down: jax.Array | None
   w_max: jax.Array
   w_min: jax.Array
-  retention: jax.Array | None  #: factor on a weight in each batch; None: 1
-  endurance: jax.Array | None  #: in pulses; None: pulses are not counted
 
 
 def sample_constants(
@@ -54,7 +51,8 @@ def sample_constants(
 
   The constants are float32, of the shape of the array, or scalars.
   """
-  keys = dict(zip(_QUANTITIES, jax.random.split(key, _NUM_CONSTANT_KEYS)))
+  all_keys = jax.random.split(key, _NUM_CONSTANT_KEYS)
+  keys = dict(zip(_QUANTITIES, all_keys))
 
   def vary(name, mean=1.0):
     deviation = getattr(config, f'{name}_dtod')
@@ -63,12 +61,6 @@ def sample_constants(
     return mean + deviation * jax.random.normal(keys[name], shape)
 
   step, asymmetry = vary('dw_min'), vary('up_down', 0.0)
-  retention, endurance = None, None
-  if config.lifetime:
-    lifetime = config.lifetime * vary('lifetime')
-    retention = jnp.where(lifetime > 1.0, 1.0 - 1.0 / lifetime, 0.0)
-  if config.endurance:
-    endurance = jnp.abs(config.endurance * vary('endurance'))
   constants = Constants(
     up=jnp.abs(step + min(config.up_down, 0.0) + asymmetry),
     down=jnp.abs(step - max(config.up_down, 0.0) - asymmetry),
@@ -76,8 +68,6 @@ def sample_constants(
     rate_down=None,
     w_max=jnp.abs(config.w_max * vary('w_max')),
     w_min=-jnp.abs(config.w_min * vary('w_min')),
-    retention=retention,
-    endurance=endurance,
   )
   if config.has_weight_dependent_steps:
     gamma_up = jnp.abs(vary('gamma_up', config.gamma_up))
@@ -92,31 +82,18 @@ def sample_constants(
     constants = constants._replace(
       up=up, down=down, rate_up=rate_up, rate_down=rate_down
     )
-  if config.zero_shifting:  # weights are measured from reference devices
-    zero = symmetry_point(constants)
-    constants = constants._replace(
-      up=constants.up - constants.rate_up * zero,
-      down=constants.down + constants.rate_down * zero,
-      w_max=constants.w_max - zero,
-      w_min=constants.w_min - zero,
-    )
-  if config.corrupt_devices_prob:  # stuck at random weights within the bounds
+  if config.corrupt_devices_prob:
     is_stuck = jax.random.bernoulli(
-      keys['is_stuck'], config.corrupt_devices_prob, shape
+      all_keys[_STUCK], config.corrupt_devices_prob, shape
     )
-    low = jnp.maximum(constants.w_min, -config.corrupt_devices_range)
-    high = jnp.minimum(constants.w_max, config.corrupt_devices_range)
-    uniform = jax.random.uniform(keys['stuck_weight'], shape)
+    low = jnp.maximum(constants.w_min, -_LARGEST_STUCK)
+    high = jnp.minimum(constants.w_max, _LARGEST_STUCK)
+    uniform = jax.random.uniform(all_keys[_STUCK_WEIGHT], shape)
     weight = low + (high - low) * uniform
-    stuck = dict(up=0.0, down=0.0, w_max=weight, w_min=weight)
-    if config.has_weight_dependent_steps:
-      stuck |= dict(rate_up=0.0, rate_down=0.0)
-    constants = constants._replace(
-      **{
-        name: jnp.where(is_stuck, value, getattr(constants, name))
-        for name, value in stuck.items()
-      }
-    )
+    zero = None if constants.rate_up is None else 0.0
+    stuck = Constants(0.0, 0.0, zero, zero, w_max=weight, w_min=weight)
+    choose = lambda stuck, working: jnp.where(is_stuck, stuck, working)
+    constants = jax.tree.map(choose, stuck, constants)
   return constants
 
 
@@ -135,13 +112,6 @@ def _continuous_step(config, step, decrease):
   c = jnp.minimum(config.dw_min * step * decrease, _MAX_FRACTION)
   ratio = jnp.where(c > _TINY, -jnp.log1p(-c) / jnp.maximum(c, _TINY), 1.0)
   return ratio * step, ratio * step * decrease
-
-
-def symmetry_point(constants: Constants) -> jax.Array:
-  """Returns the weight of equal up and down steps, clipped to the bounds."""
-  slopes = constants.rate_up + constants.rate_down
-  point = (constants.up - constants.down) / slopes
-  return jnp.clip(point, constants.w_min, constants.w_max)
 
 
 class Pulses(NamedTuple):
@@ -178,36 +148,27 @@ def sample_noise(keys: jax.Array, shape: tuple[int, ...]) -> Noise:
   return Noise((as_float(ones) - 32.0) / 4.0, as_float(mixed >> 8) * 2.0**-24)
 
 
-class DeviceArray(NamedTuple):
-  """State and constants of an array of devices."""
-
-  weights: jax.Array  #: float32
-  constants: Constants
-  pulse_count: jax.Array | None  #: int32 pulses so far; None: not counted
-
-
 def apply_pulses(
   config: DeviceConfig,
   keys: jax.Array,
-  array: DeviceArray,
+  constants: Constants,
+  weights: jax.Array,
   requested: Pulses,
   scale: jax.Array | float,
-) -> DeviceArray:
-  """Applies the requested pulses to the devices that still work.
+) -> jax.Array:
+  """Returns the weights after the requested pulses.
 
   Args:
     config: the devices.
     keys: `[NUM_KEYS]` uint32 keys of the noise; consumed.
-    array: the devices.
+    constants: constants of the devices.
+    weights: float32 weights.
     requested: requests of pulses, for example coincidences.
     scale: pulses of one request, of which fractions are rounded stochastically;
       if `dw_min` is 0, each request is one pulse, and `scale` its step.
-
-  Returns:
-    The devices after all pulses.
   """
-  noise = sample_noise(keys, array.weights.shape)
-  pulses, pulse_count, step = requested, array.pulse_count, scale
+  noise = sample_noise(keys, weights.shape)
+  pulses, step = requested, scale
   if config.dw_min:
     step, scale = config.dw_min, jnp.asarray(scale)
 
@@ -219,16 +180,8 @@ def apply_pulses(
       return jnp.floor(pulses + noise.uniforms)
 
     pulses = jax.tree.map(round_pulses, requested)
-  if array.constants.endurance is not None:
-    works = pulse_count.astype(jnp.float32) < array.constants.endurance
-    pulses = jax.tree.map(lambda number: jnp.where(works, number, 0), pulses)
-    pulse_count = jnp.minimum(pulse_count, MAX_PULSES)  # saturates
-    pulse_count += (pulses.up + pulses.down).astype(jnp.int32)
   normals = noise.normals if config.dw_min_std else None
-  weights = move_weights(
-    config, array.constants, array.weights, pulses, step, normals
-  )
-  return array._replace(weights=weights, pulse_count=pulse_count)
+  return move_weights(config, constants, weights, pulses, step, normals)
 
 
 def move_weights(
@@ -301,11 +254,3 @@ def move_weights(
 def _exp(x):
   """Returns the exponential of small numbers, to second order."""
   return 1.0 + x * (1.0 + 0.5 * x)
-
-
-def decay(constants: Constants, weights: jax.Array) -> jax.Array:
-  """Decays weights by the retention of their devices over one batch."""
-  if constants.retention is None:
-    return weights
-  decayed = constants.retention * weights
-  return jnp.clip(decayed, constants.w_min, constants.w_max)

@@ -1,59 +1,18 @@
 """Tests of the fields, presets and files of resistive devices."""
 
-import dataclasses
 import json
 import math
-import os
 import pathlib
 
+from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 
-import ssnn_jax
 from ssnn_jax import hardware
 from ssnn_jax.hardware import device_config
 from ssnn_jax.hardware.device_config import DeviceConfig
 
-NUMBERS = [
-  field.name
-  for field in dataclasses.fields(DeviceConfig)
-  if isinstance(field.default, float)
-]
-# Valid fields, of which a single change violates one limit.
 BOUNDED = dict(dw_min=0.01, w_max=1.0, w_min=-1.0)
-LINEAR = dict(BOUNDED, gamma_up=0.5, gamma_down=0.5)
-UNLIMITED = {('w_max', math.inf), ('w_min', -math.inf), ('endurance', math.inf)}
-INVALID = [
-  ('dw_min', 1.0, BOUNDED),  # a step to the bound
-  ('dw_min', 1e-60, BOUNDED),  # 0 as a 32-bit number
-  ('dw_min', 0.0, dict(pulse_scheme='single')),
-  ('up_down', 1.0, BOUNDED),
-  ('up_down', -1.0, BOUNDED),
-  ('w_max', 0.0, {}),
-  ('w_min', 0.0, {}),
-  ('gamma_up', 1.5, BOUNDED),
-  ('gamma_down', 1.5, BOUNDED),
-  ('gamma_up', 0.5, dict(w_min=-1.0)),
-  ('gamma_down_dtod', 0.1, dict(w_max=1.0)),
-  ('lifetime', 1.0, {}),
-  ('corrupt_devices_prob', 1.01, {}),
-  ('endurance', 2.0**31, {}),
-  ('pulse_scheme', 'random', BOUNDED),
-  ('mult_noise', 'false', {}),
-  ('zero_shifting', True, dict(BOUNDED, gamma_up=0.5)),
-  *((name, math.nan, {}) for name in NUMBERS),
-  *(
-    (name, -0.1, BOUNDED)
-    for name in NUMBERS
-    if name not in ('up_down', 'w_min', 'w_max')
-  ),
-  *(
-    (name, value, {})
-    for name in NUMBERS
-    for value in (math.inf, -math.inf)
-    if (name, value) not in UNLIMITED
-  ),
-]
 NUM_STATES = {  # from aihwkit
   'gokmen_vlasov': 1250,
   'reram': 1000,
@@ -63,26 +22,15 @@ NUM_STATES = {  # from aihwkit
 
 
 class FieldsTest(parameterized.TestCase):
-  @parameterized.parameters(*INVALID)
-  def test_rejects_invalid_values(self, name, value, others):
-    with self.assertRaisesRegex(ssnn_jax.UserError, f'^{name} is .*expected'):
-      DeviceConfig(**(others | {name: value}))
-
   @parameterized.parameters(
     dict(BOUNDED, up_down=-0.99, corrupt_devices_prob=1.0),
-    dict(LINEAR, zero_shifting=True, pulse_scheme='single'),
     dict(dw_min=10.0),  # without bounds
-    dict(gamma_up=1.0, w_max=1.0, lifetime=1.01),
-    dict(w_max=1, endurance=np.int64(7), dw_min=np.float32(0.1)),
+    dict(gamma_up=1.0, w_max=1.0),
+    dict(w_max=np.int64(1), dw_min=np.float32(0.1)),
     dict(mult_noise=np.bool_(False)),
-    dict(UNLIMITED),
   )
   def test_accepts_valid_values(self, **options):
     DeviceConfig(**options)
-
-  def test_default_is_ideal(self):
-    for field in dataclasses.fields(DeviceConfig):
-      self.assertIn(field.default, (0, 1, math.inf, -math.inf, 'scaled'))
 
   @parameterized.parameters(
     ({}, math.inf),
@@ -117,7 +65,7 @@ class FilesTest(parameterized.TestCase):
   def test_parameters_are_read_back(self, name):
     config = hardware.PRESETS[name]
     parameters = device_config.changed_fields(config)
-    self.assertNotIn('endurance', parameters)
+    self.assertNotIn('corrupt_devices_prob', parameters)
     self.path.write_text(json.dumps({'parameters': parameters, 'fit': {}}))
     self.assertEqual(hardware.read_device(self.path), config)
 
@@ -126,26 +74,11 @@ class FilesTest(parameterized.TestCase):
     expected = DeviceConfig(w_max=2.0, mult_noise=False)
     self.assertEqual(hardware.read_device(self.path), expected)
 
-  @parameterized.parameters(
-    (None, 'No such file'),
-    ('', 'is not the file of a device'),
-    ('\xff\xfe', 'is not the file of a device'),
-    ('[1]', 'is not the file of a device'),
-    ('{"dw_min": 0.1}', "'parameters'"),
-    ('{"parameters": {"step": 1}}', "'step'"),
-    ('{"parameters": {"w_max": "1"}}', 'w_max is 1; .*without quotes'),
-    ('{"parameters": {"w_max": -1}}', 'w_max'),
-    ('{"parameters": {"pulse_scheme": []}}', 'pulse_scheme'),
-    (f'{{"parameters": {{"dw_min": 1{"0" * 400}}}}}', 'dw_min'),
-  )
-  def test_rejects_missing_and_damaged_files(self, text, message):
-    if text is not None:
-      self.path.write_text(text, encoding='latin-1')
-    with self.assertRaisesRegex(ssnn_jax.UserError, message) as caught:
-      hardware.read_device(self.path)
-    self.assertStartsWith(str(caught.exception), str(self.path))
 
-  def test_rejects_pipes_at_once(self):
-    os.mkfifo(self.path)
-    with self.assertRaisesRegex(ssnn_jax.UserError, 'not a regular file'):
-      hardware.read_device(self.path)
+class ParamsTest(absltest.TestCase):
+  def test_parses_names_and_numbers(self):
+    found = hardware.parse_params(' dw_min=0.01, w_max = inf,mult_noise=0,')
+    expected = {'dw_min': 0.01, 'w_max': math.inf, 'mult_noise': False}
+    self.assertEqual(found, expected)
+    self.assertEqual(hardware.parse_params(''), {})
+    self.assertFalse(DeviceConfig(**found).mult_noise)

@@ -1,0 +1,172 @@
+"""Tests of the events and the memory of a presentation."""
+
+from absl.testing import parameterized
+import jax
+from jax.extend import core
+import jax.numpy as jnp
+import numpy as np
+
+import ssnn_jax
+from ssnn_jax import types
+from ssnn_jax.hardware import counts
+from ssnn_jax.neuron import membrane
+from ssnn_jax.training import activity as activity_lib
+from ssnn_jax.training import raster as raster_lib
+from tests.testing import convolutions
+from tests.testing import networks
+
+KEY = jax.random.key(3)
+SIZES, NUM_STEPS = (16, 8, 4, 2), 32
+# The network of `MemoryTest`, 5-3-2-4.
+HIDDEN, NEURONS = 3 + 2, 3 + 2 + 4
+SYNAPSES = (5 + 1) * 3 + (3 + 1) * 2 + (2 + 1) * 4
+STATE = {'potentials': NEURONS * 32, 'errors': HIDDEN * 32}
+
+
+def make_learner(num_steps=8, **options):
+  return ssnn_jax.NetworkConfig((5, 3, 2, 4), num_steps, **options)
+
+
+def observe(config, params, images, labels):
+  return jax.jit(activity_lib.make_observe(config))(params, KEY, images, labels)
+
+
+def count_macs(jaxpr):
+  """Counts the multiply-accumulates of all matrix products."""
+  macs = 0
+  for equation in jaxpr.eqns:
+    if equation.primitive.name == 'dot_general':
+      (axes, _), _ = equation.params['dimension_numbers']
+      left = equation.invars[0].aval.shape
+      summed = np.prod([left[axis] for axis in axes], dtype=int)
+      macs += summed * np.prod(equation.outvars[0].aval.shape, dtype=int)
+    macs += sum(map(count_macs, core.jaxprs_in_params(equation.params)))
+  return macs
+
+
+def make_two_currents():
+  """Builds a membrane whose state has two values for each neuron."""
+  mean = membrane.mean()
+  return membrane.Membrane(
+    init=lambda size: (jnp.zeros(size), jnp.zeros(size)),
+    integrate=lambda state, drive, window: (
+      mean.integrate(state[0], drive, window),
+      drive,
+    ),
+    read=lambda state, window: mean.read(state[0], window),
+  )
+
+
+class EventsTest(parameterized.TestCase):
+  @parameterized.parameters(('buffered', NUM_STEPS), ('realtime', 1))
+  def test_counts_equal_those_of_recorded_trains(self, timing, window):
+    config = ssnn_jax.NetworkConfig(
+      SIZES, NUM_STEPS, window, timing=timing, gain=2.0, sampler='bernoulli'
+    )
+    params = networks.make_params(config, 1)
+    image, label = np.float32(np.random.RandomState(0).rand(SIZES[0])), 1
+    seen = observe(config, params, image[None], jnp.array([label]))
+    raster = raster_lib.record(config, params, KEY, image, label)
+    # Each layer starts, with its always-on input, after the layer before.
+    later = window if timing == 'realtime' else 0
+    ticks = NUM_STEPS - later * np.arange(len(SIZES))
+    sent = np.array([np.count_nonzero(train) for train in raster.spikes])
+    sent_back = np.array([np.count_nonzero(train) for train in raster.errors])
+    self.assertGreater(min(*sent, *sent_back), 0)
+    self.assertEqual(
+      counts.forward_events(config, seen),
+      (sent.sum() + ticks[-1], np.dot(sent + ticks[:-1], SIZES[1:])),
+    )
+    self.assertEqual(
+      counts.backward_events(config, seen),
+      (sent_back.sum(), np.dot(sent_back[1:], SIZES[1:-1])),
+    )
+
+  def test_every_position_of_a_convolution_counts(self):
+    config = convolutions.make_config(num_steps=8)
+    params, batch = convolutions.make_params(config), convolutions.batch()
+    seen = observe(config, params, *batch)
+    # 36, 12 and 3 neurons, each with an always-on input.
+    arrivals = np.dot(seen.row_spikes, [3, 4, 3]) + 8 * (36 + 12 + 3)
+    found = counts.forward_events(config, seen).synaptic_events
+    self.assertAlmostEqual(found, arrivals, places=3)
+    # 4 x 3 positions of 18 x 3 weights, 3 x 1 of 18 x 4, and 12 x 3.
+    products = 12 * 18 * 3, 3 * 18 * 4, 12 * 3
+    macs = 2 * sum(products) + sum(products[1:])
+    self.assertEqual(counts.backprop_macs(config), (sum(products), macs))
+
+  def test_macs_are_the_matrix_products_of_the_ann(self):
+    config = ssnn_jax.NetworkConfig(SIZES)
+    ann = ssnn_jax.ann(config)
+    params = jax.eval_shape(ann.init, jax.random.key(0))
+    image = jax.ShapeDtypeStruct((1, SIZES[0]), jnp.float32)
+    label = jax.ShapeDtypeStruct((1,), jnp.int32)
+    learn = jax.make_jaxpr(ann.learn)(params, jax.random.key(0), image, label)
+    infer = jax.make_jaxpr(ann.infer)(params, jax.random.key(0), image)
+    expected = count_macs(infer.jaxpr), count_macs(learn.jaxpr)
+    self.assertEqual(counts.backprop_macs(config), expected)
+
+
+class MemoryTest(parameterized.TestCase):
+  def test_buffered_timing_matches_hand_count(self):
+    # Spikes wait for three windows of 32 ticks and for one; gates, one per
+    # window, for four and two. Counters hold -64 to 64: 129 values, 8 bits.
+    expected = counts.StoredBits(
+      spikes=32 * (3 * 3 + 1 * 2),
+      gates=4 * 3 + 2 * 2,
+      counters=8 * SYNAPSES,
+      **STATE,
+    )
+    found = counts.spiking_memory(make_learner(64, window=32))
+    self.assertEqual(found, expected)
+    self.assertEqual(found.total, sum(expected))
+
+  @parameterized.parameters(
+    ({'integration': 'mean'}, {}),
+    ({'integration': make_two_currents()}, {'potentials': 2 * NEURONS * 32}),
+    ({'winner': 'race'}, {'inhibition': 32}),
+  )
+  def test_real_time_matches_hand_count(self, options, changes):
+    config = make_learner(timing='realtime', window=1, **options)
+    # Errors in the last 3, 4 and 5 ticks: 7, 9 and 11 values, 3, 4 and 4 bits.
+    expected = STATE | {'counters': 3 * 18 + 4 * 8 + 4 * 12} | changes
+    found = counts.spiking_memory(config)
+    self.assertEqual(found, counts.StoredBits(**expected))
+
+  def test_counters_of_a_convolution_count_all_positions(self):
+    config = convolutions.make_config(num_steps=8)
+    # 12 and 3 positions and one, in 8 ticks: at most 96, 24 and 8 coincidences
+    # of either sign.
+    synapses = (18 + 1) * 3, (18 + 1) * 4, (12 + 1) * 3
+    found = counts.spiking_memory(config).counters
+    self.assertEqual(found, np.dot(synapses, [8, 6, 5]))
+
+  def test_other_methods_match_hand_counts(self):
+    bits = counts.StoredBits
+    config = make_learner()
+    found = counts.backprop_memory(config)
+    self.assertEqual(found, bits(activations=HIDDEN * 32))
+    found = counts.surrogate_gradient_memory(config)
+    potentials, spikes = (8 * HIDDEN + 4) * 32, 8 * HIDDEN
+    self.assertEqual(found, bits(potentials=potentials, spikes=spikes))
+    for num_steps, ticks in ((3, 3), (8, 4)):
+      found = counts.bp_stdp_memory(make_learner(num_steps))
+      expected = bits(
+        NEURONS * 32, spikes=ticks * HIDDEN, counters=32 * SYNAPSES
+      )
+      self.assertEqual(found, expected)
+
+  def test_dropout_adds_one_bit_for_each_hidden_neuron(self):
+    config = make_learner(dropout=0.5)
+    for count in (
+      counts.spiking_memory,
+      counts.surrogate_gradient_memory,
+      counts.bp_stdp_memory,
+    ):
+      self.assertEqual(count(config).dropout_masks, HIDDEN)
+    self.assertEqual(counts.backprop_memory(config).dropout_masks, 0)
+
+  @parameterized.parameters('forward', 'backward', 'update')
+  def test_memory_of_rates_is_not_defined(self, field):
+    with self.assertRaisesRegex(types.UserError, field):
+      counts.spiking_memory(make_learner(**{field: 'rates'}))
