@@ -240,9 +240,9 @@ def compare(runs: pd.DataFrame, study: studies.Study) -> pd.DataFrame:
   Returns:
     A row for each setting, except the baseline, and each metric: `value`, an
     accuracy minus the baseline in percentage points or the mean of another
-    metric; `half_width` of its 95 % interval; `seeds`, their number; `baseline`, the
-    accuracy of the baseline in percent; `text` and `verdict`. A window of all
-    ticks is 'T'.
+    metric; `half_width` of its 95 % interval; `seeds`, their number;
+    `baseline`, the accuracy of the baseline in percent; `text` and `verdict`. A
+    window of all ticks is 'T'.
   """
   fields = ['dataset', 'method', *(c for c in study.columns if c in runs)]
   groups = {
@@ -280,7 +280,7 @@ def _is_baseline(setting, study):
 
 
 def _is_paired(setting, base, study):
-  """Returns whether a baseline has the fields of a setting, where it has any."""
+  """Returns whether a baseline has the fields of a setting, or no value."""
   return all(
     not value or value == setting[name]
     for name, value in base.items()

@@ -11,11 +11,11 @@ STUDY = Study(
       f'{_TIME} --sampler={sampler} {options}'
       for sampler in ('sobol', 'bernoulli')
       for options in (
-        '--window=0 --num_steps=4,16,64,256',
+        '--window=256 --num_steps=4,16,64,256',
         '--window=32 --num_steps=64,256',
         '--timing=realtime --num_steps=16,64,256',
         '--timing=realtime --num_steps=64 --dataset=mnist',
-        '--names=epoch --num_seeds=1,5 --window=0 --num_steps=64',
+        '--names=epoch --num_seeds=1,5 --window=256 --num_steps=64',
         '--names=epoch --num_seeds=1,5 --window=32 --num_steps=64',
         '--names=epoch --num_seeds=1,5 --timing=realtime --num_steps=64',
         '--layers=conv16k5s2,conv32k5s2,10 --window=32 --num_steps=4,16,64,256',

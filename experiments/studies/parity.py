@@ -43,6 +43,7 @@ STUDY = Study(
     'emnist/balanced': _EMNIST,
     ANY: _sweeps(ANY, {16: 5, 64: 5}),
   },
+  base={'diagnostics': False},  # update errors are those of `fidelity`
   columns=('timing', 'integration', 'gain', 'sampler', 'window', 'num_steps'),
   rows=('timing', 'integration', 'gain', 'sampler'),
   metrics=('test_accuracy', 'test_accuracy_rate'),
