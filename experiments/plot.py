@@ -83,7 +83,9 @@ def draw(epochs: pd.DataFrame) -> figure.Figure:
     axes.grid(alpha=0.3)
     axes.set_xlabel('epoch')
     axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
-    if re.sub(r'_\d+$', '', names[0]) in _LOG and (epochs[names].max(axis=None) > 0):
+    if re.sub(r'_\d+$', '', names[0]) in _LOG and (
+      epochs[names].max(axis=None) > 0
+    ):
       axes.set_yscale('log')
     if len(names) > 1:
       axes.legend(fontsize=7)

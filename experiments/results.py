@@ -92,11 +92,12 @@ def read(workdir: pathlib.Path) -> pd.DataFrame:
         continue
       key = json.dumps(config | {'seed': line['seed']}, sort_keys=True)
       known = runs.setdefault(key, config | line)
-      if known['params_sha256'] != line['params_sha256']:
+      digests = [own.get('params_sha256', '') for own in (known, line)]
+      if digests[0] != digests[1]:
         raise ssnn_jax.UserError(
           f'two runs of seed {line["seed"]} have the same configuration, but '
-          f'other weights (params_sha256 {known["params_sha256"][:8]} and '
-          f'{line["params_sha256"][:8]}); remove one of them from {workdir}.'
+          f'other weights (params_sha256 {digests[0][:8]} and '
+          f'{digests[1][:8]}); remove one of them from {workdir}.'
         )
   if not runs:
     raise ssnn_jax.UserError(
@@ -196,7 +197,8 @@ def to_csv(runs: pd.DataFrame, study: studies.Study) -> str:
   numbers = [
     name for name in ('seed', *_NUMBERS) if name in runs and runs[name].count()
   ]
-  rows = runs[[*settings, *numbers]].fillna('').to_dict('records')
+  rows = runs[[*settings, *numbers]].astype(object).fillna('')
+  rows = rows.to_dict('records')
   known = list(study.sweeps)
 
   def order(row):

@@ -6,9 +6,11 @@ import pathlib
 
 from absl.testing import parameterized
 
+from experiments import studies
 import ssnn_jax
 from ssnn_jax import hardware
 from ssnn_jax.hardware.device_config import DeviceConfig
+from tests.testing import commands
 
 _BOUNDED = dict(dw_min=0.01, w_max=1.0, w_min=-1.0)
 DEVICES = [  # field, value, other fields
@@ -110,3 +112,36 @@ class HardwareTest(parameterized.TestCase):
   def test_pipe_at_once(self, read):
     os.mkfifo(self.path)
     self.assert_file_refused(read, None, 'not a regular file')
+
+
+RESULTS = [  # module, flags, words
+  ('results', ('--study=x',), '--study=x does not exist; choose one of parity'),
+  ('results', ('--workdir=runs',), '--study is missing'),
+  ('results', ('--study=parity', '--workdir=.'), 'holds no finished run'),
+  ('plot', (), '--workdir= is not a folder'),
+  ('plot', ('--workdir=.',), 'holds no finished run'),
+  ('plot', ('--workdir=.', '--raster'), 'holds no run'),
+  ('measurements.fidelity', ('--dataset=n_mnist',), 'n_mnist holds recordings'),
+  ('measurements.fidelity', ('--num_steps=4', '--gains=-1'), 'gain'),
+  ('benchmark', ('--num_steps=0',), 'num_steps'),
+  ('benchmark', ('--layer_sizes=6',), 'layer_sizes'),
+]
+
+
+class ResultsTest(parameterized.TestCase):
+  @parameterized.parameters(*RESULTS)
+  def test_command(self, module, arguments, words):
+    folder = self.create_tempdir().full_path
+    arguments = [word.replace('=.', f'={folder}') for word in arguments]
+    done = commands.run(module, *arguments)
+    self.assertEqual(done.returncode, 1, done.stderr)
+    *_, last = done.stderr.splitlines()
+    self.assertRegex(last, f'^error: .*{words}')
+
+  @parameterized.parameters(
+    ('benchmark', 'digits', 'is a measurement; run .* experiments.benchmark'),
+    ('convolution', 'digits', 'choose one of mnist, fashion_mnist'),
+  )
+  def test_data_set_of_a_study(self, study, dataset, words):
+    with self.assertRaisesRegex(ssnn_jax.UserError, words):
+      studies.load(study).find_sweeps(dataset)

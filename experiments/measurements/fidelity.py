@@ -25,6 +25,7 @@ from experiments import train
 from experiments.measurements import json_lines
 import ssnn_jax
 from ssnn_jax import training
+from ssnn_jax.datasets import catalog
 
 FLAGS = flags.FLAGS
 _LEARNING_RATE = 0.5
@@ -144,12 +145,12 @@ def _networks(dataset) -> Iterator[ssnn_jax.NetworkConfig]:
 
 def _measure():
   """Yields the lines of all networks of the flags."""
-  config = config_lib.default(FLAGS.dataset)
-  dataset, size = train.load(config, FLAGS.data_dir), FLAGS.batch_size
-  if dataset.is_recorded:
+  if catalog.is_recorded(FLAGS.dataset):
     raise ssnn_jax.UserError(
       f'--dataset={FLAGS.dataset} holds recordings; give a set of images.'
     )
+  config = config_lib.default(FLAGS.dataset)
+  dataset, size = train.load(config, FLAGS.data_dir), FLAGS.batch_size
   batch = [array[-size:] for array in dataset.train]
   sizes = None
   networks = list(_networks(dataset))
