@@ -510,6 +510,7 @@ def _draw_lines(axes, own, names, study, looks):
   for cells, curve in own.groupby(names, sort=False) if names else [((), own)]:
     look = _look(_label(dict(zip(names, cells)), names), looks)
     curve = curve.assign(x=curve[study.across].astype(float)).sort_values('x')
+    look['linestyle'] = '-' if looks[look['label']] < len(_COLORS) else '--'
     widths = curve['half_width'].fillna(0)
     axes.errorbar(curve['x'], curve['value'], widths, linewidth=1.2, **look)
   axes.set_xscale('log', base=2)
