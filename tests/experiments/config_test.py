@@ -161,7 +161,7 @@ class LayersTest(parameterized.TestCase):
 class DevicesTest(parameterized.TestCase):
   def test_parameters_override_those_of_the_device(self):
     config = ExperimentConfig(
-      device='reram', device_params='dw_min=0.1, mult_noise=true'
+      device='reram', device_params='dw_min=0.1, mult_noise=1'
     )
     expected = dataclasses.replace(
       hardware.PRESETS['reram'], dw_min=0.1, mult_noise=True

@@ -1,4 +1,4 @@
-"""Tests of the command: flags, grids, planned tasks, and what a sweep leaves."""
+"""Tests of the command: flags, grids, planned tasks, and sweeps."""
 
 import contextlib
 import dataclasses
