@@ -39,6 +39,7 @@ from experiments.config import CHOICES
 from experiments.config import ExperimentConfig
 import ssnn_jax
 from ssnn_jax.datasets import arrays
+from ssnn_jax.datasets import catalog
 from ssnn_jax.datasets import loading
 from ssnn_jax.runs import files
 
@@ -409,22 +410,31 @@ def list_settings(
   names, found = {}, {}
   for sweep in sweeps:
     own = {k: (v,) for k, v in sweep.base.items() if k not in shared}
+    # The rates of a recording, and so its ANN, depend on the T of a sweep.
+    is_recorded = catalog.is_recorded(base.dataset)
+    kept = {'num_steps'} & own.keys() if is_recorded else set()
     grid = {'method': (ANN, 'ssnn'), **own, **sweep.grid}
     is_named = set(grid['method']) - {ANN} != {'ssnn'}
     for values in itertools.product(*grid.values()):
-      name, config = _make_setting(base, dict(zip(grid, values)), is_named)
+      name, config = _make_setting(
+        base, dict(zip(grid, values)), is_named, kept
+      )
       name = names.setdefault(config, name)
       _, num_seeds = found.get(name, (config, 0))
       found[name] = config, max(num_seeds, sweep.num_seeds)
   return dict(sorted(found.items(), key=lambda item: item[1][0].method != ANN))
 
 
-def _make_setting(base, values, is_named):
+def _make_setting(base, values, is_named, kept):
   """Returns the name and the configuration of a setting of a grid."""
   for name in values:
     _check_field(name)
   method = values.pop('method')
-  values = {k: v for k, v in values.items() if config_lib.concerns(method, k)}
+  values = {
+    name: value
+    for name, value in values.items()
+    if name in kept or config_lib.concerns(method, name)
+  }
   values = {k: config_lib.absolute(k, v) for k, v in values.items()}
   ideal = {}
   if not config_lib.METHODS[method].has_pulses:

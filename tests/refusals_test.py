@@ -14,6 +14,7 @@ import jax
 import numpy as np
 
 from experiments import config as config_lib
+from experiments import studies
 from experiments import train
 import ssnn_jax
 from ssnn_jax import datasets
@@ -484,3 +485,36 @@ class CommandsTest(parameterized.TestCase):
     self.assertEqual(done.returncode, 1, done)
     self.assertRegex(done.stderr, r'\Aerror: [^\n]*\.\n\Z')
     self.assertIn(words, done.stderr)
+
+
+RESULTS = [  # module, flags, words
+  ('results', ('--study=x',), '--study=x does not exist; choose one of parity'),
+  ('results', ('--workdir=runs',), '--study is missing'),
+  ('results', ('--study=parity', '--workdir=.'), 'holds no finished run'),
+  ('plot', (), '--workdir= is not a folder'),
+  ('plot', ('--workdir=.',), 'holds no finished run'),
+  ('plot', ('--workdir=.', '--raster'), 'holds no run'),
+  ('measurements.fidelity', ('--dataset=n_mnist',), 'n_mnist holds recordings'),
+  ('measurements.fidelity', ('--num_steps=4', '--gains=-1'), 'gain'),
+  ('benchmark', ('--num_steps=0',), 'num_steps'),
+  ('benchmark', ('--layer_sizes=6',), 'layer_sizes'),
+]
+
+
+class ResultsTest(parameterized.TestCase):
+  @parameterized.parameters(*RESULTS)
+  def test_command(self, module, arguments, words):
+    folder = self.create_tempdir().full_path
+    arguments = [word.replace('=.', f'={folder}') for word in arguments]
+    done = commands.run(module, *arguments)
+    self.assertEqual(done.returncode, 1, done.stderr)
+    *_, last = done.stderr.splitlines()
+    self.assertRegex(last, f'^error: .*{words}')
+
+  @parameterized.parameters(
+    ('benchmark', 'digits', 'is a measurement; run .* experiments.benchmark'),
+    ('convolution', 'digits', 'choose one of mnist, fashion_mnist'),
+  )
+  def test_data_set_of_a_study(self, study, dataset, words):
+    with self.assertRaisesRegex(ssnn_jax.UserError, words):
+      studies.load(study).find_sweeps(dataset)

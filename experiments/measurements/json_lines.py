@@ -1,30 +1,26 @@
-"""JSON lines of measurements: a header, then one line per case."""
+"""JSON lines of measurements: a header, then a line for each case."""
 
 from collections.abc import Iterable
 from collections.abc import Mapping
-import itertools
 import json
 import shlex
 import sys
 from typing import Any
 
+from ssnn_jax.runs import provenance
 
-def write(
-  module: str,
-  environment: Mapping[str, Any],
-  measured: Iterable[Mapping[str, Any]],
-) -> None:
+
+def write(module: str, measured: Iterable[Mapping[str, Any]]) -> None:
   """Prints the header of a measurement, then each line when measured.
 
   Args:
-    module: the module of the measurement, with the name of the study.
-    environment: versions, commit and hardware.
+    module: the module of the measurement.
     measured: the fields of each line, of JSON types.
   """
-  command = shlex.join(['python', '-m', module, *sys.argv[1:]])
-  study = module.rpartition('.')[2]
-  header = {'event': 'header', 'study': study, 'command': command}
-  following = iter(measured)
-  first = next(following)  # invalid flags raise an error before any output
-  for line in itertools.chain([header | environment, first], following):
+  words = shlex.join(['python', '-m', module, *sys.argv[1:]])
+  header = {'event': 'header', 'command': words, **provenance.environment()}
+  for line in measured:
+    if header:  # not before the first line: flags may be invalid
+      print(json.dumps(header))
+      header = None
     print(json.dumps(line), flush=True)

@@ -1,12 +1,11 @@
 """Compiled training and readout steps to be timed.
 
-The representation `naive` is `ssnn_jax.reference`: spikes that are plain
-floats, one presentation of a sample at a time. Several seeds run together, as
-the training loop runs them.
+The method `naive` is `ssnn_jax.reference`: spikes that are plain floats, one
+presentation of a sample at a time. Several seeds run together, as the training
+loop runs them.
 """
 
 from collections.abc import Callable
-import dataclasses
 import functools
 from typing import Any
 from typing import NamedTuple
@@ -16,11 +15,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from experiments.config import methods
-from experiments.config import synapses
+from experiments.config import ANN
+from experiments.config import IDEAL
+from experiments.config import METHODS
 import ssnn_jax
 from ssnn_jax import reference
 from ssnn_jax import training
+from ssnn_jax.hardware import counts
 from ssnn_jax.hardware import devices
 from ssnn_jax.hardware.device_config import PRESETS
 from ssnn_jax.training import loop
@@ -28,6 +29,16 @@ from ssnn_jax.training import loop
 _LEARNING_RATE = 0.1
 _NUM_BATCHES = 8  # minibatches that steps alternate between
 Step = Callable[..., Any]  # (state, key, images, labels) -> state
+BASELINES = 'feedback_alignment', 'rpu', 'bp_stdp', 'surrogate_gradient'
+# The memory of a sample, by methods.
+MEMORY = {
+  'ssnn': counts.spiking_memory,
+  'feedback_alignment': counts.spiking_memory,
+  ANN: counts.backprop_memory,
+  'rpu': counts.backprop_memory,  # pulses are made for the update
+  'bp_stdp': counts.bp_stdp_memory,
+  'surrogate_gradient': counts.surrogate_gradient_memory,
+}
 
 
 class Setting(NamedTuple):
@@ -37,11 +48,10 @@ class Setting(NamedTuple):
   config: ssnn_jax.NetworkConfig
   batch_size: int
   method: str
-  representation: str | None  # None for methods without coincidence counts
-  device: str = synapses.IDEAL
-  layers: tuple[str, ...] | None = None  # text of layers that are not dense
+  device: str = IDEAL
   num_seeds: int = 1  # seeds that run together
   dataset: str | None = None  # of the images; None: random ones
+  layers: str | None = None  # text of layers that are not dense
 
 
 class Compiled(NamedTuple):
@@ -53,19 +63,15 @@ class Compiled(NamedTuple):
 
 def compile_setting(setting: Setting, num_images: int) -> Compiled:
   """Compiles a setting, with epochs of `num_images` images."""
-  config, is_naive = setting.config, setting.representation == 'naive'
-  if not is_naive:
-    form = setting.representation or 'auto'
-    config = dataclasses.replace(config, representation=form)
-  resistive = None
-  if setting.device != synapses.IDEAL:
+  config, resistive = setting.config, None
+  if setting.device != IDEAL:
     resistive = devices.make_resistive(PRESETS[setting.device], _LEARNING_RATE)
 
   def make_network(key):
-    if is_naive:
+    if setting.method == 'naive':
       return reference.ssnn(config)
     options = {'separate_signs': resistive.separate_signs} if resistive else {}
-    return methods.METHODS[setting.method].make(config, key, **options)
+    return METHODS[setting.method].make(config, key, **options)
 
   def make_step(key):
     network = make_network(key)
@@ -73,7 +79,7 @@ def compile_setting(setting: Setting, num_images: int) -> Compiled:
       return functools.partial(_infer_step, network)
     if resistive:
       return functools.partial(_device_step, network, resistive)
-    return learn_step(network, is_spiking=setting.method != methods.ANN)
+    return learn_step(network, is_spiking=setting.method != ANN)
 
   def init_device(seed, params):
     key = jax.random.key(seed)
@@ -91,7 +97,7 @@ def compile_setting(setting: Setting, num_images: int) -> Compiled:
 
 @functools.partial(jax.jit, static_argnums=0)
 def _init(config, seeds):
-  """Returns the parameters of each seed, which all representations share."""
+  """Returns the parameters of each seed, which all methods share."""
   network = ssnn_jax.ssnn(config)
   return jax.vmap(lambda seed: network.init(jax.random.key(seed)))(seeds)
 

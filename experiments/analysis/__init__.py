@@ -1,1 +1,0 @@
-"""Analysis: data frames of runs, statistics, claims and plots."""

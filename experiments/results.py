@@ -1,0 +1,669 @@
+"""Results of studies: runs as a table, paired differences, verdicts, figures.
+
+  python -m experiments.results --study=parity --workdir=runs/parity-digits
+  python -m experiments.results
+
+The first command exports the runs of a sweep, or the lines of a measurement, to
+experiments/results/<study>.csv, in which they replace all rows of their data
+set. Both generate the table between two marks of <study>.md and <study>.png
+again, from the CSV file alone; without flags, those of all studies.
+
+A frame of runs has a row for each finished run: the fields of its configuration
+as text, empty where the method ignores a field, its seed, and its numbers. A
+*setting* is the runs that differ in their seed only.
+"""
+
+from collections.abc import Iterable
+from collections.abc import Mapping
+import dataclasses
+import json
+import math
+import pathlib
+import re
+from typing import Any
+
+from absl import flags
+from matplotlib import figure
+from matplotlib import ticker
+import pandas as pd
+
+from experiments import command
+from experiments import config as config_lib
+from experiments import studies
+import ssnn_jax
+from ssnn_jax.datasets import catalog
+from ssnn_jax.runs import files
+from ssnn_jax.training import raster_plot
+from ssnn_jax.training import statistics
+
+FOLDER = pathlib.Path(__file__).parent / 'results'
+MARKS = '<!-- table -->', '<!-- end -->'
+METRICS = {
+  'test_accuracy': 'accuracy',
+  'test_accuracy_largest': 'by largest potential',
+  'test_accuracy_potential': 'by final potential',
+  'test_accuracy_rate': 'as an ANN',
+  'update_error': 'update error',
+  'quantisation_error': 'quantization error',
+  'ratio_to_bp': 'time, in steps of BP',
+  'bits_to_bp': 'memory of a sample, relative to BP',
+}
+_ERRORS = ('update_error_sd', 'quantisation_error_sd')
+_COSTS = ('median_ms', 'ratio_to_ideal', 'peak_mib', 'rounds')
+_NUMBERS = (*METRICS, *_ERRORS, *_COSTS, 'num_eval_samples')
+# Fields that change no weight, or whose values are seeds.
+_UNVARIED = {'dataset', 'method', 'seed', 'diagnostics', 'eval_every'}
+_UNVARIED |= {'probe_size', 'probe_draws'}
+_TITLES = {
+  'mnist': 'MNIST',
+  'fashion_mnist': 'Fashion-MNIST',
+  'emnist47': 'EMNIST, 47 classes',
+  'n_mnist': 'N-MNIST',
+}
+_HEADINGS = {'num_steps': 'T', 'metric': 'measure', 'dataset': 'data set'}
+_COLORS = (*raster_plot.COLORS, '#E69F00', '#009E73', '#56B4E9', '#000000')
+_MARKERS = 'osD^vPX*'
+_VERDICTS = 'wni'  # within, not within, inconclusive
+
+
+# Runs.
+
+
+def read(workdir: pathlib.Path) -> pd.DataFrame:
+  """Reads the finished runs of the folder of a run or sweep.
+
+  A run that the folder holds several times, in copies, is counted once.
+
+  Args:
+    workdir: the folder, or a file of JSON lines of a measurement.
+
+  Raises:
+    UserError: if there is no finished run, or two runs of the same
+      configuration and seed have other weights.
+  """
+  if workdir.is_file():
+    return _frame(line for line in _lines(workdir) if 'event' not in line)
+  runs = {}
+  for file in sorted(workdir.rglob('metrics.jsonl')):
+    config = json.loads((file.parent / 'config.json').read_text())
+    config.pop('num_seeds', None)
+    for line in _lines(file):
+      if line['event'] != 'final':
+        continue
+      key = json.dumps(config | {'seed': line['seed']}, sort_keys=True)
+      known = runs.setdefault(key, config | line)
+      digests = [own.get('params_sha256', '') for own in (known, line)]
+      if digests[0] != digests[1]:
+        raise ssnn_jax.UserError(
+          f'two runs of seed {line["seed"]} have the same configuration, but '
+          f'other weights (params_sha256 {digests[0][:8]} and '
+          f'{digests[1][:8]}); remove one of them from {workdir}.'
+        )
+  if not runs:
+    raise ssnn_jax.UserError(
+      f'{workdir} holds no finished run; wait for one, or continue it by its '
+      'command.'
+    )
+  return _frame(map(_blank, runs.values()))
+
+
+def _lines(file):
+  """Yields the JSON objects of a file, without a line that is being written."""
+  for line in file.read_text().splitlines(keepends=True):
+    if line.endswith('\n'):
+      yield json.loads(line)
+
+
+def _blank(run):
+  """Empties the fields that do not affect the method of a run.
+
+  The rates of a recording depend on T, which its ANN keeps.
+  """
+  method = run['method']
+  kept = {'num_steps'} if catalog.is_recorded(run['dataset']) else set()
+  return {
+    name: value if name in kept or config_lib.concerns(method, name) else None
+    for name, value in run.items()
+  }
+
+
+def _frame(runs: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+  """Makes the frame of runs, with fields as text."""
+  frame = pd.DataFrame(
+    [
+      {
+        name: value if name in (*_NUMBERS, 'seed') else _write(name, value)
+        for name, value in run.items()
+      }
+      for run in runs
+    ],
+    dtype=object,
+  )
+  return _to_numbers(frame)
+
+
+def _write(name, value):
+  """Writes the value of a field as a cell."""
+  if value is None:
+    return ''
+  if isinstance(value, list | tuple):
+    return {'rates': '+', 'layers': ','}.get(name, '-').join(map(str, value))
+  if name == 'dataset' and str(value).endswith('.npz'):
+    return pathlib.Path(value).stem
+  return str(value)
+
+
+def _to_numbers(frame):
+  """Makes numbers of the columns of numbers, and texts of all others.
+
+  If the ANNs of a data set have one T, networks of all T are compared with it.
+  """
+  numbers = [name for name in frame if name in (*_NUMBERS, 'seed')]
+  frame[numbers] = frame[numbers].apply(pd.to_numeric)
+  texts = [name for name in frame if name not in numbers]
+  frame[texts] = frame[texts].fillna('')
+  if 'num_steps' in frame:
+    for _, anns in frame[frame['method'] == config_lib.ANN].groupby('dataset'):
+      if anns['num_steps'].nunique() == 1:
+        frame.loc[anns.index, 'num_steps'] = ''
+  return frame
+
+
+def path(name: str, suffix: str = 'csv') -> pathlib.Path:
+  """Returns a file of the results of a study."""
+  return FOLDER / f'{name}.{suffix}'
+
+
+def read_csv(name: str) -> pd.DataFrame:
+  """Reads the frame of the runs of a study."""
+  return _to_numbers(pd.read_csv(path(name), dtype=str, keep_default_na=False))
+
+
+def to_csv(runs: pd.DataFrame, study: studies.Study) -> str:
+  """Writes the runs of a study as CSV: fields, seed and numbers of each run.
+
+  Raises:
+    UserError: if runs differ in a field that is no column of the study.
+  """
+  runs = runs.reindex(columns=['dataset', 'method', *study.columns, *runs])
+  runs = runs.loc[:, ~runs.columns.duplicated()]
+  settings = ['dataset', 'method', *study.columns]
+  hidden = _differing(runs, settings)
+  if hidden:
+    raise ssnn_jax.UserError(
+      f'runs differ in {", ".join(hidden)}, which is no column of the study; '
+      'export the runs of its sweeps alone.'
+    )
+  numbers = [
+    name for name in ('seed', *_NUMBERS) if name in runs and runs[name].count()
+  ]
+  rows = runs[[*settings, *numbers]].astype(object).fillna('')
+  rows = rows.to_dict('records')
+  known = list(study.sweeps)
+
+  def order(row):
+    place = known.index(row['dataset']) if row['dataset'] in known else math.inf
+    is_baseline = row['method'] == config_lib.ANN
+    cells = [_order(row[name]) for name in ('method', *study.columns)]
+    return place, row['dataset'], not is_baseline, cells, row.get('seed', 0)
+
+  rows.sort(key=order)
+  return pd.DataFrame(rows, dtype=object).to_csv(index=False)
+
+
+def _differing(runs, settings):
+  """Lists the fields in which the runs of one setting differ."""
+  fields = [
+    name
+    for name in config_lib.FIELDS
+    if name in runs and name not in {*settings, *_UNVARIED}
+  ]
+  found = runs.groupby(settings)[fields].nunique().max() if fields else {}
+  return [name for name in fields if found[name] > 1]
+
+
+def _order(cell):
+  """Orders cells: empty ones, then shorter lists first, numbers by value."""
+  parts = re.split(r'(\d+(?:\.\d+)?)', cell)
+  numbers = [float(x) if i % 2 else x for i, x in enumerate(parts)]
+  return bool(cell), cell.count('-'), numbers
+
+
+# Comparisons.
+
+
+def compare(runs: pd.DataFrame, study: studies.Study) -> pd.DataFrame:
+  """Compares settings with the baseline of a study, seed by seed.
+
+  Args:
+    runs: a frame of runs.
+    study: the study.
+
+  Returns:
+    A row for each setting, except the baseline, and each metric: `value`, an
+    accuracy minus the baseline in percentage points or the mean of another
+    metric; `half_width` of its 95 % interval; `seeds`, their number;
+    `baseline`, the accuracy of the baseline in percent; `text` and `verdict`. A
+    window of all ticks is 'T'.
+  """
+  fields = ['dataset', 'method', *(c for c in study.columns if c in runs)]
+  groups = {
+    tuple(cells): own for cells, own in runs.groupby(fields, sort=False)
+  }
+  settings = {cells: dict(zip(fields, cells)) for cells in groups}
+  baselines = [
+    cells for cells, own in settings.items() if _is_baseline(own, study)
+  ]
+  rows = []
+  for cells, own in groups.items():
+    setting = settings[cells]
+    if cells in baselines or not setting.get(study.across, study.across):
+      continue
+    paired = [
+      groups[base]
+      for base in baselines
+      if _is_paired(setting, settings[base], study)
+    ]
+    for metric in study.metrics:
+      if metric in own and own[metric].count():
+        found = _compare(own, paired[0] if paired else None, metric, study)
+        rows.append(setting | {'metric': metric} | found)
+  compared = pd.DataFrame(rows)
+  if {'window', 'num_steps'} <= {*compared}:
+    whole = compared['window'] == compared['num_steps']
+    compared['window'] = compared['window'].mask(whole, 'T')
+  return compared
+
+
+def _is_baseline(setting, study):
+  return study.baseline is not None and all(
+    value in (None, setting.get(name)) for name, value in study.baseline.items()
+  )
+
+
+def _is_paired(setting, base, study):
+  """Returns whether a baseline has the fields of a setting, or no value."""
+  return all(
+    not value or value == setting[name]
+    for name, value in base.items()
+    if name not in study.baseline
+  )
+
+
+def _compare(own, base, metric, study):
+  """Returns the numbers of a setting, a metric and its baseline."""
+  is_accuracy = metric.startswith('test_accuracy')
+  if not is_accuracy or base is None:
+    scale = 100 if is_accuracy else 1
+    mean = scale * own[metric].mean()
+    return {
+      'value': mean,
+      'half_width': math.nan,
+      'seeds': len(own),
+      'baseline': math.nan,
+      'text': f'{mean:.3g}' if scale == 1 else f'{mean:.2f} %',
+      'verdict': '',
+    }
+  pairs = own.merge(base, on='seed', suffixes=('', '_base'))
+  if pairs.empty:
+    return _compare(own, None, metric, study)
+  folds = pairs['folds'].iloc[0] if 'folds' in pairs else ''
+  difference = statistics.paired_difference(
+    pairs[metric],
+    pairs[f'{metric}_base'],
+    int(pairs['num_eval_samples'].iloc[0]),
+    overlap=1 / (int(folds) - 1) if folds else 0.0,
+  )
+  return {
+    'value': difference.mean,
+    'half_width': difference.half_width,
+    'seeds': len(pairs),
+    'baseline': 100 * pairs[f'{metric}_base'].mean(),
+    'text': str(difference),
+    'verdict': _verdict(difference, study.margin),
+  }
+
+
+def _verdict(difference, margin):
+  """Returns the verdict of two one-sided tests; few seeds decide nothing."""
+  if difference.num_seeds < statistics.MIN_SEEDS:
+    unit = 'seed' if difference.num_seeds == 1 else 'seeds'
+    return f'inconclusive ({difference.num_seeds} {unit})'
+  is_within = statistics.is_within(difference, margin)
+  if is_within is None:
+    return 'inconclusive'
+  unit = 'point' if margin == 1 else 'points'
+  return f'within {margin:g} {unit}' if is_within else 'not within'
+
+
+# Tables.
+
+
+def table(compared: pd.DataFrame, study: studies.Study) -> str:
+  """Writes comparisons as a Markdown table.
+
+  Args:
+    compared: the rows of `compare`.
+    study: the study, whose `rows` name the rows of the table, and whose
+      `across` the columns of its numbers.
+  """
+  shown = _shown(compared, study.shown)
+  names = ['dataset', *study.rows, 'metric']
+  names = [x for x in names if x in shown and x != study.across]
+  names = [x for x in names if shown[x].nunique() > 1]
+  ordered = sorted(shown[study.across].unique(), key=_order)
+  if study.across in ('metric', 'dataset'):
+    ordered = list(shown[study.across].unique())
+  groups = shown.groupby(names, sort=False) if names else [((), shown)]
+  rows = []
+  for cells, own in groups:
+    row = {
+      _heading(name): _word(name, cell) for name, cell in zip(names, cells)
+    }
+    accuracies = [f'{x:.1f}' for x in own['baseline'].dropna()]
+    if study.across != 'dataset' and accuracies:
+      ends = dict.fromkeys((min(accuracies), max(accuracies)))
+      row[f'{study.baseline_name}, %'] = ' to '.join(ends)
+    for value in ordered:
+      texts = own[own[study.across] == value]['text']
+      row[_column(study, value)] = ' / '.join(texts)
+    row |= {'verdict': _join_verdicts(own, study), 'seeds': _seeds(own)}
+    rows.append(row)
+  headings = list(dict.fromkeys(name for row in rows for name in row))
+  cells = [[row.get(name, '') for name in headings] for row in rows]
+  filled = [i for i, _ in enumerate(headings) if any(row[i] for row in cells)]
+  return write_table(
+    [headings[i] for i in filled], [[row[i] for i in filled] for row in cells]
+  )
+
+
+def write_table(headings: list[str], rows: list[list[str]]) -> str:
+  """Writes a Markdown table, aligned so that it is legible as text."""
+  lines = [headings, *rows]
+  widths = [max(3, *map(len, column)) for column in zip(*lines)]
+  lines.insert(1, ['-' * width for width in widths])
+  return '\n'.join(
+    f'| {" | ".join(map(str.ljust, line, widths))} |' for line in lines
+  )
+
+
+def _shown(compared, chosen):
+  for name, values in chosen.items():
+    values = [values] if isinstance(values, str) else values
+    compared = compared[compared[name].isin(values)]
+  return compared
+
+
+def _heading(name):
+  return _HEADINGS.get(name, name.replace('_', ' '))
+
+
+def _word(name, value):
+  known = {'metric': METRICS, 'dataset': _TITLES}.get(name, {})
+  return known.get(value, value)
+
+
+def _column(study, value):
+  """Returns the heading of a column of numbers."""
+  if study.across in ('metric', 'dataset'):
+    return _word(study.across, value)
+  sign = '=' if study.across == 'num_steps' else ''
+  return ' '.join(filter(None, (_heading(study.across), sign, value)))
+
+
+def _join_verdicts(own, study):
+  """Joins the verdicts of a row, such as 'within 1 point: T = 16, 64'."""
+  verdicts = own[own['verdict'] != '']
+  if study.across == 'metric':  # the verdict is on the first of them
+    verdicts = verdicts[verdicts['metric'] == study.metrics[0]]
+  groups = dict(list(verdicts.groupby('verdict', sort=False)))
+  groups = dict(sorted(groups.items(), key=lambda x: _VERDICTS.index(x[0][0])))
+  if len(groups) < 2:
+    return ''.join(groups)
+  texts = []
+  for name, group in groups.items():
+    values = sorted(group[study.across], key=_order)
+    if study.across == 'dataset':
+      listed = ', '.join(_word('dataset', value) for value in values)
+    else:
+      listed = _column(study, ', '.join(values))
+    texts.append(f'{name}: {listed}')
+  return '; '.join(texts)
+
+
+def _seeds(own):
+  if own['text'].str.endswith('%').all() and own['seeds'].max() == 1:
+    return ''
+  ends = dict.fromkeys((own['seeds'].min(), own['seeds'].max()))
+  return ' to '.join(map(str, ends)) if max(ends) > 1 else ''
+
+
+# Figures.
+
+
+def draw(compared: pd.DataFrame, study: studies.Study) -> figure.Figure:
+  """Draws the first metric of comparisons, in the kind of figure of a study."""
+  shown = _shown(_shown(compared, study.shown), study.drawn)
+  if study.across != 'metric':
+    shown = shown[shown['metric'] == study.metrics[0]]
+  parts = {'': shown}
+  if study.panels and study.panels != study.across:
+    parts = dict(list(shown.groupby(study.panels, sort=False)))
+  names = [
+    name
+    for name in study.rows
+    if name in shown
+    and name not in (study.across, study.panels)
+    and any(own[name].nunique() > 1 for own in parts.values())
+  ]
+  is_lines = study.figure == 'lines'
+  num_columns = min(2, len(parts)) if is_lines else 1
+  num_lines = math.ceil(len(parts) / num_columns)
+  num_rows = max(
+    len(own.groupby(names)) if names else 1 for own in parts.values()
+  )
+  size = (
+    (3.7 * num_columns + 0.8, 2.6 * num_lines + 0.4)
+    if is_lines
+    else (7.2, (0.9 + 0.19 * num_rows) * num_lines + 0.4)
+  )
+  fig = figure.Figure(figsize=size, layout='constrained')
+  grid = fig.subplots(num_lines, num_columns, squeeze=False)
+  for axes in grid.flat[len(parts) :]:
+    axes.remove()
+  looks = {}
+  for axes, (name, own) in zip(grid.flat, parts.items()):
+    axes.set_title(_word(study.panels, name), fontsize=10)
+    axes.grid(alpha=0.3)
+    draw_panel = _draw_lines if is_lines else _draw_points
+    draw_panel(axes, own, names, study, looks)
+  _add_legend(fig, grid)
+  return fig
+
+
+def _label(row, names):
+  """Names a row by the values of fields, and their names if numbers."""
+  words = []
+  for name in names:
+    value, is_list = row[name], name in ('layer_sizes', 'layers')
+    is_number = value[:1].isdecimal() and not is_list
+    if value not in ('', '0.0'):
+      is_named = is_number or name == 'window'
+      words.append(f'{_heading(name)} {value}' if is_named else value)
+  return ', '.join(words)
+
+
+def _look(label, looks):
+  """Returns the look of a curve, which is the same in all panels."""
+  number = looks.setdefault(label, len(looks))
+  return {
+    'color': _COLORS[number % len(_COLORS)],
+    'marker': _MARKERS[number % len(_MARKERS)],
+    'markersize': 4,
+    'capsize': 2,
+    'label': label,
+  }
+
+
+def _draw_lines(axes, own, names, study, looks):
+  """Draws a curve for each row of the table over the columns of the table."""
+  for cells, curve in own.groupby(names, sort=False) if names else [((), own)]:
+    look = _look(_label(dict(zip(names, cells)), names), looks)
+    curve = curve.assign(x=curve[study.across].astype(float)).sort_values('x')
+    look['linestyle'] = '-' if looks[look['label']] < len(_COLORS) else '--'
+    widths = curve['half_width'].fillna(0)
+    axes.errorbar(curve['x'], curve['value'], widths, linewidth=1.2, **look)
+  axes.set_xscale('log', base=2)
+  ticks = sorted(own[study.across].astype(float).unique())
+  axes.xaxis.set_major_locator(ticker.FixedLocator(ticks))
+  axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda x, _: f'{x:g}'))
+  axes.xaxis.set_minor_locator(ticker.NullLocator())
+  axes.set_xlabel(_heading(study.across))
+  axes.set_ylabel(_axis_label(own, study))
+  if own['baseline'].notna().any():
+    _draw_margin(axes.axhline, study)
+  else:
+    axes.set_yscale('log')
+    axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda y, _: f'{y:g}'))
+    axes.yaxis.set_minor_locator(ticker.NullLocator())
+
+
+def _draw_points(axes, own, names, study, looks):
+  """Draws a point for each row and column of the table."""
+  own = own.assign(label=[_label(row, names) for row in own.to_dict('records')])
+  places = {label: place for place, label in enumerate(own['label'].unique())}
+  series = list(own.groupby(study.across, sort=False))
+  for index, (value, part) in enumerate(series):
+    shift = 0.6 * (index + 0.5) / len(series) - 0.3
+    label = _word(study.across, value) if len(series) > 1 else ''
+    axes.errorbar(
+      part['value'],
+      part['label'].map(places) + shift,
+      xerr=part['half_width'].fillna(0),
+      linestyle='none',
+      **_look(label, looks),
+    )
+  axes.set_yticks(list(places.values()), list(places), fontsize=8)
+  axes.set_ylim(len(places) - 0.5, -0.5)
+  axes.set_xlabel(_axis_label(own, study).replace('\n', ' '))
+  if own['baseline'].notna().any():
+    _draw_margin(axes.axvline, study)
+
+
+def _axis_label(own, study):
+  if own['baseline'].notna().any():
+    return f'accuracy minus {study.baseline_name}\n(percentage points)'
+  return METRICS[own['metric'].iloc[0]]
+
+
+def _draw_margin(draw_line, study):
+  draw_line(0, color='black', linewidth=1, label=study.baseline_name)
+  look = {'color': 'black', 'linewidth': 0.8, 'linestyle': ':'}
+  for sign in (-1, 1):
+    unit = 'point' if study.margin == 1 else 'points'
+    label = f'± {study.margin:g} {unit}' if sign == 1 else None
+    draw_line(sign * study.margin, label=label, **look)
+
+
+def _add_legend(fig, grid):
+  """Adds one legend of all panels below them."""
+  entries = {}
+  for axes in grid.flat:
+    for handle, label in zip(*axes.get_legend_handles_labels()):
+      entries.setdefault(label, handle)
+  entries.pop('', None)
+  if not entries:
+    return
+  width, height = fig.get_size_inches()
+  columns = max(1, int(14 * width / (max(map(len, entries)) + 6)))
+  fig.set_figheight(height + 0.2 * math.ceil(len(entries) / columns))
+  fig.legend(
+    list(entries.values()),
+    list(entries),
+    loc='outside lower center',
+    ncols=min(columns, 4),
+    fontsize=8,
+  )
+
+
+# Pages.
+
+
+def write_page(name: str) -> None:
+  """Generates the table and the figure of a study from its CSV file."""
+  study = studies.load(name)
+  compared = compare(read_csv(name), study)
+  page = path(name, 'md')
+  begin, end = MARKS
+  above, _, rest = page.read_text().partition(begin)
+  _, _, below = rest.partition(end)
+  text = f'{above}{begin}\n{table(compared, study)}\n{end}{below}'
+  files.write_atomically(page, text)
+  draw(compared, study).savefig(path(name, 'png'), dpi=120)
+
+
+def export(name: str, workdir: pathlib.Path) -> None:
+  """Exports the runs of a folder to the CSV file of a study.
+
+  Args:
+    name: the study.
+    workdir: the folder of a sweep, or the file of the lines of a measurement,
+      whose rows replace those of the same data sets.
+  """
+  study, runs = studies.load(name), read(workdir)
+  if path(name).exists() and study.sweeps:
+    known = read_csv(name)
+    kept = known[~known['dataset'].isin(set(runs['dataset']))]
+    runs = pd.concat([kept, runs], ignore_index=True)
+  files.write_atomically(path(name), to_csv(runs, study))
+
+
+def show(workdir: pathlib.Path) -> None:
+  """Prints the table of a sweep, and writes results.csv and results.png.
+
+  The sweep of a study has its table; of a grid, all varied fields are named.
+  """
+  runs, file = read(workdir), workdir / 'sweep.json'
+  name = json.loads(file.read_text()).get('study') if file.exists() else None
+  study = studies.load(name) if name else studies.Study()
+  varied = tuple(_differing(runs, ['dataset', 'method', *study.columns]))
+  study = dataclasses.replace(
+    study, columns=study.columns + varied, rows=study.rows + varied
+  )
+  if not name:
+    across = 'num_steps' if 'num_steps' in varied else 'metric'
+    rows = ('method', *(x for x in varied if x != across))
+    kind = 'lines' if across == 'num_steps' else 'points'
+    study = dataclasses.replace(study, rows=rows, across=across, figure=kind)
+  files.write_atomically(workdir / 'results.csv', to_csv(runs, study))
+  compared = compare(runs, study)
+  written = f'runs: {workdir / "results.csv"}'
+  if len(compared):
+    print(table(compared, study))
+    draw(compared, study).savefig(workdir / 'results.png', dpi=120)
+    written += f', figure: {workdir / "results.png"}'
+  print(written)
+
+
+def main() -> None:
+  """Exports runs, and generates pages."""
+  name, workdir = flags.FLAGS.study, flags.FLAGS.workdir
+  if workdir and not name:
+    raise ssnn_jax.UserError('--study is missing; name the study of --workdir.')
+  if workdir:
+    export(name, command.folder(workdir))
+  for each in (name,) if name else studies.NAMES:
+    write_page(each)
+    print(path(each, 'md'))
+
+
+if __name__ == '__main__':
+  flags.DEFINE_string('study', None, 'name of the study; default: all studies.')
+  flags.DEFINE_string(
+    'workdir',
+    None,
+    'folder of a sweep, or file of the lines of a measurement, to export to '
+    'the CSV file of --study.',
+  )
+  command.launch(main)

@@ -1,0 +1,122 @@
+"""Tests of the studies, their CSV files and their pages."""
+
+import dataclasses
+import re
+
+from absl.testing import absltest
+from absl.testing import parameterized
+
+from experiments import config as config_lib
+from experiments import results
+from experiments import run
+from experiments import studies
+from ssnn_jax import datasets
+from tests.testing.experiments import blank_dataset
+
+SWEPT = [
+  (name, dataset)
+  for name in studies.NAMES
+  for dataset in studies.load(name).sweeps
+]
+# Sets of the same sweeps as another one, without runs here.
+WITHOUT_RUNS = {studies.ANY, 'emnist/balanced', ('depth', 'mnist')}
+RECORDED = [case for case in SWEPT if not {*case, case} & WITHOUT_RUNS]
+# Races of recorded runs differ in their latency, which is no field.
+RECORDED_ONLY = {'inhibition_latency'}
+
+
+def find_settings(name, dataset):
+  """Returns the cells of the columns of each setting, and its seeds."""
+  study = studies.load(name)
+  path = f'{dataset}.npz' if dataset == 'emnist47' else dataset
+  base = dataclasses.replace(config_lib.default(path), **study.base)
+  found = []
+  sweeps = study.find_sweeps(dataset)
+  for config, num_seeds in run.list_settings(base, sweeps).values():
+    window = config.window
+    if window is None:
+      window = 1 if config.timing == 'realtime' else config.num_steps
+    cells = {'dataset': dataset, 'method': config.method}
+    for column in study.columns:
+      value = window if column == 'window' else getattr(config, column, None)
+      is_used = config_lib.concerns(config.method, column) or (
+        name == 'events'  # whose ANNs have the T of their networks
+      )
+      cells[column] = results._write(column, value if is_used else None)
+    if 'layer_sizes' in cells and config.layer_sizes is None:
+      own = blank_dataset('n_mnist' if dataset == 'n_mnist' else 'mnist')
+      classes = 47 if dataset == 'emnist47' else 10
+      cells['layer_sizes'] = f'{own.num_inputs}-256-{classes}'
+    found.append((cells, num_seeds))
+  return found
+
+
+class StudyTest(parameterized.TestCase):
+  @parameterized.parameters(*SWEPT)
+  def test_settings_are_valid(self, name, dataset):
+    study = studies.load(name)
+    known = 'mnist' if dataset == studies.ANY else dataset
+    known = known.replace('emnist47', 'emnist/balanced')
+    data = blank_dataset(known)
+    base = dataclasses.replace(config_lib.default(known), **study.base)
+    sweeps = study.find_sweeps(dataset)
+    settings = run.list_settings(base, sweeps).values()
+    self.assertNotEmpty(settings)
+    for config, _ in settings:
+      config_lib.network_config(config, data)
+
+  @parameterized.parameters(*RECORDED)
+  def test_runs_are_those_of_the_sweeps(self, name, dataset):
+    study, runs = studies.load(name), results.read_csv(name)
+    known = set(datasets.IMAGES) | set(datasets.RECORDINGS) | {'emnist47'}
+    self.assertIn(dataset, known)
+    own = runs[runs['dataset'] == dataset]
+    columns = [x for x in study.columns if x not in RECORDED_ONLY]
+    found = {
+      cells: list(group['seed'])
+      for cells, group in own.groupby(['method', *columns])
+    }
+    expected = {
+      tuple(cells[x] for x in ('method', *columns)): list(range(num_seeds))
+      for cells, num_seeds in find_settings(name, dataset)
+    }
+    self.assertEqual(found, expected)
+
+  @parameterized.parameters(*studies.NAMES)
+  def test_csv_is_as_it_would_be_exported(self, name):
+    study, text = studies.load(name), results.path(name).read_text()
+    self.assertEqual(results.to_csv(results.read_csv(name), study), text)
+    head = text.partition('\n')[0].split(',')
+    self.assertEqual(
+      head[: 2 + len(study.columns)], ['dataset', 'method', *study.columns]
+    )
+    self.assertContainsSubset(study.metrics, head)
+
+  @parameterized.parameters(*studies.NAMES)
+  def test_page_has_the_table_of_its_csv(self, name):
+    study, page = studies.load(name), results.path(name, 'md').read_text()
+    begin, end = results.MARKS
+    table = page.partition(begin)[2].partition(end)[0]
+    made = results.table(results.compare(results.read_csv(name), study), study)
+    self.assertEqual(table, f'\n{made}\n')
+    self.assertNotIn(' / ', made)  # two settings in one cell
+    prose = re.sub(r'\s+', ' ', page)
+    self.assertIn(f'**{study.question}**', prose)
+    self.assertIn(f'({name}.png)', page)
+    self.assertTrue(results.path(name, 'png').exists())
+
+  def test_verdicts_need_five_seeds(self):
+    for name in studies.NAMES:
+      study = studies.load(name)
+      compared = results.compare(results.read_csv(name), study)
+      few = compared[(compared['seeds'] < 5) & (compared['verdict'] != '')]
+      for verdict in few['verdict']:
+        self.assertStartsWith(verdict, 'inconclusive (', name)
+
+  def test_other_data_sets_have_sweeps_of_their_own(self):
+    study = studies.load('parity')
+    self.assertEqual(study.find_sweeps('own'), study.sweeps[studies.ANY])
+
+
+if __name__ == '__main__':
+  absltest.main()
