@@ -73,8 +73,7 @@ def measure(
   # Windows do not change exact rates, and one window is fastest.
   quantised = dataclasses.replace(
     config,
-    forward='rates',
-    backward='rates',
+    rates=('forward', 'backward'),
     timing='buffered',
     window=config.num_steps,
   )
