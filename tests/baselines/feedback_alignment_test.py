@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.config import methods
+from experiments import config as config_lib
 import ssnn_jax
 from ssnn_jax import network
 from ssnn_jax import training
@@ -18,7 +18,7 @@ from tests.testing import networks
 from tests.testing.networks import batch
 
 SIZES = (8, 7, 6, 3)
-CONFIG = ssnn_jax.NetworkConfig(SIZES, num_steps=40, window=4, gain=2.0)
+CONFIG = ssnn_jax.NetworkConfig(SIZES, num_steps=64, window=32, gain=2.0)
 KEY = jax.random.key(2)
 BATCH = batch(sizes=SIZES)
 PARAMS = networks.make_params(CONFIG)
@@ -95,7 +95,7 @@ class FeedbackAlignmentTest(absltest.TestCase):
     np.testing.assert_array_equal(count(params)[0].biases, 0)
 
   def test_method_draws_feedback_from_the_seed(self):
-    method = methods.METHODS['feedback_alignment']
+    method = config_lib.METHODS['feedback_alignment']
     with (
       mock.patch.object(feedback_alignment, 'make_network') as make,
       mock.patch.object(activity, 'make_observe') as make_observe,
