@@ -16,11 +16,10 @@ from absl import flags
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.config import command
+from experiments import command
 from experiments.rtl import settings
 import ssnn_jax
 from ssnn_jax import chip
-from ssnn_jax.chip import rules
 from ssnn_jax.chip import samples as samples_lib
 from ssnn_jax.chip import verilog
 from ssnn_jax.runs import files
@@ -93,24 +92,20 @@ def write(
     'README.md': readme,
     'expected.json': json.dumps(expected) + '\n',
   }
-  for name, weights in (('', case.weights), ('_after', after.weights)):
-    for layer, own in enumerate(weights):
-      texts[f'weights{name}_{layer}.hex'] = _hex(config, own)
-  return texts
-
-
-def _hex(config: chip.ChipConfig, weights: rules.Weights) -> str:
-  """Returns a weight a line, column after column, the last row first."""
   bits = config.weight_bits
-  values = np.asarray(weights, np.int32)[::-1].T.ravel() & ((1 << bits) - 1)
-  return ''.join(f'{value:0{-(-bits // 4)}x}\n' for value in values)
+  for name, weights in (('', case.weights), ('_after', after.weights)):
+    for layer, own in enumerate(weights):  # column after column, last row first
+      values = np.asarray(own, np.int32)[::-1].T.ravel() & ((1 << bits) - 1)
+      lines = [f'{value:0{-(-bits // 4)}x}\n' for value in values]
+      texts[f'weights{name}_{layer}.hex'] = ''.join(lines)
+  return texts
 
 
 def main() -> None:
   """Writes the folder of --folder."""
   values = flags.FLAGS.flag_values_dict()
   folder: pathlib.Path = command.folder(values['folder'])
-  if files.is_nonempty(folder):
+  if folder.exists() and any(folder.iterdir()):
     raise ssnn_jax.UserError(
       f'{folder} exists already and is not overwritten; choose another '
       '--folder.'
