@@ -65,7 +65,9 @@ def launch(
       )
     except KeyboardInterrupt as error:
       sys.stdout.flush()
-      print('; '.join(['interrupted', *error.args]), file=sys.stderr, flush=True)
+      print(
+        '; '.join(['interrupted', *error.args]), file=sys.stderr, flush=True
+      )
       # Computations still run in other threads and crash an orderly exit.
       os._exit(_INTERRUPTED)
 
@@ -89,7 +91,8 @@ def _print_help(headings):
     is_shown = flag.default_as_str and not flag.boolean and flag.default != ''
     text = f'{name}={flag.default}' if is_shown else name
     indents = {'initial_indent': '  ', 'subsequent_indent': '      '}
-    print(textwrap.fill(f'{text}: {flag.help}', 100, **indents))
+    text = ' '.join(f'{text}: {flag.help}'.split())
+    print(textwrap.fill(text, 80, **indents))
   sys.stdout.flush()
 
 

@@ -261,7 +261,9 @@ class ExperimentConfig:
         object.__setattr__(self, 'device_params', text)
     is_ideal = self.device == IDEAL
     expected = 'none, as --device is ideal: give another device, as custom'
-    self._check('device_params', not (is_ideal and self.device_params), expected)
+    self._check(
+      'device_params', not (is_ideal and self.device_params), expected
+    )
     device(self)
     expected = f'ideal, as --method={self.method} makes no pulses'
     has_pulses = METHODS[self.method].has_pulses
@@ -278,7 +280,11 @@ def _one_of(choices):
 
 
 _RANGES = (
-  ('batch_size num_epochs probe_size probe_draws', checks.is_count, checks.COUNT),
+  (
+    'batch_size num_epochs probe_size probe_draws',
+    checks.is_count,
+    checks.COUNT,
+  ),
   (
     'seed eval_every',
     lambda value: checks.is_count(value, smallest=0),
@@ -401,6 +407,11 @@ def absolute(name: str, value: Any) -> Any:
   return os.path.abspath(os.path.expanduser(value))
 
 
+def short_name(name: str, value: Any) -> Any:
+  """Returns the value of a field, of a path the name of the file or folder."""
+  return pathlib.Path(value).name if is_path(name, value) else value
+
+
 def slug(dataset: str) -> str:
   """Returns the name of a data set in names of files and folders."""
   if arrays.is_npz_path(dataset):
@@ -487,7 +498,9 @@ def device(config: ExperimentConfig) -> device_config.DeviceConfig | None:
     return None
   base = device_config.PRESETS.get(config.device, device_config.DeviceConfig())
   with named('device_params'):
-    return dataclasses.replace(base, **parse_device_params(config.device_params))
+    return dataclasses.replace(
+      base, **parse_device_params(config.device_params)
+    )
 
 
 def network_config(
@@ -505,9 +518,10 @@ def network_config(
   exact = dict.fromkeys(config.rates, 'rates')
   if config.winner == 'exact':
     exact['output_errors'] = 'softmax'
+  layers = _layers(config, dataset)
   with named():
     network = ssnn_jax.NetworkConfig(
-      **_layers(config, dataset),
+      **layers,
       **exact,
       num_steps=config.num_steps,
       timing='realtime' if is_chip else config.timing,
@@ -534,7 +548,7 @@ def _layers(config, dataset):
     sizes = config.layer_sizes or (dataset.num_inputs, NUM_HIDDEN, classes)
     if (sizes[0], sizes[-1]) != (dataset.num_inputs, classes):
       raise ssnn_jax.UserError(
-        f'layer_sizes={write(sizes, ",")} does not fit {dataset.name}; it must '
+        f'--layer_sizes={write(sizes, ",")} does not fit {dataset.name}; it must '
         f'start with {dataset.num_inputs} inputs and end with {classes} '
         'classes.'
       )
@@ -543,10 +557,11 @@ def _layers(config, dataset):
   if dataset.is_recorded and isinstance(first, ssnn_jax.layers.Conv):
     first = dataclasses.replace(first, channel_axis=0)
   layers, input_shape = (first, *others), tuple(dataset.input_shape)
-  *_, last = ssnn_jax.layers.connect(layers, input_shape)
+  with named('layers'):
+    *_, last = ssnn_jax.layers.connect(layers, input_shape)
   if math.prod(last.output_shape) != classes:
     raise ssnn_jax.UserError(
-      f'layers={config.layers} does not fit {dataset.name}; it must end with '
+      f'--layers={config.layers} does not fit {dataset.name}; it must end with '
       f'{classes} classes.'
     )
   return {'layers': layers, 'input_shape': input_shape}

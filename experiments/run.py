@@ -4,9 +4,9 @@
   python -m experiments.run --grid='num_steps=16,64;sampler=bernoulli,sobol'
   python -m experiments.run --study=datasets --dataset=fashion_mnist
 
-A repeated command skips finished runs and continues the others, from their last checkpoints, with
-the results of uninterrupted runs. With --resume the folder of a run provides the flags that are not
-given:
+A repeated command skips finished runs and continues the others, from their
+last checkpoints, with the results of uninterrupted runs. With --resume the
+folder of a run provides the flags that are not given:
 
   python -m experiments.run --resume --workdir=runs/name
 """
@@ -43,18 +43,10 @@ from ssnn_jax.datasets import loading
 from ssnn_jax.runs import files
 
 FLAGS = flags.FLAGS
-READOUTS = {  # by the fields of their accuracies
-  'test_accuracy': 'spike-count readout',
-  'test_accuracy_largest': 'counts of the largest potential',
-  'test_accuracy_potential': 'final potential',
-  'test_accuracy_rate': 'ANN readout (exact rates, same weights)',
-}
 _MOST_RUNS = 100_000
 _PRINT_EVERY = 30.0  # seconds between lines of progress of a setting of a sweep
 _FORM = "--grid='num_steps=16,64;learning_rate=0.1,0.3'"
-_METHODS = ', '.join(
-  f'{name} ({method.help})' for name, method in config_lib.METHODS.items()
-)
+_METHODS = '; '.join(method.help for method in config_lib.METHODS.values())
 _HEADINGS = {
   'dataset': 'Most used:',
   'layers': 'Network:',
@@ -71,106 +63,122 @@ _HEADINGS = {
 flags.DEFINE_string(
   'dataset',
   'digits',
-  'digits, mnist, fashion_mnist, emnist/<split>, n_mnist, synthetic_events/<set of images>, '
-  'tonic:<event set>, any set of images that TFDS has prepared, or path/to/own.npz',
+  'digits, mnist, fashion_mnist, emnist/<split>, n_mnist, '
+  'synthetic_events/<set of images>, tonic:<event set>, any set of images that '
+  'TFDS has prepared, or path/to/own.npz',
 )
-flags.DEFINE_enum(
-  'method', 'ssnn', CHOICES['method'], f'what trains the network: {_METHODS}'
-)
+flags.DEFINE_enum('method', 'ssnn', CHOICES['method'], _METHODS)
 flags.DEFINE_string(
   'layer_sizes',
   None,
-  f'neurons of each layer, as 784,256,10; default: inputs, {config_lib.NUM_HIDDEN}, classes',
+  'neurons of each layer, as 784,256,10; default: inputs, '
+  f'{config_lib.NUM_HIDDEN}, classes',
 )
 flags.DEFINE_integer(
-  'num_steps', 64, 'T, the ticks of a presentation, in which the network sees one sample'
+  'num_steps', 64, 'T, ticks of a presentation: the network sees one sample'
 )
 flags.DEFINE_enum(
   'timing',
   'buffered',
   CHOICES['timing'],
-  'buffered (fast simulation: layer after layer in each window), or realtime (all layers at once, '
-  'as on a chip)',
+  'fast simulation, layer after layer in each window; or all layers at once, '
+  'as on a chip',
 )
 flags.DEFINE_enum(
   'sampler',
   'sobol',
   CHOICES['sampler'],
-  'thresholds of the spike trains: sobol (spread evenly over the ticks), or bernoulli (independent)',
+  'thresholds of spike trains: spread evenly over the ticks, or independent',
 )
-flags.DEFINE_string('study', None, 'study whose sweeps are run; see --list_studies')
+flags.DEFINE_string(
+  'study', None, 'study whose sweeps are run; see --list_studies'
+)
 flags.DEFINE_multi_string(
   'grid',
   None,
-  "fields and their values, as 'num_steps=16,64;layer_sizes=64-32-10,64-64-10'; the ANN is also "
-  'trained unless the grid lists methods; may be repeated',
+  "fields and their values, as 'num_steps=16,64;layer_sizes=64-32-10,64-9-10'; "
+  'the ANN is also trained unless it lists methods',
 )
 flags.DEFINE_integer(
   'num_seeds',
   None,
-  'seeds of each setting, counted from --seed; default: 1, the number of the study, or 5 for --grid',
+  'seeds of each setting, counted from --seed; default: 1, the number of the '
+  'study, or 5 for --grid',
   lower_bound=1,
 )
-flags.DEFINE_string('workdir', None, 'folder of the records; default: a folder below runs/')
+flags.DEFINE_string(
+  'workdir', None, 'folder of the records; default: one below runs/'
+)
 
 # Network.
 flags.DEFINE_string(
   'layers',
   None,
-  'layers of weights instead of --layer_sizes, as conv16k5s2,conv32k5s2,10: convolutions of 16 and '
-  '32 features, kernel 5, stride 2 (p1: padding of 1), and 10 neurons',
+  'layers of weights instead of --layer_sizes, as conv16k5s2,conv32k5s2,10: '
+  'convolutions of 16 and 32 features, kernel 5, stride 2 (p1: padding of 1), '
+  'and 10 neurons',
 )
 flags.DEFINE_integer(
-  'window', None, 'n, ticks between two reads of a membrane; default: 1 in real time, otherwise T'
+  'window',
+  None,
+  'n, ticks between two reads of a membrane; default: 1 in real time, or T',
 )
 flags.DEFINE_enum(
   'integration',
   'mean',
   CHOICES['integration'],
-  'potential of a neuron: mean of its drive, or ramp (later ticks weigh more; for real time)',
+  'potential of a neuron: mean of its drive, or later ticks weigh more',
 )
 flags.DEFINE_integer(
-  'settle', None, 'ticks before the output layer votes, in real time; default: T / 2'
+  'settle',
+  None,
+  'ticks before the output layer votes, in real time; default: T / 2',
 )
 flags.DEFINE_float(
   'input_gain',
   None,
-  f'factor on the inputs; default: 1, of recordings T / {config_lib.EVENTS_AT_FULL_RATE}, as their '
-  'rates are proportional to 1 / T',
+  'factor on the inputs; default: 1, of recordings '
+  f'T / {config_lib.EVENTS_AT_FULL_RATE}',
 )
-flags.DEFINE_float('dropout', 0.0, 'probability that a hidden neuron is silent in a presentation')
+flags.DEFINE_float(
+  'dropout', 0.0, 'probability that a hidden neuron is silent in a presentation'
+)
 
 # Spikes.
 flags.DEFINE_string(
   'gain',
   '1.0',
-  'error spikes per tick for one unit of error; one number, or one for each hidden layer',
+  'error spikes per tick for one unit of error; one number, or one for each '
+  'hidden layer',
 )
 flags.DEFINE_enum(
   'winner',
   'softmax',
   CHOICES['winner'],
-  'winner of a tick: drawn from the softmax, by a race with lateral inhibition, or exact (errors '
-  'are sampled from the exact softmax)',
+  'winner of a tick: drawn from the softmax, by a race with lateral '
+  'inhibition, or for errors the exact softmax',
 )
 flags.DEFINE_string(
   'rates',
   '',
-  'what has exact rates instead of spikes: some of forward,backward,update',
+  'exact rates instead of spikes in some of forward,backward,update',
 )
 
 # Chip and devices.
-flags.DEFINE_integer('weight_bits', 12, 'bits of a weight of --method=chip, with its sign')
+flags.DEFINE_integer(
+  'weight_bits', 12, 'bits of a weight of --method=chip, with its sign'
+)
 flags.DEFINE_string(
   'fraction_bits',
   '10',
-  'bits after the binary point of weights of the chip; one number, or one for each layer',
+  'bits after the binary point of weights of the chip; one number, or one for '
+  'each layer',
 )
 flags.DEFINE_string(
   'device',
   config_lib.IDEAL,
-  f'device of a synapse: {", ".join(config_lib.DEVICES)}, or path/to/own.json of '
-  'experiments.fit_device',
+  f'device of a synapse: {", ".join(config_lib.DEVICES)}, or path/to/own.json '
+  'of experiments.fit_device',
 )
 flags.DEFINE_string(
   'device_params',
@@ -178,85 +186,111 @@ flags.DEFINE_string(
   'parameters that differ from those of --device, as dw_min=0.01,up_down=0.1',
 )
 flags.DEFINE_float(
-  'read_noise', 0.0, 'standard deviation of the current of a crossbar in each tick'
+  'read_noise', 0.0, 'standard deviation of the current of a tick in a crossbar'
 )
 
 # Training.
 flags.DEFINE_integer(
   'batch_size',
   None,
-  'samples of a batch; default: 32, of other images 128, of recordings 16. The chip learns from one '
-  'sample after another, each with the learning rate divided by it',
+  'samples of a batch; default: 32, of other images 128, of recordings 16. The '
+  'chip learns from one sample after another, with 1 / batch_size of the rate',
 )
 flags.DEFINE_integer(
-  'num_epochs', None, 'training epochs; default: 20, of other images 10, of recordings 40'
+  'num_epochs',
+  None,
+  'training epochs; default: 20, of other images 10, of recordings 40',
 )
 flags.DEFINE_float(
   'learning_rate',
   None,
-  'initial learning rate; default: 1.0, of other images 0.5, of recordings 0.1',
+  'initial learning rate; default: 1, of other images 0.5, of recordings 0.1',
 )
 flags.DEFINE_enum(
-  'optimizer', 'sgd', CHOICES['optimizer'], 'sgd or adam, of weights that are floats'
+  'optimizer',
+  'sgd',
+  CHOICES['optimizer'],
+  'optimizer of weights that are floats',
 )
 flags.DEFINE_enum(
-  'schedule', 'linear', CHOICES['schedule'], 'of the learning rate: linear, cosine (to 0), constant'
+  'schedule', 'linear', CHOICES['schedule'], 'learning rate over time, to 0'
 )
-flags.DEFINE_float('weight_decay', 0.0, 'of a step, multiplied by the learning rate')
-flags.DEFINE_integer('seed', 0, 'of weights, data order, dropout and spikes')
+flags.DEFINE_float(
+  'weight_decay', 0.0, 'weight decay of a step, times the learning rate'
+)
+flags.DEFINE_integer('seed', 0, 'seed of weights, data order and spikes')
 flags.DEFINE_string(
   'init_from',
   None,
-  'folder of a run, or of ssnn_jax.save, whose parameters are trained for --num_epochs more',
+  'folder of a run, or of ssnn_jax.save, whose parameters are trained further',
 )
 
 # Data and evaluation.
-flags.DEFINE_float('event_window', 300.0, 'milliseconds of a recording that its ticks cover')
 flags.DEFINE_float(
-  'hold_out', 0.0, 'fraction of the training split that replaces the test split; for tuning'
+  'event_window', 300.0, 'milliseconds of a recording that the ticks cover'
+)
+flags.DEFINE_float(
+  'hold_out',
+  0.0,
+  'fraction of the training split that replaces the test split, for tuning',
 )
 flags.DEFINE_integer(
-  'folds', None, 'folds of all samples; a run is tested on the one of number seed modulo folds'
+  'folds',
+  None,
+  'folds of all samples; a run is tested on fold seed modulo folds',
 )
-flags.DEFINE_integer('eval_every', 0, 'epochs between evaluations; 0 evaluates only at the end')
+flags.DEFINE_integer(
+  'eval_every', 0, 'epochs between evaluations; 0 evaluates only at the end'
+)
 flags.DEFINE_boolean(
   'diagnostics',
   False,
-  'also measure rates of spikes and errors after each epoch and, at the end, the update error and '
-  'quantization error; a study always does',
+  'also measure rates of spikes and errors after each epoch and, at the end, '
+  'the update error and quantization error; a study always does',
 )
-flags.DEFINE_integer('probe_size', 128, 'samples of the batch that --diagnostics measures')
-flags.DEFINE_integer('probe_draws', 8, 'spike trains per sample in the update error')
+flags.DEFINE_integer(
+  'probe_size', 128, 'samples of the batch that --diagnostics measures'
+)
+flags.DEFINE_integer(
+  'probe_draws', 8, 'spike trains of a sample in the update error'
+)
 flags.DEFINE_string(
-  'data_dir', None, 'folder of data sets; default: $TFDS_DATA_DIR, or ~/tensorflow_datasets'
+  'data_dir',
+  None,
+  'folder of data sets; default: $TFDS_DATA_DIR, or ~/tensorflow_datasets',
 )
-flags.DEFINE_boolean('download', False, 'download missing original files of the data set')
+flags.DEFINE_boolean(
+  'download', False, 'download missing original files of the data set'
+)
 
 # Records.
 flags.DEFINE_boolean(
-  'resume', False, 'continue the run in --workdir, which provides the flags that are not given'
+  'resume', False, 'continue the run in --workdir, which has all other flags'
 )
 flags.DEFINE_float(
   'checkpoint_every',
   30.0,
-  'minimum seconds between checkpoints; each evaluation also writes one',
+  'least seconds between checkpoints; each evaluation also writes one',
   lower_bound=0,
 )
-flags.DEFINE_boolean('list_studies', False, 'list the studies with their questions, and end')
+flags.DEFINE_boolean(
+  'list_studies', False, 'list the studies with their questions, and end'
+)
 
 # Machine.
 flags.DEFINE_enum(
   'launcher',
   'local',
   ('local', 'ray'),
-  'where settings are trained: this machine, or a Ray cluster, whose nodes share --workdir and '
-  '--data_dir',
+  'where settings are trained: this machine, or a Ray cluster, whose nodes '
+  'share --workdir and --data_dir',
 )
 flags.DEFINE_integer(
   'num_workers',
   1,
-  'settings trained at a time on this machine, each in a process with a GPU, of which there must be '
-  'as many, or its share of the cores; 1 is this process, on all devices',
+  'settings trained at a time on this machine, each in a process with its own '
+  'GPU, of which there must be as many, or its share of the cores; 1 is this '
+  'process, on all devices',
   lower_bound=1,
 )
 flags.DEFINE_integer(
@@ -265,15 +299,23 @@ flags.DEFINE_integer(
   'seeds of a setting trained in one program; default: all',
   lower_bound=1,
 )
-flags.DEFINE_integer('num_devices', None, 'devices that share each batch; default: all')
+flags.DEFINE_integer(
+  'num_devices', None, 'devices that share each batch; default: all'
+)
 flags.DEFINE_integer(
   'num_retries', 3, 'retries of a setting whose worker died', lower_bound=0
 )
 flags.DEFINE_string(
-  'ray_address', None, 'default: $RAY_ADDRESS, a cluster on this machine, or a new one'
+  'ray_address',
+  None,
+  'default: $RAY_ADDRESS, a cluster on this machine, or a new one',
 )
-flags.DEFINE_integer('cpus_per_task', 1, 'CPU cores of a setting on Ray', lower_bound=1)
-flags.DEFINE_float('gpus_per_task', 0.0, 'GPUs of a setting on Ray', lower_bound=0)
+flags.DEFINE_integer(
+  'cpus_per_task', 1, 'CPU cores of a setting on Ray', lower_bound=1
+)
+flags.DEFINE_float(
+  'gpus_per_task', 0.0, 'GPUs of a setting on Ray', lower_bound=0
+)
 
 
 # Grids and sweeps.
@@ -328,7 +370,9 @@ def _grid_error(problem):
   return ssnn_jax.UserError(f'--grid: {problem}; use the form {_FORM}.')
 
 
-def list_settings(base: ExperimentConfig, sweeps: Sequence[Any]) -> dict[str, Any]:
+def list_settings(
+  base: ExperimentConfig, sweeps: Sequence[Any]
+) -> dict[str, Any]:
   """Lists the settings of sweeps, the ANN first.
 
   A grid without methods has both the ANN and the spiking network. Fields that
@@ -399,11 +443,8 @@ def _make_setting(base, values, is_named):
 
 
 def _write(name, value):
-  if name == 'dataset':
-    return config_lib.slug(value)
-  if config_lib.is_path(name, value):
-    return pathlib.Path(value).name
-  return config_lib.write(value)
+  value = config_lib.short_name(name, value)
+  return config_lib.write(config_lib.slug(value) if name == 'dataset' else value)
 
 
 def plan(
@@ -502,11 +543,10 @@ def _find_sweeps(given: Mapping[str, Any]) -> list[Any]:
       'fields; leave one of them out.'
     )
   if FLAGS.study:
-    sets = studies.load(FLAGS.study).sweeps
     name = given.get('dataset', 'digits')
-    if arrays.is_npz_path(name):  # a study has the name of the file
-      name = config_lib.slug(name)
-    sweeps = sets.get(name, next(iter(sets.values())))
+    is_file = arrays.is_npz_path(name)
+    name = config_lib.slug(name) if is_file else name
+    sweeps = studies.load(FLAGS.study).find_sweeps(name)
   else:
     sweeps = [studies.Sweep(parse_grid(text)) for text in FLAGS.grid]
   for name in ('method', *(name for sweep in sweeps for name in sweep.grid)):
@@ -643,7 +683,7 @@ def _describe(task):
   mean = lambda name: np.mean([line[name] for line in lines])
   accuracies = [
     f'{mean(name):.2%} by {readout}'
-    for name, readout in READOUTS.items()
+    for name, readout in train.READOUTS.items()
     if name in lines[0]
   ]
   if config.method in config_lib.ANNS:

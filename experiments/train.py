@@ -14,7 +14,6 @@ import contextlib
 import dataclasses
 import functools
 import json
-import os
 import pathlib
 import platform
 import time
@@ -46,6 +45,12 @@ from ssnn_jax.training import metrics
 from ssnn_jax.training import sharding
 
 CONFIG, METRICS, SWEEP = 'config.json', 'metrics.jsonl', 'sweep.json'
+READOUTS = {  # by the fields of their accuracies
+  'test_accuracy': 'spike-count readout',
+  'test_accuracy_largest': 'counts of the largest potential',
+  'test_accuracy_potential': 'final potential',
+  'test_accuracy_rate': 'ANN readout (exact rates, same weights)',
+}
 _ERRORS = 'update_error', 'quantisation_error'
 _LATE = 0.1  # fraction of events after the event window that is worth a line
 
@@ -87,6 +92,8 @@ class Options(NamedTuple):
   num_devices: int | None = None
   print_every: float = 0.0
 
+
+_DEFAULTS = Options()
 
 # Data.
 
@@ -413,9 +420,7 @@ class Initial(NamedTuple):
   epochs: int  # epochs that they were trained before; 0 if not known
 
 
-def read_initial(
-  task: Task, network: ssnn_jax.NetworkConfig
-) -> Initial | None:
+def read_initial(task: Task, network: ssnn_jax.NetworkConfig) -> Initial | None:
   """Reads the parameters of --init_from: of each seed, or the same for all.
 
   Returns None without --init_from, and for a task with a checkpoint, which does
@@ -483,7 +488,7 @@ def run_task(task: Task, options: Options, workdir: pathlib.Path) -> None:
 
 
 def train(
-  task: Task, dataset: datasets.Dataset, options: Options = Options()
+  task: Task, dataset: datasets.Dataset, options: Options = _DEFAULTS
 ) -> None:
   """Trains and records a task, unless it is finished, from its last checkpoint.
 
@@ -516,7 +521,7 @@ def train(
         'event': 'final',
         'seed': seed,
         'method': config.method,
-        'dataset': config_lib.slug(config.dataset),
+        'dataset': config_lib.short_name('dataset', config.dataset),
         'num_steps': config.num_steps,
         'window': window,
         'timing': network.timing,

@@ -1,77 +1,195 @@
-"""Tests of planned and recorded settings, and of what a sweep leaves."""
+"""Tests of the command: flags, grids, planned tasks, and what a sweep leaves."""
 
 import contextlib
 import dataclasses
+import json
 import pathlib
 from unittest import mock
 
+from absl import flags
 from absl.testing import parameterized
 import numpy as np
 
+from experiments import config as config_lib
 from experiments import launch
-from experiments import record
+from experiments import results
 from experiments import run
 from experiments import studies
-from experiments.analysis.study import Study
-from experiments.config import experiment
-from experiments.config import grids
-from experiments.training import data
-from experiments.training import trainer
+from experiments import train
+from experiments.config import ExperimentConfig
+from experiments.studies import Sweep
 import ssnn_jax
+from tests.testing import commands
 from tests.testing.experiments import CONFIG
 from tests.testing.experiments import blank_dataset
-from tests.testing.experiments import call_main
+from tests.testing.experiments import call_run
+from tests.testing.experiments import flags_of_run
 from tests.testing.experiments import make_task
 from tests.testing.experiments import record_run
 from tests.testing.experiments import small_digits
-from tests.testing.sweeps import accuracies
 
-DIGITS = (
-  grids.Sweep({'num_steps': (4, 16)}, 1, {'num_epochs': 2}),
-  grids.Sweep({'num_steps': (4,)}, 2, {'num_epochs': 2, 'gain': (2.0,)}),
+BASE = ExperimentConfig()
+STUDY = studies.Study(
+  'Does noise matter?',
+  {
+    'digits': (
+      Sweep({'num_steps': (4, 16)}, 1, {'num_epochs': 2}),
+      Sweep({'num_steps': (4,)}, 2, {'num_epochs': 2, 'gain': 2.0}),
+    ),
+    'own': (Sweep({'method': ('bp',)}, 1),),
+  },
 )
-OWN = (grids.Sweep({'method': ('bp',)}, 1),)
-STUDY = Study('Does noise matter?', {'digits': DIGITS, 'own': OWN})
+
+
+class FlagsTest(parameterized.TestCase):
+  def test_each_field_has_a_flag_of_its_default(self):
+    for name, field in config_lib.FIELDS.items():
+      flag = flags.FLAGS[name]
+      if flag.default is not None:  # or the data set decides
+        parsed = ExperimentConfig(**{name: flag.default})
+        self.assertEqual(getattr(parsed, name), field.default)
+
+  @parameterized.parameters('digits', 'fashion_mnist', 'n_mnist')
+  def test_flags_override_the_defaults_of_the_data_set(self, dataset):
+    default = config_lib.default(dataset)
+    for arguments, changes in (
+      ((), {}),
+      (('--num_epochs=20',), {'num_epochs': 20}),  # also by that of digits
+      (('--gain=0.5', '--rates=update'), {'gain': 0.5, 'rates': ('update',)}),
+    ):
+      with flags_of_run(f'--dataset={dataset}', *arguments):
+        config = run.make_task(run.given_fields()).config
+      self.assertEqual(config, dataclasses.replace(default, **changes))
+
+  def test_help_fits_three_screens(self):
+    done = commands.run('run', '--help')
+    self.assertEqual((done.returncode, done.stderr), (0, ''))
+    listed = done.stdout.splitlines()
+    self.assertLess(len(listed), 3 * 42)
+    self.assertLessEqual(max(map(len, listed)), 80)
+    self.assertContainsSubset(run._HEADINGS.values(), listed)
+    for name in config_lib.FIELDS:
+      self.assertRegex(done.stdout, rf'(?m)^  --(\[no\])?{name}[=:]')
+    self.assertNotIn('verbosity', done.stdout)  # of absl
+
+  def test_studies_are_listed_with_their_questions(self):
+    listed = call_run('--list_studies').splitlines()
+    self.assertLen(listed, len(studies.NAMES))
+    for name, line in zip(studies.NAMES, listed):
+      self.assertRegex(line, rf'^{name}: .*\?$')
+
+
+class GridTest(parameterized.TestCase):
+  @parameterized.parameters(
+    (
+      'num_steps = 16 , 64 ; learning_rate = 0.1,3',
+      {'num_steps': (16, 64), 'learning_rate': (0.1, 3.0)},
+    ),
+    ('layer_sizes=64-128-10,none', {'layer_sizes': ('64,128,10', None)}),
+    ('gain=1-2,3,1e-3-2', {'gain': ('1,2', '3', '1e-3,2')}),
+    ('layers=conv4k3s2-10', {'layers': ('conv4k3s2,10',)}),
+    (
+      'device_params=dw_min=0.1-up_down=-0.1',
+      {'device_params': ('dw_min=0.1,up_down=-0.1',)},
+    ),
+    ('diagnostics=true,False', {'diagnostics': (True, False)}),
+    ('window=none,32,32', {'window': (None, 32)}),
+  )
+  def test_values_have_the_type_of_their_flag(self, text, expected):
+    self.assertEqual(repr(run.parse_grid(text)), repr(expected))
+
+  @parameterized.parameters(
+    ('num_step=1', "field 'num_step' does not exist; the closest field is num"),
+    ('seed=1', 'seed is set by --seed and --num_seeds'),
+    ('num_steps=1.5', "num_steps is '1.5'"),
+    ('timing=dice', "timing is 'dice' .*buffered"),
+    ('num_steps=1,,2', "num_steps is ''"),
+    ('gain=1;num_steps=1;gain=2', 'gain is repeated'),
+    ('gain=1;', "'' has no '='"),
+  )
+  def test_invalid_grids_are_refused(self, text, problem):
+    with self.assertRaisesRegex(ssnn_jax.UserError, f'^--grid: {problem}'):
+      run.parse_grid(text)
+
+  @parameterized.parameters(
+    ('num_steps=1,4', ['bp', 'num_steps=1', 'num_steps=4']),
+    (
+      'num_steps=1;learning_rate=0.1,1',
+      [
+        'bp,learning_rate=0.1',
+        'bp,learning_rate=1.0',
+        'num_steps=1,learning_rate=0.1',
+        'num_steps=1,learning_rate=1.0',
+      ],
+    ),
+    ('method=ssnn', ['ssnn']),
+    ('gain=4,8;method=bp', ['bp']),
+    ('method=bp,rpu;gain=1', ['bp', 'method=rpu,gain=1.0']),
+    (
+      'method=ssnn,bp_stdp;gain=1-2',
+      ['method=ssnn,gain=1.0-2.0', 'method=bp_stdp'],
+    ),
+    ('layer_sizes=64-9-10', ['bp,layer_sizes=64-9-10', 'layer_sizes=64-9-10']),
+    (
+      'dataset=emnist/balanced',
+      ['bp,dataset=emnist-balanced', 'dataset=emnist-balanced'],
+    ),
+    ('window=none,1', ['bp', 'window=none', 'window=1']),
+    ('rates=none,update', ['bp', 'rates=none', 'rates=update']),
+  )
+  def test_settings_are_named_by_the_varied_fields(self, text, expected):
+    found = run.list_settings(BASE, [Sweep(run.parse_grid(text))])
+    self.assertEqual([*found], expected)
+
+  def test_several_grids_have_each_setting_once_with_most_seeds(self):
+    found = run.list_settings(
+      BASE,
+      [
+        Sweep({'num_steps': (1, 4)}, 2),
+        Sweep({'num_steps': (4,), 'method': ('ssnn',)}, 3),
+      ],
+    )
+    numbers = {name: number for name, (_, number) in found.items()}
+    self.assertEqual(numbers, {'bp': 2, 'num_steps=1': 2, 'num_steps=4': 3})
+
+  def test_methods_without_pulses_have_ideal_devices(self):
+    base = dataclasses.replace(BASE, device='reram', read_noise=0.1)
+    methods = tuple(config_lib.METHODS)
+    found = run.list_settings(base, [Sweep({'method': methods})])
+    for config, _ in found.values():
+      has_pulses = config_lib.METHODS[config.method].has_pulses
+      self.assertEqual(config.device, 'reram' if has_pulses else 'ideal')
+      self.assertEqual(config.read_noise, 0.1 if has_pulses else 0.0)
+
+  def test_refuses_invalid_or_endless_sweeps(self):
+    with self.assertRaisesRegex(ssnn_jax.UserError, '^--grid: --learning_rate is -1'):
+      run.list_settings(BASE, [Sweep({'learning_rate': (-1.0,)})])
+    with self.assertRaisesRegex(ssnn_jax.UserError, '1,000,000 runs'):
+      run.list_settings(BASE, [Sweep({'num_steps': (1,)}, 1_000_000)])
 
 
 class PlanTest(parameterized.TestCase):
-  def setUp(self):
-    super().setUp()
-    self.workdir = pathlib.Path(self.create_tempdir().full_path)
-
-  def plan(self, num_seeds, seeds_at_once=None, **changes):
+  def plan(self, workdir, num_seeds, seeds_at_once=None, **changes):
     """Returns the seeds of the planned tasks, by their folders."""
     base = dataclasses.replace(CONFIG, **changes)
-    sweep = grids.Sweep({'method': ('ssnn',), 'num_steps': (4,)}, num_seeds)
-    tasks = run.plan(base, [sweep], self.workdir, seeds_at_once)
+    sweep = Sweep({'method': ('ssnn',), 'num_steps': (4,)}, num_seeds)
+    tasks = run.plan(base, [sweep], workdir, seeds_at_once)
     for name, task in tasks.items():
-      self.assertEqual(name.replace(', ', '/'), self.path(task))
+      self.assertEqual(workdir / name.replace(', ', '/'), task.folder)
       self.assertEqual(task.config.num_steps, 4)
-    return {self.path(task): [*task.seeds] for task in tasks.values()}
-
-  def path(self, task):
-    return str(task.folder.relative_to(self.workdir))
+    return {task.folder.name: [*task.seeds] for task in tasks.values()}
 
   def test_seeds_of_a_setting_are_one_task(self):
-    self.assertEqual(self.plan(3), {'num_steps=4/seed=0-2': [0, 1, 2]})
-    found = self.plan(3, seeds_at_once=2, seed=5)
-    expected = {'num_steps=4/seed=5-6': [5, 6], 'num_steps=4/seed=7': [7]}
-    self.assertEqual(found, expected)
-
-  def test_more_seeds_are_another_task(self):
-    record_run(make_task(self.workdir / 'num_steps=4/seed=1-2', 1, 2))
-    found = self.plan(5)
-    self.assertEqual(
-      found,
-      {
-        'num_steps=4/seed=0': [0],
-        'num_steps=4/seed=1-2': [1, 2],
-        'num_steps=4/seed=3-4': [3, 4],
-      },
-    )
-
-  def test_folds_have_different_data_and_so_different_tasks(self):
-    self.assertLen(self.plan(3, folds=3), 3)
+    folder = pathlib.Path(self.create_tempdir().full_path)
+    self.assertEqual(self.plan(folder, 3), {'seed=0-2': [0, 1, 2]})
+    found = self.plan(folder, 3, seeds_at_once=2, seed=5)
+    self.assertEqual(found, {'seed=5-6': [5, 6], 'seed=7': [7]})
+    # Folds have different data.
+    self.assertLen(self.plan(folder, 3, folds=3), 3)
+    # More seeds are further tasks.
+    record_run(make_task(folder / 'num_steps=4/seed=1-2', 1, 2))
+    expected = {'seed=0': [0], 'seed=1-2': [1, 2], 'seed=3-4': [3, 4]}
+    self.assertEqual(self.plan(folder, 5), expected)
 
 
 class SweepTest(parameterized.TestCase):
@@ -83,11 +201,11 @@ class SweepTest(parameterized.TestCase):
   def launch(self, tasks, workdir, report, options):
     """Records the tasks of a launcher with made-up results."""
     del options
-    self.assertTrue((workdir / record.SWEEP).exists())
+    self.assertTrue((workdir / train.SWEEP).exists())
     for number, task in enumerate(tasks, 1):
       self.tasks.append(task.run.args[0])
-      percent = lambda c: accuracies(90 + c.seed + c.num_steps / 16)
-      record_run(self.tasks[-1], numbers=percent)
+      accuracy = lambda config: {'test_accuracy': 0.9 + 0.01 * config.seed}
+      record_run(self.tasks[-1], numbers=accuracy)
       report(task.name, 'done', number)
 
   def call(self, *arguments, study=STUDY):
@@ -96,24 +214,21 @@ class SweepTest(parameterized.TestCase):
     with (
       mock.patch.object(studies, 'load', lambda name: study),
       mock.patch.object(launch, 'launch', self.launch),
-      mock.patch.object(data, 'load', load),
+      mock.patch.object(train, 'load', load),
+      mock.patch.object(results, 'show', lambda workdir: print(workdir)),
     ):
-      return call_main(run, f'--workdir={self.workdir}', *arguments)
+      return call_run(f'--workdir={self.workdir}', *arguments)
 
-  def test_sweep_ends_with_table_figure_and_runs(self):
+  def test_repeated_sweep_trains_nothing_again(self):
     arguments = '--grid=num_steps=4,16', '--num_seeds=2'
-    output = self.call(*arguments)
-    first, *_, last = output.splitlines()
-    accuracy = r'test accuracy 94\.5 ± 0\.7 % \(2 seeds\), \d+ s left'
+    first, *_, last = self.call(*arguments).splitlines()
+    accuracy = r'test accuracy 90\.5 ± 0\.7 % \(2 seeds\), 0\.0 min left'
     self.assertRegex(first, rf'^\[1/3\] bp, seed=0-1: {accuracy}$')
-    self.assertRegex(output, r'\nssnn +16 +91\.50 ± 0\.71 ')
-    for name in ('grid.png', 'summary.csv', 'record.jsonl', 'section.md'):
-      self.assertIn(f'{self.workdir / name}', last)
-      self.assertTrue((self.workdir / name).exists())
+    self.assertEqual(last, str(self.workdir))  # of the results
     again = self.call(*arguments)
     self.assertLen(self.tasks, 3)
     self.assertStartsWith(again, 'bp, seed=0-1: recorded\n')
-    self.assertEndsWith(again, last + '\n')
+    self.assertEndsWith(again, f'recorded\n{self.workdir}\n')
 
   def test_runs_all_sweeps_of_a_study(self):
     self.call('--study=noise')
@@ -128,55 +243,19 @@ class SweepTest(parameterized.TestCase):
     )
     self.assertEqual({task.config.num_epochs for task in self.tasks}, {2})
     self.assertTrue(all(task.config.diagnostics for task in self.tasks))
+    text = (self.workdir / train.SWEEP).read_text()
+    line = f'python -m experiments.run --workdir={self.workdir} --study=noise'
     self.assertEqual(
-      record.read_sweep(self.workdir),
-      {
-        'study': 'noise',
-        'dataset': 'digits',
-        'command': 'python -m experiments.run --study=noise',
-      },
+      json.loads(text), {'study': 'noise', 'dataset': 'digits', 'command': line}
     )
 
   def test_flags_override_the_sweeps_of_a_study(self):
-    flags = '--dataset=mnist --num_seeds=1 --num_epochs=7 --nodiagnostics'
-    self.call('--study=noise', *flags.split())
+    words = '--study=noise --num_seeds=1 --num_epochs=7 --nodiagnostics'
+    self.call(*words.split())
     for task in self.tasks:
       self.assertEqual(task.num_seeds, 1)
-      self.assertEqual(task.config.dataset, 'mnist')
       self.assertEqual(task.config.num_epochs, 7)
       self.assertFalse(task.config.diagnostics)
-    words = record.read_sweep(self.workdir)['command'].split()
-    self.assertContainsSubset(flags.split(), words)
-
-  def test_sweeps_of_a_study_are_those_of_the_data_set(self):
-    with mock.patch.object(studies, 'load', lambda name: STUDY):
-      for dataset, sweeps in (
-        ('digits', DIGITS),
-        ('mnist', DIGITS),  # has none of its own
-        ('/some/own.npz', OWN),
-      ):
-        self.assertEqual(run.sweeps_of_study('noise', dataset), sweeps)
-
-  @parameterized.parameters(
-    ('--study=noise --grid=num_steps=4', '--grid and --study exclude'),
-    ('--grid=num_steps=4 --num_steps=3', '--num_steps is varied by the sweep'),
-    ('--study=noise --method=bp', '--method is varied by the sweep; leave'),
-    ('--grid=tau=4 --method=bp', "--method is .* --grid='method=bp;...'"),
-    ('--grid=num_steps=4 --resume', '--resume is for one setting'),
-    ('--grid=num_steps=4 --num_seeds=0', '--num_seeds is 0; expected 1'),
-    ('--grid=num_steps=4 --num_workers=0', '--num_workers is 0; expected 1'),
-    ('--grid=num_steps=4,-1', 'num_steps is -1; expected'),
-    ('--grid=layer_sizes=64-10,64-9', '--layer_sizes=64,9 does not fit'),
-  )
-  def test_invalid_sweeps_are_refused_before_any_run(self, line, message):
-    with self.assertRaisesRegex(ssnn_jax.UserError, message):
-      self.call(*line.split())
-    self.assertEmpty([*self.workdir.iterdir()])
-
-  def test_study_without_sweeps_names_its_commands(self):
-    study = Study('?', commands={'cpu': ('python -m some.measurement',)})
-    with self.assertRaisesRegex(ssnn_jax.UserError, 'python -m some.measure'):
-      self.call('--study=benchmark', study=study)
 
   def test_workers_get_absolute_paths_and_a_shared_folder(self):
     arrays = dict(zip(('x_train', 'y_train'), small_digits().train))
@@ -185,65 +264,56 @@ class SweepTest(parameterized.TestCase):
     with (
       contextlib.chdir(self.workdir),
       mock.patch.object(launch, 'launch', lambda *args: launched.append(args)),
-      self.assertRaisesRegex(ssnn_jax.UserError, 'holds no run'),
+      mock.patch.object(results, 'show'),
     ):
       np.savez('own.npz', **arrays)
-      flags = '--workdir=new --dataset=own.npz --data_dir=data --probe_size=10'
-      call_main(run, '--grid=method=bp', '--num_seeds=1', *flags.split())
+      words = '--workdir=new --dataset=own.npz --data_dir=data --num_seeds=1'
+      call_run('--grid=method=bp', *words.split())
     (((launched_task,), workdir, *_),) = launched
-    task, data_options, options, folder = launched_task.run.args
-    self.assertEqual(workdir, self.workdir / 'new')
-    self.assertEqual(folder, workdir)
+    task, options, folder = launched_task.run.args
+    self.assertEqual((workdir, folder), (self.workdir / 'new',) * 2)
     self.assertEqual(task.folder, workdir / 'bp' / 'seed=0')
     self.assertEqual(task.config.dataset, str(self.workdir / 'own.npz'))
-    self.assertEqual(data_options.data_dir, str(self.workdir / 'data'))
-    elsewhere = self.workdir / 'elsewhere'
+    self.assertEqual(options.data_dir, str(self.workdir / 'data'))
     with self.assertRaisesRegex(ssnn_jax.UserError, 'cannot access'):
-      run.run_task(task, data_options, options, elsewhere)
+      train.run_task(task, options, self.workdir / 'elsewhere')
 
 
-class RunTest(parameterized.TestCase):
+class OneTest(parameterized.TestCase):
   def setUp(self):
     super().setUp()
     self.folder = pathlib.Path(self.create_tempdir().full_path, 'run')
 
-  def make_task(self, given=None, num_seeds=None, workdir=None, resume=True):
-    values = {'num_seeds': num_seeds, 'resume': resume, 'workdir': workdir}
-    return run.make_task(values, given or {})
+  def make_task(self, *arguments):
+    with flags_of_run(*arguments), contextlib.redirect_stdout(None):
+      return run.make_task(run.given_fields())
 
   def test_resumed_run_has_the_recorded_configuration(self):
     task = make_task(self.folder, seed=3, num_seeds=2)
-    record_run(task, 'unfinished')
-    self.assertEqual(self.make_task(workdir=self.folder), task)
-    changed = self.make_task({'num_epochs': 9}, workdir=self.folder)
+    record_run(task, 'epoch')
+    resumed = f'--workdir={self.folder}', '--resume'
+    self.assertEqual(self.make_task(*resumed), task)
+    changed = self.make_task(*resumed, '--num_epochs=9')
     with self.assertRaisesRegex(ssnn_jax.UserError, 'num_epochs is 3, not 9'):
-      trainer.is_finished(changed)
-    with self.assertRaisesRegex(ssnn_jax.UserError, 'also give --workdir'):
-      self.make_task()
+      train.is_finished(changed)
 
   def test_folder_is_chosen_unless_given(self):
-    chosen = self.make_task({'dataset': 'emnist/letters'}, resume=False)
+    chosen = self.make_task('--dataset=emnist/letters')
     self.assertStartsWith(str(chosen.folder), 'runs/emnist-letters-ssnn-')
-    new = self.make_task({'seed': 4}, 2, self.folder)  # nothing to resume
-    config = dataclasses.replace(experiment.CONFIGS['digits'], seed=4)
-    self.assertEqual(new, trainer.Task(config, 2, self.folder))
+    new = self.make_task('--seed=4', '--num_seeds=2', f'--workdir={self.folder}')
+    config = dataclasses.replace(BASE, seed=4)
+    self.assertEqual(new, train.Task(config, 2, self.folder))
 
   def test_finished_run_is_described_and_not_trained(self):
-    record_run(make_task(self.folder), curves={'loss': [1.0, None]})
-    with mock.patch.object(trainer, 'train') as train:
-      output = call_main(run, f'--workdir={self.folder}', '--resume')
-    train.assert_not_called()
+    record_run(make_task(self.folder), numbers=lambda config: {'loss': None})
+    with mock.patch.object(train, 'train') as trained:
+      output = call_run(f'--workdir={self.folder}', '--resume')
+    trained.assert_not_called()
     self.assertStartsWith(output, 'this run is already finished.\n')
     self.assertIn('test accuracy 50.00% by spike-count readout', output)
     self.assertIn('the loss was not finite', output)
 
   def test_accuracy_of_the_ann_is_one_number(self):
-    record_run(make_task(self.folder, method='bp'), curves={'loss': [1.0]})
-    output = call_main(run, f'--workdir={self.folder}', '--resume')
+    record_run(make_task(self.folder, method='bp'))
+    output = call_run(f'--workdir={self.folder}', '--resume')
     self.assertRegex(output, r'bp: test accuracy 50\.00%; trained')
-
-  def test_studies_are_listed_with_their_questions(self):
-    lines = call_main(run, '--list_studies').splitlines()
-    self.assertLen(lines, len(studies.NAMES))
-    for name, line in zip(studies.NAMES, lines):
-      self.assertRegex(line, rf'^{name}: .*\?$')

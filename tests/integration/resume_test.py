@@ -11,9 +11,7 @@ import time
 
 from absl.testing import parameterized
 
-from experiments import record
-from experiments.training import data
-from experiments.training import trainer
+from experiments import train
 from ssnn_jax import runs
 from ssnn_jax.runs import provenance
 from tests.testing import commands
@@ -96,20 +94,22 @@ class DisturbedTest(parameterized.TestCase):
     # Flags of the configuration come from the folder.
     flag = '--checkpoint_every=0'
     done = self.signal_run(killed, signal.SIGINT, delays[1], flag)
-    self.assertEqual(done.returncode, 130)
+    self.assertEqual(done.returncode, 130, done)
     word, _, remedy = done.stderr.partition('; continue by: ')
     self.assertEqual(word, 'interrupted')
     python, m, module, *flags = shlex.split(remedy)
     self.assertEqual((python, m, module), ('python', '-m', 'experiments.run'))
-    (line,) = record.find(killed)
-    self.assertEqual(line['event'], 'unfinished')
+    self.assertEmpty(lines(killed))
+    self.assertNotEmpty(lines(killed, 'epoch'))
     output = self.run_to_end(*flags)
     self.assertEqual(output.splitlines()[-1], f'record: {killed}')
-    self.assertEqual(lines(killed), lines(whole), delays)
+    for event in ('epoch', 'final'):
+      self.assertEqual(lines(killed, event), lines(whole, event), delays)
+    (final,) = lines(whole)
     digest = provenance.sha256(runs.load_params(killed))
-    self.assertEqual(digest, lines(whole)[0]['params_sha256'])
-    (line,) = record.read(killed / record.METRICS).lines
-    starts = [own['epoch'] for own in line['environment']['restored']]
+    self.assertEqual(digest, final['params_sha256'])
+    *_, final = train.read_lines(killed)
+    starts = final['restored_epochs']
     self.assertLen(starts, len(delays), delays)
     self.assertEqual(starts, sorted(starts))
     before = contents(killed)
@@ -137,17 +137,17 @@ class DisturbedTest(parameterized.TestCase):
       'run', *flags, '--num_workers=2', while_running=kill_worker_and_launcher
     )
     self.assertEqual(done.returncode, -signal.SIGKILL)
-    self.assertIn('its worker died (SIGKILL)', done.stdout)
+    self.assertIn('its worker died', done.stdout)
     is_gone = lambda pid: not os.path.exists(f'/proc/{pid}')
     when(lambda: all(map(is_gone, self.workers)))
-    find_folders = lambda: [path.parent for path in killed.rglob(record.CONFIG)]
+    find_folders = lambda: [path.parent for path in killed.rglob(train.CONFIG)]
     # The new worker has ended with its launcher, not with its task.
-    self.assertLess(sum(map(record.is_finished, find_folders())), 2)
+    self.assertLess(sum(bool(lines(folder)) for folder in find_folders()), 2)
     self.run_to_end(*flags)
     folders = find_folders()
     self.assertLen(folders, 2)
     for folder in folders:
-      task = trainer.read_task(folder)._replace(folder=self.folder / 'whole')
-      trainer.train(task, data.load(task.config, None))
+      task = train.read_task(folder)._replace(folder=self.folder / 'whole')
+      train.train(task, train.load(task.config))
       self.assertEqual(lines(folder), lines(task.folder))
       shutil.rmtree(task.folder)

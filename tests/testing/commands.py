@@ -18,36 +18,15 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
-IMPORTED = (
-  'experiments.benchmark',
-  'experiments.export',
-  'experiments.measurements.fidelity',
-  'experiments.plot',
-  'experiments.run',
-  'experiments.sweep',
+IMPORTED = (  # not the commands, which define flags
+  'experiments.command',
+  'experiments.launch',
+  'experiments.results',
+  'experiments.train',
   'orbax.checkpoint',
   'sklearn.datasets',
 )
 TIMEOUT = 240  # seconds
-
-
-class Command:
-  """A running module of `experiments`."""
-
-  def __init__(self, module, *arguments):
-    """Starts the module with the arguments."""
-    self._args = module, *arguments
-    self._folder = tempfile.TemporaryDirectory()
-    self._files = [pathlib.Path(self._folder.name, n) for n in ('out', 'err')]
-    paths = [str(path) for path in self._files]
-    self.pid = _request(module, arguments, paths, os.getcwd(), dict(os.environ))
-
-  def wait(self):
-    """Waits for its end; returns what `subprocess.run` would."""
-    code = _request(self.pid)
-    out, err = (path.read_text() for path in self._files)
-    self._folder.cleanup()
-    return subprocess.CompletedProcess(self._args, code, out, err)
 
 
 def run(module, *arguments, while_running=lambda pid: None):
@@ -61,12 +40,16 @@ def run(module, *arguments, while_running=lambda pid: None):
   Returns:
     Its exit code, output and errors.
   """
-  command = Command(module, *arguments)
-  try:
-    while_running(command.pid)
-  finally:
-    done = command.wait()
-  return done
+  with tempfile.TemporaryDirectory() as folder:
+    paths = [f'{folder}/out', f'{folder}/err']
+    environment = dict(os.environ)
+    pid = _request(module, arguments, paths, os.getcwd(), environment)
+    try:
+      while_running(pid)
+    finally:
+      code = _request(pid)
+    out, err = (pathlib.Path(path).read_text() for path in paths)
+  return subprocess.CompletedProcess((module, *arguments), code, out, err)
 
 
 def _request(*request):
@@ -114,17 +97,16 @@ def _serve():
 def _run_command(module, arguments, paths, folder, environment):
   """Runs a module like `python -m`, in a folder, with output to files."""
   for descriptor, path in enumerate((os.devnull, *paths)):
-    flags = os.O_RDWR | os.O_CREAT
-    os.dup2(os.open(path, flags), descriptor)
+    os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), descriptor)
   signal.alarm(TIMEOUT)
   os.chdir(folder)
   os.environ.clear()
   os.environ.update(environment)
   sys.argv[1:] = arguments
-  name = f'experiments.{module}'
-  sys.modules.pop(name, None)
   try:
-    runpy.run_module(name, run_name='__main__', alter_sys=True)
+    runpy.run_module(
+      f'experiments.{module}', run_name='__main__', alter_sys=True
+    )
   except SystemExit as end:
     if not isinstance(end.code, str):
       raise

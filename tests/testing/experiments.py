@@ -6,19 +6,19 @@ import functools
 import io
 import json
 import pathlib
-import runpy
+import sys
 from unittest import mock
 
 from absl import flags
+from absl.testing import flagsaver
 import numpy as np
 
-from experiments import record
-from experiments.config import command
-from experiments.config import experiment
-from experiments.training import trainer
+from experiments import config as config_lib
+from experiments import run
+from experiments import train
 from ssnn_jax import datasets
 
-CONFIG = experiment.ExperimentConfig(
+CONFIG = config_lib.ExperimentConfig(
   layer_sizes=(64, 12, 10),
   num_steps=10,
   sampler='bernoulli',  # compiled sooner
@@ -28,8 +28,8 @@ CONFIG = experiment.ExperimentConfig(
   dropout=0.1,
   weight_decay=1e-4,
 )
-# Fields that differ between two runs of one configuration.
-TIMES = {'train_seconds', 'wall_seconds', 'seeds_at_once', 'environment'}
+# Numbers that differ between two runs of one configuration.
+TIMES = {'train_seconds', 'seeds_at_once', 'time', 'restored_epochs'}
 # The line of a finished run has at least these numbers.
 FINAL = {
   'test_accuracy': 0.5,
@@ -93,66 +93,34 @@ def blank_dataset(name):
 def make_task(folder, seed=0, num_seeds=1, **changes):
   """Returns a task of `CONFIG` with changed fields."""
   config = dataclasses.replace(CONFIG, seed=seed, **changes)
-  return trainer.Task(config, num_seeds, pathlib.Path(folder))
+  return train.Task(config, num_seeds, pathlib.Path(folder))
 
 
-def make_line(config, event='final', curves=None, **numbers):
-  """Returns the line of a run, by default finished with as few numbers."""
-  return {
-    'event': event,
-    'method': config.method,
-    'seed': config.seed,
-    **(FINAL if event == 'final' else {}),
-    **numbers,
-    'config': experiment.to_record(config),
-    'environment': {},
-    'curves': curves or {},
-  }
-
-
-def record_run(task, event='final', numbers=lambda config: {}, curves=None):
+def record_run(task, event='final', numbers=lambda config: {}):
   """Writes the folder of a task with a made-up result.
 
   Args:
     task: the task.
-    event: `final`, or `unfinished`.
+    event: `final`, or `epoch` of a run that is not finished.
     numbers: function from the configuration of a seed to further numbers.
-    curves: quantities of the epochs of each seed.
   """
   task.folder.mkdir(parents=True, exist_ok=True)
-  config = experiment.to_json(task.config) | {'num_seeds': task.num_seeds}
-  (task.folder / record.CONFIG).write_text(json.dumps(config))
-  configs = [dataclasses.replace(task.config, seed=seed) for seed in task.seeds]
-  lines = [make_line(own, event, curves, **numbers(own)) for own in configs]
-  record.write(task.folder / record.METRICS, {}, lines)
+  config = config_lib.to_json(task.config) | {'num_seeds': task.num_seeds}
+  (task.folder / train.CONFIG).write_text(json.dumps(config))
+  lines = []
+  for seed in task.seeds:
+    own = dataclasses.replace(task.config, seed=seed)
+    lines += [{'event': event, 'seed': seed, **FINAL, **numbers(own)}]
+  text = ''.join(f'{json.dumps(line)}\n' for line in lines)
+  (task.folder / train.METRICS).write_text(text)
 
 
-def make_curves(num_epochs, num_hidden=2):
-  """Returns the curves of a run that is evaluated after each second epoch."""
-  epochs = range(1, num_epochs + 1)
-  rates = [
-    [0.1 * (epoch + layer) for layer in range(num_hidden + 1)]
-    for epoch in epochs
-  ]
-  return {
-    'loss': [1 / epoch for epoch in epochs],
-    'train_accuracy': [1 - 0.5 / epoch for epoch in epochs],
-    'firing_rates': rates,
-    'silent_fractions': rates,
-    'saturated_fractions': [[0.0] * len(own) for own in rates],
-    'error_rates': rates,
-    'clipped_error_fractions': [own[:num_hidden] for own in rates],
-    'coincidences': [[1000 * rate for rate in own] for own in rates],
-    'test_accuracy': [0.25 for epoch in epochs if epoch % 2 == 0],
-    'eval_epochs': [epoch for epoch in epochs if epoch % 2 == 0],
-  }
-
-
-def lines(folder):
-  """Returns the lines of the runs in a folder, without times and machine."""
+def lines(folder, event='final'):
+  """Returns the lines of an event in a folder, without times."""
   return [
     {name: value for name, value in line.items() if name not in TIMES}
-    for line in record.read(pathlib.Path(folder, record.METRICS)).lines
+    for line in train.read_lines(pathlib.Path(folder))
+    if line['event'] == event
   ]
 
 
@@ -176,22 +144,22 @@ def parsed_flags(define, *arguments):
     yield values
 
 
-def parse_flags(*arguments):
-  """Returns the configuration of arguments, and their flags."""
-  with parsed_flags(command.define_config, *arguments) as values:
-    return command.config(command.given()), values
-
-
-def call_main(module, *arguments):
-  """Calls `main` of a command with arguments; returns its output."""
-
-  def define():  # as the module does when it is run
-    with mock.patch.object(command, 'launch'):
-      runpy.run_path(module.__file__, run_name='__main__')
-
+@contextlib.contextmanager
+def flags_of_run(*arguments):
+  """Parses arguments of `experiments.run`, and restores all flags."""
   with (
-    parsed_flags(define, *arguments),
+    flagsaver.flagsaver(),
+    mock.patch.object(sys, 'argv', ['run.py', *arguments]),
+  ):
+    flags.FLAGS(sys.argv)
+    yield
+
+
+def call_run(*arguments):
+  """Calls `experiments.run` with arguments; returns its output."""
+  with (
+    flags_of_run(*arguments),
     contextlib.redirect_stdout(io.StringIO()) as output,
   ):
-    module.main()
+    run.main()
   return output.getvalue()

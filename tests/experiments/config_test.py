@@ -1,0 +1,197 @@
+"""Tests of configurations: fields, methods, layers, devices and defaults."""
+
+import dataclasses
+import functools
+import math
+
+from absl.testing import parameterized
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments import config as config_lib
+from experiments.config import ExperimentConfig
+import ssnn_jax
+from ssnn_jax import datasets
+from ssnn_jax import hardware
+from ssnn_jax.layers import Conv
+from ssnn_jax.layers import Dense
+from tests.testing import statistics
+from tests.testing.experiments import blank_dataset
+
+# Parameters of networks with 256 hidden neurons.
+NUM_PARAMS = {
+  'digits': 64 * 256 + 256 + 256 * 10 + 10,
+  'fashion_mnist': 784 * 256 + 256 + 256 * 10 + 10,
+  'emnist/byclass': 784 * 256 + 256 + 256 * 62 + 62,
+  'n_mnist': 2312 * 256 + 256 + 256 * 10 + 10,
+  'synthetic_events/emnist/letters': 2312 * 256 + 256 + 256 * 26 + 26,
+}
+# Each changed field changes the update of the spiking network.
+BASE = ExperimentConfig(num_steps=12, sampler='bernoulli')
+CHANGED = {
+  'num_steps': 14,
+  'window': 1,
+  'gain': 2.0,
+  'rates': ('forward',),
+  'sampler': 'sobol',
+  'winner': 'exact',
+  'timing': 'realtime',
+  'integration': 'ramp',
+  'read_noise': 0.1,
+}
+SIZES = (6, 5, 3)
+IMAGES = jnp.linspace(0, 1, 4 * SIZES[0]).reshape(4, SIZES[0])
+LABELS = jnp.arange(4) % SIZES[-1]
+
+
+def tiny_dataset(shape=(1, 1, SIZES[0]), sensor_shape=None):
+  """Returns an empty data set of images of a shape."""
+  inputs = np.zeros(shape, np.uint32 if sensor_shape else np.uint8)
+  split = datasets.Split(inputs, np.zeros(len(inputs), int))
+  names = ('name',) * (SIZES[-1] if shape[-1] == SIZES[0] else 10)
+  return datasets.Dataset(
+    'blank', split, split, names, sensor_shape=sensor_shape
+  )
+
+
+@functools.cache
+def update_of(method, field=None):
+  """Returns the update of a method as a vector, with a changed field."""
+  values = {'layer_sizes': SIZES, 'method': method}
+  if field:
+    values[field] = CHANGED[field]
+  config = dataclasses.replace(BASE, **values)
+  network = config_lib.network_config(config, tiny_dataset())
+  params = ssnn_jax.ssnn(network).init(jax.random.key(0))
+  built = config_lib.METHODS[method].make(network, jax.random.key(7))
+  update, _ = jax.jit(built.learn)(params, jax.random.key(2), IMAGES, LABELS)
+  return statistics.flat(ssnn_jax.as_gradient(update))
+
+
+class ConfigTest(parameterized.TestCase):
+  @parameterized.parameters(*datasets.NAMES)
+  def test_each_dataset_has_a_default_that_fits(self, name):
+    config = config_lib.default(name)
+    self.assertEqual(config.dataset, name)
+    network = config_lib.network_config(config, blank_dataset(name))
+    is_recorded = name in datasets.RECORDINGS
+    self.assertEqual(network.input_gain, 64 / 8 if is_recorded else 1.0)
+    self.assertEqual(config.batch_size == 16, is_recorded)
+
+  @parameterized.parameters(
+    ('cifar10', 'mnist'), ('tonic:SHD', 'n_mnist'), ('a/own.npz', 'digits')
+  )
+  def test_other_data_sets_have_the_defaults_of_similar_ones(self, name, known):
+    expected = dataclasses.replace(config_lib.default(known), dataset=name)
+    self.assertEqual(config_lib.default(name), expected)
+    self.assertRegex(config_lib.slug(name), r'^[\w-]+$')
+
+  @parameterized.parameters(*NUM_PARAMS.items())
+  def test_networks_have_the_expected_number_of_parameters(self, name, number):
+    config = config_lib.default(name)
+    network = config_lib.network_config(config, blank_dataset(name))
+    params = ssnn_jax.ssnn(network).init(jax.random.key(0))
+    sizes = [math.prod(leaf.shape) for leaf in jax.tree.leaves(params)]
+    self.assertEqual(sum(sizes), number)
+
+  def test_lists_may_be_texts(self):
+    config = ExperimentConfig(
+      layer_sizes='64, 20,30,10', gain='0.5,2', fraction_bits='9', rates='update'
+    )
+    expected = ExperimentConfig(
+      layer_sizes=[64, 20, 30, 10],
+      gain=(0.5, 2),
+      fraction_bits=9,
+      rates=('update',),
+    )
+    self.assertEqual(config, expected)
+    network = config_lib.network_config(config, blank_dataset('digits'))
+    self.assertEqual(network.layer_sizes, (64, 20, 30, 10))
+    self.assertEqual(network.gains, (0.5, 2.0, 1.0))
+
+  def test_records_are_read_back(self):
+    config = ExperimentConfig(
+      layers='conv4k3s2,10',
+      gain=(0.5, 1),
+      rates=('forward', 'backward'),
+      device='custom',
+      device_params='dw_min=0.01,w_max=inf',
+    )
+    recorded = config_lib.to_json(config)
+    self.assertEqual(config_lib.from_json(recorded), config)
+    del recorded['probe_size']  # has its default
+    self.assertEqual(config_lib.from_json(recorded), config)
+    with self.assertRaisesRegex(
+      ssnn_jax.UserError, 'unknown field shape; use the version .* wrote it'
+    ):
+      config_lib.from_json(recorded | {'shape': 3})
+
+
+class LayersTest(parameterized.TestCase):
+  @parameterized.parameters(
+    ('10', Dense(10)),
+    ('conv16k5', Conv(16, 5)),
+    ('conv16k5s2', Conv(16, 5, stride=2)),
+    ('conv16k5p1', Conv(16, 5, padding=1)),
+    ('conv16k5x3s2x1p0x1', Conv(16, (5, 3), (2, 1), (0, 1))),
+  )
+  def test_texts_describe_layers(self, text, expected):
+    self.assertEqual(config_lib.parse_layers(text), (expected,))
+
+  # Recordings have an axis of polarities first, images of colors last.
+  @parameterized.parameters(
+    ((0, 8, 8), None, -1, 9),
+    ((0, 2, 2312), (2, 34, 34), 0, 18),
+    ((0, 2, 1156), (34, 34), 0, 9),
+    ((0, 32, 24, 3), None, -1, 27),
+  )
+  def test_network_has_the_shape_of_the_data(self, shape, sensor, axis, rows):
+    dataset = tiny_dataset(shape, sensor)
+    config = ExperimentConfig(layers='conv4k3s2,10')
+    network = config_lib.network_config(config, dataset)
+    self.assertEqual(network.input_shape, dataset.input_shape)
+    self.assertEqual(network.layers[0].channel_axis, axis)
+    self.assertEqual(network.wirings[0].weights_shape, (rows, 4))
+
+
+class DevicesTest(parameterized.TestCase):
+  def test_parameters_override_those_of_the_device(self):
+    config = ExperimentConfig(
+      device='reram', device_params='dw_min=0.1, mult_noise=true'
+    )
+    expected = dataclasses.replace(
+      hardware.PRESETS['reram'], dw_min=0.1, mult_noise=True
+    )
+    self.assertEqual(config_lib.device(config), expected)
+    self.assertIsNone(config_lib.device(ExperimentConfig()))
+
+  def test_record_holds_the_values_of_the_file_of_a_device(self):
+    file = self.create_tempfile('own.json', '{"parameters": {"dw_min": 0.03}}')
+    config = ExperimentConfig(
+      device=file.full_path, device_params='w_max=0.5'
+    )
+    recorded = config_lib.to_json(config)
+    file.write_text('')
+    device = config_lib.device(config_lib.from_json(recorded))
+    self.assertEqual((device.dw_min, device.w_max), (0.03, 0.5))
+
+
+class MethodsTest(parameterized.TestCase):
+  @parameterized.parameters(
+    (method, field)
+    for method in config_lib.METHODS
+    if method not in ('ssnn', 'feedback_alignment', 'chip')
+    for field in CHANGED
+  )
+  def test_a_field_that_concerns_no_method_changes_no_update(
+    self, method, field
+  ):
+    is_equal = np.array_equal(update_of(method, field), update_of(method))
+    self.assertEqual(is_equal, not config_lib.concerns(method, field))
+    self.assertTrue(np.any(update_of(method)))
+
+  @parameterized.parameters(*sorted(CHANGED.keys() - {'integration'}))
+  def test_fields_change_the_update_of_spikes(self, field):
+    is_equal = np.array_equal(update_of('ssnn', field), update_of('ssnn'))
+    self.assertFalse(is_equal)
