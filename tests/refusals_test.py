@@ -32,6 +32,7 @@ PARAMS = [  # text, words
   ('dw_min=0.1,dw_min=0.2', 'dw_min is given twice'),
   ('dw_min=small', 'dw_min is small; expected a number'),
   ('dw_min', 'dw_min is missing'),
+  ('mult_noise=2', 'mult_noise is 2; expected true or false'),
 ]
 DEVICE_FILES = [  # content, words
   (None, 'No such file'),
@@ -105,6 +106,10 @@ class HardwareTest(parameterized.TestCase):
   @parameterized.parameters(*CURVES)
   def test_file_of_curves(self, text, words):
     self.assert_file_refused(hardware.read_pulse_csv, text, words)
+
+  def test_kind_of_zero(self):
+    with self.assertRaisesRegex(ssnn_jax.UserError, '^zero is top'):
+      hardware.fit_pulse_response([], zero='top')
 
   @parameterized.parameters(hardware.read_device, hardware.read_pulse_csv)
   def test_pipe_at_once(self, read):

@@ -9,7 +9,6 @@ weights after them, and a README.md that describes the ports.
 """
 
 import json
-import pathlib
 import shutil
 
 from absl import flags
@@ -22,7 +21,6 @@ import ssnn_jax
 from ssnn_jax import chip
 from ssnn_jax.chip import samples as samples_lib
 from ssnn_jax.chip import verilog
-from ssnn_jax.runs import files
 
 _README = """# {sizes}: a chip that learns
 
@@ -104,19 +102,18 @@ def write(
 def main() -> None:
   """Writes the folder of --folder."""
   values = flags.FLAGS.flag_values_dict()
-  folder: pathlib.Path = command.folder(values['folder'])
-  if folder.exists() and any(folder.iterdir()):
+  folder = command.folder(values['folder'])
+  if folder.exists():
     raise ssnn_jax.UserError(
       f'{folder} exists already and is not overwritten; choose another '
       '--folder.'
     )
   texts = write(*settings.load(), values['num_samples'])
-  with files.convert_os_errors(folder):
-    folder.mkdir(parents=True, exist_ok=True)
-    for source in verilog.sources():
-      shutil.copy(source, folder)
+  folder.mkdir(parents=True)
+  for source in verilog.sources():
+    shutil.copy(source, folder)
   for name, text in texts.items():
-    files.write_new(folder / name, text.encode())
+    (folder / name).write_text(text)
   print(f'{folder}: {verilog.TOP}.sv, {len(texts)} files and the modules')
 
 

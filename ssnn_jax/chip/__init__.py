@@ -12,7 +12,6 @@ does in one tick, in integers only, and the Verilog does the same bit by bit.
 - `cosimulation`: simulation of the Verilog by verilator.
 """
 
-from ssnn_jax import lazy
 from ssnn_jax.chip.config import ChipConfig
 from ssnn_jax.chip.generators import init as init_generators
 from ssnn_jax.chip.network import dequantize
@@ -23,7 +22,6 @@ from ssnn_jax.chip.network import make_network
 from ssnn_jax.chip.network import make_observe
 from ssnn_jax.chip.rules import present
 
-__getattr__ = lazy.modules(__name__, 'cosimulation', 'verilog')
 __all__ = (
   'ChipConfig',
   'dequantize',

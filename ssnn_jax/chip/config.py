@@ -6,7 +6,6 @@ import math
 import numpy as np
 
 from ssnn_jax import checks
-from ssnn_jax import summaries
 from ssnn_jax import types
 
 GENERATORS = ('xorshift', 'lfsr', 'sobol')
@@ -76,24 +75,6 @@ class ChipConfig:
     is_valid = self.settle is None or _is_each(self.settle, 0, last)
     expected = f'None, or 0 to {last} ticks'
     checks.check_field(self, 'settle', is_valid, expected)
-
-  def __str__(self):
-    """Summarizes layers, weights, time and what differs from the defaults."""
-    sizes = self.layer_sizes
-    num_weights = sum((n + 1) * m for n, m in zip(sizes, sizes[1:]))
-    bits = ', '.join(map(str, self.fractions))
-    lines = [
-      f'weights of {self.weight_bits} bits, after the binary point {bits}',
-      f'T = {self.num_steps} ticks in real time, votes from tick '
-      f'{self.settle_ticks}, {self.generator} words for each {self.sharing}',
-    ]
-    shown = 'layer_sizes', 'num_steps', 'weight_bits', 'fraction_bits'
-    shown += 'settle', 'generator', 'sharing'
-    changes = summaries.describe_changes(self, shown)
-    if changes:
-      lines.append(', '.join(changes))
-    title = f'{"-".join(map(str, sizes))} neurons, {num_weights:,} weights'
-    return summaries.lay_out(title, lines)
 
   @property
   def num_layers(self) -> int:

@@ -17,11 +17,10 @@ import numpy as np
 
 from ssnn_jax.chip.config import ADDRESS_BITS
 from ssnn_jax.chip.config import ChipConfig
-from ssnn_jax.spikes import shift_registers
 from ssnn_jax.spikes import sobol
 
 WORD_BITS = 32
-LFSR_TAPS = shift_registers.TAPS[WORD_BITS]
+LFSR_TAPS = 0x80200003  # P. Alfke, Xilinx XAPP 052 (1996)
 LFSR_STEPS = 16  # of a tick
 _BYTES = WORD_BITS // ADDRESS_BITS
 _GOLDEN = 0x9E3779B9  # 2^32 times the golden ratio, its fraction

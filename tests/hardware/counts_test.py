@@ -74,12 +74,11 @@ class EventsTest(parameterized.TestCase):
     sent_back = np.array([np.count_nonzero(train) for train in raster.errors])
     self.assertGreater(min(*sent, *sent_back), 0)
     self.assertEqual(
-      counts.forward_events(config, seen),
-      (sent.sum() + ticks[-1], np.dot(sent + ticks[:-1], SIZES[1:])),
-    )
-    self.assertEqual(
-      counts.backward_events(config, seen),
-      (sent_back.sum(), np.dot(sent_back[1:], SIZES[1:-1])),
+      counts.spiking_events(config, seen),
+      (
+        (sent.sum() + ticks[-1], np.dot(sent + ticks[:-1], SIZES[1:])),
+        (sent_back.sum(), np.dot(sent_back[1:], SIZES[1:-1])),
+      ),
     )
 
   def test_every_position_of_a_convolution_counts(self):
@@ -88,7 +87,7 @@ class EventsTest(parameterized.TestCase):
     seen = observe(config, params, *batch)
     # 36, 12 and 3 neurons, each with an always-on input.
     arrivals = np.dot(seen.row_spikes, [3, 4, 3]) + 8 * (36 + 12 + 3)
-    found = counts.forward_events(config, seen).synaptic_events
+    found = counts.spiking_events(config, seen)[0].synaptic_events
     self.assertAlmostEqual(found, arrivals, places=3)
     # 4 x 3 positions of 18 x 3 weights, 3 x 1 of 18 x 4, and 12 x 3.
     products = 12 * 18 * 3, 3 * 18 * 4, 12 * 3
