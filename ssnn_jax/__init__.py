@@ -25,44 +25,28 @@ Packages:
 - `reference`: the method in one file, tick by tick.
 - `types`: containers and the axes that all docstrings name; `config`: all
   choices; `network`: the spiking network, `ssnn`.
-- `neuron`: the rules of one neuron, for one sample and one window: composite
-  neuron, membrane, firing function, winner-take-all, coincidences, periphery.
+- `neuron`: the rules of one neuron, for one sample and one window.
 - `layers`: dense and convolutional layers, or your own: which neurons drive
   which weights.
 - `spikes`: spike trains: encoding, thresholds, samplers, counting, kernels.
-- `simulation`: the rules over layers, windows and the batch: in real time, or
-  buffered; updates.
+- `simulation`: the rules over layers, windows and the batch, buffered or in
+  real time; updates.
 - `baselines`: the ANN trained by backpropagation (`ann`), RPU crossbars,
   BP-STDP, surrogate gradients, feedback alignment.
 - `chip`: the rules in integers, one sample and one tick, as the golden
   reference of hardware that learns.
-- `hardware`: resistive devices as synapses, costs and energies of a
-  presentation, export to NIR.
-- `training`: `training.fit` and its loop, metrics, neuron activity, all spikes
-  of a presentation (`training.raster`, drawn by `training.raster_plot`), and
-  batches shared by several devices.
-- `runs`: folders of networks and runs: `save` and `load`, checkpoints,
-  provenance.
+- `hardware`: resistive devices as synapses, costs, export to NIR.
+- `training`: `training.fit` and its loop, metrics, neuron activity, rasters.
+- `runs`: folders of networks and runs: `save` and `load`, checkpoints.
 - `datasets`: images, recordings of event cameras, and arrays.
-- `user_cache`: the folder of decoded data, compiled kernels and programs;
-  `checks`: the one place of what is refused; `summaries`: what `print` shows;
-  `lazy`: modules that are imported when they are used; `version`: that of the
-  library.
+- `checks`: the one place of what is refused; `user_cache`: the folder of
+  decoded data and compiled kernels; `version`.
 
-The method, in reading order:
-
-1. `ssnn_jax.reference`: all of it, as plain zeros and ones.
-2. `ssnn_jax.types`, `ssnn_jax.spikes.thresholds` and `ssnn_jax.spikes.trains`:
-   spikes as words of 32 ticks.
-3. `ssnn_jax.neuron.composite`, with `ssnn_jax.neuron.membrane`,
-   `ssnn_jax.neuron.firing`, `ssnn_jax.neuron.wta` and
-   `ssnn_jax.neuron.coincidence`: the rules of one neuron.
-4. `ssnn_jax.simulation.rules`: the rules of one layer, with `ssnn_jax.layers`.
-5. `ssnn_jax.simulation.blocks`: the windows of one sample, in real time as on a
-   chip and buffered, the fast simulation.
-6. `ssnn_jax.simulation.presentation`, `ssnn_jax.simulation.updates`,
-   `ssnn_jax.network`: blocks, samples and counts together.
-7. `ssnn_jax.baselines.ann`: the network that long spike trains converge to.
+The method, in reading order: `reference`, all of it as plain zeros and ones;
+`types`, `spikes.thresholds` and `spikes.trains`, spikes as words of 32 ticks;
+`neuron`; `simulation.buffered` and `simulation.realtime`, one sample;
+`simulation.presentation`, `simulation.updates` and `network`, all together;
+`baselines.ann`, the network that long spike trains converge to.
 """
 
 from ssnn_jax import baselines
@@ -80,8 +64,6 @@ from ssnn_jax.config import NetworkConfig
 from ssnn_jax.hardware.device_config import DeviceConfig
 from ssnn_jax.network import ssnn
 from ssnn_jax.neuron.coincidence import as_gradient
-from ssnn_jax.neuron.periphery import ReadConfig
-from ssnn_jax.neuron.wta import RaceConfig
 from ssnn_jax.runs.networks import load
 from ssnn_jax.runs.networks import save
 from ssnn_jax.spikes.encoding import rate_encode
@@ -102,8 +84,6 @@ __all__ = (
   'Network',
   'NetworkConfig',
   'Params',
-  'RaceConfig',
-  'ReadConfig',
   'Update',
   'UserError',
   '__version__',

@@ -2,13 +2,8 @@
 
 The weights of a layer are those of one crossbar, `[M, F]`: M rows, which
 presynaptic neurons drive, and a column for each of F features. A layer uses it
-at P positions: at each of them, M presynaptic neurons are connected to the rows
-and the columns are neurons of their own. A dense layer has one position; in a
-convolution each position sees another patch of its inputs, and all positions
-share the weights.
-
-What defines a layer is therefore which input drives which row at which
-position. The weights are used in three ways:
+at P positions, a dense layer at one: in a convolution each position sees
+another patch of its inputs. The weights are used in three ways:
 
   drive             `gather` the rates of the inputs; one read of all positions
   transposed drive  `split` the errors by position; one transposed read of all
@@ -36,7 +31,6 @@ from ssnn_jax.checks import COUNT
 from ssnn_jax.checks import MAX_COUNT
 from ssnn_jax.checks import check_field
 from ssnn_jax.checks import is_count
-from ssnn_jax.checks import is_integer
 from ssnn_jax.neuron import composite
 from ssnn_jax.types import UserError
 
@@ -91,25 +85,18 @@ class Wiring:
     for field in ('input_shape', 'output_shape'):
       is_valid = are_counts(getattr(self, field))
       check_field(self, field, is_valid, f'sizes, each {COUNT}')
-    num_positions, last = self.num_positions, self.num_inputs - 1
     if self.inputs is None:
-      if num_positions != 1:
-        raise UserError(
-          f'a wiring without inputs has {num_positions} positions; expected '
-          'one, or a row of inputs for each position.'
-        )
+      expected = f'indices for each of {self.num_positions} positions'
+      check_field(self, 'inputs', self.num_positions == 1, expected)
       return
-    inputs = np.array(self.inputs)
-    is_valid = inputs.ndim == 2 and len(inputs) == num_positions
+    inputs, last = np.array(self.inputs), self.num_inputs - 1
+    is_valid = inputs.ndim == 2 and len(inputs) == self.num_positions
     is_valid = is_valid and inputs.size and inputs.dtype.kind in 'iu'
-    is_valid = is_valid and SILENT <= inputs.min()
-    if not is_valid or not 0 <= inputs.max() <= last:
-      values = f' within [{inputs.min()}, {inputs.max()}]' * bool(inputs.size)
+    if not is_valid or inputs.min() < SILENT or not 0 <= inputs.max() <= last:
       raise UserError(
-        f'inputs of a wiring are {inputs.dtype}{values} of shape '
-        f'{inputs.shape}; expected a row of indices for each of '
-        f'{num_positions} positions, from 0 to {last} or, but not for all, '
-        f'{SILENT} for none.'
+        f'inputs of a wiring are {inputs.dtype} of shape {inputs.shape}; '
+        f'expected a row of indices for each of {self.num_positions} '
+        f'positions, from 0 to {last} or, but not for all, {SILENT} for none.'
       )
     inputs.flags.writeable = False  # wirings are shared
     object.__setattr__(self, 'inputs', inputs)
@@ -430,79 +417,60 @@ def connect(
   return tuple(wirings)
 
 
-def find_sizes(config: Any) -> tuple[int, ...]:
+def find_sizes(
+  layer_sizes: Sequence[int] | None,
+  layers: tuple[Layer, ...] | None,
+  input_shape: tuple[int, ...] | None,
+) -> tuple[int, ...]:
   """Returns the neurons of each layer, from the inputs to the classes.
 
   Args:
-    config: the network, with its layers or its layer sizes.
-
-  Returns:
-    Whole numbers.
+    layer_sizes: of a dense network; with layers their sizes, or None.
+    layers: layers of weights, or None.
+    input_shape: shape of the inputs of the layers, or None.
 
   Raises:
     UserError: if the description of the layers is wrong.
   """
-  if config.layers is not None:
-    return _connect(config)
-  is_valid = config.input_shape is None
-  check_field(config, 'input_shape', is_valid, 'none, without layers')
-  sizes = config.layer_sizes
-  is_valid = are_counts(sizes) and len(sizes) >= 2
-  expected = 'at least two sizes (inputs and classes), each ' + COUNT
-  check_field(config, 'layer_sizes', is_valid, expected)
-  return tuple(map(int, sizes))
-
-
-def _connect(config):
-  """Connects the layers of a network and returns their sizes."""
-  _set_tuple(config, 'layers', _are_layers, 'hashable layers, as Dense(10)')
-  expected = f'sizes, each {COUNT}, as (28, 28)'
-  _set_tuple(config, 'input_shape', are_counts, expected)
-  for layer in config.layers[1:]:
-    is_valid = getattr(layer, 'channel_axis', -1) == -1
-    expected = 'layers of which only the first has channel_axis=0'
-    check_field(config, 'layers', is_valid, expected)
-  wirings = config.wirings
-  is_valid = wirings[-1].num_positions == 1
-  expected = 'layers of which the last has one position, as Dense(10)'
-  check_field(config, 'layers', is_valid, expected)
+  if layers is None:
+    if not are_counts(layer_sizes) or len(layer_sizes) < 2:
+      raise UserError(
+        f'layer_sizes is {layer_sizes}; expected at least two sizes (inputs '
+        f'and classes), each {COUNT}.'
+      )
+    if input_shape is not None:
+      raise UserError(
+        f'input_shape is {input_shape}; expected none, without layers.'
+      )
+    return tuple(map(int, layer_sizes))
+  is_valid = isinstance(layers, tuple) and layers
+  if not is_valid or not all(hasattr(own, 'connect') for own in layers):
+    raise UserError(
+      f'layers is {layers}; expected a tuple of layers, as Dense(10).'
+    )
+  if not are_counts(input_shape):
+    raise UserError(
+      f'input_shape is {input_shape}; expected a tuple of sizes, each {COUNT}, '
+      'as (28, 28).'
+    )
+  if any(getattr(own, 'channel_axis', -1) == 0 for own in layers[1:]):
+    raise UserError(
+      f'layers is {layers}; expected layers of which only the first has '
+      'channel_axis=0.'
+    )
+  wirings = connect(layers, input_shape)
   sizes = wirings[0].num_inputs, *(wiring.num_neurons for wiring in wirings)
-  expected = f'layers of at most {MAX_COUNT} neurons, not {sizes}'
-  check_field(config, 'layers', are_counts(sizes), expected)
-  given = config.layer_sizes
-  is_valid = given is None or (are_counts(given) and tuple(given) == sizes)
-  expected = f'None, as the layers have the sizes {sizes}'
-  check_field(config, 'layer_sizes', is_valid, expected)
+  if wirings[-1].num_positions != 1 or not are_counts(sizes):
+    raise UserError(
+      f'layers have the sizes {sizes}; expected at most {MAX_COUNT} neurons, '
+      'and a last layer with one position, as Dense(10).'
+    )
+  if layer_sizes is not None and tuple(layer_sizes) != sizes:
+    raise UserError(
+      f'layer_sizes is {layer_sizes}; expected None, as the layers have the '
+      f'sizes {sizes}.'
+    )
   return sizes
-
-
-def _set_tuple(config, name, is_valid, expected):
-  """Checks a sequence of a configuration and makes it a tuple."""
-  values = getattr(config, name)
-  check_field(config, name, is_valid(values), f'a tuple of {expected}')
-  values = [int(v) if is_integer(v) else v for v in values]
-  object.__setattr__(config, name, tuple(values))
-
-
-def _are_layers(layers):
-  """Returns whether layers can be connected, and compared by their values."""
-  if not isinstance(layers, Sequence) or not layers:
-    return False
-  return all(
-    hasattr(layer, 'connect')
-    and not isinstance(layer, type)
-    and _is_hashable(layer)
-    for layer in layers
-  )
-
-
-def _is_hashable(layer):
-  """Returns whether a layer has a hash: a field may lack one."""
-  try:
-    hash(layer)
-  except TypeError:
-    return False
-  return True
 
 
 def are_counts(sizes: Any) -> bool:

@@ -10,8 +10,8 @@ Axes, used in every docstring:
   F  features of a layer: its columns
 
 A presentation of one sample lasts T ticks, divided into windows of n ticks; a
-composite neuron reads its membrane once a window. Whole windows are grouped
-into blocks of whole 32-tick words where possible (`spikes.Schedule`).
+composite neuron reads its membrane once a window. A block is one window, or the
+ticks of a word (`spikes.Schedule`).
 
 Signs: an error is dL/dv, so a spike of the positive stream asks its neuron to
 fire less, and the coincidence estimate *is* a gradient.
@@ -24,8 +24,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ssnn_jax import summaries
-
 
 class UserError(ValueError):
   """Wrong argument or file; the message is one sentence with the remedy."""
@@ -36,8 +34,6 @@ class LayerParams(NamedTuple):
 
   weights: Any  #: [M, F]; of a dense layer [I, J]
   biases: Any  #: [F]
-
-  __repr__ = summaries.show_fields
 
 
 Params = tuple[LayerParams, ...]  # first layer first
@@ -61,7 +57,7 @@ class Signal(NamedTuple):
   """Forward signal of one layer of neurons in the windows of one block."""
 
   rates: jax.Array  #: [W, N] firing rates, in spikes per tick
-  train: Any  #: `spikes.Train` of [K, N] uint32 words
+  words: jax.Array  #: [K, N] uint32 spikes
 
 
 class ErrorStreams(NamedTuple):
@@ -79,7 +75,7 @@ class ErrorSignal(NamedTuple):
   """Error signal of one layer of neurons in the windows of one block."""
 
   errors: jax.Array  #: [W, J] signed errors dL/dv, before the gain
-  streams: Any  #: `spikes.Train` of `ErrorStreams` of [K, J] uint32 words
+  streams: ErrorStreams  #: [K, J] uint32 spikes
 
 
 class Update(NamedTuple):
@@ -94,8 +90,6 @@ class Update(NamedTuple):
   unit: Params  #: scalars: gradient of one coincidence
   #: scalars: device pulses of one coincidence; int32 for the weights
   pulses: Params | None = None
-
-  __repr__ = summaries.show_fields
 
 
 def exact_update(gradient: Params) -> Update:
@@ -112,8 +106,6 @@ class Inference(NamedTuple):
   #: [B, C] ticks in which each class had the largest potential: the spikes of a
   #: winner-take-all without noise
   largest_counts: jax.Array
-
-  __repr__ = summaries.show_fields
 
 
 class Signals(NamedTuple):
@@ -135,12 +127,12 @@ class Activity(NamedTuple):
   of weights, first layer first, and `clipped_error_fractions` for each hidden
   layer.
 
-  Where rates replace spikes, the expected spikes are counted: rate times ticks.
-  With `forward='rates'` a silent neuron has rate 0 in all windows, and a
-  saturated neuron has rate 1 in all windows, whatever T. With
-  `backward='rates'` errors are not limited to one spike per tick;
+  Where rates replace spikes (`NetworkConfig.rates`), the expected spikes are
+  counted: rate times ticks. With 'forward' a silent neuron has rate 0 in all
+  windows, and a saturated neuron has rate 1 in all windows, whatever T. With
+  'backward' errors are not limited to one spike per tick;
   `clipped_error_fractions` are those of the error streams that spikes would
-  carry. With `update='rates'` a coincidence is a product of rates.
+  carry. With 'update' a coincidence is a product of rates.
   """
 
   firing_rates: tuple[jax.Array, ...]  #: spikes per neuron and tick
@@ -178,12 +170,11 @@ class Network(NamedTuple):
       presynaptic spikes are thinned at random before they are counted, so that
       each coincidence is a whole number of pulses. None for networks that
       learn during the presentation only.
-    learn_online: `(params, key, inputs, labels, update, update_state, *,
-      pulse_gradient=None) -> ((params, update_state), Inference)`; presents a
-      batch and changes the parameters after each window, by `(index, Update,
-      update_state, params) -> (params, update_state)` with the index of the
-      window. None for networks whose parameters change after the presentation.
-    name: name of the function that has built the network, which `print` shows.
+    learn_online: `(params, key, inputs, labels, update, update_state) ->
+      ((params, update_state), Inference)`, of the chip, whose parameters change
+      while it presents a batch; after it `(0, None, update_state, params) ->
+      (params, update_state)` is called. Otherwise None.
+    name: name of the function that has built the network.
     config: configuration of the network; None if there is none.
   """
 
@@ -195,14 +186,3 @@ class Network(NamedTuple):
   )
   name: str = 'network'
   config: Any = None
-
-  def __repr__(self):
-    functions = [
-      name
-      for name in ('init', 'infer', 'learn', 'learn_online')
-      if getattr(self, name) is not None
-    ]
-    title = f'{self.name}: {", ".join(functions)}'
-    if self.config is None:
-      return title
-    return summaries.lay_out(title, str(self.config).splitlines())

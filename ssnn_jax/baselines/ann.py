@@ -38,8 +38,8 @@ def ann(
     largest potential has T `largest_counts`.
 
   Example:
-    >>> rates = dict(forward='rates', backward='rates', update='rates')
-    >>> config = ssnn_jax.NetworkConfig((4, 8, 3), **rates)
+    >>> rates = 'forward', 'backward', 'update'
+    >>> config = ssnn_jax.NetworkConfig((4, 8, 3), rates=rates)
     >>> images, labels = jnp.array([[0.0, 0.2, 0.5, 1.0]]), jnp.array([2])
     >>> networks = ssnn_jax.ssnn(config), ssnn_jax.ann(config)
     >>> def gradient(network):  # of the second layer of weights

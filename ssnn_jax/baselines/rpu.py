@@ -46,13 +46,9 @@ def rpu_config(config: NetworkConfig) -> NetworkConfig:
   """
   return dataclasses.replace(
     config,
-    forward='rates',
-    backward='rates',
-    update='spikes',
-    output_errors='softmax',
+    rates=('forward', 'backward'),
+    winner='exact',
     timing='buffered',
     settle=None,
-    winner='softmax',
-    update_every='presentation',
     window=config.num_steps,  # a value is read once
   )

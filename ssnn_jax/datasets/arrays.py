@@ -8,12 +8,11 @@ import zipfile
 import numpy as np
 import numpy.typing as npt
 
-from ssnn_jax import checks
 from ssnn_jax.datasets import files
 from ssnn_jax.datasets import types
 from ssnn_jax.spikes import encoding
 
-_ARRAYS = ('x_train', 'y_train', 'x_test', 'y_test', 'class_names')
+_ARRAYS = ('x_train', 'y_train', 'x_test', 'y_test')
 _MOST_COLORS = 4  # channels of an image, with transparency
 _RECIPE = 'np.savez(path, x_train=..., y_train=..., x_test=..., y_test=...)'
 
@@ -29,19 +28,21 @@ def load_npz(path: str | os.PathLike) -> types.Dataset:
   Other arrays are ignored, and objects are not unpickled.
   """
   try:
-    checks.check_file(pathlib.Path(path).expanduser())
     with np.load(pathlib.Path(path).expanduser()) as file:
-      arrays = {name: file[name] for name in _ARRAYS if name in file}
-  except FileNotFoundError:
-    raise files.DatasetError(
-      f'There is no file {path}; create it with {_RECIPE}.'
-    ) from None
-  except (ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+      names = (*_ARRAYS, 'class_names')
+      arrays = {name: file[name] for name in names if name in file}
+  except (
+    OSError,
+    ValueError,
+    TypeError,
+    EOFError,
+    zipfile.BadZipFile,
+  ) as error:
     raise files.DatasetError(
       f'{path} cannot be read ({files.root_cause(error)}); save arrays of '
       f'numbers, and class_names of strings, with {_RECIPE}.'
     ) from None
-  missing = [name for name in _ARRAYS[:4] if name not in arrays]
+  missing = [name for name in _ARRAYS if name not in arrays]
   if missing:
     raise files.DatasetError(
       f'{path} lacks {", ".join(missing)}; create it with {_RECIPE}.'
@@ -81,8 +82,10 @@ def from_arrays(
   Raises:
     DatasetError: if an array has an invalid shape, dtype or value.
   """
-  train = _make_split('train', x_train, y_train)
-  test = _make_split('test', x_test, y_test)
+  inputs = _check_inputs('x_train', x_train)
+  train = types.Split(inputs, check_labels('train', y_train, len(inputs)))
+  inputs = _check_inputs('x_test', x_test)
+  test = types.Split(inputs, check_labels('test', y_test, len(inputs)))
   names = name_classes(class_names, train.labels, test.labels)
   given, expected = (
     (split.inputs.shape[1:], split.inputs.dtype) for split in (test, train)
@@ -105,7 +108,7 @@ def as_classes(labels: Any) -> Any:
 def check_labels(
   part: str, labels: npt.ArrayLike, num_samples: int
 ) -> np.ndarray:
-  """Checks the labels of a split.
+  """Returns the labels of a split, `[N]` int32.
 
   Args:
     part: name of the split, 'train' or 'test'.
@@ -113,28 +116,18 @@ def check_labels(
     num_samples: N, number of samples of the split.
 
   Returns:
-    The labels, `[N]` int32.
+    The labels.
 
   Raises:
     DatasetError: if they are not one class for each sample.
   """
-  _check_unmasked(f'y_{part}', labels)
   labels = as_classes(np.asarray(labels))
-  if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+  is_integer = np.issubdtype(labels.dtype, np.integer)
+  if labels.shape != (num_samples,) or not is_integer or labels.min() < 0:
     raise files.DatasetError(
-      f'y_{part} has the shape {labels.shape} and the dtype {labels.dtype}; '
-      'expected [N] classes, integers from 0: convert it with astype, or take '
-      'the argmax of one-hot labels.'
-    )
-  if labels.min() < 0:
-    raise files.DatasetError(
-      f'y_{part} has the class {labels.min()}; expected classes from 0: leave '
-      'out samples without a class, and number the others from 0.'
-    )
-  if len(labels) != num_samples:
-    raise files.DatasetError(
-      f'y_{part} has {len(labels)} labels and x_{part} has {num_samples} '
-      'samples; give one label for each sample.'
+      f'y_{part} has the shape {labels.shape}, the dtype {labels.dtype} and '
+      f'values from {labels.min()}; expected one class for each of the '
+      f'{num_samples} samples, integers from 0.'
     )
   return labels.astype(np.int32)
 
@@ -172,54 +165,37 @@ def name_classes(
   return names
 
 
-def _check_unmasked(name, array):
-  if np.ma.is_masked(array):
-    raise files.DatasetError(
-      f'{name} has masked values; fill them, or leave these samples out.'
-    )
-
-
-def _make_split(part, inputs, labels):
-  """Returns a checked split."""
-  inputs = _check_inputs(f'x_{part}', inputs)
-  return types.Split(inputs, check_labels(part, labels, len(inputs)))
-
-
 def _check_inputs(name, inputs):
   """Returns images as uint8 values or float32 rates."""
-  _check_unmasked(name, inputs)
   inputs = np.asarray(inputs)
   shape, dtype = inputs.shape, inputs.dtype
-  if len(shape) == 4 and shape[-1] == 1:
+  if inputs.ndim == 4 and shape[-1] == 1:
     inputs = inputs[..., 0]
-  elif len(shape) == 2:
+  elif inputs.ndim == 2:
     inputs = inputs[:, None]
   if inputs.ndim not in (3, 4):
     raise files.DatasetError(
       f'{name} has the shape {shape}; expected [N, H, W], [N, H, W, C] or '
-      '[N, I]: reshape it, and give all images the same size.'
+      '[N, I].'
     )
   if inputs.ndim == 4 and shape[1] <= _MOST_COLORS < shape[2] == shape[3]:
     raise files.DatasetError(
       f'{name} has the shape {shape}, with the channels first; move them last, '
       f'with {name}.transpose(0, 2, 3, 1).'
     )
-  if np.issubdtype(dtype, np.bool_):
-    inputs = inputs.astype(np.float32)
-  elif dtype != np.uint8:
-    is_grey = np.issubdtype(dtype, np.integer)
-    if not is_grey and not np.issubdtype(dtype, np.floating):
-      raise files.DatasetError(
-        f'{name} has the dtype {dtype}; expected integer values from 0 to 255, '
-        'or float rates in [0, 1]: convert it with astype.'
-      )
-    if not encoding.is_within(inputs, 255 if is_grey else 1):
-      raise files.DatasetError(
-        f'{name} has values in [{inputs.min():.7g}, {inputs.max():.7g}]; '
-        'expected float rates in [0, 1], integer values from 0 to 255, or bool '
-        'instead of 0 and 1.'
-      )
-    inputs = inputs.astype(np.uint8 if is_grey else np.float32, copy=False)
-    if not is_grey:
-      inputs = np.clip(inputs, 0, 1)  # errors of rounding
-  return inputs
+  if dtype == np.bool_:
+    return inputs.astype(np.float32)
+  if dtype == np.uint8:
+    return inputs
+  is_integer = np.issubdtype(dtype, np.integer)
+  is_number = is_integer or np.issubdtype(dtype, np.floating)
+  if not is_number or not encoding.is_within(inputs, 255 if is_integer else 1):
+    raise files.DatasetError(
+      f'{name} has the dtype {dtype} and values in [{inputs.min()}, '
+      f'{inputs.max()}]; expected float rates in [0, 1], integer values from 0 '
+      'to 255, or bool instead of 0 and 1.'
+    )
+  if is_integer:
+    return inputs.astype(np.uint8)
+  rates = inputs.astype(np.float32, copy=False)
+  return np.clip(rates, 0, 1)  # errors of rounding

@@ -1,20 +1,22 @@
 """Downloads of the original dataset files, verified by checksums.
 
-TFDS and tonic provide the URLs and checksums, and download the files. Both
-retry for minutes without a network, so the availability of every file is
-checked first, with a short timeout.
+TFDS and tonic provide the URLs and checksums; both would retry for minutes
+without a network.
 """
 
 import contextlib
+import hashlib
 import os
 import pathlib
-import sys
+import shutil
+
+import tqdm
 
 from ssnn_jax.datasets import files
 from ssnn_jax.datasets import tfds_sets
 
-_TIMEOUT = 5.0  # seconds
-_N_MNIST_FOLDERS = {'train.zip': 'Train', 'test.zip': 'Test'}
+_TIMEOUT = 5.0  # seconds without an answer
+_UNPACKED = {'train.zip': 'Train', 'test.zip': 'Test'}  # of N-MNIST
 
 
 def download(name: str, data_dir: pathlib.Path) -> None:
@@ -23,13 +25,26 @@ def download(name: str, data_dir: pathlib.Path) -> None:
   All files are verified before the first is moved to its final folder.
   """
   family = name.partition('/')[0]
-  folder, fetch = data_dir / family, _fetch_images
-  if family == 'n_mnist':
-    folder, fetch = data_dir / 'NMNIST', _fetch_recordings
-  sources = _sources(family)
+  folder = data_dir / ('NMNIST' if family == 'n_mnist' else family)
+  new = []
   with files.scratch(folder) as scratch:
-    with contextlib.redirect_stdout(sys.stderr):
-      new = fetch(sources, folder, scratch)
+    for file, (url, checksum) in _sources(family).items():
+      archive, unpacked = folder / file, _UNPACKED.get(file)
+      final = folder / (unpacked or file.removesuffix('.gz'))
+      if final.exists() or (archive.exists() and not unpacked):
+        continue
+      with _explain_errors(url, archive):
+        if not archive.exists():
+          archive = scratch / file
+          _fetch(url, archive)
+          new.append(archive)
+        kind = 'md5' if len(checksum) == 32 else 'sha256'
+        with open(archive, 'rb') as content:
+          if hashlib.file_digest(content, kind).hexdigest() != checksum:
+            raise ValueError(f'{archive} has a wrong checksum')
+        if unpacked:
+          shutil.unpack_archive(archive, scratch)
+          new.append(scratch / unpacked)
     folder.mkdir(parents=True, exist_ok=True)
     for path in new:
       if not (folder / path.name).exists():
@@ -39,7 +54,7 @@ def download(name: str, data_dir: pathlib.Path) -> None:
 def _sources(family):
   """Returns the URL and the checksum of each file of a family of datasets.
 
-  The checksum is a `UrlInfo` of TFDS, or an MD5 digest of tonic.
+  The checksum is a SHA-256 digest of TFDS, or an MD5 digest of tonic.
   """
   if family == 'n_mnist':
     from tonic.datasets import NMNIST as n_mnist  # noqa: N811
@@ -49,60 +64,27 @@ def _sources(family):
       n_mnist.test_filename: (n_mnist.test_url, n_mnist.test_md5),
     }
   url_infos = tfds_sets.import_tfds().builder_cls(family).url_infos
-  return {info.filename: (url, info) for url, info in url_infos.items()}
-
-
-def _fetch_images(sources, folder, scratch):
-  """Downloads the missing files of images with TFDS; returns their paths."""
-  missing = {
-    file: source
-    for file, source in sources.items()
-    if not (folder / file).exists()
-    and not (folder / file.removesuffix('.gz')).exists()
+  return {
+    info.filename: (url, info.checksum) for url, info in url_infos.items()
   }
-  _check_all_available(missing, folder)
-  manager = tfds_sets.import_tfds().download.DownloadManager(
-    download_dir=scratch,
-    url_infos=dict(missing.values()),
-    force_checksums_validation=True,
-  )
-  # One at a time, so that no download is running when another one fails.
-  for file, (url, _) in missing.items():
-    with _explain_errors(url, folder / file):
-      os.rename(manager.download(url), scratch / file)
-  return [scratch / file for file in missing]
 
 
-def _fetch_recordings(sources, folder, scratch):
-  """Downloads and unpacks missing archives with tonic; returns new paths."""
-  from tonic import download_utils as tools
+def _fetch(url, path):
+  """Downloads a file, with a progress bar."""
+  import requests
 
-  needed = {
-    file: source
-    for file, source in sources.items()
-    if not (folder / _N_MNIST_FOLDERS[file]).exists()
-  }
-  missing = {f: s for f, s in needed.items() if not (folder / f).exists()}
-  _check_all_available(missing, folder)
-  new = []
-  for file, (url, md5) in needed.items():
-    archive = folder / file
-    with _explain_errors(url, folder / file):
-      if file in missing:
-        archive = scratch / file
-        tools.download_url(url, str(scratch), file, md5)
-        new.append(archive)
-      elif not tools.check_integrity(str(archive), md5):
-        raise ValueError(f'{archive} has a wrong checksum')
-      tools.extract_archive(str(archive), str(scratch))
-    new.append(scratch / _N_MNIST_FOLDERS[file])
-  return new
-
-
-def _check_all_available(missing, folder):
-  """Checks that the servers provide all missing files."""
-  for file, (url, _) in missing.items():
-    check_available(url, folder / file)
+  with requests.get(url, stream=True, timeout=_TIMEOUT) as response:
+    response.raise_for_status()
+    total = int(response.headers.get('Content-Length', 0)) or None
+    with (
+      open(path, 'wb') as file,
+      tqdm.tqdm(
+        desc=path.name, total=total, unit='B', unit_scale=True, disable=None
+      ) as progress,
+    ):
+      for chunk in response.iter_content(2**20):
+        file.write(chunk)
+        progress.update(len(chunk))
 
 
 def check_available(url: str, path: pathlib.Path) -> None:

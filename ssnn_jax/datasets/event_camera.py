@@ -23,7 +23,7 @@ from ssnn_jax.datasets import recordings
 from ssnn_jax.datasets import types
 
 IMAGE_SIZE = 28  # height and width of the images of MNIST, in pixels
-SENSOR_SIZE = recordings.WIDTH  # height and width of the sensor, in pixels
+SENSOR_SIZE = recordings.SENSOR_SIZE[0]  # height and width, in pixels
 _DIGIT_SIZE = 20  # height and width of MNIST's digits, without their margin
 _BATCH_SIZE = 64
 
@@ -87,15 +87,6 @@ class PixelEvents(NamedTuple):
 
   changes: jax.Array  #: [K, 34, 34] int8; 1 brightens, -1 darkens, 0 no event
   phases: jax.Array  #: [34, 34] event time of a pixel within a step, in [0, 1)
-
-
-class Events(NamedTuple):
-  """Events of one recording, sorted by time."""
-
-  x: np.ndarray  #: [E] uint8 column
-  y: np.ndarray  #: [E] uint8 row
-  p: np.ndarray  #: [E] uint8 polarity; 1 is darkening, as in N-MNIST
-  t: np.ndarray  #: [E] uint32 microseconds
 
 
 def draw_thresholds(key: jax.Array, camera: Camera) -> jax.Array:
@@ -177,8 +168,10 @@ def _step(camera, thresholds, screen, state, position):
 
 def record(
   key: jax.Array, camera: Camera, thresholds: jax.Array, images: np.ndarray
-) -> Iterator[Events]:
+) -> Iterator[np.ndarray]:
   """Yields the recordings of `[N, 28, 28]` uint8 images; consumes the key.
+
+  The events of a recording are sorted by time, with the fields x, y, p and t.
 
   A recording depends only on the key, the image and its index in the dataset.
   """
@@ -203,10 +196,11 @@ def _sort_events(camera, changes, phases):
   steps, pixels = np.divmod(positions, SENSOR_SIZE**2)
   times = (steps + phases.ravel()[pixels]) * (1000.0 * camera.time_step)
   order = np.argsort(times, kind='stable')
-  y, x = np.divmod(pixels[order], SENSOR_SIZE)
-  p = changes.ravel()[positions[order]] < 0
-  x, y, p = (values.astype(np.uint8) for values in (x, y, p))
-  return Events(x, y, p, times[order].astype(np.uint32))
+  events = np.empty(len(order), recordings.EVENTS)
+  events['y'], events['x'] = np.divmod(pixels[order], SENSOR_SIZE)
+  events['p'] = changes.ravel()[positions[order]] < 0  # darkening, as N-MNIST
+  events['t'] = times[order]
+  return events
 
 
 def write(
@@ -214,7 +208,7 @@ def write(
   source: str,
   train: types.Split,
   test: types.Split,
-  camera: Camera,
+  camera: Camera = Camera(),
   seed: int = 0,
 ) -> None:
   """Records `[N, H, W]` uint8 images and writes them in the layout of N-MNIST.
@@ -240,8 +234,7 @@ def write(
     )
     description = {'note': note, 'source': source, 'seed': seed}
     description |= {'camera': dataclasses.asdict(camera), 'counts': counts}
-    # NumPy scalars are valid seeds and parameters.
-    text = json.dumps(description, indent=2, default=np.generic.item)
+    text = json.dumps(description, indent=2)
     (unfinished / recordings.SYNTHETIC).write_text(f'{text}\n')
     files.publish(unfinished, folder)
 
@@ -269,16 +262,7 @@ def _write_split(folder, recorded, labels):
     recorded, folder.name, total=len(labels), unit='recording', disable=None
   )
   for index, (events, label) in enumerate(zip(progress, labels)):
-    (folder / str(label) / f'{index + 1:05}.bin').write_bytes(encode(events))
-    num_events += len(events.t)
+    path = folder / str(label) / f'{index + 1:05}.bin'
+    path.write_bytes(recordings.encode_bin(events))
+    num_events += len(events)
   return {'recordings': len(labels), 'events': num_events}
-
-
-def encode(events: Events) -> bytes:
-  """Encodes events in the file format of N-MNIST, in 5 bytes each.
-
-  Rows must be below 240, a mark of timer overflow, and times below 2**23 us.
-  """
-  t = events.t
-  columns = (events.x, events.y, events.p << 7 | t >> 16, t >> 8, t)
-  return np.stack(columns, axis=1).astype(np.uint8).tobytes()

@@ -12,7 +12,6 @@ be gzipped:
 
 import gzip
 import importlib.metadata
-import math
 import os
 import pathlib
 import struct
@@ -29,10 +28,14 @@ from ssnn_jax.datasets import splits
 from ssnn_jax.datasets import tfds_sets
 from ssnn_jax.datasets import types
 
-Paths = list[pathlib.Path | zipfile.Path]
-
-_IMAGE_SIZE = 28, 28
-_DAMAGED = gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, EOFError
+_DAMAGED = (
+  gzip.BadGzipFile,
+  zipfile.BadZipFile,
+  zlib.error,
+  struct.error,
+  EOFError,
+  ValueError,
+)
 
 
 def load(
@@ -61,12 +64,10 @@ def load(
     prepared = tfds_sets.find(name, data_dir)
   if prepared is not None:
     sources = list(prepared.iterdir())
-    build = lambda: _decode_prepared(name, prepared)
   elif name in catalog.IMAGES:
-    sources = paths = find_originals(name, data_dir, download)
+    sources = paths = _find_originals(name, data_dir, download)
     if isinstance(paths[0], zipfile.Path):  # all files are in one archive
       sources = [pathlib.Path(paths[0].root.filename)]
-    build = lambda: _decode(name, **read_originals(name, paths))
   else:
     raise files.DatasetError(
       f'There is no dataset named {name!r}; choose one of '
@@ -74,7 +75,23 @@ def load(
       f'{catalog.TONIC}<name>, path/to/own.npz, or the name of a dataset that '
       f'TFDS has prepared in {data_dir} as {tfds_sets.FORMAT}.'
     )
-  arrays = cache.load_or_build(name, sources, build)
+
+  def decode():
+    class_names = catalog.CLASS_NAMES.get(name)
+    if prepared is not None:
+      read = tfds_sets.read(prepared)
+      parts, class_names = (read.train, read.test), read.class_names
+    else:
+      parts = _read_split(name, *paths[:2]), _read_split(name, *paths[2:])
+    arrays = {'class_names': np.array(class_names)}
+    for part, (images, labels) in zip(('train', 'test'), parts):
+      if name.startswith('emnist/'):  # stored transposed
+        images = images.transpose(0, 2, 1).copy()
+      arrays[f'{part}_inputs'] = images
+      arrays[f'{part}_labels'] = labels - np.int32(catalog.first_label(name))
+    return arrays
+
+  arrays = cache.load_or_build(name, sources, decode)
   return types.Dataset(
     name,
     types.Split(arrays['train_inputs'], arrays['train_labels']),
@@ -83,9 +100,7 @@ def load(
   )
 
 
-def find_originals(
-  name: str, data_dir: pathlib.Path, download: bool = False
-) -> Paths:
+def _find_originals(name, data_dir, download=False):
   """Finds, or downloads if requested, the original files of an image dataset.
 
   The files are training images, training labels, test images and test labels.
@@ -114,7 +129,7 @@ def find_originals(
   paths, missing = min(candidates, key=lambda candidate: len(candidate[1]))
   if missing and download:
     downloads.download(name, data_dir)
-    return find_originals(name, data_dir)
+    return _find_originals(name, data_dir)
   if missing:
     wanted = f'the original files of {name}'
     if split:
@@ -128,17 +143,6 @@ def find_originals(
   return paths
 
 
-def read_originals(name: str, paths: Paths) -> dict[str, types.Split]:
-  """Reads and checks original files, to the splits 'train' and 'test'.
-
-  The orientation of the images and the numbers of the labels are unchanged.
-  """
-  return {
-    'train': _read_split(name, *paths[:2]),
-    'test': _read_split(name, *paths[2:]),
-  }
-
-
 def read_idx(
   path: str | os.PathLike | zipfile.Path, num_axes: int | None = None
 ) -> np.ndarray:
@@ -147,7 +151,7 @@ def read_idx(
   Args:
     path: the file, which may lie within a zip archive; it must be gzipped if
       and only if its name ends in `.gz`.
-    num_axes: required number of axes; by default, 1 to 3.
+    num_axes: required number of axes; None for any number.
 
   Returns:
     The array, uint8 and read-only.
@@ -161,23 +165,17 @@ def read_idx(
     content = path.read_bytes()
     if path.suffix == '.gz':
       content = gzip.decompress(content)
-  except _DAMAGED as error:
-    problem = f'cannot be decompressed ({files.root_cause(error)})'
-    raise files.damaged(path, problem) from error
-  if not content.startswith(b'\0\0\x08') or len(content) < 4:
-    raise files.damaged(path, 'is not an IDX file of unsigned bytes')
-  axes = content[3]
-  if axes not in ((num_axes,) if num_axes else (1, 2, 3)):
-    problem = f'is {axes}-dimensional, not {num_axes or "1 to 3"}-dimensional'
-    raise files.damaged(path, problem)
-  start = 4 + 4 * axes
-  # A length that is cut off is read as 0, which is refused, too.
-  lengths = content[4:start].ljust(4 * axes, b'\0')
-  shape = struct.unpack(f'>{axes}I', lengths)
-  if 0 in shape or len(content) != start + math.prod(shape):
-    problem = f'has {len(content)} bytes, which do not have the shape {shape}'
-    raise files.damaged(path, problem)
-  return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+    if content[:3] != b'\0\0\x08':
+      raise ValueError('it does not start as a file of unsigned bytes')
+    shape = struct.unpack_from(f'>{content[3]}I', content, 4)
+    items = np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape))
+    array = items.reshape(shape)
+    if num_axes not in (None, len(shape)):
+      raise ValueError(f'it is {len(shape)}-dimensional, not {num_axes}-')
+  except (*_DAMAGED, IndexError) as error:
+    reason = files.root_cause(error)
+    raise files.damaged(path, f'is no valid IDX file ({reason})') from error
+  return array
 
 
 def _read_split(name, images_path, labels_path):
@@ -185,36 +183,18 @@ def _read_split(name, images_path, labels_path):
   images, labels = read_idx(images_path, 3), read_idx(labels_path, 1)
   first = catalog.first_label(name)
   last = first + len(catalog.CLASS_NAMES[name]) - 1
-  if images.shape[1:] != _IMAGE_SIZE:
-    problem = f'has images of size {images.shape[1:]}, not {_IMAGE_SIZE}'
-    raise files.damaged(images_path, problem)
-  for label in (labels.min(), labels.max()):
-    if not first <= label <= last:
-      problem = f'has the label {label}, out of range {first} to {last}'
-      raise files.damaged(labels_path, problem)
-  if len(images) != len(labels):
+  if images.shape[1:] != (28, 28):
+    raise files.damaged(images_path, f'has images of size {images.shape[1:]}')
+  if labels.shape != images.shape[:1]:
     problem = f'has {len(labels)} labels for {len(images)} images'
     raise files.damaged(labels_path, problem)
+  if labels.min() < first or labels.max() > last:
+    problem = (
+      f'has labels from {labels.min()} to {labels.max()}, out of range {first} '
+      f'to {last}'
+    )
+    raise files.damaged(labels_path, problem)
   return types.Split(images, labels.astype(np.int32))
-
-
-def _decode_prepared(name, folder):
-  """Returns the arrays of a dataset that TFDS prepared."""
-  dataset = tfds_sets.read(folder)
-  arrays = _decode(name, train=dataset.train, test=dataset.test)
-  return arrays | {'class_names': np.array(dataset.class_names)}
-
-
-def _decode(name, **splits_by_part):
-  """Returns the arrays of both splits, upright images and labels from 0."""
-  first_label, arrays = np.int32(catalog.first_label(name)), {}
-  for part, split in splits_by_part.items():
-    images = split.inputs
-    if name.startswith('emnist/'):  # stored transposed
-      images = images.transpose(0, 2, 1).copy()
-    arrays[f'{part}_inputs'] = images
-    arrays[f'{part}_labels'] = split.labels - first_label
-  return arrays
 
 
 def _load_digits():

@@ -6,10 +6,11 @@ import pathlib
 from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import catalog
 from ssnn_jax.datasets import downloads
+from ssnn_jax.datasets import event_camera
+from ssnn_jax.datasets import event_sets
 from ssnn_jax.datasets import files
 from ssnn_jax.datasets import images
 from ssnn_jax.datasets import recordings
-from ssnn_jax.datasets import tonic_sets
 from ssnn_jax.datasets import types
 
 
@@ -42,7 +43,8 @@ def load(
     data_dir: folder of all datasets; by default, `$TFDS_DATA_DIR` or
       `~/tensorflow_datasets`.
     download: whether to download missing original files, of names in `NAMES`
-      and event sets of tonic.
+      and event sets of tonic, and to simulate missing synthetic recordings of
+      all images.
     binning: conversion of recordings to spike trains, by default 300 ms in 64
       ticks; unused for images.
 
@@ -50,8 +52,7 @@ def load(
     The dataset.
 
   Raises:
-    UserError: if the name is unknown, a file is missing or invalid, or the
-      recordings have no polarity to choose.
+    UserError: if the name is unknown, or a file is missing or invalid.
 
   Example:
     >>> digits = ssnn_jax.datasets.load('digits')
@@ -62,14 +63,15 @@ def load(
   """
   if arrays.is_npz_path(name):
     return arrays.load_npz(name)
-  data_dir, full_size = find_data_dir(data_dir), catalog.FULL_SIZES.get(name)
+  data_dir = find_data_dir(data_dir)
+  full_size = catalog.FULL_SIZES.get(name)
   if not catalog.is_recorded(name):
     dataset = images.load(name, data_dir, download)
     return dataset._replace(full_size=full_size)
   if name.startswith(catalog.TONIC):
-    parts, class_names = tonic_sets.load(name, data_dir, download)
+    parts, class_names = event_sets.load_tonic(name, data_dir, download)
   else:
-    parts = load_recordings(name, data_dir, download)
+    parts = _load_recordings(name, data_dir, download)
     class_names = catalog.CLASS_NAMES[name]
   binning = binning or recordings.Binning()
   train, test = (
@@ -82,7 +84,7 @@ def load(
     test,
     class_names,
     full_size=full_size,
-    sensor_shape=binning.trains_shape(parts['train'].sensor_shape),
+    sensor_shape=recordings.trains_shape(parts['train'].sensor_shape),
     late_fraction=recordings.late_fraction(parts['train'], binning),
   )
 
@@ -99,20 +101,19 @@ def recordings_folder(name: str, data_dir: pathlib.Path) -> pathlib.Path:
   return parent / 'NMNIST'
 
 
-def load_recordings(
-  name: str, data_dir: pathlib.Path, download: bool = False
-) -> dict[str, recordings.Recordings]:
+def _load_recordings(name, data_dir, download):
   """Loads the splits 'train' and 'test' of recordings, before binning."""
   folder = recordings_folder(name, data_dir)
   is_original = name == 'n_mnist'
   if is_original and download:
     downloads.download(name, data_dir)
+  elif download and not folder.exists():
+    source = catalog.image_source(name)
+    dataset = load(source, data_dir, download=True)
+    event_camera.write(folder, source, dataset.train, dataset.test)
   found = files.list_names(folder)
   if not found:
-    remedy = (
-      f'create it with: python -m experiments.prepare --dataset={name} '
-      f'--data_dir={data_dir}'
-    )
+    remedy = 'simulate the recordings with --download'
     if is_original:
       remedy = (
         'put the folders Train and Test of N-MNIST there, set <data_dir> with '
@@ -124,4 +125,4 @@ def load_recordings(
       f'{folder} contains synthetic recordings instead of N-MNIST; choose '
       'another folder, or load synthetic_events/<images>.'
     )
-  return recordings.load(name, folder, len(catalog.CLASS_NAMES[name]))
+  return event_sets.load_folder(name, folder, len(catalog.CLASS_NAMES[name]))

@@ -31,13 +31,12 @@ def hold_out(
     (359, 360)
   """
   num_items = len(dataset.train.labels)
-  # The range is checked first, because NaN cannot be rounded.
-  num_held_out = round(fraction * num_items) if 0.0 < fraction < 1.0 else 0
-  if not 0 < num_held_out < num_items:
+  if not 0.5 <= fraction * num_items < num_items - 0.5:
     raise files.DatasetError(
       f'A fraction of {fraction} cannot be held out of {num_items} items; '
       'choose a fraction between 0 and 1 for which neither split is empty.'
     )
+  num_held_out = round(fraction * num_items)
   train, validation = split_stratified(dataset.train, num_held_out, seed)
   return dataset._replace(train=train, validation=validation)
 
@@ -67,15 +66,10 @@ def fold(
   """
   joined = types.Split(*map(np.concatenate, zip(dataset.train, dataset.test)))
   num_items = len(joined.labels)
-  if not 2 <= num_folds <= num_items:
+  if not (2 <= num_folds <= num_items and 0 <= index < num_folds):
     raise files.DatasetError(
-      f'{num_items} items cannot be split into {num_folds} folds; choose a '
-      f'number of folds from 2 to {num_items}.'
-    )
-  if not 0 <= index < num_folds:
-    raise files.DatasetError(
-      f'There is no fold {index} of {num_folds} folds; choose an index from 0 '
-      f'to {num_folds - 1}.'
+      f'There is no fold {index} of {num_folds} folds of {num_items} items; '
+      'choose 2 folds or more, and an index from 0.'
     )
   drawn = _shuffle_by_class(joined.labels, seed)[index::num_folds]
   train, test = _split(joined, drawn)

@@ -5,10 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ssnn_jax import summaries
-
-_MAX_NAMES = 10  # of classes in a summary
-
 
 class Split(NamedTuple):
   """Inputs and labels of one split of a dataset.
@@ -20,8 +16,6 @@ class Split(NamedTuple):
 
   inputs: np.ndarray
   labels: np.ndarray  #: [N] int32 classes
-
-  __repr__ = summaries.show_fields
 
 
 class Dataset(NamedTuple):
@@ -35,32 +29,6 @@ class Dataset(NamedTuple):
   full_size: int | None = None  #: samples of the complete dataset, if known
   sensor_shape: tuple[int, ...] | None = None  #: of the trains of recordings
   late_fraction: float = 0.0  #: of recorded events, after the event window
-
-  def __repr__(self):
-    """Summarizes the inputs, the classes and the splits."""
-    inputs = self.train.inputs
-    kind, ends = 'images', ''
-    if self.is_recorded:
-      kind, ends = 'spike trains', f' of {inputs.shape[1]} words of 32 ticks'
-    names = ', '.join(self.class_names[:_MAX_NAMES])
-    if self.num_classes > _MAX_NAMES:
-      names += ', ...'
-    splits = {
-      'training': self.train,
-      'validation': self.validation,
-      'test': self.test,
-    }
-    sizes = [
-      f'{len(split.labels):,} {name}' for name, split in splits.items() if split
-    ]
-    total = f' of {self.full_size:,}' if self.full_size else ''
-    return summaries.lay_out(
-      f'{self.name}: {kind} {list(self.input_shape)}{ends}, {inputs.dtype}',
-      [
-        f'{self.num_classes} classes: {names}',
-        f'samples{total}: {", ".join(sizes)}',
-      ],
-    )
 
   @property
   def num_classes(self) -> int:
@@ -82,8 +50,8 @@ class Dataset(NamedTuple):
     """Shape of the inputs: that of an image, or of the trains of a recording.
 
     Images have `[H, W]` pixels, or `[H, W, C]` with the channels last.
-    Recordings of an event camera have `[H, W]` trains, or `[2, H, W]` for
-    events off and on; other recordings `[I]`.
+    Recordings of an event camera have `[2, H, W]` trains, for events off and
+    on, or `[H, W]` without polarities; other recordings `[I]`.
     """
     shape = self.train.inputs.shape[1:]
     if self.is_recorded:

@@ -119,14 +119,13 @@ def spiking_memory(config: NetworkConfig) -> StoredBits:
     >>> bits.total - bits.counters
     16704
   """
-  for field in ('forward', 'backward', 'update'):
-    if getattr(config, field) == 'rates':
-      raise types.UserError(
-        f'{field} is rates, for which the memory of spikes is not defined; '
-        f"pass a network with {field}='spikes'."
-      )
+  if config.rates:
+    raise types.UserError(
+      f'rates is {config.rates}, for which the memory of spikes is not '
+      'defined; pass a network with rates=().'
+    )
   sizes, window = config.layer_sizes, config.schedule.window
-  membrane = membrane_lib.find(config.integration, config.tau)
+  membrane = membrane_lib.find(config.integration)
   state = jax.eval_shape(lambda: [membrane.init(size) for size in sizes[1:]])
   spikes = gates = 0
   if config.timing == 'buffered':

@@ -6,6 +6,7 @@ from ssnn_jax.neuron.firing import FIRING_FUNCTIONS
 from ssnn_jax.neuron.firing import FiringFunction
 from ssnn_jax.neuron.membrane import MEMBRANES
 from ssnn_jax.neuron.membrane import Membrane
+from ssnn_jax.neuron.membrane import leaky
 
 __all__ = (
   'FIRING_FUNCTIONS',
@@ -14,4 +15,5 @@ __all__ = (
   'Membrane',
   'as_gradient',
   'count_coincidences',
+  'leaky',
 )

@@ -9,8 +9,6 @@ The count of a batch is the sum of the counts of its samples, and the count of a
 weight that several positions share (`layers`) the sum over the positions.
 """
 
-import functools
-
 import jax
 import jax.numpy as jnp
 
@@ -26,57 +24,50 @@ def count_coincidences(
   counts: types.LayerParams,
   presynaptic: jax.Array,
   errors: types.ErrorStreams,
-  representation: str = 'auto',
   use_kernels: bool = True,
 ) -> types.LayerParams:
   """Adds the signed coincidences of a batch, positive minus negative.
 
   Args:
     counts: int32 counts so far, with the structure of the layer's parameters.
-    presynaptic: `[B, K, P, I]` uint32 spikes of the presynaptic neurons at each
-      position; the axis of the positions may be left out.
-    errors: `[B, K, P, J]` uint32 error streams of the layer's neurons.
-    representation: 'dense', 'packed' or 'auto', which is packed on CPU and
-      dense on other platforms; the counts are equal.
-    use_kernels: whether a compiled kernel may count packed words, on CPU.
-      Without, the program can be exported to other platforms.
+    presynaptic: `[..., I]` uint32 spikes of the presynaptic neurons, in words
+      of all samples, times and positions.
+    errors: `[..., J]` uint32 error streams of the layer's neurons; a neuron
+      spikes in at most one of them at a tick.
+    use_kernels: whether a compiled kernel may count, on CPU. Without, the
+      program can be exported to other platforms.
 
   Returns:
     int32 counts with the structure of the layer's parameters; a bias is an
     always-on input.
 
   Example:
-    >>> presynaptic = jnp.array([[[0b011, 0b110]]], jnp.uint32)
+    >>> presynaptic = jnp.array([[0b011, 0b110]], jnp.uint32)
     >>> errors = ssnn_jax.ErrorStreams(
-    ...   positive=jnp.array([[[0b011]]], jnp.uint32),
-    ...   negative=jnp.array([[[0b100]]], jnp.uint32))
+    ...   positive=jnp.array([[0b011]], jnp.uint32),
+    ...   negative=jnp.array([[0b100]], jnp.uint32))
     >>> zeros = ssnn_jax.LayerParams(
     ...   weights=jnp.zeros((2, 1), jnp.int32), biases=jnp.zeros(1, jnp.int32))
     >>> counts = ssnn_jax.neuron.count_coincidences(zeros, presynaptic, errors)
     >>> counts.weights.tolist(), counts.biases.tolist()
     ([[2], [0]], [1])
   """
-  reference = functools.partial(_count_rows, _count_packed)
-  fastest = kernels.counter(_count_packed, use_kernels)
-  compiled = functools.partial(_count_rows, fastest)
-  on_cpu, elsewhere = {
-    'dense': (_count_dense, _count_dense),
-    'packed': (compiled, reference),
-    'auto': (compiled, _count_dense),
-  }[representation]
-  count = kernels.by_platform(on_cpu, elsewhere, use_kernels)
-  weights, error_spikes = count(counts.weights, presynaptic, errors)
+  count = kernels.find(
+    'ssnn_count',
+    tuple(jax.ShapeDtypeStruct(own.shape, jnp.int32) for own in counts),
+    count_packed,
+    use_kernel=use_kernels,
+    elsewhere=count_dense,
+    vmap_method='broadcast_all',
+    input_output_aliases={0: 0},
+  )
+  rows = [x.reshape(-1, x.shape[-1]) for x in (presynaptic, *errors)]
+  weights, error_spikes = count(counts.weights, *rows)
   return types.LayerParams(weights, counts.biases + error_spikes)
 
 
-def _count_rows(count, counts, presynaptic, errors):
-  """Counts packed words; every sample and word is a row: `[R, N]`."""
-  words = [x.reshape(-1, x.shape[-1]) for x in (presynaptic, *errors)]
-  return count(counts, *words)
-
-
-def _count_packed(counts, presynaptic, positive, negative):
-  """Counts the common bits of words, several rows at a time."""
+def count_packed(counts, presynaptic, positive, negative):
+  """Counts the common bits of words `[R, N]`, several rows at a time."""
   # The run time is the memory traffic of the counts.
   at_once = min(max(1, len(presynaptic)), _ROWS_AT_ONCE)
 
@@ -97,54 +88,45 @@ def _count_packed(counts, presynaptic, positive, negative):
   return counts, spikes.count(positive) - spikes.count(negative)
 
 
-def _count_dense(counts, presynaptic, errors):
-  """Counts by a matrix product over ticks and batch, one word at a time."""
-
-  def step(counts, word):
-    presynaptic, positive, negative = map(_unpack, word)
-    # int8 spikes with ticks along the rows, the layout of matrix units.
-    product = jax.lax.dot_general(
-      presynaptic,
-      positive - negative,
-      (((1,), (1,)), ((), ())),
-      preferred_element_type=jnp.int32,
-    )
-    return counts + product, None
-
-  words = [jnp.moveaxis(x, 1, 0) for x in (presynaptic, *errors)]
-  counts, _ = jax.lax.scan(step, counts, words)
-  rows = [x.reshape(-1, x.shape[-1]) for x in errors]
-  return counts, spikes.count(rows[0]) - spikes.count(rows[1])
+def count_dense(counts, presynaptic, positive, negative):
+  """Counts by a matrix product over the ticks of words `[R, N]`."""
+  # int8 spikes with ticks along the rows, the layout of matrix units.
+  product = jax.lax.dot_general(
+    _unpack(presynaptic),
+    _unpack(positive) - _unpack(negative),
+    (((1,), (1,)), ((), ())),
+    preferred_element_type=jnp.int32,
+  )
+  return counts + product, spikes.count(positive) - spikes.count(negative)
 
 
 def _unpack(words):
-  """Unpacks a word of each sample and position, to `[N, ticks]` int8 spikes."""
-  rows = words.reshape(-1, words.shape[-1])
-  trains = jax.vmap(spikes.unpack, in_axes=1)(rows[:, :, None])
-  return trains.reshape(rows.shape[1], -1)
+  """Unpacks words `[R, N]` to `[N, 32 R]` int8 spikes."""
+  trains = jax.vmap(spikes.unpack, in_axes=1)(words[:, :, None])
+  return trains.reshape(words.shape[1], -1)
 
 
 def multiply_rates(
-  counts: types.LayerParams, presynaptic: jax.Array, errors: types.ErrorStreams
+  counts: types.LayerParams, presynaptic: jax.Array, errors: jax.Array
 ) -> types.LayerParams:
   """Adds the expected signed coincidences of a batch.
 
   Args:
     counts: float32 counts so far, with the structure of the layer's parameters.
-    presynaptic: `[B, W, P, I]` spikes per tick of the presynaptic neurons at
-      each position; the axis of the positions may be left out.
-    errors: `[B, W, P, J]` expected error spikes in each window.
+    presynaptic: `[..., I]` spikes per tick of the presynaptic neurons, of all
+      samples, windows and positions.
+    errors: `[..., J]` expected error spikes in each window, positive minus
+      negative.
 
   Returns:
     float32 counts with the structure of the layer's parameters.
   """
-  signed = errors.positive - errors.negative
   products = jnp.einsum(
-    '...i,...j->ij', presynaptic, signed, precision=composite.PRECISION
+    '...i,...j->ij', presynaptic, errors, precision=composite.PRECISION
   )
   return types.LayerParams(
     weights=counts.weights + products,
-    biases=counts.biases + jnp.sum(signed, axis=tuple(range(signed.ndim - 1))),
+    biases=counts.biases + jnp.sum(errors, axis=tuple(range(errors.ndim - 1))),
   )
 
 

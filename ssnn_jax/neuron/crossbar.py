@@ -1,6 +1,6 @@
-"""Reads of a crossbar by spikes: sums of the weights of the rows that spike.
+"""Reads of a crossbar: by spikes, and with noise.
 
-A spike adds the weights of its row to the currents of the columns. The weights
+Spikes are read as sums of the weights of the rows that spike: a spike adds the weights of its row to the currents of the columns. The weights
 are rounded to multiples of a unit in which every sum of a column has at most 24
 bits, so that float32 and int32 hold it: it is exact, in any order. The currents
 of a tick are therefore equal bit for bit with and without the compiled kernel,
@@ -9,13 +9,16 @@ largest current that spikes can cause: with a thousand inputs, and currents up
 to 16, potentials are rounded to about the resolution of thresholds, 2**-16.
 """
 
-import functools
+import math
 
 import jax
 import jax.numpy as jnp
 
+from ssnn_jax import spikes
 from ssnn_jax.neuron import composite
+from ssnn_jax.spikes import bernoulli
 from ssnn_jax.spikes import kernels
+from ssnn_jax.spikes.thresholds import NUM_BITS
 
 _SUM_BITS = 23  # of the largest sum, in units; one bit is left for rounding
 
@@ -52,7 +55,16 @@ def sum_rows(
   largest = jnp.where(largest == 0.0, 1.0, largest)
   unit = jnp.ldexp(largest / jnp.frexp(largest)[0], -_SUM_BITS)
   integers = jnp.round(weights / unit).astype(jnp.int32)
-  add = functools.partial(kernels.sum_rows, _sum_rows, use_kernels, integers)
+
+  def add(words, ticks):
+    kernel = kernels.find(
+      'ssnn_sum_rows',
+      jax.ShapeDtypeStruct((len(ticks), integers.shape[1]), jnp.int32),
+      _sum_rows,
+      use_kernel=use_kernels,
+    )
+    return kernel(integers, words, ticks)
+
   for _ in words.shape[:-1]:
     add = jax.vmap(add, in_axes=(0, None))
   return add(words, ticks).astype(jnp.float32) * unit
@@ -67,3 +79,29 @@ def _sum_rows(integers, words, ticks):
     precision=composite.PRECISION,
   )
   return sums.astype(jnp.int32)
+
+
+def mean_noise(source: spikes.Source, window: spikes.Window) -> jax.Array:
+  """Returns read noise averaged over the ticks of a window.
+
+  The noise of one tick is a sum of 16 fair bits, scaled to mean 0 and variance
+  1: it has 17 levels, and its mean over several ticks is nearly normal. As for
+  thresholds, the noise of a tick does not depend on T or the window.
+
+  Args:
+    source: random bits of the N neurons of one sample that are read.
+    window: the window.
+
+  Returns:
+    `[N]` means; 0 in a window without ticks.
+  """
+
+  def count(word, mask):
+    ones = jax.lax.population_count(bernoulli.planes(source, word) & mask)
+    return jnp.sum(ones, axis=0).astype(jnp.int32)
+
+  ones = jnp.sum(jax.vmap(count)(source.words, window.mask), axis=0)
+  excess = ones - NUM_BITS // 2 * window.length
+  deviation = math.sqrt(NUM_BITS) / 2  # of the ones in one tick
+  ticks = spikes.num_valid_ticks(window)
+  return excess.astype(jnp.float32) / (deviation * ticks)

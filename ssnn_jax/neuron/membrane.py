@@ -1,6 +1,7 @@
 """Membranes: how a neuron integrates its drive over the windows."""
 
 from collections.abc import Callable
+import functools
 from typing import Any
 from typing import NamedTuple
 
@@ -74,6 +75,7 @@ def ramp() -> Membrane:
   return Membrane(jnp.zeros, integrate, _read_state)
 
 
+@functools.cache  # equal membranes are the same one
 def leaky(tau: float) -> Membrane:
   """Builds a leaky membrane with bias correction, as the moments of Adam.
 
@@ -98,35 +100,16 @@ def leaky(tau: float) -> Membrane:
   return Membrane(jnp.zeros, integrate, read)
 
 
-def memoryless() -> Membrane:
-  """Builds a membrane that holds the drive of the current window alone."""
-
-  def integrate(potential, drive, window):
-    return jnp.where(window.length > 0, drive, potential)
-
-  return Membrane(jnp.zeros, integrate, _read_state)
-
-
 def _read_state(potential, window):
   del window
   return potential
 
 
-MEMBRANES = ('mean', 'ramp', 'leaky', 'memoryless')
+MEMBRANES = {'mean': mean(), 'ramp': ramp()}
 
 
-def find(integration: str | Membrane, tau: float) -> Membrane:
-  """Returns a membrane by its name; a `Membrane` is returned unchanged.
-
-  Args:
-    integration: one of `MEMBRANES`, or a membrane.
-    tau: time constant of 'leaky', in ticks.
-
-  Returns:
-    The membrane.
-  """
+def find(integration: str | Membrane) -> Membrane:
+  """Returns a membrane by its name; a `Membrane` is returned unchanged."""
   if isinstance(integration, Membrane):
     return integration
-  if integration == 'leaky':
-    return leaky(tau)
-  return {'mean': mean, 'ramp': ramp, 'memoryless': memoryless}[integration]()
+  return MEMBRANES[integration]

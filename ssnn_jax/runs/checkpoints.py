@@ -40,7 +40,6 @@ class Checkpoint(NamedTuple):
   epoch: int  #: epochs completed
   state: training.TrainState  #: NumPy arrays, with an axis of seeds
   record: dict[str, Any]
-  sha256: str  #: digest of the state
 
 
 @contextlib.contextmanager
@@ -116,11 +115,8 @@ def restore(
   epoch = manager.latest_step()
   if epoch is None:
     return None
-  with _explained(manager.directory / str(epoch)):
-    state, progress = _read(manager, epoch, like)
-    digest = provenance.sha256(state)
-    _check(progress['sha256'], digest)
-  return Checkpoint(epoch, state, progress['record'], digest)
+  state, progress = _read(manager, epoch, like)
+  return Checkpoint(epoch, state, progress['record'])
 
 
 def last_epoch(folder: str | os.PathLike) -> int | None:
@@ -156,13 +152,7 @@ def load_params(
     with _make_manager(path, cleanup=False) as manager:
       epoch = manager.best_step() if best else manager.latest_step()
       if epoch is not None:
-        with _explained(path / str(epoch)):
-          state, progress = _read(manager, epoch, like=None)
-          params = tuple(
-            types.LayerParams(**layer) if isinstance(layer, dict) else layer
-            for layer in state['params']  # arrays are weights of a chip
-          )
-          _check(progress['params_sha256'], provenance.sha256(params))
+        params, progress = _read(manager, epoch)
   if epoch is None:
     raise types.UserError(
       f'{path} holds no checkpoint; give the folder of a run that has written '
@@ -178,32 +168,32 @@ def load_params(
   return jax.tree.map(lambda leaf: np.asarray(leaf[index]), params)
 
 
-def _read(manager, epoch, like):
-  """Reads state and progress; without `like`, the state is a dictionary."""
+def _read(manager, epoch, like=None):
+  """Reads state and progress; without `like`, parameters instead of a state."""
   import orbax.checkpoint as ocp
 
-  state = ocp.args.StandardRestore(like)
-  args = ocp.args.Composite(state=state, progress=ocp.args.JsonRestore())
-  restored = manager.restore(epoch, args=args)
-  return restored.state, restored.progress
-
-
-def _check(recorded, digest):
-  if recorded != digest:
-    raise ValueError('its arrays have changed since they were written')
-
-
-@contextlib.contextmanager
-def _explained(path):
-  """Explains errors of Orbax, which are of many types and lengths."""
+  args = ocp.args.Composite(
+    state=ocp.args.StandardRestore(like), progress=ocp.args.JsonRestore()
+  )
+  path = manager.directory / str(epoch)
   try:
-    yield
-  except Exception as error:
+    restored = manager.restore(epoch, args=args)
+    state, progress, name = restored.state, restored.progress, 'sha256'
+    if like is None:  # the state is a dictionary
+      name = 'params_sha256'
+      state = tuple(
+        types.LayerParams(**layer) if isinstance(layer, dict) else layer
+        for layer in state['params']  # arrays are weights of a chip
+      )
+    if provenance.sha256(state) != progress[name]:
+      raise ValueError('its arrays have changed since they were written')
+  except Exception as error:  # of many types and lengths
     reason = str(error).partition('\n')[0][:100].rstrip('. ')
     raise types.UserError(
       f'{path} is damaged ({reason or type(error).__name__}); remove this '
       'folder to resume the run from an older checkpoint or from the start.'
     ) from error
+  return state, progress
 
 
 def _make_manager(path, cleanup):

@@ -14,16 +14,12 @@ _LOCK = '.lock'
 
 @contextlib.contextmanager
 def convert_os_errors(path: str | os.PathLike) -> Iterator[None]:
-  """Raises `UserError`, which names the path, in place of `OSError`."""
+  """Raises `UserError`, which names the path, instead of `OSError`."""
   try:
     yield
   except OSError as error:
-    reason, path = error.strerror or error, pathlib.Path(path)
-    for link in (path, *path.parents):
-      if link.is_symlink() and not link.exists():
-        reason = f'{link} is a link to {link.readlink()}, which does not exist'
     raise types.UserError(
-      f'{path} cannot be used ({reason}); free disk space, '
+      f'{path} cannot be used ({error.strerror or error}); free disk space, '
       'change its permissions, or choose another folder.'
     ) from None
 
@@ -79,25 +75,9 @@ def write_atomically(path: str | os.PathLike, content: str | bytes) -> None:
 
 
 def write_new(path: str | os.PathLike, content: bytes) -> None:
-  """Writes a new file, or none at all.
-
-  Raises a UserError if the file exists or cannot be written.
-  """
-  path = pathlib.Path(path)
-  try:
-    with open(path, 'xb') as file:
-      try:
-        file.write(content)
-      except OSError:
-        with contextlib.suppress(OSError):
-          path.unlink()
-        raise
-  except FileExistsError:
+  """Writes a new file; raises `UserError` if the file exists."""
+  if os.path.lexists(path):
     raise types.UserError(
       f'{path} exists already and is not overwritten; choose another file.'
-    ) from None
-  except OSError as error:
-    raise types.UserError(
-      f'{path} cannot be written ({error.strerror}); choose another file, or '
-      'check its folder, the permissions and the free space.'
-    ) from None
+    )
+  write_atomically(path, content)

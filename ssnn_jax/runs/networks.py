@@ -16,19 +16,14 @@ import os
 import pathlib
 from typing import Any
 from typing import NamedTuple
-from typing import TypedDict
 
 import numpy as np
 
-from ssnn_jax import checks
 from ssnn_jax import layers
-from ssnn_jax import summaries
 from ssnn_jax import types
 from ssnn_jax import version
 from ssnn_jax.chip.config import ChipConfig
 from ssnn_jax.config import NetworkConfig
-from ssnn_jax.neuron.periphery import ReadConfig
-from ssnn_jax.neuron.wta import RaceConfig
 from ssnn_jax.runs import checkpoints
 from ssnn_jax.runs import files
 from ssnn_jax.runs import provenance
@@ -37,21 +32,8 @@ from ssnn_jax.simulation import samples
 NETWORK = 'network.json'
 _KINDS = {
   kind.__name__: kind
-  for kind in (
-    NetworkConfig,
-    ChipConfig,
-    RaceConfig,
-    ReadConfig,
-    layers.Dense,
-    layers.Conv,
-  )
+  for kind in (NetworkConfig, ChipConfig, layers.Dense, layers.Conv)
 }
-
-
-class _File(TypedDict):
-  version: str  # of ssnn_jax
-  params: str | None  # name of the file of parameters; None: checkpoints
-  config: dict
 
 
 class SavedNetwork(NamedTuple):
@@ -59,9 +41,6 @@ class SavedNetwork(NamedTuple):
 
   config: NetworkConfig | ChipConfig
   params: Any  #: `Params` of NumPy arrays; of a chip, integer weights
-
-  def __repr__(self):
-    return f'{self.config}\nparams: {summaries.show(self.params)}'
 
 
 def save(
@@ -87,10 +66,21 @@ def save(
     >>> config, params = ssnn_jax.load('digits')  # doctest: +SKIP
   """
   folder = pathlib.Path(folder).expanduser()
-  expected = 'a NetworkConfig, or a ChipConfig'
-  checks.check_type('config', config, NetworkConfig | ChipConfig, expected)
   encoded = _encode('config', config)
-  arrays = _arrays(config, params)
+  arrays = {}
+  if isinstance(config, NetworkConfig):
+    samples.check_params(config, params)
+    for index, layer in enumerate(params):
+      arrays[f'weights_{index}'] = np.asarray(layer.weights)
+      arrays[f'biases_{index}'] = np.asarray(layer.biases)
+  else:
+    arrays = {f'weights_{i}': np.asarray(w) for i, w in enumerate(params)}
+  for name, array in arrays.items():
+    if array.dtype.kind not in 'fi':
+      raise types.UserError(
+        f'{name} are {array.dtype}, which files of NumPy do not have; convert '
+        'them to float32.'
+      )
   if checkpoints.last_epoch(folder) is not None:
     raise types.UserError(
       f'{folder} is the folder of a run, whose parameters are in its '
@@ -138,25 +128,36 @@ def load(
   """
   folder = pathlib.Path(folder).expanduser()
   read = _read(folder)
-  path = folder / NETWORK
   try:
     config = _decode(read['config'])
   except (LookupError, TypeError, types.UserError) as error:
     reason = str(error).rstrip('.')
     raise types.UserError(
-      f'{path} has a configuration that this version does not know ({reason}); '
-      f'use version {read["version"]} of ssnn_jax, which wrote the file.'
+      f'{folder / NETWORK} has a configuration that this version does not know '
+      f'({reason}); use version {read["version"]} of ssnn_jax, which wrote the '
+      'file.'
     ) from None
   if read['params'] is None:
     params = checkpoints.load_params(folder, seed=seed, best=best)
-  else:
-    if seed is not None or best:
-      raise types.UserError(
-        f'{folder} holds one network; leave out seed and best, which choose a '
-        'network of a run.'
+    return SavedNetwork(config, params)
+  if seed is not None or best:
+    raise types.UserError(
+      f'{folder} holds one network; leave out seed and best, which choose a '
+      'network of a run.'
+    )
+  path = folder / read['params']
+  try:
+    with np.load(path, allow_pickle=False) as arrays:
+      params = tuple(
+        types.LayerParams(arrays[f'weights_{i}'], arrays[f'biases_{i}'])
+        if isinstance(config, NetworkConfig)
+        else arrays[f'weights_{i}']
+        for i in range(len(config.layer_sizes) - 1)
       )
-    params = _read_params(folder / read['params'], read['params_sha256'])
-  _arrays(config, params)  # refuses those of another network
+    if provenance.sha256(params) != read['params_sha256']:
+      raise ValueError('its arrays have changed since they were written')
+  except Exception as error:  # zip, zlib and NumPy raise many types
+    raise _damaged(path, error) from None
   return SavedNetwork(config, params)
 
 
@@ -166,29 +167,17 @@ def _encode(name, value):
     return [_encode(name, item) for item in value]
   if type(value) in _KINDS.values():
     fields = {
-      own.name: getattr(value, own.name) for own in dataclasses.fields(value)
+      field.name: _encode(field.name, getattr(value, field.name))
+      for field in dataclasses.fields(value)
     }
-    # JSON has no infinity, which is the default of all fields that allow it.
-    return {'type': type(value).__name__} | {
-      own: _encode(own, item)
-      for own, item in fields.items()
-      if not (isinstance(item, float) and np.isinf(item))
-    }
+    return {'type': type(value).__name__} | fields
   if isinstance(value, np.generic):
     value = value.item()
   if value is None or isinstance(value, bool | int | float | str):
     return value
-  if name == 'layers':
-    remedy = 'save its parameters alone, as by numpy.savez'
-  else:
-    default = NetworkConfig.__dataclass_fields__[name].default
-    remedy = (
-      f"save dataclasses.replace(config, {name}='{default}'), and put yours "
-      'back after loading'
-    )
   raise types.UserError(
     f'{name} has a {type(value).__name__} of your own, which no file can hold; '
-    f'{remedy}.'
+    'save the parameters alone, as by numpy.savez.'
   )
 
 
@@ -211,75 +200,20 @@ def _read(folder):
   """Reads `network.json`."""
   path = folder / NETWORK
   if not path.exists():
-    inside = sorted(folder.rglob(NETWORK))
-    example = f', such as {inside[0].parent}' if inside else ''
     raise types.UserError(
       f'{folder} holds no network; give a folder that ssnn_jax.save has '
-      f'written, or the folder of a run{example}.'
+      'written, or the folder of a run.'
     )
   try:
-    checks.check_file(path)
-    read = checks.parse(path.read_bytes())
-    for problem in checks.problems(read, _File):
-      raise ValueError(problem)
-    if read['params'] and pathlib.Path(read['params']).name != read['params']:
-      raise ValueError('its parameters are not in the same folder')
-  except (OSError, ValueError) as error:
-    reason = getattr(error, 'strerror', None) or str(error).rstrip('.')
-    raise types.UserError(
-      f'{path} is damaged ({reason}); restore the file, or remove it and save '
-      'the network again.'
-    ) from None
-  return read
+    read = json.loads(path.read_bytes())
+    return {name: read[name] for name in ('version', 'params', 'config')} | read
+  except (OSError, ValueError, KeyError, TypeError) as error:
+    raise _damaged(path, error) from None
 
 
-def _arrays(config, params):
-  """Names the arrays of parameters; refuses those of another network."""
-  if isinstance(config, NetworkConfig):
-    samples.check_params(config, params)
-    arrays = {
-      f'{part}_{index}': np.asarray(getattr(layer, part))
-      for index, layer in enumerate(params)
-      for part in types.LayerParams._fields
-    }
-  else:
-    sizes = config.layer_sizes
-    expected = [(n + 1, m) for n, m in zip(sizes, sizes[1:])]
-    shapes = [np.shape(layer) for layer in params]
-    if shapes != expected:
-      raise types.UserError(
-        f'params have the shapes {shapes}, but the chip has weights of '
-        f'{expected}; pass the integer weights of this chip.'
-      )
-    arrays = {f'weights_{i}': np.asarray(own) for i, own in enumerate(params)}
-  for name, array in arrays.items():
-    if array.dtype.kind not in 'fi':
-      raise types.UserError(
-        f'{name} are {array.dtype}, which files of NumPy do not have; convert '
-        'them to float32.'
-      )
-  return arrays
-
-
-def _read_params(path, digest):
-  """Reads the file of parameters."""
-  try:
-    checks.check_file(path)
-    with np.load(path, allow_pickle=False) as read:
-      layers_read = range(sum(name.startswith('weights') for name in read))
-      if 'biases_0' in read:
-        params = tuple(
-          types.LayerParams(read[f'weights_{i}'], read[f'biases_{i}'])
-          for i in layers_read
-        )
-      else:
-        params = tuple(read[f'weights_{i}'] for i in layers_read)
-    if provenance.sha256(params) != digest:
-      raise ValueError('its arrays have changed since they were written')
-  except Exception as error:  # zip, zlib and NumPy raise many types
-    reason = getattr(error, 'strerror', None) or str(error).rstrip('.')
-    raise types.UserError(
-      f'{path} is damaged ({reason}); restore the file, or save the network '
-      'again.'
-    ) from None
-  return params
+def _damaged(path, error):
+  reason = getattr(error, 'strerror', None) or str(error).rstrip('.')
+  return types.UserError(
+    f'{path} is damaged ({reason}); restore the file, or save the network '
+    'again.'
+  )

@@ -30,7 +30,6 @@ def environment() -> dict[str, Any]:
     'dirty': None if changes is None else bool(changes),
     'device': jax.devices()[0].device_kind,
     'num_devices': jax.device_count(),
-    'num_processes': jax.process_count(),
     'kernels': kernels.is_available('ssnn_sample_hashed'),
     'time': datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds'),
   }

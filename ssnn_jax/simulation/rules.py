@@ -1,11 +1,8 @@
-"""Rules of one layer in one window of one sample, whatever the timing.
-
-The rules of the neuron (`ssnn_jax.neuron`) meet the wiring of a layer, the
-periphery of its crossbar and the choices of the configuration.
-"""
+"""Rules that both timings share, for one sample: spikes sent, reads, winners."""
 
 from collections.abc import Callable
-import functools
+from typing import Any
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,14 +12,23 @@ from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.neuron import composite
 from ssnn_jax.neuron import crossbar
-from ssnn_jax.neuron import firing
-from ssnn_jax.neuron import periphery
+from ssnn_jax.neuron import wta
 from ssnn_jax.spikes import samplers
+from ssnn_jax.spikes import thresholds
 from ssnn_jax.spikes.thresholds import Role
 from ssnn_jax.spikes.thresholds import Source
 
 # (role, layer, num_neurons) -> thresholds of a sample in the words of a block
 Sources = Callable[[Role, int, int], Source]
+
+
+class State(NamedTuple):
+  """All that the neurons of one sample store from block to block."""
+
+  membranes: tuple[Any, ...]  #: state of each layer's membranes
+  inhibition: jax.Array  #: inhibition shared by the output neurons, in nats
+  #: [J] error current of each hidden layer, in real time
+  currents: tuple[jax.Array, ...] = ()
 
 
 def make_sources(
@@ -39,15 +45,15 @@ def make_sources(
   Returns:
     `(role, layer, num_neurons) -> Source`.
   """
+  is_single = len(words) == config.schedule.windows_per_block == 1
+  has_patches = [wiring.inputs is not None for wiring in config.wirings]
 
   def find(role, layer, num_neurons):
     sampler = samplers.find(config.sampler, role)
     # A Sobol word costs so little that, without the kernel, it is fused with
     # its use; but not where each patch would sample it again.
     is_sending = role in (Role.INPUT, Role.FORWARD)
-    has_patches = is_sending and config.wirings[layer].inputs is not None
-    is_single = len(words) == config.schedule.windows_per_block == 1
-    is_fused = sampler.count and is_single and not has_patches
+    is_fused = is_single and not (is_sending and has_patches[layer])
     return Source(
       keys[layer, role],
       jnp.asarray(position),
@@ -56,168 +62,166 @@ def make_sources(
       layer=layer,
       num_neurons=num_neurons,
       sampler=sampler,
-      use_kernel=config.kernels and not is_fused,
+      use_kernel=config.kernels and not (is_fused and sampler.count),
     )
 
   return find
 
 
-def drive(
-  config: NetworkConfig,
-  layer: int,
-  params: types.LayerParams,
+def send(
+  source: Source, rates: jax.Array, masks: jax.Array, has_whole_words: bool
+) -> tuple[jax.Array, jax.Array]:
+  """Samples the spikes of a layer.
+
+  Args:
+    source: thresholds of the layer.
+    rates: `[W, N]` spikes per tick in each window.
+    masks: `[W, K]` uint32 ticks of each window.
+    has_whole_words: whether all ticks of a word are of one window.
+
+  Returns:
+    `[K, N]` uint32 words of spikes, and their counts, `[W, N]`.
+  """
+  words = thresholds.sample_words(source, rates, masks)
+  count_word = source.sampler.count
+  if not (has_whole_words and count_word):
+    return words, count(words, masks)
+  # Counted without sampling, so that a word that is not used is not sampled.
+  counts = jax.vmap(count_word, (None, 0, None))(source, source.words, rates[0])
+  counts = jnp.where(masks[0, :, None] > 0, counts, 0)
+  return words, jnp.sum(counts, axis=0, dtype=jnp.int32)[None]
+
+
+def send_inputs(
+  inputs: types.Inputs, sources: Sources, block: spikes.Block, whole_words: bool
+) -> tuple[jax.Array, jax.Array]:
+  """Sends the spikes of the inputs, given or sampled; returns as `send`."""
+  masks = block.windows.mask
+  mask = jnp.sum(masks, axis=0, dtype=jnp.uint32)  # the rates are constant
+  if inputs.train is not None:
+    words = inputs.train.at[block.words].get(mode='clip') & mask[:, None]
+    return words, count(words, masks)
+  source = sources(Role.INPUT, 0, len(inputs.rates))
+  words, counts = send(source, inputs.rates[None], mask[None], whole_words)
+  return words, counts if len(masks) == 1 else count(words, masks)
+
+
+def count(words: jax.Array, masks: jax.Array) -> jax.Array:
+  """Counts the spikes of `[K, N]` words in each window, `[W, N]`."""
+  return spikes.count(words[None] & masks[:, :, None])
+
+
+def make_drive(config: NetworkConfig) -> Callable[..., jax.Array]:
+  """Returns the forward read of all layers.
+
+  It is `(layer, params, sources, rates, window) -> drive`, with `[I]`
+  presynaptic spikes per tick in a window and the `[J]` mean synaptic current.
+  """
+  wirings, gains = config.wirings, config.read_gains
+
+  def drive(layer, params, sources, rates, window):
+    rows = wirings[layer].gather(rates)
+    currents = composite.drive(params, gains[layer], rows)
+    if config.read_noise:
+      source = sources(Role.READ, layer, wirings[layer].num_neurons)
+      currents = _add_noise(config, layer, currents, source, window)
+    return currents.reshape(-1)
+
+  return drive
+
+
+def make_transposed_drive(config: NetworkConfig) -> Callable[..., jax.Array]:
+  """Returns the transposed read of all layers.
+
+  It is `(layer, params, sources, errors, counts, window) -> errors`, with the
+  `[J]` exact errors of the layer and its `[J]` int32 error spikes, positive
+  minus negative, and the `[I]` errors of the layer below.
+  """
+  wirings, gains = config.wirings, config.read_gains
+
+  def drive(layer, params, sources, errors, counts, window):
+    if 'backward' not in config.rates:
+      ticks = spikes.num_valid_ticks(window) * config.gains[layer]
+      errors = counts.astype(jnp.float32) / ticks
+    columns = wirings[layer].split(errors)
+    rows = composite.transposed_drive(params, gains[layer], columns)
+    if config.read_noise:
+      # Each position is a read of its own, before errors of an input add up.
+      source = sources(Role.TRANSPOSED_READ, layer, rows.size)
+      rows = _add_noise(config, layer, rows, source, window)
+    return wirings[layer].scatter(rows)
+
+  return drive
+
+
+def _add_noise(config, layer, currents, source, window):
+  """Adds read noise to the currents of a crossbar, before the read gain."""
+  gain = config.read_gains[layer]
+  noise = crossbar.mean_noise(source, window).reshape(currents.shape)
+  return gain * (currents / gain + config.read_noise * noise)
+
+
+def compete(
+  is_race: bool,
   sources: Sources,
-  rates: jax.Array,
-  window: spikes.Window,
-) -> jax.Array:
-  """Computes the drive of a layer: the forward read of its crossbar.
+  inhibition: jax.Array,
+  potentials: jax.Array,
+  windows: spikes.Window,
+) -> tuple[jax.Array, jax.Array]:
+  """Finds the winners of the windows of a block.
 
   Args:
-    config: the network.
-    layer: the layer of weights.
-    params: its parameters.
-    sources: thresholds of the sample, for read noise.
-    rates: `[I]` presynaptic spikes per tick in the window.
-    window: the window.
+    is_race: whether a race is simulated; otherwise winners are drawn.
+    sources: thresholds of the sample in the block.
+    inhibition: of the race, before the block.
+    potentials: `[W, C]` of the output layer.
+    windows: the W windows.
 
   Returns:
-    `[J]` mean synaptic current over the window.
+    The inhibition after the block, and `[K, C]` uint32 words of winners.
   """
-  wiring, gain = config.wirings[layer], config.read_gains[layer]
-  product = functools.partial(composite.drive, params, gain)
-  source = None
-  if config.reads.out_noise:
-    source = sources(Role.READ, layer, wiring.num_neurons)
-  rows = wiring.gather(rates)
-  drives = periphery.read(config.reads, product, gain, source, rows, window)
-  return drives.reshape(-1)
+  num_windows, num_classes = potentials.shape
+  if not is_race:
+    rates = jax.vmap(wta.cumulative_rates)(potentials)
+    source = sources(Role.WINNER, 0, 1)
+    words = thresholds.sample_words(source, rates, windows.mask)
+    return inhibition, wta.first(words)
+  noise = thresholds.uniforms(sources(Role.WINNER, 0, num_classes))
+  # A single window has all ticks of the block, several have one each.
+  noise = noise[None] if num_windows == 1 else noise[:num_windows, None]
+  is_valid = jnp.arange(noise.shape[1])[None] < windows.length[:, None]
+  inhibition, winners = jax.lax.scan(
+    lambda theta, window: wta.race(theta, *window),
+    inhibition,
+    (noise, potentials, is_valid),
+  )
+  return inhibition, spikes.pack(winners.reshape(-1, num_classes))
 
 
-def reads_spikes(config: NetworkConfig) -> bool:
-  """Whether rows are read by their spikes, for all windows of a block."""
-  # To round all weights for a block of one tick takes longer than its read.
-  schedule = config.schedule
-  is_each_tick = config.timing == 'realtime' and schedule.window == 1
-  return is_each_tick and not schedule.is_split and config.reads.is_ideal
-
-
-def drive_by_spikes(
-  config: NetworkConfig,
-  layer: int,
-  params: types.LayerParams,
-  words: jax.Array,
-  ticks: jax.Array,
-) -> jax.Array:
-  """Computes the drive of a layer in windows of one tick each.
-
-  Args:
-    config: the network.
-    layer: the layer of weights.
-    params: its parameters.
-    words: `[I]` uint32 presynaptic spikes in the word of the windows.
-    ticks: `[W]` uint32 tick of each window.
-
-  Returns:
-    `[W, J]` synaptic currents.
-  """
-  rows = config.wirings[layer].gather(words)
-  sums = crossbar.sum_rows(params.weights, rows, ticks, config.kernels)
-  biases = jnp.broadcast_to(params.biases, sums.shape)
-  drives = config.read_gains[layer] * sums + biases
-  return jnp.moveaxis(drives, -2, 0).reshape(len(ticks), -1)
-
-
-def transposed_drive(
-  config: NetworkConfig,
-  layer: int,
-  params: types.LayerParams,
-  sources: Sources,
-  errors: jax.Array,
-  window: spikes.Window,
-) -> jax.Array:
-  """Computes the errors of the layer below: the transposed read.
-
-  Args:
-    config: the network.
-    layer: the layer of weights that is read.
-    params: its parameters, or those of feedback.
-    sources: thresholds of the sample, for read noise.
-    errors: `[J]` errors of its postsynaptic neurons in the window.
-    window: the window.
-
-  Returns:
-    `[I]` errors.
-  """
-  wiring, gain = config.wirings[layer], config.read_gains[layer]
-  product = functools.partial(composite.transposed_drive, params, gain)
-  source = None
-  if config.reads.out_noise:
-    num_rows = wiring.num_positions * wiring.num_rows
-    source = sources(Role.TRANSPOSED_READ, layer, num_rows)
-  columns = wiring.split(errors)
-  # Each position is a read of its own, before the errors of an input add up.
-  rows = periphery.read(config.reads, product, gain, source, columns, window)
-  return wiring.scatter(rows)
-
-
-def mean_errors(
-  config: NetworkConfig,
-  layer: int,
-  errors: jax.Array,
-  signed_counts: jax.Array,
-  window: spikes.Window,
-) -> jax.Array:
-  """Returns the errors that a transposed read propagates.
-
-  Args:
-    config: the network.
-    layer: layer of weights whose postsynaptic neurons have the errors.
-    errors: `[J]` exact errors, used with `backward='rates'`.
-    signed_counts: `[J]` int32 error spikes, positive minus negative.
-    window: the window.
-
-  Returns:
-    `[J]` errors: spikes per tick, divided by the gain of the layer.
-  """
-  if config.backward == 'rates':
-    return errors
-  ticks = spikes.num_valid_ticks(window) * config.gains[layer]
-  return signed_counts.astype(jnp.float32) / ticks
-
-
-def hidden_error(
-  config: NetworkConfig,
-  dropout_mask: jax.Array,
+def respond(
+  potentials: jax.Array,
   potential: jax.Array,
-  incoming: jax.Array,
-) -> jax.Array:
-  """Computes the errors of hidden neurons: incoming, through their gates.
+  winners: jax.Array,
+  votes: jax.Array,
+) -> types.Inference:
+  """Counts the votes of a block.
 
   Args:
-    config: the network.
-    dropout_mask: `[J]` 0 where a unit is dropped, otherwise 1.
-    potential: `[J]` potentials.
-    incoming: `[J]` errors from the transposed read.
+    potentials: `[W, C]` of the output layer.
+    potential: `[C]` after the block.
+    winners: `[K, C]` uint32 words.
+    votes: `[W, K]` uint32 ticks of each window that are votes.
 
   Returns:
-    `[J]` errors.
+    The response of the output layer in the block.
   """
-  gate = firing.find(config.firing_function).derivative(potential)
-  return dropout_mask * gate * incoming
-
-
-def output_error(
-  config: NetworkConfig,
-  label: jax.Array,
-  potential: jax.Array,
-  window: spikes.Window,
-) -> jax.Array:
-  """Returns the `[C]` exact errors of the output layer; 0 without ticks."""
-  num_classes = potential.shape[0]
-  probabilities = jax.nn.softmax(potential)
-  if config.output_errors == 'argmax':
-    probabilities = jax.nn.one_hot(jnp.argmax(potential), num_classes)
-  errors = probabilities - jax.nn.one_hot(label, num_classes)
-  if max(config.error_starts):
-    errors = jnp.where(window.length > 0, errors, 0.0)
-  return errors
+  # The largest potential of each window has the votes of all its ticks.
+  num_votes = spikes.count(votes[:, :, None])
+  largest = jnp.argmax(potentials, axis=1)
+  largest = jax.nn.one_hot(largest, potentials.shape[1], dtype=jnp.int32)
+  is_vote = jnp.sum(votes, axis=0, dtype=jnp.uint32)
+  return types.Inference(
+    winner_counts=spikes.count(winners & is_vote[:, None]),
+    potential=potential,
+    largest_counts=jnp.sum(num_votes * largest, axis=0),
+  )

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from ssnn_jax import checks
-from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.simulation import rules
@@ -168,9 +167,3 @@ def draw_dropout_masks(
   return tuple(
     lifted(layer, size, positions) for layer, size in enumerate(sizes)
   )
-
-
-def given_words(train: jax.Array, block: spikes.Block) -> jax.Array:
-  """Returns the `[K, I]` words of a block of a given train of all words."""
-  mask = jnp.sum(block.windows.mask, axis=0, dtype=jnp.uint32)
-  return train.at[block.words].get(mode='clip') & mask[:, None]

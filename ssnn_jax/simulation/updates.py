@@ -8,7 +8,7 @@ affects the few neurons with an error in its tick, whereas a dropped error spike
 would affect the whole fan-in of its neuron, and the update would be noisier.
 """
 
-import functools
+from collections.abc import Callable
 from typing import Any
 from typing import NamedTuple
 
@@ -21,15 +21,11 @@ from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.neuron import coincidence
 from ssnn_jax.simulation import rules
-from ssnn_jax.spikes import trains
+from ssnn_jax.spikes import thresholds
 from ssnn_jax.spikes.thresholds import NUM_BITS
 from ssnn_jax.spikes.thresholds import Role
 
-# Signals at the synapses of a layer: trains, or with updates of rates
-# the expected spikes in each window, `[..., W, N]`.
-PrePost = tuple[Any, Any]
-
-# Largest number of pairs of a sample and a word that are counted at once.
+# Words that are counted at once: patches of a convolution repeat spikes.
 _WORDS_AT_ONCE = 512
 
 
@@ -73,7 +69,7 @@ def plan_pulses(
   """
   check_counts(config, batch_size)
   unit = _unit_gradient(config, batch_size)
-  if pulse_gradient is None or config.update == 'rates':
+  if pulse_gradient is None or 'update' in config.rates:
     return PulsePlan(unit, None, (None,) * len(unit))
   resolution = 2.0**-NUM_BITS  # of rates
   units, pulses, keep_probabilities = [], [], []
@@ -104,7 +100,7 @@ def check_counts(config: NetworkConfig, batch_size: int) -> None:
   """
   positions = max(wiring.num_positions for wiring in config.wirings)
   longest = checks.MAX_COUNT // max(1, batch_size * positions)
-  is_valid = config.update != 'spikes' or config.num_steps <= longest
+  is_valid = 'update' in config.rates or config.num_steps <= longest
   expected = f'at most {longest} ticks with batches of {batch_size} samples, '
   expected += 'as coincidences are counted in 32 bits'
   checks.check_field(config, 'num_steps', is_valid, expected)
@@ -122,119 +118,106 @@ def _unit_gradient(config, batch_size):
   )
 
 
-def pre_post(
-  config: NetworkConfig,
-  plan: PulsePlan,
-  sources: rules.Sources,
-  block: spikes.Block,
-  signals: types.Signals,
-) -> list[PrePost]:
-  """Returns the signals at the synapses of one sample in one block.
+def make_observe(
+  config: NetworkConfig, plan: PulsePlan
+) -> Callable[..., list[tuple[Any, Any]]]:
+  """Builds the function that observes the signals at all synapses.
 
   Args:
     config: the network.
     plan: thinning of the presynaptic spikes.
-    sources: thresholds of the sample in the block.
-    block: words and windows of the block.
-    signals: signals of the block.
 
   Returns:
-    Presynaptic and postsynaptic signals of each layer's synapses.
+    `(sources, block, signals) -> ends`: of each layer of one sample in one
+    block, the `[K, I]` words of presynaptic spikes and the `[K, J]` error
+    streams; with exact updates the `[W, I]` rates and the streams of expected
+    error spikes, `[W, J]`.
   """
-  layers = zip(config.gains, plan.keep_probabilities, *signals[:2])
-  ends = []
-  for layer, (gain, keep, signal, error) in enumerate(layers):
-    if config.update == 'rates':
-      lengths = block.windows.length.astype(jnp.float32)[:, None]
-      expected = gain * error.errors * lengths
-      streams = types.ErrorStreams(
-        jax.nn.relu(expected), jax.nn.relu(-expected)
-      )
-      ends.append((signal.rates, streams))
-      continue
-    train = signal.train
-    if keep is not None:
-      num_inputs = config.layer_sizes[layer]
-      source = sources(Role.THINNING, layer, num_inputs)
-      all_ticks = jnp.full((1, len(block.words)), ~jnp.uint32(0))
-      rates = jnp.broadcast_to(keep, (1, num_inputs))
-      train = trains.thinned(train, trains.sampled(source, rates, all_ticks))
-    ends.append((train, error.streams))
-  return ends
+
+  def observe(sources, block, signals):
+    ends = []
+    for layer, (signal, error) in enumerate(zip(signals.forward, signals.errors)):
+      if 'update' in config.rates:
+        lengths = block.windows.length.astype(jnp.float32)[:, None]
+        expected = config.gains[layer] * error.errors * lengths
+        streams = types.ErrorStreams(
+          jax.nn.relu(expected), jax.nn.relu(-expected)
+        )
+        ends.append((signal.rates, streams))
+        continue
+      words, keep = signal.words, plan.keep_probabilities[layer]
+      if keep is not None:
+        source = sources(Role.THINNING, layer, words.shape[1])
+        rates = jnp.broadcast_to(keep, (1, words.shape[1]))
+        all_ticks = jnp.full((1, len(words)), ~jnp.uint32(0))
+        words = words & thresholds.sample_words(source, rates, all_ticks)
+      ends.append((words, error.streams))
+    return ends
+
+  return observe
 
 
-def init_counts(
-  config: NetworkConfig, params: types.Params, separate_signs: bool
+def count(
+  config: NetworkConfig, ends: list[tuple[Any, Any]], separate_signs: bool
 ) -> Counts:
-  """Returns the counts before a presentation.
+  """Counts the coincidences of a batch.
 
   Args:
     config: the network.
-    params: its parameters, for their shapes.
+    ends: signals at the synapses of each layer, with two leading axes, blocks
+      and B.
     separate_signs: whether coincidences with positive and with negative errors
       are counted separately.
 
   Returns:
     The counts.
   """
-  dtype = jnp.float32 if config.update == 'rates' else jnp.int32
-  zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, dtype), params)
-  return Counts(zeros, zeros if separate_signs else None)
+  layers = [
+    (wiring, presynaptic, streams)
+    for wiring, (presynaptic, streams) in zip(config.wirings, ends)
+  ]
+  if not separate_signs:
+    return Counts(tuple(_count(config, *layer) for layer in layers), None)
+  positive, negative = [], []
+  for wiring, presynaptic, streams in layers:
+    silent = jnp.zeros_like(streams.positive)
+    for counts, stream in ((positive, streams.positive), (negative, streams.negative)):
+      only = types.ErrorStreams(stream, silent)
+      counts.append(_count(config, wiring, presynaptic, only))
+  return Counts(tuple(positive), tuple(negative))
 
 
-def count(config: NetworkConfig, counts: Counts, ends: list[PrePost]) -> Counts:
-  """Adds the coincidences of several blocks of a batch.
+def _count(config, wiring, presynaptic, streams):
+  """Counts the signed coincidences of a layer, some words at a time."""
+  is_exact = 'update' in config.rates
+  dtype = jnp.float32 if is_exact else jnp.int32
 
-  Args:
-    config: the network.
-    counts: counts so far.
-    ends: signals at each layer's synapses, with two leading axes, blocks and B.
+  def add(counts, words):
+    presynaptic, streams = words
+    rows = wiring.gather(presynaptic)
+    errors = types.ErrorStreams(*map(wiring.split, streams))
+    if is_exact:
+      errors = errors.positive - errors.negative
+      return coincidence.multiply_rates(counts, rows, errors), None
+    return coincidence.count_coincidences(
+      counts, rows, errors, config.kernels
+    ), None
 
-  Returns:
-    The counts.
-  """
-  # The same sample in another block counts as another sample.
-  ends = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), ends)
-  if config.update == 'rates':
-    return _add(config, counts, ends)
-  num_samples = len(jax.tree.leaves(ends)[0])
-  return trains.fold(
-    functools.partial(_add, config),
-    counts,
-    lambda *words: jax.vmap(lambda own: trains.words(own, *words))(ends),
-    config.schedule.words_per_block,
-    at_once=max(1, _WORDS_AT_ONCE // max(1, num_samples)),
+  zeros = types.LayerParams(
+    jnp.zeros(wiring.weights_shape, dtype), jnp.zeros(wiring.num_columns, dtype)
   )
-
-
-def _add(config, counts, ends):
-  """Adds the coincidences of spikes `[B, K, N]`."""
-  if counts.negative is None:
-    return Counts(_count_layers(config, counts.positive, ends), None)
-  positive = [(pre, _as_positive(errors.positive)) for pre, errors in ends]
-  negative = [(pre, _as_positive(errors.negative)) for pre, errors in ends]
-  return Counts(
-    positive=_count_layers(config, counts.positive, positive),
-    negative=_count_layers(config, counts.negative, negative),
+  # The same sample at another time counts as another sample.
+  words = jax.tree.map(
+    lambda x: x.reshape(-1, x.shape[-1]), (presynaptic, streams)
   )
-
-
-def _as_positive(stream):
-  """Wraps one stream, so that the signed count is the count of the stream."""
-  return types.ErrorStreams(positive=stream, negative=jnp.zeros_like(stream))
-
-
-def _count_layers(config, counts, ends):
-  """Adds the signed coincidences of a batch to the counts of all layers."""
-  add = functools.partial(
-    coincidence.count_coincidences,
-    representation=config.representation,
-    use_kernels=config.kernels,
+  num_words = len(words[0])
+  num_parts = -(-num_words // _WORDS_AT_ONCE)
+  if num_parts <= 1:
+    return add(zeros, words)[0]
+  size = -(-num_words // num_parts)
+  padding = num_parts * size - num_words
+  words = jax.tree.map(
+    lambda x: jnp.pad(x, ((0, padding), (0, 0))).reshape(num_parts, size, -1),
+    words,
   )
-  if config.update == 'rates':
-    add = coincidence.multiply_rates
-  layers = zip(config.wirings, counts, ends)
-  return tuple(
-    add(layer, wiring.gather(presynaptic), jax.tree.map(wiring.split, errors))
-    for wiring, layer, (presynaptic, errors) in layers
-  )
+  return jax.lax.scan(add, zeros, words)[0]

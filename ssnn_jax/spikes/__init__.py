@@ -2,11 +2,9 @@
 
 from ssnn_jax.spikes.encoding import rate_encode
 from ssnn_jax.spikes.samplers import SAMPLERS
-from ssnn_jax.spikes.shift_registers import lfsr
 from ssnn_jax.spikes.thresholds import Role
 from ssnn_jax.spikes.thresholds import Sampler
 from ssnn_jax.spikes.thresholds import Source
-from ssnn_jax.spikes.trains import Train
 from ssnn_jax.spikes.trains import count
 from ssnn_jax.spikes.trains import pack
 from ssnn_jax.spikes.trains import unpack
@@ -29,12 +27,10 @@ __all__ = (
   'Sampler',
   'Schedule',
   'Source',
-  'Train',
   'Window',
   'block',
   'count',
   'count_words',
-  'lfsr',
   'mask_before',
   'num_valid_ticks',
   'pack',

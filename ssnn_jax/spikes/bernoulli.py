@@ -42,13 +42,15 @@ def _join(planes):
 
 def _sample(source, word, rates, masks):
   keys, counter = _state(source, word)
-  return kernels.sample(
+  call = kernels.find(
     'ssnn_sample_hashed',
+    jax.ShapeDtypeStruct(rates.shape[1:], jnp.uint32),
     functools.partial(_reference, is_fused=False),
-    source.use_kernel,
-    (keys, counter, rates, masks),
-    fused=functools.partial(_reference, is_fused=True),
+    use_kernel=source.use_kernel,
+    # Accelerators need a single loop over neurons.
+    elsewhere=functools.partial(_reference, is_fused=True),
   )
+  return call(keys, counter, rates, masks)
 
 
 def _state(source, word):

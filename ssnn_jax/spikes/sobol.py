@@ -84,12 +84,13 @@ def _sample(source, word, rates, masks):
   own = dimension(source.role, source.layer)
   planes = jnp.asarray(_top_planes(own))
   state = jnp.concatenate([_first_point(own, word)[None], planes])
-  return kernels.sample(
+  call = kernels.find(
     'ssnn_sample_sobol',
+    jax.ShapeDtypeStruct(rates.shape[1:], jnp.uint32),
     _reference,
-    source.use_kernel,
-    (state, _shifts(source), rates, masks),
+    use_kernel=source.use_kernel,
   )
+  return call(state, _shifts(source), rates, masks)
 
 
 # Jitted so that it is traced once.

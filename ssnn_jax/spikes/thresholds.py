@@ -98,33 +98,21 @@ class Source:
 
 
 def sample_words(
-  source: Source,
-  rates: jax.Array,
-  mask: jax.Array,
-  first: jax.Array | int = 0,
-  size: int | None = None,
+  source: Source, rates: jax.Array, masks: jax.Array
 ) -> jax.Array:
-  """Samples spikes in some of the words of a source.
+  """Samples the spikes of a source.
 
   Args:
     source: thresholds of one sample in K words.
     rates: `[W, N]` spikes per tick in each window, in [0, 1].
-    mask: `[W, K]` uint32 ticks of each window, which do not overlap.
-    first: place of the first word among the K.
-    size: number of words; static, None for all.
+    masks: `[W, K]` uint32 ticks of each window, which do not overlap.
 
   Returns:
-    `[size, N]` uint32 spikes, one bit per tick.
+    `[K, N]` uint32 spikes, one bit per tick.
   """
-  if size is None:
-    words = source.words
-  else:
-    words, mask = (
-      jax.lax.dynamic_slice_in_dim(each, first, size, axis=-1)
-      for each in (source.words, mask)
-    )
   sample = source.sampler.sample or _compare_drawn
-  return jax.vmap(sample, (None, 0, None, 1))(source, words, rates, mask)
+  sample = jax.vmap(sample, in_axes=(None, 0, None, 1))
+  return sample(source, source.words, rates, masks)
 
 
 def _compare_drawn(source, word, rates, masks):
@@ -168,13 +156,6 @@ def is_below(thresholds: jax.Array, rates: jax.Array) -> jax.Array:
 def round_rates(rates: jax.Array) -> jax.Array:
   """Rounds rates to multiples of 2**-16, the resolution of thresholds."""
   return jnp.round(rates * (1 << NUM_BITS)).astype(jnp.uint32)
-
-
-def pack_word(is_spike: jax.Array) -> jax.Array:
-  """Packs the spikes of up to 32 ticks, `[n, N]`, to `[N]` uint32 words."""
-  places = jnp.arange(len(is_spike), dtype=jnp.uint32)[:, None]
-  bits = is_spike.astype(jnp.uint32) << places
-  return jnp.sum(bits, axis=0, dtype=jnp.uint32)
 
 
 def make_keys(key: jax.Array, num_layers: int) -> jax.Array:

@@ -11,20 +11,17 @@ TICKS_PER_WORD = 32
 class Schedule(NamedTuple):
   """Division of a presentation of T ticks into windows and blocks.
 
-  A membrane is read once a window of n ticks. A block holds whole words: the
-  windows of one word if n divides 32, or a single window of several words. What
-  is stored of a presentation is proportional to a block, whatever T.
+  A membrane is read once a window of n ticks. A block holds whole words: a
+  window of n = T ticks or of several words or, with n = 1, the ticks of a word.
 
   Attributes:
     num_steps: T, ticks of a presentation.
-    window: n, ticks of a window, which divides 32, is a multiple of it or is T;
-      the last window of a presentation may be shorter.
-    is_split: whether each window is a block of its own.
+    window: n, ticks of a window: 1, T or a multiple of 32; the last window of a
+      presentation may be shorter.
   """
 
   num_steps: int
   window: int
-  is_split: bool = False
 
   @property
   def num_windows(self) -> int:
@@ -34,14 +31,13 @@ class Schedule(NamedTuple):
   @property
   def windows_per_block(self) -> int:
     """W, windows of a block."""
-    if self.is_split:
-      return 1
-    return min(self.num_windows, max(1, TICKS_PER_WORD // self.window))
+    of_word = TICKS_PER_WORD if self.window == 1 else 1
+    return min(self.num_windows, of_word)
 
   @property
   def words_per_block(self) -> int:
     """K, words of a block."""
-    return count_words(min(self.window, self.num_steps))
+    return count_words(self.window)
 
   @property
   def num_blocks(self) -> int:
@@ -80,11 +76,11 @@ def block(schedule: Schedule, index: jax.Array | int) -> Block:
     The block.
 
   Example:
-    >>> schedule = ssnn_jax.spikes.Schedule(num_steps=40, window=16)
+    >>> schedule = ssnn_jax.spikes.Schedule(num_steps=40, window=1)
     >>> schedule.num_blocks, schedule.windows_per_block
-    (2, 2)
-    >>> ssnn_jax.spikes.block(schedule, 1).windows.length  # ticks 32 to 39
-    Array([8, 0], dtype=int32)
+    (2, 32)
+    >>> ssnn_jax.spikes.block(schedule, 1).windows.length.sum()  # ticks 32 to 39
+    Array(8, dtype=int32)
   """
   num_windows, window = schedule.windows_per_block, schedule.window
   first = index * num_windows * window
@@ -145,12 +141,5 @@ def mask_before(tick: jax.Array | int, words: jax.Array) -> jax.Array:
 
 
 def num_valid_ticks(window: Window) -> jax.Array:
-  """Returns the ticks of a window as a divisor: 1 for an empty window.
-
-  Example:
-    >>> schedule = ssnn_jax.spikes.Schedule(num_steps=40, window=16)
-    >>> windows = ssnn_jax.spikes.block(schedule, 1).windows
-    >>> ssnn_jax.spikes.num_valid_ticks(windows)
-    Array([8., 1.], dtype=float32)
-  """
+  """Returns the ticks of a window as a divisor: 1 for an empty window."""
   return jnp.maximum(window.length, 1).astype(jnp.float32)

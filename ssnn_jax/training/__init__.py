@@ -1,6 +1,6 @@
 """The training loop, comparisons, metrics, rasters and data parallelism."""
 
-from ssnn_jax import lazy
+from ssnn_jax.training import activity
 from ssnn_jax.training import loop
 from ssnn_jax.training import raster
 from ssnn_jax.training import statistics
@@ -17,13 +17,13 @@ from ssnn_jax.training.state import TrainState
 from ssnn_jax.training.state import init_state
 from ssnn_jax.training.state import stream_key
 
-__getattr__ = lazy.modules(__name__, 'activity', 'raster_plot')
 __all__ = (
   'Comparison',
   'FitResult',
   'History',
   'Stream',
   'TrainState',
+  'activity',
   'compare',
   'fit',
   'init_state',

@@ -5,8 +5,6 @@ The spikes are those of `Network.learn` with the same key and no dropout.
 
 from collections.abc import Callable
 import dataclasses
-import functools
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,22 +12,8 @@ import jax.numpy as jnp
 from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
-from ssnn_jax.simulation import loops
 from ssnn_jax.simulation import presentation
-from ssnn_jax.spikes import trains
 from ssnn_jax.types import Activity
-
-
-class _Counts(NamedTuple):
-  """Counts of one sample, layer by layer; float32 where rates are summed."""
-
-  spikes: tuple[jax.Array, ...]  # [N] int32
-  error_spikes: tuple[jax.Array, ...]  # [J] int32
-  positive_error_spikes: tuple[jax.Array, ...]  # [J] int32
-  clipped_windows: tuple[jax.Array, ...]  # [J] int32, of hidden layers
-  coincidences: tuple[jax.Array, ...]  # float32
-  # spikes that reach rows of crossbars, float32; None without `layers`
-  row_spikes: tuple[jax.Array, ...] | None = None
 
 
 def make_observe(
@@ -43,120 +27,82 @@ def make_observe(
 
   Returns:
     `(params, key, inputs, labels) -> Activity` of one seed, pure; the arguments
-    are those of `Network.learn`. Memory does not depend on T.
+    are those of `Network.learn`.
   """
   config = dataclasses.replace(config, dropout=0.0)
-  return functools.partial(_observe, config, feedback)
+  simulate = presentation.make_simulate(config, feedback=feedback)
+  wirings, gains = config.wirings, config.gains
 
+  def count(sources, block, signals):
+    """Counts of one sample in one block, layer by layer."""
+    del sources
+    lengths = block.windows.length.astype(jnp.float32)[:, None]
+    layers = zip(wirings, gains, signals.forward, signals.errors)
+    return [_count_layer(config, lengths, *layer) for layer in layers]
 
-def _observe(config, feedback, params, key, inputs, labels):
-  """Simulates a batch and averages its counts."""
-  observer = presentation.Observer(
-    observe=functools.partial(_count_block, config),
-    accumulate=_add_counts,
-    initial=_init_counts(config, len(inputs)),
-  )
-  _, counts = presentation.simulate(
-    config, params, key, inputs, labels, observer=observer, feedback=feedback
-  )
-  return _average(config, counts)
+  def observe(params, key, inputs, labels):
+    _, counts = simulate(params, key, inputs, labels, observe=count)
+    # In the order of time, as sums of rates are rounded: `[B, ...]` counts.
+    silent = jax.tree.map(lambda x: jnp.zeros_like(x[0]), counts)
+    add = lambda total, block: (jax.tree.map(jnp.add, total, block), None)
+    counts, _ = jax.lax.scan(add, silent, counts)
+    ticks = config.num_steps
 
+    def means(name, maximum=1, layers=counts):
+      return tuple(jnp.mean(layer[name]) / maximum for layer in layers)
 
-def _init_counts(config, batch_size):
-  """Returns the counts of a batch before a presentation."""
-  sizes = config.layer_sizes
+    def fractions(is_counted):
+      layers = zip(counts, config.active_steps)
+      return tuple(
+        jnp.mean(is_counted(layer['spikes'], active))
+        for layer, active in layers
+      )
 
-  def zeros(sizes, signal):
-    dtype = jnp.float32 if signal == 'rates' else jnp.int32
-    return tuple(jnp.zeros((batch_size, size), dtype) for size in sizes)
+    return Activity(
+      firing_rates=means('spikes', ticks),
+      silent_fractions=fractions(lambda spikes, _: spikes == 0),
+      saturated_fractions=fractions(jnp.equal),
+      error_rates=means('error_spikes', ticks),
+      positive_error_rates=means('positive_error_spikes', ticks),
+      clipped_error_fractions=means(
+        'clipped_windows', config.schedule.num_windows, counts[:-1]
+      ),
+      coincidences=means('coincidences'),
+      row_spikes=means('row_spikes') if config.layers else None,
+    )
 
-  silent = (jnp.zeros(batch_size),) * (len(sizes) - 1)
-  return _Counts(
-    spikes=zeros(sizes[:-1], config.forward),
-    error_spikes=zeros(sizes[1:], config.backward),
-    positive_error_spikes=zeros(sizes[1:], config.backward),
-    clipped_windows=zeros(sizes[1:-1], 'spikes'),
-    coincidences=silent,
-    row_spikes=silent if config.layers else None,
-  )
-
-
-def _add_counts(total, counts):
-  """Adds the counts of several blocks, in order: sums of rates are rounded."""
-
-  def add(total, block):
-    return jax.tree.map(jnp.add, total, block), None
-
-  return loops.scan(add, total, counts)[0]
-
-
-def _count_block(config, sources, block, signals):
-  """Counts the spikes of one sample in one block."""
-  del sources
-  lengths = block.windows.length.astype(jnp.float32)[:, None]
-  layers = zip(config.wirings, config.gains, *signals[:2])
-  by_layer = [_count_layer(config, lengths, *layer) for layer in layers]
-  counts = _Counts(*map(tuple, zip(*by_layer)))
-  hidden = counts.clipped_windows[:-1]
-  row_spikes = counts.row_spikes if config.layers else None
-  return counts._replace(clipped_windows=hidden, row_spikes=row_spikes)
+  return observe
 
 
 def _count_layer(config, lengths, wiring, gain, signal, error):
-  """Counts the spikes at the two ends of one layer's synapses."""
-  requested = gain * jnp.abs(error.errors)  # error spikes per tick
-  is_clipped = (requested > 1.0) & (lengths > 0.0)
-  num_words = config.schedule.words_per_block
-  counts = _count_spikes(wiring, num_words, signal, error)._replace(
-    clipped_windows=jnp.sum(is_clipped, axis=0, dtype=jnp.int32)
-  )
-  if config.forward == 'rates':
-    counts = counts._replace(spikes=jnp.sum(signal.rates * lengths, axis=0))
-  if config.backward == 'rates':
-    positive_rates = gain * jax.nn.relu(error.errors)
-    counts = counts._replace(
-      error_spikes=jnp.sum(requested * lengths, axis=0),
-      positive_error_spikes=jnp.sum(positive_rates * lengths, axis=0),
-    )
-  if config.update == 'rates':
-    inputs = jnp.sum(wiring.gather(signal.rates), axis=-1)
-    outputs = jnp.sum(wiring.split(requested * lengths), axis=-1)
-    counts = counts._replace(coincidences=jnp.sum(inputs * outputs))
-  row_spikes = wiring.gather(counts.spikes).astype(jnp.float32)
-  return counts._replace(row_spikes=jnp.sum(row_spikes))
+  """Counts the spikes at the two ends of one layer's synapses.
 
-
-def _count_spikes(wiring, num_words, signal, error):
-  """Counts the spikes and coincidences of one layer, a few words at a time."""
-
-  def add(total, words):
-    train, streams = words
-    # A neuron spikes in at most one of its two streams.
-    error_train = streams.positive | streams.negative
-    counts = _Counts(
-      spikes=spikes.count(train),
-      error_spikes=spikes.count(error_train),
-      positive_error_spikes=spikes.count(streams.positive),
-      clipped_windows=None,
-      coincidences=_count_coincidences(wiring, train, error_train),
-    )
-    return jax.tree.map(jnp.add, total, counts)
-
-  inputs = jnp.zeros(signal.rates.shape[1], jnp.int32)
-  outputs = jnp.zeros(error.errors.shape[1], jnp.int32)
-  silent = _Counts(inputs, outputs, outputs, None, jnp.float32(0.0))
-  ends = functools.partial(trains.words, (signal.train, error.streams))
-  return trains.fold(add, silent, ends, num_words)
-
-
-def _count_coincidences(wiring, train, error_train):
-  """Counts coincidences of spikes `[K, I]` and error spikes `[K, J]`.
-
-  The coincidences of a tick and position are the product of its numbers of
-  spikes and error spikes, so no array of all weights is needed.
+  With exact rates, the expected spikes are counted, rate times ticks.
   """
-  rows, columns = wiring.gather(train), wiring.split(error_train)
-  return jnp.sum(_spikes_per_tick(rows) * _spikes_per_tick(columns))
+  requested = gain * error.errors * lengths  # [W, J] error spikes
+  # A neuron spikes in at most one of its two streams.
+  error_words = error.streams.positive | error.streams.negative
+  rows, columns = wiring.gather(signal.words), wiring.split(error_words)
+  counts = {
+    'spikes': spikes.count(signal.words),
+    'error_spikes': spikes.count(error_words),
+    'positive_error_spikes': spikes.count(error.streams.positive),
+    'clipped_windows': jnp.sum(jnp.abs(requested) > lengths, axis=0),
+    # The coincidences of a tick and position are the product of its numbers of
+    # spikes and error spikes, so no array of all weights is needed.
+    'coincidences': jnp.sum(_spikes_per_tick(rows) * _spikes_per_tick(columns)),
+  }
+  if 'forward' in config.rates:
+    counts['spikes'] = jnp.sum(signal.rates * lengths, axis=0)
+  if 'backward' in config.rates:
+    counts['error_spikes'] = jnp.sum(jnp.abs(requested), axis=0)
+    counts['positive_error_spikes'] = jnp.sum(jax.nn.relu(requested), axis=0)
+  if 'update' in config.rates:
+    inputs = jnp.sum(wiring.gather(signal.rates), axis=-1)
+    outputs = jnp.sum(wiring.split(jnp.abs(requested)), axis=-1)
+    counts['coincidences'] = jnp.sum(inputs * outputs)
+  reached = wiring.gather(counts['spikes']).astype(jnp.float32)
+  return counts | {'row_spikes': jnp.sum(reached)}
 
 
 def _spikes_per_tick(train):
@@ -168,28 +114,3 @@ def _spikes_per_tick(train):
   # Bit by bit: one spike per tick would take the memory of 32 words.
   bits = jnp.arange(spikes.TICKS_PER_WORD, dtype=jnp.uint32)
   return jax.lax.map(count_bit, bits)
-
-
-def _average(config, counts):
-  """Averages the counts of a batch."""
-  num_steps = config.num_steps
-
-  def means(counts, maximum=1):
-    return tuple(jnp.mean(count) / maximum for count in counts)
-
-  def fractions(condition):
-    layers = zip(counts.spikes, config.active_steps)
-    return means(condition(*layer) for layer in layers)
-
-  return Activity(
-    firing_rates=means(counts.spikes, num_steps),
-    silent_fractions=fractions(lambda spikes, _: spikes == 0),
-    saturated_fractions=fractions(jnp.equal),
-    error_rates=means(counts.error_spikes, num_steps),
-    positive_error_rates=means(counts.positive_error_spikes, num_steps),
-    clipped_error_fractions=means(
-      counts.clipped_windows, config.schedule.num_windows
-    ),
-    coincidences=means(counts.coincidences),
-    row_spikes=counts.row_spikes and means(counts.row_spikes),
-  )

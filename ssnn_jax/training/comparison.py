@@ -14,7 +14,6 @@ import numpy as np
 import optax
 import tqdm
 
-from ssnn_jax import checks
 from ssnn_jax import types
 from ssnn_jax.baselines.ann import ann
 from ssnn_jax.config import NetworkConfig
@@ -30,58 +29,38 @@ _LEARNING_RATE = 0.5  # of the default optimizer
 
 
 class Comparison(NamedTuple):
-  """Accuracies of a spiking network and its ANN, with their difference.
+  """Accuracies of a spiking network and its ANN, with their difference."""
 
-  Attributes:
-    seeds: the S seeds.
-    ssnn: `[S]` accuracies of the spiking network, with the spike-count readout.
-    ann: `[S]` accuracies of the ANN of the same seeds.
-    margin: equivalence margin in percentage points, or None.
-  """
-
-  seeds: tuple[int, ...]
+  seeds: tuple[int, ...]  #: the S seeds
+  #: [S] accuracies of the spiking network, with the spike-count readout
   ssnn: np.ndarray
-  ann: np.ndarray
-  margin: float | None = None
+  ann: np.ndarray  #: [S] accuracies of the ANN of the same seeds
+  num_eval_samples: int  #: samples of each accuracy
+  margin: float | None = None  #: equivalence margin in percentage points
 
   @property
-  def differences(self) -> np.ndarray:
-    """`[S]` differences, spiking network minus ANN, in percentage points."""
-    return 100 * (self.ssnn - self.ann)
-
-  @property
-  def difference(self) -> statistics.Number:
-    """Mean of the differences, and their standard deviation."""
-    return statistics.paired_difference(100 * self.ssnn, 100 * self.ann)
-
-  @property
-  def half_width(self) -> float:
-    """Half the width of the 95 % interval of the mean difference."""
-    return statistics.half_width(self.difference)
+  def difference(self) -> statistics.Difference:
+    """Mean of ssnn minus ann, with its 95 % interval, in percentage points."""
+    return statistics.paired_difference(
+      self.ssnn, self.ann, self.num_eval_samples
+    )
 
   @property
   def is_equivalent(self) -> bool | None:
-    """Whether the mean difference is within the margin (two one-sided tests).
-
-    None without a margin, and where the test is inconclusive.
-    """
+    """`statistics.is_within` the margin; None without a margin."""
     if self.margin is None:
       return None
     return statistics.is_within(self.difference, self.margin)
 
   def __repr__(self):
-    means = [f'{100 * np.mean(own):.2f} %' for own in (self.ssnn, self.ann)]
-    number, seeds = self.difference, len(self.seeds)
-    spread = f' ± {self.half_width:.2f}' if seeds > 1 else ''
     text = (
-      f'spiking network {means[0]}, ANN {means[1]}: difference '
-      f'{number.mean:+.2f}{spread} percentage points '
-      f'({f"95 % interval, {seeds} seeds" if seeds > 1 else "one seed"})'
+      f'spiking network {100 * np.mean(self.ssnn):.2f} %, '
+      f'ANN {100 * np.mean(self.ann):.2f} %: difference {self.difference} '
+      f'percentage points ({len(self.seeds)} seeds)'
     )
     if self.margin is None:
       return text
-    verdict = statistics.write_verdict(self.is_equivalent, self.margin)
-    return f'{text}; by two one-sided tests at 5 %: {verdict}'
+    return f'{text}: {statistics.verdict(self.difference, self.margin)}'
 
 
 def compare(
@@ -104,7 +83,7 @@ def compare(
     config: the network.
     dataset: a dataset, whose training split is used, or a pair of arrays, as
       for `fit`.
-    seeds: different seeds, two or more for an interval.
+    seeds: different seeds, two or more for an interval, five for a verdict.
     num_epochs: number of epochs to train.
     batch_size: number of samples in a batch.
     optimizer: of both networks; None is gradient descent with a learning rate
@@ -119,48 +98,31 @@ def compare(
     The accuracies after the last epoch, and their paired differences.
 
   Raises:
-    UserError: if an argument is invalid, or the data do not fit the network.
+    UserError: if seeds are equal, or the data do not fit the network.
 
   Example:
     >>> config = ssnn_jax.NetworkConfig((64, 10), num_steps=32, sampler='sobol')
     >>> digits = ssnn_jax.datasets.load('digits')
     >>> found = ssnn_jax.training.compare(
-    ...   config, digits, range(3), num_epochs=2, margin=3, progress=False)
-    >>> found.differences.shape, found.is_equivalent
-    ((3,), True)
+    ...   config, digits, range(5), num_epochs=2, margin=3, progress=False)
+    >>> found.is_equivalent
+    True
   """
-  checks.check_type('config', config, NetworkConfig, 'a NetworkConfig')
-  num_epochs = checks.check_count('num_epochs', num_epochs)
-  batch_size = checks.check_count('batch_size', batch_size)
-  if margin is not None:
-    checks.check_rate('margin', margin)
   seeds = tuple(seeds)
-  is_valid = all(checks.is_count(seed, smallest=0) for seed in seeds)
-  if not (seeds and is_valid) or len(set(seeds)) < len(seeds):
-    raise types.UserError(
-      f'seeds are {seeds}; expected one or more different whole numbers, as '
-      'range(5).'
-    )
-  train, held_out = fit_lib.select_splits(dataset, evaluate)
+  if len(set(seeds)) < len(seeds):
+    raise types.UserError(f'seeds are {seeds}; expected different numbers.')
+  networks = ssnn(config), ann(config)
+  params = jax.eval_shape(networks[0].init, jax.random.key(0))
+  train, held_out = fit_lib.load_splits(networks[0], params, dataset, evaluate)
   if held_out is None:
     raise types.UserError(
       'there are no samples to evaluate on; pass a Dataset, or arrays as '
       'evaluate=(inputs, labels).'
     )
-  networks = ssnn(config), ann(config)
   if optimizer is None:
     num_updates = num_epochs * (len(train[1]) // batch_size)
     schedule = optax.linear_schedule(1.0, 0.0, num_updates)
     optimizer = optimizers.make_optimizer(_LEARNING_RATE, schedule)
-  expected = 'an optax.GradientTransformation, which the ANN can use, too'
-  checks.check_type(
-    'optimizer', optimizer, optax.GradientTransformation, expected
-  )
-  params = state_lib.init_state(networks[0], optimizer, seeds[0]).params
-  train = fit_lib.check_split('training data', networks[0], params, train)
-  held_out = fit_lib.check_split(
-    'evaluation data', networks[0], params, held_out
-  )
   start = jax.jit(
     jax.vmap(lambda seed: state_lib.init_state(networks[0], optimizer, seed))
   )
@@ -175,4 +137,4 @@ def compare(
         accuracy = epoch.accuracy  # evaluated after the last epoch
         bar.update()
       accuracies.append(np.asarray(accuracy.winner, np.float64))
-  return Comparison(seeds, *accuracies, margin)
+  return Comparison(seeds, *accuracies, len(held_out[1]), margin)

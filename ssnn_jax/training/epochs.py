@@ -9,7 +9,6 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
-from ssnn_jax import checks
 from ssnn_jax import types
 from ssnn_jax.hardware import devices
 from ssnn_jax.training import metrics
@@ -60,96 +59,82 @@ def make_train_epoch(
     >>> int(state.epoch), float(metrics.accuracy)
     (4, 1.0)
   """
-  checks.check_network(network)
-  batch_size = checks.check_count('batch_size', batch_size)
   device = devices.as_device(optimizer)
 
   def train_epoch(state, inputs, labels):
-    inputs, labels = map(jnp.asarray, (inputs, labels))
+    inputs, labels = jnp.asarray(inputs), jnp.asarray(labels)
+    num_batches = len(inputs) // batch_size
+    if not num_batches:
+      raise types.UserError(
+        f'batch_size={batch_size} is larger than the training data of '
+        f'{len(inputs)} samples; use a smaller batch_size.'
+      )
     order_key, present_key, pulse_key = (
       jax.random.fold_in(state_lib.stream_key(state.key, stream), state.epoch)
-      for stream in _TRAINING_STREAMS
+      for stream in (
+        state_lib.Stream.ORDER,
+        state_lib.Stream.PRESENT,
+        state_lib.Stream.PULSE,
+      )
     )
-    batches = _draw_batches(order_key, batch_size, len(inputs))
+    order = jax.random.permutation(order_key, len(inputs))
+    batches = order[: num_batches * batch_size].reshape(num_batches, batch_size)
+    shards = sharding.local_shard(batches, axis_name)
 
-    def train_batch(carry, index_and_batch):
-      index, batch = index_and_batch
+    def train_batch(carry, index_and_samples):
+      index, samples = index_and_samples
+      batch = inputs[samples], labels[samples]
       keys = [
         jax.random.fold_in(key, index) for key in (present_key, pulse_key)
       ]
-      carry, inference = _present(
-        network, device, carry, keys, inputs[batch], labels[batch]
-      )
-      correct = metrics.predict(inference) == labels[batch]
+      carry, inference = _train_batch(network, device, keys, carry, *batch)
+      correct = metrics.predict(inference) == labels[samples]
       return carry, EpochMetrics(
-        loss=metrics.cross_entropy(inference, labels[batch]),
+        loss=metrics.cross_entropy(inference, labels[samples]),
         accuracy=correct.astype(jnp.float32),
       )
 
-    shards = sharding.local_shard(batches, axis_name)
     (params, opt_state), samples = jax.lax.scan(
       train_batch,
       (state.params, state.opt_state),
-      (jnp.arange(len(batches)), shards),
+      (jnp.arange(num_batches), shards),
     )
+    samples = sharding.gather_shards(samples, axis_name)
     state = state.replace(
       params=params, opt_state=opt_state, epoch=state.epoch + 1
     )
-    samples = sharding.gather_shards(samples, axis_name)
     return state, jax.tree.map(jnp.mean, samples)
 
   return train_epoch
 
 
-_TRAINING_STREAMS = (
-  state_lib.Stream.ORDER,
-  state_lib.Stream.PRESENT,
-  state_lib.Stream.PULSE,
-)
-
-
-def _draw_batches(key, batch_size, num_samples):
-  """Draws the batches of an epoch, `[batches, B]` indices of samples."""
-  num_batches = num_samples // batch_size
-  if not num_batches:
-    raise types.UserError(
-      f'batch_size={batch_size} is larger than the training data of '
-      f'{num_samples} samples; use a smaller batch_size.'
-    )
-  order = jax.random.permutation(key, num_samples)
-  return order[: num_batches * batch_size].reshape(num_batches, batch_size)
-
-
-def _present(network, device, carry, keys, inputs, labels):
-  """Presents a batch and updates the weights, after it or during it."""
-  params, opt_state = carry
+def _train_batch(network, device, keys, carry, inputs, labels):
+  """Presents a batch and updates the parameters and the optimizer state."""
   present_key, pulse_key = keys
-  pulse_gradient = device.pulse_gradient(opt_state)
+  params, opt_state = carry
+  if network.learn is None:  # a chip updates its weights during the batch
+    return network.learn_online(
+      params,
+      present_key,
+      inputs,
+      labels,
+      lambda _, *args: device.update(pulse_key, *args),
+      opt_state,
+    )
   options = {}
+  pulse_gradient = device.pulse_gradient(opt_state)
   if pulse_gradient is not None:
     options['pulse_gradient'] = pulse_gradient
-
-  def apply(key, update, opt_state, params):
-    if device.separate_signs and update.negative is None:
-      raise types.UserError(
-        'the devices need separate counts of positive and negative errors, but '
-        'the network counts only their difference; build the network with '
-        'ssnn(config, separate_signs=True).'
-      )
-    return device.update(key, update, opt_state, params)
-
-  if network.learn_online is None:
-    update, inference = network.learn(
-      params, present_key, inputs, labels, **options
-    )
-    return apply(pulse_key, update, opt_state, params), inference
-
-  def apply_window(index, *args):
-    return apply(jax.random.fold_in(pulse_key, index), *args)
-
-  return network.learn_online(
-    params, present_key, inputs, labels, apply_window, opt_state, **options
+  update, inference = network.learn(
+    params, present_key, inputs, labels, **options
   )
+  if device.separate_signs and update.negative is None:
+    raise types.UserError(
+      'the devices need separate counts of positive and negative errors, but '
+      'the network counts only their difference; build the network with '
+      'ssnn(config, separate_signs=True).'
+    )
+  return device.update(pulse_key, update, opt_state, params), inference
 
 
 def make_evaluate(
@@ -170,29 +155,36 @@ def make_evaluate(
   Returns:
     The pure function `(params, key, inputs, labels) -> Accuracy` for one seed.
   """
-  checks.check_network(network)
-  batch_size = checks.check_count('batch_size', batch_size)
 
   def evaluate(params, key, inputs, labels):
-    checks.check_array('inputs', inputs)
-    inputs, labels = map(jnp.asarray, (inputs, labels))
+    inputs, labels = jnp.asarray(inputs), jnp.asarray(labels)
     size = len(inputs)
     num_batches = -(-size // batch_size)
     batches = jnp.arange(num_batches * batch_size)
     batches = batches.reshape(num_batches, batch_size)
+    shards = sharding.local_shard(batches, axis_name, padding=size)
 
     def count_correct(index_and_batch):
       """Counts the correct predictions in one batch, without its padding."""
       index, batch = index_and_batch
       batch_key = jax.random.fold_in(key, index)
       samples = jnp.minimum(batch, size - 1)
-      predicted = _predict(network, ann, params, batch_key, inputs[samples])
+      inference = network.infer(params, batch_key, inputs[samples])
+      rate = None
+      if ann is not None:
+        of_ann = ann.infer(params, batch_key, inputs[samples])
+        rate = metrics.predict(of_ann, 'potential')
+      predicted = metrics.Accuracy(
+        winner=metrics.predict(inference, 'winner'),
+        largest=metrics.predict(inference, 'largest'),
+        potential=metrics.predict(inference, 'potential'),
+        rate=rate,
+      )
       return jax.tree.map(
         lambda classes: jnp.sum((classes == labels[samples]) & (batch < size)),
         predicted,
       )
 
-    shards = sharding.local_shard(batches, axis_name, padding=size)
     counts = jax.lax.map(count_correct, (jnp.arange(num_batches), shards))
     correct = jax.tree.map(jnp.sum, counts)
     if axis_name:
@@ -200,17 +192,3 @@ def make_evaluate(
     return jax.tree.map(lambda count: count / size, correct)
 
   return evaluate
-
-
-def _predict(network, ann, params, key, inputs):
-  """Predicts the classes of one batch, `[B]` in each field of `Accuracy`."""
-  inference = network.infer(params, key, inputs)
-  rate = None
-  if ann is not None:
-    rate = metrics.predict(ann.infer(params, key, inputs), 'potential')
-  return metrics.Accuracy(
-    winner=metrics.predict(inference, 'winner'),
-    largest=metrics.predict(inference, 'largest'),
-    potential=metrics.predict(inference, 'potential'),
-    rate=rate,
-  )

@@ -1,10 +1,7 @@
 """Training of a network on a dataset, with checks and progress bar."""
 
-from collections.abc import Callable
 from collections.abc import Sequence
-import dataclasses
 import functools
-from typing import Any
 from typing import NamedTuple
 import warnings
 
@@ -14,8 +11,6 @@ import numpy as np
 import numpy.typing as npt
 import tqdm
 
-from ssnn_jax import checks
-from ssnn_jax import summaries
 from ssnn_jax import types
 from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import types as dataset_types
@@ -32,8 +27,6 @@ class History(NamedTuple):
   loss: np.ndarray  #: [E] mean cross-entropy during training, in nats
   train_accuracy: np.ndarray  #: [E] mean accuracy during training
   eval_accuracy: np.ndarray | None  #: [E] after the epoch; None: not evaluated
-
-  __repr__ = summaries.show_fields
 
 
 class FitResult(NamedTuple):
@@ -57,8 +50,7 @@ def fit(
 ) -> FitResult:
   """Trains a network and returns its final state and its history.
 
-  Networks and devices of equal configurations, and results of equal calls of
-  `make_optimizer`, share compiled programs.
+  Calls with the same network and optimizer share compiled programs.
 
   Args:
     network: the network to train.
@@ -82,7 +74,7 @@ def fit(
     The state after the last epoch, and the metrics of each epoch.
 
   Raises:
-    UserError: if an argument is invalid, or the data do not fit the network.
+    UserError: if the data do not fit the network.
 
   Warns:
     UserWarning: if the loss is not finite.
@@ -96,18 +88,13 @@ def fit(
     >>> bool(result.history.eval_accuracy[-1] > 0.9)
     True
   """
-  num_epochs = checks.check_count('num_epochs', num_epochs)
-  batch_size = checks.check_count('batch_size', batch_size)
-  train, held_out = select_splits(dataset, evaluate)
-  state = _check_state(network, optimizer, seed, state)
-  train = check_split('training data', network, state.params, train)
-  if held_out is not None:
-    held_out = check_split('evaluation data', network, state.params, held_out)
+  if state is None:
+    state = state_lib.init_state(network, optimizer, seed)
+  train, held_out = load_splits(network, state.params, dataset, evaluate)
   programs = make_programs(network, optimizer, batch_size)
   total = int(state.epoch) + num_epochs
-  state = _add_axis(state)  # a copy, which the loop may delete
-  # Raises errors of the batch size and of the devices before the bar is shown.
-  programs.train_epoch.eval_shape(state, train)
+  # The axis of one seed; a copy, which the loop may delete.
+  state = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], state)
   results = loop.run(programs, state, train, held_out, total)
   rows = []
   with tqdm.tqdm(
@@ -122,154 +109,73 @@ def fit(
       if not np.isfinite(row.loss):
         warnings.warn(
           f'the loss of epoch {len(rows)} is {row.loss}; try a smaller '
-          'learning rate, and look for NaN in functions of your own.',
+          'learning rate, and look for NaN in your functions.',
           stacklevel=2,
         )
       bar.set_postfix(
         {k: float(v) for k, v in row._asdict().items() if v is not None}
       )
-  state = _remove_axis(epoch.state)
+  state = jax.tree.map(lambda leaf: leaf[0], epoch.state)
   return FitResult(state, jax.tree.map(lambda *values: np.stack(values), *rows))
 
 
-@jax.jit
-def _add_axis(tree):
-  """Adds the leading axis of one seed to all leaves."""
-  return jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], tree)
+@functools.lru_cache(maxsize=8)
+def make_programs(
+  network: types.Network, optimizer: state_lib.Optimizer, batch_size: int
+) -> loop.Programs:
+  """Returns the programs of the loop, the same for the same arguments."""
+  return loop.make_programs(lambda key: network, optimizer, batch_size)
 
 
-@jax.jit
-def _remove_axis(tree):
-  return jax.tree.map(lambda leaf: leaf[0], tree)
-
-
-def select_splits(
-  dataset: dataset_types.Dataset | Arrays, evaluate: bool | Arrays
-) -> tuple[Arrays, Arrays | None]:
-  """Returns the training split, and the split to evaluate on or None."""
-  held_out = None if isinstance(evaluate, bool) else evaluate
-  if not isinstance(dataset, dataset_types.Dataset):
-    return dataset, held_out
-  if evaluate is True:
-    held_out = dataset.validation or dataset.test
-  return dataset.train, held_out
-
-
-def _check_state(network, optimizer, seed, state):
-  """Returns the initial state, or a given state of the same structure."""
-  if state is None:
-    return state_lib.init_state(network, optimizer, seed)
-  init = functools.partial(state_lib.init_state, network, optimizer)
-  expected = jax.eval_shape(init, seed)
-  if jax.tree.structure(state) != jax.tree.structure(expected):
-    raise types.UserError(
-      'state has another structure than the state of this network and '
-      'optimizer; continue with the network and optimizer of the earlier call.'
-    )
-  if not all(
-    jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(state.params)
-  ):
-    raise types.UserError(
-      'state has parameters that are NaN or infinite; continue from an earlier '
-      'state, with a smaller learning rate.'
-    )
-  return state
-
-
-def check_split(
-  name: str,
+def load_splits(
   network: types.Network,
   params: types.Params,
-  split: Arrays,
-) -> tuple[jax.Array, jax.Array]:
-  """Checks inputs and labels against a network, and puts them on the device.
+  dataset: dataset_types.Dataset | Arrays,
+  evaluate: bool | Arrays,
+) -> tuple[Arrays, Arrays | None]:
+  """Checks the data of `fit`, and puts them on the device.
 
   Args:
-    name: name of the split in errors.
     network: the network.
     params: parameters of the network.
-    split: inputs and labels.
+    dataset: as for `fit`.
+    evaluate: as for `fit`.
 
   Returns:
-    The inputs, and int32 labels.
+    Inputs and int32 labels to train on, and those to evaluate on or None.
 
   Raises:
-    UserError: if they do not fit the network.
+    UserError: if the data do not fit the network.
   """
-  if not isinstance(split, tuple | list) or len(split) != 2:
-    raise types.UserError(
-      f'{name} is of type {type(split).__name__}; expected an '
-      'ssnn_jax.datasets.Dataset, or a pair of arrays (inputs, labels).'
-    )
-  for part, array in zip(('inputs', 'labels'), split):
-    checks.check_unmasked(f'{part} of the {name}', array)
-  try:
+  train, held_out = dataset, None if isinstance(evaluate, bool) else evaluate
+  if isinstance(dataset, dataset_types.Dataset):
+    train = dataset.train
+    if evaluate is True:
+      held_out = dataset.validation or dataset.test
+
+  def load(name, split):
     inputs, labels = (
       array if isinstance(array, jax.Array) else np.asarray(array)
       for array in split
     )
-  except ValueError:
-    raise types.UserError(
-      f'{name} are not arrays; give all samples the same shape.'
-    ) from None
-  labels = arrays.as_classes(labels)
-  few = _extremes(inputs)
-  # The checks of `infer` see the values of a constant; nothing is computed.
-  infer = lambda params, key: network.infer(params, key, few)
-  try:
-    inference = jax.eval_shape(infer, params, jax.random.key(0))
-    checks.check_array('labels', labels)
-    samples.check_labels(labels, len(inputs), inference.potential.shape[-1])
-  except types.UserError as error:
-    raise types.UserError(f'{name}: {error}') from None
-  return jax.device_put((inputs, labels.astype(np.int32)))
+    labels = arrays.as_classes(labels)
+    # The checks of `infer` see the values of a constant: here the smallest and
+    # the largest over all samples. Nothing is computed.
+    range_ = inputs
+    if len(inputs):
+      range_ = np.stack([np.min(inputs, axis=0), np.max(inputs, axis=0)])
+    try:
+      inference = jax.eval_shape(
+        lambda params, key: network.infer(params, key, range_),
+        params,
+        jax.random.key(0),
+      )
+      num_classes = inference.potential.shape[-1]
+      samples.check_labels(labels, len(inputs), num_classes)
+    except types.UserError as error:
+      raise types.UserError(f'{name}: {error}') from None
+    return jax.device_put((inputs, labels.astype(np.int32)))
 
-
-def _extremes(array):
-  """Returns the smallest and largest values over the samples, `[2, ...]`."""
-  is_number = array.dtype == bool or jnp.issubdtype(array.dtype, jnp.number)
-  if not array.size or not array.ndim or not is_number:
-    return array
-  return np.stack([np.min(array, axis=0), np.max(array, axis=0)])
-
-
-def make_programs(
-  network: types.Network, optimizer: state_lib.Optimizer, batch_size: int
-) -> loop.Programs:
-  """Returns the programs of the loop, the same for equal arguments."""
-  return _make_programs(_by_value(network), _by_value(optimizer), batch_size)
-
-
-@functools.lru_cache(maxsize=8)
-def _make_programs(network, optimizer, batch_size):
-  return loop.make_programs(lambda key: network, optimizer, batch_size)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Partial:
-  """A partial function, equal to those of equal functions and arguments."""
-
-  function: Callable[..., Any]
-  args: tuple[Any, ...]
-  keywords: tuple[tuple[str, Any], ...]
-
-  def __call__(self, *args, **keywords):
-    return self.function(*self.args, *args, **dict(self.keywords, **keywords))
-
-
-def _by_value(value):
-  """Makes the partial functions of a network or an optimizer comparable."""
-  if isinstance(value, tuple) and hasattr(value, '_fields'):
-    return type(value)(*map(_by_value, value))
-  if not isinstance(value, functools.partial):
-    return value
-  partial = _Partial(
-    function=value.func,
-    args=tuple(map(_by_value, value.args)),
-    keywords=tuple(sorted(value.keywords.items())),
+  return load('training data', train), (
+    None if held_out is None else load('evaluation data', held_out)
   )
-  try:
-    hash(partial)
-  except TypeError:  # of arrays, such as feedback weights
-    return value
-  return partial

@@ -7,7 +7,6 @@ a mesh share each batch.
 
 from collections.abc import Callable
 from collections.abc import Iterator
-import functools
 from typing import Any
 from typing import NamedTuple
 
@@ -42,9 +41,6 @@ class Epoch(NamedTuple):
   accuracy: metrics_lib.Accuracy | None  #: None: not evaluated after the epoch
 
 
-_DEFAULTS = Programs(None, None)  # options of the compiler
-
-
 def make_programs(
   make_network: Callable[[jax.Array], types.Network],
   optimizer: state_lib.Optimizer,
@@ -52,7 +48,6 @@ def make_programs(
   *,
   ann: types.Network | None = None,
   mesh: jax.sharding.Mesh | None = None,
-  compiler_options: Programs = _DEFAULTS,
 ) -> Programs:
   """Makes the functions of the loop; each is compiled when first called.
 
@@ -63,7 +58,6 @@ def make_programs(
     ann: the ANN with the same parameters, for `Accuracy.rate`; or None.
     mesh: the devices that share each batch, from `sharding.make_mesh`; the
       networks must be built with its axis. None is one device without an axis.
-    compiler_options: options of the compiler for each function, or None.
 
   Returns:
     The functions.
@@ -82,13 +76,8 @@ def make_programs(
     return evaluate(state.params, key, *split)
 
   return Programs(
-    over_seeds(
-      train_epoch,
-      mesh=mesh,
-      donate_argnums=0,
-      compiler_options=compiler_options.train_epoch,
-    ),
-    over_seeds(evaluate, mesh=mesh, compiler_options=compiler_options.evaluate),
+    over_seeds(train_epoch, mesh=mesh, donate_argnums=0),
+    over_seeds(evaluate, mesh=mesh),
   )
 
 
@@ -112,16 +101,16 @@ def over_seeds(
     The function of S seeds.
   """
 
-  @functools.wraps(function)
   def apply(*args):
     if len(jax.tree.leaves(args[0])[0]) > 1:
       return jax.vmap(function, in_axes)(*args)
     # One seed is not slowed down by an axis.
-    own = [
+    of_seed = [
       arg if axis is None else jax.tree.map(lambda leaf: leaf[0], arg)
       for arg, axis in zip(args, in_axes)
     ]
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], function(*own))
+    result = function(*of_seed)
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], result)
 
   return sharding.run_on(mesh, apply, **options)
 

@@ -127,9 +127,9 @@ def update_statistics(
   draws is subtracted (and a negative result is reported as 0).
 
   Args:
-    network: the network whose update is measured.
-    reference: the network whose update is the gradient, without randomness.
-    params: the parameters of both networks.
+    network: as for `update_error`.
+    reference: as for `update_error`.
+    params: as for `update_error`.
     key: PRNG key; consumed.
     inputs: inputs of a batch of at least 2 samples, as for `Network.learn`.
     labels: `[B]` integer classes.
@@ -157,27 +157,21 @@ def update_statistics(
   spread = jnp.maximum(jnp.mean(distances, 0) - of_mean, 0.0)
   variance = spread * num_draws / (num_draws - 1)
   squared_bias = jnp.maximum(of_mean - variance / num_draws, 0.0)
-  minibatch_noise = _minibatch_variance(
-    reference, params, key, inputs, labels, gradient
-  )
+
+  def sample_distance(sample):
+    """Distance of the gradient of one sample from that of the batch."""
+    batch = jax.tree.map(lambda leaf: leaf[None], sample)
+    of_sample = _weight_gradient(reference, params, key, *batch)
+    return _squared_norm(jax.tree.map(jnp.subtract, of_sample, gradient))
+
+  sample_distances = jax.lax.map(sample_distance, (inputs, labels))
+  minibatch_variance = jnp.mean(sample_distances) / (len(labels) - 1)
   return UpdateStatistics(
     bias=tuple(jnp.sqrt(squared_bias / norms)),
     deviation=tuple(jnp.sqrt(variance / norms)),
     cosine=tuple(jnp.mean(cosines, 0)),
-    noise_ratio=jnp.mean(jnp.sum(distances, 1)) / minibatch_noise,
+    noise_ratio=jnp.mean(jnp.sum(distances, 1)) / minibatch_variance,
   )
-
-
-def _minibatch_variance(reference, params, key, inputs, labels, gradient):
-  """Estimates the variance of the mean gradient over the samples of a batch."""
-
-  def squared_distance(sample):
-    one_input, one_label = jax.tree.map(lambda leaf: leaf[None], sample)
-    own = _weight_gradient(reference, params, key, one_input, one_label)
-    return _squared_norm(jax.tree.map(jnp.subtract, own, gradient))
-
-  distances = jax.lax.map(squared_distance, (inputs, labels))
-  return jnp.mean(distances) / (len(labels) - 1)
 
 
 def _weight_gradient(network, params, key, inputs, labels):
@@ -186,8 +180,8 @@ def _weight_gradient(network, params, key, inputs, labels):
   return [layer.weights for layer in coincidence.as_gradient(update)]
 
 
-def _squared_norm(arrays):
-  return sum(jnp.sum(array**2) for array in arrays)
+def _squared_norm(layers):
+  return sum(jnp.sum(layer**2) for layer in layers)
 
 
 def _squared_norms(layers):

@@ -1,7 +1,5 @@
 """Gradient descent with a schedule and decoupled weight decay."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import optax
@@ -39,36 +37,16 @@ def make_optimizer(
   """
   checks.check_rate('learning_rate', learning_rate)
   checks.check_rate('weight_decay', weight_decay)
-
-  return optax.GradientTransformation(
-    init=functools.partial(_init, learning_rate, schedule, weight_decay, rule),
-    update=functools.partial(_update, schedule, weight_decay, rule),
-  )
-
-
-def _init(learning_rate, schedule, weight_decay, rule, params):
-  descend = _inject_rate(schedule, weight_decay, rule)
-  return descend(jnp.float32(learning_rate)).init(params)
-
-
-def _update(schedule, weight_decay, rule, gradient, state, params=None):
-  descend = _inject_rate(schedule, weight_decay, rule)
-  return descend(jnp.float32(0.0)).update(gradient, state, params)
-
-
-def _inject_rate(schedule, weight_decay, rule):
-  """Returns `(learning_rate) -> optimizer`, with the rate in its state."""
   factor = schedule or optax.constant_schedule(1.0)
 
-  def make_descent(learning_rate):
+  def mask(params):
+    return tuple(types.LayerParams(weights=True, biases=False) for _ in params)
+
+  def descend(learning_rate):
     return optax.chain(
       *OPTIMIZERS[rule],
-      optax.add_decayed_weights(weight_decay, mask=_mask_weights),
+      optax.add_decayed_weights(weight_decay, mask=mask),
       optax.scale_by_learning_rate(lambda count: learning_rate * factor(count)),
     )
 
-  return optax.inject_hyperparams(make_descent)
-
-
-def _mask_weights(params):
-  return tuple(types.LayerParams(weights=True, biases=False) for _ in params)
+  return optax.inject_hyperparams(descend)(jnp.float32(learning_rate))

@@ -13,12 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from ssnn_jax import spikes
-from ssnn_jax import summaries
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.simulation import presentation
 from ssnn_jax.simulation import samples
-from ssnn_jax.spikes import trains
 
 
 class Raster(NamedTuple):
@@ -32,8 +30,6 @@ class Raster(NamedTuple):
   #: before a spike has passed all layers
   winners: np.ndarray
   window: int  #: n, ticks between two reads of a membrane
-
-  __repr__ = summaries.show_fields
 
 
 def record(
@@ -75,21 +71,21 @@ def record(
   config = dataclasses.replace(config, dropout=0.0)
   sample = np.asarray(image)[None], np.asarray(label)[None]
   samples.prepare(config, params, key, *sample)  # refuses wrong values
-  words, signals = present(config, params, key, image, label)
-  unpack = functools.partial(by_tick, config, words)
-  emitted = [
-    unpack(signal.train).reshape(-1, *wiring.input_shape)
-    for signal, wiring in zip(signals.forward, config.wirings)
-  ]
-  streams = [error.streams for error in signals.errors]
-  errors = [
-    (unpack(own.positive) - unpack(own.negative)).reshape(
-      -1, *wiring.output_shape
-    )
-    for own, wiring in zip(streams, config.wirings)
-  ]
-  winners, window = unpack(signals.winners), config.schedule.window
-  return Raster(tuple(emitted), tuple(errors), winners, window)
+  signals = present(config, params, key, image, label)
+
+  def unpack(words, shape):
+    """Unpacks the `[blocks, K, N]` words of all blocks to `[T, ...]`."""
+    train = np.asarray(spikes.unpack(words.reshape(-1, words.shape[-1])))
+    return train[: config.num_steps].reshape(-1, *shape)
+
+  layers = zip(config.wirings, signals.forward, signals.errors)
+  emitted, errors = [], []
+  for wiring, signal, error in layers:
+    emitted.append(unpack(signal.words, wiring.input_shape))
+    less, more = (unpack(train, wiring.output_shape) for train in error.streams)
+    errors.append(less - more)
+  winners = unpack(signals.winners, config.layer_sizes[-1:])
+  return Raster(tuple(emitted), tuple(errors), winners, config.schedule.window)
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -99,48 +95,15 @@ def present(
   key: jax.Array,
   image: jax.Array | np.ndarray,
   label: jax.Array | int,
-) -> tuple[jax.Array, types.Signals]:
+) -> types.Signals:
   """Presents one sample; the arguments are those of `record`.
 
-  Returns the indices of the words of each block, `[blocks, K]`, and its signals
-  with a leading axis of blocks, whose trains are `[blocks, K, N]` words.
+  Returns the signals of all blocks, with a leading axis of blocks.
   """
-  config = dataclasses.replace(config, dropout=0.0)
-  observer = presentation.Observer(observe=_observe)
-  _, observed = presentation.simulate(
-    config,
-    params,
-    key,
-    jnp.asarray(image)[None],
-    jnp.asarray(label)[None],
-    observer=observer,
+  simulate = presentation.make_simulate(
+    dataclasses.replace(config, dropout=0.0)
   )
-  return jax.tree.map(lambda x: x[:, 0], observed)
-
-
-def _observe(sources, block, signals):
-  """Keeps all signals of a block, with the words of their trains."""
-  del sources
-  return block.words, trains.words(signals, 0, len(block.words))
-
-
-def by_tick(
-  config: NetworkConfig, words: jax.Array, trains: jax.Array
-) -> np.ndarray:
-  """Joins the trains of blocks to one spike per tick.
-
-  Args:
-    config: the network.
-    words: `[blocks, K]` indices of the words of each block.
-    trains: `[blocks, K, N]` uint32 spikes.
-
-  Returns:
-    `[T, N]` int8.
-  """
-  words, trains = np.asarray(words), np.asarray(trains)
-  num_words = spikes.count_words(config.num_steps)
-  is_used = words < num_words
-  # Blocks can share a word, but no tick.
-  train = np.zeros((num_words, trains.shape[-1]), np.uint32)
-  np.bitwise_or.at(train, words[is_used], trains[is_used])
-  return np.asarray(spikes.unpack(train))[: config.num_steps]
+  batch = jnp.asarray(image)[None], jnp.asarray(label)[None]
+  keep = lambda sources, block, signals: signals
+  _, signals = simulate(params, key, *batch, observe=keep)
+  return jax.tree.map(lambda x: x[:, 0], signals)

@@ -1,14 +1,10 @@
 """Figures of rasters: the spikes of a layer of neurons, tick by tick."""
 
-from collections.abc import Sequence
-import itertools
 from typing import Any
 
 from matplotlib import figure
-from matplotlib.axes import Axes
 import numpy as np
 
-from ssnn_jax import checks
 from ssnn_jax import types
 from ssnn_jax.training.raster import Raster
 
@@ -17,10 +13,6 @@ from ssnn_jax.training.raster import Raster
 COLORS = SPIKE, FIRE_LESS, FIRE_MORE = '#0072B2', '#D55E00', '#CC79A7'
 _MAX_NEURONS = 32  # unless more are asked for
 _MAX_LABELS = 8  # of the neurons
-# Inches of a figure and of a panel, smallest and largest.
-_WIDTHS, _TICKS_PER_INCH = (5.2, 10), 16
-_HEIGHTS, _NEURONS_PER_INCH = (1.2, 4), 10
-_OF_TEXTS = 1.2  # inches of title, legend and label of the ticks
 
 
 def draw(
@@ -46,7 +38,7 @@ def draw(
 
   Example:
     >>> from ssnn_jax.training import raster_plot
-    >>> config = ssnn_jax.NetworkConfig((6, 80, 4), num_steps=40, window=8)
+    >>> config = ssnn_jax.NetworkConfig((6, 80, 4), num_steps=40, window=32)
     >>> params = ssnn_jax.ssnn(config).init(jax.random.key(0))
     >>> recorded = ssnn_jax.training.raster.record(
     ...   config, params, jax.random.key(1), jnp.full(6, 0.5), label=2)
@@ -56,65 +48,43 @@ def draw(
     >>> figure.savefig('layer-1.png')  # doctest: +SKIP
   """
   last = len(recorded.errors)
-  if not (checks.is_integer(layer) and 0 <= layer <= last):
+  if layer not in range(last + 1):
     raise types.UserError(
       f'layer is {layer}; expected 0 (inputs) to {last} (output layer).'
     )
   spikes = (*recorded.spikes, recorded.winners)[layer]
-  errors = recorded.errors[layer - 1 : layer]  # none of the inputs
-  trains = [spikes, *errors]
-  shape = trains[0].shape[1:]
-  trains = [train.reshape(len(train), -1) for train in trains]
+  trains = [spikes, *recorded.errors[layer - 1 : layer]]  # none of the inputs
+  shape, num_ticks = spikes.shape[1:], len(spikes)
+  trains = [train.reshape(num_ticks, -1) for train in trains]
   numbers, described = _choose(trains, shape, neurons)
   trains = [train[:, numbers] for train in trains]
-  fig, panels = _make_panels(trains, recorded.window)
+
+  height = np.clip(len(numbers) / 10, 1.2, 4)  # inches of a panel
+  size = np.clip(num_ticks / 16, 5.2, 10), 1.2 + len(trains) * height
+  fig = figure.Figure(figsize=size, layout='constrained')
+  panels = fig.subplots(len(trains), sharex=True, squeeze=False)[:, 0]
   label = 'winners' if layer == last else 'spikes'
-  plot_spikes(panels[0], trains[0], SPIKE, label=label)
-  if errors:
-    plot_errors(panels[-1], trains[-1])
-    if not trains[-1].any():
-      place = {'transform': panels[-1].transAxes, 'ha': 'center'}
-      panels[-1].text(0.5, 0.5, 'no error spikes', **place)
+  _plot(panels[0], trains[0] > 0, SPIKE, 0.0, 0.8, label)
+  if layer > 0:
+    less, more = 'error spikes to fire less', 'to fire more'
+    _plot(panels[1], trains[1] > 0, FIRE_LESS, -0.23, 0.45, less)
+    _plot(panels[1], trains[1] < 0, FIRE_MORE, 0.23, 0.45, more)
+  ticks = 'tick'
+  if 1 < recorded.window < num_ticks:
+    ticks = f'tick; lines are borders of windows of {recorded.window} ticks'
+  panels[-1].set(xlabel=ticks, xlim=(-0.5, num_ticks - 0.5))
+  rows = np.arange(0, len(numbers), -(-len(numbers) // _MAX_LABELS))
+  indices = zip(*np.unravel_index(numbers[rows], shape))
+  labels = [', '.join(map(str, index)) for index in indices]
   for axes in panels:
-    _label_neurons(axes, shape, numbers)
+    axes.set_yticks(rows, labels)
+    axes.set(ylabel='neuron', ylim=(len(numbers) - 0.4, -0.6))
+    if recorded.window > 1:
+      for border in range(recorded.window, num_ticks, recorded.window):
+        axes.axvline(border - 0.5, color='0.85', linewidth=0.8, zorder=0)
   fig.suptitle(f'layer {layer}: {described}')
   fig.legend(loc='outside lower center', ncols=3)
   return fig
-
-
-def plot_spikes(
-  axes: Axes,
-  train: np.ndarray,
-  color: str | Sequence[str],
-  shift: float = 0.0,
-  length: float = 0.8,
-  label: str | None = None,
-) -> None:
-  """Plots spikes as vertical lines, with the first neuron on top.
-
-  Args:
-    axes: the axes.
-    train: `[T, N]` spikes, 0 where there is none.
-    color: colour of the spikes, or of those of each neuron.
-    shift: shift of the lines down, in distances of neurons.
-    length: length of a line, in distances of neurons.
-    label: label of the spikes in a legend.
-  """
-  num_neurons = train.shape[1]
-  ticks = [np.flatnonzero(row) for row in train.T]
-  rows = np.arange(num_neurons) + shift
-  lines = axes.eventplot(
-    ticks, lineoffsets=rows, linelengths=length, colors=color
-  )
-  lines[0].set_label(label)
-  axes.set_ylim(num_neurons - 0.4, -0.6)
-
-
-def plot_errors(axes: Axes, train: np.ndarray) -> None:
-  """Plots `[T, N]` error spikes: to fire less, 1, above to fire more, -1."""
-  less, more = 'error spikes to fire less', 'to fire more'
-  plot_spikes(axes, train > 0, FIRE_LESS, -0.23, 0.45, less)
-  plot_spikes(axes, train < 0, FIRE_MORE, 0.23, 0.45, more)
 
 
 def _choose(trains, shape, neurons):
@@ -139,28 +109,11 @@ def _choose(trains, shape, neurons):
   return np.sort(most), described
 
 
-def _make_panels(trains, window):
-  """Makes a panel for each train, with the borders of windows."""
-  num_ticks, num_neurons = trains[0].shape
-  width = np.clip(num_ticks / _TICKS_PER_INCH, *_WIDTHS)
-  height = np.clip(num_neurons / _NEURONS_PER_INCH, *_HEIGHTS)
-  size = width, _OF_TEXTS + len(trains) * height
-  fig = figure.Figure(figsize=size, layout='constrained')
-  panels = fig.subplots(len(trains), sharex=True, squeeze=False)[:, 0]
-  panels[-1].set(xlabel='tick', xlim=(-0.5, num_ticks - 0.5))
-  borders = range(window, num_ticks, window)
-  if window > 1 and borders:
-    label = f'tick; lines are borders of windows of {window} ticks'
-    panels[-1].set_xlabel(label)
-    for axes, border in itertools.product(panels, borders):
-      axes.axvline(border - 0.5, color='0.85', linewidth=0.8, zorder=0)
-  return fig, panels
-
-
-def _label_neurons(axes, shape, numbers):
-  """Labels some neurons by their indices."""
-  rows = np.arange(0, len(numbers), -(-len(numbers) // _MAX_LABELS))
-  indices = zip(*np.unravel_index(numbers[rows], shape))
-  labels = [', '.join(map(str, index)) for index in indices]
-  axes.set_yticks(rows, labels)
-  axes.set_ylabel('neuron')
+def _plot(axes, train, color, shift, length, label):
+  """Plots `[T, N]` spikes as vertical lines, with the first neuron on top."""
+  ticks = [np.flatnonzero(row) for row in train.T]
+  rows = np.arange(train.shape[1]) + shift
+  lines = axes.eventplot(
+    ticks, lineoffsets=rows, linelengths=length, colors=color
+  )
+  lines[0].set_label(label)

@@ -5,8 +5,8 @@ result. In between, each device processes its own shard of each batch.
 Thresholds depend on the position of a sample in the full batch, and the
 devices sum integer coincidences, so a network learns the same weights on any
 number of devices, provided that the products of one sample are rounded alike.
-With `update='rates'`, and for the ANN, the devices sum floats, whose last bits
-depend on the number of devices.
+For the ANN, and for updates without spikes, the devices sum floats, whose last
+bits depend on the number of devices.
 """
 
 from collections.abc import Callable
@@ -65,15 +65,9 @@ def run_on(
 
 
 def replicate(mesh: jax.sharding.Mesh, tree: Any) -> Any:
-  """Copies arrays, which are equal in every process, to all devices."""
-  target = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
-
-  def put(array):
-    return jax.make_array_from_callback(
-      array.shape, target, lambda index: array[index]
-    )
-
-  return jax.tree.map(put, tree)
+  """Copies arrays to all devices of a mesh."""
+  spec = jax.sharding.PartitionSpec()
+  return jax.device_put(tree, jax.sharding.NamedSharding(mesh, spec))
 
 
 def local_shard(

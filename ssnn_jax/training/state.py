@@ -10,7 +10,6 @@ import numpy as np
 import optax
 
 from ssnn_jax import checks
-from ssnn_jax import summaries
 from ssnn_jax import types
 from ssnn_jax.hardware import devices
 
@@ -26,8 +25,6 @@ class TrainState:
   opt_state: Any  #: of the optimizer, or of the devices that store the weights
   key: jax.Array  #: typed PRNG key of the seed; constant
   epoch: jax.Array  #: int32 number of epochs trained
-
-  __repr__ = summaries.show_fields
 
 
 class Stream(enum.IntEnum):
@@ -75,8 +72,7 @@ def init_state(
     The state.
 
   Raises:
-    UserError: if the seed is out of range, the parameters are not those of the
-      network, or the weights exceed the memory.
+    UserError: if the seed is out of range, or the weights exceed the memory.
 
   Example:
     >>> network = ssnn_jax.ssnn(ssnn_jax.NetworkConfig((64, 10), num_steps=32))
@@ -91,26 +87,13 @@ def init_state(
     >>> bool(jnp.all(more.params[0].weights == whole.params[0].weights))
     True
   """
-  checks.check_network(network)
   is_array = isinstance(seed, jax.Array | np.ndarray)  # `jax.vmap` traces seeds
   if not is_array and not checks.is_count(seed, smallest=0):
     raise types.UserError(f'seed is {seed}; expected 0 to {checks.MAX_COUNT}.')
   key = jax.random.key(seed)
-  init_key = stream_key(key, Stream.INIT)
   if params is None:
-    params = network.init(init_key)
-  else:
-    params = jax.tree.map(jnp.asarray, params)
-    expected, found = (
-      jax.tree.map(jnp.shape, tree)
-      for tree in (jax.eval_shape(network.init, init_key), params)
-    )
-    if found != expected:
-      raise types.UserError(
-        f'params have the shapes {found}, but init of the network returns '
-        f'{expected}; pass the params of this network, of a chip those of '
-        'chip.dequantize.'
-      )
+    params = network.init(stream_key(key, Stream.INIT))
+  params = jax.tree.map(jnp.asarray, params)
   device_key = stream_key(key, Stream.DEVICE)
   params, opt_state = devices.as_device(optimizer).init(device_key, params)
   return TrainState(params, opt_state, key, jnp.int32(epoch))

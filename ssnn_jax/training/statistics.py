@@ -1,4 +1,4 @@
-"""Statistics over seeds: means, their intervals, and tests of bounds."""
+"""Statistics over seeds: paired differences, intervals and equivalence."""
 
 import math
 from typing import NamedTuple
@@ -6,160 +6,112 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-LEVEL = 0.95  # of two-sided intervals
-ERROR_RATE = 1 - LEVEL  # of one-sided tests
-MIN_SEEDS = 5
+LEVEL = 0.95  # of two-sided intervals, and of each of two one-sided tests
+MIN_SEEDS = 5  # fewer seeds have no verdict
 
 
-class Number(NamedTuple):
-  """A measured number.
+class Difference(NamedTuple):
+  """Mean difference of paired accuracies, in percentage points."""
 
-  Attributes:
-    mean: the mean over seeds, or the number itself.
-    deviation: the standard deviation over seeds; NaN for one seed.
-    num: the number of seeds; 0 for a number without uncertainty.
-    is_difference: whether pages show the interval of the mean instead of the
-      standard deviation over seeds.
-    overlap: test samples for each training sample, where seeds are folds of
-      cross-validation, which share training samples; 0 for other seeds.
-  """
+  mean: float  #: over seeds
+  half_width: float  #: of the 95 % interval of the mean; NaN for one seed
+  standard_error: float  #: of the mean; NaN for one seed
+  num_seeds: int
 
-  mean: float
-  deviation: float = math.nan
-  num: int = 0
-  is_difference: bool = False
-  overlap: float = 0.0
-
-
-def summarize(values: npt.ArrayLike, overlap: float = 0.0) -> Number:
-  """Returns the mean and the standard deviation of the values of seeds."""
-  num = len(values)
-  deviation = float(np.std(values, ddof=1)) if num > 1 else math.nan
-  return Number(float(np.mean(values)), deviation, num, overlap=overlap)
+  def __str__(self):
+    spread = f' ± {self.half_width:.2f}' if self.num_seeds > 1 else ''
+    return f'{self.mean:+.2f}{spread}'
 
 
 def paired_difference(
-  values: npt.ArrayLike, baseline: npt.ArrayLike, overlap: float = 0.0
-) -> Number:
-  """Summarizes the differences of paired values, one of each seed.
+  own: npt.ArrayLike,
+  base: npt.ArrayLike,
+  num_eval_samples: int,
+  *,
+  overlap: float = 0.0,
+) -> Difference:
+  """Computes the mean difference of accuracies of the same seeds.
+
+  The interval is Student's, of the differences d_1 .. d_S of S seeds:
+
+    mean +- t(S - 1) s sqrt(1 / S),  s^2 = max(var(d), 1 / n^2).
+
+  The variance has a floor, as a few seeds may agree by chance. The difference
+  of a seed is a mean over n evaluation samples of -1, 0 or 1: 0 for a sample
+  that both networks classify alike. If a fraction p of the samples is
+  classified differently, the variance of this mean is about p / n (McNemar),
+  and p cannot be seen below 1 / n, one sample. Hence 1 / n^2, the variance of
+  one sample.
+
+  The training sets of folds of cross-validation overlap, so that their results
+  are correlated: 1 / S is then replaced by 1 / S + overlap, with the number of
+  test samples per training sample (C. Nadeau and Y. Bengio, "Inference for the
+  generalization error", Machine Learning 52, 2003).
 
   Args:
-    values: `[S]` values.
-    baseline: `[S]` values of the baseline with the same seeds.
-    overlap: as of `Number`.
+    own: `[S]` accuracies in [0, 1], one for each seed.
+    base: `[S]` accuracies of the baseline, of the same seeds.
+    num_eval_samples: n, number of samples of each accuracy.
+    overlap: test samples per training sample, if seeds are folds.
 
   Returns:
-    The mean of the differences, and their standard deviation.
+    The mean difference and its interval, in percentage points.
 
   Example:
     >>> statistics = ssnn_jax.training.statistics
-    >>> number = statistics.paired_difference([97.1, 96.8, 97.3], [97, 97, 97])
-    >>> round(number.mean, 3), round(statistics.half_width(number), 3)
-    (0.067, 0.625)
+    >>> found = statistics.paired_difference(
+    ...   [0.971, 0.968, 0.973], [0.97, 0.97, 0.97], num_eval_samples=10_000)
+    >>> print(found)
+    +0.07 ± 0.63
+    >>> print(statistics.paired_difference([0.9, 0.9], [0.897, 0.897], 360))
+    +0.30 ± 2.50
   """
-  differences = np.asarray(values, float) - np.asarray(baseline, float)
-  return summarize(differences, overlap)._replace(is_difference=True)
+  differences = 100 * np.subtract(own, base, dtype=np.float64)
+  num_seeds, mean = len(differences), float(np.mean(differences))
+  if num_seeds == 1:
+    return Difference(mean, math.nan, math.nan, 1)
+  deviation = max(np.std(differences, ddof=1), 100 / num_eval_samples)
+  standard_error = float(deviation * math.sqrt(1 / num_seeds + overlap))
+  half_width = _quantile((1 + LEVEL) / 2, num_seeds) * standard_error
+  return Difference(mean, half_width, standard_error, num_seeds)
 
 
-def standard_error(number: Number) -> float:
-  """Returns the standard error of the mean of two or more seeds.
-
-  The training sets of folds overlap, so that their results are correlated. With
-  J folds of n_test test samples, trained on n_train samples, the variance of
-  the mean is (1 / J + n_test / n_train) times that over folds instead of 1 / J
-  times (C. Nadeau and Y. Bengio, "Inference for the generalization error",
-  Machine Learning 52, 2003).
-
-  Args:
-    number: the measured number.
-
-  Returns:
-    The standard error.
-  """
-  return number.deviation * math.sqrt(1 / number.num + number.overlap)
-
-
-def half_width(number: Number) -> float:
-  """Returns half the width of the interval of the mean (Student's t).
-
-  Returns 0 for a number without uncertainty, and NaN for one seed.
-  """
-  if number.num == 0:
-    return 0.0
-  if number.num == 1:
-    return math.nan
-  from scipy import special  # imported late: a third of a second
-
-  quantile = special.stdtrit(number.num - 1, (1 + LEVEL) / 2)
-  return float(quantile * standard_error(number))
-
-
-def p_above(number: Number, bound: float) -> float:
-  """Tests whether the mean is above a bound (one-sided, Student's t).
-
-  Args:
-    number: the measured number.
-    bound: the bound.
-
-  Returns:
-    The p-value of the hypothesis that the mean is not above the bound; 0 or 1
-    for a number without uncertainty, or whose seeds agree; 1 for one seed.
-  """
-  distance = number.mean - bound
-  if number.num == 1:
-    return 1.0
-  if number.num == 0 or number.deviation == 0:
-    return float(not distance > 0)
-  ratio = distance / standard_error(number)
-  from scipy import special  # imported late: a third of a second
-
-  return float(special.stdtr(number.num - 1, -ratio))
-
-
-def p_below(number: Number, bound: float) -> float:
-  """Tests whether the mean is below a bound; see `p_above`."""
-  return p_above(number._replace(mean=-number.mean), -bound)
-
-
-def p_between(number: Number, low: float, high: float) -> float:
-  """Tests whether the mean is between two bounds.
-
-  Two one-sided tests (Schuirmann 1987); bounds -m and m test the equivalence
-  of two settings within the margin m.
-
-  Args:
-    number: the measured number.
-    low: the lower bound.
-    high: the upper bound.
-
-  Returns:
-    The larger p-value of both tests.
-  """
-  return max(p_above(number, low), p_below(number, high))
-
-
-def is_within(number: Number, margin: float) -> bool | None:
+def is_within(difference: Difference, margin: float) -> bool | None:
   """Tests whether a difference is within an equivalence margin.
 
+  Two one-sided tests (Schuirmann 1987), each at 5 %.
+
   Args:
-    number: the difference.
-    margin: the margin m, of the bounds -m and m.
+    difference: the difference.
+    margin: the margin m in percentage points; choose it before the results are
+      known.
 
   Returns:
-    True if the mean is between the bounds, by two one-sided tests; False if it
-    is beyond one of them; None if the test is inconclusive.
+    True if the mean is significantly above -m and below m; False if the mean is
+    significantly beyond one of them; None if neither is significant, or there
+    are fewer than `MIN_SEEDS` seeds.
   """
-  # Few seeds may agree by chance, and then have no deviation.
-  is_known = number.deviation > 0 or number.num >= MIN_SEEDS
-  if is_known and p_between(number, -margin, margin) < ERROR_RATE:
-    return True
-  beyond = min(p_above(number, margin), p_below(number, -margin))
-  return False if beyond < ERROR_RATE else None
+  if difference.num_seeds < MIN_SEEDS:
+    return None
+  distance = margin - abs(difference.mean)
+  bound = _quantile(LEVEL, difference.num_seeds) * difference.standard_error
+  return bool(distance > 0) if abs(distance) > bound else None
 
 
-def write_verdict(verdict: bool | None, margin: float) -> str:
-  """Writes a verdict of `is_within` on a difference in points to the ANN."""
-  unit = 'point' if margin == 1 else 'points'
-  if verdict is None:
-    return f'inconclusive (margin: {margin:g} {unit})'
-  return f'{"" if verdict else "not "}within {margin:g} {unit} of the ANN'
+def verdict(difference: Difference, margin: float) -> str:
+  """Writes the result of `is_within`, such as 'within 1 point'."""
+  result = is_within(difference, margin)
+  if result is None:
+    return f'inconclusive (margin: {_points(margin)})'
+  return f'{"" if result else "not "}within {_points(margin)}'
+
+
+def _points(margin):
+  return f'{margin:g} {"point" if margin == 1 else "points"}'
+
+
+def _quantile(level, num_seeds):
+  """Returns a quantile of Student's t distribution."""
+  from scipy import special  # imported late: a third of a second
+
+  return float(special.stdtrit(num_seeds - 1, level))

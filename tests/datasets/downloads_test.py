@@ -10,7 +10,6 @@ from unittest import mock
 import zipfile
 
 from absl.testing import parameterized
-from tensorflow_datasets.core.download import checksums
 
 from ssnn_jax.datasets import downloads
 from tests.testing import datasets as data_util
@@ -81,7 +80,8 @@ class DownloadsTest(data_util.DatasetTestCase):
     sources = {}
     for file, content in self.contents.items():
       self.server.responses[f'/{file}'] = 200, len(content), content
-      sources[file] = self.url(file), self.checksum(family, file, content)
+      digest = hashlib.md5 if family == 'n_mnist' else hashlib.sha256
+      sources[file] = self.url(file), digest(content).hexdigest()
     self.enterContext(
       mock.patch.object(downloads, '_sources', {family: sources}.__getitem__)
     )
@@ -90,12 +90,6 @@ class DownloadsTest(data_util.DatasetTestCase):
 
   def url(self, file):
     return f'http://127.0.0.1:{self.server.server_port}/{file}'
-
-  def checksum(self, family, file, content):
-    if family == 'n_mnist':
-      return hashlib.md5(content).hexdigest()
-    sha256 = hashlib.sha256(content).hexdigest()
-    return checksums.UrlInfo(len(content), sha256, file)
 
   def download(self, name):
     with contextlib.redirect_stdout(io.StringIO()) as output:
@@ -135,7 +129,7 @@ class DownloadsTest(data_util.DatasetTestCase):
     self.assertEmpty(self.server.requests)
 
   @parameterized.product(
-    name=NAMES,
+    name=('mnist', 'n_mnist'),
     failure=(
       (404, 9, b'not there', '404 Client Error'),
       (200, 9, b'something', ''),  # of another checksum
@@ -149,33 +143,17 @@ class DownloadsTest(data_util.DatasetTestCase):
     self.assert_download_refused(name, start, f'{folder}/{last}')
     self.assert_no_files_left()
 
-  @parameterized.parameters('mnist', 'emnist/digits', 'n_mnist')
-  def test_broken_connection_leaves_no_files(self, name):
-    _, last = self.serve(name)
-    content = self.contents[last]
-    self.server.responses[f'/{last}'] = 200, len(content), content[:-1]
-    self.assert_download_refused(name, self.url(last), 'try again')
-    self.assert_no_files_left()
-
-  @parameterized.parameters(*NAMES)
-  def test_unreachable_server_is_reported_without_retries(self, name):
+  @parameterized.parameters('mnist', 'n_mnist')
+  def test_unreachable_server_is_reported(self, name):
     folder, _ = self.serve(name)
     self.server.shutdown()
     self.server.server_close()
     first = next(iter(self.contents))
-    # TFDS and tonic would retry for minutes.
-    manager = 'tensorflow_datasets.download.DownloadManager'
-    with (
-      mock.patch(f'{manager}.download') as tfds_download,
-      mock.patch('tonic.download_utils.download_url') as tonic_download,
-    ):
-      self.assert_download_refused(
-        name,
-        f'{self.url(first)} cannot be downloaded (Connection refused); ',
-        f'download the file manually to {folder}/{first}.',
-      )
-    tfds_download.assert_not_called()
-    tonic_download.assert_not_called()
+    self.assert_download_refused(
+      name,
+      f'{self.url(first)} cannot be downloaded (Connection refused); ',
+      f'download the file manually to {folder}/{first}.',
+    )
     self.assert_no_files_left()
 
   def test_silent_server_times_out(self):
@@ -188,43 +166,14 @@ class DownloadsTest(data_util.DatasetTestCase):
     start = self.url(FILES['mnist'][0])
     self.assert_download_refused('mnist', start, 'timed out')
 
-  @parameterized.parameters('train.zip', 'test.zip')
-  def test_invalid_archive_leaves_no_files(self, file):
-    self.serve('n_mnist', {file: b'no archive'})
-    self.assert_download_refused('n_mnist', self.url(file), 'not a zip file')
-    self.assert_no_files_left()
-
-  @parameterized.parameters(*NAMES)
-  def test_full_disk_leaves_no_files(self, name):
-    last = FILES[name.partition('/')[0]][-1]
-    self.serve(name, {last: b'x' * 2**17})
-    self.limit_file_size(2**16)
-    self.assert_download_refused(name, self.url(last), 'File too large')
-    self.assert_no_files_left()
-
-  @parameterized.parameters('', '.gz')
-  def test_keeps_existing_images(self, suffix):
+  def test_keeps_existing_images(self):
     _, last = self.serve('mnist')
-    existing = self.write(f'mnist/{last.replace(".gz", suffix)}', b'my own')
+    existing = self.write(f'mnist/{last.removesuffix(".gz")}', b'my own')
     self.download('mnist')
     del self.contents[last]
     expected = {f'mnist/{f}': c for f, c in self.contents.items()}
     self.assert_files(expected | {f'mnist/{existing.name}': b'my own'})
     self.assertNotIn(f'/{last}', self.server.requests)
-
-  def test_keeps_file_of_concurrent_download(self):
-    _, last = self.serve('mnist')
-    fetch = downloads._fetch_images
-
-    def fetch_second(*args):
-      new = fetch(*args)
-      self.write(f'mnist/{last}', b'of another')
-      return new
-
-    with mock.patch.object(downloads, '_fetch_images', fetch_second):
-      self.download('mnist')
-    expected = {f'mnist/{f}': c for f, c in self.contents.items()}
-    self.assert_files(expected | {f'mnist/{last}': b'of another'})
 
   def test_keeps_existing_recordings(self):
     self.serve('n_mnist')
@@ -263,6 +212,5 @@ class SourcesTest(parameterized.TestCase):
     self.assertCountEqual(sources, FILES[family])
     for url, checksum in sources.values():
       self.assertStartsWith(url, 'http')
-      digest = getattr(checksum, 'checksum', checksum)  # of TFDS, of tonic
-      self.assertLen(digest, 32 if family == 'n_mnist' else 64)
-      bytes.fromhex(digest)
+      self.assertLen(checksum, 32 if family == 'n_mnist' else 64)
+      bytes.fromhex(checksum)

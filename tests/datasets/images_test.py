@@ -7,10 +7,10 @@ import zlib
 
 from absl.testing import parameterized
 import numpy as np
+import tensorflow_datasets as tfds
 
 from ssnn_jax import datasets
 from ssnn_jax.datasets import images
-from ssnn_jax.datasets import tfds_sets
 from tests.testing import datasets as data_util
 from tests.testing.datasets import CUBE
 from tests.testing.datasets import flipped
@@ -18,64 +18,33 @@ from tests.testing.datasets import idx_bytes
 
 IDX = idx_bytes(CUBE)  # a header of 16 bytes, and 24 items
 GZIP = gzip.compress(IDX, mtime=0)
-# The file, its content, and what the message says.
-DAMAGED = (
-  ('a.gz', IDX, 'decompressed'),
-  ('a.gz', flipped(GZIP, -8), 'decompressed'),  # the checksum
-  ('a.gz', flipped(GZIP, 10), 'decompressed'),
-  ('a.gz', GZIP + b'more', 'decompressed'),
-  ('a.gz', gzip.compress(IDX + b'\0\0'), '42 bytes'),
-  ('a', IDX + b'\0', '41 bytes'),
-  ('a', idx_bytes(CUBE[0]), '2-dimensional, not 3-'),
-  ('a', idx_bytes(CUBE[None]), '4-dimensional, not 3-'),
-  ('a', idx_bytes(CUBE.astype('i1'), 0x09), 'unsigned bytes'),
-  ('a', idx_bytes(CUBE[:0]), 'the shape (0, 3, 4)'),
-  ('a', idx_bytes(CUBE, shape=(2**32 - 1,) * 3), 'the shape'),
-)
 
 
 class ReadIdxTest(data_util.DatasetTestCase):
-  def assert_path_refused(self, path, detail, num_axes=None):
-    self.assert_refused(f'{path} ', detail, datasets.read_idx, path, num_axes)
-
   @parameterized.parameters(1, 2, 3)
   def test_reads_plain_and_gzipped_files(self, num_axes):
     array = CUBE[(0,) * (3 - num_axes)]
     content = idx_bytes(array)
     plain = self.write('a', content)
     zipped = self.write('a.gz', gzip.compress(content))
-    for path in (plain, str(plain), zipped, str(zipped)):
-      for expected_axes in (None, num_axes, np.int64(num_axes)):
+    for path in (plain, str(plain), zipped):
+      for expected_axes in (None, num_axes):
         found = datasets.read_idx(path, num_axes=expected_axes)
         np.testing.assert_array_equal(found, array, strict=True)
 
-  def test_reads_gzip_with_members_and_padding(self):
-    content = gzip.compress(IDX[:20]) + gzip.compress(IDX[20:]) + b'\0' * 512
-    found = datasets.read_idx(self.write('a.gz', content))
-    np.testing.assert_array_equal(found, CUBE, strict=True)
-
-  @parameterized.parameters(*DAMAGED)
-  def test_rejects_damaged_file(self, name, content, detail):
+  @parameterized.parameters(
+    ('a.gz', IDX),
+    ('a.gz', flipped(GZIP, -8)),  # the checksum
+    ('a', IDX + b'\0'),
+    ('a', idx_bytes(CUBE[0])),  # of two axes
+    ('a', idx_bytes(CUBE.astype('i1'), 0x09)),
+    *(('a', IDX[:size]) for size in (0, 3, 4, 10, 16, 39)),
+    *(('a.gz', GZIP[:size]) for size in (0, 5, 20, len(GZIP) - 1)),
+  )
+  def test_rejects_damaged_file(self, name, content):
     path = self.write(name, content)
-    self.assert_path_refused(path, detail, num_axes=3)
-
-  @parameterized.parameters(('a', IDX), ('a.gz', GZIP))
-  def test_rejects_file_truncated_anywhere(self, name, content):
-    for size in range(len(content)):
-      path = self.write(name, content[:size])
-      self.assert_path_refused(path, 'original file')
-
-  def test_rejects_every_changed_header_byte(self):
-    for position in range(16):
-      path = self.write('a', flipped(IDX, position))
-      self.assert_path_refused(path, 'original file')
-
-  def test_rejects_damaged_file_in_archive(self):
-    archive = self.data_dir / 'a.zip'
-    with zipfile.ZipFile(archive, 'w') as file:
-      file.writestr('a', IDX)
-    archive.write_bytes(archive.read_bytes().replace(IDX, flipped(IDX, -1)))
-    self.assert_path_refused(zipfile.Path(archive, 'a'), 'Bad CRC-32')
+    start = f'{path} is no valid IDX file ('
+    self.assert_refused(start, 'original file', datasets.read_idx, path, 3)
 
 
 class MnistFilesTest(data_util.DatasetTestCase):
@@ -94,34 +63,17 @@ class MnistFilesTest(data_util.DatasetTestCase):
     self.assertEqual(mnist.class_names, tuple('0123456789'))
     self.assertEqual((mnist.num_inputs, mnist.num_classes), (784, 10))
 
-  def test_error_lists_only_missing_files(self):
-    files = data_util.fake_originals()
-    *others, missing = files
-    del files[missing]
-    self.write_mnist(files)
-    path = self.data_dir / 'mnist' / missing
-    message = self.assert_load_refused('mnist', f'Cannot find {path} (')
-    self.assertIn('TFDS_DATA_DIR', message)
-    for file in others:
-      self.assertNotIn(file, message)
-
-  @parameterized.product(
-    prefix=('train', 't10k'),
-    damage=(
-      ('labels-idx1', np.arange(11), 'the label 10, out of range 0 to 9'),
-      ('labels-idx1', np.arange(9), '9 labels for'),
-      ('labels-idx1', CUBE, '3-dimensional'),
-      ('images-idx3', CUBE[0, 0], '1-dimensional'),
-      ('images-idx3', CUBE, 'size (3, 4)'),
-    ),
+  @parameterized.parameters(
+    ('labels-idx1', np.arange(11), 'has 11 labels for 10 images'),
+    ('labels-idx1', np.arange(1, 11), 'has labels from 1 to 10'),
+    ('images-idx3', CUBE, 'has images of size (3, 4)'),
   )
-  def test_rejects_files_of_another_dataset(self, prefix, damage):
-    kind, array, problem = damage
-    file = f'{prefix}-{kind}-ubyte'
+  def test_rejects_files_of_another_dataset(self, kind, array, problem):
+    file = f't10k-{kind}-ubyte'
     files = data_util.fake_originals() | {file: array.astype(np.uint8)}
     self.write_mnist(files)
     path = self.data_dir / 'mnist' / file
-    self.assert_load_refused('mnist', f'{path} ', problem)
+    self.assert_load_refused('mnist', f'{path} {problem}')
 
 
 def emnist_image(number):
@@ -191,29 +143,6 @@ class EmnistFilesTest(data_util.DatasetTestCase):
     np.testing.assert_array_equal(emnist.train.labels, np.arange(30) % 26)
     self.assertEqual(emnist.train.inputs[3, 0, 1], 4)
 
-  def test_rejects_archive_with_missing_file(self):
-    files = self.files('digits', (20, 10))
-    missing, _ = files.popitem()
-    archive = self.write_archive(files)
-    name = missing.removesuffix('.gz')
-    start = f'Cannot find {archive}/gzip/{name} (with'
-    self.assert_load_refused('emnist/digits', start, 'gzip.zip')
-
-  def test_rejects_invalid_archive(self):
-    archive = self.write('emnist/gzip.zip', b'PK of something else')
-    start = f'{archive} is a damaged archive ('
-    self.assert_load_refused('emnist/digits', start, 'original file')
-
-  def test_rejects_letters_labeled_0(self):
-    name = 'emnist-letters-test-labels-idx1-ubyte.gz'
-    labels = data_util.idx_bytes(np.arange(10, dtype=np.uint8))
-    files = self.files('letters', (30, 10)) | {name: gzip.compress(labels)}
-    archive = self.write_archive(files)
-    self.assert_load_refused(
-      'emnist/letters',
-      f'{archive}/gzip/{name} has the label 0, out of range 1 to 26',
-    )
-
 
 class SourcesTest(data_util.DatasetTestCase):
   def test_second_load_maps_cache_without_reading_files(self):
@@ -237,30 +166,24 @@ class SourcesTest(data_util.DatasetTestCase):
       mnist.train.labels, files['train-labels-idx1-ubyte']
     )
 
-  def test_prepared_dataset_takes_precedence(self):
+  @parameterized.parameters('mnist', 'emnist/digits')
+  def test_prepared_dataset_takes_precedence(self, name):
     self.write_mnist(data_util.fake_originals())
-    paths = images.find_originals('mnist', self.data_dir)
-    originals = images.read_originals('mnist', paths)
-    inverted = {
-      part: split._replace(inputs=255 - split.inputs)
-      for part, split in originals.items()
-    }
-    tfds_sets.prepare('mnist', self.data_dir, **inverted)
-    mnist = datasets.load('mnist', self.data_dir)
-    data_util.assert_arrays_equal(mnist.train, inverted['train'])
-    data_util.assert_arrays_equal(mnist.test, inverted['test'])
-
-  def test_transposes_prepared_emnist(self):
     stored = data_util.random_split(10)
-    tfds_sets.prepare('emnist/digits', self.data_dir, stored, stored)
-    emnist = datasets.load('emnist/digits', self.data_dir)
-    upright = stored.inputs.transpose(0, 2, 1)
-    np.testing.assert_array_equal(emnist.test.inputs, upright)
-
-  def test_never_uses_prepared_letters(self):
-    with mock.patch.object(tfds_sets, 'find') as find:
-      self.assert_load_refused('emnist/letters', 'Cannot find ')
-    find.assert_not_called()
+    data_util.prepare_tfds(
+      name,
+      self.data_dir,
+      tfds.features.Image(shape=(28, 28, 1)),
+      tfds.features.ClassLabel(num_classes=10),
+      train=stored,
+      test=stored,
+    )
+    found = datasets.load(name, self.data_dir)
+    upright = stored.inputs
+    if name == 'emnist/digits':  # stored transposed
+      upright = upright.transpose(0, 2, 1)
+    np.testing.assert_array_equal(found.test.inputs, upright)
+    np.testing.assert_array_equal(found.train.labels, stored.labels)
 
 
 class DigitsTest(parameterized.TestCase):
@@ -272,7 +195,6 @@ class DigitsTest(parameterized.TestCase):
     for split, size in ((self.digits.train, 1437), (self.digits.test, 360)):
       self.assertEqual(split.inputs.shape, (size, 8, 8))
       self.assertEqual(split.inputs.dtype, np.uint8)
-      self.assertEqual((split.inputs.min(), split.inputs.max()), (0, 255))
       self.assertEqual(split.labels.shape, (size,))
       self.assertEqual(split.labels.dtype, np.int32)
     self.assertEqual(self.digits.name, 'digits')
@@ -280,22 +202,15 @@ class DigitsTest(parameterized.TestCase):
       (self.digits.num_inputs, self.digits.num_classes), (64, 10)
     )
 
-  def test_splits_partition_scikit_learn_digits(self):
-    from sklearn import datasets as sklearn_datasets
-
-    original = sklearn_datasets.load_digits()
-    # Their 17 intensities remain distinct.
-    intensities = np.array([round(x * 255 / 16) for x in range(17)], np.uint8)
-    whole = intensities[original.images.astype(int)], original.target
-    expected = data_util.items(whole)
-    self.assertLen(set(expected), 1797)  # distinct items, so disjoint splits
+  def test_splits_are_disjoint_and_fixed(self):
     found = data_util.items(self.digits.train, self.digits.test)
-    self.assertEqual(found, expected)
-
-  def test_test_split_is_fixed(self):
+    self.assertLen(set(found), 1797)
     # Accuracies of different installations must be comparable.
-    checksum = zlib.crc32(self.digits.test.inputs.tobytes())
-    self.assertEqual(checksum, 2487337816)
+    for split, checksum in (
+      (self.digits.train, 3604020577),
+      (self.digits.test, 2487337816),
+    ):
+      self.assertEqual(zlib.crc32(split.inputs.tobytes()), checksum)
 
 
 class FashionMnistTest(data_util.DatasetTestCase):

@@ -7,23 +7,11 @@ from absl.testing import parameterized
 
 from ssnn_jax import datasets
 from ssnn_jax.datasets import downloads
+from ssnn_jax.datasets import event_camera
 from tests.testing import datasets as data_util
 
 
 class LoadTest(data_util.RecordingsTestCase):
-  @parameterized.parameters('cifar10', 'MNIST', 'own.npy', '', '../mnist', '/')
-  def test_error_of_unknown_name_lists_known_ones(self, name):
-    message = self.assert_load_refused(
-      name,
-      f'There is no dataset named {name!r};',
-      'choose one of digits, mnist, fashion_mnist, emnist/balanced, ',
-    )
-    self.assertEndsWith(
-      message,
-      ', tonic:<name>, path/to/own.npz, or the name of a dataset that TFDS has '
-      f'prepared in {self.data_dir} as array_record.',
-    )
-
   def test_data_dir_is_argument_then_variable_then_default(self):
     home, variable = self.data_dir / 'home', self.data_dir / 'variable'
     variables = {'HOME': str(home), 'TFDS_DATA_DIR': str(variable)}
@@ -65,10 +53,9 @@ class LoadTest(data_util.RecordingsTestCase):
     self.assertEqual(n_mnist.full_size, 70_000)
     for split, events in zip((n_mnist.train, n_mnist.test), written):
       self.assertEqual(split.labels.tolist(), [label for label, _ in events])
-    on = datasets.Binning(num_steps=100, polarity='on')
-    n_mnist = datasets.load('n_mnist', self.data_dir, binning=on)
-    self.assertEqual(n_mnist.test.inputs.shape, (3, 4, 1156))
-    self.assertEqual(n_mnist.num_inputs, 1156)
+    longer = datasets.Binning(num_steps=100)
+    n_mnist = datasets.load('n_mnist', self.data_dir, binning=longer)
+    self.assertEqual(n_mnist.test.inputs.shape, (3, 4, 2312))
 
   def test_distinguishes_synthetic_recordings_from_n_mnist(self):
     self.write_recordings()
@@ -87,3 +74,19 @@ class LoadTest(data_util.RecordingsTestCase):
     self.assertEqual(synthetic.name, 'synthetic_events/digits')
     self.assertIsNone(synthetic.full_size)
     self.assertLen(synthetic.train.labels, 7)
+
+  def test_simulates_recordings_on_request(self):
+    name, calls = 'synthetic_events/digits', []
+
+    def write(folder, source, train, test):
+      calls.append((source, len(train.labels), len(test.labels)))
+      self.write_recordings()
+      folder.parent.mkdir(parents=True)
+      self.folder.rename(folder)
+
+    self.assert_load_refused(name, 'Cannot find the folder ', '--download')
+    with mock.patch.object(event_camera, 'write', write):
+      for _ in range(2):
+        dataset = datasets.load(name, self.data_dir, download=True)
+    self.assertEqual(calls, [('digits', 1437, 360)])
+    self.assertLen(dataset.train.labels, 7)

@@ -172,7 +172,7 @@ class ReadNoiseTest(parameterized.TestCase):
     config = convolutions.make_config(num_steps=32, reads=reads)
     params = jax.tree.map(jnp.zeros_like, convolutions.make_params(config))
     images, labels = convolutions.batch(1)
-    _, signals = training.raster.present(
+    signals = training.raster.present(
       config, params, KEY, images[0], labels[0]
     )
     first = signals.potentials[0][0, 0].reshape(12, 3)

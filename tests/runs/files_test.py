@@ -1,7 +1,6 @@
 """Tests of atomic writes and locks."""
 
 import errno
-import fcntl
 import os
 import pathlib
 import subprocess
@@ -99,20 +98,8 @@ class FilesTest(parameterized.TestCase):
         self.assertTrue((self.folder / 'a' / 'b').is_dir())
       self.assertFalse(files.is_nonempty(self.folder / 'a' / 'b'))
 
-  def test_lock_rejects_file_system_without_locks(self):
-    error = OSError(errno.ENOLCK, 'No locks available')
-    with mock.patch.object(fcntl, 'flock', side_effect=error):
-      with self.assertRaisesRegex(
-        ssnn_jax.UserError, f'^{self.folder} cannot be used .No locks available'
-      ):
-        with files.exclusive_lock(self.folder):
-          self.fail('there is no lock')
-
-  def test_names_a_link_to_a_missing_folder(self):
-    self.path.symlink_to('nowhere')
-    for folder in (self.path, self.path / 'x'):
-      with self.assertRaisesRegex(
-        ssnn_jax.UserError, f'{self.path} is a link to nowhere, which does not'
-      ):
-        with files.exclusive_lock(folder):
-          self.fail()
+  def test_new_file_replaces_none(self):
+    files.write_new(self.path, b'first')
+    with self.assertRaisesRegex(ssnn_jax.UserError, 'exists already'):
+      files.write_new(self.path, b'second')
+    self.assertEqual(self.path.read_bytes(), b'first')

@@ -119,8 +119,8 @@ def prepare_tfds(name, data_dir, image, label, **splits):
     def _generate_examples(self):
       raise NotImplementedError
 
-  Builder.name = name
-  builder = Builder(data_dir=data_dir)
+  Builder.name = name.rpartition('/')[2]
+  builder = Builder(data_dir=data_dir / name.rpartition('/')[0])
   settings = tfds.download.DownloadConfig(try_download_gcs=False)
   with contextlib.redirect_stdout(io.StringIO()):
     builder.download_and_prepare(

@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import io
-from unittest import mock
 
 from absl.testing import parameterized
 import jax
@@ -13,65 +12,18 @@ import optax
 import ssnn_jax
 from ssnn_jax import chip
 from ssnn_jax import datasets
-from ssnn_jax import hardware
 from ssnn_jax import training
-from ssnn_jax.baselines import rpu
-from ssnn_jax.training import loop
 
 CONFIG = ssnn_jax.NetworkConfig(
   (6, 5, 3), num_steps=8, sampler='bernoulli', dropout=0.1
 )
-ONE_LAYER = dataclasses.replace(CONFIG, layer_sizes=(6, 3))
 NETWORK = ssnn_jax.ann(CONFIG)  # traced in less time than spikes
 OPTIMIZER = training.make_optimizer(0.5)
-DEVICE_CONFIG = ssnn_jax.DeviceConfig(dw_min=0.01)
-DEVICE = hardware.make_resistive(DEVICE_CONFIG, learning_rate=0.5)
-STATE = training.init_state(NETWORK, OPTIMIZER, 0)
 INPUTS = np.random.default_rng(0).random((40, 6), np.float32)
 LABELS = np.arange(40) % 3
 TRAIN = datasets.Split(INPUTS[:32], LABELS[:32])
 TEST = datasets.Split(INPUTS[32:], LABELS[32:])
 DATASET = datasets.Dataset('random', TRAIN, TEST, ('a', 'b', 'c'))
-
-# Wrong data and options, and what the sentence names. The checks of data are
-# those of `learn`, which see the values of all samples.
-INVALID_DATA = {
-  'nan': ((np.where(INPUTS > 0.5, np.nan, INPUTS), LABELS), 'NaN'),
-  'trains': ((np.zeros((40, 2, 6), np.uint32), LABELS), r'\[B, 1, I\]'),
-  'labels_from_1': ((INPUTS, LABELS + 1), 'classes from 0 to 2'),
-  'too_few_labels': ((INPUTS, LABELS[1:]), 'each of the 40 inputs'),
-  'name': ('digits', 'of type str'),
-  'float_labels': ((INPUTS, LABELS + 0.5), 'float64 of shape .40,.*40 inputs'),
-  'text_labels': ((INPUTS, LABELS.astype(str)), '40 inputs'),
-  'masked': ((np.ma.masked_greater(INPUTS, 0.5), LABELS), 'masked'),
-  'masked_labels': ((INPUTS, np.ma.masked_equal(LABELS, 2)), 'masked'),
-}
-INVALID_OPTIONS = {
-  'num_epochs': ({'num_epochs': 0}, 'num_epochs is 0'),
-  'large_batch': ({'batch_size': 33}, 'batch_size=33 is larger.*32 samples'),
-  'seed': ({'seed': 2**40}, 'seed is 1099511627776'),
-  'signs': (
-    {'network': ssnn_jax.ssnn(CONFIG), 'optimizer': DEVICE},
-    r'ssnn\(config, separate_signs=True\)',
-  ),
-  'evaluation': ({'evaluate': (INPUTS, LABELS - 1)}, 'evaluation data: labels'),
-  'no_evaluation': (
-    {'evaluate': (INPUTS[:0], LABELS[:0])},
-    'evaluation data: .*one sample or more',
-  ),
-  'other_optimizer': (
-    {'state': training.init_state(NETWORK, DEVICE, 0)},
-    'state has another structure',
-  ),
-  'nan_weights': (
-    {
-      'state': STATE.replace(
-        params=jax.tree.map(lambda leaf: leaf.at[0].set(np.nan), STATE.params)
-      )
-    },
-    'state has parameters that are NaN',
-  ),
-}
 
 
 def fit(dataset=DATASET, optimizer=OPTIMIZER, network=NETWORK, **options):
@@ -85,16 +37,6 @@ def assert_same(results, expected):
 
 
 class FitTest(parameterized.TestCase):
-  def assert_refused(self, message, **options):
-    output = io.StringIO()
-    with (
-      self.assertRaisesRegex(ssnn_jax.UserError, message) as caught,
-      contextlib.redirect_stderr(output),
-    ):
-      fit(**{'progress': True} | options)
-    self.assertRegex(str(caught.exception), r'\A[^\n]+\.\Z')
-    self.assertEmpty(output.getvalue())  # no progress bar
-
   def test_equals_loop_over_epochs(self):
     result = fit(seed=3)
     state = training.init_state(NETWORK, OPTIMIZER, seed=3)
@@ -132,8 +74,6 @@ class FitTest(parameterized.TestCase):
       params = fit(network=network, state=state, num_epochs=1).state.params
       pairs = zip(jax.tree.leaves(params), jax.tree.leaves(whole))
       self.assertEqual(all(np.array_equal(*pair) for pair in pairs), is_same)
-    with self.assertRaisesRegex(ssnn_jax.UserError, r'^params have the shapes'):
-      training.init_state(network, OPTIMIZER, 0, params=first.params[1:])
 
   def test_accepts_arrays(self):
     arrays = jax.device_put(INPUTS[:32]), LABELS[:32].tolist()
@@ -142,18 +82,10 @@ class FitTest(parameterized.TestCase):
     assert_same(result.state.params, fit().state.params)
 
   def test_accepts_other_types_of_arrays(self):
-    images = np.round(INPUTS[:32] * 255).astype(int)
-    labels = LABELS[:32] > 1
-    expected = fit((images.astype(np.uint8), labels.astype(int)), num_epochs=1)
-    found = fit((images, labels[:, None]), num_epochs=1)
-    np.testing.assert_allclose(
-      found.history.loss, expected.history.loss, rtol=1e-6
-    )
-    binary = INPUTS[:32] > 0.5
-    expected = fit((binary.astype(np.float32), labels), num_epochs=1)
-    for images in (binary, jax.numpy.asarray(binary, jax.numpy.bfloat16)):
-      found = fit((images, labels), num_epochs=1)
-      assert_same(found.history.loss, expected.history.loss)
+    binary, labels = INPUTS[:32] > 0.5, LABELS[:32] > 1
+    expected = fit((binary.astype(np.float32), labels.astype(int)))
+    found = fit((binary, labels[:, None]))
+    assert_same(found.history.loss, expected.history.loss)
 
   def test_evaluates_on_validation_split(self):
     held_out = datasets.Split(INPUTS[32:], np.zeros(8, int))
@@ -168,15 +100,7 @@ class FitTest(parameterized.TestCase):
     self.assertIsNone(history.eval_accuracy)
     assert_same(history.loss, fit().history.loss)
 
-  def test_trains_devices(self):
-    network = ssnn_jax.ssnn(CONFIG, separate_signs=DEVICE.separate_signs)
-    params = fit(network=network, optimizer=DEVICE).state.params
-    init = training.init_state(network, DEVICE, 0).params
-    steps = (params[0].weights - init[0].weights) / 0.01
-    self.assertGreater(np.abs(steps).max(), 0.9)
-    np.testing.assert_allclose(steps, np.round(steps), rtol=0, atol=1e-3)
-
-  def test_compiles_once(self):
+  def test_calls_compile_once(self):
     num_traces = 0
 
     def learn(*args):
@@ -189,55 +113,15 @@ class FitTest(parameterized.TestCase):
       fit(network=network, evaluate=False, seed=seed)
       self.assertEqual(num_traces, 1)
 
-  def test_equal_networks_and_optimizers_share_programs(self):
-    config = dataclasses.replace(CONFIG, num_steps=9)
-    with mock.patch.object(
-      loop, 'make_programs', wraps=loop.make_programs
-    ) as make:
-      results = [
-        fit(
-          network=ssnn_jax.ann(config), optimizer=training.make_optimizer(0.5)
-        )
-        for config in (config, dataclasses.replace(config))
-      ]
-      self.assertEqual(make.call_count, 1)
-      fit(network=ssnn_jax.ann(dataclasses.replace(config, input_gain=2.0)))
-      self.assertEqual(make.call_count, 2)
-    assert_same(*(tuple(result.history) for result in results))
-
-  @parameterized.named_parameters(
-    (
-      'resistive',
-      lambda: (
-        rpu.make_network(ONE_LAYER, separate_signs=True),
-        hardware.make_resistive(DEVICE_CONFIG, 0.25),
-      ),
-    ),
-    (
-      'tiki_taka',
-      lambda: (
-        rpu.make_network(ONE_LAYER, separate_signs=True),
-        hardware.make_tiki_taka(
-          DEVICE_CONFIG, hardware.TransferConfig(transfer_lines=2), 0.5
-        ),
-      ),
-    ),
-    (
-      'chip',
-      lambda: (
-        chip.make_network(chip.ChipConfig((6, 3), num_steps=8)),
-        chip.make_device(chip.ChipConfig((6, 3), num_steps=8), 0.005),
-      ),
-    ),
-  )
-  def test_equal_devices_share_programs(self, make):
-    with mock.patch.object(
-      loop, 'make_programs', wraps=loop.make_programs
-    ) as make_programs:
-      for _ in range(2):
-        network, device = make()
-        fit(network=network, optimizer=device, num_epochs=1, evaluate=False)
-    self.assertEqual(make_programs.call_count, 1)
+  def test_trains_a_chip(self):
+    config = chip.ChipConfig((6, 3), num_steps=8)
+    network, device = chip.make_network(config), chip.make_device(config, 0.005)
+    state = training.init_state(network, device, 0)
+    result = fit(network=network, optimizer=device, state=state, num_epochs=1)
+    self.assertFalse(np.array_equal(result.state.params[0], state.params[0]))
+    train = jax.jit(training.make_train_epoch(network, device, batch_size=8))
+    expected, _ = train(state, *TRAIN)
+    assert_same(result.state.params, expected.params)
 
   def test_warns_of_a_loss_that_is_not_finite(self):
     with self.assertWarnsRegex(UserWarning, 'the loss of epoch 1 is nan; try'):
@@ -250,15 +134,3 @@ class FitTest(parameterized.TestCase):
         fit(progress=progress)
       shown = ['2/2', 'loss=', 'train_accuracy=', 'eval_accuracy=']
       self.assertEqual([t in output.getvalue() for t in shown], [progress] * 4)
-
-  @parameterized.named_parameters(
-    (name, *case) for name, case in INVALID_DATA.items()
-  )
-  def test_rejects_data(self, dataset, message):
-    self.assert_refused(f'training data.*{message}', dataset=dataset)
-
-  @parameterized.named_parameters(
-    (name, *case) for name, case in INVALID_OPTIONS.items()
-  )
-  def test_rejects_options(self, options, message):
-    self.assert_refused(message, **options)

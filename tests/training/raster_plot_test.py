@@ -5,7 +5,6 @@ from matplotlib import collections
 from matplotlib import colors
 import numpy as np
 
-import ssnn_jax
 from ssnn_jax.training import raster
 from ssnn_jax.training import raster_plot
 from tests.testing import figures
@@ -86,12 +85,3 @@ class DrawTest(parameterized.TestCase):
   @parameterized.parameters(0, 1, 2)
   def test_figure_is_readable(self, layer):
     figures.assert_readable(raster_plot.draw(make_raster(), layer))
-
-  @parameterized.parameters(
-    (3, None, 'layer is 3; expected'),
-    (-1, None, 'layer is -1; expected'),
-    (2, slice(9, 12), r'neurons is slice\(9, 12, None\); expected'),
-  )
-  def test_wrong_layers_and_neurons_are_refused(self, layer, neurons, message):
-    with self.assertRaisesRegex(ssnn_jax.UserError, message):
-      raster_plot.draw(make_raster(), layer, neurons)

@@ -9,7 +9,7 @@ import tonic.datasets
 
 from ssnn_jax import datasets
 from ssnn_jax.datasets import downloads
-from ssnn_jax.datasets import tonic_sets
+from ssnn_jax.datasets import event_sets
 from tests.testing import datasets as data_util
 
 BINNING = datasets.Binning(20, event_window=1000.0)
@@ -123,7 +123,7 @@ class ClassTest(TonicTestCase):
   def test_decodes_again_only_if_files_change(self):
     self.write_made()
     first = self.load('tonic:Made')
-    with mock.patch.object(tonic_sets, '_decode') as decode:
+    with mock.patch.object(event_sets, '_decode') as decode:
       second = self.load('tonic:Made')
     decode.assert_not_called()
     data_util.assert_arrays_equal(first.train, second.train)
@@ -153,37 +153,14 @@ class ClassTest(TonicTestCase):
       check.assert_called_with('http://made', folder)
 
   @parameterized.parameters(
-    ('t', -1, 'recording 0 has times from -1'),
     ('t', 2**32, 'out of range 0 to 2**32'),
     ('x', 5, 'recording 0 has an event outside of the sensor of 5 x 4 pixels'),
-    ('y', -1, 'outside of the sensor'),
   )
   def test_events_out_of_range_are_refused(self, field, value, detail):
     events = self.write_made()
     events[0][field][7] = value
     self.write_made(events=events)
     self.assert_load_refused('tonic:Made', 'tonic:Made cannot be read', detail)
-
-  @parameterized.parameters(
-    ((0, 2, 1), 'y_train has the label 2, out of range 0 to 1'),
-    ((0, -1, 1), 'y_train has the class -1'),
-    (('a', 'b', 'a'), 'y_train has the shape (3,) and the dtype <U1'),
-  )
-  def test_labels_are_those_of_classes(self, labels, detail):
-    self.write_made(labels=labels)
-    self.assert_load_refused('tonic:Made', 'tonic:Made: y_train ', detail)
-
-  def test_other_names_are_refused(self):
-    for name in ('tonic:', 'tonic:Nothing', 'tonic:../Made', 'tonic:__name__'):
-      start = (
-        f'There is no event set {name!r}; choose a class of tonic.datasets'
-      )
-      self.assert_load_refused(name, start)
-    self.assert_load_refused(
-      'tonic:CIFAR10DVS',
-      'tonic does not divide CIFAR10DVS into training and test recordings; ',
-      f'{self.data_dir}/CIFAR10DVS/train/<class>/ and ',
-    )
 
 
 class FormatTest(TonicTestCase):
@@ -279,27 +256,8 @@ class FolderTest(TonicTestCase):
     expected = self.load('n_mnist')
     np.testing.assert_array_equal(found.train.inputs, expected.train.inputs)
 
-  def test_a_class_of_tonic_gives_the_sensor(self):
-    self.write_folder('CIFAR10DVS')
-    found = self.load('tonic:CIFAR10DVS')
-    self.assertEqual(found.input_shape, (2, 128, 128))
-
-  def test_unknown_files_are_refused(self):
-    self.write_folder()
-    path = self.write('own/test/9/c.aedat4', b'')
-    self.assert_load_refused('tonic:own', f'{path} is not a recording', '.npy')
-    path.unlink()
-    for events, detail in (
-      (np.zeros((3, 4)), 'events of float64 without the field'),
-      (np.zeros(3, [('t', float), ('x', int)]), 'events with t of float64'),
-      (np.array([{}]), 'Object arrays cannot be loaded'),
-    ):
-      self.write_events('own/test/9/c.npy', events)
-      start = 'tonic:own cannot be read ('
-      self.assert_load_refused('tonic:own', start, detail)
-
   def test_classes_are_those_of_the_training_recordings(self):
     self.write_folder()
     self.write_events('own/test/left/a.npy', draw_events(0, (6, 3, 2)))
-    start = f'{self.data_dir}/own/test has the class left, which '
+    start = f'tonic:own: {self.data_dir}/own/test has the class left, '
     self.assert_load_refused('tonic:own', start, 'include every class')

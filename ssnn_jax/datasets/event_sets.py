@@ -1,4 +1,4 @@
-"""Event sets of tonic, and folders of recordings.
+"""Event sets: N-MNIST, classes of tonic, and folders of recordings.
 
 The name `tonic:<name>` stands for one of
 
@@ -14,19 +14,17 @@ The name `tonic:<name>` stands for one of
 from collections.abc import Mapping
 from collections.abc import Sequence
 import contextlib
-import functools
 import inspect
 import math
 import pathlib
 import re
 import sys
-from typing import Any
-from typing import Protocol
 
 import numpy as np
 
 # tonic uses this module of NumPy without importing it.
 import numpy.lib.recfunctions  # noqa: F401
+import tqdm
 
 from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import cache
@@ -36,25 +34,9 @@ from ssnn_jax.datasets import files
 from ssnn_jax.datasets import recordings
 
 _PARTS = 'train', 'test'
-_BIN_EVENTS = np.dtype([(name, np.int64) for name in 'xytp'])
-_Size = tuple[int, int, int]  # width, height and polarities of a sensor
 
 
-class Source(Protocol):
-  """Recordings of one split, as a dataset of tonic."""
-
-  location_on_system: str  #: folder of all files
-  sensor_size: _Size | None  #: None: unknown
-  classes: Any  #: names of the classes; tonic does not always have them
-
-  def __len__(self) -> int:
-    """Number of recordings."""
-
-  def __getitem__(self, index: int) -> tuple[np.ndarray, int]:
-    """Events of a recording, with the fields t, x, y and p, and its class."""
-
-
-def load(
+def load_tonic(
   name: str, data_dir: pathlib.Path, download: bool = False
 ) -> tuple[dict[str, recordings.Recordings], tuple[str, ...]]:
   """Loads recordings, memory-mapped from a cache.
@@ -73,21 +55,49 @@ def load(
   """
   folder = data_dir / name.removeprefix(catalog.TONIC)
   with _explain_errors(name, folder):
-    sources = _open(name, folder, download)
-    if not all(map(len, sources.values())):
-      raise FileNotFoundError('a split has no recordings')
-    location = pathlib.Path(sources['train'].location_on_system)
-    paths = [path for path in location.rglob('*') if path.is_file()]
-    cached = cache.load_or_build(name, paths, lambda: _decode(name, sources))
-  splits, sensor_shape = {}, tuple(map(int, cached['sensor_shape']))
-  for part in _PARTS:
-    own = {key: cached[f'{part}_{key}'] for key in recordings.PACKED}
-    labels = cached[f'{part}_labels']
-    splits[part] = recordings.unpack(own, labels, sensor_shape)
+    return _load(name, _open_tonic(name, folder, download))
+
+
+def load_folder(
+  name: str, folder: pathlib.Path, num_classes: int
+) -> dict[str, recordings.Recordings]:
+  """Loads `{Train,Test}/<label>/*.bin` of N-MNIST's format; as `load_tonic`."""
+  classes = list(map(str, range(num_classes)))
+  with _explain_errors(name, folder):
+    sources = {
+      part: _Folder(folder / part.title(), classes, recordings.SENSOR_SIZE)
+      for part in _PARTS
+    }
+    return _load(name, sources)[0]
+
+
+def _load(name, sources):
+  """Loads the recordings of two sources, and the names of their classes.
+
+  As a dataset of tonic, a source has `len(source)`, `source[index]`, which is
+  (events, label), `location_on_system`, `sensor_size` and, not always,
+  `classes`.
+  """
+  if not all(map(len, sources.values())):
+    raise FileNotFoundError('a split has no recordings')
+  folders = {source.location_on_system for source in sources.values()}
+  paths = [p for folder in folders for p in pathlib.Path(folder).rglob('*')]
+  paths = [path for path in paths if path.is_file()]
+  cached = cache.load_or_build(name, paths, lambda: _decode(name, sources))
+  splits = {
+    part: recordings.Recordings(
+      **{
+        field: cached[f'{part}_{field}']
+        for field in ('times', 'addresses', 'offsets', 'labels')
+      },
+      sensor_shape=tuple(map(int, cached['sensor_shape'])),
+    )
+    for part in _PARTS
+  }
   return splits, tuple(map(str, cached['class_names']))
 
 
-def _open(name, folder, download):
+def _open_tonic(name, folder, download):
   """Returns the source of each split."""
   import tonic.datasets
 
@@ -98,35 +108,20 @@ def _open(name, folder, download):
   elif files.list_names(folder).issuperset(_PARTS):
     classes = _list_classes(folder / 'train')
     size = getattr(kind, 'sensor_size', None)
-    return {part: _Folder(folder, part, classes, size) for part in _PARTS}
+    return {part: _Folder(folder / part, classes, size) for part in _PARTS}
   if not isinstance(kind, type):
     raise files.DatasetError(
       f'There is no event set {name!r}; choose a class of tonic.datasets, as '
       f'{catalog.TONIC}SHD, or put recordings into {expected}.'
     )
-  parameters = inspect.signature(kind).parameters
-  if 'train' in parameters:
-    options = {'train': {'train': True}, 'test': {'train': False}}
-  elif 'split' in parameters:
-    options = {part: {'split': part} for part in _PARTS}
-  else:
-    raise files.DatasetError(
-      f'tonic does not divide {kind.__name__} into training and test '
-      f'recordings; put the recordings of each into {expected}.'
-    )
-  make = functools.partial(_subclass(kind, download), str(folder.parent))
-  with contextlib.redirect_stdout(sys.stderr):
-    return {part: make(**options[part]) for part in _PARTS}
-
-
-def _subclass(kind, download):
-  """Returns a subclass of an event set, which downloads on request only.
-
-  On request tonic downloads whatever it regards as incomplete; otherwise it
-  reads the files that are there, which may be a subset without archives.
-  """
 
   class Reader(kind):
+    """Reads the files that are there, and downloads on request only.
+
+    On request tonic downloads whatever it regards as incomplete; the files that
+    are there may be a subset without archives.
+    """
+
     def _check_exists(self):
       return super()._check_exists() if download else True
 
@@ -137,35 +132,42 @@ def _subclass(kind, download):
       super().download()
 
   Reader.__name__ = kind.__name__  # the name of its folder
-  return Reader
+  parameters = inspect.signature(kind).parameters
+  if 'train' in parameters:
+    options = {'train': {'train': True}, 'test': {'train': False}}
+  elif 'split' in parameters:
+    options = {part: {'split': part} for part in _PARTS}
+  else:
+    raise files.DatasetError(
+      f'tonic does not divide {kind.__name__} into training and test '
+      f'recordings; put the recordings of each into {expected}.'
+    )
+  with contextlib.redirect_stdout(sys.stderr):
+    return {
+      part: Reader(str(folder.parent), **options[part]) for part in _PARTS
+    }
 
 
-class _Folder:
+class _Folder(Sequence):
   """Recordings `<class>/*` of one split, in a folder."""
 
-  def __init__(
-    self,
-    folder: pathlib.Path,
-    part: str,
-    classes: Sequence[str],
-    sensor_size: _Size | None,
-  ):
+  def __init__(self, folder, classes, sensor_size):
     self.location_on_system = str(folder)
     self.classes, self.sensor_size = classes, sensor_size
     self._paths, self._labels = [], []
-    for name in _list_classes(folder / part):
+    for name in _list_classes(folder):
       if name not in classes:
         raise files.DatasetError(
-          f'{folder / part} has the class {name}, which {folder}/train lacks; '
+          f'{folder} has the class {name}, expected {", ".join(classes)}; '
           'include every class in the training recordings.'
         )
-      for path in sorted((folder / part / name).iterdir()):
+      for path in sorted((folder / name).iterdir()):
         if path.name.startswith('.'):
           continue
-        if path.suffix not in _READERS:
+        if path.suffix not in ('.npy', '.bin'):
           raise files.DatasetError(
-            f'{path} is not a recording in a known format; expected files '
-            f'{" or ".join(_READERS)}: save its events with np.save.'
+            f'{path} is not a recording in a known format; expected .npy or '
+            '.bin: save its events with np.save.'
           )
         self._paths.append(path)
         self._labels.append(classes.index(name))
@@ -175,7 +177,8 @@ class _Folder:
 
   def __getitem__(self, index):
     path = self._paths[index]
-    return _READERS[path.suffix](path), self._labels[index]
+    read = np.load if path.suffix == '.npy' else recordings.read_bin
+    return read(path), self._labels[index]
 
 
 def _list_classes(folder):
@@ -185,62 +188,47 @@ def _list_classes(folder):
   return sorted(names, key=int if all(map(str.isdecimal, names)) else None)
 
 
-def _read_bin(path):
-  import tonic.io
-
-  return tonic.io.read_mnist_file(path, dtype=_BIN_EVENTS)
-
-
-_READERS = {'.npy': np.load, '.bin': _read_bin}
-
-
-def _decode(name: str, sources: Mapping[str, Source]) -> dict[str, np.ndarray]:
+def _decode(name, sources):
   """Returns the arrays of both splits for the cache."""
-  size = sources['train'].sensor_size or _find_size(sources)
-  width, height, polarities = map(int, size)
-  sensor_shape = polarities, height, width
-  splits = {
-    part: _decode_split(f'{name}/{part}', source, sensor_shape)
-    for part, source in sources.items()
-  }
-  try:
-    for part, own in splits.items():
-      num_recordings = len(own['sizes'])
-      own['labels'] = arrays.check_labels(part, own['labels'], num_recordings)
-    labels = [own['labels'] for own in splits.values()]
-    names = arrays.name_classes(_class_names(sources['train']), *labels)
-  except files.DatasetError as error:
-    raise files.DatasetError(f'{name}: {error}') from None
-  decoded = {
-    f'{part}_{key}': values
-    for part, own in splits.items()
-    for key, values in own.items()
-  }
-  shared = {'sensor_shape': sensor_shape, 'class_names': names}
-  return decoded | {key: np.array(values) for key, values in shared.items()}
-
-
-def _decode_split(name, source, sensor_shape):
-  """Returns packed recordings and their labels, in the order of their paths.
-
-  The order in which tonic lists the files of a folder may differ between
-  machines.
-  """
-  indices, paths, labels = range(len(source)), getattr(source, 'data', ()), []
-  if len(paths) == len(source) and all(isinstance(p, str) for p in paths):
-    indices = sorted(indices, key=paths.__getitem__)
-
-  def decode_all():
-    for index in indices:
+  width, height, polarities = sources['train'].sensor_size or _find_size(
+    sources.values()
+  )
+  sensor_shape = int(polarities), int(height), int(width)
+  decoded = {'sensor_shape': np.array(sensor_shape)}
+  for part, source in sources.items():
+    indices, paths = range(len(source)), getattr(source, 'data', ())
+    # tonic may list the files of a folder in another order on other machines.
+    if len(paths) == len(source) and all(isinstance(p, str) for p in paths):
+      indices = sorted(indices, key=paths.__getitem__)
+    times, addresses, labels = [], [], []
+    for index in tqdm.tqdm(
+      indices, f'decoding {name}/{part}', disable=None, unit='files'
+    ):
       events, label = source[index]
-      labels.append(label)
       try:
-        yield _decode_events(events, sensor_shape)
+        for kept, values in zip(
+          (times, addresses), _decode_events(events, sensor_shape)
+        ):
+          kept.append(values)
       except ValueError as error:
         raise ValueError(f'recording {index} has {error}') from None
-
-  packed = recordings.pack(name, decode_all(), len(source))
-  return packed | {'labels': labels}
+      labels.append(label)
+    sizes = np.array(list(map(len, times)))
+    decoded |= {
+      f'{part}_times': np.concatenate(times),
+      f'{part}_addresses': np.concatenate(addresses),
+      f'{part}_offsets': np.concatenate([[0], np.cumsum(sizes)]),
+      f'{part}_labels': arrays.check_labels(part, labels, len(sizes)),
+    }
+  names = getattr(sources['train'], 'classes', None)
+  if isinstance(names, Mapping):  # from names to labels
+    names = sorted(names, key=names.get)
+  if names is not None:
+    names = [n.decode() if isinstance(n, bytes) else n for n in names]
+  labels = [decoded[f'{part}_labels'] for part in _PARTS]
+  return decoded | {
+    'class_names': np.array(arrays.name_classes(names, *labels))
+  }
 
 
 def _decode_events(events, sensor_shape):
@@ -281,23 +269,12 @@ def _integers(events, name):
 def _find_size(sources):
   """Returns the size of the smallest sensor that contains all events."""
   size = np.ones(3, np.int64)
-  for source in sources.values():
+  for source in sources:
     for index in range(len(source)):
       events, _ = source[index]
-      for axis, name in enumerate('xyp'):
-        last = _integers(events, name).max(initial=0)
-        size[axis] = max(size[axis], last + 1)
+      last = [_integers(events, name).max(initial=0) for name in 'xyp']
+      size = np.maximum(size, np.add(last, 1))
   return size
-
-
-def _class_names(source):
-  """Returns the names of the classes, or None."""
-  names = getattr(source, 'classes', None)
-  if isinstance(names, Mapping):  # from names to labels
-    names = sorted(names, key=names.get)
-  if names is None:
-    return None
-  return [n.decode() if isinstance(n, bytes) else n for n in names]
 
 
 @contextlib.contextmanager
@@ -305,8 +282,8 @@ def _explain_errors(name, folder):
   """Converts errors of tonic, of many types, to a `DatasetError`."""
   try:
     yield
-  except files.DatasetError:
-    raise
+  except files.DatasetError as error:
+    raise files.DatasetError(f'{name}: {error}') from None
   except (Exception, SystemExit) as error:  # tonic may exit
     raise files.DatasetError(
       f'{name} cannot be read ({files.root_cause(error)}); put its unpacked '

@@ -1,0 +1,111 @@
+"""The fast simulation: a sample runs forward and back, window by window.
+
+A neuron emits the spikes of a window from its potential at the end of that
+window, and errors of a window coincide with the spikes of the same window,
+which wait for them. `ssnn_jax.reference.buffered` says it tick by tick.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from ssnn_jax import spikes
+from ssnn_jax import types
+from ssnn_jax.config import NetworkConfig
+from ssnn_jax.neuron import firing
+from ssnn_jax.neuron import membrane as membrane_lib
+from ssnn_jax.neuron import wta
+from ssnn_jax.simulation import rules
+from ssnn_jax.spikes.thresholds import Role
+
+
+def make_run(
+  config: NetworkConfig,
+) -> tuple[Callable[[], rules.State], Callable[..., types.Signals]]:
+  """Returns how a sample starts, and how it runs through a window.
+
+  Args:
+    config: the network.
+
+  Returns:
+    `() -> State`, and `(weights, sources, sample, state, block) -> (State,
+    Signals)` of a sample without an axis B and a block of one window; without a
+    label there are no errors.
+  """
+  membrane = membrane_lib.find(config.integration)
+  fire, gate = firing.find(config.firing_function)
+  drive = rules.make_drive(config)
+  transposed_drive = rules.make_transposed_drive(config)
+  whole_words = config.schedule.has_whole_words
+  last = len(config.wirings) - 1
+
+  def init():
+    membranes = tuple(map(membrane.init, config.layer_sizes[1:]))
+    return rules.State(membranes, jnp.float32(wta.INHIBITION_START))
+
+  def run(weights, sources, sample, state, block):
+    window = jax.tree.map(lambda x: x[0], block.windows)
+    ticks, masks = spikes.num_valid_ticks(window), block.windows.mask
+
+    # Forward: every layer integrates the spikes of the layer below.
+    words, counts = rules.send_inputs(
+      sample.inputs, sources, block, whole_words
+    )
+    rates, forward, membranes, potentials = sample.inputs.rates, [], [], []
+    for layer, params in enumerate(weights.forward):
+      forward.append(types.Signal(rates[None], words))
+      if 'forward' not in config.rates:
+        rates = counts[0].astype(jnp.float32) / ticks
+      current = drive(layer, params, sources, rates, window)
+      after = membrane.integrate(state.membranes[layer], current, window)
+      potential = membrane.read(after, window)
+      membranes.append(after)
+      potentials.append(potential)
+      if layer < last:
+        rates = fire(potential) * sample.dropout_masks[layer]
+        source = sources(Role.FORWARD, layer + 1, len(rates))
+        words, counts = rules.send(source, rates[None], masks, whole_words)
+    output = potentials[-1][None]
+    inhibition, winners = rules.compete(
+      config.winner == 'race', sources, state.inhibition, output, block.windows
+    )
+    response = rules.respond(output, potentials[-1], winners, votes=masks)
+
+    # Back: every layer sends the errors that the layer above asks for.
+    def send_errors(layer, errors):
+      source = sources(Role.ERROR, layer, len(errors))
+      rates = jnp.minimum(jnp.abs(config.gains[layer] * errors), 1.0)
+      words, counts = rules.send(source, rates[None], masks, whole_words)
+      # An error has one sign in a window: sampled once.
+      is_positive = (errors > 0)[None]
+      streams = types.ErrorStreams(
+        positive=jnp.where(is_positive, words, jnp.uint32(0)),
+        negative=jnp.where(is_positive, jnp.uint32(0), words),
+      )
+      return streams, jnp.where(is_positive, counts, -counts)
+
+    signals = []
+    for layer in reversed(range(last + 1) if sample.label is not None else ()):
+      if layer == last:
+        errors = jax.nn.softmax(potentials[last])
+        errors -= jax.nn.one_hot(sample.label, len(errors))
+      else:
+        errors = transposed_drive(
+          layer + 1, weights.transposed[layer + 1], sources, errors, counts[0],
+          window,
+        )  # fmt: skip
+        gates = sample.dropout_masks[layer] * gate(potentials[layer])
+        errors = gates * errors
+      if layer == last and config.winner != 'exact':
+        streams = wta.output_errors(winners, sample.label, window.mask)
+        positive, negative = (rules.count(own, masks) for own in streams)
+        counts = positive - negative
+      else:
+        streams, counts = send_errors(layer, errors)
+      signals.insert(0, types.ErrorSignal(errors[None], streams))
+    potentials = [potential[None] for potential in potentials]
+    state = rules.State(tuple(membranes), inhibition)
+    return state, types.Signals(forward, signals, potentials, response, winners)
+
+  return init, run
