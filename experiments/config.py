@@ -90,8 +90,8 @@ def _feedback(config, key):
 def _observe_ann(config, key):
   """Observes the ANN: expected spikes at its exact rates."""
   del key
-  rates = dict.fromkeys(('forward', 'backward', 'update'), 'rates')
-  return activity.make_observe(dataclasses.replace(config, **rates))
+  rates = 'forward', 'backward', 'update'
+  return activity.make_observe(dataclasses.replace(config, rates=rates))
 
 
 METHODS = {
@@ -253,12 +253,7 @@ class ExperimentConfig:
     expected = f'{_one_of(DEVICES)}, or the path of a .json file'
     self._check('device', is_file or self.device in DEVICES, expected)
     if is_file:  # its values join the record, which then needs no file
-      given = parse_device_params(self.device_params)
-      if len(given) < len(_DEVICE_FIELDS):
-        with named('device'):
-          values = vars(device_config.read_device(self.device)) | given
-        text = ','.join(f'{name}={value}' for name, value in values.items())
-        object.__setattr__(self, 'device_params', text)
+      self._read_device()
     is_ideal = self.device == IDEAL
     expected = 'none, as --device is ideal: give another device, as custom'
     self._check(
@@ -273,6 +268,17 @@ class ExperimentConfig:
     expected = 'sgd, as pulses and integers move weights by fixed steps'
     is_float = is_ideal and self.method != CHIP
     self._check('optimizer', is_float or self.optimizer == 'sgd', expected)
+
+  def _read_device(self):
+    """Adds the values of the file of a device, unless all are given."""
+    with named('device_params'):
+      given = device_config.parse_params(self.device_params)
+    if len(given) == len(dataclasses.fields(device_config.DeviceConfig)):
+      return
+    with named('device'):
+      values = vars(device_config.read_device(self.device)) | given
+    text = ','.join(f'{name}={float(value)}' for name, value in values.items())
+    object.__setattr__(self, 'device_params', text)
 
 
 def _one_of(choices):
@@ -310,9 +316,6 @@ _RANGES = (
   ('dataset', lambda name: isinstance(name, str), 'a name'),
 )
 FIELDS = {field.name: field for field in dataclasses.fields(ExperimentConfig)}
-_DEVICE_FIELDS = {
-  field.name: field for field in dataclasses.fields(device_config.DeviceConfig)
-}
 
 
 def _read_list(name, value):
@@ -463,44 +466,14 @@ def _parse_layer(text):
   return ssnn_jax.layers.Conv(int(features), kernel, stride, padding)
 
 
-def parse_device_params(text: str) -> dict[str, float | bool | str]:
-  """Parses parameters of devices, as `dw_min=0.01,up_down=0.1`.
-
-  Raises:
-    UserError: if a parameter does not exist, or has no value of its type.
-  """
-  values = {}
-  for part in filter(None, text.split(',')):
-    name, _, value = map(str.strip, part.partition('='))
-    field = _DEVICE_FIELDS.get(name)
-    if field is None:
-      raise ssnn_jax.UserError(
-        f"--device_params: '{name}' is not a parameter; choose one of "
-        f'{", ".join(_DEVICE_FIELDS)}, as in dw_min=0.01.'
-      )
-    kind = type(field.default)
-    try:
-      if kind is bool:
-        values[name] = {'true': True, 'false': False}[value.lower()]
-      else:
-        values[name] = kind(value)
-    except (KeyError, ValueError):
-      what = 'true or false' if kind is bool else 'a number'
-      raise ssnn_jax.UserError(
-        f"--device_params: {name} is '{value}'; expected {what}."
-      ) from None
-  return values
-
-
 def device(config: ExperimentConfig) -> device_config.DeviceConfig | None:
   """Returns the resistive devices of a run; None if its weights are ideal."""
   if config.device == IDEAL:
     return None
   base = device_config.PRESETS.get(config.device, device_config.DeviceConfig())
   with named('device_params'):
-    return dataclasses.replace(
-      base, **parse_device_params(config.device_params)
-    )
+    params = device_config.parse_params(config.device_params)
+    return dataclasses.replace(base, **params)
 
 
 def network_config(
@@ -515,14 +488,10 @@ def network_config(
   if input_gain is None:  # rates of recordings are proportional to 1 / T
     is_recorded = dataset.is_recorded
     input_gain = config.num_steps / EVENTS_AT_FULL_RATE if is_recorded else 1.0
-  exact = dict.fromkeys(config.rates, 'rates')
-  if config.winner == 'exact':
-    exact['output_errors'] = 'softmax'
   layers = _layers(config, dataset)
   with named():
     network = ssnn_jax.NetworkConfig(
       **layers,
-      **exact,
       num_steps=config.num_steps,
       timing='realtime' if is_chip else config.timing,
       settle=config.settle,
@@ -530,11 +499,11 @@ def network_config(
       integration=config.integration,
       gain=config.gain,
       input_gain=input_gain,
-      winner='race' if config.winner == 'race' else 'softmax',
-      race=ssnn_jax.RaceConfig('adaptive', inhibition_latency=0.01),
+      rates=config.rates,
+      winner=config.winner,
       sampler=config.sampler,
       dropout=config.dropout,
-      reads=ssnn_jax.ReadConfig(out_noise=config.read_noise),
+      read_noise=config.read_noise,
     )
   if is_chip:
     chip_config(config, network)
@@ -548,8 +517,8 @@ def _layers(config, dataset):
     sizes = config.layer_sizes or (dataset.num_inputs, NUM_HIDDEN, classes)
     if (sizes[0], sizes[-1]) != (dataset.num_inputs, classes):
       raise ssnn_jax.UserError(
-        f'--layer_sizes={write(sizes, ",")} does not fit {dataset.name}; it must '
-        f'start with {dataset.num_inputs} inputs and end with {classes} '
+        f'--layer_sizes={write(sizes, ",")} does not fit {dataset.name}; it '
+        f'must start with {dataset.num_inputs} inputs and end with {classes} '
         'classes.'
       )
     return {'layer_sizes': sizes}

@@ -21,6 +21,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 import traceback
 from typing import NamedTuple
 
@@ -161,10 +162,11 @@ def _local(tasks, workdir, options) -> _Ends:
     finally:
       stopped.set()
       threads.shutdown(wait=False, cancel_futures=True)
-      while running:  # a thread may just have started a worker
+      while not all(future.done() for future in running):
+        # Again, as a thread may just have started a worker.
         for worker in multiprocessing.active_children():
           worker.kill()
-        _, running = futures.wait(running, timeout=0.1)
+        time.sleep(0.05)
       for pool in pools.values():
         pool.shutdown()
 

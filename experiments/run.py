@@ -444,7 +444,9 @@ def _make_setting(base, values, is_named):
 
 def _write(name, value):
   value = config_lib.short_name(name, value)
-  return config_lib.write(config_lib.slug(value) if name == 'dataset' else value)
+  return config_lib.write(
+    config_lib.slug(value) if name == 'dataset' else value
+  )
 
 
 def plan(

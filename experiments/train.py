@@ -210,7 +210,7 @@ def make_programs(
 
 @functools.lru_cache(maxsize=4)
 def _make_programs(config, network, mesh, num_samples):
-  method, schedule = config_lib.METHODS[config.method], _schedule
+  method = config_lib.METHODS[config.method]
   schedule = _schedule(config, num_samples)
   is_chip = config.method == config_lib.CHIP
   resistive = config_lib.device(config)
@@ -260,14 +260,14 @@ def _make_programs(config, network, mesh, num_samples):
 
   def train_ann(seed, learning_rate, split):
     optimizer = make_optimizer(learning_rate)
-    state = training.init_state(exact_ann, optimizer, seed)
     dropping = ssnn_jax.ann(network)
+    state = training.init_state(dropping, optimizer, seed)
     epoch = training.make_train_epoch(dropping, optimizer, config.batch_size)
     return epoch(state, *split)[0].params
 
   def measure(state, params, split):
     """Measures errors of an update, at weights that do not depend on T."""
-    quantised = dataclasses.replace(exact, forward='rates', backward='rates')
+    quantised = dataclasses.replace(exact, rates=('forward', 'backward'))
     return {
       name: metrics.update_error(
         method.make(chosen, state.key),
@@ -500,7 +500,7 @@ def train(
   mesh = _make_mesh(config, options.num_devices)
   splits = dataset.train, eval_split(dataset)
   programs = make_programs(config, network, mesh, len(dataset.train.labels))
-  like = _blank_state(task, programs)  # refuses large networks before any file
+  like = _blank_state(task, programs, dataset.train)
   initial = read_initial(task, network)
   with _opened(task) as manager:
     if manager is None:
@@ -594,10 +594,12 @@ def _seeds_and_rates(task):
   return np.array(task.seeds, np.int32), rates
 
 
-def _blank_state(task, programs):
+def _blank_state(task, programs, split):
   """Returns a state of NumPy zeros in the shapes of a checkpoint."""
   drawn = None, np.int32(0)
   shapes = jax.eval_shape(programs.start, *_seeds_and_rates(task), *drawn)
+  # Refuses too large networks and too long trains before any file is written.
+  jax.eval_shape(programs.training.train_epoch, shapes, split)
   shapes = jax.eval_shape(_unwrap_keys, shapes)
   return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
 
@@ -661,7 +663,7 @@ def _measure(task, programs, state, accuracy, splits):
 def _rows(values: Mapping[str, Any], num_seeds: int) -> list[dict[str, Any]]:
   """Turns values, arrays `[S]` or tuples of them, into flat rows of numbers."""
   flat = {}
-  for name, value in jax.device_get(dict(values)).items():
+  for name, value in zip(values, jax.device_get(list(values.values()))):
     if isinstance(value, tuple):
       flat |= {f'{name}_{layer}': own for layer, own in enumerate(value)}
     elif value is not None:

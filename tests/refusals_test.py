@@ -1,14 +1,20 @@
 """Tests that wrong inputs are refused in one sentence that names them."""
 
+import contextlib
 import math
 import os
 import pathlib
+import shutil
+import tempfile
 from unittest import mock
 
+from absl import flags
 from absl.testing import parameterized
 import jax
 import numpy as np
 
+from experiments import config as config_lib
+from experiments import train
 import ssnn_jax
 from ssnn_jax import datasets
 from ssnn_jax import hardware
@@ -19,7 +25,9 @@ from ssnn_jax.runs import checkpoints
 from ssnn_jax.runs import files
 from ssnn_jax.runs import networks
 from ssnn_jax.training import raster_plot
+from tests.testing import commands
 from tests.testing import datasets as data_util
+from tests.testing import experiments
 from tests.testing.checkpoints import make_state
 
 _BOUNDED = dict(dw_min=0.01, w_max=1.0, w_min=-1.0)
@@ -314,3 +322,170 @@ class DataTest(data_util.DatasetTestCase):
     with mock.patch.dict(os.environ, SSNN_JAX_CACHE_DIR=path):
       with self.refuse(f'The cache {path}.*SSNN_JAX_CACHE_DIR'):
         datasets.load('mnist', pathlib.Path(self.data_dir))
+
+
+COMMANDS = [  # flags of experiments.run, words
+  # Numbers that would be cut to 32 bits, or never end.
+  ('--num_steps=2147483648', '--num_steps is 2147483648'),
+  ('--num_steps=1000000000', 'num_steps is 1000000000.* 67108863'),
+  ('--layer_sizes=64,1000000,1000000,10', 'choose fewer neurons'),
+  ('--layers=conv2000000000k5,10', '--layers.* at most 2147483647'),
+  ('--learning_rate=1e-60', '--learning_rate is 1e-60'),
+  ('--seed=1099511627776', '--seed is 1099511627776'),
+  # Values of the wrong type, out of range, or of another data set.
+  *(
+    (f'--{name}=nope', f'--{name}=nope: .*one of')
+    for name in config_lib.CHOICES
+  ),
+  ('--num_step=3', "'num_step'. Did you mean: num_steps"),
+  ('--num_steps=', '--num_steps=: '),
+  ('--layer_sizes=784,abc', '--layer_sizes is 784,abc; expected whole numbers'),
+  ('--layer_sizes=', '--layer_sizes is .*; expected whole numbers'),
+  ('--layer_sizes=784,10', '--layer_sizes=784,10 does not fit digits; it must'),
+  ('--gain=1,x', '--gain is 1,x; expected numbers'),
+  ('--gain=1,2', '--gain is .*; expected one number, or one for each of the 1'),
+  ('--rates=dice', '--rates is dice; expected some of forward'),
+  ('--layers=conv16s2k5,10', "--layers: 'conv16s2k5' is not a layer"),
+  ('--layers=conv4k3,9', '--layers=conv4k3,9 does not fit digits'),
+  ('--layers=conv4k9,10', r'--layers: kernel is \(9, 9\), larger than'),
+  ('--layers=20,conv4k3,10', '--layers: inputs of a convolution'),
+  ('--batch_size=0', '--batch_size is 0; expected'),
+  ('--batch_size=1438', '--batch_size=1438 .* 1437 training samples'),
+  ('--eval_every=-1', '--eval_every is -1; expected'),
+  ('--weight_decay=nan', '--weight_decay is nan; expected'),
+  ('--dropout=1', '--dropout is 1.0; expected'),
+  ('--hold_out=1', '--hold_out is 1.0; expected'),
+  ('--hold_out=0.9999', '--hold_out: .*1437 items'),
+  ('--folds=1', '--folds is 1; expected'),
+  ('--folds=1798', '--folds: 1797 items'),
+  ('--window=33', '--window is 33; expected'),
+  ('--timing=realtime --window=32', '--window is 32; expected'),
+  ('--dataset=n_mnist --event_window=0', '--event_window is 0.0; expected'),
+  ('--dataset=nope', "no dataset named 'nope'"),
+  ('--dataset=tonic:nope', "no event set 'tonic:nope'"),
+  ('--dataset=mnist --data_dir=new', 'new/mnist/train-.*<data_dir>/mnist/'),
+  ('--num_devices=99', '--num_devices=99 is out of range'),
+  ('--method=chip --num_devices=2', '--num_devices is 2; expected 1'),
+  ('--method=chip --learning_rate=1000', '--learning_rate is'),
+  ('--method=chip --fraction_bits=9,8,8', '--fraction_bits is'),
+  ('--num_seeds=0', '--num_seeds=0'),
+  ('--grid=num_steps=4 --num_workers=0', '--num_workers=0'),
+  # What would have no effect.
+  ('--event_window=9', '--event_window is for recordings'),
+  ('--layers=10 --layer_sizes=64,10', '--layers is 10; expected none'),
+  ('--device_params=dw_min=0.1', '--device_params is .*none, as --device is i'),
+  ('--device=nope', '--device is nope; expected one of ideal, custom, gokmen'),
+  ('--device=nope.json', '--device: .*nope.json .*No such file'),
+  ('--device=custom --device_params=dw_mn=1', '--device_params: dw_mn is not'),
+  (
+    '--device=custom --device_params=dw_min=-1',
+    '--device_params: dw_min is -1',
+  ),
+  ('--device=custom --weight_decay=0.1', '--weight_decay is 0.1; expected 0'),
+  ('--device=custom --optimizer=adam', '--optimizer is adam; expected sgd'),
+  ('--method=bp --device=ecram', '--device is ecram; expected ideal'),
+  (
+    '--method=chip --dropout=0.1',
+    '--dropout is 0.1; expected 0.0, as of the c',
+  ),
+  ('--method=chip --layers=10', '--layers is 10; expected None, as of the c'),
+  ('--num_workers=2', '--num_workers has no effect without --grid'),
+  ('--grid=num_steps=4 --ray_address=here:1', '--ray_address has no effect'),
+  ('--grid=num_steps=4 --launcher=ray --num_workers=2', '--num_workers has no'),
+  ('--study=parity --grid=num_steps=4', '--grid and --study exclude'),
+  ('--study=nope', '--study=nope does not exist; choose one of'),
+  ('--grid=num_steps=4 --num_steps=3', '--num_steps is varied by the sweep'),
+  ('--grid=gain=4 --method=bp', "--method is .* --grid='method=bp;...'"),
+  ('--grid=num_steps=4 --resume', '--resume is for one setting'),
+  ('--grid=num_steps=4,-1', '--num_steps is -1; expected'),
+  ('--grid=layer_sizes=64-10,64-9', '--layer_sizes=64,9 does not fit'),
+  ('--resume', '--resume needs the folder'),
+  # Files that are no runs, or would be lost.
+  ('--init_from=finished', r'--init_from: .*\(64, 4\).*, not .\(64, 256\)'),
+  ('--init_from=others', '--init_from: .*others holds no network'),
+  ('--resume --workdir=finished --num_epochs=2', 'num_epochs is 1, not 2'),
+  ('--workdir=finished', 'finished holds another run .*method is bp, not'),
+  ('--grid=num_steps=4 --workdir=finished', 'finished is the folder of a run'),
+  ('--workdir=swept', 'swept is the folder of a sweep'),
+  ('--workdir=pipe', 'pipe holds no run .*config.json is not a regular file'),
+  ('--dataset=pipe/own.npz', 'own.npz is not a regular file'),
+  ('--workdir=dangling', 'dangling is a link to nowhere, which does not exist'),
+  ('--workdir=others', 'others holds no run that can be continued'),
+  ('--workdir=a_file/x', 'a_file/x cannot be used .Not a directory'),
+  ('--grid=num_steps=4 --workdir=a_file', 'a_file cannot be used'),
+]
+_CONFIG_FILE = 'unfinished/config.json'
+_PROGRESS = 'unfinished/checkpoints/1/progress/metadata'
+DAMAGED = [  # file, text in it (empty: all of it), text instead, words
+  (_CONFIG_FILE, '"seed"', '"sead"', 'unknown field sead; use the version'),
+  (_CONFIG_FILE, 'epochs": 1', 'epochs": 3.5', 'num_epochs is 3.5'),
+  (_CONFIG_FILE, '', '[', 'holds no run that can be continued'),
+  (_CONFIG_FILE, '', '{}', 'holds no run that can be continued'),
+  # A checkpoint of another configuration, of other samples, or of other bits.
+  (_CONFIG_FILE, 'seed": 0', 'seed": 1', 'seed is 0, not 1'),
+  (_PROGRESS, 'data_sha256": "', 'data_sha256": "0', 'other samples'),
+  (_PROGRESS, '"sha256": "', '"sha256": "0', 'arrays have changed'),
+]
+
+
+class CommandsTest(parameterized.TestCase):
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    folder = cls.enterClassContext(tempfile.TemporaryDirectory())
+    cls.folder = pathlib.Path(folder)
+    cls.enterClassContext(contextlib.chdir(folder))
+    tiny = '--method=bp --num_epochs=1 --layer_sizes=64,4,10'
+    experiments.call_run('--workdir=finished', *tiny.split())
+    shutil.copytree('finished', 'unfinished')
+    (cls.folder / 'unfinished' / train.METRICS).unlink()
+    for name in ('others', 'pipe', 'swept'):
+      (cls.folder / name).mkdir()
+    for name in ('pipe/config.json', 'pipe/own.npz'):
+      os.mkfifo(name)
+    (cls.folder / 'dangling').symlink_to('nowhere')
+    for name in ('others/notes.txt', 'a_file', 'swept/sweep.json'):
+      (cls.folder / name).write_bytes(b'{}\xff')
+
+  def read_files(self):
+    """Reads all files of the folder but locks."""
+    return {
+      path: path.read_bytes()
+      for path in self.folder.rglob('*')
+      if path.is_file() and path.name != '.lock'
+    }
+
+  def assert_refused(self, words, *arguments):
+    before, refused = self.read_files(), (ssnn_jax.UserError, flags.Error)
+    with self.assertRaisesRegex(refused, words) as caught:
+      experiments.call_run(*arguments)
+    if isinstance(caught.exception, ssnn_jax.UserError):
+      self.assertRegex(str(caught.exception), r'\A[^\n]+[.?]\Z')
+    self.assertEqual(self.read_files(), before)
+
+  @parameterized.parameters(*COMMANDS)
+  def test_flags_are_refused_before_any_file_is_written(self, line, words):
+    arguments = line.split()
+    if '--workdir' not in line and line != '--resume':
+      arguments.insert(0, '--workdir=new')
+    self.assert_refused(words, *arguments)
+
+  @parameterized.parameters(*DAMAGED)
+  def test_damaged_runs_are_not_resumed(self, file, old, new, words):
+    path = self.folder / file
+    text = path.read_text()
+    self.addCleanup(path.write_text, text)
+    path.write_text(text.replace(old, new) if old else new)
+    self.assertNotEqual(path.read_text(), text)
+    self.assert_refused(words, '--resume', '--workdir=unfinished')
+
+  @parameterized.parameters(
+    ('--num_step=3', 'Did you mean: num_steps'),
+    ('num_steps=3', 'num_steps=3 is not a flag'),
+    ('--folds=1', '--folds is 1; expected'),
+  )
+  def test_command_ends_with_one_sentence(self, argument, words):
+    done = commands.run('run', argument)
+    self.assertEqual(done.returncode, 1, done)
+    self.assertRegex(done.stderr, r'\Aerror: [^\n]*\.\n\Z')
+    self.assertIn(words, done.stderr)

@@ -97,7 +97,10 @@ class ConfigTest(parameterized.TestCase):
 
   def test_lists_may_be_texts(self):
     config = ExperimentConfig(
-      layer_sizes='64, 20,30,10', gain='0.5,2', fraction_bits='9', rates='update'
+      layer_sizes='64, 20,30,10',
+      gain='0.5,2',
+      fraction_bits='9',
+      rates='update',
     )
     expected = ExperimentConfig(
       layer_sizes=[64, 20, 30, 10],
@@ -158,7 +161,7 @@ class LayersTest(parameterized.TestCase):
 class DevicesTest(parameterized.TestCase):
   def test_parameters_override_those_of_the_device(self):
     config = ExperimentConfig(
-      device='reram', device_params='dw_min=0.1, mult_noise=true'
+      device='reram', device_params='dw_min=0.1, mult_noise=1'
     )
     expected = dataclasses.replace(
       hardware.PRESETS['reram'], dw_min=0.1, mult_noise=True
@@ -168,9 +171,7 @@ class DevicesTest(parameterized.TestCase):
 
   def test_record_holds_the_values_of_the_file_of_a_device(self):
     file = self.create_tempfile('own.json', '{"parameters": {"dw_min": 0.03}}')
-    config = ExperimentConfig(
-      device=file.full_path, device_params='w_max=0.5'
-    )
+    config = ExperimentConfig(device=file.full_path, device_params='w_max=0.5')
     recorded = config_lib.to_json(config)
     file.write_text('')
     device = config_lib.device(config_lib.from_json(recorded))

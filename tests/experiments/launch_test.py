@@ -136,7 +136,8 @@ class LocalTest(LaunchTest):
 
   def test_user_error_ends_the_other_tasks(self):
     with self.assertRaisesRegex(ValueError, '^--flag=1 is wrong; leave it out'):
-      self.launch_local(3, task0=refuse, task1=wait, task2=wait)
+      others = {f'task{number}': wait for number in range(1, 5)}
+      self.launch_local(5, task0=refuse, **others)
     self.assertEmpty(multiprocessing.active_children())
 
   def meet(self, *names):

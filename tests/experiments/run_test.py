@@ -1,4 +1,4 @@
-"""Tests of the command: flags, grids, planned tasks, and what a sweep leaves."""
+"""Tests of the command: flags, grids, planned tasks, and sweeps."""
 
 import contextlib
 import dataclasses
@@ -162,7 +162,9 @@ class GridTest(parameterized.TestCase):
       self.assertEqual(config.read_noise, 0.1 if has_pulses else 0.0)
 
   def test_refuses_invalid_or_endless_sweeps(self):
-    with self.assertRaisesRegex(ssnn_jax.UserError, '^--grid: --learning_rate is -1'):
+    with self.assertRaisesRegex(
+      ssnn_jax.UserError, '^--grid: --learning_rate is -1'
+    ):
       run.list_settings(BASE, [Sweep({'learning_rate': (-1.0,)})])
     with self.assertRaisesRegex(ssnn_jax.UserError, '1,000,000 runs'):
       run.list_settings(BASE, [Sweep({'num_steps': (1,)}, 1_000_000)])
@@ -300,7 +302,9 @@ class OneTest(parameterized.TestCase):
   def test_folder_is_chosen_unless_given(self):
     chosen = self.make_task('--dataset=emnist/letters')
     self.assertStartsWith(str(chosen.folder), 'runs/emnist-letters-ssnn-')
-    new = self.make_task('--seed=4', '--num_seeds=2', f'--workdir={self.folder}')
+    new = self.make_task(
+      '--seed=4', '--num_seeds=2', f'--workdir={self.folder}'
+    )
     config = dataclasses.replace(BASE, seed=4)
     self.assertEqual(new, train.Task(config, 2, self.folder))
 

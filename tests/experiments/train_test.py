@@ -197,7 +197,9 @@ class TrainTest(parameterized.TestCase):
     self.assertGreater(min(line[name] for name in ERRORS), 0)
     epochs = [own for own in lines(task.folder, 'epoch') if own['seed'] == 1]
     self.assertEqual([own['epoch'] for own in epochs], [1, 2, 3])
-    self.assertEqual(['test_accuracy' in own for own in epochs], [False, True, True])
+    self.assertEqual(
+      ['test_accuracy' in own for own in epochs], [False, True, True]
+    )
     self.assertEqual(epochs[-1]['test_accuracy'], line['test_accuracy'])
     self.assertLess(epochs[-1]['loss'], epochs[0]['loss'])
     # Two layers send spikes, two have errors, and one splits them by sign.

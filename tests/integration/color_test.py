@@ -3,10 +3,9 @@
 import numpy as np
 import tensorflow_datasets as tfds
 
-from experiments import export
-from experiments import run
+import ssnn_jax
 from tests.testing import datasets as data_util
-from tests.testing.experiments import call_main
+from tests.testing.experiments import call_run
 from tests.testing.experiments import lines
 
 TRAIN = data_util.random_colors(48)
@@ -20,7 +19,7 @@ class ColorTest(data_util.DatasetTestCase):
     """Runs the command; returns the line of the run, and its folder."""
     folder = self.make_folder() / 'run'
     own = f'--dataset={dataset}', f'--data_dir={self.data_dir}'
-    call_main(run, *own, f'--workdir={folder}', *FLAGS.split(), *flags)
+    call_run(*own, f'--workdir={folder}', *FLAGS.split(), *flags)
     (line,) = lines(folder)
     self.assertGreater(line['test_accuracy'], 0.5)  # a tenth without learning
     return line, folder
@@ -42,8 +41,8 @@ class ColorTest(data_util.DatasetTestCase):
       test=TEST,
     )
     line, folder = self.run_on('cifar10', '--layers=conv4k4s4,10')
-    self.assertEqual(line['input_shape'], [32, 32, 3])
     self.assertEqual(line['layer_sizes'], [32 * 32 * 3, 8 * 8 * 4, 10])
-    config, params = export.load(folder)
+    config, params = ssnn_jax.load(folder)
+    self.assertEqual(config.input_shape, (32, 32, 3))
     self.assertEqual(config.layers[0].channel_axis, -1)
     self.assertEqual(params[0].weights.shape, (4 * 4 * 3, 4))

@@ -125,26 +125,6 @@ def lines(folder, event='final'):
 
 
 @contextlib.contextmanager
-def parsed_flags(define, *arguments):
-  """Replaces all flags of absl by new ones, parsed from arguments.
-
-  Args:
-    define: function that defines the flags.
-    *arguments: the arguments, as `--name=value`.
-  """
-  values = flags.FlagValues()
-  defined = {
-    name: functools.partial(getattr(flags, name), flag_values=values)
-    for name in dir(flags)
-    if name.startswith('DEFINE')
-  }
-  with mock.patch.multiple(flags, FLAGS=values, **defined):
-    define()
-    values(['program', *arguments])
-    yield values
-
-
-@contextlib.contextmanager
 def flags_of_run(*arguments):
   """Parses arguments of `experiments.run`, and restores all flags."""
   with (
