@@ -217,7 +217,8 @@ def parse_params(text: str) -> dict[str, float | bool]:
   """Parses parameters of a device.
 
   Args:
-    text: pairs as 'dw_min=0.01,mult_noise=false'; may be empty.
+    text: pairs as 'dw_min=0.01,mult_noise=false'; may be empty. True and false
+      may be 1 and 0.
 
   Returns:
     Fields of `DeviceConfig`.
@@ -241,9 +242,10 @@ def parse_params(text: str) -> dict[str, float | bool]:
     if name in params:
       raise UserError(f'{name} is given twice; give it once.')
     is_bool = isinstance(defaults[name], bool)
+    words = {'true': '1', 'false': '0'} if is_bool else {}
     try:
-      words = {'true': True, 'false': False}
-      params[name] = words[value.lower()] if is_bool else float(value)
+      number = float(words.get(value.lower(), value))
+      params[name] = {0.0: False, 1.0: True}[number] if is_bool else number
     except (KeyError, ValueError):
       expected = 'true or false' if is_bool else f'a number, as {name}=0.1'
       raise UserError(

@@ -12,6 +12,7 @@ part of the write noise of a few curves.
 """
 
 from collections.abc import Iterable
+import functools
 import math
 from typing import NamedTuple
 
@@ -183,8 +184,6 @@ def _search(readings, x, limits):
   Alternates between the parameters, given the noise, and the noise, averaged
   over parameters of which the residuals are linear.
   """
-  from scipy import optimize  # imported late: a third of a second
-
   is_read = readings.gaps[1:] > 0
   degrees, margin = is_read.sum() - 6, 1e-3 * np.ptp(limits, axis=0)
   mean, log_scale = 0.0, np.log(_NOISE)
@@ -192,15 +191,7 @@ def _search(readings, x, limits):
   for _ in range(_NUM_ROUNDS):
     profile = x = np.clip(x, limits[0] + margin, limits[1] - margin)
     noise = _split_noise(readings, mean, log_scale)
-    x = optimize.least_squares(
-      lambda x, *given: np.array(_predict(x, *given)[0]),
-      x,
-      lambda x, *given: np.array(_linearize(x, *given)[0]),
-      limits,
-      x_scale='jac',
-      max_nfev=60,
-      args=(noise, profile, readings),
-    ).x
+    x = _solve(x, limits, noise, profile, readings)
     noises = _split_noise(readings, log_ratios, log_scale)  # [K, 2]
     slopes, (residuals, log_units, _) = jax.tree.map(
       np.array, _linearize_noises(x, noises, profile, readings)
@@ -257,6 +248,25 @@ def _search(readings, x, limits):
     is_bound=is_bound,
     errors=errors / np.exp(float(log_unit) / 2),
   )
+
+
+def _solve(x, limits, *given):
+  """Returns the parameters of least residuals within limits."""
+  from scipy import optimize  # imported late: a third of a second
+
+  @functools.lru_cache(maxsize=1)  # SciPy asks for residuals, then for slopes
+  def linearize(x):
+    slopes, (residuals, *_) = _linearize(np.frombuffer(x), *given)
+    return np.array(residuals), np.array(slopes)
+
+  return optimize.least_squares(
+    lambda x: linearize(x.tobytes())[0],
+    x,
+    lambda x: linearize(x.tobytes())[1],
+    limits,
+    x_scale='jac',
+    max_nfev=60,
+  ).x
 
 
 def _split_noise(readings, log_ratio, log_scale):
@@ -397,13 +407,11 @@ def _summarize(devices, zero, scale):
     for d in devices
   ]
   given, count = tuple(map(np.array, zip(*given))), len(devices)
-  respond = jax.vmap(_respond, (0,) * 5 + (None,) * 3)
-  slope = jax.vmap(jax.jacfwd(_respond), (0,) * 5 + (None,) * 3)
   given = *given, zero, scale, devices[0].mult_noise
-  responses, slopes = np.array(respond(*given)), np.array(slope(*given))
+  responses, slopes = jax.tree.map(np.array, _linearize_responses(*given))
   errors = np.mean([s @ d.covariance @ s.T for s, d in zip(slopes, devices)], 0)
   mean = responses.mean(axis=0)
-  fields, slopes = np.array(_fields(mean)), np.array(jax.jacfwd(_fields)(mean))
+  fields, slopes = np.array(_fields(mean)), np.array(_field_slopes(mean))
   variances = np.diag(slopes @ errors @ slopes.T)
   degrees = max(len(devices[0].errors) - 8, 1)
   if count > 1:
@@ -462,6 +470,15 @@ def _fields(response):
   up, down, *others = response
   larger = jnp.maximum(up, down)
   return jnp.stack([larger, (up - down) / larger, *others])
+
+
+_linearize_responses = jax.jit(
+  jax.vmap(
+    lambda *given: (_respond(*given), jax.jacfwd(_respond)(*given)),
+    (0,) * 5 + (None,) * 3,
+  )
+)
+_field_slopes = jax.jit(jax.jacfwd(_fields))
 
 
 def _notes(devices, intervals):
