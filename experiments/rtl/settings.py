@@ -1,27 +1,20 @@
 """Flags of a chip, its initial state and its samples."""
 
+import dataclasses
 from typing import Any
 from typing import NamedTuple
 
+from absl import flags
 import jax
 
-from experiments.config import command
-from experiments.config import experiment
-from experiments.config import methods
-from experiments.training import data
-import ssnn_jax
+from experiments import config as config_lib
+from experiments import train
 from ssnn_jax import chip
+from ssnn_jax import datasets
 from ssnn_jax import training
 
-FIELDS = methods.CHIP_FIELDS | {
-  'dataset',
-  'layer_sizes',
-  'num_steps',
-  'settle',
-  'batch_size',
-  'learning_rate',
-  'seed',
-}
+_FIELDS = 'layer_sizes num_steps settle weight_bits fraction_bits'.split()
+_FIELDS += ['batch_size', 'learning_rate', 'seed']
 
 
 class Case(NamedTuple):
@@ -34,23 +27,47 @@ class Case(NamedTuple):
 
 
 def define() -> None:
-  """Defines the flags."""
-  command.define_fields(experiment.ExperimentConfig, names=FIELDS)
-  command.define_data_dir()
+  """Defines the flags; those of a run have the defaults of `experiments.run`.
+
+  Flags that are not given have the defaults of the data set.
+  """
+  flags.DEFINE_string('dataset', 'digits', 'name of the data set.')
+  flags.DEFINE_string(
+    'layer_sizes', None, 'neurons of each layer, as 64,16,10.'
+  )
+  flags.DEFINE_integer('num_steps', None, 'T, ticks of a presentation.')
+  flags.DEFINE_integer(
+    'settle', None, 'ticks before the output layer votes; default: T / 8.'
+  )
+  flags.DEFINE_integer('weight_bits', None, 'bits of a weight, with its sign.')
+  flags.DEFINE_string(
+    'fraction_bits',
+    None,
+    'bits after the binary point of weights; one number, or one a layer.',
+  )
+  flags.DEFINE_float('learning_rate', None, 'learning rate of a minibatch.')
+  flags.DEFINE_integer(
+    'batch_size', None, 'samples that share the learning rate.'
+  )
+  flags.DEFINE_integer('seed', None, 'seed of weights and generators.')
+  flags.DEFINE_string('data_dir', None, 'folder of the data sets.')
+  flags.DEFINE_bool('download', False, 'whether to download missing data.')
 
 
-def load() -> tuple[Case, ssnn_jax.datasets.Dataset]:
+def load() -> tuple[Case, datasets.Dataset]:
   """Returns the chip of the flags as `experiments.run` starts it, and its data.
 
   Raises:
     UserError: if a value is out of range, or the data is missing.
   """
-  config = command.config(command.given() | {'method': methods.CHIP})
-  dataset = data.load_images(
-    config.dataset, command.make(experiment.DataOptions)
+  values = flags.FLAGS.flag_values_dict()
+  given = {name: values[name] for name in _FIELDS if values[name] is not None}
+  config = dataclasses.replace(
+    config_lib.default(values['dataset']), method='chip', **given
   )
-  network_config = experiment.network_config(config, dataset)
-  chip_config = methods.METHODS[methods.CHIP].configure(config, network_config)
+  dataset = train.load(config, values['data_dir'], values['download'])
+  network = config_lib.network_config(config, dataset)
+  chip_config = config_lib.chip_config(config, network)
   device = chip.make_device(
     chip_config, config.learning_rate / config.batch_size
   )

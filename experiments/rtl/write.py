@@ -9,21 +9,18 @@ weights after them, and a README.md that describes the ports.
 """
 
 import json
-import pathlib
 import shutil
 
 from absl import flags
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.config import command
+from experiments import command
 from experiments.rtl import settings
 import ssnn_jax
 from ssnn_jax import chip
-from ssnn_jax.chip import rules
 from ssnn_jax.chip import samples as samples_lib
 from ssnn_jax.chip import verilog
-from ssnn_jax.runs import files
 
 _README = """# {sizes}: a chip that learns
 
@@ -93,35 +90,30 @@ def write(
     'README.md': readme,
     'expected.json': json.dumps(expected) + '\n',
   }
-  for name, weights in (('', case.weights), ('_after', after.weights)):
-    for layer, own in enumerate(weights):
-      texts[f'weights{name}_{layer}.hex'] = _hex(config, own)
-  return texts
-
-
-def _hex(config: chip.ChipConfig, weights: rules.Weights) -> str:
-  """Returns a weight a line, column after column, the last row first."""
   bits = config.weight_bits
-  values = np.asarray(weights, np.int32)[::-1].T.ravel() & ((1 << bits) - 1)
-  return ''.join(f'{value:0{-(-bits // 4)}x}\n' for value in values)
+  for name, weights in (('', case.weights), ('_after', after.weights)):
+    for layer, own in enumerate(weights):  # column after column, last row first
+      values = np.asarray(own, np.int32)[::-1].T.ravel() & ((1 << bits) - 1)
+      lines = [f'{value:0{-(-bits // 4)}x}\n' for value in values]
+      texts[f'weights{name}_{layer}.hex'] = ''.join(lines)
+  return texts
 
 
 def main() -> None:
   """Writes the folder of --folder."""
   values = flags.FLAGS.flag_values_dict()
-  folder: pathlib.Path = command.folder(values['folder'])
-  if files.is_nonempty(folder):
+  folder = command.folder(values['folder'])
+  if folder.exists():
     raise ssnn_jax.UserError(
       f'{folder} exists already and is not overwritten; choose another '
       '--folder.'
     )
   texts = write(*settings.load(), values['num_samples'])
-  with files.convert_os_errors(folder):
-    folder.mkdir(parents=True, exist_ok=True)
-    for source in verilog.sources():
-      shutil.copy(source, folder)
+  folder.mkdir(parents=True)
+  for source in verilog.sources():
+    shutil.copy(source, folder)
   for name, text in texts.items():
-    files.write_new(folder / name, text.encode())
+    (folder / name).write_text(text)
   print(f'{folder}: {verilog.TOP}.sv, {len(texts)} files and the modules')
 
 

@@ -6,7 +6,6 @@ network for long spike trains, with the 'mean' membrane and an ideal periphery.
 """
 
 from collections.abc import Callable
-import functools
 
 import jax
 import jax.numpy as jnp
@@ -50,23 +49,19 @@ def ann(
     >>> bool(jnp.allclose(*map(gradient, networks), atol=1e-6))
     True
   """
-  infer = functools.partial(_infer, activation)
-  return update_rules.make_network(
-    config, infer, axis_name=axis_name, name='ann'
-  )
-
-
-def _infer(activation, config, params, batch):
-  """Computes the response of the output layer to a batch."""
   activate = activation or gated(firing.find(config.firing_function))
-  layers = zip(config.wirings, params, config.read_gains)
-  *hidden, output = [
-    functools.partial(wiring.drive, *layer) for wiring, *layer in layers
-  ]
-  rates = batch.inputs.rates
-  for drive, mask in zip(hidden, batch.dropout_masks):
-    rates = mask * activate(drive(rates))
-  return read_out(config, output(rates))
+
+  def forward_pass(config, params, batch):
+    rates = batch.inputs.rates
+    layers = zip(config.wirings, params, config.read_gains)
+    *hidden, (wiring, own, gain) = layers
+    for (below, weights, factor), mask in zip(hidden, batch.dropout_masks):
+      rates = mask * activate(below.drive(weights, factor, rates))
+    return read_out(config, wiring.drive(own, gain, rates))
+
+  return update_rules.make_network(
+    config, forward_pass, axis_name=axis_name, name='ann'
+  )
 
 
 def gated(

@@ -20,7 +20,6 @@ equations 15 to 20.
 """
 
 from collections.abc import Callable
-import functools
 
 import jax
 import jax.numpy as jnp
@@ -52,7 +51,7 @@ def make_network(
   """
   return update_rules.make_network(
     config,
-    _infer,
+    lambda config, params, batch: _read_out(_present(config, params, batch)),
     _learn,
     prepare=integrate_and_fire.prepare,
     axis_name=axis_name,
@@ -67,23 +66,17 @@ def make_observe(config: NetworkConfig) -> Callable[..., types.Activity]:
 
 def _present(config, params, batch):
   """Simulates the network during the presentation of a batch."""
-  hidden = _neuron(HIDDEN_THRESHOLD)
-  output = _neuron(OUTPUT_THRESHOLD * config.layer_sizes[-2])
+
+  def neuron(threshold):  # without leak, reset to 0 by a spike
+    return integrate_and_fire.Neuron(
+      decay=1.0,
+      fire=lambda potential: (potential >= threshold).astype(potential.dtype),
+      reset=lambda potential, spike: potential * (1.0 - spike),
+    )
+
+  hidden = neuron(HIDDEN_THRESHOLD)
+  output = neuron(OUTPUT_THRESHOLD * config.layer_sizes[-2])
   return integrate_and_fire.present(config, params, batch, hidden, output)
-
-
-def _neuron(threshold):
-  """Returns a neuron without leak, reset to 0 by a spike."""
-  return integrate_and_fire.Neuron(
-    decay=1.0,
-    fire=lambda potential: (potential >= threshold).astype(potential.dtype),
-    reset=lambda potential, spike: potential * (1.0 - spike),
-  )
-
-
-def _infer(config, params, batch):
-  """Computes the response of the output layer to a batch."""
-  return _read_out(_present(config, params, batch))
 
 
 def _read_out(response):
@@ -102,7 +95,7 @@ def _learn(config, params, batch):
   count = jax.vmap(_count_spikes)
   presynaptic = [count(train) for train in response.trains]
   postsynaptic = presynaptic[1:] + [count(response.spikes)]
-  find_errors = functools.partial(_errors, config, params)
+  find_errors = lambda counts, label: _errors(config, params, counts, label)
   sample_errors = jax.vmap(find_errors, in_axes=(0, None))  # all sub-intervals
   errors = jax.vmap(sample_errors)(postsynaptic, batch.label)
   ticks = _count_spikes(jnp.ones((config.num_steps, 1)))  # a bias always fires

@@ -6,7 +6,6 @@ the same key they equal those of the spiking network.
 
 from collections.abc import Callable
 import dataclasses
-import functools
 from typing import NamedTuple
 
 import jax
@@ -54,18 +53,16 @@ def prepare(
   if batch.inputs.train is not None:
     return batch
   keys = thresholds.make_keys(key, len(config.layer_sizes))
-  sample = functools.partial(_sample_train, config, keys)
-  train = jax.vmap(sample)(batch.position, batch.inputs.rates)
-  return batch._replace(inputs=batch.inputs._replace(train=train))
-
-
-def _sample_train(config, keys, position, rates):
-  """Samples the spikes of the inputs in all T ticks: `[K, I]` words."""
   words = jnp.arange(spikes.count_words(config.num_steps))
-  sources = rules.make_sources(config, keys, words, position)
-  source = sources(spikes.Role.INPUT, 0, len(rates))
   mask = spikes.mask_before(config.num_steps, words)
-  return thresholds.sample_words(source, rates[None], mask[None])
+
+  def sample_train(position, rates):  # [K, I] words of all T ticks
+    sources = rules.make_sources(config, keys, words, position)
+    source = sources(spikes.Role.INPUT, 0, len(rates))
+    return thresholds.sample_words(source, rates[None], mask[None])
+
+  train = jax.vmap(sample_train)(batch.position, batch.inputs.rates)
+  return batch._replace(inputs=batch.inputs._replace(train=train))
 
 
 def present(
@@ -76,26 +73,20 @@ def present(
   output: Neuron,
 ) -> Response:
   """Simulates a network with the given neurons; `batch` is from `prepare`."""
-  present_sample = functools.partial(
-    _present_sample, config, params, hidden, output
-  )
+  *hidden_layers, last = zip(config.wirings, params, config.read_gains)
+
+  def present_sample(sample):
+    train = spikes.unpack(sample.inputs.train)[: config.num_steps]
+    trains = [train.astype(jnp.float32)]
+    for (wiring, own, gain), mask in zip(hidden_layers, sample.dropout_masks):
+      fired, _ = simulate_layer(wiring.drive(own, gain, trains[-1]), hidden)
+      trains.append(mask[None] * fired)
+    wiring, own, gain = last
+    drives = wiring.drive(own, gain, trains[-1])
+    fired, potentials = simulate_layer(drives, output)
+    return Response(trains, drives, potentials, fired)
+
   return jax.vmap(present_sample)(batch)
-
-
-def _present_sample(config, params, hidden, output, sample):
-  """Simulates a network during the presentation of one sample."""
-  layers = zip(config.wirings, params, config.read_gains)
-  *hidden_drives, output_drive = [
-    functools.partial(wiring.drive, *layer) for wiring, *layer in layers
-  ]
-  train = spikes.unpack(sample.inputs.train)[: config.num_steps]
-  trains = [train.astype(jnp.float32)]
-  for drive, mask in zip(hidden_drives, sample.dropout_masks):
-    fired, _ = simulate_layer(drive(trains[-1]), hidden)
-    trains.append(mask[None] * fired)
-  drives = output_drive(trains[-1])
-  fired, potentials = simulate_layer(drives, output)
-  return Response(trains, drives, potentials, fired)
 
 
 def simulate_layer(

@@ -11,7 +11,6 @@ library.
 """
 
 import dataclasses
-import functools
 from typing import Any
 
 from ssnn_jax import network
@@ -26,25 +25,18 @@ def make_network(config: NetworkConfig, **options: Any) -> types.Network:
   Options are those of `network.ssnn`; inference equals that of the ANN.
   """
   pulsed = network.ssnn(rpu_config(config), **options)
-  return types.Network(
-    init=pulsed.init,
-    infer=functools.partial(_infer, config, pulsed),
-    learn=functools.partial(_learn, config, pulsed),
-    name='rpu',
-    config=config,
-  )
 
+  def infer(params, key, inputs):
+    inference = pulsed.infer(params, key, inputs)
+    return ann.read_out(config, inference.potential)
 
-def _infer(config, pulsed, params, key, inputs):
-  inference = pulsed.infer(params, key, inputs)
-  return ann.read_out(config, inference.potential)
+  def learn(params, key, inputs, labels, *, pulse_gradient=None):
+    update, inference = pulsed.learn(
+      params, key, inputs, labels, pulse_gradient=pulse_gradient
+    )
+    return update, ann.read_out(config, inference.potential)
 
-
-def _learn(config, pulsed, params, key, inputs, labels, *, pulse_gradient=None):
-  update, inference = pulsed.learn(
-    params, key, inputs, labels, pulse_gradient=pulse_gradient
-  )
-  return update, ann.read_out(config, inference.potential)
+  return types.Network(pulsed.init, infer, learn, name='rpu', config=config)
 
 
 def rpu_config(config: NetworkConfig) -> NetworkConfig:

@@ -18,7 +18,6 @@ threshold and reset by subtraction follow snnTorch.
 """
 
 from collections.abc import Callable
-import functools
 import math
 
 import jax
@@ -51,14 +50,16 @@ def _step_jvp(primals, tangents):
 def make_network(
   config: NetworkConfig,
   *,
+  tau: float = TAU,
   axis_name: str | None = None,
   fire: Callable[[jax.Array], jax.Array] = step,
 ) -> types.Network:
   """Builds a network of leaky integrate-and-fire neurons.
 
   Args:
-    config: architecture, `num_steps`, `sampler` of the inputs and
-      dropout; other fields have no effect.
+    config: architecture, `num_steps`, `sampler` of the inputs and dropout;
+      other fields have no effect.
+    tau: time constant of all membranes, in ticks.
     axis_name: axis of a mesh whose devices share each batch; None without one.
     fire: `(potential - threshold) -> spike`; its derivative is the surrogate.
 
@@ -66,38 +67,41 @@ def make_network(
     The network's pure functions; the update of `learn` is the gradient. The
     class with the highest output wins a tick; `potential` are the logits.
   """
+  decay = math.exp(-1.0 / tau)
+
+  def forward_pass(config, params, batch):
+    response = _present(config, params, batch, decay, fire)
+    outputs = response.potentials  # [B, T, C]
+    winners = jax.nn.one_hot(
+      jnp.argmax(outputs, axis=-1), outputs.shape[-1], dtype=jnp.int32
+    )
+    counts = jnp.sum(winners, axis=1)
+    scale = _mean_unit_response(decay, config.num_steps)
+    potential = jnp.mean(outputs, axis=1) / scale
+    return types.Inference(counts, potential, largest_counts=counts)
+
   return update_rules.make_network(
     config,
-    functools.partial(_infer, fire),
+    forward_pass,
     prepare=integrate_and_fire.prepare,
     axis_name=axis_name,
     name='surrogate_gradient',
   )
 
 
-def make_observe(config: NetworkConfig) -> Callable[..., types.Activity]:
+def make_observe(
+  config: NetworkConfig, *, tau: float = TAU
+) -> Callable[..., types.Activity]:
   """Builds `(params, key, inputs, labels) -> Activity` of forward spikes."""
-  present = functools.partial(_present, step)
-  return integrate_and_fire.make_observe(config, present)
-
-
-def _infer(fire, config, params, batch):
-  """Computes the response of the output layer to a batch."""
-  outputs = _present(fire, config, params, batch).potentials  # [B, T, C]
-  winners = jax.nn.one_hot(
-    jnp.argmax(outputs, axis=-1), outputs.shape[-1], dtype=jnp.int32
-  )
-  counts = jnp.sum(winners, axis=1)
-  return types.Inference(
-    winner_counts=counts,
-    potential=jnp.mean(outputs, axis=1) / _mean_unit_response(config),
-    largest_counts=counts,
+  decay = math.exp(-1.0 / tau)
+  return integrate_and_fire.make_observe(
+    config,
+    lambda config, params, batch: _present(config, params, batch, decay, step),
   )
 
 
-def _present(fire, config, params, batch):
+def _present(config, params, batch, decay, fire):
   """Simulates the network during the presentation of a batch."""
-  decay = math.exp(-1.0 / TAU)
   hidden = integrate_and_fire.Neuron(
     decay,
     fire=lambda v: fire(v - THRESHOLD),
@@ -107,10 +111,10 @@ def _present(fire, config, params, batch):
   return integrate_and_fire.present(config, params, batch, hidden, output)
 
 
-def _mean_unit_response(config):
+def _mean_unit_response(decay, num_steps):
   """Returns the output's mean response over ticks to a constant drive of 1."""
-  decay, potential, total = math.exp(-1.0 / TAU), 0.0, 0.0
-  for _ in range(config.num_steps):
+  potential = total = 0.0
+  for _ in range(num_steps):
     potential = decay * potential + 1.0
     total += potential
-  return total / config.num_steps
+  return total / num_steps

@@ -6,7 +6,6 @@ in the library.
 
 from collections.abc import Callable
 import dataclasses
-import functools
 
 import jax
 import jax.numpy as jnp
@@ -47,54 +46,36 @@ def make_network(
     masks equal those of the spiking network.
   """
   checks.check_type('config', config, NetworkConfig, 'a NetworkConfig')
-  if update_rule is None:
-    update_rule = functools.partial(_backpropagate, forward_pass)
+  without_dropout = dataclasses.replace(config, dropout=0.0)
+
+  def infer(params, key, inputs):
+    batch = prepare(without_dropout, params, key, inputs, axis_name=axis_name)
+    return forward_pass(without_dropout, params, batch)
+
+  def backpropagate(config, params, batch):
+    def loss(params):
+      inference = forward_pass(config, params, batch)
+      losses = optax.softmax_cross_entropy_with_integer_labels(
+        inference.potential, batch.label
+      )
+      return jnp.mean(losses), inference
+
+    return jax.grad(loss, has_aux=True)(params)
+
+  def learn(params, key, inputs, labels, *, pulse_gradient=None):
+    del pulse_gradient  # no coincidences, so no device pulses
+    checks.check_array('labels', labels)
+    batch = prepare(config, params, key, inputs, labels, axis_name)
+    rule = update_rule or backpropagate
+    gradient, inference = rule(config, params, batch)
+    if axis_name:
+      gradient = jax.lax.pmean(gradient, axis_name)
+    return types.exact_update(gradient), inference
+
   return types.Network(
-    init=functools.partial(network.init, config),
-    infer=functools.partial(_infer, config, forward_pass, prepare, axis_name),
-    learn=functools.partial(_learn, config, update_rule, prepare, axis_name),
+    init=lambda key: network.init(config, key),
+    infer=infer,
+    learn=learn,
     name=name,
     config=config,
   )
-
-
-def _infer(config, forward_pass, prepare, axis_name, params, key, inputs):
-  """Implements `Network.infer`."""
-  config = dataclasses.replace(config, dropout=0.0)
-  batch = prepare(config, params, key, inputs, axis_name=axis_name)
-  return forward_pass(config, params, batch)
-
-
-def _learn(
-  config,
-  update_rule,
-  prepare,
-  axis_name,
-  params,
-  key,
-  inputs,
-  labels,
-  *,
-  pulse_gradient=None,
-):
-  """Implements `Network.learn`."""
-  del pulse_gradient  # no coincidences, so no device pulses
-  checks.check_array('labels', labels)
-  batch = prepare(config, params, key, inputs, labels, axis_name)
-  gradient, inference = update_rule(config, params, batch)
-  if axis_name:
-    gradient = jax.lax.pmean(gradient, axis_name)
-  return types.exact_update(gradient), inference
-
-
-def _backpropagate(forward_pass, config, params, batch):
-  """Differentiates the mean cross-entropy of a batch."""
-
-  def loss(params):
-    inference = forward_pass(config, params, batch)
-    losses = optax.softmax_cross_entropy_with_integer_labels(
-      inference.potential, batch.label
-    )
-    return jnp.mean(losses), inference
-
-  return jax.grad(loss, has_aux=True)(params)

@@ -6,7 +6,6 @@ here, there are floats.
 """
 
 from collections.abc import Callable
-import functools
 from typing import Any
 from typing import NamedTuple
 
@@ -64,57 +63,41 @@ def make_network(
     True
   """
   checks.check_type('config', config, ChipConfig, 'a ChipConfig')
+
+  def present(params, generators, rates, labels, enable):
+    enable = jnp.broadcast_to(enable, (len(rates), config.num_layers))
+    presented = samples.present(
+      config, params, generators, rates, labels, enable, use_kernel=use_kernel
+    )
+    votes, largest, potential = presented.response
+    potential = potential.astype(jnp.float32) * 2.0 ** -config.fractions[-1]
+    return presented, types.Inference(votes, potential, largest)
+
+  def infer(params, key, inputs):
+    rates, labels = encode(config, inputs), jnp.full(len(inputs), -1)
+    generators = generators_lib.init(config, key)
+    return present(params, generators, rates, labels, jnp.int32(0))[1]
+
+  def learn_online(params, key, inputs, labels, update, state):
+    del key  # the registers of the generators run on
+    rates = encode(config, inputs)
+    checks.check_array('labels', labels)
+    samples_lib.check_labels(labels, len(rates), config.layer_sizes[-1])
+    labels = jnp.asarray(labels, jnp.int32)
+    presented, response = present(
+      params, state.generators, rates, labels, state.enable
+    )
+    state = state._replace(generators=presented.generators)
+    return update(0, None, state, presented.weights), response
+
   return types.Network(
-    init=functools.partial(_init, config),
-    infer=functools.partial(_infer, config, use_kernel),
+    init=lambda key: network_lib.init(NetworkConfig(config.layer_sizes), key),
+    infer=infer,
     learn=None,
-    learn_online=functools.partial(_learn_online, config, use_kernel),
+    learn_online=learn_online,
     name='chip',
     config=config,
   )
-
-
-def _init(config, key):
-  return network_lib.init(NetworkConfig(config.layer_sizes), key)
-
-
-def _infer(config, use_kernel, params, key, inputs):
-  rates, labels = encode(config, inputs), jnp.full(len(inputs), -1)
-  generators = generators_lib.init(config, key)
-  enable = jnp.zeros((len(inputs), config.num_layers), jnp.int32)
-  presented = samples.present(
-    config, params, generators, rates, labels, enable, use_kernel=use_kernel
-  )
-  return _respond(config, presented)
-
-
-def _learn_online(
-  config, use_kernel, params, key, inputs, labels, update, state
-):
-  del key  # the registers of the generators run on
-  rates = encode(config, inputs)
-  checks.check_array('labels', labels)
-  samples_lib.check_labels(labels, len(rates), config.layer_sizes[-1])
-  labels = jnp.asarray(labels, jnp.int32)
-  enable = jnp.broadcast_to(state.enable, (len(rates), config.num_layers))
-  presented = samples.present(
-    config,
-    params,
-    state.generators,
-    rates,
-    labels,
-    enable,
-    use_kernel=use_kernel,
-  )
-  state = state._replace(generators=presented.generators)
-  updated = update(0, None, state, presented.weights)
-  return updated, _respond(config, presented)
-
-
-def _respond(config, presented):
-  votes, largest, potential = presented.response
-  potential = potential.astype(jnp.float32) * 2.0 ** -config.fractions[-1]
-  return types.Inference(votes, potential, largest)
 
 
 def make_device(
@@ -140,39 +123,31 @@ def make_device(
   """
   if not isinstance(learning_rate, jax.Array):
     config.enable_rates(learning_rate)
-  return devices.Device(
-    init=functools.partial(_init_state, config, learning_rate, schedule),
-    pulse_gradient=_no_pulse_gradient,
-    update=functools.partial(_update, config, schedule),
-    separate_signs=False,
-  )
 
+  def set_rates(state):
+    """Sets the rates of the enable bits in the next minibatch."""
+    factor = schedule or optax.constant_schedule(1.0)
+    rate = state.learning_rate * factor(state.num_batches)
+    rates = jnp.minimum(rate[None] * jnp.array(config.updates), 1.0)
+    rates = jnp.round(rates * (1 << config_lib.RATE_BITS)).astype(jnp.int32)
+    return state._replace(enable=rates)
 
-def _init_state(config, learning_rate, schedule, key, params):
-  generators = generators_lib.init(config, key)
-  rates = jnp.zeros(config.num_layers, jnp.int32)
-  rate = jnp.float32(learning_rate)
-  state = ChipState(generators, rates, jnp.int32(0), rate)
-  return quantize(config, params), _set_rates(config, schedule, state)
+  def init(key, params):
+    rates = jnp.zeros(config.num_layers, jnp.int32)
+    state = ChipState(
+      generators=generators_lib.init(config, key),
+      enable=rates,
+      num_batches=jnp.int32(0),
+      learning_rate=jnp.float32(learning_rate),
+    )
+    return quantize(config, params), set_rates(state)
 
+  def update(key, update, state, params):
+    del key, update
+    state = state._replace(num_batches=state.num_batches + 1)
+    return params, set_rates(state)
 
-def _no_pulse_gradient(state):
-  del state
-
-
-def _update(config, schedule, key, update, state, params):
-  del key, update
-  state = state._replace(num_batches=state.num_batches + 1)
-  return params, _set_rates(config, schedule, state)
-
-
-def _set_rates(config, schedule, state):
-  """Sets the rates of the enable bits in the next minibatch."""
-  factor = schedule or optax.constant_schedule(1.0)
-  rate = state.learning_rate * factor(state.num_batches)
-  rates = jnp.minimum(rate[None] * jnp.array(config.updates), 1.0)
-  rates = jnp.round(rates * (1 << config_lib.RATE_BITS)).astype(jnp.int32)
-  return state._replace(enable=rates)
+  return devices.Device(init, lambda state: None, update, separate_signs=False)
 
 
 def make_observe(config: ChipConfig) -> Callable[..., types.Activity]:

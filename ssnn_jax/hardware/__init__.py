@@ -5,7 +5,7 @@ arrays of resistive devices; `device_config` has the parameters of a resistive
 device, `resistive` its variability and its response to pulses; `pulse_curves`
 reads measured responses, and `fit` fits resistive devices to them. `counts` has
 the spikes, synaptic events and stored bits of a presentation. `nir`, the export
-to NIR, requires the package nir and is imported when it is first used.
+to NIR, requires the package nir and is imported by itself.
 """
 
 from ssnn_jax.hardware import counts

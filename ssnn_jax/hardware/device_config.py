@@ -217,38 +217,40 @@ def parse_params(text: str) -> dict[str, float | bool]:
   """Parses parameters of a device.
 
   Args:
-    text: pairs of name and number, as 'dw_min=0.01,up_down=0.1'; True and False
-      are 1 and 0. May be empty.
+    text: pairs as 'dw_min=0.01,mult_noise=false'; may be empty. True and false
+      may be 1 and 0.
 
   Returns:
     Fields of `DeviceConfig`.
 
   Raises:
-    UserError: if a name is no field, is repeated, or has no number.
+    UserError: if a name is no field or is repeated, or its value is wrong.
 
   Example:
-    >>> ssnn_jax.hardware.parse_params('dw_min=0.01,mult_noise=0')
+    >>> ssnn_jax.hardware.parse_params('dw_min=0.01,mult_noise=false')
     {'dw_min': 0.01, 'mult_noise': False}
   """
   defaults = {f.name: f.default for f in dataclasses.fields(DeviceConfig)}
   params = {}
-  for pair in filter(None, map(str.strip, text.split(','))):
+  for pair in filter(str.strip, text.split(',')):
     name, _, value = map(str.strip, pair.partition('='))
     if name not in defaults:
-      near = difflib.get_close_matches(name, defaults, n=1, cutoff=0.0)
+      (near,) = difflib.get_close_matches(name, defaults, n=1, cutoff=0.0)
       raise UserError(
-        f'{name} is not a parameter of devices; did you mean {near[0]}?'
+        f'{name} is not a parameter of devices; did you mean {near}?'
       )
     if name in params:
       raise UserError(f'{name} is given twice; give it once.')
+    is_bool = isinstance(defaults[name], bool)
+    words = {'true': '1', 'false': '0'} if is_bool else {}
     try:
-      params[name] = float(value)
-    except ValueError:
+      number = float(words.get(value.lower(), value))
+      params[name] = {0.0: False, 1.0: True}[number] if is_bool else number
+    except (KeyError, ValueError):
+      expected = 'true or false' if is_bool else f'a number, as {name}=0.1'
       raise UserError(
-        f'{name} is {value or "missing"}; expected a number, as in {name}=0.1.'
+        f'{name} is {value or "missing"}; expected {expected}.'
       ) from None
-    if isinstance(defaults[name], bool) and params[name] in (0, 1):
-      params[name] = bool(params[name])
   return params
 
 

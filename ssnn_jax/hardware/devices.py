@@ -19,7 +19,6 @@ together. On-chip learning corresponds to a batch size of 1.
 """
 
 from collections.abc import Callable
-import functools
 from typing import Any
 from typing import NamedTuple
 
@@ -141,68 +140,51 @@ def make_resistive(
     Array([[-0.25]], dtype=float32)
   """
   checks.check_rate('learning_rate', learning_rate)
-  # Partial functions of equal arguments share compiled programs in `fit`.
-  return Device(
-    init=functools.partial(_init, config, learning_rate),
-    pulse_gradient=functools.partial(_pulse_gradient, config, schedule),
-    update=functools.partial(_update, config, schedule),
-    separate_signs=True,
-  )
 
+  def init(key, params):
+    structure = jax.tree.structure(params)
+    keys = structure.unflatten(jax.random.split(key, structure.num_leaves))
+    sample = lambda own, key: resistive.sample_constants(key, config, own.shape)
+    constants = jax.tree.map(sample, params, keys)
+    clip = lambda weights, own: jnp.clip(weights, own.w_min, own.w_max)
+    params = jax.tree.map(clip, params, constants)
+    rate = jnp.float32(learning_rate)
+    return params, ResistiveState(jnp.int32(0), rate, constants)
 
-def _init(config, learning_rate, key, params):
-  structure = jax.tree.structure(params)
-  keys = structure.unflatten(jax.random.split(key, structure.num_leaves))
-  constants = jax.tree.map(
-    lambda weights, key: resistive.sample_constants(key, config, weights.shape),
-    params,
-    keys,
-  )
-  params = jax.tree.map(
-    lambda weights, own: jnp.clip(weights, own.w_min, own.w_max),
-    params,
-    constants,
-  )
-  rate = jnp.float32(learning_rate)
-  return params, ResistiveState(jnp.int32(0), rate, constants)
+  def current_rate(state):
+    factor = schedule or optax.constant_schedule(1.0)
+    return state.learning_rate * factor(state.num_updates)
 
+  def pulse_gradient(state):
+    return config.dw_min / current_rate(state) if config.dw_min else None
 
-def _current_rate(schedule, state):
-  factor = schedule or optax.constant_schedule(1.0)
-  return state.learning_rate * factor(state.num_updates)
+  def update(key, update, state, params):
+    rate, step = current_rate(state), config.dw_min
+    if step and update.pulses is not None:
+      scales = update.pulses
+    elif step:
+      scales = jax.tree.map(lambda unit: rate * unit / step, update.unit)
+    else:  # the learning rate sets the step
+      scales = jax.tree.map(lambda unit: rate * unit, update.unit)
 
+    def update_array(weights, constants, keys, up, down, scale):
+      pulses = resistive.Pulses(up, down)
+      return resistive.apply_pulses(
+        config, keys, constants, weights, pulses, scale
+      )
 
-def _pulse_gradient(config, schedule, state):
-  if not config.dw_min:
-    return None
-  return config.dw_min / _current_rate(schedule, state)
-
-
-def _update(config, schedule, key, update, state, params):
-  rate, step = _current_rate(schedule, state), config.dw_min
-  if step and update.pulses is not None:
-    scales = update.pulses
-  elif step:
-    scales = jax.tree.map(lambda unit: rate * unit / step, update.unit)
-  else:  # the learning rate sets the step
-    scales = jax.tree.map(lambda unit: rate * unit, update.unit)
-
-  def update_array(weights, constants, keys, up, down, scale):
-    pulses = resistive.Pulses(up, down)
-    return resistive.apply_pulses(
-      config, keys, constants, weights, pulses, scale
+    structure = jax.tree.structure(params)
+    shape = structure.num_leaves, resistive.NUM_KEYS
+    keys = structure.unflatten(jax.random.bits(key, shape, jnp.uint32))
+    params = jax.tree.map(
+      update_array,
+      params,
+      state.constants,
+      keys,
+      update.negative,
+      update.positive,
+      scales,
     )
+    return params, state._replace(num_updates=state.num_updates + 1)
 
-  structure = jax.tree.structure(params)
-  shape = structure.num_leaves, resistive.NUM_KEYS
-  keys = structure.unflatten(jax.random.bits(key, shape, jnp.uint32))
-  params = jax.tree.map(
-    update_array,
-    params,
-    state.constants,
-    keys,
-    update.negative,
-    update.positive,
-    scales,
-  )
-  return params, state._replace(num_updates=state.num_updates + 1)
+  return Device(init, pulse_gradient, update, separate_signs=True)

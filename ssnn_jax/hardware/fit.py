@@ -2,16 +2,13 @@
 
 A pulse moves a weight by a step that decreases linearly with the weight, plus
 write noise, and clips it at the bounds; a reading adds read noise. As write
-noise persists and read noise does not, a Kalman filter separates both: it
-predicts each reading of a curve from the previous ones, and the variances of
-its errors, the innovations, give the likelihood (L. Ljung, "System
-identification: theory for the user", 1999).
-
-Given the ratio of write noise to read noise, the parameters of a device are a
-problem of least squares. The most likely ratio is too small, as other steps
-explain part of the write noise of a few curves; with it, intervals would be too
-narrow. Therefore the likelihood of the ratio is averaged over the parameters
-(restricted maximum likelihood), and their covariance over the ratio.
+noise persists and read noise does not, a Kalman filter separates both: the
+variances of its prediction errors, the innovations, give the likelihood (L.
+Ljung, "System identification: theory for the user", 1999). Given the ratio of
+write noise to read noise, the parameters of a device are a problem of least
+squares. The likelihood of the ratio is averaged over the parameters (restricted
+maximum likelihood), and their covariance over the ratio, as other steps explain
+part of the write noise of a few curves.
 """
 
 from collections.abc import Iterable
@@ -42,9 +39,8 @@ _MAX_ERROR = 0.02  # standard deviation of an identified bound
 # The parameters x [6] of a device whose extreme readings are -1 and 1 are those
 # of up pulses, then those of down pulses, whose weights have the opposite sign:
 # the logarithm of the step at weight 0, the relative decrease of the step from
-# 0 to 1, and the bound, where the step is not 0 before. The limits admit steps
-# that increase, as estimates of constant steps may do so. A bound at _FAR clips
-# no weight.
+# 0 to 1, and the bound, where the step is not 0 before. Estimates of constant
+# steps may increase. A bound at _FAR clips no weight.
 _FAR = 1.5
 _LIMITS = np.array([[-16, -0.9, 0.2] * 2, [-0.02, 4, _FAR] * 2])
 _DECREASES, _NOISE = (0.2, 0.9), 0.1  # where the search starts
@@ -76,7 +72,7 @@ class _Readings(NamedTuple):
   weights: jax.Array  # [N, C], between -1 and 1; negated if pulses are down
   gaps: jax.Array  # [N, C] pulses since the previous reading; 0: no reading
   is_down: jax.Array  # [C] 1 if the pulses are down pulses, 0 otherwise
-  mult_noise: bool  # as of `_Device`
+  mult_noise: bool  # whether write noise is relative to the present step
 
 
 class _Device(NamedTuple):
@@ -91,7 +87,7 @@ class _Device(NamedTuple):
   errors: np.ndarray  # innovations in units of their standard deviations
   middle: float = 0.0
   half: float = 1.0
-  mult_noise: bool = True  # whether write noise is relative to the present step
+  mult_noise: bool = True
 
 
 def fit_pulse_response(
@@ -124,19 +120,17 @@ def fit_pulse_response(
   # The readings of all devices have one shape, for which they compile once.
   num_readings = max(len(curve.pulses) for own in found for curve in own)
   shape = num_readings, max(map(len, found))
-  with (
-    jax.enable_x64(True),
-    tqdm.tqdm(total=len(found), unit='device', disable=not progress) as bar,
-  ):
-    kinds = [], []
-    for own in found:
-      for kind, mult_noise in zip(kinds, (True, False)):
-        kind.append(_estimate(own, shape, mult_noise))
-      bar.update()
-    devices = min(kinds, key=lambda kind: sum(d.deviance for d in kind))
+  with jax.enable_x64(True):
+    estimates = [
+      [_estimate(own, shape, mult_noise) for mult_noise in (True, False)]
+      for own in tqdm.tqdm(found, unit='device', disable=not progress)
+    ]
+    devices = min(
+      zip(*estimates), key=lambda kind: sum(d.deviance for d in kind)
+    )
     point, scale = _map_weights(devices, zero, w_max)
     values, intervals = _summarize(devices, point, scale)
-  notes = tuple(_notes(devices, values, intervals))
+  notes = tuple(_notes(devices, intervals))
   for name, ends in _RANGES.items():
     values[name] = np.clip(values[name], *ends)
   values = {name: float(f'{value:.6g}') for name, value in values.items()}
@@ -190,8 +184,6 @@ def _search(readings, x, limits):
   Alternates between the parameters, given the noise, and the noise, averaged
   over parameters of which the residuals are linear.
   """
-  from scipy import optimize  # imported late: a third of a second
-
   is_read = readings.gaps[1:] > 0
   degrees, margin = is_read.sum() - 6, 1e-3 * np.ptp(limits, axis=0)
   mean, log_scale = 0.0, np.log(_NOISE)
@@ -199,10 +191,7 @@ def _search(readings, x, limits):
   for _ in range(_NUM_ROUNDS):
     profile = x = np.clip(x, limits[0] + margin, limits[1] - margin)
     noise = _split_noise(readings, mean, log_scale)
-    predict, differentiate = _least_squares(noise, profile, readings)
-    x = optimize.least_squares(
-      predict, x, differentiate, limits, x_scale='jac', max_nfev=60
-    ).x
+    x = _solve(x, limits, noise, profile, readings)
     noises = _split_noise(readings, log_ratios, log_scale)  # [K, 2]
     slopes, (residuals, log_units, _) = jax.tree.map(
       np.array, _linearize_noises(x, noises, profile, readings)
@@ -243,7 +232,7 @@ def _search(readings, x, limits):
   _, (residuals, log_unit, estimates) = _linearize(x, noise, profile, readings)
   errors = np.array(residuals).reshape(is_read.shape).T[is_read.T]
   weights = np.array(estimates) * (1 - 2 * readings.is_down)
-  bounds, bound_slopes = map(np.array, _linearize_bounds(x))
+  bounds, bound_slopes = np.array(_bounds(x)), np.array(_bound_slopes(x))
   ends = np.minimum([weights.max(), -weights.min()], bounds)
   # A hard bound may be nearer than the weight where the steps are 0.
   margins = np.where(bounds < x[[2, 5]], bounds - ends, 0.0) ** 2
@@ -259,6 +248,25 @@ def _search(readings, x, limits):
     is_bound=is_bound,
     errors=errors / np.exp(float(log_unit) / 2),
   )
+
+
+def _solve(x, limits, *given):
+  """Returns the parameters of least residuals within limits."""
+  from scipy import optimize  # imported late: a third of a second
+
+  @functools.lru_cache(maxsize=1)  # SciPy asks for residuals, then for slopes
+  def linearize(x):
+    slopes, (residuals, *_) = _linearize(np.frombuffer(x), *given)
+    return np.array(residuals), np.array(slopes)
+
+  return optimize.least_squares(
+    lambda x: linearize(x.tobytes())[0],
+    x,
+    lambda x: linearize(x.tobytes())[1],
+    limits,
+    x_scale='jac',
+    max_nfev=60,
+  ).x
 
 
 def _split_noise(readings, log_ratio, log_scale):
@@ -287,12 +295,12 @@ def _predict(x, noise, profile, readings):
       noise.
     profile: `[6]` parameters of the steps that relative write noise is
       proportional to; fixed ones, so that noise does not bias the steps.
-    readings: the readings; there is no prediction of the first of a curve.
+    readings: the readings.
 
   Returns:
-    `[(N - 1) C]` residuals for least squares, which are innovations of equal
-    variance, 0 where there is no reading; the logarithm of this variance; and
-    `[N - 1, C]` estimates of the weights, which include the reading.
+    `[(N - 1) C]` residuals for least squares, 0 where there is no reading; the
+    logarithm of their variance; and `[N - 1, C]` estimates of the weights,
+    which include the reading.
   """
   log_step, decrease, _ = x.reshape(2, 3)[readings.is_down].T
   factor = jnp.maximum(1 - jnp.exp(log_step) * decrease, 1e-3)
@@ -341,22 +349,6 @@ def _linearize(x, noise, profile, readings):
 _linearize_noises = jax.jit(jax.vmap(_linearize, (None, 0, None, None)))
 
 
-def _least_squares(*given):
-  """Returns functions of parameters: residuals, and their slopes.
-
-  SciPy asks for both at the same parameters, one after the other.
-  """
-
-  @functools.lru_cache(maxsize=1)
-  def linearize(x):
-    slopes, (residuals, *_) = _linearize(np.frombuffer(x), *given)
-    return np.asarray(residuals), np.asarray(slopes)
-
-  residuals = lambda x: linearize(x.tobytes())[0]
-  slopes = lambda x: linearize(x.tobytes())[1]
-  return residuals, slopes
-
-
 def _clip(mean, variance, low, high):
   """Returns mean and variance of a normally distributed number, clipped."""
   deviation = jnp.sqrt(variance)
@@ -375,6 +367,9 @@ def _bounds(x):
   """Returns `[2]` upper and minus lower bound, where steps are 0 at latest."""
   _, decreases, bounds = x.reshape(2, 3).T
   return jnp.minimum(bounds, 1 / jnp.maximum(decreases, 1e-9))
+
+
+_bound_slopes = jax.jit(jax.jacfwd(_bounds))
 
 
 def _steps(x, weight):
@@ -412,13 +407,11 @@ def _summarize(devices, zero, scale):
     for d in devices
   ]
   given, count = tuple(map(np.array, zip(*given))), len(devices)
-  is_relative = devices[0].mult_noise
-  responses, slopes = jax.tree.map(
-    np.array, _linearize_devices(*given, zero, scale, is_relative)
-  )
+  given = *given, zero, scale, devices[0].mult_noise
+  responses, slopes = jax.tree.map(np.array, _linearize_responses(*given))
   errors = np.mean([s @ d.covariance @ s.T for s, d in zip(slopes, devices)], 0)
   mean = responses.mean(axis=0)
-  fields, slopes = map(np.array, _linearize_fields(mean))
+  fields, slopes = np.array(_fields(mean)), np.array(_field_slopes(mean))
   variances = np.diag(slopes @ errors @ slopes.T)
   degrees = max(len(devices[0].errors) - 8, 1)
   if count > 1:
@@ -479,20 +472,16 @@ def _fields(response):
   return jnp.stack([larger, (up - down) / larger, *others])
 
 
-def _with_slopes(function):
-  """Returns the function that gives values `[K]` and their slopes `[K, P]`."""
-  slopes = jax.jacfwd(function)
-  return lambda x, *given: (function(x, *given), slopes(x, *given))
-
-
-_linearize_bounds = jax.jit(_with_slopes(_bounds))
-_linearize_fields = jax.jit(_with_slopes(_fields))
-_linearize_devices = jax.jit(
-  jax.vmap(_with_slopes(_respond), (0,) * 5 + (None,) * 3)
+_linearize_responses = jax.jit(
+  jax.vmap(
+    lambda *given: (_respond(*given), jax.jacfwd(_respond)(*given)),
+    (0,) * 5 + (None,) * 3,
+  )
 )
+_field_slopes = jax.jit(jax.jacfwd(_fields))
 
 
-def _notes(devices, values, intervals):
+def _notes(devices, intervals):
   """Yields sentences on what the curves do not identify."""
   reached, count = sum(device.is_bound for device in devices), len(devices)
   for name, number in zip(('w_max', 'w_min'), count - reached):
@@ -503,9 +492,6 @@ def _notes(devices, values, intervals):
     yield 'The curves do not separate write noise, dw_min_std, from read noise.'
   if count == 1:
     yield 'One device has no device-to-device variability, which is 0.'
-  for name in ('gamma_up', 'gamma_down'):
-    if values[name] < -0.1:
-      yield f'Steps increase towards the bound, but {name} is at least 0.'
   errors = [device.errors for device in devices]
   correlation = np.mean([(e[1:] @ e[:-1]) / max(e @ e, len(e)) for e in errors])
   if abs(correlation) > max(0.2, 3 / np.sqrt(sum(map(len, errors)))):

@@ -2,10 +2,6 @@
 
 A trained network becomes the chain
 
-  input -> (affine -> integrate-and-fire) ... -> affine -> output.
-
-Convolutions come first, and a node flattens the output of the last one:
-
   input -> (convolution -> integrate-and-fire) ... -> flatten
         -> (affine -> integrate-and-fire) ... -> affine -> output.
 
@@ -19,27 +15,20 @@ convolutions is flat, in the order of our network.
 
 Time. A tick is one second and r = 1, so that a membrane gains in one tick the
 input of this tick, also in libraries that simulate in steps of any duration.
-The metadata of the graph specify the seconds per tick and the reset.
 
-Reset. In continuous time a membrane meets its threshold exactly, so that reset
-to 0 and reset by subtraction are equal. In discrete time membranes overshoot
-the threshold. The reader must subtract the threshold, and a neuron must fire at
-most once per tick: under a constant drive u, its rate over T ticks is then
+Reset. In discrete time membranes overshoot the threshold: the reader must
+subtract the threshold, as the metadata of the graph say, and a neuron must fire
+at most once per tick. Under a constant drive u, its rate over T ticks is then
 within 1 / T of clip(u, 0, 1), the rate of our neurons. Reset to 0 discards the
 overshoot: the rate is 1 / ceil(1 / u), which is 1/2 at u = 0.6.
 
-Differences from our network. Our neurons sample their spikes, at a rate that
-depends on the mean of all inputs so far, one window later. A neuron of the
-graph is deterministic and fires in the same tick as its input. The bound of
-1 / T holds in the first hidden layer under constant currents only: later layers
-are driven by spikes, and a neuron whose mean drive is negative may still fire
-if excitatory spikes arrive first. For long presentations, both networks
-approach the ANN of the same weights.
+Differences from our network. Neurons of the graph are deterministic and fire in
+the same tick as their input. The bound of 1 / T holds in the first hidden layer
+under constant currents only: later layers are driven by spikes. For long
+presentations, both networks approach the ANN of the same weights.
 
-Only `firing_function='clip'` and `integration='mean'` are exported, and other
-neurons raise a UserError: 'hard_sigmoid' fires at potential 0 and 'leaky'
-leaks, and integrate-and-fire neurons do neither. So do kernels that are not
-square, where nir, as of 1.0.8, computes a wrong shape of their output.
+Only `firing_function='clip'` and `integration='mean'` are exported, and only
+square kernels: of others nir, as of 1.0.8, computes a wrong shape.
 
 The packages nir and h5py are optional: `pip install 'ssnn_jax[nir]'` adds them
 to an installation.
@@ -158,8 +147,8 @@ def _channels_first(shape):
   return shape[-1], *shape[:-1]
 
 
-def to_bytes(graph: nir.NIRGraph) -> bytes:
-  """Returns the file of a graph, which old versions of nir can read, too."""
+def write(path: str | os.PathLike, graph: nir.NIRGraph) -> None:
+  """Writes a graph to a new file; raises `FileExistsError` if there is one."""
   content = io.BytesIO()
   nir.write(content, graph)
   with h5py.File(content, 'r+') as file:
@@ -168,10 +157,5 @@ def to_bytes(graph: nir.NIRGraph) -> bytes:
     for node in file['node/nodes'].values():
       if 'v_reset' in node and not np.any(node['v_reset'][()]):
         del node['v_reset']
-  return content.getvalue()
-
-
-def write(path: str | os.PathLike, graph: nir.NIRGraph) -> None:
-  """Writes a graph to a new file; raises `FileExistsError` if there is one."""
   with open(path, 'xb') as file:
-    file.write(to_bytes(graph))
+    file.write(content.getvalue())

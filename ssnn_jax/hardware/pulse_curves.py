@@ -22,10 +22,7 @@ _IS_UP = {'up': True, 'potentiation': True, 'down': False, 'depression': False}
 _MIN_CHANGES = 4  # between readings of each direction of a device
 _MAX_PULSES = 2**15  # of a curve
 _MIN_READINGS = 20  # of a device, among which write noise makes no outlier
-_CHECK_ROWS = (
-  'check that the rows are in the order of the measurement, without wrong '
-  'pulse numbers,'
-)
+_CHECK = 'check that the rows are in the order of the measurement,'
 
 
 class PulseCurve(NamedTuple):
@@ -53,51 +50,53 @@ def read_pulse_csv(path: str | os.PathLike) -> tuple[PulseCurve, ...]:
 
   path = pathlib.Path(path).expanduser()
   checks.check_file(path)
-  curves, counts = [], {}
   try:
     table = pd.read_csv(path, skipinitialspace=True, dtype=str)
-    # A name may be followed by a unit, as in `conductance (uS)`.
-    found = [re.match('[a-z]*|$', name.strip().lower())[0] for name in table]
-    is_known = set(_COLUMNS) <= set(found) <= {*_COLUMNS, *_OPTIONAL}
-    if not is_known or len(set(found)) < len(found):
-      raise UserError(
-        f'the columns are {", ".join(table)}; expected '
-        f'{" and ".join(_COLUMNS)}, and optionally {", ".join(_OPTIONAL)}, '
-        'separated by commas, and numbers with decimal points.'
-      )
-    table.columns = found
-    table['pulse'] = pd.to_numeric(table['pulse'])
-    table['conductance'] = pd.to_numeric(table['conductance'])
-    labels = table.reindex(columns=_OPTIONAL, fill_value='1').fillna('')
-    labels = labels.apply(lambda column: column.str.strip())
-    begins = (labels != labels.shift()).any(axis=1)
-    begins |= table['pulse'].diff() < 0
-    for _, rows in table.groupby(begins.cumsum()):
-      word, _, device = labels.loc[rows.index[0]]
-      counts[device] = counts.get(device, 0) + 1
-      is_up = _IS_UP.get(word.lower(), counts[device] % 2 == 1)
-      if 'direction' in table and word.lower() not in _IS_UP:
-        raise UserError(
-          f'direction is {word}; expected one of {", ".join(_IS_UP)}.'
-        )
-      numbers = (rows[name].to_numpy(np.float64) for name in _COLUMNS)
-      curves.append(PulseCurve(*numbers, is_up, device))
+    curves = _split_curves(table)
     by_device(curves)
-    if 'direction' not in table and not all(map(_moves, curves)):
-      raise UserError(
-        'curves, which begin where the pulse number restarts, do not alternate '
-        f'between up and down; {_CHECK_ROWS} or, if both are right, add a '
-        'column direction.'
-      )
-    return tuple(curves)
-  except pd.errors.ParserError as error:
-    raise UserError(
-      f'{path} is no table of comma-separated values ({str(error).strip()}); '
-      f'expected the columns {" and ".join(_COLUMNS)}, and optionally '
-      f'{", ".join(_OPTIONAL)}.'
-    ) from None
-  except (OSError, ValueError) as error:
+  except (OSError, ValueError) as error:  # of pandas, too
     raise UserError(f'{path}: {" ".join(str(error).split())}') from None
+  return curves
+
+
+def _split_curves(table):
+  """Returns the curves of a table of texts."""
+  import pandas as pd
+
+  # A name may be followed by a unit, as in `conductance (uS)`.
+  names = [re.match('[a-z]*', name.strip().lower())[0] for name in table]
+  is_known = set(_COLUMNS) <= set(names) <= {*_COLUMNS, *_OPTIONAL}
+  if not is_known or len(set(names)) < len(names):
+    raise UserError(
+      f'the columns are {", ".join(table)}; expected '
+      f'{" and ".join(_COLUMNS)}, and optionally {", ".join(_OPTIONAL)}, '
+      'separated by commas, and numbers with decimal points.'
+    )
+  table.columns = names
+  for name in _COLUMNS:
+    table[name] = pd.to_numeric(table[name]).astype(float)
+  labels = table.reindex(columns=_OPTIONAL, fill_value='1').fillna('')
+  labels = labels.apply(lambda column: column.str.strip())
+  begins = (labels != labels.shift()).any(axis=1) | (table['pulse'].diff() < 0)
+  curves, counts = [], {}
+  for _, rows in table.groupby(begins.cumsum()):
+    word, _, device = labels.loc[rows.index[0]]
+    word = word.lower()
+    counts[device] = counts.get(device, 0) + 1
+    if 'direction' in table and word not in _IS_UP:
+      raise UserError(
+        f'direction is {word}; expected one of {", ".join(_IS_UP)}.'
+      )
+    is_up = _IS_UP.get(word, counts[device] % 2 == 1)
+    numbers = (rows[name].to_numpy() for name in _COLUMNS)
+    curves.append(PulseCurve(*numbers, is_up, device))
+  if 'direction' not in table and counts and not all(map(_moves, curves)):
+    by_device(curves)
+    raise UserError(
+      'curves, which begin where the pulse number restarts, do not alternate '
+      f'between up and down; {_CHECK} or add a column direction.'
+    )
+  return tuple(curves)
 
 
 def by_device(curves: Iterable[PulseCurve]) -> dict[str, list[PulseCurve]]:
@@ -114,8 +113,8 @@ def by_device(curves: Iterable[PulseCurve]) -> dict[str, list[PulseCurve]]:
       raise UserError(
         f'device {curve.device} has a curve of the pulses {pulses[0]:g} to '
         f'{pulses[-1]:g} that is no pulse response; expected finite '
-        'conductances in the order of the measurement, and pulse numbers that '
-        f'are whole and increase, by at most {_MAX_PULSES}.'
+        'conductances, and pulse numbers that are whole and increase, by at '
+        f'most {_MAX_PULSES}.'
       )
     curve = curve._replace(pulses=pulses, conductances=conductances)
     devices.setdefault(curve.device, []).append(curve)
@@ -123,14 +122,13 @@ def by_device(curves: Iterable[PulseCurve]) -> dict[str, list[PulseCurve]]:
     raise UserError('there is no curve; expected up and down pulses.')
   for name, device in devices.items():
     values = np.sort(np.concatenate([curve.conductances for curve in device]))
-    outlier, low, high = values[-1], values[0], values[-2]
-    if values[1] - values[0] > values[-1] - values[-2]:
-      outlier, low, high = values[0], values[1], values[-1]
-    is_far = max(low - outlier, outlier - high) > high - low
-    if is_far and len(values) >= _MIN_READINGS:
+    gap, others = values[1] - values[0], values[1:]
+    if values[-1] - values[-2] > gap:
+      gap, others = values[-1] - values[-2], values[:-1]
+    if gap > np.ptp(others) and len(values) >= _MIN_READINGS:
       raise UserError(
-        f'device {name} has a reading of {outlier:g}, and all other readings '
-        f'lie within [{low:g}, {high:g}]; correct or remove this row.'
+        f'device {name} has a reading far from all others, which lie within '
+        f'[{others[0]:g}, {others[-1]:g}]; correct or remove this row.'
       )
     for is_up, word in ((True, 'up'), (False, 'down')):
       same = [curve for curve in device if curve.is_up == is_up]
@@ -143,8 +141,7 @@ def by_device(curves: Iterable[PulseCurve]) -> dict[str, list[PulseCurve]]:
       if 2 * sum(map(_moves, same)) <= len(same):
         raise UserError(
           f'the conductance of device {name} does not move {word} during '
-          f'{word} pulses; {_CHECK_ROWS} and, only if both are right, whether '
-          'up and down are exchanged.'
+          f'{word} pulses; {_CHECK} and whether up and down are exchanged.'
         )
   return devices
 

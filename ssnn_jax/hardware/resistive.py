@@ -214,17 +214,6 @@ def move_weights(
 
   Returns:
     The new weights.
-
-  Example:
-    >>> from ssnn_jax.hardware import resistive
-    >>> config = ssnn_jax.DeviceConfig(dw_min=0.125, w_max=1.0, w_min=-1.0)
-    >>> constants = resistive.sample_constants(
-    ...   jax.random.key(0), config, shape=(3,))
-    >>> pulses = resistive.Pulses(
-    ...   up=jnp.array([3, 0, 50]), down=jnp.array([1, 2, 0]))
-    >>> resistive.move_weights(
-    ...   config, constants, jnp.zeros(3), pulses, step=0.125, normals=None)
-    Array([ 0.25, -0.25,  1.  ], dtype=float32)
   """
   n, m = (number.astype(jnp.float32) for number in pulses)
   up, down = constants.up, constants.down

@@ -1,6 +1,6 @@
 """Tests for the ANN; `identity_test` tests its gradient."""
 
-from absl.testing import parameterized
+from absl.testing import absltest
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,13 +12,10 @@ from ssnn_jax.neuron import firing
 from tests.testing import networks
 
 
-class AnnTest(parameterized.TestCase):
-  @parameterized.parameters(('clip', 0.0, 1.0), ('hard_sigmoid', -3.0, 3.0))
-  def test_activation_has_the_derivative_of_the_firing_function(
-    self, name, low, high
-  ):
-    function = firing.find(name)
-    points = jnp.array([low, high, -9.0, 0.4, 9.0])
+class AnnTest(absltest.TestCase):
+  def test_activation_has_the_derivative_of_the_firing_function(self):
+    function = firing.find('clip')
+    points = jnp.array([0.0, 1.0, -9.0, 0.4, 9.0])
     activation = ann.gated(function)
     slopes = jax.vmap(jax.grad(activation))(points)
     np.testing.assert_array_equal(slopes, function.derivative(points))

@@ -7,18 +7,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.config import methods
+from experiments import config as config_lib
 import ssnn_jax
 from ssnn_jax import network
 from ssnn_jax import training
-from ssnn_jax import types
 from ssnn_jax.baselines import feedback_alignment
 from ssnn_jax.training import activity
 from tests.testing import networks
 from tests.testing.networks import batch
 
 SIZES = (8, 7, 6, 3)
-CONFIG = ssnn_jax.NetworkConfig(SIZES, num_steps=40, window=4, gain=2.0)
+CONFIG = ssnn_jax.NetworkConfig(SIZES, num_steps=64, window=32, gain=2.0)
 KEY = jax.random.key(2)
 BATCH = batch(sizes=SIZES)
 PARAMS = networks.make_params(CONFIG)
@@ -72,30 +71,8 @@ class FeedbackAlignmentTest(absltest.TestCase):
       [True, False, False],
     )
 
-  def test_hidden_errors_have_the_signs_of_the_feedback(self):
-    # Class 0 wins with certainty; hidden errors exceed one spike per tick.
-    config = ssnn_jax.NetworkConfig((1, 2, 2), num_steps=9, gain=3.0)
-    params = (
-      types.LayerParams(jnp.full((1, 2), 0.5), jnp.zeros(2)),
-      types.LayerParams(jnp.zeros((2, 2)), jnp.array([200.0, 0.0])),
-    )
-    weights = jnp.array([[1.0, -1.0], [-2.0, 0.0]])
-    feedback = (params[0], types.LayerParams(weights, jnp.zeros(2)))
-
-    @jax.jit
-    def count(feedback):
-      built = feedback_alignment.make_network(config, feedback)
-      images, labels = jnp.ones((1, 1)), jnp.array([1])
-      return built.learn(params, KEY, images, labels)[0].positive
-
-    hidden, output = count(feedback)
-    np.testing.assert_array_equal(hidden.biases, [9, -9])
-    np.testing.assert_array_equal(output.biases, [9, -9])
-    # The parameters, which are 0, propagate no error.
-    np.testing.assert_array_equal(count(params)[0].biases, 0)
-
   def test_method_draws_feedback_from_the_seed(self):
-    method = methods.METHODS['feedback_alignment']
+    method = config_lib.METHODS['feedback_alignment']
     with (
       mock.patch.object(feedback_alignment, 'make_network') as make,
       mock.patch.object(activity, 'make_observe') as make_observe,
@@ -125,13 +102,10 @@ class FeedbackAlignmentTest(absltest.TestCase):
       return run(PARAMS, KEY, *BATCH)
 
     update, _ = learn(FEEDBACK)
-    observed, through_params = observe(FEEDBACK), observe(PARAMS)
+    observed = observe(FEEDBACK)
     for layer, size in enumerate(SIZES[1:]):
       spikes = sum(int(np.sum(sign[layer].biases)) for sign in update[:2])
       self.assertGreater(spikes, 0)
       ticks = len(BATCH[1]) * size * CONFIG.num_steps
       found = float(observed.error_rates[layer]) * ticks
       self.assertAlmostEqual(found, spikes, delta=0.01)
-    for field in ('firing_rates', 'silent_fractions', 'saturated_fractions'):
-      assert_equal(getattr(observed, field), getattr(through_params, field))
-    self.assertNotEqual(observed.error_rates[0], through_params.error_rates[0])

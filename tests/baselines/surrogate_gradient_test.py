@@ -20,6 +20,7 @@ LABELS = np.arange(BATCH_SIZE)
 # A gradient in float32 is a sum over ticks, layers and neurons: some hundred
 # roundings, each of at most 2**-24 of the largest term.
 ROUNDING = 100 * 2.0**-24
+TAU, DECAY = reference.HALF_LIFE, np.exp(-1 / reference.HALF_LIFE)
 
 
 def step(distance):
@@ -36,9 +37,7 @@ traced_smooth_step = functools.partial(smooth_step, arctan=jnp.arctan)
 def make_config(**options):
   # Dropout 1/2, input gain 2 and half-life 1 cause no rounding.
   options = {'dropout': 0.5} | options
-  return ssnn_jax.NetworkConfig(
-    SIZES, input_gain=2.0, tau=reference.HALF_LIFE, **options
-  )
+  return ssnn_jax.NetworkConfig(SIZES, input_gain=2.0, **options)
 
 
 def make_case(config):
@@ -49,7 +48,7 @@ def make_case(config):
 
 
 def learn(config, params, trains, **options):
-  built = surrogate_gradient.make_network(config, **options)
+  built = surrogate_gradient.make_network(config, tau=TAU, **options)
   update, inference = jax.jit(built.learn)(
     *reference.as_arguments(params, trains), LABELS
   )
@@ -58,12 +57,11 @@ def learn(config, params, trains, **options):
 
 def present(config, params, train, masks, fire, resets=(None, None)):
   """Presents one sample; given `resets` are subtracted instead of spikes."""
-  decay = np.exp(-1 / config.tau)
   neurons = [
-    reference.Neuron(decay, lambda v: fire(v - 1), make_reset(given))
+    reference.Neuron(DECAY, lambda v: fire(v - 1), make_reset(given))
     for given in resets
   ]
-  neurons.append(reference.Neuron(decay, np.zeros_like, lambda v, _: v))
+  neurons.append(reference.Neuron(DECAY, np.zeros_like, lambda v, _: v))
   return reference.present(config, params, train, masks, neurons)
 
 
@@ -78,8 +76,7 @@ def make_reset(given):
 def mean_unit_response(config):
   """Returns the mean response of a membrane to a constant drive of 1."""
   ages = np.arange(1, config.num_steps + 1)
-  decay = np.exp(-1 / config.tau)
-  return np.mean((1 - decay**ages) / (1 - decay))
+  return np.mean((1 - DECAY**ages) / (1 - DECAY))
 
 
 def read_out(config, response):
@@ -94,7 +91,7 @@ def softmax(potential):
 def chain_rule(config, params, train, masks, label):
   """Computes the gradient of one sample, backward through layers and ticks."""
   response = present(config, params, train, masks, step)
-  decay, num_steps = np.exp(-1 / config.tau), len(train)
+  num_steps = len(train)
   error = softmax(read_out(config, response)) - np.eye(SIZES[-1])[label]
   scale = num_steps * mean_unit_response(config)
   direct = np.tile(error / scale, (num_steps, 1))
@@ -103,7 +100,7 @@ def chain_rule(config, params, train, masks, label):
     # A potential acts on its spike and on the potential of the next tick.
     errors, later = np.zeros_like(direct), 0.0
     for tick in reversed(range(num_steps)):
-      errors[tick] = later = direct[tick] + decay * later
+      errors[tick] = later = direct[tick] + DECAY * later
     gain = config.read_gains[layer]
     weights = gain * response.trains[layer].T @ errors
     gradient[:0] = [weights, errors.sum(axis=0)]
@@ -213,9 +210,9 @@ class SurrogateGradientTest(parameterized.TestCase):
     potentials = statistics.flat([r.potentials for r in responses])
     self.assertTrue(np.any(potentials == 1.0))  # a neuron fires at threshold
     arguments = reference.as_arguments(params, trains)
-    built = surrogate_gradient.make_network(config)
+    built = surrogate_gradient.make_network(config, tau=TAU)
     inference = jax.jit(built.infer)(*arguments)
     assert_inference_matches(no_dropout, inference, responses)
-    observe = jax.jit(surrogate_gradient.make_observe(config))
+    observe = jax.jit(surrogate_gradient.make_observe(config, tau=TAU))
     layers = map(np.stack, zip(*(r.trains for r in responses)))
     reference.assert_observes(observe(*arguments, LABELS), list(layers))

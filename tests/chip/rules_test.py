@@ -13,23 +13,17 @@ from ssnn_jax.spikes import kernels
 from tests.testing import chips
 
 NUM_SAMPLES = 4
-# Depth, numbers of bits, random words, membranes; weights saturate in the last
-# three.
+# Depth, numbers of bits, random words, membranes; weights saturate in the last.
 CONFIGS = {
   'one_layer': chip.ChipConfig((6, 3), num_steps=9, max_shift=1),
-  'two_layers': chip.ChipConfig((5, 7, 3), num_steps=12),
   'own_units': chip.ChipConfig(
     (5, 34, 6, 3), 13, 9, (9, 6, 7), 'lfsr', 'neuron', settle=2
   ),
   'sobol': chip.ChipConfig(
-    (5, 9, 4), 48, 16, 6, 'sobol', membrane='mean', enable='synapse'
+    (5, 9, 4), 48, 16, 6, 'sobol', 'mask', 'mean', enable='synapse'
   ),
-  'saturated': chip.ChipConfig((4, 6, 5, 3), 48, 4, 4, sharing='layer'),
-  'saturated_all': chip.ChipConfig(
-    (4, 6, 3), 20, 3, 3, 'lfsr', 'layer', 'mean', enable='all', settle=0
-  ),
-  'saturated_synapse': chip.ChipConfig(
-    (4, 3, 3), 40, 2, 2, 'xorshift', 'neuron', max_shift=2, enable='synapse'
+  'saturated': chip.ChipConfig(
+    (4, 6, 3), 48, 3, 3, 'xorshift', 'layer', enable='all', settle=0
   ),
 }
 
@@ -138,8 +132,8 @@ class RulesTest(parameterized.TestCase):
     assert_equal(jax.tree.map(lambda leaf: leaf[1], found), expected)
 
   def test_samples_by_the_rules_equal_the_kernel(self):
-    data = make('two_layers')
-    present = functools.partial(samples.present, CONFIGS['two_layers'])
+    data = make('sobol')
+    present = functools.partial(samples.present, CONFIGS['sobol'])
     by_rules = functools.partial(present, use_kernel=False)
     assert_equal(jax.jit(by_rules)(*data), jax.jit(present)(*data))
 

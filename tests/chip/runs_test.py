@@ -1,24 +1,19 @@
 """Tests that runs of the chip are trained, recorded and resumed."""
 
-import dataclasses
-import json
 import pathlib
 
 from absl.testing import parameterized
 import jax
 import numpy as np
 
-from experiments.config import experiment
-from experiments.training import data
-from experiments.training import trainer
-import ssnn_jax
+from experiments import config as config_lib
+from experiments import train
 from ssnn_jax import chip
 from ssnn_jax.runs import checkpoints
-from tests.testing.experiments import blank_dataset
 from tests.testing.experiments import lines
 from tests.testing.experiments import stop_at_call
 
-CONFIG = experiment.ExperimentConfig(
+CONFIG = config_lib.ExperimentConfig(
   method='chip',
   layer_sizes=(64, 32, 10),
   num_steps=32,
@@ -36,50 +31,26 @@ class ChipRunsTest(parameterized.TestCase):
     self.folder = pathlib.Path(self.create_tempdir().full_path)
 
   def make_task(self, name):
-    return trainer.Task(CONFIG, 2, self.folder / name)
+    return train.Task(CONFIG, 2, self.folder / name)
 
   def test_stopped_task_ends_like_an_uninterrupted_one(self):
-    dataset = data.load(CONFIG, None)
+    dataset = train.load(CONFIG)
     whole, stopped = map(self.make_task, ('whole', 'stopped'))
-    trainer.train(whole, dataset)
+    train.train(whole, dataset)
     # At the checkpoint after that of epoch 2.
     with stop_at_call(self, 2, checkpoints, 'save'):
-      trainer.train(stopped, dataset)
-    trainer.train(stopped, dataset)
-    self.assertEqual(lines(stopped.folder), lines(whole.folder))
+      train.train(stopped, dataset)
+    train.train(stopped, dataset)
+    for event in ('epoch', 'final'):
+      self.assertEqual(lines(stopped.folder, event), lines(whole.folder, event))
     for line in lines(whole.folder):
-      curves = line['curves']
-      self.assertLess(curves['loss'][-1], curves['loss'][0])
-      for name in ('firing_rates', 'error_rates'):
-        self.assertEqual([len(own) for own in curves[name]], [2, 2, 2])
-      self.assertNotRegex(json.dumps(curves), 'null|NaN')
       self.assertGreater(line['test_accuracy'], 0.85)
-      self.assertEqual((line['generator'], 'sampler' in line), ('sobol', False))
       # The ANN readout dequantizes the weights.
       self.assertGreater(line['test_accuracy_rate'], 0.85)
     for seed in whole.seeds:
       params = checkpoints.load_params(whole.folder, seed=seed)
       self.assertEqual({own.dtype for own in params}, {np.dtype(np.int16)})
       self.assertLessEqual(max(np.abs(own).max() for own in params), 512)
-
-  @parameterized.parameters(
-    ('dropout', 0.1, 'dropout'),
-    ('weight_decay', 0.1, 'weight_decay'),
-    ('firing_function', 'hard_sigmoid', 'firing_function'),
-    ('device', 'reram', 'device'),
-    ('fraction_bits', (9, 8, 8), 'fraction_bits'),
-    ('learning_rate', 100.0, 'learning_rate'),
-    ('sharing', 'row', 'sharing'),
-  )
-  def test_refuses_what_the_chip_would_ignore(self, name, value, flag):
-    with self.assertRaisesRegex(ssnn_jax.UserError, f'^--{flag} '):
-      config = dataclasses.replace(CONFIG, **{name: value})
-      experiment.network_config(config, blank_dataset('digits'))
-
-  def test_chip_uses_one_device(self):
-    task, options = self.make_task('run'), trainer.Options(num_devices=2)
-    with self.assertRaisesRegex(ssnn_jax.UserError, '^--num_devices is 2'):
-      trainer.train(task, data.load(CONFIG, None), options)
 
 
 class ChipNetworkTest(parameterized.TestCase):

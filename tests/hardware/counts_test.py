@@ -27,10 +27,6 @@ def make_learner(num_steps=8, **options):
   return ssnn_jax.NetworkConfig((5, 3, 2, 4), num_steps, **options)
 
 
-def observe(config, params, images, labels):
-  return jax.jit(activity_lib.make_observe(config))(params, KEY, images, labels)
-
-
 def count_macs(jaxpr):
   """Counts the multiply-accumulates of all matrix products."""
   macs = 0
@@ -58,38 +54,38 @@ def make_two_currents():
 
 
 class EventsTest(parameterized.TestCase):
-  @parameterized.parameters(('buffered', NUM_STEPS), ('realtime', 1))
-  def test_counts_equal_those_of_recorded_trains(self, timing, window):
+  def test_counts_equal_those_of_recorded_trains(self):
     config = ssnn_jax.NetworkConfig(
-      SIZES, NUM_STEPS, window, timing=timing, gain=2.0, sampler='bernoulli'
+      SIZES, NUM_STEPS, timing='realtime', gain=2.0, sampler='bernoulli'
     )
     params = networks.make_params(config, 1)
     image, label = np.float32(np.random.RandomState(0).rand(SIZES[0])), 1
-    seen = observe(config, params, image[None], jnp.array([label]))
+    observe = jax.jit(activity_lib.make_observe(config))
+    seen = observe(params, KEY, image[None], jnp.array([label]))
     raster = raster_lib.record(config, params, KEY, image, label)
     # Each layer starts, with its always-on input, after the layer before.
-    later = window if timing == 'realtime' else 0
-    ticks = NUM_STEPS - later * np.arange(len(SIZES))
+    ticks = NUM_STEPS - np.arange(len(SIZES))
     sent = np.array([np.count_nonzero(train) for train in raster.spikes])
     sent_back = np.array([np.count_nonzero(train) for train in raster.errors])
     self.assertGreater(min(*sent, *sent_back), 0)
     self.assertEqual(
-      counts.forward_events(config, seen),
-      (sent.sum() + ticks[-1], np.dot(sent + ticks[:-1], SIZES[1:])),
-    )
-    self.assertEqual(
-      counts.backward_events(config, seen),
-      (sent_back.sum(), np.dot(sent_back[1:], SIZES[1:-1])),
+      counts.spiking_events(config, seen),
+      (
+        (sent.sum() + ticks[-1], np.dot(sent + ticks[:-1], SIZES[1:])),
+        (sent_back.sum(), np.dot(sent_back[1:], SIZES[1:-1])),
+      ),
     )
 
   def test_every_position_of_a_convolution_counts(self):
     config = convolutions.make_config(num_steps=8)
-    params, batch = convolutions.make_params(config), convolutions.batch()
-    seen = observe(config, params, *batch)
+    rates = (0.5,) * 4
+    seen = types.Activity(
+      rates, rates, rates, error_rates=rates[1:], row_spikes=(90.0, 40.0, 6.0)
+    )
     # 36, 12 and 3 neurons, each with an always-on input.
-    arrivals = np.dot(seen.row_spikes, [3, 4, 3]) + 8 * (36 + 12 + 3)
-    found = counts.forward_events(config, seen).synaptic_events
-    self.assertAlmostEqual(found, arrivals, places=3)
+    arrivals = 90 * 3 + 40 * 4 + 6 * 3 + 8 * (36 + 12 + 3)
+    found = counts.spiking_events(config, seen)[0].synaptic_events
+    self.assertEqual(found, arrivals)
     # 4 x 3 positions of 18 x 3 weights, 3 x 1 of 18 x 4, and 12 x 3.
     products = 12 * 18 * 3, 3 * 18 * 4, 12 * 3
     macs = 2 * sum(products) + sum(products[1:])
@@ -166,7 +162,6 @@ class MemoryTest(parameterized.TestCase):
       self.assertEqual(count(config).dropout_masks, HIDDEN)
     self.assertEqual(counts.backprop_memory(config).dropout_masks, 0)
 
-  @parameterized.parameters('forward', 'backward', 'update')
-  def test_memory_of_rates_is_not_defined(self, field):
-    with self.assertRaisesRegex(types.UserError, field):
-      counts.spiking_memory(make_learner(**{field: 'rates'}))
+  def test_memory_of_rates_is_not_defined(self):
+    with self.assertRaisesRegex(types.UserError, 'rates is'):
+      counts.spiking_memory(make_learner(rates=('backward',)))

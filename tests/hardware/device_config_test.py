@@ -77,7 +77,7 @@ class FilesTest(parameterized.TestCase):
 
 class ParamsTest(absltest.TestCase):
   def test_parses_names_and_numbers(self):
-    found = hardware.parse_params(' dw_min=0.01, w_max = inf,mult_noise=0,')
+    found = hardware.parse_params(' dw_min=0.01, w_max = inf,mult_noise=0.0,')
     expected = {'dw_min': 0.01, 'w_max': math.inf, 'mult_noise': False}
     self.assertEqual(found, expected)
     self.assertEqual(hardware.parse_params(''), {})

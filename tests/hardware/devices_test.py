@@ -15,7 +15,6 @@ from ssnn_jax.hardware import resistive
 from ssnn_jax.hardware.device_config import PRESETS
 from ssnn_jax.hardware.device_config import DeviceConfig
 from ssnn_jax.runs import checkpoints
-from tests.testing import convolutions
 from tests.testing import statistics
 from tests.testing.devices import assert_same
 from tests.testing.devices import make_update
@@ -218,35 +217,6 @@ class ResistiveTest(parameterized.TestCase):
     pulses = weights.ravel() / STEP
     np.testing.assert_array_equal(pulses, np.round(pulses))
     statistics.assert_mean_within(pulses, 15 * 0.7)
-
-  def test_shared_weight_is_one_device_of_all_positions(self):
-    config = convolutions.make_config(layers=convolutions.LAYERS[::2])
-    device = devices.make_resistive(
-      DeviceConfig(dw_min=STEP, w_max=8.0, w_min=-8.0), learning_rate=0.5
-    )
-    network = ssnn_jax.ssnn(config, separate_signs=True)
-    images, labels = convolutions.batch()
-    keys = jax.random.split(jax.random.key(4), 2)
-    params = network.init(jax.random.key(0))
-    params, state = jax.jit(device.init)(keys[0], params)
-    update, _ = jax.jit(
-      lambda: network.learn(
-        params,
-        jax.random.key(3),
-        images,
-        labels,
-        pulse_gradient=device.pulse_gradient(state),
-      )
-    )()
-    after, _ = jax.jit(device.update)(keys[1], update, state, params)
-    for before, own, positive, negative, pulses in zip(
-      params, after, update.positive, update.negative, update.pulses
-    ):
-      self.assertEqual(own.weights.shape, positive.weights.shape)
-      # All coincidences of all positions are pulses of the one device.
-      expected = pulses.weights * (negative.weights - positive.weights)
-      steps = (np.float64(own.weights) - before.weights) / STEP
-      np.testing.assert_allclose(steps, expected, atol=1e-4)
 
 
 class SeedsTest(parameterized.TestCase):

@@ -158,8 +158,7 @@ class NirTest(parameterized.TestCase):
     self.assertGreater(np.max(error / bound), 0.05)
 
   @parameterized.parameters(
-    ('firing_function', 'hard_sigmoid'),
-    ('integration', 'leaky'),
+    ('integration', 'ramp'),
     ('layers', (Other(3),)),
   )
   def test_rejects_other_neurons_and_layers(self, field, value):
