@@ -159,14 +159,9 @@ _hints = functools.cache(typing.get_type_hints)
 
 
 def problems(values: Any, kind: type) -> Iterator[str]:
-  """Yields what is wrong with a JSON object.
+  """Yields what is wrong with a JSON object, in clauses; `kind` is its schema.
 
-  Args:
-    values: the JSON object; fields that the schema lacks may have any value.
-    kind: the schema.
-
-  Yields:
-    Clauses such as 'epoch is "a"; expected a 32-bit whole number'.
+  Fields that the schema lacks may have any value.
   """
   if not isinstance(values, Mapping):
     yield f'{_write(values)} is not an object'

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-
 _MAX_NAMES = 10  # of classes in a summary
 
 
@@ -19,7 +18,6 @@ class Split(NamedTuple):
 
   inputs: np.ndarray
   labels: np.ndarray  #: [N] int32 classes
-
 
 
 class Dataset(NamedTuple):

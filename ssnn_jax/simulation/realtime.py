@@ -17,6 +17,7 @@ word at once, forward and then back.
 """
 
 from collections.abc import Callable
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -116,11 +117,9 @@ def make_run(
         windows = start_later(block.windows, config.error_starts[last])
         errors = jnp.where(windows.length[:, None] > 0, errors, 0.0)
       else:
-        params = weights.transposed[layer + 1]
-        read = jax.vmap(
-          lambda *tick: transposed_drive(layer + 1, params, sources, *tick)
-        )
-        arriving = read(errors, counts, windows)
+        above = layer + 1, weights.transposed[layer + 1], sources
+        read = functools.partial(transposed_drive, *above)
+        arriving = jax.vmap(read)(errors, counts, windows)
         before = state.currents[layer][None]
         arrived[layer] = arriving[-1]
         arriving = jnp.concatenate([before, arriving[:-1]])

@@ -1,4 +1,4 @@
-"""Rules that both timings share, for one sample: spikes sent, reads, winners."""
+"""Rules of one sample that both timings share: spikes, reads and winners."""
 
 from collections.abc import Callable
 from typing import Any

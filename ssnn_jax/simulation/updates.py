@@ -16,11 +16,9 @@ import jax
 import jax.numpy as jnp
 
 from ssnn_jax import checks
-from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.neuron import coincidence
-from ssnn_jax.simulation import rules
 from ssnn_jax.spikes import thresholds
 from ssnn_jax.spikes.thresholds import NUM_BITS
 from ssnn_jax.spikes.thresholds import Role
@@ -37,16 +35,6 @@ class PulsePlan(NamedTuple):
   pulses: types.Params | None
   #: probability of each layer's presynaptic spikes to be counted; None: 1
   keep_probabilities: tuple[jax.Array | None, ...]
-
-
-class Counts(NamedTuple):
-  """Coincidences of a batch with positive and with negative errors.
-
-  With `negative` None, `positive` holds signed differences.
-  """
-
-  positive: types.Params
-  negative: types.Params | None
 
 
 def plan_pulses(
@@ -136,7 +124,9 @@ def make_observe(
 
   def observe(sources, block, signals):
     ends = []
-    for layer, (signal, error) in enumerate(zip(signals.forward, signals.errors)):
+    for layer, (signal, error) in enumerate(
+      zip(signals.forward, signals.errors)
+    ):
       if 'update' in config.rates:
         lengths = block.windows.length.astype(jnp.float32)[:, None]
         expected = config.gains[layer] * error.errors * lengths
@@ -159,7 +149,7 @@ def make_observe(
 
 def count(
   config: NetworkConfig, ends: list[tuple[Any, Any]], separate_signs: bool
-) -> Counts:
+) -> tuple[types.Params, types.Params | None]:
   """Counts the coincidences of a batch.
 
   Args:
@@ -170,21 +160,27 @@ def count(
       are counted separately.
 
   Returns:
-    The counts.
+    The counts with positive and with negative errors, or their difference and
+    None.
   """
-  layers = [
-    (wiring, presynaptic, streams)
-    for wiring, (presynaptic, streams) in zip(config.wirings, ends)
-  ]
+
+  def count_layers(select):
+    return tuple(
+      _count(config, wiring, presynaptic, select(streams))
+      for wiring, (presynaptic, streams) in zip(config.wirings, ends)
+    )
+
   if not separate_signs:
-    return Counts(tuple(_count(config, *layer) for layer in layers), None)
-  positive, negative = [], []
-  for wiring, presynaptic, streams in layers:
-    silent = jnp.zeros_like(streams.positive)
-    for counts, stream in ((positive, streams.positive), (negative, streams.negative)):
-      only = types.ErrorStreams(stream, silent)
-      counts.append(_count(config, wiring, presynaptic, only))
-  return Counts(tuple(positive), tuple(negative))
+    return count_layers(lambda streams: streams), None
+  # The signed count of one stream alone is its own.
+  return tuple(
+    count_layers(
+      lambda streams, sign=sign: types.ErrorStreams(
+        streams[sign], jnp.zeros_like(streams[sign])
+      )
+    )
+    for sign in range(2)
+  )
 
 
 def _count(config, wiring, presynaptic, streams):

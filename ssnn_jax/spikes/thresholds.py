@@ -214,17 +214,14 @@ def compare_bit(
   """Compares one bit of thresholds and rates, for the 32 ticks of a word.
 
   A comparison proceeds from the least significant bit. Where a bit of the rate
-  is set, a threshold bit of 0 makes the threshold smaller; where a bit of the
-  rate is not set, a threshold bit of 1 makes the threshold larger; otherwise
-  the lower bits decide.
+  is set, a threshold bit of 0 makes the threshold smaller; where it is not, a
+  threshold bit of 1 makes the threshold larger; otherwise lower bits decide.
 
   Args:
-    plane: `[M]` uint32 bits of the thresholds at the ticks of a word; M is N,
-      or 1 where the neurons share one threshold per tick.
+    plane: `[N or 1]` uint32 bits of the thresholds at the ticks of a word.
     rates: `[N]` uint32 rounded rates.
-    index: index of the bit in rates and thresholds.
-    below: `[N]` uint32, ticks in which the lower bits of the threshold are
-      smaller.
+    index: index of the bit.
+    below: `[N]` uint32 ticks in which the lower bits are smaller.
 
   Returns:
     `[N]` uint32, the same with this bit.

@@ -33,7 +33,6 @@ class History(NamedTuple):
   eval_accuracy: np.ndarray | None  #: [E] after the epoch; None: not evaluated
 
 
-
 class FitResult(NamedTuple):
   """Result of `fit`."""
 

@@ -32,7 +32,6 @@ class Raster(NamedTuple):
   window: int  #: n, ticks between two reads of a membrane
 
 
-
 def record(
   config: NetworkConfig,
   params: types.Params,

@@ -27,7 +27,6 @@ class TrainState:
   epoch: jax.Array  #: int32 number of epochs trained
 
 
-
 class Stream(enum.IntEnum):
   """Uses of the key of a seed; each use has its own random stream."""
 

@@ -42,7 +42,6 @@ class OwnSamplerTest(absltest.TestCase):
     config = ssnn_jax.NetworkConfig(
       networks.SIZES,
       num_steps=40,
-      window=2,
       timing='realtime',
       sampler='sobol',
       dropout=0.5,
