@@ -78,13 +78,6 @@ def check_counts(config: NetworkConfig, batch_size: int) -> None:
   """Refuses presentations whose coincidences could exceed an int32.
 
   A weight counts at most one coincidence in a tick of a sample and position.
-
-  Args:
-    config: the network.
-    batch_size: samples of a batch, on all devices.
-
-  Raises:
-    UserError: if the presentation is too long.
   """
   positions = max(wiring.num_positions for wiring in config.wirings)
   longest = checks.MAX_COUNT // max(1, batch_size * positions)
