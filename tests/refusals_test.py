@@ -10,6 +10,7 @@ import numpy as np
 
 import ssnn_jax
 from ssnn_jax import baselines
+from ssnn_jax import checks
 from ssnn_jax import layers
 from ssnn_jax import neuron
 from ssnn_jax import reference
@@ -174,6 +175,10 @@ class LibraryTest(parameterized.TestCase):
         self.assert_refuses(lambda own=arguments: jax.jit(learn)(*own), words)
 
   def test_weights_larger_than_the_memory(self):
+    most = checks.memory_size() // 8
+    checks.check_weights([(most - 1, 1), (1, 1)])
+    too_many = lambda: checks.check_weights([(most, 1), (1, 1)])
+    self.assert_refuses(too_many, 'fewer neurons')
     config = ssnn_jax.NetworkConfig((64, 2**31 - 1, 10))
     for make in (ssnn_jax.ssnn, ssnn_jax.ann):
       init = make(config).init

@@ -16,7 +16,6 @@ import os
 import pathlib
 from typing import Any
 from typing import NamedTuple
-from typing import TypedDict
 
 import numpy as np
 
@@ -43,10 +42,7 @@ _KINDS = {
 }
 
 
-class _File(TypedDict):
-  version: str  # of ssnn_jax
-  params: str | None  # name of the file of parameters; None: checkpoints
-  config: dict
+_KEYS = {'version', 'params', 'config'}  # params None: in checkpoints
 
 
 class SavedNetwork(NamedTuple):
@@ -211,9 +207,9 @@ def _read(folder):
     )
   try:
     checks.check_file(path)
-    read = checks.parse(path.read_bytes())
-    for problem in checks.problems(read, _File):
-      raise ValueError(problem)
+    read = json.loads(path.read_bytes())
+    if not isinstance(read, dict) or not _KEYS <= read.keys():
+      raise ValueError(f'expected an object with {", ".join(_KEYS)}')
     if read['params'] and pathlib.Path(read['params']).name != read['params']:
       raise ValueError('its parameters are not in the same folder')
   except (OSError, ValueError) as error:
