@@ -205,11 +205,3 @@ class NetworkTest(parameterized.TestCase):
     np.testing.assert_allclose(
       spiking.potential, ann.potential, rtol=0, atol=5 * deviation
     )
-
-  def test_learn_compiles_once(self):
-    config = ssnn_jax.NetworkConfig((12, 3), num_steps=8)
-    run = jax.jit(ssnn_jax.ssnn(config).learn)
-    params = make_params(config)
-    for seed in range(3):
-      run(params, jax.random.key(seed), *batch(5, (12, 3)))
-    self.assertEqual(run._cache_size(), 1)

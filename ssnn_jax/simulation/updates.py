@@ -23,8 +23,8 @@ from ssnn_jax.spikes import thresholds
 from ssnn_jax.spikes.thresholds import NUM_BITS
 from ssnn_jax.spikes.thresholds import Role
 
-# Words that are counted at once: patches of a convolution repeat spikes.
-_WORDS_AT_ONCE = 512
+# What is counted at once: patches of a convolution repeat spikes and rates.
+_WORDS_AT_ONCE, _SAMPLES_AT_ONCE = 512, 128
 
 
 class PulsePlan(NamedTuple):
@@ -177,12 +177,12 @@ def count(
 
 
 def _count(config, wiring, presynaptic, streams):
-  """Counts the signed coincidences of a layer, some words at a time."""
+  """Counts the signed coincidences of a layer, some samples at a time."""
   is_exact = 'update' in config.rates
   dtype = jnp.float32 if is_exact else jnp.int32
 
-  def add(counts, words):
-    presynaptic, streams = words
+  def add(counts, signals):
+    presynaptic, streams = signals
     rows = wiring.gather(presynaptic)
     errors = types.ErrorStreams(*map(wiring.split, streams))
     if is_exact:
@@ -196,17 +196,19 @@ def _count(config, wiring, presynaptic, streams):
     jnp.zeros(wiring.weights_shape, dtype), jnp.zeros(wiring.num_columns, dtype)
   )
   # The same sample at another time counts as another sample.
-  words = jax.tree.map(
-    lambda x: x.reshape(-1, x.shape[-1]), (presynaptic, streams)
+  signals = jax.tree.map(
+    lambda x: x.reshape(-1, *x.shape[2:]), (presynaptic, streams)
   )
-  num_words = len(words[0])
-  num_parts = -(-num_words // _WORDS_AT_ONCE)
+  num_samples, num_words = signals[0].shape[:2]
+  at_once = _SAMPLES_AT_ONCE if is_exact else _WORDS_AT_ONCE // num_words
+  num_parts = -(-num_samples // max(1, at_once))
   if num_parts <= 1:
-    return add(zeros, words)[0]
-  size = -(-num_words // num_parts)
-  padding = num_parts * size - num_words
-  words = jax.tree.map(
-    lambda x: jnp.pad(x, ((0, padding), (0, 0))).reshape(num_parts, size, -1),
-    words,
-  )
-  return jax.lax.scan(add, zeros, words)[0]
+    return add(zeros, signals)[0]
+  size = -(-num_samples // num_parts)
+  padding = num_parts * size - num_samples
+
+  def split(x):
+    padded = jnp.pad(x, ((0, padding), (0, 0), (0, 0)))
+    return padded.reshape(num_parts, size, *x.shape[1:])
+
+  return jax.lax.scan(add, zeros, jax.tree.map(split, signals))[0]

@@ -105,24 +105,6 @@ class EqualDenseTest(parameterized.TestCase):
       networks.assert_close(ours, convolutions.fold(config, theirs))
 
 
-class SeedsTest(parameterized.TestCase):
-  def test_vmapped_seeds_equal_single_seeds(self):
-    config = convolutions.make_config(timing='realtime', num_steps=24, **SHORT)
-    network, optimizer = ssnn_jax.ssnn(config), training.make_optimizer(0.25)
-    images, labels = convolutions.batch(12)
-    train = training.make_train_epoch(network, optimizer, 6)
-
-    def run(seed):
-      state = training.init_state(network, optimizer, seed)
-      return train(state, images, labels)[0].params
-
-    together = jax.device_get(jax.jit(jax.vmap(run))(np.arange(2)))
-    for seed in (0, 1):
-      alone = jax.jit(run)(seed)
-      own = jax.tree.map(lambda x, seed=seed: x[seed], together)
-      networks.assert_close(own, alone)
-
-
 class BaselinesTest(parameterized.TestCase):
   @parameterized.parameters(
     bp_stdp, surrogate_gradient, rpu, feedback_alignment

@@ -45,16 +45,6 @@ class ScheduleTest(parameterized.TestCase):
       start = end
     self.assertEqual(start, num_steps)
 
-  @parameterized.parameters(*SCHEDULES)
-  def test_blocks_hold_whole_words(self, num_steps, window):
-    schedule = spikes.Schedule(num_steps, window)
-    blocks = [find_block(schedule, i) for i in range(schedule.num_blocks)]
-    words = np.concatenate([block.words for block in blocks])
-    np.testing.assert_array_equal(words, np.arange(len(words)))
-    self.assertGreaterEqual(len(words), spikes.count_words(num_steps))
-    # Several windows share a block if they share its word.
-    self.assertIn(1, (schedule.windows_per_block, schedule.words_per_block))
-
   @parameterized.parameters(
     (96, 32, True),
     (96, 64, True),
