@@ -1,21 +1,14 @@
 """Checks: the one place of what is refused, in a sentence with the remedy.
 
 Configurations check their fields when they are made, functions their arguments
-when they are called, and commands the JSON objects that they read. Refused is
-what would be wrong in silence, or lose data; anything else may raise as Python
-and JAX do.
+when they are called. Refused is what would be wrong in silence, or lose data;
+anything else may raise as Python and JAX do.
 """
 
 from collections.abc import Iterable
-from collections.abc import Iterator
-from collections.abc import Mapping
-import functools
-import json
 import math
 import numbers
 import os
-import types as python_types
-import typing
 from typing import Any
 
 import jax
@@ -28,15 +21,6 @@ MAX_COUNT = 2**31 - 1  # counts and indices are int32
 COUNT = f'a whole number from 1 to {MAX_COUNT}'
 POSITIVE = 'a positive 32-bit number'
 _SMALLEST, _LARGEST = 2.0**-126, (2 - 2**-23) * 2.0**127  # float32, above 0
-_NAMES = {
-  int: 'a 32-bit whole number',
-  float: 'a 32-bit number',
-  bool: 'true or false',
-  str: 'text',
-  dict: 'an object',
-  python_types.NoneType: 'null',
-}
-_MAX_LENGTH = 60  # of a value in a message, in characters
 
 
 def check_field(config: Any, name: str, is_valid: bool, expected: str) -> None:
@@ -145,71 +129,6 @@ def check_file(path: str | os.PathLike) -> None:
     raise types.UserError(
       f'{path} is not a regular file; copy its contents to a file.'
     )
-
-
-def parse(text: str | bytes) -> Any:
-  """Parses a JSON value; raises `ValueError`, also if it is nested too deep."""
-  try:
-    return json.loads(text)
-  except RecursionError:
-    raise ValueError('it is nested too deep') from None
-
-
-_hints = functools.cache(typing.get_type_hints)
-
-
-def problems(values: Any, kind: type) -> Iterator[str]:
-  """Yields what is wrong with a JSON object.
-
-  Args:
-    values: the JSON object; fields that the schema lacks may have any value.
-    kind: the schema.
-
-  Yields:
-    Clauses such as 'epoch is "a"; expected a 32-bit whole number'.
-  """
-  if not isinstance(values, Mapping):
-    yield f'{_write(values)} is not an object'
-    return
-  for name in sorted(getattr(kind, '__required_keys__', ())):
-    if name not in values:
-      yield f'{name} is missing'
-  for name, hint in _hints(kind).items():
-    if name in values and not matches(values[name], hint):
-      yield f'{name} is {_write(values[name])}; expected {describe(hint)}'
-
-
-def matches(value: Any, hint: Any) -> bool:
-  """Returns whether a JSON value has the type of a hint; lists are tuples."""
-  if hint is int:
-    return is_count(value, smallest=-MAX_COUNT)
-  if hint is float:
-    is_infinite = is_real(value) and abs(value) == math.inf
-    return is_infinite or is_finite(value)
-  origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-  if origin in (typing.Union, python_types.UnionType):
-    return any(matches(value, argument) for argument in arguments)
-  if origin in (list, tuple):
-    is_list = isinstance(value, list | tuple)
-    return is_list and all(matches(item, arguments[0]) for item in value)
-  return hint is Any or isinstance(value, hint)
-
-
-def describe(hint: Any) -> str:
-  """Describes a hint, as in 'a number or null'."""
-  arguments = typing.get_args(hint)
-  if typing.get_origin(hint) in (list, tuple):
-    return f'a list, each item {describe(arguments[0])}'
-  return ' or '.join(map(describe, arguments)) or _NAMES[hint]
-
-
-def _write(value):
-  """Writes a value, shortened."""
-  try:
-    text = json.dumps(value, separators=(',', ':'))
-  except (TypeError, ValueError, RecursionError):
-    text = repr(type(value).__name__)
-  return text if len(text) <= _MAX_LENGTH else f'{text[:_MAX_LENGTH]}...'
 
 
 def memory_size() -> int:

@@ -1,6 +1,5 @@
 """Configuration of a network, spiking or not."""
 
-from collections.abc import Sequence
 import dataclasses
 
 import jax

@@ -142,15 +142,9 @@ class Wiring:
     return self.num_positions * self.num_weights
 
   def gather(self, values: jax.Array) -> jax.Array:
-    """Gathers the inputs of all rows, `[..., I]` to `[..., P, M]`.
+    """Gathers the inputs of all rows, `[..., I]` to `[..., P, M]`; 0 if silent.
 
     Of patches, reverse mode differentiates it.
-
-    Args:
-      values: rates, counts or words of spikes.
-
-    Returns:
-      The inputs of the rows, 0 for silent rows.
     """
     values = jnp.asarray(values)
     if self.inputs is None:
@@ -158,14 +152,7 @@ class Wiring:
     return _gather(self, values)
 
   def scatter(self, rows: jax.Array) -> jax.Array:
-    """Adds up what reaches each input from its rows, the transpose of `gather`.
-
-    Args:
-      rows: `[..., P, M]` errors of the rows.
-
-    Returns:
-      `[..., I]` sums.
-    """
+    """Adds up what reaches each input, `[..., P, M]` to `[..., I]`."""
     rows = rows.reshape(*rows.shape[:-2], -1)
     if self.inputs is None:
       return rows
@@ -181,11 +168,7 @@ class Wiring:
 
   @functools.cached_property
   def _rows_of_inputs(self):
-    """Lists the rows of each input, of all positions.
-
-    Returns indices `[n, I]` of `[P, M]` rows in their order, and the number of
-    all rows for inputs that drive fewer than n.
-    """
+    """Lists the `[P, M]` rows of each input, `[n, I]`; P M where none is."""
     flat = self.inputs.reshape(-1)
     order = np.argsort(flat, kind='stable')
     first, last = (
@@ -204,17 +187,9 @@ class Wiring:
   def drive(
     self, params: types.LayerParams, read_gain: float, rates: jax.Array
   ) -> jax.Array:
-    """Computes the drive of the layer by ideal reads; see `composite.drive`.
+    """Computes `[..., J]` drives from `[..., I]` rates; see `composite.drive`.
 
-    Baselines use it; the spiking network reads through a periphery.
-
-    Args:
-      params: weights `[M, F]` and biases `[F]`.
-      read_gain: factor on the products with the weights.
-      rates: `[..., I]` presynaptic spikes per tick.
-
-    Returns:
-      `[..., J]` mean synaptic current.
+    Baselines use it.
     """
     # One product for all samples and positions.
     rows = self.gather(rates).reshape(-1, self.num_rows)
@@ -258,14 +233,7 @@ _gather.defvjp(
 
 @dataclasses.dataclass(frozen=True)
 class Dense:
-  """A layer whose neurons are connected to all inputs.
-
-  Attributes:
-    units: number of neurons.
-
-  Raises:
-    UserError: if it is not a whole number, 1 or more, below 2**31.
-  """
+  """A layer of `units` neurons that are connected to all inputs."""
 
   units: int
 
@@ -327,14 +295,8 @@ class Conv:
   def connect(self, input_shape: tuple[int, ...]) -> Wiring:
     """Connects the layer to an image, `[H, W]` or with channels.
 
-    Args:
-      input_shape: shape of the inputs; without channels there is one.
-
-    Returns:
-      The wiring, whose output has the shape `[H', W', F]`.
-
-    Raises:
-      UserError: if the inputs are not an image, or are smaller than a patch.
+    The output has the shape `[H', W', F]`. Raises a `UserError` if the inputs
+    are not an image, or are smaller than a patch.
     """
     shape = self._image_shape(input_shape)
     sizes = [
@@ -391,17 +353,9 @@ class Conv:
 def connect(
   layers: tuple[Layer, ...], input_shape: tuple[int, ...]
 ) -> tuple[Wiring, ...]:
-  """Connects layers to each other.
+  """Connects layers to each other; returns the wiring of each.
 
-  Args:
-    layers: the layers, first layer first.
-    input_shape: shape of the inputs of the first layer.
-
-  Returns:
-    The wiring of each layer.
-
-  Raises:
-    UserError: if a layer does not fit its inputs.
+  Raises a `UserError` if a layer does not fit its inputs.
   """
   wirings = []
   for layer in layers:
@@ -432,6 +386,10 @@ def find_sizes(
   Raises:
     UserError: if the description of the layers is wrong.
   """
+  given = (
+    f'layer_sizes is {layer_sizes}, layers are {layers} and input_shape is '
+  )
+  given += f'{input_shape}; expected'
   if layers is None:
     if not are_counts(layer_sizes) or len(layer_sizes) < 2:
       raise UserError(
@@ -445,30 +403,19 @@ def find_sizes(
     return tuple(map(int, layer_sizes))
   is_valid = isinstance(layers, tuple) and layers
   if not is_valid or not all(hasattr(own, 'connect') for own in layers):
-    raise UserError(
-      f'layers is {layers}; expected a tuple of layers, as Dense(10).'
-    )
+    raise UserError(f'{given} a tuple of layers, as Dense(10).')
   if not are_counts(input_shape):
-    raise UserError(
-      f'input_shape is {input_shape}; expected a tuple of sizes, each {COUNT}, '
-      'as (28, 28).'
-    )
+    raise UserError(f'{given} a tuple of sizes, as (28, 28).')
   if any(getattr(own, 'channel_axis', -1) == 0 for own in layers[1:]):
-    raise UserError(
-      f'layers is {layers}; expected layers of which only the first has '
-      'channel_axis=0.'
-    )
+    raise UserError(f'{given} channel_axis=0 in the first layer only.')
   wirings = connect(layers, input_shape)
   sizes = wirings[0].num_inputs, *(wiring.num_neurons for wiring in wirings)
-  if wirings[-1].num_positions != 1 or not are_counts(sizes):
+  if wirings[-1].num_positions != 1:
+    raise UserError(f'{given} a last layer with one position, as Dense(10).')
+  if not are_counts(sizes) or tuple(layer_sizes or sizes) != sizes:
     raise UserError(
-      f'layers have the sizes {sizes}; expected at most {MAX_COUNT} neurons, '
-      'and a last layer with one position, as Dense(10).'
-    )
-  if layer_sizes is not None and tuple(layer_sizes) != sizes:
-    raise UserError(
-      f'layer_sizes is {layer_sizes}; expected None, as the layers have the '
-      f'sizes {sizes}.'
+      f'{given} layer_sizes None, and at most {MAX_COUNT} neurons: the layers '
+      f'have the sizes {sizes}.'
     )
   return sizes
 

@@ -37,11 +37,9 @@ class NetworkExportTest(parameterized.TestCase):
     self.assertEqual(exported.platforms, platforms)
     return exported.mlir_module()
 
-  @parameterized.parameters(('auto', True), ('dense', False), ('packed', False))
-  def test_learn_is_exported(self, representation, kernels):
-    config = ssnn_jax.NetworkConfig(
-      SIZES, num_steps=40, representation=representation, kernels=kernels
-    )
+  @parameterized.parameters(True, False)
+  def test_learn_is_exported(self, kernels):
+    config = ssnn_jax.NetworkConfig(SIZES, num_steps=40, kernels=kernels)
     self.export(config, 'learn', *batch())
 
   def test_kernels_are_not_exported_unnoticed(self):
@@ -70,7 +68,7 @@ class NetworkExportTest(parameterized.TestCase):
   @parameterized.parameters('ssnn', 'ann')
   def test_float_matmuls_use_highest_precision(self, builder):
     # Accelerators would otherwise multiply in TF32 or bfloat16.
-    config = ssnn_jax.NetworkConfig(SIZES, update='rates', kernels=False)
+    config = ssnn_jax.NetworkConfig(SIZES, rates=('update',), kernels=False)
     # `learn` multiplies all that `infer` does.
     module = self.export(config, 'learn', *batch(), builder=builder)
     products = re.findall(r'stablehlo.dot_general.*', module)

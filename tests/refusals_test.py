@@ -36,7 +36,7 @@ from ssnn_jax.training import raster_plot
 from tests.testing import commands
 from tests.testing import datasets as data_util
 from tests.testing import experiments
-from tests.testing import networks
+from tests.testing import networks as network_util
 from tests.testing.checkpoints import make_state
 
 SIZES, KEY = (6, 4, 3), jax.random.key(0)
@@ -108,7 +108,7 @@ LAYERS = (
 GOOD = np.linspace(0, 1, 12, dtype=np.float32).reshape(2, 2, 3)
 LABELS = np.array([0, 2])
 CONFIG = ssnn_jax.NetworkConfig(SIZES, num_steps=4, dropout=0.1)
-PARAMS = networks.make_params(CONFIG)
+PARAMS = network_util.make_params(CONFIG)
 # Wrong arguments of `learn`, and words. Values are seen where arrays are
 # concrete, shapes and types also under jit.
 SHAPES = (
@@ -119,7 +119,7 @@ SHAPES = (
   ({'images': np.zeros((2, 2, 6), np.uint32)}, r'expected \[B, 1, I\]'),
   ({'labels': np.float32([0, 2])}, 'float32'),
   ({'labels': np.array([1])}, 'each of the 2 inputs'),
-  ({'params': networks.zeros((6, 5, 3))}, '^params have weights'),
+  ({'params': network_util.zeros((6, 5, 3))}, '^params have weights'),
   (
     {'params': tuple(own._replace(biases=own.biases[:1]) for own in PARAMS)},
     '^params have biases',

@@ -66,8 +66,13 @@ def count_coincidences(
   return types.LayerParams(weights, counts.biases + error_spikes)
 
 
-def count_packed(counts, presynaptic, positive, negative):
-  """Counts the common bits of words `[R, N]`, several rows at a time."""
+def count_packed(
+  counts: jax.Array,
+  presynaptic: jax.Array,
+  positive: jax.Array,
+  negative: jax.Array,
+) -> tuple[jax.Array, jax.Array]:
+  """Adds the common bits of words `[R, N]` to counts; and the error spikes."""
   # The run time is the memory traffic of the counts.
   at_once = min(max(1, len(presynaptic)), _ROWS_AT_ONCE)
 
@@ -88,8 +93,13 @@ def count_packed(counts, presynaptic, positive, negative):
   return counts, spikes.count(positive) - spikes.count(negative)
 
 
-def count_dense(counts, presynaptic, positive, negative):
-  """Counts by a matrix product over the ticks of words `[R, N]`."""
+def count_dense(
+  counts: jax.Array,
+  presynaptic: jax.Array,
+  positive: jax.Array,
+  negative: jax.Array,
+) -> tuple[jax.Array, jax.Array]:
+  """Counts as `count_packed`, by a matrix product over ticks."""
   # int8 spikes with ticks along the rows, the layout of matrix units.
   product = jax.lax.dot_general(
     _unpack(presynaptic),

@@ -1,6 +1,6 @@
 """Reads of a crossbar: by spikes, and with noise.
 
-Spikes are read as sums of the weights of the rows that spike: a spike adds the weights of its row to the currents of the columns. The weights
+A spike adds the weights of its row to the currents of the columns. The weights
 are rounded to multiples of a unit in which every sum of a column has at most 24
 bits, so that float32 and int32 hold it: it is exact, in any order. The currents
 of a tick are therefore equal bit for bit with and without the compiled kernel,

@@ -44,68 +44,77 @@ def make_run(
     membranes = tuple(map(membrane.init, config.layer_sizes[1:]))
     return rules.State(membranes, jnp.float32(wta.INHIBITION_START))
 
-  def run(weights, sources, sample, state, block):
+  def run_forward(weights, sources, sample, membranes, block):
+    """Every layer integrates the spikes of the layer below."""
     window = jax.tree.map(lambda x: x[0], block.windows)
-    ticks, masks = spikes.num_valid_ticks(window), block.windows.mask
-
-    # Forward: every layer integrates the spikes of the layer below.
+    masks, ticks = block.windows.mask, spikes.num_valid_ticks(window)
     words, counts = rules.send_inputs(
       sample.inputs, sources, block, whole_words
     )
-    rates, forward, membranes, potentials = sample.inputs.rates, [], [], []
-    for layer, params in enumerate(weights.forward):
+    rates, forward, after, potentials = sample.inputs.rates, [], [], []
+    for layer, params in enumerate(weights):
       forward.append(types.Signal(rates[None], words))
       if 'forward' not in config.rates:
         rates = counts[0].astype(jnp.float32) / ticks
       current = drive(layer, params, sources, rates, window)
-      after = membrane.integrate(state.membranes[layer], current, window)
-      potential = membrane.read(after, window)
-      membranes.append(after)
-      potentials.append(potential)
+      after.append(membrane.integrate(membranes[layer], current, window))
+      potentials.append(membrane.read(after[layer], window))
       if layer < last:
-        rates = fire(potential) * sample.dropout_masks[layer]
+        rates = fire(potentials[layer]) * sample.dropout_masks[layer]
         source = sources(Role.FORWARD, layer + 1, len(rates))
         words, counts = rules.send(source, rates[None], masks, whole_words)
-    output = potentials[-1][None]
-    inhibition, winners = rules.compete(
-      config.winner == 'race', sources, state.inhibition, output, block.windows
-    )
-    response = rules.respond(output, potentials[-1], winners, votes=masks)
+    return tuple(after), forward, potentials
 
-    # Back: every layer sends the errors that the layer above asks for.
-    def send_errors(layer, errors):
-      source = sources(Role.ERROR, layer, len(errors))
-      rates = jnp.minimum(jnp.abs(config.gains[layer] * errors), 1.0)
-      words, counts = rules.send(source, rates[None], masks, whole_words)
-      # An error has one sign in a window: sampled once.
-      is_positive = (errors > 0)[None]
-      streams = types.ErrorStreams(
-        positive=jnp.where(is_positive, words, jnp.uint32(0)),
-        negative=jnp.where(is_positive, jnp.uint32(0), words),
-      )
-      return streams, jnp.where(is_positive, counts, -counts)
-
-    signals = []
-    for layer in reversed(range(last + 1) if sample.label is not None else ()):
-      if layer == last:
-        errors = jax.nn.softmax(potentials[last])
-        errors -= jax.nn.one_hot(sample.label, len(errors))
-      else:
-        errors = transposed_drive(
-          layer + 1, weights.transposed[layer + 1], sources, errors, counts[0],
-          window,
-        )  # fmt: skip
-        gates = sample.dropout_masks[layer] * gate(potentials[layer])
-        errors = gates * errors
-      if layer == last and config.winner != 'exact':
-        streams = wta.output_errors(winners, sample.label, window.mask)
-        positive, negative = (rules.count(own, masks) for own in streams)
-        counts = positive - negative
-      else:
-        streams, counts = send_errors(layer, errors)
+  def run_back(weights, sources, sample, potentials, winners, windows):
+    """Every layer sends the errors that the layer above asks for."""
+    window = jax.tree.map(lambda x: x[0], windows)
+    target = jax.nn.one_hot(sample.label, len(potentials[last]))
+    errors = jax.nn.softmax(potentials[last]) - target
+    if config.winner == 'exact':
+      streams, counts = send_errors(last, sources, errors, windows.mask)
+    else:
+      streams = wta.output_errors(winners, sample.label, window.mask)
+      positive, negative = (rules.count(own, windows.mask) for own in streams)
+      counts = positive - negative
+    signals = [types.ErrorSignal(errors[None], streams)]
+    for layer in reversed(range(last)):
+      above = layer + 1, weights[layer + 1], sources
+      arriving = transposed_drive(*above, errors, counts[0], window)
+      gates = sample.dropout_masks[layer] * gate(potentials[layer])
+      errors = gates * arriving
+      streams, counts = send_errors(layer, sources, errors, windows.mask)
       signals.insert(0, types.ErrorSignal(errors[None], streams))
+    return signals
+
+  def send_errors(layer, sources, errors, masks):
+    """Sends error spikes; returns their streams and signed counts."""
+    source = sources(Role.ERROR, layer, len(errors))
+    rates = jnp.minimum(jnp.abs(config.gains[layer] * errors), 1.0)
+    words, counts = rules.send(source, rates[None], masks, whole_words)
+    # An error has one sign in a window: sampled once.
+    is_positive = (errors > 0)[None]
+    streams = types.ErrorStreams(
+      positive=jnp.where(is_positive, words, jnp.uint32(0)),
+      negative=jnp.where(is_positive, jnp.uint32(0), words),
+    )
+    return streams, jnp.where(is_positive, counts, -counts)
+
+  def run(weights, sources, sample, state, block):
+    windows, errors = block.windows, []
+    membranes, forward, potentials = run_forward(
+      weights.forward, sources, sample, state.membranes, block
+    )
+    output = potentials[last][None]
+    inhibition, winners = rules.compete(
+      config.winner == 'race', sources, state.inhibition, output, windows
+    )
+    if sample.label is not None:
+      errors = run_back(
+        weights.transposed, sources, sample, potentials, winners, windows
+      )
+    response = rules.respond(output, potentials[last], winners, windows.mask)
     potentials = [potential[None] for potential in potentials]
-    state = rules.State(tuple(membranes), inhibition)
-    return state, types.Signals(forward, signals, potentials, response, winners)
+    state = rules.State(membranes, inhibition)
+    return state, types.Signals(forward, errors, potentials, response, winners)
 
   return init, run

@@ -57,9 +57,7 @@ def make_simulate(
       block = spikes.block(schedule, index)
 
       def run_sample(sample, state):
-        sources = rules.make_sources(
-          config, keys, block.words, sample.position
-        )
+        sources = rules.make_sources(config, keys, block.words, sample.position)
         state, signals = run(weights, sources, sample, state, block)
         observed = observe and observe(sources, block, signals)
         return state, signals.response, observed

@@ -17,6 +17,7 @@ word at once, forward and then back.
 """
 
 from collections.abc import Callable
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -61,83 +62,95 @@ def make_run(
     potential = membrane.read(state, spikes.window_before(window))
     return membrane.integrate(state, current, window), potential
 
-  def run(weights, sources, sample, state, block):
-    started = [start_later(block.windows, start) for start in config.starts]
-    num_ticks = len(block.windows.length)
-
-    # Forward: neurons spike from their potentials before a tick.
+  def run_forward(weights, sources, sample, membranes, block):
+    """Neurons spike from their potentials before a tick."""
     words, counts = rules.send_inputs(sample.inputs, sources, block, False)
-    rates = jnp.broadcast_to(
-      sample.inputs.rates, (num_ticks, len(sample.inputs.rates))
-    )
-    forward, membranes, potentials = [], [], []
-    for layer, params in enumerate(weights.forward):
+    rates = sample.inputs.rates
+    rates = jnp.broadcast_to(rates, (len(counts), len(rates)))
+    forward, after, potentials = [], [], []
+    for layer, params in enumerate(weights):
+      windows = start_later(block.windows, config.starts[layer])
       forward.append(types.Signal(rates, words))
-      currents = drive(
-        layer, params, sources, rates, words, counts, started[layer]
+      currents = drive(layer, params, sources, rates, words, counts, windows)
+      state, potential = jax.lax.scan(
+        integrate, membranes[layer], (currents, windows)
       )
-      after, potential = jax.lax.scan(
-        integrate, state.membranes[layer], (currents, started[layer])
-      )
-      membranes.append(after)
+      after.append(state)
       potentials.append(potential)
       if layer < last:
         rates = fire(potential) * sample.dropout_masks[layer][None]
         source = sources(Role.FORWARD, layer + 1, rates.shape[1])
-        masks = started[layer + 1].mask
+        masks = start_later(block.windows, config.starts[layer + 1]).mask
         words, counts = rules.send(source, rates, masks, False)
-    windows = started[-1]
+    return tuple(after), forward, potentials
+
+  def run_back(weights, sources, sample, before, potentials, winners, block):
+    """The errors of a tick reach the layer below in the next one."""
+    windows = start_later(block.windows, config.error_starts[last])
+    target = jax.nn.one_hot(sample.label, config.layer_sizes[-1])
+    errors = jax.nn.softmax(potentials[last]) - target[None]
+    errors = jnp.where(windows.length[:, None] > 0, errors, 0.0)
+    if config.winner == 'exact':
+      streams, counts = send_errors(last, sources, errors, windows.mask)
+    else:
+      ticks = jnp.sum(windows.mask, axis=0, dtype=jnp.uint32)
+      streams = wta.output_errors(winners, sample.label, ticks)
+      counts = count_signed(streams, windows.mask)
+    signals, currents = [types.ErrorSignal(errors, streams)], []
+    for layer in reversed(range(last)):
+      above = layer + 1, weights[layer + 1], sources
+      read = functools.partial(transposed_drive, *above)
+      arriving = jax.vmap(read)(errors, counts, windows)
+      currents.insert(0, arriving[-1])
+      arriving = jnp.concatenate([before[layer][None], arriving[:-1]])
+      gates = sample.dropout_masks[layer][None] * gate(potentials[layer])
+      errors = gates * arriving
+      windows = start_later(block.windows, config.error_starts[layer])
+      streams, counts = send_errors(layer, sources, errors, windows.mask)
+      signals.insert(0, types.ErrorSignal(errors, streams))
+    return tuple(currents), signals
+
+  def send_errors(layer, sources, errors, masks):
+    """Sends error spikes; returns their streams and signed counts."""
+    source = sources(Role.ERROR, layer, errors.shape[1])
+    rates = composite.error_rates(config.gains[layer], errors)
+    streams = types.ErrorStreams(
+      *(thresholds.sample_words(source, each, masks) for each in rates)
+    )
+    return streams, count_signed(streams, masks)
+
+  def count_signed(streams, masks):
+    positive, negative = (rules.count(own, masks) for own in streams)
+    return positive - negative
+
+  def run(weights, sources, sample, state, block):
+    membranes, forward, potentials = run_forward(
+      weights.forward, sources, sample, state.membranes, block
+    )
     inhibition, winners = rules.compete(
-      config.winner == 'race', sources, state.inhibition, potentials[-1],
-      windows,
-    )  # fmt: skip
-    final = jax.tree.map(lambda x: x[-1], started[last])
+      config.winner == 'race',
+      sources,
+      state.inhibition,
+      potentials[last],
+      start_later(block.windows, config.starts[-1]),
+    )
+    currents, errors = state.currents, []
+    if sample.label is not None:
+      currents, errors = run_back(
+        weights.transposed, sources, sample, currents, potentials, winners,
+        block,
+      )  # fmt: skip
+    end = start_later(block.windows, config.starts[last])
+    end = jax.tree.map(lambda x: x[-1], end)
     is_vote = ~spikes.mask_before(config.settle_ticks, block.words)
     response = rules.respond(
-      potentials[-1],
-      membrane.read(membranes[-1], final),
+      potentials[last],
+      membrane.read(membranes[last], end),
       winners,
       votes=block.windows.mask & is_vote[None],
     )
-
-    # Back: the errors of a tick reach the layer below in the next one.
-    def send_errors(layer, errors, masks):
-      source = sources(Role.ERROR, layer, errors.shape[1])
-      rates = composite.error_rates(config.gains[layer], errors)
-      return types.ErrorStreams(
-        *(thresholds.sample_words(source, each, masks) for each in rates)
-      )
-
-    errors, signals, arrived = None, [], list(state.currents)
-    for layer in reversed(range(last + 1) if sample.label is not None else ()):
-      if layer == last:
-        target = jax.nn.one_hot(sample.label, config.layer_sizes[-1])
-        errors = jax.nn.softmax(potentials[last]) - target[None]
-        windows = start_later(block.windows, config.error_starts[last])
-        errors = jnp.where(windows.length[:, None] > 0, errors, 0.0)
-      else:
-        params = weights.transposed[layer + 1]
-        read = jax.vmap(
-          lambda *tick: transposed_drive(layer + 1, params, sources, *tick)
-        )
-        arriving = read(errors, counts, windows)
-        before = state.currents[layer][None]
-        arrived[layer] = arriving[-1]
-        arriving = jnp.concatenate([before, arriving[:-1]])
-        gates = sample.dropout_masks[layer][None] * gate(potentials[layer])
-        errors = gates * arriving
-        windows = start_later(block.windows, config.error_starts[layer])
-      masks = windows.mask
-      if layer == last and config.winner != 'exact':
-        ticks = jnp.sum(masks, axis=0, dtype=jnp.uint32)
-        streams = wta.output_errors(winners, sample.label, ticks)
-      else:
-        streams = send_errors(layer, errors, masks)
-      positive, negative = (rules.count(own, masks) for own in streams)
-      counts = positive - negative
-      signals.insert(0, types.ErrorSignal(errors, streams))
-    state = rules.State(tuple(membranes), inhibition, tuple(arrived))
-    return state, types.Signals(forward, signals, potentials, response, winners)
+    state = rules.State(membranes, inhibition, currents)
+    return state, types.Signals(forward, errors, potentials, response, winners)
 
   return init, run
 

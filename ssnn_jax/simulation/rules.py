@@ -1,4 +1,4 @@
-"""Rules that both timings share, for one sample: spikes sent, reads, winners."""
+"""Rules of one sample that both timings share: spikes, reads and winners."""
 
 from collections.abc import Callable
 from typing import Any
@@ -71,16 +71,10 @@ def make_sources(
 def send(
   source: Source, rates: jax.Array, masks: jax.Array, has_whole_words: bool
 ) -> tuple[jax.Array, jax.Array]:
-  """Samples the spikes of a layer.
+  """Samples the spikes of a layer, as `thresholds.sample_words`.
 
-  Args:
-    source: thresholds of the layer.
-    rates: `[W, N]` spikes per tick in each window.
-    masks: `[W, K]` uint32 ticks of each window.
-    has_whole_words: whether all ticks of a word are of one window.
-
-  Returns:
-    `[K, N]` uint32 words of spikes, and their counts, `[W, N]`.
+  Returns `[K, N]` uint32 words of spikes, and their counts, `[W, N]`;
+  `has_whole_words` says whether all ticks of a word are of one window.
   """
   words = thresholds.sample_words(source, rates, masks)
   count_word = source.sampler.count
@@ -168,17 +162,9 @@ def compete(
   potentials: jax.Array,
   windows: spikes.Window,
 ) -> tuple[jax.Array, jax.Array]:
-  """Finds the winners of the windows of a block.
+  """Finds the winners by `[W, C]` potentials: by a race, or drawn.
 
-  Args:
-    is_race: whether a race is simulated; otherwise winners are drawn.
-    sources: thresholds of the sample in the block.
-    inhibition: of the race, before the block.
-    potentials: `[W, C]` of the output layer.
-    windows: the W windows.
-
-  Returns:
-    The inhibition after the block, and `[K, C]` uint32 words of winners.
+  Returns the inhibition after the block, and `[K, C]` uint32 words of winners.
   """
   num_windows, num_classes = potentials.shape
   if not is_race:
@@ -204,16 +190,10 @@ def respond(
   winners: jax.Array,
   votes: jax.Array,
 ) -> types.Inference:
-  """Counts the votes of a block.
+  """Returns the response of the output layer in a block.
 
-  Args:
-    potentials: `[W, C]` of the output layer.
-    potential: `[C]` after the block.
-    winners: `[K, C]` uint32 words.
-    votes: `[W, K]` uint32 ticks of each window that are votes.
-
-  Returns:
-    The response of the output layer in the block.
+  It has `[W, C]` potentials, and a `[C]` potential after the block. Words of
+  `[K, C]` winners are counted in the ticks that are `[W, K]` votes.
   """
   # The largest potential of each window has the votes of all its ticks.
   num_votes = spikes.count(votes[:, :, None])

@@ -89,8 +89,10 @@ def _check_image_shape(config, inputs):
 
 def check_params(config: NetworkConfig, params: types.Params) -> None:
   """Refuses parameters of another network."""
-  is_valid = isinstance(params, Sequence) and all(map(_is_layer, params))
-  if not is_valid or not all(map(_is_float, jax.tree.leaves(params))):
+  is_layer = lambda own: isinstance(own, types.LayerParams)
+  is_float = lambda x: jnp.issubdtype(getattr(x, 'dtype', int), jnp.floating)
+  is_valid = isinstance(params, Sequence) and all(map(is_layer, params))
+  if not is_valid or not all(map(is_float, jax.tree.leaves(params))):
     raise types.UserError(
       'params are not a tuple of LayerParams of floats; pass what init returns.'
     )
@@ -104,14 +106,6 @@ def check_params(config: NetworkConfig, params: types.Params) -> None:
         'pass the params of this network.'
       )
     expected = [shape[-1:] for shape in expected]
-
-
-def _is_layer(value):
-  return isinstance(value, types.LayerParams)
-
-
-def _is_float(leaf):
-  return hasattr(leaf, 'dtype') and jnp.issubdtype(leaf.dtype, jnp.floating)
 
 
 def check_labels(
@@ -137,16 +131,10 @@ def check_labels(
 def draw_dropout_masks(
   config: NetworkConfig, key: jax.Array, positions: jax.Array
 ) -> tuple[jax.Array, ...]:
-  """Draws the dropout masks of the hidden layers for each sample.
+  """Draws the dropout masks of samples at `[B]` positions in the global batch.
 
-  Args:
-    config: dropout and the architecture.
-    key: PRNG key of the presentation.
-    positions: `[B]` positions of the samples in the global batch.
-
-  Returns:
-    `[B, J]` float32 for each hidden layer: 0 where a unit is silent for the
-    presentation, otherwise 1.
+  Returns `[B, J]` float32 for each hidden layer: 0 where a unit is silent for
+  the presentation, otherwise 1.
   """
   sizes = config.layer_sizes[1:-1]
   if not config.dropout:

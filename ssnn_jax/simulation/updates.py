@@ -16,17 +16,15 @@ import jax
 import jax.numpy as jnp
 
 from ssnn_jax import checks
-from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.neuron import coincidence
-from ssnn_jax.simulation import rules
 from ssnn_jax.spikes import thresholds
 from ssnn_jax.spikes.thresholds import NUM_BITS
 from ssnn_jax.spikes.thresholds import Role
 
-# Words that are counted at once: patches of a convolution repeat spikes.
-_WORDS_AT_ONCE = 512
+# What is counted at once: patches of a convolution repeat spikes and rates.
+_WORDS_AT_ONCE, _SAMPLES_AT_ONCE = 512, 128
 
 
 class PulsePlan(NamedTuple):
@@ -37,16 +35,6 @@ class PulsePlan(NamedTuple):
   pulses: types.Params | None
   #: probability of each layer's presynaptic spikes to be counted; None: 1
   keep_probabilities: tuple[jax.Array | None, ...]
-
-
-class Counts(NamedTuple):
-  """Coincidences of a batch with positive and with negative errors.
-
-  With `negative` None, `positive` holds signed differences.
-  """
-
-  positive: types.Params
-  negative: types.Params | None
 
 
 def plan_pulses(
@@ -90,13 +78,6 @@ def check_counts(config: NetworkConfig, batch_size: int) -> None:
   """Refuses presentations whose coincidences could exceed an int32.
 
   A weight counts at most one coincidence in a tick of a sample and position.
-
-  Args:
-    config: the network.
-    batch_size: samples of a batch, on all devices.
-
-  Raises:
-    UserError: if the presentation is too long.
   """
   positions = max(wiring.num_positions for wiring in config.wirings)
   longest = checks.MAX_COUNT // max(1, batch_size * positions)
@@ -136,7 +117,9 @@ def make_observe(
 
   def observe(sources, block, signals):
     ends = []
-    for layer, (signal, error) in enumerate(zip(signals.forward, signals.errors)):
+    for layer, (signal, error) in enumerate(
+      zip(signals.forward, signals.errors)
+    ):
       if 'update' in config.rates:
         lengths = block.windows.length.astype(jnp.float32)[:, None]
         expected = config.gains[layer] * error.errors * lengths
@@ -159,7 +142,7 @@ def make_observe(
 
 def count(
   config: NetworkConfig, ends: list[tuple[Any, Any]], separate_signs: bool
-) -> Counts:
+) -> tuple[types.Params, types.Params | None]:
   """Counts the coincidences of a batch.
 
   Args:
@@ -170,30 +153,36 @@ def count(
       are counted separately.
 
   Returns:
-    The counts.
+    The counts with positive and with negative errors, or their difference and
+    None.
   """
-  layers = [
-    (wiring, presynaptic, streams)
-    for wiring, (presynaptic, streams) in zip(config.wirings, ends)
-  ]
+
+  def count_layers(select):
+    return tuple(
+      _count(config, wiring, presynaptic, select(streams))
+      for wiring, (presynaptic, streams) in zip(config.wirings, ends)
+    )
+
   if not separate_signs:
-    return Counts(tuple(_count(config, *layer) for layer in layers), None)
-  positive, negative = [], []
-  for wiring, presynaptic, streams in layers:
-    silent = jnp.zeros_like(streams.positive)
-    for counts, stream in ((positive, streams.positive), (negative, streams.negative)):
-      only = types.ErrorStreams(stream, silent)
-      counts.append(_count(config, wiring, presynaptic, only))
-  return Counts(tuple(positive), tuple(negative))
+    return count_layers(lambda streams: streams), None
+  # The signed count of one stream alone is its own.
+  return tuple(
+    count_layers(
+      lambda streams, sign=sign: types.ErrorStreams(
+        streams[sign], jnp.zeros_like(streams[sign])
+      )
+    )
+    for sign in range(2)
+  )
 
 
 def _count(config, wiring, presynaptic, streams):
-  """Counts the signed coincidences of a layer, some words at a time."""
+  """Counts the signed coincidences of a layer, some samples at a time."""
   is_exact = 'update' in config.rates
   dtype = jnp.float32 if is_exact else jnp.int32
 
-  def add(counts, words):
-    presynaptic, streams = words
+  def add(counts, signals):
+    presynaptic, streams = signals
     rows = wiring.gather(presynaptic)
     errors = types.ErrorStreams(*map(wiring.split, streams))
     if is_exact:
@@ -207,17 +196,19 @@ def _count(config, wiring, presynaptic, streams):
     jnp.zeros(wiring.weights_shape, dtype), jnp.zeros(wiring.num_columns, dtype)
   )
   # The same sample at another time counts as another sample.
-  words = jax.tree.map(
-    lambda x: x.reshape(-1, x.shape[-1]), (presynaptic, streams)
+  signals = jax.tree.map(
+    lambda x: x.reshape(-1, *x.shape[2:]), (presynaptic, streams)
   )
-  num_words = len(words[0])
-  num_parts = -(-num_words // _WORDS_AT_ONCE)
+  num_samples, num_words = signals[0].shape[:2]
+  at_once = _SAMPLES_AT_ONCE if is_exact else _WORDS_AT_ONCE // num_words
+  num_parts = -(-num_samples // max(1, at_once))
   if num_parts <= 1:
-    return add(zeros, words)[0]
-  size = -(-num_words // num_parts)
-  padding = num_parts * size - num_words
-  words = jax.tree.map(
-    lambda x: jnp.pad(x, ((0, padding), (0, 0))).reshape(num_parts, size, -1),
-    words,
-  )
-  return jax.lax.scan(add, zeros, words)[0]
+    return add(zeros, signals)[0]
+  size = -(-num_samples // num_parts)
+  padding = num_parts * size - num_samples
+
+  def split(x):
+    padded = jnp.pad(x, ((0, padding), (0, 0), (0, 0)))
+    return padded.reshape(num_parts, size, *x.shape[1:])
+
+  return jax.lax.scan(add, zeros, jax.tree.map(split, signals))[0]

@@ -15,16 +15,8 @@ _ROUNDING = 1e-6  # of rates that a scaler of data computed
 def encode(inputs: jax.Array | np.ndarray, num_steps: int) -> types.Inputs:
   """Encodes images as rates, and spike trains as trains with their rates.
 
-  Args:
-    inputs: images as for `rate_encode`, or spike trains, `[B, K, I]` uint32
-      words of 32 ticks.
-    num_steps: T; ticks of a train from T on are masked.
-
-  Returns:
-    The encoded inputs.
-
-  Raises:
-    UserError: if a shape, a dtype or, outside `jax.jit`, a value is wrong.
+  Spike trains are `[B, K, I]` uint32 words of 32 ticks, of which those from T
+  on are masked. Raises a `UserError` as `rate_encode`.
   """
   if inputs.dtype != jnp.uint32:
     return types.Inputs(rate_encode(inputs), None)

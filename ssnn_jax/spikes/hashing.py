@@ -31,14 +31,8 @@ def keyed_hash(
   between the first and the second round. A key that only shifted the counter
   would put all streams on one sequence.
 
-  Args:
-    counter: uint32 counters; the shapes broadcast.
-    first: uint32 keys.
-    second: uint32 keys.
-    third: uint32 keys.
-
-  Returns:
-    uint32 words; different counters have different words.
+  Counters and keys are uint32, whose shapes broadcast; different counters have
+  different words.
   """
   return finish(lowbias32(counter ^ first), second, third)
 

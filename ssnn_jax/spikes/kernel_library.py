@@ -53,13 +53,8 @@ def load() -> ctypes.CDLL | None:
 
 
 def compile_library(library: pathlib.Path) -> None:
-  """Compiles the library to a file, which it replaces when it is complete.
-
-  Raises:
-    UserError: if there is no compiler, or it fails.
-    OSError: if the file cannot be written.
-  """
-  compiler = _compiler()
+  """Compiles the library to a file, which it replaces when it is complete."""
+  compiler = os.environ.get('CXX') or 'c++'
   # One unit parses the headers of jaxlib once.
   unit = ''.join(f'#include "{own}"\n' for own in sorted(_SOURCES.glob('*.cc')))
   command = [*compiler.split(), *_FLAGS, '-isystem', jax.ffi.include_dir()]
@@ -85,12 +80,10 @@ def compile_library(library: pathlib.Path) -> None:
 
 
 def path() -> pathlib.Path:
-  """Returns the path of the library, whether it exists or not.
-
-  Its name depends on the sources, the compiler, jaxlib and the processor.
-  """
+  """Returns its path, by the sources, the compiler, jaxlib and processor."""
   parts = [own.read_text() for own in sorted(_SOURCES.glob('*.[ch]*'))]
-  parts += [_compiler(), importlib.metadata.version('jaxlib'), processor()]
+  compiler = os.environ.get('CXX') or 'c++'
+  parts += [compiler, importlib.metadata.version('jaxlib'), processor()]
   digest = hashlib.sha256('\n'.join(parts).encode()).hexdigest()[:16]
   return user_cache.folder() / 'kernels' / f'{digest}.so'
 
@@ -114,7 +107,3 @@ def check_folder(folder: pathlib.Path) -> None:
       f'Other users can write to {folder}, so kernels from it are not loaded; '
       'make it yours alone, or name another folder in $SSNN_JAX_CACHE_DIR.'
     )
-
-
-def _compiler():
-  return os.environ.get('CXX') or 'c++'

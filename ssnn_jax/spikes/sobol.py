@@ -58,13 +58,6 @@ def dimension(role: Role, layer: int) -> int:
   of a synapse. The pairs (0, 1) and (3, 4), and (0, 2) and (3, 2) with the
   winners, reduce it at all lengths; others double it. The shifts are
   independent, so that layers may share a pair.
-
-  Args:
-    role: role of the train.
-    layer: its layer.
-
-  Returns:
-    The dimension, from 0.
   """
   if role == Role.ERROR:
     return 4 if layer == 1 else 1

@@ -122,15 +122,10 @@ def _compare_drawn(source, word, rates, masks):
 def compare(
   thresholds: jax.Array, rates: jax.Array, masks: jax.Array
 ) -> jax.Array:
-  """Compares the thresholds of a word with the rates of its windows.
+  """Compares the thresholds of a word, `[32, N or 1]`, with its rates.
 
-  Args:
-    thresholds: `[32, N or 1]` thresholds of the ticks of the word.
-    rates: `[W, N]` spikes per tick in each window.
-    masks: `[W]` uint32 ticks of each window.
-
-  Returns:
-    `[N]` uint32 spikes of all windows.
+  Rates are `[W, N]` spikes per tick in windows of `[W]` uint32 ticks; returns
+  `[N]` uint32 spikes of all windows.
   """
   places = jnp.arange(TICKS_PER_WORD, dtype=jnp.uint32)
   window_of_tick = jnp.argmax(masks[:, None] >> places[None] & 1, axis=0)
@@ -159,17 +154,10 @@ def round_rates(rates: jax.Array) -> jax.Array:
 
 
 def make_keys(key: jax.Array, num_layers: int) -> jax.Array:
-  """Derives the keys of all trains of a presentation.
+  """Derives the keys of all trains, `[num_layers, roles, 3]` uint32.
 
-  Args:
-    key: PRNG key of the presentation; used again, it derives the same keys.
-    num_layers: number of layers of neurons, including the inputs.
-
-  Returns:
-    `[num_layers, roles, 3]` uint32 keys.
-
-  Raises:
-    UserError: if the key is no PRNG key, or several.
+  The inputs are a layer; the same PRNG key of a presentation derives the same
+  keys. Raises a `UserError` if it is no PRNG key, or several.
   """
   checks.check_key(key)
   # Cloned, as several functions derive the same keys.
@@ -187,11 +175,7 @@ def make_keys(key: jax.Array, num_layers: int) -> jax.Array:
 def uniforms(source: Source) -> jax.Array:
   """Returns independent uniform numbers of all ticks, whatever the sampler.
 
-  Args:
-    source: names the neurons, the sample and the K words.
-
-  Returns:
-    `[32 K, N]` float32 within (0, 1).
+  They are `[32 K, N]` float32 within (0, 1).
   """
   counters = source.counters()
 
@@ -214,17 +198,14 @@ def compare_bit(
   """Compares one bit of thresholds and rates, for the 32 ticks of a word.
 
   A comparison proceeds from the least significant bit. Where a bit of the rate
-  is set, a threshold bit of 0 makes the threshold smaller; where a bit of the
-  rate is not set, a threshold bit of 1 makes the threshold larger; otherwise
-  the lower bits decide.
+  is set, a threshold bit of 0 makes the threshold smaller; where it is not, a
+  threshold bit of 1 makes the threshold larger; otherwise lower bits decide.
 
   Args:
-    plane: `[M]` uint32 bits of the thresholds at the ticks of a word; M is N,
-      or 1 where the neurons share one threshold per tick.
+    plane: `[N or 1]` uint32 bits of the thresholds at the ticks of a word.
     rates: `[N]` uint32 rounded rates.
-    index: index of the bit in rates and thresholds.
-    below: `[N]` uint32, ticks in which the lower bits of the threshold are
-      smaller.
+    index: index of the bit.
+    below: `[N]` uint32 ticks in which the lower bits are smaller.
 
   Returns:
     `[N]` uint32, the same with this bit.

@@ -79,7 +79,7 @@ def block(schedule: Schedule, index: jax.Array | int) -> Block:
     >>> schedule = ssnn_jax.spikes.Schedule(num_steps=40, window=1)
     >>> schedule.num_blocks, schedule.windows_per_block
     (2, 32)
-    >>> ssnn_jax.spikes.block(schedule, 1).windows.length.sum()  # ticks 32 to 39
+    >>> ssnn_jax.spikes.block(schedule, 1).windows.length.sum()  # 32 to 39
     Array(8, dtype=int32)
   """
   num_windows, window = schedule.windows_per_block, schedule.window
@@ -96,15 +96,9 @@ def block(schedule: Schedule, index: jax.Array | int) -> Block:
 
 
 def start_later(window: Window, start: int) -> Window:
-  """Returns a window as a layer sees it that starts after the inputs.
+  """Returns a window as a layer sees it that starts some ticks later.
 
-  Args:
-    window: a window of the presentation.
-    start: ticks of the presentation before the layer starts, whole windows.
-
-  Returns:
-    The window; before the start it has no ticks, and elapsed ticks, at least 1,
-    are counted from the start.
+  Before the start it has no ticks; elapsed ticks, at least 1, count from there.
   """
   if not start:
     return window

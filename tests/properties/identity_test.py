@@ -26,6 +26,8 @@ ARCHITECTURES = (
   dict(layer_sizes=THREE, input_gain=1.5, gain=(0.7, 1.0, 3.0)),
 )
 PRESENTATIONS = (
+  dict(timing='realtime', num_steps=40, dropout=0.2, gain=2.0),
+  dict(timing='realtime', num_steps=40, winner='exact'),
   dict(integration='mean', window=32, num_steps=33),
   dict(integration='ramp', window=32, num_steps=80),
   dict(

@@ -92,9 +92,7 @@ class UnbiasedTest(parameterized.TestCase):
     assert_unbiased(samples, enumerate_gradient(config, params))
 
   def test_mean_update_does_not_depend_on_the_hash(self):
-    config = ssnn_jax.NetworkConfig(
-      ONE, num_steps=2, sampler=sources.THREEFRY
-    )
+    config = ssnn_jax.NetworkConfig(ONE, num_steps=2, sampler=sources.THREEFRY)
     params = make_params(ONE)
     samples = sample_gradients(ssnn_jax.ssnn(config), params, 32, 2048)
     exact = enumerate_gradient(config, params)

@@ -30,7 +30,7 @@ def batch(size=BATCH_SIZE):
 
 
 @functools.cache
-def make(separate_signs=True, num_steps=40, window=8, **options):
+def make(separate_signs=True, num_steps=40, window=32, **options):
   """Builds a network; returns its parameters and its jitted learn."""
   config = ssnn_jax.NetworkConfig(SIZES, num_steps, window, **options)
   network = ssnn_jax.ssnn(config, separate_signs=separate_signs)
@@ -141,7 +141,9 @@ class ThinningTest(parameterized.TestCase):
     self.assertLess(total(thinned.positive), total(plain.positive))
 
   def test_updates_on_rates_are_not_thinned(self):
-    ours, theirs = (learn(given, update='rates') for given in (None, 4 * UNIT))
+    ours, theirs = (
+      learn(given, rates=('update',)) for given in (None, 4 * UNIT)
+    )
     assert_same(ours, theirs)
 
 
@@ -155,7 +157,7 @@ class SeparateTest(parameterized.TestCase):
         self.assertGreaterEqual(min(map(np.min, jax.tree.leaves(counts))), 0)
 
   def test_errors_of_a_synapse_change_sign_between_windows(self):
-    update = learn(0.05, size=1, num_steps=20, window=1, seed=1)
+    update = learn(0.05, size=1, num_steps=200, seed=1)
     both = jax.tree.map(np.minimum, update.positive, update.negative)
     self.assertGreater(total(both[0]), 0)
 
@@ -169,21 +171,6 @@ def train_step(config, update, params, rate):
 
 
 class PulsesTest(parameterized.TestCase):
-  @parameterized.parameters('spikes', 'rates')
-  def test_single_pulses_make_one_step_for_each_coincidence(self, use):
-    params, update = make(update=use)[0], learn(update=use)
-    config = DeviceConfig(dw_min=STEP, pulse_scheme='single')
-    after = train_step(config, update, params, rate=123.0)  # unused
-    negative = jax.tree.leaves(jax.tree.map(np.negative, signed(update)))
-    for now, before, asked in zip(after, jax.tree.leaves(params), negative):
-      pulses = (now - before) / STEP
-      np.testing.assert_array_equal(pulses, np.round(pulses))
-      if use == 'spikes':
-        np.testing.assert_array_equal(pulses, asked)
-      else:
-        self.assertLess(np.abs(pulses - asked).max(), 1.0)
-        self.assertGreater(np.abs(pulses).max(), 1.0)
-
   @parameterized.parameters(
     # Ratios of requested change to step, below and above 1.
     (0.013, 7, 2),
@@ -206,7 +193,7 @@ class PulsesTest(parameterized.TestCase):
     statistics.assert_mean_within(pulses, -rate * gradient / STEP)
 
   def test_updates_on_rates_are_unbiased_over_keys(self):
-    params, update = make(update='rates')[0], learn(update='rates')
+    params, update = make(rates=('update',))[0], learn(rates=('update',))
     device = devices.make_resistive(DeviceConfig(dw_min=STEP), 0.3)
     state = device.init(jax.random.key(3), params)[1]
 
@@ -222,40 +209,6 @@ class PulsesTest(parameterized.TestCase):
       pulses = np.asarray(change) / STEP
       np.testing.assert_array_equal(pulses, np.round(pulses))
       statistics.assert_mean_within(pulses, -0.3 / STEP * gradient)
-
-  def test_fine_steps_are_within_one_step_of_the_limit(self):
-    # Up and down pulses are rounded by the same random number, so that their
-    # difference is within 1 of the requested number.
-    fine = 2.0**-16
-    params, update = make(update='rates')[0], learn(update='rates')
-    coarse, exact = (
-      train_step(DeviceConfig(dw_min=step), update, params, 0.3)
-      for step in (fine, 0.0)
-    )
-    distance = max(np.abs(a - b).max() for a, b in zip(coarse, exact))
-    self.assertBetween(distance, fine / 4, fine * 1.01)
-
-  def test_steps_that_divide_the_requested_change_equal_the_limit(self):
-    # One coincidence requests 2.5 / 320, exactly 2**9 steps.
-    fine, rate = 2.0**-16, 2.5
-    params = make()[0]
-    update = learn(fine / rate)
-    ours, theirs = (
-      train_step(DeviceConfig(dw_min=step), update, params, rate)
-      for step in (fine, 0.0)
-    )
-    assert_same(ours, theirs)
-
-  def test_number_of_fine_steps_has_the_requested_mean(self):
-    # One coincidence requests 1.5 steps: three of four write two.
-    fine, rate, share = 2.0**-16, 1.5 * 2.0**-16 / UNIT, 0.75
-    params, all_counts, thinned = make()[0], learn(UNIT), learn(fine / rate)
-    exact = train_step(DeviceConfig(), all_counts, params, rate)
-    ours = train_step(DeviceConfig(dw_min=fine), thinned, params, rate)
-    counts = jax.tree.map(np.add, all_counts.positive, all_counts.negative)
-    for a, b, count in zip(ours, exact, jax.tree.leaves(counts)):
-      deviation = 2 * np.sqrt(count * share * (1 - share))
-      self.assertTrue(np.all(np.abs(a - b) <= (5 * deviation + 0.01) * fine))
 
   def test_zero_learning_rate_changes_no_weight(self):
     params, update = make()[0], learn(np.inf)

@@ -119,7 +119,7 @@ class ThresholdsTest(parameterized.TestCase):
     # Expected 4096**2 / 2**32 = 0.004 a pair, so 3 has odds of 1e-8.
     self.assertLess(shared.max(initial=0), 3)
 
-  @parameterized.parameters('bernoulli', 'sobol', 'lfsr', 'lfsr_shared')
+  @parameterized.parameters('bernoulli', 'sobol')
   def test_are_uniform_over_samples(self, sampler):
     # Each sample once, as the ticks of a train may depend on each other.
     values = draw(sampler, jnp.arange(1), jnp.arange(2**15), 3)[:, 7, 2]
