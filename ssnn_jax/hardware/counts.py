@@ -136,8 +136,8 @@ def spiking_memory(config: NetworkConfig) -> StoredBits:
   """
   if config.rates:
     raise types.UserError(
-      f'rates is {config.rates}, for which the memory of spikes is not defined; '
-      'pass a network without rates.'
+      f'rates is {config.rates}, for which the memory of spikes is not '
+      'defined; pass a network with rates=().'
     )
   sizes, window = config.layer_sizes, config.schedule.window
   membrane = membrane_lib.find(config.integration)

@@ -138,9 +138,7 @@ class ReadNoiseTest(parameterized.TestCase):
     config = convolutions.make_config(num_steps=32, read_noise=0.5)
     params = jax.tree.map(jnp.zeros_like, convolutions.make_params(config))
     images, labels = convolutions.batch(1)
-    signals = training.raster.present(
-      config, params, KEY, images[0], labels[0]
-    )
+    signals = training.raster.present(config, params, KEY, images[0], labels[0])
     first = signals.potentials[0][0, 0].reshape(12, 3)
     self.assertGreater(np.ptp(first, axis=0).min(), 0)
     # What comes back to the first layer is noise of three positions.
