@@ -24,7 +24,7 @@ from ssnn_jax.spikes.thresholds import NUM_BITS
 from ssnn_jax.spikes.thresholds import Role
 
 # What is counted at once: patches of a convolution repeat spikes and rates.
-_WORDS_AT_ONCE, _SAMPLES_AT_ONCE = 512, 128
+_WORDS_AT_ONCE, _WORDS_OF_PATCHES_AT_ONCE, _SAMPLES_AT_ONCE = 4096, 512, 128
 
 
 class PulsePlan(NamedTuple):
@@ -200,7 +200,10 @@ def _count(config, wiring, presynaptic, streams):
     lambda x: x.reshape(-1, *x.shape[2:]), (presynaptic, streams)
   )
   num_samples, num_words = signals[0].shape[:2]
-  at_once = _SAMPLES_AT_ONCE if is_exact else _WORDS_AT_ONCE // num_words
+  words_at_once = _WORDS_OF_PATCHES_AT_ONCE
+  if wiring.inputs is None:
+    words_at_once = _WORDS_AT_ONCE
+  at_once = _SAMPLES_AT_ONCE if is_exact else words_at_once // num_words
   num_parts = -(-num_samples // max(1, at_once))
   if num_parts <= 1:
     return add(zeros, signals)[0]

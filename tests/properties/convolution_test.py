@@ -86,4 +86,4 @@ def count(config, train, errors):
   pack = jax.vmap(spikes.pack)
   streams = types.ErrorStreams(pack(errors == 1), pack(errors == -1))
   ends = jax.tree.map(lambda x: x[None], [(pack(train), streams)])
-  return jax.jit(lambda: updates.count(config, ends, False))().positive[0]
+  return jax.jit(lambda: updates.count(config, ends, False))()[0][0]
