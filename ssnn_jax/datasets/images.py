@@ -20,7 +20,6 @@ import zlib
 
 import numpy as np
 
-from ssnn_jax.datasets import cache
 from ssnn_jax.datasets import catalog
 from ssnn_jax.datasets import downloads
 from ssnn_jax.datasets import files
@@ -91,7 +90,7 @@ def load(
       arrays[f'{part}_labels'] = labels - np.int32(catalog.first_label(name))
     return arrays
 
-  arrays = cache.load_or_build(name, sources, decode)
+  arrays = files.load_or_build(name, sources, decode)
   return types.Dataset(
     name,
     types.Split(arrays['train_inputs'], arrays['train_labels']),

@@ -7,7 +7,7 @@ import numpy as np
 
 from ssnn_jax import user_cache
 from ssnn_jax import version
-from ssnn_jax.datasets import cache
+from ssnn_jax.datasets import files
 from tests.testing import datasets as data_util
 
 ARRAYS = {
@@ -24,7 +24,7 @@ class CacheTest(data_util.DatasetTestCase):
   def load(self, arrays=ARRAYS):
     """Returns the entry, and whether it was built."""
     build = mock.Mock(return_value=arrays)
-    return cache.load_or_build('own/set', [self.source], build), build.called
+    return files.load_or_build('own/set', [self.source], build), build.called
 
   def test_builds_once_and_maps_the_arrays(self):
     for is_first in (True, False):
@@ -50,7 +50,7 @@ class CacheTest(data_util.DatasetTestCase):
       raise KeyboardInterrupt
 
     with self.assertRaises(KeyboardInterrupt):
-      cache.load_or_build('own/set', [self.source], build)
+      files.load_or_build('own/set', [self.source], build)
     self.assertTrue(self.load()[1])
 
   def test_full_disk_leaves_nothing(self):
