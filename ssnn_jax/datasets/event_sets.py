@@ -28,7 +28,6 @@ import tqdm
 
 from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import catalog
-from ssnn_jax.datasets import downloads
 from ssnn_jax.datasets import files
 from ssnn_jax.datasets import recordings
 
@@ -111,12 +110,6 @@ def _open_tonic(name, folder, download):
 
     def _check_exists(self):
       return super()._check_exists() if download else True
-
-    def download(self):
-      url = getattr(self, 'url', None)
-      if url:  # tonic would retry for minutes
-        downloads.check_available(url, pathlib.Path(self.location_on_system))
-      super().download()
 
   Reader.__name__ = kind.__name__  # the name of its folder
   parameters = inspect.signature(kind).parameters

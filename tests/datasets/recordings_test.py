@@ -71,22 +71,6 @@ class LoadTest(data_util.RecordingsTestCase):
     self.assert_refused('n_mnist', problem, self.load)
     self.assertEmpty(self.list_cached())
 
-  def test_decodes_again_only_if_files_change(self):
-    self.write_recordings()
-    first = self.load()
-    with mock.patch.object(recordings, 'read_bin') as decode:
-      second = self.load()
-    decode.assert_not_called()
-    data_util.assert_arrays_equal(first, second)
-    for split in second.values():
-      self.assertTrue(data_util.is_mapped(split.times))
-    events = event_bytes(data_util.random_events(9))
-    self.write('NMNIST/Train/9/00099.bin', events)
-    changed = self.load()
-    self.assertLen(changed['train'].labels, 8)
-    self.assertEqual(changed['train'].labels[-1], 9)
-    self.assertLen(changed['test'].labels, 3)
-
 
 def unpack(trains):
   """Unpacks trains `[N, K, I]` to spikes `[N, 32 K, I]`."""

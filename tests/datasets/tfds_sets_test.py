@@ -127,6 +127,16 @@ class LoadTest(data_util.DatasetTestCase):
     start = f'{folder} cannot be read as a prepared TFDS dataset ('
     self.assert_load_refused('colors', start, 'remove it')
 
+  def test_missing_reader_is_named(self):
+    self.prepare_own()
+    missing = mock.patch.dict(sys.modules, {'array_record': None})
+    with missing, mock.patch.dict(sys.modules):
+      sys.modules.pop('array_record.python', None)
+      with self.assertRaisesRegex(
+        datasets.DatasetError, 'pip install array_record.$'
+      ):
+        datasets.load('colors', self.data_dir)
+
   @data_util.requires_files('fashion_mnist/*-ubyte*')
   def test_real_images_are_read_back(self):
     fashion = datasets.load('fashion_mnist', data_util.REAL_DATA)
