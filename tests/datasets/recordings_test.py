@@ -86,9 +86,8 @@ class BinEventsTest(data_util.RecordingsTestCase):
       'train'
     ]
 
-  def bin(self, *args, **kwargs):
-    settings = datasets.Binning(*args, **kwargs)
-    return recordings.bin_events(self.recordings, settings)
+  def bin(self, num_steps):
+    return recordings.bin_events(self.recordings, datasets.Binning(num_steps))
 
   @parameterized.product(
     num_steps=(1, 32, 50, 70),

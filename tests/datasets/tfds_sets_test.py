@@ -19,10 +19,7 @@ TEST = data_util.random_split(20, seed=1)
 
 class FindTest(data_util.DatasetTestCase):
   def describe(self, folder, **content):
-    path = self.write(
-      f'{folder}/dataset_info.json', json.dumps(content).encode()
-    )
-    return path.parent
+    self.write(f'{folder}/dataset_info.json', json.dumps(content).encode())
 
   @parameterized.parameters('mnist', 'emnist/balanced')
   def test_finds_newest_version_of_the_format(self, name):
