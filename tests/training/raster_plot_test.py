@@ -7,7 +7,6 @@ import numpy as np
 
 from ssnn_jax.training import raster
 from ssnn_jax.training import raster_plot
-from tests.testing import figures
 
 NUM_STEPS, WINDOW = 40, 16
 ACTIVE = range(0, 7 * 32, 7)
@@ -81,7 +80,3 @@ class DrawTest(parameterized.TestCase):
     (axes,) = raster_plot.draw(recorded, layer=0).axes
     self.assertEmpty(axes.lines)
     self.assertEqual(axes.get_xlabel(), 'tick')
-
-  @parameterized.parameters(0, 1, 2)
-  def test_figure_is_readable(self, layer):
-    figures.assert_readable(raster_plot.draw(make_raster(), layer))
