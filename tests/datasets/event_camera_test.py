@@ -12,7 +12,6 @@ import jax
 import numpy as np
 
 from ssnn_jax.datasets import event_camera
-from ssnn_jax.datasets import recordings
 from tests.testing import datasets as data_util
 from tests.testing import statistics
 from tests.testing.datasets import random_images
@@ -104,15 +103,6 @@ class EventCameraTest(CameraTestCase):
       abs(logarithms.std() - spread), sigmas * error / np.sqrt(2.0)
     )
 
-  def test_intervals_exceed_refractory_period(self):
-    (events,) = self.record(random_images(1))
-    pixels = events['y'].astype(int) * 34 + events['x']
-    order = np.lexsort((events['t'], pixels))
-    is_same_pixel = np.diff(pixels[order]) == 0
-    intervals = np.diff(events['t'][order].astype(int))[is_same_pixel]
-    # Times are rounded down to microseconds.
-    self.assertBetween(intervals.min(), 4999, 5001)
-
 
 class RecordTest(CameraTestCase):
   def assert_differ(self, one, other):
@@ -158,20 +148,6 @@ class WriteTest(CameraTestCase):
   def write_events(self, num_train=3):
     train, test = random_split(num_train), random_split(2)
     event_camera.write(self.folder, 'digits', train, test, self.camera, seed=5)
-
-  def test_tonic_decodes_encoded_events(self):
-    import tonic
-
-    random = np.random.RandomState(0)
-    events = np.zeros(1002, recordings.EVENTS)
-    for name, limit in (('x', 2**8), ('y', 240), ('p', 2), ('t', 2**23)):
-      drawn = random.randint(limit, size=1000)
-      events[name] = np.append(drawn, (0, limit - 1))
-    path = self.write('a.bin', recordings.encode_bin(events))
-    self.assertEqual(path.stat().st_size, 5 * 1002)
-    found = tonic.io.read_mnist_file(path, dtype=tonic.datasets.NMNIST.dtype)
-    for name in 'xypt':
-      np.testing.assert_array_equal(found[name], events[name])
 
   def test_folder_has_layout_of_n_mnist_and_description(self):
     self.write_events()

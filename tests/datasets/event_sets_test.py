@@ -121,12 +121,10 @@ class ClassTest(TonicTestCase):
 
   def test_decodes_again_only_if_files_change(self):
     self.write_made()
-    first = self.load('tonic:Made')
+    self.load('tonic:Made')
     with mock.patch.object(event_sets, '_decode') as decode:
-      second = self.load('tonic:Made')
+      self.load('tonic:Made')
     decode.assert_not_called()
-    data_util.assert_arrays_equal(first.train, second.train)
-    self.assertLen(self.list_cached(), 1)
     self.write_made(labels=(1, 1, 0))
     self.assertEqual(self.load('tonic:Made').test.labels.tolist(), [1, 1, 0])
 

@@ -133,17 +133,3 @@ class LoadTest(data_util.DatasetTestCase):
         datasets.DatasetError, 'pip install array_record.$'
       ):
         datasets.load('colors', self.data_dir)
-
-  @data_util.requires_files('fashion_mnist/*-ubyte*')
-  def test_real_images_are_read_back(self):
-    fashion = datasets.load('fashion_mnist', data_util.REAL_DATA)
-    stored = datasets.Split(*(array[:300] for array in fashion.train))
-    folder = data_util.prepare_tfds(
-      'fashion',
-      self.data_dir,
-      tfds.features.Image(shape=(28, 28, 1)),
-      tfds.features.ClassLabel(num_classes=10),
-      train=stored,
-      test=stored,
-    )
-    data_util.assert_arrays_equal(tfds_sets.read(folder).train, stored)

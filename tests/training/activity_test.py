@@ -13,7 +13,6 @@ from ssnn_jax import types
 from ssnn_jax.training import activity
 from tests.testing import convolutions
 from tests.testing import networks
-from tests.testing import statistics
 
 SIZES = (12, 9, 3)
 BATCH_SIZE = 5
@@ -180,20 +179,3 @@ class ActivityTest(parameterized.TestCase):
         (40 * errors.sum() / BATCH_SIZE, 40 * 2 * wrong * 3.0),
         rtol=1e-6,
       )
-
-  def test_rates_give_the_expected_activity_of_spikes(self):
-    # With forward and backward on rates, trains are sampled for given rates,
-    # and the mean coincidence is the product of rates. No error is clipped.
-    config = ssnn_jax.NetworkConfig(
-      (12, 9, 3), num_steps=40, window=32, gain=0.5, rates=RATES
-    )
-    params, images = networks.make_params(config), make_images()
-    expected = observe(config, params, images, LABELS)
-    np.testing.assert_array_equal(expected.clipped_error_fractions, 0)
-    self.assertAlmostEqual(expected.firing_rates[0], images.mean(), places=6)
-    config = dataclasses.replace(config, rates=RATES[:2])
-    run = jax.vmap(activity.make_observe(config), (None, 0, None, None))
-    keys = jax.random.split(jax.random.key(4), 1000)
-    seen = jax.jit(run)(params, keys, images, LABELS)
-    for found, mean in zip(seen.coincidences, expected.coincidences):
-      statistics.assert_mean_within(found, mean)
