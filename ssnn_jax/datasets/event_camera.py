@@ -86,9 +86,7 @@ def draw_thresholds(key: jax.Array, camera: Camera) -> jax.Array:
 def record(
   key: jax.Array, camera: Camera, thresholds: jax.Array, images: np.ndarray
 ) -> Iterator[np.ndarray]:
-  """Yields the recordings of `[N, 28, 28]` uint8 images; consumes the key.
-
-  The events of a recording are sorted by time, with the fields x, y, p and t.
+  """Yields the events of `[N, 28, 28]` uint8 images; consumes the key.
 
   A recording depends only on the key, the image and its index in the dataset.
   """

@@ -37,11 +37,9 @@ _PARTS = 'train', 'test'
 def load_tonic(
   name: str, data_dir: pathlib.Path, download: bool = False
 ) -> tuple[dict[str, recordings.Recordings], tuple[str, ...]]:
-  """Loads the recordings of `tonic:<name>`, memory-mapped from a cache.
+  """Loads the splits 'train' and 'test' of an event set, and its class names.
 
-  Returns the splits 'train' and 'test', and the names of the classes. Raises
-  `DatasetError` if files are missing or invalid, or the event set is not
-  divided into training and test recordings.
+  Raises `DatasetError` if files are missing or invalid, or there is no split.
   """
   folder = data_dir / name.removeprefix(catalog.TONIC)
   with _explain_errors(name, folder):

@@ -32,9 +32,7 @@ def load(
 ) -> types.Dataset:
   """Loads an image dataset, with upright images and labels from 0.
 
-  A prepared TFDS dataset takes precedence over the original files, which names
-  in `catalog.IMAGES` have. Raises `DatasetError` if the name is unknown, or a
-  file is missing or invalid.
+  A prepared TFDS dataset takes precedence over the original files.
   """
   if name == 'digits':
     return types.Dataset(name, *_load_digits(), catalog.CLASS_NAMES[name])
@@ -125,12 +123,15 @@ def _find_originals(name, data_dir, download=False):
 def read_idx(
   path: str | os.PathLike | zipfile.Path, num_axes: int | None = None
 ) -> np.ndarray:
-  """Reads an IDX file of unsigned bytes; the array is uint8 and read-only.
+  """Reads an IDX file of unsigned bytes.
 
   Args:
     path: the file, which may lie within a zip archive; it must be gzipped if
       and only if its name ends in `.gz`.
     num_axes: required number of axes; None for any number.
+
+  Returns:
+    The array, uint8 and read-only.
 
   Raises:
     DatasetError: if the file has invalid content.

@@ -40,11 +40,11 @@ class Recordings(NamedTuple):
 def read_bin(path: pathlib.Path) -> np.ndarray:
   """Reads a recording of N-MNIST: `[E]` events with the fields x, y, p and t.
 
-  An event has 5 bytes: column, row, and 24 bits, of which the first is the
-  polarity and the others are the time in microseconds. A row of 240 is no
-  event, but an overflow of the timer after 2**13 us. Raises `DatasetError` if
-  the last event is incomplete.
+  Raises `DatasetError` if the last event is incomplete.
   """
+  # An event has 5 bytes: column, row, and 24 bits, of which the first is the
+  # polarity and the others are the time in microseconds. A row of 240 is no
+  # event, but an overflow of the timer after 2**13 us.
   content = np.fromfile(path, np.uint8)
   if content.size % 5:
     problem = f'has {content.size} bytes; expected 5 bytes for each event'
@@ -104,11 +104,7 @@ class Binning:
 
 
 def trains_shape(sensor_shape: tuple[int, int, int]) -> tuple[int, ...]:
-  """Returns the shape of the trains of a recording; I is its product.
-
-  It is `[2, H, W]` with polarities, otherwise `[H, W]`, or `[W]` of a sensor of
-  one row.
-  """
+  """Returns the shape of trains: `[2, H, W]`, `[H, W]` or, of a row, `[W]`."""
   num_polarities, height, width = sensor_shape
   if num_polarities > 1:
     return sensor_shape
@@ -119,7 +115,6 @@ def bin_events(recordings: Recordings, binning: Binning) -> np.ndarray:
   """Bins events into `[N, K, I]` uint32 spike trains, one bit per tick.
 
   An event at time t makes its input spike in tick floor(t T / event_window).
-  The last axis has the shape `trains_shape`.
   """
   num_inputs = math.prod(recordings.sensor_shape)
   shape = len(recordings.labels), binning.num_words, num_inputs

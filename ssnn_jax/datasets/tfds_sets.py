@@ -46,8 +46,7 @@ def find(name: str, data_dir: pathlib.Path) -> pathlib.Path | None:
 def read(folder: pathlib.Path) -> types.Dataset:
   """Reads a version of an image dataset, with images and labels unchanged.
 
-  The test split is 'validation' if there is none. Raises `DatasetError` if the
-  images have several sizes, the labels are no classes, or a file is damaged.
+  Raises `DatasetError` if it is no set of images and classes, or is damaged.
   """
   try:
     import array_record.python  # noqa: F401

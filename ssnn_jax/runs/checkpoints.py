@@ -42,8 +42,7 @@ class Checkpoint(NamedTuple):
 def open_in(folder: str | os.PathLike) -> Iterator[Any]:
   """Opens the checkpoints of a run; all are written when the context ends.
 
-  Yields an `orbax.checkpoint.CheckpointManager`. The folder is locked by
-  `files.exclusive_lock` meanwhile.
+  Yields the manager of orbax. `files.exclusive_lock` locks the folder meanwhile.
   """
   path = pathlib.Path(folder, _FOLDER).absolute()
   path.mkdir(exist_ok=True)
@@ -120,9 +119,7 @@ def load_params(
 ) -> types.Params:
   """Loads the trained parameters of a run; the arguments are those of `load`.
 
-  Raises:
-    UserError: if there is no checkpoint or no such seed, or the checkpoint is
-      damaged.
+  Raises `UserError` if there is no checkpoint, no such seed, or it is damaged.
   """
   path = pathlib.Path(folder, _FOLDER).absolute()
   epoch = None

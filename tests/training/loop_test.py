@@ -93,23 +93,6 @@ class TrainEpochTest(parameterized.TestCase):
       self.assertGreater(float(fraction), 0.85)
     self.assertGreater(float(means.accuracy), 0.8)
 
-  def test_network_on_rates_follows_ann(self):
-    # With rates the spiking network is the ANN, so both have the same weights
-    # as long as both see the same images and dropout masks.
-    rates = 'forward', 'backward', 'update'
-    config = ssnn_jax.NetworkConfig(
-      (6, 5, 3), num_steps=1, dropout=0.3, rates=rates
-    )
-    optimizer, params = training.make_optimizer(0.1, weight_decay=0.01), []
-    for build in (ssnn_jax.ssnn, ssnn_jax.ann):
-      epoch = training.make_train_epoch(build(config), optimizer, batch_size=8)
-      state = training.init_state(build(config), optimizer, 0)
-      for _ in range(10):
-        state, _ = jax.jit(epoch)(state, *TRAIN)
-      params.append(state.params)
-    for ours, theirs in zip(*map(jax.tree.leaves, params)):
-      np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
-
   def test_visits_samples_at_most_once_in_random_order(self):
     images = jnp.arange(10, dtype=jnp.uint8)[:, None]
     visited = []
