@@ -42,7 +42,7 @@ class Checkpoint(NamedTuple):
 def open_in(folder: str | os.PathLike) -> Iterator[Any]:
   """Opens the checkpoints of a run; all are written when the context ends.
 
-  Yields the manager of orbax. `files.exclusive_lock` locks the folder meanwhile.
+  Yields the manager of orbax; `files.exclusive_lock` locks the folder.
   """
   path = pathlib.Path(folder, _FOLDER).absolute()
   path.mkdir(exist_ok=True)
