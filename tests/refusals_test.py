@@ -247,6 +247,8 @@ FILES = [  # path, content, name of the data set, words
 _DIGITS = datasets.load('digits')
 _CONFIG = ssnn_jax.NetworkConfig((6, 3), num_steps=8)
 _NETWORK, _OPTIMIZER = ssnn_jax.ann(_CONFIG), training.make_optimizer(0.5)
+_LOST = training.init_state(_NETWORK, _OPTIMIZER, 0)
+_LOST = _LOST.replace(params=jax.tree.map(lambda w: w * np.nan, _LOST.params))
 _DEVICE = ssnn_jax.hardware.make_resistive(ssnn_jax.DeviceConfig(), 1.0)
 _INPUTS = np.random.default_rng(0).random((12, 6), np.float32)
 _CLASSES = np.arange(12) % 3
@@ -265,7 +267,7 @@ CALLS = [  # function of a folder, words
   (lambda folder: files.write_new(folder / 'file', b''), 'exists already'),
   (lambda folder: files.write_atomically(folder / 'a' / 'b', ''), 'No such'),
   (lambda folder: ssnn_jax.load(folder), 'holds no network'),
-  (lambda folder: ssnn_jax.load(folder / 'bad'), 'network.json is damaged'),
+  (lambda folder: ssnn_jax.load(folder / 'bad'), 'network.npz is damaged'),
   (lambda folder: ssnn_jax.load(folder / 'new'), "'Other'.*use version 9.0"),
   (lambda folder: ssnn_jax.load(folder / 'run', seed=9), 'no seed 9;.* 7, 8'),
   (lambda folder: ssnn_jax.load(folder / 'saved', seed=9), 'out seed and best'),
@@ -277,7 +279,7 @@ CALLS = [  # function of a folder, words
   ),
   (
     lambda folder: _save(folder, convert=lambda w: w.astype('bfloat16')),
-    'weights_0 are bfloat16',
+    'are bfloat16',
   ),
   (
     lambda folder: _save(
@@ -295,6 +297,7 @@ FITS = [  # training data, options, words
   (None, {'evaluate': (_INPUTS, _CLASSES - 1)}, 'evaluation data: labels'),
   (None, {'batch_size': 13}, 'batch_size=13 is larger .* 12 samples'),
   (None, {'seed': 2**40}, 'seed is 1099511627776'),
+  (None, {'state': _LOST}, 'state has parameters that are NaN or infinite'),
   (None, {'optimizer': _DEVICE}, r'ssnn\(config, separate_signs=True\)'),
 ]
 COMPARISONS = [  # options, words
@@ -315,6 +318,23 @@ def _save(folder, convert=lambda weights: weights, **changes):
 
 
 class DataTest(data_util.DatasetTestCase):
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    folder = cls.enterClassContext(tempfile.TemporaryDirectory())
+    cls.folder = pathlib.Path(folder)
+    for name in ('bad', 'new', 'run'):
+      (cls.folder / name).mkdir()
+    for name in ('file', 'bad/network.npz'):
+      (cls.folder / name).write_bytes(b'{}')
+    unknown = cls.folder / 'new' / 'network.npz'
+    np.savez(unknown, version='9.0', config='{"type": "Other"}')
+    _save(cls.folder / 'saved')
+    networks.write_config(cls.folder / 'run', _CONFIG)
+    with checkpoints.open_in(cls.folder / 'run') as manager:
+      state = make_state(1, num_seeds=2)
+      checkpoints.save(manager, state, [7, 8], {}, None)
+
   def refuse(self, words):
     return self.assertRaisesRegex(
       ssnn_jax.UserError, rf'(?s)\A(?=[^\n]*\.\Z).*{words}'
@@ -348,18 +368,8 @@ class DataTest(data_util.DatasetTestCase):
 
   @parameterized.parameters(*CALLS)
   def test_calls(self, call, words):
-    self.write('file', b'')
-    self.write('bad/network.json', b'{}')
-    unknown = b'{"version": "9.0", "params": null, "config": {"type": "Other"}}'
-    self.write('new/network.json', unknown)
-    _save(self.data_dir / 'saved')
-    (self.data_dir / 'run').mkdir()
-    networks.write_config(self.data_dir / 'run', _CONFIG)
-    with checkpoints.open_in(self.data_dir / 'run') as manager:
-      state = make_state(1, num_seeds=2)
-      checkpoints.save(manager, state, [7, 8], {}, None)
     with self.refuse(words):
-      call(self.data_dir)
+      call(self.folder)
 
   @parameterized.parameters(*FITS)
   def test_fits(self, data, options, words):

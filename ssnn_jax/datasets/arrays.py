@@ -1,9 +1,7 @@
 """Datasets of user-provided NumPy arrays, in memory or in an `.npz` file."""
 
-import os
 import pathlib
 from typing import Any
-import zipfile
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +20,8 @@ def is_npz_path(name: object) -> bool:
   return isinstance(name, str) and name.endswith('.npz')
 
 
-def load_npz(path: str | os.PathLike) -> types.Dataset:
-  """Loads a dataset from an `.npz` file with the arguments of `from_arrays`.
+def load_npz(path: str) -> types.Dataset:
+  """Loads the arguments of `from_arrays` from an `.npz` file.
 
   Other arrays are ignored, and objects are not unpickled.
   """
@@ -31,13 +29,7 @@ def load_npz(path: str | os.PathLike) -> types.Dataset:
     with np.load(pathlib.Path(path).expanduser()) as file:
       names = (*_ARRAYS, 'class_names')
       arrays = {name: file[name] for name in names if name in file}
-  except (
-    OSError,
-    ValueError,
-    TypeError,
-    EOFError,
-    zipfile.BadZipFile,
-  ) as error:
+  except Exception as error:  # zip, zlib and NumPy raise many types
     raise files.DatasetError(
       f'{path} cannot be read ({files.root_cause(error)}); save arrays of '
       f'numbers, and class_names of strings, with {_RECIPE}.'
@@ -48,7 +40,7 @@ def load_npz(path: str | os.PathLike) -> types.Dataset:
       f'{path} lacks {", ".join(missing)}; create it with {_RECIPE}.'
     )
   try:
-    return from_arrays(**arrays, name=os.fspath(path))
+    return from_arrays(**arrays, name=path)
   except files.DatasetError as error:
     raise files.DatasetError(f'{path}: {error}') from None
 
@@ -82,10 +74,15 @@ def from_arrays(
   Raises:
     DatasetError: if an array has an invalid shape, dtype or value.
   """
-  inputs = _check_inputs('x_train', x_train)
-  train = types.Split(inputs, check_labels('train', y_train, len(inputs)))
-  inputs = _check_inputs('x_test', x_test)
-  test = types.Split(inputs, check_labels('test', y_test, len(inputs)))
+  splits = []
+  for part, inputs, labels in (
+    ('train', x_train, y_train),
+    ('test', x_test, y_test),
+  ):
+    inputs = _check_inputs(f'x_{part}', inputs)
+    labels = check_labels(part, labels, len(inputs))
+    splits.append(types.Split(inputs, labels))
+  train, test = splits
   names = name_classes(class_names, train.labels, test.labels)
   given, expected = (
     (split.inputs.shape[1:], split.inputs.dtype) for split in (test, train)
@@ -108,18 +105,9 @@ def as_classes(labels: Any) -> Any:
 def check_labels(
   part: str, labels: npt.ArrayLike, num_samples: int
 ) -> np.ndarray:
-  """Returns the labels of a split, `[N]` int32.
+  """Returns the labels of a split as `[N]` int32, one for each sample.
 
-  Args:
-    part: name of the split, 'train' or 'test'.
-    labels: `[N]` or `[N, 1]` integers from 0, or bool.
-    num_samples: N, number of samples of the split.
-
-  Returns:
-    The labels.
-
-  Raises:
-    DatasetError: if they are not one class for each sample.
+  Raises `DatasetError` if they are no integers from 0.
   """
   labels = as_classes(np.asarray(labels))
   is_integer = np.issubdtype(labels.dtype, np.integer)
@@ -133,29 +121,16 @@ def check_labels(
 
 
 def name_classes(
-  class_names: npt.ArrayLike | None,
-  train_labels: np.ndarray,
-  test_labels: np.ndarray,
+  class_names: npt.ArrayLike | None, train: np.ndarray, test: np.ndarray
 ) -> tuple[str, ...]:
-  """Returns the name of each class.
+  """Returns the name of each class; None names classes by their numbers.
 
-  Args:
-    class_names: `[C]` names; None names the classes 0 to the largest training
-      label by these numbers.
-    train_labels: `[N]` training labels.
-    test_labels: test labels.
-
-  Returns:
-    The names as text.
-
-  Raises:
-    DatasetError: if a label has no name.
+  Raises `DatasetError` if one of the labels of the splits has no name.
   """
   if class_names is None:
-    class_names = range(train_labels.max() + 1)
+    class_names = range(train.max() + 1)
   names = tuple(map(str, class_names))
-  for part, labels in (('train', train_labels), ('test', test_labels)):
-    last = labels.max()
+  for part, last in (('train', train.max()), ('test', test.max())):
     if last >= len(names):
       raise files.DatasetError(
         f'y_{part} has the label {last}, out of range 0 to {len(names) - 1}; '

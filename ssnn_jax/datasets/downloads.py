@@ -4,7 +4,6 @@ TFDS and tonic provide the URLs and checksums; both would retry for minutes
 without a network.
 """
 
-import contextlib
 import hashlib
 import os
 import pathlib
@@ -33,18 +32,13 @@ def download(name: str, data_dir: pathlib.Path) -> None:
       final = folder / (unpacked or file.removesuffix('.gz'))
       if final.exists() or (archive.exists() and not unpacked):
         continue
-      with _explain_errors(url, archive):
-        if not archive.exists():
-          archive = scratch / file
-          _fetch(url, archive)
-          new.append(archive)
-        kind = 'md5' if len(checksum) == 32 else 'sha256'
-        with open(archive, 'rb') as content:
-          if hashlib.file_digest(content, kind).hexdigest() != checksum:
-            raise ValueError(f'{archive} has a wrong checksum')
-        if unpacked:
-          shutil.unpack_archive(archive, scratch)
-          new.append(scratch / unpacked)
+      try:
+        new += _download_file(url, checksum, archive, unpacked, scratch)
+      except Exception as error:  # of many types
+        raise files.DatasetError(
+          f'{url} cannot be downloaded ({files.root_cause(error)}); try again '
+          f'later, or download the file manually to {archive}.'
+        ) from error
     folder.mkdir(parents=True, exist_ok=True)
     for path in new:
       if not (folder / path.name).exists():
@@ -69,40 +63,35 @@ def _sources(family):
   }
 
 
-def _fetch(url, path):
-  """Downloads a file, with a progress bar."""
+def _download_file(url, checksum, archive, unpacked, scratch):
+  """Downloads, verifies and unpacks a file; returns the new paths."""
   import requests
 
-  with requests.get(url, stream=True, timeout=_TIMEOUT) as response:
-    response.raise_for_status()
-    total = int(response.headers.get('Content-Length', 0)) or None
-    with (
-      open(path, 'wb') as file,
-      tqdm.tqdm(
-        desc=path.name, total=total, unit='B', unit_scale=True, disable=None
-      ) as progress,
-    ):
-      for chunk in response.iter_content(2**20):
-        file.write(chunk)
-        progress.update(len(chunk))
-
-
-def check_available(url: str, path: pathlib.Path) -> None:
-  """Refuses a file that its server does not provide, to be saved as a path."""
-  import requests
-
-  with _explain_errors(url, path):
+  new = []
+  if not archive.exists():
+    archive = scratch / archive.name
+    new.append(archive)
     with requests.get(url, stream=True, timeout=_TIMEOUT) as response:
       response.raise_for_status()
-
-
-@contextlib.contextmanager
-def _explain_errors(url, path):
-  """Converts the errors of a download, of many types, to a `DatasetError`."""
-  try:
-    yield
-  except Exception as error:
-    raise files.DatasetError(
-      f'{url} cannot be downloaded ({files.root_cause(error)}); try again '
-      f'later, or download the file manually to {path}.'
-    ) from error
+      total = int(response.headers.get('Content-Length', 0)) or None
+      with (
+        open(archive, 'wb') as content,
+        tqdm.tqdm(
+          desc=archive.name,
+          total=total,
+          unit='B',
+          unit_scale=True,
+          disable=None,
+        ) as progress,
+      ):
+        for chunk in response.iter_content(2**20):
+          content.write(chunk)
+          progress.update(len(chunk))
+  kind = 'md5' if len(checksum) == 32 else 'sha256'
+  with open(archive, 'rb') as content:
+    if hashlib.file_digest(content, kind).hexdigest() != checksum:
+      raise ValueError(f'{archive} has a wrong checksum')
+  if unpacked:
+    shutil.unpack_archive(archive, scratch)
+    new.append(scratch / unpacked)
+  return new

@@ -76,18 +76,6 @@ class Camera:
     Saccade(start=220.0, duration=75.0, columns=-5.0, rows=0.0),
   )
 
-  @property
-  def num_steps(self) -> int:
-    """Number of time steps of a recording, K."""
-    return round(self.duration / self.time_step)
-
-
-class PixelEvents(NamedTuple):
-  """Events of the pixels in each time step of a recording."""
-
-  changes: jax.Array  #: [K, 34, 34] int8; 1 brightens, -1 darkens, 0 no event
-  phases: jax.Array  #: [34, 34] event time of a pixel within a step, in [0, 1)
-
 
 def draw_thresholds(key: jax.Array, camera: Camera) -> jax.Array:
   """Samples the thresholds of the pixels, `[34, 34]`; consumes the key."""
@@ -95,83 +83,10 @@ def draw_thresholds(key: jax.Array, camera: Camera) -> jax.Array:
   return camera.threshold * jnp.exp(camera.threshold_spread * deviations)
 
 
-def simulate(
-  key: jax.Array, camera: Camera, thresholds: jax.Array, image: jax.Array
-) -> PixelEvents:
-  """Simulates the recording of one `[28, 28]` uint8 image; consumes the key.
-
-  A pixel has at most one event in each time step; the camera is static.
-  """
-  phase_key, leak_key = jax.random.split(key)
-  screen = (image.astype(jnp.float32) / 255.0) ** camera.gamma
-  positions = _positions(camera)
-  # The start is uniform between two leak events of a still image; without a
-  # leak, the reference level starts at the image.
-  leaked = jax.random.uniform(
-    leak_key, thresholds.shape, maxval=float(camera.noise_rate > 0.0)
-  )
-  reference = _log_intensity(camera, screen, positions[0]) + leaked * thresholds
-  _, changes = jax.lax.scan(
-    lambda state, position: _step(camera, thresholds, screen, state, position),
-    (reference, jnp.zeros(thresholds.shape, jnp.int32)),
-    positions,
-  )
-  return PixelEvents(changes, jax.random.uniform(phase_key, thresholds.shape))
-
-
-def _positions(camera):
-  """Returns the column and row of the image's corner at each step, `[K, 2]`."""
-  times = camera.time_step * np.arange(camera.num_steps)[:, None]
-  starts, durations, *moves = np.array(camera.saccades).reshape(-1, 4).T
-  progress = np.clip((times - starts) / durations, 0.0, 1.0)
-  moved = (1.0 - np.cos(np.pi * progress)) / 2.0 @ np.transpose(moves)
-  return jnp.asarray(camera.origin + moved, jnp.float32)
-
-
-def _log_intensity(camera, screen, position):
-  """Returns the log intensity on the sensor, `[34, 34]`."""
-  columns, rows = map(_interpolation, position)
-  return jnp.log(rows @ screen @ columns.T + camera.dark_level)
-
-
-def _interpolation(position):
-  """Returns the linear interpolation weights along one axis, `[34, 28]`."""
-  pixels = np.arange(SENSOR_SIZE, dtype=np.float32)
-  distances = np.subtract.outer(pixels, pixels[:IMAGE_SIZE])
-  # Pixels outside the image are black.
-  return jax.nn.relu(1.0 - jnp.abs(distances - position))
-
-
-def _step(camera, thresholds, screen, state, position):
-  """Advances the sensor by one time step; returns its state and changes.
-
-  The state of a pixel is the log intensity at its last event, and its number of
-  remaining refractory steps.
-  """
-  reference, refractory_steps = state
-  level = _log_intensity(camera, screen, position)
-  leak = camera.noise_rate * camera.time_step / 1000.0
-  reference = reference + leak * thresholds
-  change = level - reference
-  is_active = refractory_steps == 0
-  fires = is_active & (jnp.abs(change) >= thresholds)
-  refractory_steps = jnp.where(
-    fires,
-    round(camera.refractory / camera.time_step),
-    jnp.maximum(refractory_steps - 1, 0),
-  )
-  # The reference follows the light during the refractory period.
-  reference = jnp.where(fires | ~is_active, level, reference)
-  changes = jnp.where(fires, jnp.sign(change), 0.0).astype(jnp.int8)
-  return (reference, refractory_steps), changes
-
-
 def record(
   key: jax.Array, camera: Camera, thresholds: jax.Array, images: np.ndarray
 ) -> Iterator[np.ndarray]:
-  """Yields the recordings of `[N, 28, 28]` uint8 images; consumes the key.
-
-  The events of a recording are sorted by time, with the fields x, y, p and t.
+  """Yields the events of `[N, 28, 28]` uint8 images; consumes the key.
 
   A recording depends only on the key, the image and its index in the dataset.
   """
@@ -180,27 +95,91 @@ def record(
     # The last batch is padded, because another size would be compiled again.
     indices = np.arange(start, start + _BATCH_SIZE).clip(max=len(images) - 1)
     batch = _simulate_batch(keys[indices], camera, thresholds, images[indices])
-    changes, phases = map(np.asarray, batch)
-    for index in range(min(_BATCH_SIZE, len(images) - start)):
-      yield _sort_events(camera, changes[index], phases[index])
+    all_changes, all_phases = map(np.asarray, batch)
+    for changes, phases in zip(all_changes, all_phases[: len(images) - start]):
+      positions = np.flatnonzero(changes.view(bool))
+      steps, pixels = np.divmod(positions, SENSOR_SIZE**2)
+      times = (steps + phases.ravel()[pixels]) * (1000.0 * camera.time_step)
+      order = np.argsort(times, kind='stable')
+      events = np.empty(len(order), recordings.EVENTS)
+      events['y'], events['x'] = np.divmod(pixels[order], SENSOR_SIZE)
+      # Darkening has polarity 1, as in N-MNIST.
+      events['p'] = changes.ravel()[positions[order]] < 0
+      events['t'] = times[order]
+      yield events
+
+
+def simulate(
+  key: jax.Array, camera: Camera, thresholds: jax.Array, image: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+  """Simulates the recording of one `[28, 28]` uint8 image; consumes the key.
+
+  Args:
+    key: PRNG key.
+    camera: the camera; static.
+    thresholds: `[34, 34]` thresholds of the pixels.
+    image: the image.
+
+  Returns:
+    `[K, 34, 34]` int8 events of the pixels in each time step, at most one each:
+    1 brightens, -1 darkens, 0 is no event; and `[34, 34]` times of the events
+    of a pixel within a step, in [0, 1).
+  """
+  phase_key, leak_key = jax.random.split(key)
+  screen = (image.astype(jnp.float32) / 255.0) ** camera.gamma
+
+  def interpolate(position):
+    """Returns the linear interpolation weights along one axis, `[34, 28]`."""
+    pixels = np.arange(SENSOR_SIZE, dtype=np.float32)
+    distances = np.subtract.outer(pixels, pixels[:IMAGE_SIZE])
+    # Pixels outside the image are black.
+    return jax.nn.relu(1.0 - jnp.abs(distances - position))
+
+  def log_intensity(position):
+    columns, rows = map(interpolate, position)
+    return jnp.log(rows @ screen @ columns.T + camera.dark_level)
+
+  # Column and row of the image's corner at each step, `[K, 2]`.
+  num_steps = round(camera.duration / camera.time_step)
+  times = camera.time_step * np.arange(num_steps)[:, None]
+  starts, durations, *moves = np.array(camera.saccades).reshape(-1, 4).T
+  progress = np.clip((times - starts) / durations, 0.0, 1.0)
+  moved = (1.0 - np.cos(np.pi * progress)) / 2.0 @ np.transpose(moves)
+  positions = jnp.asarray(camera.origin + moved, jnp.float32)
+  leak = camera.noise_rate * camera.time_step / 1000.0
+
+  def step(state, position):
+    # The log intensity at the last event, and remaining refractory steps.
+    reference, refractory_steps = state
+    level = log_intensity(position)
+    reference = reference + leak * thresholds
+    change = level - reference
+    is_active = refractory_steps == 0
+    fires = is_active & (jnp.abs(change) >= thresholds)
+    refractory_steps = jnp.where(
+      fires,
+      round(camera.refractory / camera.time_step),
+      jnp.maximum(refractory_steps - 1, 0),
+    )
+    # The reference follows the light during the refractory period.
+    reference = jnp.where(fires | ~is_active, level, reference)
+    changes = jnp.where(fires, jnp.sign(change), 0.0).astype(jnp.int8)
+    return (reference, refractory_steps), changes
+
+  # The start is uniform between two leak events of a still image; without a
+  # leak, the reference level starts at the image.
+  leaked = jax.random.uniform(
+    leak_key, thresholds.shape, maxval=float(camera.noise_rate > 0.0)
+  )
+  start = log_intensity(positions[0]) + leaked * thresholds
+  state = start, jnp.zeros(thresholds.shape, jnp.int32)
+  _, changes = jax.lax.scan(step, state, positions)
+  return changes, jax.random.uniform(phase_key, thresholds.shape)
 
 
 _simulate_batch = jax.jit(
   jax.vmap(simulate, in_axes=(0, None, None, 0)), static_argnums=1
 )
-
-
-def _sort_events(camera, changes, phases):
-  """Converts the pixel events of a recording to events sorted by time."""
-  positions = np.flatnonzero(changes.view(bool))
-  steps, pixels = np.divmod(positions, SENSOR_SIZE**2)
-  times = (steps + phases.ravel()[pixels]) * (1000.0 * camera.time_step)
-  order = np.argsort(times, kind='stable')
-  events = np.empty(len(order), recordings.EVENTS)
-  events['y'], events['x'] = np.divmod(pixels[order], SENSOR_SIZE)
-  events['p'] = changes.ravel()[positions[order]] < 0  # darkening, as N-MNIST
-  events['t'] = times[order]
-  return events
 
 
 def write(
@@ -221,19 +200,25 @@ def write(
     )
   camera_key, *keys = jax.random.split(jax.random.key(seed), 3)
   thresholds = draw_thresholds(camera_key, camera)
-  counts = {}
   with files.scratch(folder.parent) as scratch:
     unfinished = scratch / folder.name
     for part, split, key in zip(('Train', 'Test'), (train, test), keys):
+      for label in np.unique(split.labels):
+        (unfinished / part / str(label)).mkdir(parents=True)
       recorded = record(key, camera, thresholds, resize(split.inputs))
-      counts[part] = _write_split(unfinished / part, recorded, split.labels)
+      progress = tqdm.tqdm(
+        recorded, part, total=len(split.labels), unit='recording', disable=None
+      )
+      for number, (events, label) in enumerate(zip(progress, split.labels), 1):
+        path = unfinished / part / str(label) / f'{number:05}.bin'
+        path.write_bytes(recordings.encode_bin(events))
     note = (
       'These recordings are synthetic: a simulated event camera recorded the '
       f'images of {source}. They are not the recordings of N-MNIST, whose '
       'layout and file format they share.'
     )
     description = {'note': note, 'source': source, 'seed': seed}
-    description |= {'camera': dataclasses.asdict(camera), 'counts': counts}
+    description['camera'] = dataclasses.asdict(camera)
     text = json.dumps(description, indent=2)
     (unfinished / recordings.SYNTHETIC).write_text(f'{text}\n')
     files.publish(unfinished, folder)
@@ -251,18 +236,3 @@ def resize(images: np.ndarray) -> np.ndarray:
   margin = (IMAGE_SIZE - _DIGIT_SIZE) // 2
   padding = ((0, 0), (margin, margin), (margin, margin))
   return np.pad(np.rint(scaled).astype(np.uint8), padding)
-
-
-def _write_split(folder, recorded, labels):
-  """Writes one file per recording; counts the recordings and events."""
-  for label in np.unique(labels):
-    (folder / str(label)).mkdir(parents=True)
-  num_events = 0
-  progress = tqdm.tqdm(
-    recorded, folder.name, total=len(labels), unit='recording', disable=None
-  )
-  for index, (events, label) in enumerate(zip(progress, labels)):
-    path = folder / str(label) / f'{index + 1:05}.bin'
-    path.write_bytes(recordings.encode_bin(events))
-    num_events += len(events)
-  return {'recordings': len(labels), 'events': num_events}

@@ -27,9 +27,7 @@ import numpy.lib.recfunctions  # noqa: F401
 import tqdm
 
 from ssnn_jax.datasets import arrays
-from ssnn_jax.datasets import cache
 from ssnn_jax.datasets import catalog
-from ssnn_jax.datasets import downloads
 from ssnn_jax.datasets import files
 from ssnn_jax.datasets import recordings
 
@@ -39,19 +37,9 @@ _PARTS = 'train', 'test'
 def load_tonic(
   name: str, data_dir: pathlib.Path, download: bool = False
 ) -> tuple[dict[str, recordings.Recordings], tuple[str, ...]]:
-  """Loads recordings, memory-mapped from a cache.
+  """Loads the splits 'train' and 'test' of an event set, and its class names.
 
-  Args:
-    name: `tonic:` and the name of a folder, or of a class of tonic.
-    data_dir: folder of all datasets.
-    download: whether tonic downloads missing files.
-
-  Returns:
-    The splits 'train' and 'test', and the names of the classes.
-
-  Raises:
-    DatasetError: if files are missing or invalid, or the event set is not
-      divided into training and test recordings.
+  Raises `DatasetError` if files are missing or invalid, or there is no split.
   """
   folder = data_dir / name.removeprefix(catalog.TONIC)
   with _explain_errors(name, folder):
@@ -83,17 +71,13 @@ def _load(name, sources):
   folders = {source.location_on_system for source in sources.values()}
   paths = [p for folder in folders for p in pathlib.Path(folder).rglob('*')]
   paths = [path for path in paths if path.is_file()]
-  cached = cache.load_or_build(name, paths, lambda: _decode(name, sources))
-  splits = {
-    part: recordings.Recordings(
-      **{
-        field: cached[f'{part}_{field}']
-        for field in ('times', 'addresses', 'offsets', 'labels')
-      },
-      sensor_shape=tuple(map(int, cached['sensor_shape'])),
-    )
-    for part in _PARTS
-  }
+  cached = files.load_or_build(name, paths, lambda: _decode(name, sources))
+  sensor_shape = tuple(map(int, cached['sensor_shape']))
+  splits = {}
+  for part in _PARTS:
+    fields = recordings.Recordings._fields[:-1]
+    arrays_of_part = (cached[f'{part}_{field}'] for field in fields)
+    splits[part] = recordings.Recordings(*arrays_of_part, sensor_shape)
   return splits, tuple(map(str, cached['class_names']))
 
 
@@ -124,12 +108,6 @@ def _open_tonic(name, folder, download):
 
     def _check_exists(self):
       return super()._check_exists() if download else True
-
-    def download(self):
-      url = getattr(self, 'url', None)
-      if url:  # tonic would retry for minutes
-        downloads.check_available(url, pathlib.Path(self.location_on_system))
-      super().download()
 
   Reader.__name__ = kind.__name__  # the name of its folder
   parameters = inspect.signature(kind).parameters
@@ -193,32 +171,28 @@ def _decode(name, sources):
   width, height, polarities = sources['train'].sensor_size or _find_size(
     sources.values()
   )
-  sensor_shape = int(polarities), int(height), int(width)
-  decoded = {'sensor_shape': np.array(sensor_shape)}
+  shape = int(polarities), int(height), int(width)
+  decoded = {'sensor_shape': np.array(shape)}
   for part, source in sources.items():
     indices, paths = range(len(source)), getattr(source, 'data', ())
     # tonic may list the files of a folder in another order on other machines.
     if len(paths) == len(source) and all(isinstance(p, str) for p in paths):
       indices = sorted(indices, key=paths.__getitem__)
-    times, addresses, labels = [], [], []
+    found = []
     for index in tqdm.tqdm(
       indices, f'decoding {name}/{part}', disable=None, unit='files'
     ):
       events, label = source[index]
       try:
-        for kept, values in zip(
-          (times, addresses), _decode_events(events, sensor_shape)
-        ):
-          kept.append(values)
+        found.append((*_decode_events(events, shape), label))
       except ValueError as error:
         raise ValueError(f'recording {index} has {error}') from None
-      labels.append(label)
-    sizes = np.array(list(map(len, times)))
+    times, addresses, labels = zip(*found)
     decoded |= {
       f'{part}_times': np.concatenate(times),
       f'{part}_addresses': np.concatenate(addresses),
-      f'{part}_offsets': np.concatenate([[0], np.cumsum(sizes)]),
-      f'{part}_labels': arrays.check_labels(part, labels, len(sizes)),
+      f'{part}_offsets': np.cumsum([0, *map(len, times)]),
+      f'{part}_labels': arrays.check_labels(part, labels, len(labels)),
     }
   names = getattr(sources['train'], 'classes', None)
   if isinstance(names, Mapping):  # from names to labels
@@ -226,9 +200,8 @@ def _decode(name, sources):
   if names is not None:
     names = [n.decode() if isinstance(n, bytes) else n for n in names]
   labels = [decoded[f'{part}_labels'] for part in _PARTS]
-  return decoded | {
-    'class_names': np.array(arrays.name_classes(names, *labels))
-  }
+  decoded['class_names'] = np.array(arrays.name_classes(names, *labels))
+  return decoded
 
 
 def _decode_events(events, sensor_shape):
@@ -244,10 +217,9 @@ def _decode_events(events, sensor_shape):
   try:
     addresses = np.ravel_multi_index((p, y, x), sensor_shape)
   except ValueError:
-    polarities, height, width = sensor_shape
     raise ValueError(
-      f'an event outside of the sensor of {width} x {height} pixels and '
-      f'{polarities} polarities'
+      'an event outside of the sensor of {2} x {1} pixels and {0} '
+      'polarities'.format(*sensor_shape)
     ) from None
   # The number of pixels must be representable, too.
   dtype = np.min_scalar_type(math.prod(sensor_shape))
@@ -255,15 +227,15 @@ def _decode_events(events, sensor_shape):
 
 
 def _integers(events, name):
-  """Returns a field of events as int64; 0 without this field."""
+  """Returns a field of events as int64; 0 without y or p."""
   if name not in (events.dtype.names or ()):
     if name in 'tx':
       raise ValueError(f'events of {events.dtype} without the field {name}')
     return np.zeros(len(events), np.int64)
-  values = events[name]
-  if values.dtype.kind not in 'iub':
-    raise ValueError(f'events with {name} of {values.dtype}, not integers')
-  return values.astype(np.int64)
+  if events[name].dtype.kind not in 'iub':
+    dtype = events[name].dtype
+    raise ValueError(f'events with {name} of {dtype}, not integers')
+  return events[name].astype(np.int64)
 
 
 def _find_size(sources):

@@ -1,13 +1,22 @@
-"""Files and folders of datasets, and their errors."""
+"""Files and folders of datasets, the cache of decoded arrays, and errors."""
 
+from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
 import contextlib
+import hashlib
 import os
 import pathlib
+import re
 import tempfile
 import zipfile
 
+import numpy as np
+
 from ssnn_jax import types
+from ssnn_jax import user_cache
+from ssnn_jax import version
 
 
 class DatasetError(types.UserError):
@@ -64,3 +73,48 @@ def publish(finished: pathlib.Path, folder: pathlib.Path) -> None:
   except OSError:
     if not list_names(folder):
       raise
+
+
+def load_or_build(
+  name: str,
+  sources: Sequence[pathlib.Path],
+  build: Callable[[], Mapping[str, np.ndarray]],
+) -> dict[str, np.ndarray]:
+  """Loads the decoded arrays of a dataset; builds them first if files changed.
+
+  An entry of the cache is a folder of `.npy` files, named by its dataset and by
+  a digest of the files that it is made from.
+
+  Args:
+    name: name of the dataset.
+    sources: the files that the arrays are made from.
+    build: reads the files, and returns the arrays by name.
+
+  Returns:
+    The arrays by name, memory-mapped and read-only.
+
+  Raises:
+    DatasetError: if an entry is damaged or cannot be written.
+  """
+  digest = hashlib.sha256(version.__version__.encode())
+  for path in sorted(sources):
+    status = os.stat(path)
+    line = f'{os.path.realpath(path)} {status.st_size} {status.st_mtime_ns}\n'
+    digest.update(os.fsencode(line))
+  name = f'{re.sub("[/:]", "-", name)}-{digest.hexdigest()[:16]}'
+  folder = user_cache.folder() / 'datasets' / name
+  arrays = None if folder.exists() else build()
+  try:
+    if arrays is not None:
+      with scratch(folder.parent) as temporary:
+        new = temporary / name
+        new.mkdir()
+        for key, array in arrays.items():
+          np.save(new / f'{key}.npy', array)
+        publish(new, folder)
+    return {path.stem: np.load(path, 'r') for path in folder.glob('*.npy')}
+  except (OSError, ValueError) as error:
+    raise DatasetError(
+      f'The cache {folder} cannot be written or read ({root_cause(error)}); '
+      'remove it, or choose another folder with SSNN_JAX_CACHE_DIR.'
+    ) from error

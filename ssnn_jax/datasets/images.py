@@ -16,11 +16,9 @@ import os
 import pathlib
 import struct
 import zipfile
-import zlib
 
 import numpy as np
 
-from ssnn_jax.datasets import cache
 from ssnn_jax.datasets import catalog
 from ssnn_jax.datasets import downloads
 from ssnn_jax.datasets import files
@@ -28,40 +26,19 @@ from ssnn_jax.datasets import splits
 from ssnn_jax.datasets import tfds_sets
 from ssnn_jax.datasets import types
 
-_DAMAGED = (
-  gzip.BadGzipFile,
-  zipfile.BadZipFile,
-  zlib.error,
-  struct.error,
-  EOFError,
-  ValueError,
-)
-
 
 def load(
   name: str, data_dir: pathlib.Path, download: bool = False
 ) -> types.Dataset:
-  """Loads an image dataset.
+  """Loads an image dataset, with upright images and labels from 0.
 
   A prepared TFDS dataset takes precedence over the original files.
-
-  Args:
-    name: one of `catalog.IMAGES`, which may have original files, or the name of
-      a prepared dataset.
-    data_dir: folder of all datasets.
-    download: whether to download missing original files.
-
-  Returns:
-    The dataset, with upright images and labels from 0.
-
-  Raises:
-    DatasetError: if the name is unknown, or a file is missing or invalid.
   """
   if name == 'digits':
     return types.Dataset(name, *_load_digits(), catalog.CLASS_NAMES[name])
-  prepared = None
-  if name != 'emnist/letters':  # TFDS omits some images of the letters
-    prepared = tfds_sets.find(name, data_dir)
+  # TFDS omits some images of the letters.
+  is_complete = name != 'emnist/letters'
+  prepared = tfds_sets.find(name, data_dir) if is_complete else None
   if prepared is not None:
     sources = list(prepared.iterdir())
   elif name in catalog.IMAGES:
@@ -91,7 +68,7 @@ def load(
       arrays[f'{part}_labels'] = labels - np.int32(catalog.first_label(name))
     return arrays
 
-  arrays = cache.load_or_build(name, sources, decode)
+  arrays = files.load_or_build(name, sources, decode)
   return types.Dataset(
     name,
     types.Split(arrays['train_inputs'], arrays['train_labels']),
@@ -113,34 +90,34 @@ def _find_originals(name, data_dir, download=False):
     for kind in ('images-idx3', 'labels-idx1')
   ]
   folder = data_dir / family
-  archive = folder / 'gzip.zip'
   folders = [folder, data_dir / name, folder / 'gzip']
+  archive = folder / 'gzip.zip'
   if archive.exists():
     try:
       folders.append(zipfile.Path(archive, 'gzip/'))
     except zipfile.BadZipFile as error:
       raise files.damaged(archive, f'is a damaged archive ({error})') from error
-  candidates = []  # the most complete one is used
+  missing = None  # of the most complete folder
   for folder in folders:
     found = files.list_names(folder)
-    missing = [n for n in names if found.isdisjoint((n, f'{n}.gz'))]
-    paths = [folder / (f'{n}.gz' if f'{n}.gz' in found else n) for n in names]
-    candidates.append((paths, [str(folder / n) for n in missing]))
-  paths, missing = min(candidates, key=lambda candidate: len(candidate[1]))
-  if missing and download:
+    lacking = [n for n in names if found.isdisjoint((n, f'{n}.gz'))]
+    if not lacking:
+      zipped = [f'{n}.gz' if f'{n}.gz' in found else n for n in names]
+      return [folder / n for n in zipped]
+    if missing is None or len(lacking) < len(missing):
+      missing = [str(folder / n) for n in lacking]
+  if download:
     downloads.download(name, data_dir)
     return _find_originals(name, data_dir)
-  if missing:
-    wanted = f'the original files of {name}'
-    if split:
-      wanted = f'the official archive gzip.zip, or {wanted},'
-    raise files.DatasetError(
-      f'Cannot find {", ".join(missing)} (with or without .gz); put {wanted} '
-      f'into <data_dir>/{family}/ and set <data_dir> with --data_dir or '
-      'TFDS_DATA_DIR, download them with --download, or choose digits, which '
-      'needs no file.'
-    )
-  return paths
+  wanted = f'the original files of {name}'
+  if split:
+    wanted = f'the official archive gzip.zip, or {wanted},'
+  raise files.DatasetError(
+    f'Cannot find {", ".join(missing)} (with or without .gz); put {wanted} '
+    f'into <data_dir>/{family}/ and set <data_dir> with --data_dir or '
+    'TFDS_DATA_DIR, download them with --download, or choose digits, which '
+    'needs no file.'
+  )
 
 
 def read_idx(
@@ -172,7 +149,9 @@ def read_idx(
     array = items.reshape(shape)
     if num_axes not in (None, len(shape)):
       raise ValueError(f'it is {len(shape)}-dimensional, not {num_axes}-')
-  except (*_DAMAGED, IndexError) as error:
+  except FileNotFoundError:
+    raise
+  except Exception as error:  # gzip, zip, zlib and struct raise many types
     reason = files.root_cause(error)
     raise files.damaged(path, f'is no valid IDX file ({reason})') from error
   return array
@@ -185,15 +164,16 @@ def _read_split(name, images_path, labels_path):
   last = first + len(catalog.CLASS_NAMES[name]) - 1
   if images.shape[1:] != (28, 28):
     raise files.damaged(images_path, f'has images of size {images.shape[1:]}')
+  problem = None
   if labels.shape != images.shape[:1]:
-    problem = f'has {len(labels)} labels for {len(images)} images'
-    raise files.damaged(labels_path, problem)
-  if labels.min() < first or labels.max() > last:
+    problem = f'{len(labels)} labels for {len(images)} images'
+  elif labels.min() < first or labels.max() > last:
     problem = (
-      f'has labels from {labels.min()} to {labels.max()}, out of range {first} '
-      f'to {last}'
+      f'labels from {labels.min()} to {labels.max()}, out of range {first} to '
+      f'{last}'
     )
-    raise files.damaged(labels_path, problem)
+  if problem:
+    raise files.damaged(labels_path, f'has {problem}')
   return types.Split(images, labels.astype(np.int32))
 
 

@@ -95,16 +95,10 @@ def find_data_dir(data_dir: str | os.PathLike | None) -> pathlib.Path:
   return pathlib.Path(given or '~/tensorflow_datasets').expanduser().absolute()
 
 
-def recordings_folder(name: str, data_dir: pathlib.Path) -> pathlib.Path:
-  """Returns the folder of recordings, with the folders `Train` and `Test`."""
-  parent = data_dir if name == 'n_mnist' else data_dir / name
-  return parent / 'NMNIST'
-
-
 def _load_recordings(name, data_dir, download):
   """Loads the splits 'train' and 'test' of recordings, before binning."""
-  folder = recordings_folder(name, data_dir)
   is_original = name == 'n_mnist'
+  folder = (data_dir if is_original else data_dir / name) / 'NMNIST'
   if is_original and download:
     downloads.download(name, data_dir)
   elif download and not folder.exists():

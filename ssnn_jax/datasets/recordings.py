@@ -4,7 +4,6 @@ The events of any sensor are decoded once, and then memory-mapped from a cache.
 Binning makes spike trains of T ticks of them.
 """
 
-from collections.abc import Iterator
 from concurrent import futures
 import dataclasses
 import itertools
@@ -39,21 +38,13 @@ class Recordings(NamedTuple):
 
 
 def read_bin(path: pathlib.Path) -> np.ndarray:
-  """Reads a recording in the format of N-MNIST.
+  """Reads a recording of N-MNIST: `[E]` events with the fields x, y, p and t.
 
-  An event has 5 bytes: column, row, and 24 bits, of which the first is the
-  polarity and the others are the time in microseconds. A row of 240 is no
-  event, but an overflow of the timer after 2**13 us.
-
-  Args:
-    path: the file.
-
-  Returns:
-    `[E]` events with the fields x, y, p and t.
-
-  Raises:
-    DatasetError: if the last event is incomplete.
+  Raises `DatasetError` if the last event is incomplete.
   """
+  # An event has 5 bytes: column, row, and 24 bits, of which the first is the
+  # polarity and the others are the time in microseconds. A row of 240 is no
+  # event, but an overflow of the timer after 2**13 us.
   content = np.fromfile(path, np.uint8)
   if content.size % 5:
     problem = f'has {content.size} bytes; expected 5 bytes for each event'
@@ -68,10 +59,7 @@ def read_bin(path: pathlib.Path) -> np.ndarray:
 
 
 def encode_bin(events: np.ndarray) -> bytes:
-  """Encodes events for `read_bin`.
-
-  Rows must be below 240, and times below 2**23 microseconds.
-  """
+  """Encodes events for `read_bin`: rows below 240, times below 2**23 us."""
   x, y, p, t = (events[name] for name in 'xypt')
   columns = x, y, p << 7 | t >> 16, t >> 8, t
   return np.stack(columns, axis=1).astype(np.uint8).tobytes()
@@ -116,15 +104,7 @@ class Binning:
 
 
 def trains_shape(sensor_shape: tuple[int, int, int]) -> tuple[int, ...]:
-  """Returns the shape of the trains of a recording; I is its product.
-
-  Args:
-    sensor_shape: polarities, height and width of the sensor.
-
-  Returns:
-    `[2, H, W]` with polarities, otherwise `[H, W]`, or `[W]` of a sensor of one
-    row.
-  """
+  """Returns the shape of trains: `[2, H, W]`, `[H, W]` or, of a row, `[W]`."""
   num_polarities, height, width = sensor_shape
   if num_polarities > 1:
     return sensor_shape
@@ -135,13 +115,6 @@ def bin_events(recordings: Recordings, binning: Binning) -> np.ndarray:
   """Bins events into `[N, K, I]` uint32 spike trains, one bit per tick.
 
   An event at time t makes its input spike in tick floor(t T / event_window).
-
-  Args:
-    recordings: the events of N recordings.
-    binning: number of ticks and event window.
-
-  Returns:
-    The trains; `trains_shape` is the shape of the last axis.
   """
   num_inputs = math.prod(recordings.sensor_shape)
   shape = len(recordings.labels), binning.num_words, num_inputs
@@ -162,9 +135,14 @@ def bin_events(recordings: Recordings, binning: Binning) -> np.ndarray:
     masks = np.uint32(1) << bits.astype(np.uint32)
     np.bitwise_or.at(trains.reshape(-1), positions, masks)
 
-  # NumPy releases the GIL, and each thread writes to its own trains.
+  # Chunks of few events or of one recording: NumPy releases the GIL, and each
+  # thread writes to its own trains.
+  starts = np.arange(0, recordings.offsets[-1], _CHUNK_SIZE)
+  bounds = np.searchsorted(recordings.offsets, starts)
+  bounds = np.unique([*bounds, len(recordings.labels)])
+  chunks = itertools.starmap(slice, itertools.pairwise(bounds))
   with futures.ThreadPoolExecutor(os.cpu_count()) as executor:
-    list(executor.map(bin_chunk, _chunks(recordings.offsets)))
+    list(executor.map(bin_chunk, chunks))
   return trains
 
 
@@ -172,13 +150,3 @@ def late_fraction(recordings: Recordings, binning: Binning) -> float:
   """Returns the fraction of events that binning drops, after the window."""
   is_late = recordings.times >= binning.window_microseconds
   return float(np.mean(is_late)) if len(is_late) else 0.0
-
-
-def _chunks(offsets: np.ndarray) -> Iterator[slice]:
-  """Yields slices of recordings, each of few events or of one recording."""
-  starts = np.arange(0, offsets[-1], _CHUNK_SIZE)
-  bounds = np.searchsorted(offsets, starts)
-  for bound, following in itertools.pairwise(
-    np.unique([*bounds, len(offsets) - 1])
-  ):
-    yield slice(bound, following)

@@ -79,10 +79,7 @@ def fold(
 def split_stratified(
   split: types.Split, num_drawn: int, seed: int
 ) -> tuple[types.Split, types.Split]:
-  """Draws a random subset of a split, stratified by class.
-
-  Returns the remaining and the drawn items, both in their original order.
-  """
+  """Draws some of the items of a split, stratified by class; as `_split`."""
   by_class = _shuffle_by_class(split.labels, seed)
   # Equal steps through the items sorted by class give every class its share of
   # the drawn items, within one item.

@@ -44,20 +44,17 @@ def find(name: str, data_dir: pathlib.Path) -> pathlib.Path | None:
 
 
 def read(folder: pathlib.Path) -> types.Dataset:
-  """Reads a prepared image dataset, with 'validation' if it has no test split.
+  """Reads a version of an image dataset, with images and labels unchanged.
 
-  The orientation of the images and the numbers of the labels are unchanged.
-
-  Args:
-    folder: folder of a version.
-
-  Returns:
-    The dataset.
-
-  Raises:
-    DatasetError: if the images have several sizes or the labels are no classes,
-      or if a file is damaged.
+  Raises `DatasetError` if it is no set of images and classes, or is damaged.
   """
+  try:
+    import array_record.python  # noqa: F401
+  except ImportError:
+    raise files.DatasetError(
+      f'{folder} is read by the package array_record, which is not installed; '
+      'pip install array_record.'
+    ) from None
   tfds = import_tfds()
   try:
     builder = tfds.builder_from_directory(folder)
@@ -102,7 +99,6 @@ def read(folder: pathlib.Path) -> types.Dataset:
 def import_tfds() -> builtin_types.ModuleType:
   """Imports TFDS and the packages that it needs to read images."""
   # TFDS imports these packages lazily, and does not declare all of them.
-  import array_record.python  # noqa: F401
   import importlib_resources  # noqa: F401
   import PIL.Image  # noqa: F401
   import tensorflow_datasets as tfds

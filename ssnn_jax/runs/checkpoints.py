@@ -1,11 +1,10 @@
 """Checkpoints: the state of a run with its record, from which training resumes.
 
-Orbax writes them asynchronously to training, to `checkpoints/<epoch>` in the
-folder of a run. Each holds the state of all seeds and, as JSON, the record so
-far, so that state and record cannot disagree. The last checkpoint and the one
-with the best evaluation are kept. All random numbers of a run are functions of
-its key, the epoch and the batch: a resumed run equals an uninterrupted one bit
-for bit.
+Orbax writes them while training goes on, to `checkpoints/<epoch>` in the folder
+of a run. Each holds the state of all seeds and, as JSON, the record so far, so
+that state and record cannot disagree. The last checkpoint and the one with the
+best evaluation are kept. All random numbers of a run are functions of its key,
+the epoch and the batch: a resumed run equals an uninterrupted one bit for bit.
 """
 
 from collections.abc import Iterator
@@ -15,7 +14,6 @@ import copy
 import os
 import pathlib
 import shutil
-from typing import TYPE_CHECKING
 from typing import Any
 from typing import NamedTuple
 
@@ -26,9 +24,7 @@ from ssnn_jax import training
 from ssnn_jax import types
 from ssnn_jax.runs import provenance
 
-if TYPE_CHECKING:  # imported late otherwise: an eighth of a second
-  import orbax.checkpoint as ocp
-
+# Orbax is imported late: an eighth of a second.
 _FOLDER, _DISCARDED = 'checkpoints', 'discarded'
 _METRIC = 'accuracy'
 _NOT_EVALUATED = -1.0  # ranks below all accuracies
@@ -43,10 +39,10 @@ class Checkpoint(NamedTuple):
 
 
 @contextlib.contextmanager
-def open_in(folder: str | os.PathLike) -> 'Iterator[ocp.CheckpointManager]':
+def open_in(folder: str | os.PathLike) -> Iterator[Any]:
   """Opens the checkpoints of a run; all are written when the context ends.
 
-  The folder is locked by `files.exclusive_lock` meanwhile.
+  Yields the manager of orbax; `files.exclusive_lock` locks the folder.
   """
   path = pathlib.Path(folder, _FOLDER).absolute()
   path.mkdir(exist_ok=True)
@@ -62,7 +58,7 @@ def open_in(folder: str | os.PathLike) -> 'Iterator[ocp.CheckpointManager]':
 
 
 def save(
-  manager: 'ocp.CheckpointManager',
+  manager: Any,
   state: training.TrainState,
   seeds: Sequence[int],
   record: dict[str, Any],
@@ -97,20 +93,10 @@ def save(
   )
 
 
-def restore(
-  manager: 'ocp.CheckpointManager', like: training.TrainState
-) -> Checkpoint | None:
-  """Restores the last checkpoint.
+def restore(manager: Any, like: training.TrainState) -> Checkpoint | None:
+  """Restores the last checkpoint, with the shapes of a state; None without any.
 
-  Args:
-    manager: the checkpoints, from `open_in`.
-    like: a state of the same shapes, as NumPy arrays.
-
-  Returns:
-    The checkpoint; None if there is none.
-
-  Raises:
-    UserError: if it is damaged.
+  Raises `UserError` if it is damaged.
   """
   epoch = manager.latest_step()
   if epoch is None:
@@ -131,20 +117,9 @@ def last_epoch(folder: str | os.PathLike) -> int | None:
 def load_params(
   folder: str | os.PathLike, *, seed: int | None = None, best: bool = False
 ) -> types.Params:
-  """Loads the trained parameters of a run, also while the run is training.
+  """Loads the trained parameters of a run; the arguments are those of `load`.
 
-  Args:
-    folder: folder of the run.
-    seed: one of its seeds; None for the first.
-    best: whether to load the parameters of the best evaluation (of the mean
-      over seeds), not the last.
-
-  Returns:
-    The parameters, for `Network.infer`.
-
-  Raises:
-    UserError: if there is no checkpoint or no such seed, or the checkpoint is
-      damaged.
+  Raises `UserError` if there is no checkpoint, no such seed, or it is damaged.
   """
   path = pathlib.Path(folder, _FOLDER).absolute()
   epoch = None
@@ -175,7 +150,6 @@ def _read(manager, epoch, like=None):
   args = ocp.args.Composite(
     state=ocp.args.StandardRestore(like), progress=ocp.args.JsonRestore()
   )
-  path = manager.directory / str(epoch)
   try:
     restored = manager.restore(epoch, args=args)
     state, progress, name = restored.state, restored.progress, 'sha256'
@@ -190,8 +164,9 @@ def _read(manager, epoch, like=None):
   except Exception as error:  # of many types and lengths
     reason = str(error).partition('\n')[0][:100].rstrip('. ')
     raise types.UserError(
-      f'{path} is damaged ({reason or type(error).__name__}); remove this '
-      'folder to resume the run from an older checkpoint or from the start.'
+      f'{manager.directory / str(epoch)} is damaged '
+      f'({reason or type(error).__name__}); remove this folder to resume the '
+      'run from an older checkpoint or from the start.'
     ) from error
   return state, progress
 

@@ -1,12 +1,10 @@
-"""Networks in folders: their configuration as JSON, and their parameters.
+"""Networks in folders: one file of their configuration and their parameters.
 
-The file `network.json` has all fields of a configuration, and the name of the
-file of parameters, arrays of NumPy with the names `weights_0`, `biases_0`, and
-so on. A run of the commands writes the same file without that name, as its
-parameters are in its checkpoints.
-
-`network.json` is replaced last: a process that is killed leaves the network
-before or the network after.
+The file `network.npz` has arrays of NumPy: the text `config`, all fields of a
+configuration as JSON; the text `version`; and `weights_0`, `biases_0`, and so
+on. A run of the commands writes the same file without parameters, which are in
+its checkpoints. A process that is killed leaves the file before or the file
+after.
 """
 
 import dataclasses
@@ -26,10 +24,9 @@ from ssnn_jax.chip.config import ChipConfig
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.runs import checkpoints
 from ssnn_jax.runs import files
-from ssnn_jax.runs import provenance
 from ssnn_jax.simulation import samples
 
-NETWORK = 'network.json'
+NETWORK = 'network.npz'
 _KINDS = {
   kind.__name__: kind
   for kind in (NetworkConfig, ChipConfig, layers.Dense, layers.Conv)
@@ -66,15 +63,14 @@ def save(
     >>> config, params = ssnn_jax.load('digits')  # doctest: +SKIP
   """
   folder = pathlib.Path(folder).expanduser()
-  encoded = _encode('config', config)
-  arrays = {}
   if isinstance(config, NetworkConfig):
     samples.check_params(config, params)
-    for index, layer in enumerate(params):
-      arrays[f'weights_{index}'] = np.asarray(layer.weights)
+  arrays = {}
+  for index, layer in enumerate(params):
+    if isinstance(layer, types.LayerParams):
       arrays[f'biases_{index}'] = np.asarray(layer.biases)
-  else:
-    arrays = {f'weights_{i}': np.asarray(w) for i, w in enumerate(params)}
+      layer = layer.weights
+    arrays[f'weights_{index}'] = np.asarray(layer)
   for name, array in arrays.items():
     if array.dtype.kind not in 'fi':
       raise types.UserError(
@@ -86,24 +82,14 @@ def save(
       f'{folder} is the folder of a run, whose parameters are in its '
       'checkpoints; choose another folder.'
     )
-  with files.convert_os_errors(folder):
-    folder.mkdir(parents=True, exist_ok=True)
-  before = _read(folder)['params'] if (folder / NETWORK).exists() else None
-  digest = provenance.sha256(params)
-  name = f'params-{digest[:12]}.npz'
-  content = io.BytesIO()
-  np.savez(content, **arrays)
-  files.write_atomically(folder / name, content.getvalue())
-  _write(folder, encoded, params=name, params_sha256=digest)
-  if before not in (None, name):
-    (folder / before).unlink(missing_ok=True)
+  _write(folder, config, arrays)
 
 
 def write_config(
   folder: pathlib.Path, config: NetworkConfig | ChipConfig
 ) -> None:
   """Writes the configuration of a network whose parameters are checkpoints."""
-  _write(folder, _encode('config', config), params=None)
+  _write(folder, config, {})
 
 
 def load(
@@ -127,17 +113,31 @@ def load(
     UserError: if the folder holds no network or no such seed, or is damaged.
   """
   folder = pathlib.Path(folder).expanduser()
-  read = _read(folder)
+  path = folder / NETWORK
+  if not path.exists():
+    raise types.UserError(
+      f'{folder} holds no network; give a folder that ssnn_jax.save has '
+      'written, or the folder of a run.'
+    )
   try:
-    config = _decode(read['config'])
+    with np.load(path) as file:
+      arrays = dict(file)  # the archive has checksums
+    written, text = (str(arrays.pop(name)) for name in ('version', 'config'))
+  except Exception as error:  # zip, zlib and NumPy raise many types
+    reason = getattr(error, 'strerror', None) or str(error).rstrip('.')
+    raise types.UserError(
+      f'{path} is damaged ({reason}); restore the file, or save the network '
+      'again.'
+    ) from None
+  try:
+    config = _decode(json.loads(text))
   except (LookupError, TypeError, types.UserError) as error:
     reason = str(error).rstrip('.')
     raise types.UserError(
-      f'{folder / NETWORK} has a configuration that this version does not know '
-      f'({reason}); use version {read["version"]} of ssnn_jax, which wrote the '
-      'file.'
+      f'{path} has a configuration that this version does not know ({reason}); '
+      f'use version {written} of ssnn_jax, which wrote the file.'
     ) from None
-  if read['params'] is None:
+  if not arrays:
     params = checkpoints.load_params(folder, seed=seed, best=best)
     return SavedNetwork(config, params)
   if seed is not None or best:
@@ -145,20 +145,21 @@ def load(
       f'{folder} holds one network; leave out seed and best, which choose a '
       'network of a run.'
     )
-  path = folder / read['params']
-  try:
-    with np.load(path, allow_pickle=False) as arrays:
-      params = tuple(
-        types.LayerParams(arrays[f'weights_{i}'], arrays[f'biases_{i}'])
-        if isinstance(config, NetworkConfig)
-        else arrays[f'weights_{i}']
-        for i in range(len(config.layer_sizes) - 1)
-      )
-    if provenance.sha256(params) != read['params_sha256']:
-      raise ValueError('its arrays have changed since they were written')
-  except Exception as error:  # zip, zlib and NumPy raise many types
-    raise _damaged(path, error) from None
+  params = tuple(
+    types.LayerParams(arrays[f'weights_{i}'], arrays[f'biases_{i}'])
+    if isinstance(config, NetworkConfig)
+    else arrays[f'weights_{i}']
+    for i in range(len(config.layer_sizes) - 1)
+  )
   return SavedNetwork(config, params)
+
+
+def _write(folder, config, arrays):
+  text, content = json.dumps(_encode('config', config)), io.BytesIO()
+  np.savez(content, version=version.__version__, config=text, **arrays)
+  with files.convert_os_errors(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+  files.write_atomically(folder / NETWORK, content.getvalue())
 
 
 def _encode(name, value):
@@ -166,11 +167,9 @@ def _encode(name, value):
   if type(value) is tuple:
     return [_encode(name, item) for item in value]
   if type(value) in _KINDS.values():
-    fields = {
-      field.name: _encode(field.name, getattr(value, field.name))
-      for field in dataclasses.fields(value)
-    }
-    return {'type': type(value).__name__} | fields
+    fields = dataclasses.fields(value)
+    encoded = {f.name: _encode(f.name, getattr(value, f.name)) for f in fields}
+    return {'type': type(value).__name__} | encoded
   if isinstance(value, np.generic):
     value = value.item()
   if value is None or isinstance(value, bool | int | float | str):
@@ -189,31 +188,3 @@ def _decode(value):
     return value
   fields = {k: _decode(v) for k, v in value.items() if k != 'type'}
   return _KINDS[value['type']](**fields)
-
-
-def _write(folder, encoded, **params):
-  values = {'version': version.__version__, **params, 'config': encoded}
-  files.write_atomically(folder / NETWORK, json.dumps(values, indent=2) + '\n')
-
-
-def _read(folder):
-  """Reads `network.json`."""
-  path = folder / NETWORK
-  if not path.exists():
-    raise types.UserError(
-      f'{folder} holds no network; give a folder that ssnn_jax.save has '
-      'written, or the folder of a run.'
-    )
-  try:
-    read = json.loads(path.read_bytes())
-    return {name: read[name] for name in ('version', 'params', 'config')} | read
-  except (OSError, ValueError, KeyError, TypeError) as error:
-    raise _damaged(path, error) from None
-
-
-def _damaged(path, error):
-  reason = getattr(error, 'strerror', None) or str(error).rstrip('.')
-  return types.UserError(
-    f'{path} is damaged ({reason}); restore the file, or save the network '
-    'again.'
-  )

@@ -6,15 +6,15 @@ from ssnn_jax.training import raster
 from ssnn_jax.training import statistics
 from ssnn_jax.training.comparison import Comparison
 from ssnn_jax.training.comparison import compare
-from ssnn_jax.training.epochs import make_evaluate
-from ssnn_jax.training.epochs import make_train_epoch
 from ssnn_jax.training.fit import FitResult
 from ssnn_jax.training.fit import History
 from ssnn_jax.training.fit import fit
-from ssnn_jax.training.optimizers import make_optimizer
+from ssnn_jax.training.loop import make_evaluate
+from ssnn_jax.training.loop import make_train_epoch
 from ssnn_jax.training.state import Stream
 from ssnn_jax.training.state import TrainState
 from ssnn_jax.training.state import init_state
+from ssnn_jax.training.state import make_optimizer
 from ssnn_jax.training.state import stream_key
 
 __all__ = (

@@ -51,17 +51,16 @@ def make_observe(
     def means(name, maximum=1, layers=counts):
       return tuple(jnp.mean(layer[name]) / maximum for layer in layers)
 
-    def fractions(is_counted):
-      layers = zip(counts, config.active_steps)
+    def fractions(numbers):
+      layers = zip(counts, numbers)
       return tuple(
-        jnp.mean(is_counted(layer['spikes'], active))
-        for layer, active in layers
+        jnp.mean(layer['spikes'] == number) for layer, number in layers
       )
 
     return Activity(
       firing_rates=means('spikes', ticks),
-      silent_fractions=fractions(lambda spikes, _: spikes == 0),
-      saturated_fractions=fractions(jnp.equal),
+      silent_fractions=fractions([0] * len(counts)),
+      saturated_fractions=fractions(config.active_steps),
       error_rates=means('error_spikes', ticks),
       positive_error_rates=means('positive_error_spikes', ticks),
       clipped_error_fractions=means(

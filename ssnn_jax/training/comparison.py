@@ -21,7 +21,6 @@ from ssnn_jax.datasets import types as dataset_types
 from ssnn_jax.network import ssnn
 from ssnn_jax.training import fit as fit_lib
 from ssnn_jax.training import loop
-from ssnn_jax.training import optimizers
 from ssnn_jax.training import state as state_lib
 from ssnn_jax.training import statistics
 
@@ -32,9 +31,8 @@ class Comparison(NamedTuple):
   """Accuracies of a spiking network and its ANN, with their difference."""
 
   seeds: tuple[int, ...]  #: the S seeds
-  #: [S] accuracies of the spiking network, with the spike-count readout
-  ssnn: np.ndarray
-  ann: np.ndarray  #: [S] accuracies of the ANN of the same seeds
+  ssnn: np.ndarray  #: [S] of the spiking network, with the spike-count readout
+  ann: np.ndarray  #: [S] of the ANN of the same seeds
   num_eval_samples: int  #: samples of each accuracy
   margin: float | None = None  #: equivalence margin in percentage points
 
@@ -122,7 +120,7 @@ def compare(
   if optimizer is None:
     num_updates = num_epochs * (len(train[1]) // batch_size)
     schedule = optax.linear_schedule(1.0, 0.0, num_updates)
-    optimizer = optimizers.make_optimizer(_LEARNING_RATE, schedule)
+    optimizer = state_lib.make_optimizer(_LEARNING_RATE, schedule)
   start = jax.jit(
     jax.vmap(lambda seed: state_lib.init_state(networks[0], optimizer, seed))
   )

@@ -74,7 +74,8 @@ def fit(
     The state after the last epoch, and the metrics of each epoch.
 
   Raises:
-    UserError: if the data do not fit the network.
+    UserError: if the data do not fit the network, or parameters of the state
+      are not finite.
 
   Warns:
     UserWarning: if the loss is not finite.
@@ -90,6 +91,12 @@ def fit(
   """
   if state is None:
     state = state_lib.init_state(network, optimizer, seed)
+  elif not all(
+    np.isfinite(leaf).all() for leaf in jax.tree.leaves(state.params)
+  ):
+    raise types.UserError(
+      'state has parameters that are NaN or infinite; start from finite ones.'
+    )
   train, held_out = load_splits(network, state.params, dataset, evaluate)
   programs = make_programs(network, optimizer, batch_size)
   total = int(state.epoch) + num_epochs
@@ -135,17 +142,7 @@ def load_splits(
 ) -> tuple[Arrays, Arrays | None]:
   """Checks the data of `fit`, and puts them on the device.
 
-  Args:
-    network: the network.
-    params: parameters of the network.
-    dataset: as for `fit`.
-    evaluate: as for `fit`.
-
-  Returns:
-    Inputs and int32 labels to train on, and those to evaluate on or None.
-
-  Raises:
-    UserError: if the data do not fit the network.
+  Returns inputs and int32 labels to train on, and those to evaluate on or None.
   """
   train, held_out = dataset, None if isinstance(evaluate, bool) else evaluate
   if isinstance(dataset, dataset_types.Dataset):
@@ -161,21 +158,17 @@ def load_splits(
     labels = arrays.as_classes(labels)
     # The checks of `infer` see the values of a constant: here the smallest and
     # the largest over all samples. Nothing is computed.
-    range_ = inputs
+    extremes = inputs
     if len(inputs):
-      range_ = np.stack([np.min(inputs, axis=0), np.max(inputs, axis=0)])
+      extremes = np.stack([np.min(inputs, axis=0), np.max(inputs, axis=0)])
+    infer = lambda params, key: network.infer(params, key, extremes)
     try:
-      inference = jax.eval_shape(
-        lambda params, key: network.infer(params, key, range_),
-        params,
-        jax.random.key(0),
-      )
+      inference = jax.eval_shape(infer, params, jax.random.key(0))
       num_classes = inference.potential.shape[-1]
       samples.check_labels(labels, len(inputs), num_classes)
     except types.UserError as error:
       raise types.UserError(f'{name}: {error}') from None
     return jax.device_put((inputs, labels.astype(np.int32)))
 
-  return load('training data', train), (
-    None if held_out is None else load('evaluation data', held_out)
-  )
+  train = load('training data', train)
+  return train, held_out and load('evaluation data', held_out)

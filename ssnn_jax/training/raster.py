@@ -96,13 +96,8 @@ def present(
   image: jax.Array | np.ndarray,
   label: jax.Array | int,
 ) -> types.Signals:
-  """Presents one sample; the arguments are those of `record`.
-
-  Returns the signals of all blocks, with a leading axis of blocks.
-  """
-  simulate = presentation.make_simulate(
-    dataclasses.replace(config, dropout=0.0)
-  )
+  """Presents a sample; returns its signals, with a leading axis of blocks."""
+  simulate = presentation.make_simulate(config)
   batch = jnp.asarray(image)[None], jnp.asarray(label)[None]
   keep = lambda sources, block, signals: signals
   _, signals = simulate(params, key, *batch, observe=keep)

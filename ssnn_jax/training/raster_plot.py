@@ -65,10 +65,10 @@ def draw(
   panels = fig.subplots(len(trains), sharex=True, squeeze=False)[:, 0]
   label = 'winners' if layer == last else 'spikes'
   _plot(panels[0], trains[0] > 0, SPIKE, 0.0, 0.8, label)
-  if layer > 0:
+  for axes, train in zip(panels[1:], trains[1:]):
     less, more = 'error spikes to fire less', 'to fire more'
-    _plot(panels[1], trains[1] > 0, FIRE_LESS, -0.23, 0.45, less)
-    _plot(panels[1], trains[1] < 0, FIRE_MORE, 0.23, 0.45, more)
+    _plot(axes, train > 0, FIRE_LESS, -0.23, 0.45, less)
+    _plot(axes, train < 0, FIRE_MORE, 0.23, 0.45, more)
   ticks = 'tick'
   if 1 < recorded.window < num_ticks:
     ticks = f'tick; lines are borders of windows of {recorded.window} ticks'

@@ -1,4 +1,4 @@
-"""State of training, and the random streams of a seed."""
+"""State of training, its optimizer, and the random streams of a seed."""
 
 import enum
 from typing import Any
@@ -97,3 +97,45 @@ def init_state(
   device_key = stream_key(key, Stream.DEVICE)
   params, opt_state = devices.as_device(optimizer).init(device_key, params)
   return TrainState(params, opt_state, key, jnp.int32(epoch))
+
+
+def make_optimizer(
+  learning_rate: jax.Array | float,
+  schedule: optax.Schedule | None = None,
+  weight_decay: float = 0.0,
+  rule: str = 'sgd',
+) -> optax.GradientTransformation:
+  """Builds gradient descent with a schedule and decoupled weight decay.
+
+  As in `optax.adamw`, the decay is multiplied by the learning rate. Biases do
+  not decay.
+
+  Args:
+    learning_rate: step size for the mean gradient of a batch. It is part of the
+      optimizer state, so that `jax.vmap` can train with different values.
+    schedule: factor on the learning rate by number of updates; None for 1.
+    weight_decay: coefficient of the weight decay.
+    rule: 'sgd', stochastic gradient descent; or 'adam'.
+
+  Returns:
+    The optimizer.
+
+  Raises:
+    UserError: if a number is negative, or infinite as a float32.
+  """
+  checks.check_rate('learning_rate', learning_rate)
+  checks.check_rate('weight_decay', weight_decay)
+  transformations = {'sgd': (), 'adam': (optax.scale_by_adam(),)}[rule]
+  factor = schedule or optax.constant_schedule(1.0)
+
+  def mask(params):
+    return tuple(types.LayerParams(weights=True, biases=False) for _ in params)
+
+  def descend(learning_rate):
+    return optax.chain(
+      *transformations,
+      optax.add_decayed_weights(weight_decay, mask=mask),
+      optax.scale_by_learning_rate(lambda count: learning_rate * factor(count)),
+    )
+
+  return optax.inject_hyperparams(descend)(jnp.float32(learning_rate))

@@ -28,10 +28,9 @@ class SplitsTest(data_util.DatasetTestCase):
       (self.digits.train, self.digits.test),
       (held_out.train, held_out.validation),
     ):
-      num_remaining, num_drawn = map(len, (remaining.labels, drawn.labels))
       found = np.bincount(drawn.labels, minlength=10)
       totals = found + np.bincount(remaining.labels, minlength=10)
-      expected = totals * num_drawn / (num_remaining + num_drawn)
+      expected = totals * len(drawn.labels) / totals.sum()
       np.testing.assert_array_less(np.abs(found - expected), 1.0)
 
   def test_hold_out_depends_only_on_seed(self):

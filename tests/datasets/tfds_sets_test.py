@@ -19,10 +19,7 @@ TEST = data_util.random_split(20, seed=1)
 
 class FindTest(data_util.DatasetTestCase):
   def describe(self, folder, **content):
-    path = self.write(
-      f'{folder}/dataset_info.json', json.dumps(content).encode()
-    )
-    return path.parent
+    self.write(f'{folder}/dataset_info.json', json.dumps(content).encode())
 
   @parameterized.parameters('mnist', 'emnist/balanced')
   def test_finds_newest_version_of_the_format(self, name):
@@ -127,16 +124,12 @@ class LoadTest(data_util.DatasetTestCase):
     start = f'{folder} cannot be read as a prepared TFDS dataset ('
     self.assert_load_refused('colors', start, 'remove it')
 
-  @data_util.requires_files('fashion_mnist/*-ubyte*')
-  def test_real_images_are_read_back(self):
-    fashion = datasets.load('fashion_mnist', data_util.REAL_DATA)
-    stored = datasets.Split(*(array[:300] for array in fashion.train))
-    folder = data_util.prepare_tfds(
-      'fashion',
-      self.data_dir,
-      tfds.features.Image(shape=(28, 28, 1)),
-      tfds.features.ClassLabel(num_classes=10),
-      train=stored,
-      test=stored,
-    )
-    data_util.assert_arrays_equal(tfds_sets.read(folder).train, stored)
+  def test_missing_reader_is_named(self):
+    self.prepare_own()
+    missing = mock.patch.dict(sys.modules, {'array_record': None})
+    with missing, mock.patch.dict(sys.modules):
+      sys.modules.pop('array_record.python', None)
+      with self.assertRaisesRegex(
+        datasets.DatasetError, 'pip install array_record.$'
+      ):
+        datasets.load('colors', self.data_dir)

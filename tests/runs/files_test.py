@@ -38,29 +38,19 @@ class FilesTest(parameterized.TestCase):
     self.assertEqual(self.path.read_text(), 'before')
     self.assertEqual(list(self.folder.iterdir()), [self.path])
 
-  def kill_write(self):
-    """Starts a write whose process is killed."""
-    with mock.patch.object(os, 'replace', side_effect=KeyboardInterrupt):
-      with self.assertRaises(KeyboardInterrupt):
-        files.write_atomically(self.path, 'after')
-
   def test_killed_write_keeps_old_content(self):
-    files.write_atomically(self.path, 'before')
-    self.kill_write()
+    for before in (None, 'before'):
+      if before:
+        files.write_atomically(self.path, before)
+      with mock.patch.object(os, 'replace', side_effect=KeyboardInterrupt):
+        with self.assertRaises(KeyboardInterrupt):
+          files.write_atomically(self.path, 'after')
+      # What is left of a first write does not count as a file.
+      self.assertEqual(files.is_nonempty(self.folder), before is not None)
     self.assertEqual(self.path.read_text(), 'before')
     files.write_atomically(self.path, 'after')
     self.assertEqual(self.path.read_text(), 'after')
     self.assertEqual(list(self.folder.iterdir()), [self.path])
-
-  def test_killed_first_write_leaves_folder_empty(self):
-    self.assertFalse(files.is_nonempty(self.folder / 'missing'))
-    self.assertFalse(files.is_nonempty(self.folder))
-    self.kill_write()
-    self.assertLen(list(self.folder.iterdir()), 1)
-    self.assertFalse(files.is_nonempty(self.folder))
-    files.write_atomically(self.path, 'text')
-    self.assertTrue(files.is_nonempty(self.folder))
-    self.assertTrue(files.is_nonempty(self.path))
 
   def assert_locked(self):
     with self.assertRaisesRegex(
@@ -69,13 +59,16 @@ class FilesTest(parameterized.TestCase):
       with files.exclusive_lock(self.folder):
         self.fail('two processes hold the lock')
 
-  def test_lock_is_exclusive_and_released_after_an_error(self):
+  def test_lock_creates_its_folder_and_is_released_after_an_error(self):
+    self.folder /= 'a/b'
+    self.assertFalse(files.is_nonempty(self.folder))
     with self.assertRaisesRegex(ValueError, 'stopped'):
       with files.exclusive_lock(self.folder):
         self.assert_locked()
         raise ValueError('stopped')
     with files.exclusive_lock(self.folder):
       self.assert_locked()
+    self.assertFalse(files.is_nonempty(self.folder))
 
   def test_lock_is_released_when_process_is_killed(self):
     holder = subprocess.Popen(
@@ -91,12 +84,6 @@ class FilesTest(parameterized.TestCase):
     holder.wait(timeout=60)
     with files.exclusive_lock(self.folder):
       pass
-
-  def test_lock_creates_its_folder(self):
-    for _ in range(2):
-      with files.exclusive_lock(self.folder / 'a' / 'b'):
-        self.assertTrue((self.folder / 'a' / 'b').is_dir())
-      self.assertFalse(files.is_nonempty(self.folder / 'a' / 'b'))
 
   def test_new_file_replaces_none(self):
     files.write_new(self.path, b'first')

@@ -1,5 +1,6 @@
 """Tests of networks in folders."""
 
+import os
 import pathlib
 from unittest import mock
 
@@ -10,7 +11,6 @@ import numpy as np
 import ssnn_jax
 from ssnn_jax import chip
 from ssnn_jax.runs import checkpoints
-from ssnn_jax.runs import files
 from ssnn_jax.runs import networks
 from tests.testing.checkpoints import make_state
 
@@ -67,23 +67,24 @@ class NetworksTest(parameterized.TestCase):
   def test_replaces_a_network_or_leaves_it(self):
     first, second = init(DENSE), init(CHIP)
     ssnn_jax.save(self.folder, DENSE, first)
-    write, calls = files.write_atomically, []
-
-    def killed_at_second(*args):
-      calls.append(args)
-      if len(calls) == 2:
-        raise KeyboardInterrupt
-      write(*args)
-
-    with mock.patch.object(files, 'write_atomically', killed_at_second):
+    with mock.patch.object(os, 'replace', side_effect=KeyboardInterrupt):
       with self.assertRaises(KeyboardInterrupt):
         ssnn_jax.save(self.folder, CHIP, second)
     self.assert_loads(DENSE, first)
     ssnn_jax.save(self.folder, CHIP, second)
     self.assert_loads(CHIP, second)
-    names = {path.suffix for path in self.folder.iterdir()}
-    self.assertEqual(names, {'.json', '.npz'})
-    self.assertLen(list(self.folder.iterdir()), 2)
+    self.assertEqual(os.listdir(self.folder), ['network.npz'])
+
+  def test_refuses_changed_and_truncated_files(self):
+    params = init(DENSE)
+    ssnn_jax.save(self.folder, DENSE, params)
+    path = self.folder / 'network.npz'
+    content, weights = path.read_bytes(), params[0].weights.tobytes()
+    changed = bytes([weights[0] ^ 1]) + weights[1:]
+    for damaged in (content.replace(weights, changed), content[:-100]):
+      path.write_bytes(damaged)
+      with self.assertRaisesRegex(ssnn_jax.UserError, f'^{path} is damaged'):
+        ssnn_jax.load(self.folder)
 
   def test_loads_a_seed_of_a_run(self):
     self.folder.mkdir()

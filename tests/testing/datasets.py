@@ -5,7 +5,6 @@ import gzip
 import io
 import os
 import pathlib
-import resource
 import struct
 import unittest
 from unittest import mock
@@ -16,11 +15,9 @@ import numpy as np
 import PIL.Image
 
 from ssnn_jax import datasets
-from ssnn_jax.datasets import event_camera
 from ssnn_jax.datasets import tfds_sets
 
 REAL_DATA = pathlib.Path(os.environ.get('TFDS_DATA_DIR') or '/nowhere')
-CUBE = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
 
 
 def requires_files(pattern):
@@ -35,13 +32,6 @@ def idx_bytes(array, type_code=0x08, shape=None):
   shape = array.shape if shape is None else shape
   header = struct.pack(f'>2x2B{len(shape)}I', type_code, len(shape), *shape)
   return header + array.tobytes()
-
-
-def flipped(content, position):
-  """Returns a copy of the content with all bits of one byte flipped."""
-  changed = bytearray(content)
-  changed[position] ^= 0xFF
-  return bytes(changed)
 
 
 def fake_originals():
@@ -196,15 +186,6 @@ class DatasetTestCase(parameterized.TestCase):
       else:
         self.write(f'mnist/{file}', content)
 
-  def limit_file_size(self, num_bytes):
-    """Makes writes of larger files fail, as on a full disk."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    self.addCleanup(resource.setrlimit, resource.RLIMIT_FSIZE, limits)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, limits[1]))
-
-  def assert_empty(self, folder):
-    self.assertEmpty(os.listdir(folder))
-
   def list_cached(self):
     """Lists the entries of the cache, and what is left of unfinished ones."""
     return [path.name for path in self.cache_dir.glob('datasets/*')]
@@ -249,21 +230,3 @@ class RecordingsTestCase(DatasetTestCase):
         by_label.setdefault(label, []).append(events)
       written.append([(k, e) for k in sorted(by_label) for e in by_label[k]])
     return written
-
-
-class EventCameraTestCase(DatasetTestCase):
-  """Test case that simulates an event camera in small batches."""
-
-  # One camera for most tests, because each one is compiled.
-  camera = event_camera.Camera(refractory=4.0)
-
-  def setUp(self):
-    super().setUp()
-    self.enterContext(mock.patch.object(event_camera, '_BATCH_SIZE', 4))
-
-  def record(self, images, camera=None, seed=0):
-    """Returns the recordings of images, with sampled thresholds."""
-    camera = camera or self.camera
-    camera_key, key = jax.random.split(jax.random.key(seed))
-    thresholds = event_camera.draw_thresholds(camera_key, camera)
-    return list(event_camera.record(key, camera, thresholds, images))

@@ -11,8 +11,8 @@ import ssnn_jax
 from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.training import activity
+from tests.testing import convolutions
 from tests.testing import networks
-from tests.testing import statistics
 
 SIZES = (12, 9, 3)
 BATCH_SIZE = 5
@@ -29,27 +29,27 @@ def pack(trains):
   return np.asarray(jax.vmap(spikes.pack)(jnp.asarray(trains)))
 
 
-def observe(config, params, inputs, labels, key=None):
-  key = jax.random.key(2) if key is None else key
+def observe(config, params, inputs, labels):
   run = jax.jit(activity.make_observe(config))
-  return run(params, key, inputs, labels)
+  return run(params, jax.random.key(2), inputs, labels)
 
 
 class ActivityTest(parameterized.TestCase):
-  def test_activity_agrees_with_the_counts_of_learn(self):
-    num_steps = 70
-    config = ssnn_jax.NetworkConfig(
-      SIZES, num_steps=num_steps, window=32, gain=2.0
-    )
-    params = networks.make_params(config)
-    draws = np.random.RandomState(1).rand(BATCH_SIZE, num_steps, SIZES[0])
-    inputs = pack(draws < make_images()[:, None])
+  @parameterized.parameters(
+    ssnn_jax.NetworkConfig(SIZES, num_steps=70, window=32, gain=2.0),
+    convolutions.make_config(num_steps=40),
+  )
+  def test_activity_agrees_with_the_counts_of_learn(self, config):
+    params, ticks = networks.make_params(config), config.num_steps
+    inputs, labels = make_images(), LABELS
+    if config.layers is not None:
+      inputs, labels = convolutions.batch()
     learn = jax.jit(ssnn_jax.ssnn(config, separate_signs=True).learn)
-    update, _ = learn(params, jax.random.key(2), inputs, LABELS)
+    update, _ = learn(params, jax.random.key(2), inputs, labels)
     update = jax.tree.map(np.asarray, update)
     # Activity is measured without dropout.
     config = dataclasses.replace(config, dropout=0.5)
-    seen = observe(config, params, inputs, LABELS)
+    seen = observe(config, params, inputs, labels)
     self.assertLen(seen.firing_rates, len(params))
     self.assertLen(seen.clipped_error_fractions, len(params) - 1)
     layers = zip(update.positive, update.negative)
@@ -60,16 +60,27 @@ class ActivityTest(parameterized.TestCase):
       )
       self.assertGreater(weights, 0)
       # Means are rounded; the counts are whole numbers.
-      found = float(seen.coincidences[layer]) * BATCH_SIZE
-      self.assertAlmostEqual(found, weights, delta=0.01)
+      found = float(seen.coincidences[layer]) * len(labels)
+      np.testing.assert_allclose(found, weights, rtol=1e-5)
       # A bias has a coincidence with every error spike.
-      ticks = BATCH_SIZE * SIZES[layer + 1] * num_steps
-      found = float(seen.error_rates[layer]) * ticks
-      self.assertAlmostEqual(found, biases, delta=0.01)
-      found = float(seen.positive_error_rates[layer]) * ticks
+      size = len(labels) * config.layer_sizes[layer + 1] * ticks
+      found = float(seen.error_rates[layer]) * size
+      np.testing.assert_allclose(found, biases, rtol=1e-5)
       alone = int(np.sum(positive.biases))
       self.assertBetween(alone, 1, biases - 1)
-      self.assertAlmostEqual(found, alone, delta=0.01)
+      found = float(seen.positive_error_rates[layer]) * size
+      np.testing.assert_allclose(found, alone, rtol=1e-5)
+
+  def test_spikes_reach_the_rows_of_all_patches_that_see_them(self):
+    layers = convolutions.LAYERS[::2]
+    config = convolutions.make_config(
+      layers=layers, input_shape=(5, 5), num_steps=8
+    )
+    images = np.zeros((1, 5, 5), np.float32)
+    images[0, 2, 2], images[0, 0, 1] = 1, 1  # seen by 1 and by 2 of 9 patches
+    params = convolutions.make_params(config)
+    seen = observe(config, params, images, np.zeros(1, int))
+    self.assertEqual(float(seen.row_spikes[0]), 8 * (1 + 2))
 
   def test_activity_of_a_deterministic_network(self):
     # Inputs that are always on or off, integer weights, and winners with large
@@ -119,14 +130,10 @@ class ActivityTest(parameterized.TestCase):
     found = float(seen.coincidences[1]) * BATCH_SIZE
     self.assertAlmostEqual(found, expected, delta=0.01)
 
-  @parameterized.parameters((0.25, 'rates'), (2.0, 'spikes'))
-  def test_clipped_errors_and_error_rates(self, gain, use):
+  @parameterized.parameters((0.25, RATES), (2.0, ()))
+  def test_clipped_errors_and_error_rates(self, gain, rates):
     config = ssnn_jax.NetworkConfig(
-      (2, 6, 3),
-      num_steps=40,
-      window=32,
-      gain=gain,
-      rates=RATES if use == 'rates' else (),
+      (2, 6, 3), num_steps=40, window=32, gain=gain, rates=rates
     )
     # One of two inputs is always on; class 0 always wins.
     images = np.tile(np.float32([1, 0]), (BATCH_SIZE, 1))
@@ -150,7 +157,7 @@ class ActivityTest(parameterized.TestCase):
       seen.clipped_error_fractions[0], np.mean(errors > 1), rtol=1e-6
     )
     self.assertEqual(np.any(errors > 1), gain > 1)
-    if use == 'spikes' and gain > 1:
+    if not rates:
       errors = np.minimum(errors, 1)  # so that no error is random
     wrong = np.mean(LABELS != 0)
     if gain > 1:
@@ -165,27 +172,10 @@ class ActivityTest(parameterized.TestCase):
     np.testing.assert_array_equal(seen.saturated_fractions[0], 0.5)
     np.testing.assert_allclose(seen.silent_fractions[1], 1 / 6, rtol=1e-6)
     np.testing.assert_allclose(seen.saturated_fractions[1], 1 / 6, rtol=1e-6)
-    if use == 'rates':
+    if rates:
       np.testing.assert_allclose(seen.firing_rates[1], 3 / 6, rtol=1e-6)
       np.testing.assert_allclose(
         seen.coincidences,
         (40 * errors.sum() / BATCH_SIZE, 40 * 2 * wrong * 3.0),
         rtol=1e-6,
       )
-
-  def test_rates_give_the_expected_activity_of_spikes(self):
-    # With forward and backward on rates, trains are sampled for given rates,
-    # and the mean coincidence is the product of rates. No error is clipped.
-    config = ssnn_jax.NetworkConfig(
-      (12, 9, 3), num_steps=40, window=32, gain=0.5, rates=RATES
-    )
-    params, images = networks.make_params(config), make_images()
-    expected = observe(config, params, images, LABELS)
-    np.testing.assert_array_equal(expected.clipped_error_fractions, 0)
-    self.assertAlmostEqual(expected.firing_rates[0], images.mean(), places=6)
-    config = dataclasses.replace(config, rates=RATES[:2])
-    run = jax.vmap(activity.make_observe(config), (None, 0, None, None))
-    keys = jax.random.split(jax.random.key(4), 1000)
-    seen = jax.jit(run)(params, keys, images, LABELS)
-    for found, mean in zip(seen.coincidences, expected.coincidences):
-      statistics.assert_mean_within(found, mean)

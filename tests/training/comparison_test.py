@@ -7,7 +7,7 @@ import ssnn_jax
 from ssnn_jax import datasets
 from ssnn_jax import training
 
-CONFIG = ssnn_jax.NetworkConfig((6, 3), num_steps=8)
+CONFIG = ssnn_jax.NetworkConfig((6, 3), num_steps=8, sampler='bernoulli')
 INPUTS = np.random.default_rng(0).random((64, 6), np.float32)
 LABELS = np.argmax(INPUTS[:, :3], axis=1)
 DATASET = datasets.Dataset(

@@ -80,8 +80,6 @@ class FitTest(parameterized.TestCase):
     result = fit(arrays, evaluate=tuple(TEST))
     assert_same(tuple(result.history), tuple(fit().history))
     assert_same(result.state.params, fit().state.params)
-
-  def test_accepts_other_types_of_arrays(self):
     binary, labels = INPUTS[:32] > 0.5, LABELS[:32] > 1
     expected = fit((binary.astype(np.float32), labels.astype(int)))
     found = fit((binary, labels[:, None]))
@@ -118,10 +116,9 @@ class FitTest(parameterized.TestCase):
     network, device = chip.make_network(config), chip.make_device(config, 0.005)
     state = training.init_state(network, device, 0)
     result = fit(network=network, optimizer=device, state=state, num_epochs=1)
-    self.assertFalse(np.array_equal(result.state.params[0], state.params[0]))
-    train = jax.jit(training.make_train_epoch(network, device, batch_size=8))
-    expected, _ = train(state, *TRAIN)
-    assert_same(result.state.params, expected.params)
+    (before,), (after,) = state.params, result.state.params
+    self.assertEqual(after.dtype, before.dtype)
+    self.assertFalse(np.array_equal(after, before))
 
   def test_warns_of_a_loss_that_is_not_finite(self):
     with self.assertWarnsRegex(UserWarning, 'the loss of epoch 1 is nan; try'):

@@ -2,7 +2,6 @@
 
 import math
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 from scipy import stats
@@ -75,7 +74,3 @@ class VerdictTest(parameterized.TestCase):
     enough = statistics.paired_difference([0.9] * 5, [0.9] * 5, 10_000)
     self.assertIsNone(statistics.is_within(few, 1.0))
     self.assertTrue(statistics.is_within(enough, 1.0))
-
-
-if __name__ == '__main__':
-  absltest.main()
