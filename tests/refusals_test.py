@@ -618,7 +618,6 @@ COMMANDS = [  # flags of experiments.run, words
   ('--grid=num_steps=4 --workdir=finished', 'finished is the folder of a run'),
   ('--workdir=swept', 'swept is the folder of a sweep'),
   ('--workdir=pipe', 'pipe holds no run .*config.json is not a regular file'),
-  ('--dataset=pipe/own.npz', 'own.npz is not a regular file'),
   ('--workdir=dangling', 'dangling is a link to nowhere, which does not exist'),
   ('--workdir=others', 'others holds no run that can be continued'),
   ('--workdir=a_file/x', 'a_file/x cannot be used .Not a directory'),
