@@ -41,7 +41,7 @@ DEVICES = (IDEAL, 'custom', *device_config.PRESETS)
 
 # Fields that affect a network with pulses in the update only.
 _PULSES = {'num_steps', 'gain', 'sampler', 'device', 'device_params'}
-_PULSES |= {'read_noise', 'probe_size', 'probe_draws'}
+_PULSES |= {'read_noise'}
 _CHIP = {'weight_bits', 'fraction_bits'}
 # Fields of spikes. Settings of the ANN do not vary them. The rates of a
 # recording do depend on T; in a sweep over T the ANN has those of one T.
@@ -215,8 +215,6 @@ class ExperimentConfig:
   eval_every: int = 0
   seed: int = 0
   diagnostics: bool = False
-  probe_size: int = 128
-  probe_draws: int = 8
   device: str = IDEAL
   device_params: str = ''
   read_noise: float = 0.0
@@ -285,11 +283,7 @@ def _one_of(choices):
 
 
 _RANGES = (
-  (
-    'batch_size num_epochs probe_size probe_draws',
-    checks.is_count,
-    checks.COUNT,
-  ),
+  ('batch_size num_epochs', checks.is_count, checks.COUNT),
   (
     'seed eval_every',
     lambda value: checks.is_count(value, smallest=0),

@@ -53,7 +53,6 @@ _COSTS = ('median_ms', 'ratio_to_ideal', 'peak_mib', 'rounds')
 _NUMBERS = (*METRICS, *_ERRORS, *_COSTS, 'num_eval_samples')
 # Fields that change no weight, or whose values are seeds.
 _UNVARIED = {'dataset', 'method', 'seed', 'diagnostics', 'eval_every'}
-_UNVARIED |= {'probe_size', 'probe_draws'}
 _TITLES = {
   'mnist': 'MNIST',
   'fashion_mnist': 'Fashion-MNIST',

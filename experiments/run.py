@@ -249,12 +249,6 @@ flags.DEFINE_boolean(
   'also measure rates of spikes and errors after each epoch and, at the end, '
   'the update error and quantization error; a study always does',
 )
-flags.DEFINE_integer(
-  'probe_size', 128, 'samples of the batch that --diagnostics measures'
-)
-flags.DEFINE_integer(
-  'probe_draws', 8, 'spike trains of a sample in the update error'
-)
 flags.DEFINE_string(
   'data_dir',
   None,
@@ -283,8 +277,8 @@ flags.DEFINE_enum(
   'launcher',
   'local',
   ('local', 'ray'),
-  'where settings are trained: this machine, or a Ray cluster, whose nodes '
-  'share --workdir and --data_dir',
+  'where settings are trained: this machine, or the Ray cluster of '
+  '$RAY_ADDRESS or of this machine, whose nodes share --workdir and --data_dir',
 )
 flags.DEFINE_integer(
   'num_workers',
@@ -302,14 +296,6 @@ flags.DEFINE_integer(
 )
 flags.DEFINE_integer(
   'num_devices', None, 'devices that share each batch; default: all'
-)
-flags.DEFINE_integer(
-  'num_retries', 3, 'retries of a setting whose worker died', lower_bound=0
-)
-flags.DEFINE_string(
-  'ray_address',
-  None,
-  'default: $RAY_ADDRESS, a cluster on this machine, or a new one',
 )
 flags.DEFINE_integer(
   'cpus_per_task', 1, 'CPU cores of a setting on Ray', lower_bound=1
@@ -584,13 +570,10 @@ def _run_sweep(given):
       '--resume is for one setting; leave it out, as a repeated sweep '
       'continues where it stopped.'
     )
-  is_ray = FLAGS.launcher == 'ray'
-  for name, is_used in (('num_workers', not is_ray), ('ray_address', is_ray)):
-    if FLAGS[name].value != FLAGS[name].default and not is_used:
-      raise ssnn_jax.UserError(
-        f'--{name} has no effect with --launcher={FLAGS.launcher}; leave it '
-        'out.'
-      )
+  if FLAGS.launcher == 'ray' and FLAGS.num_workers > 1:
+    raise ssnn_jax.UserError(
+      '--num_workers has no effect with --launcher=ray; leave it out.'
+    )
   sweeps = _find_sweeps(given)
   values = dict(given)
   if FLAGS.study:
