@@ -133,27 +133,16 @@ def _blank(run):
 
   The rates of a recording depend on T, which its ANN keeps.
   """
-  method = run['method']
   kept = {'num_steps'} if catalog.is_recorded(run['dataset']) else set()
-  return {
-    name: value if name in kept or config_lib.concerns(method, name) else None
-    for name, value in run.items()
-  }
+  is_used = lambda name: config_lib.concerns(run['method'], name)
+  return {x: run[x] if x in kept or is_used(x) else None for x in run}
 
 
 def _frame(runs: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
   """Makes the frame of runs, with fields as text."""
-  frame = pd.DataFrame(
-    [
-      {
-        name: value if name in _NUMBERS else _write(name, value)
-        for name, value in run.items()
-      }
-      for run in runs
-    ],
-    dtype=object,
-  )
-  return _to_numbers(frame)
+  write = lambda name, x: x if name in _NUMBERS else _write(name, x)
+  rows = [{name: write(name, run[name]) for name in run} for run in runs]
+  return _to_numbers(pd.DataFrame(rows, dtype=object))
 
 
 def _write(name, value):
@@ -200,9 +189,8 @@ def to_csv(runs: pd.DataFrame, study: studies.Study) -> str:
   Raises:
     UserError: if runs differ in a field that is no column of the study.
   """
-  runs = runs.reindex(columns=['dataset', 'method', *study.columns, *runs])
-  runs = runs.loc[:, ~runs.columns.duplicated()]
   settings = ['dataset', 'method', *study.columns]
+  runs = runs.reindex(columns=list(dict.fromkeys([*settings, *runs])))
   hidden = _differing(runs, settings)
   if hidden:
     raise ssnn_jax.UserError(
@@ -211,7 +199,6 @@ def to_csv(runs: pd.DataFrame, study: studies.Study) -> str:
     )
   numbers = [name for name in _NUMBERS if name in runs and runs[name].count()]
   rows = runs[[*settings, *numbers]].astype(object).fillna('')
-  rows = rows.to_dict('records')
   known = list(study.sweeps)
 
   def order(row):
@@ -220,19 +207,16 @@ def to_csv(runs: pd.DataFrame, study: studies.Study) -> str:
     cells = [_order(row[name]) for name in ('method', *study.columns)]
     return place, row['dataset'], not is_baseline, cells, row.get('seed', 0)
 
-  rows.sort(key=order)
+  rows = sorted(rows.to_dict('records'), key=order)
   return pd.DataFrame(rows, dtype=object).to_csv(index=False)
 
 
 def _differing(runs, settings):
   """Lists the fields in which the runs of one setting differ."""
-  fields = [
-    name
-    for name in config_lib.FIELDS
-    if name in runs and name not in {*settings, *_UNVARIED}
-  ]
-  found = runs.groupby(settings)[fields].nunique().max() if fields else {}
-  return [name for name in fields if found[name] > 1]
+  known = {*settings, *_UNVARIED}
+  fields = [x for x in config_lib.FIELDS if x in runs and x not in known]
+  numbers = runs.groupby(settings)[fields].nunique().max() if fields else {}
+  return [name for name in fields if numbers[name] > 1]
 
 
 def _order(cell):
@@ -488,20 +472,21 @@ def _label(row, names):
   """Names a row by the values of fields, and their names if numbers."""
   words = []
   for name in names:
-    value, is_list = row[name], name in ('layer_sizes', 'layers')
-    is_number = value[:1].isdecimal() and not is_list
+    value = _word(name, row[name])
+    is_named = value[:1].isdecimal() and name not in ('layer_sizes', 'layers')
     if value not in ('', '0.0'):
-      is_named = is_number or name == 'window'
+      is_named |= name == 'window'
       words.append(f'{_heading(name)} {value}' if is_named else value)
   return ', '.join(words)
 
 
-def _look(label, looks):
+def _look(label, looks, linestyle=None):
   """Returns the look of a curve, which is the same in all panels."""
   number = looks.setdefault(label, len(looks))
   return {
     'color': _COLORS[number % len(_COLORS)],
     'marker': _MARKERS[number % len(_MARKERS)],
+    'linestyle': linestyle or ('-' if number < len(_COLORS) else '--'),
     'markersize': 4,
     'capsize': 2,
     'label': label,
@@ -513,14 +498,11 @@ def _draw_lines(axes, own, names, study, looks):
   for cells, curve in _group(own, names):
     look = _look(_label(dict(zip(names, cells)), names), looks)
     curve = curve.assign(x=curve[study.across].astype(float)).sort_values('x')
-    look['linestyle'] = '-' if looks[look['label']] < len(_COLORS) else '--'
     widths = curve['half_width'].fillna(0)
     axes.errorbar(curve['x'], curve['value'], widths, linewidth=1.2, **look)
   axes.set_xscale('log', base=2)
-  ticks = sorted(own[study.across].astype(float).unique())
-  axes.xaxis.set_major_locator(ticker.FixedLocator(ticks))
-  axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda x, _: f'{x:g}'))
-  axes.xaxis.set_minor_locator(ticker.NullLocator())
+  ticks = sorted(own[study.across].unique(), key=float)
+  axes.set_xticks([float(x) for x in ticks], ticks)
   axes.set_xlabel(_heading(study.across))
   axes.set_ylabel(_axis_label(own, study))
   if own['baseline'].notna().any():
@@ -528,8 +510,8 @@ def _draw_lines(axes, own, names, study, looks):
   else:
     axes.set_yscale('log')
     axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda y, _: f'{y:g}'))
-    axes.yaxis.set_minor_locator(ticker.NullLocator())
+    axes.yaxis.set_major_formatter(ticker.StrMethodFormatter('{x:g}'))
+  axes.minorticks_off()
 
 
 def _draw_points(axes, own, names, study, looks):
@@ -544,8 +526,7 @@ def _draw_points(axes, own, names, study, looks):
       part['value'],
       part['label'].map(places) + shift,
       xerr=part['half_width'].fillna(0),
-      linestyle='none',
-      **_look(label, looks),
+      **_look(label, looks, linestyle='none'),
     )
   axes.set_yticks(list(places.values()), list(places), fontsize=8)
   axes.set_ylim(len(places) - 0.5, -0.5)
@@ -563,18 +544,16 @@ def _axis_label(own, study):
 def _draw_margin(draw_line, study):
   draw_line(0, color='black', linewidth=1, label=_baseline_name(study))
   look = {'color': 'black', 'linewidth': 0.8, 'linestyle': ':'}
-  for sign in (-1, 1):
-    unit = 'point' if study.margin == 1 else 'points'
-    label = f'± {study.margin:g} {unit}' if sign == 1 else None
-    draw_line(sign * study.margin, label=label, **look)
+  unit = 'point' if study.margin == 1 else 'points'
+  draw_line(-study.margin, **look)
+  draw_line(study.margin, label=f'± {study.margin:g} {unit}', **look)
 
 
 def _add_legend(fig, grid):
   """Adds one legend of all panels below them."""
   entries = {}
   for axes in grid.flat:
-    for handle, label in zip(*axes.get_legend_handles_labels()):
-      entries.setdefault(label, handle)
+    entries |= dict(zip(*axes.get_legend_handles_labels()[::-1]))
   entries.pop('', None)
   if not entries:
     return
