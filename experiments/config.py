@@ -251,20 +251,18 @@ class ExperimentConfig:
     self._check('device', is_file or self.device in DEVICES, expected)
     if is_file:  # its values join the record, which then needs no file
       self._read_device()
-    is_ideal = self.device == IDEAL
-    expected = 'none, as --device is ideal: give another device, as custom'
-    self._check(
-      'device_params', not (is_ideal and self.device_params), expected
-    )
-    device(self)
-    expected = f'ideal, as --method={self.method} makes no pulses'
-    has_pulses = METHODS[self.method].has_pulses
-    self._check('device', is_ideal or has_pulses, expected)
-    expected = '0, as devices move by pulses alone'
-    self._check('weight_decay', is_ideal or not self.weight_decay, expected)
-    expected = 'sgd, as pulses and integers move weights by fixed steps'
-    is_float = is_ideal and self.method != CHIP
-    self._check('optimizer', is_float or self.optimizer == 'sgd', expected)
+    if self.device == IDEAL:
+      expected = 'none, as --device is ideal: give another device, as custom'
+      self._check('device_params', not self.device_params, expected)
+    else:
+      device(self)
+      expected = f'ideal, as --method={self.method} makes no pulses'
+      self._check('device', METHODS[self.method].has_pulses, expected)
+      expected = '0, as devices move by pulses alone'
+      self._check('weight_decay', not self.weight_decay, expected)
+    if self.device != IDEAL or self.method == CHIP:
+      expected = 'sgd, as pulses and integers move weights by fixed steps'
+      self._check('optimizer', self.optimizer == 'sgd', expected)
 
   def _read_device(self):
     """Adds the values of the file of a device, unless all are given."""

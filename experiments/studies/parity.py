@@ -5,8 +5,6 @@ from experiments.studies import Study
 from experiments.studies import Sweep
 from experiments.studies.tuned import TUNED
 
-_DEMO = {'num_epochs': 10}  # of `make demo`, which is to end soon
-
 
 def _sweeps(dataset, num_seeds, samplers=('sobol',)):
   """Sweeps real time, and the fast simulation in windows of 32 ticks or T.
@@ -16,7 +14,7 @@ def _sweeps(dataset, num_seeds, samplers=('sobol',)):
     num_seeds: the number of seeds, by T.
     samplers: samplers of spike trains.
   """
-  tuned = {**TUNED, 'digits': _DEMO}.get(dataset, {})
+  tuned = TUNED.get(dataset, {})
   return tuple(
     Sweep({'sampler': samplers, 'num_steps': (t,), **timing}, number, tuned)
     for t, number in num_seeds.items()
