@@ -610,7 +610,6 @@ COMMANDS = [  # flags of experiments.run, words
   ),
   ('--method=chip --layers=10', '--layers is 10; expected None, as of the c'),
   ('--num_workers=2', '--num_workers has no effect without --grid'),
-  ('--grid=num_steps=4 --ray_address=here:1', '--ray_address has no effect'),
   ('--grid=num_steps=4 --launcher=ray --num_workers=2', '--num_workers has no'),
   ('--study=parity --grid=num_steps=4', '--grid and --study exclude'),
   ('--study=nope', '--study=nope does not exist; choose one of'),
