@@ -439,12 +439,13 @@ def _direct(rows, word):
 
 CURVES = [  # content of a CSV file, words
   (None, 'No such file'),
-  ('', 'No columns'),
+  ('', 'columns are missing'),
   ('pulse;conductance\n1;2,5\n', 'separated by commas'),
   ('pulse,g\n1,2\n', 'columns are pulse, g;'),
   ('pulse,conductance,polarity\n1,2,3\n', 'polarity'),
-  (f'{_HEADER}{_UP}9,x\n', 'x. at position 8'),
-  (f'{_HEADER}{_UP}9,\n{_DOWN}', 'finite conductances'),
+  (f'{_HEADER}{_UP}9,x\n', 'line 10 is 9,x; expected'),
+  (f'{_HEADER}{_UP}9,nan\n{_DOWN}', 'finite conductances'),
+  (f'{_HEADER}{_UP}9\n{_DOWN}', 'line 10 is 9; expected'),
   (f'{_HEADER}{_UP}8,9\n{_DOWN}', 'pulse numbers'),
   (f'{_HEADER}{_UP}8.5,9\n{_DOWN}', 'pulse numbers'),
   (f'{_HEADER}{_UP}1e6,9\n{_DOWN}', 'pulse numbers'),

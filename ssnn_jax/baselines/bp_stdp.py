@@ -1,7 +1,7 @@
 """Baselines: integrate-and-fire neurons trained by BP-STDP.
 
 Ticks are grouped into sub-intervals. In each sub-interval a forward phase, in
-which the spikes of all neurons are counted, is followed by a learning phase:
+which the spikes of all neurons are counted, is followed by a learning phase::
 
   output   e = -1 for the target if it did not fire, 1 for other classes that
            fired, otherwise 0
