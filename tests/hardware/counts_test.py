@@ -16,7 +16,7 @@ from tests.testing import convolutions
 from tests.testing import networks
 
 KEY = jax.random.key(3)
-SIZES, NUM_STEPS = (16, 8, 4, 2), 32
+SIZES, NUM_STEPS = (16, 8, 2), 32
 # The network of `MemoryTest`, 5-3-2-4.
 HIDDEN, NEURONS = 3 + 2, 3 + 2 + 4
 SYNAPSES = (5 + 1) * 3 + (3 + 1) * 2 + (2 + 1) * 4
