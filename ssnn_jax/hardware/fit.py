@@ -50,7 +50,7 @@ _MAX_LOG_RATIO, _NUM_RATIOS, _NUM_ROUNDS = np.log(50), 21, 8
 
 
 class PulseFit(NamedTuple):
-  """Fit of a device model; a conductance g is the weight (g - zero) / scale."""
+  """Fit of a device model: conductance `zero` + `scale` w at weight w."""
 
   config: DeviceConfig
   #: 95% confidence intervals of fields of the config, at the given zero and
@@ -178,9 +178,8 @@ def _search(readings, x, limits):
   """Estimates a device by a search that starts at parameters, within limits.
 
   Alternates between the parameters, given the noise, and the noise, averaged
-  over parameters of which the residuals are linear. The noise has two numbers:
-  the logarithms of its scale, and of the ratio of the write noise between two
-  readings to read noise.
+  over parameters of which the residuals are linear: the logarithms of its scale
+  and of the ratio of the write noise between two readings to read noise.
   """
   is_read = readings.gaps[1:] > 0
   every = readings.gaps.sum() / is_read.sum()  # pulses between readings
@@ -238,14 +237,11 @@ def _search(readings, x, limits):
   weights = np.array(estimates) * (1 - 2 * readings.is_down)
   bounds = np.array(_bounds(x))
   ends = np.minimum([weights.max(), -weights.min()], bounds)
-  # A bound is the hard one, or where the steps are 0, 1 / decrease; a hard one
-  # may be nearer than the last weight.
-  is_hard = bounds == x[[2, 5]]
-  variances = np.diag(covariance)
-  variances = np.where(
-    is_hard, variances[[2, 5]], bounds**4 * variances[[1, 4]]
-  )
-  margins = np.where(bounds < x[[2, 5]], bounds - ends, 0.0) ** 2
+  # The steps are 0 at 1 / decrease, before which there may be a hard bound.
+  is_soft, variances = bounds < x[[2, 5]], np.diag(covariance)
+  margins = np.where(is_soft, bounds - ends, 0.0) ** 2
+  soft, hard = bounds**4 * variances[[1, 4]], variances[[2, 5]]
+  variances = np.where(is_soft, soft, hard)
   is_bound = variances + margins < _MAX_ERROR**2
   covariance[[7, 8], [7, 8]] = np.where(is_bound, margins, 0.0)
   return _Device(
@@ -423,13 +419,12 @@ def _summarize(devices, zero, scale):
       fields.pop(f'{name}_dtod', None)
     if not is_bound.all():
       withheld |= {name, f'{name}_dtod'}
-  # Fields that are fixed by their limits have no interval.
-  intervals = {
-    name: tuple(np.clip(ends, *_RANGES.get(name, (0.0, np.inf))).tolist())
-    for name, (_, *ends) in fields.items()
-    if name not in withheld
-  }
-  intervals = {k: ends for k, ends in intervals.items() if np.ptp(ends) > _TINY}
+  intervals = {}
+  for name, (_, *ends) in fields.items():
+    ends = np.clip(ends, *_RANGES.get(name, (0.0, np.inf)))
+    # Fields that are fixed by their limits have no interval.
+    if name not in withheld and np.ptp(ends) > _TINY:
+      intervals[name] = tuple(ends.tolist())
   return {name: float(field[0]) for name, field in fields.items()}, intervals
 
 
@@ -454,12 +449,13 @@ def _fields(response):
   return jnp.stack([larger, (up - down) / larger, *others])
 
 
-_linearize_responses = jax.jit(
-  jax.vmap(
-    lambda *given: (_respond(*given), jax.jacfwd(_respond)(*given)),
-    (0,) * 5 + (None,) * 3,
-  )
-)
+@jax.jit
+def _linearize_responses(*given):
+  axes = (0,) * 5 + (None,) * 3
+  slopes = jax.vmap(jax.jacfwd(_respond), axes)(*given)
+  return jax.vmap(_respond, axes)(*given), slopes
+
+
 _field_slopes = jax.jit(jax.jacfwd(_fields))
 
 

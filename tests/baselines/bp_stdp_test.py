@@ -4,14 +4,11 @@ Weights, spikes and errors are small multiples of powers of two, so that all
 results are exact except for the last division.
 """
 
-import functools
-
-from absl.testing import parameterized
+from absl.testing import absltest
 import jax
 import numpy as np
 
 import ssnn_jax
-from ssnn_jax import types
 from ssnn_jax.baselines import bp_stdp
 from tests.testing import integrate_and_fire as reference
 from tests.testing import statistics
@@ -25,16 +22,6 @@ def make_case(num_steps):
   params, trains = reference.make_case(SIZES, num_steps, BATCH_SIZE)
   params[-1] = params[-1]._replace(biases=np.zeros(SIZES[-1]))
   return params, trains
-
-
-@functools.cache
-def compiled(config):
-  return jax.jit(bp_stdp.make_network(config).learn)
-
-
-def learn(config, params, trains, labels):
-  arguments = reference.as_arguments(params, trains)
-  return compiled(config)(*arguments, np.asarray(labels))
 
 
 def present(config, params, train, masks):
@@ -79,11 +66,11 @@ def reference_change(config, params, trains, label):
   return statistics.flat(changes)
 
 
-class BpStdpTest(parameterized.TestCase):
-  @parameterized.parameters((16, 0.0), (10, 0.5))
-  def test_update_matches_the_published_rule(self, num_steps, dropout):
+class BpStdpTest(absltest.TestCase):
+  def test_update_matches_the_published_rule(self):
+    num_steps = 10  # the last sub-interval has two ticks
     config = ssnn_jax.NetworkConfig(
-      SIZES, num_steps=num_steps, dropout=dropout, input_gain=2.0
+      SIZES, num_steps, dropout=0.5, input_gain=2.0
     )
     params, trains = make_case(num_steps)
     masks = reference.draw_masks(config, BATCH_SIZE)
@@ -92,7 +79,9 @@ class BpStdpTest(parameterized.TestCase):
       layers, _ = present(config, params, train, mask)
       counts.append(layers[-1].sum(axis=0))
       changes.append(reference_change(config, params, layers, label))
-    update, inference = learn(config, params, trains, LABELS)
+    update, inference = jax.jit(bp_stdp.make_network(config).learn)(
+      *reference.as_arguments(params, trains), LABELS
+    )
     for layer in update.positive:
       self.assertTrue(np.any(layer.weights) and np.any(layer.biases))
     np.testing.assert_allclose(
@@ -101,34 +90,6 @@ class BpStdpTest(parameterized.TestCase):
       rtol=1e-6,
     )
     np.testing.assert_array_equal(inference.winner_counts, counts)
-
-  @parameterized.parameters(
-    ('silent_target', (-1.0, -1.0), (-1, 0)),
-    ('firing_non_target', (1.0, 1.0), (0, 1)),
-    ('both_wrong', (-1.0, 1.0), (-1, 1)),
-    ('both_right', (1.0, -1.0), (0, 0)),
-  )
-  def test_output_error_of_each_case(self, _, weights, errors):
-    config = ssnn_jax.NetworkConfig((1, 2), num_steps=4)
-    params = [types.LayerParams(np.array([weights]), np.zeros(2))]
-    train = np.array([1, 0, 1, 0])[None, :, None]
-    (change,) = learn(config, params, train, [0])[0].positive
-    # The input fires in two of four ticks, and the bias in all.
-    np.testing.assert_array_equal(change.weights, 0.5 * np.array([errors]))
-    np.testing.assert_array_equal(change.biases, errors)
-
-  def test_update_is_zero_if_only_the_target_fires(self):
-    # Its bias makes it fire at every tick; the last sub-interval is shorter.
-    config = ssnn_jax.NetworkConfig(SIZES, num_steps=10)
-    params, trains = make_case(config.num_steps)
-    params[-1] = types.LayerParams(
-      np.zeros_like(params[-1].weights), np.array([-1, 1, -1])
-    )
-    update, inference = learn(config, params, trains, np.full(BATCH_SIZE, 1))
-    np.testing.assert_array_equal(statistics.flat(update.positive), 0)
-    np.testing.assert_array_equal(
-      inference.winner_counts, [[0, 10, 0]] * BATCH_SIZE
-    )
 
   def test_inference_and_activity_match_reference(self):
     config = ssnn_jax.NetworkConfig(SIZES, num_steps=16, dropout=0.5)
