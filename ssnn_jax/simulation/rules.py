@@ -155,12 +155,11 @@ def make_drive(config: NetworkConfig) -> Callable[..., jax.Array]:
   wirings, gains = config.wirings, config.read_gains
 
   def drive(layer, params, sources, rates, window):
-    rows = wirings[layer].gather(rates)
-    currents = composite.drive(params, gains[layer], rows)
+    currents = wirings[layer].drive(params, gains[layer], rates)
     if config.read_noise:
-      source = sources(Role.READ, layer, wirings[layer].num_neurons)
+      source = sources(Role.READ, layer, len(currents))
       currents = _add_noise(config, layer, currents, source, window)
-    return currents.reshape(-1)
+    return currents
 
   return drive
 
