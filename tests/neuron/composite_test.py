@@ -8,12 +8,20 @@ import numpy as np
 from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.neuron import composite
+from ssnn_jax.neuron import firing
 from ssnn_jax.simulation import rules
 from tests.testing import sources
 from tests.testing import statistics
 
 
 class CompositeTest(parameterized.TestCase):
+  def test_derivative_is_that_of_the_probability_and_0_at_the_kinks(self):
+    potentials = jnp.linspace(-4.05, 4.05, 82)  # no kink among them
+    slopes = jax.vmap(jax.grad(firing.CLIP.probability))(potentials)
+    np.testing.assert_array_equal(firing.CLIP.derivative(potentials), slopes)
+    gates = firing.CLIP.derivative(jnp.array([0.0, 1.0]))
+    np.testing.assert_array_equal(gates, [0.0, 0.0])
+
   def test_transposed_drive_is_the_adjoint_of_drive(self):
     keys = [jax.random.key(i) for i in range(4)]
     params = types.LayerParams(
