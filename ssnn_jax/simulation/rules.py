@@ -115,12 +115,21 @@ def send_errors(
   Returns their streams, `[K, J]` words, and `[W, J]` counts, positive minus
   negative.
   """
-  words, counts = send(source, composite.error_rates(gain, errors), masks)
-  is_positive = errors > 0
-  ticks = jnp.where(is_positive[:, None], masks[:, :, None], jnp.uint32(0))
-  ticks = jnp.sum(ticks, axis=0, dtype=jnp.uint32)
-  streams = types.ErrorStreams(words & ticks, words & ~ticks)
-  return streams, jnp.where(is_positive, counts, -counts)
+  if len(masks) == 1:  # an error has one sign in a window: sampled once
+    words, counts = send(source, composite.error_rates(gain, errors), masks)
+    is_positive, silent = errors > 0, jnp.uint32(0)
+    streams = types.ErrorStreams(
+      positive=jnp.where(is_positive, words, silent),
+      negative=jnp.where(is_positive, silent, words),
+    )
+    return streams, jnp.where(is_positive, counts, -counts)
+  rates = (
+    composite.error_rates(gain, jax.nn.relu(own)) for own in (errors, -errors)
+  )
+  streams = types.ErrorStreams(
+    *(thresholds.sample_words(source, own, masks) for own in rates)
+  )
+  return streams, _count_signed(streams, masks)
 
 
 def send_output_errors(
@@ -137,8 +146,12 @@ def send_output_errors(
     return send_errors(source, 1.0, errors, masks)
   ticks = jnp.sum(masks, axis=0, dtype=jnp.uint32)
   streams = wta.output_errors(winners, label, ticks)
+  return streams, _count_signed(streams, masks)
+
+
+def _count_signed(streams, masks):
   positive, negative = (count(own, masks) for own in streams)
-  return streams, positive - negative
+  return positive - negative
 
 
 def count(words: jax.Array, masks: jax.Array) -> jax.Array:
