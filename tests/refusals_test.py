@@ -112,7 +112,7 @@ LAYERS = (
 GOOD = np.linspace(0, 1, 12, dtype=np.float32).reshape(2, 2, 3)
 LABELS = np.array([0, 2])
 CONFIG = ssnn_jax.NetworkConfig(SIZES, num_steps=4, dropout=0.1)
-PARAMS = network_util.make_params(CONFIG)
+GOOD_PARAMS = network_util.make_params(CONFIG)
 # Wrong arguments of `learn`, and words. Values are seen where arrays are
 # concrete, shapes and types also under jit.
 SHAPES = (
@@ -125,7 +125,11 @@ SHAPES = (
   ({'labels': np.array([1])}, 'each of the 2 inputs'),
   ({'params': network_util.zeros((6, 5, 3))}, '^params have weights'),
   (
-    {'params': tuple(own._replace(biases=own.biases[:1]) for own in PARAMS)},
+    {
+      'params': tuple(
+        own._replace(biases=own.biases[:1]) for own in GOOD_PARAMS
+      )
+    },
     '^params have biases',
   ),
   ({'key': jax.random.split(KEY, 3)}, r'^key is of shape \(3,\)'),
@@ -141,10 +145,13 @@ VALUES = (
   ({'labels': LABELS + 1}, 'classes from 0 to 2'),
   ({'labels': None}, 'NoneType'),
 )
-CALLS = (
+LIBRARY_CALLS = (
   (lambda: ssnn_jax.ssnn(SIZES), 'config is of type tuple; expected a Network'),
   (lambda: reference.ssnn(CONFIG), 'dropout is 0.1; expected 0.0, as the ref'),
-  (lambda: ssnn_jax.ssnn(CONFIG, feedback=PARAMS[:1]), 'params have weights'),
+  (
+    lambda: ssnn_jax.ssnn(CONFIG, feedback=GOOD_PARAMS[:1]),
+    'params have weights',
+  ),
   (lambda: CONV.connect((784,)), 'expected an image'),
   (lambda: layers.Dense(0), 'units is 0; expected'),
   (lambda: layers.Conv(2, (1, 2, 3)), 'kernel is .*expected'),
@@ -183,7 +190,7 @@ class LibraryTest(parameterized.TestCase):
       )
 
   def test_calls(self):
-    for call, words in CALLS:
+    for call, words in LIBRARY_CALLS:
       self.assert_refuses(call, words)
 
   @parameterized.parameters('ssnn', 'ann', 'rpu', 'bp_stdp')
@@ -191,7 +198,7 @@ class LibraryTest(parameterized.TestCase):
     build = getattr(ssnn_jax, name, None)
     build = build or getattr(baselines, name).make_network
     learn = build(CONFIG).learn
-    good = {'params': PARAMS, 'key': KEY, 'images': GOOD, 'labels': LABELS}
+    good = {'params': GOOD_PARAMS, 'key': KEY, 'images': GOOD, 'labels': LABELS}
     for changes, words in (*SHAPES, *VALUES):
       arguments = tuple((good | changes).values())
       self.assert_refuses(lambda own=arguments: learn(*own), words)
