@@ -23,7 +23,8 @@ $(VENV)/installed: setup.cfg pyproject.toml
 	@touch $@
 
 demo: venv
-	@$(RUN) -m experiments.run --study=parity --dataset=digits --workdir=runs/demo
+	@$(RUN) -m experiments.run --study=parity --dataset=digits --num_epochs=10 \
+	  --num_workers=2 --workdir=runs/demo
 
 lint: venv
 	@$(RUN) -m ruff check .

@@ -41,7 +41,7 @@ DEVICES = (IDEAL, 'custom', *device_config.PRESETS)
 
 # Fields that affect a network with pulses in the update only.
 _PULSES = {'num_steps', 'gain', 'sampler', 'device', 'device_params'}
-_PULSES |= {'read_noise', 'probe_size', 'probe_draws'}
+_PULSES |= {'read_noise'}
 _CHIP = {'weight_bits', 'fraction_bits'}
 # Fields of spikes. Settings of the ANN do not vary them. The rates of a
 # recording do depend on T; in a sweep over T the ANN has those of one T.
@@ -215,8 +215,6 @@ class ExperimentConfig:
   eval_every: int = 0
   seed: int = 0
   diagnostics: bool = False
-  probe_size: int = 128
-  probe_draws: int = 8
   device: str = IDEAL
   device_params: str = ''
   read_noise: float = 0.0
@@ -253,20 +251,18 @@ class ExperimentConfig:
     self._check('device', is_file or self.device in DEVICES, expected)
     if is_file:  # its values join the record, which then needs no file
       self._read_device()
-    is_ideal = self.device == IDEAL
-    expected = 'none, as --device is ideal: give another device, as custom'
-    self._check(
-      'device_params', not (is_ideal and self.device_params), expected
-    )
-    device(self)
-    expected = f'ideal, as --method={self.method} makes no pulses'
-    has_pulses = METHODS[self.method].has_pulses
-    self._check('device', is_ideal or has_pulses, expected)
-    expected = '0, as devices move by pulses alone'
-    self._check('weight_decay', is_ideal or not self.weight_decay, expected)
-    expected = 'sgd, as pulses and integers move weights by fixed steps'
-    is_float = is_ideal and self.method != CHIP
-    self._check('optimizer', is_float or self.optimizer == 'sgd', expected)
+    if self.device == IDEAL:
+      expected = 'none, as --device is ideal: give another device, as custom'
+      self._check('device_params', not self.device_params, expected)
+    else:
+      device(self)
+      expected = f'ideal, as --method={self.method} makes no pulses'
+      self._check('device', METHODS[self.method].has_pulses, expected)
+      expected = '0, as devices move by pulses alone'
+      self._check('weight_decay', not self.weight_decay, expected)
+    if self.device != IDEAL or self.method == CHIP:
+      expected = 'sgd, as pulses and integers move weights by fixed steps'
+      self._check('optimizer', self.optimizer == 'sgd', expected)
 
   def _read_device(self):
     """Adds the values of the file of a device, unless all are given."""
@@ -285,11 +281,7 @@ def _one_of(choices):
 
 
 _RANGES = (
-  (
-    'batch_size num_epochs probe_size probe_draws',
-    checks.is_count,
-    checks.COUNT,
-  ),
+  ('batch_size num_epochs', checks.is_count, checks.COUNT),
   (
     'seed eval_every',
     lambda value: checks.is_count(value, smallest=0),

@@ -30,6 +30,8 @@ import tqdm
 
 import ssnn_jax
 
+_NUM_RETRIES = 3  # of a task whose worker died
+
 
 class Task(NamedTuple):
   """A picklable function that may be called again, and its name in reports."""
@@ -50,10 +52,8 @@ class Options(NamedTuple):
 
   launcher: str = 'local'  # or 'ray'
   num_workers: int = 1  # local processes; 1 is this process
-  ray_address: str | None = None
   cpus_per_task: int = 1  # on Ray
   gpus_per_task: float = 0.0  # on Ray
-  num_retries: int = 3  # of a task whose worker died
 
 
 def launch(
@@ -136,7 +136,7 @@ def _local(tasks, workdir, options) -> _Ends:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     index = free.get()
     try:
-      for _ in range(options.num_retries + 1):
+      for _ in range(_NUM_RETRIES + 1):
         if stopped.is_set():
           break
         try:
@@ -210,7 +210,7 @@ def _ray(tasks, workdir, options) -> _Ends:
     raise ssnn_jax.UserError(
       "--launcher=ray needs Ray, which is not installed; pip install '.[ray]'."
     ) from None
-  _check_address(options.ray_address or os.environ.get('RAY_ADDRESS', ''))
+  _check_address(os.environ.get('RAY_ADDRESS', ''))
   packages = [str(pathlib.Path(__file__).parent), ssnn_jax.__path__[0]]
   variables = _limit_threads(options.cpus_per_task)
   if options.gpus_per_task == 0:
@@ -220,7 +220,6 @@ def _ray(tasks, workdir, options) -> _Ends:
     variables['XLA_CLIENT_MEM_FRACTION'] = f'{fraction:.3f}'
   try:
     ray.init(
-      address=options.ray_address,
       include_dashboard=False,
       log_to_driver=False,
       logging_level=logging.ERROR,
@@ -230,7 +229,7 @@ def _ray(tasks, workdir, options) -> _Ends:
     # Of a wrong token, the error says only that there is no connection.
     raise ssnn_jax.UserError(
       f'Ray cannot be used ({" ".join(str(error).split()).rstrip(".")}); check '
-      '--ray_address or $RAY_ADDRESS and that $RAY_AUTH_TOKEN, or the file '
+      '$RAY_ADDRESS, and that $RAY_AUTH_TOKEN, or the file '
       '~/.ray/auth_token, is the token of the cluster.'
     ) from None
   try:
@@ -248,7 +247,7 @@ def _ray(tasks, workdir, options) -> _Ends:
     remote = ray.remote(
       num_cpus=size['CPU'],
       num_gpus=size['GPU'],
-      max_retries=options.num_retries,
+      max_retries=_NUM_RETRIES,
       scheduling_strategy='SPREAD',
       runtime_env={'env_vars': variables},
     )(_attempt)
@@ -274,5 +273,5 @@ def _check_address(address):
   except (OSError, OverflowError) as error:
     raise ssnn_jax.UserError(
       f'no Ray cluster answers at {address} ({error}); start one with `ray '
-      'start --head`, or correct --ray_address or $RAY_ADDRESS.'
+      'start --head`, or correct $RAY_ADDRESS.'
     ) from None

@@ -6,7 +6,8 @@
 The first command exports the runs of a sweep, or the lines of a measurement, to
 experiments/results/<study>.csv, in which they replace all rows of their data
 set. Both generate the table between two marks of <study>.md and <study>.png
-again, from the CSV file alone; without flags, those of all studies.
+again, from the CSV file alone; without flags, those of all studies and the
+table of README.md.
 
 A frame of runs has a row for each finished run: the fields of its configuration
 as text, empty where the method ignores a field, its seed, and its numbers. A
@@ -37,6 +38,15 @@ from ssnn_jax.training import raster_plot
 from ssnn_jax.training import statistics
 
 FOLDER = pathlib.Path(__file__).parent / 'results'
+README = 'README'
+# Rows of parity in the README.
+_IN_README = {
+  'dataset': ('mnist', 'fashion_mnist', 'emnist47'),
+  'integration': 'mean',
+  'gain': '1.0',
+  'sampler': 'sobol',
+  'metric': 'test_accuracy',
+}
 MARKS = '<!-- table -->', '<!-- end -->'
 METRICS = {
   'test_accuracy': 'accuracy',
@@ -50,15 +60,19 @@ METRICS = {
 }
 _ERRORS = ('update_error_sd', 'quantisation_error_sd')
 _COSTS = ('median_ms', 'ratio_to_ideal', 'peak_mib', 'rounds')
-_NUMBERS = (*METRICS, *_ERRORS, *_COSTS, 'num_eval_samples')
+_NUMBERS = ('seed', *METRICS, *_ERRORS, *_COSTS, 'num_eval_samples')
 # Fields that change no weight, or whose values are seeds.
 _UNVARIED = {'dataset', 'method', 'seed', 'diagnostics', 'eval_every'}
-_UNVARIED |= {'probe_size', 'probe_draws'}
-_TITLES = {
-  'mnist': 'MNIST',
-  'fashion_mnist': 'Fashion-MNIST',
-  'emnist47': 'EMNIST, 47 classes',
-  'n_mnist': 'N-MNIST',
+_ACCURACY = 'test_accuracy'
+_WORDS = {
+  'metric': METRICS,
+  'dataset': {
+    'mnist': 'MNIST',
+    'fashion_mnist': 'Fashion-MNIST',
+    'emnist47': 'EMNIST, 47 classes',
+    'n_mnist': 'N-MNIST',
+  },
+  'rates': {'': 'spikes'},
 }
 _HEADINGS = {'num_steps': 'T', 'metric': 'measure', 'dataset': 'data set'}
 _COLORS = (*raster_plot.COLORS, '#E69F00', '#009E73', '#56B4E9', '#000000')
@@ -119,27 +133,16 @@ def _blank(run):
 
   The rates of a recording depend on T, which its ANN keeps.
   """
-  method = run['method']
   kept = {'num_steps'} if catalog.is_recorded(run['dataset']) else set()
-  return {
-    name: value if name in kept or config_lib.concerns(method, name) else None
-    for name, value in run.items()
-  }
+  is_used = lambda name: config_lib.concerns(run['method'], name)
+  return {x: run[x] if x in kept or is_used(x) else None for x in run}
 
 
 def _frame(runs: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
   """Makes the frame of runs, with fields as text."""
-  frame = pd.DataFrame(
-    [
-      {
-        name: value if name in (*_NUMBERS, 'seed') else _write(name, value)
-        for name, value in run.items()
-      }
-      for run in runs
-    ],
-    dtype=object,
-  )
-  return _to_numbers(frame)
+  write = lambda name, x: x if name in _NUMBERS else _write(name, x)
+  rows = [{name: write(name, run[name]) for name in run} for run in runs]
+  return _to_numbers(pd.DataFrame(rows, dtype=object))
 
 
 def _write(name, value):
@@ -158,7 +161,7 @@ def _to_numbers(frame):
 
   If the ANNs of a data set have one T, networks of all T are compared with it.
   """
-  numbers = [name for name in frame if name in (*_NUMBERS, 'seed')]
+  numbers = [name for name in frame if name in _NUMBERS]
   frame[numbers] = frame[numbers].apply(pd.to_numeric)
   texts = [name for name in frame if name not in numbers]
   frame[texts] = frame[texts].fillna('')
@@ -170,8 +173,9 @@ def _to_numbers(frame):
 
 
 def path(name: str, suffix: str = 'csv') -> pathlib.Path:
-  """Returns a file of the results of a study."""
-  return FOLDER / f'{name}.{suffix}'
+  """Returns a file of the results of a study, or the README of the project."""
+  folder = FOLDER.parent.parent if name == README else FOLDER
+  return folder / f'{name}.{suffix}'
 
 
 def read_csv(name: str) -> pd.DataFrame:
@@ -185,20 +189,16 @@ def to_csv(runs: pd.DataFrame, study: studies.Study) -> str:
   Raises:
     UserError: if runs differ in a field that is no column of the study.
   """
-  runs = runs.reindex(columns=['dataset', 'method', *study.columns, *runs])
-  runs = runs.loc[:, ~runs.columns.duplicated()]
   settings = ['dataset', 'method', *study.columns]
+  runs = runs.reindex(columns=list(dict.fromkeys([*settings, *runs])))
   hidden = _differing(runs, settings)
   if hidden:
     raise ssnn_jax.UserError(
       f'runs differ in {", ".join(hidden)}, which is no column of the study; '
       'export the runs of its sweeps alone.'
     )
-  numbers = [
-    name for name in ('seed', *_NUMBERS) if name in runs and runs[name].count()
-  ]
+  numbers = [name for name in _NUMBERS if name in runs and runs[name].count()]
   rows = runs[[*settings, *numbers]].astype(object).fillna('')
-  rows = rows.to_dict('records')
   known = list(study.sweeps)
 
   def order(row):
@@ -207,19 +207,16 @@ def to_csv(runs: pd.DataFrame, study: studies.Study) -> str:
     cells = [_order(row[name]) for name in ('method', *study.columns)]
     return place, row['dataset'], not is_baseline, cells, row.get('seed', 0)
 
-  rows.sort(key=order)
+  rows = sorted(rows.to_dict('records'), key=order)
   return pd.DataFrame(rows, dtype=object).to_csv(index=False)
 
 
 def _differing(runs, settings):
   """Lists the fields in which the runs of one setting differ."""
-  fields = [
-    name
-    for name in config_lib.FIELDS
-    if name in runs and name not in {*settings, *_UNVARIED}
-  ]
-  found = runs.groupby(settings)[fields].nunique().max() if fields else {}
-  return [name for name in fields if found[name] > 1]
+  known = {*settings, *_UNVARIED}
+  fields = [x for x in config_lib.FIELDS if x in runs and x not in known]
+  numbers = runs.groupby(settings)[fields].nunique().max() if fields else {}
+  return [name for name in fields if numbers[name] > 1]
 
 
 def _order(cell):
@@ -246,27 +243,21 @@ def compare(runs: pd.DataFrame, study: studies.Study) -> pd.DataFrame:
     `baseline`, the accuracy of the baseline in percent; `text` and `verdict`. A
     window of all ticks is 'T'.
   """
-  fields = ['dataset', 'method', *(c for c in study.columns if c in runs)]
-  groups = {
-    tuple(cells): own for cells, own in runs.groupby(fields, sort=False)
-  }
-  settings = {cells: dict(zip(fields, cells)) for cells in groups}
-  baselines = [
-    cells for cells, own in settings.items() if _is_baseline(own, study)
-  ]
+  fields = ['dataset', 'method', *(x for x in study.columns if x in runs)]
+  settings, baselines = [], []
+  for cells, group in runs.groupby(fields, sort=False):
+    setting = dict(zip(fields, cells))
+    is_baseline = _is_baseline(setting, study)
+    (baselines if is_baseline else settings).append((setting, group))
   rows = []
-  for cells, own in groups.items():
-    setting = settings[cells]
-    if cells in baselines or not setting.get(study.across, study.across):
+  for setting, group in settings:
+    if setting.get(study.across) == '':
       continue
-    paired = [
-      groups[base]
-      for base in baselines
-      if _is_paired(setting, settings[base], study)
-    ]
+    paired = [x for base, x in baselines if _is_paired(setting, base, study)]
     for metric in study.metrics:
-      if metric in own and own[metric].count():
-        found = _compare(own, paired[0] if paired else None, metric, study)
+      if metric in group and group[metric].count():
+        base = paired[0] if paired and metric.startswith(_ACCURACY) else None
+        found = _compare(group, base, metric, study.margin)
         rows.append(setting | {'metric': metric} | found)
   compared = pd.DataFrame(rows)
   if {'window', 'num_steps'} <= {*compared}:
@@ -284,29 +275,28 @@ def _is_baseline(setting, study):
 def _is_paired(setting, base, study):
   """Returns whether a baseline has the fields of a setting, or no value."""
   return all(
-    not value or value == setting[name]
+    value in ('', setting[name])
     for name, value in base.items()
     if name not in study.baseline
   )
 
 
-def _compare(own, base, metric, study):
-  """Returns the numbers of a setting, a metric and its baseline."""
-  is_accuracy = metric.startswith('test_accuracy')
-  if not is_accuracy or base is None:
-    scale = 100 if is_accuracy else 1
-    mean = scale * own[metric].mean()
+def _compare(group, base, metric, margin):
+  """Returns the numbers of a setting: a difference, or without base a mean."""
+  pairs = group.head(0)
+  if base is not None:
+    pairs = group.merge(base, on='seed', suffixes=('', '_base'))
+  if pairs.empty:
+    is_accuracy = metric.startswith(_ACCURACY)
+    mean = (100 if is_accuracy else 1) * group[metric].mean()
     return {
       'value': mean,
       'half_width': math.nan,
-      'seeds': len(own),
+      'seeds': len(group),
       'baseline': math.nan,
-      'text': f'{mean:.3g}' if scale == 1 else f'{mean:.2f} %',
+      'text': f'{mean:.2f} %' if is_accuracy else f'{mean:.3g}',
       'verdict': '',
     }
-  pairs = own.merge(base, on='seed', suffixes=('', '_base'))
-  if pairs.empty:
-    return _compare(own, None, metric, study)
   folds = pairs['folds'].iloc[0] if 'folds' in pairs else ''
   difference = statistics.paired_difference(
     pairs[metric],
@@ -320,20 +310,8 @@ def _compare(own, base, metric, study):
     'seeds': len(pairs),
     'baseline': 100 * pairs[f'{metric}_base'].mean(),
     'text': str(difference),
-    'verdict': _verdict(difference, study.margin),
+    'verdict': statistics.verdict(difference, margin),
   }
-
-
-def _verdict(difference, margin):
-  """Returns the verdict of two one-sided tests; few seeds decide nothing."""
-  if difference.num_seeds < statistics.MIN_SEEDS:
-    unit = 'seed' if difference.num_seeds == 1 else 'seeds'
-    return f'inconclusive ({difference.num_seeds} {unit})'
-  is_within = statistics.is_within(difference, margin)
-  if is_within is None:
-    return 'inconclusive'
-  unit = 'point' if margin == 1 else 'points'
-  return f'within {margin:g} {unit}' if is_within else 'not within'
 
 
 # Tables.
@@ -347,34 +325,30 @@ def table(compared: pd.DataFrame, study: studies.Study) -> str:
     study: the study, whose `rows` name the rows of the table, and whose
       `across` the columns of its numbers.
   """
-  shown = _shown(compared, study.shown)
-  names = ['dataset', *study.rows, 'metric']
-  names = [x for x in names if x in shown and x != study.across]
-  names = [x for x in names if shown[x].nunique() > 1]
-  ordered = sorted(shown[study.across].unique(), key=_order)
-  if study.across in ('metric', 'dataset'):
-    ordered = list(shown[study.across].unique())
-  groups = shown.groupby(names, sort=False) if names else [((), shown)]
+  shown = _restrict(compared, study.shown)
+  names = [
+    name
+    for name in ('dataset', *study.rows, 'metric')
+    if name in shown and name != study.across and shown[name].nunique() > 1
+  ]
+  columns = list(shown[study.across].unique())
+  if study.across not in _WORDS:
+    columns.sort(key=_order)
   rows = []
-  for cells, own in groups:
-    row = {
-      _heading(name): _word(name, cell) for name, cell in zip(names, cells)
-    }
-    accuracies = [f'{x:.1f}' for x in own['baseline'].dropna()]
-    if study.across != 'dataset' and accuracies:
-      ends = dict.fromkeys((min(accuracies), max(accuracies)))
-      row[f'{study.baseline_name}, %'] = ' to '.join(ends)
-    for value in ordered:
-      texts = own[own[study.across] == value]['text']
+  for cells, group in _group(shown, names):
+    row = {_heading(x): _word(x, cell) for x, cell in zip(names, cells)}
+    accuracies = [f'{x:.1f}' for x in group['baseline'].dropna()]
+    if study.across != 'dataset':
+      row[f'{_baseline_name(study)}, %'] = _range(accuracies)
+    for value in columns:
+      texts = group[group[study.across] == value]['text']
       row[_column(study, value)] = ' / '.join(texts)
-    row |= {'verdict': _join_verdicts(own, study), 'seeds': _seeds(own)}
+    row['verdict'] = _join_verdicts(group, study)
+    if accuracies or group['seeds'].max() > 1:  # not measured once
+      row['seeds'] = _range(group['seeds'].astype(str))
     rows.append(row)
-  headings = list(dict.fromkeys(name for row in rows for name in row))
-  cells = [[row.get(name, '') for name in headings] for row in rows]
-  filled = [i for i, _ in enumerate(headings) if any(row[i] for row in cells)]
-  return write_table(
-    [headings[i] for i in filled], [[row[i] for i in filled] for row in cells]
-  )
+  written = pd.DataFrame(rows).fillna('').loc[:, lambda x: (x != '').any()]
+  return write_table(list(written), written.to_numpy().tolist())
 
 
 def write_table(headings: list[str], rows: list[list[str]]) -> str:
@@ -387,11 +361,35 @@ def write_table(headings: list[str], rows: list[list[str]]) -> str:
   )
 
 
-def _shown(compared, chosen):
+def _restrict(compared, chosen):
+  """Restricts rows to chosen values, and parameters to those that differ."""
   for name, values in chosen.items():
     values = [values] if isinstance(values, str) else values
     compared = compared[compared[name].isin(values)]
+  if 'device_params' in compared:
+    texts = compared['device_params']
+    params = [set(text.split(',')) for text in texts if text]
+    shared = set.intersection(*params) if params else set()
+    short = [
+      ','.join(p for p in x.split(',') if p not in shared) for x in texts
+    ]
+    compared = compared.assign(device_params=short)
   return compared
+
+
+def _group(shown, names):
+  """Lists the rows of each combination of values, which may be one."""
+  return list(shown.groupby(names, sort=False)) if names else [((), shown)]
+
+
+def _range(texts):
+  """Writes the first and the last of sorted texts."""
+  ordered = sorted(texts, key=_order)
+  return ' to '.join(dict.fromkeys(ordered[:1] + ordered[-1:]))
+
+
+def _baseline_name(study):
+  return 'ANN' if study.baseline == studies.ANN else 'baseline'
 
 
 def _heading(name):
@@ -399,43 +397,33 @@ def _heading(name):
 
 
 def _word(name, value):
-  known = {'metric': METRICS, 'dataset': _TITLES}.get(name, {})
-  return known.get(value, value)
+  return _WORDS.get(name, {}).get(value, value)
 
 
 def _column(study, value):
   """Returns the heading of a column of numbers."""
-  if study.across in ('metric', 'dataset'):
+  if study.across in _WORDS:
     return _word(study.across, value)
-  sign = '=' if study.across == 'num_steps' else ''
-  return ' '.join(filter(None, (_heading(study.across), sign, value)))
+  sign = '= ' if study.across == 'num_steps' else ''
+  return f'{_heading(study.across)} {sign}{value}'.strip()
 
 
-def _join_verdicts(own, study):
+def _join_verdicts(group, study):
   """Joins the verdicts of a row, such as 'within 1 point: T = 16, 64'."""
-  verdicts = own[own['verdict'] != '']
+  group = group[group['verdict'] != '']
   if study.across == 'metric':  # the verdict is on the first of them
-    verdicts = verdicts[verdicts['metric'] == study.metrics[0]]
-  groups = dict(list(verdicts.groupby('verdict', sort=False)))
-  groups = dict(sorted(groups.items(), key=lambda x: _VERDICTS.index(x[0][0])))
-  if len(groups) < 2:
-    return ''.join(groups)
+    group = group[group['metric'] == study.metrics[0]]
+  places = dict(list(group.groupby('verdict', sort=False)[study.across]))
+  if len(places) < 2:
+    return ''.join(places)
   texts = []
-  for name, group in groups.items():
-    values = sorted(group[study.across], key=_order)
-    if study.across == 'dataset':
-      listed = ', '.join(_word('dataset', value) for value in values)
-    else:
-      listed = _column(study, ', '.join(values))
-    texts.append(f'{name}: {listed}')
+  for verdict in sorted(places, key=lambda x: _VERDICTS.index(x[0])):
+    values = sorted(places[verdict], key=_order)
+    listed = ', '.join(_word(study.across, value) for value in values)
+    if study.across not in _WORDS:
+      listed = _column(study, listed)
+    texts.append(f'{verdict}: {listed}')
   return '; '.join(texts)
-
-
-def _seeds(own):
-  if own['text'].str.endswith('%').all() and own['seeds'].max() == 1:
-    return ''
-  ends = dict.fromkeys((own['seeds'].min(), own['seeds'].max()))
-  return ' to '.join(map(str, ends)) if max(ends) > 1 else ''
 
 
 # Figures.
@@ -443,40 +431,39 @@ def _seeds(own):
 
 def draw(compared: pd.DataFrame, study: studies.Study) -> figure.Figure:
   """Draws the first metric of comparisons, in the kind of figure of a study."""
-  shown = _shown(_shown(compared, study.shown), study.drawn)
+  shown = _restrict(compared, {**study.shown, **study.drawn})
   if study.across != 'metric':
     shown = shown[shown['metric'] == study.metrics[0]]
+  is_lines = study.figure == 'lines'
+  panel = 'dataset'
+  if is_lines and shown['dataset'].nunique() == 1 and len(study.rows) > 1:
+    panel = study.rows[0]
   parts = {'': shown}
-  if study.panels and study.panels != study.across:
-    parts = dict(list(shown.groupby(study.panels, sort=False)))
+  if panel != study.across and shown[panel].nunique() > 1:
+    parts = dict(list(shown.groupby(panel, sort=False)))
   names = [
     name
     for name in study.rows
     if name in shown
-    and name not in (study.across, study.panels)
-    and any(own[name].nunique() > 1 for own in parts.values())
+    and name not in (study.across, panel)
+    and any(part[name].nunique() > 1 for part in parts.values())
   ]
-  is_lines = study.figure == 'lines'
   num_columns = min(2, len(parts)) if is_lines else 1
   num_lines = math.ceil(len(parts) / num_columns)
-  num_rows = max(
-    len(own.groupby(names)) if names else 1 for own in parts.values()
-  )
-  size = (
-    (3.7 * num_columns + 0.8, 2.6 * num_lines + 0.4)
-    if is_lines
-    else (7.2, (0.9 + 0.19 * num_rows) * num_lines + 0.4)
-  )
+  size = 3.7 * num_columns + 0.8, 2.6 * num_lines + 0.4
+  if not is_lines:
+    most = max(len(_group(part, names)) for part in parts.values())
+    size = 7.2, (0.9 + 0.19 * most) * num_lines + 0.4
   fig = figure.Figure(figsize=size, layout='constrained')
   grid = fig.subplots(num_lines, num_columns, squeeze=False)
   for axes in grid.flat[len(parts) :]:
     axes.remove()
   looks = {}
-  for axes, (name, own) in zip(grid.flat, parts.items()):
-    axes.set_title(_word(study.panels, name), fontsize=10)
+  for axes, (name, part) in zip(grid.flat, parts.items()):
+    axes.set_title(_word(panel, name), fontsize=10)
     axes.grid(alpha=0.3)
     draw_panel = _draw_lines if is_lines else _draw_points
-    draw_panel(axes, own, names, study, looks)
+    draw_panel(axes, part, names, study, looks)
   _add_legend(fig, grid)
   return fig
 
@@ -485,20 +472,21 @@ def _label(row, names):
   """Names a row by the values of fields, and their names if numbers."""
   words = []
   for name in names:
-    value, is_list = row[name], name in ('layer_sizes', 'layers')
-    is_number = value[:1].isdecimal() and not is_list
+    value = _word(name, row[name])
+    is_named = value[:1].isdecimal() and name not in ('layer_sizes', 'layers')
     if value not in ('', '0.0'):
-      is_named = is_number or name == 'window'
+      is_named |= name == 'window'
       words.append(f'{_heading(name)} {value}' if is_named else value)
   return ', '.join(words)
 
 
-def _look(label, looks):
+def _look(label, looks, linestyle=None):
   """Returns the look of a curve, which is the same in all panels."""
   number = looks.setdefault(label, len(looks))
   return {
     'color': _COLORS[number % len(_COLORS)],
     'marker': _MARKERS[number % len(_MARKERS)],
+    'linestyle': linestyle or ('-' if number < len(_COLORS) else '--'),
     'markersize': 4,
     'capsize': 2,
     'label': label,
@@ -507,17 +495,14 @@ def _look(label, looks):
 
 def _draw_lines(axes, own, names, study, looks):
   """Draws a curve for each row of the table over the columns of the table."""
-  for cells, curve in own.groupby(names, sort=False) if names else [((), own)]:
+  for cells, curve in _group(own, names):
     look = _look(_label(dict(zip(names, cells)), names), looks)
     curve = curve.assign(x=curve[study.across].astype(float)).sort_values('x')
-    look['linestyle'] = '-' if looks[look['label']] < len(_COLORS) else '--'
     widths = curve['half_width'].fillna(0)
     axes.errorbar(curve['x'], curve['value'], widths, linewidth=1.2, **look)
   axes.set_xscale('log', base=2)
-  ticks = sorted(own[study.across].astype(float).unique())
-  axes.xaxis.set_major_locator(ticker.FixedLocator(ticks))
-  axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda x, _: f'{x:g}'))
-  axes.xaxis.set_minor_locator(ticker.NullLocator())
+  ticks = sorted(own[study.across].unique(), key=float)
+  axes.set_xticks([float(x) for x in ticks], ticks)
   axes.set_xlabel(_heading(study.across))
   axes.set_ylabel(_axis_label(own, study))
   if own['baseline'].notna().any():
@@ -525,8 +510,8 @@ def _draw_lines(axes, own, names, study, looks):
   else:
     axes.set_yscale('log')
     axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda y, _: f'{y:g}'))
-    axes.yaxis.set_minor_locator(ticker.NullLocator())
+    axes.yaxis.set_major_formatter(ticker.StrMethodFormatter('{x:g}'))
+  axes.minorticks_off()
 
 
 def _draw_points(axes, own, names, study, looks):
@@ -541,8 +526,7 @@ def _draw_points(axes, own, names, study, looks):
       part['value'],
       part['label'].map(places) + shift,
       xerr=part['half_width'].fillna(0),
-      linestyle='none',
-      **_look(label, looks),
+      **_look(label, looks, linestyle='none'),
     )
   axes.set_yticks(list(places.values()), list(places), fontsize=8)
   axes.set_ylim(len(places) - 0.5, -0.5)
@@ -553,25 +537,23 @@ def _draw_points(axes, own, names, study, looks):
 
 def _axis_label(own, study):
   if own['baseline'].notna().any():
-    return f'accuracy minus {study.baseline_name}\n(percentage points)'
+    return f'accuracy minus {_baseline_name(study)}\n(percentage points)'
   return METRICS[own['metric'].iloc[0]]
 
 
 def _draw_margin(draw_line, study):
-  draw_line(0, color='black', linewidth=1, label=study.baseline_name)
+  draw_line(0, color='black', linewidth=1, label=_baseline_name(study))
   look = {'color': 'black', 'linewidth': 0.8, 'linestyle': ':'}
-  for sign in (-1, 1):
-    unit = 'point' if study.margin == 1 else 'points'
-    label = f'± {study.margin:g} {unit}' if sign == 1 else None
-    draw_line(sign * study.margin, label=label, **look)
+  unit = 'point' if study.margin == 1 else 'points'
+  draw_line(-study.margin, **look)
+  draw_line(study.margin, label=f'± {study.margin:g} {unit}', **look)
 
 
 def _add_legend(fig, grid):
   """Adds one legend of all panels below them."""
   entries = {}
   for axes in grid.flat:
-    for handle, label in zip(*axes.get_legend_handles_labels()):
-      entries.setdefault(label, handle)
+    entries |= dict(zip(*axes.get_legend_handles_labels()[::-1]))
   entries.pop('', None)
   if not entries:
     return
@@ -590,17 +572,27 @@ def _add_legend(fig, grid):
 # Pages.
 
 
+def page_table(name: str) -> str:
+  """Makes the table of a study, or that of the README, from the CSV file."""
+  source = 'parity' if name == README else name
+  study = studies.load(source)
+  if name == README:
+    study = dataclasses.replace(study, shown=_IN_README)
+  return table(compare(read_csv(source), study), study)
+
+
 def write_page(name: str) -> None:
-  """Generates the table and the figure of a study from its CSV file."""
-  study = studies.load(name)
-  compared = compare(read_csv(name), study)
+  """Generates the table and the figure of a study, or those of the README."""
   page = path(name, 'md')
   begin, end = MARKS
   above, _, rest = page.read_text().partition(begin)
   _, _, below = rest.partition(end)
-  text = f'{above}{begin}\n{table(compared, study)}\n{end}{below}'
+  text = f'{above}{begin}\n{page_table(name)}\n{end}{below}'
   files.write_atomically(page, text)
-  draw(compared, study).savefig(path(name, 'png'), dpi=120)
+  if name != README:
+    study = studies.load(name)
+    fig = draw(compare(read_csv(name), study), study)
+    fig.savefig(path(name, 'png'), dpi=120)
 
 
 def export(name: str, workdir: pathlib.Path) -> None:
@@ -626,16 +618,13 @@ def show(workdir: pathlib.Path) -> None:
   """
   runs, file = read(workdir), workdir / 'sweep.json'
   name = json.loads(file.read_text()).get('study') if file.exists() else None
-  study = studies.load(name) if name else studies.Study()
+  study = studies.load(name) if name else studies.Study(rows=('method',))
   varied = tuple(_differing(runs, ['dataset', 'method', *study.columns]))
   study = dataclasses.replace(
     study, columns=study.columns + varied, rows=study.rows + varied
   )
-  if not name:
-    across = 'num_steps' if 'num_steps' in varied else 'metric'
-    rows = ('method', *(x for x in varied if x != across))
-    kind = 'lines' if across == 'num_steps' else 'points'
-    study = dataclasses.replace(study, rows=rows, across=across, figure=kind)
+  if not name and 'num_steps' not in varied:
+    study = dataclasses.replace(study, across='metric', figure='points')
   files.write_atomically(workdir / 'results.csv', to_csv(runs, study))
   compared = compare(runs, study)
   written = f'runs: {workdir / "results.csv"}'
@@ -653,9 +642,10 @@ def main() -> None:
     raise ssnn_jax.UserError('--study is missing; name the study of --workdir.')
   if workdir:
     export(name, command.folder(workdir))
-  for each in (name,) if name else studies.NAMES:
-    write_page(each)
-    print(path(each, 'md'))
+  pages = [name] if name else list(studies.NAMES)
+  for page in pages + [README] * ('parity' in pages):
+    write_page(page)
+    print(path(page, 'md'))
 
 
 if __name__ == '__main__':

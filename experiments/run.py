@@ -11,7 +11,6 @@ folder of a run provides the flags that are not given:
   python -m experiments.run --resume --workdir=runs/name
 """
 
-from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
@@ -33,6 +32,7 @@ import numpy as np
 from experiments import command
 from experiments import config as config_lib
 from experiments import launch
+from experiments import studies
 from experiments import train
 from experiments.config import ANN
 from experiments.config import CHOICES
@@ -249,12 +249,6 @@ flags.DEFINE_boolean(
   'also measure rates of spikes and errors after each epoch and, at the end, '
   'the update error and quantization error; a study always does',
 )
-flags.DEFINE_integer(
-  'probe_size', 128, 'samples of the batch that --diagnostics measures'
-)
-flags.DEFINE_integer(
-  'probe_draws', 8, 'spike trains of a sample in the update error'
-)
 flags.DEFINE_string(
   'data_dir',
   None,
@@ -283,8 +277,8 @@ flags.DEFINE_enum(
   'launcher',
   'local',
   ('local', 'ray'),
-  'where settings are trained: this machine, or a Ray cluster, whose nodes '
-  'share --workdir and --data_dir',
+  'where settings are trained: this machine, or the Ray cluster of '
+  '$RAY_ADDRESS or of this machine, whose nodes share --workdir and --data_dir',
 )
 flags.DEFINE_integer(
   'num_workers',
@@ -302,14 +296,6 @@ flags.DEFINE_integer(
 )
 flags.DEFINE_integer(
   'num_devices', None, 'devices that share each batch; default: all'
-)
-flags.DEFINE_integer(
-  'num_retries', 3, 'retries of a setting whose worker died', lower_bound=0
-)
-flags.DEFINE_string(
-  'ray_address',
-  None,
-  'default: $RAY_ADDRESS, a cluster on this machine, or a new one',
 )
 flags.DEFINE_integer(
   'cpus_per_task', 1, 'CPU cores of a setting on Ray', lower_bound=1
@@ -431,32 +417,23 @@ def _make_setting(base, values, is_named, kept):
     _check_field(name)
   method = values.pop('method')
   values = {
-    name: value
+    name: config_lib.absolute(name, value)
     for name, value in values.items()
     if name in kept or config_lib.concerns(method, name)
   }
-  values = {k: config_lib.absolute(k, v) for k, v in values.items()}
   ideal = {}
   if not config_lib.METHODS[method].has_pulses:
-    for name in ('device', 'device_params', 'read_noise'):
-      ideal[name] = config_lib.FIELDS[name].default
+    ideal = {'device': config_lib.IDEAL, 'device_params': '', 'read_noise': 0.0}
   try:
     config = dataclasses.replace(base, method=method, **values | ideal)
   except ssnn_jax.UserError as error:
     raise ssnn_jax.UserError(f'--grid: {error}') from None
-  parts = [f'{name}={_write(name, getattr(config, name))}' for name in values]
-  if method == ANN:
-    parts.insert(0, method)
-  elif is_named:
-    parts.insert(0, f'method={method}')
+  parts = [ANN] if method == ANN else [f'method={method}'] * is_named
+  for name in values:
+    value = config_lib.short_name(name, getattr(config, name))
+    value = config_lib.slug(value) if name == 'dataset' else value
+    parts.append(f'{name}={config_lib.write(value)}')
   return ','.join(parts).replace('/', '-') or method, config
-
-
-def _write(name, value):
-  value = config_lib.short_name(name, value)
-  return config_lib.write(
-    config_lib.slug(value) if name == 'dataset' else value
-  )
 
 
 def plan(
@@ -482,35 +459,32 @@ def plan(
   """
   tasks = {}
   for name, (config, num_seeds) in list_settings(base, sweeps).items():
-    wanted = range(base.seed, base.seed + num_seeds)
-    known = [s for s in _known_seeds(workdir / name) if {*s} & {*wanted}]
-    missing = [seed for seed in wanted if not any(seed in s for s in known)]
-    most = 1 if config.folds else seeds_at_once or len(missing)
-    for seeds in (*known, *_ranges(missing, most)):
-      last = f'-{seeds[-1]}' if len(seeds) > 1 else ''
-      folder = workdir / name / f'seed={seeds[0]}{last}'
-      own = dataclasses.replace(config, seed=seeds[0])
-      task = train.Task(own, len(seeds), folder)
+    most = 1 if config.folds else seeds_at_once or num_seeds
+    known, ranges = _known_seeds(workdir / name), []
+    for seed in range(base.seed, base.seed + num_seeds):
+      of_seed = next((seeds for seeds in known if seed in seeds), None)
+      last = ranges[-1] if ranges else range(-1)
+      if of_seed:
+        if of_seed != last:
+          ranges.append(of_seed)
+      elif last.stop == seed and last not in known and len(last) < most:
+        ranges[-1] = range(last.start, seed + 1)
+      else:
+        ranges.append(range(seed, seed + 1))
+    for seeds in ranges:
+      end = f'-{seeds[-1]}' if len(seeds) > 1 else ''
+      folder = workdir / name / f'seed={seeds[0]}{end}'
+      first = dataclasses.replace(config, seed=seeds[0])
+      task = train.Task(first, len(seeds), folder)
       tasks[f'{name}, {folder.name}'] = task
   return tasks
 
 
-def _known_seeds(folder) -> Iterator[range]:
+def _known_seeds(folder):
   """Lists the ranges of seeds that a folder holds."""
-  for path in sorted(folder.glob(f'seed=*/{train.CONFIG}')):
-    found = re.fullmatch(r'seed=(\d+)(?:-(\d+))?', path.parent.name)
-    if found:
-      yield range(int(found[1]), int(found[2] or found[1]) + 1)
-
-
-def _ranges(seeds, most) -> Iterator[range]:
-  """Splits increasing seeds into ranges without gaps, of at most a length."""
-  start = 0
-  for end in range(1, len(seeds) + 1):
-    is_gap = end == len(seeds) or seeds[end] != seeds[end - 1] + 1
-    if is_gap or end - start == most:
-      yield range(seeds[start], seeds[end - 1] + 1)
-      start = end
+  names = [path.parent.name for path in folder.glob(f'seed=*/{train.CONFIG}')]
+  found = [re.fullmatch(r'seed=(\d+)(?:-(\d+))?', name) for name in names]
+  return [range(int(x[1]), int(x[2] or x[1]) + 1) for x in found if x]
 
 
 # The command.
@@ -547,8 +521,6 @@ def _interrupted(workdir):
 
 def _find_sweeps(given: Mapping[str, Any]) -> list[Any]:
   """Returns the sweeps of --study or --grid, overridden by given flags."""
-  from experiments import studies
-
   if FLAGS.study and FLAGS.grid:
     raise ssnn_jax.UserError(
       '--grid and --study exclude each other, since both choose the varied '
@@ -556,8 +528,7 @@ def _find_sweeps(given: Mapping[str, Any]) -> list[Any]:
     )
   if FLAGS.study:
     name = given.get('dataset', 'digits')
-    is_file = arrays.is_npz_path(name)
-    name = config_lib.slug(name) if is_file else name
+    name = config_lib.slug(name) if arrays.is_npz_path(name) else name
     sweeps = studies.load(FLAGS.study).find_sweeps(name)
   else:
     sweeps = [studies.Sweep(parse_grid(text)) for text in FLAGS.grid]
@@ -584,18 +555,13 @@ def _run_sweep(given):
       '--resume is for one setting; leave it out, as a repeated sweep '
       'continues where it stopped.'
     )
-  is_ray = FLAGS.launcher == 'ray'
-  for name, is_used in (('num_workers', not is_ray), ('ray_address', is_ray)):
-    if FLAGS[name].value != FLAGS[name].default and not is_used:
-      raise ssnn_jax.UserError(
-        f'--{name} has no effect with --launcher={FLAGS.launcher}; leave it '
-        'out.'
-      )
+  if FLAGS.launcher == 'ray' and FLAGS.num_workers > 1:
+    raise ssnn_jax.UserError(
+      '--num_workers has no effect with --launcher=ray; leave it out.'
+    )
   sweeps = _find_sweeps(given)
   values = dict(given)
   if FLAGS.study:
-    from experiments import studies
-
     study = studies.load(FLAGS.study)
     values = {'diagnostics': True, **study.base, **given}
   dataset = values.get('dataset', 'digits')
@@ -629,7 +595,7 @@ def _run_sweep(given):
 
   def report(name, end, number):
     if end == 'done':
-      end = _describe_accuracies(tasks[name])
+      end = _describe_accuracy(tasks[name])
       num_left = len(pending) - number
       minutes = (time.monotonic() - began) / number * num_left / 60
       end += f', {minutes:.1f} min left' if num_left else ''
@@ -652,15 +618,14 @@ def _finals(task):
   return [line for line in lines if line['event'] == 'final']
 
 
-def _describe_accuracies(task):
-  """Describes the accuracy of a finished task, in percent."""
+def _describe_accuracy(task):
+  """Describes the accuracy of a finished task of a sweep."""
   values = [100 * line['test_accuracy'] for line in _finals(task)]
   spread = f' ± {np.std(values, ddof=1):.1f}' if len(values) > 1 else ''
+  split = config_lib.split_name(task.config)
   seeds = 'seed' if len(values) == 1 else 'seeds'
-  return (
-    f'{config_lib.split_name(task.config)} accuracy {np.mean(values):.1f}'
-    f'{spread} % ({len(values)} {seeds})'
-  )
+  mean = f'{np.mean(values):.1f}{spread} %'
+  return f'{split} accuracy {mean} ({len(values)} {seeds})'
 
 
 def make_task(given: Mapping[str, Any]) -> train.Task:
@@ -692,14 +657,13 @@ def make_task(given: Mapping[str, Any]) -> train.Task:
 def _describe(task):
   """Describes the result of a finished task."""
   lines, config = _finals(task), task.config
-  mean = lambda name: np.mean([line[name] for line in lines])
-  accuracies = [
-    f'{mean(name):.2%} by {readout}'
-    for name, readout in train.READOUTS.items()
-    if name in lines[0]
-  ]
-  if config.method in config_lib.ANNS:
-    accuracies = [f'{mean("test_accuracy"):.2%}']
+  accuracies = []
+  for name, readout in train.READOUTS.items():
+    if name in lines[0]:
+      mean = np.mean([line[name] for line in lines])
+      accuracies.append(f'{mean:.2%} by {readout}')
+  if config.method in config_lib.ANNS:  # whose readouts are one
+    accuracies = [accuracies[0].partition(' ')[0]]
   diverged = ''
   if any(line.get('loss', 0) is None for line in train.read_lines(task.folder)):
     diverged = 'the loss was not finite: try a smaller --learning_rate.\n'
@@ -735,8 +699,6 @@ def _run_one(given):
 def main() -> None:
   """Trains what the flags describe."""
   if FLAGS.list_studies:
-    from experiments import studies
-
     for name in studies.NAMES:
       print(f'{name}: {studies.load(name).question}')
   elif FLAGS.study or FLAGS.grid:

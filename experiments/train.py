@@ -52,6 +52,8 @@ READOUTS = {  # by the fields of their accuracies
   'test_accuracy_rate': 'ANN readout (exact rates, same weights)',
 }
 _ERRORS = 'update_error', 'quantisation_error'
+# Samples of the batch of diagnostics, and trains of a sample in its errors.
+_PROBE_SIZE, _PROBE_DRAWS = 128, 8
 _LATE = 0.1  # fraction of events after the event window that is worth a line
 
 
@@ -251,7 +253,7 @@ def _make_programs(config, network, mesh, num_samples):
     return training.init_state(ann, device, seed, params=params, epoch=epoch)
 
   def select_probe_batch(split):
-    return [array[: config.probe_size] for array in split]
+    return [array[:_PROBE_SIZE] for array in split]
 
   def observe(state, split):
     key = training.stream_key(state.key, training.Stream.OBSERVE)
@@ -276,7 +278,7 @@ def _make_programs(config, network, mesh, num_samples):
         params,
         training.stream_key(state.key, training.Stream.PROBE),
         *select_probe_batch(split),
-        num_draws=config.probe_draws,
+        num_draws=_PROBE_DRAWS,
       )
       for name, chosen in zip(_ERRORS, (exact, quantised))
     }

@@ -63,18 +63,6 @@ def check_type(name: str, value: Any, kind: type, example: str) -> None:
     )
 
 
-def check_network(network: Any) -> None:
-  """Refuses what is not a network, such as its configuration."""
-  check_type('network', network, types.Network, 'a Network, as ssnn(config)')
-
-
-def check_count(name: str, value: Any) -> int:
-  """Returns a count as an int; refuses other values."""
-  if not is_count(value):
-    raise types.UserError(f'{name} is {value!r}; expected {COUNT}.')
-  return int(value)
-
-
 def check_rate(name: str, value: Any) -> None:
   """Refuses numbers that are negative, or infinite as a float32.
 
@@ -84,14 +72,6 @@ def check_rate(name: str, value: Any) -> None:
   if not is_valid and not isinstance(value, jax.Array | np.ndarray):
     raise types.UserError(
       f'{name} is {value}; expected a finite number, 0 or more.'
-    )
-
-
-def check_unmasked(name: str, value: Any) -> None:
-  """Refuses masked values, which arrays of JAX would show."""
-  if np.ma.is_masked(value):
-    raise types.UserError(
-      f'{name} have masked values; fill them, or leave these samples out.'
     )
 
 
@@ -105,16 +85,18 @@ def check_array(name: str, value: Any) -> None:
     raise types.UserError(
       f'{name} are {found}; expected an array of one sample or more.'
     )
-  check_unmasked(name, value)
+  if np.ma.is_masked(value):  # arrays of JAX would show the masked values
+    raise types.UserError(
+      f'{name} have masked values; fill them, or leave these samples out.'
+    )
 
 
 def check_key(key: Any) -> None:
   """Refuses values that are no PRNG key, and arrays of keys."""
-  is_typed = isinstance(key, jax.Array) and jnp.issubdtype(
-    key.dtype, jax.dtypes.prng_key
-  )
-  is_raw = isinstance(key, jax.Array | np.ndarray) and key.dtype == np.uint32
-  if not (is_typed and key.ndim == 0) and not (is_raw and key.ndim == 1):
+  dtype, num_axes = getattr(key, 'dtype', None), np.ndim(key)
+  is_typed = dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key)
+  is_raw = dtype == np.uint32
+  if not (is_typed and num_axes == 0) and not (is_raw and num_axes == 1):
     found = f'of type {type(key).__name__}'
     if is_typed:
       found = f'of shape {key.shape}'
@@ -136,17 +118,6 @@ def memory_size() -> int:
   stats = jax.local_devices()[0].memory_stats() or {}
   pages = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
   return stats.get('bytes_limit', pages)
-
-
-def check_trains(shape: tuple[int, int, int]) -> None:
-  """Raises a UserError if spike trains, `[N, K, I]` words, cannot fit."""
-  needed, available = 4 * math.prod(shape), memory_size()
-  if needed > available:
-    raise types.UserError(
-      f'the spike trains of {shape[0]:,} recordings need '
-      f'{needed / 2**30:,.1f} GiB of memory, and there are '
-      f'{available / 2**30:,.1f} GiB; choose fewer ticks, or merge polarities.'
-    )
 
 
 def check_weights(shapes: Iterable[tuple[int, ...]]) -> None:

@@ -3,7 +3,7 @@
 The weights of a layer are those of one crossbar, `[M, F]`: M rows, which
 presynaptic neurons drive, and a column for each of F features. A layer uses it
 at P positions, a dense layer at one: in a convolution each position sees
-another patch of its inputs. The weights are used in three ways:
+another patch of its inputs. The weights are used in three ways::
 
   drive             `gather` the rates of the inputs; one read of all positions
   transposed drive  `split` the errors by position; one transposed read of all
@@ -187,10 +187,7 @@ class Wiring:
   def drive(
     self, params: types.LayerParams, read_gain: float, rates: jax.Array
   ) -> jax.Array:
-    """Computes `[..., J]` drives from `[..., I]` rates; see `composite.drive`.
-
-    Baselines use it.
-    """
+    """Computes drives `[..., J]` of rates `[..., I]`, as `composite.drive`."""
     # One product for all samples and positions.
     rows = self.gather(rates).reshape(-1, self.num_rows)
     drives = composite.drive(params, read_gain, rows)
@@ -204,14 +201,6 @@ class Wiring:
     return self.scatter(rows)
 
 
-def _take(values, index):
-  """Takes values by their index along the last axis, 0 where it is `SILENT`."""
-  if (index == SILENT).any():
-    index = np.where(index == SILENT, values.shape[-1], index)
-    values = _append_silent(values)
-  return values.at[..., index].get(mode='promise_in_bounds')
-
-
 def _append_silent(values):
   """Appends a 0 along the last axis."""
   zero = jnp.zeros_like(values[..., :1])
@@ -222,11 +211,15 @@ def _append_silent(values):
 # each input takes what it adds up, which is several times faster.
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _gather(wiring, values):
-  return _take(values, wiring.inputs)
+  index = wiring.inputs
+  if (index == SILENT).any():
+    index = np.where(index == SILENT, wiring.num_inputs, index)
+    values = _append_silent(values)
+  return values.at[..., index].get(mode='promise_in_bounds')
 
 
 _gather.defvjp(
-  lambda wiring, values: (_take(values, wiring.inputs), None),
+  lambda wiring, values: (_gather(wiring, values), None),
   lambda wiring, _, rows: (wiring.scatter(rows),),
 )
 
@@ -298,55 +291,34 @@ class Conv:
     The output has the shape `[H', W', F]`. Raises a `UserError` if the inputs
     are not an image, or are smaller than a patch.
     """
-    shape = self._image_shape(input_shape)
-    sizes = [
-      (size + 2 * padding - kernel) // stride + 1
-      for size, kernel, stride, padding in zip(
-        shape, self.kernel, self.stride, self.padding
-      )
-    ]
-    if min(sizes) < 1:
-      raise UserError(
-        f'kernel is {self.kernel}, larger than its input of {shape[0]} x '
-        f'{shape[1]} pixels; choose a smaller kernel, or fewer or smaller '
-        'strides in the layers before.'
-      )
-    return Wiring(
-      input_shape=input_shape,
-      output_shape=(*sizes, self.features),
-      inputs=self._patches(shape, sizes),
-    )
-
-  def _image_shape(self, input_shape):
-    """Returns height, width and channels of the inputs."""
-    if len(input_shape) == 2:
-      return *input_shape, 1
-    if len(input_shape) != 3:
+    if len(input_shape) not in (2, 3):
       raise UserError(
         f'inputs of a convolution have shape {input_shape}; expected an image, '
         'of the data or of another convolution: place convolutions before '
         'dense layers.'
       )
-    if self.channel_axis == 0:
-      return *input_shape[1:], input_shape[0]
-    return input_shape
-
-  def _patches(self, shape, sizes):
-    """Returns the indices of the inputs of each patch, `[P, M]`."""
-    height, width, channels = shape
-    index = np.arange(math.prod(shape))
-    if self.channel_axis == 0:
-      image = np.moveaxis(index.reshape(channels, height, width), 0, -1)
-    else:
-      image = index.reshape(shape)
+    image = np.arange(math.prod(input_shape)).reshape(input_shape)
+    if image.ndim == 2:
+      image = image[..., None]
+    elif self.channel_axis == 0:
+      image = np.moveaxis(image, 0, -1)
+    height, width, _ = image.shape
     margins = [(size, size) for size in (*self.padding, 0)]
     image = np.pad(image, margins, constant_values=SILENT)
+    if any(size < own for size, own in zip(image.shape, self.kernel)):
+      raise UserError(
+        f'kernel is {self.kernel}, larger than its input of {height} x {width} '
+        'pixels; choose a smaller kernel, or fewer or smaller strides in the '
+        'layers before.'
+      )
     patches = np.lib.stride_tricks.sliding_window_view(
       image, self.kernel, axis=(0, 1)
     )[:: self.stride[0], :: self.stride[1]]
     # From [H', W', channels, kernel height, kernel width].
     patches = np.moveaxis(patches, 2, -1)
-    return patches.reshape(math.prod(sizes), -1)
+    output_shape = *patches.shape[:2], self.features
+    inputs = patches.reshape(math.prod(output_shape[:2]), -1)
+    return Wiring(input_shape, output_shape, inputs)
 
 
 @functools.lru_cache
@@ -386,10 +358,6 @@ def find_sizes(
   Raises:
     UserError: if the description of the layers is wrong.
   """
-  given = (
-    f'layer_sizes is {layer_sizes}, layers are {layers} and input_shape is '
-  )
-  given += f'{input_shape}; expected'
   if layers is None:
     if not are_counts(layer_sizes) or len(layer_sizes) < 2:
       raise UserError(
@@ -401,22 +369,27 @@ def find_sizes(
         f'input_shape is {input_shape}; expected none, without layers.'
       )
     return tuple(map(int, layer_sizes))
+
+  def check(is_valid, expected):
+    if not is_valid:
+      raise UserError(
+        f'layers are {layers} and input_shape is {input_shape}; expected '
+        f'{expected}.'
+      )
+
   is_valid = isinstance(layers, tuple) and layers
-  if not is_valid or not all(hasattr(own, 'connect') for own in layers):
-    raise UserError(f'{given} a tuple of layers, as Dense(10).')
-  if not are_counts(input_shape):
-    raise UserError(f'{given} a tuple of sizes, as (28, 28).')
-  if any(getattr(own, 'channel_axis', -1) == 0 for own in layers[1:]):
-    raise UserError(f'{given} channel_axis=0 in the first layer only.')
+  is_valid = is_valid and all(hasattr(own, 'connect') for own in layers)
+  check(is_valid, 'a tuple of layers, as Dense(10)')
+  check(are_counts(input_shape), 'a tuple of sizes, as (28, 28)')
+  is_first = all(getattr(own, 'channel_axis', -1) != 0 for own in layers[1:])
+  check(is_first, 'channel_axis=0 in the first layer only')
   wirings = connect(layers, input_shape)
   sizes = wirings[0].num_inputs, *(wiring.num_neurons for wiring in wirings)
-  if wirings[-1].num_positions != 1:
-    raise UserError(f'{given} a last layer with one position, as Dense(10).')
-  if not are_counts(sizes) or tuple(layer_sizes or sizes) != sizes:
-    raise UserError(
-      f'{given} layer_sizes None, and at most {MAX_COUNT} neurons: the layers '
-      f'have the sizes {sizes}.'
-    )
+  is_valid = wirings[-1].num_positions == 1
+  check(is_valid, 'a last layer with one position, as Dense(10)')
+  is_valid = are_counts(sizes) and tuple(layer_sizes or sizes) == sizes
+  expected = f'layer_sizes None, not {layer_sizes}, and at most {MAX_COUNT} '
+  check(is_valid, f'{expected}neurons: the layers have the sizes {sizes}')
   return sizes
 
 

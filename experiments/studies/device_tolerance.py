@@ -64,7 +64,6 @@ STUDY = Study(
     'device_params': '',
     'read_noise': '0.0',
   },
-  baseline_name='ideal devices',
   shown={'method': 'ssnn'},
   figure='points',
 )

@@ -31,5 +31,4 @@ STUDY = Study(
   metrics=('update_error',),
   baseline=None,
   shown={'integration': 'mean', 'gain': '1.0'},
-  panels='layer_sizes',
 )

@@ -1,18 +1,17 @@
 """Baselines: integrate-and-fire neurons trained by BP-STDP.
 
 Ticks are grouped into sub-intervals. In each sub-interval a forward phase, in
-which the spikes of all neurons are counted, is followed by a learning phase:
+which the spikes of all neurons are counted, is followed by a learning phase::
 
   output   e = -1 for the target if it did not fire, 1 for other classes that
            fired, otherwise 0
   hidden   e = W e of the next layer if the neuron fired, otherwise 0
   weights  change by -e times the number of presynaptic spikes
 
-This is STDP for the target and anti-STDP for other classes. The errors of
-hidden layers are numbers, not spikes. The desired train of the target has one
-spike in each sub-interval, and the desired trains of other classes have no
-spikes. Here weights change after the presentation of a batch; in the published
-rule they change after each sub-interval.
+This is STDP for the target, whose desired train has one spike in each
+sub-interval, and anti-STDP for other classes, whose desired trains have none.
+The errors of hidden layers are numbers, not spikes. Here weights change after
+the presentation of a batch; in the published rule after each sub-interval.
 
 Source: A. Tavanaei and A. Maida, "BP-STDP: approximating backpropagation using
 spike timing dependent plasticity", Neurocomputing 330 (2019), arXiv 1711.04214,
@@ -74,19 +73,15 @@ def _present(config, params, batch):
       reset=lambda potential, spike: potential * (1.0 - spike),
     )
 
-  hidden = neuron(HIDDEN_THRESHOLD)
   output = neuron(OUTPUT_THRESHOLD * config.layer_sizes[-2])
-  return integrate_and_fire.present(config, params, batch, hidden, output)
+  return integrate_and_fire.present(
+    config, params, batch, neuron(HIDDEN_THRESHOLD), output
+  )
 
 
 def _read_out(response):
-  """Computes winner counts and mean output currents from responses."""
   counts = jnp.sum(response.spikes, axis=1).astype(jnp.int32)
-  return types.Inference(
-    winner_counts=counts,
-    potential=jnp.mean(response.drives, axis=1),
-    largest_counts=counts,
-  )
+  return types.Inference(counts, jnp.mean(response.drives, axis=1), counts)
 
 
 def _learn(config, params, batch):
@@ -96,8 +91,8 @@ def _learn(config, params, batch):
   presynaptic = [count(train) for train in response.trains]
   postsynaptic = presynaptic[1:] + [count(response.spikes)]
   find_errors = lambda counts, label: _errors(config, params, counts, label)
-  sample_errors = jax.vmap(find_errors, in_axes=(0, None))  # all sub-intervals
-  errors = jax.vmap(sample_errors)(postsynaptic, batch.label)
+  intervals = jax.vmap(find_errors, in_axes=(0, None))
+  errors = jax.vmap(intervals)(postsynaptic, batch.label)
   ticks = _count_spikes(jnp.ones((config.num_steps, 1)))  # a bias always fires
   layers = zip(config.wirings, config.read_gains, presynaptic, errors)
   changes = tuple(
@@ -109,8 +104,7 @@ def _learn(config, params, batch):
     for wiring, gain, counts, error in layers
   )
   num_ticks = config.num_steps * len(batch.label)
-  mean = jax.tree.map(lambda change: change / num_ticks, changes)
-  return mean, _read_out(response)
+  return jax.tree.map(lambda x: x / num_ticks, changes), _read_out(response)
 
 
 def _count_spikes(train):
@@ -120,16 +114,11 @@ def _count_spikes(train):
 
 
 def _errors(config, params, counts, label):
-  """Computes the `[J]` errors of each layer in one sub-interval.
-
-  `counts` are the `[J]` spikes of the same layers, first hidden layer first.
-  """
+  """Computes the `[J]` errors of each layer from its `[J]` spikes."""
   *hidden, output = [count > 0 for count in counts]
   is_target = jnp.arange(len(output)) == label
-  errors = [
-    (output & ~is_target).astype(jnp.float32)
-    - (is_target & ~output).astype(jnp.float32)
-  ]
+  wrong, missing = output & ~is_target, is_target & ~output
+  errors = [wrong.astype(jnp.float32) - missing.astype(jnp.float32)]
   for layer in reversed(range(len(hidden))):
     propagated = config.wirings[layer + 1].transposed_drive(
       params[layer + 1], config.read_gains[layer + 1], errors[0]

@@ -1,9 +1,7 @@
 """Baselines: the spiking network with fixed random feedback weights.
 
-Feedback alignment replaces the transposed read of the crossbar by the read of a
-second crossbar, whose weights are random and fixed; all other parts equal the
-spiking network (`network.ssnn`). Forward weights learn to align with the
-feedback.
+The transposed read of the crossbar is that of a second one, whose weights are
+random and fixed. Forward weights learn to align with the feedback.
 
 Source: T. P. Lillicrap et al., "Random synaptic feedback weights support error
 backpropagation for deep learning", Nature Communications 7, 13276 (2016).

@@ -108,9 +108,9 @@ def simulate_layer(
 def make_observe(
   config: NetworkConfig, present_batch: Callable[..., Response]
 ) -> Callable[..., types.Activity]:
-  """Builds `(params, key, inputs, labels) -> Activity` of forward spikes.
+  """Builds `(params, key, inputs, labels) -> Activity`, without dropout.
 
-  `present_batch` is `(config, params, batch) -> Response`; dropout is ignored.
+  `present_batch` is `(config, params, batch) -> Response`.
   """
   config = dataclasses.replace(config, dropout=0.0)
 
@@ -118,13 +118,11 @@ def make_observe(
     batch = prepare(config, params, key, inputs, labels)
     trains = present_batch(config, params, batch).trains
     counts = [jnp.sum(train, axis=1) for train in trains]  # [B, I]
-    num_steps = config.num_steps
+    means = lambda function: tuple(map(jnp.mean, map(function, counts)))
     return types.Activity(
-      firing_rates=tuple(jnp.mean(count) / num_steps for count in counts),
-      silent_fractions=tuple(jnp.mean(count == 0) for count in counts),
-      saturated_fractions=tuple(
-        jnp.mean(count == num_steps) for count in counts
-      ),
+      firing_rates=tuple(jnp.mean(x) / config.num_steps for x in counts),
+      silent_fractions=means(lambda count: count == 0),
+      saturated_fractions=means(lambda count: count == config.num_steps),
     )
 
   return observe

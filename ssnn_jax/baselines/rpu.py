@@ -5,9 +5,7 @@ alone, they are sampled as pulse trains, whose coincidences change the weights.
 
 Source: T. Gokmen and Y. Vlasov, "Acceleration of deep neural network training
 with resistive cross-point devices: design considerations", Frontiers in
-Neuroscience 10, 333 (2016). Their pulse train length BL is T here; the
-activation function and the output layer are those of the other networks of this
-library.
+Neuroscience 10, 333 (2016). Their pulse train length BL is T here.
 """
 
 import dataclasses
@@ -20,9 +18,9 @@ from ssnn_jax.config import NetworkConfig
 
 
 def make_network(config: NetworkConfig, **options: Any) -> types.Network:
-  """Builds a network with pulses in the update only.
+  """Builds a network with pulses in the update only, and the inference of ANNs.
 
-  Options are those of `network.ssnn`; inference equals that of the ANN.
+  Options are those of `network.ssnn`.
   """
   pulsed = network.ssnn(rpu_config(config), **options)
 
@@ -40,10 +38,7 @@ def make_network(config: NetworkConfig, **options: Any) -> types.Network:
 
 
 def rpu_config(config: NetworkConfig) -> NetworkConfig:
-  """Returns the configuration of a spiking network that learns like RPUs.
-
-  Only the update has spikes; output errors are exact as well.
-  """
+  """Returns the spiking network with exact errors and pulses in the update."""
   return dataclasses.replace(
     config,
     rates=('forward', 'backward'),

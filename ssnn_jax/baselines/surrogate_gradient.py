@@ -52,7 +52,6 @@ def make_network(
   *,
   tau: float = TAU,
   axis_name: str | None = None,
-  fire: Callable[[jax.Array], jax.Array] = step,
 ) -> types.Network:
   """Builds a network of leaky integrate-and-fire neurons.
 
@@ -61,7 +60,6 @@ def make_network(
       other fields have no effect.
     tau: time constant of all membranes, in ticks.
     axis_name: axis of a mesh whose devices share each batch; None without one.
-    fire: `(potential - threshold) -> spike`; its derivative is the surrogate.
 
   Returns:
     The network's pure functions; the update of `learn` is the gradient. The
@@ -70,15 +68,14 @@ def make_network(
   decay = math.exp(-1.0 / tau)
 
   def forward_pass(config, params, batch):
-    response = _present(config, params, batch, decay, fire)
+    response = _present(config, params, batch, decay)
     outputs = response.potentials  # [B, T, C]
     winners = jax.nn.one_hot(
       jnp.argmax(outputs, axis=-1), outputs.shape[-1], dtype=jnp.int32
     )
     counts = jnp.sum(winners, axis=1)
     scale = _mean_unit_response(decay, config.num_steps)
-    potential = jnp.mean(outputs, axis=1) / scale
-    return types.Inference(counts, potential, largest_counts=counts)
+    return types.Inference(counts, jnp.mean(outputs, axis=1) / scale, counts)
 
   return update_rules.make_network(
     config,
@@ -94,17 +91,15 @@ def make_observe(
 ) -> Callable[..., types.Activity]:
   """Builds `(params, key, inputs, labels) -> Activity` of forward spikes."""
   decay = math.exp(-1.0 / tau)
-  return integrate_and_fire.make_observe(
-    config,
-    lambda config, params, batch: _present(config, params, batch, decay, step),
-  )
+  present = lambda *batch: _present(*batch, decay)
+  return integrate_and_fire.make_observe(config, present)
 
 
-def _present(config, params, batch, decay, fire):
+def _present(config, params, batch, decay):
   """Simulates the network during the presentation of a batch."""
   hidden = integrate_and_fire.Neuron(
     decay,
-    fire=lambda v: fire(v - THRESHOLD),
+    fire=lambda v: step(v - THRESHOLD),
     reset=lambda v, spike: v - THRESHOLD * jax.lax.stop_gradient(spike),
   )
   output = integrate_and_fire.Neuron(decay, jnp.zeros_like, lambda u, _: u)

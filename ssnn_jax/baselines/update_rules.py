@@ -6,6 +6,7 @@ in the library.
 
 from collections.abc import Callable
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,8 +22,7 @@ from ssnn_jax.simulation import samples
 def make_network(
   config: NetworkConfig,
   forward_pass: Callable[..., types.Inference],
-  update_rule: Callable[..., tuple[types.Params, types.Inference]]
-  | None = None,
+  update_rule: Callable[..., Any] | None = None,
   *,
   prepare: Callable[..., samples.Sample] = samples.prepare,
   axis_name: str | None = None,
@@ -33,11 +33,10 @@ def make_network(
   Args:
     config: the network.
     forward_pass: `(config, params, batch) -> Inference`.
-    update_rule: `(config, params, batch) -> (gradient, Inference)`; the
-      gradient is averaged over the batch. None differentiates the mean
-      cross-entropy, with the `potential` of `forward_pass` as logits.
-    prepare: `(config, params, key, inputs, labels, axis_name) -> batch`; checks
-      and encodes the arguments of the network.
+    update_rule: `(config, params, batch) -> (gradient, Inference)`, averaged
+      over the batch. None differentiates the mean cross-entropy, with the
+      `potential` of `forward_pass` as logits.
+    prepare: `(config, params, key, inputs, labels, axis_name) -> batch`.
     axis_name: axis of a mesh whose devices share each batch; None without one.
     name: name of the network.
 
@@ -66,16 +65,15 @@ def make_network(
     del pulse_gradient  # no coincidences, so no device pulses
     checks.check_array('labels', labels)
     batch = prepare(config, params, key, inputs, labels, axis_name)
-    rule = update_rule or backpropagate
-    gradient, inference = rule(config, params, batch)
+    gradient, inference = (update_rule or backpropagate)(config, params, batch)
     if axis_name:
       gradient = jax.lax.pmean(gradient, axis_name)
     return types.exact_update(gradient), inference
 
   return types.Network(
-    init=lambda key: network.init(config, key),
-    infer=infer,
-    learn=learn,
+    lambda key: network.init(config, key),
+    infer,
+    learn,
     name=name,
     config=config,
   )

@@ -116,13 +116,9 @@ class ChipConfig:
     return tuple(2.0**bits / self.num_steps for bits in self.fractions)
 
   def enable_rates(self, rate: float) -> tuple[int, ...]:
-    """Returns the rates of the enable bits of each layer, in units of 2^-16.
+    """Returns the rates of enable bits, in units of 2^-16, for a learning rate.
 
-    Args:
-      rate: the learning rate of one sample.
-
-    Raises:
-      UserError: if a layer needs more than one unit in a tick.
+    It raises a `UserError` if a layer needs more than one update in a tick.
     """
     rates = [rate * updates for updates in self.updates]
     if max(rates) > 1:

@@ -72,7 +72,7 @@ def simulate(
   sources: Sequence[pathlib.Path] | None = None,
   optimize: bool = True,
 ) -> Iterator[Simulator]:
-  """Compiles the chip, which takes seconds, and resets it.
+  """Compiles the chip, which takes seconds, resets it and yields the simulator.
 
   Args:
     config: the chip.
@@ -80,9 +80,6 @@ def simulate(
     sources: the modules; default: those of the library.
     optimize: whether the compiler optimizes: a second more, and ten times as
       many ticks per second.
-
-  Yields:
-    The simulator, while the context is entered.
 
   Raises:
     UserError: if verilator or the compiler is missing, or fails.
@@ -161,31 +158,19 @@ def shift_weights(
 ) -> rules.Weights:
   """Reads all weights through the ports of the chip, and maybe writes new ones.
 
-  Args:
-    simulator: the chip.
-    weights: `[N_l + 1, N_{l+1}]` of each layer; None leaves them.
-
-  Returns:
-    The weights before, int16.
+  They are `[N_l + 1, N_{l+1}]` of each layer. Returns those before, int16.
   """
   model, chip = simulator.model, simulator.chip
-  config, read = simulator.config, []
-  for layer, sizes in enumerate(
-    zip(config.layer_sizes, config.layer_sizes[1:])
-  ):
-    rows, columns = sizes[0] + 1, sizes[1]
+  config, read, sizes = simulator.config, [], simulator.config.layer_sizes
+  for layer, (rows, columns) in enumerate(zip(sizes, sizes[1:])):
+    rows += 1
     own = np.empty((columns, rows), np.int16)
     new = None
     if weights is not None:
       new = np.ascontiguousarray(np.asarray(weights[layer]).T, np.int16)
+    pointers, bits = map(_pointer, (new, own)), config.weight_bits
     model.chip_shift(
-      ctypes.c_void_p(chip),
-      layer,
-      rows,
-      columns,
-      _pointer(new),
-      _pointer(own),
-      config.weight_bits,
+      ctypes.c_void_p(chip), layer, rows, columns, *pointers, bits
     )
     read.append(own.T)
   return tuple(read)
@@ -198,17 +183,14 @@ def present(
   enable: Sequence[int],
   trace: bool = False,
 ) -> Outcome:
-  """Presents one sample.
+  """Presents one sample, which changes weights and generators of the simulator.
 
   Args:
-    simulator: the chip, whose weights and generators change.
+    simulator: the chip.
     rates: `[N_0]` rates of the inputs, 0 to 2^F_0.
     label: class; -1 recognizes the sample without learning.
     enable: `[L]` rates of the enable bits, 0 to 2^16.
     trace: whether to return the spikes and neurons of each tick.
-
-  Returns:
-    The answer of the chip.
   """
   config, model = simulator.config, simulator.model
   num_bits = {port.name: port.num_bits for port in verilog.ports(config)}

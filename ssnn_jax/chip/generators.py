@@ -37,15 +37,7 @@ class Generators(NamedTuple):
 
 
 def init(config: ChipConfig, key: jax.Array) -> Generators:
-  """Samples the registers of a new chip.
-
-  Args:
-    config: the chip.
-    key: PRNG key; consumed.
-
-  Returns:
-    The registers; none is 0.
-  """
+  """Samples the registers of a new chip, not 0; consumes the key."""
   shapes = _shapes(config)
   leaves = jax.tree.leaves(shapes)
   bits = jax.random.bits(key, (sum(leaves),), jnp.uint32)

@@ -151,10 +151,7 @@ def make_device(
 
 
 def make_observe(config: ChipConfig) -> Callable[..., types.Activity]:
-  """Builds `(params, key, inputs, labels) -> Activity`; weights do not change.
-
-  The errors are those of `learn_online`.
-  """
+  """Builds `(params, key, inputs, labels) -> Activity` of fixed weights."""
 
   def observe(params, key, inputs, labels):
     presented = samples.present(
@@ -178,15 +175,7 @@ def make_observe(config: ChipConfig) -> Callable[..., types.Activity]:
 
 
 def init_weights(config: ChipConfig, key: jax.Array) -> rules.Weights:
-  """Quantizes the initial weights of the library (`network.init`).
-
-  Args:
-    config: the chip.
-    key: PRNG key; consumed.
-
-  Returns:
-    int16 weights `[N_l + 1, N_{l+1}]` of each layer.
-  """
+  """Quantizes the initial weights of the library to int16 of each layer."""
   params = network_lib.init(NetworkConfig(config.layer_sizes), key)
   return quantize(config, params)
 
@@ -214,10 +203,7 @@ def dequantize(config: ChipConfig, weights: rules.Weights) -> types.Params:
 
 
 def encode(config: ChipConfig, images: Any) -> jax.Array:
-  """Encodes images `[B, ...]` as `[B, N_0]` int32 rates of 0 to 2^F_0.
-
-  It raises a `UserError` if they are no images of N_0 pixels.
-  """
+  """Encodes images of N_0 pixels as `[B, N_0]` int32 rates of 0 to 2^F_0."""
   rates = encoding.rate_encode(images)
   if rates.shape[1] != config.layer_sizes[0]:
     raise types.UserError(

@@ -74,20 +74,10 @@ def tick(
   label: jax.Array,
   enable: jax.Array,
 ) -> tuple[Weights, Neurons, Spikes]:
-  """Advances the chip by one tick: emit, count, integrate.
+  """Advances the chip by one tick, t from 0: emit, count, integrate.
 
-  Args:
-    config: the chip.
-    weights: of each layer.
-    neurons: their registers.
-    words: random words of the tick.
-    t: the tick, from 0.
-    rates: `[N_0]` rates of the inputs, 0 to 2^F_0.
-    label: class of the sample; -1 recognizes it without learning.
-    enable: `[L]` rates of the enable bits, 0 to 2^16.
-
-  Returns:
-    Weights and neurons after the tick, and its spikes.
+  The other arguments are those of `present`, with random words of the tick.
+  Returns weights and neurons after the tick, and its spikes.
   """
   (potentials, currents), fractions = neurons, config.fractions
   num_layers, num_classes = config.num_layers, config.layer_sizes[-1]

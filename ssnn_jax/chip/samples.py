@@ -40,18 +40,9 @@ def present(
 ) -> Presented:
   """Presents samples one after another; the weights change all the time.
 
-  Args:
-    config: the chip.
-    weights: `[N_l + 1, N_{l+1}]` int16 of each layer.
-    generators: registers of the random words, which run on.
-    rates: `[B, N_0]` int32 rates of the inputs, 0 to 2^F_0.
-    labels: `[B]` int32 classes; -1 recognizes a sample without learning.
-    enable: `[B, L]` int32 rates of the enable bits, 0 to 2^16.
-    use_kernel: whether the compiled kernel may be used on CPU, which is equal,
-      bit for bit, and many times faster.
-
-  Returns:
-    The chip after all samples, and the response to each.
+  The arguments are those of `rules.present`, with an axis [B] of the samples.
+  The compiled kernel, which `use_kernel` allows on CPU, is equal, bit for bit,
+  and many times faster.
   """
   present = by_rules = functools.partial(_by_rules, config)
   if use_kernel and kernels.is_available(_KERNEL):

@@ -50,73 +50,45 @@ def ports(config: ChipConfig) -> list[Port]:
     ('input', 'start', 1, 'reads sample, label and learn; clears all neurons'),
     ('input', 'tick', 1, 'advances the presentation by one tick'),
     ('input', 'learn', 1, 'whether weights move'),
-    (
-      'input',
-      'sample',
-      inputs * rate_bits,
-      f'rates of {inputs} inputs, {rate_bits} bits each, 0 to '
-      f'{1 << config.fractions[0]}; input 0 lowest',
-    ),
+    ('input', 'sample', inputs * rate_bits,
+     f'rates of {inputs} inputs, {rate_bits} bits each, 0 to '
+     f'{1 << config.fractions[0]}; input 0 lowest'),
     ('input', 'label', class_bits, 'class of the sample, if learn'),
-    (
-      'input',
-      'enable_rates',
-      RATE_WIDTH * num_layers,
-      'learning rates: rates of the enable bits of each layer, '
-      f'{RATE_WIDTH} bits each, 0 to {1 << RATE_BITS}; layer 0 lowest; read in '
-      'each tick',
-    ),
-    (
-      'output',
-      'busy',
-      1,
-      f'1 from start to the end of tick {config.num_steps}',
-    ),
-    (
-      'output',
-      'votes',
-      classes * ticks,
-      f'ticks won by each class since tick {config.settle_ticks}, {ticks} bits '
-      'each; the answer is the class of most votes',
-    ),
-    (
-      'output',
-      'largest_votes',
-      classes * ticks,
-      'the same for the class of the largest potential, without noise',
-    ),
+    ('input', 'enable_rates', RATE_WIDTH * num_layers,
+     'learning rates: rates of the enable bits of each layer, '
+     f'{RATE_WIDTH} bits each, 0 to {1 << RATE_BITS}; layer 0 lowest; read in '
+     'each tick'),
+    ('output', 'busy', 1,
+     f'1 from start to the end of tick {config.num_steps}'),
+    ('output', 'votes', classes * ticks,
+     f'ticks won by each class since tick {config.settle_ticks}, {ticks} bits '
+     'each; the answer is the class of most votes'),
+    ('output', 'largest_votes', classes * ticks,
+     'the same for the class of the largest potential, without noise'),
     ('input', 'weight_shift', 1, 'shifts the weights of a column by one row'),
     ('input', 'weight_layer', _index_bits(num_layers), 'its layer'),
     ('input', 'weight_column', 16, 'its neuron'),
     ('input', 'weight_in', config.weight_bits, 'weight that enters, row 0'),
     ('output', 'weight_out', config.weight_bits, 'weight of the last row'),
-    (
-      'output',
-      'spikes',
-      inputs + num_hidden,
-      'spikes of inputs and hidden neurons in this tick',
-    ),
+    ('output', 'spikes', inputs + num_hidden,
+     'spikes of inputs and hidden neurons in this tick'),
     ('output', 'errors', neurons, 'error spikes of hidden neurons and classes'),
     ('output', 'negative', neurons, 'their signs, 1 if negative'),
     ('output', 'potentials', 32 * neurons, 'v of hidden neurons and classes'),
     ('output', 'currents', 32 * neurons, 'g of hidden neurons; 0 of classes'),
     ('output', 'winner', class_bits, 'class that wins this tick'),
     ('output', 'largest', class_bits, 'class of the largest potential'),
-  ]
+  ]  # fmt: skip
   return [Port(*entry) for entry in entries]
 
 
 def parameters(
   config: ChipConfig, registers: Generators
 ) -> dict[str, int | str]:
-  """Returns the parameters of the module `chip`.
+  """Returns the parameters of the module `chip`, by name.
 
-  Args:
-    config: the chip.
-    registers: registers of the generators after reset.
-
-  Returns:
-    Numbers, and constants of packed numbers, by name.
+  Numbers, and constants of packed numbers; `registers` are those of the
+  generators after reset.
   """
   sizes, num_layers = config.layer_sizes, config.num_layers
   table = config.gumbel_table
@@ -150,14 +122,9 @@ def parameters(
 
 
 def top(config: ChipConfig, registers: Generators) -> str:
-  """Returns the module `chip_top`, `chip` with all parameters of a chip.
+  """Returns the text of `chip_top`, `chip` with all parameters of a chip.
 
-  Args:
-    config: the chip.
-    registers: registers of the generators after reset.
-
-  Returns:
-    The text in SystemVerilog.
+  `registers` are those of the generators after reset.
   """
   own_ports = ports(config)
   declared, connected = [], []

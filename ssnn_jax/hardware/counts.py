@@ -1,13 +1,9 @@
 """Counts of one presentation of one sample: spikes, synaptic events, memory.
 
-Spikes and synaptic events are means over samples, of measured activity. A
-synaptic event is the arrival of a spike at a synapse, or of the always-on input
-of the biases at a bias; updates are not counted.
-
-Memory is what is stored of one sample from one window to the next, or from the
-forward pass to the backward pass, and the counters of coincidences at weights
-and biases, which wait for the end of a presentation. Weights are not counted,
-nor sources of randomness, nor inputs: they are presented until their last use.
+A synaptic event is the arrival of a spike, or of the always-on input of the
+biases, at a synapse. Memory is what is stored of one sample from one window to
+the next, or from the forward to the backward pass, and counters of coincidences
+that wait for the update: neither weights, sources of randomness nor inputs.
 Real values have 32 bits.
 """
 
@@ -26,70 +22,48 @@ WORD = 32  # bits of a real value
 class Events(NamedTuple):
   """Events of one presentation; means over samples."""
 
-  spikes: float  #: of inputs and neurons, and the winners
+  spikes: float  #: of inputs, neurons and winners, or of errors
   synaptic_events: float
 
 
-def forward_events(config: NetworkConfig, activity: types.Activity) -> Events:
-  """Counts the events of inference in a spiking network.
+def spiking_events(
+  config: NetworkConfig, activity: types.Activity
+) -> tuple[Events, Events]:
+  """Counts the events of inference, and those that learning adds.
 
-  Args:
-    config: the network; dropout is ignored.
-    activity: mean activity of `training.activity.make_observe`;
-      `firing_rates` and, with `layers`, `row_spikes` are used.
-
-  Returns:
-    The events; each layer works from its first spike on, with one winner a
-    tick.
+  Updates are not counted. The activity is that of `training.activity`, without
+  dropout; each layer works from its first spike on.
   """
-  sizes, ticks = config.layer_sizes, config.active_steps
-  spikes = [
-    float(rate) * size * config.num_steps
-    for rate, size in zip(activity.firing_rates, sizes)
-  ]
+  sizes, wirings = config.layer_sizes, config.wirings
+
+  def count(rates, sizes):
+    return [float(r) * n * config.num_steps for r, n in zip(rates, sizes)]
+
+  spikes = count(activity.firing_rates, sizes)
+  errors = count(activity.error_rates, sizes[1:])
   # In a dense layer each spike reaches one row.
-  reached = spikes if config.layers is None else map(float, activity.row_spikes)
-  arrivals = sum(n * w.num_columns for n, w in zip(reached, config.wirings))
-  always_on = sum(size * t for size, t in zip(sizes[1:], ticks))
-  return Events(sum(spikes) + ticks[-1], arrivals + always_on)
+  reached = map(float, activity.row_spikes) if config.layers else spikes
+  forward = sum(n * wiring.num_columns for n, wiring in zip(reached, wirings))
+  forward += sum(n * t for n, t in zip(sizes[1:], config.active_steps))
+  backward = sum(n * w.num_rows for n, w in zip(errors[1:], wirings[1:]))
+  winners = config.active_steps[-1]  # one a tick
+  return Events(sum(spikes) + winners, forward), Events(sum(errors), backward)
 
 
-def backward_events(config: NetworkConfig, activity: types.Activity) -> Events:
-  """Counts the events that learning adds: spikes of errors.
-
-  Args:
-    config: the network; dropout is ignored.
-    activity: mean activity of `training.activity.make_observe`; `error_rates`
-      are used.
+def backprop_macs(config: NetworkConfig) -> tuple[int, int]:
+  """Counts the multiply-accumulates of backpropagation for one sample.
 
   Returns:
-    The events, without updates.
-  """
-  errors = [
-    float(rate) * size * config.num_steps
-    for rate, size in zip(activity.error_rates, config.layer_sizes[1:])
-  ]
-  arrivals = sum(n * w.num_rows for n, w in zip(errors[1:], config.wirings[1:]))
-  return Events(sum(errors), arrivals)
-
-
-class Macs(NamedTuple):
-  """Multiply-accumulates of backpropagation for one sample."""
-
-  forward: int
-  learning: int  #: forward, backward and gradient; no errors of the inputs
-
-
-def backprop_macs(config: NetworkConfig) -> Macs:
-  """Counts the multiply-accumulates of backpropagation for one sample.
+    Those of inference; and those of learning, which are forward, backward and
+    gradient, without errors of the inputs.
 
   Example:
     >>> config = ssnn_jax.NetworkConfig((784, 256, 10))
-    >>> ssnn_jax.hardware.counts.backprop_macs(config).learning
-    409088
+    >>> ssnn_jax.hardware.counts.backprop_macs(config)
+    (203264, 409088)
   """
   products = [wiring.num_products for wiring in config.wirings]
-  return Macs(sum(products), 2 * sum(products) + sum(products[1:]))
+  return sum(products), 2 * sum(products) + sum(products[1:])
 
 
 class StoredBits(NamedTuple):
@@ -113,20 +87,10 @@ class StoredBits(NamedTuple):
 def spiking_memory(config: NetworkConfig) -> StoredBits:
   """Counts the memory of a spiking network that learns by coincidences.
 
-  In real time, all that neurons store is their state. With buffered timing, the
-  layers of a pipeline have the same state, and spikes and gates wait for the
-  errors of their window: one bit for each neuron and tick, and for each gate
-  and window. Coincidences wait in counters, which weights that change at each
-  coincidence, as those of a chip, do not need.
-
-  Args:
-    config: the network.
-
-  Returns:
-    The bits.
-
-  Raises:
-    UserError: if the network uses rates.
+  In real time, neurons store their state alone. With buffered timing, spikes
+  and gates wait for the errors of their window, too: one bit for each neuron
+  and tick, and for each gate and window. Weights that move at each coincidence,
+  as those of a chip, need no counters. A `UserError` refuses `rates`.
 
   Example:
     >>> config = ssnn_jax.NetworkConfig((784, 256, 10), timing='realtime')
@@ -167,25 +131,17 @@ def spiking_memory(config: NetworkConfig) -> StoredBits:
 
 
 def backprop_memory(config: NetworkConfig) -> StoredBits:
-  """Counts the memory of backpropagation in the same network.
+  """Counts the activations of hidden layers, which wait for their errors.
 
-  The activations of hidden layers wait for the backward pass, which moves the
-  weights at once. Gates, and masks of dropout, follow from the activations.
-
-  Example:
-    >>> config = ssnn_jax.NetworkConfig((784, 256, 10))
-    >>> ssnn_jax.hardware.counts.backprop_memory(config).total
-    8192
+  The weights move at once; gates and masks follow from the activations.
   """
   return StoredBits(activations=WORD * sum(config.layer_sizes[1:-1]))
 
 
 def surrogate_gradient_memory(config: NetworkConfig) -> StoredBits:
-  """Counts the memory of surrogate gradients, back through time.
+  """Counts spikes and potentials of all ticks, which wait to go back in time.
 
-  The spikes and potentials of hidden neurons wait in all T ticks: an error
-  needs the derivative at each potential. The logits are means over ticks, one
-  value for each output neuron.
+  The logits are means over ticks, one value for each output neuron.
   """
   *_, num_classes = config.layer_sizes
   num_hidden = config.num_steps * sum(config.layer_sizes[1:-1])
@@ -197,12 +153,7 @@ def surrogate_gradient_memory(config: NetworkConfig) -> StoredBits:
 
 
 def bp_stdp_memory(config: NetworkConfig) -> StoredBits:
-  """Counts the memory of BP-STDP.
-
-  Neurons keep their membranes, and the spikes of a sub-interval wait for its
-  learning phase. The update of a presentation is a sum of real values at each
-  weight.
-  """
+  """Counts membranes, the spikes of a sub-interval, and sums of real values."""
   waiting = min(bp_stdp.SUB_INTERVAL, config.num_steps)
   return StoredBits(
     potentials=WORD * sum(config.layer_sizes[1:]),
@@ -213,10 +164,8 @@ def bp_stdp_memory(config: NetworkConfig) -> StoredBits:
 
 
 def _count_synapses(wiring):
-  """Counts the weights and biases of a layer."""
   return wiring.num_weights + wiring.num_columns
 
 
-def _count_masks(config):
-  """Counts the bits of the masks: silent neurons, for a whole presentation."""
+def _count_masks(config):  # silent neurons, for a whole presentation
   return sum(config.layer_sizes[1:-1]) if config.dropout else 0

@@ -18,12 +18,8 @@ import pathlib
 import numpy as np
 
 from ssnn_jax import checks
-from ssnn_jax.checks import check_field
-from ssnn_jax.checks import is_positive
-from ssnn_jax.checks import is_real
 from ssnn_jax.types import UserError
 
-_SIGNED = ('up_down', 'w_min', 'w_max')  # fields with ranges of their own
 _GAMMAS = {
   'gamma_up': 'w_max',
   'gamma_up_dtod': 'w_max',
@@ -94,30 +90,33 @@ class DeviceConfig:
   corrupt_devices_prob: float = 0.0
 
   def __post_init__(self):
-    def check(name, is_valid, expected):
-      check_field(self, name, is_valid, expected)
-
     for field in dataclasses.fields(self):
       name, value = field.name, getattr(self, field.name)
       if isinstance(field.default, bool):
-        check(name, isinstance(value, bool | np.bool_), 'True or False')
-        continue
-      size = abs(value) if is_real(value) else math.nan
-      is_valid = size == math.inf and name in ('w_max', 'w_min')
-      is_valid |= size == 0 or is_positive(size)
-      check(name, is_valid, 'a finite 32-bit number')
-      check(name, value >= 0 or name in _SIGNED, 'a number, 0 or more')
-    check('up_down', abs(self.up_down) < 1, 'a number between -1 and 1')
-    check('w_max', self.w_max > 0, 'a number above 0')
-    check('w_min', self.w_min < 0, 'a number below 0')
-    is_small = self.dw_min < min(self.w_max, -self.w_min)
-    check('dw_min', is_small, 'a step smaller than w_max and -w_min')
+        is_valid, expected = isinstance(value, bool | np.bool_), 'True or False'
+      else:
+        is_bound = name in ('w_max', 'w_min')
+        size = abs(value) if checks.is_real(value) else math.nan
+        is_valid = size == 0 or checks.is_positive(size)
+        is_valid |= is_bound and size == math.inf
+        is_valid = is_valid and (value >= 0 or is_bound or name == 'up_down')
+        expected = 'a finite 32-bit number, 0 or more'
+      checks.check_field(self, name, is_valid, expected)
+    small = self.dw_min < min(self.w_max, -self.w_min)
+    rules = [
+      ('up_down', abs(self.up_down) < 1, 'a number between -1 and 1'),
+      ('w_max', self.w_max > 0, 'a number above 0'),
+      ('w_min', self.w_min < 0, 'a number below 0'),
+      ('dw_min', small, 'a step smaller than w_max and -w_min'),
+    ]
     for name in ('gamma_up', 'gamma_down', 'corrupt_devices_prob'):
-      check(name, getattr(self, name) <= 1, 'a number from 0 to 1')
+      rules.append((name, getattr(self, name) <= 1, 'a number from 0 to 1'))
     for name, bound in _GAMMAS.items():
       limit = getattr(self, bound)
       is_defined = math.isfinite(limit) or not getattr(self, name)
-      check(name, is_defined, f'0, as {bound} is {limit}')
+      rules.append((name, is_defined, f'0, as {bound} is {limit}'))
+    for rule in rules:
+      checks.check_field(self, *rule)
 
   @property
   def has_weight_dependent_steps(self) -> bool:
@@ -130,71 +129,39 @@ class DeviceConfig:
     return (self.w_max - self.w_min) / self.dw_min if self.dw_min else math.inf
 
 
-# Devices from the literature.
+# Devices from the literature, with the numbers of aihwkit.
 PRESETS = {
   # Specification of Gokmen and Vlasov (2016), with bounds scaled to 1 and 1250
-  # states. Source: aihwkit, GokmenVlasovPresetDevice.
+  # states: GokmenVlasovPresetDevice.
   'gokmen_vlasov': DeviceConfig(
-    dw_min=0.0016,
-    dw_min_dtod=0.3,
-    dw_min_std=0.3,
-    up_down_dtod=0.01,
-    w_max=1.0,
-    w_max_dtod=0.3,
-    w_min=-1.0,
-    w_min_dtod=0.3,
+    dw_min=0.0016, dw_min_dtod=0.3, dw_min_std=0.3, up_down_dtod=0.01,
+    w_max=1.0, w_max_dtod=0.3, w_min=-1.0, w_min_dtod=0.3,
   ),
   # ReRAM with soft bounds, shifted to its symmetry point; a loose fit to Gong
-  # et al., Nature Communications 9:2102 (2018). Source: aihwkit,
-  # ReRamSBPresetDevice, without its write noise (`write_noise_std`).
+  # et al., Nature Communications 9:2102 (2018): ReRamSBPresetDevice, without
+  # its write noise (`write_noise_std`).
   'reram': DeviceConfig(
-    dw_min=0.002,
-    dw_min_dtod=0.3,
-    dw_min_std=3.75,
-    mult_noise=False,
-    up_down_dtod=0.01,
-    w_max=1.25,
-    w_max_dtod=0.3 / 1.25,
-    w_min=-0.75,
-    w_min_dtod=0.3 / 0.75,
-    gamma_up=1.0,
-    gamma_down=1.0,
+    dw_min=0.002, dw_min_dtod=0.3, dw_min_std=3.75, mult_noise=False,
+    up_down_dtod=0.01, w_max=1.25, w_max_dtod=0.3 / 1.25, w_min=-0.75,
+    w_min_dtod=0.3 / 0.75, gamma_up=1.0, gamma_down=1.0,
   ),
   # Lithium-based ECRAM, shifted to its symmetry point; a fit to Tang et al.,
-  # IEDM (2018). Source: aihwkit, EcRamPresetDevice.
+  # IEDM (2018): EcRamPresetDevice.
   'ecram': DeviceConfig(
-    dw_min=0.002,
-    dw_min_dtod=0.1,
-    dw_min_std=0.3,
-    up_down_dtod=0.01,
-    w_max=1.1724,
-    w_max_dtod=0.05,
-    w_min=-0.8276,
-    w_min_dtod=0.05,
-    gamma_up=0.1153,
-    gamma_up_dtod=0.05,
-    gamma_down=0.5085,
-    gamma_down_dtod=0.05,
-    mean_bound_reference=True,
+    dw_min=0.002, dw_min_dtod=0.1, dw_min_std=0.3, up_down_dtod=0.01,
+    w_max=1.1724, w_max_dtod=0.05, w_min=-0.8276, w_min_dtod=0.05,
+    gamma_up=0.1153, gamma_up_dtod=0.05, gamma_down=0.5085,
+    gamma_down_dtod=0.05, mean_bound_reference=True,
   ),
   # Metal-oxide ECRAM, shifted to its symmetry point; after Kim et al., IEDM
-  # (2019). Source: aihwkit, EcRamMOPresetDevice.
+  # (2019): EcRamMOPresetDevice.
   'ecram_mo': DeviceConfig(
-    dw_min=2.8214e-4,
-    dw_min_dtod=0.1,
-    dw_min_std=2.0,
-    up_down_dtod=0.01,
-    w_max=1.1714,
-    w_max_dtod=0.05,
-    w_min=-0.8286,
-    w_min_dtod=0.05,
-    gamma_up=0.4152,
-    gamma_up_dtod=0.05,
-    gamma_down=0.7342,
-    gamma_down_dtod=0.05,
-    mean_bound_reference=True,
+    dw_min=2.8214e-4, dw_min_dtod=0.1, dw_min_std=2.0, up_down_dtod=0.01,
+    w_max=1.1714, w_max_dtod=0.05, w_min=-0.8286, w_min_dtod=0.05,
+    gamma_up=0.4152, gamma_up_dtod=0.05, gamma_down=0.7342,
+    gamma_down_dtod=0.05, mean_bound_reference=True,
   ),
-}
+}  # fmt: skip
 
 
 def changed_fields(config: DeviceConfig) -> dict[str, float | bool]:
@@ -214,17 +181,10 @@ def remove_variability(config: DeviceConfig) -> DeviceConfig:
 
 
 def parse_params(text: str) -> dict[str, float | bool]:
-  """Parses parameters of a device.
+  """Parses parameters of a device, pairs as 'dw_min=0.01,mult_noise=false'.
 
-  Args:
-    text: pairs as 'dw_min=0.01,mult_noise=false'; may be empty. True and false
-      may be 1 and 0.
-
-  Returns:
-    Fields of `DeviceConfig`.
-
-  Raises:
-    UserError: if a name is no field or is repeated, or its value is wrong.
+  Returns fields of `DeviceConfig`; raises a `UserError` if a name is no field
+  or is repeated, or a value is wrong. True and false may be 1 and 0.
 
   Example:
     >>> ssnn_jax.hardware.parse_params('dw_min=0.01,mult_noise=false')
@@ -260,18 +220,11 @@ def is_device_path(name: object) -> bool:
 
 
 def read_device(path: str | os.PathLike) -> DeviceConfig:
-  """Reads a device from a file, as `experiments.fit_device` writes it.
+  """Reads a device from a JSON file, as `experiments.fit_device` writes it.
 
-  Args:
-    path: a JSON object whose `parameters` are fields of `DeviceConfig`; missing
-      fields have their defaults, and other entries are notes.
-
-  Returns:
-    The parameters.
-
-  Raises:
-    UserError: if the file is missing or damaged, or a parameter does not exist
-      or is out of range.
+  Its `parameters` are fields of `DeviceConfig`; missing fields have their
+  defaults, and other entries are notes. Raises a `UserError` if the file is
+  missing or damaged, or a parameter does not exist or is out of range.
   """
   path = pathlib.Path(path).expanduser()
   checks.check_file(path)

@@ -4,7 +4,7 @@ A `Device` consists of pure functions, in the style of an optax optimizer, and
 an optax optimizer is the ideal device: `training.init_state` and
 `training.make_train_epoch` accept either. The parameters are the weights that
 both reads of the crossbar use, forward and transposed. A training loop over
-batches, for any device:
+batches, for any device::
 
   network = ssnn(config, separate_signs=device.separate_signs)
   params, state = device.init(device_key, network.init(init_key))
@@ -112,17 +112,10 @@ def make_resistive(
 
   Args:
     config: the devices.
-    learning_rate: step size for the mean gradient of a batch. It is part of the
-      state, so that runs with different learning rates can share a compiled
-      program.
+    learning_rate: step size for the mean gradient of a batch, 0 or more. It is
+      part of the state, so that runs of several rates share a program.
     schedule: factor on the learning rate, as a function of the number of
       updates so far; None is constant.
-
-  Returns:
-    The device.
-
-  Raises:
-    UserError: if the learning rate is negative, or infinite as a float32.
 
   Example:
     >>> config = ssnn_jax.DeviceConfig(dw_min=0.125)
@@ -167,23 +160,16 @@ def make_resistive(
     else:  # the learning rate sets the step
       scales = jax.tree.map(lambda unit: rate * unit, update.unit)
 
-    def update_array(weights, constants, keys, up, down, scale):
+    def update_array(weights, own, keys, up, down, scale):
       pulses = resistive.Pulses(up, down)
-      return resistive.apply_pulses(
-        config, keys, constants, weights, pulses, scale
-      )
+      return resistive.apply_pulses(config, keys, own, weights, pulses, scale)
 
     structure = jax.tree.structure(params)
     shape = structure.num_leaves, resistive.NUM_KEYS
     keys = structure.unflatten(jax.random.bits(key, shape, jnp.uint32))
+    counts = update.negative, update.positive
     params = jax.tree.map(
-      update_array,
-      params,
-      state.constants,
-      keys,
-      update.negative,
-      update.positive,
-      scales,
+      update_array, params, state.constants, keys, *counts, scales
     )
     return params, state._replace(num_updates=state.num_updates + 1)
 

@@ -50,10 +50,7 @@ _MAX_LOG_RATIO, _NUM_RATIOS, _NUM_ROUNDS = np.log(50), 21, 8
 
 
 class PulseFit(NamedTuple):
-  """Fit of a device model to measured pulse responses.
-
-  A conductance g is the weight (g - `zero`) / `scale`.
-  """
+  """Fit of a device model: conductance `zero` + `scale` w at weight w."""
 
   config: DeviceConfig
   #: 95% confidence intervals of fields of the config, at the given zero and
@@ -111,8 +108,8 @@ def fit_pulse_response(
     The fit. A bound that the curves do not reach is the extreme weight.
 
   Raises:
-    UserError: if an argument is out of range, the curves are no pulse response,
-      or the fitted parameters are out of the range of `DeviceConfig`.
+    UserError: if `zero` is unknown, the curves are no pulse response, or the
+      fitted parameters are out of the range of `DeviceConfig`.
   """
   if zero not in ZEROS:
     raise UserError(f'zero is {zero}; expected one of {", ".join(ZEROS)}.')
@@ -130,7 +127,6 @@ def fit_pulse_response(
     )
     point, scale = _map_weights(devices, zero, w_max)
     values, intervals = _summarize(devices, point, scale)
-  notes = tuple(_notes(devices, intervals))
   for name, ends in _RANGES.items():
     values[name] = np.clip(values[name], *ends)
   values = {name: float(f'{value:.6g}') for name, value in values.items()}
@@ -142,7 +138,7 @@ def fit_pulse_response(
     scale=scale,
     read_noise=float(np.sqrt(noise)),
     num_devices=len(devices),
-    notes=notes,
+    notes=tuple(_notes(devices, intervals)),
   )
 
 
@@ -182,17 +178,24 @@ def _search(readings, x, limits):
   """Estimates a device by a search that starts at parameters, within limits.
 
   Alternates between the parameters, given the noise, and the noise, averaged
-  over parameters of which the residuals are linear.
+  over parameters of which the residuals are linear: the logarithms of its scale
+  and of the ratio of the write noise between two readings to read noise.
   """
   is_read = readings.gaps[1:] > 0
+  every = readings.gaps.sum() / is_read.sum()  # pulses between readings
   degrees, margin = is_read.sum() - 6, 1e-3 * np.ptp(limits, axis=0)
   mean, log_scale = 0.0, np.log(_NOISE)
   log_ratios = np.linspace(-_MAX_LOG_RATIO, _MAX_LOG_RATIO, _NUM_RATIOS)
+
+  def split_noise(log_ratio):
+    angle = np.arctan(np.exp(log_ratio))
+    parts = np.sin(angle) / np.sqrt(every), np.cos(angle)
+    return np.exp(log_scale) * np.stack(parts, axis=-1)
+
   for _ in range(_NUM_ROUNDS):
     profile = x = np.clip(x, limits[0] + margin, limits[1] - margin)
-    noise = _split_noise(readings, mean, log_scale)
-    x = _solve(x, limits, noise, profile, readings)
-    noises = _split_noise(readings, log_ratios, log_scale)  # [K, 2]
+    x = _solve(x, limits, split_noise(mean), profile, readings)
+    noises = split_noise(log_ratios)  # [K, 2]
     slopes, (residuals, log_units, _) = jax.tree.map(
       np.array, _linearize_noises(x, noises, profile, readings)
     )
@@ -220,23 +223,25 @@ def _search(readings, x, limits):
     ends = np.clip(ends, -_MAX_LOG_RATIO, _MAX_LOG_RATIO)
     log_ratios = np.linspace(*ends, _NUM_RATIOS)
 
-  log_writes = np.log(noises[:, 0]) + corrections
-  changes = np.column_stack([shifts, log_writes, np.zeros((_NUM_RATIOS, 2))])
+  changes = np.zeros((_NUM_RATIOS, 9))
+  changes[:, :6], changes[:, 6] = shifts, np.log(noises[:, 0]) + corrections
   changes -= shares @ changes
   covariance = (shares * changes.T) @ changes
   covariance[:6, :6] += np.einsum('k,kpq->pq', shares * variances, inverses)
   is_hidden = log_scale < np.log(2 * _RESOLUTION)  # the noise
   covariance[6, 6] += 1 / _PRIOR if is_hidden else 0.5 / degrees
 
-  noise = _split_noise(readings, mean, log_scale)
-  _, (residuals, log_unit, estimates) = _linearize(x, noise, profile, readings)
+  noise = split_noise(mean)
+  residuals, log_unit, estimates = _linearize(x, noise, profile, readings)[1]
   errors = np.array(residuals).reshape(is_read.shape).T[is_read.T]
   weights = np.array(estimates) * (1 - 2 * readings.is_down)
-  bounds, bound_slopes = np.array(_bounds(x)), np.array(_bound_slopes(x))
+  bounds = np.array(_bounds(x))
   ends = np.minimum([weights.max(), -weights.min()], bounds)
-  # A hard bound may be nearer than the weight where the steps are 0.
-  margins = np.where(bounds < x[[2, 5]], bounds - ends, 0.0) ** 2
-  variances = np.diag(bound_slopes @ covariance[:6, :6] @ bound_slopes.T)
+  # The steps are 0 at 1 / decrease, before which there may be a hard bound.
+  is_soft, variances = bounds < x[[2, 5]], np.diag(covariance)
+  margins = np.where(is_soft, bounds - ends, 0.0) ** 2
+  soft, hard = bounds**4 * variances[[1, 4]], variances[[2, 5]]
+  variances = np.where(is_soft, soft, hard)
   is_bound = variances + margins < _MAX_ERROR**2
   covariance[[7, 8], [7, 8]] = np.where(is_bound, margins, 0.0)
   return _Device(
@@ -259,48 +264,24 @@ def _solve(x, limits, *given):
     slopes, (residuals, *_) = _linearize(np.frombuffer(x), *given)
     return np.array(residuals), np.array(slopes)
 
+  residuals, slopes = (lambda x, i=i: linearize(x.tobytes())[i] for i in (0, 1))
   return optimize.least_squares(
-    lambda x: linearize(x.tobytes())[0],
-    x,
-    lambda x: linearize(x.tobytes())[1],
-    limits,
-    x_scale='jac',
-    max_nfev=60,
+    residuals, x, slopes, limits, x_scale='jac', max_nfev=60
   ).x
 
 
-def _split_noise(readings, log_ratio, log_scale):
-  """Returns `[..., 2]` write noise of a pulse, and read noise.
-
-  The ratio is that of the write noise between two readings to read noise, and
-  the scale the square root of the sum of both variances.
-  """
-  every = readings.gaps.sum() / np.sum(readings.gaps > 0)
-  angle = np.arctan(np.exp(log_ratio))
-  parts = np.stack([np.sin(angle) / np.sqrt(every), np.cos(angle)], axis=-1)
-  return np.exp(log_scale) * parts
-
-
-@jax.jit
 def _predict(x, noise, profile, readings):
   """Predicts each reading of a device from the previous ones of its curve.
 
   Weights are normally distributed before they are clipped at the bounds. If a
   common factor of all variances S of the innovations e is eliminated, the
   maximum of the likelihood is the minimum of sum(e^2 / S) exp(mean(log S)).
+  Relative write noise is proportional to the steps of the parameters `profile`:
+  fixed ones, so that noise does not bias the steps.
 
-  Args:
-    x: `[6]` parameters.
-    noise: `[2]` write noise of a pulse with the mean step at weight 0, and read
-      noise.
-    profile: `[6]` parameters of the steps that relative write noise is
-      proportional to; fixed ones, so that noise does not bias the steps.
-    readings: the readings.
-
-  Returns:
-    `[(N - 1) C]` residuals for least squares, 0 where there is no reading; the
-    logarithm of their variance; and `[N - 1, C]` estimates of the weights,
-    which include the reading.
+  Returns `[(N - 1) C]` residuals for least squares, 0 where there is no
+  reading; the logarithm of their variance; and `[N - 1, C]` estimates of the
+  weights, which include the reading.
   """
   log_step, decrease, _ = x.reshape(2, 3)[readings.is_down].T
   factor = jnp.maximum(1 - jnp.exp(log_step) * decrease, 1e-3)
@@ -369,9 +350,6 @@ def _bounds(x):
   return jnp.minimum(bounds, 1 / jnp.maximum(decreases, 1e-9))
 
 
-_bound_slopes = jax.jit(jax.jacfwd(_bounds))
-
-
 def _steps(x, weight):
   """Returns `[2]` the up and the down step at a weight."""
   log_steps, decreases, _ = x.reshape(2, 3).T
@@ -384,12 +362,12 @@ def _map_weights(devices, zero, w_max):
   high, low = np.mean(ends, axis=0)
   point = (low + high) / 2
   if zero == 'symmetry':
-    (up, down), (last_up, last_down) = (
+    steps = [
       sum(d.half * _steps(d.x, (end - d.middle) / d.half) for d in devices)
       for end in (low, high)
-    )
-    first, last = up - down, last_up - last_down
-    if not first > 0 > last or first - last < 1e-3 * (up + down):
+    ]
+    first, last = (up - down for up, down in steps)
+    if not first > 0 > last or first - last < 1e-3 * sum(steps[0]):
       raise UserError(
         'zero is symmetry, but the up and down steps are equal at no single '
         'conductance between the bounds; choose middle.'
@@ -441,13 +419,12 @@ def _summarize(devices, zero, scale):
       fields.pop(f'{name}_dtod', None)
     if not is_bound.all():
       withheld |= {name, f'{name}_dtod'}
-  intervals = {
-    name: tuple(np.clip(ends, *_RANGES.get(name, (0.0, np.inf))).tolist())
-    for name, (_, *ends) in fields.items()
-    if name not in withheld
-  }
-  # Fields that are fixed by their limits have no interval.
-  intervals = {k: ends for k, ends in intervals.items() if np.ptp(ends) > _TINY}
+  intervals = {}
+  for name, (_, *ends) in fields.items():
+    ends = np.clip(ends, *_RANGES.get(name, (0.0, np.inf)))
+    # Fields that are fixed by their limits have no interval.
+    if name not in withheld and np.ptp(ends) > _TINY:
+      intervals[name] = tuple(ends.tolist())
   return {name: float(field[0]) for name, field in fields.items()}, intervals
 
 
@@ -466,18 +443,19 @@ def _respond(y, middle, half, ends, is_bound, zero, scale, is_relative):
 
 
 def _fields(response):
-  """Returns the first fields of `_FIELDS` of a mean response."""
+  """Returns `_FIELDS` of a mean response, with log write noise."""
   up, down, *others = response
   larger = jnp.maximum(up, down)
   return jnp.stack([larger, (up - down) / larger, *others])
 
 
-_linearize_responses = jax.jit(
-  jax.vmap(
-    lambda *given: (_respond(*given), jax.jacfwd(_respond)(*given)),
-    (0,) * 5 + (None,) * 3,
-  )
-)
+@jax.jit
+def _linearize_responses(*given):
+  axes = (0,) * 5 + (None,) * 3
+  slopes = jax.vmap(jax.jacfwd(_respond), axes)(*given)
+  return jax.vmap(_respond, axes)(*given), slopes
+
+
 _field_slopes = jax.jit(jax.jacfwd(_fields))
 
 

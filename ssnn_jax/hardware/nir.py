@@ -1,12 +1,10 @@
 """Export to NIR, the graph format of spiking libraries and chips.
 
-A trained network becomes the chain
-
-  input -> (convolution -> integrate-and-fire) ... -> flatten
-        -> (affine -> integrate-and-fire) ... -> affine -> output.
-
-The predicted class is the largest output, summed over the presentation. An
-input is a constant current, the grey value of a pixel in each tick, or spikes.
+A trained network becomes a chain: the input; convolutions, each with its
+integrate-and-fire neurons; flatten; affine layers, all but the last with such
+neurons; the output. The predicted class is the largest output, summed over the
+presentation. An input is a constant current, the grey value of a pixel in each
+tick, or spikes.
 
 Images. NIR has the axis of the channels first: the input of a convolution is
 `[C, H, W]`, also if our network has inputs `[H, W]` or `[H, W, C]`, and the
@@ -29,9 +27,6 @@ presentations, both networks approach the ANN of the same weights.
 
 Only `firing_function='clip'` and `integration='mean'` are exported, and only
 square kernels: of others nir, as of 1.0.8, computes a wrong shape.
-
-The packages nir and h5py are optional: `pip install 'ssnn_jax[nir]'` adds them
-to an installation.
 """
 
 import dataclasses
@@ -39,14 +34,20 @@ import io
 import itertools
 import os
 
-import h5py
-import nir
 import numpy as np
 
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.layers import Conv
 from ssnn_jax.layers import Dense
+
+try:
+  import h5py
+  import nir
+except ImportError as error:
+  raise types.UserError(
+    "the package nir is not installed; pip install 'ssnn_jax[nir]'."
+  ) from error
 
 __all__ = ('to_graph', 'write')
 

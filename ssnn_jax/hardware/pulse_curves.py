@@ -6,7 +6,9 @@ commas, with one row a reading, in the order of the pulses. Without `direction`,
 the curves of a device alternate, up first.
 """
 
+import collections
 from collections.abc import Iterable
+import csv
 import os
 import pathlib
 import re
@@ -46,51 +48,54 @@ def read_pulse_csv(path: str | os.PathLike) -> tuple[PulseCurve, ...]:
   Raises:
     UserError: if the file is missing, or its contents are no pulse response.
   """
-  import pandas as pd  # imported late: half a second
-
   path = pathlib.Path(path).expanduser()
   checks.check_file(path)
   try:
-    table = pd.read_csv(path, skipinitialspace=True, dtype=str)
-    curves = _split_curves(table)
+    with path.open(newline='', encoding='utf-8-sig') as file:
+      curves = _split_curves(csv.reader(file, skipinitialspace=True))
     by_device(curves)
-  except (OSError, ValueError) as error:  # of pandas, too
-    raise UserError(f'{path}: {" ".join(str(error).split())}') from None
+  except (OSError, ValueError, csv.Error) as error:
+    raise UserError(f'{path}: {error}') from None
   return curves
 
 
-def _split_curves(table):
-  """Returns the curves of a table of texts."""
-  import pandas as pd
-
+def _split_curves(reader):
+  """Returns the curves of the rows of a file."""
+  header = next(reader, [])
   # A name may be followed by a unit, as in `conductance (uS)`.
-  names = [re.match('[a-z]*', name.strip().lower())[0] for name in table]
+  names = [re.match('[a-z]*', name.strip().lower())[0] for name in header]
   is_known = set(_COLUMNS) <= set(names) <= {*_COLUMNS, *_OPTIONAL}
   if not is_known or len(set(names)) < len(names):
     raise UserError(
-      f'the columns are {", ".join(table)}; expected '
+      f'the columns are {", ".join(header) or "missing"}; expected '
       f'{" and ".join(_COLUMNS)}, and optionally {", ".join(_OPTIONAL)}, '
       'separated by commas, and numbers with decimal points.'
     )
-  table.columns = names
-  for name in _COLUMNS:
-    table[name] = pd.to_numeric(table[name]).astype(float)
-  labels = table.reindex(columns=_OPTIONAL, fill_value='1').fillna('')
-  labels = labels.apply(lambda column: column.str.strip())
-  begins = (labels != labels.shift()).any(axis=1) | (table['pulse'].diff() < 0)
-  curves, counts = [], {}
-  for _, rows in table.groupby(begins.cumsum()):
-    word, _, device = labels.loc[rows.index[0]]
-    word = word.lower()
-    counts[device] = counts.get(device, 0) + 1
-    if 'direction' in table and word not in _IS_UP:
+  groups, last = [], None
+  for cells in filter(None, reader):
+    try:
+      row = dict(zip(names, map(str.strip, cells), strict=True))
+      numbers = [float(row[name]) for name in _COLUMNS]
+    except ValueError:
+      raise UserError(
+        f'line {reader.line_num} is {",".join(cells)}; expected a value '
+        f'of each column, and numbers of {" and ".join(_COLUMNS)}.'
+      ) from None
+    labels = [row.get(name, '') for name in _OPTIONAL]
+    if not groups or labels != groups[-1][0] or numbers[0] < last:
+      groups.append((labels, []))
+    groups[-1][1].append(numbers)
+    last = numbers[0]
+  curves, counts = [], collections.Counter()
+  for (word, _, device), rows in groups:
+    if 'direction' in names and word.lower() not in _IS_UP:
       raise UserError(
         f'direction is {word}; expected one of {", ".join(_IS_UP)}.'
       )
-    is_up = _IS_UP.get(word, counts[device] % 2 == 1)
-    numbers = (rows[name].to_numpy() for name in _COLUMNS)
-    curves.append(PulseCurve(*numbers, is_up, device))
-  if 'direction' not in table and counts and not all(map(_moves, curves)):
+    counts[device] += 1
+    is_up = _IS_UP.get(word.lower(), counts[device] % 2 == 1)
+    curves.append(PulseCurve(*np.array(rows).T, is_up, device or '1'))
+  if 'direction' not in names and not all(map(_moves, curves)):
     by_device(curves)
     raise UserError(
       'curves, which begin where the pulse number restarts, do not alternate '

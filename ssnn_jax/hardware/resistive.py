@@ -156,16 +156,11 @@ def apply_pulses(
   requested: Pulses,
   scale: jax.Array | float,
 ) -> jax.Array:
-  """Returns the weights after the requested pulses.
+  """Returns the weights after requests of pulses, as coincidences.
 
-  Args:
-    config: the devices.
-    keys: `[NUM_KEYS]` uint32 keys of the noise; consumed.
-    constants: constants of the devices.
-    weights: float32 weights.
-    requested: requests of pulses, for example coincidences.
-    scale: pulses of one request, of which fractions are rounded stochastically;
-      if `dw_min` is 0, each request is one pulse, and `scale` its step.
+  A request is `scale` pulses, of which fractions are rounded stochastically; if
+  `dw_min` is 0, it is one pulse, and `scale` its step. `keys` `[NUM_KEYS]` are
+  uint32 of the noise; consumed.
   """
   noise = sample_noise(keys, weights.shape)
   pulses, step = requested, scale
@@ -203,17 +198,8 @@ def move_weights(
   the pulses decays, by exp(-n step rate_up) if all pulses are up, and the noise
   decays with it.
 
-  Args:
-    config: the devices.
-    constants: constants of the devices.
-    weights: float32 weights.
-    pulses: numbers of pulses; fractional only without discrete pulses.
-    step: mean step of one pulse at weight 0.
-    normals: one standard normal number per device; None without cycle-to-cycle
-      variability (`dw_min_std` is 0).
-
-  Returns:
-    The new weights.
+  Pulses are fractional only without discrete pulses, and `step` is the mean of
+  one at weight 0. `normals` are None without cycle-to-cycle variability.
   """
   n, m = (number.astype(jnp.float32) for number in pulses)
   up, down = constants.up, constants.down

@@ -57,30 +57,20 @@ def transposed_drive(
   return read_gain * jnp.matmul(errors, params.weights.T, precision=PRECISION)
 
 
-def error_rates(gain: float, errors: jax.Array) -> types.ErrorStreams:
-  """Returns the rates of the two streams of error spikes.
+def error_rates(gain: float, errors: jax.Array) -> jax.Array:
+  """Returns the rates of the error spikes, which have the sign of the error.
 
-  A stream is silent while the error has the sign of the other one. The two are
-  unbiased while the error is at most one spike per tick,
+  Their signed mean is the error while it is at most one spike per tick,
 
     E[positive - negative] = gain * error,  for -1 <= gain * error <= 1,
 
-  and saturate at one spike per tick beyond. Both have the same thresholds.
+  and saturates at one spike per tick beyond.
 
   Args:
     gain: error spikes per tick for one unit of error.
     errors: `[..., J]` signed errors.
 
   Returns:
-    `[..., J]` spikes per tick, in [0, 1]; at most one of the two is not 0.
-
-  Example:
-    >>> from ssnn_jax.neuron import composite
-    >>> rates = composite.error_rates(2.0, jnp.array([0.25, -0.75]))
-    >>> [stream.tolist() for stream in rates]
-    [[0.5, 0.0], [0.0, 1.0]]
+    `[..., J]` spikes per tick, in [0, 1].
   """
-  scaled = gain * errors
-  return types.ErrorStreams(
-    positive=jnp.clip(scaled, 0.0, 1.0), negative=jnp.clip(-scaled, 0.0, 1.0)
-  )
+  return jnp.minimum(jnp.abs(gain * errors), 1.0)

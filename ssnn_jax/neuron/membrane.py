@@ -49,7 +49,7 @@ def mean() -> Membrane:
     weight = length / window.elapsed.astype(drive.dtype)
     return potential + weight * (drive - potential)
 
-  return Membrane(jnp.zeros, integrate, _read_state)
+  return Membrane(jnp.zeros, integrate, lambda potential, _: potential)
 
 
 def ramp() -> Membrane:
@@ -72,7 +72,7 @@ def ramp() -> Membrane:
     weight = weight / (elapsed * (elapsed + 1.0))
     return potential + weight * (drive - potential)
 
-  return Membrane(jnp.zeros, integrate, _read_state)
+  return Membrane(jnp.zeros, integrate, lambda potential, _: potential)
 
 
 @functools.cache  # equal membranes are the same one
@@ -98,11 +98,6 @@ def leaky(tau: float) -> Membrane:
     return potential / -jnp.expm1(-elapsed / tau)
 
   return Membrane(jnp.zeros, integrate, read)
-
-
-def _read_state(potential, window):
-  del window
-  return potential
 
 
 MEMBRANES = {'mean': mean(), 'ramp': ramp()}

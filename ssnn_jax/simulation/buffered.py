@@ -37,7 +37,6 @@ def make_run(
   fire, gate = firing.find(config.firing_function)
   drive = rules.make_drive(config)
   transposed_drive = rules.make_transposed_drive(config)
-  whole_words = config.schedule.has_whole_words
   last = len(config.wirings) - 1
 
   def init():
@@ -48,9 +47,7 @@ def make_run(
     """Every layer integrates the spikes of the layer below."""
     window = jax.tree.map(lambda x: x[0], block.windows)
     masks, ticks = block.windows.mask, spikes.num_valid_ticks(window)
-    words, counts = rules.send_inputs(
-      sample.inputs, sources, block, whole_words
-    )
+    words, counts = rules.send_inputs(sample.inputs, sources, block)
     rates, forward, after, potentials = sample.inputs.rates, [], [], []
     for layer, params in enumerate(weights):
       forward.append(types.Signal(rates[None], words))
@@ -62,7 +59,7 @@ def make_run(
       if layer < last:
         rates = fire(potentials[layer]) * sample.dropout_masks[layer]
         source = sources(Role.FORWARD, layer + 1, len(rates))
-        words, counts = rules.send(source, rates[None], masks, whole_words)
+        words, counts = rules.send(source, rates[None], masks)
     return tuple(after), forward, potentials
 
   def run_back(weights, sources, sample, potentials, winners, windows):
@@ -70,34 +67,21 @@ def make_run(
     window = jax.tree.map(lambda x: x[0], windows)
     target = jax.nn.one_hot(sample.label, len(potentials[last]))
     errors = jax.nn.softmax(potentials[last]) - target
-    if config.winner == 'exact':
-      streams, counts = send_errors(last, sources, errors, windows.mask)
-    else:
-      streams = wta.output_errors(winners, sample.label, window.mask)
-      positive, negative = (rules.count(own, windows.mask) for own in streams)
-      counts = positive - negative
+    streams, counts = rules.send_output_errors(
+      config, sources, winners, sample.label, errors[None], windows.mask
+    )
     signals = [types.ErrorSignal(errors[None], streams)]
     for layer in reversed(range(last)):
       above = layer + 1, weights[layer + 1], sources
       arriving = transposed_drive(*above, errors, counts[0], window)
       gates = sample.dropout_masks[layer] * gate(potentials[layer])
       errors = gates * arriving
-      streams, counts = send_errors(layer, sources, errors, windows.mask)
+      source = sources(Role.ERROR, layer, len(errors))
+      streams, counts = rules.send_errors(
+        source, config.gains[layer], errors[None], windows.mask
+      )
       signals.insert(0, types.ErrorSignal(errors[None], streams))
     return signals
-
-  def send_errors(layer, sources, errors, masks):
-    """Sends error spikes; returns their streams and signed counts."""
-    source = sources(Role.ERROR, layer, len(errors))
-    rates = jnp.minimum(jnp.abs(config.gains[layer] * errors), 1.0)
-    words, counts = rules.send(source, rates[None], masks, whole_words)
-    # An error has one sign in a window: sampled once.
-    is_positive = (errors > 0)[None]
-    streams = types.ErrorStreams(
-      positive=jnp.where(is_positive, words, jnp.uint32(0)),
-      negative=jnp.where(is_positive, jnp.uint32(0), words),
-    )
-    return streams, jnp.where(is_positive, counts, -counts)
 
   def run(weights, sources, sample, state, block):
     windows, errors = block.windows, []

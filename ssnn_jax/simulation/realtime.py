@@ -17,7 +17,6 @@ word at once, forward and then back.
 """
 
 from collections.abc import Callable
-import functools
 
 import jax
 import jax.numpy as jnp
@@ -25,13 +24,11 @@ import jax.numpy as jnp
 from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
-from ssnn_jax.neuron import composite
 from ssnn_jax.neuron import crossbar
 from ssnn_jax.neuron import firing
 from ssnn_jax.neuron import membrane as membrane_lib
 from ssnn_jax.neuron import wta
 from ssnn_jax.simulation import rules
-from ssnn_jax.spikes import thresholds
 from ssnn_jax.spikes.thresholds import Role
 
 
@@ -48,7 +45,7 @@ def make_run(
   """
   membrane = membrane_lib.find(config.integration)
   fire, gate = firing.find(config.firing_function)
-  drive = _make_drive(config)
+  read = rules.make_drive(config)
   transposed_drive = rules.make_transposed_drive(config)
   last = len(config.wirings) - 1
 
@@ -59,17 +56,33 @@ def make_run(
 
   def integrate(state, tick):
     current, window = tick
-    potential = membrane.read(state, spikes.window_before(window))
+    # Before the tick; reads may divide by the elapsed ticks.
+    start = jnp.maximum(window.elapsed - window.length, 1)
+    potential = membrane.read(state, window._replace(elapsed=start))
     return membrane.integrate(state, current, window), potential
+
+  def drive(layer, params, sources, rates, words, counts, windows):
+    """Reads a layer at the W ticks of a word, `[W, J]`."""
+    if 'forward' in config.rates or config.read_noise:
+      if 'forward' not in config.rates:
+        ticks = jax.vmap(spikes.num_valid_ticks)(windows)
+        rates = counts.astype(jnp.float32) / ticks[:, None]
+      each = jax.vmap(lambda *tick: read(layer, params, sources, *tick))
+      return each(rates, windows)
+    rows, ticks = config.wirings[layer].gather(words[0]), windows.mask[:, 0]
+    sums = crossbar.sum_rows(params.weights, rows, ticks, config.kernels)
+    biases = jnp.broadcast_to(params.biases, sums.shape)
+    drives = config.read_gains[layer] * sums + biases
+    return jnp.moveaxis(drives, -2, 0).reshape(len(ticks), -1)
 
   def run_forward(weights, sources, sample, membranes, block):
     """Neurons spike from their potentials before a tick."""
-    words, counts = rules.send_inputs(sample.inputs, sources, block, False)
+    words, counts = rules.send_inputs(sample.inputs, sources, block)
     rates = sample.inputs.rates
     rates = jnp.broadcast_to(rates, (len(counts), len(rates)))
     forward, after, potentials = [], [], []
     for layer, params in enumerate(weights):
-      windows = start_later(block.windows, config.starts[layer])
+      windows = spikes.start_later(block.windows, config.starts[layer])
       forward.append(types.Signal(rates, words))
       currents = drive(layer, params, sources, rates, words, counts, windows)
       state, potential = jax.lax.scan(
@@ -80,48 +93,35 @@ def make_run(
       if layer < last:
         rates = fire(potential) * sample.dropout_masks[layer][None]
         source = sources(Role.FORWARD, layer + 1, rates.shape[1])
-        masks = start_later(block.windows, config.starts[layer + 1]).mask
-        words, counts = rules.send(source, rates, masks, False)
+        masks = spikes.start_later(block.windows, config.starts[layer + 1]).mask
+        words, counts = rules.send(source, rates, masks)
     return tuple(after), forward, potentials
 
   def run_back(weights, sources, sample, before, potentials, winners, block):
     """The errors of a tick reach the layer below in the next one."""
-    windows = start_later(block.windows, config.error_starts[last])
+    windows = spikes.start_later(block.windows, config.error_starts[last])
     target = jax.nn.one_hot(sample.label, config.layer_sizes[-1])
     errors = jax.nn.softmax(potentials[last]) - target[None]
     errors = jnp.where(windows.length[:, None] > 0, errors, 0.0)
-    if config.winner == 'exact':
-      streams, counts = send_errors(last, sources, errors, windows.mask)
-    else:
-      ticks = jnp.sum(windows.mask, axis=0, dtype=jnp.uint32)
-      streams = wta.output_errors(winners, sample.label, ticks)
-      counts = count_signed(streams, windows.mask)
+    streams, counts = rules.send_output_errors(
+      config, sources, winners, sample.label, errors, windows.mask
+    )
     signals, currents = [types.ErrorSignal(errors, streams)], []
     for layer in reversed(range(last)):
       above = layer + 1, weights[layer + 1], sources
-      read = functools.partial(transposed_drive, *above)
-      arriving = jax.vmap(read)(errors, counts, windows)
+      each = jax.vmap(lambda *tick, own=above: transposed_drive(*own, *tick))
+      arriving = each(errors, counts, windows)
       currents.insert(0, arriving[-1])
       arriving = jnp.concatenate([before[layer][None], arriving[:-1]])
       gates = sample.dropout_masks[layer][None] * gate(potentials[layer])
       errors = gates * arriving
-      windows = start_later(block.windows, config.error_starts[layer])
-      streams, counts = send_errors(layer, sources, errors, windows.mask)
+      windows = spikes.start_later(block.windows, config.error_starts[layer])
+      source = sources(Role.ERROR, layer, errors.shape[1])
+      streams, counts = rules.send_errors(
+        source, config.gains[layer], errors, windows.mask
+      )
       signals.insert(0, types.ErrorSignal(errors, streams))
     return tuple(currents), signals
-
-  def send_errors(layer, sources, errors, masks):
-    """Sends error spikes; returns their streams and signed counts."""
-    source = sources(Role.ERROR, layer, errors.shape[1])
-    rates = composite.error_rates(config.gains[layer], errors)
-    streams = types.ErrorStreams(
-      *(thresholds.sample_words(source, each, masks) for each in rates)
-    )
-    return streams, count_signed(streams, masks)
-
-  def count_signed(streams, masks):
-    positive, negative = (rules.count(own, masks) for own in streams)
-    return positive - negative
 
   def run(weights, sources, sample, state, block):
     membranes, forward, potentials = run_forward(
@@ -132,7 +132,7 @@ def make_run(
       sources,
       state.inhibition,
       potentials[last],
-      start_later(block.windows, config.starts[-1]),
+      spikes.start_later(block.windows, config.starts[-1]),
     )
     currents, errors = state.currents, []
     if sample.label is not None:
@@ -140,7 +140,7 @@ def make_run(
         weights.transposed, sources, sample, currents, potentials, winners,
         block,
       )  # fmt: skip
-    end = start_later(block.windows, config.starts[last])
+    end = spikes.start_later(block.windows, config.starts[last])
     end = jax.tree.map(lambda x: x[-1], end)
     is_vote = ~spikes.mask_before(config.settle_ticks, block.words)
     response = rules.respond(
@@ -153,33 +153,3 @@ def make_run(
     return state, types.Signals(forward, errors, potentials, response, winners)
 
   return init, run
-
-
-def start_later(windows: spikes.Window, start: int) -> spikes.Window:
-  """Returns windows as a layer sees them that starts some ticks later."""
-  return jax.vmap(lambda window: spikes.start_later(window, start))(windows)
-
-
-def _make_drive(config):
-  """Returns the forward reads of a layer at the W ticks of a word, `[W, J]`."""
-  read = rules.make_drive(config)
-  wirings, gains = config.wirings, config.read_gains
-
-  def drive_by_spikes(layer, params, sources, rates, words, counts, windows):
-    del sources, rates, counts
-    rows, ticks = wirings[layer].gather(words[0]), windows.mask[:, 0]
-    sums = crossbar.sum_rows(params.weights, rows, ticks, config.kernels)
-    biases = jnp.broadcast_to(params.biases, sums.shape)
-    drives = gains[layer] * sums + biases
-    return jnp.moveaxis(drives, -2, 0).reshape(len(ticks), -1)
-
-  def drive_by_rates(layer, params, sources, rates, words, counts, windows):
-    del words
-    if 'forward' not in config.rates:
-      ticks = jax.vmap(spikes.num_valid_ticks)(windows)
-      rates = counts.astype(jnp.float32) / ticks[:, None]
-    each = jax.vmap(lambda *tick: read(layer, params, sources, *tick))
-    return each(rates, windows)
-
-  is_exact = 'forward' in config.rates or config.read_noise
-  return drive_by_rates if is_exact else drive_by_spikes

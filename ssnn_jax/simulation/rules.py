@@ -13,7 +13,7 @@ from ssnn_jax.config import NetworkConfig
 from ssnn_jax.neuron import composite
 from ssnn_jax.neuron import crossbar
 from ssnn_jax.neuron import wta
-from ssnn_jax.spikes import samplers
+from ssnn_jax.spikes import bernoulli
 from ssnn_jax.spikes import thresholds
 from ssnn_jax.spikes.thresholds import Role
 from ssnn_jax.spikes.thresholds import Source
@@ -45,15 +45,23 @@ def make_sources(
   Returns:
     `(role, layer, num_neurons) -> Source`.
   """
-  is_single = len(words) == config.schedule.windows_per_block == 1
+  schedule, sampler_of_trains = config.schedule, config.sampler
+  if isinstance(sampler_of_trains, str):
+    sampler_of_trains = spikes.SAMPLERS[sampler_of_trains]
+  is_single = len(words) == schedule.windows_per_block == 1
   has_patches = [wiring.inputs is not None for wiring in config.wirings]
 
   def find(role, layer, num_neurons):
-    sampler = samplers.find(config.sampler, role)
+    sampler = sampler_of_trains
+    if role in thresholds.INDEPENDENT_ROLES:
+      sampler = bernoulli.SAMPLER
     # A Sobol word costs so little that, without the kernel, it is fused with
     # its use; but not where each patch would sample it again.
     is_sending = role in (Role.INPUT, Role.FORWARD)
     is_fused = is_single and not (is_sending and has_patches[layer])
+    use_kernel = config.kernels and not (is_fused and sampler.count)
+    if not schedule.has_whole_words:
+      sampler = sampler._replace(count=None)
     return Source(
       keys[layer, role],
       jnp.asarray(position),
@@ -62,23 +70,22 @@ def make_sources(
       layer=layer,
       num_neurons=num_neurons,
       sampler=sampler,
-      use_kernel=config.kernels and not (is_fused and sampler.count),
+      use_kernel=use_kernel,
     )
 
   return find
 
 
 def send(
-  source: Source, rates: jax.Array, masks: jax.Array, has_whole_words: bool
+  source: Source, rates: jax.Array, masks: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
   """Samples the spikes of a layer, as `thresholds.sample_words`.
 
-  Returns `[K, N]` uint32 words of spikes, and their counts, `[W, N]`;
-  `has_whole_words` says whether all ticks of a word are of one window.
+  Returns `[K, N]` uint32 words of spikes, and their counts, `[W, N]`.
   """
   words = thresholds.sample_words(source, rates, masks)
   count_word = source.sampler.count
-  if not (has_whole_words and count_word):
+  if not count_word:
     return words, count(words, masks)
   # Counted without sampling, so that a word that is not used is not sampled.
   counts = jax.vmap(count_word, (None, 0, None))(source, source.words, rates[0])
@@ -87,7 +94,7 @@ def send(
 
 
 def send_inputs(
-  inputs: types.Inputs, sources: Sources, block: spikes.Block, whole_words: bool
+  inputs: types.Inputs, sources: Sources, block: spikes.Block
 ) -> tuple[jax.Array, jax.Array]:
   """Sends the spikes of the inputs, given or sampled; returns as `send`."""
   masks = block.windows.mask
@@ -96,8 +103,55 @@ def send_inputs(
     words = inputs.train.at[block.words].get(mode='clip') & mask[:, None]
     return words, count(words, masks)
   source = sources(Role.INPUT, 0, len(inputs.rates))
-  words, counts = send(source, inputs.rates[None], mask[None], whole_words)
+  words, counts = send(source, inputs.rates[None], mask[None])
   return words, counts if len(masks) == 1 else count(words, masks)
+
+
+def send_errors(
+  source: Source, gain: float, errors: jax.Array, masks: jax.Array
+) -> tuple[types.ErrorStreams, jax.Array]:
+  """Samples the error spikes of a layer for `[W, J]` errors.
+
+  Returns their streams, `[K, J]` words, and `[W, J]` counts, positive minus
+  negative.
+  """
+  if len(masks) == 1:  # an error has one sign in a window: sampled once
+    words, counts = send(source, composite.error_rates(gain, errors), masks)
+    is_positive, silent = errors > 0, jnp.uint32(0)
+    streams = types.ErrorStreams(
+      positive=jnp.where(is_positive, words, silent),
+      negative=jnp.where(is_positive, silent, words),
+    )
+    return streams, jnp.where(is_positive, counts, -counts)
+  rates = (
+    composite.error_rates(gain, jax.nn.relu(own)) for own in (errors, -errors)
+  )
+  streams = types.ErrorStreams(
+    *(thresholds.sample_words(source, own, masks) for own in rates)
+  )
+  return streams, _count_signed(streams, masks)
+
+
+def send_output_errors(
+  config: NetworkConfig,
+  sources: Sources,
+  winners: jax.Array,
+  label: jax.Array,
+  errors: jax.Array,
+  masks: jax.Array,
+) -> tuple[types.ErrorStreams, jax.Array]:
+  """Compares winners with the target, or samples; returns as `send_errors`."""
+  if config.winner == 'exact':
+    source = sources(Role.ERROR, len(config.wirings) - 1, errors.shape[1])
+    return send_errors(source, 1.0, errors, masks)
+  ticks = jnp.sum(masks, axis=0, dtype=jnp.uint32)
+  streams = wta.output_errors(winners, label, ticks)
+  return streams, _count_signed(streams, masks)
+
+
+def _count_signed(streams, masks):
+  positive, negative = (count(own, masks) for own in streams)
+  return positive - negative
 
 
 def count(words: jax.Array, masks: jax.Array) -> jax.Array:
@@ -114,12 +168,11 @@ def make_drive(config: NetworkConfig) -> Callable[..., jax.Array]:
   wirings, gains = config.wirings, config.read_gains
 
   def drive(layer, params, sources, rates, window):
-    rows = wirings[layer].gather(rates)
-    currents = composite.drive(params, gains[layer], rows)
+    currents = wirings[layer].drive(params, gains[layer], rates)
     if config.read_noise:
-      source = sources(Role.READ, layer, wirings[layer].num_neurons)
+      source = sources(Role.READ, layer, len(currents))
       currents = _add_noise(config, layer, currents, source, window)
-    return currents.reshape(-1)
+    return currents
 
   return drive
 

@@ -55,8 +55,22 @@ def plan_pulses(
     ceil(q) pulses. At the biases no spike is dropped, and each coincidence
     requests q pulses, which may be fractional.
   """
-  check_counts(config, batch_size)
-  unit = _unit_gradient(config, batch_size)
+  # A weight counts at most one coincidence in a tick of a sample and position.
+  positions = max(wiring.num_positions for wiring in config.wirings)
+  longest = checks.MAX_COUNT // max(1, batch_size * positions)
+  is_valid = 'update' in config.rates or config.num_steps <= longest
+  expected = f'at most {longest} ticks with batches of {batch_size} samples, '
+  expected += 'as coincidences are counted in 32 bits'
+  checks.check_field(config, 'num_steps', is_valid, expected)
+  unit = tuple(
+    types.LayerParams(
+      weights=jnp.float32(read_gain / (batch_size * ticks * gain)),
+      biases=jnp.float32(1.0 / (batch_size * ticks * gain)),
+    )
+    for ticks, read_gain, gain in zip(
+      config.error_steps, config.read_gains, config.gains
+    )
+  )
   if pulse_gradient is None or 'update' in config.rates:
     return PulsePlan(unit, None, (None,) * len(unit))
   resolution = 2.0**-NUM_BITS  # of rates
@@ -72,31 +86,6 @@ def plan_pulses(
     pulses.append(requested._replace(weights=burst.astype(jnp.int32)))
     keep_probabilities.append(keep)
   return PulsePlan(tuple(units), tuple(pulses), tuple(keep_probabilities))
-
-
-def check_counts(config: NetworkConfig, batch_size: int) -> None:
-  """Refuses presentations whose coincidences could exceed an int32.
-
-  A weight counts at most one coincidence in a tick of a sample and position.
-  """
-  positions = max(wiring.num_positions for wiring in config.wirings)
-  longest = checks.MAX_COUNT // max(1, batch_size * positions)
-  is_valid = 'update' in config.rates or config.num_steps <= longest
-  expected = f'at most {longest} ticks with batches of {batch_size} samples, '
-  expected += 'as coincidences are counted in 32 bits'
-  checks.check_field(config, 'num_steps', is_valid, expected)
-
-
-def _unit_gradient(config, batch_size):
-  """Returns the gradient of one coincidence in each layer."""
-  layers = zip(config.error_steps, config.read_gains, config.gains)
-  return tuple(
-    types.LayerParams(
-      weights=jnp.float32(read_gain / (batch_size * ticks * gain)),
-      biases=jnp.float32(1.0 / (batch_size * ticks * gain)),
-    )
-    for ticks, read_gain, gain in layers
-  )
 
 
 def make_observe(

@@ -1,7 +1,8 @@
 """Spike trains: encoding, thresholds, sampling and counting."""
 
+from ssnn_jax.spikes import bernoulli
+from ssnn_jax.spikes import sobol
 from ssnn_jax.spikes.encoding import rate_encode
-from ssnn_jax.spikes.samplers import SAMPLERS
 from ssnn_jax.spikes.thresholds import Role
 from ssnn_jax.spikes.thresholds import Sampler
 from ssnn_jax.spikes.thresholds import Source
@@ -17,7 +18,8 @@ from ssnn_jax.spikes.windows import count_words
 from ssnn_jax.spikes.windows import mask_before
 from ssnn_jax.spikes.windows import num_valid_ticks
 from ssnn_jax.spikes.windows import start_later
-from ssnn_jax.spikes.windows import window_before
+
+SAMPLERS = {'sobol': sobol.SAMPLER, 'bernoulli': bernoulli.SAMPLER}
 
 __all__ = (
   'SAMPLERS',
@@ -37,5 +39,4 @@ __all__ = (
   'rate_encode',
   'start_later',
   'unpack',
-  'window_before',
 )

@@ -95,28 +95,19 @@ def block(schedule: Schedule, index: jax.Array | int) -> Block:
   return Block(words, jax.vmap(make_window)(starts))
 
 
-def start_later(window: Window, start: int) -> Window:
-  """Returns a window as a layer sees it that starts some ticks later.
+def start_later(windows: Window, start: int) -> Window:
+  """Returns `[W]` windows as a layer sees them that starts some ticks later.
 
-  Before the start it has no ticks; elapsed ticks, at least 1, count from there.
+  Before the start they have no ticks; elapsed ticks, at least 1, count from it.
   """
   if not start:
-    return window
-  has_started = window.elapsed - window.length >= start
+    return windows
+  has_started = windows.elapsed - windows.length >= start
   return Window(
-    mask=jnp.where(has_started, window.mask, jnp.uint32(0)),
-    length=jnp.where(has_started, window.length, 0),
-    elapsed=jnp.maximum(window.elapsed - start, 1),
+    mask=jnp.where(has_started[:, None], windows.mask, jnp.uint32(0)),
+    length=jnp.where(has_started, windows.length, 0),
+    elapsed=jnp.maximum(windows.elapsed - start, 1),
   )
-
-
-def window_before(window: Window) -> Window:
-  """Returns a window that ends where the given window starts, for reads.
-
-  Elapsed ticks are at least 1, as reads may divide by them.
-  """
-  start = window.elapsed - window.length
-  return window._replace(elapsed=jnp.maximum(start, 1))
 
 
 def count_words(num_steps: int) -> int:

@@ -58,7 +58,8 @@ class Comparison(NamedTuple):
     )
     if self.margin is None:
       return text
-    return f'{text}: {statistics.verdict(self.difference, self.margin)}'
+    verdict = statistics.verdict(self.difference, self.margin)
+    return f'{text}, margin {self.margin:g}: {verdict}'
 
 
 def compare(

@@ -99,15 +99,17 @@ def is_within(difference: Difference, margin: float) -> bool | None:
 
 
 def verdict(difference: Difference, margin: float) -> str:
-  """Writes the result of `is_within`, such as 'within 1 point'."""
-  result = is_within(difference, margin)
-  if result is None:
-    return f'inconclusive (margin: {_points(margin)})'
-  return f'{"" if result else "not "}within {_points(margin)}'
+  """Writes the result of `is_within`.
 
-
-def _points(margin):
-  return f'{margin:g} {"point" if margin == 1 else "points"}'
+  It is 'within 1 point', 'not within', 'inconclusive', or of few seeds, as
+  'inconclusive (4 seeds)'.
+  """
+  number = difference.num_seeds
+  if number < MIN_SEEDS:
+    return f'inconclusive ({number} {"seed" if number == 1 else "seeds"})'
+  unit = 'point' if margin == 1 else 'points'
+  texts = {True: f'within {margin:g} {unit}', False: 'not within'}
+  return texts.get(is_within(difference, margin), 'inconclusive')
 
 
 def _quantile(level, num_seeds):

@@ -8,7 +8,6 @@ import numpy as np
 import ssnn_jax
 from ssnn_jax.baselines import integrate_and_fire
 from ssnn_jax.training import raster as raster_lib
-from tests.testing import integrate_and_fire as reference
 from tests.testing import networks
 from tests.testing.coincidences import pack
 
@@ -28,24 +27,6 @@ def input_spikes(config, inputs):
     return response.trains[0]
 
   return jax.jit(sample)(inputs)
-
-
-class SimulateLayerTest(parameterized.TestCase):
-  @parameterized.product(
-    decay=(1.0, 0.5),
-    reset=(reference.subtract_spike, reference.reset_to_zero),
-  )
-  def test_spikes_and_potentials_match_reference(self, decay, reset):
-    drives = reference.quarters(np.random.default_rng(0), (16, 20))
-    fire = lambda v: (v >= 1.0).astype(v.dtype)
-    expected = reference.simulate_layer(
-      drives, reference.Neuron(decay, fire, reset)
-    )
-    found = integrate_and_fire.simulate_layer(
-      jnp.float32(drives), integrate_and_fire.Neuron(decay, fire, reset)
-    )
-    jax.tree.map(np.testing.assert_array_equal, found, expected)
-    self.assertTrue(np.any(expected[1] == 1.0))  # a neuron fires at threshold
 
 
 class InputsTest(parameterized.TestCase):

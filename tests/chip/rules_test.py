@@ -1,4 +1,4 @@
-"""Tests of the rules of the chip, one by one and against plain Python."""
+"""Tests of the rules of the chip against its kernel, and of their numbers."""
 
 import functools
 
@@ -10,7 +10,6 @@ import numpy as np
 from ssnn_jax import chip
 from ssnn_jax.chip import samples
 from ssnn_jax.spikes import kernels
-from tests.testing import chips
 
 NUM_SAMPLES = 4
 # Depth, numbers of bits, random words, membranes; weights saturate in the last.
@@ -50,18 +49,6 @@ def make(name):
   return weights, jax.device_get(registers), rates, labels, enable
 
 
-@functools.cache
-def run(name):
-  """Presents the samples by the rules; returns a `Presentation` of each."""
-  weights, registers, *data = make(name)
-  present = jax.jit(functools.partial(chip.present, CONFIGS[name]))
-  found = []
-  for sample in zip(*data):
-    found.append(jax.device_get(present(weights, registers, *sample)))
-    weights, registers = found[-1].weights, found[-1].generators
-  return found
-
-
 def assert_equal(tree, other):
   """Asserts that two trees have equal integers, in lists of any kind."""
   leaves, others = jax.tree.leaves(tree), jax.tree.leaves(other)
@@ -71,32 +58,6 @@ def assert_equal(tree, other):
 
 
 class RulesTest(parameterized.TestCase):
-  @parameterized.parameters(*CONFIGS)
-  def test_equals_loops_over_neurons_and_synapses(self, name):
-    weights, registers, *data = make(name)
-    before = weights
-    for sample, found in zip(zip(*data), run(name)):
-      sample = (np.asarray(x).tolist() for x in sample)
-      expected = chips.present(CONFIGS[name], weights, registers, *sample)
-      weights, registers = found.weights, found.generators
-      assert_equal(weights, expected['weights'])
-      assert_equal([found.response], [expected['response']])
-      assert_equal(registers, expected['registers'])
-      spikes, neurons = found.trace.spikes, found.trace.neurons
-      ticks = [
-        [list(map(np.array, own)) for own in tick] for tick in expected['ticks']
-      ]
-      stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *ticks)
-      assert_equal([*spikes[:2], neurons.potentials], stacked)
-      winners = np.array(expected['winners'])
-      assert_equal([spikes.winner, spikes.largest], list(winners.T))
-    moved = [np.mean(own != other) for own, other in zip(weights, before)]
-    self.assertGreater(min(moved), 0.05, moved)
-    if name.startswith('saturated'):
-      lowest = -(2 ** (CONFIGS[name].weight_bits - 1))
-      reached = np.concatenate([np.ravel(own) for own in weights])
-      self.assertContainsSubset({lowest, -lowest - 1}, reached)
-
   @parameterized.parameters(*CONFIGS)
   def test_there_is_no_float_on_the_chip(self, name):
     config = CONFIGS[name]
@@ -113,29 +74,22 @@ class RulesTest(parameterized.TestCase):
   def test_compiled_kernel_equals_the_rules(self, name):
     """Of the second of two chips in parallel."""
     self.assertTrue(kernels.is_available('ssnn_chip'))
-    rules = run(name)
-    each = jax.tree.map(lambda *leaves: np.stack(leaves), *rules)
-    count = lambda spikes: np.sum(spikes != 0, axis=1)
-    spikes, errors, *_ = each.trace.spikes
-    expected = samples.Presented(
-      weights=rules[-1].weights,
-      generators=rules[-1].generators,
-      response=each.response,
-      spikes=jax.tree.map(count, spikes),
-      errors=jax.tree.map(count, errors),
+    config, (weights, registers, rates, *others) = CONFIGS[name], make(name)
+    present = functools.partial(samples.present, config)
+    by_rules = jax.jit(functools.partial(present, use_kernel=False))
+    expected = by_rules(*make(name))
+    two = jax.tree.map(
+      lambda *own: np.stack(own),
+      (weights, registers, rates[::-1], *others),
+      make(name),
     )
-    present = functools.partial(samples.present, CONFIGS[name])
-    weights, registers, rates, labels, enable = make(name)
-    others = weights, registers, rates[::-1], labels, enable
-    two = jax.tree.map(lambda *own: np.stack(own), others, make(name))
     found = jax.jit(jax.vmap(present))(*two)
     assert_equal(jax.tree.map(lambda leaf: leaf[1], found), expected)
-
-  def test_samples_by_the_rules_equal_the_kernel(self):
-    data = make('sobol')
-    present = functools.partial(samples.present, CONFIGS['sobol'])
-    by_rules = functools.partial(present, use_kernel=False)
-    assert_equal(jax.jit(by_rules)(*data), jax.jit(present)(*data))
+    moved = list(map(np.not_equal, expected.weights, weights))
+    self.assertGreater(min(map(np.mean, moved)), 0.05)
+    if name == 'saturated':
+      reached = np.concatenate([np.ravel(own) for own in expected.weights])
+      self.assertContainsSubset({-4, 3}, reached)
 
   def test_words_of_generators_are_even_and_do_not_repeat(self):
     for generator in ('xorshift', 'lfsr', 'sobol'):

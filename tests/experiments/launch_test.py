@@ -111,8 +111,8 @@ class HereTest(LaunchTest):
 
 class LocalTest(LaunchTest):
   def launch_local(self, num_tasks, **special):
-    options = launch.Options(num_workers=2, num_retries=1)
-    self.launch(num_tasks, options, **special)
+    with mock.patch.object(launch, '_NUM_RETRIES', 1):
+      self.launch(num_tasks, launch.Options(num_workers=2), **special)
 
   def test_runs_a_task_again_after_its_worker_died(self):
     dying = functools.partial(die_once, self.folder, 'task1')
@@ -153,9 +153,11 @@ class RayTest(LaunchTest):
       self.launch(1, launch.Options(launcher='ray'))
 
   def test_refuses_an_address_without_a_cluster(self):
-    options = launch.Options(launcher='ray', ray_address='localhost:1')
-    with self.assertRaisesRegex(ValueError, '^no Ray cluster answers at loc'):
-      self.launch(1, options)
+    with (
+      mock.patch.dict(os.environ, RAY_ADDRESS='localhost:1'),
+      self.assertRaisesRegex(ValueError, '^no Ray cluster answers at loc'),
+    ):
+      self.launch(1, launch.Options(launcher='ray'))
 
   @absltest.skipIf(
     importlib.util.find_spec('ray') is None, 'Ray is not installed'
@@ -182,8 +184,9 @@ class RayTest(LaunchTest):
     folder = tempfile.TemporaryDirectory(
       prefix='ray-', ignore_cleanup_errors=True
     )
-    variables = {'RAY_TMPDIR': self.enterContext(folder)}
-    self.enterContext(mock.patch.dict(os.environ, variables))
+    self.enterContext(
+      mock.patch.dict(os.environ, RAY_TMPDIR=self.enterContext(folder))
+    )
     # The nodes cannot import this module.
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
     node = {'num_cpus': 1, 'object_store_memory': 100 * 2**20}
@@ -192,10 +195,11 @@ class RayTest(LaunchTest):
     )
     self.addCleanup(cluster.shutdown)
     cluster.add_node(**node)
-    options = {'launcher': 'ray', 'ray_address': cluster.address}
+    address = mock.patch.dict(os.environ, RAY_ADDRESS=cluster.address)
+    self.enterContext(address)
     dying = functools.partial(die_once, self.folder, 'task1')
     with self.assertRaisesRegex(ValueError, r'^1 of 4 tasks failed \(task2\)'):
-      self.launch(4, launch.Options(**options), task1=dying, task2=fail)
+      self.launch(4, launch.Options('ray'), task1=dying, task2=fail)
     self.assert_each_ran_once(['task0', 'task1', 'task3'])
     with self.assertRaisesRegex(ValueError, '^no node .* 1 CPUs and 2.0 GPUs'):
-      self.launch(1, launch.Options(gpus_per_task=2.0, **options))
+      self.launch(1, launch.Options('ray', gpus_per_task=2.0))

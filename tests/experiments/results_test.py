@@ -98,7 +98,7 @@ class VerdictTest(parameterized.TestCase):
       found = results.statistics.paired_difference(
         0.9 + differences / 100, np.full(8, 0.9), 10_000
       )
-      accepted += results._verdict(found, 1.0) == 'within 1 point'
+      accepted += results.statistics.verdict(found, 1.0) == 'within 1 point'
     self.assertBetween(accepted, 1, 41)
 
 

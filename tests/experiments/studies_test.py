@@ -92,26 +92,17 @@ class StudyTest(parameterized.TestCase):
     )
     self.assertContainsSubset(study.metrics, head)
 
-  @parameterized.parameters(*studies.NAMES)
+  @parameterized.parameters(*studies.NAMES, results.README)
   def test_page_has_the_table_of_its_csv(self, name):
-    study, page = studies.load(name), results.path(name, 'md').read_text()
+    page, made = results.path(name, 'md').read_text(), results.page_table(name)
     begin, end = results.MARKS
-    table = page.partition(begin)[2].partition(end)[0]
-    made = results.table(results.compare(results.read_csv(name), study), study)
-    self.assertEqual(table, f'\n{made}\n')
+    self.assertIn(f'{begin}\n{made}\n{end}', page)
     self.assertNotIn(' / ', made)  # two settings in one cell
-    prose = re.sub(r'\s+', ' ', page)
-    self.assertIn(f'**{study.question}**', prose)
-    self.assertIn(f'({name}.png)', page)
-    self.assertTrue(results.path(name, 'png').exists())
-
-  def test_verdicts_need_five_seeds(self):
-    for name in studies.NAMES:
-      study = studies.load(name)
-      compared = results.compare(results.read_csv(name), study)
-      few = compared[(compared['seeds'] < 5) & (compared['verdict'] != '')]
-      for verdict in few['verdict']:
-        self.assertStartsWith(verdict, 'inconclusive (', name)
+    if name != results.README:
+      prose = re.sub(r'\s+', ' ', page)
+      self.assertIn(f'**{studies.load(name).question}**', prose)
+      self.assertIn(f'({name}.png)', page)
+      self.assertTrue(results.path(name, 'png').exists())
 
   def test_other_data_sets_have_sweeps_of_their_own(self):
     study = studies.load('parity')

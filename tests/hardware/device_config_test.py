@@ -12,7 +12,6 @@ from ssnn_jax import hardware
 from ssnn_jax.hardware import device_config
 from ssnn_jax.hardware.device_config import DeviceConfig
 
-BOUNDED = dict(dw_min=0.01, w_max=1.0, w_min=-1.0)
 NUM_STATES = {  # from aihwkit
   'gokmen_vlasov': 1250,
   'reram': 1000,
@@ -23,7 +22,7 @@ NUM_STATES = {  # from aihwkit
 
 class FieldsTest(parameterized.TestCase):
   @parameterized.parameters(
-    dict(BOUNDED, up_down=-0.99, corrupt_devices_prob=1.0),
+    dict(up_down=-0.99, corrupt_devices_prob=1.0),
     dict(dw_min=10.0),  # without bounds
     dict(gamma_up=1.0, w_max=1.0),
     dict(w_max=np.int64(1), dw_min=np.float32(0.1)),
@@ -31,22 +30,6 @@ class FieldsTest(parameterized.TestCase):
   )
   def test_accepts_valid_values(self, **options):
     DeviceConfig(**options)
-
-  @parameterized.parameters(
-    ({}, math.inf),
-    (BOUNDED, 200),
-    (dict(dw_min=0.1), math.inf),
-    (dict(w_max=1.0, w_min=-1.0), math.inf),
-  )
-  def test_num_states(self, options, expected):
-    self.assertAlmostEqual(DeviceConfig(**options).num_states, expected)
-
-  def test_has_weight_dependent_steps(self):
-    self.assertFalse(DeviceConfig(**BOUNDED).has_weight_dependent_steps)
-    for name in ('gamma_up', 'gamma_down', 'gamma_up_dtod', 'gamma_down_dtod'):
-      self.assertTrue(
-        DeviceConfig(**BOUNDED, **{name: 0.1}).has_weight_dependent_steps
-      )
 
   def test_presets_have_the_published_number_of_states(self):
     for name, preset in hardware.PRESETS.items():
@@ -81,4 +64,4 @@ class ParamsTest(absltest.TestCase):
     expected = {'dw_min': 0.01, 'w_max': math.inf, 'mult_noise': False}
     self.assertEqual(found, expected)
     self.assertEqual(hardware.parse_params(''), {})
-    self.assertFalse(DeviceConfig(**found).mult_noise)
+    self.assertEqual(DeviceConfig(**found).num_states, math.inf)

@@ -40,9 +40,8 @@ class EstimateOnceTest(absltest.TestCase):
   @classmethod
   def setUpClass(cls):
     super().setUpClass()
-    cls.enterClassContext(
-      mock.patch.object(fit_lib, '_estimate', estimate_once)
-    )
+    once = mock.patch.object(fit_lib, '_estimate', estimate_once)
+    cls.enterClassContext(once)
 
 
 @functools.cache
@@ -53,7 +52,21 @@ def simulate_exact():
 
 def predict(readings):
   with jax.enable_x64(True):
-    return jax.tree.map(np.array, fit_lib._predict(X, NOISE, X, readings))
+    return jax.tree.map(
+      np.array, jax.jit(fit_lib._predict)(X, NOISE, X, readings)
+    )
+
+
+def make_device(x, covariance=None):
+  return fit_lib._Device(
+    x=x,
+    noise=np.array([0.006, 0.01]),
+    covariance=covariance,
+    deviance=0.0,
+    ends=x[[2, 5]],
+    is_bound=np.array([True, True]),
+    errors=np.ones(100),
+  )
 
 
 def at(point, config):
@@ -102,12 +115,8 @@ class PredictTest(absltest.TestCase):
     statistics.assert_mean_within((samples**2).mean(axis=1), 1.0)
 
   def test_skipped_readings_are_predicted_over_all_pulses(self):
-    readings = fit_lib._Readings(
-      np.array([[-0.9, 0.8], [0.0, 0.0]]),
-      np.array([[0, 0], [3, 0]]),
-      np.array([0, 1]),
-      True,
-    )
+    weights, gaps = np.array([[-0.9, 0.8], [0, 0]]), np.array([[0, 0], [3, 0]])
+    readings = fit_lib._Readings(weights, gaps, np.array([0, 1]), True)
     residuals, _, estimates = predict(readings)
     # The distance to weight 1 / 0.8 shrinks by 1 - 0.05 0.8 with each pulse.
     self.assertAlmostEqual(residuals[0], (1.25 + 0.9) * 0.96**3 - 1.25)
@@ -196,15 +205,7 @@ class FitTest(EstimateOnceTest):
     covariance = np.zeros((9, 9))
     covariance[:6, :6] = np.diag(errors**2)
     devices = [
-      fit_lib._Device(
-        x=own,
-        noise=np.array([0.006, 0.01]),
-        covariance=covariance,
-        deviance=0.0,
-        ends=own[[2, 5]],
-        is_bound=np.array([True, True]),
-        errors=np.ones(100),
-      )
+      make_device(own, covariance)
       for own in x + np.hypot(errors, spreads) * rng.normal(size=(number, 6))
     ]
     with jax.enable_x64(True):
@@ -223,10 +224,9 @@ class FitTest(EstimateOnceTest):
     self.assertLess(values['w_min_dtod'], 1e-4)
 
   def test_constant_steps_have_no_symmetry_point(self):
-    linear = dataclasses.replace(EXACT, gamma_up=0.0, gamma_down=0.0)
-    linear, _ = pulse_curves.simulate(linear, num_cycles=2)
+    device = make_device(np.array([-3.0, 0.0, 1.0, -3.1, 0.0, 1.0]))
     with self.assertRaisesRegex(ssnn_jax.UserError, '^zero is symmetry'):
-      hardware.fit_pulse_response(linear, zero='symmetry')
+      fit_lib._map_weights([device], 'symmetry', 1.0)
 
 
 class VaryingTest(EstimateOnceTest):

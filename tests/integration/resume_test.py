@@ -25,7 +25,6 @@ FLAGS = (
   '--eval_every=25',
   '--dropout=0.1',
   '--checkpoint_every=0',
-  '--probe_size=32',
 )
 # Two tasks, whose programs are the same.
 GRID = ('--grid=method=bp;learning_rate=0.3,1', '--num_seeds=2', *FLAGS[1:])

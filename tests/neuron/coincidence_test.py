@@ -5,7 +5,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.neuron import coincidence
 from tests.testing.coincidences import COUNTS
@@ -42,20 +41,6 @@ class CoincidenceTest(parameterized.TestCase):
     twice = coincidence.count_coincidences(once, pre, streams)
     doubled = jax.tree.map(lambda counts: 2 * counts, once)
     jax.tree.map(np.testing.assert_array_equal, twice, doubled)
-
-  @parameterized.parameters((0.3, 0.05, 10), (0.8, 0.2, 32), (1.0, 0.5, 64))
-  def test_mean_and_variance_of_independent_trains(self, p, q, num_steps):
-    # E C = T p q and Var C = T pq (1 - pq), for given rates.
-    shape = (num_steps, 20_000)
-    rng = np.random.default_rng(0)
-    pre = spikes.pack(rng.random(shape) < p)
-    error = spikes.pack(rng.random(shape) < q)
-    counts = np.asarray(spikes.count(pre & error), np.float64)
-    mean, variance = num_steps * p * q, num_steps * p * q * (1 - p * q)
-    self.assertLess(abs(counts.mean() - mean), 5 * np.sqrt(variance / 20_000))
-    kurtosis = 3 + (1 - 6 * p * q * (1 - p * q)) / variance
-    spread = variance * np.sqrt((kurtosis - 1) / 20_000)
-    self.assertLess(abs(counts.var(ddof=1) - variance), 5 * spread)
 
   def test_rates_give_expected_counts(self):
     rng = np.random.default_rng(0)

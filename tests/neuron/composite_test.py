@@ -5,14 +5,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.neuron import composite
-from ssnn_jax.spikes import thresholds
+from ssnn_jax.neuron import firing
+from ssnn_jax.simulation import rules
 from tests.testing import sources
 from tests.testing import statistics
 
 
 class CompositeTest(parameterized.TestCase):
+  def test_derivative_is_that_of_the_probability_and_0_at_the_kinks(self):
+    potentials = jnp.linspace(-4.05, 4.05, 82)  # no kink among them
+    slopes = jax.vmap(jax.grad(firing.CLIP.probability))(potentials)
+    np.testing.assert_array_equal(firing.CLIP.derivative(potentials), slopes)
+    gates = firing.CLIP.derivative(jnp.array([0.0, 1.0]))
+    np.testing.assert_array_equal(gates, [0.0, 0.0])
+
   def test_transposed_drive_is_the_adjoint_of_drive(self):
     keys = [jax.random.key(i) for i in range(4)]
     params = types.LayerParams(
@@ -31,15 +40,14 @@ class CompositeTest(parameterized.TestCase):
   def test_streams_have_the_clipped_error_as_mean(self, gain):
     means, number = np.array([-1.5, -1.0, -0.3, 0.0, 0.7, 1.0, 2.0]), 20_000
     errors = jnp.float32(np.repeat(means, number))
-    source = sources.make(jnp.arange(1), errors.size, thresholds.Role.ERROR)
+    source = sources.make(jnp.arange(1), errors.size, spikes.Role.ERROR)
 
-    @jax.jit
-    def sample(source, gain, errors):
-      drawn, rates = source.thresholds(), composite.error_rates(gain, errors)
-      return [thresholds.is_below(drawn, own[None]) for own in rates]
-
-    positive, negative = sample(source, gain, errors)
-    self.assertFalse((positive & negative).any())
-    signed = np.asarray(positive, int) - np.asarray(negative, int)
-    signed = signed.mean(axis=0).reshape(len(means), number)
+    every = ~jnp.zeros((1, 1), jnp.uint32)
+    streams, counts = jax.jit(rules.send_errors)(
+      source, gain, errors[None], every
+    )
+    self.assertFalse((streams.positive & streams.negative).any())
+    positive, negative = map(spikes.count, streams)
+    np.testing.assert_array_equal(counts[0], positive - negative)
+    signed = np.reshape(counts / 32, (len(means), number))
     statistics.assert_mean_within(signed.T, np.clip(gain * means, -1, 1))

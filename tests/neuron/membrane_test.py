@@ -11,6 +11,12 @@ from ssnn_jax import spikes
 from ssnn_jax.neuron import membrane as membrane_lib
 
 MEMBRANES = (*membrane_lib.MEMBRANES, membrane_lib.leaky(3.0))
+# Membranes, and the weight of each tick at the end of several.
+WEIGHTS = {
+  'mean': ('mean', lambda tick, end: np.ones(end)),
+  'ramp': ('ramp', lambda tick, end: tick),
+  'leaky': (membrane_lib.leaky(5.0), lambda t, end: np.exp((t - end) / 5.0)),
+}
 
 
 def make_windows(num_steps, window):
@@ -34,42 +40,21 @@ def integrate(drives, windows, integration):
   return jax.lax.scan(step, start, (drives, windows))[1]
 
 
-def random_drives(windows):
-  rng = np.random.default_rng(0)
-  return rng.normal(size=(len(windows.length), 4)).astype(np.float32)
-
-
 class MembraneTest(parameterized.TestCase):
-  @parameterized.parameters((12, 1), (12, 5), (12, 12))
-  def test_mean_weights_windows_by_their_ticks(self, num_steps, window):
-    windows = make_windows(num_steps, window)
-    drives = random_drives(windows)
-    lengths = np.asarray(windows.length, np.float32)[:, None]
-    expected = np.cumsum(lengths * np.asarray(drives), axis=0)
-    expected /= np.cumsum(lengths, axis=0)
-    potentials = integrate(drives, windows, 'mean')
-    np.testing.assert_allclose(potentials, expected, rtol=1e-5, atol=1e-6)
-
-  @parameterized.parameters((12, 1), (12, 5), (12, 12))
-  def test_ramp_weighs_ticks_by_their_number(self, num_steps, window):
-    windows = make_windows(num_steps, window)
-    drives = random_drives(windows)
-    by_tick = np.repeat(np.asarray(drives), windows.length, axis=0)
-    ticks = np.arange(1, num_steps + 1)[:, None]
-    expected = np.cumsum(ticks * by_tick, axis=0) / np.cumsum(ticks, axis=0)
-    potentials = integrate(drives, windows, 'ramp')
-    ends = np.asarray(windows.elapsed) - 1
-    np.testing.assert_allclose(potentials, expected[ends], rtol=1e-5, atol=1e-6)
-
-  @parameterized.parameters((12, 1), (12, 5), (12, 12))
-  def test_leaky_is_a_normalized_low_pass_filter(self, num_steps, window):
-    tau, windows = 5.0, make_windows(num_steps, window)
-    drives = random_drives(windows)
-    ticks = np.repeat(np.asarray(drives), windows.length, axis=0)
-    kernel = np.exp(-np.arange(num_steps)[::-1] / tau)[:, None]
-    expected = np.sum(kernel * ticks, axis=0) / np.sum(kernel)
-    potentials = integrate(drives, windows, membrane_lib.leaky(tau))
-    np.testing.assert_allclose(potentials[-1], expected, rtol=1e-5, atol=1e-6)
+  @parameterized.product(name=list(WEIGHTS), window=(1, 5, 12))
+  def test_potential_is_a_weighted_mean_of_the_drives_so_far(
+    self, name, window
+  ):
+    windows = make_windows(12, window)
+    rng = np.random.default_rng(0)
+    drives = rng.normal(size=(len(windows.length), 4)).astype(np.float32)
+    by_tick = np.repeat(drives, windows.length, axis=0)
+    integration, weigh = WEIGHTS[name]
+    potentials = integrate(drives, windows, integration)
+    for potential, end in zip(potentials, windows.elapsed):
+      weights = weigh(np.arange(1, end + 1), end)
+      expected = weights @ by_tick[:end] / weights.sum()
+      np.testing.assert_allclose(potential, expected, rtol=1e-5, atol=1e-6)
 
   @parameterized.product(integration=MEMBRANES, window=(1, 5, 12))
   def test_constant_drive_reads_as_itself(self, integration, window):

@@ -48,17 +48,6 @@ class SampleTest(parameterized.TestCase):
     expected[90:] = False
     np.testing.assert_array_equal(unpack(train), expected)
 
-  @parameterized.parameters(*spikes.SAMPLERS)
-  def test_rates_of_0_and_1_are_exact(self, sampler):
-    for rate, count in ((0.0, 0), (1.0, 1280)):
-      train, _ = sample(jnp.full(NUM_NEURONS, rate), 1280, sampler)
-      np.testing.assert_array_equal(spikes.count(train), count)
-
-  def test_higher_rates_add_spikes(self):
-    low, _ = sample(jnp.full(NUM_NEURONS, 0.3), 96)
-    high, _ = sample(jnp.full(NUM_NEURONS, 0.4), 96)
-    np.testing.assert_array_equal(low & high, low)
-
   def test_counts_are_binomial(self):
     rate, num_steps, size = 0.3, 96, 20_000
     train, _ = sample(jnp.full(size, rate), num_steps, size=size)

@@ -59,7 +59,7 @@ class ScheduleTest(parameterized.TestCase):
 
   def test_start_later_empties_earlier_windows_only(self):
     windows = spikes.block(spikes.Schedule(80, 1), 0).windows
-    later = jax.vmap(lambda window: spikes.start_later(window, 3))(windows)
+    later = spikes.start_later(windows, 3)
     np.testing.assert_array_equal(later.length, np.arange(32) >= 3)
     np.testing.assert_array_equal(later.mask[:3], 0)
     np.testing.assert_array_equal(later.mask[3:], windows.mask[3:])

@@ -24,7 +24,6 @@ CONFIG = config_lib.ExperimentConfig(
   sampler='bernoulli',  # compiled sooner
   batch_size=24,
   num_epochs=3,
-  probe_draws=2,
   dropout=0.1,
   weight_decay=1e-4,
 )

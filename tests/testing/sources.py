@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from ssnn_jax import spikes
-from ssnn_jax.spikes import samplers
 from ssnn_jax.spikes import thresholds
 
 
@@ -49,6 +48,6 @@ def make(
     role=role,
     layer=layer,
     num_neurons=num_neurons,
-    sampler=samplers.find(sampler, role),
+    sampler=spikes.SAMPLERS.get(sampler, sampler),
     use_kernel=use_kernel,
   )

@@ -49,5 +49,5 @@ class ComparisonTest(parameterized.TestCase):
     self.assertEqual(
       str(found),
       'spiking network 95.40 %, ANN 96.20 %: difference -0.80 ± 0.71 '
-      'percentage points (5 seeds): within 2 points',
+      'percentage points (5 seeds), margin 2: within 2 points',
     )

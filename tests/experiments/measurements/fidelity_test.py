@@ -10,7 +10,7 @@ from experiments.measurements import fidelity
 import ssnn_jax
 from tests.testing import commands
 
-RATES = {'forward': 'rates', 'backward': 'rates', 'update': 'rates'}
+RATES = {'rates': ('forward', 'backward', 'update')}
 
 
 class FidelityTest(absltest.TestCase):

@@ -1,13 +1,15 @@
-"""Tests for layers of one's own and for networks of layers."""
+"""Tests for networks of layers, also of one's own."""
 
 import dataclasses
 
 from absl.testing import absltest
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
 from ssnn_jax import layers
+from tests.testing import convolutions
 from tests.testing import networks
 
 KEY = jax.random.key(3)
@@ -26,7 +28,7 @@ class Ring:
     return layers.Wiring(input_shape, output_shape, inputs)
 
 
-class OwnLayerTest(absltest.TestCase):
+class LayersTest(absltest.TestCase):
   def test_own_layer_learns_by_bp_and_by_spikes(self):
     config = ssnn_jax.NetworkConfig(
       layers=(Ring(3), layers.Dense(4)), input_shape=(10,), num_steps=32
@@ -42,3 +44,31 @@ class OwnLayerTest(absltest.TestCase):
     networks.assert_close(*map(ssnn_jax.as_gradient, (found, expected)))
     self.assertEqual(counts.positive[0].weights.shape, (2, 3))
     self.assertGreater(np.abs(counts.positive[0].weights).sum(), 0)
+
+  def test_lists_and_numpy_integers_are_accepted(self):
+    own = [layers.Conv(2, 2), layers.Dense(3)]
+    shape = list(np.array([3, 3]))
+    config = ssnn_jax.NetworkConfig(layers=own, input_shape=shape)
+    expected = ssnn_jax.NetworkConfig(layers=tuple(own), input_shape=(3, 3))
+    self.assertEqual(config, expected)
+    self.assertEqual(hash(config), hash(expected))
+    self.assertEqual(
+      dataclasses.replace(config, num_steps=5).layer_sizes, (9, 8, 3)
+    )
+
+  def test_images_may_be_flat_or_have_an_axis_of_one_channel(self):
+    config = convolutions.make_config()
+    network = ssnn_jax.ssnn(config)
+    params = convolutions.make_params(config)
+    for shape in ((1, 84), (1, 7, 6, 2)):
+      jax.eval_shape(network.infer, params, KEY, jnp.zeros(shape))
+    config = ssnn_jax.NetworkConfig(
+      layers=(layers.Conv(2, 3), layers.Dense(4)), input_shape=(7, 6)
+    )
+    network = ssnn_jax.ann(config)
+    images = np.random.default_rng(0).random((3, 7, 6), np.float32)
+    params, infer = networks.make_params(config), jax.jit(network.infer)
+    expected = infer(params, KEY, images).potential
+    for shape in ((3, 42), (3, 1, 42)):
+      found = infer(params, KEY, images.reshape(shape)).potential
+      np.testing.assert_array_equal(found, expected)
