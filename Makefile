@@ -34,6 +34,7 @@ test: lint
 	@$(RUN) -m pytest --quiet --numprocesses=auto --dist=worksteal
 
 docs: venv
+	@rm -rf docs/api  # pages of modules that went
 	@$(RUN) -m sphinx -b html -c docs -W --keep-going -q . build/docs
 	@echo build/docs/docs/index.html
 
