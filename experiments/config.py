@@ -497,7 +497,9 @@ def network_config(
       read_noise=config.read_noise,
     )
   if is_chip:
-    chip_config(config, network)
+    with named():
+      rate = config.learning_rate / config.batch_size
+      chip_config(config, network).enable_rates(rate)
   return network
 
 
@@ -533,15 +535,13 @@ def chip_config(
   """Makes the configuration of the chip of a run.
 
   Raises:
-    UserError: if a field, or the learning rate of a sample, is out of range.
+    UserError: if a field is out of range.
   """
   with named():
-    made = chip.ChipConfig(
+    return chip.ChipConfig(
       network.layer_sizes,
       config.num_steps,
       weight_bits=config.weight_bits,
       fraction_bits=config.fraction_bits,
       settle=config.settle,
     )
-    made.enable_rates(config.learning_rate / config.batch_size)
-  return made

@@ -56,10 +56,10 @@ def make_network(
     >>> from ssnn_jax import chip
     >>> config = chip.ChipConfig((64, 32, 10), weight_bits=10, fraction_bits=8)
     >>> digits = ssnn_jax.datasets.load('digits')
-    >>> result = ssnn_jax.training.fit(
+    >>> result = ssnn_jax.training.fit(  # doctest: +SKIP
     ...   chip.make_network(config), chip.make_device(config, 1 / 32), digits,
     ...   num_epochs=3, batch_size=1, progress=False)
-    >>> bool(result.history.eval_accuracy[-1] > 0.9)
+    >>> bool(result.history.eval_accuracy[-1] > 0.9)  # doctest: +SKIP
     True
   """
   checks.check_type('config', config, ChipConfig, 'a ChipConfig')

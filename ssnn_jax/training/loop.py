@@ -74,18 +74,7 @@ def run(
   Yields:
     The results of each epoch, as soon as the epoch is trained.
 
-  Example:
-    >>> network = ssnn_jax.ssnn(ssnn_jax.NetworkConfig((2, 2), num_steps=32))
-    >>> optimizer = ssnn_jax.training.make_optimizer(1.0)
-    >>> loop = ssnn_jax.training.loop
-    >>> programs = loop.make_programs(lambda key: network, optimizer, 4)
-    >>> start = lambda s: ssnn_jax.training.init_state(network, optimizer, s)
-    >>> state = jax.vmap(start)(jnp.arange(3))
-    >>> data = jnp.tile(jnp.eye(2), (32, 1)), jnp.arange(64) % 2
-    >>> for epoch in loop.run(programs, state, data, data, num_epochs=4):
-    ...   winner = epoch.accuracy.winner
-    >>> winner  # of each seed
-    Array([1., 1., 1.], dtype=float32)
+  docs/training_loop.md has an example.
   """
   first = int(jax.device_get(state.epoch)[0])
   for number in range(first + 1, num_epochs + 1):

@@ -19,7 +19,9 @@ CONFIG = config_lib.ExperimentConfig(
   num_steps=32,
   fraction_bits=(9, 8),
   weight_bits=10,
+  batch_size=8,
   num_epochs=3,
+  learning_rate=0.25,
   diagnostics=True,
   eval_every=2,  # each evaluation has a checkpoint
 )

@@ -16,7 +16,7 @@ from tests.testing.experiments import small_digits
 # Parameters of the first cells, and what must be printed.
 SMALL = {
   'quickstart': (
-    {'num_steps': 8, 'num_epochs': 1, 'num_hidden': 4, 'lengths': [1, 4]},
+    {'num_steps': 8, 'num_epochs': 1, 'num_hidden': 4, 'lengths': [4]},
     'counted by learn: True',
   ),
   'your_own_network': (
