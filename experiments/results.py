@@ -583,11 +583,11 @@ def page_table(name: str) -> str:
 
 def write_page(name: str) -> None:
   """Generates the table and the figure of a study, or those of the README."""
-  page = path(name, 'md')
+  made, page = page_table(name), path(name, 'md')
   begin, end = MARKS
   above, _, rest = page.read_text().partition(begin)
   _, _, below = rest.partition(end)
-  text = f'{above}{begin}\n{page_table(name)}\n{end}{below}'
+  text = f'{above}{begin}\n{made}\n{end}{below}'
   files.write_atomically(page, text)
   if name != README:
     study = studies.load(name)

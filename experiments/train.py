@@ -30,7 +30,6 @@ from experiments import config as config_lib
 from experiments.config import ExperimentConfig
 from experiments.config import named
 import ssnn_jax
-from ssnn_jax import checks
 from ssnn_jax import chip
 from ssnn_jax import datasets
 from ssnn_jax import training
@@ -352,7 +351,6 @@ def read_task(folder: pathlib.Path) -> Task:
       'continue it, or choose another folder for a run.'
     )
   try:
-    checks.check_file(path)
     recorded = json.loads(path.read_text())
     num_seeds = recorded.pop('num_seeds')
     config = config_lib.from_json(recorded)
@@ -374,7 +372,6 @@ def read_lines(folder: pathlib.Path) -> list[dict[str, Any]]:
   """
   path = folder / METRICS
   try:
-    checks.check_file(path)
     return [json.loads(line) for line in path.read_text().splitlines()]
   except FileNotFoundError:
     return []

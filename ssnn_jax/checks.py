@@ -105,14 +105,6 @@ def check_key(key: Any) -> None:
     )
 
 
-def check_file(path: str | os.PathLike) -> None:
-  """Refuses pipes and devices, which may have no end."""
-  if os.path.exists(path) and not os.path.isfile(path):
-    raise types.UserError(
-      f'{path} is not a regular file; copy its contents to a file.'
-    )
-
-
 def memory_size() -> int:
   """Returns the memory of the first device, in bytes; on CPU of the machine."""
   stats = jax.local_devices()[0].memory_stats() or {}

@@ -4,7 +4,6 @@ import re
 
 from absl.testing import parameterized
 import jax
-import numpy as np
 
 import ssnn_jax
 from ssnn_jax.spikes import kernels
@@ -57,13 +56,6 @@ class NetworkExportTest(parameterized.TestCase):
       SIZES, num_steps=40, timing='realtime', winner='race', kernels=False
     )
     self.export(config, 'learn', *batch())
-
-  def test_infer_and_given_trains_are_exported(self):
-    config = ssnn_jax.NetworkConfig(SIZES, num_steps=40, kernels=False)
-    images, labels = batch()
-    trains = np.zeros((len(labels), 2, SIZES[0]), np.uint32)
-    self.export(config, 'infer', images)
-    self.export(config, 'learn', trains, labels)
 
   @parameterized.parameters('ssnn', 'ann')
   def test_float_matmuls_use_highest_precision(self, builder):

@@ -159,16 +159,6 @@ class NetworkTest(parameterized.TestCase):
       atol=1e-7,
     )
 
-  def test_longer_presentations_extend_shorter_ones(self):
-    # The first window does not depend on T.
-    counts = []
-    for num_steps in (32, 64):
-      config = ssnn_jax.NetworkConfig(SIZES, num_steps=num_steps, window=32)
-      params = make_params(config)
-      infer = jax.jit(ssnn_jax.ssnn(config).infer)
-      counts.append(infer(params, jax.random.key(3), batch()[0]).winner_counts)
-    self.assertGreaterEqual(np.min(np.subtract(*counts[::-1])), 0)
-
   def test_dropped_units_have_no_spikes_and_no_errors(self):
     config = ssnn_jax.NetworkConfig(SIZES, num_steps=40, dropout=0.5)
     params, key = make_params(config), jax.random.key(4)

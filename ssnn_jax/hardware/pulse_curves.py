@@ -16,7 +16,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ssnn_jax import checks
 from ssnn_jax.types import UserError
 
 _COLUMNS, _OPTIONAL = ('pulse', 'conductance'), ('direction', 'cycle', 'device')
@@ -49,7 +48,6 @@ def read_pulse_csv(path: str | os.PathLike) -> tuple[PulseCurve, ...]:
     UserError: if the file is missing, or its contents are no pulse response.
   """
   path = pathlib.Path(path).expanduser()
-  checks.check_file(path)
   try:
     with path.open(newline='', encoding='utf-8-sig') as file:
       curves = _split_curves(csv.reader(file, skipinitialspace=True))

@@ -5,7 +5,6 @@ The reference is in doubles, tick by tick, without automatic differentiation.
 
 from absl.testing import absltest
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
@@ -19,10 +18,6 @@ LABELS = np.arange(BATCH_SIZE)
 # roundings, each of at most 2**-24 of the largest term.
 ROUNDING = 100 * 2.0**-24
 TAU, DECAY = reference.HALF_LIFE, np.exp(-1 / reference.HALF_LIFE)
-
-
-def smooth_step(distance):
-  return jnp.arctan(jnp.pi * distance) / jnp.pi + 0.5
 
 
 def make_config(**options):
@@ -124,21 +119,6 @@ class SurrogateGradientTest(absltest.TestCase):
       inference,
       [present(config, params, *sample[:2]) for sample in samples],
     )
-
-  def test_step_has_the_derivative_of_the_smooth_step(self):
-    distances = jnp.array([-3.0, -0.2, -1e-7, -0.0, 0.0, 1e-7, 0.4, 5.0])
-    np.testing.assert_array_equal(
-      surrogate_gradient.step(distances), distances >= 0
-    )
-    steep, smooth = (
-      jax.vmap(jax.grad(function))(distances)
-      for function in (surrogate_gradient.step, smooth_step)
-    )
-    np.testing.assert_allclose(steep, smooth, rtol=1e-6)
-    np.testing.assert_allclose(
-      steep, 1 / (1 + (np.pi * np.float64(distances)) ** 2), rtol=1e-6
-    )
-    np.testing.assert_array_equal(smooth[3:5], 1.0)
 
   def test_inference_and_activity_match_reference(self):
     config = make_config(num_steps=16)

@@ -173,14 +173,3 @@ class DownloadsTest(data_util.DatasetTestCase):
     detail = f'{folder}/train.zip has a wrong checksum'
     self.assert_download_refused('n_mnist', self.url('train.zip'), detail)
     self.assert_files({'NMNIST/train.zip': b'my own'})
-
-
-class SourcesTest(parameterized.TestCase):
-  @parameterized.parameters(*FILES)
-  def test_every_file_has_url_and_checksum(self, family):
-    sources = downloads._sources(family)
-    self.assertCountEqual(sources, FILES[family])
-    for url, checksum in sources.values():
-      self.assertStartsWith(url, 'http')
-      self.assertLen(checksum, 32 if family == 'n_mnist' else 64)
-      bytes.fromhex(checksum)

@@ -92,17 +92,6 @@ class EventCameraTest(CameraTestCase):
     expected = camera.noise_rate * camera.duration / 1000.0
     statistics.assert_mean_within(counts.ravel(), expected)
 
-  def test_thresholds_have_mean_and_spread(self):
-    drawn = event_camera.draw_thresholds(jax.random.key(0), self.camera)
-    logarithms = np.log(np.asarray(drawn, np.float64)).ravel()
-    mean, spread = np.log(self.camera.threshold), self.camera.threshold_spread
-    error = spread / np.sqrt(logarithms.size)
-    sigmas = statistics.NUM_SIGMAS
-    self.assertLess(abs(logarithms.mean() - mean), sigmas * error)
-    self.assertLess(
-      abs(logarithms.std() - spread), sigmas * error / np.sqrt(2.0)
-    )
-
 
 class RecordTest(CameraTestCase):
   def assert_differ(self, one, other):

@@ -232,17 +232,6 @@ class FolderTest(TonicTestCase):
     expected[0, 1] = 1  # in the first tick, at x = 1
     np.testing.assert_array_equal(own.train.inputs[1], expected)
 
-  def test_reads_files_of_n_mnist(self):
-    self.write_recordings()
-    for part in ('Train', 'Test'):
-      (self.folder / part).rename(self.folder / part.lower())
-    found = self.load('tonic:NMNIST')  # has the sensor of the class of tonic
-    self.assertEqual(found.input_shape, (2, 34, 34))
-    for part in ('Train', 'Test'):
-      (self.folder / part.lower()).rename(self.folder / part)
-    expected = self.load('n_mnist')
-    np.testing.assert_array_equal(found.train.inputs, expected.train.inputs)
-
   def test_classes_are_those_of_the_training_recordings(self):
     self.write_folder()
     self.write_events('own/test/left/a.npy', draw_events(0, (6, 3, 2)))

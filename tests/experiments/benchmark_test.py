@@ -83,7 +83,3 @@ class BenchmarkTest(absltest.TestCase):
     leaves = map(jax.tree.leaves, (stepped, params, gradient))
     for new, old, slope in zip(*leaves):
       np.testing.assert_allclose(new, old - 0.1 * slope, rtol=1e-5, atol=1e-7)
-
-
-if __name__ == '__main__':
-  absltest.main()

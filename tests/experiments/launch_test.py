@@ -162,21 +162,6 @@ class RayTest(LaunchTest):
   @absltest.skipIf(
     importlib.util.find_spec('ray') is None, 'Ray is not installed'
   )
-  def test_names_the_token_if_there_is_no_connection(self):
-    import ray
-
-    error = ConnectionError('Failed to connect to Ray cluster at localhost:1')
-    with (
-      mock.patch.object(ray, 'init', side_effect=error),
-      self.assertRaisesRegex(
-        ssnn_jax.UserError, r'Failed to connect.*\$RAY_AUTH_TOKEN, or the file'
-      ),
-    ):
-      self.launch(1, launch.Options(launcher='ray'))
-
-  @absltest.skipIf(
-    importlib.util.find_spec('ray') is None, 'Ray is not installed'
-  )
   def test_ray_runs_a_task_again_after_its_worker_died(self):
     import ray
     from ray import cluster_utils

@@ -99,7 +99,3 @@ class PlotTest(absltest.TestCase):
     self.assertEqual(done.returncode, 0, done.stderr)
     self.assertIn('| -2.50 ', done.stdout)
     self.assertIn('inconclusive (1 seed)', done.stdout)
-
-
-if __name__ == '__main__':
-  absltest.main()

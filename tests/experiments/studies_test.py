@@ -3,7 +3,6 @@
 import dataclasses
 import re
 
-from absl.testing import absltest
 from absl.testing import parameterized
 
 from experiments import config as config_lib
@@ -107,7 +106,3 @@ class StudyTest(parameterized.TestCase):
   def test_other_data_sets_have_sweeps_of_their_own(self):
     study = studies.load('parity')
     self.assertEqual(study.find_sweeps('own'), study.sweeps[studies.ANY])
-
-
-if __name__ == '__main__':
-  absltest.main()

@@ -45,17 +45,6 @@ class LayersTest(absltest.TestCase):
     self.assertEqual(counts.positive[0].weights.shape, (2, 3))
     self.assertGreater(np.abs(counts.positive[0].weights).sum(), 0)
 
-  def test_lists_and_numpy_integers_are_accepted(self):
-    own = [layers.Conv(2, 2), layers.Dense(3)]
-    shape = list(np.array([3, 3]))
-    config = ssnn_jax.NetworkConfig(layers=own, input_shape=shape)
-    expected = ssnn_jax.NetworkConfig(layers=tuple(own), input_shape=(3, 3))
-    self.assertEqual(config, expected)
-    self.assertEqual(hash(config), hash(expected))
-    self.assertEqual(
-      dataclasses.replace(config, num_steps=5).layer_sizes, (9, 8, 3)
-    )
-
   def test_images_may_be_flat_or_have_an_axis_of_one_channel(self):
     config = convolutions.make_config()
     network = ssnn_jax.ssnn(config)

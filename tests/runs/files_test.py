@@ -3,20 +3,12 @@
 import errno
 import os
 import pathlib
-import subprocess
-import sys
 from unittest import mock
 
 from absl.testing import parameterized
 
 import ssnn_jax
 from ssnn_jax.runs import files
-
-# Takes the lock of `exclusive_lock` without the cost of importing jax.
-HOLD_LOCK = (
-  'import fcntl, sys, time; file = open(sys.argv[1], "a"); '
-  'fcntl.flock(file, fcntl.LOCK_EX); print("held", flush=True); time.sleep(600)'
-)
 
 
 class FilesTest(parameterized.TestCase):
@@ -69,21 +61,6 @@ class FilesTest(parameterized.TestCase):
     with files.exclusive_lock(self.folder):
       self.assert_locked()
     self.assertFalse(files.is_nonempty(self.folder))
-
-  def test_lock_is_released_when_process_is_killed(self):
-    holder = subprocess.Popen(
-      [sys.executable, '-c', HOLD_LOCK, self.folder / '.lock'],
-      stdout=subprocess.PIPE,
-      text=True,
-    )
-    self.addCleanup(holder.communicate, timeout=60)
-    self.addCleanup(holder.kill)  # called first
-    self.assertEqual(holder.stdout.readline(), 'held\n')
-    self.assert_locked()
-    holder.kill()
-    holder.wait(timeout=60)
-    with files.exclusive_lock(self.folder):
-      pass
 
   def test_new_file_replaces_none(self):
     files.write_new(self.path, b'first')

@@ -78,20 +78,6 @@ class ThinningTest(parameterized.TestCase):
         # Error spikes are not dropped, and biases count all of them.
         np.testing.assert_array_equal(ours.biases, theirs.biases)
 
-  @parameterized.parameters('bernoulli', 'sobol')
-  def test_fraction_of_kept_coincidences(self, sampler):
-    # A quarter of each synapse's coincidences of each sign, independently also
-    # with Sobol trains.
-    all_counts, thinned = (
-      learn_often(ratio, 60, sampler=sampler) for ratio in (1.0, 0.25)
-    )
-    for name in ('positive', 'negative'):
-      for part, whole in zip(getattr(thinned, name), getattr(all_counts, name)):
-        whole, part = (layer.weights.sum(axis=0) for layer in (whole, part))
-        self.assertGreater(whole.sum(), 1000)
-        bound = 5 * np.sqrt(whole * 0.25 * 0.75)
-        self.assertTrue(np.all(np.abs(part - whole / 4) <= bound))
-
   @parameterized.parameters(0.3, 1.7)
   def test_thinning_keeps_the_gradient_unbiased(self, ratio):
     ours, theirs = (
@@ -139,12 +125,6 @@ class ThinningTest(parameterized.TestCase):
     )
     assert_same(inference, thinned_inference)
     self.assertLess(total(thinned.positive), total(plain.positive))
-
-  def test_updates_on_rates_are_not_thinned(self):
-    ours, theirs = (
-      learn(given, rates=('update',)) for given in (None, 4 * UNIT)
-    )
-    assert_same(ours, theirs)
 
 
 class SeparateTest(parameterized.TestCase):

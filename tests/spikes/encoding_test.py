@@ -2,7 +2,6 @@
 
 from absl.testing import parameterized
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
@@ -64,14 +63,3 @@ class EncodingTest(parameterized.TestCase):
       rates = encode(PARAMS, images, LABELS + 100).rates
       expected = np.clip(images.reshape(2, 6).astype(np.float32), 0, 1)
       np.testing.assert_array_equal(rates, expected)
-
-  @parameterized.parameters(np.asarray, jnp.asarray)
-  def test_arrays_closed_over_by_jit_are_encoded(self, kind):
-    images, labels = kind(GOOD), kind(LABELS)
-
-    def encode(params):
-      batch = samples.prepare(CONFIG, params, KEY, images, labels)
-      return batch.inputs.rates
-
-    rates = jax.jit(encode)(PARAMS)
-    np.testing.assert_array_equal(rates, GOOD.reshape(2, 6))

@@ -68,13 +68,6 @@ class KernelLibraryTest(parameterized.TestCase):
     self.assertRegex(said, message)
     self.assertEndsWith(said, 'learning is two to three times slower.\n')
 
-  def test_runs_where_the_cache_cannot_be_written(self):
-    self.cache = self.folder / 'file' / 'cache'
-    (self.folder / 'file').write_text('')
-    library, said = self.load()
-    self.assertIsNone(library)
-    self.assertIn('cannot be written', said)
-
   @parameterized.parameters(0o775, 0o757, None)
   def test_folder_of_others_is_refused(self, mode):
     self.load()

@@ -103,22 +103,6 @@ class ThresholdsTest(parameterized.TestCase):
     correlations = correlations[np.triu_indices(len(streams), 1)]
     self.assertLess(np.abs(correlations).max(), 5 / np.sqrt(bits.shape[1]))
 
-  def test_streams_are_not_shifts_of_each_other(self):
-    # A stream that is a shift of another shares all words but those at its
-    # ends; streams that are independent share next to none.
-    drawn = np.concatenate([planes(seed, 2, 256, 16) for seed in range(8)])
-    streams = np.moveaxis(drawn, 2, 1).reshape(16 * 16, -1)
-    sets = [np.unique(stream) for stream in streams]
-    values = np.concatenate(sets)
-    owners = np.repeat(np.arange(len(sets)), [len(values) for values in sets])
-    order = np.argsort(values, kind='stable')
-    values, owners = values[order], owners[order]
-    is_shared = values[1:] == values[:-1]
-    pairs = np.stack([owners[:-1], owners[1:]])[:, is_shared]
-    _, shared = np.unique(pairs, axis=1, return_counts=True)
-    # Expected 4096**2 / 2**32 = 0.004 a pair, so 3 has odds of 1e-8.
-    self.assertLess(shared.max(initial=0), 3)
-
   @parameterized.parameters('bernoulli', 'sobol')
   def test_are_uniform_over_samples(self, sampler):
     # Each sample once, as the ticks of a train may depend on each other.
@@ -166,19 +150,6 @@ class UniformsTest(parameterized.TestCase):
     pairs = 3 * values.size**2 / 2**26
     repeated = values.size - len(np.unique(values))
     self.assertLess(abs(repeated - pairs), 5 * np.sqrt(pairs) + 10)
-
-  def test_are_uncorrelated(self):
-    # Samples, ticks and neurons, with unit variance.
-    values = np.sqrt(12) * (np.float64(self.numbers) - 0.5)
-    for axis in range(3):
-      others = tuple(other for other in range(3) if other != axis)
-      means = values.mean(axis=others)
-      bound = 5 / np.sqrt(values.size / len(means))
-      self.assertLess(np.abs(means).max(), bound)
-      for lag in (1, 2, 3, 15):
-        first = np.take(values, range(values.shape[axis] - lag), axis)
-        second = np.take(values, range(lag, values.shape[axis]), axis)
-        self.assertLess(abs(np.mean(first * second)), 5 / np.sqrt(first.size))
 
   def test_depend_on_their_tick_and_sample_only(self):
     numbers = draw_uniforms(jnp.array([3, 1]), jnp.array([40, 7]), 16)

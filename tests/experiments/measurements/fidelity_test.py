@@ -51,7 +51,3 @@ class FidelityTest(absltest.TestCase):
     self.assertNotEqual(first['update_error'], second['update_error'])
     for line in lines:
       self.assertGreater(line['update_error'], line[name])
-
-
-if __name__ == '__main__':
-  absltest.main()
