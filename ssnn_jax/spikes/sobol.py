@@ -29,7 +29,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ssnn_jax.spikes import hashing
 from ssnn_jax.spikes import kernels
 from ssnn_jax.spikes import thresholds
 from ssnn_jax.spikes.thresholds import NUM_BITS
@@ -121,8 +120,7 @@ def _is_below(points, rounded):
 
 def _shifts(source):
   """Returns the `[N]` uint32 shifts of the neurons, of 16 bits."""
-  random_bits = hashing.keyed_hash(source.counters(), *source.key)
-  return random_bits & ((1 << NUM_BITS) - 1)
+  return source.random_bits() & ((1 << NUM_BITS) - 1)
 
 
 SAMPLER = thresholds.Sampler(_thresholds, _sample, _count)

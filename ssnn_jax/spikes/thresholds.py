@@ -86,6 +86,10 @@ class Source:
     of_words = jax.vmap(lambda word: self.sampler.thresholds(self, word))
     return of_words(self.words).reshape(-1, self.num_neurons)
 
+  def random_bits(self) -> jax.Array:
+    """Returns `[N]` uint32 random bits, fixed for the presentation."""
+    return hashing.keyed_hash(self.counters(), *self.key)
+
   def counters(self) -> jax.Array:
     """Returns `[N]` uint32 numbers of the sample's neurons in the batch."""
     size = self.num_neurons
