@@ -178,7 +178,7 @@ class DevicesTest(parameterized.TestCase):
 
 class MethodsTest(parameterized.TestCase):
   @parameterized.parameters(
-    'ssnn', 'bp', 'relu', 'rpu', 'surrogate_gradient', 'bp_stdp'
+    'ssnn', 'bp', 'rpu', 'surrogate_gradient', 'bp_stdp'
   )
   def test_updates_depend_on_the_fields_of_a_method(self, method):
     update = update_of(method)
