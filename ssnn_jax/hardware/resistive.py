@@ -51,7 +51,7 @@ def sample_constants(
 
   The constants are float32, of the shape of the array, or scalars.
   """
-  all_keys = jax.random.split(key, _NUM_CONSTANT_KEYS)
+  all_keys = list(jax.random.split(key, _NUM_CONSTANT_KEYS))
   keys = dict(zip(_QUANTITIES, all_keys))
 
   def vary(name, mean=1.0):
