@@ -586,7 +586,12 @@ def write_page(name: str) -> None:
   made, page = page_table(name), path(name, 'md')
   begin, end = MARKS
   above, _, rest = page.read_text().partition(begin)
-  _, _, below = rest.partition(end)
+  _, has_marks, below = rest.partition(end)
+  if not has_marks:
+    raise ssnn_jax.UserError(
+      f'{page} lacks the marks {begin} and {end}; write them where its table '
+      'belongs.'
+    )
   text = f'{above}{begin}\n{made}\n{end}{below}'
   files.write_atomically(page, text)
   if name != README:

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments import config as config_lib
+from experiments import results
 from experiments import studies
 from experiments import train
 import ssnn_jax
@@ -227,6 +228,7 @@ ARRAYS = [  # argument of from_arrays, value, words
   ('x_train', np.full((6, 3, 2), np.nan), r'values in \[nan, nan\]'),
   ('x_train', np.full((6, 2), -0.5), r'values in \[-0.5, -0.5\]'),
   ('x_train', (_IMAGES > 5).astype(int), 'bool instead of 0 and 1'),
+  ('x_train', np.ma.masked_greater(_IMAGES, 9), 'masked values'),
   ('x_test', _IMAGES.transpose(0, 2, 1), r'of shape \(2, 3\)'),
   ('x_test', _IMAGES / 255.0, 'dtype float32'),
   ('y_train', _LABELS[:5], 'each of the 6 samples'),
@@ -566,6 +568,16 @@ class ResultsTest(parameterized.TestCase):
     self.assertEqual(done.returncode, 1, done.stderr)
     *_, last = done.stderr.splitlines()
     self.assertRegex(last, f'^error: .*{words}')
+
+  def test_page_without_marks(self):
+    folder = pathlib.Path(self.create_tempdir().full_path)
+    (folder / 'ann.md').write_text('# ANN\n<!-- table -->\nmy own words')
+    csv = results.path('ann').read_text()
+    with mock.patch.object(results, 'FOLDER', folder):
+      results.path('ann').write_text(csv)
+      with self.assertRaisesRegex(ssnn_jax.UserError, 'ann.md lacks the marks'):
+        results.write_page('ann')
+    self.assertIn('my own words', (folder / 'ann.md').read_text())
 
   @parameterized.parameters(
     ('benchmark', 'digits', 'is a measurement; run .* experiments.benchmark'),

@@ -79,6 +79,11 @@ def from_arrays(
     ('train', x_train, y_train),
     ('test', x_test, y_test),
   ):
+    if np.ma.is_masked(inputs) or np.ma.is_masked(labels):
+      raise files.DatasetError(
+        f'x_{part} or y_{part} has masked values; fill them, or leave these '
+        'samples out.'
+      )
     inputs = _check_inputs(f'x_{part}', inputs)
     labels = check_labels(part, labels, len(inputs))
     splits.append(types.Split(inputs, labels))
