@@ -78,7 +78,7 @@ class KernelLibraryTest(parameterized.TestCase):
     else:
       folder.chmod(mode)
       status = list(os.stat(folder))
-    found = lambda path: os.stat_result(status)
+    found = lambda path, **options: os.stat_result(status)
     with mock.patch.object(pathlib.Path, 'stat', found):
       with self.assertRaisesRegex(ssnn_jax.UserError, f'write to {folder}'):
         kernel_library.check_folder(folder)
