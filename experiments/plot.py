@@ -23,6 +23,7 @@ from experiments import results
 from experiments import train
 import ssnn_jax
 from ssnn_jax import training
+from ssnn_jax.training import raster_plot
 
 FLAGS = flags.FLAGS
 # Panels of quantities that are drawn together; all others have their own.
@@ -150,7 +151,7 @@ def show_raster(workdir: pathlib.Path, sample: int, seed: int | None) -> None:
   )
   for layer in range(len(network_config.layer_sizes)):
     file = workdir / f'raster-{layer}.png'
-    training.raster_plot.draw(recorded, layer).savefig(file, dpi=120)
+    raster_plot.draw(recorded, layer).savefig(file, dpi=120)
     print(f'figure: {file}')
 
 

@@ -5,9 +5,9 @@
 
 The first command exports the runs of a sweep, or the lines of a measurement, to
 experiments/results/<study>.csv, in which they replace all rows of their data
-set. Both generate the table between two marks of <study>.md and <study>.png
-again, from the CSV file alone; without flags, those of all studies and the
-table of README.md.
+set, or of their settings if they are measured. Both generate the table between
+two marks of <study>.md and <study>.png again, from the CSV file alone; without
+flags, those of all studies and the table of README.md.
 
 A frame of runs has a row for each finished run: the fields of its configuration
 as text, empty where the method ignores a field, its seed, and its numbers. A
@@ -606,13 +606,19 @@ def export(name: str, workdir: pathlib.Path) -> None:
   Args:
     name: the study.
     workdir: the folder of a sweep, or the file of the lines of a measurement,
-      whose rows replace those of the same data sets.
+      whose rows replace those of the same data sets, or of a measurement of
+      the same settings.
   """
   study, runs = studies.load(name), read(workdir)
-  if path(name).exists() and study.sweeps:
+  if path(name).exists():
     known = read_csv(name)
-    kept = known[~known['dataset'].isin(set(runs['dataset']))]
-    runs = pd.concat([kept, runs], ignore_index=True)
+    # A study of measurements has several commands, each with its settings.
+    names = ['dataset']
+    if not study.sweeps:
+      names += ['method', *study.columns]
+    new = pd.MultiIndex.from_frame(runs.reindex(columns=names, fill_value=''))
+    is_new = pd.MultiIndex.from_frame(known[names]).isin(new)
+    runs = pd.concat([known[~is_new], runs], ignore_index=True)
   files.write_atomically(path(name), to_csv(runs, study))
 
 

@@ -277,7 +277,6 @@ CALLS = [  # function of a folder, words
     lambda folder: event_camera.write(folder, 'digits', *_DIGITS[1:3]),
     'exists already',
   ),
-  (lambda folder: files.write_new(folder / 'file', b''), 'exists already'),
   (lambda folder: files.write_atomically(folder / 'a' / 'b', ''), 'No such'),
   (lambda folder: ssnn_jax.load(folder), 'holds no network'),
   (lambda folder: ssnn_jax.load(folder / 'bad'), 'network.npz is damaged'),

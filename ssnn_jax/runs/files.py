@@ -72,12 +72,3 @@ def write_atomically(path: str | os.PathLike, content: str | bytes) -> None:
     except OSError:
       temporary.unlink(missing_ok=True)
       raise
-
-
-def write_new(path: str | os.PathLike, content: bytes) -> None:
-  """Writes a new file; raises `UserError` if the file exists."""
-  if os.path.lexists(path):
-    raise types.UserError(
-      f'{path} exists already and is not overwritten; choose another file.'
-    )
-  write_atomically(path, content)

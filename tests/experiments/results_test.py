@@ -260,6 +260,21 @@ class RunsTest(absltest.TestCase):
     self.assertIn('| +0.00 ± 2.50 |', page)
     self.assertIn('inconclusive (2 seeds)', page)
 
+  def test_export_replaces_the_settings_of_a_measurement(self):
+    known = results.read_csv('benchmark')
+    line = {k: v for k, v in known.iloc[-1].to_dict().items() if v != ''}
+    line = {k: v for k, v in line.items() if v == v} | {'ratio_to_bp': 0.5}
+    file = self.folder / 'lines.jsonl'
+    file.write_text(f'{json.dumps(line)}\n')
+    text = results.path('benchmark').read_text()
+    (self.folder / 'benchmark.csv').write_text(text)
+    with mock.patch.object(results, 'FOLDER', self.folder):
+      results.export('benchmark', file)
+      after = results.read_csv('benchmark')
+    self.assertLen(after, len(known))
+    is_changed = ~after['ratio_to_bp'].isin(known['ratio_to_bp'])
+    self.assertEqual(list(after[is_changed]['ratio_to_bp']), [0.5])
+
   def test_other_weights_of_equal_runs_are_refused(self):
     self.write('a')
     self.write('b', digest='11')

@@ -61,9 +61,3 @@ class FilesTest(parameterized.TestCase):
     with files.exclusive_lock(self.folder):
       self.assert_locked()
     self.assertFalse(files.is_nonempty(self.folder))
-
-  def test_new_file_replaces_none(self):
-    files.write_new(self.path, b'first')
-    with self.assertRaisesRegex(ssnn_jax.UserError, 'exists already'):
-      files.write_new(self.path, b'second')
-    self.assertEqual(self.path.read_bytes(), b'first')
