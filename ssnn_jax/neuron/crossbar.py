@@ -2,9 +2,9 @@
 
 A spike adds the weights of its row to the currents of the columns. The weights
 are rounded to multiples of a unit in which every sum of a column has at most 24
-bits, so that float32 and int32 hold it: it is exact, in any order. The currents
-of a tick are therefore equal bit for bit with and without the compiled kernel,
-on every platform and for every batch size. The unit is at most 2**-22 of the
+bits, so that float32 holds it: it is exact, in any order. The currents of a
+tick are therefore equal bit for bit with and without the compiled kernel, on
+every platform and for every batch size. The unit is at most 2**-22 of the
 largest current that spikes can cause: with a thousand inputs, and currents up
 to 16, potentials are rounded to about the resolution of thresholds, 2**-16.
 """
@@ -34,7 +34,7 @@ def sum_rows(
   Args:
     weights: `[I, J]` float32.
     words: `[..., I]` uint32 spikes of the rows in the 32 ticks of a word.
-    ticks: `[W]` uint32; each has the bit of one tick, or of none.
+    ticks: `[W]` uint32, at most 32; each has the bit of one tick, or of none.
     use_kernels: whether the compiled kernel may sum, on CPU.
 
   Returns:
@@ -51,34 +51,31 @@ def sum_rows(
   # A sum of some rows lies between those of all negative and positive weights.
   signs = jnp.stack([weights, -weights])
   largest = jnp.max(jnp.sum(jnp.maximum(signs, 0.0), axis=1))
-  # Weights that are not finite have a unit, and a sum, that is not.
+  # If a weight is not finite, the unit and all rounded weights are not.
   largest = jnp.where(largest == 0.0, 1.0, largest)
   unit = jnp.ldexp(largest / jnp.frexp(largest)[0], -_SUM_BITS)
-  integers = jnp.round(weights / unit).astype(jnp.int32)
+  rounded = jnp.round(weights / unit) * unit
 
   def add(words, ticks):
     kernel = kernels.find(
       'ssnn_sum_rows',
-      jax.ShapeDtypeStruct((len(ticks), integers.shape[1]), jnp.int32),
+      jax.ShapeDtypeStruct((len(ticks), rounded.shape[1]), jnp.float32),
       _sum_rows,
       use_kernel=use_kernels,
     )
-    return kernel(integers, words, ticks)
+    return kernel(rounded, words, ticks)
 
   for _ in words.shape[:-1]:
     add = jax.vmap(add, in_axes=(0, None))
-  return add(words, ticks).astype(jnp.float32) * unit
+  return add(words, ticks)
 
 
-def _sum_rows(integers, words, ticks):
-  """Sums as the compiled kernel does, by a product of exact floats."""
+def _sum_rows(weights, words, ticks):
+  """Sums as the compiled kernel does."""
   is_spike = (words[None] & ticks[:, None]) != 0
-  sums = jnp.matmul(
-    is_spike.astype(jnp.float32),
-    integers.astype(jnp.float32),
-    precision=composite.PRECISION,
+  return jnp.matmul(
+    is_spike.astype(jnp.float32), weights, precision=composite.PRECISION
   )
-  return sums.astype(jnp.int32)
 
 
 def mean_noise(source: spikes.Source, window: spikes.Window) -> jax.Array:

@@ -26,31 +26,26 @@ def planes(source: Source, word: jax.Array) -> jax.Array:
 
 
 def _thresholds(source, word):
-  return _join(planes(source, word))
-
-
-def _join(planes):
-  """Returns the `[32, N]` thresholds of bit planes."""
   # Otherwise each threshold would sample all planes of its word again.
-  drawn = jax.lax.optimization_barrier(planes)
+  drawn = jax.lax.optimization_barrier(planes(source, word))
   ticks = jnp.arange(TICKS_PER_WORD, dtype=jnp.uint32)[:, None]
-  values = jnp.zeros((TICKS_PER_WORD, planes.shape[1]), jnp.uint32)
+  values = jnp.zeros((TICKS_PER_WORD, source.num_neurons), jnp.uint32)
   for index, plane in enumerate(drawn):
     values |= ((plane[None] >> ticks) & 1) << index
   return values.astype(jnp.uint16)
 
 
-def _sample(source, word, rates, masks):
+def _sample(source, word, rates, mask):
   keys, counter = _state(source, word)
   call = kernels.find(
     'ssnn_sample_hashed',
-    jax.ShapeDtypeStruct(rates.shape[1:], jnp.uint32),
+    jax.ShapeDtypeStruct(rates.shape, jnp.uint32),
     functools.partial(_reference, is_fused=False),
     use_kernel=source.use_kernel,
     # Accelerators need a single loop over neurons.
     elsewhere=functools.partial(_reference, is_fused=True),
   )
-  return call(keys, counter, rates, masks)
+  return call(keys, counter, rates, mask)
 
 
 def _state(source, word):
@@ -70,20 +65,17 @@ def _state(source, word):
 
 # Jitted so that it is traced once.
 @functools.partial(jax.jit, static_argnames='is_fused')
-def _reference(keys, counter, rates, masks, is_fused):
+def _reference(keys, counter, rates, mask, is_fused):
   """Samples as the compiled kernel does."""
-  draw = _make_draw(keys, counter, rates.shape[1])
-  if len(masks) > 1:
-    drawn = _join(jax.vmap(draw)(jnp.arange(NUM_BITS)))
-    return thresholds.compare(drawn, rates, masks)
-  rounded = thresholds.round_rates(rates[0])
+  draw = _make_draw(keys, counter, len(rates))
+  rounded = thresholds.round_rates(rates)
 
   def step(index, below):
     return thresholds.compare_bit(draw(index), rounded, index, below)
 
   silent = jnp.zeros_like(rounded)
   below = jax.lax.fori_loop(0, NUM_BITS, step, silent, unroll=is_fused)
-  return (below | thresholds.is_certain(rounded)) & masks[0]
+  return (below | thresholds.is_certain(rounded)) & mask
 
 
 def _make_draw(keys, counter, num_neurons):

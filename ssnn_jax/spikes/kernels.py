@@ -83,9 +83,7 @@ def _register() -> frozenset[str]:
   if compiled is None:
     return frozenset()
   names = 'sample_hashed', 'sample_sobol', 'sum_rows', 'count', 'chip'
-  names = [f'ssnn_{name}' for name in names]
-  # Some kernels are compiled only for processors on which they are faster.
-  names = frozenset(name for name in names if hasattr(compiled, name))
+  names = frozenset(f'ssnn_{name}' for name in names)
   for name in names:
     capsule = jax.ffi.pycapsule(getattr(compiled, name))
     jax.ffi.register_ffi_target(name, capsule, platform='cpu')

@@ -73,37 +73,31 @@ def _thresholds(source, word):
   return (top[:, None] ^ points[None]).astype(jnp.uint16)
 
 
-def _sample(source, word, rates, masks):
+def _sample(source, word, rates, mask):
   own = dimension(source.role, source.layer)
   planes = jnp.asarray(_top_planes(own))
   state = jnp.concatenate([_first_point(own, word)[None], planes])
   call = kernels.find(
     'ssnn_sample_sobol',
-    jax.ShapeDtypeStruct(rates.shape[1:], jnp.uint32),
+    jax.ShapeDtypeStruct(rates.shape, jnp.uint32),
     _reference,
     use_kernel=source.use_kernel,
   )
-  return call(state, _shifts(source), rates, masks)
+  return call(state, _shifts(source), rates, mask)
 
 
 # Jitted so that it is traced once.
 @jax.jit
-def _reference(state, shifts, rates, masks):
+def _reference(state, shifts, rates, mask):
   """Samples as the compiled kernel does."""
   planes, points = state[1:], state[0] ^ shifts
-  if len(masks) > 1:
-    ticks = jnp.arange(_TICKS, dtype=jnp.uint32)[:, None]
-    places = _LOW_BITS + jnp.arange(_TICK_BITS, dtype=jnp.uint32)[None]
-    bits = (planes[None] >> ticks & 1) << places
-    top = jnp.sum(bits, axis=1, keepdims=True, dtype=jnp.uint32)
-    return thresholds.compare(top ^ points[None], rates, masks)
-  rounded = thresholds.round_rates(rates[0])
+  rounded = thresholds.round_rates(rates)
   below = thresholds.fill(_is_below(points, rounded))
   for plane in range(_TICK_BITS):
     index = _LOW_BITS + plane
     bits = planes[plane] ^ thresholds.fill((points >> index) & 1)
     below = thresholds.compare_bit(bits, rounded, index, below)
-  return (below | thresholds.is_certain(rounded)) & masks[0]
+  return (below | thresholds.is_certain(rounded)) & mask
 
 
 def _count(source, word, rates):

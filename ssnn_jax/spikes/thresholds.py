@@ -51,8 +51,8 @@ class Sampler(NamedTuple):
   Attributes:
     thresholds: `(source, word) -> thresholds`, `[32, N]` uint16 of the ticks
       32 word to 32 word + 31, for the `source.num_neurons` neurons.
-    sample: `(source, word, rates, masks) -> spikes`, the `[N]` uint32 word of
-      several windows with rates `[W, N]` and ticks `[W]`: the spikes that the
+    sample: `(source, word, rates, mask) -> spikes`, the `[N]` uint32 word of
+      one window with `[N]` rates and the ticks of a mask: the spikes that the
       thresholds give, where they can be found faster; None compares the
       thresholds.
     count: `(source, word, rates) -> counts`, `[N]` numbers of the spikes of a
@@ -110,16 +110,17 @@ def sample_words(
   Returns:
     `[K, N]` uint32 spikes, one bit per tick.
   """
-  sample = source.sampler.sample or _compare_drawn
-  sample = jax.vmap(sample, in_axes=(None, 0, None, 1))
-  return sample(source, source.words, rates, masks)
+
+  def sample(word, masks):
+    if len(masks) == 1 and source.sampler.sample:
+      return source.sampler.sample(source, word, rates[0], masks[0])
+    return _compare(source.sampler.thresholds(source, word), rates, masks)
+
+  return jax.vmap(sample, in_axes=(0, 1))(source.words, masks)
 
 
-def _compare_drawn(source, word, rates, masks):
-  return compare(source.sampler.thresholds(source, word), rates, masks)
-
-
-def compare(
+@jax.jit  # so that it is traced once
+def _compare(
   thresholds: jax.Array, rates: jax.Array, masks: jax.Array
 ) -> jax.Array:
   """Compares the thresholds of a word, `[32, N or 1]`, with its rates.

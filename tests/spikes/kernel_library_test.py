@@ -4,7 +4,6 @@ import contextlib
 import io
 import os
 import pathlib
-import re
 import shutil
 import subprocess
 import sys
@@ -107,5 +106,4 @@ class KernelLibraryTest(parameterized.TestCase):
       text=True,
     )
     self.assertEqual(done.returncode, 0, done.stdout)
-    # Sums of rows are compiled only with AVX-512.
-    self.assertEqual(re.findall(r'\d+ skipped', done.stdout), ['3 skipped'])
+    self.assertNotIn('skipped', done.stdout)

@@ -9,14 +9,6 @@ namespace ssnn {
 
 using HalfShorts = int16_t __attribute__((vector_size(kLanes)));
 
-INLINE Signed Widen(Shorts shorts) {
-#ifdef __AVX512BW__
-  return (Signed)_mm512_cvtepi16_epi32((__m256i)shorts);
-#else
-  return __builtin_convertvector(shorts, Signed);
-#endif
-}
-
 // Interleaves two vectors, from their first or second half.
 template <int kHalf>
 INLINE HalfShorts Interleave(HalfShorts even, HalfShorts odd) {
@@ -53,7 +45,8 @@ inline void AddColumns(const int16_t* sums, int64_t stride, int32_t* counts,
       int32_t* to = counts + (first + row) * outputs;
       Shorts more;
       std::memcpy(&more, &block[2 * row], sizeof(more));
-      Store(to, Load<Words>(to, columns) + (Words)Widen(more), columns);
+      const auto wide = (Words)__builtin_convertvector(more, Signed);
+      Store(to, Load<Words>(to, columns) + wide, columns);
     }
   }
 }

@@ -15,15 +15,8 @@ using Line = Words;
 
 // Adds three bits to a sum and a carry.
 INLINE void AddThree(Line a, Line b, Line& sum, Line& carry) {
-#ifdef __AVX512BW__
-  const auto x = (__m512i)a, y = (__m512i)b, z = (__m512i)sum;
-  carry = (Line)_mm512_ternarylogic_epi64(x, y, z, 0xE8);
-  sum = (Line)_mm512_ternarylogic_epi64(x, y, z, 0x96);
-#else
-  const Line differ = a ^ b;
-  carry = (a & b) | (differ & sum);
-  sum ^= differ;
-#endif
+  carry = Majority(a, b, sum);
+  sum ^= a ^ b;
 }
 
 // Counts of a line of neurons, as bit planes.

@@ -64,6 +64,29 @@ INLINE void Store(void* to, Words vector, int64_t count) {
   }
 }
 
+// Returns the lanes that are not 0, as the bits of a mask.
+INLINE uint32_t NonZero(Words words) {
+#ifdef __AVX512BW__
+  return _mm512_test_epi32_mask((__m512i)words, (__m512i)words);
+#else
+  uint32_t mask = 0;
+  for (int lane = 0; lane < kLanes; ++lane) {
+    mask |= (words[lane] != 0) << lane;
+  }
+  return mask;
+#endif
+}
+
+// Returns each bit that is set in at least two of three words.
+INLINE Words Majority(Words a, Words b, Words c) {
+#ifdef __AVX512BW__
+  return (Words)_mm512_ternarylogic_epi32((__m512i)a, (__m512i)b, (__m512i)c,
+                                          0xE8);
+#else
+  return (a & b) | ((a | b) & c);
+#endif
+}
+
 // Transposes squares of kSize x kSize bits in each lane: bit r of word c becomes bit
 // c of word r (H. S. Warren, "Hacker's Delight", chapter 7).
 template <int kSize, int kHalf = kSize / 2>

@@ -37,19 +37,6 @@ struct Streams {
   Events positive, negative;
 };
 
-// Whether each lane is not 0.
-INLINE uint32_t NonZero(Words words) {
-#ifdef __AVX512BW__
-  return _mm512_test_epi32_mask((__m512i)words, (__m512i)words);
-#else
-  uint32_t mask = 0;
-  for (int lane = 0; lane < kLanes; ++lane) {
-    mask |= (words[lane] != 0) << lane;
-  }
-  return mask;
-#endif
-}
-
 // Returns the columns with errors of up to kLanes columns of a row.
 INLINE uint32_t WithErrors(const Synapses& synapses, int64_t row, int64_t first) {
   const int64_t at = row * synapses.outputs + first;
