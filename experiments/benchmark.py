@@ -68,7 +68,7 @@ def _settings(name, network, batch_size, num_seeds) -> Iterator[steps.Setting]:
         num_steps=num_steps,
         window=window and min(window, num_steps),
         timing=FLAGS.timing,
-        integration=FLAGS.integration,
+        neuron=FLAGS.neuron,
         sampler=FLAGS.sampler,
         kernels=FLAGS.kernels,
         **layers,
@@ -200,10 +200,10 @@ def _define_flags():
     1,
   )
   flags.DEFINE_enum(
-    'integration',
-    'mean',
-    config_lib.CHOICES['integration'],
-    'kind of membrane.',
+    'neuron',
+    None,
+    config_lib.CHOICES['neuron'],
+    'hidden neurons; default: integrate and fire in real time.',
   )
   flags.DEFINE_enum(
     'sampler', 'bernoulli', config_lib.CHOICES['sampler'], 'spike sampler.'

@@ -45,7 +45,7 @@ _PULSES |= {'read_noise'}
 _CHIP = {'weight_bits', 'fraction_bits'}
 # Fields of spikes. Settings of the ANN do not vary them. The rates of a
 # recording do depend on T; in a sweep over T the ANN has those of one T.
-_SPIKES = _PULSES | {'window', 'integration', 'settle', 'timing', 'winner'}
+_SPIKES = _PULSES | {'window', 'neuron', 'timing', 'winner'}
 _SPIKES |= {'rates'}
 
 
@@ -149,7 +149,7 @@ METHODS = {
     'the chip: real time in integers, one sample after another',
     lambda config, key, **options: chip.make_network(config),
     lambda config, key: chip.make_observe(config),
-    _CHIP | {'num_steps', 'settle'},
+    _CHIP | {'num_steps'},
   ),
 }
 
@@ -164,7 +164,7 @@ def concerns(method: str, field: str) -> bool:
 CHOICES = {
   'method': tuple(METHODS),
   'timing': ('buffered', 'realtime'),
-  'integration': ('mean', 'ramp'),
+  'neuron': ('integrate_and_fire', 'stochastic'),
   'winner': ('softmax', 'race', 'exact'),
   'sampler': ('sobol', 'bernoulli'),
   'optimizer': ('sgd', 'adam'),
@@ -191,10 +191,9 @@ class ExperimentConfig:
   layers: str | None = None
   num_steps: int = 64
   timing: str = 'buffered'
-  settle: int | None = None
+  neuron: str | None = None
   window: int | None = None
-  integration: str = 'mean'
-  gain: float | tuple[float, ...] = 1.0
+  gain: float | tuple[float, ...] | None = None
   input_gain: float | None = None
   rates: tuple[str, ...] = ()
   winner: str = 'softmax'
@@ -223,7 +222,8 @@ class ExperimentConfig:
     for name in (*_NUMBERS, 'rates', 'layers', 'device_params'):
       object.__setattr__(self, name, _read_list(name, getattr(self, name)))
     for name, choices in CHOICES.items():
-      self._check(name, getattr(self, name) in choices, _one_of(choices))
+      allowed = {*choices, FIELDS[name].default}  # a default may be None
+      self._check(name, getattr(self, name) in allowed, _one_of(choices))
     for names, is_valid, expected in _RANGES:
       for name in names.split():
         self._check(name, is_valid(getattr(self, name)), expected)
@@ -485,9 +485,8 @@ def network_config(
       **layers,
       num_steps=config.num_steps,
       timing='realtime' if is_chip else config.timing,
-      settle=config.settle,
+      neuron=None if is_chip else config.neuron,
       window=1 if is_chip else config.window,
-      integration=config.integration,
       gain=config.gain,
       input_gain=input_gain,
       rates=config.rates,
@@ -543,5 +542,4 @@ def chip_config(
       config.num_steps,
       weight_bits=config.weight_bits,
       fraction_bits=config.fraction_bits,
-      settle=config.settle,
     )

@@ -42,8 +42,7 @@ README = 'README'
 # Rows of parity in the README.
 _IN_README = {
   'dataset': ('mnist', 'fashion_mnist', 'emnist47'),
-  'integration': 'mean',
-  'gain': '1.0',
+  'neuron': ('', 'integrate_and_fire'),
   'sampler': 'sobol',
   'metric': 'test_accuracy',
 }
@@ -55,6 +54,11 @@ METRICS = {
   'test_accuracy_rate': 'as an ANN',
   'update_error': 'update error',
   'quantisation_error': 'quantization error',
+  'forward_spikes': 'forward spikes',
+  'forward_events': 'synaptic events of them',
+  'error_spikes': 'error spikes',
+  'error_events': 'synaptic events of errors',
+  'coincidences': 'coincidences',
   'ratio_to_bp': 'time, in steps of BP',
   'bits_to_bp': 'memory of a sample, relative to BP',
 }
@@ -294,7 +298,7 @@ def _compare(group, base, metric, margin):
       'half_width': math.nan,
       'seeds': len(group),
       'baseline': math.nan,
-      'text': f'{mean:.2f} %' if is_accuracy else f'{mean:.3g}',
+      'text': f'{mean:.2f} %' if is_accuracy else _write_number(mean),
       'verdict': '',
     }
   folds = pairs['folds'].iloc[0] if 'folds' in pairs else ''
@@ -312,6 +316,11 @@ def _compare(group, base, metric, margin):
     'text': str(difference),
     'verdict': statistics.verdict(difference, margin),
   }
+
+
+def _write_number(value):
+  """Writes a number to three digits, or a count of 1,000 and more."""
+  return f'{value:.3g}' if abs(value) < 1000 else f'{value:.0f}'
 
 
 # Tables.

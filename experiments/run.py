@@ -125,15 +125,10 @@ flags.DEFINE_integer(
   'n, ticks between two reads of a membrane; default: 1 in real time, or T',
 )
 flags.DEFINE_enum(
-  'integration',
-  'mean',
-  CHOICES['integration'],
-  'potential of a neuron: mean of its drive, or later ticks weigh more',
-)
-flags.DEFINE_integer(
-  'settle',
+  'neuron',
   None,
-  'ticks before the output layer votes, in real time; default: T / 2',
+  CHOICES['neuron'],
+  'hidden neurons: integrate and fire (default in real time), or draw spikes',
 )
 flags.DEFINE_float(
   'input_gain',
@@ -148,9 +143,9 @@ flags.DEFINE_float(
 # Spikes.
 flags.DEFINE_string(
   'gain',
-  '1.0',
+  None,
   'error spikes per tick for one unit of error; one number, or one for each '
-  'hidden layer',
+  'hidden layer; default: 4 for neurons that integrate and fire, or 1',
 )
 flags.DEFINE_enum(
   'winner',

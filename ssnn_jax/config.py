@@ -16,9 +16,11 @@ from ssnn_jax.checks import is_finite
 from ssnn_jax.checks import is_positive
 from ssnn_jax.checks import is_real
 from ssnn_jax.neuron import firing
+from ssnn_jax.neuron import integrate_and_fire
 from ssnn_jax.neuron import membrane as membrane_lib
 
 TIMINGS = ('buffered', 'realtime')
+NEURONS = ('integrate_and_fire', 'stochastic')
 SIGNALS = ('forward', 'backward', 'update')
 WINNERS = ('softmax', 'race', 'exact')
 
@@ -44,12 +46,16 @@ class NetworkConfig:
       window, and pairs the trains of the same window: the fast simulation.
       'realtime' advances all layers at once from the state of their neurons,
       as a chip does.
-    firing_function: 'clip', or a `neuron.FiringFunction`.
-    integration: 'mean' averages the drive over all ticks so far, 'ramp' weighs
-      later ticks more, for real time; or a `neuron.Membrane`, such as
-      `neuron.leaky(tau)`.
+    neuron: how hidden neurons make spikes. 'integrate_and_fire', in real time:
+      from what they have received and not yet sent, without random numbers.
+      'stochastic': drawn at the rates of potentials and errors. None is
+      'integrate_and_fire' in real time, and 'stochastic' buffered.
+    firing_function: 'clip', or of stochastic neurons a `neuron.FiringFunction`.
+    integration: 'mean' averages the drive over all ticks so far; or, of
+      stochastic neurons, a `neuron.Membrane`, such as `neuron.leaky(tau)`.
     gain: error spikes per tick for one unit of error, in the hidden layers; one
-      number for all hidden layers, or one for each.
+      number for all hidden layers, or one for each. None is 4 for neurons that
+      integrate and fire, 1 for stochastic ones.
     input_gain: factor on the first layer's reads, for sparse inputs.
     dropout: probability that a hidden unit is silent for a presentation.
     rates: what is exact instead of spikes: 'forward', the input of the
@@ -60,10 +66,6 @@ class NetworkConfig:
       'race' simulates a race that ends by lateral inhibition. With 'exact'
       winners are those of 'softmax', but errors are sampled from the exact
       softmax(v) - target, as those of hidden layers.
-    settle: ticks before the output layer votes, in real time only: its winners
-      are counted from this tick on, as the potentials of the first ticks know
-      little of the inputs. Errors do not wait. None: T / 2. The output has no
-      winners, and no votes, before a spike passed all layers.
     sampler: thresholds of the trains: 'sobol' (a Sobol sequence), 'bernoulli'
       (independent, a keyed hash), or a `spikes.Sampler`.
     kernels: whether compiled kernels are used, on CPU; they are compiled when
@@ -86,14 +88,14 @@ class NetworkConfig:
   num_steps: int = 64
   window: int | None = None
   timing: str = 'buffered'
+  neuron: str | None = None
   firing_function: str | firing.FiringFunction = 'clip'
   integration: str | membrane_lib.Membrane = 'mean'
-  gain: float | tuple[float, ...] = 1.0
+  gain: float | tuple[float, ...] | None = None
   input_gain: float = 1.0
   dropout: float = 0.0
   rates: tuple[str, ...] = ()
   winner: str = 'softmax'
-  settle: int | None = None
   sampler: str | spikes.Sampler = 'sobol'
   kernels: bool = True
   read_noise: float = 0.0
@@ -122,6 +124,18 @@ class NetworkConfig:
       expected = f'one of {", ".join(choices)}'
       expected += f', or a {kind.__name__}' if kind else ''
       check_field(self, name, is_valid, expected)
+    is_valid = self.neuron in (None, *NEURONS)
+    expected = f'None, or one of {", ".join(NEURONS)}'
+    check_field(self, 'neuron', is_valid, expected)
+    is_valid = self.timing == 'realtime' or self.neuron != NEURONS[0]
+    expected = "stochastic, as timing is 'buffered'"
+    check_field(self, 'neuron', is_valid, expected)
+    if not self.is_stochastic:
+      for name in ('firing_function', 'integration'):
+        default = type(self).__dataclass_fields__[name].default
+        is_valid = getattr(self, name) == default
+        expected = f"{default}, or neuron='stochastic'"
+        check_field(self, name, is_valid, expected)
     is_valid = isinstance(self.rates, tuple) and set(self.rates) <= {*SIGNALS}
     expected = f'a tuple of names among {", ".join(SIGNALS)}'
     check_field(self, 'rates', is_valid, expected)
@@ -133,7 +147,7 @@ class NetworkConfig:
         check_field(self, name, is_valid, expected)
 
   def _check_time(self):
-    num_steps, window, settle = self.num_steps, self.window, self.settle
+    num_steps, window = self.num_steps, self.window
     expected = f'1 to {MAX_COUNT} ticks'
     check_field(self, 'num_steps', is_count(num_steps), expected)
     if self.timing == 'realtime':
@@ -143,22 +157,19 @@ class NetworkConfig:
         f'more than {start} ticks, after which errors reach the first layer'
       )
       check_field(self, 'num_steps', start < num_steps, expected)
-      is_valid = is_count(settle or 0, smallest=0) and (settle or 0) < num_steps
-      expected = f'None, or 0 to {num_steps - 1} ticks'
-      check_field(self, 'settle', is_valid, expected)
       return
     is_valid = window in (None, num_steps) or (
       is_count(window) and window < num_steps and window % 32 == 0
     )
     expected = f'num_steps = {num_steps}, or a smaller multiple of 32'
     check_field(self, 'window', is_valid, expected)
-    expected = "None, as timing is not 'realtime'"
-    check_field(self, 'settle', settle is None, expected)
 
   def _check_numbers(self):
     num_hidden = len(self.layer_sizes) - 2
-    is_valid = is_real(self.gain) or (
-      isinstance(self.gain, tuple) and len(self.gain) == num_hidden
+    is_valid = (
+      self.gain is None
+      or is_real(self.gain)
+      or (isinstance(self.gain, tuple) and len(self.gain) == num_hidden)
     )
     expected = f'one number, or one for each of the {num_hidden} hidden layers'
     check_field(self, 'gain', is_valid, expected)
@@ -183,6 +194,11 @@ class NetworkConfig:
     """Division of the presentation into windows."""
     default = 1 if self.timing == 'realtime' else self.num_steps
     return spikes.Schedule(self.num_steps, self.window or default)
+
+  @property
+  def is_stochastic(self) -> bool:
+    """Whether hidden neurons sample their spikes."""
+    return self.timing == 'buffered' or self.neuron == 'stochastic'
 
   @property
   def starts(self) -> tuple[int, ...]:
@@ -210,19 +226,31 @@ class NetworkConfig:
     return tuple(self.num_steps - start for start in self.error_starts)
 
   @property
-  def settle_ticks(self) -> int:
-    """Ticks at the start of a presentation without votes."""
+  def first_vote(self) -> int:
+    """First tick whose winner is counted.
+
+    In real time the first ticks know little of the inputs: half of them do not
+    vote. Errors do not wait.
+    """
     if self.timing != 'realtime':
       return 0
-    settle = self.num_steps // 2 if self.settle is None else self.settle
-    return max(len(self.layer_sizes) - 1, settle)
+    return max(len(self.layer_sizes) - 1, self.num_steps // 2)
 
   @property
   def gains(self) -> tuple[float, ...]:
     """Error gain of each layer; the output layer has gain 1."""
     num_hidden = len(self.layer_sizes) - 2
-    gains = (self.gain,) * num_hidden if is_real(self.gain) else self.gain
+    gain = self.gain
+    if gain is None:
+      gain = 1.0 if self.is_stochastic else 4.0
+    gains = (gain,) * num_hidden if is_real(gain) else gain
     return (*gains, 1.0)
+
+  @property
+  def most_error_spikes(self) -> tuple[int, ...]:
+    """Error spikes of a neuron in a tick, at most, of each layer of weights."""
+    most = 1 if self.is_stochastic else integrate_and_fire.MAX_ERROR_SPIKES
+    return (*(most,) * (len(self.layer_sizes) - 2), 1)
 
   @property
   def read_gains(self) -> tuple[float, ...]:

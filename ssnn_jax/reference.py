@@ -4,16 +4,16 @@ Read this file first. `ssnn` is the network of `ssnn_jax.ssnn` for one sample,
 with spikes that are plain zeros and ones; the fast code is tested to give the
 same spikes, winners and counts, integer by integer.
 
-A composite neuron has a potential v, the mean of its drive so far, and an error
-current g. At each tick it sends a forward spike at the rate clip(v, 0, 1) and,
-if its gate is open (0 < v < 1), an error spike at the rate abs(g) with the sign
-of g. One output neuron wins the tick, k with probability softmax(v)_k: its
-error spike asks it to fire less, that of the target to fire more. A synapse
-counts the ticks in which its two ends spike together; the mean count is the
-gradient.
-
-Layer l of weights, from 0, connects I presynaptic to J postsynaptic neurons. A
-window has n ticks, on a chip 1: `[n, 1]` ones, but zeros after tick T.
+In real time a hidden neuron integrates and fires: forward when its residue m
+exceeds 1/2, and a spike takes 1 away; backward as many spikes, up to 3, as its
+error a is worth, rounded, each of which takes 1/G away. Its gate is open while
+its drive so far, D, is between 0 and its ticks k. One output neuron wins each
+tick, c with probability softmax(D / k)_c: its error spike asks it to fire less,
+that of the target to fire more. A synapse counts the error spikes that meet a
+presynaptic spike; the mean count is the gradient. Stochastic neurons sample
+instead, at the rates clip(D / k, 0, 1) and abs(G g) of an error g, in a tick
+or, in the fast simulation, in a window. Layer l of weights, from 0, connects I
+presynaptic to J postsynaptic neurons.
 """
 
 from typing import Any
@@ -26,6 +26,7 @@ from ssnn_jax import network
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.neuron import composite
+from ssnn_jax.neuron import crossbar
 from ssnn_jax.simulation import rules
 from ssnn_jax.simulation import updates
 from ssnn_jax.spikes import encoding
@@ -37,89 +38,106 @@ def realtime(
   config: NetworkConfig, params: Any, label: Any, sample: Any, window: Any,
   neurons: Any,
 ) -> Any:  # fmt: skip
-  """Advances all layers of one sample at once: emit, count, integrate.
+  """Advances all layers of one sample by a tick: emit, count, integrate.
 
-  A spike passes one layer in a window: of L layers of weights, layer l
-  integrates from window l on, and its errors start in window 2 L - 1 - l.
-  `sample(role, layer, rates)` gives `[n, N]` spikes, `window` is an index and
-  ticks, `neurons` are v of each layer and g of each hidden layer. Returns the
-  neurons afterwards, and counts: coincidences, winners, largest potentials.
+  A spike passes one layer in a tick, so that layer l integrates from tick l on.
+  `sample(role, layer, rates)` gives `[1, N]` spikes, `window` starts with the
+  index of the tick, and `neurons` are D of each layer, and m and a of each
+  hidden layer. Returns the neurons, and counts: coincidences, winners, largest.
   """
-  potentials, currents = neurons
-  index, ticks = window
-  num_layers = len(params)
-
-  def has_started(start):
-    return jnp.float32(index >= start)
+  drives, residues, errors = neurons
+  tick, num_layers = window[0], len(params)
+  potentials = [
+    drive / jnp.maximum(tick - layer, 1) for layer, drive in enumerate(drives)
+  ]
 
   # Emit: every neuron spikes, forward and backward, from its own state alone.
-  spikes = [sample(Role.INPUT, 0, None)]
-  for layer, v in enumerate(potentials[:-1], start=1):
-    rates = jnp.clip(v, 0.0, 1.0)
-    spikes.append(sample(Role.FORWARD, layer, rates) * has_started(layer))
-  winners, target, largest = _compete(sample, label, ticks, potentials[-1])
-  errors = []
-  for layer, (v, g) in enumerate(zip(potentials, currents)):
-    error = _error_spikes(config, sample, layer, v, g)
-    errors.append(error * has_started(2 * num_layers - 1 - layer))
-  errors.append((winners - target) * has_started(num_layers))
+  spikes, sent = [sample(Role.INPUT, 0, None)], []
+  for layer, (m, a) in enumerate(zip(residues, errors)):
+    if config.is_stochastic:
+      rates = jnp.clip(potentials[layer], 0.0, 1.0)
+      spikes.append(sample(Role.FORWARD, layer + 1, rates))
+      sent.append(_sample_errors(config, sample, layer, a))
+    else:
+      spikes.append(jnp.float32(m > 0.5)[None])
+      worth = jnp.float32(1.0 / config.gains[layer])
+      number = sum(jnp.float32(jnp.abs(a) > k * worth) for k in (0.5, 1.5, 2.5))
+      sent.append((jnp.sign(a) * number)[None])
+  winner, target, largest = _compete(sample, label, potentials[-1])
+  sent.append((winner - target) * jnp.float32(tick >= num_layers))
 
   # Count: a synapse sees the spikes of its two ends at the same tick.
-  counts = [_count(*ends) for ends in zip(spikes, errors)]
-  tick = index * len(ticks) + jnp.arange(len(ticks), dtype=jnp.float32)
-  is_vote = jnp.float32(tick >= config.settle_ticks)[:, None]
-  votes = jnp.sum(winners * is_vote, axis=0)
-  largest_votes = jnp.sum(largest * is_vote, axis=0)
+  counts = [_count(*ends) for ends in zip(spikes, sent)]
+  is_vote = jnp.float32(tick >= config.first_vote)
+  votes = is_vote * winner[0], is_vote * largest[0]
 
-  # Integrate: every neuron receives the spikes of the layers beside it.
-  after, arriving, length = [], [], jnp.sum(ticks)
-  for layer, v in enumerate(potentials):
-    d = _drive(config, layer, params, spikes[layer], length)
-    elapsed = jnp.maximum((index - layer) * len(ticks) + length, 1)
-    after.append(v + length * has_started(layer) / elapsed * (d - v))
-    if layer:
-      arriving.append(_current(config, layer, params, errors[layer], length))
-  return (after, arriving), (counts, votes, largest_votes)
+  # Integrate: every neuron receives the spikes of the layers next to it.
+  drives, residues, errors = map(list, neurons)
+  for layer, (weights, biases) in enumerate(params):
+    d = spikes[layer][0] @ crossbar.round_rows(weights)
+    d = config.read_gains[layer] * d + biases
+    d = jnp.where(tick >= layer, d, 0.0)
+    drives[layer] += d
+    if layer < num_layers - 1:
+      residues[layer] += d - spikes[layer + 1][0]
+      most, gain = config.most_error_spikes[layer + 1], config.gains[layer + 1]
+      above = config.read_gains[layer + 1] / gain * params[layer + 1].weights
+      g = crossbar.sum_columns(above, sent[layer + 1][0], most)
+      g = jnp.where(_is_open(drives[layer], tick + 1 - layer), g, 0.0)
+      unsent = errors[layer] - sent[layer][0] / config.gains[layer]
+      errors[layer] = g if config.is_stochastic else unsent + g
+  return (drives, residues, errors), (counts, *votes)
 
 
 def buffered(
   config: NetworkConfig, params: Any, label: Any, sample: Any, window: Any,
   neurons: Any,
 ) -> Any:  # fmt: skip
-  """Runs one sample forward and back; its spikes wait: the fast simulation."""
-  potentials, currents = neurons
+  """Runs one sample forward and back through a window: the fast simulation.
+
+  `sample` gives `[n, N]` spikes, `window` is its index and `[n, 1]` ones, but
+  zeros after tick T; `neurons` start with v of each layer.
+  """
+  potentials, *others = neurons
   index, ticks = window
   length, after = jnp.sum(ticks), []
   spikes = [sample(Role.INPUT, 0, None)]
   for layer, v in enumerate(potentials):
-    d = _drive(config, layer, params, spikes[layer], length)
+    rates = jnp.sum(spikes[layer], axis=0) / length
+    d = composite.drive(params[layer], config.read_gains[layer], rates)
     after.append(v + length / (index * len(ticks) + length) * (d - v))
     if layer < len(params) - 1:
       rates = jnp.clip(after[layer], 0.0, 1.0)
       spikes.append(sample(Role.FORWARD, layer + 1, rates))
-  winners, target, largest = _compete(sample, label, ticks, after[-1])
-  errors = [winners - target]
+  winners, target, largest = _compete(sample, label, after[-1])
+  sent = [winners - ticks * target]
   for layer in reversed(range(len(params) - 1)):
-    g = _current(config, layer + 1, params, errors[0], length)
-    errors.insert(0, _error_spikes(config, sample, layer, after[layer], g))
-  counts = [_count(*ends) for ends in zip(spikes, errors)]
-  votes = jnp.sum(winners, axis=0), jnp.sum(largest, axis=0)
-  return (after, currents), (counts, *votes)
+    rates = jnp.sum(sent[0], axis=0) / (length * config.gains[layer + 1])
+    gain = config.read_gains[layer + 1]
+    g = composite.transposed_drive(params[layer + 1], gain, rates)
+    g = jnp.where(_is_open(after[layer], 1.0), g, 0.0)
+    sent.insert(0, _sample_errors(config, sample, layer, g))
+  counts = [_count(*ends) for ends in zip(spikes, sent)]
+  votes = jnp.sum(winners, axis=0), jnp.sum(ticks * largest, axis=0)
+  return (after, *others), (counts, *votes)
 
 
-def _compete(sample, label, ticks, v):
-  """Returns winners, targets and classes of the largest potential, `[n, C]`."""
+def _compete(sample, label, v):
+  """Returns winners `[n, C]`, and target and largest potential, `[1, C]`."""
   cumulative = jnp.minimum(jnp.cumsum(jax.nn.softmax(v)), 1.0).at[-1].set(1.0)
   reached = sample(Role.WINNER, 0, cumulative)  # one threshold for all classes
   winners = reached - jnp.pad(reached[:, :-1], ((0, 0), (1, 0)))
-  target = ticks * jax.nn.one_hot(label, len(v))[None]
-  largest = ticks * jax.nn.one_hot(jnp.argmax(v), len(v))[None]
-  return winners, target, largest
+  classes = label, jnp.argmax(v)
+  return winners, *(jax.nn.one_hot(own, len(v))[None] for own in classes)
 
 
-def _error_spikes(config, sample, layer, v, g):
+def _is_open(drive, ticks):
+  """Returns where gates are open: clip(v, 0, 1) has the derivative 1."""
+  return (drive > 0.0) & (drive < ticks)
+
+
+def _sample_errors(config, sample, layer, g):
   """Samples the `[n, J]` error spikes of hidden neurons, with their signs."""
-  g = jnp.where((v > 0.0) & (v < 1.0), g, 0.0)
   rates = jnp.minimum(jnp.abs(config.gains[layer] * g), 1.0)
   return jnp.sign(g)[None] * sample(Role.ERROR, layer, rates)
 
@@ -129,63 +147,37 @@ def _count(spikes, errors):
   return types.LayerParams(spikes.T @ errors, jnp.sum(errors, axis=0))
 
 
-def _drive(config, layer, params, spikes, length):
-  """Returns the `[J]` drive of a layer by `[n, I]` spikes."""
-  rates = jnp.sum(spikes, axis=0) / jnp.maximum(length, 1)
-  return composite.drive(params[layer], config.read_gains[layer], rates)
-
-
-def _current(config, layer, params, errors, length):
-  """Returns the `[I]` currents of the layer below by `[n, J]` error spikes."""
-  ticks = jnp.maximum(length, 1) * config.gains[layer]
-  rates = jnp.sum(errors, axis=0) / ticks
-  gain = config.read_gains[layer]
-  return composite.transposed_drive(params[layer], gain, rates)
-
-
 def _present(config, keys, params, position, rates, label):
   """Presents one sample: a loop over windows; returns what was counted."""
-  num_windows, size = config.schedule.num_windows, config.schedule.window
-  num_ticks = num_windows * size  # of which thresholds come 32 at a time
-  words = jnp.arange(-(-num_ticks // 32))
-  sources = rules.make_sources(config, keys, words, position)
-
-  def draw(role, layer, num_neurons):
-    drawn = sources(role, layer, num_neurons).thresholds()[:num_ticks]
-    return drawn.reshape(num_windows, size, -1)
-
-  drawn = {
-    (Role.INPUT, 0): draw(Role.INPUT, 0, len(rates)),
-    (Role.WINNER, 0): draw(Role.WINNER, 0, 1),
-  }
-  for layer, num_neurons in enumerate(config.layer_sizes[1:-1], start=1):
-    drawn[Role.FORWARD, layer] = draw(Role.FORWARD, layer, num_neurons)
-    drawn[Role.ERROR, layer - 1] = draw(Role.ERROR, layer - 1, num_neurons)
+  size = config.schedule.window
   advance = {'realtime': realtime, 'buffered': buffered}[config.timing]
 
-  def step(carry, window):
+  def step(carry, index):
     neurons, total = carry
-    index, ticks, drawn = window
+    ticks = index * size + jnp.arange(size)
+    is_valid = jnp.float32(ticks < config.num_steps)[:, None]
+    words = ticks[0] // 32 + jnp.arange(-(-size // 32))  # of thresholds
+    sources = rules.make_sources(config, keys, words, position)
 
     def sample(role, layer, probability):
       p = rates if role == Role.INPUT else probability
-      is_spike = thresholds.is_below(drawn[role, layer], p[None])
-      return ticks * jnp.float32(is_spike)
+      source = sources(role, layer, 1 if role == Role.WINNER else len(p))
+      drawn = source.thresholds()[ticks - 32 * words[0]]
+      return is_valid * jnp.float32(thresholds.is_below(drawn, p[None]))
 
-    neurons, counted = advance(
-      config, params, label, sample, (index, ticks), neurons
-    )
+    window = jnp.float32(index), is_valid
+    neurons, counted = advance(config, params, label, sample, window, neurons)
     return (neurons, jax.tree.map(jnp.add, total, counted)), None
 
   counts = [jax.tree.map(jnp.zeros_like, layer) for layer in params]
   zeros = [layer.biases for layer in counts]
-  start = (zeros, zeros[:-1]), (counts, zeros[-1], zeros[-1])
-  ticks = jnp.float32(jnp.arange(num_ticks) < config.num_steps)
-  ticks = ticks.reshape(num_windows, size, 1)
-  windows = jnp.arange(num_windows, dtype=jnp.float32), ticks, drawn
-  ((potentials, _), counted), _ = jax.lax.scan(step, start, windows)
+  start = (zeros, zeros[:-1], zeros[:-1]), (counts, zeros[-1], zeros[-1])
+  windows = jnp.arange(config.schedule.num_windows)
+  (neurons, counted), _ = jax.lax.scan(step, start, windows)
   counts, votes, largest = jax.tree.map(lambda x: x.astype(jnp.int32), counted)
-  return counts, types.Inference(votes, potentials[-1], largest)
+  # In real time the potential is the mean of a drive.
+  divisor = {'realtime': config.active_steps[-2], 'buffered': 1}[config.timing]
+  return counts, types.Inference(votes, neurons[0][-1] / divisor, largest)
 
 
 def ssnn(config: NetworkConfig) -> types.Network:

@@ -72,7 +72,12 @@ class ErrorStreams(NamedTuple):
 
 
 class ErrorSignal(NamedTuple):
-  """Error signal of one layer of neurons in the windows of one block."""
+  """Error signal of one layer of neurons in the windows of one block.
+
+  A neuron that integrates and fires may send several error spikes in a tick:
+  its streams have a word for the first spike of each tick, one for the second
+  and so on.
+  """
 
   errors: jax.Array  #: [W, J] signed errors dL/dv, before the gain
   streams: ErrorStreams  #: [K, J] uint32 spikes
@@ -113,8 +118,6 @@ class Signals(NamedTuple):
 
   forward: list[Signal]  #: presynaptic signal of each layer of weights
   errors: list[ErrorSignal]  #: of each layer of weights; none without a label
-  #: [W, J] of each layer of weights, from which the spikes of a window follow
-  potentials: list[jax.Array]
   response: Inference  #: counts of the block, and potential after it
   winners: jax.Array  #: [K, C] uint32 words of the winners of the ticks
 
@@ -142,8 +145,8 @@ class Activity(NamedTuple):
   error_rates: tuple[jax.Array, ...] | None = None  #: per neuron and tick
   #: of the positive streams; the other error spikes are negative
   positive_error_rates: tuple[jax.Array, ...] | None = None
-  #: of the hidden layers: neurons and windows whose error exceeds one spike per
-  #: tick, the only bias of the split into streams
+  #: of the hidden layers: neurons and windows whose error exceeds what can be
+  #: sent in a tick; of stochastic neurons the only bias of their streams
   clipped_error_fractions: tuple[jax.Array, ...] | None = None
   coincidences: tuple[jax.Array, ...] | None = (
     None  # at the weights, per sample

@@ -15,46 +15,63 @@ from ssnn_jax import reference
 from ssnn_jax import spikes
 from ssnn_jax.neuron import coincidence
 from ssnn_jax.neuron import composite
+from ssnn_jax.neuron import crossbar
 from ssnn_jax.neuron import firing
+from ssnn_jax.neuron import integrate_and_fire
 from ssnn_jax.neuron import membrane
 from ssnn_jax.neuron import wta
 from ssnn_jax.spikes import thresholds
 
 ONE, TWO, THREE, FOUR = (12, 3), (12, 9, 4), (12, 9, 8, 3), (12, 7, 6, 5, 3)
-# Sampler, number of ticks, window, layer sizes, batch size and, maybe, number
-# of ticks that settle, of each timing.
-SETTINGS = {
-  'realtime': (
-    ('bernoulli', 2, 1, ONE, 1),
-    ('sobol', 4, 1, TWO, 5),
-    ('bernoulli', 16, 1, TWO, 3, 11),
-    ('sobol', 48, 1, FOUR, 2, 0),
-    ('bernoulli', 70, 1, TWO, 3),
-  ),
-  'buffered': (
-    ('sobol', 1, 1, TWO, 5),
-    ('bernoulli', 7, 7, TWO, 3),
-    ('sobol', 40, 32, TWO, 2),
-    ('bernoulli', 50, 50, TWO, 2),
-    ('sobol', 64, 32, THREE, 2),
-    ('sobol', 64, 64, ONE, 2),
-    ('bernoulli', 200, 64, TWO, 1),
-    ('bernoulli', 256, 256, TWO, 3),
-  ),
-}
+FIVE = (12, 8, 7, 6, 5, 4)
+# Sampler, number of ticks, layer sizes, batch size and other fields.
+REALTIME = (
+  ('bernoulli', 2, ONE, 1),
+  ('sobol', 4, TWO, 5),
+  ('sobol', 8, THREE, 2, {'gain': 1.0}),
+  ('bernoulli', 16, TWO, 3),
+  ('sobol', 16, FOUR, 2, {'gain': (1.0, 3.0, 0.5)}),
+  ('bernoulli', 33, THREE, 1),
+  ('sobol', 48, FOUR, 2),
+  ('bernoulli', 64, FIVE, 3, {'gain': 4.0}),
+  ('bernoulli', 70, TWO, 3),
+  ('sobol', 100, FIVE, 1),
+  ('bernoulli', 128, ONE, 4),
+  ('sobol', 256, THREE, 2),
+)
+BUFFERED = (
+  ('sobol', 1, TWO, 5),
+  ('bernoulli', 1, FIVE, 2),
+  ('bernoulli', 7, TWO, 3),
+  ('sobol', 16, FOUR, 1),
+  ('sobol', 31, THREE, 2),
+  ('sobol', 40, TWO, 2, {'window': 32}),
+  ('bernoulli', 50, TWO, 2),
+  ('bernoulli', 64, FIVE, 2, {'window': 32}),
+  ('sobol', 64, THREE, 2, {'window': 32}),
+  ('sobol', 64, ONE, 2),
+  ('sobol', 100, FOUR, 2, {'window': 64}),
+  ('bernoulli', 128, ONE, 1),
+  ('bernoulli', 200, TWO, 1, {'window': 64}),
+  ('bernoulli', 256, TWO, 3),
+  ('sobol', 256, FIVE, 1, {'window': 96}),
+  ('sobol', 2, ONE, 4),
+)
+SETTINGS = [
+  *((*setting, 'realtime', None) for setting in REALTIME),
+  *((*setting, 'realtime', 'stochastic') for setting in REALTIME),
+  *((*setting, 'buffered', None) for setting in BUFFERED),
+]
 SEEDS = range(3)  # of the samples, parameters and keys of each setting
 
 
-def make_config(
-  timing, sampler, num_steps, window, sizes, settle=None, **options
-):
+def make_config(sampler, num_steps, sizes, timing, neuron=None, **options):
   return ssnn_jax.NetworkConfig(
     sizes,
     num_steps=num_steps,
-    window=window,
     sampler=sampler,
     timing=timing,
-    settle=settle,
+    neuron=neuron,
     **{'gain': 1.5, 'input_gain': 1.25} | options,
   )
 
@@ -102,15 +119,14 @@ def is_equal(found, expected):
 
 
 class ReferenceTest(parameterized.TestCase):
-  @parameterized.parameters(
-    (timing, *setting)
-    for timing, settings in SETTINGS.items()
-    for setting in settings
-  )
+  @parameterized.parameters(*SETTINGS)
   def test_fast_simulation_counts_the_same(
-    self, timing, sampler, num_steps, window, sizes, batch_size, settle=None
+    self, sampler, num_steps, sizes, batch_size, *others
   ):
-    config = make_config(timing, sampler, num_steps, window, sizes, settle)
+    *options, timing, neuron = others
+    config = make_config(
+      sampler, num_steps, sizes, timing, neuron, **dict(*options)
+    )
     found, expected = (
       learn(config, batch_size, build)
       for build in (ssnn_jax.ssnn, reference.ssnn)
@@ -119,8 +135,7 @@ class ReferenceTest(parameterized.TestCase):
     self.assertTrue(any(np.any(own[-1].biases) for own, _, _ in found))
     settled = 0
     if timing == 'realtime':  # the output layer starts after those below it
-      settle = num_steps // 2 if settle is None else settle
-      settled = max(settle, len(sizes) - 1)
+      settled = max(num_steps // 2, len(sizes) - 1)
     for _, votes, _ in found:
       for counts in votes:
         np.testing.assert_array_equal(counts.sum(axis=1), num_steps - settled)
@@ -151,43 +166,91 @@ def late_mean():
 
 
 swap = lambda streams: type(streams)(*reversed(streams))
+forget = lambda state: jax.tree.map(jnp.zeros_like, state)
+# By the neuron with which they are found.
 MUTATIONS = {
-  'open gate': lambda: mock.patch.dict(
-    firing.FIRING_FUNCTIONS, clip=firing.CLIP._replace(derivative=jnp.ones_like)
-  ),
-  'output errors of the other sign': lambda: patch(
-    wta, 'output_errors', after(swap)
-  ),
-  'no negative output errors': lambda: patch(
-    wta,
-    'output_errors',
-    after(lambda own: own._replace(negative=jnp.zeros_like(own.negative))),
-  ),
-  'error spikes without the gain of their layer': lambda: patch(
-    composite, 'error_rates', after(lambda rates: rates / 1.5)
-  ),
-  'errors not divided by the gain of their layer': lambda: patch(
-    composite, 'transposed_drive', after(lambda errors: 1.5 * errors)
-  ),
-  'one class further wins': lambda: patch(
-    wta, 'first', after(lambda winners: jnp.roll(winners, 1, axis=-1))
-  ),
-  'mean over one tick more': lambda: mock.patch.dict(
-    membrane.MEMBRANES, mean=late_mean()
-  ),
-  'thresholds that equal a rate fire': lambda: patch(
-    thresholds, 'round_rates', after(lambda rates: rates + 2**6)
-  ),
-  'layers start a window later': lambda: patch(
-    spikes,
-    'start_later',
-    lambda right: lambda own, start: right(own, start + (start > 0)),
-  ),
-  'the last spikes of a word are not counted': lambda: patch(
-    coincidence,
-    'count_coincidences',
-    lambda right: lambda counts, words, *own: right(counts, words << 4, *own),
-  ),
+  'integrate_and_fire': {
+    'open gate': lambda: patch(
+      integrate_and_fire,
+      'fire_forward',
+      after(lambda own: (*own[:2], ~jnp.zeros_like(own[2]))),
+    ),
+    'gates a tick late': lambda: patch(
+      integrate_and_fire,
+      'fire_forward',
+      after(lambda own: (*own[:2], own[2] << 1)),
+    ),
+    'spikes a tick late': lambda: patch(
+      integrate_and_fire,
+      'fire_forward',
+      after(lambda own: (own[0], own[1] << 1, own[2])),
+    ),
+    'residues are lost after a word': lambda: patch(
+      integrate_and_fire,
+      'fire_forward',
+      after(lambda own: (own[0]._replace(residue=own[0].drive * 0), *own[1:])),
+    ),
+    'drives are lost after a word': lambda: patch(
+      integrate_and_fire,
+      'fire_forward',
+      after(lambda own: (own[0]._replace(drive=own[0].drive * 0), *own[1:])),
+    ),
+    'errors are lost after a word': lambda: patch(
+      integrate_and_fire,
+      'fire_back',
+      after(lambda own: (forget(own[0]), own[1])),
+    ),
+    'error spikes of the other sign': lambda: patch(
+      integrate_and_fire, 'fire_back', after(lambda own: (own[0], swap(own[1])))
+    ),
+    'error spikes without the gain of their layer': lambda: patch(
+      integrate_and_fire,
+      'fire_back',
+      lambda right: lambda *own: right(*own[:3], 1.0, *own[4:]),
+    ),
+    'errors not divided by the gain of their layer': lambda: patch(
+      crossbar, 'sum_columns', after(lambda errors: 1.5 * errors)
+    ),
+    'output errors of the other sign': lambda: patch(
+      wta, 'output_errors', after(swap)
+    ),
+    'no negative output errors': lambda: patch(
+      wta,
+      'output_errors',
+      after(lambda own: own._replace(negative=jnp.zeros_like(own.negative))),
+    ),
+    'one class further wins': lambda: patch(
+      wta, 'first', after(lambda winners: jnp.roll(winners, 1, axis=-1))
+    ),
+    'thresholds that equal a rate fire': lambda: patch(
+      thresholds, 'round_rates', after(lambda rates: rates + 2**6)
+    ),
+    'layers start a window later': lambda: patch(
+      spikes,
+      'start_later',
+      lambda right: lambda own, start: right(own, start + (start > 0)),
+    ),
+    'the last spikes of a word are not counted': lambda: patch(
+      coincidence,
+      'count_coincidences',
+      lambda right: lambda counts, words, *own: right(counts, words << 4, *own),
+    ),
+  },
+  'stochastic': {
+    'open gate': lambda: mock.patch.dict(
+      firing.FIRING_FUNCTIONS,
+      clip=firing.CLIP._replace(derivative=jnp.ones_like),
+    ),
+    'error spikes without the gain of their layer': lambda: patch(
+      composite, 'error_rates', after(lambda rates: rates / 1.5)
+    ),
+    'errors not divided by the gain of their layer': lambda: patch(
+      composite, 'transposed_drive', after(lambda errors: 1.5 * errors)
+    ),
+    'mean over one tick more': lambda: mock.patch.dict(
+      membrane.MEMBRANES, mean=late_mean()
+    ),
+  },
 }
 
 
@@ -197,19 +260,27 @@ class MutationTest(parameterized.TestCase):
   @classmethod
   def setUpClass(cls):
     super().setUpClass()
-    cls.config = make_config('realtime', 'bernoulli', 32, 1, TWO)
-    cls.expected = learn(cls.config, 3, reference.ssnn)
+    cls.configs, cls.expected = {}, {}
+    for neuron in MUTATIONS:
+      config = make_config('bernoulli', 40, THREE, 'realtime', neuron)
+      cls.configs[neuron] = config
+      cls.expected[neuron] = learn(config, 3, reference.ssnn)
 
-  @parameterized.parameters(None, *MUTATIONS)
-  def test_wrong_rule_is_seen(self, name):
+  @parameterized.parameters(
+    (neuron, name)
+    for neuron in MUTATIONS
+    for name in (None, *MUTATIONS[neuron])
+  )
+  def test_wrong_rule_is_seen(self, neuron, name):
     # Kernels, which are compiled sooner, round rates on their own.
     kernels = name != 'thresholds that equal a rate fire'
-    config = dataclasses.replace(self.config, kernels=kernels)
+    config = dataclasses.replace(self.configs[neuron], kernels=kernels)
     network._build_once.cache_clear()
     self.addCleanup(network._build_once.cache_clear)
     if not kernels:  # samplers are traced once
       jax.clear_caches()
       self.addCleanup(jax.clear_caches)
-    with MUTATIONS[name]() if name else contextlib.nullcontext():
+    mutation = MUTATIONS[neuron][name]() if name else contextlib.nullcontext()
+    with mutation:
       found = learn(config, 3, ssnn_jax.ssnn)
-    self.assertEqual(is_equal(found, self.expected), name is None)
+    self.assertEqual(is_equal(found, self.expected[neuron]), name is None)

@@ -62,8 +62,19 @@ FIELDS = (
   (dict(num_steps=16, window=8), 'window is 8; expected num_steps = 16'),
   (dict(timing='realtime', window=32), 'window is 32; expected 1 tick'),
   (dict(timing='realtime', num_steps=3), 'num_steps is 3; .*more than 3 ticks'),
-  (dict(timing='realtime', settle=64), 'settle is 64; expected None, or 0 to'),
-  (dict(settle=8), 'settle is 8; expected None'),
+  (dict(neuron='poisson'), 'neuron is poisson; expected None, or one of'),
+  (
+    dict(neuron='integrate_and_fire'),
+    'neuron is integrate_and_fire; expected stochastic, as timing is',
+  ),
+  (
+    dict(timing='realtime', integration=neuron.leaky(8.0)),
+    "integration is .*expected mean, or neuron='stochastic'",
+  ),
+  (
+    dict(timing='realtime', firing_function=CLIP._replace()),
+    "firing_function is .*expected clip, or neuron='stochastic'",
+  ),
   (dict(timing='phased'), 'timing is phased; expected one of'),
   (dict(gain=0.0), 'gain is 0.0; expected positive'),
   (dict(gain=float('inf')), 'gain is inf; expected'),
@@ -515,7 +526,7 @@ class HardwareTest(parameterized.TestCase):
     self.assert_file_refused(hardware.read_pulse_csv, text, words)
 
   @parameterized.parameters(
-    ({'integration': 'ramp'}, DENSE, 'integration is ramp'),
+    ({'integration': neuron.leaky(8.0)}, DENSE, 'integration is Membrane'),
     ({}, type('Other', (layers.Dense,), {})(3), 'layers has Other'),
     ({}, layers.Conv(3, (3, 2)), 'kernel is'),
   )

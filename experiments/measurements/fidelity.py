@@ -5,7 +5,8 @@
 Each JSON line has the distance for one network, at the weights of an ANN after
 some training steps: the root mean square over all weights and draws of the
 spikes, relative to the gradient. `update_error` has spikes in all passes,
-`quantisation_error` in the update only.
+`quantisation_error` in the update only. It also has what a sample takes: spikes
+and synaptic events, forward and of errors, and coincidences at the weights.
 """
 
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from experiments import config as config_lib
 from experiments import train
 from experiments.measurements import json_lines
 import ssnn_jax
+from ssnn_jax import hardware
 from ssnn_jax import training
 from ssnn_jax.datasets import catalog
 
@@ -75,14 +77,15 @@ def measure(
     config,
     rates=('forward', 'backward'),
     timing='buffered',
+    neuron=None,
     window=config.num_steps,
   )
   line = {
     'method': 'ssnn',
     'layer_sizes': config.layer_sizes,
     'timing': config.timing,
-    'integration': config.integration,
-    'gain': config.gain,
+    'neuron': config.neuron,
+    'gain': config.gains[0],
     'sampler': config.sampler,
     'window': config.schedule.window,
     'num_steps': config.num_steps,
@@ -95,7 +98,22 @@ def measure(
     deviation = np.sqrt(squares).std(ddof=1) if num_draws > 1 else 0.0
     line[name] = round(float(np.sqrt(squares.mean())), 5)
     line[f'{name}_sd'] = round(float(deviation), 5)
-  return line
+  return line | _count(config, params, images, labels)
+
+
+def _count(config, params, images, labels):
+  """Counts the spikes and events of a sample, means over the batch."""
+  observe = jax.jit(training.activity.make_observe(config))
+  seen = observe(params, jax.random.key(0), images, labels)
+  forward, backward = hardware.counts.spiking_events(config, seen)
+  counts = {
+    'forward_spikes': forward.spikes,
+    'forward_events': forward.synaptic_events,
+    'error_spikes': backward.spikes,
+    'error_events': backward.synaptic_events,
+    'coincidences': sum(map(float, seen.coincidences)),
+  }
+  return {name: round(count, 1) for name, count in counts.items()}
 
 
 def _train_ann(config, dataset, batch_size, num_steps):
@@ -115,20 +133,22 @@ def _networks(dataset) -> Iterator[ssnn_jax.NetworkConfig]:
     sampler,
     num_steps,
     timing,
-    integration,
+    neuron,
     gain,
   ) in itertools.product(
     FLAGS.hidden_sizes or ['256'],
     FLAGS.samplers,
     map(int, FLAGS.num_steps),
     FLAGS.timings,
-    FLAGS.integrations,
-    map(float, FLAGS.gains),
+    FLAGS.neurons,
+    [float(gain) for gain in FLAGS.gains] or [None],
   ):
     sizes = [dataset.num_inputs, *map(int, hidden.split(','))]
     windows = {int(window) or num_steps for window in FLAGS.windows}
     if timing == 'realtime':
       windows = {1}
+    else:
+      neuron = None
     for window in sorted(n for n in windows if n <= num_steps):
       with config_lib.named():
         yield ssnn_jax.NetworkConfig(
@@ -137,7 +157,7 @@ def _networks(dataset) -> Iterator[ssnn_jax.NetworkConfig]:
           window=window,
           sampler=sampler,
           timing=timing,
-          integration=integration,
+          neuron=neuron,
           gain=gain,
         )
 
@@ -152,7 +172,7 @@ def _measure():
   dataset, size = train.load(config, FLAGS.data_dir), FLAGS.batch_size
   batch = [array[-size:] for array in dataset.train]
   sizes = None
-  networks = list(_networks(dataset))
+  networks = list(dict.fromkeys(_networks(dataset)))
   for config in tqdm.tqdm(networks, disable=None, unit='network'):
     if config.layer_sizes != sizes:
       sizes = config.layer_sizes
@@ -191,8 +211,12 @@ def define_flags() -> None:
   flags.DEFINE_list(
     'timings', 'buffered', 'buffered, realtime; real time has windows of 1.'
   )
-  flags.DEFINE_list('integrations', 'mean', 'membranes: mean, ramp.')
-  flags.DEFINE_list('gains', '1', 'gains of the error spikes.')
+  flags.DEFINE_list(
+    'neurons', 'integrate_and_fire', 'hidden neurons in real time.'
+  )
+  flags.DEFINE_list(
+    'gains', '', 'gains of the error spikes; default: those of the neurons.'
+  )
   flags.DEFINE_integer('draws', 8, 'draws of the spikes.', 1)
   flags.DEFINE_integer('train_steps', 400, 'SGD steps before measuring.', 0)
   flags.DEFINE_integer('batch_size', 128, 'samples of the batch.', 1)

@@ -47,8 +47,8 @@ STUDY = Study(
       ),
     ),
   },
-  columns=('layers', 'gain', 'sampler', 'window', 'num_steps'),
-  rows=('layers', 'sampler', 'gain'),
+  columns=('layers', 'timing', 'gain', 'sampler', 'window', 'num_steps'),
+  rows=('layers', 'timing', 'sampler', 'gain'),
   margin=0.3,
   drawn={'layers': _SMALL},
 )

@@ -23,12 +23,13 @@ def _sweeps(grid, num_seeds, **base):
   )
 
 
+_STOCHASTIC = {'timing': ('realtime',), 'neuron': ('stochastic',)}
 _SWEEPS = (
   *_sweeps({'num_steps': (16,), 'sampler': ('sobol', 'bernoulli')}, 5),
   *_sweeps(
     {'num_steps': (64,), 'window': (32,), 'sampler': ('sobol', 'bernoulli')}, 5
   ),
-  *_sweeps({'num_steps': (16, 64), 'timing': ('realtime',)}, 3, num_epochs=5),
+  *_sweeps({'num_steps': (16, 64), **_STOCHASTIC}, 3, num_epochs=5),
 )
 
 STUDY = Study(
@@ -37,13 +38,15 @@ STUDY = Study(
   columns=(
     'layer_sizes',
     'timing',
+    'neuron',
     'sampler',
     'window',
     'num_steps',
     'num_epochs',
     'learning_rate',
   ),
-  rows=('timing', 'sampler', 'layer_sizes'),
+  rows=('timing', 'neuron', 'sampler', 'layer_sizes'),
   metrics=('test_accuracy', 'test_accuracy_rate'),
+  margin=0.5,
   drawn={'sampler': 'sobol'},
 )

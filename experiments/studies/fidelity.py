@@ -13,22 +13,23 @@ STUDY = Study(
     f'{_MEASURE} --hidden_sizes=256 --hidden_sizes=256,256',
     f'{_MEASURE} --hidden_sizes=256 --hidden_sizes=128,128 '
     '--hidden_sizes=128,128,128,128 --num_steps=16,64 '
-    '--timings=realtime,buffered --gains=1,2',
+    '--timings=realtime,buffered --neurons=stochastic --gains=1,2',
     f'{_MEASURE} --hidden_sizes=256 --hidden_sizes=128,128 '
     '--hidden_sizes=128,128,128,128 --num_steps=16,64 --timings=realtime '
-    '--integrations=ramp --gains=1,2',
+    '--gains=1,2,4',
   ),
   columns=(
     'layer_sizes',
     'timing',
-    'integration',
+    'neuron',
     'gain',
     'sampler',
     'window',
     'num_steps',
   ),
-  rows=('layer_sizes', 'timing', 'sampler', 'window'),
+  rows=('layer_sizes', 'timing', 'neuron', 'sampler', 'gain', 'window'),
   metrics=('update_error',),
   baseline=None,
-  shown={'integration': 'mean', 'gain': '1.0'},
+  shown={'gain': ('1.0', '4.0')},
+  drawn={'layer_sizes': ('784-256-10', '784-128-128-128-128-10')},
 )

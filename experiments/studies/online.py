@@ -27,6 +27,7 @@ def _sweeps(dataset, sizes, num_seeds):
 
 # Real time, a race of the output neurons and single samples.
 _MACHINE = {'timing': ('realtime',), 'winner': ('race',), 'num_steps': (64,)}
+_MACHINE |= {'neuron': ('stochastic',)}
 _SINGLE = {'batch_size': 1, 'learning_rate': 1 / 256, 'num_epochs': 5}
 
 STUDY = Study(
@@ -40,6 +41,7 @@ STUDY = Study(
   },
   columns=(
     'timing',
+    'neuron',
     'winner',
     'sampler',
     'window',
@@ -48,6 +50,6 @@ STUDY = Study(
     'num_epochs',
     'learning_rate',
   ),
-  rows=('timing', 'winner', 'sampler', 'num_steps', 'num_epochs'),
+  rows=('timing', 'neuron', 'winner', 'sampler', 'num_steps', 'num_epochs'),
   across='batch_size',
 )

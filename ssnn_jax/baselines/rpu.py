@@ -44,6 +44,6 @@ def rpu_config(config: NetworkConfig) -> NetworkConfig:
     rates=('forward', 'backward'),
     winner='exact',
     timing='buffered',
-    settle=None,
+    neuron=None,
     window=config.num_steps,  # a value is read once
   )

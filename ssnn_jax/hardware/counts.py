@@ -14,6 +14,7 @@ import jax
 from ssnn_jax import types
 from ssnn_jax.baselines import bp_stdp
 from ssnn_jax.config import NetworkConfig
+from ssnn_jax.neuron import integrate_and_fire
 from ssnn_jax.neuron import membrane as membrane_lib
 
 WORD = 32  # bits of a real value
@@ -96,7 +97,7 @@ def spiking_memory(config: NetworkConfig) -> StoredBits:
     >>> config = ssnn_jax.NetworkConfig((784, 256, 10), timing='realtime')
     >>> bits = ssnn_jax.hardware.counts.spiking_memory(config)
     >>> bits.total - bits.counters
-    16704
+    24896
   """
   if config.rates:
     raise types.UserError(
@@ -105,7 +106,10 @@ def spiking_memory(config: NetworkConfig) -> StoredBits:
     )
   sizes, window = config.layer_sizes, config.schedule.window
   membrane = membrane_lib.find(config.integration)
-  state = jax.eval_shape(lambda: [membrane.init(size) for size in sizes[1:]])
+  inits = [membrane.init] * (len(sizes) - 1)
+  if not config.is_stochastic:
+    inits[:-1] = [integrate_and_fire.init] * (len(sizes) - 2)
+  state = jax.eval_shape(lambda: [x(size) for x, size in zip(inits, sizes[1:])])
   spikes = gates = 0
   if config.timing == 'buffered':
     # With L layers of weights, the spikes of layer l start after l windows and
@@ -116,8 +120,10 @@ def spiking_memory(config: NetworkConfig) -> StoredBits:
       spikes += size * (latency - 1) * window
       gates += size * latency
   counters = 0
-  for wiring, ticks in zip(config.wirings, config.error_steps):
-    most = wiring.num_positions * ticks  # coincidences, of either sign
+  for wiring, ticks, number in zip(
+    config.wirings, config.error_steps, config.most_error_spikes
+  ):
+    most = wiring.num_positions * ticks * number  # coincidences, of either sign
     counters += _count_synapses(wiring) * (2 * most).bit_length()
   return StoredBits(
     potentials=WORD * sum(leaf.size for leaf in jax.tree.leaves(state)),

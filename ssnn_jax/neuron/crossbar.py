@@ -48,13 +48,7 @@ def sum_rows(
     Array([[1.5, 1. ],
            [0.5, 2. ]], dtype=float32)
   """
-  # A sum of some rows lies between those of all negative and positive weights.
-  signs = jnp.stack([weights, -weights])
-  largest = jnp.max(jnp.sum(jnp.maximum(signs, 0.0), axis=1))
-  # If a weight is not finite, the unit and all rounded weights are not.
-  largest = jnp.where(largest == 0.0, 1.0, largest)
-  unit = jnp.ldexp(largest / jnp.frexp(largest)[0], -_SUM_BITS)
-  rounded = jnp.round(weights / unit) * unit
+  rounded = round_rows(weights)
 
   def add(words, ticks):
     kernel = kernels.find(
@@ -68,6 +62,37 @@ def sum_rows(
   for _ in words.shape[:-1]:
     add = jax.vmap(add, in_axes=(0, None))
   return add(words, ticks)
+
+
+def round_rows(weights: jax.Array) -> jax.Array:
+  """Rounds weights `[I, J]` so that sums of rows are exact."""
+  # A sum of some rows lies between those of all negative and positive weights.
+  signs = jnp.stack([weights, -weights])
+  return _round(weights, jnp.sum(jnp.maximum(signs, 0.0), axis=1))
+
+
+def sum_columns(weights: jax.Array, errors: jax.Array, most: int) -> jax.Array:
+  """Sums the weights of the columns that spike in one tick: a transposed read.
+
+  Args:
+    weights: `[I, J]` float32.
+    errors: `[..., J]` float32 numbers of error spikes, with their signs.
+    most: the largest number of spikes.
+
+  Returns:
+    `[..., I]` float32 currents.
+  """
+  rounded = _round(weights, most * jnp.sum(jnp.abs(weights), axis=1))
+  return jnp.matmul(errors, rounded.T, precision=composite.PRECISION)
+
+
+def _round(weights, sums):
+  """Rounds weights so that all sums up to these ones are exact."""
+  largest = jnp.max(sums)
+  # If a weight is not finite, the unit and all rounded weights are not.
+  largest = jnp.where(largest == 0.0, 1.0, largest)
+  unit = jnp.ldexp(largest / jnp.frexp(largest)[0], -_SUM_BITS)
+  return jnp.round(weights / unit) * unit
 
 
 def _sum_rows(weights, words, ticks):

@@ -52,29 +52,6 @@ def mean() -> Membrane:
   return Membrane(jnp.zeros, integrate, lambda potential, _: potential)
 
 
-def ramp() -> Membrane:
-  """Builds a membrane whose average weighs later ticks more.
-
-    v = sum_k k d_k / sum_k k,  with the drive d_k of tick k = 1, 2, ...
-
-  In real time the first spikes of a layer come from potentials that know little
-  of the inputs; a plain mean keeps them for the whole presentation.
-
-  Returns:
-    The membrane.
-  """
-
-  def integrate(potential, drive, window):
-    length, elapsed = (
-      ticks.astype(drive.dtype) for ticks in (window.length, window.elapsed)
-    )
-    weight = length * (2.0 * elapsed - length + 1.0)
-    weight = weight / (elapsed * (elapsed + 1.0))
-    return potential + weight * (drive - potential)
-
-  return Membrane(jnp.zeros, integrate, lambda potential, _: potential)
-
-
 @functools.cache  # equal membranes are the same one
 def leaky(tau: float) -> Membrane:
   """Builds a leaky membrane with bias correction, as the moments of Adam.
@@ -100,7 +77,7 @@ def leaky(tau: float) -> Membrane:
   return Membrane(jnp.zeros, integrate, read)
 
 
-MEMBRANES = {'mean': mean(), 'ramp': ramp()}
+MEMBRANES = {'mean': mean()}
 
 
 def find(integration: str | Membrane) -> Membrane:

@@ -97,8 +97,7 @@ def make_run(
         weights.transposed, sources, sample, potentials, winners, windows
       )
     response = rules.respond(output, potentials[last], winners, windows.mask)
-    potentials = [potential[None] for potential in potentials]
     state = rules.State(membranes, inhibition)
-    return state, types.Signals(forward, errors, potentials, response, winners)
+    return state, types.Signals(forward, errors, response, winners)
 
   return init, run

@@ -27,8 +27,7 @@ class State(NamedTuple):
 
   membranes: tuple[Any, ...]  #: state of each layer's membranes
   inhibition: jax.Array  #: inhibition shared by the output neurons, in nats
-  #: [J] error current of each hidden layer, in real time
-  currents: tuple[jax.Array, ...] = ()
+  errors: tuple[Any, ...] = ()  #: state of hidden layers' errors, in real time
 
 
 def make_sources(

@@ -55,9 +55,12 @@ def plan_pulses(
     ceil(q) pulses. At the biases no spike is dropped, and each coincidence
     requests q pulses, which may be fractional.
   """
-  # A weight counts at most one coincidence in a tick of a sample and position.
-  positions = max(wiring.num_positions for wiring in config.wirings)
-  longest = checks.MAX_COUNT // max(1, batch_size * positions)
+  # A weight counts at most so many coincidences in a tick of a sample.
+  most = max(
+    number * wiring.num_positions
+    for number, wiring in zip(config.most_error_spikes, config.wirings)
+  )
+  longest = checks.MAX_COUNT // max(1, batch_size * most)
   is_valid = 'update' in config.rates or config.num_steps <= longest
   expected = f'at most {longest} ticks with batches of {batch_size} samples, '
   expected += 'as coincidences are counted in 32 bits'
@@ -123,7 +126,9 @@ def make_observe(
         rates = jnp.broadcast_to(keep, (1, words.shape[1]))
         all_ticks = jnp.full((1, len(words)), ~jnp.uint32(0))
         words = words & thresholds.sample_words(source, rates, all_ticks)
-      ends.append((words, error.streams))
+      # Each of several error spikes in a tick meets the presynaptic spike.
+      shape = len(error.streams.positive), words.shape[1]
+      ends.append((jnp.broadcast_to(words, shape), error.streams))
     return ends
 
   return observe

@@ -37,7 +37,8 @@ def make_observe(
     """Counts of one sample in one block, layer by layer."""
     del sources
     lengths = block.windows.length.astype(jnp.float32)[:, None]
-    layers = zip(wirings, gains, signals.forward, signals.errors)
+    most = config.most_error_spikes
+    layers = zip(wirings, gains, most, signals.forward, signals.errors)
     return [_count_layer(config, lengths, *layer) for layer in layers]
 
   def observe(params, key, inputs, labels):
@@ -73,7 +74,7 @@ def make_observe(
   return observe
 
 
-def _count_layer(config, lengths, wiring, gain, signal, error):
+def _count_layer(config, lengths, wiring, gain, most, signal, error):
   """Counts the spikes at the two ends of one layer's synapses.
 
   With exact rates, the expected spikes are counted, rate times ticks.
@@ -86,7 +87,7 @@ def _count_layer(config, lengths, wiring, gain, signal, error):
     'spikes': spikes.count(signal.words),
     'error_spikes': spikes.count(error_words),
     'positive_error_spikes': spikes.count(error.streams.positive),
-    'clipped_windows': jnp.sum(jnp.abs(requested) > lengths, axis=0),
+    'clipped_windows': jnp.sum(jnp.abs(requested) > most * lengths, axis=0),
     # The coincidences of a tick and position are the product of its numbers of
     # spikes and error spikes, so no array of all weights is needed.
     'coincidences': jnp.sum(_spikes_per_tick(rows) * _spikes_per_tick(columns)),

@@ -24,7 +24,8 @@ class Raster(NamedTuple):
 
   #: [T, ...] int8 of the inputs and of each hidden layer
   spikes: tuple[np.ndarray, ...]
-  #: [T, ...] int8 error spikes of each layer: 1 to fire less, or -1
+  #: [T, ...] int8 error spikes of each layer: their number, of spikes to fire
+  #: more negative
   errors: tuple[np.ndarray, ...]
   #: [T, C] int8 spikes of the output layer: the winner of each tick; none
   #: before a spike has passed all layers
@@ -75,7 +76,13 @@ def record(
 
   def unpack(words, shape):
     """Unpacks the `[blocks, K, N]` words of all blocks to `[T, ...]`."""
-    train = np.asarray(spikes.unpack(words.reshape(-1, words.shape[-1])))
+    # Several words of the same ticks are the first spikes of a tick, the second
+    # ones and so on.
+    num_words = spikes.count_words(config.num_steps)
+    words = words.reshape(num_words, -1, words.shape[-1])
+    train = sum(
+      np.asarray(spikes.unpack(own)) for own in np.swapaxes(words, 0, 1)
+    )
     return train[: config.num_steps].reshape(-1, *shape)
 
   layers = zip(config.wirings, signals.forward, signals.errors)

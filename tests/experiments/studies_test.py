@@ -39,7 +39,8 @@ def find_settings(name, dataset):
     for column in study.columns:
       value = window if column == 'window' else getattr(config, column, None)
       is_used = config_lib.concerns(config.method, column) or (
-        name == 'events'  # whose ANNs have the T of their networks
+        # These ANNs have the T of their networks, of which there are several.
+        name == 'events' and column == 'num_steps' and dataset != 'n_mnist'
       )
       cells[column] = results._write(column, value if is_used else None)
     if 'layer_sizes' in cells and config.layer_sizes is None:

@@ -51,8 +51,8 @@ class EventsTest(parameterized.TestCase):
     raster = raster_lib.record(config, params, KEY, image, label)
     # Each layer starts, with its always-on input, after the layer before.
     ticks = NUM_STEPS - np.arange(len(SIZES))
-    sent = np.array([np.count_nonzero(train) for train in raster.spikes])
-    sent_back = np.array([np.count_nonzero(train) for train in raster.errors])
+    sent = np.array([train.sum() for train in raster.spikes])
+    sent_back = np.array([np.abs(train).sum() for train in raster.errors])
     self.assertGreater(min(*sent, *sent_back), 0)
     self.assertEqual(
       counts.spiking_events(config, seen),
@@ -96,8 +96,18 @@ class MemoryTest(parameterized.TestCase):
     ({'integration': 'mean'}, {}),
     ({'integration': make_two_currents()}, {'potentials': 2 * NEURONS * 32}),
     ({'winner': 'race'}, {'inhibition': 32}),
+    # A residue, a drive and an error; in hidden layers three times as many
+    # coincidences: 19, 25 values, 5 bits.
+    (
+      {'neuron': 'integrate_and_fire'},
+      {
+        'potentials': (NEURONS + HIDDEN) * 32,
+        'counters': 5 * 18 + 5 * 8 + 4 * 12,
+      },
+    ),
   )
   def test_real_time_matches_hand_count(self, options, changes):
+    options = {'neuron': 'stochastic'} | options
     config = make_learner(timing='realtime', window=1, **options)
     # Errors in the last 3, 4 and 5 ticks: 7, 9 and 11 values, 3, 4 and 4 bits.
     expected = STATE | {'counters': 3 * 18 + 4 * 8 + 4 * 12} | changes

@@ -31,7 +31,11 @@ OPTIONS = (
   SHORT | dict(num_steps=16, rates=('forward', 'backward'), winner='exact'),
   SHORT
   | dict(
-    timing='realtime', num_steps=40, integration=neuron.leaky(16.0), dropout=0.5
+    timing='realtime',
+    neuron='stochastic',
+    num_steps=40,
+    integration=neuron.leaky(16.0),
+    dropout=0.5,
   ),
 )
 
@@ -139,7 +143,7 @@ class ReadNoiseTest(parameterized.TestCase):
     params = jax.tree.map(jnp.zeros_like, convolutions.make_params(config))
     images, labels = convolutions.batch(1)
     signals = training.raster.present(config, params, KEY, images[0], labels[0])
-    first = signals.potentials[0][0, 0].reshape(12, 3)
+    first = signals.forward[1].rates[0, 0].reshape(12, 3)
     self.assertGreater(np.ptp(first, axis=0).min(), 0)
     # What comes back to the first layer is noise of three positions.
     errors = signals.errors[0].errors[0, 0]

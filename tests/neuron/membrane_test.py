@@ -14,7 +14,6 @@ MEMBRANES = (*membrane_lib.MEMBRANES, membrane_lib.leaky(3.0))
 # Membranes, and the weight of each tick at the end of several.
 WEIGHTS = {
   'mean': ('mean', lambda tick, end: np.ones(end)),
-  'ramp': ('ramp', lambda tick, end: tick),
   'leaky': (membrane_lib.leaky(5.0), lambda t, end: np.exp((t - end) / 5.0)),
 }
 

@@ -28,8 +28,9 @@ ARCHITECTURES = (
 PRESENTATIONS = (
   dict(timing='realtime', num_steps=40, dropout=0.2, gain=2.0),
   dict(timing='realtime', num_steps=40, winner='exact'),
+  dict(timing='realtime', num_steps=40, neuron='stochastic', dropout=0.2),
   dict(integration='mean', window=32, num_steps=33),
-  dict(integration='ramp', window=32, num_steps=80),
+  dict(window=32, num_steps=80),
   dict(
     integration=neuron.leaky(16.0),
     window=32,

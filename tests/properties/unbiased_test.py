@@ -101,10 +101,15 @@ class UnbiasedTest(parameterized.TestCase):
   @parameterized.parameters(
     ((1, 1, 2), dict(num_steps=5, gain=4.0)),  # error streams saturate
     ((1, 1, 1, 2), dict(num_steps=6)),
+    ((2, 2, 2), dict(num_steps=6, neuron='integrate_and_fire', gain=16.0)),
+    ((1, 1, 1, 2), dict(num_steps=9, neuron='integrate_and_fire')),
   )
   def test_mean_update_in_real_time_matches_enumeration(self, sizes, options):
     config = ssnn_jax.NetworkConfig(
-      sizes, timing='realtime', sampler='bernoulli', **options
+      sizes,
+      timing='realtime',
+      sampler='bernoulli',
+      **{'neuron': 'stochastic'} | options,
     )
     params = make_params(sizes)
     samples = sample_gradients(

@@ -90,7 +90,7 @@ def _present(config, params, image, label, bits):
   starts |= {(Role.FORWARD, layer): layer for layer in range(1, num_layers)}
   starts |= {(Role.ERROR, k): s for k, s in enumerate(config.error_starts)}
   zeros = [jnp.zeros_like(layer.biases) for layer in params]
-  neurons, totals = (zeros, zeros[:-1]), []
+  neurons, totals = (zeros, zeros[:-1], zeros[:-1]), []
   for index in range(config.schedule.num_windows):
     length = min(size, config.num_steps - index * size)
     ticks = (jnp.arange(size) < length)[:, None].astype(jnp.float32)

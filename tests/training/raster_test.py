@@ -27,7 +27,7 @@ class RasterTest(absltest.TestCase):
     self.assertEqual(shapes, list(expected[: len(config.layers)]))
     learn = jax.jit(ssnn_jax.ssnn(config).learn)
     update, inference = learn(params, KEY, images, labels)
-    votes = raster.winners[config.settle_ticks :].sum(axis=0)
+    votes = raster.winners[config.first_vote :].sum(axis=0)
     np.testing.assert_array_equal(inference.winner_counts[0], votes)
     latency = len(config.layers) * config.schedule.window
     is_after = np.arange(config.num_steps) >= latency
