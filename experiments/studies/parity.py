@@ -9,31 +9,37 @@ _FIRES = {'timing': ('realtime',), 'neuron': ('integrate_and_fire',)}
 _STOCHASTIC = {'timing': ('realtime',), 'neuron': ('stochastic',)}
 
 
-def _sweeps(dataset, fires, others, samplers=('sobol',)):
+def _sweeps(dataset, fires, buffered, stochastic=None, samplers=('sobol',)):
   """Sweeps both neurons in real time, and the fast simulation.
 
   Args:
     dataset: the data set.
     fires: numbers of seeds, by T, of neurons that integrate and fire.
-    others: those of stochastic neurons, and of the fast simulation in windows
-      of 32 ticks or T.
-    samplers: samplers of their spike trains.
+    buffered: those of the fast simulation, in windows of 32 ticks or T.
+    stochastic: those of stochastic neurons.
+    samplers: samplers of the fast simulation and of stochastic neurons.
   """
   tuned = TUNED.get(dataset, {})
-  sweeps = [
-    Sweep({'num_steps': (t,), **_FIRES}, number, tuned)
-    for t, number in fires.items()
-  ]
-  for t, number in others.items():
-    buffered = {'timing': ('buffered',), 'window': (min(t, 32),)}
-    sweeps += [
-      Sweep({'sampler': samplers, 'num_steps': (t,), **own}, number, tuned)
-      for own in (_STOCHASTIC, buffered)
-    ]
-  return tuple(sweeps)
+
+  def sweep(t, number, **grid):
+    return Sweep({'num_steps': (t,), **grid}, number, tuned)
+
+  return (
+    *(sweep(t, number, **_FIRES) for t, number in fires.items()),
+    *(
+      sweep(t, number, sampler=samplers, **_STOCHASTIC)
+      for t, number in (stochastic or {}).items()
+    ),
+    *(
+      sweep(
+        t, number, sampler=samplers, timing=('buffered',), window=(min(t, 32),)
+      )
+      for t, number in buffered.items()
+    ),
+  )
 
 
-_EMNIST = _sweeps('emnist47', {}, {32: 5})
+_EMNIST = _sweeps('emnist47', {}, {32: 5}, {32: 5})
 
 STUDY = Study(
   question=(
@@ -43,7 +49,8 @@ STUDY = Study(
     'digits': _sweeps('digits', {16: 5, 64: 5}, {16: 5, 64: 5}),
     'mnist': _sweeps(
       'mnist',
-      {16: 10},
+      {8: 10, 16: 10},
+      {16: 10, 32: 10, 64: 10},
       {16: 10, 32: 10, 64: 10},
       ('sobol', 'bernoulli'),
     ),
@@ -51,10 +58,11 @@ STUDY = Study(
       'fashion_mnist',
       {16: 10, 32: 10},
       {16: 10, 32: 10, 64: 5},
+      {16: 10, 32: 10, 64: 5},
     ),
     'emnist47': _EMNIST,
     'emnist/balanced': _EMNIST,
-    ANY: _sweeps(ANY, {16: 5, 64: 5}, {}),
+    ANY: _sweeps(ANY, {16: 5, 64: 5}, {16: 5, 64: 5}),
   },
   base={'diagnostics': False},  # update errors are those of `fidelity`
   columns=('timing', 'neuron', 'sampler', 'window', 'num_steps'),
