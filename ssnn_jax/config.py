@@ -128,7 +128,7 @@ class NetworkConfig:
     expected = f'None, or one of {", ".join(NEURONS)}'
     check_field(self, 'neuron', is_valid, expected)
     is_valid = self.timing == 'realtime' or self.neuron != NEURONS[0]
-    expected = "stochastic, as timing is 'buffered'"
+    expected = "stochastic, or timing='realtime'"
     check_field(self, 'neuron', is_valid, expected)
     if not self.is_stochastic:
       for name in ('firing_function', 'integration'):

@@ -65,7 +65,7 @@ FIELDS = (
   (dict(neuron='poisson'), 'neuron is poisson; expected None, or one of'),
   (
     dict(neuron='integrate_and_fire'),
-    'neuron is integrate_and_fire; expected stochastic, as timing is',
+    'neuron is integrate_and_fire; expected stochastic, or timing=',
   ),
   (
     dict(timing='realtime', integration=neuron.leaky(8.0)),
