@@ -12,7 +12,7 @@ namespace {
 
 constexpr int64_t kGroupRows = 4;
 constexpr int64_t kGroupSums = 1 << kGroupRows;
-constexpr int64_t kTileGroups = 32;  // whose sums stay in the cache of a core
+constexpr int64_t kTileGroups = 16;  // whose sums stay in the first cache
 constexpr int64_t kTileRows = kTileGroups * kGroupRows;
 constexpr int64_t kVectors = 2;      // of columns, at once
 constexpr int64_t kColumns = kVectors * kLanes;
