@@ -24,12 +24,14 @@ def _sweeps(grid, num_seeds, **base):
 
 
 _STOCHASTIC = {'timing': ('realtime',), 'neuron': ('stochastic',)}
+_FIRES = {'timing': ('realtime',), 'neuron': ('integrate_and_fire',)}
 _SWEEPS = (
   *_sweeps({'num_steps': (16,), 'sampler': ('sobol', 'bernoulli')}, 5),
   *_sweeps(
     {'num_steps': (64,), 'window': (32,), 'sampler': ('sobol', 'bernoulli')}, 5
   ),
   *_sweeps({'num_steps': (16, 64), **_STOCHASTIC}, 3, num_epochs=5),
+  *_sweeps({'num_steps': (16, 64), **_FIRES}, 5, num_epochs=5),
 )
 
 STUDY = Study(
