@@ -20,7 +20,7 @@ STUDY = Study(
     ),
     'n_mnist': (
       Sweep(
-        {'timing': ('buffered',), 'num_steps': (64,)},
+        {'timing': ('buffered', 'realtime'), 'num_steps': (64,)},
         _NUM_FOLDS,
         {'folds': _NUM_FOLDS},
       ),
