@@ -131,11 +131,9 @@ class NetworkConfig:
     expected = "stochastic, or timing='realtime'"
     check_field(self, 'neuron', is_valid, expected)
     if not self.is_stochastic:
-      for name in ('firing_function', 'integration'):
-        default = type(self).__dataclass_fields__[name].default
-        is_valid = getattr(self, name) == default
-        expected = f"{default}, or neuron='stochastic'"
-        check_field(self, name, is_valid, expected)
+      for name, only in (('firing_function', 'clip'), ('integration', 'mean')):
+        is_valid = getattr(self, name) == only
+        check_field(self, name, is_valid, f"{only}, or neuron='stochastic'")
     is_valid = isinstance(self.rates, tuple) and set(self.rates) <= {*SIGNALS}
     expected = f'a tuple of names among {", ".join(SIGNALS)}'
     check_field(self, 'rates', is_valid, expected)

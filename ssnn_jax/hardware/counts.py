@@ -106,10 +106,10 @@ def spiking_memory(config: NetworkConfig) -> StoredBits:
     )
   sizes, window = config.layer_sizes, config.schedule.window
   membrane = membrane_lib.find(config.integration)
-  inits = [membrane.init] * (len(sizes) - 1)
-  if not config.is_stochastic:
-    inits[:-1] = [integrate_and_fire.init] * (len(sizes) - 2)
-  state = jax.eval_shape(lambda: [x(size) for x, size in zip(inits, sizes[1:])])
+  init = membrane.init if config.is_stochastic else integrate_and_fire.init
+  state = jax.eval_shape(
+    lambda: (*map(init, sizes[1:-1]), membrane.init(sizes[-1]))
+  )
   spikes = gates = 0
   if config.timing == 'buffered':
     # With L layers of weights, the spikes of layer l start after l windows and

@@ -7,9 +7,10 @@ its error a is worth, rounded, with the sign of a, but at most three in a tick,
 and what it sends is taken away; then it integrates the error g of the tick,
 where its gate is open: 0 < D < k, with D the drive of its k ticks so far.
 
-The spikes sent so far are therefore within one of what they stand for: while
-0 <= D <= k their number is D to 1/2, whatever the neuron knew at the first
-ticks, and errors that do not fit into a tick are sent in the next ones.
+Their number is D - m: a spike that came too late is made up for, and one that
+came too early delays the next. Of a constant drive from 0 to 1 it is within one
+of D. A spike is never taken back, so that a drive which falls later leaves too
+many. Errors that do not fit into a tick are sent in the next ones.
 """
 
 from typing import NamedTuple
