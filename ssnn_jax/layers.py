@@ -141,6 +141,11 @@ class Wiring:
     """Products of a value and a weight in one read of all positions."""
     return self.num_positions * self.num_weights
 
+  @property
+  def num_reads(self) -> int:
+    """Rows that an input drives, at most, at all positions."""
+    return 1 if self.inputs is None else len(self._rows_of_inputs)
+
   def gather(self, values: jax.Array) -> jax.Array:
     """Gathers the inputs of all rows, `[..., I]` to `[..., P, M]`; 0 if silent.
 

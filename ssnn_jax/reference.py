@@ -16,8 +16,6 @@ or, in the fast simulation, in a window. Layer l of weights, from 0, connects I
 presynaptic to J postsynaptic neurons.
 """
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
@@ -34,10 +32,7 @@ from ssnn_jax.spikes import thresholds
 from ssnn_jax.spikes.thresholds import Role
 
 
-def realtime(
-  config: NetworkConfig, params: Any, label: Any, sample: Any, window: Any,
-  neurons: Any,
-) -> Any:  # fmt: skip
+def realtime(config, params, label, sample, window, neurons):
   """Advances all layers of one sample by a tick: emit, count, integrate.
 
   A spike passes one layer in a tick, so that layer l integrates from tick l on.
@@ -82,24 +77,22 @@ def realtime(
       residues[layer] += d - spikes[layer + 1][0]
       most, gain = config.most_error_spikes[layer + 1], config.gains[layer + 1]
       above = config.read_gains[layer + 1] / gain * params[layer + 1].weights
-      g = crossbar.sum_columns(above, sent[layer + 1][0], most)
-      g = jnp.where(_is_open(drives[layer], tick + 1 - layer), g, 0.0)
-      unsent = errors[layer] - sent[layer][0] / config.gains[layer]
-      errors[layer] = g if config.is_stochastic else unsent + g
+      wiring = config.wirings[layer + 1]
+      g = crossbar.sum_columns(wiring, above, sent[layer + 1], most)[0]
+      d = drives[layer]
+      g = jnp.where((0.0 < d) & (d < tick + 1 - layer), g, 0.0)
+      a = errors[layer] - sent[layer][0] / config.gains[layer]
+      errors[layer] = g if config.is_stochastic else a + g
   return (drives, residues, errors), (counts, *votes)
 
 
-def buffered(
-  config: NetworkConfig, params: Any, label: Any, sample: Any, window: Any,
-  neurons: Any,
-) -> Any:  # fmt: skip
+def buffered(config, params, label, sample, window, neurons):
   """Runs one sample forward and back through a window: the fast simulation.
 
   `sample` gives `[n, N]` spikes, `window` is its index and `[n, 1]` ones, but
   zeros after tick T; `neurons` start with v of each layer.
   """
-  potentials, *others = neurons
-  index, ticks = window
+  (index, ticks), (potentials, *others) = window, neurons
   length, after = jnp.sum(ticks), []
   spikes = [sample(Role.INPUT, 0, None)]
   for layer, v in enumerate(potentials):
@@ -115,7 +108,7 @@ def buffered(
     rates = jnp.sum(sent[0], axis=0) / (length * config.gains[layer + 1])
     gain = config.read_gains[layer + 1]
     g = composite.transposed_drive(params[layer + 1], gain, rates)
-    g = jnp.where(_is_open(after[layer], 1.0), g, 0.0)
+    g = jnp.where((0.0 < after[layer]) & (after[layer] < 1.0), g, 0.0)
     sent.insert(0, _sample_errors(config, sample, layer, g))
   counts = [_count(*ends) for ends in zip(spikes, sent)]
   votes = jnp.sum(winners, axis=0), jnp.sum(ticks * largest, axis=0)
@@ -129,11 +122,6 @@ def _compete(sample, label, v):
   winners = reached - jnp.pad(reached[:, :-1], ((0, 0), (1, 0)))
   classes = label, jnp.argmax(v)
   return winners, *(jax.nn.one_hot(own, len(v))[None] for own in classes)
-
-
-def _is_open(drive, ticks):
-  """Returns where gates are open: clip(v, 0, 1) has the derivative 1."""
-  return (drive > 0.0) & (drive < ticks)
 
 
 def _sample_errors(config, sample, layer, g):
@@ -198,10 +186,8 @@ def ssnn(config: NetworkConfig) -> types.Network:
   def learn(params, key, inputs, labels):
     keys = thresholds.make_keys(key, len(config.layer_sizes))
     present = lambda *sample: _present(config, keys, params, *sample)
-    rates = encoding.rate_encode(inputs)
-    counts, inference = jax.vmap(present)(
-      jnp.arange(len(labels)), rates, labels
-    )
+    positions, rates = jnp.arange(len(labels)), encoding.rate_encode(inputs)
+    counts, inference = jax.vmap(present)(positions, rates, labels)
     counts = jax.tree.map(lambda each: jnp.sum(each, axis=0), tuple(counts))
     unit = updates.plan_pulses(config, len(labels), None).unit  # r / (T B gain)
     return types.Update(counts, None, unit), inference

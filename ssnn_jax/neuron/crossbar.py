@@ -10,9 +10,11 @@ to 16, potentials are rounded to about the resolution of thresholds, 2**-16.
 """
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ssnn_jax import spikes
 from ssnn_jax.neuron import composite
@@ -71,19 +73,44 @@ def round_rows(weights: jax.Array) -> jax.Array:
   return _round(weights, jnp.sum(jnp.maximum(signs, 0.0), axis=1))
 
 
-def sum_columns(weights: jax.Array, errors: jax.Array, most: int) -> jax.Array:
-  """Sums the weights of the columns that spike in one tick: a transposed read.
+def sum_columns(
+  wiring: Any,
+  weights: jax.Array,
+  errors: jax.Array,
+  most: int,
+  use_kernels: bool = True,
+) -> jax.Array:
+  """Sums the weights of the columns that spike: a transposed read.
 
   Args:
-    weights: `[I, J]` float32.
-    errors: `[..., J]` float32 numbers of error spikes, with their signs.
+    wiring: connections of the layer, a `layers.Wiring`.
+    weights: `[M, F]` float32.
+    errors: `[W, J]` float32 numbers of error spikes in each tick, with their
+      signs.
     most: the largest number of spikes.
+    use_kernels: whether the compiled kernel may sum, on CPU.
 
   Returns:
-    `[..., I]` float32 currents.
+    `[W, I]` float32 errors of the inputs.
   """
-  rounded = _round(weights, most * jnp.sum(jnp.abs(weights), axis=1))
-  return jnp.matmul(errors, rounded.T, precision=composite.PRECISION)
+  largest = most * wiring.num_reads * jnp.sum(jnp.abs(weights), axis=1)
+  rounded = _round(weights, largest)
+  inputs = wiring.inputs
+  if inputs is None:
+    inputs = np.arange(wiring.num_inputs)[None]
+
+  def multiply(columns, inputs, errors):
+    del inputs
+    errors = wiring.split(errors)
+    rows = jnp.matmul(errors, columns, precision=composite.PRECISION)
+    return wiring.scatter(rows)
+
+  shape = len(errors), wiring.num_inputs
+  result = jax.ShapeDtypeStruct(shape, jnp.float32)
+  add = kernels.find(
+    'ssnn_sum_columns', result, multiply, use_kernel=use_kernels
+  )
+  return add(rounded.T, jnp.asarray(inputs, jnp.int32), errors)
 
 
 def _round(weights, sums):

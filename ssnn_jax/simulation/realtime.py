@@ -177,7 +177,7 @@ def _integrate_and_fire(config):
       residue, arriving, gates[0], config.gains[layer], config.kernels
     )
     streams = jax.tree.map(lambda own: own & _merge(windows), streams)
-    counts = _unpack_signed(streams, len(arriving))
+    counts = rules.count_signed(streams, windows.mask)
     return (residue, gated[-1]), gated[:-1], streams, counts
 
   def init(num_neurons):
@@ -253,10 +253,11 @@ def _make_reads(config):
     is_ideal = not ('backward' in config.rates or config.read_noise)
     if is_ideal and not config.is_stochastic:
       weights = gains[layer] / config.gains[layer] * params.weights
-      columns = wirings[layer].split(counts.astype(jnp.float32))
       most = config.most_error_spikes[layer]
-      rows = crossbar.sum_columns(weights, columns, most)
-      return wirings[layer].scatter(rows)
+      return crossbar.sum_columns(
+        wirings[layer], weights, counts.astype(jnp.float32), most,
+        config.kernels,
+      )  # fmt: skip
     own = layer, params, sources
     return jax.vmap(lambda *tick: transposed_drive(*own, *tick))(
       errors, counts, windows
@@ -268,13 +269,3 @@ def _make_reads(config):
 def _merge(windows):
   """Returns the uint32 ticks of all windows of a word."""
   return jnp.sum(windows.mask, dtype=jnp.uint32)
-
-
-def _unpack_signed(streams, num_ticks):
-  """Returns `[W, J]` int32 error spikes in each tick, with their signs."""
-
-  def count(words):
-    trains = jax.vmap(spikes.unpack)(words[:, None])[:, :num_ticks]
-    return jnp.sum(trains, axis=0, dtype=jnp.int32)
-
-  return count(streams.positive) - count(streams.negative)

@@ -128,7 +128,7 @@ def send_errors(
   streams = types.ErrorStreams(
     *(thresholds.sample_words(source, own, masks) for own in rates)
   )
-  return streams, _count_signed(streams, masks)
+  return streams, count_signed(streams, masks)
 
 
 def send_output_errors(
@@ -145,10 +145,11 @@ def send_output_errors(
     return send_errors(source, 1.0, errors, masks)
   ticks = jnp.sum(masks, axis=0, dtype=jnp.uint32)
   streams = wta.output_errors(winners, label, ticks)
-  return streams, _count_signed(streams, masks)
+  return streams, count_signed(streams, masks)
 
 
-def _count_signed(streams, masks):
+def count_signed(streams: types.ErrorStreams, masks: jax.Array) -> jax.Array:
+  """Counts error spikes in each window, `[W, J]`, positive minus negative."""
   positive, negative = (count(own, masks) for own in streams)
   return positive - negative
 

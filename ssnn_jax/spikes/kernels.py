@@ -83,7 +83,8 @@ def _register() -> frozenset[str]:
   if compiled is None:
     return frozenset()
   names = (
-    'sample_hashed sample_sobol sum_rows fire_forward fire_back count chip'
+    'sample_hashed sample_sobol sum_rows sum_columns fire_forward fire_back '
+    'count chip'
   )
   names = frozenset(f'ssnn_{name}' for name in names.split())
   for name in names:

@@ -65,8 +65,9 @@ def learn(config, params, **options):
 
 
 class EqualDenseTest(parameterized.TestCase):
-  def assert_equal(self, config, **options):
-    params = convolutions.make_params(config)
+  def assert_equal(self, config, params=None, **options):
+    if params is None:
+      params = convolutions.make_params(config)
     (update, inference), (expected, wanted) = learn(config, params, **options)
     for ours, theirs in zip(update[:2], expected[:2]):
       theirs = convolutions.fold(config, theirs)
@@ -79,6 +80,14 @@ class EqualDenseTest(parameterized.TestCase):
   @parameterized.parameters(*OPTIONS)
   def test_spikes_and_coincidences_are_equal(self, **options):
     self.assert_equal(convolutions.make_config(**options))
+
+  def test_neurons_that_integrate_and_fire_are_equal(self):
+    fields = dict(timing='realtime', num_steps=40, dropout=0.5)
+    config = convolutions.make_config(**fields)
+    # Weights that no sum rounds: its unit depends on the number of positions.
+    params = convolutions.make_params(config)
+    params = jax.tree.map(lambda own: jnp.round(1024 * own) / 1024, params)
+    self.assert_equal(config, params)
 
   def test_thinned_pulses_are_equal(self):
     config = convolutions.make_config(num_steps=16, winner='race', **SHORT)

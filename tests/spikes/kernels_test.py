@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
+from ssnn_jax import layers
 from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.neuron import coincidence
@@ -101,6 +102,29 @@ class SumRowsTest(parameterized.TestCase):
       ]
 
     np.testing.assert_array_equal(*both(weights, words))
+
+
+class SumColumnsTest(parameterized.TestCase):
+  @parameterized.parameters(
+    (layers.Dense(7), (40,)),
+    (layers.Conv(3, kernel=3, stride=2, padding=1), (7, 6, 2)),
+  )
+  def test_sums_equal_the_reference(self, layer, input_shape):
+    needs('ssnn_sum_columns')
+    wiring, rng = layer.connect(input_shape), np.random.default_rng(0)
+    weights = rng.normal(size=wiring.weights_shape).astype(np.float32)
+    errors = rng.integers(-3, 4, (5, 9, wiring.num_neurons))
+    errors = np.float32(errors * (rng.random(errors.shape) < 0.3))
+
+    @jax.jit
+    def both(errors):
+      add = functools.partial(crossbar.sum_columns, wiring, weights, most=3)
+      return [
+        jax.vmap(functools.partial(add, use_kernels=use))(errors)
+        for use in (True, False)
+      ]
+
+    np.testing.assert_array_equal(*both(errors))
 
 
 class CountTest(parameterized.TestCase):

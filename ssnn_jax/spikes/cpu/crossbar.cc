@@ -1,5 +1,5 @@
-// Sums the weights of the rows that spike, tick by tick. The pure-JAX reference is
-// `crossbar._sum_rows`; the sums are equal, since float32 holds them exactly.
+// Sums the weights of the rows or columns that spike, tick by tick. The pure-JAX
+// references are in `crossbar`; the sums are equal, since float32 holds them exactly.
 //
 // Four rows have 16 combinations of spikes. Their sums in some columns are tabulated
 // once for many samples, so that a tick adds one sum for four rows. Groups of rows
@@ -167,7 +167,72 @@ ffi::Error SumRows(ffi::ThreadPool pool, F32 weights, U32 words, U32 ticks,
   return ffi::Error::Success();
 }
 
+// Rows of a column whose inputs follow one another.
+struct Run {
+  int32_t row, input, size;
+};
+
+// Lists the runs of a position; rows without an input are in none.
+std::vector<Run> ListRuns(const int32_t* inputs, int64_t rows) {
+  std::vector<Run> runs;
+  for (int32_t row = 0; row < rows; ++row) {
+    if (inputs[row] < 0) continue;
+    if (!runs.empty() && inputs[row] == runs.back().input + runs.back().size &&
+        row == runs.back().row + runs.back().size) {
+      ++runs.back().size;
+    } else {
+      runs.push_back({row, inputs[row], 1});
+    }
+  }
+  return runs;
+}
+
+// Adds a column of weights to the inputs of its position for each of its error
+// spikes, which are few. Operands, all but the wiring with the axes of `vmap`:
+//   columns [..., F, M], inputs [1, ..., P, M], errors [..., W, P F]; sums are
+//   [..., W, I].
+ffi::Error SumColumns(ffi::ThreadPool pool, F32 columns, S32 inputs, F32 errors,
+                      ffi::ResultBuffer<ffi::F32> sums) {
+  const auto shape = sums->dimensions();
+  const int64_t num_axes = shape.size() - 2;
+  const int64_t num_ticks = shape[num_axes], size = shape[num_axes + 1];
+  const int64_t features = columns.dimensions()[num_axes];
+  const int64_t rows = columns.dimensions()[num_axes + 1];
+  std::vector<std::vector<Run>> positions(inputs.dimensions()[num_axes]);
+  for (size_t at = 0; at < positions.size(); ++at) {
+    positions[at] = ListRuns(inputs.typed_data() + at * rows, rows);
+  }
+  ParallelFor(pool, NumRows(shape, num_axes), [&](int64_t sample) {
+    const float* weights = RowOf(columns, shape, num_axes, sample);
+    const float* error = RowOf(errors, shape, num_axes, sample);
+    float* to = sums->typed_data() + sample * num_ticks * size;
+    std::fill_n(to, num_ticks * size, 0.0f);
+    for (int64_t tick = 0; tick < num_ticks; ++tick, to += size) {
+      for (const auto& runs : positions) {
+        for (int64_t feature = 0; feature < features; ++feature, ++error) {
+          if (*error == 0.0f) continue;
+          for (const Run& run : runs) {
+            const float* weight = weights + feature * rows + run.row;
+            for (int32_t next = 0; next < run.size; ++next) {
+              to[run.input + next] += *error * weight[next];
+            }
+          }
+        }
+      }
+    }
+  });
+  return ffi::Error::Success();
+}
+
 }  // namespace
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(ssnn_sum_columns, SumColumns,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<F32>()
+                                  .Arg<S32>()
+                                  .Arg<F32>()
+                                  .Ret<F32>());
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(ssnn_sum_rows, SumRows,
                               ffi::Ffi::Bind()
