@@ -27,7 +27,7 @@ def _sweeps(dataset, sizes, num_seeds):
 
 # Real time, a race of the output neurons and single samples.
 _MACHINE = {'timing': ('realtime',), 'winner': ('race',), 'num_steps': (64,)}
-_MACHINE |= {'neuron': ('stochastic',)}
+_MACHINE |= {'neuron': ('integrate_and_fire', 'stochastic')}
 _SINGLE = {'batch_size': 1, 'learning_rate': 1 / 256, 'num_epochs': 5}
 
 STUDY = Study(
