@@ -18,7 +18,6 @@ module board #(
 );
 
   localparam int VOTE_BITS = SIZES[32*LAYERS +: 32] * $clog2(STEPS + 1);
-  localparam int LAYER_BITS = LAYERS > 1 ? $clog2(LAYERS) : 1;
 
   logic broken, clear;
   logic byte_valid, in_valid, in_ready, out_valid, out_ready;
@@ -28,7 +27,7 @@ module board #(
   logic [VOTE_BITS-1:0] votes, largest_votes;
   logic [17*LAYERS-1:0] enable_rates;
   logic row_valid, row_ready, row_write;
-  logic [LAYER_BITS-1:0] row_layer;
+  logic [1:0] row_layer;
   logic [15:0] row_index;
   logic weight_in_valid, weight_in_ready, weight_out_valid, weight_out_ready;
   logic [WEIGHT_BITS-1:0] weight_in_data, weight_out_data;

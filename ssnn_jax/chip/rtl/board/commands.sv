@@ -20,8 +20,7 @@ module commands #(
   // Derived; leave them.
   parameter int CLASSES = SIZES[32*LAYERS +: 32],
   parameter int TICK_BITS = $clog2(STEPS + 1),
-  parameter int VOTE_INDEX = $clog2(2 * CLASSES),
-  parameter int LAYER_BITS = LAYERS > 1 ? $clog2(LAYERS) : 1
+  parameter int VOTE_INDEX = $clog2(2 * CLASSES)
 ) (
   input  logic                         clock,
   input  logic                         reset,
@@ -44,7 +43,7 @@ module commands #(
   output logic                         row_valid,
   input  logic                         row_ready,
   output logic                         row_write,
-  output logic [LAYER_BITS-1:0]        row_layer,
+  output logic [1:0]                   row_layer,
   output logic [15:0]                  row_index,
   output logic                         weight_in_valid,
   input  logic                         weight_in_ready,
@@ -64,8 +63,8 @@ module commands #(
   logic is_high;                  // high byte of a weight of the command
   logic [1:0] outstanding;        // samples in the chip: in two pages, a result
   logic [24*LAYERS-1:0] rates;
-  logic [LAYERS-1:0][15:0] sizes;
-  logic [15:0] columns;           // of the layer
+  logic [3:0][15:0] sizes;        // columns of each layer
+  logic [15:0] columns;           // of the layer of a row
   logic in_taken, answered;
 
   assign is_high = left[0];
@@ -80,7 +79,6 @@ module commands #(
   assign columns = sizes[row_layer];
 
   for (genvar l = 0; l < LAYERS; l++) begin : g_layer
-    assign sizes[l] = SIZES[32 * (l + 1) +: 16];
     assign enable_rates[17 * l +: 17] = rates[24 * l +: 17];
   end
 
@@ -123,7 +121,7 @@ module commands #(
         end
         ARGUMENTS: if (in_taken) begin
           if (letter == "E") rates <= {in_data, rates[24*LAYERS-1:8]};
-          else if (left == 3) row_layer <= in_data[LAYER_BITS-1:0];
+          else if (left == 3) row_layer <= in_data[1:0];
           else row_index <= {in_data, row_index[15:8]};
           if (left == 1) state <= letter == "E" ? ANSWER : ROW;
         end
