@@ -12,9 +12,8 @@ import jax
 import numpy as np
 
 from ssnn_jax.chip import config as config_lib
-from ssnn_jax.chip import generators as generators_lib
+from ssnn_jax.chip import rules
 from ssnn_jax.chip.config import ChipConfig
-from ssnn_jax.chip.generators import Generators
 
 FOLDER = pathlib.Path(__file__).with_name('rtl')
 TOP = 'chip_top'
@@ -72,7 +71,7 @@ def ports(config: ChipConfig) -> list[Port]:
 
 
 def parameters(
-  config: ChipConfig, registers: Generators, banks: int = 2
+  config: ChipConfig, registers: rules.Generators, banks: int = 2
 ) -> dict[str, int | str]:
   """Returns the parameters of the module `chip`, by name.
 
@@ -87,18 +86,18 @@ def parameters(
     'LAYERS': config.num_layers,
     'SIZES': constant(config.layer_sizes, 32),
     'STEPS': config.num_steps,
-    'FIRST_VOTE': config.first_vote,
+    'FIRST_VOTE': config.network.first_vote,
     'WEIGHT_BITS': config.weight_bits,
     'FRACTIONS': constant(config.fractions, 32),
     'BANKS': banks,
     'NOISE_BITS': noise_bits,
     'GUMBEL': constant(table, noise_bits),
     'SEEDS': constant(seeds, 32),
-    'MATRIX': constant(generators_lib.matrix(config), 16),
+    'MATRIX': constant(rules.sobol_rows(), 16),
   }
 
 
-def top(config: ChipConfig, registers: Generators, banks: int = 2) -> str:
+def top(config: ChipConfig, registers: rules.Generators, banks: int = 2) -> str:
   """Returns the text of `chip_top`, `chip` with all parameters of a chip.
 
   The arguments are those of `parameters`.
