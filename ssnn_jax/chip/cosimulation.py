@@ -6,7 +6,6 @@ c++) compiles its model, which is called as a library.
 
 import atexit
 from collections.abc import Iterator
-from collections.abc import Mapping
 from collections.abc import Sequence
 import contextlib
 import ctypes
@@ -33,7 +32,7 @@ _RUNTIME = ('verilated.cpp', 'verilated_threads.cpp')
 # Widths are those of the smallest number that fits, and are extended on use.
 _VERILATE = (
   '--cc -O3 --no-timing --unroll-count 1 --x-assign fast --x-initial fast '
-  '-Wno-fatal -Wno-lint -Wno-style'
+  '-Wno-fatal -Wno-lint -Wno-style --prefix Vchip_top --top-module chip_top'
 ).split()
 _FLAGS = '-std=c++17 -fPIC -w'.split()
 
@@ -97,45 +96,22 @@ def simulate(
 
 def _build(config, registers, sources, optimize, folder):
   """Compiles the chip in an empty folder; returns the library."""
-  top = folder / f'{verilog.TOP}.sv'
+  root = verilator_root()
+  top, model = folder / 'chip_top.sv', folder / 'model'
   top.write_text(verilog.top(config, registers))
-  paths = [*(sources or verilog.sources()), top]
-  library = build(folder, verilog.TOP, paths, _DRIVER, optimize=optimize)
-  library.chip_new.restype = ctypes.c_void_p
-  library.chip_delete.argtypes = [ctypes.c_void_p]
-  return library
-
-
-def build(
-  folder: pathlib.Path,
-  top: str,
-  sources: Sequence[pathlib.Path],
-  driver: pathlib.Path,
-  parameters: Mapping[str, int | str] | None = None,
-  optimize: bool = True,
-) -> ctypes.CDLL:
-  """Compiles a module and the driver of its model in a folder.
-
-  Args:
-    folder: an empty folder.
-    top: name of the module.
-    sources: Verilog of the module and of those in it.
-    driver: C++ file whose functions the library has.
-    parameters: parameters of the module that are not the default.
-    optimize: as of `simulate`.
-  """
-  root, model = verilator_root(), folder / 'model'
-  command = [str(root / 'bin' / 'verilator_bin'), *_VERILATE]
-  command += ['--prefix', f'V{top}', '--top-module', top, '--Mdir', str(model)]
-  command += [f'-G{name}={value}' for name, value in (parameters or {}).items()]
-  _run([*command, *map(str, sources)], VERILATOR_ROOT=str(root))
+  paths = map(str, sources or verilog.sources())
+  command = [root / 'bin' / 'verilator_bin', *_VERILATE, '--Mdir', model]
+  _run([*map(str, command), *paths, str(top)], VERILATOR_ROOT=str(root))
   # One unit parses the headers once.
-  units = [*sorted(model.glob('*.cpp')), driver]
-  path = folder / f'{top}.so'
+  units = [*sorted(model.glob('*.cpp')), _DRIVER]
+  path = folder / 'chip.so'
   objects = [str(_compile_runtime()), '-o', str(path)]
   options = ['-O1' if optimize else '-O0', '-shared', f'-I{model}']
   _compile([*options, '-x', 'c++', '-'], units, objects)
-  return ctypes.CDLL(str(path))
+  library = ctypes.CDLL(str(path))
+  library.chip_new.restype = ctypes.c_void_p
+  library.chip_delete.argtypes = [ctypes.c_void_p]
+  return library
 
 
 @functools.cache

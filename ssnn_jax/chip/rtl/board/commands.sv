@@ -53,6 +53,8 @@ module commands #(
   input  logic [WEIGHT_BITS-1:0]       weight_out_data
 );
 
+  localparam logic [159:0] ALL_SIZES = 160'(SIZES);
+
   typedef enum logic [2:0] {
     COMMAND, ARGUMENTS, ROW, WEIGHTS, SAMPLE, ANSWER
   } state_t;
@@ -78,7 +80,10 @@ module commands #(
 
   assign columns = sizes[row_layer];
 
-  for (genvar l = 0; l < LAYERS; l++) begin : g_layer
+  for (genvar l = 0; l < 4; l++) begin : g_columns
+    assign sizes[l] = ALL_SIZES[32 * (l + 1) +: 16];
+  end
+  for (genvar l = 0; l < LAYERS; l++) begin : g_rates
     assign enable_rates[17 * l +: 17] = rates[24 * l +: 17];
   end
 
