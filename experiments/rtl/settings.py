@@ -13,7 +13,7 @@ from ssnn_jax import chip
 from ssnn_jax import datasets
 from ssnn_jax import training
 
-_FIELDS = 'layer_sizes num_steps settle weight_bits fraction_bits'.split()
+_FIELDS = 'layer_sizes num_steps weight_bits fraction_bits'.split()
 _FIELDS += ['batch_size', 'learning_rate', 'seed']
 
 
@@ -36,9 +36,6 @@ def define() -> None:
     'layer_sizes', None, 'neurons of each layer, as 64,16,10.'
   )
   flags.DEFINE_integer('num_steps', None, 'T, ticks of a presentation.')
-  flags.DEFINE_integer(
-    'settle', None, 'ticks before the output layer votes; default: T / 8.'
-  )
   flags.DEFINE_integer('weight_bits', None, 'bits of a weight, with its sign.')
   flags.DEFINE_string(
     'fraction_bits',

@@ -8,13 +8,15 @@ import jax.extend
 import numpy as np
 
 from ssnn_jax import chip
+from ssnn_jax.chip import samples
+from ssnn_jax.spikes import kernels
 
 NUM_SAMPLES = 4
 # Depth, ticks and numbers of bits; weights saturate where they are few.
 CONFIGS = {
   'one_layer': chip.ChipConfig((6, 3), 2, 8, 5),
-  'two_layers': chip.ChipConfig((5, 9, 4), 300, 16, (7, 6)),
-  'three_layers': chip.ChipConfig((5, 34, 6, 3), 29, 9, (9, 6, 7)),
+  'two_layers': chip.ChipConfig((5, 7, 4), 300, 16, (7, 6)),
+  'three_layers': chip.ChipConfig((5, 8, 290, 3), 29, 9, (9, 6, 7)),
   'saturated': chip.ChipConfig((4, 6, 3), 48, 3, 3),
 }
 
@@ -27,8 +29,7 @@ def make(name):
   lowest = -(2 ** (config.weight_bits - 1))
 
   def draw(i, j, bits):
-    scale = max(min(-lowest, 2**bits) // 4, 1)
-    own = rng.normal(scale / 2, scale, (i + 1, j))
+    own = rng.normal(2**bits / i, 2**bits / np.sqrt(i), (i + 1, j))
     return np.int16(np.clip(own, lowest, -lowest - 1))
 
   weights = tuple(map(draw, sizes, sizes[1:], config.fractions))
@@ -141,6 +142,27 @@ class RulesTest(parameterized.TestCase):
       weights, registers = after[:2]
     if name == 'three_layers':  # some neuron sends several spikes in a tick
       self.assertGreater(np.abs(after.trace.spikes.errors[0]).max(), 1)
+
+  @parameterized.parameters(*CONFIGS)
+  def test_compiled_kernel_equals_the_rules(self, name):
+    """Of the second of two chips in parallel."""
+    self.assertTrue(kernels.is_available('ssnn_chip'))
+    config, (weights, registers, pixels, *others) = CONFIGS[name], make(name)
+    present = functools.partial(samples.present, config)
+    by_rules = jax.jit(functools.partial(present, use_kernel=False))
+    expected = by_rules(*make(name))
+    two = jax.tree.map(
+      lambda *own: np.stack(own),
+      (weights, registers, pixels[::-1], *others),
+      make(name),
+    )
+    found = jax.jit(jax.vmap(present))(*two)
+    assert_equal(jax.tree.map(lambda leaf: leaf[1], found), expected)
+    moved = list(map(np.not_equal, expected.weights, weights))
+    self.assertGreater(min(map(np.mean, moved)), 0.05)
+    if name == 'saturated':
+      reached = np.concatenate([np.ravel(own) for own in expected.weights])
+      self.assertContainsSubset({-4, 3}, reached)
 
   @parameterized.parameters(*CONFIGS)
   def test_there_is_no_float_on_the_chip(self, name):

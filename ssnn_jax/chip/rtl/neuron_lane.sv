@@ -107,7 +107,8 @@ module neuron_lane #(
     rounded4 <= error3 < 0 ? error3 : error3 - 1'b1;
 
     error5 <= error4;
-    number5 <= rounded4 < 0 ? -3'(number4) : 3'(number4);
+    number5 <= rounded4 < 0 ? -$signed({1'b0, number4})
+      : $signed({1'b0, number4});
 
     if (valid[5])
       unsent[index5] <= error5 - (UNSENT_BITS'(number5) <<< WORTH_BITS);
