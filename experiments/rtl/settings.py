@@ -31,7 +31,11 @@ def define() -> None:
 
   Flags that are not given have the defaults of the data set.
   """
-  flags.DEFINE_string('dataset', 'digits', 'name of the data set.')
+  flags.DEFINE_string(
+    'dataset',
+    None,
+    'name of the data set; default: digits, or fashion_mnist for 784 inputs.',
+  )
   flags.DEFINE_string(
     'layer_sizes', None, 'neurons of each layer, as 64,16,10.'
   )
@@ -62,8 +66,10 @@ def experiment() -> tuple[config_lib.ExperimentConfig, datasets.Dataset]:
   given = {
     name: values[name] for name in _FIELDS if values.get(name) is not None
   }
+  is_784 = (values['layer_sizes'] or '').startswith('784,')
+  name = values['dataset'] or ('fashion_mnist' if is_784 else 'digits')
   config = dataclasses.replace(
-    config_lib.default(values['dataset']), method='chip', **given
+    config_lib.default(name), method='chip', **given
   )
   return config, train.load(config, values['data_dir'], values['download'])
 

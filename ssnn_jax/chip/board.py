@@ -27,6 +27,7 @@ from ssnn_jax.chip.config import ChipConfig
 
 FOLDER = verilog.FOLDER / 'board'
 TOP = 'board_top'
+CONSTRAINTS = FOLDER / 'ulx3s.lpf'
 QUEUE = 2000  # bytes of commands that the board keeps
 _DIVIDER = 4  # of the simulated line
 _CLOCKS = 20_000_000  # after which a simulated board does not answer
