@@ -47,6 +47,7 @@ def define() -> None:
     'batch_size', None, 'samples that share the learning rate.'
   )
   flags.DEFINE_integer('seed', None, 'seed of weights and generators.')
+  flags.DEFINE_integer('banks', 2, 'rows of a layer in a clock, 1 or 2.', 1, 2)
   flags.DEFINE_string('data_dir', None, 'folder of the data sets.')
   flags.DEFINE_bool('download', False, 'whether to download missing data.')
 
