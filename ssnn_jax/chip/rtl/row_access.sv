@@ -39,9 +39,11 @@ module row_access #(
   logic [15:0] left;                      // weights of the row
   logic [3:0] delay;
   logic [1:0] layer;
+  logic writes;
 
   assign row_ready = idle && state == IDLE;
   assign active = state != IDLE;
+  assign load = active && writes;
   assign clear = state == CLEAR || state == LAST;
   assign access = state == ROW;
   assign weight_in_ready = state == FILL;
@@ -61,7 +63,7 @@ module row_access #(
 
     case (state)
       IDLE: if (row_valid && idle) begin
-        load <= row_write;
+        writes <= row_write;
         layer <= row_layer;
         row <= row_index;
         state <= CLEAR;
@@ -69,7 +71,7 @@ module row_access #(
       CLEAR: begin
         for (int l = 0; l < LAYERS; l++)
           if (layer == 2'(l)) left <= SIZES[32 * (l + 1) +: 16];
-        state <= load ? FILL : ROW;
+        state <= writes ? FILL : ROW;
       end
       FILL: if (weight_in_valid) begin
         left <= left - 1'b1;
@@ -79,9 +81,7 @@ module row_access #(
         delay <= 4'd9;
         state <= WAIT;
       end
-      WAIT: if (delay == '0) begin
-        state <= load ? LAST : DRAIN;
-      end
+      WAIT: if (delay == '0) state <= writes ? LAST : DRAIN;
       DRAIN: if (weight_out_valid && weight_out_ready) begin
         delay <= 4'd3;                    // until the next one is at the head
         left <= left - 1'b1;

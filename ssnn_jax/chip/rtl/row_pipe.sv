@@ -29,17 +29,11 @@ module row_pipe #(
   output logic                    busy          // until stage 4
 );
 
-  localparam int INDEX_BITS = ADDRESS_BITS + $clog2(BANKS) + 1;
-
   logic [4:1] valid;
   logic [3:1] spike;
   logic [3*ADDRESS_BITS-1:0] address;
-  logic [INDEX_BITS-1:0] index;
-  logic [15:0] mask;
-  logic [3:2] enabled;
-  assign index = INDEX_BITS'(row_address) * INDEX_BITS'(BANKS)
-    + INDEX_BITS'(BANK + 1);
-  // 2^16 times the golden ratio, its fraction: multiples are spread evenly.
+  logic [15:0] index, mask;
+  logic enabled;
   assign add = valid[1] && spike[1];
   assign busy = row_valid || valid != '0;
 
@@ -47,9 +41,11 @@ module row_pipe #(
     valid <= reset ? '0 : {valid[3:1], row_valid};
     spike <= {spike[2:1], row_spike};
     {write_address, address} <= {address, row_address};
-    mask <= 16'(index) * 16'h9E37;
-    enabled <= {enabled[2], {1'b0, mask ^ enable_word} < enable_rate};
-    write <= !reset && valid[3] && (access ? load : spike[3] && enabled[3]);
+    index <= 16'(row_address) * 16'(BANKS) + 16'(BANK + 1);
+    // 2^16 times the golden ratio, its fraction: multiples are spread evenly.
+    mask <= index * 16'h9E37;
+    enabled <= {1'b0, mask ^ enable_word} < enable_rate;
+    write <= !reset && valid[3] && (access ? load : spike[3] && enabled);
   end
 
 endmodule
