@@ -147,7 +147,7 @@ def check_fit(what: str, board_name: str, log: str) -> None:
     UserError: if it has not.
   """
   lacking = [
-    f'{used:,} of {available:,} {name.replace("_", " ").replace("luts", "LUTs")}'
+    f'{used:,} of {available:,} {name.replace("_", " ")}'
     for name, (used, available) in read_resources(log).items()
     if used > available
   ]
@@ -175,13 +175,9 @@ def measure_clocks(
   pixels = np.asarray(chip.encode(case.config, images))
   with cosimulation.simulate(case.config, case.registers, banks) as simulator:
     cosimulation.write_weights(simulator, case.weights)
-    labels = np.full(len(pixels), -1)
-    clocks = [
-      outcome.num_clocks
-      for outcome in cosimulation.present(
-        simulator, pixels, labels, [0] * case.config.num_layers
-      )
-    ]
+    cosimulation.send(simulator, pixels, np.full(len(pixels), -1))
+    rates = np.zeros(case.config.num_layers, int)
+    clocks = [cosimulation.take(simulator, rates).num_clocks for _ in pixels]
   return float(np.mean(clocks[1:]))  # the first page was empty
 
 
@@ -279,7 +275,8 @@ def _version(path, option):
 def main() -> None:
   """Builds the folder of --folder."""
   values = flags.FLAGS.flag_values_dict()
-  clock_mhz, banks = values['clock_mhz'], values['banks']
+  clock_mhz = board.clock_of(board.pll(values['clock_mhz']))
+  banks = values['banks']
   tools = find_tools()
   case, dataset = settings.load()
   config = case.config

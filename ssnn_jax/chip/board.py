@@ -7,6 +7,7 @@ bit by bit.
 
 import collections
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 import contextlib
 import ctypes
@@ -104,9 +105,13 @@ def top(
 ) -> str:
   """Returns the text of `board_top`, `ulx3s` with all parameters.
 
+  The clock is the highest one up to `clock_mhz` that the PLL has.
+
   Raises:
     UserError: if the clocks of a bit are not close to a whole number.
   """
+  dividers = pll(clock_mhz)
+  clock_mhz = clock_of(dividers)
   divider = round(clock_mhz * 1e6 / baud_rate)
   error = abs(clock_mhz * 1e6 / (max(divider, 1) * baud_rate) - 1)
   if divider < 4 or error > 0.02:
@@ -115,7 +120,7 @@ def top(
       f'clocks of a bit at {baud_rate} baud; expected 4 or more, within 2 % of '
       'a whole number.'
     )
-  values = pll(clock_mhz) | parameters(config, registers, divider)
+  values = dividers | parameters(config, registers, divider)
   return _TOP.format(
     config=config,
     clock_mhz=clock_mhz,
@@ -126,28 +131,32 @@ def top(
 
 
 def pll(clock_mhz: float) -> dict[str, int]:
-  """Returns the dividers of the PLL for a clock from 25 MHz.
+  """Returns the dividers of the PLL for the highest clock up to one.
+
+  The clock is 25 MHz * MULTIPLY / DIVIDE_INPUT.
 
   Raises:
     UserError: if the PLL has no such clock.
   """
-  found = [
-    (abs(25 * up / down - clock_mhz), down, up)
-    for down in range(1, 9)  # at least 3.1 MHz are compared
-    for up in range(1, 81)
-  ]
-  error, down, up = min(found)
-  if error > 0.001 * clock_mhz or not 10 <= clock_mhz <= 400:
+  if not 10 <= clock_mhz <= 400:
     raise types.UserError(
-      f'a clock of {clock_mhz:g} MHz cannot be made from 25 MHz; choose 10 to '
-      '400 MHz, such as 50, 62.5 or 70.'
+      f'a clock of {clock_mhz:g} MHz is out of range; choose 10 to 400 MHz.'
     )
-  # The oscillator runs at 400 to 800 MHz.
+  # The oscillator runs at 400 to 800 MHz, and 3.1 MHz or more are compared.
+  down, up = max(
+    ((down, int(clock_mhz * down / 25)) for down in range(1, 9)),
+    key=lambda own: (own[1] / own[0], -own[0]),
+  )
   return {
     'DIVIDE_INPUT': down,
     'MULTIPLY': up,
-    'DIVIDE_OUTPUT': round(600 / clock_mhz),
+    'DIVIDE_OUTPUT': round(600 / (25 * up / down)),
   }
+
+
+def clock_of(dividers: Mapping[str, int]) -> float:
+  """Returns the MHz of dividers of the PLL."""
+  return 25 * dividers['MULTIPLY'] / dividers['DIVIDE_INPUT']
 
 
 # Serial line.

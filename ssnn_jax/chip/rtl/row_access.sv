@@ -87,15 +87,11 @@ module row_access #(
         left <= left - 1'b1;
         if (left == 16'd1) state <= LAST;
       end
-      default: begin
-        load <= 1'b0;                     // or samples would write sums
-        state <= IDLE;
-      end
+      default: state <= IDLE;
     endcase
 
     if (reset) begin
       state <= IDLE;
-      load <= 1'b0;
       shift <= 1'b0;
       delay <= '0;
     end
