@@ -48,7 +48,7 @@ _PUBLIC = {
   'class_pass': 'drives winner largest errors',
 }
 _SHARED = 'column_slice', 'neuron_lane'
-_MAX_CLOCKS = 10**9
+_MAX_CLOCKS = 10**7  # of a sample
 _SPIKES, _NEURONS = 2, 5  # clocks after a tick in which signals are complete
 
 
@@ -219,7 +219,7 @@ def _run(command, text=None, **environment):
 
 
 def write_weights(simulator: Simulator, weights: rules.Weights) -> None:
-  """Writes all weights, `[N_l + 1, N_{l+1}]` of each layer, through the ports."""
+  """Writes all weights, `[N_l + 1, N_{l+1}]` of each layer, to the ports."""
   for layer, own in enumerate(weights):
     for row, values in enumerate(np.asarray(own, np.int16)):
       _access(simulator, True, layer, row, np.ascontiguousarray(values))
@@ -323,7 +323,7 @@ def take(
     _pointer(raw),
     _pointer(rows),
     ctypes.c_int64(size + 1),
-    ctypes.c_int64(_MAX_CLOCKS if trace else _MAX_CLOCKS),
+    ctypes.c_int64(_MAX_CLOCKS),
   )
   if clocks < 0:
     raise RuntimeError('no result')
@@ -447,7 +447,7 @@ def _decode(raw, signal, width, is_signed=True):
 
 
 def _unpack(bits, width, is_signed=False):
-  """Returns the numbers of `width` bits, the first lowest, of an array of bits."""
+  """Returns the numbers of `width` bits, the first lowest, of bits."""
   values = bits.reshape(*bits.shape[:-1], -1, width).astype(np.int64)
   places = 1 << np.arange(width)
   places[-1] *= -1 if is_signed else 1

@@ -36,8 +36,10 @@ module hidden_neurons #(
   logic [4:0] count;
   logic [LIMIT_BITS-1:0] limit;           // 1 for each tick that integrates
   logic [SLICE_BITS+WORD_BITS-1:0] row;   // of error currents that arrive
+  logic clear_lanes;
   logic [2:0] valid;                      // of the lanes, up to stage 2
   always_ff @(posedge clock) begin
+    clear_lanes <= reset || start;
     {spike_valid, valid} <= reset ? '0 : {valid, shift};
     if (scan) waiting <= 1'b1;
     else if (scanned) waiting <= 1'b0;
@@ -73,7 +75,7 @@ module hidden_neurons #(
       .TICK_BITS(TICK_BITS), .FRACTION_BITS(FRACTION_BITS),
       .WORTH_BITS(WORTH_BITS)
     ) lane (
-      .clock, .reset, .start, .first, .shift,
+      .clock, .clear(clear_lanes), .first, .shift,
       .drive_in(drives[DRIVE_BITS * s +: DRIVE_BITS]), .limit,
       .current_write(current_valid
         && row[WORD_BITS +: SLICE_BITS] == SLICE_BITS'(s)),

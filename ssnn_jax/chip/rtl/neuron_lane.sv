@@ -21,8 +21,7 @@ module neuron_lane #(
   parameter int WORD_BITS = $clog2(16 / BANKS)
 ) (
   input  logic                          clock,
-  input  logic                          reset,
-  input  logic                          start,    // of a sample
+  input  logic                          clear,    // before a sample
   input  logic                          first,    // tick of a sample
   input  logic                          shift,    // the pass
   input  logic [DRIVE_BITS-1:0]         drive_in,
@@ -49,23 +48,26 @@ module neuron_lane #(
   end
 
   // Stages 1 to 6 of a neuron; its index at the stages that use memories.
-  (* keep *) logic own_shift;
+  (* keep *) logic own_clear, own_first, own_shift;
+  (* keep *) logic [LIMIT_BITS-1:0] own_limit;
   logic [5:1] valid;
   logic [3:0] index0, index3, index5;
-  always_ff @(posedge clock)
-    if (reset) begin
-      own_shift <= 1'b0;
+  always_ff @(posedge clock) begin
+    own_clear <= clear;
+    own_first <= first;
+    own_limit <= limit;
+    own_shift <= shift;
+    valid <= {valid[4:1], own_shift};
+    index0 <= index0 + 4'(own_shift);
+    index3 <= index3 + 4'(valid[3]);
+    index5 <= index5 + 4'(valid[5]);
+    if (own_clear) begin
       valid <= '0;
       index0 <= '0;
       index3 <= '0;
       index5 <= '0;
-    end else begin
-      own_shift <= shift;
-      valid <= {valid[4:1], own_shift};
-      index0 <= index0 + 4'(own_shift);
-      index3 <= index3 + 4'(valid[3]);
-      index5 <= index5 + 4'(valid[5]);
     end
+  end
 
   logic signed [STATE_BITS-1:0] residues[16], drives[16];
   logic signed [UNSENT_BITS-1:0] unsent[16];
@@ -81,9 +83,9 @@ module neuron_lane #(
 
   always_ff @(posedge clock) begin
     change1 <= drive_in;
-    residue1 <= first ? '0 : residues[index0];
-    drive1 <= first ? '0 : drives[index0];
-    error1 <= first ? '0 : unsent[index0];
+    residue1 <= own_first ? '0 : residues[index0];
+    drive1 <= own_first ? '0 : drives[index0];
+    error1 <= own_first ? '0 : unsent[index0];
     current1 <= currents[index0[3 -: WORD_BITS]][
       CURRENT_BITS * (BANKS == 2 && index0[0]) +: CURRENT_BITS];
 
@@ -95,7 +97,7 @@ module neuron_lane #(
     residue3 <= residue2;
     spike <= residue2 > $signed(STATE_BITS'(1) << (FRACTION_BITS - 1));
     drive3 <= drive2;
-    error3 <= drive2 > 0 && drive2 < $signed(STATE_BITS'(limit))
+    error3 <= drive2 > 0 && drive2 < $signed(STATE_BITS'(own_limit))
       ? open2 : error2;
 
     if (valid[3]) begin
@@ -112,7 +114,7 @@ module neuron_lane #(
 
     if (valid[5])
       unsent[index5] <= error5 - (UNSENT_BITS'(number5) <<< WORTH_BITS);
-    if (reset || start) errors <= '0;
+    if (own_clear) errors <= '0;
     else if (valid[5]) errors <= {number5, errors[47:3]};
   end
 
