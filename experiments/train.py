@@ -306,9 +306,7 @@ def _make_programs(config, network, mesh, num_samples):
   )
 
 
-def make_schedule(
-  config: ExperimentConfig, num_samples: int
-) -> optax.Schedule:
+def make_schedule(config: ExperimentConfig, num_samples: int) -> optax.Schedule:
   """Makes the learning-rate schedule of a run, relative to the initial rate."""
   total = config.num_epochs * (num_samples // config.batch_size)
   if config.schedule == 'cosine':

@@ -1,6 +1,6 @@
-"""Builds the bitstream of a chip for a board.
+r"""Builds the bitstream of a chip for a board.
 
-  python -m experiments.rtl fpga --layer_sizes=784,256,10 --board=ulx3s_85f \\
+  python -m experiments.rtl fpga --layer_sizes=784,256,10 --board=ulx3s_85f \
     --folder=build
 
 The new folder holds the Verilog, the logs, `chip.bit`, and report.json: what

@@ -12,6 +12,7 @@ Verilog of the board, whose serial line is driven bit by bit.
 A serial port needs pyserial (pip install '.[rtl]').
 """
 
+from collections.abc import Callable
 from collections.abc import Iterator
 import contextlib
 import time
@@ -60,27 +61,34 @@ def start(config: config_lib.ExperimentConfig, dataset: Any) -> Run:
 
 
 def train_epoch(
-  board: board_lib.Board, run: Run, split: Any
-) -> Iterator[tuple[Run, int]]:
+  board: board_lib.Board,
+  run: Run,
+  split: Any,
+  report: Callable[[int, int], None] = lambda samples, correct: None,
+) -> Run:
   """Trains an epoch on a board, which has the weights.
 
-  Yields:
-    After each batch, the run, whose weights are not updated, and the number of
-    correct samples of the batch.
+  Args:
+    board: the board.
+    run: the run; its weights are not used.
+    split: training samples.
+    report: function of the numbers of samples so far, and of correct ones.
+
+  Returns:
+    The run after the epoch, with the weights before it.
   """
-  update = jax.jit(lambda state: run.device.update(None, None, state, ())[1])
+  update = jax.jit(lambda own: run.device.update(None, None, own, ())[1])
   pixels = np.asarray(chip.encode(run.config, split.inputs))
-  labels, state = np.asarray(split.labels), run.state
-  for samples in np.asarray(
-    loop.choose_batches(state, len(labels), run.batch_size)
-  ):
-    rates = np.asarray(state.opt_state.enable)
+  labels, own, correct = np.asarray(split.labels), run.state.opt_state, 0
+  batches = loop.choose_batches(run.state, len(labels), run.batch_size)
+  for index, samples in enumerate(np.asarray(batches)):
+    rates = np.asarray(own.enable)
     answer = board_lib.present(board, pixels[samples], labels[samples], rates)
-    state = state.replace(opt_state=update(state.opt_state))
-    correct = _predict(answer) == labels[samples]
-    yield run._replace(state=state), int(np.sum(correct))
-  # The last value of the loop, with the next epoch.
-  yield run._replace(state=state.replace(epoch=state.epoch + 1)), 0
+    own = update(own)
+    correct += int(np.sum(_predict(answer) == labels[samples]))
+    report((index + 1) * run.batch_size, correct)
+  state = run.state.replace(opt_state=own, epoch=run.state.epoch + 1)
+  return run._replace(state=state)
 
 
 def evaluate(board: board_lib.Board, split: Any) -> float:
@@ -128,7 +136,29 @@ def open_port(
   with contextlib.closing(port):
     with contextlib.suppress(OSError, ValueError, AttributeError):
       port.set_low_latency_mode(True)  # Linux: answers wait 1 ms, not 16
-    yield port
+    try:
+      yield port
+    except OSError as error:
+      raise ssnn_jax.UserError(
+        f'--port={name} failed ({error}); connect the board, and start again.'
+      ) from None
+
+
+class _Progress:
+  """Prints a line from time to time."""
+
+  def __init__(self, title):
+    self._title, self._began, self._shown = title, time.monotonic(), 0
+
+  def __call__(self, samples, correct):
+    if samples >= self._shown + _SHOWN:
+      self._shown = samples
+      speed = samples / (time.monotonic() - self._began)
+      print(
+        f'{self._title}, {samples:,} samples: train accuracy '
+        f'{correct / samples:.2%}, {speed:,.0f} samples/s',
+        flush=True,
+      )
 
 
 def _train_twin(run, split, num_epochs):
@@ -154,16 +184,8 @@ def main() -> None:
     board = board_lib.connect(port, run.config, registers)
     board_lib.write_weights(board, run.state.params)
     for epoch in range(config.num_epochs):
-      began, done, correct, shown = time.monotonic(), 0, 0, 0
-      for run, own in train_epoch(board, run, dataset.train):
-        done, correct = done + run.batch_size, correct + own
-        if done >= shown + _SHOWN:
-          seconds, shown = time.monotonic() - began, done
-          print(
-            f'epoch {epoch + 1}/{config.num_epochs}, {done:,} samples: train '
-            f'accuracy {correct / done:.2%}, {done / seconds:,.0f} samples/s',
-            flush=True,
-          )
+      title = f'epoch {epoch + 1}/{config.num_epochs}'
+      run = train_epoch(board, run, dataset.train, _Progress(title))
     weights = board_lib.read_weights(board)
     accuracy = evaluate(board, dataset.test)
   print(f'test accuracy {accuracy:.2%}')
@@ -174,8 +196,10 @@ def main() -> None:
     pairs = zip(weights, expected)
     count = sum(int(np.sum(own != other)) for own, other in pairs)
     if count:
-      raise ssnn_jax.UserError(f'{count} weights differ from those of the twin.')
-    print(f'equal: {sum(own.size for own in weights)} weights are the twin\'s')
+      raise ssnn_jax.UserError(
+        f'{count} weights differ from those of the twin.'
+      )
+    print(f"equal: {sum(own.size for own in weights)} weights are the twin's")
 
 
 if __name__ == '__main__':
@@ -186,7 +210,9 @@ if __name__ == '__main__':
     'serial port of the board, as /dev/ttyUSB0 or COM3; or simulation.',
     required=True,
   )
-  flags.DEFINE_integer('baud_rate', 3_000_000, 'bits per second of the port.', 1)
+  flags.DEFINE_integer(
+    'baud_rate', 3_000_000, 'bits per second of the port.', 1
+  )
   flags.DEFINE_integer('num_epochs', None, 'number of epochs to train.', 1)
   flags.DEFINE_enum(
     'schedule',

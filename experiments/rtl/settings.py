@@ -68,9 +68,7 @@ def experiment() -> tuple[config_lib.ExperimentConfig, datasets.Dataset]:
   }
   is_784 = (values['layer_sizes'] or '').startswith('784,')
   name = values['dataset'] or ('fashion_mnist' if is_784 else 'digits')
-  config = dataclasses.replace(
-    config_lib.default(name), method='chip', **given
-  )
+  config = dataclasses.replace(config_lib.default(name), method='chip', **given)
   return config, train.load(config, values['data_dir'], values['download'])
 
 

@@ -227,8 +227,7 @@ def read_weights(board: Board) -> rules.Weights:
   """Returns `[N_l + 1, N_{l+1}]` int16 weights of each layer."""
   sizes = board.config.layer_sizes
   requests = [
-    (b'R' + place, 2 * sizes[layer + 1])
-    for layer, place in _rows(board.config)
+    (b'R' + place, 2 * sizes[layer + 1]) for layer, place in _rows(board.config)
   ]
   values = np.frombuffer(b''.join(_exchange(board, requests)), '<i2')
   shapes = [(rows + 1, columns) for rows, columns in zip(sizes, sizes[1:])]
@@ -289,6 +288,7 @@ class SimulatedPort:
   """The serial port of a simulated board, with the methods of pyserial."""
 
   def __init__(self, model: ctypes.CDLL):
+    """Resets a new board of a compiled model."""
     self._model, self._board = model, ctypes.c_void_p(model.board_new(_DIVIDER))
 
   def write(self, data: bytes) -> None:
