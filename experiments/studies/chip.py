@@ -12,13 +12,12 @@ _DIGITS = {
 _FASHION = {'batch_size': 1, 'learning_rate': 1 / 256, 'num_epochs': 5}
 
 
-def _sweep(base, num_seeds, bits, *num_steps):
-  """Sweeps T; weights are between -1/2 and 1/2, and -1 and 1 in the last."""
+def _sweep(base, num_seeds, weight_bits, fraction_bits, *num_steps):
   grid = {
     'method': ('bp', 'chip'),
-    'weight_bits': (bits,),
-    'fraction_bits': ((bits, bits - 1),),
-    'num_steps': num_steps,
+    'weight_bits': (weight_bits,),
+    'fraction_bits': (fraction_bits,),
+    'num_steps': num_steps or (64,),
   }
   return Sweep(grid, num_seeds, base)
 
@@ -26,10 +25,15 @@ def _sweep(base, num_seeds, bits, *num_steps):
 STUDY = Study(
   question='How many bits of weights and how many ticks does the chip need?',
   sweeps={
-    'digits': tuple(_sweep(_DIGITS, 10, bits, 64) for bits in (8, 10, 12)),
+    'digits': (
+      _sweep(_DIGITS, 10, 8, (8, 7)),
+      _sweep(_DIGITS, 10, 10, (10, 9)),
+      _sweep(_DIGITS, 10, 12, (11, 10)),
+    ),
     'fashion_mnist': (
-      *(_sweep(_FASHION, 3, bits, 64) for bits in (8, 10)),
-      _sweep(_FASHION, 3, 12, 16, 32, 64),
+      _sweep(_FASHION, 3, 8, (8, 7)),
+      _sweep(_FASHION, 3, 10, (10, 9)),
+      _sweep(_FASHION, 3, 12, (12, 11), 16, 32, 64),
     ),
   },
   columns=('weight_bits', 'fraction_bits', 'num_steps'),
