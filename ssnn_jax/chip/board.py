@@ -40,7 +40,8 @@ module {top} (
   input  logic       ftdi_txd,
   output logic       ftdi_rxd,
   input  logic       fire,
-  output logic [7:0] led
+  output logic [7:0] led,
+  output logic       wifi_gpio0
 );
   ulx3s #(
 {values}

@@ -18,7 +18,8 @@ module ulx3s #(
   input  logic       ftdi_txd,  // from the host
   output logic       ftdi_rxd,  // to the host
   input  logic       fire,      // button 1: reset
-  output logic [7:0] led
+  output logic [7:0] led,
+  output logic       wifi_gpio0
 );
 
   logic clock, locked, busy;
@@ -44,6 +45,7 @@ module ulx3s #(
   ) own (
     .clock, .reset(resets[2]), .receive(ftdi_txd), .transmit(ftdi_rxd), .busy);
 
+  assign wifi_gpio0 = 1'b1;  // or the ESP32 may load another bitstream
   // Lit: clock, a sample is presented, bytes from and to the host.
   assign led = {4'b0, !ftdi_rxd, !ftdi_txd, busy, locked};
 
