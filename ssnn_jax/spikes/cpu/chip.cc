@@ -3,14 +3,16 @@
 //
 // Most time is taken by the drive of the first layer, the sum of the weights of
 // rows that spike. Weights of 16 bits are added side by side, and sums of as many
-// rows as cannot overflow are widened to 32 bits.
+// rows as cannot overflow are widened to 32 bits. As all inputs have the same
+// threshold, those that spike are the first of the inputs sorted by their rates.
 
 #include "common.h"
 
 namespace ssnn::chip {
 namespace {
 
-constexpr int kPixelBits = 8, kRateBits = 16, kWordBits = 32;
+constexpr int kWordBits = 32, kPixelBits = 8, kMostRate = 1 << kPixelBits;
+constexpr int kUnusedBits = 16;  // of the words of rows
 constexpr uint32_t kGolden = 0x9E37;
 constexpr int kWide = 32;  // weights side by side in a vector
 
@@ -24,21 +26,21 @@ struct Config {
   int64_t num_steps, weight_bits, first_vote;
 };
 
-// A layer of weights with the neurons that it feeds; of classes only `drives`
-// and `sent` are used.
+// A layer of weights with the neurons that it feeds; classes have no
+// spikes and errors.
 struct Layer {
   Layer(int16_t* weights, int64_t inputs, int64_t columns)
       : weights(weights), rows(inputs + 1), columns(columns), residues(columns),
-        drives(columns), errors(columns), sent(columns),
-        sums(CeilDivide(columns, kWide) * kWide), spikes(inputs) {}
+        drives(columns), errors(columns), spikes(columns), sent(columns),
+        sums(CeilDivide(columns, kWide) * kWide), active(rows) {}
 
   int16_t* weights;  // [rows, columns]
   int64_t rows, columns;
-  std::vector<int32_t> residues, drives, errors;
+  std::vector<int32_t> residues, drives, errors, spikes;
   std::vector<int32_t> sent;         // error spikes, with their sign
   std::vector<int32_t> sums;         // of the weights of active rows
-  std::vector<uint8_t> spikes;       // of the inputs of the layer
-  std::vector<int32_t> active;       // rows that spike, with the bias
+  std::vector<int32_t> active;       // rows that spike come first, with the bias
+  int64_t num_active;
   std::vector<int32_t> with_errors;  // columns that send error spikes
 };
 
@@ -48,23 +50,24 @@ void Step(uint32_t& x) {
   x ^= x << 5;
 }
 
-// Lists what is not 0.
-template <typename T>
-void List(const std::vector<T>& values, std::vector<int32_t>& places) {
-  places.resize(values.size());
+// Number of 256 ticks in which a pixel spikes.
+int32_t Rate(int32_t pixel) { return pixel + (pixel >> (kPixelBits - 1)); }
+
+// Lists what is not 0, and returns how many there are.
+int64_t List(const std::vector<int32_t>& values, int32_t* places) {
   int64_t count = 0;
   for (size_t place = 0; place < values.size(); ++place) {
     places[count] = place;
     count += values[place] != 0;
   }
-  places.resize(count);
+  return count;
 }
 
 // Adds the weights of the active rows, for kVectors * kWide columns.
 template <int kVectors>
 void AddRows(Layer& layer, int64_t first, int64_t batch) {
   const int16_t* end = layer.weights + layer.rows * layer.columns;
-  const int64_t size = layer.active.size();
+  const int64_t size = layer.num_active;
   Sums sums[kVectors] = {};
   for (int64_t begin = 0; begin < size; begin += batch) {
     Shorts partial[kVectors] = {};
@@ -103,12 +106,14 @@ void SumRows(Layer& layer, int64_t weight_bits) {
 }
 
 // Moves the weights at which a row and an error spike meet.
-void Move(Layer& layer, uint32_t word, int32_t rate, int64_t weight_bits) {
+void Move(Layer& layer, uint32_t word, uint32_t rate, int64_t weight_bits) {
   if (layer.with_errors.empty()) return;
   const int32_t limit = 1 << (weight_bits - 1);
-  for (int32_t row : layer.active) {
-    const uint32_t mask = (row + 1) * kGolden << (kWordBits - kRateBits);
-    if (int32_t((word ^ mask) >> (kWordBits - kRateBits)) >= rate) continue;
+  word >>= kUnusedBits;
+  for (int64_t index = 0; index < layer.num_active; ++index) {
+    const int32_t row = layer.active[index];
+    const uint16_t mask = (row + 1) * kGolden;
+    if ((word ^ mask) >= rate) continue;
     int16_t* weights = layer.weights + row * layer.columns;
     for (int32_t column : layer.with_errors) {
       const int32_t moved = weights[column] - layer.sent[column];
@@ -122,6 +127,7 @@ struct Chip {
   std::vector<Layer> layers;
   uint32_t *input, *winner, *enable;  // registers
   int64_t last;                       // layer of weights
+  int64_t num_rows[kMostRate + 1];    // inputs of this rate or more, and the bias
 
   void Present(const uint8_t* pixels, int32_t label, const int32_t* rates,
                int32_t* votes, int32_t* drive, int32_t* counts,
@@ -133,8 +139,9 @@ struct Chip {
     }
     std::fill_n(votes, 2 * layers[last].columns, 0);
     std::fill_n(counts, num_counts, 0);
+    Sort(pixels);
     for (int64_t t = 0; t < config.num_steps; ++t) {
-      Emit(t, pixels);
+      Emit(t);
       Compete(t, label, votes);
       Count(counts);
       for (int64_t index = 0; index <= last; ++index) Integrate(t, index);
@@ -148,28 +155,44 @@ struct Chip {
     std::copy_n(layers[last].drives.data(), layers[last].columns, drive);
   }
 
+  // Sorts the rows of the first layer by their rates, the bias first.
+  void Sort(const uint8_t* pixels) {
+    const int32_t size = config.sizes[0];
+    std::fill_n(num_rows, kMostRate + 1, 0);
+    for (int32_t i = 0; i < size; ++i) ++num_rows[Rate(pixels[i])];
+    int64_t above = 1;
+    for (int rate = kMostRate; rate >= 0; --rate) {
+      std::swap(num_rows[rate], above);
+      above += num_rows[rate];
+    }
+    std::vector<int32_t>& rows = layers[0].active;
+    rows[0] = size;
+    for (int32_t i = 0; i < size; ++i) rows[num_rows[Rate(pixels[i])]++] = i;
+  }
+
   // Fires the inputs and the hidden neurons, forward and backward.
-  void Emit(int64_t t, const uint8_t* pixels) {
-    int32_t threshold = *input >> (kWordBits - kPixelBits);
+  void Emit(int64_t t) {
+    uint32_t threshold = *input >> (kWordBits - kPixelBits);
     for (int bit = 0; bit < kPixelBits; ++bit) {
       threshold ^= __builtin_parity(config.sobol[bit] & t) << bit;
     }
-    std::vector<uint8_t>& spikes = layers[0].spikes;
-    for (size_t i = 0; i < spikes.size(); ++i) {
-      spikes[i] = threshold < pixels[i] + (pixels[i] >> (kPixelBits - 1));
-    }
+    layers[0].num_active = num_rows[threshold + 1];
     for (int64_t index = 0; index < last; ++index) {
       Layer& layer = layers[index];
-      uint8_t* spikes = layers[index + 1].spikes.data();
-      const int32_t half = 1 << (config.fractions[index] - 1);
+      const int32_t one = 1 << config.fractions[index];
       const int32_t worth = config.worths[index];
       for (int64_t j = 0; j < layer.columns; ++j) {
         const int32_t a = layer.errors[j], size = 2 * std::abs(a);
         const int32_t number =
             (size > worth) + (size > 3 * worth) + (size > 5 * worth);
-        spikes[j] = layer.residues[j] > half;
         layer.sent[j] = a < 0 ? -number : number;
+        layer.spikes[j] = layer.residues[j] > one / 2;
+        layer.residues[j] -= layer.spikes[j] * one;
+        layer.errors[j] -= layer.sent[j] * worth;
       }
+      Layer& above = layers[index + 1];
+      above.num_active = List(layer.spikes, above.active.data());
+      above.active[above.num_active++] = layer.columns;  // the bias
     }
   }
 
@@ -193,17 +216,20 @@ struct Chip {
     if (label < output.columns) --output.sent[label];
   }
 
-  // Lists the spikes, and adds them to those of each neuron: first forward
-  // spikes, then error spikes.
+  // Adds the spikes to those of each neuron: forward spikes, then error spikes.
   void Count(int32_t* counts) {
     for (Layer& layer : layers) {
-      for (uint8_t spike : layer.spikes) *counts++ += spike;
-      List(layer.spikes, layer.active);
-      layer.active.push_back(layer.rows - 1);
+      for (int64_t index = 0; index < layer.num_active; ++index) {
+        const int32_t row = layer.active[index];
+        if (row < layer.rows - 1) ++counts[row];
+      }
+      counts += layer.rows - 1;
     }
     for (Layer& layer : layers) {
-      for (int32_t number : layer.sent) *counts++ += std::abs(number);
-      List(layer.sent, layer.with_errors);
+      layer.with_errors.resize(layer.columns);
+      layer.with_errors.resize(List(layer.sent, layer.with_errors.data()));
+      for (int32_t j : layer.with_errors) counts[j] += std::abs(layer.sent[j]);
+      counts += layer.columns;
     }
   }
 
@@ -212,20 +238,19 @@ struct Chip {
     if (t < index) return;
     Layer& layer = layers[index];
     SumRows(layer, config.weight_bits);
-    for (int64_t j = 0; j < layer.columns; ++j) layer.drives[j] += layer.sums[j];
+    for (int64_t j = 0; j < layer.columns; ++j) {
+      layer.drives[j] += layer.sums[j];
+      layer.residues[j] += layer.sums[j];
+    }
     if (index == last) return;
     const Layer& above = layers[index + 1];
-    const int32_t one = 1 << config.fractions[index];
-    const int32_t most = (t + 1 - index) * one;
-    for (int64_t j = 0; j < layer.columns; ++j) {
-      layer.residues[j] += layer.sums[j] - one * above.spikes[j];
-      layer.errors[j] -= config.worths[index] * layer.sent[j];
-    }
-    if (above.with_errors.empty()) return;
-    for (int64_t j = 0; j < layer.columns; ++j) {
-      if (layer.drives[j] <= 0 || layer.drives[j] >= most) continue;
-      for (int32_t k : above.with_errors) {
-        layer.errors[j] += above.weights[j * above.columns + k] * above.sent[k];
+    const int32_t most = (t + 1 - index) << config.fractions[index];
+    for (int32_t k : above.with_errors) {
+      const int16_t* weights = above.weights + k;
+      for (int64_t j = 0; j < layer.columns; ++j) {
+        const bool is_open = layer.drives[j] > 0 && layer.drives[j] < most;
+        const int32_t g = weights[j * above.columns] * above.sent[k];
+        layer.errors[j] += is_open ? g : 0;
       }
     }
   }
@@ -258,7 +283,7 @@ ffi::Error Present(ffi::ThreadPool pool, ffi::Buffer<ffi::U8> pixels,
       return own->typed_data() + chip * (own->element_count() / chips);
     };
     Chip presented{config,       std::move(layers), registers(0),
-                   registers(1), registers(2),      num_layers - 1};
+                   registers(1), registers(2),      num_layers - 1, {}};
     for (int64_t sample = 0; sample < samples; ++sample) {
       const int64_t at = chip * samples + sample;
       presented.Present(pixels.typed_data() + at * sizes[0],
