@@ -79,7 +79,11 @@ def compare(
     present = _compile_trace(config) if is_traced else _compile_sample(config)
     expected = present(weights, registers, *own)
     start = time.perf_counter()
-    actual = cosimulation.take(simulator, own[-1], trace=is_traced)
+    try:
+      actual = cosimulation.take(simulator, own[-1], trace=is_traced)
+    except TimeoutError as error:
+      read, found = (), f'sample {n}: {error}'
+      break
     seconds += time.perf_counter() - start
     clocks.append(actual.num_clocks)
     read = cosimulation.memories(simulator)

@@ -48,7 +48,6 @@ _PUBLIC = {
   'class_pass': 'drives winner largest errors',
 }
 _SHARED = 'column_slice', 'neuron_lane'
-_MAX_CLOCKS = 10**7  # of a sample
 _SPIKES, _NEURONS = 2, 5  # clocks after a tick in which signals are complete
 
 
@@ -239,7 +238,7 @@ def _access(simulator, is_write, layer, row, values):
   size, bits = len(values), simulator.config.weight_bits
   args = (int(is_write), layer, row, size, bits, _pointer(values))
   if simulator.model.chip_row(simulator.chip, *args) < 0:
-    raise RuntimeError(f'no access to row {row} of layer {layer}')
+    raise TimeoutError(f'no access to row {row} of layer {layer}')
 
 
 def memories(simulator: Simulator) -> rules.Weights:
@@ -291,10 +290,15 @@ def take(
     simulator: the chip, to which samples were sent.
     enable: `[L]` rates of the enable bits, 0 to 2^16.
     trace: whether to return the signals of each tick.
+
+  Raises:
+    TimeoutError: if the chip hangs.
   """
   config, banks = simulator.config, simulator.banks
   size, *_, classes = config.layer_sizes
   width = config.num_steps.bit_length()
+  # Far more than a sample takes, with stalls.
+  max_clocks = 20 * (config.num_steps + 2) * (max(config.layer_sizes) + 50)
   rates = _pack(enable, verilog.RATE_WIDTH)
   votes = np.zeros((2, -(-classes * width // 8)), np.uint8)
   signals, raw, rows = [], None, None
@@ -323,10 +327,10 @@ def take(
     _pointer(raw),
     _pointer(rows),
     ctypes.c_int64(size + 1),
-    ctypes.c_int64(_MAX_CLOCKS),
+    ctypes.c_int64(max_clocks),
   )
   if clocks < 0:
-    raise RuntimeError('no result')
+    raise TimeoutError(f'no result within {max_clocks} clocks')
   votes, largest = (
     _unpack(np.unpackbits(own, bitorder='little')[: width * classes], width)
     for own in votes

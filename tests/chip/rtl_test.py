@@ -11,7 +11,6 @@ from unittest import mock
 from absl.testing import absltest
 from absl.testing import parameterized
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from experiments.rtl import compare
@@ -30,7 +29,7 @@ needs_verilator = absltest.skipIf(
 # Layers and classes that do not fill slices, words and banks.
 TWO_LAYERS = chip.ChipConfig((20, 33, 5), 20, 6, (4, 5))
 # Weights that saturate, and numbers so small that rare cases occur.
-SATURATED = chip.ChipConfig((37, 18, 16, 6), 24, 3, (3, 4, 3))
+SATURATED = chip.ChipConfig((37, 18, 16, 6), 16, 3, (3, 4, 3))
 # A change of each rule and of the schedule: module, expression, and wrong
 # expression.
 MUTATIONS = {
@@ -91,7 +90,7 @@ MUTATIONS = {
   ),
   'xorshift': ('xorshift', 'word << 13', 'word << 12'),
   'queue_overflow': ('scanner', "count < 5'd12", "1'b1"),
-  'sums_not_cleared': ('hidden_neurons', "count == 5'd15", "1'b0"),
+  'sums_not_cleared': ('hidden_neurons', "shift && count == 5'd15", "1'b0"),
   'pass_before_currents': (
     'chip', 'scanned[l] && received[l + 1]', 'scanned[l]',
   ),
@@ -102,21 +101,26 @@ MUTATIONS = {
   ),
 }  # fmt: skip
 
+SELECT = """
+  int wrong;
+  initial wrong = $c32("getenv(\\"WRONG\\") ? atoi(getenv(\\"WRONG\\")) : 0");
+"""
+
 
 @functools.cache
-def make(config, num_samples=6):
+def make(config, num_samples=5):
   """Returns a chip with random weights, and samples; one is not learned."""
-  sizes, rng = config.layer_sizes, np.random.default_rng(5)
+  # With this seed, all numbers of error spikes and a tie of winners occur.
+  sizes, rng = config.layer_sizes, np.random.default_rng(1)
   limit = 1 << (config.weight_bits - 1)
   weights = tuple(
-    jnp.asarray(
-      np.clip(rng.normal(limit / 6, limit / 2, (i + 1, j)), -limit, limit - 1),
-      jnp.int16,
-    )
+    np.rint(rng.normal(limit / 10, limit / 2, (i + 1, j)))
+    .clip(-limit, limit - 1)
+    .astype(np.int16)
     for i, j in zip(sizes, sizes[1:])
   )
-  pixels = rng.integers(0, 256, (num_samples, sizes[0]))
-  pixels[:, ::5], pixels[:, 1::5] = 255, 0
+  pixels = rng.integers(0, 200, (num_samples, sizes[0]))
+  pixels[:, ::9], pixels[:, 1::5] = 255, 0
   pixels[2] = 0  # silent groups
   labels = rng.integers(0, sizes[-1], num_samples)
   labels[1] = -1
@@ -142,7 +146,7 @@ def find_in_every_tick(config, banks, folder=None, stall=0.3):
   case, samples = make(config)
   with cosimulation.reset(compiled(config, banks, folder)) as simulator:
     result = compare.compare(
-      simulator, case, samples, len(samples.labels) - 2, stall
+      simulator, case, samples, len(samples.labels) - 1, stall
     )
   return result.difference, result.weights
 
@@ -193,13 +197,17 @@ class MutationTest(parameterized.TestCase):
       for name, (module, right, wrong) in MUTATIONS.items():
         if path.stem == module:
           assert code.count(right) == 1, name
-          is_wrong = f'$c32("getenv(\\"WRONG_{name}\\") != nullptr")'
+          number = list(MUTATIONS).index(name) + 1
+          is_wrong = f'chip_top.own.wrong == {number}'
           code = code.replace(right, f'({is_wrong} ? ({wrong}) : ({right}))')
+      if path.stem == 'chip':
+        code = code.replace('endmodule', f'{SELECT}endmodule')
       (cls.folder / path.name).write_text(code)
 
   @parameterized.parameters(*MUTATIONS)
   def test_changed_rule_is_found(self, name):
-    with mock.patch.dict(os.environ, {f'WRONG_{name}': ''}):
+    number = str(list(MUTATIONS).index(name) + 1)
+    with mock.patch.dict(os.environ, {'WRONG': number}):
       found, _ = find_in_every_tick(SATURATED, 2, self.folder)
     self.assertIsNotNone(found)
     if name == 'third_error_spike':
@@ -212,7 +220,7 @@ class MutationTest(parameterized.TestCase):
     self.assertIsNone(found)
     flat = np.concatenate([*map(np.ravel, weights)])
     for limit in (-4, 3):
-      self.assertGreater(np.mean(flat == limit), 0.05)
+      self.assertGreater(np.mean(flat == limit), 0.04)
 
   def test_written_files_describe_the_chip(self):
     case, samples = make(SATURATED)

@@ -15,7 +15,7 @@ namespace {
 
 // When a signal is copied: in clocks after the end of a tick, or by demand.
 constexpr int kSpikes = 2, kNeurons = 5;
-constexpr int64_t kMaxClocks = 100'000'000;
+constexpr int64_t kMaxClocks = 1'000'000;
 
 struct Signal {
   const uint8_t* data;

@@ -45,7 +45,7 @@ module hidden_neurons #(
     else if (scanned) waiting <= 1'b0;
     if (waiting && scanned) shift <= 1'b1;
     else if (count == 5'd15) shift <= 1'b0;
-    clear <= count == 5'd15;
+    clear <= shift && count == 5'd15;
     if (shift || count != '0) count <= count == 5'd18 ? '0 : count + 1'b1;
     if (scan) done <= 1'b0;
     else if (count == 5'd17) done <= 1'b1;
