@@ -17,7 +17,6 @@ from collections.abc import Iterator
 import contextlib
 import time
 from typing import Any
-from typing import NamedTuple
 
 from absl import flags
 import jax
@@ -25,7 +24,6 @@ import numpy as np
 
 from experiments import command
 from experiments import config as config_lib
-from experiments import train
 from experiments.rtl import settings
 import ssnn_jax
 from ssnn_jax import chip
@@ -37,35 +35,12 @@ _SECONDS = 5  # without an answer
 _SHOWN = 1000  # samples between lines of progress
 
 
-class Run(NamedTuple):
-  """A run of `--method=chip` before an epoch."""
-
-  config: chip.ChipConfig
-  batch_size: int
-  device: Any  # of the chip
-  state: training.TrainState
-
-
-def start(config: config_lib.ExperimentConfig, dataset: Any) -> Run:
-  """Returns a run before its first epoch."""
-  network = config_lib.network_config(config, dataset)
-  chip_config = config_lib.chip_config(config, network)
-  device = chip.make_device(
-    chip_config,
-    config.learning_rate / config.batch_size,
-    train.make_schedule(config, len(dataset.train.labels)),
-  )
-  network = chip.make_network(chip_config)
-  state = training.init_state(network, device, config.seed)
-  return Run(chip_config, config.batch_size, device, state)
-
-
 def train_epoch(
   board: board_lib.Board,
-  run: Run,
+  run: settings.Run,
   split: Any,
   report: Callable[[int, int], None] = lambda samples, correct: None,
-) -> Run:
+) -> settings.Run:
   """Trains an epoch on a board, which has the weights.
 
   Args:
@@ -176,7 +151,7 @@ def main() -> None:
   """Trains, reads the weights, and recognizes the test samples."""
   values = flags.FLAGS.flag_values_dict()
   config, dataset = settings.experiment()
-  first = run = start(config, dataset)
+  first = run = settings.start(config, dataset)
   registers = run.state.opt_state.generators
   with open_port(
     values['port'], values['baud_rate'], run.config, registers

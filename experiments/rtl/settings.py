@@ -26,6 +26,15 @@ class Case(NamedTuple):
   enable: jax.Array  # [L] int32 rates of the enable bits
 
 
+class Run(NamedTuple):
+  """A run of `--method=chip` between two epochs."""
+
+  config: chip.ChipConfig
+  batch_size: int
+  device: Any  # of the chip
+  state: training.TrainState
+
+
 def define() -> None:
   """Defines the flags; those of a run have the defaults of `experiments.run`.
 
@@ -72,6 +81,22 @@ def experiment() -> tuple[config_lib.ExperimentConfig, datasets.Dataset]:
   return config, train.load(config, values['data_dir'], values['download'])
 
 
+def start(
+  config: config_lib.ExperimentConfig, dataset: datasets.Dataset
+) -> Run:
+  """Returns a run of `--method=chip` before its first epoch."""
+  network = config_lib.network_config(config, dataset)
+  chip_config = config_lib.chip_config(config, network)
+  device = chip.make_device(
+    chip_config,
+    config.learning_rate / config.batch_size,
+    train.make_schedule(config, len(dataset.train.labels)),
+  )
+  network = chip.make_network(chip_config)
+  state = training.init_state(network, device, config.seed)
+  return Run(chip_config, config.batch_size, device, state)
+
+
 def load() -> tuple[Case, datasets.Dataset]:
   """Returns the chip of the flags as `experiments.run` starts it, and its data.
 
@@ -79,13 +104,6 @@ def load() -> tuple[Case, datasets.Dataset]:
     UserError: if a value is out of range, or the data is missing.
   """
   config, dataset = experiment()
-  network = config_lib.network_config(config, dataset)
-  chip_config = config_lib.chip_config(config, network)
-  device = chip.make_device(
-    chip_config, config.learning_rate / config.batch_size
-  )
-  state = training.init_state(
-    chip.make_network(chip_config), device, config.seed
-  )
-  own = state.opt_state
-  return Case(chip_config, state.params, own.generators, own.enable), dataset
+  run = start(config, dataset)
+  own = run.state.opt_state
+  return Case(run.config, run.state.params, own.generators, own.enable), dataset

@@ -19,6 +19,7 @@ import numpy as np
 
 from experiments.rtl import fpga
 from experiments.rtl import host
+from experiments.rtl import settings
 import ssnn_jax
 from ssnn_jax import chip
 from ssnn_jax import training
@@ -53,7 +54,7 @@ def make_run():
   device = chip.make_device(CONFIG, 0.2, lambda count: 1 / (1 + count))
   state = training.init_state(network, device, seed=4)
   data = ssnn_jax.datasets.from_arrays(inputs, labels, inputs, labels)
-  return host.Run(CONFIG, BATCH_SIZE, device, state), data
+  return settings.Run(CONFIG, BATCH_SIZE, device, state), data
 
 
 @contextlib.contextmanager
@@ -131,7 +132,7 @@ class LintTest(absltest.TestCase):
     self.addCleanup(folder.cleanup)
     case = CONFIG, run.state.params, run.state.opt_state.generators, None
     self.folder = pathlib.Path(folder.name)
-    case = fpga.settings.Case(*case)
+    case = settings.Case(*case)
     self.names = fpga.write_verilog(self.folder, case, 2, 60, 3_000_000)
 
   @needs_verilator
