@@ -175,7 +175,7 @@ class EqualTest(parameterized.TestCase):
     done = commands.run(
       'rtl.compare',
       *('--layer_sizes=64,64,10', '--weight_bits=10', '--fraction_bits=8'),
-      *('--num_steps=8', '--num_samples=1437', '--num_recognized=3'),
+      *('--num_steps=16', '--num_samples=1437', '--num_recognized=3'),
       '--num_traced=1',
     )
     expected = 'equal: 4810 weights, and the votes of 1437 samples'
