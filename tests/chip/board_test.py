@@ -247,7 +247,7 @@ class RefusalTest(parameterized.TestCase):
     while not (self.folder / 'started').exists():
       self.assertLess(time.monotonic(), deadline)
       time.sleep(0.05)
-    os.kill(pid, signal.SIGINT)
+    os.kill(pid, signal.SIGTERM)
 
   def test_missing_port_is_refused(self):
     done = commands.run('rtl.host', '--port=/dev/none', '--layer_sizes=64,8,10')
