@@ -190,7 +190,7 @@ int64_t chip_result(Chip* chip, const uint8_t* rates, int rates_bytes,
   return -1;
 }
 
-// Reads or writes a row of weights through the ports; returns the clocks, or -1.
+// Reads or writes a row of weights at the ports; returns the clocks, or -1.
 int64_t chip_row(Chip* chip, int write, int layer, int row, int columns,
                  int weight_bits, int16_t* weights) {
   auto& top = chip->top;

@@ -64,7 +64,7 @@ module hidden_neurons #(
     end
   end
 
-  /* verilator lint_off UNUSEDSIGNAL */   // of columns that the last slice lacks
+  /* verilator lint_off UNUSEDSIGNAL */  // of columns that a slice lacks
   logic [48*SLICES-1:0] all_errors;
   /* verilator lint_on UNUSEDSIGNAL */
   assign errors = all_errors[3*NEURONS-1:0];
