@@ -212,7 +212,7 @@ def make_programs(
 @functools.lru_cache(maxsize=4)
 def _make_programs(config, network, mesh, num_samples):
   method = config_lib.METHODS[config.method]
-  schedule = _schedule(config, num_samples)
+  schedule = make_schedule(config, num_samples)
   is_chip = config.method == config_lib.CHIP
   resistive = config_lib.device(config)
   own = config_lib.chip_config(config, network) if is_chip else network
@@ -306,7 +306,7 @@ def _make_programs(config, network, mesh, num_samples):
   )
 
 
-def _schedule(config, num_samples) -> optax.Schedule:
+def make_schedule(config: ExperimentConfig, num_samples: int) -> optax.Schedule:
   """Makes the learning-rate schedule of a run, relative to the initial rate."""
   total = config.num_epochs * (num_samples // config.batch_size)
   if config.schedule == 'cosine':

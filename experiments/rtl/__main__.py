@@ -7,7 +7,7 @@ import experiments.rtl
 
 if __name__ == '__main__':
   name = ''.join(sys.argv[1:2])
-  if name in ('write', 'compare'):
+  if name in ('write', 'compare', 'fpga', 'host'):
     del sys.argv[1]
     runpy.run_module(
       f'experiments.rtl.{name}', run_name='__main__', alter_sys=1
@@ -16,6 +16,6 @@ if __name__ == '__main__':
     print(experiments.rtl.__doc__, end='')
   else:
     sys.exit(
-      f'error: {name or "no command"} is not a command; choose write or '
-      'compare.'
+      f'error: {name or "no command"} is not a command; choose write, '
+      'compare, fpga or host.'
     )

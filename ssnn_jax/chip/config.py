@@ -7,44 +7,27 @@ import numpy as np
 
 from ssnn_jax import checks
 from ssnn_jax import types
+from ssnn_jax.config import NetworkConfig
+from ssnn_jax.neuron import integrate_and_fire
 
-GENERATORS = ('xorshift', 'lfsr', 'sobol')
-SHARINGS = ('layer', 'mask', 'neuron')
-MEMBRANES = ('shift', 'mean')
-ENABLES = ('row', 'synapse', 'all')
+PIXEL_BITS = 8  # of an input, and of its threshold
 RATE_BITS = 16  # of the rate of enable bits
 ADDRESS_BITS = 8  # of the table of Gumbel quantiles
 
 
 @dataclasses.dataclass(frozen=True)
 class ChipConfig:
-  """Sizes, numbers of bits and random words of a chip.
+  """Sizes and numbers of bits of a chip.
 
-  A signed weight of layer l, and a potential of the neurons that it feeds,
-  count units of 2^-F_l. The chip adds, compares and shifts integers only.
+  A signed weight of layer l, and the drive of the neurons that it feeds, count
+  units of 2^-F_l. The chip adds, compares and shifts integers only.
 
   Attributes:
     layer_sizes: neurons of each layer, from the inputs to the classes.
     num_steps: T, ticks of a presentation.
     weight_bits: bits of a weight, with its sign; weights saturate.
-    fraction_bits: F, bits after the binary point of weights and potentials,
-      which are bits of thresholds, too; one number for all layers of weights,
-      or one for each.
-    generator: random words of 32 bits from 'xorshift' registers, from an 'lfsr'
-      (shift register with feedback, 16 steps a tick), or from a 'sobol'
-      sequence of the tick, flipped by an xorshift register that steps once a
-      presentation; winners and enable bits then have xorshift registers.
-    sharing: whether a word serves all neurons of a layer and role ('layer'),
-      serves all but each neuron inverts a fixed choice of its bits ('mask', by
-      wires and inverters alone), or each 'neuron' has a generator of its own.
-    membrane: average of the drive: running mean by shifts, which weighs later
-      ticks more ('shift'), or the exact mean, rounded ('mean').
-    max_shift: largest shift of the running mean, for a leaky membrane; None has
-      no limit.
-    enable: whether one random bit enables the updates of a 'row' of synapses,
-      of a 'synapse', or of 'all' rows of a layer in a tick.
-    settle: ticks before the output layer votes; None is T / 8, as noisy votes
-      must be many. There are no votes before a spike has passed all layers.
+    fraction_bits: F, bits after the binary point of weights; one number for all
+      layers of weights, or one for each.
 
   Raises:
     UserError: if a field is out of range.
@@ -54,12 +37,6 @@ class ChipConfig:
   num_steps: int = 64
   weight_bits: int = 12
   fraction_bits: int | tuple[int, ...] = 10
-  generator: str = 'sobol'
-  sharing: str = 'layer'
-  membrane: str = 'shift'
-  max_shift: int | None = None
-  enable: str = 'row'
-  settle: int | None = None
 
   def __post_init__(self):
     for name, (is_valid, expected) in _RANGES.items():
@@ -68,13 +45,17 @@ class ChipConfig:
     is_valid = checks.is_integer(bits) or len(bits) == self.num_layers
     expected = f'one number, or one for each of {self.num_layers} layers'
     checks.check_field(self, 'fraction_bits', is_valid, expected)
-    is_valid = self.num_layers <= self.num_steps
-    expected = f'at least {self.num_layers}, the layers that a spike passes'
+    most = (2**31 - 1) // self._largest_step
+    is_valid = self.network.num_steps <= most
+    expected = f'at most {most} ticks, so that sums of weights have 32 bits'
     checks.check_field(self, 'num_steps', is_valid, expected)
-    last = self.num_steps - 1
-    is_valid = self.settle is None or _is_each(self.settle, 0, last)
-    expected = f'None, or 0 to {last} ticks'
-    checks.check_field(self, 'settle', is_valid, expected)
+
+  @property
+  def network(self) -> NetworkConfig:
+    """The network in real time whose gains and schedule the chip has."""
+    return NetworkConfig(
+      self.layer_sizes, num_steps=self.num_steps, timing='realtime'
+    )
 
   @property
   def num_layers(self) -> int:
@@ -88,14 +69,19 @@ class ChipConfig:
     return (bits,) * self.num_layers if checks.is_integer(bits) else bits
 
   @property
-  def settle_ticks(self) -> int:
-    """Ticks at the start of a presentation without votes."""
-    settle = self.num_steps // 8 if self.settle is None else self.settle
-    return max(settle, self.num_layers)
+  def worths(self) -> tuple[int, ...]:
+    """W_l, the error that one error spike of each hidden layer sends.
+
+    It is 1 / gain_l in the unit of the error currents that arrive, which is
+    2^-F_{l+1} / gain_{l+1}.
+    """
+    gains = self.network.gains
+    layers = zip(self.fractions[1:], gains[1:], gains)
+    return tuple(int(2**bits * above / gain) for bits, above, gain in layers)
 
   @property
   def gumbel_table(self) -> np.ndarray:
-    """Noise of the winner, `[256]` int32, in units of the last potential.
+    """Noise of the winner, `[256]` int32, in units of the last layer.
 
     Entry a is the quantile (a + 1/2) / 256 of the Gumbel distribution. All are
     moved up by the same constant, so that none is negative: the winner does not
@@ -110,10 +96,12 @@ class ChipConfig:
   def updates(self) -> tuple[float, ...]:
     """Updates of each layer in a tick for a learning rate of 1 of a sample.
 
-    An error of 1 makes an error spike in each of T ticks, and each moves a
-    weight by 2^-F_l, if the enable bit lets it.
+    An error of 1 makes gain_l error spikes in each tick with errors, and each
+    moves a weight by 2^-F_l, if the enable bit lets it.
     """
-    return tuple(2.0**bits / self.num_steps for bits in self.fractions)
+    network = self.network
+    layers = zip(self.fractions, network.gains, network.error_steps)
+    return tuple(2.0**bits / (gain * ticks) for bits, gain, ticks in layers)
 
   def enable_rates(self, rate: float) -> tuple[int, ...]:
     """Returns the rates of enable bits, in units of 2^-16, for a learning rate.
@@ -129,15 +117,19 @@ class ChipConfig:
       )
     return tuple(round(rate * (1 << RATE_BITS)) for rate in rates)
 
+  @property
+  def _largest_step(self):
+    """By how much a sum of a neuron grows in a tick, at most."""
+    inputs, *hidden, _ = self.layer_sizes
+    spikes = (integrate_and_fire.MAX_ERROR_SPIKES * size for size in hidden)
+    weights = max(inputs, *spikes, 1) + 1  # with the bias
+    return (weights << self.weight_bits - 1) + int(self.gumbel_table[-1])
+
 
 def _is_each(value, smallest, largest):
   """Returns whether all numbers are whole, and within a range."""
   values = value if isinstance(value, tuple) else (value,)
   return all(checks.is_integer(v) and smallest <= v <= largest for v in values)
-
-
-def _one_of(choices):
-  return choices.__contains__, 'one of ' + ', '.join(choices)
 
 
 _RANGES = {
@@ -151,13 +143,6 @@ _RANGES = {
   ),
   'num_steps': (lambda value: _is_each(value, 1, 1 << 16), '1 to 65536 ticks'),
   'weight_bits': (lambda value: _is_each(value, 2, 16), '2 to 16 bits'),
-  'fraction_bits': (lambda value: _is_each(value, 1, 14), '1 to 14 bits'),
-  'generator': _one_of(GENERATORS),
-  'sharing': _one_of(SHARINGS),
-  'membrane': _one_of(MEMBRANES),
-  'max_shift': (
-    lambda value: value is None or _is_each(value, 0, 16),
-    'None, or 0 to 16 bits',
-  ),
-  'enable': _one_of(ENABLES),
+  # With 3 bits half an error spike is a whole number.
+  'fraction_bits': (lambda value: _is_each(value, 3, 14), '3 to 14 bits'),
 }

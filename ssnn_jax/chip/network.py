@@ -17,11 +17,9 @@ from ssnn_jax import checks
 from ssnn_jax import network as network_lib
 from ssnn_jax import types
 from ssnn_jax.chip import config as config_lib
-from ssnn_jax.chip import generators as generators_lib
 from ssnn_jax.chip import rules
 from ssnn_jax.chip import samples
 from ssnn_jax.chip.config import ChipConfig
-from ssnn_jax.config import NetworkConfig
 from ssnn_jax.hardware import devices
 from ssnn_jax.simulation import samples as samples_lib
 from ssnn_jax.spikes import encoding
@@ -30,7 +28,7 @@ from ssnn_jax.spikes import encoding
 class ChipState(NamedTuple):
   """State of a chip besides its weights, and of its software."""
 
-  generators: generators_lib.Generators  #: registers of the random words
+  generators: rules.Generators  #: registers of the random words
   enable: jax.Array  #: [L] int32 rates of the enable bits in the next minibatch
   num_batches: jax.Array  #: int32 minibatches so far
   learning_rate: jax.Array  #: of a sample, before the schedule
@@ -64,34 +62,35 @@ def make_network(
   """
   checks.check_type('config', config, ChipConfig, 'a ChipConfig')
 
-  def present(params, generators, rates, labels, enable):
-    enable = jnp.broadcast_to(enable, (len(rates), config.num_layers))
+  def present(params, generators, pixels, labels, enable):
+    enable = jnp.broadcast_to(enable, (len(pixels), config.num_layers))
     presented = samples.present(
-      config, params, generators, rates, labels, enable, use_kernel=use_kernel
+      config, params, generators, pixels, labels, enable, use_kernel=use_kernel
     )
-    votes, largest, potential = presented.response
-    potential = potential.astype(jnp.float32) * 2.0 ** -config.fractions[-1]
+    votes, largest, drive = presented.response
+    one = config.network.active_steps[-2] * 2.0 ** config.fractions[-1]
+    potential = drive.astype(jnp.float32) / one
     return presented, types.Inference(votes, potential, largest)
 
   def infer(params, key, inputs):
-    rates, labels = encode(config, inputs), jnp.full(len(inputs), -1)
-    generators = generators_lib.init(config, key)
-    return present(params, generators, rates, labels, jnp.int32(0))[1]
+    pixels, labels = encode(config, inputs), jnp.full(len(inputs), -1)
+    generators = rules.init_generators(config, key)
+    return present(params, generators, pixels, labels, jnp.int32(0))[1]
 
   def learn_online(params, key, inputs, labels, update, state):
     del key  # the registers of the generators run on
-    rates = encode(config, inputs)
+    pixels = encode(config, inputs)
     checks.check_array('labels', labels)
-    samples_lib.check_labels(labels, len(rates), config.layer_sizes[-1])
+    samples_lib.check_labels(labels, len(pixels), config.layer_sizes[-1])
     labels = jnp.asarray(labels, jnp.int32)
     presented, response = present(
-      params, state.generators, rates, labels, state.enable
+      params, state.generators, pixels, labels, state.enable
     )
     state = state._replace(generators=presented.generators)
     return update(0, None, state, presented.weights), response
 
   return types.Network(
-    init=lambda key: network_lib.init(NetworkConfig(config.layer_sizes), key),
+    init=lambda key: network_lib.init(config.network, key),
     infer=infer,
     learn=None,
     learn_online=learn_online,
@@ -135,7 +134,7 @@ def make_device(
   def init(key, params):
     rates = jnp.zeros(config.num_layers, jnp.int32)
     state = ChipState(
-      generators=generators_lib.init(config, key),
+      generators=rules.init_generators(config, key),
       enable=rates,
       num_batches=jnp.int32(0),
       learning_rate=jnp.float32(learning_rate),
@@ -157,7 +156,7 @@ def make_observe(config: ChipConfig) -> Callable[..., types.Activity]:
     presented = samples.present(
       config,
       params,
-      generators_lib.init(config, key),
+      rules.init_generators(config, key),
       encode(config, inputs),
       labels.astype(jnp.int32),
       jnp.zeros((len(inputs), config.num_layers), jnp.int32),
@@ -176,7 +175,7 @@ def make_observe(config: ChipConfig) -> Callable[..., types.Activity]:
 
 def init_weights(config: ChipConfig, key: jax.Array) -> rules.Weights:
   """Quantizes the initial weights of the library to int16 of each layer."""
-  params = network_lib.init(NetworkConfig(config.layer_sizes), key)
+  params = network_lib.init(config.network, key)
   return quantize(config, params)
 
 
@@ -203,11 +202,11 @@ def dequantize(config: ChipConfig, weights: rules.Weights) -> types.Params:
 
 
 def encode(config: ChipConfig, images: Any) -> jax.Array:
-  """Encodes images of N_0 pixels as `[B, N_0]` int32 rates of 0 to 2^F_0."""
+  """Encodes images of N_0 pixels as `[B, N_0]` uint8; bytes are unchanged."""
   rates = encoding.rate_encode(images)
   if rates.shape[1] != config.layer_sizes[0]:
     raise types.UserError(
       f'inputs have {rates.shape[1]} pixels, but layer_sizes starts with '
       f'{config.layer_sizes[0]} inputs; make the two agree.'
     )
-  return jnp.round(rates * 2.0 ** config.fractions[0]).astype(jnp.int32)
+  return jnp.round(rates * 255).astype(jnp.uint8)

@@ -1,57 +1,77 @@
 """The rules of the chip: one sample and one tick, in integers.
 
-The method of `ssnn_jax.reference.realtime` at n = 1, with weights that change
-within the presentation: each coincidence whose row is enabled moves its weight
-by one unit at once. All registers are read at the start of a tick and written
-at its end, as by the clock of a chip.
+The method of `ssnn_jax.reference.realtime`, with weights that change within the
+presentation: each coincidence whose row is enabled moves its weight by a unit
+for each error spike, at once. All registers are read at the start of a tick and
+written at its end, as by the clock of a chip.
 
 Layer l of weights, from 0, connects N_l neurons, and a bias that spikes at
-every tick, to N_{l+1} neurons, whose potentials are v_l. Everything is int32,
-but weights (int16), words of generators (uint32) and spikes (bool).
+every tick, to N_{l+1} neurons. Everything is int32, but pixels (uint8), weights
+(int16), registers of random words (uint32) and forward spikes (bool).
 """
 
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from ssnn_jax.chip import config as config_lib
-from ssnn_jax.chip import generators as generators_lib
+from ssnn_jax.chip.config import ADDRESS_BITS
+from ssnn_jax.chip.config import PIXEL_BITS
+from ssnn_jax.chip.config import RATE_BITS
 from ssnn_jax.chip.config import ChipConfig
-from ssnn_jax.chip.generators import Generators
+from ssnn_jax.neuron import integrate_and_fire
+from ssnn_jax.spikes import sobol
+
+WORD_BITS = 32
+_BYTES = WORD_BITS // ADDRESS_BITS
+_GOLDEN = 0x9E37  # 2^16 times the golden ratio, its fraction
 
 Weights = tuple[jax.Array, ...]  # [N_l + 1, N_{l+1}] int16; last row: biases
 
 
-class Neurons(NamedTuple):
-  """Registers of all neurons, which start each presentation at 0."""
+class Generators(NamedTuple):
+  """Xorshift registers of random words, uint32 and not 0.
 
-  potentials: tuple[jax.Array, ...]  #: v_l, [N_{l+1}] of each layer of weights
-  currents: tuple[jax.Array, ...]  #: g_l, [N_{l+1}] of each hidden layer
+  They run on from sample to sample. The input register steps after the last
+  tick of a sample, all others after every tick.
+  """
+
+  input: jax.Array  #: [] flips the Sobol thresholds of a sample
+  winner: jax.Array  #: [ceil(C / 4)]: four classes share a word
+  enable: jax.Array  #: [L] of each layer of weights
+
+
+class Neurons(NamedTuple):
+  """State of all neurons, which starts each presentation at 0."""
+
+  residues: tuple[jax.Array, ...]  #: m_l, [N_{l+1}] of each hidden layer
+  drives: tuple[jax.Array, ...]  #: D_l, [N_{l+1}] of each layer of weights
+  errors: tuple[jax.Array, ...]  #: a_l, [N_{l+1}] of each hidden layer
 
 
 class Spikes(NamedTuple):
   """Spikes of one tick."""
 
   forward: tuple[jax.Array, ...]  #: x_l, [N_l] bool of inputs and hidden layers
-  errors: tuple[jax.Array, ...]  #: e_l, [N_{l+1}] in {-1, 0, 1}
+  errors: tuple[jax.Array, ...]  #: e_l, [N_{l+1}], -3 to 3; -1 to 1 of classes
   winner: jax.Array  #: class that wins the tick
-  largest: jax.Array  #: class of the largest potential
+  largest: jax.Array  #: class of the largest drive
 
 
 class Response(NamedTuple):
   """Readouts of the output layer."""
 
   votes: jax.Array  #: [C] ticks won by each class
-  largest: jax.Array  #: [C] ticks in which each class had the largest potential
-  potential: jax.Array  #: [C] at the end
+  largest: jax.Array  #: [C] ticks in which each class had the largest drive
+  drive: jax.Array  #: [C] at the end
 
 
 class Trace(NamedTuple):
   """What happened in each tick, with a leading axis T."""
 
   spikes: Spikes
-  words: Generators
+  currents: tuple[jax.Array, ...]  #: g_l, [N_{l+1}] of each hidden layer
   neurons: Neurons  #: after the tick
 
 
@@ -64,80 +84,128 @@ class Presentation(NamedTuple):
   trace: Trace
 
 
+def init_generators(config: ChipConfig, key: jax.Array) -> Generators:
+  """Samples the registers of a new chip, not 0; consumes the key."""
+  num_winner = -(-config.layer_sizes[-1] // _BYTES)
+  bits = jax.random.bits(key, 1 + num_winner + config.num_layers, jnp.uint32)
+  bits = jnp.maximum(bits, 1)
+  return Generators(bits[0], bits[1 : num_winner + 1], bits[num_winner + 1 :])
+
+
+def step(config: ChipConfig, registers: Generators, t: jax.Array) -> Generators:
+  """Returns the registers after tick t."""
+  after = jax.tree.map(_xorshift, registers)
+  is_last = t == config.num_steps - 1
+  return after._replace(input=jnp.where(is_last, after.input, registers.input))
+
+
+def _xorshift(x):
+  """Steps a register of G. Marsaglia, "Xorshift RNGs" (2003)."""
+  x = x ^ (x << 13)
+  x = x ^ (x >> 17)
+  return x ^ (x << 5)
+
+
+def sobol_rows() -> np.ndarray:
+  """Returns rows of the Sobol matrix of the inputs, `[8]` int64.
+
+  Bit q of the point of a tick is the parity of row q and the tick. These are
+  the upper bits of the 16 that the dimension has.
+  """
+  dimension = sobol.dimension(sobol.Role.INPUT, 0)
+  return sobol.generator_matrix(dimension)[-PIXEL_BITS:]
+
+
+def threshold(register: jax.Array, t: jax.Array) -> jax.Array:
+  """Returns the threshold of all inputs at tick t, int32 of 0 to 255."""
+  rows = jnp.asarray(sobol_rows(), jnp.uint32)
+  bits = jax.lax.population_count(rows & jnp.uint32(t)) & 1
+  places = jnp.arange(PIXEL_BITS, dtype=jnp.uint32)
+  point = jnp.sum(bits << places, dtype=jnp.uint32)
+  return jnp.int32(register >> (WORD_BITS - PIXEL_BITS) ^ point)
+
+
+def noise(config: ChipConfig, words: jax.Array) -> jax.Array:
+  """Returns the Gumbel noise of the classes, `[C]` int32, each of its byte."""
+  classes = np.arange(config.layer_sizes[-1])
+  shifts = jnp.asarray(ADDRESS_BITS * (classes % _BYTES), jnp.uint32)
+  address = words[classes // _BYTES] >> shifts & ((1 << ADDRESS_BITS) - 1)
+  return jnp.asarray(config.gumbel_table)[address]
+
+
+def enable_bits(word: jax.Array, num_rows: int, rate: jax.Array) -> jax.Array:
+  """Returns `[I + 1]` bool: rows whose weights may move.
+
+  Each row inverts a fixed choice of bits of the word: multiples of the golden
+  ratio, which are evenly distributed.
+  """
+  rows = np.arange(1, num_rows + 1, dtype=np.uint64)
+  masks = np.uint32(rows * _GOLDEN % (1 << RATE_BITS))
+  return jnp.int32(word >> (WORD_BITS - RATE_BITS) ^ masks) < rate
+
+
 def tick(
   config: ChipConfig,
   weights: Weights,
   neurons: Neurons,
-  words: Generators,
+  registers: Generators,
   t: jax.Array,
-  rates: jax.Array,
+  pixels: jax.Array,
   label: jax.Array,
   enable: jax.Array,
-) -> tuple[Weights, Neurons, Spikes]:
+) -> tuple[Weights, Trace]:
   """Advances the chip by one tick, t from 0: emit, count, integrate.
 
-  The other arguments are those of `present`, with random words of the tick.
-  Returns weights and neurons after the tick, and its spikes.
+  The other arguments are those of `present`. Returns the weights after the
+  tick, and what happened in it.
   """
-  (potentials, currents), fractions = neurons, config.fractions
   num_layers, num_classes = config.num_layers, config.layer_sizes[-1]
+  most = jnp.arange(integrate_and_fire.MAX_ERROR_SPIKES, dtype=jnp.int32)
 
-  # Emit: every neuron spikes, forward and backward, from its own registers.
-  forward = [_spike(config, words.input, fractions[0], rates)]
-  for word, bits, v in zip(words.forward, fractions, potentials):
-    forward.append(_spike(config, word, bits, v))
-  address = generators_lib.addresses(words.winner, num_classes)
-  noise = jnp.asarray(config.gumbel_table)[address]
-  winner = jnp.argmax(potentials[-1] + noise).astype(jnp.int32)
-  largest = jnp.argmax(potentials[-1]).astype(jnp.int32)
-  errors = []
-  for layer, (word, g) in enumerate(zip(words.error, currents)):
-    v, one = potentials[layer], 1 << fractions[layer]
-    spike = _spike(config, word, fractions[layer + 1], jnp.abs(g))
-    errors.append(jnp.where(spike & (0 < v) & (v < one), jnp.sign(g), 0))
+  # Emit: every neuron spikes, forward and backward, from its own state alone.
+  pixels = jnp.int32(pixels)
+  # A rate is p / 255 in units of 1 / 256, so that 255 spikes in every tick.
+  rates = pixels + (pixels >> (PIXEL_BITS - 1))
+  forward, errors = [threshold(registers.input, t) < rates], []
+  for m, a, bits, worth in zip(
+    neurons.residues, neurons.errors, config.fractions, config.worths
+  ):
+    forward.append(m > 1 << (bits - 1))
+    fires = jnp.abs(a)[None] > (2 * most[:, None] + 1) * (worth // 2)
+    errors.append(jnp.sign(a) * jnp.sum(jnp.int32(fires), axis=0))
+  # D / k is the mean drive: its softmax is sampled without a division.
+  drive, ticks = neurons.drives[-1], jnp.maximum(t - (num_layers - 1), 1)
+  scores = drive + ticks * noise(config, registers.winner)
+  winner, largest = (jnp.int32(jnp.argmax(own)) for own in (scores, drive))
   is_learning = (label >= 0) & (t >= num_layers)
   error = one_hot(winner, num_classes) - one_hot(label, num_classes)
   errors.append(jnp.where(is_learning, error, 0))
+  spikes = Spikes(tuple(forward), tuple(errors), winner, largest)
 
-  # Count: a coincidence moves its weight at once, if its bit enables it.
-  after, limit = [], 1 << (config.weight_bits - 1)
+  # Count: a coincidence moves its weight at once, if its row is enabled.
+  limit, moved = 1 << (config.weight_bits - 1), []
   for layer, (w, x, e) in enumerate(zip(weights, forward, errors)):
-    word = generators_lib.spread_enable(config, words.enable[layer], *w.shape)
-    threshold = generators_lib.threshold(word, config_lib.RATE_BITS)
-    is_enabled = jnp.append(x, True)[:, None] & (threshold < enable[layer])
-    moved = jnp.int32(w) - jnp.where(is_enabled, e[None], 0)
-    after.append(jnp.int16(jnp.clip(moved, -limit, limit - 1)))
+    is_enabled = enable_bits(registers.enable[layer], len(w), enable[layer])
+    moves = jnp.append(x, True) & is_enabled
+    after = jnp.int32(w) - jnp.where(moves[:, None], e[None], 0)
+    moved.append(jnp.int16(jnp.clip(after, -limit, limit - 1)))
 
   # Integrate: every neuron receives the spikes of the layers next to it.
-  integrated = []
-  for layer, (w, x, v) in enumerate(zip(weights, forward, potentials)):
-    row = jnp.append(x, True)[:, None]
-    drive = jnp.sum(jnp.where(row, jnp.int32(w), 0), axis=0)
-    moved = v + _move(config, drive - v, jnp.maximum(t - layer + 1, 1))
-    integrated.append(jnp.where(t >= layer, moved, v))
-  arriving = []
-  for w, e in zip(weights[1:], errors[1:]):
-    arriving.append(jnp.sum(jnp.int32(w[:-1]) * e[None], axis=1))
-  neurons = Neurons(tuple(integrated), tuple(arriving))
-  spikes = Spikes(tuple(forward), tuple(errors), winner, largest)
-  return tuple(after), neurons, spikes
-
-
-def _spike(config, word, bits, rates):
-  """Returns spikes `[N]` of neurons with rates in units of 2^-bits."""
-  word = generators_lib.spread(config, word, len(rates))
-  return generators_lib.threshold(word, bits) < rates
-
-
-def _move(config, difference, elapsed):
-  """Returns the change of a potential in its tick number `elapsed`, from 1."""
-  if config.membrane == 'mean':
-    return (2 * difference + elapsed) // (2 * elapsed)
-  shift = 31 - jax.lax.clz(elapsed)  # floor of log2
-  if config.max_shift is not None:
-    shift = jnp.minimum(shift, config.max_shift)
-  half = (jnp.int32(1) << shift) >> 1
-  return (difference + half) >> shift
+  residues, drives, unsent, currents = [], [], [], []
+  for layer, (w, x) in enumerate(zip(weights, forward)):
+    d = jnp.int32(jnp.append(x, True)) @ jnp.int32(w)
+    d = jnp.where(t >= layer, d, 0)
+    drives.append(neurons.drives[layer] + d)
+    if layer < num_layers - 1:
+      one, sent = 1 << config.fractions[layer], jnp.int32(forward[layer + 1])
+      residues.append(neurons.residues[layer] + d - one * sent)
+      g = jnp.int32(weights[layer + 1][:-1]) @ errors[layer + 1]
+      is_open = (drives[layer] > 0) & (drives[layer] < one * (t + 1 - layer))
+      rest = neurons.errors[layer] - config.worths[layer] * errors[layer]
+      unsent.append(rest + jnp.where(is_open, g, 0))
+      currents.append(g)
+  neurons = Neurons(tuple(residues), tuple(drives), tuple(unsent))
+  return tuple(moved), Trace(spikes, tuple(currents), neurons)
 
 
 def one_hot(index: jax.Array, size: int) -> jax.Array:
@@ -149,7 +217,7 @@ def present(
   config: ChipConfig,
   weights: Weights,
   generators: Generators,
-  rates: jax.Array,
+  pixels: jax.Array,
   label: jax.Array,
   enable: jax.Array,
 ) -> Presentation:
@@ -159,49 +227,45 @@ def present(
     config: the chip.
     weights: `[N_l + 1, N_{l+1}]` int16 of each layer.
     generators: registers of the random words.
-    rates: `[N_0]` int32 rates of the inputs, 0 to 2^F_0.
+    pixels: `[N_0]` inputs of 0 to 255.
     label: int32 class; -1 recognizes the sample without learning.
     enable: `[L]` int32 rates of the enable bits, 0 to 2^16.
 
   Returns:
-    The state of the chip after the sample, its answer, and all spikes.
+    The state of the chip after the sample, its answer, and each tick.
 
   Example:
     >>> from ssnn_jax import chip
     >>> config = chip.ChipConfig((64, 32, 10))
     >>> weights = chip.init_weights(config, jax.random.key(0))
     >>> generators = chip.init_generators(config, jax.random.key(1))
-    >>> rates, enable = jnp.full(64, 512), jnp.array([4096, 4096])
-    >>> after = chip.present(config, weights, generators, rates, 3, enable)
-    >>> int(after.response.votes.sum())  # of 64 ticks, 8 of which settle
-    56
+    >>> pixels, enable = jnp.full(64, 128), jnp.array([4096, 4096])
+    >>> after = chip.present(config, weights, generators, pixels, 3, enable)
+    >>> int(after.response.votes.sum())  # of 64 ticks, half of which vote
+    32
     >>> after.trace.spikes.forward[0].shape  # of the inputs
     (64, 64)
   """
-  rates, label, enable = (
-    jnp.asarray(x, jnp.int32) for x in (rates, label, enable)
-  )
+  label, enable = (jnp.asarray(x, jnp.int32) for x in (label, enable))
+  classes = jnp.arange(config.layer_sizes[-1])
 
   def advance(carry, t):
     weights, neurons, registers, votes = carry
-    words = generators_lib.words(config, registers, t)
-    weights, neurons, spikes = tick(
-      config, weights, neurons, words, t, rates, label, enable
+    weights, trace = tick(
+      config, weights, neurons, registers, t, pixels, label, enable
     )
-    registers = generators_lib.step(config, registers, t)
-    own = jnp.stack([spikes.winner, spikes.largest])
-    is_vote = (own[:, None] == jnp.arange(classes)[None]) & (t >= settle)
+    own = jnp.stack([trace.spikes.winner, trace.spikes.largest])
+    is_vote = (own[:, None] == classes[None]) & (t >= config.network.first_vote)
     votes += jnp.int32(is_vote)
-    carry = weights, neurons, registers, votes
-    return carry, Trace(spikes, words, neurons)
+    registers = step(config, registers, t)
+    return (weights, trace.neurons, registers, votes), trace
 
-  sizes, classes = config.layer_sizes, config.layer_sizes[-1]
-  settle = config.settle_ticks
-  zeros = tuple(jnp.zeros(size, jnp.int32) for size in sizes[1:])
-  votes = jnp.zeros((2, classes), jnp.int32)
-  carry = tuple(weights), Neurons(zeros, zeros[:-1]), generators, votes
+  zeros = tuple(jnp.zeros(n, jnp.int32) for n in config.layer_sizes[1:])
+  neurons = Neurons(zeros[:-1], zeros, zeros[:-1])
+  votes = jnp.zeros((2, len(classes)), jnp.int32)
+  carry = tuple(weights), neurons, generators, votes
   ticks = jnp.arange(config.num_steps, dtype=jnp.int32)
   carry, trace = jax.lax.scan(advance, carry, ticks)
   weights, neurons, generators, votes = carry
-  response = Response(votes[0], votes[1], neurons.potentials[-1])
+  response = Response(votes[0], votes[1], neurons.drives[-1])
   return Presentation(weights, generators, response, trace)

@@ -8,11 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ssnn_jax.chip import config as config_lib
-from ssnn_jax.chip import generators as generators_lib
 from ssnn_jax.chip import rules
 from ssnn_jax.chip.config import ChipConfig
-from ssnn_jax.chip.generators import Generators
 from ssnn_jax.spikes import kernels
 
 _KERNEL = 'ssnn_chip'
@@ -22,7 +19,7 @@ class Presented(NamedTuple):
   """State of the chip after several samples, and what each of them gave."""
 
   weights: rules.Weights
-  generators: Generators
+  generators: rules.Generators
   response: rules.Response  #: of each sample, [B, C]
   spikes: tuple[jax.Array, ...]  #: [B, N_l] int32, of inputs and hidden layers
   errors: tuple[jax.Array, ...]  #: [B, N_{l+1}] int32, of both signs
@@ -31,8 +28,8 @@ class Presented(NamedTuple):
 def present(
   config: ChipConfig,
   weights: rules.Weights,
-  generators: Generators,
-  rates: jax.Array,
+  generators: rules.Generators,
+  pixels: jax.Array,
   labels: jax.Array,
   enable: jax.Array,
   *,
@@ -48,46 +45,45 @@ def present(
   if use_kernel and kernels.is_available(_KERNEL):
     by_kernel = functools.partial(_by_kernel, config)
     present = kernels.by_platform(by_kernel, by_rules, use_kernel)
-  return present(weights, generators, rates, labels, enable)
+  return present(weights, generators, pixels, labels, enable)
 
 
-def _by_rules(config, weights, generators, rates, labels, enable):
+def _by_rules(config, weights, generators, pixels, labels, enable):
   def advance(state, sample):
     after = rules.present(config, *state, *sample)
-    count = lambda x: jnp.count_nonzero(x, axis=0)
+    count = lambda x: jnp.sum(jnp.abs(jnp.int32(x)), axis=0)
     spikes, errors = (tuple(map(count, own)) for own in after.trace.spikes[:2])
     state = after.weights, after.generators
     return state, (after.response, spikes, errors)
 
   state, each = jax.lax.scan(
-    advance, (weights, generators), (rates, labels, enable)
+    advance, (weights, generators), (pixels, labels, enable)
   )
   return Presented(*state, *each)
 
 
-def _by_kernel(config, weights, generators, rates, labels, enable):
-  registers, structure = jax.tree.flatten(generators)
-  state = [*weights, *registers]
+def _by_kernel(config, weights, generators, pixels, labels, enable):
+  state = [*weights, *generators]
   num_samples, classes = len(labels), config.layer_sizes[-1]
   sizes = [*config.layer_sizes[:-1], *config.layer_sizes[1:]]
   counts = jax.ShapeDtypeStruct((num_samples, sum(sizes)), jnp.int32)
   votes = jax.ShapeDtypeStruct((num_samples, 2, classes), jnp.int32)
-  potential = jax.ShapeDtypeStruct((num_samples, classes), jnp.int32)
+  drive = jax.ShapeDtypeStruct((num_samples, classes), jnp.int32)
   call = jax.ffi.ffi_call(
     _KERNEL,
-    [votes, potential, counts]
+    [votes, drive, counts]
     + [jax.ShapeDtypeStruct(x.shape, x.dtype) for x in state],
     vmap_method='broadcast_all',
     input_output_aliases={3 + index: 3 + index for index in range(len(state))},
   )
-  votes, potential, counts, *state = call(
-    rates, labels, enable, *state, **_attributes(config)
+  votes, drive, counts, *state = call(
+    pixels, labels, enable, *state, **_attributes(config)
   )
   counts = jnp.split(counts, np.cumsum(sizes)[:-1], axis=1)
   return Presented(
     weights=tuple(state[: config.num_layers]),
-    generators=jax.tree.unflatten(structure, state[config.num_layers :]),
-    response=rules.Response(votes[:, 0], votes[:, 1], potential),
+    generators=rules.Generators(*state[config.num_layers :]),
+    response=rules.Response(votes[:, 0], votes[:, 1], drive),
     spikes=tuple(counts[: config.num_layers]),
     errors=tuple(counts[config.num_layers :]),
   )
@@ -95,23 +91,13 @@ def _by_kernel(config, weights, generators, rates, labels, enable):
 
 def _attributes(config: ChipConfig) -> dict[str, Any]:
   """Returns the configuration in numbers, as the kernel reads it."""
-  matrices = jax.tree.leaves(generators_lib.matrices(config))
-  is_sobol = config.generator == 'sobol'
-  numbers = (
-    config.num_steps,
-    config.weight_bits,
-    config.settle_ticks,
-    -1 if config.max_shift is None else config.max_shift,
-    config_lib.GENERATORS.index(config.generator),
-    config_lib.SHARINGS.index(config.sharing),
-    config_lib.MEMBRANES.index(config.membrane),
-    config_lib.ENABLES.index(config.enable),
-  )
+  numbers = config.num_steps, config.weight_bits, config.network.first_vote
   arrays = {
     'sizes': config.layer_sizes,
     'fractions': config.fractions,
+    'worths': config.worths,
     'gumbel': config.gumbel_table,
-    'matrices': np.concatenate(matrices) if is_sobol else (),
+    'sobol': rules.sobol_rows(),
     'numbers': numbers,
   }
   return {name: np.array(own, np.int32) for name, own in arrays.items()}

@@ -205,12 +205,11 @@ def make_train_epoch(
         f'batch_size={batch_size} is larger than the training data of '
         f'{len(inputs)} samples; use a smaller batch_size.'
       )
-    order_key, present_key, pulse_key = (
+    present_key, pulse_key = (
       jax.random.fold_in(state_lib.stream_key(state.key, stream), state.epoch)
-      for stream in (Stream.ORDER, Stream.PRESENT, Stream.PULSE)
+      for stream in (Stream.PRESENT, Stream.PULSE)
     )
-    order = jax.random.permutation(order_key, len(inputs))
-    batches = order[: num_batches * batch_size].reshape(num_batches, batch_size)
+    batches = choose_batches(state, len(inputs), batch_size)
     shards = sharding.local_shard(batches, axis_name)
 
     def train_batch(carry, index_and_samples):
@@ -238,6 +237,18 @@ def make_train_epoch(
     return state, jax.tree.map(jnp.mean, samples)
 
   return train_epoch
+
+
+def choose_batches(
+  state: state_lib.TrainState, num_samples: int, batch_size: int
+) -> jax.Array:
+  """Returns the samples of each batch of the next epoch, `[N // B, B]`."""
+  key = state_lib.stream_key(state.key, Stream.ORDER)
+  order = jax.random.permutation(
+    jax.random.fold_in(key, state.epoch), num_samples
+  )
+  num_batches = num_samples // batch_size
+  return order[: num_batches * batch_size].reshape(num_batches, batch_size)
 
 
 def _train_batch(network, device, keys, carry, inputs, labels):

@@ -33,7 +33,7 @@ RICH = ssnn_jax.NetworkConfig(
   read_noise=0.1,
   rates=('forward', 'update'),
 )
-CHIP = chip.ChipConfig((6, 5, 3), fraction_bits=(9, 8), max_shift=4)
+CHIP = chip.ChipConfig((6, 5, 3), fraction_bits=(9, 8))
 
 
 def init(config, seed=0):

@@ -1,29 +1,46 @@
 // Simulation of the chip for Python: verilator's model behind a C interface.
 //
-// Arrays of ports are raw bits, lowest first, as numpy packs them with
-// bitorder='little'.
+// The driver moves bytes and weights through the streams of the chip, and
+// copies internal signals, which are found by name, after each tick or sample.
+// Arrays of ports are raw bits, lowest first.
 
 #include <cstdint>
 #include <cstring>
+#include <vector>
 
 #include "Vchip_top.h"
+#include "verilated_syms.h"
 
 namespace {
 
-// Ports of up to 64 bits are integers, wider ones are arrays of words.
-template <typename Port>
-void copy_in(Port& port, const void* bits, int num_bits) {
-  std::memcpy(&port, bits, (num_bits + 7) / 8);
-}
+// When a signal is copied: in clocks after the end of a tick, or by demand.
+constexpr int kSpikes = 2, kNeurons = 5;
+constexpr int64_t kMaxClocks = 1'000'000;
 
-template <typename Port>
-void copy_out(const Port& port, void* bits, int num_bits) {
-  std::memcpy(bits, &port, (num_bits + 7) / 8);
-}
+struct Signal {
+  const uint8_t* data;
+  int64_t bytes;
+  int clocks;
+};
 
 struct Chip {
   VerilatedContext context;
   Vchip_top top{&context};
+  std::vector<uint8_t> queue;  // bytes of samples
+  size_t sent = 0;
+  std::vector<Signal> signals;
+  const uint8_t *tick_end = nullptr, *row_valid = nullptr;
+  const uint8_t* row_address = nullptr;
+  int banks = 1, address_bits = 1;
+  uint8_t *trace = nullptr, *rows = nullptr;  // [T, bytes], [T, N_0 + 1]
+  int64_t trace_bytes = 0, num_rows = 0;
+  int tick = 0, row_tick = 0, since_tick = kNeurons;
+  uint32_t random = 1, stall = 0;  // stalls of 2^16 clocks
+
+  bool stalls() {
+    random = random * 1664525 + 1013904223;
+    return (random >> 16) < stall;
+  }
 
   void clock() {
     top.clock = 1;
@@ -33,101 +50,183 @@ struct Chip {
   }
 };
 
+template <typename Port>
+void copy_in(Port& port, const void* bits, int num_bytes) {
+  std::memcpy(&port, bits, num_bytes);
+}
+
+template <typename Port>
+void copy_out(const Port& port, void* bits, int num_bytes) {
+  std::memcpy(bits, &port, num_bytes);
+}
+
+// Records what the chip does in this clock.
+void record(Chip* chip) {
+  if (!chip->trace) return;
+  if (*chip->row_valid) {
+    uint32_t address;
+    std::memcpy(&address, chip->row_address, sizeof address);
+    const uint32_t mask = (1u << chip->address_bits) - 1;
+    for (int b = 0; b < chip->banks; ++b)
+      if (*chip->row_valid >> b & 1) {
+        const int row = (address >> b * chip->address_bits & mask)
+                        * chip->banks + b;
+        ++chip->rows[chip->row_tick * chip->num_rows + row];
+      }
+  }
+  if (*chip->tick_end) {
+    chip->since_tick = 0;
+    ++chip->row_tick;
+  } else if (chip->since_tick < kNeurons) {
+    ++chip->since_tick;
+    uint8_t* to = chip->trace + chip->tick * chip->trace_bytes;
+    for (const Signal& signal : chip->signals) {
+      if (signal.clocks == chip->since_tick)
+        std::memcpy(to, signal.data, signal.bytes);
+      to += signal.bytes;
+    }
+    if (chip->since_tick == kNeurons) ++chip->tick;
+  }
+}
+
 }  // namespace
 
 extern "C" {
 
+void chip_reset(Chip* chip) {
+  auto& top = chip->top;
+  top.clock = 0;
+  top.sample_valid = top.result_ready = top.row_valid = 0;
+  top.weight_in_valid = top.weight_out_ready = 0;
+  top.reset = 1;
+  top.eval();  // an edge is a change since the last eval
+  chip->clock();
+  top.reset = 0;
+  top.eval();
+  chip->queue.clear();
+  chip->sent = 0;
+}
+
 Chip* chip_new() {
   Chip* chip = new Chip;
-  chip->top.clock = 0;
-  chip->top.start = 0;
-  chip->top.tick = 0;
-  chip->top.weight_shift = 0;
-  chip->top.reset = 1;
-  chip->top.eval();  // an edge is a change since the last eval
-  chip->clock();
-  chip->top.reset = 0;
-  chip->top.eval();
+  chip_reset(chip);
   return chip;
 }
 
 void chip_delete(Chip* chip) { delete chip; }
 
-// Shifts weights `[columns][rows]` into a layer, and the old ones out of it.
-// The last row is the first to leave and to enter.
-void chip_shift(Chip* chip, int layer, int rows, int columns,
-                const int16_t* in, int16_t* out, int weight_bits) {
-  auto& top = chip->top;
-  const int unused = 16 - weight_bits;
-  top.weight_layer = layer;
-  top.weight_shift = 1;
-  for (int column = 0; column < columns; ++column) {
-    top.weight_column = column;
-    top.eval();
-    for (int row = rows - 1; row >= 0; --row) {
-      // The sign bit is moved to the top and back.
-      const uint16_t bits = top.weight_out << unused;
-      out[column * rows + row] = static_cast<int16_t>(bits) >> unused;
-      top.weight_in = in ? in[column * rows + row] & ((1 << weight_bits) - 1)
-                         : top.weight_out;
-      chip->clock();
-    }
-  }
-  top.weight_shift = 0;
-  top.eval();
+// Finds a signal; returns its data, and its bytes and bits of an element.
+const void* chip_find(Chip* chip, const char* scope, const char* name,
+                      int64_t* shape) {
+  const VerilatedScope* found = chip->context.scopeFind(scope);
+  VerilatedVar* var = found ? found->varFind(name) : nullptr;
+  if (!var) return nullptr;
+  shape[0] = var->totalSize();
+  shape[1] = var->entSize();
+  shape[2] = var->entBits();
+  return var->datap();
 }
 
-struct Trace {  // of each tick, or null
-  uint8_t* spikes;
-  uint8_t* errors;
-  uint8_t* negative;
-  uint8_t* potentials;
-  uint8_t* currents;
-  uint8_t* winner;
-  uint8_t* largest;
-};
+// Sets the signals of the trace.
+void chip_signals(Chip* chip, int num_signals, const uint8_t** data,
+                  const int64_t* bytes, const int64_t* clocks, int banks,
+                  int address_bits) {
+  chip->signals.clear();
+  chip->trace_bytes = 0;
+  chip->tick_end = data[0];
+  chip->row_valid = data[1];
+  chip->row_address = data[2];
+  chip->banks = banks;
+  chip->address_bits = address_bits;
+  for (int n = 3; n < num_signals; ++n) {
+    chip->signals.push_back({data[n], bytes[n], static_cast<int>(clocks[n])});
+    chip->trace_bytes += bytes[n];
+  }
+}
 
-// Presents one sample; returns the number of clocks.
-int chip_present(Chip* chip, int learn, const uint8_t* sample, int label,
-                 const uint8_t* enable_rates, uint8_t* votes,
-                 uint8_t* largest_votes, const int* num_bits,
-                 const Trace* trace) {
+// Sets the probability of stalls, of 2^16, and queues bytes of samples.
+void chip_send(Chip* chip, const uint8_t* bytes, int64_t size, int stall) {
+  chip->queue.erase(chip->queue.begin(), chip->queue.begin() + chip->sent);
+  chip->queue.insert(chip->queue.end(), bytes, bytes + size);
+  chip->sent = 0;
+  chip->stall = stall;
+}
+
+// Runs until a result is taken, or for some clocks; returns their number, or
+// -1 if there was no result.
+int64_t chip_result(Chip* chip, const uint8_t* rates, int rates_bytes,
+                    uint8_t* votes, uint8_t* largest, int votes_bytes,
+                    uint8_t* trace, uint8_t* rows, int64_t num_rows,
+                    int64_t max_clocks) {
   auto& top = chip->top;
-  const int sample_bits = num_bits[0], enable_bits = num_bits[1],
-            vote_bits = num_bits[2], spike_bits = num_bits[3],
-            error_bits = num_bits[4];
-  copy_in(top.sample, sample, sample_bits);
-  copy_in(top.enable_rates, enable_rates, enable_bits);
-  top.label = label;
-  top.learn = learn;
-  top.start = 1;
-  chip->clock();
-  top.start = 0;
-  top.tick = 1;
-  top.eval();
-  int clocks = 1;
-  while (top.busy) {
-    if (trace) {
-      const int t = clocks - 1, spike_bytes = (spike_bits + 7) / 8,
-                error_bytes = (error_bits + 7) / 8;
-      copy_out(top.spikes, trace->spikes + t * spike_bytes, spike_bits);
-      copy_out(top.errors, trace->errors + t * error_bytes, error_bits);
-      copy_out(top.negative, trace->negative + t * error_bytes, error_bits);
-      trace->winner[t] = top.winner;
-      trace->largest[t] = top.largest;
+  copy_in(top.enable_rates, rates, rates_bytes);
+  chip->trace = trace;
+  chip->rows = rows;
+  chip->num_rows = num_rows;
+  chip->tick = chip->row_tick = 0;
+  chip->since_tick = kNeurons;
+  for (int64_t clocks = 1; clocks <= max_clocks; ++clocks) {
+    const bool has_byte = chip->sent < chip->queue.size();
+    if (!top.sample_valid) top.sample_valid = has_byte && !chip->stalls();
+    if (has_byte) top.sample_data = chip->queue[chip->sent];
+    // The trace is complete some clocks after the last tick.
+    top.result_ready =
+        (!trace || chip->since_tick == kNeurons) && !chip->stalls();
+    top.eval();
+    const bool sends = top.sample_valid && top.sample_ready;
+    const bool takes = top.result_valid && top.result_ready;
+    if (takes) {
+      copy_out(top.votes, votes, votes_bytes);
+      copy_out(top.largest_votes, largest, votes_bytes);
+    }
+    record(chip);
+    chip->clock();
+    if (sends) {
+      ++chip->sent;
+      top.sample_valid = 0;
+    }
+    if (takes) return clocks;
+  }
+  return -1;
+}
+
+// Reads or writes a row of weights at the ports; returns the clocks, or -1.
+int64_t chip_row(Chip* chip, int write, int layer, int row, int columns,
+                 int weight_bits, int16_t* weights) {
+  auto& top = chip->top;
+  const int unused = 16 - weight_bits;
+  bool requests = true;
+  int done = 0;
+  top.row_write = write;
+  top.row_layer = layer;
+  top.row_index = row;
+  top.result_ready = top.sample_valid = 0;
+  for (int64_t clocks = 1; clocks < kMaxClocks; ++clocks) {
+    top.row_valid = requests;
+    if (!top.weight_in_valid)
+      top.weight_in_valid = write && done < columns && !chip->stalls();
+    if (write && done < columns)
+      top.weight_in_data = weights[done] & ((1 << weight_bits) - 1);
+    top.weight_out_ready = !write && !chip->stalls();
+    top.eval();
+    const bool accepted = requests && top.row_ready;
+    const bool enters = top.weight_in_valid && top.weight_in_ready;
+    const bool leaves = top.weight_out_valid && top.weight_out_ready;
+    if (leaves) {  // the sign bit is moved to the top and back
+      const uint16_t bits = top.weight_out_data << unused;
+      weights[done] = static_cast<int16_t>(bits) >> unused;
     }
     chip->clock();
-    if (trace) {  // registers after the tick
-      const int at = 4 * error_bits * (clocks - 1);
-      copy_out(top.potentials, trace->potentials + at, 32 * error_bits);
-      copy_out(top.currents, trace->currents + at, 32 * error_bits);
+    if (accepted) requests = false;
+    if (enters) top.weight_in_valid = 0;
+    done += enters || leaves;
+    if (done == columns) {
+      top.row_valid = top.weight_in_valid = top.weight_out_ready = 0;
+      top.eval();
+      if (!top.busy) return clocks;
     }
-    ++clocks;
   }
-  top.tick = 0;
-  copy_out(top.votes, votes, vote_bits);
-  copy_out(top.largest_votes, largest_votes, vote_bits);
-  return clocks;
+  return -1;
 }
 
 }  // extern "C"

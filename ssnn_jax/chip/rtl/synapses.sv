@@ -1,143 +1,98 @@
-// Synapses of one layer: the weights of ROWS inputs to COLUMNS neurons.
-//
-// A synapse is a signed register of WEIGHT_BITS that reads the two wires which
-// cross at it: the spike of its row and the error spike of its column. All
-// learning is in `moved`. When both wires carry a spike in the same tick, and
-// the enable bit of the synapse is set, its weight moves by one unit.
-//
-//            errors[0]   errors[1]
-//               |           |
-//   spikes[0] --w-----------w---   backward[0]: rows are read by the errors
-//               |           |
-//   spikes[1] --w-----------w---   backward[1]
-//               |           |
-//           forward[0]  forward[1]: columns are read by the spikes
-//
-// The last row is the bias, whose spike is always 1.
-//
-// Weights are loaded and read through a shift register for each column: ROWS
-// clocks with `shift` move one weight after another out of row ROWS - 1, and
-// new ones, last row first, into row 0. Feeding `shift_out` back reads a column
-// without changing it.
+// Synapses of one layer: slices of 16 columns, and the pipes of their rows.
 module synapses #(
-  parameter int ROWS = 65,              // inputs and bias
+  parameter int ROWS = 65,                  // with the bias
   parameter int COLUMNS = 16,
-  parameter int WEIGHT_BITS = 10,
-  parameter int ENABLES = ROWS,         // enable bits: one for all synapses,
-                                        // ROWS, or ROWS * COLUMNS
-  parameter int BACKWARD_ROWS = 0,      // rows with a backward sum, or 0
-  parameter bit ONE_HOT = 0,            // at most one error of each sign
-  parameter int FORWARD_BITS = WEIGHT_BITS + $clog2(ROWS),
-  parameter int BACKWARD_BITS =
-    WEIGHT_BITS + 1 + (ONE_HOT ? 0 : $clog2(COLUMNS)),
-  parameter int COLUMN_BITS = COLUMNS > 1 ? $clog2(COLUMNS) : 1,
-  parameter int BACKWARD_PORTS = BACKWARD_ROWS > 0 ? BACKWARD_ROWS : 1
+  parameter int BANKS = 2,
+  parameter int ADDRESS_BITS = 6,
+  parameter int WEIGHT_BITS = 12,
+  parameter int ERROR_BITS = 3,
+  parameter int DRIVE_BITS = 19,
+  parameter int CURRENT_BITS = 18,          // of error currents; 0: none
+  // Derived; leave them.
+  parameter int SLICES = (COLUMNS + 15) / 16,
+  parameter int CURRENT_PORTS = CURRENT_BITS > 0 ? CURRENT_BITS : 1
 ) (
-  input  logic                                    clock,
-  input  logic                                    tick,
-  input  logic [ROWS-1:0]                         spikes,
-  input  logic [ENABLES-1:0]                      enables,
-  input  logic [COLUMNS-1:0]                      errors,    // an error spike,
-  input  logic [COLUMNS-1:0]                      negative,  // and its sign
-  output logic [COLUMNS*FORWARD_BITS-1:0]         forward,
-  output logic [BACKWARD_PORTS*BACKWARD_BITS-1:0] backward,
-
-  input  logic                                    shift,
-  input  logic [COLUMN_BITS-1:0]                  shift_column,
-  input  logic [WEIGHT_BITS-1:0]                  shift_in,
-  output logic [WEIGHT_BITS-1:0]                  shift_out
+  input  logic                           clock,
+  input  logic                           reset,
+  input  logic [BANKS-1:0]               row_valid,
+  input  logic [BANKS-1:0]               row_spike,
+  input  logic [BANKS*ADDRESS_BITS-1:0]  row_address,
+  input  logic                           access,    // of the host: read or load
+  input  logic                           load,
+  input  logic [WEIGHT_BITS-1:0]         weight_in,
+  input  logic [15:0]                    enable_word,
+  input  logic [16:0]                    enable_rate,
+  input  logic                           shift,
+  input  logic                           clear,
+  input  logic [COLUMNS*ERROR_BITS-1:0]  errors,
+  output logic                           busy,
+  output logic [SLICES*DRIVE_BITS-1:0]   heads,     // first column of slices
+  // Error currents of a row of each bank, in the order of the addresses.
+  output logic                           received,  // all currents of a scan
+  output logic                           current_valid,
+  output logic [BANKS*CURRENT_PORTS-1:0] currents
 );
 
-  // Registers, not a memory: all weights are read and written in each tick.
-  (* mem2reg *) logic [WEIGHT_BITS-1:0] weights[COLUMNS*ROWS];
+  localparam int DEPTH = (ROWS + BANKS - 1) / BANKS;
+  localparam int LEAVES = 2 ** $clog2(SLICES);   // of the sum over slices
+  localparam int LATENCY = 9 + $clog2(SLICES);   // of currents, from stage 0
 
-  // The weight after a tick. A positive error asks the neuron to fire less: one
-  // unit down. -1 is +1 of the complement, so that both share one counter. At
-  // the largest and the smallest weight, the sign bit would flip from 0 to 1:
-  // the weight stays.
-  function automatic logic [WEIGHT_BITS-1:0] moved(
-    input logic [WEIGHT_BITS-1:0] weight, input logic coincides, input logic up
-  );
-    logic [WEIGHT_BITS-1:0] counter, next;
-    counter = weight ^ {WEIGHT_BITS{!up}};
-    next = counter + 1'b1;
-    if (coincides && !(next[WEIGHT_BITS-1] && !counter[WEIGHT_BITS-1]))
-      moved = next ^ {WEIGHT_BITS{!up}};
-    else
-      moved = weight;
-  endfunction
-
-  // Index of the enable bit of a synapse.
-  function automatic int enable_of(input int row, input int column);
-    enable_of = ENABLES == 1 ? 0 : ENABLES == ROWS ? row
-      : row * COLUMNS + column;
-  endfunction
-
+  logic [BANKS-1:0] add, write, pipes;
+  logic [BANKS*ADDRESS_BITS-1:0] write_address;
+  logic [(SLICES+1)*DRIVE_BITS-1:0] chain /* verilator split_var */;
+  logic [BANKS*LEAVES*CURRENT_PORTS-1:0] partial;
+  assign busy = pipes != '0;
+  assign heads = chain[SLICES*DRIVE_BITS-1:0];
   always_ff @(posedge clock)
-    for (int j = 0; j < COLUMNS; j++)
-      if (shift) begin
-        if (shift_column == j) begin
-          weights[j * ROWS] <= shift_in;
-          for (int i = 1; i < ROWS; i++)
-            weights[j * ROWS + i] <= weights[j * ROWS + i - 1];
-        end
-      end else if (tick && errors[j])
-        for (int i = 0; i < ROWS; i++)
-          weights[j * ROWS + i] <= moved(
-            weights[j * ROWS + i], spikes[i] && enables[enable_of(i, j)],
-            negative[j]);
+    chain[SLICES*DRIVE_BITS +: DRIVE_BITS] <= DRIVE_BITS'(weight_in);
 
-  always_comb begin
-    shift_out = '0;
-    for (int j = 0; j < COLUMNS; j++)
-      shift_out = shift_out
-        | (weights[j * ROWS + ROWS - 1] & {WEIGHT_BITS{shift_column == j}});
+  for (genvar b = 0; b < BANKS; b++) begin : g_pipe
+    row_pipe #(
+      .BANKS(BANKS), .BANK(b), .ADDRESS_BITS(ADDRESS_BITS)
+    ) pipe (
+      .clock, .reset, .row_valid(row_valid[b]), .row_spike(row_spike[b]),
+      .row_address(row_address[ADDRESS_BITS * b +: ADDRESS_BITS]), .access,
+      .load, .enable_word, .enable_rate, .add(add[b]), .write(write[b]),
+      .write_address(write_address[ADDRESS_BITS * b +: ADDRESS_BITS]),
+      .busy(pipes[b]));
   end
 
-  // Forward: the sum of the weights of the rows that spike.
-  logic signed [FORWARD_BITS-1:0] sum;
-  always_comb
-    for (int j = 0; j < COLUMNS; j++) begin
-      sum = '0;
-      for (int i = 0; i < ROWS; i++)
-        sum = sum + $signed(weights[j * ROWS + i] & {WEIGHT_BITS{spikes[i]}});
-      forward[FORWARD_BITS * j +: FORWARD_BITS] = sum;
+  for (genvar s = 0; s < LEAVES; s++) begin : g_slice
+    if (s < SLICES) begin : g_own
+      localparam int OWN = s == SLICES - 1 ? COLUMNS - 16 * s : 16;
+      logic [BANKS*CURRENT_PORTS-1:0] own;
+      column_slice #(
+        .COLUMNS(OWN), .DEPTH(DEPTH), .ADDRESS_BITS(ADDRESS_BITS),
+        .BANKS(BANKS), .WEIGHT_BITS(WEIGHT_BITS), .ERROR_BITS(ERROR_BITS),
+        .DRIVE_BITS(DRIVE_BITS), .CURRENT_BITS(CURRENT_BITS)
+      ) slice (
+        .clock, .read_address(row_address), .add, .write, .write_address,
+        .load, .shift, .clear,
+        .errors(errors[16 * ERROR_BITS * s +: OWN * ERROR_BITS]),
+        .next_head(chain[DRIVE_BITS * (s + 1) +: DRIVE_BITS]),
+        .head(chain[DRIVE_BITS * s +: DRIVE_BITS]), .currents(own));
+      for (genvar b = 0; b < BANKS; b++) begin : g_bank
+        assign partial[CURRENT_PORTS * (LEAVES * b + s) +: CURRENT_PORTS] =
+          own[CURRENT_PORTS * b +: CURRENT_PORTS];
+      end
+    end else begin : g_none
+      for (genvar b = 0; b < BANKS; b++) begin : g_bank
+        assign partial[CURRENT_PORTS * (LEAVES * b + s) +: CURRENT_PORTS] = '0;
+      end
     end
-
-  // Backward: the sum of the weights of the columns with an error, with its
-  // sign. Of the output layer, that is the weight to the winner minus the
-  // weight to the target: two selections and one subtraction for each row.
-  if (BACKWARD_ROWS == 0) begin : g_first_layer
-    assign backward = '0;
-  end else if (ONE_HOT) begin : g_one_hot
-    logic [WEIGHT_BITS-1:0] winner, target;
-    logic signed [BACKWARD_BITS-1:0] difference;
-    always_comb
-      for (int i = 0; i < BACKWARD_ROWS; i++) begin
-        winner = '0;
-        target = '0;
-        for (int j = 0; j < COLUMNS; j++) begin
-          winner = winner | (weights[j * ROWS + i]
-            & {WEIGHT_BITS{errors[j] && !negative[j]}});
-          target = target | (weights[j * ROWS + i]
-            & {WEIGHT_BITS{errors[j] && negative[j]}});
-        end
-        difference = $signed(winner) - $signed(target);
-        backward[BACKWARD_BITS * i +: BACKWARD_BITS] = difference;
-      end
-  end else begin : g_signed
-    // -w is the complement of w plus 1.
-    logic signed [BACKWARD_BITS-1:0] total;
-    always_comb
-      for (int i = 0; i < BACKWARD_ROWS; i++) begin
-        total = '0;
-        for (int j = 0; j < COLUMNS; j++)
-          total = total
-            + $signed((weights[j * ROWS + i] ^ {WEIGHT_BITS{negative[j]}})
-              & {WEIGHT_BITS{errors[j]}})
-            + $signed({1'b0, errors[j] && negative[j]});
-        backward[BACKWARD_BITS * i +: BACKWARD_BITS] = total;
-      end
   end
+
+  for (genvar b = 0; b < BANKS; b++) begin : g_current
+    adder_tree #(.COUNT(LEAVES), .BITS(CURRENT_PORTS)) tree (
+      .clock, .terms(
+        partial[CURRENT_PORTS * LEAVES * b +: CURRENT_PORTS * LEAVES]),
+      .sum(currents[CURRENT_PORTS * b +: CURRENT_PORTS]));
+  end
+
+  logic [LATENCY-1:0] valid;
+  always_ff @(posedge clock)
+    valid <= reset ? '0 : {valid[LATENCY-2:0], row_valid[0]};
+  assign current_valid = valid[LATENCY-1];
+  assign received = valid == '0;
 
 endmodule

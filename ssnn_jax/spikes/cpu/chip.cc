@@ -3,109 +3,79 @@
 //
 // Most time is taken by the drive of the first layer, the sum of the weights of
 // rows that spike. Weights of 16 bits are added side by side, and sums of as many
-// rows as cannot overflow are widened to 32 bits.
+// rows as cannot overflow are widened to 32 bits. As all inputs have the same
+// threshold, those that spike are the first of the inputs sorted by their rates.
 
 #include "common.h"
 
 namespace ssnn::chip {
 namespace {
 
-constexpr int kWordBits = 32, kRateBits = 16;
-constexpr uint32_t kGolden = 0x9E3779B9, kLfsrTaps = 0x80200003;
-constexpr int kLfsrSteps = 16, kSobolBits = 16;
+constexpr int kWordBits = 32, kPixelBits = 8, kMostRate = 1 << kPixelBits;
+constexpr int kUnusedBits = 16;  // of the words of rows
+constexpr uint32_t kGolden = 0x9E37;
 constexpr int kWide = 32;  // weights side by side in a vector
 
 using Shorts = uint16_t __attribute__((vector_size(2 * kWide)));
 using SignedShorts = int16_t __attribute__((vector_size(2 * kWide)));
 using Sums = int32_t __attribute__((vector_size(4 * kWide)));
-
-enum Generator { kXorshift, kLfsr, kSobol };
-enum Sharing { kByLayer, kByMask, kByNeuron };
-enum Membrane { kShift, kMean };
-enum Enable { kRow, kSynapse, kAll };
+using Numbers = ffi::Span<const int32_t>;
 
 struct Config {
-  ffi::Span<const int32_t> sizes, fractions, gumbel;
-  ffi::Span<const int32_t> matrices;  // [generators, 16] of 'sobol'
-  int64_t num_steps, weight_bits, settle, max_shift;
-  int64_t generator, sharing, membrane, enable;
-
-  int64_t layers() const { return fractions.size(); }
-  int64_t rows(int64_t layer) const { return sizes[layer] + 1; }
-  int64_t columns(int64_t layer) const { return sizes[layer + 1]; }
+  Numbers sizes, fractions, worths, gumbel, sobol;
+  int64_t num_steps, weight_bits, first_vote;
 };
 
-// Registers of the generators of a role and layer, and their words of a tick.
-struct Words {
-  uint32_t* registers;
-  int64_t size;
-  std::vector<uint32_t> now;
-};
-
-// A layer of weights with the neurons that it feeds.
+// A layer of weights with the neurons that it feeds; classes have no
+// spikes and errors.
 struct Layer {
+  Layer(int16_t* weights, int64_t inputs, int64_t columns)
+      : weights(weights), rows(inputs + 1), columns(columns), residues(columns),
+        drives(columns), errors(columns), spikes(columns), sent(columns),
+        sums(CeilDivide(columns, kWide) * kWide), active(rows) {}
+
   int16_t* weights;  // [rows, columns]
-  std::vector<int32_t> potentials, currents, drive;
-  std::vector<uint8_t> spikes;        // of its inputs
-  std::vector<int32_t> active;        // its rows that spike, with the bias
-  std::vector<int32_t> errors;        // of its neurons: -1, 0, 1
-  std::vector<int32_t> with_errors;   // its neurons that spike an error
+  int64_t rows, columns;
+  std::vector<int32_t> residues, drives, errors, spikes;
+  std::vector<int32_t> sent;         // error spikes, with their sign
+  std::vector<int32_t> sums;         // of the weights of active rows
+  std::vector<int32_t> active;       // rows that spike come first, with the bias
+  int64_t num_active;
+  std::vector<int32_t> with_errors;  // columns that send error spikes
 };
 
-uint32_t Mask(const Config& config, int64_t index) {
-  return config.sharing == kByMask ? uint32_t(index + 1) * kGolden : 0;
+void Step(uint32_t& x) {
+  x ^= x << 13;
+  x ^= x >> 17;
+  x ^= x << 5;
 }
 
-uint32_t Step(int64_t generator, uint32_t x) {
-  if (generator != kLfsr) {
-    x ^= x << 13;
-    x ^= x >> 17;
-    return x ^ (x << 5);
-  }
-  for (int step = 0; step < kLfsrSteps; ++step) {
-    x = (x >> 1) ^ ((x & 1) * kLfsrTaps);
-  }
-  return x;
-}
+// Number of 256 ticks in which a pixel spikes.
+int32_t Rate(int32_t pixel) { return pixel + (pixel >> (kPixelBits - 1)); }
 
-uint32_t Point(const int32_t* matrix, uint32_t tick) {
-  uint32_t point = 0;
-  for (int bit = 0; bit < kSobolBits; ++bit) {
-    point |= uint32_t(__builtin_parity(matrix[bit] & tick)) << bit;
+// Lists what is not 0, and returns how many there are.
+int64_t List(const std::vector<int32_t>& values, int32_t* places) {
+  int64_t count = 0;
+  for (size_t place = 0; place < values.size(); ++place) {
+    places[count] = place;
+    count += values[place] != 0;
   }
-  return point << (kWordBits - kSobolBits);
-}
-
-// Finds the neurons whose threshold is below their rate.
-void Emit(const Config& config, const Words& words, int bits,
-          const int32_t* rates, int64_t size, uint8_t* spikes) {
-  const int shift = kWordBits - bits;
-  const uint32_t* own = words.now.data();
-  if (config.sharing == kByNeuron) {
-    for (int64_t i = 0; i < size; ++i) {
-      spikes[i] = int32_t(own[i] >> shift) < rates[i];
-    }
-    return;
-  }
-  const uint32_t word = own[0], step = Mask(config, 0);
-  for (int64_t i = 0; i < size; ++i) {
-    spikes[i] = int32_t((word ^ (uint32_t(i + 1) * step)) >> shift) < rates[i];
-  }
+  return count;
 }
 
 // Adds the weights of the active rows, for kVectors * kWide columns.
 template <int kVectors>
-void AddRows(const Layer& layer, int64_t stride, int64_t first, int64_t batch,
-             const int16_t* end, int32_t* drive) {
+void AddRows(Layer& layer, int64_t first, int64_t batch) {
+  const int16_t* end = layer.weights + layer.rows * layer.columns;
+  const int64_t size = layer.num_active;
   Sums sums[kVectors] = {};
-  const int64_t size = layer.active.size();
   for (int64_t begin = 0; begin < size; begin += batch) {
     Shorts partial[kVectors] = {};
     const int64_t last = std::min(begin + batch, size);
     for (int64_t index = begin; index < last; ++index) {
-      const int16_t* row = layer.weights + layer.active[index] * stride + first;
-      for (int vector = 0; vector < kVectors; ++vector) {
-        const int16_t* from = row + vector * kWide;
+      const int16_t* from =
+          layer.weights + layer.active[index] * layer.columns + first;
+      for (int vector = 0; vector < kVectors; ++vector, from += kWide) {
         Shorts weights = {};
         if (kVectors > 1 || from + kWide <= end) {
           std::memcpy(&weights, from, sizeof(weights));
@@ -120,280 +90,208 @@ void AddRows(const Layer& layer, int64_t stride, int64_t first, int64_t batch,
           __builtin_convertvector((SignedShorts)partial[vector], Sums);
     }
   }
-  std::memcpy(drive, sums, sizeof(sums));
+  std::memcpy(layer.sums.data() + first, sums, sizeof(sums));
 }
 
-void Drive(const Config& config, int64_t index, Layer& layer) {
+void SumRows(Layer& layer, int64_t weight_bits) {
   constexpr int kBlock = 8;
-  const int64_t columns = config.columns(index);
-  const int16_t* end = layer.weights + config.rows(index) * columns;
-  const int64_t batch = int64_t{1} << (16 - config.weight_bits);
-  for (int64_t first = 0; first < columns;) {
-    int32_t* drive = layer.drive.data() + first;
-    if (first + kBlock * kWide <= columns) {
-      AddRows<kBlock>(layer, columns, first, batch, end, drive);
-      first += kBlock * kWide;
-    } else {
-      AddRows<1>(layer, columns, first, batch, end, drive);
-      first += kWide;
-    }
+  const int64_t batch = int64_t{1} << (16 - weight_bits);
+  int64_t first = 0;
+  for (; first + kBlock * kWide <= layer.columns; first += kBlock * kWide) {
+    AddRows<kBlock>(layer, first, batch);
+  }
+  for (; first < layer.columns; first += kWide) {
+    AddRows<1>(layer, first, batch);
   }
 }
 
-void Integrate(const Config& config, int64_t elapsed, Layer& layer) {
-  const int64_t size = layer.potentials.size();
-  int32_t* v = layer.potentials.data();
-  const int32_t* d = layer.drive.data();
-  if (config.membrane == kMean) {
-    const int64_t divisor = 2 * elapsed;
-    for (int64_t j = 0; j < size; ++j) {
-      const int64_t twice = 2 * (int64_t{d[j]} - v[j]) + elapsed;
-      v[j] += twice / divisor - (twice % divisor < 0);
-    }
-    return;
-  }
-  int64_t shift = 63 - __builtin_clzll(elapsed);
-  if (config.max_shift >= 0) shift = std::min(shift, config.max_shift);
-  const int32_t half = (1 << shift) >> 1;
-  for (int64_t j = 0; j < size; ++j) v[j] += (d[j] - v[j] + half) >> shift;
-}
-
-// Moves the weights at which a row and a neuron spike together.
-void Update(const Config& config, int64_t index, const Words& words,
-            uint32_t rate, Layer& layer) {
-  if (layer.with_errors.empty() || !rate) return;
-  const int64_t columns = config.columns(index);
-  const int32_t largest = (1 << (config.weight_bits - 1)) - 1;
-  for (int32_t row : layer.active) {
-    uint32_t word = words.now[words.size > 1 ? row : 0];
-    if (config.enable == kRow && config.sharing != kByNeuron) {
-      word ^= uint32_t(row + 1) * kGolden;
-    }
-    if (config.enable != kSynapse && word >> kRateBits >= rate) continue;
-    int16_t* weights = layer.weights + row * columns;
+// Moves the weights at which a row and an error spike meet.
+void Move(Layer& layer, uint32_t word, uint32_t rate, int64_t weight_bits) {
+  if (layer.with_errors.empty()) return;
+  const int32_t limit = 1 << (weight_bits - 1);
+  word >>= kUnusedBits;
+  for (int64_t index = 0; index < layer.num_active; ++index) {
+    const int32_t row = layer.active[index];
+    const uint16_t mask = (row + 1) * kGolden;
+    if ((word ^ mask) >= rate) continue;
+    int16_t* weights = layer.weights + row * layer.columns;
     for (int32_t column : layer.with_errors) {
-      if (config.enable == kSynapse) {
-        const uint32_t mask = uint32_t(row * columns + column + 1) * kGolden;
-        if ((word ^ mask) >> kRateBits >= rate) continue;
-      }
-      const int32_t moved = weights[column] - layer.errors[column];
-      weights[column] = std::clamp(moved, -largest - 1, largest);
+      const int32_t moved = weights[column] - layer.sent[column];
+      weights[column] = std::clamp(moved, -limit, limit - 1);
     }
   }
 }
 
-class Chip {
- public:
-  // Registers are in the order of `Generators`: input, forward, error, winner,
-  // enable.
-  Chip(const Config& config, std::vector<Layer> layers,
-       std::vector<Words> words)
-      : config_(config),
-        layers_(std::move(layers)),
-        words_(std::move(words)),
-        hidden_(config.layers() - 1) {
-    for (int64_t index = 0; index < config.layers(); ++index) {
-      Layer& layer = layers_[index];
-      const int64_t columns = config.columns(index);
-      layer.potentials.resize(columns);
-      layer.currents.resize(columns);
-      layer.errors.resize(columns);
-      layer.drive.resize(CeilDivide(columns, kWide) * kWide);
-      layer.spikes.resize(config.sizes[index]);
-    }
-    for (Words& own : words_) own.now.resize(own.size);
-  }
+struct Chip {
+  const Config& config;
+  std::vector<Layer> layers;
+  uint32_t *input, *winner, *enable;  // registers
+  int64_t last;                       // layer of weights
+  int64_t num_rows[kMostRate + 1];    // inputs of this rate or more, and the bias
 
-  void Present(const int32_t* rates, int32_t label, const int32_t* enable,
-               int32_t* votes, int32_t* potential, int32_t* spikes) {
-    const int64_t classes = config_.columns(hidden_);
-    for (Layer& layer : layers_) {
-      std::fill(layer.potentials.begin(), layer.potentials.end(), 0);
-      std::fill(layer.currents.begin(), layer.currents.end(), 0);
-    }
-    std::fill_n(votes, 2 * classes, 0);
-    int64_t num_counts = 0;
-    for (int64_t layer = 0; layer <= hidden_; ++layer) {
-      num_counts += config_.sizes[layer] + config_.columns(layer);
-    }
-    std::fill_n(spikes, num_counts, 0);
-    for (int64_t t = 0; t < config_.num_steps; ++t) {
-      Tick(t, rates, label, enable, votes, spikes);
-    }
-    std::copy_n(layers_[hidden_].potentials.data(), classes, potential);
-  }
-
- private:
-  const Words& Forward(int64_t layer) const { return words_[layer]; }
-  const Words& Error(int64_t layer) const { return words_[1 + hidden_ + layer]; }
-  const Words& Winner() const { return words_[1 + 2 * hidden_]; }
-  const Words& EnableBits(int64_t layer) const {
-    return words_[2 + 2 * hidden_ + layer];
-  }
-
-  void Tick(int64_t t, const int32_t* rates, int32_t label,
-            const int32_t* enable, int32_t* votes, int32_t* spikes) {
-    ReadWords(t);
-
-    // Emit.
-    for (int64_t index = 0; index <= hidden_; ++index) {
-      const int32_t* own = index ? layers_[index - 1].potentials.data() : rates;
-      const int bits = config_.fractions[index ? index - 1 : 0];
-      Layer& layer = layers_[index];
-      const int64_t size = config_.sizes[index];
-      Emit(config_, Forward(index), bits, own, size, layer.spikes.data());
-      layer.active.resize(size + 1);
-      int64_t count = 0;
-      for (int64_t i = 0; i < size; ++i) {
-        layer.active[count] = i;
-        count += layer.spikes[i];
-      }
-      layer.active[count] = size;  // the bias
-      layer.active.resize(count + 1);
-      for (int64_t i = 0; i < size; ++i) spikes[i] += layer.spikes[i];
-      spikes += size;
-    }
-    Compete(t, label, votes);
-    for (int64_t index = 0; index < hidden_; ++index) EmitErrors(index);
-    for (Layer& layer : layers_) {
-      const int64_t size = layer.errors.size();
-      layer.with_errors.clear();
-      for (int64_t j = 0; j < size; ++j) {
-        if (layer.errors[j]) layer.with_errors.push_back(j);
-        spikes[j] += layer.errors[j] != 0;
-      }
-      spikes += size;
-    }
-
-    // Integrate, with the weights before the tick.
-    for (int64_t index = 0; index <= hidden_; ++index) {
-      if (t < index) continue;
-      Drive(config_, index, layers_[index]);
-      Integrate(config_, t - index + 1, layers_[index]);
-    }
-    for (int64_t index = 0; index < hidden_; ++index) {
-      const Layer& above = layers_[index + 1];
-      const int64_t columns = config_.columns(index + 1);
-      std::vector<int32_t>& currents = layers_[index].currents;
-      for (size_t j = 0; j < currents.size(); ++j) {
-        int32_t sum = 0;
-        for (int32_t k : above.with_errors) {
-          sum += above.weights[j * columns + k] * above.errors[k];
-        }
-        currents[j] = sum;
+  void Present(const uint8_t* pixels, int32_t label, const int32_t* rates,
+               int32_t* votes, int32_t* drive, int32_t* counts,
+               int64_t num_counts) {
+    for (Layer& layer : layers) {
+      for (auto* state : {&layer.residues, &layer.drives, &layer.errors}) {
+        std::fill(state->begin(), state->end(), 0);
       }
     }
-
-    // Count.
-    for (int64_t index = 0; index <= hidden_; ++index) {
-      Update(config_, index, EnableBits(index), enable[index], layers_[index]);
+    std::fill_n(votes, 2 * layers[last].columns, 0);
+    std::fill_n(counts, num_counts, 0);
+    Sort(pixels);
+    for (int64_t t = 0; t < config.num_steps; ++t) {
+      Emit(t);
+      Compete(t, label, votes);
+      Count(counts);
+      for (int64_t index = 0; index <= last; ++index) Integrate(t, index);
+      for (int64_t index = 0; index <= last; ++index) {
+        Move(layers[index], enable[index], rates[index], config.weight_bits);
+        Step(enable[index]);
+      }
+      for (int64_t k = 0; k < layers[last].columns; k += 4) Step(winner[k / 4]);
     }
+    Step(*input);
+    std::copy_n(layers[last].drives.data(), layers[last].columns, drive);
   }
 
-  // Reads the words of the tick, and steps the registers.
-  void ReadWords(int64_t t) {
-    const int32_t* matrix = config_.matrices.begin();
-    for (Words& own : words_) {
-      // Winners and enable bits follow no sequence.
-      const bool is_sobol = config_.generator == kSobol && &own < &Winner();
-      const uint32_t point = is_sobol ? Point(matrix, t) : 0;
-      const bool is_held = is_sobol && t < config_.num_steps - 1;
-      for (int64_t i = 0; i < own.size; ++i) {
-        uint32_t& state = own.registers[i];
-        own.now[i] = state ^ point;
-        if (!is_held) state = Step(config_.generator, state);
+  // Sorts the rows of the first layer by their rates, the bias first.
+  void Sort(const uint8_t* pixels) {
+    const int32_t size = config.sizes[0];
+    std::fill_n(num_rows, kMostRate + 1, 0);
+    for (int32_t i = 0; i < size; ++i) ++num_rows[Rate(pixels[i])];
+    int64_t above = 1;
+    for (int rate = kMostRate; rate >= 0; --rate) {
+      std::swap(num_rows[rate], above);
+      above += num_rows[rate];
+    }
+    std::vector<int32_t>& rows = layers[0].active;
+    rows[0] = size;
+    for (int32_t i = 0; i < size; ++i) rows[num_rows[Rate(pixels[i])]++] = i;
+  }
+
+  // Fires the inputs and the hidden neurons, forward and backward.
+  void Emit(int64_t t) {
+    uint32_t threshold = *input >> (kWordBits - kPixelBits);
+    for (int bit = 0; bit < kPixelBits; ++bit) {
+      threshold ^= __builtin_parity(config.sobol[bit] & t) << bit;
+    }
+    layers[0].num_active = num_rows[threshold + 1];
+    for (int64_t index = 0; index < last; ++index) {
+      Layer& layer = layers[index];
+      const int32_t one = 1 << config.fractions[index];
+      const int32_t worth = config.worths[index];
+      for (int64_t j = 0; j < layer.columns; ++j) {
+        const int32_t a = layer.errors[j], size = 2 * std::abs(a);
+        const int32_t number =
+            (size > worth) + (size > 3 * worth) + (size > 5 * worth);
+        layer.sent[j] = a < 0 ? -number : number;
+        layer.spikes[j] = layer.residues[j] > one / 2;
+        layer.residues[j] -= layer.spikes[j] * one;
+        layer.errors[j] -= layer.sent[j] * worth;
       }
-      if (is_sobol) matrix += kSobolBits;
+      Layer& above = layers[index + 1];
+      above.num_active = List(layer.spikes, above.active.data());
+      above.active[above.num_active++] = layer.columns;  // the bias
     }
   }
 
   // Finds the winner of the tick, and the errors of the output layer.
   void Compete(int64_t t, int32_t label, int32_t* votes) {
-    Layer& output = layers_[hidden_];
-    const int64_t classes = output.potentials.size();
-    const std::vector<int32_t>& v = output.potentials;
-    const std::vector<uint32_t>& words = Winner().now;
-    int64_t winner = 0, largest = 0;
+    Layer& output = layers[last];
+    const std::vector<int32_t>& drives = output.drives;
+    const int32_t ticks = std::max(t - last, int64_t{1});
+    int64_t best = 0, largest = 0;
     int32_t most = INT32_MIN;
-    for (int64_t k = 0; k < classes; ++k) {
-      const uint32_t address = words[k / 4] >> (8 * (k % 4)) & 255;
-      const int32_t own = v[k] + config_.gumbel[address];
-      if (own > most) most = own, winner = k;
-      if (v[k] > v[largest]) largest = k;
+    for (int64_t k = 0; k < output.columns; ++k) {
+      const uint32_t address = winner[k / 4] >> (8 * (k % 4)) & 255;
+      const int32_t score = drives[k] + ticks * config.gumbel[address];
+      if (score > most) most = score, best = k;
+      if (drives[k] > drives[largest]) largest = k;
     }
-    if (t >= config_.settle) ++votes[winner], ++votes[classes + largest];
-    std::fill(output.errors.begin(), output.errors.end(), 0);
-    if (label < 0 || t < config_.layers()) return;
-    ++output.errors[winner];
-    if (label < classes) --output.errors[label];
+    if (t >= config.first_vote) ++votes[best], ++votes[output.columns + largest];
+    std::fill(output.sent.begin(), output.sent.end(), 0);
+    if (label < 0 || t <= last) return;
+    ++output.sent[best];
+    if (label < output.columns) --output.sent[label];
   }
 
-  void EmitErrors(int64_t index) {
-    Layer& layer = layers_[index];
-    const int64_t size = layer.errors.size();
-    const int32_t one = 1 << config_.fractions[index];
-    const int32_t* v = layer.potentials.data();
-    const int32_t* g = layer.currents.data();
-    scratch_.resize(size), flags_.resize(size);
-    for (int64_t j = 0; j < size; ++j) {
-      scratch_[j] = (v[j] > 0 && v[j] < one) ? std::abs(g[j]) : 0;
+  // Adds the spikes to those of each neuron: forward spikes, then error spikes.
+  void Count(int32_t* counts) {
+    for (Layer& layer : layers) {
+      for (int64_t index = 0; index < layer.num_active; ++index) {
+        const int32_t row = layer.active[index];
+        if (row < layer.rows - 1) ++counts[row];
+      }
+      counts += layer.rows - 1;
     }
-    Emit(config_, Error(index), config_.fractions[index + 1], scratch_.data(),
-         size, flags_.data());
-    for (int64_t j = 0; j < size; ++j) {
-      layer.errors[j] = flags_[j] ? (g[j] > 0) - (g[j] < 0) : 0;
+    for (Layer& layer : layers) {
+      layer.with_errors.resize(layer.columns);
+      layer.with_errors.resize(List(layer.sent, layer.with_errors.data()));
+      for (int32_t j : layer.with_errors) counts[j] += std::abs(layer.sent[j]);
+      counts += layer.columns;
     }
   }
 
-  const Config& config_;
-  std::vector<Layer> layers_;
-  std::vector<Words> words_;
-  const int64_t hidden_;  // number of hidden layers
-  std::vector<int32_t> scratch_;
-  std::vector<uint8_t> flags_;
+  // Adds what arrives at the neurons of a layer, with the weights before the tick.
+  void Integrate(int64_t t, int64_t index) {
+    if (t < index) return;
+    Layer& layer = layers[index];
+    SumRows(layer, config.weight_bits);
+    for (int64_t j = 0; j < layer.columns; ++j) {
+      layer.drives[j] += layer.sums[j];
+      layer.residues[j] += layer.sums[j];
+    }
+    if (index == last) return;
+    const Layer& above = layers[index + 1];
+    const int32_t most = (t + 1 - index) << config.fractions[index];
+    for (int32_t k : above.with_errors) {
+      const int16_t* weights = above.weights + k;
+      for (int64_t j = 0; j < layer.columns; ++j) {
+        const bool is_open = layer.drives[j] > 0 && layer.drives[j] < most;
+        const int32_t g = weights[j * above.columns] * above.sent[k];
+        layer.errors[j] += is_open ? g : 0;
+      }
+    }
+  }
 };
 
 // Presents the samples of one chip, or of several chips in parallel.
-ffi::Error Present(ffi::ThreadPool pool, S32 rates, S32 labels, S32 enable,
-                   ffi::RemainingArgs, ffi::Result<S32> votes,
-                   ffi::Result<S32> potential, ffi::Result<S32> spikes,
-                   ffi::RemainingRets state, ffi::Span<const int32_t> sizes,
-                   ffi::Span<const int32_t> fractions,
-                   ffi::Span<const int32_t> gumbel,
-                   ffi::Span<const int32_t> matrices,
-                   ffi::Span<const int32_t> numbers) {
-  const Config config{sizes,      fractions,  gumbel,     matrices,
-                      numbers[0], numbers[1], numbers[2], numbers[3],
-                      numbers[4], numbers[5], numbers[6], numbers[7]};
+ffi::Error Present(ffi::ThreadPool pool, ffi::Buffer<ffi::U8> pixels,
+                   S32 labels, S32 rates, ffi::RemainingArgs,
+                   ffi::Result<S32> votes, ffi::Result<S32> drive,
+                   ffi::Result<S32> counts, ffi::RemainingRets state,
+                   Numbers sizes, Numbers fractions, Numbers worths,
+                   Numbers gumbel, Numbers sobol, Numbers numbers) {
+  const Config config{sizes, fractions, worths, gumbel, sobol,
+                      numbers[0], numbers[1], numbers[2]};
   const auto shape = labels.dimensions();
   const int64_t samples = shape[shape.size() - 1];
   const int64_t chips = samples ? labels.element_count() / samples : 0;
-  const int64_t layers = config.layers();
-  const int64_t classes = config.columns(layers - 1);
-  const int64_t num_counts = samples ? spikes->dimensions().back() : 0;
+  const int64_t num_layers = fractions.size(), classes = sizes[num_layers];
+  const int64_t num_counts = samples ? counts->dimensions().back() : 0;
   ParallelFor(pool, chips, [&](int64_t chip) {
-    std::vector<Layer> own(layers);
-    std::vector<Words> words(state.size() - layers);
-    for (int64_t index = 0; index < layers; ++index) {
+    std::vector<Layer> layers;
+    for (int64_t index = 0; index < num_layers; ++index) {
       auto weights = state.get<ffi::Buffer<ffi::S16>>(index).value();
-      const int64_t size = config.rows(index) * config.columns(index);
-      own[index].weights = weights->typed_data() + chip * size;
+      const int64_t size = weights->element_count() / chips;
+      layers.emplace_back(weights->typed_data() + chip * size, sizes[index],
+                          sizes[index + 1]);
     }
-    for (size_t index = 0; index < words.size(); ++index) {
-      auto registers = state.get<U32>(layers + index).value();
-      words[index].size = registers->dimensions().back();
-      words[index].registers =
-          registers->typed_data() + chip * words[index].size;
-    }
-    Chip presented(config, std::move(own), std::move(words));
+    auto registers = [&](int64_t index) {
+      auto own = state.get<U32>(num_layers + index).value();
+      return own->typed_data() + chip * (own->element_count() / chips);
+    };
+    Chip presented{config,       std::move(layers), registers(0),
+                   registers(1), registers(2),      num_layers - 1, {}};
     for (int64_t sample = 0; sample < samples; ++sample) {
       const int64_t at = chip * samples + sample;
-      presented.Present(rates.typed_data() + at * sizes[0],
+      presented.Present(pixels.typed_data() + at * sizes[0],
                         labels.typed_data()[at],
-                        enable.typed_data() + at * layers,
+                        rates.typed_data() + at * num_layers,
                         votes->typed_data() + at * 2 * classes,
-                        potential->typed_data() + at * classes,
-                        spikes->typed_data() + at * num_counts);
+                        drive->typed_data() + at * classes,
+                        counts->typed_data() + at * num_counts, num_counts);
     }
   });
   return ffi::Error::Success();
@@ -405,7 +303,7 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(
     ssnn_chip, Present,
     ffi::Ffi::Bind()
         .Ctx<ffi::ThreadPool>()
-        .Arg<S32>()
+        .Arg<ffi::Buffer<ffi::U8>>()
         .Arg<S32>()
         .Arg<S32>()
         .RemainingArgs()
@@ -413,10 +311,11 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(
         .Ret<S32>()
         .Ret<S32>()
         .RemainingRets()
-        .Attr<ffi::Span<const int32_t>>("sizes")
-        .Attr<ffi::Span<const int32_t>>("fractions")
-        .Attr<ffi::Span<const int32_t>>("gumbel")
-        .Attr<ffi::Span<const int32_t>>("matrices")
-        .Attr<ffi::Span<const int32_t>>("numbers"));
+        .Attr<Numbers>("sizes")
+        .Attr<Numbers>("fractions")
+        .Attr<Numbers>("worths")
+        .Attr<Numbers>("gumbel")
+        .Attr<Numbers>("sobol")
+        .Attr<Numbers>("numbers"));
 
 }  // namespace ssnn::chip
