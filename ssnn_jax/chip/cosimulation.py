@@ -243,10 +243,10 @@ def _access(simulator, is_write, layer, row, values):
 
 def memories(simulator: Simulator) -> rules.Weights:
   """Returns all weights, int16, as they are in the memories."""
-  weights, banks = [], simulator.banks
+  weights, banks, width = [], simulator.banks, verilog.WIDTH
   for layer, (rows, columns) in enumerate(_shapes(simulator.config)):
     slices = []
-    for s in range(-(-columns // 16)):
+    for s in range(-(-columns // width)):
       scope = f'g_layer[{layer}].synapses.g_slice[{s}].g_own.slice'
       words = []
       for bank in range(banks):
@@ -254,7 +254,7 @@ def memories(simulator: Simulator) -> rules.Weights:
         raw = ctypes.string_at(signal.pointer, signal.num_bytes)
         raw = np.frombuffer(raw, np.uint8)[None]
         own = _decode(raw, signal, simulator.config.weight_bits)
-        words.append(own.reshape(-1, min(16, columns - 16 * s)))
+        words.append(own.reshape(-1, min(width, columns - width * s)))
       # Row i is in bank i % banks.
       slices.append(np.stack(words, 1).reshape(banks * len(words[0]), -1))
     weights.append(np.concatenate(slices, 1)[:rows].astype(np.int16))
@@ -377,7 +377,7 @@ def _signals(simulator):
       continue
     add('spikes', layer, f'g_layer[{layer + 1}].g_rows.counter', _SPIKES)
     add('errors', layer, scope + 'neurons')
-    for s in range(-(-columns // 16)):
+    for s in range(-(-columns // verilog.WIDTH)):
       for name in ('residues', 'drives', 'unsent', 'currents'):
         add(name, layer, f'{scope}neurons.g_slice[{s}].lane')
   return found
@@ -401,7 +401,7 @@ def _trace(config, signals, raw, rows):
     bits = {'errors': 2 if layer == num_layers - 1 else 3, 'spikes': 1}
     width = bits.get(name, signal.element_bits)
     if name == 'currents':
-      width //= 16 // (signal.num_bytes // signal.element_bytes)
+      width //= verilog.WIDTH // (signal.num_bytes // signal.element_bytes)
     own = raw[:, start : start + signal.num_bytes]
     values = _decode(own, signal, width, name != 'spikes')
     layers.setdefault((name, layer), []).append(values)

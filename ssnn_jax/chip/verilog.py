@@ -17,6 +17,7 @@ from ssnn_jax.chip.config import ChipConfig
 
 FOLDER = pathlib.Path(__file__).with_name('rtl')
 TOP = 'chip_top'
+WIDTH = 18  # columns of a slice
 RATE_WIDTH = config_lib.RATE_BITS + 1  # bits of an enable rate, 0 to 2^16
 
 
@@ -90,6 +91,7 @@ def parameters(
     'WEIGHT_BITS': config.weight_bits,
     'FRACTIONS': constant(config.fractions, 32),
     'BANKS': banks,
+    'WIDTH': WIDTH,
     'NOISE_BITS': noise_bits,
     'GUMBEL': constant(table, noise_bits),
     'SEEDS': constant(seeds, 32),

@@ -29,7 +29,7 @@ needs_verilator = absltest.skipIf(
 # Layers and classes that do not fill slices, words and banks.
 TWO_LAYERS = chip.ChipConfig((20, 33, 5), 20, 6, (4, 5))
 # Weights that saturate, and numbers so small that rare cases occur.
-SATURATED = chip.ChipConfig((37, 18, 16, 6), 16, 3, (3, 4, 3))
+SATURATED = chip.ChipConfig((37, 20, 16, 6), 16, 3, (3, 4, 3))
 # A change of each rule and of the schedule: module, expression, and wrong
 # expression.
 MUTATIONS = {
@@ -90,12 +90,16 @@ MUTATIONS = {
   ),
   'xorshift': ('xorshift', 'word << 13', 'word << 12'),
   'queue_overflow': ('scanner', "count < 5'd12", "1'b1"),
-  'sums_not_cleared': ('hidden_neurons', "shift && count == 5'd15", "1'b0"),
+  'sums_not_cleared': (
+    'hidden_neurons', "shift && count == 5'(WIDTH - 1)", "1'b0",
+  ),
   'pass_before_currents': (
     'chip', 'scanned[l] && received[l + 1]', 'scanned[l]',
   ),
   'pass_before_sums': ('chip', 'rows_scanned && !in_pipe', 'rows_scanned'),
-  'scan_before_spikes': ('hidden_neurons', "count == 5'd17", "count == 5'd9"),
+  'scan_before_spikes': (
+    'hidden_neurons', "count == 5'(WIDTH + 1)", "count == 5'd9",
+  ),
   'start_before_result': (
     'chip', '!row_valid\n      && !result_valid', '!row_valid',
   ),

@@ -18,6 +18,9 @@ module chip #(
   parameter int WEIGHT_BITS = 10,
   parameter logic [32*LAYERS-1:0] FRACTIONS = {32'd8, 32'd8},
   parameter int BANKS = 2,              // rows of a layer read in a clock
+  // Columns of a slice, even. 18 fill block RAMs of 18 or 36 bits with weights
+  // of an even number of bits.
+  parameter int WIDTH = 18,
   parameter int NOISE_BITS = 12,
   parameter logic [256*NOISE_BITS-1:0] GUMBEL = '0,
   // Derived; leave them.
@@ -137,7 +140,7 @@ module chip #(
     localparam bit IS_LAST = l == LAYERS - 1;
     localparam int ROWS = SIZES[32 * l +: 32] + 1;
     localparam int NEURONS = SIZES[32 * (l + 1) +: 32];
-    localparam int SLICES = (NEURONS + 15) / 16;
+    localparam int SLICES = (NEURONS + WIDTH - 1) / WIDTH;
     localparam int ROW_BITS = $clog2((ROWS + BANKS - 1) / BANKS);
     localparam int ADDRESS_BITS =
       l == 0 ? GROUP_BITS + 3 : ROW_BITS > 1 ? ROW_BITS : 1;
@@ -176,7 +179,7 @@ module chip #(
       else if (tick_end) enable_register <= stepped;
 
     synapses #(
-      .ROWS(ROWS), .COLUMNS(NEURONS), .BANKS(BANKS),
+      .ROWS(ROWS), .COLUMNS(NEURONS), .WIDTH(WIDTH), .BANKS(BANKS),
       .ADDRESS_BITS(ADDRESS_BITS), .WEIGHT_BITS(WEIGHT_BITS),
       .ERROR_BITS(ERROR_BITS), .DRIVE_BITS(DRIVE_BITS),
       .CURRENT_BITS(CURRENT_BITS)
@@ -203,7 +206,8 @@ module chip #(
       assign source_spike = '1;
     end else begin : g_rows
       row_counter #(
-        .INPUTS(ROWS - 1), .BANKS(BANKS), .ADDRESS_BITS(ADDRESS_BITS)
+        .INPUTS(ROWS - 1), .WIDTH(WIDTH), .BANKS(BANKS),
+        .ADDRESS_BITS(ADDRESS_BITS)
       ) counter (
         .clock, .reset, .start, .spike_valid(spike_valid[l - 1]),
         .spikes_in(g_layer[l - 1].spikes), .bias(t >= 16'(l)), .scan,
@@ -229,7 +233,8 @@ module chip #(
       localparam int ABOVE_BITS = IS_BELOW_LAST
         ? WEIGHT_BITS + 1 : WEIGHT_BITS + 2 + $clog2(ABOVE);
       hidden_neurons #(
-        .NEURONS(NEURONS), .LAYER(l), .BANKS(BANKS), .DRIVE_BITS(DRIVE_BITS),
+        .NEURONS(NEURONS), .WIDTH(WIDTH), .LAYER(l), .BANKS(BANKS),
+        .DRIVE_BITS(DRIVE_BITS),
         .CURRENT_BITS(ABOVE_BITS), .TICK_BITS(TICK_BITS),
         .FRACTION_BITS(FRACTIONS[32 * l +: 32]),
         .WORTH_BITS(FRACTIONS[32 * (l + 1) +: 32] - (IS_BELOW_LAST ? 2 : 0))

@@ -1,4 +1,4 @@
-// Weights of up to 16 columns, and all that is done with a row of them.
+// Weights of up to WIDTH columns, and all that is done with a row of them.
 //
 // A word of a memory is a row. It is read, added to the sums if it spikes, and
 // written back some clocks later, less the error spikes of the columns. All
@@ -10,7 +10,8 @@
 // more than a slice: synthesis must keep them.
 (* keep_hierarchy *)
 module column_slice #(
-  parameter int COLUMNS = 16,
+  parameter int COLUMNS = 18,
+  parameter int WIDTH = 18,
   parameter int DEPTH = 64,                 // rows of a bank
   parameter int ADDRESS_BITS = 6,
   parameter int BANKS = 2,
@@ -35,6 +36,7 @@ module column_slice #(
 );
 
   localparam int MOVED_BITS = WEIGHT_BITS + (WEIGHT_BITS > 2 ? 1 : 2);
+  localparam int LEAVES = 2 ** $clog2(WIDTH);   // of the sum over columns
   localparam int PAIR_BITS = WEIGHT_BITS + BANKS - 1;
   localparam logic [WEIGHT_BITS-1:0] LARGEST = {1'b0, {(WEIGHT_BITS-1){1'b1}}};
 
@@ -89,9 +91,9 @@ module column_slice #(
 
     if (CURRENT_BITS > 0) begin : g_current
       logic [COLUMNS*WEIGHT_BITS-1:0] all_weights;   // at stage 3, of any row
-      logic [16*CURRENT_PORTS-1:0] products;
+      logic [LEAVES*CURRENT_PORTS-1:0] products;
       always_ff @(posedge clock) all_weights <= row;
-      for (genvar j = 0; j < 16; j++) begin : g_column
+      for (genvar j = 0; j < LEAVES; j++) begin : g_column
         if (j < COLUMNS) begin : g_product
           logic signed [WEIGHT_BITS-1:0] weight;
           logic signed [ERROR_BITS-1:0] error, number;
@@ -112,7 +114,7 @@ module column_slice #(
           assign products[CURRENT_PORTS * j +: CURRENT_PORTS] = '0;
         end
       end
-      adder_tree #(.COUNT(16), .BITS(CURRENT_PORTS)) tree (
+      adder_tree #(.COUNT(LEAVES), .BITS(CURRENT_PORTS)) tree (
         .clock, .terms(products),
         .sum(currents[CURRENT_PORTS * b +: CURRENT_PORTS]));
     end else begin : g_no_current

@@ -1,6 +1,7 @@
-// Neurons of a hidden layer: a lane for each slice, all in the same 16 clocks.
+// Neurons of a hidden layer: a lane for each slice, all in the same clocks.
 module hidden_neurons #(
   parameter int NEURONS = 16,
+  parameter int WIDTH = 18,
   parameter int LAYER = 0,
   parameter int BANKS = 2,
   parameter int DRIVE_BITS = 19,
@@ -8,7 +9,7 @@ module hidden_neurons #(
   parameter int TICK_BITS = 7,
   parameter int FRACTION_BITS = 8,
   parameter int WORTH_BITS = 8,
-  parameter int SLICES = (NEURONS + 15) / 16
+  parameter int SLICES = (NEURONS + WIDTH - 1) / WIDTH
 ) (
   input  logic                          clock,
   input  logic                          reset,
@@ -28,14 +29,15 @@ module hidden_neurons #(
 );
 
   localparam int LIMIT_BITS = TICK_BITS + FRACTION_BITS;
-  localparam int WORD_BITS = $clog2(16 / BANKS);
+  localparam int WORD_BITS = $clog2(WIDTH / BANKS);
   localparam int SLICE_BITS = $clog2(SLICES + 1);
 
-  // The pass: 16 clocks, then those in which results reach the next tick.
+  // The pass: WIDTH clocks, then those in which results reach the next tick.
   logic waiting;
   logic [4:0] count;
   logic [LIMIT_BITS-1:0] limit;           // 1 for each tick that integrates
-  logic [SLICE_BITS+WORD_BITS-1:0] row;   // of error currents that arrive
+  logic [SLICE_BITS-1:0] slice;           // of error currents that arrive
+  logic [WORD_BITS-1:0] word;
   logic clear_lanes;
   logic [2:0] valid;                      // of the lanes, up to stage 2
   always_ff @(posedge clock) begin
@@ -44,17 +46,22 @@ module hidden_neurons #(
     if (scan) waiting <= 1'b1;
     else if (scanned) waiting <= 1'b0;
     if (waiting && scanned) shift <= 1'b1;
-    else if (count == 5'd15) shift <= 1'b0;
-    clear <= shift && count == 5'd15;
-    if (shift || count != '0) count <= count == 5'd18 ? '0 : count + 1'b1;
+    else if (count == 5'(WIDTH - 1)) shift <= 1'b0;
+    clear <= shift && count == 5'(WIDTH - 1);
+    if (shift || count != '0)
+      count <= count == 5'(WIDTH + 2) ? '0 : count + 1'b1;
     if (scan) done <= 1'b0;
-    else if (count == 5'd17) done <= 1'b1;
+    else if (count == 5'(WIDTH + 1)) done <= 1'b1;
 
     if (start) limit <= LIMIT_BITS'(1 - LAYER) << FRACTION_BITS;
-    else if (count == 5'd18) limit <= limit + (LIMIT_BITS'(1) << FRACTION_BITS);
+    else if (count == 5'(WIDTH + 2))
+      limit <= limit + (LIMIT_BITS'(1) << FRACTION_BITS);
 
-    if (scan) row <= '0;
-    else row <= row + (SLICE_BITS + WORD_BITS)'(current_valid);
+    if (scan) {slice, word} <= '0;
+    else if (current_valid) begin
+      word <= word == WORD_BITS'(WIDTH / BANKS - 1) ? '0 : word + 1'b1;
+      slice <= slice + SLICE_BITS'(word == WORD_BITS'(WIDTH / BANKS - 1));
+    end
 
     if (reset) begin
       waiting <= 1'b0;
@@ -65,22 +72,22 @@ module hidden_neurons #(
   end
 
   /* verilator lint_off UNUSEDSIGNAL */  // of columns that a slice lacks
-  logic [48*SLICES-1:0] all_errors;
+  logic [3*WIDTH*SLICES-1:0] all_errors;
   /* verilator lint_on UNUSEDSIGNAL */
   assign errors = all_errors[3*NEURONS-1:0];
 
   for (genvar s = 0; s < SLICES; s++) begin : g_slice
     neuron_lane #(
-      .BANKS(BANKS), .DRIVE_BITS(DRIVE_BITS), .CURRENT_BITS(CURRENT_BITS),
+      .WIDTH(WIDTH), .BANKS(BANKS), .DRIVE_BITS(DRIVE_BITS),
+      .CURRENT_BITS(CURRENT_BITS),
       .TICK_BITS(TICK_BITS), .FRACTION_BITS(FRACTION_BITS),
       .WORTH_BITS(WORTH_BITS)
     ) lane (
       .clock, .clear(clear_lanes), .first, .shift,
       .drive_in(drives[DRIVE_BITS * s +: DRIVE_BITS]), .limit,
-      .current_write(current_valid
-        && row[WORD_BITS +: SLICE_BITS] == SLICE_BITS'(s)),
-      .current_address(row[WORD_BITS-1:0]), .currents_in(currents),
-      .spike(spikes[s]), .errors(all_errors[48 * s +: 48]));
+      .current_write(current_valid && slice == SLICE_BITS'(s)),
+      .current_address(word), .currents_in(currents),
+      .spike(spikes[s]), .errors(all_errors[3 * WIDTH * s +: 3 * WIDTH]));
   end
 
 endmodule

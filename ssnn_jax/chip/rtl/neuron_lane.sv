@@ -1,4 +1,4 @@
-// Neurons of the 16 columns of a slice, one in a clock.
+// Neurons of the columns of a slice, one in a clock.
 //
 // In a pass, the drive of each neuron arrives, and it integrates and fires:
 // it spikes in the next tick if its residue is above 1/2, and sends an error
@@ -6,6 +6,7 @@
 // and errors are stored less what is sent.
 (* keep_hierarchy *)
 module neuron_lane #(
+  parameter int WIDTH = 18,
   parameter int BANKS = 2,
   parameter int DRIVE_BITS = 19,
   parameter int CURRENT_BITS = 13,
@@ -18,7 +19,7 @@ module neuron_lane #(
     TICK_BITS + (DRIVE_BITS > FRACTION_BITS ? DRIVE_BITS : FRACTION_BITS + 1),
   parameter int UNSENT_BITS = CURRENT_BITS + TICK_BITS > WORTH_BITS + 3
     ? CURRENT_BITS + TICK_BITS : WORTH_BITS + 3,
-  parameter int WORD_BITS = $clog2(16 / BANKS)
+  parameter int WORD_BITS = $clog2(WIDTH / BANKS)
 ) (
   input  logic                          clock,
   input  logic                          clear,    // before a sample
@@ -30,7 +31,7 @@ module neuron_lane #(
   input  logic [WORD_BITS-1:0]          current_address,
   input  logic [BANKS*CURRENT_BITS-1:0] currents_in,
   output logic                          spike,    // at stage 3
-  output logic [47:0]                   errors    // of 16 neurons, -3 to 3
+  output logic [3*WIDTH-1:0]            errors    // of each neuron, -3 to 3
 );
 
   localparam int HALF_BITS = WORTH_BITS - 1;
@@ -39,7 +40,7 @@ module neuron_lane #(
   (* keep *) logic own_write;
   (* keep *) logic [WORD_BITS-1:0] own_address;
   (* keep *) logic [BANKS*CURRENT_BITS-1:0] own_currents;
-  logic [BANKS*CURRENT_BITS-1:0] currents[16 / BANKS];
+  logic [BANKS*CURRENT_BITS-1:0] currents[WIDTH / BANKS];
   always_ff @(posedge clock) begin
     own_write <= current_write;
     own_address <= current_address;
@@ -51,26 +52,21 @@ module neuron_lane #(
   (* keep *) logic own_clear, own_first, own_shift;
   (* keep *) logic [LIMIT_BITS-1:0] own_limit;
   logic [5:1] valid;
-  logic [3:0] index0, index3, index5;
+  logic [$clog2(WIDTH)-1:0] index0, index3, index5;
   always_ff @(posedge clock) begin
     own_clear <= clear;
     own_first <= first;
     own_limit <= limit;
     own_shift <= shift;
     valid <= {valid[4:1], own_shift};
-    index0 <= index0 + 4'(own_shift);
-    index3 <= index3 + 4'(valid[3]);
-    index5 <= index5 + 4'(valid[5]);
-    if (own_clear) begin
-      valid <= '0;
-      index0 <= '0;
-      index3 <= '0;
-      index5 <= '0;
-    end
+    index0 <= own_shift ? index0 + 1'b1 : '0;
+    index3 <= valid[3] ? index3 + 1'b1 : '0;
+    index5 <= valid[5] ? index5 + 1'b1 : '0;
+    if (own_clear) valid <= '0;
   end
 
-  logic signed [STATE_BITS-1:0] residues[16], drives[16];
-  logic signed [UNSENT_BITS-1:0] unsent[16];
+  logic signed [STATE_BITS-1:0] residues[WIDTH], drives[WIDTH];
+  logic signed [UNSENT_BITS-1:0] unsent[WIDTH];
   logic signed [DRIVE_BITS-1:0] change1;
   logic signed [STATE_BITS-1:0] residue1, residue2, residue3;
   logic signed [STATE_BITS-1:0] drive1, drive2, drive3;
@@ -86,7 +82,7 @@ module neuron_lane #(
     residue1 <= own_first ? '0 : residues[index0];
     drive1 <= own_first ? '0 : drives[index0];
     error1 <= own_first ? '0 : unsent[index0];
-    current1 <= currents[index0[3 -: WORD_BITS]][
+    current1 <= currents[WORD_BITS'(index0 / BANKS)][
       CURRENT_BITS * (BANKS == 2 && index0[0]) +: CURRENT_BITS];
 
     residue2 <= residue1 + STATE_BITS'(change1);
@@ -115,7 +111,7 @@ module neuron_lane #(
     if (valid[5])
       unsent[index5] <= error5 - (UNSENT_BITS'(number5) <<< WORTH_BITS);
     if (own_clear) errors <= '0;
-    else if (valid[5]) errors <= {number5, errors[47:3]};
+    else if (valid[5]) errors <= {number5, errors[3*WIDTH-1:3]};
   end
 
   // |error| is above 1, 3 and 5 halves of a worth; its magnitude less 1 counts.

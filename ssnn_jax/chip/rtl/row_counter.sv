@@ -1,12 +1,13 @@
 // Rows of a layer above the first: all of them, one of each bank in a clock.
 //
 // Every row gives the error current of its neuron, and is added if the neuron
-// spikes. Spikes arrive from the neurons of 16 columns at a time, and leave in
+// spikes. Spikes arrive from one neuron of each slice at a time, and leave in
 // the order of the rows; the bias is the last one.
 module row_counter #(
   parameter int INPUTS = 16,
+  parameter int WIDTH = 18,
   parameter int BANKS = 2,
-  parameter int SLICES = (INPUTS + 15) / 16,
+  parameter int SLICES = (INPUTS + WIDTH - 1) / WIDTH,
   parameter int ADDRESS_BITS = 4
 ) (
   input  logic                          clock,
@@ -27,7 +28,7 @@ module row_counter #(
 
   logic active, last;
   logic [ADDRESS_BITS-1:0] address;
-  logic [16*SLICES-1:0] spikes;
+  logic [WIDTH*SLICES-1:0] spikes;
   assign last = address == ADDRESS_BITS'(ROWS - 1);
   assign scanned = !active;
 
@@ -39,7 +40,8 @@ module row_counter #(
     end
     if (spike_valid)
       for (int s = 0; s < SLICES; s++)
-        spikes[16 * s +: 16] <= {spikes_in[s], spikes[16 * s + 1 +: 15]};
+        spikes[WIDTH * s +: WIDTH] <=
+          {spikes_in[s], spikes[WIDTH * s + 1 +: WIDTH - 1]};
     else if (active) spikes <= spikes >> BANKS;
     if (scan) begin
       active <= 1'b1;

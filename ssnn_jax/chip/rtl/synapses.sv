@@ -1,7 +1,8 @@
-// Synapses of one layer: slices of 16 columns, and the pipes of their rows.
+// Synapses of one layer: slices of WIDTH columns, and the pipes of their rows.
 module synapses #(
   parameter int ROWS = 65,                  // with the bias
   parameter int COLUMNS = 16,
+  parameter int WIDTH = 18,
   parameter int BANKS = 2,
   parameter int ADDRESS_BITS = 6,
   parameter int WEIGHT_BITS = 12,
@@ -9,7 +10,7 @@ module synapses #(
   parameter int DRIVE_BITS = 19,
   parameter int CURRENT_BITS = 18,          // of error currents; 0: none
   // Derived; leave them.
-  parameter int SLICES = (COLUMNS + 15) / 16,
+  parameter int SLICES = (COLUMNS + WIDTH - 1) / WIDTH,
   parameter int CURRENT_PORTS = CURRENT_BITS > 0 ? CURRENT_BITS : 1
 ) (
   input  logic                           clock,
@@ -35,7 +36,8 @@ module synapses #(
 
   localparam int DEPTH = (ROWS + BANKS - 1) / BANKS;
   localparam int LEAVES = 2 ** $clog2(SLICES);   // of the sum over slices
-  localparam int LATENCY = 9 + $clog2(SLICES);   // of currents, from stage 0
+  // Of currents, from stage 0.
+  localparam int LATENCY = 5 + $clog2(WIDTH) + $clog2(SLICES);
 
   logic [BANKS-1:0] add, write, pipes;
   logic [BANKS*ADDRESS_BITS-1:0] write_address;
@@ -59,16 +61,17 @@ module synapses #(
 
   for (genvar s = 0; s < LEAVES; s++) begin : g_slice
     if (s < SLICES) begin : g_own
-      localparam int OWN = s == SLICES - 1 ? COLUMNS - 16 * s : 16;
+      localparam int OWN = s == SLICES - 1 ? COLUMNS - WIDTH * s : WIDTH;
       logic [BANKS*CURRENT_PORTS-1:0] own;
       column_slice #(
-        .COLUMNS(OWN), .DEPTH(DEPTH), .ADDRESS_BITS(ADDRESS_BITS),
+        .COLUMNS(OWN), .WIDTH(WIDTH), .DEPTH(DEPTH),
+        .ADDRESS_BITS(ADDRESS_BITS),
         .BANKS(BANKS), .WEIGHT_BITS(WEIGHT_BITS), .ERROR_BITS(ERROR_BITS),
         .DRIVE_BITS(DRIVE_BITS), .CURRENT_BITS(CURRENT_BITS)
       ) slice (
         .clock, .read_address(row_address), .add, .write, .write_address,
         .load, .shift, .clear,
-        .errors(errors[16 * ERROR_BITS * s +: OWN * ERROR_BITS]),
+        .errors(errors[WIDTH * ERROR_BITS * s +: OWN * ERROR_BITS]),
         .next_head(chain[DRIVE_BITS * (s + 1) +: DRIVE_BITS]),
         .head(chain[DRIVE_BITS * s +: DRIVE_BITS]), .currents(own));
       for (genvar b = 0; b < BANKS; b++) begin : g_bank
