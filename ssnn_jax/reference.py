@@ -16,6 +16,8 @@ or, in the fast simulation, in a window. Layer l of weights, from 0, connects I
 presynaptic to J postsynaptic neurons.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -32,16 +34,16 @@ from ssnn_jax.spikes import thresholds
 from ssnn_jax.spikes.thresholds import Role
 
 
-def realtime(config, params, label, sample, window, neurons):
+def realtime(config: Any, params: Any, given: Any, neurons: Any) -> Any:
   """Advances all layers of one sample by a tick: emit, count, integrate.
 
   A spike passes one layer in a tick, so that layer l integrates from tick l on.
-  `sample(role, layer, rates)` gives `[1, N]` spikes, `window` starts with the
-  index of the tick, and `neurons` are D of each layer, and m and a of each
-  hidden layer. Returns the neurons, and counts: coincidences, winners, largest.
+  `given` are the label, `sample(role, layer, rates)` of `[1, N]` spikes, and
+  the tick; `neurons` are D of each layer, and m and a of each hidden layer.
+  Returns the neurons, and counts: coincidences, winners, largest.
   """
-  drives, residues, errors = neurons
-  tick, num_layers = window[0], len(params)
+  label, sample, (tick, _) = given
+  (drives, residues, errors), num_layers = map(list, neurons), len(params)
   potentials = [
     drive / jnp.maximum(tick - layer, 1) for layer, drive in enumerate(drives)
   ]
@@ -67,7 +69,6 @@ def realtime(config, params, label, sample, window, neurons):
   votes = is_vote * winner[0], is_vote * largest[0]
 
   # Integrate: every neuron receives the spikes of the layers next to it.
-  drives, residues, errors = map(list, neurons)
   for layer, (weights, biases) in enumerate(params):
     d = spikes[layer][0] @ crossbar.round_rows(weights)
     d = config.read_gains[layer] * d + biases
@@ -86,13 +87,13 @@ def realtime(config, params, label, sample, window, neurons):
   return (drives, residues, errors), (counts, *votes)
 
 
-def buffered(config, params, label, sample, window, neurons):
+def buffered(config: Any, params: Any, given: Any, neurons: Any) -> Any:
   """Runs one sample forward and back through a window: the fast simulation.
 
-  `sample` gives `[n, N]` spikes, `window` is its index and `[n, 1]` ones, but
+  `sample` gives `[n, N]` spikes, a window is its index and `[n, 1]` ones, but
   zeros after tick T; `neurons` start with v of each layer.
   """
-  (index, ticks), (potentials, *others) = window, neurons
+  (label, sample, (index, ticks)), (potentials, *others) = given, neurons
   length, after = jnp.sum(ticks), []
   spikes = [sample(Role.INPUT, 0, None)]
   for layer, v in enumerate(potentials):
@@ -153,8 +154,8 @@ def _present(config, keys, params, position, rates, label):
       drawn = source.thresholds()[ticks - 32 * words[0]]
       return is_valid * jnp.float32(thresholds.is_below(drawn, p[None]))
 
-    window = jnp.float32(index), is_valid
-    neurons, counted = advance(config, params, label, sample, window, neurons)
+    given = label, sample, (jnp.float32(index), is_valid)
+    neurons, counted = advance(config, params, given, neurons)
     return (neurons, jax.tree.map(jnp.add, total, counted)), None
 
   counts = [jax.tree.map(jnp.zeros_like, layer) for layer in params]

@@ -8,6 +8,7 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from unittest import mock
@@ -209,7 +210,7 @@ class RefusalTest(parameterized.TestCase):
       path.chmod(0o755)
 
   def build(self, *arguments, **options):
-    path = f'{self.tools}:/bin:/usr/bin' if any(self.tools.iterdir()) else ''
+    path = f'{self.tools}:/bin:/usr/bin'
     with mock.patch.dict(os.environ, PATH=path):
       return commands.run(
         'rtl.fpga', f'--folder={self.folder}/new', *arguments, **options
@@ -227,8 +228,12 @@ class RefusalTest(parameterized.TestCase):
     self.assertRegex(done.stderr, f'^error: .*{expected}.*\n$')
 
   def test_missing_tools_are_named(self):
-    done = self.build()
-    self.assertRegex(done.stderr, '^error: .*nextpnr-ecp5.*not found; pip in')
+    nowhere = mock.patch.object(sys, 'executable', f'{self.folder}/python')
+    with nowhere, mock.patch.dict(os.environ, PATH=''):
+      with self.assertRaisesRegex(
+        ssnn_jax.UserError, 'nextpnr-ecp5.*not found; pip install'
+      ):
+        fpga.find_tools()
 
   def test_failing_tool_is_refused_with_its_message(self):
     self.make_tools('echo "ERROR: Syntax error."; exit 1')
