@@ -133,7 +133,7 @@ class DataTest(parameterized.TestCase):
     config = config_lib.ExperimentConfig(
       schedule=name, num_epochs=3, batch_size=10
     )
-    factor = train_lib._schedule(config, num_samples=45)  # 12 steps
+    factor = train_lib.make_schedule(config, num_samples=45)  # 12 steps
     found = [float(factor(step)) for step in (6, 11, 12)]
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 

@@ -114,9 +114,8 @@ def _present(config, params, image, label, bits):
       return silent.at[:length].set(fired)
 
     advance = getattr(reference, config.timing)
-    neurons, (counts, *_) = advance(
-      config, params, label, sample, (jnp.float32(index), ticks), neurons
-    )
+    given = label, sample, (jnp.float32(index), ticks)
+    neurons, (counts, *_) = advance(config, params, given, neurons)
     totals.append(counts)
   counts = jax.tree.map(lambda *own: sum(own), *totals)
   return used if bits is None else (counts, probability)
