@@ -496,9 +496,9 @@ def network_config(
       read_noise=config.read_noise,
     )
   if is_chip:
+    own = chip_config(config, network)
     with named():
-      rate = config.learning_rate / config.batch_size
-      chip_config(config, network).enable_rates(rate)
+      own.enable_rates(config.learning_rate / config.batch_size)
   return network
 
 

@@ -31,6 +31,9 @@ def _sweeps(num_seeds, rate, num_epochs, epochs_of_large):
   )
 
 
+_FIRES = {'timing': ('realtime',), 'neuron': ('integrate_and_fire',)}
+_SMALL_BASE = {'layers': _SMALL, 'learning_rate': 0.5, 'num_epochs': 10}
+_SMALL_BASE |= {'batch_size': 128, 'dropout': 0.1}
 _DEEP_BASE = {'layers': _DEEP, 'learning_rate': 0.5, 'num_epochs': 6}
 _DEEP_BASE |= {'batch_size': 128, 'dropout': 0.1}
 
@@ -40,6 +43,7 @@ STUDY = Study(
     'mnist': _sweeps(5, 1.0, num_epochs=6, epochs_of_large=6),
     'fashion_mnist': (
       *_sweeps(8, 0.5, num_epochs=10, epochs_of_large=15),
+      Sweep({'num_steps': (32,), **_FIRES}, 3, _SMALL_BASE),
       Sweep(
         {'num_steps': (16,), 'sampler': _SAMPLERS, 'gain': (0.25, 1.0)},
         2,

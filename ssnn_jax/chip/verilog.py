@@ -11,6 +11,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from ssnn_jax import checks
 from ssnn_jax.chip import config as config_lib
 from ssnn_jax.chip import rules
 from ssnn_jax.chip.config import ChipConfig
@@ -78,10 +79,14 @@ def parameters(
 
   Numbers, and constants of packed numbers; `registers` are those of the
   generators after reset, and `banks` (1 or 2) rows of a layer are read in a
-  clock.
+  clock. Raises a `UserError` if the Verilog does not have such layers.
   """
   table = config.gumbel_table
   noise_bits = int(table.max()).bit_length()
+  # A row request has 2 bits for the layer, and label 255 does not learn.
+  is_valid = 2 <= config.num_layers <= 4 and config.layer_sizes[-1] <= 255
+  expected = 'one to three hidden layers and at most 255 classes, in Verilog'
+  checks.check_field(config, 'layer_sizes', is_valid, expected)
   seeds = np.concatenate([np.ravel(x) for x in jax.tree.leaves(registers)])
   return {
     'LAYERS': config.num_layers,
