@@ -231,7 +231,7 @@ def read_weights(board: Board) -> rules.Weights:
     (b'R' + place, 2 * sizes[layer + 1]) for layer, place in _rows(board.config)
   ]
   values = np.frombuffer(b''.join(_exchange(board, requests)), '<i2')
-  shapes = [(rows + 1, columns) for rows, columns in zip(sizes, sizes[1:])]
+  shapes = board.config.weights_shapes
   ends = np.cumsum([rows * columns for rows, columns in shapes])
   layers = np.split(np.int16(values), ends[:-1])
   return tuple(own.reshape(shape) for own, shape in zip(layers, shapes))

@@ -63,6 +63,12 @@ class ChipConfig:
     return len(self.layer_sizes) - 1
 
   @property
+  def weights_shapes(self) -> tuple[tuple[int, int], ...]:
+    """Shape of the weights of each layer, with the row of biases."""
+    sizes = self.layer_sizes
+    return tuple((rows + 1, cols) for rows, cols in zip(sizes, sizes[1:]))
+
+  @property
   def fractions(self) -> tuple[int, ...]:
     """F_l of each layer of weights."""
     bits = self.fraction_bits

@@ -227,7 +227,7 @@ def write_weights(simulator: Simulator, weights: rules.Weights) -> None:
 def read_weights(simulator: Simulator) -> rules.Weights:
   """Returns all weights, int16, through the ports: 4 clocks for each."""
   weights = []
-  for layer, (rows, columns) in enumerate(_shapes(simulator.config)):
+  for layer, (rows, columns) in enumerate(simulator.config.weights_shapes):
     weights.append(np.empty((rows, columns), np.int16))
     for row, values in enumerate(weights[-1]):
       _access(simulator, False, layer, row, values)
@@ -244,7 +244,7 @@ def _access(simulator, is_write, layer, row, values):
 def memories(simulator: Simulator) -> rules.Weights:
   """Returns all weights, int16, as they are in the memories."""
   weights, banks, width = [], simulator.banks, verilog.WIDTH
-  for layer, (rows, columns) in enumerate(_shapes(simulator.config)):
+  for layer, (rows, columns) in enumerate(simulator.config.weights_shapes):
     slices = []
     for s in range(-(-columns // width)):
       scope = f'g_layer[{layer}].synapses.g_slice[{s}].g_own.slice'
@@ -348,12 +348,6 @@ def run(simulator: Simulator, num_clocks: int) -> None:
     ctypes.c_int64(0),
     ctypes.c_int64(num_clocks),
   )
-
-
-def _shapes(config):
-  """Returns rows and columns of each layer of weights."""
-  sizes = config.layer_sizes
-  return [(rows + 1, columns) for rows, columns in zip(sizes, sizes[1:])]
 
 
 def _signals(simulator):
