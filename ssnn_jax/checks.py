@@ -55,6 +55,24 @@ def is_positive(value: Any) -> bool:
   return is_finite(value) and value >= _SMALLEST
 
 
+@jax.custom_jvp
+def refuse_derivative(params: types.Params) -> types.Params:
+  """Returns parameters; derivatives of what is computed of them raise.
+
+  Spikes are steps, whose derivative is 0 almost everywhere.
+  """
+  return params
+
+
+@refuse_derivative.defjvp
+def _raise_derivative(primals, tangents):
+  del primals, tangents
+  raise types.UserError(
+    'spikes have no derivative; use the update of `Network.learn`, and '
+    '`as_gradient` for its gradient.'
+  )
+
+
 def check_type(name: str, value: Any, kind: type, example: str) -> None:
   """Refuses values of another type; the example makes one of the type."""
   if not isinstance(value, kind):

@@ -56,10 +56,10 @@ FIELDS = (
   (dict(input_shape=(6,)), 'input_shape is .*none, without layers'),
   (dict(num_steps=0), 'num_steps is 0; expected'),
   (dict(num_steps=64.0), 'num_steps is 64.0; expected'),
-  (dict(window=0), 'window is 0; expected num_steps = 64, or'),
-  (dict(window=65), 'window is 65; expected num_steps = 64, or'),
+  (dict(window=0), 'window is 0; expected all 64 ticks, or'),
+  (dict(window=65), 'window is 65; expected all 64 ticks, or'),
   (dict(window=16), 'window is 16; expected .*multiple of 32'),
-  (dict(num_steps=16, window=8), 'window is 8; expected num_steps = 16'),
+  (dict(num_steps=16, window=8), 'window is 8; expected all 16 ticks'),
   (dict(timing='realtime', window=32), 'window is 32; expected 1 tick'),
   (dict(timing='realtime', num_steps=3), 'num_steps is 3; .*more than 3 ticks'),
   (dict(neuron='poisson'), 'neuron is poisson; expected None, or one of'),
@@ -219,6 +219,12 @@ class LibraryTest(parameterized.TestCase):
         arguments = tuple((good | changes).values())
         self.assert_refuses(lambda own=arguments: jax.jit(learn)(*own), words)
 
+  def test_derivatives_of_spikes(self):
+    network = ssnn_jax.ssnn(CONFIG)
+    potential = lambda params: network.infer(params, KEY, GOOD).potential.sum()
+    loss = jax.jit(jax.grad(potential))
+    self.assert_refuses(lambda: loss(GOOD_PARAMS), 'no derivative')
+
   def test_weights_larger_than_the_memory(self):
     most = checks.memory_size() // 8
     checks.check_weights([(most - 1, 1), (1, 1)])
@@ -236,7 +242,7 @@ ARRAYS = [  # argument of from_arrays, value, words
   ('x_train', _IMAGES[0, 0], r'the shape \(2,\)'),
   ('x_train', np.zeros((6, 1, 8, 8)), 'transpose.0, 2, 3, 1'),
   ('x_train', _IMAGES.astype(np.uint16) * 100, r'values in \[0, 3500\]'),
-  ('x_train', np.full((6, 3, 2), np.nan), r'values in \[nan, nan\]'),
+  ('x_train', np.full((6, 3, 2), np.nan), 'not a number'),
   ('x_train', np.full((6, 2), -0.5), r'values in \[-0.5, -0.5\]'),
   ('x_train', (_IMAGES > 5).astype(int), 'bool instead of 0 and 1'),
   ('x_train', np.ma.masked_greater(_IMAGES, 9), 'masked values'),
@@ -246,6 +252,7 @@ ARRAYS = [  # argument of from_arrays, value, words
   ('y_train', _LABELS / 1, 'the dtype float64'),
   ('y_train', np.eye(6, dtype=int), r'the shape \(6, 6\)'),
   ('y_train', _LABELS - 1, 'from -1'),
+  ('y_train', _LABELS + 1, 'no label below 1; classes count from 0'),
   ('y_test', _LABELS + 1, 'the label 3, out of range 0 to 2'),
   ('class_names', ['a', 'b'], 'the label 2, out of range 0 to 1'),
 ]

@@ -133,6 +133,11 @@ def name_classes(
   Raises `DatasetError` if one of the labels of the splits has no name.
   """
   if class_names is None:
+    if train.min() > 0:
+      raise files.DatasetError(
+        f'y_train has no label below {train.min()}; classes count from 0: '
+        'subtract it from all labels, or name all classes with class_names.'
+      )
     class_names = range(train.max() + 1)
   names = tuple(map(str, class_names))
   for part, last in (('train', train.max()), ('test', test.max())):
@@ -170,10 +175,13 @@ def _check_inputs(name, inputs):
   is_integer = np.issubdtype(dtype, np.integer)
   is_number = is_integer or np.issubdtype(dtype, np.floating)
   if not is_number or not encoding.is_within(inputs, 255 if is_integer else 1):
+    smallest, largest = inputs.min(), inputs.max()
+    found = f'values in [{smallest}, {largest}]'
+    if smallest != smallest:
+      found = 'values that are not a number (NaN)'
     raise files.DatasetError(
-      f'{name} has the dtype {dtype} and values in [{inputs.min()}, '
-      f'{inputs.max()}]; expected float rates in [0, 1], integer values from 0 '
-      'to 255, or bool instead of 0 and 1.'
+      f'{name} has the dtype {dtype} and {found}; expected float rates in '
+      '[0, 1], integer values from 0 to 255, or bool instead of 0 and 1.'
     )
   if is_integer:
     return inputs.astype(np.uint8)

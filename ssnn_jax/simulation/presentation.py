@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from ssnn_jax import checks
 from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
@@ -50,6 +51,7 @@ def make_simulate(
   def simulate(params, key, inputs, labels=None, observe=None):
     batch = samples.prepare(config, params, key, inputs, labels, axis_name)
     keys = thresholds.make_keys(key, len(config.layer_sizes))
+    params = checks.refuse_derivative(params)
     weights = types.Weights(params, params if feedback is None else feedback)
 
     def run_block(carry, index):
