@@ -39,12 +39,19 @@ from ssnn_jax.training import statistics
 
 FOLDER = pathlib.Path(__file__).parent / 'results'
 README = 'README'
-# Rows of parity in the README.
+# Rows of the README: those of studies with these values.
 _IN_README = {
-  'dataset': ('mnist', 'fashion_mnist', 'emnist47'),
-  'neuron': ('', 'integrate_and_fire'),
-  'sampler': 'sobol',
-  'metric': 'test_accuracy',
+  'parity': {
+    'timing': 'realtime',
+    'neuron': 'integrate_and_fire',
+    'dataset': ('mnist', 'fashion_mnist', 'emnist47'),
+  },
+  'events': {'timing': 'realtime', 'dataset': 'n_mnist'},
+  'datasets': {
+    'layer_sizes': ('784-256-10', '784-256-47', '2312-256-10'),
+    'sampler': 'sobol',
+    'num_steps': ('16', '64'),
+  },
 }
 MARKS = '<!-- table -->', '<!-- end -->'
 METRICS = {
@@ -61,6 +68,12 @@ METRICS = {
   'coincidences': 'coincidences',
   'ratio_to_bp': 'time, in steps of BP',
   'bits_to_bp': 'memory of a sample, relative to BP',
+  'luts': 'LUTs',
+  'flip_flops': 'flip-flops',
+  'block_rams': 'block RAMs',
+  'max_mhz': 'MHz reached',
+  'clocks_per_sample': 'clocks a sample',
+  'samples_per_second': 'samples a second',
 }
 _ERRORS = ('update_error_sd', 'quantisation_error_sd')
 _COSTS = ('median_ms', 'ratio_to_ideal', 'peak_mib', 'rounds')
@@ -77,6 +90,8 @@ _WORDS = {
     'n_mnist': 'N-MNIST',
   },
   'rates': {'': 'spikes'},
+  'timing': {'realtime': 'real time', 'buffered': 'fast simulation'},
+  'neuron': {'integrate_and_fire': 'integrates and fires'},
 }
 _HEADINGS = {'num_steps': 'T', 'metric': 'measure', 'dataset': 'data set'}
 _COLORS = (*raster_plot.COLORS, '#E69F00', '#009E73', '#56B4E9', '#000000')
@@ -93,12 +108,15 @@ def read(workdir: pathlib.Path) -> pd.DataFrame:
   A run that the folder holds several times, in copies, is counted once.
 
   Args:
-    workdir: the folder, or a file of JSON lines of a measurement.
+    workdir: the folder, or a file of a measurement: of JSON lines, or the
+      report.json of a board.
 
   Raises:
     UserError: if there is no finished run, or two runs of the same
       configuration and seed have other weights.
   """
+  if workdir.suffix == '.json':  # the report of a board
+    return _frame([json.loads(workdir.read_text())])
   if workdir.is_file():
     return _frame(line for line in _lines(workdir) if 'event' not in line)
   runs = {}
@@ -583,11 +601,18 @@ def _add_legend(fig, grid):
 
 def page_table(name: str) -> str:
   """Makes the table of a study, or that of the README, from the CSV file."""
-  source = 'parity' if name == README else name
-  study = studies.load(source)
-  if name == README:
-    study = dataclasses.replace(study, shown=_IN_README)
-  return table(compare(read_csv(source), study), study)
+  if name != README:
+    study = studies.load(name)
+    return table(compare(read_csv(name), study), study)
+  parts = [
+    _restrict(compare(read_csv(own), studies.load(own)), chosen)
+    for own, chosen in _IN_README.items()
+  ]
+  rows = pd.concat(parts).fillna({'timing': 'buffered'})
+  rows = rows[rows['metric'] == _ACCURACY]
+  return table(
+    rows, dataclasses.replace(studies.load('parity'), rows=('timing',))
+  )
 
 
 def write_page(name: str) -> None:
@@ -663,7 +688,7 @@ def main() -> None:
   if workdir:
     export(name, command.folder(workdir))
   pages = [name] if name else list(studies.NAMES)
-  for page in pages + [README] * ('parity' in pages):
+  for page in pages + [README] * bool({*_IN_README} & {*pages}):
     write_page(page)
     print(path(page, 'md'))
 

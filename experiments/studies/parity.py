@@ -39,7 +39,7 @@ def _sweeps(dataset, fires, buffered, stochastic=None, samplers=('sobol',)):
   )
 
 
-_EMNIST = _sweeps('emnist47', {}, {32: 5}, {32: 5})
+_EMNIST = _sweeps('emnist47', {16: 10, 32: 10}, {32: 5}, {32: 5})
 
 STUDY = Study(
   question=(
@@ -69,4 +69,5 @@ STUDY = Study(
   rows=('timing', 'neuron', 'sampler'),
   metrics=('test_accuracy', 'test_accuracy_rate'),
   margin=0.3,
+  drawn={'sampler': 'sobol', 'dataset': ('mnist', 'fashion_mnist')},
 )

@@ -241,6 +241,13 @@ class RunsTest(absltest.TestCase):
     self.assertEqual(row['layer_sizes'], '64-5-10')
     self.assertEqual((row['num_steps'], row['update_error']), ('16', 0.25))
 
+  def test_report_of_a_board_is_read(self):
+    file = self.folder / 'report.json'
+    line = {'dataset': 'digits', 'method': 'chip', 'layer_sizes': [64, 16, 10]}
+    file.write_text(json.dumps(line | {'block_rams': 12}, indent=2))
+    (row,) = results.read(file).to_dict('records')
+    self.assertEqual((row['layer_sizes'], row['block_rams']), ('64-16-10', 12))
+
   def test_export_replaces_the_rows_of_a_data_set(self):
     self.write('ann', range(2), method='bp')
     self.write('own', range(2), num_steps=16)

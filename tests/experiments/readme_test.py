@@ -1,0 +1,59 @@
+"""The numbers in the prose of the README are those of the results."""
+
+import re
+
+from absl.testing import absltest
+
+from experiments import results
+
+README = re.sub(r'\s+', ' ', results.path(results.README, 'md').read_text())
+
+
+def find(study, column, **cells):
+  """Returns the number of the one row of a CSV file that has these cells."""
+  rows = results.read_csv(study)
+  for name, value in cells.items():
+    rows = rows[rows[name] == value]
+  (number,) = rows[column].dropna()
+  return number
+
+
+def steps(num_steps, timing, window):
+  shared = {'method': 'ssnn', 'device': 'ideal', 'batch_size': '128'}
+  shared |= {'dataset': 'random', 'sampler': 'sobol', 'kernels': 'True'}
+  shared |= {'name': 'learn', 'layer_sizes': '784-256-10', 'window': window}
+  return find(
+    'benchmark', 'ratio_to_bp', num_steps=num_steps, timing=timing, **shared
+  )
+
+
+def spikes(column):
+  cells = {'layer_sizes': '784-256-10', 'num_steps': '16', 'timing': 'realtime'}
+  return find('spikes', column, neuron='integrate_and_fire', **cells)
+
+
+class ReadmeTest(absltest.TestCase):
+  def test_costs(self):
+    real, fast = (
+      [steps(t, timing, window) for t, window in windows.items()]
+      for timing, windows in (
+        ('realtime', {'16': '1', '64': '1'}),
+        ('buffered', {'16': '16', '64': '64'}),
+      )
+    )
+    self.assertIn(
+      f'of 16 ticks takes {real[0]:.1f} steps of backpropagation in real time '
+      f'and {fast[0]:.1f} in the fast simulation; of 64 ticks {real[1]:.1f} '
+      f'and {fast[1]:.1f}',
+      README,
+    )
+    self.assertIn(
+      f'takes {spikes("forward_spikes"):,.0f} forward spikes, '
+      f'{spikes("error_spikes"):.0f} error spikes and '
+      f'{spikes("coincidences"):,.0f} coincidences',
+      README,
+    )
+
+
+if __name__ == '__main__':
+  absltest.main()
