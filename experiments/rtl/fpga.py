@@ -293,15 +293,11 @@ def main() -> None:
     report = build(
       unfinished, tools, names, what, values['board'], values['routing_seed']
     )
-    if report['max_mhz'] < clock_mhz:
-      raise ssnn_jax.UserError(
-        f'{what} reaches {report["max_mhz"]:.1f} MHz, not {clock_mhz:g}; '
-        f'repeat with --clock_mhz={int(report["max_mhz"])}, or with another '
-        '--routing_seed.'
-      )
     images = dataset.test.inputs[: values['num_samples'] + 1]
     clocks = measure_clocks(case, images, banks)
     report = {
+      'dataset': dataset.name,
+      'method': 'chip',
       'layer_sizes': list(config.layer_sizes),
       'num_steps': config.num_steps,
       'weight_bits': config.weight_bits,
@@ -312,6 +308,12 @@ def main() -> None:
       **report,
     }
     (unfinished / _REPORT).write_text(json.dumps(report, indent=2) + '\n')
+    if report['max_mhz'] < clock_mhz:
+      raise ssnn_jax.UserError(
+        f'{what} reaches {report["max_mhz"]:.1f} MHz, not {clock_mhz:g} '
+        f'({unfinished / _REPORT}); repeat with --clock_mhz='
+        f'{int(report["max_mhz"])}, or with another --routing_seed.'
+      )
   resources = ', '.join(
     f'{report[name]:,} of {most:,} {name.replace("_", " ")}'
     for name, most in report['available'].items()

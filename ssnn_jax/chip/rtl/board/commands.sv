@@ -124,7 +124,7 @@ module commands #(
             default: ;
           endcase
         end
-        ARGUMENTS: if (in_taken) begin
+        ARGUMENTS: if (in_valid) begin  // not in_taken, a long way for `rates`
           if (letter == "E") rates <= {in_data, rates[24*LAYERS-1:8]};
           else if (left == 3) row_layer <= in_data[1:0];
           else row_index <= {in_data, row_index[15:8]};
