@@ -407,9 +407,11 @@ def _refuse_other(task, found, what):
     if found.get(name) != value
   ]
   if differences:
+    remedy = 'use the recorded values, or another folder'
+    if found.get('num_epochs') != task.config.num_epochs:
+      remedy += f' with --init_from={task.folder}, which trains longer'
     raise ssnn_jax.UserError(
-      f'{task.folder} holds {what} ({"; ".join(differences)}); use the '
-      'recorded values, or another folder.'
+      f'{task.folder} holds {what} ({"; ".join(differences)}); {remedy}.'
     )
 
 
@@ -544,6 +546,9 @@ def _train_epochs(task, programs, manager, state, run, splits, options):
   """Trains the missing epochs; returns the last accuracy and state."""
   config, before = task.config, run['environment']['epochs_before']
   first = int(jax.device_get(state.epoch)[0]) - before
+  if first:
+    ended = f'{first} of {config.num_epochs} epochs'
+    print(f'{task.folder} is continued after {ended}', flush=True)
   # Compiled here, so that the time of training does not include it.
   train_epoch = programs.training.train_epoch.lower(state, splits[0]).compile()
 

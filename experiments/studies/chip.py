@@ -34,6 +34,7 @@ STUDY = Study(
       _sweep(_FASHION, 3, 8, (8, 7)),
       _sweep(_FASHION, 3, 10, (10, 9)),
       _sweep(_FASHION, 3, 12, (12, 11), 16, 32, 64),
+      _sweep(_FASHION, 3, 12, (13, 11)),
     ),
   },
   columns=('weight_bits', 'fraction_bits', 'num_steps'),
