@@ -131,6 +131,7 @@ SHAPES = (
   ({'images': GOOD.astype(np.complex64)}, 'dtype complex64'),
   ({'images': GOOD.ravel()}, 'add a leading axis'),
   ({'images': GOOD[:, :, :2]}, '4 pixels, but layer_sizes starts with 6'),
+  ({'images': GOOD[0]}, r'3 pixels, .*batch of one, images\[None\]'),
   ({'images': np.zeros((2, 1, 5), np.uint32)}, '5 trains, but layer_sizes'),
   ({'images': np.zeros((2, 2, 6), np.uint32)}, r'expected \[B, 1, I\]'),
   ({'labels': np.float32([0, 2])}, 'float32'),

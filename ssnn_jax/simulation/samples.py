@@ -60,9 +60,12 @@ def prepare(
     field = 'layer_sizes starts with'
     if config.layers is not None:
       field = f'input_shape {config.input_shape} has'
+    remedy = 'make the two agree'
+    if np.size(inputs) == config.layer_sizes[0]:
+      remedy = 'a single image is a batch of one, images[None]'
     raise types.UserError(
       f'inputs have {num_inputs} {kind}, but {field} {config.layer_sizes[0]} '
-      'inputs; make the two agree.'
+      f'inputs; {remedy}.'
     )
   if labels is not None:
     checks.check_array('labels', labels)
