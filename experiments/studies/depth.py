@@ -1,4 +1,4 @@
-"""One to four hidden layers with equal numbers of parameters."""
+"""One to seven hidden layers with equal numbers of parameters."""
 
 from experiments.studies import Study
 from experiments.studies import Sweep
@@ -11,15 +11,19 @@ _RATES = {
   (784, 177, 177, 177, 10): 0.5,
   (784, 159, 159, 159, 159, 10): 0.2,
 }
+_DEEPER = {  # with the rate of the deepest of these
+  (784, *(147,) * 5, 10): 0.2,
+  (784, *(129,) * 7, 10): 0.2,
+}
 
 
-def _sweeps(grid, num_seeds, **base):
+def _sweeps(grid, num_seeds, rates=_RATES, **base):
   """Sweeps a grid for each depth."""
   return tuple(
     Sweep(
       grid, num_seeds, {'layer_sizes': sizes, 'learning_rate': rate, **base}
     )
-    for sizes, rate in _RATES.items()
+    for sizes, rate in rates.items()
   )
 
 
@@ -32,6 +36,7 @@ _SWEEPS = (
   ),
   *_sweeps({'num_steps': (16, 64), **_STOCHASTIC}, 3, num_epochs=5),
   *_sweeps({'num_steps': (16, 64), **_FIRES}, 5, num_epochs=5),
+  *_sweeps({'num_steps': (64,), **_FIRES}, 5, _DEEPER, num_epochs=5),
 )
 
 STUDY = Study(
