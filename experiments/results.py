@@ -548,7 +548,7 @@ def _draw_points(axes, own, names, study, looks):
   series = list(own.groupby(study.across, sort=False))
   for index, (value, part) in enumerate(series):
     shift = 0.6 * (index + 0.5) / len(series) - 0.3
-    label = _word(study.across, value) if len(series) > 1 else ''
+    label = _column(study, value) if len(series) > 1 else ''
     axes.errorbar(
       part['value'],
       part['label'].map(places) + shift,

@@ -55,5 +55,6 @@ STUDY = Study(
   rows=('timing', 'neuron', 'sampler', 'layer_sizes'),
   metrics=('test_accuracy', 'test_accuracy_rate'),
   margin=0.5,
-  drawn={'sampler': 'sobol'},
+  drawn={'sampler': 'sobol', 'timing': 'realtime'},
+  figure='points',
 )
