@@ -25,6 +25,7 @@ NAMES = (
   'online',
   'device_tolerance',
   'chip',
+  'boards',
   'benchmark',
 )
 ANY = '*'  # sweeps of all other data sets

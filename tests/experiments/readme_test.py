@@ -54,6 +54,17 @@ class ReadmeTest(absltest.TestCase):
       README,
     )
 
+  def test_board(self):
+    cells = {'layer_sizes': '784-256-10', 'board': 'ulx3s_85f'}
+    block_rams = find('boards', 'block_rams', **cells)
+    rate = find('boards', 'samples_per_second', **cells)
+    clock = find('boards', 'max_mhz', **cells)
+    self.assertIn(
+      f'{block_rams:.0f} of 208 block RAMs of an ECP5-85F, is routed at '
+      f'{clock:.0f} MHz, and learns {100 * (rate // 100):,.0f} samples',
+      README,
+    )
+
 
 if __name__ == '__main__':
   absltest.main()
