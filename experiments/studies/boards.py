@@ -18,7 +18,7 @@ STUDY = Study(
     '--fraction_bits=13,11 --clock_mhz=80 --folder=build/784-256-10',
   ),
   columns=('layer_sizes', 'weight_bits', 'num_steps', 'board', 'clock_mhz'),
-  rows=('layer_sizes', 'weight_bits', 'board', 'clock_mhz'),
+  rows=('layer_sizes', 'weight_bits', 'board'),
   across='metric',
   metrics=(
     'luts',
@@ -29,6 +29,6 @@ STUDY = Study(
     'samples_per_second',
   ),
   baseline=None,
-  drawn={'metric': 'samples_per_second'},
+  drawn={'metric': 'block_rams'},
   figure='points',
 )
