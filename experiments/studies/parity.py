@@ -69,5 +69,5 @@ STUDY = Study(
   rows=('timing', 'neuron', 'sampler'),
   metrics=('test_accuracy', 'test_accuracy_rate'),
   margin=0.3,
-  drawn={'sampler': 'sobol', 'dataset': ('mnist', 'fashion_mnist')},
+  drawn={'sampler': 'sobol'},
 )

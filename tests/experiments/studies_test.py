@@ -82,6 +82,13 @@ class StudyTest(parameterized.TestCase):
     }
     self.assertEqual(found, expected)
 
+  @parameterized.parameters(*RECORDED)
+  def test_sweep_of_one_data_set_is_shown(self, name, dataset):
+    study, runs = studies.load(name), results.read_csv(name)
+    own = results.compare(runs[runs['dataset'] == dataset], study)
+    self.assertIn('| ', results.table(own, study))
+    self.assertNotEmpty(results.draw(own, study).axes)
+
   @parameterized.parameters(*studies.NAMES)
   def test_csv_is_as_it_would_be_exported(self, name):
     study, text = studies.load(name), results.path(name).read_text()
