@@ -279,7 +279,8 @@ def compare(runs: pd.DataFrame, study: studies.Study) -> pd.DataFrame:
     for metric in study.metrics:
       if metric in group and group[metric].count():
         base = paired[0] if paired and metric.startswith(_ACCURACY) else None
-        found = _compare(group, base, metric, study.margin)
+        margin = study.find_margin(setting['dataset'])
+        found = _compare(group, base, metric, margin)
         rows.append(setting | {'metric': metric} | found)
   compared = pd.DataFrame(rows)
   if {'window', 'num_steps'} <= {*compared}:
@@ -533,7 +534,7 @@ def _draw_lines(axes, own, names, study, looks):
   axes.set_xlabel(_heading(study.across))
   axes.set_ylabel(_axis_label(own, study))
   if own['baseline'].notna().any():
-    _draw_margin(axes.axhline, study)
+    _draw_margin(axes.axhline, own, study)
   else:
     axes.set_yscale('log')
     axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
@@ -559,7 +560,7 @@ def _draw_points(axes, own, names, study, looks):
   axes.set_ylim(len(places) - 0.5, -0.5)
   axes.set_xlabel(_axis_label(own, study).replace('\n', ' '))
   if own['baseline'].notna().any():
-    _draw_margin(axes.axvline, study)
+    _draw_margin(axes.axvline, own, study)
 
 
 def _axis_label(own, study):
@@ -568,12 +569,13 @@ def _axis_label(own, study):
   return METRICS[own['metric'].iloc[0]]
 
 
-def _draw_margin(draw_line, study):
+def _draw_margin(draw_line, own, study):
+  margin = study.find_margin(own['dataset'].iloc[0])
   draw_line(0, color='black', linewidth=1, label=_baseline_name(study))
   look = {'color': 'black', 'linewidth': 0.8, 'linestyle': ':'}
-  unit = 'point' if study.margin == 1 else 'points'
-  draw_line(-study.margin, **look)
-  draw_line(study.margin, label=f'± {study.margin:g} {unit}', **look)
+  unit = 'point' if margin == 1 else 'points'
+  draw_line(-margin, **look)
+  draw_line(margin, label=f'± {margin:g} {unit}', **look)
 
 
 def _add_legend(fig, grid):

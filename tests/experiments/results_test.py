@@ -64,6 +64,14 @@ class VerdictTest(parameterized.TestCase):
     self.assertEqual(row['seeds'], len(differences))
     self.assertAlmostEqual(row['baseline'], 90 + (len(differences) - 1) / 2)
 
+  def test_digits_have_a_margin_of_their_own(self):
+    runs = make_runs([0.25] * 5)
+    verdicts = [
+      compare(runs.assign(dataset=name), margin=0.3)[0]['verdict']
+      for name in ('digits', 'own')
+    ]
+    self.assertEqual(verdicts, ['within 1 point', 'inconclusive'])
+
   def test_folds_share_training_samples(self):
     differences = [0.0, 1.0, -1.0, 0.5, -0.5]
     columns = (*STUDY.columns, 'folds')
