@@ -16,6 +16,7 @@ STUDY = Study(
       for timing, num_steps in (
         ('buffered', 64),
         ('buffered', 256),
+        ('realtime', 64),
       )
     ),
     'n_mnist': (
