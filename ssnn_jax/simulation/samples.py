@@ -61,7 +61,7 @@ def prepare(
     if config.layers is not None:
       field = f'input_shape {config.input_shape} has'
     remedy = 'make the two agree'
-    if np.size(inputs) == config.layer_sizes[0]:
+    if encoded.train is None and np.size(inputs) == config.layer_sizes[0]:
       remedy = 'a single image is a batch of one, images[None]'
     raise types.UserError(
       f'inputs have {num_inputs} {kind}, but {field} {config.layer_sizes[0]} '
