@@ -125,9 +125,9 @@ def _pairs(expected, actual, weights):
   if actual.trace is not None:
     ours, theirs = expected.trace.spikes, actual.trace.spikes
     yield from _layers('forward spike of', 1, ours.forward, theirs.forward)
-    for name in ('winner', 'largest'):  # that of tick 0 has no effect
-      first, second = (getattr(own, name)[1:] for own in (ours, theirs))
-      yield name, 1, np.append(0, first), np.append(0, second)
+    # The winner of tick 0 has no effect.
+    winners = (np.append(0, own.winner[1:]) for own in (ours, theirs))
+    yield 'winner', 1, *winners
     yield from _layers('error spikes of neuron', 1, ours.errors, theirs.errors)
     ours, theirs = expected.trace, actual.trace
     yield from _layers(
@@ -136,9 +136,7 @@ def _pairs(expected, actual, weights):
     for name in rules.Neurons._fields:
       pair = (getattr(own.neurons, name) for own in (ours, theirs))
       yield from _layers(f'{name} of neuron', 1, *pair)
-  votes, largest, _ = expected.response
-  yield 'votes of class', 0, votes, actual.votes
-  yield 'largest votes of class', 0, largest, actual.largest
+  yield 'votes of class', 0, expected.response.votes, actual.votes
   yield from _layers('weight', 0, expected.weights, weights)
 
 

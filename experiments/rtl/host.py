@@ -58,9 +58,9 @@ def train_epoch(
   batches = loop.choose_batches(run.state, len(labels), run.batch_size)
   for index, samples in enumerate(np.asarray(batches)):
     rates = np.asarray(own.enable)
-    answer = board_lib.present(board, pixels[samples], labels[samples], rates)
+    votes = board_lib.present(board, pixels[samples], labels[samples], rates)
     own = update(own)
-    correct += int(np.sum(_predict(answer) == labels[samples]))
+    correct += int(np.sum(votes.argmax(axis=1) == labels[samples]))
     report((index + 1) * run.batch_size, correct)
   state = run.state.replace(opt_state=own, epoch=run.state.epoch + 1)
   return run._replace(state=state)
@@ -71,14 +71,8 @@ def evaluate(board: board_lib.Board, split: Any) -> float:
   pixels = np.asarray(chip.encode(board.config, split.inputs))
   labels = np.full(len(pixels), -1)
   rates = [0] * board.config.num_layers
-  answer = board_lib.present(board, pixels, labels, rates)
-  return float(np.mean(_predict(answer) == np.asarray(split.labels)))
-
-
-def _predict(answer):
-  """Returns the classes of most votes; votes without noise break ties."""
-  most = answer.votes.max(axis=1, keepdims=True)
-  return np.where(answer.votes == most, answer.largest, -1).argmax(axis=1)
+  votes = board_lib.present(board, pixels, labels, rates)
+  return float(np.mean(votes.argmax(axis=1) == np.asarray(split.labels)))
 
 
 @contextlib.contextmanager

@@ -57,13 +57,6 @@ class Board(NamedTuple):
   port: Any  #: serial.Serial, or a simulated one
 
 
-class Answer(NamedTuple):
-  """Votes of B samples."""
-
-  votes: np.ndarray  #: [B, C] ticks won by each class
-  largest: np.ndarray  #: [B, C] ticks in which each had the largest potential
-
-
 # Verilog.
 
 
@@ -193,7 +186,7 @@ def present(
   pixels: np.ndarray,
   labels: np.ndarray,
   enable: Sequence[int],
-) -> Answer:
+) -> np.ndarray:
   """Presents samples, which changes the weights on the board.
 
   Args:
@@ -201,18 +194,20 @@ def present(
     pixels: `[B, N_0]` uint8.
     labels: `[B]` classes; -1 recognizes a sample without learning.
     enable: `[L]` rates of the enable bits, 0 to 2^16.
+
+  Returns:
+    `[B, C]` ticks won by each class.
   """
   classes = board.config.layer_sizes[-1]
   rates = b''.join(int(rate).to_bytes(3, 'little') for rate in enable)
   samples = np.concatenate([pixels, np.asarray(labels)[:, None]], axis=1)
   requests = [(b'E' + rates, 0)]
   requests += [
-    (b'S' + sample.tobytes(), 4 * classes)
+    (b'S' + sample.tobytes(), 2 * classes)
     for sample in (samples & 0xFF).astype(np.uint8)
   ]
   answers = b''.join(_exchange(board, requests))
-  votes = np.frombuffer(answers, '<u2').reshape(-1, 2, classes)
-  return Answer(*np.int32(votes).swapaxes(0, 1))
+  return np.frombuffer(answers, '<u2').reshape(-1, classes).astype(np.int32)
 
 
 def write_weights(board: Board, weights: rules.Weights) -> None:

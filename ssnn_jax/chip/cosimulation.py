@@ -45,7 +45,7 @@ _PUBLIC = {
   'column_slice': 'memory',
   'hidden_neurons': 'errors',
   'neuron_lane': 'residues drives unsent currents',
-  'class_pass': 'drives winner largest errors',
+  'class_pass': 'drives winner errors',
 }
 _SHARED = 'column_slice', 'neuron_lane'
 _SPIKES, _NEURONS = 2, 5  # clocks after a tick in which signals are complete
@@ -55,7 +55,6 @@ class Outcome(NamedTuple):
   """What the chip answers after a sample."""
 
   votes: np.ndarray  #: [C] ticks won by each class
-  largest: np.ndarray  #: [C] ticks in which each had the largest potential
   num_clocks: int  #: since the result before
   trace: rules.Trace | None  #: of each tick, if traced; no winner of tick 0
 
@@ -300,7 +299,7 @@ def take(
   # Far more than a sample takes, with stalls.
   max_clocks = 20 * (config.num_steps + 2) * (max(config.layer_sizes) + 50)
   rates = _pack(enable, verilog.RATE_WIDTH)
-  votes = np.zeros((2, -(-classes * width // 8)), np.uint8)
+  votes = np.zeros(-(-classes * width // 8), np.uint8)
   signals, raw, rows = [], None, None
   if trace:
     signals = _signals(simulator)
@@ -321,9 +320,8 @@ def take(
     simulator.chip,
     _pointer(rates),
     len(rates),
-    _pointer(votes[0]),
-    _pointer(votes[1]),
-    len(votes[0]),
+    _pointer(votes),
+    len(votes),
     _pointer(raw),
     _pointer(rows),
     ctypes.c_int64(size + 1),
@@ -331,12 +329,9 @@ def take(
   )
   if clocks < 0:
     raise TimeoutError(f'no result within {max_clocks} clocks')
-  votes, largest = (
-    _unpack(np.unpackbits(own, bitorder='little')[: width * classes], width)
-    for own in votes
-  )
+  bits = np.unpackbits(votes, bitorder='little')[: width * classes]
   traced = _trace(config, signals[3:], raw, rows) if trace else None
-  return Outcome(votes, largest, clocks, traced)
+  return Outcome(_unpack(bits, width), clocks, traced)
 
 
 def run(simulator: Simulator, num_clocks: int) -> None:
@@ -344,7 +339,7 @@ def run(simulator: Simulator, num_clocks: int) -> None:
   none = np.zeros(1 << 10, np.uint8)
   simulator.model.chip_result(
     simulator.chip,
-    *(_pointer(none), 0, _pointer(none), _pointer(none), 0, None, None),
+    *(_pointer(none), 0, _pointer(none), 0, None, None),
     ctypes.c_int64(0),
     ctypes.c_int64(num_clocks),
   )
@@ -366,7 +361,7 @@ def _signals(simulator):
   for layer, columns in enumerate(config.layer_sizes[1:]):
     scope = f'g_layer[{layer}].g_neurons.'
     if layer == config.num_layers - 1:
-      for name in ('errors', 'drives', 'winner', 'largest'):
+      for name in ('errors', 'drives', 'winner'):
         add(name, layer, scope + 'classes')
       continue
     add('spikes', layer, f'g_layer[{layer + 1}].g_rows.counter', _SPIKES)
@@ -422,11 +417,9 @@ def _trace(config, signals, raw, rows):
   )
   forward = [rows[:, :-1].astype(np.int64), *map(before, spikes)]
   last = num_layers - 1
-  winner, largest = (
-    before(layers[name, last][0][:, 0]) for name in ('winner', 'largest')
-  )
+  winner = before(layers['winner', last][0][:, 0])
   return rules.Trace(
-    rules.Spikes(tuple(forward), tuple(map(before, errors)), winner, largest),
+    rules.Spikes(tuple(forward), tuple(map(before, errors)), winner),
     tuple(get('currents', layer) for layer in hidden),
     rules.Neurons(
       residues,

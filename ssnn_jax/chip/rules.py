@@ -56,14 +56,12 @@ class Spikes(NamedTuple):
   forward: tuple[jax.Array, ...]  #: x_l, [N_l] bool of inputs and hidden layers
   errors: tuple[jax.Array, ...]  #: e_l, [N_{l+1}], -3 to 3; -1 to 1 of classes
   winner: jax.Array  #: class that wins the tick
-  largest: jax.Array  #: class of the largest drive
 
 
 class Response(NamedTuple):
   """Readouts of the output layer."""
 
   votes: jax.Array  #: [C] ticks won by each class
-  largest: jax.Array  #: [C] ticks in which each class had the largest drive
   drive: jax.Array  #: [C] at the end
 
 
@@ -173,14 +171,14 @@ def tick(
     forward.append(m > 1 << (bits - 1))
     fires = jnp.abs(a)[None] > (2 * most[:, None] + 1) * (worth // 2)
     errors.append(jnp.sign(a) * jnp.sum(jnp.int32(fires), axis=0))
-  # D / k is the mean drive: its softmax is sampled without a division.
-  drive, ticks = neurons.drives[-1], jnp.maximum(t - (num_layers - 1), 1)
-  scores = drive + ticks * noise(config, registers.winner)
-  winner, largest = (jnp.int32(jnp.argmax(own)) for own in (scores, drive))
-  is_learning = (label >= 0) & (t >= num_layers)
+  # D / k is the mean drive: its softmax is sampled without a division. Only
+  # errors need the noise; without a label the largest drive wins.
+  has_label, ticks = label >= 0, jnp.maximum(t - (num_layers - 1), 1)
+  draw = jnp.where(has_label, ticks * noise(config, registers.winner), 0)
+  winner = jnp.int32(jnp.argmax(neurons.drives[-1] + draw))
   error = one_hot(winner, num_classes) - one_hot(label, num_classes)
-  errors.append(jnp.where(is_learning, error, 0))
-  spikes = Spikes(tuple(forward), tuple(errors), winner, largest)
+  errors.append(jnp.where(has_label & (t >= num_layers), error, 0))
+  spikes = Spikes(tuple(forward), tuple(errors), winner)
 
   # Count: a coincidence moves its weight at once, if its row is enabled.
   limit, moved = 1 << (config.weight_bits - 1), []
@@ -247,25 +245,22 @@ def present(
     (64, 64)
   """
   label, enable = (jnp.asarray(x, jnp.int32) for x in (label, enable))
-  classes = jnp.arange(config.layer_sizes[-1])
 
   def advance(carry, t):
     weights, neurons, registers, votes = carry
     weights, trace = tick(
       config, weights, neurons, registers, t, pixels, label, enable
     )
-    own = jnp.stack([trace.spikes.winner, trace.spikes.largest])
-    is_vote = (own[:, None] == classes[None]) & (t >= config.network.first_vote)
-    votes += jnp.int32(is_vote)
+    vote = one_hot(trace.spikes.winner, len(votes))
+    votes += jnp.where(t >= config.network.first_vote, vote, 0)
     registers = step(config, registers, t)
     return (weights, trace.neurons, registers, votes), trace
 
   zeros = tuple(jnp.zeros(n, jnp.int32) for n in config.layer_sizes[1:])
   neurons = Neurons(zeros[:-1], zeros, zeros[:-1])
-  votes = jnp.zeros((2, len(classes)), jnp.int32)
-  carry = tuple(weights), neurons, generators, votes
+  carry = tuple(weights), neurons, generators, zeros[-1]
   ticks = jnp.arange(config.num_steps, dtype=jnp.int32)
   carry, trace = jax.lax.scan(advance, carry, ticks)
   weights, neurons, generators, votes = carry
-  response = Response(votes[0], votes[1], neurons.drives[-1])
+  response = Response(votes, neurons.drives[-1])
   return Presentation(weights, generators, response, trace)

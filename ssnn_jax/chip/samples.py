@@ -67,11 +67,10 @@ def _by_kernel(config, weights, generators, pixels, labels, enable):
   num_samples, classes = len(labels), config.layer_sizes[-1]
   sizes = [*config.layer_sizes[:-1], *config.layer_sizes[1:]]
   counts = jax.ShapeDtypeStruct((num_samples, sum(sizes)), jnp.int32)
-  votes = jax.ShapeDtypeStruct((num_samples, 2, classes), jnp.int32)
-  drive = jax.ShapeDtypeStruct((num_samples, classes), jnp.int32)
+  output = jax.ShapeDtypeStruct((num_samples, classes), jnp.int32)
   call = jax.ffi.ffi_call(
     _KERNEL,
-    [votes, drive, counts]
+    [output, output, counts]
     + [jax.ShapeDtypeStruct(x.shape, x.dtype) for x in state],
     vmap_method='broadcast_all',
     input_output_aliases={3 + index: 3 + index for index in range(len(state))},
@@ -83,7 +82,7 @@ def _by_kernel(config, weights, generators, pixels, labels, enable):
   return Presented(
     weights=tuple(state[: config.num_layers]),
     generators=rules.Generators(*state[config.num_layers :]),
-    response=rules.Response(votes[:, 0], votes[:, 1], drive),
+    response=rules.Response(votes, drive),
     spikes=tuple(counts[: config.num_layers]),
     errors=tuple(counts[config.num_layers :]),
   )

@@ -51,7 +51,6 @@ def ports(config: ChipConfig) -> list[Port]:
     ('output', 'result_valid', 1, 'a sample is done'),
     ('input', 'result_ready', 1, 'takes the result; the next sample starts'),
     ('output', 'votes', votes, 'ticks won by each class; class 0 lowest'),
-    ('output', 'largest_votes', votes, 'the same without noise'),
     ('input', 'enable_rates', RATE_WIDTH * num_layers,
      'learning rates: rates of the enable bits of each layer, '
      f'{RATE_WIDTH} bits each, 0 to 2^16; layer 0 lowest; read at the start '

@@ -74,10 +74,10 @@ MUTATIONS = {
     'neuron_lane', "own_first ? '0 : residues[index0]", 'residues[index0]',
   ),
   'tie_of_winners': ('class_pass', 'score3 > best', 'score3 >= best'),
-  'tie_of_largest': ('class_pass', 'drive3 > most', 'drive3 >= most'),
+  'noise_without_label': ('class_pass', "has_label ? noise0 : '0", 'noise0'),
   'noise_of_tick': ('class_pass', 'finishes && late', 'finishes'),
   'start_of_errors': (
-    'class_pass', "late && label != 8'd255", "label != 8'd255",
+    'class_pass', 'late && has_label', 'has_label',
   ),
   'bytes_of_words': ('class_pass', "count[1:0] == 2'd3", "count[1:0] == 2'd2"),
   'first_vote': (

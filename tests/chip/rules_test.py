@@ -54,7 +54,7 @@ def present_by_loops(config, weights, registers, pixels, label, enable):
   """Presents a sample neuron by neuron, in Python integers.
 
   Returns the weights and registers after it, its votes, and each tick: forward
-  spikes, error spikes, winner and largest, g, m, D, a.
+  spikes, error spikes, winner, g, m, D, a.
   """
   sizes, fractions = config.layer_sizes, config.fractions
   last = len(sizes) - 2
@@ -62,7 +62,7 @@ def present_by_loops(config, weights, registers, pixels, label, enable):
   limit = 2 ** (config.weight_bits - 1)
   m, d_sum, a = ([np.zeros(n, int) for n in sizes[1:]] for _ in range(3))
   word, winners, enables = int(registers[0]), *registers[1:]
-  votes, ticks = np.zeros((2, sizes[-1]), int), []
+  votes, ticks = np.zeros(sizes[-1], int), []
   worths = [
     2 ** (fractions[k + 1] + (0 if k + 1 == last else 2)) // 4
     for k in range(last)
@@ -85,14 +85,13 @@ def present_by_loops(config, weights, registers, pixels, label, enable):
       * config.gumbel_table[int(winners[c // 4]) >> 8 * (c % 4) & 255]
       for c, value in enumerate(d_sum[last])
     ]
-    winner, largest = np.argmax(scores), np.argmax(d_sum[last])
+    winner = np.argmax(scores if label >= 0 else d_sum[last])
     e.append(np.zeros(sizes[-1], int))
     if label >= 0 and t > last:
       e[last][winner] += 1
       e[last][label] -= 1
     if t >= max(last + 1, config.num_steps // 2):
-      votes[0, winner] += 1
-      votes[1, largest] += 1
+      votes[winner] += 1
     old, g = [w.copy() for w in weights], []
     for k, w in enumerate(weights):
       drive = np.zeros(sizes[k + 1], int)
@@ -113,13 +112,13 @@ def present_by_loops(config, weights, registers, pixels, label, enable):
         if 0 < total < (t + 1 - k) << fractions[k]:
           a[k][j] += g[k][j]
     state = jax.tree.map(np.copy, (m[:-1], d_sum, a[:-1]))
-    ticks.append((x, e, winner, largest, g, state))
+    ticks.append((x, e, winner, g, state))
     winners, enables = (
       np.array(list(map(_xorshift, r)), np.uint32) for r in (winners, enables)
     )
   registers = _xorshift(word), winners, enables
   trace = jax.tree.map(lambda *each: np.stack(each), *ticks)
-  return weights, registers, tuple(votes), d_sum[last], trace
+  return weights, registers, votes, d_sum[last], trace
 
 
 def _xorshift(x):

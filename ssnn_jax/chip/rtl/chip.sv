@@ -34,15 +34,14 @@ module chip #(
 ) (
   input  logic                         clock,
   input  logic                         reset,
-  // Samples: a byte for each pixel, then the label; 255 does not learn.
+  // Samples: a byte for each pixel, then the label; 255 recognizes.
   input  logic                         sample_valid,
   output logic                         sample_ready,
   input  logic [7:0]                   sample_data,
-  // Answer: ticks won by each class, with noise and without.
+  // Answer: ticks won by each class.
   output logic                         result_valid,
   input  logic                         result_ready,
   output logic [CLASSES*TICK_BITS-1:0] votes,
-  output logic [CLASSES*TICK_BITS-1:0] largest_votes,
   input  logic [17*LAYERS-1:0]         enable_rates,  // of 2^16
   // Rows of weights, between samples: a request, then the weights of the row.
   input  logic                         row_valid,
@@ -223,7 +222,7 @@ module chip #(
       ) classes (
         .clock, .reset, .start, .first, .scan, .scanned(scanned[l]), .shift,
         .done(done[l]), .drive_in(drives[DRIVE_BITS-1:0]), .late, .vote, .label,
-        .errors, .votes, .largest_votes);
+        .errors, .votes);
       assign clear_after = 1'b0;
       assign spike_valid[l] = 1'b0;
       assign spikes = '0;

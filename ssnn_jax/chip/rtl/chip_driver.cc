@@ -155,7 +155,7 @@ void chip_send(Chip* chip, const uint8_t* bytes, int64_t size, int stall) {
 // Runs until a result is taken, or for some clocks; returns their number, or
 // -1 if there was no result.
 int64_t chip_result(Chip* chip, const uint8_t* rates, int rates_bytes,
-                    uint8_t* votes, uint8_t* largest, int votes_bytes,
+                    uint8_t* votes, int votes_bytes,
                     uint8_t* trace, uint8_t* rows, int64_t num_rows,
                     int64_t max_clocks) {
   auto& top = chip->top;
@@ -175,10 +175,7 @@ int64_t chip_result(Chip* chip, const uint8_t* rates, int rates_bytes,
     top.eval();
     const bool sends = top.sample_valid && top.sample_ready;
     const bool takes = top.result_valid && top.result_ready;
-    if (takes) {
-      copy_out(top.votes, votes, votes_bytes);
-      copy_out(top.largest_votes, largest, votes_bytes);
-    }
+    if (takes) copy_out(top.votes, votes, votes_bytes);
     record(chip);
     chip->clock();
     if (sends) {

@@ -2,8 +2,8 @@
 //
 // The winner has the largest drive plus Gumbel noise, which is k times an entry
 // of a table in tick k: the mean drive and noise, without a division. That is
-// class c with the probability softmax(mean drive)_c. Of equal classes, the
-// first wins. The pass after a tick finds the winner of the next one.
+// class c with the probability softmax(mean drive)_c. Without a label nothing
+// errs, and there is no noise. Of equal classes, the first wins. The pass after a tick finds the winner of the next one.
 module class_pass #(
   parameter int CLASSES = 10,
   parameter int DRIVE_BITS = 17,
@@ -28,8 +28,7 @@ module class_pass #(
   input  logic                         vote,
   input  logic [7:0]                   label,     // 255: no errors
   output logic [2*CLASSES-1:0]         errors,
-  output logic [CLASSES*TICK_BITS-1:0] votes,
-  output logic [CLASSES*TICK_BITS-1:0] largest_votes
+  output logic [CLASSES*TICK_BITS-1:0] votes
 );
 
   localparam int CLASS_BITS = CLASSES > 1 ? $clog2(CLASSES) : 1;
@@ -75,35 +74,32 @@ module class_pass #(
     else if (turn) ring <= (32*WORDS)'({stepped, ring} >> 32);
   end
 
-  // Drives and scores; the largest of each.
+  // Drives, and scores: the largest wins.
   logic [NOISE_BITS-1:0] quantiles[256], noise0, noise1;
   initial
     for (int a = 0; a < 256; a++)
       quantiles[a] = GUMBEL[NOISE_BITS * a +: NOISE_BITS];
   logic signed [STATE_BITS-1:0] drives[CLASSES];
   logic signed [DRIVE_BITS-1:0] change1;
-  logic signed [STATE_BITS-1:0] drive1, drive2, drive3, most;
+  logic signed [STATE_BITS-1:0] drive1, drive2;
   logic signed [SCORE_BITS-1:0] score3, best;
   logic [PRODUCT_BITS-1:0] product2;
   logic [TICK_BITS-1:0] ticks;
-  logic [7:0] winner, largest;
+  logic [7:0] winner;
+  logic has_label;
+  assign has_label = label != 8'd255;
   always_ff @(posedge clock) begin
     noise0 <= quantiles[word[7:0]];
-    noise1 <= noise0;
+    noise1 <= has_label ? noise0 : '0;
     change1 <= drive_in;
     drive1 <= first ? '0 : drives[class0[CLASS_BITS-1:0]];
     drive2 <= drive1 + STATE_BITS'(change1);
     product2 <= PRODUCT_BITS'(noise1) * PRODUCT_BITS'(ticks);
     if (valid[2]) drives[class2[CLASS_BITS-1:0]] <= drive2;
-    drive3 <= drive2;
     score3 <= SCORE_BITS'(drive2) + $signed(SCORE_BITS'(product2));
     if (valid[3] && (class3 == '0 || score3 > best)) begin
       best <= score3;
       winner <= class3;
-    end
-    if (valid[3] && (class3 == '0 || drive3 > most)) begin
-      most <= drive3;
-      largest <= class3;
     end
     if (start) ticks <= 1;
     else if (finishes && late) ticks <= ticks + 1'b1;
@@ -114,20 +110,15 @@ module class_pass #(
       if (reset || start)
         errors[2 * c +: 2] <= '0;
       else if (finishes)
-        errors[2 * c +: 2] <= late && label != 8'd255
+        errors[2 * c +: 2] <= late && has_label
           ? 2'(winner == 8'(c)) - 2'(label == 8'(c)) : 2'd0;
 
   always_ff @(posedge clock)
     for (int c = 0; c < CLASSES; c++)
-      if (reset || start) begin
+      if (reset || start)
         votes[TICK_BITS * c +: TICK_BITS] <= '0;
-        largest_votes[TICK_BITS * c +: TICK_BITS] <= '0;
-      end else if (finishes && vote) begin
+      else if (finishes && vote)
         votes[TICK_BITS * c +: TICK_BITS] <=
           votes[TICK_BITS * c +: TICK_BITS] + TICK_BITS'(winner == 8'(c));
-        largest_votes[TICK_BITS * c +: TICK_BITS] <=
-          largest_votes[TICK_BITS * c +: TICK_BITS]
-          + TICK_BITS'(largest == 8'(c));
-      end
 
 endmodule

@@ -137,7 +137,7 @@ struct Chip {
         std::fill(state->begin(), state->end(), 0);
       }
     }
-    std::fill_n(votes, 2 * layers[last].columns, 0);
+    std::fill_n(votes, layers[last].columns, 0);
     std::fill_n(counts, num_counts, 0);
     Sort(pixels);
     for (int64_t t = 0; t < config.num_steps; ++t) {
@@ -200,16 +200,15 @@ struct Chip {
   void Compete(int64_t t, int32_t label, int32_t* votes) {
     Layer& output = layers[last];
     const std::vector<int32_t>& drives = output.drives;
-    const int32_t ticks = std::max(t - last, int64_t{1});
-    int64_t best = 0, largest = 0;
+    const int32_t ticks = label < 0 ? 0 : std::max(t - last, int64_t{1});
+    int64_t best = 0;
     int32_t most = INT32_MIN;
     for (int64_t k = 0; k < output.columns; ++k) {
       const uint32_t address = winner[k / 4] >> (8 * (k % 4)) & 255;
       const int32_t score = drives[k] + ticks * config.gumbel[address];
       if (score > most) most = score, best = k;
-      if (drives[k] > drives[largest]) largest = k;
     }
-    if (t >= config.first_vote) ++votes[best], ++votes[output.columns + largest];
+    if (t >= config.first_vote) ++votes[best];
     std::fill(output.sent.begin(), output.sent.end(), 0);
     if (label < 0 || t <= last) return;
     ++output.sent[best];
@@ -289,7 +288,7 @@ ffi::Error Present(ffi::ThreadPool pool, ffi::Buffer<ffi::U8> pixels,
       presented.Present(pixels.typed_data() + at * sizes[0],
                         labels.typed_data()[at],
                         rates.typed_data() + at * num_layers,
-                        votes->typed_data() + at * 2 * classes,
+                        votes->typed_data() + at * classes,
                         drive->typed_data() + at * classes,
                         counts->typed_data() + at * num_counts, num_counts);
     }

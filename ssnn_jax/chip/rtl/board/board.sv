@@ -24,7 +24,7 @@ module board #(
   logic [7:0] byte_data, in_data, out_data;
   logic sample_valid, sample_ready, result_valid, result_ready;
   logic [7:0] sample_data;
-  logic [VOTE_BITS-1:0] votes, largest_votes;
+  logic [VOTE_BITS-1:0] votes;
   logic [17*LAYERS-1:0] enable_rates;
   logic row_valid, row_ready, row_write;
   logic [1:0] row_layer;

@@ -4,7 +4,7 @@
 //   E, 3 bytes of each layer   ->  E             rates of enable bits
 //   W, layer, row, weights     ->  W             writes a row of weights
 //   R, layer, row              ->  R, weights    reads a row
-//   S, pixels, label           ->  S, votes, largest votes
+//   S, pixels, label           ->  S, votes
 //
 // Numbers have their lowest byte first: a row, a weight (with its sign) and a
 // number of votes have two bytes, all others one. A label of 255 recognizes the
@@ -20,7 +20,7 @@ module commands #(
   // Derived; leave them.
   parameter int CLASSES = SIZES[32*LAYERS +: 32],
   parameter int TICK_BITS = $clog2(STEPS + 1),
-  parameter int VOTE_INDEX = $clog2(2 * CLASSES)
+  parameter int VOTE_INDEX = CLASSES > 1 ? $clog2(CLASSES) : 1
 ) (
   input  logic                         clock,
   input  logic                         reset,
@@ -38,7 +38,6 @@ module commands #(
   input  logic                         result_valid,
   output logic                         result_ready,
   input  logic [CLASSES*TICK_BITS-1:0] votes,
-  input  logic [CLASSES*TICK_BITS-1:0] largest_votes,
   output logic [17*LAYERS-1:0]         enable_rates,
   output logic                         row_valid,
   input  logic                         row_ready,
@@ -149,10 +148,10 @@ module commands #(
   logic [7:0] kind;
   logic [15:0] last;              // position of the last byte
   logic [7:0] vote, weight;
-  logic [2*CLASSES-1:0][TICK_BITS-1:0] all_votes;
+  logic [CLASSES-1:0][TICK_BITS-1:0] all_votes;
   logic [7:0] name;               // its byte
   logic [4:0][7:0] names;
-  assign all_votes = {largest_votes, votes};
+  assign all_votes = votes;
   assign vote =
     8'(16'(all_votes[VOTE_INDEX'((sent - 16'd1) >> 1)]) >> (sent[0] ? 0 : 8));
   assign weight = 8'(16'($signed(weight_out_data)) >> (sent[0] ? 0 : 8));
@@ -170,7 +169,7 @@ module commands #(
     out_data = kind;
     case (kind)
       "S": begin
-        last = 16'(4 * CLASSES);
+        last = 16'(2 * CLASSES);
         if (sent != 0) out_data = vote;
       end
       "R": begin
