@@ -26,6 +26,7 @@ from ssnn_jax.spikes import sobol
 WORD_BITS = 32
 _BYTES = WORD_BITS // ADDRESS_BITS
 _GOLDEN = 0x9E37  # 2^16 times the golden ratio, its fraction
+_LANES = 16  # inputs that share a word
 
 Weights = tuple[jax.Array, ...]  # [N_l + 1, N_{l+1}] int16; last row: biases
 
@@ -33,11 +34,11 @@ Weights = tuple[jax.Array, ...]  # [N_l + 1, N_{l+1}] int16; last row: biases
 class Generators(NamedTuple):
   """Xorshift registers of random words, uint32 and not 0.
 
-  They run on from sample to sample. The input register steps after the last
-  tick of a sample, all others after every tick.
+  They run on from sample to sample. The input register steps once for each 16
+  rows, in the same steps in all ticks of a sample; all others after every tick.
   """
 
-  input: jax.Array  #: [] flips the Sobol thresholds of a sample
+  input: jax.Array  #: [] flips the Sobol points of the inputs
   winner: jax.Array  #: [ceil(C / 4)]: four classes share a word
   enable: jax.Array  #: [L] of each layer of weights
 
@@ -90,11 +91,9 @@ def init_generators(config: ChipConfig, key: jax.Array) -> Generators:
   return Generators(bits[0], bits[1 : num_winner + 1], bits[num_winner + 1 :])
 
 
-def step(config: ChipConfig, registers: Generators, t: jax.Array) -> Generators:
-  """Returns the registers after tick t."""
-  after = jax.tree.map(_xorshift, registers)
-  is_last = t == config.num_steps - 1
-  return after._replace(input=jnp.where(is_last, after.input, registers.input))
+def step(registers: Generators) -> Generators:
+  """Returns the registers after a tick; that of the inputs waits."""
+  return jax.tree.map(_xorshift, registers)._replace(input=registers.input)
 
 
 def _xorshift(x):
@@ -114,13 +113,30 @@ def sobol_rows() -> np.ndarray:
   return sobol.generator_matrix(dimension)[-PIXEL_BITS:]
 
 
-def threshold(register: jax.Array, t: jax.Array) -> jax.Array:
-  """Returns the threshold of all inputs at tick t, int32 of 0 to 255."""
+def flip_bytes(register: jax.Array, size: int) -> tuple[jax.Array, jax.Array]:
+  """Returns the byte by which each input flips Sobol points, `[N_0]` int32.
+
+  If all inputs had the same, they would spike in the same ticks: drives would
+  swing, and a neuron cannot take back the spikes of a swing. 16 rows share a
+  word of the register, turned by two bits more for each; then it steps. The
+  second result is the register after the last rows.
+  """
+  step = lambda word, _: (_xorshift(word), word)
+  num_words = size // _LANES + 1  # the bias is a row, too
+  after, words = jax.lax.scan(step, register, None, length=num_words)
+  turns = jnp.arange(0, WORD_BITS, WORD_BITS // _LANES, dtype=jnp.uint32)[None]
+  words = words[:, None]
+  turned = words << turns | words >> (WORD_BITS - turns) % WORD_BITS
+  upper = jnp.int32(turned >> (WORD_BITS - PIXEL_BITS))
+  return jnp.ravel(upper)[:size], after
+
+
+def sobol_point(t: jax.Array) -> jax.Array:
+  """Returns the Sobol point of tick t, int32 of 0 to 255."""
   rows = jnp.asarray(sobol_rows(), jnp.uint32)
   bits = jax.lax.population_count(rows & jnp.uint32(t)) & 1
   places = jnp.arange(PIXEL_BITS, dtype=jnp.uint32)
-  point = jnp.sum(bits << places, dtype=jnp.uint32)
-  return jnp.int32(register >> (WORD_BITS - PIXEL_BITS) ^ point)
+  return jnp.sum(bits << places, dtype=jnp.uint32).astype(jnp.int32)
 
 
 def noise(config: ChipConfig, words: jax.Array) -> jax.Array:
@@ -149,13 +165,14 @@ def tick(
   registers: Generators,
   t: jax.Array,
   pixels: jax.Array,
+  flips: jax.Array,
   label: jax.Array,
   enable: jax.Array,
 ) -> tuple[Weights, Trace]:
   """Advances the chip by one tick, t from 0: emit, count, integrate.
 
-  The other arguments are those of `present`. Returns the weights after the
-  tick, and what happened in it.
+  `flips` are those of `flip_bytes`, the other arguments those of `present`.
+  Returns the weights after the tick, and what happened in it.
   """
   num_layers, num_classes = config.num_layers, config.layer_sizes[-1]
   most = jnp.arange(integrate_and_fire.MAX_ERROR_SPIKES, dtype=jnp.int32)
@@ -164,7 +181,7 @@ def tick(
   pixels = jnp.int32(pixels)
   # A rate is p / 255 in units of 1 / 256, so that 255 spikes in every tick.
   rates = pixels + (pixels >> (PIXEL_BITS - 1))
-  forward, errors = [threshold(registers.input, t) < rates], []
+  forward, errors = [(flips ^ sobol_point(t)) < rates], []
   for m, a, bits, worth in zip(
     neurons.residues, neurons.errors, config.fractions, config.worths
   ):
@@ -249,18 +266,19 @@ def present(
   def advance(carry, t):
     weights, neurons, registers, votes = carry
     weights, trace = tick(
-      config, weights, neurons, registers, t, pixels, label, enable
+      config, weights, neurons, registers, t, pixels, flips, label, enable
     )
     vote = one_hot(trace.spikes.winner, len(votes))
     votes += jnp.where(t >= config.network.first_vote, vote, 0)
-    registers = step(config, registers, t)
-    return (weights, trace.neurons, registers, votes), trace
+    return (weights, trace.neurons, step(registers), votes), trace
 
+  flips, after = flip_bytes(generators.input, len(pixels))
   zeros = tuple(jnp.zeros(n, jnp.int32) for n in config.layer_sizes[1:])
   neurons = Neurons(zeros[:-1], zeros, zeros[:-1])
   carry = tuple(weights), neurons, generators, zeros[-1]
   ticks = jnp.arange(config.num_steps, dtype=jnp.int32)
   carry, trace = jax.lax.scan(advance, carry, ticks)
   weights, neurons, generators, votes = carry
+  generators = generators._replace(input=after)
   response = Response(votes, neurons.drives[-1])
   return Presentation(weights, generators, response, trace)

@@ -88,6 +88,8 @@ MUTATIONS = {
   'sobol_point': (
     'encoder', '^(MATRIX[16 * q +: 16] & t)', '^(MATRIX[16 * q +: 16] & ~t)',
   ),
+  'turn_of_words': ('encoder', '56 - 2 * k', '56 - k'),
+  'words_of_a_tick': ('encoder', 'ends ? stepped : register', 'stepped'),
   'xorshift': ('xorshift', 'word << 13', 'word << 12'),
   'queue_overflow': ('scanner', "count < 5'd12", "1'b1"),
   'sums_not_cleared': (
@@ -224,7 +226,7 @@ class MutationTest(parameterized.TestCase):
     self.assertIsNone(found)
     flat = np.concatenate([*map(np.ravel, weights)])
     for limit in (-4, 3):
-      self.assertGreater(np.mean(flat == limit), 0.04)
+      self.assertGreater(np.mean(flat == limit), 0.03)
 
   def test_written_files_describe_the_chip(self):
     case, samples = make(SATURATED)

@@ -16,7 +16,7 @@ NUM_SAMPLES = 4
 CONFIGS = {
   'one_layer': chip.ChipConfig((6, 3), 2, 8, 5),
   'two_layers': chip.ChipConfig((5, 7, 4), 300, 16, (7, 6)),
-  'three_layers': chip.ChipConfig((5, 8, 290, 3), 29, 9, (9, 6, 7)),
+  'three_layers': chip.ChipConfig((35, 8, 290, 3), 29, 9, (9, 6, 7)),
   'saturated': chip.ChipConfig((4, 6, 3), 48, 3, 3),
 }
 
@@ -69,8 +69,13 @@ def present_by_loops(config, weights, registers, pixels, label, enable):
   ]
   for t in range(config.num_steps):
     # The first Sobol dimension reverses the bits of the tick.
-    theta = word >> 24 ^ int(f'{t % 256:08b}'[::-1], 2)
-    x = [np.array([theta < p + (p >= 128) for p in map(int, pixels)])]
+    point = int(f'{t % 256:08b}'[::-1], 2)
+    x, own = [[]], word
+    for i, p in enumerate(map(int, pixels)):
+      own = own if i % 16 or not i else _xorshift(own)
+      turned = (own << 2 * (i % 16)) % 2**32 | own >> 32 - 2 * (i % 16)
+      x[0].append((point ^ turned >> 24) < p + (p >= 128))
+    x[0] = np.array(x[0])
     e = []
     for k in range(last):
       x.append(np.array([own > 2 ** (fractions[k] - 1) for own in m[k]]))
@@ -116,7 +121,9 @@ def present_by_loops(config, weights, registers, pixels, label, enable):
     winners, enables = (
       np.array(list(map(_xorshift, r)), np.uint32) for r in (winners, enables)
     )
-  registers = _xorshift(word), winners, enables
+  for _ in range(sizes[0] // 16 + 1):
+    word = _xorshift(word)
+  registers = word, winners, enables
   trace = jax.tree.map(lambda *each: np.stack(each), *ticks)
   return weights, registers, votes, d_sum[last], trace
 

@@ -1,10 +1,11 @@
 // Spikes of the inputs: rows of layer 0, one of each bank in a clock.
 //
-// In tick t, input i spikes if a threshold, which all inputs share, is below
-// its pixel: bits of a Sobol point of t, flipped by a register that steps after
-// a sample. GROUP pixels are compared in a clock, ahead of the scan and even of
-// the tick; groups wait in a queue of each bank, and silent ones are left out.
-// The bias follows the last input, and always spikes.
+// In tick t, input i spikes if its threshold is below its pixel: bits of a Sobol
+// point of t, flipped by a byte of a random word. 16 rows share a word, turned
+// by two bits more for each; all ticks of a sample have the same words. GROUP
+// pixels are compared in a clock, ahead of the scan and even of the tick; groups
+// wait in a queue of each bank, and silent ones are left out. The bias follows
+// the last input, and always spikes.
 module encoder #(
   parameter int INPUTS = 64,
   parameter int STEPS = 64,
@@ -30,19 +31,22 @@ module encoder #(
 
   localparam int REST = INPUTS % GROUP;  // place of the bias in the last group
 
-  logic active, issue, last;
+  logic active, issue, last, ends, is_upper;
   logic [15:0] t;
-  logic [31:0] register, stepped;
+  logic [31:0] register, word, stepped;  // first word of the sample, and now
   logic [BANKS-1:0] room, scanning;
-  xorshift next (.word(register), .stepped);
+  xorshift next (.word, .stepped);
 
   assign last = group == GROUP_BITS'(GROUPS - 1);
+  assign ends = t == 16'(STEPS - 1);
+  assign is_upper = BANKS == 1 && group[0];  // half of the rows of a word
   assign issue = active && &room;
 
   always_ff @(posedge clock)
     if (reset) begin
       active <= 1'b0;
       register <= SEED;
+      word <= SEED;
     end else if (start) begin
       active <= 1'b1;
       group <= '0;
@@ -51,19 +55,21 @@ module encoder #(
       group <= last ? '0 : group + 1'b1;
       if (last) begin
         t <= t + 1'b1;
-        if (t == 16'(STEPS - 1)) begin
+        word <= ends ? stepped : register;
+        if (ends) begin
           active <= 1'b0;
           register <= stepped;
         end
-      end
+      end else if (BANKS == 2 || is_upper) word <= stepped;
     end
 
   // Pipeline: 1 the page is read, 2 its pixels are stored, 3 they are compared.
   logic [2:0] valid;
   logic [2:0] is_last;
   logic [3*GROUP_BITS-1:0] groups;
-  logic [7:0] point, threshold1, threshold2;
-  logic [8*GROUP-1:0] pixels2;
+  logic [7:0] point, point1;
+  logic [31:0] word1;
+  logic [8*GROUP-1:0] thresholds2, pixels2;
   logic [GROUP-1:0] spikes;
   always_comb
     for (int q = 0; q < 8; q++) point[q] = ^(MATRIX[16 * q +: 16] & t);
@@ -72,13 +78,15 @@ module encoder #(
     valid <= reset ? '0 : {valid[1:0], issue};
     is_last <= {is_last[1:0], last};
     groups <= {groups[2*GROUP_BITS-1:0], group};
-    threshold1 <= register[31:24] ^ point;
-    threshold2 <= threshold1;
+    point1 <= point;
+    word1 <= is_upper ? {word[15:0], word[31:16]} : word;
+    for (int k = 0; k < GROUP; k++)
+      thresholds2[8*k +: 8] <= 8'({word1, word1} >> (56 - 2 * k)) ^ point1;
     pixels2 <= pixels;
     // 255 spikes in every tick, 0 in none: below p + p / 128.
     for (int k = 0; k < GROUP; k++)
       spikes[k] <= is_last[1] && k >= REST ? k == REST
-        : {threshold2, 1'b0} < {pixels2[8*k +: 8], pixels2[8*k + 7]};
+        : {thresholds2[8*k +: 8], 1'b0} < {pixels2[8*k +: 8], pixels2[8*k + 7]};
   end
 
   for (genvar b = 0; b < BANKS; b++) begin : g_bank

@@ -3,16 +3,16 @@
 //
 // Most time is taken by the drive of the first layer, the sum of the weights of
 // rows that spike. Weights of 16 bits are added side by side, and sums of as many
-// rows as cannot overflow are widened to 32 bits. As all inputs have the same
-// threshold, those that spike are the first of the inputs sorted by their rates.
+// rows as cannot overflow are widened to 32 bits.
 
 #include "common.h"
 
 namespace ssnn::chip {
 namespace {
 
-constexpr int kWordBits = 32, kPixelBits = 8, kMostRate = 1 << kPixelBits;
+constexpr int kWordBits = 32, kPixelBits = 8;
 constexpr int kUnusedBits = 16;  // of the words of rows
+constexpr int kInputLanes = 16;  // inputs that share a word
 constexpr uint32_t kGolden = 0x9E37;
 constexpr int kWide = 32;  // weights side by side in a vector
 
@@ -50,9 +50,6 @@ void Step(uint32_t& x) {
   x ^= x << 5;
 }
 
-// Number of 256 ticks in which a pixel spikes.
-int32_t Rate(int32_t pixel) { return pixel + (pixel >> (kPixelBits - 1)); }
-
 // Lists what is not 0, and returns how many there are.
 int64_t List(const std::vector<int32_t>& values, int32_t* places) {
   int64_t count = 0;
@@ -61,6 +58,12 @@ int64_t List(const std::vector<int32_t>& values, int32_t* places) {
     count += values[place] != 0;
   }
   return count;
+}
+
+// Lists the rows of a layer that spike, with the bias.
+void Activate(const std::vector<int32_t>& spikes, Layer& layer) {
+  layer.num_active = List(spikes, layer.active.data());
+  layer.active[layer.num_active++] = layer.rows - 1;
 }
 
 // Adds the weights of the active rows, for kVectors * kWide columns.
@@ -127,7 +130,8 @@ struct Chip {
   std::vector<Layer> layers;
   uint32_t *input, *winner, *enable;  // registers
   int64_t last;                       // layer of weights
-  int64_t num_rows[kMostRate + 1];    // inputs of this rate or more, and the bias
+  std::vector<int32_t> spikes;        // of the inputs
+  std::vector<int32_t> flips;         // of their Sobol points, and the bias
 
   void Present(const uint8_t* pixels, int32_t label, const int32_t* rates,
                int32_t* votes, int32_t* drive, int32_t* counts,
@@ -139,9 +143,9 @@ struct Chip {
     }
     std::fill_n(votes, layers[last].columns, 0);
     std::fill_n(counts, num_counts, 0);
-    Sort(pixels);
+    Flip();
     for (int64_t t = 0; t < config.num_steps; ++t) {
-      Emit(t);
+      Emit(t, pixels);
       Compete(t, label, votes);
       Count(counts);
       for (int64_t index = 0; index <= last; ++index) Integrate(t, index);
@@ -151,32 +155,31 @@ struct Chip {
       }
       for (int64_t k = 0; k < layers[last].columns; k += 4) Step(winner[k / 4]);
     }
-    Step(*input);
     std::copy_n(layers[last].drives.data(), layers[last].columns, drive);
   }
 
-  // Sorts the rows of the first layer by their rates, the bias first.
-  void Sort(const uint8_t* pixels) {
-    const int32_t size = config.sizes[0];
-    std::fill_n(num_rows, kMostRate + 1, 0);
-    for (int32_t i = 0; i < size; ++i) ++num_rows[Rate(pixels[i])];
-    int64_t above = 1;
-    for (int rate = kMostRate; rate >= 0; --rate) {
-      std::swap(num_rows[rate], above);
-      above += num_rows[rate];
+  // Finds by what each input flips the Sobol points of the sample.
+  void Flip() {
+    for (size_t i = 0; i < flips.size(); ++i) {
+      const int lane = i % kInputLanes, turn = lane * kWordBits / kInputLanes;
+      if (lane == 0 && i > 0) Step(*input);
+      flips[i] = (*input << turn | *input >> (kWordBits - turn) % kWordBits) >>
+                 (kWordBits - kPixelBits);
     }
-    std::vector<int32_t>& rows = layers[0].active;
-    rows[0] = size;
-    for (int32_t i = 0; i < size; ++i) rows[num_rows[Rate(pixels[i])]++] = i;
+    Step(*input);
   }
 
   // Fires the inputs and the hidden neurons, forward and backward.
-  void Emit(int64_t t) {
-    uint32_t threshold = *input >> (kWordBits - kPixelBits);
+  void Emit(int64_t t, const uint8_t* pixels) {
+    int32_t point = 0;
     for (int bit = 0; bit < kPixelBits; ++bit) {
-      threshold ^= __builtin_parity(config.sobol[bit] & t) << bit;
+      point |= __builtin_parity(config.sobol[bit] & t) << bit;
     }
-    layers[0].num_active = num_rows[threshold + 1];
+    for (int32_t i = 0; i < config.sizes[0]; ++i) {
+      const int32_t rate = pixels[i] + (pixels[i] >> (kPixelBits - 1));
+      spikes[i] = (point ^ flips[i]) < rate;
+    }
+    Activate(spikes, layers[0]);
     for (int64_t index = 0; index < last; ++index) {
       Layer& layer = layers[index];
       const int32_t one = 1 << config.fractions[index];
@@ -190,9 +193,7 @@ struct Chip {
         layer.residues[j] -= layer.spikes[j] * one;
         layer.errors[j] -= layer.sent[j] * worth;
       }
-      Layer& above = layers[index + 1];
-      above.num_active = List(layer.spikes, above.active.data());
-      above.active[above.num_active++] = layer.columns;  // the bias
+      Activate(layer.spikes, layers[index + 1]);
     }
   }
 
@@ -282,7 +283,9 @@ ffi::Error Present(ffi::ThreadPool pool, ffi::Buffer<ffi::U8> pixels,
       return own->typed_data() + chip * (own->element_count() / chips);
     };
     Chip presented{config,       std::move(layers), registers(0),
-                   registers(1), registers(2),      num_layers - 1, {}};
+                   registers(1), registers(2),      num_layers - 1,
+                   std::vector<int32_t>(sizes[0]),
+                   std::vector<int32_t>(sizes[0] + 1)};
     for (int64_t sample = 0; sample < samples; ++sample) {
       const int64_t at = chip * samples + sample;
       presented.Present(pixels.typed_data() + at * sizes[0],
