@@ -1,5 +1,7 @@
 """Sphinx: guides, results and API, by MyST and autosummary."""
 
+import pathlib
+
 import ssnn_jax
 
 project = 'ssnn_jax'
@@ -22,6 +24,7 @@ exclude_patterns = ['build', '.venv', '.github', 'docs/**/*.py']
 html_theme = 'furo'
 html_title = f'{project} {version}'
 html_show_sourcelink = False
+html_search_scorer = str(pathlib.Path(__file__).with_name('search_order.js'))
 
 myst_heading_anchors = 4  # as on GitHub
 smartquotes = False
