@@ -45,6 +45,11 @@ def load(
     sources = paths = _find_originals(name, data_dir, download)
     if isinstance(paths[0], zipfile.Path):  # all files are in one archive
       sources = [pathlib.Path(paths[0].root.filename)]
+  elif (data_dir / name).is_dir():  # of recordings, or not prepared
+    raise files.DatasetError(
+      f'{data_dir / name} holds no images that TFDS has prepared as '
+      f'{tfds_sets.FORMAT}; for recordings, choose {catalog.TONIC}{name}.'
+    )
   else:
     raise files.DatasetError(
       f'There is no dataset named {name!r}; choose one of '
