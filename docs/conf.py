@@ -9,7 +9,7 @@ author = 'The ssnn_jax authors'
 project_copyright = f'2026, {author}'
 version = release = ssnn_jax.__version__
 extensions = [
-  'myst_parser',
+  'myst_nb',
   'sphinx.ext.autodoc',
   'sphinx.ext.autosummary',
   'sphinx.ext.napoleon',
@@ -18,7 +18,12 @@ extensions = [
 
 # The source folder is the repository, so that links work on GitHub, too.
 root_doc = 'docs/index'
-include_patterns = ['*.md', 'docs/**', 'experiments/results/*.md']
+include_patterns = [
+  '*.md',
+  'docs/**',
+  'experiments/results/*.md',
+  'colab/*.ipynb',
+]
 exclude_patterns = ['build', '.venv', '.github', 'docs/**/*.py']
 
 html_theme = 'furo'
@@ -26,6 +31,7 @@ html_title = f'{project} {version}'
 html_show_sourcelink = False
 html_search_scorer = str(pathlib.Path(__file__).with_name('search_order.js'))
 
+nb_execution_mode = 'off'  # they hold their outputs
 myst_heading_anchors = 4  # as on GitHub
 smartquotes = False
 default_role = 'py:obj'  # names in single backticks
