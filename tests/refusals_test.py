@@ -1,6 +1,7 @@
 """Tests that wrong inputs are refused in one sentence that names them."""
 
 import contextlib
+import dataclasses
 import importlib.util
 import math
 import os
@@ -221,10 +222,13 @@ class LibraryTest(parameterized.TestCase):
         self.assert_refuses(lambda own=arguments: jax.jit(learn)(*own), words)
 
   def test_derivatives_of_spikes(self):
-    network = ssnn_jax.ssnn(CONFIG)
-    potential = lambda params: network.infer(params, KEY, GOOD).potential.sum()
-    loss = jax.jit(jax.grad(potential))
-    self.assert_refuses(lambda: loss(GOOD_PARAMS), 'no derivative')
+    def gradient(rates):
+      network = ssnn_jax.ssnn(dataclasses.replace(CONFIG, rates=rates))
+      sum_of = lambda params: network.infer(params, KEY, GOOD).potential.sum()
+      return jax.jit(jax.grad(sum_of))(GOOD_PARAMS)
+
+    self.assert_refuses(lambda: gradient(()), 'no derivative')
+    self.assertTrue(np.any(gradient(('forward',))[0].weights))
 
   def test_weights_larger_than_the_memory(self):
     most = checks.memory_size() // 8

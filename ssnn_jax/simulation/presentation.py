@@ -51,7 +51,8 @@ def make_simulate(
   def simulate(params, key, inputs, labels=None, observe=None):
     batch = samples.prepare(config, params, key, inputs, labels, axis_name)
     keys = thresholds.make_keys(key, len(config.layer_sizes))
-    params = checks.refuse_derivative(params)
+    if 'forward' not in config.rates:
+      params = checks.refuse_derivative(params)
     weights = types.Weights(params, params if feedback is None else feedback)
 
     def run_block(carry, index):

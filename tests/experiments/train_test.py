@@ -299,6 +299,7 @@ class TrainTest(parameterized.TestCase):
     moved = half._replace(folder=self.workdir / 'moved')
     half.folder.rename(moved.folder)  # a checkpoint does not need it
     found, output = train(longer)
+    self.assertIn('longer is continued after 1 of 2 epochs', output)
     self.assertIn('epoch 2/2', output)
     self.assertEqual(found[0]['epochs_before'], 2)
     for ours, theirs in zip(found, lines(whole.folder)):
@@ -343,7 +344,10 @@ class TrainTest(parameterized.TestCase):
   def test_refuses_the_folder_of_another_task(self):
     config = dataclasses.replace(self.anns.config, num_epochs=4, dropout=0.2)
     for other, message in (
-      (self.anns._replace(config=config), 'num_epochs is 3, not 4; dropout is'),
+      (
+        self.anns._replace(config=config),
+        'num_epochs is 3, not 4; dropout is .*--init_from=.* trains longer',
+      ),
       (self.anns._replace(num_seeds=3), 'num_seeds is 2, not 3'),
     ):
       with self.assertRaisesRegex(
