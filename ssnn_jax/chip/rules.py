@@ -190,7 +190,8 @@ def tick(
     errors.append(jnp.sign(a) * jnp.sum(jnp.int32(fires), axis=0))
   # D / k is the mean drive: its softmax is sampled without a division. Only
   # errors need the noise; without a label the largest drive wins.
-  has_label, ticks = label >= 0, jnp.maximum(t - (num_layers - 1), 1)
+  has_label = (label >= 0) & (label < num_classes)
+  ticks = jnp.maximum(t - (num_layers - 1), 1)
   draw = jnp.where(has_label, ticks * noise(config, registers.winner), 0)
   winner = jnp.int32(jnp.argmax(neurons.drives[-1] + draw))
   error = one_hot(winner, num_classes) - one_hot(label, num_classes)
@@ -243,7 +244,7 @@ def present(
     weights: `[N_l + 1, N_{l+1}]` int16 of each layer.
     generators: registers of the random words.
     pixels: `[N_0]` inputs of 0 to 255.
-    label: int32 class; -1 recognizes the sample without learning.
+    label: int32 class; others, as -1, recognize the sample without learning.
     enable: `[L]` int32 rates of the enable bits, 0 to 2^16.
 
   Returns:

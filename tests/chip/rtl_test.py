@@ -115,7 +115,7 @@ SELECT = """
 
 @functools.cache
 def make(config, num_samples=5):
-  """Returns a chip with random weights, and samples; one is not learned."""
+  """Returns a chip with random weights, and samples; two are not learned."""
   # With this seed, all numbers of error spikes and a tie of winners occur.
   sizes, rng = config.layer_sizes, np.random.default_rng(1)
   limit = 1 << (config.weight_bits - 1)
@@ -129,7 +129,7 @@ def make(config, num_samples=5):
   pixels[:, ::9], pixels[:, 1::5] = 255, 0
   pixels[2] = 0  # silent groups
   labels = rng.integers(0, sizes[-1], num_samples)
-  labels[1] = -1
+  labels[1], labels[3] = -1, 200  # no classes
   enable = rng.integers(20_000, 2**16, (num_samples, config.num_layers))
   enable[0] = 2**16  # every coincidence
   registers = chip.init_generators(config, jax.random.key(2))

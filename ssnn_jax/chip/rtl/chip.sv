@@ -11,7 +11,7 @@
 // lowest. `python -m experiments.rtl write` writes an instance with all
 // parameters.
 module chip #(
-  parameter int LAYERS = 2,             // layers of weights, 2 or 3
+  parameter int LAYERS = 2,             // layers of weights, 2 to 4
   parameter logic [32*(LAYERS+1)-1:0] SIZES = {32'd10, 32'd16, 32'd64},
   parameter int STEPS = 64,             // T, ticks of a presentation
   parameter int FIRST_VOTE = 32,        // first tick with a vote
@@ -75,7 +75,7 @@ module chip #(
   logic [LAYERS-1:0] selected;
   logic [15:0] access_row;
   logic [WEIGHT_BITS-1:0] weight_in;
-  assign busy = running || accessing;
+  assign busy = running || start || accessing;
   assign tick_end = running && !scan && &done;
   assign finish = tick_end && t == 16'(STEPS - 1);
 

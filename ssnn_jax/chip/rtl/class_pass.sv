@@ -1,9 +1,10 @@
 // Classes: their winner, errors and votes, one class in a clock.
 //
-// The winner has the largest drive plus Gumbel noise, which is k times an entry
-// of a table in tick k: the mean drive and noise, without a division. That is
-// class c with the probability softmax(mean drive)_c. Without a label nothing
-// errs, and there is no noise. Of equal classes, the first wins. The pass after a tick finds the winner of the next one.
+// The winner has the largest drive plus Gumbel noise, k times an entry of a
+// table if the drive is the sum of k ticks: the mean drive and noise, without a
+// division. It is class c with the probability softmax(mean drive)_c. Without a
+// label nothing errs, and there is no noise. Of equal classes, the first wins.
+// The pass after a tick finds the winner of the next one.
 module class_pass #(
   parameter int CLASSES = 10,
   parameter int DRIVE_BITS = 17,
@@ -87,7 +88,7 @@ module class_pass #(
   logic [TICK_BITS-1:0] ticks;
   logic [7:0] winner;
   logic has_label;
-  assign has_label = label != 8'd255;
+  assign has_label = label < 8'(CLASSES);
   always_ff @(posedge clock) begin
     noise0 <= quantiles[word[7:0]];
     noise1 <= has_label ? noise0 : '0;

@@ -60,6 +60,7 @@ module column_slice #(
   assign head = sums[DRIVE_BITS-1:0];
 
   for (genvar b = 0; b < BANKS; b++) begin : g_bank
+    // No row is read and written in one clock.
     (* no_rw_check *) logic [COLUMNS*WEIGHT_BITS-1:0] memory[DEPTH];
     logic [COLUMNS*WEIGHT_BITS-1:0] row, data;
     always_ff @(posedge clock) begin

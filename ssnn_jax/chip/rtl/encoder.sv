@@ -1,11 +1,11 @@
 // Spikes of the inputs: rows of layer 0, one of each bank in a clock.
 //
-// In tick t, input i spikes if its threshold is below its pixel: bits of a Sobol
-// point of t, flipped by a byte of a random word. 16 rows share a word, turned
-// by two bits more for each; all ticks of a sample have the same words. GROUP
-// pixels are compared in a clock, ahead of the scan and even of the tick; groups
-// wait in a queue of each bank, and silent ones are left out. The bias follows
-// the last input, and always spikes.
+// In tick t, input i spikes if its threshold is below its pixel: bits of a
+// Sobol point of t, flipped by a byte of a random word. 16 rows share a word,
+// turned left by two bits more for each; all ticks of a sample have the same
+// words. GROUP pixels are compared in a clock, ahead of the scan and even of
+// the tick; groups wait in a queue of each bank, and silent ones are left out.
+// The bias follows the last input, and always spikes.
 module encoder #(
   parameter int INPUTS = 64,
   parameter int STEPS = 64,

@@ -50,6 +50,7 @@ module hidden_neurons #(
     clear <= shift && count == 5'(WIDTH - 1);
     if (shift || count != '0)
       count <= count == 5'(WIDTH + 2) ? '0 : count + 1'b1;
+    // The last spike arrives with the next scan: no clock is left.
     if (scan) done <= 1'b0;
     else if (count == 5'(WIDTH + 1)) done <= 1'b1;
 

@@ -71,13 +71,13 @@ module row_access #(
       CLEAR: begin
         for (int l = 0; l < LAYERS; l++)
           if (layer == 2'(l)) left <= SIZES[32 * (l + 1) +: 16];
-        state <= writes ? FILL : ROW;
+        state <= selected == '0 ? IDLE : writes ? FILL : ROW;
       end
       FILL: if (weight_in_valid) begin
         left <= left - 1'b1;
         if (left == 16'd1) state <= ROW;
       end
-      ROW: begin                          // the pipe has 6 stages
+      ROW: begin                          // more than the stages of the pipe
         delay <= 4'd9;
         state <= WAIT;
       end

@@ -92,9 +92,9 @@ module synapses #(
       .sum(currents[CURRENT_PORTS * b +: CURRENT_PORTS]));
   end
 
-  logic [LATENCY-1:0] valid;
+  logic [LATENCY-1:0] valid;              // not of rows of the host
   always_ff @(posedge clock)
-    valid <= reset ? '0 : {valid[LATENCY-2:0], row_valid[0]};
+    valid <= reset || access ? '0 : {valid[LATENCY-2:0], row_valid[0]};
   assign current_valid = valid[LATENCY-1];
   assign received = valid == '0;
 

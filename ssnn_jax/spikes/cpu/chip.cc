@@ -201,7 +201,8 @@ struct Chip {
   void Compete(int64_t t, int32_t label, int32_t* votes) {
     Layer& output = layers[last];
     const std::vector<int32_t>& drives = output.drives;
-    const int32_t ticks = label < 0 ? 0 : std::max(t - last, int64_t{1});
+    const bool has_label = label >= 0 && label < output.columns;
+    const int32_t ticks = has_label ? std::max(t - last, int64_t{1}) : 0;
     int64_t best = 0;
     int32_t most = INT32_MIN;
     for (int64_t k = 0; k < output.columns; ++k) {
@@ -211,9 +212,9 @@ struct Chip {
     }
     if (t >= config.first_vote) ++votes[best];
     std::fill(output.sent.begin(), output.sent.end(), 0);
-    if (label < 0 || t <= last) return;
+    if (!has_label || t <= last) return;
     ++output.sent[best];
-    if (label < output.columns) --output.sent[label];
+    --output.sent[label];
   }
 
   // Adds the spikes to those of each neuron: forward spikes, then error spikes.

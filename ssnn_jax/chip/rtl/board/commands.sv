@@ -7,9 +7,10 @@
 //   S, pixels, label           ->  S, votes
 //
 // Numbers have their lowest byte first: a row, a weight (with its sign) and a
-// number of votes have two bytes, all others one. A label of 255 recognizes the
-// sample. Commands take effect, and are answered, in their order: all but S
-// wait until the samples before them are answered.
+// number of votes have two bytes, all others one. A label of 255 recognizes
+// the sample. Rows are not checked, and other letters have no answer. Commands
+// take effect, and are answered, in their order: all but S wait until the
+// samples before them are answered.
 
 module commands #(
   parameter int LAYERS = 2,
@@ -130,7 +131,7 @@ module commands #(
           if (left == 1) state <= letter == "E" ? ANSWER : ROW;
         end
         ROW: if (row_ready) begin
-          state <= row_write ? WEIGHTS : ANSWER;
+          state <= row_write && columns != '0 ? WEIGHTS : ANSWER;
           left <= columns << 1;
         end
         WEIGHTS: if (in_taken) begin

@@ -23,7 +23,7 @@ module ulx3s #(
 );
 
   logic clock, locked, busy;
-  logic [2:0] resets;
+  logic [2:0] resets = '1;   // also if the PLL locks before the first clock
 
   EHXPLLL #(
     .CLKI_DIV(DIVIDE_INPUT), .CLKFB_DIV(MULTIPLY), .CLKOP_DIV(DIVIDE_OUTPUT),
@@ -46,7 +46,7 @@ module ulx3s #(
     .clock, .reset(resets[2]), .receive(ftdi_txd), .transmit(ftdi_rxd), .busy);
 
   assign wifi_gpio0 = 1'b1;  // or the ESP32 may load another bitstream
-  // Lit: clock, a sample is presented, bytes from and to the host.
+  // Lit: clock, the chip is busy, bytes from and to the host.
   assign led = {4'b0, !ftdi_rxd, !ftdi_txd, busy, locked};
 
 endmodule
