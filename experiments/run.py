@@ -264,7 +264,7 @@ flags.DEFINE_float(
   lower_bound=0,
 )
 flags.DEFINE_boolean(
-  'list_studies', False, 'list the studies with their questions, and end'
+  'list_studies', False, 'list the studies with data and questions, and end'
 )
 
 # Machine.
@@ -695,7 +695,9 @@ def main() -> None:
   """Trains what the flags describe."""
   if FLAGS.list_studies:
     for name in studies.NAMES:
-      print(f'{name}: {studies.load(name).question}')
+      study = studies.load(name)
+      data = ', '.join(study.sweeps).replace(studies.ANY, 'all others')
+      print(f'{name} ({data or "measurement"}): {study.question}')
   elif FLAGS.study or FLAGS.grid:
     _run_sweep(given_fields())
   else:

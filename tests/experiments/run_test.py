@@ -76,7 +76,7 @@ class FlagsTest(parameterized.TestCase):
     listed = call_run('--list_studies').splitlines()
     self.assertLen(listed, len(studies.NAMES))
     for name, line in zip(studies.NAMES, listed):
-      self.assertRegex(line, rf'^{name}: .*\?$')
+      self.assertRegex(line, rf'^{name} \(.+\): .*\?$')
 
 
 class GridTest(parameterized.TestCase):
