@@ -19,7 +19,8 @@ venv: $(VENV)/installed
 $(VENV)/installed: setup.cfg pyproject.toml
 	@echo 'installing into $(VENV) ...'
 	@test -e $(RUN) || $(PYTHON) -m venv $(VENV)
-	@$(RUN) -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -e '.[test]' \
+		--config-settings editable_mode=compat
 	@touch $@
 
 demo: venv

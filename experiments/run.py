@@ -640,8 +640,13 @@ def make_task(given: Mapping[str, Any]) -> train.Task:
     if files.is_nonempty(folder):
       found = train.read_task(folder)
       base, num_seeds = found.config, FLAGS.num_seeds or found.num_seeds
-    else:
+    elif given:
       print(f'{folder} holds no run to resume; a new one is started.')
+    else:
+      raise ssnn_jax.UserError(
+        f'{folder} holds no run to resume; give the --workdir of a run, or the '
+        'flags of a new one.'
+      )
   config = dataclasses.replace(base, **given)
   stamp = time.strftime('%Y%m%d-%H%M%S')
   name = f'{config_lib.slug(config.dataset)}-{config.method}-{stamp}'

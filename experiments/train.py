@@ -346,9 +346,10 @@ def read_task(folder: pathlib.Path) -> Task:
   """
   path = folder / CONFIG
   if (folder / SWEEP).exists():
+    first = min((own.parent for own in folder.rglob(CONFIG)), default='...')
     raise ssnn_jax.UserError(
-      f'{folder} is the folder of a sweep; repeat the command of the sweep to '
-      'continue it, or choose another folder for a run.'
+      f'{folder} is the folder of a sweep; repeat its command to continue it, '
+      f'or choose the folder of a run in it, as {first}.'
     )
   try:
     recorded = json.loads(path.read_text())
@@ -453,12 +454,27 @@ def read_initial(task: Task, network: ssnn_jax.NetworkConfig) -> Initial | None:
     if shapes[0] != shapes[1]:
       raise ssnn_jax.UserError(
         f'{folder} holds weights of {shapes[0]}, not {shapes[1]}; give its '
-        'layers by --layer_sizes or --layers.'
+        'layers by --layer_sizes or --layers, and its --dataset.'
       )
+    if epochs is not None:
+      _print_differences(task, folder)
   stack = lambda *leaves: np.broadcast_to(
     np.stack(leaves), (task.num_seeds, *leaves[0].shape)
   )
   return Initial(jax.tree.map(stack, *params), epochs or 0)
+
+
+def _print_differences(task, folder):
+  """Prints what differs in a task from the run that it starts from."""
+  own = {'seed', 'num_epochs', 'init_from', 'eval_every', 'diagnostics'}
+  theirs = config_lib.to_json(read_task(folder).config)
+  differing = [
+    f'{name} {theirs.get(name)} is {value} now'
+    for name, value in config_lib.to_json(task.config).items()
+    if name not in own and value != theirs.get(name)
+  ]
+  if differing:
+    print(f'only the parameters of {folder} are used; {", ".join(differing)}')
 
 
 @contextlib.contextmanager

@@ -136,7 +136,7 @@ def name_classes(
     if train.min() > 0:
       raise files.DatasetError(
         f'y_train has no label below {train.min()}; classes count from 0: '
-        'subtract it from all labels, or name all classes with class_names.'
+        'subtract that from all labels, or name all classes with class_names.'
       )
     class_names = range(train.max() + 1)
   names = tuple(map(str, class_names))
@@ -181,7 +181,8 @@ def _check_inputs(name, inputs):
       found = 'values that are not a number (NaN)'
     raise files.DatasetError(
       f'{name} has the dtype {dtype} and {found}; expected float rates in '
-      '[0, 1], integer values from 0 to 255, or bool instead of 0 and 1.'
+      '[0, 1] (divide grey values by 255), integer values from 0 to 255, or '
+      'bool instead of 0 and 1.'
     )
   if is_integer:
     return inputs.astype(np.uint8)

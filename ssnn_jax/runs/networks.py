@@ -176,7 +176,7 @@ def _encode(name, value):
     return value
   raise types.UserError(
     f'{name} has a {type(value).__name__} of your own, which no file can hold; '
-    'save the parameters alone, as by numpy.savez.'
+    'save the parameters alone: numpy.savez(file, *jax.tree.leaves(params)).'
   )
 
 

@@ -309,6 +309,11 @@ class TrainTest(parameterized.TestCase):
       for task in (longer, whole)
     ]
     self.assertEqual(losses[0], losses[1][4:])
+    other = make(
+      'other', num_epochs=1, init_from=str(moved.folder), num_steps=8
+    )
+    _, output = train(other)
+    self.assertIn('moved are used; num_steps ', output)
     third = make('third', seed=1, num_epochs=1, init_from=str(moved.folder))
     with self.assertRaisesRegex(ssnn_jax.UserError, 'init_from: .* no seed 2'):
       train(third)
