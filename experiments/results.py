@@ -72,12 +72,14 @@ METRICS = {
   'flip_flops': 'flip-flops',
   'block_rams': 'block RAMs',
   'max_mhz': 'MHz reached',
+  'clock_mhz': 'MHz used',
   'clocks_per_sample': 'clocks a sample',
   'samples_per_second': 'samples a second',
 }
 _ERRORS = ('update_error_sd', 'quantisation_error_sd')
 _COSTS = ('median_ms', 'ratio_to_ideal', 'peak_mib', 'rounds')
 _NUMBERS = ('seed', *METRICS, *_ERRORS, *_COSTS, 'num_eval_samples')
+_COUNTS = {'seed', 'luts', 'flip_flops', 'block_rams', 'num_eval_samples'}
 # Fields that change no weight, or whose values are seeds.
 _UNVARIED = {'dataset', 'method', 'seed', 'diagnostics', 'eval_every'}
 _ACCURACY = 'test_accuracy'
@@ -221,13 +223,16 @@ def to_csv(runs: pd.DataFrame, study: studies.Study) -> str:
     )
   numbers = [name for name in _NUMBERS if name in runs and runs[name].count()]
   rows = runs[[*settings, *numbers]].astype(object).fillna('')
+  for name in _COUNTS & {*numbers}:  # floats where some rows have none
+    rows[name] = [x if x == '' else int(x) for x in rows[name]]
   known = list(study.sweeps)
 
   def order(row):
+    seed = row.get('seed', '')
     place = known.index(row['dataset']) if row['dataset'] in known else math.inf
     is_baseline = row['method'] == config_lib.ANN
     cells = [_order(row[name]) for name in ('method', *study.columns)]
-    return place, row['dataset'], not is_baseline, cells, row.get('seed', 0)
+    return place, row['dataset'], not is_baseline, cells, seed == '', seed
 
   rows = sorted(rows.to_dict('records'), key=order)
   return pd.DataFrame(rows, dtype=object).to_csv(index=False)
@@ -315,7 +320,7 @@ def _compare(group, base, metric, margin):
     return {
       'value': mean,
       'half_width': math.nan,
-      'seeds': len(group),
+      'seeds': group[metric].count(),
       'baseline': math.nan,
       'text': f'{mean:.2f} %' if is_accuracy else _write_number(mean),
       'verdict': '',
@@ -372,8 +377,9 @@ def table(compared: pd.DataFrame, study: studies.Study) -> str:
       texts = group[group[study.across] == value]['text']
       row[_column(study, value)] = ' / '.join(texts)
     row['verdict'] = _join_verdicts(group, study)
+    seeds = group.dropna(subset='baseline') if accuracies else group
     if accuracies or group['seeds'].max() > 1:  # not measured once
-      row['seeds'] = _range(group['seeds'].astype(str))
+      row['seeds'] = _range(seeds['seeds'].astype(str))
     rows.append(row)
   written = pd.DataFrame(rows).fillna('').loc[:, lambda x: (x != '').any()]
   return write_table(list(written), written.to_numpy().tolist())
@@ -462,7 +468,11 @@ def draw(compared: pd.DataFrame, study: studies.Study) -> figure.Figure:
   shown = _restrict(compared, {**study.shown, **study.drawn})
   if study.across != 'metric':
     shown = shown[shown['metric'] == study.metrics[0]]
-  is_lines = study.figure == 'lines'
+  is_lines, draw_panel = study.figure == 'lines', _draw_points
+  if is_lines:
+    draw_panel = _draw_lines
+  elif study.figure in {*shown['metric']}:
+    draw_panel = _draw_over_metric
   panel = 'dataset'
   if is_lines and shown['dataset'].nunique() == 1 and len(study.rows) > 1:
     panel = study.rows[0]
@@ -476,10 +486,11 @@ def draw(compared: pd.DataFrame, study: studies.Study) -> figure.Figure:
     and name not in (study.across, panel)
     and any(part[name].nunique() > 1 for part in parts.values())
   ]
-  num_columns = min(2, len(parts)) if is_lines else 1
+  is_points = draw_panel == _draw_points
+  num_columns = 1 if is_points else min(2, len(parts))
   num_lines = math.ceil(len(parts) / num_columns)
   size = 3.7 * num_columns + 0.8, 2.6 * num_lines + 0.4
-  if not is_lines:
+  if is_points:
     most = max(len(_group(part, names)) for part in parts.values())
     size = 7.2, (0.9 + 0.19 * most) * num_lines + 0.4
   fig = figure.Figure(figsize=size, layout='constrained')
@@ -490,7 +501,6 @@ def draw(compared: pd.DataFrame, study: studies.Study) -> figure.Figure:
   for axes, (name, part) in zip(grid.flat, parts.items()):
     axes.set_title(_word(panel, name), fontsize=10)
     axes.grid(alpha=0.3)
-    draw_panel = _draw_lines if is_lines else _draw_points
     draw_panel(axes, part, names, study, looks)
   _add_legend(fig, grid)
   return fig
@@ -561,6 +571,20 @@ def _draw_points(axes, own, names, study, looks):
   axes.set_xlabel(_axis_label(own, study).replace('\n', ' '))
   if own['baseline'].notna().any():
     _draw_margin(axes.axvline, own, study)
+
+
+def _draw_over_metric(axes, own, names, study, looks):
+  """Draws the first metric of each row of the table over another one."""
+  for cells, row in _group(own, names):
+    found = row.set_index('metric')
+    if {study.metrics[0], study.figure} <= {*found.index}:
+      first = found.loc[study.metrics[0]]
+      look = _look(_label(dict(zip(names, cells)), names), looks, 'none')
+      place = found.loc[study.figure, 'value']
+      axes.errorbar(place, first['value'], first['half_width'], **look)
+  axes.set_xlabel(METRICS[study.figure])
+  axes.set_ylabel(_axis_label(own, study))
+  _draw_margin(axes.axhline, own, study)
 
 
 def _axis_label(own, study):
@@ -650,10 +674,15 @@ def export(name: str, workdir: pathlib.Path) -> None:
     known = read_csv(name)
     # A study of measurements has several commands, each with its settings.
     names = ['dataset']
-    if not study.sweeps:
+    if workdir.is_file():
       names += ['method', *study.columns]
-    new = pd.MultiIndex.from_frame(runs.reindex(columns=names, fill_value=''))
-    is_new = pd.MultiIndex.from_frame(known[names]).isin(new)
+
+    def key(frame):  # a run has a seed
+      has_seed = frame.reindex(columns=['seed']).notna().iloc[:, 0]
+      own = frame.reindex(columns=names, fill_value='')
+      return pd.MultiIndex.from_frame(own.assign(has_seed=has_seed))
+
+    is_new = key(known).isin(key(runs))
     runs = pd.concat([known[~is_new], runs], ignore_index=True)
   files.write_atomically(path(name), to_csv(runs, study))
 
@@ -676,6 +705,11 @@ def show(workdir: pathlib.Path) -> None:
   compared = compare(runs, study)
   written = f'runs: {workdir / "results.csv"}'
   if len(compared):
+    if compared['baseline'].notna().any():
+      name = _baseline_name(study)
+      print(
+        f'Accuracies minus {name} in points, and 95 % intervals over seeds:'
+      )
     print(table(compared, study))
     draw(compared, study).savefig(workdir / 'results.png', dpi=120)
     written += f', figure: {workdir / "results.png"}'

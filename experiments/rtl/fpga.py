@@ -302,6 +302,7 @@ def main() -> None:
       'layer_sizes': list(config.layer_sizes),
       'num_steps': config.num_steps,
       'weight_bits': config.weight_bits,
+      'fraction_bits': config.fractions,
       'board': values['board'],
       'clock_mhz': clock_mhz,
       'clocks_per_sample': clocks,

@@ -25,7 +25,6 @@ NAMES = (
   'online',
   'device_tolerance',
   'chip',
-  'boards',
   'benchmark',
 )
 ANY = '*'  # sweeps of all other data sets
@@ -58,8 +57,8 @@ class Study:
     sweeps: the sweeps, by the name of the data set; those of `ANY` are for all
       others.
     base: values of fields in all sweeps that do not set them.
-    commands: of a measurement instead of sweeps, the commands that print its
-      lines.
+    commands: of a measurement, the commands that print its lines, or write the
+      reports of boards.
     columns: the fields in which settings differ.
     rows: those of `columns`, or `method`, that a row of the table names.
     across: the field whose values are columns of the table, or 'metric'.
@@ -71,9 +70,9 @@ class Study:
       point for digits in all studies, whose 360 test samples decide no less.
     shown: values of columns to which the table and the figure are restricted.
     drawn: values of columns to which the figure is restricted further.
-    figure: 'lines' over `across`, or 'points', one for each row; with a panel
-      for each data set, or of one data set for each value of the first of
-      `rows`.
+    figure: 'lines' over `across`, 'points', one for each row, or a metric over
+      which the first one is drawn; with a panel for each data set, or of one
+      data set for each value of the first of `rows`.
   """
 
   question: str = ''

@@ -1,20 +1,20 @@
-"""The chip with fewer bits of weights, and with fewer ticks."""
+"""The chip: bits of its weights, ticks, and what it takes of a board."""
 
 from experiments.studies import Study
 from experiments.studies import Sweep
 
 # One sample after another, with the rate of a minibatch divided by its size.
-_DIGITS = {
-  'layer_sizes': (64, 64, 10),
-  'batch_size': 1,
-  'learning_rate': 1 / 32,
-}
+_DIGITS = {'batch_size': 1, 'learning_rate': 1 / 32}
 _FASHION = {'batch_size': 1, 'learning_rate': 1 / 256, 'num_epochs': 5}
+_BUILD = 'python -m experiments.rtl fpga'
 
 
-def _sweep(base, num_seeds, weight_bits, fraction_bits, *num_steps):
+def _sweep(
+  base, num_seeds, layer_sizes, weight_bits, fraction_bits, *num_steps
+):
   grid = {
     'method': ('bp', 'chip'),
+    'layer_sizes': (layer_sizes,),
     'weight_bits': (weight_bits,),
     'fraction_bits': (fraction_bits,),
     'num_steps': num_steps or (64,),
@@ -22,24 +22,54 @@ def _sweep(base, num_seeds, weight_bits, fraction_bits, *num_steps):
   return Sweep(grid, num_seeds, base)
 
 
+def _digits(*setting):
+  return _sweep(_DIGITS, 10, *setting)
+
+
+def _fashion(*setting):
+  return _sweep(_FASHION, 5, *setting)
+
+
 STUDY = Study(
-  question='How many bits of weights and how many ticks does the chip need?',
+  question=(
+    'How many bits and ticks does the chip need, and which board holds it?'
+  ),
   sweeps={
     'digits': (
-      _sweep(_DIGITS, 10, 8, (8, 7)),
-      _sweep(_DIGITS, 10, 10, (10, 9)),
-      _sweep(_DIGITS, 10, 12, (11, 10)),
+      _digits((64, 16, 10), 10, (10, 8)),
+      _digits((64, 64, 10), 8, (8, 6)),
+      _digits((64, 64, 10), 10, (10, 9)),
+      _digits((64, 64, 10), 12, (11, 10)),
     ),
     'fashion_mnist': (
-      _sweep(_FASHION, 3, 8, (8, 7)),
-      _sweep(_FASHION, 3, 10, (10, 9)),
-      _sweep(_FASHION, 3, 12, (12, 11), 16, 32, 64),
-      _sweep(_FASHION, 3, 12, (13, 11)),
+      _fashion((784, 64, 10), 10, (12, 9)),
+      _fashion((784, 256, 10), 8, (10, 7)),
+      _fashion((784, 256, 10), 10, (12, 9)),
+      _fashion((784, 256, 10), 12, (13, 11), 16),
+      _fashion((784, 256, 10), 12, (14, 11), 32, 64),
     ),
   },
-  columns=('weight_bits', 'fraction_bits', 'num_steps'),
-  rows=('weight_bits', 'fraction_bits', 'num_steps'),
+  commands=(
+    f'{_BUILD} --layer_sizes=64,16,10 --weight_bits=10 --fraction_bits=10,8 '
+    '--folder=build/64-16-10',
+    f'{_BUILD} --layer_sizes=64,64,10 --weight_bits=10 --fraction_bits=10,9 '
+    '--folder=build/64-64-10',
+    f'{_BUILD} --layer_sizes=784,64,10 --weight_bits=10 --fraction_bits=12,9 '
+    '--board=ulx3s_25f --clock_mhz=60 --folder=build/784-64-10',
+    f'{_BUILD} --layer_sizes=784,256,10 --weight_bits=12 '
+    '--fraction_bits=14,11 --clock_mhz=80 --folder=build/784-256-10',
+  ),
+  columns=('layer_sizes', 'weight_bits', 'fraction_bits', 'num_steps'),
+  rows=('layer_sizes', 'weight_bits', 'num_steps'),
   across='metric',
-  metrics=('test_accuracy', 'test_accuracy_largest', 'test_accuracy_rate'),
-  figure='points',
+  metrics=(
+    'test_accuracy',
+    'luts',
+    'block_rams',
+    'max_mhz',
+    'clock_mhz',
+    'clocks_per_sample',
+    'samples_per_second',
+  ),
+  figure='block_rams',
 )

@@ -290,6 +290,22 @@ class RunsTest(absltest.TestCase):
     is_changed = ~after['ratio_to_bp'].isin(known['ratio_to_bp'])
     self.assertEqual(list(after[is_changed]['ratio_to_bp']), [0.5])
 
+  def test_runs_and_reports_of_a_chip_replace_their_own(self):
+    fields = {'weight_bits': 10, 'fraction_bits': (10, 9), 'num_steps': 16}
+    self.write('runs/chip', method='chip', **fields)
+    line = {'dataset': 'digits', 'method': 'chip', 'layer_sizes': [64, 256, 10]}
+    file = self.folder / 'report.json'
+    file.write_text(json.dumps(line | fields | {'block_rams': 12}))
+    with mock.patch.object(results, 'FOLDER', self.folder):
+      for source in 2 * (file, self.folder / 'runs'):
+        results.export('chip', source)
+      after = results.read_csv('chip')
+    self.assertLen(after, 2)
+    compared = results.compare(after, results.studies.load('chip'))
+    texts = compared.set_index('metric')['text']
+    self.assertEqual(texts['test_accuracy'], '90.00 %')
+    self.assertEqual(texts['block_rams'], '12')
+
   def test_other_weights_of_equal_runs_are_refused(self):
     self.write('a')
     self.write('b', digest='11')

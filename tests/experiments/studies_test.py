@@ -73,7 +73,7 @@ class StudyTest(parameterized.TestCase):
     own = runs[runs['dataset'] == dataset]
     columns = [x for x in study.columns if x not in RECORDED_ONLY]
     found = {
-      cells: list(group['seed'])
+      cells: list(group['seed'].dropna())
       for cells, group in own.groupby(['method', *columns])
     }
     expected = {
