@@ -6,6 +6,7 @@ import contextlib
 import logging as standard_logging
 import os
 import pathlib
+import signal
 import sys
 import textwrap
 
@@ -51,6 +52,8 @@ def launch(
         raise ssnn_jax.UserError(
           f'{argv[1]} is not a flag; write --name=value, and see --help.'
         )
+      # Batch systems end a command as Ctrl-C does, with its tools and workers.
+      signal.signal(signal.SIGTERM, signal.default_int_handler)
       _prepare_libraries()
       main()
       sys.stdout.flush()

@@ -25,7 +25,6 @@ import os
 import pathlib
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -285,8 +284,6 @@ def main() -> None:
   sizes = '-'.join(map(str, config.layer_sizes))
   what = f'{sizes} with {config.weight_bits} bits'
   folder = command.folder(values['folder'])
-  # Also when it is ended by a batch system, its tools end with it.
-  signal.signal(signal.SIGTERM, signal.default_int_handler)
   with new_folder(folder) as unfinished:
     names = write_verilog(
       unfinished, case, banks, clock_mhz, values['baud_rate']
