@@ -17,15 +17,15 @@ help:
 venv: $(VENV)/installed
 
 $(VENV)/installed: setup.cfg pyproject.toml
-	@echo 'installing into $(VENV) ...'
 	@test -e $(RUN) || $(PYTHON) -m venv $(VENV)
-	@$(RUN) -m pip install --quiet --disable-pip-version-check -e '.[test]' \
+	@$(RUN) -m pip install --disable-pip-version-check -e '.[test]' \
 		--config-settings editable_mode=compat
 	@touch $@
 
 demo: venv
 	@$(RUN) -m experiments.run --study=parity --dataset=digits --num_epochs=10 \
 	  --num_workers=2 --workdir=runs/demo
+	@echo 'next: $(RUN) -m experiments.run --study=parity --dataset=mnist --download'
 
 lint: venv
 	@$(RUN) -m ruff check .
