@@ -57,8 +57,8 @@ class Study:
     sweeps: the sweeps, by the name of the data set; those of `ANY` are for all
       others.
     base: values of fields in all sweeps that do not set them.
-    commands: of a measurement, the commands that print its lines, or write the
-      reports of boards.
+    commands: of a measurement instead of sweeps, the commands that print its
+      lines.
     columns: the fields in which settings differ.
     rows: those of `columns`, or `method`, that a row of the table names.
     across: the field whose values are columns of the table, or 'metric'.

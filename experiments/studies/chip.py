@@ -6,7 +6,6 @@ from experiments.studies import Sweep
 # One sample after another, with the rate of a minibatch divided by its size.
 _DIGITS = {'batch_size': 1, 'learning_rate': 1 / 32}
 _FASHION = {'batch_size': 1, 'learning_rate': 1 / 256, 'num_epochs': 5}
-_BUILD = 'python -m experiments.rtl fpga'
 
 
 def _sweep(
@@ -49,16 +48,6 @@ STUDY = Study(
       _fashion((784, 256, 10), 12, (14, 11), 32, 64),
     ),
   },
-  commands=(
-    f'{_BUILD} --layer_sizes=64,16,10 --weight_bits=10 --fraction_bits=10,8 '
-    '--folder=build/64-16-10',
-    f'{_BUILD} --layer_sizes=64,64,10 --weight_bits=10 --fraction_bits=10,9 '
-    '--folder=build/64-64-10',
-    f'{_BUILD} --layer_sizes=784,64,10 --weight_bits=10 --fraction_bits=12,9 '
-    '--board=ulx3s_25f --clock_mhz=60 --folder=build/784-64-10',
-    f'{_BUILD} --layer_sizes=784,256,10 --weight_bits=12 '
-    '--fraction_bits=14,11 --clock_mhz=80 --folder=build/784-256-10',
-  ),
   columns=('layer_sizes', 'weight_bits', 'fraction_bits', 'num_steps'),
   rows=('layer_sizes', 'weight_bits', 'num_steps'),
   across='metric',
