@@ -70,7 +70,8 @@ def draw(
   rows = np.arange(0, len(numbers), -(-len(numbers) // _MAX_LABELS))
   indices = zip(*np.unravel_index(numbers[rows], shape))
   labels = [', '.join(map(str, index)) for index in indices]
-  for axes in panels:
+  for axes, train, name in zip(panels, trains, ('forward', 'backward')):
+    axes.set_title(name if train.any() else f'{name}: no spikes', fontsize=10)
     axes.set_yticks(rows, labels)
     axes.set(ylabel='neuron', ylim=(len(numbers) - 0.4, -0.6))
     if recorded.window > 1:
