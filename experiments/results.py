@@ -665,20 +665,19 @@ def export(name: str, workdir: pathlib.Path) -> None:
 
   Args:
     name: the study.
-    workdir: the folder of a sweep, or the file of the lines of a measurement,
-      whose rows replace those of the same data sets, or of a measurement of
-      the same settings.
+    workdir: the folder of a sweep, whose runs replace those of its data sets,
+      or the file of a measurement, as the report of a board, whose lines
+      replace those of the same settings.
   """
   study, runs = studies.load(name), read(workdir)
   if path(name).exists():
     known = read_csv(name)
-    # A study of measurements has several commands, each with its settings.
-    names = ['dataset']
+    names = ['dataset']  # a sweep has all settings, a file those of a command
     if workdir.is_file():
       names += ['method', *study.columns]
 
     def key(frame):  # a run has a seed
-      has_seed = frame.reindex(columns=['seed']).notna().iloc[:, 0]
+      has_seed = frame.reindex(columns=['seed'])['seed'].notna()
       own = frame.reindex(columns=names, fill_value='')
       return pd.MultiIndex.from_frame(own.assign(has_seed=has_seed))
 

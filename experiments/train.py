@@ -439,7 +439,8 @@ def read_initial(task: Task, network: ssnn_jax.NetworkConfig) -> Initial | None:
   folder = pathlib.Path(task.config.init_from)
   with named('init_from'):
     epochs = checkpoints.last_epoch(folder)
-    has_seeds = epochs is not None and read_task(folder).num_seeds > 1
+    recorded = None if epochs is None else read_task(folder)
+    has_seeds = recorded is not None and recorded.num_seeds > 1
     seeds = task.seeds if has_seeds else [None]
     found = [ssnn_jax.load(folder, seed=seed) for seed in seeds]
     config = found[0].config
@@ -456,25 +457,26 @@ def read_initial(task: Task, network: ssnn_jax.NetworkConfig) -> Initial | None:
         f'{folder} holds weights of {shapes[0]}, not {shapes[1]}; give its '
         'layers by --layer_sizes or --layers, and its --dataset.'
       )
-    if epochs is not None:
-      _print_differences(task, folder)
+    if recorded is not None:
+      _print_differences(task, recorded)
   stack = lambda *leaves: np.broadcast_to(
     np.stack(leaves), (task.num_seeds, *leaves[0].shape)
   )
   return Initial(jax.tree.map(stack, *params), epochs or 0)
 
 
-def _print_differences(task, folder):
+def _print_differences(task, recorded):
   """Prints what differs in a task from the run that it starts from."""
   own = {'seed', 'num_epochs', 'init_from', 'eval_every', 'diagnostics'}
-  theirs = config_lib.to_json(read_task(folder).config)
+  theirs = config_lib.to_json(recorded.config)
   differing = [
     f'{name} {theirs.get(name)} is {value} now'
     for name, value in config_lib.to_json(task.config).items()
     if name not in own and value != theirs.get(name)
   ]
   if differing:
-    print(f'only the parameters of {folder} are used; {", ".join(differing)}')
+    listed = ', '.join(differing)
+    print(f'only the parameters of {recorded.folder} are used; {listed}')
 
 
 @contextlib.contextmanager

@@ -279,7 +279,7 @@ FILES = [  # path, content, name of the data set, words
   ('NMNIST/Train/0/1.bin', b'', 'n_mnist', 'Test'),
   ('NMNIST/Train/10/1.bin', b'12345', 'n_mnist', 'has the class 10'),
   ('NMNIST/SYNTHETIC.json', b'', 'n_mnist', 'instead of N-MNIST'),
-  ('mycam/Train/0/1.bin', b'', 'mycam', 'no images .* choose tonic:mycam'),
+  ('mycam/Train/0/1.bin', b'', 'mycam', 'choose tonic:mycam for .* or one'),
 ]
 _DIGITS = datasets.load('digits')
 _CONFIG = ssnn_jax.NetworkConfig((6, 3), num_steps=8)

@@ -26,7 +26,7 @@ from ssnn_jax.spikes import sobol
 WORD_BITS = 32
 _BYTES = WORD_BITS // ADDRESS_BITS
 _GOLDEN = 0x9E37  # 2^16 times the golden ratio, its fraction
-_LANES = 16  # inputs that share a word
+_LANES = 16  # rows that share a word
 
 Weights = tuple[jax.Array, ...]  # [N_l + 1, N_{l+1}] int16; last row: biases
 
@@ -121,9 +121,9 @@ def flip_bytes(register: jax.Array, size: int) -> tuple[jax.Array, jax.Array]:
   word of the register, turned by two bits more for each; then it steps. The
   second result is the register after the last rows.
   """
-  step = lambda word, _: (_xorshift(word), word)
+  advance = lambda word, _: (_xorshift(word), word)
   num_words = size // _LANES + 1  # the bias is a row, too
-  after, words = jax.lax.scan(step, register, None, length=num_words)
+  after, words = jax.lax.scan(advance, register, None, length=num_words)
   turns = jnp.arange(0, WORD_BITS, WORD_BITS // _LANES, dtype=jnp.uint32)[None]
   words = words[:, None]
   turned = words << turns | words >> (WORD_BITS - turns) % WORD_BITS

@@ -45,14 +45,12 @@ def load(
     sources = paths = _find_originals(name, data_dir, download)
     if isinstance(paths[0], zipfile.Path):  # all files are in one archive
       sources = [pathlib.Path(paths[0].root.filename)]
-  elif (data_dir / name).is_dir():  # of recordings, or not prepared
-    raise files.DatasetError(
-      f'{data_dir / name} holds no images that TFDS has prepared as '
-      f'{tfds_sets.FORMAT}; for recordings, choose {catalog.TONIC}{name}.'
-    )
   else:
+    folder, own = data_dir / name, ''
+    if folder.is_dir():
+      own = f'{catalog.TONIC}{name} for the recordings in {folder}, or '
     raise files.DatasetError(
-      f'There is no dataset named {name!r}; choose one of '
+      f'There is no dataset named {name!r}; choose {own}one of '
       f'{", ".join(catalog.IMAGES)}, n_mnist, synthetic_events/<images>, '
       f'{catalog.TONIC}<name>, path/to/own.npz, or the name of a dataset that '
       f'TFDS has prepared in {data_dir} as {tfds_sets.FORMAT}.'

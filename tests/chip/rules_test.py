@@ -36,7 +36,7 @@ def make(name):
   registers = chip.init_generators(config, jax.random.key(1))
   pixels = rng.integers(0, 256, (NUM_SAMPLES, sizes[0]), np.uint8)
   pixels[:, :2] = 0, 255  # never and always
-  labels = np.int32([0, 1, -1, 2])
+  labels = np.int32([0, 200, -1, 2])
   shape = NUM_SAMPLES, config.num_layers
   enable = np.int32(rng.integers(30_000, 2**16 + 1, shape))
   return weights, jax.device_get(registers), pixels, labels, enable
@@ -59,7 +59,7 @@ def present_by_loops(config, weights, registers, pixels, label, enable):
   sizes, fractions = config.layer_sizes, config.fractions
   last = len(sizes) - 2
   weights = [w.astype(int) for w in weights]
-  limit = 2 ** (config.weight_bits - 1)
+  limit, has_label = 2 ** (config.weight_bits - 1), 0 <= label < sizes[-1]
   m, d_sum, a = ([np.zeros(n, int) for n in sizes[1:]] for _ in range(3))
   word, winners, enables = int(registers[0]), *registers[1:]
   votes, ticks = np.zeros(sizes[-1], int), []
@@ -90,9 +90,9 @@ def present_by_loops(config, weights, registers, pixels, label, enable):
       * config.gumbel_table[int(winners[c // 4]) >> 8 * (c % 4) & 255]
       for c, value in enumerate(d_sum[last])
     ]
-    winner = np.argmax(scores if label >= 0 else d_sum[last])
+    winner = np.argmax(scores if has_label else d_sum[last])
     e.append(np.zeros(sizes[-1], int))
-    if label >= 0 and t > last:
+    if has_label and t > last:
       e[last][winner] += 1
       e[last][label] -= 1
     if t >= max(last + 1, config.num_steps // 2):

@@ -34,7 +34,7 @@ module chip #(
 ) (
   input  logic                         clock,
   input  logic                         reset,
-  // Samples: a byte for each pixel, then the label; 255 recognizes.
+  // Samples: a byte for each pixel, then the label; no class: recognize.
   input  logic                         sample_valid,
   output logic                         sample_ready,
   input  logic [7:0]                   sample_data,

@@ -27,7 +27,7 @@ module class_pass #(
   // Of the next tick, that of the winner:
   input  logic                         late,      // k grows, classes err
   input  logic                         vote,
-  input  logic [7:0]                   label,     // 255: no errors
+  input  logic [7:0]                   label,     // no class: no errors
   output logic [2*CLASSES-1:0]         errors,
   output logic [CLASSES*TICK_BITS-1:0] votes
 );
