@@ -385,6 +385,16 @@ def table(compared: pd.DataFrame, study: studies.Study) -> str:
   return write_table(list(written), written.to_numpy().tolist())
 
 
+def captioned_table(compared: pd.DataFrame, study: studies.Study) -> str:
+  """Writes comparisons as a table, below the line that says what differs."""
+  written = table(compared, study)
+  if compared['baseline'].isna().all():
+    return written
+  name = _baseline_name(study)
+  caption = f'Accuracies minus {name} in points, and 95 % intervals over seeds:'
+  return f'{caption}\n\n{written}'
+
+
 def write_table(headings: list[str], rows: list[list[str]]) -> str:
   """Writes a Markdown table, aligned so that it is legible as text."""
   lines = [headings, *rows]
@@ -629,16 +639,17 @@ def page_table(name: str) -> str:
   """Makes the table of a study, or that of the README, from the CSV file."""
   if name != README:
     study = studies.load(name)
-    return table(compare(read_csv(name), study), study)
+    return captioned_table(compare(read_csv(name), study), study)
   parts = [
     _restrict(compare(read_csv(own), studies.load(own)), chosen)
     for own, chosen in _IN_README.items()
   ]
   rows = pd.concat(parts).fillna({'timing': 'buffered'})
   rows = rows[rows['metric'] == _ACCURACY]
-  return table(
-    rows, dataclasses.replace(studies.load('parity'), rows=('timing',))
+  study = dataclasses.replace(
+    studies.load('parity'), rows=('timing',), shown={}
   )
+  return table(rows, study)
 
 
 def write_page(name: str) -> None:
@@ -704,12 +715,7 @@ def show(workdir: pathlib.Path) -> None:
   compared = compare(runs, study)
   written = f'runs: {workdir / "results.csv"}'
   if len(compared):
-    if compared['baseline'].notna().any():
-      name = _baseline_name(study)
-      print(
-        f'Accuracies minus {name} in points, and 95 % intervals over seeds:'
-      )
-    print(table(compared, study))
+    print(captioned_table(compared, study))
     draw(compared, study).savefig(workdir / 'results.png', dpi=120)
     written += f', figure: {workdir / "results.png"}'
   print(written)

@@ -52,8 +52,10 @@ STUDY = Study(
   ),
   metrics=('ratio_to_bp', 'bits_to_bp'),
   baseline=None,
-  # Convolutions, other images, batch sizes and devices are in the CSV file.
+  # Inference, convolutions, other images, batch sizes and devices are in the
+  # CSV file.
   shown={
+    'name': ('learn', 'epoch'),
     'layer_sizes': '784-256-10',
     'dataset': 'random',
     'batch_size': '128',
@@ -61,8 +63,5 @@ STUDY = Study(
     'device': 'ideal',
     'kernels': ('True', ''),
   },
-  drawn={
-    'name': ('learn', 'infer'),
-    'method': 'ssnn',
-  },
+  drawn={'name': 'learn', 'method': 'ssnn'},
 )

@@ -66,8 +66,8 @@ STUDY = Study(
   },
   base={'diagnostics': False},  # update errors are those of `fidelity`
   columns=('timing', 'neuron', 'sampler', 'window', 'num_steps'),
-  rows=('timing', 'neuron', 'sampler'),
+  rows=('timing', 'neuron'),
   metrics=('test_accuracy', 'test_accuracy_rate'),
   margin=0.3,
-  drawn={'sampler': 'sobol'},
+  shown={'sampler': 'sobol'},  # the others are in the CSV file
 )
