@@ -91,7 +91,7 @@ def draw(
     expected, low, high = (
       fit.zero + fit.scale * x for x in (expected, low, high)
     )
-    axes.plot(pulses, expected, color=vermilion, label='fit, mean')
+    axes.plot(pulses, expected, color=vermilion, label='mean of fitted devices')
     look = {'color': vermilion, 'alpha': 0.15, 'lw': 0}
     axes.fill_between(pulses, low, high, label='95 % of fitted devices', **look)
     for bound in (fit.config.w_min, fit.config.w_max):

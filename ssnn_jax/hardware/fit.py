@@ -129,7 +129,10 @@ def fit_pulse_response(
     values, intervals = _summarize(devices, point, scale)
   for name, ends in _RANGES.items():
     values[name] = np.clip(values[name], *ends)
-  values = {name: float(f'{value:.6g}') for name, value in values.items()}
+  values = {
+    name: 0.0 if abs(value) < _TINY else float(f'{value:.6g}')
+    for name, value in values.items()
+  }
   noise = np.mean([(d.half / scale * d.noise[1]) ** 2 for d in devices])
   return PulseFit(
     config=DeviceConfig(mult_noise=devices[0].mult_noise, **values),
@@ -466,6 +469,9 @@ def _notes(devices, intervals):
     whose = f' of {number} of {count} devices' if count > 1 else ''
     if number:
       yield f'Curves{whose} do not saturate; their extreme weight is {name}.'
+  unknown = [x for x, ends in _RANGES.items() if intervals.get(x) == ends]
+  if unknown:
+    yield f'The curves do not identify {", ".join(unknown)}.'
   if 'dw_min_std' not in intervals:
     yield 'The curves do not separate write noise, dw_min_std, from read noise.'
   if count == 1:

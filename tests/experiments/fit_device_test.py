@@ -50,7 +50,7 @@ class FitTest(absltest.TestCase):
       lines = {line.get_label(): line for line in axes.lines}
       measured = lines['measured'].get_ydata()
       np.testing.assert_array_equal(measured, curve.conductances)
-      distance = lines['fit, mean'].get_ydata() - measured
+      distance = lines['mean of fitted devices'].get_ydata() - measured
       self.assertLess(np.sqrt(np.mean(distance**2)), 2 * 2 * 0.02)
       (band,) = axes.collections
       _, low, _, high = band.get_datalim(axes.transData).extents

@@ -180,6 +180,11 @@ class FitTest(EstimateOnceTest):
     self.assertAlmostEqual(step, expected['dw_min'], places=4)
     self.assertLen([note for note in fit.notes if 'saturate' in note], 2)
 
+  def test_fields_with_all_values_in_their_interval_are_named(self):
+    intervals = {'up_down': (-1.0, 1.0), 'gamma_up': (0.1, 1.0)}
+    notes = fit_lib._notes([make_device(X)], intervals)
+    self.assertIn('The curves do not identify up_down.', [*notes])
+
   def test_constant_write_noise_is_found(self):
     config = ssnn_jax.DeviceConfig(
       dw_min=0.05,
