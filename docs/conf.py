@@ -29,6 +29,7 @@ exclude_patterns = ['build', '.venv', '.github', 'docs/**/*.py']
 html_theme = 'furo'
 html_title = f'{project} {version}'
 html_show_sourcelink = False
+html_static_path = html_css_files = ['site.css']
 html_search_scorer = str(pathlib.Path(__file__).with_name('search_order.js'))
 
 nb_execution_mode = 'off'  # they hold their outputs

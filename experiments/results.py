@@ -636,10 +636,20 @@ def _add_legend(fig, grid):
 
 
 def page_table(name: str) -> str:
-  """Makes the table of a study, or that of the README, from the CSV file."""
-  if name != README:
-    study = studies.load(name)
-    return captioned_table(compare(read_csv(name), study), study)
+  """Makes the table of a study, or that of the README, from the CSV file.
+
+  Spaces within a number do not break, as columns of a page are narrow.
+  """
+  made = _readme_table() if name == README else _study_table(name)
+  return re.sub(' ([±=]) ', '\N{NO-BREAK SPACE}\\1\N{NO-BREAK SPACE}', made)
+
+
+def _study_table(name):
+  study = studies.load(name)
+  return captioned_table(compare(read_csv(name), study), study)
+
+
+def _readme_table():
   parts = [
     _restrict(compare(read_csv(own), studies.load(own)), chosen)
     for own, chosen in _IN_README.items()
