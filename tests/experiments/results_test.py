@@ -272,7 +272,7 @@ class RunsTest(absltest.TestCase):
     self.assertLen(runs, len(others) + 4)
     own = runs[runs['dataset'] == 'digits']
     self.assertEqual(list(own['test_accuracy']), [0.9, 0.91] * 2)
-    self.assertIn('| +0.00 ± 2.50 |', page)
+    self.assertIn('| +0.00\xa0±\xa02.50 |', page)
     self.assertIn('inconclusive (2 seeds)', page)
 
   def test_export_replaces_the_settings_of_a_measurement(self):
