@@ -60,7 +60,6 @@ METRICS = {
   'error_events': 'synaptic events of errors',
   'coincidences': 'coincidences',
   'ratio_to_bp': 'time, in steps of BP',
-  'bits_to_bp': 'memory of a sample, relative to BP',
   'luts': 'LUTs',
   'flip_flops': 'flip-flops',
   'block_rams': 'block RAMs',
@@ -70,7 +69,7 @@ METRICS = {
   'samples_per_second': 'samples a second',
 }
 _ERRORS = ('update_error_sd', 'quantisation_error_sd')
-_COSTS = ('median_ms', 'ratio_to_ideal', 'peak_mib', 'rounds')
+_COSTS = ('bits_to_bp', 'median_ms', 'ratio_to_ideal', 'peak_mib', 'rounds')
 _NUMBERS = ('seed', *METRICS, *_ERRORS, *_COSTS, 'num_eval_samples')
 _COUNTS = {'seed', 'luts', 'flip_flops', 'block_rams', 'num_eval_samples'}
 # Fields that change no weight, or whose values are seeds.
@@ -379,12 +378,17 @@ def table(compared: pd.DataFrame, study: studies.Study) -> str:
 
 
 def captioned_table(compared: pd.DataFrame, study: studies.Study) -> str:
-  """Writes comparisons as a table, below the line that says what differs."""
+  """Writes comparisons as a table, below a line that says what they are."""
   written = table(compared, study)
-  if compared['baseline'].isna().all():
+  if compared['baseline'].notna().any():
+    caption = (
+      f'Accuracies minus {_baseline_name(study)} in points, and 95 % intervals '
+      'over seeds:'
+    )
+  elif study.across == 'metric':  # whose columns are named
     return written
-  name = _baseline_name(study)
-  caption = f'Accuracies minus {name} in points, and 95 % intervals over seeds:'
+  else:
+    caption = f'{METRICS[study.metrics[0]].capitalize()}:'
   return f'{caption}\n\n{written}'
 
 

@@ -50,11 +50,9 @@ STUDY = Study(
     'sampler',
     'window',
   ),
-  metrics=('ratio_to_bp', 'bits_to_bp'),
+  metrics=('ratio_to_bp',),
   baseline=None,
-  # Inference, convolutions, other images, batch sizes and devices are in the
-  # CSV file.
-  shown={
+  shown={  # the others, and stored bits, are in the CSV file
     'name': ('learn', 'epoch'),
     'layer_sizes': '784-256-10',
     'dataset': 'random',
