@@ -43,7 +43,7 @@ class ReadmeTest(absltest.TestCase):
       README,
     )
     self.assertIn(
-      f'ticks of real time takes {spikes("forward_spikes"):,.0f} forward spikes, '
+      f'real time takes {spikes("forward_spikes"):,.0f} forward spikes, '
       f'{spikes("error_spikes"):.0f} error spikes and '
       f'{spikes("coincidences"):,.0f} coincidences',
       README,
