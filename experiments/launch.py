@@ -169,6 +169,8 @@ def _local(tasks, workdir, options) -> _Ends:
         time.sleep(0.05)
       for pool in pools.values():
         pool.shutdown()
+      for worker in multiprocessing.active_children():  # of pools that broke
+        worker.join()
 
 
 def _prepare(index, num_cores, log):

@@ -68,6 +68,11 @@ def wait():
   time.sleep(600)
 
 
+needs_ray = absltest.skipIf(
+  importlib.util.find_spec('ray') is None, 'Ray is not installed'
+)
+
+
 class LaunchTest(parameterized.TestCase):
   def setUp(self):
     super().setUp()
@@ -152,6 +157,7 @@ class RayTest(LaunchTest):
     ):
       self.launch(1, launch.Options(launcher='ray'))
 
+  @needs_ray
   def test_refuses_an_address_without_a_cluster(self):
     with (
       mock.patch.dict(os.environ, RAY_ADDRESS='localhost:1'),
@@ -159,9 +165,7 @@ class RayTest(LaunchTest):
     ):
       self.launch(1, launch.Options(launcher='ray'))
 
-  @absltest.skipIf(
-    importlib.util.find_spec('ray') is None, 'Ray is not installed'
-  )
+  @needs_ray
   def test_ray_runs_a_task_again_after_its_worker_died(self):
     import ray
     from ray import cluster_utils
