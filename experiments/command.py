@@ -26,6 +26,11 @@ def folder(path: str | os.PathLike) -> pathlib.Path:
   return pathlib.Path(path).expanduser()
 
 
+def line(module: str) -> str:
+  """Returns the beginning of a command, by the interpreter as it was named."""
+  return f'{sys.orig_argv[0]} -m experiments.{module}'
+
+
 def launch(
   main: Callable[[], None], headings: Mapping[str, str] | None = None
 ) -> None:

@@ -361,7 +361,9 @@ def default(dataset: str) -> ExperimentConfig:
     return ExperimentConfig(
       dataset, batch_size=16, num_epochs=40, learning_rate=0.1
     )
-  if dataset == 'digits' or arrays.is_npz_path(dataset):
+  if arrays.is_npz_path(dataset):
+    return ExperimentConfig(dataset, learning_rate=0.5)
+  if dataset == 'digits':
     return ExperimentConfig(dataset)
   return ExperimentConfig(
     dataset, batch_size=128, num_epochs=10, learning_rate=0.5

@@ -28,6 +28,8 @@ from ssnn_jax.hardware import fit as fit_lib
 from ssnn_jax.hardware import resistive
 from ssnn_jax.training import raster_plot
 
+_MOST_NOISE = 10  # steps of write noise, as the study device_tolerance shows
+
 
 def describe(fit: hardware.PulseFit, source: str) -> str:
   """Returns the JSON file of a fitted device, with notes on its measurement."""
@@ -64,7 +66,14 @@ def table(fit: hardware.PulseFit) -> str:
     ends = '{:.4g} to {:.4g}'.format(*fit.intervals.get(name, (0, 0)))
     ends = ends if name in fit.intervals else ''
     lines.append(f'{name:21} {value:<11.4g} {ends}'.rstrip())
-  return '\n'.join([*lines, '', *fit.notes])
+  notes = [*fit.notes]
+  if fit.config.dw_min_std > _MOST_NOISE:
+    notes.append(
+      f'Networks hardly learn with write noise of {fit.config.dw_min_std:.3g} '
+      'steps; measure more curves, or train with another dw_min_std in '
+      '--device_params.'
+    )
+  return '\n'.join([*lines, '', *notes])
 
 
 def draw(
@@ -155,9 +164,7 @@ def main() -> None:
   path.write_text(describe(fit, source.name))
   draw(curves, fit).savefig(drawing, dpi=120)
   print(table(fit))
-  print(
-    f'figure: {drawing}\nnow train: python -m experiments.run --device={path}'
-  )
+  print(f'figure: {drawing}\nnow train: {command.line("run")} --device={path}')
 
 
 if __name__ == '__main__':

@@ -49,9 +49,9 @@ _README_ROWS = {
 MARKS = '<!-- table -->', '<!-- end -->'
 METRICS = {
   'test_accuracy': 'accuracy',
-  'test_accuracy_largest': 'by largest potential',
-  'test_accuracy_potential': 'by final potential',
-  'test_accuracy_rate': 'as an ANN',
+  'test_accuracy_largest': 'largest potential',
+  'test_accuracy_potential': 'final potential',
+  'test_accuracy_rate': 'ANN readout',
   'update_error': 'update error',
   'quantisation_error': 'quantization error',
   'forward_spikes': 'forward spikes',
@@ -214,20 +214,25 @@ def to_csv(runs: pd.DataFrame, study: studies.Study) -> str:
       'export the runs of its sweeps alone.'
     )
   numbers = [name for name in _NUMBERS if name in runs and runs[name].count()]
-  rows = runs[[*settings, *numbers]].astype(object).fillna('')
+  rows = _sort(runs, study)[[*settings, *numbers]].astype(object).fillna('')
   for name in _COUNTS & {*numbers}:  # floats where some rows have none
     rows[name] = [x if x == '' else int(x) for x in rows[name]]
+  return rows.to_csv(index=False)
+
+
+def _sort(runs, study):
+  """Sorts runs by data set, the ANN first, then by the columns of a study."""
   known = list(study.sweeps)
 
   def order(row):
     seed = row.get('seed', '')
     place = known.index(row['dataset']) if row['dataset'] in known else math.inf
     is_baseline = row['method'] == config_lib.ANN
-    cells = [_order(row[name]) for name in ('method', *study.columns)]
+    cells = [_order(row.get(name, '')) for name in ('method', *study.columns)]
     return place, row['dataset'], not is_baseline, cells, seed == '', seed
 
-  rows = sorted(rows.to_dict('records'), key=order)
-  return pd.DataFrame(rows, dtype=object).to_csv(index=False)
+  rows = runs.astype(object).fillna('').to_dict('records')
+  return runs.iloc[sorted(range(len(rows)), key=lambda i: order(rows[i]))]
 
 
 def _differing(runs, settings):
@@ -381,9 +386,10 @@ def captioned_table(compared: pd.DataFrame, study: studies.Study) -> str:
   """Writes comparisons as a table, below a line that says what they are."""
   written = table(compared, study)
   if compared['baseline'].notna().any():
+    margins = {f'{study.find_margin(name):g}' for name in compared['dataset']}
     caption = (
       f'Accuracies minus {_baseline_name(study)} in points, and 95 % intervals '
-      'over seeds:'
+      f'over seeds; the margin is {" or ".join(sorted(margins))}:'
     )
   elif study.across == 'metric':  # whose columns are named
     return written
@@ -541,7 +547,8 @@ def _look(label, looks, linestyle=None):
 def _draw_lines(axes, own, names, study, looks):
   """Draws a curve for each row of the table over the columns of the table."""
   for cells, curve in _group(own, names):
-    look = _look(_label(dict(zip(names, cells)), names), looks)
+    label = _label(dict(zip(names, cells)), names) or axes.get_title()
+    look = _look(label, looks)
     curve = curve.assign(x=curve[study.across].astype(float)).sort_values('x')
     widths = curve['half_width'].fillna(0)
     axes.errorbar(curve['x'], curve['value'], widths, linewidth=1.2, **look)
@@ -664,7 +671,8 @@ def write_page(name: str) -> None:
   """Generates the table and the figure of a study, or those of the README."""
   made, page = page_table(name), path(name, 'md')
   begin, end = MARKS
-  above, _, rest = page.read_text().partition(begin)
+  text = page.read_text() if page.exists() else ''
+  above, _, rest = text.partition(begin)
   _, has_marks, below = rest.partition(end)
   if not has_marks:
     raise ssnn_jax.UserError(
@@ -720,7 +728,7 @@ def show(workdir: pathlib.Path) -> None:
   if not name and 'num_steps' not in varied:
     study = dataclasses.replace(study, across='metric', figure='points')
   files.write_atomically(workdir / 'results.csv', to_csv(runs, study))
-  compared = compare(runs, study)
+  compared = compare(_sort(runs, study), study)
   written = f'runs: {workdir / "results.csv"}'
   if len(compared):
     print(captioned_table(compared, study))

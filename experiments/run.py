@@ -510,7 +510,7 @@ def _interrupted(workdir):
   words = sys.argv[1:]
   if not FLAGS.workdir:
     words = [*words, f'--workdir={workdir}']
-  line = f'python -m experiments.run {shlex.join(words)}'
+  line = f'{command.line("run")} {shlex.join(words)}'
   return KeyboardInterrupt(f'continue by: {line}')
 
 
@@ -616,10 +616,9 @@ def _finals(task):
 def _describe_accuracy(task):
   """Describes the accuracy of a finished task of a sweep."""
   values = [100 * line['test_accuracy'] for line in _finals(task)]
-  spread = f' ± {np.std(values, ddof=1):.1f}' if len(values) > 1 else ''
   split = config_lib.split_name(task.config)
   seeds = 'seed' if len(values) == 1 else 'seeds'
-  mean = f'{np.mean(values):.1f}{spread} %'
+  mean = f'{np.mean(values):.1f} %'
   return f'{split} accuracy {mean} ({len(values)} {seeds})'
 
 

@@ -159,7 +159,7 @@ class NetworkConfig:
     is_valid = window in (None, num_steps) or (
       is_count(window) and window < num_steps and window % 32 == 0
     )
-    expected = f'all {num_steps} ticks, or a smaller multiple of 32'
+    expected = f'{num_steps} ticks, a smaller multiple of 32, or real time'
     check_field(self, 'window', is_valid, expected)
 
   def _check_numbers(self):

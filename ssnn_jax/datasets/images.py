@@ -10,6 +10,7 @@ be gzipped:
   the rest       items, with the last axis varying fastest.
 """
 
+import difflib
 import gzip
 import importlib.metadata
 import os
@@ -46,7 +47,11 @@ def load(
     if isinstance(paths[0], zipfile.Path):  # all files are in one archive
       sources = [pathlib.Path(paths[0].root.filename)]
   else:
-    folder, own = data_dir / name, ''
+    folder, near = (
+      data_dir / name,
+      difflib.get_close_matches(name, catalog.NAMES),
+    )
+    own = f'{near[0]}, or ' if near else ''
     if folder.is_dir():
       own = f'{catalog.TONIC}{name} for the recordings in {folder}, or '
     raise files.DatasetError(

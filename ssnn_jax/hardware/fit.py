@@ -141,7 +141,7 @@ def fit_pulse_response(
     scale=scale,
     read_noise=float(np.sqrt(noise)),
     num_devices=len(devices),
-    notes=tuple(_notes(devices, intervals)),
+    notes=tuple(_notes(devices, values, intervals)),
   )
 
 
@@ -462,14 +462,16 @@ def _linearize_responses(*given):
 _field_slopes = jax.jit(jax.jacfwd(_fields))
 
 
-def _notes(devices, intervals):
+def _notes(devices, values, intervals):
   """Yields sentences on what the curves do not identify."""
   reached, count = sum(device.is_bound for device in devices), len(devices)
   for name, number in zip(('w_max', 'w_min'), count - reached):
     whose = f' of {number} of {count} devices' if count > 1 else ''
     if number:
       yield f'Curves{whose} do not saturate; their extreme weight is {name}.'
-  unknown = [x for x, ends in _RANGES.items() if intervals.get(x) == ends]
+  unknown = [  # but up_down at the symmetry point, which is 0
+    x for x, ends in _RANGES.items() if values[x] and intervals.get(x) == ends
+  ]
   if unknown:
     yield f'The curves do not identify {", ".join(unknown)}.'
   if 'dw_min_std' not in intervals:

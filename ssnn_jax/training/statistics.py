@@ -102,11 +102,11 @@ def verdict(difference: Difference, margin: float) -> str:
   """Writes the result of `is_within`.
 
   It is 'within 1 point', 'not within', 'inconclusive', or of few seeds, as
-  'inconclusive (4 seeds)'.
+  'inconclusive (4 of 5 seeds)'.
   """
   number = difference.num_seeds
   if number < MIN_SEEDS:
-    return f'inconclusive ({number} {"seed" if number == 1 else "seeds"})'
+    return f'inconclusive ({number} of {MIN_SEEDS} seeds)'
   unit = 'point' if margin == 1 else 'points'
   texts = {True: f'within {margin:g} {unit}', False: 'not within'}
   return texts.get(is_within(difference, margin), 'inconclusive')

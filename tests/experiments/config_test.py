@@ -77,10 +77,16 @@ class ConfigTest(parameterized.TestCase):
     self.assertEqual(config.batch_size == 16, is_recorded)
 
   @parameterized.parameters(
-    ('cifar10', 'mnist'), ('tonic:SHD', 'n_mnist'), ('a/own.npz', 'digits')
+    ('cifar10', 'mnist', 0.5),
+    ('tonic:SHD', 'n_mnist', 0.1),
+    ('a/own.npz', 'digits', 0.5),
   )
-  def test_other_data_sets_have_the_defaults_of_similar_ones(self, name, known):
-    expected = dataclasses.replace(config_lib.default(known), dataset=name)
+  def test_other_data_sets_have_the_defaults_of_similar_ones(
+    self, name, known, rate
+  ):
+    expected = dataclasses.replace(
+      config_lib.default(known), dataset=name, learning_rate=rate
+    )
     self.assertEqual(config_lib.default(name), expected)
     self.assertRegex(config_lib.slug(name), r'^[\w-]+$')
 

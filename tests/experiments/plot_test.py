@@ -98,4 +98,4 @@ class PlotTest(absltest.TestCase):
     done = commands.run('plot', f'--workdir={self.folder}')
     self.assertEqual(done.returncode, 0, done.stderr)
     self.assertIn('| -2.50 ', done.stdout)
-    self.assertIn('inconclusive (1 seed)', done.stdout)
+    self.assertIn('inconclusive (1 of 5 seeds)', done.stdout)

@@ -54,8 +54,8 @@ class VerdictTest(parameterized.TestCase):
     ([0.5] * 5, 'within 1 point'),
     ([-1.2] * 5, 'not within'),
     ([0.0, 5.0, -5.0, 2.0, -2.0], 'inconclusive'),
-    ([0.28, 0.28], 'inconclusive (2 seeds)'),
-    ([0.5], 'inconclusive (1 seed)'),
+    ([0.28, 0.28], 'inconclusive (2 of 5 seeds)'),
+    ([0.5], 'inconclusive (1 of 5 seeds)'),
   )
   def test_setting_has_its_difference_and_verdict(self, differences, verdict):
     (row,) = compare(make_runs(differences))
@@ -273,7 +273,7 @@ class RunsTest(absltest.TestCase):
     own = runs[runs['dataset'] == 'digits']
     self.assertEqual(list(own['test_accuracy']), [0.9, 0.91] * 2)
     self.assertIn('| +0.00\xa0±\xa02.50 |', page)
-    self.assertIn('inconclusive (2 seeds)', page)
+    self.assertIn('inconclusive (2 of 5 seeds)', page)
 
   def test_export_replaces_the_settings_of_a_measurement(self):
     known = results.read_csv('benchmark')

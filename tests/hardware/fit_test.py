@@ -182,7 +182,8 @@ class FitTest(EstimateOnceTest):
 
   def test_fields_with_all_values_in_their_interval_are_named(self):
     intervals = {'up_down': (-1.0, 1.0), 'gamma_up': (0.1, 1.0)}
-    notes = fit_lib._notes([make_device(X)], intervals)
+    values = dict.fromkeys(fit_lib._RANGES, 0.5)
+    notes = fit_lib._notes([make_device(X)], values, intervals)
     self.assertIn('The curves do not identify up_down.', [*notes])
 
   def test_constant_write_noise_is_found(self):
