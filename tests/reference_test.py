@@ -1,7 +1,7 @@
 """Tests that the fast simulation equals the reference, integer by integer."""
 
-import contextlib
 import dataclasses
+import functools
 from unittest import mock
 
 from absl.testing import parameterized
@@ -27,48 +27,32 @@ FIVE = (12, 8, 7, 6, 5, 4)
 # Sampler, number of ticks, layer sizes, batch size and other fields.
 FIRES = (
   ('bernoulli', 2, ONE, 1),
-  ('sobol', 4, TWO, 5),
-  ('sobol', 8, THREE, 2, {'gain': 1.0}),
-  ('bernoulli', 16, TWO, 3),
-  ('sobol', 16, FOUR, 2, {'gain': (1.0, 3.0, 0.5)}),
+  ('sobol', 8, TWO, 2, {'gain': 1.0}),
+  ('sobol', 16, THREE, 2, {'gain': (1.0, 3.0)}),
   ('bernoulli', 32, TWO, 2, {'gain': 0.5}),
-  ('bernoulli', 33, THREE, 1),
-  ('sobol', 48, TWO, 2),
+  ('bernoulli', 33, TWO, 1),
   ('sobol', 64, FIVE, 1, {'gain': 4.0}),
   ('bernoulli', 70, TWO, 3),
-  ('sobol', 100, THREE, 1),
-  ('bernoulli', 128, ONE, 4),
-  ('sobol', 256, TWO, 2),
-  ('bernoulli', 256, ONE, 1),
+  ('sobol', 128, ONE, 4),
+  ('bernoulli', 256, TWO, 2),
 )
 STOCHASTIC = (
-  ('bernoulli', 2, ONE, 1),
   ('sobol', 4, TWO, 5),
-  ('bernoulli', 16, TWO, 3),
-  ('sobol', 16, FOUR, 2, {'gain': (1.0, 3.0, 0.5)}),
-  ('sobol', 16, FIVE, 1),
+  ('sobol', 16, FOUR, 1, {'gain': (1.0, 3.0, 0.5)}),
   ('bernoulli', 33, ONE, 1),
   ('sobol', 48, TWO, 2),
   ('bernoulli', 70, TWO, 3),
-  ('sobol', 128, ONE, 2),
-  ('sobol', 256, ONE, 1),
+  ('sobol', 256, ONE, 2),
 )
 BUFFERED = (
-  ('sobol', 1, TWO, 5),
-  ('bernoulli', 1, FIVE, 2),
+  ('bernoulli', 1, THREE, 2),
   ('sobol', 2, ONE, 4),
-  ('bernoulli', 7, TWO, 3),
   ('sobol', 16, FOUR, 1),
-  ('sobol', 31, TWO, 2),
+  ('bernoulli', 31, TWO, 5),
   ('sobol', 40, TWO, 2, {'window': 32}),
-  ('bernoulli', 50, TWO, 2),
-  ('bernoulli', 64, TWO, 2, {'window': 32}),
-  ('sobol', 64, THREE, 2, {'window': 32}),
-  ('sobol', 64, ONE, 2),
-  ('sobol', 100, TWO, 2, {'window': 64}),
+  ('bernoulli', 64, THREE, 2, {'window': 32}),
+  ('sobol', 100, TWO, 3, {'window': 64}),
   ('bernoulli', 128, ONE, 1),
-  ('bernoulli', 200, TWO, 1, {'window': 64}),
-  ('bernoulli', 256, TWO, 3),
   ('sobol', 256, ONE, 1, {'window': 96}),
 )
 SETTINGS = [
@@ -109,7 +93,12 @@ def make_batch(sizes, batch_size, seed):
   return tuple(params), jax.random.key(seed), images, labels
 
 
-def learn(config, batch_size, build):
+@functools.cache
+def learn_by_reference(config, batch_size):
+  return learn(config, batch_size, reference.ssnn)
+
+
+def learn(config, batch_size, build=ssnn_jax.ssnn):
   """Presents a batch of each seed to a network."""
   network = build(config)
 
@@ -141,10 +130,8 @@ class ReferenceTest(parameterized.TestCase):
     config = make_config(
       sampler, num_steps, sizes, timing, neuron, **dict(*options)
     )
-    found, expected = (
-      learn(config, batch_size, build)
-      for build in (ssnn_jax.ssnn, reference.ssnn)
-    )
+    found = learn(config, batch_size)
+    expected = learn_by_reference(config, batch_size)
     jax.tree.map(np.testing.assert_array_equal, found, expected)
     self.assertTrue(any(np.any(own[-1].biases) for own, _, _ in found))
     settled = 0
@@ -269,32 +256,22 @@ MUTATIONS = {
 
 
 class MutationTest(parameterized.TestCase):
-  """The comparison sees wrong rules of the fast simulation."""
-
-  @classmethod
-  def setUpClass(cls):
-    super().setUpClass()
-    cls.configs, cls.expected = {}, {}
-    for neuron in MUTATIONS:
-      config = make_config('bernoulli', 40, TWO, 'realtime', neuron)
-      cls.configs[neuron] = config
-      cls.expected[neuron] = learn(config, 3, reference.ssnn)
+  """The comparison sees wrong rules; right ones are equal in these settings."""
 
   @parameterized.parameters(
-    (neuron, name)
-    for neuron in MUTATIONS
-    for name in (None, *MUTATIONS[neuron])
+    (neuron, name) for neuron in MUTATIONS for name in MUTATIONS[neuron]
   )
   def test_wrong_rule_is_seen(self, neuron, name):
+    options = {'neuron': None if neuron == 'integrate_and_fire' else neuron}
+    right = make_config('bernoulli', 70, TWO, 'realtime', **options)
     # Kernels, which are compiled sooner, round rates on their own.
     kernels = name != 'thresholds that equal a rate fire'
-    config = dataclasses.replace(self.configs[neuron], kernels=kernels)
+    config = dataclasses.replace(right, kernels=kernels)
     network._build_once.cache_clear()
     self.addCleanup(network._build_once.cache_clear)
     if not kernels:  # samplers are traced once
       jax.clear_caches()
       self.addCleanup(jax.clear_caches)
-    mutation = MUTATIONS[neuron][name]() if name else contextlib.nullcontext()
-    with mutation:
-      found = learn(config, 3, ssnn_jax.ssnn)
-    self.assertEqual(is_equal(found, self.expected[neuron]), name is None)
+    with MUTATIONS[neuron][name]():
+      found = learn(config, 3)
+    self.assertFalse(is_equal(found, learn_by_reference(right, 3)))
