@@ -94,7 +94,7 @@ class ConfigTest(parameterized.TestCase):
   def test_networks_have_the_expected_number_of_parameters(self, name, number):
     config = config_lib.default(name)
     network = config_lib.network_config(config, blank_dataset(name))
-    params = ssnn_jax.ssnn(network).init(jax.random.key(0))
+    params = jax.eval_shape(ssnn_jax.ssnn(network).init, jax.random.key(0))
     sizes = [math.prod(leaf.shape) for leaf in jax.tree.leaves(params)]
     self.assertEqual(sum(sizes), number)
 
