@@ -25,9 +25,9 @@ KEY = jax.random.key(3)
 # Each value of a field once, several fields at a time.
 SHORT = dict(layers=convolutions.LAYERS[::2])
 OPTIONS = (
-  SHORT | dict(num_steps=16, sampler='sobol', kernels=False, input_gain=0.5),
+  SHORT
+  | dict(num_steps=16, sampler=sources.THREEFRY, kernels=False, input_gain=0.5),
   dict(window=64, sampler='sobol', dropout=0.5, gain=(0.5, 2.0)),
-  SHORT | dict(num_steps=8, sampler=sources.THREEFRY),
   SHORT | dict(num_steps=16, rates=('forward', 'backward'), winner='exact'),
   SHORT
   | dict(

@@ -19,18 +19,14 @@ SIGMOID = firing.FiringFunction(
   derivative=lambda v: jax.nn.sigmoid(v) * jax.nn.sigmoid(-v),
 )
 ARCHITECTURES = (
-  dict(layer_sizes=ONE, gain=0.5),
-  dict(layer_sizes=ONE, dropout=0.3),
+  dict(layer_sizes=ONE, gain=0.5, firing_function=SIGMOID),
   dict(layer_sizes=THREE, gain=2.0, dropout=0.3),
-  dict(layer_sizes=ONE, firing_function=SIGMOID),
   dict(layer_sizes=THREE, input_gain=1.5, gain=(0.7, 1.0, 3.0)),
 )
 PRESENTATIONS = (
-  dict(timing='realtime', num_steps=40, dropout=0.2, gain=2.0),
-  dict(timing='realtime', num_steps=40, winner='exact'),
+  dict(timing='realtime', num_steps=40, dropout=0.2, gain=2.0, winner='exact'),
   dict(timing='realtime', num_steps=40, neuron='stochastic', dropout=0.2),
-  dict(integration='mean', window=32, num_steps=33),
-  dict(window=32, num_steps=80),
+  dict(window=32, num_steps=33),
   dict(
     integration=neuron.leaky(16.0),
     window=32,

@@ -141,6 +141,7 @@ class RaceTest(absltest.TestCase):
     keys = thresholds.make_keys(KEY, len(SIZES))
     is_valid = (jnp.arange(64) >= 2) & (jnp.arange(64) < 40)
 
+    @jax.jit
     @jax.vmap
     def race(position):
       source = rules.make_sources(config, keys, jnp.arange(2), position)
