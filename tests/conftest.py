@@ -5,6 +5,7 @@ than an optimized compilation takes; JAX_DISABLE_MOST_OPTIMIZATIONS=0 tests
 optimized programs.
 """
 
+import gc
 import os
 import shutil
 import signal
@@ -25,6 +26,7 @@ def pytest_configure(config):
   jax.config.update('jax_debug_key_reuse', True)
   jax.config.update('jax_numpy_dtype_promotion', 'strict')
   jax.config.update('jax_numpy_rank_promotion', 'raise')
+  gc.set_threshold(20_000, 20, 20)  # most of what tracing makes is kept
   if os.environ.setdefault('JAX_DISABLE_MOST_OPTIMIZATIONS', '1') == '1':
     jax.config.update('jax_disable_most_optimizations', True)
     if jax.__version_info__[:2] == (0, 10):  # later versions have no such flag
