@@ -17,7 +17,7 @@ from tests.testing.experiments import small_digits
 # all notebooks as they are.
 SMALL = {
   'quickstart': (
-    {'num_steps': 8, 'num_epochs': 1, 'num_hidden': 4, 'lengths': [4]},
+    {'num_steps': 8, 'num_epochs': 1, 'num_hidden': 4, 'lengths': [8]},
     'counted by learn: True',
   ),
   'your_own_network': (
