@@ -55,7 +55,7 @@ def make_run(config=CONFIG):
   labels = rng.integers(0, config.layer_sizes[-1], len(inputs))
   network = chip.make_network(config)
   device = chip.make_device(config, 0.2, lambda count: 1 / (1 + count))
-  state = training.init_state(network, device, seed=4)
+  state = jax.jit(lambda: training.init_state(network, device, seed=4))()
   data = ssnn_jax.datasets.from_arrays(inputs, labels, inputs, labels)
   return settings.Run(config, BATCH_SIZE, device, state), data
 
@@ -85,7 +85,7 @@ class SimulatedBoardTest(absltest.TestCase):
     train = training.make_train_epoch(
       chip.make_network(run.config), run.device, BATCH_SIZE
     )
-    expected, _ = train(run.state, *data.train)
+    expected, _ = jax.jit(train)(run.state, *data.train)
     weights = board_lib.read_weights(board)
     jax.tree.map(np.testing.assert_array_equal, weights, expected.params)
     self.assertGreater(np.mean(weights[0] != run.state.params[0]), 0.1)
