@@ -82,7 +82,7 @@ class StudyTest(parameterized.TestCase):
     }
     self.assertEqual(found, expected)
 
-  @parameterized.parameters(*RECORDED)
+  @parameterized.parameters(*dict(RECORDED).items())  # one of each study
   def test_sweep_of_one_data_set_is_shown(self, name, dataset):
     study, runs = studies.load(name), results.read_csv(name)
     own = results.compare(runs[runs['dataset'] == dataset], study)
