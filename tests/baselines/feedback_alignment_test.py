@@ -11,6 +11,7 @@ from ssnn_jax import network
 from ssnn_jax import training
 from ssnn_jax.baselines import feedback_alignment
 from tests.testing import networks
+from tests.testing.networks import assert_same
 from tests.testing.networks import batch
 
 SIZES = (8, 7, 6, 3)
@@ -27,10 +28,6 @@ def learn(feedback):
   return built.learn(PARAMS, KEY, *BATCH)
 
 
-def assert_equal(*trees):
-  jax.tree.map(np.testing.assert_array_equal, *trees)
-
-
 def layers_differ(ours, theirs):
   """Returns for each layer whether the counts of two updates differ."""
   differ = jax.tree.map(
@@ -45,11 +42,11 @@ def layers_differ(ours, theirs):
 class FeedbackAlignmentTest(absltest.TestCase):
   def test_with_the_parameters_equals_the_spiking_network(self):
     spiking = ssnn_jax.ssnn(CONFIG, separate_signs=True)
-    assert_equal(learn(PARAMS), jax.jit(spiking.learn)(PARAMS, KEY, *BATCH))
+    assert_same(learn(PARAMS), jax.jit(spiking.learn)(PARAMS, KEY, *BATCH))
 
   def test_feedback_changes_only_counts_of_hidden_layers(self):
     (ours, inference), (theirs, expected) = learn(FEEDBACK), learn(PARAMS)
-    assert_equal(inference, expected)
+    assert_same(inference, expected)
     self.assertEqual(layers_differ(ours, theirs), [True, True, False])
 
   def test_only_weights_above_the_first_layer_are_used(self):
@@ -58,7 +55,7 @@ class FeedbackAlignmentTest(absltest.TestCase):
       layer._replace(biases=nan.biases)
       for layer, nan in zip(FEEDBACK[1:], unused[1:])
     ]
-    assert_equal(learn((unused[0], *used)), learn(FEEDBACK))
+    assert_same(learn((unused[0], *used)), learn(FEEDBACK))
     # Weights between hidden layers change errors of the first one only.
     changed = (FEEDBACK[0], PARAMS[1], FEEDBACK[2])
     self.assertEqual(
@@ -72,7 +69,7 @@ class FeedbackAlignmentTest(absltest.TestCase):
     drawn = feedback_alignment.draw_feedback(CONFIG, stream)
     update, _ = expected = learn(drawn)
     built = method.make(CONFIG, key, separate_signs=True)
-    assert_equal(jax.jit(built.learn)(PARAMS, KEY, *BATCH), expected)
+    assert_same(jax.jit(built.learn)(PARAMS, KEY, *BATCH), expected)
     start = training.stream_key(key, training.Stream.INIT)
     for ours, theirs in zip(drawn, network.init(CONFIG, start)):
       self.assertFalse(np.any(ours.weights == theirs.weights))

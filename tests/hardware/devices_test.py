@@ -15,8 +15,8 @@ from ssnn_jax.hardware import resistive
 from ssnn_jax.hardware.device_config import PRESETS
 from ssnn_jax.hardware.device_config import DeviceConfig
 from tests.testing import statistics
-from tests.testing.devices import assert_same
 from tests.testing.devices import make_update
+from tests.testing.networks import assert_same
 
 STEP = 2.0**-8
 VARIED = DeviceConfig(  # with every kind of variability

@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
-from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.layers import Conv
 from ssnn_jax.layers import Dense
 from ssnn_jax.simulation import updates
+from tests.testing import coincidences
 from tests.testing import convolutions
 from tests.testing import oracle
 from tests.testing import statistics
@@ -83,7 +83,5 @@ class LocalTest(parameterized.TestCase):
 
 def count(config, train, errors):
   """Counts the coincidences of the first layer, of spikes `[B, T, N]`."""
-  pack = jax.vmap(spikes.pack)
-  streams = types.ErrorStreams(pack(errors == 1), pack(errors == -1))
-  ends = jax.tree.map(lambda x: x[None], [(pack(train), streams)])
+  ends = jax.tree.map(lambda x: x[None], [coincidences.packed(train, errors)])
   return jax.jit(lambda: updates.count(config, ends, False))()[0][0]

@@ -14,6 +14,8 @@ from ssnn_jax.simulation import rules
 from ssnn_jax.spikes import thresholds
 from tests.testing import networks
 from tests.testing import statistics
+from tests.testing.coincidences import pack
+from tests.testing.networks import assert_same
 
 SIZES = (9, 7, 4)
 BATCH_SIZE = 5
@@ -33,11 +35,6 @@ def random_spikes(num_steps, rate=0.3):
   return (np.random.RandomState(0).rand(*shape) < rate).astype(np.uint8)
 
 
-def pack(trains):
-  """Packs spikes `[B, T, I]` to words `[B, K, I]`."""
-  return np.asarray(jax.vmap(spikes.pack)(jnp.asarray(trains)))
-
-
 @functools.partial(jax.jit, static_argnames='config')
 def sampled_inputs(config, key, images):
   """Samples the input spikes of a network for a batch of images."""
@@ -52,10 +49,6 @@ def sampled_inputs(config, key, images):
     return thresholds.sample_words(source, rates[None], mask[None])
 
   return jax.vmap(sample)(jnp.arange(len(images)), ssnn_jax.rate_encode(images))
-
-
-def assert_same(tree, other):
-  jax.tree.map(np.testing.assert_array_equal, tree, other)
 
 
 class EventsNetworkTest(absltest.TestCase):

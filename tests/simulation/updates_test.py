@@ -12,8 +12,8 @@ from ssnn_jax.hardware import devices
 from ssnn_jax.hardware.device_config import DeviceConfig
 from tests.testing import networks
 from tests.testing import statistics
-from tests.testing.devices import assert_same
 from tests.testing.devices import make_update
+from tests.testing.networks import assert_same
 
 SIZES = (6, 5, 3)
 BATCH_SIZE = 8

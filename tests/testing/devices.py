@@ -1,8 +1,6 @@
-"""Updates and comparisons of arrays of devices, for tests."""
+"""Updates of arrays of devices, for tests."""
 
-import jax
 import jax.numpy as jnp
-import numpy as np
 
 from ssnn_jax import types
 
@@ -14,8 +12,3 @@ def make_update(up, down, shape, unit=1.0, num_arrays=1):
     negative=(jnp.full(shape, up),) * num_arrays,
     unit=(jnp.float32(unit),) * num_arrays,
   )
-
-
-def assert_same(found, expected):
-  """Asserts that all arrays of two trees are equal."""
-  jax.tree.map(np.testing.assert_array_equal, found, expected)

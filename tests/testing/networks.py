@@ -47,6 +47,11 @@ def learn(config, params, key=None, size=5, pulse_gradient=None, **options):
   return jax.device_get(learned)
 
 
+def assert_same(found, expected):
+  """Asserts that all arrays of two trees are equal."""
+  jax.tree.map(np.testing.assert_array_equal, found, expected)
+
+
 def assert_close(found, expected):
   """Asserts that leaves agree up to rounding.
 

@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
-from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.training import activity
 from tests.testing import convolutions
 from tests.testing import networks
+from tests.testing.coincidences import pack
 
 SIZES = (12, 9, 3)
 BATCH_SIZE = 5
@@ -22,11 +22,6 @@ RATES = 'forward', 'backward', 'update'
 
 def make_images():
   return np.random.RandomState(0).rand(BATCH_SIZE, SIZES[0]).astype(np.float32)
-
-
-def pack(trains):
-  """Packs spikes `[B, T, I]` to words `[B, K, I]`."""
-  return np.asarray(jax.vmap(spikes.pack)(jnp.asarray(trains)))
 
 
 def observe(config, params, inputs, labels):

@@ -13,6 +13,7 @@ import ssnn_jax
 from ssnn_jax import chip
 from ssnn_jax import datasets
 from ssnn_jax import training
+from tests.testing.networks import assert_same
 
 CONFIG = ssnn_jax.NetworkConfig(
   (6, 5, 3), num_steps=8, sampler='bernoulli', dropout=0.1
@@ -29,11 +30,6 @@ DATASET = datasets.Dataset('random', TRAIN, TEST, ('a', 'b', 'c'))
 def fit(dataset=DATASET, optimizer=OPTIMIZER, network=NETWORK, **options):
   options = {'num_epochs': 2, 'batch_size': 8, 'progress': False} | options
   return training.fit(network, optimizer, dataset, **options)
-
-
-def assert_same(results, expected):
-  """Asserts that two trees of arrays are equal bit for bit."""
-  jax.tree.map(np.testing.assert_array_equal, results, expected)
 
 
 class FitTest(parameterized.TestCase):

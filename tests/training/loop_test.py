@@ -9,6 +9,7 @@ import ssnn_jax
 from ssnn_jax import training
 from ssnn_jax import types
 from ssnn_jax.training import loop
+from tests.testing.networks import assert_same
 
 NETWORK = ssnn_jax.ann(  # traced in less time than spikes
   ssnn_jax.NetworkConfig((6, 5, 3), dropout=0.1)
@@ -39,10 +40,6 @@ def run(state, num_epochs, eval_set=TEST, **options):
     jax.device_get(epoch._replace(state=unwrap(epoch.state)))
     for epoch in epochs
   ]
-
-
-def assert_same(one, other):
-  jax.tree.map(np.testing.assert_array_equal, one, other)
 
 
 class LoopTest(parameterized.TestCase):
