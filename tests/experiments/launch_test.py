@@ -183,6 +183,7 @@ class RayTest(LaunchTest):
       initialize_head=True, head_node_args=node | {'include_dashboard': False}
     )
     self.addCleanup(cluster.shutdown)
+    cluster.add_node(**node)
     address = mock.patch.dict(os.environ, RAY_ADDRESS=cluster.address)
     self.enterContext(address)
     dying = functools.partial(die_once, self.folder, 'task1')
