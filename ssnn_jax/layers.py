@@ -137,11 +137,6 @@ class Wiring:
     return math.prod(self.weights_shape)
 
   @property
-  def num_products(self) -> int:
-    """Products of a value and a weight in one read of all positions."""
-    return self.num_positions * self.num_weights
-
-  @property
   def num_reads(self) -> int:
     """Rows that an input drives, at most, at all positions."""
     return 1 if self.inputs is None else len(self._rows_of_inputs)

@@ -51,22 +51,6 @@ def spiking_events(
   return Events(sum(spikes) + winners, forward), Events(sum(errors), backward)
 
 
-def backprop_macs(config: NetworkConfig) -> tuple[int, int]:
-  """Counts the multiply-accumulates of backpropagation for one sample.
-
-  Returns:
-    Those of inference; and those of learning, which are forward, backward and
-    gradient, without errors of the inputs.
-
-  Example:
-    >>> config = ssnn_jax.NetworkConfig((784, 256, 10))
-    >>> ssnn_jax.hardware.counts.backprop_macs(config)
-    (203264, 409088)
-  """
-  products = [wiring.num_products for wiring in config.wirings]
-  return sum(products), 2 * sum(products) + sum(products[1:])
-
-
 class StoredBits(NamedTuple):
   """Bits that are stored of one sample, by their kind."""
 
