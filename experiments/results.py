@@ -487,7 +487,7 @@ def draw(compared: pd.DataFrame, study: studies.Study) -> figure.Figure:
   elif study.figure in {*shown['metric']}:
     draw_panel = _draw_over_metric
   panel = 'dataset'
-  if is_lines and shown['dataset'].nunique() == 1 and len(study.rows) > 1:
+  if is_lines and shown['dataset'].nunique() == 1 and len(study.rows) > 2:
     panel = study.rows[0]
   parts = {'': shown}
   if panel != study.across and shown[panel].nunique() > 1:
@@ -547,8 +547,7 @@ def _look(label, looks, linestyle=None):
 def _draw_lines(axes, own, names, study, looks):
   """Draws a curve for each row of the table over the columns of the table."""
   for cells, curve in _group(own, names):
-    label = _label(dict(zip(names, cells)), names) or axes.get_title()
-    look = _look(label, looks)
+    look = _look(_label(dict(zip(names, cells)), names), looks)
     curve = curve.assign(x=curve[study.across].astype(float)).sort_values('x')
     widths = curve['half_width'].fillna(0)
     axes.errorbar(curve['x'], curve['value'], widths, linewidth=1.2, **look)

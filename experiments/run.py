@@ -586,6 +586,8 @@ def _run_sweep(given):
   described = {'study': FLAGS.study, 'dataset': dataset, 'command': line}
   text = json.dumps(described, indent=2) + '\n'
   files.write_atomically(workdir / train.SWEEP, text)
+  if pending:
+    print(f'training {len(pending)} settings', flush=True)
   began = time.monotonic()
 
   def report(name, end, number):

@@ -72,7 +72,7 @@ class Study:
     drawn: values of columns to which the figure is restricted further.
     figure: 'lines' over `across`, 'points', one for each row, or a metric over
       which the first one is drawn; with a panel for each data set, or of one
-      data set for each value of the first of `rows`.
+      data set for each value of the first of three `rows` or more.
   """
 
   question: str = ''

@@ -46,7 +46,7 @@ STUDY = Study(
     'How many ticks does learning in real time need to match the tuned ANN?'
   ),
   sweeps={
-    'digits': _sweeps('digits', {16: 5, 64: 5}, {16: 5, 64: 5}),
+    'digits': _sweeps('digits', {16: 5, 32: 5}, {16: 5}),
     'mnist': _sweeps(
       'mnist',
       {8: 10, 16: 10, 32: 10},
