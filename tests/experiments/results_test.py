@@ -1,6 +1,8 @@
 """Tests of results: runs, pairs, verdicts, tables and figures."""
 
+import contextlib
 import dataclasses
+import io
 import json
 import math
 import pathlib
@@ -231,12 +233,16 @@ class RunsTest(absltest.TestCase):
 
   def test_sweep_of_a_study_may_vary_further_fields(self):
     self.write('ann', method='bp')
-    for rate in (0.5, 1.0):
-      self.write(f'{rate}', num_steps=16, dropout=rate / 4)
+    for size in (8, 128):
+      self.write(f'{size}', num_steps=16, batch_size=size)
     (self.folder / 'sweep.json').write_text('{"study": "spike_train_length"}')
-    results.show(self.folder)
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+      results.show(self.folder)
     header, *_ = (self.folder / 'results.csv').read_text().splitlines()
-    self.assertStartsWith(header, 'dataset,method,window,num_steps,dropout,')
+    self.assertStartsWith(header, 'dataset,method,window,num_steps,batch_size,')
+    # Rows are sorted by value, not as text.
+    table = printed.getvalue()
+    self.assertRegex(table, r'(?s)^Accuracy:\n.*\| 8 .*\| 128 ')
 
   def test_lines_of_a_measurement_are_read(self):
     file = self.folder / 'lines.jsonl'
@@ -286,6 +292,8 @@ class RunsTest(absltest.TestCase):
     with mock.patch.object(results, 'FOLDER', self.folder):
       results.export('benchmark', file)
       after = results.read_csv('benchmark')
+      with self.assertRaisesRegex(ssnn_jax.UserError, 'lacks the marks'):
+        results.write_page('benchmark')  # which is missing
     self.assertLen(after, len(known))
     is_changed = ~after['ratio_to_bp'].isin(known['ratio_to_bp'])
     self.assertEqual(list(after[is_changed]['ratio_to_bp']), [0.5])
