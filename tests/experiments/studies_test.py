@@ -10,6 +10,7 @@ from experiments import results
 from experiments import run
 from experiments import studies
 from ssnn_jax import datasets
+from ssnn_jax.datasets import catalog
 from tests.testing.experiments import blank_dataset
 
 SWEPT = [
@@ -39,8 +40,10 @@ def find_settings(name, dataset):
     for column in study.columns:
       value = window if column == 'window' else getattr(config, column, None)
       is_used = config_lib.concerns(config.method, column) or (
-        # These ANNs have the T of their networks, of which there are several.
-        name == 'events' and column == 'num_steps' and dataset != 'n_mnist'
+        # ANNs of recordings have the T of their networks, if of several.
+        column == 'num_steps'
+        and catalog.is_recorded(dataset)
+        and (name, dataset) != ('events', 'n_mnist')
       )
       cells[column] = results._write(column, value if is_used else None)
     if 'layer_sizes' in cells and config.layer_sizes is None:
