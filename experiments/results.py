@@ -547,7 +547,8 @@ def _look(label, looks, linestyle=None):
 def _draw_lines(axes, own, names, study, looks):
   """Draws a curve for each row of the table over the columns of the table."""
   for cells, curve in _group(own, names):
-    look = _look(_label(dict(zip(names, cells)), names), looks)
+    label = _label(dict(zip(names, cells)), names) or curve['method'].iloc[0]
+    look = _look(label, looks)
     curve = curve.assign(x=curve[study.across].astype(float)).sort_values('x')
     widths = curve['half_width'].fillna(0)
     axes.errorbar(curve['x'], curve['value'], widths, linewidth=1.2, **look)
