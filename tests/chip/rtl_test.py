@@ -180,11 +180,11 @@ class EqualTest(parameterized.TestCase):
   def test_an_epoch_of_digits_ends_with_equal_weights(self):
     done = commands.run(
       'rtl.compare',
-      *('--layer_sizes=64,20,10', '--weight_bits=10', '--fraction_bits=8'),
+      *('--layer_sizes=64,64,10', '--weight_bits=10', '--fraction_bits=8'),
       *('--num_steps=16', '--num_samples=1437', '--num_recognized=3'),
       '--num_traced=1',
     )
-    expected = 'equal: 1510 weights, and the votes of 1437 samples'
+    expected = 'equal: 4810 weights, and the votes of 1437 samples'
     self.assertIn(expected, done.stdout, done.stderr)
 
 
