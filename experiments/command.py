@@ -6,6 +6,7 @@ import contextlib
 import logging as standard_logging
 import os
 import pathlib
+import shlex
 import signal
 import sys
 import textwrap
@@ -28,7 +29,7 @@ def folder(path: str | os.PathLike) -> pathlib.Path:
 
 def line(module: str) -> str:
   """Returns the beginning of a command, by the interpreter as it was named."""
-  return f'{sys.orig_argv[0]} -m experiments.{module}'
+  return f'{shlex.quote(sys.orig_argv[0])} -m experiments.{module}'
 
 
 def launch(

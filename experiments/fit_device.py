@@ -28,7 +28,7 @@ from ssnn_jax.hardware import fit as fit_lib
 from ssnn_jax.hardware import resistive
 from ssnn_jax.training import raster_plot
 
-_MOST_NOISE = 10  # steps of write noise, as the study device_tolerance shows
+_MOST_NOISE = 10  # steps; from here on the study device_tolerance has losses
 
 
 def describe(fit: hardware.PulseFit, source: str) -> str:
@@ -69,8 +69,8 @@ def table(fit: hardware.PulseFit) -> str:
   notes = [*fit.notes]
   if fit.config.dw_min_std > _MOST_NOISE:
     notes.append(
-      f'Networks hardly learn with write noise of {fit.config.dw_min_std:.3g} '
-      'steps; measure more curves, or train with another dw_min_std in '
+      f'Write noise of {fit.config.dw_min_std:.3g} steps costs accuracy; '
+      'measure more curves, or train with a smaller dw_min_std in '
       '--device_params.'
     )
   return '\n'.join([*lines, '', *notes])

@@ -170,7 +170,7 @@ swap = lambda streams: type(streams)(*reversed(streams))
 forget = lambda state: jax.tree.map(jnp.zeros_like, state)
 # By the neuron with which they are found.
 MUTATIONS = {
-  'integrate_and_fire': {
+  None: {  # the default, which integrates and fires
     'open gate': lambda: patch(
       integrate_and_fire,
       'fire_forward',
@@ -262,8 +262,8 @@ class MutationTest(parameterized.TestCase):
     (neuron, name) for neuron in MUTATIONS for name in MUTATIONS[neuron]
   )
   def test_wrong_rule_is_seen(self, neuron, name):
-    options = {'neuron': None if neuron == 'integrate_and_fire' else neuron}
-    right = make_config('bernoulli', 70, TWO, 'realtime', **options)
+    self.assertIn(('bernoulli', 70, TWO, 3, 'realtime', neuron), SETTINGS)
+    right = make_config('bernoulli', 70, TWO, 'realtime', neuron)
     # Kernels, which are compiled sooner, round rates on their own.
     kernels = name != 'thresholds that equal a rate fire'
     config = dataclasses.replace(right, kernels=kernels)

@@ -47,15 +47,13 @@ def load(
     if isinstance(paths[0], zipfile.Path):  # all files are in one archive
       sources = [pathlib.Path(paths[0].root.filename)]
   else:
-    folder, near = (
-      data_dir / name,
-      difflib.get_close_matches(name, catalog.NAMES),
-    )
-    own = f'{near[0]}, or ' if near else ''
+    folder, hint = data_dir / name, ''
     if folder.is_dir():
-      own = f'{catalog.TONIC}{name} for the recordings in {folder}, or '
+      hint = f'{catalog.TONIC}{name} for the recordings in {folder}, or '
+    elif near := difflib.get_close_matches(name, catalog.NAMES, n=1):
+      hint = f'{near[0]}, or '
     raise files.DatasetError(
-      f'There is no dataset named {name!r}; choose {own}one of '
+      f'There is no dataset named {name!r}; choose {hint}one of '
       f'{", ".join(catalog.IMAGES)}, n_mnist, synthetic_events/<images>, '
       f'{catalog.TONIC}<name>, path/to/own.npz, or the name of a dataset that '
       f'TFDS has prepared in {data_dir} as {tfds_sets.FORMAT}.'

@@ -45,7 +45,7 @@ def load() -> ctypes.CDLL | None:
     if isinstance(error, OSError):
       reason = f'{library} cannot be written or loaded ({error})'
     print(
-      f'{reason}. Without compiled kernels, learning is two to three times '
+      f'{reason}. Without compiled kernels, learning is about three times '
       'slower.',
       file=sys.stderr,
     )

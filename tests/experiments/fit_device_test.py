@@ -1,5 +1,6 @@
 """Tests of the command that fits a device."""
 
+import dataclasses
 import pathlib
 
 from absl.testing import absltest
@@ -41,6 +42,12 @@ class FitTest(absltest.TestCase):
     done = commands.run('fit_device', *flags)
     self.assertRegex(done.stderr, f'error: {file} exists already')
     self.assertEqual(file.read_bytes(), content)
+
+  def test_write_noise_that_costs_accuracy_is_named(self):
+    noisy = dataclasses.replace(DEVICE, dw_min_std=20.0)
+    words = 'Write noise of 20 steps costs accuracy'
+    self.assertNotIn(words, fit_device.table(FIT))
+    self.assertIn(words, fit_device.table(FIT._replace(config=noisy)))
 
   def test_figure_has_all_curves_and_the_fitted_response(self):
     curves, _ = pulse_curves.simulate(DEVICE, read_noise=0.02)

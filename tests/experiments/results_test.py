@@ -280,6 +280,8 @@ class RunsTest(absltest.TestCase):
     self.assertEqual(list(own['test_accuracy']), [0.9, 0.91] * 2)
     self.assertIn('| +0.00\xa0±\xa02.50 |', page)
     self.assertIn('inconclusive (2 of 5 seeds)', page)
+    self.assertIn('minus ANN in points, and 95 % intervals', page)
+    self.assertIn('the margin is 1:', page)
 
   def test_export_replaces_the_settings_of_a_measurement(self):
     known = results.read_csv('benchmark')

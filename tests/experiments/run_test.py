@@ -211,7 +211,7 @@ class SweepTest(parameterized.TestCase):
   def test_repeated_sweep_trains_nothing_again(self):
     arguments = '--grid=num_steps=4,16', '--num_seeds=2'
     number, first, *_, last = self.call(*arguments).splitlines()
-    self.assertEqual(number, 'training 3 settings')
+    self.assertEqual(number, 'settings to train: 3')
     accuracy = r'test accuracy 90\.5 % \(2 seeds\), 0\.0 min left'
     self.assertRegex(first, rf'^\[1/3\] bp, seed=0-1: {accuracy}$')
     self.assertEqual(last, str(self.workdir))  # of the results

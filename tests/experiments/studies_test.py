@@ -31,20 +31,19 @@ def find_settings(name, dataset):
   path = f'{dataset}.npz' if dataset == 'emnist47' else dataset
   base = dataclasses.replace(config_lib.default(path), **study.base)
   found = []
-  sweeps = study.find_sweeps(dataset)
-  for config, num_seeds in run.list_settings(base, sweeps).values():
+  settings = run.list_settings(base, study.find_sweeps(dataset)).values()
+  # ANNs of recordings have the T of their networks, if there are several.
+  lengths = {x.num_steps for x, _ in settings if x.method == config_lib.ANN}
+  has_lengths = catalog.is_recorded(dataset) and len(lengths) > 1
+  for config, num_seeds in settings:
     window = config.window
     if window is None:
       window = 1 if config.timing == 'realtime' else config.num_steps
     cells = {'dataset': dataset, 'method': config.method}
     for column in study.columns:
       value = window if column == 'window' else getattr(config, column, None)
-      is_used = config_lib.concerns(config.method, column) or (
-        # ANNs of recordings have the T of their networks, if of several.
-        column == 'num_steps'
-        and catalog.is_recorded(dataset)
-        and (name, dataset) != ('events', 'n_mnist')
-      )
+      is_used = config_lib.concerns(config.method, column)
+      is_used |= column == 'num_steps' and has_lengths
       cells[column] = results._write(column, value if is_used else None)
     if 'layer_sizes' in cells and config.layer_sizes is None:
       own = blank_dataset('n_mnist' if dataset == 'n_mnist' else 'mnist')

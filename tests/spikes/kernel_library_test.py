@@ -65,7 +65,7 @@ class KernelLibraryTest(parameterized.TestCase):
     library, said = self.load(script)
     self.assertIsNone(library)
     self.assertRegex(said, message)
-    self.assertEndsWith(said, 'learning is two to three times slower.\n')
+    self.assertEndsWith(said, 'learning is about three times slower.\n')
 
   @parameterized.parameters(0o775, 0o757, None)
   def test_folder_of_others_is_refused(self, mode):
