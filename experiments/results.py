@@ -644,13 +644,12 @@ def page_table(name: str) -> str:
 
   Spaces within a number do not break, as columns of a page are narrow.
   """
-  made = _readme_table() if name == README else _study_table(name)
+  if name == README:
+    made = _readme_table()
+  else:
+    study = studies.load(name)
+    made = captioned_table(compare(read_csv(name), study), study)
   return re.sub(' ([±=]) ', '\N{NO-BREAK SPACE}\\1\N{NO-BREAK SPACE}', made)
-
-
-def _study_table(name):
-  study = studies.load(name)
-  return captioned_table(compare(read_csv(name), study), study)
 
 
 def _readme_table():

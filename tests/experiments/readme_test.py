@@ -52,13 +52,9 @@ class ReadmeTest(absltest.TestCase):
   def test_board(self):
     chip = results.studies.load('chip')
     found = results.compare(results.read_csv('chip'), chip)
-    for name, value in {
-      'layer_sizes': '784-256-10',
-      'weight_bits': '12',
-      'num_steps': '64',
-    }.items():
-      found = found[found[name] == value]
-    found = found.set_index('metric')
+    cells = {'layer_sizes': '784-256-10', 'weight_bits': '12'}
+    cells |= {'num_steps': '64'}
+    found = results._restrict(found, cells).set_index('metric')
     difference, number = found.loc['test_accuracy'], found['value']
     rate = 100 * (number['samples_per_second'] // 100)
     self.assertIn(
