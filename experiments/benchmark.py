@@ -7,15 +7,15 @@ so that fluctuations of the machine affect all settings; `ratio_to_bp` is the
 median over rounds of the ratio within a round. Images and labels are random,
 the worst case for spikes, or those of a `--dataset`.
 
-  learn  a training step: spikes, coincidence counts and SGD; for
-         backpropagation `value_and_grad` and SGD
+  learn  a training step: spikes, what the synapses collect, and SGD; for
+         backpropagation `jax.grad` and SGD
   infer  readout of a batch
   epoch  an epoch of `training.make_train_epoch`, with shuffling and metrics
 
 Steps run in a compiled loop with donated parameters. Seeds that run together
-(`--num_seeds`) are compared with as many seeds of backpropagation. The method
-`naive` is `ssnn_jax.reference`, for dense layers. `bits_to_bp` of an epoch are
-the bits that are stored of a sample, relative to backpropagation.
+(`--num_seeds`) are compared with as many seeds of backpropagation. `bits_to_bp`
+of an epoch are the bits that are stored of a sample, relative to
+backpropagation.
 """
 
 from collections.abc import Iterator
@@ -60,15 +60,20 @@ def _settings(name, network, batch_size, num_seeds) -> Iterator[steps.Setting]:
   text, layers = network
 
   def make(num_steps, method, device=IDEAL):
+    neuron = config_lib.neuron_of(method, FLAGS.neuron)
+    if device != IDEAL and neuron != 'stochastic':
+      raise ssnn_jax.UserError(
+        f'--devices is {device}; expected {IDEAL}, or --neuron=stochastic, '
+        'whose coincidences are pulses.'
+      )
     window = FLAGS.window
-    if window is None and FLAGS.timing == 'buffered':
-      window = ssnn_jax.spikes.TICKS_PER_WORD
+    if neuron == 'stochastic':
+      window = min(window or ssnn_jax.spikes.TICKS_PER_WORD, num_steps)
     with config_lib.named():
       config = ssnn_jax.NetworkConfig(
         num_steps=num_steps,
-        window=window and min(window, num_steps),
-        timing=FLAGS.timing,
-        neuron=FLAGS.neuron,
+        window=window,
+        neuron=neuron,
         sampler=FLAGS.sampler,
         kernels=FLAGS.kernels,
         **layers,
@@ -80,8 +85,6 @@ def _settings(name, network, batch_size, num_seeds) -> Iterator[steps.Setting]:
   all_steps = list(map(int, FLAGS.num_steps))
   yield make(all_steps[0], ANN)
   for num_steps, method in itertools.product(all_steps, FLAGS.methods):
-    if method == 'naive' and text:
-      continue
     has_devices = name == 'learn' and method == 'ssnn'
     for device in FLAGS.devices if has_devices else (IDEAL,):
       yield make(num_steps, method, device)
@@ -91,19 +94,20 @@ def _describe(setting: steps.Setting) -> dict[str, Any]:
   """Returns the fields of a line that identify the setting."""
   config, method = setting.config, setting.method
   values = {
-    'timing': config.timing,
-    'sampler': config.sampler,
+    'neuron': config.neuron,
+    'sampler': config.input_sampler,
     'window': config.schedule.window,
     'num_steps': config.num_steps,
   }
-  if method != 'naive':
-    for name in values:
-      if not config_lib.concerns(method, name):
-        values[name] = None
+  for name in values:
+    is_window = name == 'window' and config.neuron == 'bipolar'
+    if is_window or not config_lib.concerns(method, name):
+      values[name] = None
   names = 'ssnn_count', 'ssnn_sample_hashed'
   has_kernels = jax.default_backend() == 'cpu' and config.kernels
+  has_kernels = has_kernels and config.neuron == 'stochastic'
   values['kernels'] = has_kernels and any(map(kernels.is_available, names))
-  if method in (ANN, 'naive'):
+  if method == ANN:
     values['kernels'] = None
   return {
     'name': setting.name,
@@ -171,7 +175,7 @@ def main() -> None:
 
 
 def _define_flags():
-  methods = ('ssnn', 'naive', *steps.BASELINES)
+  methods = ('ssnn', *steps.BASELINES)
   flags.DEFINE_list('names', 'learn,infer', f'timed: {", ".join(NAMES)}.')
   flags.DEFINE_list('methods', 'ssnn', f'methods: {", ".join(methods)}.')
   flags.DEFINE_list(
@@ -190,23 +194,17 @@ def _define_flags():
   )
   flags.DEFINE_list('input_shape', '28,28', 'shape of the inputs of --layers.')
   flags.DEFINE_list('num_steps', '64', 'numbers of ticks T.')
-  flags.DEFINE_enum(
-    'timing', 'buffered', config_lib.CHOICES['timing'], 'timing of the layers.'
-  )
   flags.DEFINE_integer(
     'window',
     None,
-    'window n in ticks, at most T; default: 1 in real time, otherwise 32.',
+    'window n of stochastic neurons in ticks, at most T; default: 32.',
     1,
   )
   flags.DEFINE_enum(
-    'neuron',
-    None,
-    config_lib.CHOICES['neuron'],
-    'hidden neurons; default: integrate and fire in real time.',
+    'neuron', 'bipolar', config_lib.CHOICES['neuron'], 'hidden neurons.'
   )
   flags.DEFINE_enum(
-    'sampler', 'bernoulli', config_lib.CHOICES['sampler'], 'spike sampler.'
+    'sampler', None, config_lib.CHOICES['sampler'], 'spike sampler.'
   )
   flags.DEFINE_boolean('kernels', True, 'use compiled kernels if available.')
   flags.DEFINE_list('batch_size', '128', 'samples of a minibatch.')

@@ -24,6 +24,7 @@ from ssnn_jax.baselines import bp_stdp
 from ssnn_jax.baselines import feedback_alignment
 from ssnn_jax.baselines import rpu
 from ssnn_jax.baselines import surrogate_gradient
+from ssnn_jax.config import SIGNALS
 from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import catalog
 from ssnn_jax.hardware import device_config
@@ -45,8 +46,7 @@ _PULSES |= {'read_noise'}
 _CHIP = {'weight_bits', 'fraction_bits'}
 # Fields of spikes. Settings of the ANN do not vary them. The rates of a
 # recording do depend on T; in a sweep over T the ANN has those of one T.
-_SPIKES = _PULSES | {'window', 'neuron', 'timing', 'winner'}
-_SPIKES |= {'rates'}
+_SPIKES = _PULSES | _CHIP | {'window', 'neuron', 'winner', 'rates'}
 
 
 class Method(NamedTuple):
@@ -90,7 +90,10 @@ def _feedback(config, key):
 def _observe_ann(config, key):
   """Observes the ANN: expected spikes at its exact rates."""
   del key
-  return activity.make_observe(dataclasses.replace(config, rates=SIGNALS))
+  exact = dataclasses.replace(
+    config, rates=SIGNALS[config.neuron], winner='exact'
+  )
+  return activity.make_observe(exact)
 
 
 METHODS = {
@@ -156,22 +159,28 @@ METHODS = {
 
 def concerns(method: str, field: str) -> bool:
   """Returns whether a field affects a method."""
-  return field not in _SPIKES | _CHIP or field in METHODS[method].fields
+  return field not in _SPIKES or field in METHODS[method].fields
+
+
+def neuron_of(method: str, neuron: str) -> str:
+  """Returns the neuron of a run; methods with trains of their own fix it."""
+  is_fixed = concerns(method, 'sampler') and not concerns(method, 'neuron')
+  return 'stochastic' if is_fixed else neuron
 
 
 # Fields.
 
 CHOICES = {
   'method': tuple(METHODS),
-  'timing': ('buffered', 'realtime'),
-  'neuron': ('integrate_and_fire', 'stochastic'),
+  'neuron': ('bipolar', 'stochastic'),
   'winner': ('softmax', 'race', 'exact'),
-  'sampler': ('sobol', 'bernoulli'),
+  'sampler': ('regular', 'sobol', 'bernoulli'),
   'optimizer': ('sgd', 'adam'),
   'schedule': ('linear', 'cosine', 'constant'),
 }
-SIGNALS = ('forward', 'backward', 'update')
 _NUMBERS = {'layer_sizes': int, 'fraction_bits': int, 'gain': float}
+# Fields that affect all methods, but have their defaults on the chip.
+_UNLIKE_CHIP = 'layers', 'ceiling', 'input_gain', 'dropout', 'weight_decay'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -190,15 +199,15 @@ class ExperimentConfig:
   layer_sizes: tuple[int, ...] | None = None
   layers: str | None = None
   num_steps: int = 64
-  timing: str = 'buffered'
-  neuron: str | None = None
+  neuron: str = 'bipolar'
+  ceiling: float = 1.0
   window: int | None = None
   gain: float | tuple[float, ...] | None = None
   input_gain: float | None = None
   rates: tuple[str, ...] = ()
   winner: str = 'softmax'
-  sampler: str = 'sobol'
-  weight_bits: int = 12
+  sampler: str | None = None
+  weight_bits: int | None = None
   fraction_bits: int | tuple[int, ...] = 10
   batch_size: int = 32
   num_epochs: int = 20
@@ -227,8 +236,9 @@ class ExperimentConfig:
     for names, is_valid, expected in _RANGES:
       for name in names.split():
         self._check(name, is_valid(getattr(self, name)), expected)
-    is_signal = set(self.rates) <= set(SIGNALS)
-    self._check('rates', is_signal, f'some of {", ".join(SIGNALS)}')
+    signals = SIGNALS[neuron_of(self.method, self.neuron)]
+    is_signal = set(self.rates) <= set(signals)
+    self._check('rates', is_signal, f'some of {", ".join(signals)}')
     if self.layers is not None:
       expected = 'none, as --layer_sizes describes the layers'
       self._check('layers', self.layer_sizes is None, expected)
@@ -236,7 +246,7 @@ class ExperimentConfig:
         parse_layers(self.layers)
     self._check_device()
     if self.method == CHIP:
-      for name in ('layers', 'input_gain', 'dropout', 'weight_decay'):
+      for name in _UNLIKE_CHIP:
         value, default = getattr(self, name), FIELDS[name].default
         self._check(name, value == default, f'{default}, as of the chip')
 
@@ -258,6 +268,9 @@ class ExperimentConfig:
       device(self)
       expected = f'ideal, as --method={self.method} makes no pulses'
       self._check('device', METHODS[self.method].has_pulses, expected)
+      has_trains = neuron_of(self.method, self.neuron) == 'stochastic'
+      expected = 'ideal, or --neuron=stochastic, whose coincidences are pulses'
+      self._check('device', has_trains, expected)
       expected = '0, as devices move by pulses alone'
       self._check('weight_decay', not self.weight_decay, expected)
     if self.device != IDEAL or self.method == CHIP:
@@ -478,6 +491,7 @@ def network_config(
     UserError: if a field is out of range, or the layers do not fit the data.
   """
   is_chip, input_gain = config.method == CHIP, config.input_gain
+  is_ours = concerns(config.method, 'neuron')
   if input_gain is None:  # rates of recordings are proportional to 1 / T
     is_recorded = dataset.is_recorded
     input_gain = config.num_steps / EVENTS_AT_FULL_RATE if is_recorded else 1.0
@@ -486,14 +500,16 @@ def network_config(
     network = ssnn_jax.NetworkConfig(
       **layers,
       num_steps=config.num_steps,
-      timing='realtime' if is_chip else config.timing,
-      neuron=None if is_chip else config.neuron,
-      window=1 if is_chip else config.window,
+      neuron=neuron_of(config.method, config.neuron),
+      ceiling=config.ceiling,
+      window=config.window,
       gain=config.gain,
       input_gain=input_gain,
       rates=config.rates,
       winner=config.winner,
       sampler=config.sampler,
+      weight_bits=config.weight_bits if is_ours else None,
+      fraction_bits=config.fraction_bits if is_ours else 10,
       dropout=config.dropout,
       read_noise=config.read_noise,
     )
@@ -538,10 +554,11 @@ def chip_config(
   Raises:
     UserError: if a field is out of range.
   """
+  bits = 12 if config.weight_bits is None else config.weight_bits
   with named():
     return chip.ChipConfig(
       network.layer_sizes,
       config.num_steps,
-      weight_bits=config.weight_bits,
+      weight_bits=bits,
       fraction_bits=config.fraction_bits,
     )

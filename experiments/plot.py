@@ -143,7 +143,7 @@ def show_raster(workdir: pathlib.Path, sample: int, seed: int | None) -> None:
     split.inputs[sample],
     label,
   )
-  votes = recorded.winners[network_config.first_vote :].sum(axis=0)
+  votes = recorded.winners.sum(axis=0)
   winner = dataset.class_names[np.argmax(votes)]
   print(
     f'sample {sample} of the {name} split, class {dataset.class_names[label]}: '

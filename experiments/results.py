@@ -43,12 +43,12 @@ README = 'README'
 _IN_README = 'parity', 'events'
 _README_ROWS = {
   'dataset': ('mnist', 'fashion_mnist', 'emnist47', 'n_mnist'),
-  'neuron': ('integrate_and_fire', ''),
   'metric': 'test_accuracy',
 }
 MARKS = '<!-- table -->', '<!-- end -->'
 METRICS = {
   'test_accuracy': 'accuracy',
+  'test_accuracy_winner': 'winners',
   'test_accuracy_largest': 'largest potential',
   'test_accuracy_potential': 'final potential',
   'test_accuracy_rate': 'ANN readout',
@@ -58,7 +58,11 @@ METRICS = {
   'forward_events': 'synaptic events of them',
   'error_spikes': 'error spikes',
   'error_events': 'synaptic events of errors',
-  'coincidences': 'coincidences',
+  'coincidences': 'changes of synapses',
+  'forward_ratio': 'forward spikes for one that stays',
+  'error_ratio': 'error spikes for one that stays',
+  'median_silence': 'ticks to silence, median',
+  'last_silence': 'last of the batch',
   'ratio_to_bp': 'time, in steps of BP',
   'luts': 'LUTs',
   'flip_flops': 'flip-flops',
@@ -84,8 +88,6 @@ _WORDS = {
     'n_mnist': 'N-MNIST',
   },
   'rates': {'': 'spikes'},
-  'timing': {'realtime': 'real time', 'buffered': 'fast simulation'},
-  'neuron': {'integrate_and_fire': 'integrates and fires'},
 }
 _HEADINGS = {'num_steps': 'T', 'metric': 'measure', 'dataset': 'data set'}
 _COLORS = (*raster_plot.COLORS, '#E69F00', '#009E73', '#56B4E9', '#000000')
@@ -310,6 +312,8 @@ def _compare(group, base, metric, margin):
   """Returns the numbers of a setting: a difference, or without base a mean."""
   pairs = group.head(0)
   if base is not None:
+    if metric not in base or not base[metric].count():  # ANNs have one readout
+      base = base.assign(**{metric: base[_ACCURACY]})
     pairs = group.merge(base, on='seed', suffixes=('', '_base'))
   if pairs.empty:
     is_accuracy = metric.startswith(_ACCURACY)
@@ -653,14 +657,14 @@ def page_table(name: str) -> str:
 
 
 def _readme_table():
-  """Writes the rows of the README, those of real time first."""
+  """Writes the rows of the README, those of bipolar neurons first."""
   parts = []
   for name in _IN_README:
     study = studies.load(name)
     parts.append(_restrict(compare(read_csv(name), study), study.shown))
-  rows = _restrict(pd.concat(parts).fillna({'neuron': ''}), _README_ROWS)
-  rows = rows.sort_values('timing', ascending=False, kind='stable')
-  return table(rows, studies.Study(rows=('timing',)))
+  rows = _restrict(pd.concat(parts), _README_ROWS)
+  rows = rows.sort_values('neuron', kind='stable')
+  return table(rows, studies.Study(rows=('neuron',)))
 
 
 def write_page(name: str) -> None:

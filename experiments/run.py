@@ -79,17 +79,19 @@ flags.DEFINE_integer(
   'num_steps', 64, 'T, ticks of a presentation: the network sees one sample'
 )
 flags.DEFINE_enum(
-  'timing',
-  'buffered',
-  CHOICES['timing'],
-  'fast simulation, layer after layer in each window; or all layers at once, '
-  'as on a chip',
+  'neuron',
+  'bipolar',
+  CHOICES['neuron'],
+  'hidden neurons: of spikes that can be taken back, which settle; or of drawn '
+  'spikes',
 )
 flags.DEFINE_enum(
   'sampler',
-  'sobol',
+  None,
   CHOICES['sampler'],
-  'thresholds of spike trains: spread evenly over the ticks, or independent',
+  'spike trains: evenly spaced without random numbers (default of bipolar '
+  'neurons, for inputs), of Sobol thresholds (default of stochastic neurons), '
+  'or of independent ones',
 )
 flags.DEFINE_string(
   'study', None, 'study whose sweeps are run; see --list_studies'
@@ -122,13 +124,7 @@ flags.DEFINE_string(
 flags.DEFINE_integer(
   'window',
   None,
-  'n, ticks between two reads of a membrane; default: 1 in real time, or T',
-)
-flags.DEFINE_enum(
-  'neuron',
-  None,
-  CHOICES['neuron'],
-  'hidden neurons: integrate and fire (default in real time), or draw spikes',
+  'n, ticks between two reads of a membrane of stochastic neurons; default: T',
 )
 flags.DEFINE_float(
   'input_gain',
@@ -145,7 +141,10 @@ flags.DEFINE_string(
   'gain',
   None,
   'error spikes per tick for one unit of error; one number, or one for each '
-  'hidden layer; default: 4 for neurons that integrate and fire, or 1',
+  'hidden layer; default: 4 for bipolar neurons, 1 for stochastic ones',
+)
+flags.DEFINE_float(
+  'ceiling', 1.0, 'largest rate of bipolar neurons, in spikes per tick'
 )
 flags.DEFINE_enum(
   'winner',
@@ -157,18 +156,21 @@ flags.DEFINE_enum(
 flags.DEFINE_string(
   'rates',
   '',
-  'exact rates instead of spikes in some of forward,backward,update',
+  'exact values instead of spikes in some of inputs,forward,backward of '
+  'bipolar neurons, or forward,backward,update of stochastic ones',
 )
 
 # Chip and devices.
 flags.DEFINE_integer(
-  'weight_bits', 12, 'bits of a weight of --method=chip, with its sign'
+  'weight_bits',
+  None,
+  'bits of a weight, with its sign; default: 12 on the chip, otherwise floats',
 )
 flags.DEFINE_string(
   'fraction_bits',
   '10',
-  'bits after the binary point of weights of the chip; one number, or one for '
-  'each layer',
+  'bits after the binary point of such weights; one number, or one for each '
+  'layer',
 )
 flags.DEFINE_string(
   'device',

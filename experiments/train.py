@@ -45,7 +45,8 @@ from ssnn_jax.training import sharding
 
 CONFIG, METRICS, SWEEP = 'config.json', 'metrics.jsonl', 'sweep.json'
 READOUTS = {  # by the fields of their accuracies
-  'test_accuracy': 'spike-count readout',
+  'test_accuracy': 'the readout of the network',
+  'test_accuracy_winner': 'spike-count readout',
   'test_accuracy_largest': 'counts of the largest potential',
   'test_accuracy_potential': 'final potential',
   'test_accuracy_rate': 'ANN readout (exact rates, same weights)',
@@ -268,8 +269,10 @@ def _make_programs(config, network, mesh, num_samples):
 
   def measure(state, params, split):
     """Measures errors of an update, at weights that do not depend on T."""
-    rates = tuple({*network.rates, 'forward', 'backward'})
-    quantised = dataclasses.replace(exact, rates=rates)
+    measured = [exact]
+    if network.neuron == 'stochastic':  # counts have no update of their own
+      rates = tuple({*network.rates, 'forward', 'backward'})
+      measured.append(dataclasses.replace(exact, rates=rates))
     return {
       name: metrics.update_error(
         method.make(chosen, state.key),
@@ -279,7 +282,7 @@ def _make_programs(config, network, mesh, num_samples):
         *select_probe_batch(split),
         num_draws=_PROBE_DRAWS,
       )
-      for name, chosen in zip(_ERRORS, (exact, quantised))
+      for name, chosen in zip(_ERRORS, measured)
     }
 
   def lift(function, *in_axes):
@@ -544,8 +547,8 @@ def train(
         'dataset': config_lib.short_name('dataset', config.dataset),
         'num_steps': config.num_steps,
         'window': window,
-        'timing': network.timing,
-        'sampler': config.sampler,
+        'neuron': network.neuron,
+        'sampler': network.input_sampler,
         'layer_sizes': network.layer_sizes,
         'num_train_samples': len(dataset.train.labels),
         'num_eval_samples': len(eval_split(dataset).labels),
@@ -588,7 +591,7 @@ def _train_epochs(task, programs, manager, state, run, splits, options):
     for total, state, means, accuracy in epochs:
       values = {'loss': means.loss, 'train_accuracy': means.accuracy}
       if accuracy is not None:
-        values['test_accuracy'] = accuracy.winner
+        values['test_accuracy'] = accuracy.default
       if programs.observe:
         values |= programs.observe(state, splits[0])._asdict()
       rows = _rows(values, task.num_seeds)
@@ -601,7 +604,9 @@ def _train_epochs(task, programs, manager, state, run, splits, options):
       # Training does not wait for a checkpoint that is still being written.
       if accuracy is None and (not is_late or manager.is_saving_in_progress()):
         continue
-      evaluated = None if accuracy is None else float(np.mean(accuracy.winner))
+      evaluated = accuracy
+      if accuracy is not None:
+        evaluated = float(np.mean(accuracy.default))
       copied = jax.device_get(_unwrap_keys(state))
       checkpoints.save(manager, copied, task.seeds, run, evaluated)
       _write(task, run['lines'])
@@ -665,7 +670,8 @@ def _start(task, programs, manager, like, mesh, splits, initial):
 def _measure(task, programs, state, accuracy, splits):
   """Returns the numbers of each seed after the last epoch."""
   values = {
-    'test_accuracy': accuracy.winner,
+    'test_accuracy': accuracy.default,
+    'test_accuracy_winner': accuracy.winner,
     'test_accuracy_largest': accuracy.largest,
     'test_accuracy_potential': accuracy.potential,
     'test_accuracy_rate': accuracy.rate,

@@ -1,9 +1,10 @@
 """Spiking neural networks trained by backpropagation with spikes alone.
 
-A network is pure functions (`Network`): `init` draws its parameters,
-`learn` presents a batch and returns the coincidences that the synapses count,
-`infer` presents a batch and returns the response of the output layer. A wrong
-argument raises `UserError`, whose message names the remedy.
+`spiking.fire` is an activation function: `jax.grad` of a model with it is what
+a network of bipolar neurons learns in real time by spikes. A network of a
+configuration (`ssnn`) is pure functions (`Network`): `init` draws its
+parameters, `loss` presents a batch, `infer` returns the response of the output
+layer. A wrong argument raises `UserError`, whose message names the remedy.
 
 Example:
   >>> import jax
@@ -11,8 +12,8 @@ Example:
   >>> import numpy as np
   >>> import ssnn_jax
   >>> digits = ssnn_jax.datasets.load('digits')
-  >>> network = ssnn_jax.ssnn(ssnn_jax.NetworkConfig((64, 10), num_steps=32))
-  >>> optimizer = ssnn_jax.training.make_optimizer(0.5)
+  >>> network = ssnn_jax.ssnn(ssnn_jax.NetworkConfig((64, 64, 10), num_steps=8))
+  >>> optimizer = ssnn_jax.training.make_optimizer(1.0)
   >>> result = ssnn_jax.training.fit(
   ...   network, optimizer, digits, num_epochs=5, progress=False)
   >>> bool(result.history.eval_accuracy[-1] > 0.9)
@@ -20,33 +21,24 @@ Example:
 
 The examples of all other pages assume these four imports.
 
-Packages:
+The method, in reading order: `reference`, all of it in plain arrays, tick by
+tick; `spiking`, what a network settles to; `realtime`, how it gets there;
+`layers`, dense, convolutional or your own; `network`; `training`.
 
-- `reference`: the method in one file, tick by tick.
+Other packages:
+
 - `types`: containers and the axes that all docstrings name; `config`: all
-  choices; `network`: the spiking network, `ssnn`.
-- `neuron`: the rules of one neuron, for one sample and one window.
-- `layers`: dense and convolutional layers, or your own: which neurons drive
-  which weights.
+  choices.
+- `neuron`, `simulation`: stochastic neurons, the rules of one and of networks.
 - `spikes`: spike trains: encoding, thresholds, samplers, counting, kernels.
-- `simulation`: the rules over layers, windows and the batch, buffered or in
-  real time; updates.
 - `baselines`: the ANN trained by backpropagation (`ann`), RPU crossbars,
   BP-STDP, surrogate gradients, feedback alignment.
-- `chip`: the rules in integers, one sample and one tick, as the golden
-  reference of hardware that learns.
+- `chip`: a learning chip in integers, the golden reference of its Verilog.
 - `hardware`: resistive devices as synapses, costs, export to NIR.
-- `training`: `training.fit` and its loop, metrics, neuron activity, rasters.
 - `runs`: folders of networks and runs: `save` and `load`, checkpoints.
 - `datasets`: images, recordings of event cameras, and arrays.
 - `checks`: the one place of what is refused; `user_cache`: the folder of
   decoded data and compiled kernels; `version`.
-
-The method, in reading order: `reference`, all of it as plain zeros and ones;
-`types`, `spikes.thresholds` and `spikes.trains`, spikes as words of 32 ticks;
-`neuron`; `simulation.buffered` and `simulation.realtime`, one sample;
-`simulation.presentation`, `simulation.updates` and `network`, all together;
-`baselines.ann`, the network that long spike trains converge to.
 """
 
 from ssnn_jax import baselines
@@ -55,9 +47,11 @@ from ssnn_jax import datasets
 from ssnn_jax import hardware
 from ssnn_jax import layers
 from ssnn_jax import neuron
+from ssnn_jax import realtime
 from ssnn_jax import reference
 from ssnn_jax import runs
 from ssnn_jax import spikes
+from ssnn_jax import spiking
 from ssnn_jax import training
 from ssnn_jax.baselines.ann import ann
 from ssnn_jax.config import NetworkConfig
@@ -97,10 +91,12 @@ __all__ = (
   'load',
   'neuron',
   'rate_encode',
+  'realtime',
   'reference',
   'runs',
   'save',
   'spikes',
+  'spiking',
   'ssnn',
   'training',
 )

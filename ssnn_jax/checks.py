@@ -68,8 +68,7 @@ def refuse_derivative(params: types.Params) -> types.Params:
 def _raise_derivative(primals, tangents):
   del primals, tangents
   raise types.UserError(
-    'spikes have no derivative; use the update of `Network.learn`, and '
-    '`as_gradient` for its gradient.'
+    'spikes that are drawn have no derivative; use that of `Network.loss`.'
   )
 
 

@@ -16,12 +16,13 @@ from ssnn_jax.checks import is_finite
 from ssnn_jax.checks import is_positive
 from ssnn_jax.checks import is_real
 from ssnn_jax.neuron import firing
-from ssnn_jax.neuron import integrate_and_fire
 from ssnn_jax.neuron import membrane as membrane_lib
 
-TIMINGS = ('buffered', 'realtime')
-NEURONS = ('integrate_and_fire', 'stochastic')
-SIGNALS = ('forward', 'backward', 'update')
+NEURONS = ('bipolar', 'stochastic')
+SIGNALS = {
+  'bipolar': ('inputs', 'forward', 'backward'),
+  'stochastic': ('forward', 'backward', 'update'),
+}
 WINNERS = ('softmax', 'race', 'exact')
 
 
@@ -40,39 +41,46 @@ class NetworkConfig:
     input_shape: shape of the inputs of `layers`, of images height and width,
       and channels if there are several.
     num_steps: T, ticks of a presentation.
-    window: n, ticks between two reads of a membrane. Buffered: T, or a multiple
-      of 32; None is T. In real time: 1.
-    timing: 'buffered' works through the layers one after another in each
-      window, and pairs the trains of the same window: the fast simulation.
-      'realtime' advances all layers at once from the state of their neurons,
-      as a chip does.
-    neuron: how hidden neurons make spikes. 'integrate_and_fire', in real time:
-      from what they have received and not yet sent, without random numbers.
-      'stochastic': drawn at the rates of potentials and errors. None is
-      'integrate_and_fire' in real time, and 'stochastic' buffered.
+    neuron: 'bipolar' neurons take back spikes, and settle (`spiking`);
+      'stochastic' neurons draw their spikes at the rates of potentials and
+      errors, layer after layer.
+    ceiling: c, largest rate of hidden bipolar neurons, in spikes per tick.
+    gain: error spikes per tick for one unit of error, in the hidden layers; one
+      number for all hidden layers, or one for each. None is 4 for bipolar
+      neurons, 1 for stochastic ones.
+    sampler: trains of the inputs, and of stochastic neurons: 'sobol' (a Sobol
+      sequence of thresholds), 'bernoulli' (independent ones), or a
+      `spikes.Sampler`; for inputs of bipolar neurons also 'regular' (evenly
+      spaced spikes, without random numbers), which is their default. None is
+      'regular' or, of stochastic neurons, 'sobol'.
+    weight_bits: bits of the weights of bipolar neurons, with their sign, which
+      are multiples of 2^-fraction_bits; None is float32.
+    fraction_bits: F, bits after the binary point of weights and biases; one
+      number for all layers of weights, or one for each.
+    winner: how the output layer chooses the winner of a tick, with which it
+      compares the target. 'softmax' draws one winner from the exact softmax;
+      'race', of stochastic neurons, simulates a race that ends by lateral
+      inhibition. With 'exact' winners are those of 'softmax', but errors are
+      the exact softmax(v) - target; stochastic neurons sample these, as those
+      of hidden layers.
+    rates: what is exact instead of spikes. Of bipolar neurons 'inputs',
+      'forward', the rates of hidden neurons, and 'backward', their errors. Of
+      stochastic ones 'forward', the input of the membranes; 'backward', the
+      input of the transposed reads; 'update', where products of rates change
+      the weights instead of coincidences.
+    input_gain: factor on the first layer's reads, for sparse inputs.
+    dropout: probability that a hidden unit is silent for a presentation.
+    window: n, ticks between two reads of a membrane of stochastic neurons: T,
+      or a multiple of 32; None is T.
     firing_function: 'clip', or of stochastic neurons a `neuron.FiringFunction`.
     integration: 'mean' averages the drive over all ticks so far; or, of
       stochastic neurons, a `neuron.Membrane`, such as `neuron.leaky(tau)`.
-    gain: error spikes per tick for one unit of error, in the hidden layers; one
-      number for all hidden layers, or one for each. None is 4 for neurons that
-      integrate and fire, 1 for stochastic ones.
-    input_gain: factor on the first layer's reads, for sparse inputs.
-    dropout: probability that a hidden unit is silent for a presentation.
-    rates: what is exact instead of spikes: 'forward', the input of the
-      membranes; 'backward', the input of the transposed reads; 'update', where
-      products of rates change the weights instead of coincidences.
-    winner: how the output layer chooses the winner of a tick, with which it
-      compares the target. 'softmax' draws one winner from the exact softmax,
-      'race' simulates a race that ends by lateral inhibition. With 'exact'
-      winners are those of 'softmax', but errors are sampled from the exact
-      softmax(v) - target, as those of hidden layers.
-    sampler: thresholds of the trains: 'sobol' (a Sobol sequence), 'bernoulli'
-      (independent, a keyed hash), or a `spikes.Sampler`.
-    kernels: whether compiled kernels are used, on CPU; they are compiled when
-      they are first needed. Spikes and counts agree; without kernels a network
-      can be exported to other platforms.
-    read_noise: standard deviation of the current of both reads in each tick;
-      the mean over a window of n ticks has one smaller by sqrt(n).
+    read_noise: standard deviation of the current of both reads of stochastic
+      neurons in each tick; the mean over a window of n ticks has one smaller by
+      sqrt(n).
+    kernels: whether compiled kernels are used for stochastic neurons, on CPU;
+      they are compiled when they are first needed. Spikes and counts agree;
+      without kernels a network can be exported to other platforms.
 
   Raises:
     UserError: if a field is out of range.
@@ -86,19 +94,21 @@ class NetworkConfig:
     default=None, kw_only=True
   )
   num_steps: int = 64
-  window: int | None = None
-  timing: str = 'buffered'
-  neuron: str | None = None
-  firing_function: str | firing.FiringFunction = 'clip'
-  integration: str | membrane_lib.Membrane = 'mean'
+  neuron: str = 'bipolar'
+  ceiling: float = 1.0
   gain: float | tuple[float, ...] | None = None
+  sampler: str | spikes.Sampler | None = None
+  weight_bits: int | None = None
+  fraction_bits: int | tuple[int, ...] = 10
+  winner: str = 'softmax'
+  rates: tuple[str, ...] = ()
   input_gain: float = 1.0
   dropout: float = 0.0
-  rates: tuple[str, ...] = ()
-  winner: str = 'softmax'
-  sampler: str | spikes.Sampler = 'sobol'
-  kernels: bool = True
+  window: int | None = None
+  firing_function: str | firing.FiringFunction = 'clip'
+  integration: str | membrane_lib.Membrane = 'mean'
   read_noise: float = 0.0
+  kernels: bool = True
 
   def __post_init__(self):
     # Values are hashable, as programs are cached by them.
@@ -117,67 +127,75 @@ class NetworkConfig:
     self._check_numbers()
 
   def _check_choices(self):
+    is_valid = self.neuron in NEURONS
+    check_field(self, 'neuron', is_valid, f'one of {", ".join(NEURONS)}')
     for name, choices, kind in _CHOICES:
       value = getattr(self, name)
       is_valid = isinstance(value, kind) if kind else False
       is_valid = is_valid or (isinstance(value, str) and value in choices)
+      is_valid = is_valid or (value is None and name == 'sampler')
       expected = f'one of {", ".join(choices)}'
       expected += f', or a {kind.__name__}' if kind else ''
       check_field(self, name, is_valid, expected)
-    is_valid = self.neuron in (None, *NEURONS)
-    expected = f'None, or one of {", ".join(NEURONS)}'
-    check_field(self, 'neuron', is_valid, expected)
-    is_valid = self.timing == 'realtime' or self.neuron != NEURONS[0]
-    expected = "stochastic, or timing='realtime'"
-    check_field(self, 'neuron', is_valid, expected)
-    if not self.is_stochastic:
-      for name, only in (('firing_function', 'clip'), ('integration', 'mean')):
-        is_valid = getattr(self, name) == only
-        check_field(self, name, is_valid, f"{only}, or neuron='stochastic'")
-    is_valid = isinstance(self.rates, tuple) and set(self.rates) <= {*SIGNALS}
-    expected = f'a tuple of names among {", ".join(SIGNALS)}'
+    is_bipolar, defaults = self.neuron == 'bipolar', _DEFAULTS
+    for name in _STOCHASTIC if is_bipolar else _BIPOLAR:
+      other = NEURONS[is_bipolar]
+      expected = f"{defaults[name]}, or neuron='{other}'"
+      check_field(self, name, getattr(self, name) == defaults[name], expected)
+    is_valid = not is_bipolar or self.winner != 'race'
+    expected = "softmax or exact, or neuron='stochastic'"
+    check_field(self, 'winner', is_valid, expected)
+    is_valid = is_bipolar or self.sampler != 'regular'
+    expected = "sobol or bernoulli, or neuron='bipolar'"
+    check_field(self, 'sampler', is_valid, expected)
+    signals = SIGNALS[self.neuron]
+    is_valid = isinstance(self.rates, tuple) and set(self.rates) <= {*signals}
+    expected = f'a tuple of names among {", ".join(signals)}'
     check_field(self, 'rates', is_valid, expected)
     is_valid = isinstance(self.kernels, bool | np.bool_)
     check_field(self, 'kernels', is_valid, 'True or False')
     for name, check in _CHECKS.items():
-      if not isinstance(getattr(self, name), str):
-        is_valid, expected = check(getattr(self, name))
+      value = getattr(self, name)
+      if value is not None and not isinstance(value, str):
+        is_valid, expected = check(value)
         check_field(self, name, is_valid, expected)
 
   def _check_time(self):
     num_steps, window = self.num_steps, self.window
-    expected = f'1 to {MAX_COUNT} ticks'
-    check_field(self, 'num_steps', is_count(num_steps), expected)
-    if self.timing == 'realtime':
-      check_field(self, 'window', window in (None, 1), '1 tick, in real time')
-      start = max(self.error_starts)
-      expected = (
-        f'more than {start} ticks, after which errors reach the first layer'
-      )
-      check_field(self, 'num_steps', start < num_steps, expected)
-      return
+    # Counts of bipolar neurons are float32.
+    most = 2**24 if self.neuron == 'bipolar' else MAX_COUNT
+    is_valid = is_count(num_steps) and num_steps <= most
+    check_field(self, 'num_steps', is_valid, f'1 to {most} ticks')
     is_valid = window in (None, num_steps) or (
       is_count(window) and window < num_steps and window % 32 == 0
     )
-    expected = f'{num_steps} ticks, a smaller multiple of 32, or real time'
+    expected = f'{num_steps} ticks, or a smaller multiple of 32'
     check_field(self, 'window', is_valid, expected)
 
   def _check_numbers(self):
-    num_hidden = len(self.layer_sizes) - 2
-    is_valid = (
-      self.gain is None
-      or is_real(self.gain)
-      or (isinstance(self.gain, tuple) and len(self.gain) == num_hidden)
-    )
-    expected = f'one number, or one for each of the {num_hidden} hidden layers'
-    check_field(self, 'gain', is_valid, expected)
+    num_layers = len(self.layer_sizes) - 1
+    for name, number, kind in (
+      ('gain', num_layers - 1, 'hidden layers'),
+      ('fraction_bits', num_layers, 'layers of weights'),
+    ):
+      value = getattr(self, name)
+      is_valid = is_real(value) or (value is None and name == 'gain')
+      is_valid |= isinstance(value, tuple) and len(value) == number
+      expected = f'one number, or one for each of the {number} {kind}'
+      check_field(self, name, is_valid, expected)
     is_valid = all(map(is_positive, self.gains))
     check_field(self, 'gain', is_valid, 'positive 32-bit numbers')
-    check_field(self, 'input_gain', is_positive(self.input_gain), POSITIVE)
+    for name in ('input_gain', 'ceiling'):
+      check_field(self, name, is_positive(getattr(self, name)), POSITIVE)
     is_valid = is_real(self.dropout) and 0 <= self.dropout < 1
     check_field(self, 'dropout', is_valid, '0 or more and below 1')
     is_valid = is_finite(self.read_noise) and self.read_noise >= 0
     check_field(self, 'read_noise', is_valid, 'a number, 0 or more')
+    bits = self.weight_bits
+    is_valid = bits is None or (is_count(bits, 2) and bits <= 24)
+    check_field(self, 'weight_bits', is_valid, '2 to 24 bits, or None')
+    is_valid = all(is_count(bits, 0) and bits <= 24 for bits in self.fractions)
+    check_field(self, 'fraction_bits', is_valid, '0 to 24 bits')
 
   @property
   def wirings(self) -> tuple[layers_lib.Wiring, ...]:
@@ -190,49 +208,19 @@ class NetworkConfig:
   @property
   def schedule(self) -> spikes.Schedule:
     """Division of the presentation into windows."""
-    default = 1 if self.timing == 'realtime' else self.num_steps
-    return spikes.Schedule(self.num_steps, self.window or default)
+    return spikes.Schedule(self.num_steps, self.window or self.num_steps)
 
   @property
-  def is_stochastic(self) -> bool:
-    """Whether hidden neurons sample their spikes."""
-    return self.timing == 'buffered' or self.neuron == 'stochastic'
+  def input_sampler(self) -> str | spikes.Sampler:
+    """Sampler of the trains: of the inputs, and of stochastic neurons."""
+    defaults = {'bipolar': 'regular', 'stochastic': 'sobol'}
+    return self.sampler or defaults[self.neuron]
 
   @property
-  def starts(self) -> tuple[int, ...]:
-    """First window with spikes, for each layer of neurons, inputs first."""
-    layers = range(len(self.layer_sizes))
-    # A spike passes one layer in a window, forward and back.
-    return tuple(layer * (self.timing == 'realtime') for layer in layers)
-
-  @property
-  def active_steps(self) -> tuple[int, ...]:
-    """Ticks in which each layer of neurons fires, inputs first."""
-    return tuple(self.num_steps - start for start in self.starts)
-
-  @property
-  def error_starts(self) -> tuple[int, ...]:
-    """First window with errors, for each layer of weights."""
-    num_layers = len(self.layer_sizes) - 1
-    if self.timing == 'realtime':
-      return tuple(range(2 * num_layers - 1, num_layers - 1, -1))
-    return (0,) * num_layers
-
-  @property
-  def error_steps(self) -> tuple[int, ...]:
-    """Ticks of a presentation with errors, for each layer of weights."""
-    return tuple(self.num_steps - start for start in self.error_starts)
-
-  @property
-  def first_vote(self) -> int:
-    """First tick whose winner is counted.
-
-    In real time the first ticks know little of the inputs: half of them do not
-    vote. Errors do not wait.
-    """
-    if self.timing != 'realtime':
-      return 0
-    return max(len(self.layer_sizes) - 1, self.num_steps // 2)
+  def fractions(self) -> tuple[int, ...]:
+    """F of each layer of weights."""
+    bits = self.fraction_bits
+    return (bits,) * (len(self.layer_sizes) - 1) if is_real(bits) else bits
 
   @property
   def gains(self) -> tuple[float, ...]:
@@ -240,15 +228,9 @@ class NetworkConfig:
     num_hidden = len(self.layer_sizes) - 2
     gain = self.gain
     if gain is None:
-      gain = 1.0 if self.is_stochastic else 4.0
+      gain = 4.0 if self.neuron == 'bipolar' else 1.0
     gains = (gain,) * num_hidden if is_real(gain) else gain
     return (*gains, 1.0)
-
-  @property
-  def most_error_spikes(self) -> tuple[int, ...]:
-    """Error spikes of a neuron in a tick, at most, of each layer of weights."""
-    most = 1 if self.is_stochastic else integrate_and_fire.MAX_ERROR_SPIKES
-    return (*(most,) * (len(self.layer_sizes) - 2), 1)
 
   @property
   def read_gains(self) -> tuple[float, ...]:
@@ -304,14 +286,19 @@ def _check_sampler(sampler):
 
 
 _CHOICES = (
-  ('timing', TIMINGS, None),
   ('winner', WINNERS, None),
   ('firing_function', firing.FIRING_FUNCTIONS, firing.FiringFunction),
   ('integration', membrane_lib.MEMBRANES, membrane_lib.Membrane),
-  ('sampler', spikes.SAMPLERS, spikes.Sampler),
+  ('sampler', ('regular', *spikes.SAMPLERS), spikes.Sampler),
 )
 _CHECKS = {
   'firing_function': _check_firing_function,
   'integration': _check_membrane,
   'sampler': _check_sampler,
+}
+# Fields of one kind of neuron alone.
+_BIPOLAR = ('ceiling', 'weight_bits')
+_STOCHASTIC = 'window', 'firing_function', 'integration', 'read_noise'
+_DEFAULTS = {
+  field.name: field.default for field in dataclasses.fields(NetworkConfig)
 }

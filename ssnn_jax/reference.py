@@ -1,200 +1,197 @@
 """The method in one file: backpropagation by spikes alone, tick by tick.
 
-Read this file first. `ssnn` is the network of `ssnn_jax.ssnn` for one sample,
-with spikes that are plain zeros and ones; the fast code is tested to give the
-same spikes, winners and counts, integer by integer.
-
-In real time a hidden neuron integrates and fires: forward when its residue m
-exceeds 1/2, and a spike takes 1 away; backward as many spikes, up to 3, as its
-error a is worth, rounded, each of which takes 1/G away. Its gate is open while
-its drive so far, D, is between 0 and its ticks k. One output neuron wins each
-tick, c with probability softmax(D / k)_c: its error spike asks it to fire less,
-that of the target to fire more. A synapse counts the error spikes that meet a
-presynaptic spike; the mean count is the gradient. Stochastic neurons sample
-instead, at the rates clip(D / k, 0, 1) and abs(G g) of an error g, in a tick
-or, in the fast simulation, in a window. Layer l of weights, from 0, connects I
-presynaptic to J postsynaptic neurons.
+Read this file first. `bipolar` is the neuron of this project: it takes spikes
+back, and a network of it settles to what `ssnn_jax.spiking` computes.
+`stochastic` is the neuron of the paper: it draws its spikes. Both present one
+sample to dense layers, in plain arrays; the fast code is tested to give the
+same spikes, winners and counts, integer by integer. Layer l of weights, from
+0, connects I presynaptic to J postsynaptic neurons.
 """
 
+import itertools
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from ssnn_jax import checks
-from ssnn_jax import network
 from ssnn_jax import types
-from ssnn_jax.config import NetworkConfig
 from ssnn_jax.neuron import composite
-from ssnn_jax.neuron import crossbar
 from ssnn_jax.simulation import rules
-from ssnn_jax.simulation import updates
-from ssnn_jax.spikes import encoding
 from ssnn_jax.spikes import thresholds
 from ssnn_jax.spikes.thresholds import Role
 
 
-def realtime(config: Any, params: Any, given: Any, neurons: Any) -> Any:
-  """Advances all layers of one sample by a tick: emit, count, integrate.
+def bipolar(
+  params: Any,
+  train: np.ndarray,
+  label: int,
+  phase: float,
+  gains: Any,
+  *,
+  ceiling: float = 1.0,
+  cap: float = np.inf,
+  delays: Any = None,
+  error_delays: Any = None,
+) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray], int]:
+  """Presents a sample to bipolar neurons until they are silent.
 
-  A spike passes one layer in a tick, so that layer l integrates from tick l on.
-  `given` are the label, `sample(role, layer, rates)` of `[1, N]` spikes, and
-  the tick; `neurons` are D of each layer, and m and a of each hidden layer.
-  Returns the neurons, and counts: coincidences, winners, largest.
+  A hidden neuron stores four numbers: the drive D and the errors A that it has
+  received, the spikes X and the errors E that it has sent.
+
+  Args:
+    params: weights `[I, J]` and biases `[J]` of each layer.
+    train: `[T, I]` input spikes.
+    label: class of the sample.
+    phase: uniform number of the presentation, in [0, 1).
+    gains: G of each hidden layer: an error spike is worth 1 / G.
+    ceiling: c, largest rate, in spikes per tick.
+    cap: most spikes, or error spikes, that a neuron sends in a tick.
+    delays: `[I]` ticks that the spikes of a neuron are on their way, for each
+      layer of weights; None is 0.
+    error_delays: `[J]` those of its error spikes.
+
+  Returns:
+    X of inputs and hidden layers; E of hidden layers and output; what the
+    synapses of each layer collect, `[I + 1, J]` with biases last; and the ticks
+    until silence.
   """
-  label, sample, (tick, _) = given
-  (drives, residues, errors), num_layers = map(list, neurons), len(params)
-  potentials = [
-    drive / jnp.maximum(tick - layer, 1) for layer, drive in enumerate(drives)
-  ]
+  num_steps, num_layers = len(train), len(params)
+  rows = [np.vstack([weights, biases]) for weights, biases in params]
+  sizes = [train.shape[1], *(own.shape[1] for own in rows)]
+  G = [*gains, 1.0]
+  D, A, E = ([np.zeros(n) for n in sizes[1:]] for _ in range(3))
+  X = [np.zeros(n) for n in sizes[:-1]]
+  counts = [np.zeros_like(own) for own in rows]
+  ends = [(np.zeros(len(own)), np.zeros(own.shape[1])) for own in rows]
+  wires = [_Wire(n, delay) for n, delay in zip(sizes, delays or X)]
+  error_wires = [_Wire(n, own) for n, own in zip(sizes[1:], error_delays or A)]
 
-  # Emit: every neuron spikes, forward and backward, from its own state alone.
-  spikes, sent = [sample(Role.INPUT, 0, None)], []
-  for layer, (m, a) in enumerate(zip(residues, errors)):
-    if config.is_stochastic:
-      rates = jnp.clip(potentials[layer], 0.0, 1.0)
-      spikes.append(sample(Role.FORWARD, layer + 1, rates))
-      sent.append(_sample_errors(config, sample, layer, a))
-    else:
-      spikes.append(jnp.float32(m > 0.5)[None])
-      worth = jnp.float32(1.0 / config.gains[layer])
-      number = sum(jnp.float32(jnp.abs(a) > k * worth) for k in (0.5, 1.5, 2.5))
-      sent.append((jnp.sign(a) * number)[None])
-  winner, target, largest = _compete(sample, label, potentials[-1])
-  sent.append((winner - target) * jnp.float32(tick >= num_layers))
+  for tick in itertools.count():
+    # Send: a neuron sends what it should have sent after k ticks but has not,
+    # and takes back what it has sent but should not have.
+    k = min(tick, num_steps)
+    s, e = [train[tick] if tick < num_steps else 0 * X[0]], []
+    for l in range(num_layers - 1):
+      m = np.clip(D[l], 0, ceiling * k) - X[l + 1]
+      s.append(np.clip(np.floor(m + 0.5), -cap, cap))
+      is_open = (D[l] > 0) & (D[l] < ceiling * k)
+      R = np.where(is_open, np.floor(G[l] * A[l] + 0.5), 0)
+      e.append(np.clip(R - G[l] * E[l], -cap, cap) / G[l])
+    W = _count_winners(D[-1] / max(k, 1), phase, k)
+    target = np.arange(sizes[-1]) == label
+    e.append(np.clip(W - k * target - E[-1], -cap, cap))
+    X = [sent + now for sent, now in zip(X, s)]
+    E = [sent + now for sent, now in zip(E, e)]
+    on_way = [own.on_way for own in (*wires, *error_wires)]
+    if tick > num_steps and not any(map(np.any, (*s, *e, *on_way))):
+      return X, E, counts, tick
 
-  # Count: a synapse sees the spikes of its two ends at the same tick.
-  counts = [_count(*ends) for ends in zip(spikes, sent)]
-  is_vote = jnp.float32(tick >= config.first_vote)
-  votes = is_vote * winner[0], is_vote * largest[0]
-
-  # Integrate: every neuron receives the spikes of the layers next to it.
-  for layer, (weights, biases) in enumerate(params):
-    d = spikes[layer][0] @ crossbar.round_rows(weights)
-    d = config.read_gains[layer] * d + biases
-    d = jnp.where(tick >= layer, d, 0.0)
-    drives[layer] += d
-    if layer < num_layers - 1:
-      residues[layer] += d - spikes[layer + 1][0]
-      most, gain = config.most_error_spikes[layer + 1], config.gains[layer + 1]
-      above = config.read_gains[layer + 1] / gain * params[layer + 1].weights
-      wiring = config.wirings[layer + 1]
-      g = crossbar.sum_columns(wiring, above, sent[layer + 1], most)[0]
-      d = drives[layer]
-      g = jnp.where((0.0 < d) & (d < tick + 1 - layer), g, 0.0)
-      a = errors[layer] - sent[layer][0] / config.gains[layer]
-      errors[layer] = g if config.is_stochastic else a + g
-  return (drives, residues, errors), (counts, *votes)
+    # Receive: currents and errors add up; a synapse multiplies each spike that
+    # arrives by the count of the other end. A bias spikes in every tick.
+    for l in range(num_layers):
+      arriving = np.append(wires[l].carry(tick, s[l]), tick < num_steps)
+      error = error_wires[l].carry(tick, e[l])
+      D[l] += arriving @ rows[l]
+      if l:
+        A[l - 1] += rows[l][:-1] @ error
+      x, y = ends[l]  # counts of what has arrived at both ends
+      y += error
+      counts[l] += np.outer(arriving, y) + np.outer(x, error)
+      x += arriving
 
 
-def buffered(config: Any, params: Any, given: Any, neurons: Any) -> Any:
-  """Runs one sample forward and back through a window: the fast simulation.
+class _Wire:
+  """Spikes on their way; those of neuron i arrive after `delays[i]` ticks."""
 
-  `sample` gives `[n, N]` spikes, a window is its index and `[n, 1]` ones, but
-  zeros after tick T; `neurons` start with v of each layer.
+  def __init__(self, num_neurons, delays):
+    self.delays, self.neurons = np.int64(delays), np.arange(num_neurons)
+    self.on_way = np.zeros((1 + self.delays.max(), num_neurons))
+
+  def carry(self, tick, sent):
+    size = len(self.on_way)
+    self.on_way[(tick + self.delays) % size, self.neurons] += sent
+    arriving = self.on_way[tick % size].copy()
+    self.on_way[tick % size] = 0
+    return arriving
+
+
+def _count_winners(v, phase, k):
+  """Counts the ticks of k that each class wins: a systematic sample."""
+  shares = np.exp(np.float64(v) - np.max(v))
+  cumulative = np.cumsum(shares / shares.sum())[:-1]
+  reached = np.minimum(np.floor(k * cumulative + phase), k)
+  return np.diff(reached, prepend=0, append=k)
+
+
+def stochastic(
+  config: Any, params: Any, sample: Any, label: Any
+) -> tuple[Any, types.Inference]:
+  """Presents a sample to stochastic neurons, layer after layer, for T ticks.
+
+  Layers send spike trains of the rate clip(v, 0, 1), forward, and two error
+  streams of the rates clip(+-G g, 0, 1), back. One output neuron wins each
+  tick, c with probability softmax(v)_c: its error spike asks it to fire less,
+  that of the target to fire more. A synapse counts coincidences.
+
+  Args:
+    config: a `NetworkConfig` of dense layers, with one window of T ticks.
+    params: its parameters.
+    sample: `(role, layer, rates) -> [T, N]` spikes, as of `make_sample`.
+    label: class of the sample.
+
+  Returns:
+    Coincidences of each layer, positive minus negative, and the response.
   """
-  (label, sample, (index, ticks)), (potentials, *others) = given, neurons
-  length, after = jnp.sum(ticks), []
+  T, last, potentials = config.num_steps, len(params) - 1, []
   spikes = [sample(Role.INPUT, 0, None)]
-  for layer, v in enumerate(potentials):
-    rates = jnp.sum(spikes[layer], axis=0) / length
-    d = composite.drive(params[layer], config.read_gains[layer], rates)
-    after.append(v + length / (index * len(ticks) + length) * (d - v))
-    if layer < len(params) - 1:
-      rates = jnp.clip(after[layer], 0.0, 1.0)
+  for layer, own in enumerate(params):
+    rates = jnp.sum(spikes[layer], axis=0) / T
+    v = composite.drive(own, config.read_gains[layer], rates)
+    potentials.append(v)
+    if layer < last:
+      rates = jnp.clip(v, 0.0, 1.0)
       spikes.append(sample(Role.FORWARD, layer + 1, rates))
-  winners, target, largest = _compete(sample, label, after[-1])
-  sent = [winners - ticks * target]
-  for layer in reversed(range(len(params) - 1)):
-    rates = jnp.sum(sent[0], axis=0) / (length * config.gains[layer + 1])
-    gain = config.read_gains[layer + 1]
-    g = composite.transposed_drive(params[layer + 1], gain, rates)
-    g = jnp.where((0.0 < after[layer]) & (after[layer] < 1.0), g, 0.0)
-    sent.insert(0, _sample_errors(config, sample, layer, g))
-  counts = [_count(*ends) for ends in zip(spikes, sent)]
-  votes = jnp.sum(winners, axis=0), jnp.sum(ticks * largest, axis=0)
-  return (after, *others), (counts, *votes)
 
-
-def _compete(sample, label, v):
-  """Returns winners `[n, C]`, and target and largest potential, `[1, C]`."""
   cumulative = jnp.minimum(jnp.cumsum(jax.nn.softmax(v)), 1.0).at[-1].set(1.0)
   reached = sample(Role.WINNER, 0, cumulative)  # one threshold for all classes
   winners = reached - jnp.pad(reached[:, :-1], ((0, 0), (1, 0)))
-  classes = label, jnp.argmax(v)
-  return winners, *(jax.nn.one_hot(own, len(v))[None] for own in classes)
+  errors = [winners - jax.nn.one_hot(label, len(v))[None]]
+  for layer in reversed(range(last)):
+    above = params[layer + 1], config.read_gains[layer + 1]
+    rates = jnp.sum(errors[0], axis=0) / (T * config.gains[layer + 1])
+    g = composite.transposed_drive(*above, rates)
+    is_open = (0.0 < potentials[layer]) & (potentials[layer] < 1.0)
+    g = jnp.where(is_open, g, 0.0)
+    rates = jnp.minimum(jnp.abs(config.gains[layer] * g), 1.0)
+    errors.insert(0, jnp.sign(g)[None] * sample(Role.ERROR, layer, rates))
+
+  counts = [
+    types.LayerParams(s.T @ e, jnp.sum(e, axis=0))
+    for s, e in zip(spikes, errors)
+  ]
+  largest = T * jax.nn.one_hot(jnp.argmax(v), len(v))
+  votes = jnp.sum(winners, axis=0)
+  return tuple(counts), types.Inference(votes, v, largest)
 
 
-def _sample_errors(config, sample, layer, g):
-  """Samples the `[n, J]` error spikes of hidden neurons, with their signs."""
-  rates = jnp.minimum(jnp.abs(config.gains[layer] * g), 1.0)
-  return jnp.sign(g)[None] * sample(Role.ERROR, layer, rates)
+def make_sample(config: Any, key: jax.Array, position: Any, inputs: Any) -> Any:
+  """Returns the function that draws spikes: where a threshold is below a rate.
 
-
-def _count(spikes, errors):
-  """Counts coincidences; a bias is an input that spikes at every tick."""
-  return types.LayerParams(spikes.T @ errors, jnp.sum(errors, axis=0))
-
-
-def _present(config, keys, params, position, rates, label):
-  """Presents one sample: a loop over windows; returns what was counted."""
-  size = config.schedule.window
-  advance = {'realtime': realtime, 'buffered': buffered}[config.timing]
-
-  def step(carry, index):
-    neurons, total = carry
-    ticks = index * size + jnp.arange(size)
-    is_valid = jnp.float32(ticks < config.num_steps)[:, None]
-    words = ticks[0] // 32 + jnp.arange(-(-size // 32))  # of thresholds
-    sources = rules.make_sources(config, keys, words, position)
-
-    def sample(role, layer, probability):
-      p = rates if role == Role.INPUT else probability
-      source = sources(role, layer, 1 if role == Role.WINNER else len(p))
-      drawn = source.thresholds()[ticks - 32 * words[0]]
-      return is_valid * jnp.float32(thresholds.is_below(drawn, p[None]))
-
-    given = label, sample, (jnp.float32(index), is_valid)
-    neurons, counted = advance(config, params, given, neurons)
-    return (neurons, jax.tree.map(jnp.add, total, counted)), None
-
-  counts = [jax.tree.map(jnp.zeros_like, layer) for layer in params]
-  zeros = [layer.biases for layer in counts]
-  start = (zeros, zeros[:-1], zeros[:-1]), (counts, zeros[-1], zeros[-1])
-  windows = jnp.arange(config.schedule.num_windows)
-  (neurons, counted), _ = jax.lax.scan(step, start, windows)
-  counts, votes, largest = jax.tree.map(lambda x: x.astype(jnp.int32), counted)
-  # In real time the potential is the mean of a drive.
-  divisor = {'realtime': config.active_steps[-2], 'buffered': 1}[config.timing]
-  return counts, types.Inference(votes, neurons[0][-1] / divisor, largest)
-
-
-def ssnn(config: NetworkConfig) -> types.Network:
-  """Builds the network of a configuration, for images; slow.
-
-  Covers dense layers with the firing function clip, the mean membrane, winners
-  of the softmax and spikes in all signals; a `UserError` names other choices.
+  Args:
+    config: the network.
+    key: PRNG key of the presentation.
+    position: position of the sample in the batch.
+    inputs: `[I]` input spikes per tick.
   """
-  default = NetworkConfig((1, 1))
-  for name in (
-    'layers', 'firing_function', 'integration', 'dropout', 'rates', 'winner',
-    'read_noise',
-  ):  # fmt: skip
-    value = getattr(default, name)
-    is_valid = getattr(config, name) == value
-    checks.check_field(config, name, is_valid, f'{value}, as the reference has')
+  keys = thresholds.make_keys(key, len(config.layer_sizes))
+  words = jnp.arange(-(-config.num_steps // 32))  # of thresholds
+  sources = rules.make_sources(config, keys, words, position)
 
-  def learn(params, key, inputs, labels):
-    keys = thresholds.make_keys(key, len(config.layer_sizes))
-    present = lambda *sample: _present(config, keys, params, *sample)
-    positions, rates = jnp.arange(len(labels)), encoding.rate_encode(inputs)
-    counts, inference = jax.vmap(present)(positions, rates, labels)
-    counts = jax.tree.map(lambda each: jnp.sum(each, axis=0), tuple(counts))
-    unit = updates.plan_pulses(config, len(labels), None).unit  # r / (T B gain)
-    return types.Update(counts, None, unit), inference
+  def sample(role, layer, rates):
+    p = inputs if role == Role.INPUT else rates
+    source = sources(role, layer, 1 if role == Role.WINNER else len(p))
+    drawn = source.thresholds()[: config.num_steps]
+    return jnp.float32(thresholds.is_below(drawn, p[None]))
 
-  def infer(params, key, inputs):  # errors change no potential
-    return learn(params, key, inputs, jnp.zeros(len(inputs), jnp.int32))[1]
-
-  fast = network.ssnn(config)
-  return fast._replace(infer=infer, learn=learn, name='reference')
+  return sample

@@ -72,12 +72,7 @@ class ErrorStreams(NamedTuple):
 
 
 class ErrorSignal(NamedTuple):
-  """Error signal of one layer of neurons in the windows of one block.
-
-  A neuron that integrates and fires may send several error spikes in a tick:
-  its streams have a word for the first spike of each tick, one for the second
-  and so on.
-  """
+  """Error signal of one layer of neurons in the windows of one block."""
 
   errors: jax.Array  #: [W, J] signed errors dL/dv, before the gain
   streams: ErrorStreams  #: [K, J] uint32 spikes
@@ -109,8 +104,8 @@ class Inference(NamedTuple):
   winner_counts: jax.Array  #: [B, C] ticks won by each class
   potential: jax.Array  #: [B, C] membrane potential at the end
   #: [B, C] ticks in which each class had the largest potential: the spikes of a
-  #: winner-take-all without noise
-  largest_counts: jax.Array
+  #: winner-take-all without noise; None of neurons that settle
+  largest_counts: jax.Array | None = None
 
 
 class Signals(NamedTuple):
@@ -149,7 +144,7 @@ class Activity(NamedTuple):
   #: sent in a tick; of stochastic neurons the only bias of their streams
   clipped_error_fractions: tuple[jax.Array, ...] | None = None
   coincidences: tuple[jax.Array, ...] | None = (
-    None  # at the weights, per sample
+    None  # at the weights, per sample; None of bipolar neurons
   )
   #: spikes that reach rows of the crossbars, of all positions, per sample; None
   #: for networks of `layer_sizes`, where each spike reaches one row
@@ -166,26 +161,34 @@ class Network(NamedTuple):
   Attributes:
     init: `(key) -> Params`.
     infer: `(params, key, inputs) -> Inference`; without dropout.
-    learn: `(params, key, inputs, labels, *, pulse_gradient=None) -> (Update,
-      Inference)`; the coincidences of one presentation of a batch, and the
-      response of the output layer. `pulse_gradient` is the gradient of one
-      device pulse, or None for synapses without discrete pulses. If given,
-      presynaptic spikes are thinned at random before they are counted, so that
-      each coincidence is a whole number of pulses. None for networks that
-      learn during the presentation only.
+    loss: `(params, key, inputs, labels) -> (loss, Inference)`, the mean
+      cross-entropy of a batch in nats, and the response of the output layer.
+      `jax.grad(loss, has_aux=True)` is the update that the synapses learn in
+      one presentation; only parameters have a derivative. None for networks
+      that learn during the presentation only.
+    learn: of networks that count coincidences, `(params, key, inputs, labels,
+      *, pulse_gradient=None) -> (Update, Inference)`, for devices; otherwise
+      None. `pulse_gradient` is the gradient of one device pulse, or None for
+      synapses without discrete pulses. If given, presynaptic spikes are thinned
+      at random before they are counted, so that each coincidence is a whole
+      number of pulses.
     learn_online: `(params, key, inputs, labels, update, update_state) ->
       ((params, update_state), Inference)`, of the chip, whose parameters change
       while it presents a batch; after it `(0, None, update_state, params) ->
       (params, update_state)` is called. Otherwise None.
+    readout: what predicts the class: 'winner', the class with most winning
+      ticks, or 'potential', that with the largest potential.
     name: name of the function that has built the network.
     config: configuration of the network; None if there is none.
   """
 
   init: Callable[..., Params]
   infer: Callable[..., Inference]
-  learn: Callable[..., tuple[Update, Inference]] | None
+  loss: Callable[..., tuple[jax.Array, Inference]] | None
+  learn: Callable[..., tuple[Update, Inference]] | None = None
   learn_online: Callable[..., tuple[tuple[Params, Any], Inference]] | None = (
     None
   )
+  readout: str = 'winner'
   name: str = 'network'
   config: Any = None

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
+from tests.testing import networks
 
 SIZES = (12, 9, 8, 3)
 
@@ -12,13 +13,14 @@ SIZES = (12, 9, 8, 3)
 class ConfigTest(parameterized.TestCase):
   def test_arrays_and_lists_are_hashable_values(self):
     expected = ssnn_jax.NetworkConfig(
-      SIZES, num_steps=40, window=32, gain=(1.0, 2.0), input_gain=0.5
+      SIZES, 40, 'stochastic', window=32, gain=(1.0, 2.0), input_gain=0.5
     )
     for array in (np.array, jnp.asarray, list):
       number = np.array if array is list else array
       config = ssnn_jax.NetworkConfig(
         array(SIZES),
         num_steps=np.int64(40),
+        neuron='stochastic',
         window=np.uint8(32),
         gain=array([1.0, 2.0]),
         input_gain=number(0.5),
@@ -29,22 +31,15 @@ class ConfigTest(parameterized.TestCase):
   @parameterized.parameters(
     (100, None, 100), (100, 32, 32), (100, 96, 96), (33, 33, 33), (1, 1, 1)
   )
-  def test_windows_of_the_fast_simulation(self, num_steps, window, expected):
-    config = ssnn_jax.NetworkConfig(SIZES, num_steps, window)
+  def test_windows_of_stochastic_neurons(self, num_steps, window, expected):
+    config = networks.stochastic(SIZES, num_steps, window=window)
     self.assertEqual(config.schedule, (num_steps, expected))
-    self.assertEqual(config.error_steps, (num_steps,) * 3)
-    self.assertEqual(config.active_steps, (num_steps,) * 4)
 
-  @parameterized.parameters(
-    # Errors start with the output layer and pass one layer in a tick.
-    ((5, 3), (1,)),
-    ((5, 4, 3), (3, 2)),
-    ((5, 4, 4, 3), (5, 4, 3)),
-  )
-  def test_layers_start_later_in_real_time(self, sizes, starts):
-    config = ssnn_jax.NetworkConfig(sizes, num_steps=19, timing='realtime')
-    self.assertEqual(config.schedule, (19, 1))
-    self.assertEqual(config.error_starts, starts)
-    self.assertEqual(config.error_steps, tuple(19 - start for start in starts))
-    active = tuple(19 - layer for layer in range(len(sizes)))
-    self.assertEqual(config.active_steps, active)
+  def test_defaults_depend_on_the_neuron(self):
+    bipolar = ssnn_jax.NetworkConfig(SIZES, fraction_bits=(9, 8, 7))
+    stochastic = networks.stochastic(SIZES)
+    self.assertEqual(bipolar.gains, (4.0, 4.0, 1.0))
+    self.assertEqual(stochastic.gains, (1.0, 1.0, 1.0))
+    self.assertEqual(bipolar.input_sampler, 'regular')
+    self.assertEqual(stochastic.input_sampler, 'sobol')
+    self.assertEqual(bipolar.fractions, (9, 8, 7))

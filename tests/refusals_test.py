@@ -28,7 +28,7 @@ from ssnn_jax import datasets
 from ssnn_jax import hardware
 from ssnn_jax import layers
 from ssnn_jax import neuron
-from ssnn_jax import reference
+from ssnn_jax import realtime
 from ssnn_jax import training
 from ssnn_jax.chip import cosimulation
 from ssnn_jax.datasets import event_camera
@@ -46,8 +46,9 @@ from tests.testing import networks as network_util
 from tests.testing.checkpoints import make_state
 
 SIZES, KEY = (6, 4, 3), jax.random.key(0)
-CLIP, MEAN = firing.CLIP, neuron.MEMBRANES['mean']
+CLIP, MEAN = firing.clip(), neuron.MEMBRANES['mean']
 CONV, DENSE = layers.Conv(2, 2), layers.Dense(3)
+STOCHASTIC = dict(neuron='stochastic')
 # Fields of NetworkConfig, and words of the sentence.
 FIELDS = (
   (dict(layer_sizes=(5,)), 'layer_sizes .*at least two sizes'),
@@ -57,26 +58,60 @@ FIELDS = (
   (dict(input_shape=(6,)), 'input_shape is .*none, without layers'),
   (dict(num_steps=0), 'num_steps is 0; expected'),
   (dict(num_steps=64.0), 'num_steps is 64.0; expected'),
-  (dict(window=0), 'window is 0; expected 64 ticks, a'),
-  (dict(window=65), 'window is 65; expected 64 ticks, a'),
-  (dict(window=16), 'window is 16; expected .*multiple of 32'),
-  (dict(num_steps=16, window=8), 'window is 8; expected 16 ticks'),
-  (dict(timing='realtime', window=32), 'window is 32; expected 1 tick'),
-  (dict(timing='realtime', num_steps=3), 'num_steps is 3; .*more than 3 ticks'),
-  (dict(neuron='poisson'), 'neuron is poisson; expected None, or one of'),
+  (dict(num_steps=2**24 + 1), 'num_steps is 16777217; .*1 to 16777216 ticks'),
   (
     dict(neuron='integrate_and_fire'),
-    'neuron is integrate_and_fire; expected stochastic, or timing=',
+    'neuron is integrate_and_fire; expected one of bipolar, stochastic',
+  ),
+  # Fields of one kind of neuron.
+  (dict(window=64), "window is 64; expected None, or neuron='stochastic'"),
+  (
+    dict(read_noise=0.1),
+    "read_noise is 0.1; expected 0.0, or neuron='stochastic'",
   ),
   (
-    dict(timing='realtime', integration=neuron.leaky(8.0)),
+    dict(integration=neuron.leaky(8.0)),
     "integration is .*expected mean, or neuron='stochastic'",
   ),
   (
-    dict(timing='realtime', firing_function=CLIP._replace()),
+    dict(firing_function=CLIP._replace()),
     "firing_function is .*expected clip, or neuron='stochastic'",
   ),
-  (dict(timing='phased'), 'timing is phased; expected one of'),
+  (dict(winner='race'), "winner is race; .*exact, or neuron='stochastic'"),
+  (dict(rates=('update',)), 'rates is .*among inputs, forward, backward'),
+  (
+    STOCHASTIC | dict(ceiling=2.0),
+    "ceiling is 2.0; expected 1.0, or neuron='bipolar'",
+  ),
+  (
+    STOCHASTIC | dict(weight_bits=8),
+    "weight_bits is 8; expected None, or neuron='bipolar'",
+  ),
+  (
+    STOCHASTIC | dict(sampler='regular'),
+    "sampler is regular; .*bernoulli, or neuron='bipolar'",
+  ),
+  (
+    STOCHASTIC | dict(rates=('inputs',)),
+    'rates is .*among forward, backward, update',
+  ),
+  (STOCHASTIC | dict(window=0), 'window is 0; expected 64 ticks, or a'),
+  (STOCHASTIC | dict(window=65), 'window is 65; expected 64 ticks, or a'),
+  (STOCHASTIC | dict(window=16), 'window is 16; expected .*multiple of 32'),
+  (
+    STOCHASTIC | dict(num_steps=16, window=8),
+    'window is 8; expected 16 ticks',
+  ),
+  (STOCHASTIC | dict(read_noise=-0.1), 'read_noise is -0.1; expected'),
+  (dict(ceiling=0.0), 'ceiling is 0.0; expected a positive'),
+  (dict(ceiling=float('inf')), 'ceiling is inf; expected a positive'),
+  (dict(weight_bits=1), 'weight_bits is 1; expected 2 to 24 bits'),
+  (dict(weight_bits=25), 'weight_bits is 25; expected 2 to 24 bits'),
+  (dict(weight_bits=8.0), 'weight_bits is 8.0; expected 2 to 24 bits'),
+  (dict(fraction_bits=25), 'fraction_bits is 25; expected 0 to 24 bits'),
+  (dict(fraction_bits=(9, -1)), 'fraction_bits is .*expected 0 to 24 bits'),
+  (dict(fraction_bits=(9,)), 'fraction_bits is .*the 2 layers of weights'),
+  (dict(fraction_bits=None), 'fraction_bits is None; expected'),
   (dict(gain=0.0), 'gain is 0.0; expected positive'),
   (dict(gain=float('inf')), 'gain is inf; expected'),
   (dict(gain=(1.0, 1.0)), 'gain is .*one for each of the 1 hidden'),
@@ -85,8 +120,8 @@ FIELDS = (
   (dict(rates='forward'), 'rates is forward; expected a tuple'),
   (dict(rates=('error',)), 'rates is .*expected a tuple'),
   (dict(winner='argmax'), 'winner is argmax; expected one of'),
+  (dict(winner=None), 'winner is None; expected one of'),
   (dict(kernels='no'), 'kernels is no; expected'),
-  (dict(read_noise=-0.1), 'read_noise is -0.1; expected'),
   (dict(sampler='lfsr'), 'sampler is lfsr; expected one of'),
   (
     dict(sampler=ssnn_jax.spikes.Sampler(lambda s, w: jnp.ones((32, 3)))),
@@ -94,18 +129,23 @@ FIELDS = (
   ),
   (dict(firing_function='relu'), 'firing_function is relu; expected one of'),
   (dict(firing_function=jnp.tanh), 'firing_function is .*expected one of'),
-  (dict(firing_function=CLIP._replace(probability=jnp.tanh)), 'probability in'),
   (
-    dict(firing_function=CLIP._replace(derivative=lambda v: v / 0)),
+    STOCHASTIC | dict(firing_function=CLIP._replace(probability=jnp.tanh)),
+    'probability in',
+  ),
+  (
+    STOCHASTIC
+    | dict(firing_function=CLIP._replace(derivative=lambda v: v / 0)),
     'firing_function is .*finite derivative',
   ),
   (dict(integration='leaky'), 'integration is leaky; expected one of'),
   (
-    dict(integration=MEAN._replace(read=lambda v, w: v[:1])),
+    STOCHASTIC | dict(integration=MEAN._replace(read=lambda v, w: v[:1])),
     'integration is .*a potential of each neuron',
   ),
   (
-    dict(integration=MEAN._replace(integrate=lambda v, d, w: v[:1])),
+    STOCHASTIC
+    | dict(integration=MEAN._replace(integrate=lambda v, d, w: v[:1])),
     'integration is .*form of a state',
   ),
 )
@@ -125,8 +165,9 @@ LAYERS = (
 GOOD = np.linspace(0, 1, 12, dtype=np.float32).reshape(2, 2, 3)
 LABELS = np.array([0, 2])
 CONFIG = ssnn_jax.NetworkConfig(SIZES, num_steps=4, dropout=0.1)
+DRAWN = dataclasses.replace(CONFIG, neuron='stochastic')
 GOOD_PARAMS = network_util.make_params(CONFIG)
-# Wrong arguments of `learn`, and words. Values are seen where arrays are
+# Wrong arguments of a network, and words. Values are seen where arrays are
 # concrete, shapes and types also under jit.
 SHAPES = (
   ({'images': GOOD.astype(np.complex64)}, 'dtype complex64'),
@@ -159,12 +200,26 @@ VALUES = (
   ({'labels': LABELS + 1}, 'classes from 0 to 2'),
   ({'labels': None}, 'NoneType'),
 )
+
+
+def _play(config):
+  return realtime.play(config, GOOD_PARAMS, KEY, GOOD, LABELS)
+
+
 LIBRARY_CALLS = (
   (lambda: ssnn_jax.ssnn(SIZES), 'config is of type tuple; expected a Network'),
-  (lambda: reference.ssnn(CONFIG), 'dropout is 0.1; expected 0.0, as the ref'),
   (
     lambda: ssnn_jax.ssnn(CONFIG, feedback=GOOD_PARAMS[:1]),
     'params have weights',
+  ),
+  (lambda: _play(DRAWN), 'neuron is stochastic, .*expected bipolar'),
+  (
+    lambda: _play(dataclasses.replace(CONFIG, rates=('inputs',))),
+    r"rates are \('inputs',\) .*expected .*spikes in all signals",
+  ),
+  (
+    lambda: _play(dataclasses.replace(CONFIG, winner='exact')),
+    'winner is exact; expected .*spikes in all signals',
   ),
   (lambda: CONV.connect((784,)), 'expected an image'),
   (lambda: layers.Dense(0), 'units is 0; expected'),
@@ -207,23 +262,28 @@ class LibraryTest(parameterized.TestCase):
     for call, words in LIBRARY_CALLS:
       self.assert_refuses(call, words)
 
-  @parameterized.parameters('ssnn', 'ann', 'rpu', 'bp_stdp')
-  def test_arguments_of_learn(self, name):
-    build = getattr(ssnn_jax, name, None)
-    build = build or getattr(baselines, name).make_network
-    learn = build(CONFIG).learn
+  @parameterized.parameters(
+    (ssnn_jax.ssnn, 'loss', CONFIG),
+    (ssnn_jax.ssnn, 'loss', DRAWN),
+    (ssnn_jax.ssnn, 'learn', DRAWN),
+    (ssnn_jax.ann, 'loss', CONFIG),
+    (baselines.rpu.make_network, 'learn', CONFIG),
+    (baselines.bp_stdp.make_network, 'loss', CONFIG),
+  )
+  def test_arguments(self, build, name, config):
+    learn = getattr(build(config), name)
     good = {'params': GOOD_PARAMS, 'key': KEY, 'images': GOOD, 'labels': LABELS}
     for changes, words in (*SHAPES, *VALUES):
       arguments = tuple((good | changes).values())
       self.assert_refuses(lambda own=arguments: learn(*own), words)
-    if name == 'ssnn':
+    if build is ssnn_jax.ssnn:
       for changes, words in SHAPES:
         arguments = tuple((good | changes).values())
         self.assert_refuses(lambda own=arguments: jax.jit(learn)(*own), words)
 
   def test_derivatives_of_spikes(self):
     def gradient(rates):
-      network = ssnn_jax.ssnn(dataclasses.replace(CONFIG, rates=rates))
+      network = ssnn_jax.ssnn(dataclasses.replace(DRAWN, rates=rates))
       sum_of = lambda params: network.infer(params, KEY, GOOD).potential.sum()
       return jax.jit(jax.grad(sum_of))(GOOD_PARAMS)
 
@@ -284,6 +344,7 @@ FILES = [  # path, content, name of the data set, words
 _DIGITS = datasets.load('digits')
 _CONFIG = ssnn_jax.NetworkConfig((6, 3), num_steps=8)
 _NETWORK, _OPTIMIZER = ssnn_jax.ann(_CONFIG), training.make_optimizer(0.5)
+_DRAWN = ssnn_jax.ssnn(dataclasses.replace(_CONFIG, neuron='stochastic'))
 _LOST = training.init_state(_NETWORK, _OPTIMIZER, 0)
 _LOST = _LOST.replace(params=jax.tree.map(lambda w: w * np.nan, _LOST.params))
 _DEVICE = ssnn_jax.hardware.make_resistive(ssnn_jax.DeviceConfig(), 1.0)
@@ -318,9 +379,7 @@ CALLS = [  # function of a folder, words
     'are bfloat16',
   ),
   (
-    lambda folder: _save(
-      folder, integration=ssnn_jax.neuron.membrane.leaky(3.0)
-    ),
+    lambda folder: _save(folder, integration=neuron.leaky(3.0), **STOCHASTIC),
     'integration has a Membrane of your own',
   ),
 ]
@@ -334,7 +393,16 @@ FITS = [  # training data, options, words
   (None, {'batch_size': 13}, 'batch_size=13 is larger .* 12 samples'),
   (None, {'seed': 2**40}, 'seed is 1099511627776'),
   (None, {'state': _LOST}, 'state has parameters that are NaN or infinite'),
-  (None, {'optimizer': _DEVICE}, r'ssnn\(config, separate_signs=True\)'),
+  (
+    None,
+    {'optimizer': _DEVICE, 'network': ssnn_jax.ssnn(_CONFIG)},
+    "build it with neuron='stochastic'",
+  ),
+  (
+    None,
+    {'optimizer': _DEVICE, 'network': _DRAWN},
+    r'ssnn\(config, separate_signs=True\)',
+  ),
 ]
 COMPARISONS = [  # options, words
   ({'seeds': (1, 1)}, 'seeds are'),
@@ -410,8 +478,6 @@ class DataTest(data_util.DatasetTestCase):
   @parameterized.parameters(*FITS)
   def test_fits(self, data, options, words):
     options = {'network': _NETWORK, 'optimizer': _OPTIMIZER} | options
-    if options['optimizer'] is _DEVICE:
-      options['network'] = ssnn_jax.ssnn(_CONFIG)
     options |= {'dataset': data or (_INPUTS, _CLASSES), 'progress': False}
     with self.refuse(words):
       training.fit(num_epochs=1, **{'batch_size': 4} | options)
@@ -539,7 +605,12 @@ class HardwareTest(parameterized.TestCase):
     self.assert_file_refused(hardware.read_pulse_csv, text, words)
 
   @parameterized.parameters(
-    ({'integration': neuron.leaky(8.0)}, DENSE, 'integration is Membrane'),
+    (
+      STOCHASTIC | {'integration': neuron.leaky(8.0)},
+      DENSE,
+      'integration is Membrane',
+    ),
+    ({'ceiling': 2.0}, DENSE, 'ceiling is 2.0'),
     ({}, type('Other', (layers.Dense,), {})(3), 'layers has Other'),
     ({}, layers.Conv(3, (3, 2)), 'kernel is'),
   )
@@ -614,7 +685,11 @@ class ResultsTest(parameterized.TestCase):
 COMMANDS = [  # flags of experiments.run, words
   # Numbers that would be cut to 32 bits, or never end.
   ('--num_steps=2147483648', '--num_steps is 2147483648'),
-  ('--num_steps=1000000000', 'num_steps is 1000000000.* 67108863'),
+  ('--num_steps=16777217', '--num_steps is 16777217; .* 16777216'),
+  (
+    '--neuron=stochastic --num_steps=1000000000',
+    'num_steps is 1000000000.* 67108863',
+  ),
   ('--layer_sizes=64,1000000,1000000,10', 'choose fewer neurons'),
   ('--layers=conv2000000000k5,10', '--layers.* at most 2147483647'),
   ('--learning_rate=1e-60', '--learning_rate is 1e-60'),
@@ -631,7 +706,7 @@ COMMANDS = [  # flags of experiments.run, words
   ('--layer_sizes=784,10', '--layer_sizes=784,10 does not fit digits; it must'),
   ('--gain=1,x', '--gain is 1,x; expected numbers'),
   ('--gain=1,2', '--gain is .*; expected one number, or one for each of the 1'),
-  ('--rates=dice', '--rates is dice; expected some of forward'),
+  ('--rates=dice', '--rates is dice; expected some of inputs'),
   ('--layers=conv16s2k5,10', "--layers: 'conv16s2k5' is not a layer"),
   ('--layers=conv4k3,9', '--layers=conv4k3,9 does not fit digits'),
   ('--layers=conv4k9,10', r'--layers: kernel is \(9, 9\), larger than'),
@@ -646,7 +721,7 @@ COMMANDS = [  # flags of experiments.run, words
   ('--folds=1', '--folds is 1; expected'),
   ('--folds=1798', '--folds: .*1797 items'),
   ('--window=33', '--window is 33; expected'),
-  ('--timing=realtime --window=32', '--window is 32; expected'),
+  ('--neuron=stochastic --window=33', '--window is 33; expected 64 ticks'),
   ('--dataset=n_mnist --event_window=0', '--event_window is 0.0; expected'),
   ('--dataset=nope', "no dataset named 'nope'"),
   ('--dataset=fashon_mnist', 'choose fashion_mnist, or'),
@@ -669,14 +744,22 @@ COMMANDS = [  # flags of experiments.run, words
     '--device=custom --device_params=dw_min=-1',
     '--device_params: dw_min is -1',
   ),
-  ('--device=custom --weight_decay=0.1', '--weight_decay is 0.1; expected 0'),
-  ('--device=custom --optimizer=adam', '--optimizer is adam; expected sgd'),
+  ('--device=custom', '--device is custom; .*--neuron=stochastic'),
+  (
+    '--device=custom --neuron=stochastic --weight_decay=0.1',
+    '--weight_decay is 0.1; expected 0',
+  ),
+  (
+    '--device=custom --neuron=stochastic --optimizer=adam',
+    '--optimizer is adam; expected sgd',
+  ),
   ('--method=bp --device=ecram', '--device is ecram; expected ideal'),
   (
     '--method=chip --dropout=0.1',
     '--dropout is 0.1; expected 0.0, as of the c',
   ),
   ('--method=chip --layers=10', '--layers is 10; expected None, as of the c'),
+  ('--method=chip --ceiling=2', '--ceiling is 2.0; expected 1.0, as of the c'),
   ('--num_workers=2', '--num_workers has no effect without --grid'),
   ('--grid=num_steps=4 --launcher=ray --num_workers=2', '--num_workers has no'),
   ('--study=parity --grid=num_steps=4', '--grid and --study exclude'),
@@ -692,7 +775,7 @@ COMMANDS = [  # flags of experiments.run, words
   ),
   ('--grid=seed=1', 'seed is set by --seed and --num_seeds'),
   ('--grid=num_steps=1.5', "--grid: num_steps is '1.5'"),
-  ('--grid=timing=dice', "--grid: timing is 'dice' .*buffered"),
+  ('--grid=neuron=dice', "--grid: neuron is 'dice' .*bipolar"),
   ('--grid=gain=1;num_steps=1;gain=2', '--grid: gain is repeated'),
   ('--grid=gain', "--grid: 'gain' has no '='"),
   ('--resume', '--resume needs the folder'),

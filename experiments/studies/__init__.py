@@ -18,6 +18,7 @@ NAMES = (
   'events',
   'spike_train_length',
   'fidelity',
+  'settling',
   'spikes',
   'attribution',
   'baselines',

@@ -22,7 +22,7 @@ STUDY = Study(
       Sweep({'method': _METHODS, 'num_steps': (64,), 'window': (32,)}),
     ),
   ),
-  base={'sampler': 'bernoulli'},
+  base={'neuron': 'stochastic', 'sampler': 'bernoulli'},
   columns=('window', 'num_steps'),
   rows=('method',),
 )

@@ -7,6 +7,8 @@ _SMALL = 'conv16k5s2,conv32k5s2,10'
 _LARGE = 'conv32k5s2p2,conv64k5s2p2,256,10'
 _DEEP = 'conv16k3s2p1,conv32k3s2p1,conv32k3s2p1,10'
 _SAMPLERS = ('sobol', 'bernoulli')
+_BIPOLAR = {'neuron': ('bipolar',), 'sampler': ('regular',)}
+_STOCHASTIC = {'neuron': ('stochastic',), 'sampler': ('sobol',)}
 
 
 def _base(layers, rate, num_epochs):
@@ -20,7 +22,7 @@ def _sweeps(num_seeds, rate, num_epochs, epochs_of_large):
   """Sweeps the small network, tuned for its ANN, and the large one.
 
   Args:
-    num_seeds: number of seeds of the small network with 64 ticks.
+    num_seeds: seeds of the small network of stochastic neurons with 64 ticks.
     rate: learning rate.
     num_epochs: epochs of the small network.
     epochs_of_large: epochs of the large network.
@@ -28,16 +30,15 @@ def _sweeps(num_seeds, rate, num_epochs, epochs_of_large):
   small = _base(_SMALL, rate, num_epochs)
   large = _base(_LARGE, rate, epochs_of_large)
   large |= {'dropout': 0.3, 'weight_decay': 1e-4}
-  longest = {'num_steps': (64,), 'window': (32,)}
+  short = {'num_steps': (4, 16), **_STOCHASTIC}
+  longest = {'num_steps': (64,), 'window': (32,), **_STOCHASTIC}
   return (
-    Sweep({'num_steps': (4, 16), 'sampler': _SAMPLERS}, 5, small),
+    Sweep({**short, 'sampler': _SAMPLERS}, 5, small),
     Sweep({**longest, 'sampler': ('bernoulli',)}, 5, small),
     Sweep({**longest, 'sampler': ('sobol',)}, num_seeds, small),
-    Sweep({'num_steps': (32,)}, 5, large),
+    Sweep({'num_steps': (32,), **_STOCHASTIC}, 5, large),
   )
 
-
-_FIRES = {'timing': ('realtime',), 'neuron': ('integrate_and_fire',)}
 
 STUDY = Study(
   question='Do convolutions that learn by spikes alone match their ANN?',
@@ -45,16 +46,21 @@ STUDY = Study(
     'mnist': _sweeps(5, 1.0, num_epochs=6, epochs_of_large=6),
     'fashion_mnist': (
       *_sweeps(8, 0.5, num_epochs=10, epochs_of_large=15),
-      Sweep({'num_steps': (32,), **_FIRES}, 3, _base(_SMALL, 0.5, 10)),
+      Sweep({'num_steps': (4, 8, 16), **_BIPOLAR}, 5, _base(_SMALL, 0.5, 10)),
       Sweep(
-        {'num_steps': (16,), 'sampler': _SAMPLERS, 'gain': (0.25, 1.0)},
+        {
+          'num_steps': (16,),
+          'neuron': ('stochastic',),
+          'sampler': _SAMPLERS,
+          'gain': (0.25, 1.0),
+        },
         2,
         _base(_DEEP, 0.5, 6),
       ),
     ),
   },
-  columns=('layers', 'timing', 'gain', 'sampler', 'window', 'num_steps'),
-  rows=('layers', 'timing', 'sampler', 'gain'),
+  columns=('layers', 'neuron', 'gain', 'sampler', 'window', 'num_steps'),
+  rows=('layers', 'neuron', 'sampler', 'gain'),
   margin=0.3,
   drawn={'layers': _SMALL},
 )

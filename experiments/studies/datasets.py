@@ -61,6 +61,7 @@ STUDY = Study(
     ),
   },
   columns=('layer_sizes', 'sampler', 'window', 'num_steps', 'folds'),
+  base={'neuron': 'stochastic'},
   rows=('layer_sizes', 'sampler'),
   margin=0.3,
   drawn={'layer_sizes': ('784-256-10', '784-256-47', '2312-256-10')},

@@ -54,7 +54,7 @@ STUDY = Study(
     'fashion_mnist': _sweeps(5),
     ANY: _sweeps(5),
   },
-  base={'num_steps': 32, 'sampler': 'bernoulli'},
+  base={'neuron': 'stochastic', 'num_steps': 32, 'sampler': 'bernoulli'},
   columns=('device', 'device_params', 'read_noise'),
   rows=('device', 'device_params', 'read_noise'),
   across='dataset',

@@ -17,6 +17,7 @@ def _sweeps(dataset, sizes, num_seeds):
       {
         'batch_size': size,
         'learning_rate': size * rate / default,
+        'neuron': 'stochastic',
         'sampler': 'bernoulli',
       },
     )
@@ -25,10 +26,8 @@ def _sweeps(dataset, sizes, num_seeds):
   )
 
 
-# Real time, a race of the output neurons and single samples.
-_MACHINE = {'timing': ('realtime',), 'winner': ('race',), 'num_steps': (64,)}
-_MACHINE |= {'neuron': ('integrate_and_fire', 'stochastic')}
 _SINGLE = {'batch_size': 1, 'learning_rate': 1 / 256, 'num_epochs': 5}
+_BIPOLAR = {'neuron': ('bipolar',), 'sampler': ('regular',)}
 
 STUDY = Study(
   question='Is learning sample by sample as accurate as in minibatches?',
@@ -36,13 +35,11 @@ STUDY = Study(
     'digits': _sweeps('digits', (1, 4, 16, 32, 64), 5),
     'fashion_mnist': (
       *_sweeps('fashion_mnist', (1, 8, 128), 3),
-      Sweep({**_MACHINE, 'sampler': ('sobol',)}, 3, _SINGLE),
+      Sweep({'num_steps': (8,), **_BIPOLAR}, 3, _SINGLE),
     ),
   },
   columns=(
-    'timing',
     'neuron',
-    'winner',
     'sampler',
     'window',
     'num_steps',
@@ -50,6 +47,6 @@ STUDY = Study(
     'num_epochs',
     'learning_rate',
   ),
-  rows=('timing', 'neuron', 'winner', 'sampler', 'num_steps', 'num_epochs'),
+  rows=('neuron', 'sampler', 'num_steps', 'num_epochs'),
   across='batch_size',
 )

@@ -23,7 +23,7 @@ STUDY = Study(
     'synthetic_events/digits': _RECORDINGS,
     ANY: _IMAGES,
   },
-  base={'sampler': 'bernoulli'},
+  base={'neuron': 'stochastic', 'sampler': 'bernoulli'},
   columns=('window', 'num_steps'),
   metrics=('test_accuracy', 'update_error', 'quantisation_error'),
 )

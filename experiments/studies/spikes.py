@@ -6,12 +6,11 @@ STUDY = Study(
   question='How many spikes and synaptic events does learning a sample take?',
   commands=(
     'python -m experiments.measurements.fidelity --dataset=fashion_mnist '
-    '--hidden_sizes=256 --hidden_sizes=128,128,128,128 --num_steps=16,64 '
-    '--timings=realtime,buffered --neurons=integrate_and_fire,stochastic '
-    '--samplers=sobol --windows=0',
+    '--hidden_sizes=256 --hidden_sizes=128,128,128,128 --num_steps=8,16,64 '
+    '--neurons=bipolar,stochastic --windows=0 --samplers=default',
   ),
-  columns=('layer_sizes', 'timing', 'neuron', 'gain', 'num_steps'),
-  rows=('layer_sizes', 'num_steps', 'timing', 'neuron'),
+  columns=('layer_sizes', 'neuron', 'num_steps'),
+  rows=('layer_sizes', 'num_steps', 'neuron'),
   across='metric',
   metrics=(
     'forward_spikes',

@@ -2,13 +2,13 @@
 
 The ANN has the weights of the spiking network, and its activations are the
 firing probabilities of the composite neurons: it is the limit of the spiking
-network for long spike trains, with the 'mean' membrane and an ideal periphery.
+network for long spike trains, with an ideal periphery and, of stochastic
+neurons, the 'mean' membrane.
 """
 
 from collections.abc import Callable
 
 import jax
-import jax.numpy as jnp
 
 from ssnn_jax import types
 from ssnn_jax.baselines import update_rules
@@ -25,31 +25,33 @@ def ann(
   """Builds the ANN of a configuration, trained by backpropagation.
 
   Args:
-    config: the architecture, with `firing_function`, `input_gain`, `dropout`
-      and the `sampler` of the dropout masks, and `num_steps` for the expected
-      winner counts and for input trains; other fields have no effect.
+    config: the architecture, with `ceiling` or `firing_function`, `input_gain`,
+      `dropout` and the `sampler` of the dropout masks, and `num_steps` for the
+      expected winner counts and for input trains; other fields have no effect.
     activation: activation of hidden neurons, as `jax.nn.relu`, for an ANN that
       is no limit of spikes. None: the probability of the firing function.
     axis_name: axis of a mesh whose devices share each batch; None without one.
 
   Returns:
-    The network's pure functions; the update of `learn` is the gradient,
-    `winner_counts` are expected values, T times softmax, and the class of the
-    largest potential has T `largest_counts`.
+    The network's pure functions; `winner_counts` are expected values, T times
+    softmax.
 
   Example:
-    >>> rates = 'forward', 'backward', 'update'
-    >>> config = ssnn_jax.NetworkConfig((4, 8, 3), rates=rates)
+    >>> rates = 'inputs', 'forward', 'backward'
+    >>> config = ssnn_jax.NetworkConfig((4, 8, 3), rates=rates, winner='exact')
     >>> images, labels = jnp.array([[0.0, 0.2, 0.5, 1.0]]), jnp.array([2])
     >>> networks = ssnn_jax.ssnn(config), ssnn_jax.ann(config)
     >>> def gradient(network):  # of the second layer of weights
     ...   params, key = network.init(jax.random.key(0)), jax.random.key(1)
-    ...   update, _ = jax.jit(network.learn)(params, key, images, labels)
-    ...   return ssnn_jax.as_gradient(update)[1].weights
+    ...   learn = jax.jit(jax.grad(network.loss, has_aux=True))
+    ...   return learn(params, key, images, labels)[0][1].weights
     >>> bool(jnp.allclose(*map(gradient, networks), atol=1e-6))
     True
   """
-  activate = activation or gated(firing.find(config.firing_function))
+  function = firing.find(config.firing_function)
+  if config.neuron == 'bipolar':
+    function = firing.clip(config.ceiling)
+  activate = activation or gated(function)
 
   def forward_pass(config, params, batch):
     rates = batch.inputs.rates
@@ -59,9 +61,10 @@ def ann(
       rates = mask * activate(below.drive(weights, factor, rates))
     return read_out(config, wiring.drive(own, gain, rates))
 
-  return update_rules.make_network(
+  network = update_rules.make_network(
     config, forward_pass, axis_name=axis_name, name='ann'
   )
+  return network._replace(readout='potential')
 
 
 def gated(
@@ -83,10 +86,7 @@ def gated(
 
 def read_out(config: NetworkConfig, potential: jax.Array) -> types.Inference:
   """Builds the `Inference` for `[B, C]` potentials, with expected counts."""
-  largest = jnp.argmax(potential, axis=-1)
-  votes = jax.nn.one_hot(largest, potential.shape[-1])
   return types.Inference(
     winner_counts=config.num_steps * jax.nn.softmax(potential),
     potential=potential,
-    largest_counts=config.num_steps * votes,
   )

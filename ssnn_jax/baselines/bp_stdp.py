@@ -44,9 +44,9 @@ def make_network(
     axis_name: axis of a mesh whose devices share each batch; None without one.
 
   Returns:
-    The network's pure functions. The update of `learn` is the product of errors
-    and presynaptic spikes, averaged over samples and ticks. Each class that
-    fires in a tick wins it; potentials are mean synaptic currents.
+    The network's pure functions. The gradient of `loss` is the product of
+    errors and presynaptic spikes, averaged over samples and ticks. Each class
+    that fires in a tick wins it; potentials are mean synaptic currents.
   """
   return update_rules.make_network(
     config,

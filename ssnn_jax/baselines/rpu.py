@@ -24,26 +24,31 @@ def make_network(config: NetworkConfig, **options: Any) -> types.Network:
   """
   pulsed = network.ssnn(rpu_config(config), **options)
 
-  def infer(params, key, inputs):
-    inference = pulsed.infer(params, key, inputs)
+  def read_out(inference):
     return ann.read_out(config, inference.potential)
 
-  def learn(params, key, inputs, labels, *, pulse_gradient=None):
-    update, inference = pulsed.learn(
-      params, key, inputs, labels, pulse_gradient=pulse_gradient
-    )
-    return update, ann.read_out(config, inference.potential)
+  def infer(*batch):
+    return read_out(pulsed.infer(*batch))
 
-  return types.Network(pulsed.init, infer, learn, name='rpu', config=config)
+  def learn(*batch, pulse_gradient=None):
+    update, inference = pulsed.learn(*batch, pulse_gradient=pulse_gradient)
+    return update, read_out(inference)
+
+  def loss(*batch):
+    value, inference = pulsed.loss(*batch)
+    return value, read_out(inference)
+
+  return types.Network(
+    pulsed.init, infer, loss, learn, name='rpu', config=config
+  )
 
 
 def rpu_config(config: NetworkConfig) -> NetworkConfig:
-  """Returns the spiking network with exact errors and pulses in the update."""
+  """Returns stochastic neurons with exact errors and pulses in the update."""
   return dataclasses.replace(
     config,
+    neuron='stochastic',
     rates=('forward', 'backward'),
     winner='exact',
-    timing='buffered',
-    neuron=None,
     window=config.num_steps,  # a value is read once
   )

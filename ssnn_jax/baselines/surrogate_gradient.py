@@ -62,8 +62,8 @@ def make_network(
     axis_name: axis of a mesh whose devices share each batch; None without one.
 
   Returns:
-    The network's pure functions; the update of `learn` is the gradient. The
-    class with the highest output wins a tick; `potential` are the logits.
+    The network's pure functions. The class with the highest output wins a
+    tick; `potential` are the logits.
   """
   decay = math.exp(-1.0 / tau)
 

@@ -51,29 +51,30 @@ def make_network(
     batch = prepare(without_dropout, params, key, inputs, axis_name=axis_name)
     return forward_pass(without_dropout, params, batch)
 
-  def backpropagate(config, params, batch):
-    def loss(params):
-      inference = forward_pass(config, params, batch)
-      losses = optax.softmax_cross_entropy_with_integer_labels(
-        inference.potential, batch.label
-      )
-      return jnp.mean(losses), inference
-
-    return jax.grad(loss, has_aux=True)(params)
-
-  def learn(params, key, inputs, labels, *, pulse_gradient=None):
-    del pulse_gradient  # no coincidences, so no device pulses
+  def prepare_labelled(params, key, inputs, labels):
     checks.check_array('labels', labels)
-    batch = prepare(config, params, key, inputs, labels, axis_name)
-    gradient, inference = (update_rule or backpropagate)(config, params, batch)
+    return prepare(config, params, key, inputs, labels, axis_name)
+
+  def differentiable(params, *samples):
+    batch = prepare_labelled(params, *samples)
+    params = network.average_gradient(params, axis_name)
+    inference = forward_pass(config, params, batch)
+    losses = optax.softmax_cross_entropy_with_integer_labels(
+      inference.potential, batch.label
+    )
+    return jnp.mean(losses), inference
+
+  def rule(params, *samples):
+    batch = prepare_labelled(params, *samples)
+    gradient, inference = update_rule(config, params, batch)
     if axis_name:
       gradient = jax.lax.pmean(gradient, axis_name)
-    return types.exact_update(gradient), inference
+    return gradient, inference
 
   return types.Network(
     lambda key: network.init(config, key),
     infer,
-    learn,
+    differentiable if update_rule is None else network.loss_of(rule),
     name=name,
     config=config,
   )

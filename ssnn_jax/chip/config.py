@@ -8,11 +8,14 @@ import numpy as np
 from ssnn_jax import checks
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
-from ssnn_jax.neuron import integrate_and_fire
 
 PIXEL_BITS = 8  # of an input, and of its threshold
 RATE_BITS = 16  # of the rate of enable bits
 ADDRESS_BITS = 8  # of the table of Gumbel quantiles
+# Error spikes of a neuron in a tick, at most: with fewer the large errors of
+# short trains would not be sent before the presentation ends.
+MAX_ERROR_SPIKES = 3
+GAIN = 4.0  # error spikes for one unit of error, of hidden neurons
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,17 +48,42 @@ class ChipConfig:
     is_valid = checks.is_integer(bits) or len(bits) == self.num_layers
     expected = f'one number, or one for each of {self.num_layers} layers'
     checks.check_field(self, 'fraction_bits', is_valid, expected)
+    expected = f'more than {2 * self.num_layers - 1} ticks, after which errors '
+    expected += 'reach the first layer'
+    checks.check_field(self, 'num_steps', self.error_steps[0] > 0, expected)
     most = (2**31 - 1) // self._largest_step
-    is_valid = self.network.num_steps <= most
+    is_valid = self.num_steps <= most
     expected = f'at most {most} ticks, so that sums of weights have 32 bits'
     checks.check_field(self, 'num_steps', is_valid, expected)
 
   @property
   def network(self) -> NetworkConfig:
-    """The network in real time whose gains and schedule the chip has."""
-    return NetworkConfig(
-      self.layer_sizes, num_steps=self.num_steps, timing='realtime'
-    )
+    """The network of the same layers, whose ANN the chip is compared with."""
+    return NetworkConfig(self.layer_sizes, num_steps=self.num_steps)
+
+  @property
+  def gains(self) -> tuple[float, ...]:
+    """Error gain of each layer; the output layer has gain 1."""
+    return (*(GAIN,) * (self.num_layers - 1), 1.0)
+
+  @property
+  def output_steps(self) -> int:
+    """Ticks of a presentation in which the output layer integrates.
+
+    A spike passes one layer in a tick.
+    """
+    return self.num_steps - self.num_layers + 1
+
+  @property
+  def error_steps(self) -> tuple[int, ...]:
+    """Ticks of a presentation with errors, for each layer of weights."""
+    layers = range(self.num_layers)
+    return tuple(self.num_steps - 2 * self.num_layers + 1 + k for k in layers)
+
+  @property
+  def first_vote(self) -> int:
+    """First tick whose winner is counted: the first half knows too little."""
+    return max(self.num_layers, self.num_steps // 2)
 
   @property
   def num_layers(self) -> int:
@@ -81,7 +109,7 @@ class ChipConfig:
     It is 1 / gain_l in the unit of the error currents that arrive, which is
     2^-F_{l+1} / gain_{l+1}.
     """
-    gains = self.network.gains
+    gains = self.gains
     layers = zip(self.fractions[1:], gains[1:], gains)
     return tuple(int(2**bits * above / gain) for bits, above, gain in layers)
 
@@ -105,8 +133,7 @@ class ChipConfig:
     An error of 1 makes gain_l error spikes in each tick with errors, and each
     moves a weight by 2^-F_l, if the enable bit lets it.
     """
-    network = self.network
-    layers = zip(self.fractions, network.gains, network.error_steps)
+    layers = zip(self.fractions, self.gains, self.error_steps)
     return tuple(2.0**bits / (gain * ticks) for bits, gain, ticks in layers)
 
   def enable_rates(self, rate: float) -> tuple[int, ...]:
@@ -127,7 +154,7 @@ class ChipConfig:
   def _largest_step(self):
     """By how much a sum of a neuron grows in a tick, at most."""
     inputs, *hidden, _ = self.layer_sizes
-    spikes = (integrate_and_fire.MAX_ERROR_SPIKES * size for size in hidden)
+    spikes = (MAX_ERROR_SPIKES * size for size in hidden)
     weights = max(inputs, *spikes, 1) + 1  # with the bias
     return (weights << self.weight_bits - 1) + int(self.gumbel_table[-1])
 

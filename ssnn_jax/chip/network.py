@@ -68,7 +68,7 @@ def make_network(
       config, params, generators, pixels, labels, enable, use_kernel=use_kernel
     )
     votes, drive = presented.response
-    one = config.network.active_steps[-2] * 2.0 ** config.fractions[-1]
+    one = config.output_steps * 2.0 ** config.fractions[-1]
     potential = drive.astype(jnp.float32) / one
     # Without a label, the class of the largest potential wins each tick.
     return presented, types.Inference(votes, potential, votes)
@@ -93,7 +93,7 @@ def make_network(
   return types.Network(
     init=lambda key: network_lib.init(config.network, key),
     infer=infer,
-    learn=None,
+    loss=None,
     learn_online=learn_online,
     name='chip',
     config=config,

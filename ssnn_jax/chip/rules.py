@@ -17,10 +17,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from ssnn_jax.chip.config import ADDRESS_BITS
+from ssnn_jax.chip.config import MAX_ERROR_SPIKES
 from ssnn_jax.chip.config import PIXEL_BITS
 from ssnn_jax.chip.config import RATE_BITS
 from ssnn_jax.chip.config import ChipConfig
-from ssnn_jax.neuron import integrate_and_fire
 from ssnn_jax.spikes import sobol
 
 WORD_BITS = 32
@@ -175,7 +175,7 @@ def tick(
   Returns the weights after the tick, and what happened in it.
   """
   num_layers, num_classes = config.num_layers, config.layer_sizes[-1]
-  most = jnp.arange(integrate_and_fire.MAX_ERROR_SPIKES, dtype=jnp.int32)
+  most = jnp.arange(MAX_ERROR_SPIKES, dtype=jnp.int32)
 
   # Emit: every neuron spikes, forward and backward, from its own state alone.
   pixels = jnp.int32(pixels)
@@ -270,7 +270,7 @@ def present(
       config, weights, neurons, registers, t, pixels, flips, label, enable
     )
     vote = one_hot(trace.spikes.winner, len(votes))
-    votes += jnp.where(t >= config.network.first_vote, vote, 0)
+    votes += jnp.where(t >= config.first_vote, vote, 0)
     return (weights, trace.neurons, step(registers), votes), trace
 
   flips, after = flip_bytes(generators.input, len(pixels))

@@ -90,7 +90,7 @@ def _by_kernel(config, weights, generators, pixels, labels, enable):
 
 def _attributes(config: ChipConfig) -> dict[str, Any]:
   """Returns the configuration in numbers, as the kernel reads it."""
-  numbers = config.num_steps, config.weight_bits, config.network.first_vote
+  numbers = config.num_steps, config.weight_bits, config.first_vote
   arrays = {
     'sizes': config.layer_sizes,
     'fractions': config.fractions,

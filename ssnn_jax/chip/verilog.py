@@ -91,7 +91,7 @@ def parameters(
     'LAYERS': config.num_layers,
     'SIZES': constant(config.layer_sizes, 32),
     'STEPS': config.num_steps,
-    'FIRST_VOTE': config.network.first_vote,
+    'FIRST_VOTE': config.first_vote,
     'WEIGHT_BITS': config.weight_bits,
     'FRACTIONS': constant(config.fractions, 32),
     'BANKS': banks,

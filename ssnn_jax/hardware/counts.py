@@ -14,7 +14,6 @@ import jax
 from ssnn_jax import types
 from ssnn_jax.baselines import bp_stdp
 from ssnn_jax.config import NetworkConfig
-from ssnn_jax.neuron import integrate_and_fire
 from ssnn_jax.neuron import membrane as membrane_lib
 
 WORD = 32  # bits of a real value
@@ -33,7 +32,8 @@ def spiking_events(
   """Counts the events of inference, and those that learning adds.
 
   Updates are not counted. The activity is that of `training.activity`, without
-  dropout; each layer works from its first spike on.
+  dropout; of bipolar neurons only spikes that are not taken back are counted
+  (`realtime.play` has all).
   """
   sizes, wirings = config.layer_sizes, config.wirings
 
@@ -45,9 +45,9 @@ def spiking_events(
   # In a dense layer each spike reaches one row.
   reached = map(float, activity.row_spikes) if config.layers else spikes
   forward = sum(n * wiring.num_columns for n, wiring in zip(reached, wirings))
-  forward += sum(n * t for n, t in zip(sizes[1:], config.active_steps))
+  forward += config.num_steps * sum(sizes[1:])
   backward = sum(n * w.num_rows for n, w in zip(errors[1:], wirings[1:]))
-  winners = config.active_steps[-1]  # one a tick
+  winners = config.num_steps  # one a tick
   return Events(sum(spikes) + winners, forward), Events(sum(errors), backward)
 
 
@@ -70,48 +70,55 @@ class StoredBits(NamedTuple):
 
 
 def spiking_memory(config: NetworkConfig) -> StoredBits:
-  """Counts the memory of a spiking network that learns by coincidences.
+  """Counts the memory of a spiking network.
 
-  In real time, neurons store their state alone. With buffered timing, spikes
-  and gates wait for the errors of their window, too: one bit for each neuron
-  and tick, and for each gate and window. Weights that move at each coincidence,
-  as those of a chip, need no counters. A `UserError` refuses `rates`.
+  A bipolar neuron stores what it has received, D and A, and counts what it has
+  sent, X and E. Trains of stochastic neurons wait for their errors, too: one
+  bit for each neuron and tick, and for each gate and window. Counters at the
+  synapses wait for the update; weights that move at once need none. A
+  `UserError` refuses `rates`.
 
   Example:
-    >>> config = ssnn_jax.NetworkConfig((784, 256, 10), timing='realtime')
+    >>> config = ssnn_jax.NetworkConfig((784, 256, 10), num_steps=8)
     >>> bits = ssnn_jax.hardware.counts.spiking_memory(config)
     >>> bits.total - bits.counters
-    24896
+    26240
   """
   if config.rates:
     raise types.UserError(
       f'rates is {config.rates}, for which the memory of spikes is not '
       'defined; pass a network with rates=().'
     )
-  sizes, window = config.layer_sizes, config.schedule.window
+  sizes = config.layer_sizes
+  hidden = sum(sizes[1:-1])
+  num_synapses = sum(map(_count_synapses, config.wirings))
+  if config.neuron == 'bipolar':
+    most = int(config.num_steps * config.ceiling + 0.5)  # spikes that stay
+    return StoredBits(
+      potentials=WORD * sum(sizes[1:]),
+      errors=WORD * (hidden + sum(sizes[1:])),  # A, and E
+      spikes=hidden * most.bit_length(),
+      dropout_masks=_count_masks(config),
+      counters=WORD * num_synapses,
+    )
+  window = config.schedule.window
   membrane = membrane_lib.find(config.integration)
-  init = membrane.init if config.is_stochastic else integrate_and_fire.init
-  state = jax.eval_shape(
-    lambda: (*map(init, sizes[1:-1]), membrane.init(sizes[-1]))
-  )
+  state = jax.eval_shape(lambda: tuple(map(membrane.init, sizes[1:])))
   spikes = gates = 0
-  if config.timing == 'buffered':
-    # With L layers of weights, the spikes of layer l start after l windows and
-    # wait for errors that start after 2 L - l - 1 windows. Its gates are set
-    # when it fires, and used after 2 L - l windows.
-    for layer, size in list(enumerate(sizes))[1:-1]:
-      latency = 2 * (len(sizes) - 1 - layer)
-      spikes += size * (latency - 1) * window
-      gates += size * latency
+  # With L layers of weights, the spikes of layer l start after l windows and
+  # wait for errors that start after 2 L - l - 1 windows. Its gates are set
+  # when it fires, and used after 2 L - l windows.
+  for layer, size in list(enumerate(sizes))[1:-1]:
+    latency = 2 * (len(sizes) - 1 - layer)
+    spikes += size * (latency - 1) * window
+    gates += size * latency
   counters = 0
-  for wiring, ticks, number in zip(
-    config.wirings, config.error_steps, config.most_error_spikes
-  ):
-    most = wiring.num_positions * ticks * number  # coincidences, of either sign
+  for wiring in config.wirings:
+    most = wiring.num_positions * config.num_steps  # of either sign
     counters += _count_synapses(wiring) * (2 * most).bit_length()
   return StoredBits(
     potentials=WORD * sum(leaf.size for leaf in jax.tree.leaves(state)),
-    errors=WORD * sum(sizes[1:-1]),
+    errors=WORD * hidden,
     inhibition=WORD * (config.winner == 'race'),
     spikes=spikes,
     gates=gates,

@@ -4,7 +4,7 @@ A `Device` consists of pure functions, in the style of an optax optimizer, and
 an optax optimizer is the ideal device: `training.init_state` and
 `training.make_train_epoch` accept either. The parameters are the weights that
 both reads of the crossbar use, forward and transposed. A training loop over
-batches, for any device::
+batches, for any device, of stochastic neurons::
 
   network = ssnn(config, separate_signs=device.separate_signs)
   params, state = device.init(device_key, network.init(init_key))

@@ -25,8 +25,9 @@ the same tick as their input. The bound of 1 / T holds in the first hidden layer
 under constant currents only: later layers are driven by spikes. For long
 presentations, both networks approach the ANN of the same weights.
 
-Only `firing_function='clip'` and `integration='mean'` are exported, and only
-square kernels: of others nir, as of 1.0.8, computes a wrong shape.
+Only `firing_function='clip'`, `integration='mean'` and `ceiling=1` are
+exported, and only square kernels: of others nir, as of 1.0.8, computes a wrong
+shape.
 """
 
 import dataclasses
@@ -36,6 +37,7 @@ import os
 
 import numpy as np
 
+from ssnn_jax import network
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.layers import Conv
@@ -51,13 +53,14 @@ except ImportError as error:
 
 __all__ = ('to_graph', 'write')
 
-_REQUIRED = {'firing_function': 'clip', 'integration': 'mean'}
+_REQUIRED = {'firing_function': 'clip', 'integration': 'mean', 'ceiling': 1.0}
 
 
 def to_graph(config: NetworkConfig, params: types.Params) -> nir.NIRGraph:
   """Builds the graph of a trained network.
 
-  The read gains of inference are multiplied into the float32 weights, which are
+  The read gains of inference are multiplied into the float32 weights, on their
+  grid if the network has `weight_bits`, which are
   `[M, F]` in our layers; in NIR they are `[J, I]` in a dense layer and
   `[F, C, height, width]` in a convolution.
 
@@ -94,6 +97,7 @@ def to_graph(config: NetworkConfig, params: types.Params) -> nir.NIRGraph:
   nodes = {'input': nir.Input(input_type=np.array(shape))}
   gain = np.float32(config.input_gain)
   width = len(str(len(params)))
+  params = network.quantize(config, params)
   rows = zip(layers, config.wirings, params, strict=True)
   for index, (layer, wiring, own) in enumerate(rows, start=1):
     # Files sort nodes by name, which is their order in the chain.

@@ -143,9 +143,7 @@ def multiply_rates(
 def as_gradient(update: types.Update) -> types.Params:
   """Computes the gradient that the counts estimate, for optax.
 
-    dL/dW_l ~ r_l (C+_l - C-_l) / (T_l B gain_l),
-
-  where T_l are the ticks of the layer with errors.
+    dL/dW_l ~ r_l (C+_l - C-_l) / (T B gain_l).
 
   Args:
     update: counts of one batch and the gradient of one coincidence.

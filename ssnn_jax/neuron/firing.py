@@ -20,12 +20,16 @@ class FiringFunction(NamedTuple):
   derivative: Callable[[jax.Array], jax.Array]
 
 
-CLIP = FiringFunction(
-  probability=lambda v: jnp.clip(v, 0.0, 1.0),
-  # Strictly in between: a saturated neuron has no derivative.
-  derivative=lambda v: ((v > 0.0) & (v < 1.0)).astype(v.dtype),
-)
-FIRING_FUNCTIONS = {'clip': CLIP}
+def clip(ceiling: float = 1.0) -> FiringFunction:
+  """Returns the function that clips potentials to rates up to a ceiling."""
+  return FiringFunction(
+    probability=lambda v: jnp.clip(v, 0.0, ceiling),
+    # Strictly in between: a saturated neuron has no derivative.
+    derivative=lambda v: ((v > 0.0) & (v < ceiling)).astype(v.dtype),
+  )
+
+
+FIRING_FUNCTIONS = {'clip': clip()}
 
 
 def find(function: str | FiringFunction) -> FiringFunction:

@@ -15,8 +15,7 @@ class Membrane(NamedTuple):
   """Membrane of a composite neuron as three pure functions of its state.
 
   The functions are for one sample and one window; `NetworkConfig` checks their
-  shapes. A window without ticks must leave the state unchanged. In real time,
-  `read` is called on the state before the window.
+  shapes. A window without ticks must leave the state unchanged.
 
   Attributes:
     init: `(num_neurons) -> state`; state at the start of a presentation, any

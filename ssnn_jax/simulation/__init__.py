@@ -1,5 +1,5 @@
-"""Simulation: the rules of the neuron over windows, layers and samples.
+"""Stochastic neurons over windows, layers and samples.
 
-`buffered` and `realtime` run one sample; `presentation` lifts them over the
-batch, and loops over the time of a presentation; `updates` counts.
+`buffered` runs one sample; `presentation` lifts it over the batch, and loops
+over the windows of a presentation; `updates` counts.
 """

@@ -1,8 +1,8 @@
-"""The fast simulation: a sample runs forward and back, window by window.
+"""Stochastic neurons: a sample runs forward and back, window by window.
 
 A neuron emits the spikes of a window from its potential at the end of that
 window, and errors of a window coincide with the spikes of the same window,
-which wait for them. `ssnn_jax.reference.buffered` says it tick by tick.
+which wait for them. `ssnn_jax.reference.window` says it tick by tick.
 """
 
 from collections.abc import Callable

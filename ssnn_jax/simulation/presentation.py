@@ -1,8 +1,8 @@
 """Presentation of a batch: the one simulation behind all functions.
 
-A sample runs through the blocks of a presentation in real time or buffered;
-`vmap` lifts it over the batch, and a scan over the blocks. What is learned or
-measured is what is observed of it.
+A sample runs through the blocks of a presentation; `vmap` lifts it over the
+batch, and a scan over the blocks. What is learned or measured is what is
+observed of it.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,6 @@ from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.simulation import buffered
-from ssnn_jax.simulation import realtime
 from ssnn_jax.simulation import rules
 from ssnn_jax.simulation import samples
 from ssnn_jax.spikes import thresholds
@@ -44,8 +43,7 @@ def make_simulate(
     which have errors if there are labels. It raises a `UserError` if the batch
     does not fit the network.
   """
-  timings = {'buffered': buffered, 'realtime': realtime}
-  init, run = timings[config.timing].make_run(config)
+  init, run = buffered.make_run(config)
   schedule, num_classes = config.schedule, config.layer_sizes[-1]
 
   def simulate(params, key, inputs, labels=None, observe=None):

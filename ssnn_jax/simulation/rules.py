@@ -1,4 +1,4 @@
-"""Rules of one sample that both timings share: spikes, reads and winners."""
+"""Rules of one sample: spikes, reads and winners."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,7 +27,6 @@ class State(NamedTuple):
 
   membranes: tuple[Any, ...]  #: state of each layer's membranes
   inhibition: jax.Array  #: inhibition shared by the output neurons, in nats
-  errors: tuple[Any, ...] = ()  #: state of hidden layers' errors, in real time
 
 
 def make_sources(
@@ -44,7 +43,9 @@ def make_sources(
   Returns:
     `(role, layer, num_neurons) -> Source`.
   """
-  schedule, sampler_of_trains = config.schedule, config.sampler
+  schedule, sampler_of_trains = config.schedule, config.input_sampler
+  if sampler_of_trains == 'regular':  # those of dropout are drawn
+    sampler_of_trains = 'sobol'
   if isinstance(sampler_of_trains, str):
     sampler_of_trains = spikes.SAMPLERS[sampler_of_trains]
   is_single = len(words) == schedule.windows_per_block == 1

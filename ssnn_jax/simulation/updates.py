@@ -56,10 +56,7 @@ def plan_pulses(
     requests q pulses, which may be fractional.
   """
   # A weight counts at most so many coincidences in a tick of a sample.
-  most = max(
-    number * wiring.num_positions
-    for number, wiring in zip(config.most_error_spikes, config.wirings)
-  )
+  most = max(wiring.num_positions for wiring in config.wirings)
   longest = checks.MAX_COUNT // max(1, batch_size * most)
   is_valid = 'update' in config.rates or config.num_steps <= longest
   expected = f'at most {longest} ticks with batches of {batch_size} samples, '
@@ -67,12 +64,10 @@ def plan_pulses(
   checks.check_field(config, 'num_steps', is_valid, expected)
   unit = tuple(
     types.LayerParams(
-      weights=jnp.float32(read_gain / (batch_size * ticks * gain)),
-      biases=jnp.float32(1.0 / (batch_size * ticks * gain)),
+      weights=jnp.float32(read_gain / (batch_size * config.num_steps * gain)),
+      biases=jnp.float32(1.0 / (batch_size * config.num_steps * gain)),
     )
-    for ticks, read_gain, gain in zip(
-      config.error_steps, config.read_gains, config.gains
-    )
+    for read_gain, gain in zip(config.read_gains, config.gains)
   )
   if pulse_gradient is None or 'update' in config.rates:
     return PulsePlan(unit, None, (None,) * len(unit))
@@ -126,9 +121,7 @@ def make_observe(
         rates = jnp.broadcast_to(keep, (1, words.shape[1]))
         all_ticks = jnp.full((1, len(words)), ~jnp.uint32(0))
         words = words & thresholds.sample_words(source, rates, all_ticks)
-      # Each of several error spikes in a tick meets the presynaptic spike.
-      shape = len(error.streams.positive), words.shape[1]
-      ends.append((jnp.broadcast_to(words, shape), error.streams))
+      ends.append((words, error.streams))
     return ends
 
   return observe

@@ -17,7 +17,6 @@ from ssnn_jax.spikes.windows import block
 from ssnn_jax.spikes.windows import count_words
 from ssnn_jax.spikes.windows import mask_before
 from ssnn_jax.spikes.windows import num_valid_ticks
-from ssnn_jax.spikes.windows import start_later
 
 SAMPLERS = {'sobol': sobol.SAMPLER, 'bernoulli': bernoulli.SAMPLER}
 
@@ -37,6 +36,5 @@ __all__ = (
   'num_valid_ticks',
   'pack',
   'rate_encode',
-  'start_later',
   'unpack',
 )

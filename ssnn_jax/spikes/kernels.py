@@ -82,11 +82,8 @@ def _register() -> frozenset[str]:
   compiled = kernel_library.load() if jax.default_backend() == 'cpu' else None
   if compiled is None:
     return frozenset()
-  names = (
-    'sample_hashed sample_sobol sum_rows sum_columns fire_forward fire_back '
-    'count chip'
-  )
-  names = frozenset(f'ssnn_{name}' for name in names.split())
+  names = 'sample_hashed', 'sample_sobol', 'count', 'chip'
+  names = frozenset(f'ssnn_{name}' for name in names)
   for name in names:
     capsule = jax.ffi.pycapsule(getattr(compiled, name))
     jax.ffi.register_ffi_target(name, capsule, platform='cpu')

@@ -95,21 +95,6 @@ def block(schedule: Schedule, index: jax.Array | int) -> Block:
   return Block(words, jax.vmap(make_window)(starts))
 
 
-def start_later(windows: Window, start: int) -> Window:
-  """Returns `[W]` windows as a layer sees them that starts some ticks later.
-
-  Before the start they have no ticks; elapsed ticks, at least 1, count from it.
-  """
-  if not start:
-    return windows
-  has_started = windows.elapsed - windows.length >= start
-  return Window(
-    mask=jnp.where(has_started[:, None], windows.mask, jnp.uint32(0)),
-    length=jnp.where(has_started, windows.length, 0),
-    elapsed=jnp.maximum(windows.elapsed - start, 1),
-  )
-
-
 def count_words(num_steps: int) -> int:
   """Returns K, the number of words that hold `num_steps` ticks."""
   return -(-num_steps // TICKS_PER_WORD)

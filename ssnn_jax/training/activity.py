@@ -1,18 +1,23 @@
-"""Activity: statistics of neurons and synapses during a presentation.
+"""Activity: statistics of neurons and synapses in a presentation.
 
-The spikes are those of `Network.learn` with the same key and no dropout.
+The spikes are those of `Network.loss` with the same key and no dropout; of
+bipolar neurons, those that were not taken back.
 """
 
 from collections.abc import Callable
 import dataclasses
+import math
 
 import jax
 import jax.numpy as jnp
 
+from ssnn_jax import network
 from ssnn_jax import spikes
+from ssnn_jax import spiking
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.simulation import presentation
+from ssnn_jax.simulation import samples
 from ssnn_jax.types import Activity
 
 
@@ -27,9 +32,11 @@ def make_observe(
 
   Returns:
     `(params, key, inputs, labels) -> Activity` of one seed, pure; the arguments
-    are those of `Network.learn`.
+    are those of `Network.loss`.
   """
   config = dataclasses.replace(config, dropout=0.0)
+  if config.neuron == 'bipolar':
+    return lambda *batch: _observe_settled(config, feedback, *batch)
   simulate = presentation.make_simulate(config, feedback=feedback)
   wirings, gains = config.wirings, config.gains
 
@@ -37,8 +44,7 @@ def make_observe(
     """Counts of one sample in one block, layer by layer."""
     del sources
     lengths = block.windows.length.astype(jnp.float32)[:, None]
-    most = config.most_error_spikes
-    layers = zip(wirings, gains, most, signals.forward, signals.errors)
+    layers = zip(wirings, gains, signals.forward, signals.errors)
     return [_count_layer(config, lengths, *layer) for layer in layers]
 
   def observe(params, key, inputs, labels):
@@ -61,7 +67,7 @@ def make_observe(
     return Activity(
       firing_rates=means('spikes', ticks),
       silent_fractions=fractions([0] * len(counts)),
-      saturated_fractions=fractions(config.active_steps),
+      saturated_fractions=fractions([ticks] * len(counts)),
       error_rates=means('error_spikes', ticks),
       positive_error_rates=means('positive_error_spikes', ticks),
       clipped_error_fractions=means(
@@ -74,7 +80,74 @@ def make_observe(
   return observe
 
 
-def _count_layer(config, lengths, wiring, gain, most, signal, error):
+def settled_counts(
+  config: NetworkConfig,
+  params: types.Params,
+  key: jax.Array,
+  inputs: jax.Array,
+  labels: jax.Array,
+  feedback: types.Params | None = None,
+) -> tuple[tuple[jax.Array, ...], tuple[jax.Array, ...]]:
+  """Counts the spikes of a settled network of bipolar neurons.
+
+  Args:
+    config: the network, without dropout.
+    params: its parameters.
+    key: PRNG key of the presentation, as for `Network.loss`.
+    inputs: inputs of a batch, as for `Network`.
+    labels: `[B]` integer classes.
+    feedback: weights of the transposed reads, as for `network.ssnn`.
+
+  Returns:
+    X, `[B, I]` forward spikes of inputs and hidden layers; and G E, `[B, J]`
+    error spikes of hidden layers and output.
+  """
+  batch = samples.prepare(config, params, key, inputs, labels)
+  exact = ('winners',) if config.winner == 'exact' else ()
+
+  def loss(probes):
+    settled = network.settle(config, params, key, batch, feedback, probes)
+    value = spiking.cross_entropy(
+      key, settled.potential, labels, config.num_steps, exact=exact
+    )
+    return value, settled
+
+  num_samples = len(batch.position)
+  shapes = [(num_samples, size) for size in config.layer_sizes[1:]]
+  errors, settled = jax.grad(loss, has_aux=True)(tuple(map(jnp.zeros, shapes)))
+  num_steps = config.num_steps
+  return tuple(num_steps * own for own in settled.rates), tuple(
+    num_steps * num_samples * gain * own
+    for own, gain in zip(errors, config.gains)
+  )
+
+
+def _observe_settled(config, feedback, *batch):
+  """Observes the counts of a settled network of bipolar neurons."""
+  spikes, errors = settled_counts(config, *batch, feedback)
+  ticks, most = config.num_steps, config.num_steps * config.ceiling
+  if 'forward' not in config.rates:
+    most = math.floor(most + 0.5)
+  most *= 1 - 1e-6  # rounding errors of rates
+  means = lambda function, counts: tuple(map(jnp.mean, map(function, counts)))
+  reached = tuple(
+    jnp.mean(jnp.sum(wiring.gather(own), axis=(1, 2)))
+    for wiring, own in zip(config.wirings, spikes)
+  )
+  return Activity(
+    firing_rates=means(lambda own: own / ticks, spikes),
+    silent_fractions=means(lambda own: own == 0, spikes),
+    saturated_fractions=(
+      *means(lambda own: own == ticks, spikes[:1]),
+      *means(lambda own: own >= most, spikes[1:]),
+    ),
+    error_rates=means(lambda own: jnp.abs(own) / ticks, errors),
+    positive_error_rates=means(lambda own: jax.nn.relu(own) / ticks, errors),
+    row_spikes=reached if config.layers else None,
+  )
+
+
+def _count_layer(config, lengths, wiring, gain, signal, error):
   """Counts the spikes at the two ends of one layer's synapses.
 
   With exact rates, the expected spikes are counted, rate times ticks.
@@ -87,7 +160,7 @@ def _count_layer(config, lengths, wiring, gain, most, signal, error):
     'spikes': spikes.count(signal.words),
     'error_spikes': spikes.count(error_words),
     'positive_error_spikes': spikes.count(error.streams.positive),
-    'clipped_windows': jnp.sum(jnp.abs(requested) > most * lengths, axis=0),
+    'clipped_windows': jnp.sum(jnp.abs(requested) > lengths, axis=0),
     # The coincidences of a tick and position are the product of its numbers of
     # spikes and error spikes, so no array of all weights is needed.
     'coincidences': jnp.sum(_spikes_per_tick(rows) * _spikes_per_tick(columns)),

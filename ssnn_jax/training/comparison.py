@@ -31,7 +31,7 @@ class Comparison(NamedTuple):
   """Accuracies of a spiking network and its ANN, with their difference."""
 
   seeds: tuple[int, ...]  #: the S seeds
-  ssnn: np.ndarray  #: [S] of the spiking network, with the spike-count readout
+  ssnn: np.ndarray  #: [S] of the spiking network, with its readout
   ann: np.ndarray  #: [S] of the ANN of the same seeds
   num_eval_samples: int  #: samples of each accuracy
   margin: float | None = None  #: equivalence margin in percentage points
@@ -93,7 +93,7 @@ def compare(
     UserError: if seeds are equal, or the data do not fit the network.
 
   Example:
-    >>> config = ssnn_jax.NetworkConfig((64, 10), num_steps=32, sampler='sobol')
+    >>> config = ssnn_jax.NetworkConfig((64, 10), num_steps=32)
     >>> digits = ssnn_jax.datasets.load('digits')
     >>> ssnn_jax.training.compare(  # doctest: +SKIP
     ...   config, digits, range(5), num_epochs=2, margin=3)
@@ -126,5 +126,5 @@ def compare(
       for epoch in loop.run(programs, state, train, held_out, num_epochs, 0):
         accuracy = epoch.accuracy  # evaluated after the last epoch
         bar.update()
-      accuracies.append(np.asarray(accuracy.winner, np.float64))
+      accuracies.append(np.asarray(accuracy.default, np.float64))
   return Comparison(seeds, *accuracies, len(held_out[1]), margin)

@@ -22,7 +22,7 @@ Arrays = Sequence[npt.ArrayLike]  # inputs and labels
 
 
 class History(NamedTuple):
-  """Metrics after each of E epochs, with the spike-count readout."""
+  """Metrics after each of E epochs, with the readout of the network."""
 
   loss: np.ndarray  #: [E] mean cross-entropy during training, in nats
   train_accuracy: np.ndarray  #: [E] mean accuracy during training
@@ -111,7 +111,7 @@ def fit(
       means, accuracy = jax.device_get((epoch.metrics, epoch.accuracy))
       row = History(means.loss[0], means.accuracy[0], None)
       if accuracy is not None:
-        row = row._replace(eval_accuracy=accuracy.winner[0])
+        row = row._replace(eval_accuracy=accuracy.default[0])
       rows.append(row)
       if not np.isfinite(row.loss):
         warnings.warn(

@@ -32,7 +32,7 @@ class EpochMetrics:
   """Training metrics of one epoch, averaged over its samples."""
 
   loss: jax.Array  #: cross-entropy of the final potentials, in nats
-  accuracy: jax.Array  #: fraction of samples whose winner is the label
+  accuracy: jax.Array  #: fraction of samples classified as their label
 
 
 class Programs(NamedTuple):
@@ -219,7 +219,8 @@ def make_train_epoch(
         jax.random.fold_in(key, index) for key in (present_key, pulse_key)
       ]
       carry, inference = _train_batch(network, device, keys, carry, *batch)
-      correct = metrics.predict(inference) == labels[samples]
+      predicted = metrics.predict(inference, network.readout)
+      correct = predicted == labels[samples]
       return carry, EpochMetrics(
         loss=metrics.cross_entropy(inference, labels[samples]),
         accuracy=correct.astype(jnp.float32),
@@ -255,7 +256,7 @@ def _train_batch(network, device, keys, carry, inputs, labels):
   """Presents a batch and updates the parameters and the optimizer state."""
   present_key, pulse_key = keys
   params, opt_state = carry
-  if network.learn is None:  # a chip updates its weights during the batch
+  if network.learn_online:  # a chip updates its weights during the batch
     return network.learn_online(
       params,
       present_key,
@@ -264,12 +265,20 @@ def _train_batch(network, device, keys, carry, inputs, labels):
       lambda _, *args: device.update(pulse_key, *args),
       opt_state,
     )
-  options = {}
   pulse_gradient = device.pulse_gradient(opt_state)
-  if pulse_gradient is not None:
-    options['pulse_gradient'] = pulse_gradient
+  if pulse_gradient is None and not device.separate_signs:
+    gradient, inference = jax.grad(network.loss, has_aux=True)(
+      params, present_key, inputs, labels
+    )
+    update = types.exact_update(gradient)
+    return device.update(pulse_key, update, opt_state, params), inference
+  if network.learn is None:
+    raise types.UserError(
+      'the devices move by pulses, coincidences of spikes that this network '
+      "does not count; build it with neuron='stochastic'."
+    )
   update, inference = network.learn(
-    params, present_key, inputs, labels, **options
+    params, present_key, inputs, labels, pulse_gradient=pulse_gradient
   )
   if device.separate_signs and update.negative is None:
     raise types.UserError(
@@ -312,20 +321,22 @@ def make_evaluate(
       batch_key = jax.random.fold_in(key, index)
       samples = jnp.minimum(batch, size - 1)
       inference = network.infer(params, batch_key, inputs[samples])
-      readouts = 'winner', 'largest', 'potential'
-      predicted = [metrics.predict(inference, name) for name in readouts]
+      readouts = ['winner', 'potential']
+      readouts += ['largest'] * (inference.largest_counts is not None)
+      predicted = {name: metrics.predict(inference, name) for name in readouts}
+      predicted['default'] = predicted[network.readout]
       if ann is not None:
         of_ann = ann.infer(params, batch_key, inputs[samples])
-        predicted.append(metrics.predict(of_ann, 'potential'))
-      return [
-        jnp.sum((classes == labels[samples]) & (batch < size))
-        for classes in predicted
-      ]
+        predicted['rate'] = metrics.predict(of_ann, 'potential')
+      return {
+        name: jnp.sum((classes == labels[samples]) & (batch < size))
+        for name, classes in predicted.items()
+      }
 
     counts = jax.lax.map(count_correct, (jnp.arange(num_batches), shards))
-    correct = [jnp.sum(count) for count in counts]
+    correct = {name: jnp.sum(count) for name, count in counts.items()}
     if axis_name:
       correct = jax.lax.psum(correct, axis_name)
-    return metrics.Accuracy(*(count / size for count in correct))
+    return metrics.Accuracy(**{k: count / size for k, count in correct.items()})
 
   return evaluate

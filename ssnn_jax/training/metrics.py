@@ -7,17 +7,18 @@ import jax.numpy as jnp
 import optax
 
 from ssnn_jax import types
-from ssnn_jax.neuron import coincidence
 
 
 class Accuracy(NamedTuple):
-  """Fractions of samples classified correctly, with four readouts."""
+  """Fractions of samples classified correctly, with each readout."""
 
+  default: jax.Array  #: of the readout of the network
   #: spike-count readout: class with most winning ticks
   winner: jax.Array
-  #: counts of the largest potential: class with most ticks of the largest one
-  largest: jax.Array
   potential: jax.Array  #: final potential: class with the highest one
+  #: counts of the largest potential: class with most ticks of the largest one;
+  #: None of neurons that settle
+  largest: jax.Array | None = None
   #: ANN readout (exact rates, same weights): class predicted by the ANN
   rate: jax.Array | None = None
 
@@ -27,7 +28,8 @@ def predict(inference: types.Inference, readout: str = 'winner') -> jax.Array:
 
   Args:
     inference: the response to a batch.
-    readout: `winner`, `largest` or `potential`, as in `Accuracy`.
+    readout: `winner`, `largest` or `potential`, as in `Accuracy`; that of a
+      network is `Network.readout`.
 
   Returns:
     The classes.
@@ -78,7 +80,7 @@ def update_error(
     reference: the network whose update is the gradient, without randomness.
     params: the parameters of both networks.
     key: PRNG key; consumed.
-    inputs: inputs of a batch, as for `Network.learn`.
+    inputs: inputs of a batch, as for `Network`.
     labels: `[B]` integer classes.
     num_draws: number of independent draws of the spikes.
 
@@ -88,8 +90,10 @@ def update_error(
 
   def estimate(network, key):
     """Returns the gradient that a network estimates, without biases."""
-    update, _ = network.learn(params, key, inputs, labels)
-    return [layer.weights for layer in coincidence.as_gradient(update)]
+    gradient, _ = jax.grad(network.loss, has_aux=True)(
+      params, key, inputs, labels
+    )
+    return [layer.weights for layer in gradient]
 
   def squared_norm(layers):
     return sum(jnp.sum(layer**2) for layer in layers)

@@ -1,7 +1,8 @@
 """Raster: all spikes of one presentation, tick by tick.
 
-They are the spikes of `Network.learn` for a batch of one sample with the same
-key, without dropout. `training.raster_plot` draws them.
+They are the spikes of `Network.loss` for a batch of one sample with the same
+key, without dropout; those of bipolar neurons are played until silence
+(`realtime`). `training.raster_plot` draws them.
 """
 
 import dataclasses
@@ -12,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ssnn_jax import realtime
 from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
@@ -22,13 +24,13 @@ from ssnn_jax.simulation import samples
 class Raster(NamedTuple):
   """Spikes of the layers of a network, each in the shape of its neurons."""
 
-  #: [T, ...] int8 of the inputs and of each hidden layer
+  #: [T, ...] int8 of the inputs and of each hidden layer; -1 takes one back
   spikes: tuple[np.ndarray, ...]
   #: [T, ...] int8 error spikes of each layer: their number, of spikes to fire
   #: more negative
   errors: tuple[np.ndarray, ...]
-  #: [T, C] int8 spikes of the output layer: the winner of each tick; none
-  #: before a spike has passed all layers
+  #: [T, C] int8 spikes of the output layer: the winner of each tick; of bipolar
+  #: neurons what the winners change, as they are decided anew in each tick
   winners: np.ndarray
   window: int  #: n, ticks between two reads of a membrane
 
@@ -62,16 +64,18 @@ def record(
     >>> params = ssnn_jax.ssnn(config).init(jax.random.key(0))
     >>> raster = ssnn_jax.training.raster.record(
     ...   config, params, jax.random.key(1), jnp.full((5, 5), 0.5), label=2)
-    >>> [train.shape for train in raster.spikes]
-    [(40, 5, 5), (40, 4, 4, 3)]
-    >>> [train.shape for train in raster.errors]
-    [(40, 4, 4, 3), (40, 4)]
-    >>> raster.winners.sum()  # one in each tick
+    >>> [train.shape[1:] for train in raster.spikes]
+    [(5, 5), (4, 4, 3)]
+    >>> [train.shape[1:] for train in raster.errors]
+    [(4, 4, 3), (4,)]
+    >>> raster.winners.sum()  # one for each tick of the presentation
     np.int64(40)
   """
   config = dataclasses.replace(config, dropout=0.0)
   sample = np.asarray(image)[None], np.asarray(label)[None]
   samples.prepare(config, params, key, *sample)  # refuses wrong values
+  if config.neuron == 'bipolar':
+    return _record_played(config, realtime.play(config, params, key, *sample))
   signals = present(config, params, key, image, label)
 
   def unpack(words, shape):
@@ -93,6 +97,20 @@ def record(
     errors.append(less - more)
   winners = unpack(signals.winners, config.layer_sizes[-1:])
   return Raster(tuple(emitted), tuple(errors), winners, config.schedule.window)
+
+
+def _record_played(config, played):
+  """Returns the raster of a presentation of bipolar neurons."""
+
+  def record_layer(sent, shape):
+    return sent[:, 0].reshape(-1, *shape).astype(np.int8)
+
+  wirings = config.wirings
+  emitted = map(record_layer, played.spikes, [w.input_shape for w in wirings])
+  errors = map(record_layer, played.errors, [w.output_shape for w in wirings])
+  decided = played.winners[:, 0].astype(np.int8)
+  winners = np.diff(decided, axis=0, prepend=np.zeros_like(decided[:1]))
+  return Raster(tuple(emitted), tuple(errors), winners, len(winners))
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -8,9 +8,10 @@ import numpy as np
 from ssnn_jax import types
 from ssnn_jax.training.raster import Raster
 
-# Of spikes, of error spikes to fire less, and to fire more: from the palette of
+# Of spikes, of error spikes to fire less, and to fire more, from the palette of
 # Okabe and Ito for colour-blind readers.
 COLORS = SPIKE, FIRE_LESS, FIRE_MORE = '#0072B2', '#D55E00', '#CC79A7'
+TAKEN_BACK = '#E69F00'
 _MAX_NEURONS = 32  # unless more are asked for
 _MAX_LABELS = 8  # of the neurons
 
@@ -59,6 +60,8 @@ def draw(
   panels = fig.subplots(len(trains), sharex=True, squeeze=False)[:, 0]
   label = 'winners' if layer == last else 'spikes'
   _plot(panels[0], trains[0] > 0, SPIKE, 0.0, 0.8, label)
+  if np.any(trains[0] < 0):
+    _plot(panels[0], trains[0] < 0, TAKEN_BACK, 0.0, 0.8, 'taken back')
   for axes, train in zip(panels[1:], trains[1:]):
     less, more = 'error spikes to fire less', 'to fire more'
     _plot(axes, train > 0, FIRE_LESS, -0.23, 0.45, less)
@@ -74,11 +77,11 @@ def draw(
     axes.set_title(name if train.any() else f'{name}: no spikes', fontsize=10)
     axes.set_yticks(rows, labels)
     axes.set(ylabel='neuron', ylim=(len(numbers) - 0.4, -0.6))
-    if recorded.window > 1:
+    if 1 < recorded.window < num_ticks:
       for border in range(recorded.window, num_ticks, recorded.window):
         axes.axvline(border - 0.5, color='0.85', linewidth=0.8, zorder=0)
   fig.suptitle(f'layer {layer}: {described}')
-  fig.legend(loc='outside lower center', ncols=3)
+  fig.legend(loc='outside lower center', ncols=2)
   return fig
 
 

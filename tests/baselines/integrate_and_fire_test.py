@@ -5,7 +5,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-import ssnn_jax
 from ssnn_jax.baselines import integrate_and_fire
 from ssnn_jax.training import raster as raster_lib
 from tests.testing import networks
@@ -34,7 +33,7 @@ class InputsTest(parameterized.TestCase):
   def test_sampled_spikes_equal_those_of_the_spiking_network(
     self, sampler, num_steps
   ):
-    config = ssnn_jax.NetworkConfig((4, 4), num_steps, sampler=sampler)
+    config = networks.stochastic((4, 4), num_steps, sampler=sampler)
     images, _ = networks.batch(1, config.layer_sizes)
     params = networks.make_params(config)
     raster = raster_lib.record(config, params, KEY, images[0], 0)
@@ -43,7 +42,7 @@ class InputsTest(parameterized.TestCase):
     np.testing.assert_array_equal(found, raster.spikes[:1])
 
   def test_given_spikes_are_kept_up_to_the_last_tick(self):
-    config = ssnn_jax.NetworkConfig((4, 3), num_steps=40)
+    config = networks.stochastic((4, 3), num_steps=40)
     given = np.random.default_rng(0).integers(0, 2, (2, 64, 4))
     found = input_spikes(config, pack(given))
     self.assertEqual(found.dtype, jnp.float32)

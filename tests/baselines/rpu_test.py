@@ -13,7 +13,7 @@ from ssnn_jax import types
 from ssnn_jax.baselines import rpu
 from tests.testing import networks
 
-CONFIG = ssnn_jax.NetworkConfig((8, 6, 3), num_steps=40, dropout=0.2)
+CONFIG = networks.stochastic((8, 6, 3), num_steps=40, dropout=0.2)
 PARAMS = networks.make_params(CONFIG)
 KEY = jax.random.key(2)
 BATCH = networks.batch(size=12, sizes=CONFIG.layer_sizes)
@@ -22,8 +22,12 @@ BATCH = networks.batch(size=12, sizes=CONFIG.layer_sizes)
 class RpuTest(absltest.TestCase):
   def test_inference_equals_that_of_the_ann(self):
     ann, built = ssnn_jax.ann(CONFIG), rpu.make_network(CONFIG)
-    _, learned = jax.jit(built.learn)(PARAMS, KEY, *BATCH)
-    _, expected = jax.jit(ann.learn)(PARAMS, KEY, *BATCH)
+    learn = jax.jit(jax.grad(built.loss, has_aux=True))
+    gradient, learned = learn(PARAMS, KEY, *BATCH)
+    update, counted = jax.jit(built.learn)(PARAMS, KEY, *BATCH)
+    networks.assert_same(gradient, ssnn_jax.as_gradient(update))
+    networks.assert_same(learned, counted)
+    _, expected = jax.jit(ann.loss)(PARAMS, KEY, *BATCH)
     networks.assert_close(learned, expected)
     np.testing.assert_allclose(
       learned.winner_counts.sum(axis=-1), CONFIG.num_steps, rtol=1e-5
@@ -35,7 +39,7 @@ class RpuTest(absltest.TestCase):
   def test_certain_pulses_are_counted_exactly(self):
     # Inputs and errors are 0 or 1: class 0 wins with certainty, which is right
     # for the second sample only.
-    config = ssnn_jax.NetworkConfig((3, 2), num_steps=7)
+    config = networks.stochastic((3, 2), num_steps=7)
     params = (types.LayerParams(jnp.zeros((3, 2)), jnp.array([200.0, 0.0])),)
     images = jnp.array([[1.0, 0.0, 1.0], [1.0, 1.0, 0.0]])
     run = jax.jit(rpu.make_network(config).learn)

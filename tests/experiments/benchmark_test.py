@@ -2,14 +2,16 @@
 
 import json
 
-from absl.testing import absltest
+from absl.testing import parameterized
 import jax
 import numpy as np
 
 from experiments.measurements import steps
 import ssnn_jax
+from ssnn_jax.spikes import kernels
 from tests.testing import commands
 from tests.testing import networks
+from tests.testing import oracle
 
 SIZES = (6, 5, 3)
 
@@ -20,29 +22,43 @@ def measure(*arguments):
   done = commands.run('benchmark', *few, *arguments)
   assert done.returncode == 0, done.stderr
   header, *lines = map(json.loads, done.stdout.splitlines())
-  assert (
-    header['event'] == 'header'
-    and 'experiments.benchmark' in (header['command'])
-  )
+  assert header['event'] == 'header'
+  assert 'experiments.benchmark' in header['command']
   return lines
 
 
-class BenchmarkTest(absltest.TestCase):
-  def test_line_of_each_setting_names_what_concerns_its_method(self):
+class BenchmarkTest(parameterized.TestCase):
+  @parameterized.parameters(
+    ('bipolar', ('bipolar', 'regular', None), False),
+    ('stochastic', ('stochastic', 'sobol', 32), True),
+  )
+  def test_line_of_each_setting_names_what_concerns_its_method(
+    self, neuron, own, has_kernels
+  ):
     lines = measure(
       '--names=epoch',
       '--layer_sizes=6,5,3',
       '--num_steps=40',
-      '--methods=ssnn,naive',
+      '--methods=ssnn,bp_stdp',
+      f'--neuron={neuron}',
     )
-    expected = [('bp', None, None), ('ssnn', 40, 32), ('naive', 40, 32)]
-    found = [(x['method'], x['num_steps'], x['window']) for x in lines]
-    self.assertEqual(found, expected)
+    columns = 'method', 'num_steps', 'neuron', 'sampler', 'window'
+    self.assertEqual(
+      [tuple(line[name] for name in columns) for line in lines],
+      [
+        ('bp', None, None, None, None),
+        ('ssnn', 40, *own),
+        ('bp_stdp', 40, None, 'sobol', None),
+      ],
+    )
     for line in lines:
       self.assertGreater(line['median_ms'], 0)
       self.assertGreater(line['peak_mib'], 0)
-      self.assertEqual('bits_to_bp' in line, line['method'] != 'naive')
+      self.assertGreater(line['bits_to_bp'], 0)
     self.assertEqual(lines[0]['ratio_to_bp'], 1)
+    self.assertIsNone(lines[0]['kernels'])
+    is_compiled = kernels.is_available('ssnn_count')
+    self.assertEqual(lines[1]['kernels'], has_kernels and is_compiled)
 
   def test_devices_learn_from_images_with_seeds_together(self):
     lines = measure(
@@ -51,6 +67,7 @@ class BenchmarkTest(absltest.TestCase):
       '--input_shape=8,8',
       '--num_steps=4',
       '--num_seeds=2',
+      '--neuron=stochastic',
       '--devices=reram',
       '--dataset=digits',
     )
@@ -59,13 +76,22 @@ class BenchmarkTest(absltest.TestCase):
     self.assertEqual({line['dataset'] for line in lines}, {'digits'})
     self.assertEqual({line['layers'] for line in lines}, {'conv2k3s2,10'})
 
+  def test_devices_need_coincidences(self):
+    done = commands.run('benchmark', '--devices=reram')
+    self.assertEqual(done.returncode, 1)
+    self.assertEqual(
+      done.stderr,
+      'error: --devices is reram; expected ideal, or --neuron=stochastic, '
+      'whose coincidences are pulses.\n',
+    )
+
   def test_step_of_the_ann_is_gradient_descent(self):
-    network = ssnn_jax.ann(ssnn_jax.NetworkConfig(SIZES))
+    config = ssnn_jax.NetworkConfig(SIZES)
+    network = ssnn_jax.ann(config)
     params = network.init(jax.random.key(0))
-    batch = params, jax.random.key(2), *networks.batch(4, SIZES)
-    step = steps.learn_step(network, is_spiking=False)
-    stepped = jax.jit(step)(*batch)
-    gradient = ssnn_jax.as_gradient(jax.jit(network.learn)(*batch)[0])
+    batch = jax.random.key(2), *networks.batch(4, SIZES)
+    stepped = jax.jit(steps.learn_step(network))(params, *batch)
+    gradient = oracle.bp_gradient(config, params, *batch)
     leaves = map(jax.tree.leaves, (stepped, params, gradient))
     for new, old, slope in zip(*leaves):
       np.testing.assert_allclose(new, old - 0.1 * slope, rtol=1e-5, atol=1e-7)

@@ -28,17 +28,71 @@ NUM_PARAMS = {
   'synthetic_events/emnist/letters': 2312 * 256 + 256 + 256 * 26 + 26,
 }
 # Each changed field changes the update of the spiking network.
-BASE = ExperimentConfig(num_steps=64, sampler='bernoulli')
-CHANGED = {
+BASES = {
+  'bipolar': ExperimentConfig(weight_bits=12),
+  'stochastic': ExperimentConfig(neuron='stochastic', sampler='bernoulli'),
+}
+SHARED = {
   'num_steps': 96,
-  'window': 32,
   'gain': 2.0,
   'rates': ('forward',),
-  'sampler': 'sobol',
   'winner': 'exact',
-  'timing': 'realtime',
-  'read_noise': 0.1,
 }
+CHANGED = {
+  'bipolar': {
+    **SHARED,
+    'sampler': 'bernoulli',
+    'ceiling': 0.125,
+    'weight_bits': 10,
+    'fraction_bits': 6,
+  },
+  'stochastic': {
+    **SHARED,
+    'sampler': 'sobol',
+    'window': 32,
+    'read_noise': 0.1,
+  },
+}
+# Fields that do not fit the neuron or the method, and words of the sentence.
+REFUSED = (
+  (
+    dict(device='gokmen_vlasov'),
+    'device is gokmen_vlasov; expected ideal, or --neuron=stochastic',
+  ),
+  (
+    dict(rates='update'),
+    'rates is update; expected some of inputs, forward, b',
+  ),
+  (
+    dict(neuron='stochastic', rates='forward,inputs'),
+    'rates is forward,inputs; expected some of forward, backward, update',
+  ),
+  (
+    dict(method='rpu', rates='inputs'),
+    'rates is inputs; expected some of forw',
+  ),
+  (
+    dict(neuron='stochastic', sampler='regular'),
+    "sampler is regular; expected sobol or bernoulli, or neuron='bipolar'",
+  ),
+  (dict(window=32), "window is 32; expected None, or neuron='stochastic'"),
+  (dict(read_noise=0.1), "read_noise is 0.1; .* or neuron='stochastic'"),
+  (
+    dict(winner='race'),
+    'winner is race; expected softmax or exact, or neuron=',
+  ),
+  (
+    dict(neuron='stochastic', ceiling=2.0),
+    "ceiling is 2.0; expected 1.0, or neuron='bipolar'",
+  ),
+  (
+    dict(neuron='stochastic', weight_bits=8),
+    "weight_bits is 8; expected None, or neuron='bipolar'",
+  ),
+  (dict(weight_bits=1), 'weight_bits is 1; expected 2 to 24 bits'),
+  (dict(method='chip', weight_bits=0), 'weight_bits is 0; expected'),
+  (dict(method='chip', ceiling=2.0), 'ceiling is 2.0; .*1.0, as of the chip'),
+)
 SIZES = (6, 5, 3)
 IMAGES = jnp.linspace(0, 1, 4 * SIZES[0]).reshape(4, SIZES[0])
 LABELS = jnp.arange(4) % SIZES[-1]
@@ -54,16 +108,23 @@ def tiny_dataset(shape=(1, 1, SIZES[0]), sensor_shape=None):
   )
 
 
-@functools.cache
-def update_of(method, *fields):
+def update_of(method, neuron, *fields):
   """Returns the update of a method as a vector, with changed fields."""
-  values = {name: CHANGED[name] for name in fields}
-  config = dataclasses.replace(BASE, layer_sizes=SIZES, method=method, **values)
+  values = {name: CHANGED[neuron][name] for name in fields}
+  return compute_update(
+    dataclasses.replace(BASES[neuron], method=method, **values)
+  )
+
+
+@functools.cache
+def compute_update(config):
+  config = dataclasses.replace(config, layer_sizes=SIZES)
   network = config_lib.network_config(config, tiny_dataset())
   params = ssnn_jax.ssnn(network).init(jax.random.key(0))
-  built = config_lib.METHODS[method].make(network, jax.random.key(7))
-  update, _ = jax.jit(built.learn)(params, jax.random.key(2), IMAGES, LABELS)
-  return statistics.flat(ssnn_jax.as_gradient(update))
+  built = config_lib.METHODS[config.method].make(network, jax.random.key(7))
+  learn = jax.jit(jax.grad(built.loss, has_aux=True))
+  update, _ = learn(params, jax.random.key(2), IMAGES, LABELS)
+  return statistics.flat(update)
 
 
 class ConfigTest(parameterized.TestCase):
@@ -103,22 +164,30 @@ class ConfigTest(parameterized.TestCase):
       layer_sizes='64, 20,30,10',
       gain='0.5,2',
       fraction_bits='9',
-      rates='update',
+      rates='forward',
     )
     expected = ExperimentConfig(
       layer_sizes=[64, 20, 30, 10],
       gain=(0.5, 2),
       fraction_bits=9,
-      rates=('update',),
+      rates=('forward',),
     )
     self.assertEqual(config, expected)
     network = config_lib.network_config(config, blank_dataset('digits'))
     self.assertEqual(network.layer_sizes, (64, 20, 30, 10))
     self.assertEqual(network.gains, (0.5, 2.0, 1.0))
 
+  @parameterized.parameters(*REFUSED)
+  def test_fields_of_another_neuron_are_refused(self, fields, words):
+    with self.assertRaises(ssnn_jax.UserError) as caught:
+      config = ExperimentConfig(**fields)
+      config_lib.network_config(config, blank_dataset('digits'))
+    self.assertRegex(str(caught.exception), rf'\A--{words}[^\n]*\.\Z')
+
   def test_records_are_read_back(self):
     config = ExperimentConfig(
       layers='conv4k3s2,10',
+      neuron='stochastic',
       gain=(0.5, 1),
       rates=('forward', 'backward'),
       device='custom',
@@ -164,7 +233,9 @@ class LayersTest(parameterized.TestCase):
 class DevicesTest(parameterized.TestCase):
   def test_parameters_override_those_of_the_device(self):
     config = ExperimentConfig(
-      device='reram', device_params='dw_min=0.1, mult_noise=1'
+      neuron='stochastic',
+      device='reram',
+      device_params='dw_min=0.1, mult_noise=1',
     )
     expected = dataclasses.replace(
       hardware.PRESETS['reram'], dw_min=0.1, mult_noise=True
@@ -174,7 +245,9 @@ class DevicesTest(parameterized.TestCase):
 
   def test_record_holds_the_values_of_the_file_of_a_device(self):
     file = self.create_tempfile('own.json', '{"parameters": {"dw_min": 0.03}}')
-    config = ExperimentConfig(device=file.full_path, device_params='w_max=0.5')
+    config = ExperimentConfig(
+      neuron='stochastic', device=file.full_path, device_params='w_max=0.5'
+    )
     recorded = config_lib.to_json(config)
     file.write_text('')
     device = config_lib.device(config_lib.from_json(recorded))
@@ -183,15 +256,30 @@ class DevicesTest(parameterized.TestCase):
 
 class MethodsTest(parameterized.TestCase):
   @parameterized.parameters(
-    'ssnn', 'bp', 'rpu', 'surrogate_gradient', 'bp_stdp'
+    *((method, neuron) for method in ('ssnn', 'bp') for neuron in CHANGED),
+    ('rpu', 'stochastic'),
+    ('surrogate_gradient', 'stochastic'),
+    ('bp_stdp', 'stochastic'),
   )
-  def test_updates_depend_on_the_fields_of_a_method(self, method):
-    update = update_of(method)
+  def test_updates_depend_on_the_fields_of_a_method(self, method, neuron):
+    update = update_of(method, neuron)
     self.assertTrue(np.any(update))
-    used = [x for x in CHANGED if config_lib.concerns(method, x)]
+    changed = CHANGED[neuron]
+    used = [x for x in changed if config_lib.concerns(method, x)]
     for field in used:
-      self.assertFalse(np.array_equal(update_of(method, field), update), field)
-    ignored = CHANGED.keys() - {*used, 'timing'}  # which has its own windows
-    np.testing.assert_array_equal(update_of(method, *ignored), update)
-    if 'timing' not in used:
-      np.testing.assert_array_equal(update_of(method, 'timing'), update)
+      other = update_of(method, neuron, field)
+      self.assertFalse(np.array_equal(other, update), field)
+    ignored = changed.keys() - {*used}
+    np.testing.assert_array_equal(update_of(method, neuron, *ignored), update)
+
+  @parameterized.parameters('ssnn', 'bp', 'rpu', 'bp_stdp')
+  def test_updates_depend_on_the_neuron_of_a_method(self, method):
+    updates = [
+      compute_update(
+        ExperimentConfig(method=method, neuron=neuron, sampler='bernoulli')
+      )
+      for neuron in config_lib.CHOICES['neuron']
+    ]
+    self.assertEqual(
+      np.array_equal(*updates), not config_lib.concerns(method, 'neuron')
+    )

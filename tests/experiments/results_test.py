@@ -206,12 +206,12 @@ class RunsTest(absltest.TestCase):
 
   def test_fields_that_a_method_ignores_are_empty(self):
     self.write('ann', method='bp')
-    self.write('own', gain=(1.0, 2.0), rates=('forward', 'update'))
+    self.write('own', gain=(1.0, 2.0), rates=('inputs', 'forward'))
     ann, own = results.read(self.folder).to_dict('records')
     for name, cells in {
       'num_steps': ('', '64'),
       'gain': ('', '1.0-2.0'),
-      'rates': ('', 'forward+update'),
+      'rates': ('', 'inputs+forward'),
       'learning_rate': ('1.0', '1.0'),
     }.items():
       self.assertEqual((ann[name], own[name]), cells, name)

@@ -55,7 +55,7 @@ class FlagsTest(parameterized.TestCase):
     for arguments, changes in (
       ((), {}),
       (('--num_epochs=20',), {'num_epochs': 20}),  # also by that of digits
-      (('--gain=0.5', '--rates=update'), {'gain': 0.5, 'rates': ('update',)}),
+      (('--gain=0.5', '--rates=inputs'), {'gain': 0.5, 'rates': ('inputs',)}),
     ):
       with flags_of_run(f'--dataset={dataset}', *arguments):
         config = run.make_task(run.given_fields()).config
@@ -122,7 +122,15 @@ class GridTest(parameterized.TestCase):
       ['bp,dataset=emnist-balanced', 'dataset=emnist-balanced'],
     ),
     ('window=none,1', ['bp', 'window=none', 'window=1']),
-    ('rates=none,update', ['bp', 'rates=none', 'rates=update']),
+    ('rates=none,inputs', ['bp', 'rates=none', 'rates=inputs']),
+    (
+      'ceiling=1,2',
+      ['bp,ceiling=1.0', 'bp,ceiling=2.0', 'ceiling=1.0', 'ceiling=2.0'],
+    ),
+    (
+      'neuron=bipolar,stochastic',
+      ['bp', 'neuron=bipolar', 'neuron=stochastic'],
+    ),
   )
   def test_settings_are_named_by_the_varied_fields(self, text, expected):
     found = run.list_settings(BASE, [Sweep(run.parse_grid(text))])
@@ -140,7 +148,9 @@ class GridTest(parameterized.TestCase):
     self.assertEqual(numbers, {'bp': 2, 'num_steps=1': 2, 'num_steps=4': 3})
 
   def test_methods_without_pulses_have_ideal_devices(self):
-    base = dataclasses.replace(BASE, device='reram', read_noise=0.1)
+    base = dataclasses.replace(
+      BASE, neuron='stochastic', device='reram', read_noise=0.1
+    )
     methods = tuple(config_lib.METHODS)
     found = run.list_settings(base, [Sweep({'method': methods})])
     for config, _ in found.values():
@@ -302,5 +312,9 @@ class OneTest(parameterized.TestCase):
       output = call_run(f'--workdir={self.folder}', '--resume')
     trained.assert_not_called()
     self.assertStartsWith(output, 'this run is already finished.\n')
-    self.assertIn('test accuracy 50.00% by spike-count readout', output)
+    self.assertIn(
+      'test accuracy 50.00% by the readout of the network, 50.00% by '
+      'spike-count readout, 50.00% by final potential, 50.00% by ANN readout',
+      output,
+    )
     self.assertIn('the loss was not finite', output)

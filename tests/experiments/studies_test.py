@@ -25,9 +25,15 @@ RECORDED = [case for case in SWEPT if not {*case, case} & WITHOUT_RUNS]
 RECORDED_ONLY = {'inhibition_latency'}
 
 
+def blank_dataset_of(dataset):
+  """Returns blank samples for the sweeps of a data set."""
+  known = 'mnist' if dataset == studies.ANY else dataset
+  return blank_dataset(known.replace('emnist47', 'emnist/balanced'))
+
+
 def find_settings(name, dataset):
   """Returns the cells of the columns of each setting, and its seeds."""
-  study = studies.load(name)
+  study, data = studies.load(name), blank_dataset_of(dataset)
   path = f'{dataset}.npz' if dataset == 'emnist47' else dataset
   base = dataclasses.replace(config_lib.default(path), **study.base)
   found = []
@@ -36,19 +42,19 @@ def find_settings(name, dataset):
   lengths = {x.num_steps for x, _ in settings if x.method == config_lib.ANN}
   has_lengths = catalog.is_recorded(dataset) and len(lengths) > 1
   for config, num_seeds in settings:
-    window = config.window
-    if window is None:
-      window = 1 if config.timing == 'realtime' else config.num_steps
+    network = config_lib.network_config(config, data)
+    recorded = vars(config) | {  # as in the record of a run
+      'window': network.schedule.window,
+      'neuron': network.neuron,
+      'sampler': network.input_sampler,
+      'layer_sizes': network.layer_sizes,
+    }
     cells = {'dataset': dataset, 'method': config.method}
     for column in study.columns:
-      value = window if column == 'window' else getattr(config, column, None)
       is_used = config_lib.concerns(config.method, column)
       is_used |= column == 'num_steps' and has_lengths
-      cells[column] = results._write(column, value if is_used else None)
-    if 'layer_sizes' in cells and config.layer_sizes is None:
-      own = blank_dataset('n_mnist' if dataset == 'n_mnist' else 'mnist')
-      classes = 47 if dataset == 'emnist47' else 10
-      cells['layer_sizes'] = f'{own.num_inputs}-256-{classes}'
+      value = recorded.get(column) if is_used else None
+      cells[column] = results._write(column, value)
     found.append((cells, num_seeds))
   return found
 
@@ -56,11 +62,8 @@ def find_settings(name, dataset):
 class StudyTest(parameterized.TestCase):
   @parameterized.parameters(*SWEPT)
   def test_settings_are_valid(self, name, dataset):
-    study = studies.load(name)
-    known = 'mnist' if dataset == studies.ANY else dataset
-    known = known.replace('emnist47', 'emnist/balanced')
-    data = blank_dataset(known)
-    base = dataclasses.replace(config_lib.default(known), **study.base)
+    study, data = studies.load(name), blank_dataset_of(dataset)
+    base = dataclasses.replace(config_lib.default(data.name), **study.base)
     sweeps = study.find_sweeps(dataset)
     settings = run.list_settings(base, sweeps).values()
     self.assertNotEmpty(settings)

@@ -23,7 +23,7 @@ STATE = {'potentials': NEURONS * 32, 'errors': HIDDEN * 32}
 
 
 def make_learner(num_steps=8, **options):
-  return ssnn_jax.NetworkConfig((5, 3, 2, 4), num_steps, **options)
+  return networks.stochastic((5, 3, 2, 4), num_steps, **options)
 
 
 def make_two_currents():
@@ -40,24 +40,26 @@ def make_two_currents():
 
 
 class EventsTest(parameterized.TestCase):
-  def test_counts_equal_those_of_recorded_trains(self):
-    config = ssnn_jax.NetworkConfig(
-      SIZES, NUM_STEPS, timing='realtime', gain=2.0, sampler='bernoulli'
-    )
+  @parameterized.parameters(
+    networks.stochastic(SIZES, NUM_STEPS, gain=2.0, sampler='bernoulli'),
+    ssnn_jax.NetworkConfig(SIZES, NUM_STEPS, weight_bits=10),
+  )
+  def test_counts_equal_those_of_recorded_trains(self, config):
     params = networks.make_params(config, 1)
     image, label = np.float32(np.random.RandomState(0).rand(SIZES[0])), 1
     observe = jax.jit(activity_lib.make_observe(config))
     seen = observe(params, KEY, image[None], jnp.array([label]))
     raster = raster_lib.record(config, params, KEY, image, label)
-    # Each layer starts, with its always-on input, after the layer before.
-    ticks = NUM_STEPS - np.arange(len(SIZES))
-    sent = np.array([train.sum() for train in raster.spikes])
-    sent_back = np.array([np.abs(train).sum() for train in raster.errors])
+    # Of spikes that are taken back none is counted.
+    sent, sent_back = (
+      np.array([np.abs(train.sum(axis=0)).sum() for train in trains])
+      for trains in (raster.spikes, raster.errors)
+    )
     self.assertGreater(min(*sent, *sent_back), 0)
     self.assertEqual(
       counts.spiking_events(config, seen),
       (
-        (sent.sum() + ticks[-1], np.dot(sent + ticks[:-1], SIZES[1:])),
+        (sent.sum() + NUM_STEPS, np.dot(sent + NUM_STEPS, SIZES[1:])),
         (sent_back.sum(), np.dot(sent_back[1:], SIZES[1:-1])),
       ),
     )
@@ -75,7 +77,7 @@ class EventsTest(parameterized.TestCase):
 
 
 class MemoryTest(parameterized.TestCase):
-  def test_buffered_timing_matches_hand_count(self):
+  def test_windows_match_hand_count(self):
     # Spikes wait for three windows of 32 ticks and for one; gates, one per
     # window, for four and two. Counters hold -64 to 64: 129 values, 8 bits.
     expected = counts.StoredBits(
@@ -89,26 +91,33 @@ class MemoryTest(parameterized.TestCase):
     self.assertEqual(found.total, sum(expected))
 
   @parameterized.parameters(
-    ({'integration': 'mean'}, {}),
     ({'integration': make_two_currents()}, {'potentials': 2 * NEURONS * 32}),
     ({'winner': 'race'}, {'inhibition': 32}),
-    # A residue, a drive and an error; in hidden layers three times as many
-    # coincidences: 19, 25 values, 5 bits.
-    (
-      {'neuron': 'integrate_and_fire'},
-      {
-        'potentials': (NEURONS + HIDDEN) * 32,
-        'counters': 5 * 18 + 5 * 8 + 4 * 12,
-      },
-    ),
   )
-  def test_real_time_matches_hand_count(self, options, changes):
-    options = {'neuron': 'stochastic'} | options
-    config = make_learner(timing='realtime', window=1, **options)
-    # Errors in the last 3, 4 and 5 ticks: 7, 9 and 11 values, 3, 4 and 4 bits.
-    expected = STATE | {'counters': 3 * 18 + 4 * 8 + 4 * 12} | changes
-    found = counts.spiking_memory(config)
-    self.assertEqual(found, counts.StoredBits(**expected))
+  def test_membranes_and_races_match_hand_count(self, options, changes):
+    found, plain = (
+      counts.spiking_memory(make_learner(**own)) for own in (options, {})
+    )
+    self.assertEqual(found, plain._replace(**changes))
+
+  @parameterized.parameters(
+    (8, 1.0, 4),  # counts of 0 to 8
+    (8, 2.0, 5),
+    (7, 1.0, 3),
+    (3, 0.5, 2),  # up to 2, as a half is rounded up
+  )
+  def test_bipolar_neurons_match_hand_count(self, num_steps, ceiling, bits):
+    config = ssnn_jax.NetworkConfig(
+      (5, 3, 2, 4), num_steps, ceiling=ceiling, dropout=0.5
+    )
+    expected = counts.StoredBits(
+      potentials=32 * NEURONS,  # D
+      errors=32 * (HIDDEN + NEURONS),  # A of hidden neurons, and E
+      spikes=bits * HIDDEN,  # X
+      dropout_masks=HIDDEN,
+      counters=32 * SYNAPSES,
+    )
+    self.assertEqual(counts.spiking_memory(config), expected)
 
   def test_counters_of_a_convolution_count_all_positions(self):
     config = convolutions.make_config(num_steps=8)

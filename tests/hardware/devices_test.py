@@ -14,6 +14,7 @@ from ssnn_jax.hardware import devices
 from ssnn_jax.hardware import resistive
 from ssnn_jax.hardware.device_config import PRESETS
 from ssnn_jax.hardware.device_config import DeviceConfig
+from tests.testing import networks
 from tests.testing import statistics
 from tests.testing.devices import make_update
 from tests.testing.networks import assert_same
@@ -86,7 +87,7 @@ class DeviceTest(parameterized.TestCase):
   def test_ideal_resistive_device_is_gradient_descent(self):
     images = jax.random.uniform(jax.random.key(1), (16, 6))
     labels = jnp.arange(16) % 3
-    config = ssnn_jax.NetworkConfig((6, 3), num_steps=8)
+    config = networks.stochastic((6, 3), num_steps=8)
     schedule = optax.linear_schedule(1.0, 0.5, 1)
 
     def make_train(make_device):  # one program for all learning rates

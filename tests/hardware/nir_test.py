@@ -125,6 +125,19 @@ class NirTest(parameterized.TestCase):
       np.testing.assert_allclose(apply(node, signal), expected, 1e-5, 1e-5)
       axis, gain = -1, 1.0  # inference has no dropout
 
+  def test_weights_lie_on_the_grid_of_the_network(self):
+    config = dataclasses.replace(
+      NETWORKS['dense'], weight_bits=4, fraction_bits=(1, 2, 3), input_gain=2.0
+    )
+    graph = nir_lib.to_graph(config, draw_params(config))
+    gain, bits = 2.0, iter(config.fractions)
+    for node in graph.nodes.values():
+      if isinstance(node, nir.Affine):
+        steps = node.weight / gain * 2 ** next(bits)
+        np.testing.assert_array_equal(steps, np.round(steps))
+        self.assertBetween(np.abs(steps).max(), 1, 8)
+        gain = 1.0
+
   @parameterized.parameters('more_than_nine_layers', 'height_and_width')
   def test_file_has_the_graph_and_is_kept(self, name):
     config = NETWORKS[name]

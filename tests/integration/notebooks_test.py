@@ -6,6 +6,7 @@ import os
 from unittest import mock
 
 from absl.testing import parameterized
+import jax
 from matplotlib import pyplot
 import nbformat
 
@@ -18,7 +19,7 @@ from tests.testing.experiments import small_digits
 SMALL = {
   'quickstart': (
     {'num_steps': 8, 'num_epochs': 1, 'num_hidden': 4, 'lengths': [8]},
-    'counted by learn: True',
+    'equal: True',
   ),
   'your_own_network': (
     {'num_samples': 250, 'num_epochs': 1, 'num_hidden': 4, 'num_steps': 16},
@@ -44,6 +45,7 @@ class NotebooksTest(parameterized.TestCase):
       contextlib.redirect_stdout(text),
       mock.patch.dict(os.environ, MPLBACKEND='agg'),
       mock.patch.object(ssnn_jax.datasets, 'load', lambda name: digits),
+      jax.numpy_dtype_promotion('standard'),  # the default of users
     ):
       for cell in read(name):
         exec(compile(cell.source, name, 'exec'), scope)

@@ -19,15 +19,16 @@ from tests.testing.experiments import lines
 
 TIMEOUT = 240  # seconds
 FLAGS = (
-  '--method=bp',
   '--layer_sizes=64,6,10',
+  '--num_steps=8',
   '--num_epochs=50',
   '--eval_every=25',
   '--dropout=0.1',
   '--checkpoint_every=0',
 )
+STOCHASTIC = '--neuron=stochastic', '--sampler=bernoulli'  # compiled sooner
 # Two tasks, whose programs are the same.
-GRID = ('--grid=method=bp;learning_rate=0.3,1', '--num_seeds=2', *FLAGS[1:])
+GRID = ('--grid=method=ssnn;learning_rate=0.3,1', '--num_seeds=2', *FLAGS)
 
 
 def contents(folder):
@@ -84,11 +85,12 @@ class DisturbedTest(parameterized.TestCase):
       'run', f'--workdir={folder}', '--resume', *flags, while_running=send
     )
 
-  def test_killed_and_interrupted_run_ends_like_undisturbed_one(self):
+  @parameterized.parameters(FLAGS, (*FLAGS, *STOCHASTIC))
+  def test_killed_and_interrupted_run_ends_like_undisturbed_one(self, *flags):
     whole, killed = self.folder / 'whole', self.folder / 'a killed run'
-    self.run_to_end(f'--workdir={whole}', *FLAGS)
+    self.run_to_end(f'--workdir={whole}', *flags)
     delays = [random.uniform(0, 0.1) for _ in range(2)]
-    done = self.signal_run(killed, signal.SIGKILL, delays[0], *FLAGS)
+    done = self.signal_run(killed, signal.SIGKILL, delays[0], *flags)
     self.assertEqual(done.returncode, -signal.SIGKILL, done)
     # Flags of the configuration come from the folder.
     flag = '--checkpoint_every=0'
@@ -96,11 +98,11 @@ class DisturbedTest(parameterized.TestCase):
     self.assertEqual(done.returncode, 130, done)
     word, _, remedy = done.stderr.partition('; continue by: ')
     self.assertEqual(word, 'interrupted')
-    _, m, module, *flags = shlex.split(remedy)
+    _, m, module, *given = shlex.split(remedy)
     self.assertEqual((m, module), ('-m', 'experiments.run'))
     self.assertEmpty(lines(killed))
     self.assertNotEmpty(lines(killed, 'epoch'))
-    output = self.run_to_end(*flags)
+    output = self.run_to_end(*given)
     self.assertEqual(output.splitlines()[-1], f'record: {killed}')
     for event in ('epoch', 'final'):
       self.assertEqual(lines(killed, event), lines(whole, event), delays)
@@ -114,7 +116,7 @@ class DisturbedTest(parameterized.TestCase):
     before = contents(killed)
     output = self.run_to_end(f'--workdir={killed}', '--resume')
     self.assertStartsWith(
-      output, 'this run is already finished.\ndigits, bp: test accuracy '
+      output, 'this run is already finished.\ndigits, ssnn: test accuracy '
     )
     self.assertEqual(contents(killed), before)
 

@@ -13,7 +13,8 @@ from ssnn_jax.simulation import samples
 from tests.testing import networks
 
 KEY = jax.random.key(2)
-RATES = dict(rates=('forward', 'backward', 'update'))
+RATES = dict(neuron='stochastic', rates=('forward', 'backward', 'update'))
+EXACT = dict(rates=('inputs', 'forward', 'backward'), winner='exact')
 CONVOLUTIONS = (
   Conv(2, kernel=5, stride=3, padding=2),
   Conv(3, kernel=(2, 4), stride=(1, 3), padding=(0, 1)),
@@ -74,14 +75,15 @@ class ConvTest(parameterized.TestCase):
 
     networks.assert_close(*compare(params, values, errors))
 
-  def test_learning_by_rates_equals_backpropagation(self):
+  @parameterized.parameters(RATES, EXACT)
+  def test_learning_by_rates_equals_backpropagation(self, **rates):
     first, second = Conv(4, 3, stride=2, padding=1), Conv(5, 3)
     config = ssnn_jax.NetworkConfig(
       layers=(first, second, Dense(3)),
       input_shape=(8, 7),
       dropout=0.2,
       gain=0.5,
-      **RATES,
+      **rates,
     )
     params = networks.make_params(config)
     images, labels = networks.batch(12, config.layer_sizes)
@@ -101,7 +103,7 @@ class ConvTest(parameterized.TestCase):
     @jax.jit
     def learn(params):
       return jax.grad(loss)(params), *(
-        ssnn_jax.as_gradient(built.learn(params, KEY, images, labels)[0])
+        jax.grad(built.loss, has_aux=True)(params, KEY, images, labels)[0]
         for built in (ssnn_jax.ssnn(config), ssnn_jax.ann(config))
       )
 
@@ -111,11 +113,12 @@ class ConvTest(parameterized.TestCase):
 
   @parameterized.parameters(
     # One patch, and one pixel.
-    ((3, 4, 2), dict(timing='realtime', num_steps=40)),
-    ((1, 1, 6), RATES),
+    ((3, 4, 2), ssnn_jax.ssnn, dict(neuron='stochastic', num_steps=40)),
+    ((3, 4, 2), ssnn_jax.ssnn, dict(num_steps=8)),
+    ((1, 1, 6), ssnn_jax.ann, {}),
   )
   def test_single_position_equals_a_dense_layer_bit_for_bit(
-    self, shape, options
+    self, shape, build, options
   ):
     conv = ssnn_jax.NetworkConfig(
       layers=(Conv(5, kernel=shape[:2]), Dense(3)),
@@ -125,9 +128,9 @@ class ConvTest(parameterized.TestCase):
     sizes = (np.prod(shape), 5, 3)
     dense = ssnn_jax.NetworkConfig(sizes, **options)
     self.assertEqual(conv.layer_sizes, sizes)
-    build = ssnn_jax.ann if options is RATES else ssnn_jax.ssnn
+    learn = lambda config: jax.jit(jax.grad(build(config).loss, has_aux=True))
     found, expected = (
-      (params, jax.jit(build(config).learn)(params, KEY, *batch))
+      (params, learn(config)(params, KEY, *batch))
       for config in (conv, dense)
       for params in (networks.make_params(config),)
       for batch in (networks.batch(7, sizes),)

@@ -15,11 +15,15 @@ from tests.testing import statistics
 
 
 class CompositeTest(parameterized.TestCase):
-  def test_derivative_is_that_of_the_probability_and_0_at_the_kinks(self):
-    potentials = jnp.linspace(-4.05, 4.05, 82)  # no kink among them
-    slopes = jax.vmap(jax.grad(firing.CLIP.probability))(potentials)
-    np.testing.assert_array_equal(firing.CLIP.derivative(potentials), slopes)
-    gates = firing.CLIP.derivative(jnp.array([0.0, 1.0]))
+  @parameterized.parameters(1.0, 2.5)
+  def test_derivative_is_that_of_the_probability_and_0_at_the_kinks(self, c):
+    clip, potentials = firing.clip(c), jnp.linspace(-4.05, 4.05, 82)
+    np.testing.assert_array_equal(
+      clip.probability(potentials), np.clip(potentials, 0, c)
+    )
+    slopes = jax.vmap(jax.grad(clip.probability))(potentials)  # at no kink
+    np.testing.assert_array_equal(clip.derivative(potentials), slopes)
+    gates = clip.derivative(jnp.array([0.0, c]))
     np.testing.assert_array_equal(gates, [0.0, 0.0])
 
   def test_transposed_drive_is_the_adjoint_of_drive(self):

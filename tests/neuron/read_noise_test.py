@@ -28,7 +28,7 @@ def read_noise(
 ):
   """Returns the noise of all windows, `[positions, windows, neurons]`."""
   schedule, size = spikes.Schedule(num_steps, window), size or NUM_NEURONS
-  config = ssnn_jax.NetworkConfig(SIZES, sampler=sampler)
+  config = networks.stochastic(SIZES, sampler=sampler)
   keys = thresholds.make_keys(jax.random.key(0), len(SIZES))
 
   def of_block(position, index):
@@ -96,8 +96,13 @@ class NetworkTest(parameterized.TestCase):
     gain = 2.0
     weights = np.float32([[0.5, -1.0], [0.25, 2.0]])
     params = (types.LayerParams(weights, np.float32([0.1, 0.0])),)
-    config = ssnn_jax.NetworkConfig(
-      (2, 2), 40, 32, rates=('forward',), read_noise=0.3, input_gain=gain
+    config = networks.stochastic(
+      (2, 2),
+      40,
+      window=32,
+      rates=('forward',),
+      read_noise=0.3,
+      input_gain=gain,
     )
     images = jnp.tile(jnp.array([[0.9, 0.3]]), (4000, 1))
     infer = jax.jit(ssnn_jax.ssnn(config).infer)
@@ -108,9 +113,7 @@ class NetworkTest(parameterized.TestCase):
     statistics.assert_mean_within((potential - expected) ** 2, deviation**2)
 
   def test_transposed_read_has_independent_noise(self):
-    config = ssnn_jax.NetworkConfig(
-      SIZES, 10, rates=('backward',), read_noise=0.2
-    )
+    config = networks.stochastic(SIZES, 10, rates=('backward',), read_noise=0.2)
     params = networks.make_params(config)
     block = spikes.block(config.schedule, 0)
     keys = thresholds.make_keys(jax.random.key(0), len(SIZES))

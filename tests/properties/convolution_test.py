@@ -15,6 +15,7 @@ from ssnn_jax.layers import Dense
 from ssnn_jax.simulation import updates
 from tests.testing import coincidences
 from tests.testing import convolutions
+from tests.testing import networks
 from tests.testing import oracle
 from tests.testing import statistics
 
@@ -24,7 +25,7 @@ NUM_GROUPS, GROUP_SIZE = 64, 4096
 class UnbiasedTest(absltest.TestCase):
   def test_counts_of_a_tiny_convolution_have_the_enumerated_mean(self):
     # Three pixels, of which two neurons see two each, by the same two weights.
-    config = ssnn_jax.NetworkConfig(
+    config = networks.stochastic(
       layers=(Conv(1, kernel=(1, 2)), Dense(2)),
       input_shape=(1, 3, 1),
       num_steps=2,

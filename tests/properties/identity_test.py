@@ -13,19 +13,32 @@ from tests.testing import networks
 from tests.testing import oracle
 
 KEY = jax.random.key(2)
-ONE, THREE = (20, 15, 4), (20, 14, 12, 10, 4)
+ONE, TWO, THREE = (20, 15, 4), (20, 14, 12, 4), (20, 14, 12, 10, 4)
+FOUR = 20, 13, 12, 11, 10, 4
+BIPOLAR = {
+  'neuron': 'bipolar',
+  'rates': ('inputs', 'forward', 'backward'),
+  'winner': 'exact',
+}
+STOCHASTIC = {
+  'neuron': 'stochastic',
+  'rates': ('forward', 'backward', 'update'),
+}
 SIGMOID = firing.FiringFunction(
   probability=jax.nn.sigmoid,
   derivative=lambda v: jax.nn.sigmoid(v) * jax.nn.sigmoid(-v),
 )
 ARCHITECTURES = (
-  dict(layer_sizes=ONE, gain=0.5, firing_function=SIGMOID),
-  dict(layer_sizes=THREE, gain=2.0, dropout=0.3),
-  dict(layer_sizes=THREE, input_gain=1.5, gain=(0.7, 1.0, 3.0)),
+  BIPOLAR | dict(layer_sizes=ONE, ceiling=0.5, num_steps=33),
+  BIPOLAR | dict(layer_sizes=TWO, dropout=0.3, input_gain=1.5, ceiling=0.75),
+  BIPOLAR | dict(layer_sizes=THREE, input_gain=1.5, gain=(0.7, 1.0, 3.0)),
+  BIPOLAR | dict(layer_sizes=FOUR, dropout=0.2, ceiling=2.0, num_steps=1),
+  STOCHASTIC | dict(layer_sizes=ONE, gain=0.5, firing_function=SIGMOID),
+  STOCHASTIC | dict(layer_sizes=TWO, dropout=0.2, input_gain=1.5),
+  STOCHASTIC | dict(layer_sizes=THREE, input_gain=1.5, gain=(0.7, 1.0, 3.0)),
+  STOCHASTIC | dict(layer_sizes=FOUR, gain=2.0, dropout=0.3),
 )
 PRESENTATIONS = (
-  dict(timing='realtime', num_steps=40, dropout=0.2, gain=2.0, winner='exact'),
-  dict(timing='realtime', num_steps=40, neuron='stochastic', dropout=0.2),
   dict(window=32, num_steps=33),
   dict(
     integration=neuron.leaky(16.0),
@@ -38,11 +51,6 @@ PRESENTATIONS = (
 )
 
 
-def make_config(layer_sizes=ONE, **options):
-  rates = 'forward', 'backward', 'update'
-  return ssnn_jax.NetworkConfig(layer_sizes, rates=rates, **options)
-
-
 class IdentityTest(parameterized.TestCase):
   def assert_learns_by_bp(self, config, *builds):
     params = networks.make_params(config)
@@ -50,9 +58,9 @@ class IdentityTest(parameterized.TestCase):
 
     @jax.jit
     def learn(*batch):
-      exact = oracle.bp_gradient(config, *batch)
-      updates = [built.learn(*batch)[0] for built in builds]
-      return exact, [ssnn_jax.as_gradient(update) for update in updates]
+      losses = [built.loss for built in builds]
+      gradients = [jax.grad(own, has_aux=True)(*batch)[0] for own in losses]
+      return oracle.bp_gradient(config, *batch), gradients
 
     exact, gradients = learn(params, KEY, *batch)
     for gradient in gradients:
@@ -60,19 +68,21 @@ class IdentityTest(parameterized.TestCase):
 
   @parameterized.parameters(*ARCHITECTURES)
   def test_ssnn_and_ann_equal_bp(self, **options):
-    config = make_config(**options)
+    config = ssnn_jax.NetworkConfig(**options)
     self.assert_learns_by_bp(
       config, ssnn_jax.ssnn(config), ssnn_jax.ann(config)
     )
 
   @parameterized.parameters(*PRESENTATIONS)
   def test_ssnn_equals_bp_for_any_window_and_membrane(self, **options):
-    config = make_config(**options)
+    config = ssnn_jax.NetworkConfig(ONE, **STOCHASTIC, **options)
     self.assert_learns_by_bp(config, ssnn_jax.ssnn(config))
 
   def test_rpu_with_an_exact_update_equals_bp(self):
     # Fields of forward and backward spikes have no effect.
     forward = dict(window=32, num_steps=40, integration=neuron.leaky(16.0))
-    config = make_config(**forward, gain=0.5, dropout=0.2, kernels=False)
+    config = ssnn_jax.NetworkConfig(
+      ONE, **STOCHASTIC, **forward, gain=0.5, dropout=0.2, kernels=False
+    )
     exact = dataclasses.replace(rpu.rpu_config(config), rates=config.rates)
     self.assert_learns_by_bp(config, ssnn_jax.ssnn(exact))

@@ -10,6 +10,7 @@ import numpy as np
 import ssnn_jax
 from ssnn_jax import types
 from ssnn_jax.baselines import rpu
+from tests.testing import networks
 from tests.testing import oracle
 from tests.testing import sources
 from tests.testing import statistics
@@ -40,8 +41,8 @@ def enumerate_gradient(config, params):
   image = IMAGE[: config.layer_sizes[0]]
   counts = oracle.expected_counts(config, params, image, LABEL)
   return [
-    count / (ticks * gain)
-    for layer, ticks, gain in zip(counts, config.error_steps, config.gains)
+    count / (config.num_steps * gain)
+    for layer, gain in zip(counts, config.gains)
     for count in layer
   ]
 
@@ -84,7 +85,7 @@ class UnbiasedTest(parameterized.TestCase):
   )
   def test_mean_update_matches_enumeration(self, sizes, options):
     options = {'num_steps': 2, 'sampler': 'bernoulli'} | options
-    config = ssnn_jax.NetworkConfig(sizes, **options)
+    config = networks.stochastic(sizes, **options)
     params = make_params(sizes)
     samples = sample_gradients(
       ssnn_jax.ssnn(config), params, NUM_GROUPS, GROUP_SIZE
@@ -92,34 +93,15 @@ class UnbiasedTest(parameterized.TestCase):
     assert_unbiased(samples, enumerate_gradient(config, params))
 
   def test_mean_update_does_not_depend_on_the_hash(self):
-    config = ssnn_jax.NetworkConfig(ONE, num_steps=2, sampler=sources.THREEFRY)
+    config = networks.stochastic(ONE, num_steps=2, sampler=sources.THREEFRY)
     params = make_params(ONE)
     samples = sample_gradients(ssnn_jax.ssnn(config), params, 32, 2048)
     exact = enumerate_gradient(config, params)
     assert_unbiased(samples, exact, visible_bias=0.04)
 
-  @parameterized.parameters(
-    ((1, 1, 2), dict(num_steps=5, gain=4.0)),  # error streams saturate
-    ((2, 2, 2), dict(num_steps=6, neuron='integrate_and_fire', gain=16.0)),
-    ((1, 1, 1, 2), dict(num_steps=9, neuron='integrate_and_fire')),
-  )
-  def test_mean_update_in_real_time_matches_enumeration(self, sizes, options):
-    config = ssnn_jax.NetworkConfig(
-      sizes,
-      timing='realtime',
-      sampler='bernoulli',
-      **{'neuron': 'stochastic'} | options,
-    )
-    params = make_params(sizes)
-    samples = sample_gradients(
-      ssnn_jax.ssnn(config), params, NUM_GROUPS // 2, GROUP_SIZE // 8
-    )
-    exact = enumerate_gradient(config, params)
-    assert_unbiased(samples, exact, visible_bias=0.03)
-
   @parameterized.parameters(('bernoulli', 2.0), ('sobol', 0.5))
   def test_mean_update_of_rpus_is_the_gradient(self, sampler, gain):
-    config = ssnn_jax.NetworkConfig(
+    config = networks.stochastic(
       ONE, num_steps=32, gain=gain, sampler=sampler, input_gain=0.5
     )
     params = make_params(ONE)

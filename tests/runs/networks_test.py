@@ -23,15 +23,22 @@ RICH = ssnn_jax.NetworkConfig(
     ssnn_jax.layers.Dense(3),
   ),
   input_shape=(2, 4, 4),
-  num_steps=np.int64(16),
-  window=1,
-  timing='realtime',
+  num_steps=np.int64(64),
+  window=32,
   gain=(0.5, np.float32(0.1)),
   winner='race',
-  neuron='integrate_and_fire',
+  neuron='stochastic',
   kernels=np.False_,
   read_noise=0.1,
   rates=('forward', 'update'),
+)
+BIPOLAR = ssnn_jax.NetworkConfig(
+  (6, 5, 3),
+  ceiling=np.float32(0.1),
+  sampler='sobol',
+  weight_bits=np.int64(8),
+  fraction_bits=(7, np.int64(6)),
+  rates=('inputs',),
 )
 CHIP = chip.ChipConfig((6, 5, 3), fraction_bits=(9, 8))
 
@@ -58,7 +65,7 @@ class NetworksTest(parameterized.TestCase):
       self.assertEqual(ours.dtype, theirs.dtype)
       np.testing.assert_array_equal(ours, theirs)
 
-  @parameterized.parameters(DENSE, RICH, CHIP)
+  @parameterized.parameters(DENSE, RICH, BIPOLAR, CHIP)
   def test_loads_the_configuration_and_every_bit(self, config):
     params = init(config)
     ssnn_jax.save(self.folder, config, params)

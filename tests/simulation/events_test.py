@@ -2,7 +2,7 @@
 
 import functools
 
-from absl.testing import absltest
+from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -29,6 +29,10 @@ def make(num_steps, **fields):
   return config, network, networks.make_params(config)
 
 
+def learner(network):
+  return jax.jit(jax.grad(network.loss, has_aux=True))
+
+
 def random_spikes(num_steps, rate=0.3):
   """Draws spikes `[B, T, I]`, one a byte."""
   shape = BATCH_SIZE, num_steps, SIZES[0]
@@ -51,30 +55,36 @@ def sampled_inputs(config, key, images):
   return jax.vmap(sample)(jnp.arange(len(images)), ssnn_jax.rate_encode(images))
 
 
-class EventsNetworkTest(absltest.TestCase):
-  def test_given_trains_equal_the_same_sampled_trains(self):
-    config, network, params = make(
-      70, window=64, integration=neuron.leaky(16.0), input_gain=1.5
-    )
+class EventsNetworkTest(parameterized.TestCase):
+  @parameterized.parameters(
+    dict(neuron='stochastic', window=64, integration=neuron.leaky(16.0)),
+    dict(sampler='sobol'),
+    dict(sampler='bernoulli'),
+  )
+  def test_given_trains_equal_the_same_sampled_trains(self, **options):
+    config, network, params = make(70, input_gain=1.5, **options)
     images = np.random.RandomState(1).rand(BATCH_SIZE, SIZES[0])
     images, key = images.astype(np.float32), jax.random.key(3)
     trains = sampled_inputs(config, key, images)
-    learn = jax.jit(network.learn)
+    learn = learner(network)
     shown = learn(params, key, trains, LABELS)
     assert_same(shown, learn(params, key, images, LABELS))
     assert_same(shown[1], jax.jit(network.infer)(params, key, trains))
 
-  def test_updates_on_rates_are_gradients_at_the_mean_rates(self):
+  @parameterized.parameters(
+    dict(neuron='stochastic', rates=('forward', 'backward', 'update')),
+    dict(rates=('inputs', 'forward', 'backward'), winner='exact'),
+  )
+  def test_updates_on_rates_are_gradients_at_the_mean_rates(self, **options):
     num_steps = 40
-    rates = 'forward', 'backward', 'update'
-    config, network, params = make(num_steps, input_gain=3.0, rates=rates)
+    config, network, params = make(num_steps, input_gain=3.0, **options)
     trains, key = random_spikes(num_steps), jax.random.key(0)
     rates = trains.mean(axis=1, dtype=np.float32)
 
     @jax.jit
     def both(params, trains, rates):
       return [
-        ssnn_jax.as_gradient(built.learn(params, key, inputs, LABELS)[0])
+        learner(built)(params, key, inputs, LABELS)[0]
         for built, inputs in ((network, trains), (ssnn_jax.ann(config), rates))
       ]
 
@@ -89,7 +99,7 @@ class EventsNetworkTest(absltest.TestCase):
   def test_coincidences_are_with_the_given_events(self):
     # With weights of 0 the errors do not depend on the inputs, so the counts of
     # a train are the sum of the counts of its ticks.
-    config = ssnn_jax.NetworkConfig((1, 4), num_steps=40)
+    config = networks.stochastic((1, 4), num_steps=40)
     network = ssnn_jax.ssnn(config)
     params = jax.tree.map(jnp.zeros_like, network.init(jax.random.key(0)))
     learn = jax.jit(network.learn)
@@ -113,14 +123,15 @@ class EventsNetworkTest(absltest.TestCase):
     np.testing.assert_array_equal(everything[0], biases)
 
   def test_ticks_past_the_end_are_ignored(self):
-    config, network, params = make(40)
+    config, network, params = make(40, neuron='stochastic')
     trains = random_spikes(64)
     cut = trains.copy()
     cut[:, 40:] = 0
     key = jax.random.key(0)
     self.assertFalse((pack(trains) == pack(cut)).all())
-    for built in (network, ssnn_jax.ann(config)):
-      learn = jax.jit(built.learn)
+    bipolar = ssnn_jax.ssnn(ssnn_jax.NetworkConfig(SIZES, num_steps=40))
+    for built in (network, bipolar, ssnn_jax.ann(config)):
+      learn = learner(built)
       assert_same(
         learn(params, key, pack(trains), LABELS),
         learn(params, key, pack(cut), LABELS),

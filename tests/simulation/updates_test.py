@@ -32,7 +32,7 @@ def batch(size=BATCH_SIZE):
 @functools.cache
 def make(separate_signs=True, num_steps=40, window=32, **options):
   """Builds a network; returns its parameters and its jitted learn."""
-  config = ssnn_jax.NetworkConfig(SIZES, num_steps, window, **options)
+  config = networks.stochastic(SIZES, num_steps, window=window, **options)
   network = ssnn_jax.ssnn(config, separate_signs=separate_signs)
   params = networks.make_params(config, seed=1)
   params = jax.tree.map(lambda w: np.round(w / STEP) * np.float32(STEP), params)

@@ -9,11 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
-from ssnn_jax import layers
 from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.neuron import coincidence
-from ssnn_jax.neuron import crossbar
 from ssnn_jax.spikes import kernels
 from ssnn_jax.spikes import thresholds
 from tests.testing import coincidences
@@ -78,53 +76,6 @@ class SampleTest(parameterized.TestCase):
     np.testing.assert_array_equal(
       *both(jnp.arange(2), jnp.tile(jnp.arange(6), (2, 1)), rates)
     )
-
-
-class SumRowsTest(parameterized.TestCase):
-  @parameterized.parameters((3, 70, 33, 4), (130, 9, 40, 32), (2, 600, 8, 9))
-  def test_sums_equal_the_reference(
-    self, batch_size, num_rows, num_columns, num_ticks
-  ):
-    needs('ssnn_sum_rows')
-    rng, shape = np.random.default_rng(0), (batch_size, num_rows)
-    weights = rng.normal(size=(2, num_rows, num_columns)).astype(np.float32)
-    words = rng.integers(0, 2**32, (2, *shape), np.uint32)
-    words[:, :, num_rows // 2 : num_rows // 2 + 40] = 0  # black pixels
-    ticks = np.uint32(1) << rng.permutation(32)[:num_ticks].astype(np.uint32)
-    ticks[2] = 0
-
-    @jax.jit
-    def both(weights, words):
-      sum_rows = functools.partial(crossbar.sum_rows, ticks=jnp.asarray(ticks))
-      return [
-        jax.vmap(functools.partial(sum_rows, use_kernels=use))(weights, words)
-        for use in (True, False)
-      ]
-
-    np.testing.assert_array_equal(*both(weights, words))
-
-
-class SumColumnsTest(parameterized.TestCase):
-  @parameterized.parameters(
-    (layers.Dense(7), (40,)),
-    (layers.Conv(3, kernel=3, stride=2, padding=1), (7, 6, 2)),
-  )
-  def test_sums_equal_the_reference(self, layer, input_shape):
-    needs('ssnn_sum_columns')
-    wiring, rng = layer.connect(input_shape), np.random.default_rng(0)
-    weights = rng.normal(size=wiring.weights_shape).astype(np.float32)
-    errors = rng.integers(-3, 4, (5, 9, wiring.num_neurons))
-    errors = np.float32(errors * (rng.random(errors.shape) < 0.3))
-
-    @jax.jit
-    def both(errors):
-      add = functools.partial(crossbar.sum_columns, wiring, weights, most=3)
-      return [
-        jax.vmap(functools.partial(add, use_kernels=use))(errors)
-        for use in (True, False)
-      ]
-
-    np.testing.assert_array_equal(*both(errors))
 
 
 class CountTest(parameterized.TestCase):

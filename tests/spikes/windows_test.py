@@ -56,12 +56,3 @@ class ScheduleTest(parameterized.TestCase):
   def test_whole_words_belong_to_one_window(self, num_steps, window, expected):
     schedule = spikes.Schedule(num_steps, window)
     self.assertEqual(schedule.has_whole_words, expected)
-
-  def test_start_later_empties_earlier_windows_only(self):
-    windows = spikes.block(spikes.Schedule(80, 1), 0).windows
-    later = spikes.start_later(windows, 3)
-    np.testing.assert_array_equal(later.length, np.arange(32) >= 3)
-    np.testing.assert_array_equal(later.mask[:3], 0)
-    np.testing.assert_array_equal(later.mask[3:], windows.mask[3:])
-    elapsed = np.maximum(np.arange(1, 33) - 3, 1)
-    np.testing.assert_array_equal(later.elapsed, elapsed)

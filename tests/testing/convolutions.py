@@ -13,6 +13,7 @@ import numpy as np
 
 import ssnn_jax
 from ssnn_jax import types
+from tests.testing import networks
 
 INPUT_SHAPE, NUM_CLASSES = (7, 6, 2), 3
 LAYERS = (
@@ -26,7 +27,7 @@ SIZES = 84, 48, 12, NUM_CLASSES
 def make_config(**options):
   """Returns the configuration of the convolutional network."""
   options = {'layers': LAYERS, 'input_shape': INPUT_SHAPE} | options
-  return ssnn_jax.NetworkConfig(**options)
+  return networks.stochastic(**options)
 
 
 def make_params(config, seed=0):

@@ -1,11 +1,14 @@
 """A small network and its batch, for tests."""
 
+import functools
+
 import jax
 import numpy as np
 
 import ssnn_jax
 
 SIZES = (12, 9, 3)
+stochastic = functools.partial(ssnn_jax.NetworkConfig, neuron='stochastic')
 
 
 def batch(size=5, sizes=SIZES):
@@ -37,7 +40,7 @@ def zeros(sizes):
 
 
 def learn(config, params, key=None, size=5, pulse_gradient=None, **options):
-  """Presents a batch to the spiking network of a configuration."""
+  """Presents a batch to a network of stochastic neurons."""
   network = ssnn_jax.ssnn(config, **options)
   key = jax.random.key(2) if key is None else key
   own = batch(size, config.layer_sizes)

@@ -18,7 +18,10 @@ _PATTERNS_AT_ONCE = 2**13
 def bp_gradient(config, params, key, images, labels):
   """Computes the gradient of the ANN's mean cross-entropy over a batch."""
   masks = samples.draw_dropout_masks(config, key, jnp.arange(len(labels)))
-  activate = ann.gated(firing.find(config.firing_function))
+  function = firing.find(config.firing_function)
+  if config.neuron == 'bipolar':
+    function = firing.clip(config.ceiling)
+  activate = ann.gated(function)
   scale = 1.0 / (1.0 - config.dropout)
 
   def loss(params):
@@ -41,7 +44,7 @@ def expected_counts(config, params, image, label):
   that only tiny networks of two classes are feasible.
 
   Args:
-    config: a network that the reference covers.
+    config: a network of stochastic neurons that the reference covers.
     params: its parameters.
     image: `[I]` rates in [0, 1].
     label: the target class.
@@ -84,38 +87,22 @@ def _present(config, params, image, label, bits):
   Returns the counts and the probability of the spikes; without bits the number
   of bits.
   """
-  size, num_layers = config.schedule.window, len(params)
-  used, probability = 0, jnp.float32(1.0)
-  starts = {(Role.INPUT, 0): 0, (Role.WINNER, 0): num_layers}
-  starts |= {(Role.FORWARD, layer): layer for layer in range(1, num_layers)}
-  starts |= {(Role.ERROR, k): s for k, s in enumerate(config.error_starts)}
-  zeros = [jnp.zeros_like(layer.biases) for layer in params]
-  neurons, totals = (zeros, zeros[:-1], zeros[:-1]), []
-  for index in range(config.schedule.num_windows):
-    length = min(size, config.num_steps - index * size)
-    ticks = (jnp.arange(size) < length)[:, None].astype(jnp.float32)
+  num_steps, used, probability = config.num_steps, 0, jnp.float32(1.0)
 
-    def sample(role, layer, rates, index=index, length=length):
-      nonlocal used, probability
-      rates = image if role == Role.INPUT else rates
-      size = 1 if role == Role.WINNER else len(rates)
-      silent = jnp.zeros((config.schedule.window, len(rates)))
-      is_early = index < starts[role, layer]
-      if config.timing == 'realtime' and is_early:
-        return silent
-      first, used = used, used + length * size
-      if bits is None:
-        return silent
-      fired = bits[first:used].reshape(length, size).astype(jnp.float32)
-      own = rates[None, :size]
-      probability *= jnp.prod(jnp.where(fired > 0, own, 1.0 - own))
-      if role == Role.WINNER:  # of two classes, the second is reached for sure
-        fired = jnp.concatenate([fired, jnp.ones_like(fired)], axis=1)
-      return silent.at[:length].set(fired)
+  def sample(role, layer, rates):
+    nonlocal used, probability
+    del layer
+    rates = image if role == Role.INPUT else rates
+    size = 1 if role == Role.WINNER else len(rates)
+    first, used = used, used + num_steps * size
+    if bits is None:
+      return jnp.zeros((num_steps, len(rates)))
+    fired = bits[first:used].reshape(num_steps, size).astype(jnp.float32)
+    own = rates[None, :size]
+    probability *= jnp.prod(jnp.where(fired > 0, own, 1.0 - own))
+    if role == Role.WINNER:  # of two classes, the second is reached for sure
+      fired = jnp.concatenate([fired, jnp.ones_like(fired)], axis=1)
+    return fired
 
-    advance = getattr(reference, config.timing)
-    given = label, sample, (jnp.float32(index), ticks)
-    neurons, (counts, *_) = advance(config, params, given, neurons)
-    totals.append(counts)
-  counts = jax.tree.map(lambda *own: sum(own), *totals)
+  counts, _ = reference.stochastic(config, params, sample, label)
   return used if bits is None else (counts, probability)

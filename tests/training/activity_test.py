@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
+from ssnn_jax import realtime
 from ssnn_jax import types
 from ssnn_jax.training import activity
 from tests.testing import convolutions
@@ -31,7 +32,7 @@ def observe(config, params, inputs, labels):
 
 class ActivityTest(parameterized.TestCase):
   @parameterized.parameters(
-    ssnn_jax.NetworkConfig(SIZES, num_steps=70, window=32, gain=2.0),
+    networks.stochastic(SIZES, num_steps=70, window=32, gain=2.0),
     convolutions.make_config(num_steps=40),
   )
   def test_activity_agrees_with_the_counts_of_learn(self, config):
@@ -66,6 +67,49 @@ class ActivityTest(parameterized.TestCase):
       found = float(seen.positive_error_rates[layer]) * size
       np.testing.assert_allclose(found, alone, rtol=1e-5)
 
+  @parameterized.parameters(
+    ssnn_jax.NetworkConfig(SIZES, 16, weight_bits=10, ceiling=0.45),
+    convolutions.make_config(neuron='bipolar', num_steps=8),
+  )
+  def test_activity_of_bipolar_neurons_is_that_of_their_last_counts(
+    self, config
+  ):
+    # T, the gain and the batch are powers of two, so that counts are exact.
+    params, key = networks.make_params(config), jax.random.key(2)
+    inputs, labels = make_images()[:4], LABELS[:4]
+    if config.layers is not None:
+      params = convolutions.make_params(config)
+      inputs, labels = convolutions.batch(4)
+    played = realtime.play(config, params, key, inputs, labels)
+    config = dataclasses.replace(config, dropout=0.5)  # is not measured
+    seen = observe(config, params, inputs, labels)
+    most = [config.num_steps] * len(params)
+    if config.ceiling < 1:
+      most[1:] = [7] * (len(params) - 1)  # of 7.2
+    for layer, counts in enumerate(played.counts):
+      for found, expected in (
+        (seen.firing_rates, counts.mean() / config.num_steps),
+        (seen.silent_fractions, np.mean(counts == 0)),
+        (seen.saturated_fractions, np.mean(counts == most[layer])),
+      ):
+        np.testing.assert_allclose(found[layer], expected, rtol=1e-6)
+        self.assertBetween(expected, 0.001, 0.999)
+    for layer, counts in enumerate(played.error_counts):
+      counts = counts / config.num_steps
+      for found, expected in (
+        (seen.error_rates, np.abs(counts).mean()),
+        (seen.positive_error_rates, np.maximum(counts, 0).mean()),
+      ):
+        np.testing.assert_allclose(found[layer], expected, rtol=1e-6)
+        self.assertGreater(expected, 0)
+    self.assertEqual(seen.row_spikes is None, config.layers is None)
+    for layer, reached in enumerate(seen.row_spikes or ()):
+      counts, wiring = played.counts[layer], config.wirings[layer]
+      if layer < len(params) - 1:
+        conv = convolutions.synapses(config.layers[layer], wiring.input_shape)
+        counts = counts[:, [source for source, _, _ in conv]]
+      np.testing.assert_allclose(reached, counts.sum(axis=1).mean(), rtol=1e-6)
+
   def test_spikes_reach_the_rows_of_all_patches_that_see_them(self):
     layers = convolutions.LAYERS[::2]
     config = convolutions.make_config(
@@ -81,7 +125,7 @@ class ActivityTest(parameterized.TestCase):
     # Inputs that are always on or off, integer weights, and winners with large
     # margins, so that all spikes are deterministic.
     num_steps, num_inputs, num_hidden = 50, 6, 5
-    config = ssnn_jax.NetworkConfig(
+    config = networks.stochastic(
       (num_inputs, num_hidden, 3), num_steps=num_steps
     )
     random = np.random.RandomState(3)
@@ -127,7 +171,7 @@ class ActivityTest(parameterized.TestCase):
 
   @parameterized.parameters((0.25, RATES), (2.0, ()))
   def test_clipped_errors_and_error_rates(self, gain, rates):
-    config = ssnn_jax.NetworkConfig(
+    config = networks.stochastic(
       (2, 6, 3), num_steps=40, window=32, gain=gain, rates=rates
     )
     # One of two inputs is always on; class 0 always wins.

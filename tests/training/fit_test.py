@@ -41,7 +41,7 @@ class FitTest(parameterized.TestCase):
     key = training.stream_key(state.key, training.Stream.EVALUATE)
     for epoch in range(2):
       state, means = jax.jit(train_epoch)(state, *TRAIN)
-      accuracy = evaluate(state.params, key, *TEST).winner
+      accuracy = evaluate(state.params, key, *TEST).default
       row = jax.tree.map(lambda values: values[epoch], result.history)  # noqa: B023
       assert_same(tuple(row), (means.loss, means.accuracy, accuracy))
     assert_same(result.state.params, state.params)
@@ -97,12 +97,12 @@ class FitTest(parameterized.TestCase):
   def test_calls_compile_once(self):
     num_traces = 0
 
-    def learn(*args):
+    def loss(*args):
       nonlocal num_traces
       num_traces += 1
-      return NETWORK.learn(*args)
+      return NETWORK.loss(*args)
 
-    network = NETWORK._replace(learn=learn)
+    network = NETWORK._replace(loss=loss)
     for seed in range(2):
       fit(network=network, evaluate=False, seed=seed)
       self.assertEqual(num_traces, 1)

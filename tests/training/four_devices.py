@@ -13,6 +13,8 @@ import numpy as np
 import ssnn_jax
 from ssnn_jax import datasets
 from ssnn_jax import hardware
+from ssnn_jax import network as network_lib
+from ssnn_jax import spiking
 from ssnn_jax import training
 from ssnn_jax import types
 from ssnn_jax.baselines import rpu
@@ -23,6 +25,11 @@ from tests.testing import statistics
 
 BATCH_SIZE = 32
 DIGITS = tuple(array[:128] for array in datasets.load('digits').train)
+SIZES = (64, 12, 10)
+# T, the gain and the batch are powers of two, so that sums are exact.
+BIPOLAR = ssnn_jax.NetworkConfig(
+  SIZES, num_steps=8, sampler='sobol', dropout=0.5, weight_bits=12
+)
 
 
 def make_mesh(num_devices, batch_size=BATCH_SIZE):
@@ -34,28 +41,39 @@ class FourDevicesTest(parameterized.TestCase):
     super().setUp()
     self.assertEqual(jax.device_count(), 4)
 
-  def test_learned_weights_do_not_depend_on_number_of_devices(self):
-    config = ssnn_jax.NetworkConfig(
-      (64, 12, 10), num_steps=10, sampler='bernoulli'
-    )
+  @parameterized.parameters(
     # Signs are separate, and presynaptic spikes are dropped at the synapses.
-    device = ssnn_jax.DeviceConfig(dw_min=0.01)
-    optimizer, learned = hardware.make_resistive(device, 1.0), []
+    (
+      networks.stochastic(SIZES, num_steps=10, sampler='bernoulli'),
+      hardware.make_resistive(ssnn_jax.DeviceConfig(dw_min=0.01), 1.0),
+    ),
+    (BIPOLAR, training.make_optimizer(0.5)),
+  )
+  def test_learned_weights_do_not_depend_on_number_of_devices(
+    self, config, optimizer
+  ):
+    learned = []
     for number in (1, 4):
       built = ssnn_jax.ssnn(
         config, axis_name=sharding.AXIS, separate_signs=True
       )
       sizes = set()
 
-      def learn(params, key, *batch, built=built, sizes=sizes, **pulses):
-        sizes.update(map(len, batch))
-        return built.learn(params, key, *batch, **pulses)
+      def present(function, sizes=sizes):
+        def call(params, key, *batch, **pulses):
+          sizes.update(map(len, batch))
+          return function(params, key, *batch, **pulses)
 
+        return call
+
+      network = built._replace(
+        loss=present(built.loss), learn=present(built.learn)
+      )
       mesh = make_mesh(number)
       epoch = sharding.run_on(
         mesh,
         training.make_train_epoch(
-          built._replace(learn=learn), optimizer, BATCH_SIZE, sharding.AXIS
+          network, optimizer, BATCH_SIZE, sharding.AXIS
         ),
       )
       state = training.init_state(built, optimizer, 0)
@@ -71,7 +89,7 @@ class FourDevicesTest(parameterized.TestCase):
     surrogate_gradient.make_network,
   )
   def test_update_does_not_depend_on_number_of_devices(self, make):
-    config = ssnn_jax.NetworkConfig((64, 12, 10), num_steps=10, dropout=0.1)
+    config = networks.stochastic(SIZES, num_steps=10, dropout=0.1)
     inputs, labels = (array[:BATCH_SIZE] for array in DIGITS)
     learned = []
     for number in (1, 4):
@@ -81,7 +99,9 @@ class FourDevicesTest(parameterized.TestCase):
         batch = jnp.arange(BATCH_SIZE)[None]
         (shard,) = sharding.local_shard(batch, sharding.AXIS)
         present_key = jax.random.key(1)
-        return built.learn(params, present_key, inputs[shard], labels[shard])[0]
+        return jax.grad(built.loss, has_aux=True)(
+          params, present_key, inputs[shard], labels[shard]
+        )[0]
 
       mesh = make_mesh(number)
       arguments = networks.make_params(config), inputs, labels
@@ -89,10 +109,34 @@ class FourDevicesTest(parameterized.TestCase):
       counted = run(*sharding.replicate(mesh, arguments))
       learned.append(jax.tree.map(np.asarray, counted))
     one, four = learned
-    self.assertTrue(all(map(np.any, jax.tree.leaves(one.positive))))
+    self.assertTrue(all(map(np.any, jax.tree.leaves(one))))
     if make is rpu.make_network:  # counts of coincidences are exact
       jax.tree.map(np.testing.assert_array_equal, four, one)
     networks.assert_close(four, one)
+
+  def test_plain_model_learns_the_same_from_a_sharded_batch(self):
+    params = network_lib.quantize(BIPOLAR, networks.make_params(BIPOLAR))
+
+    @jax.jit
+    @jax.grad
+    def learn(params, key, images, labels):
+      (first, second), num_steps = params, BIPOLAR.num_steps
+      rates = spiking.encode(key, images, num_steps, 'sobol')
+      hidden = rates.reshape(-1, 64) @ first.weights + first.biases[None]
+      hidden = spiking.fire(hidden, num_steps)
+      logits = hidden @ second.weights + second.biases[None]
+      return spiking.cross_entropy(key, logits, labels, num_steps)
+
+    batch = [array[:BATCH_SIZE] for array in DIGITS]
+    spec = jax.sharding.PartitionSpec(sharding.AXIS)
+    placed = jax.sharding.NamedSharding(make_mesh(4), spec)
+    shards = jax.device_put(batch, placed)
+    self.assertLen(shards[0].addressable_shards, 4)
+    learned = [
+      learn(params, jax.random.key(1), *own) for own in (batch, shards)
+    ]
+    self.assertTrue(all(map(np.any, jax.tree.leaves(learned[0]))))
+    networks.assert_same(*learned)
 
   def test_evaluates_each_sample_once_at_its_position(self):
     num_samples, num_devices, batch_size = 40, 3, 25
@@ -108,7 +152,7 @@ class FourDevicesTest(parameterized.TestCase):
       potential = jax.nn.one_hot(is_correct.astype(jnp.int32), 2)
       return types.Inference(potential, potential, potential)
 
-    network = types.Network(init=None, infer=infer, learn=None)
+    network = types.Network(init=None, infer=infer, loss=None)
     evaluate = training.make_evaluate(
       network, network, batch_size, sharding.AXIS
     )
@@ -117,7 +161,7 @@ class FourDevicesTest(parameterized.TestCase):
     )
     accuracy = run(jax.random.key(0), jnp.arange(num_samples), jnp.int32(hits))
     expected = np.float32(hits.sum() / num_samples)
-    self.assertEqual(tuple(jax.device_get(accuracy)), (expected,) * 4)
+    self.assertEqual(tuple(jax.device_get(accuracy)), (expected,) * 5)
 
   def test_shards_are_in_order_of_devices(self):
     num_devices, batch_size = 3, 8

@@ -10,6 +10,7 @@ from ssnn_jax import datasets
 from ssnn_jax import training
 from ssnn_jax import types
 from ssnn_jax.training import loop
+from tests.testing import networks
 from tests.testing.networks import assert_same
 
 NETWORK = ssnn_jax.ann(  # traced in less time than spikes
@@ -51,7 +52,8 @@ class LoopTest(parameterized.TestCase):
       *_, alone = run(start([seed], [rate]), 2)
       own = jax.tree.map(lambda leaf: leaf[[index]], together.state)  # noqa: B023
       assert_same(own, alone.state)
-      self.assertEqual(together.accuracy.winner[index], alone.accuracy.winner)
+      own = together.accuracy.default[index]
+      self.assertEqual(own, alone.accuracy.default)
     weights = together.state.params[0].weights
     for one, other in ((0, 1), (0, 2), (1, 2)):
       self.assertFalse(np.array_equal(weights[one], weights[other]))
@@ -73,8 +75,11 @@ class LoopTest(parameterized.TestCase):
 
 
 class TrainEpochTest(parameterized.TestCase):
-  def test_learns_digits(self):
-    config = ssnn_jax.NetworkConfig((64, 32, 10), num_steps=16)
+  @parameterized.parameters(
+    networks.stochastic((64, 32, 10), num_steps=16),
+    ssnn_jax.NetworkConfig((64, 32, 10), num_steps=8),
+  )
+  def test_learns_digits(self, config):
     digits = datasets.load('digits')
     train, test = jax.device_put((digits.train, digits.test))
     network, optimizer = ssnn_jax.ssnn(config), training.make_optimizer(0.5)
@@ -86,30 +91,32 @@ class TrainEpochTest(parameterized.TestCase):
     evaluate = training.make_evaluate(network, ssnn_jax.ann(config), 100)
     accuracy = jax.jit(evaluate)(state.params, jax.random.key(0), *test)
     # Chance is 0.1 with a standard error of 0.016 on 360 images.
-    for fraction in accuracy:
+    for fraction in jax.tree.leaves(accuracy):
       self.assertGreater(float(fraction), 0.85)
     self.assertGreater(float(means.accuracy), 0.8)
 
-  def test_visits_samples_at_most_once_in_random_order(self):
+  @parameterized.parameters(('winner', 0.0), ('potential', 1.0))
+  def test_visits_samples_at_most_once_in_random_order(self, readout, accuracy):
     images = jnp.arange(10, dtype=jnp.uint8)[:, None]
     visited = []
 
-    def learn(params, key, images, labels):
-      del key
+    def loss(params, key, images, labels):
+      del params, key
       jax.debug.callback(lambda x: visited.append(np.asarray(x)), images)
-      update = types.exact_update(jax.tree.map(jnp.zeros_like, params))
-      zeros = jnp.zeros((len(labels), 1))
-      return update, types.Inference(zeros, zeros, zeros)
+      answers = jax.nn.one_hot(1 - labels, 2), jax.nn.one_hot(labels, 2)
+      return 0.0, types.Inference(*answers)
 
     layer = types.LayerParams(jnp.zeros((1, 1)), jnp.zeros(1))
-    network = types.Network(lambda key: (layer,), None, learn)
+    init = lambda key: (layer,)
+    network = types.Network(init, None, loss, readout=readout)
     optimizer = training.make_optimizer(0.5)
     state = training.init_state(network, optimizer, 0)
     epoch = jax.jit(training.make_train_epoch(network, optimizer, 3))
     orders = []
     for _ in range(4):
       visited.clear()
-      state, _ = epoch(state, images, jnp.zeros(10, jnp.int32))
+      state, means = epoch(state, images, jnp.zeros(10, jnp.int32))
+      self.assertEqual(means.accuracy, accuracy)
       jax.effects_barrier()
       orders.append(np.concatenate(visited).ravel())
       self.assertLen(set(orders[-1]), 9)
@@ -118,8 +125,10 @@ class TrainEpochTest(parameterized.TestCase):
 
 
 class EvaluationTest(parameterized.TestCase):
-  @parameterized.parameters(True, False)
-  def test_counts_each_sample_once(self, has_ann):
+  @parameterized.parameters(
+    (True, 'winner'), (False, 'potential'), (False, 'largest')
+  )
+  def test_counts_each_sample_once(self, has_ann, readout):
     # Of 10 images, in batches of 4, each readout classifies another number.
     images = jnp.arange(10, dtype=jnp.uint8)[:, None, None]
 
@@ -127,16 +136,21 @@ class EvaluationTest(parameterized.TestCase):
       del params, key
       classes = [images[:, 0, 0] >= number for number in (7, 5, 3)]
       ones = [jax.nn.one_hot(jnp.int32(found), 2) for found in classes]
-      return types.Inference(
-        winner_counts=ones[0], largest_counts=ones[1], potential=ones[2]
-      )
+      largest = ones[2] if readout == 'largest' else None
+      return types.Inference(*ones[:2], largest)
 
-    network = types.Network(None, infer, None)
+    network = types.Network(None, infer, None, readout=readout)
     ann = network if has_ann else None
     evaluate = training.make_evaluate(network, ann, batch_size=4)
     labels = jnp.zeros(10, jnp.int32)
     accuracy = evaluate((), jax.random.key(0), images, labels)
-    self.assertEqual(accuracy.rate is None, ann is None)
-    found = np.array(jax.tree.leaves(accuracy))
-    expected = [0.7, 0.5, 0.3, 0.3][: len(found)]
-    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    expected = {'winner': 0.7, 'potential': 0.5, 'largest': 0.3}
+    expected['default'] = expected[readout]
+    if readout != 'largest':
+      del expected['largest']
+    if has_ann:
+      expected['rate'] = expected['potential']
+    found = {k: v for k, v in accuracy._asdict().items() if v is not None}
+    self.assertEqual(found.keys(), expected.keys())
+    for name, fraction in found.items():
+      np.testing.assert_allclose(fraction, expected[name], rtol=1e-6)

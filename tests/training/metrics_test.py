@@ -18,13 +18,13 @@ CONFIG = ssnn_jax.NetworkConfig((5, 4, 3))
 def make_network(offset):
   """Makes a network whose update is (3, 4) plus a function of the key."""
 
-  def learn(params, key, inputs, labels):
-    del params, inputs, labels
-    weights = jnp.array([[3.0, 4.0]]) + offset(key)
-    update = types.LayerParams(weights, jnp.array([100.0]))
-    return types.exact_update((update,)), None
+  def loss(params, key, inputs, labels):
+    del inputs, labels
+    slopes = jnp.array([[3.0, 4.0]]) + offset(key)
+    (layer,) = params
+    return jnp.sum(slopes * layer.weights) + 100.0 * layer.biases[0], None
 
-  return types.Network(None, None, learn)
+  return types.Network(None, None, loss)
 
 
 def alternate(key, first, second):
@@ -77,7 +77,7 @@ class MetricsTest(absltest.TestCase):
     error = metrics.update_error(
       network=make_network(alternate(key, [1.0, 0.0], [0.0, 2.0])),
       reference=make_network(lambda key: 0.0),
-      params=None,
+      params=(types.LayerParams(jnp.zeros((1, 2)), jnp.zeros(1)),),
       key=key,
       inputs=None,
       labels=None,

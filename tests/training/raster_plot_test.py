@@ -21,13 +21,12 @@ def make_raster():
     numbers = np.arange(np.prod(shape))
     rates = np.where(np.isin(numbers, ACTIVE), 0.5, 0.05)
     spikes = rng.uniform(size=(NUM_STEPS, rates.size)) < rates
-    return spikes.reshape(NUM_STEPS, *shape).astype(np.int8)
+    signs = rng.choice(np.int8([-1, 1]), spikes.shape)
+    return (spikes * signs).reshape(NUM_STEPS, *shape)
 
-  spikes = [draw(shape) for shape in SHAPES]
-  signs = [rng.choice(np.int8([-1, 1]), train.shape) for train in spikes]
-  errors = [draw(shape) * sign for shape, sign in zip(SHAPES, signs)]
-  *spikes, winners = spikes
-  return raster.Raster(tuple(spikes), tuple(errors[1:]), winners, WINDOW)
+  *spikes, winners = (draw(shape) for shape in SHAPES)
+  errors = tuple(draw(shape) for shape in SHAPES[1:])
+  return raster.Raster(tuple(spikes), errors, winners, WINDOW)
 
 
 def drawn(axes, color):
@@ -47,7 +46,7 @@ class DrawTest(parameterized.TestCase):
     (1, np.s_[..., 3], range(3, 240, 20)),
     (1, np.s_[1, 2, [0, 5]], (100, 105)),
     (2, None, range(7)),
-    (2, [5, 1], (5, 1)),
+    (2, [5, 0], (5, 0)),
   )
   def test_lines_are_the_recorded_spikes(self, layer, neurons, expected):
     recorded = make_raster()
@@ -55,6 +54,7 @@ class DrawTest(parameterized.TestCase):
     shown = []
     trains = *recorded.spikes, recorded.winners
     shown.append((panels[0], trains[layer], 1, raster_plot.SPIKE))
+    shown.append((panels[0], trains[layer], -1, raster_plot.TAKEN_BACK))
     if layer > 0:
       errors = recorded.errors[layer - 1]
       shown.append((panels[-1], errors, 1, raster_plot.FIRE_LESS))

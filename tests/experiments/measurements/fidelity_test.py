@@ -2,7 +2,7 @@
 
 import json
 
-from absl.testing import absltest
+from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 
@@ -10,12 +10,25 @@ from experiments.measurements import fidelity
 import ssnn_jax
 from tests.testing import commands
 
-RATES = {'rates': ('forward', 'backward', 'update')}
+COUNTS = (
+  'forward_spikes',
+  'forward_events',
+  'error_spikes',
+  'error_events',
+  'coincidences',
+)
+EXACT = {
+  'bipolar': {'rates': ('inputs', 'forward', 'backward'), 'winner': 'exact'},
+  'stochastic': {'rates': ('forward', 'backward', 'update')},
+}
 
 
-class FidelityTest(absltest.TestCase):
-  def test_rates_have_no_error(self):
-    config = ssnn_jax.NetworkConfig((6, 5, 3), num_steps=4, **RATES)
+class FidelityTest(parameterized.TestCase):
+  @parameterized.parameters(*EXACT)
+  def test_rates_have_no_error(self, neuron):
+    config = ssnn_jax.NetworkConfig(
+      (6, 5, 3), num_steps=4, neuron=neuron, **EXACT[neuron]
+    )
     params = ssnn_jax.ssnn(config).init(jax.random.key(0))
     images = jax.random.uniform(jax.random.key(1), (8, 6))
     batch = params, images, jnp.arange(8) % 3
@@ -28,8 +41,8 @@ class FidelityTest(absltest.TestCase):
       '--draws=2',
       '--hidden_sizes=5',
       '--num_steps=40',
-      '--timings=buffered,realtime',
-      '--samplers=sobol',
+      '--neurons=bipolar,stochastic',
+      '--samplers=default',
       '--train_steps=3',
     )
     done = commands.run('measurements.fidelity', *arguments)
@@ -39,15 +52,26 @@ class FidelityTest(absltest.TestCase):
       header['command'].split(),
       ['python', '-m', 'experiments.measurements.fidelity', *arguments],
     )
-    settings = [(x['timing'], x['num_steps'], x['window']) for x in lines]
+    columns = 'neuron', 'sampler', 'gain', 'num_steps', 'window'
     self.assertEqual(
-      settings,
-      [('buffered', 40, 32), ('buffered', 40, 40), ('realtime', 40, 1)],
+      [tuple(line[name] for name in columns) for line in lines],
+      [
+        ('bipolar', 'regular', 4, 40, None),
+        ('stochastic', 'sobol', 1, 40, 32),
+        ('stochastic', 'sobol', 1, 40, 40),
+      ],
     )
-    first, second, _ = lines
-    # Windows do not change the error of spikes in the update only.
+    for line in lines:
+      self.assertEqual(line['layer_sizes'], [64, 5, 10])
+      for name in COUNTS:
+        self.assertGreater(line[name], 0)
     name = 'quantisation_error'
+    bipolar, *others = lines
+    self.assertNotIn(name, bipolar)
+    # Windows do not change the error of spikes in the update only.
+    first, second = others
     self.assertEqual(first[name], second[name])
     self.assertNotEqual(first['update_error'], second['update_error'])
-    for line in lines:
+    for line in others:
       self.assertGreater(line['update_error'], line[name])
+      self.assertGreater(line['update_error'], bipolar['update_error'])
