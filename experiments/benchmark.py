@@ -25,7 +25,6 @@ import time
 from typing import Any
 
 from absl import flags
-import jax
 import tqdm
 
 from experiments import command
@@ -36,7 +35,6 @@ from experiments.measurements import json_lines
 from experiments.measurements import steps
 import ssnn_jax
 from ssnn_jax.hardware.device_config import PRESETS
-from ssnn_jax.spikes import kernels
 
 FLAGS = flags.FLAGS
 NAMES = ('learn', 'infer', 'epoch')
@@ -66,16 +64,13 @@ def _settings(name, network, batch_size, num_seeds) -> Iterator[steps.Setting]:
         f'--devices is {device}; expected {IDEAL}, or --neuron=stochastic, '
         'whose coincidences are pulses.'
       )
-    window = FLAGS.window
-    if neuron == 'stochastic':
-      window = min(window or ssnn_jax.spikes.TICKS_PER_WORD, num_steps)
+    window = FLAGS.window and min(FLAGS.window, num_steps)
     with config_lib.named():
       config = ssnn_jax.NetworkConfig(
         num_steps=num_steps,
         window=window,
         neuron=neuron,
         sampler=FLAGS.sampler,
-        kernels=FLAGS.kernels,
         **layers,
       )
     return steps.Setting(
@@ -103,12 +98,6 @@ def _describe(setting: steps.Setting) -> dict[str, Any]:
     is_window = name == 'window' and config.neuron == 'bipolar'
     if is_window or not config_lib.concerns(method, name):
       values[name] = None
-  names = 'ssnn_count', 'ssnn_sample_hashed'
-  has_kernels = jax.default_backend() == 'cpu' and config.kernels
-  has_kernels = has_kernels and config.neuron == 'stochastic'
-  values['kernels'] = has_kernels and any(map(kernels.is_available, names))
-  if method == ANN:
-    values['kernels'] = None
   return {
     'name': setting.name,
     'layer_sizes': None if setting.layers else config.layer_sizes,
@@ -197,7 +186,7 @@ def _define_flags():
   flags.DEFINE_integer(
     'window',
     None,
-    'window n of stochastic neurons in ticks, at most T; default: 32.',
+    'window n of stochastic neurons in ticks, at most T; default: T.',
     1,
   )
   flags.DEFINE_enum(
@@ -206,7 +195,6 @@ def _define_flags():
   flags.DEFINE_enum(
     'sampler', None, config_lib.CHOICES['sampler'], 'spike sampler.'
   )
-  flags.DEFINE_boolean('kernels', True, 'use compiled kernels if available.')
   flags.DEFINE_list('batch_size', '128', 'samples of a minibatch.')
   flags.DEFINE_list('num_seeds', '1', 'numbers of seeds that run together.')
   flags.DEFINE_string(

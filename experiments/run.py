@@ -124,7 +124,7 @@ flags.DEFINE_string(
 flags.DEFINE_integer(
   'window',
   None,
-  'n, ticks between two reads of a membrane of stochastic neurons; default: T',
+  'n, ticks between two reads of a potential of stochastic neurons; default: T',
 )
 flags.DEFINE_float(
   'input_gain',

@@ -30,7 +30,7 @@ Other packages:
 - `types`: containers and the axes that all docstrings name; `config`: all
   choices.
 - `neuron`, `simulation`: stochastic neurons, the rules of one and of networks.
-- `spikes`: spike trains: encoding, thresholds, samplers, counting, kernels.
+- `spikes`: spike trains: encoding, thresholds, samplers, counting.
 - `baselines`: the ANN trained by backpropagation (`ann`), RPU crossbars,
   BP-STDP, surrogate gradients, feedback alignment.
 - `chip`: a learning chip in integers, the golden reference of its Verilog.
@@ -38,7 +38,7 @@ Other packages:
 - `runs`: folders of networks and runs: `save` and `load`, checkpoints.
 - `datasets`: images, recordings of event cameras, and arrays.
 - `checks`: the one place of what is refused; `user_cache`: the folder of
-  decoded data and compiled kernels; `version`.
+  decoded data and compiled programs; `version`.
 """
 
 from ssnn_jax import baselines

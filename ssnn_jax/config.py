@@ -15,8 +15,6 @@ from ssnn_jax.checks import is_count
 from ssnn_jax.checks import is_finite
 from ssnn_jax.checks import is_positive
 from ssnn_jax.checks import is_real
-from ssnn_jax.neuron import firing
-from ssnn_jax.neuron import membrane as membrane_lib
 
 NEURONS = ('bipolar', 'stochastic')
 SIGNALS = {
@@ -65,22 +63,17 @@ class NetworkConfig:
       of hidden layers.
     rates: what is exact instead of spikes. Of bipolar neurons 'inputs',
       'forward', the rates of hidden neurons, and 'backward', their errors. Of
-      stochastic ones 'forward', the input of the membranes; 'backward', the
-      input of the transposed reads; 'update', where products of rates change
-      the weights instead of coincidences.
+      stochastic ones 'forward', the input of the forward reads; 'backward',
+      that of the transposed reads; 'update', where products of rates change the
+      weights instead of coincidences.
     input_gain: factor on the first layer's reads, for sparse inputs.
     dropout: probability that a hidden unit is silent for a presentation.
-    window: n, ticks between two reads of a membrane of stochastic neurons: T,
-      or a multiple of 32; None is T.
-    firing_function: 'clip', or of stochastic neurons a `neuron.FiringFunction`.
-    integration: 'mean' averages the drive over all ticks so far; or, of
-      stochastic neurons, a `neuron.Membrane`, such as `neuron.leaky(tau)`.
+    window: n, ticks between two reads of the potential of stochastic neurons,
+      the mean of the drive over all ticks so far: T, or a multiple of 32; None
+      is T.
     read_noise: standard deviation of the current of both reads of stochastic
       neurons in each tick; the mean over a window of n ticks has one smaller by
       sqrt(n).
-    kernels: whether compiled kernels are used for stochastic neurons, on CPU;
-      they are compiled when they are first needed. Spikes and counts agree;
-      without kernels a network can be exported to other platforms.
 
   Raises:
     UserError: if a field is out of range.
@@ -105,10 +98,7 @@ class NetworkConfig:
   input_gain: float = 1.0
   dropout: float = 0.0
   window: int | None = None
-  firing_function: str | firing.FiringFunction = 'clip'
-  integration: str | membrane_lib.Membrane = 'mean'
   read_noise: float = 0.0
-  kernels: bool = True
 
   def __post_init__(self):
     # Values are hashable, as programs are cached by them.
@@ -127,16 +117,17 @@ class NetworkConfig:
     self._check_numbers()
 
   def _check_choices(self):
-    is_valid = self.neuron in NEURONS
-    check_field(self, 'neuron', is_valid, f'one of {", ".join(NEURONS)}')
-    for name, choices, kind in _CHOICES:
-      value = getattr(self, name)
-      is_valid = isinstance(value, kind) if kind else False
-      is_valid = is_valid or (isinstance(value, str) and value in choices)
-      is_valid = is_valid or (value is None and name == 'sampler')
-      expected = f'one of {", ".join(choices)}'
-      expected += f', or a {kind.__name__}' if kind else ''
-      check_field(self, name, is_valid, expected)
+    for name, choices in (('neuron', NEURONS), ('winner', WINNERS)):
+      is_valid = getattr(self, name) in choices
+      check_field(self, name, is_valid, f'one of {", ".join(choices)}')
+    sampler, samplers = self.sampler, ('regular', *spikes.SAMPLERS)
+    if isinstance(sampler, spikes.Sampler):
+      is_valid = _draws_thresholds(sampler)
+      expected = 'thresholds of a word, [32, N] uint16'
+    else:
+      is_valid = sampler in (None, *samplers)
+      expected = f'one of {", ".join(samplers)}, or a Sampler'
+    check_field(self, 'sampler', is_valid, expected)
     is_bipolar, defaults = self.neuron == 'bipolar', _DEFAULTS
     for name in _STOCHASTIC if is_bipolar else _BIPOLAR:
       other = NEURONS[is_bipolar]
@@ -152,13 +143,6 @@ class NetworkConfig:
     is_valid = isinstance(self.rates, tuple) and set(self.rates) <= {*signals}
     expected = f'a tuple of names among {", ".join(signals)}'
     check_field(self, 'rates', is_valid, expected)
-    is_valid = isinstance(self.kernels, bool | np.bool_)
-    check_field(self, 'kernels', is_valid, 'True or False')
-    for name, check in _CHECKS.items():
-      value = getattr(self, name)
-      if value is not None and not isinstance(value, str):
-        is_valid, expected = check(value)
-        check_field(self, name, is_valid, expected)
 
   def _check_time(self):
     num_steps, window = self.num_steps, self.window
@@ -239,38 +223,7 @@ class NetworkConfig:
     return (self.input_gain, *(1.0 / (1.0 - self.dropout),) * num_hidden)
 
 
-def _check_firing_function(function):
-  """Evaluates a firing function, as a rate above 1 would be a wrong spike."""
-  with jax.ensure_compile_time_eval():  # also while jax traces
-    potential = jnp.linspace(-8.0, 8.0, 1025)
-    rates, gates = (np.asarray(own(potential)) for own in function)
-  is_valid = rates.shape == gates.shape == potential.shape
-  is_valid = is_valid and rates.min() >= 0.0 and rates.max() <= 1.0
-  expected = 'a probability in [0, 1] and a finite derivative, everywhere'
-  return is_valid and np.isfinite(gates).all(), expected
-
-
-def _check_membrane(membrane):
-  """Traces a membrane, as one potential would be broadcast to all neurons."""
-  ticks = jax.ShapeDtypeStruct((), jnp.int32)
-  window = spikes.Window(ticks, ticks, ticks)
-  drive = jax.ShapeDtypeStruct((3,), jnp.float32)
-
-  def step(drive, window):
-    state = membrane.init(3)
-    after = membrane.integrate(state, drive, window)
-    return state, after, membrane.read(after, window)
-
-  *states, potential = jax.eval_shape(step, drive, window)
-  before, after = (
-    jax.tree.map(lambda x: (x.shape, x.dtype), own) for own in states
-  )
-  is_valid = before == after and potential.shape == drive.shape
-  expected = 'functions that keep the form of a state, and read a potential'
-  return is_valid, f'{expected} of each neuron'
-
-
-def _check_sampler(sampler):
+def _draws_thresholds(sampler):
   """Traces a sampler, as floats would be compared as the threshold 0."""
 
   def draw(key, word):
@@ -281,24 +234,12 @@ def _check_sampler(sampler):
 
   key = jax.ShapeDtypeStruct((3,), jnp.uint32)
   drawn = jax.eval_shape(draw, key, jax.ShapeDtypeStruct((), jnp.int32))
-  is_valid = (drawn.shape, drawn.dtype) == ((32, 3), jnp.uint16)
-  return is_valid, 'thresholds of a word, [32, N] uint16'
+  return (drawn.shape, drawn.dtype) == ((32, 3), jnp.uint16)
 
 
-_CHOICES = (
-  ('winner', WINNERS, None),
-  ('firing_function', firing.FIRING_FUNCTIONS, firing.FiringFunction),
-  ('integration', membrane_lib.MEMBRANES, membrane_lib.Membrane),
-  ('sampler', ('regular', *spikes.SAMPLERS), spikes.Sampler),
-)
-_CHECKS = {
-  'firing_function': _check_firing_function,
-  'integration': _check_membrane,
-  'sampler': _check_sampler,
-}
 # Fields of one kind of neuron alone.
 _BIPOLAR = ('ceiling', 'weight_bits')
-_STOCHASTIC = 'window', 'firing_function', 'integration', 'read_noise'
+_STOCHASTIC = 'window', 'read_noise'
 _DEFAULTS = {
   field.name: field.default for field in dataclasses.fields(NetworkConfig)
 }

@@ -131,7 +131,7 @@ def draw_trains(
 
   def draw(position, rates):
     source = spikes.Source(
-      key, position, words, Role.INPUT, 0, len(rates), sampler, False
+      key, position, words, Role.INPUT, 0, len(rates), sampler
     )
     return thresholds.sample_words(source, rates[None], mask[None])
 

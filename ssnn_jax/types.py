@@ -10,8 +10,8 @@ Axes, used in every docstring:
   F  features of a layer: its columns
 
 A presentation of one sample lasts T ticks, divided into windows of n ticks; a
-composite neuron reads its membrane once a window. A block is one window, or the
-ticks of a word (`spikes.Schedule`).
+composite neuron reads its potential once a window. A block is one window, or
+the ticks of a word (`spikes.Schedule`).
 
 Signs: an error is dL/dv, so a spike of the positive stream asks its neuron to
 fire less, and the coincidence estimate *is* a gradient.

@@ -1,6 +1,5 @@
 """Tests for the spiking networks as a whole; `spiking_test` has more."""
 
-import dataclasses
 import functools
 from unittest import mock
 
@@ -11,7 +10,6 @@ import numpy as np
 
 import ssnn_jax
 from ssnn_jax import network as network_lib
-from ssnn_jax import neuron
 from ssnn_jax.simulation import samples
 from ssnn_jax.simulation import updates
 from tests.testing import networks
@@ -45,9 +43,7 @@ class NetworkTest(parameterized.TestCase):
 
   def test_learn_and_infer_agree(self):
     num_steps = 33
-    config = networks.stochastic(
-      SIZES, num_steps, window=32, integration=neuron.leaky(16.0)
-    )
+    config = networks.stochastic(SIZES, num_steps, window=32)
     params = make_params(config)
     update, seen = learn(config, params)
     inference = jax.jit(ssnn_jax.ssnn(config).infer)(
@@ -62,35 +58,10 @@ class NetworkTest(parameterized.TestCase):
     self.assertLessEqual(np.abs(biases).max(), 5 * num_steps)
     self.assertEqual(biases.sum(), 0)
 
-  @parameterized.parameters(
-    # Windows of parts of a word and of several words.
-    (16, None, 'mean', 'bernoulli', {}),
-    (100, 64, neuron.leaky(16.0), 'sobol', THINNED),
-  )
-  def test_kernels_change_no_bit(
-    self, num_steps, window, integration, sampler, options
-  ):
-    config = networks.stochastic(
-      SIZES,
-      num_steps=num_steps,
-      window=window,
-      sampler=sampler,
-      integration=integration,
-      dropout=0.2,
-    )
-    params = make_params(config)
-    made = [
-      learn(dataclasses.replace(config, kernels=use), params, **options)
-      for use in (True, False)
-    ]
-    jax.tree.map(np.testing.assert_array_equal, *made)
-
   def test_equal_configurations_build_the_same_network(self):
-    leaky = lambda tau: networks.stochastic(
-      SIZES, integration=neuron.leaky(tau)
-    )
+    stochastic = lambda sigma: networks.stochastic(SIZES, read_noise=sigma)
     bipolar = lambda c: ssnn_jax.NetworkConfig(SIZES, ceiling=c)
-    for make in (leaky, bipolar):
+    for make in (stochastic, bipolar):
       built = ssnn_jax.ssnn(make(9.0))
       self.assertIs(built.loss, ssnn_jax.ssnn(make(9.0)).loss)
       self.assertIsNot(built.loss, ssnn_jax.ssnn(make(8.0)).loss)

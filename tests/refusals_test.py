@@ -27,14 +27,12 @@ from ssnn_jax import checks
 from ssnn_jax import datasets
 from ssnn_jax import hardware
 from ssnn_jax import layers
-from ssnn_jax import neuron
 from ssnn_jax import realtime
 from ssnn_jax import training
 from ssnn_jax.chip import cosimulation
 from ssnn_jax.datasets import event_camera
 from ssnn_jax.hardware import nir
 from ssnn_jax.hardware.device_config import DeviceConfig
-from ssnn_jax.neuron import firing
 from ssnn_jax.runs import checkpoints
 from ssnn_jax.runs import files
 from ssnn_jax.runs import networks
@@ -46,7 +44,6 @@ from tests.testing import networks as network_util
 from tests.testing.checkpoints import make_state
 
 SIZES, KEY = (6, 4, 3), jax.random.key(0)
-CLIP, MEAN = firing.clip(), neuron.MEMBRANES['mean']
 CONV, DENSE = layers.Conv(2, 2), layers.Dense(3)
 STOCHASTIC = dict(neuron='stochastic')
 # Fields of NetworkConfig, and words of the sentence.
@@ -68,14 +65,6 @@ FIELDS = (
   (
     dict(read_noise=0.1),
     "read_noise is 0.1; expected 0.0, or neuron='stochastic'",
-  ),
-  (
-    dict(integration=neuron.leaky(8.0)),
-    "integration is .*expected mean, or neuron='stochastic'",
-  ),
-  (
-    dict(firing_function=CLIP._replace()),
-    "firing_function is .*expected clip, or neuron='stochastic'",
   ),
   (dict(winner='race'), "winner is race; .*exact, or neuron='stochastic'"),
   (dict(rates=('update',)), 'rates is .*among inputs, forward, backward'),
@@ -121,33 +110,12 @@ FIELDS = (
   (dict(rates=('error',)), 'rates is .*expected a tuple'),
   (dict(winner='argmax'), 'winner is argmax; expected one of'),
   (dict(winner=None), 'winner is None; expected one of'),
-  (dict(kernels='no'), 'kernels is no; expected'),
   (dict(sampler='lfsr'), 'sampler is lfsr; expected one of'),
   (
     dict(sampler=ssnn_jax.spikes.Sampler(lambda s, w: jnp.ones((32, 3)))),
     r'sampler is .*expected thresholds .*\[32, N\] uint16',
   ),
-  (dict(firing_function='relu'), 'firing_function is relu; expected one of'),
-  (dict(firing_function=jnp.tanh), 'firing_function is .*expected one of'),
-  (
-    STOCHASTIC | dict(firing_function=CLIP._replace(probability=jnp.tanh)),
-    'probability in',
-  ),
-  (
-    STOCHASTIC
-    | dict(firing_function=CLIP._replace(derivative=lambda v: v / 0)),
-    'firing_function is .*finite derivative',
-  ),
-  (dict(integration='leaky'), 'integration is leaky; expected one of'),
-  (
-    STOCHASTIC | dict(integration=MEAN._replace(read=lambda v, w: v[:1])),
-    'integration is .*a potential of each neuron',
-  ),
-  (
-    STOCHASTIC
-    | dict(integration=MEAN._replace(integrate=lambda v, d, w: v[:1])),
-    'integration is .*form of a state',
-  ),
+  (dict(sampler=jnp.tanh), 'sampler is .*expected one of .*, or a Sampler'),
 )
 # Layers, their input shape and words.
 LAYERS = (
@@ -379,8 +347,8 @@ CALLS = [  # function of a folder, words
     'are bfloat16',
   ),
   (
-    lambda folder: _save(folder, integration=neuron.leaky(3.0), **STOCHASTIC),
-    'integration has a Membrane of your own',
+    lambda folder: _save(folder, sampler=ssnn_jax.spikes.SAMPLERS['sobol']),
+    'sampler has a Sampler of your own',
   ),
 ]
 FITS = [  # training data, options, words
@@ -605,11 +573,6 @@ class HardwareTest(parameterized.TestCase):
     self.assert_file_refused(hardware.read_pulse_csv, text, words)
 
   @parameterized.parameters(
-    (
-      STOCHASTIC | {'integration': neuron.leaky(8.0)},
-      DENSE,
-      'integration is Membrane',
-    ),
     ({'ceiling': 2.0}, DENSE, 'ceiling is 2.0'),
     ({}, type('Other', (layers.Dense,), {})(3), 'layers has Other'),
     ({}, layers.Conv(3, (3, 2)), 'kernel is'),

@@ -14,23 +14,12 @@ STUDY = Study(
     f'{_TIME} --names=epoch --num_seeds=1,4,8 --num_steps=16',
     f'{_TIME} --names=epoch --num_seeds=1,4 --num_steps=16 --rounds=5 '
     '--layers=conv16k5s2,conv32k5s2,10',
-    *(
-      f'{_STOCHASTIC} --sampler={sampler} {options}'
-      for sampler in ('sobol', 'bernoulli')
-      for options in (
-        '--window=256 --num_steps=4,16,64,256',
-        '--window=32 --num_steps=64,256',
-        '--names=epoch --num_seeds=1,5 --window=256 --num_steps=64',
-        '--names=epoch --num_seeds=1,5 --window=32 --num_steps=64',
-        '--layers=conv16k5s2,conv32k5s2,10 --window=32 --num_steps=4,16,64,256',
-        '--nokernels --window=32 --num_steps=16,64,256',
-      )
-    ),
-    f'{_STOCHASTIC} --names=learn --sampler=bernoulli --window=32 '
-    '--num_steps=32 --batch_size=1,128 '
+    f'{_STOCHASTIC} --sampler=sobol --num_steps=16,64,256',
+    f'{_STOCHASTIC} --sampler=bernoulli --num_steps=16,64,256',
+    f'{_STOCHASTIC} --names=learn --num_steps=32 --sampler=bernoulli '
     '--devices=ideal,gokmen_vlasov,reram,ecram,ecram_mo',
-    f'{_STOCHASTIC} --names=epoch --sampler=bernoulli --window=32 '
-    '--num_steps=16,64 --rounds=5 '
+    f'{_STOCHASTIC} --names=epoch --num_steps=16 --sampler=bernoulli '
+    '--rounds=5 '
     '--methods=ssnn,feedback_alignment,rpu,bp_stdp,surrogate_gradient',
   ),
   columns=(
@@ -44,7 +33,6 @@ STUDY = Study(
     'window',
     'num_steps',
     'device',
-    'kernels',
   ),
   rows=(
     'name',
@@ -62,7 +50,6 @@ STUDY = Study(
     'batch_size': '128',
     'num_seeds': '1',
     'device': 'ideal',
-    'kernels': ('True', ''),
   },
   drawn={'name': 'learn', 'method': 'ssnn'},
 )

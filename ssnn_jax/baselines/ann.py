@@ -1,19 +1,19 @@
 """Baselines: the ANN trained by backpropagation.
 
 The ANN has the weights of the spiking network, and its activations are the
-firing probabilities of the composite neurons: it is the limit of the spiking
-network for long spike trains, with an ideal periphery and, of stochastic
-neurons, the 'mean' membrane.
+firing rates of the composite neurons: it is the limit of the spiking network
+for long spike trains, with an ideal periphery.
 """
 
 from collections.abc import Callable
+import functools
 
 import jax
 
+from ssnn_jax import spiking
 from ssnn_jax import types
 from ssnn_jax.baselines import update_rules
 from ssnn_jax.config import NetworkConfig
-from ssnn_jax.neuron import firing
 
 
 def ann(
@@ -25,11 +25,11 @@ def ann(
   """Builds the ANN of a configuration, trained by backpropagation.
 
   Args:
-    config: the architecture, with `ceiling` or `firing_function`, `input_gain`,
-      `dropout` and the `sampler` of the dropout masks, and `num_steps` for the
-      expected winner counts and for input trains; other fields have no effect.
+    config: the architecture, with `ceiling`, `input_gain`, `dropout` and the
+      `sampler` of the dropout masks, and `num_steps` for the expected winner
+      counts and for input trains; other fields have no effect.
     activation: activation of hidden neurons, as `jax.nn.relu`, for an ANN that
-      is no limit of spikes. None: the probability of the firing function.
+      is no limit of spikes. None: the rates of spikes, clip(v, 0, ceiling).
     axis_name: axis of a mesh whose devices share each batch; None without one.
 
   Returns:
@@ -48,10 +48,12 @@ def ann(
     >>> bool(jnp.allclose(*map(gradient, networks), atol=1e-6))
     True
   """
-  function = firing.find(config.firing_function)
-  if config.neuron == 'bipolar':
-    function = firing.clip(config.ceiling)
-  activate = activation or gated(function)
+  activate = activation or functools.partial(
+    spiking.fire,
+    num_steps=1,
+    ceiling=config.ceiling,
+    exact=('forward', 'backward'),
+  )
 
   def forward_pass(config, params, batch):
     rates = batch.inputs.rates
@@ -65,23 +67,6 @@ def ann(
     config, forward_pass, axis_name=axis_name, name='ann'
   )
   return network._replace(readout='potential')
-
-
-def gated(
-  function: firing.FiringFunction,
-) -> Callable[[jax.Array], jax.Array]:
-  """Returns `(potential) -> probability`, with the gate as its derivative.
-
-  The derivative of `jnp.clip` is 0.5 at exactly 0 and 1, where the gate is 0.
-  """
-  activate = jax.custom_jvp(function.probability)
-
-  @activate.defjvp
-  def activate_jvp(primals, tangents):
-    (potential,), (tangent,) = primals, tangents
-    return activate(potential), function.derivative(potential) * tangent
-
-  return activate
 
 
 def read_out(config: NetworkConfig, potential: jax.Array) -> types.Inference:

@@ -5,7 +5,7 @@ does in one tick, in integers only, and the Verilog does the same bit by bit.
 
 - `config`: sizes and numbers of bits, `ChipConfig`.
 - `rules`: one sample and one tick, and registers of random words.
-- `samples`: samples one after another, by the rules or a compiled kernel.
+- `samples`: samples one after another, by the rules or a compiled `kernel`.
 - `network`: the chip as a `Network`, for training and evaluation.
 - `verilog`: the chip in SystemVerilog, the modules in `rtl`.
 - `cosimulation`: simulation of the Verilog by verilator.

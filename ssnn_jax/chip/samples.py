@@ -8,11 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ssnn_jax.chip import kernel
 from ssnn_jax.chip import rules
 from ssnn_jax.chip.config import ChipConfig
-from ssnn_jax.spikes import kernels
-
-_KERNEL = 'ssnn_chip'
 
 
 class Presented(NamedTuple):
@@ -42,9 +40,9 @@ def present(
   and many times faster.
   """
   present = by_rules = functools.partial(_by_rules, config)
-  if use_kernel and kernels.is_available(_KERNEL):
+  if use_kernel and kernel.is_available():
     by_kernel = functools.partial(_by_kernel, config)
-    present = kernels.by_platform(by_kernel, by_rules, use_kernel)
+    present = kernel.by_platform(by_kernel, by_rules)
   return present(weights, generators, pixels, labels, enable)
 
 
@@ -69,7 +67,7 @@ def _by_kernel(config, weights, generators, pixels, labels, enable):
   counts = jax.ShapeDtypeStruct((num_samples, sum(sizes)), jnp.int32)
   output = jax.ShapeDtypeStruct((num_samples, classes), jnp.int32)
   call = jax.ffi.ffi_call(
-    _KERNEL,
+    kernel.NAME,
     [output, output, counts]
     + [jax.ShapeDtypeStruct(x.shape, x.dtype) for x in state],
     vmap_method='broadcast_all',

@@ -9,12 +9,9 @@ Real values have 32 bits.
 
 from typing import NamedTuple
 
-import jax
-
 from ssnn_jax import types
 from ssnn_jax.baselines import bp_stdp
 from ssnn_jax.config import NetworkConfig
-from ssnn_jax.neuron import membrane as membrane_lib
 
 WORD = 32  # bits of a real value
 
@@ -102,8 +99,6 @@ def spiking_memory(config: NetworkConfig) -> StoredBits:
       counters=WORD * num_synapses,
     )
   window = config.schedule.window
-  membrane = membrane_lib.find(config.integration)
-  state = jax.eval_shape(lambda: tuple(map(membrane.init, sizes[1:])))
   spikes = gates = 0
   # With L layers of weights, the spikes of layer l start after l windows and
   # wait for errors that start after 2 L - l - 1 windows. Its gates are set
@@ -117,7 +112,7 @@ def spiking_memory(config: NetworkConfig) -> StoredBits:
     most = wiring.num_positions * config.num_steps  # of either sign
     counters += _count_synapses(wiring) * (2 * most).bit_length()
   return StoredBits(
-    potentials=WORD * sum(leaf.size for leaf in jax.tree.leaves(state)),
+    potentials=WORD * sum(sizes[1:]),
     errors=WORD * hidden,
     inhibition=WORD * (config.winner == 'race'),
     spikes=spikes,

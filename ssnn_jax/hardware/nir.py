@@ -25,9 +25,8 @@ the same tick as their input. The bound of 1 / T holds in the first hidden layer
 under constant currents only: later layers are driven by spikes. For long
 presentations, both networks approach the ANN of the same weights.
 
-Only `firing_function='clip'`, `integration='mean'` and `ceiling=1` are
-exported, and only square kernels: of others nir, as of 1.0.8, computes a wrong
-shape.
+Only `ceiling=1` is exported, and only square kernels: of others nir, as of
+1.0.8, computes a wrong shape.
 """
 
 import dataclasses
@@ -53,8 +52,6 @@ except ImportError as error:
 
 __all__ = ('to_graph', 'write')
 
-_REQUIRED = {'firing_function': 'clip', 'integration': 'mean', 'ceiling': 1.0}
-
 
 def to_graph(config: NetworkConfig, params: types.Params) -> nir.NIRGraph:
   """Builds the graph of a trained network.
@@ -75,12 +72,11 @@ def to_graph(config: NetworkConfig, params: types.Params) -> nir.NIRGraph:
     UserError: if NIR cannot represent the network, or the parameters are those
       of another network.
   """
-  for field, value in _REQUIRED.items():
-    if getattr(config, field) != value:
-      raise types.UserError(
-        f'{field} is {getattr(config, field)}, which integrate-and-fire '
-        f'neurons of NIR do not have; export a network with {field}={value!r}.'
-      )
+  if config.ceiling != 1:
+    raise types.UserError(
+      f'ceiling is {config.ceiling}, which integrate-and-fire neurons of NIR '
+      'do not have; export a network with ceiling=1.'
+    )
   layers = config.layers or tuple(map(Dense, config.layer_sizes[1:]))
   for layer in layers:
     if type(layer) not in (Conv, Dense):

@@ -15,7 +15,6 @@ import jax.numpy as jnp
 from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.neuron import composite
-from ssnn_jax.spikes import kernels
 
 _ROWS_AT_ONCE = 16
 
@@ -24,7 +23,6 @@ def count_coincidences(
   counts: types.LayerParams,
   presynaptic: jax.Array,
   errors: types.ErrorStreams,
-  use_kernels: bool = True,
 ) -> types.LayerParams:
   """Adds the signed coincidences of a batch, positive minus negative.
 
@@ -34,8 +32,6 @@ def count_coincidences(
       of all samples, times and positions.
     errors: `[..., J]` uint32 error streams of the layer's neurons; a neuron
       spikes in at most one of them at a tick.
-    use_kernels: whether a compiled kernel may count, on CPU. Without, the
-      program can be exported to other platforms.
 
   Returns:
     int32 counts with the structure of the layer's parameters; a bias is an
@@ -52,15 +48,7 @@ def count_coincidences(
     >>> counts.weights.tolist(), counts.biases.tolist()
     ([[2], [0]], [1])
   """
-  count = kernels.find(
-    'ssnn_count',
-    tuple(jax.ShapeDtypeStruct(own.shape, jnp.int32) for own in counts),
-    count_packed,
-    use_kernel=use_kernels,
-    elsewhere=count_dense,
-    vmap_method='broadcast_all',
-    input_output_aliases={0: 0},
-  )
+  count = count_packed if jax.default_backend() == 'cpu' else count_dense
   rows = [x.reshape(-1, x.shape[-1]) for x in (presynaptic, *errors)]
   weights, error_spikes = count(counts.weights, *rows)
   return types.LayerParams(weights, counts.biases + error_spikes)

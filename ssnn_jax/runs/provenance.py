@@ -12,7 +12,6 @@ import jax
 import numpy as np
 
 from ssnn_jax import version
-from ssnn_jax.spikes import kernels
 
 _PACKAGES = ('jax', 'jaxlib', 'numpy', 'optax', 'flax')
 
@@ -30,7 +29,6 @@ def environment() -> dict[str, Any]:
     'dirty': None if changes is None else bool(changes),
     'device': jax.devices()[0].device_kind,
     'num_devices': jax.device_count(),
-    'kernels': kernels.is_available('ssnn_sample_hashed'),
     'time': datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds'),
   }
 

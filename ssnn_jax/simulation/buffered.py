@@ -13,8 +13,6 @@ import jax.numpy as jnp
 from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
-from ssnn_jax.neuron import firing
-from ssnn_jax.neuron import membrane as membrane_lib
 from ssnn_jax.neuron import wta
 from ssnn_jax.simulation import rules
 from ssnn_jax.spikes.thresholds import Role
@@ -33,34 +31,34 @@ def make_run(
     Signals)` of a sample without an axis B and a block of one window; without a
     label there are no errors.
   """
-  membrane = membrane_lib.find(config.integration)
-  fire, gate = firing.find(config.firing_function)
   drive = rules.make_drive(config)
   transposed_drive = rules.make_transposed_drive(config)
   last = len(config.wirings) - 1
 
   def init():
-    membranes = tuple(map(membrane.init, config.layer_sizes[1:]))
-    return rules.State(membranes, jnp.float32(wta.INHIBITION_START))
+    potentials = tuple(map(jnp.zeros, config.layer_sizes[1:]))
+    return rules.State(potentials, jnp.float32(wta.INHIBITION_START))
 
-  def run_forward(weights, sources, sample, membranes, block):
+  def run_forward(weights, sources, sample, before, block):
     """Every layer integrates the spikes of the layer below."""
     window = jax.tree.map(lambda x: x[0], block.windows)
     masks, ticks = block.windows.mask, spikes.num_valid_ticks(window)
     words, counts = rules.send_inputs(sample.inputs, sources, block)
-    rates, forward, after, potentials = sample.inputs.rates, [], [], []
+    share = jnp.float32(window.length) / jnp.float32(window.elapsed)
+    rates, forward, potentials = sample.inputs.rates, [], []
     for layer, params in enumerate(weights):
       forward.append(types.Signal(rates[None], words))
       if 'forward' not in config.rates:
         rates = counts[0].astype(jnp.float32) / ticks
       current = drive(layer, params, sources, rates, window)
-      after.append(membrane.integrate(membranes[layer], current, window))
-      potentials.append(membrane.read(after[layer], window))
+      v = before[layer]
+      v = v + share * (current - v)
+      potentials.append(v)
       if layer < last:
-        rates = fire(potentials[layer]) * sample.dropout_masks[layer]
+        rates = jnp.clip(v, 0.0, 1.0) * sample.dropout_masks[layer]
         source = sources(Role.FORWARD, layer + 1, len(rates))
         words, counts = rules.send(source, rates[None], masks)
-    return tuple(after), forward, potentials
+    return forward, tuple(potentials)
 
   def run_back(weights, sources, sample, potentials, winners, windows):
     """Every layer sends the errors that the layer above asks for."""
@@ -74,7 +72,7 @@ def make_run(
     for layer in reversed(range(last)):
       above = layer + 1, weights[layer + 1], sources
       arriving = transposed_drive(*above, errors, counts[0], window)
-      gates = sample.dropout_masks[layer] * gate(potentials[layer])
+      gates = sample.dropout_masks[layer] * _gate(potentials[layer])
       errors = gates * arriving
       source = sources(Role.ERROR, layer, len(errors))
       streams, counts = rules.send_errors(
@@ -85,8 +83,8 @@ def make_run(
 
   def run(weights, sources, sample, state, block):
     windows, errors = block.windows, []
-    membranes, forward, potentials = run_forward(
-      weights.forward, sources, sample, state.membranes, block
+    forward, potentials = run_forward(
+      weights.forward, sources, sample, state.potentials, block
     )
     output = potentials[last][None]
     inhibition, winners = rules.compete(
@@ -97,7 +95,12 @@ def make_run(
         weights.transposed, sources, sample, potentials, winners, windows
       )
     response = rules.respond(output, potentials[last], winners, windows.mask)
-    state = rules.State(membranes, inhibition)
+    state = rules.State(potentials, inhibition)
     return state, types.Signals(forward, errors, response, winners)
 
   return init, run
+
+
+def _gate(potential):
+  """Returns 1 where the rate follows the potential, so that errors pass."""
+  return jnp.float32((0.0 < potential) & (potential < 1.0))

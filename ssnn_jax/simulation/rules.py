@@ -1,7 +1,6 @@
 """Rules of one sample: spikes, reads and winners."""
 
 from collections.abc import Callable
-from typing import Any
 from typing import NamedTuple
 
 import jax
@@ -25,7 +24,7 @@ Sources = Callable[[Role, int, int], Source]
 class State(NamedTuple):
   """All that the neurons of one sample store from block to block."""
 
-  membranes: tuple[Any, ...]  #: state of each layer's membranes
+  potentials: tuple[jax.Array, ...]  #: of each layer, so far
   inhibition: jax.Array  #: inhibition shared by the output neurons, in nats
 
 
@@ -48,18 +47,11 @@ def make_sources(
     sampler_of_trains = 'sobol'
   if isinstance(sampler_of_trains, str):
     sampler_of_trains = spikes.SAMPLERS[sampler_of_trains]
-  is_single = len(words) == schedule.windows_per_block == 1
-  has_patches = [wiring.inputs is not None for wiring in config.wirings]
 
   def find(role, layer, num_neurons):
     sampler = sampler_of_trains
     if role in thresholds.INDEPENDENT_ROLES:
       sampler = bernoulli.SAMPLER
-    # A Sobol word costs so little that, without the kernel, it is fused with
-    # its use; but not where each patch would sample it again.
-    is_sending = role in (Role.INPUT, Role.FORWARD)
-    is_fused = is_single and not (is_sending and has_patches[layer])
-    use_kernel = config.kernels and not (is_fused and sampler.count)
     if not schedule.has_whole_words:
       sampler = sampler._replace(count=None)
     return Source(
@@ -70,7 +62,6 @@ def make_sources(
       layer=layer,
       num_neurons=num_neurons,
       sampler=sampler,
-      use_kernel=use_kernel,
     )
 
   return find

@@ -175,9 +175,7 @@ def _count(config, wiring, presynaptic, streams):
     if is_exact:
       errors = errors.positive - errors.negative
       return coincidence.multiply_rates(counts, rows, errors), None
-    return coincidence.count_coincidences(
-      counts, rows, errors, config.kernels
-    ), None
+    return coincidence.count_coincidences(counts, rows, errors), None
 
   zeros = types.LayerParams(
     jnp.zeros(wiring.weights_shape, dtype), jnp.zeros(wiring.num_columns, dtype)

@@ -12,7 +12,6 @@ import jax
 import jax.numpy as jnp
 
 from ssnn_jax.spikes import hashing
-from ssnn_jax.spikes import kernels
 from ssnn_jax.spikes import thresholds
 from ssnn_jax.spikes.thresholds import NUM_BITS
 from ssnn_jax.spikes.thresholds import Source
@@ -37,15 +36,9 @@ def _thresholds(source, word):
 
 def _sample(source, word, rates, mask):
   keys, counter = _state(source, word)
-  call = kernels.find(
-    'ssnn_sample_hashed',
-    jax.ShapeDtypeStruct(rates.shape, jnp.uint32),
-    functools.partial(_reference, is_fused=False),
-    use_kernel=source.use_kernel,
-    # Accelerators need a single loop over neurons.
-    elsewhere=functools.partial(_reference, is_fused=True),
-  )
-  return call(keys, counter, rates, mask)
+  # Accelerators need a single loop over neurons.
+  is_fused = jax.default_backend() != 'cpu'
+  return _compare(keys, counter, rates, mask, is_fused)
 
 
 def _state(source, word):
@@ -65,8 +58,7 @@ def _state(source, word):
 
 # Jitted so that it is traced once.
 @functools.partial(jax.jit, static_argnames='is_fused')
-def _reference(keys, counter, rates, mask, is_fused):
-  """Samples as the compiled kernel does."""
+def _compare(keys, counter, rates, mask, is_fused):
   draw = _make_draw(keys, counter, len(rates))
   rounded = thresholds.round_rates(rates)
 

@@ -29,7 +29,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ssnn_jax.spikes import kernels
 from ssnn_jax.spikes import thresholds
 from ssnn_jax.spikes.thresholds import NUM_BITS
 from ssnn_jax.spikes.thresholds import Role
@@ -76,21 +75,12 @@ def _thresholds(source, word):
 def _sample(source, word, rates, mask):
   own = dimension(source.role, source.layer)
   planes = jnp.asarray(_top_planes(own))
-  state = jnp.concatenate([_first_point(own, word)[None], planes])
-  call = kernels.find(
-    'ssnn_sample_sobol',
-    jax.ShapeDtypeStruct(rates.shape, jnp.uint32),
-    _reference,
-    use_kernel=source.use_kernel,
-  )
-  return call(state, _shifts(source), rates, mask)
+  return _draw(planes, _first_point(own, word) ^ _shifts(source), rates, mask)
 
 
 # Jitted so that it is traced once.
 @jax.jit
-def _reference(state, shifts, rates, mask):
-  """Samples as the compiled kernel does."""
-  planes, points = state[1:], state[0] ^ shifts
+def _draw(planes, points, rates, mask):
   rounded = thresholds.round_rates(rates)
   below = thresholds.fill(_is_below(points, rounded))
   for plane in range(_TICK_BITS):

@@ -78,8 +78,6 @@ class Source:
   layer: int = flax.struct.field(pytree_node=False)
   num_neurons: int = flax.struct.field(pytree_node=False)
   sampler: Sampler = flax.struct.field(pytree_node=False)
-  #: whether a compiled kernel may sample
-  use_kernel: bool = flax.struct.field(pytree_node=False, default=True)
 
   def thresholds(self) -> jax.Array:
     """Returns the thresholds of all ticks, `[32 K, N]` uint16."""

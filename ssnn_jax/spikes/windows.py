@@ -11,7 +11,7 @@ TICKS_PER_WORD = 32
 class Schedule(NamedTuple):
   """Division of a presentation of T ticks into windows and blocks.
 
-  A membrane is read once a window of n ticks. A block holds whole words: a
+  A potential is read once a window of n ticks. A block holds whole words: a
   window of n = T ticks or of several words or, with n = 1, the ticks of a word.
 
   Attributes:

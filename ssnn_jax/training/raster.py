@@ -32,7 +32,7 @@ class Raster(NamedTuple):
   #: [T, C] int8 spikes of the output layer: the winner of each tick; of bipolar
   #: neurons what the winners change, as they are decided anew in each tick
   winners: np.ndarray
-  window: int  #: n, ticks between two reads of a membrane
+  window: int  #: n, ticks between two reads of a potential
 
 
 def record(

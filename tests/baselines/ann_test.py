@@ -7,22 +7,24 @@ import numpy as np
 import optax
 
 import ssnn_jax
-from ssnn_jax.baselines import ann
-from ssnn_jax.neuron import firing
 from tests.testing import networks
 
 
 class AnnTest(absltest.TestCase):
-  def test_activation_has_the_derivative_of_the_firing_function(self):
-    function = firing.find('clip')
-    points = jnp.array([0.0, 1.0, -9.0, 0.4, 9.0])
-    activation = ann.gated(function)
-    slopes = jax.vmap(jax.grad(activation))(points)
-    np.testing.assert_array_equal(slopes, function.derivative(points))
-    np.testing.assert_array_equal(slopes[:2], 0.0)
+  def test_errors_pass_strictly_between_0_and_the_ceiling(self):
+    config = ssnn_jax.NetworkConfig((5, 5, 3), ceiling=0.5)
+    params = networks.make_params(config)
+    potentials = np.float32([0.0, 0.5, -9.0, 0.4, 9.0])
+    first = ssnn_jax.LayerParams(np.zeros((5, 5), np.float32), potentials)
+    learn = jax.jit(jax.grad(ssnn_jax.ann(config).loss, has_aux=True))
+    batch = networks.batch(sizes=(5, 5, 3))
+    gradient, inference = learn((first, params[1]), jax.random.key(2), *batch)
     np.testing.assert_array_equal(
-      activation(points), function.probability(points)
+      gradient[0].biases != 0, [False, False, False, True, False]
     )
+    logits = np.float32([0.0, 0.5, 0.0, 0.4, 0.5]) @ params[1].weights
+    expected = np.tile(logits, (5, 1))
+    np.testing.assert_allclose(inference.potential, expected, rtol=1e-5)
 
   def test_winner_counts_are_expected_ones(self):
     built = ssnn_jax.ann(ssnn_jax.NetworkConfig((5, 4, 3), num_steps=10))
@@ -33,7 +35,7 @@ class AnnTest(absltest.TestCase):
       inference.winner_counts, 10 * jax.nn.softmax(inference.potential), 1e-6
     )
 
-  def test_activation_replaces_the_firing_function(self):
+  def test_activation_of_ones_own(self):
     config = ssnn_jax.NetworkConfig((5, 4, 3))
     built = ssnn_jax.ann(config, activation=jax.nn.relu)
     images, labels = networks.batch(sizes=(5, 4, 3))

@@ -8,8 +8,8 @@ import jax.extend
 import numpy as np
 
 from ssnn_jax import chip
+from ssnn_jax.chip import kernel
 from ssnn_jax.chip import samples
-from ssnn_jax.spikes import kernels
 
 NUM_SAMPLES = 4
 # Depth, ticks and numbers of bits; weights saturate where they are few.
@@ -152,7 +152,7 @@ class RulesTest(parameterized.TestCase):
   @parameterized.parameters(*CONFIGS)
   def test_compiled_kernel_equals_the_rules(self, name):
     """Of the second of two chips in parallel."""
-    self.assertTrue(kernels.is_available('ssnn_chip'))
+    self.assertTrue(kernel.is_available())
     config, (weights, registers, pixels, *others) = CONFIGS[name], make(name)
     present = functools.partial(samples.present, config)
     by_rules = jax.jit(functools.partial(present, use_kernel=False))

@@ -11,7 +11,6 @@ import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
-from ssnn_jax import neuron
 from ssnn_jax import training
 from ssnn_jax.baselines import bp_stdp
 from ssnn_jax.baselines import feedback_alignment
@@ -25,12 +24,10 @@ KEY = jax.random.key(3)
 # Each value of a field once, several fields at a time.
 SHORT = dict(layers=convolutions.LAYERS[::2])
 OPTIONS = (
-  SHORT
-  | dict(num_steps=16, sampler=sources.THREEFRY, kernels=False, input_gain=0.5),
+  SHORT | dict(num_steps=16, sampler=sources.THREEFRY, input_gain=0.5),
   dict(window=64, sampler='sobol', dropout=0.5, gain=(0.5, 2.0)),
   SHORT | dict(num_steps=16, rates=('forward', 'backward'), winner='exact'),
-  SHORT
-  | dict(num_steps=40, window=32, integration=neuron.leaky(16.0), dropout=0.5),
+  SHORT | dict(num_steps=40, window=32, dropout=0.5),
 )
 
 

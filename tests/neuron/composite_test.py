@@ -8,24 +8,12 @@ import numpy as np
 from ssnn_jax import spikes
 from ssnn_jax import types
 from ssnn_jax.neuron import composite
-from ssnn_jax.neuron import firing
 from ssnn_jax.simulation import rules
 from tests.testing import sources
 from tests.testing import statistics
 
 
 class CompositeTest(parameterized.TestCase):
-  @parameterized.parameters(1.0, 2.5)
-  def test_derivative_is_that_of_the_probability_and_0_at_the_kinks(self, c):
-    clip, potentials = firing.clip(c), jnp.linspace(-4.05, 4.05, 82)
-    np.testing.assert_array_equal(
-      clip.probability(potentials), np.clip(potentials, 0, c)
-    )
-    slopes = jax.vmap(jax.grad(clip.probability))(potentials)  # at no kink
-    np.testing.assert_array_equal(clip.derivative(potentials), slopes)
-    gates = clip.derivative(jnp.array([0.0, c]))
-    np.testing.assert_array_equal(gates, [0.0, 0.0])
-
   def test_transposed_drive_is_the_adjoint_of_drive(self):
     keys = [jax.random.key(i) for i in range(4)]
     params = types.LayerParams(

@@ -6,9 +6,7 @@ from absl.testing import parameterized
 import jax
 
 import ssnn_jax
-from ssnn_jax import neuron
 from ssnn_jax.baselines import rpu
-from ssnn_jax.neuron import firing
 from tests.testing import networks
 from tests.testing import oracle
 
@@ -24,30 +22,19 @@ STOCHASTIC = {
   'neuron': 'stochastic',
   'rates': ('forward', 'backward', 'update'),
 }
-SIGMOID = firing.FiringFunction(
-  probability=jax.nn.sigmoid,
-  derivative=lambda v: jax.nn.sigmoid(v) * jax.nn.sigmoid(-v),
-)
 ARCHITECTURES = (
   BIPOLAR | dict(layer_sizes=ONE, ceiling=0.5, num_steps=33),
   BIPOLAR | dict(layer_sizes=TWO, dropout=0.3, input_gain=1.5, ceiling=0.75),
   BIPOLAR | dict(layer_sizes=THREE, input_gain=1.5, gain=(0.7, 1.0, 3.0)),
   BIPOLAR | dict(layer_sizes=FOUR, dropout=0.2, ceiling=2.0, num_steps=1),
-  STOCHASTIC | dict(layer_sizes=ONE, gain=0.5, firing_function=SIGMOID),
+  STOCHASTIC | dict(layer_sizes=ONE, gain=0.5),
   STOCHASTIC | dict(layer_sizes=TWO, dropout=0.2, input_gain=1.5),
   STOCHASTIC | dict(layer_sizes=THREE, input_gain=1.5, gain=(0.7, 1.0, 3.0)),
   STOCHASTIC | dict(layer_sizes=FOUR, gain=2.0, dropout=0.3),
 )
 PRESENTATIONS = (
   dict(window=32, num_steps=33),
-  dict(
-    integration=neuron.leaky(16.0),
-    window=32,
-    num_steps=80,
-    gain=0.5,
-    winner='exact',
-    kernels=False,
-  ),
+  dict(window=32, num_steps=80, gain=0.5, winner='exact'),
 )
 
 
@@ -74,15 +61,14 @@ class IdentityTest(parameterized.TestCase):
     )
 
   @parameterized.parameters(*PRESENTATIONS)
-  def test_ssnn_equals_bp_for_any_window_and_membrane(self, **options):
+  def test_ssnn_equals_bp_for_any_window(self, **options):
     config = ssnn_jax.NetworkConfig(ONE, **STOCHASTIC, **options)
     self.assert_learns_by_bp(config, ssnn_jax.ssnn(config))
 
   def test_rpu_with_an_exact_update_equals_bp(self):
     # Fields of forward and backward spikes have no effect.
-    forward = dict(window=32, num_steps=40, integration=neuron.leaky(16.0))
     config = ssnn_jax.NetworkConfig(
-      ONE, **STOCHASTIC, **forward, gain=0.5, dropout=0.2, kernels=False
+      ONE, **STOCHASTIC, window=32, num_steps=40, gain=0.5, dropout=0.2
     )
     exact = dataclasses.replace(rpu.rpu_config(config), rates=config.rates)
     self.assert_learns_by_bp(config, ssnn_jax.ssnn(exact))

@@ -28,7 +28,6 @@ RICH = ssnn_jax.NetworkConfig(
   gain=(0.5, np.float32(0.1)),
   winner='race',
   neuron='stochastic',
-  kernels=np.False_,
   read_noise=0.1,
   rates=('forward', 'update'),
 )

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
-from ssnn_jax import neuron
 from ssnn_jax import spikes
 from ssnn_jax.simulation import rules
 from ssnn_jax.spikes import thresholds
@@ -57,7 +56,7 @@ def sampled_inputs(config, key, images):
 
 class EventsNetworkTest(parameterized.TestCase):
   @parameterized.parameters(
-    dict(neuron='stochastic', window=64, integration=neuron.leaky(16.0)),
+    dict(neuron='stochastic', window=64),
     dict(sampler='sobol'),
     dict(sampler='bernoulli'),
   )
@@ -95,6 +94,14 @@ class EventsNetworkTest(parameterized.TestCase):
       rtol=1e-5,
       atol=1e-6,
     )
+
+  def test_potential_is_the_mean_over_all_windows(self):
+    config = networks.stochastic((9, 4), num_steps=70, window=32)
+    params, trains = networks.make_params(config), random_spikes(70)
+    infer = jax.jit(ssnn_jax.ssnn(config).infer)
+    found = infer(params, jax.random.key(0), pack(trains)).potential
+    expected = trains.mean(axis=1) @ params[0].weights
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
   def test_coincidences_are_with_the_given_events(self):
     # With weights of 0 the errors do not depend on the inputs, so the counts of

@@ -38,7 +38,6 @@ def make(
   *,
   sampler='bernoulli',
   seed=0,
-  use_kernel=True,
 ):
   """Returns the thresholds of one sample in some words."""
   return spikes.Source(
@@ -49,5 +48,4 @@ def make(
     layer=layer,
     num_neurons=num_neurons,
     sampler=spikes.SAMPLERS.get(sampler, sampler),
-    use_kernel=use_kernel,
   )

@@ -5,10 +5,24 @@
 // rows that spike. Weights of 16 bits are added side by side, and sums of as many
 // rows as cannot overflow are widened to 32 bits.
 
-#include "common.h"
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "xla/ffi/api/ffi.h"
 
 namespace ssnn::chip {
 namespace {
+
+namespace ffi = xla::ffi;
+
+using S32 = ffi::Buffer<ffi::S32>;
+using U32 = ffi::Buffer<ffi::U32>;
 
 constexpr int kWordBits = 32, kPixelBits = 8;
 constexpr int kUnusedBits = 16;  // of the words of rows
@@ -25,6 +39,32 @@ struct Config {
   Numbers sizes, fractions, worths, gumbel, sobol;
   int64_t num_steps, weight_bits, first_vote;
 };
+
+int64_t CeilDivide(int64_t size, int64_t by) {
+  return (size + by - 1) / by;
+}
+
+// Runs run(0) to run(size - 1) on XLA's threads and on this one. It waits only
+// for tasks that have started, so that a busy pool cannot deadlock it.
+template <typename Run>
+void ParallelFor(ffi::ThreadPool& pool, int64_t size, const Run& run) {
+  struct Progress {
+    std::atomic<int64_t> next{0};
+    std::atomic<int64_t> done{0};
+  };
+  auto progress = std::make_shared<Progress>();
+  auto work = [progress, size, &run] {
+    for (int64_t task; (task = progress->next++) < size; ++progress->done) {
+      run(task);
+    }
+  };
+  const int64_t helpers = std::min<int64_t>(pool.num_threads(), size) - 1;
+  for (int64_t helper = 0; helper < helpers; ++helper) {
+    pool.Schedule(std::function<void()>(work));
+  }
+  work();
+  while (progress->done < size) std::this_thread::yield();
+}
 
 // A layer of weights with the neurons that it feeds; classes have no
 // spikes and errors.
