@@ -491,7 +491,11 @@ def network_config(
     UserError: if a field is out of range, or the layers do not fit the data.
   """
   is_chip, input_gain = config.method == CHIP, config.input_gain
-  is_ours = concerns(config.method, 'neuron')
+  on_grid = {}
+  if concerns(config.method, 'neuron') and config.weight_bits is not None:
+    on_grid = {
+      name: getattr(config, name) for name in ('weight_bits', 'fraction_bits')
+    }
   if input_gain is None:  # rates of recordings are proportional to 1 / T
     is_recorded = dataset.is_recorded
     input_gain = config.num_steps / EVENTS_AT_FULL_RATE if is_recorded else 1.0
@@ -508,8 +512,7 @@ def network_config(
       rates=config.rates,
       winner=config.winner,
       sampler=config.sampler,
-      weight_bits=config.weight_bits if is_ours else None,
-      fraction_bits=config.fraction_bits if is_ours else 10,
+      **on_grid,
       dropout=config.dropout,
       read_noise=config.read_noise,
     )

@@ -142,3 +142,23 @@ def check_weights(shapes: Iterable[tuple[int, ...]]) -> None:
       f'{needed / 2**30:,.1f} GiB of memory, and there are '
       f'{available / 2**30:,.1f} GiB; choose fewer neurons.'
     )
+
+
+def check_labels(
+  labels: jax.Array | np.ndarray, batch_size: int, num_classes: int
+) -> None:
+  """Raises a UserError if labels are not one class for each input."""
+  is_integer = jnp.issubdtype(labels.dtype, jnp.integer)
+  if labels.shape != (batch_size,) or not is_integer:
+    raise types.UserError(
+      f'labels are {labels.dtype} of shape {labels.shape}; expected one '
+      f'integer class for each of the {batch_size} inputs.'
+    )
+  if isinstance(labels, jax.core.Tracer):
+    return
+  values = np.asarray(labels)
+  if values.min() < 0 or values.max() >= num_classes:
+    raise types.UserError(
+      f'labels lie within [{values.min()}, {values.max()}]; expected classes '
+      f'from 0 to {num_classes - 1}.'
+    )

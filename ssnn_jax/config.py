@@ -147,7 +147,7 @@ class NetworkConfig:
   def _check_time(self):
     num_steps, window = self.num_steps, self.window
     # Counts of bipolar neurons are float32.
-    most = 2**24 if self.neuron == 'bipolar' else MAX_COUNT
+    most = 2**23 if self.neuron == 'bipolar' else MAX_COUNT
     is_valid = is_count(num_steps) and num_steps <= most
     check_field(self, 'num_steps', is_valid, f'1 to {most} ticks')
     is_valid = window in (None, num_steps) or (
@@ -171,6 +171,9 @@ class NetworkConfig:
     check_field(self, 'gain', is_valid, 'positive 32-bit numbers')
     for name in ('input_gain', 'ceiling'):
       check_field(self, name, is_positive(getattr(self, name)), POSITIVE)
+    expected = f'{0.5 / self.num_steps:g} or more, so that neurons can fire'
+    is_valid = self.ceiling * self.num_steps >= 0.5
+    check_field(self, 'ceiling', is_valid, expected)
     is_valid = is_real(self.dropout) and 0 <= self.dropout < 1
     check_field(self, 'dropout', is_valid, '0 or more and below 1')
     is_valid = is_finite(self.read_noise) and self.read_noise >= 0
@@ -178,6 +181,10 @@ class NetworkConfig:
     bits = self.weight_bits
     is_valid = bits is None or (is_count(bits, 2) and bits <= 24)
     check_field(self, 'weight_bits', is_valid, '2 to 24 bits, or None')
+    is_default = self.fraction_bits == _DEFAULTS['fraction_bits']
+    is_valid = is_default or bits is not None
+    expected = 'none without weight_bits, as weights are float32'
+    check_field(self, 'fraction_bits', is_valid, expected)
     is_valid = all(is_count(bits, 0) and bits <= 24 for bits in self.fractions)
     check_field(self, 'fraction_bits', is_valid, '0 to 24 bits')
 
@@ -238,7 +245,7 @@ def _draws_thresholds(sampler):
 
 
 # Fields of one kind of neuron alone.
-_BIPOLAR = ('ceiling', 'weight_bits')
+_BIPOLAR = ('ceiling', 'weight_bits', 'fraction_bits')
 _STOCHASTIC = 'window', 'read_noise'
 _DEFAULTS = {
   field.name: field.default for field in dataclasses.fields(NetworkConfig)

@@ -136,11 +136,6 @@ class Wiring:
     """Number of weights, which all positions share."""
     return math.prod(self.weights_shape)
 
-  @property
-  def num_reads(self) -> int:
-    """Rows that an input drives, at most, at all positions."""
-    return 1 if self.inputs is None else len(self._rows_of_inputs)
-
   def gather(self, values: jax.Array) -> jax.Array:
     """Gathers the inputs of all rows, `[..., I]` to `[..., P, M]`; 0 if silent.
 

@@ -49,8 +49,8 @@ def ssnn(
   Returns:
     The network's pure functions, the same for equal arguments. `jax.grad` of
     `loss` is what the synapses learn: with exact `rates` of all signals,
-    `winner='exact'`, no read noise and no feedback, the gradient of
-    backpropagation.
+    `winner='exact'`, float weights, no read noise and no feedback, the gradient
+    of backpropagation.
 
   Example:
     >>> network = ssnn_jax.ssnn(ssnn_jax.NetworkConfig((4, 8, 3), num_steps=16))
@@ -155,6 +155,7 @@ def settle(
       key, rates, num_steps, config.input_sampler, positions=batch.position
     )
   params, settled = quantize(config, params), []
+  feedback = feedback and quantize(config, feedback)
   for layer, (wiring, gain) in enumerate(
     zip(config.wirings, config.read_gains)
   ):
@@ -190,8 +191,9 @@ def _read_with_feedback(wiring, gain, params, feedback, rates):
 def quantize(config: NetworkConfig, params: types.Params) -> types.Params:
   """Rounds parameters to the grid of `weight_bits` and `fraction_bits`.
 
-  All sums of spikes are then exact, in any order. The derivative is that of the
-  parameters themselves, so that an optimizer collects steps below the grid.
+  Sums of spikes of up to 24 bits are then exact, in any order. The derivative
+  is that of the parameters themselves, so that an optimizer collects steps
+  below the grid.
   """
   if config.weight_bits is None:
     return params

@@ -9,6 +9,7 @@ for looking and for proving; `network.ssnn` trains the settled network.
 """
 
 from collections.abc import Callable
+import dataclasses
 import functools
 from typing import Any
 from typing import NamedTuple
@@ -17,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ssnn_jax import checks
 from ssnn_jax import network
 from ssnn_jax import spikes
 from ssnn_jax import spiking
@@ -25,6 +27,7 @@ from ssnn_jax.config import NetworkConfig
 from ssnn_jax.simulation import samples
 
 _TICKS_AT_ONCE = 32
+_MOST_STEPS = 1 << 14  # of a presentation
 _MOST_TICKS = 1 << 16  # a network of loops may never be silent
 
 
@@ -52,9 +55,10 @@ class Wires(NamedTuple):
   """How spikes travel, and how many of them.
 
   Attributes:
-    forward: ticks that the spikes of each layer but the last are on their way,
-      one number for a layer, or one for each neuron; None is 0.
-    backward: those of the error spikes of each layer but the first.
+    forward: for each layer that sends spikes, inputs and hidden layers, the
+      ticks that these are on their way: a whole number, or an array of one for
+      each neuron; None is 0.
+    backward: those of error spikes, for each hidden layer and the output.
     cap: most spikes of a neuron in a tick, of either sign; None has no bound.
     error_cap: most error spikes.
     error_start: ticks in which no error spike is sent, as most of the first
@@ -78,7 +82,9 @@ class Played(NamedTuple):
   errors: tuple[np.ndarray, ...]  #: [n, B, ...] of hidden layers and output
   potentials: np.ndarray  #: [n, B, C] of the output after each tick, D / k
   winners: np.ndarray  #: [n, B, C] ticks that each class has won so far, W
-  update: Any  #: what the synapses collected, in the structure of parameters
+  #: what the synapses collected, X E / T^2 and its mean over samples, in the
+  #: structure of the parameters: `jax.grad` of the settled network
+  update: Any
   params: Any  #: parameters after the presentation
 
   @property
@@ -124,10 +130,14 @@ def play(
     labels: `[B]` integer classes.
     wires: delays and bounds.
     learning_rate: of weights that move in each tick by what their synapses
-      collect; 0 leaves them as they are.
+      collect; 0 leaves them as they are, rounded to the grid of `weight_bits`.
 
   Returns:
     The presentation.
+
+  Raises:
+    UserError: if the network has exact signals or T is too large, or as
+      `play_circuit`.
 
   Example:
     >>> config = ssnn_jax.NetworkConfig((4, 8, 3), num_steps=8)
@@ -138,12 +148,21 @@ def play(
     ...   config, params, jax.random.key(1), images, labels)
     >>> played.counts[0].tolist()  # of 8 ticks
     [[0, 2, 4, 8]]
+    >>> wires = realtime.Wires(forward=(np.array([0, 3, 1, 2]), 5), cap=None)
+    >>> later = realtime.play(
+    ...   config, params, jax.random.key(1), images, labels, wires)
+    >>> bool((later.counts[1] == played.counts[1]).all())
+    True
   """
   if config.neuron != 'bipolar' or config.rates or config.winner != 'softmax':
     raise types.UserError(
       f'neuron is {config.neuron}, rates are {config.rates} and winner is '
       f'{config.winner}; expected bipolar neurons with spikes in all signals.'
     )
+  config = dataclasses.replace(config, dropout=0.0)
+  expected = f'at most {_MOST_STEPS} ticks, to be played'
+  is_valid = config.num_steps <= _MOST_STEPS
+  checks.check_field(config, 'num_steps', is_valid, expected)
   batch = samples.prepare(config, params, key, inputs, labels)
   train = input_train(config, key, batch)
   phases = spiking.draw_phases(key, batch.position)
@@ -214,8 +233,10 @@ def play_circuit(
     The presentation.
 
   Raises:
-    UserError: if the circuit is not silent after 65,536 ticks.
+    UserError: if parameters are not finite, wires do not fit the circuit, the
+      train is longer than T, or there is no silence after 65,536 ticks.
   """
+  _check(circuit, params, train, wires)
   batch_size = len(labels)
   zeros = [jnp.zeros((batch_size, *shape)) for shape in circuit.shapes]
   delays = []
@@ -244,7 +265,7 @@ def play_circuit(
   if start is None:
     start = circuit.num_steps // 2
   wires = wires._replace(forward=None, backward=None, error_start=start)
-  rows = circuit, wires, learning_rate
+  rows = circuit, wires, float(learning_rate)
   for first in range(0, _MOST_TICKS, _TICKS_AT_ONCE):
     own = np.zeros((_TICKS_AT_ONCE, *train.shape[1:]), np.float32)
     own[: max(0, num_given - first)] = train[first : first + _TICKS_AT_ONCE]
@@ -273,6 +294,39 @@ def play_circuit(
   )
 
 
+def _check(circuit, params, train, wires):
+  """Refuses what would end in silence without having settled."""
+
+  def check(is_valid, found, expected):
+    if not is_valid:
+      raise types.UserError(f'{found}; expected {expected}.')
+
+  is_finite = all(np.isfinite(own).all() for own in jax.tree.leaves(params))
+  check(is_finite, 'params are NaN or infinite', 'finite numbers')
+  expected = f'at most {circuit.num_steps}, as num_steps'
+  check(
+    len(train) <= circuit.num_steps, f'train has {len(train)} ticks', expected
+  )
+  num_layers = len(circuit.shapes) - 1
+  for name in ('forward', 'backward'):
+    given = getattr(wires, name)
+    if given is not None:
+      is_valid = len(given) == num_layers and all(
+        np.issubdtype(np.asarray(own).dtype, np.integer) and np.min(own) >= 0
+        for own in given
+      )
+      expected = f'whole numbers of ticks for each of {num_layers} layers'
+      check(is_valid, f'wires have {name} delays {given!s:.80}', expected)
+  for name in ('cap', 'error_cap'):
+    cap = getattr(wires, name)
+    is_valid = cap is None or checks.is_count(cap)
+    check(is_valid, f'wires have {name}={cap}', 'one spike or more, or None')
+  start = wires.error_start
+  is_valid = start is None or 0 <= start <= circuit.num_steps
+  expected = f'a tick from 0 to {circuit.num_steps}, or None'
+  check(is_valid, f'wires have error_start={start}', expected)
+
+
 class Events(NamedTuple):
   """Events of a presentation, means over samples, of each layer."""
 
@@ -280,9 +334,10 @@ class Events(NamedTuple):
   stayed: tuple[float, ...]  #: those that were not taken back
   errors_sent: tuple[float, ...]  #: error spikes of hidden layers and output
   errors_stayed: tuple[float, ...]
-  reads: tuple[float, ...]  #: forward spikes and biases that reach a synapse
+  reads: tuple[float, ...]  #: forward spikes that reach a synapse, and biases
   transposed_reads: tuple[float, ...]  #: error spikes that reach one, for below
-  updates: tuple[float, ...]  #: changes of a synapse, by a spike at either end
+  #: changes of a weight, by a spike at either end
+  updates: tuple[float, ...]
 
 
 def count_events(config: NetworkConfig, played: Played) -> Events:
@@ -428,7 +483,7 @@ def _play_ticks(
       update=jax.tree.map(lambda a, b: a + scale * b, state.update, collected),
     )
     potential = after.drives[-1] / jnp.minimum(ticks + 1.0, num_steps)
-    whole = lambda layers: tuple(own.astype(jnp.int16) for own in layers)
+    whole = lambda layers: tuple(own.astype(jnp.int32) for own in layers)
     return after, (whole(spikes), whole(errors), potential, winners)
 
   ticks = first + jnp.arange(len(train))

@@ -31,9 +31,10 @@ normalization, maximum pooling, other activation functions and products of
 activations are no synapses: they run, but their signals are not spikes.
 
 Counts, and sums of counts, are exact in any order, on any number of
-accelerators, if T, G and the batch size are powers of two and the weights lie
-on a grid (`NetworkConfig.weight_bits`); of other numbers the last bit may
-differ, and with it a spike whose drive is halfway between two counts.
+accelerators, if T, G, the batch size and other factors are powers of two, the
+weights lie on a grid (`NetworkConfig.weight_bits`), and sums have at most 24
+bits; of other numbers the last bit may differ, and with it a spike whose drive
+is halfway between two counts.
 
 Example:
   >>> import optax
@@ -67,7 +68,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from ssnn_jax import checks
 from ssnn_jax import spikes
+from ssnn_jax import types
 from ssnn_jax.spikes import hashing
 from ssnn_jax.spikes import thresholds
 from ssnn_jax.spikes.thresholds import Role
@@ -85,7 +88,8 @@ def encode(
 
   Args:
     key: PRNG key of the presentation; 'regular' trains need none.
-    images: `[B, ...]` as for `rate_encode`.
+    images: `[B, ...]` as for `rate_encode`, which checks no values inside
+      `jax.jit`: floats must be rates, not grey values up to 255.
     num_steps: T, ticks of a presentation.
     sampler: 'regular' trains have floor(T x + 1/2) evenly spaced spikes for a
       grey value x, without a random number; 'sobol' or 'bernoulli' trains, or
@@ -102,6 +106,7 @@ def encode(
     >>> spiking.encode(jax.random.key(0), images, num_steps=4)
     Array([[0.  , 0.25, 0.5 , 1.  ]], dtype=float32)
   """
+  _check_steps(num_steps)
   rates = spikes.rate_encode(images)
   if sampler == 'regular':
     counts = jnp.floor(num_steps * rates + 0.5)
@@ -124,6 +129,9 @@ def draw_trains(
   Returns `[B, K, I]` uint32 words of 32 ticks, those from T on without spikes.
   """
   if isinstance(sampler, str):
+    if sampler not in spikes.SAMPLERS:
+      names = ', '.join(('regular', *spikes.SAMPLERS))
+      raise types.UserError(f'sampler is {sampler}; expected one of {names}.')
     sampler = spikes.SAMPLERS[sampler]
   key = thresholds.make_keys(key, 1)[0, Role.INPUT]
   words = jnp.arange(spikes.count_words(num_steps))
@@ -152,7 +160,8 @@ def fire(
   """Fires the neurons of a layer: an activation function of spikes.
 
   It is `floor(clip(D, 0, c T) + 1/2) / T` of the drive D = T v. Its derivative
-  rounds the error that arrives to spikes, and sends them where 0 < D < c T.
+  rounds the error that arrives to spikes, and sends them where 0 < D < c T. All
+  arguments but the potential are Python's, not traced.
 
   Args:
     potential: v = D / T, the mean current of each neuron, a linear function of
@@ -161,13 +170,15 @@ def fire(
     gain: G, error spikes for one unit of error; a spike is worth 1 / G.
     ceiling: c, largest rate, in spikes per tick; c T is the largest count.
     batch_axis: axis of the samples, over which `cross_entropy` takes the mean:
-      errors are those of a sample, times its length; None is a single sample,
-      also below `jax.vmap`, whose gradient is taken below it, too.
+      errors are those of a sample, times its length; None, or a potential of
+      one axis, is a single sample, also below `jax.vmap`, whose gradient is
+      taken below it, too. A loss that is scaled has other spikes: scale the
+      gradient instead.
     exact: what is exact instead of spikes: 'forward', the rate clip(v, 0, c);
       'backward', the error.
 
   Returns:
-    Rates X / T in the shape of the potential, from 0 to c.
+    Rates X / T in the shape of the potential, from 0 to c, rounded to a count.
 
   Example:
     >>> from ssnn_jax.spiking import fire
@@ -177,7 +188,13 @@ def fire(
     >>> jax.grad(lambda v: jnp.sum(fire(v, 4) * 0.1))(v)  # 0.4 is 1.6 spikes
     Array([[0.   , 0.125, 0.125, 0.125, 0.   ]], dtype=float32)
   """
-  del gain, batch_axis
+  del batch_axis
+  _check_exact(exact, 'forward', 'backward', 'inputs')
+  _check_steps(num_steps)
+  if not gain > 0 or not ceiling > 0:
+    raise types.UserError(
+      f'gain is {gain} and ceiling {ceiling}; expected positive numbers.'
+    )
   if 'forward' in exact:
     return jnp.clip(potential, 0.0, ceiling)
   drive = jnp.clip(num_steps * potential, 0.0, ceiling * num_steps)
@@ -193,7 +210,8 @@ def _fire_forward(potential, num_steps, gain, ceiling, batch_axis, exact):
 def _fire_backward(num_steps, gain, ceiling, batch_axis, exact, gate, error):
   del ceiling
   if 'backward' not in exact:
-    samples = 1 if batch_axis is None else error.shape[batch_axis]
+    is_single = batch_axis is None or error.ndim == 1
+    samples = 1 if is_single else error.shape[batch_axis]
     # Of errors, which are means over samples; an int32 could overflow.
     unit = float(num_steps * samples)
     error = jnp.floor(gain * (unit * error) + 0.5) / (gain * unit)
@@ -201,6 +219,20 @@ def _fire_backward(num_steps, gain, ceiling, batch_axis, exact, gate, error):
 
 
 fire.defvjp(_fire_forward, _fire_backward)
+
+
+def _check_steps(num_steps):
+  """Refuses numbers of ticks of which no count would be right."""
+  if not checks.is_count(num_steps):
+    raise types.UserError(f'num_steps is {num_steps}; expected 1 tick or more.')
+
+
+def _check_exact(exact, *names):
+  """Refuses names of signals that would be spikes in silence."""
+  if isinstance(exact, str) or not set(exact) <= {*names}:
+    raise types.UserError(
+      f'exact is {exact!r}; expected a tuple of names among {", ".join(names)}.'
+    )
 
 
 def count_winners(
@@ -279,11 +311,19 @@ def cross_entropy(
   Returns:
     The mean loss of the samples, in nats.
   """
+  _check_exact(exact, 'winners')
+  _check_steps(num_steps)
+  if logits.ndim > 2 or logits.ndim != jnp.ndim(labels) + 1:
+    raise types.UserError(
+      f'logits have shape {logits.shape} and labels {jnp.shape(labels)}; '
+      'expected [B, C] and [B], or [C] and a number.'
+    )
   if logits.ndim == 1:
+    batch = logits[None], jnp.asarray(labels)[None]
     return cross_entropy(
-      key, logits[None], labels[None], num_steps, positions=positions,
-      exact=exact,
-    )  # fmt: skip
+      key, *batch, num_steps, positions=positions, exact=exact
+    )
+  checks.check_labels(jnp.asarray(labels), *logits.shape)
   if positions is None:
     positions = jnp.arange(len(logits))
   target = jax.nn.one_hot(labels, logits.shape[-1])

@@ -36,7 +36,9 @@ class ConfigTest(parameterized.TestCase):
     self.assertEqual(config.schedule, (num_steps, expected))
 
   def test_defaults_depend_on_the_neuron(self):
-    bipolar = ssnn_jax.NetworkConfig(SIZES, fraction_bits=(9, 8, 7))
+    bipolar = ssnn_jax.NetworkConfig(
+      SIZES, weight_bits=12, fraction_bits=(9, 8, 7)
+    )
     stochastic = networks.stochastic(SIZES)
     self.assertEqual(bipolar.gains, (4.0, 4.0, 1.0))
     self.assertEqual(stochastic.gains, (1.0, 1.0, 1.0))

@@ -28,6 +28,7 @@ from ssnn_jax import datasets
 from ssnn_jax import hardware
 from ssnn_jax import layers
 from ssnn_jax import realtime
+from ssnn_jax import spiking
 from ssnn_jax import training
 from ssnn_jax.chip import cosimulation
 from ssnn_jax.datasets import event_camera
@@ -55,7 +56,7 @@ FIELDS = (
   (dict(input_shape=(6,)), 'input_shape is .*none, without layers'),
   (dict(num_steps=0), 'num_steps is 0; expected'),
   (dict(num_steps=64.0), 'num_steps is 64.0; expected'),
-  (dict(num_steps=2**24 + 1), 'num_steps is 16777217; .*1 to 16777216 ticks'),
+  (dict(num_steps=2**24 + 1), 'num_steps is 16777217; .*1 to 8388608 ticks'),
   (
     dict(neuron='integrate_and_fire'),
     'neuron is integrate_and_fire; expected one of bipolar, stochastic',
@@ -97,8 +98,16 @@ FIELDS = (
   (dict(weight_bits=1), 'weight_bits is 1; expected 2 to 24 bits'),
   (dict(weight_bits=25), 'weight_bits is 25; expected 2 to 24 bits'),
   (dict(weight_bits=8.0), 'weight_bits is 8.0; expected 2 to 24 bits'),
-  (dict(fraction_bits=25), 'fraction_bits is 25; expected 0 to 24 bits'),
-  (dict(fraction_bits=(9, -1)), 'fraction_bits is .*expected 0 to 24 bits'),
+  (dict(ceiling=0.001), 'ceiling is 0.001; expected 0.0078125 or more'),
+  (dict(fraction_bits=9), 'fraction_bits is 9; expected none without weight_'),
+  (
+    dict(weight_bits=8, fraction_bits=25),
+    'fraction_bits is 25; expected 0 to 24 bits',
+  ),
+  (
+    dict(weight_bits=8, fraction_bits=(9, -1)),
+    'fraction_bits is .*expected 0 to 24 bits',
+  ),
   (dict(fraction_bits=(9,)), 'fraction_bits is .*the 2 layers of weights'),
   (dict(fraction_bits=None), 'fraction_bits is None; expected'),
   (dict(gain=0.0), 'gain is 0.0; expected positive'),
@@ -170,8 +179,8 @@ VALUES = (
 )
 
 
-def _play(config):
-  return realtime.play(config, GOOD_PARAMS, KEY, GOOD, LABELS)
+def _play(config, wires=realtime.Wires()):  # noqa: B008
+  return realtime.play(config, GOOD_PARAMS, KEY, GOOD, LABELS, wires)
 
 
 LIBRARY_CALLS = (
@@ -188,6 +197,51 @@ LIBRARY_CALLS = (
   (
     lambda: _play(dataclasses.replace(CONFIG, winner='exact')),
     'winner is exact; expected .*spikes in all signals',
+  ),
+  *(
+    (lambda own=own: _play(CONFIG, realtime.Wires(**own)), words)
+    for own, words in (
+      ({'forward': (1.5, 0)}, 'forward delays .*whole numbers of ticks'),
+      ({'forward': (-1, 0)}, 'forward delays .*for each of 2 layers'),
+      ({'backward': (1,)}, 'backward delays .*for each of 2 layers'),
+      ({'cap': 0}, 'cap=0; expected one spike or more'),
+      ({'error_cap': 0.5}, 'error_cap=0.5; expected one spike or more'),
+      ({'error_start': 5}, 'error_start=5; expected a tick from 0 to 4'),
+    )
+  ),
+  (
+    lambda: realtime.play(
+      CONFIG,
+      jax.tree.map(lambda own: own * np.nan, GOOD_PARAMS),
+      KEY,
+      GOOD,
+      LABELS,
+    ),
+    'params are NaN or infinite',
+  ),
+  *(
+    (lambda own=own: spiking.fire(GOOD[0], **{'num_steps': 4} | own), words)
+    for own, words in (
+      ({'num_steps': 0}, 'num_steps is 0; expected 1 tick or more'),
+      ({'num_steps': 2.5}, 'num_steps is 2.5; expected 1 tick'),
+      ({'gain': 0.0}, 'gain is 0.0 and .*positive numbers'),
+      ({'ceiling': -1.0}, 'ceiling -1.0; expected positive'),
+      ({'exact': ('forwards',)}, 'exact is .*among forward, backward'),
+      ({'exact': 'backward'}, "exact is 'backward'; expected a tuple"),
+    )
+  ),
+  *(
+    (lambda own=own: spiking.cross_entropy(KEY, *own, 4), words)
+    for own, words in (
+      ((GOOD[:, 0], LABELS + 1), 'classes from 0 to 2'),
+      ((GOOD[:, 0], LABELS - 1), 'classes from 0 to 2'),
+      ((GOOD, LABELS), r'logits have shape \(2, 2, 3\)'),
+      ((GOOD[:, 0], LABELS[:, None]), r'labels \(2, 1\); expected'),
+    )
+  ),
+  (
+    lambda: spiking.encode(KEY, GOOD, 4, 'poisson'),
+    'sampler is poisson; expected one of regular, sobol',
   ),
   (lambda: CONV.connect((784,)), 'expected an image'),
   (lambda: layers.Dense(0), 'units is 0; expected'),
@@ -648,7 +702,7 @@ class ResultsTest(parameterized.TestCase):
 COMMANDS = [  # flags of experiments.run, words
   # Numbers that would be cut to 32 bits, or never end.
   ('--num_steps=2147483648', '--num_steps is 2147483648'),
-  ('--num_steps=16777217', '--num_steps is 16777217; .* 16777216'),
+  ('--num_steps=16777217', '--num_steps is 16777217; .* 8388608'),
   (
     '--neuron=stochastic --num_steps=1000000000',
     'num_steps is 1000000000.* 67108863',

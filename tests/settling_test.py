@@ -404,8 +404,8 @@ MUTATIONS = {
   'no winners': ('count_winners', lambda phase, v, k: jnp.zeros_like(v)),
 }  # fmt: skip
 PLAYED = {
-  'inputs go on after T ticks': lambda: mock.patch.object(
-    realtime, 'input_train', after(lambda own: jnp.concatenate([own, own[:1]]))
+  'inputs end a tick too early': lambda: mock.patch.object(
+    realtime, 'input_train', after(lambda own: own[:-1])
   ),
   'weights are not on their grid': lambda: mock.patch.object(
     network, 'quantize', after(lambda own: jax.tree.map(lambda x: x / 3, own))

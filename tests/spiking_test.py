@@ -374,7 +374,7 @@ class GridTest(parameterized.TestCase):
     rounded = network.quantize(config, params)
     expected, _ = learn(rounded, make_key(1), *batch)
     networks.assert_same(found, expected)
-    floats = dataclasses.replace(config, weight_bits=None)
+    floats = dataclasses.replace(config, weight_bits=None, fraction_bits=10)
     expected, _ = jax.grad(ssnn_jax.ssnn(floats).loss, has_aux=True)(
       rounded, make_key(1), *batch
     )

@@ -189,14 +189,18 @@ def list_networks(dataset: Any) -> Iterator[ssnn_jax.NetworkConfig]:
         )
 
 
-def _measure():
-  """Yields the lines of all networks of the flags."""
+def load() -> ssnn_jax.datasets.Dataset:
+  """Loads the set of images of the flags; refuses recordings."""
   if catalog.is_recorded(FLAGS.dataset):
     raise ssnn_jax.UserError(
       f'--dataset={FLAGS.dataset} holds recordings; give a set of images.'
     )
-  config = config_lib.default(FLAGS.dataset)
-  dataset, size = train.load(config, FLAGS.data_dir), FLAGS.batch_size
+  return train.load(config_lib.default(FLAGS.dataset), FLAGS.data_dir)
+
+
+def _measure():
+  """Yields the lines of all networks of the flags."""
+  dataset, size = load(), FLAGS.batch_size
   batch = [array[-size:] for array in dataset.train]
   sizes = None
   networks = list(dict.fromkeys(list_networks(dataset)))

@@ -17,8 +17,6 @@ import numpy as np
 import tqdm
 
 from experiments import command
-from experiments import config as config_lib
-from experiments import train
 from experiments.measurements import fidelity
 from experiments.measurements import json_lines
 import ssnn_jax
@@ -54,8 +52,7 @@ def measure(
 
 def _measure() -> Iterator[dict[str, Any]]:
   """Yields the lines of all networks and wires of the flags."""
-  config = config_lib.default(FLAGS.dataset)
-  dataset, size = train.load(config, FLAGS.data_dir), FLAGS.batch_size
+  dataset, size = fidelity.load(), FLAGS.batch_size
   batch = [array[-size:] for array in dataset.train]
   networks = list(dict.fromkeys(fidelity.list_networks(dataset)))
   caps = [tuple(map(_read_cap, cap.split(':'))) for cap in FLAGS.caps]

@@ -36,4 +36,5 @@ STUDY = Study(
     'gain': ('1.0', '4.0'),
     'window': ('T', ''),
   },
+  drawn={'layer_sizes': '784-256-10'},
 )

@@ -1,7 +1,6 @@
 """Networks from a forward pass and an update rule.
 
-Backpropagation, the default rule, is the only use of automatic differentiation
-in the library.
+The default rule is backpropagation.
 """
 
 from collections.abc import Callable

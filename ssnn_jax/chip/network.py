@@ -21,7 +21,6 @@ from ssnn_jax.chip import rules
 from ssnn_jax.chip import samples
 from ssnn_jax.chip.config import ChipConfig
 from ssnn_jax.hardware import devices
-from ssnn_jax.simulation import samples as samples_lib
 from ssnn_jax.spikes import encoding
 
 
@@ -82,7 +81,7 @@ def make_network(
     del key  # the registers of the generators run on
     pixels = encode(config, inputs)
     checks.check_array('labels', labels)
-    samples_lib.check_labels(labels, len(pixels), config.layer_sizes[-1])
+    checks.check_labels(labels, len(pixels), config.layer_sizes[-1])
     labels = jnp.asarray(labels, jnp.int32)
     presented, response = present(
       params, state.generators, pixels, labels, state.enable

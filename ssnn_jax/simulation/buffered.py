@@ -2,7 +2,7 @@
 
 A neuron emits the spikes of a window from its potential at the end of that
 window, and errors of a window coincide with the spikes of the same window,
-which wait for them. `ssnn_jax.reference.window` says it tick by tick.
+which wait for them. `ssnn_jax.reference.stochastic` says it tick by tick.
 """
 
 from collections.abc import Callable

@@ -69,7 +69,7 @@ def prepare(
     )
   if labels is not None:
     checks.check_array('labels', labels)
-    check_labels(labels, batch_size, config.layer_sizes[-1])
+    checks.check_labels(labels, batch_size, config.layer_sizes[-1])
   first = jax.lax.axis_index(axis_name) * batch_size if axis_name else 0
   positions = first + jnp.arange(batch_size)
   masks = draw_dropout_masks(config, key, positions)
@@ -109,26 +109,6 @@ def check_params(config: NetworkConfig, params: types.Params) -> None:
         'pass the params of this network.'
       )
     expected = [shape[-1:] for shape in expected]
-
-
-def check_labels(
-  labels: jax.Array | np.ndarray, batch_size: int, num_classes: int
-) -> None:
-  """Raises a UserError if labels are not one class for each input."""
-  is_integer = jnp.issubdtype(labels.dtype, jnp.integer)
-  if labels.shape != (batch_size,) or not is_integer:
-    raise types.UserError(
-      f'labels are {labels.dtype} of shape {labels.shape}; expected one '
-      f'integer class for each of the {batch_size} inputs.'
-    )
-  if isinstance(labels, jax.core.Tracer):
-    return
-  values = np.asarray(labels)
-  if values.min() < 0 or values.max() >= num_classes:
-    raise types.UserError(
-      f'labels lie within [{values.min()}, {values.max()}]; expected classes '
-      f'from 0 to {num_classes - 1}.'
-    )
 
 
 def draw_dropout_masks(

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import tqdm
 
+from ssnn_jax import checks
 from ssnn_jax import types
 from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import types as dataset_types
-from ssnn_jax.simulation import samples
 from ssnn_jax.training import loop
 from ssnn_jax.training import state as state_lib
 
@@ -165,7 +165,7 @@ def load_splits(
     try:
       inference = jax.eval_shape(infer, params, jax.random.key(0))
       num_classes = inference.potential.shape[-1]
-      samples.check_labels(labels, len(inputs), num_classes)
+      checks.check_labels(labels, len(inputs), num_classes)
     except types.UserError as error:
       raise types.UserError(f'{name}: {error}') from None
     return jax.device_put((inputs, labels.astype(np.int32)))

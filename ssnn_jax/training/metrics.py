@@ -32,7 +32,7 @@ def predict(inference: types.Inference, readout: str = 'winner') -> jax.Array:
       network is `Network.readout`.
 
   Returns:
-    The classes.
+    The classes; -1 where potentials are NaN or infinite.
 
   Example:
     >>> inference = ssnn_jax.Inference(
@@ -51,7 +51,9 @@ def predict(inference: types.Inference, readout: str = 'winner') -> jax.Array:
     'potential': potential,
   }[readout]
   most = jnp.max(counts, axis=-1, keepdims=True)
-  return jnp.argmax(jnp.where(counts == most, potential, -jnp.inf), axis=-1)
+  best = jnp.argmax(jnp.where(counts == most, potential, -jnp.inf), axis=-1)
+  is_finite = jnp.all(jnp.isfinite(potential), axis=-1)
+  return jnp.where(is_finite, best, -1)
 
 
 def cross_entropy(inference: types.Inference, labels: jax.Array) -> jax.Array:

@@ -80,13 +80,7 @@ def record(
 
   def unpack(words, shape):
     """Unpacks the `[blocks, K, N]` words of all blocks to `[T, ...]`."""
-    # Several words of the same ticks are the first spikes of a tick, the second
-    # ones and so on.
-    num_words = spikes.count_words(config.num_steps)
-    words = words.reshape(num_words, -1, words.shape[-1])
-    train = sum(
-      np.asarray(spikes.unpack(own)) for own in np.swapaxes(words, 0, 1)
-    )
+    train = np.asarray(spikes.unpack(words.reshape(-1, words.shape[-1])))
     return train[: config.num_steps].reshape(-1, *shape)
 
   layers = zip(config.wirings, signals.forward, signals.errors)
@@ -108,7 +102,7 @@ def _record_played(config, played):
   wirings = config.wirings
   emitted = map(record_layer, played.spikes, [w.input_shape for w in wirings])
   errors = map(record_layer, played.errors, [w.output_shape for w in wirings])
-  decided = played.winners[:, 0].astype(np.int8)
+  decided = np.int32(played.winners[:, 0])
   winners = np.diff(decided, axis=0, prepend=np.zeros_like(decided[:1]))
   return Raster(tuple(emitted), tuple(errors), winners, len(winners))
 
