@@ -86,14 +86,17 @@ def _bipolar(config, axis_name, feedback):
   """Builds a network of bipolar neurons, settled."""
   without_dropout = dataclasses.replace(config, dropout=0.0)
 
+  def respond(key, batch, potential):
+    phases = spiking.draw_phases(key, batch.position)
+    winners = spiking.count_winners(phases, potential, config.num_steps)
+    return types.Inference(winners, potential)
+
   def infer(params, key, inputs):
     batch = samples.prepare(
       without_dropout, params, key, inputs, axis_name=axis_name
     )
     potential = settle(without_dropout, params, key, batch).potential
-    phases = spiking.draw_phases(key, batch.position)
-    winners = spiking.count_winners(phases, potential, config.num_steps)
-    return types.Inference(winners, potential)
+    return respond(key, batch, potential)
 
   def loss(params, key, inputs, labels):
     checks.check_array('labels', labels)
@@ -105,9 +108,7 @@ def _bipolar(config, axis_name, feedback):
       key, potential, labels, config.num_steps, positions=batch.position,
       exact=exact,
     )  # fmt: skip
-    phases = spiking.draw_phases(key, batch.position)
-    winners = spiking.count_winners(phases, potential, config.num_steps)
-    return value, types.Inference(winners, potential)
+    return value, respond(key, batch, potential)
 
   return types.Network(
     init=functools.partial(init, config),
