@@ -86,7 +86,7 @@ def make_run(
     forward, potentials = run_forward(
       weights.forward, sources, sample, state.potentials, block
     )
-    output = potentials[last][None]
+    output = potentials[last]
     inhibition, winners = rules.compete(
       config.winner == 'race', sources, state.inhibition, output, windows
     )
@@ -94,7 +94,7 @@ def make_run(
       errors = run_back(
         weights.transposed, sources, sample, potentials, winners, windows
       )
-    response = rules.respond(output, potentials[last], winners, windows.mask)
+    response = rules.respond(output, winners, windows.mask[0])
     state = rules.State(potentials, inhibition)
     return state, types.Signals(forward, errors, response, winners)
 

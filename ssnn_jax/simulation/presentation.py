@@ -76,11 +76,11 @@ def make_simulate(
     carry = jax.tree.map(
       lambda x: jnp.broadcast_to(x, (len(batch.position), *x.shape)), start
     )
-    if schedule.num_blocks == 1:  # `vmap` would trace a loop several times
+    if schedule.num_windows == 1:  # `vmap` would trace a loop several times
       (_, response), observed = run_block(carry, 0)
       return response, jax.tree.map(lambda x: x[None], observed)
     (_, response), observed = jax.lax.scan(
-      run_block, carry, jnp.arange(schedule.num_blocks)
+      run_block, carry, jnp.arange(schedule.num_windows)
     )
     return response, observed
 

@@ -89,13 +89,11 @@ def send_inputs(
 ) -> tuple[jax.Array, jax.Array]:
   """Sends the spikes of the inputs, given or sampled; returns as `send`."""
   masks = block.windows.mask
-  mask = jnp.sum(masks, axis=0, dtype=jnp.uint32)  # the rates are constant
   if inputs.train is not None:
-    words = inputs.train.at[block.words].get(mode='clip') & mask[:, None]
+    words = inputs.train.at[block.words].get(mode='clip') & masks[0][:, None]
     return words, count(words, masks)
   source = sources(Role.INPUT, 0, len(inputs.rates))
-  words, counts = send(source, inputs.rates[None], mask[None])
-  return words, counts if len(masks) == 1 else count(words, masks)
+  return send(source, inputs.rates[None], masks)
 
 
 def send_errors(
@@ -106,21 +104,14 @@ def send_errors(
   Returns their streams, `[K, J]` words, and `[W, J]` counts, positive minus
   negative.
   """
-  if len(masks) == 1:  # an error has one sign in a window: sampled once
-    words, counts = send(source, composite.error_rates(gain, errors), masks)
-    is_positive, silent = errors > 0, jnp.uint32(0)
-    streams = types.ErrorStreams(
-      positive=jnp.where(is_positive, words, silent),
-      negative=jnp.where(is_positive, silent, words),
-    )
-    return streams, jnp.where(is_positive, counts, -counts)
-  rates = (
-    composite.error_rates(gain, jax.nn.relu(own)) for own in (errors, -errors)
-  )
+  words, counts = send(source, composite.error_rates(gain, errors), masks)
+  # An error has one sign in a window.
+  is_positive, silent = errors > 0, jnp.uint32(0)
   streams = types.ErrorStreams(
-    *(thresholds.sample_words(source, own, masks) for own in rates)
+    positive=jnp.where(is_positive, words, silent),
+    negative=jnp.where(is_positive, silent, words),
   )
-  return streams, count_signed(streams, masks)
+  return streams, jnp.where(is_positive, counts, -counts)
 
 
 def send_output_errors(
@@ -204,49 +195,37 @@ def compete(
   is_race: bool,
   sources: Sources,
   inhibition: jax.Array,
-  potentials: jax.Array,
+  potential: jax.Array,
   windows: spikes.Window,
 ) -> tuple[jax.Array, jax.Array]:
-  """Finds the winners by `[W, C]` potentials: by a race, or drawn.
+  """Finds the winners by the `[C]` potential: by a race, or drawn.
 
   Returns the inhibition after the block, and `[K, C]` uint32 words of winners.
   """
-  num_windows, num_classes = potentials.shape
   if not is_race:
-    rates = jax.vmap(wta.cumulative_rates)(potentials)
+    rates = wta.cumulative_rates(potential)[None]
     source = sources(Role.WINNER, 0, 1)
     words = thresholds.sample_words(source, rates, windows.mask)
     return inhibition, wta.first(words)
-  noise = thresholds.uniforms(sources(Role.WINNER, 0, num_classes))
-  # A single window has all ticks of the block, several have one each.
-  noise = noise[None] if num_windows == 1 else noise[:num_windows, None]
-  is_valid = jnp.arange(noise.shape[1])[None] < windows.length[:, None]
-  inhibition, winners = jax.lax.scan(
-    lambda theta, window: wta.race(theta, *window),
-    inhibition,
-    (noise, potentials, is_valid),
-  )
-  return inhibition, spikes.pack(winners.reshape(-1, num_classes))
+  noise = thresholds.uniforms(sources(Role.WINNER, 0, len(potential)))
+  is_valid = jnp.arange(len(noise)) < windows.length[0]
+  inhibition, winners = wta.race(inhibition, noise, potential, is_valid)
+  return inhibition, spikes.pack(winners)
 
 
 def respond(
-  potentials: jax.Array,
-  potential: jax.Array,
-  winners: jax.Array,
-  votes: jax.Array,
+  potential: jax.Array, winners: jax.Array, mask: jax.Array
 ) -> types.Inference:
-  """Returns the response of the output layer in a block.
+  """Returns the response of the output layer in a window.
 
-  It has `[W, C]` potentials, and a `[C]` potential after the block. Words of
-  `[K, C]` winners are counted in the ticks that are `[W, K]` votes.
+  Its ticks are the bits of a `[K]` mask, its winners `[K, C]` words. The
+  largest of the `[C]` potentials has all ticks.
   """
-  # The largest potential of each window has the votes of all its ticks.
-  num_votes = spikes.count(votes[:, :, None])
-  largest = jnp.argmax(potentials, axis=1)
-  largest = jax.nn.one_hot(largest, potentials.shape[1], dtype=jnp.int32)
-  is_vote = jnp.sum(votes, axis=0, dtype=jnp.uint32)
+  largest = jax.nn.one_hot(
+    jnp.argmax(potential), len(potential), dtype=jnp.int32
+  )
   return types.Inference(
-    winner_counts=spikes.count(winners & is_vote[:, None]),
+    winner_counts=spikes.count(winners & mask[:, None]),
     potential=potential,
-    largest_counts=jnp.sum(num_votes * largest, axis=0),
+    largest_counts=spikes.count(mask[:, None]) * largest,
   )

@@ -102,43 +102,39 @@ def sample_words(
 
   Args:
     source: thresholds of one sample in K words.
-    rates: `[W, N]` spikes per tick in each window, in [0, 1].
-    masks: `[W, K]` uint32 ticks of each window, which do not overlap.
+    rates: `[1, N]` spikes per tick in a window, in [0, 1].
+    masks: `[1, K]` uint32 ticks of the window.
 
   Returns:
     `[K, N]` uint32 spikes, one bit per tick.
   """
 
-  def sample(word, masks):
-    if len(masks) == 1 and source.sampler.sample:
-      return source.sampler.sample(source, word, rates[0], masks[0])
-    return _compare(source.sampler.thresholds(source, word), rates, masks)
+  def sample(word, mask):
+    if source.sampler.sample:
+      return source.sampler.sample(source, word, rates[0], mask)
+    return _compare(source.sampler.thresholds(source, word), rates[0], mask)
 
-  return jax.vmap(sample, in_axes=(0, 1))(source.words, masks)
+  return jax.vmap(sample)(source.words, masks[0])
 
 
 @jax.jit  # so that it is traced once
 def _compare(
-  thresholds: jax.Array, rates: jax.Array, masks: jax.Array
+  thresholds: jax.Array, rates: jax.Array, mask: jax.Array
 ) -> jax.Array:
-  """Compares the thresholds of a word, `[32, N or 1]`, with its rates.
+  """Compares the thresholds of a word, `[32, N or 1]`, with rates `[N]`.
 
-  Rates are `[W, N]` spikes per tick in windows of `[W]` uint32 ticks; returns
-  `[N]` uint32 spikes of all windows.
+  Returns `[N]` uint32 spikes in the ticks of a uint32 mask.
   """
   places = jnp.arange(TICKS_PER_WORD, dtype=jnp.uint32)
-  window_of_tick = jnp.argmax(masks[:, None] >> places[None] & 1, axis=0)
   rates = round_rates(rates)
 
   def add_tick(tick, spikes):
-    own = rates[window_of_tick[tick]]
-    is_spike = thresholds[tick].astype(jnp.uint32) < own
+    is_spike = thresholds[tick].astype(jnp.uint32) < rates
     return spikes | is_spike.astype(jnp.uint32) << places[tick]
 
-  silent = jnp.zeros(rates.shape[1], jnp.uint32)
+  silent = jnp.zeros(rates.shape, jnp.uint32)
   # A loop over ticks, as a sum over them is not vectorized over neurons.
-  spikes = jax.lax.fori_loop(0, TICKS_PER_WORD, add_tick, silent)
-  return spikes & jnp.sum(masks, dtype=jnp.uint32)
+  return jax.lax.fori_loop(0, TICKS_PER_WORD, add_tick, silent) & mask
 
 
 def is_below(thresholds: jax.Array, rates: jax.Array) -> jax.Array:

@@ -1,4 +1,4 @@
-"""Windows: the division of a presentation into windows, blocks and words."""
+"""Windows: the division of a presentation into windows and words."""
 
 from typing import NamedTuple
 
@@ -9,14 +9,13 @@ TICKS_PER_WORD = 32
 
 
 class Schedule(NamedTuple):
-  """Division of a presentation of T ticks into windows and blocks.
+  """Division of a presentation of T ticks into windows.
 
-  A potential is read once a window of n ticks. A block holds whole words: a
-  window of n = T ticks or of several words or, with n = 1, the ticks of a word.
+  A potential is read once a window of n ticks. A block holds its whole words.
 
   Attributes:
     num_steps: T, ticks of a presentation.
-    window: n, ticks of a window: 1, T or a multiple of 32; the last window of a
+    window: n, ticks of a window: T or a multiple of 32; the last window of a
       presentation may be shorter.
   """
 
@@ -29,20 +28,9 @@ class Schedule(NamedTuple):
     return -(-self.num_steps // self.window)
 
   @property
-  def windows_per_block(self) -> int:
-    """W, windows of a block."""
-    of_word = TICKS_PER_WORD if self.window == 1 else 1
-    return min(self.num_windows, of_word)
-
-  @property
   def words_per_block(self) -> int:
     """K, words of a block."""
     return count_words(self.window)
-
-  @property
-  def num_blocks(self) -> int:
-    """Blocks of a presentation; the last block may be shorter."""
-    return -(-self.num_windows // self.windows_per_block)
 
   @property
   def has_whole_words(self) -> bool:
@@ -51,7 +39,7 @@ class Schedule(NamedTuple):
 
 
 class Window(NamedTuple):
-  """One window; a window past the end of the presentation has no ticks."""
+  """One window."""
 
   mask: jax.Array  #: [K] uint32 ticks of the window in the words of its block
   length: jax.Array  #: number of ticks of the window
@@ -59,10 +47,10 @@ class Window(NamedTuple):
 
 
 class Block(NamedTuple):
-  """Words and windows of one block."""
+  """Words of one window."""
 
   words: jax.Array  #: [K] index of each word within the presentation
-  windows: Window  #: [W, ...] windows of the block
+  windows: Window  #: [1, ...] the window
 
 
 def block(schedule: Schedule, index: jax.Array | int) -> Block:
@@ -70,29 +58,24 @@ def block(schedule: Schedule, index: jax.Array | int) -> Block:
 
   Args:
     schedule: division of the presentation; static.
-    index: index of the block, from 0 to `schedule.num_blocks - 1`.
+    index: index of the window, from 0 to `schedule.num_windows - 1`.
 
   Returns:
     The block.
 
   Example:
-    >>> schedule = ssnn_jax.spikes.Schedule(num_steps=40, window=1)
-    >>> schedule.num_blocks, schedule.windows_per_block
-    (2, 32)
-    >>> ssnn_jax.spikes.block(schedule, 1).windows.length.sum()  # 32 to 39
-    Array(8, dtype=int32)
+    >>> schedule = ssnn_jax.spikes.Schedule(num_steps=40, window=32)
+    >>> schedule.num_windows
+    2
+    >>> ssnn_jax.spikes.block(schedule, 1).windows.length  # ticks 32 to 39
+    Array([8], dtype=int32)
   """
-  num_windows, window = schedule.windows_per_block, schedule.window
-  first = index * num_windows * window
-  words = first // TICKS_PER_WORD + jnp.arange(schedule.words_per_block)
-  starts = first + window * jnp.arange(num_windows)
-
-  def make_window(start):
-    end = jnp.minimum(start + window, schedule.num_steps)
-    mask = mask_before(end, words) & ~mask_before(start, words)
-    return Window(mask, jnp.maximum(end - start, 0), end)
-
-  return Block(words, jax.vmap(make_window)(starts))
+  start = index * schedule.window
+  words = start // TICKS_PER_WORD + jnp.arange(schedule.words_per_block)
+  end = jnp.minimum(start + schedule.window, schedule.num_steps)
+  mask = mask_before(end, words) & ~mask_before(start, words)
+  windows = mask[None], jnp.int32(end - start)[None], end[None]
+  return Block(words, Window(*windows))
 
 
 def count_words(num_steps: int) -> int:

@@ -39,7 +39,7 @@ def read_noise(
 
   of_blocks = jax.vmap(of_block, in_axes=(None, 0))
   noise = jax.jit(jax.vmap(of_blocks, in_axes=(0, None)))(
-    jnp.arange(NUM_POSITIONS), jnp.arange(schedule.num_blocks)
+    jnp.arange(NUM_POSITIONS), jnp.arange(schedule.num_windows)
   )
   return np.asarray(noise, np.float64).reshape(NUM_POSITIONS, -1, size)
 

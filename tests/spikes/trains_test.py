@@ -58,13 +58,13 @@ class SampleTest(parameterized.TestCase):
     bound = 5 * variance * np.sqrt(2 / size)
     self.assertLess(abs(counts.var() - variance), bound)
 
-  @parameterized.parameters((7, 7), (33, 1), (33, 33), (64, 32), (100, 64))
+  @parameterized.parameters((7, 7), (33, 33), (64, 32), (100, 64))
   def test_short_trains_are_prefixes_for_any_window(self, num_steps, window):
     rates = np.linspace(0.1, 0.9, 5, dtype=np.float32)
     whole = unpack(sample(rates, 256, size=5)[0])
     schedule = spikes.Schedule(num_steps, window)
     total = np.zeros((256, 5), np.int8)
-    for index in range(schedule.num_blocks):
+    for index in range(schedule.num_windows):
       block = find_block(schedule, index)
       source = sources.make(block.words, 5)
       masks = block.windows.mask
