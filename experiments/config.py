@@ -24,7 +24,9 @@ from ssnn_jax.baselines import bp_stdp
 from ssnn_jax.baselines import feedback_alignment
 from ssnn_jax.baselines import rpu
 from ssnn_jax.baselines import surrogate_gradient
+from ssnn_jax.config import NEURONS
 from ssnn_jax.config import SIGNALS
+from ssnn_jax.config import WINNERS
 from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import catalog
 from ssnn_jax.hardware import device_config
@@ -172,8 +174,8 @@ def neuron_of(method: str, neuron: str) -> str:
 
 CHOICES = {
   'method': tuple(METHODS),
-  'neuron': ('bipolar', 'stochastic'),
-  'winner': ('softmax', 'race', 'exact'),
+  'neuron': NEURONS,
+  'winner': WINNERS,
   'sampler': ('regular', 'sobol', 'bernoulli'),
   'optimizer': ('sgd', 'adam'),
   'schedule': ('linear', 'cosine', 'constant'),

@@ -604,9 +604,7 @@ def _train_epochs(task, programs, manager, state, run, splits, options):
       # Training does not wait for a checkpoint that is still being written.
       if accuracy is None and (not is_late or manager.is_saving_in_progress()):
         continue
-      evaluated = accuracy
-      if accuracy is not None:
-        evaluated = float(np.mean(accuracy.default))
+      evaluated = accuracy and float(np.mean(accuracy.default))
       copied = jax.device_get(_unwrap_keys(state))
       checkpoints.save(manager, copied, task.seeds, run, evaluated)
       _write(task, run['lines'])

@@ -245,7 +245,7 @@ def _draws_thresholds(sampler):
 
 
 # Fields of one kind of neuron alone.
-_BIPOLAR = ('ceiling', 'weight_bits', 'fraction_bits')
+_BIPOLAR = ('ceiling', 'weight_bits')
 _STOCHASTIC = 'window', 'read_noise'
 _DEFAULTS = {
   field.name: field.default for field in dataclasses.fields(NetworkConfig)

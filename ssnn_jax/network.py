@@ -103,11 +103,7 @@ def _bipolar(config, axis_name, feedback):
     batch = samples.prepare(config, params, key, inputs, labels, axis_name)
     params = average_gradient(params, axis_name)
     potential = settle(config, params, key, batch, feedback).potential
-    exact = ('winners',) if config.winner == 'exact' else ()
-    value = spiking.cross_entropy(
-      key, potential, labels, config.num_steps, positions=batch.position,
-      exact=exact,
-    )  # fmt: skip
+    value = cross_entropy(config, key, batch, potential)
     return value, respond(key, batch, potential)
 
   return types.Network(
@@ -155,6 +151,7 @@ def settle(
     rates = spiking.encode(
       key, rates, num_steps, config.input_sampler, positions=batch.position
     )
+  exact = tuple(name for name in config.rates if name != 'inputs')
   params, settled = quantize(config, params), []
   feedback = feedback and quantize(config, feedback)
   for layer, (wiring, gain) in enumerate(
@@ -170,12 +167,28 @@ def settle(
       potential = potential + probes[layer]
     if layer < len(params) - 1:
       rates = spiking.fire(
-        potential, num_steps, config.gains[layer], config.ceiling, 0,
-        config.rates,
-      )  # fmt: skip
+        potential, num_steps, config.gains[layer], config.ceiling, exact=exact
+      )
       if config.dropout:
         rates = batch.dropout_masks[layer] * rates
   return Settled(tuple(settled), potential)
+
+
+def cross_entropy(
+  config: NetworkConfig,
+  key: jax.Array,
+  batch: samples.Sample,
+  potential: jax.Array,
+) -> jax.Array:
+  """Returns the mean loss of a batch, of its `[B, C]` output potential."""
+  return spiking.cross_entropy(
+    key,
+    potential,
+    batch.label,
+    config.num_steps,
+    positions=batch.position,
+    exact=('winners',) if config.winner == 'exact' else (),
+  )
 
 
 def _read_with_feedback(wiring, gain, params, feedback, rates):

@@ -184,7 +184,8 @@ def input_train(
   if words is not None:
     train = jax.vmap(spikes.unpack, out_axes=1)(words)
     return train[:num_steps]
-  count = jnp.floor(num_steps * rates + 0.5).astype(jnp.int32)
+  count = num_steps * spiking.encode(key, rates, num_steps)
+  count = jnp.round(count).astype(jnp.int32)
   ticks = jnp.arange(num_steps + 1)[:, None, None]
   reached = (2 * ticks * count[None] + num_steps) // (2 * num_steps)
   return jnp.diff(reached, axis=0)
@@ -247,7 +248,7 @@ def play_circuit(
     given = (0,) * len(shapes) if given is None else given
     delays.append(tuple(np.broadcast_to(*own) for own in zip(given, shapes)))
   size = 1 + max(int(np.max(own)) for own in (*delays[0], *delays[1]))
-  way = lambda layers: [jnp.zeros((size, *own.shape)) for own in layers]
+  wires_of = lambda layers: [jnp.zeros((size, *own.shape)) for own in layers]
   state = _State(
     drives=zeros[1:],
     sent=zeros[:-1],
@@ -255,8 +256,8 @@ def play_circuit(
     errors_sent=zeros[1:],
     arrived=zeros[:-1],
     errors_arrived=zeros[1:],
-    on_way=way(zeros[:-1]),
-    errors_on_way=way(zeros[1:]),
+    on_way=wires_of(zeros[:-1]),
+    errors_on_way=wires_of(zeros[1:]),
     params=params,
     update=jax.tree.map(jnp.zeros_like, params),
   )
@@ -265,14 +266,14 @@ def play_circuit(
   if start is None:
     start = circuit.num_steps // 2
   wires = wires._replace(forward=None, backward=None, error_start=start)
-  rows = circuit, wires, float(learning_rate)
+  fixed = circuit, wires, float(learning_rate)
   for first in range(0, _MOST_TICKS, _TICKS_AT_ONCE):
     own = np.zeros((_TICKS_AT_ONCE, *train.shape[1:]), np.float32)
     own[: max(0, num_given - first)] = train[first : first + _TICKS_AT_ONCE]
     on_way = *state.on_way, *state.errors_on_way
     is_silent = first > circuit.num_steps and not any(map(np.any, on_way))
     state, ticks = _play_ticks(
-      *rows, delays, phases, labels, state, jnp.int32(first), own
+      *fixed, delays, phases, labels, state, jnp.int32(first), own
     )
     played.append(jax.device_get(ticks))
     if is_silent and not any(map(np.any, (*ticks[0], *ticks[1]))):
@@ -285,13 +286,8 @@ def play_circuit(
   ticks = jax.tree.map(lambda *own: np.concatenate(own), *played)
   result = Played(*ticks, jax.device_get(state.update), state.params)
   num_ticks = max(circuit.num_steps, int(result.silence.max())) + 1
-  cut = lambda own: own[:num_ticks]
-  return result._replace(
-    spikes=tuple(map(cut, result.spikes)),
-    errors=tuple(map(cut, result.errors)),
-    potentials=cut(result.potentials),
-    winners=cut(result.winners),
-  )
+  ticks = jax.tree.map(lambda own: own[:num_ticks], ticks)
+  return Played(*ticks, result.update, result.params)
 
 
 def _check(circuit, params, train, wires):

@@ -189,7 +189,7 @@ def fire(
     Array([[0.   , 0.125, 0.125, 0.125, 0.   ]], dtype=float32)
   """
   del batch_axis
-  _check_exact(exact, 'forward', 'backward', 'inputs')
+  _check_exact(exact, 'forward', 'backward')
   _check_steps(num_steps)
   if not gain > 0 or not ceiling > 0:
     raise types.UserError(

@@ -403,28 +403,25 @@ MUTATIONS = {
     'count_winners', swap_classes(spiking.count_winners)),
   'no winners': ('count_winners', lambda phase, v, k: jnp.zeros_like(v)),
 }  # fmt: skip
+
+
+def mutate(module, name, change):
+  """Patches a function so that its result is changed."""
+  right = getattr(module, name)
+  return mock.patch.object(module, name, lambda *args: change(right(*args)))
+
+
 PLAYED = {
-  'inputs end a tick too early': lambda: mock.patch.object(
-    realtime, 'input_train', after(lambda own: own[:-1])
+  'inputs end a tick too early': lambda: mutate(
+    realtime, 'input_train', lambda own: own[:-1]
   ),
-  'weights are not on their grid': lambda: mock.patch.object(
-    network, 'quantize', after(lambda own: jax.tree.map(lambda x: x / 3, own))
+  'weights are not on their grid': lambda: mutate(
+    network, 'quantize', lambda own: jax.tree.map(lambda x: x / 3, own)
   ),
-  'the output layer sends all winners anew': lambda: mock.patch.object(
-    spiking, 'count_winners', swap_classes(spiking.count_winners)
+  'one class further wins in each tick': lambda: mutate(
+    spiking, 'count_winners', lambda own: jnp.roll(own, 1, axis=-1)
   ),
 }
-
-
-def after(change):
-  """Returns the function that changes the result of a function."""
-  rights = {'input_train': realtime.input_train, 'quantize': network.quantize}
-
-  def call(*args):
-    right = rights['input_train' if len(args) == 3 else 'quantize']
-    return change(right(*args))
-
-  return call
 
 
 @functools.cache

@@ -158,6 +158,21 @@ def loss_of(model, num_steps=T):
   return loss
 
 
+def train(optimizer, num_steps, model, params, images, labels):
+  """Returns the losses of steps of an optimizer."""
+  loss = loss_of(model)
+
+  @jax.jit
+  def step(carry, key):
+    params, state = carry
+    value, gradient = jax.value_and_grad(loss)(params, key, images, labels)
+    change, state = optimizer.update(gradient, state)
+    return (optax.apply_updates(params, change), state), value
+
+  keys = jax.random.split(make_key(1), num_steps)
+  return jax.lax.scan(step, (params, optimizer.init(params)), keys)[1]
+
+
 class Linen(linen.Module):
   @linen.compact
   def __call__(self, rates):
@@ -256,17 +271,8 @@ class ModelTest(parameterized.TestCase):
     model, params, _ = LIBRARIES[library](built.init(make_key(1)))
     images, labels = make_batch(32)
     labels = jnp.argmax(images[:, :3], axis=1)  # the brightest of three pixels
-    optimizer, loss = optax.adam(0.03), loss_of(model)
-
-    @jax.jit
-    def step(carry, key):
-      params, state = carry
-      value, gradient = jax.value_and_grad(loss)(params, key, images, labels)
-      change, state = optimizer.update(gradient, state)
-      return (optax.apply_updates(params, change), state), value
-
-    keys = jax.random.split(make_key(1), 60)
-    _, losses = jax.lax.scan(step, (params, optimizer.init(params)), keys)
+    losses = train(optax.adam(0.03), 60, model, params, images, labels)
+    # It is 0.08; 0.04, 0.13, 0.43 with other seeds, and 1 without learning.
     self.assertLess(losses[-1], 0.3 * losses[0])
 
   @jax.numpy_dtype_promotion('standard')
@@ -284,21 +290,10 @@ class ModelTest(parameterized.TestCase):
         pooled = linen.avg_pool(second, (2, 2), (2, 2))
         return linen.Dense(10)(pooled.reshape(len(rates), -1))
 
-    model, optimizer = Residual(), optax.adam(0.01)
-    loss = loss_of(lambda params, rates: model.apply(params, rates))
-
-    @jax.jit
-    def train(params):
-      def step(carry, key):
-        params, state = carry
-        value, slope = jax.value_and_grad(loss)(params, key, images, labels)
-        change, state = optimizer.update(slope, state)
-        return (optax.apply_updates(params, change), state), value
-
-      keys = jax.random.split(make_key(1), 40)
-      return jax.lax.scan(step, (params, optimizer.init(params)), keys)[1]
-
-    losses = train(model.init(make_key(2), jnp.float32(images[:1])))
+    model = Residual()
+    params = model.init(make_key(2), jnp.float32(images[:1]))
+    losses = train(optax.adam(0.01), 40, model.apply, params, images, labels)
+    # It is 0.03 to 0.04 with four seeds, and 1 without learning.
     self.assertLess(losses[-1], 0.3 * losses[0])
 
 

@@ -18,6 +18,7 @@ _STOCHASTIC = {'neuron': 'stochastic', 'sampler': 'bernoulli'}
 _LONG = {'num_steps': (64,), 'window': (32,)}
 # The race needs ticks: it is shown with long trains.
 _RACE = {'winner': ('race',), **_LONG}
+_BIPOLAR = {'num_steps': (4,), 'neuron': ('bipolar',)}
 _SIGNALS = ((), ('inputs',), ('forward',), ('backward',))
 
 
@@ -26,15 +27,6 @@ def _sweep(num_seeds, **grid):
   return (
     Sweep({'num_steps': (4, 16), **grid}, num_seeds, _STOCHASTIC),
     Sweep({**_LONG, **grid}, num_seeds, _STOCHASTIC),
-  )
-
-
-def _settled(num_seeds, base):
-  """Sweeps the signals of bipolar neurons that are exact, one at a time."""
-  steps = {'num_steps': (4,), 'neuron': ('bipolar',)}
-  return (
-    Sweep({**steps, 'rates': _SIGNALS}, num_seeds, base),
-    Sweep({**steps, 'winner': ('exact',)}, num_seeds, base),
   )
 
 
@@ -49,7 +41,8 @@ STUDY = Study(
       Sweep(_RACE, 5, _STOCHASTIC),
     ),
     'fashion_mnist': (
-      *_settled(5, TUNED['fashion_mnist']),
+      Sweep({**_BIPOLAR, 'rates': _SIGNALS}, 5, TUNED['fashion_mnist']),
+      Sweep({**_BIPOLAR, 'winner': ('exact',)}, 5, TUNED['fashion_mnist']),
       *_sweep(5, rates=_RATES),
       *_sweep(5, winner=('exact',)),
       Sweep(_RACE, 3, _STOCHASTIC),

@@ -13,13 +13,11 @@ _RATES = {
 }
 
 
-def _sweeps(grid, num_seeds, rates=_RATES, **base):
+def _sweeps(grid, num_seeds):
   """Sweeps a grid for each depth."""
   return tuple(
-    Sweep(
-      grid, num_seeds, {'layer_sizes': sizes, 'learning_rate': rate, **base}
-    )
-    for sizes, rate in rates.items()
+    Sweep(grid, num_seeds, {'layer_sizes': sizes, 'learning_rate': rate})
+    for sizes, rate in _RATES.items()
   )
 
 

@@ -3,6 +3,14 @@
 from experiments.studies import Study
 
 _MEASURE = 'python -m experiments.measurements.settling --dataset=fashion_mnist'
+_SETTING = (
+  'layers',
+  'layer_sizes',
+  'num_steps',
+  'cap',
+  'error_cap',
+  'error_start',
+)
 
 STUDY = Study(
   question=(
@@ -14,22 +22,8 @@ STUDY = Study(
     f'{_MEASURE} --hidden_sizes=159,159,159,159 --num_steps=16',
     f'{_MEASURE} --layers=conv16k5s2,conv32k5s2,10 --num_steps=16',
   ),
-  columns=(
-    'layers',
-    'layer_sizes',
-    'num_steps',
-    'cap',
-    'error_cap',
-    'error_start',
-  ),
-  rows=(
-    'layers',
-    'layer_sizes',
-    'num_steps',
-    'cap',
-    'error_cap',
-    'error_start',
-  ),
+  columns=_SETTING,
+  rows=_SETTING,
   across='metric',
   metrics=(
     'error_ratio',

@@ -1,4 +1,4 @@
-"""Presentation of a batch: the one simulation behind all functions.
+"""Presentation of a batch to stochastic neurons: their one simulation.
 
 A sample runs through the blocks of a presentation; `vmap` lifts it over the
 batch, and a scan over the blocks. What is learned or measured is what is

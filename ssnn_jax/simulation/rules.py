@@ -126,8 +126,7 @@ def send_output_errors(
   if config.winner == 'exact':
     source = sources(Role.ERROR, len(config.wirings) - 1, errors.shape[1])
     return send_errors(source, 1.0, errors, masks)
-  ticks = jnp.sum(masks, axis=0, dtype=jnp.uint32)
-  streams = wta.output_errors(winners, label, ticks)
+  streams = wta.output_errors(winners, label, masks[0])
   return streams, count_signed(streams, masks)
 
 

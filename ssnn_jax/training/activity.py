@@ -13,7 +13,6 @@ import jax.numpy as jnp
 
 from ssnn_jax import network
 from ssnn_jax import spikes
-from ssnn_jax import spiking
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.simulation import presentation
@@ -103,13 +102,10 @@ def settled_counts(
     error spikes of hidden layers and output.
   """
   batch = samples.prepare(config, params, key, inputs, labels)
-  exact = ('winners',) if config.winner == 'exact' else ()
 
   def loss(probes):
     settled = network.settle(config, params, key, batch, feedback, probes)
-    value = spiking.cross_entropy(
-      key, settled.potential, labels, config.num_steps, exact=exact
-    )
+    value = network.cross_entropy(config, key, batch, settled.potential)
     return value, settled
 
   num_samples = len(batch.position)

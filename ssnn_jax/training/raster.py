@@ -30,7 +30,7 @@ class Raster(NamedTuple):
   #: more negative
   errors: tuple[np.ndarray, ...]
   #: [T, C] int8 spikes of the output layer: the winner of each tick; of bipolar
-  #: neurons what the winners change, as they are decided anew in each tick
+  #: neurons what the winners change, as they are decided again in each tick
   winners: np.ndarray
   window: int  #: n, ticks between two reads of a potential
 
