@@ -1,11 +1,12 @@
 """Step times of spiking networks and backpropagation, as JSON lines.
 
-  python -m experiments.benchmark --num_steps=64,256 --batch_size=1,128
+  python -m experiments.benchmark --grid='num_steps=64,256;batch_size=1,128'
 
-All settings of a network and batch size are timed alternately in one process,
-so that fluctuations of the machine affect all settings; `ratio_to_bp` is the
-median over rounds of the ratio within a round. Images and labels are random,
-the worst case for spikes, or those of a `--dataset`.
+The flags of `experiments.run` describe the settings, by default those that it
+trains. All settings of a network and batch size are timed alternately in one
+process, so that fluctuations of the machine affect all settings; `ratio_to_bp`
+is the median over rounds of the ratio within a round. `--dataset=random` has
+random images and labels of the size of MNIST, the worst case for spikes.
 
   learn  a training step: spikes, what the synapses collect, and SGD; for
          backpropagation `jax.grad` and SGD
@@ -13,197 +14,187 @@ the worst case for spikes, or those of a `--dataset`.
   epoch  an epoch of `training.make_train_epoch`, with shuffling and metrics
 
 Steps run in a compiled loop with donated parameters. Seeds that run together
-(`--num_seeds`) are compared with as many seeds of backpropagation. `bits_to_bp`
-of an epoch are the bits that are stored of a sample, relative to
-backpropagation.
+(`--num_seeds`) are compared with as many seeds of backpropagation.
 """
 
 from collections.abc import Iterator
-import itertools
+import functools
 import statistics
 import time
 from typing import Any
 
 from absl import flags
+import jax
+import jax.numpy as jnp
+import numpy as np
 import tqdm
 
 from experiments import command
 from experiments import config as config_lib
+from experiments import train
 from experiments.config import ANN
 from experiments.config import IDEAL
-from experiments.measurements import json_lines
-from experiments.measurements import steps
+from experiments.config import METHODS
+from experiments.measurements import lines
 import ssnn_jax
-from ssnn_jax.hardware.device_config import PRESETS
+from ssnn_jax import datasets
+from ssnn_jax import training
+from ssnn_jax.hardware import devices
+from ssnn_jax.training import loop
 
 FLAGS = flags.FLAGS
 NAMES = ('learn', 'infer', 'epoch')
 _MIN_SECONDS = 0.05  # of one timing
+_LEARNING_RATE = 0.1
+_NUM_BATCHES = 8  # minibatches that steps alternate between
 
 
-def _networks() -> list[tuple[str | None, dict[str, Any]]]:
-  """Returns the text of layers that are not dense, and fields of networks."""
-  sizes = FLAGS.layer_sizes or ([] if FLAGS.layers else ['784,256,10'])
-  shape = tuple(map(int, FLAGS.input_shape))
-  return [
-    (None, {'layer_sizes': tuple(map(int, own.split(',')))}) for own in sizes
-  ] + [
-    (own, {'layers': config_lib.parse_layers(own), 'input_shape': shape})
-    for own in FLAGS.layers or ()
-  ]
+# Compiled steps.
 
 
-def _settings(name, network, batch_size, num_seeds) -> Iterator[steps.Setting]:
-  """Yields the settings to time; backpropagation is the first."""
-  text, layers = network
-
-  def make(num_steps, method, device=IDEAL):
-    neuron = config_lib.neuron_of(method, FLAGS.neuron)
-    if device != IDEAL and neuron != 'stochastic':
-      raise ssnn_jax.UserError(
-        f'--devices is {device}; expected {IDEAL}, or --neuron=stochastic, '
-        'whose coincidences are pulses.'
-      )
-    window = FLAGS.window and min(FLAGS.window, num_steps)
-    with config_lib.named():
-      config = ssnn_jax.NetworkConfig(
-        num_steps=num_steps,
-        window=window,
-        neuron=neuron,
-        sampler=FLAGS.sampler,
-        **layers,
-      )
-    return steps.Setting(
-      name, config, batch_size, method, device, num_seeds, FLAGS.dataset, text
-    )
-
-  all_steps = list(map(int, FLAGS.num_steps))
-  yield make(all_steps[0], ANN)
-  for num_steps, method in itertools.product(all_steps, FLAGS.methods):
-    has_devices = name == 'learn' and method == 'ssnn'
-    for device in FLAGS.devices if has_devices else (IDEAL,):
-      yield make(num_steps, method, device)
+@functools.lru_cache(maxsize=1)
+def _load(name):
+  if name != 'random':
+    return train.load(config_lib.default(name), FLAGS.data_dir)
+  generator, size = np.random.default_rng(0), FLAGS.num_images
+  images = generator.integers(256, size=(size, 28, 28), dtype=np.uint8)
+  split = datasets.Split(images, generator.integers(10, size=size, dtype='i4'))
+  return datasets.Dataset(name, split, split, ('',) * 10)
 
 
-def _describe(setting: steps.Setting) -> dict[str, Any]:
-  """Returns the fields of a line that identify the setting."""
-  config, method = setting.config, setting.method
-  values = {
-    'neuron': config.neuron,
-    'sampler': config.input_sampler,
-    'window': config.schedule.window,
-    'num_steps': config.num_steps,
-  }
-  for name in values:
-    is_window = name == 'window' and config.neuron == 'bipolar'
-    if is_window or not config_lib.concerns(method, name):
-      values[name] = None
-  return {
-    'name': setting.name,
-    'layer_sizes': None if setting.layers else config.layer_sizes,
-    'layers': setting.layers,
-    'dataset': setting.dataset or 'random',
-    'batch_size': setting.batch_size,
-    'num_seeds': setting.num_seeds,
-    'method': method,
-    **values,
-    'device': setting.device,
-  }
+def _select(dataset, size):
+  """Returns the first training samples, again if there are fewer."""
+  chosen = np.arange(size) % len(dataset.train.labels)
+  return [jnp.asarray(array[chosen]) for array in dataset.train]
 
 
-def _seconds(run, num_steps):
+def _compile(name, config, num_seeds):
+  """Returns a function that runs a number of steps, and its memory in MiB."""
+  dataset, resistive = _load(config.dataset), config_lib.device(config)
+  network_config = config_lib.network_config(config, dataset)
+  device = devices.as_device(
+    training.make_optimizer(_LEARNING_RATE)
+    if resistive is None
+    else devices.make_resistive(resistive, _LEARNING_RATE)
+  )
+
+  def make_network(key):
+    return METHODS[config.method].make(network_config, key)
+
+  def infer(network, params, key, images):
+    inference = network.infer(params, key, images)
+    # With the readout of the network, so that nothing else is timed.
+    is_potential = network.readout == 'potential'
+    read = inference.potential if is_potential else inference.winner_counts
+    # A negligible dependency, so that the compiler removes no step.
+    trace = 1e-30 * jnp.sum(read.astype(jnp.float32))
+    return *params[:-1], params[-1]._replace(biases=params[-1].biases + trace)
+
+  def run_steps(state, number, images, labels):
+    network = make_network(state.key)
+    present_key = jax.random.fold_in(state.key, training.Stream.PRESENT)
+    seed = jax.random.key_data(state.key)[-1]
+
+    def step(index, carry):
+      number = (index + seed) % _NUM_BATCHES  # Seeds differ in their minibatch.
+      key = jax.random.fold_in(present_key, index)
+      if name == 'infer':
+        params, opt_state = carry
+        return infer(network, params, key, images[number]), opt_state
+      batch = images[number], labels[number]
+      return device.learn(network, jax.random.split(key), carry, *batch)[0]
+
+    carry = state.params, state.opt_state
+    carry = jax.lax.fori_loop(0, number, step, carry)
+    return state._replace(params=carry[0], opt_state=carry[1])
+
+  size = config.batch_size
+  programs = loop.make_programs(make_network, device, size)
+  state = programs.start(jnp.arange(num_seeds))
+  if name == 'epoch':
+    function, split = programs.train_epoch, _select(dataset, FLAGS.num_images)
+    arguments = lambda number: (split,)
+  else:
+    axes = 0, None, None, None
+    function = loop.over_seeds(run_steps, axes, donate_argnums=0)
+    batches = [
+      array.reshape(_NUM_BATCHES, size, *array.shape[1:])
+      for array in _select(dataset, _NUM_BATCHES * size)
+    ]
+    arguments = lambda number: (jnp.int32(number), *batches)
+  compiled = function.lower(state, *arguments(1)).compile()
+  memory = compiled.memory_analysis()
+  memory = memory.temp_size_in_bytes + memory.output_size_in_bytes
+
+  def run(number):
+    nonlocal state
+    if name == 'epoch':
+      for _ in range(number):
+        state, *_ = compiled(state, *arguments(1))
+    else:
+      state = compiled(state, *arguments(number))
+    jax.block_until_ready(state)
+
+  return run, round(memory / 2**20, 4)
+
+
+# Times.
+
+
+def _seconds(run, number):
   began = time.perf_counter()
-  run(num_steps)
-  return (time.perf_counter() - began) / num_steps
+  run(number)
+  return (time.perf_counter() - began) / number
 
 
-def _compare(settings: list[steps.Setting]) -> Iterator[dict[str, Any]]:
+def _compare(name, configs) -> Iterator[dict[str, Any]]:
   """Times settings alternately and yields their lines; the first is BP."""
-  compiled, counts = [], []
-  for setting in settings:
-    compiled.append(steps.compile_setting(setting, FLAGS.num_images))
-    compiled[-1].run(1)
-    counts.append(max(1, round(_MIN_SECONDS / _seconds(compiled[-1].run, 1))))
+  num_seeds, compiled, numbers = FLAGS.num_seeds or 1, [], []
+  for config in configs:
+    run, peak_mib = _compile(name, config, num_seeds)
+    run(1)
+    numbers.append(max(1, round(_MIN_SECONDS / _seconds(run, 1))))
+    compiled.append((run, peak_mib))
   times = [
-    [1e3 * _seconds(own.run, count) for own, count in zip(compiled, counts)]
+    [1e3 * _seconds(run, number) for (run, _), number in zip(compiled, numbers)]
     for _ in range(FLAGS.rounds)
   ]
-  for index, setting in enumerate(settings):
+  for index, config in enumerate(configs):
     ratios = [timings[index] / timings[0] for timings in times]
     median = statistics.median(timings[index] for timings in times)
-    line = _describe(setting) | {
+    network = config_lib.network_config(config, _load(config.dataset))
+    line = {
+      'name': name,
+      **lines.describe(config, network),
+      'batch_size': config.batch_size,
+      'num_seeds': num_seeds,
+      'device': config.device,
       'median_ms': round(median, 4),
       'ratio_to_bp': round(statistics.median(ratios), 3),
-      'peak_mib': compiled[index].peak_mib,
+      'peak_mib': compiled[index][1],
       'rounds': FLAGS.rounds,
     }
-    if setting.name == 'epoch' and setting.method in steps.MEMORY:
-      bits, base = (
-        steps.MEMORY[method](setting.config).total
-        for method in (setting.method, ANN)
-      )
-      line['bits_to_bp'] = round(bits / base, 3)
     yield line
 
 
 def _measure():
   """Yields the lines of all settings of the flags."""
-  axes = (
-    FLAGS.names,
-    _networks(),
-    map(int, FLAGS.batch_size),
-    map(int, FLAGS.num_seeds),
-  )
-  for comparison in tqdm.tqdm(list(itertools.product(*axes)), disable=None):
-    yield from _compare(list(_settings(*comparison)))
-
-
-def main() -> None:
-  """Prints the times of all settings of the flags."""
-  json_lines.write(__spec__.name, _measure())
-
-
-def _define_flags():
-  methods = ('ssnn', *steps.BASELINES)
-  flags.DEFINE_list('names', 'learn,infer', f'timed: {", ".join(NAMES)}.')
-  flags.DEFINE_list('methods', 'ssnn', f'methods: {", ".join(methods)}.')
-  flags.DEFINE_list(
-    'devices', IDEAL, f'devices of learn: {IDEAL}, {", ".join(PRESETS)}.'
-  )
-  flags.DEFINE_multi_string(
-    'layer_sizes',
-    None,
-    'neurons of each layer; may be repeated, for several networks; default: '
-    '784,256,10.',
-  )
-  flags.DEFINE_multi_string(
-    'layers',
-    None,
-    'layers of weights, as conv16k5s2,conv32k5s2,10; may be repeated.',
-  )
-  flags.DEFINE_list('input_shape', '28,28', 'shape of the inputs of --layers.')
-  flags.DEFINE_list('num_steps', '64', 'numbers of ticks T.')
-  flags.DEFINE_integer(
-    'window',
-    None,
-    'window n of stochastic neurons in ticks, at most T; default: T.',
-    1,
-  )
-  flags.DEFINE_enum(
-    'neuron', 'bipolar', config_lib.CHOICES['neuron'], 'hidden neurons.'
-  )
-  flags.DEFINE_enum(
-    'sampler', None, config_lib.CHOICES['sampler'], 'spike sampler.'
-  )
-  flags.DEFINE_list('batch_size', '128', 'samples of a minibatch.')
-  flags.DEFINE_list('num_seeds', '1', 'numbers of seeds that run together.')
-  flags.DEFINE_string(
-    'dataset', None, 'data set of the images, as mnist; default: random ones.'
-  )
-  flags.DEFINE_integer('num_images', 12800, 'images of an epoch.', 1)
-  flags.DEFINE_integer('rounds', 15, 'number of timings of a median.', 1)
+  comparisons = {}
+  for name in FLAGS.names:
+    for config in lines.list_settings():
+      if name == 'learn' or config.device == IDEAL:
+        key = name, config.layers, config.layer_sizes, config.batch_size
+        comparisons.setdefault(key, []).append(config)
+  for (name, *_), configs in tqdm.tqdm(comparisons.items(), disable=None):
+    if configs[0].method != ANN:
+      raise ssnn_jax.UserError(
+        f'--grid has methods, but not {ANN}, whose time is the unit; add it.'
+      )
+    yield from _compare(name, configs)
 
 
 if __name__ == '__main__':
-  _define_flags()
-  command.launch(main)
+  flags.DEFINE_list('names', 'learn,infer', f'timed: {", ".join(NAMES)}.')
+  flags.DEFINE_integer('num_images', 12800, 'images of an epoch.', 1)
+  flags.DEFINE_integer('rounds', 15, 'number of timings of a median.', 1)
+  command.launch(lambda: lines.write(__spec__.name, _measure()))

@@ -35,11 +35,9 @@ def line(module: str) -> str:
 def launch(
   main: Callable[[], None], headings: Mapping[str, str] | None = None
 ) -> None:
-  """Parses flags and runs `main`; user errors are printed as one sentence.
+  """Parses flags and runs `main`; errors of users and files are one sentence.
 
-  Args:
-    main: the command.
-    headings: headings of --help, by the flags that follow them.
+  Headings of --help are named by the flags that follow them.
   """
 
   def parse(argv):
@@ -60,10 +58,13 @@ def launch(
         )
       # Batch systems end a command as Ctrl-C does, with its tools and workers.
       signal.signal(signal.SIGTERM, signal.default_int_handler)
-      _prepare_libraries()
+      _keep_programs()
+      _quiet_libraries()
       main()
       sys.stdout.flush()
-    except ssnn_jax.UserError as error:
+    except BrokenPipeError:  # see below
+      raise
+    except (ssnn_jax.UserError, OSError) as error:
       sys.exit(f'error: {error}')
     except jax.errors.JaxRuntimeError as error:
       if 'Out of memory' not in str(error):
@@ -74,9 +75,8 @@ def launch(
       )
     except KeyboardInterrupt as error:
       sys.stdout.flush()
-      print(
-        '; '.join(['interrupted', *error.args]), file=sys.stderr, flush=True
-      )
+      words = '; '.join(['interrupted', *error.args])
+      print(words, file=sys.stderr, flush=True)
       # Computations still run in other threads and crash an orderly exit.
       os._exit(_INTERRUPTED)
 
@@ -105,21 +105,29 @@ def _print_help(headings):
   sys.stdout.flush()
 
 
-def _prepare_libraries():
-  """Keeps compiled programs, also of workers, and quiets libraries."""
-  programs = user_cache.folder() / 'programs'
+def _keep_programs():
+  """Keeps compiled programs, also of workers, unless the user has chosen."""
   values = {'jax_persistent_cache_min_compile_time_secs': 0}
-  with contextlib.suppress(OSError):
-    programs.mkdir(mode=0o755, parents=True, exist_ok=True)
-  if os.access(programs, os.W_OK):  # or JAX would warn of each program
-    values['jax_compilation_cache_dir'] = str(programs)
+  if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
+    with contextlib.suppress(OSError):
+      programs = user_cache.code_folder('programs')
+      if os.access(programs, os.W_OK):  # or JAX would warn of each program
+        values['jax_compilation_cache_dir'] = str(programs)
   for name, value in values.items():
     if name.upper() not in os.environ:
       os.environ[name.upper()] = str(value)
       jax.config.update(name, value)
+
+
+def _quiet_libraries():
   logging.set_verbosity(logging.WARNING)  # jax reports missing backends
-  # Orbax logs the tracebacks of its threads, also of errors that are reported.
+  # Orbax logs the tracebacks of its threads, also of errors that are reported,
+  # and an event loop ignores those of a checkpoint after its end.
   logging.get_absl_logger().addFilter(
     lambda record: 'orbax' not in record.pathname
   )
   standard_logging.getLogger('asyncio').setLevel(standard_logging.CRITICAL)
+  sys.unraisablehook = lambda ignored: (
+    str(ignored.exc_value) == 'Event loop is closed'
+    or sys.__unraisablehook__(ignored)
+  )

@@ -1,10 +1,12 @@
-"""Configuration of a run: its fields, methods, layers as text, and defaults."""
+"""Configuration of a run: its fields and their flags, methods, and networks."""
 
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 import contextlib
 import dataclasses
+import functools
 import json
 import math
 import os
@@ -13,30 +15,31 @@ import re
 from typing import Any
 from typing import NamedTuple
 
+from absl import flags
 import jax
 
+from experiments.baselines import bp_stdp
+from experiments.baselines import integrate_and_fire
+from experiments.baselines import rpu
+from experiments.baselines import surrogate_gradient
 import ssnn_jax
 from ssnn_jax import checks
 from ssnn_jax import chip
 from ssnn_jax import datasets
 from ssnn_jax import training
-from ssnn_jax.baselines import bp_stdp
-from ssnn_jax.baselines import feedback_alignment
-from ssnn_jax.baselines import rpu
-from ssnn_jax.baselines import surrogate_gradient
 from ssnn_jax.config import NEURONS
 from ssnn_jax.config import SIGNALS
 from ssnn_jax.config import WINNERS
 from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import catalog
 from ssnn_jax.hardware import device_config
-from ssnn_jax.training import activity
+
+flags.disclaim_key_flags()  # flags of fields are those of the command
 
 NUM_HIDDEN = 256  # neurons of the hidden layer, by default
 # Ticks with an event that drive a neuron like a pixel of rate 1 by default.
 EVENTS_AT_FULL_RATE = 8
 ANN, CHIP = 'bp', 'chip'
-ANNS = ANN, 'relu'  # whose readouts are one
 IDEAL = 'ideal'
 DEVICES = (IDEAL, 'custom', *device_config.PRESETS)
 
@@ -48,112 +51,98 @@ _PULSES |= {'read_noise'}
 _CHIP = {'weight_bits', 'fraction_bits'}
 # Fields of spikes. Settings of the ANN do not vary them. The rates of a
 # recording do depend on T; in a sweep over T the ANN has those of one T.
-_SPIKES = _PULSES | _CHIP | {'window', 'neuron', 'winner', 'rates'}
+_SPIKES = _PULSES | _CHIP | {'neuron', 'winner', 'rates'}
 
 
 class Method(NamedTuple):
-  """A training method.
-
-  Attributes:
-    help: a short description.
-    make: `(config, key, *, separate_signs, axis_name) -> Network`, with the key
-      of the seed.
-    make_observe: `(config, key) -> observe`, as `activity.make_observe`; None
-      without spikes.
-    fields: the fields of spikes and of the chip that affect the method.
-    has_pulses: whether the update counts coincidences, which devices need.
-    estimates_gradient: whether the update estimates the gradient, and so has a
-      defined error.
-  """
+  """A training method."""
 
   help: str
+  # (config, key of the seed, *, axis_name) -> Network
   make: Callable[..., ssnn_jax.Network]
-  make_observe: Callable[..., Callable[..., activity.Activity]] | None
-  fields: set[str]
+  # (config, key) -> `ssnn_jax.observe.make_observe`; None without spikes
+  make_observe: Callable[..., Callable[..., ssnn_jax.Activity]] | None
+  fields: set[str]  # of spikes and of the chip, that affect the method
+  # The update counts coincidences: it estimates the gradient, and moves devices
   has_pulses: bool = False
-  estimates_gradient: bool = False
 
 
-def _without_pulses(make, **fixed):
-  """Adapts a network without coincidence counts and separate signs."""
+def _without_key(make, **fixed):
+  """Adapts a function of a configuration that needs no key."""
+  return lambda config, key, **options: make(config, **fixed, **options)
 
-  def make_network(config, key, *, separate_signs=False, axis_name=None):
-    del key, separate_signs
-    return make(config, axis_name=axis_name, **fixed)
 
-  return make_network
+def _observe(present_batch):
+  return _without_key(
+    integrate_and_fire.make_observe, present_batch=present_batch
+  )
 
 
 def _feedback(config, key):
-  key = training.stream_key(key, training.Stream.FEEDBACK)
-  return feedback_alignment.draw_feedback(config, key)
+  key = jax.random.fold_in(key, training.Stream.FEEDBACK)
+  return ssnn_jax.ssnn(config).init(key)
 
 
-def _observe_ann(config, key):
+def _observe_ann(config):
   """Observes the ANN: expected spikes at its exact rates."""
-  del key
-  exact = dataclasses.replace(
-    config, rates=SIGNALS[config.neuron], winner='exact'
-  )
-  return activity.make_observe(exact)
+  exact = {'rates': SIGNALS[config.neuron], 'winner': 'exact'}
+  return ssnn_jax.observe.make_observe(dataclasses.replace(config, **exact))
 
 
 METHODS = {
   'ssnn': Method(
     'the spiking network',
-    lambda config, key, **options: ssnn_jax.ssnn(config, **options),
-    lambda config, key: activity.make_observe(config),
+    _without_key(ssnn_jax.ssnn),
+    _without_key(ssnn_jax.observe.make_observe),
     _SPIKES,
     has_pulses=True,
-    estimates_gradient=True,
   ),
   ANN: Method(
     'the ANN, by backpropagation',
-    _without_pulses(ssnn_jax.ann),
-    _observe_ann,
+    _without_key(ssnn_jax.ann),
+    _without_key(_observe_ann),
     set(),
-    estimates_gradient=True,
   ),
   'relu': Method(
     'an ANN of rectified linear units, by backpropagation',
-    _without_pulses(ssnn_jax.ann, activation=jax.nn.relu),
+    _without_key(ssnn_jax.ann, activation=jax.nn.relu),
     None,
     set(),
   ),
   'surrogate_gradient': Method(
     'leaky integrate-and-fire neurons, by backpropagation through time',
-    _without_pulses(surrogate_gradient.make_network),
-    lambda config, key: surrogate_gradient.make_observe(config),
+    _without_key(surrogate_gradient.make_network),
+    _observe(surrogate_gradient.present),
     {'num_steps', 'sampler'},
   ),
   'bp_stdp': Method(
     'integrate-and-fire neurons, by BP-STDP',
-    _without_pulses(bp_stdp.make_network),
-    lambda config, key: bp_stdp.make_observe(config),
+    _without_key(bp_stdp.make_network),
+    _observe(bp_stdp.present),
     {'num_steps', 'sampler'},
   ),
   'rpu': Method(
     'the ANN with pulses in the update only',
-    lambda config, key, **options: rpu.make_network(config, **options),
-    lambda config, key: activity.make_observe(rpu.rpu_config(config)),
+    _without_key(rpu.make_network),
+    lambda config, key: ssnn_jax.observe.make_observe(rpu.rpu_config(config)),
     _PULSES,
     has_pulses=True,
-    estimates_gradient=True,
   ),
   'feedback_alignment': Method(
     'the spiking network with fixed random feedback',
-    lambda config, key, **options: feedback_alignment.make_network(
-      config, _feedback(config, key), **options
+    lambda config, key, **options: ssnn_jax.ssnn(
+      config, feedback=_feedback(config, key), **options
     ),
-    lambda config, key: activity.make_observe(config, _feedback(config, key)),
+    lambda config, key: ssnn_jax.observe.make_observe(
+      config, _feedback(config, key)
+    ),
     _SPIKES,
     has_pulses=True,
-    estimates_gradient=True,
   ),
   CHIP: Method(
     'the chip: real time in integers, one sample after another',
     lambda config, key, **options: chip.make_network(config),
-    lambda config, key: chip.make_observe(config),
+    _without_key(chip.make_observe),
     _CHIP | {'num_steps'},
   ),
 }
@@ -172,190 +161,6 @@ def neuron_of(method: str, neuron: str) -> str:
 
 # Fields.
 
-CHOICES = {
-  'method': tuple(METHODS),
-  'neuron': NEURONS,
-  'winner': WINNERS,
-  'sampler': ('regular', 'sobol', 'bernoulli'),
-  'optimizer': ('sgd', 'adam'),
-  'schedule': ('linear', 'cosine', 'constant'),
-}
-_NUMBERS = {'layer_sizes': int, 'fraction_bits': int, 'gain': float}
-# Fields that affect all methods, but have their defaults on the chip.
-_UNLIKE_CHIP = 'layers', 'ceiling', 'input_gain', 'dropout', 'weight_decay'
-
-
-@dataclasses.dataclass(frozen=True)
-class ExperimentConfig:
-  """Configuration of a run; `experiments.run` has a flag for each field.
-
-  The defaults are those of `digits`, tuned for the ANN on a validation split;
-  `default` has those of other data sets. Lists may also be texts, as '64,10'.
-
-  Raises:
-    UserError: if a field is out of range, or would have no effect.
-  """
-
-  dataset: str = 'digits'
-  method: str = 'ssnn'
-  layer_sizes: tuple[int, ...] | None = None
-  layers: str | None = None
-  num_steps: int = 64
-  neuron: str = 'bipolar'
-  ceiling: float = 1.0
-  window: int | None = None
-  gain: float | tuple[float, ...] | None = None
-  input_gain: float | None = None
-  rates: tuple[str, ...] = ()
-  winner: str = 'softmax'
-  sampler: str | None = None
-  weight_bits: int | None = None
-  fraction_bits: int | tuple[int, ...] = 10
-  batch_size: int = 32
-  num_epochs: int = 20
-  learning_rate: float = 1.0
-  optimizer: str = 'sgd'
-  schedule: str = 'linear'
-  init_from: str | None = None
-  dropout: float = 0.0
-  weight_decay: float = 0.0
-  event_window: float = 300.0
-  hold_out: float = 0.0
-  folds: int | None = None
-  eval_every: int = 0
-  seed: int = 0
-  diagnostics: bool = False
-  device: str = IDEAL
-  device_params: str = ''
-  read_noise: float = 0.0
-
-  def __post_init__(self):
-    for name in (*_NUMBERS, 'rates', 'layers', 'device_params'):
-      object.__setattr__(self, name, _read_list(name, getattr(self, name)))
-    for name, choices in CHOICES.items():
-      allowed = {*choices, FIELDS[name].default}  # a default may be None
-      self._check(name, getattr(self, name) in allowed, _one_of(choices))
-    for names, is_valid, expected in _RANGES:
-      for name in names.split():
-        self._check(name, is_valid(getattr(self, name)), expected)
-    signals = SIGNALS[neuron_of(self.method, self.neuron)]
-    is_signal = set(self.rates) <= set(signals)
-    self._check('rates', is_signal, f'some of {", ".join(signals)}')
-    if self.layers is not None:
-      expected = 'none, as --layer_sizes describes the layers'
-      self._check('layers', self.layer_sizes is None, expected)
-      with named('layers'):
-        parse_layers(self.layers)
-    self._check_device()
-    if self.method == CHIP:
-      for name in _UNLIKE_CHIP:
-        value, default = getattr(self, name), FIELDS[name].default
-        self._check(name, value == default, f'{default}, as of the chip')
-
-  def _check(self, name, is_valid, expected):
-    if not is_valid:
-      value = write(getattr(self, name), ',')
-      raise ssnn_jax.UserError(f'--{name} is {value}; expected {expected}.')
-
-  def _check_device(self):
-    is_file = device_config.is_device_path(self.device)
-    expected = f'{_one_of(DEVICES)}, or the path of a .json file'
-    self._check('device', is_file or self.device in DEVICES, expected)
-    if is_file:  # its values join the record, which then needs no file
-      self._read_device()
-    if self.device == IDEAL:
-      expected = 'none, as --device is ideal: give another device, as custom'
-      self._check('device_params', not self.device_params, expected)
-    else:
-      device(self)
-      expected = f'ideal, as --method={self.method} makes no pulses'
-      self._check('device', METHODS[self.method].has_pulses, expected)
-      has_trains = neuron_of(self.method, self.neuron) == 'stochastic'
-      expected = 'ideal, or --neuron=stochastic, whose coincidences are pulses'
-      self._check('device', has_trains, expected)
-      expected = '0, as devices move by pulses alone'
-      self._check('weight_decay', not self.weight_decay, expected)
-    if self.device != IDEAL or self.method == CHIP:
-      expected = 'sgd, as pulses and integers move weights by fixed steps'
-      self._check('optimizer', self.optimizer == 'sgd', expected)
-
-  def _read_device(self):
-    """Adds the values of the file of a device, unless all are given."""
-    with named('device_params'):
-      given = device_config.parse_params(self.device_params)
-    if len(given) == len(dataclasses.fields(device_config.DeviceConfig)):
-      return
-    with named('device'):
-      values = vars(device_config.read_device(self.device)) | given
-    text = ','.join(f'{name}={float(value)}' for name, value in values.items())
-    object.__setattr__(self, 'device_params', text)
-
-
-def _one_of(choices):
-  return f'one of {", ".join(choices)}'
-
-
-_RANGES = (
-  ('batch_size num_epochs', checks.is_count, checks.COUNT),
-  (
-    'seed eval_every',
-    lambda value: checks.is_count(value, smallest=0),
-    f'a whole number from 0 to {checks.MAX_COUNT}',
-  ),
-  ('learning_rate', checks.is_positive, checks.POSITIVE),
-  (
-    'weight_decay read_noise',
-    lambda value: checks.is_finite(value) and value >= 0,
-    'a finite number, 0 or more',
-  ),
-  (
-    'hold_out dropout',
-    lambda share: checks.is_real(share) and 0 <= share < 1,
-    '0 or more and below 1',
-  ),
-  (
-    'folds',
-    lambda folds: folds is None or checks.is_count(folds, smallest=2),
-    'a whole number, 2 or more',
-  ),
-  ('diagnostics', lambda value: isinstance(value, bool), 'true or false'),
-  ('dataset', lambda name: isinstance(name, str), 'a name'),
-)
-FIELDS = {field.name: field for field in dataclasses.fields(ExperimentConfig)}
-
-
-def _read_list(name, value):
-  """Reads a list that may be text; one number stands for itself."""
-  if name in ('layers', 'device_params'):  # stay texts
-    return ','.join(value) if isinstance(value, list | tuple) else value
-  if value is None:
-    return () if name == 'rates' else None
-  if isinstance(value, str):
-    parts = [part.strip() for part in value.split(',')] if value else []
-  else:
-    parts = value if isinstance(value, list | tuple) else [value]
-  if name == 'rates':
-    return tuple(parts)
-  kind, what = _NUMBERS[name], 'whole numbers'
-  try:
-    numbers = tuple(map(kind, parts))
-    if not numbers or any(map(lambda n, p: n != float(p), numbers, parts)):
-      raise ValueError
-  except (TypeError, ValueError):
-    what = what if kind is int else 'numbers'
-    raise ssnn_jax.UserError(
-      f'--{name} is {write(value, ",")}; expected {what} separated by commas.'
-    ) from None
-  is_list = len(numbers) > 1 or name == 'layer_sizes'
-  return numbers if is_list else numbers[0]
-
-
-def write(value: Any, separator: str = '-') -> str:
-  """Writes the value of a field, as in the names of folders."""
-  if isinstance(value, tuple | list):
-    return separator.join(map(str, value)) or 'none'
-  return 'none' if value is None else str(value).replace(',', separator)
-
 
 @contextlib.contextmanager
 def named(flag: str = '') -> Iterator[None]:
@@ -363,8 +168,318 @@ def named(flag: str = '') -> Iterator[None]:
   try:
     yield
   except ssnn_jax.UserError as error:
-    prefix = f'--{flag}: ' if flag else '--'
+    is_named = str(error).startswith('--')
+    prefix = f'--{flag}: ' if flag else '--' * (not is_named)
     raise ssnn_jax.UserError(f'{prefix}{error}') from None
+
+
+def _flag(default, text, choices=(), heading='', **metadata):
+  """Makes a field, whose metadata describe its flag; '' is no flag.
+
+  A number is from `low` on, unless another module checks it; the flag of a
+  field `by_dataset` has no default; a heading of --help precedes the flag.
+  """
+  metadata |= {'help': text, 'choices': choices, 'heading': heading}
+  return dataclasses.field(default=default, metadata=metadata)
+
+
+# Fields that may be lists, and what is in them. Flags of lists are texts, as
+# '64,10'; in names and grids dashes separate.
+LISTS = {'layer_sizes': int, 'gain': float, 'rates': str, 'fraction_bits': int}
+DASHED = (*LISTS, 'layers', 'device_params')
+# Fields that affect all methods, but have their defaults on the chip.
+_UNLIKE_CHIP = 'layers', 'ceiling', 'input_gain', 'dropout', 'weight_decay'
+
+
+@dataclasses.dataclass(frozen=True)
+class ExperimentConfig:
+  """Configuration of a run; each field has a flag, which describes it.
+
+  The defaults are those of `digits`, tuned for the ANN on a validation split;
+  `default` has those of other data sets, which flags leave out. Lists may also
+  be texts, as '64,10'.
+
+  Raises:
+    UserError: if a field is out of range, or would have no effect.
+  """
+
+  dataset: str = _flag(
+    'digits',
+    'digits, mnist, fashion_mnist, emnist/<split>, n_mnist, '
+    'synthetic_events/<set of images>, tonic:<event set>, any set of images '
+    'that TFDS has prepared, or path/to/own.npz',
+    heading='Most used:',
+  )
+  method: str = _flag(
+    'ssnn', '; '.join(method.help for method in METHODS.values()), [*METHODS]
+  )
+  layer_sizes: tuple[int, ...] | None = _flag(
+    None,
+    f'neurons of each layer, as 784,256,10; default: inputs, {NUM_HIDDEN}, '
+    'classes',
+  )
+  num_steps: int = _flag(
+    64, 'T, ticks of a presentation: the network sees one sample'
+  )
+  neuron: str = _flag(
+    'bipolar', 'hidden neurons: of spikes taken back, or of drawn ones', NEURONS
+  )
+  sampler: str | None = _flag(
+    None,
+    'spike trains: evenly spaced (default of bipolar neurons, for inputs), of '
+    'Sobol thresholds (of stochastic neurons), or of independent ones',
+    ['regular', 'sobol', 'bernoulli'],
+  )
+  layers: str | None = _flag(
+    None,
+    'layers of weights instead of --layer_sizes, as conv16k5s2,conv32k5s2,10: '
+    'convolutions of 16 and 32 features, kernel 5, stride 2 (p1: padding of '
+    '1), and 10 neurons',
+    heading='Network:',
+  )
+  input_gain: float | None = _flag(
+    None,
+    f'factor on inputs; default: 1, of recordings T / {EVENTS_AT_FULL_RATE}',
+  )
+  dropout: float = _flag(0.0, 'probability that a hidden neuron is silent')
+  gain: float | tuple[float, ...] | None = _flag(
+    None,
+    'error spikes per tick for one unit of error; one number, or one for each '
+    'hidden layer; default: 4 for bipolar neurons, 1 for stochastic ones',
+    heading='Spikes:',
+  )
+  ceiling: float = _flag(
+    1.0, 'largest rate of bipolar neurons, in spikes per tick'
+  )
+  winner: str = _flag(
+    'softmax', 'winner of a tick: of the softmax, a race, or exact', WINNERS
+  )
+  rates: tuple[str, ...] = _flag(
+    (),
+    'exact values instead of spikes in some of inputs,forward,backward of '
+    'bipolar neurons, or forward,backward,update of stochastic ones',
+  )
+  weight_bits: int | None = _flag(
+    None,
+    'bits of a weight, with its sign; default: 12 on the chip, otherwise '
+    'floats',
+    heading='Chip and devices:',
+  )
+  fraction_bits: int | tuple[int, ...] = _flag(
+    10, 'bits after their binary point; one number, or one for each layer'
+  )
+  device: str = _flag(
+    IDEAL,
+    f'device of a synapse: {", ".join(DEVICES)}, or path/to/own.json of '
+    'experiments.fit_device',
+  )
+  device_params: str = _flag(
+    '', 'parameters unlike those of --device, as dw_min=0.01,up_down=0.1'
+  )
+  read_noise: float = _flag(
+    0.0, 'standard deviation of the current of a tick in a crossbar'
+  )
+  batch_size: int = _flag(
+    32,
+    'samples of a batch; default: 32, 128 or 16. The chip learns from one '
+    'sample after another, with 1 / batch_size of the rate',
+    heading='Training; defaults on digits and own files, images, recordings:',
+    low=1,
+    by_dataset=True,
+  )
+  num_epochs: int = _flag(
+    20, 'training epochs; default: 20, 10 or 40', low=1, by_dataset=True
+  )
+  learning_rate: float = _flag(
+    1.0,
+    'initial learning rate; default: 1 (own files: 0.5), 0.5 or 0.1',
+    low=2.0**-126,
+    by_dataset=True,
+  )
+  optimizer: str = _flag(
+    'sgd', 'optimizer of weights that are floats', ['sgd', 'adam']
+  )
+  schedule: str = _flag(
+    'linear', 'learning rate over time, to 0', ['linear', 'cosine', 'constant']
+  )
+  weight_decay: float = _flag(
+    0.0, 'weight decay of a step, times the learning rate', low=0
+  )
+  seed: int = _flag(0, 'seed of weights, data order and spikes', low=0)
+  init_from: str | None = _flag(
+    None, 'folder of a run or of ssnn_jax.save, to train its parameters further'
+  )
+  event_window: float = _flag(
+    300.0,
+    'milliseconds of a recording that the ticks cover',
+    heading='Data and evaluation:',
+  )
+  hold_out: float = _flag(
+    0.0, 'fraction of training samples to test on, for tuning'
+  )
+  folds: int | None = _flag(
+    None,
+    'folds of all samples; the test split is fold seed modulo folds',
+  )
+  eval_every: int = _flag(
+    0, 'epochs between evaluations; 0 evaluates only at the end', low=0
+  )
+  diagnostics: bool = _flag(
+    False,
+    'also measure rates of spikes and errors after each epoch, and errors of '
+    'the update at the end; most studies do',
+  )
+
+  @named()
+  def __post_init__(self):
+    for name, kind in LISTS.items():
+      values = _read_list(name, kind, getattr(self, name))
+      object.__setattr__(self, name, values)
+    check = functools.partial(checks.check_field, self)
+    for name, field in FIELDS.items():
+      if 'low' in field.metadata:
+        value, low = getattr(self, name), field.metadata['low']
+        is_valid = checks.is_finite(value) and value >= low
+        if field.type is int:
+          is_valid = checks.is_count(value, low)
+        check(name, is_valid, f'a number from {low}, finite in 32 bits')
+    expected = 'none, as --layer_sizes describes the layers'
+    check('layers', None in (self.layers, self.layer_sizes), expected)
+    is_file = device_config.is_device_path(self.device)
+    expected = f'one of {", ".join(DEVICES)}, or the path of a .json file'
+    check('device', is_file or self.device in DEVICES, expected)
+    if is_file:  # its values join the record, which then needs no file
+      self._read_device()
+    if self.device == IDEAL:
+      expected = 'none, as --device is ideal: give another device, as custom'
+      check('device_params', not self.device_params, expected)
+    else:
+      device(self)
+      has_trains = neuron_of(self.method, self.neuron) == 'stochastic'
+      has_pulses = METHODS[self.method].has_pulses and has_trains
+      expected = 'ideal, or --neuron=stochastic and a --method with pulses'
+      check('device', has_pulses, expected)
+      expected = '0, as devices move by pulses alone'
+      check('weight_decay', not self.weight_decay, expected)
+    if self.device != IDEAL or self.method == CHIP:
+      expected = 'sgd, as pulses and integers move weights by fixed steps'
+      check('optimizer', self.optimizer == 'sgd', expected)
+    if self.method == CHIP:
+      for name in _UNLIKE_CHIP:
+        value, default = getattr(self, name), FIELDS[name].default
+        check(name, value == default, f'{default}, as of the chip')
+
+  def _read_device(self):
+    """Adds the values of the file of a device, unless the record has them."""
+    with named('device_params'):
+      params = device_config.parse_params(self.device_params)
+    if len(params) < len(dataclasses.fields(device_config.DeviceConfig)):
+      with named('device'):
+        values = vars(device_config.read_device(self.device)) | params
+      text = ','.join(f'{name}={float(x)}' for name, x in values.items())
+      object.__setattr__(self, 'device_params', text)
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+  """What does not affect weights: files, machine and records.
+
+  Fields have flags, as those of `ExperimentConfig`.
+  """
+
+  data_dir: str | None = _flag(
+    None, 'data sets; default: $TFDS_DATA_DIR, or ~/tensorflow_datasets'
+  )
+  download: bool = _flag(False, 'download missing files of the data set')
+  launcher: str = _flag(
+    'local',
+    'where settings of a sweep are trained: this machine, or the Ray cluster '
+    'of $RAY_ADDRESS, whose nodes share --workdir and --data_dir',
+    ['local', 'ray'],
+    heading='Machine:',
+  )
+  num_workers: int = _flag(
+    1,
+    'settings trained at a time, each in a process with its own GPU, or share '
+    'of the cores; 1 is this process, on all devices',
+  )
+  seeds_at_once: int | None = _flag(
+    None, 'seeds of a setting trained in one program; default: all'
+  )
+  num_devices: int | None = _flag(
+    None, 'devices that share each batch; default: all'
+  )
+  cpus_per_task: int = _flag(1, 'CPU cores of a setting on Ray')
+  gpus_per_task: float = _flag(0.0, 'GPUs of a setting on Ray')
+  checkpoint_every: float = _flag(
+    30.0,
+    'least seconds between checkpoints; each evaluation also writes one',
+    heading='Records:',
+  )
+  print_every: float = _flag(0.0, '')  # least seconds between lines of progress
+
+
+FIELDS = {field.name: field for field in dataclasses.fields(ExperimentConfig)}
+FLAGS = {
+  field.name: field
+  for kind in (ExperimentConfig, Options)
+  for field in dataclasses.fields(kind)
+  if field.metadata['help']
+}
+HEADINGS = {
+  name: field.metadata['heading']
+  for name, field in FLAGS.items()
+  if field.metadata['heading']
+}
+_DEFINE = {
+  bool: flags.DEFINE_boolean,
+  **dict.fromkeys((int, int | None), flags.DEFINE_integer),
+  **dict.fromkeys((float, float | None), flags.DEFINE_float),
+}
+
+
+def define_flags(
+  names: Iterable[str] | None = None, defaults: Mapping[str, Any] | None = None
+) -> None:
+  """Defines the flags of fields, by default of all that have no flag yet."""
+  if names is None:
+    names = [name for name in FLAGS if name not in flags.FLAGS]
+  for name in names:
+    field = FLAGS[name]
+    default = None if 'by_dataset' in field.metadata else field.default
+    default = (defaults or {}).get(name, default)
+    text, choices = field.metadata['help'], field.metadata['choices']
+    if choices:
+      flags.DEFINE_enum(name, default, choices, text)
+    elif field.type in _DEFINE:
+      _DEFINE[field.type](name, default, text)
+    else:
+      default = None if default is None else _write(default)
+      flags.DEFINE_string(name, default, text)
+
+
+def _read_list(name, kind, value):
+  """Reads a list that may be text; one number stands for itself."""
+  if value is None:
+    return () if kind is str else None
+  if isinstance(value, str):
+    value = [part.strip() for part in value.split(',')] if value else []
+  parts = value if isinstance(value, list | tuple) else [value]
+  try:
+    values = tuple(kind(str(part)) for part in parts)
+    is_list = len(values) > 1 or name in ('layer_sizes', 'rates')
+    return values if is_list else values[0]
+  except (ValueError, IndexError):
+    what = 'whole numbers' if kind is int else 'numbers'
+    raise ssnn_jax.UserError(
+      f'{name} is {_write(value)}; expected {what} separated by commas.'
+    ) from None
+
+
+def _write(value):
+  """Writes the value of a field as its flag."""
+  is_list = isinstance(value, list | tuple)
+  return ','.join(map(str, value)) if is_list else str(value)
 
 
 # Defaults and records.
@@ -372,17 +487,14 @@ def named(flag: str = '') -> Iterator[None]:
 
 def default(dataset: str) -> ExperimentConfig:
   """Returns the default configuration of a data set."""
+  values = {'batch_size': 128, 'num_epochs': 10, 'learning_rate': 0.5}
   if catalog.is_recorded(dataset):
-    return ExperimentConfig(
-      dataset, batch_size=16, num_epochs=40, learning_rate=0.1
-    )
-  if arrays.is_npz_path(dataset):
-    return ExperimentConfig(dataset, learning_rate=0.5)
-  if dataset == 'digits':
-    return ExperimentConfig(dataset)
-  return ExperimentConfig(
-    dataset, batch_size=128, num_epochs=10, learning_rate=0.5
-  )
+    values = {'batch_size': 16, 'num_epochs': 40, 'learning_rate': 0.1}
+  elif arrays.is_npz_path(dataset):
+    values = {'learning_rate': 0.5}
+  elif dataset == 'digits':
+    values = {}
+  return ExperimentConfig(dataset, **values)
 
 
 def to_json(config: ExperimentConfig) -> dict[str, Any]:
@@ -390,44 +502,24 @@ def to_json(config: ExperimentConfig) -> dict[str, Any]:
   return json.loads(json.dumps(dataclasses.asdict(config)))
 
 
-def from_json(recorded: Mapping[str, Any]) -> ExperimentConfig:
-  """Makes a configuration from its JSON object.
-
-  Raises:
-    UserError: if a field is unknown, or a value is out of range.
-  """
-  unknown = [name for name in recorded if name not in FIELDS]
-  if unknown:
-    raise ssnn_jax.UserError(
-      f'the configuration has the unknown field {unknown[0]}; use the version '
-      'of ssnn_jax that wrote it.'
-    )
-  return ExperimentConfig(**recorded)
-
-
-def is_path(name: str, value: Any) -> bool:
-  """Returns whether the value of a field is the path of a file or folder."""
+def _is_path(name, value):
   is_file = arrays.is_npz_path(value) or device_config.is_device_path(value)
   return is_file or (name == 'init_from' and value is not None)
 
 
 def absolute(name: str, value: Any) -> Any:
   """Makes paths absolute, as workers may have another current folder."""
-  if not is_path(name, value):
-    return value
-  return os.path.abspath(os.path.expanduser(value))
+  is_path = _is_path(name, value)
+  return os.path.abspath(os.path.expanduser(value)) if is_path else value
 
 
-def short_name(name: str, value: Any) -> Any:
-  """Returns the value of a field, of a path the name of the file or folder."""
-  return pathlib.Path(value).name if is_path(name, value) else value
-
-
-def slug(dataset: str) -> str:
-  """Returns the name of a data set in names of files and folders."""
-  if arrays.is_npz_path(dataset):
-    return pathlib.Path(dataset).stem
-  return dataset.replace('/', '-').replace(':', '-')
+def slug(name: str, value: Any) -> str:
+  """Returns the value of a field in names of folders, of a path its last."""
+  if _is_path(name, value):
+    path = pathlib.Path(value)
+    value = path.stem if name == 'dataset' else path.name
+  empty = value in (None, ())
+  return 'none' if empty else re.sub('[/:,]', '-', _write(value))
 
 
 def split_name(config: ExperimentConfig) -> str:
@@ -448,9 +540,6 @@ def parse_layers(text: str) -> tuple[ssnn_jax.layers.Layer, ...]:
   features, `k` with the size of the kernel, and where they differ from 1 and 0
   `s` with the stride and `p` with the padding. Sizes that differ in height and
   width are joined by `x`, as in `conv8k5x3`.
-
-  Raises:
-    UserError: if a text describes no layer, or a size is out of range.
   """
   return tuple(_parse_layer(part.strip()) for part in text.split(','))
 
@@ -484,44 +573,30 @@ def device(config: ExperimentConfig) -> device_config.DeviceConfig | None:
     return dataclasses.replace(base, **params)
 
 
+@named()
 def network_config(
   config: ExperimentConfig, dataset: datasets.Dataset
 ) -> ssnn_jax.NetworkConfig:
-  """Makes the network configuration of a run for a data set.
-
-  Raises:
-    UserError: if a field is out of range, or the layers do not fit the data.
-  """
-  is_chip, input_gain = config.method == CHIP, config.input_gain
-  on_grid = {}
+  """Makes the network configuration of a run for a data set."""
+  input_gain, on_grid = config.input_gain, {}
   if concerns(config.method, 'neuron') and config.weight_bits is not None:
-    on_grid = {
-      name: getattr(config, name) for name in ('weight_bits', 'fraction_bits')
-    }
+    on_grid = {name: getattr(config, name) for name in sorted(_CHIP)}
   if input_gain is None:  # rates of recordings are proportional to 1 / T
     is_recorded = dataset.is_recorded
     input_gain = config.num_steps / EVENTS_AT_FULL_RATE if is_recorded else 1.0
-  layers = _layers(config, dataset)
-  with named():
-    network = ssnn_jax.NetworkConfig(
-      **layers,
-      num_steps=config.num_steps,
-      neuron=neuron_of(config.method, config.neuron),
-      ceiling=config.ceiling,
-      window=config.window,
-      gain=config.gain,
-      input_gain=input_gain,
-      rates=config.rates,
-      winner=config.winner,
-      sampler=config.sampler,
-      **on_grid,
-      dropout=config.dropout,
-      read_noise=config.read_noise,
-    )
-  if is_chip:
-    own = chip_config(config, network)
-    with named():
-      own.enable_rates(config.learning_rate / config.batch_size)
+  same = 'num_steps', 'ceiling', 'gain', 'rates', 'winner', 'sampler'
+  same += 'dropout', 'read_noise'
+  network = ssnn_jax.NetworkConfig(
+    **_layers(config, dataset),
+    neuron=neuron_of(config.method, config.neuron),
+    input_gain=input_gain,
+    **{name: getattr(config, name) for name in same},
+    **on_grid,
+  )
+  if config.method == CHIP:
+    rate = config.learning_rate / config.batch_size
+    # Refuses rates of more than an update in a tick.
+    chip.make_device(chip_config(config, network), rate)
   return network
 
 
@@ -532,16 +607,16 @@ def _layers(config, dataset):
     sizes = config.layer_sizes or (dataset.num_inputs, NUM_HIDDEN, classes)
     if (sizes[0], sizes[-1]) != (dataset.num_inputs, classes):
       raise ssnn_jax.UserError(
-        f'--layer_sizes={write(sizes, ",")} does not fit {dataset.name}; it '
-        f'must start with {dataset.num_inputs} inputs and end with {classes} '
+        f'--layer_sizes={_write(sizes)} does not fit {dataset.name}; it must '
+        f'start with {dataset.num_inputs} inputs and end with {classes} '
         'classes.'
       )
     return {'layer_sizes': sizes}
-  first, *others = parse_layers(config.layers)
-  if dataset.is_recorded and isinstance(first, ssnn_jax.layers.Conv):
-    first = dataclasses.replace(first, channel_axis=0)
-  layers, input_shape = (first, *others), tuple(dataset.input_shape)
   with named('layers'):
+    first, *others = parse_layers(config.layers)
+    if dataset.is_recorded and isinstance(first, ssnn_jax.layers.Conv):
+      first = dataclasses.replace(first, channel_axis=0)
+    layers, input_shape = (first, *others), tuple(dataset.input_shape)
     *_, last = ssnn_jax.layers.connect(layers, input_shape)
   if math.prod(last.output_shape) != classes:
     raise ssnn_jax.UserError(
@@ -551,19 +626,14 @@ def _layers(config, dataset):
   return {'layers': layers, 'input_shape': input_shape}
 
 
+@named()
 def chip_config(
   config: ExperimentConfig, network: ssnn_jax.NetworkConfig
 ) -> chip.ChipConfig:
-  """Makes the configuration of the chip of a run.
-
-  Raises:
-    UserError: if a field is out of range.
-  """
-  bits = 12 if config.weight_bits is None else config.weight_bits
-  with named():
-    return chip.ChipConfig(
-      network.layer_sizes,
-      config.num_steps,
-      weight_bits=bits,
-      fraction_bits=config.fraction_bits,
-    )
+  """Makes the configuration of the chip of a run."""
+  return chip.ChipConfig(
+    network.layer_sizes,
+    config.num_steps,
+    weight_bits=12 if config.weight_bits is None else config.weight_bits,
+    fraction_bits=config.fraction_bits,
+  )

@@ -1,7 +1,7 @@
 """Fits the model of resistive devices to measured pulse responses.
 
   python -m experiments.fit_device --csv=measured.csv --file=own.json
-  python -m experiments.run --device=own.json
+  python -m experiments.run --device=own.json --neuron=stochastic
 
 The columns of the CSV file are `pulse`, `conductance` in any unit, and
 optionally `direction` (up or down), `cycle` and `device`. Without directions,
@@ -15,17 +15,15 @@ import json
 
 from absl import flags
 import jax
-import jax.numpy as jnp
 from matplotlib import figure
 import numpy as np
 
 from experiments import command
 import ssnn_jax
-from ssnn_jax import checks
 from ssnn_jax import hardware
 from ssnn_jax.hardware import device_config
+from ssnn_jax.hardware import devices
 from ssnn_jax.hardware import fit as fit_lib
-from ssnn_jax.hardware import resistive
 from ssnn_jax.training import raster_plot
 
 _MOST_NOISE = 10  # steps; from here on the study device_tolerance has losses
@@ -54,26 +52,24 @@ def describe(fit: hardware.PulseFit, source: str) -> str:
 
 def table(fit: hardware.PulseFit) -> str:
   """Returns the fitted parameters, their 95 % intervals and notes, as text."""
-  lines = ['parameter             value       95 % interval']
-  rows = device_config.changed_fields(fit.config)
-  others = {
+  lines, notes = ['parameter             value       95 % interval'], ['']
+  rows = device_config.changed_fields(fit.config) | {
     'read noise, weight': fit.read_noise,
     'number of states': fit.config.num_states,
     'weight 0, conductance': fit.zero,
     'weight 1, conductance': fit.zero + fit.scale,
   }
-  for name, value in (rows | others).items():
-    ends = '{:.4g} to {:.4g}'.format(*fit.intervals.get(name, (0, 0)))
-    ends = ends if name in fit.intervals else ''
-    lines.append(f'{name:21} {value:<11.4g} {ends}'.rstrip())
-  notes = [*fit.notes]
+  for name, value in rows.items():
+    lines.append(f'{name:21} {value:<11.4g}')
+    if name in fit.intervals:
+      lines[-1] += ' {:.4g} to {:.4g}'.format(*fit.intervals[name])
   if fit.config.dw_min_std > _MOST_NOISE:
     notes.append(
       f'Write noise of {fit.config.dw_min_std:.3g} steps costs accuracy; '
       'measure more curves, or train with a smaller dw_min_std in '
       '--device_params.'
     )
-  return '\n'.join([*lines, '', *notes])
+  return '\n'.join([*map(str.rstrip, lines), *notes, *fit.notes])
 
 
 def draw(
@@ -93,16 +89,12 @@ def draw(
     number = int(max(np.ptp(curve.pulses) for curve in same))
     pulses = np.linspace(0, number, min(number + 1, 1000), dtype=int)
     start = np.mean([curve.conductances[0] for curve in same])
-    start = (start - fit.zero) / fit.scale
-    expected = _simulate(mean, 0.0, start, pulses, is_up)[:, 0]
-    readings = _simulate(fit.config, fit.read_noise, start, pulses, is_up)
-    low, high = np.percentile(readings, [2.5, 97.5], axis=1)
-    expected, low, high = (
-      fit.zero + fit.scale * x for x in (expected, low, high)
-    )
+    expected = _simulate(fit, mean, 0.0, start, pulses, is_up)[:, 0]
     axes.plot(pulses, expected, color=vermilion, label='mean of fitted devices')
+    readings = _simulate(fit, fit.config, fit.read_noise, start, pulses, is_up)
+    band = np.percentile(readings, [2.5, 97.5], axis=1)
     look = {'color': vermilion, 'alpha': 0.15, 'lw': 0}
-    axes.fill_between(pulses, low, high, label='95 % of fitted devices', **look)
+    axes.fill_between(pulses, *band, label='95 % of fitted devices', **look)
     for bound in (fit.config.w_min, fit.config.w_max):
       axes.axhline(fit.zero + fit.scale * bound, color='0.5', lw=1, ls=':')
     axes.lines[-1].set_label('bounds')
@@ -114,37 +106,20 @@ def draw(
   return fig
 
 
-def _simulate(config, read_noise, start, pulses, is_up):
-  """Simulates readings `[pulses, devices]` of 400 devices, as weights."""
-  device_key, noise_key, read_key = jax.random.split(jax.random.key(0), 3)
-  constants = resistive.sample_constants(device_key, config, (400,))
-  keys = jax.random.bits(
-    noise_key, (len(pulses), resistive.NUM_KEYS), jnp.uint32
-  )
-
-  def advance(weights, inputs):
-    number, keys = inputs
-    up = number if is_up else jnp.zeros_like(number)
-    applied = resistive.Pulses(up, number - up)
-    normals = resistive.sample_noise(keys, weights.shape).normals
-    weights = resistive.move_weights(
-      config, constants, weights, applied, config.dw_min, normals
-    )
-    return weights, weights
-
-  numbers = jnp.diff(jnp.asarray(pulses, jnp.float32), prepend=0.0)
-  first = jnp.full(400, start, jnp.float32)
-  _, weights = jax.lax.scan(advance, first, (numbers, keys))
-  noise = jax.random.normal(read_key, weights.shape)
-  return np.asarray(weights + read_noise * noise)
+def _simulate(fit, config, read_noise, start, pulses, is_up):
+  """Simulates `[pulses, devices]` conductances of 400 devices."""
+  number = np.diff(pulses, prepend=0).astype(np.int32)
+  numbers = number * is_up, number * (not is_up)
+  start = (start - fit.zero) / fit.scale
+  weights, _ = devices.simulate(jax.random.key(0), config, 400, *numbers, start)
+  noise = np.random.default_rng(0).normal(size=weights.shape)
+  return fit.zero + fit.scale * (np.asarray(weights) + read_noise * noise)
 
 
 def main() -> None:
   """Fits the device that the flags describe."""
   values = flags.FLAGS.flag_values_dict()
-  w_max, path = values['w_max'], command.folder(values['file'])
-  if not checks.is_positive(w_max):
-    raise ssnn_jax.UserError(f'--w_max is {w_max}; expected a positive number.')
+  source, path = command.folder(values['csv']), command.folder(values['file'])
   if path.suffix != '.json':
     raise ssnn_jax.UserError(
       f'--file={path} does not end in .json; give a name as own.json.'
@@ -155,16 +130,16 @@ def main() -> None:
       raise ssnn_jax.UserError(
         f'{new} exists already and is not overwritten; choose another --file.'
       )
-  source = command.folder(values['csv'])
   curves = hardware.read_pulse_csv(source)
   print(f'{sum(len(curve.pulses) for curve in curves)} readings', flush=True)
   fit = hardware.fit_pulse_response(
-    curves, zero=values['zero'], w_max=w_max, progress=True
+    curves, zero=values['zero'], w_max=values['w_max'], progress=True
   )
   path.write_text(describe(fit, source.name))
   draw(curves, fit).savefig(drawing, dpi=120)
   print(table(fit))
-  print(f'figure: {drawing}\nnow train: {command.line("run")} --device={path}')
+  line = f'{command.line("run")} --device={path} --neuron=stochastic'
+  print(f'figure: {drawing}\nnow train: {line}')
 
 
 if __name__ == '__main__':
@@ -180,6 +155,9 @@ if __name__ == '__main__':
     'point, where up and down steps are equal',
   )
   flags.DEFINE_float(
-    'w_max', 1.0, 'weight of the bound that is farther from weight 0'
+    'w_max',
+    1.0,
+    'weight of the bound that is farther from weight 0',
+    lower_bound=1e-6,
   )
   command.launch(main)

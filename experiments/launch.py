@@ -7,7 +7,7 @@ After a user error the other tasks are stopped; after other errors they go on.
 
 from collections.abc import Callable
 from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Mapping
 from concurrent import futures
 from concurrent.futures import process
 import contextlib
@@ -28,16 +28,12 @@ from typing import NamedTuple
 import jax
 import tqdm
 
+from experiments.config import Options
 import ssnn_jax
 
 _NUM_RETRIES = 3  # of a task whose worker died
 
-
-class Task(NamedTuple):
-  """A picklable function that may be called again, and its name in reports."""
-
-  name: str
-  run: Callable[[], None]
+Tasks = Mapping[str, Callable[[], None]]  # picklable functions by their names
 
 
 class Outcome(NamedTuple):
@@ -47,47 +43,37 @@ class Outcome(NamedTuple):
   failure: str = ''  # of any other error, or the death of a worker
 
 
-class Options(NamedTuple):
-  """Where tasks are run; `experiments.run` has a flag for each field."""
-
-  launcher: str = 'local'  # or 'ray'
-  num_workers: int = 1  # local processes; 1 is this process
-  cpus_per_task: int = 1  # on Ray
-  gpus_per_task: float = 0.0  # on Ray
-
-
 def launch(
-  tasks: Sequence[Task],
+  tasks: Tasks,
   workdir: pathlib.Path,
   report: Callable[[str, str, int], None],
   options: Options,
 ) -> None:
   """Runs tasks, and reports the end of each.
 
-  Args:
-    tasks: the tasks.
-    workdir: a folder that all workers share.
-    report: called with the name of a task, its end, and the number of tasks
-      that have ended.
-    options: where the tasks are run.
+  Workers share the folder. `report` is called with the name of a task, its end,
+  and the number of tasks that have ended.
 
   Raises:
     UserError: the first user error of a task, or one that names failed tasks.
   """
   if not tasks:
     return
-  run = _ray if options.launcher == 'ray' else _local
-  if run is _local and options.num_workers == 1:
-    run = _here
+  if options.launcher == 'ray':
+    ends = _ray(tasks, options)
+  elif options.num_workers > 1:
+    ends = _local(tasks, workdir, min(options.num_workers, len(tasks)))
+  else:
+    ends = ((name, _attempt(run)) for name, run in tasks.items())
   failed = []
-  with contextlib.closing(run(tasks, workdir, options)) as ends:
-    for number, (task, (refusal, failure)) in enumerate(ends, 1):
+  with contextlib.closing(ends):
+    for number, (name, (refusal, failure)) in enumerate(ends, 1):
       if refusal:
         raise ssnn_jax.UserError(refusal)
       if failure:
-        failed.append(task.name)
+        failed.append(name)
         print(failure, file=sys.stderr, flush=True)
-      report(task.name, 'failed' if failure else 'done', number)
+      report(name, 'failed' if failure else 'done', number)
   if failed:
     raise ssnn_jax.UserError(
       f'{len(failed)} of {len(tasks)} tasks failed ({"; ".join(failed)}); see '
@@ -106,22 +92,13 @@ def _attempt(run):
   return Outcome()
 
 
-_Ends = Iterator[tuple[Task, Outcome]]
-
-
-def _here(tasks, workdir, options) -> _Ends:
-  """Runs tasks in this process."""
-  del workdir, options
-  for task in tasks:
-    yield task, _attempt(task.run)
-
-
-def _local(tasks, workdir, options) -> _Ends:
+def _local(
+  tasks: Tasks, workdir: pathlib.Path, number: int
+) -> Iterator[tuple[str, Outcome]]:
   """Runs tasks in processes, each with its own device and share of cores.
 
   Each process is a pool of its own, so that its death concerns one task.
   """
-  number = min(options.num_workers, len(tasks))
   has_affinity = hasattr(os, 'sched_getaffinity')
   num_cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count()
   free, pools, stopped = queue.SimpleQueue(), {}, threading.Event()
@@ -131,7 +108,7 @@ def _local(tasks, workdir, options) -> _Ends:
     context = multiprocessing.get_context('spawn')
     pools[index] = futures.ProcessPoolExecutor(1, context, _prepare, arguments)
 
-  def run(task):
+  def attempt(name, run):
     # Workers inherit the mask, and so ignore Ctrl-C: this process handles it.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     index = free.get()
@@ -140,13 +117,13 @@ def _local(tasks, workdir, options) -> _Ends:
         if stopped.is_set():
           break
         try:
-          return pools[index].submit(_attempt, task.run).result()
+          return pools[index].submit(_attempt, run).result()
         except process.BrokenProcessPool:
           start(index)
           if not stopped.is_set():
-            print(f'{task.name}: its worker died', flush=True)
+            print(f'{name}: its worker died', flush=True)
       log = workdir / f'worker-{index}.log'
-      return Outcome(failure=f'{task.name}: its worker died; see {log}')
+      return Outcome(failure=f'{name}: its worker died; see {log}')
     finally:
       free.put(index)
 
@@ -155,7 +132,9 @@ def _local(tasks, workdir, options) -> _Ends:
     start(index)
     free.put(index)
   with futures.ThreadPoolExecutor(number) as threads:
-    running = {threads.submit(run, task): task for task in tasks}
+    running = {
+      threads.submit(attempt, *item): item[0] for item in tasks.items()
+    }
     try:
       for future in futures.as_completed(running):
         yield running[future], future.result()
@@ -202,40 +181,36 @@ def _limit_threads(number):
   return {'PJRT_NPROC': os.environ.get('PJRT_NPROC', str(max(1, number)))}
 
 
-def _ray(tasks, workdir, options) -> _Ends:
+def _ray(tasks: Tasks, options: Options) -> Iterator[tuple[str, Outcome]]:
   """Runs tasks on a Ray cluster, to which the code of this project is sent."""
-  del workdir
   os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')
-  try:
-    import ray
-  except ImportError:
-    raise ssnn_jax.UserError(
-      "--launcher=ray needs Ray, which is not installed; pip install '.[ray]'."
-    ) from None
-  _check_address(os.environ.get('RAY_ADDRESS', ''))
+  import ray
+
   packages = [str(pathlib.Path(__file__).parent), ssnn_jax.__path__[0]]
-  variables = _limit_threads(options.cpus_per_task)
-  if options.gpus_per_task == 0:
+  size = {'CPU': options.cpus_per_task, 'GPU': options.gpus_per_task}
+  variables = _limit_threads(size['CPU'])
+  if size['GPU'] == 0:
     variables['JAX_PLATFORMS'] = 'cpu'  # Ray may show GPUs of other tasks
-  elif options.gpus_per_task < 1:
-    fraction = 0.9 * options.gpus_per_task
-    variables['XLA_CLIENT_MEM_FRACTION'] = f'{fraction:.3f}'
+  elif size['GPU'] < 1:
+    variables['XLA_CLIENT_MEM_FRACTION'] = f'{0.9 * size["GPU"]:.3f}'
+  address = os.environ.get('RAY_ADDRESS', '')
   try:
+    _connect(address)
     ray.init(
       include_dashboard=False,
       log_to_driver=False,
       logging_level=logging.ERROR,
       runtime_env={'py_modules': packages, 'excludes': ['__pycache__']},
     )
-  except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+  except Exception as error:  # of many types
     # Of a wrong token, the error says only that there is no connection.
     raise ssnn_jax.UserError(
-      f'Ray cannot be used ({" ".join(str(error).split()).rstrip(".")}); check '
-      '$RAY_ADDRESS, and that $RAY_AUTH_TOKEN, or the file '
+      f'Ray cannot be used at {address or "this machine"} '
+      f'({" ".join(str(error).split()).rstrip(".")}); start a cluster with '
+      '`ray start --head`, check $RAY_ADDRESS, and that $RAY_AUTH_TOKEN, or '
       '~/.ray/auth_token, is the token of the cluster.'
     ) from None
   try:
-    size = {'CPU': options.cpus_per_task, 'GPU': options.gpus_per_task}
     nodes = [node['Resources'] for node in ray.nodes() if node['Alive']]
     if not any(
       all(node.get(kind, 0) >= number for kind, number in size.items())
@@ -253,27 +228,20 @@ def _ray(tasks, workdir, options) -> _Ends:
       scheduling_strategy='SPREAD',
       runtime_env={'env_vars': variables},
     )(_attempt)
-    running = {remote.remote(task.run).future(): task for task in tasks}
+    running = {remote.remote(run).future(): name for name, run in tasks.items()}
     for future in futures.as_completed(running):
-      task = running[future]
+      name = running[future]
       try:
-        yield task, future.result()
+        yield name, future.result()
       except ray.exceptions.RayError as error:
         reason = ' '.join(str(error).split())
-        yield task, Outcome(failure=f'{task.name}: {reason}')
+        yield name, Outcome(failure=f'{name}: {reason}')
   finally:
     ray.shutdown()  # which also ends the tasks of this command
 
 
-def _check_address(address):
-  """Refuses an address where no server listens; Ray would retry for minutes."""
+def _connect(address):
+  """Raises an error if no server listens; Ray would retry for minutes."""
   host, _, port = address.removeprefix('ray://').rpartition(':')
-  if not port.isdecimal():  # 'auto', 'local', or empty
-    return
-  try:
+  if port.isdecimal():  # or 'auto', 'local', or empty
     socket.create_connection((host.strip('[]'), int(port)), 10).close()
-  except (OSError, OverflowError) as error:
-    raise ssnn_jax.UserError(
-      f'no Ray cluster answers at {address} ({error}); start one with `ray '
-      'start --head`, or correct $RAY_ADDRESS.'
-    ) from None

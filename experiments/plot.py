@@ -7,6 +7,7 @@
 all spikes of one sample, tick by tick, in a run of the spiking network.
 """
 
+import math
 import pathlib
 import re
 
@@ -37,17 +38,12 @@ _PANELS = {
   'coincidences': 'coincidences of a sample',
   'loss': 'cross-entropy (nats)',
 }
-_LOG = {'loss', 'coincidences', 'error_rates'}
+_LOG = [_PANELS[name] for name in ('loss', 'coincidences', 'error_rates')]
 
 
 def read_epochs(folder: pathlib.Path) -> pd.DataFrame:
-  """Reads the epochs of all seeds of a run, finished or not, one a row.
-
-  Raises:
-    UserError: if the folder holds no epoch.
-  """
-  lines = train.read_lines(folder)
-  epochs = [line for line in lines if line['event'] == 'epoch']
+  """Reads the epochs of all seeds of a run, finished or not, one a row."""
+  epochs = train.read_lines(folder, 'epoch')
   if not epochs:
     raise ssnn_jax.UserError(
       f'{folder} holds no epoch of a run; wait for its first checkpoint.'
@@ -66,17 +62,14 @@ def draw(epochs: pd.DataFrame) -> figure.Figure:
     quantity = re.sub(r'_\d+$', '', name)
     title = _PANELS.get(quantity, quantity.replace('_', ' '))
     panels.setdefault(title, []).append(name)
-  num_lines = -(-len(panels) // 2)
+  num_lines = math.ceil(len(panels) / 2)
   size = (7.6, 0.3 + 2.1 * num_lines)
   fig = figure.Figure(figsize=size, layout='constrained')
-  grid = fig.subplots(num_lines, 2, squeeze=False)
-  for axes in grid.flat[len(panels) :]:
-    axes.remove()
-  for axes, (title, names) in zip(grid.flat, panels.items()):
+  for place, (title, names) in enumerate(panels.items(), 1):
+    axes = fig.add_subplot(num_lines, 2, place)
     for number, name in enumerate(names):
       by_epoch = epochs.dropna(subset=name).groupby('epoch')[name]
-      look = {'color': f'C{number % 10}'}
-      label = name.replace('_', ' ')
+      label, look = name.replace('_', ' '), {'color': f'C{number % 10}'}
       axes.plot(by_epoch.mean(), marker='.', label=label, **look)
       low, high = by_epoch.min(), by_epoch.max()
       axes.fill_between(low.index, low, high, alpha=0.2, **look)
@@ -84,9 +77,7 @@ def draw(epochs: pd.DataFrame) -> figure.Figure:
     axes.grid(alpha=0.3)
     axes.set_xlabel('epoch')
     axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
-    if re.sub(r'_\d+$', '', names[0]) in _LOG and (
-      epochs[names].max(axis=None) > 0
-    ):
+    if title in _LOG and epochs[names].max(axis=None) > 0:
       axes.set_yscale('log')
     if len(names) > 1:
       axes.legend(fontsize=7)
@@ -102,10 +93,7 @@ def show(workdir: pathlib.Path) -> None:
     results.show(workdir)
     return
   epochs = read_epochs(workdir)
-  last = epochs.groupby('seed').last().reset_index().T
-  rows = [[f'{x:.4g}' for x in row] for row in last.to_numpy()]
-  cells = [[name, *row] for name, row in zip(last.index[1:], rows[1:])]
-  print(results.write_table(['seed', *rows[0]], cells))
+  print(epochs.groupby('seed').last().T.to_string(float_format='{:.4g}'.format))
   draw(epochs).savefig(workdir / 'curves.png', dpi=120)
   print(f'figure: {workdir / "curves.png"}')
 
@@ -113,13 +101,7 @@ def show(workdir: pathlib.Path) -> None:
 def show_raster(workdir: pathlib.Path, sample: int, seed: int | None) -> None:
   """Draws the spikes of each layer while a run is presented a sample.
 
-  Args:
-    workdir: the folder of the run, in which the figures are saved.
-    sample: index of the sample in the evaluation split.
-    seed: seed of the run; None is the first.
-
-  Raises:
-    UserError: if there is no run of the spiking network, or no such sample.
+  The sample is of the evaluation split; the seed None is the first of the run.
   """
   config = train.read_task(workdir).config
   if config.method != 'ssnn':
@@ -129,25 +111,16 @@ def show_raster(workdir: pathlib.Path, sample: int, seed: int | None) -> None:
     )
   network_config, params = ssnn_jax.load(workdir, seed=seed)
   dataset = train.load(config, FLAGS.data_dir)
-  split, name = train.eval_split(dataset), config_lib.split_name(config)
-  if not sample < len(split.labels):
-    raise ssnn_jax.UserError(
-      f'--sample is {sample}; expected 0 to {len(split.labels) - 1}.'
-    )
-  label = split.labels[sample]
+  inputs, labels = train.eval_split(dataset)
   key = jax.random.key(config.seed if seed is None else seed)
-  recorded = training.raster.record(
-    network_config,
-    params,
-    training.stream_key(key, training.Stream.OBSERVE),
-    split.inputs[sample],
-    label,
-  )
-  votes = recorded.winners.sum(axis=0)
-  winner = dataset.class_names[np.argmax(votes)]
+  key = jax.random.fold_in(key, training.Stream.OBSERVE)
+  batch = params, key, inputs[sample], labels[sample]
+  recorded = ssnn_jax.observe.record(network_config, *batch)
+  votes, names = recorded.winners.sum(axis=0), dataset.class_names
   print(
-    f'sample {sample} of the {name} split, class {dataset.class_names[label]}: '
-    f'class {winner} won {votes.max()} of {votes.sum()} ticks'
+    f'sample {sample} of the {config_lib.split_name(config)} split, class '
+    f'{names[labels[sample]]}: class {names[np.argmax(votes)]} won '
+    f'{votes.max()} of {votes.sum()} ticks'
   )
   for layer in range(len(network_config.layer_sizes)):
     file = workdir / f'raster-{layer}.png'
@@ -157,12 +130,7 @@ def show_raster(workdir: pathlib.Path, sample: int, seed: int | None) -> None:
 
 def main() -> None:
   """Draws what the flags describe."""
-  workdir = command.folder(FLAGS.workdir or '')
-  if not FLAGS.workdir or not workdir.is_dir():
-    raise ssnn_jax.UserError(
-      f'--workdir={FLAGS.workdir or ""} is not a folder; give the folder of a '
-      'run or sweep.'
-    )
+  workdir = command.folder(FLAGS.workdir)
   if FLAGS.raster:
     show_raster(workdir, FLAGS.sample, FLAGS.seed)
   else:
@@ -170,7 +138,9 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-  flags.DEFINE_string('workdir', None, 'folder of a run or of a sweep.')
+  flags.DEFINE_string(
+    'workdir', None, 'folder of a run or of a sweep.', required=True
+  )
   flags.DEFINE_boolean(
     'raster',
     False,
@@ -181,9 +151,5 @@ if __name__ == '__main__':
     'sample', 0, 'index of the sample of --raster in the evaluation split.', 0
   )
   flags.DEFINE_integer('seed', None, 'seed of --raster; default: the first.', 0)
-  flags.DEFINE_string(
-    'data_dir',
-    None,
-    'folder of data sets; default: $TFDS_DATA_DIR, or ~/tensorflow_datasets.',
-  )
+  config_lib.define_flags(['data_dir'])
   command.launch(main)

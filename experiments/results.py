@@ -39,18 +39,20 @@ from ssnn_jax.training import statistics
 
 FOLDER = pathlib.Path(__file__).parent / 'results'
 README = 'README'
-# Studies and rows of the README.
+# Studies of the table of the README, and its rows.
 _IN_README = 'parity', 'events'
-_README_ROWS = {
-  'dataset': ('mnist', 'fashion_mnist', 'emnist47', 'n_mnist'),
-  'metric': 'test_accuracy',
-}
+_README_STUDY = studies.Study(
+  columns=('neuron', 'sampler', 'num_steps', 'folds'),
+  margin=0.3,
+  shown={
+    'dataset': ('mnist', 'fashion_mnist', 'emnist47', 'n_mnist'),
+    'sampler': ('regular', 'sobol'),
+    'num_steps': ('2', '4', '8', '16', '32', '64'),
+  },
+)
 MARKS = '<!-- table -->', '<!-- end -->'
 METRICS = {
   'test_accuracy': 'accuracy',
-  'test_accuracy_winner': 'winners',
-  'test_accuracy_largest': 'largest potential',
-  'test_accuracy_potential': 'final potential',
   'test_accuracy_rate': 'ANN readout',
   'update_error': 'update error',
   'quantisation_error': 'quantization error',
@@ -65,17 +67,15 @@ METRICS = {
   'last_silence': 'last of the batch',
   'ratio_to_bp': 'time, in steps of BP',
   'luts': 'LUTs',
-  'flip_flops': 'flip-flops',
   'block_rams': 'block RAMs',
   'max_mhz': 'MHz reached',
   'clock_mhz': 'MHz used',
   'clocks_per_sample': 'clocks a sample',
   'samples_per_second': 'samples a second',
 }
-_ERRORS = ('update_error_sd', 'quantisation_error_sd')
-_COSTS = ('bits_to_bp', 'median_ms', 'ratio_to_ideal', 'peak_mib', 'rounds')
-_NUMBERS = ('seed', *METRICS, *_ERRORS, *_COSTS, 'num_eval_samples')
-_COUNTS = {'seed', 'luts', 'flip_flops', 'block_rams', 'num_eval_samples'}
+_OTHERS = ('test_accuracy_winner', 'test_accuracy_potential', 'flip_flops')
+_OTHERS += ('median_ms', 'peak_mib', 'rounds', 'num_eval_samples')
+_NUMBERS = ('seed', *METRICS, *_OTHERS)
 # Fields that change no weight, or whose values are seeds.
 _UNVARIED = {'dataset', 'method', 'seed', 'diagnostics', 'eval_every'}
 _ACCURACY = 'test_accuracy'
@@ -91,8 +91,9 @@ _WORDS = {
 }
 _HEADINGS = {'num_steps': 'T', 'metric': 'measure', 'dataset': 'data set'}
 _COLORS = (*raster_plot.COLORS, '#E69F00', '#009E73', '#56B4E9', '#000000')
+_COLORS += ('#999999',)
 _MARKERS = 'osD^vPX*'
-_VERDICTS = 'wni'  # within, not within, inconclusive
+_TICKS = 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50  # of differences, in points
 
 
 # Runs.
@@ -101,11 +102,8 @@ _VERDICTS = 'wni'  # within, not within, inconclusive
 def read(workdir: pathlib.Path) -> pd.DataFrame:
   """Reads the finished runs of the folder of a run or sweep.
 
-  A run that the folder holds several times, in copies, is counted once.
-
-  Args:
-    workdir: the folder, or a file of a measurement: of JSON lines, or the
-      report.json of a board.
+  The path may also be the file of a measurement: of JSON lines, or report.json
+  of a board. Copies of a run are counted once.
 
   Raises:
     UserError: if there is no finished run, or two runs of the same
@@ -124,19 +122,17 @@ def read(workdir: pathlib.Path) -> pd.DataFrame:
         continue
       key = json.dumps(config | {'seed': line['seed']}, sort_keys=True)
       known = runs.setdefault(key, config | line)
-      digests = [own.get('params_sha256', '') for own in (known, line)]
-      if digests[0] != digests[1]:
+      if known.get('params_sha256') != line.get('params_sha256'):
         raise ssnn_jax.UserError(
-          f'two runs of seed {line["seed"]} have the same configuration, but '
-          f'other weights (params_sha256 {digests[0][:8]} and '
-          f'{digests[1][:8]}); remove one of them from {workdir}.'
+          f'two runs of seed {line["seed"]} in {workdir} have the same '
+          'configuration, but other weights (params_sha256); remove one.'
         )
   if not runs:
     raise ssnn_jax.UserError(
       f'{workdir} holds no finished run; wait for one, or continue it by its '
       'command.'
     )
-  return _frame(map(_blank, runs.values()))
+  return _frame(runs.values())
 
 
 def _lines(file):
@@ -146,32 +142,30 @@ def _lines(file):
       yield json.loads(line)
 
 
-def _blank(run):
-  """Empties the fields that do not affect the method of a run.
+def _frame(runs: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+  """Makes the frame of runs, with fields that have an effect as text.
 
   The rates of a recording depend on T, which its ANN keeps.
   """
-  kept = {'num_steps'} if catalog.is_recorded(run['dataset']) else set()
-  is_used = lambda name: config_lib.concerns(run['method'], name)
-  return {x: run[x] if x in kept or is_used(x) else None for x in run}
-
-
-def _frame(runs: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-  """Makes the frame of runs, with fields as text."""
-  write = lambda name, x: x if name in _NUMBERS else _write(name, x)
-  rows = [{name: write(name, run[name]) for name in run} for run in runs]
+  rows = []
+  for run in runs:
+    method, is_recorded = run['method'], catalog.is_recorded(run['dataset'])
+    row = dict(run)
+    for name in run.keys() - {*_NUMBERS}:
+      is_used = config_lib.concerns(method, name)
+      is_used |= name == 'num_steps' and is_recorded
+      row[name] = write(name, run[name] if is_used else None)
+    rows.append(row)
   return _to_numbers(pd.DataFrame(rows, dtype=object))
 
 
-def _write(name, value):
+def write(name: str, value: Any) -> str:
   """Writes the value of a field as a cell."""
-  if value is None:
-    return ''
-  if isinstance(value, list | tuple):
-    return {'rates': '+', 'layers': ','}.get(name, '-').join(map(str, value))
-  if name == 'dataset' and str(value).endswith('.npz'):
+  if name == 'dataset' and value.endswith('.npz'):
     return pathlib.Path(value).stem
-  return str(value)
+  if isinstance(value, list | tuple):
+    return ('+' if name == 'rates' else '-').join(map(str, value))
+  return '' if value is None else str(value)
 
 
 def _to_numbers(frame):
@@ -179,14 +173,13 @@ def _to_numbers(frame):
 
   If the ANNs of a data set have one T, networks of all T are compared with it.
   """
-  numbers = [name for name in frame if name in _NUMBERS]
-  frame[numbers] = frame[numbers].apply(pd.to_numeric)
-  texts = [name for name in frame if name not in numbers]
-  frame[texts] = frame[texts].fillna('')
-  if 'num_steps' in frame:
-    for _, anns in frame[frame['method'] == config_lib.ANN].groupby('dataset'):
-      if anns['num_steps'].nunique() == 1:
-        frame.loc[anns.index, 'num_steps'] = ''
+  for name in frame:
+    cells = frame[name]
+    is_number = name in _NUMBERS
+    frame[name] = pd.to_numeric(cells) if is_number else cells.fillna('')
+  for _, anns in frame[frame['method'] == config_lib.ANN].groupby('dataset'):
+    if 'num_steps' in frame and anns['num_steps'].nunique() == 1:
+      frame.loc[anns.index, 'num_steps'] = ''
   return frame
 
 
@@ -205,9 +198,10 @@ def to_csv(runs: pd.DataFrame, study: studies.Study) -> str:
   """Writes the runs of a study as CSV: fields, seed and numbers of each run.
 
   Raises:
-    UserError: if runs differ in a field that is no column of the study.
+    UserError: if runs differ in a field that is no column of the study, or two
+      of them have the same settings and seed.
   """
-  settings = ['dataset', 'method', *study.columns]
+  settings = _settings(study)
   runs = runs.reindex(columns=list(dict.fromkeys([*settings, *runs])))
   hidden = _differing(runs, settings)
   if hidden:
@@ -215,26 +209,30 @@ def to_csv(runs: pd.DataFrame, study: studies.Study) -> str:
       f'runs differ in {", ".join(hidden)}, which is no column of the study; '
       'export the runs of its sweeps alone.'
     )
+  seeded = runs.reindex(columns=[*settings, 'seed']).dropna(subset='seed')
+  if seeded.duplicated().any():
+    first = seeded[seeded.duplicated()].iloc[0].to_dict()
+    cells = ', '.join(f'{x}={first[x]}' for x in first if first[x] != '')
+    raise ssnn_jax.UserError(
+      f'two runs have the same settings and seed ({cells}); leave one out.'
+    )
   numbers = [name for name in _NUMBERS if name in runs and runs[name].count()]
-  rows = _sort(runs, study)[[*settings, *numbers]].astype(object).fillna('')
-  for name in _COUNTS & {*numbers}:  # floats where some rows have none
-    rows[name] = [x if x == '' else int(x) for x in rows[name]]
-  return rows.to_csv(index=False)
+  rows = _sort(runs, study)[[*settings, *numbers]]
+  return rows.to_csv(index=False, float_format='%.10g')
 
 
 def _sort(runs, study):
   """Sorts runs by data set, the ANN first, then by the columns of a study."""
-  known = list(study.sweeps)
+  places = {name: place for place, name in enumerate(study.sweeps)}
 
-  def order(row):
-    seed = row.get('seed', '')
-    place = known.index(row['dataset']) if row['dataset'] in known else math.inf
-    is_baseline = row['method'] == config_lib.ANN
-    cells = [_order(row.get(name, '')) for name in ('method', *study.columns)]
-    return place, row['dataset'], not is_baseline, cells, seed == '', seed
+  def order(index):
+    row = runs.loc[index].fillna('')
+    is_ann = row['method'] == config_lib.ANN
+    cells = [_order(row.get(name, '')) for name in _settings(study)[1:]]
+    place, seed = places.get(row['dataset'], math.inf), row.get('seed', '')
+    return place, row['dataset'], not is_ann, cells, seed == '', seed
 
-  rows = runs.astype(object).fillna('').to_dict('records')
-  return runs.iloc[sorted(range(len(rows)), key=lambda i: order(rows[i]))]
+  return runs.loc[sorted(runs.index, key=order)]
 
 
 def _differing(runs, settings):
@@ -246,10 +244,10 @@ def _differing(runs, settings):
 
 
 def _order(cell):
-  """Orders cells: empty ones, then shorter lists first, numbers by value."""
+  """Orders cells: empty ones, numbers by value, shorter lists first, words."""
   parts = re.split(r'(\d+(?:\.\d+)?)', cell)
   numbers = [float(x) if i % 2 else x for i, x in enumerate(parts)]
-  return bool(cell), cell.count('-'), numbers
+  return bool(cell), cell[:1].isalpha(), cell.count('-'), numbers
 
 
 # Comparisons.
@@ -258,118 +256,101 @@ def _order(cell):
 def compare(runs: pd.DataFrame, study: studies.Study) -> pd.DataFrame:
   """Compares settings with the baseline of a study, seed by seed.
 
-  Args:
-    runs: a frame of runs.
-    study: the study.
-
   Returns:
-    A row for each setting, except the baseline, and each metric: `value`, an
-    accuracy minus the baseline in percentage points or the mean of another
-    metric; `half_width` of its 95 % interval; `seeds`, their number;
-    `baseline`, the accuracy of the baseline in percent; `text` and `verdict`. A
-    window of all ticks is 'T'.
+    A row for each setting that the study shows, except the baseline, and each
+    metric: `value`, an accuracy minus the baseline in percentage points or the
+    mean of another metric; `half_width` of its 95 % interval; `seeds`, their
+    number; `baseline`, the accuracy of the baseline in percent; `text` and
+    `verdict`. Parameters of devices are those that differ.
   """
-  fields = ['dataset', 'method', *(x for x in study.columns if x in runs)]
-  settings, baselines = [], []
+  fields = [name for name in _settings(study) if name in runs]
+  paired = [name for name in fields if name not in study.baseline]
+  settings, baselines, rows = [], [], []
   for cells, group in runs.groupby(fields, sort=False):
     setting = dict(zip(fields, cells))
-    is_baseline = _is_baseline(setting, study)
+    is_baseline = all(
+      value in (None, setting.get(name))
+      for name, value in study.baseline.items()
+    )
     (baselines if is_baseline else settings).append((setting, group))
-  rows = []
   for setting, group in settings:
-    if setting.get(study.across) == '':
+    shown = [setting.get(x) in y for x, y in study.shown.items()]
+    if setting.get(study.across) == '' or not all(shown):
       continue
-    paired = [x for base, x in baselines if _is_paired(setting, base, study)]
+    bases = (
+      base
+      for cells, base in baselines
+      if all(cells[name] in ('', setting[name]) for name in paired)
+    )
+    base, margin = next(bases, None), study.find_margin(setting['dataset'])
     for metric in study.metrics:
       if metric in group and group[metric].count():
-        base = paired[0] if paired and metric.startswith(_ACCURACY) else None
-        margin = study.find_margin(setting['dataset'])
-        found = _compare(group, base, metric, margin)
-        rows.append(setting | {'metric': metric} | found)
+        made = _compare(group, base, metric, margin)
+        rows.append(setting | {'metric': metric} | made)
   compared = pd.DataFrame(rows)
-  if {'window', 'num_steps'} <= {*compared}:
-    whole = compared['window'] == compared['num_steps']
-    compared['window'] = compared['window'].mask(whole, 'T')
+  if 'device_params' in compared:
+    params = [text.split(',') for text in compared['device_params']]
+    varied = [set(row) for row in params if row != ['']]
+    shared = set.intersection(*varied) if varied else set()
+    short = [','.join(x for x in row if x not in shared) for row in params]
+    compared = compared.assign(device_params=short)
   return compared
 
 
-def _is_baseline(setting, study):
-  return study.baseline is not None and all(
-    value in (None, setting.get(name)) for name, value in study.baseline.items()
-  )
-
-
-def _is_paired(setting, base, study):
-  """Returns whether a baseline has the fields of a setting, or no value."""
-  return all(
-    value in ('', setting[name])
-    for name, value in base.items()
-    if name not in study.baseline
-  )
+def _settings(study):
+  """Lists the fields of a setting; a study may have `method` as a column."""
+  names = ['dataset', 'method', *study.columns]
+  return names[:1] + names[2:] if 'method' in study.columns else names
 
 
 def _compare(group, base, metric, margin):
   """Returns the numbers of a setting: a difference, or without base a mean."""
-  pairs = group.head(0)
-  if base is not None:
+  is_accuracy, pairs = metric.startswith(_ACCURACY), group.head(0)
+  accuracy, verdict = math.nan, ''
+  if is_accuracy and base is not None:
     if metric not in base or not base[metric].count():  # ANNs have one readout
       base = base.assign(**{metric: base[_ACCURACY]})
     pairs = group.merge(base, on='seed', suffixes=('', '_base'))
   if pairs.empty:
-    is_accuracy = metric.startswith(_ACCURACY)
     mean = (100 if is_accuracy else 1) * group[metric].mean()
-    return {
-      'value': mean,
-      'half_width': math.nan,
-      'seeds': group[metric].count(),
-      'baseline': math.nan,
-      'text': f'{mean:.2f} %' if is_accuracy else _write_number(mean),
-      'verdict': '',
-    }
-  folds = pairs['folds'].iloc[0] if 'folds' in pairs else ''
-  difference = statistics.paired_difference(
-    pairs[metric],
-    pairs[f'{metric}_base'],
-    int(pairs['num_eval_samples'].iloc[0]),
-    overlap=1 / (int(folds) - 1) if folds else 0.0,
-  )
+    number = group[metric].count()
+    difference = statistics.Difference(mean, math.nan, math.nan, number)
+    text = f'{mean:.3g}' if abs(mean) < 1000 else f'{mean:.0f}'
+    text = f'{mean:.2f} %' if is_accuracy else text
+  else:
+    of_base, size = pairs[f'{metric}_base'], pairs['num_eval_samples'].iloc[0]
+    folds = pairs['folds'].iloc[0] if 'folds' in pairs else ''
+    overlap = 1 / (int(folds) - 1) if folds else 0.0
+    difference = statistics.paired_difference(
+      pairs[metric], of_base, int(size), overlap=overlap
+    )
+    accuracy, text = 100 * of_base.mean(), str(difference)
+    verdict = statistics.verdict(difference, margin)
   return {
     'value': difference.mean,
     'half_width': difference.half_width,
-    'seeds': len(pairs),
-    'baseline': 100 * pairs[f'{metric}_base'].mean(),
-    'text': str(difference),
-    'verdict': statistics.verdict(difference, margin),
+    'seeds': difference.num_seeds,
+    'baseline': accuracy,
+    'text': text,
+    'verdict': verdict,
   }
-
-
-def _write_number(value):
-  """Writes a number to three digits, or a count of 1,000 and more."""
-  return f'{value:.3g}' if abs(value) < 1000 else f'{value:.0f}'
 
 
 # Tables.
 
 
 def table(compared: pd.DataFrame, study: studies.Study) -> str:
-  """Writes comparisons as a Markdown table.
+  """Writes comparisons as a Markdown table, below a line that describes it.
 
-  Args:
-    compared: the rows of `compare`.
-    study: the study, whose `rows` name the rows of the table, and whose
-      `across` the columns of its numbers.
+  A row has the settings that differ in the field of the columns only.
   """
-  shown = _restrict(compared, study.shown)
-  names = [
-    name
-    for name in ('dataset', *study.rows, 'metric')
-    if name in shown and name != study.across and shown[name].nunique() > 1
-  ]
-  columns = list(shown[study.across].unique())
+  names = ['dataset', *_distinguishing(compared, study), 'metric']
+  names = [x for x in names if x != study.across and compared[x].nunique() > 1]
+  columns = list(compared[study.across].unique())
   if study.across not in _WORDS:
     columns.sort(key=_order)
   rows = []
-  for cells, group in _group(shown, names):
+  for cells, group in compared.groupby(names or 'method', sort=False):
     row = {_heading(x): _word(x, cell) for x, cell in zip(names, cells)}
     accuracies = [f'{x:.1f}' for x in group['baseline'].dropna()]
     if study.across != 'dataset':
@@ -383,28 +364,21 @@ def table(compared: pd.DataFrame, study: studies.Study) -> str:
       row['seeds'] = _range(seeds['seeds'].astype(str))
     rows.append(row)
   written = pd.DataFrame(rows).fillna('').loc[:, lambda x: (x != '').any()]
-  return write_table(list(written), written.to_numpy().tolist())
-
-
-def captioned_table(compared: pd.DataFrame, study: studies.Study) -> str:
-  """Writes comparisons as a table, below a line that says what they are."""
-  written = table(compared, study)
+  caption, name = '', METRICS[study.metrics[0]]
   if compared['baseline'].notna().any():
     margins = {f'{study.find_margin(name):g}' for name in compared['dataset']}
     caption = (
       f'Accuracies minus {_baseline_name(study)} in points, and 95 % intervals '
-      f'over seeds; the margin is {" or ".join(sorted(margins))}:'
+      f'over seeds; the margin is {" or ".join(sorted(margins))}:\n\n'
     )
-  elif study.across == 'metric':  # whose columns are named
-    return written
-  else:
-    caption = f'{METRICS[study.metrics[0]].capitalize()}:'
-  return f'{caption}\n\n{written}'
+  elif study.across != 'metric':  # whose columns are named
+    caption = f'{name[0].upper()}{name[1:]}:\n\n'
+  return caption + _write_table(written)
 
 
-def write_table(headings: list[str], rows: list[list[str]]) -> str:
-  """Writes a Markdown table, aligned so that it is legible as text."""
-  lines = [headings, *rows]
+def _write_table(written):
+  """Writes a frame in Markdown, aligned so that it is legible as text."""
+  lines = [list(written), *map(list, written.to_numpy())]
   widths = [max(3, *map(len, column)) for column in zip(*lines)]
   lines.insert(1, ['-' * width for width in widths])
   return '\n'.join(
@@ -412,25 +386,15 @@ def write_table(headings: list[str], rows: list[list[str]]) -> str:
   )
 
 
-def _restrict(compared, chosen):
-  """Restricts rows to chosen values, and parameters to those that differ."""
-  for name, values in chosen.items():
-    values = [values] if isinstance(values, str) else values
-    compared = compared[compared[name].isin(values)]
-  if 'device_params' in compared:
-    texts = compared['device_params']
-    params = [set(text.split(',')) for text in texts if text]
-    shared = set.intersection(*params) if params else set()
-    short = [
-      ','.join(p for p in x.split(',') if p not in shared) for x in texts
-    ]
-    compared = compared.assign(device_params=short)
-  return compared
-
-
-def _group(shown, names):
-  """Lists the rows of each combination of values, which may be one."""
-  return list(shown.groupby(names, sort=False)) if names else [((), shown)]
+def _distinguishing(compared, study):
+  """Lists the fields that distinguish rows which are equal in those before."""
+  names, count = [], 0
+  for name in _settings(study):
+    if name in compared and (name == 'dataset' or name != study.across):
+      number = len(compared[[*names, name]].drop_duplicates())
+      if number > count:
+        names, count = [*names, name], number
+  return names[1:]
 
 
 def _range(texts):
@@ -468,7 +432,7 @@ def _join_verdicts(group, study):
   if len(places) < 2:
     return ''.join(places)
   texts = []
-  for verdict in sorted(places, key=lambda x: _VERDICTS.index(x[0])):
+  for verdict in sorted(places, key=lambda x: 'wni'.index(x[0])):
     values = sorted(places[verdict], key=_order)
     listed = ', '.join(_word(study.across, value) for value in values)
     if study.across not in _WORDS:
@@ -481,45 +445,40 @@ def _join_verdicts(group, study):
 
 
 def draw(compared: pd.DataFrame, study: studies.Study) -> figure.Figure:
-  """Draws the first metric of comparisons, in the kind of figure of a study."""
-  shown = _restrict(compared, {**study.shown, **study.drawn})
-  if study.across != 'metric':
-    shown = shown[shown['metric'] == study.metrics[0]]
-  is_lines, draw_panel = study.figure == 'lines', _draw_points
-  if is_lines:
-    draw_panel = _draw_lines
-  elif study.figure in {*shown['metric']}:
-    draw_panel = _draw_over_metric
-  panel = 'dataset'
-  if is_lines and shown['dataset'].nunique() == 1 and len(study.rows) > 2:
-    panel = study.rows[0]
-  parts = {'': shown}
-  if panel != study.across and shown[panel].nunique() > 1:
-    parts = dict(list(shown.groupby(panel, sort=False)))
-  names = [
-    name
-    for name in study.rows
-    if name in shown
-    and name not in (study.across, panel)
-    and any(part[name].nunique() > 1 for part in parts.values())
-  ]
-  is_points = draw_panel == _draw_points
-  num_columns = 1 if is_points else min(2, len(parts))
+  """Draws the first metric of comparisons, with intervals and the margin.
+
+  The rows of the table are curves over its columns if these are numbers and
+  there are few rows, or else lines of points. Data sets, or the values of the
+  first field of the curves of one data set, have their own panels.
+  """
+  shown = compared[compared['metric'] == study.metrics[0]]
+  names, panel = _distinguishing(shown, study), 'dataset'
+  is_curves = study.across not in _WORDS
+  if is_curves and shown['dataset'].nunique() == 1 and len(names) > 1:
+    panel, *names = names
+  labels = [_label(row, names) for row in shown.to_dict('records')]
+  title = '' if panel == study.across else shown[panel]
+  shown = shown.assign(label=labels, title=title)
+  parts = list(shown.groupby('title', sort=False))
+  sizes = [part['label'].nunique() for _, part in parts]
+  is_curves &= max(sizes) <= len(_MARKERS)
+  num_columns = min(2, len(parts)) if is_curves else 1
   num_lines = math.ceil(len(parts) / num_columns)
-  size = 3.7 * num_columns + 0.8, 2.6 * num_lines + 0.4
-  if is_points:
-    most = max(len(_group(part, names)) for part in parts.values())
-    size = 7.2, (0.9 + 0.19 * most) * num_lines + 0.4
+  width = 3.7 * num_columns + 0.8 if is_curves else 7.2
+  heights = [2.6 if is_curves else 0.9 + 0.19 * size for size in sizes]
+  heights = heights[:num_lines]
+  size, looks = (width, sum(heights) + 0.4), {}
   fig = figure.Figure(figsize=size, layout='constrained')
-  grid = fig.subplots(num_lines, num_columns, squeeze=False)
+  grid = fig.subplots(
+    num_lines, num_columns, squeeze=False, height_ratios=heights
+  )
   for axes in grid.flat[len(parts) :]:
     axes.remove()
-  looks = {}
-  for axes, (name, part) in zip(grid.flat, parts.items()):
-    axes.set_title(_word(panel, name), fontsize=10)
+  for axes, (name, part) in zip(grid.flat, parts):
+    axes.set_title(_word(panel, name) if len(parts) > 1 else '', fontsize=10)
     axes.grid(alpha=0.3)
-    draw_panel(axes, part, names, study, looks)
-  _add_legend(fig, grid)
+    _draw_panel(axes, part, study, is_curves, looks)
+  _add_legend(fig)
   return fig
 
 
@@ -530,145 +489,117 @@ def _label(row, names):
     value = _word(name, row[name])
     is_named = value[:1].isdecimal() and name not in ('layer_sizes', 'layers')
     if value not in ('', '0.0'):
-      is_named |= name == 'window'
       words.append(f'{_heading(name)} {value}' if is_named else value)
-  return ', '.join(words)
+  return ', '.join(words) or row['method']
 
 
-def _look(label, looks, linestyle=None):
-  """Returns the look of a curve, which is the same in all panels."""
-  number = looks.setdefault(label, len(looks))
-  return {
-    'color': _COLORS[number % len(_COLORS)],
-    'marker': _MARKERS[number % len(_MARKERS)],
-    'linestyle': linestyle or ('-' if number < len(_COLORS) else '--'),
-    'markersize': 4,
-    'capsize': 2,
-    'label': label,
-  }
-
-
-def _draw_lines(axes, own, names, study, looks):
-  """Draws a curve for each row of the table over the columns of the table."""
-  for cells, curve in _group(own, names):
-    label = _label(dict(zip(names, cells)), names) or curve['method'].iloc[0]
-    look = _look(label, looks)
-    curve = curve.assign(x=curve[study.across].astype(float)).sort_values('x')
-    widths = curve['half_width'].fillna(0)
-    axes.errorbar(curve['x'], curve['value'], widths, linewidth=1.2, **look)
-  axes.set_xscale('log', base=2)
-  ticks = sorted(own[study.across].unique(), key=float)
-  axes.set_xticks([float(x) for x in ticks], ticks)
-  axes.set_xlabel(_heading(study.across))
-  axes.set_ylabel(_axis_label(own, study))
-  if own['baseline'].notna().any():
-    _draw_margin(axes.axhline, own, study)
+def _draw_panel(axes, rows, study, is_curves, looks):
+  """Draws curves, or lines of points, shifted so that none hides another."""
+  value_label = _scale(axes, rows, study, is_curves)
+  labels = list(rows['label'].unique())
+  series = rows.groupby('label' if is_curves else study.across, sort=False)
+  for index, (name, own) in enumerate(series):
+    shift = (index + 0.5) / len(series) - 0.5
+    widths = own['half_width'].fillna(0)
+    if is_curves:
+      places = own[study.across].astype(float).sort_values()
+      own, widths = own.loc[places.index], widths[places.index]
+      drawn = {'x': places * 2 ** (0.5 * shift), 'y': own['value']}
+      drawn |= {'yerr': widths, 'linestyle': '-'}
+    else:
+      name = _column(study, name) if len(series) > 1 else ''
+      places = own['label'].map(labels.index)
+      drawn = {'x': own['value'], 'y': places + 0.6 * shift}
+      drawn |= {'xerr': widths, 'linestyle': 'none'}
+    number = looks.setdefault(name, len(looks))
+    axes.errorbar(
+      **drawn,
+      label=name,
+      color=_COLORS[number % len(_COLORS)],
+      marker=_MARKERS[number % len(_MARKERS)],
+      markersize=4,
+      linewidth=1.2,
+      capsize=2,
+    )
+  if is_curves:
+    ticks = sorted(map(float, rows[study.across].unique()))
+    axes.set_xscale('log', base=2)
+    axes.set_xticks(ticks, [f'{x:g}' for x in ticks])
+    xlim = ticks[0] / 1.5, ticks[-1] * 1.5
+    axes.set(xlim=xlim, xlabel=_heading(study.across), ylabel=value_label)
   else:
-    axes.set_yscale('log')
-    axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter(ticker.StrMethodFormatter('{x:g}'))
+    axes.set_yticks(range(len(labels)), labels, fontsize=8)
+    axes.set(ylim=(len(labels) - 0.5, -0.5), xlabel=value_label)
   axes.minorticks_off()
 
 
-def _draw_points(axes, own, names, study, looks):
-  """Draws a point for each row and column of the table."""
-  own = own.assign(label=[_label(row, names) for row in own.to_dict('records')])
-  places = {label: place for place, label in enumerate(own['label'].unique())}
-  series = list(own.groupby(study.across, sort=False))
-  for index, (value, part) in enumerate(series):
-    shift = 0.6 * (index + 0.5) / len(series) - 0.3
-    label = _column(study, value) if len(series) > 1 else ''
-    axes.errorbar(
-      part['value'],
-      part['label'].map(places) + shift,
-      xerr=part['half_width'].fillna(0),
-      **_look(label, looks, linestyle='none'),
+def _scale(axes, rows, study, is_curves):
+  """Scales the axis of values and draws the margin; returns the label.
+
+  Differences beyond the margin have a logarithmic scale.
+  """
+  axis, draw_line, set_scale = axes.xaxis, axes.axvline, axes.set_xscale
+  if is_curves:
+    axis, draw_line, set_scale = axes.yaxis, axes.axhline, axes.set_yscale
+  values, label = rows['value'], METRICS[study.metrics[0]]
+  if rows['baseline'].notna().any():
+    base = _baseline_name(study)
+    label = f'accuracy minus {base} (points)'
+    margin = study.find_margin(rows['dataset'].iloc[0])
+    unit = 'point' if margin == 1 else 'points'
+    draw_line(0, color='black', linewidth=1, label=base)
+    for place, name in ((-margin, ''), (margin, f'± {margin:g} {unit}')):
+      draw_line(place, color='black', linewidth=0.8, linestyle=':', label=name)
+    ticks = [x for x in _TICKS if x > margin / 4]
+    set_scale('symlog', linthresh=margin)
+    axis.set_major_locator(
+      ticker.FixedLocator([*(-x for x in ticks), 0, *ticks])
     )
-  axes.set_yticks(list(places.values()), list(places), fontsize=8)
-  axes.set_ylim(len(places) - 0.5, -0.5)
-  axes.set_xlabel(_axis_label(own, study).replace('\n', ' '))
-  if own['baseline'].notna().any():
-    _draw_margin(axes.axvline, own, study)
+  elif 0 < 10 * values.min() < values.max():
+    set_scale('log')
+    axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+  axis.set_major_formatter(ticker.StrMethodFormatter('{x:g}'))
+  return label
 
 
-def _draw_over_metric(axes, own, names, study, looks):
-  """Draws the first metric of each row of the table over another one."""
-  for cells, row in _group(own, names):
-    found = row.set_index('metric')
-    if {study.metrics[0], study.figure} <= {*found.index}:
-      first = found.loc[study.metrics[0]]
-      look = _look(_label(dict(zip(names, cells)), names), looks, 'none')
-      place = found.loc[study.figure, 'value']
-      axes.errorbar(place, first['value'], first['half_width'], **look)
-  axes.set_xlabel(METRICS[study.figure])
-  axes.set_ylabel(_axis_label(own, study))
-  _draw_margin(axes.axhline, own, study)
-
-
-def _axis_label(own, study):
-  if own['baseline'].notna().any():
-    return f'accuracy minus {_baseline_name(study)}\n(percentage points)'
-  return METRICS[own['metric'].iloc[0]]
-
-
-def _draw_margin(draw_line, own, study):
-  margin = study.find_margin(own['dataset'].iloc[0])
-  draw_line(0, color='black', linewidth=1, label=_baseline_name(study))
-  look = {'color': 'black', 'linewidth': 0.8, 'linestyle': ':'}
-  unit = 'point' if margin == 1 else 'points'
-  draw_line(-margin, **look)
-  draw_line(margin, label=f'± {margin:g} {unit}', **look)
-
-
-def _add_legend(fig, grid):
+def _add_legend(fig):
   """Adds one legend of all panels below them."""
   entries = {}
-  for axes in grid.flat:
+  for axes in fig.axes:
     entries |= dict(zip(*axes.get_legend_handles_labels()[::-1]))
   entries.pop('', None)
-  if not entries:
-    return
-  width, height = fig.get_size_inches()
-  columns = max(1, int(14 * width / (max(map(len, entries)) + 6)))
-  fig.set_figheight(height + 0.2 * math.ceil(len(entries) / columns))
-  fig.legend(
-    list(entries.values()),
-    list(entries),
-    loc='outside lower center',
-    ncols=min(columns, 4),
-    fontsize=8,
-  )
+  if entries:
+    width, height = fig.get_size_inches()
+    columns = max(1, min(4, int(14 * width / (max(map(len, entries)) + 6))))
+    fig.set_figheight(height + 0.2 * math.ceil(len(entries) / columns))
+    place = {'loc': 'outside lower center', 'ncols': columns, 'fontsize': 8}
+    fig.legend(list(entries.values()), list(entries), **place)
 
 
 # Pages.
 
 
+def compare_page(name: str) -> tuple[studies.Study, pd.DataFrame]:
+  """Returns a study, or that of the README, and its comparisons."""
+  if name != README:
+    return studies.load(name), compare(read_csv(name), studies.load(name))
+  runs = pd.concat(map(read_csv, _IN_README)).fillna({'folds': ''})
+  runs = runs.sort_values('neuron', kind='stable')  # bipolar ones first
+  return _README_STUDY, compare(runs, _README_STUDY)
+
+
 def page_table(name: str) -> str:
-  """Makes the table of a study, or that of the README, from the CSV file.
+  """Makes the table of a page from the CSV file of the study.
 
   Spaces within a number do not break, as columns of a page are narrow.
   """
-  if name == README:
-    made = _readme_table()
-  else:
-    study = studies.load(name)
-    made = captioned_table(compare(read_csv(name), study), study)
+  study, compared = compare_page(name)
+  made = table(compared, study)
   return re.sub(' ([±=]) ', '\N{NO-BREAK SPACE}\\1\N{NO-BREAK SPACE}', made)
 
 
-def _readme_table():
-  """Writes the rows of the README, those of bipolar neurons first."""
-  parts = []
-  for name in _IN_README:
-    study = studies.load(name)
-    parts.append(_restrict(compare(read_csv(name), study), study.shown))
-  rows = _restrict(pd.concat(parts), _README_ROWS)
-  rows = rows.sort_values('neuron', kind='stable')
-  return table(rows, studies.Study(rows=('neuron',)))
-
-
 def write_page(name: str) -> None:
-  """Generates the table and the figure of a study, or those of the README."""
+  """Generates the table and the figure of a study, or that of the README."""
   made, page = page_table(name), path(name, 'md')
   begin, end = MARKS
   text = page.read_text() if page.exists() else ''
@@ -679,34 +610,29 @@ def write_page(name: str) -> None:
       f'{page} lacks the marks {begin} and {end}; write them where its table '
       'belongs.'
     )
-  text = f'{above}{begin}\n{made}\n{end}{below}'
-  files.write_atomically(page, text)
+  files.write_atomically(page, f'{above}{begin}\n{made}\n{end}{below}')
   if name != README:
-    study = studies.load(name)
-    fig = draw(compare(read_csv(name), study), study)
-    fig.savefig(path(name, 'png'), dpi=120)
+    study, compared = compare_page(name)
+    draw(compared, study).savefig(path(name, 'png'), dpi=120)
 
 
 def export(name: str, workdir: pathlib.Path) -> None:
-  """Exports the runs of a folder to the CSV file of a study.
+  """Exports runs to the CSV file of a study.
 
-  Args:
-    name: the study.
-    workdir: the folder of a sweep, whose runs replace those of its data sets,
-      or the file of a measurement, as the report of a board, whose lines
-      replace those of the same settings.
+  Those of the folder of a sweep replace those of its data sets, and those of
+  the file of a measurement those of the same settings.
   """
   study, runs = studies.load(name), read(workdir)
   if path(name).exists():
     known = read_csv(name)
     names = ['dataset']  # a sweep has all settings, a file those of a command
     if workdir.is_file():
-      names += ['method', *study.columns]
+      names = _settings(study)
 
     def key(frame):  # a run has a seed
       has_seed = frame.reindex(columns=['seed'])['seed'].notna()
-      own = frame.reindex(columns=names, fill_value='')
-      return pd.MultiIndex.from_frame(own.assign(has_seed=has_seed))
+      cells = frame.reindex(columns=names, fill_value='')
+      return pd.MultiIndex.from_frame(cells.assign(has_seed=has_seed))
 
     is_new = key(known).isin(key(runs))
     runs = pd.concat([known[~is_new], runs], ignore_index=True)
@@ -720,18 +646,16 @@ def show(workdir: pathlib.Path) -> None:
   """
   runs, file = read(workdir), workdir / 'sweep.json'
   name = json.loads(file.read_text()).get('study') if file.exists() else None
-  study = studies.load(name) if name else studies.Study(rows=('method',))
-  varied = tuple(_differing(runs, ['dataset', 'method', *study.columns]))
-  study = dataclasses.replace(
-    study, columns=study.columns + varied, rows=study.rows + varied
-  )
+  study = studies.load(name) if name else studies.Study()
+  varied = tuple(_differing(runs, _settings(study)))
+  study = dataclasses.replace(study, columns=study.columns + varied)
   if not name and 'num_steps' not in varied:
-    study = dataclasses.replace(study, across='metric', figure='points')
+    study = dataclasses.replace(study, across='metric')
   files.write_atomically(workdir / 'results.csv', to_csv(runs, study))
   compared = compare(_sort(runs, study), study)
   written = f'runs: {workdir / "results.csv"}'
   if len(compared):
-    print(captioned_table(compared, study))
+    print(table(compared, study))
     draw(compared, study).savefig(workdir / 'results.png', dpi=120)
     written += f', figure: {workdir / "results.png"}'
   print(written)
@@ -740,11 +664,9 @@ def show(workdir: pathlib.Path) -> None:
 def main() -> None:
   """Exports runs, and generates pages."""
   name, workdir = flags.FLAGS.study, flags.FLAGS.workdir
-  if workdir and not name:
-    raise ssnn_jax.UserError('--study is missing; name the study of --workdir.')
   if workdir:
     export(name, command.folder(workdir))
-  pages = [name] if name else list(studies.NAMES)
+  pages = [name] if name else list(studies.STUDIES)
   for page in pages + [README] * any(x in pages for x in _IN_README):
     write_page(page)
     print(path(page, 'md'))

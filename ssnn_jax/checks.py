@@ -5,10 +5,7 @@ when they are called. Refused is what would be wrong in silence, or lose data;
 anything else may raise as Python and JAX do.
 """
 
-from collections.abc import Iterable
-import math
 import numbers
-import os
 from typing import Any
 
 import jax
@@ -55,23 +52,6 @@ def is_positive(value: Any) -> bool:
   return is_finite(value) and value >= _SMALLEST
 
 
-@jax.custom_jvp
-def refuse_derivative(params: types.Params) -> types.Params:
-  """Returns parameters; derivatives of what is computed of them raise.
-
-  Spikes are steps, whose derivative is 0 almost everywhere.
-  """
-  return params
-
-
-@refuse_derivative.defjvp
-def _raise_derivative(primals, tangents):
-  del primals, tangents
-  raise types.UserError(
-    'spikes that are drawn have no derivative; use that of `Network.loss`.'
-  )
-
-
 def check_type(name: str, value: Any, kind: type, example: str) -> None:
   """Refuses values of another type; the example makes one of the type."""
   if not isinstance(value, kind):
@@ -105,42 +85,6 @@ def check_array(name: str, value: Any) -> None:
   if np.ma.is_masked(value):  # arrays of JAX would show the masked values
     raise types.UserError(
       f'{name} have masked values; fill them, or leave these samples out.'
-    )
-
-
-def check_key(key: Any) -> None:
-  """Refuses values that are no PRNG key, and arrays of keys."""
-  dtype, num_axes = getattr(key, 'dtype', None), np.ndim(key)
-  is_typed = dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key)
-  is_raw = dtype == np.uint32
-  if not (is_typed and num_axes == 0) and not (is_raw and num_axes == 1):
-    found = f'of type {type(key).__name__}'
-    if is_typed:
-      found = f'of shape {key.shape}'
-    raise types.UserError(
-      f'key is {found}; expected one key, as jax.random.key(0).'
-    )
-
-
-def memory_size() -> int:
-  """Returns the memory of the first device, in bytes; on CPU of the machine."""
-  stats = jax.local_devices()[0].memory_stats() or {}
-  pages = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
-  return stats.get('bytes_limit', pages)
-
-
-def check_weights(shapes: Iterable[tuple[int, ...]]) -> None:
-  """Raises a UserError if float32 weights and their counts cannot fit.
-
-  Args:
-    shapes: shape of the weights of each layer.
-  """
-  needed, available = 2 * 4 * sum(map(math.prod, shapes)), memory_size()
-  if needed > available:
-    raise types.UserError(
-      'the weights of all layers, with their counts of coincidences, need '
-      f'{needed / 2**30:,.1f} GiB of memory, and there are '
-      f'{available / 2**30:,.1f} GiB; choose fewer neurons.'
     )
 
 

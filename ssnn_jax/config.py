@@ -7,12 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from ssnn_jax import layers as layers_lib
-from ssnn_jax import spikes
+from ssnn_jax import trains
 from ssnn_jax.checks import MAX_COUNT
 from ssnn_jax.checks import POSITIVE
 from ssnn_jax.checks import check_field
 from ssnn_jax.checks import is_count
-from ssnn_jax.checks import is_finite
 from ssnn_jax.checks import is_positive
 from ssnn_jax.checks import is_real
 
@@ -29,7 +28,7 @@ class NetworkConfig:
   """Architecture of a network and its use of spikes.
 
   One configuration builds a spiking network (`network.ssnn`) and the ANN that
-  it is compared with (`baselines.ann`), which ignores the fields of spikes.
+  it is compared with (`network.ann`, which says what fields it uses).
 
   Attributes:
     layer_sizes: neurons of each layer, from the inputs to the classes. Alone it
@@ -48,7 +47,7 @@ class NetworkConfig:
       neurons, 1 for stochastic ones.
     sampler: trains of the inputs, and of stochastic neurons: 'sobol' (a Sobol
       sequence of thresholds), 'bernoulli' (independent ones), or a
-      `spikes.Sampler`; for inputs of bipolar neurons also 'regular' (evenly
+      `trains.Sampler`; for inputs of bipolar neurons also 'regular' (evenly
       spaced spikes, without random numbers), which is their default. None is
       'regular' or, of stochastic neurons, 'sobol'.
     weight_bits: bits of the weights of bipolar neurons, with their sign, which
@@ -68,12 +67,8 @@ class NetworkConfig:
       weights instead of coincidences.
     input_gain: factor on the first layer's reads, for sparse inputs.
     dropout: probability that a hidden unit is silent for a presentation.
-    window: n, ticks between two reads of the potential of stochastic neurons,
-      the mean of the drive over all ticks so far: T, or a multiple of 32; None
-      is T.
     read_noise: standard deviation of the current of both reads of stochastic
-      neurons in each tick; the mean over a window of n ticks has one smaller by
-      sqrt(n).
+      neurons in each tick.
 
   Raises:
     UserError: if a field is out of range.
@@ -90,14 +85,13 @@ class NetworkConfig:
   neuron: str = 'bipolar'
   ceiling: float = 1.0
   gain: float | tuple[float, ...] | None = None
-  sampler: str | spikes.Sampler | None = None
+  sampler: str | trains.Sampler | None = None
   weight_bits: int | None = None
   fraction_bits: int | tuple[int, ...] = 10
   winner: str = 'softmax'
   rates: tuple[str, ...] = ()
   input_gain: float = 1.0
   dropout: float = 0.0
-  window: int | None = None
   read_noise: float = 0.0
 
   def __post_init__(self):
@@ -112,81 +106,50 @@ class NetworkConfig:
       self.layer_sizes, self.layers, self.input_shape
     )
     object.__setattr__(self, 'layer_sizes', sizes)
-    self._check_choices()
-    self._check_time()
-    self._check_numbers()
-
-  def _check_choices(self):
-    for name, choices in (('neuron', NEURONS), ('winner', WINNERS)):
-      is_valid = getattr(self, name) in choices
-      check_field(self, name, is_valid, f'one of {", ".join(choices)}')
-    sampler, samplers = self.sampler, ('regular', *spikes.SAMPLERS)
-    if isinstance(sampler, spikes.Sampler):
-      is_valid = _draws_thresholds(sampler)
-      expected = 'thresholds of a word, [32, N] uint16'
-    else:
-      is_valid = sampler in (None, *samplers)
-      expected = f'one of {", ".join(samplers)}, or a Sampler'
-    check_field(self, 'sampler', is_valid, expected)
-    is_bipolar, defaults = self.neuron == 'bipolar', _DEFAULTS
-    for name in _STOCHASTIC if is_bipolar else _BIPOLAR:
-      other = NEURONS[is_bipolar]
-      expected = f"{defaults[name]}, or neuron='{other}'"
-      check_field(self, name, getattr(self, name) == defaults[name], expected)
-    is_valid = not is_bipolar or self.winner != 'race'
-    expected = "softmax or exact, or neuron='stochastic'"
-    check_field(self, 'winner', is_valid, expected)
-    is_valid = is_bipolar or self.sampler != 'regular'
-    expected = "sobol or bernoulli, or neuron='bipolar'"
-    check_field(self, 'sampler', is_valid, expected)
-    signals = SIGNALS[self.neuron]
-    is_valid = isinstance(self.rates, tuple) and set(self.rates) <= {*signals}
-    expected = f'a tuple of names among {", ".join(signals)}'
-    check_field(self, 'rates', is_valid, expected)
-
-  def _check_time(self):
-    num_steps, window = self.num_steps, self.window
-    # Counts of bipolar neurons are float32.
-    most = 2**23 if self.neuron == 'bipolar' else MAX_COUNT
-    is_valid = is_count(num_steps) and num_steps <= most
-    check_field(self, 'num_steps', is_valid, f'1 to {most} ticks')
-    is_valid = window in (None, num_steps) or (
-      is_count(window) and window < num_steps and window % 32 == 0
-    )
-    expected = f'{num_steps} ticks, or a smaller multiple of 32'
-    check_field(self, 'window', is_valid, expected)
-
-  def _check_numbers(self):
-    num_layers = len(self.layer_sizes) - 1
-    for name, number, kind in (
-      ('gain', num_layers - 1, 'hidden layers'),
-      ('fraction_bits', num_layers, 'layers of weights'),
-    ):
-      value = getattr(self, name)
-      is_valid = is_real(value) or (value is None and name == 'gain')
-      is_valid |= isinstance(value, tuple) and len(value) == number
-      expected = f'one number, or one for each of the {number} {kind}'
+    for name, is_valid, expected in self._list_checks():
       check_field(self, name, is_valid, expected)
-    is_valid = all(map(is_positive, self.gains))
-    check_field(self, 'gain', is_valid, 'positive 32-bit numbers')
-    for name in ('input_gain', 'ceiling'):
-      check_field(self, name, is_positive(getattr(self, name)), POSITIVE)
+
+  def _list_checks(self):
+    """Yields what each field must be: name, whether it is, and the words."""
+    yield 'neuron', self.neuron in NEURONS, f'one of {", ".join(NEURONS)}'
+    yield 'winner', self.winner in WINNERS, f'one of {", ".join(WINNERS)}'
+    is_bipolar, samplers = self.neuron == 'bipolar', list(trains.SAMPLERS)
+    if isinstance(self.sampler, trains.Sampler):
+      expected = 'thresholds of a word, [32, N] uint16'
+      yield 'sampler', _draws_thresholds(self.sampler), expected
+    else:
+      samplers += ['regular'] * is_bipolar
+      expected = f'one of {", ".join(samplers)}, or a Sampler'
+      yield 'sampler', self.sampler in (None, *samplers), expected
+    other = f"neuron='{NEURONS[is_bipolar]}'"
+    for name in _STOCHASTIC if is_bipolar else _BIPOLAR:
+      default = getattr(NetworkConfig, name)
+      yield name, getattr(self, name) == default, f'{default}, or {other}'
+    is_valid = self.winner != 'race' or not is_bipolar
+    yield 'winner', is_valid, f'softmax or exact, or {other}'
+    signals = SIGNALS[self.neuron]
+    is_valid = set(self.rates) <= {*signals}
+    yield 'rates', is_valid, f'a tuple of names among {", ".join(signals)}'
+    # Counts of bipolar neurons are float32.
+    most = 2**23 if is_bipolar else MAX_COUNT
+    is_valid = is_count(self.num_steps) and self.num_steps <= most
+    yield 'num_steps', is_valid, f'1 to {most} ticks'
+    is_valid = len(self.gains) == len(self.layer_sizes) - 1
+    expected = f'one number, or one for each of {len(self.layer_sizes) - 2}'
+    yield 'gain', is_valid, f'{expected} layers'
+    yield 'gain', all(map(is_positive, self.gains)), 'positive 32-bit numbers'
+    yield 'input_gain', is_positive(self.input_gain), POSITIVE
+    is_valid = is_positive(self.ceiling)
+    is_valid = is_valid and self.ceiling * self.num_steps >= 0.5
     expected = f'{0.5 / self.num_steps:g} or more, so that neurons can fire'
-    is_valid = self.ceiling * self.num_steps >= 0.5
-    check_field(self, 'ceiling', is_valid, expected)
+    yield 'ceiling', is_valid, expected
     is_valid = is_real(self.dropout) and 0 <= self.dropout < 1
-    check_field(self, 'dropout', is_valid, '0 or more and below 1')
-    is_valid = is_finite(self.read_noise) and self.read_noise >= 0
-    check_field(self, 'read_noise', is_valid, 'a number, 0 or more')
+    yield 'dropout', is_valid, '0 or more and below 1'
     bits = self.weight_bits
     is_valid = bits is None or (is_count(bits, 2) and bits <= 24)
-    check_field(self, 'weight_bits', is_valid, '2 to 24 bits, or None')
-    is_default = self.fraction_bits == _DEFAULTS['fraction_bits']
-    is_valid = is_default or bits is not None
-    expected = 'none without weight_bits, as weights are float32'
-    check_field(self, 'fraction_bits', is_valid, expected)
-    is_valid = all(is_count(bits, 0) and bits <= 24 for bits in self.fractions)
-    check_field(self, 'fraction_bits', is_valid, '0 to 24 bits')
+    yield 'weight_bits', is_valid, '2 to 24 bits, or None'
+    is_valid = bits is not None or self.fraction_bits == 10
+    yield 'fraction_bits', is_valid, '10 without weight_bits, as floats have'
 
   @property
   def wirings(self) -> tuple[layers_lib.Wiring, ...]:
@@ -197,15 +160,18 @@ class NetworkConfig:
     return layers_lib.connect(dense, self.layer_sizes[:1])
 
   @property
-  def schedule(self) -> spikes.Schedule:
-    """Division of the presentation into windows."""
-    return spikes.Schedule(self.num_steps, self.window or self.num_steps)
-
-  @property
-  def input_sampler(self) -> str | spikes.Sampler:
+  def input_sampler(self) -> str | trains.Sampler:
     """Sampler of the trains: of the inputs, and of stochastic neurons."""
     defaults = {'bipolar': 'regular', 'stochastic': 'sobol'}
     return self.sampler or defaults[self.neuron]
+
+  @property
+  def train_sampler(self) -> trains.Sampler:
+    """Sampler of trains that are drawn, also of the masks of dropout."""
+    sampler = self.input_sampler
+    if isinstance(sampler, trains.Sampler):
+      return sampler
+    return trains.SAMPLERS['sobol' if sampler == 'regular' else sampler]
 
   @property
   def fractions(self) -> tuple[int, ...]:
@@ -234,9 +200,7 @@ def _draws_thresholds(sampler):
   """Traces a sampler, as floats would be compared as the threshold 0."""
 
   def draw(key, word):
-    source = spikes.Source(
-      key, word, word[None], spikes.Role.INPUT, 0, 3, sampler
-    )
+    source = trains.Source(key, word, trains.Role.INPUT, 0, 3)
     return sampler.thresholds(source, word)
 
   key = jax.ShapeDtypeStruct((3,), jnp.uint32)
@@ -246,7 +210,4 @@ def _draws_thresholds(sampler):
 
 # Fields of one kind of neuron alone.
 _BIPOLAR = ('ceiling', 'weight_bits')
-_STOCHASTIC = 'window', 'read_noise'
-_DEFAULTS = {
-  field.name: field.default for field in dataclasses.fields(NetworkConfig)
-}
+_STOCHASTIC = ('read_noise',)

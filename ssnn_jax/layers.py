@@ -5,12 +5,11 @@ presynaptic neurons drive, and a column for each of F features. A layer uses it
 at P positions, a dense layer at one: in a convolution each position sees
 another patch of its inputs. The weights are used in three ways::
 
-  drive             `gather` the rates of the inputs; one read of all positions
-  transposed drive  `split` the errors by position; one transposed read of all
-                    positions; `scatter` what the rows receive
-  coincidences      `gather` the spikes, as words of 32 ticks, and `split` the
-                    error spikes: those of a row and of a column meet at each
-                    position
+  read             `gather` the rates of the inputs; one read of all positions
+  transposed read  `split` the errors by position; one transposed read of all
+                   positions; `scatter` what the rows receive
+  coincidences     `gather` the spikes and `split` the error spikes: those of a
+                   row and of a column meet at each position
 
 A shared weight is thus one device, which the spikes of all positions pulse.
 """
@@ -31,9 +30,10 @@ from ssnn_jax.checks import COUNT
 from ssnn_jax.checks import MAX_COUNT
 from ssnn_jax.checks import check_field
 from ssnn_jax.checks import is_count
-from ssnn_jax.neuron import composite
 from ssnn_jax.types import UserError
 
+# The default of accelerators (TF32, bfloat16) would round potentials.
+PRECISION = jax.lax.Precision.HIGHEST
 SILENT = -1  # index of a row without an input
 _Pair = int | tuple[int, int]
 
@@ -141,10 +141,9 @@ class Wiring:
 
     Of patches, reverse mode differentiates it.
     """
-    values = jnp.asarray(values)
     if self.inputs is None:
       return values[..., None, :]
-    return _gather(self, values)
+    return _gather(self, jnp.asarray(values))
 
   def scatter(self, rows: jax.Array) -> jax.Array:
     """Adds up what reaches each input, `[..., P, M]` to `[..., I]`."""
@@ -179,21 +178,30 @@ class Wiring:
     shape = *neurons.shape[:-1], self.num_positions, self.num_columns
     return neurons.reshape(shape)
 
-  def drive(
-    self, params: types.LayerParams, read_gain: float, rates: jax.Array
+  def read(
+    self, params: types.LayerParams, gain: float, rates: jax.Array
   ) -> jax.Array:
-    """Computes drives `[..., J]` of rates `[..., I]`, as `composite.drive`."""
+    """Reads the crossbar: input currents `[..., J]` of rates `[..., I]`.
+
+    The gain is a factor on the product with the weights; a bias is an input
+    that is always on.
+    """
     # One product for all samples and positions.
     rows = self.gather(rates).reshape(-1, self.num_rows)
-    drives = composite.drive(params, read_gain, rows)
-    return drives.reshape(*rates.shape[:-1], self.num_neurons)
+    product = jnp.matmul(rows, params.weights, precision=PRECISION)
+    biases = jnp.broadcast_to(params.biases, product.shape)
+    currents = gain * product + biases
+    return currents.reshape(*rates.shape[:-1], self.num_neurons)
 
-  def transposed_drive(
-    self, params: types.LayerParams, read_gain: float, errors: jax.Array
+  def read_transposed(
+    self, params: types.LayerParams, gain: float, errors: jax.Array
   ) -> jax.Array:
-    """Computes `[I]` errors of the inputs from `[J]`, by ideal reads."""
-    rows = composite.transposed_drive(params, read_gain, self.split(errors))
-    return self.scatter(rows)
+    """Reads the crossbar backwards: `[..., P, M]` rows of errors `[..., J]`.
+
+    `scatter` adds up the errors of the inputs.
+    """
+    columns = self.split(errors)
+    return gain * jnp.matmul(columns, params.weights.T, precision=PRECISION)
 
 
 def _append_silent(values):
@@ -284,7 +292,7 @@ class Conv:
     """Connects the layer to an image, `[H, W]` or with channels.
 
     The output has the shape `[H', W', F]`. Raises a `UserError` if the inputs
-    are not an image, or are smaller than a patch.
+    are not an image.
     """
     if len(input_shape) not in (2, 3):
       raise UserError(
@@ -297,15 +305,8 @@ class Conv:
       image = image[..., None]
     elif self.channel_axis == 0:
       image = np.moveaxis(image, 0, -1)
-    height, width, _ = image.shape
     margins = [(size, size) for size in (*self.padding, 0)]
     image = np.pad(image, margins, constant_values=SILENT)
-    if any(size < own for size, own in zip(image.shape, self.kernel)):
-      raise UserError(
-        f'kernel is {self.kernel}, larger than its input of {height} x {width} '
-        'pixels; choose a smaller kernel, or fewer or smaller strides in the '
-        'layers before.'
-      )
     patches = np.lib.stride_tricks.sliding_window_view(
       image, self.kernel, axis=(0, 1)
     )[:: self.stride[0], :: self.stride[1]]
@@ -327,8 +328,7 @@ def connect(
   wirings = []
   for layer in layers:
     wiring = layer.connect(input_shape)
-    is_valid = isinstance(wiring, Wiring)
-    if not is_valid or wiring.num_inputs != math.prod(input_shape):
+    if wiring.num_inputs != math.prod(input_shape):
       raise UserError(
         f'{layer} is not connected to its inputs of shape {input_shape}; its '
         'connect must return a layers.Wiring with this input_shape.'
@@ -353,38 +353,27 @@ def find_sizes(
   Raises:
     UserError: if the description of the layers is wrong.
   """
-  if layers is None:
-    if not are_counts(layer_sizes) or len(layer_sizes) < 2:
-      raise UserError(
-        f'layer_sizes is {layer_sizes}; expected at least two sizes (inputs '
-        f'and classes), each {COUNT}.'
-      )
-    if input_shape is not None:
-      raise UserError(
-        f'input_shape is {input_shape}; expected none, without layers.'
-      )
-    return tuple(map(int, layer_sizes))
 
   def check(is_valid, expected):
     if not is_valid:
       raise UserError(
-        f'layers are {layers} and input_shape is {input_shape}; expected '
-        f'{expected}.'
+        f'layer_sizes is {layer_sizes}, layers are {layers} and input_shape is '
+        f'{input_shape}; expected {expected}.'
       )
 
-  is_valid = isinstance(layers, tuple) and layers
-  is_valid = is_valid and all(hasattr(own, 'connect') for own in layers)
-  check(is_valid, 'a tuple of layers, as Dense(10)')
-  check(are_counts(input_shape), 'a tuple of sizes, as (28, 28)')
+  if layers is None:
+    is_valid = are_counts(layer_sizes) and len(layer_sizes) >= 2
+    expected = f'at least two layer_sizes (inputs and classes), each {COUNT}'
+    check(is_valid and input_shape is None, f'{expected}, or layers')
+    return tuple(map(int, layer_sizes))
   is_first = all(getattr(own, 'channel_axis', -1) != 0 for own in layers[1:])
   check(is_first, 'channel_axis=0 in the first layer only')
   wirings = connect(layers, input_shape)
   sizes = wirings[0].num_inputs, *(wiring.num_neurons for wiring in wirings)
   is_valid = wirings[-1].num_positions == 1
   check(is_valid, 'a last layer with one position, as Dense(10)')
-  is_valid = are_counts(sizes) and tuple(layer_sizes or sizes) == sizes
-  expected = f'layer_sizes None, not {layer_sizes}, and at most {MAX_COUNT} '
-  check(is_valid, f'{expected}neurons: the layers have the sizes {sizes}')
+  is_valid = tuple(layer_sizes or sizes) == sizes
+  check(is_valid, f'no layer_sizes, or those of the layers, {sizes}')
   return sizes
 
 

@@ -3,33 +3,28 @@
 A network is pure functions (`types.Network`). The bipolar network is what it is
 when it has settled: layers of `spiking.fire` between products of matrices.
 `realtime.play` plays its spikes tick by tick. Stochastic neurons draw their
-trains (`simulation`).
+trains (`stochastic`). The ANN is the limit of both for long trains.
 """
 
 from collections.abc import Callable
 import dataclasses
 import functools
-from typing import Any
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from ssnn_jax import checks
+from ssnn_jax import samples
 from ssnn_jax import spiking
+from ssnn_jax import stochastic
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
-from ssnn_jax.neuron import coincidence
-from ssnn_jax.simulation import presentation
-from ssnn_jax.simulation import samples
-from ssnn_jax.simulation import updates
 
 
 def ssnn(
   config: NetworkConfig,
   *,
-  separate_signs: bool = False,
   axis_name: str | None = None,
   feedback: types.Params | None = None,
 ) -> types.Network:
@@ -37,14 +32,12 @@ def ssnn(
 
   Args:
     config: architecture and use of spikes.
-    separate_signs: whether `learn` of stochastic neurons counts coincidences
-      with positive and with negative errors separately, as asymmetric devices
-      require; otherwise it counts their difference.
-    axis_name: axis of a mesh whose devices share each batch, in order: each
-      device receives its shard and the loss of it, and all receive the gradient
+    axis_name: axis of a mesh whose accelerators share each batch, in order:
+      each receives its shard and the loss of it, and all receive the gradient
       of the whole batch.
-    feedback: weights of the transposed reads, with the structure of the
-      parameters (`feedback_alignment`); None uses the parameters.
+    feedback: fixed weights of the transposed reads, with the structure of the
+      parameters; None uses the parameters. Random ones are feedback alignment
+      (T. P. Lillicrap et al., Nature Communications 7, 13276, 2016).
 
   Returns:
     The network's pure functions, the same for equal arguments. `jax.grad` of
@@ -63,57 +56,198 @@ def ssnn(
     >>> inference.winner_counts.sum()  # one winner per tick
     Array(16., dtype=float32)
   """
-  checks.check_type('config', config, NetworkConfig, 'a NetworkConfig')
+  build = _bipolar if config.neuron == 'bipolar' else _stochastic
   if feedback is None:
-    return _build_once(config, separate_signs, axis_name)
+    return _build_once(build, config, axis_name)
   samples.check_params(config, feedback)
-  network = _build(config, separate_signs, axis_name, feedback)
+  network = build(config, axis_name, feedback)
   return network._replace(name='ssnn with feedback weights')
 
 
-def _build(config, separate_signs, axis_name, feedback=None):
-  """Builds the functions of a network."""
-  if config.neuron == 'bipolar':
-    return _bipolar(config, axis_name, feedback)
-  return _stochastic(config, separate_signs, axis_name, feedback)
-
-
-# Programs are cached by their functions.
-_build_once = functools.lru_cache(maxsize=64)(_build)
+@functools.lru_cache(maxsize=64)  # programs are cached by their functions
+def _build_once(build, config, axis_name):
+  return build(config, axis_name, None)
 
 
 def _bipolar(config, axis_name, feedback):
   """Builds a network of bipolar neurons, settled."""
-  without_dropout = dataclasses.replace(config, dropout=0.0)
 
-  def respond(key, batch, potential):
+  def forward(config, params, key, batch):
+    potential = settle(config, params, key, batch, feedback).potential
     phases = spiking.draw_phases(key, batch.position)
     winners = spiking.count_winners(phases, potential, config.num_steps)
-    return types.Inference(winners, potential)
+    loss = cross_entropy(config, key, batch, potential)
+    return loss, types.Inference(winners, potential)
+
+  return from_forward(
+    config, forward, axis_name, name='ssnn', readout='potential'
+  )
+
+
+def _stochastic(config, axis_name, feedback):
+  """Builds a network of stochastic neurons."""
+  loss_of_batch = stochastic.make_loss(config, feedback, axis_name)
+
+  def forward(config, params, key, batch):
+    if batch.label is None:
+      signals = stochastic.present(config, params, key, batch)
+      return None, signals.inference
+    return loss_of_batch(params, key, batch)
+
+  def count_pulses(params, key, inputs, labels, pulse_gradient=None):
+    batch = samples.prepare(config, params, key, inputs, labels, axis_name)
+    return stochastic.count_pulses(
+      config,
+      params,
+      key,
+      batch,
+      pulse_gradient,
+      feedback=feedback,
+      axis_name=axis_name,
+    )
+
+  network = from_forward(
+    config, forward, axis_name, name='ssnn', averages=False
+  )
+  return network._replace(count_pulses=count_pulses)
+
+
+def ann(
+  config: NetworkConfig,
+  *,
+  activation: Callable[[jax.Array], jax.Array] | None = None,
+  axis_name: str | None = None,
+) -> types.Network:
+  """Builds the ANN of a configuration, trained by backpropagation.
+
+  It has the weights of the spiking network, and its activations are the firing
+  rates: the limit for long spike trains, with an ideal periphery.
+
+  Args:
+    config: the architecture, with `ceiling`, `input_gain`, `dropout` and the
+      `sampler` of the dropout masks, and `num_steps` for the expected winner
+      counts and for input trains; other fields have no effect.
+    activation: activation of hidden neurons, as `jax.nn.relu`, for an ANN that
+      is no limit of spikes. None: the rates of spikes, clip(v, 0, ceiling).
+    axis_name: axis of a mesh whose accelerators share each batch.
+
+  Returns:
+    The network's pure functions; `winner_counts` are expected values, T times
+    softmax.
+
+  Example:
+    >>> rates = 'inputs', 'forward', 'backward'
+    >>> config = ssnn_jax.NetworkConfig((4, 8, 3), rates=rates, winner='exact')
+    >>> images, labels = jnp.array([[0.0, 0.2, 0.5, 1.0]]), jnp.array([2])
+    >>> networks = ssnn_jax.ssnn(config), ssnn_jax.ann(config)
+    >>> def gradient(network):  # of the second layer of weights
+    ...   params, key = network.init(jax.random.key(0)), jax.random.key(1)
+    ...   learn = jax.jit(jax.grad(network.loss, has_aux=True))
+    ...   return learn(params, key, images, labels)[0][1].weights
+    >>> bool(jnp.allclose(*map(gradient, networks), atol=1e-6))
+    True
+  """
+  activate = activation or functools.partial(
+    spiking.fire,
+    num_steps=1,
+    ceiling=config.ceiling,
+    exact=('forward', 'backward'),
+  )
+
+  def forward(config, params, key, batch):
+    del key
+    rates, masks = batch.inputs.rates, batch.dropout_masks
+    for layer, (wiring, gain) in enumerate(
+      zip(config.wirings, config.read_gains)
+    ):
+      potential = wiring.read(params[layer], gain, rates)
+      if layer < len(masks):
+        rates = masks[layer] * activate(potential)
+    return mean_loss(potential, batch), expect_winners(config, potential)
+
+  return from_forward(
+    config, forward, axis_name, name='ann', readout='potential'
+  )
+
+
+def from_forward(
+  config: NetworkConfig,
+  forward: Callable[..., tuple[jax.Array | None, types.Inference]],
+  axis_name: str | None = None,
+  *,
+  name: str,
+  readout: str = 'winner',
+  averages: bool = True,
+) -> types.Network:
+  """Builds a network of a forward pass.
+
+  Args:
+    config: the network.
+    forward: `(config, params, key, batch) -> (loss, Inference)`; the loss is
+      not used of a batch without labels.
+    axis_name: axis of a mesh whose accelerators share each batch.
+    name: name of the network.
+    readout: its readout, as of `Network`.
+    averages: whether gradients are to be averaged over the accelerators.
+
+  Returns:
+    The network's pure functions. For the same keys, initial weights and dropout
+    masks equal those of all networks of the configuration.
+  """
+  without_dropout = dataclasses.replace(config, dropout=0.0)
 
   def infer(params, key, inputs):
     batch = samples.prepare(
       without_dropout, params, key, inputs, axis_name=axis_name
     )
-    potential = settle(without_dropout, params, key, batch).potential
-    return respond(key, batch, potential)
+    return forward(without_dropout, params, key, batch)[1]
 
   def loss(params, key, inputs, labels):
-    checks.check_array('labels', labels)
     batch = samples.prepare(config, params, key, inputs, labels, axis_name)
-    params = average_gradient(params, axis_name)
-    potential = settle(config, params, key, batch, feedback).potential
-    value = cross_entropy(config, key, batch, potential)
-    return value, respond(key, batch, potential)
+    if averages and axis_name:
+      params = _average_gradient(axis_name, params)
+    return forward(config, params, key, batch)
 
   return types.Network(
-    init=functools.partial(init, config),
+    init=jax.jit(functools.partial(init, config)),
     infer=infer,
     loss=loss,
-    readout='potential',
-    name='ssnn',
+    readout=readout,
+    name=name,
     config=config,
   )
+
+
+def mean_loss(potential: jax.Array, batch: samples.Sample) -> jax.Array | None:
+  """Returns the mean cross-entropy of a batch, in nats; None without labels."""
+  if batch.label is None:
+    return None
+  return jnp.mean(
+    optax.softmax_cross_entropy_with_integer_labels(potential, batch.label)
+  )
+
+
+def expect_winners(
+  config: NetworkConfig, potential: jax.Array
+) -> types.Inference:
+  """Returns the response of an ANN of `[B, C]` potentials."""
+  return types.Inference(
+    winner_counts=config.num_steps * jax.nn.softmax(potential),
+    potential=potential,
+  )
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _average_gradient(axis_name, params):
+  """Returns parameters whose gradient is the mean over accelerators."""
+  del axis_name
+  return params
+
+
+_average_gradient.defvjp(
+  lambda axis_name, params: (params, None),
+  lambda axis_name, _, gradient: (jax.lax.pmean(gradient, axis_name),),
+)
 
 
 class Settled(NamedTuple):
@@ -159,7 +293,7 @@ def settle(
   ):
     settled.append(rates)
     if feedback is None or not layer:
-      potential = wiring.drive(params[layer], gain, rates)
+      potential = wiring.read(params[layer], gain, rates)
     else:
       above = params[layer], feedback[layer]
       potential = _read_with_feedback(wiring, gain, *above, rates)
@@ -181,6 +315,8 @@ def cross_entropy(
   potential: jax.Array,
 ) -> jax.Array:
   """Returns the mean loss of a batch, of its `[B, C]` output potential."""
+  if batch.label is None:
+    return None
   return spiking.cross_entropy(
     key,
     potential,
@@ -194,11 +330,11 @@ def cross_entropy(
 def _read_with_feedback(wiring, gain, params, feedback, rates):
   """Reads by the weights, and sends errors back by the feedback weights."""
   fixed = jax.lax.stop_gradient
-  own = wiring.drive(params, gain, fixed(rates))
+  own = wiring.read(params, gain, fixed(rates))
   back = types.LayerParams(
     fixed(feedback.weights), jnp.zeros_like(params.biases)
   )
-  other = wiring.drive(back, gain, rates)
+  other = wiring.read(back, gain, rates)
   return own + (other - fixed(other))
 
 
@@ -224,93 +360,6 @@ def quantize(config: NetworkConfig, params: types.Params) -> types.Params:
   )
 
 
-def average_gradient(
-  params: types.Params, axis_name: str | None
-) -> types.Params:
-  """Returns parameters whose gradient is the mean over accelerators."""
-  if axis_name is None:
-    return params
-  average = jax.custom_vjp(lambda params: params)
-  average.defvjp(
-    lambda params: (params, None),
-    lambda _, gradient: (jax.lax.pmean(gradient, axis_name),),
-  )
-  return average(params)
-
-
-def loss_of(rule: Callable[..., Any]) -> Callable[..., Any]:
-  """Makes the loss whose derivative is what a learning rule computes.
-
-  Args:
-    rule: `(params, key, inputs, labels) -> (gradient, Inference)`.
-
-  Returns:
-    `Network.loss`: the mean cross-entropy of the potentials.
-  """
-
-  def checked_loss(params, key, inputs, labels):
-    # Before JAX refuses them in words of its own.
-    checks.check_array('images', inputs)
-    checks.check_array('labels', labels)
-    return loss(params, key, inputs, labels)
-
-  @jax.custom_vjp
-  def loss(params, key, inputs, labels):
-    return learn(params, key, inputs, labels)[0]
-
-  def learn(params, key, inputs, labels):
-    gradient, inference = rule(params, key, inputs, labels)
-    losses = optax.softmax_cross_entropy_with_integer_labels(
-      inference.potential, labels
-    )
-    return (jnp.mean(losses), inference), gradient
-
-  def backward(gradient, slopes):
-    own = jax.tree.map(lambda leaf: slopes[0] * leaf, gradient)
-    return own, None, None, None
-
-  loss.defvjp(learn, backward)
-  return checked_loss
-
-
-def _stochastic(config, separate_signs, axis_name, feedback):
-  """Builds a network of stochastic neurons."""
-  without_dropout = dataclasses.replace(config, dropout=0.0)
-  recognize = presentation.make_simulate(without_dropout, axis_name=axis_name)
-  simulate = presentation.make_simulate(
-    config, feedback=feedback, axis_name=axis_name
-  )
-
-  def infer(params, key, inputs):
-    return recognize(params, key, inputs)[0]
-
-  def learn(params, key, inputs, labels, *, pulse_gradient=None):
-    checks.check_array('labels', labels)
-    batch_size = labels.size  # on all devices
-    if axis_name:
-      batch_size *= jax.lax.axis_size(axis_name)
-    plan = updates.plan_pulses(config, batch_size, pulse_gradient)
-    observe = updates.make_observe(config, plan)
-    inference, ends = simulate(params, key, inputs, labels, observe=observe)
-    counts = updates.count(config, ends, separate_signs)
-    if axis_name:
-      counts = jax.lax.psum(counts, axis_name)
-    return types.Update(*counts, plan.unit, plan.pulses), inference
-
-  def rule(*batch):
-    update, inference = learn(*batch)
-    return coincidence.as_gradient(update), inference
-
-  return types.Network(
-    init=functools.partial(init, config),
-    infer=infer,
-    loss=loss_of(rule),
-    learn=learn,
-    name='ssnn',
-    config=config,
-  )
-
-
 def init(config: NetworkConfig, key: jax.Array) -> types.Params:
   """Draws truncated normal weights of variance 1 / fan-in; biases are 0.
 
@@ -322,14 +371,9 @@ def init(config: NetworkConfig, key: jax.Array) -> types.Params:
 
   Returns:
     float32 parameters, first layer first.
-
-  Raises:
-    UserError: if they are larger than the memory of the device.
   """
-  checks.check_key(key)
   draw = jax.nn.initializers.lecun_normal()
   shapes = [wiring.weights_shape for wiring in config.wirings]
-  checks.check_weights(shapes)
   return tuple(
     types.LayerParams(
       weights=draw(jax.random.fold_in(key, layer), shape, jnp.float32),

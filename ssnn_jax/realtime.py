@@ -20,14 +20,13 @@ import numpy as np
 
 from ssnn_jax import checks
 from ssnn_jax import network
-from ssnn_jax import spikes
+from ssnn_jax import samples
 from ssnn_jax import spiking
+from ssnn_jax import trains
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
-from ssnn_jax.simulation import samples
 
 _TICKS_AT_ONCE = 32
-_MOST_STEPS = 1 << 14  # of a presentation
 _MOST_TICKS = 1 << 16  # a network of loops may never be silent
 
 
@@ -136,8 +135,7 @@ def play(
     The presentation.
 
   Raises:
-    UserError: if the network has exact signals or T is too large, or as
-      `play_circuit`.
+    UserError: if the network has exact signals, or as `play_circuit`.
 
   Example:
     >>> config = ssnn_jax.NetworkConfig((4, 8, 3), num_steps=8)
@@ -160,16 +158,20 @@ def play(
       f'{config.winner}; expected bipolar neurons with spikes in all signals.'
     )
   config = dataclasses.replace(config, dropout=0.0)
-  expected = f'at most {_MOST_STEPS} ticks, to be played'
-  is_valid = config.num_steps <= _MOST_STEPS
-  checks.check_field(config, 'num_steps', is_valid, expected)
   batch = samples.prepare(config, params, key, inputs, labels)
-  train = input_train(config, key, batch)
-  phases = spiking.draw_phases(key, batch.position)
+  params, train, phases = _prepare(config, params, key, batch)
   return play_circuit(
-    make_circuit(config), network.quantize(config, params), train,
-    jnp.asarray(labels), phases, wires, learning_rate=learning_rate,
+    make_circuit(config), params, train, labels, phases, wires,
+    learning_rate=learning_rate,
   )  # fmt: skip
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _prepare(config, params, key, batch):
+  """Returns parameters on the grid, input spikes, and phases of the winners."""
+  params = network.quantize(config, params)
+  train = input_train(config, key, batch)
+  return params, train, spiking.draw_phases(key, batch.position)
 
 
 def input_train(
@@ -182,7 +184,7 @@ def input_train(
       key, rates, num_steps, config.input_sampler, positions=batch.position
     )
   if words is not None:
-    train = jax.vmap(spikes.unpack, out_axes=1)(words)
+    train = jnp.moveaxis(trains.unpack(words), 0, 1)
     return train[:num_steps]
   count = num_steps * spiking.encode(key, rates, num_steps)
   count = jnp.round(count).astype(jnp.int32)
@@ -198,7 +200,7 @@ def make_circuit(config: NetworkConfig) -> Circuit:
 
   def currents(params, spikes, is_on):
     return tuple(
-      wiring.drive(own._replace(biases=is_on * own.biases), gain, sent)
+      wiring.read(own._replace(biases=is_on * own.biases), gain, sent)
       for wiring, own, gain, sent in zip(wirings, params, gains, spikes)
     )
 
@@ -237,18 +239,20 @@ def play_circuit(
     UserError: if parameters are not finite, wires do not fit the circuit, the
       train is longer than T, or there is no silence after 65,536 ticks.
   """
+  num_layers, train = len(circuit.shapes) - 1, np.asarray(train)
   _check(circuit, params, train, wires)
-  batch_size = len(labels)
-  zeros = [jnp.zeros((batch_size, *shape)) for shape in circuit.shapes]
-  delays = []
-  for given, shapes in (
-    (wires.forward, circuit.shapes[:-1]),
-    (wires.backward, circuit.shapes[1:]),
-  ):
-    given = (0,) * len(shapes) if given is None else given
-    delays.append(tuple(np.broadcast_to(*own) for own in zip(given, shapes)))
+  # Of NumPy, which compiles no program for each shape.
+  make_zeros = lambda *shape: np.zeros(shape, np.float32)
+  zeros = [make_zeros(len(labels), *shape) for shape in circuit.shapes]
+  delays = [
+    tuple(np.broadcast_to(*ends) for ends in zip(ticks or (0,) * num_layers, s))
+    for ticks, s in (
+      (wires.forward, circuit.shapes[:-1]),
+      (wires.backward, circuit.shapes[1:]),
+    )
+  ]
   size = 1 + max(int(np.max(own)) for own in (*delays[0], *delays[1]))
-  wires_of = lambda layers: [jnp.zeros((size, *own.shape)) for own in layers]
+  wires_of = lambda layers: [make_zeros(size, *own.shape) for own in layers]
   state = _State(
     drives=zeros[1:],
     sent=zeros[:-1],
@@ -259,23 +263,23 @@ def play_circuit(
     on_way=wires_of(zeros[:-1]),
     errors_on_way=wires_of(zeros[1:]),
     params=params,
-    update=jax.tree.map(jnp.zeros_like, params),
+    update=jax.tree.map(lambda leaf: make_zeros(*leaf.shape), params),
   )
   num_given, played = len(train), []
   start = wires.error_start
-  if start is None:
-    start = circuit.num_steps // 2
+  start = circuit.num_steps // 2 if start is None else start
   wires = wires._replace(forward=None, backward=None, error_start=start)
   fixed = circuit, wires, float(learning_rate)
   for first in range(0, _MOST_TICKS, _TICKS_AT_ONCE):
     own = np.zeros((_TICKS_AT_ONCE, *train.shape[1:]), np.float32)
     own[: max(0, num_given - first)] = train[first : first + _TICKS_AT_ONCE]
-    on_way = *state.on_way, *state.errors_on_way
+    on_way = jax.device_get((*state.on_way, *state.errors_on_way))
     is_silent = first > circuit.num_steps and not any(map(np.any, on_way))
     state, ticks = _play_ticks(
       *fixed, delays, phases, labels, state, jnp.int32(first), own
     )
-    played.append(jax.device_get(ticks))
+    ticks = jax.device_get(ticks)
+    played.append(ticks)
     if is_silent and not any(map(np.any, (*ticks[0], *ticks[1]))):
       break
   else:
@@ -292,35 +296,37 @@ def play_circuit(
 
 def _check(circuit, params, train, wires):
   """Refuses what would end in silence without having settled."""
-
-  def check(is_valid, found, expected):
-    if not is_valid:
-      raise types.UserError(f'{found}; expected {expected}.')
-
-  is_finite = all(np.isfinite(own).all() for own in jax.tree.leaves(params))
-  check(is_finite, 'params are NaN or infinite', 'finite numbers')
-  expected = f'at most {circuit.num_steps}, as num_steps'
-  check(
-    len(train) <= circuit.num_steps, f'train has {len(train)} ticks', expected
+  num_steps, num_layers = circuit.num_steps, len(circuit.shapes) - 1
+  is_finite = all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params))
+  is_delay = lambda ticks: (
+    np.issubdtype(np.asarray(ticks).dtype, np.integer) and np.min(ticks) >= 0
   )
-  num_layers = len(circuit.shapes) - 1
-  for name in ('forward', 'backward'):
-    given = getattr(wires, name)
-    if given is not None:
-      is_valid = len(given) == num_layers and all(
-        np.issubdtype(np.asarray(own).dtype, np.integer) and np.min(own) >= 0
-        for own in given
-      )
-      expected = f'whole numbers of ticks for each of {num_layers} layers'
-      check(is_valid, f'wires have {name} delays {given!s:.80}', expected)
-  for name in ('cap', 'error_cap'):
-    cap = getattr(wires, name)
-    is_valid = cap is None or checks.is_count(cap)
-    check(is_valid, f'wires have {name}={cap}', 'one spike or more, or None')
+  are_delays = lambda delays: (
+    delays is None or (len(delays) == num_layers and all(map(is_delay, delays)))
+  )
+  is_cap = lambda cap: cap is None or checks.is_count(cap)
   start = wires.error_start
-  is_valid = start is None or 0 <= start <= circuit.num_steps
-  expected = f'a tick from 0 to {circuit.num_steps}, or None'
-  check(is_valid, f'wires have error_start={start}', expected)
+  for is_valid, expected in (
+    (is_finite, 'params that are finite'),
+    (len(train) <= num_steps, f'a train of at most {num_steps} ticks'),
+    (
+      are_delays(wires.forward) and are_delays(wires.backward),
+      f'delays of whole ticks, for each of {num_layers} layers',
+    ),
+    (
+      is_cap(wires.cap) and is_cap(wires.error_cap),
+      'a cap and an error_cap of one spike or more, or None',
+    ),
+    (
+      start is None or 0 <= start <= num_steps,
+      f'an error_start from 0 to {num_steps}, or None',
+    ),
+  ):
+    if not is_valid:
+      raise types.UserError(
+        f'the circuit cannot be played with {wires!s:.200}; expected '
+        f'{expected}.'
+      )
 
 
 class Events(NamedTuple):

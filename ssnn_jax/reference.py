@@ -16,10 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from ssnn_jax import types
-from ssnn_jax.neuron import composite
-from ssnn_jax.simulation import rules
-from ssnn_jax.spikes import thresholds
-from ssnn_jax.spikes.thresholds import Role
+from ssnn_jax.layers import PRECISION
+from ssnn_jax.trains import thresholds
+from ssnn_jax.trains.thresholds import Role
 
 
 def bipolar(
@@ -135,7 +134,7 @@ def stochastic(
   that of the target to fire more. A synapse counts coincidences.
 
   Args:
-    config: a `NetworkConfig` of dense layers, with one window of T ticks.
+    config: a `NetworkConfig` of dense layers.
     params: its parameters.
     sample: `(role, layer, rates) -> [T, N]` spikes, as of `make_sample`.
     label: class of the sample.
@@ -147,7 +146,7 @@ def stochastic(
   spikes = [sample(Role.INPUT, 0, None)]
   for layer, own in enumerate(params):
     rates = jnp.sum(spikes[layer], axis=0) / T
-    v = composite.drive(own, config.read_gains[layer], rates)
+    v = _read(own, config.read_gains[layer], rates)
     potentials.append(v)
     if layer < last:
       rates = jnp.clip(v, 0.0, 1.0)
@@ -158,9 +157,9 @@ def stochastic(
   winners = reached - jnp.pad(reached[:, :-1], ((0, 0), (1, 0)))
   errors = [winners - jax.nn.one_hot(label, len(v))[None]]
   for layer in reversed(range(last)):
-    above = params[layer + 1], config.read_gains[layer + 1]
+    W, read_gain = params[layer + 1].weights, config.read_gains[layer + 1]
     rates = jnp.sum(errors[0], axis=0) / (T * config.gains[layer + 1])
-    g = composite.transposed_drive(*above, rates)
+    g = read_gain * jnp.matmul(rates, W.T, precision=PRECISION)
     is_open = (0.0 < potentials[layer]) & (potentials[layer] < 1.0)
     g = jnp.where(is_open, g, 0.0)
     rates = jnp.minimum(jnp.abs(config.gains[layer] * g), 1.0)
@@ -170,9 +169,12 @@ def stochastic(
     types.LayerParams(s.T @ e, jnp.sum(e, axis=0))
     for s, e in zip(spikes, errors)
   ]
-  largest = T * jax.nn.one_hot(jnp.argmax(v), len(v))
-  votes = jnp.sum(winners, axis=0)
-  return tuple(counts), types.Inference(votes, v, largest)
+  return tuple(counts), types.Inference(jnp.sum(winners, axis=0), v)
+
+
+def _read(params, gain, rates):
+  product = jnp.matmul(rates, params.weights, precision=PRECISION)
+  return gain * product + params.biases
 
 
 def make_sample(config: Any, key: jax.Array, position: Any, inputs: Any) -> Any:
@@ -185,13 +187,14 @@ def make_sample(config: Any, key: jax.Array, position: Any, inputs: Any) -> Any:
     inputs: `[I]` input spikes per tick.
   """
   keys = thresholds.make_keys(key, len(config.layer_sizes))
-  words = jnp.arange(-(-config.num_steps // 32))  # of thresholds
-  sources = rules.make_sources(config, keys, words, position)
 
   def sample(role, layer, rates):
     p = inputs if role == Role.INPUT else rates
-    source = sources(role, layer, 1 if role == Role.WINNER else len(p))
-    drawn = source.thresholds()[: config.num_steps]
+    size = 1 if role == Role.WINNER else len(p)
+    source = thresholds.Source(keys[layer, role], position, role, layer, size)
+    drawn = thresholds.draw_thresholds(
+      config.train_sampler, source, config.num_steps
+    )
     return jnp.float32(thresholds.is_below(drawn, p[None]))
 
   return sample

@@ -7,15 +7,12 @@ optimized programs.
 
 import gc
 import os
-import shutil
 import signal
 import tempfile
 
 from absl import flags
 import jax
 import pytest
-
-from ssnn_jax.chip import kernel
 
 # Environment variable with the compilation cache of the session, for workers
 # and for commands that tests start.
@@ -44,12 +41,7 @@ def pytest_configure(config):
     config.add_cleanup(folder.cleanup)
     return folder.name
 
-  # The user's cache stays unchanged, but for the kernel of the chip.
-  is_compiled, library = kernel.load(), kernel.path()
-  os.environ['SSNN_JAX_CACHE_DIR'] = make_folder()
-  if is_compiled:
-    kernel.path().parent.mkdir(mode=0o755)
-    shutil.copy(library, kernel.path())
+  os.environ['SSNN_JAX_CACHE_DIR'] = make_folder()  # not that of the user
   compiled = os.environ.get(SHARED_CACHE) or make_folder()
   os.environ[SHARED_CACHE] = os.environ['JAX_COMPILATION_CACHE_DIR'] = compiled
   os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0'

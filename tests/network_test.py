@@ -1,39 +1,75 @@
-"""Tests for the spiking networks as a whole; `spiking_test` has more."""
+"""Tests for networks as a whole, and for their configuration."""
 
 import functools
-from unittest import mock
+import re
 
 from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
+from scipy.special import softmax
 
 import ssnn_jax
 from ssnn_jax import network as network_lib
-from ssnn_jax.simulation import samples
-from ssnn_jax.simulation import updates
+from ssnn_jax import samples
+from ssnn_jax import spiking
+from ssnn_jax import trains
 from tests.testing import networks
 from tests.testing import statistics
 from tests.testing.networks import SIZES
 from tests.testing.networks import batch
-from tests.testing.networks import learn
+from tests.testing.networks import learner
 from tests.testing.networks import make_params
 
-# A pulse is the gradient of four coincidences, in 100 ticks of 5 samples.
-THINNED = dict(pulse_gradient=np.float32(4 / 500), separate_signs=True)
+NEURONS, KEY = ('bipolar', 'stochastic'), jax.random.key(4)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 2))
-def draw_masks(config, key, size):
-  return samples.draw_dropout_masks(config, key, jnp.arange(size))
+def make_config(neuron, num_steps=32, **options):
+  """Returns a network whose sums are exact in any order."""
+  if neuron == 'bipolar':
+    options = {'weight_bits': 10, 'fraction_bits': 7} | options
+  return ssnn_jax.NetworkConfig(SIZES, num_steps, neuron=neuron, **options)
 
 
-class NetworkTest(parameterized.TestCase):
+class ConfigTest(parameterized.TestCase):
+  @parameterized.parameters(jnp.asarray, list)
+  def test_arrays_and_lists_are_hashable_values(self, array):
+    sizes = (12, 9, 8, 3)
+    expected = networks.stochastic(sizes, 40, gain=(1.0, 2.0), input_gain=0.5)
+    config = networks.stochastic(
+      array(sizes),
+      np.int64(40),
+      gain=array([1.0, 2.0]),
+      input_gain=np.array(0.5),
+    )
+    self.assertEqual(config, expected)
+    self.assertEqual(hash(config), hash(expected))
+
+  def test_defaults_depend_on_the_neuron(self):
+    bipolar = ssnn_jax.NetworkConfig(
+      SIZES, weight_bits=12, fraction_bits=(9, 8)
+    )
+    stochastic = networks.stochastic(SIZES)
+    self.assertEqual(bipolar.gains, (4.0, 1.0))
+    self.assertEqual(stochastic.gains, (1.0, 1.0))
+    self.assertEqual(bipolar.input_sampler, 'regular')
+    self.assertEqual(stochastic.input_sampler, 'sobol')
+    self.assertEqual(bipolar.fractions, (9, 8))
+
+  @parameterized.parameters(*NEURONS)
+  def test_equal_configurations_build_the_same_network(self, neuron):
+    built, same, other = (
+      ssnn_jax.ssnn(make_config(neuron, input_gain=gain)).loss
+      for gain in (9.0, 9.0, 8.0)
+    )
+    self.assertIs(built, same)
+    self.assertIsNot(built, other)
+
   def test_init_is_scaled_by_fan_in(self):
     config = networks.stochastic((400, 300, 10))
-    params = jax.jit(functools.partial(network_lib.init, config))(
-      jax.random.key(0)
-    )
+    init = jax.jit(network_lib.init, static_argnums=0)
+    params = jax.device_get(init(config, jax.random.key(0)))
     for layer, fan_in in zip(params, (400, 300)):
       size = layer.weights.size
       # A normal sample's variance has a relative error of sqrt(2 / n).
@@ -41,167 +77,114 @@ class NetworkTest(parameterized.TestCase):
       self.assertLess(abs(variance - 1), 5 * np.sqrt(2 / size) + 0.02)
       np.testing.assert_array_equal(layer.biases, 0)
 
-  def test_learn_and_infer_agree(self):
-    num_steps = 33
-    config = networks.stochastic(SIZES, num_steps, window=32)
-    params = make_params(config)
-    update, seen = learn(config, params)
-    inference = jax.jit(ssnn_jax.ssnn(config).infer)(
-      params, jax.random.key(2), batch()[0]
-    )
-    # With the same key, infer and learn simulate the same spikes.
-    jax.tree.map(np.testing.assert_array_equal, inference, seen)
-    for counts in (inference.winner_counts, inference.largest_counts):
-      np.testing.assert_array_equal(counts.sum(-1), num_steps)
-    # Each sample has at most one error spike a tick in each stream.
-    biases = np.asarray(update.positive[-1].biases)
-    self.assertLessEqual(np.abs(biases).max(), 5 * num_steps)
-    self.assertEqual(biases.sum(), 0)
 
-  def test_equal_configurations_build_the_same_network(self):
-    stochastic = lambda sigma: networks.stochastic(SIZES, read_noise=sigma)
-    bipolar = lambda c: ssnn_jax.NetworkConfig(SIZES, ceiling=c)
-    for make in (stochastic, bipolar):
-      built = ssnn_jax.ssnn(make(9.0))
-      self.assertIs(built.loss, ssnn_jax.ssnn(make(9.0)).loss)
-      self.assertIsNot(built.loss, ssnn_jax.ssnn(make(8.0)).loss)
+class LearningTest(parameterized.TestCase):
+  @parameterized.parameters(*NEURONS)
+  def test_inference_has_the_spikes_of_learning(self, neuron):
+    config = make_config(neuron)
+    network, params = ssnn_jax.ssnn(config), make_params(config)
+    key, (images, labels) = jax.random.key(2), batch(4)
+    gradient, learned = learner(network)(params, key, images, labels)
+    infer = jax.jit(network.infer)
+    inference = jax.device_get(infer(params, key, images))
+    networks.assert_same(inference, learned)
+    np.testing.assert_array_equal(inference.winner_counts.sum(axis=-1), 32)
+    if neuron == 'stochastic':  # a scaled loss has a scaled gradient
+      loss = lambda *batch: (2.0 * network.loss(*batch)[0], None)
+      twice = learner(network._replace(loss=loss))
+      double, _ = twice(params, key, images, labels)
+      networks.assert_same(double, jax.tree.map(lambda x: 2.0 * x, gradient))
 
-  def test_derivative_of_the_loss_is_the_update(self):
-    config = networks.stochastic(SIZES, num_steps=40, dropout=0.2)
-    params, key = make_params(config), jax.random.key(2)
-    update, seen = learn(config, params)
+  @parameterized.parameters(*NEURONS)
+  def test_dropped_units_have_no_spikes_and_no_errors(self, neuron):
+    config = make_config(neuron, dropout=0.3)
+    params, key, (images, labels) = make_params(config), KEY, batch(1)
+    gradient, _ = learner(ssnn_jax.ssnn(config))(params, key, images, labels)
+    prepare = jax.jit(samples.prepare, static_argnums=0)
+    batch_of_many = prepare(config, params, key, np.tile(images, (2000, 1)))
+    (masks,) = batch_of_many.dropout_masks
+    statistics.assert_mean_within(np.ravel(masks), 0.7)
+    dropped, (below, above) = np.asarray(masks[0]) == 0, gradient
+    self.assertBetween(dropped.sum(), 1, dropped.size - 1)
+    np.testing.assert_array_equal(above.weights[dropped], 0)
+    np.testing.assert_array_equal(below.weights[:, dropped], 0)
+    np.testing.assert_array_equal(below.biases[dropped], 0)
+    self.assertTrue(np.any(above.weights) and np.any(below.weights))
 
-    def twice(*arguments):
-      loss, inference = ssnn_jax.ssnn(config).loss(*arguments)
-      return 2.0 * loss, inference
+  @parameterized.parameters(
+    ('stochastic', 'sobol'), ('stochastic', 'bernoulli'), ('bipolar', 'sobol')
+  )
+  def test_given_trains_equal_the_same_drawn_trains(self, neuron, sampler):
+    config = make_config(neuron, 70, sampler=sampler, input_gain=1.5)
+    network, params = ssnn_jax.ssnn(config), make_params(config)
+    (images, labels), key = batch(), jax.random.key(3)
+    draw = jax.jit(spiking.draw_trains, static_argnums=(2, 3))
+    words = np.asarray(draw(key, images, 70, sampler))
+    words = words | ~np.asarray(trains.mask(70))[None, :, None]  # are ignored
+    learn = learner(network)
+    given = learn(params, key, words, labels)
+    networks.assert_same(given, learn(params, key, images, labels))
 
-    derive = jax.jit(jax.grad(twice, has_aux=True))
-    gradient, inference = derive(params, key, *batch())
-    expected = jax.tree.map(lambda own: 2 * own, ssnn_jax.as_gradient(update))
-    networks.assert_same((gradient, inference), (expected, seen))
 
-  def test_many_words_are_counted_in_parts(self):
-    config = networks.stochastic(SIZES, num_steps=224)
-    params = make_params(config)
-    together, _ = learn(config, params)
-    with mock.patch.object(updates, '_WORDS_AT_ONCE', 9):  # of 35
-      apart, _ = learn(config, params)
-    jax.tree.map(np.testing.assert_array_equal, together, apart)
+class AnnTest(parameterized.TestCase):
+  def test_activation_of_ones_own(self):
+    config = ssnn_jax.NetworkConfig(SIZES, num_steps=10)
+    built = ssnn_jax.ann(config, activation=jax.nn.relu)
+    images, labels = batch()
+    scale = lambda x: 4 * x  # potentials above 1, where clip has no gradient
+    params = jax.tree.map(scale, make_params(config))
 
-  @parameterized.parameters(('bernoulli', 32), ('sobol', 1024))
-  def test_memory_is_that_of_the_words_of_all_spikes(self, sampler, window):
-    config = networks.stochastic(
-      (784, 256, 10), num_steps=1024, window=window, sampler=sampler
-    )
+    def loss(params):
+      first, second = params
+      hidden = jax.nn.relu(images @ first.weights + first.biases[None])
+      logits = hidden @ second.weights + second.biases[None]
+      loss = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+      return jnp.mean(loss), logits
+
+    learn = jax.jit(jax.grad(loss, has_aux=True))
+    expected, logits = jax.device_get(learn(params))
+    gradient, inference = learner(built)(params, KEY, images, labels)
+    networks.assert_close(gradient, expected)
+    np.testing.assert_allclose(inference.potential, logits, rtol=1e-5)
+    winners = 10 * softmax(logits, axis=1)
+    np.testing.assert_allclose(inference.winner_counts, winners, rtol=1e-5)
+
+
+class ProgramTest(parameterized.TestCase):
+  @parameterized.parameters(
+    (networks.stochastic(SIZES, 40, rates=('update',)), 'ssnn'),
+    (networks.stochastic(SIZES, 40, winner='race'), 'ssnn'),
+    (ssnn_jax.NetworkConfig(SIZES, 40), 'ssnn'),
+    (ssnn_jax.NetworkConfig(SIZES, 40), 'ann'),
+  )
+  def test_learning_is_exported_with_precise_products(self, config, builder):
+    learn = jax.grad(getattr(ssnn_jax, builder)(config).loss, has_aux=True)
+
+    def on_bits(params, bits, *arguments):  # typed keys are not exported
+      return learn(params, jax.random.wrap_key_data(bits), *arguments)
+
+    bits = jax.random.key_data(jax.random.key(0))
+    exported = jax.export.export(
+      jax.jit(on_bits), platforms=('cpu', 'cuda', 'tpu')
+    )(make_params(config), bits, *batch())
+    # Accelerators would otherwise multiply in TF32 or bfloat16. Learning
+    # multiplies all that inference does.
+    products = re.findall(r'stablehlo.dot_general.*', exported.mlir_module())
+    floats = [line for line in products if 'xf32>' in line]
+    self.assertGreaterEqual(len(floats), len(SIZES) - 1)
+    for line in floats:
+      self.assertIn('precision = [HIGHEST, HIGHEST]', line)
+
+  def test_memory_is_that_of_the_words_of_all_spikes(self):
+    config = networks.stochastic((784, 256, 10), num_steps=1024)
     params = jax.eval_shape(
-      lambda key: network_lib.init(config, key), jax.random.key(0)
+      functools.partial(network_lib.init, config), jax.random.key(0)
     )
     images = jax.ShapeDtypeStruct((128, 784), jnp.uint8)
     labels = jax.ShapeDtypeStruct((128,), jnp.int32)
-    run = jax.jit(ssnn_jax.ssnn(config).learn)
-    compiled = run.lower(params, jax.random.key(0), images, labels).compile()
+    learn = jax.jit(jax.grad(ssnn_jax.ssnn(config).loss, has_aux=True))
+    compiled = learn.lower(params, jax.random.key(0), images, labels).compile()
     memory = compiled.memory_analysis()
-    # Spikes of 784 inputs and 256 neurons, and two streams of 266 errors.
-    words = 4 * 128 * 32 * (784 + 256 + 2 * 266)
+    # Spikes of 784 inputs and 256 neurons, and errors of 266.
+    words = 4 * 128 * 32 * (784 + 256 + 266)
     self.assertLess(memory.temp_size_in_bytes, 3 * words)
-
-  @parameterized.parameters(
-    networks.stochastic(SIZES, num_steps=64, window=32, gain=0.5),
-    ssnn_jax.NetworkConfig(SIZES, num_steps=64),
-  )
-  def test_updates_of_batches_are_sums_over_samples(self, config):
-    # Thresholds and phases depend on the position in the batch, so each sample
-    # is presented alone at its position, with blank images at the others, whose
-    # updates are subtracted.
-    params, (images, labels) = make_params(config), batch(4)
-    run = jax.jit(jax.grad(ssnn_jax.ssnn(config).loss, has_aux=True))
-    key = jax.random.key(2)
-
-    def present(images):
-      gradient, _ = run(params, key, images, labels)
-      return jax.tree.map(np.asarray, gradient)
-
-    nothing, alone = present(np.zeros_like(images)), np.eye(len(images))
-    parts = [
-      jax.tree.map(
-        np.subtract, present(np.float32(row[:, None]) * images), nothing
-      )
-      for row in alone
-    ]
-    total = jax.tree.map(lambda *own: sum(own), nothing, *parts)
-    jax.tree.map(np.testing.assert_array_equal, present(images), total)
-    self.assertTrue(all(map(np.any, jax.tree.leaves(parts))))
-
-  def test_separate_counts_of_rates_differ_by_the_signed_counts(self):
-    # `updates_test` has the counts of spikes.
-    config = networks.stochastic(SIZES, num_steps=40, rates=('update',))
-    params = make_params(config)
-    signed, _ = learn(config, params)
-    separate, _ = learn(config, params, separate_signs=True)
-    self.assertIsNone(signed.negative)
-    for counts in jax.tree.leaves(separate.negative):
-      self.assertGreaterEqual(np.min(counts), 0)
-    np.testing.assert_allclose(
-      statistics.flat(ssnn_jax.as_gradient(separate)),
-      statistics.flat(ssnn_jax.as_gradient(signed)),
-      rtol=1e-5,
-      atol=1e-7,
-    )
-
-  @parameterized.parameters('bipolar', 'stochastic')
-  def test_dropped_units_have_no_spikes_and_no_errors(self, kind):
-    config = ssnn_jax.NetworkConfig(
-      SIZES, num_steps=40, neuron=kind, dropout=0.5
-    )
-    params, key = make_params(config), jax.random.key(4)
-    run = jax.jit(jax.grad(ssnn_jax.ssnn(config).loss, has_aux=True))
-    gradient, _ = run(params, key, *batch(1))
-    masks = draw_masks(config, key, 1)
-    for layer, mask in enumerate(masks):
-      dropped = np.asarray(mask[0]) == 0
-      self.assertBetween(dropped.sum(), 1, dropped.size - 1)
-      below, above = gradient[layer : layer + 2]
-      np.testing.assert_array_equal(above.weights[dropped], 0)
-      np.testing.assert_array_equal(below.weights[:, dropped], 0)
-      np.testing.assert_array_equal(below.biases[dropped], 0)
-      self.assertTrue(np.any(above.weights) and np.any(below.weights))
-
-  def test_dropout_rate(self):
-    config = networks.stochastic((4, 500, 2), dropout=0.3)
-    (mask,) = draw_masks(config, jax.random.key(0), 200)
-    bound = 5 * np.sqrt(0.3 * 0.7 / mask.size)
-    self.assertLess(abs(np.mean(mask) - 0.7), bound)
-
-  def test_rates_of_bipolar_neurons_are_within_half_a_spike(self):
-    config = ssnn_jax.NetworkConfig((12, 9, 8, 3), num_steps=50, ceiling=0.5)
-    params, (images, _) = make_params(config), batch()
-    potentials = [
-      jax.jit(make(config).infer)(params, jax.random.key(0), images).potential
-      for make in (ssnn_jax.ssnn, ssnn_jax.ann)
-    ]
-    # Of inputs and hidden neurons; a clipped drive is off by no more than it.
-    bound = 0.0
-    for weights, _ in params:
-      most = np.max(np.sum(np.abs(weights), axis=0))
-      bound = most * (bound + 0.5 / config.num_steps)
-    distance = np.abs(potentials[0] - potentials[1])
-    self.assertLess(distance.max(), bound + 1e-5)
-    self.assertGreater(distance.max(), 0)  # spikes are whole numbers
-
-  def test_long_trains_converge_to_the_ann(self):
-    config = networks.stochastic(SIZES, num_steps=20_000, window=20_000)
-    params, (images, _) = make_params(config), batch()
-    spiking = jax.jit(ssnn_jax.ssnn(config).infer)(
-      params, jax.random.key(0), images
-    )
-    ann = jax.jit(ssnn_jax.ann(config).infer)(params, jax.random.key(0), images)
-    # Each potential is a sum over neurons of counts of variance at most T / 4,
-    # plus the propagated deviation of the layer below.
-    deviation = 0.0
-    for weights, _ in params:
-      norm = np.max(np.linalg.norm(weights, axis=0))
-      gain = np.max(np.sum(np.abs(weights), axis=0))
-      deviation = gain * deviation + norm * np.sqrt(0.25 / config.num_steps)
-    np.testing.assert_allclose(
-      spiking.potential, ann.potential, rtol=0, atol=5 * deviation
-    )

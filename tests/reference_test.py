@@ -1,7 +1,6 @@
 """Tests that stochastic networks equal the reference, integer by integer."""
 
 import functools
-from unittest import mock
 
 from absl.testing import parameterized
 import jax
@@ -9,30 +8,26 @@ import jax.numpy as jnp
 import numpy as np
 
 import ssnn_jax
-from ssnn_jax import network
 from ssnn_jax import reference
-from ssnn_jax.neuron import coincidence
-from ssnn_jax.neuron import composite
-from ssnn_jax.neuron import wta
-from ssnn_jax.simulation import buffered
-from ssnn_jax.spikes import thresholds
+from ssnn_jax import samples
+from ssnn_jax import trains
+from ssnn_jax.trains import Role
+from tests.testing import mutations
 from tests.testing import networks
+from tests.testing import sources
 
-ONE, TWO, THREE, FOUR = (12, 3), (12, 9, 4), (12, 9, 8, 3), (12, 7, 6, 5, 3)
+ONE, TWO, THREE = (12, 3), (12, 9, 4), (12, 9, 8, 3)
 # Sampler, number of ticks, layer sizes, batch size and other fields.
 SETTINGS = (
-  ('bernoulli', 1, THREE, 2),
-  ('sobol', 2, ONE, 4),
-  ('sobol', 16, FOUR, 1, {'gain': (1.0, 3.0, 0.5)}),
-  ('bernoulli', 31, TWO, 5),
-  ('sobol', 40, TWO, 2),
-  ('bernoulli', 64, THREE, 2),
-  ('bernoulli', 70, TWO, 3),
-  ('sobol', 100, TWO, 3),
-  ('bernoulli', 128, ONE, 1),
-  ('sobol', 256, ONE, 1),
+  ('bernoulli', 1, THREE, 2, {}),
+  ('sobol', 32, THREE, 2, {'dropout': 0.5}),
+  ('bernoulli', 33, TWO, 2, {}),
+  (sources.THREEFRY, 64, THREE, 1, {'gain': (3.0, 0.5)}),
+  ('bernoulli', 70, TWO, 5, {'dropout': 0.25}),
+  ('sobol', 256, ONE, 1, {}),
 )
 SEEDS = range(3)  # of the samples, parameters and keys of each setting
+EVENTS = 33  # ticks of the setting whose inputs are spike trains
 
 
 def make_config(sampler, num_steps, sizes, **options):
@@ -42,12 +37,13 @@ def make_config(sampler, num_steps, sizes, **options):
   )
 
 
-def make_batch(sizes, batch_size, seed):
-  """Makes parameters, key, images and labels.
+def make_batch(config, batch_size, seed):
+  """Makes parameters, key, inputs and labels.
 
   Some gates are shut, those of two hidden neurons at potentials of just 0 and
   1; some error streams saturate.
   """
+  sizes = config.layer_sizes
   rng, params = np.random.default_rng(seed), []
   for fan_in, fan_out in zip(sizes, sizes[1:]):
     weights = 2.0 / np.sqrt(fan_in) * rng.normal(size=(fan_in, fan_out))
@@ -55,134 +51,111 @@ def make_batch(sizes, batch_size, seed):
     if len(params) < len(sizes) - 2:
       weights[:, :2], biases[:2] = 0.0, (0.0, 1.0)
     params.append(ssnn_jax.LayerParams(np.float32(weights), np.float32(biases)))
-  images = rng.random((batch_size, sizes[0]), np.float32)
-  images[:, :2] = 0.0, 1.0
+  inputs = rng.random((batch_size, sizes[0]), np.float32)
+  inputs[:, :2] = 0.0, 1.0
+  if config.num_steps == EVENTS:
+    inputs = rng.integers(0, 2**32, (batch_size, 2, sizes[0]), np.uint32)
   labels = np.int32((seed + np.arange(batch_size)) % sizes[-1])
-  return tuple(params), jax.random.key(seed), images, labels
+  return tuple(params), jax.random.key(seed), inputs, labels
 
 
-def learn_fast(config):
-  """Returns the function that counts what a batch changes, and its response."""
-  built = ssnn_jax.ssnn(config)
+prepare = jax.jit(samples.prepare, static_argnums=0)
+
+
+def by_reference(config, reference=reference):
+  """Returns the gradient and the winners of the reference."""
+
+  def learn(params, key, inputs, labels):
+    batch = prepare(config, params, key, inputs, labels)
+
+    def present(own):
+      draw = reference.make_sample(config, key, own.position, own.inputs.rates)
+
+      def sample(role, layer, rates):
+        if role == Role.INPUT and own.inputs.train is not None:
+          train = trains.unpack(own.inputs.train)[: config.num_steps]
+          return train.astype(jnp.float32)
+        # A dropped unit has no spikes, and no error spikes.
+        hidden = {Role.FORWARD: layer - 1, Role.ERROR: layer}
+        if role in hidden:
+          rates *= own.dropout_masks[hidden[role]]
+        return draw(role, layer, rates)
+
+      return reference.stochastic(config, params, sample, own.label)
+
+    counts, inference = jax.vmap(present)(batch)
+    # Each count is worth a unit of gradient.
+    ticks = len(labels) * config.num_steps
+    return tuple(
+      ssnn_jax.LayerParams(
+        jnp.sum(weights, axis=0) * np.float32(gain / (ticks * error_gain)),
+        jnp.sum(biases, axis=0) * np.float32(1 / (ticks * error_gain)),
+      )
+      for (weights, biases), gain, error_gain in zip(
+        counts, config.read_gains, config.gains
+      )
+    ), inference.winner_counts.astype(jnp.int32)
+
+  return learn
+
+
+def by_network(config):
+  """Returns the gradient and the winners of the network."""
 
   def learn(*batch):
-    update, inference = built.learn(*batch)
-    gradient, _ = jax.grad(built.loss, has_aux=True)(*batch)
-    # What is learned is the counts, each worth a unit of gradient.
-    expected = jax.tree.map(
-      lambda count, unit: count.astype(jnp.float32) * unit,
-      update.positive,
-      update.unit,
-    )
-    is_same = jax.tree.map(lambda a, b: jnp.all(a == b), gradient, expected)
-    votes = inference.winner_counts, inference.largest_counts
-    return update.positive, votes, jnp.all(jnp.stack(jax.tree.leaves(is_same)))
+    loss = ssnn_jax.ssnn(config).loss
+    gradient, inference = jax.grad(loss, has_aux=True)(*batch)
+    return gradient, inference.winner_counts
 
   return learn
 
 
-def learn_by_reference(config):
-  """Returns the same function of the reference."""
-
-  def learn(params, key, images, labels):
-    def present(position, rates, label):
-      sample = reference.make_sample(config, key, position, rates)
-      return reference.stochastic(config, params, sample, label)
-
-    positions = jnp.arange(len(labels))
-    counts, inference = jax.vmap(present)(positions, images, labels)
-    counts = jax.tree.map(lambda own: jnp.sum(own, axis=0), counts)
-    votes = inference.winner_counts, inference.largest_counts
-    whole = jax.tree.map(lambda x: x.astype(jnp.int32), (counts, votes))
-    return *whole, jnp.bool_(True)
-
-  return learn
-
-
-@functools.cache
-def expect(config, batch_size):
-  return present(learn_by_reference(config), config, batch_size)
-
-
-def present(learn, config, batch_size):
+def present(learn, config, batch_size, seeds=SEEDS):
   """Presents a batch of each seed."""
-  learn = jax.jit(learn)
-  return [
-    jax.tree.map(
-      np.asarray, learn(*make_batch(config.layer_sizes, batch_size, seed))
-    )
-    for seed in SEEDS
-  ]
+  batches = [make_batch(config, batch_size, seed) for seed in seeds]
+  return jax.device_get([learn(*batch) for batch in batches])
+
+
+# What is exchanged in the source of the reference.
+MUTATIONS = (
+  ('(0.0 < potentials[layer]) & ', '(0.0 <= potentials[layer]) & '),
+  ('& (potentials[layer] < 1.0)', '& (potentials[layer] <= 1.0)'),
+  ('jnp.abs(config.gains[layer] * g)', 'jnp.abs(g)'),
+  ('(T * config.gains[layer + 1])', 'T'),
+  ('read_gain * jnp.matmul', 'jnp.matmul'),
+  ('jnp.sign(g)[None]', '-jnp.sign(g)[None]'),
+  ('winners - jax', 'winners + jax'),
+  ('jnp.pad(reached[:, :-1], ((0, 0), (1, 0)))', '0 * reached'),
+  ('p[None]))', 'p[None] + 2**-10))'),
+  ('s.T @ e', 's[:-1].T @ e[:-1]'),
+)
 
 
 class ReferenceTest(parameterized.TestCase):
   @parameterized.parameters(*SETTINGS)
-  def test_counts_are_equal(self, sampler, num_steps, sizes, size, *options):
-    config = make_config(sampler, num_steps, sizes, **dict(*options))
-    found = present(learn_fast(config), config, size)
-    networks.assert_same(found, expect(config, size))
-    self.assertTrue(any(np.any(own[-1].biases) for own, *_ in found))
-    for _, votes, _ in found:
-      for counts in votes:
-        np.testing.assert_array_equal(counts.sum(axis=1), num_steps)
-
-
-def patch(module, name, mutate):
-  return mock.patch.object(module, name, mutate(getattr(module, name)))
-
-
-def after(change):
-  """Returns the mutation that changes the result of a function."""
-
-  def mutate(function):
-    return lambda *args, **kwargs: change(function(*args, **kwargs))
-
-  return mutate
-
-
-swap = lambda streams: type(streams)(*reversed(streams))
-MUTATIONS = {
-  'open gate': lambda: patch(buffered, '_gate', after(jnp.ones_like)),
-  'error spikes without the gain of their layer': lambda: patch(
-    composite, 'error_rates', after(lambda rates: rates / 1.5)
-  ),
-  'errors not divided by the gain of their layer': lambda: patch(
-    composite, 'transposed_drive', after(lambda errors: 1.5 * errors)
-  ),
-  'output errors of the other sign': lambda: patch(
-    wta, 'output_errors', after(swap)
-  ),
-  'no negative output errors': lambda: patch(
-    wta,
-    'output_errors',
-    after(lambda own: own._replace(negative=jnp.zeros_like(own.negative))),
-  ),
-  'one class further wins': lambda: patch(
-    wta, 'first', after(lambda winners: jnp.roll(winners, 1, axis=-1))
-  ),
-  'thresholds that equal a rate fire': lambda: patch(
-    thresholds, 'round_rates', after(lambda rates: rates + 2**6)
-  ),
-  'the last spikes of a word are not counted': lambda: patch(
-    coincidence,
-    'count_coincidences',
-    lambda right: lambda counts, words, *own: right(counts, words << 4, *own),
-  ),
-}
-
-
-class MutationTest(parameterized.TestCase):
-  """The comparison sees wrong rules; right ones are equal in this setting."""
+  def test_spikes_are_equal(self, sampler, num_steps, sizes, size, options):
+    config = make_config(sampler, num_steps, sizes, **options)
+    found = present(jax.jit(by_network(config)), config, size)
+    expected = present(jax.jit(by_reference(config)), config, size)
+    networks.assert_same(found, expected)
+    for _, winners in found:
+      np.testing.assert_array_equal(winners.sum(axis=1), num_steps)
+    changed = [[np.any(own.weights) for own in layers] for layers, _ in found]
+    self.assertTrue(np.any(changed, axis=0).all())
 
   @parameterized.parameters(*MUTATIONS)
-  def test_wrong_rule_is_seen(self, name):
-    self.assertIn(('bernoulli', 70, TWO, 3), SETTINGS)
-    right = make_config('bernoulli', 70, TWO)
-    network._build_once.cache_clear()
-    self.addCleanup(network._build_once.cache_clear)
-    jax.clear_caches()  # samplers are traced once
-    self.addCleanup(jax.clear_caches)
-    with MUTATIONS[name]():
-      found = present(learn_fast(right), right, 3)
-    equal = jax.tree.map(np.array_equal, found, expect(right, 3))
+  def test_wrong_rule_is_seen(self, old, new):
+    config, right = expect()
+    wrong = by_reference(config, mutations.mutate(reference, old, new))
+    equal = jax.tree.map(np.array_equal, present(wrong, config, 2, [2]), right)
     self.assertFalse(all(jax.tree.leaves(equal)))
+
+
+@functools.cache
+def expect():
+  sampler, num_steps, sizes, size, options = SETTINGS[1]
+  config = make_config(sampler, num_steps, sizes, **options)
+  right = present(jax.jit(by_network(config)), config, size, [2])
+  found = present(by_reference(config), config, size, [2])
+  networks.assert_same(found, right)
+  return config, right

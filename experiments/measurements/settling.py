@@ -1,10 +1,11 @@
-"""Ticks, spikes and synaptic events until bipolar networks are silent.
+"""Ticks and spikes until bipolar networks are silent.
 
-  python -m experiments.measurements.settling --dataset=digits > settling.jsonl
+  python -m experiments.measurements.settling --num_steps=16 > settling.jsonl
 
-Networks have the weights of an ANN after some training steps, and are played
-with the batch after it. Each JSON line has one way to play a network: with
-bounds on the spikes of a tick, and errors that start later.
+The flags of `experiments.run` describe the networks. They have the weights of
+an ANN after some training steps, and are played with the batch after it. Each
+JSON line has one way to play a network: with bounds on the spikes of a tick,
+and errors that start later.
 """
 
 from collections.abc import Iterator
@@ -14,11 +15,10 @@ from typing import Any
 from absl import flags
 import jax
 import numpy as np
-import tqdm
 
 from experiments import command
 from experiments.measurements import fidelity
-from experiments.measurements import json_lines
+from experiments.measurements import lines
 import ssnn_jax
 from ssnn_jax import realtime
 
@@ -52,39 +52,18 @@ def measure(
 
 def _measure() -> Iterator[dict[str, Any]]:
   """Yields the lines of all networks and wires of the flags."""
-  dataset, size = fidelity.load(), FLAGS.batch_size
-  batch = [array[-size:] for array in dataset.train]
-  networks = list(dict.fromkeys(fidelity.list_networks(dataset)))
-  caps = [tuple(map(_read_cap, cap.split(':'))) for cap in FLAGS.caps]
+  read = lambda text: None if text == 'none' else int(text)
+  caps = [tuple(map(read, text.split(':'))) for text in FLAGS.caps]
   starts = list(map(float, FLAGS.error_starts))
-  settings = list(itertools.product(networks, caps, starts))
-  wirings = None
-  for config, (cap, error_cap), start in tqdm.tqdm(settings, disable=None):
-    if config.wirings != wirings:
-      wirings = config.wirings
-      params = fidelity.train_ann(config, dataset, size, FLAGS.train_steps)
-    first = round(start * config.num_steps)
-    wires = realtime.Wires(cap=cap, error_cap=error_cap, error_start=first)
-    yield {
-      'dataset': dataset.name,
-      **fidelity.describe(config),
-      'cap': cap,
-      'error_cap': error_cap,
-      'error_start': first,
-      **measure(config, params, *batch, wires),
-    }
+  for described, config, *batch in fidelity.trained_networks():
+    for (cap, error_cap), start in itertools.product(caps, starts):
+      first = round(start * config.num_steps)
+      wires = {'cap': cap, 'error_cap': error_cap, 'error_start': first}
+      measured = measure(config, *batch, realtime.Wires(**wires))
+      yield described | wires | measured
 
 
-def _read_cap(text):
-  return None if text == 'none' else int(text)
-
-
-def main() -> None:
-  """Prints the lines of all settings of the flags."""
-  json_lines.write(__spec__.name, _measure())
-
-
-def _define_flags():
+if __name__ == '__main__':
   fidelity.define_flags()
   flags.DEFINE_list(
     'caps',
@@ -94,11 +73,4 @@ def _define_flags():
   flags.DEFINE_list(
     'error_starts', '0,0.5,1', 'first ticks with errors, as fractions of T.'
   )
-  FLAGS.set_default('neurons', 'bipolar')
-  FLAGS.set_default('samplers', 'default')
-  FLAGS.set_default('num_steps', '16')
-
-
-if __name__ == '__main__':
-  _define_flags()
-  command.launch(main)
+  command.launch(lambda: lines.write(__spec__.name, _measure()))

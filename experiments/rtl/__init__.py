@@ -1,9 +1,1 @@
-"""Commands of the chip in Verilog.
-
-  python -m experiments.rtl write    writes the Verilog of a chip
-  python -m experiments.rtl compare  simulates it, and compares it with JAX
-  python -m experiments.rtl fpga     builds the bitstream for a board
-  python -m experiments.rtl host     trains the chip on a board
-
-Each command has its own `--help`.
-"""
+"""Commands of the chip in Verilog."""

@@ -1,21 +1,19 @@
-"""Runs one of the commands of the chip in Verilog."""
+"""Commands of the chip in Verilog.
+
+  python -m experiments.rtl write    writes the Verilog of a chip
+  python -m experiments.rtl compare  simulates it, and compares it with JAX
+  python -m experiments.rtl fpga     builds the bitstream for a board
+  python -m experiments.rtl host     trains the chip on a board
+
+Each command has its own `--help`.
+"""
 
 import runpy
 import sys
 
-import experiments.rtl
-
 if __name__ == '__main__':
   name = ''.join(sys.argv[1:2])
-  if name in ('write', 'compare', 'fpga', 'host'):
-    del sys.argv[1]
-    runpy.run_module(
-      f'experiments.rtl.{name}', run_name='__main__', alter_sys=1
-    )
-  elif name in ('--help', '--helpfull', '-h'):
-    print(experiments.rtl.__doc__, end='')
-  else:
-    sys.exit(
-      f'error: {name or "no command"} is not a command; choose write, '
-      'compare, fpga or host.'
-    )
+  if name not in ('write', 'compare', 'fpga', 'host'):
+    sys.exit(__doc__.strip())
+  del sys.argv[1]
+  runpy.run_module(f'experiments.rtl.{name}', None, '__main__', True)

@@ -14,11 +14,8 @@ yosys, nextpnr-ecp5 and ecppack of the system are used where they are installed,
 otherwise those of pip install '.[rtl]', which take about three times as long.
 """
 
-from collections.abc import Callable
-from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
-import contextlib
 import importlib.util
 import json
 import os
@@ -37,7 +34,6 @@ from experiments import command
 from experiments.rtl import settings
 import ssnn_jax
 from ssnn_jax import chip
-from ssnn_jax.chip import board
 from ssnn_jax.chip import cosimulation
 from ssnn_jax.chip import verilog
 
@@ -55,15 +51,10 @@ _RESOURCES = {  # of nextpnr, and their names in the report
   'MULT18X18D': 'multipliers',
 }
 _BITSTREAM, _REPORT = 'chip.bit', 'report.json'
-_PRINT_EVERY = 60.0  # seconds between lines of progress
 
 
 def find_tools() -> dict[str, str]:
-  """Returns the paths of the tools by name, of the system or of pip.
-
-  Raises:
-    UserError: if some are missing.
-  """
+  """Returns the paths of the tools by name, of the system or of pip."""
   of_pip = pathlib.Path(sys.executable).parent  # also of no active environment
   places = f'{os.environ.get("PATH", "")}{os.pathsep}{of_pip}'
   found = {
@@ -79,74 +70,19 @@ def find_tools() -> dict[str, str]:
   return found
 
 
-def run_step(
-  name: str,
-  arguments: Sequence[str],
-  folder: pathlib.Path,
-  check: Callable[[str], None] = lambda log: None,
-) -> float:
-  """Runs a tool in a folder, whose output goes to `<name>.log`.
-
-  Prints the last line of the log from time to time.
-
-  Args:
-    name: name of the step.
-    arguments: the tool and its arguments.
-    folder: folder in which it runs.
-    check: function of the log so far, which ends the tool if it raises.
-
-  Returns:
-    The seconds that it took.
-
-  Raises:
-    UserError: if the tool fails.
-  """
-  path = folder / f'{name}.log'
-  start = shown = time.monotonic()
-  with (
-    path.open('w') as log,
-    subprocess.Popen(
-      arguments, cwd=folder, stdout=log, stderr=subprocess.STDOUT
-    ) as process,
-  ):
-    try:
-      while process.poll() is None:
-        time.sleep(0.2)
-        check(path.read_text(errors='replace'))
-        if time.monotonic() >= shown + _PRINT_EVERY:
-          shown = time.monotonic()
-          lines = path.read_text(errors='replace').split('\n')
-          last = next((x.strip() for x in lines[::-1] if x.strip()), '')
-          print(f'{name}, {shown - start:.0f} s: {last[:60]}', flush=True)
-    finally:
-      process.kill()
-  seconds, text = time.monotonic() - start, path.read_text(errors='replace')
-  check(text)
-  if process.returncode:
-    errors = re.findall('^ERROR: (.*)', text, re.MULTILINE) or ['no message']
-    raise ssnn_jax.UserError(
-      f'{name} failed ({errors[-1].strip().rstrip(".")}); {path} has its log.'
-    )
-  print(f'{name}: {seconds:.1f} s', flush=True)
-  return seconds
-
-
 def read_resources(log: str) -> dict[str, tuple[int, int]]:
   """Returns what is used and available by resource, from a log of nextpnr."""
-  found = re.findall(r'^Info:\s+(\w+):\s+(\d+)/\s*(\d+)\s', log, re.MULTILINE)
+  lines = re.findall(r'^Info:\s+(\w+):\s+(\d+)/\s*(\d+)\s', log, re.MULTILINE)
   return {
     _RESOURCES[name]: (int(used), int(available))
-    for name, used, available in found
+    for name, used, available in lines
     if name in _RESOURCES
   }
 
 
-def check_fit(what: str, board_name: str, log: str) -> None:
-  """Checks that a board has the resources of a chip, from a log of nextpnr.
-
-  Raises:
-    UserError: if it has not.
-  """
+def check_step(name: str, is_failed: bool, path: pathlib.Path) -> None:
+  """Raises a user error if a tool has failed, or the chip does not fit."""
+  log = path.read_text(errors='replace')
   lacking = [
     f'{used:,} of {available:,} {name.replace("_", " ")}'
     for name, (used, available) in read_resources(log).items()
@@ -154,17 +90,14 @@ def check_fit(what: str, board_name: str, log: str) -> None:
   ]
   if lacking:
     raise ssnn_jax.UserError(
-      f'{what} does not fit {board_name}: it takes {" and ".join(lacking)}; '
+      f'the chip does not fit the board: it takes {" and ".join(lacking)}; '
       'choose fewer neurons, fewer --weight_bits or a larger board.'
     )
-
-
-def read_clock(report: Mapping[str, Any]) -> float:
-  """Returns the MHz of the chip, from a report of nextpnr."""
-  (clock,) = (
-    own for name, own in report['fmax'].items() if 'clk_25mhz' not in name
-  )
-  return clock['achieved']
+  if is_failed:
+    errors = re.findall('^ERROR: (.*)', log, re.MULTILINE) or ['no message']
+    raise ssnn_jax.UserError(
+      f'{name} failed ({errors[-1].strip().rstrip(".")}); {path} has its log.'
+    )
 
 
 def measure_clocks(
@@ -182,31 +115,6 @@ def measure_clocks(
   return float(np.mean(clocks[1:]))  # the first page was empty
 
 
-@contextlib.contextmanager
-def new_folder(folder: pathlib.Path) -> Iterator[pathlib.Path]:
-  """Yields a folder that gets its name at the end, and is not left before.
-
-  A failure leaves it as `<folder>.unfinished`, with the logs.
-
-  Raises:
-    UserError: if the folder exists.
-  """
-  if folder.exists():
-    raise ssnn_jax.UserError(
-      f'{folder} exists already and is not overwritten; choose another '
-      '--folder.'
-    )
-  unfinished = folder.with_name(f'{folder.name}.unfinished')
-  shutil.rmtree(unfinished, ignore_errors=True)
-  unfinished.mkdir(parents=True)
-  try:
-    yield unfinished
-  except KeyboardInterrupt:
-    shutil.rmtree(unfinished)
-    raise
-  unfinished.rename(folder)
-
-
 def write_verilog(
   folder: pathlib.Path,
   case: settings.Case,
@@ -216,53 +124,55 @@ def write_verilog(
 ) -> list[str]:
   """Writes the modules and tops to a folder; returns the names of the files."""
   args = case.config, case.registers
-  texts = {
-    f'{board.TOP}.sv': board.top(*args, clock_mhz, baud_rate),
-    f'{verilog.TOP}.sv': verilog.top(*args, banks),
-  }
-  for path in (*verilog.sources(), *board.sources()):
-    texts[path.name] = path.read_text()
-  for name, text in texts.items():
-    (folder / name).write_text(text)
-  shutil.copy(board.CONSTRAINTS, folder)
-  return sorted(texts)
+  board_top = verilog.board_top(*args, clock_mhz, baud_rate)
+  (folder / f'{verilog.BOARD_TOP}.sv').write_text(board_top)
+  (folder / f'{verilog.TOP}.sv').write_text(verilog.top(*args, banks))
+  for path in (*verilog.sources(), *verilog.sources(verilog.BOARD)):
+    shutil.copy(path, folder)
+  shutil.copy(verilog.CONSTRAINTS, folder)
+  return [path.name for path in verilog.sources(folder)]
 
 
 def build(
   folder: pathlib.Path,
   tools: Mapping[str, str],
   names: Sequence[str],
-  what: str,
-  board_name: str,
+  board: str,
   seed: int,
 ) -> dict[str, Any]:
   """Runs the tools on the Verilog of a folder; returns what they report."""
   synthesis = f'read_verilog -sv {" ".join(names)}; '
-  synthesis += f'synth_ecp5 -top {board.TOP} -json netlist.json'
-  place = f'{BOARDS[board_name]} --seed {seed} --timing-allow-fail --json '
-  place += f'netlist.json --lpf {board.CONSTRAINTS.name} --textcfg '
+  synthesis += f'synth_ecp5 -top {verilog.BOARD_TOP} -json netlist.json'
+  place = f'{BOARDS[board]} --seed {seed} --timing-allow-fail --json '
+  place += f'netlist.json --lpf {verilog.CONSTRAINTS.name} --textcfg '
   place += 'routed.config --report routed.json'
-  check = lambda log: check_fit(what, board_name, log)
-  seconds = {
-    'synthesis': run_step(
-      'synthesis', [tools['yosys'], '-p', synthesis], folder
-    ),
-    'routing': run_step(
-      'routing', [tools['nextpnr-ecp5'], *place.split()], folder, check
-    ),
-    'packing': run_step(
-      'packing',
-      [tools['ecppack'], '--compress', 'routed.config', _BITSTREAM],
-      folder,
-    ),
+  steps = {
+    'synthesis': ('yosys', '-p', synthesis),
+    'routing': ('nextpnr-ecp5', *place.split()),
+    'packing': ('ecppack', '--compress', 'routed.config', _BITSTREAM),
   }
+  seconds = {}
+  for name, (tool, *arguments) in steps.items():
+    path, start = folder / f'{name}.log', time.monotonic()
+    print(f'{name}, whose log is {path}', flush=True)
+    with path.open('w') as log:
+      done = subprocess.run(
+        [tools[tool], *arguments],
+        cwd=folder,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+      )
+    check_step(name, done.returncode != 0, path)
+    seconds[name] = round(time.monotonic() - start, 1)
   resources = read_resources((folder / 'routing.log').read_text())
+  clocks = json.loads((folder / 'routed.json').read_text())['fmax']
+  (clock,) = (clocks[name] for name in clocks if 'clk_25mhz' not in name)
   return {
     **{name: used for name, (used, _) in resources.items()},
     'available': {name: most for name, (_, most) in resources.items()},
-    'max_mhz': read_clock(json.loads((folder / 'routed.json').read_text())),
+    'max_mhz': clock['achieved'],
     'tools': {name: _version(tools[name], TOOLS[name]) for name in TOOLS},
-    'seconds': {name: round(value, 1) for name, value in seconds.items()},
+    'seconds': seconds,
   }
 
 
@@ -276,21 +186,16 @@ def _version(path, option):
 def main() -> None:
   """Builds the folder of --folder."""
   values = flags.FLAGS.flag_values_dict()
-  clock_mhz = board.clock_of(board.pll(values['clock_mhz']))
-  banks = values['banks']
-  tools = find_tools()
-  case, dataset = settings.load()
-  config = case.config
-  sizes = '-'.join(map(str, config.layer_sizes))
-  what = f'{sizes} with {config.weight_bits} bits'
+  clock_mhz = verilog.pll(values['clock_mhz'])[1]
+  banks, tools = values['banks'], find_tools()
+  run, dataset = settings.load()
+  case, config = run.case, run.config
   folder = command.folder(values['folder'])
-  with new_folder(folder) as unfinished:
-    names = write_verilog(
-      unfinished, case, banks, clock_mhz, values['baud_rate']
-    )
-    report = build(
-      unfinished, tools, names, what, values['board'], values['routing_seed']
-    )
+  with settings.new_folder(folder) as unfinished:
+    args = case, banks, clock_mhz, values['baud_rate']
+    names = write_verilog(unfinished, *args)
+    args = names, values['board'], values['routing_seed']
+    built = build(unfinished, tools, *args)
     images = dataset.test.inputs[: values['num_samples'] + 1]
     clocks = measure_clocks(case, images, banks)
     report = {
@@ -304,35 +209,30 @@ def main() -> None:
       'clock_mhz': clock_mhz,
       'clocks_per_sample': clocks,
       'samples_per_second': clocks and clock_mhz * 1e6 / clocks,
-      **report,
+      **built,
     }
     (unfinished / _REPORT).write_text(json.dumps(report, indent=2) + '\n')
     if report['max_mhz'] < clock_mhz:
       raise ssnn_jax.UserError(
-        f'{what} reaches {report["max_mhz"]:.1f} MHz, not {clock_mhz:g} '
+        f'the chip reaches {report["max_mhz"]:.1f} MHz, not {clock_mhz:g} '
         f'({unfinished / _REPORT}); repeat with --clock_mhz='
         f'{int(report["max_mhz"])}, or with another --routing_seed.'
       )
-  resources = ', '.join(
-    f'{report[name]:,} of {most:,} {name.replace("_", " ")}'
-    for name, most in report['available'].items()
-  )
-  print(f'{folder / _BITSTREAM}: {resources}; {report["max_mhz"]:.1f} MHz')
+  for name, most in report['available'].items():
+    print(f'{report[name]:,} of {most:,} {name.replace("_", " ")}')
+  print(f'{folder / _BITSTREAM}: {report["max_mhz"]:.1f} MHz')
   if clocks:
-    print(
-      f'{clocks:,.0f} clocks and {report["samples_per_second"]:,.0f} samples/s '
-      f'at {clock_mhz:g} MHz'
-    )
+    print(f'{report["samples_per_second"]:,.0f} samples/s at {clock_mhz:g} MHz')
 
 
 if __name__ == '__main__':
   settings.define()
-  flags.DEFINE_enum('board', 'ulx3s_85f', list(BOARDS), 'the board.')
-  flags.DEFINE_string('folder', None, 'new folder to write to.', required=True)
-  flags.DEFINE_float('clock_mhz', 70, 'clock of the chip.')
-  flags.DEFINE_integer('baud_rate', 3_000_000, 'of the serial line.', 1)
-  flags.DEFINE_integer('routing_seed', 1, 'seed of placement and routing.', 0)
+  flags.DEFINE_enum('board', 'ulx3s_85f', list(BOARDS), 'the board')
+  flags.DEFINE_string('folder', None, 'new folder to write to', required=True)
+  flags.DEFINE_float('clock_mhz', 70, 'clock of the chip')
+  flags.DEFINE_integer('baud_rate', 3_000_000, 'of the serial line', 1)
+  flags.DEFINE_integer('routing_seed', 1, 'seed of placement and routing', 0)
   flags.DEFINE_integer(
-    'num_samples', 100, 'samples whose clocks are measured.', 1
+    'num_samples', 100, 'samples whose clocks are measured', 1
   )
   command.launch(main)

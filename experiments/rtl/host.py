@@ -12,18 +12,16 @@ Verilog of the board, whose serial line is driven bit by bit.
 A serial port needs pyserial (pip install '.[rtl]').
 """
 
-from collections.abc import Callable
 from collections.abc import Iterator
 import contextlib
-import time
 from typing import Any
 
 from absl import flags
 import jax
 import numpy as np
+import tqdm
 
 from experiments import command
-from experiments import config as config_lib
 from experiments.rtl import settings
 import ssnn_jax
 from ssnn_jax import chip
@@ -32,37 +30,30 @@ from ssnn_jax.chip import board as board_lib
 from ssnn_jax.training import loop
 
 _SECONDS = 5  # without an answer
-_SHOWN = 1000  # samples between lines of progress
 
 
 def train_epoch(
-  board: board_lib.Board,
-  run: settings.Run,
-  split: Any,
-  report: Callable[[int, int], None] = lambda samples, correct: None,
+  board: board_lib.Board, run: settings.Run, split: Any
 ) -> settings.Run:
-  """Trains an epoch on a board, which has the weights.
+  """Trains an epoch on a board, which has the weights; those of `run` stay."""
 
-  Args:
-    board: the board.
-    run: the run; its weights are not used.
-    split: training samples.
-    report: function of the numbers of samples so far, and of correct ones.
+  @jax.jit
+  def enable_rates(state):
+    return chip.enable_rates(run.config, state, run.schedule)
 
-  Returns:
-    The run after the epoch, with the weights before it.
-  """
-  update = jax.jit(lambda own: run.device.update(None, None, own, ())[1])
   pixels = np.asarray(chip.encode(run.config, split.inputs))
-  labels, own, correct = np.asarray(split.labels), run.state.opt_state, 0
+  labels, state = np.asarray(split.labels), run.state.opt_state
   batches = loop.choose_batches(run.state, len(labels), run.batch_size)
-  for index, samples in enumerate(np.asarray(batches)):
-    rates = np.asarray(own.enable)
-    votes = board_lib.present(board, pixels[samples], labels[samples], rates)
-    own = update(own)
-    correct += int(np.sum(votes.argmax(axis=1) == labels[samples]))
-    report((index + 1) * run.batch_size, correct)
-  state = run.state.replace(opt_state=own, epoch=run.state.epoch + 1)
+  title, correct = f'epoch {int(run.state.epoch) + 1}', 0
+  with tqdm.tqdm(desc=title, total=batches.size, unit=' samples') as bar:
+    for samples in np.asarray(batches):
+      rates = np.asarray(enable_rates(state))
+      votes = board_lib.present(board, pixels[samples], labels[samples], rates)
+      state = state._replace(num_updates=state.num_updates + 1)
+      correct += int(np.sum(votes.argmax(axis=1) == labels[samples]))
+      bar.update(len(samples))
+      bar.set_postfix_str(f'train accuracy {correct / bar.n:.2%}', False)
+  state = run.state._replace(opt_state=state, epoch=run.state.epoch + 1)
   return run._replace(state=state)
 
 
@@ -76,16 +67,10 @@ def evaluate(board: board_lib.Board, split: Any) -> float:
 
 
 @contextlib.contextmanager
-def open_port(
-  name: str, baud_rate: int, config: chip.ChipConfig, registers: Any
-) -> Iterator[Any]:
-  """Opens a serial port, or compiles the simulated board.
-
-  Raises:
-    UserError: if the port cannot be opened, or pyserial is missing.
-  """
+def open_port(name: str, baud_rate: int, case: settings.Case) -> Iterator[Any]:
+  """Opens a serial port, or compiles the simulated board."""
   if name == 'simulation':
-    with board_lib.simulate(config, registers) as port:
+    with board_lib.simulate(case.config, case.registers) as port:
       yield port
     return
   try:
@@ -95,80 +80,44 @@ def open_port(
       "pyserial is not installed; pip install '.[rtl]'."
     ) from None
   try:
-    port = serial.Serial(name, baud_rate, timeout=_SECONDS)
-  except (OSError, ValueError) as error:
-    reason = getattr(error, 'strerror', None) or error
-    raise ssnn_jax.UserError(
-      f'--port={name} cannot be opened ({reason}); give the serial port of the '
-      'board, as `python -m serial.tools.list_ports` lists it.'
-    ) from None
-  with contextlib.closing(port):
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-      port.set_low_latency_mode(True)  # Linux: answers wait 1 ms, not 16
-    try:
+    with serial.Serial(name, baud_rate, timeout=_SECONDS) as port:
+      with contextlib.suppress(OSError, ValueError, AttributeError):
+        port.set_low_latency_mode(True)  # Linux: answers wait 1 ms, not 16
       yield port
-    except OSError as error:
-      raise ssnn_jax.UserError(
-        f'--port={name} failed ({error}); connect the board, and start again.'
-      ) from None
-
-
-class _Progress:
-  """Prints a line from time to time."""
-
-  def __init__(self, title):
-    self._title, self._began, self._shown = title, time.monotonic(), 0
-
-  def __call__(self, samples, correct):
-    if samples >= self._shown + _SHOWN:
-      self._shown = samples
-      speed = samples / (time.monotonic() - self._began)
-      print(
-        f'{self._title}, {samples:,} samples: train accuracy '
-        f'{correct / samples:.2%}, {speed:,.0f} samples/s',
-        flush=True,
-      )
-
-
-def _train_twin(run, split, num_epochs):
-  """Returns the weights of the twin after as many epochs."""
-  network, state = chip.make_network(run.config), run.state
-  epoch = jax.jit(
-    training.make_train_epoch(network, run.device, run.batch_size)
-  )
-  for _ in range(num_epochs):
-    state, _ = epoch(state, *split)
-  return state.params
+  except OSError as error:
+    raise ssnn_jax.UserError(
+      f'--port={name} failed ({error.strerror or error}); connect the board, '
+      'and give its port as `python -m serial.tools.list_ports` lists it.'
+    ) from None
 
 
 def main() -> None:
   """Trains, reads the weights, and recognizes the test samples."""
   values = flags.FLAGS.flag_values_dict()
-  config, dataset = settings.experiment()
-  first = run = settings.start(config, dataset)
-  registers = run.state.opt_state.generators
-  with open_port(
-    values['port'], values['baud_rate'], run.config, registers
-  ) as port:
-    board = board_lib.connect(port, run.config, registers)
-    board_lib.write_weights(board, run.state.params)
-    for epoch in range(config.num_epochs):
-      title = f'epoch {epoch + 1}/{config.num_epochs}'
-      run = train_epoch(board, run, dataset.train, _Progress(title))
+  first, dataset = settings.load()
+  run = first
+  with open_port(values['port'], values['baud_rate'], run.case) as port:
+    board = board_lib.connect(port, run.config, run.case.registers)
+    board_lib.write_weights(board, run.case.weights)
+    for _ in range(run.num_epochs):
+      run = train_epoch(board, run, dataset.train)
     weights = board_lib.read_weights(board)
     accuracy = evaluate(board, dataset.test)
   print(f'test accuracy {accuracy:.2%}')
   if values['folder']:
     ssnn_jax.save(values['folder'], run.config, weights)
-  if values['compare']:
-    expected = _train_twin(first, dataset.train, config.num_epochs)
-    pairs = zip(weights, expected)
-    count = sum(int(np.sum(own != other)) for own, other in pairs)
-    if count:
-      raise ssnn_jax.UserError(
-        f'{count} weights differ from those of the twin.'
-      )
-    print(f"equal: {sum(own.size for own in weights)} weights are the twin's")
+  if not values['compare']:
+    return
+  network, state = chip.make_network(run.config), first.state
+  epoch = jax.jit(
+    training.make_train_epoch(network, run.device, run.batch_size)
+  )
+  for _ in range(run.num_epochs):
+    state, *_ = epoch(state, *dataset.train)
+  count = sum(map(np.count_nonzero, map(np.not_equal, weights, state.params)))
+  if count:
+    raise ssnn_jax.UserError(f'{count} weights differ from those of the twin.')
+  print(f"equal: {sum(own.size for own in weights)} weights are the twin's")
 
 
 if __name__ == '__main__':
@@ -176,21 +125,12 @@ if __name__ == '__main__':
   flags.DEFINE_string(
     'port',
     None,
-    'serial port of the board, as /dev/ttyUSB0 or COM3; or simulation.',
+    'serial port of the board, as /dev/ttyUSB0 or COM3; or simulation',
     required=True,
   )
-  flags.DEFINE_integer(
-    'baud_rate', 3_000_000, 'bits per second of the port.', 1
-  )
-  flags.DEFINE_integer('num_epochs', None, 'number of epochs to train.', 1)
-  flags.DEFINE_enum(
-    'schedule',
-    None,
-    config_lib.CHOICES['schedule'],
-    'schedule of the learning rate.',
-  )
-  flags.DEFINE_string('folder', None, 'folder to save the trained network to.')
+  flags.DEFINE_integer('baud_rate', 3_000_000, 'bits per second of the port', 1)
+  flags.DEFINE_string('folder', None, 'folder to save the trained network to')
   flags.DEFINE_bool(
-    'compare', False, 'whether to compare the weights with those of the twin.'
+    'compare', False, 'whether to compare the weights with those of the twin'
   )
   command.launch(main)

@@ -1,6 +1,10 @@
-"""Flags of a chip, its initial state and its samples."""
+"""Flags of a chip, its initial state, its samples and its new folder."""
 
+from collections.abc import Iterator
+import contextlib
 import dataclasses
+import pathlib
+import shutil
 from typing import Any
 from typing import NamedTuple
 
@@ -9,12 +13,15 @@ import jax
 
 from experiments import config as config_lib
 from experiments import train
+import ssnn_jax
 from ssnn_jax import chip
 from ssnn_jax import datasets
 from ssnn_jax import training
 
-_FIELDS = 'layer_sizes num_steps weight_bits fraction_bits'.split()
-_FIELDS += 'batch_size learning_rate seed num_epochs schedule'.split()
+_RUN = 'layer_sizes num_steps weight_bits fraction_bits dataset learning_rate '
+_RUN += 'batch_size seed num_epochs schedule data_dir download'
+
+flags.disclaim_key_flags()  # --help shows them as those of the command
 
 
 class Case(NamedTuple):
@@ -31,79 +38,60 @@ class Run(NamedTuple):
 
   config: chip.ChipConfig
   batch_size: int
+  num_epochs: int
   device: Any  # of the chip
+  schedule: Any  # of the learning rate
   state: training.TrainState
+
+  @property
+  def case(self) -> Case:
+    """The chip at this time."""
+    own = self.state.opt_state
+    enable = chip.enable_rates(self.config, own, self.schedule)
+    return Case(self.config, self.state.params, own.hardware, enable)
 
 
 def define() -> None:
-  """Defines the flags; those of a run have the defaults of `experiments.run`.
-
-  Flags that are not given have the defaults of the data set.
-  """
-  flags.DEFINE_string(
-    'dataset',
-    None,
-    'name of the data set; default: digits, or fashion_mnist for 784 inputs.',
-  )
-  flags.DEFINE_string(
-    'layer_sizes', None, 'neurons of each layer, as 64,16,10.'
-  )
-  flags.DEFINE_integer('num_steps', None, 'T, ticks of a presentation.')
-  flags.DEFINE_integer('weight_bits', None, 'bits of a weight, with its sign.')
-  flags.DEFINE_string(
-    'fraction_bits',
-    None,
-    'bits after the binary point of weights; one number, or one a layer.',
-  )
-  flags.DEFINE_float('learning_rate', None, 'learning rate of a minibatch.')
-  flags.DEFINE_integer(
-    'batch_size', None, 'samples that share the learning rate.'
-  )
-  flags.DEFINE_integer('seed', None, 'seed of weights and generators.')
-  flags.DEFINE_integer('banks', 2, 'rows of a layer in a clock, 1 or 2.', 1, 2)
-  flags.DEFINE_string('data_dir', None, 'folder of the data sets.')
-  flags.DEFINE_bool('download', False, 'whether to download missing data.')
+  """Defines the flags of a chip and its run; defaults are those of the data."""
+  config_lib.define_flags(_RUN.split(), {'dataset': None})
+  flags.DEFINE_integer('banks', 2, 'rows of a layer in a clock, 1 or 2', 1, 2)
 
 
-def experiment() -> tuple[config_lib.ExperimentConfig, datasets.Dataset]:
-  """Returns the run of `--method=chip` with these flags, and its data.
-
-  Raises:
-    UserError: if a value is out of range, or the data is missing.
-  """
+def load() -> tuple[Run, datasets.Dataset]:
+  """Returns the run of `--method=chip` with these flags, and its data."""
   values = flags.FLAGS.flag_values_dict()
-  given = {
-    name: values[name] for name in _FIELDS if values.get(name) is not None
-  }
+  given = {name: x for name, x in values.items() if x is not None}
+  fields = {name: given[name] for name in config_lib.FIELDS if name in given}
   is_784 = (values['layer_sizes'] or '').startswith('784,')
   name = values['dataset'] or ('fashion_mnist' if is_784 else 'digits')
-  config = dataclasses.replace(config_lib.default(name), method='chip', **given)
-  return config, train.load(config, values['data_dir'], values['download'])
-
-
-def start(
-  config: config_lib.ExperimentConfig, dataset: datasets.Dataset
-) -> Run:
-  """Returns a run of `--method=chip` before its first epoch."""
+  fields |= {'dataset': name, 'method': 'chip'}
+  config = dataclasses.replace(config_lib.default(name), **fields)
+  dataset = train.load(config, values['data_dir'], values['download'])
   network = config_lib.network_config(config, dataset)
   chip_config = config_lib.chip_config(config, network)
-  device = chip.make_device(
-    chip_config,
-    config.learning_rate / config.batch_size,
-    train.make_schedule(config, len(dataset.train.labels)),
-  )
+  schedule = train.make_schedule(config, len(dataset.train.labels))
+  rate = config.learning_rate / config.batch_size
+  device = chip.make_device(chip_config, rate, schedule)
   network = chip.make_network(chip_config)
   state = training.init_state(network, device, config.seed)
-  return Run(chip_config, config.batch_size, device, state)
+  size, epochs = config.batch_size, config.num_epochs
+  return Run(chip_config, size, epochs, device, schedule, state), dataset
 
 
-def load() -> tuple[Case, datasets.Dataset]:
-  """Returns the chip of the flags as `experiments.run` starts it, and its data.
+@contextlib.contextmanager
+def new_folder(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+  """Yields a folder that gets its name at the end, and is not left before.
 
-  Raises:
-    UserError: if a value is out of range, or the data is missing.
+  A failure leaves it as `<folder>.unfinished`, with the logs. Raises a
+  `UserError` if the folder exists.
   """
-  config, dataset = experiment()
-  run = start(config, dataset)
-  own = run.state.opt_state
-  return Case(run.config, run.state.params, own.generators, own.enable), dataset
+  if folder.exists():
+    raise ssnn_jax.UserError(
+      f'{folder} exists already and is not overwritten; choose another '
+      '--folder.'
+    )
+  unfinished = folder.with_name(f'{folder.name}.unfinished')
+  shutil.rmtree(unfinished, ignore_errors=True)
+  unfinished.mkdir(parents=True)
+  yield unfinished
+  unfinished.rename(folder)

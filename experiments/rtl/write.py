@@ -12,34 +12,36 @@ import json
 import shutil
 
 from absl import flags
-import jax.numpy as jnp
 import numpy as np
 
 from experiments import command
 from experiments.rtl import settings
 import ssnn_jax
 from ssnn_jax import chip
-from ssnn_jax.chip import samples as samples_lib
+from ssnn_jax.chip import rules
 from ssnn_jax.chip import verilog
 
 _README = """# {sizes}: a chip that learns
 
-{config}
+`{config!r}`
 
 `chip_top` is the top module; the other modules are those of `ssnn_jax.chip`,
 whose guide is docs/chip.md. A stream moves a value in each clock in which its
 `valid` and `ready` are 1. Packed values have the first lowest.
 
+```systemverilog
 {ports}
+```
 
 1. Raise `reset` for one clock. It sets the generators of random words.
 2. Write the weights: for each layer and row, offer `row_valid` with
-   `row_write`, `row_layer` and `row_index`, then the weights of the row at
-   `weight_in`. The lines of `weights_<layer>.hex` are row after row. Rows are
-   read likewise.
-3. Stream a sample: pixels, and its label. The chip presents it for {steps}
-   ticks, and then offers the votes, which are the answer; its weights have
-   learned. Meanwhile, the next sample may stream in. `enable_rates` are
+   `row_write`, `row_layer` and `row_index` (the bias is the last row), then the
+   weights of the row at `weight_in`, column 0 first. The lines of
+   `weights_<layer>.hex` are row after row. Rows are read likewise.
+3. Stream a sample: pixels, and its label; 255 recognizes without learning. The
+   chip presents it for {config.num_steps} ticks, and then offers the votes,
+   which are the answer; its weights have learned. Meanwhile, the next sample
+   may stream in. `enable_rates`, which are read at the start of a sample, are
    {enable}, layer 0 first, for the learning rate of this folder.
 
 `expected.json` has the first samples (pixels, label, votes of each class) and
@@ -56,36 +58,25 @@ def write(
 ) -> dict[str, str]:
   """Returns the text of all files but the modules, by name.
 
-  Args:
-    case: the chip.
-    dataset: its data, of which the first training samples are presented.
-    banks: rows of a layer in a clock.
-    num_samples: number of samples.
+  The first training samples of the data are presented for `expected.json`.
   """
-  config = case.config
+  config, enable = case.config, case.enable.tolist()
   pixels = chip.encode(config, dataset.train.inputs[:num_samples])
-  labels = jnp.asarray(dataset.train.labels[:num_samples], jnp.int32)
-  enable = jnp.broadcast_to(case.enable, (len(labels), config.num_layers))
-  after = samples_lib.present(
-    config, case.weights, case.registers, pixels, labels, enable
+  labels = np.asarray(dataset.train.labels[:num_samples])
+  after = rules.present_samples(
+    config, case.weights, case.registers, pixels, labels, case.enable
   )
-  table = ['| port | bits | |', '|---|---|---|']
-  table += [
-    f'| {port.direction} `{port.name}` | {port.num_bits} | {port.help} |'
-    for port in verilog.ports(config)
-  ]
   expected = {
-    'pixels': np.asarray(pixels).tolist(),
+    'pixels': pixels.tolist(),
     'labels': labels.tolist(),
-    'votes': np.asarray(after.response.votes).tolist(),
-    'enable_rates': case.enable.tolist(),
+    'votes': after.response.votes.tolist(),
+    'enable_rates': enable,
   }
   readme = _README.format(
     sizes='-'.join(map(str, config.layer_sizes)),
-    config=f'`{config!r}`',
-    ports='\n'.join(table),
-    steps=config.num_steps,
-    enable=', '.join(map(str, case.enable.tolist())),
+    config=config,
+    ports=verilog.ports(config),
+    enable=', '.join(map(str, enable)),
   )
   texts = {
     f'{verilog.TOP}.sv': verilog.top(config, case.registers, banks),
@@ -105,24 +96,20 @@ def main() -> None:
   """Writes the folder of --folder."""
   values = flags.FLAGS.flag_values_dict()
   folder = command.folder(values['folder'])
-  if folder.exists():
-    raise ssnn_jax.UserError(
-      f'{folder} exists already and is not overwritten; choose another '
-      '--folder.'
-    )
-  texts = write(*settings.load(), values['banks'], values['num_samples'])
-  folder.mkdir(parents=True)
-  for source in verilog.sources():
-    shutil.copy(source, folder)
-  for name, text in texts.items():
-    (folder / name).write_text(text)
+  with settings.new_folder(folder) as unfinished:
+    run, dataset = settings.load()
+    texts = write(run.case, dataset, values['banks'], values['num_samples'])
+    for source in verilog.sources():
+      shutil.copy(source, unfinished)
+    for name, text in texts.items():
+      (unfinished / name).write_text(text)
   print(f'{folder}: {verilog.TOP}.sv, {len(texts)} files and the modules')
 
 
 if __name__ == '__main__':
   settings.define()
-  flags.DEFINE_string('folder', None, 'new folder to write to.', required=True)
+  flags.DEFINE_string('folder', None, 'new folder to write to', required=True)
   flags.DEFINE_integer(
-    'num_samples', 3, 'number of samples with expected votes.', 1
+    'num_samples', 3, 'number of samples with expected votes', 1
   )
   command.launch(main)

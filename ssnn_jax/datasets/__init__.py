@@ -1,18 +1,17 @@
 """Datasets: images, event-camera recordings and user-provided arrays."""
 
 from ssnn_jax.datasets import event_camera
+from ssnn_jax.datasets.arrays import Dataset
+from ssnn_jax.datasets.arrays import Split
+from ssnn_jax.datasets.arrays import fold
 from ssnn_jax.datasets.arrays import from_arrays
+from ssnn_jax.datasets.arrays import hold_out
 from ssnn_jax.datasets.catalog import IMAGES
 from ssnn_jax.datasets.catalog import NAMES
 from ssnn_jax.datasets.catalog import RECORDINGS
-from ssnn_jax.datasets.files import DatasetError
-from ssnn_jax.datasets.images import read_idx
-from ssnn_jax.datasets.loading import load
-from ssnn_jax.datasets.recordings import Binning
-from ssnn_jax.datasets.splits import fold
-from ssnn_jax.datasets.splits import hold_out
-from ssnn_jax.datasets.types import Dataset
-from ssnn_jax.datasets.types import Split
+from ssnn_jax.datasets.catalog import load
+from ssnn_jax.datasets.events import Binning
+from ssnn_jax.datasets.events import bin_events
 
 __all__ = (
   'IMAGES',
@@ -20,12 +19,11 @@ __all__ = (
   'RECORDINGS',
   'Binning',
   'Dataset',
-  'DatasetError',
   'Split',
+  'bin_events',
   'event_camera',
   'fold',
   'from_arrays',
   'hold_out',
   'load',
-  'read_idx',
 )

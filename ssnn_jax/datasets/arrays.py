@@ -1,18 +1,71 @@
-"""Datasets of user-provided NumPy arrays, in memory or in an `.npz` file."""
+"""Datasets of arrays: containers, checks, `.npz` files and splits."""
 
+from collections.abc import Sequence
+import math
 import pathlib
 from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from ssnn_jax import checks
+from ssnn_jax import types
 from ssnn_jax.datasets import files
-from ssnn_jax.datasets import types
-from ssnn_jax.spikes import encoding
+from ssnn_jax.trains import encoding
 
-_ARRAYS = ('x_train', 'y_train', 'x_test', 'y_test')
+PARTS = 'train', 'test'
 _MOST_COLORS = 4  # channels of an image, with transparency
-_RECIPE = 'np.savez(path, x_train=..., y_train=..., x_test=..., y_test=...)'
+
+
+class Split(NamedTuple):
+  """Inputs and labels of one split of a dataset.
+
+  The inputs are either images, `[N, H, W]` or with channels `[N, H, W, C]`, of
+  uint8 values or float32 rates in [0, 1], or recordings of events, `[N, K, I]`
+  uint32 spike trains with 32 ticks packed into each word.
+  """
+
+  inputs: np.ndarray
+  labels: np.ndarray  #: [N] int32 classes
+
+
+class Dataset(NamedTuple):
+  """A dataset with disjoint splits."""
+
+  name: str  #: as for `load`, or the name of user-provided arrays
+  train: Split
+  test: Split
+  class_names: tuple[str, ...]  #: [C] name of each label
+  validation: Split | None = None  #: held out of the training split, if at all
+  full_size: int | None = None  #: samples of the complete dataset, if known
+  sensor_shape: tuple[int, ...] | None = None  #: of the trains of recordings
+  late_fraction: float = 0.0  #: of recorded events, after the event window
+
+  @property
+  def num_classes(self) -> int:
+    """Number of classes, C."""
+    return len(self.class_names)
+
+  @property
+  def is_recorded(self) -> bool:
+    """Whether the inputs are recordings of events, and not images."""
+    return self.train.inputs.dtype == np.uint32
+
+  @property
+  def input_shape(self) -> tuple[int, ...]:
+    """Shape of an image, `[H, W]` or `[H, W, C]`, or of a recording's trains.
+
+    An event camera has `[2, H, W]` trains, for events off and on, or `[H, W]`
+    without polarities; other sensors `[I]`.
+    """
+    shape = self.train.inputs.shape
+    return self.sensor_shape or shape[-1 if self.is_recorded else 1 :]
+
+  @property
+  def num_inputs(self) -> int:
+    """Number of inputs, I, which are pixels of an image or trains of events."""
+    return math.prod(self.input_shape)
 
 
 def is_npz_path(name: object) -> bool:
@@ -20,29 +73,17 @@ def is_npz_path(name: object) -> bool:
   return isinstance(name, str) and name.endswith('.npz')
 
 
-def load_npz(path: str) -> types.Dataset:
+def load_npz(path: str) -> Dataset:
   """Loads the arguments of `from_arrays` from an `.npz` file.
 
   Other arrays are ignored, and objects are not unpickled.
   """
-  try:
+  names = 'x_train', 'y_train', 'x_test', 'y_test', 'class_names'
+  remedy = 'save x_train, y_train, x_test and y_test with np.savez'
+  with files.explain(path, remedy):
     with np.load(pathlib.Path(path).expanduser()) as file:
-      names = (*_ARRAYS, 'class_names')
       arrays = {name: file[name] for name in names if name in file}
-  except Exception as error:  # zip, zlib and NumPy raise many types
-    raise files.DatasetError(
-      f'{path} cannot be read ({files.root_cause(error)}); save arrays of '
-      f'numbers, and class_names of strings, with {_RECIPE}.'
-    ) from None
-  missing = [name for name in _ARRAYS if name not in arrays]
-  if missing:
-    raise files.DatasetError(
-      f'{path} lacks {", ".join(missing)}; create it with {_RECIPE}.'
-    )
-  try:
     return from_arrays(**arrays, name=path)
-  except files.DatasetError as error:
-    raise files.DatasetError(f'{path}: {error}') from None
 
 
 def from_arrays(
@@ -53,13 +94,13 @@ def from_arrays(
   *,
   name: str = 'arrays',
   class_names: npt.ArrayLike | None = None,
-) -> types.Dataset:
+) -> Dataset:
   """Builds a dataset from arrays, named as in the datasets of Keras.
 
   Args:
-    x_train: `[N, H, W]`, `[N, H, W, C]` or `[N, I]` training inputs, either
-      integer values from 0 to 255, float rates in [0, 1], or bool. The
-      channels of images, such as colors, are last.
+    x_train: `[N, H, W]`, `[N, H, W, C]` or `[N, I]` training inputs, integers
+      from 0 to 255, float rates in [0, 1], or bool; kept as uint8 or float32,
+      `[N, I]` as `[N, 1, I]`, and images of one channel as `[N, H, W]`.
     y_train: `[N]` or `[N, 1]` training labels, integers from 0, or bool.
     x_test: test inputs, with the shape and dtype of the training inputs.
     y_test: test labels.
@@ -67,37 +108,24 @@ def from_arrays(
     class_names: `[C]` name of each class; by default, the classes are 0 to the
       largest training label, and their names are these numbers.
 
-  Returns:
-    The dataset, with integer values as uint8, rates as float32, inputs `[N, I]`
-    as `[N, 1, I]`, and images of one channel as `[N, H, W]`.
-
   Raises:
-    DatasetError: if an array has an invalid shape, dtype or value.
+    UserError: if an array has an invalid shape, dtype or value.
   """
-  splits = []
-  for part, inputs, labels in (
-    ('train', x_train, y_train),
-    ('test', x_test, y_test),
-  ):
-    if np.ma.is_masked(inputs) or np.ma.is_masked(labels):
-      raise files.DatasetError(
-        f'x_{part} or y_{part} has masked values; fill them, or leave these '
-        'samples out.'
-      )
-    inputs = _check_inputs(f'x_{part}', inputs)
-    labels = check_labels(part, labels, len(inputs))
-    splits.append(types.Split(inputs, labels))
-  train, test = splits
-  names = name_classes(class_names, train.labels, test.labels)
-  given, expected = (
-    (split.inputs.shape[1:], split.inputs.dtype) for split in (test, train)
-  )
-  if given != expected:
-    raise files.DatasetError(
-      'x_test has inputs of shape {} and dtype {}, and x_train of shape {} and '
-      'dtype {}; make them equal.'.format(*given, *expected)
+  if any(map(np.ma.is_masked, (x_train, y_train, x_test, y_test))):
+    raise types.UserError(
+      'the arrays have masked values; fill them, or leave these samples out.'
     )
-  return types.Dataset(name, train, test, names)
+  x_train = _check_inputs('x_train', x_train)
+  x_test = _check_inputs('x_test', x_test)
+  of_test, of_train = (f'{x.dtype}{x.shape[1:]}' for x in (x_test, x_train))
+  if of_test != of_train:
+    raise types.UserError(
+      f'x_test has inputs {of_test}, and x_train {of_train}; make shapes and '
+      'dtypes equal.'
+    )
+  sizes = len(x_train), len(x_test)
+  (y_train, y_test), names = check_labels((y_train, y_test), sizes, class_names)
+  return Dataset(name, Split(x_train, y_train), Split(x_test, y_test), names)
 
 
 def as_classes(labels: Any) -> Any:
@@ -108,83 +136,109 @@ def as_classes(labels: Any) -> Any:
 
 
 def check_labels(
-  part: str, labels: npt.ArrayLike, num_samples: int
-) -> np.ndarray:
-  """Returns the labels of a split as `[N]` int32, one for each sample.
+  labels: Sequence[npt.ArrayLike],
+  sizes: Sequence[int],
+  class_names: npt.ArrayLike | None,
+) -> tuple[list[np.ndarray], tuple[str, ...]]:
+  """Returns the labels of both splits as `[N]` int32, and the class names.
 
-  Raises `DatasetError` if they are no integers from 0.
+  Classes without names are 0 to the largest training label, which is taken for
+  an error if more than half of them would have no training sample.
   """
-  labels = as_classes(np.asarray(labels))
-  is_integer = np.issubdtype(labels.dtype, np.integer)
-  if labels.shape != (num_samples,) or not is_integer or labels.min() < 0:
-    raise files.DatasetError(
-      f'y_{part} has the shape {labels.shape}, the dtype {labels.dtype} and '
-      f'values from {labels.min()}; expected one class for each of the '
-      f'{num_samples} samples, integers from 0.'
-    )
-  return labels.astype(np.int32)
-
-
-def name_classes(
-  class_names: npt.ArrayLike | None, train: np.ndarray, test: np.ndarray
-) -> tuple[str, ...]:
-  """Returns the name of each class; None names classes by their numbers.
-
-  Raises `DatasetError` if one of the labels of the splits has no name.
-  """
+  labels = [as_classes(np.asarray(array)) for array in labels]
   if class_names is None:
-    if train.min() > 0:
-      raise files.DatasetError(
-        f'y_train has no label below {train.min()}; classes count from 0: '
-        'subtract that from all labels, or name all classes with class_names.'
+    classes = np.unique(labels[0])
+    if classes[0] != 0 or classes[-1] >= 2 * len(classes):
+      raise types.UserError(
+        f'y_train has {len(classes)} different labels from {classes[0]} to '
+        f'{classes[-1]}; count classes from 0 without large gaps, or name all '
+        'of them with class_names.'
       )
-    class_names = range(train.max() + 1)
+    class_names = range(int(classes[-1]) + 1)
   names = tuple(map(str, class_names))
-  for part, last in (('train', train.max()), ('test', test.max())):
-    if last >= len(names):
-      raise files.DatasetError(
-        f'y_{part} has the label {last}, out of range 0 to {len(names) - 1}; '
-        'include every class in the training split, or name all classes with '
-        'class_names.'
-      )
-  return names
+  for part, array, size in zip(PARTS, labels, sizes):
+    try:
+      checks.check_labels(array, size, len(names))
+    except types.UserError as error:
+      raise types.UserError(f'y_{part}: {error}') from None
+  return [array.astype(np.int32) for array in labels], names
 
 
 def _check_inputs(name, inputs):
   """Returns images as uint8 values or float32 rates."""
   inputs = np.asarray(inputs)
   shape, dtype = inputs.shape, inputs.dtype
-  if inputs.ndim == 4 and shape[-1] == 1:
-    inputs = inputs[..., 0]
-  elif inputs.ndim == 2:
+  is_channels_first = (
+    inputs.ndim == 4 and shape[1] <= _MOST_COLORS < shape[2] == shape[3]
+  )
+  if inputs.ndim not in (2, 3, 4) or not inputs.size or is_channels_first:
+    raise types.UserError(
+      f'{name} has the shape {shape}; expected [N, H, W], [N, I], or [N, H, W, '
+      f'C] as of {name}.transpose(0, 2, 3, 1), and one sample or more.'
+    )
+  if inputs.ndim == 2:
     inputs = inputs[:, None]
-  if inputs.ndim not in (3, 4):
-    raise files.DatasetError(
-      f'{name} has the shape {shape}; expected [N, H, W], [N, H, W, C] or '
-      '[N, I].'
-    )
-  if inputs.ndim == 4 and shape[1] <= _MOST_COLORS < shape[2] == shape[3]:
-    raise files.DatasetError(
-      f'{name} has the shape {shape}, with the channels first; move them last, '
-      f'with {name}.transpose(0, 2, 3, 1).'
-    )
+  elif inputs.ndim == 4 and shape[-1] == 1:
+    inputs = inputs[..., 0]
   if dtype == np.bool_:
     return inputs.astype(np.float32)
-  if dtype == np.uint8:
-    return inputs
   is_integer = np.issubdtype(dtype, np.integer)
   is_number = is_integer or np.issubdtype(dtype, np.floating)
   if not is_number or not encoding.is_within(inputs, 255 if is_integer else 1):
-    smallest, largest = inputs.min(), inputs.max()
-    found = f'values in [{smallest}, {largest}]'
-    if smallest != smallest:
-      found = 'values that are not a number (NaN)'
-    raise files.DatasetError(
-      f'{name} has the dtype {dtype} and {found}; expected float rates in '
-      '[0, 1] (divide grey values by 255), integer values from 0 to 255, or '
-      'bool instead of 0 and 1.'
+    raise types.UserError(
+      f'{name} has the dtype {dtype} and values in [{inputs.min()}, '
+      f'{inputs.max()}]; expected float rates in [0, 1] (divide grey values by '
+      '255), integer values from 0 to 255, or bool instead of 0 and 1.'
     )
   if is_integer:
-    return inputs.astype(np.uint8)
-  rates = inputs.astype(np.float32, copy=False)
-  return np.clip(rates, 0, 1)  # errors of rounding
+    return inputs.astype(np.uint8, copy=False)
+  return np.clip(inputs.astype(np.float32, copy=False), 0, 1)  # of rounding
+
+
+def hold_out(dataset: Dataset, fraction: float = 0.1, seed: int = 0) -> Dataset:
+  """Holds a fraction of the training split out, as the validation split.
+
+  The samples are selected at random by the seed, stratified by class.
+  """
+  num_items = len(dataset.train.labels)
+  num_drawn = round(fraction * num_items)
+  positions = np.arange(num_drawn) * num_items // max(num_drawn, 1)
+  train, validation = _draw(dataset.train, positions, seed)
+  return dataset._replace(train=train, validation=validation)
+
+
+def fold(
+  dataset: Dataset, num_folds: int, index: int, seed: int = 0
+) -> Dataset:
+  """Makes a fold of all samples the test split, for cross-validation.
+
+  Training and test split are joined, and divided into random folds, stratified
+  by class; all folds but `index`, from 0 to `num_folds - 1`, are trained on.
+  """
+  joined = Split(*map(np.concatenate, zip(dataset.train, dataset.test)))
+  if not 0 <= index < num_folds:
+    raise types.UserError(
+      f'there is no fold {index} of {num_folds} folds; count from 0.'
+    )
+  train, test = _draw(joined, slice(index, None, num_folds), seed)
+  return dataset._replace(train=train, test=test)
+
+
+def _draw(split, positions, seed):
+  """Returns the remaining and the drawn items, both in their original order.
+
+  Positions count all items sorted by class, and shuffled within it: equal steps
+  draw from every class its share, within one item.
+  """
+  # The stream of RandomState is frozen; the streams of NumPy's newer
+  # generators may change between releases, and so would the splits.
+  shuffled = np.random.RandomState(seed).permutation(len(split.labels))
+  by_class = shuffled[np.argsort(split.labels[shuffled], kind='stable')]
+  is_drawn = np.zeros(len(by_class), bool)
+  is_drawn[by_class[positions]] = True
+  if is_drawn.all() or not is_drawn.any():
+    raise types.UserError(
+      f'{np.sum(is_drawn)} of {len(is_drawn)} items would be drawn; choose a '
+      'fraction or a number of folds for which neither split is empty.'
+    )
+  return tuple(Split(*(a[m] for a in split)) for m in (~is_drawn, is_drawn))

@@ -1,4 +1,13 @@
-"""Names, classes and sizes of datasets."""
+"""Names of datasets, and loading by name."""
+
+import os
+import pathlib
+
+from ssnn_jax import types
+from ssnn_jax.datasets import arrays
+from ssnn_jax.datasets import event_camera
+from ssnn_jax.datasets import events
+from ssnn_jax.datasets import images
 
 _DIGITS = tuple('0123456789')
 _UPPER = tuple('ABCDEFGHIJKLMNOPQRSTUVWXYZ')
@@ -9,7 +18,7 @@ _CLOTHES = (
   'T-shirt/top, Trouser, Pullover, Dress, Coat, Sandal, Shirt, Sneaker, Bag, '
   'Ankle boot'
 )
-_IMAGES = {  # name of each class, and number of samples of both splits
+_SETS = {  # name of each class, and number of samples of both splits
   'digits': (_DIGITS, 1_797),
   'mnist': (_DIGITS, 70_000),
   'fashion_mnist': (tuple(_CLOTHES.split(', ')), 70_000),
@@ -19,31 +28,68 @@ _IMAGES = {  # name of each class, and number of samples of both splits
   'emnist/mnist': (_DIGITS, 70_000),
   'emnist/byclass': (_DIGITS + _UPPER + _LOWER, 814_255),
   'emnist/bymerge': (_MERGED, 814_255),
+  'n_mnist': (_DIGITS, 70_000),
 }
-
-
-def image_source(name: str) -> str:
-  """Returns the image dataset of recordings; other names are unchanged."""
-  if name == 'n_mnist':
-    return 'mnist'
-  return name.removeprefix('synthetic_events/')
+_TONIC, _SYNTHETIC = 'tonic:', 'synthetic_events/'  # start names of recordings
+IMAGES = tuple(name for name in _SETS if name != 'n_mnist')
+RECORDINGS = ('n_mnist', *(_SYNTHETIC + name for name in IMAGES))
+NAMES = IMAGES + RECORDINGS
 
 
 def is_recorded(name: str) -> bool:
   """Returns whether a dataset holds recordings of events, and not images."""
-  return name in RECORDINGS or name.startswith(TONIC)
+  return name in RECORDINGS or name.startswith(_TONIC)
 
 
-def first_label(name: str) -> int:
-  """Returns the lowest label in the original files of an image dataset."""
-  return 1 if name == 'emnist/letters' else 0
+def find_data_dir(data_dir: str | os.PathLike | None) -> pathlib.Path:
+  """Returns the given folder of all datasets, or else the default one."""
+  default = os.environ.get('TFDS_DATA_DIR') or '~/tensorflow_datasets'
+  return pathlib.Path(data_dir or default).expanduser().absolute()
 
 
-TONIC = 'tonic:'  # starts the names of event sets that tonic reads
-IMAGES = tuple(_IMAGES)
-RECORDINGS = ('n_mnist',) + tuple(f'synthetic_events/{name}' for name in IMAGES)
-NAMES = IMAGES + RECORDINGS
-CLASS_NAMES = {name: _IMAGES[image_source(name)][0] for name in NAMES}
-# The size of synthetic recordings is the user's choice.
-FULL_SIZES = {name: size for name, (_, size) in _IMAGES.items()}
-FULL_SIZES['n_mnist'] = 70_000
+def load(
+  name: str,
+  data_dir: str | os.PathLike | None = None,
+  *,
+  download: bool = False,
+  binning: events.Binning | None = None,
+) -> arrays.Dataset:
+  """Loads a dataset by name.
+
+  All but `digits` are read from files once, which `docs/data.md` describes, and
+  then memory-mapped from a cache.
+
+  Args:
+    name: one of `NAMES`, the name of images that TFDS has prepared,
+      `tonic:<name>`, or the path of an `.npz` file for `from_arrays`.
+    data_dir: folder of all datasets; by default, `$TFDS_DATA_DIR` or
+      `~/tensorflow_datasets`.
+    download: whether to download missing files of `NAMES` and of tonic.
+    binning: conversion of recordings to spike trains, by default 300 ms in 64
+      ticks; unused for images.
+
+  Raises:
+    UserError: if the name is unknown, or a file is missing or invalid.
+  """
+  if arrays.is_npz_path(name):
+    return arrays.load_npz(name)
+  data_dir, binning = find_data_dir(data_dir), binning or events.Binning()
+  class_names, full_size = _SETS.get(name, (None, None))
+  if name.startswith(_SYNTHETIC) and name in RECORDINGS:
+    source = load(name.removeprefix(_SYNTHETIC), data_dir, download=download)
+    dataset = event_camera.load(name, source, binning)
+  elif is_recorded(name):
+    folder = 'NMNIST' if name == 'n_mnist' else name.removeprefix(_TONIC)
+    dataset = events.load_tonic(name, data_dir / folder, download, binning)
+  elif name == 'digits':
+    dataset = images.load_digits(class_names)
+  else:
+    dataset = images.load(name, data_dir, download, class_names)
+  if dataset is None:
+    raise types.UserError(
+      f'There is no dataset named {name!r} in {data_dir}; choose one of '
+      f'{", ".join(IMAGES)}, n_mnist, {_SYNTHETIC}<one of these>, '
+      f'{_TONIC}<name>, own.npz, or images prepared by TFDS as {images.FORMAT}.'
+    )
+  names = class_names or dataset.class_names
+  return dataset._replace(full_size=full_size, class_names=names)

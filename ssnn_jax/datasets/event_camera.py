@@ -3,27 +3,27 @@
 N-MNIST (Orchard et al., 2015) was recorded by an ATIS sensor in front of a
 screen: three saccades of the camera moved each image of MNIST over the sensor.
 A pixel emits an event when its log intensity differs from the value at its last
-event by more than a threshold. The simulation does not model hot pixels, lens
-blur, the limited bandwidth of dark pixels, and delays on the readout bus.
+event by more than a threshold. Hot pixels, lens blur, the limited bandwidth of
+dark pixels, and delays on the readout bus are not modeled.
 """
 
 from collections.abc import Iterator
 import dataclasses
-import json
-import pathlib
+import functools
 from typing import NamedTuple
+import zlib
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import tqdm
 
-from ssnn_jax.datasets import files
-from ssnn_jax.datasets import recordings
-from ssnn_jax.datasets import types
+from ssnn_jax.datasets import arrays
+from ssnn_jax.datasets import events
 
 IMAGE_SIZE = 28  # height and width of the images of MNIST, in pixels
-SENSOR_SIZE = recordings.SENSOR_SIZE[0]  # height and width, in pixels
+SENSOR_SIZE = 34  # height and width, in pixels
+EVENTS = np.dtype([(name, np.int64) for name in 'xypt'])  # t: microseconds
 _DIGIT_SIZE = 20  # height and width of MNIST's digits, without their margin
 _BATCH_SIZE = 64
 
@@ -41,33 +41,21 @@ class Saccade(NamedTuple):
 class Camera:
   """Parameters of an event camera and its movement, fitted to N-MNIST.
 
-  Attributes:
-    threshold: change of log intensity that triggers an event.
-    threshold_spread: standard deviation over pixels of the log threshold, from
-      transistor mismatch.
-    gamma: exponent of the screen, from image intensity to light.
-    dark_level: background light on every pixel, relative to white.
-    noise_rate: leak events per pixel and second. The reference level of a pixel
-      rises as its capacitor leaks, so leak events signal darkening (polarity
-      1), at regular intervals.
-    refractory: refractory period of a pixel after an event, in milliseconds.
-    time_step: simulation time step, in milliseconds.
-    duration: duration of a recording, in milliseconds.
-    origin: sensor column and row of the image's top left corner at the start.
-    saccades: camera movements; overlapping ones add up. The three saccades of
-      N-MNIST are modeled by five, because its two motors start and stop at
-      different times.
+  A capacitor of each pixel leaks, which raises its reference level, so events
+  of noise signal darkening (polarity 1), at regular intervals. The three
+  saccades of N-MNIST are modeled by five, because its two motors start and stop
+  at different times; overlapping ones add up.
   """
 
-  threshold: float = 0.15
-  threshold_spread: float = 0.1
-  gamma: float = 2.2
-  dark_level: float = 0.25
-  noise_rate: float = 0.35
-  refractory: float = 1.0
-  time_step: float = 1.0
-  duration: float = 310.0
-  origin: tuple[float, float] = (1.0, 2.0)
+  threshold: float = 0.15  #: change of log intensity that triggers an event
+  threshold_spread: float = 0.1  #: std over pixels of the log threshold
+  gamma: float = 2.2  #: exponent of the screen, from image intensity to light
+  dark_level: float = 0.25  #: light on every pixel, relative to white
+  noise_rate: float = 0.35  #: leak events per pixel and second
+  refractory: float = 1.0  #: milliseconds after an event of a pixel
+  time_step: float = 1.0  #: of the simulation, in milliseconds
+  duration: float = 310.0  #: of a recording, in milliseconds
+  origin: tuple[float, float] = (1.0, 2.0)  #: column and row of the corner
   saccades: tuple[Saccade, ...] = (
     Saccade(start=5.0, duration=70.0, columns=0.0, rows=5.0),
     Saccade(start=40.0, duration=40.0, columns=1.5, rows=0.0),
@@ -88,42 +76,37 @@ def record(
 ) -> Iterator[np.ndarray]:
   """Yields the events of `[N, 28, 28]` uint8 images; consumes the key.
 
-  A recording depends only on the key, the image and its index in the dataset.
+  A recording depends only on the key, the image and its index.
   """
-  keys = jax.vmap(jax.random.fold_in, (None, 0))(key, np.arange(len(images)))
-  for start in range(0, len(images), _BATCH_SIZE):
+  size = len(images)
+  keys = jax.vmap(jax.random.fold_in, (None, 0))(key, np.arange(size))
+  for start in range(0, size, _BATCH_SIZE):
     # The last batch is padded, because another size would be compiled again.
-    indices = np.arange(start, start + _BATCH_SIZE).clip(max=len(images) - 1)
-    batch = _simulate_batch(keys[indices], camera, thresholds, images[indices])
-    all_changes, all_phases = map(np.asarray, batch)
-    for changes, phases in zip(all_changes, all_phases[: len(images) - start]):
+    batch = np.arange(start, start + _BATCH_SIZE).clip(max=size - 1)
+    all_changes, all_phases = jax.device_get(
+      _simulate(keys[batch], camera, thresholds, images[batch])
+    )
+    for changes, phases in zip(all_changes, all_phases[: size - start]):
       positions = np.flatnonzero(changes.view(bool))
       steps, pixels = np.divmod(positions, SENSOR_SIZE**2)
       times = (steps + phases.ravel()[pixels]) * (1000.0 * camera.time_step)
-      order = np.argsort(times, kind='stable')
-      events = np.empty(len(order), recordings.EVENTS)
-      events['y'], events['x'] = np.divmod(pixels[order], SENSOR_SIZE)
+      by_time = np.argsort(times, kind='stable')
+      recorded = np.empty(len(by_time), EVENTS)
+      recorded['y'], recorded['x'] = np.divmod(pixels[by_time], SENSOR_SIZE)
       # Darkening has polarity 1, as in N-MNIST.
-      events['p'] = changes.ravel()[positions[order]] < 0
-      events['t'] = times[order]
-      yield events
+      recorded['p'] = changes.ravel()[positions[by_time]] < 0
+      recorded['t'] = times[by_time]
+      yield recorded
 
 
-def simulate(
-  key: jax.Array, camera: Camera, thresholds: jax.Array, image: jax.Array
-) -> tuple[jax.Array, jax.Array]:
+@functools.partial(jax.jit, static_argnums=1)
+@functools.partial(jax.vmap, in_axes=(0, None, None, 0))
+def _simulate(key, camera, thresholds, image):
   """Simulates the recording of one `[28, 28]` uint8 image; consumes the key.
 
-  Args:
-    key: PRNG key.
-    camera: the camera; static.
-    thresholds: `[34, 34]` thresholds of the pixels.
-    image: the image.
-
-  Returns:
-    `[K, 34, 34]` int8 events of the pixels in each time step, at most one each:
-    1 brightens, -1 darkens, 0 is no event; and `[34, 34]` times of the events
-    of a pixel within a step, in [0, 1).
+  Returns `[K, 34, 34]` int8 events of the pixels in each time step, at most one
+  each: 1 brightens, -1 darkens, 0 is no event; and `[34, 34]` times of the
+  events of a pixel within a step, in [0, 1).
   """
   phase_key, leak_key = jax.random.split(key)
   screen = (image.astype(jnp.float32) / 255.0) ** camera.gamma
@@ -177,51 +160,32 @@ def simulate(
   return changes, jax.random.uniform(phase_key, thresholds.shape)
 
 
-_simulate_batch = jax.jit(
-  jax.vmap(simulate, in_axes=(0, None, None, 0)), static_argnums=1
-)
+def load(
+  name: str, images: arrays.Dataset, binning: events.Binning
+) -> arrays.Dataset:
+  """Returns the spike trains of recordings of a set of `[N, H, W]` images.
 
-
-def write(
-  folder: pathlib.Path,
-  source: str,
-  train: types.Split,
-  test: types.Split,
-  camera: Camera = Camera(),
-  seed: int = 0,
-) -> None:
-  """Records `[N, H, W]` uint8 images and writes them in the layout of N-MNIST.
-
-  A description in `SYNTHETIC.json` names `source`, the dataset of the images.
+  The images are recorded once; the events come from the cache afterwards.
   """
-  if files.list_names(folder):
-    raise files.DatasetError(
-      f'{folder} exists already; remove it, or choose another folder.'
-    )
-  camera_key, *keys = jax.random.split(jax.random.key(seed), 3)
-  thresholds = draw_thresholds(camera_key, camera)
-  with files.scratch(folder.parent) as scratch:
-    unfinished = scratch / folder.name
-    for part, split, key in zip(('Train', 'Test'), (train, test), keys):
-      for label in np.unique(split.labels):
-        (unfinished / part / str(label)).mkdir(parents=True)
-      recorded = record(key, camera, thresholds, resize(split.inputs))
-      progress = tqdm.tqdm(
-        recorded, part, total=len(split.labels), unit='recording', disable=None
-      )
-      for number, (events, label) in enumerate(zip(progress, split.labels), 1):
-        path = unfinished / part / str(label) / f'{number:05}.bin'
-        path.write_bytes(recordings.encode_bin(events))
-    note = (
-      'These recordings are synthetic: a simulated event camera recorded the '
-      f'images of {source}. They are not the recordings of N-MNIST, whose '
-      'layout and file format they share.'
-    )
-    description = {'note': note, 'source': source, 'seed': seed}
-    description['camera'] = dataclasses.asdict(camera)
-    text = json.dumps(description, indent=2)
-    (unfinished / recordings.SYNTHETIC).write_text(f'{text}\n')
-    files.publish(unfinished, folder)
+
+  def simulate_all():
+    camera = Camera()
+    camera_key, *keys = jax.random.split(jax.random.key(0), 3)
+    thresholds = draw_thresholds(camera_key, camera)
+    shape, splits = (2, SENSOR_SIZE, SENSOR_SIZE), []
+    for (pixels, labels), key in zip((images.train, images.test), keys):
+      recorded = record(key, camera, thresholds, resize(pixels))
+      recorded = tqdm.tqdm(recorded, name, total=len(labels), disable=None)
+      encoded = [events.encode(own, shape) for own in recorded]
+      order = np.argsort(labels, kind='stable')
+      splits.append([(encoded[index], labels[index]) for index in order])
+    return events.pack(splits, shape, images.class_names)
+
+  digest = 0
+  for array in (*images.train, *images.test):
+    digest = zlib.crc32(np.ascontiguousarray(array), digest)
+  key = f'{name}-{digest:08x}'
+  return events.load(key, [], simulate_all, binning)._replace(name=name)
 
 
 def resize(images: np.ndarray) -> np.ndarray:

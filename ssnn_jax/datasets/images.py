@@ -1,92 +1,113 @@
-"""Image datasets, from datasets that TFDS prepared or from original files.
+"""Images: the digits of scikit-learn, sets prepared by TFDS, and IDX files.
 
-The original files of MNIST, Fashion-MNIST and EMNIST are IDX files, which may
-be gzipped:
-
-  bytes 0, 1     zero
-  byte 2         item type; only 0x08, unsigned byte, is supported
-  byte 3         number of axes A
-  4 A bytes      length of each axis, big-endian
-  the rest       items, with the last axis varying fastest.
+The original files of MNIST, Fashion-MNIST and EMNIST are IDX files. Bytes 0 and
+1 are zero, byte 2 is the type of the items, byte 3 the number of axes; the
+length of each axis follows in four bytes, big-endian, and then the items.
 """
 
-import difflib
 import gzip
 import importlib.metadata
-import os
+import io
+import json
 import pathlib
 import struct
+import sys
 import zipfile
 
 import numpy as np
+import tqdm
 
-from ssnn_jax.datasets import catalog
-from ssnn_jax.datasets import downloads
+from ssnn_jax import types
+from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import files
-from ssnn_jax.datasets import splits
-from ssnn_jax.datasets import tfds_sets
-from ssnn_jax.datasets import types
+
+FORMAT = 'array_record'  # of TFDS, the only one read without TensorFlow
+_CHUNK_SIZE = 1024  # items that are read at a time
+_MODES = {1: 'L', 3: 'RGB', 4: 'RGBA'}  # of Pillow, by the number of channels
+
+
+def load_digits(class_names: tuple[str, ...]) -> arrays.Dataset:
+  """Loads the digits of scikit-learn, which have no official test split."""
+  # Importing scikit-learn takes a second.
+  library = importlib.metadata.distribution('scikit-learn')
+  path = library.locate_file('sklearn/datasets/data/digits.csv.gz')
+  table = np.loadtxt(path, delimiter=',')  # 64 pixels, 0 to 16, and the class
+  images = np.rint(table[:, :-1] * (255.0 / 16.0)).astype(np.uint8)
+  labels = table[:, -1].astype(np.int32)
+  whole = arrays.Split(images.reshape(-1, 8, 8), labels)
+  digits = arrays.Dataset('digits', whole, whole, class_names)
+  digits = arrays.hold_out(digits, 360 / len(labels))
+  return digits._replace(test=digits.validation, validation=None)
 
 
 def load(
-  name: str, data_dir: pathlib.Path, download: bool = False
-) -> types.Dataset:
-  """Loads an image dataset, with upright images and labels from 0.
+  name: str,
+  data_dir: pathlib.Path,
+  download: bool,
+  class_names: tuple[str, ...] | None,
+) -> arrays.Dataset | None:
+  """Loads a set of images, upright and with labels from 0.
 
-  A prepared TFDS dataset takes precedence over the original files.
+  A set that TFDS has prepared takes precedence over original files, which only
+  a set with given class names has; returns None if there is neither.
   """
-  if name == 'digits':
-    return types.Dataset(name, *_load_digits(), catalog.CLASS_NAMES[name])
-  # TFDS omits some images of the letters.
-  is_complete = name != 'emnist/letters'
-  prepared = tfds_sets.find(name, data_dir) if is_complete else None
+  is_letters = name == 'emnist/letters'  # labels count from 1; TFDS omits some
+  prepared = None if is_letters else _find_prepared(name, data_dir)
   if prepared is not None:
     sources = list(prepared.iterdir())
-  elif name in catalog.IMAGES:
-    sources = paths = _find_originals(name, data_dir, download)
-    if isinstance(paths[0], zipfile.Path):  # all files are in one archive
-      sources = [pathlib.Path(paths[0].root.filename)]
+  elif class_names is not None:
+    originals, sources = _find_originals(name, data_dir, download)
   else:
-    folder, hint = data_dir / name, ''
-    if folder.is_dir():
-      hint = f'{catalog.TONIC}{name} for the recordings in {folder}, or '
-    elif near := difflib.get_close_matches(name, catalog.NAMES, n=1):
-      hint = f'{near[0]}, or '
-    raise files.DatasetError(
-      f'There is no dataset named {name!r}; choose {hint}one of '
-      f'{", ".join(catalog.IMAGES)}, n_mnist, synthetic_events/<images>, '
-      f'{catalog.TONIC}<name>, path/to/own.npz, or the name of a dataset that '
-      f'TFDS has prepared in {data_dir} as {tfds_sets.FORMAT}.'
-    )
+    return None
 
   def decode():
-    class_names = catalog.CLASS_NAMES.get(name)
-    if prepared is not None:
-      read = tfds_sets.read(prepared)
-      parts, class_names = (read.train, read.test), read.class_names
-    else:
-      parts = _read_split(name, *paths[:2]), _read_split(name, *paths[2:])
-    arrays = {'class_names': np.array(class_names)}
-    for part, (images, labels) in zip(('train', 'test'), parts):
+    with files.explain(sources[0].parent, 'replace its files'):
+      if prepared is not None:
+        *splits, names = _read_prepared(prepared)
+      else:
+        *splits, names = *map(read_idx, originals), class_names
+      x_train, y_train, x_test, y_test = splits
       if name.startswith('emnist/'):  # stored transposed
-        images = images.transpose(0, 2, 1).copy()
-      arrays[f'{part}_inputs'] = images
-      arrays[f'{part}_labels'] = labels - np.int32(catalog.first_label(name))
-    return arrays
+        x_train, x_test = (x.transpose(0, 2, 1) for x in (x_train, x_test))
+      if is_letters:
+        y_train, y_test = y_train - np.int32(1), y_test - np.int32(1)
+      _, train, test, names, *_ = arrays.from_arrays(
+        x_train, y_train, x_test, y_test, class_names=class_names or names
+      )
+    decoded = {'x_train': train.inputs, 'y_train': train.labels}
+    decoded |= {'x_test': test.inputs, 'y_test': test.labels}
+    return decoded | {'class_names': np.array(names)}
 
-  arrays = files.load_or_build(name, sources, decode)
-  return types.Dataset(
-    name,
-    types.Split(arrays['train_inputs'], arrays['train_labels']),
-    types.Split(arrays['test_inputs'], arrays['test_labels']),
-    catalog.CLASS_NAMES.get(name) or tuple(map(str, arrays['class_names'])),
+  cached = files.load_or_build(name, sources, decode)
+  splits = (
+    arrays.Split(cached[f'x_{part}'], cached[f'y_{part}'])
+    for part in arrays.PARTS
   )
+  return arrays.Dataset(name, *splits, tuple(map(str, cached['class_names'])))
 
 
-def _find_originals(name, data_dir, download=False):
-  """Finds, or downloads if requested, the original files of an image dataset.
+def read_idx(path: pathlib.Path | zipfile.Path) -> np.ndarray:
+  """Reads an IDX file of unsigned bytes, as uint8 and read-only.
 
-  The files are training images, training labels, test images and test labels.
+  The file may be in a zip archive; it must be gzipped if and only if its name
+  ends in `.gz`.
+  """
+  with files.explain(path, 'replace it with the original IDX file'):
+    content = path.read_bytes()
+    if path.suffix == '.gz':
+      content = gzip.decompress(content)
+    if content[:3] != b'\0\0\x08':
+      raise ValueError('it does not start as a file of unsigned bytes')
+    shape = struct.unpack_from(f'>{content[3]}I', content, 4)
+    items = np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape))
+    return items.reshape(shape)
+
+
+def _find_originals(name, data_dir, download):
+  """Finds, or downloads if requested, the original files of a set.
+
+  Returns the paths of training images, training labels, test images and test
+  labels, which may be in an archive, and the files on disk.
   """
   family, _, split = name.partition('/')
   prefix = f'{family}-{split}-' if split else ''
@@ -96,99 +117,73 @@ def _find_originals(name, data_dir, download=False):
     for kind in ('images-idx3', 'labels-idx1')
   ]
   folder = data_dir / family
-  folders = [folder, data_dir / name, folder / 'gzip']
+  folders = [folder, folder / 'gzip']
   archive = folder / 'gzip.zip'
   if archive.exists():
-    try:
-      folders.append(zipfile.Path(archive, 'gzip/'))
-    except zipfile.BadZipFile as error:
-      raise files.damaged(archive, f'is a damaged archive ({error})') from error
-  missing = None  # of the most complete folder
-  for folder in folders:
-    found = files.list_names(folder)
-    lacking = [n for n in names if found.isdisjoint((n, f'{n}.gz'))]
-    if not lacking:
-      zipped = [f'{n}.gz' if f'{n}.gz' in found else n for n in names]
-      return [folder / n for n in zipped]
-    if missing is None or len(lacking) < len(missing):
-      missing = [str(folder / n) for n in lacking]
+    folders.append(zipfile.Path(archive, 'gzip/'))
+  paths = []
+  for file in names:
+    places = [p / n for p in folders for n in (f'{file}.gz', file)]
+    paths.append(next((p for p in places if p.exists()), None))
+  if all(paths):
+    return paths, [p if isinstance(p, pathlib.Path) else archive for p in paths]
   if download:
-    downloads.download(name, data_dir)
-    return _find_originals(name, data_dir)
-  wanted = f'the original files of {name}'
-  if split:
-    wanted = f'the official archive gzip.zip, or {wanted},'
-  raise files.DatasetError(
-    f'Cannot find {", ".join(missing)} (with or without .gz); put {wanted} '
-    f'into <data_dir>/{family}/ and set <data_dir> with --data_dir or '
-    'TFDS_DATA_DIR, download them with --download, or choose digits, which '
-    'needs no file.'
+    files.download(family, folder)
+    return _find_originals(name, data_dir, download=False)
+  missing = [file for file, path in zip(names, paths) if path is None]
+  raise types.UserError(
+    f'Cannot find {", ".join(missing)} (with or without .gz) in {folder}; put '
+    'the original files there and set <data_dir> with --data_dir or '
+    'TFDS_DATA_DIR, or download them with --download.'
   )
 
 
-def read_idx(
-  path: str | os.PathLike | zipfile.Path, num_axes: int | None = None
-) -> np.ndarray:
-  """Reads an IDX file of unsigned bytes.
-
-  Args:
-    path: the file, which may lie within a zip archive; it must be gzipped if
-      and only if its name ends in `.gz`.
-    num_axes: required number of axes; None for any number.
-
-  Returns:
-    The array, uint8 and read-only.
-
-  Raises:
-    DatasetError: if the file has invalid content.
-  """
-  if not isinstance(path, zipfile.Path):
-    path = pathlib.Path(path)
-  try:
-    content = path.read_bytes()
-    if path.suffix == '.gz':
-      content = gzip.decompress(content)
-    if content[:3] != b'\0\0\x08':
-      raise ValueError('it does not start as a file of unsigned bytes')
-    shape = struct.unpack_from(f'>{content[3]}I', content, 4)
-    items = np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape))
-    array = items.reshape(shape)
-    if num_axes not in (None, len(shape)):
-      raise ValueError(f'it is {len(shape)}-dimensional, not {num_axes}-')
-  except FileNotFoundError:
-    raise
-  except Exception as error:  # gzip, zip, zlib and struct raise many types
-    reason = files.root_cause(error)
-    raise files.damaged(path, f'is no valid IDX file ({reason})') from error
-  return array
+def _find_prepared(name, data_dir):
+  """Finds the newest version in `array_record`, if any, without using TFDS."""
+  versions = {}
+  for path in (data_dir / name).glob('*/dataset_info.json'):
+    numbers = path.parent.name.split('.')
+    is_read = json.loads(path.read_bytes()).get('fileFormat') == FORMAT
+    if is_read and all(map(str.isdecimal, numbers)):
+      versions[tuple(map(int, numbers))] = path.parent
+  return versions[max(versions)] if versions else None
 
 
-def _read_split(name, images_path, labels_path):
-  """Reads and checks the images and labels of one split."""
-  images, labels = read_idx(images_path, 3), read_idx(labels_path, 1)
-  first = catalog.first_label(name)
-  last = first + len(catalog.CLASS_NAMES[name]) - 1
-  if images.shape[1:] != (28, 28):
-    raise files.damaged(images_path, f'has images of size {images.shape[1:]}')
-  problem = None
-  if labels.shape != images.shape[:1]:
-    problem = f'{len(labels)} labels for {len(images)} images'
-  elif labels.min() < first or labels.max() > last:
-    problem = (
-      f'labels from {labels.min()} to {labels.max()}, out of range {first} to '
-      f'{last}'
-    )
-  if problem:
-    raise files.damaged(labels_path, f'has {problem}')
-  return types.Split(images, labels.astype(np.int32))
+def _read_prepared(folder):
+  """Returns images and labels of both splits of TFDS, and the class names."""
+  remedy = (
+    'expected splits train and test (or validation) of image, with 1, 3 or 4 '
+    'channels of uint8, and label: prepare the set again, install a package '
+    'that is missing, or save other arrays in an .npz file'
+  )
+  with files.explain('the set of TFDS', remedy):
+    import tensorflow_datasets as tfds
+
+    tfds.display_progress_bar(sys.stderr.isatty())
+    builder = tfds.builder_from_directory(folder)
+    image, label = (builder.info.features[key] for key in ('image', 'label'))
+    if np.dtype(image.np_dtype) != np.uint8:
+      raise ValueError(f'the images are {np.dtype(image.np_dtype)}')
+    # Decoding the images here takes half the time of decoding by TFDS.
+    decoders = {'image': tfds.decode.SkipDecoding()}
+    sources = builder.as_data_source(decoders=decoders)
+    test = 'test' if 'test' in sources else 'validation'
+    mode = _MODES[image.shape[-1]]
+    train, test = (_read_split(sources[part], mode) for part in ('train', test))
+    return *train, *test, label.names
 
 
-def _load_digits():
-  """Loads the digits of scikit-learn, which have no official test split."""
-  # Importing scikit-learn takes a second.
-  library = importlib.metadata.distribution('scikit-learn')
-  path = library.locate_file('sklearn/datasets/data/digits.csv.gz')
-  table = np.loadtxt(path, delimiter=',')  # 64 pixels, 0 to 16, and the class
-  images = np.rint(table[:, :-1] * (255.0 / 16.0)).astype(np.uint8)
-  whole = types.Split(images.reshape(-1, 8, 8), table[:, -1].astype(np.int32))
-  return splits.split_stratified(whole, num_drawn=360, seed=0)
+def _read_split(source, mode):
+  """Reads and decodes all items of one split, a chunk at a time."""
+  import PIL.Image
+
+  images, labels = [], []
+  for start in tqdm.trange(0, len(source), _CHUNK_SIZE, disable=None):
+    chunk = range(len(source))[start : start + _CHUNK_SIZE]
+    for item in source.__getitems__(chunk):
+      image = PIL.Image.open(io.BytesIO(item['image']))
+      # A file may have fewer channels, or a palette.
+      image = image if image.mode == mode else image.convert(mode)
+      images.append(np.asarray(image))
+      labels.append(item['label'])
+  return np.stack(images), np.array(labels)

@@ -1,11 +1,6 @@
-"""Hardware: synaptic devices, counts of events and memory, and export.
+"""Hardware: synaptic devices, counts of events and memory, export to NIR.
 
-`devices` defines the interface of synaptic devices, with ideal devices and
-arrays of resistive devices; `device_config` has the parameters of a resistive
-device, `resistive` its variability and its response to pulses; `pulse_curves`
-reads measured responses, and `fit` fits resistive devices to them. `counts` has
-the spikes, synaptic events and stored bits of a presentation. `nir`, the export
-to NIR, requires the package nir and is imported by itself.
+The export, `nir`, requires the package nir and is imported by itself.
 """
 
 from ssnn_jax.hardware import counts

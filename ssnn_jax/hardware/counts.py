@@ -1,16 +1,16 @@
 """Counts of one presentation of one sample: spikes, synaptic events, memory.
 
 A synaptic event is the arrival of a spike, or of the always-on input of the
-biases, at a synapse. Memory is what is stored of one sample from one window to
-the next, or from the forward to the backward pass, and counters of coincidences
-that wait for the update: neither weights, sources of randomness nor inputs.
+biases, at a synapse. Memory is what is stored of one sample from the forward to
+the backward pass, and counters of coincidences that wait for the update:
+neither weights, sources of randomness nor inputs.
 Real values have 32 bits.
 """
 
 from typing import NamedTuple
 
+from ssnn_jax import observe
 from ssnn_jax import types
-from ssnn_jax.baselines import bp_stdp
 from ssnn_jax.config import NetworkConfig
 
 WORD = 32  # bits of a real value
@@ -24,11 +24,11 @@ class Events(NamedTuple):
 
 
 def spiking_events(
-  config: NetworkConfig, activity: types.Activity
+  config: NetworkConfig, activity: observe.Activity
 ) -> tuple[Events, Events]:
   """Counts the events of inference, and those that learning adds.
 
-  Updates are not counted. The activity is that of `training.activity`, without
+  Updates are not counted. The activity is that of `observe`, without
   dropout; of bipolar neurons only spikes that are not taken back are counted
   (`realtime.play` has all).
   """
@@ -49,21 +49,10 @@ def spiking_events(
 
 
 class StoredBits(NamedTuple):
-  """Bits that are stored of one sample, by their kind."""
+  """Bits that are stored of one sample; `sum` has all."""
 
-  potentials: int = 0  #: membranes
-  errors: int = 0  #: error currents of hidden layers
-  inhibition: int = 0  #: shared by the output neurons that race
-  activations: int = 0  #: of hidden layers, for the backward pass
-  spikes: int = 0  #: of hidden layers, for their errors
-  gates: int = 0  #: of hidden layers, for their errors
-  dropout_masks: int = 0  #: of hidden layers
+  neurons: int  #: potentials, errors, spikes and gates that wait, dropout masks
   counters: int = 0  #: at weights and biases, for the update
-
-  @property
-  def total(self) -> int:
-    """Bits of all kinds."""
-    return sum(self)
 
 
 def spiking_memory(config: NetworkConfig) -> StoredBits:
@@ -71,14 +60,12 @@ def spiking_memory(config: NetworkConfig) -> StoredBits:
 
   A bipolar neuron stores what it has received, D and A, and counts what it has
   sent, X and E. Trains of stochastic neurons wait for their errors, too: one
-  bit for each neuron and tick, and for each gate and window. Counters at the
-  synapses wait for the update; weights that move at once need none. A
-  `UserError` refuses `rates`.
+  bit for each neuron and tick, and for each gate. Weights that move at once
+  need no counters. A `UserError` refuses `rates`.
 
   Example:
     >>> config = ssnn_jax.NetworkConfig((784, 256, 10), num_steps=8)
-    >>> bits = ssnn_jax.hardware.counts.spiking_memory(config)
-    >>> bits.total - bits.counters
+    >>> ssnn_jax.hardware.counts.spiking_memory(config).neurons
     26240
   """
   if config.rates:
@@ -86,78 +73,33 @@ def spiking_memory(config: NetworkConfig) -> StoredBits:
       f'rates is {config.rates}, for which the memory of spikes is not '
       'defined; pass a network with rates=().'
     )
-  sizes = config.layer_sizes
-  hidden = sum(sizes[1:-1])
-  num_synapses = sum(map(_count_synapses, config.wirings))
+  sizes, ticks = config.layer_sizes, config.num_steps
+  neurons, hidden = sum(sizes[1:]), sum(sizes[1:-1])
+  masks = hidden if config.dropout else 0  # for a whole presentation
+  synapses = [w.num_weights + w.num_columns for w in config.wirings]
   if config.neuron == 'bipolar':
-    most = int(config.num_steps * config.ceiling + 0.5)  # spikes that stay
-    return StoredBits(
-      potentials=WORD * sum(sizes[1:]),
-      errors=WORD * (hidden + sum(sizes[1:])),  # A, and E
-      spikes=hidden * most.bit_length(),
-      dropout_masks=_count_masks(config),
-      counters=WORD * num_synapses,
-    )
-  window = config.schedule.window
-  spikes = gates = 0
-  # With L layers of weights, the spikes of layer l start after l windows and
-  # wait for errors that start after 2 L - l - 1 windows. Its gates are set
-  # when it fires, and used after 2 L - l windows.
+    most = int(ticks * config.ceiling + 0.5)  # spikes that stay
+    bits = WORD * (2 * neurons + hidden) + most.bit_length() * hidden
+    return StoredBits(bits + masks, WORD * sum(synapses))
+  bits = WORD * (neurons + hidden)
+  bits += WORD * (config.winner == 'race')  # the inhibition that all share
+  # Samples follow each other layer by layer. With L layers of weights, the
+  # spikes of layer l start after l presentations, and wait for errors that
+  # start after 2 L - l - 1. Its gates are set when it fires, and used after
+  # 2 L - l presentations.
   for layer, size in list(enumerate(sizes))[1:-1]:
     latency = 2 * (len(sizes) - 1 - layer)
-    spikes += size * (latency - 1) * window
-    gates += size * latency
-  counters = 0
-  for wiring in config.wirings:
-    most = wiring.num_positions * config.num_steps  # of either sign
-    counters += _count_synapses(wiring) * (2 * most).bit_length()
-  return StoredBits(
-    potentials=WORD * sum(sizes[1:]),
-    errors=WORD * hidden,
-    inhibition=WORD * (config.winner == 'race'),
-    spikes=spikes,
-    gates=gates,
-    dropout_masks=_count_masks(config),
-    counters=counters,
+    bits += size * ((latency - 1) * ticks + latency)
+  counters = sum(
+    number * (2 * wiring.num_positions * ticks).bit_length()  # of either sign
+    for number, wiring in zip(synapses, config.wirings)
   )
+  return StoredBits(bits + masks, counters)
 
 
 def backprop_memory(config: NetworkConfig) -> StoredBits:
-  """Counts the activations of hidden layers, which wait for their errors.
+  """Counts the activations of hidden layers, from which gates and masks follow.
 
-  The weights move at once; gates and masks follow from the activations.
+  The weights move at once.
   """
-  return StoredBits(activations=WORD * sum(config.layer_sizes[1:-1]))
-
-
-def surrogate_gradient_memory(config: NetworkConfig) -> StoredBits:
-  """Counts spikes and potentials of all ticks, which wait to go back in time.
-
-  The logits are means over ticks, one value for each output neuron.
-  """
-  *_, num_classes = config.layer_sizes
-  num_hidden = config.num_steps * sum(config.layer_sizes[1:-1])
-  return StoredBits(
-    potentials=WORD * (num_hidden + num_classes),
-    spikes=num_hidden,
-    dropout_masks=_count_masks(config),
-  )
-
-
-def bp_stdp_memory(config: NetworkConfig) -> StoredBits:
-  """Counts membranes, the spikes of a sub-interval, and sums of real values."""
-  waiting = min(bp_stdp.SUB_INTERVAL, config.num_steps)
-  return StoredBits(
-    potentials=WORD * sum(config.layer_sizes[1:]),
-    spikes=waiting * sum(config.layer_sizes[1:-1]),
-    dropout_masks=_count_masks(config),
-    counters=WORD * sum(map(_count_synapses, config.wirings)),
-  )
-
-
-def _count_synapses(wiring):
-  return wiring.num_weights + wiring.num_columns
-
-
-def _count_masks(config):  # silent neurons, for a whole presentation
-  return sum(config.layer_sizes[1:-1]) if config.dropout else 0
+  return StoredBits(WORD * sum(config.layer_sizes[1:-1]))

@@ -15,8 +15,6 @@ import math
 import os
 import pathlib
 
-import numpy as np
-
 from ssnn_jax import checks
 from ssnn_jax.types import UserError
 
@@ -26,6 +24,7 @@ _GAMMAS = {
   'gamma_down': 'w_min',
   'gamma_down_dtod': 'w_min',
 }
+_FLAGS = 'mult_noise', 'mean_bound_reference'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,82 +44,67 @@ class DeviceConfig:
   Coincidences are thinned at random, or repeated, so that pulses of size
   `dw_min` sum to the step of the learning rate.
 
-  Attributes:
-    dw_min: mean step of one pulse at weight 0. 0 is the limit of fine steps:
-      each coincidence is one pulse, whose size is set by the learning rate.
-    dw_min_dtod: device-to-device variability of the step, relative.
-    dw_min_std: cycle-to-cycle variability of the step, relative.
-    mult_noise: whether cycle-to-cycle variability is relative to the step at
-      the present weight; otherwise it is relative to the step at weight 0.
-    up_down: asymmetry: difference between the up and the down step at weight 0,
-      relative to `dw_min`; the larger of the two steps is `dw_min`.
-    up_down_dtod: variability of half the asymmetry, relative to `dw_min`.
-    w_max: upper bound of the weight; may be infinite.
-    w_max_dtod: variability of the upper bound, relative.
-    w_min: lower bound of the weight; may be infinite.
-    w_min_dtod: variability of the lower bound, relative.
-    gamma_up: relative decrease of the up step from weight 0 to the upper bound.
-    gamma_up_dtod: variability of `gamma_up`, absolute.
-    gamma_down: relative decrease of the down step from 0 to the lower bound.
-    gamma_down_dtod: variability of `gamma_down`, absolute.
-    mean_bound_reference: whether the gammas refer to the mean bounds; otherwise
-      they refer to the bounds of each device.
-    corrupt_devices_prob: fraction of devices that are stuck at a random weight
-      within the bounds and within [-1, 1].
-
   Raises:
     UserError: if a field is out of range.
   """
 
+  #: mean step of one pulse at weight 0. 0 is the limit of fine steps: each
+  #: coincidence is one pulse, whose size is set by the learning rate
   dw_min: float = 0.0
-  dw_min_dtod: float = 0.0
-  dw_min_std: float = 0.0
+  dw_min_dtod: float = 0.0  #: variability of the step, relative
+  dw_min_std: float = 0.0  #: cycle-to-cycle variability, relative to the step
+  #: whether cycle-to-cycle variability is relative to the step at the present
+  #: weight; otherwise it is relative to the step at weight 0
   mult_noise: bool = True
+  #: asymmetry: difference between the up and the down step at weight 0,
+  #: relative to `dw_min`; the larger of the two steps is `dw_min`
   up_down: float = 0.0
-  up_down_dtod: float = 0.0
-  w_max: float = math.inf
-  w_max_dtod: float = 0.0
-  w_min: float = -math.inf
-  w_min_dtod: float = 0.0
+  up_down_dtod: float = 0.0  #: of half the asymmetry, relative to `dw_min`
+  w_max: float = math.inf  #: upper bound of the weight; may be infinite
+  w_max_dtod: float = 0.0  #: relative
+  w_min: float = -math.inf  #: lower bound of the weight; may be infinite
+  w_min_dtod: float = 0.0  #: relative
+  #: relative decrease of the up step from weight 0 to the upper bound
   gamma_up: float = 0.0
-  gamma_up_dtod: float = 0.0
+  gamma_up_dtod: float = 0.0  #: absolute
+  #: relative decrease of the down step from weight 0 to the lower bound
   gamma_down: float = 0.0
-  gamma_down_dtod: float = 0.0
+  gamma_down_dtod: float = 0.0  #: absolute
+  #: whether the gammas refer to the mean bounds; otherwise they refer to the
+  #: bounds of each device
   mean_bound_reference: bool = False
+  #: fraction of devices that are stuck at a random weight within the bounds and
+  #: within [-1, 1]
   corrupt_devices_prob: float = 0.0
 
   def __post_init__(self):
-    for field in dataclasses.fields(self):
-      name, value = field.name, getattr(self, field.name)
-      if isinstance(field.default, bool):
-        is_valid, expected = isinstance(value, bool | np.bool_), 'True or False'
+    for name, value in vars(self).items():
+      size = abs(value) if checks.is_real(value) else math.nan
+      is_size = size == 0 or checks.is_positive(size)
+      if name in _FLAGS:
+        rule = value in (0, 1), 'True or False'
+      elif name == 'up_down':
+        rule = is_size and size < 1, 'a number between -1 and 1'
+      elif name == 'w_max':
+        rule = value == math.inf or is_size and value > 0, 'a number above 0'
+      elif name == 'w_min':
+        rule = value == -math.inf or is_size and value < 0, 'a number below 0'
+      elif name in ('gamma_up', 'gamma_down', 'corrupt_devices_prob'):
+        rule = is_size and 0 <= value <= 1, 'a number from 0 to 1'
       else:
-        is_bound = name in ('w_max', 'w_min')
-        size = abs(value) if checks.is_real(value) else math.nan
-        is_valid = size == 0 or checks.is_positive(size)
-        is_valid |= is_bound and size == math.inf
-        is_valid = is_valid and (value >= 0 or is_bound or name == 'up_down')
-        expected = 'a finite 32-bit number, 0 or more'
-      checks.check_field(self, name, is_valid, expected)
-    small = self.dw_min < min(self.w_max, -self.w_min)
-    rules = [
-      ('up_down', abs(self.up_down) < 1, 'a number between -1 and 1'),
-      ('w_max', self.w_max > 0, 'a number above 0'),
-      ('w_min', self.w_min < 0, 'a number below 0'),
-      ('dw_min', small, 'a step smaller than w_max and -w_min'),
-    ]
-    for name in ('gamma_up', 'gamma_down', 'corrupt_devices_prob'):
-      rules.append((name, getattr(self, name) <= 1, 'a number from 0 to 1'))
+        rule = is_size and value >= 0, 'a finite 32-bit number, 0 or more'
+      checks.check_field(self, name, *rule)
+    is_small = self.dw_min < min(self.w_max, -self.w_min)
+    expected = 'a step smaller than w_max and -w_min'
+    checks.check_field(self, 'dw_min', is_small, expected)
     for name, bound in _GAMMAS.items():
       limit = getattr(self, bound)
       is_defined = math.isfinite(limit) or not getattr(self, name)
-      rules.append((name, is_defined, f'0, as {bound} is {limit}'))
-    for rule in rules:
-      checks.check_field(self, *rule)
+      checks.check_field(self, name, is_defined, f'0, as {bound} is {limit}')
 
   @property
   def has_weight_dependent_steps(self) -> bool:
-    """Whether the step depends on the weight."""
+    """Whether a gamma is not 0."""
     return any(getattr(self, name) for name in _GAMMAS)
 
   @property
@@ -166,50 +150,41 @@ PRESETS = {
 
 def changed_fields(config: DeviceConfig) -> dict[str, float | bool]:
   """Returns the fields of a device that differ from their defaults."""
-  return {
-    field.name: getattr(config, field.name)
-    for field in dataclasses.fields(config)
-    if getattr(config, field.name) != field.default
-  }
+  ideal = vars(DeviceConfig())
+  return {k: value for k, value in vars(config).items() if value != ideal[k]}
 
 
 def remove_variability(config: DeviceConfig) -> DeviceConfig:
   """Returns the mean device: without variability between devices or cycles."""
-  names = [field.name for field in dataclasses.fields(config)]
-  varying = [name for name in names if name.endswith(('_dtod', '_std'))]
+  varying = [name for name in vars(config) if name.endswith(('_dtod', '_std'))]
   return dataclasses.replace(config, **dict.fromkeys(varying, 0.0))
 
 
-def parse_params(text: str) -> dict[str, float | bool]:
+def parse_params(text: str) -> dict[str, float]:
   """Parses parameters of a device, pairs as 'dw_min=0.01,mult_noise=false'.
 
   Returns fields of `DeviceConfig`; raises a `UserError` if a name is no field
-  or is repeated, or a value is wrong. True and false may be 1 and 0.
+  or is repeated, or a value is no number. True and false are 1 and 0.
 
   Example:
     >>> ssnn_jax.hardware.parse_params('dw_min=0.01,mult_noise=false')
-    {'dw_min': 0.01, 'mult_noise': False}
+    {'dw_min': 0.01, 'mult_noise': 0.0}
   """
-  defaults = {f.name: f.default for f in dataclasses.fields(DeviceConfig)}
-  params = {}
+  fields, params = vars(DeviceConfig()), {}
   for pair in filter(str.strip, text.split(',')):
     name, _, value = map(str.strip, pair.partition('='))
-    if name not in defaults:
-      (near,) = difflib.get_close_matches(name, defaults, n=1, cutoff=0.0)
+    if name not in fields:
+      (near,) = difflib.get_close_matches(name, fields, n=1, cutoff=0.0)
       raise UserError(
         f'{name} is not a parameter of devices; did you mean {near}?'
       )
     if name in params:
       raise UserError(f'{name} is given twice; give it once.')
-    is_bool = isinstance(defaults[name], bool)
-    words = {'true': '1', 'false': '0'} if is_bool else {}
     try:
-      number = float(words.get(value.lower(), value))
-      params[name] = {0.0: False, 1.0: True}[number] if is_bool else number
-    except (KeyError, ValueError):
-      expected = 'true or false' if is_bool else f'a number, as {name}=0.1'
+      params[name] = float({'true': 1, 'false': 0}.get(value.lower(), value))
+    except ValueError:
       raise UserError(
-        f'{name} is {value or "missing"}; expected {expected}.'
+        f'{name} is {value or "missing"}; expected a number, true or false.'
       ) from None
   return params
 
@@ -229,10 +204,5 @@ def read_device(path: str | os.PathLike) -> DeviceConfig:
   path = pathlib.Path(path).expanduser()
   try:
     return DeviceConfig(**json.loads(path.read_text())['parameters'])
-  except UserError as error:
-    raise UserError(f'{path}: {error}') from None
   except (OSError, ValueError, LookupError, TypeError) as error:
-    raise UserError(
-      f'{path} is not the file of a device ({error}); give a file that '
-      'experiments.fit_device wrote.'
-    ) from None
+    raise UserError(f'{path} is not the file of a device: {error}') from None

@@ -4,29 +4,16 @@ A trained network becomes a chain: the input; convolutions, each with its
 integrate-and-fire neurons; flatten; affine layers, all but the last with such
 neurons; the output. The predicted class is the largest output, summed over the
 presentation. An input is a constant current, the grey value of a pixel in each
-tick, or spikes.
+tick, or spikes. A tick is one second and r = 1, so that a membrane gains in one
+tick the input of this tick.
 
-Images. NIR has the axis of the channels first: the input of a convolution is
-`[C, H, W]`, also if our network has inputs `[H, W]` or `[H, W, C]`, and the
-weights after flatten have rows in this order. The input of a network without
-convolutions is flat, in the order of our network.
+The input of a convolution is `[C, H, W]`, also if our network has inputs
+`[H, W]` or `[H, W, C]`, and the weights after flatten have rows in this order.
 
-Time. A tick is one second and r = 1, so that a membrane gains in one tick the
-input of this tick, also in libraries that simulate in steps of any duration.
-
-Reset. In discrete time membranes overshoot the threshold: the reader must
-subtract the threshold, as the metadata of the graph say, and a neuron must fire
-at most once per tick. Under a constant drive u, its rate over T ticks is then
-within 1 / T of clip(u, 0, 1), the rate of our neurons. Reset to 0 discards the
-overshoot: the rate is 1 / ceil(1 / u), which is 1/2 at u = 0.6.
-
-Differences from our network. Neurons of the graph are deterministic and fire in
-the same tick as their input. The bound of 1 / T holds in the first hidden layer
-under constant currents only: later layers are driven by spikes. For long
-presentations, both networks approach the ANN of the same weights.
-
-Only `ceiling=1` is exported, and only square kernels: of others nir, as of
-1.0.8, computes a wrong shape.
+The reader must reset neurons by subtraction, as the metadata of the graph say,
+and a neuron must fire at most once per tick. Under a constant drive u, its rate
+over T ticks is then within 1 / T of clip(u, 0, 1), the rate of our neurons; for
+long presentations, both networks approach the ANN of the same weights.
 """
 
 import dataclasses
@@ -37,6 +24,7 @@ import os
 import numpy as np
 
 from ssnn_jax import network
+from ssnn_jax import samples
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.layers import Conv
@@ -57,16 +45,12 @@ def to_graph(config: NetworkConfig, params: types.Params) -> nir.NIRGraph:
   """Builds the graph of a trained network.
 
   The read gains of inference are multiplied into the float32 weights, on their
-  grid if the network has `weight_bits`, which are
-  `[M, F]` in our layers; in NIR they are `[J, I]` in a dense layer and
-  `[F, C, height, width]` in a convolution.
+  grid if the network has `weight_bits`. Weights, `[M, F]` in our layers, are
+  `[J, I]` in a dense layer and `[F, C, height, width]` in a convolution.
 
   Args:
     config: a dense network, or one of `layers.Conv` and `layers.Dense`.
     params: its parameters.
-
-  Returns:
-    The graph.
 
   Raises:
     UserError: if NIR cannot represent the network, or the parameters are those
@@ -91,25 +75,19 @@ def to_graph(config: NetworkConfig, params: types.Params) -> nir.NIRGraph:
   if num_convolutions and layers[0].channel_axis != 0:
     shape = _channels_first(shape)
   nodes = {'input': nir.Input(input_type=np.array(shape))}
-  gain = np.float32(config.input_gain)
-  width = len(str(len(params)))
+  gain, width = np.float32(config.input_gain), len(str(len(params)))
+  samples.check_params(config, params)
   params = network.quantize(config, params)
-  rows = zip(layers, config.wirings, params, strict=True)
-  for index, (layer, wiring, own) in enumerate(rows, start=1):
+  rows = enumerate(zip(layers, config.wirings, params), start=1)
+  for index, (layer, wiring, (weights, biases)) in rows:
     # Files sort nodes by name, which is their order in the chain.
     name = f'layer_{index:0{width}}'
-    if np.shape(own.weights) != wiring.weights_shape:
-      raise types.UserError(
-        f'params have weights of shape {np.shape(own.weights)} in layer '
-        f'{index}, but the config asks for {wiring.weights_shape}; pass the '
-        'params of this network.'
-      )
     inputs, shape = shape, _channels_first(wiring.output_shape)
-    weights = gain * np.asarray(own.weights, np.float32)
-    biases, gain = np.array(own.biases, np.float32), np.float32(1)
+    weights = gain * np.asarray(weights, np.float32)
+    biases, gain = np.array(biases, np.float32), np.float32(1)
     if isinstance(layer, Conv):
       kernels = weights.reshape(*layer.kernel, -1, layer.features)
-      node = nir.Conv2d(
+      node = nodes[f'{name}_conv'] = nir.Conv2d(
         input_shape=inputs[1:],
         weight=kernels.transpose(3, 2, 0, 1).copy(),
         stride=layer.stride,
@@ -123,7 +101,6 @@ def to_graph(config: NetworkConfig, params: types.Params) -> nir.NIRGraph:
           f'kernel is {layer.kernel}, for which nir {nir.version} computes a '
           'wrong shape of the output; export a network with square kernels.'
         )
-      nodes[f'{name}_conv'] = node
     else:
       if len(wiring.input_shape) == 3:  # neurons of a convolution, flattened
         order = np.arange(wiring.num_inputs).reshape(wiring.input_shape)
@@ -143,9 +120,7 @@ def to_graph(config: NetworkConfig, params: types.Params) -> nir.NIRGraph:
 
 def _channels_first(shape):
   """Returns the shape in NIR of neurons `[H, W, F]`, `[H, W]` or `[J]`."""
-  if len(shape) == 2:
-    return 1, *shape
-  return shape[-1], *shape[:-1]
+  return (1, *shape) if len(shape) == 2 else (shape[-1], *shape[:-1])
 
 
 def write(path: str | os.PathLike, graph: nir.NIRGraph) -> None:

@@ -36,16 +36,9 @@ class PulseCurve(NamedTuple):
 
 
 def read_pulse_csv(path: str | os.PathLike) -> tuple[PulseCurve, ...]:
-  """Reads the curves of a CSV file.
+  """Reads the curves of a CSV file, with the columns of this module, in order.
 
-  Args:
-    path: the file, with the columns of this module.
-
-  Returns:
-    The curves, in the order of the file.
-
-  Raises:
-    UserError: if the file is missing, or its contents are no pulse response.
+  Raises a `UserError` if the file is missing, or is no pulse response.
   """
   path = pathlib.Path(path).expanduser()
   try:
@@ -59,7 +52,7 @@ def read_pulse_csv(path: str | os.PathLike) -> tuple[PulseCurve, ...]:
 
 def _split_curves(reader):
   """Returns the curves of the rows of a file."""
-  header = next(reader, [])
+  header, groups, last = next(reader, []), [], None
   # A name may be followed by a unit, as in `conductance (uS)`.
   names = [re.match('[a-z]*', name.strip().lower())[0] for name in header]
   is_known = set(_COLUMNS) <= set(names) <= {*_COLUMNS, *_OPTIONAL}
@@ -69,29 +62,30 @@ def _split_curves(reader):
       f'{" and ".join(_COLUMNS)}, and optionally {", ".join(_OPTIONAL)}, '
       'separated by commas, and numbers with decimal points.'
     )
-  groups, last = [], None
   for cells in filter(None, reader):
     try:
       row = dict(zip(names, map(str.strip, cells), strict=True))
-      numbers = [float(row[name]) for name in _COLUMNS]
+      reading = [float(row[name]) for name in _COLUMNS]
     except ValueError:
       raise UserError(
         f'line {reader.line_num} is {",".join(cells)}; expected a value '
         f'of each column, and numbers of {" and ".join(_COLUMNS)}.'
       ) from None
     labels = [row.get(name, '') for name in _OPTIONAL]
-    if not groups or labels != groups[-1][0] or numbers[0] < last:
+    if not groups or labels != groups[-1][0] or reading[0] < last:
       groups.append((labels, []))
-    groups[-1][1].append(numbers)
-    last = numbers[0]
+    groups[-1][1].append(reading)
+    last = reading[0]
   curves, counts = [], collections.Counter()
   for (word, _, device), rows in groups:
-    if 'direction' in names and word.lower() not in _IS_UP:
+    if 'direction' not in names:
+      word = 'down' if counts[device] % 2 else 'up'
+    if word.lower() not in _IS_UP:
       raise UserError(
         f'direction is {word}; expected one of {", ".join(_IS_UP)}.'
       )
     counts[device] += 1
-    is_up = _IS_UP.get(word.lower(), counts[device] % 2 == 1)
+    is_up = _IS_UP[word.lower()]
     curves.append(PulseCurve(*np.array(rows).T, is_up, device or '1'))
   if 'direction' not in names and not all(map(_moves, curves)):
     by_device(curves)
@@ -125,10 +119,9 @@ def by_device(curves: Iterable[PulseCurve]) -> dict[str, list[PulseCurve]]:
     raise UserError('there is no curve; expected up and down pulses.')
   for name, device in devices.items():
     values = np.sort(np.concatenate([curve.conductances for curve in device]))
-    gap, others = values[1] - values[0], values[1:]
-    if values[-1] - values[-2] > gap:
-      gap, others = values[-1] - values[-2], values[:-1]
-    if gap > np.ptp(others) and len(values) >= _MIN_READINGS:
+    first, last = values[1] - values[0], values[-1] - values[-2]
+    others = values[:-1] if last > first else values[1:]
+    if max(first, last) > np.ptp(others) and len(values) >= _MIN_READINGS:
       raise UserError(
         f'device {name} has a reading far from all others, which lie within '
         f'[{others[0]:g}, {others[-1]:g}]; correct or remove this row.'

@@ -1,7 +1,7 @@
 """Folders of networks and runs.
 
-`networks` saves and loads a network, `checkpoints` the states of a run;
-`files` has writes that survive a kill, and `provenance` digests and versions.
+`networks` saves and loads a network, `checkpoints` the states of a run; `files`
+has writes that survive a kill, and digests.
 """
 
 from ssnn_jax.runs.checkpoints import load_params

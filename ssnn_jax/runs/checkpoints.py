@@ -15,46 +15,53 @@ import os
 import pathlib
 import shutil
 from typing import Any
-from typing import NamedTuple
 
 import jax
 import numpy as np
 
 from ssnn_jax import training
 from ssnn_jax import types
-from ssnn_jax.runs import provenance
+from ssnn_jax.runs import files
 
 # Orbax is imported late: an eighth of a second.
-_FOLDER, _DISCARDED = 'checkpoints', 'discarded'
+_DISCARDED = 'discarded'
 _METRIC = 'accuracy'
 _NOT_EVALUATED = -1.0  # ranks below all accuracies
-
-
-class Checkpoint(NamedTuple):
-  """State and record of a run after an epoch."""
-
-  epoch: int  #: epochs completed
-  state: training.TrainState  #: NumPy arrays, with an axis of seeds
-  record: dict[str, Any]
 
 
 @contextlib.contextmanager
 def open_in(folder: str | os.PathLike) -> Iterator[Any]:
   """Opens the checkpoints of a run; all are written when the context ends.
 
-  Yields the manager of orbax; `files.exclusive_lock` locks the folder.
+  Yields the manager of orbax; the folder has one writer.
   """
-  path = pathlib.Path(folder, _FOLDER).absolute()
+  path = pathlib.Path(folder, files.CHECKPOINTS).absolute()
   path.mkdir(exist_ok=True)
-  shutil.rmtree(path / _DISCARDED, ignore_errors=True)
-  manager = _make_manager(path, cleanup=True)
+  # Of a killed process; that orbax itself removes them may fail by a race.
+  for left in (path / _DISCARDED, *path.glob('*.orbax-checkpoint-tmp*')):
+    shutil.rmtree(left, ignore_errors=True)
+  manager = _make_manager(path)
   try:
     yield manager
-    manager.wait_until_finished()
+    with _writing(path):
+      manager.wait_until_finished()
   finally:
     with contextlib.suppress(Exception):  # the wait has raised the same error
       manager.close()
     shutil.rmtree(path / _DISCARDED, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _writing(path):
+  """Raises `UserError` if a checkpoint cannot be written."""
+  try:
+    yield
+  except Exception as error:  # of many types
+    reason = str(error).partition('\n')[0][:100].rstrip('. ')
+    raise types.UserError(
+      f'{path} cannot be written ({reason or type(error).__name__}); free disk '
+      'space, and repeat the command to continue from the checkpoint before.'
+    ) from error
 
 
 def save(
@@ -66,52 +73,50 @@ def save(
 ) -> None:
   """Copies a state and its record, and starts to write their checkpoint.
 
-  Args:
-    manager: the checkpoints, from `open_in`.
-    state: state of S seeds, as NumPy arrays.
-    seeds: the seeds.
-    record: the record so far, a JSON object.
-    accuracy: mean accuracy of an evaluation after this epoch; None without.
+  The state is that of S seeds, as NumPy arrays; the record so far is a JSON
+  object; the mean accuracy is that of an evaluation after this epoch, if any.
   """
   import orbax.checkpoint as ocp
 
-  manager.wait_until_finished()
+  with _writing(manager.directory):
+    manager.wait_until_finished()
   shutil.rmtree(manager.directory / _DISCARDED, ignore_errors=True)
   progress = {
     'seeds': list(seeds),
     'record': copy.deepcopy(record),  # written while training goes on
-    'sha256': provenance.sha256(state),
-    'params_sha256': provenance.sha256(state.params),
+    'sha256': files.sha256(state),
+    'params_sha256': files.sha256(state.params),
   }
-  manager.save(
-    int(state.epoch[0]),
-    args=ocp.args.Composite(
-      state=ocp.args.StandardSave(state),
-      progress=ocp.args.JsonSave(progress),
-    ),
-    metrics={_METRIC: _NOT_EVALUATED if accuracy is None else accuracy},
-  )
+  with _writing(manager.directory):
+    manager.save(
+      int(state.epoch[0]),
+      args=ocp.args.Composite(
+        state=ocp.args.StandardSave(state),
+        progress=ocp.args.JsonSave(progress),
+      ),
+      metrics={_METRIC: _NOT_EVALUATED if accuracy is None else accuracy},
+    )
 
 
-def restore(manager: Any, like: training.TrainState) -> Checkpoint | None:
-  """Restores the last checkpoint, with the shapes of a state; None without any.
+def restore(
+  manager: Any, like: training.TrainState
+) -> tuple[training.TrainState, dict[str, Any]] | None:
+  """Restores the state and the record of the last checkpoint, if there is one.
 
-  Raises `UserError` if it is damaged.
+  The state has the shapes of `like`. Raises `UserError` if it is damaged.
   """
   epoch = manager.latest_step()
   if epoch is None:
     return None
   state, progress = _read(manager, epoch, like)
-  return Checkpoint(epoch, state, progress['record'])
+  return state, progress['record']
 
 
 def last_epoch(folder: str | os.PathLike) -> int | None:
   """Returns the epoch of the last checkpoint of a run; None without any."""
-  path = pathlib.Path(folder, _FOLDER).absolute()
-  if not path.is_dir():
-    return None
-  with _make_manager(path, cleanup=False) as manager:
-    return manager.latest_step()
+  paths = pathlib.Path(folder, files.CHECKPOINTS).glob('*')
+  epochs = [int(path.name) for path in paths if path.name.isdecimal()]
+  return max(epochs, default=None)
 
 
 def load_params(
@@ -121,23 +126,16 @@ def load_params(
 
   Raises `UserError` if there is no checkpoint, no such seed, or it is damaged.
   """
-  path = pathlib.Path(folder, _FOLDER).absolute()
-  epoch = None
-  if path.is_dir():
-    with _make_manager(path, cleanup=False) as manager:
-      epoch = manager.best_step() if best else manager.latest_step()
-      if epoch is not None:
-        params, progress = _read(manager, epoch)
-  if epoch is None:
-    raise types.UserError(
-      f'{path} holds no checkpoint; give the folder of a run that has written '
-      'one.'
-    )
+  path = pathlib.Path(folder, files.CHECKPOINTS).absolute()
+  if last_epoch(folder) is None:
+    raise types.UserError(f'{path} holds no checkpoint yet; train the run.')
+  with _make_manager(path) as manager:
+    epoch = manager.best_step() if best else manager.latest_step()
+    params, progress = _read(manager, epoch)
   seeds = progress['seeds']
   if seed not in (None, *seeds):
     raise types.UserError(
-      f'{folder} holds no seed {seed}; choose one of '
-      f'{", ".join(map(str, seeds))}.'
+      f'{folder} holds no seed {seed}; choose one of {seeds}.'
     )
   index = 0 if seed is None else seeds.index(seed)
   return jax.tree.map(lambda leaf: np.asarray(leaf[index]), params)
@@ -159,7 +157,7 @@ def _read(manager, epoch, like=None):
         types.LayerParams(**layer) if isinstance(layer, dict) else layer
         for layer in state['params']  # arrays are weights of a chip
       )
-    if provenance.sha256(state) != progress[name]:
+    if files.sha256(state) != progress[name]:
       raise ValueError('its arrays have changed since they were written')
   except Exception as error:  # of many types and lengths
     reason = str(error).partition('\n')[0][:100].rstrip('. ')
@@ -171,7 +169,7 @@ def _read(manager, epoch, like=None):
   return state, progress
 
 
-def _make_manager(path, cleanup):
+def _make_manager(path):
   import orbax.checkpoint as ocp
 
   policies = ocp.checkpoint_managers
@@ -185,6 +183,6 @@ def _make_manager(path, cleanup):
     # checkpoints are moved out of it instead of deleted in place.
     todelete_subdir=_DISCARDED,
     create=False,
-    cleanup_tmp_directories=cleanup,
+    cleanup_tmp_directories=False,
   )
   return ocp.CheckpointManager(path, options=options)

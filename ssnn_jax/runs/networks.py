@@ -2,12 +2,12 @@
 
 The file `network.npz` has arrays of NumPy: the text `config`, all fields of a
 configuration as JSON; the text `version`; and `weights_0`, `biases_0`, and so
-on. A run of the commands writes the same file without parameters, which are in
-its checkpoints. A process that is killed leaves the file before or the file
-after.
+on. A run of the commands has its parameters in its checkpoints instead.
 """
 
+from collections.abc import Mapping
 import dataclasses
+import functools
 import io
 import json
 import os
@@ -15,16 +15,18 @@ import pathlib
 from typing import Any
 from typing import NamedTuple
 
+import jax
 import numpy as np
 
+from ssnn_jax import chip
 from ssnn_jax import layers
+from ssnn_jax import network
 from ssnn_jax import types
 from ssnn_jax import version
 from ssnn_jax.chip.config import ChipConfig
 from ssnn_jax.config import NetworkConfig
 from ssnn_jax.runs import checkpoints
 from ssnn_jax.runs import files
-from ssnn_jax.simulation import samples
 
 NETWORK = 'network.npz'
 _KINDS = {
@@ -47,49 +49,33 @@ def save(
 ) -> None:
   """Saves a network to a folder, which `load` reads; replaces the one in it.
 
-  Args:
-    folder: the folder, which is created if it does not exist.
-    config: the configuration of the network.
-    params: its parameters, as `fit` returns them in `state.params`.
+  The parameters are those that `fit` returns in `state.params`.
 
   Raises:
     UserError: if the configuration has functions or layers of your own, the
-      parameters are not those of the network, or the folder cannot be written.
-
-  Example:
-    >>> config = ssnn_jax.NetworkConfig((64, 20, 10), num_steps=32)
-    >>> params = ssnn_jax.ssnn(config).init(jax.random.key(0))
-    >>> ssnn_jax.save('digits', config, params)  # doctest: +SKIP
-    >>> config, params = ssnn_jax.load('digits')  # doctest: +SKIP
+      parameters are not those of the network, or a run is in the folder.
   """
   folder = pathlib.Path(folder).expanduser()
-  if isinstance(config, NetworkConfig):
-    samples.check_params(config, params)
-  arrays = {}
-  for index, layer in enumerate(params):
-    if isinstance(layer, types.LayerParams):
-      arrays[f'biases_{index}'] = np.asarray(layer.biases)
-      layer = layer.weights
-    arrays[f'weights_{index}'] = np.asarray(layer)
-  for name, array in arrays.items():
-    if array.dtype.kind not in 'fi':
-      raise types.UserError(
-        f'{name} are {array.dtype}, which files of NumPy do not have; convert '
-        'them to float32.'
-      )
+  arrays = {name: np.asarray(x) for name, x in _name(params).items()}
+  _check(arrays, _name(_init_shapes(config)))
   if checkpoints.last_epoch(folder) is not None:
     raise types.UserError(
       f'{folder} is the folder of a run, whose parameters are in its '
       'checkpoints; choose another folder.'
     )
-  _write(folder, config, arrays)
+  write(folder, config, arrays)
 
 
-def write_config(
-  folder: pathlib.Path, config: NetworkConfig | ChipConfig
+def write(
+  folder: pathlib.Path,
+  config: NetworkConfig | ChipConfig,
+  arrays: Mapping[str, np.ndarray],
 ) -> None:
-  """Writes the configuration of a network whose parameters are checkpoints."""
-  _write(folder, config, {})
+  """Writes the file of a network, without arrays if it has checkpoints."""
+  text, content = json.dumps(config, default=_to_json), io.BytesIO()
+  np.savez(content, version=version.__version__, config=text, **arrays)
+  folder.mkdir(parents=True, exist_ok=True)
+  files.write_atomically(folder / NETWORK, content.getvalue())
 
 
 def load(
@@ -98,8 +84,7 @@ def load(
   """Loads a network that `save` has written, or that a run has trained.
 
   Args:
-    folder: a folder that `save` has written, or the folder of a run, which may
-      still be training.
+    folder: of `save` or of a run, which may still be training.
     seed: one of the seeds of a run; None for the first.
     best: whether to load the parameters of the best evaluation of a run (of the
       mean over seeds), not the last.
@@ -107,7 +92,7 @@ def load(
   Returns:
     The configuration, for `ssnn` or, of the chip, `chip.make_network`; and the
     parameters, for `Network.infer` or `training.init_state`. A run with
-    `--method=bp` has trained `ann` of the configuration.
+    `--method=bp` or `relu` has trained `ann` of the configuration.
 
   Raises:
     UserError: if the folder holds no network or no such seed, or is damaged.
@@ -119,72 +104,89 @@ def load(
       f'{folder} holds no network; give a folder that ssnn_jax.save has '
       'written, or the folder of a run.'
     )
+  written = version.__version__
   try:
     with np.load(path) as file:
       arrays = dict(file)  # the archive has checksums
-    written, text = (str(arrays.pop(name)) for name in ('version', 'config'))
+    written = str(arrays.pop('version'))
+    text = str(arrays.pop('config'))
+    config = json.loads(text, object_hook=_from_json)
+    expected = _init_shapes(config)
+    if arrays:
+      _check(arrays, _name(expected))
   except Exception as error:  # zip, zlib and NumPy raise many types
-    reason = getattr(error, 'strerror', None) or str(error).rstrip('.')
+    problem = str(error).rstrip('.') or type(error).__name__
     raise types.UserError(
-      f'{path} is damaged ({reason}); restore the file, or save the network '
-      'again.'
-    ) from None
-  try:
-    config = _decode(json.loads(text))
-  except (LookupError, TypeError, types.UserError) as error:
-    reason = str(error).rstrip('.')
-    raise types.UserError(
-      f'{path} has a configuration that this version does not know ({reason}); '
-      f'use version {written} of ssnn_jax, which wrote the file.'
-    ) from None
+      f'{path} is damaged ({problem}); restore the file, save the network '
+      f'again, or use version {written} of ssnn_jax.'
+    ) from error
   if not arrays:
     params = checkpoints.load_params(folder, seed=seed, best=best)
-    return SavedNetwork(config, params)
-  if seed is not None or best:
+  elif seed is not None or best:
     raise types.UserError(
-      f'{folder} holds one network; leave out seed and best, which choose a '
-      'network of a run.'
+      f'{folder} holds one network, and no run; leave out seed and best.'
     )
-  params = tuple(
-    types.LayerParams(arrays[f'weights_{i}'], arrays[f'biases_{i}'])
-    if isinstance(config, NetworkConfig)
-    else arrays[f'weights_{i}']
-    for i in range(len(config.layer_sizes) - 1)
-  )
+  else:
+    leaves = [arrays[name] for name in _name(expected)]
+    params = jax.tree.unflatten(jax.tree.structure(expected), leaves)
   return SavedNetwork(config, params)
 
 
-def _write(folder, config, arrays):
-  text, content = json.dumps(_encode('config', config)), io.BytesIO()
-  np.savez(content, version=version.__version__, config=text, **arrays)
-  with files.convert_os_errors(folder):
-    folder.mkdir(parents=True, exist_ok=True)
-  files.write_atomically(folder / NETWORK, content.getvalue())
+def _name(params):
+  """Returns the arrays of parameters by their names in a file."""
+  arrays = {}
+  for (layer, *field), leaf in jax.tree.leaves_with_path(params):
+    name = field[0].name if field else 'weights'  # of a chip
+    arrays[f'{name}_{layer.idx}'] = leaf
+  return arrays
 
 
-def _encode(name, value):
-  """Converts a value of a configuration to a value of JSON."""
-  if type(value) is tuple:
-    return [_encode(name, item) for item in value]
-  if type(value) in _KINDS.values():
-    fields = dataclasses.fields(value)
-    encoded = {f.name: _encode(f.name, getattr(value, f.name)) for f in fields}
-    return {'type': type(value).__name__} | encoded
-  if isinstance(value, np.generic):
-    value = value.item()
-  if value is None or isinstance(value, bool | int | float | str):
-    return value
-  raise types.UserError(
-    f'{name} has a {type(value).__name__} of your own, which no file can hold; '
-    'save the parameters alone: numpy.savez(file, *jax.tree.leaves(params)).'
+def _init_shapes(config):
+  """Returns the shapes of the parameters of a network."""
+  init = functools.partial(chip.init_weights, config)
+  if isinstance(config, NetworkConfig):
+    init = network.ssnn(config).init
+  return jax.eval_shape(init, jax.random.key(0))
+
+
+def _check(arrays, expected):
+  """Refuses arrays that are not the parameters of a network, by their names."""
+  shapes, wanted = (
+    {name: own.shape for name, own in named.items()}
+    for named in (arrays, expected)
   )
+  if shapes != wanted:
+    raise types.UserError(
+      f'params have the shapes {shapes}; the network has {wanted}.'
+    )
+  for name, array in arrays.items():
+    if array.dtype.kind not in 'fi' or not np.isfinite(array).all():
+      raise types.UserError(
+        f'{name} of params are {array.dtype}, or NaN or infinite; expected '
+        'finite numbers, as of init and fit.'
+      )
 
 
-def _decode(value):
-  """Converts a value of JSON to a value of a configuration."""
-  if isinstance(value, list):
-    return tuple(map(_decode, value))
-  if not isinstance(value, dict):
-    return value
-  fields = {k: _decode(v) for k, v in value.items() if k != 'type'}
-  return _KINDS[value['type']](**fields)
+def _to_json(value):
+  """Converts what JSON lacks: configurations, layers, and numbers of NumPy."""
+  if isinstance(value, np.generic):
+    return value.item()
+  if type(value) not in _KINDS.values():
+    raise types.UserError(
+      f'config has a {type(value).__name__} of your own, which no file can '
+      'hold; save the parameters alone: numpy.savez(file, '
+      '*jax.tree.leaves(params)).'
+    )
+  fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+  return {'type': type(value).__name__} | fields
+
+
+def _from_json(value):
+  """Makes a configuration or a layer of an object of JSON."""
+  kind = _KINDS[value.pop('type')]
+  return kind(
+    **{
+      name: tuple(field) if isinstance(field, list) else field
+      for name, field in value.items()
+    }
+  )

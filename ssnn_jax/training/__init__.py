@@ -1,13 +1,11 @@
 """The training loop, comparisons, metrics, rasters and data parallelism."""
 
-from ssnn_jax.training import activity
 from ssnn_jax.training import loop
-from ssnn_jax.training import raster
 from ssnn_jax.training import statistics
-from ssnn_jax.training.comparison import Comparison
-from ssnn_jax.training.comparison import compare
+from ssnn_jax.training.fit import Comparison
 from ssnn_jax.training.fit import FitResult
 from ssnn_jax.training.fit import History
+from ssnn_jax.training.fit import compare
 from ssnn_jax.training.fit import fit
 from ssnn_jax.training.loop import make_evaluate
 from ssnn_jax.training.loop import make_train_epoch
@@ -15,7 +13,6 @@ from ssnn_jax.training.state import Stream
 from ssnn_jax.training.state import TrainState
 from ssnn_jax.training.state import init_state
 from ssnn_jax.training.state import make_optimizer
-from ssnn_jax.training.state import stream_key
 
 __all__ = (
   'Comparison',
@@ -23,7 +20,6 @@ __all__ = (
   'History',
   'Stream',
   'TrainState',
-  'activity',
   'compare',
   'fit',
   'init_state',
@@ -31,7 +27,5 @@ __all__ = (
   'make_evaluate',
   'make_optimizer',
   'make_train_epoch',
-  'raster',
   'statistics',
-  'stream_key',
 )

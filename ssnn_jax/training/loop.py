@@ -1,45 +1,51 @@
 """The training loop: epochs of several seeds at once, and their evaluations.
 
-In reading order: `run` trains epoch by epoch with the compiled functions of
-`make_programs`, which lift `make_train_epoch` and `make_evaluate`, pure
-functions of one seed, over S seeds: `jax.vmap` trains all of them in one
-program, on the same data, and the devices of a mesh share each batch.
+`run` trains epoch by epoch with the compiled functions of `make_programs`:
+`make_train_epoch` and `make_evaluate`, pure functions of one seed, which
+`over_seeds` lifts over S seeds, and whose batches the devices of a mesh share.
+
+All devices run the same program on the same arguments and return the same
+result. In between, each processes its own shard of each batch. What is random
+depends on the position of a sample in the full batch. Integer coincidences of
+stochastic neurons are summed exactly, so that weights do not depend on the
+number of devices, provided that the products of one sample are rounded alike;
+sums of floats, as of the ANN and of bipolar neurons, do in their last bits.
 """
 
 from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Sequence
+import functools
 from typing import Any
 from typing import NamedTuple
 
-import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
+import optax
 
 from ssnn_jax import types
 from ssnn_jax.hardware import devices
 from ssnn_jax.training import metrics
-from ssnn_jax.training import sharding
 from ssnn_jax.training import state as state_lib
 from ssnn_jax.training.state import Stream
 
+AXIS = 'batch'  # of the devices of a mesh
 _EVAL_BATCH_SIZE = 256
 
 Split = tuple[jax.Array, jax.Array]  # inputs and labels
 
 
-@flax.struct.dataclass
-class EpochMetrics:
-  """Training metrics of one epoch, averaged over its samples."""
-
-  loss: jax.Array  #: cross-entropy of the final potentials, in nats
-  accuracy: jax.Array  #: fraction of samples classified as their label
-
-
 class Programs(NamedTuple):
-  """Compiled functions of the states of S seeds, with a leading axis S."""
+  """Compiled functions of S seeds; states and results have a leading axis S.
 
-  train_epoch: Callable  #: (state, split) -> (state, EpochMetrics); donates
+  A `split` is inputs and labels, which the seeds share.
+  """
+
+  start: Callable  #: (seeds, ...) -> state before the first epoch
+  train_epoch: Callable  #: (state, split) -> (state, loss, accuracy); donates
   evaluate: Callable  #: (state, split) -> Accuracy
+  observe: Callable | None = None  #: (state, split) -> Activity; of commands
 
 
 class Epoch(NamedTuple):
@@ -47,7 +53,8 @@ class Epoch(NamedTuple):
 
   number: int  #: epochs trained so far
   state: state_lib.TrainState  #: after the epoch; the next epoch deletes it
-  metrics: EpochMetrics
+  loss: jax.Array  #: mean cross-entropy of the final potentials, in nats
+  train_accuracy: jax.Array  #: mean while the weights were trained
   accuracy: metrics.Accuracy | None  #: None: not evaluated after the epoch
 
 
@@ -59,7 +66,7 @@ def run(
   num_epochs: int,
   eval_every: int = 1,
 ) -> Iterator[Epoch]:
-  """Trains seeds epoch by epoch.
+  """Trains seeds epoch by epoch; yields each as soon as it is trained.
 
   Args:
     programs: the functions of the loop.
@@ -70,44 +77,44 @@ def run(
       that the state was trained before.
     eval_every: number of epochs between evaluations; 0 evaluates after the
       last epoch only.
-
-  Yields:
-    The results of each epoch, as soon as the epoch is trained.
-
-  docs/training_loop.md has an example.
   """
   first = int(jax.device_get(state.epoch)[0])
   for number in range(first + 1, num_epochs + 1):
-    state, means = programs.train_epoch(state, train_set)
+    state, *means = programs.train_epoch(state, train_set)
     is_due = number == num_epochs or (eval_every and number % eval_every == 0)
     accuracy = None
     if is_due and eval_set is not None:
       accuracy = programs.evaluate(state, eval_set)
-    yield Epoch(number, state, means, accuracy)
+    yield Epoch(number, state, *means, accuracy)
 
 
+@functools.lru_cache(maxsize=8)
 def make_programs(
-  make_network: Callable[[jax.Array], types.Network],
+  network: types.Network | Callable[[jax.Array], types.Network],
   optimizer: state_lib.Optimizer,
   batch_size: int,
   *,
   ann: types.Network | None = None,
   mesh: jax.sharding.Mesh | None = None,
 ) -> Programs:
-  """Makes the functions of the loop; each is compiled when first called.
+  """Makes the functions of the loop, the same for the same arguments.
+
+  Each is compiled when it is first called.
 
   Args:
-    make_network: `(key) -> Network`, with the key of the seed.
+    network: the network, or a function of the key of a seed that returns it.
     optimizer: an optax transformation, or the devices that store the weights.
     batch_size: number of samples in a batch.
     ann: the ANN with the same parameters, for `Accuracy.rate`; or None.
-    mesh: the devices that share each batch, from `sharding.make_mesh`; the
-      networks must be built with its axis. None is one device without an axis.
-
-  Returns:
-    The functions.
+    mesh: the devices that share each batch, from `make_mesh`; the networks must
+      be built with its axis. None is one device without an axis.
   """
-  axis_name = None if mesh is None else sharding.AXIS
+  axis_name = None if mesh is None else AXIS
+  make_network = network if callable(network) else lambda key: network
+
+  def start(seed):
+    network = make_network(jax.random.key(seed))
+    return state_lib.init_state(network, optimizer, seed)
 
   def train_epoch(state, split):
     network = make_network(state.key)
@@ -117,10 +124,11 @@ def make_programs(
   def evaluate(state, split):
     network = make_network(state.key)
     evaluate = make_evaluate(network, ann, _EVAL_BATCH_SIZE, axis_name)
-    key = state_lib.stream_key(state.key, Stream.EVALUATE)
+    key = jax.random.fold_in(state.key, Stream.EVALUATE)
     return evaluate(state.params, key, *split)
 
   return Programs(
+    over_seeds(start, (0,), mesh=mesh),
     over_seeds(train_epoch, mesh=mesh, donate_argnums=0),
     over_seeds(evaluate, mesh=mesh),
   )
@@ -139,11 +147,9 @@ def over_seeds(
     function: the function; by default of a state and a split.
     in_axes: 0 for arguments of each seed, such as the first, and None for
       arguments that the seeds share.
-    mesh: the devices that run the function, which may use `sharding.AXIS`.
+    mesh: the devices that run the function, which may use `AXIS`, with
+      equal arguments and results. None is one device without an axis.
     **options: options of `jax.jit`.
-
-  Returns:
-    The function of S seeds.
   """
 
   def apply(*args):
@@ -157,7 +163,46 @@ def over_seeds(
     result = function(*of_seed)
     return jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], result)
 
-  return sharding.run_on(mesh, apply, **options)
+  if mesh is not None:
+    spec = jax.sharding.PartitionSpec()  # equal on all devices
+    # The check of equality needs annotations in every scan.
+    apply = jax.shard_map(
+      apply, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False
+    )
+  return jax.jit(apply, **options)
+
+
+def make_mesh(
+  batch_size: int, devices: Sequence[jax.Device] | None = None
+) -> jax.sharding.Mesh:
+  """Builds the mesh of the given devices, or of all devices, with `AXIS`.
+
+  Raises `UserError` if the number of devices does not divide the batch size.
+  """
+  devices = jax.devices() if devices is None else devices
+  if batch_size % len(devices):
+    raise types.UserError(
+      f'batch_size={batch_size} cannot be shared evenly by {len(devices)} '
+      'devices; make it a multiple of their number, or use fewer devices.'
+    )
+  return jax.sharding.Mesh(np.array(devices), (AXIS,))
+
+
+def replicate(mesh: jax.sharding.Mesh, tree: Any) -> Any:
+  """Copies arrays to all devices of a mesh."""
+  spec = jax.sharding.PartitionSpec()
+  return jax.device_put(tree, jax.sharding.NamedSharding(mesh, spec))
+
+
+def own_positions(batch_size: int, axis_name: str | None) -> jax.Array:
+  """Returns the positions in a batch of one of D devices, `[ceil(B / D)]`.
+
+  Those of the last devices may be beyond the batch. Without an axis, all.
+  """
+  if axis_name is None:
+    return jnp.arange(batch_size)
+  size = -(-batch_size // jax.lax.axis_size(axis_name))
+  return jax.lax.axis_index(axis_name) * size + jnp.arange(size)
 
 
 def make_train_epoch(
@@ -165,24 +210,19 @@ def make_train_epoch(
   optimizer: state_lib.Optimizer,
   batch_size: int,
   axis_name: str | None = None,
-) -> Callable[..., tuple[state_lib.TrainState, EpochMetrics]]:
+) -> Callable[..., tuple[state_lib.TrainState, jax.Array, jax.Array]]:
   """Builds the function that trains one epoch of one seed.
 
-  Each epoch visits the samples in a new random order, and leaves out the
-  samples beyond the last full batch.
+  It is `(state, inputs, labels) -> (state, loss, accuracy)`, and pure; loss and
+  accuracy are means over the samples. Each epoch visits them in a new random
+  order, and leaves out those beyond the last full batch.
 
   Args:
     network: the network to train.
-    optimizer: an optax transformation, or a `Device` of resistive synapses.
+    optimizer: an optax transformation, or the devices that store the weights.
     batch_size: number of samples in a batch.
-    axis_name: mesh axis of the accelerators that share each batch; the network
-      must be built with the same axis. Every accelerator receives all data.
-
-  Returns:
-    The pure function `(state, inputs, labels) -> (state, EpochMetrics)`. When
-    traced, it raises `UserError` if a batch is larger than the dataset, or if
-    `optimizer` needs separate counts of positive and negative errors and the
-    network counts their difference.
+    axis_name: mesh axis of the accelerators that share each batch, with which
+      the network was built. Every accelerator receives all data.
 
   Example:
     >>> network = ssnn_jax.ssnn(ssnn_jax.NetworkConfig((2, 2), num_steps=32))
@@ -191,51 +231,49 @@ def make_train_epoch(
     >>> state = ssnn_jax.training.init_state(network, optimizer, seed=0)
     >>> inputs, labels = jnp.tile(jnp.eye(2), (32, 1)), jnp.arange(64) % 2
     >>> for _ in range(4):
-    ...   state, metrics = jax.jit(train)(state, inputs, labels)
-    >>> int(state.epoch), float(metrics.accuracy)
+    ...   state, loss, accuracy = jax.jit(train)(state, inputs, labels)
+    >>> int(state.epoch), float(accuracy)
     (4, 1.0)
   """
   device = devices.as_device(optimizer)
 
   def train_epoch(state, inputs, labels):
     inputs, labels = jnp.asarray(inputs), jnp.asarray(labels)
-    num_batches = len(inputs) // batch_size
-    if not num_batches:
+    batches = choose_batches(state, len(inputs), batch_size)
+    if not len(batches):
       raise types.UserError(
         f'batch_size={batch_size} is larger than the training data of '
         f'{len(inputs)} samples; use a smaller batch_size.'
       )
-    present_key, pulse_key = (
-      jax.random.fold_in(state_lib.stream_key(state.key, stream), state.epoch)
+    epoch_keys = [
+      jax.random.fold_in(jax.random.fold_in(state.key, stream), state.epoch)
       for stream in (Stream.PRESENT, Stream.PULSE)
-    )
-    batches = choose_batches(state, len(inputs), batch_size)
-    shards = sharding.local_shard(batches, axis_name)
+    ]
+    shards = batches[:, own_positions(batch_size, axis_name)]
 
     def train_batch(carry, index_and_samples):
       index, samples = index_and_samples
-      batch = inputs[samples], labels[samples]
-      keys = [
-        jax.random.fold_in(key, index) for key in (present_key, pulse_key)
-      ]
-      carry, inference = _train_batch(network, device, keys, carry, *batch)
-      predicted = metrics.predict(inference, network.readout)
-      correct = predicted == labels[samples]
-      return carry, EpochMetrics(
-        loss=metrics.cross_entropy(inference, labels[samples]),
-        accuracy=correct.astype(jnp.float32),
+      keys = [jax.random.fold_in(key, index) for key in epoch_keys]
+      targets = labels[samples]
+      carry, inference = device.learn(
+        network, keys, carry, inputs[samples], targets
       )
+      losses = optax.softmax_cross_entropy_with_integer_labels(
+        inference.potential, targets
+      )
+      correct = metrics.predict(inference, network.readout) == targets
+      return carry, (losses, correct.astype(jnp.float32))
 
     (params, opt_state), samples = jax.lax.scan(
       train_batch,
       (state.params, state.opt_state),
-      (jnp.arange(num_batches), shards),
+      (jnp.arange(len(batches)), shards),
     )
-    samples = sharding.gather_shards(samples, axis_name)
-    state = state.replace(
-      params=params, opt_state=opt_state, epoch=state.epoch + 1
-    )
-    return state, jax.tree.map(jnp.mean, samples)
+    means = jax.tree.map(jnp.mean, samples)
+    if axis_name:
+      means = jax.lax.pmean(means, axis_name)
+    epoch = state.epoch + 1
+    return state_lib.TrainState(params, opt_state, state.key, epoch), *means
 
   return train_epoch
 
@@ -244,49 +282,11 @@ def choose_batches(
   state: state_lib.TrainState, num_samples: int, batch_size: int
 ) -> jax.Array:
   """Returns the samples of each batch of the next epoch, `[N // B, B]`."""
-  key = state_lib.stream_key(state.key, Stream.ORDER)
-  order = jax.random.permutation(
-    jax.random.fold_in(key, state.epoch), num_samples
-  )
+  key = jax.random.fold_in(state.key, Stream.ORDER)
+  key = jax.random.fold_in(key, state.epoch)
+  order = jax.random.permutation(key, num_samples)
   num_batches = num_samples // batch_size
   return order[: num_batches * batch_size].reshape(num_batches, batch_size)
-
-
-def _train_batch(network, device, keys, carry, inputs, labels):
-  """Presents a batch and updates the parameters and the optimizer state."""
-  present_key, pulse_key = keys
-  params, opt_state = carry
-  if network.learn_online:  # a chip updates its weights during the batch
-    return network.learn_online(
-      params,
-      present_key,
-      inputs,
-      labels,
-      lambda _, *args: device.update(pulse_key, *args),
-      opt_state,
-    )
-  pulse_gradient = device.pulse_gradient(opt_state)
-  if pulse_gradient is None and not device.separate_signs:
-    gradient, inference = jax.grad(network.loss, has_aux=True)(
-      params, present_key, inputs, labels
-    )
-    update = types.exact_update(gradient)
-    return device.update(pulse_key, update, opt_state, params), inference
-  if network.learn is None:
-    raise types.UserError(
-      'the devices move by pulses, coincidences of spikes that this network '
-      "does not count; build it with neuron='stochastic'."
-    )
-  update, inference = network.learn(
-    params, present_key, inputs, labels, pulse_gradient=pulse_gradient
-  )
-  if device.separate_signs and update.negative is None:
-    raise types.UserError(
-      'the devices need separate counts of positive and negative errors, but '
-      'the network counts only their difference; build the network with '
-      'ssnn(config, separate_signs=True).'
-    )
-  return device.update(pulse_key, update, opt_state, params), inference
 
 
 def make_evaluate(
@@ -297,43 +297,36 @@ def make_evaluate(
 ) -> Callable[..., metrics.Accuracy]:
   """Builds the function that evaluates the parameters of one seed.
 
-  Args:
-    network: the network to evaluate.
-    ann: the ANN with the same parameters, for `Accuracy.rate`; or None.
-    batch_size: number of samples in a batch; the last batch is padded.
-    axis_name: as for `make_train_epoch`, for both networks.
-
-  Returns:
-    The pure function `(params, key, inputs, labels) -> Accuracy`.
+  It is `(params, key, inputs, labels) -> Accuracy`, and pure. The ANN is as for
+  `make_programs`, the mesh axis of both networks as for `make_train_epoch`. The
+  last batch is padded.
   """
 
   def evaluate(params, key, inputs, labels):
     inputs, labels = jnp.asarray(inputs), jnp.asarray(labels)
     size = len(inputs)
-    num_batches = -(-size // batch_size)
-    batches = jnp.arange(num_batches * batch_size)
-    batches = batches.reshape(num_batches, batch_size)
-    shards = sharding.local_shard(batches, axis_name, padding=size)
+    positions = own_positions(batch_size, axis_name)
 
-    def count_correct(index_and_batch):
-      """Counts the correct predictions in one batch, without its padding."""
-      index, batch = index_and_batch
+    def count_correct(index):
+      numbers = index * batch_size + positions
+      is_counted = (positions < batch_size) & (numbers < size)
+      samples = jnp.minimum(numbers, size - 1)
       batch_key = jax.random.fold_in(key, index)
-      samples = jnp.minimum(batch, size - 1)
       inference = network.infer(params, batch_key, inputs[samples])
-      readouts = ['winner', 'potential']
-      readouts += ['largest'] * (inference.largest_counts is not None)
-      predicted = {name: metrics.predict(inference, name) for name in readouts}
+      predicted = {
+        name: metrics.predict(inference, name)
+        for name in ('winner', 'potential')
+      }
       predicted['default'] = predicted[network.readout]
       if ann is not None:
         of_ann = ann.infer(params, batch_key, inputs[samples])
         predicted['rate'] = metrics.predict(of_ann, 'potential')
       return {
-        name: jnp.sum((classes == labels[samples]) & (batch < size))
+        name: jnp.sum((classes == labels[samples]) & is_counted)
         for name, classes in predicted.items()
       }
 
-    counts = jax.lax.map(count_correct, (jnp.arange(num_batches), shards))
+    counts = jax.lax.map(count_correct, jnp.arange(-(-size // batch_size)))
     correct = {name: jnp.sum(count) for name, count in counts.items()}
     if axis_name:
       correct = jax.lax.psum(correct, axis_name)

@@ -6,7 +6,7 @@ from matplotlib import figure
 import numpy as np
 
 from ssnn_jax import types
-from ssnn_jax.training.raster import Raster
+from ssnn_jax.observe import Raster
 
 # Of spikes, of error spikes to fire less, and to fire more, from the palette of
 # Okabe and Ito for colour-blind readers.
@@ -21,6 +21,8 @@ def draw(
 ) -> figure.Figure:
   """Draws the spikes of a layer of neurons, and below them its error spikes.
 
+  Each is a panel of neurons against ticks.
+
   Args:
     recorded: the spikes of a presentation.
     layer: layer of neurons, as in `layer_sizes`: 0 has the inputs, which have
@@ -29,18 +31,6 @@ def draw(
     neurons: index of an array in the shape of the layer, such as `slice(20)`
       or, for feature 3 of a convolution, `np.s_[..., 3]`. With None, the most
       active of a layer of more than 32 neurons.
-
-  Returns:
-    The figure: neurons against ticks. Vertical lines are the borders of windows
-    of several ticks.
-
-  Raises:
-    UserError: if there is no such layer, or there are no such neurons.
-
-  Example:
-    >>> from ssnn_jax.training import raster_plot
-    >>> figure = raster_plot.draw(recorded, layer=1)  # doctest: +SKIP
-    >>> figure.savefig('layer-1.png')  # doctest: +SKIP
   """
   last = len(recorded.errors)
   if layer not in range(last + 1):
@@ -66,10 +56,7 @@ def draw(
     less, more = 'error spikes to fire less', 'to fire more'
     _plot(axes, train > 0, FIRE_LESS, -0.23, 0.45, less)
     _plot(axes, train < 0, FIRE_MORE, 0.23, 0.45, more)
-  ticks = 'tick'
-  if 1 < recorded.window < num_ticks:
-    ticks = f'tick; lines are borders of windows of {recorded.window} ticks'
-  panels[-1].set(xlabel=ticks, xlim=(-0.5, num_ticks - 0.5))
+  panels[-1].set(xlabel='tick', xlim=(-0.5, num_ticks - 0.5))
   rows = np.arange(0, len(numbers), -(-len(numbers) // _MAX_LABELS))
   indices = zip(*np.unravel_index(numbers[rows], shape))
   labels = [', '.join(map(str, index)) for index in indices]
@@ -77,9 +64,6 @@ def draw(
     axes.set_title(name if train.any() else f'{name}: no spikes', fontsize=10)
     axes.set_yticks(rows, labels)
     axes.set(ylabel='neuron', ylim=(len(numbers) - 0.4, -0.6))
-    if 1 < recorded.window < num_ticks:
-      for border in range(recorded.window, num_ticks, recorded.window):
-        axes.axvline(border - 0.5, color='0.85', linewidth=0.8, zorder=0)
   fig.suptitle(f'layer {layer}: {described}')
   fig.legend(loc='outside lower center', ncols=2)
   return fig
@@ -89,15 +73,7 @@ def _choose(trains, shape, neurons):
   """Returns the numbers of the neurons to draw, and their description."""
   numbers = np.arange(np.prod(shape))
   if neurons is not None:
-    try:
-      chosen = np.ravel(numbers.reshape(shape)[neurons])
-    except IndexError:
-      chosen = numbers[:0]
-    if not chosen.size:
-      raise types.UserError(
-        f'neurons is {neurons}; expected an index of one or more neurons of an '
-        f'array of shape {shape}.'
-      )
+    chosen = np.ravel(numbers.reshape(shape)[neurons])
     return chosen, f'{len(chosen)} of {len(numbers)} neurons'
   if len(numbers) <= _MAX_NEURONS:
     return numbers, f'{len(numbers)} neurons'

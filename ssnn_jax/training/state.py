@@ -2,8 +2,8 @@
 
 import enum
 from typing import Any
+from typing import NamedTuple
 
-import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,8 +17,7 @@ from ssnn_jax.hardware import devices
 Optimizer = optax.GradientTransformation | devices.Device
 
 
-@flax.struct.dataclass
-class TrainState:
+class TrainState(NamedTuple):
   """Parameters, optimizer state and progress of one seed."""
 
   params: types.Params
@@ -28,7 +27,7 @@ class TrainState:
 
 
 class Stream(enum.IntEnum):
-  """Uses of the key of a seed; each use has its own random stream."""
+  """Random streams of a seed: `jax.random.fold_in(key, stream)` is its key."""
 
   INIT = 0  # initial parameters
   ORDER = 1  # order of the training samples
@@ -41,11 +40,6 @@ class Stream(enum.IntEnum):
   FEEDBACK = 8  # random feedback weights
 
 
-def stream_key(key: jax.Array, stream: Stream) -> jax.Array:
-  """Derives the key of one stream from the key of a seed."""
-  return jax.random.fold_in(key, stream)
-
-
 def init_state(
   network: types.Network,
   optimizer: Optimizer,
@@ -56,46 +50,24 @@ def init_state(
 ) -> TrainState:
   """Returns the state before the first epoch of one seed, or a later one.
 
-  Parameters that were trained before start with a new state of the optimizer,
-  and so with the first learning rate of a schedule. The order of the samples
-  and their spikes are functions of the seed and the number of the epoch: give
-  the number of epochs so far to go on with new ones, or another seed.
-
   Args:
     network: the network.
     optimizer: an optax transformation, or the devices that store the weights.
     seed: seed of all random streams; below 2**31.
-    params: parameters to start from; None draws them.
-    epoch: number of epochs that the parameters were trained before.
-
-  Returns:
-    The state.
-
-  Raises:
-    UserError: if the seed is out of range, or the weights exceed the memory.
-
-  Example:
-    >>> network = ssnn_jax.ssnn(ssnn_jax.NetworkConfig((64, 10), num_steps=32))
-    >>> optimizer = ssnn_jax.training.make_optimizer(0.5)
-    >>> digits = ssnn_jax.datasets.load('digits')
-    >>> fit = lambda **options: ssnn_jax.training.fit(
-    ...   network, optimizer, digits, progress=False, **options).state
-    >>> half = fit(num_epochs=1)
-    >>> state = ssnn_jax.training.init_state(
-    ...   network, optimizer, seed=0, params=half.params, epoch=1)
-    >>> more, whole = fit(num_epochs=1, state=state), fit(num_epochs=2)
-    >>> bool(jnp.all(more.params[0].weights == whole.params[0].weights))
-    True
+    params: parameters to start from, with a new state of the optimizer, and so
+      with the first learning rate of a schedule; None draws them.
+    epoch: number of epochs that the parameters were trained before. Seed and
+      epoch decide the order of the samples, and their spikes.
   """
   is_array = isinstance(seed, jax.Array | np.ndarray)  # `jax.vmap` traces seeds
   if not is_array and not checks.is_count(seed, smallest=0):
     raise types.UserError(f'seed is {seed}; expected 0 to {checks.MAX_COUNT}.')
   key = jax.random.key(seed)
   if params is None:
-    params = network.init(stream_key(key, Stream.INIT))
-  params = jax.tree.map(jnp.asarray, params)
-  device_key = stream_key(key, Stream.DEVICE)
-  params, opt_state = devices.as_device(optimizer).init(device_key, params)
+    params = network.init(jax.random.fold_in(key, Stream.INIT))
+  params, opt_state = devices.as_device(optimizer).init(
+    jax.random.fold_in(key, Stream.DEVICE), jax.tree.map(jnp.asarray, params)
+  )
   return TrainState(params, opt_state, key, jnp.int32(epoch))
 
 
@@ -116,9 +88,6 @@ def make_optimizer(
     schedule: factor on the learning rate by number of updates; None for 1.
     weight_decay: coefficient of the weight decay.
     rule: 'sgd', stochastic gradient descent; or 'adam'.
-
-  Returns:
-    The optimizer.
 
   Raises:
     UserError: if a number is negative, or infinite as a float32.

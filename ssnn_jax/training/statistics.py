@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-LEVEL = 0.95  # of two-sided intervals, and of each of two one-sided tests
-MIN_SEEDS = 5  # fewer seeds have no verdict
+_LEVEL = 0.95  # of two-sided intervals, and of each of two one-sided tests
+_MIN_SEEDS = 5  # fewer seeds have no verdict
 
 
 class Difference(NamedTuple):
@@ -36,17 +36,13 @@ def paired_difference(
 
     mean +- t(S - 1) s sqrt(1 / S),  s^2 = max(var(d), 1 / n^2).
 
-  The variance has a floor, as a few seeds may agree by chance. The difference
-  of a seed is a mean over n evaluation samples of -1, 0 or 1: 0 for a sample
-  that both networks classify alike. If a fraction p of the samples is
-  classified differently, the variance of this mean is about p / n (McNemar),
-  and p cannot be seen below 1 / n, one sample. Hence 1 / n^2, the variance of
-  one sample.
+  The variance has a floor, as a few seeds may agree by chance: if a fraction p
+  of the n evaluation samples is classified differently, that of a seed is about
+  p / n (McNemar), and p cannot be seen below 1 / n, one sample.
 
   The training sets of folds of cross-validation overlap, so that their results
-  are correlated: 1 / S is then replaced by 1 / S + overlap, with the number of
-  test samples per training sample (C. Nadeau and Y. Bengio, "Inference for the
-  generalization error", Machine Learning 52, 2003).
+  are correlated: 1 / S is then replaced by 1 / S + overlap (C. Nadeau and Y.
+  Bengio, "Inference for the generalization error", Machine Learning 52, 2003).
 
   Args:
     own: `[S]` accuracies in [0, 1], one for each seed.
@@ -54,17 +50,11 @@ def paired_difference(
     num_eval_samples: n, number of samples of each accuracy.
     overlap: test samples per training sample, if seeds are folds.
 
-  Returns:
-    The mean difference and its interval, in percentage points.
-
   Example:
     >>> statistics = ssnn_jax.training.statistics
-    >>> found = statistics.paired_difference(
-    ...   [0.971, 0.968, 0.973], [0.97, 0.97, 0.97], num_eval_samples=10_000)
-    >>> print(found)
+    >>> print(statistics.paired_difference(
+    ...   [0.971, 0.968, 0.973], [0.97, 0.97, 0.97], num_eval_samples=10_000))
     +0.07 ± 0.63
-    >>> print(statistics.paired_difference([0.9, 0.9], [0.897, 0.897], 360))
-    +0.30 ± 2.50
   """
   differences = 100 * np.subtract(own, base, dtype=np.float64)
   num_seeds, mean = len(differences), float(np.mean(differences))
@@ -72,44 +62,30 @@ def paired_difference(
     return Difference(mean, math.nan, math.nan, 1)
   deviation = max(np.std(differences, ddof=1), 100 / num_eval_samples)
   standard_error = float(deviation * math.sqrt(1 / num_seeds + overlap))
-  half_width = _quantile((1 + LEVEL) / 2, num_seeds) * standard_error
+  half_width = _quantile((1 + _LEVEL) / 2, num_seeds) * standard_error
   return Difference(mean, half_width, standard_error, num_seeds)
 
 
-def is_within(difference: Difference, margin: float) -> bool | None:
+def verdict(difference: Difference, margin: float) -> str:
   """Tests whether a difference is within an equivalence margin.
 
-  Two one-sided tests (Schuirmann 1987), each at 5 %.
-
-  Args:
-    difference: the difference.
-    margin: the margin m in percentage points; choose it before the results are
-      known.
+  Two one-sided tests (Schuirmann 1987), each at 5 %, of a margin m in
+  percentage points, which is chosen before the results are known.
 
   Returns:
-    True if the mean is significantly above -m and below m; False if the mean is
-    significantly beyond one of them; None if neither is significant, or there
-    are fewer than `MIN_SEEDS` seeds.
-  """
-  if difference.num_seeds < MIN_SEEDS:
-    return None
-  distance = margin - abs(difference.mean)
-  bound = _quantile(LEVEL, difference.num_seeds) * difference.standard_error
-  return bool(distance > 0) if abs(distance) > bound else None
-
-
-def verdict(difference: Difference, margin: float) -> str:
-  """Writes the result of `is_within`.
-
-  It is 'within 1 point', 'not within', 'inconclusive', or of few seeds, as
-  'inconclusive (4 of 5 seeds)'.
+    'within 1 point' if the mean is significantly above -m and below m; 'not
+    within' if it is significantly beyond one of them; or else 'inconclusive',
+    of few seeds as 'inconclusive (4 of 5 seeds)'.
   """
   number = difference.num_seeds
-  if number < MIN_SEEDS:
-    return f'inconclusive ({number} of {MIN_SEEDS} seeds)'
-  unit = 'point' if margin == 1 else 'points'
-  texts = {True: f'within {margin:g} {unit}', False: 'not within'}
-  return texts.get(is_within(difference, margin), 'inconclusive')
+  if number < _MIN_SEEDS:
+    return f'inconclusive ({number} of {_MIN_SEEDS} seeds)'
+  distance = margin - abs(difference.mean)
+  if abs(distance) <= _quantile(_LEVEL, number) * difference.standard_error:
+    return 'inconclusive'
+  if distance < 0:
+    return 'not within'
+  return f'within {margin:g} {"point" if margin == 1 else "points"}'
 
 
 def _quantile(level, num_seeds):

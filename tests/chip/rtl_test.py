@@ -30,82 +30,67 @@ needs_verilator = absltest.skipIf(
 TWO_LAYERS = chip.ChipConfig((20, 33, 5), 20, 6, (4, 5))
 # Weights that saturate, and numbers so small that rare cases occur.
 SATURATED = chip.ChipConfig((37, 20, 16, 6), 16, 3, (3, 4, 3))
-# A change of each rule and of the schedule: module, expression, and wrong
-# expression.
+# Expressions of each rule and of the schedule, by module, and wrong ones.
 MUTATIONS = {
-  'saturation': (
-    'column_slice', '&moved[MOVED_BITS-1:WEIGHT_BITS-1]', "1'b1",
+  'column_slice': (
+    ('&moved[MOVED_BITS-1:WEIGHT_BITS-1]', "1'b1"),
+    ("MOVED_BITS'(weight) - MOVED_BITS'(error)",
+     "MOVED_BITS'(weight) + MOVED_BITS'(error)"),
+    ('is_negative ? -product : product', 'is_negative ? ~product : product'),
+    ('ERROR_BITS > 2 && number[ERROR_BITS-2]', "1'b0"),
   ),
-  'sign_of_update': (
-    'column_slice', "MOVED_BITS'(weight) - MOVED_BITS'(error)",
-    "MOVED_BITS'(weight) + MOVED_BITS'(error)",
+  'row_pipe': (
+    ('spike[3] && enabled', 'enabled'),
+    ("{1'b0, mask ^ enable_word} < enable_rate",
+     '(mask ^ enable_word) < enable_rate[15:0]'),
+    ("16'(BANK + 1)", "16'(BANK)"),
   ),
-  'negated_current': (
-    'column_slice', 'is_negative ? -product : product',
-    'is_negative ? ~product : product',
+  'neuron_lane': (
+    ("residue2 > $signed(STATE_BITS'(1) << (FRACTION_BITS - 1))",
+     "residue2 >= $signed(STATE_BITS'(1) << (FRACTION_BITS - 1))"),
+    ('drive2 > 0', 'drive2 >= 0'),
+    ("drive2 < $signed(STATE_BITS'(own_limit))",
+     "drive2 <= $signed(STATE_BITS'(own_limit))"),
+    ("error3 - 1'b1", 'error3'),
+    ('halves4 >= 5', 'halves4 >= 6'),
+    ("UNSENT_BITS'(number5) <<< WORTH_BITS",
+     "UNSENT_BITS'(number5) <<< (WORTH_BITS - 1)"),
+    ("own_first ? '0 : residues[index0]", 'residues[index0]'),
   ),
-  'two_error_spikes': (
-    'column_slice', 'ERROR_BITS > 2 && number[ERROR_BITS-2]', "1'b0",
+  'class_pass': (
+    ('score3 > best', 'score3 >= best'),
+    ("has_label ? noise0 : '0", 'noise0'),
+    ('finishes && late', 'finishes'),
+    ('late && has_label', 'has_label'),
+    ("count[1:0] == 2'd3", "count[1:0] == 2'd2"),
   ),
-  'update_without_presynaptic_spike': (
-    'row_pipe', 'spike[3] && enabled', 'enabled',
+  'chip': (
+    ("32'(t) + 1 >= FIRST_VOTE", "32'(t) >= FIRST_VOTE"),
+    ("t >= 16'(l)", "1'b1"),
+    ('scanned[l] && received[l + 1]', 'scanned[l]'),
+    ('rows_scanned && !in_pipe', 'rows_scanned'),
+    ('!row_valid\n      && !result_valid', '!row_valid'),
   ),
-  'enable_rate': (
-    'row_pipe', "{1'b0, mask ^ enable_word} < enable_rate",
-    '(mask ^ enable_word) < enable_rate[15:0]',
+  'encoder': (
+    ('pixels2[8*k + 7]', "1'b0"),
+    ('^(MATRIX[16 * q +: 16] & t)', '^(MATRIX[16 * q +: 16] & ~t)'),
+    ('56 - 2 * k', '56 - k'),
+    ('ends ? stepped : register', 'stepped'),
   ),
-  'enable_mask': ('row_pipe', "16'(BANK + 1)", "16'(BANK)"),
-  'spike_of_residue': (
-    'neuron_lane', "residue2 > $signed(STATE_BITS'(1) << (FRACTION_BITS - 1))",
-    "residue2 >= $signed(STATE_BITS'(1) << (FRACTION_BITS - 1))",
+  'xorshift': (
+    ('word << 13', 'word << 12'),
   ),
-  'gate_below': ('neuron_lane', 'drive2 > 0', 'drive2 >= 0'),
-  'gate_above': (
-    'neuron_lane', "drive2 < $signed(STATE_BITS'(own_limit))",
-    "drive2 <= $signed(STATE_BITS'(own_limit))",
+  'scanner': (
+    ("count < 5'd12", "1'b1"),
   ),
-  'half_an_error': ('neuron_lane', "error3 - 1'b1", 'error3'),
-  'third_error_spike': ('neuron_lane', 'halves4 >= 5', 'halves4 >= 6'),
-  'sent_error': (
-    'neuron_lane', "UNSENT_BITS'(number5) <<< WORTH_BITS",
-    "UNSENT_BITS'(number5) <<< (WORTH_BITS - 1)",
-  ),
-  'old_residue': (
-    'neuron_lane', "own_first ? '0 : residues[index0]", 'residues[index0]',
-  ),
-  'tie_of_winners': ('class_pass', 'score3 > best', 'score3 >= best'),
-  'noise_without_label': ('class_pass', "has_label ? noise0 : '0", 'noise0'),
-  'noise_of_tick': ('class_pass', 'finishes && late', 'finishes'),
-  'start_of_errors': (
-    'class_pass', 'late && has_label', 'has_label',
-  ),
-  'bytes_of_words': ('class_pass', "count[1:0] == 2'd3", "count[1:0] == 2'd2"),
-  'first_vote': (
-    'chip', "32'(t) + 1 >= FIRST_VOTE", "32'(t) >= FIRST_VOTE",
-  ),
-  'bias_too_early': ('chip', "t >= 16'(l)", "1'b1"),
-  'input_of_255': ('encoder', 'pixels2[8*k + 7]', "1'b0"),
-  'sobol_point': (
-    'encoder', '^(MATRIX[16 * q +: 16] & t)', '^(MATRIX[16 * q +: 16] & ~t)',
-  ),
-  'turn_of_words': ('encoder', '56 - 2 * k', '56 - k'),
-  'words_of_a_tick': ('encoder', 'ends ? stepped : register', 'stepped'),
-  'xorshift': ('xorshift', 'word << 13', 'word << 12'),
-  'queue_overflow': ('scanner', "count < 5'd12", "1'b1"),
-  'sums_not_cleared': (
-    'hidden_neurons', "shift && count == 5'(WIDTH - 1)", "1'b0",
-  ),
-  'pass_before_currents': (
-    'chip', 'scanned[l] && received[l + 1]', 'scanned[l]',
-  ),
-  'pass_before_sums': ('chip', 'rows_scanned && !in_pipe', 'rows_scanned'),
-  'scan_before_spikes': (
-    'hidden_neurons', "count == 5'(WIDTH + 1)", "count == 5'd9",
-  ),
-  'start_before_result': (
-    'chip', '!row_valid\n      && !result_valid', '!row_valid',
+  'hidden_neurons': (
+    ("shift && count == 5'(WIDTH - 1)", "1'b0"),
+    ("count == 5'(WIDTH + 1)", "count == 5'd9"),
   ),
 }  # fmt: skip
+CHANGES = [
+  (module, *pair) for module, pairs in MUTATIONS.items() for pair in pairs
+]
 
 SELECT = """
   int wrong;
@@ -134,7 +119,7 @@ def make(config, num_samples=5):
   enable[0] = 2**16  # every coincidence
   registers = chip.init_generators(config, jax.random.key(2))
   case = settings.Case(config, weights, registers, np.int32(enable))
-  return case, compare.Samples(np.uint8(pixels), np.int32(labels))
+  return case, (np.uint8(pixels), np.int32(labels))
 
 
 @functools.cache
@@ -149,22 +134,19 @@ def compiled(config, banks, folder=None):
 
 
 def find_in_every_tick(config, banks, folder=None, stall=0.3):
+  """Returns the first difference of all samples, and the last weights."""
   case, samples = make(config)
   with cosimulation.reset(compiled(config, banks, folder)) as simulator:
-    result = compare.compare(
-      simulator, case, samples, len(samples.labels) - 1, stall
-    )
+    num_traced = len(samples[1]) - 1
+    result = compare.compare(simulator, case, *samples, num_traced, stall)
   return result.difference, result.weights
 
 
 @needs_verilator
 class EqualTest(parameterized.TestCase):
-  def test_every_signal_of_every_tick_is_equal(self):
-    found, _ = find_in_every_tick(TWO_LAYERS, 1)
-    self.assertIsNone(found)
-
-  def test_samples_without_stalls_are_equal(self):
-    found, _ = find_in_every_tick(TWO_LAYERS, 1, stall=0.0)
+  @parameterized.parameters(0.0, 0.3)
+  def test_every_signal_of_every_tick_is_equal(self, stall):
+    found, _ = find_in_every_tick(TWO_LAYERS, 1, stall=stall)
     self.assertIsNone(found)
 
   def test_reset_within_a_sample_starts_again(self):
@@ -174,17 +156,19 @@ class EqualTest(parameterized.TestCase):
         cosimulation.send(simulator, *samples)
         cosimulation.run(simulator, num_clocks)
         simulator.model.chip_reset(simulator.chip)
-      result = compare.compare(simulator, case, samples, num_traced=6)
+      result = compare.compare(simulator, case, *samples, num_traced=6)
     self.assertIsNone(result.difference)
 
-  def test_an_epoch_of_digits_ends_with_equal_weights(self):
+  def test_commands_write_and_compare_the_verilog_of_a_chip(self):
+    folder = self.create_tempdir().full_path + '/new'
+    sizes = '--layer_sizes=64,16,10 --num_steps=8 --weight_bits=10'.split()
+    sizes += ['--fraction_bits=8', '--learning_rate=0.5']
+    done = commands.run('rtl.write', f'--folder={folder}', *sizes)
+    self.assertIn('chip_top.sv, 7 files', done.stdout, done.stderr)
     done = commands.run(
-      'rtl.compare',
-      *('--layer_sizes=64,64,10', '--weight_bits=10', '--fraction_bits=8'),
-      *('--num_steps=16', '--num_samples=1437', '--num_recognized=3'),
-      '--num_traced=1',
+      'rtl.compare', f'--sources={folder}', '--num_samples=20', *sizes
     )
-    expected = 'equal: 4810 weights, and the votes of 1437 samples'
+    expected = 'equal: 1210 weights, and the votes of 20 samples'
     self.assertIn(expected, done.stdout, done.stderr)
 
 
@@ -200,23 +184,21 @@ class MutationTest(parameterized.TestCase):
     cls.folder = pathlib.Path(folder.name)
     for path in verilog.sources():
       code = path.read_text()
-      for name, (module, right, wrong) in MUTATIONS.items():
+      for number, (module, right, wrong) in enumerate(CHANGES, start=1):
         if path.stem == module:
-          assert code.count(right) == 1, name
-          number = list(MUTATIONS).index(name) + 1
+          assert code.count(right) == 1, right
           is_wrong = f'chip_top.own.wrong == {number}'
           code = code.replace(right, f'({is_wrong} ? ({wrong}) : ({right}))')
       if path.stem == 'chip':
         code = code.replace('endmodule', f'{SELECT}endmodule')
       (cls.folder / path.name).write_text(code)
 
-  @parameterized.parameters(*MUTATIONS)
-  def test_changed_rule_is_found(self, name):
-    number = str(list(MUTATIONS).index(name) + 1)
-    with mock.patch.dict(os.environ, {'WRONG': number}):
+  @parameterized.parameters(*range(len(CHANGES)))
+  def test_changed_rule_is_found(self, index):
+    with mock.patch.dict(os.environ, {'WRONG': str(index + 1)}):
       found, _ = find_in_every_tick(SATURATED, 2, self.folder)
-    self.assertIsNotNone(found)
-    if name == 'third_error_spike':
+    self.assertIsNotNone(found, CHANGES[index])
+    if CHANGES[index][1] == 'halves4 >= 5':  # the third error spike
       self.assertRegex(
         found, 'tick [0-9]+, layer .*error spikes of neuron .*: JAX -?3, V'
       )
@@ -232,36 +214,25 @@ class MutationTest(parameterized.TestCase):
       self.assertGreater(np.mean((after == limit) & (before != limit)), 0.01)
 
   def test_written_files_describe_the_chip(self):
-    case, samples = make(SATURATED)
+    case, (pixels, _) = make(SATURATED)
     case = case._replace(enable=case.enable[1])
-    unit = np.float32(samples.pixels / 255)
-    labels = np.arange(len(unit)) % 3
+    unit, labels = np.float32(pixels / 255), np.arange(len(pixels)) % 3
     dataset = ssnn_jax.datasets.from_arrays(unit, labels, unit, labels)
     texts = write.write(case, dataset, 2, num_samples=3)
-    self.assertEqual(
-      texts['chip_top.sv'], verilog.top(case.config, case.registers, 2)
-    )
     expected = json.loads(texts['expected.json'])
-    with cosimulation.reset(compiled(case.config, 2, self.folder)) as simulator:
+    with cosimulation.reset(compiled(SATURATED, 2, self.folder)) as simulator:
       cosimulation.write_weights(simulator, read_hex(texts, 'weights_{}.hex'))
-      pixels, labels = np.array(expected['pixels']), expected['labels']
-      cosimulation.send(simulator, pixels, labels)
+      cosimulation.send(simulator, expected['pixels'], expected['labels'])
       for votes in expected['votes']:
         outcome = cosimulation.take(simulator, expected['enable_rates'])
         self.assertEqual(outcome.votes.tolist(), votes)
       after = cosimulation.read_weights(simulator)
-    jax.tree.map(
-      np.testing.assert_array_equal,
-      after,
-      read_hex(texts, 'weights_after_{}.hex'),
-    )
+    changed = tuple(read_hex(texts, 'weights_after_{}.hex'))
+    jax.tree.map(np.testing.assert_array_equal, after, changed)
 
 
 def read_hex(texts, name):
   """Returns the weights of files; those of 3 bits are one digit."""
-  weights, sizes = [], SATURATED.layer_sizes
-  for layer, size in enumerate(sizes[1:]):
+  for layer, shape in enumerate(SATURATED.weights_shapes):
     values = [int(x, 16) for x in texts[name.format(layer)].split()]
-    rows = np.int16(values).reshape(sizes[layer] + 1, size)
-    weights.append((rows + 4) % 8 - 4)
-  return tuple(weights)
+    yield (np.int16(values).reshape(shape) + 4) % 8 - 4

@@ -1,4 +1,4 @@
-"""Tests for datasets of user-provided arrays."""
+"""Tests for datasets of arrays, their files and their splits."""
 
 import os
 from unittest import mock
@@ -13,26 +13,20 @@ IMAGES = np.arange(6 * 3 * 2, dtype=np.uint8).reshape(6, 3, 2)
 LABELS = np.array([0, 1, 2, 0, 1, 2])
 NAMES = 'x_train', 'y_train', 'x_test', 'y_test'
 ARRAYS = dict(zip(NAMES, (IMAGES, LABELS, IMAGES[:4], LABELS[:4])))
-
-
 RATES = np.linspace(0, 1, 36, dtype=np.float32).reshape(6, 3, 2)
 ROUNDED = RATES.astype(float)  # of a scaler of data
 ROUNDED[0, 0, 0], ROUNDED[-1, -1, -1] = -1e-9, 1.0000000000000002
+HALVES = RATES.astype(np.float16)
 COLORS = np.random.default_rng(0).integers(256, size=(6, 5, 5, 3))
 TABLE = {  # inputs given, and as they are kept
   'uint8': (IMAGES, IMAGES),
   'flat': (IMAGES.reshape(6, 6), IMAGES.reshape(6, 1, 6)),
   'one channel': (IMAGES[..., None], IMAGES),
-  'colors': (np.uint8(COLORS), np.uint8(COLORS)),
+  'colors': (COLORS, np.uint8(COLORS)),
   'rates of colors': (COLORS / 255, np.float32(COLORS / 255)),
-  'integers': (IMAGES.astype(int), IMAGES),
   'bool': (IMAGES > 5, np.float32(IMAGES > 5)),
   'big-endian': (RATES.astype('>f4'), RATES),
-  'float64': (RATES.astype(float), RATES),
-  'float16': (
-    RATES.astype(np.float16),
-    RATES.astype(np.float16).astype(np.float32),
-  ),
+  'float16': (HALVES, HALVES.astype(np.float32)),
   'errors of rounding': (ROUNDED, RATES),
 }
 
@@ -47,41 +41,76 @@ class FromArraysTest(data_util.DatasetTestCase):
     self.assertEqual(dataset.input_shape, expected.shape[1:])
     self.assertEqual(dataset.num_inputs, expected[0].size)
     self.assertEqual(dataset.class_names, ('0', '1', '2'))
-    self.assertIsNone(dataset.full_size)
 
   def test_labels_may_be_a_column_of_bool(self):
-    dataset = datasets.from_arrays(
-      IMAGES, LABELS[:, None] > 1, IMAGES, LABELS > 1
-    )
-    data_util.assert_arrays_equal(
-      (dataset.train.labels, dataset.test.labels), 2 * (np.int32(LABELS > 1),)
-    )
+    column, labels = LABELS[:, None] > 1, LABELS > 1
+    dataset = datasets.from_arrays(IMAGES, column, IMAGES, labels)
+    found = dataset.train.labels, dataset.test.labels
+    data_util.assert_arrays_equal(found, 2 * (labels.astype(np.int32),))
 
   def test_named_classes_may_lack_training_samples(self):
-    dataset = datasets.from_arrays(
-      **ARRAYS | {'y_test': [0, 3, 1, 2]}, class_names=('a', 'b', 'c', 'd')
-    )
-    self.assertEqual(dataset.class_names, ('a', 'b', 'c', 'd'))
-    self.assertEqual(list(dataset.test.labels), [0, 3, 1, 2])
+    labels = {'y_train': 4 * LABELS, 'y_test': [0, 3, 1, 8]}
+    dataset = datasets.from_arrays(**ARRAYS | labels, class_names='abcdefghi')
+    self.assertEqual(dataset.class_names, tuple('abcdefghi'))
+    self.assertEqual(list(dataset.test.labels), [0, 3, 1, 8])
 
-
-class LoadNpzTest(data_util.DatasetTestCase):
-  @parameterized.parameters(np.savez, np.savez_compressed)
-  def test_loads_saved_arrays(self, save):
+  def test_loads_saved_arrays(self):
     path = self.data_dir / 'own.npz'
-    save(path, **ARRAYS, class_names=['a', 'b', 'c'], other=LABELS)
+    np.savez(path, **ARRAYS, class_names=['a', 'b', 'c'], other=LABELS)
     expected = datasets.from_arrays(**ARRAYS, class_names=('a', 'b', 'c'))
     with mock.patch.dict(os.environ, {'HOME': str(self.data_dir)}):
       for name in (str(path), '~/own.npz'):
         dataset = datasets.load(name)
         self.assertEqual(dataset.name, name)
         self.assertEqual(dataset.class_names, expected.class_names)
-        data_util.assert_arrays_equal(dataset.train, expected.train)
-        data_util.assert_arrays_equal(dataset.test, expected.test)
+        data_util.assert_arrays_equal(dataset[1:3], expected[1:3])
 
   def test_never_unpickles_objects(self):
     path = self.data_dir / 'own.npz'
     np.savez(path, **ARRAYS | {'x_train': np.array(['a', None], object)})
     with mock.patch('pickle.load', side_effect=AssertionError):
-      with self.assertRaisesRegex(datasets.DatasetError, 'Object arrays'):
-        datasets.load(str(path))
+      self.assert_refused('Object arrays', datasets.load, str(path))
+
+
+class SplitsTest(data_util.DatasetTestCase):
+  def setUp(self):
+    super().setUp()
+    self.digits = datasets.load('digits')
+
+  @parameterized.parameters((0.25, 359), (0.999, 1436))
+  def test_hold_out_partitions_training_split(self, fraction, num_held_out):
+    held_out = datasets.hold_out(self.digits, fraction)
+    self.assertLen(held_out.validation.labels, num_held_out)
+    found = data_util.items(held_out.train, held_out.validation)
+    self.assertEqual(found, data_util.items(self.digits.train))
+    data_util.assert_arrays_equal(held_out.test, self.digits.test)
+
+  def test_splits_are_stratified(self):
+    held_out = datasets.hold_out(self.digits, 0.25)
+    for remaining, drawn in (
+      (self.digits.train, self.digits.test),
+      (held_out.train, held_out.validation),
+    ):
+      found = np.bincount(drawn.labels, minlength=10)
+      totals = found + np.bincount(remaining.labels, minlength=10)
+      expected = totals * len(drawn.labels) / totals.sum()
+      np.testing.assert_array_less(np.abs(found - expected), 1.0)
+
+  def test_hold_out_depends_only_on_seed(self):
+    first, again, other = (
+      datasets.hold_out(self.digits, seed=seed) for seed in (1, np.int64(1), 2)
+    )
+    data_util.assert_arrays_equal(first[1:], again[1:])
+    first, other = (data_util.items(own.validation) for own in (first, other))
+    self.assertNotEqual(first, other)
+
+  def test_folds_partition_all_samples(self):
+    folds = [datasets.fold(self.digits, 4, index) for index in range(4)]
+    everything = data_util.items(self.digits.train, self.digits.test)
+    for made in folds:
+      self.assertEqual(data_util.items(made.train, made.test), everything)
+      found = np.bincount(made.test.labels)
+      totals = found + np.bincount(made.train.labels)
+      np.testing.assert_array_less(np.abs(found - totals / 4), 1.0)
+    tests = data_util.items(*(made.test for made in folds))
+    self.assertEqual(tests, everything)

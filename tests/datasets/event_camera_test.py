@@ -1,22 +1,18 @@
-"""Tests for the simulated event camera and its files."""
+"""Tests for the simulated event camera."""
 
-import json
 import math
-import os
-import pathlib
 from unittest import mock
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 import numpy as np
 
+from ssnn_jax import datasets
 from ssnn_jax.datasets import event_camera
 from tests.testing import datasets as data_util
 from tests.testing import statistics
-from tests.testing.datasets import random_images
-from tests.testing.datasets import random_split
 
+CAMERA = event_camera.Camera()
 # Time steps so short that no threshold is exceeded by much.
 IDEAL = {
   'threshold_spread': 0.0,
@@ -29,25 +25,17 @@ IDEAL = {
 }
 
 
-class CameraTestCase(data_util.DatasetTestCase):
-  """Test case that simulates an event camera in small batches."""
-
-  # One camera for most tests, because each one is compiled.
-  camera = event_camera.Camera(refractory=4.0)
-
+class EventCameraTest(data_util.DatasetTestCase):
   def setUp(self):
     super().setUp()
     self.enterContext(mock.patch.object(event_camera, '_BATCH_SIZE', 4))
 
-  def record(self, images, camera=None, seed=0):
+  def record(self, images, camera=CAMERA, seed=0):
     """Returns the recordings of images, with sampled thresholds."""
-    camera = camera or self.camera
     camera_key, key = jax.random.split(jax.random.key(seed))
     thresholds = event_camera.draw_thresholds(camera_key, camera)
     return list(event_camera.record(key, camera, thresholds, images))
 
-
-class EventCameraTest(CameraTestCase):
   @parameterized.parameters(
     (4, 0.0, {'columns': -1.0, 'rows': 1.0}, 4),
     # Changes during the refractory period are lost.
@@ -83,7 +71,7 @@ class EventCameraTest(CameraTestCase):
 
   def test_noise_has_its_rate_and_polarity(self):
     camera = event_camera.Camera(saccades=())
-    recordings = self.record(random_images(64), camera)
+    recordings = self.record(data_util.random_images(64), camera)
     counts = np.zeros((64, 34, 34))
     for count, events in zip(counts, recordings):
       np.add.at(count, (events['y'], events['x']), 1)
@@ -92,32 +80,17 @@ class EventCameraTest(CameraTestCase):
     expected = camera.noise_rate * camera.duration / 1000.0
     statistics.assert_mean_within(counts.ravel(), expected)
 
-
-class RecordTest(CameraTestCase):
-  def assert_differ(self, one, other):
-    self.assertNotEqual(one['t'].tolist(), other['t'].tolist())
-
   def test_recording_depends_only_on_image_and_index(self):
-    images = random_images(6)  # more than a batch
+    images = data_util.random_images(6)  # more than a batch
     whole = self.record(images)
-    data_util.assert_arrays_equal(self.record(images[:3]), whole[:3])
-    others = np.concatenate([images[:5][::-1], images[5:]])
-    data_util.assert_arrays_equal(self.record(others)[5:], whole[5:])
-    twice = self.record(np.stack([images[0]] * 2))
-    data_util.assert_arrays_equal(twice[:1], whole[:1])
-    self.assert_differ(twice[0], twice[1])
-    self.assert_differ(self.record(images[:1], seed=1)[0], whole[0])
-
-  def test_events_are_sorted_and_on_the_sensor(self):
-    for events in self.record(random_images(4)):
-      self.assertNotEmpty(events['t'])
+    other = self.record(np.stack([images[0]] * 2))
+    data_util.assert_arrays_equal(other[:1], whole[:1])
+    other += self.record(images[:1], seed=1)
+    for events in other[1:]:
+      self.assertNotEqual(events['t'].tolist(), whole[0]['t'].tolist())
+    for events in whole:
       self.assertTrue(np.all(events['t'][1:] >= events['t'][:-1]))
-      self.assertLess(events['t'][-1], self.camera.duration * 1000.0)
-      self.assertLess(max(events['x'].max(), events['y'].max()), 34)
-      self.assertEqual(set(events['p'].tolist()), {0, 1})
 
-
-class ResizeTest(absltest.TestCase):
   def test_scales_small_images_and_adds_margin(self):
     images = np.zeros((2, 8, 8), np.uint8)
     images[0] = 255
@@ -128,49 +101,30 @@ class ResizeTest(absltest.TestCase):
     self.assertEqual((corner[4, 23], corner[23, 4], corner[4, 4]), (200, 0, 0))
     np.testing.assert_array_equal(event_camera.resize(resized), resized)
 
-
-class WriteTest(CameraTestCase):
-  def setUp(self):
-    super().setUp()
-    self.folder = self.data_dir / 'digits' / 'NMNIST'
-
-  def write_events(self, num_train=3):
-    train, test = random_split(num_train), random_split(2)
-    event_camera.write(self.folder, 'digits', train, test, self.camera, seed=5)
-
-  def test_folder_has_layout_of_n_mnist_and_description(self):
-    self.write_events()
-    files = sorted(self.folder.rglob('*.*'))
-    self.assertEqual(
-      [str(file.relative_to(self.folder)) for file in files],
-      [
-        'SYNTHETIC.json',
-        'Test/0/00001.bin',
-        'Test/7/00002.bin',
-        'Train/0/00001.bin',
-        'Train/4/00003.bin',
-        'Train/7/00002.bin',
-      ],
-    )
-    self.assertEqual(os.listdir(self.folder.parent), ['NMNIST'])
-    description = json.loads(files[0].read_text())
-    self.assertIn('synthetic', description['note'])
-    self.assertEqual(
-      (description['source'], description['seed']), ('digits', 5)
-    )
-    self.assertEqual(description['camera']['threshold'], self.camera.threshold)
-
-  def test_failure_leaves_no_files(self):
-    write_bytes = pathlib.Path.write_bytes
-
-    def fail_at_last_file(path, content):
-      if path.parent.parent.name == 'Test' and path.stem == '00002':
-        raise KeyboardInterrupt
-      return write_bytes(path, content)
-
-    with (
-      mock.patch.object(pathlib.Path, 'write_bytes', fail_at_last_file),
-      self.assertRaises(KeyboardInterrupt),
-    ):
-      self.write_events()
-    self.assertEmpty(os.listdir(self.data_dir))
+  def test_loads_spike_trains_of_images_and_caches_the_events(self):
+    digits = datasets.load('digits')
+    train, test = data_util.random_split(3), data_util.random_split(2, seed=1)
+    digits = digits._replace(train=train, test=test)
+    binning = datasets.Binning(10, event_window=500.0)
+    load = lambda: event_camera.load('synthetic_events/own', digits, binning)
+    made = load()
+    self.assertEqual(made.name, 'synthetic_events/own')
+    self.assertEqual(made.class_names, digits.class_names)
+    self.assertEqual(made.train.labels.tolist(), [0, 4, 7])  # sorted
+    self.assertEqual(made.input_shape, (2, 34, 34))
+    self.assertEqual(made.late_fraction, 0)
+    camera_key, key, _ = jax.random.split(jax.random.key(0), 3)
+    thresholds = event_camera.draw_thresholds(camera_key, CAMERA)
+    recorded = list(event_camera.record(key, CAMERA, thresholds, train.inputs))
+    for trains, index in zip(made.train.inputs, (0, 2, 1)):
+      fields = (recorded[index][name] for name in 'tpyx')
+      times, *axes = fields
+      addresses = np.ravel_multi_index(axes, (2, 34, 34))
+      expected = datasets.bin_events(times, addresses, 2312, binning)
+      np.testing.assert_array_equal(trains, expected)
+    with mock.patch.object(event_camera, 'record') as record:
+      data_util.assert_arrays_equal(load()[1:3], made[1:3])
+      record.assert_not_called()
+      digits = digits._replace(test=data_util.random_split(2, seed=2))
+      record.side_effect = ValueError('recorded again')
+      self.assertRaisesRegex(ValueError, 'recorded again', load)

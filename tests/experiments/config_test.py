@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import math
 
 from absl.testing import parameterized
 import jax
@@ -19,14 +18,6 @@ from ssnn_jax.layers import Dense
 from tests.testing import statistics
 from tests.testing.experiments import blank_dataset
 
-# Parameters of networks with 256 hidden neurons.
-NUM_PARAMS = {
-  'digits': 64 * 256 + 256 + 256 * 10 + 10,
-  'fashion_mnist': 784 * 256 + 256 + 256 * 10 + 10,
-  'emnist/byclass': 784 * 256 + 256 + 256 * 62 + 62,
-  'n_mnist': 2312 * 256 + 256 + 256 * 10 + 10,
-  'synthetic_events/emnist/letters': 2312 * 256 + 256 + 256 * 26 + 26,
-}
 # Each changed field changes the update of the spiking network.
 BASES = {
   'bipolar': ExperimentConfig(weight_bits=12),
@@ -46,52 +37,15 @@ CHANGED = {
     'weight_bits': 10,
     'fraction_bits': 6,
   },
-  'stochastic': {
-    **SHARED,
-    'sampler': 'sobol',
-    'window': 32,
-    'read_noise': 0.1,
-  },
+  'stochastic': {**SHARED, 'sampler': 'sobol', 'read_noise': 0.1},
 }
 # Fields that do not fit the neuron or the method, and words of the sentence.
 REFUSED = (
-  (
-    dict(device='gokmen_vlasov'),
-    'device is gokmen_vlasov; expected ideal, or --neuron=stochastic',
-  ),
-  (
-    dict(rates='update'),
-    'rates is update; expected some of inputs, forward, b',
-  ),
-  (
-    dict(neuron='stochastic', rates='forward,inputs'),
-    'rates is forward,inputs; expected some of forward, backward, update',
-  ),
-  (
-    dict(method='rpu', rates='inputs'),
-    'rates is inputs; expected some of forw',
-  ),
-  (
-    dict(neuron='stochastic', sampler='regular'),
-    "sampler is regular; expected sobol or bernoulli, or neuron='bipolar'",
-  ),
-  (dict(window=32), "window is 32; expected None, or neuron='stochastic'"),
+  (dict(rates='update'), 'rates is .*update.*; .* among inputs, forward, b'),
+  (dict(method='rpu', rates='inputs'), 'rates is .*; .* among forward, b'),
+  # Of the network.
   (dict(read_noise=0.1), "read_noise is 0.1; .* or neuron='stochastic'"),
-  (
-    dict(winner='race'),
-    'winner is race; expected softmax or exact, or neuron=',
-  ),
-  (
-    dict(neuron='stochastic', ceiling=2.0),
-    "ceiling is 2.0; expected 1.0, or neuron='bipolar'",
-  ),
-  (
-    dict(neuron='stochastic', weight_bits=8),
-    "weight_bits is 8; expected None, or neuron='bipolar'",
-  ),
-  (dict(weight_bits=1), 'weight_bits is 1; expected 2 to 24 bits'),
   (dict(method='chip', weight_bits=0), 'weight_bits is 0; expected'),
-  (dict(method='chip', ceiling=2.0), 'ceiling is 2.0; .*1.0, as of the chip'),
 )
 SIZES = (6, 5, 3)
 IMAGES = jnp.linspace(0, 1, 4 * SIZES[0]).reshape(4, SIZES[0])
@@ -137,28 +91,6 @@ class ConfigTest(parameterized.TestCase):
     self.assertEqual(network.input_gain, 64 / 8 if is_recorded else 1.0)
     self.assertEqual(config.batch_size == 16, is_recorded)
 
-  @parameterized.parameters(
-    ('cifar10', 'mnist', 0.5),
-    ('tonic:SHD', 'n_mnist', 0.1),
-    ('a/own.npz', 'digits', 0.5),
-  )
-  def test_other_data_sets_have_the_defaults_of_similar_ones(
-    self, name, known, rate
-  ):
-    expected = dataclasses.replace(
-      config_lib.default(known), dataset=name, learning_rate=rate
-    )
-    self.assertEqual(config_lib.default(name), expected)
-    self.assertRegex(config_lib.slug(name), r'^[\w-]+$')
-
-  @parameterized.parameters(*NUM_PARAMS.items())
-  def test_networks_have_the_expected_number_of_parameters(self, name, number):
-    config = config_lib.default(name)
-    network = config_lib.network_config(config, blank_dataset(name))
-    params = jax.eval_shape(ssnn_jax.ssnn(network).init, jax.random.key(0))
-    sizes = [math.prod(leaf.shape) for leaf in jax.tree.leaves(params)]
-    self.assertEqual(sum(sizes), number)
-
   def test_lists_may_be_texts(self):
     config = ExperimentConfig(
       layer_sizes='64, 20,30,10',
@@ -178,7 +110,7 @@ class ConfigTest(parameterized.TestCase):
     self.assertEqual(network.gains, (0.5, 2.0, 1.0))
 
   @parameterized.parameters(*REFUSED)
-  def test_fields_of_another_neuron_are_refused(self, fields, words):
+  def test_fields_without_effect_are_refused(self, fields, words):
     with self.assertRaises(ssnn_jax.UserError) as caught:
       config = ExperimentConfig(**fields)
       config_lib.network_config(config, blank_dataset('digits'))
@@ -194,20 +126,15 @@ class ConfigTest(parameterized.TestCase):
       device_params='dw_min=0.01,w_max=inf',
     )
     recorded = config_lib.to_json(config)
-    self.assertEqual(config_lib.from_json(recorded), config)
+    self.assertEqual(ExperimentConfig(**recorded), config)
     del recorded['hold_out']  # has its default
-    self.assertEqual(config_lib.from_json(recorded), config)
-    with self.assertRaisesRegex(
-      ssnn_jax.UserError, 'unknown field shape; use the version .* wrote it'
-    ):
-      config_lib.from_json(recorded | {'shape': 3})
+    self.assertEqual(ExperimentConfig(**recorded), config)
 
 
 class LayersTest(parameterized.TestCase):
   @parameterized.parameters(
     ('10', Dense(10)),
     ('conv16k5', Conv(16, 5)),
-    ('conv16k5s2', Conv(16, 5, stride=2)),
     ('conv16k5p1', Conv(16, 5, padding=1)),
     ('conv16k5x3s2x1p0x1', Conv(16, (5, 3), (2, 1), (0, 1))),
   )
@@ -250,7 +177,7 @@ class DevicesTest(parameterized.TestCase):
     )
     recorded = config_lib.to_json(config)
     file.write_text('')
-    device = config_lib.device(config_lib.from_json(recorded))
+    device = config_lib.device(ExperimentConfig(**recorded))
     self.assertEqual((device.dw_min, device.w_max), (0.03, 0.5))
 
 
@@ -271,15 +198,3 @@ class MethodsTest(parameterized.TestCase):
       self.assertFalse(np.array_equal(other, update), field)
     ignored = changed.keys() - {*used}
     np.testing.assert_array_equal(update_of(method, neuron, *ignored), update)
-
-  @parameterized.parameters('ssnn', 'bp', 'rpu', 'bp_stdp')
-  def test_updates_depend_on_the_neuron_of_a_method(self, method):
-    updates = [
-      compute_update(
-        ExperimentConfig(method=method, neuron=neuron, sampler='bernoulli')
-      )
-      for neuron in config_lib.CHOICES['neuron']
-    ]
-    self.assertEqual(
-      np.array_equal(*updates), not config_lib.concerns(method, 'neuron')
-    )

@@ -9,51 +9,42 @@ from experiments import results
 README = re.sub(r'\s+', ' ', results.path(results.README, 'md').read_text())
 
 
-def find(study, column, **cells):
-  """Returns the number of the one row of a CSV file that has these cells."""
-  rows = results.read_csv(study)
+def find(rows, **cells):
+  """Returns the rows that have these cells."""
   for name, value in cells.items():
     rows = rows[rows[name] == value]
-  (number,) = rows[column].dropna()
-  return number
-
-
-def steps(name, num_steps):
-  cells = {'method': 'ssnn', 'device': 'ideal', 'batch_size': '128'}
-  cells |= {'layer_sizes': '784-256-10', 'num_seeds': '1', 'sampler': 'regular'}
-  cells |= {'name': name, 'num_steps': num_steps, 'dataset': 'random'}
-  return find('benchmark', 'ratio_to_bp', **cells)
-
-
-def spikes(column):
-  cells = {'layer_sizes': '784-256-10', 'num_steps': '8', 'neuron': 'bipolar'}
-  return find('spikes', column, **cells)
+  return rows
 
 
 class ReadmeTest(absltest.TestCase):
   def test_costs(self):
-    learn = [steps('learn', t) for t in ('8', '64', '256')]
-    infer = [steps('infer', t) for t in ('8', '64', '256')]
+    cells = {'method': 'ssnn', 'layers': '784-256-10', 'sampler': 'regular'}
+    rows = find(results.read_csv('benchmark'), **cells)
+    rows = rows.set_index(['name', 'num_steps'])['ratio_to_bp']
+    lengths = '8', '64', '256'
+    learn = [rows['learn', t] for t in lengths]
+    infer = [rows['infer', t] for t in lengths]
     self.assertIn(
       f'takes {learn[0]:.1f} times that of backpropagation with 8 ticks, '
       f'{learn[1]:.1f} times with 64, {learn[2]:.1f} times with 256; an '
       f'inference at most {max(infer):.1f} passes of the ANN',
       README,
     )
+    cells = {'layers': '784-256-10', 'num_steps': '8', 'neuron': 'bipolar'}
+    (spikes,) = find(results.read_csv('spikes'), **cells).to_dict('records')
     self.assertIn(
-      f'in 8 ticks takes {spikes("forward_spikes"):,.0f} forward spikes and '
-      f'{spikes("error_spikes"):.0f} error spikes, those that are taken back '
+      f'in 8 ticks takes {spikes["forward_spikes"]:,.0f} forward spikes and '
+      f'{spikes["error_spikes"]:.0f} error spikes, those that are taken back '
       'as well',
       README,
     )
 
   def test_board(self):
-    chip = results.studies.load('chip')
-    found = results.compare(results.read_csv('chip'), chip)
+    study, runs = results.studies.load('chip'), results.read_csv('chip')
     cells = {'layer_sizes': '784-256-10', 'weight_bits': '12'}
-    cells |= {'num_steps': '64'}
-    found = results._restrict(found, cells).set_index('metric')
-    difference, number = found.loc['test_accuracy'], found['value']
+    rows = find(results.compare(runs, study), num_steps='64', **cells)
+    rows = rows.set_index('metric')
+    difference, number = rows.loc['test_accuracy'], rows['value']
     rate = 100 * (number['samples_per_second'] // 100)
     self.assertIn(
       f'64 ticks differs from its ANN by {difference["text"]} points on '
@@ -63,7 +54,3 @@ class ReadmeTest(absltest.TestCase):
       f'learns {rate:,.0f} samples a second',
       README,
     )
-
-
-if __name__ == '__main__':
-  absltest.main()

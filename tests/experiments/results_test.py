@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import io
 import json
-import math
 import pathlib
 from unittest import mock
 
@@ -12,16 +11,15 @@ from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from experiments import config as config_lib
 from experiments import results
 from experiments import studies
+from experiments import train
 from experiments.config import ExperimentConfig
 import ssnn_jax
+from tests.testing.experiments import record_run
 
-NUM_SAMPLES = 1000
-STUDY = studies.Study(columns=('sampler', 'num_steps'), rows=('sampler',))
+STUDY = studies.Study(columns=('sampler', 'num_steps'))
 
 
 def make_runs(differences, num_steps='16', **fields):
@@ -34,15 +32,12 @@ def make_runs(differences, num_steps='16', **fields):
   """
   rows = []
   for seed, difference in enumerate(differences):
-    accuracy = 0.9 + 0.01 * seed
-    shared = {'dataset': 'digits', 'seed': seed, **fields}
-    shared['num_eval_samples'] = NUM_SAMPLES
-    ann = {'method': 'bp', 'sampler': '', 'num_steps': ''}
-    own = {'method': 'ssnn', 'sampler': 'sobol', 'num_steps': num_steps}
-    rows += [
-      shared | ann | {'test_accuracy': accuracy},
-      shared | own | {'test_accuracy': accuracy + difference / 100},
-    ]
+    run = {'dataset': 'digits', 'method': 'bp', 'sampler': '', 'num_steps': ''}
+    run |= {'seed': seed, 'num_eval_samples': 1000, **fields}
+    run['test_accuracy'] = 0.9 + 0.01 * seed
+    rows += [run, run | {'method': 'ssnn', 'sampler': 'sobol'}]
+    rows[-1]['num_steps'] = num_steps
+    rows[-1]['test_accuracy'] += difference / 100
   return pd.DataFrame(rows)
 
 
@@ -57,7 +52,6 @@ class VerdictTest(parameterized.TestCase):
     ([-1.2] * 5, 'not within'),
     ([0.0, 5.0, -5.0, 2.0, -2.0], 'inconclusive'),
     ([0.28, 0.28], 'inconclusive (2 of 5 seeds)'),
-    ([0.5], 'inconclusive (1 of 5 seeds)'),
   )
   def test_setting_has_its_difference_and_verdict(self, differences, verdict):
     (row,) = compare(make_runs(differences))
@@ -66,22 +60,14 @@ class VerdictTest(parameterized.TestCase):
     self.assertEqual(row['seeds'], len(differences))
     self.assertAlmostEqual(row['baseline'], 90 + (len(differences) - 1) / 2)
 
-  def test_digits_have_a_margin_of_their_own(self):
-    runs = make_runs([0.25] * 5)
-    verdicts = [
-      compare(runs.assign(dataset=name), margin=0.3)[0]['verdict']
-      for name in ('digits', 'own')
-    ]
-    self.assertEqual(verdicts, ['within 1 point', 'inconclusive'])
-
   def test_folds_share_training_samples(self):
     differences = [0.0, 1.0, -1.0, 0.5, -0.5]
     columns = (*STUDY.columns, 'folds')
-    (row,) = compare(make_runs(differences, folds='5'), columns=columns)
-    # (1 / J + n_test / n_train) times the variance over J folds
-    error = np.std(differences, ddof=1) * math.sqrt(1 / 5 + 1 / 4)
-    width = stats.t.ppf(0.975, 4) * error
-    self.assertAlmostEqual(row['half_width'], width, places=9)
+    (seeds,) = compare(make_runs(differences))
+    (folds,) = compare(make_runs(differences, folds='5'), columns=columns)
+    # The variance has the factor 1 / J + n_test / n_train instead of 1 / J.
+    ratio = np.sqrt((1 / 5 + 1 / 4) / (1 / 5))
+    self.assertAlmostEqual(folds['half_width'] / seeds['half_width'], ratio)
 
 
 class PairsTest(parameterized.TestCase):
@@ -110,15 +96,13 @@ class PairsTest(parameterized.TestCase):
     for runs, num_steps in ((first, '64'), (second, '256')):
       runs.loc[runs['method'] == 'bp', 'num_steps'] = num_steps
     second['test_accuracy'] -= 0.1
-    both = results._to_numbers(pd.concat([first, second], ignore_index=True))
-    values = [row['value'] for row in compare(both)]
-    self.assertSequenceAlmostEqual(values, [0.5, -0.5])
-    one = second['method'] == 'ssnn'  # both are compared with T = 64
-    both = results._to_numbers(
-      pd.concat([first, second[one]], ignore_index=True)
-    )
-    values = [row['value'] for row in compare(both)]
-    self.assertSequenceAlmostEqual(values, [0.5, -10.5])
+    network = second[second['method'] == 'ssnn']
+    for others, value in ((second, -0.5), (network, -10.5)):  # ANN of T = 64
+      runs = pd.concat([first, others], ignore_index=True)
+      with mock.patch.object(results, 'path') as path:
+        path.return_value = io.StringIO(runs.to_csv(index=False))
+        values = [row['value'] for row in compare(results.read_csv('own'))]
+      self.assertSequenceAlmostEqual(values, [0.5, value])
 
   def test_baseline_of_another_method_ignores_its_own_fields(self):
     runs = make_runs([0.2] * 5)
@@ -126,47 +110,47 @@ class PairsTest(parameterized.TestCase):
     other['test_accuracy'] += 0.01
     baseline = {'method': 'ssnn', 'sampler': 'sobol', 'num_steps': None}
     rows = compare(pd.concat([runs, other]), baseline=baseline)
-    found = {(x['method'], x['sampler']): x['value'] for x in rows}
-    self.assertAlmostEqual(found['ssnn', 'bernoulli'], 1.0)
-    self.assertNotIn(('ssnn', 'sobol'), found)
-
-  def test_errors_are_means_without_a_verdict(self):
-    runs = make_runs([0.0] * 5).assign(update_error=[0.0, 0.25] * 5)
-    *_, row = compare(runs, metrics=('test_accuracy', 'update_error'))
-    self.assertEqual((row['text'], row['verdict']), ('0.25', ''))
+    values = {(x['method'], x['sampler']): x['value'] for x in rows}
+    self.assertAlmostEqual(values['ssnn', 'bernoulli'], 1.0)
+    self.assertNotIn(('ssnn', 'sobol'), values)
 
 
 class TableTest(absltest.TestCase):
+  def setUp(self):
+    super().setUp()
+    runs = pd.concat([make_runs([-2.0] * 5, '4'), make_runs([0.5] * 5, '16')])
+    self.runs = runs.drop_duplicates(['method', 'num_steps', 'seed'])
+
   def test_table_has_a_column_for_each_t(self):
-    runs = pd.concat(
-      [make_runs([-2.0] * 5, '4'), make_runs([0.5] * 5, '16')]
-    ).drop_duplicates(['method', 'num_steps', 'seed'])
-    table = results.table(results.compare(runs, STUDY), STUDY)
-    lines = [line.split('|')[1:-1] for line in table.split('\n')]
+    table = results.table(results.compare(self.runs, STUDY), STUDY)
+    caption, _, *table = table.split('\n')
+    self.assertEndsWith(caption, 'the margin is 1:')
+    self.assertLen({len(line) for line in table}, 1)
+    lines = [line.split('|')[1:-1] for line in table]
     header, _, row = [[cell.strip() for cell in line] for line in lines]
     self.assertEqual(header, ['ANN, %', 'T = 4', 'T = 16', 'verdict', 'seeds'])
     verdict = 'within 1 point: T = 16; not within: T = 4'
     self.assertEqual(
       row, ['92.0', '-2.00 ± 0.12', '+0.50 ± 0.12', verdict, '5']
     )
-    self.assertLen({len(line) for line in table.split('\n')}, 1)
 
   def test_figures_draw_intervals_and_the_margin(self):
-    runs = pd.concat([make_runs([-2.0] * 5, '4'), make_runs([0.5] * 5, '16')])
-    runs = runs.drop_duplicates(['method', 'num_steps', 'seed'])
-    compared = results.compare(runs, STUDY)
-    for kind, log in (('lines', 'log'), ('points', 'linear')):
-      study = dataclasses.replace(STUDY, figure=kind)
+    compared = results.compare(self.runs, STUDY)
+    for across, side in (('num_steps', 1), ('metric', 0)):
+      study = dataclasses.replace(STUDY, across=across)
       fig = results.draw(compared, study)
       fig.draw_without_rendering()
       (axes,) = fig.axes
-      self.assertEqual(axes.get_xscale(), log)
       labels = [text.get_text() for text in fig.legends[0].get_texts()]
       self.assertContainsSubset(['ANN', '± 1 point'], labels)
-      values = [y for bar in axes.containers for y in bar[0].get_data()[1]]
-      if kind == 'points':
-        values = [x for bar in axes.containers for x in bar[0].get_data()[0]]
-      self.assertSequenceAlmostEqual(values, [-2.0, 0.5])
+      drawn = [x for bar in axes.containers for x in bar[0].get_data()[side]]
+      self.assertSequenceAlmostEqual(drawn, [-2.0, 0.5])
+      (bars,) = axes.containers[0][2]  # of the intervals
+      ends = [segment[:, side] for segment in bars.get_segments()]
+      np.testing.assert_allclose(np.mean(ends, axis=1), drawn)
+      np.testing.assert_allclose(
+        np.ptp(ends, axis=1), 2 * compared['half_width']
+      )
 
 
 class RunsTest(absltest.TestCase):
@@ -177,24 +161,16 @@ class RunsTest(absltest.TestCase):
   def write(self, name, seeds=(0,), digest='00', accuracy=0.9, **changes):
     """Writes the folder of a finished run."""
     config = dataclasses.replace(ExperimentConfig(), seed=seeds[0], **changes)
-    folder = self.folder / name
-    folder.mkdir(parents=True)
-    fields = config_lib.to_json(config) | {'num_seeds': len(seeds)}
-    (folder / 'config.json').write_text(json.dumps(fields))
-    lines = [{'event': 'epoch', 'seed': seeds[0], 'epoch': 1, 'loss': 1.0}]
-    lines += [
-      {
-        'event': 'final',
-        'seed': seed,
-        'layer_sizes': [64, 256, 10],
-        'test_accuracy': accuracy + 0.01 * seed,
-        'num_eval_samples': 360,
-        'params_sha256': digest,
-      }
-      for seed in seeds
-    ]
-    text = ''.join(f'{json.dumps(line)}\n' for line in lines)
-    (folder / 'metrics.jsonl').write_text(text)
+    line = {
+      'layer_sizes': [64, 256, 10],
+      'num_eval_samples': 360,
+      'params_sha256': digest,
+      'accelerator': 'cpu',
+    }
+    record_run(
+      train.Task(config, len(seeds), self.folder / name),
+      numbers=lambda own: line | {'test_accuracy': accuracy + 0.01 * own.seed},
+    )
 
   def test_copies_are_counted_once(self):
     self.write('a', seeds=(0, 1))
@@ -208,27 +184,25 @@ class RunsTest(absltest.TestCase):
     self.write('ann', method='bp')
     self.write('own', gain=(1.0, 2.0), rates=('inputs', 'forward'))
     ann, own = results.read(self.folder).to_dict('records')
-    for name, cells in {
-      'num_steps': ('', '64'),
-      'gain': ('', '1.0-2.0'),
-      'rates': ('', 'inputs+forward'),
-      'learning_rate': ('1.0', '1.0'),
-    }.items():
-      self.assertEqual((ann[name], own[name]), cells, name)
+    names = 'num_steps', 'gain', 'rates', 'learning_rate'
+    self.assertEqual([ann[name] for name in names], ['', '', '', '1.0'])
+    cells = ['64', '1.0-2.0', 'inputs+forward', '1.0']
+    self.assertEqual([own[name] for name in names], cells)
 
   def test_sweep_of_a_grid_is_shown_and_exported(self):
     self.write('ann', range(5), method='bp')
-    for num_steps in (4, 16):
-      self.write(f'T{num_steps}', range(5), num_steps=num_steps, accuracy=0.895)
+    for device in ('ecram', 'reram'):
+      fields = {'device': device, 'neuron': 'stochastic', 'accuracy': 0.895}
+      self.write(device, range(5), **fields)
     (self.folder / 'sweep.json').write_text('{"study": null}')
-    results.show(self.folder)
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+      results.show(self.folder)
+    self.assertRegex(printed.getvalue(), r'(?s)\| ecram .*\| reram ')
     self.assertTrue((self.folder / 'results.png').exists())
     rows = (self.folder / 'results.csv').read_text().splitlines()
-    self.assertEqual(
-      rows[0], 'dataset,method,num_steps,seed,test_accuracy,num_eval_samples'
-    )
-    self.assertEqual(rows[1], 'digits,bp,,0,0.9,360')
-    self.assertEqual(rows[6], 'digits,ssnn,4,0,0.895,360')
+    self.assertStartsWith(rows[0], 'dataset,method,device,seed,test_accuracy,')
+    self.assertStartsWith(rows[1], 'digits,bp,,0,0.9,')
+    self.assertStartsWith(rows[6], 'digits,ssnn,ecram,0,0.895,')
     self.assertLen(rows, 16)
 
   def test_sweep_of_a_study_may_vary_further_fields(self):
@@ -239,28 +213,10 @@ class RunsTest(absltest.TestCase):
     with contextlib.redirect_stdout(io.StringIO()) as printed:
       results.show(self.folder)
     header, *_ = (self.folder / 'results.csv').read_text().splitlines()
-    self.assertStartsWith(header, 'dataset,method,window,num_steps,batch_size,')
+    self.assertStartsWith(header, 'dataset,method,num_steps,batch_size,')
     # Rows are sorted by value, not as text.
     table = printed.getvalue()
     self.assertRegex(table, r'(?s)^Accuracy:\n.*\| 8 .*\| 128 ')
-
-  def test_lines_of_a_measurement_are_read(self):
-    file = self.folder / 'lines.jsonl'
-    file.write_text(
-      '{"event": "header"}\n'
-      '{"dataset": "digits", "method": "ssnn", "layer_sizes": [64, 5, 10],'
-      ' "num_steps": 16, "update_error": 0.25}\n'
-    )
-    (row,) = results.read(file).to_dict('records')
-    self.assertEqual(row['layer_sizes'], '64-5-10')
-    self.assertEqual((row['num_steps'], row['update_error']), ('16', 0.25))
-
-  def test_report_of_a_board_is_read(self):
-    file = self.folder / 'report.json'
-    line = {'dataset': 'digits', 'method': 'chip', 'layer_sizes': [64, 16, 10]}
-    file.write_text(json.dumps(line | {'block_rams': 12}, indent=2))
-    (row,) = results.read(file).to_dict('records')
-    self.assertEqual((row['layer_sizes'], row['block_rams']), ('64-16-10', 12))
 
   def test_export_replaces_the_rows_of_a_data_set(self):
     self.write('ann', range(2), method='bp')
@@ -279,52 +235,42 @@ class RunsTest(absltest.TestCase):
     own = runs[runs['dataset'] == 'digits']
     self.assertEqual(list(own['test_accuracy']), [0.9, 0.91] * 2)
     self.assertIn('| +0.00\xa0±\xa02.50 |', page)
-    self.assertIn('inconclusive (2 of 5 seeds)', page)
-    self.assertIn('minus ANN in points, and 95 % intervals', page)
-    self.assertIn('the margin is 1:', page)
 
-  def test_export_replaces_the_settings_of_a_measurement(self):
-    known = results.read_csv('benchmark')
-    line = {k: v for k, v in known.iloc[-1].to_dict().items() if v != ''}
-    line = {k: v for k, v in line.items() if v == v} | {'ratio_to_bp': 0.5}
-    file = self.folder / 'lines.jsonl'
-    file.write_text(f'{json.dumps(line)}\n')
-    text = results.path('benchmark').read_text()
-    (self.folder / 'benchmark.csv').write_text(text)
-    with mock.patch.object(results, 'FOLDER', self.folder):
-      results.export('benchmark', file)
-      after = results.read_csv('benchmark')
-      with self.assertRaisesRegex(ssnn_jax.UserError, 'lacks the marks'):
-        results.write_page('benchmark')  # which is missing
-    self.assertLen(after, len(known))
-    is_changed = ~after['ratio_to_bp'].isin(known['ratio_to_bp'])
-    self.assertEqual(list(after[is_changed]['ratio_to_bp']), [0.5])
-
-  def test_runs_and_reports_of_a_chip_replace_their_own(self):
+  def test_lines_and_reports_replace_those_of_the_same_setting(self):
     fields = {'weight_bits': 10, 'fraction_bits': (10, 9), 'num_steps': 16}
     self.write('runs/chip', method='chip', **fields)
     line = {'dataset': 'digits', 'method': 'chip', 'layer_sizes': [64, 256, 10]}
-    file = self.folder / 'report.json'
-    file.write_text(json.dumps(line | fields | {'block_rams': 12}))
+    report = self.folder / 'report.json'
+    line = json.dumps(line | fields | {'block_rams': 12}, indent=2)
+    report.write_text(line)
+    lines = self.folder / 'lines.jsonl'  # of which one is being written
+    line = line.replace('\n', '')
+    other = line.replace('12', '13').replace('16', '32')
+    lines.write_text(f'{{"event": "header"}}\n{line}\n{other}\n{{"datas')
     with mock.patch.object(results, 'FOLDER', self.folder):
-      for source in 2 * (file, self.folder / 'runs'):
+      for source in 2 * (report, self.folder / 'runs', lines):
         results.export('chip', source)
       after = results.read_csv('chip')
-    self.assertLen(after, 2)
+    self.assertEqual(list(after['num_steps']), ['16', '16', '32'])
     compared = results.compare(after, results.studies.load('chip'))
-    texts = compared.set_index('metric')['text']
-    self.assertEqual(texts['test_accuracy'], '90.00 %')
-    self.assertEqual(texts['block_rams'], '12')
+    texts = compared.set_index(['num_steps', 'metric'])['text']
+    self.assertEqual(texts['16', 'test_accuracy'], '90.00 %')
+    self.assertEqual(texts['16', 'block_rams'], '12')
+    self.assertEqual(texts['32', 'block_rams'], '13')
 
   def test_other_weights_of_equal_runs_are_refused(self):
     self.write('a')
     self.write('b', digest='11')
-    with self.assertRaisesRegex(ssnn_jax.UserError, 'seed 0 .* other weights'):
+    with self.assertRaisesRegex(ssnn_jax.UserError, 'seed 0 .*other weights'):
       results.read(self.folder)
 
-  def test_fields_that_are_no_columns_are_refused(self):
-    self.write('ann', method='bp')
-    for batch_size in (8, 16):
-      self.write(f'{batch_size}', batch_size=batch_size)
+  def test_runs_that_columns_do_not_distinguish_are_refused(self):
+    self.write('8', batch_size=8)
+    self.write('16', batch_size=16)
     with self.assertRaisesRegex(ssnn_jax.UserError, 'differ in batch_size'):
       results.export('spike_train_length', self.folder)
+    self.write('8/evaluated', batch_size=8, eval_every=1)
+    with self.assertRaisesRegex(
+      ssnn_jax.UserError, 'same settings and seed .*=8'
+    ):
+      results.show(self.folder)

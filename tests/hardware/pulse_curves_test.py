@@ -11,13 +11,8 @@ from ssnn_jax.hardware import pulse_curves as curves_lib
 from tests.testing import pulse_curves
 
 ROOT = pathlib.Path(__file__).parents[2]
-UP = '\n'.join(f'{pulse},{pulse}e-6' for pulse in range(1, 9))
-DOWN = '\n'.join(f'{pulse},{9 - pulse}e-6' for pulse in range(1, 9))
-HEADER = 'pulse,conductance\n'
-
-
-def directed(text, word):
-  return '\n'.join(f'{line},{word}' for line in text.splitlines())
+UP = [f'{pulse},{pulse}e-6' for pulse in range(1, 9)]
+DOWN = [f'{pulse},{9 - pulse}e-6' for pulse in range(1, 9)]
 
 
 class FileTest(absltest.TestCase):
@@ -25,24 +20,21 @@ class FileTest(absltest.TestCase):
     super().setUp()
     self.path = pathlib.Path(self.create_tempdir().full_path) / 'own.csv'
 
-  def read(self, text):
-    self.path.write_text(text)
+  def read(self, rows, header='pulse,conductance'):
+    self.path.write_text('\n'.join([header, *rows]))
     return hardware.read_pulse_csv(self.path)
 
   def test_restart_of_the_pulse_number_begins_the_next_curve(self):
-    curves = self.read(f'{HEADER}{UP}\n{DOWN}\n{UP}\n{DOWN}\n')
+    curves = self.read([*UP, *DOWN, *UP, *DOWN])
     self.assertEqual([c.is_up for c in curves], [True, False] * 2)
     np.testing.assert_array_equal(curves[1].pulses, np.arange(1, 9))
-    np.testing.assert_allclose(
-      curves[1].conductances, 1e-6 * np.arange(8, 0, -1)
-    )
+    values = 1e-6 * np.arange(8, 0, -1)
+    np.testing.assert_allclose(curves[1].conductances, values)
 
   def test_direction_begins_the_next_curve(self):
-    later = '\n'.join(f'{pulse},{17 - pulse}' for pulse in range(9, 17))
-    curves = self.read(
-      'Pulse number, Conductance (uS), Direction\n'
-      f'{directed(UP, "Up")}\n{directed(later, " depression")}\n'
-    )
+    rows = [f'{row},Up' for row in UP]
+    rows += [f'{pulse},{17 - pulse}, depression' for pulse in range(9, 17)]
+    curves = self.read(rows, 'Pulse number, Conductance (uS), Direction')
     self.assertEqual([c.is_up for c in curves], [True, False])
     self.assertEqual(curves[1].pulses[0], 9)
 
@@ -57,16 +49,15 @@ class FileTest(absltest.TestCase):
     written, _ = pulse_curves.simulate(config, 3, 15, num_cycles=2)
     for direction in (True, False):
       pulse_curves.write_csv(self.path, written, direction)
-      found = curves_lib.by_device(hardware.read_pulse_csv(self.path))
+      read = curves_lib.by_device(hardware.read_pulse_csv(self.path))
       for device, expected in curves_lib.by_device(written).items():
-        for curve, other in zip(found[device], expected, strict=True):
+        for curve, other in zip(read[device], expected, strict=True):
           self.assertEqual(curve.is_up, other.is_up)
           np.testing.assert_array_equal(curve.conductances, other.conductances)
 
   def test_rejects_exchanged_rows_but_no_outlier(self):
-    rows = f'{UP}\n{DOWN}'.splitlines()
-    exchanged = rows[4:8] + rows[:4] + rows[12:] + rows[8:12]
+    exchanged = [*UP[4:], *UP[:4], *DOWN[4:], *DOWN[:4]]
     with self.assertRaisesRegex(ssnn_jax.UserError, 'order of the m'):
-      self.read(HEADER + '\n'.join(exchanged))
-    rows[7] = '8,-9e-6'  # after 7 up pulses to 7e-6
-    self.assertLen(self.read(HEADER + '\n'.join(rows)), 2)
+      self.read(exchanged)
+    outlier = '8,-9e-6'  # after 7 up pulses to 7e-6
+    self.assertLen(self.read([*UP[:7], outlier, *DOWN]), 2)

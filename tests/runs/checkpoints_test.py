@@ -3,6 +3,7 @@
 import copy
 import pathlib
 import shutil
+from unittest import mock
 
 from absl.testing import parameterized
 import jax
@@ -18,7 +19,7 @@ RECORD = {'curves': [{'loss': [0.5]}], 'config': {'num_steps': 4}}
 def set_weights(state, weights):
   """Replaces the weights of the first layer."""
   first, *others = state.params
-  return state.replace(params=(first._replace(weights=weights), *others))
+  return state._replace(params=(first._replace(weights=weights), *others))
 
 
 def of_seed(tree, index):
@@ -48,11 +49,12 @@ class CheckpointsTest(parameterized.TestCase):
     self.assertEqual(jax.tree.structure(tree), jax.tree.structure(expected))
     for ours, theirs in zip(jax.tree.leaves(tree), jax.tree.leaves(expected)):
       self.assertIsInstance(ours, np.ndarray)
-      self.assertEqual(ours.dtype, theirs.dtype)
-      self.assertEqual(ours.shape, theirs.shape)
+      self.assertEqual((ours.dtype, ours.shape), (theirs.dtype, theirs.shape))
       self.assertEqual(ours.tobytes(), theirs.tobytes())
 
   def test_restores_every_bit_of_a_state_and_its_record(self):
+    self.assertIsNone(checkpoints.last_epoch(self.folder))
+    self.assertIsNone(self.restore())
     # Bits that `==` ignores, or that rounding would lose.
     special = [-0.0, np.nan, np.inf, 1e-45, 1 + 2**-23]
     state = make_state(3, num_seeds=2)
@@ -66,9 +68,9 @@ class CheckpointsTest(parameterized.TestCase):
       expected = jax.tree.map(np.copy, state)
       jax.tree.map(lambda leaf: leaf.fill(7), state)
       record['curves'][0]['loss'].append(0.25)
-    restored = self.restore(num_seeds=2)
-    self.assertEqual((restored.epoch, restored.record), (3, RECORD))
-    self.assert_same_bits(restored.state, expected)
+    restored, record = self.restore(num_seeds=2)
+    self.assertEqual(record, RECORD)
+    self.assert_same_bits(restored, expected)
     for seed, index in ((None, 0), (7, 0), (8, 1)):
       params = checkpoints.load_params(self.folder, seed=seed)
       self.assert_same_bits(params, of_seed(expected.params, index))
@@ -88,14 +90,10 @@ class CheckpointsTest(parameterized.TestCase):
       self.save(*accuracies)
     self.assertEqual(self.names(), set(map(str, kept)))
     last = len(accuracies)
-    self.assertEqual(self.restore().epoch, last)
+    self.assertEqual(checkpoints.last_epoch(self.folder), last)
     for epoch, is_best in ((last, False), (best, True)):
       params = checkpoints.load_params(self.folder, best=is_best)
       self.assert_same_bits(params, of_seed(make_state(epoch).params, 0))
-
-  def test_without_checkpoint_there_is_nothing_to_restore(self):
-    self.assertIsNone(checkpoints.last_epoch(self.folder))
-    self.assertIsNone(self.restore())
 
   @parameterized.parameters('truncated', 'changed', 'progress')
   def test_refuses_damaged_checkpoint(self, damage):
@@ -123,6 +121,15 @@ class CheckpointsTest(parameterized.TestCase):
     with self.assertRaisesRegex(ssnn_jax.UserError, message):
       checkpoints.load_params(self.folder)
 
+  def test_full_disk_is_told_in_a_sentence(self):
+    # Orbax raises errors of many types.
+    full = mock.Mock(side_effect=ValueError('RESOURCE_EXHAUSTED: no space'))
+    message = f'^{self.path} cannot be written .RESOURCE_EXHAUSTED: no space'
+    with self.assertRaisesRegex(ssnn_jax.UserError, message):
+      with checkpoints.open_in(self.folder) as manager:
+        with mock.patch.object(manager, 'save', full):
+          checkpoints.save(manager, make_state(1), [7], RECORD, None)
+
   def test_ignores_what_a_killed_process_leaves(self):
     self.save(0.5)
     state = self.path / '1' / 'state'
@@ -134,7 +141,7 @@ class CheckpointsTest(parameterized.TestCase):
       params = checkpoints.load_params(self.folder, best=best)
       self.assert_same_bits(params, of_seed(make_state(1).params, 0))
     self.assertEqual(sorted(self.path.rglob('*')), before)
-    self.assert_same_bits(self.restore().state, make_state(1))
+    self.assert_same_bits(self.restore()[0], make_state(1))
     self.assertEqual(self.names(), {'1'})
     self.save(0.4, first=2)
     self.assertEqual(self.names(), {'1', '2'})

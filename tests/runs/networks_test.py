@@ -24,7 +24,6 @@ RICH = ssnn_jax.NetworkConfig(
   ),
   input_shape=(2, 4, 4),
   num_steps=np.int64(64),
-  window=32,
   gain=(0.5, np.float32(0.1)),
   winner='race',
   neuron='stochastic',
@@ -89,13 +88,43 @@ class NetworksTest(parameterized.TestCase):
     changed = bytes([weights[0] ^ 1]) + weights[1:]
     for damaged in (content.replace(weights, changed), content[:-100]):
       path.write_bytes(damaged)
-      with self.assertRaisesRegex(ssnn_jax.UserError, f'^{path} is damaged'):
-        ssnn_jax.load(self.folder)
+      self.assert_damaged('')
+
+  def assert_damaged(self, words):
+    path = self.folder / 'network.npz'
+    with self.assertRaisesRegex(
+      ssnn_jax.UserError, f'^{path} is damaged .*{words}'
+    ):
+      ssnn_jax.load(self.folder)
+
+  @parameterized.parameters(
+    ('config', '{', 'Expecting'),
+    ('weights_0', None, r'the shapes .*; the network has .*weights_0'),
+    (
+      'weights_0',
+      np.ones((5, 6)),
+      r'weights_0.: \(5, 6\).*weights_0.: \(6, 5\)',
+    ),
+    (
+      'weights_0',
+      np.full((6, 5), np.nan),
+      'weights_0 of params are float64, or NaN',
+    ),
+    ('biases_1', np.ones(3, complex), 'are complex128'),
+  )
+  def test_refuses_other_arrays(self, name, value, words):
+    ssnn_jax.save(self.folder, DENSE, init(DENSE))
+    with np.load(self.folder / 'network.npz') as file:
+      arrays = dict(file) | {name: value}
+    if value is None:
+      del arrays[name]
+    np.savez(self.folder / 'network.npz', **arrays)
+    self.assert_damaged(words)
 
   def test_loads_a_seed_of_a_run(self):
     self.folder.mkdir()
     config = ssnn_jax.NetworkConfig((4, 5, 3))
-    networks.write_config(self.folder, config)
+    networks.write(self.folder, config, {})
     with checkpoints.open_in(self.folder) as manager:
       checkpoints.save(manager, make_state(1, num_seeds=2), [7, 8], {}, 0.9)
       checkpoints.save(manager, make_state(2, num_seeds=2), [7, 8], {}, 0.5)

@@ -13,7 +13,7 @@ def make_state(epoch=0, num_hidden=5, num_seeds=1):
 
   def init():
     state = training.init_state(network, training.make_optimizer(0.3), 0)
-    return state.replace(key=jax.random.key_data(state.key))
+    return state._replace(key=jax.random.key_data(state.key))
 
   random = np.random.default_rng(epoch)
   state = jax.tree.map(
@@ -22,4 +22,4 @@ def make_state(epoch=0, num_hidden=5, num_seeds=1):
     ),
     jax.eval_shape(init),
   )
-  return state.replace(epoch=np.full(num_seeds, epoch, np.int32))
+  return state._replace(epoch=np.full(num_seeds, epoch, np.int32))

@@ -32,13 +32,7 @@ TIMEOUT = 240  # seconds
 def run(module, *arguments, while_running=lambda pid: None):
   """Runs a module of `experiments`; returns what `subprocess.run` would.
 
-  Args:
-    module: name of the module.
-    *arguments: of the command.
-    while_running: function of the process id, called when the command starts.
-
-  Returns:
-    Its exit code, output and errors.
+  `while_running` is called with the process id when the command starts.
   """
   with tempfile.TemporaryDirectory() as folder:
     paths = [f'{folder}/out', f'{folder}/err']
@@ -104,9 +98,8 @@ def _run_command(module, arguments, paths, folder, environment):
   os.environ.update(environment)
   sys.argv[1:] = arguments
   try:
-    runpy.run_module(
-      f'experiments.{module}', run_name='__main__', alter_sys=True
-    )
+    name = f'experiments.{module}'
+    runpy.run_module(name, run_name='__main__', alter_sys=True)
   except SystemExit as end:
     if not isinstance(end.code, str):
       raise

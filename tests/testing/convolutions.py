@@ -1,14 +1,12 @@
 """A small convolutional network, and the dense network with equal weights.
 
 A convolution is a dense layer whose weights are equal at all positions and 0
-elsewhere. Neurons have the same numbers in both networks, and therefore the
-same thresholds. Weights are multiples of a power of 2, with which all sums are
-exact, so that the networks emit the same spikes.
+elsewhere (`layers_test` compares the wiring with JAX's convolution). Neurons
+have the same numbers in both networks, and therefore the same thresholds.
+Weights are multiples of a power of 2, with which all sums are exact, so that
+the networks emit the same spikes.
 """
 
-import itertools
-
-import jax
 import numpy as np
 
 import ssnn_jax
@@ -21,7 +19,6 @@ LAYERS = (
   ssnn_jax.layers.Conv(4, kernel=(2, 3)),
   ssnn_jax.layers.Dense(NUM_CLASSES),
 )
-SIZES = 84, 48, 12, NUM_CLASSES
 
 
 def make_config(**options):
@@ -41,61 +38,45 @@ def make_params(config, seed=0):
   return tuple(types.LayerParams(draw(*s), draw(s[1])) for s in shapes)
 
 
-def batch(size=6):
+def batch(size=6, shape=INPUT_SHAPE):
   """Returns images whose rates are multiples of 1 / 8, and labels."""
   rng = np.random.default_rng(1)
-  images = np.float32(rng.integers(0, 9, (size, *INPUT_SHAPE)) / 8)
+  images = np.float32(rng.integers(0, 9, (size, *shape)) / 8)
   return images, np.arange(size, dtype=np.int32) % NUM_CLASSES
 
 
-def synapses(conv, input_shape):
-  """Yields each synapse: its input, position, and row of the crossbar."""
-  height, width, channels = input_shape
-  sizes = [
-    (size + 2 * padding - kernel) // stride + 1
-    for size, padding, kernel, stride in zip(
-      input_shape, conv.padding, conv.kernel, conv.stride
-    )
-  ]
-  places = itertools.product(*map(range, (*sizes, *conv.kernel, channels)))
-  for across, along, row, column, channel in places:
-    y = across * conv.stride[0] + row - conv.padding[0]
-    x = along * conv.stride[1] + column - conv.padding[1]
-    if 0 <= y < height and 0 <= x < width:
-      yield (
-        (y * width + x) * channels + channel,
-        across * sizes[1] + along,
-        (row * conv.kernel[1] + column) * channels + channel,
-      )
+def synapses(layer, input_shape):
+  """Returns `[n, 3]`: input, position, and row of the crossbar."""
+  inputs = layer.connect(input_shape).inputs
+  position, row = np.nonzero(inputs >= 0)
+  return np.stack([inputs[position, row], position, row], axis=1)
 
 
 def expand(config, params):
   """Returns the parameters of the dense network with the same weights."""
-  expanded, params = [], jax.tree.map(np.asarray, params)
-  for layer, wiring, own in zip(config.layers, config.wirings, params):
-    if isinstance(layer, ssnn_jax.layers.Conv):
-      features, positions = layer.features, wiring.num_positions
-      weights = np.zeros((wiring.num_inputs, positions, features), np.float32)
-      for source, position, row in synapses(layer, wiring.input_shape):
-        weights[source, position] = own.weights[row]
-      own = types.LayerParams(
-        weights.reshape(wiring.num_inputs, -1), np.tile(own.biases, positions)
-      )
-    expanded.append(own)
+  expanded = []
+  for wiring, (weights, biases) in zip(config.wirings, params):
+    if wiring.inputs is not None:
+      shape = wiring.num_inputs, wiring.num_positions, wiring.num_columns
+      position, row = np.nonzero(wiring.inputs >= 0)
+      dense = np.zeros(shape, np.float32)
+      dense[wiring.inputs[position, row], position] = weights[row]
+      weights = dense.reshape(wiring.num_inputs, -1)
+      biases = np.tile(biases, wiring.num_positions)
+    expanded.append(types.LayerParams(weights, biases))
   return tuple(expanded)
 
 
 def fold(config, counts):
   """Adds up what the dense network counts at the positions of each weight."""
   folded = []
-  for layer, wiring, own in zip(config.layers, config.wirings, counts):
-    if isinstance(layer, ssnn_jax.layers.Conv):
-      features, positions = layer.features, wiring.num_positions
-      dense = np.asarray(own.weights).reshape(-1, positions, features)
+  for wiring, (weights, biases) in zip(config.wirings, counts):
+    if wiring.inputs is not None:
+      shape = wiring.num_inputs, wiring.num_positions, wiring.num_columns
+      position, row = np.nonzero(wiring.inputs >= 0)
+      dense = np.asarray(weights).reshape(shape)
       weights = np.zeros(wiring.weights_shape, dense.dtype)
-      for source, position, row in synapses(layer, wiring.input_shape):
-        weights[row] += dense[source, position]
-      biases = np.asarray(own.biases).reshape(positions, features).sum(axis=0)
-      own = types.LayerParams(weights, biases)
-    folded.append(own)
+      np.add.at(weights, row, dense[wiring.inputs[position, row], position])
+      biases = np.reshape(biases, shape[1:]).sum(axis=0)
+    folded.append(types.LayerParams(weights, biases))
   return tuple(folded)

@@ -99,10 +99,8 @@ def make_task(folder, seed=0, num_seeds=1, **changes):
 def record_run(task, event='final', numbers=lambda config: {}):
   """Writes the folder of a task with a made-up result.
 
-  Args:
-    task: the task.
-    event: `final`, or `epoch` of a run that is not finished.
-    numbers: function from the configuration of a seed to further numbers.
+  The event is `final`, or `epoch` of a run that is not finished; `numbers` is a
+  function from the configuration of a seed to further numbers.
   """
   task.folder.mkdir(parents=True, exist_ok=True)
   config = config_lib.to_json(task.config) | {'num_seeds': task.num_seeds}

@@ -7,35 +7,34 @@ import jax.numpy as jnp
 import numpy as np
 
 from ssnn_jax import reference
-from ssnn_jax.simulation import samples
-from ssnn_jax.spikes import Role
+from ssnn_jax import samples
+from ssnn_jax.trains import Role
 
 _PATTERNS_AT_ONCE = 2**13
 
 
 def bp_gradient(config, params, key, images, labels):
   """Computes the gradient of the ANN's mean cross-entropy over a batch."""
-  masks = samples.draw_dropout_masks(config, key, jnp.arange(len(labels)))
-  scale = 1.0 / (1.0 - config.dropout)
+  batch = samples.prepare(config, params, key, images, labels)
 
   def activate(v):  # of derivative 0 at 0 and at the ceiling
     below = jnp.where(v < config.ceiling, v, config.ceiling)
     return jnp.where(v > 0.0, below, 0.0)
 
   def loss(params):
-    hidden = images * config.input_gain
-    for mask, (weights, biases) in zip(masks, params):
-      potential = jnp.matmul(hidden, weights) + biases[None]
-      hidden = scale * mask * activate(potential)
-    logits = jnp.matmul(hidden, params[-1].weights) + params[-1].biases[None]
-    chosen = logits[jnp.arange(len(labels)), labels]
-    return jnp.mean(jax.nn.logsumexp(logits, axis=1) - chosen)
+    hidden, masks = batch.inputs.rates, (*batch.dropout_masks, 1.0)
+    for gain, mask, (weights, biases) in zip(config.read_gains, masks, params):
+      product = jnp.matmul(hidden, weights, precision='highest')
+      potential = gain * product + biases[None]
+      hidden = mask * activate(potential)
+    chosen = potential[jnp.arange(len(labels)), labels]
+    return jnp.mean(jax.nn.logsumexp(potential, axis=1) - chosen)
 
   return jax.grad(loss)(params)
 
 
 def expected_counts(config, params, image, label):
-  """Computes the exact mean of the counts of `learn` for one sample.
+  """Computes the exact mean of the coincidences of one sample.
 
   The reference runs through every pattern of all spikes of the presentation,
   weighted by its probability. There are 2 to the number of spikes of them, so
@@ -50,14 +49,16 @@ def expected_counts(config, params, image, label):
   Returns:
     Expected signed coincidences over the presentation, in doubles.
   """
-  one = functools.partial(_present, config, params, jnp.asarray(image), label)
-  num_bits = _count_bits(one)
+  present = functools.partial(_present, config, params, image, label)
+  traced = []
+  jax.eval_shape(lambda: traced.append(present(None)))
+  (num_bits,) = traced
 
   @jax.jit
   def weigh(first):
     patterns = first + jnp.arange(min(_PATTERNS_AT_ONCE, 2**num_bits))
     bits = patterns[:, None] >> jnp.arange(num_bits)[None] & 1
-    counts, probabilities = jax.vmap(one)(bits)
+    counts, probabilities = jax.vmap(present)(bits)
     return jax.tree.map(
       lambda count: jnp.tensordot(probabilities, count, axes=1),
       (counts, jnp.ones_like(probabilities)),
@@ -72,13 +73,6 @@ def expected_counts(config, params, image, label):
   return tuple(counts)
 
 
-def _count_bits(present):
-  """Counts the spikes of a presentation, which is traced but not run."""
-  found = []
-  jax.eval_shape(lambda: found.append(present(None)))
-  return found[0]
-
-
 def _present(config, params, image, label, bits):
   """Presents one sample with given spikes, `[bits]` in {0, 1}.
 
@@ -90,14 +84,14 @@ def _present(config, params, image, label, bits):
   def sample(role, layer, rates):
     nonlocal used, probability
     del layer
-    rates = image if role == Role.INPUT else rates
+    rates = jnp.asarray(image) if role == Role.INPUT else rates
     size = 1 if role == Role.WINNER else len(rates)
     first, used = used, used + num_steps * size
     if bits is None:
       return jnp.zeros((num_steps, len(rates)))
     fired = bits[first:used].reshape(num_steps, size).astype(jnp.float32)
-    own = rates[None, :size]
-    probability *= jnp.prod(jnp.where(fired > 0, own, 1.0 - own))
+    rates = rates[None, :size]
+    probability *= jnp.prod(jnp.where(fired > 0, rates, 1.0 - rates))
     if role == Role.WINNER:  # of two classes, the second is reached for sure
       fired = jnp.concatenate([fired, jnp.ones_like(fired)], axis=1)
     return fired

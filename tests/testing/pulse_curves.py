@@ -1,13 +1,13 @@
 """Simulated pulse responses and their files, for tests of fits."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ssnn_jax import hardware
-from ssnn_jax.hardware import resistive
+from ssnn_jax.hardware import devices
 from ssnn_jax.hardware.device_config import DeviceConfig
 
+_simulate = jax.jit(devices.simulate, static_argnums=(1, 2))
 # Steps of 16 states that decrease towards the bounds, and vary.
 COARSE = DeviceConfig(
   dw_min=0.0625,
@@ -26,6 +26,26 @@ COARSE = DeviceConfig(
 )
 
 
+def simulate_weights(
+  config, num_devices, num_pulses, num_cycles=1, seed=0, start=None
+):
+  """Simulates cycles of up pulses, then as many down pulses.
+
+  Returns weights `[pulses, devices]` after each pulse, from the lower bound or
+  a given start, and the constants of the devices.
+  """
+  up = np.tile(np.repeat(np.int32([1, 0]), num_pulses), num_cycles)
+  simulated = _simulate(
+    jax.random.key(seed),
+    config,
+    num_devices,
+    up,
+    1 - up,
+    start,
+  )
+  return jax.tree.map(np.float64, simulated)
+
+
 def simulate(
   config,
   num_devices=1,
@@ -38,45 +58,15 @@ def simulate(
 ):
   """Simulates measurements of up and down curves, in microsiemens.
 
-  Args:
-    config: the devices.
-    num_devices: number of devices.
-    num_pulses: number of pulses of a curve.
-    seed: seed of the devices, their write noise and the read noise.
-    num_cycles: number of cycles of an up and a down curve.
-    every: pulses between two readings.
-    read_noise: standard deviation of a reading, as a weight.
+  Curves have `num_pulses` pulses, and a reading `every` so many of them; the
+  read noise is that of a weight.
 
-  Returns:
-    The curves, with conductance 5 + 2 w of a weight w, and the constants of the
-    devices.
+  Returns the curves, with conductance 5 + 2 w of a weight w, and the constants
+  of the devices.
   """
-  device_key, noise_key = jax.random.split(jax.random.key(seed))
-  constants = resistive.sample_constants(device_key, config, (num_devices,))
-
-  def pulse(weights, inputs):
-    is_up, words = inputs
-    up = jnp.full(weights.shape, is_up, jnp.float32)
-    normals = None
-    if config.dw_min_std:
-      normals = resistive.sample_noise(words, weights.shape).normals
-    weights = resistive.move_weights(
-      config,
-      constants,
-      weights,
-      resistive.Pulses(up, 1 - up),
-      config.dw_min,
-      normals,
-    )
-    return weights, weights
-
-  is_up = np.tile(np.repeat([1.0, 0.0], num_pulses), num_cycles)
-  words = jax.random.bits(
-    noise_key, (len(is_up), resistive.NUM_KEYS), jnp.uint32
+  weights, constants = simulate_weights(
+    config, num_devices, num_pulses, num_cycles, seed
   )
-  start = jnp.broadcast_to(constants.w_min, (num_devices,))
-  inputs = jnp.float32(is_up), words
-  weights = np.float64(jax.lax.scan(pulse, start, inputs)[1])
   weights += read_noise * np.random.default_rng(seed).normal(size=weights.shape)
   shape = 2 * num_cycles, num_pulses, num_devices
   curves = [
@@ -94,49 +84,40 @@ def simulate(
 
 def truth(config, constants, index, fit):
   """Returns the parameters of a simulated device, as weights of a fit."""
-  own = jax.tree.map(lambda x: np.float64(x[index] if x.ndim else x), constants)
+  device = jax.tree.map(lambda x: x[index] if x.ndim else x, constants)
   point, unit = (fit.zero - 5) / 2, fit.scale / 2
-  up, down = _steps(config, own, point)
+
+  def steps(weight):  # exponential approaches to the weight at which they are 0
+    up = -np.expm1(-config.dw_min * device.rate_up)
+    down = -np.expm1(-config.dw_min * device.rate_down)
+    return (
+      up * (device.up / device.rate_up - weight),
+      down * (device.down / device.rate_down + weight),
+    )
+
+  up, down = steps(point)
   larger = max(up, down)
-  found = {
+  values = {
     'dw_min': larger / unit,
     'up_down': (up - down) / larger,
-    'w_max': (own.w_max - point) / unit,
-    'w_min': (own.w_min - point) / unit,
+    'w_max': (device.w_max - point) / unit,
+    'w_min': (device.w_min - point) / unit,
+    'dw_min_std': config.dw_min_std,
   }
   # Of a bound that is not reached, gamma refers to the extreme weight.
-  high, low = (
-    point + unit * (found if name in fit.intervals else vars(fit.config))[name]
-    for name in ('w_max', 'w_min')
-  )
-  found['gamma_up'] = 1 - _steps(config, own, high)[0] / up
-  found['gamma_down'] = 1 - _steps(config, own, low)[1] / down
-  if config.mult_noise:
-    found['dw_min_std'] = config.dw_min_std
-  return found
-
-
-def _steps(config, own, weight):
-  """Returns the up and the down step of a device at a weight."""
-  if own.rate_up is None:
-    return config.dw_min * own.up, config.dw_min * own.down
-  # Steps are exponential approaches to the weight at which they are 0.
-  up = -np.expm1(-config.dw_min * own.rate_up)
-  down = -np.expm1(-config.dw_min * own.rate_down)
-  return (
-    up * (own.up / own.rate_up - weight),
-    down * (own.down / own.rate_down + weight),
-  )
+  ends = vars(fit.config) | {
+    k: v for k, v in values.items() if k in fit.intervals
+  }
+  values['gamma_up'] = 1 - steps(point + unit * ends['w_max'])[0] / up
+  values['gamma_down'] = 1 - steps(point + unit * ends['w_min'])[1] / down
+  return values
 
 
 def write_csv(path, curves, direction=True):
   """Writes curves to a CSV file."""
-  header = ['device', 'pulse', 'conductance']
-  rows = [header + ['direction'] * direction]
-  for device in sorted({curve.device for curve in curves}):
-    for curve in (curve for curve in curves if curve.device == device):
-      word = ['up' if curve.is_up else 'down'] * direction
-      for pulse, value in zip(curve.pulses, curve.conductances):
-        rows.append([device, pulse, repr(float(value)), *word])
-  text = '\n'.join(','.join(map(str, row)) for row in rows)
-  path.write_text(text + '\n')
+  lines = ['device,pulse,conductance' + ',direction' * direction]
+  for curve in curves:
+    word = (',up' if curve.is_up else ',down') * direction
+    for pulse, value in zip(curve.pulses, curve.conductances):
+      lines.append(f'{curve.device},{pulse},{float(value)!r}{word}')
+  path.write_text('\n'.join(lines))

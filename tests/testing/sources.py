@@ -1,4 +1,4 @@
-"""Thresholds for tests, and a sampler that shares no code with the library."""
+"""Sources of thresholds, and a sampler that shares no code with the library."""
 
 import functools
 
@@ -6,46 +6,30 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ssnn_jax import spikes
-from ssnn_jax.spikes import thresholds
+from ssnn_jax import trains
+from ssnn_jax.trains import thresholds
 
 
 def _draw_threefry(source, word):
   key = jax.random.wrap_key_data(source.key[:2], impl='threefry2x32')
   for number in (source.key[2], word, source.position):
     key = jax.random.fold_in(key, number)
-  shape = spikes.TICKS_PER_WORD, source.num_neurons
+  shape = trains.TICKS_PER_WORD, source.num_neurons
   return jax.random.bits(key, shape, jnp.uint16)
 
 
-THREEFRY = spikes.Sampler(_draw_threefry)
-SAMPLERS = (*spikes.SAMPLERS, THREEFRY)
+THREEFRY = trains.Sampler(_draw_threefry)
+SAMPLERS = trains.SAMPLERS | {'threefry': THREEFRY}
 
 
 @functools.cache
-def _keys(seed):
+def keys(seed=0):
+  """Returns the keys of all trains of a presentation."""
   with jax.ensure_compile_time_eval():  # not again in each program
-    make_keys = jax.jit(lambda key: thresholds.make_keys(key, 7))
-    return np.asarray(make_keys(jax.random.key(seed)))
+    return np.asarray(thresholds.make_keys(jax.random.key(seed), 7))
 
 
-def make(
-  words,
-  num_neurons,
-  role=spikes.Role.INPUT,
-  layer=0,
-  position=0,
-  *,
-  sampler='bernoulli',
-  seed=0,
-):
-  """Returns the thresholds of one sample in some words."""
-  return spikes.Source(
-    jnp.asarray(_keys(seed)[layer, role]),
-    jnp.asarray(position),
-    jnp.asarray(words),
-    role=role,
-    layer=layer,
-    num_neurons=num_neurons,
-    sampler=spikes.SAMPLERS.get(sampler, sampler),
-  )
+def make(num_neurons, role=trains.Role.INPUT, layer=0, position=0, seed=0):
+  """Returns the source of the thresholds of one sample."""
+  key = jnp.asarray(keys(seed)[layer, role])
+  return trains.Source(key, jnp.asarray(position), role, layer, num_neurons)

@@ -10,6 +10,7 @@ from ssnn_jax import datasets
 from ssnn_jax import training
 from ssnn_jax import types
 from ssnn_jax.training import loop
+from ssnn_jax.training import metrics
 from tests.testing import networks
 from tests.testing.networks import assert_same
 
@@ -19,9 +20,7 @@ NETWORK = ssnn_jax.ann(  # traced in less time than spikes
 INPUTS = np.random.default_rng(0).random((40, 6), np.float32)
 LABELS = np.arange(40) % 3
 TRAIN, TEST = (INPUTS[:32], LABELS[:32]), (INPUTS[32:], LABELS[32:])
-PROGRAMS = loop.make_programs(
-  lambda key: NETWORK, training.make_optimizer(0.0), batch_size=8
-)
+PROGRAMS = loop.make_programs(NETWORK, training.make_optimizer(0.5), 8)
 
 
 def start(seeds, learning_rates):
@@ -37,7 +36,7 @@ def start(seeds, learning_rates):
 def run(state, num_epochs, eval_set=TEST, **options):
   """Returns all epochs, with states as NumPy arrays."""
   epochs = loop.run(PROGRAMS, state, TRAIN, eval_set, num_epochs, **options)
-  unwrap = lambda state: state.replace(key=jax.random.key_data(state.key))
+  unwrap = lambda state: state._replace(key=jax.random.key_data(state.key))
   return [
     jax.device_get(epoch._replace(state=unwrap(epoch.state)))
     for epoch in epochs
@@ -50,50 +49,52 @@ class LoopTest(parameterized.TestCase):
     *_, together = run(start(seeds, rates), 2)
     for index, (seed, rate) in enumerate(zip(seeds, rates)):
       *_, alone = run(start([seed], [rate]), 2)
-      own = jax.tree.map(lambda leaf: leaf[[index]], together.state)  # noqa: B023
-      assert_same(own, alone.state)
-      own = together.accuracy.default[index]
-      self.assertEqual(own, alone.accuracy.default)
+      of_seed = jax.tree.map(lambda leaf: leaf[[index]], together.state)  # noqa: B023
+      assert_same(of_seed, alone.state)
+      accuracy = together.accuracy.default[index]
+      self.assertEqual(accuracy, alone.accuracy.default)
     weights = together.state.params[0].weights
     for one, other in ((0, 1), (0, 2), (1, 2)):
       self.assertFalse(np.array_equal(weights[one], weights[other]))
 
   @parameterized.parameters((0, [5]), (1, [1, 2, 3, 4, 5]), (2, [2, 4, 5]))
   def test_evaluates_when_due_and_after_the_last_epoch(self, every, expected):
-    epochs = run(start([0], [0.5]), 5, eval_every=every)
+    epochs = run(PROGRAMS.start(jnp.array([0])), 5, eval_every=every)
     self.assertEqual([epoch.number for epoch in epochs], [1, 2, 3, 4, 5])
     evaluated = [e.number for e in epochs if e.accuracy is not None]
     self.assertEqual(evaluated, expected)
 
   def test_deletes_the_state_of_the_epoch_before(self):
-    state = start([0], [0.5])
+    state = PROGRAMS.start(jnp.array([0]))
     weights = state.params[0].weights
-    epochs = list(loop.run(PROGRAMS, state, TRAIN, None, num_epochs=1))
+    (epoch,) = loop.run(PROGRAMS, state, TRAIN, None, num_epochs=1)
     self.assertTrue(weights.is_deleted())
-    self.assertEqual([epoch.accuracy for epoch in epochs], [None])
-    self.assertEmpty(run(epochs[0].state, 1))  # trained already
+    self.assertIsNone(epoch.accuracy)
+    again = loop.run(PROGRAMS, epoch.state, TRAIN, TEST, num_epochs=1)
+    self.assertEmpty(list(again))  # trained already
 
 
 class TrainEpochTest(parameterized.TestCase):
   @parameterized.parameters(
-    networks.stochastic((64, 32, 10), num_steps=16),
+    networks.stochastic((64, 32, 10), num_steps=16, sampler='bernoulli'),
     ssnn_jax.NetworkConfig((64, 32, 10), num_steps=8),
   )
   def test_learns_digits(self, config):
     digits = datasets.load('digits')
     train, test = jax.device_put((digits.train, digits.test))
-    network, optimizer = ssnn_jax.ssnn(config), training.make_optimizer(0.5)
-    state = training.init_state(network, optimizer, 0)
-    epoch = jax.jit(training.make_train_epoch(network, optimizer, 32))
-    for _ in range(6):
-      state, means = epoch(state, *train)
-    self.assertEqual(epoch._cache_size(), 1)
-    evaluate = training.make_evaluate(network, ssnn_jax.ann(config), 100)
-    accuracy = jax.jit(evaluate)(state.params, jax.random.key(0), *test)
+    programs = loop.make_programs(
+      ssnn_jax.ssnn(config),
+      training.make_optimizer(0.5),
+      32,
+      ann=ssnn_jax.ann(config),
+    )
+    state = programs.start(jnp.array([0]))
+    *_, last = loop.run(programs, state, train, test, 6, 0)
+    self.assertEqual(programs.train_epoch._cache_size(), 1)
     # Chance is 0.1 with a standard error of 0.016 on 360 images.
-    for fraction in jax.tree.leaves(accuracy):
-      self.assertGreater(float(fraction), 0.85)
-    self.assertGreater(float(means.accuracy), 0.8)
+    for fraction in jax.tree.leaves(last.accuracy):
+      self.assertGreater(float(fraction[0]), 0.85)
+    self.assertGreater(float(last.train_accuracy[0]), 0.8)
 
   @parameterized.parameters(('winner', 0.0), ('potential', 1.0))
   def test_visits_samples_at_most_once_in_random_order(self, readout, accuracy):
@@ -115,8 +116,8 @@ class TrainEpochTest(parameterized.TestCase):
     orders = []
     for _ in range(4):
       visited.clear()
-      state, means = epoch(state, images, jnp.zeros(10, jnp.int32))
-      self.assertEqual(means.accuracy, accuracy)
+      state, _, found = epoch(state, images, jnp.zeros(10, jnp.int32))
+      self.assertEqual(found, accuracy)
       jax.effects_barrier()
       orders.append(np.concatenate(visited).ravel())
       self.assertLen(set(orders[-1]), 9)
@@ -125,32 +126,34 @@ class TrainEpochTest(parameterized.TestCase):
 
 
 class EvaluationTest(parameterized.TestCase):
-  @parameterized.parameters(
-    (True, 'winner'), (False, 'potential'), (False, 'largest')
-  )
-  def test_counts_each_sample_once(self, has_ann, readout):
+  def test_counts_each_sample_once(self):
     # Of 10 images, in batches of 4, each readout classifies another number.
     images = jnp.arange(10, dtype=jnp.uint8)[:, None, None]
 
     def infer(params, key, images):
       del params, key
-      classes = [images[:, 0, 0] >= number for number in (7, 5, 3)]
-      ones = [jax.nn.one_hot(jnp.int32(found), 2) for found in classes]
-      largest = ones[2] if readout == 'largest' else None
-      return types.Inference(*ones[:2], largest)
+      classes = [images[:, 0, 0] >= number for number in (7, 5)]
+      return types.Inference(
+        *(jax.nn.one_hot(jnp.int32(x), 2) for x in classes)
+      )
 
-    network = types.Network(None, infer, None, readout=readout)
-    ann = network if has_ann else None
-    evaluate = training.make_evaluate(network, ann, batch_size=4)
+    network = types.Network(None, infer, None, readout='winner')
+    evaluate = training.make_evaluate(network, network, batch_size=4)
     labels = jnp.zeros(10, jnp.int32)
     accuracy = evaluate((), jax.random.key(0), images, labels)
-    expected = {'winner': 0.7, 'potential': 0.5, 'largest': 0.3}
-    expected['default'] = expected[readout]
-    if readout != 'largest':
-      del expected['largest']
-    if has_ann:
-      expected['rate'] = expected['potential']
-    found = {k: v for k, v in accuracy._asdict().items() if v is not None}
-    self.assertEqual(found.keys(), expected.keys())
-    for name, fraction in found.items():
-      np.testing.assert_allclose(fraction, expected[name], rtol=1e-6)
+    expected = metrics.Accuracy(0.7, winner=0.7, potential=0.5, rate=0.5)
+    np.testing.assert_allclose(accuracy, expected, rtol=1e-6)
+
+  def test_readouts_predict_most_counts_and_break_ties_by_potential(self):
+    counts = jnp.array([[3, 1, 0], [2, 2, 0], [0, 2, 2], [1, 1, 1]])
+    potential = jnp.array(
+      [[0.0, 9.0, 0.0], [0.1, 0.2, 9.0], [9.0, 0.5, 0.4], [0.0, 0.0, 0.1]]
+    )
+    for dtype in (jnp.int32, jnp.float32):
+      inference = types.Inference(counts.astype(dtype), potential)
+      for readout, expected in (
+        ('winner', [0, 1, 1, 2]),
+        ('potential', [1, 2, 0, 2]),
+      ):
+        predicted = metrics.predict(inference, readout)
+        np.testing.assert_array_equal(predicted, expected)

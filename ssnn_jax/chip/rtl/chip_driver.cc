@@ -1,8 +1,7 @@
 // Simulation of the chip for Python: verilator's model behind a C interface.
 //
-// The driver moves bytes and weights through the streams of the chip, and
-// copies internal signals, which are found by name, after each tick or sample.
-// Arrays of ports are raw bits, lowest first.
+// The driver moves bytes and weights through the streams of the chip, and finds
+// internal signals by name. Arrays of ports are raw bits, lowest first.
 
 #include <cstdint>
 #include <cstring>
@@ -13,28 +12,13 @@
 
 namespace {
 
-// When a signal is copied: in clocks after the end of a tick, or by demand.
-constexpr int kSpikes = 2, kNeurons = 5;
 constexpr int64_t kMaxClocks = 1'000'000;
-
-struct Signal {
-  const uint8_t* data;
-  int64_t bytes;
-  int clocks;
-};
 
 struct Chip {
   VerilatedContext context;
   Vchip_top top{&context};
   std::vector<uint8_t> queue;  // bytes of samples
   size_t sent = 0;
-  std::vector<Signal> signals;
-  const uint8_t *tick_end = nullptr, *row_valid = nullptr;
-  const uint8_t* row_address = nullptr;
-  int banks = 1, address_bits = 1;
-  uint8_t *trace = nullptr, *rows = nullptr;  // [T, bytes], [T, N_0 + 1]
-  int64_t trace_bytes = 0, num_rows = 0;
-  int tick = 0, row_tick = 0, since_tick = kNeurons;
   uint32_t random = 1, stall = 0;  // stalls of 2^16 clocks
 
   bool stalls() {
@@ -58,35 +42,6 @@ void copy_in(Port& port, const void* bits, int num_bytes) {
 template <typename Port>
 void copy_out(const Port& port, void* bits, int num_bytes) {
   std::memcpy(bits, &port, num_bytes);
-}
-
-// Records what the chip does in this clock.
-void record(Chip* chip) {
-  if (!chip->trace) return;
-  if (*chip->row_valid) {
-    uint32_t address;
-    std::memcpy(&address, chip->row_address, sizeof address);
-    const uint32_t mask = (1u << chip->address_bits) - 1;
-    for (int b = 0; b < chip->banks; ++b)
-      if (*chip->row_valid >> b & 1) {
-        const int row = (address >> b * chip->address_bits & mask)
-                        * chip->banks + b;
-        ++chip->rows[chip->row_tick * chip->num_rows + row];
-      }
-  }
-  if (*chip->tick_end) {
-    chip->since_tick = 0;
-    ++chip->row_tick;
-  } else if (chip->since_tick < kNeurons) {
-    ++chip->since_tick;
-    uint8_t* to = chip->trace + chip->tick * chip->trace_bytes;
-    for (const Signal& signal : chip->signals) {
-      if (signal.clocks == chip->since_tick)
-        std::memcpy(to, signal.data, signal.bytes);
-      to += signal.bytes;
-    }
-    if (chip->since_tick == kNeurons) ++chip->tick;
-  }
 }
 
 }  // namespace
@@ -127,23 +82,6 @@ const void* chip_find(Chip* chip, const char* scope, const char* name,
   return var->datap();
 }
 
-// Sets the signals of the trace.
-void chip_signals(Chip* chip, int num_signals, const uint8_t** data,
-                  const int64_t* bytes, const int64_t* clocks, int banks,
-                  int address_bits) {
-  chip->signals.clear();
-  chip->trace_bytes = 0;
-  chip->tick_end = data[0];
-  chip->row_valid = data[1];
-  chip->row_address = data[2];
-  chip->banks = banks;
-  chip->address_bits = address_bits;
-  for (int n = 3; n < num_signals; ++n) {
-    chip->signals.push_back({data[n], bytes[n], static_cast<int>(clocks[n])});
-    chip->trace_bytes += bytes[n];
-  }
-}
-
 // Sets the probability of stalls, of 2^16, and queues bytes of samples.
 void chip_send(Chip* chip, const uint8_t* bytes, int64_t size, int stall) {
   chip->queue.erase(chip->queue.begin(), chip->queue.begin() + chip->sent);
@@ -152,31 +90,22 @@ void chip_send(Chip* chip, const uint8_t* bytes, int64_t size, int stall) {
   chip->stall = stall;
 }
 
-// Runs until a result is taken, or for some clocks; returns their number, or
-// -1 if there was no result.
+// Runs until a result is taken, unless results are held, or for some clocks;
+// returns their number, or -1 if there was no result.
 int64_t chip_result(Chip* chip, const uint8_t* rates, int rates_bytes,
-                    uint8_t* votes, int votes_bytes,
-                    uint8_t* trace, uint8_t* rows, int64_t num_rows,
+                    uint8_t* votes, int votes_bytes, int hold,
                     int64_t max_clocks) {
   auto& top = chip->top;
   copy_in(top.enable_rates, rates, rates_bytes);
-  chip->trace = trace;
-  chip->rows = rows;
-  chip->num_rows = num_rows;
-  chip->tick = chip->row_tick = 0;
-  chip->since_tick = kNeurons;
   for (int64_t clocks = 1; clocks <= max_clocks; ++clocks) {
     const bool has_byte = chip->sent < chip->queue.size();
     if (!top.sample_valid) top.sample_valid = has_byte && !chip->stalls();
     if (has_byte) top.sample_data = chip->queue[chip->sent];
-    // The trace is complete some clocks after the last tick.
-    top.result_ready =
-        (!trace || chip->since_tick == kNeurons) && !chip->stalls();
+    top.result_ready = !hold && !chip->stalls();
     top.eval();
     const bool sends = top.sample_valid && top.sample_ready;
     const bool takes = top.result_valid && top.result_ready;
     if (takes) copy_out(top.votes, votes, votes_bytes);
-    record(chip);
     chip->clock();
     if (sends) {
       ++chip->sent;

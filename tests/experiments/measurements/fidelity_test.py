@@ -1,13 +1,9 @@
-"""Tests of the distance of spiking updates from the gradient."""
+"""Tests of the errors of spiking updates, and of silence, as JSON lines."""
 
 import json
 
 from absl.testing import parameterized
-import jax
-import jax.numpy as jnp
 
-from experiments.measurements import fidelity
-import ssnn_jax
 from tests.testing import commands
 
 COUNTS = (
@@ -17,61 +13,50 @@ COUNTS = (
   'error_events',
   'coincidences',
 )
-EXACT = {
-  'bipolar': {'rates': ('inputs', 'forward', 'backward'), 'winner': 'exact'},
-  'stochastic': {'rates': ('forward', 'backward', 'update')},
-}
+FEW = '--train_steps=3', '--layer_sizes=64,5,10'
 
 
-class FidelityTest(parameterized.TestCase):
-  @parameterized.parameters(*EXACT)
-  def test_rates_have_no_error(self, neuron):
-    config = ssnn_jax.NetworkConfig(
-      (6, 5, 3), num_steps=4, neuron=neuron, **EXACT[neuron]
-    )
-    params = ssnn_jax.ssnn(config).init(jax.random.key(0))
-    images = jax.random.uniform(jax.random.key(1), (8, 6))
-    batch = params, images, jnp.arange(8) % 3
-    squares = fidelity.squared_errors(config, *batch, num_draws=2)
-    self.assertEqual(squares.shape, (2,))
-    self.assertLess(squares.max(), 1e-9)
+def measure(name, *arguments):
+  done = commands.run(f'measurements.{name}', *FEW, *arguments)
+  assert done.returncode == 0, done.stderr
+  header, *lines = map(json.loads, done.stdout.splitlines())
+  words = ['python', '-m', f'experiments.measurements.{name}', *FEW]
+  assert header['command'].split()[:5] == words
+  return lines
 
-  def test_command_prints_a_line_for_each_setting(self):
-    arguments = (
-      '--draws=2',
-      '--hidden_sizes=5',
-      '--num_steps=40',
-      '--neurons=bipolar,stochastic',
-      '--samplers=default',
-      '--train_steps=3',
-    )
-    done = commands.run('measurements.fidelity', *arguments)
-    self.assertEqual(done.returncode, 0, done.stderr)
-    header, *lines = map(json.loads, done.stdout.splitlines())
-    self.assertEqual(
-      header['command'].split(),
-      ['python', '-m', 'experiments.measurements.fidelity', *arguments],
-    )
-    columns = 'neuron', 'sampler', 'gain', 'num_steps', 'window'
+
+class MeasurementsTest(parameterized.TestCase):
+  def test_fidelity_has_a_line_for_each_network(self):
+    grid = '--grid=neuron=bipolar,stochastic'
+    lines = measure('fidelity', '--draws=2', '--num_steps=16', grid)
+    columns = 'layers', 'neuron', 'sampler', 'gain', 'num_steps'
     self.assertEqual(
       [tuple(line[name] for name in columns) for line in lines],
       [
-        ('bipolar', 'regular', 4, 40, None),
-        ('stochastic', 'sobol', 1, 40, 32),
-        ('stochastic', 'sobol', 1, 40, 40),
+        ('64-5-10', 'bipolar', 'regular', 4, 16),
+        ('64-5-10', 'stochastic', 'sobol', 1, 16),
       ],
     )
-    for line in lines:
-      self.assertEqual(line['layer_sizes'], [64, 5, 10])
-      for name in COUNTS:
-        self.assertGreater(line[name], 0)
-    name = 'quantisation_error'
-    bipolar, *others = lines
-    self.assertNotIn(name, bipolar)
-    # Windows do not change the error of spikes in the update only.
-    first, second = others
-    self.assertEqual(first[name], second[name])
-    self.assertNotEqual(first['update_error'], second['update_error'])
-    for line in others:
-      self.assertGreater(line['update_error'], line[name])
-      self.assertGreater(line['update_error'], bipolar['update_error'])
+    bipolar, stochastic = lines
+    for name in COUNTS:
+      self.assertGreater(min(bipolar[name], stochastic[name]), 0)
+    self.assertNotIn('quantisation_error', bipolar)
+    errors = [stochastic['update_error'], stochastic['quantisation_error']]
+    self.assertGreater(errors[0], max(errors[1], bipolar['update_error']))
+
+  def test_settling_has_a_line_for_each_way_to_play(self):
+    wires = '--caps=1:1,none:none', '--error_starts=0,1'
+    lines = measure('settling', '--num_steps=8', *wires)
+    wires = [
+      (line['cap'], line['error_cap'], line['error_start']) for line in lines
+    ]
+    starts = 0, 8
+    self.assertEqual(
+      wires, [(cap, cap, start) for cap in (1, None) for start in starts]
+    )
+    for early, late in (lines[:2], lines[2:]):
+      self.assertGreater(early['error_ratio'], late['error_ratio'])
+    # Spikes that stay are the same, however the network is played.
+    ratios = [line['error_spikes'] / line['error_ratio'] for line in lines]
+    for ratio in ratios:
+      self.assertAlmostEqual(ratio / ratios[0], 1, delta=0.02)

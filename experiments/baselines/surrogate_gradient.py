@@ -1,0 +1,90 @@
+"""Baselines: leaky integrate-and-fire neurons with surrogate gradients.
+
+Only forward signals are spikes. The gradient is computed outside of the
+network, by backpropagation through time; the derivative of the firing step,
+which is 0 or infinite, is replaced by that of a smooth function.
+
+  v = decay v + W s + b;  s = 1 where v >= 1;  v = v - s     (hidden)
+  u = decay u + W s + b                                      (output, no spikes)
+  loss = cross-entropy of mean(u) / mean(r)
+
+Means are over ticks, and r is the potential u under a constant drive of 1:
+dividing by mean(r) makes the scale of the logits independent of T and of the
+decay. The reset is not differentiated.
+
+Source: E. O. Neftci, H. Mostafa and F. Zenke, "Surrogate gradient learning in
+spiking neural networks", IEEE Signal Processing Magazine 36 (2019). Surrogate,
+threshold and reset by subtraction follow snnTorch.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.baselines import integrate_and_fire
+import ssnn_jax
+from ssnn_jax import network as network_lib
+from ssnn_jax import samples
+
+THRESHOLD = 1.0
+TAU = 16.0  # time constant of all membranes, in ticks
+_DECAY = math.exp(-1.0 / TAU)  # in a tick
+
+
+@jax.custom_jvp
+def step(distance: jax.Array) -> jax.Array:
+  """Returns 1 where the distance to the threshold is at least 0, otherwise 0.
+
+  The derivative is that of the smooth step arctan(pi x) / pi + 1/2.
+  """
+  return (distance >= 0.0).astype(distance.dtype)
+
+
+@step.defjvp
+def _step_jvp(primals, tangents):
+  (distance,), (tangent,) = primals, tangents
+  return step(distance), tangent / (1.0 + (jnp.pi * distance) ** 2)
+
+
+def make_network(
+  config: ssnn_jax.NetworkConfig, *, axis_name: str | None = None
+) -> ssnn_jax.Network:
+  """Builds a network of leaky integrate-and-fire neurons.
+
+  Of the configuration the layers, `num_steps`, `sampler` of the inputs and
+  dropout have an effect. The class with the highest output wins a tick;
+  `potential` are the logits.
+  """
+
+  def forward(config, params, key, batch):
+    outputs = present(config, params, key, batch).potentials  # [B, T, C]
+    winners = jax.nn.one_hot(
+      jnp.argmax(outputs, axis=-1), outputs.shape[-1], dtype=jnp.int32
+    )
+    units = np.cumsum(_DECAY ** np.arange(config.num_steps))  # r of each tick
+    scale = float(np.mean(units))
+    logits = jnp.mean(outputs, axis=1) / scale
+    response = ssnn_jax.Inference(jnp.sum(winners, axis=1), logits)
+    return network_lib.mean_loss(logits, batch), response
+
+  return network_lib.from_forward(
+    config, forward, axis_name, name='surrogate_gradient'
+  )
+
+
+def present(
+  config: ssnn_jax.NetworkConfig,
+  params: ssnn_jax.Params,
+  key: jax.Array,
+  batch: samples.Sample,
+) -> integrate_and_fire.Response:
+  """Simulates the network during the presentation of a batch."""
+  hidden = integrate_and_fire.Neuron(
+    _DECAY,
+    fire=lambda v: step(v - THRESHOLD),
+    reset=lambda v, spike: v - THRESHOLD * jax.lax.stop_gradient(spike),
+  )
+  output = integrate_and_fire.Neuron(_DECAY, jnp.zeros_like, lambda u, _: u)
+  return integrate_and_fire.present(config, params, key, batch, hidden, output)

@@ -1,0 +1,63 @@
+"""Settings of measurements, by the flags of a run, and their JSON lines."""
+
+from collections.abc import Iterable
+from collections.abc import Mapping
+import dataclasses
+import json
+import shlex
+import sys
+from typing import Any
+
+from absl import flags
+
+from experiments import config as config_lib
+from experiments import folders
+from experiments import run
+from experiments.config import ExperimentConfig
+import ssnn_jax
+
+FLAGS = flags.FLAGS
+
+
+def list_settings() -> list[ExperimentConfig]:
+  """Lists the settings that the flags of `experiments.run` describe.
+
+  Each of `--grid` also has the ANN, the first of all, unless it has methods.
+  """
+  given = run.given_fields()
+  base = dataclasses.replace(config_lib.default(FLAGS.dataset), **given)
+  settings = run.list_settings(base, run.find_sweeps(given))
+  return [config for config, _ in settings.values()]
+
+
+def describe(
+  config: ExperimentConfig, network: ssnn_jax.NetworkConfig
+) -> dict[str, Any]:
+  """Returns the fields of a line that identify a setting."""
+  values = {
+    'neuron': network.neuron,
+    'gain': network.gains[0],
+    'sampler': network.input_sampler,
+    'num_steps': network.num_steps,
+  }
+  used = {x: config_lib.concerns(config.method, x) for x in values}
+  return {
+    'dataset': config.dataset,
+    'method': config.method,
+    'layers': config.layers or '-'.join(map(str, network.layer_sizes)),
+    **{name: value if used[name] else None for name, value in values.items()},
+  }
+
+
+def write(module: str, measured: Iterable[Mapping[str, Any]]) -> None:
+  """Prints the header of a measurement, then each line when measured.
+
+  Fields of lines have types of JSON.
+  """
+  words = shlex.join(['python', '-m', module, *sys.argv[1:]])
+  header = {'event': 'header', 'command': words, **folders.environment()}
+  for line in measured:
+    if header:  # not before the first line: flags may be invalid
+      print(json.dumps(header))
+      header = None
+    print(json.dumps(line), flush=True)

@@ -1,0 +1,96 @@
+"""Coincidences: the only signal that changes a weight.
+
+Synapse (i, j) counts the ticks at which a forward spike of presynaptic neuron i
+coincides with an error spike of postsynaptic neuron j. The count of a batch is
+the sum over its samples, and that of a weight which several positions share
+(`layers`) the sum over the positions.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from ssnn_jax import layers
+from ssnn_jax import types
+from ssnn_jax.trains import words as words_lib
+
+# Words of a position that are counted at once: on CPU the run time is the
+# memory traffic of the counts, and patches of a convolution take memory.
+_ROWS_AT_ONCE = {'cpu': 16}
+_ROWS_ON_ACCELERATORS = 2**14
+
+
+def count_coincidences(
+  wiring: layers.Wiring,
+  presynaptic: jax.Array,
+  errors: jax.Array,
+  is_negative: jax.Array,
+) -> types.LayerParams:
+  """Counts the signed coincidences of a batch, positive minus negative.
+
+  Args:
+    wiring: connections of the layer.
+    presynaptic: `[B, K, I]` uint32 words of the presynaptic spikes.
+    errors: `[B, K, J]` uint32 words of the error spikes.
+    is_negative: `[B, J]` whether the error spikes of a neuron are negative.
+
+  Returns:
+    int32 counts in the structure of the layer's parameters; a bias is an input
+    that spikes in every tick.
+
+  Example:
+    >>> from ssnn_jax.trains import coincidences
+    >>> wiring = ssnn_jax.layers.Dense(1).connect((2,))
+    >>> presynaptic = jnp.array([[[0b011, 0b110]]], jnp.uint32)
+    >>> errors = jnp.array([[[0b111]]], jnp.uint32)
+    >>> counts = coincidences.count_coincidences(
+    ...   wiring, presynaptic, errors, jnp.array([[False]]))
+    >>> counts.weights.tolist(), counts.biases.tolist()
+    ([[2], [2]], [3])
+  """
+  is_packed = jax.default_backend() == 'cpu'
+  num_samples, num_words, _ = presynaptic.shape
+  rows = num_words * wiring.num_positions  # of a sample
+  most = _ROWS_AT_ONCE.get(jax.default_backend(), _ROWS_ON_ACCELERATORS)
+  at_once = min(num_samples, max(1, most // rows))
+  signs = jnp.where(is_negative, -1, 1)[:, None]
+
+  def add(counts, samples):
+    presynaptic, errors, signs = samples
+    gathered = wiring.gather(presynaptic).reshape(-1, wiring.num_rows)
+    signs = jnp.broadcast_to(signs, errors.shape)
+    ends = (
+      wiring.split(x).reshape(-1, wiring.num_columns) for x in (errors, signs)
+    )
+    multiply = _multiply_packed if is_packed else _multiply_unpacked
+    return counts + multiply(gathered, *ends), None
+
+  def group(x):
+    padding = [(0, -num_samples % at_once)] + [(0, 0)] * (x.ndim - 1)
+    return jnp.pad(x, padding).reshape(-1, at_once, *x.shape[1:])
+
+  counts = jnp.zeros(wiring.weights_shape, jnp.int32)
+  samples = jax.tree.map(group, (presynaptic, errors, signs))
+  counts, _ = jax.lax.scan(add, counts, samples)
+  sent = wiring.split(signs[:, 0] * words_lib.count(errors))
+  return types.LayerParams(counts, jnp.sum(sent, axis=(0, 1)))
+
+
+def _multiply_packed(presynaptic, errors, signs):
+  """Counts the common bits of words `[R, M]` and `[R, F]`, with signs."""
+  common = jax.lax.population_count(presynaptic[:, :, None] & errors[:, None])
+  return jnp.sum(signs[:, None] * common.astype(jnp.int32), axis=0)
+
+
+def _multiply_unpacked(presynaptic, errors, signs):
+  """Counts by a product of int8 matrices, with ticks along their rows."""
+
+  def unpack(words):  # [R, N] to [32 R, N]
+    return words_lib.unpack(words[:, None]).reshape(-1, words.shape[1])
+
+  signed = jnp.repeat(signs, words_lib.TICKS_PER_WORD, axis=0) * unpack(errors)
+  return jax.lax.dot_general(
+    unpack(presynaptic),
+    signed.astype(jnp.int8),
+    (((0,), (0,)), ((), ())),
+    preferred_element_type=jnp.int32,
+  )

@@ -1,0 +1,106 @@
+"""Tests of RPUs, feedback alignment, and what all networks share."""
+
+import functools
+
+from absl.testing import parameterized
+import jax
+import numpy as np
+import optax
+
+from experiments import config as config_lib
+from experiments.baselines import bp_stdp
+from experiments.baselines import rpu
+from experiments.baselines import surrogate_gradient
+import ssnn_jax
+from ssnn_jax import training
+from tests.testing import networks
+from tests.testing.networks import assert_same
+
+SIZES, KEY = (8, 7, 6, 3), jax.random.key(2)
+BIPOLAR = ssnn_jax.NetworkConfig(SIZES, num_steps=16)
+STOCHASTIC = networks.stochastic(SIZES, num_steps=40, gain=2.0)
+BATCH = networks.batch(sizes=SIZES)
+PARAMS, FEEDBACK = (networks.make_params(BIPOLAR, seed) for seed in (0, 3))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def learn(config, feedback):
+  network = ssnn_jax.ssnn(config, feedback=feedback)
+  return jax.grad(network.loss, has_aux=True)(PARAMS, KEY, *BATCH)
+
+
+def layers_differ(ours, theirs):
+  """Returns for each layer whether two updates differ."""
+  return [
+    any(map(np.any, jax.tree.leaves(jax.tree.map(np.not_equal, *layers))))
+    for layers in zip(ours, theirs)
+  ]
+
+
+class FeedbackTest(parameterized.TestCase):
+  @parameterized.parameters(BIPOLAR, STOCHASTIC)
+  def test_feedback_sends_the_errors_of_hidden_layers(self, config):
+    with_params = learn(config, PARAMS)
+    plain = networks.learner(ssnn_jax.ssnn(config))
+    assert_same(with_params, plain(PARAMS, KEY, *BATCH))
+    changes, inference = learn(config, FEEDBACK)
+    assert_same(inference, with_params[1])
+    differ = layers_differ(changes, with_params[0])
+    self.assertEqual(differ, [True, True, False])
+    # Only weights above the first layer are used, each for the layers below.
+    nan = jax.tree.map(lambda leaf: np.full_like(leaf, np.nan), FEEDBACK)
+    used = [
+      above._replace(biases=unused.biases)
+      for above, unused in zip(FEEDBACK[1:], nan[1:])
+    ]
+    assert_same(learn(config, (nan[0], *used))[0], changes)
+    between = learn(config, (FEEDBACK[0], PARAMS[1], FEEDBACK[2]))[0]
+    self.assertEqual(layers_differ(between, changes), [True, False, False])
+
+  def test_method_draws_feedback_from_the_seed(self):
+    method, key = config_lib.METHODS['feedback_alignment'], jax.random.key(7)
+    stream = jax.random.fold_in(key, training.Stream.FEEDBACK)
+    drawn = ssnn_jax.ssnn(BIPOLAR).init(stream)
+    found = networks.learner(method.make(BIPOLAR, key))(PARAMS, KEY, *BATCH)
+    assert_same(found, learn(BIPOLAR, drawn))
+
+
+class RpuTest(parameterized.TestCase):
+  def test_certain_pulses_are_counted_exactly(self):
+    # Inputs and errors are 0 or 1: class 0 wins with certainty, which is right
+    # for the second sample only.
+    config = networks.stochastic((3, 2), num_steps=7)
+    layer = np.zeros((3, 2), np.float32), np.float32([200, 0])
+    params = (ssnn_jax.LayerParams(*layer),)
+    images = np.float32([[1, 0, 1], [1, 1, 0]])
+    count_pulses = jax.jit(rpu.make_network(config).count_pulses)
+    labels = np.array([1, 0])
+    counted, _ = jax.device_get(count_pulses(params, KEY, images, labels))
+    expected = 7 * np.outer([1, 0, 1], [1, -1])
+    ((positive, negative),) = zip(counted.positive, counted.negative)
+    weights = positive.weights - negative.weights
+    np.testing.assert_array_equal(weights, expected)
+    np.testing.assert_array_equal(positive.biases - negative.biases, [7, -7])
+
+
+class NetworksTest(parameterized.TestCase):
+  @parameterized.parameters(
+    ssnn_jax.ssnn,
+    ssnn_jax.ann,
+    bp_stdp.make_network,
+    rpu.make_network,
+    surrogate_gradient.make_network,
+  )
+  def test_start_loss_and_response_are_those_of_all_networks(self, make):
+    network, ann = make(STOCHASTIC), ssnn_jax.ann(STOCHASTIC)
+    assert_same(*(own.init(jax.random.clone(KEY)) for own in (network, ann)))
+    key = jax.random.clone(KEY)
+    loss, inference = jax.jit(network.loss)(PARAMS, key, *BATCH)
+    losses = optax.softmax_cross_entropy_with_integer_labels(
+      inference.potential, BATCH[1]
+    )
+    np.testing.assert_allclose(loss, np.mean(losses), rtol=1e-6)
+    # Without dropout the response is that of inference; RPUs answer as an ANN.
+    infer = ann.infer if make is rpu.make_network else network.infer
+    expected = jax.jit(infer)(PARAMS, KEY, BATCH[0])
+    networks.assert_close(inference.potential, expected.potential)

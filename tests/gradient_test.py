@@ -1,0 +1,167 @@
+"""Tests of gradients: those of exact rates, and the mean of those of spikes."""
+
+import dataclasses
+import functools
+
+from absl.testing import parameterized
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.baselines import rpu
+import ssnn_jax
+from ssnn_jax import layers
+from ssnn_jax import trains
+from tests.testing import convolutions
+from tests.testing import networks
+from tests.testing import oracle
+from tests.testing import statistics
+
+ONE, FOUR, EIGHT = (20, 15, 4), (20, 13, 12, 11, 10, 4), (20, *(16,) * 8, 4)
+EXACT = {
+  'bipolar': {'rates': ('inputs', 'forward', 'backward'), 'winner': 'exact'},
+  'stochastic': {'rates': ('forward', 'backward', 'update')},
+}
+SETTINGS = (
+  {'layer_sizes': ONE, 'num_steps': 33, 'gain': 0.5},
+  {
+    'layer_sizes': FOUR,
+    'gain': (0.7, 1.0, 3.0, 2.0),
+    'dropout': 0.3,
+    'input_gain': 1.5,
+  },
+  {'layer_sizes': EIGHT, 'num_steps': 1},
+)
+
+
+class IdentityTest(parameterized.TestCase):
+  """Networks of exact rates learn by backpropagation; `layers_test`, too."""
+
+  def assert_learns_by_bp(self, config, events=False):
+    params, key = networks.make_params(config), jax.random.key(2)
+    inputs, labels = networks.batch(12, config.layer_sizes)
+    if events:
+      train = np.random.default_rng(0).random((12, 40, ONE[0])) < 0.3
+      inputs = trains.pack(train)
+
+    @jax.jit
+    def learn(*batch):
+      gradients = [
+        jax.grad(build(config).loss, has_aux=True)(*batch)[0]
+        for build in (ssnn_jax.ssnn, ssnn_jax.ann)
+      ]
+      return oracle.bp_gradient(config, *batch), gradients
+
+    expected, gradients = learn(params, key, inputs, labels)
+    for layer in expected:
+      self.assertTrue(np.any(layer.weights))
+    for gradient in gradients:
+      networks.assert_close(gradient, expected)
+
+  @parameterized.product(neuron=tuple(EXACT), setting=SETTINGS)
+  def test_ssnn_and_ann_equal_bp(self, neuron, setting):
+    options = EXACT[neuron] | setting
+    if neuron == 'bipolar':
+      options['ceiling'] = 0.75
+    config = ssnn_jax.NetworkConfig(neuron=neuron, **options)
+    self.assert_learns_by_bp(config)
+
+  @parameterized.parameters(*EXACT)
+  def test_events_are_learned_at_their_mean_rates(self, neuron):
+    config = ssnn_jax.NetworkConfig(
+      ONE, 40, neuron=neuron, input_gain=3.0, **EXACT[neuron]
+    )
+    self.assert_learns_by_bp(config, events=True)
+
+
+IMAGE, LABEL = np.float32([0.3, 0.8, 0.5]), 1
+TINY, DEEP = {'layer_sizes': (2, 2, 2)}, {'layer_sizes': (1, 2, 1, 2)}
+# Three pixels, of which two neurons see two each, by the same two weights.
+CONV = {
+  'layers': (layers.Conv(1, kernel=(1, 2)), layers.Dense(2)),
+  'input_shape': (1, 3, 1),
+}
+
+
+def make_params(config):
+  """Draws weights with which most gates are open and some are shut at times."""
+  rng = np.random.default_rng(0)
+  params = [
+    ssnn_jax.LayerParams(
+      weights=np.float32(rng.uniform(0.6, 1.0, shape) / np.sqrt(shape[0])),
+      biases=np.float32(rng.uniform(0.0, 0.3, shape[1])),
+    )
+    for shape in (wiring.weights_shape for wiring in config.wirings)
+  ]
+  # Classes differ, so that hidden errors are not 0, but do not saturate.
+  signs = np.float32([[0.3, -0.3]])
+  params[-1] = params[-1]._replace(weights=params[-1].weights * signs)
+  return tuple(params)
+
+
+def enumerate_gradient(config, params):
+  """Returns the exact mean of the update as leaves of a gradient."""
+  dense = dataclasses.replace(config, layers=None, input_shape=None)
+  expanded = convolutions.expand(config, params)
+  image = IMAGE[: config.layer_sizes[0]]
+  counts = oracle.expected_counts(dense, expanded, image, LABEL)
+  return [
+    count / (config.num_steps * gain)
+    for layer, gain in zip(convolutions.fold(config, counts), config.gains)
+    for count in layer
+  ]
+
+
+class UnbiasedTest(parameterized.TestCase):
+  """The mean of drawn updates is the exact one."""
+
+  def assert_unbiased(self, network, params, exact, size, visible_bias=0.01):
+    """Asserts that means agree, with enough samples to detect a bias."""
+    num_groups, group_size = size
+    config = network.config
+    images = np.tile(IMAGE[: config.layer_sizes[0]], (group_size, 1))
+    labels = np.full(group_size, LABEL)
+
+    def learn(group):
+      key = jax.random.fold_in(jax.random.key(0), group)
+      learn = jax.grad(network.loss, has_aux=True)
+      return jax.tree.leaves(learn(params, key, images, labels)[0])
+
+    learn_all = jax.jit(lambda groups: jax.lax.map(learn, groups))
+    samples = jax.device_get(learn_all(jnp.arange(num_groups)))
+    for found, expected in zip(samples, exact):
+      statistics.assert_mean_within(found, expected)
+    errors = [x.std(axis=0, ddof=1) / np.sqrt(num_groups) for x in samples]
+    visible = statistics.NUM_SIGMAS * np.linalg.norm(statistics.flat(errors))
+    bound = visible_bias * np.linalg.norm(statistics.flat(exact))
+    self.assertLess(visible, bound)
+
+  @parameterized.parameters(
+    (TINY | {'gain': 4.0}, (128, 4096), 0.01),  # error streams saturate
+    # Sobol thresholds depend on each other between ticks, not within a tick.
+    (TINY | {'sampler': 'sobol', 'num_steps': 1}, (128, 4096), 0.01),
+    (DEEP | {'gain': 2.0}, (128, 4096), 0.01),
+    (CONV, (64, 4096), 0.02),
+  )
+  def test_mean_update_matches_enumeration(self, options, size, visible_bias):
+    options = {'num_steps': 2, 'sampler': 'bernoulli'} | options
+    config = networks.stochastic(**options)
+    params = make_params(config)
+    exact = enumerate_gradient(config, params)
+    self.assert_unbiased(
+      ssnn_jax.ssnn(config), params, exact, size, visible_bias
+    )
+
+  @parameterized.parameters(('bernoulli', 2.0), ('sobol', 0.5))
+  def test_mean_update_of_rpus_is_the_gradient(self, sampler, gain):
+    config = networks.stochastic(
+      **TINY, num_steps=32, gain=gain, sampler=sampler, input_gain=0.5
+    )
+    params, image = make_params(config), IMAGE[None, :2]
+    exact = jax.jit(functools.partial(oracle.bp_gradient, config))(
+      params, jax.random.key(0), image, jnp.array([LABEL])
+    )
+    # No hidden error saturates.
+    self.assertLess(gain * np.max(np.abs(exact[0].biases)), 1.0)
+    network = rpu.make_network(config)
+    self.assert_unbiased(network, params, jax.tree.leaves(exact), (64, 256))
