@@ -361,7 +361,7 @@ def _describe(task):
     if name in lines[0]:
       mean = np.mean([line[name] for line in lines])
       accuracies.append(f'{mean:.2%} by {readout}')
-  if config.method in (ANN, 'relu'):  # whose readouts are one
+  if not config_lib.METHODS[config.method].fields:  # one readout of an ANN
     accuracies = [accuracies[0].partition(' ')[0]]
   diverged = ''
   if any(line.get('loss', 0) is None for line in train.read_lines(task.folder)):

@@ -172,7 +172,7 @@ def make_programs(
     observe_batch = method.make_observe(own, state.key)
     return observe_batch(state.params, key, *_probe_batch(split))
 
-  exact = ann._replace(infer=infer_exactly) if config.method != 'relu' else None
+  exact = ann._replace(infer=infer_exactly) if method.make_observe else None
   programs = loop.make_programs(
     make_network, device, config.batch_size, ann=exact, mesh=mesh
   )
