@@ -12,6 +12,7 @@ from ssnn_jax.checks import MAX_COUNT
 from ssnn_jax.checks import POSITIVE
 from ssnn_jax.checks import check_field
 from ssnn_jax.checks import is_count
+from ssnn_jax.checks import is_finite
 from ssnn_jax.checks import is_positive
 from ssnn_jax.checks import is_real
 
@@ -145,6 +146,8 @@ class NetworkConfig:
     yield 'ceiling', is_valid, expected
     is_valid = is_real(self.dropout) and 0 <= self.dropout < 1
     yield 'dropout', is_valid, '0 or more and below 1'
+    is_valid = is_finite(self.read_noise) and self.read_noise >= 0
+    yield 'read_noise', is_valid, 'a finite number, 0 or more'
     bits = self.weight_bits
     is_valid = bits is None or (is_count(bits, 2) and bits <= 24)
     yield 'weight_bits', is_valid, '2 to 24 bits, or None'

@@ -59,6 +59,7 @@ FIELDS = (
   (dict(gain=-1.0), 'gain is -1.0; expected positive'),
   (dict(input_gain=-1.0), 'input_gain is -1.0; expected'),
   (dict(dropout=1.0), 'dropout is 1.0; expected'),
+  (dict(neuron='stochastic', read_noise=-0.1), 'read_noise is -0.1; expected'),
   (
     dict(sampler=ssnn_jax.trains.Sampler(lambda s, w: jnp.ones((32, 3)))),
     r'sampler is .*expected thresholds .*\[32, N\] uint16',
