@@ -72,9 +72,9 @@ def _without_key(make, **fixed):
   return lambda config, key, **options: make(config, **fixed, **options)
 
 
-def _observe(present_batch):
+def _observe(make_neurons):
   return _without_key(
-    integrate_and_fire.make_observe, present_batch=present_batch
+    integrate_and_fire.make_observe, make_neurons=make_neurons
   )
 
 
@@ -112,13 +112,13 @@ METHODS = {
   'surrogate_gradient': Method(
     'leaky integrate-and-fire neurons, by backpropagation through time',
     _without_key(surrogate_gradient.make_network),
-    _observe(surrogate_gradient.present),
+    _observe(surrogate_gradient.make_neurons),
     {'num_steps', 'sampler'},
   ),
   'bp_stdp': Method(
     'integrate-and-fire neurons, by BP-STDP',
     _without_key(bp_stdp.make_network),
-    _observe(bp_stdp.present),
+    _observe(bp_stdp.make_neurons),
     {'num_steps', 'sampler'},
   ),
   'rpu': Method(

@@ -187,20 +187,20 @@ STUDIES['attribution'] = Study(
 )
 
 
-_RIVALS = 'bp', 'rpu', 'surrogate_gradient', 'bp_stdp'
+_BASELINES = 'bp', 'rpu', 'surrogate_gradient', 'bp_stdp'
 _SPIKING = 'ssnn', 'feedback_alignment'
-_RIVALS_AND_SPIKING = (
-  Sweep({'method': (*_RIVALS, *_SPIKING), 'num_steps': (16, 64)}),
+_ALL_METHODS = (
+  Sweep({'method': (*_BASELINES, *_SPIKING), 'num_steps': (16, 64)}),
 )
 STUDIES['baselines'] = Study(
   question='How do accuracies compare with those of other training methods?',
   sweeps={
-    'digits': _RIVALS_AND_SPIKING,
+    'digits': _ALL_METHODS,
     'fashion_mnist': (
-      Sweep({'method': _RIVALS, 'num_steps': (16, 64)}),
+      Sweep({'method': _BASELINES, 'num_steps': (16, 64)}),
       Sweep({'method': _SPIKING, 'num_steps': (16,)}),
     ),
-    ANY: _RIVALS_AND_SPIKING,
+    ANY: _ALL_METHODS,
   },
   base=_OF_BERNOULLI,
   columns=('num_steps',),

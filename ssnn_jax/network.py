@@ -313,8 +313,8 @@ def cross_entropy(
   key: jax.Array,
   batch: samples.Sample,
   potential: jax.Array,
-) -> jax.Array:
-  """Returns the mean loss of a batch, of its `[B, C]` output potential."""
+) -> jax.Array | None:
+  """Returns the mean loss of `[B, C]` potentials; None without labels."""
   if batch.label is None:
     return None
   return spiking.cross_entropy(

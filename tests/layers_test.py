@@ -177,7 +177,7 @@ class EqualDenseTest(parameterized.TestCase):
     (rpu.make_network, {}),
     (bp_stdp.make_network, {}),
   )
-  def test_exact_networks_and_rivals_learn_the_same(self, make, options):
+  def test_exact_networks_and_baselines_learn_the_same(self, make, options):
     config = convolutions.make_config(num_steps=8, layers=SHORT, **options)
     found, expected = self.learn_both(make, learn, config)
     folded = convolutions.fold(config, expected[0])

@@ -1,1 +1,1 @@
-"""Rivals of the spiking network: their neurons, update rules and crossbars."""
+"""Baselines: other neurons, update rules and crossbars."""

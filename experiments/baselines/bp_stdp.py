@@ -24,7 +24,6 @@ import jax.numpy as jnp
 from experiments.baselines import integrate_and_fire
 import ssnn_jax
 from ssnn_jax import network as network_lib
-from ssnn_jax import samples
 
 SUB_INTERVAL = 4  # ticks
 HIDDEN_THRESHOLD = 0.9
@@ -43,12 +42,16 @@ def make_network(
   """
 
   def forward(config, params, key, batch):
-    response = present(config, params, key, batch)
+    # The rule replaces the derivative of the spikes.
+    fixed = jax.lax.stop_gradient(params)
+    response = integrate_and_fire.present(
+      config, fixed, key, batch, *make_neurons(config)
+    )
     counts = jnp.sum(response.spikes, axis=1).astype(jnp.int32)
     inference = ssnn_jax.Inference(counts, jnp.mean(response.currents, axis=1))
     if batch.label is None:
       return None, inference
-    change = _learn(config, params, batch.label, response)
+    change = _learn(config, fixed, batch.label, response)
     loss = network_lib.mean_loss(inference.potential, batch)
     # A term of value 0, whose gradient by the parameters is the change.
     term = sum(jax.tree.leaves(jax.tree.map(jnp.vdot, params, change)))
@@ -57,13 +60,10 @@ def make_network(
   return network_lib.from_forward(config, forward, axis_name, name='bp_stdp')
 
 
-def present(
+def make_neurons(
   config: ssnn_jax.NetworkConfig,
-  params: ssnn_jax.Params,
-  key: jax.Array,
-  batch: samples.Sample,
-) -> integrate_and_fire.Response:
-  """Simulates the network during the presentation of a batch."""
+) -> tuple[integrate_and_fire.Neuron, integrate_and_fire.Neuron]:
+  """Returns the hidden and the output neurons."""
 
   def neuron(threshold):  # without leak, reset to 0 by a spike
     return integrate_and_fire.Neuron(
@@ -72,17 +72,12 @@ def present(
       reset=lambda potential, spike: potential * (1.0 - spike),
     )
 
-  # The rule below replaces the derivative of the spikes.
-  params = jax.lax.stop_gradient(params)
   output = neuron(OUTPUT_THRESHOLD * config.layer_sizes[-2])
-  return integrate_and_fire.present(
-    config, params, key, batch, neuron(HIDDEN_THRESHOLD), output
-  )
+  return neuron(HIDDEN_THRESHOLD), output
 
 
 def _learn(config, params, labels, response):
   """Computes the mean update of a batch."""
-  params = jax.lax.stop_gradient(params)
   count = jax.vmap(_count_spikes)
   presynaptic = [count(train) for train in response.trains]
   postsynaptic = presynaptic[1:] + [count(response.spikes)]

@@ -88,17 +88,18 @@ def simulate_layer(
 
 
 def make_observe(
-  config: ssnn_jax.NetworkConfig, present_batch: Callable[..., Response]
+  config: ssnn_jax.NetworkConfig,
+  make_neurons: Callable[[ssnn_jax.NetworkConfig], tuple[Neuron, Neuron]],
 ) -> Callable[..., ssnn_jax.Activity]:
   """Builds `(params, key, inputs, labels) -> Activity`, without dropout.
 
-  `present_batch` is `(config, params, key, batch) -> Response`.
+  `make_neurons` returns the hidden and the output neurons of a configuration.
   """
   config = dataclasses.replace(config, dropout=0.0)
 
   def observe(params, key, inputs, labels):
     batch = samples.prepare(config, params, key, inputs, labels)
-    sent = present_batch(config, params, key, batch).trains
+    sent = present(config, params, key, batch, *make_neurons(config)).trains
     counts = [jnp.sum(train, axis=1) for train in sent]  # [B, I]
     means = lambda function: tuple(map(jnp.mean, map(function, counts)))
     return ssnn_jax.Activity(

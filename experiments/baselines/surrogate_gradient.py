@@ -8,7 +8,7 @@ which is 0 or infinite, is replaced by that of a smooth function.
   u = decay u + W s + b                                      (output, no spikes)
   loss = cross-entropy of mean(u) / mean(r)
 
-Means are over ticks, and r is the potential u under a constant drive of 1:
+Means are over ticks, and r is the potential u under a constant current of 1:
 dividing by mean(r) makes the scale of the logits independent of T and of the
 decay. The reset is not differentiated.
 
@@ -26,7 +26,6 @@ import numpy as np
 from experiments.baselines import integrate_and_fire
 import ssnn_jax
 from ssnn_jax import network as network_lib
-from ssnn_jax import samples
 
 THRESHOLD = 1.0
 TAU = 16.0  # time constant of all membranes, in ticks
@@ -59,32 +58,33 @@ def make_network(
   """
 
   def forward(config, params, key, batch):
-    outputs = present(config, params, key, batch).potentials  # [B, T, C]
+    response = integrate_and_fire.present(
+      config, params, key, batch, *make_neurons(config)
+    )
+    outputs = response.potentials  # [B, T, C]
     winners = jax.nn.one_hot(
       jnp.argmax(outputs, axis=-1), outputs.shape[-1], dtype=jnp.int32
     )
     units = np.cumsum(_DECAY ** np.arange(config.num_steps))  # r of each tick
     scale = float(np.mean(units))
     logits = jnp.mean(outputs, axis=1) / scale
-    response = ssnn_jax.Inference(jnp.sum(winners, axis=1), logits)
-    return network_lib.mean_loss(logits, batch), response
+    inference = ssnn_jax.Inference(jnp.sum(winners, axis=1), logits)
+    return network_lib.mean_loss(logits, batch), inference
 
   return network_lib.from_forward(
     config, forward, axis_name, name='surrogate_gradient'
   )
 
 
-def present(
+def make_neurons(
   config: ssnn_jax.NetworkConfig,
-  params: ssnn_jax.Params,
-  key: jax.Array,
-  batch: samples.Sample,
-) -> integrate_and_fire.Response:
-  """Simulates the network during the presentation of a batch."""
+) -> tuple[integrate_and_fire.Neuron, integrate_and_fire.Neuron]:
+  """Returns the hidden and the output neurons, whatever the configuration."""
+  del config
   hidden = integrate_and_fire.Neuron(
     _DECAY,
     fire=lambda v: step(v - THRESHOLD),
     reset=lambda v, spike: v - THRESHOLD * jax.lax.stop_gradient(spike),
   )
   output = integrate_and_fire.Neuron(_DECAY, jnp.zeros_like, lambda u, _: u)
-  return integrate_and_fire.present(config, params, key, batch, hidden, output)
+  return hidden, output

@@ -6,9 +6,9 @@ noise persists and read noise does not, a Kalman filter separates both: its
 prediction errors, the innovations, give the likelihood of all parameters (L.
 Ljung, "System identification: theory for the user", 1999). With a wide normal
 prior, each maximum is taken for the center of a normal posterior (Laplace's
-method); the one of the largest share tells whether there are hard bounds, and
-whether write noise is relative to the step. Estimates are averaged over the
-ratio of write noise to read noise, which few curves do not tell.
+method); the one of the largest share decides on hard bounds, and whether write
+noise is relative to the step. Estimates are averaged over the
+ratio of write noise to read noise, which few curves do not show.
 """
 
 from collections.abc import Iterable

@@ -195,7 +195,9 @@ class RulesTest(parameterized.TestCase):
   ):
     masks = [np.ones((BATCH_SIZE, size)) for size in SIZES[1:-1]]
     response = present(masks, neurons, (CONFIG.input_gain, 1, 1))
-    observe = jax.jit(integrate_and_fire.make_observe(CONFIG, baseline.present))
+    observe = jax.jit(
+      integrate_and_fire.make_observe(CONFIG, baseline.make_neurons)
+    )
     activity = observe(*BATCH, LABELS)
     expected = [
       (train.mean(), np.mean(~train.any(axis=1)), np.mean(train.all(axis=1)))
