@@ -397,6 +397,7 @@ COMMANDS = [  # flags of experiments.run, words
   ('--weight_decay=nan', '--weight_decay is nan; expected'),
   ('--hold_out=0.9999', '--hold_out: .*1437 items'),
   ('--folds=1798 --seed=1797', '--folds: 0 of 1797 items'),
+  ('--folds=9 --num_seeds=2', '--folds=9 gives each seed other data'),
   ('--dataset=nope', "no dataset named 'nope'"),
   ('--num_devices=99', '--num_devices=99 is out of range'),
   ('--method=chip --learning_rate=1000', '--learning_rate is'),
