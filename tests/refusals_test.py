@@ -139,6 +139,7 @@ FITS = [  # training data, options, words
   (None, {'evaluate': (_INPUTS, _CLASSES - 1)}, 'labels lie within'),
   (None, {'batch_size': 13}, 'batch_size=13 is larger .* 12 samples'),
   (None, {'seed': 2**40}, 'seed is 1099511627776'),
+  (None, {'num_epochs': 0}, 'num_epochs is 0; expected 1 or more'),
   (None, {'state': _LOST}, 'state has parameters that are NaN or infinite'),
 ]
 COMPARISONS = [  # options, words
