@@ -56,7 +56,7 @@ def repeat(
     seed: of the order in which runs are chosen.
 
   Returns:
-    Whether no number is outside its interval.
+    Whether all numbers are equal or within their intervals.
 
   Raises:
     UserError: if no run is repeated.
@@ -69,13 +69,13 @@ def repeat(
     is_late = time.monotonic() - began + row['seconds'] > seconds
     if is_late or group in missing:
       continue
+    print(_describe(row), flush=True)
     try:
       new = _train(row, list_settings, options)
     except ssnn_jax.UserError as error:
       missing.add(group)
       print(f'{", ".join(group)}: {error}', flush=True)
       continue
-    print(_describe(row), flush=True)
     for metric in studies.load(row['study']).metrics:
       if metric in new and pd.notna(row.get(metric)):
         pairs.append((row, new, metric))
@@ -91,7 +91,7 @@ def repeat(
     if group not in done | missing:
       print(f'{", ".join(group)}: not repeated in this time')
   print(results.write_table(lines))
-  return not (lines['result'] == 'outside').any()
+  return lines['result'].isin(['equal', 'within']).all()
 
 
 def list_cells(
@@ -114,11 +114,10 @@ def _read(name, given):
   runs = runs.reindex(columns=[*dict.fromkeys([*runs, 'seed', *given])])
   for field, value in given.items():
     runs = runs[runs[field] == results.write(field, value)]
-  each = runs.get('train_seconds', math.nan) / runs.get('seeds_at_once', 1)
   cells = runs[results.setting_fields(studies.load(name))]
   setting = list(cells.itertuples(index=False, name=None))
-  runs = runs.assign(study=name, seconds=each, setting=setting)
-  return runs.dropna(subset='seed')
+  times = {'seconds': results.run_seconds(runs), 'setting': setting}
+  return runs.assign(study=name, **times).dropna(subset='seed')
 
 
 def _order(runs, seconds, seed):
@@ -172,9 +171,11 @@ def _compare(runs, row, new, metric, level):
   if abs(new[metric] - seeds.mean()) <= half_width:
     result = 'within'
   texts = [f'{run[metric]:.10g}' for run in (row, new)]
-  digests = [run.get('params_sha256') for run in (row, new)]
-  if texts[0] == texts[1] and digests[0] == digests[1]:
+  same = {name: row.get(name) == new.get(name) for name in results.DIGESTS}
+  if texts[0] == texts[1] and same['params_sha256']:
     result = 'equal'
+  elif not same['data_sha256']:
+    result = 'other samples'
   return {
     'result': result,
     'measure': metric,

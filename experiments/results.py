@@ -78,7 +78,7 @@ _OTHERS += ('median_ms', 'peak_mib', 'rounds', 'num_eval_samples')
 _OTHERS += ('train_seconds', 'seeds_at_once')
 _NUMBERS = ('seed', *METRICS, *_OTHERS)
 # What a run was made of, which is no setting.
-_DIGESTS = 'params_sha256', 'data_sha256'
+DIGESTS = 'params_sha256', 'data_sha256'
 _NUM_HEX = 8  # first digits of a digest
 # Fields that change no weight, or whose values are seeds.
 _UNVARIED = {'dataset', 'method', 'seed', 'diagnostics', 'eval_every'}
@@ -168,7 +168,7 @@ def write(name: str, value: Any) -> str:
   """Writes the value of a field as a cell."""
   if name == 'dataset' and value.endswith('.npz'):
     return pathlib.Path(value).stem
-  if name in _DIGESTS:
+  if name in DIGESTS:
     return value[:_NUM_HEX]
   if isinstance(value, list | tuple):
     return ('+' if name == 'rates' else '-').join(map(str, value))
@@ -228,7 +228,7 @@ def to_csv(runs: pd.DataFrame, study: studies.Study) -> str:
     )
   runs = _sort(runs, study).round({'train_seconds': 1})
   numbers = [name for name in _NUMBERS if name in runs and runs[name].count()]
-  digests = [x for x in _DIGESTS if x in runs and runs[x].fillna('').any()]
+  digests = [x for x in DIGESTS if x in runs and runs[x].fillna('').any()]
   rows = runs[[*settings, *numbers, *digests]]
   return rows.to_csv(index=False, float_format='%.10g')
 
@@ -260,6 +260,12 @@ def _order(cell):
   parts = re.split(r'(\d+(?:\.\d+)?)', cell)
   numbers = [float(x) if i % 2 else x for i, x in enumerate(parts)]
   return bool(cell), cell[:1].isalpha(), cell.count('-'), numbers
+
+
+def run_seconds(runs: pd.DataFrame) -> pd.Series:
+  """Returns the time of training of each run, a share of that of its seeds."""
+  times = runs.reindex(columns=['train_seconds', 'seeds_at_once'])
+  return times['train_seconds'] / times['seeds_at_once'].fillna(1)
 
 
 # Comparisons.
@@ -617,7 +623,7 @@ def compare_page(name: str) -> tuple[studies.Study, pd.DataFrame]:
   if name != README:
     return studies.load(name), compare(read_csv(name), studies.load(name))
   runs = pd.concat(map(read_csv, _IN_README))
-  runs = runs.fillna(dict.fromkeys(('folds', *_DIGESTS), ''))
+  runs = runs.fillna(dict.fromkeys(('folds', *DIGESTS), ''))
   runs = runs.sort_values('neuron', kind='stable')  # bipolar ones first
   return _README_STUDY, compare(runs, _README_STUDY)
 
@@ -697,12 +703,9 @@ def show(workdir: pathlib.Path) -> None:
 
 def _train_time(name):
   """Describes how long the runs of a study were trained, if it is recorded."""
-  runs = read_csv(name) if name != README else pd.DataFrame()
-  if 'train_seconds' not in runs:
-    return ''
-  seconds = (runs['train_seconds'] / runs['seeds_at_once']).sum()
+  seconds = 0 if name == README else run_seconds(read_csv(name)).sum()
   hours, minutes = divmod(round(seconds / 60), 60)
-  return f': runs trained for {hours} h {minutes} min'
+  return f': runs trained for {hours} h {minutes} min' if seconds else ''
 
 
 def main() -> None:

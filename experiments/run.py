@@ -359,7 +359,7 @@ def _repeat(given):
   if not repeat.repeat(
     names, list_configs, given, options, seconds, FLAGS.seed
   ):
-    sys.exit('error: numbers are outside of the intervals of their settings.')
+    sys.exit('error: not all numbers are those that are recorded.')
 
 
 def make_task(given: Mapping[str, Any]) -> train.Task:

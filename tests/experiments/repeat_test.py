@@ -31,6 +31,7 @@ ROW = {
   'train_seconds': 1.0,
   'seeds_at_once': 2,
   'params_sha256': '01234567',
+  'data_sha256': '0',
 }
 
 
@@ -68,8 +69,7 @@ class RepeatTest(parameterized.TestCase):
     *_, heading, _, line = found
     self.assertStartsWith(heading, '| result ')
     self.assertStartsWith(line, '| equal ')
-    (missing,) = [line for line in found if 'mnist' in line]
-    self.assertStartsWith(missing, 'tiny, mnist: Cannot find ')
+    self.assertRegex('\n'.join(found), '(?m)^tiny, mnist: Cannot find ')
 
   @parameterized.parameters(
     (0.9, '01234567', 'equal'),
@@ -77,6 +77,7 @@ class RepeatTest(parameterized.TestCase):
     # Of one number, t(2) is 4.303: within 0.248 of the mean.
     (0.66, '89abcdef', 'within'),
     (0.65, '89abcdef', 'outside'),
+    (0.9, '89abcdef', 'other samples'),
   )
   def test_other_weights_are_compared_with_seeds(self, value, digest, result):
     long = ROW | {'train_seconds': 999.0}
@@ -84,9 +85,15 @@ class RepeatTest(parameterized.TestCase):
     rows += [long | {'test_accuracy': 0.85, 'seed': 1}]
     rows += [long | {'test_accuracy': 0.95, 'seed': 2}]
     new = {'test_accuracy': value, 'params_sha256': digest}
+    new['data_sha256'] = '1' if result == 'other samples' else '0'
     refused = contextlib.nullcontext()
-    if result == 'outside':
-      refused = self.assertRaisesRegex(SystemExit, 'error: numbers are out')
-    with mock.patch.object(repeat, '_train', lambda *args: new), refused:
-      *_, line = self.repeat(rows)
-      self.assertStartsWith(line, f'| {result} ')
+    if result in ('outside', 'other samples'):
+      refused = self.assertRaisesRegex(SystemExit, 'error: not all numbers')
+    printed = mock.patch.object(
+      results, 'write_table', wraps=results.write_table
+    )
+    with mock.patch.object(repeat, '_train', lambda *args: new):
+      with printed as table, refused:
+        self.repeat(rows)
+    ((lines,), _) = table.call_args
+    self.assertEqual(list(lines['result']), [result])

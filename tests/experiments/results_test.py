@@ -246,6 +246,8 @@ class RunsTest(absltest.TestCase):
       runs = results.read_csv('spike_train_length')
       results.write_page('spike_train_length')
       page = results.path('spike_train_length', 'md').read_text()
+      time = results._train_time('spike_train_length')
+    self.assertEqual(time, ': runs trained for 0 h 1 min')  # 4 of 12.3 s
     others = known[known['dataset'] != 'digits']
     self.assertLen(runs, len(others) + 4)
     own = runs[runs['dataset'] == 'digits']
