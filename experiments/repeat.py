@@ -111,11 +111,12 @@ def list_cells(
 def _read(name, given):
   """Reads the runs of a study that have the given fields, and their times."""
   runs = results.read_csv(name)
-  runs = runs.reindex(columns=[*dict.fromkeys([*runs, 'seed', *given])])
+  fields = results.setting_fields(studies.load(name))
+  columns = dict.fromkeys([*runs, *fields, 'seed', *given])
+  runs = runs.reindex(columns=[*columns])
   for field, value in given.items():
     runs = runs[runs[field] == results.write(field, value)]
-  cells = runs[results.setting_fields(studies.load(name))]
-  setting = list(cells.itertuples(index=False, name=None))
+  setting = list(runs[fields].itertuples(index=False, name=None))
   times = {'seconds': results.run_seconds(runs), 'setting': setting}
   return runs.assign(study=name, **times).dropna(subset='seed')
 
@@ -139,9 +140,12 @@ def _train(row, list_settings, options):
   source = str(file) if file.exists() else dataset
   load = lambda config: train.load(config, options.data_dir, options.download)
   configs = list_settings(row['study'], dataset, source)
-  settings = list_cells(study, configs, load(configs[0]))
-  config = configs[settings.index(row['setting'])]
-  config = dataclasses.replace(config, seed=int(row['seed']))
+  known = dict(zip(list_cells(study, configs, load(configs[0])), configs))
+  if row['setting'] not in known:
+    raise ssnn_jax.UserError(
+      f'{row["study"]} has no such setting any more; export its runs again.'
+    )
+  config = dataclasses.replace(known[row['setting']], seed=int(row['seed']))
   with tempfile.TemporaryDirectory() as folder:
     task = train.Task(config, 1, pathlib.Path(folder, 'run'))
     train.train(task, load(config), options)

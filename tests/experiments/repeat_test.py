@@ -13,6 +13,7 @@ from experiments import repeat
 from experiments import results
 from experiments import studies
 from experiments import train
+import ssnn_jax
 from tests.testing.experiments import call_run
 from tests.testing.experiments import small_digits
 
@@ -70,6 +71,15 @@ class RepeatTest(parameterized.TestCase):
     self.assertStartsWith(heading, '| result ')
     self.assertStartsWith(line, '| equal ')
     self.assertRegex('\n'.join(found), '(?m)^tiny, mnist: Cannot find ')
+
+  @parameterized.parameters(
+    ({'learning_rate': '2.0'},),  # in none of the sweeps
+    ({'train_seconds': 999.0},),
+    ({'dataset': 'mnist'},),
+  )
+  def test_time_without_a_run_is_refused(self, changes):
+    with self.assertRaisesRegex(ssnn_jax.UserError, 'no run was repeated'):
+      self.repeat([ROW | changes])
 
   @parameterized.parameters(
     (0.9, '01234567', 'equal'),
