@@ -126,6 +126,12 @@ class NetworkConfig:
     for name in _STOCHASTIC if is_bipolar else _BIPOLAR:
       default = getattr(NetworkConfig, name)
       yield name, getattr(self, name) == default, f'{default}, or {other}'
+    residual = any(wiring.is_residual for wiring in self.wirings)
+    yield (
+      'layers',
+      is_bipolar or not residual,
+      f'none with residual, or {other}',
+    )
     is_valid = self.winner != 'race' or not is_bipolar
     yield 'winner', is_valid, f'softmax or exact, or {other}'
     signals = SIGNALS[self.neuron]
@@ -170,7 +176,7 @@ class NetworkConfig:
 
   @property
   def train_sampler(self) -> trains.Sampler:
-    """Sampler of trains that are drawn, also of the masks of dropout."""
+    """Sampler of trains that are drawn."""
     sampler = self.input_sampler
     if isinstance(sampler, trains.Sampler):
       return sampler

@@ -7,6 +7,7 @@ trains (`stochastic`). The ANN is the limit of both for long trains.
 """
 
 from collections.abc import Callable
+from collections.abc import Sequence
 import dataclasses
 import functools
 from typing import NamedTuple
@@ -124,9 +125,9 @@ def ann(
   rates: the limit for long spike trains, with an ideal periphery.
 
   Args:
-    config: the architecture, with `ceiling`, `input_gain`, `dropout` and the
-      `sampler` of the dropout masks, and `num_steps` for the expected winner
-      counts and for input trains; other fields have no effect.
+    config: the architecture, with `ceiling`, `input_gain` and `dropout`, and
+      `num_steps` for the expected winner counts and for input trains; other
+      fields have no effect.
     activation: activation of hidden neurons, as `jax.nn.relu`, for an ANN that
       is no limit of spikes. None: the rates of spikes, clip(v, 0, ceiling).
     axis_name: axis of a mesh whose accelerators share each batch.
@@ -156,13 +157,11 @@ def ann(
 
   def forward(config, params, key, batch):
     del key
-    rates, masks = batch.inputs.rates, batch.dropout_masks
-    for layer, (wiring, gain) in enumerate(
-      zip(config.wirings, config.read_gains)
-    ):
-      potential = wiring.read(params[layer], gain, rates)
+    rates, masks = [batch.inputs.rates], batch.dropout_masks
+    for layer in range(len(params)):
+      potential = read(config, params, layer, rates)
       if layer < len(masks):
-        rates = masks[layer] * activate(potential)
+        rates.append(masks[layer] * activate(potential))
     return mean_loss(potential, batch), expect_winners(config, potential)
 
   return from_forward(
@@ -288,15 +287,10 @@ def settle(
   exact = tuple(name for name in config.rates if name != 'inputs')
   params, settled = quantize(config, params), []
   feedback = feedback and quantize(config, feedback)
-  for layer, (wiring, gain) in enumerate(
-    zip(config.wirings, config.read_gains)
-  ):
+  for layer in range(len(params)):
     settled.append(rates)
-    if feedback is None or not layer:
-      potential = wiring.read(params[layer], gain, rates)
-    else:
-      above = params[layer], feedback[layer]
-      potential = _read_with_feedback(wiring, gain, *above, rates)
+    fixed = feedback and layer and feedback[layer]
+    potential = read(config, params, layer, settled, fixed)
     if probes is not None:
       potential = potential + probes[layer]
     if layer < len(params) - 1:
@@ -327,15 +321,36 @@ def cross_entropy(
   )
 
 
-def _read_with_feedback(wiring, gain, params, feedback, rates):
-  """Reads by the weights, and sends errors back by the feedback weights."""
-  fixed = jax.lax.stop_gradient
-  own = wiring.read(params, gain, fixed(rates))
-  back = types.LayerParams(
-    fixed(feedback.weights), jnp.zeros_like(params.biases)
-  )
-  other = wiring.read(back, gain, rates)
-  return own + (other - fixed(other))
+def read(
+  config: NetworkConfig,
+  params: types.Params,
+  layer: int,
+  rates: Sequence[jax.Array],
+  feedback: types.LayerParams | None = None,
+) -> jax.Array:
+  """Returns the `[B, J]` currents of a layer of neurons.
+
+  Args:
+    config: the network.
+    params: its parameters.
+    layer: number of the layer of weights.
+    rates: `[B, I]` rates that enter each layer, up to this one.
+    feedback: weights that send the errors back; None or 0 uses the parameters.
+  """
+  wiring, gains = config.wirings[layer], config.read_gains
+  if feedback:
+    fixed = jax.lax.stop_gradient
+    back = types.LayerParams(
+      fixed(feedback.weights), jnp.zeros_like(feedback.biases)
+    )
+    sent_back = wiring.read(back, gains[layer], rates[layer])
+    currents = wiring.read(params[layer], gains[layer], fixed(rates[layer]))
+    currents = currents + (sent_back - fixed(sent_back))
+  else:
+    currents = wiring.read(params[layer], gains[layer], rates[layer])
+  if wiring.is_residual:
+    currents = currents + gains[layer - 1] * rates[layer - 1]
+  return currents
 
 
 def quantize(config: NetworkConfig, params: types.Params) -> types.Params:

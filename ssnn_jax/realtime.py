@@ -196,12 +196,12 @@ def input_train(
 @functools.lru_cache  # programs are cached by their functions
 def make_circuit(config: NetworkConfig) -> Circuit:
   """Makes the circuit of a network of dense and convolutional layers."""
-  wirings, gains = config.wirings, config.read_gains
 
   def currents(params, spikes, is_on):
+    params = [own._replace(biases=is_on * own.biases) for own in params]
     return tuple(
-      wiring.read(own._replace(biases=is_on * own.biases), gain, sent)
-      for wiring, own, gain, sent in zip(wirings, params, gains, spikes)
+      network.read(config, params, layer, spikes)
+      for layer in range(len(params))
     )
 
   shapes = tuple((size,) for size in config.layer_sizes)

@@ -245,6 +245,13 @@ class PlayTest(parameterized.TestCase):
   def test_convolution_settles(self):
     self.assert_settles(*right(**SETTINGS[-1][0]), *WIRES[0])
 
+  def test_residual_connections_settle(self):
+    layers = map(
+      ssnn_jax.layers.Dense, (8, 8, 8, 4), (False, False, True, False)
+    )
+    layers = {'layers': tuple(layers), 'input_shape': (12,)}
+    self.assert_settles(*right(**layers, num_steps=8), *WIRES[0])
+
   def test_events_settle(self):
     config = make_config(TWO, num_steps=64, input_gain=2.0)
     key, _, labels = make_batch(config)

@@ -135,7 +135,8 @@ class LayersTest(parameterized.TestCase):
   @parameterized.parameters(
     ('10', Dense(10)),
     ('conv16k5', Conv(16, 5)),
-    ('conv16k5p1', Conv(16, 5, padding=1)),
+    ('conv16k5p1r', Conv(16, 5, padding=1, residual=True)),
+    ('16r', Dense(16, residual=True)),
     ('conv16k5x3s2x1p0x1', Conv(16, (5, 3), (2, 1), (0, 1))),
   )
   def test_texts_describe_layers(self, text, expected):
