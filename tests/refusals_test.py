@@ -375,13 +375,15 @@ class CallsTest(parameterized.TestCase):
 
   def test_page_without_marks(self):
     folder = pathlib.Path(self.create_tempdir().full_path)
-    (folder / 'ann.md').write_text('# ANN\n<!-- table -->\nmy own words')
-    csv = results.path('ann').read_text()
+    (folder / 'online.md').write_text('# ANN\n<!-- table -->\nmy own words')
+    csv = results.path('online').read_text()
     with mock.patch.object(results, 'FOLDER', folder):
-      results.path('ann').write_text(csv)
-      with self.assertRaisesRegex(ssnn_jax.UserError, 'ann.md lacks the marks'):
-        results.write_page('ann')
-    self.assertIn('my own words', (folder / 'ann.md').read_text())
+      results.path('online').write_text(csv)
+      with self.assertRaisesRegex(
+        ssnn_jax.UserError, 'online.md lacks the marks'
+      ):
+        results.write_page('online')
+    self.assertIn('my own words', (folder / 'online.md').read_text())
 
 
 COMMANDS = [  # flags of experiments.run, words
