@@ -507,6 +507,10 @@ def to_json(config: ExperimentConfig) -> dict[str, Any]:
   return json.loads(json.dumps(dataclasses.asdict(config)))
 
 
+#: What records of earlier versions do not mention
+DEFAULTS = to_json(ExperimentConfig())
+
+
 def _is_path(name, value):
   is_file = arrays.is_npz_path(value) or device_config.is_device_path(value)
   return is_file or (name == 'init_from' and value is not None)

@@ -7,7 +7,9 @@ import fcntl
 from importlib import metadata
 import pathlib
 import platform
+import resource
 import subprocess
+import sys
 from typing import Any
 
 import jax
@@ -67,6 +69,12 @@ def environment() -> dict[str, Any]:
     'num_devices': jax.device_count(),
     'time': datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds'),
   }
+
+
+def peak_mib() -> int:
+  """Returns the peak resident memory of this process up to now, in MiB."""
+  peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+  return peak // (2**20 if sys.platform == 'darwin' else 2**10)
 
 
 def _git(*arguments):

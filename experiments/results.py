@@ -76,7 +76,11 @@ METRICS = {
 }
 _OTHERS = ('test_accuracy_potential', 'flip_flops')
 _OTHERS += ('median_ms', 'peak_mib', 'rounds', 'num_eval_samples')
+_OTHERS += ('train_seconds', 'seeds_at_once')
 _NUMBERS = ('seed', *METRICS, *_OTHERS)
+# What a run was made of, which is no setting.
+_DIGESTS = 'params_sha256', 'data_sha256'
+_NUM_HEX = 8  # first digits of a digest
 # Fields that change no weight, or whose values are seeds.
 _UNVARIED = {'dataset', 'method', 'seed', 'diagnostics', 'eval_every'}
 _ACCURACY = 'test_accuracy'
@@ -116,7 +120,8 @@ def read(workdir: pathlib.Path) -> pd.DataFrame:
     return _frame(line for line in _lines(workdir) if 'event' not in line)
   runs = {}
   for file in sorted(workdir.rglob('metrics.jsonl')):
-    config = json.loads((file.parent / 'config.json').read_text())
+    recorded = json.loads((file.parent / 'config.json').read_text())
+    config = config_lib.DEFAULTS | recorded
     config.pop('num_seeds', None)
     for line in _lines(file):
       if line['event'] != 'final':
@@ -164,6 +169,8 @@ def write(name: str, value: Any) -> str:
   """Writes the value of a field as a cell."""
   if name == 'dataset' and value.endswith('.npz'):
     return pathlib.Path(value).stem
+  if name in _DIGESTS:
+    return value[:_NUM_HEX]
   if isinstance(value, list | tuple):
     return ('+' if name == 'rates' else '-').join(map(str, value))
   return '' if value is None else str(value)
@@ -196,7 +203,10 @@ def read_csv(name: str) -> pd.DataFrame:
 
 
 def to_csv(runs: pd.DataFrame, study: studies.Study) -> str:
-  """Writes the runs of a study as CSV: fields, seed and numbers of each run.
+  """Writes the runs of a study as CSV, a row for each run.
+
+  It has the fields of its setting, its seed, its numbers, seconds to a tenth,
+  and the first digits of the digests of its weights and of its data.
 
   Raises:
     UserError: if runs differ in a field that is no column of the study, or two
@@ -217,8 +227,10 @@ def to_csv(runs: pd.DataFrame, study: studies.Study) -> str:
     raise ssnn_jax.UserError(
       f'two runs have the same settings and seed ({cells}); leave one out.'
     )
+  runs = _sort(runs, study).round({'train_seconds': 1})
   numbers = [name for name in _NUMBERS if name in runs and runs[name].count()]
-  rows = _sort(runs, study)[[*settings, *numbers]]
+  digests = [x for x in _DIGESTS if x in runs and runs[x].fillna('').any()]
+  rows = runs[[*settings, *numbers, *digests]]
   return rows.to_csv(index=False, float_format='%.10g')
 
 
@@ -263,6 +275,9 @@ def compare(runs: pd.DataFrame, study: studies.Study) -> pd.DataFrame:
     mean of another metric; `half_width` of its 95 % interval; `seeds`, their
     number; `baseline`, the accuracy of the baseline in percent; `text` and
     `verdict`. Parameters of devices are those that differ.
+
+  Raises:
+    UserError: if paired runs were trained on other samples.
   """
   fields = [name for name in _settings(study) if name in runs]
   paired = [name for name in fields if name not in study.baseline]
@@ -312,6 +327,7 @@ def _compare(group, base, metric, margin):
     if metric not in base or not base[metric].count():  # ANNs have one readout
       base = base.assign(**{metric: base[_ACCURACY]})
     pairs = group.merge(base, on='seed', suffixes=('', '_base'))
+    _refuse_other_data(pairs)
   if pairs.empty:
     mean = (100 if is_accuracy else 1) * group[metric].mean()
     number = group[metric].count()
@@ -335,6 +351,23 @@ def _compare(group, base, metric, margin):
     'text': text,
     'verdict': verdict,
   }
+
+
+def _refuse_other_data(pairs):
+  """Raises a user error if both runs of a pair have data, but not the same.
+
+  The one ANN of recordings that is compared with all T has the data of one.
+  """
+  for pair in pairs.to_dict('records'):
+    digests = {pair.get(f'data_sha256{of}') for of in ('', '_base')}
+    has_own_t = pair.get('num_steps') != pair.get('num_steps_base')
+    is_binned = has_own_t and catalog.is_recorded(pair['dataset'])
+    if len(digests - {'', None}) > 1 and not is_binned:
+      raise ssnn_jax.UserError(
+        f'the runs of seed {pair["seed"]} were trained on other samples of '
+        f'{pair["dataset"]} than their baseline (data_sha256 is '
+        f'{" and ".join(sorted(digests))}); train them again on the same data.'
+      )
 
 
 # Tables.
@@ -584,7 +617,8 @@ def compare_page(name: str) -> tuple[studies.Study, pd.DataFrame]:
   """Returns a study, or that of the README, and its comparisons."""
   if name != README:
     return studies.load(name), compare(read_csv(name), studies.load(name))
-  runs = pd.concat(map(read_csv, _IN_README)).fillna({'folds': ''})
+  runs = pd.concat(map(read_csv, _IN_README))
+  runs = runs.fillna(dict.fromkeys(('folds', *_DIGESTS), ''))
   runs = runs.sort_values('neuron', kind='stable')  # bipolar ones first
   return _README_STUDY, compare(runs, _README_STUDY)
 

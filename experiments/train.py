@@ -280,10 +280,11 @@ def is_finished(task: Task) -> bool:
   if not folders.is_nonempty(task.folder):
     return False
   _refuse_other(task, _to_json(read_task(task.folder)), 'another run')
-  if not read_lines(task.folder, 'final'):
+  lines = read_lines(task.folder)
+  if all(line['event'] != 'final' for line in lines):
     return False
   # The file of the configuration may have been edited.
-  epochs = [line['epoch'] for line in read_lines(task.folder, 'epoch')]
+  epochs = [line['epoch'] for line in lines if line['event'] == 'epoch']
   last = max(epochs, default=task.config.num_epochs)
   _refuse_other(task, _to_json(task) | {'num_epochs': last}, 'another run')
   return True
@@ -295,14 +296,15 @@ def _to_json(task):
 
 def _refuse_other(task, found, what):
   """Raises a user error if a configuration is not that of a task."""
+  found = config_lib.DEFAULTS | found
   differences = [
-    f'{name} is {found.get(name)}, not {value}'
+    f'{name} is {found[name]}, not {value}'
     for name, value in _to_json(task).items()
-    if found.get(name) != value
+    if found[name] != value
   ]
   if differences:
     remedy = 'use the recorded values, or another folder'
-    if found.get('num_epochs') != task.config.num_epochs:
+    if found['num_epochs'] != task.config.num_epochs:
       remedy += f' with --init_from={task.folder}, which trains longer'
     raise ssnn_jax.UserError(
       f'{task.folder} holds {what} ({"; ".join(differences)}); {remedy}.'
@@ -371,6 +373,12 @@ def train(
   Refuses data, devices or a folder that do not match the task.
   """
   options, config = options or Options(), task.config
+  if config.folds and task.num_seeds > 1:  # the dataset is one fold
+    raise ssnn_jax.UserError(
+      f'--folds={config.folds} gives each seed other data, so that '
+      f'--num_seeds={task.num_seeds} are not one run; give one --seed, or a '
+      "--grid, as --grid='method=ssnn', which trains each seed alone."
+    )
   network = config_lib.network_config(config, dataset)
   is_chip = config.method == config_lib.CHIP  # its samples follow one another
   devices = jax.devices()[: 1 if is_chip else None]
@@ -414,6 +422,7 @@ def train(
     times = {
       'train_seconds': run['train_seconds'],
       'seeds_at_once': task.num_seeds,
+      'peak_mib': folders.peak_mib(),
       **run['environment'],
       'num_devices': mesh.size,
     }

@@ -139,6 +139,7 @@ FITS = [  # training data, options, words
   (None, {'evaluate': (_INPUTS, _CLASSES - 1)}, 'labels lie within'),
   (None, {'batch_size': 13}, 'batch_size=13 is larger .* 12 samples'),
   (None, {'seed': 2**40}, 'seed is 1099511627776'),
+  (None, {'num_epochs': 0}, 'num_epochs is 0; expected 1 or more'),
   (None, {'state': _LOST}, 'state has parameters that are NaN or infinite'),
 ]
 COMPARISONS = [  # options, words
@@ -399,6 +400,7 @@ COMMANDS = [  # flags of experiments.run, words
   ('--weight_decay=nan', '--weight_decay is nan; expected'),
   ('--hold_out=0.9999', '--hold_out: .*1437 items'),
   ('--folds=1798 --seed=1797', '--folds: 0 of 1797 items'),
+  ('--folds=9 --num_seeds=2', '--folds=9 gives each seed other data'),
   ('--dataset=nope', "no dataset named 'nope'"),
   ('--num_devices=99', '--num_devices=99 is out of range'),
   ('--method=chip --learning_rate=1000', '--learning_rate is'),

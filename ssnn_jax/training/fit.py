@@ -78,8 +78,9 @@ def fit(
     progress: whether to show a progress bar.
 
   Raises:
-    UserError: if the data do not fit the network, or parameters of the state
-      are not finite. A loss that is not finite is a UserWarning.
+    UserError: if there is no epoch, the data do not fit the network, or
+      parameters of the state are not finite. A loss that is not finite is a
+      UserWarning.
 
   Example:
     >>> digits = ssnn_jax.datasets.load('digits')
@@ -90,6 +91,8 @@ def fit(
     >>> bool(result.history.eval_accuracy[-1] > 0.9)
     True
   """
+  if num_epochs < 1:
+    raise types.UserError(f'num_epochs is {num_epochs}; expected 1 or more.')
   if state is None:
     state = state_lib.init_state(network, optimizer, seed)
   params = jax.device_get(state.params)

@@ -104,6 +104,20 @@ class PairsTest(parameterized.TestCase):
         values = [row['value'] for row in compare(results.read_csv('own'))]
       self.assertSequenceAlmostEqual(values, [0.5, value])
 
+  def test_runs_of_other_samples_are_not_paired(self):
+    runs = make_runs([0.5] * 5).assign(data_sha256='a')
+    of_other = runs.assign(data_sha256=['a'] * 9 + ['b'])  # the last network
+    with self.assertRaisesRegex(ssnn_jax.UserError, 'seed 4 .*is a and b'):
+      compare(of_other)
+    of_other.loc[of_other.index[8], 'data_sha256'] = ''  # not recorded
+    self.assertEqual(compare(of_other), compare(runs))
+    # The one ANN of recordings has samples of one T.
+    binned = of_other.assign(dataset='n_mnist', data_sha256=['a', 'b'] * 5)
+    self.assertLen(compare(binned), 1)
+    binned.loc[binned['method'] == 'bp', 'num_steps'] = '16'
+    with self.assertRaisesRegex(ssnn_jax.UserError, 'seed 0 '):
+      compare(binned)
+
   def test_baseline_of_another_method_ignores_its_own_fields(self):
     runs = make_runs([0.2] * 5)
     other = runs[runs['method'] == 'ssnn'].assign(sampler='bernoulli')
@@ -165,6 +179,8 @@ class RunsTest(absltest.TestCase):
       'layer_sizes': [64, 256, 10],
       'num_eval_samples': 360,
       'params_sha256': digest,
+      'data_sha256': '0123456789abcdef',
+      'train_seconds': 12.34,
       'accelerator': 'cpu',
     }
     record_run(
@@ -234,6 +250,9 @@ class RunsTest(absltest.TestCase):
     self.assertLen(runs, len(others) + 4)
     own = runs[runs['dataset'] == 'digits']
     self.assertEqual(list(own['test_accuracy']), [0.9, 0.91] * 2)
+    self.assertEqual({*own['train_seconds']}, {12.3})
+    self.assertEqual({*own['data_sha256']}, {'01234567'})
+    self.assertEqual({*own['params_sha256']}, {'00'})
     self.assertIn('| +0.00\xa0±\xa02.50 |', page)
 
   def test_lines_and_reports_replace_those_of_the_same_setting(self):

@@ -28,7 +28,8 @@ CONFIG = config_lib.ExperimentConfig(
   weight_decay=1e-4,
 )
 # Numbers that differ between two runs of one configuration.
-TIMES = {'train_seconds', 'seeds_at_once', 'time', 'restored_epochs'}
+TIMES = {'train_seconds', 'peak_mib', 'seeds_at_once'}
+TIMES |= {'time', 'restored_epochs'}
 # The line of a finished run has at least these numbers.
 FINAL = {
   'test_accuracy': 0.5,
