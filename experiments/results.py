@@ -39,17 +39,20 @@ from ssnn_jax.training import statistics
 
 FOLDER = pathlib.Path(__file__).parent / 'results'
 README = 'README'
-# Studies of the table of the README, and its rows.
-_IN_README = 'parity', 'events'
-_README_STUDY = studies.Study(
-  columns=('neuron', 'sampler', 'num_steps', 'folds'),
-  margin=0.3,
-  shown={
-    'dataset': ('mnist', 'fashion_mnist', 'emnist47', 'n_mnist'),
-    'sampler': ('regular', 'sobol'),
-    'num_steps': ('2', '4', '8', '16', '32', '64'),
-  },
+_BIPOLAR, _STOCHASTIC = ({'neuron': (x,)} for x in ('bipolar', 'stochastic'))
+_FASHION = {'dataset': ('fashion_mnist',)}
+_SETS = {'dataset': ('mnist', 'fashion_mnist', 'emnist47', 'n_mnist')}
+# Rows of the table of the README: network, study, and what it shows of it.
+_README_ROWS = (
+  ('one hidden layer', 'parity', _SETS | _BIPOLAR),
+  ('one hidden layer', 'events', _SETS | _BIPOLAR),
+  ('four hidden layers', 'depth', {'layer_sizes': ('784-159-159-159-159-10',)}),
+  ('16 layers, residual', 'depth', {'layers': (studies.RESIDUAL,)}),
+  ('small convolution', 'convolution', {'layers': (studies.SMALL_CONV,)}),
+  ('one hidden layer', 'parity', _SETS | _STOCHASTIC),
+  ('one hidden layer', 'events', _SETS | _STOCHASTIC),
 )
+_README_STUDY = studies.Study(columns=('network', 'neuron', 'num_steps'))
 MARKS = '<!-- table -->', '<!-- end -->'
 METRICS = {
   'test_accuracy': 'accuracy',
@@ -273,8 +276,8 @@ def compare(runs: pd.DataFrame, study: studies.Study) -> pd.DataFrame:
     A row for each setting that the study shows, except the baseline, and each
     metric: `value`, an accuracy minus the baseline in percentage points or the
     mean of another metric; `half_width` of its 95 % interval; `seeds`, their
-    number; `baseline`, the accuracy of the baseline in percent; `text` and
-    `verdict`. Parameters of devices are those that differ.
+    number; `baseline`, the accuracy of the baseline in percent; `margin`;
+    `text` and `verdict`. Parameters of devices are those that differ.
 
   Raises:
     UserError: if paired runs were trained on other samples.
@@ -348,6 +351,7 @@ def _compare(group, base, metric, margin):
     'half_width': difference.half_width,
     'seeds': difference.num_seeds,
     'baseline': accuracy,
+    'margin': margin,
     'text': text,
     'verdict': verdict,
   }
@@ -400,7 +404,7 @@ def table(compared: pd.DataFrame, study: studies.Study) -> str:
   written = pd.DataFrame(rows).fillna('').loc[:, lambda x: (x != '').any()]
   caption, name = '', METRICS[study.metrics[0]]
   if compared['baseline'].notna().any():
-    margins = {f'{study.find_margin(name):g}' for name in compared['dataset']}
+    margins = {f'{margin:g}' for margin in compared['margin']}
     caption = (
       f'Accuracies minus {_baseline_name(study)} in points, and 95 % intervals '
       f'over seeds; the margin is {" or ".join(sorted(margins))}:\n\n'
@@ -579,7 +583,7 @@ def _scale(axes, rows, study, is_curves):
   if rows['baseline'].notna().any():
     base = _baseline_name(study)
     label = f'accuracy minus {base} (points)'
-    margin = study.find_margin(rows['dataset'].iloc[0])
+    margin = rows['margin'].iloc[0]
     unit = 'point' if margin == 1 else 'points'
     draw_line(0, color='black', linewidth=1, label=base)
     for place, name in ((-margin, ''), (margin, f'± {margin:g} {unit}')):
@@ -617,10 +621,14 @@ def compare_page(name: str) -> tuple[studies.Study, pd.DataFrame]:
   """Returns a study, or that of the README, and its comparisons."""
   if name != README:
     return studies.load(name), compare(read_csv(name), studies.load(name))
-  runs = pd.concat(map(read_csv, _IN_README))
-  runs = runs.fillna(dict.fromkeys(('folds', *_DIGESTS), ''))
-  runs = runs.sort_values('neuron', kind='stable')  # bipolar ones first
-  return _README_STUDY, compare(runs, _README_STUDY)
+  parts = []
+  for network, of_study, shown in _README_ROWS:
+    study = dataclasses.replace(
+      studies.load(of_study), metrics=(_ACCURACY,), shown=shown
+    )
+    part = compare(read_csv(of_study), study).assign(network=network)
+    parts.append(part[part['num_steps'] != '2'])
+  return _README_STUDY, pd.concat(parts).fillna({'neuron': 'bipolar'})
 
 
 def page_table(name: str) -> str:
@@ -702,7 +710,8 @@ def main() -> None:
   if workdir:
     export(name, command.folder(workdir))
   pages = [name] if name else list(studies.STUDIES)
-  for page in pages + [README] * any(x in pages for x in _IN_README):
+  is_in_readme = {study for _, study, _ in _README_ROWS} & {*pages}
+  for page in pages + [README] * bool(is_in_readme):
     write_page(page)
     print(path(page, 'md'))
 

@@ -96,9 +96,9 @@ _BIPOLAR = {'neuron': ('bipolar',)}
 _STOCHASTIC = {'neuron': ('stochastic',)}
 # Values of a study whose stochastic neurons have Bernoulli trains.
 _OF_BERNOULLI = {'neuron': 'stochastic', 'sampler': 'bernoulli'}
-_SMALL_CONV = 'conv16k5s2,conv32k5s2,10'
-_RESIDUAL_CONV = 'conv16k5s2,conv32k5s2,conv32k3p1,conv32k3p1r,10'
-_LARGE_CONV = 'conv32k5s2p2,conv64k5s2p2,256,10'
+SMALL_CONV = 'conv16k5s2,conv32k5s2,10'
+RESIDUAL_CONV = 'conv16k5s2,conv32k5s2,conv32k3p1,conv32k3p1r,10'
+LARGE_CONV = 'conv32k5s2p2,conv64k5s2p2,256,10'
 # Learning rate, dropout, weight decay and epochs of the ANN with 256 hidden
 # neurons, chosen by grids on a fifth of the training samples, without the test
 # samples; networks of spikes have the same.
@@ -170,9 +170,9 @@ def _convolve_all(rate, num_epochs, residual_rate, epochs_of_large):
   """
   large = {'dropout': 0.3, 'weight_decay': 1e-4}
   return (
-    _convolve(_SMALL_CONV, rate, num_epochs, 10, 4, 8, 16, 32),
-    _convolve(_RESIDUAL_CONV, residual_rate, num_epochs, 5, 8, 16, 32),
-    _convolve(_LARGE_CONV, rate, epochs_of_large, 5, 8, 16, 32, **large),
+    _convolve(SMALL_CONV, rate, num_epochs, 10, 4, 8, 16, 32),
+    _convolve(RESIDUAL_CONV, residual_rate, num_epochs, 5, 8, 16, 32),
+    _convolve(LARGE_CONV, rate, epochs_of_large, 5, 8, 16, 32, **large),
   )
 
 
@@ -195,7 +195,7 @@ STUDIES['convolution'] = Study(
 # best for the ANN on held-out samples.
 _WIDTHS = {1: 256, 2: 204, 3: 177, 4: 159, 6: 137, 8: 123}
 _RATES = {1: 0.5, 2: 0.5, 3: 0.5, 4: 0.2, 6: 0.2, 8: 0.2}
-_RESIDUAL = f'128,{"128,128r," * 7}128,10'
+RESIDUAL = f'128,{"128,128r," * 7}128,10'
 
 
 def _deepen(widths, *num_steps, **grid):
@@ -220,7 +220,7 @@ STUDIES['depth'] = Study(
       Sweep(
         {'num_steps': (8, 16, 64), **_BIPOLAR},
         5,
-        {'layers': _RESIDUAL, 'learning_rate': 0.1},
+        {'layers': RESIDUAL, 'learning_rate': 0.1},
       ),
     ),
   },
@@ -292,7 +292,7 @@ STUDIES['attribution'] = Study(
       *_attribute(4, _TUNED['fashion_mnist']),
       *_attribute(
         8,
-        {'layers': _SMALL_CONV, 'learning_rate': 0.5, 'num_epochs': 10}
+        {'layers': SMALL_CONV, 'learning_rate': 0.5, 'num_epochs': 10}
         | {'batch_size': 128, 'dropout': 0.1},
       ),
       _exchange(rates=((), *((name,) for name in _PASSES), _PASSES)),
@@ -442,26 +442,23 @@ STUDIES['device_tolerance'] = Study(
 
 # Measurements.
 
-_TIME = 'python -m experiments.benchmark --dataset=random'
-_EPOCH = '--names=epoch --num_steps=16'
-_CONV_LAYERS = f'--layers={_SMALL_CONV}'
+_TIME = 'python -m experiments.benchmark --dataset'
+_CONV_LAYERS = f'--layers={SMALL_CONV}'
 STUDIES['benchmark'] = Study(
   question='How many steps of backpropagation does one step with spikes cost?',
   commands=(
-    f"{_TIME} --grid='num_steps=8,16,64,256'",
-    f"{_TIME} --sampler=sobol --grid='num_steps=16,64'",
-    f"{_TIME} {_CONV_LAYERS} --rounds=7 --grid='num_steps=8,64'",
-    *(f'{_TIME} {_EPOCH} --num_seeds={number}' for number in (1, 4, 8)),
-    *(
-      f'{_TIME} {_EPOCH} --num_seeds={number} --rounds=5 {_CONV_LAYERS}'
-      for number in (1, 4)
-    ),
-    f'{_TIME} --neuron=stochastic '
+    f"{_TIME}=random --grid='num_steps=8,16,64,256'",
+    f"{_TIME}=fashion_mnist --grid='num_steps=8,64'",
+    f"{_TIME}=random --sampler=sobol --grid='num_steps=16,64'",
+    f"{_TIME}=random {_CONV_LAYERS} --rounds=7 --grid='num_steps=8,64'",
+    f'{_TIME}=random --neuron=stochastic '
     "--grid='sampler=sobol,bernoulli;num_steps=16,64,256'",
-    f'{_TIME} --neuron=stochastic --names=learn --num_steps=32 '
+    f"{_TIME}=fashion_mnist --neuron=stochastic --grid='num_steps=16,64'",
+    f'{_TIME}=random --neuron=stochastic --names=learn --num_steps=32 '
     '--sampler=bernoulli '
     "--grid='device=ideal,gokmen_vlasov,reram,ecram,ecram_mo'",
-    f'{_TIME} --neuron=stochastic {_EPOCH} --sampler=bernoulli --rounds=5 '
+    f'{_TIME}=random --neuron=stochastic --names=epoch --num_steps=16 '
+    '--sampler=bernoulli --rounds=5 '
     "--grid='method=bp,ssnn,feedback_alignment,rpu,bp_stdp,surrogate_gradient'",
   ),
   columns=(
@@ -472,9 +469,6 @@ STUDIES['benchmark'] = Study(
   shown={
     'name': ('learn', 'epoch'),
     'layers': ('784-256-10',),
-    'dataset': ('random',),
-    'batch_size': ('128',),
-    'num_seeds': ('1',),
     'device': ('ideal',),
   },
 )
@@ -501,7 +495,7 @@ STUDIES['fidelity'] = Study(
   columns=('layers', 'neuron', 'gain', 'sampler', 'num_steps'),
   metrics=('update_error',),
   shown={
-    'layers': ('784-256-10', _DEEP, _SMALL_CONV),
+    'layers': ('784-256-10', _DEEP, SMALL_CONV),
     'gain': ('1.0', '4.0'),
   },
 )
