@@ -118,9 +118,9 @@ def read(workdir: pathlib.Path) -> pd.DataFrame:
       configuration and seed have other weights.
   """
   if workdir.suffix == '.json':  # the report of a board
-    return _frame([json.loads(workdir.read_text())])
+    return to_frame([json.loads(workdir.read_text())])
   if workdir.is_file():
-    return _frame(line for line in _lines(workdir) if 'event' not in line)
+    return to_frame(line for line in _lines(workdir) if 'event' not in line)
   runs = {}
   for file in sorted(workdir.rglob('metrics.jsonl')):
     recorded = json.loads((file.parent / 'config.json').read_text())
@@ -141,7 +141,7 @@ def read(workdir: pathlib.Path) -> pd.DataFrame:
       f'{workdir} holds no finished run; wait for one, or continue it by its '
       'command.'
     )
-  return _frame(runs.values())
+  return to_frame(runs.values())
 
 
 def _lines(file):
@@ -151,7 +151,7 @@ def _lines(file):
       yield json.loads(line)
 
 
-def _frame(runs: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def to_frame(runs: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
   """Makes the frame of runs, with fields that have an effect as text.
 
   The rates of a recording depend on T, which its ANN keeps.
@@ -215,7 +215,7 @@ def to_csv(runs: pd.DataFrame, study: studies.Study) -> str:
     UserError: if runs differ in a field that is no column of the study, or two
       of them have the same settings and seed.
   """
-  settings = _settings(study)
+  settings = setting_fields(study)
   runs = runs.reindex(columns=list(dict.fromkeys([*settings, *runs])))
   hidden = _differing(runs, settings)
   if hidden:
@@ -244,7 +244,7 @@ def _sort(runs, study):
   def order(index):
     row = runs.loc[index].fillna('')
     is_ann = row['method'] == config_lib.ANN
-    cells = [_order(row.get(name, '')) for name in _settings(study)[1:]]
+    cells = [_order(row.get(name, '')) for name in setting_fields(study)[1:]]
     place, seed = places.get(row['dataset'], math.inf), row.get('seed', '')
     return place, row['dataset'], not is_ann, cells, seed == '', seed
 
@@ -282,7 +282,7 @@ def compare(runs: pd.DataFrame, study: studies.Study) -> pd.DataFrame:
   Raises:
     UserError: if paired runs were trained on other samples.
   """
-  fields = [name for name in _settings(study) if name in runs]
+  fields = [name for name in setting_fields(study) if name in runs]
   paired = [name for name in fields if name not in study.baseline]
   settings, baselines, rows = [], [], []
   for cells, group in runs.groupby(fields, sort=False):
@@ -316,7 +316,7 @@ def compare(runs: pd.DataFrame, study: studies.Study) -> pd.DataFrame:
   return compared
 
 
-def _settings(study):
+def setting_fields(study: studies.Study) -> list[str]:
   """Lists the fields of a setting; a study may have `method` as a column."""
   names = ['dataset', 'method', *study.columns]
   return names[:1] + names[2:] if 'method' in study.columns else names
@@ -411,10 +411,10 @@ def table(compared: pd.DataFrame, study: studies.Study) -> str:
     )
   elif study.across != 'metric':  # whose columns are named
     caption = f'{name[0].upper()}{name[1:]}:\n\n'
-  return caption + _write_table(written)
+  return caption + write_table(written)
 
 
-def _write_table(written):
+def write_table(written: pd.DataFrame) -> str:
   """Writes a frame in Markdown, aligned so that it is legible as text."""
   lines = [list(written), *map(list, written.to_numpy())]
   widths = [max(3, *map(len, column)) for column in zip(*lines)]
@@ -427,7 +427,7 @@ def _write_table(written):
 def _distinguishing(compared, study):
   """Lists the fields that distinguish rows which are equal in those before."""
   names, count = [], 0
-  for name in _settings(study):
+  for name in setting_fields(study):
     if name in compared and (name == 'dataset' or name != study.across):
       number = len(compared[[*names, name]].drop_duplicates())
       if number > count:
@@ -670,7 +670,7 @@ def export(name: str, workdir: pathlib.Path) -> None:
     known = read_csv(name)
     names = ['dataset']  # a sweep has all settings, a file those of a command
     if workdir.is_file():
-      names = _settings(study)
+      names = setting_fields(study)
 
     def key(frame):  # a run has a seed
       has_seed = frame.reindex(columns=['seed'])['seed'].notna()
@@ -690,7 +690,7 @@ def show(workdir: pathlib.Path) -> None:
   runs, file = read(workdir), workdir / 'sweep.json'
   name = json.loads(file.read_text()).get('study') if file.exists() else None
   study = studies.load(name) if name else studies.Study()
-  varied = tuple(_differing(runs, _settings(study)))
+  varied = tuple(_differing(runs, setting_fields(study)))
   study = dataclasses.replace(study, columns=study.columns + varied)
   if not name and 'num_steps' not in varied:
     study = dataclasses.replace(study, across='metric')
@@ -704,6 +704,16 @@ def show(workdir: pathlib.Path) -> None:
   print(written)
 
 
+def _train_time(name):
+  """Describes how long the runs of a study were trained, if it is recorded."""
+  runs = read_csv(name) if name != README else pd.DataFrame()
+  if 'train_seconds' not in runs:
+    return ''
+  seconds = (runs['train_seconds'] / runs['seeds_at_once']).sum()
+  hours, minutes = divmod(round(seconds / 60), 60)
+  return f': runs trained for {hours} h {minutes} min'
+
+
 def main() -> None:
   """Exports runs, and generates pages."""
   name, workdir = flags.FLAGS.study, flags.FLAGS.workdir
@@ -713,7 +723,7 @@ def main() -> None:
   is_in_readme = {study for _, study, _ in _README_ROWS} & {*pages}
   for page in pages + [README] * bool(is_in_readme):
     write_page(page)
-    print(path(page, 'md'))
+    print(f'{path(page, "md")}{_train_time(page)}')
 
 
 if __name__ == '__main__':

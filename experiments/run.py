@@ -71,6 +71,14 @@ config_lib.define_flags()
 flags.DEFINE_boolean(
   'resume', False, 'continue the run in --workdir, which has all other flags'
 )
+flags.DEFINE_float(
+  'quick',
+  None,
+  'minutes in which some recorded runs of --study, or of --study=all, are '
+  'trained again, chosen by --seed, and compared with their CSV files; other '
+  'fields choose runs that have them. Measurements are not repeated',
+  lower_bound=0,
+)
 flags.DEFINE_boolean(
   'list_studies', False, 'list the studies with data and questions, and end'
 )
@@ -275,16 +283,19 @@ def _interruptible(workdir):
     raise KeyboardInterrupt(f'continue by: {line}') from None
 
 
+def _make_base(study, dataset, given):
+  """Returns the configuration that the sweeps of a study, or a grid, vary."""
+  values = {'diagnostics': True, **study.base} if study else {}
+  return dataclasses.replace(config_lib.default(dataset), **values | given)
+
+
 def _run_sweep(given):
   """Trains all settings of --study or --grid, and shows their results."""
   options = _options(_PRINT_EVERY)
   sweeps = find_sweeps(given)
-  values = dict(given)
-  if FLAGS.study:
-    study = studies.load(FLAGS.study)
-    values = {'diagnostics': True, **study.base, **given}
-  dataset = values.get('dataset', 'digits')
-  base = dataclasses.replace(config_lib.default(dataset), **values)
+  dataset = given.get('dataset', 'digits')
+  study = studies.load(FLAGS.study) if FLAGS.study else None
+  base = _make_base(study, dataset, given)
   name = f'{FLAGS.study or "grid"}-{config_lib.slug("dataset", dataset)}'
   workdir = command.folder(FLAGS.workdir or f'runs/{name}').absolute()
   if (workdir / train.CONFIG).exists():
@@ -330,6 +341,25 @@ def _run_sweep(given):
   from experiments import results  # matplotlib and pandas
 
   results.show(workdir)
+
+
+def _repeat(given):
+  """Repeats recorded runs; ends with an error if their numbers are others."""
+  from experiments import repeat  # matplotlib and pandas
+
+  def list_configs(name, dataset, source):
+    study = studies.load(name)
+    base = _make_base(study, source, {})
+    settings = list_settings(base, study.find_sweeps(dataset))
+    return [config for config, _ in settings.values()]
+
+  names = studies.STUDIES if FLAGS.study == 'all' else [FLAGS.study]
+  given = {name: value for name, value in given.items() if name != 'seed'}
+  options, seconds = _options(_PRINT_EVERY), 60 * FLAGS.quick
+  if not repeat.repeat(
+    names, list_configs, given, options, seconds, FLAGS.seed
+  ):
+    sys.exit('error: numbers are outside of the intervals of their settings.')
 
 
 def make_task(given: Mapping[str, Any]) -> train.Task:
@@ -395,6 +425,8 @@ def main() -> None:
       study = studies.load(name)
       data = ', '.join(study.sweeps).replace(studies.ANY, 'all others')
       print(f'{name} ({data or "measurement"}): {study.question}')
+  elif FLAGS.quick is not None:
+    _repeat(given_fields())
   elif FLAGS.study or FLAGS.grid:
     _run_sweep(given_fields())
   else:

@@ -350,6 +350,23 @@ def read_initial(
   return jax.tree.map(stack, *params), epochs or 0
 
 
+def describe(
+  config: ExperimentConfig, network: ssnn_jax.NetworkConfig
+) -> dict[str, Any]:
+  """Returns the fields of a setting in the last line of a run.
+
+  Some have values that the configuration leaves to the network.
+  """
+  return {
+    'method': config.method,
+    'dataset': config.dataset,
+    'num_steps': config.num_steps,
+    'neuron': network.neuron,
+    'sampler': network.input_sampler,
+    'layer_sizes': network.layer_sizes,
+  }
+
+
 # Training.
 
 
@@ -409,13 +426,7 @@ def train(
         task, programs, manager, state, run, splits, options
       )
       results = _measure(task, network, mesh, programs, state, accuracy, splits)
-    described = {
-      'method': config.method,
-      'dataset': config.dataset,
-      'num_steps': config.num_steps,
-      'neuron': network.neuron,
-      'sampler': network.input_sampler,
-      'layer_sizes': network.layer_sizes,
+    described = describe(config, network) | {
       'num_train_samples': size,
       'num_eval_samples': len(eval_split(dataset).labels),
     }

@@ -6,11 +6,11 @@ import re
 from absl.testing import parameterized
 
 from experiments import config as config_lib
+from experiments import repeat
 from experiments import results
 from experiments import run
 from experiments import studies
 from ssnn_jax import datasets
-from ssnn_jax.datasets import catalog
 from tests.testing.experiments import blank_dataset
 
 SWEPT = [
@@ -29,31 +29,15 @@ MADE = [name for name in studies.STUDIES if name not in PENDING]
 
 
 def find_settings(name, dataset):
-  """Returns the cells of the columns of each setting, and its seeds."""
+  """Returns the cells of each setting in the CSV file, and its seeds."""
   study, known = studies.load(name), dataset.replace(studies.ANY, 'mnist')
   data = blank_dataset(known.replace('emnist47', 'emnist/balanced'))
   path = f'{dataset}.npz' if dataset == 'emnist47' else data.name
   base = dataclasses.replace(config_lib.default(path), **study.base)
-  settings = run.list_settings(base, study.find_sweeps(dataset)).values()
-  # ANNs of recordings have the T of their networks, if there are several.
-  lengths = {x.num_steps for x, _ in settings if x.method == config_lib.ANN}
-  has_lengths = catalog.is_recorded(dataset) and len(lengths) > 1
-  found = {}
-  for config, num_seeds in settings:
-    network = config_lib.network_config(config, data)
-    recorded = vars(config) | {  # as in the record of a run
-      'neuron': network.neuron,
-      'sampler': network.input_sampler,
-      'layer_sizes': network.layer_sizes,
-    }
-    cells = [config.method]
-    for column in study.columns:
-      is_used = config_lib.concerns(config.method, column)
-      is_used |= column == 'num_steps' and has_lengths
-      value = recorded.get(column) if is_used else None
-      cells.append(results.write(column, value))
-    found[tuple(cells)] = list(range(num_seeds))
-  return found
+  settings = run.list_settings(base, study.find_sweeps(dataset))
+  configs, numbers = zip(*settings.values())
+  cells = repeat.list_cells(study, configs, data)
+  return dict(zip(cells, map(list, map(range, numbers)), strict=True))
 
 
 class StudyTest(parameterized.TestCase):
@@ -67,7 +51,7 @@ class StudyTest(parameterized.TestCase):
     self.assertIn(dataset, known)
     study, runs = studies.load(name), results.read_csv(name)
     own = runs[runs['dataset'] == dataset]
-    groups = own.groupby(['method', *study.columns])
+    groups = own.groupby(results.setting_fields(study))
     found = {cells: list(group['seed'].dropna()) for cells, group in groups}
     self.assertEqual(found, expected)
 

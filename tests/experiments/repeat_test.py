@@ -1,0 +1,92 @@
+"""Tests of the repetition of recorded runs."""
+
+import contextlib
+import dataclasses
+import pathlib
+from unittest import mock
+
+from absl.testing import parameterized
+import pandas as pd
+
+from experiments import config as config_lib
+from experiments import repeat
+from experiments import results
+from experiments import studies
+from experiments import train
+from tests.testing.experiments import call_run
+from tests.testing.experiments import small_digits
+
+# A run that is soon compiled.
+BASE = {'layer_sizes': (64, 10), 'num_epochs': 1, 'diagnostics': False}
+SWEEP = studies.Sweep({'method': ('bp',), 'learning_rate': (0.5, 1.0)}, 3)
+SWEEPS = {'digits': (SWEEP,), 'mnist': (SWEEP,)}
+STUDY = studies.Study(sweeps=SWEEPS, base=BASE, columns=('learning_rate',))
+ROW = {
+  'dataset': 'digits',
+  'method': 'bp',
+  'learning_rate': '0.5',
+  'seed': 0,
+  'test_accuracy': 0.9,
+  'num_eval_samples': 40,
+  'train_seconds': 1.0,
+  'seeds_at_once': 2,
+  'params_sha256': '01234567',
+}
+
+
+class RepeatTest(parameterized.TestCase):
+  def setUp(self):
+    super().setUp()
+    self.folder = pathlib.Path(self.create_tempdir().full_path)
+    known = {'tiny': STUDY, 'measured': studies.Study()}
+    self.enterContext(mock.patch.object(studies, 'STUDIES', known))
+    self.enterContext(mock.patch.object(results, 'FOLDER', self.folder))
+    results.path('measured').write_text('dataset,method\ndigits,ssnn\n')
+
+  def repeat(self, rows, *arguments):
+    """Repeats runs of CSV files with rows; returns the lines of the output."""
+    text = results.to_csv(pd.DataFrame(rows), STUDY)
+    results.path('tiny').write_text(text)
+    words = '--study=all', '--quick=1', f'--data_dir={self.folder}'
+    return call_run(*words, *arguments).splitlines()
+
+  def test_repeated_run_is_equal(self):
+    config = config_lib.ExperimentConfig(method='bp', learning_rate=0.5)
+    config = dataclasses.replace(config, seed=2, **BASE)
+    load, data = train.load, small_digits()
+    of_digits = lambda config, *args: (
+      data if config.dataset == 'digits' else load(config, *args)
+    )
+    with mock.patch.object(train, 'load', of_digits):
+      with contextlib.redirect_stdout(None):
+        train.train(train.Task(config, 1, self.folder / 'run'), data)
+      (run,) = results.read(self.folder / 'run').to_dict('records')
+      long, other = {'seed': 1, 'train_seconds': 99.0}, {'learning_rate': '1.0'}
+      rows = [run, run | long, run | other, run | {'dataset': 'mnist'}]
+      found = self.repeat(rows, '--learning_rate=0.5')
+    self.assertIn('tiny, digits, method=bp, learning_rate=0.5, seed=2', found)
+    *_, heading, _, line = found
+    self.assertStartsWith(heading, '| result ')
+    self.assertStartsWith(line, '| equal ')
+    (missing,) = [line for line in found if 'mnist' in line]
+    self.assertStartsWith(missing, 'tiny, mnist: Cannot find ')
+
+  @parameterized.parameters(
+    (0.9, '01234567', 'equal'),
+    (0.9, '89abcdef', 'within'),
+    # Of one number, t(2) is 4.303: within 0.248 of the mean.
+    (0.66, '89abcdef', 'within'),
+    (0.65, '89abcdef', 'outside'),
+  )
+  def test_other_weights_are_compared_with_seeds(self, value, digest, result):
+    long = ROW | {'train_seconds': 999.0}
+    rows = [ROW | {'test_accuracy': 0.9, 'seed': 0}]
+    rows += [long | {'test_accuracy': 0.85, 'seed': 1}]
+    rows += [long | {'test_accuracy': 0.95, 'seed': 2}]
+    new = {'test_accuracy': value, 'params_sha256': digest}
+    refused = contextlib.nullcontext()
+    if result == 'outside':
+      refused = self.assertRaisesRegex(SystemExit, 'error: numbers are out')
+    with mock.patch.object(repeat, '_train', lambda *args: new), refused:
+      *_, line = self.repeat(rows)
+      self.assertStartsWith(line, f'| {result} ')
