@@ -360,9 +360,8 @@ class ExperimentConfig:
       check('device_params', not self.device_params, expected)
     else:
       device(self)
-      has_trains = neuron_of(self.method, self.neuron) == 'stochastic'
-      has_pulses = METHODS[self.method].has_pulses and has_trains
-      expected = 'ideal, or --neuron=stochastic and a --method with pulses'
+      has_pulses = METHODS[self.method].has_pulses and self.ceiling <= 1
+      expected = 'ideal, or a --method with pulses and a --ceiling up to 1'
       check('device', has_pulses, expected)
       expected = '0, as devices move by pulses alone'
       check('weight_decay', not self.weight_decay, expected)

@@ -96,6 +96,7 @@ _WORDS = {
     'n_mnist': 'N-MNIST',
   },
   'rates': {'': 'spikes'},
+  'neuron': {},
 }
 _HEADINGS = {'num_steps': 'T', 'metric': 'measure', 'dataset': 'data set'}
 _COLORS = (*raster_plot.COLORS, '#E69F00', '#009E73', '#56B4E9', '#000000')

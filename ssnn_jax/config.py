@@ -46,11 +46,12 @@ class NetworkConfig:
     gain: error spikes per tick for one unit of error, in the hidden layers; one
       number for all hidden layers, or one for each. None is 4 for bipolar
       neurons, 1 for stochastic ones.
-    sampler: trains of the inputs, and of stochastic neurons: 'sobol' (a Sobol
-      sequence of thresholds), 'bernoulli' (independent ones), or a
-      `trains.Sampler`; for inputs of bipolar neurons also 'regular' (evenly
-      spaced spikes, without random numbers), which is their default. None is
-      'regular' or, of stochastic neurons, 'sobol'.
+    sampler: trains of the inputs, of stochastic neurons, and of devices of
+      bipolar ones: 'sobol' (a Sobol sequence of thresholds), 'bernoulli'
+      (independent ones), or a `trains.Sampler`; for inputs of bipolar neurons
+      also 'regular' (evenly spaced spikes, without random numbers; trains of
+      devices are then 'sobol'), which is their default. None is 'regular' or,
+      of stochastic neurons, 'sobol'.
     weight_bits: bits of the weights of bipolar neurons, with their sign, which
       are multiples of 2^-fraction_bits; None is float32.
     fraction_bits: F, bits after the binary point of weights and biases; one

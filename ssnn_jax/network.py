@@ -73,16 +73,29 @@ def _build_once(build, config, axis_name):
 def _bipolar(config, axis_name, feedback):
   """Builds a network of bipolar neurons, settled."""
 
-  def forward(config, params, key, batch):
-    potential = settle(config, params, key, batch, feedback).potential
+  def respond(key, batch, potential):
     phases = spiking.draw_phases(key, batch.position)
     winners = spiking.count_winners(phases, potential, config.num_steps)
-    loss = cross_entropy(config, key, batch, potential)
-    return loss, types.Inference(winners, potential)
+    return types.Inference(winners, potential)
 
-  return from_forward(
+  def forward(config, params, key, batch):
+    potential = settle(config, params, key, batch, feedback).potential
+    loss = cross_entropy(config, key, batch, potential)
+    return loss, respond(key, batch, potential)
+
+  def draw(params, key, batch):
+    settled, errors = settle_errors(config, params, key, batch, feedback)
+    drawn = stochastic.draw_settled(
+      config, key, batch.position, settled.rates, errors
+    )
+    return *drawn, respond(key, batch, settled.potential)
+
+  network = from_forward(
     config, forward, axis_name, name='ssnn', readout='potential'
   )
+  # A train has at most one spike in a tick.
+  has_trains = config.ceiling <= 1
+  return _with_pulses(network, draw, axis_name) if has_trains else network
 
 
 def _stochastic(config, axis_name, feedback):
@@ -95,21 +108,28 @@ def _stochastic(config, axis_name, feedback):
       return None, signals.inference
     return loss_of_batch(params, key, batch)
 
-  def count_pulses(params, key, inputs, labels, pulse_gradient=None):
-    batch = samples.prepare(config, params, key, inputs, labels, axis_name)
-    return stochastic.count_pulses(
-      config,
-      params,
-      key,
-      batch,
-      pulse_gradient,
-      feedback=feedback,
-      axis_name=axis_name,
-    )
+  def draw(params, key, batch):
+    signals = stochastic.present(config, params, key, batch, feedback)
+    return signals.forward, signals.errors, signals.inference
 
   network = from_forward(
     config, forward, axis_name, name='ssnn', averages=False
   )
+  return _with_pulses(network, draw, axis_name)
+
+
+def _with_pulses(network, draw, axis_name):
+  """Adds `count_pulses` to a network, of the trains that it draws."""
+  config = network.config
+
+  def count_pulses(params, key, inputs, labels, pulse_gradient=None):
+    batch = samples.prepare(config, params, key, inputs, labels, axis_name)
+    *drawn, inference = draw(params, key, batch)
+    counted = stochastic.count_pulses(
+      config, key, batch.position, *drawn, pulse_gradient, axis_name
+    )
+    return counted, inference
+
   return network._replace(count_pulses=count_pulses)
 
 
@@ -300,6 +320,32 @@ def settle(
       if config.dropout:
         rates = batch.dropout_masks[layer] * rates
   return Settled(tuple(settled), potential)
+
+
+def settle_errors(
+  config: NetworkConfig,
+  params: types.Params,
+  key: jax.Array,
+  batch: samples.Sample,
+  feedback: types.Params | None = None,
+) -> tuple[Settled, tuple[jax.Array, ...]]:
+  """Runs a network of bipolar neurons both ways until it has settled.
+
+  Arguments are those of `settle`; the batch has labels.
+
+  Returns:
+    The settled network, and `[B, J]` errors E / T of each layer of weights.
+  """
+
+  def loss(probes):
+    settled = settle(config, params, key, batch, feedback, probes)
+    return cross_entropy(config, key, batch, settled.potential), settled
+
+  num_samples = len(batch.position)
+  shapes = [(num_samples, size) for size in config.layer_sizes[1:]]
+  probes = tuple(map(jnp.zeros, shapes))
+  errors, settled = jax.grad(loss, has_aux=True)(probes)
+  return settled, tuple(num_samples * error for error in errors)
 
 
 def cross_entropy(

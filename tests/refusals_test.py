@@ -408,15 +408,12 @@ COMMANDS = [  # flags of experiments.run, words
   ('--layers=10 --layer_sizes=64,10', '--layers is 10; expected none'),
   ('--device_params=dw_min=0.1', '--device_params is .*none, as --device is i'),
   ('--device=custom --device_params=dw_mn=1', '--device_params: dw_mn is not'),
-  ('--device=custom', '--device is custom; .*--neuron=stochastic'),
+  ('--device=custom --ceiling=2', '--device is custom; .*a --ceiling up to 1'),
   (
-    '--device=custom --neuron=stochastic --weight_decay=0.1',
+    '--device=custom --weight_decay=0.1',
     '--weight_decay is 0.1; expected 0',
   ),
-  (
-    '--device=custom --neuron=stochastic --optimizer=adam',
-    '--optimizer is adam; expected sgd',
-  ),
+  ('--device=custom --optimizer=adam', '--optimizer is adam; expected sgd'),
   ('--method=bp --device=ecram', '--device is ecram; expected ideal'),
   (
     '--method=chip --dropout=0.1',

@@ -173,9 +173,7 @@ class DevicesTest(parameterized.TestCase):
 
   def test_record_holds_the_values_of_the_file_of_a_device(self):
     file = self.create_tempfile('own.json', '{"parameters": {"dw_min": 0.03}}')
-    config = ExperimentConfig(
-      neuron='stochastic', device=file.full_path, device_params='w_max=0.5'
-    )
+    config = ExperimentConfig(device=file.full_path, device_params='w_max=0.5')
     recorded = config_lib.to_json(config)
     file.write_text('')
     device = config_lib.device(ExperimentConfig(**recorded))
