@@ -58,17 +58,18 @@ METRICS = {
   'test_accuracy': 'accuracy',
   'test_accuracy_winner': 'winners',
   'test_accuracy_rate': 'ANN readout',
+  'test_accuracy_learned': 'learned with the fault',
   'update_error': 'update error',
   'quantisation_error': 'quantization error',
-  'forward_spikes': 'forward spikes',
-  'forward_events': 'synaptic events of them',
-  'error_spikes': 'error spikes',
-  'error_events': 'synaptic events of errors',
-  'coincidences': 'changes of synapses',
-  'forward_ratio': 'forward spikes for one that stays',
-  'error_ratio': 'error spikes for one that stays',
   'median_silence': 'ticks to silence, median',
-  'last_silence': 'last of the batch',
+  'late_silence': 'of 95 %',
+  'forward_spikes': 'forward spikes',
+  'forward_kept': 'those that stay',
+  'error_spikes': 'error spikes',
+  'error_kept': 'errors that stay',
+  'forward_events': 'synaptic events, forward',
+  'error_events': 'of errors',
+  'coincidences': 'changes of synapses',
   'ratio_to_bp': 'time, in steps of BP',
   'luts': 'LUTs',
   'block_rams': 'block RAMs',
@@ -79,7 +80,7 @@ METRICS = {
 }
 _OTHERS = ('test_accuracy_potential', 'flip_flops')
 _OTHERS += ('median_ms', 'peak_mib', 'rounds', 'num_eval_samples')
-_OTHERS += ('train_seconds', 'seeds_at_once')
+_OTHERS += ('train_seconds', 'seeds_at_once', 'silent')
 _NUMBERS = ('seed', *METRICS, *_OTHERS)
 # What a run was made of, which is no setting.
 _DIGESTS = 'params_sha256', 'data_sha256'
@@ -521,6 +522,38 @@ def draw(compared: pd.DataFrame, study: studies.Study) -> figure.Figure:
   return fig
 
 
+def draw_ticks(runs: pd.DataFrame) -> figure.Figure:
+  """Draws the accuracy after each tick, and when samples are silent.
+
+  The axis is logarithmic in the errors.
+  """
+  fig = figure.Figure(figsize=(7.2, 5), layout='constrained')
+  axes, fields = fig.subplots(), ['dataset', 'layers', 'num_steps']
+  played = runs[runs['tick'] != '']
+  for number, (cells, own) in enumerate(played.groupby(fields, sort=False)):
+    dataset, layers, num_steps = cells
+    name = f'{_word("dataset", dataset)}, {layers}, T = {num_steps}'
+    look = {'color': _COLORS[number], 'marker': _MARKERS[number]}
+    half, last = (own['silent'].searchsorted(x) for x in (0.5, 0.95))
+    ticks = own['tick'].astype(int).to_numpy()[: last + 1]
+    errors = 100 - 100 * own['test_accuracy'].to_numpy()[: last + 1]
+    axes.plot(ticks, errors, label=name, markevery=[half], **look)
+    axes.plot(ticks[-1], errors[-1], markerfacecolor='white', **look)
+  axes.plot([], [], 'ko', label='half of the samples are silent')
+  axes.plot([], [], 'ko', label='95 % are silent', markerfacecolor='white')
+  axes.set_xscale('log', base=2)
+  axes.xaxis.set_major_formatter(ticker.StrMethodFormatter('{x:g}'))
+  axes.set_yscale('log')
+  axes.invert_yaxis()
+  shown = 10, 30, 50, 70, 80, 85, 90
+  axes.set_yticks([100 - x for x in shown], shown)
+  axes.set(xlabel='tick', ylabel='accuracy, %')
+  axes.minorticks_off()
+  axes.grid(alpha=0.3)
+  fig.legend(loc='outside lower center', ncols=2, fontsize=8)
+  return fig
+
+
 def _label(row, names):
   """Names a row by the values of fields, and their names if numbers."""
   words = []
@@ -657,7 +690,9 @@ def write_page(name: str) -> None:
   files.write_atomically(page, f'{above}{begin}\n{made}\n{end}{below}')
   if name != README:
     study, compared = compare_page(name)
-    draw(compared, study).savefig(path(name, 'png'), dpi=120)
+    is_played = 'tick' in study.columns
+    fig = draw_ticks(read_csv(name)) if is_played else draw(compared, study)
+    fig.savefig(path(name, 'png'), dpi=120)
 
 
 def export(name: str, workdir: pathlib.Path) -> None:

@@ -494,37 +494,51 @@ STUDIES['fidelity'] = Study(
 )
 
 
-_SETTLE = 'python -m experiments.measurements.settling --dataset=fashion_mnist'
+_SETTLE = 'python -m experiments.measurements.settling'
+_FASHION_5 = f'{_SETTLE} --dataset=fashion_mnist --num_epochs=5'
 STUDIES['settling'] = Study(
   question=(
-    'When is a network silent, and how many spikes does it send for one that '
-    'stays?'
+    'When is the answer there, when is a network silent, and how many spikes '
+    'does it send and take back?'
   ),
   commands=(
-    f"{_SETTLE} --grid='num_steps=8,16,64'",
-    f'{_SETTLE} --num_steps=16 --layer_sizes=784,159,159,159,159,10',
-    f'{_SETTLE} --num_steps=16 {_CONV_LAYERS}',
+    f"{_FASHION_5} --grid='num_steps=8,16,64;neuron=bipolar,stochastic'",
+    f'{_FASHION_5} --num_steps=16 {_CONV_LAYERS}',
+    f'{_SETTLE} --dataset=n_mnist --num_steps=64',
+    f'{_FASHION_5} --num_steps=16 --layer_sizes=784,159,159,159,159,10 '
+    '--learning_rate=0.2 --weight_bits=16 --by_layer '
+    "--wires=';error_start=0;error_start=16;error_cap=1;"
+    "cap=None,error_cap=None;delay=3;delay=7'",
   ),
-  columns=('layers', 'num_steps', 'cap', 'error_cap', 'error_start'),
+  columns=(
+    *('layers', 'neuron', 'num_steps', 'wires', 'layer'),
+    'tick',  # of the figure
+  ),
   across='metric',
   metrics=(
-    *('error_ratio', 'forward_ratio', 'error_spikes'),
-    *('coincidences', 'median_silence', 'last_silence'),
+    *('median_silence', 'late_silence', 'forward_spikes', 'forward_kept'),
+    *('error_spikes', 'error_kept', 'forward_events', 'error_events'),
+    'coincidences',
   ),
-  shown={'num_steps': ('16',), 'cap': ('1',)},
+  shown={'tick': ('',)},
 )
 
 
-STUDIES['spikes'] = Study(
-  question='How many spikes and synaptic events does learning a sample take?',
+_FAULTS = 'python -m experiments.measurements.faults'
+_FIXED = '--num_epochs=5 --num_seeds=5 --weight_bits=16'
+STUDIES['faults'] = Study(
+  question='Which faults of wires and synapses does a network tolerate?',
   commands=(
-    f"{_UPDATE} --grid='num_steps=8,16,64;neuron=bipolar,stochastic;"
-    f"layer_sizes=784-256-10,{_DEEP}'",
+    f'{_FAULTS} --dataset=fashion_mnist {_FIXED} --num_batches=4 '
+    "--grid='num_steps=8,16'",
+    f'{_FAULTS} --dataset=digits {_FIXED} --num_steps=8 '
+    '--layer_sizes=64,64,10 --num_batches=11 --learn',
   ),
-  columns=('layers', 'num_steps', 'neuron'),
+  columns=('num_steps', 'fault'),
   across='metric',
   metrics=(
-    *('error_spikes', 'error_events', 'forward_spikes'),
-    *('forward_events', 'coincidences'),
+    *('test_accuracy', 'test_accuracy_learned'),
+    *('update_error', 'median_silence'),
   ),
+  baseline={'fault': ''},
 )

@@ -342,6 +342,15 @@ class PlayTest(parameterized.TestCase):
     expected = np.arange(1, 9)[:, None, None] * counts / 8
     self.assertLessEqual(np.max(np.abs(sent - expected)), 0.5)
 
+  def test_lost_spikes_do_not_arrive(self):
+    config, params, batch, _ = right(**SETTINGS[1][0])
+    wires = realtime.Wires(loss=1.0, key=jax.random.key(0))
+    played = realtime.play(config, params, *batch, wires)
+    self.assertTrue(all(np.any(sent) for sent in played.errors))
+    biases = np.broadcast_to(params[-1].biases, played.potentials[-1].shape)
+    np.testing.assert_array_equal(played.potentials[-1], biases)
+    self.assertFalse(any(map(np.any, jax.tree.leaves(played.update))))
+
   def test_weights_may_move_as_spikes_arrive(self):
     config, params, batch, _ = right(**DENSE)
     wires = make_wires(THREE, *WIRES[0])
