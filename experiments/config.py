@@ -234,7 +234,7 @@ class ExperimentConfig:
     None,
     'layers of weights instead of --layer_sizes, as conv16k5s2,conv32k5s2,10: '
     'convolutions of 16 and 32 features, kernel 5, stride 2 (p1: padding of '
-    '1), and 10 neurons',
+    '1), and 10 neurons; r at the end of a layer: a residual connection',
     heading='Network:',
   )
   input_gain: float | None = _flag(
@@ -302,6 +302,11 @@ class ExperimentConfig:
   schedule: str = _flag(
     'linear', 'learning rate over time, to 0', ['linear', 'cosine', 'constant']
   )
+  augment: bool = _flag(
+    False,
+    'shift training images by up to an eighth of their size, and mirror half '
+    'of them',
+  )
   weight_decay: float = _flag(
     0.0, 'weight decay of a step, times the learning rate', low=0
   )
@@ -355,9 +360,8 @@ class ExperimentConfig:
       check('device_params', not self.device_params, expected)
     else:
       device(self)
-      has_trains = neuron_of(self.method, self.neuron) == 'stochastic'
-      has_pulses = METHODS[self.method].has_pulses and has_trains
-      expected = 'ideal, or --neuron=stochastic and a --method with pulses'
+      has_pulses = METHODS[self.method].has_pulses and self.ceiling <= 1
+      expected = 'ideal, or a --method with pulses and a --ceiling up to 1'
       check('device', has_pulses, expected)
       expected = '0, as devices move by pulses alone'
       check('weight_decay', not self.weight_decay, expected)
@@ -404,7 +408,7 @@ class Options:
     'of the cores; 1 is this process, on all devices',
   )
   seeds_at_once: int | None = _flag(
-    None, 'seeds of a setting trained in one program; default: all'
+    None, 'seeds of a setting in one task; default: all'
   )
   num_devices: int | None = _flag(
     None, 'devices that share each batch; default: all'
@@ -534,7 +538,7 @@ def split_name(config: ExperimentConfig) -> str:
 # Layers, devices and networks.
 
 _SIZE = r'(\d+(?:x\d+)?)'
-_CONV = re.compile(rf'conv(\d+)k{_SIZE}(?:s{_SIZE})?(?:p{_SIZE})?')
+_CONV = re.compile(rf'conv(\d+)k{_SIZE}(?:s{_SIZE})?(?:p{_SIZE})?(r?)')
 
 
 def parse_layers(text: str) -> tuple[ssnn_jax.layers.Layer, ...]:
@@ -543,14 +547,16 @@ def parse_layers(text: str) -> tuple[ssnn_jax.layers.Layer, ...]:
   A number is a dense layer of so many neurons. A convolution is `conv` with its
   features, `k` with the size of the kernel, and where they differ from 1 and 0
   `s` with the stride and `p` with the padding. Sizes that differ in height and
-  width are joined by `x`, as in `conv8k5x3`.
+  width are joined by `x`, as in `conv8k5x3`. An `r` at the end is a residual
+  connection, as in `64,64,64r,10`.
   """
   return tuple(_parse_layer(part.strip()) for part in text.split(','))
 
 
 def _parse_layer(text):
-  if text.isdecimal():
-    return ssnn_jax.layers.Dense(int(text))
+  dense = re.fullmatch(r'(\d+)(r?)', text)
+  if dense:
+    return ssnn_jax.layers.Dense(int(dense[1]), residual=bool(dense[2]))
   found = _CONV.fullmatch(text)
   if not found:
     raise ssnn_jax.UserError(
@@ -558,13 +564,15 @@ def _parse_layer(text):
       'convolution as conv16k5s2p1: 16 features, kernel 5, stride 2, padding 1 '
       '(0 or more).'
     )
-  features, *sizes = found.groups()
+  features, *sizes, residual = found.groups()
   pairs = [tuple(map(int, size.split('x'))) if size else () for size in sizes]
   kernel, stride, padding = (
     pair[0] if len(pair) == 1 else pair or default
     for pair, default in zip(pairs, (None, 1, 0))
   )
-  return ssnn_jax.layers.Conv(int(features), kernel, stride, padding)
+  return ssnn_jax.layers.Conv(
+    int(features), kernel, stride, padding, residual=bool(residual)
+  )
 
 
 def device(config: ExperimentConfig) -> device_config.DeviceConfig | None:
@@ -590,6 +598,11 @@ def network_config(
     input_gain = config.num_steps / EVENTS_AT_FULL_RATE if is_recorded else 1.0
   same = 'num_steps', 'ceiling', 'gain', 'rates', 'winner', 'sampler'
   same += 'dropout', 'read_noise'
+  is_image = len(dataset.input_shape) > 1 and not dataset.is_recorded
+  expected = f'false, as {dataset.name} has no images of height and width'
+  checks.check_field(
+    config, 'augment', is_image or not config.augment, expected
+  )
   network = ssnn_jax.NetworkConfig(
     **_layers(config, dataset),
     neuron=neuron_of(config.method, config.neuron),

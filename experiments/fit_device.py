@@ -1,7 +1,7 @@
 """Fits the model of resistive devices to measured pulse responses.
 
   python -m experiments.fit_device --csv=measured.csv --file=own.json
-  python -m experiments.run --device=own.json --neuron=stochastic
+  python -m experiments.run --device=own.json
 
 The columns of the CSV file are `pulse`, `conductance` in any unit, and
 optionally `direction` (up or down), `cycle` and `device`. Without directions,
@@ -138,7 +138,7 @@ def main() -> None:
   path.write_text(describe(fit, source.name))
   draw(curves, fit).savefig(drawing, dpi=120)
   print(table(fit))
-  line = f'{command.line("run")} --device={path} --neuron=stochastic'
+  line = f'{command.line("run")} --device={path}'
   print(f'figure: {drawing}\nnow train: {line}')
 
 

@@ -39,32 +39,37 @@ from ssnn_jax.training import statistics
 
 FOLDER = pathlib.Path(__file__).parent / 'results'
 README = 'README'
-# Studies of the table of the README, and its rows.
-_IN_README = 'parity', 'events'
-_README_STUDY = studies.Study(
-  columns=('neuron', 'sampler', 'num_steps', 'folds'),
-  margin=0.3,
-  shown={
-    'dataset': ('mnist', 'fashion_mnist', 'emnist47', 'n_mnist'),
-    'sampler': ('regular', 'sobol'),
-    'num_steps': ('2', '4', '8', '16', '32', '64'),
-  },
+_BIPOLAR, _STOCHASTIC = ({'neuron': (x,)} for x in ('bipolar', 'stochastic'))
+_FASHION = {'dataset': ('fashion_mnist',)}
+_SETS = {'dataset': ('mnist', 'fashion_mnist', 'emnist47', 'n_mnist')}
+# Rows of the table of the README: network, study, and what it shows of it.
+_README_ROWS = (
+  ('one hidden layer', 'parity', _SETS | _BIPOLAR),
+  ('one hidden layer', 'events', _SETS | _BIPOLAR),
+  ('four hidden layers', 'depth', {'layer_sizes': ('784-159-159-159-159-10',)}),
+  ('16 layers, residual', 'depth', {'layers': (studies.RESIDUAL,)}),
+  ('small convolution', 'convolution', {'layers': (studies.SMALL_CONV,)}),
+  ('one hidden layer', 'parity', _SETS | _STOCHASTIC),
+  ('one hidden layer', 'events', _SETS | _STOCHASTIC),
 )
+_README_STUDY = studies.Study(columns=('network', 'neuron', 'num_steps'))
 MARKS = '<!-- table -->', '<!-- end -->'
 METRICS = {
   'test_accuracy': 'accuracy',
+  'test_accuracy_winner': 'winners',
   'test_accuracy_rate': 'ANN readout',
+  'test_accuracy_learned': 'learned with the fault',
   'update_error': 'update error',
   'quantisation_error': 'quantization error',
-  'forward_spikes': 'forward spikes',
-  'forward_events': 'synaptic events of them',
-  'error_spikes': 'error spikes',
-  'error_events': 'synaptic events of errors',
-  'coincidences': 'changes of synapses',
-  'forward_ratio': 'forward spikes for one that stays',
-  'error_ratio': 'error spikes for one that stays',
   'median_silence': 'ticks to silence, median',
-  'last_silence': 'last of the batch',
+  'late_silence': 'of 95 %',
+  'forward_spikes': 'forward spikes',
+  'forward_kept': 'those that stay',
+  'error_spikes': 'error spikes',
+  'error_kept': 'errors that stay',
+  'forward_events': 'synaptic events, forward',
+  'error_events': 'of errors',
+  'coincidences': 'changes of synapses',
   'ratio_to_bp': 'time, in steps of BP',
   'luts': 'LUTs',
   'block_rams': 'block RAMs',
@@ -73,9 +78,9 @@ METRICS = {
   'clocks_per_sample': 'clocks a sample',
   'samples_per_second': 'samples a second',
 }
-_OTHERS = ('test_accuracy_winner', 'test_accuracy_potential', 'flip_flops')
+_OTHERS = ('test_accuracy_potential', 'flip_flops')
 _OTHERS += ('median_ms', 'peak_mib', 'rounds', 'num_eval_samples')
-_OTHERS += ('train_seconds', 'seeds_at_once')
+_OTHERS += ('train_seconds', 'seeds_at_once', 'silent')
 _NUMBERS = ('seed', *METRICS, *_OTHERS)
 # What a run was made of, which is no setting.
 DIGESTS = 'params_sha256', 'data_sha256'
@@ -92,6 +97,7 @@ _WORDS = {
     'n_mnist': 'N-MNIST',
   },
   'rates': {'': 'spikes'},
+  'neuron': {},
 }
 _HEADINGS = {'num_steps': 'T', 'metric': 'measure', 'dataset': 'data set'}
 _COLORS = (*raster_plot.COLORS, '#E69F00', '#009E73', '#56B4E9', '#000000')
@@ -278,8 +284,8 @@ def compare(runs: pd.DataFrame, study: studies.Study) -> pd.DataFrame:
     A row for each setting that the study shows, except the baseline, and each
     metric: `value`, an accuracy minus the baseline in percentage points or the
     mean of another metric; `half_width` of its 95 % interval; `seeds`, their
-    number; `baseline`, the accuracy of the baseline in percent; `text` and
-    `verdict`. Parameters of devices are those that differ.
+    number; `baseline`, the accuracy of the baseline in percent; `margin`;
+    `text` and `verdict`. Parameters of devices are those that differ.
 
   Raises:
     UserError: if paired runs were trained on other samples.
@@ -353,6 +359,7 @@ def _compare(group, base, metric, margin):
     'half_width': difference.half_width,
     'seeds': difference.num_seeds,
     'baseline': accuracy,
+    'margin': margin,
     'text': text,
     'verdict': verdict,
   }
@@ -405,7 +412,7 @@ def table(compared: pd.DataFrame, study: studies.Study) -> str:
   written = pd.DataFrame(rows).fillna('').loc[:, lambda x: (x != '').any()]
   caption, name = '', METRICS[study.metrics[0]]
   if compared['baseline'].notna().any():
-    margins = {f'{study.find_margin(name):g}' for name in compared['dataset']}
+    margins = {f'{margin:g}' for margin in compared['margin']}
     caption = (
       f'Accuracies minus {_baseline_name(study)} in points, and 95 % intervals '
       f'over seeds; the margin is {" or ".join(sorted(margins))}:\n\n'
@@ -521,6 +528,38 @@ def draw(compared: pd.DataFrame, study: studies.Study) -> figure.Figure:
   return fig
 
 
+def draw_ticks(runs: pd.DataFrame) -> figure.Figure:
+  """Draws the accuracy after each tick, and when samples are silent.
+
+  The axis is logarithmic in the errors.
+  """
+  fig = figure.Figure(figsize=(7.2, 5), layout='constrained')
+  axes, fields = fig.subplots(), ['dataset', 'layers', 'num_steps']
+  played = runs[runs['tick'] != '']
+  for number, (cells, own) in enumerate(played.groupby(fields, sort=False)):
+    dataset, layers, num_steps = cells
+    name = f'{_word("dataset", dataset)}, {layers}, T = {num_steps}'
+    look = {'color': _COLORS[number], 'marker': _MARKERS[number]}
+    half, last = (own['silent'].searchsorted(x) for x in (0.5, 0.95))
+    ticks = own['tick'].astype(int).to_numpy()[: last + 1]
+    errors = 100 - 100 * own['test_accuracy'].to_numpy()[: last + 1]
+    axes.plot(ticks, errors, label=name, markevery=[half], **look)
+    axes.plot(ticks[-1], errors[-1], markerfacecolor='white', **look)
+  axes.plot([], [], 'ko', label='half of the samples are silent')
+  axes.plot([], [], 'ko', label='95 % are silent', markerfacecolor='white')
+  axes.set_xscale('log', base=2)
+  axes.xaxis.set_major_formatter(ticker.StrMethodFormatter('{x:g}'))
+  axes.set_yscale('log')
+  axes.invert_yaxis()
+  shown = 10, 30, 50, 70, 80, 85, 90
+  axes.set_yticks([100 - x for x in shown], shown)
+  axes.set(xlabel='tick', ylabel='accuracy, %')
+  axes.minorticks_off()
+  axes.grid(alpha=0.3)
+  fig.legend(loc='outside lower center', ncols=2, fontsize=8)
+  return fig
+
+
 def _label(row, names):
   """Names a row by the values of fields, and their names if numbers."""
   words = []
@@ -584,7 +623,7 @@ def _scale(axes, rows, study, is_curves):
   if rows['baseline'].notna().any():
     base = _baseline_name(study)
     label = f'accuracy minus {base} (points)'
-    margin = study.find_margin(rows['dataset'].iloc[0])
+    margin = rows['margin'].iloc[0]
     unit = 'point' if margin == 1 else 'points'
     draw_line(0, color='black', linewidth=1, label=base)
     for place, name in ((-margin, ''), (margin, f'± {margin:g} {unit}')):
@@ -622,10 +661,14 @@ def compare_page(name: str) -> tuple[studies.Study, pd.DataFrame]:
   """Returns a study, or that of the README, and its comparisons."""
   if name != README:
     return studies.load(name), compare(read_csv(name), studies.load(name))
-  runs = pd.concat(map(read_csv, _IN_README))
-  runs = runs.fillna(dict.fromkeys(('folds', *DIGESTS), ''))
-  runs = runs.sort_values('neuron', kind='stable')  # bipolar ones first
-  return _README_STUDY, compare(runs, _README_STUDY)
+  parts = []
+  for network, of_study, shown in _README_ROWS:
+    study = dataclasses.replace(
+      studies.load(of_study), metrics=(_ACCURACY,), shown=shown
+    )
+    part = compare(read_csv(of_study), study).assign(network=network)
+    parts.append(part[part['num_steps'] != '2'])
+  return _README_STUDY, pd.concat(parts).fillna({'neuron': 'bipolar'})
 
 
 def page_table(name: str) -> str:
@@ -653,7 +696,9 @@ def write_page(name: str) -> None:
   files.write_atomically(page, f'{above}{begin}\n{made}\n{end}{below}')
   if name != README:
     study, compared = compare_page(name)
-    draw(compared, study).savefig(path(name, 'png'), dpi=120)
+    is_played = 'tick' in study.columns
+    fig = draw_ticks(read_csv(name)) if is_played else draw(compared, study)
+    fig.savefig(path(name, 'png'), dpi=120)
 
 
 def export(name: str, workdir: pathlib.Path) -> None:
@@ -714,7 +759,8 @@ def main() -> None:
   if workdir:
     export(name, command.folder(workdir))
   pages = [name] if name else list(studies.STUDIES)
-  for page in pages + [README] * any(x in pages for x in _IN_README):
+  is_in_readme = {study for _, study, _ in _README_ROWS} & {*pages}
+  for page in pages + [README] * bool(is_in_readme):
     write_page(page)
     print(f'{path(page, "md")}{_train_time(page)}')
 

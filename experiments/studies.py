@@ -5,7 +5,6 @@
 
 from collections.abc import Mapping
 import dataclasses
-import itertools
 from typing import Any
 
 import ssnn_jax
@@ -94,13 +93,12 @@ def load(name: str) -> Study:
 # Sweeps that studies share.
 
 _BIPOLAR = {'neuron': ('bipolar',)}
-_SOBOL = {'neuron': ('stochastic',), 'sampler': ('sobol',)}
-_BERNOULLI = {'neuron': ('stochastic',), 'sampler': ('bernoulli',)}
-_DRAWN = {'neuron': ('stochastic',), 'sampler': ('sobol', 'bernoulli')}
-# Values of a study whose sweeps all have Bernoulli trains.
+_STOCHASTIC = {'neuron': ('stochastic',)}
+# Values of a study whose stochastic neurons have Bernoulli trains.
 _OF_BERNOULLI = {'neuron': 'stochastic', 'sampler': 'bernoulli'}
-_SMALL_CONV = 'conv16k5s2,conv32k5s2,10'
-_LARGE_CONV = 'conv32k5s2p2,conv64k5s2p2,256,10'
+SMALL_CONV = 'conv16k5s2,conv32k5s2,10'
+RESIDUAL_CONV = 'conv16k5s2,conv32k5s2,conv32k3p1,conv32k3p1r,10'
+LARGE_CONV = 'conv32k5s2p2,conv64k5s2p2,256,10'
 # Learning rate, dropout, weight decay and epochs of the ANN with 256 hidden
 # neurons, chosen by grids on a fifth of the training samples, without the test
 # samples; networks of spikes have the same.
@@ -118,49 +116,165 @@ STUDIES = {}
 # Accuracies.
 
 
-def _compare_anns(dataset, clipped, rectified):
-  """Sweeps the tuned ANN, and ANNs with Adam of either activation.
-
-  Their learning rates and dropout were chosen on held-out samples.
-  """
-  tuned = _TUNED[dataset] | {'eval_every': 0}
-  sweeps = [Sweep({'method': ('bp',)}, 10, tuned)]
-  for method, (rate, dropout) in {'bp': clipped, 'relu': rectified}.items():
-    adam = {'optimizer': 'adam', 'learning_rate': rate, 'dropout': dropout}
-    base = tuned | {'weight_decay': 0.0} | adam
-    sweeps.append(Sweep({'method': (method,)}, 10, base))
-  return tuple(sweeps)
+def _tuned(dataset, num_seeds, *num_steps, **grid):
+  """Sweeps T with the settings that were tuned for the ANN."""
+  grid |= {'num_steps': num_steps}
+  return Sweep(grid, num_seeds, _TUNED.get(dataset, {}))
 
 
-_ANN_COLUMNS = 'optimizer', 'learning_rate', 'dropout', 'weight_decay'
-STUDIES['ann'] = Study(
-  question='Is the ANN that spikes are compared with as good as other ANNs?',
+def _match(dataset):
+  """Sweeps T of both neurons."""
+  return (
+    _tuned(dataset, 10, 2, 4, 8, 16, 32, **_BIPOLAR),
+    _tuned(dataset, 10, 4, 16, 64, **_STOCHASTIC),
+  )
+
+
+_UNTUNED = (
+  _tuned('', 5, 4, 8, 16, **_BIPOLAR),
+  _tuned('', 5, 16, 64, **_STOCHASTIC),
+)
+STUDIES['parity'] = Study(
+  question=(
+    'How many ticks does learning with spikes need to match the tuned ANN, and '
+    'how far is its update from the gradient?'
+  ),
   sweeps={
-    'mnist': _compare_anns('mnist', (0.003, 0.1), (0.01, 0.2)),
-    'fashion_mnist': _compare_anns('fashion_mnist', (0.001, 0.0), (0.003, 0.0)),
+    'digits': _UNTUNED,
+    'mnist': _match('mnist'),
+    'fashion_mnist': _match('fashion_mnist'),
+    'emnist47': _match('emnist47'),
+    'emnist/balanced': _match('emnist47'),
+    ANY: _UNTUNED,
   },
-  columns=_ANN_COLUMNS,
-  across='metric',
-  baseline={**dict.fromkeys(_ANN_COLUMNS), 'method': 'bp', 'optimizer': 'sgd'},
+  columns=('neuron', 'sampler', 'num_steps'),
+  metrics=(
+    *('test_accuracy', 'test_accuracy_winner', 'test_accuracy_rate'),
+    *('update_error', 'quantisation_error'),
+  ),
   margin=0.3,
 )
 
 
-def _exchange(num_seeds, *num_steps, **grid):
-  return Sweep({'num_steps': num_steps, **grid}, num_seeds, _OF_BERNOULLI)
+def _convolve(layers, rate, num_epochs, num_seeds, *num_steps, **changes):
+  """Sweeps T for networks of the same layers."""
+  base = {'layers': layers, 'learning_rate': rate, 'num_epochs': num_epochs}
+  base |= {'batch_size': 128, 'dropout': 0.1, 'diagnostics': False} | changes
+  return Sweep({'num_steps': num_steps, **_BIPOLAR}, num_seeds, base)
 
 
-def _exchange_bipolar(**grid):
-  grid |= {'num_steps': (4,), **_BIPOLAR}
-  return Sweep(grid, base=_TUNED['fashion_mnist'])
+def _convolve_all(rate, num_epochs, residual_rate, epochs_of_large):
+  """Sweeps a small network, one with a residual connection and a large one.
+
+  Learning rates were chosen for the ANN on held-out samples.
+  """
+  large = {'dropout': 0.3, 'weight_decay': 1e-4}
+  return (
+    _convolve(SMALL_CONV, rate, num_epochs, 10, 4, 8, 16, 32),
+    _convolve(RESIDUAL_CONV, residual_rate, num_epochs, 5, 8, 16, 32),
+    _convolve(LARGE_CONV, rate, epochs_of_large, 5, 8, 16, 32, **large),
+  )
 
 
-# What is exact instead of spikes: each combination of passes.
-_PASSES = tuple(
-  chosen
-  for size in range(4)
-  for chosen in itertools.combinations(('forward', 'backward', 'update'), size)
+STUDIES['convolution'] = Study(
+  question='Do convolutions that learn by spikes alone match their ANN?',
+  sweeps={
+    'mnist': _convolve_all(1.0, 6, residual_rate=0.5, epochs_of_large=6),
+    'fashion_mnist': _convolve_all(
+      0.5, 10, residual_rate=0.2, epochs_of_large=15
+    ),
+  },
+  columns=('layers', 'num_steps'),
+  metrics=('test_accuracy', 'test_accuracy_rate'),
+  margin=0.3,
 )
+
+
+# Hidden layers of the same width, with as many parameters as 784-256-10 within
+# 1 %, and 16 layers with residual connections; with the learning rate that is
+# best for the ANN on held-out samples.
+_WIDTHS = {1: 256, 2: 204, 3: 177, 4: 159, 6: 137, 8: 123}
+_RATES = {1: 0.5, 2: 0.5, 3: 0.5, 4: 0.2, 6: 0.2, 8: 0.2}
+RESIDUAL = f'128,{"128,128r," * 7}128,10'
+
+
+def _deepen(widths, *num_steps, **grid):
+  """Sweeps T of networks of several numbers of hidden layers."""
+  return [
+    Sweep(
+      {'num_steps': num_steps, **grid},
+      5,
+      {'layer_sizes': (784, *(size,) * depth, 10)}
+      | {'learning_rate': _RATES[depth]},
+    )
+    for depth, size in widths.items()
+  ]
+
+
+STUDIES['depth'] = Study(
+  question='Does accuracy fall behind the ANN as networks become deeper?',
+  sweeps={
+    'fashion_mnist': (
+      *_deepen(_WIDTHS, 8, 16, 64, **_BIPOLAR),
+      *_deepen({1: 256, 4: 159}, 16, **_STOCHASTIC),
+      Sweep(
+        {'num_steps': (8, 16, 64), **_BIPOLAR},
+        5,
+        {'layers': RESIDUAL, 'learning_rate': 0.1},
+      ),
+    ),
+  },
+  base={'diagnostics': False},
+  columns=('layers', 'layer_sizes', 'neuron', 'num_steps', 'learning_rate'),
+  margin=0.5,
+)
+
+
+# The rate of a sample was tuned for the ANN on 12,000 of the recordings.
+_SIMULATED = {'batch_size': 128, 'num_epochs': 5, 'learning_rate': 0.4}
+
+
+def _record(grid, num_seeds, base):
+  """Sweeps recordings; the ANN has the rates of the same T."""
+  return [Sweep(grid, num_seeds, {**base, 'num_steps': t}) for t in (16, 64)]
+
+
+STUDIES['events'] = Study(
+  question='Do spikes match the ANN on recordings of an event camera?',
+  sweeps={
+    'synthetic_events/mnist': (
+      *_record(_BIPOLAR, 5, _SIMULATED),
+      *_record(_STOCHASTIC, 5, _SIMULATED),
+    ),
+    'n_mnist': (
+      *_record(_BIPOLAR, 10, {'folds': 10}),
+      *_record(_STOCHASTIC, 10, {'folds': 10}),
+    ),
+  },
+  columns=('neuron', 'sampler', 'num_steps', 'folds'),
+  metrics=('test_accuracy', 'test_accuracy_rate', 'update_error'),
+)
+
+
+_EXACT = (), ('inputs',), ('forward',), ('backward',)
+
+
+def _attribute(num_steps, base):
+  """Sweeps what is exact instead of spikes, one signal at a time."""
+  grid = {'num_steps': (num_steps,), **_BIPOLAR}
+  return (
+    Sweep(grid | {'rates': _EXACT}, 5, base),
+    Sweep(grid | {'winner': ('exact',)}, 5, base),
+    Sweep(grid | {'sampler': ('sobol',)}, 5, base),
+  )
+
+
+def _exchange(**grid):
+  """Sweeps what is exact instead of spikes of stochastic neurons."""
+  return Sweep({'num_steps': (16,), **grid}, 5, _OF_BERNOULLI)
+
+
+_PASSES = 'forward', 'backward', 'update'
 STUDIES['attribution'] = Study(
   question=(
     'Which use of spikes costs accuracy, and can a race of spikes replace the '
@@ -168,19 +282,26 @@ STUDIES['attribution'] = Study(
   ),
   sweeps={
     'digits': (
-      _exchange(10, 4, 16, 64, winner=('softmax', 'exact')),
-      _exchange(5, 64, winner=('race',)),  # which needs long trains
+      Sweep(
+        {'num_steps': (64,), 'winner': ('softmax', 'exact', 'race')},
+        10,
+        _OF_BERNOULLI,
+      ),
     ),
     'fashion_mnist': (
-      _exchange_bipolar(rates=((), ('inputs',), ('forward',), ('backward',))),
-      _exchange_bipolar(winner=('exact',)),
-      _exchange(5, 4, 16, rates=_PASSES),
-      _exchange(5, 4, 16, winner=('exact',)),
+      *_attribute(4, _TUNED['fashion_mnist']),
+      *_attribute(
+        8,
+        {'layers': SMALL_CONV, 'learning_rate': 0.5, 'num_epochs': 10}
+        | {'batch_size': 128, 'dropout': 0.1},
+      ),
+      _exchange(rates=((), *((name,) for name in _PASSES), _PASSES)),
+      _exchange(winner=('exact',)),
     ),
   },
   base={'diagnostics': False},
   columns=(
-    *('neuron', 'sampler', 'rates', 'winner', 'num_steps'),
+    *('layers', 'neuron', 'sampler', 'rates', 'winner', 'num_steps'),
     *('num_epochs', 'dropout', 'weight_decay'),
   ),
   metrics=('test_accuracy', 'test_accuracy_rate'),
@@ -189,205 +310,43 @@ STUDIES['attribution'] = Study(
 
 _BASELINES = 'bp', 'rpu', 'surrogate_gradient', 'bp_stdp'
 _SPIKING = 'ssnn', 'feedback_alignment'
-_ALL_METHODS = (
-  Sweep({'method': (*_BASELINES, *_SPIKING), 'num_steps': (16, 64)}),
-)
 STUDIES['baselines'] = Study(
   question='How do accuracies compare with those of other training methods?',
   sweeps={
-    'digits': _ALL_METHODS,
-    'fashion_mnist': (
-      Sweep({'method': _BASELINES, 'num_steps': (16, 64)}),
-      Sweep({'method': _SPIKING, 'num_steps': (16,)}),
-    ),
-    ANY: _ALL_METHODS,
-  },
-  base=_OF_BERNOULLI,
-  columns=('num_steps',),
-)
-
-
-def _convolve(layers, rate, num_epochs, grid, num_seeds=5, **changes):
-  """Sweeps a grid for networks of the same layers."""
-  base = {'layers': layers, 'learning_rate': rate, 'num_epochs': num_epochs}
-  base |= {'batch_size': 128, 'dropout': 0.1} | changes
-  return Sweep(grid, num_seeds, base)
-
-
-def _convolve_both(rate, num_epochs, epochs_of_large):
-  """Sweeps the small network, tuned for its ANN, and a large one."""
-  regularized = {'dropout': 0.3, 'weight_decay': 1e-4}
-  grid = {'num_steps': (32,), **_SOBOL}
-  return (
-    _convolve(_SMALL_CONV, rate, num_epochs, {'num_steps': (4, 16), **_DRAWN}),
-    _convolve(_LARGE_CONV, rate, epochs_of_large, grid, **regularized),
-  )
-
-
-STUDIES['convolution'] = Study(
-  question='Do convolutions that learn by spikes alone match their ANN?',
-  sweeps={
-    'mnist': _convolve_both(1.0, num_epochs=6, epochs_of_large=6),
-    'fashion_mnist': (
-      *_convolve_both(0.5, num_epochs=10, epochs_of_large=15),
-      _convolve(_SMALL_CONV, 0.5, 10, {**_BIPOLAR, 'num_steps': (4, 8, 16)}),
-      _convolve(
-        'conv16k3s2p1,conv32k3s2p1,conv32k3s2p1,10',
-        0.5,
-        6,
-        {'num_steps': (16,), **_DRAWN, 'gain': (0.25, 1.0)},
-        num_seeds=2,
+    **dict.fromkeys(
+      ('digits', 'fashion_mnist', ANY),
+      (
+        Sweep({'method': (*_BASELINES, *_SPIKING)}, 5, _OF_BERNOULLI),
+        Sweep({'method': _SPIKING, **_BIPOLAR}, 5),
       ),
     ),
   },
-  columns=('layers', 'neuron', 'gain', 'sampler', 'num_steps'),
-  margin=0.3,
+  base={'num_steps': 16, 'diagnostics': False},
+  columns=('neuron', 'num_steps'),
 )
 
 
-def _deepen(*num_steps, **grid):
-  """Sweeps networks of one to four hidden layers.
-
-  They have as many parameters as 784-256-10 within 0.5 %, and the learning rate
-  that is best for the ANN on held-out images.
-  """
-  rates = {
-    (784, 256, 10): 0.5,
-    (784, 204, 204, 10): 0.5,
-    (784, 177, 177, 177, 10): 0.5,
-    (784, 159, 159, 159, 159, 10): 0.2,
-  }
-  grid = {'num_steps': num_steps, **grid}
-  return tuple(
-    Sweep(grid, 5, {'layer_sizes': sizes, 'learning_rate': rate})
-    for sizes, rate in rates.items()
+def _batch(size, rate, num_seeds, **base):
+  """Sweeps both neurons for a batch size, with the rate of a sample."""
+  base |= {'batch_size': size, 'learning_rate': size * rate}
+  return (
+    Sweep({'num_steps': (8,), **_BIPOLAR}, num_seeds, base),
+    Sweep({'num_steps': (16,), **_STOCHASTIC}, num_seeds, base),
   )
-
-
-STUDIES['depth'] = Study(
-  question='Does accuracy fall behind the ANN as networks become deeper?',
-  sweeps={
-    'fashion_mnist': _deepen(8, 16, 64, **_BIPOLAR) + _deepen(16, **_DRAWN),
-    'mnist': _deepen(16, **_DRAWN),
-  },
-  columns=('layer_sizes', 'neuron', 'sampler', 'num_steps', 'learning_rate'),
-  margin=0.5,
-  shown={'sampler': ('regular', 'sobol')},
-)
-
-
-# The rate of a sample was tuned for the ANN on 12,000 of the recordings.
-_SIMULATED = {'batch_size': 128, 'num_epochs': 5, 'learning_rate': 0.4}
-_SIMULATED |= {'num_steps': 64}
-
-
-def _fold(grid, *lengths):
-  """Sweeps ten folds of N-MNIST; the ANN has the rates of the same T."""
-  return [Sweep(grid, 10, {'folds': 10, 'num_steps': t}) for t in lengths]
-
-
-STUDIES['events'] = Study(
-  question='Do spikes match the ANN on recordings of an event camera?',
-  sweeps={
-    'synthetic_events/mnist': (
-      Sweep(_BIPOLAR, 5, _SIMULATED),
-      Sweep({'neuron': ('stochastic',)}, 5, _SIMULATED),
-    ),
-    'n_mnist': (*_fold(_BIPOLAR, 16, 64), *_fold(_DRAWN, 16, 64, 256)),
-  },
-  columns=('neuron', 'sampler', 'num_steps', 'folds'),
-  metrics=('test_accuracy', 'test_accuracy_rate'),
-  margin=0.3,
-)
-
-
-def _batch(size, rate, num_seeds, *num_steps):
-  """Sweeps T for a batch size, with the learning rate of a sample."""
-  base = {'batch_size': size, 'learning_rate': size * rate}
-  return Sweep({'num_steps': num_steps, **_BERNOULLI}, num_seeds, base)
 
 
 STUDIES['online'] = Study(
   question='Is learning sample by sample as accurate as in minibatches?',
   sweeps={
-    'digits': tuple(
-      _batch(size, 1 / 32, 5, 16, 64) for size in (1, 4, 16, 32, 64)
-    ),
+    'digits': (*_batch(1, 1 / 32, 5), *_batch(32, 1 / 32, 5)),
     'fashion_mnist': (
-      *(_batch(size, 0.5 / 128, 3, 16) for size in (1, 8, 128)),
-      Sweep(
-        {'num_steps': (8,), **_BIPOLAR, 'sampler': ('regular',)},
-        3,
-        {'batch_size': 1, 'learning_rate': 1 / 256, 'num_epochs': 5},
-      ),
+      *_batch(1, 1 / 256, 3, num_epochs=5),
+      *_batch(128, 1 / 256, 3, num_epochs=5),
     ),
   },
+  base={'diagnostics': False},
   columns=('neuron', 'sampler', 'num_steps', 'num_epochs', 'batch_size'),
   across='batch_size',
-)
-
-
-def _tuned(dataset, num_seeds, *num_steps, neuron=('stochastic',), **grid):
-  """Sweeps T with the settings that were tuned for the ANN."""
-  grid |= {'num_steps': num_steps, 'neuron': neuron}
-  return Sweep(grid, num_seeds, _TUNED.get(dataset, {}))
-
-
-_EMNIST = (
-  _tuned('emnist47', 5, 4, 8, 16, **_BIPOLAR),
-  _tuned('emnist47', 5, 1),
-  _tuned('emnist47', 10, 4, 16),
-  _tuned('emnist47', 5, 1, **_BERNOULLI),
-  _tuned('emnist47', 10, 4, 16, **_BERNOULLI),
-)
-_UNTUNED = _tuned('', 5, 8, 16, **_BIPOLAR), _tuned('', 5, 16)
-STUDIES['parity'] = Study(
-  question=(
-    'How many ticks does learning with spikes need to match the tuned ANN?'
-  ),
-  sweeps={
-    'digits': _UNTUNED,
-    'mnist': (
-      _tuned('mnist', 10, 2, 4, 8, 16, **_BIPOLAR),
-      _tuned('mnist', 20, 1, 4, 16),
-      _tuned('mnist', 10, 64),
-      _tuned('mnist', 20, 1, 4, 16, **_BERNOULLI),
-    ),
-    'fashion_mnist': (
-      _tuned('fashion_mnist', 10, 2, 4, 8, 16, 32, **_BIPOLAR),
-      _tuned('fashion_mnist', 10, 1, 64),
-      _tuned('fashion_mnist', 20, 4),
-      # More seeds for the length whose interval was closest to the margin.
-      _tuned('fashion_mnist', 40, 16),
-      _tuned('fashion_mnist', 10, 1, **_BERNOULLI),
-      _tuned('fashion_mnist', 20, 4, 16, **_BERNOULLI),
-    ),
-    'emnist47': _EMNIST,
-    'emnist/balanced': _EMNIST,
-    ANY: _UNTUNED,
-  },
-  base={'diagnostics': False},  # update errors are those of `fidelity`
-  columns=('neuron', 'sampler', 'num_steps'),
-  metrics=('test_accuracy', 'test_accuracy_rate'),
-  margin=0.3,
-)
-
-
-_LENGTHS = (Sweep({'num_steps': (1, 4, 16, 64, 256)}),)
-# The rates of a recording depend on T, and so does the ANN.
-_RECORDINGS = tuple(Sweep(base={'num_steps': t}) for t in (1, 4, 16))
-STUDIES['spike_train_length'] = Study(
-  question='How do accuracy and update error depend on spike-train length?',
-  sweeps={
-    'digits': _LENGTHS,
-    'fashion_mnist': (Sweep({'num_steps': (1, 4, 16)}),),
-    'n_mnist': _RECORDINGS,
-    'synthetic_events/digits': _RECORDINGS,
-    ANY: _LENGTHS,
-  },
-  base=_OF_BERNOULLI,
-  columns=('num_steps',),
-  metrics=('test_accuracy', 'update_error', 'quantisation_error'),
 )
 
 
@@ -436,46 +395,39 @@ STUDIES['chip'] = Study(
 )
 
 
-# Values of each parameter of a device; larger values are less ideal.
+# Values of each parameter of a device: tolerated, borderline and not tolerated.
 _NON_IDEALITIES = {
-  'dw_min': (0.002, 0.005, 0.01, 0.02, 0.05, 0.1),
-  'dw_min_dtod': (0.1, 0.3, 1),
-  'dw_min_std': (1, 3, 10, 30),
-  'up_down': (0.02, 0.05, 0.1, 0.2, 0.5),
-  'up_down_dtod': (0.02, 0.05, 0.1, 0.2, 0.5),
-  'corrupt_devices_prob': (0.01, 0.03, 0.1, 0.3, 0.6),
+  'dw_min': (0.02, 0.05, 0.1),
+  'dw_min_dtod': (0.3, 1, 3),
+  'dw_min_std': (3, 10, 30),
+  'up_down': (0.1, 0.2, 0.5),
+  'up_down_dtod': (0.1, 0.2, 0.5),
+  'corrupt_devices_prob': (0.3, 0.6, 0.9),
 }
-
-
-def _degrade(num_seeds):
-  """Sweeps presets, and bounded devices with one non-ideality."""
-  presets = 'ideal', 'gokmen_vlasov', 'reram', 'ecram', 'ecram_mo'
-  custom, bounds = {'device': 'custom'}, 'w_max=1,w_min=-1'
-  params = tuple(
-    f'{name}={value},{bounds}'
-    for name, values in _NON_IDEALITIES.items()
-    for value in values
-  )
-  noisy = {'device_params': (bounds,), 'read_noise': (0.1, 0.3, 1.0, 3.0)}
-  return (
-    Sweep({'device': presets}, num_seeds),
-    Sweep({'device_params': params}, num_seeds, custom),
-    Sweep(noisy, num_seeds, custom),
-  )
-
-
+_PRESETS = 'ideal', 'gokmen_vlasov', 'reram', 'ecram', 'ecram_mo'
+_BOUNDS = 'w_max=1,w_min=-1'
+_DEGRADED = tuple(
+  f'{name}={value},{_BOUNDS}'
+  for name, values in _NON_IDEALITIES.items()
+  for value in values
+)
+_BOTH, _CUSTOM = {'neuron': ssnn_jax.config.NEURONS}, {'device': 'custom'}
+_NOISY = {'device_params': (_BOUNDS,), 'read_noise': (0.3, 1.0, 3.0)}
 STUDIES['device_tolerance'] = Study(
   question=(
     'Which non-idealities of resistive devices does training tolerate, and to '
     'what extent?'
   ),
   sweeps={
-    'digits': _degrade(10),
-    **dict.fromkeys(('fashion_mnist', ANY), _degrade(5)),
+    'digits': (
+      Sweep({'device': _PRESETS, **_BOTH}),
+      Sweep({'device_params': _DEGRADED, **_BOTH}, base=_CUSTOM),
+      Sweep(_NOISY | _STOCHASTIC, base=_CUSTOM),
+    ),
   },
-  base={'num_steps': 32, **_OF_BERNOULLI},
-  columns=('device', 'device_params', 'read_noise'),
-  across='dataset',
+  base={'num_steps': 32},
+  columns=('neuron', 'device', 'device_params', 'read_noise'),
+  across='neuron',
   baseline={'method': 'ssnn', 'device': 'ideal', 'read_noise': None},
   shown={'method': ('ssnn',)},
 )
@@ -483,26 +435,23 @@ STUDIES['device_tolerance'] = Study(
 
 # Measurements.
 
-_TIME = 'python -m experiments.benchmark --dataset=random'
-_EPOCH = '--names=epoch --num_steps=16'
-_CONV_LAYERS = f'--layers={_SMALL_CONV}'
+_TIME = 'python -m experiments.benchmark --dataset'
+_CONV_LAYERS = f'--layers={SMALL_CONV}'
 STUDIES['benchmark'] = Study(
   question='How many steps of backpropagation does one step with spikes cost?',
   commands=(
-    f"{_TIME} --grid='num_steps=8,16,64,256'",
-    f"{_TIME} --sampler=sobol --grid='num_steps=16,64'",
-    f"{_TIME} {_CONV_LAYERS} --rounds=7 --grid='num_steps=8,64'",
-    *(f'{_TIME} {_EPOCH} --num_seeds={number}' for number in (1, 4, 8)),
-    *(
-      f'{_TIME} {_EPOCH} --num_seeds={number} --rounds=5 {_CONV_LAYERS}'
-      for number in (1, 4)
-    ),
-    f'{_TIME} --neuron=stochastic '
+    f"{_TIME}=random --grid='num_steps=8,16,64,256'",
+    f"{_TIME}=fashion_mnist --grid='num_steps=8,64'",
+    f"{_TIME}=random --sampler=sobol --grid='num_steps=16,64'",
+    f"{_TIME}=random {_CONV_LAYERS} --rounds=7 --grid='num_steps=8,64'",
+    f'{_TIME}=random --neuron=stochastic '
     "--grid='sampler=sobol,bernoulli;num_steps=16,64,256'",
-    f'{_TIME} --neuron=stochastic --names=learn --num_steps=32 '
+    f"{_TIME}=fashion_mnist --neuron=stochastic --grid='num_steps=16,64'",
+    f'{_TIME}=random --neuron=stochastic --names=learn --num_steps=32 '
     '--sampler=bernoulli '
     "--grid='device=ideal,gokmen_vlasov,reram,ecram,ecram_mo'",
-    f'{_TIME} --neuron=stochastic {_EPOCH} --sampler=bernoulli --rounds=5 '
+    f'{_TIME}=random --neuron=stochastic --names=epoch --num_steps=16 '
+    '--sampler=bernoulli --rounds=5 '
     "--grid='method=bp,ssnn,feedback_alignment,rpu,bp_stdp,surrogate_gradient'",
   ),
   columns=(
@@ -513,9 +462,6 @@ STUDIES['benchmark'] = Study(
   shown={
     'name': ('learn', 'epoch'),
     'layers': ('784-256-10',),
-    'dataset': ('random',),
-    'batch_size': ('128',),
-    'num_seeds': ('1',),
     'device': ('ideal',),
   },
 )
@@ -542,43 +488,57 @@ STUDIES['fidelity'] = Study(
   columns=('layers', 'neuron', 'gain', 'sampler', 'num_steps'),
   metrics=('update_error',),
   shown={
-    'layers': ('784-256-10', _DEEP, _SMALL_CONV),
+    'layers': ('784-256-10', _DEEP, SMALL_CONV),
     'gain': ('1.0', '4.0'),
   },
 )
 
 
-_SETTLE = 'python -m experiments.measurements.settling --dataset=fashion_mnist'
+_SETTLE = 'python -m experiments.measurements.settling'
+_FASHION_5 = f'{_SETTLE} --dataset=fashion_mnist --num_epochs=5'
 STUDIES['settling'] = Study(
   question=(
-    'When is a network silent, and how many spikes does it send for one that '
-    'stays?'
+    'When is the answer there, when is a network silent, and how many spikes '
+    'does it send and take back?'
   ),
   commands=(
-    f"{_SETTLE} --grid='num_steps=8,16,64'",
-    f'{_SETTLE} --num_steps=16 --layer_sizes=784,159,159,159,159,10',
-    f'{_SETTLE} --num_steps=16 {_CONV_LAYERS}',
+    f"{_FASHION_5} --grid='num_steps=8,16,64;neuron=bipolar,stochastic'",
+    f'{_FASHION_5} --num_steps=16 {_CONV_LAYERS}',
+    f'{_SETTLE} --dataset=n_mnist --num_steps=64',
+    f'{_FASHION_5} --num_steps=16 --layer_sizes=784,159,159,159,159,10 '
+    '--learning_rate=0.2 --weight_bits=16 --by_layer '
+    "--wires=';error_start=0;error_start=16;error_cap=1;"
+    "cap=None,error_cap=None;delay=3;delay=7'",
   ),
-  columns=('layers', 'num_steps', 'cap', 'error_cap', 'error_start'),
+  columns=(
+    *('layers', 'neuron', 'num_steps', 'wires', 'layer'),
+    'tick',  # of the figure
+  ),
   across='metric',
   metrics=(
-    *('error_ratio', 'forward_ratio', 'error_spikes'),
-    *('coincidences', 'median_silence', 'last_silence'),
+    *('median_silence', 'late_silence', 'forward_spikes', 'forward_kept'),
+    *('error_spikes', 'error_kept', 'forward_events', 'error_events'),
+    'coincidences',
   ),
-  shown={'num_steps': ('16',), 'cap': ('1',)},
+  shown={'tick': ('',)},
 )
 
 
-STUDIES['spikes'] = Study(
-  question='How many spikes and synaptic events does learning a sample take?',
+_FAULTS = 'python -m experiments.measurements.faults'
+_FIXED = '--num_epochs=5 --num_seeds=5 --weight_bits=16'
+STUDIES['faults'] = Study(
+  question='Which faults of wires and synapses does a network tolerate?',
   commands=(
-    f"{_UPDATE} --grid='num_steps=8,16,64;neuron=bipolar,stochastic;"
-    f"layer_sizes=784-256-10,{_DEEP}'",
+    f'{_FAULTS} --dataset=fashion_mnist {_FIXED} --num_batches=4 '
+    "--grid='num_steps=8,16'",
+    f'{_FAULTS} --dataset=digits {_FIXED} --num_steps=8 '
+    '--layer_sizes=64,64,10 --num_batches=11 --learn',
   ),
-  columns=('layers', 'num_steps', 'neuron'),
+  columns=('num_steps', 'fault'),
   across='metric',
   metrics=(
-    *('error_spikes', 'error_events', 'forward_spikes'),
-    *('forward_events', 'coincidences'),
+    *('test_accuracy', 'test_accuracy_learned'),
+    *('update_error', 'median_silence'),
   ),
+  baseline={'fault': ''},
 )

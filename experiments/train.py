@@ -174,7 +174,12 @@ def make_programs(
 
   exact = ann._replace(infer=infer_exactly) if method.make_observe else None
   programs = loop.make_programs(
-    make_network, device, config.batch_size, ann=exact, mesh=mesh
+    make_network,
+    device,
+    config.batch_size,
+    ann=exact,
+    mesh=mesh,
+    is_augmented=config.augment,
   )
   start = loop.over_seeds(start, (0, 0, 0, None), mesh=mesh)
   is_observed = config.diagnostics and method.make_observe is not None

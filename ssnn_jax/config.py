@@ -46,11 +46,12 @@ class NetworkConfig:
     gain: error spikes per tick for one unit of error, in the hidden layers; one
       number for all hidden layers, or one for each. None is 4 for bipolar
       neurons, 1 for stochastic ones.
-    sampler: trains of the inputs, and of stochastic neurons: 'sobol' (a Sobol
-      sequence of thresholds), 'bernoulli' (independent ones), or a
-      `trains.Sampler`; for inputs of bipolar neurons also 'regular' (evenly
-      spaced spikes, without random numbers), which is their default. None is
-      'regular' or, of stochastic neurons, 'sobol'.
+    sampler: trains of the inputs, of stochastic neurons, and of devices of
+      bipolar ones: 'sobol' (a Sobol sequence of thresholds), 'bernoulli'
+      (independent ones), or a `trains.Sampler`; for inputs of bipolar neurons
+      also 'regular' (evenly spaced spikes, without random numbers; trains of
+      devices are then 'sobol'), which is their default. None is 'regular' or,
+      of stochastic neurons, 'sobol'.
     weight_bits: bits of the weights of bipolar neurons, with their sign, which
       are multiples of 2^-fraction_bits; None is float32.
     fraction_bits: F, bits after the binary point of weights and biases; one
@@ -126,6 +127,12 @@ class NetworkConfig:
     for name in _STOCHASTIC if is_bipolar else _BIPOLAR:
       default = getattr(NetworkConfig, name)
       yield name, getattr(self, name) == default, f'{default}, or {other}'
+    residual = any(wiring.is_residual for wiring in self.wirings)
+    yield (
+      'layers',
+      is_bipolar or not residual,
+      f'none with residual, or {other}',
+    )
     is_valid = self.winner != 'race' or not is_bipolar
     yield 'winner', is_valid, f'softmax or exact, or {other}'
     signals = SIGNALS[self.neuron]
@@ -170,7 +177,7 @@ class NetworkConfig:
 
   @property
   def train_sampler(self) -> trains.Sampler:
-    """Sampler of trains that are drawn, also of the masks of dropout."""
+    """Sampler of trains that are drawn."""
     sampler = self.input_sampler
     if isinstance(sampler, trains.Sampler):
       return sampler

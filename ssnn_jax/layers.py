@@ -58,6 +58,8 @@ class Wiring:
       features; J is its product.
     inputs: `[P, M]` index from 0 to I - 1 of the input of each row at each
       position, or `SILENT`; None connects all inputs, at a single position.
+    is_residual: whether neurons also receive, by a fixed weight of 1, the
+      spikes that the layer below receives, of as many neurons.
 
   Raises:
     UserError: if `inputs` has another shape, other indices or none at all.
@@ -80,6 +82,7 @@ class Wiring:
   input_shape: tuple[int, ...]
   output_shape: tuple[int, ...]
   inputs: np.ndarray | None = None
+  is_residual: bool = False
 
   def __post_init__(self):
     for field in ('input_shape', 'output_shape'):
@@ -229,9 +232,15 @@ _gather.defvjp(
 
 @dataclasses.dataclass(frozen=True)
 class Dense:
-  """A layer of `units` neurons that are connected to all inputs."""
+  """A layer of `units` neurons that are connected to all inputs.
+
+  Attributes:
+    units: number of neurons.
+    residual: whether it has a residual connection, as `Wiring.is_residual`.
+  """
 
   units: int
+  residual: bool = False
 
   def __post_init__(self):
     check_field(self, 'units', is_count(self.units), COUNT)
@@ -239,7 +248,7 @@ class Dense:
 
   def connect(self, input_shape: tuple[int, ...]) -> Wiring:
     """Connects the layer to inputs of any shape."""
-    return Wiring(input_shape, output_shape=(self.units,))
+    return Wiring(input_shape, (self.units,), is_residual=self.residual)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -257,6 +266,7 @@ class Conv:
     padding: rows and columns of silent inputs around the image, on each side.
     channel_axis: axis of the channels in the input, last (-1) or first (0); in
       the output it is the last.
+    residual: whether it has a residual connection, as `Wiring.is_residual`.
 
   Raises:
     UserError: if a field is out of range.
@@ -272,6 +282,7 @@ class Conv:
   stride: _Pair = 1
   padding: _Pair = 0
   channel_axis: int = -1
+  residual: bool = False
 
   def __post_init__(self):
     check_field(self, 'features', is_count(self.features), COUNT)
@@ -314,7 +325,7 @@ class Conv:
     patches = np.moveaxis(patches, 2, -1)
     output_shape = *patches.shape[:2], self.features
     inputs = patches.reshape(math.prod(output_shape[:2]), -1)
-    return Wiring(input_shape, output_shape, inputs)
+    return Wiring(input_shape, output_shape, inputs, self.residual)
 
 
 @functools.lru_cache
@@ -332,6 +343,13 @@ def connect(
       raise UserError(
         f'{layer} is not connected to its inputs of shape {input_shape}; its '
         'connect must return a layers.Wiring with this input_shape.'
+      )
+    below = wirings[-1].num_inputs if wirings else None
+    if wiring.is_residual and wiring.num_neurons != below:
+      raise UserError(
+        f'{layer} has a residual connection, but {wiring.num_neurons} neurons '
+        f'instead of the {below} that the layer below receives; make the '
+        'numbers equal, or leave the connection out.'
       )
     wirings.append(wiring)
     input_shape = wiring.output_shape

@@ -7,6 +7,7 @@ trains (`stochastic`). The ANN is the limit of both for long trains.
 """
 
 from collections.abc import Callable
+from collections.abc import Sequence
 import dataclasses
 import functools
 from typing import NamedTuple
@@ -72,16 +73,29 @@ def _build_once(build, config, axis_name):
 def _bipolar(config, axis_name, feedback):
   """Builds a network of bipolar neurons, settled."""
 
-  def forward(config, params, key, batch):
-    potential = settle(config, params, key, batch, feedback).potential
+  def respond(key, batch, potential):
     phases = spiking.draw_phases(key, batch.position)
     winners = spiking.count_winners(phases, potential, config.num_steps)
-    loss = cross_entropy(config, key, batch, potential)
-    return loss, types.Inference(winners, potential)
+    return types.Inference(winners, potential)
 
-  return from_forward(
+  def forward(config, params, key, batch):
+    potential = settle(config, params, key, batch, feedback).potential
+    loss = cross_entropy(config, key, batch, potential)
+    return loss, respond(key, batch, potential)
+
+  def draw(params, key, batch):
+    settled, errors = settle_errors(config, params, key, batch, feedback)
+    drawn = stochastic.draw_settled(
+      config, key, batch.position, settled.rates, errors
+    )
+    return *drawn, respond(key, batch, settled.potential)
+
+  network = from_forward(
     config, forward, axis_name, name='ssnn', readout='potential'
   )
+  # A train has at most one spike in a tick.
+  has_trains = config.ceiling <= 1
+  return _with_pulses(network, draw, axis_name) if has_trains else network
 
 
 def _stochastic(config, axis_name, feedback):
@@ -94,21 +108,28 @@ def _stochastic(config, axis_name, feedback):
       return None, signals.inference
     return loss_of_batch(params, key, batch)
 
-  def count_pulses(params, key, inputs, labels, pulse_gradient=None):
-    batch = samples.prepare(config, params, key, inputs, labels, axis_name)
-    return stochastic.count_pulses(
-      config,
-      params,
-      key,
-      batch,
-      pulse_gradient,
-      feedback=feedback,
-      axis_name=axis_name,
-    )
+  def draw(params, key, batch):
+    signals = stochastic.present(config, params, key, batch, feedback)
+    return signals.forward, signals.errors, signals.inference
 
   network = from_forward(
     config, forward, axis_name, name='ssnn', averages=False
   )
+  return _with_pulses(network, draw, axis_name)
+
+
+def _with_pulses(network, draw, axis_name):
+  """Adds `count_pulses` to a network, of the trains that it draws."""
+  config = network.config
+
+  def count_pulses(params, key, inputs, labels, pulse_gradient=None):
+    batch = samples.prepare(config, params, key, inputs, labels, axis_name)
+    *drawn, inference = draw(params, key, batch)
+    counted = stochastic.count_pulses(
+      config, key, batch.position, *drawn, pulse_gradient, axis_name
+    )
+    return counted, inference
+
   return network._replace(count_pulses=count_pulses)
 
 
@@ -124,9 +145,9 @@ def ann(
   rates: the limit for long spike trains, with an ideal periphery.
 
   Args:
-    config: the architecture, with `ceiling`, `input_gain`, `dropout` and the
-      `sampler` of the dropout masks, and `num_steps` for the expected winner
-      counts and for input trains; other fields have no effect.
+    config: the architecture, with `ceiling`, `input_gain` and `dropout`, and
+      `num_steps` for the expected winner counts and for input trains; other
+      fields have no effect.
     activation: activation of hidden neurons, as `jax.nn.relu`, for an ANN that
       is no limit of spikes. None: the rates of spikes, clip(v, 0, ceiling).
     axis_name: axis of a mesh whose accelerators share each batch.
@@ -156,13 +177,11 @@ def ann(
 
   def forward(config, params, key, batch):
     del key
-    rates, masks = batch.inputs.rates, batch.dropout_masks
-    for layer, (wiring, gain) in enumerate(
-      zip(config.wirings, config.read_gains)
-    ):
-      potential = wiring.read(params[layer], gain, rates)
+    rates, masks = [batch.inputs.rates], batch.dropout_masks
+    for layer in range(len(params)):
+      potential = read(config, params, layer, rates)
       if layer < len(masks):
-        rates = masks[layer] * activate(potential)
+        rates.append(masks[layer] * activate(potential))
     return mean_loss(potential, batch), expect_winners(config, potential)
 
   return from_forward(
@@ -288,15 +307,10 @@ def settle(
   exact = tuple(name for name in config.rates if name != 'inputs')
   params, settled = quantize(config, params), []
   feedback = feedback and quantize(config, feedback)
-  for layer, (wiring, gain) in enumerate(
-    zip(config.wirings, config.read_gains)
-  ):
+  for layer in range(len(params)):
     settled.append(rates)
-    if feedback is None or not layer:
-      potential = wiring.read(params[layer], gain, rates)
-    else:
-      above = params[layer], feedback[layer]
-      potential = _read_with_feedback(wiring, gain, *above, rates)
+    fixed = feedback and layer and feedback[layer]
+    potential = read(config, params, layer, settled, fixed)
     if probes is not None:
       potential = potential + probes[layer]
     if layer < len(params) - 1:
@@ -306,6 +320,32 @@ def settle(
       if config.dropout:
         rates = batch.dropout_masks[layer] * rates
   return Settled(tuple(settled), potential)
+
+
+def settle_errors(
+  config: NetworkConfig,
+  params: types.Params,
+  key: jax.Array,
+  batch: samples.Sample,
+  feedback: types.Params | None = None,
+) -> tuple[Settled, tuple[jax.Array, ...]]:
+  """Runs a network of bipolar neurons both ways until it has settled.
+
+  Arguments are those of `settle`; the batch has labels.
+
+  Returns:
+    The settled network, and `[B, J]` errors E / T of each layer of weights.
+  """
+
+  def loss(probes):
+    settled = settle(config, params, key, batch, feedback, probes)
+    return cross_entropy(config, key, batch, settled.potential), settled
+
+  num_samples = len(batch.position)
+  shapes = [(num_samples, size) for size in config.layer_sizes[1:]]
+  probes = tuple(map(jnp.zeros, shapes))
+  errors, settled = jax.grad(loss, has_aux=True)(probes)
+  return settled, tuple(num_samples * error for error in errors)
 
 
 def cross_entropy(
@@ -327,15 +367,36 @@ def cross_entropy(
   )
 
 
-def _read_with_feedback(wiring, gain, params, feedback, rates):
-  """Reads by the weights, and sends errors back by the feedback weights."""
-  fixed = jax.lax.stop_gradient
-  own = wiring.read(params, gain, fixed(rates))
-  back = types.LayerParams(
-    fixed(feedback.weights), jnp.zeros_like(params.biases)
-  )
-  other = wiring.read(back, gain, rates)
-  return own + (other - fixed(other))
+def read(
+  config: NetworkConfig,
+  params: types.Params,
+  layer: int,
+  rates: Sequence[jax.Array],
+  feedback: types.LayerParams | None = None,
+) -> jax.Array:
+  """Returns the `[B, J]` currents of a layer of neurons.
+
+  Args:
+    config: the network.
+    params: its parameters.
+    layer: number of the layer of weights.
+    rates: `[B, I]` rates that enter each layer, up to this one.
+    feedback: weights that send the errors back; None or 0 uses the parameters.
+  """
+  wiring, gains = config.wirings[layer], config.read_gains
+  if feedback:
+    fixed = jax.lax.stop_gradient
+    back = types.LayerParams(
+      fixed(feedback.weights), jnp.zeros_like(feedback.biases)
+    )
+    sent_back = wiring.read(back, gains[layer], rates[layer])
+    currents = wiring.read(params[layer], gains[layer], fixed(rates[layer]))
+    currents = currents + (sent_back - fixed(sent_back))
+  else:
+    currents = wiring.read(params[layer], gains[layer], rates[layer])
+  if wiring.is_residual:
+    currents = currents + gains[layer - 1] * rates[layer - 1]
+  return currents
 
 
 def quantize(config: NetworkConfig, params: types.Params) -> types.Params:

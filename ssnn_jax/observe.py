@@ -151,20 +151,11 @@ def settled_counts(
     X, `[B, I]` forward spikes of inputs and hidden layers; and G E, `[B, J]`
     error spikes of hidden layers and output.
   """
-  batch = samples.prepare(config, params, key, inputs, labels)
-
-  def loss(probes):
-    settled = network.settle(config, params, key, batch, feedback, probes)
-    value = network.cross_entropy(config, key, batch, settled.potential)
-    return value, settled
-
-  num_samples = len(batch.position)
-  shapes = [(num_samples, size) for size in config.layer_sizes[1:]]
-  errors, settled = jax.grad(loss, has_aux=True)(tuple(map(jnp.zeros, shapes)))
   num_steps = config.num_steps
+  batch = samples.prepare(config, params, key, inputs, labels)
+  settled, errors = network.settle_errors(config, params, key, batch, feedback)
   return tuple(num_steps * rates for rates in settled.rates), tuple(
-    num_steps * num_samples * gain * error
-    for error, gain in zip(errors, config.gains)
+    num_steps * gain * error for gain, error in zip(config.gains, errors)
   )
 
 

@@ -26,7 +26,7 @@ from ssnn_jax import trains
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
 
-_TICKS_AT_ONCE = 32
+_TICKS_AT_ONCE = 8
 _MOST_TICKS = 1 << 16  # a network of loops may never be silent
 
 
@@ -62,6 +62,9 @@ class Wires(NamedTuple):
     error_cap: most error spikes.
     error_start: ticks in which no error spike is sent, as most of the first
       ones would be taken back; None is half of T.
+    loss: probability that what a neuron sends in a tick, forward or backward,
+      is lost on its wire; the neuron counts it as sent. 0 settles.
+    key: PRNG key of the losses; None if nothing is lost.
   """
 
   forward: tuple[Any, ...] | None = None
@@ -69,6 +72,8 @@ class Wires(NamedTuple):
   cap: int | None = 1
   error_cap: int | None = 4
   error_start: int | None = None
+  loss: float = 0.0
+  key: jax.Array | None = None
 
 
 class Played(NamedTuple):
@@ -127,7 +132,7 @@ def play(
     inputs: images or spike trains, as for `Network`; events come in their
       order, and grey values in evenly spaced or drawn spikes.
     labels: `[B]` integer classes.
-    wires: delays and bounds.
+    wires: delays, bounds and losses.
     learning_rate: of weights that move in each tick by what their synapses
       collect; 0 leaves them as they are, rounded to the grid of `weight_bits`.
 
@@ -196,12 +201,12 @@ def input_train(
 @functools.lru_cache  # programs are cached by their functions
 def make_circuit(config: NetworkConfig) -> Circuit:
   """Makes the circuit of a network of dense and convolutional layers."""
-  wirings, gains = config.wirings, config.read_gains
 
   def currents(params, spikes, is_on):
+    params = [own._replace(biases=is_on * own.biases) for own in params]
     return tuple(
-      wiring.read(own._replace(biases=is_on * own.biases), gain, sent)
-      for wiring, own, gain, sent in zip(wirings, params, gains, spikes)
+      network.read(config, params, layer, spikes)
+      for layer in range(len(params))
     )
 
   shapes = tuple((size,) for size in config.layer_sizes)
@@ -229,7 +234,7 @@ def play_circuit(
       T ticks.
     labels: `[B]` integer classes.
     phases: `[B]` phases of the winners, as of `spiking.draw_phases`.
-    wires: delays and bounds.
+    wires: delays, bounds and losses.
     learning_rate: as of `play`.
 
   Returns:
@@ -268,7 +273,10 @@ def play_circuit(
   num_given, played = len(train), []
   start = wires.error_start
   start = circuit.num_steps // 2 if start is None else start
-  wires = wires._replace(forward=None, backward=None, error_start=start)
+  key = wires.key
+  wires = wires._replace(
+    forward=None, backward=None, error_start=start, key=None
+  )
   fixed = circuit, wires, float(learning_rate)
   for first in range(0, _MOST_TICKS, _TICKS_AT_ONCE):
     own = np.zeros((_TICKS_AT_ONCE, *train.shape[1:]), np.float32)
@@ -276,7 +284,7 @@ def play_circuit(
     on_way = jax.device_get((*state.on_way, *state.errors_on_way))
     is_silent = first > circuit.num_steps and not any(map(np.any, on_way))
     state, ticks = _play_ticks(
-      *fixed, delays, phases, labels, state, jnp.int32(first), own
+      *fixed, delays, phases, labels, key, state, jnp.int32(first), own
     )
     ticks = jax.device_get(ticks)
     played.append(ticks)
@@ -395,7 +403,16 @@ class _State(NamedTuple):
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
 def _play_ticks(
-  circuit, wires, learning_rate, delays, phases, labels, state, first, train
+  circuit,
+  wires,
+  learning_rate,
+  delays,
+  phases,
+  labels,
+  key,
+  state,
+  first,
+  train,
 ):
   """Plays the ticks of a train; returns the state, and what was sent."""
   num_steps, ceiling, gains = circuit.num_steps, circuit.ceiling, circuit.gains
@@ -428,6 +445,15 @@ def _play_ticks(
       errors.append(limit(own, wires.error_cap))
     return spikes, errors, winners
 
+  def lose(layers, tick):
+    if not wires.loss:
+      return layers
+    keys = jax.random.split(jax.random.fold_in(key, tick), len(layers))
+    return [
+      jnp.where(jax.random.bernoulli(own, wires.loss, sent.shape), 0.0, sent)
+      for own, sent in zip(keys, layers)
+    ]
+
   def travel(on_way, sent, delays, tick):
     """Puts spikes on their way; returns it, and the spikes that arrive."""
     size = len(on_way)
@@ -441,11 +467,13 @@ def _play_ticks(
     tick, inputs = given
     ticks = jnp.minimum(tick, num_steps).astype(jnp.float32)
     spikes, errors, winners = send(state, ticks, inputs)
+    kept = lose([*spikes, *errors], tick)
     on_way, arriving = zip(*(
-      travel(*own, tick) for own in zip(state.on_way, spikes, delays[0])
+      travel(*own, tick) for own in zip(state.on_way, kept, delays[0])
     ))  # fmt: skip
+    kept = kept[len(spikes) :]
     errors_on_way, errors_arriving = zip(*(
-      travel(*own, tick) for own in zip(state.errors_on_way, errors, delays[1])
+      travel(*own, tick) for own in zip(state.errors_on_way, kept, delays[1])
     ))  # fmt: skip
     errors_arriving = [w * own for w, own in zip(worths, errors_arriving)]
     is_on = jnp.float32(tick < num_steps)

@@ -9,6 +9,7 @@ import numpy as np
 from ssnn_jax import checks
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
+from ssnn_jax.trains import bernoulli
 from ssnn_jax.trains import encoding
 from ssnn_jax.trains import thresholds
 from ssnn_jax.trains.thresholds import Role
@@ -108,8 +109,9 @@ def _draw_dropout_masks(config, key, positions):
   masks = []
   for layer, size in enumerate(sizes):
     rates = jnp.full((num_samples, size), 1.0 - config.dropout)
+    # Of independent thresholds: masks do not depend on the sampler of trains.
     kept = thresholds.draw(
-      config.train_sampler, keys, Role.DROPOUT, layer, positions, rates, 1
+      bernoulli.SAMPLER, keys, Role.DROPOUT, layer, positions, rates, 1
     )
     masks.append(kept[:, 0].astype(jnp.float32))
   return tuple(masks)

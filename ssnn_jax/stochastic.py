@@ -14,6 +14,7 @@ them exact, the network is the ANN.
 """
 
 from collections.abc import Callable
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -212,16 +213,14 @@ class Coincidences(NamedTuple):
 
 
 def count(
-  config: NetworkConfig,
-  signals: Signals,
-  choose: Callable[[ErrorTrain], ErrorTrain] = lambda error: error,
+  config: NetworkConfig, forward: Sequence[Train], errors: Sequence[ErrorTrain]
 ) -> types.Params:
   """Counts the coincidences of a batch, positive minus negative.
 
   Args:
     config: the network.
-    signals: its signals.
-    choose: what is counted of the error spikes of a layer.
+    forward: presynaptic spikes of each layer of weights.
+    errors: error spikes of each layer of weights.
 
   Returns:
     int32 counts in the structure of the parameters; float32 expected ones for
@@ -229,9 +228,8 @@ def count(
   """
   counts = []
   for wiring, gain, train, error in zip(
-    config.wirings, config.gains, signals.forward, signals.errors, strict=True
+    config.wirings, config.gains, forward, errors, strict=True
   ):
-    error = choose(error)
     if 'update' not in config.rates:
       counts.append(
         coincidences_lib.count_coincidences(
@@ -290,7 +288,8 @@ def make_loss(
     losses = optax.softmax_cross_entropy_with_integer_labels(
       signals.potential, batch.label
     )
-    counts, batch_size = count(config, signals), len(batch.position)
+    counts = count(config, signals.forward, signals.errors)
+    batch_size = len(batch.position)
     if axis_name:
       counts = jax.lax.psum(counts, axis_name)
       batch_size *= jax.lax.axis_size(axis_name)
@@ -306,17 +305,47 @@ def make_loss(
   return loss
 
 
+def draw_settled(
+  config: NetworkConfig,
+  key: jax.Array,
+  positions: jax.Array,
+  rates: Sequence[jax.Array],
+  errors: Sequence[jax.Array],
+) -> tuple[list[Train], list[ErrorTrain]]:
+  """Draws trains of T ticks at the rates of the settled counts X and E.
+
+  Devices are pulsed by their coincidences, as in the stochastic update of an
+  RPU (T. Gokmen and Y. Vlasov, Frontiers in Neuroscience 10, 333, 2016), whose
+  expected number is G X E / T as long as G |E| is at most T.
+
+  Args:
+    config: a network of bipolar neurons, of ceiling 1 or less.
+    key: PRNG key of the presentation.
+    positions: `[B]` positions of the samples in the global batch.
+    rates: `[B, I]` X / T of each layer of weights, at most 1.
+    errors: `[B, J]` E / T of each layer of weights.
+
+  Returns:
+    Presynaptic spikes and error spikes of each layer of weights.
+  """
+  keys = thresholds.make_keys(key, len(config.layer_sizes))
+  draws, forward = _Draws(config, keys, positions), []
+  for layer, own in enumerate(rates):
+    # Not of the role of inputs, whose thresholds have decided X.
+    forward.append(Train(own, draws.send(Role.FORWARD, layer, own)))
+  return forward, list(map(draws.send_errors, range(len(errors)), errors))
+
+
 def count_pulses(
   config: NetworkConfig,
-  params: types.Params,
   key: jax.Array,
-  batch: samples.Sample,
+  positions: jax.Array,
+  forward: Sequence[Train],
+  errors: Sequence[ErrorTrain],
   pulse_gradient: jax.Array | None,
-  *,
-  feedback: types.Params | None = None,
   axis_name: str | None = None,
-) -> tuple[Coincidences, types.Inference]:
-  """Presents a batch to synapses that are resistive devices.
+) -> Coincidences:
+  """Counts what a batch of spikes asks of synapses that are resistive devices.
 
   Devices move by whole pulses. Let q be the gradient of one coincidence divided
   by that of one pulse. At the weights, presynaptic spikes are kept with
@@ -326,30 +355,25 @@ def count_pulses(
   thinned: a dropped one would affect the whole fan-in of its neuron.
 
   Args:
-    config: a network of stochastic neurons.
-    params: its parameters.
+    config: the network.
     key: PRNG key of the presentation.
-    batch: the samples, with labels.
+    positions: `[B]` positions of the samples in the global batch.
+    forward: presynaptic spikes of each layer of weights.
+    errors: error spikes of each layer of weights.
     pulse_gradient: gradient of one pulse; None without discrete pulses.
-    feedback: weights of the transposed reads; None uses the parameters.
     axis_name: mesh axis of the accelerators that share the batch.
-
-  Returns:
-    The coincidences and the response of the output layer.
   """
-  signals = present(config, params, key, batch, feedback)
-  batch_size = len(batch.position)
+  batch_size = len(positions)
   if axis_name:
     batch_size *= jax.lax.axis_size(axis_name)
   units, pulses = unit_gradients(config, batch_size), None
   if pulse_gradient is not None and 'update' not in config.rates:
     keys = thresholds.make_keys(key, len(config.layer_sizes))
-    draws = _Draws(config, keys, batch.position)
-    thinned, units, pulses = zip(*(
+    draws = _Draws(config, keys, positions)
+    forward, units, pulses = zip(*(
       _thin(draws, layer, train, unit, pulse_gradient)
-      for layer, (train, unit) in enumerate(zip(signals.forward, units))
+      for layer, (train, unit) in enumerate(zip(forward, units))
     ))  # fmt: skip
-    signals = signals._replace(forward=thinned)
 
   def count_stream(is_negative):
     def choose(error):
@@ -360,12 +384,12 @@ def count_pulses(
         jnp.zeros_like(chosen),
       )
 
-    return count(config, signals, choose)
+    return count(config, forward, list(map(choose, errors)))
 
   streams = count_stream(False), count_stream(True)
   if axis_name:
     streams = jax.lax.psum(streams, axis_name)
-  return Coincidences(*streams, units, pulses), signals.inference
+  return Coincidences(*streams, units, pulses)
 
 
 def _thin(draws, layer, train, unit, pulse_gradient):

@@ -62,9 +62,10 @@ class Network(NamedTuple):
       `jax.grad(loss, has_aux=True)` is the update that the synapses learn in
       one presentation; only parameters have a derivative. None for networks
       that learn during the presentation only.
-    count_pulses: of stochastic neurons, whose synapses may be resistive
-      devices, `(params, key, inputs, labels, pulse_gradient) -> (Coincidences,
-      Inference)` (`stochastic.count_pulses`); otherwise None.
+    count_pulses: of spiking networks with at most one spike in a tick, whose
+      synapses may be resistive devices, `(params, key, inputs, labels,
+      pulse_gradient) -> (Coincidences, Inference)`
+      (`stochastic.count_pulses`); otherwise None.
     readout: what predicts the class: 'winner', the class with most winning
       ticks, or 'potential', that with the largest potential.
     name: name of the function that has built the network.

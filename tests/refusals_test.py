@@ -376,13 +376,15 @@ class CallsTest(parameterized.TestCase):
 
   def test_page_without_marks(self):
     folder = pathlib.Path(self.create_tempdir().full_path)
-    (folder / 'ann.md').write_text('# ANN\n<!-- table -->\nmy own words')
-    csv = results.path('ann').read_text()
+    (folder / 'online.md').write_text('# ANN\n<!-- table -->\nmy own words')
+    csv = results.path('online').read_text()
     with mock.patch.object(results, 'FOLDER', folder):
-      results.path('ann').write_text(csv)
-      with self.assertRaisesRegex(ssnn_jax.UserError, 'ann.md lacks the marks'):
-        results.write_page('ann')
-    self.assertIn('my own words', (folder / 'ann.md').read_text())
+      results.path('online').write_text(csv)
+      with self.assertRaisesRegex(
+        ssnn_jax.UserError, 'online.md lacks the marks'
+      ):
+        results.write_page('online')
+    self.assertIn('my own words', (folder / 'online.md').read_text())
 
 
 COMMANDS = [  # flags of experiments.run, words
@@ -406,15 +408,12 @@ COMMANDS = [  # flags of experiments.run, words
   ('--layers=10 --layer_sizes=64,10', '--layers is 10; expected none'),
   ('--device_params=dw_min=0.1', '--device_params is .*none, as --device is i'),
   ('--device=custom --device_params=dw_mn=1', '--device_params: dw_mn is not'),
-  ('--device=custom', '--device is custom; .*--neuron=stochastic'),
+  ('--device=custom --ceiling=2', '--device is custom; .*a --ceiling up to 1'),
   (
-    '--device=custom --neuron=stochastic --weight_decay=0.1',
+    '--device=custom --weight_decay=0.1',
     '--weight_decay is 0.1; expected 0',
   ),
-  (
-    '--device=custom --neuron=stochastic --optimizer=adam',
-    '--optimizer is adam; expected sgd',
-  ),
+  ('--device=custom --optimizer=adam', '--optimizer is adam; expected sgd'),
   ('--method=bp --device=ecram', '--device is ecram; expected ideal'),
   (
     '--method=chip --dropout=0.1',

@@ -245,6 +245,13 @@ class PlayTest(parameterized.TestCase):
   def test_convolution_settles(self):
     self.assert_settles(*right(**SETTINGS[-1][0]), *WIRES[0])
 
+  def test_residual_connections_settle(self):
+    layers = map(
+      ssnn_jax.layers.Dense, (8, 8, 8, 4), (False, False, True, False)
+    )
+    layers = {'layers': tuple(layers), 'input_shape': (12,)}
+    self.assert_settles(*right(**layers, num_steps=8), *WIRES[0])
+
   def test_events_settle(self):
     config = make_config(TWO, num_steps=64, input_gain=2.0)
     key, _, labels = make_batch(config)
@@ -334,6 +341,15 @@ class PlayTest(parameterized.TestCase):
     sent = np.cumsum(settled.train, axis=0)
     expected = np.arange(1, 9)[:, None, None] * counts / 8
     self.assertLessEqual(np.max(np.abs(sent - expected)), 0.5)
+
+  def test_lost_spikes_do_not_arrive(self):
+    config, params, batch, _ = right(**SETTINGS[1][0])
+    wires = realtime.Wires(loss=1.0, key=jax.random.key(0))
+    played = realtime.play(config, params, *batch, wires)
+    self.assertTrue(all(np.any(sent) for sent in played.errors))
+    biases = np.broadcast_to(params[-1].biases, played.potentials[-1].shape)
+    np.testing.assert_array_equal(played.potentials[-1], biases)
+    self.assertFalse(any(map(np.any, jax.tree.leaves(played.update))))
 
   def test_weights_may_move_as_spikes_arrive(self):
     config, params, batch, _ = right(**DENSE)

@@ -1,6 +1,6 @@
-"""Tests for stochastic neurons: pulses of devices, winners and read noise.
+"""Tests for drawn spikes: pulses of devices, winners and read noise.
 
-`reference_test` compares all of their spikes with the reference.
+`reference_test` compares all spikes of stochastic neurons with the reference.
 """
 
 import functools
@@ -73,6 +73,18 @@ class PulsesTest(parameterized.TestCase):
     for counts in jax.tree.leaves((found.positive, found.negative)):
       self.assertGreaterEqual(counts.min(), 0)
       self.assertGreater(counts.max(), 0)
+
+  def test_trains_of_one_tick_are_settled_counts(self):
+    config = ssnn_jax.NetworkConfig(SIZES, 1, gain=1.0, dropout=0.5)
+    params, batch = networks.make_params(config), networks.batch(BATCH_SIZE)
+    # Small, so that no error is more than a spike.
+    feedback = jax.tree.map(lambda x: 0.5 * x, networks.make_params(config, 1))
+    network, key = ssnn_jax.ssnn(config, feedback=feedback), jax.random.key(2)
+    gradient, response = networks.learner(network)(params, key, *batch)
+    self.assertTrue(all(map(np.any, jax.tree.leaves(gradient))))
+    count = jax.jit(network.count_pulses)
+    found = jax.device_get(count(params, jax.random.clone(key), *batch))
+    assert_same((as_gradient(found[0]), found[1]), (gradient, response))
 
   def test_thinned_coincidences_are_a_subset(self):
     whole, response = learn()

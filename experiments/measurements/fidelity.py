@@ -6,13 +6,8 @@ The flags of `experiments.run` describe the networks. Each JSON line has the
 distance for one network, at the weights of an ANN after some training steps:
 the root mean square over all weights and draws of the spikes, relative to the
 gradient. `update_error` has spikes in all passes, `quantisation_error`, of
-stochastic neurons, in the update only. It also has what a sample takes: spikes
-and synaptic events, forward and of errors, and changes of synapses; bipolar
-neurons are played until they are silent.
+stochastic neurons, in the update only.
 """
-
-from collections.abc import Iterator
-from typing import Any
 
 from absl import flags
 import jax
@@ -24,8 +19,6 @@ from experiments import train
 from experiments.measurements import lines
 from experiments.measurements import update_error
 import ssnn_jax
-from ssnn_jax import hardware
-from ssnn_jax import realtime
 from ssnn_jax import training
 from ssnn_jax.datasets import catalog
 
@@ -39,36 +32,14 @@ def measure(
   labels: jax.Array,
   num_draws: int,
 ) -> dict[str, float]:
-  """Returns the errors and counts of a spiking network."""
+  """Returns the errors of a spiking network."""
   line, ann = {}, ssnn_jax.ann(config)
   batch = params, jax.random.key(0), images, labels
   compute = jax.jit(update_error.measure, static_argnums=(0, 1, 6))
   for name, probed in train.probed_networks(config).items():
     error = compute(ssnn_jax.ssnn(probed), ann, *batch, num_draws)
     line[name] = round(float(error), 5)
-  return line | _count(config, params, images, labels)
-
-
-def _count(config, params, images, labels):
-  """Counts the spikes and events of a sample, means over the batch."""
-  batch = params, jax.random.key(0), images, labels
-  if config.neuron == 'bipolar':
-    seen = realtime.count_events(config, realtime.play(config, *batch))
-    counts = (
-      sum(seen.sent) + config.num_steps,  # and the winners
-      sum(seen.reads),
-      sum(seen.errors_sent),
-      sum(seen.transposed_reads),
-      sum(seen.updates),
-    )
-  else:
-    seen = jax.jit(ssnn_jax.observe.make_observe(config))(*batch)
-    passes = hardware.counts.spiking_events(config, seen)
-    counts = [x for own in passes for x in (own.spikes, own.synaptic_events)]
-    counts.append(sum(map(float, seen.coincidences)))
-  names = 'forward_spikes', 'forward_events', 'error_spikes', 'error_events'
-  names += ('coincidences',)
-  return {name: round(count, 1) for name, count in zip(names, counts)}
+  return line
 
 
 def _train_ann(config, network, dataset, num_steps):
@@ -85,12 +56,10 @@ def _train_ann(config, network, dataset, num_steps):
   return state.params
 
 
-def trained_networks() -> Iterator[tuple[Any, ...]]:
-  """Yields the spiking networks of the flags, with the weights of their ANN.
+def _measure():
+  """Yields the line of each network of the flags, with the weights of its ANN.
 
-  Yields:
-    The fields that identify a network, its configuration, its parameters, and
-    the images and labels of the last batch of the training split.
+  It is measured on the last batch of the training split.
   """
   if catalog.is_recorded(FLAGS.dataset):
     raise ssnn_jax.UserError(
@@ -107,20 +76,11 @@ def trained_networks() -> Iterator[tuple[Any, ...]]:
       steps = FLAGS.train_steps
       trained[key] = _train_ann(config, network, dataset, steps)
     batch = [array[-config.batch_size :] for array in dataset.train]
-    yield lines.describe(config, network), network, trained[key], *batch
-
-
-def _measure():
-  for described, *network in trained_networks():
-    yield described | measure(*network, FLAGS.draws)
-
-
-def define_flags() -> None:
-  """Defines the flags of this command."""
-  flags.DEFINE_integer('train_steps', 400, 'SGD steps before measuring.', 0)
+    measured = measure(network, trained[key], *batch, FLAGS.draws)
+    yield lines.describe(config, network) | measured
 
 
 if __name__ == '__main__':
-  define_flags()
+  flags.DEFINE_integer('train_steps', 400, 'SGD steps before measuring.', 0)
   flags.DEFINE_integer('draws', 8, 'draws of the spikes.', 1)
   command.launch(lambda: lines.write(__spec__.name, _measure()))

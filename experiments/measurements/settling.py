@@ -1,76 +1,191 @@
-"""Ticks and spikes until bipolar networks are silent.
+"""Ticks, spikes and answers of trained networks until they are silent.
 
   python -m experiments.measurements.settling --num_steps=16 > settling.jsonl
 
-The flags of `experiments.run` describe the networks. They have the weights of
-an ANN after some training steps, and are played with the batch after it. Each
-JSON line has one way to play a network: with bounds on the spikes of a tick,
-and errors that start later.
+The flags of `experiments.run` describe the networks. Each is trained, and then
+plays batches of the evaluation split, with their labels. A JSON line has the
+spikes and synaptic events of a sample, for each of `--wires`; a line of each
+tick has the accuracy after it, and the fraction of samples that are silent.
 """
 
+import ast
 from collections.abc import Iterator
-import itertools
+from collections.abc import Sequence
 from typing import Any
+from typing import NamedTuple
 
 from absl import flags
 import jax
 import numpy as np
+import tqdm
 
 from experiments import command
-from experiments.measurements import fidelity
+from experiments import config as config_lib
+from experiments import train
+from experiments.config import ExperimentConfig
 from experiments.measurements import lines
 import ssnn_jax
+from ssnn_jax import datasets
+from ssnn_jax import hardware
 from ssnn_jax import realtime
+from ssnn_jax import training
 
 FLAGS = flags.FLAGS
+_KEY = jax.random.key(0)
 
 
-def measure(
-  config: ssnn_jax.NetworkConfig,
-  params: ssnn_jax.Params,
-  images: jax.Array,
-  labels: jax.Array,
-  wires: realtime.Wires,
-) -> dict[str, Any]:
-  """Returns the line of a network that is played with such wires."""
-  key = jax.random.key(0)
-  played = realtime.play(config, params, key, images, labels, wires)
-  seen = realtime.count_events(config, played)
-  sent, errors = sum(seen.sent[1:]), sum(seen.errors_sent)
-  # Of hidden layers; the spikes of inputs are never taken back.
-  stayed = sum(seen.stayed[1:])
+class Trained(NamedTuple):
+  """A trained network, and what it is to play."""
+
+  described: dict[str, Any]  #: fields that identify it
+  network: ssnn_jax.NetworkConfig
+  params: ssnn_jax.Params
+  batches: list[tuple[np.ndarray, np.ndarray]]  #: inputs and labels
+
+
+def train_network(
+  config: ExperimentConfig, dataset: datasets.Dataset, num_batches: int
+) -> Trained:
+  """Trains the network of a run; it is to play the first full test batches."""
+  network = config_lib.network_config(config, dataset)
+  schedule = train.make_schedule(config, len(dataset.train.labels))
+  optimizer = training.make_optimizer(
+    config.learning_rate, schedule, config.weight_decay, config.optimizer
+  )
+  fitted = training.fit(
+    ssnn_jax.ssnn(network),
+    optimizer,
+    dataset,
+    num_epochs=config.num_epochs,
+    batch_size=config.batch_size,
+    seed=config.seed,
+    evaluate=False,
+    progress=False,
+  )
+  size, split = config.batch_size, train.eval_split(dataset)
+  most = min(num_batches, len(split.labels) // size)
+  batches = [
+    tuple(array[first : first + size] for array in split)
+    for first in range(0, most * size, size)
+  ]
+  described = lines.describe(config, network)
+  return Trained(described, network, fitted.state.params, batches)
+
+
+def make_wires(text: str, sizes: Sequence[int]) -> realtime.Wires:
+  """Makes wires of a text, such as 'cap=None,delay=7'.
+
+  `delay` is the longest delay in ticks; each neuron has its own, drawn evenly.
+  """
+  parts = [part.split('=') for part in text.split(',') if part]
+  fields = {name: ast.literal_eval(value) for name, value in parts}
+  rng, ends = np.random.default_rng(0), 1 + fields.pop('delay', 0)
+  draw = lambda sizes: tuple(rng.integers(0, ends, size) for size in sizes)
+  return realtime.Wires(draw(sizes[:-1]), draw(sizes[1:]), **fields)
+
+
+def _count(network, plays, layers):
+  """Counts what a sample takes in consecutive layers, from 0, the inputs.
+
+  Synapses are those into the layers.
+  """
+  seen = [realtime.count_events(network, played) for played in plays]
+  seen = jax.tree.map(lambda *own: float(np.mean(own)), *seen)
+  forward = slice(layers.start, layers.stop)
+  backward = slice(max(0, layers.start - 1), layers.stop - 1)
+  silence = np.concatenate([
+    played._replace(
+      spikes=played.spikes[forward], errors=played.errors[backward]
+    ).silence
+    for played in plays
+  ])  # fmt: skip
   return {
-    'median_silence': float(np.median(played.silence)),
-    'last_silence': int(played.silence.max()),
-    'forward_spikes': round(sent, 1),
-    'forward_ratio': round(sent / stayed, 3) if stayed else None,
-    'error_spikes': round(errors, 1),
-    'error_ratio': round(errors / sum(seen.errors_stayed), 3),
-    'coincidences': round(sum(seen.updates), 1),
+    'median_silence': float(np.median(silence)),
+    'late_silence': float(np.quantile(silence, 0.95, method='higher')),
+    'forward_spikes': round(sum(seen.sent[forward]), 1),
+    'forward_kept': round(sum(seen.stayed[forward]), 1),
+    'forward_events': round(sum(seen.reads[backward]), 1),
+    'error_spikes': round(sum(seen.errors_sent[backward]), 1),
+    'error_kept': round(sum(seen.errors_stayed[backward]), 1),
+    'error_events': round(sum(seen.transposed_reads[backward]), 1),
+    'coincidences': round(sum(seen.updates[backward]), 1),
   }
 
 
-def _measure() -> Iterator[dict[str, Any]]:
-  """Yields the lines of all networks and wires of the flags."""
-  read = lambda text: None if text == 'none' else int(text)
-  caps = [tuple(map(read, text.split(':'))) for text in FLAGS.caps]
-  starts = list(map(float, FLAGS.error_starts))
-  for described, config, *batch in fidelity.trained_networks():
-    for (cap, error_cap), start in itertools.product(caps, starts):
-      first = round(start * config.num_steps)
-      wires = {'cap': cap, 'error_cap': error_cap, 'error_start': first}
-      measured = measure(config, *batch, realtime.Wires(**wires))
-      yield described | wires | measured
+def _count_drawn(network, params, batches):
+  """Counts what a sample of stochastic neurons takes."""
+  observe = jax.jit(ssnn_jax.observe.make_observe(network))
+  seen = [observe(params, _KEY, *batch) for batch in batches]
+  seen = jax.tree.map(lambda *own: np.mean(own, axis=0), *seen)
+  forward, errors = hardware.counts.spiking_events(network, seen)
+  counts = {
+    'forward_spikes': forward.spikes - network.num_steps,  # without winners
+    'forward_events': forward.synaptic_events,
+    'error_spikes': errors.spikes,
+    'error_events': errors.synaptic_events,
+    'coincidences': sum(map(float, seen.coincidences)),
+  }
+  return {name: round(count, 1) for name, count in counts.items()}
+
+
+def _answer(plays, batches):
+  """Yields the accuracy after each tick, until the last sample is silent."""
+  right = [
+    np.argmax(played.potentials, axis=2) == labels
+    for played, (_, labels) in zip(plays, batches)
+  ]
+  num_ticks = max(map(len, right))
+  right = np.concatenate(
+    [np.pad(x, ((0, num_ticks - len(x)), (0, 0)), 'edge') for x in right], 1
+  )
+  silence = np.concatenate([played.silence for played in plays])
+  for tick, own in enumerate(right, 1):
+    silent = float(np.mean(silence <= tick))
+    yield {'tick': tick, 'test_accuracy': float(own.mean()), 'silent': silent}
+
+
+def measure(
+  trained: Trained, texts: Sequence[str], by_layer: bool = False
+) -> Iterator[dict[str, Any]]:
+  """Yields the lines of a network, for wires of `make_wires`."""
+  described, network, params, batches = trained
+  if network.neuron == 'stochastic':
+    yield described | _count_drawn(network, params, batches)
+    return
+  for text in texts:
+    wires = make_wires(text, network.layer_sizes)
+    plays = [
+      realtime.play(network, params, _KEY, *batch, wires) for batch in batches
+    ]
+    line = described | {'wires': text}
+    layers = range(len(network.layer_sizes))
+    counted = _count(network, plays, layers)
+    if 'delay' in text:  # changes are counted as if spikes arrived at once
+      del counted['coincidences']
+    yield line | counted
+    if text:
+      continue
+    yield from (line | tick for tick in _answer(plays, batches))
+    for layer in layers[1:] if by_layer else ():
+      own = range(layer, layer + 1)
+      yield line | {'layer': layer} | _count(network, plays, own)
+
+
+def _measure():
+  for config in tqdm.tqdm(lines.list_settings(), disable=None):
+    if config.method == 'ssnn':
+      dataset = train.load(config, FLAGS.data_dir)
+      trained = train_network(config, dataset, FLAGS.num_batches)
+      yield from measure(trained, FLAGS.wires.split(';'), FLAGS.by_layer)
 
 
 if __name__ == '__main__':
-  fidelity.define_flags()
-  flags.DEFINE_list(
-    'caps',
-    '1:1,1:4,3:3,none:none',
-    'most spikes of a neuron in a tick, forward and of errors, as 1:4.',
+  flags.DEFINE_string(
+    'wires',
+    '',
+    'fields of realtime.Wires unlike the defaults, as cap=1,error_start=8, and '
+    'longest delays, as delay=7; several are separated by semicolons.',
   )
-  flags.DEFINE_list(
-    'error_starts', '0,0.5,1', 'first ticks with errors, as fractions of T.'
-  )
+  flags.DEFINE_boolean('by_layer', False, 'also count each layer.')
+  flags.DEFINE_integer('num_batches', 8, 'batches to play.', 1)
   command.launch(lambda: lines.write(__spec__.name, _measure()))

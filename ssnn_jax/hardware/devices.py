@@ -136,7 +136,7 @@ def make_resistive(
     if network.count_pulses is None:
       raise types.UserError(
         'the devices move by pulses, coincidences of spikes that this network '
-        "does not count; build it with neuron='stochastic'."
+        'does not count; build it with ssnn_jax.ssnn and a ceiling up to 1.'
       )
     (params, state), step = carry, config.dw_min
     rate = state.current_rate(schedule)

@@ -63,10 +63,10 @@ def to_graph(config: NetworkConfig, params: types.Params) -> nir.NIRGraph:
     )
   layers = config.layers or tuple(map(Dense, config.layer_sizes[1:]))
   for layer in layers:
-    if type(layer) not in (Conv, Dense):
+    if type(layer) not in (Conv, Dense) or layer.residual:
       raise types.UserError(
-        f'layers has {type(layer).__name__}, which no node of NIR represents; '
-        'export a network of layers.Conv and layers.Dense.'
+        f'layers has {layer!s:.80}, which no node of NIR represents; export a '
+        'network of layers.Conv and layers.Dense without residual connections.'
       )
   num_convolutions = sum(isinstance(layer, Conv) for layer in layers)
   if not num_convolutions:  # the inputs are flat, of whatever shape they were

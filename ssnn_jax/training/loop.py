@@ -96,6 +96,7 @@ def make_programs(
   *,
   ann: types.Network | None = None,
   mesh: jax.sharding.Mesh | None = None,
+  is_augmented: bool = False,
 ) -> Programs:
   """Makes the functions of the loop, the same for the same arguments.
 
@@ -108,6 +109,7 @@ def make_programs(
     ann: the ANN with the same parameters, for `Accuracy.rate`; or None.
     mesh: the devices that share each batch, from `make_mesh`; the networks must
       be built with its axis. None is one device without an axis.
+    is_augmented: whether training images are changed by `augment`.
   """
   axis_name = None if mesh is None else AXIS
   make_network = network if callable(network) else lambda key: network
@@ -118,7 +120,9 @@ def make_programs(
 
   def train_epoch(state, split):
     network = make_network(state.key)
-    train = make_train_epoch(network, optimizer, batch_size, axis_name)
+    train = make_train_epoch(
+      network, optimizer, batch_size, axis_name, is_augmented=is_augmented
+    )
     return train(state, *split)
 
   def evaluate(state, split):
@@ -143,6 +147,9 @@ def over_seeds(
 ) -> Callable[..., Any]:
   """Compiles a function of one seed for the leading axis of several seeds.
 
+  A CPU computes one seed after another, so that a result has the same bits
+  however many seeds there are; other devices compute them at once.
+
   Args:
     function: the function; by default of a state and a split.
     in_axes: 0 for arguments of each seed, such as the first, and None for
@@ -153,15 +160,17 @@ def over_seeds(
   """
 
   def apply(*args):
-    if len(jax.tree.leaves(args[0])[0]) > 1:
+    is_serial = jax.default_backend() == 'cpu'
+    if not is_serial and len(jax.tree.leaves(args[0])[0]) > 1:
       return jax.vmap(function, in_axes)(*args)
-    # One seed is not slowed down by an axis.
-    of_seed = [
-      arg if axis is None else jax.tree.map(lambda leaf: leaf[0], arg)
-      for arg, axis in zip(args, in_axes)
-    ]
-    result = function(*of_seed)
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], result)
+    varied = [None if axis is None else x for x, axis in zip(args, in_axes)]
+
+    def of_seed(own):
+      return function(*(
+        x if axis is None else y for x, y, axis in zip(args, own, in_axes)
+      ))  # fmt: skip
+
+    return jax.lax.map(of_seed, varied)
 
   if mesh is not None:
     spec = jax.sharding.PartitionSpec()  # equal on all devices
@@ -210,6 +219,8 @@ def make_train_epoch(
   optimizer: state_lib.Optimizer,
   batch_size: int,
   axis_name: str | None = None,
+  *,
+  is_augmented: bool = False,
 ) -> Callable[..., tuple[state_lib.TrainState, jax.Array, jax.Array]]:
   """Builds the function that trains one epoch of one seed.
 
@@ -223,6 +234,7 @@ def make_train_epoch(
     batch_size: number of samples in a batch.
     axis_name: mesh axis of the accelerators that share each batch, with which
       the network was built. Every accelerator receives all data.
+    is_augmented: whether images are changed by `augment` in each epoch.
 
   Example:
     >>> network = ssnn_jax.ssnn(ssnn_jax.NetworkConfig((2, 2), num_steps=32))
@@ -247,17 +259,18 @@ def make_train_epoch(
       )
     epoch_keys = [
       jax.random.fold_in(jax.random.fold_in(state.key, stream), state.epoch)
-      for stream in (Stream.PRESENT, Stream.PULSE)
+      for stream in (Stream.PRESENT, Stream.PULSE, Stream.AUGMENT)
     ]
-    shards = batches[:, own_positions(batch_size, axis_name)]
+    positions = own_positions(batch_size, axis_name)
+    shards = batches[:, positions]
 
     def train_batch(carry, index_and_samples):
       index, samples = index_and_samples
-      keys = [jax.random.fold_in(key, index) for key in epoch_keys]
-      targets = labels[samples]
-      carry, inference = device.learn(
-        network, keys, carry, inputs[samples], targets
-      )
+      *keys, key = (jax.random.fold_in(key, index) for key in epoch_keys)
+      images, targets = inputs[samples], labels[samples]
+      if is_augmented:
+        images = augment(key, positions, images)
+      carry, inference = device.learn(network, keys, carry, images, targets)
       losses = optax.softmax_cross_entropy_with_integer_labels(
         inference.potential, targets
       )
@@ -276,6 +289,28 @@ def make_train_epoch(
     return state_lib.TrainState(params, opt_state, state.key, epoch), *means
 
   return train_epoch
+
+
+@functools.partial(jax.vmap, in_axes=(None, 0, 0))
+def augment(key: jax.Array, position: jax.Array, image: jax.Array) -> jax.Array:
+  """Shifts images by up to an eighth of their size, and mirrors half of them.
+
+  Args:
+    key: PRNG key of the batch.
+    position: `[B]` positions of the images in the batch.
+    image: `[B, H, W, ...]` images; pixels that are shifted in are 0.
+  """
+  height, width, *others = image.shape
+  margins = height // 8, width // 8
+  *keys, coin = jax.random.split(jax.random.fold_in(key, position), 3)
+  starts = [
+    jax.random.randint(own, (), 0, 2 * margin + 1)
+    for own, margin in zip(keys, margins)
+  ]
+  padding = [(margin, margin) for margin in margins] + [(0, 0)] * len(others)
+  starts += [0] * len(others)
+  moved = jax.lax.dynamic_slice(jnp.pad(image, padding), starts, image.shape)
+  return jnp.where(jax.random.bernoulli(coin), moved[:, ::-1], moved)
 
 
 def choose_batches(

@@ -56,9 +56,9 @@ def dimension(role: Role, layer: int) -> int:
   """
   if role == Role.ERROR:
     return 4 if layer == 1 else 1
-  if role == Role.FORWARD:  # of layer 1 and above
+  if role == Role.FORWARD:
     return 3 if layer == 1 else 0
-  return {Role.INPUT: 0, Role.WINNER: 2, Role.DROPOUT: 0}[role]
+  return {Role.INPUT: 0, Role.WINNER: 2}[role]
 
 
 def _thresholds(source, word):

@@ -135,7 +135,8 @@ class LayersTest(parameterized.TestCase):
   @parameterized.parameters(
     ('10', Dense(10)),
     ('conv16k5', Conv(16, 5)),
-    ('conv16k5p1', Conv(16, 5, padding=1)),
+    ('conv16k5p1r', Conv(16, 5, padding=1, residual=True)),
+    ('16r', Dense(16, residual=True)),
     ('conv16k5x3s2x1p0x1', Conv(16, (5, 3), (2, 1), (0, 1))),
   )
   def test_texts_describe_layers(self, text, expected):
@@ -172,9 +173,7 @@ class DevicesTest(parameterized.TestCase):
 
   def test_record_holds_the_values_of_the_file_of_a_device(self):
     file = self.create_tempfile('own.json', '{"parameters": {"dw_min": 0.03}}')
-    config = ExperimentConfig(
-      neuron='stochastic', device=file.full_path, device_params='w_max=0.5'
-    )
+    config = ExperimentConfig(device=file.full_path, device_params='w_max=0.5')
     recorded = config_lib.to_json(config)
     file.write_text('')
     device = config_lib.device(ExperimentConfig(**recorded))

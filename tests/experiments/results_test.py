@@ -225,11 +225,11 @@ class RunsTest(absltest.TestCase):
     self.write('ann', method='bp')
     for size in (8, 128):
       self.write(f'{size}', num_steps=16, batch_size=size)
-    (self.folder / 'sweep.json').write_text('{"study": "spike_train_length"}')
+    (self.folder / 'sweep.json').write_text('{"study": "baselines"}')
     with contextlib.redirect_stdout(io.StringIO()) as printed:
       results.show(self.folder)
     header, *_ = (self.folder / 'results.csv').read_text().splitlines()
-    self.assertStartsWith(header, 'dataset,method,num_steps,batch_size,')
+    self.assertStartsWith(header, 'dataset,method,neuron,num_steps,batch_size,')
     # Rows are sorted by value, not as text.
     table = printed.getvalue()
     self.assertRegex(table, r'(?s)^Accuracy:\n.*\| 8 .*\| 128 ')
@@ -238,15 +238,15 @@ class RunsTest(absltest.TestCase):
     self.write('ann', range(2), method='bp')
     self.write('own', range(2), num_steps=16)
     for name in ('csv', 'md'):
-      source = results.path('spike_train_length', name)
+      source = results.path('baselines', name)
       (self.folder / source.name).write_text(source.read_text())
     with mock.patch.object(results, 'FOLDER', self.folder):
-      known = results.read_csv('spike_train_length')
-      results.export('spike_train_length', self.folder)
-      runs = results.read_csv('spike_train_length')
-      results.write_page('spike_train_length')
-      page = results.path('spike_train_length', 'md').read_text()
-      time = results._train_time('spike_train_length')
+      known = results.read_csv('baselines')
+      results.export('baselines', self.folder)
+      runs = results.read_csv('baselines')
+      results.write_page('baselines')
+      page = results.path('baselines', 'md').read_text()
+      time = results._train_time('baselines')
     self.assertEqual(time, ': runs trained for 0 h 1 min')  # 4 of 12.3 s
     others = known[known['dataset'] != 'digits']
     self.assertLen(runs, len(others) + 4)
@@ -289,7 +289,7 @@ class RunsTest(absltest.TestCase):
     self.write('8', batch_size=8)
     self.write('16', batch_size=16)
     with self.assertRaisesRegex(ssnn_jax.UserError, 'differ in batch_size'):
-      results.export('spike_train_length', self.folder)
+      results.export('baselines', self.folder)
     self.write('8/evaluated', batch_size=8, eval_every=1)
     with self.assertRaisesRegex(
       ssnn_jax.UserError, 'same settings and seed .*=8'

@@ -41,6 +41,8 @@ VARIED = DeviceConfig(  # with every kind of variability
 SIZES, BATCH_SIZE, NUM_STEPS = (6, 4, 3), 4, 8
 UNIT = 1 / (BATCH_SIZE * NUM_STEPS)  # gradient of one coincidence
 CONFIG = networks.stochastic(SIZES, NUM_STEPS, sampler='bernoulli')
+# Its input trains have thresholds of their own; no error exceeds T spikes.
+BIPOLAR = dataclasses.replace(CONFIG, neuron='bipolar', gain=0.5)
 PARAMS, BATCH = networks.make_params(CONFIG), networks.batch(4, SIZES)
 
 
@@ -142,10 +144,10 @@ class DeviceTest(parameterized.TestCase):
       carry, inference = learn(keys, carry, *BATCH)
       assert_same((carry[0], inference), (params, expected))
 
-  def test_bipolar_neurons_have_no_pulses(self):
+  def test_rates_above_one_have_no_pulses(self):
     device = devices.make_resistive(DeviceConfig(), 0.5)
-    network = ssnn_jax.ssnn(ssnn_jax.NetworkConfig(SIZES))
-    with self.assertRaisesRegex(ssnn_jax.UserError, "neuron='stochastic'"):
+    network = ssnn_jax.ssnn(ssnn_jax.NetworkConfig(SIZES, ceiling=2.0))
+    with self.assertRaisesRegex(ssnn_jax.UserError, 'a ceiling up to 1'):
       device.learn(network, (None, None), (PARAMS, None), *BATCH)
 
 
@@ -154,6 +156,7 @@ class PulsesTest(parameterized.TestCase):
     for config, ratios in (
       (CONFIG, (0.0, 0.3, 1.0, 1.7)),
       (networks.stochastic(SIZES, NUM_STEPS, rates=('update',)), (1.7,)),
+      (BIPOLAR, (1.7,)),
     ):
       learn_often = make_learn_often(config)
       for ratio in ratios:  # pulses of a coincidence

@@ -51,6 +51,7 @@ class FourDevicesTest(parameterized.TestCase):
       training.make_optimizer(0.5),
     ),
     (BIPOLAR, training.make_optimizer(0.5)),
+    (BIPOLAR, hardware.make_resistive(ssnn_jax.DeviceConfig(dw_min=0.01), 1.0)),
   )
   def test_learned_weights_do_not_depend_on_number_of_devices(
     self, config, optimizer

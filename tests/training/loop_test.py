@@ -57,6 +57,27 @@ class LoopTest(parameterized.TestCase):
     for one, other in ((0, 1), (0, 2), (1, 2)):
       self.assertFalse(np.array_equal(weights[one], weights[other]))
 
+  def test_images_are_shifted_and_mirrored(self):
+    image = np.arange(16 * 8 * 3).reshape(16, 8, 3)
+    padded = np.pad(image, [(2, 2), (1, 1), (0, 0)])
+    expected = {}
+    for top in range(5):
+      for left in range(3):
+        moved = padded[top : top + 16, left : left + 8]
+        for is_mirrored in (False, True):
+          own = moved[:, ::-1] if is_mirrored else moved
+          expected[own.tobytes()] = top, left, is_mirrored
+    batch = jnp.asarray(np.tile(image, (400, 1, 1, 1)))
+    augment = lambda own: np.asarray(
+      loop.augment(jax.random.key(0), own, batch[own])
+    )
+    changed = augment(jnp.arange(400))
+    # All 30 are drawn, but for a chance of 30 (29 / 30)^400 = 4e-5.
+    found = [expected[own.astype(image.dtype).tobytes()] for own in changed]
+    self.assertLen(set(found), 30)
+    # A shard of the batch is changed as in the whole.
+    np.testing.assert_array_equal(augment(jnp.arange(7, 9)), changed[7:9])
+
   @parameterized.parameters((0, [5]), (1, [1, 2, 3, 4, 5]), (2, [2, 4, 5]))
   def test_evaluates_when_due_and_after_the_last_epoch(self, every, expected):
     epochs = run(PROGRAMS.start(jnp.array([0])), 5, eval_every=every)

@@ -1,0 +1,82 @@
+"""Tests of measurements, and their JSON lines."""
+
+import json
+
+from absl.testing import parameterized
+import jax
+import numpy as np
+
+from experiments.config import ExperimentConfig
+from experiments.measurements import settling
+import ssnn_jax
+from ssnn_jax import datasets
+from tests.testing import commands
+
+FEW = '--layer_sizes=64,5,10'
+
+
+def measure(name, *arguments):
+  done = commands.run(f'measurements.{name}', FEW, *arguments)
+  assert done.returncode == 0, done.stderr
+  header, *lines = map(json.loads, done.stdout.splitlines())
+  words = ['python', '-m', f'experiments.measurements.{name}', FEW]
+  assert header['command'].split()[:4] == words
+  return lines
+
+
+class MeasurementsTest(parameterized.TestCase):
+  def test_fidelity_has_a_line_for_each_network(self):
+    grid = '--grid=neuron=bipolar,stochastic'
+    few = '--train_steps=3', '--draws=2', '--num_steps=16'
+    lines = measure('fidelity', *few, grid)
+    columns = 'layers', 'neuron', 'sampler', 'gain', 'num_steps'
+    self.assertEqual(
+      [tuple(line[name] for name in columns) for line in lines],
+      [
+        ('64-5-10', 'bipolar', 'regular', 4, 16),
+        ('64-5-10', 'stochastic', 'sobol', 1, 16),
+      ],
+    )
+    bipolar, stochastic = lines
+    self.assertNotIn('quantisation_error', bipolar)
+    errors = [stochastic['update_error'], stochastic['quantisation_error']]
+    self.assertGreater(errors[0], max(errors[1], bipolar['update_error']))
+
+  def test_settling_has_the_counts_of_any_wires_and_all_ticks(self):
+    fields = {'layer_sizes': (64, 5, 10), 'num_steps': 8, 'weight_bits': 16}
+    config = ExperimentConfig(num_epochs=1, **fields)
+    dataset = datasets.load('digits')
+    trained = settling.train_network(config, dataset, num_batches=2)
+    lines = list(settling.measure(trained, ['', 'cap=2,delay=3'], True))
+    whole, other = (x for x in lines if not {'tick', 'layer'} & x.keys())
+    ticks = [line for line in lines if 'tick' in line]
+    hidden, output = (line for line in lines if 'layer' in line)
+    self.assertGreater(other['median_silence'], whole['median_silence'])
+    self.assertGreater(whole['error_spikes'], whole['error_kept'])
+    for name in ('forward_kept', 'error_kept'):
+      self.assertEqual(other[name], whole[name])
+    for name in ('error_spikes', 'error_kept', 'forward_events'):
+      self.assertAlmostEqual(hidden[name] + output[name], whole[name], delta=1)
+    # The last answer is that of the settled network.
+    network = ssnn_jax.ssnn(trained.network)
+    key, right = jax.random.key(0), []
+    for inputs, labels in trained.batches:
+      potential = network.infer(trained.params, key, inputs).potential
+      right.append(np.argmax(potential, axis=1) == labels)
+    self.assertEqual(ticks[-1]['test_accuracy'], np.mean(right))
+    self.assertEqual(
+      [line['tick'] for line in ticks], [*range(1, 1 + len(ticks))]
+    )
+    self.assertEqual((ticks[0]['silent'], ticks[-1]['silent']), (0, 1))
+
+  def test_faults_cost_accuracy_and_delays_nothing(self):
+    few = '--num_steps=8', '--weight_bits=16', '--num_epochs=1', '--learn'
+    few += ('--learning_rate=0.3',)
+    faults = '', 'delay=2', 'loss=1.0', 'stuck=1.0'
+    lines = measure('faults', *few, f'--faults={";".join(faults)}')
+    self.assertEqual([line['fault'] for line in lines], [*faults])
+    names = 'test_accuracy', 'test_accuracy_learned', 'update_error'
+    whole, late, lost, stuck = ([line[x] for x in names] for line in lines)
+    self.assertEqual(late, whole)
+    self.assertEqual((whole[2], lost[2]), (0, 1))
+    self.assertLess(max(lost[:2] + stuck[:2]), min(whole[:2]))
