@@ -155,7 +155,6 @@ class EqualDenseTest(parameterized.TestCase):
   @parameterized.parameters(
     (learn, dict(num_steps=64, dropout=0.5, gain=(0.5, 2.0))),
     (count_pulses, dict(layers=SHORT, num_steps=16, winner='race')),
-    (count_pulses, dict(layers=SHORT, num_steps=8, neuron='bipolar')),
     (learn, dict(layers=SHORT, num_steps=8, neuron='bipolar', ceiling=0.5)),
     (learn, dict(layers=(Ring(3), Dense(3)), input_shape=(16,), num_steps=32)),
   )

@@ -18,6 +18,7 @@ from ssnn_jax import wta
 from ssnn_jax.trains import Role
 from ssnn_jax.trains import bernoulli
 from ssnn_jax.trains import thresholds
+from tests.testing import convolutions
 from tests.testing import networks
 from tests.testing import sources
 from tests.testing import statistics
@@ -75,10 +76,17 @@ class PulsesTest(parameterized.TestCase):
       self.assertGreater(counts.max(), 0)
 
   def test_trains_of_one_tick_are_settled_counts(self):
-    config = ssnn_jax.NetworkConfig(SIZES, 1, gain=1.0, dropout=0.5)
-    params, batch = networks.make_params(config), networks.batch(BATCH_SIZE)
+    config = convolutions.make_config(
+      layers=convolutions.LAYERS[::2],
+      neuron='bipolar',
+      num_steps=1,
+      gain=1.0,
+      dropout=0.5,
+    )
+    make_params = functools.partial(convolutions.make_params, config)
+    params, batch = make_params(), convolutions.batch(BATCH_SIZE)
     # Small, so that no error is more than a spike.
-    feedback = jax.tree.map(lambda x: 0.5 * x, networks.make_params(config, 1))
+    feedback = jax.tree.map(lambda x: 0.25 * x, make_params(seed=1))
     network, key = ssnn_jax.ssnn(config, feedback=feedback), jax.random.key(2)
     gradient, response = networks.learner(network)(params, key, *batch)
     self.assertTrue(all(map(np.any, jax.tree.leaves(gradient))))

@@ -41,7 +41,7 @@ VARIED = DeviceConfig(  # with every kind of variability
 SIZES, BATCH_SIZE, NUM_STEPS = (6, 4, 3), 4, 8
 UNIT = 1 / (BATCH_SIZE * NUM_STEPS)  # gradient of one coincidence
 CONFIG = networks.stochastic(SIZES, NUM_STEPS, sampler='bernoulli')
-# Its input trains have thresholds of their own; no error exceeds T spikes.
+# No error exceeds one spike in a tick.
 BIPOLAR = dataclasses.replace(CONFIG, neuron='bipolar', gain=0.5)
 PARAMS, BATCH = networks.make_params(CONFIG), networks.batch(4, SIZES)
 

@@ -42,16 +42,12 @@ class FourDevicesTest(parameterized.TestCase):
 
   @parameterized.parameters(
     # Presynaptic spikes are dropped at the synapses.
-    (
-      networks.stochastic(SIZES, num_steps=10, sampler='bernoulli'),
-      hardware.make_resistive(ssnn_jax.DeviceConfig(dw_min=0.01), 1.0),
-    ),
+    (BIPOLAR, hardware.make_resistive(ssnn_jax.DeviceConfig(dw_min=0.01), 1.0)),
     (
       networks.stochastic(SIZES, num_steps=10, dropout=0.5),
       training.make_optimizer(0.5),
     ),
     (BIPOLAR, training.make_optimizer(0.5)),
-    (BIPOLAR, hardware.make_resistive(ssnn_jax.DeviceConfig(dw_min=0.01), 1.0)),
   )
   def test_learned_weights_do_not_depend_on_number_of_devices(
     self, config, optimizer
