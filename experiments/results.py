@@ -667,7 +667,8 @@ def compare_page(name: str) -> tuple[studies.Study, pd.DataFrame]:
       studies.load(of_study), metrics=(_ACCURACY,), shown=shown
     )
     part = compare(read_csv(of_study), study).assign(network=network)
-    parts.append(part[part['num_steps'] != '2'])
+    if len(part):
+      parts.append(part[part['num_steps'] != '2'])
   return _README_STUDY, pd.concat(parts).fillna({'neuron': 'bipolar'})
 
 
