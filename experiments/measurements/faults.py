@@ -10,6 +10,7 @@ silent. A JSON line has one network, fault and seed.
 
 from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Sequence
 import dataclasses
 from typing import Any
 
@@ -30,13 +31,13 @@ from ssnn_jax import realtime
 
 FLAGS = flags.FLAGS
 _FAULTS = (
-  ';loss=1e-6;loss=1e-5;loss=1e-4;loss=1e-3;loss=1e-2'
+  ';loss=1e-6;loss=1e-5;loss=1e-4;loss=1e-3;loss=1e-2;loss=1e-1'
   ';stuck=1e-4;stuck=1e-3;stuck=1e-2;stuck=1e-1;delay=3;delay=7'
 )
 
 
 def make_play(
-  network: ssnn_jax.NetworkConfig, fault: str, key: jax.Array
+  network: ssnn_jax.NetworkConfig, fault: str, seed: int
 ) -> Callable[..., realtime.Played]:
   """Makes `(params, key, inputs, labels) -> Played` of a network with a fault.
 
@@ -44,21 +45,22 @@ def make_play(
     network: its configuration.
     fault: 'stuck=' and the fraction of weights that are stuck at 0, or wires
       of `settling.make_wires`.
-    key: draws the weights that are stuck.
+    seed: chooses the weights that are stuck.
   """
   name, _, level = fault.partition('=')
   is_stuck = name == 'stuck'
-  wires = settling.make_wires('' if is_stuck else fault, network.layer_sizes)
+  fraction, text = (float(level), '') if is_stuck else (0.0, fault)
+  wires = settling.make_wires(text, network.layer_sizes)
+  keys = jax.random.split(jax.random.key(seed), len(network.wirings))
+  stuck = [
+    jax.random.bernoulli(key, fraction, wiring.weights_shape)
+    for key, wiring in zip(keys, network.wirings)
+  ]
 
   def stick(layers):
-    keys = jax.random.split(key, len(layers))
-    probability = float(level) if is_stuck else 0.0
-    is_on = lambda own, weights: (
-      ~jax.random.bernoulli(own, probability, weights.shape)
-    )
     return tuple(
-      layer._replace(weights=layer.weights * is_on(own, layer.weights))
-      for own, layer in zip(keys, layers)
+      layer._replace(weights=jnp.where(own, 0.0, layer.weights))
+      for own, layer in zip(stuck, layers)
     )
 
   def play(params, key, *batch):
@@ -77,7 +79,7 @@ def learn(
 ) -> ssnn_jax.Params:
   """Returns the parameters of a network that learned by played batches."""
   key, size = jax.random.key(config.seed), config.batch_size
-  params = ssnn_jax.ssnn(network).init(key)
+  params = ssnn_jax.ssnn(network).init(jax.random.key(config.seed))
   rng, number = np.random.default_rng(config.seed), len(split.labels)
   orders = [rng.permutation(number) for _ in range(config.num_epochs)]
   batches = [
@@ -96,7 +98,7 @@ def learn(
 def measure(
   config: ExperimentConfig,
   dataset: datasets.Dataset,
-  faults: list[str],
+  faults: Sequence[str],
   num_batches: int,
   has_learned: bool,
 ) -> Iterator[dict[str, Any]]:
@@ -118,7 +120,7 @@ def measure(
     return float(np.mean(right)), plays
 
   for fault in faults:
-    play = make_play(network, fault, key)
+    play = make_play(network, fault, config.seed)
     accuracy, plays = evaluate(play, params)
     updates = [played.update for played in plays]
     distance = _norm(jax.tree.map(jnp.subtract, updates, settled))
