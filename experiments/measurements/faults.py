@@ -97,15 +97,12 @@ def learn(
 
 def measure(
   config: ExperimentConfig,
-  dataset: datasets.Dataset,
+  trained: settling.Trained,
   faults: Sequence[str],
-  num_batches: int,
-  has_learned: bool,
+  split: datasets.Split | None = None,
 ) -> Iterator[dict[str, Any]]:
-  """Yields the line of each fault of the network of a run."""
-  described, network, params, batches = settling.train_network(
-    config, dataset, num_batches
-  )
+  """Yields the line of each fault; another network learns from a split."""
+  described, network, params, batches = trained
   key = jax.random.key(config.seed)
   keys = [jax.random.fold_in(key, number) for number in range(len(batches))]
   settle = jax.jit(jax.grad(ssnn_jax.ssnn(network).loss, has_aux=True))
@@ -132,8 +129,8 @@ def measure(
       'update_error': distance / _norm(settled),
       'median_silence': float(np.median([x.silence for x in plays])),
     }
-    if has_learned:
-      learned = learn(config, network, dataset.train, play)
+    if split is not None:
+      learned = learn(config, network, split, play)
       line['test_accuracy_learned'], _ = evaluate(play, learned)
     yield described | line
 
@@ -145,11 +142,13 @@ def _norm(tree):
 
 def _measure():
   settings = [x for x in lines.list_settings() if x.method == 'ssnn']
-  own = FLAGS.faults.split(';'), FLAGS.num_batches, FLAGS.learn
   for config in tqdm.tqdm(settings, disable=None):
     for seed in range(FLAGS.num_seeds or 1):
       seeded = dataclasses.replace(config, seed=seed)
-      yield from measure(seeded, train.load(seeded, FLAGS.data_dir), *own)
+      dataset = train.load(seeded, FLAGS.data_dir)
+      trained = settling.train_network(seeded, dataset, FLAGS.num_batches)
+      split = dataset.train if FLAGS.learn else None
+      yield from measure(seeded, trained, FLAGS.faults.split(';'), split)
 
 
 if __name__ == '__main__':

@@ -1,5 +1,6 @@
 """Tests of measurements, and their JSON lines."""
 
+import functools
 import json
 
 from absl.testing import parameterized
@@ -25,13 +26,15 @@ def measure(name, *arguments):
   return lines
 
 
-def load_few():
-  """Returns the configuration of a small network, and some digits."""
+@functools.cache
+def train_few():
+  """Trains a small network on some digits; returns all three."""
   fields = {'layer_sizes': (64, 5, 10), 'num_steps': 8, 'weight_bits': 16}
   config = ExperimentConfig(num_epochs=3, learning_rate=0.3, **fields)
   dataset = datasets.load('digits')
-  few = datasets.Split(*(array[:320] for array in dataset.train))
-  return config, dataset._replace(train=few)
+  few = datasets.Split(*(array[:160] for array in dataset.train))
+  trained = settling.train_network(config, dataset._replace(train=few), 2)
+  return config, trained, few
 
 
 class MeasurementsTest(parameterized.TestCase):
@@ -53,7 +56,7 @@ class MeasurementsTest(parameterized.TestCase):
     self.assertGreater(errors[0], max(errors[1], bipolar['update_error']))
 
   def test_settling_has_the_counts_of_any_wires_and_all_ticks(self):
-    trained = settling.train_network(*load_few(), num_batches=2)
+    _, trained, _ = train_few()
     lines = list(settling.measure(trained, ['', 'delay=3'], True))
     whole, other = (x for x in lines if not {'tick', 'layer'} & x.keys())
     ticks = [line for line in lines if 'tick' in line]
@@ -77,8 +80,9 @@ class MeasurementsTest(parameterized.TestCase):
     self.assertEqual((ticks[0]['silent'], ticks[-1]['silent']), (0, 1))
 
   def test_faults_cost_accuracy_and_delays_nothing(self):
+    config, trained, few = train_few()
     faults = '', 'delay=3', 'loss=1.0', 'stuck=1.0'
-    lines = list(faults_lib.measure(*load_few(), faults, 2, True))
+    lines = list(faults_lib.measure(config, trained, faults, few))
     self.assertEqual([line['fault'] for line in lines], [*faults])
     names = 'test_accuracy', 'test_accuracy_learned', 'update_error'
     whole, late, lost, stuck = ([line[x] for x in names] for line in lines)
