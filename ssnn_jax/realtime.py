@@ -273,19 +273,16 @@ def play_circuit(
   num_given, played = len(train), []
   start = wires.error_start
   start = circuit.num_steps // 2 if start is None else start
-  key = wires.key
-  wires = wires._replace(
-    forward=None, backward=None, error_start=start, key=None
-  )
+  batch = delays, phases, labels, wires.key
+  changes = {'error_start': start, 'key': None}
+  wires = wires._replace(forward=None, backward=None, **changes)
   fixed = circuit, wires, float(learning_rate)
   for first in range(0, _MOST_TICKS, _TICKS_AT_ONCE):
     own = np.zeros((_TICKS_AT_ONCE, *train.shape[1:]), np.float32)
     own[: max(0, num_given - first)] = train[first : first + _TICKS_AT_ONCE]
     on_way = jax.device_get((*state.on_way, *state.errors_on_way))
     is_silent = first > circuit.num_steps and not any(map(np.any, on_way))
-    state, ticks = _play_ticks(
-      *fixed, delays, phases, labels, key, state, jnp.int32(first), own
-    )
+    state, ticks = _play_ticks(*fixed, batch, state, jnp.int32(first), own)
     ticks = jax.device_get(ticks)
     played.append(ticks)
     if is_silent and not any(map(np.any, (*ticks[0], *ticks[1]))):
@@ -402,19 +399,9 @@ class _State(NamedTuple):
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _play_ticks(
-  circuit,
-  wires,
-  learning_rate,
-  delays,
-  phases,
-  labels,
-  key,
-  state,
-  first,
-  train,
-):
+def _play_ticks(circuit, wires, learning_rate, batch, state, first, train):
   """Plays the ticks of a train; returns the state, and what was sent."""
+  delays, phases, labels, key = batch
   num_steps, ceiling, gains = circuit.num_steps, circuit.ceiling, circuit.gains
   worths = [1.0 / gain for gain in (*gains, 1.0)]  # of error spikes
   target = jax.nn.one_hot(labels, *circuit.shapes[-1])

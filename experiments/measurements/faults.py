@@ -10,6 +10,7 @@ silent. A JSON line has one network, fault and seed.
 
 from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Sequence
 import dataclasses
 from typing import Any
 
@@ -30,13 +31,13 @@ from ssnn_jax import realtime
 
 FLAGS = flags.FLAGS
 _FAULTS = (
-  ';loss=1e-6;loss=1e-5;loss=1e-4;loss=1e-3;loss=1e-2'
+  ';loss=1e-6;loss=1e-5;loss=1e-4;loss=1e-3;loss=1e-2;loss=1e-1'
   ';stuck=1e-4;stuck=1e-3;stuck=1e-2;stuck=1e-1;delay=3;delay=7'
 )
 
 
 def make_play(
-  network: ssnn_jax.NetworkConfig, fault: str, key: jax.Array
+  network: ssnn_jax.NetworkConfig, fault: str, seed: int
 ) -> Callable[..., realtime.Played]:
   """Makes `(params, key, inputs, labels) -> Played` of a network with a fault.
 
@@ -44,21 +45,22 @@ def make_play(
     network: its configuration.
     fault: 'stuck=' and the fraction of weights that are stuck at 0, or wires
       of `settling.make_wires`.
-    key: draws the weights that are stuck.
+    seed: chooses the weights that are stuck.
   """
   name, _, level = fault.partition('=')
   is_stuck = name == 'stuck'
-  wires = settling.make_wires('' if is_stuck else fault, network.layer_sizes)
+  fraction, text = (float(level), '') if is_stuck else (0.0, fault)
+  wires = settling.make_wires(text, network.layer_sizes)
+  keys = jax.random.split(jax.random.key(seed), len(network.wirings))
+  stuck = [
+    jax.random.bernoulli(key, fraction, wiring.weights_shape)
+    for key, wiring in zip(keys, network.wirings)
+  ]
 
   def stick(layers):
-    keys = jax.random.split(key, len(layers))
-    probability = float(level) if is_stuck else 0.0
-    is_on = lambda own, weights: (
-      ~jax.random.bernoulli(own, probability, weights.shape)
-    )
     return tuple(
-      layer._replace(weights=layer.weights * is_on(own, layer.weights))
-      for own, layer in zip(keys, layers)
+      layer._replace(weights=jnp.where(own, 0.0, layer.weights))
+      for own, layer in zip(stuck, layers)
     )
 
   def play(params, key, *batch):
@@ -77,7 +79,7 @@ def learn(
 ) -> ssnn_jax.Params:
   """Returns the parameters of a network that learned by played batches."""
   key, size = jax.random.key(config.seed), config.batch_size
-  params = ssnn_jax.ssnn(network).init(key)
+  params = ssnn_jax.ssnn(network).init(jax.random.key(config.seed))
   rng, number = np.random.default_rng(config.seed), len(split.labels)
   orders = [rng.permutation(number) for _ in range(config.num_epochs)]
   batches = [
@@ -95,15 +97,12 @@ def learn(
 
 def measure(
   config: ExperimentConfig,
-  dataset: datasets.Dataset,
-  faults: list[str],
-  num_batches: int,
-  has_learned: bool,
+  trained: settling.Trained,
+  faults: Sequence[str],
+  split: datasets.Split | None = None,
 ) -> Iterator[dict[str, Any]]:
-  """Yields the line of each fault of the network of a run."""
-  described, network, params, batches = settling.train_network(
-    config, dataset, num_batches
-  )
+  """Yields the line of each fault; another network learns from a split."""
+  described, network, params, batches = trained
   key = jax.random.key(config.seed)
   keys = [jax.random.fold_in(key, number) for number in range(len(batches))]
   settle = jax.jit(jax.grad(ssnn_jax.ssnn(network).loss, has_aux=True))
@@ -118,7 +117,7 @@ def measure(
     return float(np.mean(right)), plays
 
   for fault in faults:
-    play = make_play(network, fault, key)
+    play = make_play(network, fault, config.seed)
     accuracy, plays = evaluate(play, params)
     updates = [played.update for played in plays]
     distance = _norm(jax.tree.map(jnp.subtract, updates, settled))
@@ -130,8 +129,8 @@ def measure(
       'update_error': distance / _norm(settled),
       'median_silence': float(np.median([x.silence for x in plays])),
     }
-    if has_learned:
-      learned = learn(config, network, dataset.train, play)
+    if split is not None:
+      learned = learn(config, network, split, play)
       line['test_accuracy_learned'], _ = evaluate(play, learned)
     yield described | line
 
@@ -143,11 +142,13 @@ def _norm(tree):
 
 def _measure():
   settings = [x for x in lines.list_settings() if x.method == 'ssnn']
-  own = FLAGS.faults.split(';'), FLAGS.num_batches, FLAGS.learn
   for config in tqdm.tqdm(settings, disable=None):
     for seed in range(FLAGS.num_seeds or 1):
       seeded = dataclasses.replace(config, seed=seed)
-      yield from measure(seeded, train.load(seeded, FLAGS.data_dir), *own)
+      dataset = train.load(seeded, FLAGS.data_dir)
+      trained = settling.train_network(seeded, dataset, FLAGS.num_batches)
+      split = dataset.train if FLAGS.learn else None
+      yield from measure(seeded, trained, FLAGS.faults.split(';'), split)
 
 
 if __name__ == '__main__':

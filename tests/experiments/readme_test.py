@@ -31,11 +31,12 @@ class ReadmeTest(absltest.TestCase):
       README,
     )
     cells = {'layers': '784-256-10', 'num_steps': '8', 'neuron': 'bipolar'}
-    (spikes,) = find(results.read_csv('spikes'), **cells).to_dict('records')
+    cells |= {'tick': ''}
+    (spikes,) = find(results.read_csv('settling'), **cells).to_dict('records')
     self.assertIn(
       f'in 8 ticks takes {spikes["forward_spikes"]:,.0f} forward spikes and '
       f'{spikes["error_spikes"]:.0f} error spikes, those that are taken back '
-      'as well',
+      f'as well, until silence after {spikes["median_silence"]:.0f} ticks',
       README,
     )
 

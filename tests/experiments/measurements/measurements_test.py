@@ -1,5 +1,6 @@
 """Tests of measurements, and their JSON lines."""
 
+import functools
 import json
 
 from absl.testing import parameterized
@@ -7,6 +8,7 @@ import jax
 import numpy as np
 
 from experiments.config import ExperimentConfig
+from experiments.measurements import faults as faults_lib
 from experiments.measurements import settling
 import ssnn_jax
 from ssnn_jax import datasets
@@ -22,6 +24,17 @@ def measure(name, *arguments):
   words = ['python', '-m', f'experiments.measurements.{name}', FEW]
   assert header['command'].split()[:4] == words
   return lines
+
+
+@functools.cache
+def train_few():
+  """Trains a small network on some digits; returns all three."""
+  fields = {'layer_sizes': (64, 5, 10), 'num_steps': 8, 'weight_bits': 16}
+  config = ExperimentConfig(num_epochs=3, learning_rate=0.3, **fields)
+  dataset = datasets.load('digits')
+  few = datasets.Split(*(array[:160] for array in dataset.train))
+  trained = settling.train_network(config, dataset._replace(train=few), 2)
+  return config, trained, few
 
 
 class MeasurementsTest(parameterized.TestCase):
@@ -43,11 +56,8 @@ class MeasurementsTest(parameterized.TestCase):
     self.assertGreater(errors[0], max(errors[1], bipolar['update_error']))
 
   def test_settling_has_the_counts_of_any_wires_and_all_ticks(self):
-    fields = {'layer_sizes': (64, 5, 10), 'num_steps': 8, 'weight_bits': 16}
-    config = ExperimentConfig(num_epochs=1, **fields)
-    dataset = datasets.load('digits')
-    trained = settling.train_network(config, dataset, num_batches=2)
-    lines = list(settling.measure(trained, ['', 'cap=2,delay=3'], True))
+    _, trained, _ = train_few()
+    lines = list(settling.measure(trained, ['', 'delay=3'], True))
     whole, other = (x for x in lines if not {'tick', 'layer'} & x.keys())
     ticks = [line for line in lines if 'tick' in line]
     hidden, output = (line for line in lines if 'layer' in line)
@@ -70,10 +80,9 @@ class MeasurementsTest(parameterized.TestCase):
     self.assertEqual((ticks[0]['silent'], ticks[-1]['silent']), (0, 1))
 
   def test_faults_cost_accuracy_and_delays_nothing(self):
-    few = '--num_steps=8', '--weight_bits=16', '--num_epochs=1', '--learn'
-    few += ('--learning_rate=0.3',)
-    faults = '', 'delay=2', 'loss=1.0', 'stuck=1.0'
-    lines = measure('faults', *few, f'--faults={";".join(faults)}')
+    config, trained, few = train_few()
+    faults = '', 'delay=3', 'loss=1.0', 'stuck=1.0'
+    lines = list(faults_lib.measure(config, trained, faults, few))
     self.assertEqual([line['fault'] for line in lines], [*faults])
     names = 'test_accuracy', 'test_accuracy_learned', 'update_error'
     whole, late, lost, stuck = ([line[x] for x in names] for line in lines)
