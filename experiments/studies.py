@@ -156,33 +156,29 @@ STUDIES['parity'] = Study(
 )
 
 
-def _convolve(layers, rate, num_epochs, num_seeds, *num_steps, **changes):
+def _convolve(layers, rate, num_epochs, num_seeds, *num_steps):
   """Sweeps T for networks of the same layers."""
   base = {'layers': layers, 'learning_rate': rate, 'num_epochs': num_epochs}
-  base |= {'batch_size': 128, 'dropout': 0.1, 'diagnostics': False} | changes
+  base |= {'batch_size': 128, 'dropout': 0.1, 'diagnostics': False}
   return Sweep({'num_steps': num_steps, **_BIPOLAR}, num_seeds, base)
 
 
-def _convolve_all(rate, num_epochs, residual_rate, epochs_of_large):
-  """Sweeps a small network, one with a residual connection and a large one.
+def _convolve_both(rate, num_epochs, residual_rate):
+  """Sweeps a small network, and one with a residual connection.
 
   Learning rates were chosen for the ANN on held-out samples.
   """
-  large = {'dropout': 0.3, 'weight_decay': 1e-4}
   return (
     _convolve(SMALL_CONV, rate, num_epochs, 10, 4, 8, 16, 32),
     _convolve(RESIDUAL_CONV, residual_rate, num_epochs, 5, 8, 16, 32),
-    _convolve(LARGE_CONV, rate, epochs_of_large, 5, 8, 16, 32, **large),
   )
 
 
 STUDIES['convolution'] = Study(
   question='Do convolutions that learn by spikes alone match their ANN?',
   sweeps={
-    'mnist': _convolve_all(1.0, 6, residual_rate=0.5, epochs_of_large=6),
-    'fashion_mnist': _convolve_all(
-      0.5, 10, residual_rate=0.2, epochs_of_large=15
-    ),
+    'mnist': _convolve_both(1.0, 6, residual_rate=0.5),
+    'fashion_mnist': _convolve_both(0.5, 10, residual_rate=0.2),
   },
   columns=('layers', 'num_steps'),
   metrics=('test_accuracy', 'test_accuracy_rate'),
