@@ -153,19 +153,13 @@ class Wiring:
     rows = rows.reshape(*rows.shape[:-2], -1)
     if self.inputs is None:
       return rows
-    rows, listed = _append_silent(rows), self._rows_of_inputs
-
-    def add(place, total):
-      index = jnp.asarray(listed)[place]
-      return total + rows.at[..., index].get(mode='promise_in_bounds')
-
-    # A loop, as the compiler would repeat a sum wherever it is used.
-    zeros = jnp.zeros((*rows.shape[:-1], self.num_inputs), rows.dtype)
-    return jax.lax.fori_loop(0, len(listed), add, zeros)
+    total = sum(_take(rows, listed) for listed in self._rows_of_inputs)
+    # Otherwise the compiler would repeat the sum wherever it is used.
+    return jax.lax.optimization_barrier(total)
 
   @functools.cached_property
   def _rows_of_inputs(self):
-    """Lists the `[P, M]` rows of each input, `[n, I]`; P M where none is."""
+    """Lists the `[P, M]` rows of each input, `[n, I]`, or `SILENT`."""
     flat = self.inputs.reshape(-1)
     order = np.argsort(flat, kind='stable')
     first, last = (
@@ -174,7 +168,7 @@ class Wiring:
     )
     places = first + np.arange(max(last - first))[:, None]
     index = order[np.minimum(places, flat.size - 1)]
-    return np.where(places < last, index, flat.size)
+    return np.where(places < last, index, SILENT)
 
   def split(self, neurons: jax.Array) -> jax.Array:
     """Splits the layer's neurons by position, `[..., J]` to `[..., P, F]`."""
@@ -207,21 +201,19 @@ class Wiring:
     return gain * jnp.matmul(columns, params.weights.T, precision=PRECISION)
 
 
-def _append_silent(values):
-  """Appends a 0 along the last axis."""
-  zero = jnp.zeros_like(values[..., :1])
-  return jnp.concatenate([values, zero], axis=-1)
+def _take(values, index):
+  """Takes values along the last axis, 0 where the index is `SILENT`."""
+  is_silent = index == SILENT
+  safe = np.where(is_silent, 0, index)
+  taken = values.at[..., safe].get(mode='promise_in_bounds')
+  return jnp.where(is_silent, jnp.zeros_like(taken), taken)
 
 
 # The derivative of an index would add up one value after another. With this one
 # each input takes what it adds up, which is several times faster.
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _gather(wiring, values):
-  index = wiring.inputs
-  if (index == SILENT).any():
-    index = np.where(index == SILENT, wiring.num_inputs, index)
-    values = _append_silent(values)
-  return values.at[..., index].get(mode='promise_in_bounds')
+  return _take(values, wiring.inputs)
 
 
 _gather.defvjp(
