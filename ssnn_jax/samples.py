@@ -1,5 +1,6 @@
 """Samples of a batch: checked and encoded, with their dropout masks."""
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -9,7 +10,6 @@ import numpy as np
 from ssnn_jax import checks
 from ssnn_jax import types
 from ssnn_jax.config import NetworkConfig
-from ssnn_jax.trains import bernoulli
 from ssnn_jax.trains import encoding
 from ssnn_jax.trains import thresholds
 from ssnn_jax.trains.thresholds import Role
@@ -102,16 +102,19 @@ def check_params(config: NetworkConfig, params: types.Params) -> None:
 
 def _draw_dropout_masks(config, key, positions):
   """Draws `[B, J]` masks of each hidden layer: 0 where a unit is silent."""
-  num_samples, sizes = len(positions), config.layer_sizes[1:-1]
+  sizes = config.layer_sizes[1:-1]
   if not config.dropout:
-    return tuple(jnp.ones((num_samples, n), jnp.float32) for n in sizes)
+    return tuple(jnp.ones((len(positions), n), jnp.float32) for n in sizes)
   keys = thresholds.make_keys(key, len(config.layer_sizes))
-  masks = []
-  for layer, size in enumerate(sizes):
-    rates = jnp.full((num_samples, size), 1.0 - config.dropout)
-    # Of independent thresholds: masks do not depend on the sampler of trains.
-    kept = thresholds.draw(
-      bernoulli.SAMPLER, keys, Role.DROPOUT, layer, positions, rates, 1
-    )
-    masks.append(kept[:, 0].astype(jnp.float32))
-  return tuple(masks)
+  kept = thresholds.round_rates(jnp.float32(1.0 - config.dropout))
+
+  def draw_mask(layer, size, position):
+    role = Role.DROPOUT
+    source = thresholds.Source(keys[layer, role], position, role, layer, size)
+    bits = source.random_bits() >> (32 - thresholds.NUM_BITS)
+    return (bits < kept).astype(jnp.float32)
+
+  return tuple(
+    jax.vmap(functools.partial(draw_mask, layer, size))(positions)
+    for layer, size in enumerate(sizes)
+  )
