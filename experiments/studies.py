@@ -252,6 +252,55 @@ STUDIES['events'] = Study(
 )
 
 
+def _rectify(layers, num_seeds, num_epochs, conventional, clipped):
+  """Sweeps conventional ANNs, and networks with a ceiling of 8, with Adam.
+
+  Their learning rates and dropouts were chosen for the ANNs on held-out
+  samples.
+  """
+  shared = {'layers': layers, 'num_epochs': num_epochs, 'batch_size': 128}
+  shared |= {'optimizer': 'adam', 'diagnostics': False}
+  names = 'learning_rate', 'dropout'
+  rectified = shared | dict(zip(names, conventional))
+  spiking = shared | {'ceiling': 8.0} | dict(zip(names, clipped))
+  lengths = {'method': ('ssnn',), 'num_steps': (8, 16, 32)}
+  return (
+    Sweep({'method': ('relu',)}, num_seeds, rectified),
+    Sweep({'method': ('bp',)}, num_seeds, spiking),
+    Sweep(lengths, num_seeds, spiking),
+  )
+
+
+def _clip(dataset):
+  """Sweeps the tuned ANN of `parity`, for comparison."""
+  base = _TUNED[dataset] | {'layers': _DENSE, 'diagnostics': False}
+  return Sweep({'method': ('bp',)}, 10, base)
+
+
+_DENSE = '256,10'
+_ADAM_COLUMNS = 'optimizer', 'ceiling', 'learning_rate', 'dropout'
+_ADAM_COLUMNS += ('weight_decay',)
+STUDIES['relu'] = Study(
+  question=(
+    'Do spikes match a conventional ANN, of rectified linear units that learn '
+    'by Adam?'
+  ),
+  sweeps={
+    'mnist': (
+      *_rectify(_DENSE, 10, 10, (0.01, 0.1), (0.01, 0.1)),
+      _clip('mnist'),
+    ),
+    'fashion_mnist': (
+      *_rectify(_DENSE, 10, 20, (0.003, 0.1), (0.003, 0.1)),
+      _clip('fashion_mnist'),
+    ),
+  },
+  columns=('layers', 'num_steps', *_ADAM_COLUMNS),
+  baseline={**dict.fromkeys(_ADAM_COLUMNS), 'method': 'relu'},
+  margin=0.3,
+)
+
+
 _EXACT = (), ('inputs',), ('forward',), ('backward',)
 
 
