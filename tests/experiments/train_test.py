@@ -188,15 +188,9 @@ class TrainTest(parameterized.TestCase):
     self.assertEqual([line['seed'] for line in self.ann_lines], [0, 1])
     digests = {line['params_sha256'] for line in self.ann_lines}
     self.assertLen(digests, 2)
-    train(make_task(self.workdir / 'alone', 1, **ANN))
-    mine = [x for x in lines(self.anns.folder, 'epoch') if x['seed'] == 1]
-    # Sums of floats, whose order depends on the compiler.
-    for name in ('loss', 'firing_rates_0'):
-      np.testing.assert_allclose(
-        [row[name] for row in mine],
-        [row[name] for row in lines(self.workdir / 'alone', 'epoch')],
-        rtol=1e-4,
-      )
+    # On a CPU bit for bit, as seeds are trained one after another.
+    (alone,), _ = train(make_task(self.workdir / 'alone', 1, **ANN))
+    self.assertEqual(alone, self.ann_lines[1])
 
   @parameterized.parameters(
     (1, checkpoints, 'save'),  # before the first checkpoint
