@@ -98,6 +98,7 @@ _WORDS = {
   },
   'rates': {'': 'spikes'},
   'neuron': {},
+  'layers': {studies.RESIDUAL: 'residual'},
 }
 _HEADINGS = {'num_steps': 'T', 'metric': 'measure', 'dataset': 'data set'}
 _COLORS = (*raster_plot.COLORS, '#E69F00', '#009E73', '#56B4E9', '#000000')
@@ -458,6 +459,9 @@ def _heading(name):
 
 
 def _word(name, value):
+  if name == 'layer_sizes':  # hidden layers of one size are counted
+    count = lambda found: f'{1 + found[2].count("-")}×{found[1]}'
+    value = re.sub(r'(?<=-)(\d+)((?:-\1)+)(?=-)', count, value)
   return _WORDS.get(name, {}).get(value, value)
 
 
