@@ -26,6 +26,7 @@ from typing import Any
 from absl import flags
 from matplotlib import figure
 from matplotlib import ticker
+import numpy as np
 import pandas as pd
 
 from experiments import command
@@ -405,6 +406,10 @@ def table(compared: pd.DataFrame, study: studies.Study) -> str:
     for value in columns:
       texts = group[group[study.across] == value]['text']
       row[_column(study, value)] = ' / '.join(texts)
+    is_error = group['metric'].iloc[0].endswith('_error')
+    if is_error and study.across == 'num_steps' and len(group) > 2:
+      logs = (np.log(group[x].astype(float)) for x in (study.across, 'value'))
+      row['power of T'] = f'{np.polyfit(*logs, 1)[0]:.2f}'  # a slope
     row['verdict'] = _join_verdicts(group, study)
     seeds = group.dropna(subset='baseline') if accuracies else group
     if accuracies or group['seeds'].max() > 1:  # not measured once
