@@ -407,6 +407,7 @@ def table(compared: pd.DataFrame, study: studies.Study) -> str:
       texts = group[group[study.across] == value]['text']
       row[_column(study, value)] = ' / '.join(texts)
     is_error = group['metric'].iloc[0].endswith('_error')
+    row['power of T'] = ''
     if is_error and study.across == 'num_steps' and len(group) > 2:
       logs = (np.log(group[x].astype(float)) for x in (study.across, 'value'))
       row['power of T'] = f'{np.polyfit(*logs, 1)[0]:.2f}'  # a slope

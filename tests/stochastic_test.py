@@ -87,7 +87,7 @@ class PulsesTest(parameterized.TestCase):
     params, batch = make_params(), convolutions.batch(BATCH_SIZE)
     # Small, so that no error is more than a spike.
     feedback = jax.tree.map(lambda x: 0.25 * x, make_params(seed=1))
-    network, key = ssnn_jax.ssnn(config, feedback=feedback), jax.random.key(2)
+    network, key = ssnn_jax.ssnn(config, feedback=feedback), jax.random.key(4)
     gradient, response = networks.learner(network)(params, key, *batch)
     self.assertTrue(all(map(np.any, jax.tree.leaves(gradient))))
     count = jax.jit(network.count_pulses)
