@@ -204,6 +204,11 @@ def path(name: str, suffix: str = 'csv') -> pathlib.Path:
   return folder / f'{name}.{suffix}'
 
 
+def list_recorded() -> list[str]:
+  """Lists the studies that have a CSV file."""
+  return [name for name in studies.STUDIES if path(name).exists()]
+
+
 def read_csv(name: str) -> pd.DataFrame:
   """Reads the frame of the runs of a study."""
   return _to_numbers(pd.read_csv(path(name), dtype=str, keep_default_na=False))
@@ -769,7 +774,7 @@ def main() -> None:
   name, workdir = flags.FLAGS.study, flags.FLAGS.workdir
   if workdir:
     export(name, command.folder(workdir))
-  pages = [name] if name else list(studies.STUDIES)
+  pages = [name] if name else list_recorded()
   is_in_readme = {study for _, study, _ in _README_ROWS} & {*pages}
   for page in pages + [README] * bool(is_in_readme):
     write_page(page)

@@ -346,6 +346,7 @@ def _run_sweep(given):
 def _repeat(given):
   """Repeats recorded runs; ends with an error if their numbers are others."""
   from experiments import repeat  # matplotlib and pandas
+  from experiments import results
 
   def list_configs(name, dataset, source):
     study = studies.load(name)
@@ -353,7 +354,9 @@ def _repeat(given):
     settings = list_settings(base, study.find_sweeps(dataset))
     return [config for config, _ in settings.values()]
 
-  names = studies.STUDIES if FLAGS.study == 'all' else [FLAGS.study]
+  names = [FLAGS.study]
+  if FLAGS.study == 'all':
+    names = results.list_recorded()
   given = {name: value for name, value in given.items() if name != 'seed'}
   options, seconds = _options(_PRINT_EVERY), 60 * FLAGS.quick
   if not repeat.repeat(
