@@ -24,7 +24,7 @@ $(VENV)/installed: setup.cfg pyproject.toml
 
 demo: venv
 	@$(RUN) -m experiments.run --study=parity --dataset=digits --num_epochs=10 \
-	  --num_workers=2 --workdir=runs/demo
+	  --nodiagnostics --num_workers=2 --workdir=runs/demo
 	@echo 'next: $(RUN) -m experiments.run --study=parity --dataset=mnist --download'
 
 lint: venv

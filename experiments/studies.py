@@ -132,7 +132,7 @@ def _match(dataset):
 
 _UNTUNED = (
   _tuned('', 5, 4, 8, 16, **_BIPOLAR),
-  _tuned('', 5, 16, 64, **_STOCHASTIC),
+  _tuned('', 5, 16, **_STOCHASTIC),
 )
 STUDIES['parity'] = Study(
   question=(
