@@ -41,7 +41,6 @@ from ssnn_jax.training import statistics
 FOLDER = pathlib.Path(__file__).parent / 'results'
 README = 'README'
 _BIPOLAR, _STOCHASTIC = ({'neuron': (x,)} for x in ('bipolar', 'stochastic'))
-_FASHION = {'dataset': ('fashion_mnist',)}
 _SETS = {'dataset': ('mnist', 'fashion_mnist', 'emnist47', 'n_mnist')}
 # Rows of the table of the README: network, study, and what it shows of it.
 _README_ROWS = (
@@ -226,12 +225,7 @@ def to_csv(runs: pd.DataFrame, study: studies.Study) -> str:
   """
   settings = setting_fields(study)
   runs = runs.reindex(columns=list(dict.fromkeys([*settings, *runs])))
-  hidden = _differing(runs, settings)
-  if hidden:
-    raise ssnn_jax.UserError(
-      f'runs differ in {", ".join(hidden)}, which is no column of the study; '
-      'export the runs of its sweeps alone.'
-    )
+  _refuse_hidden(runs, settings)
   seeded = runs.reindex(columns=[*settings, 'seed']).dropna(subset='seed')
   if seeded.duplicated().any():
     first = seeded[seeded.duplicated()].iloc[0].to_dict()
@@ -244,6 +238,16 @@ def to_csv(runs: pd.DataFrame, study: studies.Study) -> str:
   digests = [x for x in DIGESTS if x in runs and runs[x].fillna('').any()]
   rows = runs[[*settings, *numbers, *digests]]
   return rows.to_csv(index=False, float_format='%.10g')
+
+
+def _refuse_hidden(runs, settings):
+  """Raises a user error if runs of one setting differ in another field."""
+  hidden = _differing(runs, settings)
+  if hidden:
+    raise ssnn_jax.UserError(
+      f'runs differ in {", ".join(hidden)}, which is no column of the study; '
+      'export the runs of its sweeps alone.'
+    )
 
 
 def _sort(runs, study):
@@ -295,9 +299,11 @@ def compare(runs: pd.DataFrame, study: studies.Study) -> pd.DataFrame:
     `text` and `verdict`. Parameters of devices are those that differ.
 
   Raises:
-    UserError: if paired runs were trained on other samples.
+    UserError: if paired runs were trained on other samples, or runs of one
+      setting differ in a field that is no column of the study.
   """
   fields = [name for name in setting_fields(study) if name in runs]
+  _refuse_hidden(runs, fields)
   paired = [name for name in fields if name not in study.baseline]
   settings, baselines, rows = [], [], []
   for cells, group in runs.groupby(fields, sort=False):

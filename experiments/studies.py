@@ -98,7 +98,6 @@ _STOCHASTIC = {'neuron': ('stochastic',)}
 _OF_BERNOULLI = {'neuron': 'stochastic', 'sampler': 'bernoulli'}
 SMALL_CONV = 'conv16k5s2,conv32k5s2,10'
 RESIDUAL_CONV = 'conv16k5s2,conv32k5s2,conv32k3p1,conv32k3p1r,10'
-LARGE_CONV = 'conv32k5s2p2,conv64k5s2p2,256,10'
 # Learning rate, dropout, weight decay and epochs of the ANN with 256 hidden
 # neurons, chosen by grids on a fifth of the training samples, without the test
 # samples; networks of spikes have the same.
@@ -194,16 +193,16 @@ _RATES = {1: 0.5, 2: 0.5, 3: 0.5, 4: 0.2, 6: 0.2, 8: 0.2}
 RESIDUAL = f'128,{"128,128r," * 7}128,10'
 
 
-def _deepen(widths, *num_steps, **grid):
+def _deepen(depths, *num_steps, **grid):
   """Sweeps T of networks of several numbers of hidden layers."""
   return [
     Sweep(
       {'num_steps': num_steps, **grid},
       5,
-      {'layer_sizes': (784, *(size,) * depth, 10)}
+      {'layer_sizes': (784, *(_WIDTHS[depth],) * depth, 10)}
       | {'learning_rate': _RATES[depth]},
     )
-    for depth, size in widths.items()
+    for depth in depths
   ]
 
 
@@ -212,7 +211,7 @@ STUDIES['depth'] = Study(
   sweeps={
     'fashion_mnist': (
       *_deepen(_WIDTHS, 8, 16, 64, **_BIPOLAR),
-      *_deepen({1: 256, 4: 159}, 16, **_STOCHASTIC),
+      *_deepen((1, 4), 16, **_STOCHASTIC),
       Sweep(
         {'num_steps': (8, 16, 64), **_BIPOLAR},
         5,
@@ -252,22 +251,22 @@ STUDIES['events'] = Study(
 )
 
 
-def _rectify(layers, num_seeds, num_epochs, conventional, clipped):
+def _rectify(num_epochs, conventional, clipped):
   """Sweeps conventional ANNs, and networks with a ceiling of 8, with Adam.
 
   Their learning rates and dropouts were chosen for the ANNs on held-out
   samples.
   """
-  shared = {'layers': layers, 'num_epochs': num_epochs, 'batch_size': 128}
+  shared = {'layers': _DENSE, 'num_epochs': num_epochs, 'batch_size': 128}
   shared |= {'optimizer': 'adam', 'diagnostics': False}
   names = 'learning_rate', 'dropout'
   rectified = shared | dict(zip(names, conventional))
   spiking = shared | {'ceiling': 8.0} | dict(zip(names, clipped))
   lengths = {'method': ('ssnn',), 'num_steps': (8, 16, 32)}
   return (
-    Sweep({'method': ('relu',)}, num_seeds, rectified),
-    Sweep({'method': ('bp',)}, num_seeds, spiking),
-    Sweep(lengths, num_seeds, spiking),
+    Sweep({'method': ('relu',)}, 10, rectified),
+    Sweep({'method': ('bp',)}, 10, spiking),
+    Sweep(lengths, 10, spiking),
   )
 
 
@@ -287,11 +286,11 @@ STUDIES['relu'] = Study(
   ),
   sweeps={
     'mnist': (
-      *_rectify(_DENSE, 10, 10, (0.01, 0.1), (0.01, 0.1)),
+      *_rectify(10, (0.01, 0.1), (0.01, 0.1)),
       _clip('mnist'),
     ),
     'fashion_mnist': (
-      *_rectify(_DENSE, 10, 20, (0.003, 0.1), (0.003, 0.1)),
+      *_rectify(20, (0.003, 0.1), (0.003, 0.1)),
       _clip('fashion_mnist'),
     ),
   },

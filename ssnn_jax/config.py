@@ -127,12 +127,8 @@ class NetworkConfig:
     for name in _STOCHASTIC if is_bipolar else _BIPOLAR:
       default = getattr(NetworkConfig, name)
       yield name, getattr(self, name) == default, f'{default}, or {other}'
-    residual = any(wiring.is_residual for wiring in self.wirings)
-    yield (
-      'layers',
-      is_bipolar or not residual,
-      f'none with residual, or {other}',
-    )
+    is_valid = is_bipolar or not any(own.is_residual for own in self.wirings)
+    yield 'layers', is_valid, f'none with residual connections, or {other}'
     is_valid = self.winner != 'race' or not is_bipolar
     yield 'winner', is_valid, f'softmax or exact, or {other}'
     signals = SIGNALS[self.neuron]

@@ -1,6 +1,5 @@
 """Samples of a batch: checked and encoded, with their dropout masks."""
 
-import functools
 from typing import NamedTuple
 
 import jax
@@ -108,13 +107,13 @@ def _draw_dropout_masks(config, key, positions):
   keys = thresholds.make_keys(key, len(config.layer_sizes))
   kept = thresholds.round_rates(jnp.float32(1.0 - config.dropout))
 
-  def draw_mask(layer, size, position):
-    role = Role.DROPOUT
-    source = thresholds.Source(keys[layer, role], position, role, layer, size)
-    bits = source.random_bits() >> (32 - thresholds.NUM_BITS)
-    return (bits < kept).astype(jnp.float32)
+  def draw_masks(position):
+    masks, role = [], Role.DROPOUT
+    for layer, size in enumerate(sizes):
+      key = keys[layer, role]
+      source = thresholds.Source(key, position, role, layer, size)
+      bits = source.random_bits() >> (32 - thresholds.NUM_BITS)
+      masks.append((bits < kept).astype(jnp.float32))
+    return tuple(masks)
 
-  return tuple(
-    jax.vmap(functools.partial(draw_mask, layer, size))(positions)
-    for layer, size in enumerate(sizes)
-  )
+  return jax.vmap(draw_masks)(positions)

@@ -29,8 +29,8 @@ class Role(enum.IntEnum):
   FORWARD = 1
   WINNER = 2
   ERROR = 3
-  # Always independent (`bernoulli`), whatever the sampler of the trains.
-  DROPOUT = 4
+  # Always independent, whatever the sampler of the trains.
+  DROPOUT = 4  # one hash of a neuron (`samples`); of the others `bernoulli`
   THINNING = 5
   READ = 6
   TRANSPOSED_READ = 7
