@@ -49,6 +49,7 @@ _README_ROWS = (
   ('four hidden layers', 'depth', {'layer_sizes': ('784-159-159-159-159-10',)}),
   ('16 layers, residual', 'depth', {'layers': (studies.RESIDUAL,)}),
   ('small convolution', 'convolution', {'layers': (studies.SMALL_CONV,)}),
+  ('one hidden layer, against ReLU', 'relu', {'method': ('ssnn',)}),
   ('one hidden layer', 'parity', _SETS | _STOCHASTIC),
   ('one hidden layer', 'events', _SETS | _STOCHASTIC),
 )
@@ -95,6 +96,7 @@ _WORDS = {
     'fashion_mnist': 'Fashion-MNIST',
     'emnist47': 'EMNIST, 47 classes',
     'n_mnist': 'N-MNIST',
+    'cifar10': 'CIFAR-10',
   },
   'rates': {'': 'spikes'},
   'neuron': {},

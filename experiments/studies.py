@@ -295,6 +295,7 @@ STUDIES['relu'] = Study(
     ),
   },
   columns=('layers', 'num_steps', *_ADAM_COLUMNS),
+  across='metric',
   baseline={**dict.fromkeys(_ADAM_COLUMNS), 'method': 'relu'},
   margin=0.3,
 )

@@ -81,6 +81,8 @@ def blank_dataset(name):
   shape, dtype, sensor_shape = (500, 28, 28), np.uint8, None
   if name == 'digits':
     shape = 500, 8, 8
+  elif name == 'cifar10':
+    shape = 500, 32, 32, 3
   elif name in datasets.RECORDINGS:
     shape, dtype, sensor_shape = (500, 2, 2312), np.uint32, (2, 34, 34)
   split = datasets.Split(np.zeros(shape, dtype), np.zeros(500, np.int32))
