@@ -301,6 +301,30 @@ STUDIES['relu'] = Study(
 )
 
 
+# Chosen for the ANN on a fifth of the training samples.
+_COLORED = {
+  'layers': 'conv48k5s2p2,conv96k3s2p1,conv192k3s2p1,10',
+  'optimizer': 'adam',
+  'learning_rate': 0.001,
+  'ceiling': 8.0,
+  'num_epochs': 20,
+  'batch_size': 64,
+  'augment': True,
+}
+STUDIES['cifar10'] = Study(
+  question='Do spikes learn color images as well as their ANN?',
+  sweeps={
+    'cifar10': (
+      Sweep({'num_steps': (16,), **_BIPOLAR}, 5, _COLORED),
+      Sweep({'num_steps': (8, 32), **_BIPOLAR}, 2, _COLORED),
+    ),
+  },
+  base={'diagnostics': False},
+  columns=('layers', 'num_steps'),
+  metrics=('test_accuracy', 'test_accuracy_rate'),
+)
+
+
 _EXACT = (), ('inputs',), ('forward',), ('backward',)
 
 
