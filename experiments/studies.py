@@ -155,29 +155,30 @@ STUDIES['parity'] = Study(
 )
 
 
-def _convolve(layers, rate, num_epochs, num_seeds, *num_steps):
+def _convolve(layers, num_seeds, num_steps, **base):
   """Sweeps T for networks of the same layers."""
-  base = {'layers': layers, 'learning_rate': rate, 'num_epochs': num_epochs}
-  base |= {'batch_size': 128, 'dropout': 0.1, 'diagnostics': False}
+  base |= {'layers': layers, 'batch_size': 128, 'diagnostics': False}
   return Sweep({'num_steps': num_steps, **_BIPOLAR}, num_seeds, base)
 
 
-def _convolve_both(rate, num_epochs, residual_rate):
+def _convolve_both(num_epochs, rate, residual_rate):
   """Sweeps a small network, and one with a residual connection.
 
   Learning rates were chosen for the ANN on held-out samples.
   """
+  small = {'learning_rate': rate, 'dropout': 0.1, 'num_epochs': num_epochs}
+  deep = {'learning_rate': residual_rate, 'num_epochs': num_epochs}
   return (
-    _convolve(SMALL_CONV, rate, num_epochs, 10, 4, 8, 16, 32),
-    _convolve(RESIDUAL_CONV, residual_rate, num_epochs, 5, 8, 16, 32),
+    _convolve(SMALL_CONV, 10, (4, 8, 16, 32), **small),
+    _convolve(RESIDUAL_CONV, 5, (8, 16, 32), **deep),
   )
 
 
 STUDIES['convolution'] = Study(
   question='Do convolutions that learn by spikes alone match their ANN?',
   sweeps={
-    'mnist': _convolve_both(1.0, 6, residual_rate=0.5),
-    'fashion_mnist': _convolve_both(0.5, 10, residual_rate=0.2),
+    'mnist': _convolve_both(6, 1.0, 0.5),
+    'fashion_mnist': _convolve_both(10, 0.5, 0.3),
   },
   columns=('layers', 'num_steps'),
   metrics=('test_accuracy', 'test_accuracy_rate'),
