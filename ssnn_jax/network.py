@@ -155,18 +155,6 @@ def ann(
   Returns:
     The network's pure functions; `winner_counts` are expected values, T times
     softmax.
-
-  Example:
-    >>> rates = 'inputs', 'forward', 'backward'
-    >>> config = ssnn_jax.NetworkConfig((4, 8, 3), rates=rates, winner='exact')
-    >>> images, labels = jnp.array([[0.0, 0.2, 0.5, 1.0]]), jnp.array([2])
-    >>> networks = ssnn_jax.ssnn(config), ssnn_jax.ann(config)
-    >>> def gradient(network):  # of the second layer of weights
-    ...   params, key = network.init(jax.random.key(0)), jax.random.key(1)
-    ...   learn = jax.jit(jax.grad(network.loss, has_aux=True))
-    ...   return learn(params, key, images, labels)[0][1].weights
-    >>> bool(jnp.allclose(*map(gradient, networks), atol=1e-6))
-    True
   """
   activate = activation or functools.partial(
     spiking.fire,
@@ -182,7 +170,9 @@ def ann(
       potential = read(config, params, layer, rates)
       if layer < len(masks):
         rates.append(masks[layer] * activate(potential))
-    return mean_loss(potential, batch), expect_winners(config, potential)
+    winner_counts = config.num_steps * jax.nn.softmax(potential)
+    inference = types.Inference(winner_counts, potential)
+    return mean_loss(potential, batch), inference
 
   return from_forward(
     config, forward, axis_name, name='ann', readout='potential'
@@ -243,16 +233,6 @@ def mean_loss(potential: jax.Array, batch: samples.Sample) -> jax.Array | None:
     return None
   return jnp.mean(
     optax.softmax_cross_entropy_with_integer_labels(potential, batch.label)
-  )
-
-
-def expect_winners(
-  config: NetworkConfig, potential: jax.Array
-) -> types.Inference:
-  """Returns the response of an ANN of `[B, C]` potentials."""
-  return types.Inference(
-    winner_counts=config.num_steps * jax.nn.softmax(potential),
-    potential=potential,
   )
 
 

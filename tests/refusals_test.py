@@ -91,7 +91,7 @@ SHAPES = (
   ({'params': jax.tree.map(lambda x: x[..., :1], GOOD_PARAMS)}, '^params have'),
 )
 VALUES = (
-  ({'images': GOOD * np.nan}, 'NaN'),
+  ({'images': GOOD * np.nan}, r'\[nan, nan\]; expected rates'),
   ({'images': 255 * GOOD}, 'divide grey values'),
   ({'images': np.int32(300 * GOOD)}, r'\[0, 300\]; expected grey values'),
   ({'images': np.int32(GOOD > 0.5)}, 'bool instead of 0 and 1'),

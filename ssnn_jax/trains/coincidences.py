@@ -36,16 +36,6 @@ def count_coincidences(
   Returns:
     int32 counts in the structure of the layer's parameters; a bias is an input
     that spikes in every tick.
-
-  Example:
-    >>> from ssnn_jax.trains import coincidences
-    >>> wiring = ssnn_jax.layers.Dense(1).connect((2,))
-    >>> presynaptic = jnp.array([[[0b011, 0b110]]], jnp.uint32)
-    >>> errors = jnp.array([[[0b111]]], jnp.uint32)
-    >>> counts = coincidences.count_coincidences(
-    ...   wiring, presynaptic, errors, jnp.array([[False]]))
-    >>> counts.weights.tolist(), counts.biases.tolist()
-    ([[2], [2]], [3])
   """
   is_packed = jax.default_backend() == 'cpu'
   num_samples, num_words, _ = presynaptic.shape
