@@ -120,11 +120,6 @@ class Wiring:
     """Shape of the weights, `[M, F]`."""
     return self.num_rows, self.num_columns
 
-  @property
-  def num_weights(self) -> int:
-    """Number of weights, which all positions share."""
-    return math.prod(self.weights_shape)
-
   def gather(self, values: jax.Array) -> jax.Array:
     """Gathers the inputs of all rows, `[..., I]` to `[..., P, M]`; 0 if silent.
 

@@ -79,9 +79,8 @@ def _bipolar(config, axis_name, feedback):
     return types.Inference(winners, potential)
 
   def forward(config, params, key, batch):
-    potential = settle(config, params, key, batch, feedback).potential
-    loss = cross_entropy(config, key, batch, potential)
-    return loss, respond(key, batch, potential)
+    settled = settle(config, params, key, batch, feedback)
+    return settled.loss, respond(key, batch, settled.potential)
 
   def draw(params, key, batch):
     settled, errors = settle_errors(config, params, key, batch, feedback)
@@ -254,6 +253,7 @@ class Settled(NamedTuple):
 
   rates: tuple[jax.Array, ...]  #: [B, I] X / T of inputs and hidden layers
   potential: jax.Array  #: [B, C] D / T of the output layer
+  loss: jax.Array | None  #: mean cross-entropy in nats; None without labels
 
 
 def settle(
@@ -277,7 +277,7 @@ def settle(
       its neuron, E / (B T).
 
   Returns:
-    The rates and the potential.
+    The rates, the potential and the loss.
   """
   num_steps, rates = config.num_steps, batch.inputs.rates
   if 'inputs' not in config.rates and batch.inputs.train is None:
@@ -299,7 +299,17 @@ def settle(
       )
       if config.dropout:
         rates = batch.dropout_masks[layer] * rates
-  return Settled(tuple(settled), potential)
+  loss = None
+  if batch.label is not None:
+    loss = spiking.cross_entropy(
+      key,
+      potential,
+      batch.label,
+      num_steps,
+      positions=batch.position,
+      exact=('winners',) if config.winner == 'exact' else (),
+    )
+  return Settled(tuple(settled), potential, loss)
 
 
 def settle_errors(
@@ -319,32 +329,13 @@ def settle_errors(
 
   def loss(probes):
     settled = settle(config, params, key, batch, feedback, probes)
-    return cross_entropy(config, key, batch, settled.potential), settled
+    return settled.loss, settled
 
   num_samples = len(batch.position)
   shapes = [(num_samples, size) for size in config.layer_sizes[1:]]
   probes = tuple(map(jnp.zeros, shapes))
   errors, settled = jax.grad(loss, has_aux=True)(probes)
   return settled, tuple(num_samples * error for error in errors)
-
-
-def cross_entropy(
-  config: NetworkConfig,
-  key: jax.Array,
-  batch: samples.Sample,
-  potential: jax.Array,
-) -> jax.Array | None:
-  """Returns the mean loss of `[B, C]` potentials; None without labels."""
-  if batch.label is None:
-    return None
-  return spiking.cross_entropy(
-    key,
-    potential,
-    batch.label,
-    config.num_steps,
-    positions=batch.position,
-    exact=('winners',) if config.winner == 'exact' else (),
-  )
 
 
 def read(
@@ -414,11 +405,10 @@ def init(config: NetworkConfig, key: jax.Array) -> types.Params:
     float32 parameters, first layer first.
   """
   draw = jax.nn.initializers.lecun_normal()
-  shapes = [wiring.weights_shape for wiring in config.wirings]
   return tuple(
     types.LayerParams(
-      weights=draw(jax.random.fold_in(key, layer), shape, jnp.float32),
-      biases=jnp.zeros(shape[1], jnp.float32),
+      draw(jax.random.fold_in(key, layer), wiring.weights_shape, jnp.float32),
+      jnp.zeros(wiring.num_columns, jnp.float32),
     )
-    for layer, shape in enumerate(shapes)
+    for layer, wiring in enumerate(config.wirings)
   )

@@ -217,11 +217,6 @@ def count_winners(
 
   Returns:
     `[..., C]` float32 whole numbers, whose sum is k.
-
-  Example:
-    >>> from ssnn_jax.spiking import count_winners
-    >>> count_winners(0.5, jnp.log(jnp.array([0.5, 0.25, 0.25])), 8)
-    Array([4., 2., 2.], dtype=float32)
   """
   k = jnp.asarray(num_steps, jnp.float32)
   cumulative = jnp.cumsum(jax.nn.softmax(potential), axis=-1)[..., :-1]

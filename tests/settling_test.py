@@ -210,6 +210,10 @@ def make_wires(sizes, cap, error_cap, delay, start):
   return realtime.Wires(*ends, cap, error_cap, start)
 
 
+def divide_by_3(params):
+  return jax.tree.map(lambda x: x / 3, params)
+
+
 class PlayTest(parameterized.TestCase):
   def assert_settles(self, config, params, batch, settled, *wires):
     counts, gradient, inference, *_ = settled
@@ -305,21 +309,9 @@ class PlayTest(parameterized.TestCase):
     assert_same(played.update, gradient)
 
   @parameterized.parameters(
-    (
-      realtime,
-      '_prepare',
-      lambda params, train, *own: (params, train[:-1], *own),
-    ),
-    (
-      realtime,
-      '_prepare',
-      lambda params, *own: (jax.tree.map(lambda x: x / 3, params), *own),
-    ),
-    (
-      spiking,
-      'count_winners',
-      lambda *own: jnp.roll(jnp.stack(own), 1, axis=-1),
-    ),
+    (realtime, '_prepare', lambda own, train, *last: (own, train[:-1], *last)),
+    (realtime, '_prepare', lambda own, *last: (divide_by_3(own), *last)),
+    (spiking, 'count_winners', lambda *own: jnp.roll(jnp.stack(own), 1, -1)),
   )
   def test_wrong_play_is_seen(self, module, name, change):
     config, params, batch, settled = right(**DENSE)

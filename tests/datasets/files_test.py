@@ -15,6 +15,7 @@ import tensorflow_datasets as tfds
 from ssnn_jax import user_cache
 from ssnn_jax import version
 from ssnn_jax.datasets import files
+from ssnn_jax.types import UserError
 from tests.testing import datasets as data_util
 
 ARRAYS = {
@@ -66,6 +67,19 @@ class CacheTest(data_util.DatasetTestCase):
     ):
       with mock.patch.dict(os.environ, home | variables, clear=True):
         self.assertEqual(str(user_cache.folder()), expected)
+
+  @parameterized.parameters(0o775, 0o757, None)
+  def test_code_that_others_can_change_is_refused(self, mode):
+    folder = user_cache.code_folder('programs')
+    self.assertEqual(folder, self.cache_dir / 'programs')
+    folder.chmod(mode or 0o755)
+    status = list(os.stat(folder))
+    if mode is None:
+      status[4] = os.geteuid() + 1  # the owner
+    changed = lambda path, **options: os.stat_result(status)
+    self.enterContext(mock.patch.object(pathlib.Path, 'stat', changed))
+    with self.assertRaisesRegex(UserError, f'write to {folder}'):
+      user_cache.code_folder('programs')
 
 
 IMAGES = {'images.gz': b'images' * 99, 'labels.gz': b'labels' * 99}
