@@ -42,58 +42,29 @@ Other packages:
   decoded data and compiled programs; `version`.
 """
 
-from ssnn_jax import chip
-from ssnn_jax import datasets
-from ssnn_jax import hardware
-from ssnn_jax import layers
-from ssnn_jax import observe
-from ssnn_jax import realtime
-from ssnn_jax import reference
-from ssnn_jax import runs
-from ssnn_jax import spiking
-from ssnn_jax import stochastic
-from ssnn_jax import training
-from ssnn_jax import trains
-from ssnn_jax.config import NetworkConfig
-from ssnn_jax.hardware.device_config import DeviceConfig
-from ssnn_jax.network import ann
-from ssnn_jax.network import ssnn
-from ssnn_jax.observe import Activity
-from ssnn_jax.runs.networks import load
-from ssnn_jax.runs.networks import save
-from ssnn_jax.trains.encoding import rate_encode
-from ssnn_jax.types import Inference
-from ssnn_jax.types import LayerParams
-from ssnn_jax.types import Network
-from ssnn_jax.types import Params
-from ssnn_jax.types import UserError
-from ssnn_jax.version import __version__
-
-__all__ = (
-  'Activity',
-  'DeviceConfig',
-  'Inference',
-  'LayerParams',
-  'Network',
-  'NetworkConfig',
-  'Params',
-  'UserError',
-  '__version__',
-  'ann',
-  'chip',
-  'datasets',
-  'hardware',
-  'layers',
-  'load',
-  'observe',
-  'rate_encode',
-  'realtime',
-  'reference',
-  'runs',
-  'save',
-  'spiking',
-  'ssnn',
-  'stochastic',
-  'training',
-  'trains',
-)
+from ssnn_jax import chip as chip
+from ssnn_jax import datasets as datasets
+from ssnn_jax import hardware as hardware
+from ssnn_jax import layers as layers
+from ssnn_jax import observe as observe
+from ssnn_jax import realtime as realtime
+from ssnn_jax import reference as reference
+from ssnn_jax import runs as runs
+from ssnn_jax import spiking as spiking
+from ssnn_jax import stochastic as stochastic
+from ssnn_jax import training as training
+from ssnn_jax import trains as trains
+from ssnn_jax.config import NetworkConfig as NetworkConfig
+from ssnn_jax.hardware.device_config import DeviceConfig as DeviceConfig
+from ssnn_jax.network import ann as ann
+from ssnn_jax.network import ssnn as ssnn
+from ssnn_jax.observe import Activity as Activity
+from ssnn_jax.runs.networks import load as load
+from ssnn_jax.runs.networks import save as save
+from ssnn_jax.trains.encoding import rate_encode as rate_encode
+from ssnn_jax.types import Inference as Inference
+from ssnn_jax.types import LayerParams as LayerParams
+from ssnn_jax.types import Network as Network
+from ssnn_jax.types import Params as Params
+from ssnn_jax.types import UserError as UserError
+from ssnn_jax.version import __version__ as __version__

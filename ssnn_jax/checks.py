@@ -5,6 +5,8 @@ when they are called. Refused is what would be wrong in silence, or lose data;
 anything else may raise as Python and JAX do.
 """
 
+from collections.abc import Iterator
+import contextlib
 import numbers
 from typing import Any
 
@@ -50,6 +52,22 @@ def is_finite(value: Any) -> bool:
 def is_positive(value: Any) -> bool:
   """Returns whether a value is a number above 0, also as a float32."""
   return is_finite(value) and value >= _SMALLEST
+
+
+@contextlib.contextmanager
+def explain(
+  subject: object, remedy: str, problem: str = 'cannot be read'
+) -> Iterator[None]:
+  """Converts errors of any type and length to a `UserError` of one sentence."""
+  try:
+    yield
+  except types.UserError as error:
+    raise types.UserError(f'{subject}: {error}') from None
+  except (Exception, SystemExit) as error:  # tonic may exit
+    cause = str(error).partition('\n')[0][:200].rstrip('. ')
+    raise types.UserError(
+      f'{subject} {problem} ({cause or type(error).__name__}); {remedy}.'
+    ) from error
 
 
 def check_type(name: str, value: Any, kind: type, example: str) -> None:

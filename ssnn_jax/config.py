@@ -117,14 +117,19 @@ class NetworkConfig:
     yield 'winner', self.winner in WINNERS, f'one of {", ".join(WINNERS)}'
     is_bipolar, samplers = self.neuron == 'bipolar', list(trains.SAMPLERS)
     if isinstance(self.sampler, trains.Sampler):
-      expected = 'thresholds of a word, [32, N] uint16'
-      yield 'sampler', _draws_thresholds(self.sampler), expected
+      # Traced, as floats would be compared as the threshold 0.
+      key, word = jnp.zeros(3, jnp.uint32), jnp.int32(0)
+      source = trains.Source(key, word, trains.Role.INPUT, 0, 3)
+      draw = lambda: self.sampler.thresholds(source, word)
+      drawn = jax.eval_shape(draw)
+      is_valid = (drawn.shape, drawn.dtype) == ((32, 3), jnp.uint16)
+      yield 'sampler', is_valid, 'thresholds of a word, [32, N] uint16'
     else:
       samplers += ['regular'] * is_bipolar
       expected = f'one of {", ".join(samplers)}, or a Sampler'
       yield 'sampler', self.sampler in (None, *samplers), expected
     other = f"neuron='{NEURONS[is_bipolar]}'"
-    for name in _STOCHASTIC if is_bipolar else _BIPOLAR:
+    for name in ('read_noise',) if is_bipolar else ('ceiling', 'weight_bits'):
       default = getattr(NetworkConfig, name)
       yield name, getattr(self, name) == default, f'{default}, or {other}'
     is_valid = is_bipolar or not any(own.is_residual for own in self.wirings)
@@ -160,10 +165,8 @@ class NetworkConfig:
   @property
   def wirings(self) -> tuple[layers_lib.Wiring, ...]:
     """Wiring of each layer of weights."""
-    if self.layers is not None:
-      return layers_lib.connect(self.layers, self.input_shape)
-    dense = tuple(map(layers_lib.Dense, self.layer_sizes[1:]))
-    return layers_lib.connect(dense, self.layer_sizes[:1])
+    layers = self.layers or tuple(map(layers_lib.Dense, self.layer_sizes[1:]))
+    return layers_lib.connect(layers, self.input_shape or self.layer_sizes[:1])
 
   @property
   def input_sampler(self) -> str | trains.Sampler:
@@ -188,32 +191,13 @@ class NetworkConfig:
   @property
   def gains(self) -> tuple[float, ...]:
     """Error gain of each layer; the output layer has gain 1."""
+    default = 4.0 if self.neuron == 'bipolar' else 1.0
+    gain = default if self.gain is None else self.gain
     num_hidden = len(self.layer_sizes) - 2
-    gain = self.gain
-    if gain is None:
-      gain = 4.0 if self.neuron == 'bipolar' else 1.0
-    gains = (gain,) * num_hidden if is_real(gain) else gain
-    return (*gains, 1.0)
+    return (*((gain,) * num_hidden if is_real(gain) else gain), 1.0)
 
   @property
   def read_gains(self) -> tuple[float, ...]:
     """Read gain of each layer: the input gain, then 1 / (1 - dropout)."""
     num_hidden = len(self.layer_sizes) - 2
     return (self.input_gain, *(1.0 / (1.0 - self.dropout),) * num_hidden)
-
-
-def _draws_thresholds(sampler):
-  """Traces a sampler, as floats would be compared as the threshold 0."""
-
-  def draw(key, word):
-    source = trains.Source(key, word, trains.Role.INPUT, 0, 3)
-    return sampler.thresholds(source, word)
-
-  key = jax.ShapeDtypeStruct((3,), jnp.uint32)
-  drawn = jax.eval_shape(draw, key, jax.ShapeDtypeStruct((), jnp.int32))
-  return (drawn.shape, drawn.dtype) == ((32, 3), jnp.uint16)
-
-
-# Fields of one kind of neuron alone.
-_BIPOLAR = ('ceiling', 'weight_bits')
-_STOCHASTIC = ('read_noise',)

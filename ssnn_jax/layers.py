@@ -63,20 +63,6 @@ class Wiring:
 
   Raises:
     UserError: if `inputs` has another shape, other indices or none at all.
-
-  Example:
-    A ring of neurons, each of which sees itself and its right neighbor:
-
-    >>> neurons = np.arange(4)
-    >>> wiring = ssnn_jax.layers.Wiring(
-    ...   input_shape=(4,), output_shape=(4, 1),
-    ...   inputs=np.stack([neurons, (neurons + 1) % 4], axis=1))
-    >>> wiring.weights_shape
-    (2, 1)
-    >>> wiring.gather(jnp.array([5, 6, 7, 8])).tolist()
-    [[5, 6], [6, 7], [7, 8], [8, 5]]
-    >>> wiring.scatter(jnp.ones((4, 2))).tolist()  # each is seen twice
-    [2.0, 2.0, 2.0, 2.0]
   """
 
   input_shape: tuple[int, ...]
@@ -133,11 +119,6 @@ class Wiring:
   def weights_shape(self) -> tuple[int, int]:
     """Shape of the weights, `[M, F]`."""
     return self.num_rows, self.num_columns
-
-  @property
-  def num_weights(self) -> int:
-    """Number of weights, which all positions share."""
-    return math.prod(self.weights_shape)
 
   def gather(self, values: jax.Array) -> jax.Array:
     """Gathers the inputs of all rows, `[..., I]` to `[..., P, M]`; 0 if silent.

@@ -79,9 +79,8 @@ def _bipolar(config, axis_name, feedback):
     return types.Inference(winners, potential)
 
   def forward(config, params, key, batch):
-    potential = settle(config, params, key, batch, feedback).potential
-    loss = cross_entropy(config, key, batch, potential)
-    return loss, respond(key, batch, potential)
+    settled = settle(config, params, key, batch, feedback)
+    return settled.loss, respond(key, batch, settled.potential)
 
   def draw(params, key, batch):
     settled, errors = settle_errors(config, params, key, batch, feedback)
@@ -155,18 +154,6 @@ def ann(
   Returns:
     The network's pure functions; `winner_counts` are expected values, T times
     softmax.
-
-  Example:
-    >>> rates = 'inputs', 'forward', 'backward'
-    >>> config = ssnn_jax.NetworkConfig((4, 8, 3), rates=rates, winner='exact')
-    >>> images, labels = jnp.array([[0.0, 0.2, 0.5, 1.0]]), jnp.array([2])
-    >>> networks = ssnn_jax.ssnn(config), ssnn_jax.ann(config)
-    >>> def gradient(network):  # of the second layer of weights
-    ...   params, key = network.init(jax.random.key(0)), jax.random.key(1)
-    ...   learn = jax.jit(jax.grad(network.loss, has_aux=True))
-    ...   return learn(params, key, images, labels)[0][1].weights
-    >>> bool(jnp.allclose(*map(gradient, networks), atol=1e-6))
-    True
   """
   activate = activation or functools.partial(
     spiking.fire,
@@ -182,7 +169,9 @@ def ann(
       potential = read(config, params, layer, rates)
       if layer < len(masks):
         rates.append(masks[layer] * activate(potential))
-    return mean_loss(potential, batch), expect_winners(config, potential)
+    winner_counts = config.num_steps * jax.nn.softmax(potential)
+    inference = types.Inference(winner_counts, potential)
+    return mean_loss(potential, batch), inference
 
   return from_forward(
     config, forward, axis_name, name='ann', readout='potential'
@@ -246,16 +235,6 @@ def mean_loss(potential: jax.Array, batch: samples.Sample) -> jax.Array | None:
   )
 
 
-def expect_winners(
-  config: NetworkConfig, potential: jax.Array
-) -> types.Inference:
-  """Returns the response of an ANN of `[B, C]` potentials."""
-  return types.Inference(
-    winner_counts=config.num_steps * jax.nn.softmax(potential),
-    potential=potential,
-  )
-
-
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _average_gradient(axis_name, params):
   """Returns parameters whose gradient is the mean over accelerators."""
@@ -274,6 +253,7 @@ class Settled(NamedTuple):
 
   rates: tuple[jax.Array, ...]  #: [B, I] X / T of inputs and hidden layers
   potential: jax.Array  #: [B, C] D / T of the output layer
+  loss: jax.Array | None  #: mean cross-entropy in nats; None without labels
 
 
 def settle(
@@ -297,7 +277,7 @@ def settle(
       its neuron, E / (B T).
 
   Returns:
-    The rates and the potential.
+    The rates, the potential and the loss.
   """
   num_steps, rates = config.num_steps, batch.inputs.rates
   if 'inputs' not in config.rates and batch.inputs.train is None:
@@ -319,7 +299,17 @@ def settle(
       )
       if config.dropout:
         rates = batch.dropout_masks[layer] * rates
-  return Settled(tuple(settled), potential)
+  loss = None
+  if batch.label is not None:
+    loss = spiking.cross_entropy(
+      key,
+      potential,
+      batch.label,
+      num_steps,
+      positions=batch.position,
+      exact=('winners',) if config.winner == 'exact' else (),
+    )
+  return Settled(tuple(settled), potential, loss)
 
 
 def settle_errors(
@@ -339,32 +329,13 @@ def settle_errors(
 
   def loss(probes):
     settled = settle(config, params, key, batch, feedback, probes)
-    return cross_entropy(config, key, batch, settled.potential), settled
+    return settled.loss, settled
 
   num_samples = len(batch.position)
   shapes = [(num_samples, size) for size in config.layer_sizes[1:]]
   probes = tuple(map(jnp.zeros, shapes))
   errors, settled = jax.grad(loss, has_aux=True)(probes)
   return settled, tuple(num_samples * error for error in errors)
-
-
-def cross_entropy(
-  config: NetworkConfig,
-  key: jax.Array,
-  batch: samples.Sample,
-  potential: jax.Array,
-) -> jax.Array | None:
-  """Returns the mean loss of `[B, C]` potentials; None without labels."""
-  if batch.label is None:
-    return None
-  return spiking.cross_entropy(
-    key,
-    potential,
-    batch.label,
-    config.num_steps,
-    positions=batch.position,
-    exact=('winners',) if config.winner == 'exact' else (),
-  )
 
 
 def read(
@@ -434,11 +405,10 @@ def init(config: NetworkConfig, key: jax.Array) -> types.Params:
     float32 parameters, first layer first.
   """
   draw = jax.nn.initializers.lecun_normal()
-  shapes = [wiring.weights_shape for wiring in config.wirings]
   return tuple(
     types.LayerParams(
-      weights=draw(jax.random.fold_in(key, layer), shape, jnp.float32),
-      biases=jnp.zeros(shape[1], jnp.float32),
+      draw(jax.random.fold_in(key, layer), wiring.weights_shape, jnp.float32),
+      jnp.zeros(wiring.num_columns, jnp.float32),
     )
-    for layer, shape in enumerate(shapes)
+    for layer, wiring in enumerate(config.wirings)
   )

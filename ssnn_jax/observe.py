@@ -45,8 +45,6 @@ class Activity(NamedTuple):
   saturated_fractions: tuple[jax.Array, ...]  #: neurons that fire at every tick
   # The following fields are None for networks without error spikes.
   error_rates: tuple[jax.Array, ...] | None = None  #: per neuron and tick
-  #: of the positive streams; the other error spikes are negative
-  positive_error_rates: tuple[jax.Array, ...] | None = None
   #: of the hidden layers: neurons whose error exceeds what can be sent in a
   #: tick; of stochastic neurons the only bias of their streams
   clipped_error_fractions: tuple[jax.Array, ...] | None = None
@@ -105,7 +103,6 @@ def _observe_drawn(config, feedback, params, key, inputs, labels):
       jnp.mean(spikes == 0),
       jnp.mean(spikes == ticks),
       jnp.mean(errors) / ticks,
-      jnp.mean(jnp.where(error.is_negative, 0, errors)) / ticks,
       jnp.mean(jnp.abs(requested) > ticks),
       jnp.sum(coincidences) / len(labels),
       jnp.mean(reached.astype(jnp.float32)),
@@ -179,9 +176,6 @@ def _observe_settled(config, feedback, *batch):
       *means(lambda counts: counts >= most, spikes[1:]),
     ),
     error_rates=means(lambda counts: jnp.abs(counts) / ticks, errors),
-    positive_error_rates=means(
-      lambda counts: jax.nn.relu(counts) / ticks, errors
-    ),
     row_spikes=reached if config.layers else None,
   )
 
@@ -220,20 +214,6 @@ def record(
 
   Raises:
     UserError: if the image, the label or the parameters do not fit the network.
-
-  Example:
-    >>> config = ssnn_jax.NetworkConfig(
-    ...   layers=(ssnn_jax.layers.Conv(3, kernel=2), ssnn_jax.layers.Dense(4)),
-    ...   input_shape=(5, 5), num_steps=40)
-    >>> params = ssnn_jax.ssnn(config).init(jax.random.key(0))
-    >>> raster = ssnn_jax.observe.record(
-    ...   config, params, jax.random.key(1), jnp.full((5, 5), 0.5), label=2)
-    >>> [train.shape[1:] for train in raster.spikes]
-    [(5, 5), (4, 4, 3)]
-    >>> [train.shape[1:] for train in raster.errors]
-    [(4, 4, 3), (4,)]
-    >>> raster.winners.sum()  # one for each tick of the presentation
-    np.int64(40)
   """
   config = dataclasses.replace(config, dropout=0.0)
   sample = np.asarray(image)[None], np.asarray(label)[None]

@@ -89,7 +89,6 @@ class Played(NamedTuple):
   #: what the synapses collected, X E / T^2 and its mean over samples, in the
   #: structure of the parameters: `jax.grad` of the settled network
   update: Any
-  params: Any  #: parameters after the presentation
 
   @property
   def counts(self) -> tuple[np.ndarray, ...]:
@@ -119,8 +118,6 @@ def play(
   inputs: jax.Array,
   labels: jax.Array,
   wires: Wires = Wires(),  # noqa: B008
-  *,
-  learning_rate: float = 0.0,
 ) -> Played:
   """Plays a network until it is silent; dropout is ignored.
 
@@ -133,8 +130,6 @@ def play(
       order, and grey values in evenly spaced or drawn spikes.
     labels: `[B]` integer classes.
     wires: delays, bounds and losses.
-    learning_rate: of weights that move in each tick by what their synapses
-      collect; 0 leaves them as they are, rounded to the grid of `weight_bits`.
 
   Returns:
     The presentation.
@@ -165,10 +160,8 @@ def play(
   config = dataclasses.replace(config, dropout=0.0)
   batch = samples.prepare(config, params, key, inputs, labels)
   params, train, phases = _prepare(config, params, key, batch)
-  return play_circuit(
-    make_circuit(config), params, train, labels, phases, wires,
-    learning_rate=learning_rate,
-  )  # fmt: skip
+  circuit = make_circuit(config)
+  return play_circuit(circuit, params, train, labels, phases, wires)
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -222,8 +215,6 @@ def play_circuit(
   labels: jax.Array,
   phases: jax.Array,
   wires: Wires = Wires(),  # noqa: B008
-  *,
-  learning_rate: float = 0.0,
 ) -> Played:
   """Plays a circuit until it is silent.
 
@@ -235,7 +226,6 @@ def play_circuit(
     labels: `[B]` integer classes.
     phases: `[B]` phases of the winners, as of `spiking.draw_phases`.
     wires: delays, bounds and losses.
-    learning_rate: as of `play`.
 
   Returns:
     The presentation.
@@ -267,25 +257,23 @@ def play_circuit(
     errors_arrived=zeros[1:],
     on_way=wires_of(zeros[:-1]),
     errors_on_way=wires_of(zeros[1:]),
-    params=params,
     update=jax.tree.map(lambda leaf: make_zeros(*leaf.shape), params),
   )
   num_given, played = len(train), []
   start = wires.error_start
   start = circuit.num_steps // 2 if start is None else start
-  batch = delays, phases, labels, wires.key
+  batch = params, delays, phases, labels, wires.key
   changes = {'error_start': start, 'key': None}
   wires = wires._replace(forward=None, backward=None, **changes)
-  fixed = circuit, wires, float(learning_rate)
   for first in range(0, _MOST_TICKS, _TICKS_AT_ONCE):
     own = np.zeros((_TICKS_AT_ONCE, *train.shape[1:]), np.float32)
     own[: max(0, num_given - first)] = train[first : first + _TICKS_AT_ONCE]
     on_way = jax.device_get((*state.on_way, *state.errors_on_way))
     is_silent = first > circuit.num_steps and not any(map(np.any, on_way))
-    state, ticks = _play_ticks(*fixed, batch, state, jnp.int32(first), own)
-    ticks = jax.device_get(ticks)
-    played.append(ticks)
-    if is_silent and not any(map(np.any, (*ticks[0], *ticks[1]))):
+    state, ticks = _play_ticks(circuit, wires, batch, state, first, own)
+    played.append(jax.device_get(ticks))
+    sent, errors, *_ = played[-1]
+    if is_silent and not any(map(np.any, (*sent, *errors))):
       break
   else:
     raise types.UserError(
@@ -293,33 +281,27 @@ def play_circuit(
       'from its currents.'
     )
   ticks = jax.tree.map(lambda *own: np.concatenate(own), *played)
-  result = Played(*ticks, jax.device_get(state.update), state.params)
-  num_ticks = max(circuit.num_steps, int(result.silence.max())) + 1
-  ticks = jax.tree.map(lambda own: own[:num_ticks], ticks)
-  return Played(*ticks, result.update, result.params)
+  update = jax.device_get(state.update)
+  last = max(circuit.num_steps, int(Played(*ticks, update).silence.max()))
+  return Played(*jax.tree.map(lambda own: own[: last + 1], ticks), update)
 
 
 def _check(circuit, params, train, wires):
   """Refuses what would end in silence without having settled."""
   num_steps, num_layers = circuit.num_steps, len(circuit.shapes) - 1
   is_finite = all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params))
-  is_delay = lambda ticks: (
-    np.issubdtype(np.asarray(ticks).dtype, np.integer) and np.min(ticks) >= 0
-  )
-  are_delays = lambda delays: (
-    delays is None or (len(delays) == num_layers and all(map(is_delay, delays)))
-  )
-  is_cap = lambda cap: cap is None or checks.is_count(cap)
+  delays = [own for own in (wires.forward, wires.backward) if own is not None]
+  ticks = [np.asarray(each) for own in delays for each in own]
+  are_delays = all(len(own) == num_layers for own in delays)
+  are_delays &= all(own.dtype.kind in 'iu' and own.min() >= 0 for own in ticks)
+  caps = [cap for cap in (wires.cap, wires.error_cap) if cap is not None]
   start = wires.error_start
   for is_valid, expected in (
     (is_finite, 'params that are finite'),
     (len(train) <= num_steps, f'a train of at most {num_steps} ticks'),
+    (are_delays, f'delays of whole ticks, for each of {num_layers} layers'),
     (
-      are_delays(wires.forward) and are_delays(wires.backward),
-      f'delays of whole ticks, for each of {num_layers} layers',
-    ),
-    (
-      is_cap(wires.cap) and is_cap(wires.error_cap),
+      all(map(checks.is_count, caps)),
       'a cap and an error_cap of one spike or more, or None',
     ),
     (
@@ -394,14 +376,13 @@ class _State(NamedTuple):
   errors_arrived: list[jax.Array]  # E that has reached the synapses
   on_way: list[jax.Array]  # [delays, B, ...] spikes by the tick they arrive
   errors_on_way: list[jax.Array]
-  params: Any
   update: Any
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _play_ticks(circuit, wires, learning_rate, batch, state, first, train):
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _play_ticks(circuit, wires, batch, state, first, train):
   """Plays the ticks of a train; returns the state, and what was sent."""
-  delays, phases, labels, key = batch
+  params, delays, phases, labels, key = batch
   num_steps, ceiling, gains = circuit.num_steps, circuit.ceiling, circuit.gains
   worths = [1.0 / gain for gain in (*gains, 1.0)]  # of error spikes
   target = jax.nn.one_hot(labels, *circuit.shapes[-1])
@@ -465,14 +446,14 @@ def _play_ticks(circuit, wires, learning_rate, batch, state, first, train):
     errors_arriving = [w * own for w, own in zip(worths, errors_arriving)]
     is_on = jnp.float32(tick < num_steps)
     currents, send_back = jax.vjp(
-      lambda spikes: circuit.currents(state.params, spikes, is_on), arriving
+      lambda spikes: circuit.currents(params, spikes, is_on), arriving
     )
     (received,) = send_back(tuple(errors_arriving))
 
     # A synapse multiplies a spike by the count of the other end.
     def collect(spikes, is_on, errors):
       _, read = jax.vjp(
-        lambda params: circuit.currents(params, spikes, is_on), state.params
+        lambda params: circuit.currents(params, spikes, is_on), params
       )
       return read(tuple(errors))[0]
 
@@ -483,10 +464,6 @@ def _play_ticks(circuit, wires, learning_rate, batch, state, first, train):
       collect(arriving, is_on, errors_arrived),
       collect(state.arrived, ticks, errors_arriving),
     )
-    move = lambda old, new: old - learning_rate * scale * new
-    params = state.params
-    if learning_rate:
-      params = jax.tree.map(move, params, collected)
     after = _State(
       drives=add(state.drives, currents),
       sent=add(state.sent, spikes),
@@ -496,7 +473,6 @@ def _play_ticks(circuit, wires, learning_rate, batch, state, first, train):
       errors_arrived=errors_arrived,
       on_way=list(on_way),
       errors_on_way=list(errors_on_way),
-      params=params,
       update=jax.tree.map(lambda a, b: a + scale * b, state.update, collected),
     )
     potential = after.drives[-1] / jnp.minimum(ticks + 1.0, num_steps)

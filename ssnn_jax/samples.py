@@ -50,7 +50,15 @@ def prepare(
   """
   check_params(config, params)
   checks.check_array('images', inputs)
-  _check_image_shape(config, inputs)
+  shape, expected = tuple(inputs.shape[1:]), config.input_shape
+  if expected is not None and inputs.dtype != jnp.uint32:
+    # A single channel may have an axis or none, and pixels may be flat.
+    given, wanted = ([n for n in own if n > 1] for own in (shape, expected))
+    if given != wanted and len(given) > 1:
+      raise types.UserError(
+        f'images have shape {shape}, but input_shape is {expected}; make the '
+        'two agree, with the same order of axes.'
+      )
   encoded = encoding.encode(inputs, config.num_steps)
   batch_size, num_inputs = encoded.rates.shape
   if num_inputs != config.layer_sizes[0]:
@@ -69,20 +77,6 @@ def prepare(
   positions = first + jnp.arange(batch_size)
   masks = _draw_dropout_masks(config, key, positions)
   return Sample(positions, encoded, labels, masks)
-
-
-def _check_image_shape(config, inputs):
-  """Refuses images of another shape than the layers are connected to."""
-  shape, expected = tuple(inputs.shape[1:]), config.input_shape
-  if expected is None or inputs.dtype == jnp.uint32:
-    return
-  # A single channel may have an axis or none, and pixels may be flat.
-  given, wanted = ([n for n in own if n > 1] for own in (shape, expected))
-  if given != wanted and len(given) > 1:
-    raise types.UserError(
-      f'images have shape {shape}, but input_shape is {expected}; make the two '
-      'agree, with the same order of axes.'
-    )
 
 
 def check_params(config: NetworkConfig, params: types.Params) -> None:

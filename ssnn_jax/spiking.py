@@ -35,30 +35,6 @@ accelerators, if T, G, the batch size and other factors are powers of two, the
 weights lie on a grid (`NetworkConfig.weight_bits`), and sums have at most 24
 bits; of other numbers the last bit may differ, and with it a spike whose drive
 is halfway between two counts.
-
-Example:
-  >>> import optax
-  >>> from ssnn_jax.spiking import cross_entropy, encode, fire
-  >>> digits = ssnn_jax.datasets.load('digits').train
-  >>> def loss(params, key, images, labels, num_steps=8):
-  ...   keys = jax.random.split(key)
-  ...   rates = encode(keys[0], images, num_steps).reshape(len(labels), 64)
-  ...   hidden = fire(rates @ params['hidden'], num_steps)
-  ...   return cross_entropy(keys[1], hidden @ params['out'], labels, num_steps)
-  >>> draw, keys = jax.nn.initializers.lecun_normal(), jax.random.split(
-  ...   jax.random.key(0))
-  >>> params = dict(hidden=draw(keys[0], (64, 32)), out=draw(keys[1], (32, 10)))
-  >>> optimizer = optax.adam(0.01)
-  >>> @jax.jit
-  ... def train(params, state, key):  # on all images at once
-  ...   gradient = jax.grad(loss)(params, key, *digits)
-  ...   change, state = optimizer.update(gradient, state)
-  ...   return optax.apply_updates(params, change), state
-  >>> state = optimizer.init(params)
-  >>> for step in range(100):
-  ...   params, state = train(params, state, jax.random.key(step))
-  >>> bool(jax.jit(loss)(params, jax.random.key(0), *digits) < 0.3)
-  True
 """
 
 from collections.abc import Sequence
@@ -241,11 +217,6 @@ def count_winners(
 
   Returns:
     `[..., C]` float32 whole numbers, whose sum is k.
-
-  Example:
-    >>> from ssnn_jax.spiking import count_winners
-    >>> count_winners(0.5, jnp.log(jnp.array([0.5, 0.25, 0.25])), 8)
-    Array([4., 2., 2.], dtype=float32)
   """
   k = jnp.asarray(num_steps, jnp.float32)
   cumulative = jnp.cumsum(jax.nn.softmax(potential), axis=-1)[..., :-1]

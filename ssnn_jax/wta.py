@@ -45,14 +45,6 @@ def first(reached: jax.Array) -> jax.Array:
   Args:
     reached: `[..., C]` spikes, or words of them, at `cumulative_rates`, with
       one threshold for all classes.
-
-  Example:
-    >>> from ssnn_jax import wta
-    >>> potential = jnp.log(jnp.array([0.5, 0.25, 0.25]))
-    >>> thresholds = jnp.array([[0.1], [0.6], [0.9]])  # of three ticks
-    >>> reached = thresholds < wta.cumulative_rates(potential)[None]
-    >>> wta.first(reached).astype(jnp.int32).tolist()
-    [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
   """
   padding = [(0, 0)] * (reached.ndim - 1) + [(1, 0)]
   return reached ^ jnp.pad(reached[..., :-1], padding)
@@ -67,12 +59,6 @@ def race(noise: jax.Array, potential: jax.Array) -> jax.Array:
 
   Returns:
     `[T, C]` winners: at each tick none, one or several.
-
-  Example:
-    >>> from ssnn_jax import wta
-    >>> noise = jnp.array([[0.5, 0.9], [0.9, 0.903], [0.01, 0.01]])
-    >>> wta.race(noise, jnp.zeros(2)).tolist()  # 1, then both, then none
-    [[False, True], [True, True], [False, False]]
   """
 
   def run_tick(theta, uniforms):

@@ -90,7 +90,6 @@ class RasterTest(parameterized.TestCase):
         [np.mean(x == full) for x, full in zip(sent, most)],
       ),
       ('error_rates', [np.abs(x).mean() / T for x in errors]),
-      ('positive_error_rates', [np.maximum(x, 0).mean() / T for x in errors]),
     ):
       self.assertTrue(all(0 < x < 1 for x in expected), field)
       np.testing.assert_allclose(getattr(seen, field), expected, rtol=1e-6)
@@ -145,8 +144,6 @@ class RasterTest(parameterized.TestCase):
     wrong = np.mean(is_wrong)
     expected = errors.mean(), 2 * wrong / 3
     np.testing.assert_allclose(seen.error_rates, expected, rtol=1e-6)
-    expected = np.mean(errors * (output > 0)), wrong / 3
-    np.testing.assert_allclose(seen.positive_error_rates, expected, rtol=1e-6)
     expected = 0.5, 1 / 6
     np.testing.assert_allclose(seen.silent_fractions, expected, rtol=1e-6)
     np.testing.assert_allclose(seen.saturated_fractions, expected, rtol=1e-6)

@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from ssnn_jax import checks
 from ssnn_jax import types
-from ssnn_jax.datasets import files
 from ssnn_jax.trains import encoding
 
 PARTS = 'train', 'test'
@@ -80,7 +79,7 @@ def load_npz(path: str) -> Dataset:
   """
   names = 'x_train', 'y_train', 'x_test', 'y_test', 'class_names'
   remedy = 'save x_train, y_train, x_test and y_test with np.savez'
-  with files.explain(path, remedy):
+  with checks.explain(path, remedy):
     with np.load(pathlib.Path(path).expanduser()) as file:
       arrays = {name: file[name] for name in names if name in file}
     return from_arrays(**arrays, name=path)

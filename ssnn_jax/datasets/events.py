@@ -108,7 +108,7 @@ def load_tonic(
     '<data_dir> with --data_dir or TFDS_DATA_DIR, or download them with '
     '--download'
   )
-  with files.explain(name, remedy):
+  with checks.explain(name, remedy):
     splits, sensor_size, classes = _open(folder, download)
     if not all(splits):
       raise FileNotFoundError('a split has no recordings')
@@ -204,7 +204,7 @@ def _list_source(source):
 def _read(name, recordings, decode):
   """Yields the decoded events and the label of each recording."""
   for place, read in tqdm.tqdm(recordings, f'decoding {name}', disable=None):
-    with files.explain(place, 'replace or remove it'):
+    with checks.explain(place, 'replace or remove it'):
       events, label = read()
       decoded = decode(events)
     yield decoded, label

@@ -1,10 +1,8 @@
-"""Files of datasets: errors, decoded arrays and downloads."""
+"""Files of datasets: decoded arrays and downloads."""
 
 from collections.abc import Callable
 from collections.abc import Iterable
-from collections.abc import Iterator
 from collections.abc import Mapping
-import contextlib
 import hashlib
 import os
 import pathlib
@@ -14,27 +12,11 @@ import tempfile
 
 import numpy as np
 
-from ssnn_jax import types
 from ssnn_jax import user_cache
 from ssnn_jax import version
+from ssnn_jax.checks import explain
 
 _TIMEOUT = 5.0  # seconds without an answer of a server
-
-
-@contextlib.contextmanager
-def explain(
-  subject: object, remedy: str, problem: str = 'cannot be read'
-) -> Iterator[None]:
-  """Converts errors of any type to a `UserError` of one sentence."""
-  try:
-    yield
-  except types.UserError as error:
-    raise types.UserError(f'{subject}: {error}') from None
-  except (Exception, SystemExit) as error:  # tonic may exit
-    cause = str(error).partition('\n')[0].rstrip('.') or type(error).__name__
-    raise types.UserError(
-      f'{subject} {problem} ({cause}); {remedy}.'
-    ) from error
 
 
 def load_or_build(

@@ -17,6 +17,7 @@ import zipfile
 import numpy as np
 import tqdm
 
+from ssnn_jax import checks
 from ssnn_jax import types
 from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import files
@@ -61,7 +62,7 @@ def load(
     return None
 
   def decode():
-    with files.explain(sources[0].parent, 'replace its files'):
+    with checks.explain(sources[0].parent, 'replace its files'):
       if prepared is not None:
         *splits, names = _read_prepared(prepared)
       else:
@@ -92,7 +93,7 @@ def read_idx(path: pathlib.Path | zipfile.Path) -> np.ndarray:
   The file may be in a zip archive; it must be gzipped if and only if its name
   ends in `.gz`.
   """
-  with files.explain(path, 'replace it with the original IDX file'):
+  with checks.explain(path, 'replace it with the original IDX file'):
     content = path.read_bytes()
     if path.suffix == '.gz':
       content = gzip.decompress(content)
@@ -156,7 +157,7 @@ def _read_prepared(folder):
     'channels of uint8, and label: prepare the set again, install a package '
     'that is missing, or save other arrays in an .npz file'
   )
-  with files.explain('the set of TFDS', remedy):
+  with checks.explain('the set of TFDS', remedy):
     import tensorflow_datasets as tfds
 
     tfds.display_progress_bar(sys.stderr.isatty())

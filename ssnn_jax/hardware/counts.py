@@ -76,7 +76,7 @@ def spiking_memory(config: NetworkConfig) -> StoredBits:
   sizes, ticks = config.layer_sizes, config.num_steps
   neurons, hidden = sum(sizes[1:]), sum(sizes[1:-1])
   masks = hidden if config.dropout else 0  # for a whole presentation
-  synapses = [w.num_weights + w.num_columns for w in config.wirings]
+  synapses = [(w.num_rows + 1) * w.num_columns for w in config.wirings]
   if config.neuron == 'bipolar':
     most = int(ticks * config.ceiling + 0.5)  # spikes that stay
     bits = WORD * (2 * neurons + hidden) + most.bit_length() * hidden

@@ -18,7 +18,7 @@ import pathlib
 from ssnn_jax import checks
 from ssnn_jax.types import UserError
 
-_GAMMAS = {
+GAMMAS = {
   'gamma_up': 'w_max',
   'gamma_up_dtod': 'w_max',
   'gamma_down': 'w_min',
@@ -97,15 +97,10 @@ class DeviceConfig:
     is_small = self.dw_min < min(self.w_max, -self.w_min)
     expected = 'a step smaller than w_max and -w_min'
     checks.check_field(self, 'dw_min', is_small, expected)
-    for name, bound in _GAMMAS.items():
+    for name, bound in GAMMAS.items():
       limit = getattr(self, bound)
       is_defined = math.isfinite(limit) or not getattr(self, name)
       checks.check_field(self, name, is_defined, f'0, as {bound} is {limit}')
-
-  @property
-  def has_weight_dependent_steps(self) -> bool:
-    """Whether a gamma is not 0."""
-    return any(getattr(self, name) for name in _GAMMAS)
 
   @property
   def num_states(self) -> float:

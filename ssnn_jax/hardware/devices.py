@@ -30,6 +30,7 @@ import optax
 
 from ssnn_jax import checks
 from ssnn_jax import types
+from ssnn_jax.hardware.device_config import GAMMAS
 from ssnn_jax.hardware.device_config import DeviceConfig
 from ssnn_jax.trains import thresholds
 
@@ -303,7 +304,7 @@ def apply_pulses(
       n, m = jnp.floor(n + uniforms), jnp.floor(m + uniforms)
   # Mean change and its variance, in units of the step.
   up, down, rate_up, rate_down, w_max, w_min = constants
-  if not config.has_weight_dependent_steps:
+  if not any(getattr(config, name) for name in GAMMAS):  # constant steps
     change, variance = n * up - m * down, n * up**2 + m * down**2
   else:
     speed_up, speed_down = up - rate_up * weights, down + rate_down * weights

@@ -38,8 +38,6 @@ except ImportError as error:
     "the package nir is not installed; pip install 'ssnn_jax[nir]'."
   ) from error
 
-__all__ = ('to_graph', 'write')
-
 
 def to_graph(config: NetworkConfig, params: types.Params) -> nir.NIRGraph:
   """Builds the graph of a trained network.

@@ -19,6 +19,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from ssnn_jax import checks
 from ssnn_jax import training
 from ssnn_jax import types
 from ssnn_jax.runs import files
@@ -51,17 +52,12 @@ def open_in(folder: str | os.PathLike) -> Iterator[Any]:
     shutil.rmtree(path / _DISCARDED, ignore_errors=True)
 
 
-@contextlib.contextmanager
 def _writing(path):
-  """Raises `UserError` if a checkpoint cannot be written."""
-  try:
-    yield
-  except Exception as error:  # of many types
-    reason = str(error).partition('\n')[0][:100].rstrip('. ')
-    raise types.UserError(
-      f'{path} cannot be written ({reason or type(error).__name__}); free disk '
-      'space, and repeat the command to continue from the checkpoint before.'
-    ) from error
+  remedy = (
+    'free disk space, and repeat the command to continue from the checkpoint '
+    'before'
+  )
+  return checks.explain(path, remedy, 'cannot be written')
 
 
 def save(
@@ -148,7 +144,11 @@ def _read(manager, epoch, like=None):
   args = ocp.args.Composite(
     state=ocp.args.StandardRestore(like), progress=ocp.args.JsonRestore()
   )
-  try:
+  remedy = (
+    'remove this folder to resume the run from an older checkpoint or from the '
+    'start'
+  )
+  with checks.explain(manager.directory / str(epoch), remedy, 'is damaged'):
     restored = manager.restore(epoch, args=args)
     state, progress, name = restored.state, restored.progress, 'sha256'
     if like is None:  # the state is a dictionary
@@ -159,13 +159,6 @@ def _read(manager, epoch, like=None):
       )
     if files.sha256(state) != progress[name]:
       raise ValueError('its arrays have changed since they were written')
-  except Exception as error:  # of many types and lengths
-    reason = str(error).partition('\n')[0][:100].rstrip('. ')
-    raise types.UserError(
-      f'{manager.directory / str(epoch)} is damaged '
-      f'({reason or type(error).__name__}); remove this folder to resume the '
-      'run from an older checkpoint or from the start.'
-    ) from error
   return state, progress
 
 

@@ -1,31 +1,15 @@
 """The training loop, comparisons, metrics, rasters and data parallelism."""
 
-from ssnn_jax.training import loop
-from ssnn_jax.training import statistics
-from ssnn_jax.training.fit import Comparison
-from ssnn_jax.training.fit import FitResult
-from ssnn_jax.training.fit import History
-from ssnn_jax.training.fit import compare
-from ssnn_jax.training.fit import fit
-from ssnn_jax.training.loop import make_evaluate
-from ssnn_jax.training.loop import make_train_epoch
-from ssnn_jax.training.state import Stream
-from ssnn_jax.training.state import TrainState
-from ssnn_jax.training.state import init_state
-from ssnn_jax.training.state import make_optimizer
-
-__all__ = (
-  'Comparison',
-  'FitResult',
-  'History',
-  'Stream',
-  'TrainState',
-  'compare',
-  'fit',
-  'init_state',
-  'loop',
-  'make_evaluate',
-  'make_optimizer',
-  'make_train_epoch',
-  'statistics',
-)
+from ssnn_jax.training import loop as loop
+from ssnn_jax.training import statistics as statistics
+from ssnn_jax.training.fit import Comparison as Comparison
+from ssnn_jax.training.fit import FitResult as FitResult
+from ssnn_jax.training.fit import History as History
+from ssnn_jax.training.fit import compare as compare
+from ssnn_jax.training.fit import fit as fit
+from ssnn_jax.training.loop import make_evaluate as make_evaluate
+from ssnn_jax.training.loop import make_train_epoch as make_train_epoch
+from ssnn_jax.training.state import Stream as Stream
+from ssnn_jax.training.state import TrainState as TrainState
+from ssnn_jax.training.state import init_state as init_state
+from ssnn_jax.training.state import make_optimizer as make_optimizer

@@ -81,15 +81,6 @@ def fit(
     UserError: if there is no epoch, the data do not fit the network, or
       parameters of the state are not finite. A loss that is not finite is a
       UserWarning.
-
-  Example:
-    >>> digits = ssnn_jax.datasets.load('digits')
-    >>> network = ssnn_jax.ssnn(ssnn_jax.NetworkConfig((64, 10), num_steps=32))
-    >>> optimizer = ssnn_jax.training.make_optimizer(0.5)
-    >>> result = ssnn_jax.training.fit(
-    ...   network, optimizer, digits, num_epochs=5, progress=False)
-    >>> bool(result.history.eval_accuracy[-1] > 0.9)
-    True
   """
   if num_epochs < 1:
     raise types.UserError(f'num_epochs is {num_epochs}; expected 1 or more.')

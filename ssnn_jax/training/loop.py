@@ -235,17 +235,6 @@ def make_train_epoch(
     axis_name: mesh axis of the accelerators that share each batch, with which
       the network was built. Every accelerator receives all data.
     is_augmented: whether images are changed by `augment` in each epoch.
-
-  Example:
-    >>> network = ssnn_jax.ssnn(ssnn_jax.NetworkConfig((2, 2), num_steps=32))
-    >>> optimizer = ssnn_jax.training.make_optimizer(1.0)
-    >>> train = ssnn_jax.training.make_train_epoch(network, optimizer, 4)
-    >>> state = ssnn_jax.training.init_state(network, optimizer, seed=0)
-    >>> inputs, labels = jnp.tile(jnp.eye(2), (32, 1)), jnp.arange(64) % 2
-    >>> for _ in range(4):
-    ...   state, loss, accuracy = jax.jit(train)(state, inputs, labels)
-    >>> int(state.epoch), float(accuracy)
-    (4, 1.0)
   """
   device = devices.as_device(optimizer)
 

@@ -41,7 +41,16 @@ def draw(
   trains = [spikes, *recorded.errors[layer - 1 : layer]]  # none of the inputs
   shape, num_ticks = spikes.shape[1:], len(spikes)
   trains = [train.reshape(num_ticks, -1) for train in trains]
-  numbers, described = _choose(trains, shape, neurons)
+  numbers = np.arange(np.prod(shape))
+  described = f'{len(numbers)} neurons'
+  if neurons is not None:
+    numbers = np.ravel(numbers.reshape(shape)[neurons])
+    described = f'{len(numbers)} of {described}'
+  elif len(numbers) > _MAX_NEURONS:
+    activity = sum(np.count_nonzero(train, axis=0) for train in trains)
+    most = np.argsort(-activity, stable=True)[:_MAX_NEURONS]
+    numbers = np.sort(most)
+    described = f'the {_MAX_NEURONS} most active of {described}'
   trains = [train[:, numbers] for train in trains]
 
   height = np.clip(len(numbers) / 10, 1.2, 4)  # inches of a panel
@@ -67,20 +76,6 @@ def draw(
   fig.suptitle(f'layer {layer}: {described}')
   fig.legend(loc='outside lower center', ncols=2)
   return fig
-
-
-def _choose(trains, shape, neurons):
-  """Returns the numbers of the neurons to draw, and their description."""
-  numbers = np.arange(np.prod(shape))
-  if neurons is not None:
-    chosen = np.ravel(numbers.reshape(shape)[neurons])
-    return chosen, f'{len(chosen)} of {len(numbers)} neurons'
-  if len(numbers) <= _MAX_NEURONS:
-    return numbers, f'{len(numbers)} neurons'
-  activity = sum(np.count_nonzero(train, axis=0) for train in trains)
-  most = np.argsort(-activity, stable=True)[:_MAX_NEURONS]
-  described = f'the {_MAX_NEURONS} most active of {len(numbers)} neurons'
-  return np.sort(most), described
 
 
 def _plot(axes, train, color, shift, length, label):

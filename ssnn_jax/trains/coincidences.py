@@ -13,11 +13,6 @@ from ssnn_jax import layers
 from ssnn_jax import types
 from ssnn_jax.trains import words as words_lib
 
-# Words of a position that are counted at once: on CPU the run time is the
-# memory traffic of the counts, and patches of a convolution take memory.
-_ROWS_AT_ONCE = {'cpu': 16}
-_ROWS_ON_ACCELERATORS = 2**14
-
 
 def count_coincidences(
   wiring: layers.Wiring,
@@ -36,21 +31,14 @@ def count_coincidences(
   Returns:
     int32 counts in the structure of the layer's parameters; a bias is an input
     that spikes in every tick.
-
-  Example:
-    >>> from ssnn_jax.trains import coincidences
-    >>> wiring = ssnn_jax.layers.Dense(1).connect((2,))
-    >>> presynaptic = jnp.array([[[0b011, 0b110]]], jnp.uint32)
-    >>> errors = jnp.array([[[0b111]]], jnp.uint32)
-    >>> counts = coincidences.count_coincidences(
-    ...   wiring, presynaptic, errors, jnp.array([[False]]))
-    >>> counts.weights.tolist(), counts.biases.tolist()
-    ([[2], [2]], [3])
   """
-  is_packed = jax.default_backend() == 'cpu'
+  # Words of a position that are counted at once: on CPU the run time is the
+  # memory traffic of the counts, and patches of a convolution take memory.
+  most, multiply = 2**14, _multiply_unpacked
+  if jax.default_backend() == 'cpu':
+    most, multiply = 16, _multiply_packed
   num_samples, num_words, _ = presynaptic.shape
   rows = num_words * wiring.num_positions  # of a sample
-  most = _ROWS_AT_ONCE.get(jax.default_backend(), _ROWS_ON_ACCELERATORS)
   at_once = min(num_samples, max(1, most // rows))
   signs = jnp.where(is_negative, -1, 1)[:, None]
 
@@ -61,7 +49,6 @@ def count_coincidences(
     ends = (
       wiring.split(x).reshape(-1, wiring.num_columns) for x in (errors, signs)
     )
-    multiply = _multiply_packed if is_packed else _multiply_unpacked
     return counts + multiply(gathered, *ends), None
 
   def group(x):

@@ -69,25 +69,16 @@ def rate_encode(images: jax.Array | np.ndarray) -> jax.Array:
       'of an integer dtype, or float rates within [0, 1].'
     )
   white = 255.0 if is_grey else 1.0
-  _check_range(images, white)
-  return jnp.clip(jnp.asarray(images, jnp.float32) / white, 0.0, 1.0)
-
-
-def _check_range(images, white):
-  """Refuses NaN and values outside of [0, white], outside `jax.jit`."""
-  if isinstance(images, jax.core.Tracer):
-    return
-  values = np.asarray(images)
-  if np.isnan(values).any():
-    raise types.UserError('images contain NaN; expected rates within [0, 1].')
-  if not is_within(values, white):
+  is_traced = isinstance(images, jax.core.Tracer)
+  if not is_traced and not is_within(np.asarray(images), white):
     expected = 'grey values from 0 to 255, or bool instead of 0 and 1'
     if white == 1.0:
       expected = 'rates within [0, 1]: divide grey values by 255'
     raise types.UserError(
-      f'images lie within [{values.min():.7g}, {values.max():.7g}]; expected '
+      f'images lie within [{images.min():.7g}, {images.max():.7g}]; expected '
       f'{expected}.'
     )
+  return jnp.clip(jnp.asarray(images, jnp.float32) / white, 0.0, 1.0)
 
 
 def is_within(values: np.ndarray, largest: float) -> bool:

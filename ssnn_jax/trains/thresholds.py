@@ -17,7 +17,6 @@ import jax
 import jax.numpy as jnp
 
 from ssnn_jax.trains import words as words_lib
-from ssnn_jax.trains.words import TICKS_PER_WORD
 
 NUM_BITS = 16  # of a threshold
 
@@ -34,9 +33,6 @@ class Role(enum.IntEnum):
   THINNING = 5
   READ = 6
   TRANSPOSED_READ = 7
-
-
-INDEPENDENT_ROLES = (Role.THINNING, Role.READ, Role.TRANSPOSED_READ)
 
 
 class Sampler(NamedTuple):
@@ -115,7 +111,8 @@ def draw(
     def draw_word(word):
       if sampler.sample:
         return sampler.sample(source, word, rates)
-      return _compare(sampler.thresholds(source, word), rates)
+      is_spike = is_below(sampler.thresholds(source, word), rates[None])
+      return words_lib.pack(is_spike)[0]
 
     return jax.vmap(draw_word)(words)
 
@@ -130,21 +127,6 @@ def draw_thresholds(
   words = jnp.arange(words_lib.count_words(num_steps))
   drawn = jax.vmap(lambda word: sampler.thresholds(source, word))(words)
   return drawn.reshape(-1, source.num_neurons)[:num_steps]
-
-
-@jax.jit  # so that it is traced once
-def _compare(thresholds, rates):
-  """Compares thresholds `[32, N or 1]` with rates; returns `[N]` words."""
-  places = jnp.arange(TICKS_PER_WORD, dtype=jnp.uint32)
-  rates = round_rates(rates)
-
-  def add_tick(tick, spikes):
-    is_spike = thresholds[tick].astype(jnp.uint32) < rates
-    return spikes | is_spike.astype(jnp.uint32) << places[tick]
-
-  silent = jnp.zeros(rates.shape, jnp.uint32)
-  # A loop over ticks, as a sum over them is not vectorized over neurons.
-  return jax.lax.fori_loop(0, TICKS_PER_WORD, add_tick, silent)
 
 
 def is_below(thresholds: jax.Array, rates: jax.Array) -> jax.Array:
@@ -166,10 +148,10 @@ def make_keys(key: jax.Array, num_layers: int) -> jax.Array:
   """
   # Cloned, as several functions derive the same keys.
   keys = jax.random.bits(jax.random.clone(key), (3,), jnp.uint32)
-  # The keys of trains do not depend on the number of independent roles.
+  # The keys of trains do not depend on the number of roles from THINNING on.
   shape = num_layers, len(Role), 3
   counters = jnp.arange(math.prod(shape), dtype=jnp.uint32)
-  split = num_layers * (len(Role) - len(INDEPENDENT_ROLES)) * 3
+  split = num_layers * Role.THINNING * 3
   hashes = keyed_hash(counters, keys[0], keys[1], keys[2])
   trains = hashes[:split].reshape(num_layers, -1, 3)
   noise = hashes[split:].reshape(num_layers, -1, 3)

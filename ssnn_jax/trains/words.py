@@ -18,13 +18,7 @@ def mask(num_steps: int) -> jax.Array:
 
 
 def count(train: jax.Array) -> jax.Array:
-  """Counts the spikes of each neuron, `[..., K, N]` words to `[..., N]`.
-
-  Example:
-    >>> words = jnp.array([[0b111, 0b0], [0b1, 0b11]], jnp.uint32)
-    >>> ssnn_jax.trains.count(words)  # of two neurons, in two words each
-    Array([4, 2], dtype=int32)
-  """
+  """Counts the spikes of each neuron, `[..., K, N]` words to `[..., N]`."""
   return jnp.sum(jax.lax.population_count(train), axis=-2).astype(jnp.int32)
 
 

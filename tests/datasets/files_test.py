@@ -1,20 +1,21 @@
-"""Tests for the cache, and for downloads from a local server."""
+"""Tests for the cache, and for downloads."""
 
 import hashlib
-import http.server
 import os
+import pathlib
 import resource
-import threading
 import types
 from unittest import mock
 
 from absl.testing import parameterized
 import numpy as np
+import pooch
 import tensorflow_datasets as tfds
 
 from ssnn_jax import user_cache
 from ssnn_jax import version
 from ssnn_jax.datasets import files
+from ssnn_jax.types import UserError
 from tests.testing import datasets as data_util
 
 ARRAYS = {
@@ -67,54 +68,53 @@ class CacheTest(data_util.DatasetTestCase):
       with mock.patch.dict(os.environ, home | variables, clear=True):
         self.assertEqual(str(user_cache.folder()), expected)
 
+  @parameterized.parameters(0o775, 0o757, None)
+  def test_code_that_others_can_change_is_refused(self, mode):
+    folder = user_cache.code_folder('programs')
+    self.assertEqual(folder, self.cache_dir / 'programs')
+    folder.chmod(mode or 0o755)
+    status = list(os.stat(folder))
+    if mode is None:
+      status[4] = os.geteuid() + 1  # the owner
+    changed = lambda path, **options: os.stat_result(status)
+    self.enterContext(mock.patch.object(pathlib.Path, 'stat', changed))
+    with self.assertRaisesRegex(UserError, f'write to {folder}'):
+      user_cache.code_folder('programs')
+
 
 IMAGES = {'images.gz': b'images' * 99, 'labels.gz': b'labels' * 99}
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-  """Responds with the status and body of the server's table, or is silent."""
-
-  def do_GET(self):
-    self.server.requests.append(self.path[1:])
-    response = self.server.responses[self.path[1:]]
-    if response is None:
-      self.server.released.wait(5)
-      return
-    self.send_response(response[0])
-    self.send_header('Content-Length', str(len(response[1])))
-    self.end_headers()
-    self.wfile.write(response[1])
-
-  def log_message(self, *args):
-    del args
 
 
 class DownloadTest(data_util.DatasetTestCase):
   def setUp(self):
     super().setUp()
-    # A proxy could not reach this machine.
-    self.enterContext(mock.patch.dict(os.environ, {'no_proxy': '*'}))
-    self.server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
-    self.server.requests, self.server.released = [], threading.Event()
-    thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
-    thread.start()
-    self.addCleanup(thread.join)
-    self.addCleanup(self.server.server_close)
-    self.addCleanup(self.server.shutdown)
-    self.addCleanup(self.server.released.set)
-
-    self.server.responses = {file: (200, c) for file, c in IMAGES.items()}
-    url = f'http://127.0.0.1:{self.server.server_port}'
+    self.requests, self.responses = [], dict(IMAGES)
     url_infos = {
-      f'{url}/{file}': types.SimpleNamespace(
+      f'https://own/{file}': types.SimpleNamespace(
         filename=file, checksum=hashlib.sha256(content).hexdigest()
       )
       for file, content in IMAGES.items()
     }
     family = types.SimpleNamespace(url_infos=url_infos)
-    self.enterContext(
-      mock.patch.object(tfds, 'builder_cls', {'own': family}.get)
-    )
+    for owner, name, fake in (
+      (tfds, 'builder_cls', {'own': family}.get),
+      (pooch, 'HTTPDownloader', self.make_downloader),
+    ):
+      self.enterContext(mock.patch.object(owner, name, fake))
+
+  def make_downloader(self, *, progressbar, timeout):
+    self.assertFalse(progressbar)  # of no terminal
+    self.assertBetween(timeout, 1, 10)  # else a silent server would never end
+
+    def download(url, file, pooch):
+      del pooch
+      name = url.rpartition('/')[2]
+      self.requests.append(name)
+      if isinstance(self.responses[name], Exception):
+        raise self.responses[name]
+      pathlib.Path(file).write_bytes(self.responses[name])
+
+    return download
 
   def download(self):
     files.download('own', self.data_dir / 'own')
@@ -130,26 +130,22 @@ class DownloadTest(data_util.DatasetTestCase):
 
   def test_downloads_missing_files_once_and_keeps_existing_ones(self):
     self.write('own/labels', b'my own')
-    for requests in (['images.gz'], []):
-      self.server.requests.clear()
+    for _ in range(2):
       self.download()
       expected = {'images.gz': IMAGES['images.gz'], 'labels': b'my own'}
       self.assert_files(expected)
-      self.assertEqual(self.server.requests, requests)
+      self.assertEqual(self.requests, ['images.gz'])
 
   @parameterized.parameters(
-    ((404, b'not there'), '404 Client Error'),
-    ((200, b'another content'), 'hash'),
-    (None, 'timed out'),
+    (OSError('404 Client Error'), '404 Client Error'),
+    (b'another content', 'hash'),
   )
   def test_keeps_only_verified_files_and_continues(self, response, cause):
-    self.server.responses['labels.gz'] = response
-    self.enterContext(mock.patch.object(files, '_TIMEOUT', 0.1))
+    self.responses['labels.gz'] = response
     words = f'labels.gz cannot be downloaded .*{cause}.*manually to .*labels.gz'
     self.assert_refused(words, self.download)
     self.assert_files({'images.gz': IMAGES['images.gz']})
-    self.server.requests.clear()
-    self.server.responses['labels.gz'] = 200, IMAGES['labels.gz']
+    self.responses['labels.gz'] = IMAGES['labels.gz']
     self.download()
     self.assert_files(IMAGES)
-    self.assertEqual(self.server.requests, ['labels.gz'])
+    self.assertEqual(self.requests, ['images.gz', *2 * ['labels.gz']])

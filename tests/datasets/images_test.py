@@ -61,19 +61,10 @@ class IdxTest(data_util.DatasetTestCase):
     self.assertEqual(mnist.class_names, tuple('0123456789'))
     self.assertEqual((mnist.num_inputs, mnist.full_size), (784, 70_000))
 
-  @parameterized.parameters(
-    ('labels-idx1', np.arange(11), 'mnist: y_test: labels are uint8 of shape'),
-    (
-      'labels-idx1',
-      np.arange(1, 11),
-      'mnist: y_test: labels lie within .1, 10',
-    ),
-    ('images-idx3', CUBE, r'mnist: x_test has inputs uint8\(3, 4\)'),
-    ('images-idx3', CUBE[:0], r'mnist: x_test has the shape \(0, 3, 4\)'),
-  )
-  def test_refuses_files_of_another_dataset(self, kind, array, words):
-    file = {f't10k-{kind}-ubyte': array.astype(np.uint8)}
+  def test_refuses_files_of_another_dataset(self):
+    file = {'t10k-images-idx3-ubyte': CUBE}
     self.write_mnist(data_util.fake_originals() | file)
+    words = r'mnist: x_test has inputs uint8\(3, 4\)'
     self.assert_refused(words, datasets.load, 'mnist', self.data_dir)
 
   def test_downloads_missing_files_only_on_request(self):

@@ -21,23 +21,6 @@ from tests.testing import statistics
 from tests.testing.networks import assert_same
 
 STEP = 2.0**-8
-VARIED = DeviceConfig(  # with every kind of variability
-  dw_min=0.01,
-  dw_min_dtod=0.3,
-  dw_min_std=0.3,
-  up_down_dtod=0.1,
-  w_max=0.4,
-  w_max_dtod=0.3,
-  w_min=-0.4,
-  w_min_dtod=0.3,
-  gamma_up=0.5,
-  gamma_up_dtod=0.1,
-  gamma_down=0.5,
-  gamma_down_dtod=0.1,
-  corrupt_devices_prob=0.1,
-)
-
-
 SIZES, BATCH_SIZE, NUM_STEPS = (6, 4, 3), 4, 8
 UNIT = 1 / (BATCH_SIZE * NUM_STEPS)  # gradient of one coincidence
 CONFIG = networks.stochastic(SIZES, NUM_STEPS, sampler='bernoulli')
@@ -216,7 +199,8 @@ class ResistiveTest(parameterized.TestCase):
     np.testing.assert_array_equal(array.initial[~is_stuck], 0.0)
 
   def test_arrays_and_seeds_are_independent(self):
-    device = devices.make_resistive(VARIED, 1.0)
+    config = dataclasses.replace(pulse_curves.COARSE, corrupt_devices_prob=0.1)
+    device = devices.make_resistive(config, 1.0)
 
     @jax.jit
     @jax.vmap

@@ -80,60 +80,38 @@ class NetworksTest(parameterized.TestCase):
     self.assert_loads(CHIP, second)
     self.assertEqual(os.listdir(self.folder), ['network.npz'])
 
-  def test_refuses_changed_and_truncated_files(self):
-    params = init(DENSE)
+  def test_refuses_damaged_files(self):
+    params, path = init(DENSE), self.folder / 'network.npz'
     ssnn_jax.save(self.folder, DENSE, params)
-    path = self.folder / 'network.npz'
     content, weights = path.read_bytes(), params[0].weights.tobytes()
     changed = bytes([weights[0] ^ 1]) + weights[1:]
-    for damaged in (content.replace(weights, changed), content[:-100]):
-      path.write_bytes(damaged)
-      self.assert_damaged('')
-
-  def assert_damaged(self, words):
-    path = self.folder / 'network.npz'
-    with self.assertRaisesRegex(
-      ssnn_jax.UserError, f'^{path} is damaged .*{words}'
+    with np.load(path) as file:
+      arrays = dict(file)
+    for damage, words in (
+      (content.replace(weights, changed), ''),
+      (content[:-100], ''),
+      ({'config': '{'}, 'Expecting'),
+      ({'weights_0': np.ones((5, 6))}, r'\(5, 6\).*has .*weights_0.: \(6, 5\)'),
+      (
+        {'weights_0': np.full((6, 5), np.nan)},
+        'are float64, or NaN',
+      ),
     ):
-      ssnn_jax.load(self.folder)
-
-  @parameterized.parameters(
-    ('config', '{', 'Expecting'),
-    ('weights_0', None, r'the shapes .*; the network has .*weights_0'),
-    (
-      'weights_0',
-      np.ones((5, 6)),
-      r'weights_0.: \(5, 6\).*weights_0.: \(6, 5\)',
-    ),
-    (
-      'weights_0',
-      np.full((6, 5), np.nan),
-      'weights_0 of params are float64, or NaN',
-    ),
-    ('biases_1', np.ones(3, complex), 'are complex128'),
-  )
-  def test_refuses_other_arrays(self, name, value, words):
-    ssnn_jax.save(self.folder, DENSE, init(DENSE))
-    with np.load(self.folder / 'network.npz') as file:
-      arrays = dict(file) | {name: value}
-    if value is None:
-      del arrays[name]
-    np.savez(self.folder / 'network.npz', **arrays)
-    self.assert_damaged(words)
+      if isinstance(damage, bytes):
+        path.write_bytes(damage)
+      else:
+        np.savez(path, **arrays | damage)
+      words = f'^{path} is damaged .*{words}'
+      with self.assertRaisesRegex(ssnn_jax.UserError, words):
+        ssnn_jax.load(self.folder)
 
   def test_loads_a_seed_of_a_run(self):
     self.folder.mkdir()
     config = ssnn_jax.NetworkConfig((4, 5, 3))
     networks.write(self.folder, config, {})
+    best, last = (make_state(epoch, num_seeds=2) for epoch in (1, 2))
     with checkpoints.open_in(self.folder) as manager:
-      checkpoints.save(manager, make_state(1, num_seeds=2), [7, 8], {}, 0.9)
-      checkpoints.save(manager, make_state(2, num_seeds=2), [7, 8], {}, 0.5)
-    for epoch, index, options in (
-      (2, 0, {}),
-      (2, 1, {'seed': 8}),
-      (1, 1, {'seed': 8, 'best': True}),
-    ):
-      params = make_state(epoch, num_seeds=2).params
-      params = jax.tree.map(lambda leaf: leaf[index], params)  # noqa: B023
-      self.assert_loads(config, params, **options)
-    self.assertEqual(checkpoints.last_epoch(self.folder), 2)
+      checkpoints.save(manager, best, [7, 8], {}, 0.9)
+      checkpoints.save(manager, last, [7, 8], {}, 0.5)
+    params = jax.tree.map(lambda leaf: leaf[1], best.params)
+    self.assert_loads(config, params, seed=8, best=True)
