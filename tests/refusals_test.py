@@ -419,6 +419,8 @@ COMMANDS = [  # flags of experiments.run, words
     '--method=chip --dropout=0.1',
     '--dropout is 0.1; expected 0.0, as of the c',
   ),
+  ('--rates=update', '--rates is .*update.*; .* among inputs, forward, b'),
+  ('--method=rpu --rates=inputs', '--rates is .*; .* among forward, b'),
   ('--study=parity --grid=num_steps=4', '--grid and --study exclude'),
   ('--grid=num_steps=4 --num_steps=3', '--num_steps is varied by the sweep'),
   ('--grid=gain=4 --method=bp', "--method is .* --grid='method=bp;...'"),
@@ -430,7 +432,7 @@ COMMANDS = [  # flags of experiments.run, words
   # Files that are no runs, or would be lost.
   ('--init_from=finished', r'--init_from: .*\(64, 4\).*, not .\(64, 256\)'),
   ('--init_from=others', '--init_from: .*others holds no network'),
-  ('--resume --workdir=finished --num_epochs=2', 'num_epochs is 1, not 2'),
+  ('--resume --workdir=finished --num_epochs=2', '1, not 2.; .* longer'),
   ('--workdir=finished', 'finished holds another run .*method is bp, not'),
   ('--grid=num_steps=4 --workdir=finished', 'finished is the folder of a run'),
   ('--workdir=swept', 'swept holds no run .* repeat the command of a sweep'),

@@ -173,11 +173,11 @@ class SweepTest(parameterized.TestCase):
       record_run(self.tasks[-1], numbers=accuracy)
       report(name, 'done', number)
 
-  def call(self, *arguments, study=STUDY):
+  def call(self, *arguments):
     """Calls the command; returns its output."""
     load = lambda config, *_: blank_dataset(config.dataset)
     with (
-      mock.patch.object(studies, 'load', lambda name: study),
+      mock.patch.object(studies, 'load', lambda name: STUDY),
       mock.patch.object(launch, 'launch', self.launch),
       mock.patch.object(train, 'load', load),
       mock.patch.object(results, 'show', lambda workdir: print(workdir)),
@@ -250,18 +250,11 @@ class OneTest(parameterized.TestCase):
     super().setUp()
     self.folder = pathlib.Path(self.create_tempdir().full_path, 'run')
 
-  def make_task(self, *arguments):
-    with flags_of_run(*arguments), contextlib.redirect_stdout(None):
-      return run.make_task(run.given_fields())
-
   def test_resumed_run_has_the_recorded_configuration(self):
     task = make_task(self.folder, seed=3, num_seeds=2)
     record_run(task, 'epoch')
-    resumed = f'--workdir={self.folder}', '--resume'
-    self.assertEqual(self.make_task(*resumed), task)
-    changed = self.make_task(*resumed, '--num_epochs=9')
-    with self.assertRaisesRegex(ssnn_jax.UserError, 'num_epochs is 3, not 9'):
-      train.is_finished(changed)
+    with flags_of_run(f'--workdir={self.folder}', '--resume'):
+      self.assertEqual(run.make_task(run.given_fields()), task)
 
   def test_finished_run_is_described_and_not_trained(self):
     record_run(make_task(self.folder), numbers=lambda config: {'loss': None})

@@ -289,19 +289,6 @@ class TrainTest(parameterized.TestCase):
     run.assert_not_called()
     self.assertEqual(metrics.read_bytes(), before)
 
-  @parameterized.parameters(
-    ({'num_epochs': 4}, 'num_epochs is 3, not 4.; .*--init_from=.* longer'),
-    ({'dropout': 0.2}, 'dropout is 0.1, not 0.2'),
-  )
-  def test_refuses_the_folder_of_another_task(self, changes, words):
-    config = dataclasses.replace(self.anns.config, **changes)
-    task = self.anns._replace(config=config)
-    with self.assertRaisesRegex(
-      ssnn_jax.UserError, f'{task.folder} holds another run .{words}'
-    ):
-      train(task)
-    self.assertEqual(lines(task.folder), self.ann_lines)
-
   def test_refuses_to_go_on_in_a_removed_folder(self):
     task, save = self.make_anns(), checkpoints.save
 

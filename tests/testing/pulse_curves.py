@@ -35,14 +35,8 @@ def simulate_weights(
   a given start, and the constants of the devices.
   """
   up = np.tile(np.repeat(np.int32([1, 0]), num_pulses), num_cycles)
-  simulated = _simulate(
-    jax.random.key(seed),
-    config,
-    num_devices,
-    up,
-    1 - up,
-    start,
-  )
+  key = jax.random.key(seed)
+  simulated = _simulate(key, config, num_devices, up, 1 - up, start)
   return jax.tree.map(np.float64, simulated)
 
 

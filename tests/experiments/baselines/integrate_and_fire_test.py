@@ -5,7 +5,6 @@ differentiation. Weights, spikes and errors are small multiples of powers of
 two, so that both compute the same potentials and spikes.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 from unittest import mock
 
@@ -17,6 +16,7 @@ import numpy as np
 from experiments.baselines import bp_stdp
 from experiments.baselines import integrate_and_fire
 from experiments.baselines import surrogate_gradient
+from experiments.baselines.integrate_and_fire import Neuron
 import ssnn_jax
 from ssnn_jax import samples
 from ssnn_jax import trains
@@ -29,14 +29,6 @@ DECAY = 0.5  # of a membrane with surrogate gradients
 # Dropout 1/2 and input gain 2 cause no rounding. The last sub-interval of
 # BP-STDP has two ticks.
 CONFIG = networks.stochastic(SIZES, 10, dropout=0.5, input_gain=2.0)
-
-
-class Neuron(NamedTuple):
-  """Dynamics of a neuron, as `integrate_and_fire.Neuron`."""
-
-  decay: float
-  fire: Callable
-  reset: Callable
 
 
 class Response(NamedTuple):
@@ -214,7 +206,7 @@ class InputsTest(parameterized.TestCase):
     config = networks.stochastic((4, 4), 70, sampler='bernoulli')
     images, _ = networks.batch(1, config.layer_sizes)
     params = networks.make_params(config)
-    neuron = integrate_and_fire.Neuron(1.0, jnp.zeros_like, jnp.subtract)
+    neuron = Neuron(1.0, jnp.zeros_like, jnp.subtract)
 
     @jax.jit
     def present():
