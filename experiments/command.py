@@ -66,13 +66,6 @@ def launch(
       raise
     except (ssnn_jax.UserError, OSError) as error:
       sys.exit(f'error: {error}')
-    except jax.errors.JaxRuntimeError as error:
-      if 'Out of memory' not in str(error):
-        raise
-      sys.exit(
-        'error: the arrays of this command do not fit into memory; give '
-        'smaller sizes, or fewer --seeds_at_once.'
-      )
     except KeyboardInterrupt as error:
       sys.stdout.flush()
       words = '; '.join(['interrupted', *error.args])
@@ -94,7 +87,7 @@ def _print_help(headings):
   """
   print(sys.modules['__main__'].__doc__.strip())
   for flag in flags.FLAGS.get_flags_for_module(sys.argv[0]):
-    if flag.name in headings:
+    if headings.get(flag.name):
       print(f'\n{headings[flag.name]}')
     name = f'--[no]{flag.name}' if flag.boolean else f'--{flag.name}'
     is_shown = flag.default_as_str and not flag.boolean and flag.default != ''

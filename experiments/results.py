@@ -32,6 +32,7 @@ import pandas as pd
 from experiments import command
 from experiments import config as config_lib
 from experiments import studies
+from experiments import train
 import ssnn_jax
 from ssnn_jax.datasets import catalog
 from ssnn_jax.runs import files
@@ -122,16 +123,15 @@ def read(workdir: pathlib.Path) -> pd.DataFrame:
   """
   if workdir.suffix == '.json':  # the report of a board
     return to_frame([json.loads(workdir.read_text())])
-  if workdir.is_file():
-    return to_frame(line for line in _lines(workdir) if 'event' not in line)
+  if workdir.is_file():  # the last line may not be complete
+    lines = workdir.read_text().rpartition('\n')[0].splitlines()
+    return to_frame(x for x in map(json.loads, lines) if 'event' not in x)
   runs = {}
-  for file in sorted(workdir.rglob('metrics.jsonl')):
-    recorded = json.loads((file.parent / 'config.json').read_text())
+  for file in sorted(workdir.rglob(train.METRICS)):
+    recorded = json.loads((file.parent / train.CONFIG).read_text())
     config = config_lib.DEFAULTS | recorded
     config.pop('num_seeds', None)
-    for line in _lines(file):
-      if line['event'] != 'final':
-        continue
+    for line in train.read_lines(file.parent, 'final'):
       key = json.dumps(config | {'seed': line['seed']}, sort_keys=True)
       known = runs.setdefault(key, config | line)
       if known.get('params_sha256') != line.get('params_sha256'):
@@ -145,13 +145,6 @@ def read(workdir: pathlib.Path) -> pd.DataFrame:
       'command.'
     )
   return to_frame(runs.values())
-
-
-def _lines(file):
-  """Yields the JSON objects of a file, without a line that is being written."""
-  for line in file.read_text().splitlines(keepends=True):
-    if line.endswith('\n'):
-      yield json.loads(line)
 
 
 def to_frame(runs: Iterable[Mapping[str, Any]]) -> pd.DataFrame:

@@ -57,6 +57,7 @@ flags.DEFINE_multi_string(
   "fields and their values, as 'num_steps=16,64;layer_sizes=64-32-10,64-9-10'; "
   'the ANN is also trained unless it lists methods',
 )
+flags.mark_flags_as_mutual_exclusive(('study', 'grid'))
 flags.DEFINE_integer(
   'num_seeds',
   None,
@@ -110,11 +111,7 @@ def _parse_value(name, text):
   if name in config_lib.DASHED:
     # The minus of a number, as in 1e-3 or =-1, does not separate.
     text = re.sub('(?<![eE=])-', ',', text)
-  try:
-    return FLAGS[name].parser.parse(text)
-  except ValueError as error:
-    reason = ' '.join(str(error).split())
-    raise _grid_error(f"{name} is '{text}' ({reason})") from None
+  return FLAGS[name].parser.parse(text)
 
 
 def _grid_error(problem):
@@ -129,11 +126,6 @@ def find_sweeps(given: Mapping[str, Any]) -> list[studies.Sweep]:
   Raises:
     UserError: if a field is given that the sweeps vary.
   """
-  if FLAGS.study and FLAGS.grid:
-    raise ssnn_jax.UserError(
-      '--grid and --study exclude each other, since both choose the varied '
-      'fields; leave one of them out.'
-    )
   sweeps = [studies.Sweep(parse_grid(text)) for text in FLAGS.grid or ()]
   if FLAGS.study:
     name = given.get('dataset', 'digits')

@@ -262,14 +262,8 @@ def read_lines(
   """Reads the lines of a task, or of one event; none before a checkpoint."""
   path = folder / METRICS
   text = path.read_text() if path.exists() else ''
-  try:
-    lines = list(map(json.loads, text.splitlines()))
-    return [line for line in lines if event in (None, line['event'])]
-  except (ValueError, TypeError, LookupError) as error:
-    raise ssnn_jax.UserError(
-      f'{path} is damaged ({error}); remove the folder of the run, and repeat '
-      'the command.'
-    ) from None
+  lines = map(json.loads, text.splitlines())
+  return [line for line in lines if event in (None, line['event'])]
 
 
 def is_finished(task: Task) -> bool:

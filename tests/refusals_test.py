@@ -421,7 +421,7 @@ COMMANDS = [  # flags of experiments.run, words
   ),
   ('--rates=update', '--rates is .*update.*; .* among inputs, forward, b'),
   ('--method=rpu --rates=inputs', '--rates is .*; .* among forward, b'),
-  ('--study=parity --grid=num_steps=4', '--grid and --study exclude'),
+  ('--study=parity --grid=num_steps=4', 'one of .study, grid'),
   ('--grid=num_steps=4 --num_steps=3', '--num_steps is varied by the sweep'),
   ('--grid=gain=4 --method=bp', "--method is .* --grid='method=bp;...'"),
   ('--grid=layer_sizes=64-10,64-9', '--layer_sizes=64,9 does not fit'),
@@ -448,7 +448,6 @@ DAMAGED = [  # file, text in it (empty: all of it), text instead, words
   (_CONFIG_FILE, 'seed": 0', 'seed": 1', 'seed is 0, not 1'),
   (_PROGRESS, 'data_sha256": "', 'data_sha256": "0', 'other samples'),
   (_PROGRESS, '"sha256": "', '"sha256": "0', 'arrays have changed'),
-  ('finished/metrics.jsonl', '', 'null\n', 'metrics.jsonl is damaged'),
 ]
 
 

@@ -9,41 +9,27 @@ from experiments.measurements import update_error
 from ssnn_jax import types
 
 
-def make_network(offset):
-  """Makes a network whose update is (3, 4) plus a function of the key."""
+def make_network(noise):
+  """Makes a network whose update is (3, 4), plus normal noise of the key."""
 
   def loss(params, key, inputs, labels):
     del inputs, labels
-    slopes = jnp.array([[3.0, 4.0]]) + offset(key)
+    slopes = jnp.array([[3.0, 4.0]])
+    if noise:
+      slopes += noise * jax.random.normal(key, (1, 2))
     (layer,) = params
     return jnp.sum(slopes * layer.weights) + 100.0 * layer.biases[0], None
 
   return types.Network(None, None, loss)
 
 
-def alternate(key, first, second):
-  """Returns offsets of two draws of a key, for `make_network`."""
-  second_key = jax.random.key_data(jax.random.fold_in(key, 1))
-
-  def offset(key):
-    is_second = jnp.all(jax.random.key_data(key) == second_key)
-    return jnp.where(is_second, jnp.array(second), jnp.array(first))[None]
-
-  return offset
-
-
 class UpdateErrorTest(absltest.TestCase):
-  def test_is_that_of_known_offsets(self):
-    # Two draws are off by (1, 0) and (0, 2); biases do not count.
+  def test_is_the_root_mean_square_of_the_noise_of_weights(self):
     key = jax.random.key(0)
-    error = update_error.measure(
-      network=make_network(alternate(key, [1.0, 0.0], [0.0, 2.0])),
-      reference=make_network(lambda key: 0.0),
-      params=(types.LayerParams(jnp.zeros((1, 2)), jnp.zeros(1)),),
-      key=key,
-      inputs=None,
-      labels=None,
-      num_draws=2,
-    )
-    expected = np.sqrt((1.0 + 4.0) / 2 / 25.0)
+    networks = make_network(2.0), make_network(0.0)
+    params = (types.LayerParams(jnp.zeros((1, 2)), jnp.zeros(1)),)
+    error = update_error.measure(*networks, params, key, None, None, 3)
+    keys = [jax.random.fold_in(key, draw) for draw in range(3)]
+    noise = [2.0 * jax.random.normal(key, (1, 2)) for key in keys]
+    expected = np.sqrt(np.sum(np.square(noise)) / 3) / 5.0
     np.testing.assert_allclose(error, expected, rtol=1e-6)
