@@ -32,9 +32,6 @@ import tqdm
 from experiments import command
 from experiments import config as config_lib
 from experiments import train
-from experiments.config import ANN
-from experiments.config import IDEAL
-from experiments.config import METHODS
 from experiments.measurements import lines
 import ssnn_jax
 from ssnn_jax import datasets
@@ -79,7 +76,7 @@ def _compile(name, config, num_seeds):
   )
 
   def make_network(key):
-    return METHODS[config.method].make(network_config, key)
+    return config_lib.METHODS[config.method].make(network_config, key)
 
   def infer(network, params, key, images):
     inference = network.infer(params, key, images)
@@ -163,7 +160,7 @@ def _compare(name, configs) -> Iterator[dict[str, Any]]:
     ratios = [timings[index] / timings[0] for timings in times]
     median = statistics.median(timings[index] for timings in times)
     network = config_lib.network_config(config, _load(config.dataset))
-    line = {
+    yield {
       'name': name,
       **lines.describe(config, network),
       'batch_size': config.batch_size,
@@ -174,7 +171,6 @@ def _compare(name, configs) -> Iterator[dict[str, Any]]:
       'peak_mib': compiled[index][1],
       'rounds': FLAGS.rounds,
     }
-    yield line
 
 
 def _measure():
@@ -182,13 +178,13 @@ def _measure():
   comparisons = {}
   for name in FLAGS.names:
     for config in lines.list_settings():
-      if name == 'learn' or config.device == IDEAL:
+      if name == 'learn' or config.device == config_lib.IDEAL:
         key = name, config.layers, config.layer_sizes, config.batch_size
         comparisons.setdefault(key, []).append(config)
   for (name, *_), configs in tqdm.tqdm(comparisons.items(), disable=None):
-    if configs[0].method != ANN:
+    if configs[0].method != config_lib.ANN:
       raise ssnn_jax.UserError(
-        f'--grid has methods, but not {ANN}, whose time is the unit; add it.'
+        '--grid has methods, but not bp, whose time is the unit; add it.'
       )
     yield from _compare(name, configs)
 

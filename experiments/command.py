@@ -1,7 +1,6 @@
 """Starts a command: flags, --help, and errors in one sentence."""
 
 from collections.abc import Callable
-from collections.abc import Mapping
 import contextlib
 import logging as standard_logging
 import os
@@ -33,7 +32,7 @@ def line(module: str) -> str:
 
 
 def launch(
-  main: Callable[[], None], headings: Mapping[str, str] | None = None
+  main: Callable[[], None], headings: dict[str, str] | None = None
 ) -> None:
   """Parses flags and runs `main`; errors of users and files are one sentence.
 
@@ -62,22 +61,17 @@ def launch(
       _quiet_libraries()
       main()
       sys.stdout.flush()
-    except BrokenPipeError:  # see below
-      raise
     except (ssnn_jax.UserError, OSError) as error:
       sys.exit(f'error: {error}')
     except KeyboardInterrupt as error:
       sys.stdout.flush()
-      words = '; '.join(['interrupted', *error.args])
-      print(words, file=sys.stderr, flush=True)
+      print(
+        '; '.join(['interrupted', *error.args]), file=sys.stderr, flush=True
+      )
       # Computations still run in other threads and crash an orderly exit.
       os._exit(_INTERRUPTED)
 
-  try:
-    app.run(guarded, flags_parser=parse)
-  except BrokenPipeError:  # the reader of the output has ended
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(1)
+  app.run(guarded, flags_parser=parse)
 
 
 def _print_help(headings):

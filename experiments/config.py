@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
-from collections.abc import Mapping
 import contextlib
 import dataclasses
 import functools
@@ -433,7 +432,7 @@ _DEFINE = {
 
 
 def define_flags(
-  names: Iterable[str] | None = None, defaults: Mapping[str, Any] | None = None
+  names: Iterable[str] | None = None, defaults: dict[str, Any] | None = None
 ) -> None:
   """Defines the flags of fields, by default of all that have no flag yet."""
   if names is None:

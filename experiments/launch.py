@@ -7,7 +7,6 @@ After a user error the other tasks are stopped; after other errors they go on.
 
 from collections.abc import Callable
 from collections.abc import Iterator
-from collections.abc import Mapping
 from concurrent import futures
 from concurrent.futures import process
 import contextlib
@@ -33,7 +32,7 @@ import ssnn_jax
 
 _NUM_RETRIES = 3  # of a task whose worker died
 
-Tasks = Mapping[str, Callable[[], None]]  # picklable functions by their names
+Tasks = dict[str, Callable[[], None]]  # picklable functions by their names
 
 
 class Outcome(NamedTuple):

@@ -15,7 +15,6 @@ as text, empty where the method ignores a field, its seed, and its numbers. A
 """
 
 from collections.abc import Iterable
-from collections.abc import Mapping
 import dataclasses
 import json
 import math
@@ -147,7 +146,7 @@ def read(workdir: pathlib.Path) -> pd.DataFrame:
   return to_frame(runs.values())
 
 
-def to_frame(runs: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def to_frame(runs: Iterable[dict[str, Any]]) -> pd.DataFrame:
   """Makes the frame of runs, with fields that have an effect as text.
 
   The rates of a recording depend on T, which its ANN keeps.

@@ -11,7 +11,6 @@ folder of a run provides the flags that are not given:
   python -m experiments.run --resume --workdir=runs/name
 """
 
-from collections.abc import Mapping
 from collections.abc import Sequence
 import contextlib
 import dataclasses
@@ -35,7 +34,6 @@ from experiments import launch
 from experiments import studies
 from experiments import train
 from experiments.config import ANN
-from experiments.config import ExperimentConfig
 import ssnn_jax
 from ssnn_jax.datasets import arrays
 from ssnn_jax.datasets import catalog
@@ -43,7 +41,6 @@ from ssnn_jax.runs import files
 
 FLAGS = flags.FLAGS
 _PRINT_EVERY = 30.0  # seconds between lines of progress of a setting of a sweep
-_FORM = "--grid='num_steps=16,64;learning_rate=0.1,0.3'"
 
 config_lib.define_flags(
   ('dataset', 'method', 'layer_sizes', 'num_steps', 'neuron', 'sampler')
@@ -115,10 +112,11 @@ def _parse_value(name, text):
 
 
 def _grid_error(problem):
-  return ssnn_jax.UserError(f'--grid: {problem}; use the form {_FORM}.')
+  form = "--grid='num_steps=16,64;learning_rate=0.1,0.3'"
+  return ssnn_jax.UserError(f'--grid: {problem}; use the form {form}.')
 
 
-def find_sweeps(given: Mapping[str, Any]) -> list[studies.Sweep]:
+def find_sweeps(given: dict[str, Any]) -> list[studies.Sweep]:
   """Returns the sweeps of --study or --grid, overridden by given flags.
 
   Without both, one setting and its ANN.
@@ -129,8 +127,7 @@ def find_sweeps(given: Mapping[str, Any]) -> list[studies.Sweep]:
   sweeps = [studies.Sweep(parse_grid(text)) for text in FLAGS.grid or ()]
   if FLAGS.study:
     name = given.get('dataset', 'digits')
-    is_file = arrays.is_npz_path(name)
-    name = config_lib.slug('dataset', name) if is_file else name
+    name = pathlib.Path(name).stem if arrays.is_npz_path(name) else name
     sweeps = studies.load(FLAGS.study).find_sweeps(name)
   for name in ('method', *(name for sweep in sweeps for name in sweep.grid)):
     if name in given:
@@ -149,8 +146,8 @@ def find_sweeps(given: Mapping[str, Any]) -> list[studies.Sweep]:
 
 
 def list_settings(
-  base: ExperimentConfig, sweeps: Sequence[studies.Sweep]
-) -> dict[str, tuple[ExperimentConfig, int]]:
+  base: config_lib.ExperimentConfig, sweeps: Sequence[studies.Sweep]
+) -> dict[str, tuple[config_lib.ExperimentConfig, int]]:
   """Lists the settings of sweeps, the ANN first.
 
   A grid without methods has both the ANN and the spiking network. Fields that
@@ -195,10 +192,8 @@ def _make_setting(base, values, is_named, kept):
   ideal = {'device': config_lib.IDEAL, 'device_params': '', 'read_noise': 0.0}
   if config_lib.METHODS[method].has_pulses:
     ideal = {}
-  try:
+  with config_lib.named('grid'):
     config = dataclasses.replace(base, method=method, **values | ideal)
-  except ssnn_jax.UserError as error:
-    raise ssnn_jax.UserError(f'--grid: {error}') from None
   parts = [ANN] if method == ANN else [f'method={method}'] * is_named
   for name in values:
     parts.append(f'{name}={config_lib.slug(name, getattr(config, name))}')
@@ -206,7 +201,7 @@ def _make_setting(base, values, is_named, kept):
 
 
 def plan(
-  base: ExperimentConfig,
+  base: config_lib.ExperimentConfig,
   sweeps: Sequence[studies.Sweep],
   workdir: pathlib.Path,
   seeds_at_once: int | None = None,
@@ -346,9 +341,8 @@ def _repeat(given):
     settings = list_settings(base, study.find_sweeps(dataset))
     return [config for config, _ in settings.values()]
 
-  names = [FLAGS.study]
-  if FLAGS.study == 'all':
-    names = results.list_recorded()
+  is_all = FLAGS.study == 'all'
+  names = results.list_recorded() if is_all else [FLAGS.study]
   given = {name: value for name, value in given.items() if name != 'seed'}
   options, seconds = _options(_PRINT_EVERY), 60 * FLAGS.quick
   if not repeat.repeat(
@@ -357,7 +351,7 @@ def _repeat(given):
     sys.exit('error: not all numbers are those that are recorded.')
 
 
-def make_task(given: Mapping[str, Any]) -> train.Task:
+def make_task(given: dict[str, Any]) -> train.Task:
   """Makes the task of one setting, with --resume from its record."""
   base = config_lib.default(given.get('dataset', 'digits'))
   num_seeds = FLAGS.num_seeds or 1
@@ -381,11 +375,11 @@ def make_task(given: Mapping[str, Any]) -> train.Task:
 def _describe(task):
   """Describes the result of a finished task."""
   lines, config = train.read_lines(task.folder, 'final'), task.config
-  accuracies = []
-  for name, readout in train.READOUTS.items():
-    if name in lines[0]:
-      mean = np.mean([line[name] for line in lines])
-      accuracies.append(f'{mean:.2%} by {readout}')
+  accuracies = [
+    f'{np.mean([line[name] for line in lines]):.2%} by {readout}'
+    for name, readout in train.READOUTS.items()
+    if name in lines[0]
+  ]
   if not config_lib.METHODS[config.method].fields:  # one readout of an ANN
     accuracies = [accuracies[0].partition(' ')[0]]
   diverged = ''

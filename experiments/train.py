@@ -7,7 +7,6 @@ is finished, the result of each seed (`"event": "final"`). A quantity of each
 layer has the number of the layer, from 0, at the end of its name.
 """
 
-from collections.abc import Mapping
 import dataclasses
 import functools
 import json
@@ -579,7 +578,7 @@ def _describe_epoch(config, rows):
   return text
 
 
-def _rows(values: Mapping[str, Any], num_seeds: int) -> list[dict[str, Any]]:
+def _rows(values: dict[str, Any], num_seeds: int) -> list[dict[str, Any]]:
   """Turns values, arrays `[S]` or tuples of them, into flat rows of numbers."""
   flat = {}
   for name, value in zip(values, jax.device_get(list(values.values()))):

@@ -504,7 +504,7 @@ class CommandsTest(parameterized.TestCase):
     ('run', '--num_step=3', 'Did you mean: num_steps'),
     ('results', '--study=parity --workdir=others', 'holds no finished run'),
     ('plot', '--workdir=nope', 'holds no finished run'),
-    ('benchmark', '--layer_sizes=6', 'layer_sizes'),
+    ('benchmark', '--grid=method=ssnn', '--grid has methods, but not bp'),
   )
   def test_command_ends_with_one_sentence(self, module, line, words):
     done = commands.run(module, *line.split())

@@ -10,7 +10,6 @@ tick has the accuracy after it, and the fraction of samples that are silent.
 
 import ast
 from collections.abc import Iterator
-from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
@@ -72,7 +71,7 @@ def train_network(
   return Trained(described, network, fitted.state.params, batches)
 
 
-def make_wires(text: str, sizes: Sequence[int]) -> realtime.Wires:
+def make_wires(text: str, sizes: tuple[int, ...]) -> realtime.Wires:
   """Makes wires of a text, such as 'cap=None,delay=7'.
 
   `delay` is the longest delay in ticks; each neuron has its own, drawn evenly.
@@ -145,7 +144,7 @@ def _answer(plays, batches):
 
 
 def measure(
-  trained: Trained, texts: Sequence[str], by_layer: bool = False
+  trained: Trained, texts: list[str], by_layer: bool = False
 ) -> Iterator[dict[str, Any]]:
   """Yields the lines of a network, for wires of `make_wires`."""
   described, network, params, batches = trained

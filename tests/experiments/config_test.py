@@ -44,17 +44,12 @@ def tiny_dataset(shape=(1, 1, SIZES[0]), sensor_shape=None):
   )
 
 
+@functools.cache
 def update_of(method, neuron, *fields):
   """Returns the update of a method as a vector, with changed fields."""
   values = {name: CHANGED[neuron][name] for name in fields}
-  return compute_update(
-    dataclasses.replace(BASES[neuron], method=method, **values)
-  )
-
-
-@functools.cache
-def compute_update(config):
-  config = dataclasses.replace(config, layer_sizes=SIZES)
+  values |= {'method': method, 'layer_sizes': SIZES}
+  config = dataclasses.replace(BASES[neuron], **values)
   network = config_lib.network_config(config, tiny_dataset())
   params = ssnn_jax.ssnn(network).init(jax.random.key(0))
   built = config_lib.METHODS[config.method].make(network, jax.random.key(7))
@@ -155,10 +150,9 @@ class MethodsTest(parameterized.TestCase):
   def test_updates_depend_on_the_fields_of_a_method(self, method, neuron):
     update = update_of(method, neuron)
     self.assertTrue(np.any(update))
-    changed = CHANGED[neuron]
-    used = [x for x in changed if config_lib.concerns(method, x)]
+    used = [x for x in CHANGED[neuron] if config_lib.concerns(method, x)]
     for field in used:
       other = update_of(method, neuron, field)
       self.assertFalse(np.array_equal(other, update), field)
-    ignored = changed.keys() - {*used}
+    ignored = CHANGED[neuron].keys() - {*used}
     np.testing.assert_array_equal(update_of(method, neuron, *ignored), update)

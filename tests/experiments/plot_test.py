@@ -3,26 +3,21 @@
 import contextlib
 import io
 import json
-import pathlib
 from unittest import mock
 
-from absl.testing import absltest
 import jax
 
 from experiments import config as config_lib
 from experiments import plot
 from experiments import train
 import ssnn_jax
+from tests.testing.experiments import FolderTestCase
 from tests.testing.experiments import make_task
 from tests.testing.experiments import record_run
 from tests.testing.experiments import small_digits
 
 
-class PlotTest(absltest.TestCase):
-  def setUp(self):
-    super().setUp()
-    self.folder = pathlib.Path(self.create_tempdir().full_path)
-
+class PlotTest(FolderTestCase):
   def test_curves_are_means_over_seeds_of_each_layer(self):
     record_run(make_task(self.folder, num_seeds=2), 'epoch')
     lines = [

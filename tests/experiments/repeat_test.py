@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import pathlib
 from unittest import mock
 
 from absl.testing import parameterized
@@ -14,6 +13,7 @@ from experiments import results
 from experiments import studies
 from experiments import train
 import ssnn_jax
+from tests.testing.experiments import FolderTestCase
 from tests.testing.experiments import call_run
 from tests.testing.experiments import small_digits
 
@@ -36,10 +36,9 @@ ROW = {
 }
 
 
-class RepeatTest(parameterized.TestCase):
+class RepeatTest(FolderTestCase):
   def setUp(self):
     super().setUp()
-    self.folder = pathlib.Path(self.create_tempdir().full_path)
     known = {'tiny': STUDY, 'measured': studies.Study()}
     self.enterContext(mock.patch.object(studies, 'STUDIES', known))
     self.enterContext(mock.patch.object(results, 'FOLDER', self.folder))

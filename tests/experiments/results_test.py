@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import io
 import json
-import pathlib
 from unittest import mock
 
 from absl.testing import absltest
@@ -17,19 +16,14 @@ from experiments import studies
 from experiments import train
 from experiments.config import ExperimentConfig
 import ssnn_jax
+from tests.testing.experiments import FolderTestCase
 from tests.testing.experiments import record_run
 
 STUDY = studies.Study(columns=('sampler', 'num_steps'))
 
 
 def make_runs(differences, num_steps='16', **fields):
-  """Returns runs of a network and of the ANN, one pair a seed.
-
-  Args:
-    differences: accuracy minus that of the ANN of each seed, in points.
-    num_steps: T of the network.
-    **fields: other fields of the runs.
-  """
+  """Returns runs of a network, and of an ANN with differences in points."""
   rows = []
   for seed, difference in enumerate(differences):
     run = {'dataset': 'digits', 'method': 'bp', 'sampler': '', 'num_steps': ''}
@@ -167,11 +161,7 @@ class TableTest(absltest.TestCase):
       )
 
 
-class RunsTest(absltest.TestCase):
-  def setUp(self):
-    super().setUp()
-    self.folder = pathlib.Path(self.create_tempdir().full_path)
-
+class RunsTest(FolderTestCase):
   def write(self, name, seeds=(0,), digest='00', accuracy=0.9, **changes):
     """Writes the folder of a finished run."""
     config = dataclasses.replace(ExperimentConfig(), seed=seeds[0], **changes)

@@ -6,7 +6,6 @@ import functools
 import io
 import json
 import math
-import pathlib
 import tempfile
 from unittest import mock
 
@@ -21,6 +20,7 @@ from ssnn_jax import chip
 from ssnn_jax import datasets
 from ssnn_jax.runs import checkpoints
 from ssnn_jax.training import loop
+from tests.testing.experiments import FolderTestCase
 from tests.testing.experiments import blank_dataset
 from tests.testing.experiments import lines
 from tests.testing.experiments import make_task
@@ -104,7 +104,7 @@ class DataTest(parameterized.TestCase):
     np.testing.assert_allclose(factors, expected, rtol=0, atol=1e-6)
 
 
-class TrainTest(parameterized.TestCase):
+class TrainTest(FolderTestCase):
   @classmethod
   def setUpClass(cls):
     super().setUpClass()
@@ -112,20 +112,12 @@ class TrainTest(parameterized.TestCase):
     make = functools.cache(train_lib.make_programs.__wrapped__)
     cls.enterClassContext(mock.patch.object(train_lib, 'make_programs', make))
     folder = cls.enterClassContext(tempfile.TemporaryDirectory())
-    cls.anns = make_task(f'{folder}/bp', num_seeds=2, **ANN)
+    cls.anns = make_task(folder, num_seeds=2, **ANN)
     cls.ann_lines, cls.output = train(cls.anns)
-
-  def setUp(self):
-    super().setUp()
-    self.workdir = pathlib.Path(self.create_tempdir().full_path)
-
-  def make_anns(self, name='run', **changes):
-    """Returns a new task with the configuration of `anns`."""
-    return make_task(self.workdir / name, num_seeds=2, **ANN | changes)
 
   def assert_resumes(self, whole):
     """Asserts that a stopped task ends like a whole one."""
-    stopped = whole._replace(folder=self.workdir / 'stopped')
+    stopped = whole._replace(folder=self.folder / 'stopped')
     with stop_at_call(self, 2, checkpoints, 'save'):
       train(stopped)
     self.assertEqual(train(stopped)[0], lines(whole.folder))
@@ -136,7 +128,7 @@ class TrainTest(parameterized.TestCase):
   def test_spiking_network_is_recorded_and_resumed(self, neuron):
     is_stochastic = neuron == 'stochastic'
     changes = SSNN | {'neuron': neuron}
-    task = make_task(self.workdir / 'ssnn', num_seeds=2, **changes)
+    task = make_task(self.folder / 'ssnn', num_seeds=2, **changes)
     (_, line), _ = train(task)
     readouts = {'test_accuracy_winner', 'test_accuracy_potential'}
     names = {'params_sha256', 'data_sha256', 'commit', 'ssnn_jax', 'jax'}
@@ -189,7 +181,7 @@ class TrainTest(parameterized.TestCase):
     digests = {line['params_sha256'] for line in self.ann_lines}
     self.assertLen(digests, 2)
     # On a CPU bit for bit, as seeds are trained one after another.
-    (alone,), _ = train(make_task(self.workdir / 'alone', 1, **ANN))
+    (alone,), _ = train(make_task(self.folder / 'alone', 1, **ANN))
     self.assertEqual(alone, self.ann_lines[1])
 
   @parameterized.parameters(
@@ -199,7 +191,8 @@ class TrainTest(parameterized.TestCase):
     (4, train_lib, '_write'),  # before the final record
   )
   def test_stopped_task_ends_like_an_uninterrupted_one(self, *call):
-    task, to_json = self.make_anns(), config_lib.to_json
+    to_json = config_lib.to_json
+    task = self.anns._replace(folder=self.folder)
     of_old = lambda config: {
       name: value for name, value in to_json(config).items() if name != 'folds'
     }
@@ -214,7 +207,7 @@ class TrainTest(parameterized.TestCase):
     self.assertLen(line['restored_epochs'], int(is_resumed))
 
   def test_devices_are_resumed(self):
-    whole = make_task(self.workdir / 'whole', num_seeds=2, **DEVICES)
+    whole = make_task(self.folder / 'whole', num_seeds=2, **DEVICES)
     (line, _), _ = train(whole)
     self.assertNotIn('update_error', line)
     self.assertNotIn('firing_rates_0', lines(whole.folder, 'epoch')[0])
@@ -225,7 +218,7 @@ class TrainTest(parameterized.TestCase):
   def test_baselines_are_recorded(self, name):
     changes = {'layer_sizes': (64, 12, 10), 'dropout': 0.0, 'eval_every': 1}
     changes |= {'diagnostics': True, 'method': name}
-    task = make_task(self.workdir / 'whole', **changes)
+    task = make_task(self.folder / 'whole', **changes)
     (line,), _ = train(task)
     is_spiking = name != 'relu'
     for field in ('update_error', 'test_accuracy_rate'):
@@ -242,7 +235,7 @@ class TrainTest(parameterized.TestCase):
     # that two runs equal a longer one: orders and spikes are not repeated.
     def make(name, **changes):
       base = {'num_seeds': 2, 'schedule': 'constant', 'layer_sizes': (64, 10)}
-      return make_task(self.workdir / name, **base, eval_every=1, **changes)
+      return make_task(self.folder / name, **base, eval_every=1, **changes)
 
     whole, half = make('whole', num_epochs=4), make('half', num_epochs=2)
     train(whole)
@@ -250,7 +243,7 @@ class TrainTest(parameterized.TestCase):
     longer = make('longer', num_epochs=2, init_from=str(half.folder))
     with stop_at_call(self, 2, checkpoints, 'save'):
       train(longer)
-    moved = half._replace(folder=self.workdir / 'moved')
+    moved = half._replace(folder=self.folder / 'moved')
     half.folder.rename(moved.folder)  # a checkpoint does not need it
     results, output = train(longer)
     self.assertIn('longer is continued after 1 of 2 epochs', output)
@@ -268,11 +261,11 @@ class TrainTest(parameterized.TestCase):
     self.assertFalse(third.folder.exists())
 
   def test_init_from_starts_all_seeds_from_one_network(self):
-    saved = self.workdir / 'saved'
+    saved = self.folder / 'saved'
     config = chip.ChipConfig((64, 12, 10))
     weights = chip.init_weights(config, jax.random.key(3))
     ssnn_jax.save(saved, config, weights)
-    task = make_task(self.workdir / 'run', num_seeds=2, init_from=str(saved))
+    task = make_task(self.folder / 'run', num_seeds=2, init_from=str(saved))
     network = ssnn_jax.NetworkConfig((64, 12, 10))
     params, epochs = train_lib.read_initial(task, network)
     self.assertEqual(epochs, 0)
@@ -290,7 +283,7 @@ class TrainTest(parameterized.TestCase):
     self.assertEqual(metrics.read_bytes(), before)
 
   def test_refuses_to_go_on_in_a_removed_folder(self):
-    task, save = self.make_anns(), checkpoints.save
+    save, task = checkpoints.save, self.anns._replace(folder=self.folder)
 
     def remove(*args):
       save(*args)

@@ -1,19 +1,17 @@
 """Tests that killed and interrupted commands end like undisturbed ones."""
 
 import os
-import pathlib
 import random
 import shlex
 import signal
 import subprocess
 import time
 
-from absl.testing import parameterized
-
 from experiments import train
 import ssnn_jax
 from ssnn_jax.runs import files
 from tests.testing import commands
+from tests.testing.experiments import FolderTestCase
 from tests.testing.experiments import lines
 
 TIMEOUT = 240  # seconds
@@ -44,11 +42,7 @@ def workers_of(pid):
   return [int(line) for line in listed.split()]
 
 
-class DisturbedTest(parameterized.TestCase):
-  def setUp(self):
-    super().setUp()
-    self.folder = pathlib.Path(self.create_tempdir().full_path)
-
+class DisturbedTest(FolderTestCase):
   def run_to_end(self, *flags):
     done = commands.run('run', *flags)
     self.assertEqual((done.stderr, done.returncode), ('', 0))

@@ -11,6 +11,7 @@ from unittest import mock
 
 from absl import flags
 from absl.testing import flagsaver
+from absl.testing import parameterized
 import numpy as np
 
 from experiments import config as config_lib
@@ -35,6 +36,14 @@ READOUTS = '', '_winner', '_potential', '_rate'
 FINAL = {f'test_accuracy{readout}': 0.5 for readout in READOUTS}
 FINAL['train_seconds'] = 6.0
 NUM_CLASSES = {'balanced': 47, 'bymerge': 47, 'byclass': 62, 'letters': 26}
+
+
+class FolderTestCase(parameterized.TestCase):
+  """Test case with a temporary folder."""
+
+  def setUp(self):
+    super().setUp()
+    self.folder = pathlib.Path(self.create_tempdir().full_path)
 
 
 class Stopped(BaseException):

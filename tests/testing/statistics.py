@@ -8,13 +8,10 @@ NUM_SIGMAS = 5
 
 
 def assert_mean_within(samples, expected, num_sigmas=NUM_SIGMAS):
-  """Asserts that the mean over axis 0 is that of a distribution.
+  """Asserts that the mean of `[n, ...]` independent samples is as expected.
 
-  Args:
-    samples: `[n, ...]` independent samples; with n in the thousands their own
-      standard deviation is known well enough.
-    expected: `[...]` the mean.
-    num_sigmas: standard errors allowed; sees a bias of num_sigmas sd / sqrt(n).
+  With n in the thousands their own standard deviation is known well enough. It
+  sees a bias of num_sigmas sd / sqrt(n).
   """
   samples = np.asarray(samples, np.float64)
   error = samples.std(axis=0, ddof=1) / np.sqrt(len(samples))
