@@ -18,8 +18,6 @@ import jax
 import ssnn_jax
 from ssnn_jax import user_cache
 
-_INTERRUPTED = 130  # exit status
-
 
 def folder(path: str | os.PathLike) -> pathlib.Path:
   """Returns the path of a flag, with ~ expanded."""
@@ -69,7 +67,7 @@ def launch(
         '; '.join(['interrupted', *error.args]), file=sys.stderr, flush=True
       )
       # Computations still run in other threads and crash an orderly exit.
-      os._exit(_INTERRUPTED)
+      os._exit(130)
 
   app.run(guarded, flags_parser=parse)
 

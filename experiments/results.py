@@ -84,7 +84,6 @@ _OTHERS += ('train_seconds', 'seeds_at_once', 'silent')
 _NUMBERS = ('seed', *METRICS, *_OTHERS)
 # What a run was made of, which is no setting.
 DIGESTS = 'params_sha256', 'data_sha256'
-_NUM_HEX = 8  # first digits of a digest
 # Fields that change no weight, or whose values are seeds.
 _UNVARIED = {'dataset', 'method', 'seed', 'diagnostics', 'eval_every'}
 _ACCURACY = 'test_accuracy'
@@ -168,7 +167,7 @@ def write(name: str, value: Any) -> str:
   if name == 'dataset' and value.endswith('.npz'):
     return pathlib.Path(value).stem
   if name in DIGESTS:
-    return value[:_NUM_HEX]
+    return value[:8]  # hexadecimal digits
   if isinstance(value, list | tuple):
     return ('+' if name == 'rates' else '-').join(map(str, value))
   return '' if value is None else str(value)

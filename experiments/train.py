@@ -46,7 +46,6 @@ READOUTS = {  # by the fields of their accuracies
 }
 # Samples of the batch of diagnostics, and trains of a sample in its errors.
 _PROBE_SIZE, _PROBE_DRAWS = 128, 8
-_LATE = 0.1  # fraction of events after the event window that is worth a line
 
 
 class Task(NamedTuple):
@@ -99,7 +98,7 @@ def eval_split(dataset: datasets.Dataset) -> datasets.Split:
 def describe_missing(dataset: datasets.Dataset) -> str:
   """Describes what a data set lacks; empty if it is complete."""
   text, name = '', dataset.name
-  if dataset.late_fraction > _LATE:
+  if dataset.late_fraction > 0.1:
     text = (
       f'{name}: {dataset.late_fraction:.0%} of the events come after '
       '--event_window, and are dropped.\n'
@@ -320,8 +319,7 @@ def read_initial(
   folder = pathlib.Path(task.config.init_from)
   with named('init_from'):
     epochs = checkpoints.last_epoch(folder)
-    recorded = None if epochs is None else read_task(folder)
-    has_seeds = recorded is not None and recorded.num_seeds > 1
+    has_seeds = epochs is not None and read_task(folder).num_seeds > 1
     seeds = task.seeds if has_seeds else [None]
     configs, params = zip(*(ssnn_jax.load(folder, seed=seed) for seed in seeds))
     config = configs[0]
@@ -419,11 +417,9 @@ def train(
         task, programs, manager, state, run, splits, options
       )
       results = _measure(task, network, mesh, programs, state, accuracy, splits)
-    described = describe(config, network) | {
+    shared = describe(config, network) | {
       'num_train_samples': size,
       'num_eval_samples': len(eval_split(dataset).labels),
-    }
-    times = {
       'train_seconds': run['train_seconds'],
       'seeds_at_once': task.num_seeds,
       'peak_mib': folders.peak_mib(),
@@ -431,7 +427,7 @@ def train(
       'num_devices': mesh.size,
     }
     lines = [
-      {'event': 'final', 'seed': seed, **described, **numbers, **times}
+      {'event': 'final', 'seed': seed, **shared, **numbers}
       for seed, numbers in zip(task.seeds, results)
     ]
     _write(task, run['lines'] + lines)

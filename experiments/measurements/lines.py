@@ -38,12 +38,12 @@ def describe(
     'sampler': network.input_sampler,
     'num_steps': network.num_steps,
   }
-  used = {x: config_lib.concerns(config.method, x) for x in values}
+  is_used = lambda name: config_lib.concerns(config.method, name)
   return {
     'dataset': config.dataset,
     'method': config.method,
     'layers': config.layers or '-'.join(map(str, network.layer_sizes)),
-    **{name: value if used[name] else None for name, value in values.items()},
+    **{name: values[name] if is_used(name) else None for name in values},
   }
 
 

@@ -46,10 +46,8 @@ class FlagsTest(parameterized.TestCase):
     with flags_of_run():
       values = {name: flags.FLAGS[name].value for name in config_lib.FIELDS}
     # Of those without a default the data set decides.
-    values = {
-      name: value for name, value in values.items() if value is not None
-    }
-    self.assertEqual(ExperimentConfig(**values), ExperimentConfig())
+    known = {name: x for name, x in values.items() if x is not None}
+    self.assertEqual(ExperimentConfig(**known), ExperimentConfig())
 
   @parameterized.parameters('digits', 'fashion_mnist', 'n_mnist')
   def test_flags_override_the_defaults_of_the_data_set(self, dataset):

@@ -115,8 +115,7 @@ def lines(folder, event='final'):
   """Returns the lines of an event in a folder, without times."""
   return [
     {name: value for name, value in line.items() if name not in TIMES}
-    for line in train.read_lines(pathlib.Path(folder))
-    if line['event'] == event
+    for line in train.read_lines(pathlib.Path(folder), event)
   ]
 
 

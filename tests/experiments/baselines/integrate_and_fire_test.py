@@ -5,7 +5,7 @@ differentiation. Weights, spikes and errors are small multiples of powers of
 two, so that both compute the same potentials and spikes.
 """
 
-from typing import NamedTuple
+import types
 from unittest import mock
 
 from absl.testing import parameterized
@@ -29,15 +29,6 @@ DECAY = 0.5  # of a membrane with surrogate gradients
 # Dropout 1/2 and input gain 2 cause no rounding. The last sub-interval of
 # BP-STDP has two ticks.
 CONFIG = networks.stochastic(SIZES, 10, dropout=0.5, input_gain=2.0)
-
-
-class Response(NamedTuple):
-  """Response of a network to the batch."""
-
-  trains: list[np.ndarray]  # [B, T, I] spikes that enter each layer of weights
-  potentials: list[np.ndarray]  # [B, T, J] of each layer, before reset
-  fired: np.ndarray  # [B, T, C] spikes of the output layer
-  currents: np.ndarray  # [B, T, C] of the output layer
 
 
 def make_params():
@@ -75,7 +66,11 @@ def draw_masks():
 
 
 def present(masks, neurons, gains=CONFIG.read_gains):
-  """Presents the batch to a network with the given neurons in each layer."""
+  """Presents the batch to a network with the given neurons in each layer.
+
+  Returns the trains `[B, T, I]` that enter each layer, the potentials `[B, T,
+  J]` of each before reset, and spikes and currents `[B, T, C]` of the last.
+  """
   sent, potentials = [TRAINS], []
   for layer, (weights, biases) in enumerate(PARAMS):
     currents = gains[layer] * sent[layer] @ weights + biases
@@ -89,7 +84,8 @@ def present(masks, neurons, gains=CONFIG.read_gains):
     potentials.append(reached)
     if layer < len(masks):
       sent.append(masks[layer][:, None] * fired)
-  return Response(sent, potentials, fired, currents)
+  found = {'trains': sent, 'potentials': potentials, 'currents': currents}
+  return types.SimpleNamespace(**found, fired=fired)
 
 
 def mean_unit_response():
