@@ -40,7 +40,6 @@ from ssnn_jax.hardware import devices
 from ssnn_jax.training import loop
 
 FLAGS = flags.FLAGS
-NAMES = ('learn', 'infer', 'epoch')
 _MIN_SECONDS = 0.05  # of one timing
 _LEARNING_RATE = 0.1
 _NUM_BATCHES = 8  # minibatches that steps alternate between
@@ -190,7 +189,7 @@ def _measure():
 
 
 if __name__ == '__main__':
-  flags.DEFINE_list('names', 'learn,infer', f'timed: {", ".join(NAMES)}.')
+  flags.DEFINE_list('names', 'learn,infer', 'timed: learn, infer, epoch.')
   flags.DEFINE_integer('num_images', 12800, 'images of an epoch.', 1)
   flags.DEFINE_integer('rounds', 15, 'number of timings of a median.', 1)
   command.launch(lambda: lines.write(__spec__.name, _measure()))

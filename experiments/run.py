@@ -91,11 +91,11 @@ def parse_grid(text: str) -> dict[str, tuple[Any, ...]]:
   for part in text.split(';'):
     name, _, listed = map(str.strip, part.partition('='))
     if name in grid:
-      raise _grid_error(f'{name} is repeated')
+      raise ssnn_jax.UserError(f'--grid: {name} is repeated; leave one out.')
     if name == 'seed':
-      raise _grid_error('seed is set by --seed and --num_seeds')
+      raise ssnn_jax.UserError('--grid: seed is set by --seed and --num_seeds.')
     if name not in config_lib.FIELDS:
-      raise _grid_error(f"field '{name}' does not exist")
+      raise ssnn_jax.UserError(f"--grid: '{name}' is no field; see --help.")
     values = [_parse_value(name, value.strip()) for value in listed.split(',')]
     grid[name] = tuple(dict.fromkeys(values))
   return grid
@@ -109,11 +109,6 @@ def _parse_value(name, text):
     # The minus of a number, as in 1e-3 or =-1, does not separate.
     text = re.sub('(?<![eE=])-', ',', text)
   return FLAGS[name].parser.parse(text)
-
-
-def _grid_error(problem):
-  form = "--grid='num_steps=16,64;learning_rate=0.1,0.3'"
-  return ssnn_jax.UserError(f'--grid: {problem}; use the form {form}.')
 
 
 def find_sweeps(given: dict[str, Any]) -> list[studies.Sweep]:
@@ -215,7 +210,8 @@ def plan(
   tasks = {}
   for name, (config, num_seeds) in list_settings(base, sweeps).items():
     most = 1 if config.folds else seeds_at_once or num_seeds
-    known = _known_seeds(workdir / name)
+    configs = (workdir / name).glob(f'seed=*/{train.CONFIG}')
+    known = [train.read_task(file.parent).seeds for file in configs]
     seed, stop = base.seed, base.seed + num_seeds
     while seed < stop:
       later = [seeds.start for seeds in known if seeds.start > seed]
@@ -228,13 +224,6 @@ def plan(
       tasks[f'{name}, {folder.name}'] = task
       seed = seeds.stop
   return tasks
-
-
-def _known_seeds(folder):
-  """Lists the ranges of seeds that a folder holds."""
-  names = [path.parent.name for path in folder.glob(f'seed=*/{train.CONFIG}')]
-  ends = [re.fullmatch(r'seed=(\d+)(?:-(\d+))?', name) for name in names]
-  return [range(int(x[1]), int(x[2] or x[1]) + 1) for x in ends if x]
 
 
 # The command.

@@ -165,14 +165,9 @@ class RunsTest(FolderTestCase):
   def write(self, name, seeds=(0,), digest='00', accuracy=0.9, **changes):
     """Writes the folder of a finished run."""
     config = dataclasses.replace(ExperimentConfig(), seed=seeds[0], **changes)
-    line = {
-      'layer_sizes': [64, 256, 10],
-      'num_eval_samples': 360,
-      'params_sha256': digest,
-      'data_sha256': '0123456789abcdef',
-      'train_seconds': 12.34,
-      'accelerator': 'cpu',
-    }
+    line = {'layer_sizes': [64, 256, 10], 'num_eval_samples': 360}
+    line |= {'params_sha256': digest, 'data_sha256': '0123456789abcdef'}
+    line |= {'train_seconds': 12.34, 'accelerator': 'cpu'}
     record_run(
       train.Task(config, len(seeds), self.folder / name),
       numbers=lambda own: line | {'test_accuracy': accuracy + 0.01 * own.seed},

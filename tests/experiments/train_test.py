@@ -19,7 +19,6 @@ import ssnn_jax
 from ssnn_jax import chip
 from ssnn_jax import datasets
 from ssnn_jax.runs import checkpoints
-from ssnn_jax.training import loop
 from tests.testing.experiments import FolderTestCase
 from tests.testing.experiments import blank_dataset
 from tests.testing.experiments import lines
@@ -29,26 +28,13 @@ from tests.testing.experiments import stop_at_call
 
 OFTEN = config_lib.Options(checkpoint_every=0.0)
 # A convolution and a dense layer, with a short last block of ticks.
-SSNN = {
-  'layers': 'conv4k3s2,10',
-  'layer_sizes': None,
-  'num_steps': 40,
-  'learning_rate': 0.3,
-  'eval_every': 2,
-  'diagnostics': True,
-}
+SSNN = {'layers': 'conv4k3s2,10', 'layer_sizes': None, 'num_steps': 40}
+SSNN |= {'learning_rate': 0.3, 'eval_every': 2, 'diagnostics': True}
 ANN = {'method': 'bp', 'eval_every': 2, 'diagnostics': True}
 # A network without hidden layers is compiled sooner.
-DEVICES = {
-  'neuron': 'stochastic',
-  'layer_sizes': (64, 10),
-  'device': 'custom',
-  'device_params': 'dw_min=0.01,dw_min_dtod=0.3',
-  'read_noise': 0.1,
-  'learning_rate': 3.0,
-  'weight_decay': 0.0,
-  'eval_every': 1,
-}
+DEVICES = {'neuron': 'stochastic', 'layer_sizes': (64, 10), 'device': 'custom'}
+DEVICES |= {'device_params': 'dw_min=0.01,dw_min_dtod=0.3', 'read_noise': 0.1}
+DEVICES |= {'learning_rate': 3.0, 'weight_decay': 0.0, 'eval_every': 1}
 
 
 def train(task, options=OFTEN, dataset=None):
@@ -59,18 +45,12 @@ def train(task, options=OFTEN, dataset=None):
 
 
 class DataTest(parameterized.TestCase):
-  def setUp(self):
-    super().setUp()
-    train_lib._load.cache_clear()
-    self.addCleanup(train_lib._load.cache_clear)
-
   def test_configuration_sets_the_binning_of_recordings(self):
     config = dataclasses.replace(
       config_lib.default('n_mnist'), num_steps=9, event_window=12.5
     )
-    with mock.patch.object(
-      datasets, 'load', return_value=blank_dataset('n_mnist')
-    ) as load:
+    blank = blank_dataset('n_mnist')
+    with mock.patch.object(datasets, 'load', return_value=blank) as load:
       train_lib.load(config, 'somewhere')
     binning = datasets.Binning(num_steps=9, event_window=12.5)
     load.assert_called_once_with(
@@ -136,16 +116,10 @@ class TrainTest(FolderTestCase):
     self.assertContainsSubset(names, line)
     *_, whole_line = train_lib.read_lines(task.folder)
     self.assertBetween(whole_line['peak_mib'], 50, 50_000)
-    expected = {
-      'seed': 1,
-      'neuron': neuron,
-      'sampler': 'bernoulli',
-      'layer_sizes': [64, 36, 10],
-      'accelerator': 'cpu',
-      'num_devices': 1,
-      'num_train_samples': 100,
-      'num_eval_samples': 40,
-    }
+    expected = {'seed': 1, 'neuron': neuron, 'sampler': 'bernoulli'}
+    expected |= {'layer_sizes': [64, 36, 10], 'accelerator': 'cpu'}
+    expected |= {'num_train_samples': 100, 'num_eval_samples': 40}
+    expected |= {'num_devices': 1}
     self.assertEqual(line, line | expected)
     # It names what the configuration does not, as results join both.
     config = config_lib.to_json(task.config)
@@ -273,14 +247,6 @@ class TrainTest(FolderTestCase):
       of_seed = jax.tree.map(lambda leaf: leaf[seed], params)  # noqa: B023
       quantized = chip.network.quantize(config, of_seed)
       jax.tree.map(np.testing.assert_array_equal, quantized, weights)
-
-  def test_finished_task_is_skipped(self):
-    metrics = self.anns.folder / train_lib.METRICS
-    before = metrics.read_bytes()
-    with mock.patch.object(loop, 'run') as run:
-      train(self.anns)
-    run.assert_not_called()
-    self.assertEqual(metrics.read_bytes(), before)
 
   def test_refuses_to_go_on_in_a_removed_folder(self):
     save, task = checkpoints.save, self.anns._replace(folder=self.folder)

@@ -23,9 +23,7 @@ RESULTS = {
   'training_loop': {'accuracy': 0.9, 'epoch.accuracy.winner.min()': 0.8},
   'neuron': {'num_taken_back': 0},
   'your_model': {
-    'linen_accuracy': 0.9,
-    'nnx_accuracy': 0.9,
-    'equinox_accuracy': 0.9,
+    f'{name}_accuracy': 0.9 for name in ('linen', 'nnx', 'equinox')
   },
 }
 # Modules that `import ssnn_jax` does not import, so that pages must.
