@@ -17,11 +17,9 @@ Steps run in a compiled loop with donated parameters. Seeds that run together
 (`--num_seeds`) are compared with as many seeds of backpropagation.
 """
 
-from collections.abc import Iterator
 import functools
 import statistics
 import time
-from typing import Any
 
 from absl import flags
 import jax
@@ -143,7 +141,7 @@ def _seconds(run, number):
   return (time.perf_counter() - began) / number
 
 
-def _compare(name, configs) -> Iterator[dict[str, Any]]:
+def _compare(name, configs):
   """Times settings alternately and yields their lines; the first is BP."""
   num_seeds, compiled, numbers = FLAGS.num_seeds or 1, [], []
   for config in configs:

@@ -82,12 +82,6 @@ def _feedback(config, key):
   return ssnn_jax.ssnn(config).init(key)
 
 
-def _observe_ann(config):
-  """Observes the ANN: expected spikes at its exact rates."""
-  exact = {'rates': SIGNALS[config.neuron], 'winner': 'exact'}
-  return ssnn_jax.observe.make_observe(dataclasses.replace(config, **exact))
-
-
 METHODS = {
   'ssnn': Method(
     'the spiking network',
@@ -99,7 +93,10 @@ METHODS = {
   ANN: Method(
     'the ANN, by backpropagation',
     _without_key(ssnn_jax.ann),
-    _without_key(_observe_ann),
+    lambda config, key: ssnn_jax.observe.make_observe(
+      # Expected spikes at its exact rates.
+      dataclasses.replace(config, rates=SIGNALS[config.neuron], winner='exact')
+    ),
     set(),
   ),
   'relu': Method(

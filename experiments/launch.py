@@ -6,7 +6,6 @@ After a user error the other tasks are stopped; after other errors they go on.
 """
 
 from collections.abc import Callable
-from collections.abc import Iterator
 from concurrent import futures
 from concurrent.futures import process
 import contextlib
@@ -32,8 +31,6 @@ import ssnn_jax
 
 _NUM_RETRIES = 3  # of a task whose worker died
 
-Tasks = dict[str, Callable[[], None]]  # picklable functions by their names
-
 
 class Outcome(NamedTuple):
   """The end of a task: both texts are empty if it is done."""
@@ -43,12 +40,12 @@ class Outcome(NamedTuple):
 
 
 def launch(
-  tasks: Tasks,
+  tasks: dict[str, Callable[[], None]],
   workdir: pathlib.Path,
   report: Callable[[str, str, int], None],
   options: Options,
 ) -> None:
-  """Runs tasks, and reports the end of each.
+  """Runs tasks, picklable functions by their names; reports the end of each.
 
   Workers share the folder. `report` is called with the name of a task, its end,
   and the number of tasks that have ended.
@@ -91,9 +88,7 @@ def _attempt(run):
   return Outcome()
 
 
-def _local(
-  tasks: Tasks, workdir: pathlib.Path, number: int
-) -> Iterator[tuple[str, Outcome]]:
+def _local(tasks, workdir, number):
   """Runs tasks in processes, each with its own device and share of cores.
 
   Each process is a pool of its own, so that its death concerns one task.
@@ -180,7 +175,7 @@ def _limit_threads(number):
   return {'PJRT_NPROC': os.environ.get('PJRT_NPROC', str(max(1, number)))}
 
 
-def _ray(tasks: Tasks, options: Options) -> Iterator[tuple[str, Outcome]]:
+def _ray(tasks, options):
   """Runs tasks on a Ray cluster, to which the code of this project is sent."""
   os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')
   import ray

@@ -326,10 +326,7 @@ def read_initial(
     if isinstance(config, chip.ChipConfig):
       params = [chip.dequantize(config, weights) for weights in params]
       config = ssnn_jax.NetworkConfig(config.layer_sizes)
-    shapes = [
-      [wiring.weights_shape for wiring in each.wirings]
-      for each in (config, network)
-    ]
+    shapes = [[x.weights_shape for x in y.wirings] for y in (config, network)]
     if shapes[0] != shapes[1]:
       raise ssnn_jax.UserError(
         f'{folder} holds weights of {shapes[0]}, not {shapes[1]}; give its '

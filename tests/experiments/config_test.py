@@ -82,12 +82,7 @@ class ConfigTest(parameterized.TestCase):
 
   def test_records_are_read_back(self):
     config = ExperimentConfig(
-      layers='conv4k3s2,10',
-      neuron='stochastic',
-      gain=(0.5, 1),
-      rates=('forward', 'backward'),
-      device='custom',
-      device_params='dw_min=0.01,w_max=inf',
+      neuron='stochastic', gain=(0.5, 1), rates=('forward', 'backward')
     )
     recorded = config_lib.to_json(config)
     self.assertEqual(ExperimentConfig(**recorded), config)

@@ -31,10 +31,7 @@ class PlotTest(FolderTestCase):
     (self.folder / train.METRICS).write_text(text)
     fig = plot.draw(plot.read_epochs(self.folder))
     loss, rates, accuracy = [
-      {
-        line.get_label(): list(map(list, line.get_data()))
-        for line in axes.lines
-      }
+      {line.get_label(): [*map(list, line.get_data())] for line in axes.lines}
       for axes in fig.axes
     ]
     self.assertEqual(fig.axes[0].get_title(), 'cross-entropy (nats)')

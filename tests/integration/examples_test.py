@@ -41,20 +41,13 @@ DOCSTRINGS = [
 ]
 
 
-def imports():
-  """Returns the imports of the first docstring, which all others assume."""
-  scope = {}
-  for line in DOCSTRINGS[0].examples:
-    if line.source.startswith('import '):
-      exec(line.source, scope)
-  return scope
-
-
 class ExamplesTest(parameterized.TestCase):
   @parameterized.named_parameters((each.name, each) for each in DOCSTRINGS)
   def test_docstring_prints_its_output(self, example):
     report = io.StringIO()
-    example.globs.update(imports())
+    for line in DOCSTRINGS[0].examples:  # whose imports all others assume
+      if line.source.startswith('import '):
+        exec(line.source, example.globs)
     with jax.numpy_dtype_promotion('standard'):  # the default of users
       result = doctest.DocTestRunner().run(example, out=report.write)
     self.assertEqual(result.failed, 0, report.getvalue())

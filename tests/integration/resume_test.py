@@ -35,13 +35,6 @@ def when(is_true):
   raise TimeoutError
 
 
-def workers_of(pid):
-  """Lists the workers of a launcher, by their process ids."""
-  command = ['pgrep', '-P', str(pid), '-f', 'spawn_main']
-  listed = subprocess.run(command, capture_output=True, text=True).stdout
-  return [int(line) for line in listed.split()]
-
-
 class DisturbedTest(FolderTestCase):
   def run_to_end(self, *flags):
     done = commands.run('run', *flags)
@@ -96,7 +89,8 @@ class DisturbedTest(FolderTestCase):
 
     def kill_launcher(pid):
       when(lambda: list(killed.rglob('checkpoints/[0-9]*')))
-      workers.extend(workers_of(pid))
+      listing = ['pgrep', '-P', str(pid), '-f', 'spawn_main']
+      workers.extend(map(int, subprocess.check_output(listing).split()))
       os.kill(pid, signal.SIGKILL)
 
     command = 'run', f'--workdir={killed}', '--num_workers=2', *GRID

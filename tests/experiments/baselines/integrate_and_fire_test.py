@@ -26,6 +26,8 @@ from tests.testing import statistics
 KEY, SIZES, BATCH_SIZE = jax.random.key(2), (4, 6, 5, 3), 3
 LABELS = np.arange(BATCH_SIZE)
 DECAY = 0.5  # of a membrane with surrogate gradients
+# The mean response of a membrane to a constant current of 1.
+MEAN_UNIT = np.mean((1 - DECAY ** np.arange(1, 11)) / (1 - DECAY))
 # Dropout 1/2 and input gain 2 cause no rounding. The last sub-interval of
 # BP-STDP has two ticks.
 CONFIG = networks.stochastic(SIZES, 10, dropout=0.5, input_gain=2.0)
@@ -41,14 +43,10 @@ def make_params():
   return tuple(map(ssnn_jax.LayerParams, weights, biases))
 
 
-def make_trains():
-  """Draws spikes of the inputs `[B, T, I]`, of which one fires in each tick."""
-  train = np.random.default_rng(1).integers(0, 2, (BATCH_SIZE, 10, SIZES[0]))
-  train[:, :, 0], train[0, :, 1] = 1, 0
-  return train
-
-
-PARAMS, TRAINS = make_params(), make_trains()
+PARAMS = make_params()
+# Spikes of the inputs `[B, T, I]`, of which one fires in each tick.
+TRAINS = np.random.default_rng(1).integers(0, 2, (BATCH_SIZE, 10, SIZES[0]))
+TRAINS[:, :, 0], TRAINS[0, :, 1] = 1, 0
 WORDS = np.asarray(jax.jit(trains.pack)(TRAINS))
 BATCH = jax.tree.map(np.float32, PARAMS), KEY, WORDS
 LEAKY = [Neuron(DECAY, lambda v: 1.0 * (v >= 1), np.subtract)] * 2
@@ -88,17 +86,11 @@ def present(masks, neurons, gains=CONFIG.read_gains):
   return types.SimpleNamespace(**found, fired=fired)
 
 
-def mean_unit_response():
-  """Returns the mean response of a membrane to a constant current of 1."""
-  return np.mean((1 - DECAY ** np.arange(1, 11)) / (1 - DECAY))
-
-
 def backpropagate(response, masks):
   """Computes the mean gradient, backward through layers and ticks."""
-  scale = mean_unit_response()
-  odds = np.exp(response.potentials[-1].mean(axis=1) / scale)
+  odds = np.exp(response.potentials[-1].mean(axis=1) / MEAN_UNIT)
   error = odds / odds.sum(axis=1, keepdims=True) - np.eye(SIZES[-1])[LABELS]
-  direct = np.repeat(error[:, None] / (10 * scale * BATCH_SIZE), 10, axis=1)
+  direct = np.repeat(error[:, None] / (10 * MEAN_UNIT * BATCH_SIZE), 10, axis=1)
   gradient = []
   for layer in reversed(range(len(PARAMS))):
     # A potential acts on its spike and on the potential of the next tick.
@@ -162,7 +154,7 @@ class RulesTest(parameterized.TestCase):
     np.testing.assert_array_less(distance, bound)
     # Only the divisor of the mean and the quotient are rounded.
     outputs = response.potentials[-1]
-    logits = outputs.mean(axis=1) / mean_unit_response()
+    logits = outputs.mean(axis=1) / MEAN_UNIT
     np.testing.assert_allclose(inference.potential, logits, rtol=2.0**-22)
     winners = np.eye(SIZES[-1])[outputs.argmax(axis=-1)].sum(axis=1)
     np.testing.assert_array_equal(inference.winner_counts, winners)
