@@ -332,7 +332,7 @@ def _repeat(given):
 
   is_all = FLAGS.study == 'all'
   names = results.list_recorded() if is_all else [FLAGS.study]
-  given = {name: value for name, value in given.items() if name != 'seed'}
+  given.pop('seed', None)
   options, seconds = _options(_PRINT_EVERY), 60 * FLAGS.quick
   if not repeat.repeat(
     names, list_configs, given, options, seconds, FLAGS.seed

@@ -254,9 +254,7 @@ def read_task(folder: pathlib.Path) -> Task:
   return Task(config, num_seeds, folder)
 
 
-def read_lines(
-  folder: pathlib.Path, event: str | None = None
-) -> list[dict[str, Any]]:
+def read_lines(folder: pathlib.Path, event: str | None = None) -> list[dict]:
   """Reads the lines of a task, or of one event; none before a checkpoint."""
   path = folder / METRICS
   text = path.read_text() if path.exists() else ''

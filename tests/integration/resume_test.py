@@ -14,7 +14,6 @@ from tests.testing import commands
 from tests.testing.experiments import FolderTestCase
 from tests.testing.experiments import lines
 
-TIMEOUT = 240  # seconds
 FLAGS = (
   '--layer_sizes=64,6,10 --num_steps=8 --num_epochs=24 --eval_every=12 '
   '--dropout=0.1 --checkpoint_every=0 '
@@ -26,7 +25,7 @@ GRID = ('--grid=method=ssnn;learning_rate=0.3,1', '--num_seeds=2', *FLAGS)
 
 def when(is_true):
   """Waits until a function returns something true; returns that."""
-  end = time.monotonic() + TIMEOUT
+  end = time.monotonic() + 240
   while time.monotonic() < end:
     result = is_true()
     if result:

@@ -14,7 +14,6 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
-TIMEOUT = 240  # seconds
 _FORKS = multiprocessing.get_context('forkserver')
 _FORKS.set_forkserver_preload([  # not the commands, which define flags
   'experiments.command',
@@ -49,7 +48,7 @@ def _run_command(module, arguments, paths, folder, environment):
   """Runs a module like `python -m`, in a folder, with output to files."""
   for descriptor, path in enumerate(paths, 1):
     os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), descriptor)
-  signal.alarm(TIMEOUT)
+  signal.alarm(240)  # seconds
   os.chdir(folder)
   os.environ.clear()
   os.environ.update(environment)

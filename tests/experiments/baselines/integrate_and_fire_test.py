@@ -82,8 +82,9 @@ def present(masks, neurons, gains=CONFIG.read_gains):
     potentials.append(reached)
     if layer < len(masks):
       sent.append(masks[layer][:, None] * fired)
-  found = {'trains': sent, 'potentials': potentials, 'currents': currents}
-  return types.SimpleNamespace(**found, fired=fired)
+  return types.SimpleNamespace(
+    trains=sent, potentials=potentials, currents=currents, fired=fired
+  )
 
 
 def backpropagate(response, masks):
@@ -188,8 +189,6 @@ class RulesTest(parameterized.TestCase):
     np.testing.assert_allclose(found, expected, rtol=1e-6)
     self.assertEqual(activity[3:], (None,) * 5)
 
-
-class InputsTest(parameterized.TestCase):
   def test_spikes_are_those_of_the_stochastic_network(self):
     config = networks.stochastic((4, 4), 70, sampler='bernoulli')
     images, _ = networks.batch(1, config.layer_sizes)
