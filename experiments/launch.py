@@ -21,7 +21,6 @@ import sys
 import threading
 import time
 import traceback
-from typing import NamedTuple
 
 import jax
 import tqdm
@@ -30,13 +29,6 @@ from experiments.config import Options
 import ssnn_jax
 
 _NUM_RETRIES = 3  # of a task whose worker died
-
-
-class Outcome(NamedTuple):
-  """The end of a task: both texts are empty if it is done."""
-
-  refusal: str = ''  # of a user error
-  failure: str = ''  # of any other error, or the death of a worker
 
 
 def launch(
@@ -78,14 +70,14 @@ def launch(
 
 
 def _attempt(run):
-  """Runs a task; returns its end, with any exception as text."""
+  """Runs a task; returns texts of its user error, and of any other failure."""
   try:
     run()
   except ssnn_jax.UserError as error:
-    return Outcome(refusal=str(error))
+    return str(error), ''
   except Exception:
-    return Outcome(failure=traceback.format_exc())
-  return Outcome()
+    return '', traceback.format_exc()
+  return '', ''
 
 
 def _local(tasks, workdir, number):
@@ -117,7 +109,7 @@ def _local(tasks, workdir, number):
           if not stopped.is_set():
             print(f'{name}: its worker died', flush=True)
       log = workdir / f'worker-{index}.log'
-      return Outcome(failure=f'{name}: its worker died; see {log}')
+      return '', f'{name}: its worker died; see {log}'
     finally:
       free.put(index)
 
@@ -229,7 +221,7 @@ def _ray(tasks, options):
         yield name, future.result()
       except ray.exceptions.RayError as error:
         reason = ' '.join(str(error).split())
-        yield name, Outcome(failure=f'{name}: {reason}')
+        yield name, ('', f'{name}: {reason}')
   finally:
     ray.shutdown()  # which also ends the tasks of this command
 

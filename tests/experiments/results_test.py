@@ -6,7 +6,6 @@ import io
 import json
 from unittest import mock
 
-from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 import pandas as pd
@@ -121,7 +120,7 @@ class PairsTest(parameterized.TestCase):
     self.assertNotIn(('ssnn', 'sobol'), values)
 
 
-class TableTest(absltest.TestCase):
+class TableTest(parameterized.TestCase):
   def setUp(self):
     super().setUp()
     runs = pd.concat([make_runs([-2.0] * 5, '4'), make_runs([0.5] * 5, '16')])
