@@ -30,7 +30,6 @@ from experiments import train
 import ssnn_jax
 from ssnn_jax import datasets
 
-_LEVEL = 0.05
 _GROUP = ['study', 'dataset']
 
 
@@ -76,7 +75,7 @@ def repeat(
       'no run was repeated; give more minutes by --quick, or flags of fields '
       'that runs with a recorded time have.'
     )
-  level = 1 - _LEVEL / (2 * len(pairs))
+  level = 1 - 0.05 / (2 * len(pairs))
   lines = pd.DataFrame([_compare(runs, *pair, level) for pair in pairs])
   for group in left:
     print(f'{", ".join(group)}: not repeated in this time')

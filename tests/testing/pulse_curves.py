@@ -44,10 +44,8 @@ def simulate(
   """Simulates measurements of up and down curves, in microsiemens.
 
   Curves have `num_pulses` pulses, and a reading `every` so many of them; the
-  read noise is that of a weight.
-
-  Returns the curves, with conductance 5 + 2 w of a weight w, and the constants
-  of the devices.
+  read noise is that of a weight. Returns the curves, with conductance 5 + 2 w
+  of a weight w, and the constants of the devices.
   """
   pulses = num_devices, num_pulses, num_cycles
   weights, constants = simulate_weights(config, *pulses)
