@@ -63,9 +63,8 @@ def launch(
       sys.exit(f'error: {error}')
     except KeyboardInterrupt as error:
       sys.stdout.flush()
-      print(
-        '; '.join(['interrupted', *error.args]), file=sys.stderr, flush=True
-      )
+      words = '; '.join(['interrupted', *error.args])
+      print(words, file=sys.stderr, flush=True)
       # Computations still run in other threads and crash an orderly exit.
       os._exit(130)
 
